@@ -1,0 +1,38 @@
+"""The cells that everybody starts with: vanilla, GRU, LSTM."""
+
+from __future__ import annotations
+
+import seqgen
+
+
+@seqgen.hookimpl
+def register_cells(register):
+    """Hand in ``vanilla``, ``gru`` and ``lstm``."""
+    register(
+        seqgen.CellSpec(
+            name="vanilla",
+            summary="h' = act(W [x, h] + b): one dense layer over input and state",
+            source="Elman 1990, Finding structure in time, doi:10.1207/s15516709cog1402_1",
+            load="seqgen_classic.vanilla:VanillaCell",
+            options="seqgen_classic.options:VanillaOptions",
+        )
+    )
+    register(
+        seqgen.CellSpec(
+            name="gru",
+            summary="gated recurrent unit: two gates, no separate memory",
+            source="arXiv:1406.1078; the form with the reset after the product is that of cuDNN",
+            load="seqgen_classic.gru:GRUCell",
+            options="seqgen_classic.options:GRUOptions",
+        )
+    )
+    register(
+        seqgen.CellSpec(
+            name="lstm",
+            summary="long short-term memory: three gates and a memory",
+            source="Hochreiter & Schmidhuber 1997, doi:10.1162/neco.1997.9.8.1735; forget gate: "
+            "Gers et al. 2000, doi:10.1162/089976600300015015",
+            load="seqgen_classic.lstm:LSTMCell",
+            options="seqgen_classic.options:LSTMOptions",
+        )
+    )

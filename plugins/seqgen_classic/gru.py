@@ -1,0 +1,59 @@
+"""The gated recurrent unit.
+
+    r = sigmoid(W_r x + U_r h)                 reset
+    z = sigmoid(W_z x + U_z h)                 update
+    n = tanh(W_n x + r * (U_n h + b_n))        reset "after": torch, cuDNN
+    n = tanh(W_n x + U_n (r * h))              reset "before": the paper
+    h' = (1 - z) * n + z * h
+
+Biases of W are not written. In torch.nn.GRU U has biases of its own, of which only b_n is not redundant.
+
+Source: arXiv:1406.1078, section 2.3 (its h, h~ and z); the form "after" is that of torch.nn.GRU and cuDNN.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+import seqgen
+
+
+class GRUCell(seqgen.StepCell):
+    """Two gates, no separate memory.
+
+    Args:
+        input_size: I.
+        hidden_size: H; the state is h (B, H).
+        reset: "after" or "before" the product with the state.
+    """
+
+    def __init__(self, input_size: int, hidden_size: int, *, reset: str = "after") -> None:
+        super().__init__(input_size, hidden_size)
+        self.reset_after = reset == "after"
+        self.input = nn.Linear(input_size, 3 * hidden_size)
+        if self.reset_after:
+            self.recurrent = seqgen.Recurrent(hidden_size, 3 * hidden_size)
+            self.candidate_bias = nn.Parameter(torch.zeros(hidden_size))
+        else:
+            self.recurrent = seqgen.Recurrent(hidden_size, 2 * hidden_size)
+            self.candidate = seqgen.Recurrent(hidden_size, hidden_size)
+
+    def initial_state(self, batch_size: int) -> Tensor:
+        """H = 0."""
+        return self.zeros(batch_size)
+
+    def project(self, x_BTI: Tensor) -> Tensor:
+        """W x, for r, z and n."""
+        return self.input(x_BTI)
+
+    def step(self, p_BP: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        """The equations."""
+        h_BH, H = state, self.hidden_size
+        u_BU = self.recurrent(h_BH)
+        r_BH, z_BH = torch.sigmoid(p_BP[:, : 2 * H] + u_BU[:, : 2 * H]).chunk(2, 1)
+        after = self.reset_after
+        inner_BH = r_BH * (u_BU[:, 2 * H :] + self.candidate_bias) if after else self.candidate(r_BH * h_BH)
+        n_BH = torch.tanh(p_BP[:, 2 * H :] + inner_BH)
+        new_BH = torch.lerp(n_BH, h_BH, z_BH)
+        return new_BH, new_BH

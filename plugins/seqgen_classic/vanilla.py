@@ -1,0 +1,47 @@
+"""The vanilla recurrent cell.
+
+    h' = act(W [x, h] + b)
+
+W is kept as its two halves, W_x (with b) for the input and W_h for the state.
+
+Source: Elman 1990, Finding structure in time, doi:10.1207/s15516709cog1402_1; with ReLU as in arXiv:1504.00941,
+whose identity initialisation is not used.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+import seqgen
+
+_ACTIVATIONS = {"relu": torch.relu, "tanh": torch.tanh}
+
+
+class VanillaCell(seqgen.StepCell):
+    """One dense layer over input and state.
+
+    Args:
+        input_size: I.
+        hidden_size: H; the state is h (B, H).
+        activation: "relu" or "tanh".
+    """
+
+    def __init__(self, input_size: int, hidden_size: int, *, activation: str = "relu") -> None:
+        super().__init__(input_size, hidden_size)
+        self.input = nn.Linear(input_size, hidden_size)
+        self.recurrent = seqgen.Recurrent(hidden_size, hidden_size)
+        self.activation = _ACTIVATIONS[activation]
+
+    def initial_state(self, batch_size: int) -> Tensor:
+        """H = 0."""
+        return self.zeros(batch_size)
+
+    def project(self, x_BTI: Tensor) -> Tensor:
+        """W_x x + b."""
+        return self.input(x_BTI)
+
+    def step(self, p_BP: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        """The equation."""
+        h_BH = self.activation(p_BP + self.recurrent(state))
+        return h_BH, h_BH

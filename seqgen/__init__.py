@@ -1,0 +1,84 @@
+"""seqgen learns from any list of sequences and makes more of them; everything that can vary is a plugin.
+
+What plugin authors and Python users need is here, in ``__all__``; everything else may change without notice. Names
+are loaded when they are first used, so that importing seqgen imports neither torch nor numpy nor pydantic.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "seqgen.hookspecs": ("PLUGIN_API", "hookimpl"),
+    "seqgen.specs": (
+        "CorpusSpec", "TokenizerSpec", "CellSpec", "ModelSpec", "DomainSpec", "ValidatorSpec", "MetricSpec",
+        "RendererSpec", "ProcessorSpec",
+    ),
+    "seqgen.corpus": ("Record", "read_lines", "TextFile"),
+    "seqgen.protocols": (
+        "Verdict", "State", "Tokenizer", "Model", "Validator", "Metric", "Renderer", "Processor",
+    ),
+    "seqgen.cells": ("Cell", "StepCell", "Recurrent", "Stack"),
+    "seqgen.config": ("Options",),
+    "seqgen.errors": (
+        "SeqgenError", "UsageError", "UnknownName", "BadOption", "UnknownSymbol", "MissingExtra", "NoSuchRun",
+        "RunLocked", "CorpusError", "CheckpointError", "MissingPlugin", "PluginError", "Diverged", "DiskError",
+        "TooFewRows", "Interrupted",
+    ),
+    "seqgen.api": ("train", "resume", "load", "Run", "Sample", "Score"),
+}  # fmt: skip
+_MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
+
+__all__ = sorted([*_MODULE_OF, "__version__"])
+
+if TYPE_CHECKING:
+    from seqgen.api import Run as Run
+    from seqgen.api import Sample as Sample
+    from seqgen.api import Score as Score
+    from seqgen.api import load as load
+    from seqgen.api import resume as resume
+    from seqgen.api import train as train
+    from seqgen.cells import Cell as Cell
+    from seqgen.cells import Recurrent as Recurrent
+    from seqgen.cells import Stack as Stack
+    from seqgen.cells import StepCell as StepCell
+    from seqgen.config import Options as Options
+    from seqgen.corpus import Record as Record
+    from seqgen.corpus import TextFile as TextFile
+    from seqgen.corpus import read_lines as read_lines
+    from seqgen.errors import *  # noqa: F403
+    from seqgen.hookspecs import PLUGIN_API as PLUGIN_API
+    from seqgen.hookspecs import hookimpl as hookimpl
+    from seqgen.protocols import Metric as Metric
+    from seqgen.protocols import Model as Model
+    from seqgen.protocols import Processor as Processor
+    from seqgen.protocols import Renderer as Renderer
+    from seqgen.protocols import State as State
+    from seqgen.protocols import Tokenizer as Tokenizer
+    from seqgen.protocols import Validator as Validator
+    from seqgen.protocols import Verdict as Verdict
+    from seqgen.specs import CellSpec as CellSpec
+    from seqgen.specs import CorpusSpec as CorpusSpec
+    from seqgen.specs import DomainSpec as DomainSpec
+    from seqgen.specs import MetricSpec as MetricSpec
+    from seqgen.specs import ModelSpec as ModelSpec
+    from seqgen.specs import ProcessorSpec as ProcessorSpec
+    from seqgen.specs import RendererSpec as RendererSpec
+    from seqgen.specs import TokenizerSpec as TokenizerSpec
+    from seqgen.specs import ValidatorSpec as ValidatorSpec
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name when it is first used."""
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module 'seqgen' has no attribute {name!r}")
+    value = globals()[name] = getattr(importlib.import_module(_MODULE_OF[name]), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    """The public names."""
+    return __all__

@@ -1,0 +1,65 @@
+"""What run.json will say of a training."""
+
+from __future__ import annotations
+
+import datetime
+import platform
+from pathlib import Path
+from typing import Any
+
+import seqgen
+from seqgen.api.prepare import Data
+from seqgen.api.recipe import Recipe
+from seqgen.api.setup import provenance
+from seqgen.checkpoint import CorpusSettings, EngineSettings, PartSettings, RunSettings
+from seqgen.plugins import Plugins
+
+
+def describe(recipe: Recipe, plugins: Plugins, data: Data) -> RunSettings:
+    """What run.json will hold; the engine is filled in when the model is known."""
+    import numpy
+    import torch
+
+    def part(entry: Any, name: str) -> PartSettings:
+        return PartSettings(name=entry.qualified, options=recipe.options[name])
+
+    file = isinstance(recipe.corpus, Path)
+    spec = None if isinstance(recipe.corpus, Path) else recipe.corpus.spec
+    corpus = CorpusSettings(
+        name=str(recipe.corpus.resolve()) if isinstance(recipe.corpus, Path) else recipe.corpus.qualified,
+        options=recipe.options["corpus"],
+        file=file,
+        valid=str(recipe.valid.resolve()) if recipe.valid else None,
+        test=str(recipe.test.resolve()) if recipe.test else None,
+        title=recipe.title,
+        digest=data.survey.digest,
+        licence=getattr(spec, "licence", ""),
+        multiline=getattr(spec, "multiline", False),
+        domain=recipe.domain.qualified,
+        n_records=data.survey.n_records,
+        n_chars=data.survey.n_chars,
+        longest=data.survey.longest,
+        parts={name: len(encoded) for name, encoded in data.encoded.items()},
+    )
+    environment = {
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": numpy.__version__,
+        "platform": platform.platform(),
+        "machine": platform.machine(),
+    }
+    return RunSettings(
+        seqgen=seqgen.__version__,
+        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="microseconds"),
+        corpus=corpus,
+        tokenizer=part(recipe.tokenizer, "tokenizer"),
+        model=part(recipe.model, "model"),
+        cell=part(recipe.cell, "cell") if recipe.cell is not None else None,
+        train=recipe.train,
+        n_symbols=data.vocabulary.size,
+        max_length=2 * max(1, data.longest_symbols),
+        n_parameters=0,
+        engine=EngineSettings(threads=1),
+        plugins=provenance(plugins, recipe.entries),
+        environment=environment,
+    )

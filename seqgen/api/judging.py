@@ -1,0 +1,45 @@
+"""Judging a run: what ``Run.evaluate`` and ``seqgen evaluate`` give."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from seqgen.api.prepare import encode_with, splitter_of
+from seqgen.api.setup import cpu_threads
+from seqgen.specs import DomainSpec
+
+if TYPE_CHECKING:
+    from seqgen.api.run import Run
+
+_MOST_REFERENCE = 10_000
+
+
+def evaluate(run: Run, n: int, seed: int) -> dict[str, Any]:
+    """Held-out losses of a run, and figures of ``n`` samples drawn with ``seed``."""
+    import torch
+
+    from seqgen.evaluation import held_out_loss, judge
+
+    settings = run.settings
+    splitter = splitter_of(settings)
+    data = encode_with(run.corpus, settings.corpus.title, run.vocabulary, splitter)
+    result: dict[str, Any] = {"run": run.folder.name, "step": run.state["step"]}
+    penalty_V = torch.zeros(run.vocabulary.size)
+    penalty_V[~torch.from_numpy(run.vocabulary.allowed_V())] = -torch.inf
+    with cpu_threads(settings.engine.threads):
+        for part in ("valid", "test"):
+            if len(data.encoded[part]):
+                held_out = held_out_loss(run.model, data.encoded[part], penalty_V, most=10**9)
+                result[f"{part}_loss_nats"] = held_out.loss_nats
+                result[f"{part}_bits_per_char"] = held_out.bits_per_char
+    texts = [sample.text for sample in run.sample(n, seed=seed)]
+    judged = judge(texts, run.corpus, splitter, run.validator)
+    result |= {"samples": judged.n, "valid": judged.valid, "unique": judged.unique, "novel": judged.novel}
+    domain = run.plugins.registry.get("domain", settings.corpus.domain).spec
+    assert isinstance(domain, DomainSpec)
+    if domain.metrics:
+        reference = [record.text for record in run.corpus if splitter.part(record) != "train"][:_MOST_REFERENCE]
+        for name in domain.metrics:
+            figures = run.guarded_metric(name, texts, reference)
+            result |= {f"{name}.{figure}": value for figure, value in figures.items()}
+    return result

@@ -1,0 +1,242 @@
+"""Training from Python: ``train`` and ``resume``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from seqgen.api.describe import describe
+from seqgen.api.parts import build_model, corpus_of, read_vocabulary
+from seqgen.api.prepare import Data, encode_with, learn, splitter_of
+from seqgen.api.recipe import Recipe, Request, resolve
+from seqgen.api.run import RUNS, Run
+from seqgen.api.setup import choose_device, choose_threads, cpu_threads, default_plugins, open_corpus
+from seqgen.checkpoint import EngineSettings, RunFolder, RunSettings, find_run
+from seqgen.config import parse_duration_s
+from seqgen.corpus import Splitter
+from seqgen.errors import CorpusError, Diverged, Interrupted
+from seqgen.files import FolderLock, dump_json
+from seqgen.plugins import Plugins
+
+if TYPE_CHECKING:
+    from seqgen.training import Event
+
+Listener = Callable[[RunFolder, "Event"], None]
+
+
+def train(
+    corpus: str | Path | None = None,
+    *,
+    cell: str | None = None,
+    model: str | None = None,
+    tokenizer: str | None = None,
+    domain: str | None = None,
+    hidden: int | None = None,
+    layers: int | None = None,
+    embedding: int | None = None,
+    dropout: float | None = None,
+    steps: int | None = None,
+    epochs: float | None = None,
+    time: str | float | None = None,
+    batch_size: int | None = None,
+    lr: float | None = None,
+    seed: int | None = None,
+    split: str | None = None,
+    valid: str | Path | None = None,
+    test: str | Path | None = None,
+    device: str | None = None,
+    options: Mapping[str, Any] | None = None,
+    config: str | Path | None = None,
+    out: str | Path | None = None,
+    plugins: Plugins | None = None,
+    listener: Listener | None = None,
+) -> Run:
+    """Train a model on a corpus, in a new run folder.
+
+    Args:
+        corpus: a registered name, or a text file with a record a line.
+        cell: the layer; ``gru`` unless said otherwise.
+        model: the model; ``recurrent`` unless said otherwise.
+        tokenizer: how text becomes symbols; that of the domain unless said otherwise.
+        domain: what the texts are; the corpus knows, a file is plain ``text``.
+        hidden: units of a layer.
+        layers: how many layers.
+        embedding: features of a symbol.
+        dropout: share of features dropped between layers and before the head.
+        steps: optimizer steps.
+        epochs: passes over the training part.
+        time: seconds, or a duration like "60s" or "5m".
+        batch_size: records a step.
+        lr: peak learning rate.
+        seed: everything random in training derives from it.
+        split: shares of training, validation and test like "90/5/5", or "none".
+        valid: a file of validation records.
+        test: a file of test records.
+        device: auto, cpu, cuda or mps.
+        options: any option by ``"part.name"``, or by its bare name when only one part has it.
+        config: a TOML file with tables [train] [model] [cell] [tokenizer] [corpus].
+        out: the run folder; left out: ``runs/<corpus>-<cell>-001`` or the next free number.
+        plugins: left out: all that are installed.
+        listener: is told of progress, reports and checkpoints.
+
+    Returns:
+        The finished run.
+
+    Raises:
+        UsageError: something was asked that cannot be done.
+        CorpusError: the corpus is unreadable or empty.
+        Diverged: the loss is not finite; the last good checkpoint stays.
+        Interrupted: a signal came; the run is saved and can be resumed.
+        DiskError: the disk refused.
+    """
+    train_flags = {
+        "steps": steps, "epochs": epochs, "time_s": None if time is None else parse_duration_s(time),
+        "batch_size": batch_size, "lr": lr, "seed": seed, "split": split, "device": device,
+    }  # fmt: skip
+    model_flags = {"hidden": hidden, "layers": layers, "embedding": embedding, "dropout": dropout}
+    flags = {
+        part: {name: value for name, value in values.items() if value is not None}
+        for part, values in (("train", train_flags), ("model", model_flags))
+    }
+    assignments = [
+        (name.rpartition(".")[0] or None, name.rpartition(".")[2], value) for name, value in (options or {}).items()
+    ]
+    request = Request(
+        corpus,
+        cell,
+        model,
+        tokenizer,
+        domain,
+        valid,
+        test,
+        flags,
+        assignments,
+        Path(config) if config else None,
+    )
+    plugins = plugins or default_plugins()
+    return _train(resolve(request, plugins), plugins, Path(out) if out is not None else None, listener)
+
+
+def _train(recipe: Recipe, plugins: Plugins, out: Path | None, listener: Listener | None) -> Run:
+    splitter = Splitter(recipe.train.split, recipe.train.split_seed)
+    corpus = open_corpus(recipe.corpus, recipe.options["corpus"], recipe.valid, recipe.test)
+    data = learn(corpus, recipe.title, recipe.tokenizer, recipe.options["tokenizer"], splitter)
+    settings = describe(recipe, plugins, data)
+    model = build_model(plugins, settings)
+    n_parameters = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+    engine = EngineSettings(
+        device=choose_device(recipe.train.device), threads=choose_threads(n_parameters, recipe.train.threads)
+    )
+    settings = settings.model_copy(update={"n_parameters": n_parameters, "engine": engine})
+    tokenizer = {
+        "name": recipe.tokenizer.qualified,
+        "conditions": list(data.vocabulary.conditions),
+        "data": data.vocabulary.tokenizer.to_json(),
+    }
+    files = {"tokenizer.json": dump_json(tokenizer), "run.json": dump_json(settings.model_dump(mode="json"))}
+    if out is not None:
+        folder = RunFolder.create(out, files)
+    else:
+        architecture = recipe.cell or recipe.model
+        stem = re.sub(r"[^\w.-]+", "-", f"{recipe.title[:60]}-{architecture.spec.name}")
+        folder = RunFolder.create_numbered(RUNS, stem, files)
+    lock = FolderLock(folder.path)
+    try:
+        return _go(folder, settings, plugins, data, model, listener)
+    finally:
+        lock.release()
+
+
+def resume(
+    run: str | Path | None = None,
+    *,
+    plugins: Plugins | None = None,
+    listener: Listener | None = None,
+    warn: Callable[[str], None] = lambda line: None,
+) -> Run:
+    """Go on with a run from its newest valid checkpoint; the result is what it would have been without a stop.
+
+    Args:
+        run: its folder, or a name under ``runs/``; left out: the newest run with a checkpoint.
+        plugins: left out: all that are installed.
+        listener: is told of progress, reports and checkpoints.
+        warn: is told, in one line, when a damaged checkpoint is passed over.
+
+    Returns:
+        The finished run; one that had ended already is returned as it is.
+
+    Raises:
+        NoSuchRun: there is none.
+        RunLocked: another process is training it.
+        CheckpointError: no checkpoint can be used, or a plugin is missing.
+        CorpusError: the corpus is not what it was.
+    """
+    plugins = plugins or default_plugins()
+    folder = find_run(run, RUNS)
+    lock = FolderLock(folder.path)
+    try:
+        folder.clean()
+        settings = folder.settings()
+        snapshot = folder.load_latest(warn)
+        if snapshot is not None and snapshot.state.get("ended"):
+            return Run(folder, settings, plugins)
+        model = build_model(plugins, settings)
+        vocabulary = read_vocabulary(folder, settings, plugins)
+        corpus, title = corpus_of(settings, plugins), settings.corpus.title
+        data = encode_with(corpus, title, vocabulary, splitter_of(settings))
+        if data.survey.digest != settings.corpus.digest:
+            raise CorpusError(
+                f"the corpus {title!r} has changed since the run began ({settings.corpus.n_records} records then, "
+                f"{data.survey.n_records} now): restore it, or train anew"
+            )
+        return _go(folder, settings, plugins, data, model, listener, snapshot)
+    finally:
+        lock.release()
+
+
+def _go(
+    folder: RunFolder,
+    settings: RunSettings,
+    plugins: Plugins,
+    data: Data,
+    model: Any,
+    listener: Listener | None,
+    snapshot: Any = None,
+) -> Run:
+    from seqgen.sampling import Sample, Sampler, SampleSettings
+    from seqgen.training import Ended, Report, Saved, Started, Trainer, graceful_stop
+
+    model.to(settings.engine.device)
+
+    def draw(seed: int) -> list[Sample]:
+        wanted = SampleSettings(seed=seed, max_length=settings.max_length)
+        sampler = Sampler(model, data.vocabulary, wanted, multiline=settings.corpus.multiline)
+        return list(sampler.take(settings.train.samples))
+
+    with cpu_threads(settings.engine.threads), graceful_stop() as stop:
+        trainer = Trainer(model, data.encoded, data.vocabulary, settings.train, folder, draw)
+        trainer.restore(snapshot)
+        plugins.event("on_run_start", path=folder.path, settings=settings.model_dump(mode="json"))
+        if listener is not None:
+            listener(folder, Started(settings, trainer.state.step))
+        try:
+            for event in trainer.events(stop):
+                if isinstance(event, Report):
+                    plugins.event("on_report", path=folder.path, metrics=event.metrics)
+                elif isinstance(event, Saved):
+                    plugins.event("on_checkpoint", path=folder.path, step=event.step, checkpoint=event.path)
+                elif isinstance(event, Ended):
+                    plugins.event("on_run_end", path=folder.path, reason=event.reason)
+                if listener is not None:
+                    listener(folder, event)
+        except Diverged:
+            plugins.event("on_run_end", path=folder.path, reason="diverged")
+            raise
+    if stop.signal_number and not trainer.state.ended:
+        raise Interrupted(
+            stop.signal_number,
+            f"stopped at step {trainer.state.step}, saved; go on with: seqgen resume {folder.path}",
+        )
+    return Run(folder, settings, plugins)

@@ -1,0 +1,128 @@
+"""The parts of a run, built again from what its folder says."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from seqgen.api.setup import file_options, open_corpus
+from seqgen.checkpoint import PartSettings, RunFolder, RunSettings
+from seqgen.config import build_options, options_model
+from seqgen.corpus import Corpus
+from seqgen.errors import CheckpointError, MissingPlugin, PluginError
+from seqgen.plugins import Plugins
+from seqgen.registry import Entry
+from seqgen.specs import DomainSpec
+
+if TYPE_CHECKING:
+    from seqgen.tokenizers import Vocabulary
+
+
+def part_entry(plugins: Plugins, kind: str, part: PartSettings, settings: RunSettings) -> Entry:
+    """The plugin's spec behind a part of a run.
+
+    Raises:
+        MissingPlugin: it is not installed.
+    """
+    if plugins.registry.has(kind, part.name):
+        return plugins.registry.get(kind, part.name)
+    package = part.name.partition(":")[0]
+    known = next((plugin for plugin in settings.plugins if plugin.get("package") == package), {})
+    if known.get("sha256"):
+        way_out = f"give its file: --plugin {known.get('distribution')}"
+    else:
+        way_out = f"pip install {known.get('distribution', package)!r}"
+    problem = plugins.plugins[package].problem if package in plugins.plugins else ""
+    state = f"which does not load: {problem}" if problem else "which is not installed"
+    raise MissingPlugin(
+        f"the run needs the {kind} {part.name!r} of {known.get('distribution', package)} "
+        f"{known.get('version', '')}, {state}; {way_out}"
+    )
+
+
+def build_tokenizer(entry: Entry, data: Any) -> Any:
+    """The tokenizer that tokenizer.json describes.
+
+    Raises:
+        CheckpointError: the description makes no sense.
+    """
+    try:
+        return entry.load().from_json(data)
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"tokenizer.json does not fit the {entry.what}: {error}") from None
+
+
+def build_model(plugins: Plugins, settings: RunSettings) -> Any:
+    """The model of a run, with fresh weights, on the CPU."""
+    import torch
+
+    from seqgen.batches import derive_seed
+
+    model_entry = part_entry(plugins, "model", settings.model, settings)
+    arguments: list[Any] = [settings.n_symbols]
+    if settings.cell is not None:
+        cell = part_entry(plugins, "cell", settings.cell, settings)
+        cell_class, cell_options = cell.load(), cell.options(settings.cell.options)
+        arguments.append(functools.partial(_guarded, cell, cell_class, cell_options))
+    options = model_entry.options(settings.model.options)
+    torch.manual_seed(derive_seed("init", settings.train.seed))
+    model = _guarded(model_entry, model_entry.load(), options, *arguments)
+    if not isinstance(model, torch.nn.Module):
+        raise PluginError(f"{model_entry.what} of {model_entry.package} gave {model!r:.60}, not a torch.nn.Module")
+    return model
+
+
+def _guarded(entry: Entry, build: Callable[..., Any], options: Mapping[str, Any], *arguments: Any) -> Any:
+    from seqgen.cells import Cell
+
+    try:
+        built = build(*arguments, **options)
+    except Exception as error:
+        raise PluginError(
+            f"{entry.what} of {entry.package} cannot be built: {type(error).__name__}: {error}"
+        ) from error
+    if entry.spec.kind == "cell" and not isinstance(built, Cell):
+        raise PluginError(f"{entry.what} of {entry.package} is {built!r:.60}, not a seqgen.Cell")
+    return built
+
+
+def domain_part(plugins: Plugins, domain: str, kind: str) -> Any:
+    """The validator or renderer of a domain, or None."""
+    if not plugins.registry.has("domain", domain):
+        return None
+    spec = plugins.registry.get("domain", domain).spec
+    assert isinstance(spec, DomainSpec)
+    name = {"validator": spec.validator, "renderer": spec.renderer}[kind]
+    return None if name is None else plugins.registry.get(kind, name).build({})
+
+
+def read_vocabulary(folder: RunFolder, settings: RunSettings, plugins: Plugins) -> Vocabulary:
+    """The symbols of a run, from its tokenizer.json.
+
+    Raises:
+        CheckpointError: the file is damaged or does not fit the run.
+    """
+    from seqgen.tokenizers import Vocabulary
+
+    data = folder.read_json("tokenizer.json")
+    if not isinstance(data, dict) or not {"conditions", "data"} <= data.keys():
+        raise CheckpointError(f"{str(folder.path / 'tokenizer.json')!r} is damaged: a key is missing")
+    entry = part_entry(plugins, "tokenizer", settings.tokenizer, settings)
+    vocabulary = Vocabulary(build_tokenizer(entry, data["data"]), tuple(data["conditions"]))
+    if vocabulary.size != settings.n_symbols:
+        raise CheckpointError(
+            f"{str(folder.path / 'tokenizer.json')!r} has {vocabulary.size} ids, run.json says {settings.n_symbols}"
+        )
+    return vocabulary
+
+
+def corpus_of(settings: RunSettings, plugins: Plugins) -> Corpus:
+    """The corpus of a run, opened again."""
+    corpus = settings.corpus
+    if corpus.file:
+        options = build_options(options_model(file_options()), corpus.options, "a corpus file")
+        return open_corpus(Path(corpus.name), options, corpus.valid, corpus.test)
+    entry = part_entry(plugins, "corpus", corpus, settings)
+    return open_corpus(entry, entry.options(corpus.options), corpus.valid, corpus.test)

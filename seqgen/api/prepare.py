@@ -1,0 +1,92 @@
+"""From a recipe to data: one pass to count and learn the alphabet, one to encode."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from seqgen.checkpoint import RunSettings
+from seqgen.corpus import Corpus, Splitter, Survey, survey
+from seqgen.errors import CorpusError, PluginError, SeqgenError
+from seqgen.registry import Entry
+
+if TYPE_CHECKING:
+    from seqgen.batches import Encoded
+    from seqgen.tokenizers import Vocabulary
+
+
+@dataclass(frozen=True)
+class Data:
+    """A corpus, counted and encoded.
+
+    Attributes:
+        survey: its counts and digest.
+        vocabulary: its symbols.
+        encoded: its parts.
+    """
+
+    survey: Survey
+    vocabulary: Vocabulary
+    encoded: Mapping[str, Encoded]
+
+    @property
+    def longest_symbols(self) -> int:
+        """Symbols of the longest training record."""
+        return int(self.encoded["train"].lengths_N.max()) - 2
+
+
+def learn(corpus: Corpus, title: str, tokenizer: Entry, options: Mapping[str, Any], splitter: Splitter) -> Data:
+    """Count a corpus, fit its tokenizer and encode it.
+
+    Raises:
+        CorpusError: it is unreadable, empty or has no training part.
+        PluginError: the tokenizer's or the corpus's code failed.
+    """
+    from seqgen.tokenizers import Vocabulary
+
+    counted = Survey()
+    texts = survey(corpus, title, counted)
+    fitted = guard(tokenizer, lambda: tokenizer.load().fit(texts, **options))
+    for _ in texts:  # a tokenizer may need only some of the texts; the count needs all
+        pass
+    return encode_with(corpus, title, Vocabulary(fitted), splitter, counted)
+
+
+def encode_with(
+    corpus: Corpus, title: str, vocabulary: Vocabulary, splitter: Splitter, counted: Survey | None = None
+) -> Data:
+    """Encode a corpus with a vocabulary that is known already, counting it on the way if need be.
+
+    Raises:
+        CorpusError: it is unreadable, empty or has no training part.
+    """
+    from seqgen.batches import encode
+
+    if counted is None:
+        counted = Survey()
+        for _ in survey(corpus, title, counted):
+            pass
+    encoded = encode(corpus, vocabulary, splitter)
+    if not len(encoded["train"]):
+        raise CorpusError(f"corpus {title!r} has no record in its training part; try --split none")
+    return Data(counted, vocabulary, encoded)
+
+
+def guard(entry: Entry, function: Any) -> Any:
+    """Call a plugin's code.
+
+    Raises:
+        PluginError: it failed with anything but an error of seqgen's.
+    """
+    try:
+        return function()
+    except SeqgenError:
+        raise
+    except Exception as error:
+        raise PluginError(f"{entry.what} of {entry.package} failed: {type(error).__name__}: {error}") from error
+
+
+def splitter_of(settings: RunSettings) -> Splitter:
+    """How a run's records are split."""
+    return Splitter(settings.train.split, settings.train.split_seed)

@@ -1,0 +1,175 @@
+"""Records encoded once into flat arrays, and batches made from them by indexing.
+
+Dimension letters: B batch, T steps; N records.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from seqgen.corpus import PARTS, Record, Splitter
+from seqgen.errors import UnknownSymbol, UsageError
+from seqgen.tokenizers import PAD, Vocabulary
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from seqgen.protocols import Ids, Lengths
+
+    Order = npt.NDArray[np.int64]
+
+_ENCODED_AT_ONCE = 8192
+_BLOCK = 65_536  # records shuffled together
+_WINDOW = 50  # batches sorted by length together
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """The framed ids of records.
+
+    Attributes:
+        flat: ``BOS symbols EOS`` of every record, one after another.
+        starts_N: where each record begins in ``flat``.
+        lengths_N: ids of each record, its frame counted.
+        chars_N: characters of each record.
+    """
+
+    flat: Ids
+    starts_N: Lengths
+    lengths_N: Lengths
+    chars_N: Lengths
+
+    def __len__(self) -> int:
+        """How many records."""
+        return len(self.lengths_N)
+
+    def take(self, rows_B: Order) -> Batch:
+        """Some records as a batch, padded to the longest of them."""
+        lengths_B = self.lengths_N[rows_B]
+        steps_T = np.arange(lengths_B.max())
+        inside_BT = steps_T < lengths_B[:, None]
+        at_BT = np.where(inside_BT, self.starts_N[rows_B, None] + steps_T, 0)
+        ids_BT = np.where(inside_BT, self.flat[at_BT], PAD)
+        ids = torch.from_numpy(ids_BT.astype(np.int64))
+        n_targets = int(lengths_B.sum()) - len(rows_B)
+        return Batch(ids[:, :-1], ids[:, 1:], n_targets, int(self.chars_N[rows_B].sum()), len(rows_B))
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one step sees.
+
+    Attributes:
+        ids_BT: inputs, from ``BOS`` on.
+        targets_BT: the id that follows each input; ``PAD`` where there is none.
+        n_targets: how many targets there are.
+        n_chars: characters over all records.
+        n_records: B.
+    """
+
+    ids_BT: Tensor
+    targets_BT: Tensor
+    n_targets: int
+    n_chars: int
+    n_records: int
+
+    def to(self, device: torch.device) -> Batch:
+        """The batch on a device."""
+        return replace(self, ids_BT=self.ids_BT.to(device), targets_BT=self.targets_BT.to(device))
+
+
+def encode(records: Iterable[Record], vocabulary: Vocabulary, splitter: Splitter) -> dict[str, Encoded]:
+    """Encode a corpus, part by part.
+
+    Args:
+        records: the corpus; consumed a few thousand records at a time.
+        vocabulary: the symbols.
+        splitter: tells the part of each record.
+
+    Returns:
+        "train", "valid" and "test"; any of them may be empty.
+
+    Raises:
+        UsageError: a record holds a symbol that the tokenizer does not know.
+    """
+    flats: dict[str, list[Ids]] = {part: [] for part in PARTS}
+    lengths: dict[str, list[Lengths]] = {part: [] for part in PARTS}
+    chars: dict[str, list[Lengths]] = {part: [] for part in PARTS}
+    iterator = iter(records)
+    while chunk := list(itertools.islice(iterator, _ENCODED_AT_ONCE)):
+        texts: dict[str, list[str]] = {part: [] for part in PARTS}
+        for record in chunk:
+            texts[splitter.part(record)].append(record.text)
+        for part in PARTS:
+            try:
+                framed, framed_lengths = vocabulary.frame_many(texts[part])
+            except UnknownSymbol as error:
+                raise UsageError(f"the tokenizer cannot encode a record of the {part} part: {error}") from None
+            flats[part].append(framed)
+            lengths[part].append(framed_lengths)
+            chars[part].append(np.fromiter(map(len, texts[part]), np.int64, len(texts[part])))
+    return {part: _joined(flats[part], lengths[part], chars[part]) for part in PARTS}
+
+
+def _joined(flats: list[Ids], lengths: list[Lengths], chars: list[Lengths]) -> Encoded:
+    lengths_N = np.concatenate([np.empty(0, np.int64), *lengths])
+    chars_N = np.concatenate([np.empty(0, np.int64), *chars])
+    flat = np.concatenate([np.empty(0, np.int32), *flats])
+    return Encoded(flat, np.cumsum(lengths_N) - lengths_N, lengths_N, chars_N)
+
+
+def epoch_batches(lengths_N: Lengths, batch_size: int, seed: int, epoch: int) -> list[Order]:
+    """The batches of an epoch as record indices: a pure function of its arguments.
+
+    Blocks of 65,536 records come in random order and are shuffled within; in windows of 50 batches records of like
+    length are put together, and the batches of a window come in random order.
+
+    Args:
+        lengths_N: the length of each record.
+        batch_size: records a batch; the last one of a window may have fewer.
+        seed: the run's seed.
+        epoch: 0, 1, ...
+    """
+    random = np.random.Generator(np.random.Philox(key=derive_seed("order", seed, epoch)))
+    batches: list[Order] = []
+    n_blocks = -(-len(lengths_N) // _BLOCK)
+    order = np.concatenate(
+        [
+            random.permutation(np.arange(block * _BLOCK, min((block + 1) * _BLOCK, len(lengths_N))))
+            for block in random.permutation(n_blocks)
+        ]
+    )
+    for start in range(0, len(order), _WINDOW * batch_size):
+        window = order[start : start + _WINDOW * batch_size]
+        window = window[np.argsort(lengths_N[window], kind="stable")]
+        cuts = [window[at : at + batch_size] for at in range(0, len(window), batch_size)]
+        batches.extend(cuts[index] for index in random.permutation(len(cuts)))
+    return batches
+
+
+def count_batches(n_records: int, batch_size: int) -> int:
+    """How many batches an epoch has."""
+    return -(-n_records // batch_size)
+
+
+def evaluation_batches(lengths_N: Lengths, batch_size: int, most: int) -> Iterator[Order]:
+    """At most ``most`` records, evenly spaced over the corpus, in batches of like length."""
+    every = max(1, -(-len(lengths_N) // most))
+    rows = np.arange(0, len(lengths_N), every)
+    rows = rows[np.argsort(lengths_N[rows], kind="stable")]
+    for start in range(0, len(rows), batch_size):
+        yield rows[start : start + batch_size]
+
+
+def derive_seed(purpose: str, *numbers: int) -> int:
+    """A 63-bit seed that differs for every purpose and number."""
+    text = " ".join([purpose, *map(str, numbers)])
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little") >> 1

@@ -1,0 +1,70 @@
+"""The contract of a cell, and what core does with states it knows nothing of.
+
+Dimension letters: B batch, T steps, I cell input, H cell output.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from seqgen.protocols import State
+
+
+class Cell(nn.Module):
+    """One layer: a function of (input, state) to (output, state).
+
+    Subclass it to mix time freely; subclass :class:`seqgen.StepCell` to write only the equations of one step.
+
+    Args:
+        input_size: I, features of the input.
+        hidden_size: the size of the state, and of the output unless ``output_size`` is set to another.
+    """
+
+    output_size: int
+
+    def __init__(self, input_size: int, hidden_size: int) -> None:
+        super().__init__()
+        self.input_size = input_size
+        self.hidden_size = hidden_size
+        self.output_size = hidden_size
+
+    def initial_state(self, batch_size: int) -> State:
+        """The state before the first step: a nested tuple, list or dict of tensors, every leaf (B, ...)."""
+        raise NotImplementedError
+
+    def forward(self, x_BTI: Tensor, state: State) -> tuple[Tensor, State]:
+        """Run over time.
+
+        Args:
+            x_BTI: the inputs; T is 1 when sampling.
+            state: the state before the first of them; never modified.
+
+        Returns:
+            The outputs (B, T, H) and the state after the last step.
+        """
+        raise NotImplementedError
+
+    def zeros(self, batch_size: int) -> Tensor:
+        """Zeros (B, H) of this module's type and device, for ``initial_state``."""
+        return next(self.parameters()).new_zeros(batch_size, self.hidden_size)
+
+
+def map_state(function: Callable[[Tensor], Any], state: State) -> State:
+    """The state with ``function`` applied to every leaf."""
+    if isinstance(state, Tensor):
+        return function(state)
+    if isinstance(state, dict):
+        return {key: map_state(function, value) for key, value in state.items()}
+    values = [map_state(function, value) for value in state]
+    if isinstance(state, list):
+        return values
+    return type(state)(*values) if hasattr(state, "_fields") else tuple(values)
+
+
+def select_rows(state: State, rows_N: Tensor) -> State:
+    """The state of some rows of the batch, in the order of their indices."""
+    return map_state(lambda leaf: torch.index_select(leaf, 0, rows_N), state)

@@ -1,0 +1,69 @@
+"""Layers on top of one another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+from torch import Tensor, nn
+
+from seqgen.cells.cell import Cell
+from seqgen.cells.step import StepCell
+from seqgen.protocols import State
+
+
+class Stack(Cell):
+    """A cell made of cells: the output of each is the input of the next; the state is the tuple of their states.
+
+    Args:
+        cells: the layers, at least one, sizes fitting.
+        dropout: probability with which a feature between two layers is dropped while training.
+    """
+
+    def __init__(self, cells: Sequence[Cell], *, dropout: float = 0.0) -> None:
+        super().__init__(cells[0].input_size, cells[0].hidden_size)
+        self.cells = nn.ModuleList(cells)
+        self.dropout = nn.Dropout(dropout)
+        self.output_size = cells[-1].output_size
+
+    @property
+    def layers(self) -> list[Cell]:
+        """The cells, from the input up."""
+        return cast("list[Cell]", list(self.cells))
+
+    def initial_state(self, batch_size: int) -> State:
+        """The layers' states, from the input up."""
+        return tuple(cell.initial_state(batch_size) for cell in self.layers)
+
+    def projects(self) -> bool:
+        """Whether the first layer is a step cell, so that its input may be given as ``project`` makes it."""
+        return isinstance(self.layers[0], StepCell)
+
+    def project(self, x_BTI: Tensor) -> Tensor:
+        """The projection of the first layer, a step cell."""
+        first = self.layers[0]
+        assert isinstance(first, StepCell)
+        return first.project(x_BTI)
+
+    def forward(self, x_BTI: Tensor, state: State, *, projected: bool = False) -> tuple[Tensor, State]:
+        """Run over time, layer by layer.
+
+        Args:
+            x_BTI: the input, or with ``projected`` what ``project`` makes of it (B, T, P).
+            state: the layers' states; never modified.
+            projected: whether the input is projected already.
+
+        Returns:
+            The outputs of the last layer (B, T, H), and the layers' last states.
+        """
+        states = []
+        for depth, (cell, before) in enumerate(zip(self.layers, state, strict=True)):
+            if depth:
+                x_BTI = self.dropout(x_BTI)
+            if projected and not depth:
+                assert isinstance(cell, StepCell)
+                x_BTI, after = cell.scan(x_BTI, before)
+            else:
+                x_BTI, after = cell(x_BTI, before)
+            states.append(after)
+        return x_BTI, tuple(states)

@@ -1,0 +1,27 @@
+"""The run folder and its checkpoints: safetensors and JSON, verified before use, never a pickle."""
+
+from seqgen.checkpoint.run_folder import RunFolder, find_run, list_runs
+from seqgen.checkpoint.settings import (
+    FORMAT_VERSION,
+    CorpusSettings,
+    EngineSettings,
+    PartSettings,
+    RunSettings,
+)
+from seqgen.checkpoint.snapshot import Snapshot, pack, read_state, read_verified, unpack
+
+__all__ = [
+    "FORMAT_VERSION",
+    "CorpusSettings",
+    "EngineSettings",
+    "PartSettings",
+    "RunFolder",
+    "RunSettings",
+    "Snapshot",
+    "find_run",
+    "list_runs",
+    "pack",
+    "read_state",
+    "read_verified",
+    "unpack",
+]

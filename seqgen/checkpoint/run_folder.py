@@ -1,0 +1,233 @@
+"""The folder of a run: what is in it, and how it is found."""
+
+from __future__ import annotations
+
+import errno
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from seqgen.checkpoint.settings import RunSettings
+from seqgen.checkpoint.snapshot import Snapshot, pack, read_state, read_verified, unpack
+from seqgen.errors import CheckpointError, DiskError, NoSuchRun, UsageError, did_you_mean
+from seqgen.files import JsonLines, publish_folder, remove_folder, remove_temporaries
+
+RUN, TOKENIZER, METRICS, SAMPLES, CHECKPOINTS = (
+    "run.json", "tokenizer.json", "metrics.jsonl", "samples.jsonl", "checkpoints",
+)  # fmt: skip
+_STEP = re.compile(r"step-(\d{8,12})")
+_KEEP_LAST = 2
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """A run on disk.
+
+    Attributes:
+        path: the folder.
+    """
+
+    path: Path
+
+    @classmethod
+    def create(cls, path: Path, files: Mapping[str, bytes]) -> RunFolder:
+        """Make a run folder with its first files, atomically.
+
+        Raises:
+            UsageError: the name is taken.
+            DiskError: the disk refused.
+        """
+        try:
+            publish_folder(path, files)
+        except DiskError as error:
+            taken = (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR)
+            if isinstance(error.__cause__, OSError) and error.__cause__.errno in taken and path.exists():
+                raise UsageError(
+                    f"{str(path)!r} exists already; choose another folder, or go on with it: seqgen resume {path}"
+                ) from None
+            raise
+        return cls(path)
+
+    @classmethod
+    def create_numbered(cls, base: Path, stem: str, files: Mapping[str, bytes]) -> RunFolder:
+        """Make ``base/stem-001``, or the next number that is free."""
+        pattern = re.compile(re.escape(stem) + r"-(\d{3,})")
+        while True:
+            names = [path.name for path in base.iterdir()] if base.is_dir() else []
+            numbers = [int(match[1]) for name in names if (match := pattern.fullmatch(name))]
+            try:
+                return cls.create(base / f"{stem}-{max(numbers, default=0) + 1:03d}", files)
+            except UsageError:
+                continue  # another process took the number in between
+
+    @property
+    def name(self) -> str:
+        """The last part of the path."""
+        return self.path.name
+
+    @property
+    def metrics(self) -> JsonLines:
+        """Losses by step."""
+        return JsonLines(self.path / METRICS)
+
+    @property
+    def samples(self) -> JsonLines:
+        """Samples by step."""
+        return JsonLines(self.path / SAMPLES)
+
+    def read_json(self, name: str) -> Any:
+        """A JSON file of the run.
+
+        Raises:
+            CheckpointError: it is missing or damaged.
+        """
+        path = self.path / name
+        try:
+            return json.loads(path.read_bytes().decode("utf-8", "surrogatepass"))
+        except OSError as error:
+            raise CheckpointError(f"{str(path)!r} cannot be read: {error.strerror}") from None
+        except (ValueError, RecursionError):
+            raise CheckpointError(f"{str(path)!r} is damaged: it is not JSON") from None
+
+    def settings(self) -> RunSettings:
+        """What run.json holds.
+
+        Raises:
+            CheckpointError: it is missing, damaged or too new.
+        """
+        return RunSettings.read(self.read_json(RUN), str(self.path / RUN))
+
+    def steps(self) -> list[int]:
+        """The steps that have a checkpoint, verified or not, in order."""
+        folder = self.path / CHECKPOINTS
+        names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+        return sorted(int(match[1]) for name in names if (match := _STEP.fullmatch(name)))
+
+    def checkpoint(self, step: int) -> Path:
+        """Where the checkpoint of a step is."""
+        return self.path / CHECKPOINTS / f"step-{step:08d}"
+
+    def save(self, snapshot: Snapshot) -> Path:
+        """Publish a checkpoint, then remove those that are neither the best nor among the last two.
+
+        Raises:
+            DiskError: the disk refused; older checkpoints are untouched.
+        """
+        step, best = snapshot.state["step"], snapshot.state.get("best_step")
+        target = self.checkpoint(step)
+        run_files = {name: (self.path / name).read_bytes() for name in (RUN, TOKENIZER)}
+        if target.exists():  # a damaged one that a resumed run has reached again
+            remove_folder(target)
+        publish_folder(target, pack(snapshot, run_files))
+        for old in [known for known in self.steps() if known <= step][:-_KEEP_LAST]:
+            if old != best:
+                remove_folder(self.checkpoint(old))
+        return target
+
+    def load(self, step: int) -> Snapshot:
+        """The checkpoint of a step.
+
+        Raises:
+            CheckpointError: it is missing or damaged.
+        """
+        folder = self.checkpoint(step)
+        if not folder.is_dir():
+            known = ", ".join(map(str, self.steps())) or "none"
+            raise CheckpointError(f"the run {self.name!r} has no checkpoint of step {step}; it has: {known}")
+        return unpack(read_verified(folder), folder)
+
+    def load_latest(self, warn: Callable[[str], None]) -> Snapshot | None:
+        """The newest checkpoint that verifies, or None when the run has never saved one.
+
+        Args:
+            warn: is told, in one line, of each damaged one that is passed over.
+
+        Raises:
+            CheckpointError: there are checkpoints, and all are damaged.
+        """
+        problem: CheckpointError | None = None
+        for step in reversed(self.steps()):
+            try:
+                snapshot = self.load(step)
+            except CheckpointError as error:
+                problem = problem or error
+                continue
+            if problem is not None:
+                warn(f"{problem}; using step {step} instead")
+            return snapshot
+        if problem is not None:
+            raise CheckpointError(f"the run {self.name!r} has no checkpoint that can be used: {problem}")
+        return None
+
+    def load_best(self, warn: Callable[[str], None]) -> Snapshot:
+        """The checkpoint with the lowest held-out loss, or the latest if none was measured or it is damaged.
+
+        Raises:
+            CheckpointError: no checkpoint can be used.
+        """
+        latest = self.load_latest(warn)
+        if latest is None:
+            raise CheckpointError(f"the run {self.name!r} has no checkpoint yet: seqgen resume {self.path}")
+        best = latest.state.get("best_step")
+        if best is None or best == latest.state["step"]:
+            return latest
+        try:
+            return self.load(best)
+        except CheckpointError as error:
+            warn(f"{error}; using step {latest.state['step']} instead")
+            return latest
+
+    def latest_state(self) -> dict[str, Any] | None:
+        """The JSON part of the newest checkpoint whose state verifies, or None; needs no torch."""
+        for step in reversed(self.steps()):
+            try:
+                return read_state(self.checkpoint(step))
+            except CheckpointError:
+                continue
+        return None
+
+    def clean(self) -> None:
+        """Remove what a killed process left half-written."""
+        remove_temporaries(self.path)
+        remove_temporaries(self.path / CHECKPOINTS)
+
+
+def list_runs(base: Path) -> list[RunFolder]:
+    """The run folders under a folder, the newest first; those whose run.json is damaged come last."""
+
+    def created(run: RunFolder) -> tuple[str, str]:
+        try:
+            data = run.read_json(RUN)
+        except CheckpointError:
+            data = None
+        return (str(data.get("created", "")) if isinstance(data, dict) else "", run.name)
+
+    paths = base.iterdir() if base.is_dir() else ()
+    return sorted((RunFolder(path) for path in paths if (path / RUN).is_file()), key=created, reverse=True)
+
+
+def find_run(name: str | Path | None, base: Path) -> RunFolder:
+    """The run that a user means.
+
+    Args:
+        name: a folder, or a name under ``base``; None is the newest run with a checkpoint.
+        base: where runs are kept.
+
+    Raises:
+        NoSuchRun: there is none.
+    """
+    runs = list_runs(base)
+    if name is None:
+        found = next((run for run in runs if run.latest_state() is not None), None)
+        if found is None:
+            raise NoSuchRun(f"no run with a checkpoint under {str(base)!r}: train one with seqgen train")
+        return found
+    for path in (Path(name), base / name):
+        if (path / RUN).is_file():
+            return RunFolder(path)
+    if Path(name).is_dir():
+        raise NoSuchRun(f"{str(name)!r} is not a run folder: it holds no {RUN}")
+    raise NoSuchRun(f"no run {str(name)!r}{did_you_mean(str(name), [run.name for run in runs])}")

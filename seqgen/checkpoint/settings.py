@@ -1,0 +1,86 @@
+"""What run.json holds: everything that was resolved once, so that a run can be resumed and judged later.
+
+Parts are named by registry names (``package:name``), never by import paths.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field, ValidationError
+
+from seqgen.config import Options, TrainSettings
+from seqgen.errors import CheckpointError
+
+FORMAT_VERSION = 1
+
+
+class PartSettings(Options):
+    """A part of the run: what it is and how it was set."""
+
+    name: str = Field(description="package:name in the registry")
+    options: dict[str, Any] = Field(default_factory=dict, description="every option, defaults included")
+
+
+class CorpusSettings(PartSettings):
+    """The corpus as it was when the run began."""
+
+    file: bool = Field(False, description="whether name is the path of a file")
+    valid: str | None = Field(None, description="path of the user's validation file")
+    test: str | None = Field(None, description="path of the user's test file")
+    title: str = Field(description="how people call it")
+    digest: str = Field(description="SHA-256 over the records in order")
+    licence: str = Field("", description="under which terms the data may be used")
+    multiline: bool = Field(False, description="whether a record may hold line ends")
+    domain: str = Field("text", description="what its texts are")
+    n_records: int = Field(ge=1, description="records")
+    n_chars: int = Field(ge=0, description="characters over all records")
+    longest: int = Field(ge=0, description="characters of the longest record")
+    parts: dict[str, int] = Field(description="records of train, valid and test")
+
+
+class EngineSettings(Options):
+    """How the run computes; decided once, and used again when it is resumed."""
+
+    name: str = Field("eager", description="how steps run over time")
+    device: str = Field("cpu", description="where")
+    threads: int = Field(ge=1, description="CPU threads")
+
+
+class RunSettings(Options):
+    """The content of run.json."""
+
+    format_version: int = Field(FORMAT_VERSION, description="of the run folder")
+    seqgen: str = Field(description="version that made it")
+    created: str = Field(description="when, in UTC")
+    corpus: CorpusSettings
+    tokenizer: PartSettings
+    model: PartSettings
+    cell: PartSettings | None
+    train: TrainSettings
+    n_symbols: int = Field(ge=1, le=10_000_000, description="V: every id, the specials too")
+    max_length: int = Field(ge=1, description="symbols at which a sample is cut, unless asked otherwise")
+    n_parameters: int = Field(ge=0, description="all trainable parameters")
+    engine: EngineSettings
+    plugins: list[dict[str, Any]] = Field(description="package, distribution and version of every part's plugin")
+    environment: dict[str, str] = Field(description="versions and machine")
+
+    @classmethod
+    def read(cls, data: Any, where: str) -> RunSettings:
+        """Check what a run.json holds.
+
+        Raises:
+            CheckpointError: it is damaged or too new.
+        """
+        version = data.get("format_version") if isinstance(data, dict) else None
+        if isinstance(version, int) and version > FORMAT_VERSION:
+            raise CheckpointError(
+                f"{where} has format {version}, this seqgen knows {FORMAT_VERSION}: it was made by seqgen "
+                f"{data.get('seqgen')}; install that version or a newer one"
+            )
+        try:
+            return cls.model_validate(data)
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(map(str, first["loc"]))
+            raise CheckpointError(f"{where} is damaged: {place or 'content'}: {first['msg']}") from None

@@ -1,0 +1,131 @@
+"""One checkpoint: a folder of four files, the last of which vouches for the others by SHA-256."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from seqgen.checkpoint.settings import FORMAT_VERSION
+from seqgen.errors import CheckpointError
+from seqgen.files import dump_json
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+MODEL, TRAIN, STATE, MANIFEST = "model.safetensors", "train.safetensors", "state.json", "MANIFEST.json"
+_LARGEST_MANIFEST = 1 << 20
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What a checkpoint holds.
+
+    Attributes:
+        model: the model's parameters and buffers.
+        train: what the optimizer and the running figures need to go on.
+        state: the rest, as JSON values; ``state["step"]`` counts optimizer steps.
+    """
+
+    model: Mapping[str, Tensor]
+    train: Mapping[str, Tensor]
+    state: Mapping[str, Any]
+
+
+def pack(snapshot: Snapshot, run_files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """The files of a checkpoint, the manifest last.
+
+    Args:
+        snapshot: what to keep.
+        run_files: files of the run folder that the checkpoint depends on, which the manifest covers too.
+    """
+    from safetensors.torch import save
+
+    files = {
+        MODEL: save(dict(snapshot.model)),
+        TRAIN: save(dict(snapshot.train)),
+        STATE: dump_json(snapshot.state),
+    }
+    manifest = {
+        "format_version": FORMAT_VERSION,
+        "files": {name: _fingerprint(data) for name, data in files.items()},
+        "run": {name: _fingerprint(data) for name, data in run_files.items()},
+    }
+    return {**files, MANIFEST: dump_json(manifest)}
+
+
+def _fingerprint(data: bytes) -> dict[str, Any]:
+    return {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
+
+
+def read_verified(folder: Path, names: tuple[str, ...] = (MODEL, TRAIN, STATE)) -> dict[str, bytes]:
+    """The files of a checkpoint, read whole and verified before anything looks into them.
+
+    Args:
+        folder: the checkpoint; the run folder is its grandparent.
+        names: which files are wanted; the run's own files are verified in any case.
+
+    Raises:
+        CheckpointError: a file is missing or is not what the manifest says, or the manifest is damaged or too new.
+    """
+    manifest = _read_manifest(folder / MANIFEST)
+    run = folder.parent.parent
+    verified = {name: _verified(folder / name, manifest["files"].get(name)) for name in names}
+    for name, expected in manifest["run"].items():
+        if name in ("run.json", "tokenizer.json"):
+            _verified(run / name, expected)
+    return verified
+
+
+def _read_manifest(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            manifest: dict[str, Any] = json.loads(file.read(_LARGEST_MANIFEST))
+        version, sections = manifest["format_version"], (manifest["files"], manifest["run"])
+        if not isinstance(version, int) or not all(isinstance(section, dict) for section in sections):
+            raise ValueError
+    except OSError as error:
+        raise CheckpointError(f"{str(path)!r} cannot be read: {error.strerror}") from None
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise CheckpointError(f"{str(path)!r} is damaged: it is not a manifest") from None
+    if version > FORMAT_VERSION:
+        raise CheckpointError(f"{str(path)!r} has format {version}; it needs a newer seqgen")
+    return manifest
+
+
+def _verified(path: Path, expected: Any) -> bytes:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise CheckpointError(f"{str(path)!r} cannot be read: {error.strerror}") from None
+    if _fingerprint(data) != expected:
+        raise CheckpointError(f"{str(path)!r} is damaged: its content is not what the manifest says")
+    return data
+
+
+def read_state(folder: Path) -> dict[str, Any]:
+    """The JSON part of a checkpoint, verified, without reading its tensors; needs no torch."""
+    state: dict[str, Any] = json.loads(read_verified(folder, (STATE,))[STATE])
+    return state
+
+
+def unpack(files: Mapping[str, bytes], folder: Path) -> Snapshot:
+    """The snapshot in verified files.
+
+    Args:
+        files: what ``read_verified`` gave.
+        folder: where they were, for messages.
+
+    Raises:
+        CheckpointError: the content makes no sense.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    try:
+        return Snapshot(load(files[MODEL]), load(files[TRAIN]), json.loads(files[STATE]))
+    except (SafetensorError, ValueError) as error:
+        raise CheckpointError(f"the checkpoint {str(folder)!r} is damaged: {error}") from None

@@ -1,0 +1,43 @@
+"""``seqgen checkpoint verify``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import typer
+
+from seqgen.cli.common import Json, RunName, everywhere, show, show_json
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Add this module's group."""
+    group = typer.Typer(help="Look after checkpoints.", no_args_is_help=True)
+    group.callback()(lambda: None)  # a group even while it has one command
+    group.command()(everywhere(verify))
+    app.add_typer(group, name="checkpoint")
+
+
+def verify(*, run: RunName = None, as_json: Json = False) -> None:
+    """Check every checkpoint of a run against its manifest; exit 4 if one is damaged."""
+    from seqgen.api.run import RUNS
+    from seqgen.checkpoint import find_run, read_verified
+    from seqgen.errors import CheckpointError
+    from seqgen.render import plain_table
+
+    folder = find_run(run, RUNS)
+    rows: list[dict[str, Any]] = []
+    for step in folder.steps():
+        row: dict[str, Any] = {"step": step, "state": "ok", "bytes": None, "problem": ""}
+        try:
+            row["bytes"] = sum(map(len, read_verified(folder.checkpoint(step)).values()))
+        except CheckpointError as error:
+            row |= {"state": "damaged", "problem": str(error)}
+        rows.append(row)
+    if as_json:
+        show_json(rows)
+    else:
+        show(plain_table(rows, ("step", "state", "bytes", "problem"), str(folder.path)))
+    damaged = [row for row in rows if row["state"] != "ok"]
+    if damaged or not rows:
+        what = f"{len(damaged)} of {len(rows)} checkpoints are damaged" if rows else "there is no checkpoint"
+        raise CheckpointError(f"{folder.path}: {what}")

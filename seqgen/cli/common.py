@@ -1,0 +1,156 @@
+"""What every command shares: the session, the options that work everywhere, and ways to show a result."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console, RenderableType
+
+if TYPE_CHECKING:
+    from seqgen.plugins import Plugins
+
+
+@dataclass
+class Session:
+    """One call of the program.
+
+    Attributes:
+        debug: show tracebacks.
+        quiet: only results and errors.
+        verbose: say more.
+        plugins: what is registered; set before any command runs.
+    """
+
+    debug: bool = False
+    quiet: bool = False
+    verbose: bool = False
+    _plugins: list[Plugins] = field(default_factory=list)
+
+    @property
+    def plugins(self) -> Plugins:
+        """The plugins of this call."""
+        return self._plugins[0]
+
+    @plugins.setter
+    def plugins(self, plugins: Plugins) -> None:
+        self._plugins[:] = [plugins]
+
+
+session = Session()
+_PIPE_WIDTH = 160
+
+
+def stdout() -> Console:
+    """Where results go; no markup, no highlighting, no emoji names. A pipe has no width, so its tables are wide."""
+    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else _PIPE_WIDTH
+    return Console(markup=False, highlight=False, emoji=False, width=width)
+
+
+def stderr() -> Console:
+    """Where progress and messages go."""
+    return Console(stderr=True, markup=False, highlight=False, emoji=False)
+
+
+def say(line: str, *, always: bool = False) -> None:
+    """A message, one line on stderr; not when quiet."""
+    if always or not session.quiet:
+        sys.stderr.write(" ".join(line.split("\n")) + "\n")
+        sys.stderr.flush()
+
+
+def show(view: RenderableType) -> None:
+    """A result for people, on stdout."""
+    stdout().print(view)
+
+
+def show_json(value: Any) -> None:
+    """A result for programs, on stdout."""
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
+
+
+_PANEL = "Everywhere"
+_EVERYWHERE: dict[str, tuple[Any, Any]] = {
+    "plugin": (
+        list[Path] | None,
+        typer.Option("--plugin", metavar="FILE.py", help="Load a plugin from a file.", rich_help_panel=_PANEL),
+    ),
+    "no_plugins": (
+        bool,
+        typer.Option("--no-plugins", help="Load no plugin, not even seqgen's own.", rich_help_panel=_PANEL),
+    ),
+    "debug": (bool, typer.Option("--debug", help="Show tracebacks.", rich_help_panel=_PANEL)),
+    "quiet": (bool, typer.Option("--quiet", "-q", help="Only results and errors.", rich_help_panel=_PANEL)),
+    "verbose": (bool, typer.Option("--verbose", "-v", help="Say more.", rich_help_panel=_PANEL)),
+}
+
+
+def everywhere(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options that work everywhere; plugins are loaded before any command is parsed."""
+    signature = inspect.signature(function, eval_str=True)
+    added = [
+        inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=None if name == "plugin" else False,
+            annotation=Annotated[kind, option],
+        )
+        for name, (kind, option) in _EVERYWHERE.items()
+    ]
+
+    @functools.wraps(function)
+    def run(**values: Any) -> Any:
+        given = {name: values.pop(name) for name in _EVERYWHERE}
+        session.debug |= given["debug"]
+        session.quiet |= given["quiet"]
+        session.verbose |= given["verbose"]
+        return function(**values)
+
+    parameters = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in signature.parameters.values()]
+    run.__signature__ = signature.replace(parameters=[*parameters, *added])  # type: ignore[attr-defined]
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in [*parameters, *added]}
+    return run
+
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def complete_names(kind: str) -> Callable[[str], list[str]]:
+    """Shell completion of registered names; reads specs only."""
+
+    def complete(incomplete: str) -> list[str]:
+        return [name for name in session.plugins.registry.names(kind) if name.startswith(incomplete)]
+
+    return complete
+
+
+def complete_runs(incomplete: str) -> list[str]:
+    """Shell completion of run names."""
+    from seqgen.api.run import RUNS
+    from seqgen.checkpoint import list_runs
+
+    return [run.name for run in list_runs(RUNS) if run.name.startswith(incomplete)]
+
+
+RunName = Annotated[
+    str | None,
+    typer.Argument(
+        help="A run folder, or a name under runs/; left out: the newest run with a checkpoint.",
+        autocompletion=complete_runs,
+        show_default=False,
+    ),
+]
+
+
+def pick(rows: Iterable[Mapping[str, Any]], columns: Iterable[str]) -> list[dict[str, Any]]:
+    """Rows with some columns only."""
+    wanted = list(columns)
+    return [{name: row.get(name) for name in wanted} for row in rows]

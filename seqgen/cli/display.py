@@ -1,0 +1,157 @@
+"""What a person sees of a training: a live bar on a terminal, plain lines elsewhere, and the summary."""
+
+from __future__ import annotations
+
+import contextlib
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from rich.console import Console, Group
+from rich.progress import BarColumn, Progress, TextColumn
+from rich.text import Text
+
+from seqgen import training
+from seqgen.cli.common import say, session, stderr
+from seqgen.errors import SeqgenError
+from seqgen.render import duration, samples_table, sparkline, visible
+
+if TYPE_CHECKING:
+    from seqgen.api import Run
+    from seqgen.checkpoint import RunFolder, RunSettings
+
+_SAMPLES = 10
+
+
+class TrainDisplay:
+    """Listens to the events of a training; everything goes to stderr."""
+
+    def __init__(self) -> None:
+        self.started = False
+        self._console: Console = stderr()
+        self._live = self._console.is_terminal and not session.quiet
+        self._bar = Progress(
+            BarColumn(30),
+            TextColumn("{task.percentage:>3.0f}%"),
+            TextColumn("{task.fields[figures]}"),
+            console=self._console,
+            transient=True,
+        )
+        self._task = self._bar.add_task("train", total=1.0, figures="", visible=False)
+
+    def __enter__(self) -> Self:
+        """Start the bar."""
+        if self._live:
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Take the bar away."""
+        if self._live:
+            self._bar.stop()
+
+    def on_event(self, folder: RunFolder, event: training.Event) -> None:
+        """Show an event."""
+        if isinstance(event, training.Started):
+            self.started = True
+            self._say(_headline(folder, event.settings, event.step))
+            if session.verbose:
+                self._say(_engine(event.settings))
+        elif isinstance(event, training.Progress):
+            self._progress(event)
+        elif isinstance(event, training.Report):
+            self._say(_report(event))
+        elif isinstance(event, training.Saved) and session.verbose:
+            self._say(f"saved {event.path}")
+        elif isinstance(event, training.Ended):
+            reasons = {"patience": "the held-out loss no longer falls", "interrupted": "a signal came"}
+            self._say(f"ended at step {event.step:,}: {reasons.get(event.reason, event.reason + ' done')}")
+
+    def _progress(self, event: training.Progress) -> None:
+        figures = (
+            f"step {event.step:,}  loss {event.loss_nats:.3f}  {event.bits_per_char:.3f} bits/char  "
+            f"{event.symbols_per_s:,.0f} symbols/s  {duration(event.left_s)} left"
+        )
+        self._bar.update(self._task, completed=event.share, figures=figures, visible=True)
+
+    def _say(self, line: str) -> None:
+        if self._live:
+            self._bar.console.print(Text(line, overflow="ellipsis", no_wrap=True))
+        else:
+            say(line)
+
+    def summary(self, run: Run) -> None:
+        """The end of a training: the curve of the loss, samples with what is known of them, what to type next."""
+        if session.quiet:
+            return
+        rows = sample_rows(run, run.sample(_SAMPLES))
+        metrics = run.metrics
+        view: list[Any] = [Text("")]
+        for part in ("train", "valid"):
+            losses = [row[f"{part}_loss_nats"] for row in metrics if f"{part}_loss_nats" in row]
+            if losses:
+                name = "training" if part == "train" else "held out"
+                view.append(Text(f"{name:9} {sparkline(losses)}  {losses[0]:.3f} → {losses[-1]:.3f} nats/symbol"))
+        best = run.state.get("best_loss_nats")
+        if best is not None:
+            line = next(row for row in metrics if row["step"] == run.state["best_step"])
+            bits = line["valid_bits_per_char"]
+            view.append(Text(f"best      {best:.3f} nats/symbol, {bits:.3f} bits/char, at step {line['step']:,}"))
+        view.append(samples_table(rows, run.renderer))
+        name = run.folder.name if run.path.parent.name == "runs" else str(run.path)
+        prefix = rows[0]["text"][:2] if rows and rows[0]["text"][:2].isalnum() else ""
+        view.append(Text("Next:"))
+        view.append(Text(f"  seqgen sample {name} -n 20" + (f" --prefix {prefix}" if prefix else "")))
+        view.append(Text(f"  seqgen evaluate {name}"))
+        view.append(Text("  seqgen list cells"))
+        self._console.print(Group(*view))
+
+
+def sample_rows(run: Run, samples: list[Any]) -> list[dict[str, Any]]:
+    """Samples with their bits per character and where they stand in the corpus, as far as that can be told."""
+    texts = [sample.text for sample in samples]
+    scores: dict[str, float] = {}
+    where: dict[str, str] = {}
+    with contextlib.suppress(SeqgenError):
+        scores = {score.text: score.bits_per_char for score in run.score(texts)}
+        where = run.where(texts)
+    return [
+        {
+            "row": sample.number,
+            "text": sample.text,
+            "cut": sample.cut,
+            "bits_per_char": scores.get(sample.text),
+            "where": where.get(sample.text),
+        }
+        for sample in samples
+    ]
+
+
+def _headline(folder: RunFolder, settings: RunSettings, step: int) -> str:
+    corpus, parts = settings.corpus, settings.corpus.parts
+    cell = f"{settings.cell.name.rpartition(':')[2]}, " if settings.cell else ""
+    held_out = f"{parts['valid']:,} validation, {parts['test']:,} test"
+    if not parts["valid"]:
+        held_out += " (nothing held out to validate: no early stopping)"
+    action = f"resuming {folder.path} at step {step:,}" if step else f"training {folder.path}"
+    return (
+        f"{action}: {visible(corpus.title)}, {parts['train']:,} records, {held_out}; "
+        f"{cell}{settings.n_parameters:,} parameters"
+    )
+
+
+def _engine(settings: RunSettings) -> str:
+    engine = settings.engine
+    return f"engine {engine.name} on {engine.device}, {engine.threads} thread(s), seed {settings.train.seed}"
+
+
+def _report(event: training.Report) -> str:
+    metrics = event.metrics
+    figures = [f"step {metrics['step']:>6,}"]
+    if "train_loss_nats" in metrics:
+        figures.append(f"train {metrics['train_loss_nats']:.3f}")
+    if "valid_loss_nats" in metrics:
+        figures.append(f"held out {metrics['valid_loss_nats']:.3f} ({metrics['valid_bits_per_char']:.3f} bits/char)")
+    samples = " · ".join(visible(sample.text) for sample in event.samples)
+    return "  ".join(figures) + (f"  {samples}" if samples else "")

@@ -1,0 +1,194 @@
+"""Looking around: ``seqgen list``, ``show``, ``plugins`` and ``runs``. None of them needs torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from seqgen.cli.common import Json, everywhere, session, show, show_json
+from seqgen.errors import CheckpointError, PluginError, UnknownName
+from seqgen.registry import Entry
+from seqgen.specs import KINDS, LoadableSpec
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Add this module's commands."""
+    app.command("list")(everywhere(list_names))
+    app.command("show")(everywhere(show_one))
+    app.command("plugins")(everywhere(list_plugins))
+    app.command("runs")(everywhere(list_runs))
+
+
+def _complete_kind(incomplete: str) -> list[str]:
+    return [plural for plural in KINDS.values() if plural.startswith(incomplete)]
+
+
+def _complete_name(ctx: typer.Context, incomplete: str) -> list[str]:
+    kind = _kind(str(ctx.params.get("kind")))
+    return [name for name in session.plugins.registry.names(kind) if name.startswith(incomplete)]
+
+
+def _kind(text: str) -> str:
+    """The kind of a singular or plural.
+
+    Raises:
+        UnknownName: neither.
+    """
+    for kind, plural in KINDS.items():
+        if text in (kind, plural):
+            return kind
+    raise UnknownName("kind", text, KINDS.values())
+
+
+def list_names(
+    *,
+    kind: Annotated[
+        str | None,
+        typer.Argument(help="corpora, cells, ...; left out: everything.", autocompletion=_complete_kind),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """List what is registered."""
+    from rich.console import Group
+
+    from seqgen.render import plain_table
+
+    kinds = [_kind(kind)] if kind else list(KINDS)
+    rows = {
+        plural: [
+            {
+                "name": entry.spec.name,
+                "summary": entry.spec.summary,
+                "source": entry.spec.source,
+                "package": entry.package,
+            }
+            for entry in session.plugins.registry.entries(single)
+        ]
+        for single, plural in KINDS.items()
+        if single in kinds
+    }
+    if as_json:
+        show_json(rows[KINDS[kinds[0]]] if kind else rows)
+        return
+    tables = [
+        plain_table(listed, ("name", "summary", "package"), plural) for plural, listed in rows.items() if listed or kind
+    ]
+    show(Group(*tables))
+
+
+def show_one(
+    *,
+    kind: Annotated[str, typer.Argument(help="corpus, cell, ...", autocompletion=_complete_kind)],
+    name: Annotated[str, typer.Argument(help="Its name; a corpus may be a file.", autocompletion=_complete_name)],
+    as_json: Json = False,
+) -> None:
+    """Show one thing: what it is, its options, and of a corpus what is in it."""
+    from seqgen.api import sort_out_corpus
+    from seqgen.render import corpus_view, options_table, spec_view
+
+    single = _kind(kind)
+    plugins = session.plugins
+    found = sort_out_corpus(name, plugins) if single == "corpus" else plugins.registry.get(
+        single, name, plugins.broken_hint()
+    )  # fmt: skip
+    facts = {"corpus": str(found)} if isinstance(found, Path) else _facts(found)
+    options = None if isinstance(found, Path) else _options(found)
+    profile = _profile(found) if single == "corpus" else None
+    if as_json:
+        show_json(facts | {"options": options} | (profile or {}))
+        return
+    table = options_table(options, single) if options is not None and single not in ("domain", "corpus") else None
+    show(spec_view(facts, table))
+    if profile is not None:
+        show(corpus_view(profile))
+
+
+def _facts(entry: Entry) -> dict[str, Any]:
+    facts: dict[str, Any] = {entry.spec.kind: entry.spec.name}
+    for name, value in vars(entry.spec).items():
+        if name not in ("name", "options"):
+            facts[name] = value if isinstance(value, int | dict | str) else str(value)
+        if isinstance(value, tuple):
+            facts[name] = ", ".join(map(str, value))
+    plugin = session.plugins.plugins[entry.package].provenance
+    return facts | {"package": f"{entry.package} ({plugin.distribution} {plugin.version})"}
+
+
+def _options(entry: Entry) -> list[dict[str, Any]] | None:
+    from seqgen.config import describe_options
+
+    if not isinstance(entry.spec, LoadableSpec):
+        return None
+    try:
+        return describe_options(entry.options_model())
+    except PluginError as error:
+        if isinstance(error.__cause__, ImportError):  # derived options of a cell need what the cell needs
+            return None
+        raise
+
+
+def _profile(found: Entry | Path) -> dict[str, Any]:
+    from seqgen.api import open_corpus
+    from seqgen.corpus import profile
+
+    options = found.options({}) if isinstance(found, Entry) else {}
+    title = found.spec.name if isinstance(found, Entry) else str(found)
+    return profile(open_corpus(found, options), title)
+
+
+def list_plugins(*, as_json: Json = False) -> None:
+    """List plugins: where each comes from, its hooks, how long it took to load, what is wrong with it."""
+    from seqgen.render import plain_table
+
+    rows = [
+        {
+            "package": name,
+            "distribution": plugin.provenance.distribution,
+            "version": plugin.provenance.version,
+            "hooks": ", ".join(plugin.hooks),
+            "load_ms": round(plugin.load_s * 1000, 1),
+            "state": plugin.problem or "ok",
+        }
+        for name, plugin in session.plugins.plugins.items()
+    ]
+    if as_json:
+        show_json(rows)
+    else:
+        columns = ("package", "distribution", "version", "load_ms", "hooks", "state")
+        shown = [{**row, "hooks": str(row["hooks"]).replace("register_", "")} for row in rows]
+        show(plain_table(shown, columns))
+
+
+def list_runs(*, as_json: Json = False) -> None:
+    """List the runs under runs/, the newest first."""
+    from seqgen.api.run import RUNS
+    from seqgen.checkpoint import list_runs as find_all
+    from seqgen.render import plain_table
+
+    rows = [_run_row(run) for run in find_all(RUNS)]
+    if as_json:
+        show_json(rows)
+    else:
+        columns = ("run", "corpus", "cell", "parameters", "step", "bits_per_char", "state", "created")
+        show(plain_table(rows, columns))
+
+
+def _run_row(run: Any) -> dict[str, Any]:
+    row: dict[str, Any] = {"run": run.name}
+    try:
+        settings = run.settings()
+    except CheckpointError as error:
+        return row | {"state": str(error)}
+    state = run.latest_state()
+    best = [line for line in run.metrics.rows() if state and line.get("step") == state["best_step"]]
+    return row | {
+        "corpus": settings.corpus.title,
+        "cell": settings.cell.name.rpartition(":")[2] if settings.cell else settings.model.name.rpartition(":")[2],
+        "parameters": settings.n_parameters,
+        "step": state["step"] if state else None,
+        "bits_per_char": best[0].get("valid_bits_per_char") if best else None,
+        "state": "no checkpoint" if state is None else state["ended"] or "can be resumed",
+        "created": settings.created[:16].replace("T", " "),
+    }

@@ -1,0 +1,147 @@
+"""Building the app, loading plugins before it is parsed, and the one place that catches errors."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.main import get_command
+
+from seqgen import __version__
+from seqgen.cli import checkpoint, evaluate, look, sample, train
+from seqgen.cli.common import everywhere, say, session
+from seqgen.errors import Interrupted, SeqgenError
+from seqgen.plugins import Plugins, entry_point_candidates, file_candidate
+from seqgen.registry import one_line
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the command line.
+
+    Args:
+        arguments: without the program's name.
+
+    Returns:
+        The exit code.
+    """
+    session.debug = "--debug" in arguments
+    session.quiet = session.verbose = False
+    try:
+        with _terminating():
+            session.plugins = _load_plugins(arguments)
+            code = get_command(build_app()).main(list(arguments), "seqgen", standalone_mode=False)
+            sys.stdout.flush()
+            return int(code or 0)
+    except BrokenPipeError:
+        # The reader has gone (`| head`): nothing more to say, and nothing for Python to flush at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        return _fail("interrupted", 128 + signal.SIGINT)
+    except SeqgenError as error:
+        if session.debug:
+            raise
+        return _fail(str(error), error.exit_code)
+    except Exception as error:
+        if session.debug:
+            raise
+        if hasattr(error, "format_message"):  # a usage error of the parser, whose classes are private to typer
+            return _fail(error.format_message(), 2)
+        if type(error).__name__ == "Abort":
+            return _fail("aborted", 1)
+        text = one_line(error)
+        return _fail(f"unexpected {type(error).__name__}: {text} (--debug shows where; please report it)", 1)
+
+
+def _fail(line: str, code: int) -> int:
+    say(f"seqgen: {line}", always=True)
+    return code
+
+
+@contextlib.contextmanager
+def _terminating() -> Iterator[None]:
+    """SIGTERM ends the program like Ctrl-C does, with its own exit code; training has a gentler handler."""
+
+    def handle(number: int, frame: Any) -> None:
+        raise Interrupted(number, "terminated")
+
+    before = signal.signal(signal.SIGTERM, handle)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _load_plugins(arguments: Sequence[str]) -> Plugins:
+    """Plugins may bring commands, so they are loaded before the arguments are parsed."""
+    files: list[Path] = []
+    options = list(arguments[: arguments.index("--")] if "--" in arguments else arguments)
+    for index, argument in enumerate(options):
+        if argument == "--plugin" and index + 1 < len(options):
+            files.append(Path(options[index + 1]))
+        elif argument.startswith("--plugin="):
+            files.append(Path(argument.removeprefix("--plugin=")))
+    plugins = Plugins(warn=lambda line: say(f"seqgen: {line}", always=True))
+    if "--no-plugins" not in options:
+        plugins.load(entry_point_candidates())
+    plugins.load([file_candidate(path) for path in files])
+    return plugins
+
+
+def build_app() -> typer.Typer:
+    """The app with core's commands and those of the loaded plugins."""
+    app = typer.Typer(
+        name="seqgen",
+        help="Learn from any list of sequences and make more of them.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(everywhere(_version))
+    for module in (train, sample, evaluate, look, checkpoint):
+        module.add_commands(app)
+    _mount_plugin_commands(app)
+    return app
+
+
+def _version(
+    *, version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False
+) -> None:
+    if version:
+        typer.echo(f"seqgen {__version__}")
+        raise typer.Exit
+
+
+def _mount_plugin_commands(app: typer.Typer) -> None:
+    plugins = session.plugins
+    own_apps: dict[str, typer.Typer] = {}
+
+    def fresh(package: str) -> dict[str, typer.Typer]:
+        own_apps[package] = typer.Typer()
+        return {"app": own_apps[package]}
+
+    plugins.call_each("register_commands", fresh)
+    for package in plugins.loaded("register_commands"):
+        try:
+            _mount(app, own_apps[package])
+        except Exception as error:
+            say(f"seqgen: plugin {package}: its commands are not used: {one_line(error)}", always=True)
+
+
+def _mount(app: typer.Typer, own: typer.Typer) -> None:
+    if not (own.registered_commands or own.registered_groups):
+        return
+    # A callback makes a group even of a single command, so that its names can be read.
+    own.callback()(lambda: None)
+    taken = set(get_command(app).commands)  # type: ignore[attr-defined]
+    added = set(get_command(own).commands)  # type: ignore[attr-defined]
+    if clash := sorted(taken & added):
+        raise ValueError(f"the name {clash[0]!r} is taken already")
+    app.registered_commands += own.registered_commands
+    app.registered_groups += own.registered_groups

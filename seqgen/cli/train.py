@@ -1,0 +1,145 @@
+"""``seqgen train`` and ``seqgen resume``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from seqgen.cli.common import RunName, complete_names, everywhere, say, session
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Add this module's commands."""
+    app.command()(everywhere(train))
+    app.command()(everywhere(resume))
+
+
+_MODEL, _ENDS, _DATA, _MORE = "The model", "When it ends", "The data", "More"
+
+
+def _name(kind: str, panel: str, text: str) -> Any:
+    return typer.Option(
+        f"--{kind}", metavar="NAME", help=text, autocompletion=complete_names(kind), rich_help_panel=panel
+    )
+
+
+def train(
+    *,
+    corpus: Annotated[
+        str | None,
+        typer.Option(
+            "--corpus",
+            metavar="NAME|FILE",
+            help="A registered corpus (see seqgen list corpora), or a text file with a record a line.",
+            autocompletion=complete_names("corpus"),
+            rich_help_panel=_DATA,
+        ),
+    ] = None,
+    cell: Annotated[str | None, _name("cell", _MODEL, "The layer.  [default: gru]")] = None,
+    model: Annotated[str | None, _name("model", _MODEL, "The model.  [default: recurrent]")] = None,
+    tokenizer: Annotated[str | None, _name("tokenizer", _DATA, "How text becomes symbols.")] = None,
+    domain: Annotated[str | None, _name("domain", _DATA, "What the texts are.")] = None,
+    hidden: Annotated[int | None, typer.Option(help="Units of a layer.", rich_help_panel=_MODEL)] = None,
+    layers: Annotated[int | None, typer.Option(help="Layers of cells.", rich_help_panel=_MODEL)] = None,
+    embedding: Annotated[int | None, typer.Option(help="Features of a symbol.", rich_help_panel=_MODEL)] = None,
+    dropout: Annotated[
+        float | None, typer.Option(help="Share of features dropped while training.", rich_help_panel=_MODEL)
+    ] = None,
+    steps: Annotated[int | None, typer.Option(help="Optimizer steps.", rich_help_panel=_ENDS)] = None,
+    epochs: Annotated[float | None, typer.Option(help="Passes over the training part.", rich_help_panel=_ENDS)] = None,
+    time: Annotated[
+        str | None,
+        typer.Option(metavar="DURATION", help="Like 60s, 5m or 1h, over all resumes.", rich_help_panel=_ENDS),
+    ] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Records a step.", rich_help_panel=_MORE)] = None,
+    lr: Annotated[float | None, typer.Option(help="Peak learning rate.", rich_help_panel=_MORE)] = None,
+    seed: Annotated[int | None, typer.Option(help="The same seed gives the same run.", rich_help_panel=_MORE)] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A/B/C|none",
+            help="Training, validation and test.  [default: 90/5/5]",
+            rich_help_panel=_DATA,
+        ),
+    ] = None,
+    valid: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Validation records.", rich_help_panel=_DATA)
+    ] = None,
+    test: Annotated[Path | None, typer.Option(metavar="FILE", help="Test records.", rich_help_panel=_DATA)] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.", rich_help_panel=_MORE)] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="The run folder.  [default: the next one in runs/]", rich_help_panel=_MORE),
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.toml",
+            help="Tables [train] [model] [cell] [tokenizer] [corpus].",
+            rich_help_panel=_MORE,
+        ),
+    ] = None,
+    option: Annotated[
+        list[str] | None,
+        typer.Option(
+            "-o",
+            "--option",
+            metavar="PART.NAME=VALUE",
+            help="Any option, like cell.activation=tanh; may be repeated (see seqgen show cell vanilla).",
+            rich_help_panel=_MORE,
+        ),
+    ] = None,
+) -> None:
+    """Train a model on a corpus, in a new run folder."""
+    import seqgen.api
+    from seqgen.cli.display import TrainDisplay
+    from seqgen.config import parse_assignments
+
+    options = {f"{part}.{name}" if part else name: value for part, name, value in parse_assignments(option or ())}
+    with TrainDisplay() as display:
+        run = seqgen.api.train(
+            corpus,
+            cell=cell,
+            model=model,
+            tokenizer=tokenizer,
+            domain=domain,
+            hidden=hidden,
+            layers=layers,
+            embedding=embedding,
+            dropout=dropout,
+            steps=steps,
+            epochs=epochs,
+            time=time,
+            batch_size=batch_size,
+            lr=lr,
+            seed=seed,
+            split=split,
+            valid=valid,
+            test=test,
+            device=device,
+            options=options,
+            config=config,
+            out=out,
+            plugins=session.plugins,
+            listener=display.on_event,
+        )
+    display.summary(run)
+
+
+def resume(*, run: RunName = None) -> None:
+    """Go on with a run from its newest valid checkpoint."""
+    import seqgen.api
+    from seqgen.cli.display import TrainDisplay
+
+    with TrainDisplay() as display:
+        finished = seqgen.api.resume(
+            run,
+            plugins=session.plugins,
+            listener=display.on_event,
+            warn=lambda line: say(f"seqgen: {line}", always=True),
+        )
+    if not display.started:
+        say(f"{finished.path} had ended already; nothing to do")
+    display.summary(finished)

@@ -1,0 +1,20 @@
+"""Settings: options of parts, the settings of a training, TOML files and ``-o PART.NAME=VALUE``."""
+
+from seqgen.config.layers import Layer, assign, merge, parse_assignments, read_toml
+from seqgen.config.options import Options, build_options, describe_options, options_model
+from seqgen.config.train import TrainSettings, parse_duration_s, parse_split
+
+__all__ = [
+    "Layer",
+    "Options",
+    "TrainSettings",
+    "assign",
+    "build_options",
+    "describe_options",
+    "merge",
+    "options_model",
+    "parse_assignments",
+    "parse_duration_s",
+    "parse_split",
+    "read_toml",
+]

@@ -1,0 +1,102 @@
+"""The options of a part: a pydantic model that a plugin names, or one derived from a signature."""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+from pydantic.fields import FieldInfo
+
+from seqgen.errors import BadOption, did_you_mean
+
+
+class Options(BaseModel):
+    """Base of option models: frozen, and a misspelt name is an error. Describe each field, with unit and range."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+
+def options_model(signature_source: Callable[..., Any]) -> type[BaseModel]:
+    """The options of a callable, derived from its keyword-only annotated parameters.
+
+    Args:
+        signature_source: a function or a class; ``Annotated[int, Field(ge=1, description="...")]`` is understood.
+
+    Raises:
+        TypeError: a parameter's annotation cannot be turned into a field.
+    """
+    is_class = inspect.isclass(signature_source)
+    hinted = getattr(signature_source, "__init__", None) if is_class else signature_source
+    hints = typing.get_type_hints(hinted, include_extras=True)
+    fields: dict[str, Any] = {}
+    for parameter in inspect.signature(signature_source).parameters.values():
+        if parameter.kind is parameter.KEYWORD_ONLY and parameter.name in hints:
+            required = parameter.default is parameter.empty
+            fields[parameter.name] = (hints[parameter.name], ... if required else parameter.default)
+    name = f"{getattr(signature_source, '__name__', 'derived')}Options"
+    return create_model(name, __base__=Options, **fields)
+
+
+def build_options(model: type[BaseModel], values: Mapping[str, Any], part: str) -> dict[str, Any]:
+    """Check values against an options model and fill in the defaults.
+
+    Args:
+        model: the options.
+        values: what was given; strings (from a command line) are converted.
+        part: how the user calls this part, for the message: "cell lstm".
+
+    Returns:
+        Every option by name, ready to be passed as keywords.
+
+    Raises:
+        BadOption: an unknown name or an impossible value, in one line.
+    """
+    try:
+        built = model.model_validate(dict(values))
+    except ValidationError as error:
+        raise BadOption(_complaint(error, model, part)) from None
+    return {name: getattr(built, name) for name in model.model_fields}
+
+
+def _complaint(error: ValidationError, model: type[BaseModel], part: str) -> str:
+    first = error.errors()[0]
+    name = ".".join(str(item) for item in first["loc"])
+    if first["type"] == "extra_forbidden":
+        known = did_you_mean(name, model.model_fields) or f"; {part} has no options"
+        return f"{part} has no option {name!r}{known}"
+    if first["type"] == "missing":
+        return f"{part} needs the option {name!r}"
+    reason = first["msg"].removeprefix("Value error, ")
+    where = f"option {name!r} of {part}" if name else part
+    return f"{where}: {reason[:1].lower()}{reason[1:]}, not {first['input']!r}"
+
+
+def describe_options(model: type[BaseModel]) -> list[dict[str, Any]]:
+    """A row per option, for lists: name, type, default, what it does."""
+    return [
+        {
+            "name": name,
+            "type": _type_name(field.annotation),
+            "default": "required" if field.is_required() else field.default,
+            "range": _range(field),
+            "description": field.description or "",
+        }
+        for name, field in model.model_fields.items()
+    ]
+
+
+def _type_name(annotation: Any) -> str:
+    if typing.get_origin(annotation) is typing.Literal:
+        return " | ".join(str(choice) for choice in typing.get_args(annotation))
+    if isinstance(annotation, type) and not typing.get_args(annotation):
+        return annotation.__name__
+    return str(annotation).replace("typing.", "")
+
+
+def _range(field: FieldInfo) -> str:
+    signs = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
+    bounds = ((sign, getattr(item, name, None)) for item in field.metadata for name, sign in signs.items())
+    return ", ".join(f"{sign} {bound}" for sign, bound in bounds if bound is not None)

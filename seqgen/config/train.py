@@ -1,0 +1,102 @@
+"""The settings of a training, each with its unit and range, and the ways to write them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+
+from seqgen.config.options import Options
+from seqgen.errors import BadOption
+
+_UNITS_S = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+
+
+def parse_duration_s(text: str | float) -> float:
+    """Seconds of "90", "90s", "1.5m", "1.5min" or "2h".
+
+    Raises:
+        BadOption: the text is not a positive duration.
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-z]*)", str(text).strip().lower())
+    if match is None or match[2] not in _UNITS_S or float(match[1]) <= 0:
+        raise BadOption(f"{text!r} is not a duration; write it like 90s, 5m or 1h")
+    return float(match[1]) * _UNITS_S[match[2]]
+
+
+def parse_split(text: str | Sequence[float]) -> tuple[float, float, float]:
+    """The shares of training, validation and test of "90/5/5" or "none".
+
+    Returns:
+        Three shares that sum to 1; "none" is (1, 0, 0).
+
+    Raises:
+        BadOption: not three numbers, or no training part.
+    """
+    if text == "none":
+        return (1.0, 0.0, 0.0)
+    try:
+        shares = [float(share) for share in (text.split("/") if isinstance(text, str) else text)]
+    except ValueError:
+        shares = []
+    if len(shares) != 3 or min(shares) < 0 or shares[0] <= 0:
+        raise BadOption(f"{text!r} is not a split; write it like 90/5/5, or none")
+    total = sum(shares)
+    return (shares[0] / total, shares[1] / total, shares[2] / total)
+
+
+def _duration_s(value: object) -> object:
+    try:
+        return parse_duration_s(value) if isinstance(value, str | int | float) else value
+    except BadOption as error:
+        raise ValueError(str(error)) from None
+
+
+def _split(value: object) -> object:
+    try:
+        return parse_split(value) if isinstance(value, str | tuple | list) else value
+    except BadOption as error:
+        raise ValueError(str(error)) from None
+
+
+def _usable_device(value: str) -> str:
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?|mps", value):
+        raise ValueError("a device is auto, cpu, cuda, cuda:N or mps")
+    return value
+
+
+class TrainSettings(Options):
+    """How to train. The run ends at the first of ``steps``, ``epochs``, ``time_s`` and early stopping."""
+
+    seed: int = Field(0, ge=0, lt=2**63, description="everything random in training derives from it")
+    split: Annotated[tuple[float, float, float], BeforeValidator(_split)] = Field(
+        (0.9, 0.05, 0.05), description="shares of training, validation and test; by a hash of the text"
+    )
+    split_seed: int = Field(0, ge=0, lt=2**63, description="seed of the split, independent of seed")
+    steps: int | None = Field(None, ge=1, description="optimizer steps")
+    epochs: float | None = Field(None, gt=0, description="passes over the training part")
+    time_s: Annotated[float | None, BeforeValidator(_duration_s)] = Field(
+        None, description="training and evaluation time, seconds or a duration like 5m, summed over resumes"
+    )
+    batch_size: int = Field(128, ge=1, le=65_536, description="records a step")
+    lr: float = Field(3e-3, gt=0, le=10, description="peak learning rate")
+    warmup_steps: int = Field(50, ge=0, description="steps over which the rate rises from zero")
+    decay: Literal["cosine", "none"] = Field("cosine", description="how the rate falls after the warm-up")
+    final_lr_ratio: float = Field(0.05, ge=0, le=1, description="last rate / peak rate, with decay")
+    weight_decay: float = Field(0.01, ge=0, le=1, description="decoupled weight decay of AdamW (arXiv:1711.05101)")
+    clip_norm: float = Field(1.0, ge=0, description="largest gradient norm; 0 does not clip")
+    eval_every: int | None = Field(None, ge=1, description="steps between evaluations; left out: about 20 a run")
+    eval_records: int = Field(10_000, ge=1, description="most held-out records looked at in an evaluation")
+    patience: int = Field(8, ge=0, description="evaluations without improvement before stopping; 0: never")
+    save_every_s: float = Field(60.0, gt=0, description="most seconds between checkpoints")
+    samples: int = Field(3, ge=0, le=1000, description="samples drawn at an evaluation")
+    device: Annotated[str, AfterValidator(_usable_device)] = Field("auto", description="auto, cpu, cuda or mps")
+    threads: int | None = Field(None, ge=1, le=1024, description="CPU threads; left out: chosen by model size")
+
+    @model_validator(mode="after")
+    def _ends(self) -> Self:
+        if self.steps is None and self.epochs is None and self.time_s is None:
+            raise ValueError("give steps, epochs or time_s: the run would never end")
+        return self

@@ -1,0 +1,19 @@
+"""Corpora: records in a fixed order, where they come from, and how they are split."""
+
+from seqgen.corpus.corpus import Corpus, Record, WithHeldOut
+from seqgen.corpus.readers import TextFile, read_lines
+from seqgen.corpus.split import PARTS, Splitter
+from seqgen.corpus.survey import Survey, profile, survey
+
+__all__ = [
+    "PARTS",
+    "Corpus",
+    "Record",
+    "Splitter",
+    "Survey",
+    "TextFile",
+    "WithHeldOut",
+    "profile",
+    "read_lines",
+    "survey",
+]

@@ -1,0 +1,76 @@
+"""What a corpus is."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One sequence of a corpus.
+
+    Attributes:
+        text: the sequence.
+        label: what kind of sequence it is, if the corpus says.
+        fields: further named values.
+        split: "train", "valid" or "test" if the corpus comes with a split of its own.
+    """
+
+    text: str
+    label: str | None = None
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    split: Literal["train", "valid", "test"] | None = None
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Records in a fixed order, and what is known of them.
+
+    Attributes:
+        name: the registered name, or the path of a file.
+        source: gives the same records in the same order each time it is iterated.
+        origin: where the data comes from.
+        licence: under which terms it may be used; "" when unknown.
+        layout: "lines" or "stream".
+        multiline: whether a record may hold line ends.
+        domain: the name of what its texts are, or None.
+    """
+
+    name: str
+    source: Iterable[Record]
+    origin: str = ""
+    licence: str = ""
+    layout: str = "lines"
+    multiline: bool = False
+    domain: str | None = None
+
+    def __iter__(self) -> Iterator[Record]:
+        """The records, from the first."""
+        return iter(self.source)
+
+
+@dataclass(frozen=True)
+class WithHeldOut:
+    """A source whose held-out parts the user gives: all of ``train`` is trained on.
+
+    Attributes:
+        train: the records to train on.
+        valid: the records of the validation part, or None.
+        test: the records of the test part, or None.
+    """
+
+    train: Iterable[Record]
+    valid: Iterable[Record] | None = None
+    test: Iterable[Record] | None = None
+
+    def __iter__(self) -> Iterator[Record]:
+        """The records of the three parts one after another, each marked with its part."""
+        for record in self.train:
+            yield dataclasses.replace(record, split="train")
+        for record in self.valid or ():
+            yield dataclasses.replace(record, split="valid")
+        for record in self.test or ():
+            yield dataclasses.replace(record, split="test")

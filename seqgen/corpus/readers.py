@@ -1,0 +1,105 @@
+"""Reading records from text files, in bounded memory and with exact positions in complaints."""
+
+from __future__ import annotations
+
+import codecs
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, BinaryIO, Literal
+
+from pydantic import Field
+
+from seqgen.corpus.corpus import Record
+from seqgen.errors import CorpusError, UsageError
+
+MAX_LINE_CHARS = 10_000
+_FOREIGN_MARKS = {
+    codecs.BOM_UTF32_LE: "UTF-32", codecs.BOM_UTF32_BE: "UTF-32",
+    codecs.BOM_UTF16_LE: "UTF-16", codecs.BOM_UTF16_BE: "UTF-16",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class TextFile:
+    """The lines of a UTF-8 file as records; iterating reads the file anew.
+
+    A line ends at LF, CR or CR LF and nowhere else (U+2028 and the like are ordinary characters). A byte order mark
+    at the start is dropped, blank lines are skipped, every other space is kept.
+
+    Attributes:
+        path: the file.
+        label: the label of every record, if any.
+        split: the part that every record belongs to, if any.
+        max_line_chars: a longer line is refused.
+
+    Raises (while iterating):
+        UsageError: no such file.
+        CorpusError: the file is unreadable, not UTF-8, or has too long a line.
+    """
+
+    path: Path
+    label: str | None = None
+    split: Literal["train", "valid", "test"] | None = None
+    max_line_chars: int = MAX_LINE_CHARS
+
+    def __iter__(self) -> Iterator[Record]:
+        """The records, from the first line."""
+        try:
+            with self.path.open("rb") as file:
+                for text in self._lines(file):
+                    yield Record(text, self.label, split=self.split)
+        except FileNotFoundError:
+            raise UsageError(f"no such file: {str(self.path)!r}") from None
+        except IsADirectoryError:
+            raise UsageError(f"{str(self.path)!r} is a folder; a corpus is a file with a record a line") from None
+        except OSError as error:
+            raise CorpusError(f"cannot read {str(self.path)!r}: {error.strerror}") from None
+
+    def _lines(self, file: BinaryIO) -> Iterator[str]:
+        self._refuse_foreign(file)
+        # surrogateescape keeps a bad byte as a character, so that its line and place are known.
+        text_file = io.TextIOWrapper(file, encoding="utf-8", errors="surrogateescape", newline="")
+        limit, number, offset = self.max_line_chars, 0, 0
+        while line := text_file.readline(limit + 2):
+            number += 1
+            text = line.rstrip("\r\n")
+            if len(text) > limit:
+                raise CorpusError(
+                    f"{str(self.path)!r}, line {number}: longer than {limit} characters; is it a file with a record "
+                    "a line? -o corpus.max_line_chars=N allows longer ones"
+                )
+            try:
+                offset += len(line.encode())
+            except UnicodeEncodeError as error:
+                raise CorpusError(self._undecodable(line, number, offset, error.start)) from None
+            if number == 1:
+                text = text.removeprefix("\ufeff")
+            if text and not text.isspace():
+                yield text
+
+    def _refuse_foreign(self, file: BinaryIO) -> None:
+        start = file.read(4)
+        file.seek(0)
+        for mark, encoding in _FOREIGN_MARKS.items():
+            if start.startswith(mark):
+                raise CorpusError(f"{str(self.path)!r} looks like {encoding}; convert it to UTF-8 first")
+
+    def _undecodable(self, line: str, number: int, offset: int, at: int) -> str:
+        in_line = len(line[:at].encode("utf-8", "surrogateescape"))
+        return (
+            f"{str(self.path)!r}, line {number}: byte {in_line + 1} of the line (byte {offset + in_line} of the file) "
+            f"is 0x{ord(line[at]) - 0xDC00:02x}, which is not UTF-8; convert the file to UTF-8 first"
+        )
+
+
+def read_lines(
+    path: str | Path,
+    *,
+    max_line_chars: Annotated[
+        int, Field(ge=1, description="a longer line, in characters, is refused")
+    ] = MAX_LINE_CHARS,
+) -> TextFile:
+    """The lines of a UTF-8 text file as a restartable iterable of records: how any file becomes a corpus."""
+    return TextFile(Path(path), max_line_chars=max_line_chars)

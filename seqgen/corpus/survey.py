@@ -1,0 +1,96 @@
+"""One look over a corpus: what training must know of it, and what a person wants to see of it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from seqgen.corpus.corpus import Record
+from seqgen.errors import CorpusError, PluginError
+
+
+@dataclass
+class Survey:
+    """What one pass over the records tells.
+
+    Attributes:
+        n_records: how many records.
+        n_chars: characters over all records.
+        longest: characters of the longest record.
+        digest: SHA-256 over texts, labels and splits in order, as hex.
+    """
+
+    n_records: int = 0
+    n_chars: int = 0
+    longest: int = 0
+    digest: str = ""
+
+
+def survey(records: Iterable[Record], name: str, result: Survey) -> Iterator[str]:
+    """Pass the texts on while counting them; ``result`` is complete when the iteration is.
+
+    Args:
+        records: the corpus.
+        name: how messages call it.
+        result: filled in.
+
+    Raises:
+        CorpusError: there is no record.
+        PluginError: an item is not a Record.
+    """
+    digest = hashlib.sha256()
+    for record in records:
+        if not isinstance(record, Record) or not isinstance(record.text, str):
+            raise PluginError(f"corpus {name} gave {type(record).__name__} {record!r:.60}, not a seqgen.Record")
+        result.n_records += 1
+        result.n_chars += len(record.text)
+        result.longest = max(result.longest, len(record.text))
+        parts = (record.text, record.label or "", record.split or "")
+        digest.update("\x1f".join(parts).encode("utf-8", "surrogatepass") + b"\x1e")
+        yield record.text
+    if not result.n_records:
+        raise CorpusError(f"corpus {name!r} holds no records: it is empty, or all its lines are blank")
+    result.digest = digest.hexdigest()
+
+
+def profile(records: Iterable[Record], name: str, n_shown: int = 8) -> dict[str, Any]:
+    """What ``seqgen show corpus`` shows.
+
+    Args:
+        records: the corpus, iterated twice.
+        name: how messages call it.
+        n_shown: about how many records to show, evenly spaced (every n-th).
+
+    Returns:
+        Counts, symbols with their frequency, a length histogram, labels, duplicates, every n-th record.
+    """
+    totals = Survey()
+    lengths: Counter[int] = Counter()
+    symbols: Counter[str] = Counter()
+    seen: Counter[str] = Counter()
+    for text in survey(records, name, totals):
+        lengths[len(text)] += 1
+        symbols.update(text)
+        seen[text] += 1
+    every = -(-totals.n_records // n_shown)
+    shown, labels = [], Counter[str]()
+    for index, record in enumerate(records):
+        if record.label is not None:
+            labels[record.label] += 1
+        if index % every == 0:
+            shown.append(record.text)
+    return {
+        "records": totals.n_records,
+        "characters": totals.n_chars,
+        "longest": totals.longest,
+        "duplicates": totals.n_records - len(seen),
+        "symbols": dict(sorted(symbols.items())),
+        "lengths": dict(sorted(lengths.items())),
+        "labels": dict(sorted(labels.items())),
+        "every": every,
+        "shown": shown,
+        "digest": totals.digest,
+    }

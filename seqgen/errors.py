@@ -1,0 +1,174 @@
+"""Every error that seqgen raises on purpose, with the exit code that the command line gives it.
+
+    SeqgenError                 1  something of ours went wrong
+    ├── UsageError              2  what was asked for cannot be done as asked
+    │   ├── UnknownName            no such corpus, cell, ... (with "did you mean")
+    │   ├── BadOption              an option that does not exist or has an impossible value
+    │   ├── UnknownSymbol          a text holds a symbol that the tokenizer has never seen
+    │   ├── MissingExtra           an optional dependency is not installed
+    │   ├── NoSuchRun              the run folder does not exist
+    │   └── RunLocked              another process is training in this folder
+    ├── CorpusError             3  the corpus is unreadable, empty or undecodable
+    ├── CheckpointError         4  a checkpoint is damaged, missing or too new
+    │   └── MissingPlugin          the run was made with a plugin that is not installed
+    ├── PluginError             5  a broken plugin was used
+    ├── Diverged                6  the loss or a gradient is not finite
+    ├── DiskError               7  the disk refused: full, read-only, no permission
+    ├── TooFewRows              8  fewer rows than asked
+    └── Interrupted       130/143  SIGINT or SIGTERM; what could be saved is saved
+
+A message is one line: what was wrong, the value seen, what would do. The command line catches SeqgenError
+once, prints that line on stderr and exits with ``exit_code``.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+
+
+class SeqgenError(Exception):
+    """Base of the tree; ``exit_code`` is what the command line ends with."""
+
+    exit_code = 1
+
+
+class UsageError(SeqgenError):
+    """What was asked for cannot be done as asked."""
+
+    exit_code = 2
+
+
+class UnknownName(UsageError):
+    """No plugin offers this name.
+
+    Args:
+        kind: what was looked for, in the singular: "cell", "corpus".
+        name: the name as it was given.
+        known: the names that would do.
+        hint: a further way out, appended to the line.
+    """
+
+    def __init__(self, kind: str, name: str, known: Iterable[str], hint: str = "") -> None:
+        """Build the line, with the nearest known name if there is one."""
+        self.kind, self.name, self.known = kind, name, sorted(known)
+        line = f"no {kind} named {name!r}{did_you_mean(name, self.known)}"
+        super().__init__(f"{line}{'; ' if hint else ''}{hint}")
+
+
+class BadOption(UsageError):
+    """An option that does not exist, or whose value is impossible."""
+
+
+class UnknownSymbol(UsageError):
+    """A text holds a symbol that the tokenizer does not know.
+
+    Args:
+        symbol: the symbol.
+        position: its 0-based character position in the text.
+        near: known symbols that resemble it, the nearest first.
+    """
+
+    def __init__(self, symbol: str, position: int, near: Sequence[str] = ()) -> None:
+        """Build the line with the symbol's code points, so that look-alikes can be told apart."""
+        self.symbol, self.position, self.near = symbol, position, tuple(near)
+        codes = " ".join(f"U+{ord(character):04X}" for character in symbol)
+        line = f"unknown symbol {symbol!r} ({codes}) at position {position}"
+        if near:
+            line += "; the nearest known ones are " + ", ".join(repr(symbol) for symbol in near)
+        super().__init__(line)
+
+
+class MissingExtra(UsageError):
+    """An optional dependency is not installed.
+
+    Args:
+        extra: the extra of the distribution that brings it.
+        what: what needs it.
+    """
+
+    def __init__(self, extra: str, what: str) -> None:
+        """Build the line with the pip command to type."""
+        self.extra = extra
+        super().__init__(f"{what} needs the extra {extra!r}: pip install 'seqgen-lm[{extra}]'")
+
+
+class NoSuchRun(UsageError):
+    """The run folder does not exist."""
+
+
+class RunLocked(UsageError):
+    """Another process is training in this run folder."""
+
+
+class CorpusError(SeqgenError):
+    """The corpus is unreadable, empty or undecodable."""
+
+    exit_code = 3
+
+
+class CheckpointError(SeqgenError):
+    """A checkpoint or a run's own file is damaged, missing or too new."""
+
+    exit_code = 4
+
+
+class MissingPlugin(CheckpointError):
+    """The run was made with a plugin that is not installed."""
+
+
+class PluginError(SeqgenError):
+    """A broken plugin was used."""
+
+    exit_code = 5
+
+
+class Diverged(SeqgenError):
+    """The loss or a gradient is not finite; the step was refused."""
+
+    exit_code = 6
+
+
+class DiskError(SeqgenError):
+    """The disk refused: full, read-only, or no permission."""
+
+    exit_code = 7
+
+
+class TooFewRows(SeqgenError):
+    """Fewer rows than asked could be made."""
+
+    exit_code = 8
+
+
+class Interrupted(SeqgenError):
+    """A signal asked the program to stop; what could be saved is saved.
+
+    Args:
+        signal_number: 2 for SIGINT, 15 for SIGTERM.
+        message: what was saved and how to go on.
+    """
+
+    def __init__(self, signal_number: int, message: str = "interrupted") -> None:
+        """The exit code is the shell's: 128 plus the signal's number."""
+        self.exit_code = 128 + signal_number
+        super().__init__(message)
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """A clause that helps with a misspelt name: the nearest known ones, else all of them if they are few.
+
+    Args:
+        name: the name as it was given.
+        known: the names that would do.
+
+    Returns:
+        A clause that starts with "; ", or "" when there is nothing helpful to say.
+    """
+    names = sorted(set(known))
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    if near:
+        return "; did you mean " + " or ".join(repr(candidate) for candidate in near) + "?"
+    if 0 < len(names) <= 12:
+        return "; known: " + ", ".join(names)
+    return ""

@@ -1,0 +1,17 @@
+"""Judging a model: held-out loss, and the score of given texts."""
+
+from seqgen.evaluation.judge import Judgement, judge, membership
+from seqgen.evaluation.loss import HeldOut, bits_per_char, held_out_loss, total_nats
+from seqgen.evaluation.score import Score, score
+
+__all__ = [
+    "HeldOut",
+    "Judgement",
+    "Score",
+    "bits_per_char",
+    "held_out_loss",
+    "judge",
+    "membership",
+    "score",
+    "total_nats",
+]

@@ -1,0 +1,84 @@
+"""What can be said of samples beside their corpus."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from seqgen.corpus import Record, Splitter
+from seqgen.protocols import Validator, Verdict
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """Shares of samples, each between 0 and 1.
+
+    Attributes:
+        n: how many samples.
+        valid: the share that the domain's validator accepts.
+        unique: different canonical forms among the valid ones, as a share of the valid ones.
+        novel: the share of the unique ones that no training record equals.
+    """
+
+    n: int
+    valid: float
+    unique: float
+    novel: float
+
+
+def membership(
+    texts: Iterable[str], records: Iterable[Record], splitter: Splitter, canonical: Callable[[str], str]
+) -> dict[str, str]:
+    """Where texts stand in the corpus, by their canonical form.
+
+    Args:
+        texts: what to look for; only these are kept in memory.
+        records: the corpus.
+        splitter: tells the part of each record.
+        canonical: the form by which texts are compared.
+
+    Returns:
+        For each text "train", "valid", "test", or "new" when no record equals it; training counts first.
+    """
+    forms = {text: canonical(text) for text in texts}
+    wanted = set(forms.values())
+    found: dict[str, str] = {}
+    for record in records:
+        form = canonical(record.text)
+        if form in wanted and found.get(form) != "train":
+            found[form] = splitter.part(record)
+    return {text: found.get(form, "new") for text, form in forms.items()}
+
+
+def verdicts(texts: Sequence[str], validator: Validator | None) -> list[Verdict]:
+    """The validator's verdicts; without one every text is valid and its own canonical form."""
+    if validator is None:
+        return [Verdict(True)] * len(texts)
+    return [validator.validate(text) for text in texts]
+
+
+def judge(
+    texts: Sequence[str],
+    records: Iterable[Record],
+    splitter: Splitter,
+    validator: Validator | None,
+) -> Judgement:
+    """Valid, unique and novel shares of samples.
+
+    Args:
+        texts: the samples.
+        records: the corpus.
+        splitter: tells which records are trained on.
+        validator: of the domain, or None.
+    """
+    judged = zip(texts, verdicts(texts, validator), strict=True)
+    valid = [verdict.canonical or text for text, verdict in judged if verdict.ok]
+    unique = set(valid)
+
+    def canonical(text: str) -> str:
+        return text if validator is None else validator.validate(text).canonical or text
+
+    known = membership(unique, records, splitter, canonical)
+    novel = sum(where != "train" for where in known.values())
+    share = len(unique) or 1
+    return Judgement(len(texts), len(valid) / max(len(texts), 1), len(unique) / max(len(valid), 1), novel / share)

@@ -1,0 +1,87 @@
+"""The loss in its two units.
+
+Nats per symbol is what training minimises: the mean over all targets, the stop counted. Bits per character is what
+may be compared between tokenizers: ``total_nats / ln 2 / (characters + records)``; the stop counts as one character.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from seqgen.batches import Batch, Encoded, evaluation_batches
+from seqgen.tokenizers import PAD
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """The loss over held-out records.
+
+    Attributes:
+        loss_nats: nats per symbol, the stop counted.
+        bits_per_char: bits per character, the stop counted as one.
+        n_records: records looked at.
+    """
+
+    loss_nats: float
+    bits_per_char: float
+    n_records: int
+
+
+def bits_per_char(nats: float, n_chars: int, n_records: int) -> float:
+    """Bits per character of records that cost ``nats`` together."""
+    return nats / math.log(2) / (n_chars + n_records)
+
+
+def total_nats(model: nn.Module, batch: Batch, penalty_V: Tensor) -> Tensor:
+    """Negative log-likelihood of all targets of a batch, nats, as a tensor with a gradient.
+
+    Args:
+        model: keeps the contract of :class:`seqgen.Model`.
+        batch: what to predict.
+        penalty_V: minus infinity for ids that may not be predicted, else 0.
+    """
+    logits_BTV, _ = model(batch.ids_BT, model.initial_state(len(batch.ids_BT)))  # type: ignore[operator]
+    logits_NV = (logits_BTV + penalty_V).flatten(0, 1)
+    return functional.cross_entropy(logits_NV, batch.targets_BT.flatten(), ignore_index=PAD, reduction="sum")
+
+
+def held_out_loss(
+    model: nn.Module,
+    encoded: Encoded,
+    penalty_V: Tensor,
+    *,
+    batch_size: int = 256,
+    most: int = 10_000,
+    check: Callable[[], None] = lambda: None,
+) -> HeldOut:
+    """The loss over at most ``most`` records, evenly spaced.
+
+    Args:
+        model: put in evaluation mode meanwhile.
+        encoded: the records; at least one.
+        penalty_V: minus infinity for ids that may not be predicted, else 0; on the model's device.
+        batch_size: records computed together.
+        most: how many records at most.
+        check: called before each batch; may raise to stop.
+    """
+    nats, n_targets, n_chars, n_records = 0.0, 0, 0, 0
+    was_training = model.training
+    model.eval()
+    try:
+        with torch.inference_mode():
+            for rows_B in evaluation_batches(encoded.lengths_N, batch_size, most):
+                check()
+                batch = encoded.take(rows_B).to(penalty_V.device)
+                nats += total_nats(model, batch, penalty_V).item()
+                n_targets += batch.n_targets
+                n_chars += batch.n_chars
+                n_records += batch.n_records
+    finally:
+        model.train(was_training)
+    return HeldOut(nats / n_targets, bits_per_char(nats, n_chars, n_records), n_records)

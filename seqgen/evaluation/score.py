@@ -1,0 +1,74 @@
+"""How likely a model finds given texts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+
+from seqgen.batches import Encoded
+from seqgen.evaluation.loss import bits_per_char
+from seqgen.model import log_probs
+from seqgen.tokenizers import PAD, Vocabulary
+
+_TOGETHER = 256
+
+
+@dataclass(frozen=True)
+class Score:
+    """What a model says of a text.
+
+    Attributes:
+        text: the text.
+        nats: its negative log-likelihood, the stop counted.
+        bits_per_char: the same in bits per character, the stop counted as one.
+        nats_per_symbol: what each symbol cost, the stop last.
+    """
+
+    text: str
+    nats: float
+    bits_per_char: float
+    nats_per_symbol: tuple[float, ...]
+
+
+def score(model: nn.Module, vocabulary: Vocabulary, texts: Sequence[str]) -> list[Score]:
+    """Score texts, in their order.
+
+    Args:
+        model: put in evaluation mode meanwhile.
+        vocabulary: its symbols.
+        texts: what to score.
+
+    Raises:
+        UnknownSymbol: a text holds a symbol that the vocabulary does not know.
+    """
+    scores: list[Score] = []
+    was_training = model.training
+    model.eval()
+    try:
+        with torch.inference_mode():
+            for start in range(0, len(texts), _TOGETHER):
+                scores += _score_together(model, vocabulary, texts[start : start + _TOGETHER])
+    finally:
+        model.train(was_training)
+    return scores
+
+
+def _score_together(model: nn.Module, vocabulary: Vocabulary, texts: Sequence[str]) -> list[Score]:
+    flat, lengths_N = vocabulary.frame_many(texts)
+    chars_N = np.fromiter(map(len, texts), np.int64, len(texts))
+    encoded = Encoded(flat, np.cumsum(lengths_N) - lengths_N, lengths_N, chars_N)
+    device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
+    batch = encoded.take(np.arange(len(texts))).to(device)
+    logits_BTV, _ = model(batch.ids_BT, model.initial_state(len(texts)))  # type: ignore[operator]
+    allowed_V = torch.from_numpy(vocabulary.allowed_V()).to(device)
+    chosen_BT = log_probs(logits_BTV, allowed_V).gather(-1, batch.targets_BT[..., None])[..., 0]
+    costs_BT = torch.where(batch.targets_BT == PAD, 0.0, -chosen_BT).double().cpu()
+    return [
+        Score(text, sum(costs), bits_per_char(sum(costs), len(text), 1), tuple(costs))
+        for text, length, row in zip(texts, lengths_N, costs_BT, strict=True)
+        for costs in [row[: length - 1].tolist()]
+    ]

@@ -1,0 +1,15 @@
+"""Finding plugins, guarding against them, and calling their hooks."""
+
+from seqgen.plugins.builtin import Builtin
+from seqgen.plugins.discovery import Candidate, entry_point_candidates, file_candidate
+from seqgen.plugins.manager import Plugin, Plugins, Provenance
+
+__all__ = [
+    "Builtin",
+    "Candidate",
+    "Plugin",
+    "Plugins",
+    "Provenance",
+    "entry_point_candidates",
+    "file_candidate",
+]

@@ -1,0 +1,90 @@
+"""Where plugins come from: entry points of installed distributions, and single files."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import importlib.util
+import os
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from seqgen.errors import UsageError
+
+GROUP = "seqgen"
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A plugin that is not loaded yet.
+
+    Attributes:
+        package: its import package; for a file, the file's stem.
+        distribution: the distribution, or the file's name.
+        version: the distribution's version; for a file, the start of its SHA-256.
+        load: imports it and gives the object with the hooks.
+        sha256: of the file, for a one-file plugin.
+    """
+
+    package: str
+    distribution: str
+    version: str
+    load: Callable[[], Any]
+    sha256: str | None = None
+
+
+def entry_point_candidates() -> list[Candidate]:
+    """Every entry point in the group, sorted, so that nothing depends on the file system.
+
+    ``SEQGEN_LOAD_PLUGINS=a,b`` keeps only the packages named; an empty value keeps none.
+    """
+    wanted = os.environ.get("SEQGEN_LOAD_PLUGINS")
+    keep = None if wanted is None else {name.strip() for name in wanted.split(",")}
+    points = importlib.metadata.entry_points(group=GROUP)
+    found = {
+        (point.name, point.dist.name if point.dist else "?", point.dist.version if point.dist else "?"): point
+        for point in points
+        if keep is None or point.name in keep
+    }
+    return [
+        Candidate(name, distribution, version, found[name, distribution, version].load)
+        for name, distribution, version in sorted(found)
+    ]
+
+
+def file_candidate(path: Path) -> Candidate:
+    """A plugin in one file.
+
+    Raises:
+        UsageError: no such file, or its name is not a Python module's.
+    """
+    if not path.is_file():
+        raise UsageError(f"no such plugin file: {str(path)!r}")
+    if path.suffix != ".py" or not path.stem.isidentifier():
+        raise UsageError(f"{str(path)!r} is not a Python file with a module's name, like mycell.py")
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    return Candidate(path.stem, path.name, digest[:12], lambda: _import_file(path), sha256=digest)
+
+
+def _import_file(path: Path) -> Any:
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module  # so that "mycell:MyCell" resolves, and classes know their module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[path.stem]
+        raise
+    return module
+
+
+def clashes(candidates: Iterable[Candidate]) -> dict[str, list[Candidate]]:
+    """Package names that more than one distribution claims."""
+    by_package: dict[str, list[Candidate]] = {}
+    for candidate in candidates:
+        by_package.setdefault(candidate.package, []).append(candidate)
+    return {package: several for package, several in by_package.items() if len(several) > 1}

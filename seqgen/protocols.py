@@ -1,0 +1,134 @@
+"""What the parts promise each other, as types: the words that specs, core and plugins share.
+
+Dimension letters: B batch, T steps, V vocabulary. A *state* is a nested tuple, list or dict of tensors whose
+first dimension is B; core never looks inside it, it only selects rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, Self, runtime_checkable
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    from rich.console import RenderableType
+    from torch import Tensor
+
+    Ids = npt.NDArray[np.int32]
+    Lengths = npt.NDArray[np.int64]
+
+State = Any
+"""A nested tuple, list or dict of tensors, every leaf (B, ...)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a validator says of one text.
+
+    Attributes:
+        ok: whether the text is a valid member of its domain.
+        reason: why not; "" when it is.
+        canonical: the form by which "unique" and "novel" compare; None means the text itself.
+    """
+
+    ok: bool
+    reason: str = ""
+    canonical: str | None = None
+
+
+class Tokenizer(Protocol):
+    """Turns text into symbol ids 0 .. ``n_symbols`` - 1 and back; knows symbols only.
+
+    Special symbols (pad, begin, end, conditions) are added by core, as ids and never as text. Subclass it to
+    inherit ``encode_many``.
+    """
+
+    @property
+    def n_symbols(self) -> int:
+        """How many symbols there are."""
+        ...
+
+    @classmethod
+    def fit(cls, texts: Iterable[str], **options: Any) -> Self:
+        """Learn the symbols from texts; keyword-only annotated parameters are the tokenizer's options."""
+        ...
+
+    def encode(self, text: str) -> Sequence[int]:
+        """The ids of a text.
+
+        Raises:
+            UnknownSymbol: the text holds a symbol that is not known.
+        """
+        ...
+
+    def encode_many(self, texts: Sequence[str]) -> tuple[Ids, Lengths]:
+        """All ids of many texts one after another, and how many each text has."""
+        import numpy as np
+
+        rows = [self.encode(text) for text in texts]
+        flat = np.fromiter((symbol for row in rows for symbol in row), dtype=np.int32)
+        return flat, np.fromiter((len(row) for row in rows), dtype=np.int64, count=len(rows))
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of ids; ``decode(encode(text)) == text``."""
+        ...
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything needed to make this tokenizer again, as JSON values."""
+        ...
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """The tokenizer that ``to_json`` described."""
+        ...
+
+
+@runtime_checkable
+class Model(Protocol):
+    """Ids and a state give logits and the next state. Implementations are ``torch.nn.Module``."""
+
+    def initial_state(self, batch_size: int) -> State:
+        """The state before the first symbol, every leaf (B, ...)."""
+        ...
+
+    def forward(self, ids_BT: Tensor, state: State) -> tuple[Tensor, State]:
+        """Logits (B, T, V) of the next symbol after each id, and the state after the last one."""
+        ...
+
+
+@runtime_checkable
+class Validator(Protocol):
+    """Says whether a text is a valid member of its domain."""
+
+    def validate(self, text: str) -> Verdict:
+        """The verdict on one text; never raises on any string."""
+        ...
+
+
+class Metric(Protocol):
+    """Figures about a list of samples."""
+
+    def __call__(self, samples: Sequence[str], reference: Sequence[str]) -> Mapping[str, float]:
+        """Named figures of the samples, compared with reference texts (held-out records) where that applies."""
+        ...
+
+
+class Renderer(Protocol):
+    """Shows one text the way its domain is read."""
+
+    def __call__(self, text: str) -> RenderableType:
+        """Something that rich can print."""
+        ...
+
+
+class Processor(Protocol):
+    """Changes the distribution of the next symbol while sampling."""
+
+    def __call__(self, logits_BV: Tensor, ids_BT: Tensor) -> Tensor:
+        """New logits (B, V), made from the logits and the ids drawn so far in each row (B, T; T may be 0).
+
+        Each row must depend on that row alone, and the arguments must not be modified.
+        """
+        ...

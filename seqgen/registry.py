@@ -1,0 +1,161 @@
+"""What plugins handed in, by kind and name, with the package that each came from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from seqgen.errors import PluginError, SeqgenError, UnknownName, UsageError
+from seqgen.specs import KINDS, LoadableSpec, Spec, load_reference
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A spec and the plugin that offers it.
+
+    Attributes:
+        package: the import package of the plugin.
+        spec: what it handed in.
+    """
+
+    package: str
+    spec: Spec
+
+    @property
+    def qualified(self) -> str:
+        """``package:name``, which always works and is what files hold."""
+        return f"{self.package}:{self.spec.name}"
+
+    @property
+    def what(self) -> str:
+        """How messages call it: "cell vanilla"."""
+        return f"{self.spec.kind} {self.spec.name}"
+
+    def load(self) -> Any:
+        """What the spec's ``load`` names.
+
+        Raises:
+            PluginError: it cannot be imported.
+        """
+        assert isinstance(self.spec, LoadableSpec)
+        return self._guarded(self.spec.resolve)
+
+    def options_model(self) -> type[BaseModel]:
+        """The options as a pydantic model.
+
+        Raises:
+            PluginError: they cannot be imported or derived.
+        """
+        from seqgen.config import options_model
+
+        spec = self.spec
+        assert isinstance(spec, LoadableSpec)
+        if spec.options is None:
+            model = self._guarded(lambda: options_model(spec.signature_source()))
+        else:
+            named = spec.options
+            model = self._guarded(lambda: load_reference(named)) if isinstance(named, str) else named
+        if not (isinstance(model, type) and hasattr(model, "model_validate")):
+            raise PluginError(f"{self.what} of {self.package}: options is {model!r}, not a pydantic model")
+        return model
+
+    def options(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Check option values and fill in the defaults.
+
+        Raises:
+            BadOption: an unknown option or an impossible value.
+        """
+        from seqgen.config import build_options
+
+        return build_options(self.options_model(), values, self.what)
+
+    def build(self, values: Mapping[str, Any]) -> Any:
+        """What ``load(**options)`` gives, for the kinds that are made from their options alone.
+
+        Raises:
+            BadOption: an unknown option or an impossible value.
+            PluginError: the plugin's code failed.
+        """
+        target, options = self.load(), self.options(values)
+        return self._guarded(lambda: target(**options))
+
+    def _guarded(self, function: Any) -> Any:
+        try:
+            return function()
+        except SeqgenError:
+            raise
+        except Exception as error:
+            raise PluginError(
+                f"{self.what} of {self.package} is broken: {type(error).__name__}: {one_line(error)}"
+            ) from error
+
+
+class Registry:
+    """All specs by kind and name."""
+
+    def __init__(self) -> None:
+        self._entries: dict[str, dict[str, list[Entry]]] = {kind: {} for kind in KINDS}
+
+    def add(self, entry: Entry) -> None:
+        """Take a spec in; a name offered twice is an error only when it is used."""
+        self._entries[entry.spec.kind].setdefault(entry.spec.name, []).append(entry)
+
+    def remove_package(self, package: str) -> None:
+        """Forget everything that a plugin handed in."""
+        for names in self._entries.values():
+            for name in list(names):
+                names[name] = [entry for entry in names[name] if entry.package != package]
+                if not names[name]:
+                    del names[name]
+
+    def entries(self, kind: str) -> list[Entry]:
+        """Everything of a kind, by name."""
+        return list(self._sorted(kind))
+
+    def _sorted(self, kind: str) -> Iterator[Entry]:
+        for _, entries in sorted(self._entries[kind].items()):
+            yield from sorted(entries, key=lambda entry: entry.package)
+
+    def names(self, kind: str) -> list[str]:
+        """The names that ``get`` accepts: bare where one plugin offers it, else ``package:name``."""
+        return [
+            name if len(entries) == 1 else entry.qualified
+            for name, entries in sorted(self._entries[kind].items())
+            for entry in entries
+        ]
+
+    def has(self, kind: str, name: str) -> bool:
+        """Whether some plugin offers this name."""
+        package, _, bare = name.rpartition(":")
+        return any(not package or entry.package == package for entry in self._entries[kind].get(bare, ()))
+
+    def get(self, kind: str, name: str, hint: str = "") -> Entry:
+        """The spec of a name.
+
+        Args:
+            kind: "cell", "corpus", ...
+            name: a bare name, or ``package:name``.
+            hint: a further way out, for the message.
+
+        Raises:
+            UnknownName: nobody offers it.
+            UsageError: several plugins offer the bare name.
+        """
+        package, _, bare = name.rpartition(":")
+        found = [entry for entry in self._entries[kind].get(bare, ()) if not package or entry.package == package]
+        if not found:
+            raise UnknownName(kind, name, self.names(kind), hint)
+        if len(found) > 1:
+            choices = " or ".join(sorted(entry.qualified for entry in found))
+            raise UsageError(f"several plugins offer the {kind} {name!r}: write {choices}")
+        return found[0]
+
+
+def one_line(error: BaseException, limit: int = 200) -> str:
+    """What an exception says, in one line."""
+    text = " ".join(str(error).split()) or "no message"
+    return text if len(text) <= limit else text[: limit - 1] + "…"

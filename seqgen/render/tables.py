@@ -1,0 +1,129 @@
+"""Tables. Texts of a corpus or a model go in as ``Text``, never through markup: ``[nH]`` is chemistry, not style."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from seqgen.render.text import visible
+
+_BAR = "█"
+
+
+def _cell(value: Any) -> RenderableType:
+    if value is None:
+        return Text("-", style="dim")
+    if isinstance(value, float):
+        return Text(f"{value:.3f}")
+    if isinstance(value, bool):
+        return Text("yes" if value else "no")
+    if isinstance(value, int):
+        return Text(f"{value:,}")
+    return Text(visible(value)) if isinstance(value, str) else value
+
+
+def plain_table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], title: str = "") -> Table:
+    """Rows as a table; numbers right, missing values as a dash, long texts folded and never cut.
+
+    Args:
+        rows: what to show, by column.
+        columns: which columns, in order; underscores become spaces in the heading.
+        title: above the table.
+    """
+    listed = list(rows)
+    table = Table(title=Text(title) if title else None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        values = [row.get(column) for row in listed]
+        numbers = any(isinstance(value, int | float) for value in values)
+        table.add_column(
+            Text(column.replace("_", " ")),
+            justify="right" if numbers else "left",
+            overflow="fold",
+            no_wrap=numbers,
+        )
+    for row in listed:
+        table.add_row(*(_cell(row.get(column)) for column in columns))
+    return table
+
+
+def samples_table(
+    rows: Iterable[Mapping[str, Any]],
+    renderer: Callable[[str], RenderableType] | None = None,
+    title: str = "",
+) -> Table:
+    """Samples: row, text, bits per character, where it stands in the corpus; cut ones are marked with an ellipsis.
+
+    Args:
+        rows: with the keys row, text, cut, and, where known, bits_per_char and where.
+        renderer: shows a text of this domain.
+        title: above the table.
+    """
+    styles = {"new": "green", "train": "dim", "valid": "yellow", "test": "yellow"}
+    shown = []
+    for row in rows:
+        text = _cell(row["text"]) if renderer is None else renderer(row["text"])
+        if row["cut"] and isinstance(text, Text):
+            text = text + Text("…", style="dim")
+        where = row.get("where")
+        place = {"train": "in training", "valid": "held out", "test": "held out"}.get(str(where), where)
+        shown.append({**row, "text": text, "where": Text(place, style=styles.get(str(where), "")) if place else None})
+    columns = [
+        name for name in ("row", "text", "bits_per_char", "where") if any(row.get(name) is not None for row in shown)
+    ]
+    return plain_table(shown, columns, title)
+
+
+def options_table(options: Sequence[Mapping[str, Any]], part: str) -> RenderableType:
+    """The options of a part."""
+    if not options:
+        return Text(f"{part} has no options")
+    return plain_table(
+        [{**option, "default": str(option["default"])} for option in options],
+        ("name", "type", "default", "range", "description"),
+        f"options (-o {part}.NAME=VALUE)",
+    )
+
+
+def spec_view(facts: Mapping[str, Any], options: RenderableType | None = None) -> Group:
+    """What is known of a registered thing."""
+    table = Table.grid(padding=(0, 2))
+    for name, value in facts.items():
+        if value not in ("", None, (), {}):
+            table.add_row(Text(name, style="bold"), _cell(value if isinstance(value, int | float) else str(value)))
+    return Group(table, *([Text(""), options] if options is not None else []))
+
+
+def corpus_view(profile: Mapping[str, Any], width: int = 40) -> Group:
+    """What ``seqgen.corpus.profile`` counted: figures, length histogram, symbols, every n-th record."""
+    counts = {name: profile[name] for name in ("records", "characters", "longest", "duplicates")}
+    labels = ", ".join(f"{visible(label)} {n:,}" for label, n in profile["labels"].items())
+    facts = spec_view({**counts, "labels": labels, "symbols": f"{len(profile['symbols'])} distinct"})
+    symbols = Text(" ".join(visible(symbol) if symbol != " " else "␠" for symbol in profile["symbols"]))
+    parts: list[RenderableType] = [facts, Text(""), symbols, Text(""), _histogram(profile["lengths"], width)]
+    every = profile["every"]
+    parts += [Text(f"\nevery {every:,}th record:" if every > 1 else "\nthe records:", style="bold")]
+    parts += [Text("  " + visible(text), overflow="fold") for text in profile["shown"]]
+    return Group(*parts)
+
+
+def _histogram(lengths: Mapping[int, int], width: int, most_bins: int = 20) -> RenderableType:
+    low, high = min(lengths), max(lengths)
+    step = -(-(high - low + 1) // most_bins)
+    bins: dict[int, int] = dict.fromkeys(range(low, high + 1, step), 0)
+    for length, n in lengths.items():
+        bins[low + (length - low) // step * step] += n
+    most = max(bins.values())
+    table = Table.grid(padding=(0, 1))
+    table.add_column(justify="right")
+    table.add_column()
+    table.add_column(justify="right")
+    table.add_row(Text("length", style="bold"), "", Text("records", style="bold"))
+    for start, n in bins.items():
+        name = str(start) if step == 1 else f"{start}-{start + step - 1}"
+        table.add_row(Text(name), Text(_BAR * round(width * n / most)), Text(f"{n:,}"))
+    return table

@@ -1,0 +1,48 @@
+"""Small pieces of text."""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from collections.abc import Sequence
+
+_BLOCKS = "▁▂▃▄▅▆▇█"
+_INVISIBLE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+_JOINERS = "\u200c\u200d"  # they join letters and emoji, and do nothing to a terminal
+
+
+def visible(text: str) -> str:
+    """A text that is safe to show on a terminal: control, format and bidirectional characters are escaped."""
+    if text.isprintable():
+        return text
+    return "".join(
+        character.encode("unicode_escape").decode()
+        if unicodedata.category(character) in _INVISIBLE and character not in _JOINERS
+        else character
+        for character in text
+    )
+
+
+def sparkline(values: Sequence[float], width: int = 40) -> str:
+    """Values as a row of blocks, the lowest empty-most; more values than ``width`` are averaged together."""
+    finite = [value for value in values if math.isfinite(value)]
+    if not finite:
+        return ""
+    n = min(width, len(finite))
+    cuts = [finite[i * len(finite) // n : (i + 1) * len(finite) // n] for i in range(n)]
+    means = [sum(cut) / len(cut) for cut in cuts]
+    low, high = min(means), max(means)
+    scale = (len(_BLOCKS) - 1) / (high - low) if high > low else 0.0
+    return "".join(_BLOCKS[round((mean - low) * scale)] for mean in means)
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person says them: 8s, 3m 20s, 2h 05m."""
+    if not math.isfinite(seconds):
+        return "?"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m {whole % 60:02d}s"
+    return f"{whole // 3600}h {whole % 3600 // 60:02d}m"

@@ -1,0 +1,101 @@
+"""A symbol is a character (a Unicode code point)."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from seqgen.errors import UnknownSymbol
+from seqgen.protocols import Tokenizer
+
+if TYPE_CHECKING:
+    from seqgen.protocols import Ids, Lengths
+
+
+class CharTokenizer(Tokenizer):
+    """One id a character, in the order of code points.
+
+    Args:
+        symbols: the known characters; duplicates are dropped.
+    """
+
+    def __init__(self, symbols: Iterable[str]) -> None:
+        self.symbols = sorted(set(symbols))
+        self._id_of = {symbol: index for index, symbol in enumerate(self.symbols)}
+        codes = np.array([ord(symbol) for symbol in self.symbols], dtype=np.int64)
+        self._id_of_code = np.full(int(codes.max(initial=0)) + 2, -1, dtype=np.int32)
+        self._id_of_code[codes] = np.arange(len(codes))
+
+    @classmethod
+    def fit(cls, texts: Iterable[str], **options: Any) -> Self:
+        """Every character of the texts."""
+        symbols: set[str] = set()
+        for text in texts:
+            symbols.update(text)
+        return cls(symbols)
+
+    @property
+    def n_symbols(self) -> int:
+        """How many characters are known."""
+        return len(self.symbols)
+
+    def encode(self, text: str) -> list[int]:
+        """The ids of a text.
+
+        Raises:
+            UnknownSymbol: a character is not known.
+        """
+        try:
+            return [self._id_of[character] for character in text]
+        except KeyError as error:
+            symbol = str(error.args[0])
+            raise UnknownSymbol(symbol, text.index(symbol), nearest(symbol, self.symbols)) from None
+
+    def encode_many(self, texts: Sequence[str]) -> tuple[Ids, Lengths]:
+        """All ids of many texts one after another, and how many each has, by one look-up in a table."""
+        lengths = np.fromiter((len(text) for text in texts), dtype=np.int64, count=len(texts))
+        codes = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+        ids = self._id_of_code[np.minimum(codes, len(self._id_of_code) - 1)]
+        if ids.size and ids.min() < 0:
+            row = int(np.searchsorted(np.cumsum(lengths), int(np.argmax(ids < 0)), side="right"))
+            self.encode(texts[row])  # raises with the symbol and its place
+        return ids, lengths
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of ids."""
+        return "".join([self.symbols[index] for index in ids])
+
+    def to_json(self) -> dict[str, Any]:
+        """The characters."""
+        return {"symbols": self.symbols}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """The tokenizer that ``to_json`` described."""
+        return cls(data["symbols"])
+
+
+def nearest(symbol: str, known: Sequence[str], n: int = 3) -> list[str]:
+    """Known characters that resemble one: the other case, the same base letter, the same script and kind.
+
+    Args:
+        symbol: an unknown character.
+        known: the known ones.
+        n: how many at most.
+    """
+
+    def base(character: str) -> str:
+        return unicodedata.normalize("NFKD", character)[0].casefold()
+
+    def distance(candidate: str) -> tuple[bool, bool, bool, int]:
+        return (
+            candidate.casefold() != symbol.casefold(),
+            base(candidate) != base(symbol),
+            unicodedata.category(candidate) != unicodedata.category(symbol),
+            abs(ord(candidate) - ord(symbol)),
+        )
+
+    return sorted(known, key=distance)[:n]

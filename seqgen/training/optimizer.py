@@ -1,0 +1,128 @@
+"""AdamW over named parameters, in one fused call where torch has it.
+
+``torch.optim`` is not used: making any of its optimizers imports the compiler, which costs a short run two seconds.
+
+Source: Adam, arXiv:1412.6980, algorithm 1; decoupled weight decay, arXiv:1711.05101, algorithm 2.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+
+import torch
+from torch import Tensor, nn
+
+_FUSED = getattr(torch, "_fused_adamw_", None)
+BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
+
+
+class AdamW:
+    """AdamW with beta1 0.9, beta2 0.999, epsilon 1e-8.
+
+    Args:
+        parameters: name and parameter; those that need no gradient are left out.
+        weight_decay: share of a weight that a step at rate 1 takes away; vectors (biases, gains) are spared.
+        fused: whether to use torch's fused step; None tries it.
+    """
+
+    def __init__(
+        self,
+        parameters: Iterable[tuple[str, nn.Parameter]],
+        weight_decay: float,
+        *,
+        fused: bool | None = None,
+    ) -> None:
+        self.named = {name: parameter for name, parameter in parameters if parameter.requires_grad}
+        self.mean = {name: torch.zeros_like(parameter) for name, parameter in self.named.items()}
+        self.square = {name: torch.zeros_like(parameter) for name, parameter in self.named.items()}
+        self._decay = weight_decay
+        self._fused = _FUSED is not None if fused is None else fused
+
+    def step(self, number: int, lr: float) -> None:
+        """Take a step along the gradients.
+
+        Args:
+            number: which step it is, from 1.
+            lr: the rate.
+        """
+        with torch.no_grad():
+            for is_matrix in (True, False):
+                names = [
+                    name
+                    for name, parameter in self.named.items()
+                    if parameter.grad is not None and (parameter.ndim > 1) is is_matrix
+                ]
+                if names:
+                    self._step_group(names, number, lr, self._decay if is_matrix else 0.0)
+
+    def _step_group(self, names: list[str], number: int, lr: float, decay: float) -> None:
+        weights: list[Tensor] = [self.named[name] for name in names]
+        grads = [grad for name in names if (grad := self.named[name].grad) is not None]
+        means, squares = [self.mean[name] for name in names], [self.square[name] for name in names]
+        if self._fused:
+            device = weights[0].device
+            steps = [torch.tensor(float(number), device=device) for _ in names]
+            try:
+                self._fused_step(weights, grads, means, squares, steps, lr, decay)
+                return
+            except (
+                RuntimeError,
+                NotImplementedError,
+                TypeError,
+            ):  # this torch, device or type has no fused step
+                self._fused = False
+        torch._foreach_mul_(weights, 1 - lr * decay)
+        torch._foreach_lerp_(means, grads, 1 - BETA1)
+        torch._foreach_mul_(squares, BETA2)
+        torch._foreach_addcmul_(squares, grads, grads, 1 - BETA2)
+        roots = torch._foreach_sqrt(squares)
+        torch._foreach_div_(roots, math.sqrt(1 - BETA2**number))
+        torch._foreach_add_(roots, EPSILON)
+        torch._foreach_addcdiv_(weights, means, roots, -lr / (1 - BETA1**number))
+
+    @staticmethod
+    def _fused_step(
+        weights: list[Tensor],
+        grads: list[Tensor],
+        means: list[Tensor],
+        squares: list[Tensor],
+        steps: list[Tensor],
+        lr: float,
+        decay: float,
+    ) -> None:
+        assert _FUSED is not None
+        _FUSED(
+            weights, grads, means, squares, [], steps,
+            lr=lr, beta1=BETA1, beta2=BETA2, weight_decay=decay, eps=EPSILON, amsgrad=False, maximize=False,
+        )  # fmt: skip
+
+    def state(self) -> dict[str, Tensor]:
+        """Both moments by parameter name."""
+        means = {f"mean.{name}": tensor for name, tensor in self.mean.items()}
+        return means | {f"square.{name}": tensor for name, tensor in self.square.items()}
+
+    def load(self, state: Mapping[str, Tensor]) -> None:
+        """Take back what ``state`` gave."""
+        for name in self.named:
+            self.mean[name].copy_(state[f"mean.{name}"])
+            self.square[name].copy_(state[f"square.{name}"])
+
+
+def clip_gradients(parameters: Iterable[nn.Parameter], most: float) -> float:
+    """Scale gradients in place so that their norm over all parameters is at most ``most``.
+
+    Args:
+        parameters: those whose ``grad`` counts.
+        most: the largest norm; 0 leaves them as they are.
+
+    Returns:
+        The norm before scaling; not finite if any gradient is not.
+    """
+    grads = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    if not grads:
+        return 0.0
+    norm: float = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(grads))).item()
+    if most and norm > most and math.isfinite(norm):
+        torch._foreach_mul_(grads, most / norm)
+    return norm

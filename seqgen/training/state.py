@@ -1,0 +1,41 @@
+"""Everything a training must remember to go on as if it had never stopped, tensors aside."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from seqgen.errors import CheckpointError
+
+
+class TrainState(BaseModel):
+    """The JSON part of a checkpoint."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    step: int = Field(0, ge=0, description="optimizer steps done")
+    evaluated_step: int = Field(0, ge=0, description="step of the last evaluation")
+    best_step: int | None = Field(None, description="step with the lowest held-out loss")
+    best_loss_nats: float | None = Field(None, description="that loss, nats per symbol")
+    since_best: int = Field(0, ge=0, description="evaluations since then")
+    nats: float = Field(0.0, description="training loss since the last evaluation, summed")
+    n_targets: int = Field(0, ge=0, description="targets since the last evaluation")
+    n_chars: int = Field(0, ge=0, description="characters since the last evaluation")
+    n_records: int = Field(0, ge=0, description="records since the last evaluation")
+    elapsed_s: float = Field(0.0, ge=0, description="training and evaluation time, summed over resumes")
+    ended: str = Field("", description="why the run ended, or empty")
+    log_bytes: dict[str, int] = Field(default_factory=dict, description="size of each log at this step")
+
+    @classmethod
+    def read(cls, data: object) -> Self:
+        """Check what state.json holds.
+
+        Raises:
+            CheckpointError: it makes no sense.
+        """
+        try:
+            return cls.model_validate(data)
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise CheckpointError(f"state.json is damaged: {first['loc']}: {first['msg']}") from None

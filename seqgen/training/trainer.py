@@ -1,0 +1,254 @@
+"""The training loop."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from seqgen.batches import Batch, Encoded, count_batches, derive_seed, epoch_batches
+from seqgen.checkpoint import RunFolder, Snapshot
+from seqgen.config import TrainSettings
+from seqgen.errors import CheckpointError, Diverged
+from seqgen.evaluation import bits_per_char, held_out_loss, total_nats
+from seqgen.sampling import Sample
+from seqgen.tokenizers import Vocabulary
+from seqgen.training.events import Ended, Event, Progress, Report, Saved
+from seqgen.training.optimizer import AdamW, clip_gradients
+from seqgen.training.schedule import Schedule
+from seqgen.training.signals import StopFlag
+from seqgen.training.state import TrainState
+
+_PROGRESS_EVERY_S = 0.2
+
+
+class _StopAsked(Exception):
+    """A signal came during an evaluation."""
+
+
+@dataclass
+class Trainer:
+    """Trains a model in its run folder; iterate ``events`` to make it go.
+
+    Attributes:
+        model: keeps the contract of :class:`seqgen.Model`, on its device.
+        encoded: the records of "train", "valid" and "test".
+        vocabulary: their symbols.
+        settings: how to train.
+        folder: where logs and checkpoints go.
+        draw: gives samples of the model as it is now, for a seed.
+    """
+
+    model: nn.Module
+    encoded: Mapping[str, Encoded]
+    vocabulary: Vocabulary
+    settings: TrainSettings
+    folder: RunFolder
+    draw: Callable[[int], Sequence[Sample]]
+
+    def __post_init__(self) -> None:
+        """Prepare what no step changes."""
+        self.state = TrainState()
+        self._device = next(self.model.parameters()).device
+        self._optimizer = AdamW(self.model.named_parameters(), self.settings.weight_decay)
+        train = self.encoded["train"]
+        self._steps_per_epoch = count_batches(len(train), self.settings.batch_size)
+        self.schedule = Schedule(self.settings, self._steps_per_epoch)
+        self._epoch, self._batches = -1, list[Any]()
+        self._saved_step = -1
+        self._last_nats, self._last_batch = 0.0, (1, 1, 1)
+        allowed_V = torch.from_numpy(self.vocabulary.allowed_V())
+        self._penalty_V = torch.zeros(len(allowed_V)).masked_fill(~allowed_V, -torch.inf).to(self._device)
+
+    # -- going on from a checkpoint
+
+    def restore(self, snapshot: Snapshot | None) -> None:
+        """Take up the state of a checkpoint, or of the very beginning; later lines of the logs are forgotten.
+
+        Raises:
+            CheckpointError: the checkpoint does not fit this model.
+        """
+        if snapshot is not None:
+            self.state = TrainState.read(snapshot.state)
+            self._saved_step = self.state.step
+            try:
+                self.model.load_state_dict(snapshot.model)
+                self._optimizer.load(snapshot.train)
+            except (RuntimeError, KeyError) as error:
+                raise CheckpointError(f"the checkpoint of step {self.state.step} does not fit: {error}") from None
+        for log in (self.folder.metrics, self.folder.samples):
+            log.truncate(self.state.log_bytes.get(log.path.name, 0))
+
+    def save(self) -> Saved:
+        """Publish a checkpoint of the state between two steps.
+
+        Raises:
+            Diverged: a weight is not finite; older checkpoints stay as they are.
+            DiskError: the disk refused.
+        """
+        model = {name: _detached(tensor) for name, tensor in self.model.state_dict().items()}
+        for name, tensor in model.items():
+            if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+                raise Diverged(f"the weight {name!r} is not finite at step {self.state.step}; it is not saved")
+        train = {name: _detached(tensor) for name, tensor in self._optimizer.state().items()}
+        self.state.log_bytes = {log.path.name: log.sync() for log in (self.folder.metrics, self.folder.samples)}
+        self.state.elapsed_s = self._elapsed_s()
+        self._saved_at, self._saved_step = time.monotonic(), self.state.step
+        path = self.folder.save(Snapshot(model, train, self.state.model_dump()))
+        return Saved(self.state.step, path)
+
+    # -- the loop
+
+    def events(self, stop: StopFlag) -> Iterator[Event]:
+        """Train to the end, telling what happens; a checkpoint is published before the last event.
+
+        Args:
+            stop: when a signal sets it, the run saves and ends.
+
+        Raises:
+            Diverged: a loss or gradient is not finite; the step is not taken, the checkpoints stay as they are.
+            DiskError: the disk refused.
+        """
+        self._started_at = self._saved_at = self._shown_at = time.monotonic()
+        self._elapsed_before_s, self._symbols_done = self.state.elapsed_s, 0
+        while not self.state.ended:
+            due = self.state.step % self.schedule.eval_every() == 0
+            why = self.schedule.ended(self.state.step, self._elapsed_s())
+            if (due or why) and self.state.evaluated_step != self.state.step:
+                try:
+                    report = self._evaluate(stop)
+                except _StopAsked:
+                    break
+                yield report
+                self.state.ended = why or self._patience_spent()
+                yield self.save()
+                continue
+            if stop.signal_number:
+                break
+            yield from self._between_steps()
+            self._step()
+        if self.state.ended:
+            yield Ended(self.state.ended, self.state.step)
+            return
+        if self._saved_step != self.state.step:
+            yield self.save()
+        yield Ended("interrupted", self.state.step, stop.signal_number)
+
+    def _step(self) -> None:
+        torch.manual_seed(derive_seed("step", self.settings.seed, self.state.step))
+        batch = self._next_batch()
+        self.model.train()
+        self.model.zero_grad(set_to_none=True)
+        nats = total_nats(self.model, batch, self._penalty_V)
+        (nats / batch.n_targets).backward()  # type: ignore[no-untyped-call]
+        norm = clip_gradients(self.model.parameters(), self.settings.clip_norm)
+        lr = self.schedule.lr(self.state.step, self.schedule.share(self.state.step, self._elapsed_s()))
+        total = nats.item()
+        if not (math.isfinite(total) and math.isfinite(norm)):
+            raise Diverged(
+                f"step {self.state.step + 1}: the loss is {total / batch.n_targets:.4g} and the gradient's norm "
+                f"{norm:.4g}; the step was not taken. The rate is {lr:.3g}: try a lower --lr"
+            )
+        self.state.step += 1
+        self._optimizer.step(self.state.step, lr)
+        self._count(total, batch)
+
+    def _count(self, nats: float, batch: Batch) -> None:
+        state = self.state
+        state.nats += nats
+        state.n_targets += batch.n_targets
+        state.n_chars += batch.n_chars
+        state.n_records += batch.n_records
+        self._symbols_done += batch.n_targets
+        self._last_nats = nats
+        self._last_batch = (batch.n_targets, batch.n_chars, batch.n_records)
+
+    def _next_batch(self) -> Batch:
+        epoch, index = divmod(self.state.step, self._steps_per_epoch)
+        train = self.encoded["train"]
+        if epoch != self._epoch:
+            self._batches = epoch_batches(train.lengths_N, self.settings.batch_size, self.settings.seed, epoch)
+            self._epoch = epoch
+        return train.take(self._batches[index]).to(self._device)
+
+    def _between_steps(self) -> Iterator[Event]:
+        now = time.monotonic()
+        if now - self._shown_at >= _PROGRESS_EVERY_S:
+            self._shown_at = now
+            yield self.progress()
+        if now - self._saved_at >= self.settings.save_every_s and self._saved_step != self.state.step:
+            yield self.save()
+
+    def progress(self) -> Progress:
+        """How far the run is."""
+        elapsed_s = self._elapsed_s()
+        here_s = max(elapsed_s - self._elapsed_before_s, 1e-9)
+        share = self.schedule.share(self.state.step, elapsed_s)
+        n_targets, n_chars, n_records = self._last_batch
+        return Progress(
+            step=self.state.step,
+            share=share,
+            loss_nats=self._last_nats / n_targets,
+            bits_per_char=bits_per_char(self._last_nats, n_chars, n_records),
+            symbols_per_s=self._symbols_done / here_s,
+            elapsed_s=elapsed_s,
+            left_s=elapsed_s * (1 - share) / share if share else math.inf,
+        )
+
+    # -- evaluation
+
+    def _evaluate(self, stop: StopFlag) -> Report:
+        def check() -> None:
+            if stop.signal_number:
+                raise _StopAsked
+
+        state = self.state
+        metrics: dict[str, Any] = {"step": state.step, "lr": self.schedule.lr(state.step, self._share())}
+        if state.n_targets:
+            metrics["train_loss_nats"] = state.nats / state.n_targets
+            metrics["train_bits_per_char"] = bits_per_char(state.nats, state.n_chars, state.n_records)
+        valid = self.encoded["valid"]
+        loss_nats = None
+        if len(valid):
+            held_out = held_out_loss(self.model, valid, self._penalty_V, most=self.settings.eval_records, check=check)
+            loss_nats = held_out.loss_nats
+            metrics |= {"valid_loss_nats": loss_nats, "valid_bits_per_char": held_out.bits_per_char}
+        check()
+        samples = self.draw(derive_seed("samples", self.settings.seed, state.step)) if self.settings.samples else ()
+        check()
+        # Nothing above has changed the state: an evaluation that a signal cuts short is done again after resuming.
+        self._take_note(loss_nats)
+        self.folder.metrics.append(metrics)
+        self.folder.samples.append(*({"step": state.step, "text": row.text, "cut": row.cut} for row in samples))
+        return Report(metrics, samples)
+
+    def _take_note(self, loss_nats: float | None) -> None:
+        state = self.state
+        state.evaluated_step = state.step
+        state.nats, state.n_targets, state.n_chars, state.n_records = 0.0, 0, 0, 0
+        if loss_nats is None:
+            return
+        if not math.isfinite(loss_nats):
+            raise Diverged(f"the held-out loss at step {state.step} is {loss_nats}; try a lower --lr")
+        if state.best_loss_nats is None or loss_nats < state.best_loss_nats:
+            state.best_step, state.best_loss_nats, state.since_best = state.step, loss_nats, 0
+        else:
+            state.since_best += 1
+
+    def _patience_spent(self) -> str:
+        return "patience" if 0 < self.settings.patience <= self.state.since_best else ""
+
+    def _elapsed_s(self) -> float:
+        return self._elapsed_before_s + time.monotonic() - self._started_at
+
+    def _share(self) -> float:
+        return self.schedule.share(self.state.step, self._elapsed_s())
+
+
+def _detached(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor.detach().cpu().clone().contiguous()
