@@ -53,7 +53,7 @@ class UnknownName(UsageError):
         """Build the line, with the nearest known name if there is one."""
         self.kind, self.name, self.known = kind, name, sorted(known)
         line = f"no {kind} named {name!r}{did_you_mean(name, self.known)}"
-        super().__init__(f"{line}{'; ' if hint else ''}{hint}")
+        super().__init__(f"{line} ({hint})" if hint else line)
 
 
 class BadOption(UsageError):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import codecs
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import TextIOWrapper
 from pathlib import Path
-from typing import Annotated, BinaryIO, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -47,7 +47,8 @@ class TextFile:
     def __iter__(self) -> Iterator[Record]:
         """The records, from the first line."""
         try:
-            with self.path.open("rb") as file:
+            # surrogateescape keeps a bad byte as a character, so that its line and place are known.
+            with self.path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
                 for text in self._lines(file):
                     yield Record(text, self.label, split=self.split)
         except FileNotFoundError:
@@ -57,12 +58,10 @@ class TextFile:
         except OSError as error:
             raise CorpusError(f"cannot read {str(self.path)!r}: {error.strerror}") from None
 
-    def _lines(self, file: BinaryIO) -> Iterator[str]:
+    def _lines(self, file: TextIOWrapper) -> Iterator[str]:
         self._refuse_foreign(file)
-        # surrogateescape keeps a bad byte as a character, so that its line and place are known.
-        text_file = io.TextIOWrapper(file, encoding="utf-8", errors="surrogateescape", newline="")
         limit, number, offset = self.max_line_chars, 0, 0
-        while line := text_file.readline(limit + 2):
+        while line := file.readline(limit + 2):
             number += 1
             text = line.rstrip("\r\n")
             if len(text) > limit:
@@ -79,8 +78,8 @@ class TextFile:
             if text and not text.isspace():
                 yield text
 
-    def _refuse_foreign(self, file: BinaryIO) -> None:
-        start = file.read(4)
+    def _refuse_foreign(self, file: TextIOWrapper) -> None:
+        start = bytes(file.buffer.read(4))
         file.seek(0)
         for mark, encoding in _FOREIGN_MARKS.items():
             if start.startswith(mark):

@@ -1,0 +1,109 @@
+"""What the tests share: a tiny corpus, a tiny run, and ways to call the command line."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+import seqgen.cli
+from seqgen.plugins import Plugins, entry_point_candidates
+
+hypothesis.settings.register_profile("seqgen", deadline=None, max_examples=50, derandomize=True)
+hypothesis.settings.load_profile("seqgen")
+
+WORDS = (
+    "anna ben carla dora emil fred gina hans ida jan karl lena max nora otto paul rosa sven tina ute "
+    "anne bert clara dorian emilia frieda gero hanna ilse jonas kira leon mara nils olga petra ruth stefan thea uwe"
+).split()
+
+
+@pytest.fixture
+def words(tmp_path: Path) -> Path:
+    """A corpus of forty words, a file."""
+    path = tmp_path / "words.txt"
+    path.write_text("\n".join(WORDS) + "\n", encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def in_tmp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A fresh current folder."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def plugins() -> Plugins:
+    """The installed plugins, loaded anew; a problem fails the test."""
+    problems: list[str] = []
+    loaded = Plugins(problems.append)
+    loaded.load(entry_point_candidates())
+    assert problems == []
+    return loaded
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory: pytest.TempPathFactory):
+    """A vanilla run of 60 steps on the forty words; do not change it."""
+    folder = tmp_path_factory.mktemp("tiny")
+    corpus = folder / "words.txt"
+    corpus.write_text("\n".join(WORDS) + "\n", encoding="utf-8")
+    return seqgen.train(
+        corpus, cell="vanilla", hidden=12, embedding=6, batch_size=16, steps=60, split="80/10/10",
+        options={"eval_every": 20}, out=folder / "run",
+    )  # fmt: skip
+
+
+class Result:
+    """What a call of the command line gave."""
+
+    def __init__(self, code: int, out: str, err: str) -> None:
+        self.code, self.out, self.err = code, out, err
+
+
+@pytest.fixture
+def cli(capfd: pytest.CaptureFixture[str]):
+    """Calls the command line in this process."""
+
+    def call(*arguments: object) -> Result:
+        capfd.readouterr()
+        code = seqgen.cli.main([str(argument) for argument in arguments])
+        sys.stdout.flush()
+        captured = capfd.readouterr()
+        return Result(code, captured.out, captured.err)
+
+    return call
+
+
+def run_seqgen(*arguments: object, cwd: Path, env: dict[str, str] | None = None, **options) -> subprocess.Popen[bytes]:
+    """Start the command line in a process of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "seqgen", *map(str, arguments)],
+        cwd=cwd,
+        env={**os.environ, **(env or {})},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        **options,
+    )
+
+
+def finish(process: subprocess.Popen[bytes], timeout_s: float = 120) -> Result:
+    """Wait for it."""
+    out, err = process.communicate(timeout=timeout_s)
+    return Result(process.returncode, out.decode(), err.decode())
+
+
+def install_fake(site: Path, package: str, source: str, *, distribution: str | None = None) -> None:
+    """Put a distribution with one module and one entry point into a folder for PYTHONPATH."""
+    distribution = distribution or package.replace("_", "-")
+    site.mkdir(exist_ok=True)
+    (site / f"{package}.py").write_text(source, encoding="utf-8")
+    info = site / f"{distribution.replace('-', '_')}-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(f"[seqgen]\n{package} = {package}\n")

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seqgen.batches import count_batches, derive_seed, encode, epoch_batches, evaluation_batches
+from seqgen.corpus import Record, Splitter
+from seqgen.tokenizers import BOS, EOS, PAD, CharTokenizer, Vocabulary
+
+ALL = Splitter((1.0, 0.0, 0.0))
+
+
+def encoded(texts):
+    return encode([Record(text) for text in texts], Vocabulary(CharTokenizer.fit(texts)), ALL)["train"]
+
+
+@given(st.lists(st.text("abcd", max_size=9), min_size=1, max_size=30))
+def test_batches_hold_the_records(texts):
+    part = encoded(texts)
+    vocabulary = Vocabulary(CharTokenizer.fit(texts))
+    batch = part.take(np.arange(len(texts)))
+    assert batch.ids_BT.shape == (len(texts), max(map(len, texts)) + 1)
+    for text, ids, targets in zip(texts, batch.ids_BT.tolist(), batch.targets_BT.tolist(), strict=True):
+        assert ids[0] == BOS and targets[len(text)] == EOS
+        assert vocabulary.decode(ids[1 : len(text) + 1]) == text == vocabulary.decode(targets[: len(text)])
+        assert set(targets[len(text) + 1 :]) <= {PAD}
+    assert batch.n_targets == sum(map(len, texts)) + len(texts) == int((batch.targets_BT != PAD).sum())
+    assert (batch.n_chars, batch.n_records) == (sum(map(len, texts)), len(texts))
+
+
+@given(st.integers(1, 700), st.integers(1, 40), st.integers(0, 9), st.integers(0, 3))
+def test_an_epoch_sees_every_record_once(n, batch_size, seed, epoch):
+    lengths = np.arange(n) % 17
+    batches = epoch_batches(lengths, batch_size, seed, epoch)
+    assert len(batches) == count_batches(n, batch_size)
+    assert sorted(np.concatenate(batches).tolist()) == list(range(n))
+    again = epoch_batches(lengths, batch_size, seed, epoch)
+    assert all(np.array_equal(one, other) for one, other in zip(batches, again, strict=True))
+
+
+def test_order_depends_on_seed_and_epoch_and_lengths_are_alike():
+    lengths = np.random.default_rng(0).integers(1, 40, 5000)
+    first = epoch_batches(lengths, 32, 0, 0)
+    assert not np.array_equal(first[0], epoch_batches(lengths, 32, 0, 1)[0])
+    assert not np.array_equal(first[0], epoch_batches(lengths, 32, 1, 0)[0])
+    padding = sum(lengths[batch].max() * len(batch) for batch in first) / lengths.sum()
+    assert padding < 1.05
+
+
+def test_blocks_of_a_large_corpus_come_whole():
+    batches = epoch_batches(np.zeros(150_000, dtype=np.int64), 65_536, 0, 0)
+    assert sorted(np.concatenate(batches).tolist()) == list(range(150_000))
+
+
+@given(st.integers(1, 300), st.integers(1, 300))
+def test_evaluation_looks_at_most_so_many_evenly(n, most):
+    rows = np.concatenate(list(evaluation_batches(np.arange(n) % 5, 16, most)))
+    assert len(rows) <= most and len(set(rows.tolist())) == len(rows)
+    assert n > most or len(rows) == n
+
+
+def test_parts_are_kept_apart():
+    records = [Record(f"r{n}") for n in range(300)]
+    parts = encode(records, Vocabulary(CharTokenizer.fit(r.text for r in records)), Splitter())
+    assert sum(map(len, parts.values())) == 300 and all(len(part) for part in parts.values())
+
+
+def test_seeds_differ_by_purpose_and_number():
+    seeds = {derive_seed(purpose, number) for purpose in ("a", "b") for number in range(50)}
+    assert len(seeds) == 100 and all(0 <= seed < 2**63 for seed in seeds)

@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+from typing import Annotated
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import Field
+
+from seqgen.config import (
+    TrainSettings,
+    assign,
+    build_options,
+    describe_options,
+    merge,
+    options_model,
+    parse_assignments,
+    parse_duration_s,
+    parse_split,
+    read_toml,
+)
+from seqgen.errors import BadOption, UsageError
+
+
+def example(
+    n: int, *, rate: Annotated[float, Field(gt=0, description="per second")] = 0.5, name: str = "x"
+) -> None: ...
+
+
+def test_options_come_from_keyword_only_parameters():
+    model = options_model(example)
+    assert build_options(model, {"rate": "0.25"}, "thing") == {"rate": 0.25, "name": "x"}
+    rows = describe_options(model)
+    assert [row["name"] for row in rows] == ["rate", "name"]
+    assert rows[0]["range"] == "> 0" and rows[0]["description"] == "per second"
+
+
+@pytest.mark.parametrize(
+    ("values", "complaint"),
+    [
+        ({"rat": 1}, "thing has no option 'rat'; did you mean 'rate'?"),
+        ({"rate": -1}, "option 'rate' of thing: input should be greater than 0, not -1"),
+        ({"rate": "fast"}, "option 'rate' of thing: input should be a valid number"),
+    ],
+)
+def test_a_wrong_option_is_one_line(values, complaint):
+    with pytest.raises(BadOption) as caught:
+        build_options(options_model(example), values, "thing")
+    assert complaint in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("90", 90), ("90s", 90), ("1.5m", 90), ("2h", 7200), (3, 3)])
+def test_durations(text, seconds):
+    assert parse_duration_s(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "0", "-3s", "5d", "soon", "nan"])
+def test_bad_durations(text):
+    with pytest.raises(BadOption, match="like 90s, 5m or 1h"):
+        parse_duration_s(text)
+
+
+@given(st.lists(st.floats(0, 1000), min_size=3, max_size=3).filter(lambda shares: shares[0] > 0))
+def test_split_shares_sum_to_one(shares):
+    assert sum(parse_split("/".join(map(str, shares)))) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("text", ["90/10", "0/50/50", "a/b/c", "-1/1/1", ""])
+def test_bad_splits(text):
+    with pytest.raises(BadOption, match="90/5/5"):
+        parse_split(text)
+
+
+def test_a_run_must_end():
+    with pytest.raises(BadOption, match="never end"):
+        build_options(TrainSettings, {}, "train")
+
+
+def test_later_layers_win_by_name():
+    assert merge({"train": {"lr": 1, "seed": 2}}, {"train": {"lr": 3}}, {"cell": {"a": 4}}) == {
+        "train": {"lr": 3, "seed": 2},
+        "cell": {"a": 4},
+    }
+
+
+FIELDS = {"cell": ["activation", "size"], "model": ["hidden", "size"]}
+
+
+def test_bare_names_find_their_part():
+    parsed = parse_assignments(["activation=tanh", "model.hidden=3", "cell.size=a=b"])
+    assert assign(parsed, FIELDS) == {"cell": {"activation": "tanh", "size": "a=b"}, "model": {"hidden": "3"}}
+
+
+@pytest.mark.parametrize(
+    ("assignment", "complaint"),
+    [
+        ("size=3", "write cell.size= or model.size="),
+        ("activatoin=tanh", "did you mean 'activation'?"),
+        ("sell.size=3", "did you mean 'cell'?"),
+        ("activation", "PART.NAME=VALUE"),
+        ("=3", "PART.NAME=VALUE"),
+    ],
+)
+def test_bad_assignments(assignment, complaint):
+    with pytest.raises(BadOption) as caught:
+        assign(parse_assignments([assignment]), FIELDS)
+    assert complaint in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"[train", b"steps = 3", b"\xff"])
+def test_bad_toml(tmp_path, content):
+    path = tmp_path / "run.toml"
+    path.write_bytes(content)
+    with pytest.raises(UsageError, match=r"run\.toml"):
+        read_toml(path)

@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import subprocess
+import sys
+
+import pytest
+
+from seqgen import files
+from seqgen.errors import DiskError, RunLocked
+
+
+@pytest.fixture
+def failing(monkeypatch):
+    """Makes the n-th fsync fail as a full disk does."""
+
+    def set_up(at: int):
+        calls = 0
+        plain = os.fsync
+
+        def fsync(descriptor):
+            nonlocal calls
+            calls += 1
+            if calls == at:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            plain(descriptor)
+
+        monkeypatch.setattr(os, "fsync", fsync)
+        return lambda: calls
+
+    return set_up
+
+
+def test_publishing_a_file_keeps_the_old_one_when_the_disk_is_full(tmp_path, failing):
+    path = tmp_path / "f"
+    files.publish_file(path, b"old")
+    failing(1)
+    with pytest.raises(DiskError, match=r"No space left.*bytes free") as caught:
+        files.publish_file(path, b"new")
+    assert caught.value.exit_code == 7
+    assert path.read_bytes() == b"old" and os.listdir(tmp_path) == ["f"]
+
+
+def test_publishing_a_folder_is_all_or_nothing_at_every_point(tmp_path, failing):
+    content = {"a": b"1", "b": b"2", "c": b"3"}
+    count = failing(0)
+    files.publish_folder(tmp_path / "whole", content)
+    assert {path.name: path.read_bytes() for path in (tmp_path / "whole").iterdir()} == content
+    for at in range(1, count()):  # the last fsync is that of the parent, after the rename
+        failing(at)
+        target = tmp_path / f"t{at}"
+        with pytest.raises(DiskError):
+            files.publish_folder(target, content)
+        assert not target.exists() and not list(tmp_path.glob(".tmp-*"))
+
+
+def test_a_taken_folder_is_not_overwritten(tmp_path):
+    files.publish_folder(tmp_path / "x", {"a": b"1"})
+    with pytest.raises(DiskError):
+        files.publish_folder(tmp_path / "x", {"a": b"2"})
+    assert (tmp_path / "x" / "a").read_bytes() == b"1"
+
+
+def test_files_have_the_usual_mode(tmp_path):
+    files.publish_file(tmp_path / "f", b"")
+    (tmp_path / "g").touch()
+    assert stat.S_IMODE((tmp_path / "f").stat().st_mode) == stat.S_IMODE((tmp_path / "g").stat().st_mode)
+
+
+def test_temporaries_of_a_killed_process_go(tmp_path):
+    (tmp_path / ".tmp-x-1").mkdir()
+    (tmp_path / ".tmp-y-1").touch()
+    (tmp_path / "keep").touch()
+    files.remove_temporaries(tmp_path)
+    assert os.listdir(tmp_path) == ["keep"]
+
+
+def test_json_lines(tmp_path):
+    log = files.JsonLines(tmp_path / "log.jsonl")
+    assert log.rows() == []
+    log.append({"a": 1})
+    size = log.sync()
+    log.append({"text": "ä\u2028"}, {"b": 2})
+    assert log.rows() == [{"a": 1}, {"text": "ä\u2028"}, {"b": 2}]
+    with log.path.open("ab") as file:
+        file.write(b'{"cut sho')
+    assert len(log.rows()) == 3
+    log.truncate(size)
+    assert log.rows() == [{"a": 1}]
+
+
+def test_the_lock_names_its_holder_and_vanishes_with_it(tmp_path):
+    program = (
+        "import sys, pathlib; from seqgen.files import FolderLock\n"
+        f"lock = FolderLock(pathlib.Path({str(tmp_path)!r})); print('held', flush=True); sys.stdin.read()"
+    )
+    holder = subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert holder.stdout is not None and holder.stdin is not None
+    assert holder.stdout.readline() == b"held\n"
+    with pytest.raises(RunLocked, match=rf"process {holder.pid} on .* since \d{{4}}-"):
+        files.FolderLock(tmp_path)
+    holder.kill()
+    holder.communicate()
+    files.FolderLock(tmp_path).release()
+
+
+def test_the_lock_stays_with_a_renamed_folder(tmp_path):
+    (tmp_path / "a").mkdir()
+    lock = files.FolderLock(tmp_path / "a")
+    (tmp_path / "a").rename(tmp_path / "b")
+    with pytest.raises(RunLocked):
+        files.FolderLock(tmp_path / "b")
+    lock.release()
+
+
+def test_only_this_module_opens_files_for_writing():
+    """The rule of the design, by the words that write; ``read_text`` and ``open()`` for reading are free."""
+    import re
+    from pathlib import Path
+
+    writing = re.compile(r"write_text|write_bytes|\.open\(\"[wax]|mkdir\(|\.unlink\(|rmtree|os\.replace|touch\(")
+    core = Path(files.__file__).parent
+    guilty = [
+        str(path.relative_to(core))
+        for path in core.rglob("*.py")
+        if path.name != "files.py" and writing.search(path.read_text())
+    ]
+    assert guilty == []

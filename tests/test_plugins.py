@@ -1,0 +1,272 @@
+"""A broken plugin costs one line that names it, never a command."""
+
+from __future__ import annotations
+
+import sys
+from types import ModuleType
+
+import pytest
+from conftest import finish, install_fake, run_seqgen
+
+import seqgen
+from seqgen import CellSpec, hookimpl
+from seqgen.errors import UsageError
+from seqgen.plugins import Candidate, Plugins, file_candidate
+
+SPEC = "seqgen.CellSpec(name='fake', summary='s', source='none', load='json:loads')"
+HOOK = "import seqgen\n@seqgen.hookimpl\ndef {name}({argument}):\n    {body}\n"
+BROKEN = {
+    "raises_on_import": "raise RuntimeError('out of order')",
+    "syntax_error": "def (:",
+    "exits": "import sys; sys.exit(3)",
+    "recurses": "def f(): f()\nf()",
+    "lacks_a_dependency": "import no_such_module_anywhere",
+    "misspells_a_hook": HOOK.format(name="register_cels", argument="register", body="pass"),
+    "has_no_hooks": "x = 1",
+    "wants_other_arguments": HOOK.format(name="register_cells", argument="registry", body="pass"),
+    "registers_a_wrong_object": HOOK.format(name="register_cells", argument="register", body="register('gru')"),
+    "registers_a_wrong_kind": HOOK.format(name="register_corpora", argument="register", body=f"register({SPEC})"),
+    "fails_while_registering": HOOK.format(
+        name="register_cells", argument="register", body=f"register({SPEC}); raise KeyError('late')"
+    ),
+    "makes_a_bad_spec": HOOK.format(
+        name="register_cells",
+        argument="register",
+        body="register(seqgen.CellSpec(name='A B', summary='s', load='a:b'))",
+    ),
+}  # fmt: skip
+
+
+def candidate(source: str, package: str = "guilty") -> Candidate:
+    def load():
+        module = ModuleType(package)
+        exec(compile(source, package, "exec"), vars(module))
+        return module
+
+    return Candidate(package, package + "-dist", "1.0", load)
+
+
+@pytest.mark.parametrize("fault", BROKEN)
+def test_a_broken_plugin_costs_one_line(fault):
+    problems: list[str] = []
+    plugins = Plugins(problems.append)
+    good = HOOK.format(name="register_cells", argument="register", body=f"register({SPEC.replace('fake', 'good')})")
+    plugins.load([candidate(BROKEN[fault]), candidate(good, "good")])
+    assert len(problems) == 1 and "\n" not in problems[0]
+    assert "guilty (guilty-dist 1.0)" in problems[0]
+    assert plugins.plugins["guilty"].problem and not plugins.plugins["good"].problem
+    assert plugins.registry.names("cell") == ["good"], "a broken plugin registers nothing"
+    assert "guilty" in plugins.broken_hint()
+
+
+def test_a_misspelt_hook_gets_help():
+    problems: list[str] = []
+    Plugins(problems.append).load([candidate(BROKEN["misspells_a_hook"])])
+    assert "did you mean 'register_cells'" in problems[0]
+
+
+def test_keyboard_interrupt_is_not_swallowed():
+    with pytest.raises(KeyboardInterrupt):
+        Plugins(print).load([candidate("raise KeyboardInterrupt")])
+
+
+def test_what_a_plugin_prints_at_import_does_not_reach_stdout(capsys):
+    source = "print('noise')\n" + HOOK.format(name="register_cells", argument="register", body="print('more')")
+    Plugins(print).load([candidate(source)])
+    assert capsys.readouterr().out == ""
+
+
+def test_two_distributions_with_one_package_name():
+    problems: list[str] = []
+    plugins = Plugins(problems.append)
+    good = HOOK.format(name="register_cells", argument="register", body=f"register({SPEC})")
+    plugins.load([candidate(good), Candidate("guilty", "other-dist", "2.0", lambda: None)])
+    assert len(problems) == 1 and "guilty (other-dist 2.0)" in problems[0] and "taken" in problems[0]
+    assert plugins.registry.names("cell") == ["fake"]
+
+
+def test_every_hook_of_a_plugin_is_called():
+    """A small fake of every kind, so that the hooks that first-party plugins do not use yet are honoured too."""
+    called: list[str] = []
+    module = ModuleType("fakes")
+
+    def add(name, spec_type, **fields):
+        @hookimpl(specname=f"register_{name}")
+        def register_it(register):
+            called.append(name)
+            register(spec_type(name="fake", summary="s", source="t", **fields))
+
+        setattr(module, f"register_{name}", register_it)
+
+    load = {"load": "json:loads"}
+    add("corpora", seqgen.CorpusSpec, licence="CC0-1.0", **load)
+    add("tokenizers", seqgen.TokenizerSpec, **load)
+    add("cells", seqgen.CellSpec, **load)
+    add("models", seqgen.ModelSpec, **load)
+    add("domains", seqgen.DomainSpec)
+    add("validators", seqgen.ValidatorSpec, **load)
+    add("metrics", seqgen.MetricSpec, **load)
+    add("renderers", seqgen.RendererSpec, **load)
+    add("processors", seqgen.ProcessorSpec, **load)
+    plugins = Plugins(pytest.fail)
+    plugins.load([Candidate("fakes", "fakes", "1", lambda: module)])
+    assert len(called) == 9
+    for kind in ("corpus", "tokenizer", "cell", "model", "domain", "validator", "metric", "renderer", "processor"):
+        assert plugins.registry.get(kind, "fakes:fake").package == "fakes"
+
+
+def test_an_event_hook_that_raises_is_not_called_again():
+    problems: list[str] = []
+    heard: list[str] = []
+
+    class Deaf:
+        @staticmethod
+        @hookimpl
+        def on_report(metrics):
+            heard.append("deaf")
+            raise SystemExit("enough")
+
+    class Listener:
+        @staticmethod
+        @hookimpl
+        def on_report(path, metrics):
+            heard.append(f"listener {metrics['step']}")
+
+    plugins = Plugins(problems.append)
+    plugins.load([Candidate("deaf", "deaf", "1", Deaf), Candidate("listener", "listener", "1", Listener)])
+    for step in (1, 2):
+        plugins.event("on_report", path=None, metrics={"step": step})
+    assert heard == ["deaf", "listener 1", "listener 2"]
+    assert len(problems) == 1 and "deaf" in problems[0]
+
+
+def test_events_of_a_run_reach_plugins(words, in_tmp):
+    heard: list[str] = []
+
+    class Diary:
+        @staticmethod
+        @hookimpl
+        def on_run_start(path, settings):
+            heard.append(f"start {settings['corpus']['title']}")
+
+        @staticmethod
+        @hookimpl
+        def on_report(metrics):
+            heard.append(f"report {metrics['step']}")
+
+        @staticmethod
+        @hookimpl
+        def on_checkpoint(step, checkpoint):
+            heard.append(f"checkpoint {step} {checkpoint.name}")
+
+        @staticmethod
+        @hookimpl
+        def on_run_end(reason):
+            heard.append(f"end {reason}")
+
+    from seqgen.plugins import entry_point_candidates
+
+    plugins = Plugins(pytest.fail)
+    plugins.load([*entry_point_candidates(), Candidate("diary", "diary", "1", Diary)])
+    seqgen.train(words, cell="vanilla", hidden=4, steps=2, split="none", plugins=plugins)
+    assert heard == ["start words", "report 2", "checkpoint 2 step-00000002", "end steps"]
+
+
+def test_one_file_plugins(tmp_path):
+    path = tmp_path / "mycell.py"
+    path.write_text(HOOK.format(name="register_cells", argument="register", body=f"register({SPEC})"))
+    plugins = Plugins(pytest.fail)
+    plugins.load([file_candidate(path)])
+    provenance = plugins.plugins["mycell"].provenance
+    assert provenance.sha256 and provenance.distribution == "mycell.py"
+    assert plugins.registry.get("cell", "mycell:fake")
+    del sys.modules["mycell"]
+    with pytest.raises(UsageError, match="no such plugin file"):
+        file_candidate(tmp_path / "nope.py")
+    (tmp_path / "my-cell.py").touch()
+    with pytest.raises(UsageError, match="module's name"):
+        file_candidate(tmp_path / "my-cell.py")
+
+
+# -- the whole program, beside real distributions
+
+
+ENTRY_POINT_FAULTS = {
+    "fault_import": BROKEN["raises_on_import"],
+    "fault_exit": BROKEN["exits"],
+    "fault_hook": BROKEN["misspells_a_hook"],
+    "fault_object": BROKEN["registers_a_wrong_object"],
+    "fault_command": HOOK.format(
+        name="register_commands", argument="app", body="app.command('train')(lambda: print('mine'))"
+    ),
+}  # fmt: skip
+
+
+@pytest.fixture
+def site(tmp_path):
+    return tmp_path / "site"
+
+
+@pytest.mark.parametrize("fault", ENTRY_POINT_FAULTS)
+def test_help_survives_every_fault(fault, site, tmp_path):
+    install_fake(site, fault, ENTRY_POINT_FAULTS[fault])
+    result = finish(run_seqgen("--help", cwd=tmp_path, env={"PYTHONPATH": str(site)}))
+    lines = result.err.splitlines()
+    assert result.code == 0 and "Train a model" in result.out
+    assert len(lines) == 1 and fault in lines[0]
+
+
+def test_training_survives_all_faults_at_once(site, tmp_path, words):
+    for fault, source in ENTRY_POINT_FAULTS.items():
+        install_fake(site, fault, source)
+    twins = HOOK.format(
+        name="register_cells",
+        argument="register",
+        body="register(seqgen.CellSpec(name='twin', summary='s', load='a:b'))",
+    )
+    install_fake(site, "twin_one", twins)
+    install_fake(site, "twin_two", twins)
+    env = {"PYTHONPATH": str(site)}
+    result = finish(
+        run_seqgen("train", "--corpus", words, "--cell", "vanilla", "--steps", 2, "-q", cwd=tmp_path, env=env)
+    )
+    assert result.code == 0, result.err
+    lines = result.err.splitlines()
+    assert len(lines) == len(ENTRY_POINT_FAULTS)
+    assert all(sum(fault in line for line in lines) == 1 for fault in ENTRY_POINT_FAULTS)
+    result = finish(run_seqgen("show", "cell", "twin", cwd=tmp_path, env=env))
+    assert result.code == 2 and "twin_one:twin or twin_two:twin" in result.err
+    assert finish(run_seqgen("show", "cell", "twin_one:twin", cwd=tmp_path, env=env)).code == 0
+    listed = finish(run_seqgen("plugins", "--json", cwd=tmp_path, env=env)).out
+    assert '"state": "RuntimeError: out of order' in listed
+
+
+def test_a_stale_entry_point_and_using_a_broken_cell(site, tmp_path, words):
+    hollow = HOOK.format(
+        name="register_cells", argument="register",
+        body="register(seqgen.CellSpec(name='hollow', summary='s', load='hollow_package.gone:Cell'))",
+    )  # fmt: skip
+    install_fake(site, "hollow_package", hollow)
+    install_fake(site, "stale_package", "x = 1")
+    (site / "stale_package.py").unlink()
+    env = {"PYTHONPATH": str(site)}
+    result = finish(run_seqgen("train", "--corpus", words, "--cell", "hollow", cwd=tmp_path, env=env))
+    assert result.code == 5
+    assert "stale_package" in result.err.splitlines()[0] and "hollow_package" in result.err.splitlines()[-1]
+
+
+def test_commands_of_plugins(site, tmp_path):
+    body = "@app.command()\n    def hello(name: str):\n        print('hello', name)"
+    source = HOOK.format(name="register_commands", argument="app", body=body)
+    install_fake(site, "polite", source)
+    env = {"PYTHONPATH": str(site)}
+    result = finish(run_seqgen("hello", "Ada", cwd=tmp_path, env=env))
+    assert (result.code, result.out, result.err) == (0, "hello Ada\n", "")
+    assert finish(run_seqgen("hello", "Ada", "--no-plugins", cwd=tmp_path, env=env)).code == 2
+    for value, code in (("", 2), ("seqgen_names", 2), ("polite", 0)):
+        result = finish(run_seqgen("hello", "Ada", cwd=tmp_path, env=env | {"SEQGEN_LOAD_PLUGINS": value}))
+        assert result.code == code
+
+
+def test_specs_are_cheap():
+    assert isinstance(CellSpec(name="x", summary="s", load="nothing.here:X"), CellSpec)

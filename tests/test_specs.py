@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from seqgen import CellSpec, CorpusSpec, DomainSpec
+from seqgen.hookspecs import PLUGIN_API
+from seqgen.specs import KINDS, SPEC_TYPES, load_reference
+
+GOOD = {"name": "x", "summary": "a thing", "load": "json:loads"}
+
+
+def test_a_spec_is_frozen_and_lazy():
+    spec = CellSpec(**{**GOOD, "load": "no_such_module:Thing"})
+    with pytest.raises(AttributeError):
+        spec.name = "y"  # type: ignore[misc]
+    with pytest.raises(ModuleNotFoundError):
+        spec.resolve()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"name": "X"},
+        {"name": "1x"},
+        {"name": ""},
+        {"summary": ""},
+        {"summary": "two\nlines"},
+        {"load": "json.loads"},
+        {"load": 3},
+        {"options": "nothing"},
+        {"recommended": {"trian": {}}},
+        {"recommended": {"train": 3}},
+    ],
+)
+def test_impossible_values_are_refused(wrong):
+    with pytest.raises(ValueError):
+        CellSpec(**{**GOOD, **wrong})
+
+
+def test_layouts():
+    assert CorpusSpec(**GOOD, licence="CC0-1.0", layout="stream").layout == "stream"
+    with pytest.raises(ValueError, match="layout"):
+        CorpusSpec(**GOOD, licence="CC0-1.0", layout="blob")
+
+
+def test_references():
+    import json
+
+    assert load_reference("json:loads") is json.loads
+    assert CellSpec(**{**GOOD, "load": json.loads}).resolve() is json.loads
+
+
+def test_kinds_and_plurals():
+    assert set(KINDS) == {spec.kind for spec in SPEC_TYPES}
+    assert KINDS["corpus"] == "corpora" and KINDS["cell"] == "cells"
+    assert PLUGIN_API[0] == 1
+
+
+def test_a_domain_loads_nothing():
+    assert not hasattr(DomainSpec(name="d", summary="s"), "load")
+    assert "seqgen.specs" in sys.modules
