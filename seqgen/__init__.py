@@ -28,7 +28,9 @@ _HOME = {
         "RunLocked", "CorpusError", "CheckpointError", "MissingPlugin", "PluginError", "Diverged", "DiskError",
         "TooFewRows", "Interrupted",
     ),
-    "seqgen.api": ("train", "resume", "load", "Run", "Sample", "Score"),
+    "seqgen.api": ("train", "resume", "load", "Run"),
+    "seqgen.sampling": ("Sample",),
+    "seqgen.evaluation": ("Score",),
 }  # fmt: skip
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
@@ -36,8 +38,6 @@ __all__ = sorted([*_MODULE_OF, "__version__"])
 
 if TYPE_CHECKING:
     from seqgen.api import Run as Run
-    from seqgen.api import Sample as Sample
-    from seqgen.api import Score as Score
     from seqgen.api import load as load
     from seqgen.api import resume as resume
     from seqgen.api import train as train
@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from seqgen.corpus import TextFile as TextFile
     from seqgen.corpus import read_lines as read_lines
     from seqgen.errors import *  # noqa: F403
+    from seqgen.evaluation import Score as Score
     from seqgen.hookspecs import PLUGIN_API as PLUGIN_API
     from seqgen.hookspecs import hookimpl as hookimpl
     from seqgen.protocols import Metric as Metric
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
     from seqgen.protocols import Tokenizer as Tokenizer
     from seqgen.protocols import Validator as Validator
     from seqgen.protocols import Verdict as Verdict
+    from seqgen.sampling import Sample as Sample
     from seqgen.specs import CellSpec as CellSpec
     from seqgen.specs import CorpusSpec as CorpusSpec
     from seqgen.specs import DomainSpec as DomainSpec

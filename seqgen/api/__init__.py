@@ -4,14 +4,10 @@ from seqgen.api.launch import resume, train
 from seqgen.api.recipe import Request
 from seqgen.api.run import Run, load
 from seqgen.api.setup import default_plugins, open_corpus, sort_out_corpus
-from seqgen.evaluation import Score
-from seqgen.sampling import Sample
 
 __all__ = [
     "Request",
     "Run",
-    "Sample",
-    "Score",
     "default_plugins",
     "load",
     "open_corpus",

@@ -49,10 +49,20 @@ session = Session()
 _PIPE_WIDTH = 160
 
 
+class ReaderGone(Exception):
+    """Whoever reads stdout has closed it (`| head`)."""
+
+
+class _Stdout(Console):
+    def on_broken_pipe(self) -> None:
+        """Leave it to the one place that knows what a closed pipe means."""
+        raise ReaderGone
+
+
 def stdout() -> Console:
     """Where results go; no markup, no highlighting, no emoji names. A pipe has no width, so its tables are wide."""
     width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else _PIPE_WIDTH
-    return Console(markup=False, highlight=False, emoji=False, width=width)
+    return _Stdout(markup=False, highlight=False, emoji=False, width=width)
 
 
 def stderr() -> Console:
@@ -112,7 +122,10 @@ def everywhere(function: Callable[..., Any]) -> Callable[..., Any]:
         session.debug |= given["debug"]
         session.quiet |= given["quiet"]
         session.verbose |= given["verbose"]
-        return function(**values)
+        try:
+            return function(**values)
+        except BrokenPipeError:  # the parser would turn it into an exit code of its own
+            raise ReaderGone from None
 
     parameters = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in signature.parameters.values()]
     run.__signature__ = signature.replace(parameters=[*parameters, *added])  # type: ignore[attr-defined]

@@ -15,7 +15,7 @@ from typer.main import get_command
 
 from seqgen import __version__
 from seqgen.cli import checkpoint, evaluate, look, sample, train
-from seqgen.cli.common import everywhere, say, session
+from seqgen.cli.common import ReaderGone, everywhere, say, session
 from seqgen.errors import Interrupted, SeqgenError
 from seqgen.plugins import Plugins, entry_point_candidates, file_candidate
 from seqgen.registry import one_line
@@ -38,8 +38,8 @@ def main(arguments: Sequence[str]) -> int:
             code = get_command(build_app()).main(list(arguments), "seqgen", standalone_mode=False)
             sys.stdout.flush()
             return int(code or 0)
-    except BrokenPipeError:
-        # The reader has gone (`| head`): nothing more to say, and nothing for Python to flush at exit.
+    except (ReaderGone, BrokenPipeError):
+        # Nothing more to say, and nothing left for Python to flush at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except KeyboardInterrupt:
@@ -98,24 +98,30 @@ def build_app() -> typer.Typer:
     """The app with core's commands and those of the loaded plugins."""
     app = typer.Typer(
         name="seqgen",
-        help="Learn from any list of sequences and make more of them.",
         no_args_is_help=True,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    app.callback()(everywhere(_version))
+    app.callback()(everywhere(_options))
     for module in (train, sample, evaluate, look, checkpoint):
         module.add_commands(app)
     _mount_plugin_commands(app)
     return app
 
 
-def _version(
-    *, version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False
-) -> None:
-    if version:
+def _print_version(wanted: bool) -> None:
+    if wanted:
         typer.echo(f"seqgen {__version__}")
         raise typer.Exit
+
+
+def _options(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Learn from any list of sequences and make more of them."""
 
 
 def _mount_plugin_commands(app: typer.Typer) -> None:

@@ -13,7 +13,8 @@ import typer
 from seqgen.cli.common import Json, RunName, complete_names, everywhere, say, session, show
 
 if TYPE_CHECKING:
-    from seqgen.api import Run, Sample
+    from seqgen import Sample
+    from seqgen.api import Run
 
 _MOST_JUDGED = 200  # rows of a table that are scored and looked up in the corpus
 

@@ -106,9 +106,14 @@ def corpus_view(profile: Mapping[str, Any], width: int = 40) -> Group:
     symbols = Text(" ".join(visible(symbol) if symbol != " " else "␠" for symbol in profile["symbols"]))
     parts: list[RenderableType] = [facts, Text(""), symbols, Text(""), _histogram(profile["lengths"], width)]
     every = profile["every"]
-    parts += [Text(f"\nevery {every:,}th record:" if every > 1 else "\nthe records:", style="bold")]
+    parts += [Text(f"\nevery {_ordinal(every)} record:" if every > 1 else "\nthe records:", style="bold")]
     parts += [Text("  " + visible(text), overflow="fold") for text in profile["shown"]]
     return Group(*parts)
+
+
+def _ordinal(n: int) -> str:
+    ending = "th" if n // 10 % 10 == 1 else {1: "st", 2: "nd", 3: "rd"}.get(n % 10, "th")
+    return f"{n:,}{ending}"
 
 
 def _histogram(lengths: Mapping[int, int], width: int, most_bins: int = 20) -> RenderableType:

@@ -1,0 +1,275 @@
+from __future__ import annotations
+
+import json
+import shutil
+import warnings
+
+import pytest
+
+import seqgen
+from seqgen.api.recipe import Request, resolve
+from seqgen.errors import BadOption, MissingPlugin, PluginError, UnknownName, UsageError
+from seqgen.plugins import Candidate, Plugins, entry_point_candidates
+
+
+def test_train_load_sample_score(tiny_run):
+    run = seqgen.load(tiny_run.path)
+    rows = run.sample(12, prefix="an", seed=4)
+    assert len(rows) == 12 and all(row.text.startswith("an") for row in rows)
+    assert [row.text for row in run.sample(5, prefix="an", seed=4)] == [row.text for row in rows[:5]]
+    assert run.score(["anna"])[0].nats < run.score(["ttmm"])[0].nats
+    assert run.metrics[-1]["step"] == 60 and repr(run) == f"seqgen.load({str(run.path)!r})"
+    assert run.where(["anna", "zzz"])["zzz"] == "new"
+
+
+def test_run_json_holds_everything_that_was_resolved(tiny_run):
+    data = json.loads((tiny_run.path / "run.json").read_text())
+    assert data["corpus"]["n_records"] == 40 and len(data["corpus"]["digest"]) == 64
+    assert data["cell"] == {"name": "seqgen_classic:vanilla", "options": {"activation": "relu"}}
+    assert data["model"]["options"] == {"hidden": 12, "layers": 1, "embedding": 6, "dropout": 0.0}
+    assert data["train"]["steps"] == 60 and data["engine"]["name"] == "eager" and data["engine"]["threads"] >= 1
+    assert {plugin["package"] for plugin in data["plugins"]} == {"seqgen", "seqgen_classic"}
+    assert data["environment"]["torch"] and data["max_length"] == 12
+
+
+def test_sample_options_are_checked(tiny_run):
+    with pytest.raises(BadOption, match="no option 'temprature'; did you mean 'temperature'"):
+        tiny_run.sample(1, temprature=1)
+    with pytest.raises(BadOption, match="at least 0"):
+        tiny_run.sample(-1)
+    with pytest.raises(UnknownName, match="no processor named 'x'"):
+        tiny_run.sample(1, processors={"x": {}})
+    assert tiny_run.sample(0) == []
+
+
+def test_unique_rows(tiny_run):
+    texts = [row.text for row in tiny_run.sample(60, unique=True, temperature=0.6)]
+    assert len(set(texts)) == 60
+    plain = [row.text for row in tiny_run.sample(400, temperature=0.6)]
+    assert texts == list(dict.fromkeys(plain))[:60]
+
+
+def test_checkpoints_by_name_and_step(tiny_run):
+    assert seqgen.load(tiny_run.path, checkpoint="latest").state["step"] == 60
+    assert seqgen.load(tiny_run.path, checkpoint=60).state["step"] == 60
+    with pytest.raises(seqgen.CheckpointError, match="no checkpoint of step 7; it has: "):
+        seqgen.load(tiny_run.path, checkpoint=7).sample(1)
+    with pytest.raises(BadOption):
+        seqgen.load(tiny_run.path, checkpoint="first").sample(1)
+
+
+def test_python_callers_get_the_public_errors(in_tmp):
+    with pytest.raises(seqgen.UnknownName, match="did you mean 'names'"):
+        seqgen.train("nmaes")
+    with pytest.raises(seqgen.NoSuchRun):
+        seqgen.load("nothing")
+
+
+def test_default_plugins_load_without_warnings():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert seqgen.api.default_plugins().registry.has("cell", "vanilla")
+
+
+# -- what wins over what
+
+
+def recipe(plugins, **request):
+    return resolve(Request(**{"corpus": "names", **request}), plugins)
+
+
+def test_defaults_and_recommendations(plugins):
+    plain = recipe(plugins)
+    assert plain.cell.spec.name == "gru" and plain.tokenizer.spec.name == "char" and plain.domain.spec.name == "text"
+    assert plain.train.steps == plugins.registry.get("corpus", "names").spec.recommended["train"]["steps"]
+
+
+def test_flag_over_toml_over_recommended(plugins, tmp_path):
+    config = tmp_path / "c.toml"
+    config.write_text(
+        '[train]\nsteps = 11\nlr = 0.5\n[cell]\nname = "vanilla"\nactivation = "tanh"\n[model]\nhidden = 9\n'
+    )
+    made = recipe(plugins, config=config, flags={"train": {"lr": 0.25}}, assignments=[(None, "hidden", "7")])
+    assert (made.train.steps, made.train.lr, made.options["model"]["hidden"]) == (11, 0.25, 7)
+    assert made.cell.spec.name == "vanilla" and made.options["cell"] == {"activation": "tanh"}
+    with pytest.raises(BadOption, match="cell gru has no option 'activation'"):
+        recipe(plugins, config=config, cell="gru")
+
+
+@pytest.mark.parametrize("end", [{"epochs": 2}, {"time_s": 9}])
+def test_an_end_that_is_asked_for_replaces_the_recommended_one(plugins, end):
+    assert recipe(plugins, flags={"train": end}).train.steps is None
+
+
+class Fakes:
+    """A corpus and a cell that recommend, and parts for the hooks that first-party plugins leave to later."""
+
+    @staticmethod
+    @seqgen.hookimpl
+    def register_corpora(register):
+        def load(*, times: int = 2):
+            return [seqgen.Record(text) for text in ("abc", "cab", "ABC")] * times
+
+        register(
+            seqgen.CorpusSpec(
+                name="letters", summary="s", source="t", licence="CC0-1.0", load=load, domain="letters",
+                recommended={"train": {"lr": 0.1, "steps": 5}, "model": {"hidden": 3}, "cell": {"activation": "tanh"}},
+            )
+        )  # fmt: skip
+        register(
+            seqgen.CorpusSpec(
+                name="once", summary="s", source="t", licence="l", load=lambda: iter([seqgen.Record("a")])
+            )
+        )
+        register(seqgen.CorpusSpec(name="book", summary="s", source="t", licence="l", load=lambda: [], layout="stream"))
+
+    @staticmethod
+    @seqgen.hookimpl
+    def register_tokenizers(register):
+        from seqgen.tokenizers import CharTokenizer
+
+        register(seqgen.TokenizerSpec(name="letter", summary="s", source="t", load=CharTokenizer))
+
+    @staticmethod
+    @seqgen.hookimpl
+    def register_domains(register):
+        register(
+            seqgen.DomainSpec(
+                name="letters", summary="s", tokenizer="letter", validator="lower", renderer="loud", metrics=("mean",)
+            )
+        )
+
+    @staticmethod
+    @seqgen.hookimpl
+    def register_validators(register):
+        class Lower:
+            def validate(self, text):
+                return seqgen.Verdict(bool(text), "" if text else "empty", text.lower() or None)
+
+        register(seqgen.ValidatorSpec(name="lower", summary="s", source="t", load=Lower))
+
+    @staticmethod
+    @seqgen.hookimpl
+    def register_renderers(register):
+        from rich.text import Text
+
+        register(seqgen.RendererSpec(name="loud", summary="s", source="t", load=lambda: lambda text: Text(text + "!")))
+
+    @staticmethod
+    @seqgen.hookimpl
+    def register_metrics(register):
+        def load():
+            return lambda samples, reference: {"length": sum(map(len, samples)) / max(len(samples), 1)}
+
+        register(seqgen.MetricSpec(name="mean", summary="s", source="t", load=load))
+
+    @staticmethod
+    @seqgen.hookimpl
+    def register_processors(register):
+        def load(*, symbol: int = 3):
+            def process(logits_BV, ids_BT):
+                logits_BV = logits_BV.clone()
+                logits_BV[:, symbol] = -float("inf")
+                return logits_BV
+
+            return process
+
+        register(seqgen.ProcessorSpec(name="without", summary="s", source="t", load=load))
+
+    @staticmethod
+    @seqgen.hookimpl
+    def register_cells(register):
+        from seqgen.cells import StepCell
+
+        class Odd(StepCell):
+            pass
+
+        register(seqgen.CellSpec(name="odd", summary="s", source="t", load=Odd, recommended={"train": {"lr": 0.01}}))
+        register(seqgen.CellSpec(name="notacell", summary="s", source="t", load=lambda i, h: object()))
+
+    @staticmethod
+    @seqgen.hookimpl
+    def register_models(register):
+        import torch
+
+        class Bigram(torch.nn.Module):
+            def __init__(self, n_symbols, *, scale: float = 1.0):
+                super().__init__()
+                self.table = torch.nn.Embedding(n_symbols, n_symbols)
+
+            def initial_state(self, batch_size):
+                return torch.zeros(batch_size, 0)
+
+            def forward(self, ids_BT, state):
+                return self.table(ids_BT), state
+
+        register(seqgen.ModelSpec(name="bigram", summary="s", source="t", load=Bigram))
+
+
+@pytest.fixture
+def fakes():
+    plugins = Plugins(pytest.fail)
+    plugins.load([*entry_point_candidates(), Candidate("fakes", "fakes", "1", Fakes)])
+    return plugins
+
+
+def test_recommendations_apply_where_such_options_exist(fakes):
+    made = resolve(Request(corpus="letters", cell="vanilla"), fakes)
+    assert (made.train.lr, made.train.steps, made.options["model"]["hidden"]) == (0.1, 5, 3)
+    assert made.options["cell"] == {"activation": "tanh"}
+    assert resolve(Request(corpus="letters", cell="odd"), fakes).train.lr == 0.01  # the cell knows better
+    assert resolve(Request(corpus="letters", model="bigram"), fakes).options["model"] == {"scale": 1.0}
+
+
+def test_a_domain_brings_its_parts(fakes, tmp_path):
+    run = seqgen.train("letters", model="bigram", steps=30, split="none", plugins=fakes, out=tmp_path / "r")
+    assert run.settings.tokenizer.name == "fakes:letter" and run.settings.cell is None
+    assert run.canonical("ABC") == "abc" and str(run.renderer("x")) == "x!"
+    assert run.where(["AbC"]) == {"AbC": "train"}
+    figures = run.evaluate(20)
+    assert figures["samples"] == 20 and figures["mean.length"] > 0 and 0 <= figures["novel"] <= 1
+    without = run.sample(50, processors={"without": {"symbol": str(run.vocabulary.encode("a")[0])}})
+    assert not any("a" in row.text for row in without)
+
+
+def test_parts_that_do_not_fit_are_refused(fakes, tmp_path):
+    for request, kind, message in [
+        (Request(corpus="letters", model="bigram", cell="gru"), UsageError, "not made of cells"),
+        (Request(corpus="letters", model="bigram", flags={"model": {"hidden": 3}}), BadOption, "no option 'hidden'"),
+        (Request(corpus="letters", model="bigram", flags={"cell": {"x": 3}}), BadOption, "this run has no cell"),
+        (Request(corpus="letters", domain="nope"), UnknownName, "no domain"),
+        (Request(), UsageError, "--corpus NAME"),
+    ]:
+        with pytest.raises(kind, match=message):
+            resolve(request, fakes)
+    for corpus, kind, message in [("once", PluginError, "restartable"), ("book", UsageError, "layout stream")]:
+        with pytest.raises(kind, match=message):
+            seqgen.train(corpus, steps=1, plugins=fakes, out=tmp_path / corpus)
+    with pytest.raises(PluginError, match=r"not a seqgen\.Cell"):
+        seqgen.train("letters", cell="notacell", steps=1, plugins=fakes, out=tmp_path / "x")
+    assert not list(tmp_path.iterdir()), "nothing is left behind"
+
+
+def test_a_run_names_the_plugin_it_misses(fakes, tmp_path):
+    run = seqgen.train("letters", model="bigram", steps=2, split="none", plugins=fakes, out=tmp_path / "r")
+    bare = Plugins(pytest.fail)
+    bare.load(entry_point_candidates())
+    with pytest.raises(MissingPlugin, match=r"model 'fakes:bigram' of fakes 1, which is not installed; pip install"):
+        seqgen.load(run.path, plugins=bare).sample(1)
+    with pytest.raises(MissingPlugin) as caught:
+        data = json.loads((run.path / "run.json").read_text())
+        data["plugins"] = [{"package": "fakes", "distribution": "fakes.py", "version": "abc", "sha256": "abc"}]
+        other = shutil.copytree(run.path, tmp_path / "other")
+        (other / "run.json").write_text(json.dumps(data))
+        shutil.rmtree(other / "checkpoints")
+        seqgen.resume(other, plugins=bare)
+    assert "--plugin fakes.py" in str(caught.value) and caught.value.exit_code == 4
+
+
+def test_own_held_out_files(words, tmp_path):
+    held_out = tmp_path / "held.txt"
+    held_out.write_text("anna\nxaver\n")
+    run = seqgen.train(words, cell="vanilla", hidden=4, steps=2, valid=held_out, out=tmp_path / "r")
+    assert run.settings.corpus.parts == {"train": 40, "valid": 2, "test": 0}
+    assert "x" in run.vocabulary.tokenizer.symbols, "the alphabet is that of the whole corpus"
+    assert seqgen.resume(run.path).where(["xaver"]) == {"xaver": "valid"}

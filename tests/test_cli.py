@@ -1,0 +1,281 @@
+"""The command line as a user meets it: results on stdout, one line for a mistake, the right exit code."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+from conftest import finish, run_seqgen
+
+from seqgen.render import visible
+
+TRAIN = ("--cell", "vanilla", "--hidden", 8, "--steps", 4)
+
+
+def test_train_shows_what_a_person_wants(cli, words, in_tmp):
+    result = cli("train", "--corpus", words, *TRAIN, "--split", "80/10/10", "-o", "eval_every=2")
+    assert result.code == 0 and result.out == ""
+    lines = result.err.splitlines()
+    assert lines[0].startswith("training runs/words-vanilla-001: words, ") and "parameters" in lines[0]
+    reports = [line for line in lines if re.match(r"step +\d", line)]
+    assert len(reports) == 2 and "held out" in reports[0] and "bits/char" in reports[0] and " · " in reports[0]
+    for expected in ("held out  ", "▁", "bits per char", "Next:", "seqgen sample words-vanilla-001"):
+        assert expected in result.err
+    assert cli("train", "--corpus", words, *TRAIN, "-q").err == ""
+    assert sorted(path.name for path in (in_tmp / "runs").iterdir()) == ["words-vanilla-001", "words-vanilla-002"]
+    assert "1 thread" in cli("train", "--corpus", words, *TRAIN, "-v").err
+
+
+# -- samples
+
+
+@pytest.fixture
+def run(tiny_run):
+    return tiny_run.path
+
+
+def test_exactly_n_lines_and_the_same_rows_for_every_n(run, tmp_path):
+    many = finish(run_seqgen("sample", run, "-n", 1000, cwd=tmp_path))
+    assert many.code == 0 and many.err == "" and many.out.count("\n") == 1000 and many.out.endswith("\n")
+    few = finish(run_seqgen("sample", run, "-n", 10, cwd=tmp_path))
+    assert many.out.splitlines()[:10] == few.out.splitlines()
+
+
+def test_json_nul_and_out(cli, run, tmp_path):
+    plain = cli("sample", run, "-n", 5, "--seed", 3).out.splitlines()
+    rows = [json.loads(line) for line in cli("sample", run, "-n", 5, "--seed", 3, "--json").out.splitlines()]
+    assert [row["text"] for row in rows] == plain and [row["row"] for row in rows] == list(range(5))
+    assert cli("sample", run, "-n", 5, "--seed", 3, "-0").out == "".join(text + "\0" for text in plain)
+    result = cli("sample", run, "-n", 5, "--seed", 3, "--out", tmp_path / "o.txt")
+    assert result.out == "" and (tmp_path / "o.txt").read_text().splitlines() == plain
+    assert cli("sample", run, "-n", 0).out == ""
+
+
+def test_too_few_unique_rows_come_with_exit_8(cli, run, tmp_path):
+    result = cli("sample", run, "-n", 5, "--unique", "-t", 0, "--out", tmp_path / "o.txt")
+    assert result.code == 8 and "only 1 different rows" in result.err
+    assert (tmp_path / "o.txt").read_text().count("\n") == 1
+    assert cli("sample", run, "-n", 5, "--unique", "-t", 0).out.count("\n") == 1
+
+
+def test_a_closed_pipe_ends_quietly(run, tmp_path):
+    program = f"{sys.executable} -m seqgen sample {run} -n 50000 | head -1; echo ${{PIPESTATUS[0]}}"
+    result = subprocess.run(["bash", "-c", program], capture_output=True, text=True, cwd=tmp_path, check=True)
+    assert result.stderr == "" and result.stdout.splitlines()[1] == "0"
+
+
+@pytest.fixture(scope="module")
+def chemistry(tmp_path_factory):
+    """A run that knows two strings, one with a group that rich would take for markup."""
+    import seqgen
+
+    folder = tmp_path_factory.mktemp("chemistry")
+    (folder / "c.txt").write_text("c1cc[nH]c1\n" * 20 + "[/red]\n" * 20)
+    return seqgen.train(
+        folder / "c.txt", cell="gru", hidden=24, steps=200, lr=0.02, split="none", out=folder / "run"
+    ).path
+
+
+def in_terminal(*arguments: object) -> str:
+    """What a command shows on a terminal."""
+    leader, follower = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "seqgen", *map(str, arguments)],
+        stdout=follower, stderr=subprocess.DEVNULL, env={**os.environ, "COLUMNS": "100", "TERM": "xterm"},
+    )  # fmt: skip
+    os.close(follower)
+    shown = b""
+    while True:
+        try:
+            data = os.read(leader, 4096)
+        except OSError:  # the other end is closed
+            break
+        if not data:
+            break
+        shown += data
+    process.wait()
+    os.close(leader)
+    return re.sub(r"\x1b\[[0-9;]*m", "", shown.decode())
+
+
+def test_groups_in_brackets_survive_everywhere(cli, chemistry):
+    assert set(cli("sample", chemistry, "-n", 40).out.splitlines()) == {"c1cc[nH]c1", "[/red]"}
+    shown = in_terminal("sample", chemistry, "-n", 20)
+    assert "c1cc[nH]c1" in shown and "[/red]" in shown and "in training" in shown
+    assert "c1cc[nH]c1" in cli("show", "corpus", chemistry.parent / "c.txt").out
+
+
+def test_control_characters_are_escaped_on_a_terminal_only(tmp_path, cli, in_tmp):
+    (tmp_path / "c.txt").write_text("a\x1b[31mb\u202ec\n" * 30)
+    assert cli("train", "--corpus", "c.txt", "--cell", "gru", "--steps", 150, "--lr", 0.03, "--split", "none").code == 0
+    assert "a\x1b[31mb\u202ec\n" in cli("sample", "-n", 5).out
+    shown = in_terminal("sample", tmp_path / "runs" / "c-gru-001", "-n", 5)
+    assert r"a\x1b[31mb\u202ec" in shown and "\x1b" not in shown
+
+
+def test_visible():
+    assert visible("naïve [b] 👩\u200d🔬") == "naïve [b] 👩\u200d🔬"
+    assert visible("\a\x9b\u2066") == r"\x07\x9b\u2066"
+
+
+# -- mistakes: one line, the right code
+
+
+def mistakes(words, run, tmp_path):
+    (tmp_path / "empty.txt").touch()
+    (tmp_path / "blank.txt").write_text("\n  \n\n")
+    (tmp_path / "latin1.txt").write_bytes(b"ok\nna\xefve\n")
+    (tmp_path / "long.txt").write_bytes(b"x" * 50_000_000)
+    damaged = tmp_path / "damaged"
+    shutil.copytree(run, damaged)
+    for step in (damaged / "checkpoints").iterdir():
+        (step / "model.safetensors").write_bytes((step / "model.safetensors").read_bytes()[:100])
+    flipped = tmp_path / "flipped"
+    shutil.copytree(run, flipped)
+    for step in (flipped / "checkpoints").iterdir():
+        data = bytearray((step / "model.safetensors").read_bytes())
+        data[200] ^= 4
+        (step / "model.safetensors").write_bytes(bytes(data))
+    return {
+        "unknown corpus": (("train", "--corpus", "naems"), 2, "did you mean 'names'"),
+        "unknown cell": (("train", "--corpus", words, "--cell", "vanila"), 2, "did you mean 'vanilla'"),
+        "no corpus": (("train",), 2, "--corpus NAME"),
+        "missing file": (("train", "--corpus", "./nope.txt"), 2, "no such file"),
+        "empty file": (("train", "--corpus", tmp_path / "empty.txt"), 3, "no records"),
+        "blank lines": (("train", "--corpus", tmp_path / "blank.txt"), 3, "no records"),
+        "invalid UTF-8": (("train", "--corpus", tmp_path / "latin1.txt"), 3, "line 2: byte 3"),
+        "long line": (("train", "--corpus", tmp_path / "long.txt"), 3, "line 1: longer than 10000"),
+        "folder": (("train", "--corpus", tmp_path), 2, "folder"),
+        "unknown option": (
+            ("train", "--corpus", words, "--cell", "vanilla", "-o", "cell.activatoin=tanh"), 2, "mean 'activation'",
+        ),
+        "bad option value": (
+            ("train", "--corpus", words, "--cell", "vanilla", "-o", "activation=swish"), 2, "or 'tanh', not 'swish'",
+        ),
+        "bad flag value": (("train", "--corpus", words, "--hidden", "many"), 2, "--hidden"),
+        "unknown flag": (("train", "--corpsu", words), 2, "--corpus"),
+        "unknown command": (("trian",), 2, "trian"),
+        "bad time": (("train", "--corpus", words, "--time", "soon"), 2, "like 90s"),
+        "bad split": (("train", "--corpus", words, "--split", "most"), 2, "90/5/5"),
+        "taken folder": (("train", "--corpus", words, "--steps", 1, "--out", run), 2, "exists already"),
+        "unknown symbol": (
+            ("sample", run, "--prefix", "anÄ"), 2, "'Ä' (U+00C4) at position 2; the nearest known ones are 'a'",
+        ),
+        "no such run": (("sample", "nope"), 2, "no run 'nope'"),
+        "no runs": (("sample",), 2, "seqgen train"),
+        "no such step": (("sample", run, "--checkpoint", 7), 4, "no checkpoint of step 7"),
+        "truncated": (("sample", damaged), 4, "model.safetensors"),
+        "flipped bit": (("sample", flipped), 4, "model.safetensors"),
+        "flipped, resume": (("resume", flipped), 4, "model.safetensors"),
+        "flipped, verify": (("checkpoint", "verify", flipped), 4, "damaged"),
+        "unknown kind": (("list", "cels"), 2, "did you mean 'cells'"),
+        "unknown name": (("show", "cell", "gro"), 2, "did you mean 'gru'"),
+        "no plugin file": (("list", "--plugin", "nope.py"), 2, "no such plugin file"),
+        "no device": (("train", "--corpus", words, "--device", "gpu"), 2, "not 'gpu'"),
+        "negative n": (("sample", run, "-n", "-1"), 2, "greater than or equal to 0"),
+        "bad temperature": (("sample", run, "-t", "-1"), 2, "temperature"),
+    }  # fmt: skip
+
+
+def test_every_mistake_is_one_line_with_its_code(cli, words, run, in_tmp):
+    for name, (arguments, code, expected) in mistakes(words, run, in_tmp).items():
+        result = cli(*arguments)
+        lines = result.err.splitlines()
+        assert result.code == code, (name, result.err)
+        assert lines and lines[-1].startswith("seqgen: ") and expected in lines[-1], (name, result.err)
+        assert len(lines) == 1, (name, result.err)
+        assert "checkpoint" in arguments or result.out == "", name
+    assert not (in_tmp / "runs").exists(), "a refused training leaves nothing behind"
+
+
+def test_debug_shows_the_traceback(words, tmp_path):
+    result = finish(run_seqgen("sample", "nope", "--debug", cwd=tmp_path))
+    assert "Traceback" in result.err and result.code == 1
+
+
+def test_an_unexpected_error_is_one_line_too(cli, run, monkeypatch):
+    monkeypatch.setattr("seqgen.sampling.sampler.draw", lambda *_: 1 / 0)
+    result = cli("sample", run)
+    assert result.code == 1 and "unexpected ZeroDivisionError" in result.err and result.err.count("\n") == 1
+
+
+# -- looking around
+
+
+def test_list_show_plugins_runs(cli, words, in_tmp):
+    assert "vanilla" in cli("list", "cells").out and "gru" not in cli("list", "corpora").out
+    everything = json.loads(cli("list", "--json").out)
+    assert {"corpora", "cells", "models", "tokenizers", "domains"} <= everything.keys()
+    shown = cli("show", "cell", "vanilla").out
+    assert "activation" in shown and "relu | tanh" in shown and "seqgen_classic" in shown
+    assert json.loads(cli("show", "cell", "vanilla", "--json").out)["options"][0]["name"] == "activation"
+    assert json.loads(cli("show", "domains", "text", "--json").out)["tokenizer"] == "char"
+    corpus = cli("show", "corpus", words).out
+    assert "records" in corpus and "every 5th record" in corpus and "anna" in corpus and "█" in corpus
+    profile = json.loads(cli("show", "corpus", words, "--json").out)
+    assert profile["records"] == 40 and profile["shown"][0] == "anna"
+    assert json.loads(cli("plugins", "--json").out)[0]["package"] == "seqgen"
+    assert json.loads(cli("runs", "--json").out) == []
+    cli("train", "--corpus", words, *TRAIN)
+    (row,) = json.loads(cli("runs", "--json").out)
+    assert row["run"] == "words-vanilla-001" and row["step"] == 4 and row["state"] == "steps"
+    assert "words-vanilla-001" in cli("runs").out
+    assert json.loads(cli("checkpoint", "verify", "--json").out)[0]["state"] == "ok"
+    assert json.loads(cli("evaluate", "-n", 20, "--json").out)["samples"] == 20
+    assert "novel" in cli("evaluate", "-n", 20).out
+    again = cli("resume")
+    assert again.code == 0 and "had ended already" in again.err
+
+
+def test_a_registered_name_comes_before_a_file(cli, words, in_tmp):
+    shutil.copy(words, "names")
+    assert json.loads(cli("show", "corpus", "names", "--json").out)["records"] > 1000
+    assert json.loads(cli("show", "corpus", "./names", "--json").out)["records"] == 40
+
+
+def test_version_help_and_module(tmp_path):
+    import seqgen
+
+    assert finish(run_seqgen("--version", cwd=tmp_path)).out == f"seqgen {seqgen.__version__}\n"
+    for command in ("train", "resume", "sample", "evaluate", "list", "show", "plugins", "runs", "checkpoint"):
+        result = finish(run_seqgen(command, "--help", cwd=tmp_path))
+        assert (result.code == 0 and "--debug" in result.out) or command == "checkpoint"
+
+
+def test_completion_of_names(tmp_path):
+    env = {
+        "_SEQGEN_COMPLETE": "complete_bash", "COMP_WORDS": "seqgen train --cell va", "COMP_CWORD": "3",
+        "_TYPER_COMPLETE_ARGS": "seqgen train --cell va",
+    }  # fmt: skip
+    assert "vanilla" in finish(run_seqgen(cwd=tmp_path, env=env)).out
+
+
+def test_a_cell_in_one_file(cli, words, in_tmp):
+    (in_tmp / "mycell.py").write_text(
+        "import torch, seqgen\n"
+        "class Leaky(seqgen.StepCell):\n"
+        "    def __init__(self, input_size, hidden_size, *, keep: float = 0.5):\n"
+        "        super().__init__(input_size, hidden_size)\n"
+        "        self.keep, self.input = keep, torch.nn.Linear(input_size, hidden_size)\n"
+        "    def initial_state(self, batch_size): return self.zeros(batch_size)\n"
+        "    def project(self, x): return self.input(x)\n"
+        "    def step(self, p, h):\n"
+        "        h = self.keep * h + torch.tanh(p)\n"
+        "        return h, h\n"
+        "@seqgen.hookimpl\n"
+        "def register_cells(register):\n"
+        "    register(seqgen.CellSpec(name='leaky', summary='a leaky sum', load='mycell:Leaky'))\n"
+    )
+    plugin = ("--plugin", "mycell.py")
+    assert cli("train", "--corpus", words, "--cell", "leaky", "-o", "keep=0.9", "--steps", 3, *plugin).code == 0
+    assert cli("sample", "-n", 3, *plugin).out.count("\n") == 3
+    assert "leaky" in cli("list", "cells", *plugin).out and "keep" in cli("show", "cell", "leaky", *plugin).out
+    del sys.modules["mycell"]
+    result = cli("sample", "-n", 3)
+    assert result.code == 4 and "--plugin mycell.py" in result.err

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import io
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+from rich.text import Text
+
+from seqgen.render import (
+    corpus_view,
+    duration,
+    options_table,
+    plain_table,
+    samples_table,
+    sparkline,
+    spec_view,
+    visible,
+)
+
+
+def shown(view, width=80):
+    console = Console(width=width, file=io.StringIO(), markup=False, highlight=False, emoji=False)
+    console.print(view)
+    return console.file.getvalue()
+
+
+def test_sparkline():
+    assert sparkline([1, 2, 3]) == "▁▅█" or sparkline([1, 2, 3]) == "▁▄█"
+    assert sparkline([]) == "" == sparkline([math.nan]) and sparkline([2, 2]) == "▁▁"
+    assert len(sparkline(range(1000))) == 40 and sparkline(range(1000))[-1] == "█"
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(8.4, "8s"), (200, "3m 20s"), (7500, "2h 05m"), (math.inf, "?")])
+def test_duration(seconds, text):
+    assert duration(seconds) == text
+
+
+@given(st.text())
+def test_what_is_visible_holds_no_control_character(text):
+    assert not any(ord(character) < 32 or 127 <= ord(character) < 160 for character in visible(text))
+
+
+def test_tables_show_text_as_it_is():
+    rows = [{"row": 0, "text": "c1cc[nH]c1 :smile: [/b]", "cut": True, "bits_per_char": 1.5, "where": "train"}]
+    assert "c1cc[nH]c1 :smile: [/b]…" in shown(samples_table(rows)) and "in training" in shown(samples_table(rows))
+    loud = samples_table(rows, lambda text: Text(text.upper()))
+    assert "C1CC[NH]C1" in shown(loud)
+    assert "where" not in shown(samples_table([{"row": 0, "text": "x", "cut": False}]))
+
+
+def test_long_texts_are_folded_never_cut():
+    text = "x" * 200
+    assert shown(plain_table([{"text": text}], ["text"])).count("x") == 201
+    assert "1,234" in shown(plain_table([{"n": 1234, "missing": None}], ["n", "missing"]))
+
+
+def test_options_and_facts():
+    option = {"name": "size", "type": "int", "default": 3, "range": "≥ 1", "description": "how large"}
+    assert "how large" in shown(options_table([option], "cell")) and "no options" in shown(options_table([], "cell"))
+    assert "network" in shown(spec_view({"network": True, "empty": ""})) and "empty" not in shown(
+        spec_view({"empty": ""})
+    )
+
+
+def test_histogram_bins_long_ranges():
+    profile = {
+        "records": 2, "characters": 101, "longest": 100, "duplicates": 0, "labels": {"x": 2},
+        "symbols": {"a": 1, " ": 1},
+        "lengths": {1: 1, 100: 3}, "every": 2, "shown": ["a"],
+    }  # fmt: skip
+    text = shown(corpus_view(profile))
+    assert "1-5" in text and "96-100" in text and "every 2nd record" in text and "␠ a" in text.replace("a ␠", "␠ a")

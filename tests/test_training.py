@@ -1,0 +1,349 @@
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+import random
+import shutil
+import signal
+import threading
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import finish, run_seqgen
+from torch import nn
+
+import seqgen
+from seqgen.config import TrainSettings
+from seqgen.errors import CorpusError, Diverged, Interrupted, RunLocked
+from seqgen.training import Progress, Report, Saved
+from seqgen.training.optimizer import AdamW, clip_gradients
+from seqgen.training.schedule import Schedule
+
+# -- the optimizer, against torch's own
+
+
+@pytest.mark.parametrize("fused", [True, False])
+def test_adamw_is_torchs(fused):
+    torch.manual_seed(0)
+    ours, theirs = nn.Linear(5, 4).double(), nn.Linear(5, 4).double()
+    theirs.load_state_dict(ours.state_dict())
+    optimizer = AdamW(ours.named_parameters(), 0.1, fused=fused)
+    groups = [{"params": [theirs.weight], "weight_decay": 0.1}, {"params": [theirs.bias], "weight_decay": 0.0}]
+    reference = torch.optim.AdamW(groups, betas=(0.9, 0.999), eps=1e-8)
+    for number in range(1, 20):
+        lr = 0.01 / number
+        for group in reference.param_groups:
+            group["lr"] = lr
+        x = torch.randn(7, 5, dtype=torch.float64)
+        for model in (ours, theirs):
+            model.zero_grad()
+            model(x).pow(2).sum().backward()
+        optimizer.step(number, lr)
+        reference.step()
+    for one, other in zip(ours.parameters(), theirs.parameters(), strict=True):
+        assert torch.allclose(one, other, rtol=1e-12, atol=1e-14)
+
+
+def test_clipping():
+    parameters = [nn.Parameter(torch.zeros(3)), nn.Parameter(torch.zeros(2, 2))]
+    for parameter in parameters:
+        parameter.grad = torch.ones_like(parameter)
+    assert clip_gradients(parameters, 100.0) == pytest.approx(math.sqrt(7))
+    assert clip_gradients(parameters, 1.0) == pytest.approx(math.sqrt(7))
+    assert clip_gradients(parameters, 0.0) == pytest.approx(1.0)
+    parameters[0].grad[0] = math.nan
+    assert not math.isfinite(clip_gradients(parameters, 1.0))
+
+
+# -- when it ends
+
+
+def schedule(per_epoch=10, **settings):
+    return Schedule(TrainSettings(**settings), per_epoch)
+
+
+def test_ends():
+    assert schedule(steps=30).ended(30, 0) == "steps" and schedule(steps=30).ended(29, 0) == ""
+    assert schedule(epochs=2.5).most_steps() == 25 and schedule(epochs=2.5).ended(25, 0) == "epochs"
+    assert (
+        schedule(steps=30, epochs=2).ended(20, 0) == "epochs" and schedule(steps=15, epochs=2).ended(15, 0) == "steps"
+    )
+    assert schedule(time_s="1m").ended(1, 60.0) == "time" and schedule(time_s=60).ended(1, 59.0) == ""
+
+
+def test_rate():
+    plan = schedule(steps=100, warmup_steps=10, lr=1.0, final_lr_ratio=0.1)
+    rates = [plan.lr(step, plan.share(step, 0)) for step in range(101)]
+    assert rates[0] == pytest.approx(0.1, abs=0.01) and max(rates) <= 1.0
+    assert rates[10:] == sorted(rates[10:], reverse=True) and rates[100] == pytest.approx(0.1)
+    constant = schedule(steps=100, warmup_steps=0, lr=0.5, decay="none")
+    assert {constant.lr(step, constant.share(step, 0)) for step in range(101)} == {0.5}
+    timed = schedule(time_s=10, warmup_steps=0, lr=1.0)
+    assert timed.share(3, 5.0) == 0.5
+
+
+def test_evaluations_are_about_twenty():
+    assert schedule(steps=2000).eval_every() == 100 and schedule(steps=30).eval_every() == 30
+    assert schedule(steps=2000, eval_every=7).eval_every() == 7 and schedule(time_s=9).eval_every() == 250
+
+
+# -- runs
+
+SMALL = {"hidden": 10, "embedding": 5, "batch_size": 8, "split": "80/10/10"}
+
+
+def digests(path: Path) -> dict[str, str]:
+    """Of what a run must reproduce: the logs and the tensors of its last checkpoint."""
+    last = max((path / "checkpoints").iterdir())
+    files = [path / "metrics.jsonl", path / "samples.jsonl", last / "model.safetensors", last / "train.safetensors"]
+    return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files} | {"last": last.name}
+
+
+class Stopper:
+    """A listener that sends this process a signal when a step is reached."""
+
+    def __init__(self, at: int, number: signal.Signals = signal.SIGINT) -> None:
+        self.at, self.number, self.sent = at, number, False
+
+    def __call__(self, folder, event):
+        step = getattr(event, "step", None) or (event.metrics["step"] if isinstance(event, Report) else 0)
+        if not self.sent and isinstance(event, Progress | Report | Saved) and step >= self.at:
+            self.sent = True
+            os.kill(os.getpid(), self.number)
+
+
+@pytest.mark.parametrize("cell", ["vanilla", "gru", "lstm"])
+def test_a_resumed_run_is_the_run_that_never_stopped(cell, words, tmp_path, monkeypatch):
+    monkeypatch.setattr("seqgen.training.trainer._PROGRESS_EVERY_S", 0.0)  # an event a step
+    options = {"eval_every": 7, "samples": 2}
+    common = {**SMALL, "cell": cell, "layers": 2, "dropout": 0.3, "steps": 40, "options": options}
+    straight = seqgen.train(words, out=tmp_path / "straight", **common)
+    expected = digests(straight.path)
+    for at in (1, 7, 11, 28, 39):
+        path = tmp_path / f"stopped-{at}"
+        with pytest.raises(Interrupted) as caught:
+            seqgen.train(words, out=path, listener=Stopper(at), **common)
+        assert caught.value.exit_code == 130 and "seqgen resume" in str(caught.value)
+        assert digests(path) != expected
+        resumed = seqgen.resume(path)
+        assert digests(resumed.path) == expected, f"stopped at {at}"
+
+
+def test_time_limited_checkpoints_change_nothing(words, tmp_path):
+    common = {**SMALL, "cell": "gru", "steps": 20}
+    options = {"eval_every": 10}
+    often = seqgen.train(words, out=tmp_path / "a", **common, options={**options, "save_every_s": 1e-9})
+    seldom = seqgen.train(words, out=tmp_path / "b", **common, options=options)
+    assert digests(often.path) == digests(seldom.path)
+
+
+def test_damaged_newest_checkpoint_resumes_from_the_older_one(words, tmp_path):
+    common = {**SMALL, "cell": "vanilla", "steps": 30, "options": {"eval_every": 10}}
+    expected = digests(seqgen.train(words, out=tmp_path / "a", **common).path)
+    run = seqgen.train(words, out=tmp_path / "b", **common)
+    newest = max((run.path / "checkpoints").iterdir())
+    (newest / "model.safetensors").write_bytes(b"gone")
+    said: list[str] = []
+    assert digests(seqgen.resume(run.path, warn=said.append).path) == expected
+    assert len(said) == 1 and "using step 20 instead" in said[0]
+
+
+def test_seed_decides(words, tmp_path):
+    def run(name, seed):
+        return digests(seqgen.train(words, **SMALL, cell="gru", steps=5, seed=seed, out=tmp_path / name).path)
+
+    assert run("a", 1) == run("b", 1) != run("c", 2)
+
+
+def test_evaluating_and_sampling_do_not_shift_training(words, tmp_path):
+    def model(name, **options):
+        run = seqgen.train(words, **SMALL, cell="gru", dropout=0.4, steps=12, options=options, out=tmp_path / name)
+        return digests(run.path)["model.safetensors"]
+
+    assert model("a", eval_every=12, samples=0) == model("b", eval_every=1, samples=5)
+
+
+def test_early_stopping_and_the_best_checkpoint(words, tmp_path):
+    run = seqgen.train(
+        words, **SMALL, cell="gru", steps=4000, lr=0.02, options={"eval_every": 5, "patience": 3}, out=tmp_path / "r"
+    )
+    losses = {row["step"]: row["valid_loss_nats"] for row in run.metrics}
+    best = min(losses, key=lambda step: losses[step])
+    assert run.state["best_step"] == run.state["step"] == best and max(losses) == best + 15 < 4000
+    latest = seqgen.load(run.path, checkpoint="latest")
+    assert latest.state["ended"] == "patience" and latest.state["step"] == max(losses)
+
+
+def test_without_held_out_records_nothing_stops_early(words, tmp_path):
+    run = seqgen.train(
+        words, cell="vanilla", hidden=4, steps=6, split="none", options={"eval_every": 2}, out=tmp_path / "r"
+    )
+    assert run.state["best_step"] is None and all("valid_loss_nats" not in row for row in run.metrics)
+
+
+def test_time_limit(words, tmp_path):
+    started = time.monotonic()
+    run = seqgen.train(words, **SMALL, cell="vanilla", time="0.5s", out=tmp_path / "r")
+    assert run.folder.load_latest(pytest.fail).state["ended"] in ("time", "patience")
+    assert time.monotonic() - started < 20
+
+
+def test_a_diverging_run_keeps_the_last_good_checkpoint(words, tmp_path):
+    class Bomb(seqgen.StepCell):
+        steps_left = 12
+
+        def __init__(self, input_size, hidden_size):
+            super().__init__(input_size, hidden_size)
+            self.input = nn.Linear(input_size, hidden_size)
+
+        def initial_state(self, batch_size):
+            return self.zeros(batch_size)
+
+        def project(self, x_BTI):
+            if self.training:
+                type(self).steps_left -= 1
+            return self.input(x_BTI) * (math.nan if type(self).steps_left < 0 else 1.0)
+
+        def step(self, p_BP, state):
+            return p_BP + state, p_BP + state
+
+    from seqgen.plugins import Candidate, Plugins, entry_point_candidates
+
+    class Plugin:
+        @staticmethod
+        @seqgen.hookimpl
+        def register_cells(register):
+            register(seqgen.CellSpec(name="bomb", summary="s", load=Bomb))
+
+    plugins = Plugins(pytest.fail)
+    plugins.load([*entry_point_candidates(), Candidate("bombs", "bombs", "1", Plugin)])
+    with pytest.raises(Diverged, match="step 13: the loss is nan") as caught:
+        seqgen.train(
+            words, **SMALL, cell="bomb", steps=30, options={"eval_every": 5}, out=tmp_path / "r", plugins=plugins
+        )
+    assert caught.value.exit_code == 6
+    folder = seqgen.load(tmp_path / "r", plugins=plugins).folder
+    kept = folder.load_latest(pytest.fail)
+    assert kept.state["step"] == 10 and all(torch.isfinite(tensor).all() for tensor in kept.model.values())
+
+
+def test_a_changed_corpus_is_not_resumed(words, tmp_path):
+    with pytest.raises(Interrupted):
+        seqgen.train(words, **SMALL, cell="vanilla", steps=4000, out=tmp_path / "r", listener=Stopper(1))
+    words.write_text(words.read_text() + "anna\n")
+    with pytest.raises(CorpusError, match=r"changed since the run began \(40 records then, 41 now\)"):
+        seqgen.resume(tmp_path / "r")
+
+
+def test_one_run_one_trainer(words, tmp_path):
+    run = seqgen.train(words, **SMALL, cell="vanilla", steps=2, out=tmp_path / "r")
+    from seqgen.files import FolderLock
+
+    lock = FolderLock(run.path)
+    with pytest.raises(RunLocked):
+        seqgen.resume(run.path)
+    lock.release()
+    assert seqgen.resume(run.path).path == run.path  # it had ended: nothing to do
+
+
+def test_training_works_outside_the_main_thread(words, tmp_path):
+    results: list[object] = []
+    thread = threading.Thread(
+        target=lambda: results.append(seqgen.train(words, **SMALL, cell="vanilla", steps=2, out=tmp_path / "r"))
+    )
+    thread.start()
+    thread.join()
+    assert len(results) == 1
+
+
+@pytest.mark.parametrize("lines", [["a"], ["aaaa"] * 3, ["a", "b"], ["x" * 200]])
+def test_degenerate_corpora_train_and_sample(lines, tmp_path):
+    path = tmp_path / "c.txt"
+    path.write_text("\n".join(lines))
+    run = seqgen.train(path, cell="vanilla", hidden=4, steps=3, split="none", out=tmp_path / "r")
+    assert len(run.sample(5)) == 5
+
+
+# -- signals and kills, in a process of their own
+
+
+def start_training(words: Path, out: Path, *more: object):
+    process = run_seqgen(
+        "train", "--corpus", words, "--cell", "vanilla", "--hidden", 16, "--steps", 100_000, "-o", "patience=0",
+        "-o", "eval_every=500", "--out", out, *more, cwd=words.parent, env={"OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    deadline = time.monotonic() + 60
+    while not (out / "checkpoints").exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert (out / "checkpoints").exists(), process.stderr and process.stderr.read()
+    return process
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_saves_and_ends_with_its_code(words, tmp_path, number, code):
+    process = start_training(words, tmp_path / "run")
+    process.send_signal(number)
+    result = finish(process, 20)
+    assert result.code == code, result.err
+    assert result.err.splitlines()[-1].startswith("seqgen: stopped at step ") and "Traceback" not in result.err
+    folder = seqgen.load(tmp_path / "run").folder
+    step = int(result.err.splitlines()[-1].split("step ")[1].split(",")[0])
+    assert folder.load_latest(pytest.fail).state["step"] == step
+
+
+def test_a_second_training_in_the_folder_is_refused_at_once(words, tmp_path):
+    process = start_training(words, tmp_path / "run")
+    try:
+        second = finish(run_seqgen("resume", tmp_path / "run", cwd=tmp_path))
+        assert second.code == 2 and f"process {process.pid}" in second.err
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cell", ["vanilla", "gru", "lstm"])
+def test_kill_9_at_twenty_random_moments(cell, words, tmp_path):
+    arguments = (
+        "--corpus", words, "--cell", cell, "--hidden", 24, "--layers", 2, "--dropout", 0.3, "--steps", 240,
+        "--batch-size", 16, "-o", "patience=0", "-o", "eval_every=20",
+    )  # fmt: skip
+    env = {"OMP_NUM_THREADS": "1"}
+
+    def train(out):
+        return run_seqgen("train", *arguments, "--out", out, cwd=tmp_path, env=env)
+
+    straight = tmp_path / "straight"
+    process = train(straight)
+    assert finish(process).code == 0
+    expected = digests(straight)
+    shutil.rmtree(straight)
+    process, started = train(straight), time.monotonic()
+    while not (straight / "run.json").exists():
+        time.sleep(0.005)
+    begun_s = time.monotonic() - started
+    finish(process)
+    whole_s = time.monotonic() - started
+    random.seed(f"kill {cell}")
+    survived = 0
+    for number in range(20):
+        out = tmp_path / f"killed-{number}"
+        process, started = train(out), time.monotonic()
+        moment_s = random.uniform(begun_s * 0.95, whole_s)
+        while time.monotonic() - started < moment_s and process.poll() is None:
+            time.sleep(0.002)
+        survived += process.poll() is not None
+        process.kill()
+        process.communicate()
+        if not (out / "run.json").exists():  # killed before there was a run
+            assert not out.exists()
+            assert finish(train(out)).code == 0
+        else:
+            result = finish(run_seqgen("resume", out, cwd=tmp_path, env=env))
+            assert result.code == 0, result.err
+        assert digests(out) == expected, f"kill {number}"
+        assert not list(out.rglob(".tmp-*"))
+    assert survived <= 8, "most kills must hit a living run"
