@@ -19,6 +19,6 @@ def register_corpora(register):
             licence="public domain",
             load="seqgen_names.corpus:load",
             labels=("female", "male"),
-            recommended={"train": {"steps": 3000}},
+            recommended={"train": {"steps": 3000}, "model": {"dropout": 0.2}},
         )
     )
