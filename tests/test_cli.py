@@ -11,8 +11,8 @@ import subprocess
 import sys
 
 import pytest
-from conftest import finish, run_seqgen
 
+from conftest import finish, run_seqgen
 from seqgen.render import visible
 
 TRAIN = ("--cell", "vanilla", "--hidden", 8, "--steps", 4)

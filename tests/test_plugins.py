@@ -6,9 +6,9 @@ import sys
 from types import ModuleType
 
 import pytest
-from conftest import finish, install_fake, run_seqgen
 
 import seqgen
+from conftest import finish, install_fake, run_seqgen
 from seqgen import CellSpec, hookimpl
 from seqgen.errors import UsageError
 from seqgen.plugins import Candidate, Plugins, file_candidate

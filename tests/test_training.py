@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import finish, run_seqgen
 from torch import nn
 
 import seqgen
+from conftest import finish, run_seqgen
 from seqgen.config import TrainSettings
 from seqgen.errors import CorpusError, Diverged, Interrupted, RunLocked
 from seqgen.training import Progress, Report, Saved

@@ -18,6 +18,6 @@ def register_corpora(register):
             source="bibliographies in Python packages, listed in the datasheet",
             licence="facts, gathered from packages under Apache-2.0, MIT and BSD licences",
             load="seqgen_titles.corpus:load",
-            recommended={"model": {"hidden": 256, "dropout": 0.2}, "train": {"batch_size": 32}},
+            recommended={"model": {"hidden": 256, "dropout": 0.4}, "train": {"steps": 1500, "batch_size": 32}},
         )
     )

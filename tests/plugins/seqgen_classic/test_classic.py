@@ -8,9 +8,9 @@ import torch
 from torch import nn
 
 pytest.importorskip("seqgen_classic")
-from seqgen_classic.gru import GRUCell  # noqa: E402
-from seqgen_classic.lstm import LSTMCell  # noqa: E402
-from seqgen_classic.vanilla import VanillaCell  # noqa: E402
+from seqgen_classic.gru import GRUCell
+from seqgen_classic.lstm import LSTMCell
+from seqgen_classic.vanilla import VanillaCell
 
 B, T, I, H = 4, 9, 5, 7
 
