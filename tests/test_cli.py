@@ -25,7 +25,7 @@ def test_train_shows_what_a_person_wants(cli, words, in_tmp):
     assert lines[0].startswith("training runs/words-vanilla-001: words, ") and "parameters" in lines[0]
     reports = [line for line in lines if re.match(r"step +\d", line)]
     assert len(reports) == 2 and "held out" in reports[0] and "bits/char" in reports[0] and " · " in reports[0]
-    for expected in ("held out  ", "▁", "bits per char", "Next:", "seqgen sample words-vanilla-001"):
+    for expected in ("held out  ", "▁", "bits/char", "Next:", "seqgen sample words-vanilla-001"):
         assert expected in result.err
     assert cli("train", "--corpus", words, *TRAIN, "-q").err == ""
     assert sorted(path.name for path in (in_tmp / "runs").iterdir()) == ["words-vanilla-001", "words-vanilla-002"]
@@ -196,7 +196,7 @@ def test_every_mistake_is_one_line_with_its_code(cli, words, run, in_tmp):
 
 def test_debug_shows_the_traceback(words, tmp_path):
     result = finish(run_seqgen("sample", "nope", "--debug", cwd=tmp_path))
-    assert "Traceback" in result.err and result.code == 1
+    assert "Traceback" in result.err and result.code == 2 and "no run" in result.err.splitlines()[-1]
 
 
 def test_an_unexpected_error_is_one_line_too(cli, run, monkeypatch):

@@ -165,7 +165,10 @@ def test_min_p():
 
 
 def test_temperature():
-    assert torch.equal(temperature(2.0)(LOGITS, NONE), LOGITS / 2)
+    halved = torch.softmax(temperature(2.0)(LOGITS, NONE), -1)
+    assert torch.allclose(halved, torch.softmax(LOGITS / 2, -1))
+    for tiny in (1e-45, 1e-20, 1e-3):
+        assert torch.softmax(temperature(tiny)(LOGITS, NONE), -1)[0].tolist() == [0, 0, 0, 1]
     assert kept(temperature(0)(LOGITS, NONE))[0] == [3]
 
 

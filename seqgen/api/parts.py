@@ -11,7 +11,7 @@ from seqgen.api.setup import file_options, open_corpus
 from seqgen.checkpoint import PartSettings, RunFolder, RunSettings
 from seqgen.config import build_options, options_model
 from seqgen.corpus import Corpus
-from seqgen.errors import CheckpointError, MissingPlugin, PluginError
+from seqgen.errors import CheckpointError, MissingPlugin, PluginError, SeqgenError, UsageError
 from seqgen.plugins import Plugins
 from seqgen.registry import Entry
 from seqgen.specs import DomainSpec
@@ -79,7 +79,11 @@ def _guarded(entry: Entry, build: Callable[..., Any], options: Mapping[str, Any]
 
     try:
         built = build(*arguments, **options)
+    except SeqgenError:
+        raise
     except Exception as error:
+        if "allocate memory" in str(error) or isinstance(error, MemoryError):
+            raise UsageError(f"{entry.what} does not fit into memory with {dict(options)}; make it smaller") from None
         raise PluginError(
             f"{entry.what} of {entry.package} cannot be built: {type(error).__name__}: {error}"
         ) from error

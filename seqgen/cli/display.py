@@ -71,7 +71,7 @@ class TrainDisplay:
     def _progress(self, event: training.Progress) -> None:
         figures = (
             f"step {event.step:,}  loss {event.loss_nats:.3f}  {event.bits_per_char:.3f} bits/char  "
-            f"{event.symbols_per_s:,.0f} symbols/s  {duration(event.left_s)} left"
+            f"{event.tokens_per_s:,.0f} tokens/s  {duration(event.left_s)} left"
         )
         self._bar.update(self._task, completed=event.share, figures=figures, visible=True)
 

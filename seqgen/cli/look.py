@@ -171,7 +171,7 @@ def list_runs(*, as_json: Json = False) -> None:
     if as_json:
         show_json(rows)
     else:
-        columns = ("run", "corpus", "cell", "parameters", "step", "bits_per_char", "state", "created")
+        columns = ("run", "corpus", "cell", "parameters", "step", "bits_per_char", "state")
         show(plain_table(rows, columns))
 
 

@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -46,11 +47,11 @@ def main(arguments: Sequence[str]) -> int:
         return _fail("interrupted", 128 + signal.SIGINT)
     except SeqgenError as error:
         if session.debug:
-            raise
+            traceback.print_exc()
         return _fail(str(error), error.exit_code)
     except Exception as error:
         if session.debug:
-            raise
+            traceback.print_exc()
         if hasattr(error, "format_message"):  # a usage error of the parser, whose classes are private to typer
             return _fail(error.format_message(), 2)
         if type(error).__name__ == "Abort":

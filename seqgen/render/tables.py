@@ -13,6 +13,8 @@ from rich.text import Text
 from seqgen.render.text import visible
 
 _BAR = "█"
+_LONG = ("text", "summary", "description", "problem", "state", "hooks")  # columns that may be folded
+_HEADINGS = {"bits_per_char": "bits/char", "load_ms": "load ms"}
 
 
 def _cell(value: Any) -> RenderableType:
@@ -32,7 +34,7 @@ def plain_table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], title
 
     Args:
         rows: what to show, by column.
-        columns: which columns, in order; underscores become spaces in the heading.
+        columns: which columns, in order.
         title: above the table.
     """
     listed = list(rows)
@@ -41,10 +43,10 @@ def plain_table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], title
         values = [row.get(column) for row in listed]
         numbers = any(isinstance(value, int | float) for value in values)
         table.add_column(
-            Text(column.replace("_", " ")),
+            Text(_HEADINGS.get(column, column)),
             justify="right" if numbers else "left",
             overflow="fold",
-            no_wrap=numbers,
+            no_wrap=column not in _LONG,
         )
     for row in listed:
         table.add_row(*(_cell(row.get(column)) for column in columns))

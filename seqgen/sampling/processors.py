@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -11,14 +10,14 @@ from torch import Tensor
 from seqgen.protocols import Processor
 from seqgen.sampling.settings import SampleSettings
 
-Keep = Callable[[Tensor], Tensor]
+_LEAST_TEMPERATURE = 1e-30
 
 
 def temperature(value: float) -> Processor:
-    """Divide the logits; 0 keeps only the likeliest symbol."""
-    if value == 0:
+    """Divide the logits; 0 (or what is as good as 0 in 32 bits) keeps only the likeliest symbol."""
+    if value < _LEAST_TEMPERATURE:
         return top_k(1)
-    return lambda logits_BV, ids_BT: logits_BV / value
+    return lambda logits_BV, ids_BT: (logits_BV - logits_BV.amax(-1, keepdim=True)) / value
 
 
 def top_k(k: int) -> Processor:

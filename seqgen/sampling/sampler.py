@@ -17,8 +17,8 @@ import torch
 from torch import Tensor, nn
 
 from seqgen.cells import select_rows
-from seqgen.model import Stepper, make_stepper
-from seqgen.protocols import Processor, State
+from seqgen.model import make_stepper
+from seqgen.protocols import Processor
 from seqgen.sampling.draw import BLOCK, Uniforms, draw
 from seqgen.sampling.processors import build_processors
 from seqgen.sampling.settings import SampleSettings
@@ -116,33 +116,35 @@ class Sampler:
         """Ids (B, T) without ``BOS``; ``PAD`` after ``EOS``."""
         step = make_stepper(self._model)  # type: ignore[arg-type]  # a module that keeps Model's contract
         uniforms = Uniforms(self._settings.seed, start, width)
-        drawn_BT = torch.full((width, self._max_length + 1), PAD, device=self._device)
         alive = torch.arange(width, device=self._device)  # rows still computed; finished ones among them pad
         ended_B = torch.zeros(width, dtype=torch.bool, device=self._device)
         state = self._model.initial_state(width)  # type: ignore[operator]
         ids_B = torch.full((width,), BOS, device=self._device)
-        for position in range(self._max_length + 1):
-            ids_B, state = self._next(step, ids_B, state, drawn_BT[alive, :position], uniforms.next(), alive)
-            drawn_BT[alive, position] = torch.where(ended_B[alive], PAD, ids_B)
-            ended_B[alive] |= ids_B == EOS
+        columns: list[Tensor] = []
+        for _ in range(self._max_length + 1):
+            logits_BV, state = step(ids_B, state)
+            ids_B = self._choose(logits_BV, columns, uniforms.next().to(self._device), alive)
+            column = torch.full((width,), PAD, device=self._device)
+            column[alive] = torch.where(ended_B[alive], PAD, ids_B)
+            columns.append(column)
+            ended_B |= column == EOS
             keep = _keep(ended_B[alive])
             if keep is None:
                 break
             if len(keep) < len(alive):
                 alive, ids_B, state = alive[keep], ids_B[keep], select_rows(state, keep)
-        return drawn_BT
+        return torch.stack(columns, 1)
 
-    def _next(
-        self, step: Stepper, ids_B: Tensor, state: State, history_BT: Tensor, uniform: Tensor, alive: Tensor
-    ) -> tuple[Tensor, State]:
-        logits_BV, state = step(ids_B, state)
-        position = history_BT.shape[1]
-        if position < len(self._prefix):
-            return torch.full_like(ids_B, self._prefix[position]), state
+    def _choose(self, logits_BV: Tensor, columns: list[Tensor], uniform_B: Tensor, alive: Tensor) -> Tensor:
+        """The next id of each row: forced by the prefix, else drawn."""
+        if len(columns) < len(self._prefix):
+            return torch.full((len(alive),), self._prefix[len(columns)], device=self._device)
         logits_BV = logits_BV.masked_fill(self._forbidden_V, -torch.inf)
-        for process in self._processors:
-            logits_BV = process(logits_BV, history_BT)
-        return draw(logits_BV, uniform.to(self._device)[alive]), state
+        if self._processors:
+            history_BT = torch.stack(columns, 1) if columns else alive.new_empty(len(uniform_B), 0)
+            for process in self._processors:
+                logits_BV = process(logits_BV, history_BT[alive])
+        return draw(logits_BV, uniform_B[alive])
 
 
 def _round_up(n: int) -> int:

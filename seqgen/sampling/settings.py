@@ -16,5 +16,5 @@ class SampleSettings(Options):
     top_k: int | None = Field(None, ge=1, description="draw among the k likeliest symbols only")
     top_p: float | None = Field(None, gt=0, le=1, description="draw among the likeliest that reach this share")
     min_p: float | None = Field(None, ge=0, le=1, description="least share of the likeliest symbol's probability")
-    max_length: int | None = Field(None, ge=1, description="symbols at which a row is cut")
+    max_length: int | None = Field(None, ge=1, le=1_000_000, description="symbols at which a row is cut")
     batch_size: int = Field(1024, ge=1, le=65_536, description="rows computed together; changes no row")

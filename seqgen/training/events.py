@@ -33,7 +33,7 @@ class Progress:
         share: done of the whole run, 0 to 1.
         loss_nats: of the last batch, nats per symbol.
         bits_per_char: of the last batch.
-        symbols_per_s: targets learned from a second, padding not counted, since training (re)started.
+        tokens_per_s: targets learned from a second, padding not counted, since training (re)started.
         elapsed_s: training and evaluation time, summed over resumes.
         left_s: estimate of what is left.
     """
@@ -42,7 +42,7 @@ class Progress:
     share: float
     loss_nats: float
     bits_per_char: float
-    symbols_per_s: float
+    tokens_per_s: float
     elapsed_s: float
     left_s: float
 

@@ -115,7 +115,7 @@ class Trainer:
             DiskError: the disk refused.
         """
         self._started_at = self._saved_at = self._shown_at = time.monotonic()
-        self._elapsed_before_s, self._symbols_done = self.state.elapsed_s, 0
+        self._elapsed_before_s, self._tokens_done = self.state.elapsed_s, 0
         while not self.state.ended:
             due = self.state.step % self.schedule.eval_every() == 0
             why = self.schedule.ended(self.state.step, self._elapsed_s())
@@ -164,7 +164,7 @@ class Trainer:
         state.n_targets += batch.n_targets
         state.n_chars += batch.n_chars
         state.n_records += batch.n_records
-        self._symbols_done += batch.n_targets
+        self._tokens_done += batch.n_targets
         self._last_nats = nats
         self._last_batch = (batch.n_targets, batch.n_chars, batch.n_records)
 
@@ -195,7 +195,7 @@ class Trainer:
             share=share,
             loss_nats=self._last_nats / n_targets,
             bits_per_char=bits_per_char(self._last_nats, n_chars, n_records),
-            symbols_per_s=self._symbols_done / here_s,
+            tokens_per_s=self._tokens_done / here_s,
             elapsed_s=elapsed_s,
             left_s=elapsed_s * (1 - share) / share if share else math.inf,
         )
