@@ -270,3 +270,49 @@ def test_commands_of_plugins(site, tmp_path):
 
 def test_specs_are_cheap():
     assert isinstance(CellSpec(name="x", summary="s", load="nothing.here:X"), CellSpec)
+
+
+PARTS = {
+    "cell": (
+        "import torch\nclass Cell(seqgen.StepCell):\n    def __init__(self, i, h):\n        super().__init__(i, h)\n"
+        "        self.w = torch.nn.Parameter(torch.zeros(1))\n    def initial_state(self, b): return self.zeros(b)\n"
+        "    def project(self, x): raise ZeroDivisionError('in project')\n"
+        "@seqgen.hookimpl\ndef register_cells(register):\n"
+        "    register(seqgen.CellSpec(name='bad', summary='s', load=Cell))\n",
+        ("--cell", "bad"),
+    ),
+    "corpus": (
+        "def load():\n    class Source:\n        def __iter__(self):\n            raise ZeroDivisionError('in iter')\n"
+        "    return Source()\n@seqgen.hookimpl\ndef register_corpora(register):\n"
+        "    register(seqgen.CorpusSpec(name='bad', summary='s', licence='l', load=load))\n",
+        ("--corpus", "bad"),
+    ),
+    "tokenizer": (
+        "class T(seqgen.Tokenizer):\n    n_symbols = 3\n    @classmethod\n    def fit(cls, texts): return cls()\n"
+        "    def encode(self, text): raise ZeroDivisionError('in encode')\n"
+        "@seqgen.hookimpl\ndef register_tokenizers(register):\n"
+        "    register(seqgen.TokenizerSpec(name='bad', summary='s', load=T))\n",
+        ("--tokenizer", "bad"),
+    ),
+    "renderer": (
+        "def load():\n    def render(text): raise ZeroDivisionError('in render')\n    return render\n"
+        "@seqgen.hookimpl\ndef register_renderers(register):\n"
+        "    register(seqgen.RendererSpec(name='bad', summary='s', load=load))\n"
+        "@seqgen.hookimpl\ndef register_domains(register):\n"
+        "    register(seqgen.DomainSpec(name='bad', summary='s', renderer='bad'))\n",
+        ("--domain", "bad"),
+    ),
+}
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_part_that_fails_while_it_is_used_is_exit_5(part, cli, words, in_tmp):
+    source, arguments = PARTS[part]
+    (in_tmp / "badpart.py").write_text("import seqgen\n" + source)
+    if "--corpus" not in arguments:
+        arguments = (*arguments, "--corpus", words)
+    result = cli("train", *arguments, "--steps", 2, "--hidden", 4, "--plugin", "badpart.py")
+    del sys.modules["badpart"]
+    last = result.err.splitlines()[-1]
+    assert result.code == 5 and "badpart (badpart.py " in last and "ZeroDivisionError" in last, result.err
+    assert "Traceback" not in result.err

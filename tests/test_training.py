@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 import os
 import random
@@ -347,3 +348,17 @@ def test_kill_9_at_twenty_random_moments(cell, words, tmp_path):
         assert digests(out) == expected, f"kill {number}"
         assert not list(out.rglob(".tmp-*"))
     assert survived <= 8, "most kills must hit a living run"
+
+
+def test_a_change_of_torch_is_told_when_resuming(words, tmp_path):
+    with pytest.raises(Interrupted):
+        seqgen.train(words, **SMALL, cell="vanilla", steps=4000, out=tmp_path / "r", listener=Stopper(1))
+    for checkpoint in (tmp_path / "r" / "checkpoints").iterdir():
+        shutil.rmtree(checkpoint)  # its manifest vouches for run.json, which is changed below
+    data = json.loads((tmp_path / "r" / "run.json").read_text())
+    data["environment"]["torch"] = "1.0"
+    data["train"]["steps"] = 2
+    (tmp_path / "r" / "run.json").write_text(json.dumps(data))
+    said: list[str] = []
+    seqgen.resume(tmp_path / "r", warn=said.append)
+    assert len(said) == 1 and "began with torch 1.0" in said[0]

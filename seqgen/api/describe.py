@@ -17,8 +17,6 @@ from seqgen.plugins import Plugins
 
 def describe(recipe: Recipe, plugins: Plugins, data: Data) -> RunSettings:
     """What run.json will hold; the engine is filled in when the model is known."""
-    import numpy
-    import torch
 
     def part(entry: Any, name: str) -> PartSettings:
         return PartSettings(name=entry.qualified, options=recipe.options[name])
@@ -41,13 +39,6 @@ def describe(recipe: Recipe, plugins: Plugins, data: Data) -> RunSettings:
         longest=data.survey.longest,
         parts={name: len(encoded) for name, encoded in data.encoded.items()},
     )
-    environment = {
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "numpy": numpy.__version__,
-        "platform": platform.platform(),
-        "machine": platform.machine(),
-    }
     return RunSettings(
         seqgen=seqgen.__version__,
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="microseconds"),
@@ -61,5 +52,19 @@ def describe(recipe: Recipe, plugins: Plugins, data: Data) -> RunSettings:
         n_parameters=0,
         engine=EngineSettings(threads=1),
         plugins=provenance(plugins, recipe.entries),
-        environment=environment,
+        environment=environment(),
     )
+
+
+def environment() -> dict[str, str]:
+    """Versions and machine, as far as results may depend on them."""
+    import numpy
+    import torch
+
+    return {
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": numpy.__version__,
+        "platform": platform.platform(),
+        "machine": platform.machine(),
+    }

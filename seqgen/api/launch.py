@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seqgen.api.describe import describe
+from seqgen.api.describe import describe, environment
 from seqgen.api.parts import build_model, corpus_of, read_vocabulary
 from seqgen.api.prepare import Data, encode_with, learn, splitter_of
 from seqgen.api.recipe import Recipe, Request, resolve
@@ -182,6 +182,7 @@ def resume(
         snapshot = folder.load_latest(warn)
         if snapshot is not None and snapshot.state.get("ended"):
             return Run(folder, settings, plugins)
+        _warn_of_changes(settings, warn)
         model = build_model(plugins, settings)
         vocabulary = read_vocabulary(folder, settings, plugins)
         corpus, title = corpus_of(settings, plugins), settings.corpus.title
@@ -194,6 +195,16 @@ def resume(
         return _go(folder, settings, plugins, data, model, listener, snapshot)
     finally:
         lock.release()
+
+
+def _warn_of_changes(settings: RunSettings, warn: Callable[[str], None]) -> None:
+    """The same bytes are promised on the same machine and torch only; elsewhere the run goes on, with a word."""
+    choose_device(settings.engine.device)  # refuses one that is gone
+    now = environment()
+    for name in ("torch", "machine"):
+        before = settings.environment.get(name)
+        if before != now[name]:
+            warn(f"the run began with {name} {before}, this is {now[name]}: its result may differ in the last bits")
 
 
 def _go(

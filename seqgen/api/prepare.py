@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from seqgen.checkpoint import RunSettings
 from seqgen.corpus import Corpus, Splitter, Survey, survey
-from seqgen.errors import CorpusError, PluginError, SeqgenError
+from seqgen.errors import CorpusError
 from seqgen.registry import Entry
 
 if TYPE_CHECKING:
@@ -41,13 +41,12 @@ def learn(corpus: Corpus, title: str, tokenizer: Entry, options: Mapping[str, An
 
     Raises:
         CorpusError: it is unreadable, empty or has no training part.
-        PluginError: the tokenizer's or the corpus's code failed.
     """
     from seqgen.tokenizers import Vocabulary
 
     counted = Survey()
     texts = survey(corpus, title, counted)
-    fitted = guard(tokenizer, lambda: tokenizer.load().fit(texts, **options))
+    fitted = tokenizer.load().fit(texts, **options)
     for _ in texts:  # a tokenizer may need only some of the texts; the count needs all
         pass
     return encode_with(corpus, title, Vocabulary(fitted), splitter, counted)
@@ -71,20 +70,6 @@ def encode_with(
     if not len(encoded["train"]):
         raise CorpusError(f"corpus {title!r} has no record in its training part; try --split none")
     return Data(counted, vocabulary, encoded)
-
-
-def guard(entry: Entry, function: Any) -> Any:
-    """Call a plugin's code.
-
-    Raises:
-        PluginError: it failed with anything but an error of seqgen's.
-    """
-    try:
-        return function()
-    except SeqgenError:
-        raise
-    except Exception as error:
-        raise PluginError(f"{entry.what} of {entry.package} failed: {type(error).__name__}: {error}") from error
 
 
 def splitter_of(settings: RunSettings) -> Splitter:

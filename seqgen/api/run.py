@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seqgen.api.parts import build_model, corpus_of, domain_part, read_vocabulary
-from seqgen.api.prepare import guard, splitter_of
+from seqgen.api.prepare import splitter_of
 from seqgen.api.setup import cpu_threads, default_plugins
 from seqgen.checkpoint import RunFolder, RunSettings, find_run
 from seqgen.config import build_options
@@ -226,13 +226,3 @@ class Run:
         from seqgen.api.judging import evaluate
 
         return evaluate(self, n, seed)
-
-    def guarded_metric(self, name: str, samples: Sequence[str], reference: Sequence[str]) -> dict[str, float]:
-        """The figures of a registered metric.
-
-        Raises:
-            PluginError: its code failed.
-        """
-        entry = self.plugins.registry.get("metric", name)
-        metric = entry.build({})
-        return dict(guard(entry, lambda: metric(samples, reference)))

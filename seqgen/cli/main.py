@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import signal
 import sys
@@ -33,6 +34,9 @@ def main(arguments: Sequence[str]) -> int:
     """
     session.debug = "--debug" in arguments
     session.quiet = session.verbose = False
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal that cannot show a character shows its code
     try:
         with _terminating():
             session.plugins = _load_plugins(arguments)
@@ -57,6 +61,8 @@ def main(arguments: Sequence[str]) -> int:
         if type(error).__name__ == "Abort":
             return _fail("aborted", 1)
         text = one_line(error)
+        if guilty := session.plugins.guilty(error):
+            return _fail(f"plugin {guilty} failed: {type(error).__name__}: {text} (--debug shows where)", 5)
         return _fail(f"unexpected {type(error).__name__}: {text} (--debug shows where; please report it)", 1)
 
 

@@ -13,13 +13,14 @@ from typing import Any
 import pluggy
 
 from seqgen import __version__, hookspecs
-from seqgen.errors import did_you_mean
+from seqgen.errors import Interrupted, did_you_mean
 from seqgen.plugins.builtin import Builtin
 from seqgen.plugins.discovery import Candidate
 from seqgen.registry import Entry, Registry, one_line
 from seqgen.specs import KINDS, SPEC_TYPES, Spec
 
 CORE = "seqgen"
+_STOPS = (KeyboardInterrupt, Interrupted)  # the user's wish, whatever code is running
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ class Plugins:
             try:
                 with contextlib.redirect_stdout(sys.stderr):
                     self._load(candidate, plugin)
-            except KeyboardInterrupt:
+            except _STOPS:
                 raise
             except BaseException as error:
                 self.registry.remove_package(candidate.package)
@@ -146,7 +147,7 @@ class Plugins:
         for package in self.loaded(hook):
             try:
                 self._call(hook, package, **argument(package))
-            except KeyboardInterrupt:
+            except _STOPS:
                 raise
             except BaseException as error:
                 self.plugins[package].hooks.remove(hook)
@@ -155,6 +156,16 @@ class Plugins:
     def event(self, hook: str, **arguments: Any) -> None:
         """Tell every plugin of an event, guarded."""
         self.call_each(hook, lambda package: arguments)
+
+    def guilty(self, error: BaseException) -> str:
+        """The plugin in whose code an exception came up, with its version, or "" when it is none's."""
+        guilty = ""
+        for frame, _ in traceback.walk_tb(error.__traceback__):
+            package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
+            if package in self.plugins and package != CORE:
+                provenance = self.plugins[package].provenance
+                guilty = f"{package} ({provenance.distribution} {provenance.version})"
+        return guilty
 
     def broken_hint(self) -> str:
         """For messages about unknown names: which plugins did not load."""

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -23,10 +22,6 @@ from seqgen.sampling.draw import BLOCK, Uniforms, draw
 from seqgen.sampling.processors import build_processors
 from seqgen.sampling.settings import SampleSettings
 from seqgen.tokenizers import BOS, EOS, PAD, Vocabulary
-
-if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
 
 _MULTIPLE = 32
 
@@ -102,15 +97,15 @@ class Sampler:
         self._model.eval()
         try:
             with torch.inference_mode():
-                ids_BT = self._draw_ids(start, width).cpu().numpy()
+                ids_BT = self._draw_ids(start, width).tolist()
         finally:
             self._model.train(was_training)
         return [self._sample(start + index, ids_BT[index]) for index in range(wanted)]
 
-    def _sample(self, number: int, ids_T: npt.NDArray[np.int64]) -> Sample:
-        ends = (ids_T == EOS).nonzero()[0]
-        length = int(ends[0]) if len(ends) else self._max_length
-        return Sample(number, self._vocabulary.decode(ids_T[:length].tolist()), not len(ends))
+    def _sample(self, number: int, ids_T: list[int]) -> Sample:
+        cut = EOS not in ids_T
+        length = self._max_length if cut else ids_T.index(EOS)
+        return Sample(number, self._vocabulary.decode(ids_T[:length]), cut)
 
     def _draw_ids(self, start: int, width: int) -> Tensor:
         """Ids (B, T) without ``BOS``; ``PAD`` after ``EOS``."""

@@ -85,4 +85,5 @@ class Vocabulary:
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of ids without frame."""
-        return self.tokenizer.decode([index - self.first for index in ids])
+        first = self.first
+        return self.tokenizer.decode([index - first for index in ids])
