@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
-from seqgen.errors import DiskError, RunLocked
+from seqgen.errors import CheckpointError, DiskError, RunLocked
 
 if sys.platform == "win32":
     import msvcrt
@@ -74,8 +74,13 @@ def publish_file(path: Path, data: bytes) -> None:
     Raises:
         DiskError: the disk refused; an older file is untouched.
     """
+    path = path.resolve()  # a link stays, what it leads to is replaced
     temporary = path.with_name(f"{_TEMPORARY}{path.name}-{os.getpid()}")
     with disk_errors(path):
+        if path.exists() and not path.is_file():  # a device or a pipe is written to, and never replaced
+            with path.open("wb") as file:
+                file.write(data)
+            return
         try:
             write_synced(temporary, data)
             temporary.replace(path)
@@ -147,8 +152,16 @@ class JsonLines:
             return file.tell()
 
     def truncate(self, size: int) -> None:
-        """Forget what was written after the log had ``size`` bytes."""
+        """Forget what was written after the log had ``size`` bytes.
+
+        Raises:
+            CheckpointError: the log has fewer.
+        """
         with disk_errors(self.path), self.path.open("ab") as file:
+            if file.tell() < size:
+                raise CheckpointError(
+                    f"{str(self.path)!r} has {file.tell()} bytes, the checkpoint says {size}: it is damaged; restore it"
+                )
             file.truncate(size)
 
     def rows(self) -> list[dict[str, Any]]:
@@ -157,9 +170,9 @@ class JsonLines:
             return []
         rows = []
         for line in self.path.read_bytes().split(b"\n"):
-            with contextlib.suppress(ValueError):
+            with contextlib.suppress(ValueError, RecursionError):
                 rows.append(json.loads(line.decode("utf-8", "surrogatepass")))
-        return rows
+        return [row for row in rows if isinstance(row, dict)]
 
 
 class FolderLock:
@@ -178,7 +191,8 @@ class FolderLock:
         path = folder / ".lock"
         with disk_errors(path):
             self._file: IO[str] = path.open("a+", encoding="utf-8")
-        if not _try_lock(self._file):
+            locked = _try_lock(self._file)
+        if not locked:
             self._file.seek(0)
             holder = self._file.read().strip() or "another process"
             self._file.close()

@@ -2,7 +2,7 @@
 
 ``register_*`` hooks get a function ``register`` and call it with one spec at a time; they run once, when the program
 starts, and must not import anything heavy. ``on_*`` hooks are told what happens while a run is trained; what they
-return is ignored, and a plugin whose hook raises is not told again in that run.
+return is ignored, and a hook that raises is not called again.
 
 Hooks only ever gain optional arguments, and an implementation may take fewer than there are.
 """

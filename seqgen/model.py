@@ -60,7 +60,7 @@ class RecurrentModel(nn.Module):
 
     def forward(self, ids_BT: Tensor, state: State) -> tuple[Tensor, State]:
         """Logits (B, T, V) of the next symbol after each id, and the state after the last one."""
-        if self.stack.projects():
+        if self.stack.projects() and self.embedding.num_embeddings <= ids_BT.numel():
             # One product over the V symbols instead of one over all B x T inputs; a row of the table is a symbol's.
             hidden_BTH, state = self.stack(self._look_up(self._table_VP(), ids_BT), state, projected=True)
         else:

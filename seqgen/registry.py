@@ -88,7 +88,7 @@ class Entry:
             return function()
         except SeqgenError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise PluginError(
                 f"{self.what} of {self.package} is broken: {type(error).__name__}: {one_line(error)}"
             ) from error
@@ -157,5 +157,8 @@ class Registry:
 
 def one_line(error: BaseException, limit: int = 200) -> str:
     """What an exception says, in one line."""
-    text = " ".join(str(error).split()) or "no message"
+    try:
+        text = " ".join(str(error).split()) or "no message"
+    except Exception:
+        text = "a message that cannot be shown"
     return text if len(text) <= limit else text[: limit - 1] + "…"

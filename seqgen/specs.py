@@ -129,6 +129,8 @@ class CorpusSpec(LoadableSpec):
         """Refuse an unknown layout or part."""
         super().__post_init__()
         _check(self.layout in ("lines", "stream"), f"{self.name}: layout {self.layout!r} is not lines or stream")
+        _check(isinstance(self.licence, str), f"{self.name}: licence {self.licence!r} is not a text")
+        _check(self.domain is None or isinstance(self.domain, str), f"{self.name}: domain is not a name")
         _check_recommended(self.name, self.recommended)
 
 

@@ -47,16 +47,13 @@ def test_every_flipped_bit_is_detected(run, name):
     path = run.checkpoint(step) / name
     good = path.read_bytes()
     random.seed(0)
-    for _ in range(25):
+    for _ in range(60):
         bad = bytearray(good)
         bad[random.randrange(len(bad))] ^= 1 << random.randrange(8)
         path.write_bytes(bytes(bad))
-        try:
+        with pytest.raises(CheckpointError) as caught:
             read_verified(run.checkpoint(step))
-        except CheckpointError as error:
-            assert "\n" not in str(error)
-        else:  # a manifest may say the same with another byte: a blank inside, or the unused part of a number
-            assert name == "MANIFEST.json" and json.loads(bytes(bad))["files"] == json.loads(good)["files"]
+        assert "\n" not in str(caught.value)
     path.write_bytes(good)
     read_verified(run.checkpoint(step))
 

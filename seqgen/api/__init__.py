@@ -3,9 +3,10 @@
 from seqgen.api.launch import resume, train
 from seqgen.api.recipe import Request
 from seqgen.api.run import Run, load
-from seqgen.api.setup import default_plugins, open_corpus, sort_out_corpus
+from seqgen.api.setup import FILE, default_plugins, open_corpus, sort_out_corpus
 
 __all__ = [
+    "FILE",
     "Request",
     "Run",
     "default_plugins",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import platform
-from pathlib import Path
 from typing import Any
 
 import seqgen
@@ -13,6 +12,7 @@ from seqgen.api.recipe import Recipe
 from seqgen.api.setup import provenance
 from seqgen.checkpoint import CorpusSettings, EngineSettings, PartSettings, RunSettings
 from seqgen.plugins import Plugins
+from seqgen.specs import CorpusSpec
 
 
 def describe(recipe: Recipe, plugins: Plugins, data: Data) -> RunSettings:
@@ -21,18 +21,17 @@ def describe(recipe: Recipe, plugins: Plugins, data: Data) -> RunSettings:
     def part(entry: Any, name: str) -> PartSettings:
         return PartSettings(name=entry.qualified, options=recipe.options[name])
 
-    file = isinstance(recipe.corpus, Path)
-    spec = None if isinstance(recipe.corpus, Path) else recipe.corpus.spec
+    spec = recipe.corpus.spec
+    assert isinstance(spec, CorpusSpec)
     corpus = CorpusSettings(
-        name=str(recipe.corpus.resolve()) if isinstance(recipe.corpus, Path) else recipe.corpus.qualified,
+        name=recipe.corpus.qualified,
         options=recipe.options["corpus"],
-        file=file,
         valid=str(recipe.valid.resolve()) if recipe.valid else None,
         test=str(recipe.test.resolve()) if recipe.test else None,
         title=recipe.title,
         digest=data.survey.digest,
-        licence=getattr(spec, "licence", ""),
-        multiline=getattr(spec, "multiline", False),
+        licence=spec.licence,
+        multiline=spec.multiline,
         domain=recipe.domain.qualified,
         n_records=data.survey.n_records,
         n_chars=data.survey.n_chars,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from seqgen.api.prepare import encode_with, splitter_of
-from seqgen.api.setup import cpu_threads
-from seqgen.specs import DomainSpec
+from seqgen.api.parts import domain_of
+from seqgen.api.prepare import check_unchanged, encode_with, splitter_of
+from seqgen.api.setup import computing
 
 if TYPE_CHECKING:
     from seqgen.api.run import Run
@@ -23,10 +23,11 @@ def evaluate(run: Run, n: int, seed: int) -> dict[str, Any]:
     settings = run.settings
     splitter = splitter_of(settings)
     data = encode_with(run.corpus, settings.corpus.title, run.vocabulary, splitter)
+    check_unchanged(data, settings)
     result: dict[str, Any] = {"run": run.folder.name, "step": run.state["step"]}
     penalty_V = torch.zeros(run.vocabulary.size)
     penalty_V[~torch.from_numpy(run.vocabulary.allowed_V())] = -torch.inf
-    with cpu_threads(settings.engine.threads):
+    with computing(settings.engine.threads):
         for part in ("valid", "test"):
             if len(data.encoded[part]):
                 held_out = held_out_loss(run.model, data.encoded[part], penalty_V, most=10**9)
@@ -35,8 +36,7 @@ def evaluate(run: Run, n: int, seed: int) -> dict[str, Any]:
     texts = [sample.text for sample in run.sample(n, seed=seed)]
     judged = judge(texts, run.corpus, splitter, run.validator)
     result |= {"samples": judged.n, "valid": judged.valid, "unique": judged.unique, "novel": judged.novel}
-    domain = run.plugins.registry.get("domain", settings.corpus.domain).spec
-    assert isinstance(domain, DomainSpec)
+    domain = domain_of(settings, run.plugins)
     if domain.metrics:
         reference = [record.text for record in run.corpus if splitter.part(record) != "train"][:_MOST_REFERENCE]
         for name in domain.metrics:

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from seqgen.api.describe import describe, environment
 from seqgen.api.parts import build_model, corpus_of, read_vocabulary
-from seqgen.api.prepare import Data, encode_with, learn, splitter_of
+from seqgen.api.prepare import Data, check_unchanged, encode_with, learn, splitter_of
 from seqgen.api.recipe import Recipe, Request, resolve
 from seqgen.api.run import RUNS, Run
-from seqgen.api.setup import choose_device, choose_threads, cpu_threads, default_plugins, open_corpus
+from seqgen.api.setup import choose_device, choose_threads, computing, default_plugins, open_corpus
 from seqgen.checkpoint import EngineSettings, RunFolder, RunSettings, find_run
 from seqgen.config import parse_duration_s
 from seqgen.corpus import Splitter
-from seqgen.errors import CorpusError, Diverged, Interrupted
+from seqgen.errors import Diverged, Interrupted, PluginError
 from seqgen.files import FolderLock, dump_json
 from seqgen.plugins import Plugins
 
@@ -120,12 +120,16 @@ def train(
 
 
 def _train(recipe: Recipe, plugins: Plugins, out: Path | None, listener: Listener | None) -> Run:
+    from seqgen.model import count_parameters
+
     splitter = Splitter(recipe.train.split, recipe.train.split_seed)
     corpus = open_corpus(recipe.corpus, recipe.options["corpus"], recipe.valid, recipe.test)
     data = learn(corpus, recipe.title, recipe.tokenizer, recipe.options["tokenizer"], splitter)
     settings = describe(recipe, plugins, data)
     model = build_model(plugins, settings)
-    n_parameters = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+    n_parameters = count_parameters(model)
+    if not n_parameters:
+        raise PluginError(f"{recipe.model.what} of {recipe.model.package} has no parameter to train")
     engine = EngineSettings(
         device=choose_device(recipe.train.device), threads=choose_threads(n_parameters, recipe.train.threads)
     )
@@ -187,11 +191,7 @@ def resume(
         vocabulary = read_vocabulary(folder, settings, plugins)
         corpus, title = corpus_of(settings, plugins), settings.corpus.title
         data = encode_with(corpus, title, vocabulary, splitter_of(settings))
-        if data.survey.digest != settings.corpus.digest:
-            raise CorpusError(
-                f"the corpus {title!r} has changed since the run began ({settings.corpus.n_records} records then, "
-                f"{data.survey.n_records} now): restore it, or train anew"
-            )
+        check_unchanged(data, settings)
         return _go(folder, settings, plugins, data, model, listener, snapshot)
     finally:
         lock.release()
@@ -226,7 +226,7 @@ def _go(
         sampler = Sampler(model, data.vocabulary, wanted, multiline=settings.corpus.multiline)
         return list(sampler.take(settings.train.samples))
 
-    with cpu_threads(settings.engine.threads), graceful_stop() as stop:
+    with computing(settings.engine.threads), graceful_stop() as stop:
         trainer = Trainer(model, data.encoded, data.vocabulary, settings.train, folder, draw)
         trainer.restore(snapshot)
         plugins.event("on_run_start", path=folder.path, settings=settings.model_dump(mode="json"))

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seqgen.api.setup import file_options, open_corpus
-from seqgen.checkpoint import PartSettings, RunFolder, RunSettings
-from seqgen.config import build_options, options_model
+from seqgen.api.setup import computing, open_corpus
+from seqgen.checkpoint import RunFolder, RunSettings
 from seqgen.corpus import Corpus
 from seqgen.errors import CheckpointError, MissingPlugin, PluginError, SeqgenError, UsageError
 from seqgen.plugins import Plugins
@@ -20,15 +18,15 @@ if TYPE_CHECKING:
     from seqgen.tokenizers import Vocabulary
 
 
-def part_entry(plugins: Plugins, kind: str, part: PartSettings, settings: RunSettings) -> Entry:
+def part_entry(plugins: Plugins, kind: str, name: str, settings: RunSettings) -> Entry:
     """The plugin's spec behind a part of a run.
 
     Raises:
         MissingPlugin: it is not installed.
     """
-    if plugins.registry.has(kind, part.name):
-        return plugins.registry.get(kind, part.name)
-    package = part.name.partition(":")[0]
+    if plugins.registry.has(kind, name):
+        return plugins.registry.get(kind, name)
+    package = name.partition(":")[0]
     known = next((plugin for plugin in settings.plugins if plugin.get("package") == package), {})
     if known.get("sha256"):
         way_out = f"give its file: --plugin {known.get('distribution')}"
@@ -37,7 +35,7 @@ def part_entry(plugins: Plugins, kind: str, part: PartSettings, settings: RunSet
     problem = plugins.plugins[package].problem if package in plugins.plugins else ""
     state = f"which does not load: {problem}" if problem else "which is not installed"
     raise MissingPlugin(
-        f"the run needs the {kind} {part.name!r} of {known.get('distribution', package)} "
+        f"the run needs the {kind} {name!r} of {known.get('distribution', package)} "
         f"{known.get('version', '')}, {state}; {way_out}"
     )
 
@@ -60,15 +58,16 @@ def build_model(plugins: Plugins, settings: RunSettings) -> Any:
 
     from seqgen.batches import derive_seed
 
-    model_entry = part_entry(plugins, "model", settings.model, settings)
+    model_entry = part_entry(plugins, "model", settings.model.name, settings)
     arguments: list[Any] = [settings.n_symbols]
     if settings.cell is not None:
-        cell = part_entry(plugins, "cell", settings.cell, settings)
+        cell = part_entry(plugins, "cell", settings.cell.name, settings)
         cell_class, cell_options = cell.load(), cell.options(settings.cell.options)
         arguments.append(functools.partial(_guarded, cell, cell_class, cell_options))
     options = model_entry.options(settings.model.options)
-    torch.manual_seed(derive_seed("init", settings.train.seed))
-    model = _guarded(model_entry, model_entry.load(), options, *arguments)
+    with computing():
+        torch.manual_seed(derive_seed("init", settings.train.seed))
+        model = _guarded(model_entry, model_entry.load(), options, *arguments)
     if not isinstance(model, torch.nn.Module):
         raise PluginError(f"{model_entry.what} of {model_entry.package} gave {model!r:.60}, not a torch.nn.Module")
     return model
@@ -92,12 +91,16 @@ def _guarded(entry: Entry, build: Callable[..., Any], options: Mapping[str, Any]
     return built
 
 
-def domain_part(plugins: Plugins, domain: str, kind: str) -> Any:
-    """The validator or renderer of a domain, or None."""
-    if not plugins.registry.has("domain", domain):
-        return None
-    spec = plugins.registry.get("domain", domain).spec
+def domain_of(settings: RunSettings, plugins: Plugins) -> DomainSpec:
+    """What the texts of a run are."""
+    spec = part_entry(plugins, "domain", settings.corpus.domain, settings).spec
     assert isinstance(spec, DomainSpec)
+    return spec
+
+
+def domain_part(settings: RunSettings, plugins: Plugins, kind: str) -> Any:
+    """The validator or renderer of a run's domain, or None if it has none."""
+    spec = domain_of(settings, plugins)
     name = {"validator": spec.validator, "renderer": spec.renderer}[kind]
     return None if name is None else plugins.registry.get(kind, name).build({})
 
@@ -113,7 +116,7 @@ def read_vocabulary(folder: RunFolder, settings: RunSettings, plugins: Plugins) 
     data = folder.read_json("tokenizer.json")
     if not isinstance(data, dict) or not {"conditions", "data"} <= data.keys():
         raise CheckpointError(f"{str(folder.path / 'tokenizer.json')!r} is damaged: a key is missing")
-    entry = part_entry(plugins, "tokenizer", settings.tokenizer, settings)
+    entry = part_entry(plugins, "tokenizer", settings.tokenizer.name, settings)
     vocabulary = Vocabulary(build_tokenizer(entry, data["data"]), tuple(data["conditions"]))
     if vocabulary.size != settings.n_symbols:
         raise CheckpointError(
@@ -125,8 +128,5 @@ def read_vocabulary(folder: RunFolder, settings: RunSettings, plugins: Plugins) 
 def corpus_of(settings: RunSettings, plugins: Plugins) -> Corpus:
     """The corpus of a run, opened again."""
     corpus = settings.corpus
-    if corpus.file:
-        options = build_options(options_model(file_options()), corpus.options, "a corpus file")
-        return open_corpus(Path(corpus.name), options, corpus.valid, corpus.test)
-    entry = part_entry(plugins, "corpus", corpus, settings)
+    entry = part_entry(plugins, "corpus", corpus.name, settings)
     return open_corpus(entry, entry.options(corpus.options), corpus.valid, corpus.test)

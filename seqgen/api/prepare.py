@@ -72,6 +72,19 @@ def encode_with(
     return Data(counted, vocabulary, encoded)
 
 
+def check_unchanged(data: Data, settings: RunSettings) -> None:
+    """Refuse to go on with a run, or to judge it, on another corpus than it began with.
+
+    Raises:
+        CorpusError: the corpus has changed.
+    """
+    if data.survey.digest != settings.corpus.digest:
+        raise CorpusError(
+            f"the corpus {settings.corpus.title!r} has changed since the run began "
+            f"({settings.corpus.n_records} records then, {data.survey.n_records} now): restore it, or train anew"
+        )
+
+
 def splitter_of(settings: RunSettings) -> Splitter:
     """How a run's records are split."""
     return Splitter(settings.train.split, settings.train.split_seed)

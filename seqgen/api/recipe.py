@@ -7,15 +7,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from seqgen.api.setup import file_options, option_fields, sort_out_corpus
-from seqgen.config import Layer, TrainSettings, assign, build_options, merge, options_model, read_toml
-from seqgen.errors import BadOption, UsageError, did_you_mean
+from seqgen.api.setup import FILE, option_fields, sort_out_corpus
+from seqgen.config import Layer, TrainSettings, assign, build_options, merge, read_toml
+from seqgen.errors import BadOption, PluginError, UsageError, did_you_mean
 from seqgen.plugins import Plugins
 from seqgen.registry import Entry
 from seqgen.specs import PARTS, CellSpec, CorpusSpec, DomainSpec, ModelSpec
 
 DEFAULT_STEPS = 2000
 _ENDS = ("steps", "epochs", "time_s")
+_RECOMMENDING = ("corpus", "model", "cell")  # a later one wins
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class Recipe:
     """A training whose every part and option is known.
 
     Attributes:
-        corpus: a registered corpus, or a file.
+        corpus: the corpus.
         domain: what its texts are.
         tokenizer: the tokenizer.
         model: the model.
@@ -63,7 +64,7 @@ class Recipe:
         test: a file of test records, or None.
     """
 
-    corpus: Entry | Path
+    corpus: Entry
     domain: Entry
     tokenizer: Entry
     model: Entry
@@ -76,13 +77,13 @@ class Recipe:
     @property
     def title(self) -> str:
         """How people call the corpus."""
-        return self.corpus.stem if isinstance(self.corpus, Path) else self.corpus.spec.name
+        return Path(self.options["corpus"]["path"]).stem if self.corpus.qualified == FILE else self.corpus.spec.name
 
     @property
     def entries(self) -> list[Entry]:
         """The specs behind all parts."""
-        parts = (self.corpus, self.domain, self.tokenizer, self.model, self.cell)
-        return [part for part in parts if isinstance(part, Entry)]
+        parts = [self.corpus, self.domain, self.tokenizer, self.model]
+        return parts if self.cell is None else [*parts, self.cell]
 
 
 def resolve(request: Request, plugins: Plugins) -> Recipe:
@@ -92,46 +93,50 @@ def resolve(request: Request, plugins: Plugins) -> Recipe:
         UsageError: an unknown name, an unknown option or an impossible value.
     """
     toml = read_toml(request.config) if request.config else {}
-    for part in toml:
-        if part not in PARTS:
-            raise BadOption(f"{str(request.config)!r} has the table [{part}]{did_you_mean(part, PARTS)}")
-    names = {part: values.pop("name") for part, values in toml.items() if "name" in values and part != "train"}
-    parts = _find_parts(request, names, plugins)
-    corpus, model, cell = parts["corpus"], parts["model"], parts["cell"]
-    fields = {part: option_fields(parts[part]) for part in ("tokenizer", "model", "cell") if parts[part]}
-    if isinstance(corpus, Path):
-        fields["corpus"] = list(options_model(file_options()).model_fields.keys())
-    else:
-        fields["corpus"] = option_fields(corpus)
+    names = _names(toml, request.config)
+    parts, implied = _find_parts(request, names, plugins)
+    fields = {part: option_fields(entry) for part, entry in parts.items() if part in PARTS}
     fields["train"] = list(TrainSettings.model_fields)
-    asked = merge(toml, request.flags, assign(request.assignments, fields))
-    merged = merge(_recommended((corpus, model, cell), fields, asked), asked)
-    for part in merged:
-        if part not in fields and merged[part]:
-            raise BadOption(f"this run has no {part}, so no option {next(iter(merged[part]))!r} of one")
-    options: Layer = {}
-    for part in ("tokenizer", "model", "cell"):
-        if part in fields:
-            options[part] = parts[part].options(merged.get(part, {}))
-    if isinstance(corpus, Path):
-        file_model = options_model(file_options())
-        options["corpus"] = build_options(file_model, merged.get("corpus", {}), "a corpus file")
-    else:
-        options["corpus"] = corpus.options(merged.get("corpus", {}))
+    asked = merge(implied, toml, request.flags, assign(request.assignments, fields))
+    merged = merge(_recommended([parts[part] for part in _RECOMMENDING if part in parts], fields, asked), asked)
+    for part, values in merged.items():
+        if part not in fields and values:
+            raise BadOption(f"this run has no {part}, so no option {next(iter(values))!r} of one")
     train = TrainSettings(**build_options(TrainSettings, merged["train"], "train"))
+    options = {part: parts[part].options(merged.get(part, {})) for part in fields if part != "train"}
     held_out = [None if path is None else Path(path) for path in (request.valid, request.test)]
-    return Recipe(corpus, parts["domain"], parts["tokenizer"], model, cell, options, train, held_out[0], held_out[1])
+    return Recipe(
+        parts["corpus"],
+        parts["domain"],
+        parts["tokenizer"],
+        parts["model"],
+        parts.get("cell"),
+        options,
+        train,
+        *held_out,
+    )
 
 
-def _find_parts(request: Request, names: Mapping[str, str], plugins: Plugins) -> dict[str, Any]:
+def _names(toml: Layer, config: Path | None) -> dict[str, str]:
+    """Take the names of parts out of the tables of a configuration."""
+    for part, values in toml.items():
+        if part not in PARTS:
+            raise BadOption(f"{str(config)!r} has the table [{part}]{did_you_mean(part, PARTS)}")
+        if not isinstance(values.get("name", ""), str):
+            raise BadOption(f"{str(config)!r}: the name of [{part}] is {values['name']!r}, not a text")
+    return {part: values.pop("name") for part, values in toml.items() if "name" in values and part != "train"}
+
+
+def _find_parts(request: Request, names: Mapping[str, str], plugins: Plugins) -> tuple[dict[str, Entry], Layer]:
+    """The parts by kind, and the options that the corpus's name implies."""
     registry, hint = plugins.registry, plugins.broken_hint()
     wanted = request.corpus if request.corpus is not None else names.get("corpus")
     if wanted is None:
         known = ", ".join(registry.names("corpus")) or "none is registered"
         raise UsageError(f"say what to learn from: --corpus NAME or --corpus FILE; names: {known}")
-    corpus = sort_out_corpus(wanted, plugins)
-    own_domain = corpus.spec.domain if isinstance(corpus, Entry) and isinstance(corpus.spec, CorpusSpec) else None
-    domain = registry.get("domain", request.domain or own_domain or "text", hint)
+    corpus, implied = sort_out_corpus(wanted, plugins)
+    assert isinstance(corpus.spec, CorpusSpec)
+    domain = registry.get("domain", request.domain or corpus.spec.domain or "text", hint)
     assert isinstance(domain.spec, DomainSpec)
     tokenizer = request.tokenizer or names.get("tokenizer") or domain.spec.tokenizer
     model = registry.get("model", request.model or names.get("model") or "recurrent", hint)
@@ -139,21 +144,24 @@ def _find_parts(request: Request, names: Mapping[str, str], plugins: Plugins) ->
     cell_name = request.cell or names.get("cell")
     if not model.spec.uses_cell and cell_name:
         raise UsageError(f"the model {model.spec.name!r} is not made of cells: leave --cell {cell_name} out")
-    cell = registry.get("cell", cell_name or "gru", hint) if model.spec.uses_cell else None
-    return {
+    parts = {
         "corpus": corpus,
         "domain": domain,
         "tokenizer": registry.get("tokenizer", tokenizer, hint),
         "model": model,
-        "cell": cell,
     }
+    if model.spec.uses_cell:
+        parts["cell"] = registry.get("cell", cell_name or "gru", hint)
+    return parts, {"corpus": implied}
 
 
-def _recommended(parts: Iterable[Any], fields: Mapping[str, list[str]], asked: Layer) -> Layer:
+def _recommended(parts: Iterable[Entry], fields: Mapping[str, list[str]], asked: Layer) -> Layer:
     """What the parts recommend, as far as this run has such options; a later part wins over an earlier one."""
-    specs = [part.spec for part in parts if isinstance(part, Entry)]
-    layers = [spec.recommended for spec in specs if isinstance(spec, CorpusSpec | ModelSpec | CellSpec)]
+    layers = [part.spec.recommended for part in parts if isinstance(part.spec, CorpusSpec | ModelSpec | CellSpec)]
     merged = merge({"train": {}}, *layers)
+    for name in merged["train"]:
+        if name not in fields["train"]:
+            raise PluginError(f"train has no option {name!r}, which a part of this run recommends")
     known = {
         part: {name: value for name, value in values.items() if name in fields.get(part, ())}
         for part, values in merged.items()

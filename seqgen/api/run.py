@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from seqgen.api.parts import build_model, corpus_of, domain_part, read_vocabulary
 from seqgen.api.prepare import splitter_of
-from seqgen.api.setup import cpu_threads, default_plugins
+from seqgen.api.setup import computing, default_plugins
 from seqgen.checkpoint import RunFolder, RunSettings, find_run
 from seqgen.config import build_options
 from seqgen.corpus import Corpus
@@ -118,7 +118,7 @@ class Run:
             if snapshot is None:
                 raise CheckpointError(f"the run {self.folder.name!r} has no checkpoint yet: seqgen resume {self.path}")
             return snapshot
-        if not str(self._checkpoint).isdigit():
+        if not str(self._checkpoint).isdecimal():
             raise BadOption(f"a checkpoint is best, latest or a step, not {self._checkpoint!r}")
         return self.folder.load(int(self._checkpoint))
 
@@ -155,7 +155,7 @@ class Run:
 
         sampler = self._sampler(options, processors or {})
         rows = unique_rows(sampler.rows(), n, self.canonical) if unique else sampler.take(n)
-        with cpu_threads(self.settings.engine.threads):
+        with computing(self.settings.engine.threads):
             yield from rows
 
     def _sampler(self, options: Mapping[str, Any], processors: Mapping[str, Mapping[str, Any]]) -> Sampler:
@@ -173,15 +173,16 @@ class Run:
 
     # -- judging
 
-    def score(self, texts: Sequence[str]) -> list[Score]:
-        """How likely the model finds texts: nats, bits per character, nats of each symbol.
+    def score(self, texts: str | Sequence[str]) -> list[Score]:
+        """How likely the model finds texts (or one text): nats, bits per character, nats of each symbol.
 
         Raises:
             UnknownSymbol: a text holds a symbol that the corpus did not.
         """
         from seqgen.evaluation import score
 
-        with cpu_threads(self.settings.engine.threads):
+        texts = [texts] if isinstance(texts, str) else texts
+        with computing(self.settings.engine.threads):
             return score(self.model, self.vocabulary, texts)
 
     @functools.cached_property
@@ -196,12 +197,12 @@ class Run:
     @functools.cached_property
     def validator(self) -> Any:
         """The validator of the corpus's domain, or None."""
-        return domain_part(self.plugins, self.settings.corpus.domain, "validator")
+        return domain_part(self.settings, self.plugins, "validator")
 
     @functools.cached_property
     def renderer(self) -> Any:
         """The renderer of the corpus's domain, or None."""
-        return domain_part(self.plugins, self.settings.corpus.domain, "renderer")
+        return domain_part(self.settings, self.plugins, "renderer")
 
     def canonical(self, text: str) -> str:
         """The form by which "unique" and "novel" compare texts."""

@@ -5,16 +5,15 @@ from __future__ import annotations
 import contextlib
 import functools
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import seqgen.corpus as corpora
-from seqgen.corpus import Corpus, TextFile, WithHeldOut
+from seqgen.corpus import MAX_LINE_CHARS, Corpus, TextFile, WithHeldOut
 from seqgen.errors import PluginError, UnknownName, UsageError
 from seqgen.plugins import Plugins, entry_point_candidates
 from seqgen.registry import Entry
-from seqgen.specs import CorpusSpec, LoadableSpec
+from seqgen.specs import CorpusSpec
 
 
 @functools.cache
@@ -27,9 +26,15 @@ def default_plugins() -> Plugins:
 
 # -- corpora
 
+FILE = "seqgen:file"
+"""The corpus that is a text file; its option ``path`` says which."""
 
-def sort_out_corpus(name: str | Path, plugins: Plugins) -> Entry | Path:
+
+def sort_out_corpus(name: str | Path, plugins: Plugins) -> tuple[Entry, dict[str, Any]]:
     """What ``--corpus`` names: a registered corpus first, else a file; ``./names`` is always the file.
+
+    Returns:
+        The corpus, and the options that the name implies.
 
     Raises:
         UnknownName: neither.
@@ -37,10 +42,10 @@ def sort_out_corpus(name: str | Path, plugins: Plugins) -> Entry | Path:
     """
     text = str(name)
     if isinstance(name, str) and plugins.registry.has("corpus", text):
-        return plugins.registry.get("corpus", text)
+        return plugins.registry.get("corpus", text), {}
     path = Path(name)
     if path.exists():
-        return path
+        return plugins.registry.get("corpus", FILE), {"path": str(path.absolute())}
     if "/" in text or "\\" in text or path.suffix:
         raise UsageError(f"no such file: {text!r}")
     hint = plugins.broken_hint() or "a file with a record a line would do too"
@@ -48,45 +53,32 @@ def sort_out_corpus(name: str | Path, plugins: Plugins) -> Entry | Path:
 
 
 def open_corpus(
-    found: Entry | Path,
-    options: Mapping[str, Any],
-    valid: str | Path | None = None,
-    test: str | Path | None = None,
+    entry: Entry, options: Mapping[str, Any], valid: str | Path | None = None, test: str | Path | None = None
 ) -> Corpus:
     """A corpus ready to be iterated.
 
     Args:
-        found: a registered corpus, or a file.
-        options: its options.
+        entry: a registered corpus.
+        options: every option of it.
         valid: a file of validation records, or None.
         test: a file of test records, or None.
 
     Raises:
-        BadOption: an unknown option or an impossible value.
-        PluginError: the plugin's code failed, or what it gave cannot be iterated.
+        PluginError: the plugin's code failed, or what it gave cannot be iterated again and again.
         UsageError: this kind of corpus cannot be used.
     """
-    if isinstance(found, Path):
-        corpus = Corpus(str(found.resolve()), TextFile(found, **options), origin=str(found))
-    else:
-        spec = found.spec
-        assert isinstance(spec, CorpusSpec)
-        if spec.layout == "stream":
-            raise UsageError(f"corpus {spec.name} is one long text (layout stream), which this version cannot train on")
-        source = found.build(options)
-        if not isinstance(source, Iterable) or isinstance(source, Iterator):
-            raise PluginError(f"{found.what} of {found.package}: load gave {source!r:.60}, not a restartable iterable")
-        corpus = Corpus(found.qualified, source, spec.source, spec.licence, spec.layout, spec.multiline, spec.domain)
-    if valid is None and test is None:
-        return corpus
-    held_out = [TextFile(Path(path)) if path is not None else None for path in (valid, test)]
-    with_held_out = WithHeldOut(corpus.source, *held_out)
-    return Corpus(**{**vars(corpus), "source": with_held_out})
-
-
-def file_options() -> Callable[..., Any]:
-    """Whose signature gives the options of a corpus that is a file."""
-    return corpora.read_lines
+    spec = entry.spec
+    assert isinstance(spec, CorpusSpec)
+    if spec.layout == "stream":
+        raise UsageError(f"corpus {spec.name} is one long text (layout stream), which this version cannot train on")
+    source = entry.build(options)
+    if not isinstance(source, Iterable) or isinstance(source, Iterator):
+        raise PluginError(f"{entry.what} of {entry.package}: load gave {source!r:.60}, not a restartable iterable")
+    if valid is not None or test is not None:
+        longest = options.get("max_line_chars", MAX_LINE_CHARS)
+        files = [None if path is None else TextFile(Path(path), max_line_chars=longest) for path in (valid, test)]
+        source = WithHeldOut(source, *files)
+    return Corpus(entry.qualified, source, spec.source, spec.licence, spec.layout, spec.multiline, spec.domain)
 
 
 def provenance(plugins: Plugins, entries: Iterable[Entry]) -> list[dict[str, Any]]:
@@ -95,10 +87,8 @@ def provenance(plugins: Plugins, entries: Iterable[Entry]) -> list[dict[str, Any
     return [vars(plugins.plugins[package].provenance) for package in packages]
 
 
-def option_fields(entry: Entry | None) -> list[str]:
+def option_fields(entry: Entry) -> list[str]:
     """The names of a part's options."""
-    if entry is None or not isinstance(entry.spec, LoadableSpec):
-        return []
     return list(entry.options_model().model_fields)
 
 
@@ -131,13 +121,15 @@ def choose_device(wanted: str) -> str:
 
 
 @contextlib.contextmanager
-def cpu_threads(n: int) -> Iterator[None]:
-    """Within it torch computes with ``n`` threads."""
+def computing(threads: int | None = None) -> Iterator[None]:
+    """Within it torch computes with so many CPU threads; afterwards they and torch's random state are as before."""
     import torch
 
-    before = torch.get_num_threads()
-    torch.set_num_threads(n)
+    before, random_state = torch.get_num_threads(), torch.get_rng_state()
+    if threads is not None:
+        torch.set_num_threads(threads)
     try:
         yield
     finally:
         torch.set_num_threads(before)
+        torch.set_rng_state(random_state)

@@ -205,7 +205,7 @@ def list_runs(base: Path) -> list[RunFolder]:
             data = None
         return (str(data.get("created", "")) if isinstance(data, dict) else "", run.name)
 
-    paths = base.iterdir() if base.is_dir() else ()
+    paths = [path for path in base.iterdir() if path.name[0] != "."] if base.is_dir() else []
     return sorted((RunFolder(path) for path in paths if (path / RUN).is_file()), key=created, reverse=True)
 
 

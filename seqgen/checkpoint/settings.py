@@ -25,7 +25,6 @@ class PartSettings(Options):
 class CorpusSettings(PartSettings):
     """The corpus as it was when the run began."""
 
-    file: bool = Field(False, description="whether name is the path of a file")
     valid: str | None = Field(None, description="path of the user's validation file")
     test: str | None = Field(None, description="path of the user's test file")
     title: str = Field(description="how people call it")

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 MODEL, TRAIN, STATE, MANIFEST = "model.safetensors", "train.safetensors", "state.json", "MANIFEST.json"
+FILES, RUN_FILES = {MODEL, TRAIN, STATE}, {"run.json", "tokenizer.json"}
 _LARGEST_MANIFEST = 1 << 20
 
 
@@ -75,8 +76,7 @@ def read_verified(folder: Path, names: tuple[str, ...] = (MODEL, TRAIN, STATE)) 
     run = folder.parent.parent
     verified = {name: _verified(folder / name, manifest["files"].get(name)) for name in names}
     for name, expected in manifest["run"].items():
-        if name in ("run.json", "tokenizer.json"):
-            _verified(run / name, expected)
+        _verified(run / name, expected)
     return verified
 
 
@@ -85,7 +85,9 @@ def _read_manifest(path: Path) -> dict[str, Any]:
         with path.open("rb") as file:
             manifest: dict[str, Any] = json.loads(file.read(_LARGEST_MANIFEST))
         version, sections = manifest["format_version"], (manifest["files"], manifest["run"])
-        if not isinstance(version, int) or not all(isinstance(section, dict) for section in sections):
+        if not isinstance(version, int) or version < 1 or not all(isinstance(section, dict) for section in sections):
+            raise ValueError
+        if version <= FORMAT_VERSION and [set(section) for section in sections] != [FILES, RUN_FILES]:
             raise ValueError
     except OSError as error:
         raise CheckpointError(f"{str(path)!r} cannot be read: {error.strerror}") from None
@@ -108,7 +110,16 @@ def _verified(path: Path, expected: Any) -> bytes:
 
 def read_state(folder: Path) -> dict[str, Any]:
     """The JSON part of a checkpoint, verified, without reading its tensors; needs no torch."""
-    state: dict[str, Any] = json.loads(read_verified(folder, (STATE,))[STATE])
+    return _parse_state(read_verified(folder, (STATE,))[STATE], folder)
+
+
+def _parse_state(data: bytes, folder: Path) -> dict[str, Any]:
+    try:
+        state = json.loads(data)
+    except (ValueError, RecursionError):
+        state = None
+    if not isinstance(state, dict) or type(state.get("step")) is not int:
+        raise CheckpointError(f"the checkpoint {str(folder)!r} is damaged: its {STATE} makes no sense")
     return state
 
 
@@ -126,6 +137,6 @@ def unpack(files: Mapping[str, bytes], folder: Path) -> Snapshot:
     from safetensors.torch import load
 
     try:
-        return Snapshot(load(files[MODEL]), load(files[TRAIN]), json.loads(files[STATE]))
+        return Snapshot(load(files[MODEL]), load(files[TRAIN]), _parse_state(files[STATE], folder))
     except (SafetensorError, ValueError) as error:
         raise CheckpointError(f"the checkpoint {str(folder)!r} is damaged: {error}") from None

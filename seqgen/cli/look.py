@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -88,18 +87,17 @@ def show_one(
     from seqgen.api import sort_out_corpus
     from seqgen.render import corpus_view, options_table, spec_view
 
-    single = _kind(kind)
-    plugins = session.plugins
-    found = sort_out_corpus(name, plugins) if single == "corpus" else plugins.registry.get(
-        single, name, plugins.broken_hint()
-    )  # fmt: skip
-    facts = {"corpus": str(found)} if isinstance(found, Path) else _facts(found)
-    options = None if isinstance(found, Path) else _options(found)
-    profile = _profile(found) if single == "corpus" else None
+    single, plugins, implied = _kind(kind), session.plugins, dict[str, Any]()
+    if single == "corpus":
+        found, implied = sort_out_corpus(name, plugins)
+    else:
+        found = plugins.registry.get(single, name, plugins.broken_hint())
+    facts, options = _facts(found) | implied, _options(found)
+    profile = _profile(found, implied) if single == "corpus" else None
     if as_json:
         show_json(facts | {"options": options} | (profile or {}))
         return
-    table = options_table(options, single) if options is not None and single not in ("domain", "corpus") else None
+    table = options_table(options, single) if options is not None and single != "domain" else None
     show(spec_view(facts, table))
     if profile is not None:
         show(corpus_view(profile))
@@ -129,13 +127,11 @@ def _options(entry: Entry) -> list[dict[str, Any]] | None:
         raise
 
 
-def _profile(found: Entry | Path) -> dict[str, Any]:
+def _profile(found: Entry, implied: dict[str, Any]) -> dict[str, Any]:
     from seqgen.api import open_corpus
     from seqgen.corpus import profile
 
-    options = found.options({}) if isinstance(found, Entry) else {}
-    title = found.spec.name if isinstance(found, Entry) else str(found)
-    return profile(open_corpus(found, options), title)
+    return profile(open_corpus(found, found.options(implied)), implied.get("path", found.spec.name))
 
 
 def list_plugins(*, as_json: Json = False) -> None:

@@ -16,7 +16,7 @@ from seqgen.errors import BadOption, did_you_mean
 class Options(BaseModel):
     """Base of option models: frozen, and a misspelt name is an error. Describe each field, with unit and range."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), allow_inf_nan=False)
 
 
 def options_model(signature_source: Callable[..., Any]) -> type[BaseModel]:

@@ -46,6 +46,8 @@ class TextFile:
 
     def __iter__(self) -> Iterator[Record]:
         """The records, from the first line."""
+        if self.path.exists() and not (self.path.is_file() or self.path.is_dir()):
+            raise UsageError(f"{str(self.path)!r} is not a regular file; a corpus is read more than once")
         try:
             # surrogateescape keeps a bad byte as a character, so that its line and place are known.
             with self.path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
@@ -67,7 +69,7 @@ class TextFile:
             if len(text) > limit:
                 raise CorpusError(
                     f"{str(self.path)!r}, line {number}: longer than {limit} characters; is it a file with a record "
-                    "a line? -o corpus.max_line_chars=N allows longer ones"
+                    "a line? train -o corpus.max_line_chars=N takes longer ones"
                 )
             try:
                 offset += len(line.encode())
@@ -93,12 +95,17 @@ class TextFile:
         )
 
 
-def read_lines(
-    path: str | Path,
+def read_lines(path: str | Path, *, max_line_chars: int = MAX_LINE_CHARS) -> TextFile:
+    """The lines of a UTF-8 text file as a restartable iterable of records."""
+    return TextFile(Path(path), max_line_chars=max_line_chars)
+
+
+def load_file(
     *,
+    path: Annotated[str, Field(min_length=1, description="the file")],
     max_line_chars: Annotated[
         int, Field(ge=1, description="a longer line, in characters, is refused")
     ] = MAX_LINE_CHARS,
 ) -> TextFile:
-    """The lines of a UTF-8 text file as a restartable iterable of records: how any file becomes a corpus."""
-    return TextFile(Path(path), max_line_chars=max_line_chars)
+    """The corpus ``file``: how any text file becomes one."""
+    return read_lines(path, max_line_chars=max_line_chars)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from seqgen.corpus.corpus import Record
+from seqgen.corpus.split import PARTS
 from seqgen.errors import CorpusError, PluginError
 
 
@@ -45,6 +46,8 @@ def survey(records: Iterable[Record], name: str, result: Survey) -> Iterator[str
     for record in records:
         if not isinstance(record, Record) or not isinstance(record.text, str):
             raise PluginError(f"corpus {name} gave {type(record).__name__} {record!r:.60}, not a seqgen.Record")
+        if record.split not in (None, *PARTS):
+            raise PluginError(f"corpus {name} gave the split {record.split!r}, which is not train, valid or test")
         result.n_records += 1
         result.n_chars += len(record.text)
         result.longest = max(result.longest, len(record.text))

@@ -5,11 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from seqgen.hookspecs import hookimpl
-from seqgen.specs import DomainSpec, ModelSpec, TokenizerSpec
+from seqgen.specs import CorpusSpec, DomainSpec, ModelSpec, TokenizerSpec
 
 
 class Builtin:
-    """Core's own tokenizers, domain and model."""
+    """Core's own tokenizers, domain and model, and the corpus that is a file."""
+
+    @staticmethod
+    @hookimpl
+    def register_corpora(register: Callable[[CorpusSpec], None]) -> None:
+        """Any text file."""
+        register(
+            CorpusSpec(
+                name="file",
+                summary="any UTF-8 text file, a record a line: --corpus FILE",
+                source="the user's own",
+                licence="the user's own",
+                load="seqgen.corpus:load_file",
+            )
+        )
 
     @staticmethod
     @hookimpl

@@ -6,6 +6,7 @@ import contextlib
 import sys
 import time
 import traceback
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -83,7 +84,7 @@ class Plugins:
             plugin = self.plugins[candidate.package] = Plugin(provenance)
             started = time.perf_counter()
             try:
-                with contextlib.redirect_stdout(sys.stderr):
+                with contextlib.redirect_stdout(sys.stderr), warnings.catch_warnings(action="ignore"):
                     self._load(candidate, plugin)
             except _STOPS:
                 raise

@@ -37,7 +37,7 @@ def draw(logits_BV: Tensor, uniform_B: Tensor) -> Tensor:
     """Draw an id for each row by the inverse of the cumulative distribution; minus infinity is never drawn.
 
     Returns:
-        Ids (B,).
+        Ids (B,); 0 where no id can be drawn, since the logits are not numbers or all minus infinity.
     """
     cdf_BV = torch.softmax(logits_BV, -1).cumsum(-1)
     total_B1 = cdf_BV[:, -1:]

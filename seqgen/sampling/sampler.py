@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from seqgen.cells import select_rows
+from seqgen.errors import BadOption, Diverged
 from seqgen.model import make_stepper
 from seqgen.protocols import Processor
 from seqgen.sampling.draw import BLOCK, Uniforms, draw
@@ -53,6 +54,8 @@ class Sampler:
 
     Raises:
         UnknownSymbol: the prefix holds a symbol that the vocabulary does not know.
+        BadOption: the prefix is longer than a row may be, or holds a line end in single-line records.
+        Diverged (while drawing): nothing can be drawn, since the logits are not numbers or all forbidden.
     """
 
     def __init__(
@@ -69,8 +72,12 @@ class Sampler:
         self._max_length = settings.max_length
         self._device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
         self._prefix: list[int] = vocabulary.encode(settings.prefix).tolist()
+        if len(self._prefix) > settings.max_length:
+            raise BadOption(f"the prefix has {len(self._prefix)} symbols, more than max_length {settings.max_length}")
         self._processors = [*processors, *build_processors(settings)]
         allowed_V = torch.from_numpy(vocabulary.allowed_V(line_ends=multiline))
+        if not allowed_V[self._prefix].all():
+            raise BadOption("the prefix holds a line end; the records of this run are one line each")
         self._forbidden_V = ~allowed_V.to(self._device)
 
     def rows(self, start: int = 0) -> Iterator[Sample]:
@@ -139,7 +146,11 @@ class Sampler:
             history_BT = torch.stack(columns, 1) if columns else alive.new_empty(len(uniform_B), 0)
             for process in self._processors:
                 logits_BV = process(logits_BV, history_BT[alive])
-        return draw(logits_BV, uniform_B[alive])
+        ids_B = draw(logits_BV, uniform_B[alive])
+        if (ids_B == PAD).any():  # pad is forbidden, so it stands for: nothing could be drawn
+            problem = "the decoding steps leave nothing to draw" if self._processors else "the model gives no number"
+            raise Diverged(f"{problem} at symbol {len(columns)} of a row")
+        return ids_B
 
 
 def _round_up(n: int) -> int:

@@ -11,11 +11,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from seqgen.cells import Cell, map_state, select_rows
-from seqgen.config import build_options, options_model
+from seqgen.cells import Cell, StepCell, map_state, select_rows
 from seqgen.model import make_stepper
 from seqgen.protocols import State
-from seqgen.specs import CellSpec, LoadableSpec, ModelSpec, load_reference
+from seqgen.specs import CellSpec, ModelSpec
+from seqgen.testing.build import build
 
 B, T, I, H, V = 3, 7, 5, 6, 11  # noqa: E741  # the field's letters
 _CLOSE = 1e-9  # in float64, where only the order of additions differs
@@ -31,16 +31,19 @@ def check_cell(spec: CellSpec, **options: Any) -> None:
     Raises:
         AssertionError: a promise is not kept; the message says which.
     """
-    cell = _build(spec, options, I, H).double().eval()
+    cell = build(spec, I, H, **options).double().eval()
     assert isinstance(cell, Cell), f"{spec.name}: load gives {type(cell).__name__}, not a seqgen.Cell"
     _check_over_time(spec.name, cell, lambda: torch.randn(B, T, I, dtype=torch.float64), cell.output_size)
-    again = _build(spec, options, I, H).double().eval()
+    again = build(spec, I, H, **options).double().eval()
     again.load_state_dict(cell.state_dict())
     x_BTI = torch.randn(B, T, I, dtype=torch.float64)
     assert torch.equal(cell(x_BTI, cell.initial_state(B))[0], again(x_BTI, again.initial_state(B))[0]), (
         f"{spec.name}: a cell with the same state_dict gives another output"
     )
-    y_B1H, _ = _build(spec, options, 1, 1)(torch.randn(2, 1, 1), _build(spec, options, 1, 1).initial_state(2))
+    if isinstance(cell, StepCell):
+        scanned, _ = cell.scan(cell.project(x_BTI), cell.initial_state(B))
+        assert _close(scanned, cell(x_BTI, cell.initial_state(B))[0]), f"{spec.name}: forward is not project and step"
+    y_B1H, _ = build(spec, 1, 1, **options)(torch.randn(2, 1, 1), build(spec, 1, 1, **options).initial_state(2))
     assert y_B1H.shape[:2] == (2, 1), f"{spec.name}: does not work with one feature and one unit"
 
 
@@ -51,7 +54,7 @@ def check_model(spec: ModelSpec, **options: Any) -> None:
         AssertionError: a promise is not kept; the message says which.
     """
     arguments: list[Any] = [V, _LeakyCell] if spec.uses_cell else [V]
-    model = _build(spec, options, *arguments).double().eval()
+    model = build(spec, *arguments, **options).double().eval()
     _check_over_time(spec.name, model, lambda: torch.randint(V, (B, T)), V)
     step = make_stepper(model)
     ids_BT = torch.randint(V, (B, T))
@@ -79,15 +82,6 @@ class _LeakyCell(Cell):
             state = state / 2 + u_BH
             outputs.append(state)
         return torch.stack(outputs, 1), state
-
-
-def _build(spec: LoadableSpec, options: dict[str, Any], *arguments: Any) -> Any:
-    named = spec.options
-    if named is None:
-        model = options_model(spec.signature_source())
-    else:
-        model = load_reference(named) if isinstance(named, str) else named
-    return spec.resolve()(*arguments, **build_options(model, options, f"{spec.kind} {spec.name}"))
 
 
 def _check_over_time(name: str, module: nn.Module, make_input: Callable[[], Tensor], size: int) -> None:

@@ -7,20 +7,18 @@ from typing import Any
 
 import torch
 
-from seqgen.config import options_model
 from seqgen.corpus import Record
 from seqgen.errors import UnknownSymbol
 from seqgen.protocols import Verdict
 from seqgen.specs import (
     CorpusSpec,
-    LoadableSpec,
     MetricSpec,
     ProcessorSpec,
     RendererSpec,
     TokenizerSpec,
     ValidatorSpec,
-    load_reference,
 )
+from seqgen.testing.build import build
 
 TEXTS = ("Ada", "Grace Hopper", "a", "", "naïve café", "C[C@H](N)C(=O)O", "<eos>[pad]", "日本語", "e\u0301", "👩‍🔬")
 """Texts that have broken tokenizers: empty, accented, composed, bracketed, beyond the first plane."""
@@ -33,11 +31,11 @@ def check_corpus(spec: CorpusSpec, **options: Any) -> None:
         AssertionError: a promise is not kept; the message says which.
     """
     assert spec.licence and spec.source, f"{spec.name}: licence and source must be said"
-    source = spec.resolve()(**options)
+    source = build(spec, **options)
     first = list(source)
     assert first, f"{spec.name}: no records"
     assert first == list(source), f"{spec.name}: iterating again gives other records"
-    assert first == list(spec.resolve()(**options)), f"{spec.name}: loading again gives other records"
+    assert first == list(build(spec, **options)), f"{spec.name}: loading again gives other records"
     for record in first:
         assert isinstance(record, Record), f"{spec.name}: {record!r} is not a seqgen.Record"
         assert record.text.strip(), f"{spec.name}: a blank record"
@@ -67,7 +65,8 @@ def check_tokenizer(spec: TokenizerSpec, texts: tuple[str, ...] = TEXTS, **optio
     assert lengths.tolist() == [len(tokenizer.encode(text)) for text in texts], f"{name}: encode_many's lengths differ"
     assert spec.resolve().fit(texts, **options).to_json() == tokenizer.to_json(), f"{name}: ids are not stable"
     try:
-        tokenizer.encode("Ada☃")
+        known = tokenizer.decode(tokenizer.encode("Ada☃"))
+        assert known == "Ada☃", f"{name}: a text with an unknown symbol comes back as {known!r}; raise UnknownSymbol"
     except UnknownSymbol as error:
         assert "☃" in error.symbol and error.position <= 3, f"{name}: the wrong symbol or position is named"
 
@@ -78,7 +77,7 @@ def check_validator(spec: ValidatorSpec, **options: Any) -> None:
     Raises:
         AssertionError: a promise is not kept; the message says which.
     """
-    validator = spec.resolve()(**options)
+    validator = build(spec, **options)
     for text in TEXTS:
         verdict = validator.validate(text)
         assert isinstance(verdict, Verdict), f"{spec.name}: {verdict!r} is not a seqgen.Verdict"
@@ -94,7 +93,7 @@ def check_metric(spec: MetricSpec, **options: Any) -> None:
     Raises:
         AssertionError: a promise is not kept; the message says which.
     """
-    metric = spec.resolve()(**options)
+    metric = build(spec, **options)
     for samples in (list(TEXTS), []):
         figures = metric(samples, list(TEXTS))
         for name, value in figures.items():
@@ -109,7 +108,7 @@ def check_renderer(spec: RendererSpec, **options: Any) -> None:
     """
     from rich.protocol import is_renderable
 
-    render = spec.resolve()(**options)
+    render = build(spec, **options)
     for text in TEXTS:
         assert is_renderable(render(text)), f"{spec.name}: {text!r} becomes something rich cannot print"
 
@@ -120,7 +119,7 @@ def check_processor(spec: ProcessorSpec, **options: Any) -> None:
     Raises:
         AssertionError: a promise is not kept; the message says which.
     """
-    process = spec.resolve()(**_defaults(spec), **options)
+    process = build(spec, **options)
     logits_BV = torch.randn(4, 9).log_softmax(-1)
     for length in (0, 5):
         ids_BT = torch.randint(3, 9, (4, length))
@@ -133,9 +132,3 @@ def check_processor(spec: ProcessorSpec, **options: Any) -> None:
         for row in range(4):
             alone_1V = process(logits_BV[row : row + 1], ids_BT[row : row + 1])
             assert torch.allclose(alone_1V[0], result_BV[row]), f"{spec.name}: a row depends on the others"
-
-
-def _defaults(spec: LoadableSpec) -> dict[str, Any]:
-    named = spec.options
-    model = load_reference(named) if isinstance(named, str) else named or options_model(spec.signature_source())
-    return dict(model().model_dump())
