@@ -15,7 +15,7 @@
     ├── Diverged                6  the loss or a gradient is not finite
     ├── DiskError               7  the disk refused: full, read-only, no permission
     ├── TooFewRows              8  fewer rows than asked
-    └── Interrupted       130/143  SIGINT or SIGTERM; what could be saved is saved
+    └── Interrupted       130/143  SIGINT or SIGTERM (129: SIGHUP); what could be saved is saved
 
 A message is one line: what was wrong, the value seen, what would do. The command line catches SeqgenError
 once, prints that line on stderr and exits with ``exit_code``.
@@ -145,7 +145,7 @@ class Interrupted(SeqgenError):
     """A signal asked the program to stop; what could be saved is saved.
 
     Args:
-        signal_number: 2 for SIGINT, 15 for SIGTERM.
+        signal_number: 2 for SIGINT, 15 for SIGTERM, 1 for SIGHUP.
         message: what was saved and how to go on.
     """
 

@@ -167,3 +167,26 @@ def test_nothing_in_core_can_unpickle_or_evaluate():
             if isinstance(node, ast.Import | ast.ImportFrom):
                 names = {alias.name.split(".")[0] for alias in node.names} | {str(getattr(node, "module", ""))}
                 assert not names & banned, path
+
+
+@pytest.mark.parametrize("content", [b"[]", b"{}", b"[" * 100_000, b'{"step": "1"}', b"nonsense"], ids=range(5))
+def test_a_consistent_but_hostile_state_is_refused(run, content):
+    """Who can write to a run folder can make the checksums fit; what they vouch for is still looked at."""
+    import hashlib
+
+    step = run.steps()[-1]
+    folder = run.checkpoint(step)
+    (folder / "state.json").write_bytes(content)
+    manifest = json.loads((folder / "MANIFEST.json").read_text())
+    manifest["files"]["state.json"] = {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+    (folder / "MANIFEST.json").write_text(json.dumps(manifest))
+    with pytest.raises(CheckpointError, match="makes no sense"):
+        run.load(step)
+    assert run.latest_state()["step"] < step
+
+
+def test_a_log_that_has_lost_lines_is_not_filled_up(run):
+    state = run.latest_state()
+    run.metrics.path.unlink()
+    with pytest.raises(CheckpointError, match=r"metrics\.jsonl"):
+        run.metrics.truncate(state["log_bytes"]["metrics.jsonl"])

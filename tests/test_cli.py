@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -178,6 +179,10 @@ def mistakes(words, run, tmp_path):
         "unknown name": (("show", "cell", "gro"), 2, "did you mean 'gru'"),
         "no plugin file": (("list", "--plugin", "nope.py"), 2, "no such plugin file"),
         "no device": (("train", "--corpus", words, "--device", "gpu"), 2, "not 'gpu'"),
+        "long prefix": (("sample", run, "--prefix", "annaanna", "--max-length", 3), 2, "more than max_length 3"),
+        "infinite": (("train", "--corpus", words, "-o", "clip_norm=inf"), 2, "clip_norm"),
+        "odd step": (("sample", run, "--checkpoint", "²"), 2, "best, latest or a step"),
+        "pipe as corpus": (("train", "--corpus", "/dev/null"), 2, "not a regular file"),
         "negative n": (("sample", run, "-n", "-1"), 2, "greater than or equal to 0"),
         "bad temperature": (("sample", run, "-t", "-1"), 2, "temperature"),
     }  # fmt: skip
@@ -279,3 +284,91 @@ def test_a_cell_in_one_file(cli, words, in_tmp):
     del sys.modules["mycell"]
     result = cli("sample", "-n", 3)
     assert result.code == 4 and "--plugin mycell.py" in result.err
+
+
+# -- what goes where
+
+
+def test_nothing_a_plugin_prints_gets_between_results(cli, words, in_tmp):
+    (in_tmp / "noisy.py").write_text(
+        "import torch, seqgen\n"
+        "class Noisy(seqgen.StepCell):\n"
+        "    def __init__(self, i, h):\n"
+        "        super().__init__(i, h)\n"
+        "        self.w = torch.nn.Linear(i, h)\n"
+        "    def initial_state(self, b): return self.zeros(b)\n"
+        "    def project(self, x):\n"
+        "        print('noise from a cell')\n"
+        "        return self.w(x)\n"
+        "    def step(self, p, h): return p, p\n"
+        "@seqgen.hookimpl\n"
+        "def register_cells(register): register(seqgen.CellSpec(name='noisy', summary='s', load=Noisy))\n"
+        "@seqgen.hookimpl\n"
+        "def register_commands(app):\n"
+        "    print('noise from a hook')\n"
+        "    @app.command()\n"
+        "    def talk() -> int:\n"
+        "        '''Says [/red] and answers 5.'''\n"
+        "        print('talk')\n"
+        "        return 5\n"
+    )
+    plugin = ("--plugin", "noisy.py")
+    assert cli("train", "--corpus", words, "--cell", "noisy", "--steps", 1, *plugin).code == 0
+    assert cli("sample", "-n", 3, *plugin).out.count("\n") == 3
+    assert json.loads(cli("plugins", "--json", *plugin).out)
+    talk = cli("talk", "--debug", *plugin)
+    assert (talk.code, talk.out) == (0, "talk\n")
+    shown = cli("--help", *plugin)
+    assert shown.code == 0 and "[/red]" in shown.out
+    del sys.modules["noisy"]
+
+
+def test_training_outlives_the_reader_of_its_messages(words, tmp_path):
+    program = (
+        f"{sys.executable} -m seqgen train --corpus {words} --cell vanilla --steps 400 --hidden 8 -o eval_every=20 "
+        f"-o patience=0 --out {tmp_path / 'run'} 2>&1 | head -2; echo ${{PIPESTATUS[0]}}"
+    )
+    result = subprocess.run(["bash", "-c", program], capture_output=True, text=True, cwd=tmp_path, check=True)
+    assert result.stdout.splitlines()[-1] == "0"
+    import seqgen
+
+    assert seqgen.load(tmp_path / "run", checkpoint="latest").state["ended"] == "steps"
+
+
+def test_out_writes_to_a_pipe_and_through_a_link(cli, run, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    reader = subprocess.Popen(["cat", tmp_path / "pipe"], stdout=subprocess.PIPE)
+    assert cli("sample", run, "-n", 3, "--out", tmp_path / "pipe").code == 0
+    assert reader.communicate(timeout=20)[0].count(b"\n") == 3
+    (tmp_path / "target.txt").touch()
+    (tmp_path / "link.txt").symlink_to(tmp_path / "target.txt")
+    assert cli("sample", run, "-n", 3, "--out", tmp_path / "link.txt").code == 0
+    assert (tmp_path / "link.txt").is_symlink() and (tmp_path / "target.txt").read_text().count("\n") == 3
+
+
+FULL = Path("/dev/full")
+
+
+@pytest.mark.skipif(not FULL.is_char_device(), reason="no device that is always full here")
+def test_a_full_disk_is_exit_7(run, tmp_path):
+    command = [sys.executable, "-m", "seqgen", "sample", str(run), "-n", "2000"]
+    with FULL.open("w") as full:
+        process = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, cwd=tmp_path)
+    assert process.returncode == 7 and process.stderr.count(b"\n") == 1
+
+
+def test_no_command_shows_help(cli):
+    result = cli()
+    assert result.code == 0 and "Usage" in result.out and result.err == ""
+
+
+@pytest.mark.parametrize("name", ["json", "numpy"])
+def test_a_plugin_file_may_not_take_the_name_of_a_module(cli, tmp_path, name):
+    (tmp_path / f"{name}.py").touch()
+    result = cli("list", "--plugin", tmp_path / f"{name}.py")
+    assert result.code == 2 and "rename the file" in result.err
+
+
+def test_messages_cannot_command_the_terminal(cli, in_tmp):
+    result = cli("sample", "no\x1b[31msuch\x07run")
+    assert "\x1b" not in result.err and "\x07" not in result.err and r"\x1b[31m" in result.err

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from seqgen.errors import TooFewRows, UnknownSymbol
+from seqgen.errors import BadOption, Diverged, TooFewRows, UnknownSymbol
 from seqgen.sampling import Sample, Sampler, SampleSettings, unique_rows
 from seqgen.sampling.draw import BLOCK, Uniforms, draw
 from seqgen.sampling.processors import build_processors, min_p, temperature, top_k, top_p
@@ -202,3 +202,25 @@ def test_too_few_unique_rows_are_given_before_the_error():
         for row in unique_rows((Sample(n, "ab"[n % 2], False) for n in range(10**9)), 3, str):
             found.append(row.text)
     assert found == ["a", "b"]
+
+
+@pytest.mark.parametrize("value", [float("nan"), -float("inf")])
+def test_nothing_to_draw_is_an_error(value):
+    def spoil(logits_BV, ids_BT):
+        return torch.full_like(logits_BV, value)
+
+    with pytest.raises(Diverged, match="leave nothing to draw at symbol 0"):
+        list(Sampler(Chain(), VOCABULARY, SampleSettings(max_length=4), processors=[spoil]).take(2))
+    broken = Chain()
+    with torch.no_grad():
+        broken.logits_VV.fill_(value)
+    with pytest.raises(Diverged, match="no number"):
+        list(sampler(broken).take(2))
+
+
+def test_a_prefix_must_fit():
+    with pytest.raises(BadOption, match="3 symbols, more than max_length 2"):
+        sampler(prefix="abc", max_length=2)
+    vocabulary = Vocabulary(CharTokenizer("a\n"))
+    with pytest.raises(BadOption, match="line end"):
+        Sampler(Chain(), vocabulary, SampleSettings(max_length=9, prefix="a\na"))

@@ -7,6 +7,8 @@ import os
 import random
 import shutil
 import signal
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -362,3 +364,77 @@ def test_a_change_of_torch_is_told_when_resuming(words, tmp_path):
     said: list[str] = []
     seqgen.resume(tmp_path / "r", warn=said.append)
     assert len(said) == 1 and "began with torch 1.0" in said[0]
+
+
+def test_a_signal_during_an_evaluation_drops_it_and_resuming_does_it_again(words, tmp_path, monkeypatch):
+    from seqgen.evaluation import loss
+
+    common = {**SMALL, "cell": "gru", "steps": 20, "options": {"eval_every": 5}}
+    expected = digests(seqgen.train(words, out=tmp_path / "a", **common).path)
+    plain, calls = loss.evaluation_batches, 0
+
+    def interrupted(*arguments):
+        nonlocal calls
+        calls += 1
+        if calls == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+        yield from plain(*arguments)
+
+    monkeypatch.setattr(loss, "evaluation_batches", interrupted)
+    with pytest.raises(Interrupted) as caught:
+        seqgen.train(words, out=tmp_path / "b", **common)
+    assert caught.value.exit_code == 143
+    state = seqgen.load(tmp_path / "b").folder.load_latest(pytest.fail).state
+    assert state["step"] == 10 and state["evaluated_step"] == 5
+    assert digests(seqgen.resume(tmp_path / "b").path) == expected
+
+
+def test_hangup_is_a_signal_too(words, tmp_path):
+    process = start_training(words, tmp_path / "run")
+    process.send_signal(signal.SIGHUP)
+    assert finish(process, 20).code == 129
+
+
+def test_a_second_signal_ends_at_once(words, tmp_path):
+    program = (
+        "import os, signal, time\n"
+        "from seqgen.training import graceful_stop\n"
+        "with graceful_stop():\n"
+        "    os.kill(os.getpid(), signal.SIGINT)\n"
+        "    time.sleep(0.01)\n"
+        "    os.kill(os.getpid(), signal.SIGTERM)\n"
+        "    time.sleep(60)\n"
+    )
+    started = time.monotonic()
+    assert subprocess.run([sys.executable, "-c", program]).returncode == 143
+    assert time.monotonic() - started < 30
+
+
+def test_a_signal_while_data_is_prepared_is_one_line(tmp_path):
+    (tmp_path / "slow.py").write_text(
+        "import time, seqgen\n"
+        "def load():\n"
+        "    class Slow:\n"
+        "        def __iter__(self):\n"
+        "            print('reading', flush=True)\n"
+        "            time.sleep(60)\n"
+        "            yield seqgen.Record('a')\n"
+        "    return Slow()\n"
+        "@seqgen.hookimpl\n"
+        "def register_corpora(register):\n"
+        "    register(seqgen.CorpusSpec(name='slow', summary='s', licence='l', load=load))\n"
+    )
+    for number in (signal.SIGINT, signal.SIGTERM):
+        process = run_seqgen("train", "--corpus", "slow", "--plugin", "slow.py", cwd=tmp_path)
+        assert process.stderr.readline() == b"reading\n"
+        process.send_signal(number)
+        result = finish(process, 20)
+        assert result.code == 128 + number and result.err == f"seqgen: ended by {number.name}\n"
+    assert not (tmp_path / "runs").exists()
+
+
+def test_training_leaves_torch_as_it_was(words, tmp_path):
+    torch.manual_seed(3)
+    state, threads = torch.get_rng_state(), torch.get_num_threads()
+    seqgen.train(words, **SMALL, cell="vanilla", steps=2, out=tmp_path / "r").sample(3)
+    assert torch.equal(torch.get_rng_state(), state) and torch.get_num_threads() == threads

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 import json
+import math
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 from rich.console import Console, RenderableType
+
+from seqgen.render import visible
 
 if TYPE_CHECKING:
     from seqgen.plugins import Plugins
@@ -24,12 +28,15 @@ class Session:
     """One call of the program.
 
     Attributes:
+        stdout: where results go; within core's commands ``sys.stdout`` is stderr, so that nothing a plugin prints
+            can get between them.
         debug: show tracebacks.
         quiet: only results and errors.
         verbose: say more.
         plugins: what is registered; set before any command runs.
     """
 
+    stdout: TextIO = sys.stdout
     debug: bool = False
     quiet: bool = False
     verbose: bool = False
@@ -59,22 +66,36 @@ class _Stdout(Console):
         raise ReaderGone
 
 
+class _Stderr(Console):
+    def on_broken_pipe(self) -> None:
+        """Nobody reads the messages any more; the work goes on."""
+        forget_stderr()
+
+
+def forget_stderr() -> None:
+    """Send further messages nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+
+
 def stdout() -> Console:
     """Where results go; no markup, no highlighting, no emoji names. A pipe has no width, so its tables are wide."""
-    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else _PIPE_WIDTH
-    return _Stdout(markup=False, highlight=False, emoji=False, width=width)
+    width = None if session.stdout.isatty() or "COLUMNS" in os.environ else _PIPE_WIDTH
+    return _Stdout(file=session.stdout, markup=False, highlight=False, emoji=False, width=width)
 
 
 def stderr() -> Console:
     """Where progress and messages go."""
-    return Console(stderr=True, markup=False, highlight=False, emoji=False)
+    return _Stderr(stderr=True, markup=False, highlight=False, emoji=False)
 
 
 def say(line: str, *, always: bool = False) -> None:
     """A message, one line on stderr; not when quiet."""
     if always or not session.quiet:
-        sys.stderr.write(" ".join(line.split("\n")) + "\n")
-        sys.stderr.flush()
+        try:
+            sys.stderr.write(visible(" ".join(line.split("\n"))) + "\n")
+            sys.stderr.flush()
+        except BrokenPipeError:
+            forget_stderr()
 
 
 def show(view: RenderableType) -> None:
@@ -83,8 +104,16 @@ def show(view: RenderableType) -> None:
 
 
 def show_json(value: Any) -> None:
-    """A result for programs, on stdout."""
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
+    """A result for programs, on stdout; a number that is not finite is null, as JSON has no other way to say it."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {key: plain(item) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [plain(item) for item in value]
+        return None if isinstance(value, float) and not math.isfinite(value) else value
+
+    session.stdout.write(json.dumps(plain(value), indent=2, ensure_ascii=False, default=str) + "\n")
 
 
 _PANEL = "Everywhere"
@@ -103,8 +132,13 @@ _EVERYWHERE: dict[str, tuple[Any, Any]] = {
 }
 
 
-def everywhere(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the options that work everywhere; plugins are loaded before any command is parsed."""
+def everywhere(function: Callable[..., Any], *, prints: bool = False) -> Callable[..., Any]:
+    """Give a command the options that work everywhere; plugins are loaded before any command is parsed.
+
+    Args:
+        function: the command; what it returns is dropped, since the parser would take it for an exit code.
+        prints: whether it writes to ``sys.stdout`` itself, as commands of plugins do.
+    """
     signature = inspect.signature(function, eval_str=True)
     added = [
         inspect.Parameter(
@@ -114,16 +148,18 @@ def everywhere(function: Callable[..., Any]) -> Callable[..., Any]:
             annotation=Annotated[kind, option],
         )
         for name, (kind, option) in _EVERYWHERE.items()
+        if name not in signature.parameters
     ]
 
     @functools.wraps(function)
-    def run(**values: Any) -> Any:
-        given = {name: values.pop(name) for name in _EVERYWHERE}
-        session.debug |= given["debug"]
-        session.quiet |= given["quiet"]
-        session.verbose |= given["verbose"]
+    def run(**values: Any) -> None:
+        given = {parameter.name: values.pop(parameter.name) for parameter in added}
+        session.debug |= given.get("debug", False)
+        session.quiet |= given.get("quiet", False)
+        session.verbose |= given.get("verbose", False)
         try:
-            return function(**values)
+            with contextlib.nullcontext() if prints else contextlib.redirect_stdout(sys.stderr):
+                function(**values)
         except BrokenPipeError:  # the parser would turn it into an exit code of its own
             raise ReaderGone from None
 

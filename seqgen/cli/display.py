@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -11,8 +10,9 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.text import Text
 
 from seqgen import training
+from seqgen.api.run import RUNS
 from seqgen.cli.common import say, session, stderr
-from seqgen.errors import SeqgenError
+from seqgen.errors import Interrupted, SeqgenError
 from seqgen.render import duration, samples_table, sparkline, visible
 
 if TYPE_CHECKING:
@@ -95,15 +95,16 @@ class TrainDisplay:
                 view.append(Text(f"{name:9} {sparkline(losses)}  {losses[0]:.3f} → {losses[-1]:.3f} nats/symbol"))
         best = run.state.get("best_loss_nats")
         if best is not None:
-            line = next(row for row in metrics if row["step"] == run.state["best_step"])
-            bits = line["valid_bits_per_char"]
-            view.append(Text(f"best      {best:.3f} nats/symbol, {bits:.3f} bits/char, at step {line['step']:,}"))
+            lines = [row for row in metrics if row.get("step") == run.state["best_step"]]
+            bits = f"{lines[-1]['valid_bits_per_char']:.3f} bits/char, " if lines else ""
+            view.append(Text(f"best      {best:.3f} nats/symbol, {bits}at step {run.state['best_step']:,}"))
         view.append(samples_table(rows, run.renderer))
-        name = run.folder.name if run.path.parent.name == "runs" else str(run.path)
+        name = run.folder.name if run.path.resolve().parent == RUNS.resolve() else str(run.path)
         prefix = rows[0]["text"][:2] if rows and rows[0]["text"][:2].isalnum() else ""
         view.append(Text("Next:"))
-        view.append(Text(f"  seqgen sample {name} -n 20" + (f" --prefix {prefix}" if prefix else "")))
-        view.append(Text(f"  seqgen evaluate {name}"))
+        files = "".join(f" --plugin {plugin['distribution']}" for plugin in run.settings.plugins if plugin["sha256"])
+        view.append(Text(f"  seqgen sample {name} -n 20" + (f" --prefix {prefix}" if prefix else "") + files))
+        view.append(Text(f"  seqgen evaluate {name}{files}"))
         view.append(Text("  seqgen list cells"))
         self._console.print(Group(*view))
 
@@ -113,9 +114,13 @@ def sample_rows(run: Run, samples: list[Any]) -> list[dict[str, Any]]:
     texts = [sample.text for sample in samples]
     scores: dict[str, float] = {}
     where: dict[str, str] = {}
-    with contextlib.suppress(SeqgenError):
+    try:
         scores = {score.text: score.bits_per_char for score in run.score(texts)}
         where = run.where(texts)
+    except Interrupted:
+        raise
+    except SeqgenError:  # the corpus is gone, or a row cannot be encoded again: the samples are shown all the same
+        pass
     return [
         {
             "row": sample.number,

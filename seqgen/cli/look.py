@@ -25,8 +25,10 @@ def _complete_kind(incomplete: str) -> list[str]:
 
 
 def _complete_name(ctx: typer.Context, incomplete: str) -> list[str]:
-    kind = _kind(str(ctx.params.get("kind")))
-    return [name for name in session.plugins.registry.names(kind) if name.startswith(incomplete)]
+    text = str(ctx.params.get("kind"))
+    kinds = [kind for kind, plural in KINDS.items() if text in (kind, plural)]
+    names = [name for kind in kinds for name in session.plugins.registry.names(kind)]
+    return [name for name in names if name.startswith(incomplete)]
 
 
 def _kind(text: str) -> str:

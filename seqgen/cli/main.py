@@ -18,7 +18,7 @@ from typer.main import get_command
 from seqgen import __version__
 from seqgen.cli import checkpoint, evaluate, look, sample, train
 from seqgen.cli.common import ReaderGone, everywhere, say, session
-from seqgen.errors import Interrupted, SeqgenError
+from seqgen.errors import DiskError, Interrupted, SeqgenError
 from seqgen.plugins import Plugins, entry_point_candidates, file_candidate
 from seqgen.registry import one_line
 
@@ -32,6 +32,7 @@ def main(arguments: Sequence[str]) -> int:
     Returns:
         The exit code.
     """
+    session.stdout = sys.stdout
     session.debug = "--debug" in arguments
     session.quiet = session.verbose = False
     for stream in (sys.stdout, sys.stderr):
@@ -40,15 +41,17 @@ def main(arguments: Sequence[str]) -> int:
     try:
         with _terminating():
             session.plugins = _load_plugins(arguments)
-            code = get_command(build_app()).main(list(arguments), "seqgen", standalone_mode=False)
+            code = get_command(build_app()).main(list(arguments) or ["--help"], "seqgen", standalone_mode=False)
             sys.stdout.flush()
             return int(code or 0)
     except (ReaderGone, BrokenPipeError):
         # Nothing more to say, and nothing left for Python to flush at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except KeyboardInterrupt:
-        return _fail("interrupted", 128 + signal.SIGINT)
+    except OSError as error:
+        if session.debug:
+            traceback.print_exc()
+        return _fail(f"cannot write the result: {error.strerror or one_line(error)}", DiskError.exit_code)
     except SeqgenError as error:
         if session.debug:
             traceback.print_exc()
@@ -57,7 +60,7 @@ def main(arguments: Sequence[str]) -> int:
         if session.debug:
             traceback.print_exc()
         if hasattr(error, "format_message"):  # a usage error of the parser, whose classes are private to typer
-            return _fail(error.format_message(), 2)
+            return _fail(error.format_message(), 2) if error.format_message() else 2
         if type(error).__name__ == "Abort":
             return _fail("aborted", 1)
         text = one_line(error)
@@ -73,16 +76,21 @@ def _fail(line: str, code: int) -> int:
 
 @contextlib.contextmanager
 def _terminating() -> Iterator[None]:
-    """SIGTERM ends the program like Ctrl-C does, with its own exit code; training has a gentler handler."""
+    """Signals end the program with one line and the shell's code for them; training has a gentler handler."""
 
     def handle(number: int, frame: Any) -> None:
-        raise Interrupted(number, "terminated")
+        raise Interrupted(number, f"ended by {signal.Signals(number).name}")
 
-    before = signal.signal(signal.SIGTERM, handle)
+    names = [name for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {number: signal.getsignal(number) for number in (getattr(signal, name) for name in names)}
     try:
+        for number, handler in before.items():
+            if handler is not signal.SIG_IGN:  # nohup
+                signal.signal(number, handle)
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _load_plugins(arguments: Sequence[str]) -> Plugins:
@@ -107,6 +115,7 @@ def build_app() -> typer.Typer:
         name="seqgen",
         no_args_is_help=True,
         pretty_exceptions_enable=False,
+        rich_markup_mode="markdown",  # rich's own would take [/x] in a help text for markup
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(everywhere(_options))
@@ -139,7 +148,8 @@ def _mount_plugin_commands(app: typer.Typer) -> None:
         own_apps[package] = typer.Typer()
         return {"app": own_apps[package]}
 
-    plugins.call_each("register_commands", fresh)
+    with contextlib.redirect_stdout(sys.stderr):
+        plugins.call_each("register_commands", fresh)
     for package in plugins.loaded("register_commands"):
         try:
             _mount(app, own_apps[package])
@@ -156,5 +166,16 @@ def _mount(app: typer.Typer, own: typer.Typer) -> None:
     added = set(get_command(own).commands)  # type: ignore[attr-defined]
     if clash := sorted(taken & added):
         raise ValueError(f"the name {clash[0]!r} is taken already")
+    _adopt(own)
     app.registered_commands += own.registered_commands
     app.registered_groups += own.registered_groups
+
+
+def _adopt(own: typer.Typer) -> None:
+    """Give every command of a plugin, at any depth, the options that work everywhere."""
+    for command in own.registered_commands:
+        if command.callback is not None:
+            command.callback = everywhere(command.callback, prints=True)
+    for group in own.registered_groups:
+        if group.typer_instance is not None:
+            _adopt(group.typer_instance)

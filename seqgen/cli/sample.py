@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -81,14 +80,14 @@ def sample(
         unique=unique,
         processors=_processors(processor or [], option or []),
     )
-    if out is None and not as_json and not nul and sys.stdout.isatty():
+    if out is None and not as_json and not nul and session.stdout.isatty():
         _show_table(loaded, rows)
         return
     chunks = _encoded(rows, as_json, nul, loaded.settings.corpus.multiline)
     if out is None:
         for chunk in chunks:
-            sys.stdout.buffer.write(chunk)
-        sys.stdout.buffer.flush()
+            session.stdout.buffer.write(chunk)
+        session.stdout.buffer.flush()
     else:
         _write(out, chunks)
 
