@@ -273,3 +273,72 @@ def test_own_held_out_files(words, tmp_path):
     assert run.settings.corpus.parts == {"train": 40, "valid": 2, "test": 0}
     assert "x" in run.vocabulary.tokenizer.symbols, "the alphabet is that of the whole corpus"
     assert seqgen.resume(run.path).where(["xaver"]) == {"xaver": "valid"}
+
+
+def test_a_changed_plugin_file_is_told(words, in_tmp):
+    source = (
+        "import torch, seqgen\n"
+        "class Sum(seqgen.StepCell):\n"
+        "    def __init__(self, i, h):\n"
+        "        super().__init__(i, h)\n"
+        "        self.w = torch.nn.Linear(i, h)\n"
+        "    def initial_state(self, b): return self.zeros(b)\n"
+        "    def project(self, x): return self.w(x)\n"
+        "    def step(self, p, h): return p + h, p + h\n"
+        "@seqgen.hookimpl\n"
+        "def register_cells(register): register(seqgen.CellSpec(name='sum', summary='s', load=Sum))\n"
+    )
+    path = in_tmp / "summing.py"
+    path.write_text(source)
+    run = seqgen.train(words, cell="sum", hidden=4, steps=2, plugins=["summing.py"], out="r")
+    said: list[str] = []
+    assert len(seqgen.load("r", plugins=["summing.py"], warn=said.append).sample(2)) == 2 and said == []
+    path.write_text(source.replace("p + h, p + h", "p - h, p - h"))
+    seqgen.load("r", plugins=["summing.py"], warn=said.append).sample(2)
+    assert len(said) == 1 and "summing (summing.py) is another file" in said[0]
+    with pytest.raises(MissingPlugin, match=r"--plugin summing\.py"):
+        seqgen.load("r").sample(1)
+    assert run.settings.plugins[-1]["sha256"]
+
+
+def test_held_out_files_that_are_trained_on_are_told(words, tmp_path):
+    said: list[str] = []
+    options = {"cell": "vanilla", "hidden": 4, "steps": 1, "warn": said.append}
+    (tmp_path / "held.txt").write_text("anna\nxaver\nanna\n")
+    seqgen.train(words, valid=tmp_path / "held.txt", out=tmp_path / "r", **options)
+    assert len(said) == 1 and "2 held-out records" in said[0]
+    with pytest.raises(BadOption, match="not both"):
+        seqgen.train(words, valid=words, split="80/10/10", **options)
+
+
+def test_a_cell_that_cannot_work_leaves_no_run_folder(words, tmp_path):
+    class Shrinking(seqgen.Cell):
+        def __init__(self, input_size, hidden_size):
+            super().__init__(input_size, hidden_size)
+            import torch
+
+            self.w = torch.nn.Linear(input_size, hidden_size)
+
+        def initial_state(self, batch_size):
+            return self.zeros(batch_size)
+
+        def forward(self, x_BTI, state):
+            return self.w(x_BTI)[:, :-1], state
+
+    class Plugin:
+        @staticmethod
+        @seqgen.hookimpl
+        def register_cells(register):
+            register(seqgen.CellSpec(name="shrinking", summary="s", load=Shrinking))
+
+    plugins = Plugins(pytest.fail)
+    plugins.load([*entry_point_candidates(), Candidate("shrink", "shrink", "1", Plugin)])
+    with pytest.raises(PluginError, match="gives logits"):
+        seqgen.train(words, cell="shrinking", hidden=4, steps=1, plugins=plugins, out=tmp_path / "r")
+    assert not (tmp_path / "r").exists()
+
+
+@pytest.mark.parametrize("corpus", [["Anna", "Bob"], "", 3])
+def test_what_is_no_corpus_is_refused(corpus):
+    with pytest.raises(UsageError, match="name or the path of a file"):
+        seqgen.train(corpus)

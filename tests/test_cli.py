@@ -60,7 +60,7 @@ def test_json_nul_and_out(cli, run, tmp_path):
 
 def test_too_few_unique_rows_come_with_exit_8(cli, run, tmp_path):
     result = cli("sample", run, "-n", 5, "--unique", "-t", 0, "--out", tmp_path / "o.txt")
-    assert result.code == 8 and "only 1 different rows" in result.err
+    assert result.code == 8 and "only 1 different row among" in result.err
     assert (tmp_path / "o.txt").read_text().count("\n") == 1
     assert cli("sample", run, "-n", 5, "--unique", "-t", 0).out.count("\n") == 1
 
@@ -214,6 +214,9 @@ def test_an_unexpected_error_is_one_line_too(cli, run, monkeypatch):
 
 
 def test_list_show_plugins_runs(cli, words, in_tmp):
+    train = cli("show", "train").out
+    assert "patience" in train and "0: never" in train and "evaluations" in train
+    assert cli("show", "cell").code == 2
     assert "vanilla" in cli("list", "cells").out and "gru" not in cli("list", "corpora").out
     everything = json.loads(cli("list", "--json").out)
     assert {"corpora", "cells", "models", "tokenizers", "domains"} <= everything.keys()

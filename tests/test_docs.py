@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 import seqgen
-from conftest import WORDS
 from seqgen import hookspecs, specs
 
 ROOT = Path(__file__).parent.parent
@@ -21,7 +20,6 @@ HOOKS = [name for name in vars(hookspecs) if name.startswith(("register_", "on_"
 
 
 def test_the_notebook_page_runs(in_tmp, capsys):
-    (in_tmp / "names.txt").write_text("\n".join(WORDS))
     page = (ROOT / "docs" / "from-the-notebook.md").read_text(encoding="utf-8")
     blocks = BLOCK.findall(page)
     assert len(blocks) >= 6

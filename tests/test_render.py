@@ -71,5 +71,5 @@ def test_histogram_bins_long_ranges():
         "symbols": {"a": 1, " ": 1},
         "lengths": {1: 1, 100: 3}, "every": 2, "shown": ["a"],
     }  # fmt: skip
-    text = shown(corpus_view(profile))
+    text = shown(corpus_view(profile, {"corpus": "x"}))
     assert "1-5" in text and "96-100" in text and "every 2nd record" in text and "␠ a" in text.replace("a ␠", "␠ a")

@@ -28,11 +28,11 @@ def evaluate(run: Run, n: int, seed: int) -> dict[str, Any]:
     penalty_V = torch.zeros(run.vocabulary.size)
     penalty_V[~torch.from_numpy(run.vocabulary.allowed_V())] = -torch.inf
     with computing(settings.engine.threads):
-        for part in ("valid", "test"):
+        for part, name in (("valid", "validation"), ("test", "test")):
             if len(data.encoded[part]):
                 held_out = held_out_loss(run.model, data.encoded[part], penalty_V, most=10**9)
-                result[f"{part}_loss_nats"] = held_out.loss_nats
-                result[f"{part}_bits_per_char"] = held_out.bits_per_char
+                result[f"{name}_loss_nats"] = held_out.loss_nats
+                result[f"{name}_bits_per_char"] = held_out.bits_per_char
     texts = [sample.text for sample in run.sample(n, seed=seed)]
     judged = judge(texts, run.corpus, splitter, run.validator)
     result |= {"samples": judged.n, "valid": judged.valid, "unique": judged.unique, "novel": judged.novel}

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seqgen.api.describe import describe, environment
-from seqgen.api.parts import build_model, corpus_of, read_vocabulary
-from seqgen.api.prepare import Data, check_unchanged, encode_with, learn, splitter_of
+from seqgen.api.parts import build_model, changed_plugins, corpus_of, read_vocabulary
+from seqgen.api.prepare import Data, check_unchanged, count_known, encode_with, learn, splitter_of, try_out
 from seqgen.api.recipe import Recipe, Request, resolve
 from seqgen.api.run import RUNS, Run
-from seqgen.api.setup import choose_device, choose_threads, computing, default_plugins, open_corpus
+from seqgen.api.setup import SomePlugins, choose_device, choose_plugins, choose_threads, computing, ignore, open_corpus
 from seqgen.checkpoint import EngineSettings, RunFolder, RunSettings, find_run
 from seqgen.config import parse_duration_s
 from seqgen.corpus import Splitter
-from seqgen.errors import Diverged, Interrupted, PluginError
+from seqgen.errors import BadOption, Diverged, Interrupted, PluginError
 from seqgen.files import FolderLock, dump_json
 from seqgen.plugins import Plugins
 
@@ -50,8 +51,9 @@ def train(
     options: Mapping[str, Any] | None = None,
     config: str | Path | None = None,
     out: str | Path | None = None,
-    plugins: Plugins | None = None,
+    plugins: SomePlugins = None,
     listener: Listener | None = None,
+    warn: Callable[[str], None] = ignore,
 ) -> Run:
     """Train a model on a corpus, in a new run folder.
 
@@ -78,8 +80,9 @@ def train(
         options: any option by ``"part.name"``, or by its bare name when only one part has it.
         config: a TOML file with tables [train] [model] [cell] [tokenizer] [corpus].
         out: the run folder; left out: ``runs/<corpus>-<cell>-001`` or the next free number.
-        plugins: left out: all that are installed.
-        listener: is told of progress, reports and checkpoints.
+        plugins: left out: all that are installed; a list of files ``["mycell.py"]``: these too.
+        listener: is told of progress, reports and checkpoints; without one nothing is shown.
+        warn: is told, in one line, of what may not be meant.
 
     Returns:
         The finished run.
@@ -115,21 +118,26 @@ def train(
         assignments,
         Path(config) if config else None,
     )
-    plugins = plugins or default_plugins()
-    return _train(resolve(request, plugins), plugins, Path(out) if out is not None else None, listener)
+    plugins = choose_plugins(plugins)
+    return _train(resolve(request, plugins), plugins, Path(out) if out is not None else None, listener, warn)
 
 
-def _train(recipe: Recipe, plugins: Plugins, out: Path | None, listener: Listener | None) -> Run:
+def _train(
+    recipe: Recipe, plugins: Plugins, out: Path | None, listener: Listener | None, warn: Callable[[str], None]
+) -> Run:
     from seqgen.model import count_parameters
 
     splitter = Splitter(recipe.train.split, recipe.train.split_seed)
     corpus = open_corpus(recipe.corpus, recipe.options["corpus"], recipe.valid, recipe.test)
     data = learn(corpus, recipe.title, recipe.tokenizer, recipe.options["tokenizer"], splitter)
+    if (recipe.valid or recipe.test) and (n_known := count_known(corpus)):
+        warn(f"{n_known:,} held-out records stand in the training part too; losses on them say little")
     settings = describe(recipe, plugins, data)
     model = build_model(plugins, settings)
     n_parameters = count_parameters(model)
     if not n_parameters:
         raise PluginError(f"{recipe.model.what} of {recipe.model.package} has no parameter to train")
+    try_out(model, data, recipe.model)
     engine = EngineSettings(
         device=choose_device(recipe.train.device), threads=choose_threads(n_parameters, recipe.train.threads)
     )
@@ -140,6 +148,8 @@ def _train(recipe: Recipe, plugins: Plugins, out: Path | None, listener: Listene
         "data": data.vocabulary.tokenizer.to_json(),
     }
     files = {"tokenizer.json": dump_json(tokenizer), "run.json": dump_json(settings.model_dump(mode="json"))}
+    if out is not None and out.resolve() == Path.cwd():
+        raise BadOption(f"--out {str(out)!r} is the current folder; name a new one")
     if out is not None:
         folder = RunFolder.create(out, files)
     else:
@@ -156,15 +166,15 @@ def _train(recipe: Recipe, plugins: Plugins, out: Path | None, listener: Listene
 def resume(
     run: str | Path | None = None,
     *,
-    plugins: Plugins | None = None,
+    plugins: SomePlugins = None,
     listener: Listener | None = None,
-    warn: Callable[[str], None] = lambda line: None,
+    warn: Callable[[str], None] = ignore,
 ) -> Run:
     """Go on with a run from its newest valid checkpoint; the result is what it would have been without a stop.
 
     Args:
         run: its folder, or a name under ``runs/``; left out: the newest run with a checkpoint.
-        plugins: left out: all that are installed.
+        plugins: left out: all that are installed; a list of files ``["mycell.py"]``: these too.
         listener: is told of progress, reports and checkpoints.
         warn: is told, in one line, when a damaged checkpoint is passed over.
 
@@ -177,7 +187,7 @@ def resume(
         CheckpointError: no checkpoint can be used, or a plugin is missing.
         CorpusError: the corpus is not what it was.
     """
-    plugins = plugins or default_plugins()
+    plugins = choose_plugins(plugins)
     folder = find_run(run, RUNS)
     lock = FolderLock(folder.path)
     try:
@@ -186,7 +196,7 @@ def resume(
         snapshot = folder.load_latest(warn)
         if snapshot is not None and snapshot.state.get("ended"):
             return Run(folder, settings, plugins)
-        _warn_of_changes(settings, warn)
+        _warn_of_changes(settings, plugins, warn)
         model = build_model(plugins, settings)
         vocabulary = read_vocabulary(folder, settings, plugins)
         corpus, title = corpus_of(settings, plugins), settings.corpus.title
@@ -197,7 +207,7 @@ def resume(
         lock.release()
 
 
-def _warn_of_changes(settings: RunSettings, warn: Callable[[str], None]) -> None:
+def _warn_of_changes(settings: RunSettings, plugins: Plugins, warn: Callable[[str], None]) -> None:
     """The same bytes are promised on the same machine and torch only; elsewhere the run goes on, with a word."""
     choose_device(settings.engine.device)  # refuses one that is gone
     now = environment()
@@ -205,6 +215,8 @@ def _warn_of_changes(settings: RunSettings, warn: Callable[[str], None]) -> None
         before = settings.environment.get(name)
         if before != now[name]:
             warn(f"the run began with {name} {before}, this is {now[name]}: its result may differ in the last bits")
+    for line in changed_plugins(plugins, settings):
+        warn(line)
 
 
 def _go(
@@ -248,6 +260,6 @@ def _go(
     if stop.signal_number and not trainer.state.ended:
         raise Interrupted(
             stop.signal_number,
-            f"stopped at step {trainer.state.step}, saved; go on with: seqgen resume {folder.path}",
+            f"stopped at step {trainer.state.step:,}, saved; go on with: seqgen resume {shlex.quote(str(folder.path))}",
         )
     return Run(folder, settings, plugins)

@@ -10,7 +10,7 @@ from seqgen.api.setup import computing, open_corpus
 from seqgen.checkpoint import RunFolder, RunSettings
 from seqgen.corpus import Corpus
 from seqgen.errors import CheckpointError, MissingPlugin, PluginError, SeqgenError, UsageError
-from seqgen.plugins import Plugins
+from seqgen.plugins import Plugins, entry_point_candidates
 from seqgen.registry import Entry
 from seqgen.specs import DomainSpec
 
@@ -28,16 +28,31 @@ def part_entry(plugins: Plugins, kind: str, name: str, settings: RunSettings) ->
         return plugins.registry.get(kind, name)
     package = name.partition(":")[0]
     known = next((plugin for plugin in settings.plugins if plugin.get("package") == package), {})
-    if known.get("sha256"):
-        way_out = f"give its file: --plugin {known.get('distribution')}"
+    distribution = known.get("distribution", package)
+    if package in plugins.plugins:
+        state = f"which is loaded but not used: {plugins.plugins[package].problem or 'it no longer offers it'}"
+    elif known.get("sha256"):
+        state = f"which is not loaded; give its file: --plugin {distribution}"
+    elif package in {candidate.package for candidate in entry_point_candidates()}:
+        state = "which is installed but was told not to load (--no-plugins)"
     else:
-        way_out = f"pip install {known.get('distribution', package)!r}"
-    problem = plugins.plugins[package].problem if package in plugins.plugins else ""
-    state = f"which does not load: {problem}" if problem else "which is not installed"
-    raise MissingPlugin(
-        f"the run needs the {kind} {name!r} of {known.get('distribution', package)} "
-        f"{known.get('version', '')}, {state}; {way_out}"
-    )
+        state = f"which is not installed; pip install {distribution!r}"
+    raise MissingPlugin(f"the run needs the {kind} {name!r} of {distribution} {known.get('version', '')}, {state}")
+
+
+def changed_plugins(plugins: Plugins, settings: RunSettings) -> list[str]:
+    """A line for each plugin of a run that is not the one the run was made with."""
+    lines = []
+    for known in settings.plugins:
+        plugin = plugins.plugins.get(str(known.get("package")))
+        if plugin is None:
+            continue
+        now, what = plugin.provenance, f"{known.get('package')} ({known.get('distribution')})"
+        if now.sha256 != known.get("sha256"):
+            lines.append(f"the plugin {what} is another file than the run was made with")
+        elif now.version != known.get("version"):
+            lines.append(f"the run was made with {what} {known.get('version')}, this is {now.version}")
+    return lines
 
 
 def build_tokenizer(entry: Entry, data: Any) -> Any:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from seqgen.api.setup import computing
 from seqgen.checkpoint import RunSettings
 from seqgen.corpus import Corpus, Splitter, Survey, survey
-from seqgen.errors import CorpusError
+from seqgen.errors import CorpusError, PluginError
 from seqgen.registry import Entry
 
 if TYPE_CHECKING:
@@ -70,6 +72,32 @@ def encode_with(
     if not len(encoded["train"]):
         raise CorpusError(f"corpus {title!r} has no record in its training part; try --split none")
     return Data(counted, vocabulary, encoded)
+
+
+def count_known(corpus: Corpus) -> int:
+    """How many records of held-out files stand in the training part too."""
+    held_out = Counter(record.text for record in corpus if record.split != "train")
+    known = {record.text for record in corpus if record.split == "train" and record.text in held_out}
+    return sum(held_out[text] for text in known)
+
+
+def try_out(model: Any, data: Data, entry: Entry) -> None:
+    """Run the model once, so that a part that cannot work is told before there is a run folder.
+
+    Raises:
+        PluginError: the logits have the wrong shape.
+    """
+    import numpy
+    import torch
+
+    ids_BT = data.encoded["train"].take(numpy.arange(min(2, len(data.encoded["train"])))).ids_BT
+    model.eval()
+    with computing(), torch.no_grad():
+        logits_BTV, _ = model(ids_BT, model.initial_state(len(ids_BT)))
+    model.train()
+    wanted = (*ids_BT.shape, data.vocabulary.size)
+    if tuple(logits_BTV.shape) != wanted:
+        raise PluginError(f"{entry.what} of {entry.package} gives logits {tuple(logits_BTV.shape)}, not {wanted}")
 
 
 def check_unchanged(data: Data, settings: RunSettings) -> None:

@@ -92,6 +92,8 @@ def resolve(request: Request, plugins: Plugins) -> Recipe:
     Raises:
         UsageError: an unknown name, an unknown option or an impossible value.
     """
+    if (request.valid or request.test) and "split" in request.flags.get("train", {}):
+        raise BadOption("give held-out files (--valid, --test) or a --split, not both")
     toml = read_toml(request.config) if request.config else {}
     names = _names(toml, request.config)
     parts, implied = _find_parts(request, names, plugins)
@@ -141,8 +143,8 @@ def _find_parts(request: Request, names: Mapping[str, str], plugins: Plugins) ->
     tokenizer = request.tokenizer or names.get("tokenizer") or domain.spec.tokenizer
     model = registry.get("model", request.model or names.get("model") or "recurrent", hint)
     assert isinstance(model.spec, ModelSpec)
-    cell_name = request.cell or names.get("cell")
-    if not model.spec.uses_cell and cell_name:
+    cell_name = request.cell if request.cell is not None else names.get("cell")
+    if not model.spec.uses_cell and cell_name is not None:
         raise UsageError(f"the model {model.spec.name!r} is not made of cells: leave --cell {cell_name} out")
     parts = {
         "corpus": corpus,
@@ -151,7 +153,7 @@ def _find_parts(request: Request, names: Mapping[str, str], plugins: Plugins) ->
         "model": model,
     }
     if model.spec.uses_cell:
-        parts["cell"] = registry.get("cell", cell_name or "gru", hint)
+        parts["cell"] = registry.get("cell", "gru" if cell_name is None else cell_name, hint)
     return parts, {"corpus": implied}
 
 

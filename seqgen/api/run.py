@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seqgen.api.parts import build_model, corpus_of, domain_part, read_vocabulary
+from seqgen.api.parts import build_model, changed_plugins, corpus_of, domain_part, read_vocabulary
 from seqgen.api.prepare import splitter_of
-from seqgen.api.setup import computing, default_plugins
+from seqgen.api.setup import SomePlugins, choose_plugins, computing, ignore
 from seqgen.checkpoint import RunFolder, RunSettings, find_run
 from seqgen.config import build_options
 from seqgen.corpus import Corpus
@@ -30,15 +30,15 @@ def load(
     run: str | Path | None = None,
     *,
     checkpoint: str | int = "best",
-    plugins: Plugins | None = None,
-    warn: Callable[[str], None] = lambda line: None,
+    plugins: SomePlugins = None,
+    warn: Callable[[str], None] = ignore,
 ) -> Run:
     """A finished or interrupted run.
 
     Args:
         run: its folder, or a name under ``runs/``; left out: the newest run with a checkpoint.
         checkpoint: "best", "latest", or a step.
-        plugins: left out: all that are installed.
+        plugins: left out: all that are installed; a list of files ``["mycell.py"]``: these too.
         warn: is told, in one line, when a damaged checkpoint is passed over.
 
     Raises:
@@ -46,7 +46,7 @@ def load(
         CheckpointError: its run.json is damaged or too new.
     """
     folder = find_run(run, RUNS)
-    return Run(folder, folder.settings(), plugins or default_plugins(), checkpoint, warn)
+    return Run(folder, folder.settings(), choose_plugins(plugins), checkpoint, warn)
 
 
 class Run:
@@ -66,7 +66,7 @@ class Run:
         settings: RunSettings,
         plugins: Plugins,
         checkpoint: str | int = "best",
-        warn: Callable[[str], None] = lambda line: None,
+        warn: Callable[[str], None] = ignore,
     ) -> None:
         self.folder, self.settings, self.plugins = folder, settings, plugins
         self._checkpoint, self._warn = checkpoint, warn
@@ -103,6 +103,8 @@ class Run:
     @functools.cached_property
     def _loaded(self) -> tuple[Any, Mapping[str, Any]]:
         snapshot = self._snapshot()
+        for line in changed_plugins(self.plugins, self.settings):
+            self._warn(line)
         model = build_model(self.plugins, self.settings)
         try:
             model.load_state_dict(snapshot.model)
@@ -149,8 +151,8 @@ class Run:
             UnknownSymbol: the prefix holds a symbol that the corpus did not.
             TooFewRows: ``unique`` found fewer, after those it found have been given.
         """
-        if n < 0:
-            raise BadOption(f"the number of rows must be at least 0, not {n}")
+        if not isinstance(n, int) or n < 0:
+            raise BadOption(f"the number of rows must be a whole number, at least 0, not {n!r}")
         from seqgen.sampling import unique_rows
 
         sampler = self._sampler(options, processors or {})

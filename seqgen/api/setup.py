@@ -11,7 +11,7 @@ from typing import Any
 
 from seqgen.corpus import MAX_LINE_CHARS, Corpus, TextFile, WithHeldOut
 from seqgen.errors import PluginError, UnknownName, UsageError
-from seqgen.plugins import Plugins, entry_point_candidates
+from seqgen.plugins import Plugins, entry_point_candidates, file_candidate
 from seqgen.registry import Entry
 from seqgen.specs import CorpusSpec
 
@@ -19,9 +19,31 @@ from seqgen.specs import CorpusSpec
 @functools.cache
 def default_plugins() -> Plugins:
     """The installed plugins, loaded once; problems are Python warnings."""
-    plugins = Plugins(warn=lambda line: warnings.warn(line, RuntimeWarning, stacklevel=2))
+    plugins = Plugins(warn=_warn)
     plugins.load(entry_point_candidates())
     return plugins
+
+
+def _warn(line: str) -> None:
+    warnings.warn(line, RuntimeWarning, stacklevel=2)
+
+
+SomePlugins = Plugins | Iterable[str | Path] | None
+
+
+def choose_plugins(plugins: SomePlugins) -> Plugins:
+    """The plugins that a Python user means: None is all that are installed, files come on top of these."""
+    if plugins is None or isinstance(plugins, Plugins):
+        return plugins or default_plugins()
+    if isinstance(plugins, str | Path):
+        plugins = [plugins]
+    chosen = Plugins(warn=_warn)
+    chosen.load([*entry_point_candidates(), *(file_candidate(Path(path)) for path in plugins)])
+    return chosen
+
+
+def ignore(line: str) -> None:
+    """A message that nobody listens to."""
 
 
 # -- corpora
@@ -40,6 +62,8 @@ def sort_out_corpus(name: str | Path, plugins: Plugins) -> tuple[Entry, dict[str
         UnknownName: neither.
         UsageError: a path that does not exist.
     """
+    if not isinstance(name, str | Path) or not str(name):
+        raise UsageError(f"a corpus is a registered name or the path of a file, not {name!r:.60}")
     text = str(name)
     if isinstance(name, str) and plugins.registry.has("corpus", text):
         return plugins.registry.get("corpus", text), {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -84,6 +85,7 @@ class TrainDisplay:
     def summary(self, run: Run) -> None:
         """The end of a training: the curve of the loss, samples with what is known of them, what to type next."""
         if session.quiet:
+            session.stdout.write(f"{run.path}\n")
             return
         rows = sample_rows(run, run.sample(_SAMPLES))
         metrics = run.metrics
@@ -99,10 +101,13 @@ class TrainDisplay:
             bits = f"{lines[-1]['valid_bits_per_char']:.3f} bits/char, " if lines else ""
             view.append(Text(f"best      {best:.3f} nats/symbol, {bits}at step {run.state['best_step']:,}"))
         view.append(samples_table(rows, run.renderer))
-        name = run.folder.name if run.path.resolve().parent == RUNS.resolve() else str(run.path)
+        short = run.path.resolve().parent == RUNS.resolve()
+        name = shlex.quote(run.folder.name if short else str(run.path))
         prefix = rows[0]["text"][:2] if rows and rows[0]["text"][:2].isalnum() else ""
         view.append(Text("Next:"))
-        files = "".join(f" --plugin {plugin['distribution']}" for plugin in run.settings.plugins if plugin["sha256"])
+        files = "".join(
+            f" --plugin {shlex.quote(plugin['distribution'])}" for plugin in run.settings.plugins if plugin["sha256"]
+        )
         view.append(Text(f"  seqgen sample {name} -n 20" + (f" --prefix {prefix}" if prefix else "") + files))
         view.append(Text(f"  seqgen evaluate {name}{files}"))
         view.append(Text("  seqgen list cells"))

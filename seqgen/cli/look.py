@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from seqgen.cli.common import Json, everywhere, session, show, show_json
-from seqgen.errors import CheckpointError, PluginError, UnknownName
+from seqgen.errors import CheckpointError, PluginError, UnknownName, UsageError
 from seqgen.registry import Entry
 from seqgen.specs import KINDS, LoadableSpec
 
@@ -81,14 +81,21 @@ def list_names(
 
 def show_one(
     *,
-    kind: Annotated[str, typer.Argument(help="corpus, cell, ...", autocompletion=_complete_kind)],
-    name: Annotated[str, typer.Argument(help="Its name; a corpus may be a file.", autocompletion=_complete_name)],
+    kind: Annotated[str, typer.Argument(help="corpus, cell, ...; or train.", autocompletion=_complete_kind)],
+    name: Annotated[
+        str | None, typer.Argument(help="Its name; a corpus may be a file.", autocompletion=_complete_name)
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Show one thing: what it is, its options, and of a corpus what is in it."""
+    """Show one thing, its options, and of a corpus what is in it; `show train` has the options of training."""
     from seqgen.api import sort_out_corpus
     from seqgen.render import corpus_view, options_table, spec_view
 
+    if kind == "train" and name is None:
+        _show_train(as_json)
+        return
+    if name is None:
+        raise UsageError(f"say which: seqgen show {kind} NAME (seqgen list {kind} has the names)")
     single, plugins, implied = _kind(kind), session.plugins, dict[str, Any]()
     if single == "corpus":
         found, implied = sort_out_corpus(name, plugins)
@@ -100,18 +107,31 @@ def show_one(
         show_json(facts | {"options": options} | (profile or {}))
         return
     table = options_table(options, single) if options is not None and single != "domain" else None
-    show(spec_view(facts, table))
-    if profile is not None:
-        show(corpus_view(profile))
+    show(spec_view(facts, table) if profile is None else corpus_view(profile, facts))
+
+
+def _show_train(as_json: bool) -> None:
+    from seqgen.config import TrainSettings, describe_options
+    from seqgen.render import options_table
+
+    options = describe_options(TrainSettings)
+    if as_json:
+        show_json(options)
+    else:
+        show(options_table(options, "train"))
 
 
 def _facts(entry: Entry) -> dict[str, Any]:
     facts: dict[str, Any] = {entry.spec.kind: entry.spec.name}
     for name, value in vars(entry.spec).items():
-        if name not in ("name", "options"):
-            facts[name] = value if isinstance(value, int | dict | str) else str(value)
-        if isinstance(value, tuple):
+        if name == "recommended":
+            facts[name] = ", ".join(
+                f"{part}.{key}={item}" for part, options in value.items() for key, item in options.items()
+            )
+        elif isinstance(value, tuple):
             facts[name] = ", ".join(map(str, value))
+        elif name not in ("name", "options") and value is not None:
+            facts[name] = value if isinstance(value, bool | str) else str(value)
     plugin = session.plugins.plugins[entry.package].provenance
     return facts | {"package": f"{entry.package} ({plugin.distribution} {plugin.version})"}
 

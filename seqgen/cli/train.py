@@ -124,6 +124,7 @@ def train(
             out=out,
             plugins=session.plugins,
             listener=display.on_event,
+            warn=lambda line: say(f"seqgen: {line}", always=True),
         )
     display.summary(run)
 

@@ -65,13 +65,15 @@ def _complaint(error: ValidationError, model: type[BaseModel], part: str) -> str
     first = error.errors()[0]
     name = ".".join(str(item) for item in first["loc"])
     if first["type"] == "extra_forbidden":
-        known = did_you_mean(name, model.model_fields) or f"; {part} has no options"
+        listed = f"; known: {', '.join(model.model_fields)}" if model.model_fields else f"; {part} has no options"
+        known = did_you_mean(name, model.model_fields) or listed
         return f"{part} has no option {name!r}{known}"
     if first["type"] == "missing":
         return f"{part} needs the option {name!r}"
     reason = first["msg"].removeprefix("Value error, ")
     where = f"option {name!r} of {part}" if name else part
-    return f"{where}: {reason[:1].lower()}{reason[1:]}, not {first['input']!r}"
+    seen = "" if repr(first["input"]) in reason else f", not {first['input']!r}"
+    return f"{where}: {reason[:1].lower()}{reason[1:]}{seen}"
 
 
 def describe_options(model: type[BaseModel]) -> list[dict[str, Any]]:

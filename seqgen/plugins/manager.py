@@ -170,6 +170,8 @@ class Plugins:
 
     def broken_hint(self) -> str:
         """For messages about unknown names: which plugins did not load."""
+        if len(self.plugins) == 1:
+            return "no plugin is loaded"
         broken = [name for name, plugin in self.plugins.items() if plugin.problem]
         return f"not loaded: {', '.join(broken)} (see seqgen plugins)" if broken else ""
 

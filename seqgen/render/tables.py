@@ -100,13 +100,13 @@ def spec_view(facts: Mapping[str, Any], options: RenderableType | None = None) -
     return Group(table, *([Text(""), options] if options is not None else []))
 
 
-def corpus_view(profile: Mapping[str, Any], width: int = 40) -> Group:
-    """What ``seqgen.corpus.profile`` counted: figures, length histogram, symbols, every n-th record."""
+def corpus_view(profile: Mapping[str, Any], facts: Mapping[str, Any], width: int = 40) -> Group:
+    """What is known of a corpus and what ``seqgen.corpus.profile`` counted: figures, lengths, every n-th record."""
     counts = {name: profile[name] for name in ("records", "characters", "longest", "duplicates")}
     labels = ", ".join(f"{visible(label)} {n:,}" for label, n in profile["labels"].items())
-    facts = spec_view({**counts, "labels": labels, "symbols": f"{len(profile['symbols'])} distinct"})
+    known = spec_view({**facts, **counts, "labels": labels, "symbols": f"{len(profile['symbols'])} distinct"})
     symbols = Text(" ".join(visible(symbol) if symbol != " " else "␠" for symbol in profile["symbols"]))
-    parts: list[RenderableType] = [facts, Text(""), symbols, Text(""), _histogram(profile["lengths"], width)]
+    parts: list[RenderableType] = [known, Text(""), symbols, Text(""), _histogram(profile["lengths"], width)]
     every = profile["every"]
     parts += [Text(f"\nevery {_ordinal(every)} record:" if every > 1 else "\nthe records:", style="bold")]
     parts += [Text("  " + visible(text), overflow="fold") for text in profile["shown"]]

@@ -34,4 +34,5 @@ def unique_rows(rows: Iterable[Sample], n: int, canonical: Callable[[str], str])
             if len(seen) == n:
                 return
     if len(seen) < n:
-        raise TooFewRows(f"only {len(seen)} different rows among {effort:,} drawn, not {n}; ask for fewer or raise -t")
+        found = f"{len(seen)} different {'row' if len(seen) == 1 else 'rows'}"
+        raise TooFewRows(f"only {found} among {effort:,} drawn, not {n}; ask for fewer or raise -t")

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from seqgen.config import TrainSettings
 
+_EVERY_UNKNOWN = 250  # steps between evaluations when it is not known how many there will be
+
 
 @dataclass(frozen=True)
 class Schedule:
@@ -30,11 +32,12 @@ class Schedule:
         return max(1, min(given)) if given else None
 
     def eval_every(self) -> int:
-        """Steps between evaluations: as set, else about 20 in a run that is limited by steps, at least 50 apart."""
+        """Steps between evaluations: as set, else about 20 in a run of known steps, at least 50 apart."""
         if self.settings.eval_every is not None:
             return self.settings.eval_every
         most = self.most_steps()
-        return 250 if most is None else max(min(50, most), -(-most // 20))
+        every = _EVERY_UNKNOWN if most is None else max(min(50, most), -(-most // 20))
+        return min(every, _EVERY_UNKNOWN) if self.settings.time_s is not None else every
 
     def share(self, step: int, elapsed_s: float) -> float:
         """How much of the run is done, 0 to 1."""
