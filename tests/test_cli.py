@@ -23,7 +23,8 @@ def test_train_shows_what_a_person_wants(cli, words, in_tmp):
     result = cli("train", "--corpus", words, *TRAIN, "--split", "80/10/10", "-o", "eval_every=2")
     assert result.code == 0 and result.out == ""
     lines = result.err.splitlines()
-    assert lines[0].startswith("training runs/words-vanilla-001: words, ") and "parameters" in lines[0]
+    assert lines[0].startswith("training runs/words-vanilla-001: vanilla, ") and "parameters" in lines[0]
+    assert lines[1].startswith("words: ") and "validation" in lines[1]
     reports = [line for line in lines if re.match(r"step +\d", line)]
     assert len(reports) == 2 and "held out" in reports[0] and "bits/char" in reports[0] and " · " in reports[0]
     for expected in ("held out  ", "▁", "bits/char", "Next:", "seqgen sample words-vanilla-001"):
@@ -365,7 +366,7 @@ def test_no_command_shows_help(cli):
     assert result.code == 0 and "Usage" in result.out and result.err == ""
 
 
-@pytest.mark.parametrize("name", ["json", "numpy"])
+@pytest.mark.parametrize("name", ["json", "numpy", "__main__"])
 def test_a_plugin_file_may_not_take_the_name_of_a_module(cli, tmp_path, name):
     (tmp_path / f"{name}.py").touch()
     result = cli("list", "--plugin", tmp_path / f"{name}.py")

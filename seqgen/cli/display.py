@@ -56,7 +56,8 @@ class TrainDisplay:
         """Show an event."""
         if isinstance(event, training.Started):
             self.started = True
-            self._say(_headline(folder, event.settings, event.step))
+            for line in _headlines(folder, event.settings, event.step):
+                self._say(line)
             if session.verbose:
                 self._say(_engine(event.settings))
         elif isinstance(event, training.Progress):
@@ -78,7 +79,7 @@ class TrainDisplay:
 
     def _say(self, line: str) -> None:
         if self._live:
-            self._bar.console.print(Text(line, overflow="ellipsis", no_wrap=True))
+            self._bar.console.print(Text(line), no_wrap=True, overflow="ellipsis")
         else:
             say(line)
 
@@ -138,17 +139,17 @@ def sample_rows(run: Run, samples: list[Any]) -> list[dict[str, Any]]:
     ]
 
 
-def _headline(folder: RunFolder, settings: RunSettings, step: int) -> str:
+def _headlines(folder: RunFolder, settings: RunSettings, step: int) -> list[str]:
     corpus, parts = settings.corpus, settings.corpus.parts
-    cell = f"{settings.cell.name.rpartition(':')[2]}, " if settings.cell else ""
+    architecture = (settings.cell or settings.model).name.rpartition(":")[2]
     held_out = f"{parts['valid']:,} validation, {parts['test']:,} test"
     if not parts["valid"]:
         held_out += " (nothing held out to validate: no early stopping)"
     action = f"resuming {folder.path} at step {step:,}" if step else f"training {folder.path}"
-    return (
-        f"{action}: {visible(corpus.title)}, {parts['train']:,} records, {held_out}; "
-        f"{cell}{settings.n_parameters:,} parameters"
-    )
+    return [
+        f"{action}: {architecture}, {settings.n_parameters:,} parameters",
+        f"{visible(corpus.title)}: {parts['train']:,} training records, {held_out}",
+    ]
 
 
 def _engine(settings: RunSettings) -> str:

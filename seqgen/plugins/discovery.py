@@ -65,11 +65,19 @@ def file_candidate(path: Path) -> Candidate:
         raise UsageError(f"no such plugin file: {str(path)!r}")
     if path.suffix != ".py" or not path.stem.isidentifier():
         raise UsageError(f"{str(path)!r} is not a Python file with a module's name, like mycell.py")
-    known = importlib.util.find_spec(path.stem)
-    if known is not None and Path(str(known.origin)).resolve() != path.resolve():
+    if not _is_free(path):
         raise UsageError(f"{str(path)!r} has the name of a module that exists already: rename the file")
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     return Candidate(path.stem, path.name, digest[:12], lambda: _import_file(path), sha256=digest)
+
+
+def _is_free(path: Path) -> bool:
+    """Whether a file's name as a module is taken by nothing but the file itself."""
+    try:
+        known = importlib.util.find_spec(path.stem)
+    except ValueError:  # a module without a spec, such as __main__
+        return False
+    return known is None or Path(str(known.origin)).resolve() == path.resolve()
 
 
 def _import_file(path: Path) -> Any:
