@@ -14,7 +14,7 @@ from seqgen.api.prepare import Data, check_unchanged, count_known, encode_with, 
 from seqgen.api.recipe import Recipe, Request, resolve
 from seqgen.api.run import RUNS, Run
 from seqgen.api.setup import SomePlugins, choose_device, choose_plugins, choose_threads, computing, ignore, open_corpus
-from seqgen.checkpoint import EngineSettings, RunFolder, RunSettings, find_run
+from seqgen.checkpoint import EngineSettings, RunFolder, RunSettings, Snapshot, find_run
 from seqgen.config import parse_duration_s
 from seqgen.corpus import Splitter
 from seqgen.errors import BadOption, Diverged, Interrupted, PluginError
@@ -226,7 +226,7 @@ def _go(
     data: Data,
     model: Any,
     listener: Listener | None,
-    snapshot: Any = None,
+    snapshot: Snapshot | None = None,
 ) -> Run:
     from seqgen.sampling import Sample, Sampler, SampleSettings
     from seqgen.training import Ended, Report, Saved, Started, Trainer, graceful_stop

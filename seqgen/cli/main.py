@@ -18,7 +18,7 @@ from typer.main import get_command
 from seqgen import __version__
 from seqgen.cli import checkpoint, evaluate, look, sample, train
 from seqgen.cli.common import ReaderGone, everywhere, say, session
-from seqgen.errors import DiskError, Interrupted, SeqgenError
+from seqgen.errors import DiskError, Interrupted, PluginError, SeqgenError, UsageError
 from seqgen.plugins import Plugins, entry_point_candidates, file_candidate
 from seqgen.registry import one_line
 
@@ -40,7 +40,7 @@ def main(arguments: Sequence[str]) -> int:
             stream.reconfigure(errors="backslashreplace")  # a terminal that cannot show a character shows its code
     try:
         with _terminating():
-            session.plugins = _load_plugins(arguments)
+            _load_plugins(arguments)
             code = get_command(build_app()).main(list(arguments) or ["--help"], "seqgen", standalone_mode=False)
             sys.stdout.flush()
             return int(code or 0)
@@ -48,30 +48,27 @@ def main(arguments: Sequence[str]) -> int:
         # Nothing more to say, and nothing left for Python to flush at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except OSError as error:
-        if session.debug:
-            traceback.print_exc()
-        return _fail(f"cannot write the result: {error.strerror or one_line(error)}", DiskError.exit_code)
-    except SeqgenError as error:
-        if session.debug:
-            traceback.print_exc()
-        return _fail(str(error), error.exit_code)
     except Exception as error:
         if session.debug:
             traceback.print_exc()
-        if hasattr(error, "format_message"):  # a usage error of the parser, whose classes are private to typer
-            return _fail(error.format_message(), 2) if error.format_message() else 2
-        if type(error).__name__ == "Abort":
-            return _fail("aborted", 1)
-        text = one_line(error)
-        if guilty := session.plugins.guilty(error):
-            return _fail(f"plugin {guilty} failed: {type(error).__name__}: {text} (--debug shows where)", 5)
-        return _fail(f"unexpected {type(error).__name__}: {text} (--debug shows where; please report it)", 1)
+        line, code = _verdict(error)
+        if line:
+            say(f"seqgen: {line}", always=True)
+        return code
 
 
-def _fail(line: str, code: int) -> int:
-    say(f"seqgen: {line}", always=True)
-    return code
+def _verdict(error: Exception) -> tuple[str, int]:
+    """What an error that nothing below has handled means: a line for the user, and the exit code."""
+    if isinstance(error, SeqgenError):
+        return str(error), error.exit_code
+    if hasattr(error, "format_message"):  # a usage error of the parser, whose classes are private to typer
+        return str(error.format_message()), UsageError.exit_code
+    text = f"{type(error).__name__}: {one_line(error)}"
+    if guilty := session.plugins.guilty(error):
+        return f"plugin {guilty} failed: {text} (--debug shows where)", PluginError.exit_code
+    if isinstance(error, OSError):
+        return f"cannot write the result: {error.strerror or one_line(error)}", DiskError.exit_code
+    return f"unexpected {text} (--debug shows where; please report it)", SeqgenError.exit_code
 
 
 @contextlib.contextmanager
@@ -93,7 +90,7 @@ def _terminating() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _load_plugins(arguments: Sequence[str]) -> Plugins:
+def _load_plugins(arguments: Sequence[str]) -> None:
     """Plugins may bring commands, so they are loaded before the arguments are parsed."""
     files: list[Path] = []
     options = list(arguments[: arguments.index("--")] if "--" in arguments else arguments)
@@ -102,11 +99,10 @@ def _load_plugins(arguments: Sequence[str]) -> Plugins:
             files.append(Path(options[index + 1]))
         elif argument.startswith("--plugin="):
             files.append(Path(argument.removeprefix("--plugin=")))
-    plugins = Plugins(warn=lambda line: say(f"seqgen: {line}", always=True))
+    session.plugins = Plugins(warn=lambda line: say(f"seqgen: {line}", always=True))
     if "--no-plugins" not in options:
-        plugins.load(entry_point_candidates())
-    plugins.load([file_candidate(path) for path in files])
-    return plugins
+        session.plugins.load(entry_point_candidates())
+    session.plugins.load([file_candidate(path) for path in files])
 
 
 def build_app() -> typer.Typer:
