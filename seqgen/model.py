@@ -60,7 +60,7 @@ class RecurrentModel(nn.Module):
 
     def forward(self, ids_BT: Tensor, state: State) -> tuple[Tensor, State]:
         """Logits (B, T, V) of the next symbol after each id, and the state after the last one."""
-        if self.stack.projects() and self.embedding.num_embeddings <= ids_BT.numel():
+        if self.stack.scans() and self.embedding.num_embeddings <= ids_BT.numel():
             # One product over the V symbols instead of one over all B x T inputs; a row of the table is a symbol's.
             hidden_BTH, state = self.stack(self._look_up(self._table_VP(), ids_BT), state, projected=True)
         else:
@@ -69,7 +69,7 @@ class RecurrentModel(nn.Module):
 
     def stepper(self) -> Stepper:
         """A step for sampling that looks the first layer's projection up in a table made once; weights must rest."""
-        if not self.stack.projects():
+        if not self.stack.steps():
             return generic_stepper(self)
         table_VP = self._table_VP()
 

@@ -46,6 +46,15 @@ def test_stack_feeds_layers_and_keeps_their_states():
     assert torch.equal(projected, y)
 
 
+def test_a_form_of_its_own_is_what_a_sequence_runs_through():
+    class Faster(Adder):
+        def forward(self, x_BTI, state):
+            y_BTH = x_BTI.cumsum(1) + state["h"][0][:, None]
+            return y_BTH, {"h": [y_BTH[:, -1]]}
+
+    assert Stack([Adder(3)]).scans() and Stack([Faster(3)]).steps() and not Stack([Faster(3)]).scans()
+
+
 def test_dropout_between_layers_only_while_training():
     torch.manual_seed(0)
     stack = Stack([Adder(30), Adder(30)], dropout=0.5)

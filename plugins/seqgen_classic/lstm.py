@@ -40,6 +40,17 @@ class LSTMCell(seqgen.StepCell):
         """H = c = 0."""
         return self.zeros(batch_size), self.zeros(batch_size)
 
+    def forward(self, x_BTI: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """Whole sequences go through torch's fused layer, about twice as fast; a single step by the equations."""
+        if x_BTI.shape[1] == 1:
+            return super().forward(x_BTI, state)
+        before = tuple(leaf_BH[None] for leaf_BH in state)
+        bias = self.input.bias
+        weights = [self.input.weight, self.recurrent.weight, bias, torch.zeros_like(bias)]
+        y_BTH, h_1BH, c_1BH = torch.lstm(x_BTI, before, weights, True, 1, 0.0, self.training, False, True)
+        # The fused layer's memory is time-major, and a dropout after it would draw its mask in that order.
+        return y_BTH.contiguous(), (h_1BH[0], c_1BH[0])
+
     def project(self, x_BTI: Tensor) -> Tensor:
         """W x, for i, f, g and o."""
         return self.input(x_BTI)

@@ -35,9 +35,13 @@ class Stack(Cell):
         """The layers' states, from the input up."""
         return tuple(cell.initial_state(batch_size) for cell in self.layers)
 
-    def projects(self) -> bool:
+    def steps(self) -> bool:
         """Whether the first layer is a step cell, so that its input may be given as ``project`` makes it."""
         return isinstance(self.layers[0], StepCell)
+
+    def scans(self) -> bool:
+        """Whether that is also how it runs best over a sequence: it brings no ``forward`` of its own."""
+        return self.steps() and type(self.layers[0]).forward is StepCell.forward
 
     def project(self, x_BTI: Tensor) -> Tensor:
         """The projection of the first layer, a step cell."""

@@ -7,6 +7,8 @@ import pytest
 import torch
 from torch import nn
 
+import seqgen
+
 pytest.importorskip("seqgen_classic")
 from seqgen_classic.gru import GRUCell
 from seqgen_classic.lstm import LSTMCell
@@ -62,11 +64,30 @@ def test_vanilla_is_the_notebooks_dense_layer():
     assert np.allclose(cell(x[:, None], h)[1].detach().numpy(), expected, atol=1e-6)
 
 
-def test_lstm_is_torchs():
+class LSTMByItsEquations(LSTMCell):
+    """Without the fused form."""
+
+    forward = seqgen.StepCell.forward
+
+
+@pytest.mark.parametrize("form", [LSTMCell, LSTMByItsEquations])
+def test_lstm_is_torchs(form):
     torch.manual_seed(0)
-    ours, theirs = LSTMCell(I, H), nn.LSTM(I, H, batch_first=True)
+    ours, theirs = form(I, H), nn.LSTM(I, H, batch_first=True)
     copy_gates(ours, theirs)
     compare(ours, theirs, lambda state: state)
+
+
+def test_both_forms_of_the_lstm_have_the_same_gradients():
+    torch.manual_seed(0)
+    fused = LSTMCell(I, H).double()
+    plain = LSTMByItsEquations(I, H).double()
+    plain.load_state_dict(fused.state_dict())
+    x, weights = torch.randn(B, T, I, dtype=torch.float64), torch.randn(B, T, H, dtype=torch.float64)
+    for cell in (fused, plain):
+        (run(cell, x)[0] * weights).sum().backward()
+    for one, other in zip(fused.parameters(), plain.parameters(), strict=True):
+        assert torch.allclose(one.grad, other.grad, rtol=1e-9, atol=1e-9)
 
 
 def test_the_forget_gate_starts_open():
