@@ -73,15 +73,29 @@ class Entry:
 
         return build_options(self.options_model(), values, self.what)
 
-    def build(self, values: Mapping[str, Any]) -> Any:
-        """What ``load(**options)`` gives, for the kinds that are made from their options alone.
+    def build(self, values: Mapping[str, Any], *arguments: Any) -> Any:
+        """What ``load(*arguments, **options)`` gives.
+
+        Args:
+            values: options, checked and completed with the defaults.
+            arguments: what comes before them, for kinds that need it.
 
         Raises:
             BadOption: an unknown option or an impossible value.
+            UsageError: it does not fit into memory.
             PluginError: the plugin's code failed.
         """
         target, options = self.load(), self.options(values)
-        return self._guarded(lambda: target(**options))
+
+        def construct() -> Any:
+            try:
+                return target(*arguments, **options)
+            except (MemoryError, RuntimeError) as error:
+                if isinstance(error, MemoryError) or "allocate memory" in str(error):
+                    raise UsageError(f"{self.what} does not fit into memory with {options}; make it smaller") from None
+                raise
+
+        return self._guarded(construct)
 
     def _guarded(self, function: Any) -> Any:
         try:

@@ -16,17 +16,14 @@ _MOST_REFERENCE = 10_000
 
 def evaluate(run: Run, n: int, seed: int) -> dict[str, Any]:
     """Held-out losses of a run, and figures of ``n`` samples drawn with ``seed``."""
-    import torch
-
-    from seqgen.evaluation import held_out_loss, judge
+    from seqgen.evaluation import held_out_loss, judge, penalty
 
     settings = run.settings
     splitter = splitter_of(settings)
     data = encode_with(run.corpus, settings.corpus.title, run.vocabulary, splitter)
     check_unchanged(data, settings)
     result: dict[str, Any] = {"run": run.folder.name, "step": run.state["step"]}
-    penalty_V = torch.zeros(run.vocabulary.size)
-    penalty_V[~torch.from_numpy(run.vocabulary.allowed_V())] = -torch.inf
+    penalty_V = penalty(run.vocabulary)
     with computing(settings.engine.threads):
         for part, name in (("valid", "validation"), ("test", "test")):
             if len(data.encoded[part]):

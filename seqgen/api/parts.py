@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from seqgen.api.setup import computing, open_corpus
 from seqgen.checkpoint import RunFolder, RunSettings
 from seqgen.corpus import Corpus
-from seqgen.errors import CheckpointError, MissingPlugin, PluginError, SeqgenError, UsageError
+from seqgen.errors import CheckpointError, MissingPlugin, PluginError
 from seqgen.plugins import Plugins, entry_point_candidates
 from seqgen.registry import Entry
 from seqgen.specs import DomainSpec
@@ -73,37 +73,26 @@ def build_model(plugins: Plugins, settings: RunSettings) -> Any:
 
     from seqgen.batches import derive_seed
 
-    model_entry = part_entry(plugins, "model", settings.model.name, settings)
+    entry = part_entry(plugins, "model", settings.model.name, settings)
     arguments: list[Any] = [settings.n_symbols]
     if settings.cell is not None:
-        cell = part_entry(plugins, "cell", settings.cell.name, settings)
-        cell_class, cell_options = cell.load(), cell.options(settings.cell.options)
-        arguments.append(functools.partial(_guarded, cell, cell_class, cell_options))
-    options = model_entry.options(settings.model.options)
+        cell_entry = part_entry(plugins, "cell", settings.cell.name, settings)
+        arguments.append(functools.partial(_build_cell, cell_entry, settings.cell.options))
     with computing():
         torch.manual_seed(derive_seed("init", settings.train.seed))
-        model = _guarded(model_entry, model_entry.load(), options, *arguments)
+        model = entry.build(settings.model.options, *arguments)
     if not isinstance(model, torch.nn.Module):
-        raise PluginError(f"{model_entry.what} of {model_entry.package} gave {model!r:.60}, not a torch.nn.Module")
+        raise PluginError(f"{entry.what} of {entry.package} gave {model!r:.60}, not a torch.nn.Module")
     return model
 
 
-def _guarded(entry: Entry, build: Callable[..., Any], options: Mapping[str, Any], *arguments: Any) -> Any:
+def _build_cell(entry: Entry, options: Mapping[str, Any], input_size: int, hidden_size: int) -> Any:
     from seqgen.cells import Cell
 
-    try:
-        built = build(*arguments, **options)
-    except SeqgenError:
-        raise
-    except Exception as error:
-        if "allocate memory" in str(error) or isinstance(error, MemoryError):
-            raise UsageError(f"{entry.what} does not fit into memory with {dict(options)}; make it smaller") from None
-        raise PluginError(
-            f"{entry.what} of {entry.package} cannot be built: {type(error).__name__}: {error}"
-        ) from error
-    if entry.spec.kind == "cell" and not isinstance(built, Cell):
-        raise PluginError(f"{entry.what} of {entry.package} is {built!r:.60}, not a seqgen.Cell")
-    return built
+    cell = entry.build(options, input_size, hidden_size)
+    if not isinstance(cell, Cell):
+        raise PluginError(f"{entry.what} of {entry.package} is {cell!r:.60}, not a seqgen.Cell")
+    return cell
 
 
 def domain_of(settings: RunSettings, plugins: Plugins) -> DomainSpec:

@@ -208,10 +208,9 @@ class Run:
 
     def canonical(self, text: str) -> str:
         """The form by which "unique" and "novel" compare texts."""
-        if self.validator is None:
-            return text
-        verdict = self.validator.validate(text)
-        return verdict.canonical if verdict.canonical is not None else text
+        from seqgen.evaluation import canonical_form
+
+        return canonical_form(text, self.validator)
 
     def where(self, texts: Sequence[str]) -> dict[str, str]:
         """Where texts stand in the corpus: "train", "valid", "test" or "new"."""

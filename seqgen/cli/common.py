@@ -98,6 +98,11 @@ def say(line: str, *, always: bool = False) -> None:
             forget_stderr()
 
 
+def warn(line: str) -> None:
+    """A problem, told even when quiet."""
+    say(f"seqgen: {line}", always=True)
+
+
 def show(view: RenderableType) -> None:
     """A result for people, on stdout."""
     stdout().print(view)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from seqgen.cli.common import Json, RunName, everywhere, say, session, show, show_json
+from seqgen.cli.common import Json, RunName, everywhere, session, show, show_json, warn
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -30,7 +30,7 @@ def evaluate(
         run,
         checkpoint=checkpoint,
         plugins=session.plugins,
-        warn=lambda line: say(f"seqgen: {line}", always=True),
+        warn=warn,
     )
     figures = loaded.evaluate(n, seed=seed)
     if as_json:

@@ -8,19 +8,21 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from types import FrameType
+from typing import Annotated
 
 import typer
 from typer.main import get_command
 
 from seqgen import __version__
 from seqgen.cli import checkpoint, evaluate, look, sample, train
-from seqgen.cli.common import ReaderGone, everywhere, say, session
+from seqgen.cli.common import ReaderGone, everywhere, session, warn
 from seqgen.errors import DiskError, Interrupted, PluginError, SeqgenError, UsageError
 from seqgen.plugins import Plugins, entry_point_candidates, file_candidate
 from seqgen.registry import one_line
+from seqgen.signals import answering
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -39,7 +41,7 @@ def main(arguments: Sequence[str]) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal that cannot show a character shows its code
     try:
-        with _terminating():
+        with answering(_end):
             _load_plugins(arguments)
             code = get_command(build_app()).main(list(arguments) or ["--help"], "seqgen", standalone_mode=False)
             sys.stdout.flush()
@@ -53,7 +55,7 @@ def main(arguments: Sequence[str]) -> int:
             traceback.print_exc()
         line, code = _verdict(error)
         if line:
-            say(f"seqgen: {line}", always=True)
+            warn(line)
         return code
 
 
@@ -71,23 +73,9 @@ def _verdict(error: Exception) -> tuple[str, int]:
     return f"unexpected {text} (--debug shows where; please report it)", SeqgenError.exit_code
 
 
-@contextlib.contextmanager
-def _terminating() -> Iterator[None]:
-    """Signals end the program with one line and the shell's code for them; training has a gentler handler."""
-
-    def handle(number: int, frame: Any) -> None:
-        raise Interrupted(number, f"ended by {signal.Signals(number).name}")
-
-    names = [name for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    before = {number: signal.getsignal(number) for number in (getattr(signal, name) for name in names)}
-    try:
-        for number, handler in before.items():
-            if handler is not signal.SIG_IGN:  # nohup
-                signal.signal(number, handle)
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+def _end(number: int, frame: FrameType | None) -> None:
+    """The answer to a signal, with the shell's exit code for it; training has a gentler one."""
+    raise Interrupted(number, f"ended by {signal.Signals(number).name}")
 
 
 def _load_plugins(arguments: Sequence[str]) -> None:
@@ -99,7 +87,7 @@ def _load_plugins(arguments: Sequence[str]) -> None:
             files.append(Path(options[index + 1]))
         elif argument.startswith("--plugin="):
             files.append(Path(argument.removeprefix("--plugin=")))
-    session.plugins = Plugins(warn=lambda line: say(f"seqgen: {line}", always=True))
+    session.plugins = Plugins(warn)
     if "--no-plugins" not in options:
         session.plugins.load(entry_point_candidates())
     session.plugins.load([file_candidate(path) for path in files])
@@ -150,7 +138,7 @@ def _mount_plugin_commands(app: typer.Typer) -> None:
         try:
             _mount(app, own_apps[package])
         except Exception as error:
-            say(f"seqgen: plugin {package}: its commands are not used: {one_line(error)}", always=True)
+            warn(f"plugin {package}: its commands are not used: {one_line(error)}")
 
 
 def _mount(app: typer.Typer, own: typer.Typer) -> None:

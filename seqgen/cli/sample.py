@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seqgen.cli.common import Json, RunName, complete_names, everywhere, say, session, show
+from seqgen.cli.common import Json, RunName, complete_names, everywhere, session, show, warn
 
 if TYPE_CHECKING:
     from seqgen import Sample
@@ -65,7 +65,7 @@ def sample(
         run,
         checkpoint=checkpoint,
         plugins=session.plugins,
-        warn=lambda line: say(f"seqgen: {line}", always=True),
+        warn=warn,
     )
     rows = loaded.iter_samples(
         n,

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from seqgen.cli.common import RunName, complete_names, everywhere, say, session
+from seqgen.cli.common import RunName, complete_names, everywhere, say, session, warn
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -124,7 +124,7 @@ def train(
             out=out,
             plugins=session.plugins,
             listener=display.on_event,
-            warn=lambda line: say(f"seqgen: {line}", always=True),
+            warn=warn,
         )
     display.summary(run)
 
@@ -139,7 +139,7 @@ def resume(*, run: RunName = None) -> None:
             run,
             plugins=session.plugins,
             listener=display.on_event,
-            warn=lambda line: say(f"seqgen: {line}", always=True),
+            warn=warn,
         )
     if not display.started:
         say(f"{finished.path} had ended already; nothing to do")

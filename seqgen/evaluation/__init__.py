@@ -1,7 +1,7 @@
 """Judging a model: held-out loss, and the score of given texts."""
 
-from seqgen.evaluation.judge import Judgement, judge, membership
-from seqgen.evaluation.loss import HeldOut, bits_per_char, held_out_loss, total_nats
+from seqgen.evaluation.judge import Judgement, canonical_form, judge, membership
+from seqgen.evaluation.loss import HeldOut, bits_per_char, held_out_loss, penalty, total_nats
 from seqgen.evaluation.score import Score, score
 
 __all__ = [
@@ -9,9 +9,11 @@ __all__ = [
     "Judgement",
     "Score",
     "bits_per_char",
+    "canonical_form",
     "held_out_loss",
     "judge",
     "membership",
+    "penalty",
     "score",
     "total_nats",
 ]

@@ -50,6 +50,12 @@ def membership(
     return {text: found.get(form, "new") for text, form in forms.items()}
 
 
+def canonical_form(text: str, validator: Validator | None) -> str:
+    """The form by which "unique" and "novel" compare texts: the validator's, else the text itself."""
+    canonical = None if validator is None else validator.validate(text).canonical
+    return text if canonical is None else canonical
+
+
 def verdicts(texts: Sequence[str], validator: Validator | None) -> list[Verdict]:
     """The validator's verdicts; without one every text is valid and its own canonical form."""
     if validator is None:
@@ -71,13 +77,12 @@ def judge(
         splitter: tells which records are trained on.
         validator: of the domain, or None.
     """
-    judged = zip(texts, verdicts(texts, validator), strict=True)
-    valid = [verdict.canonical or text for text, verdict in judged if verdict.ok]
-    unique = set(valid)
+    valid = [text for text, verdict in zip(texts, verdicts(texts, validator), strict=True) if verdict.ok]
 
     def canonical(text: str) -> str:
-        return text if validator is None else validator.validate(text).canonical or text
+        return canonical_form(text, validator)
 
+    unique = {canonical(text) for text in valid}
     known = membership(unique, records, splitter, canonical)
     novel = sum(where != "train" for where in known.values())
     share = len(unique) or 1

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from seqgen.batches import Batch, Encoded, evaluation_batches
-from seqgen.tokenizers import PAD
+from seqgen.tokenizers import PAD, Vocabulary
 
 
 @dataclass(frozen=True)
@@ -38,13 +38,19 @@ def bits_per_char(nats: float, n_chars: int, n_records: int) -> float:
     return nats / math.log(2) / (n_chars + n_records)
 
 
+def penalty(vocabulary: Vocabulary) -> Tensor:
+    """What is added to logits (V,): minus infinity for ids that may not be predicted, else 0."""
+    allowed_V = torch.from_numpy(vocabulary.allowed_V())
+    return torch.zeros(len(allowed_V)).masked_fill(~allowed_V, -torch.inf)
+
+
 def total_nats(model: nn.Module, batch: Batch, penalty_V: Tensor) -> Tensor:
     """Negative log-likelihood of all targets of a batch, nats, as a tensor with a gradient.
 
     Args:
         model: keeps the contract of :class:`seqgen.Model`.
         batch: what to predict.
-        penalty_V: minus infinity for ids that may not be predicted, else 0.
+        penalty_V: what ``penalty`` gives.
     """
     logits_BTV, _ = model(batch.ids_BT, model.initial_state(len(batch.ids_BT)))  # type: ignore[operator]
     logits_NV = (logits_BTV + penalty_V).flatten(0, 1)
@@ -65,7 +71,7 @@ def held_out_loss(
     Args:
         model: put in evaluation mode meanwhile.
         encoded: the records; at least one.
-        penalty_V: minus infinity for ids that may not be predicted, else 0; on the model's device.
+        penalty_V: what ``penalty`` gives, on the model's device.
         batch_size: records computed together.
         most: how many records at most.
         check: called before each batch; may raise to stop.

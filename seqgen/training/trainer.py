@@ -15,13 +15,13 @@ from seqgen.batches import Batch, Encoded, count_batches, derive_seed, epoch_bat
 from seqgen.checkpoint import RunFolder, Snapshot
 from seqgen.config import TrainSettings
 from seqgen.errors import CheckpointError, Diverged
-from seqgen.evaluation import bits_per_char, held_out_loss, total_nats
+from seqgen.evaluation import bits_per_char, held_out_loss, penalty, total_nats
 from seqgen.sampling import Sample
+from seqgen.signals import StopFlag
 from seqgen.tokenizers import Vocabulary
 from seqgen.training.events import Ended, Event, Progress, Report, Saved
 from seqgen.training.optimizer import AdamW, clip_gradients
 from seqgen.training.schedule import Schedule
-from seqgen.training.signals import StopFlag
 from seqgen.training.state import TrainState
 
 _PROGRESS_EVERY_S = 0.2
@@ -62,8 +62,7 @@ class Trainer:
         self._epoch, self._batches = -1, list[Any]()
         self._saved_step = -1
         self._last_nats, self._last_batch = 0.0, (1, 1, 1)
-        allowed_V = torch.from_numpy(self.vocabulary.allowed_V())
-        self._penalty_V = torch.zeros(len(allowed_V)).masked_fill(~allowed_V, -torch.inf).to(self._device)
+        self._penalty_V = penalty(self.vocabulary).to(self._device)
 
     # -- going on from a checkpoint
 
