@@ -21,7 +21,7 @@ _HOME = {
     "seqgen.protocols": (
         "Verdict", "State", "Tokenizer", "Model", "Validator", "Metric", "Renderer", "Processor",
     ),
-    "seqgen.cells": ("Cell", "StepCell", "Recurrent", "Stack"),
+    "seqgen.cells": ("Cell", "StepCell", "Recurrent", "Stack", "linear_scan"),
     "seqgen.config": ("Options",),
     "seqgen.errors": (
         "SeqgenError", "UsageError", "UnknownName", "BadOption", "UnknownSymbol", "MissingExtra", "NoSuchRun",
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from seqgen.cells import Recurrent as Recurrent
     from seqgen.cells import Stack as Stack
     from seqgen.cells import StepCell as StepCell
+    from seqgen.cells import linear_scan as linear_scan
     from seqgen.config import Options as Options
     from seqgen.corpus import Record as Record
     from seqgen.corpus import TextFile as TextFile

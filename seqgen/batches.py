@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _ENCODED_AT_ONCE = 8192
 _BLOCK = 65_536  # records shuffled together
+_FULL = 0.9  # share of targets below which it pays to leave the padding out
 _WINDOW = 50  # batches sorted by length together
 
 
@@ -51,16 +52,25 @@ class Encoded:
         """How many records."""
         return len(self.lengths_N)
 
-    def take(self, rows_B: Order) -> Batch:
-        """Some records as a batch, padded to the longest of them."""
+    def take(self, rows_B: Order, pad: Callable[[int], int] | None = None) -> Batch:
+        """Some records as a batch.
+
+        Args:
+            rows_B: which records.
+            pad: gives how many steps there should be for as many as the longest record has; None: these.
+        """
         lengths_B = self.lengths_N[rows_B]
-        steps_T = np.arange(lengths_B.max())
+        longest = int(lengths_B.max())
+        steps_T = np.arange(longest if pad is None else pad(longest - 1) + 1)
         inside_BT = steps_T < lengths_B[:, None]
         at_BT = np.where(inside_BT, self.starts_N[rows_B, None] + steps_T, 0)
         ids_BT = np.where(inside_BT, self.flat[at_BT], PAD)
         ids = torch.from_numpy(ids_BT.astype(np.int64))
         n_targets = int(lengths_B.sum()) - len(rows_B)
-        return Batch(ids[:, :-1], ids[:, 1:], n_targets, int(self.chars_N[rows_B].sum()), len(rows_B))
+        at_N = None
+        if n_targets < _FULL * (ids.numel() - len(rows_B)):
+            at_N = torch.from_numpy(np.flatnonzero(inside_BT[:, 1:].T))
+        return Batch(ids[:, :-1], ids[:, 1:], at_N, n_targets, int(self.chars_N[rows_B].sum()), len(rows_B))
 
 
 @dataclass(frozen=True)
@@ -70,6 +80,8 @@ class Batch:
     Attributes:
         ids_BT: inputs, from ``BOS`` on.
         targets_BT: the id that follows each input; ``PAD`` where there is none.
+        at_N: where the targets stand, each place t * B + b in ascending order; None if so few are missing that
+            leaving them out does not pay.
         n_targets: how many targets there are.
         n_chars: characters over all records.
         n_records: B.
@@ -77,13 +89,15 @@ class Batch:
 
     ids_BT: Tensor
     targets_BT: Tensor
+    at_N: Tensor | None
     n_targets: int
     n_chars: int
     n_records: int
 
     def to(self, device: torch.device) -> Batch:
         """The batch on a device."""
-        return replace(self, ids_BT=self.ids_BT.to(device), targets_BT=self.targets_BT.to(device))
+        at_N = None if self.at_N is None else self.at_N.to(device)
+        return replace(self, ids_BT=self.ids_BT.to(device), targets_BT=self.targets_BT.to(device), at_N=at_N)
 
 
 def encode(records: Iterable[Record], vocabulary: Vocabulary, splitter: Splitter) -> dict[str, Encoded]:

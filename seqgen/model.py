@@ -5,15 +5,16 @@ Dimension letters: B batch, T steps, V vocabulary, E embedding, H output of the 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from seqgen.cells import Cell, Stack
+from seqgen.cells import Around, Cell, Dropout, RecurrentDropout, Stack, Zoneout
 from seqgen.protocols import Model, State
 
 Stepper = Callable[[Tensor, State], tuple[Tensor, State]]
@@ -30,6 +31,14 @@ class RecurrentModel(nn.Module):
         layers: how many layers.
         embedding: features of a symbol.
         dropout: probability of dropping a feature between layers and before the head, while training.
+        norm: where the features of each layer are normalised: before it, after it or not at all.
+        skip: how the input of each layer is led past it: "residual", "highway" or not at all.
+        zoneout: probability with which a feature of the state keeps its value while training; step cells only.
+        recurrent_dropout: share of the output that the next step does not see while training; step cells only.
+        tie: whether the head's weight is the embedding's; sizes that differ are bridged by a linear map.
+
+    Raises:
+        BadOption: the cell cannot be wrapped in this way.
     """
 
     def __init__(
@@ -44,15 +53,39 @@ class RecurrentModel(nn.Module):
             float,
             Field(ge=0, lt=1, description="share of features dropped between layers and before the head"),
         ] = 0.0,
+        norm: Annotated[
+            Literal["none", "before", "after"], Field(description="layer norm before or after each layer")
+        ] = "none",
+        skip: Annotated[
+            Literal["none", "residual", "highway"], Field(description="how the input is led past each layer")
+        ] = "none",
+        zoneout: Annotated[float, Field(ge=0, lt=1, description="probability that a feature of the state stays")] = 0.0,
+        recurrent_dropout: Annotated[
+            float, Field(ge=0, lt=1, description="share of the output that the next step does not see")
+        ] = 0.0,
+        tie: Annotated[bool, Field(description="whether head and embedding share their weights")] = False,
     ) -> None:
         super().__init__()
         self.embedding = nn.Embedding(n_symbols, embedding)
-        cells = [make_cell(embedding, hidden)]
+
+        def make_layer(input_size: int) -> Cell:
+            cell = make_cell(input_size, hidden)
+            cell = RecurrentDropout(cell, recurrent_dropout) if recurrent_dropout else cell
+            cell = Zoneout(cell, zoneout) if zoneout else cell
+            return cell if norm == skip == "none" else Around(cell, norm=norm, skip=skip)
+
+        cells = [make_layer(embedding)]
         while len(cells) < layers:
-            cells.append(make_cell(cells[-1].output_size, hidden))
+            cells.append(make_layer(cells[-1].output_size))
         self.stack = Stack(cells, dropout=dropout)
-        self.dropout = nn.Dropout(dropout)
-        self.head = nn.Linear(self.stack.output_size, n_symbols)
+        self.dropout = Dropout(dropout)
+        self.bridge: nn.Module = nn.Identity()
+        if tie and self.stack.output_size != embedding:
+            self.bridge = nn.Linear(self.stack.output_size, embedding, bias=False)
+        self.head = nn.Linear(embedding if tie else self.stack.output_size, n_symbols)
+        if tie:
+            nn.init.normal_(self.embedding.weight, std=embedding**-0.5)
+            self.head.weight = self.embedding.weight
 
     def initial_state(self, batch_size: int) -> State:
         """The states of the layers."""
@@ -60,12 +93,31 @@ class RecurrentModel(nn.Module):
 
     def forward(self, ids_BT: Tensor, state: State) -> tuple[Tensor, State]:
         """Logits (B, T, V) of the next symbol after each id, and the state after the last one."""
+        hidden_BTH, state = self._hidden(ids_BT, state)
+        return self.head(self.bridge(hidden_BTH)), state
+
+    def logits_at(self, ids_BT: Tensor, state: State, at_N: Tensor | None) -> Tensor:
+        """Logits (N, V) at some places, which spares the head the others.
+
+        Args:
+            ids_BT: the inputs.
+            state: the state before the first of them.
+            at_N: places, each t * B + b; None: all, in this order.
+        """
+        hidden_NH = self._hidden(ids_BT, state)[0].transpose(0, 1).flatten(0, 1)
+        logits_NV: Tensor = self.head(self.bridge(hidden_NH if at_N is None else hidden_NH.index_select(0, at_N)))
+        return logits_NV
+
+    def _hidden(self, ids_BT: Tensor, state: State) -> tuple[Tensor, State]:
+        # Time first in memory, as the layers compute.
+        ids_TB = ids_BT.t()
         if self.stack.scans() and self.embedding.num_embeddings <= ids_BT.numel():
             # One product over the V symbols instead of one over all B x T inputs; a row of the table is a symbol's.
-            hidden_BTH, state = self.stack(self._look_up(self._table_VP(), ids_BT), state, projected=True)
+            p_BTP = self._look_up(self._table_VP(), ids_TB).transpose(0, 1)
+            hidden_BTH, state = self.stack(p_BTP, state, projected=True)
         else:
-            hidden_BTH, state = self.stack(self.embedding(ids_BT), state)
-        return self.head(self.dropout(hidden_BTH)), state
+            hidden_BTH, state = self.stack(self.embedding(ids_TB).transpose(0, 1), state)
+        return self.dropout(hidden_BTH), state
 
     def stepper(self) -> Stepper:
         """A step for sampling that looks the first layer's projection up in a table made once; weights must rest."""
@@ -75,7 +127,7 @@ class RecurrentModel(nn.Module):
 
         def step(ids_B: Tensor, state: State) -> tuple[Tensor, State]:
             hidden_BTH, state = self.stack(self._look_up(table_VP, ids_B[:, None]), state, projected=True)
-            return self.head(hidden_BTH[:, 0]), state
+            return self.head(self.bridge(hidden_BTH[:, 0])), state
 
         return step
 
@@ -101,6 +153,12 @@ def make_stepper(model: Model) -> Stepper:
     """The model's own step for sampling if it has one, else the generic one."""
     own: Callable[[], Stepper] | None = getattr(model, "stepper", None)
     return own() if own is not None else generic_stepper(model)
+
+
+def device_of(model: nn.Module) -> torch.device:
+    """Where a model computes: the device of its parameters, or else of its buffers."""
+    tensors = itertools.chain(model.parameters(), model.buffers())
+    return next((tensor.device for tensor in tensors), torch.device("cpu"))
 
 
 def count_parameters(model: nn.Module) -> int:

@@ -26,8 +26,11 @@ def test_run_json_holds_everything_that_was_resolved(tiny_run):
     data = json.loads((tiny_run.path / "run.json").read_text())
     assert data["corpus"]["n_records"] == 40 and len(data["corpus"]["digest"]) == 64
     assert data["cell"] == {"name": "seqgen_classic:vanilla", "options": {"activation": "relu"}}
-    assert data["model"]["options"] == {"hidden": 12, "layers": 1, "embedding": 6, "dropout": 0.0}
-    assert data["train"]["steps"] == 60 and data["engine"]["name"] == "eager" and data["engine"]["threads"] >= 1
+    assert data["model"]["options"] == {
+        "hidden": 12, "layers": 1, "embedding": 6, "dropout": 0.0,
+        "norm": "none", "skip": "none", "zoneout": 0.0, "recurrent_dropout": 0.0, "tie": False,
+    }  # fmt: skip
+    assert data["train"]["steps"] == 60 and data["engine"]["name"] == "fused" and data["engine"]["threads"] >= 1
     assert {plugin["package"] for plugin in data["plugins"]} == {"seqgen", "seqgen_classic"}
     assert data["environment"]["torch"] and data["max_length"] == 12
 

@@ -48,7 +48,7 @@ def test_stack_feeds_layers_and_keeps_their_states():
 
 def test_a_form_of_its_own_is_what_a_sequence_runs_through():
     class Faster(Adder):
-        def forward(self, x_BTI, state):
+        def fused(self, x_BTI, state):
             y_BTH = x_BTI.cumsum(1) + state["h"][0][:, None]
             return y_BTH, {"h": [y_BTH[:, -1]]}
 

@@ -67,9 +67,19 @@ class ModifiesItsState(Good):
         return super().step(p_BP, state)
 
 
-class LooksAhead(Good):
+class MixesSteps(Good):
     def project(self, x_BTI):
         return self.input(x_BTI).flip(1).cumsum(1).flip(1)
+
+
+class MixesRowsOfTheInput(Good):
+    def project(self, x_BTI):
+        return self.input(x_BTI - x_BTI.mean(0, keepdim=True))
+
+
+class LooksAhead(Good):
+    def forward(self, x_BTI, state):
+        return super().forward(x_BTI.flip(1).cumsum(1).flip(1), state)
 
 
 class MixesRows(Good):
@@ -118,6 +128,8 @@ def test_the_good_cell_passes():
     ("cell", "message"),
     [
         (ModifiesItsState, "modifies the state"),
+        (MixesSteps, "project mixes the steps"),
+        (MixesRowsOfTheInput, "project mixes rows"),
         (LooksAhead, "one step at a time differs"),
         (MixesRows, "depends on the other rows"),
         (HasADeadParameter, "no gradient reaches dead"),

@@ -31,14 +31,14 @@ def test_the_notebook_page_runs(in_tmp, capsys):
 
 
 def test_the_guides_first_cell_trains(cli, words, in_tmp):
-    cell = next(block for block in BLOCK.findall(GUIDE) if "UGRNNCell" in block)
+    cell = next(block for block in BLOCK.findall(GUIDE) if "OneGateCell" in block)
     (in_tmp / "mycell.py").write_text(cell)
     result = cli(
-        "train", "--corpus", words, "--cell", "ugrnn", "-o", "gate_bias=2", "--plugin", "mycell.py", "--steps", 3
+        "train", "--corpus", words, "--cell", "onegate", "-o", "gate_bias=2", "--plugin", "mycell.py", "--steps", 3
     )
     assert result.code == 0, result.err
     seqgen.testing.check_cell(
-        seqgen.CellSpec(name="ugrnn", summary="one gate", source="t", load=sys.modules["mycell"].UGRNNCell)
+        seqgen.CellSpec(name="onegate", summary="one gate", source="t", load=sys.modules["mycell"].OneGateCell)
     )
     del sys.modules["mycell"]
 

@@ -49,11 +49,14 @@ class GRUCell(seqgen.StepCell):
 
     def step(self, p_BP: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         """The equations."""
-        h_BH, H = state, self.hidden_size
-        u_BU = self.recurrent(h_BH)
-        r_BH, z_BH = torch.sigmoid(p_BP[:, : 2 * H] + u_BU[:, : 2 * H]).chunk(2, 1)
-        after = self.reset_after
-        inner_BH = r_BH * (u_BU[:, 2 * H :] + self.candidate_bias) if after else self.candidate(r_BH * h_BH)
-        n_BH = torch.tanh(p_BP[:, 2 * H :] + inner_BH)
-        new_BH = torch.lerp(n_BH, h_BH, z_BH)
+        h_BH, sizes = state, [2 * self.hidden_size, self.hidden_size]
+        p_gates, p_candidate = p_BP.split(sizes, 1)
+        if self.reset_after:
+            u_gates, u_candidate = self.recurrent(h_BH).split(sizes, 1)
+            r_BH, z_BH = torch.sigmoid(p_gates + u_gates).chunk(2, 1)
+            n_BH = torch.tanh(torch.addcmul(p_candidate, r_BH, u_candidate + self.candidate_bias))
+        else:
+            r_BH, z_BH = torch.sigmoid(p_gates + self.recurrent(h_BH)).chunk(2, 1)
+            n_BH = torch.tanh(p_candidate + self.candidate(r_BH * h_BH))
+        new_BH = torch.addcmul(n_BH, z_BH, h_BH - n_BH)
         return new_BH, new_BH

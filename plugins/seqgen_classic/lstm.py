@@ -1,16 +1,18 @@
 """Long short-term memory.
 
-    i = sigmoid(W_i x + U_i h)     input gate
-    f = sigmoid(W_f x + U_f h)     forget gate
-    g = tanh(W_g x + U_g h)        candidate
-    o = sigmoid(W_o x + U_o h)     output gate
-    c' = f * c + i * g
-    h' = o * tanh(c')
+    i = sigmoid(W_i x + U_i h + w_i * c)     input gate
+    f = sigmoid(W_f x + U_f h + w_f * c)     forget gate
+    g = tanh(W_g x + U_g h)                  candidate
+    c' = clip(f * c + i * g)
+    o = sigmoid(W_o x + U_o h + w_o * c')    output gate
+    h' = P (o * tanh(c'))
 
-Biases of W are not written; the order i, f, g, o is that of torch.nn.LSTM.
+Biases of W are not written; the order i, f, g, o is that of torch.nn.LSTM. The peepholes w, the clipping of c' to
+[-clip, clip] and the projection P are options; by default w = 0, nothing is clipped and P is the identity.
 
 Source: Hochreiter & Schmidhuber 1997, doi:10.1162/neco.1997.9.8.1735, with the forget gate of Gers et al. 2000,
 doi:10.1162/089976600300015015. Its bias starts at 1, as Jozefowicz et al. 2015 (proceedings.mlr.press/v37) advise.
+Peepholes: Gers et al. 2002 (jmlr.org/papers/v3/gers02a); projection (LSTMP, its r is h here): arXiv:1402.1128.
 """
 
 from __future__ import annotations
@@ -26,30 +28,51 @@ class LSTMCell(seqgen.StepCell):
 
     Args:
         input_size: I.
-        hidden_size: H; the state is (h, c), each (B, H).
+        hidden_size: H; the state is h (B, R) and c (B, H), where R is ``projection``, or H without one.
         forget_bias: start of the forget gate's bias.
+        peepholes: whether the gates see the memory; their weights start at 0.
+        projection: R, the size of the output; None for H.
+        clip: the largest magnitude of the memory; None for no limit.
     """
 
-    def __init__(self, input_size: int, hidden_size: int, *, forget_bias: float = 1.0) -> None:
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        *,
+        forget_bias: float = 1.0,
+        peepholes: bool = False,
+        projection: int | None = None,
+        clip: float | None = None,
+    ) -> None:
         super().__init__(input_size, hidden_size)
+        self.output_size = projection or hidden_size
+        self.peepholes, self.clip = peepholes, clip
         self.input = nn.Linear(input_size, 4 * hidden_size)
-        self.recurrent = seqgen.Recurrent(hidden_size, 4 * hidden_size)
+        self.recurrent = seqgen.Recurrent(self.output_size, 4 * hidden_size)
         nn.init.constant_(self.input.bias[hidden_size : 2 * hidden_size], forget_bias)
+        if peepholes:
+            self.peephole_if = nn.Parameter(torch.zeros(2 * hidden_size))
+            self.peephole_o = nn.Parameter(torch.zeros(hidden_size))
+        self.projection = seqgen.Recurrent(hidden_size, self.output_size) if projection else None
 
     def initial_state(self, batch_size: int) -> tuple[Tensor, Tensor]:
         """H = c = 0."""
-        return self.zeros(batch_size), self.zeros(batch_size)
+        c_BH = self.zeros(batch_size)
+        return c_BH.new_zeros(batch_size, self.output_size), c_BH
 
-    def forward(self, x_BTI: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """Whole sequences go through torch's fused layer, about twice as fast; a single step by the equations."""
-        if x_BTI.shape[1] == 1:
-            return super().forward(x_BTI, state)
+    def fuses(self) -> bool:
+        """Not with an option: torch's layer has no peepholes and no clipping, and its projection saves no time."""
+        return not self.peepholes and self.projection is None and self.clip is None
+
+    def fused(self, x_BTI: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """Torch's fused layer, about twice as fast as the steps."""
         before = tuple(leaf_BH[None] for leaf_BH in state)
         bias = self.input.bias
         weights = [self.input.weight, self.recurrent.weight, bias, torch.zeros_like(bias)]
-        y_BTH, h_1BH, c_1BH = torch.lstm(x_BTI, before, weights, True, 1, 0.0, self.training, False, True)
-        # The fused layer's memory is time-major, and a dropout after it would draw its mask in that order.
-        return y_BTH.contiguous(), (h_1BH[0], c_1BH[0])
+        x_TBI = x_BTI.transpose(0, 1)
+        y_TBH, h_1BH, c_1BH = torch.lstm(x_TBI, before, weights, True, 1, 0.0, self.training, False, False)
+        return y_TBH.transpose(0, 1), (h_1BH[0], c_1BH[0])
 
     def project(self, x_BTI: Tensor) -> Tensor:
         """W x, for i, f, g and o."""
@@ -57,8 +80,17 @@ class LSTMCell(seqgen.StepCell):
 
     def step(self, p_BP: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """The equations."""
-        h_BH, c_BH = state
-        i_BH, f_BH, g_BH, o_BH = (p_BP + self.recurrent(h_BH)).chunk(4, 1)
-        c_BH = torch.sigmoid(f_BH) * c_BH + torch.sigmoid(i_BH) * torch.tanh(g_BH)
-        h_BH = torch.sigmoid(o_BH) * torch.tanh(c_BH)
-        return h_BH, (h_BH, c_BH)
+        (h_BR, c_BH), H = state, self.hidden_size
+        gates_BP, g_BH, o_BH = (p_BP + self.recurrent(h_BR)).split((2 * H, H, H), 1)
+        if self.peepholes:
+            gates_BP = torch.addcmul(gates_BP, self.peephole_if, c_BH.repeat(1, 2))
+        i_BH, f_BH = torch.sigmoid(gates_BP).chunk(2, 1)
+        c_BH = torch.addcmul(f_BH * c_BH, i_BH, torch.tanh(g_BH))
+        if self.clip is not None:
+            c_BH = torch.clamp(c_BH, -self.clip, self.clip)
+        if self.peepholes:
+            o_BH = torch.addcmul(o_BH, self.peephole_o, c_BH)
+        h_BR = torch.sigmoid(o_BH) * torch.tanh(c_BH)
+        if self.projection is not None:
+            h_BR = self.projection(h_BR)
+        return h_BR, (h_BR, c_BH)

@@ -28,3 +28,6 @@ class LSTMOptions(seqgen.Options):
     """Options of ``lstm``."""
 
     forget_bias: float = Field(1.0, description="start of the forget gate's bias; 1 remembers at first")
+    peepholes: bool = Field(False, description="whether the gates see the memory")
+    projection: int | None = Field(None, ge=1, description="features of the output; none: as many as units")
+    clip: float | None = Field(None, gt=0, description="largest magnitude of the memory; none: no limit")

@@ -55,6 +55,12 @@ def describe(recipe: Recipe, plugins: Plugins, data: Data) -> RunSettings:
     )
 
 
+def with_width(settings: RunSettings, width: int) -> RunSettings:
+    """The settings with another number of units a layer."""
+    model = settings.model.model_copy(update={"options": settings.model.options | {"hidden": width}})
+    return settings.model_copy(update={"model": model})
+
+
 def environment() -> dict[str, str]:
     """Versions and machine, as far as results may depend on them."""
     import numpy

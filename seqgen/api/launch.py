@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from seqgen.api.describe import describe, environment
+from seqgen.api.describe import describe, environment, with_width
+from seqgen.api.engine import choose_device, decide_engine, ready_engine
+from seqgen.api.go import Listener, go
 from seqgen.api.parts import build_model, changed_plugins, corpus_of, read_vocabulary
-from seqgen.api.prepare import Data, check_unchanged, count_known, encode_with, learn, splitter_of, try_out
+from seqgen.api.prepare import check_unchanged, count_known, encode_with, learn, splitter_of, try_out
 from seqgen.api.recipe import Recipe, Request, resolve
 from seqgen.api.run import RUNS, Run
-from seqgen.api.setup import SomePlugins, choose_device, choose_plugins, choose_threads, computing, ignore, open_corpus
-from seqgen.checkpoint import EngineSettings, RunFolder, RunSettings, Snapshot, find_run
-from seqgen.config import parse_duration_s
+from seqgen.api.setup import SomePlugins, choose_plugins, ignore, open_corpus
+from seqgen.api.width import solve_width
+from seqgen.checkpoint import RunFolder, RunSettings, find_run
+from seqgen.config import parse_count, parse_duration_s
 from seqgen.corpus import Splitter
-from seqgen.errors import BadOption, Diverged, Interrupted, PluginError
+from seqgen.errors import BadOption, PluginError
 from seqgen.files import FolderLock, dump_json
 from seqgen.plugins import Plugins
-
-if TYPE_CHECKING:
-    from seqgen.training import Event
-
-Listener = Callable[[RunFolder, "Event"], None]
 
 
 def train(
@@ -48,6 +46,8 @@ def train(
     valid: str | Path | None = None,
     test: str | Path | None = None,
     device: str | None = None,
+    engine: str | None = None,
+    params: int | str | None = None,
     options: Mapping[str, Any] | None = None,
     config: str | Path | None = None,
     out: str | Path | None = None,
@@ -77,6 +77,8 @@ def train(
         valid: a file of validation records.
         test: a file of test records.
         device: auto, cpu, cuda or mps.
+        engine: how steps run over time: auto, fused, scan, compiled or eager.
+        params: choose the units of a layer so that the model has at most so many parameters, like 50_000 or "50k".
         options: any option by ``"part.name"``, or by its bare name when only one part has it.
         config: a TOML file with tables [train] [model] [cell] [tokenizer] [corpus].
         out: the run folder; left out: ``runs/<corpus>-<cell>-001`` or the next free number.
@@ -96,7 +98,7 @@ def train(
     """
     train_flags = {
         "steps": steps, "epochs": epochs, "time_s": None if time is None else parse_duration_s(time),
-        "batch_size": batch_size, "lr": lr, "seed": seed, "split": split, "device": device,
+        "batch_size": batch_size, "lr": lr, "seed": seed, "split": split, "device": device, "engine": engine,
     }  # fmt: skip
     model_flags = {"hidden": hidden, "layers": layers, "embedding": embedding, "dropout": dropout}
     flags = {
@@ -117,6 +119,7 @@ def train(
         flags,
         assignments,
         Path(config) if config else None,
+        None if params is None else parse_count(params),
     )
     plugins = choose_plugins(plugins)
     return _train(resolve(request, plugins), plugins, Path(out) if out is not None else None, listener, warn)
@@ -133,14 +136,14 @@ def _train(
     if (recipe.valid or recipe.test) and (n_known := count_known(corpus)):
         warn(f"{n_known:,} held-out records stand in the training part too; losses on them say little")
     settings = describe(recipe, plugins, data)
+    if recipe.params is not None:
+        settings = with_width(settings, solve_width(partial(_count, plugins, settings), recipe.params))
     model = build_model(plugins, settings)
     n_parameters = count_parameters(model)
-    if not n_parameters:
+    if not n_parameters and not hasattr(model, "learn"):
         raise PluginError(f"{recipe.model.what} of {recipe.model.package} has no parameter to train")
     try_out(model, data, recipe.model)
-    engine = EngineSettings(
-        device=choose_device(recipe.train.device), threads=choose_threads(n_parameters, recipe.train.threads)
-    )
+    engine = decide_engine(model, data, recipe.train, n_parameters, warn)
     settings = settings.model_copy(update={"n_parameters": n_parameters, "engine": engine})
     tokenizer = {
         "name": recipe.tokenizer.qualified,
@@ -158,9 +161,16 @@ def _train(
         folder = RunFolder.create_numbered(RUNS, stem, files)
     lock = FolderLock(folder.path)
     try:
-        return _go(folder, settings, plugins, data, model, listener)
+        return go(folder, settings, plugins, data, model, listener)
     finally:
         lock.release()
+
+
+def _count(plugins: Plugins, settings: RunSettings, width: int) -> int:
+    """The trainable parameters of a run's model at another width."""
+    from seqgen.model import count_parameters
+
+    return count_parameters(build_model(plugins, with_width(settings, width)))
 
 
 def resume(
@@ -202,7 +212,8 @@ def resume(
         corpus, title = corpus_of(settings, plugins), settings.corpus.title
         data = encode_with(corpus, title, vocabulary, splitter_of(settings))
         check_unchanged(data, settings)
-        return _go(folder, settings, plugins, data, model, listener, snapshot)
+        ready_engine(model, data, settings.engine, settings.train, warn)
+        return go(folder, settings, plugins, data, model, listener, snapshot)
     finally:
         lock.release()
 
@@ -217,49 +228,3 @@ def _warn_of_changes(settings: RunSettings, plugins: Plugins, warn: Callable[[st
             warn(f"the run began with {name} {before}, this is {now[name]}: its result may differ in the last bits")
     for line in changed_plugins(plugins, settings):
         warn(line)
-
-
-def _go(
-    folder: RunFolder,
-    settings: RunSettings,
-    plugins: Plugins,
-    data: Data,
-    model: Any,
-    listener: Listener | None,
-    snapshot: Snapshot | None = None,
-) -> Run:
-    from seqgen.sampling import Sample, Sampler, SampleSettings
-    from seqgen.training import Ended, Report, Saved, Started, Trainer, graceful_stop
-
-    model.to(settings.engine.device)
-
-    def draw(seed: int) -> list[Sample]:
-        wanted = SampleSettings(seed=seed, max_length=settings.max_length)
-        sampler = Sampler(model, data.vocabulary, wanted, multiline=settings.corpus.multiline)
-        return list(sampler.take(settings.train.samples))
-
-    with computing(settings.engine.threads), graceful_stop() as stop:
-        trainer = Trainer(model, data.encoded, data.vocabulary, settings.train, folder, draw)
-        trainer.restore(snapshot)
-        plugins.event("on_run_start", path=folder.path, settings=settings.model_dump(mode="json"))
-        if listener is not None:
-            listener(folder, Started(settings, trainer.state.step))
-        try:
-            for event in trainer.events(stop):
-                if isinstance(event, Report):
-                    plugins.event("on_report", path=folder.path, metrics=event.metrics)
-                elif isinstance(event, Saved):
-                    plugins.event("on_checkpoint", path=folder.path, step=event.step, checkpoint=event.path)
-                elif isinstance(event, Ended):
-                    plugins.event("on_run_end", path=folder.path, reason=event.reason)
-                if listener is not None:
-                    listener(folder, event)
-        except Diverged:
-            plugins.event("on_run_end", path=folder.path, reason="diverged")
-            raise
-    if stop.signal_number and not trainer.state.ended:
-        raise Interrupted(
-            stop.signal_number,
-            f"stopped at step {trainer.state.step:,}, saved; go on with: seqgen resume {shlex.quote(str(folder.path))}",
-        )
-    return Run(folder, settings, plugins)

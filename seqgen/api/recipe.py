@@ -34,6 +34,7 @@ class Request:
         flags: options by part.
         assignments: (part or None, name, value), as ``-o`` gives them.
         config: a TOML file.
+        params: the most parameters the model may have; its width follows.
     """
 
     corpus: str | Path | None = None
@@ -46,6 +47,7 @@ class Request:
     flags: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     assignments: Iterable[tuple[str | None, str, Any]] = ()
     config: Path | None = None
+    params: int | None = None
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,7 @@ class Recipe:
         train: the settings of the training.
         valid: a file of validation records, or None.
         test: a file of test records, or None.
+        params: the most parameters the model may have, or None if its width is given.
     """
 
     corpus: Entry
@@ -73,6 +76,7 @@ class Recipe:
     train: TrainSettings
     valid: Path | None
     test: Path | None
+    params: int | None
 
     @property
     def title(self) -> str:
@@ -100,6 +104,9 @@ def resolve(request: Request, plugins: Plugins) -> Recipe:
     fields = {part: option_fields(entry) for part, entry in parts.items() if part in PARTS}
     fields["train"] = list(TrainSettings.model_fields)
     asked = merge(implied, toml, request.flags, assign(request.assignments, fields))
+    if request.params is not None and ("hidden" not in fields["model"] or "hidden" in asked.get("model", {})):
+        problem = "give --params or --hidden, not both" if "hidden" in fields["model"] else "this model has no width"
+        raise BadOption(f"--params {request.params} chooses the width: {problem}")
     merged = merge(_recommended([parts[part] for part in _RECOMMENDING if part in parts], fields, asked), asked)
     for part, values in merged.items():
         if part not in fields and values:
@@ -115,7 +122,9 @@ def resolve(request: Request, plugins: Plugins) -> Recipe:
         parts.get("cell"),
         options,
         train,
-        *held_out,
+        held_out[0],
+        held_out[1],
+        request.params,
     )
 
 

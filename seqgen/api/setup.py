@@ -119,31 +119,6 @@ def option_fields(entry: Entry) -> list[str]:
 # -- the machine
 
 
-def choose_threads(n_parameters: int, wanted: int | None) -> int:
-    """CPU threads: as wanted, else one for small models, whose products are too short to share out."""
-    import torch
-
-    if wanted is not None:
-        return wanted
-    return 1 if n_parameters < 150_000 else torch.get_num_threads()
-
-
-def choose_device(wanted: str) -> str:
-    """A device that is there.
-
-    Raises:
-        UsageError: the wanted one is not.
-    """
-    import torch
-
-    if wanted == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if not there[wanted.partition(":")[0]]:
-        raise UsageError(f"no device {wanted!r} here; use --device cpu")
-    return wanted
-
-
 @contextlib.contextmanager
 def computing(threads: int | None = None) -> Iterator[None]:
     """Within it torch computes with so many CPU threads; afterwards they and torch's random state are as before."""

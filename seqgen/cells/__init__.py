@@ -1,7 +1,29 @@
 """Cells: one layer, a function of (input, state) to (output, state)."""
 
 from seqgen.cells.cell import Cell, map_state, select_rows
+from seqgen.cells.dropout import Dropout
+from seqgen.cells.engine import can_compile, choose_padding, compile_steps, describe_engine, use_engine
+from seqgen.cells.linear import linear_scan
 from seqgen.cells.stack import Stack
-from seqgen.cells.step import Recurrent, StepCell
+from seqgen.cells.step import Engine, Recurrent, StepCell
+from seqgen.cells.wrappers import Around, RecurrentDropout, Zoneout
 
-__all__ = ["Cell", "Recurrent", "Stack", "StepCell", "map_state", "select_rows"]
+__all__ = [
+    "Around",
+    "Cell",
+    "Dropout",
+    "Engine",
+    "Recurrent",
+    "RecurrentDropout",
+    "Stack",
+    "StepCell",
+    "Zoneout",
+    "can_compile",
+    "choose_padding",
+    "compile_steps",
+    "describe_engine",
+    "linear_scan",
+    "map_state",
+    "select_rows",
+    "use_engine",
+]

@@ -65,6 +65,13 @@ def map_state(function: Callable[[Tensor], Any], state: State) -> State:
     return type(state)(*values) if hasattr(state, "_fields") else tuple(values)
 
 
+def list_leaves(state: State) -> list[Tensor]:
+    """The leaves of a state, in the order of ``map_state``."""
+    leaves: list[Tensor] = []
+    map_state(leaves.append, state)
+    return leaves
+
+
 def select_rows(state: State, rows_N: Tensor) -> State:
     """The state of some rows of the batch, in the order of their indices."""
     return map_state(lambda leaf: torch.index_select(leaf, 0, rows_N), state)

@@ -8,6 +8,7 @@ from typing import cast
 from torch import Tensor, nn
 
 from seqgen.cells.cell import Cell
+from seqgen.cells.dropout import Dropout
 from seqgen.cells.step import StepCell
 from seqgen.protocols import State
 
@@ -23,7 +24,7 @@ class Stack(Cell):
     def __init__(self, cells: Sequence[Cell], *, dropout: float = 0.0) -> None:
         super().__init__(cells[0].input_size, cells[0].hidden_size)
         self.cells = nn.ModuleList(cells)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.output_size = cells[-1].output_size
 
     @property
@@ -40,8 +41,9 @@ class Stack(Cell):
         return isinstance(self.layers[0], StepCell)
 
     def scans(self) -> bool:
-        """Whether that is also how it runs best over a sequence: it brings no ``forward`` of its own."""
-        return self.steps() and type(self.layers[0]).forward is StepCell.forward
+        """Whether that is also how it runs over a whole sequence: it uses no fused form."""
+        first = self.layers[0]
+        return isinstance(first, StepCell) and not first.uses_fused()
 
     def project(self, x_BTI: Tensor) -> Tensor:
         """The projection of the first layer, a step cell."""

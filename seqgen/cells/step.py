@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from seqgen.cells.cell import Cell
+from seqgen.cells.record import recorded_product
+from seqgen.cells.scan import recorded, step_by_step
 from seqgen.protocols import State
+
+Engine = Literal["fused", "scan", "compiled", "eager"]
+"""How the steps of a cell run over time.
+
+- ``fused``: by the cell's own form for whole sequences; where it has none, as ``scan``.
+- ``scan``: the step is recorded once, and its operations and those of its derivative run in plain loops; a step that
+  cannot be recorded runs as ``eager``.
+- ``compiled``: as ``scan``, in chunks fused by torch's compiler where these were made ready (``compile_steps``).
+- ``eager``: step after step under autograd.
+"""
 
 
 class Recurrent(nn.Module):
@@ -29,18 +42,28 @@ class Recurrent(nn.Module):
 
     def forward(self, h_BI: Tensor) -> Tensor:
         """``h W' (+ b)``, (B, out_size)."""
-        return functional.linear(h_BI, self.weight, self.bias)
+        noted = recorded_product(self.weight, self.bias, h_BI)
+        return functional.linear(h_BI, self.weight, self.bias) if noted is None else noted
 
 
 class StepCell(Cell):
     """A cell given by ``project`` and ``step``.
 
     ``project`` sees all steps at once and no state, so its cost is one matrix product for the whole sequence, and in
-    the first layer a table with a row a symbol. ``step`` sees one step.
+    the first layer a table with a row a symbol. ``step`` sees one step. That is all a cell must have.
+
+    Three more methods may be given. ``noise`` draws what is random in the steps of a sequence. ``fused`` and
+    ``parallel`` are faster forms for whole sequences, from the input or from its projection; they are proven equal to
+    the steps by the conformance kit.
+
+    Attributes:
+        engine: how steps run over time, see ``Engine``.
     """
 
+    engine: Engine = "fused"
+
     def project(self, x_BTI: Tensor) -> Tensor:
-        """What a step needs of its input, pointwise in time.
+        """What a step needs of its input, pointwise in time: the two leading dimensions may be any.
 
         Returns:
             (B, T, P), for any P.
@@ -59,18 +82,53 @@ class StepCell(Cell):
         """
         raise NotImplementedError
 
+    def noise(self, p_BTP: Tensor) -> Tensor:
+        """Append to the projection what is random in the steps, drawn for all of them at once; by default nothing.
+
+        ``step`` must not draw random numbers itself. When it runs in evaluation mode nothing may be random.
+        """
+        return p_BTP
+
+    def fused(self, x_BTI: Tensor, state: State) -> tuple[Tensor, State]:
+        """What ``forward`` gives, by a kernel for whole sequences (T > 1); used where ``fuses`` says so."""
+        raise NotImplementedError
+
+    def fuses(self) -> bool:
+        """Whether ``fused`` covers this cell as it is set: by default, whether there is one."""
+        return type(self).fused is not StepCell.fused
+
+    def parallel(self, p_BTP: Tensor, state: State) -> tuple[Tensor, State]:
+        """What the steps give, from the projection of a whole sequence (T > 1) in one go: see ``linear_scan``."""
+        raise NotImplementedError
+
     def scan(self, p_BTP: Tensor, state: State) -> tuple[Tensor, State]:
-        """Run ``step`` over time.
+        """Run over time from the projection.
 
         Returns:
             The outputs (B, T, H) and the last state.
         """
-        outputs = []
-        for p_BP in p_BTP.unbind(1):
-            y_BH, state = self.step(p_BP, state)
-            outputs.append(y_BH)
-        return torch.stack(outputs, 1), state
+        p_BTP = self.noise(p_BTP)
+        if p_BTP.shape[1] > 1 and self.uses_parallel():
+            return self.parallel(p_BTP, state)
+        # Time first in memory: a step reads rows that lie together.
+        p_TBP = p_BTP.transpose(0, 1)
+        if self.engine == "eager" or not torch.is_grad_enabled():
+            y_TBH, state = step_by_step(self.step, p_TBP, state)
+        else:
+            y_TBH, state = recorded(self).scan(self, self.step, p_TBP, state)
+        return y_TBH.transpose(0, 1), state
+
+    def uses_fused(self) -> bool:
+        """Whether whole sequences go through ``fused``."""
+        return self.engine == "fused" and self.fuses()
+
+    def uses_parallel(self) -> bool:
+        """Whether whole sequences go through ``parallel``."""
+        return self.engine == "fused" and type(self).parallel is not StepCell.parallel
 
     def forward(self, x_BTI: Tensor, state: State) -> tuple[Tensor, State]:
-        """Project all steps at once, then run over time."""
-        return self.scan(self.project(x_BTI), state)
+        """Run over time from the input."""
+        if x_BTI.shape[1] > 1 and self.uses_fused():
+            return self.fused(x_BTI, state)
+        # A projection, pointwise in time, cannot tell that it sees time first.
+        return self.scan(self.project(x_BTI.transpose(0, 1)).transpose(0, 1), state)

@@ -5,7 +5,7 @@ Parts are named by registry names (``package:name``), never by import paths.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
@@ -41,9 +41,11 @@ class CorpusSettings(PartSettings):
 class EngineSettings(Options):
     """How the run computes; decided once, and used again when it is resumed."""
 
-    name: str = Field("eager", description="how steps run over time")
+    name: Literal["fused", "scan", "compiled", "eager"] = Field("fused", description="how steps run over time")
+    how: str = Field("", description="what that means for the cells of this run")
     device: str = Field("cpu", description="where")
     threads: int = Field(ge=1, description="CPU threads")
+    precision: Literal["float32", "bfloat16"] = Field("float32", description="of products while training")
 
 
 class RunSettings(Options):

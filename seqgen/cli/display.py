@@ -154,7 +154,11 @@ def _headlines(folder: RunFolder, settings: RunSettings, step: int) -> list[str]
 
 def _engine(settings: RunSettings) -> str:
     engine = settings.engine
-    return f"engine {engine.name} on {engine.device}, {engine.threads} thread(s), seed {settings.train.seed}"
+    how = f" ({engine.how})" if engine.how else ""
+    return (
+        f"engine {engine.name}{how} on {engine.device}, {engine.threads} thread(s), {engine.precision}, "
+        f"seed {settings.train.seed}"
+    )
 
 
 def _report(event: training.Report) -> str:

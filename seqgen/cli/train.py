@@ -69,6 +69,14 @@ def train(
     ] = None,
     test: Annotated[Path | None, typer.Option(metavar="FILE", help="Test records.", rich_help_panel=_DATA)] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.", rich_help_panel=_MORE)] = None,
+    engine: Annotated[
+        str | None,
+        typer.Option(help="How steps run over time: auto, fused, scan, compiled or eager.", rich_help_panel=_MORE),
+    ] = None,
+    params: Annotated[
+        str | None,
+        typer.Option(metavar="N", help="Choose --hidden for so many parameters, like 50k.", rich_help_panel=_MODEL),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="The run folder.  [default: the next one in runs/]", rich_help_panel=_MORE),
@@ -119,6 +127,8 @@ def train(
             valid=valid,
             test=test,
             device=device,
+            engine=engine,
+            params=params,
             options=options,
             config=config,
             out=out,

@@ -2,7 +2,7 @@
 
 from seqgen.config.layers import Layer, assign, merge, parse_assignments, read_toml
 from seqgen.config.options import Options, build_options, describe_options, options_model
-from seqgen.config.train import TrainSettings, parse_duration_s, parse_split
+from seqgen.config.train import TrainSettings, parse_count, parse_duration_s, parse_split
 
 __all__ = [
     "Layer",
@@ -14,6 +14,7 @@ __all__ = [
     "merge",
     "options_model",
     "parse_assignments",
+    "parse_count",
     "parse_duration_s",
     "parse_split",
     "read_toml",

@@ -101,4 +101,10 @@ def _type_name(annotation: Any) -> str:
 def _range(field: FieldInfo) -> str:
     signs = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
     bounds = ((sign, getattr(item, name, None)) for item in field.metadata for name, sign in signs.items())
-    return ", ".join(f"{sign} {bound}" for sign, bound in bounds if bound is not None)
+    return ", ".join(f"{sign} {_power(bound)}" for sign, bound in bounds if bound is not None)
+
+
+def _power(bound: Any) -> str:
+    """A bound as it is read best: 2**63 rather than its nineteen digits."""
+    large = isinstance(bound, int) and bound > 1 << 31 and bound.bit_count() == 1
+    return f"2**{bound.bit_length() - 1}" if large else str(bound)

@@ -26,6 +26,19 @@ def parse_duration_s(text: str | float) -> float:
     return float(match[1]) * _UNITS_S[match[2]]
 
 
+def parse_count(text: str | int) -> int:
+    """How many "50000", "50k" or "1.5M" are.
+
+    Raises:
+        BadOption: the text is not a positive count.
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([kmKM]?)", str(text).strip().replace("_", "").replace(",", ""))
+    count = 0 if match is None else round(float(match[1]) * {"": 1, "k": 1e3, "m": 1e6}[match[2].lower()])
+    if count < 1:
+        raise BadOption(f"{text!r} is not a count; write it like 50000, 50k or 1.5M")
+    return count
+
+
 def parse_split(text: str | Sequence[float]) -> tuple[float, float, float]:
     """The shares of training, validation and test of "90/5/5" or "none".
 
@@ -93,6 +106,10 @@ class TrainSettings(Options):
     save_every_s: float = Field(60.0, gt=0, description="most seconds between checkpoints")
     samples: int = Field(3, ge=0, le=1000, description="samples drawn at an evaluation")
     device: Annotated[str, AfterValidator(_usable_device)] = Field("auto", description="auto, cpu, cuda or mps")
+    engine: Literal["auto", "fused", "scan", "compiled", "eager"] = Field(
+        "auto", description="how steps run over time; auto decides by the cell and the length of the run"
+    )
+    precision: Literal["float32", "bfloat16"] = Field("float32", description="of products; bfloat16 where it works")
     threads: int | None = Field(None, ge=1, le=1024, description="CPU threads; left out: chosen by model size")
 
     @model_validator(mode="after")

@@ -52,9 +52,14 @@ def total_nats(model: nn.Module, batch: Batch, penalty_V: Tensor) -> Tensor:
         batch: what to predict.
         penalty_V: what ``penalty`` gives.
     """
-    logits_BTV, _ = model(batch.ids_BT, model.initial_state(len(batch.ids_BT)))  # type: ignore[operator]
-    logits_NV = (logits_BTV + penalty_V).flatten(0, 1)
-    return functional.cross_entropy(logits_NV, batch.targets_BT.flatten(), ignore_index=PAD, reduction="sum")
+    state = model.initial_state(len(batch.ids_BT))  # type: ignore[operator]
+    targets_N, logits_at = batch.targets_BT.t().flatten(), getattr(model, "logits_at", None)
+    if logits_at is None:
+        logits_NV = model(batch.ids_BT, state)[0].transpose(0, 1).flatten(0, 1)
+    else:
+        logits_NV = logits_at(batch.ids_BT, state, batch.at_N)
+        targets_N = targets_N if batch.at_N is None else targets_N[batch.at_N]
+    return functional.cross_entropy(logits_NV + penalty_V, targets_N, ignore_index=PAD, reduction="sum")
 
 
 def held_out_loss(

@@ -11,7 +11,7 @@ from torch import nn
 
 from seqgen.batches import Encoded
 from seqgen.evaluation.loss import bits_per_char
-from seqgen.model import log_probs
+from seqgen.model import device_of, log_probs
 from seqgen.tokenizers import PAD, Vocabulary
 
 _TOGETHER = 256
@@ -61,7 +61,7 @@ def _score_together(model: nn.Module, vocabulary: Vocabulary, texts: Sequence[st
     flat, lengths_N = vocabulary.frame_many(texts)
     chars_N = np.fromiter(map(len, texts), np.int64, len(texts))
     encoded = Encoded(flat, np.cumsum(lengths_N) - lengths_N, lengths_N, chars_N)
-    device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
+    device = device_of(model)
     batch = encoded.take(np.arange(len(texts))).to(device)
     logits_BTV, _ = model(batch.ids_BT, model.initial_state(len(texts)))  # type: ignore[operator]
     allowed_V = torch.from_numpy(vocabulary.allowed_V()).to(device)

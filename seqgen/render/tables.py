@@ -13,7 +13,8 @@ from rich.text import Text
 from seqgen.render.text import visible
 
 _BAR = "█"
-_LONG = ("text", "summary", "description", "problem", "state", "hooks")  # columns that may be folded
+_LONG = ("text", "summary", "description", "problem", "state", "hooks", "type", "default", "range")  # may be folded
+_NARROW = {"type": 14, "default": 11, "range": 10}  # so that what stands beside them has room
 _HEADINGS = {"bits_per_char": "bits/char", "load_ms": "load ms"}
 
 
@@ -47,6 +48,7 @@ def plain_table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], title
             justify="right" if numbers else "left",
             overflow="fold",
             no_wrap=column not in _LONG,
+            max_width=_NARROW.get(column),
         )
     for row in listed:
         table.add_row(*(_cell(row.get(column)) for column in columns))

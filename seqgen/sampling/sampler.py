@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from seqgen.cells import select_rows
 from seqgen.errors import BadOption, Diverged
-from seqgen.model import make_stepper
+from seqgen.model import device_of, make_stepper
 from seqgen.protocols import Processor
 from seqgen.sampling.draw import BLOCK, Uniforms, draw
 from seqgen.sampling.processors import build_processors
@@ -70,7 +70,7 @@ class Sampler:
         assert settings.max_length is not None
         self._model, self._vocabulary, self._settings = model, vocabulary, settings
         self._max_length = settings.max_length
-        self._device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
+        self._device = device_of(model)
         self._prefix: list[int] = vocabulary.encode(settings.prefix).tolist()
         if len(self._prefix) > settings.max_length:
             raise BadOption(f"the prefix has {len(self._prefix)} symbols, more than max_length {settings.max_length}")

@@ -39,12 +39,13 @@ class AdamW:
         self._decay = weight_decay
         self._fused = _FUSED is not None if fused is None else fused
 
-    def step(self, number: int, lr: float) -> None:
+    def step(self, number: int, lr: float, refused: Tensor | None = None) -> None:
         """Take a step along the gradients.
 
         Args:
             number: which step it is, from 1.
             lr: the rate.
+            refused: 1 (0-dimensional, on the device of the parameters) where the step must change nothing, else 0.
         """
         with torch.no_grad():
             for is_matrix in (True, False):
@@ -54,9 +55,9 @@ class AdamW:
                     if parameter.grad is not None and (parameter.ndim > 1) is is_matrix
                 ]
                 if names:
-                    self._step_group(names, number, lr, self._decay if is_matrix else 0.0)
+                    self._step_group(names, number, lr, self._decay if is_matrix else 0.0, refused)
 
-    def _step_group(self, names: list[str], number: int, lr: float, decay: float) -> None:
+    def _step_group(self, names: list[str], number: int, lr: float, decay: float, refused: Tensor | None) -> None:
         weights: list[Tensor] = [self.named[name] for name in names]
         grads = [grad for name in names if (grad := self.named[name].grad) is not None]
         means, squares = [self.mean[name] for name in names], [self.square[name] for name in names]
@@ -64,7 +65,7 @@ class AdamW:
             device = weights[0].device
             steps = [torch.tensor(float(number), device=device) for _ in names]
             try:
-                self._fused_step(weights, grads, means, squares, steps, lr, decay)
+                self._fused_step(weights, grads, means, squares, steps, lr, decay, refused)
                 return
             except (
                 RuntimeError,
@@ -72,6 +73,8 @@ class AdamW:
                 TypeError,
             ):  # this torch, device or type has no fused step
                 self._fused = False
+        if refused is not None and refused.item():
+            return
         torch._foreach_mul_(weights, 1 - lr * decay)
         torch._foreach_lerp_(means, grads, 1 - BETA1)
         torch._foreach_mul_(squares, BETA2)
@@ -90,11 +93,13 @@ class AdamW:
         steps: list[Tensor],
         lr: float,
         decay: float,
+        refused: Tensor | None,
     ) -> None:
         assert _FUSED is not None
         _FUSED(
             weights, grads, means, squares, [], steps,
             lr=lr, beta1=BETA1, beta2=BETA2, weight_decay=decay, eps=EPSILON, amsgrad=False, maximize=False,
+            found_inf=refused,
         )  # fmt: skip
 
     def state(self) -> dict[str, Tensor]:
@@ -109,20 +114,20 @@ class AdamW:
             self.square[name].copy_(state[f"square.{name}"])
 
 
-def clip_gradients(parameters: Iterable[nn.Parameter], most: float) -> float:
-    """Scale gradients in place so that their norm over all parameters is at most ``most``.
+def clip_gradients(parameters: Iterable[nn.Parameter], most: float) -> Tensor | None:
+    """Scale gradients in place so that their norm over all parameters is at most ``most``; nothing is read back.
 
     Args:
         parameters: those whose ``grad`` counts.
         most: the largest norm; 0 leaves them as they are.
 
     Returns:
-        The norm before scaling; not finite if any gradient is not.
+        The norm before scaling, 0-dimensional; not finite if any gradient is not. None if there is no gradient.
     """
     grads = [parameter.grad for parameter in parameters if parameter.grad is not None]
     if not grads:
-        return 0.0
-    norm: float = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(grads))).item()
-    if most and norm > most and math.isfinite(norm):
-        torch._foreach_mul_(grads, most / norm)
+        return None
+    norm: Tensor = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(grads)))
+    if most:
+        torch._foreach_mul_(grads, torch.clamp(most / norm, max=1.0))
     return norm

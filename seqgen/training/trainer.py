@@ -6,25 +6,29 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
 from torch import nn
 
 from seqgen.batches import Batch, Encoded, count_batches, derive_seed, epoch_batches
-from seqgen.checkpoint import RunFolder, Snapshot
+from seqgen.cells import choose_padding
+from seqgen.checkpoint import EngineSettings, RunFolder, Snapshot
 from seqgen.config import TrainSettings
 from seqgen.errors import CheckpointError, Diverged
-from seqgen.evaluation import bits_per_char, held_out_loss, penalty, total_nats
+from seqgen.evaluation import bits_per_char, held_out_loss, penalty
+from seqgen.model import device_of
 from seqgen.sampling import Sample
 from seqgen.signals import StopFlag
 from seqgen.tokenizers import Vocabulary
+from seqgen.training.descent import Descent, Taken, read_back
 from seqgen.training.events import Ended, Event, Progress, Report, Saved
-from seqgen.training.optimizer import AdamW, clip_gradients
 from seqgen.training.schedule import Schedule
 from seqgen.training.state import TrainState
 
 _PROGRESS_EVERY_S = 0.2
+_UNREAD = 32  # steps whose losses are read back together
 
 
 class _StopAsked(Exception):
@@ -42,6 +46,7 @@ class Trainer:
         settings: how to train.
         folder: where logs and checkpoints go.
         draw: gives samples of the model as it is now, for a seed.
+        engine: how to compute.
     """
 
     model: nn.Module
@@ -50,19 +55,27 @@ class Trainer:
     settings: TrainSettings
     folder: RunFolder
     draw: Callable[[int], Sequence[Sample]]
+    engine: EngineSettings
 
     def __post_init__(self) -> None:
         """Prepare what no step changes."""
         self.state = TrainState()
-        self._device = next(self.model.parameters()).device
-        self._optimizer = AdamW(self.model.named_parameters(), self.settings.weight_decay)
+        self._device = device_of(self.model)
         train = self.encoded["train"]
         self._steps_per_epoch = count_batches(len(train), self.settings.batch_size)
         self.schedule = Schedule(self.settings, self._steps_per_epoch)
         self._epoch, self._batches = -1, list[Any]()
         self._saved_step = -1
+        self._unread: list[Taken] = []
         self._last_nats, self._last_batch = 0.0, (1, 1, 1)
         self._penalty_V = penalty(self.vocabulary).to(self._device)
+        self._descent = Descent(
+            self.model,
+            self._penalty_V,
+            weight_decay=self.settings.weight_decay,
+            clip_norm=self.settings.clip_norm,
+            precision=self.engine.precision,
+        )
 
     # -- going on from a checkpoint
 
@@ -77,7 +90,7 @@ class Trainer:
             self._saved_step = self.state.step
             try:
                 self.model.load_state_dict(snapshot.model)
-                self._optimizer.load(snapshot.train)
+                self._descent.optimizer.load(snapshot.train)
             except (RuntimeError, KeyError) as error:
                 raise CheckpointError(f"the checkpoint of step {self.state.step} does not fit: {error}") from None
         for log in (self.folder.metrics, self.folder.samples):
@@ -90,11 +103,12 @@ class Trainer:
             Diverged: a weight is not finite; older checkpoints stay as they are.
             DiskError: the disk refused.
         """
+        self._read()
         model = {name: _detached(tensor) for name, tensor in self.model.state_dict().items()}
         for name, tensor in model.items():
             if tensor.is_floating_point() and not torch.isfinite(tensor).all():
                 raise Diverged(f"the weight {name!r} is not finite at step {self.state.step}; it is not saved")
-        train = {name: _detached(tensor) for name, tensor in self._optimizer.state().items()}
+        train = {name: _detached(tensor) for name, tensor in self._descent.optimizer.state().items()}
         self.state.log_bytes = {log.path.name: log.sync() for log in (self.folder.metrics, self.folder.samples)}
         self.state.elapsed_s = self._elapsed_s()
         self._saved_at, self._saved_step = time.monotonic(), self.state.step
@@ -116,6 +130,8 @@ class Trainer:
         self._started_at = self._saved_at = self._shown_at = time.monotonic()
         self._elapsed_before_s, self._tokens_done = self.state.elapsed_s, 0
         while not self.state.ended:
+            if len(self._unread) >= _UNREAD:
+                self._read()
             due = self.state.step % self.schedule.eval_every() == 0
             why = self.schedule.ended(self.state.step, self._elapsed_s())
             if (due or why) and self.state.evaluated_step != self.state.step:
@@ -141,31 +157,21 @@ class Trainer:
     def _step(self) -> None:
         torch.manual_seed(derive_seed("step", self.settings.seed, self.state.step))
         batch = self._next_batch()
-        self.model.train()
-        self.model.zero_grad(set_to_none=True)
-        nats = total_nats(self.model, batch, self._penalty_V)
-        (nats / batch.n_targets).backward()  # type: ignore[no-untyped-call]
-        norm = clip_gradients(self.model.parameters(), self.settings.clip_norm)
-        lr = self.schedule.lr(self.state.step, self.schedule.share(self.state.step, self._elapsed_s()))
-        total = nats.item()
-        if not (math.isfinite(total) and math.isfinite(norm)):
-            raise Diverged(
-                f"step {self.state.step + 1}: the loss is {total / batch.n_targets:.4g} and the gradient's norm "
-                f"{norm:.4g}; the step was not taken. The rate is {lr:.3g}: try a lower --lr"
-            )
+        lr = self.schedule.lr(self.state.step, self._share())
+        self._unread.append(self._descent.take(self.state.step + 1, lr, batch))
         self.state.step += 1
-        self._optimizer.step(self.state.step, lr)
-        self._count(total, batch)
-
-    def _count(self, nats: float, batch: Batch) -> None:
-        state = self.state
-        state.nats += nats
-        state.n_targets += batch.n_targets
-        state.n_chars += batch.n_chars
-        state.n_records += batch.n_records
         self._tokens_done += batch.n_targets
-        self._last_nats = nats
-        self._last_batch = (batch.n_targets, batch.n_chars, batch.n_records)
+
+    def _read(self) -> None:
+        """Count what the last steps came to."""
+        unread, self._unread = self._unread, []
+        for taken, nats in zip(unread, read_back(unread) if unread else (), strict=True):
+            batch, state = taken.batch, self.state
+            state.nats += nats
+            state.n_targets += batch.n_targets
+            state.n_chars += batch.n_chars
+            state.n_records += batch.n_records
+            self._last_nats, self._last_batch = nats, (batch.n_targets, batch.n_chars, batch.n_records)
 
     def _next_batch(self) -> Batch:
         epoch, index = divmod(self.state.step, self._steps_per_epoch)
@@ -173,7 +179,7 @@ class Trainer:
         if epoch != self._epoch:
             self._batches = epoch_batches(train.lengths_N, self.settings.batch_size, self.settings.seed, epoch)
             self._epoch = epoch
-        return train.take(self._batches[index]).to(self._device)
+        return train.take(self._batches[index], pad=partial(choose_padding, self.engine.name)).to(self._device)
 
     def _between_steps(self) -> Iterator[Event]:
         now = time.monotonic()
@@ -185,6 +191,7 @@ class Trainer:
 
     def progress(self) -> Progress:
         """How far the run is."""
+        self._read()
         elapsed_s = self._elapsed_s()
         here_s = max(elapsed_s - self._elapsed_before_s, 1e-9)
         share = self.schedule.share(self.state.step, elapsed_s)
@@ -206,6 +213,7 @@ class Trainer:
             if stop.signal_number:
                 raise _StopAsked
 
+        self._read()
         state = self.state
         metrics: dict[str, Any] = {"step": state.step, "lr": self.schedule.lr(state.step, self._share())}
         if state.n_targets:

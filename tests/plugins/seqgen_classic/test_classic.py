@@ -7,9 +7,10 @@ import pytest
 import torch
 from torch import nn
 
-import seqgen
+from seqgen import testing
 
 pytest.importorskip("seqgen_classic")
+import seqgen_classic
 from seqgen_classic.gru import GRUCell
 from seqgen_classic.lstm import LSTMCell
 from seqgen_classic.vanilla import VanillaCell
@@ -67,7 +68,8 @@ def test_vanilla_is_the_notebooks_dense_layer():
 class LSTMByItsEquations(LSTMCell):
     """Without the fused form."""
 
-    forward = seqgen.StepCell.forward
+    def fuses(self):
+        return False
 
 
 @pytest.mark.parametrize("form", [LSTMCell, LSTMByItsEquations])
@@ -93,6 +95,94 @@ def test_both_forms_of_the_lstm_have_the_same_gradients():
 def test_the_forget_gate_starts_open():
     assert torch.equal(LSTMCell(I, H).input.bias[H : 2 * H], torch.ones(H))
     assert torch.equal(LSTMCell(I, H, forget_bias=-2.0).input.bias[H : 2 * H], torch.full((H,), -2.0))
+
+
+LSTM_OPTIONS = [
+    {"peepholes": True},
+    {"projection": 3},
+    {"projection": H + 2},
+    {"clip": 0.2},
+    {"peepholes": True, "projection": 3, "clip": 0.2},
+]
+
+
+def lstm_with(**options):
+    """In float64, with peepholes that are not 0."""
+    torch.manual_seed(0)
+    cell = LSTMCell(I, H, **options).double()
+    with torch.no_grad():
+        for name, parameter in cell.named_parameters():
+            if name.startswith("peephole"):
+                parameter.normal_()
+    return cell
+
+
+@pytest.mark.parametrize("options", LSTM_OPTIONS)
+def test_lstm_with_options_is_its_equations(options):
+    cell = lstm_with(**options)
+    w = {name: parameter.detach().numpy() for name, parameter in cell.named_parameters()}
+    of_i, of_f = w.get("peephole_if", np.zeros(2 * H)).reshape(2, H)
+    of_o, limit = w.get("peephole_o", np.zeros(H)), options.get("clip", np.inf)
+    h, c = np.zeros((B, cell.output_size)), np.zeros((B, H))
+    x, expected, clipped = torch.randn(B, T, I, dtype=torch.float64), [], False
+    for t in range(T):
+        sums = x[:, t].numpy() @ w["input.weight"].T + w["input.bias"] + h @ w["recurrent.weight"].T
+        i, f, g, o = np.split(sums, 4, 1)
+        i, f = (1 / (1 + np.exp(-a)) for a in (i + of_i * c, f + of_f * c))
+        free = f * c + i * np.tanh(g)
+        c = np.clip(free, -limit, limit)
+        clipped |= bool((c != free).any())
+        h = np.tanh(c) / (1 + np.exp(-(o + of_o * c)))
+        h = h @ w["projection.weight"].T if "projection" in options else h
+        expected.append(h)
+    y, (h_end, c_end) = run(cell, x)
+    for ours, numpys in ((y, np.stack(expected, 1)), (h_end, h), (c_end, c)):
+        assert np.allclose(ours.detach().numpy(), numpys, rtol=1e-9, atol=1e-9)
+    assert clipped == ("clip" in options)
+
+
+def test_lstm_with_a_projection_is_torchs():
+    torch.manual_seed(0)
+    ours, theirs = LSTMCell(I, H, projection=3).double(), nn.LSTM(I, H, batch_first=True, proj_size=3).double()
+    copy_gates(ours, theirs)
+    with torch.no_grad():
+        ours.projection.weight.copy_(theirs.weight_hr_l0)
+    x = torch.randn(B, T, I, dtype=torch.float64)
+    assert torch.allclose(run(ours, x)[0], theirs(x)[0], rtol=1e-9, atol=1e-9)
+
+
+def test_only_the_plain_lstm_is_fused():
+    assert LSTMCell(I, H).fuses() and not any(LSTMCell(I, H, **options).fuses() for options in LSTM_OPTIONS)
+
+
+def test_peepholes_start_closed():
+    torch.manual_seed(0)
+    plain = LSTMCell(I, H).double()
+    torch.manual_seed(0)
+    cell = LSTMCell(I, H, peepholes=True).double()
+    x = torch.randn(B, T, I, dtype=torch.float64)
+    assert torch.allclose(run(cell, x)[0], run(plain, x)[0], rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("options", LSTM_OPTIONS)
+def test_lstm_with_options_keeps_the_contract(options):
+    torch.manual_seed(0)
+    specs = []
+    seqgen_classic.register_cells(specs.append)
+    testing.check_cell(next(spec for spec in specs if spec.name == "lstm"), **options)
+
+
+@pytest.mark.parametrize("options", LSTM_OPTIONS)
+def test_gradients_of_the_lstm_with_options(options):
+    cell = lstm_with(**options)
+    x = torch.randn(2, 4, I, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda x: run(cell, x)[0], (x,))
+
+
+@pytest.mark.parametrize("option", ["projection=0", "clip=0"])
+def test_impossible_options_of_the_lstm_are_refused(cli, words, option):
+    result = cli("train", "--corpus", words, "--cell", "lstm", "--steps", 1, "-o", f"cell.{option}")
+    assert result.code == 2 and option.split("=")[0] in result.err
 
 
 def test_gru_with_reset_after_is_torchs():

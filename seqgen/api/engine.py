@@ -1,0 +1,188 @@
+"""How a run computes: where, with how many threads, and how steps run over time; decided before the run begins."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from seqgen.api.setup import computing
+from seqgen.checkpoint import EngineSettings
+from seqgen.config import TrainSettings
+from seqgen.errors import UsageError
+
+if TYPE_CHECKING:
+    from seqgen.api.prepare import Data
+    from seqgen.batches import Batch
+
+_SMALL = 150_000  # parameters below which products are too short to be shared out among threads
+_TINY = 300_000  # parameters below which a GPU waits for Python longer than a CPU computes
+_WORTH_COMPILING_S = 600.0  # of training left, so that compiling, up to a minute, is at most a tenth of it
+_FASTER = 0.95  # share of the time of uncompiled steps that compiled ones must stay below to be used
+
+Say = Callable[[str], None]
+
+
+def choose_threads(n_parameters: int, wanted: int | None) -> int:
+    """CPU threads: as wanted, else one for small models."""
+    import torch
+
+    if wanted is not None:
+        return wanted
+    return 1 if n_parameters < _SMALL else torch.get_num_threads()
+
+
+def choose_device(wanted: str, n_parameters: int = _TINY) -> str:
+    """A device that is there; "auto" takes a GPU if there is one, but the CPU for tiny models.
+
+    Raises:
+        UsageError: the wanted one is not there.
+    """
+    import torch
+
+    if wanted == "auto":
+        return "cuda" if torch.cuda.is_available() and n_parameters >= _TINY else "cpu"
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if not there[wanted.partition(":")[0]]:
+        raise UsageError(f"no device {wanted!r} here; use --device cpu")
+    return wanted
+
+
+def decide_engine(model: Any, data: Data, train: TrainSettings, n_parameters: int, say: Say) -> EngineSettings:
+    """Decide how a run computes, by letting the model learn from one batch and forget it.
+
+    Args:
+        model: with fresh weights; moved to its device, and set to the engine.
+        data: to train on.
+        train: what is wanted.
+        n_parameters: of the model.
+        say: is told, in one line, what takes time or cannot be had.
+
+    Raises:
+        UsageError: the wanted device is not there.
+    """
+    from seqgen.cells import describe_engine, use_engine
+
+    device, threads = choose_device(train.device, n_parameters), choose_threads(n_parameters, train.threads)
+    model.to(device)
+    name = "fused" if train.engine == "auto" else train.engine
+    batch = _trial_batch(data, train).to(model_device(model))
+    with computing(threads):
+        use_engine(model, name)
+        precision = _choose_precision(model, batch, data, train, say)
+        step_s = _step_s(model, batch, data, precision)
+        if name == "compiled" and not _compile(model, say):
+            name = "scan"
+        if train.engine == "auto" and _left_s(train, len(data.encoded["train"]), step_s) > _WORTH_COMPILING_S:
+            step_s = _step_s(model, batch, data, precision, rounds=3)  # the first time is not like the others
+            worth = _left_s(train, len(data.encoded["train"]), step_s) > _WORTH_COMPILING_S
+            if worth and _compiler() and _compile(model, say):
+                name = "compiled"
+                if _step_s(model, batch, data, precision, rounds=3) > _FASTER * step_s:
+                    say("compiled steps are not faster here: going on uncompiled")
+                    name = "scan"
+        use_engine(model, name)
+    return EngineSettings(name=name, how=describe_engine(model), device=device, threads=threads, precision=precision)
+
+
+def ready_engine(model: Any, data: Data, settings: EngineSettings, train: TrainSettings, say: Say) -> None:
+    """Set a model to the engine that was decided when its run began."""
+    from seqgen.cells import use_engine
+
+    model.to(settings.device)
+    use_engine(model, settings.name)
+    if settings.name == "compiled":
+        with computing(settings.threads):
+            _step_s(model, _trial_batch(data, train).to(model_device(model)), data, settings.precision)
+            if not _compile(model, say):
+                say("the run began with compiled steps: its result may differ in the last bits")
+
+
+def _left_s(train: TrainSettings, n_records: int, step_s: float) -> float:
+    """Seconds of training, as far as they can be told."""
+    steps = [train.steps, None if train.epochs is None else train.epochs * n_records / train.batch_size]
+    limits_s = [train.time_s, *(None if limit is None else limit * step_s for limit in steps)]
+    return min(limit_s for limit_s in limits_s if limit_s is not None)
+
+
+def model_device(model: Any) -> Any:
+    """Where a model computes."""
+    from seqgen.model import device_of
+
+    return device_of(model)
+
+
+def _trial_batch(data: Data, train: TrainSettings) -> Batch:
+    """The first whole batch of the run."""
+    from seqgen.batches import epoch_batches
+
+    batches = epoch_batches(data.encoded["train"].lengths_N, train.batch_size, train.seed, 0)
+    return data.encoded["train"].take(max(batches, key=len))
+
+
+def _step_s(model: Any, batch: Batch, data: Data, precision: str, rounds: int = 1) -> float:
+    """Seconds of learning from a batch, the best of some rounds; the model is left as it was."""
+    import torch
+
+    from seqgen.evaluation import penalty, total_nats
+
+    if hasattr(model, "learn"):
+        return 0.0
+    penalty_V = penalty(data.vocabulary).to(model_device(model))
+    buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
+    was_training, times_s = model.training, []
+    model.train()
+    for _ in range(rounds):
+        started = time.perf_counter()
+        with torch.autocast(penalty_V.device.type, dtype=torch.bfloat16, enabled=precision == "bfloat16"):
+            total_nats(model, batch, penalty_V).backward()  # type: ignore[no-untyped-call]
+        if penalty_V.device.type == "cuda":
+            torch.cuda.synchronize()
+        times_s.append(time.perf_counter() - started)
+    model.train(was_training)
+    model.zero_grad(set_to_none=True)
+    for name, buffer in model.named_buffers():
+        buffer.copy_(buffers[name])
+    return min(times_s)
+
+
+def _choose_precision(model: Any, batch: Batch, data: Data, train: TrainSettings, say: Say) -> Any:
+    """Bfloat16 only where it is wanted, works and is faster."""
+    if train.precision == "float32" or hasattr(model, "learn"):
+        return "float32"
+    plain_s = _step_s(model, batch, data, "float32", rounds=3)
+    try:
+        short_s = _step_s(model, batch, data, "bfloat16", rounds=3)
+    except RuntimeError as error:
+        say(f"bfloat16 does not work here ({' '.join(str(error).split())[:80]}): training in float32")
+        return "float32"
+    if short_s > plain_s:
+        say(f"bfloat16 is slower here, {short_s / plain_s:.1f} times: training in float32")
+        return "float32"
+    return "bfloat16"
+
+
+def _compiler() -> bool:
+    return any(shutil.which(program) for program in (os.environ.get("CXX", "c++"), "g++", "clang++"))
+
+
+def _compile(model: Any, say: Say) -> bool:
+    """Compile the steps that were last seen; False, with a line, where that cannot be done."""
+    from seqgen.cells import can_compile, compile_steps, use_engine
+
+    if not can_compile(model):
+        return False
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "seqgen" / "compiled"
+    cache = os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(home))
+    os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")
+    say(f"compiling the steps: up to a minute the first time, kept in {cache}")
+    use_engine(model, "compiled")
+    try:
+        compile_steps(model)
+    except Exception as error:
+        say(f"cannot compile ({' '.join(str(error).split())[:100]}): steps run uncompiled")
+        return False
+    return True

@@ -1,0 +1,79 @@
+"""A training under way: the trainer, those who listen, and signals."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from seqgen.api.prepare import Data
+from seqgen.api.run import Run
+from seqgen.api.setup import computing
+from seqgen.checkpoint import RunFolder, RunSettings, Snapshot
+from seqgen.errors import Diverged, Interrupted
+from seqgen.plugins import Plugins
+
+if TYPE_CHECKING:
+    from seqgen.training import Event
+
+Listener = Callable[[RunFolder, "Event"], None]
+
+
+def go(
+    folder: RunFolder,
+    settings: RunSettings,
+    plugins: Plugins,
+    data: Data,
+    model: Any,
+    listener: Listener | None,
+    snapshot: Snapshot | None = None,
+) -> Run:
+    """Train a model, set to its engine, in its run folder, from a checkpoint if there is one.
+
+    Args:
+        folder: the run folder, locked.
+        settings: the content of its run.json.
+        plugins: are told of what happens.
+        data: the encoded corpus.
+        model: the model.
+        listener: is told too.
+        snapshot: the checkpoint to go on from.
+
+    Raises:
+        Diverged: the loss is not finite; the last good checkpoint stays.
+        Interrupted: a signal came; the run is saved and can be resumed.
+        DiskError: the disk refused.
+    """
+    from seqgen.sampling import Sample, Sampler, SampleSettings
+    from seqgen.training import Ended, Report, Saved, Started, Trainer, graceful_stop
+
+    def draw(seed: int) -> list[Sample]:
+        wanted = SampleSettings(seed=seed, max_length=settings.max_length)
+        sampler = Sampler(model, data.vocabulary, wanted, multiline=settings.corpus.multiline)
+        return list(sampler.take(settings.train.samples))
+
+    with computing(settings.engine.threads), graceful_stop() as stop:
+        trainer = Trainer(model, data.encoded, data.vocabulary, settings.train, folder, draw, settings.engine)
+        trainer.restore(snapshot)
+        plugins.event("on_run_start", path=folder.path, settings=settings.model_dump(mode="json"))
+        if listener is not None:
+            listener(folder, Started(settings, trainer.state.step))
+        try:
+            for event in trainer.events(stop):
+                if isinstance(event, Report):
+                    plugins.event("on_report", path=folder.path, metrics=event.metrics)
+                elif isinstance(event, Saved):
+                    plugins.event("on_checkpoint", path=folder.path, step=event.step, checkpoint=event.path)
+                elif isinstance(event, Ended):
+                    plugins.event("on_run_end", path=folder.path, reason=event.reason)
+                if listener is not None:
+                    listener(folder, event)
+        except Diverged:
+            plugins.event("on_run_end", path=folder.path, reason="diverged")
+            raise
+    if stop.signal_number and not trainer.state.ended:
+        raise Interrupted(
+            stop.signal_number,
+            f"stopped at step {trainer.state.step:,}, saved; go on with: seqgen resume {shlex.quote(str(folder.path))}",
+        )
+    return Run(folder, settings, plugins)

@@ -1,0 +1,89 @@
+"""A plan run over time by two loops, forward and backward, without autograd and with few calls.
+
+What does not change from step to step stands before the loop, and results are written where they are wanted.
+
+Dimension letters: T steps, B batch, P projection, H output.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from seqgen.cells.places import spare_cats
+from seqgen.cells.plan import Plan
+from seqgen.cells.source import Source
+
+Kept = Any
+
+
+class Loops:
+    """Both loops of a plan.
+
+    Args:
+        plan: of a step.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._forward = self._write_forward()
+        self._pieces: list[list[int] | None] = []
+        self._backward = self._write_backward()
+
+    def forward(self, p_TBP: Tensor, states: Sequence[Tensor]) -> tuple[Tensor, list[Tensor], Kept]:
+        """The outputs (T, B, H), the states after the last step, and what ``backward`` needs."""
+        recording = self._plan.recording
+        y_TBH = p_TBP.new_empty(len(p_TBP), *recording.shapes[recording.output])
+        ends, kept = self._forward(p_TBP.unbind(0), y_TBH.unbind(0), *states, *recording.constants.values())
+        return y_TBH, ends, kept
+
+    def backward(
+        self, dy_TBH: Tensor, d_ends: Sequence[Tensor], kept: Kept
+    ) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
+        """The gradients of the first states, those ``collected`` (T, B, ...) of all steps, and the sums over time."""
+        plan, shapes = self._plan, self._plan.recording.shapes
+        collected = [dy_TBH.new_empty(len(dy_TBH), *shapes[name]) for name in plan.collected]
+        into = [
+            part.unbind(0)
+            for tensor, sizes in zip(collected, self._pieces, strict=True)
+            for part in (tensor, *(torch.split(tensor, sizes, -1) if sizes else ()))
+        ]
+        d_states, sums = self._backward(dy_TBH.unbind(0), *d_ends, kept, into, *plan.recording.constants.values())
+        return d_states, collected, sums
+
+    def over_time(self, kept: Kept, name: str) -> Tensor:
+        """A kept value of all steps, (T, B, ...)."""
+        return torch.stack(kept[self._plan.kept.index(name)])
+
+    def _write_forward(self) -> Callable[..., Any]:
+        plan, recording = self._plan, self._plan.recording
+        source = Source(f"def loop({', '.join(['p_T', 'y_T', *plan.states, *recording.constants])}):", recording.shapes)
+        in_loop = source.hoist(plan.forward, recording.constants)
+        source.add(1, *(f"keep_{name} = []" for name in plan.kept), "for p, y in zip(p_T, y_T):")
+        source.operations(2, in_loop, {recording.output: "y"})
+        source.add(2, *(f"keep_{name}.append({name})" for name in plan.kept))
+        source.add(2, f"[{', '.join(plan.states)}] = [{', '.join(recording.states)}]")
+        source.add(1, f"return [{', '.join(plan.states)}], [{', '.join(f'keep_{name}' for name in plan.kept)}]")
+        return source.compile()
+
+    def _write_backward(self) -> Callable[..., Any]:
+        plan, recording = self._plan, self._plan.recording
+        arguments = ["dy_T", *plan.d_states, "kept", "into", *recording.constants]
+        source = Source(f"def loop({', '.join(arguments)}):", recording.shapes)
+        in_loop = source.hoist(plan.backward, recording.constants)
+        carried = [name for name in recording.d_states if name]
+        spared = spare_cats(in_loop, plan.collected, carried, recording.shapes)
+        into = [place for name in plan.collected for place in spared.into(name)]
+        self._pieces = [spared.sizes.get(name) for name in plan.collected]
+        sums = [f"sum_{index}" for index in range(len(plan.sums))]
+        source.add(1, *spared.scratch, *(f"{name} = 0" for name in sums))
+        source.add(1, "step_T = list(zip(dy_T, *kept, *into))", "step_T.reverse()")
+        source.add(1, f"for {', '.join(['dy', *plan.kept, *into])}, in step_T:")
+        source.operations(2, in_loop, {name: f"into_{name}" for name in plan.collected} | spared.places, spared)
+        source.add(2, *(f"{total} += {name}" for total, (_, name, _) in zip(sums, plan.sums, strict=True)))
+        source.add(2, f"[{', '.join(plan.d_states)}] = [{', '.join(plan.before())}]")
+        source.add(1, f"return [{', '.join(plan.d_states)}], [{', '.join(sums)}]")
+        return source.compile()

@@ -1,0 +1,255 @@
+"""The equations of a step, recorded once as the tensor operations that they and their derivative come to.
+
+A step is run once under torch's autograd while every operation beneath it is noted: first those of the step, then
+those of its derivative. What remains are two straight lists of operations, free of autograd, which ``replay`` runs
+over time. The derivative is torch's own; nothing here knows how to differentiate.
+
+The weight of a ``Recurrent`` is treated apart: it is held fixed while the derivative is noted, and what is kept
+instead is the gradient of the product, so that the weight's gradient is one product over all steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from seqgen.cells.cell import list_leaves, map_state
+from seqgen.protocols import State
+
+
+class CannotRecord(Exception):
+    """The step does something that a list of operations cannot repeat; the message says what."""
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One tensor operation; values are named, and ``Name`` stands for them among the arguments."""
+
+    function: Any
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    results: tuple[str, ...]
+    many: bool  # whether it gives a list
+
+
+class Name(str):
+    """The name of a value."""
+
+
+@dataclass
+class Product:
+    """A ``Recurrent`` applied in the step: its argument, and the gradient of what it gives."""
+
+    weight: nn.Parameter
+    bias: nn.Parameter | None
+    argument: str = ""
+    gradient: str | None = None
+
+
+@dataclass
+class Recording:
+    """A step and its derivative, as operations.
+
+    Attributes:
+        forward: the step; reads "p", "s0", "s1", ... and constants.
+        backward: its derivative; reads "dy", "d0", "d1", ..., constants and any value of ``forward``.
+        constants: parameters and buffers by name.
+        output: the name of y.
+        states: the names of the leaves of the state after the step.
+        d_input: the name of the gradient of p; None where it is zero.
+        d_states: those of the leaves of the state before the step.
+        d_parameters: parameters used directly, with the names of their gradients.
+        products: the ``Recurrent`` maps, in the order in which they were applied.
+        shapes: the shape of every value.
+    """
+
+    forward: list[Operation] = field(default_factory=list)
+    backward: list[Operation] = field(default_factory=list)
+    constants: dict[str, Tensor] = field(default_factory=dict)
+    output: str = ""
+    states: list[str] = field(default_factory=list)
+    d_input: str | None = None
+    d_states: list[str | None] = field(default_factory=list)
+    d_parameters: list[tuple[nn.Parameter, str]] = field(default_factory=list)
+    products: list[Product] = field(default_factory=list)
+    shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
+
+
+_active: list[_Recorder] = []
+
+
+def recorded_product(weight: nn.Parameter, bias: nn.Parameter | None, h: Tensor) -> Tensor | None:
+    """What a ``Recurrent`` gives while a step is recorded; None while none is."""
+    return _active[-1].product(weight, bias, h) if _active else None
+
+
+def _identity(tensor: Tensor) -> tuple[Any, ...]:
+    """What two tensors share only if they are the same values: all of a recording are kept alive."""
+    return tensor.data_ptr(), tuple(tensor.shape), tensor.stride(), tensor.dtype
+
+
+class _Recorder(TorchDispatchMode):
+    """Notes every operation that runs within it."""
+
+    def __init__(self, constants: dict[str, Tensor]) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.names: dict[tuple[Any, ...], Name] = {}
+        self.shapes: dict[str, tuple[int, ...]] = {}
+        self.kept: list[Tensor] = []
+        self.operations: list[Operation] = []
+        self.products: list[tuple[Product, Tensor, Tensor]] = []
+        self.inputs: set[str] = set()
+        for name, tensor in constants.items():
+            self.given(tensor, name)
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Torch would import its compiler, for seconds, to keep it away from this class."""
+        return False
+
+    def given(self, tensor: Tensor, name: str) -> None:
+        """Name what comes from outside."""
+        self.inputs.add(self.name(tensor, name))
+
+    def name(self, tensor: Tensor, name: str = "") -> str:
+        """Give a tensor a name, unless it has one."""
+        if tensor.numel() == 0 or tensor.layout is not torch.strided:
+            raise CannotRecord("an empty or sparse tensor")
+        if _identity(tensor) not in self.names:
+            self.names[_identity(tensor)] = Name(name or f"v{len(self.shapes)}")
+            self.shapes[self.names[_identity(tensor)]] = tuple(tensor.shape)
+            self.kept.append(tensor)
+        return self.names[_identity(tensor)]
+
+    def known(self, value: Any) -> Any:
+        """An argument with names for its tensors."""
+        if isinstance(value, Tensor):
+            if _identity(value) not in self.names:
+                raise CannotRecord("a tensor that is neither input, state, parameter nor buffer")
+            return self.names[_identity(value)]
+        if isinstance(value, list | tuple):
+            return type(value)(self.known(item) for item in value)
+        return value
+
+    def product(self, weight: nn.Parameter, bias: nn.Parameter | None, h: Tensor) -> Tensor:
+        """``h W' + b`` with the weight held fixed."""
+        z = nn.functional.linear(h, weight.detach(), None if bias is None else bias.detach())
+        if not z.requires_grad:
+            z = z.detach().requires_grad_()
+        self.products.append((Product(weight, bias), h, z))
+        return z
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        known = self.known(args), {key: self.known(value) for key, value in kwargs.items()}
+        result = func(*args, **kwargs)
+        if torch.Tag.nondeterministic_seeded in func.tags:
+            raise CannotRecord(f"{func} is random: draw in noise()")
+        if func._schema.is_mutable:
+            func = self._without_effect(func, args[0])
+        outputs = result if isinstance(result, list | tuple) else (result,)
+        if not all(output is None or isinstance(output, Tensor) for output in outputs):
+            raise CannotRecord(f"{func} gives what is not a tensor")
+        fresh = [output is not None and _identity(output) not in self.names for output in outputs]
+        names = tuple("_" if output is None else self.name(output) for output in outputs)
+        if any(fresh):  # else it is a tensor that has a name already, as detach gives
+            results = tuple(name if new else "_" for name, new in zip(names, fresh, strict=True))
+            self.operations.append(Operation(func, *known, results, isinstance(result, list | tuple)))
+        return result
+
+    def _without_effect(self, func: Any, target: Tensor) -> Any:
+        """The form of an in-place operation that gives a new tensor, under which it is noted."""
+        storage = target.untyped_storage().data_ptr()
+        if sum(tensor.untyped_storage().data_ptr() == storage for tensor in self.kept) > 1 or (
+            self.names[_identity(target)] in self.inputs
+        ):
+            raise CannotRecord(f"{func} changes a tensor that is seen elsewhere")
+        packet = getattr(torch.ops.aten, func._schema.name.removeprefix("aten::").removesuffix("_"), None)
+        overload = func._overloadname
+        if not func._schema.name.endswith("_") or overload not in (packet.overloads() if packet else ()):
+            raise CannotRecord(f"{func} has no form without effects")
+        self.kept = [tensor for tensor in self.kept if _identity(tensor) != _identity(target)]
+        del self.names[_identity(target)]
+        return getattr(packet, overload)
+
+
+Step = Callable[[Tensor, State], tuple[Tensor, State]]
+
+
+def record(step: Step, module: nn.Module, p_BP: Tensor, state: State) -> Recording:
+    """Record a step.
+
+    Args:
+        step: gives y and the next state.
+        module: whose parameters and buffers it may read.
+        p_BP: an input of the size that will come.
+        state: a state of the size that will come.
+
+    Raises:
+        CannotRecord: the step is random, changes tensors in place, or depends on their values.
+    """
+    constants = {f"c{index}": tensor for index, tensor in enumerate([*module.parameters(), *module.buffers()])}
+    p_BP = _fresh(p_BP)
+    state = map_state(_fresh, state)
+    recorder, recording = _Recorder(constants), Recording(constants=constants)
+    recorder.given(p_BP, "p")
+    leaves = list_leaves(state)
+    for index, leaf in enumerate(leaves):
+        recorder.given(leaf, f"s{index}")
+    try:
+        _active.append(recorder)
+        with torch.enable_grad(), recorder:
+            y_BH, after = step(p_BP, state)
+    finally:
+        _active.pop()
+    ends = list_leaves(after)
+    if [(leaf.shape, leaf.dtype) for leaf in leaves] != [(leaf.shape, leaf.dtype) for leaf in ends]:
+        raise CannotRecord("a state whose size changes")
+    recording.output = recorder.known(y_BH)
+    recording.states = [recorder.known(leaf) for leaf in ends]
+    recording.forward, recorder.operations = recorder.operations, []
+    _differentiate(recorder, recording, p_BP, leaves, y_BH, ends)
+    return recording
+
+
+def _differentiate(
+    recorder: _Recorder, recording: Recording, p_BP: Tensor, leaves: list[Tensor], y_BH: Tensor, ends: list[Tensor]
+) -> None:
+    """Note the derivative."""
+    outputs, gradients = [], []
+    for tensor, name in ((y_BH, "dy"), *((leaf, f"d{index}") for index, leaf in enumerate(ends))):
+        if tensor.requires_grad:
+            outputs.append(tensor)
+            gradients.append(torch.ones_like(tensor, memory_format=torch.contiguous_format))
+            recorder.given(gradients[-1], name)
+    parameters = [
+        parameter
+        for parameter in recording.constants.values()
+        if isinstance(parameter, nn.Parameter) and parameter.requires_grad
+    ]
+    products = [z for _, _, z in recorder.products]
+    wanted = [p_BP, *(leaf for leaf in leaves if leaf.requires_grad), *products, *parameters]
+    with recorder:
+        found = torch.autograd.grad(outputs, wanted, gradients, allow_unused=True)
+    names = iter([None if gradient is None else recorder.known(gradient) for gradient in found])
+    recording.d_input = next(names)
+    recording.d_states = [next(names) if leaf.requires_grad else None for leaf in leaves]
+    for product, h, _ in recorder.products:
+        product.argument, product.gradient = recorder.known(h), next(names)
+        recording.products.append(product)
+    recording.d_parameters = [
+        (parameter, name) for parameter, name in zip(parameters, names, strict=True) if name is not None
+    ]
+    recording.backward, recording.shapes = recorder.operations, recorder.shapes
+
+
+def _fresh(tensor: Tensor) -> Tensor:
+    copy = tensor.detach().clone(memory_format=torch.contiguous_format)
+    return copy.requires_grad_() if copy.is_floating_point() else copy

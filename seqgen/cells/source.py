@@ -1,0 +1,121 @@
+"""Operations written out as Python source, a line each, and compiled."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import torch
+
+from seqgen.cells.places import Spared, writes_into
+from seqgen.cells.record import Name, Operation
+from seqgen.cells.simplify import inputs
+
+_aten = torch.ops.aten
+_QUICK = {  # the same operations by the calls that cost Python least
+    _aten.mm.default: torch.mm, _aten.addmm.default: torch.addmm, _aten.add.Tensor: torch.add,
+    _aten.sub.Tensor: torch.sub, _aten.mul.Tensor: torch.mul, _aten.sigmoid.default: torch.sigmoid,
+    _aten.tanh.default: torch.tanh, _aten.relu.default: torch.relu, _aten.cat.default: torch.cat,
+    _aten.lerp.Tensor: torch.lerp, _aten.addcmul.default: torch.addcmul, _aten.stack.default: torch.stack,
+}  # fmt: skip
+_SMALL = 1 << 16  # numbers of a matrix below which products with its transpose are slower than with a copy of that
+
+
+class Source:
+    """Python source in the making.
+
+    Args:
+        head: its first line, ``def loop(...):``.
+        shapes: the shape of every value.
+    """
+
+    def __init__(self, head: str, shapes: Mapping[str, tuple[int, ...]]) -> None:
+        self.lines = [head]
+        self.sizes = {name: math.prod(shape) for name, shape in shapes.items()}
+        self.scope: dict[str, Any] = {"torch": torch, "minus_one": torch.tensor(-1.0)}
+
+    def add(self, depth: int, *lines: str) -> None:
+        """Write lines."""
+        self.lines += ["    " * depth + line for line in lines]
+
+    def hoist(self, operations: list[Operation], constants: Iterable[str]) -> list[Operation]:
+        """Write the operations that depend on constants only, which are the same at every step; the others remain."""
+        known = set(constants)
+        steady: list[Operation] = []
+        others: list[Operation] = []
+        for op in operations:
+            is_steady = all(name in known for name in inputs(op))
+            known |= set(op.results) if is_steady else set()
+            (steady if is_steady else others).append(op)
+        self.operations(1, steady)
+        turned = [op.results[0] for op in steady if op.function is _aten.t.default]
+        small = [name for name in turned if self.sizes[name] <= _SMALL]
+        self.add(1, *(f"{name} = {name}.contiguous()" for name in small))
+        return others
+
+    def plain(self, depth: int, operations: list[Operation]) -> None:
+        """Write operations as they are."""
+        for op in operations:
+            self._write(depth, op, self._call(op.function, op), "")
+
+    def operations(
+        self,
+        depth: int,
+        operations: list[Operation],
+        places: Mapping[str, str] | None = None,
+        spared: Spared | None = None,
+    ) -> None:
+        """Write operations by their quickest forms, those of ``places`` so that they write where it says."""
+        left = dict(places or {})
+        for op in operations:
+            if spared is not None and op.results[0] in spared.sizes:
+                self.add(depth, *spared.instead[op.results[0]])
+                left.pop(op.results[0], None)
+                continue
+            place = left.pop(op.results[0], None) if len(op.results) == 1 else None
+            function, keyword = _writing(op.function) if place is not None else (None, "")
+            name = self._call(function or _QUICK.get(op.function, getattr(op.function, "_op", op.function)), op)
+            self._write(depth, op, name, f"{keyword}={place}" if function is not None else "")
+            if place is not None and function is None:
+                self.add(depth, f"{place}.copy_({op.results[0]})")
+        self.add(depth, *(f"{place}.copy_({name})" for name, place in left.items()))
+
+    def _write(self, depth: int, op: Operation, name: str, extra: str) -> None:
+        arguments = [self._spell(value) for value in op.args]
+        arguments += [f"{key}={self._spell(value)}" for key, value in op.kwargs.items()]
+        results = ", ".join(op.results) + ("," if op.many or len(op.results) > 1 else "")
+        self.add(depth, f"{results} = {name}({', '.join([*arguments, *([extra] if extra else [])])})")
+
+    def _call(self, function: Any, op: Operation) -> str:
+        name = f"f{len(self.scope)}_{op.function.__name__.replace('.', '_')}"
+        self.scope[name] = function
+        return name
+
+    def _spell(self, value: Any) -> str:
+        if isinstance(value, Name):
+            return str(value)
+        if isinstance(value, list | tuple):
+            return "[" + ", ".join(self._spell(item) for item in value) + "]"
+        if value is None or isinstance(value, int | str) or (isinstance(value, float) and math.isfinite(value)):
+            return repr(value)
+        name = f"k{len(self.scope)}"
+        self.scope[name] = value
+        return name
+
+    def compile(self) -> Callable[..., Any]:
+        """The function ``loop``."""
+        exec("\n".join(self.lines), self.scope)  # noqa: S102  # written here, from torch's own operations
+        loop: Callable[..., Any] = self.scope["loop"]
+        return loop
+
+
+def _relu(x: torch.Tensor, out: torch.Tensor) -> torch.Tensor:
+    return torch.clamp_min(x, 0, out=out)
+
+
+def _writing(function: Any) -> tuple[Any, str]:
+    """The quickest form of an operation that writes into a given tensor, and the name of that argument."""
+    if function is _aten.relu.default:
+        return _relu, "out"
+    return (_QUICK[function], "out") if function in _QUICK else writes_into(function)

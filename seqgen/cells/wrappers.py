@@ -1,0 +1,163 @@
+"""What can be put around any layer, or around the steps of one.
+
+Dimension letters: B batch, T steps, I input, H output, P projection.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from seqgen.cells.cell import Cell, list_leaves, map_state
+from seqgen.cells.dropout import draw_mask
+from seqgen.cells.step import StepCell
+from seqgen.errors import BadOption
+from seqgen.protocols import State
+
+
+class Around(Cell):
+    """A layer with something around it; its state is that of the layer.
+
+    Args:
+        cell: the layer.
+        norm: "before", "after" or "none": where features are normalised (arXiv:1607.06450).
+        skip: "residual" adds the input to the output (arXiv:1512.03385); "highway" mixes them, y = g * cell(x) +
+            (1 - g) * x with g = sigmoid(W x + b) and b = -1 at first (arXiv:1505.00387); "none" neither. Where the
+            sizes differ, a linear map of the input is taken.
+    """
+
+    def __init__(self, cell: Cell, *, norm: str, skip: str) -> None:
+        super().__init__(cell.input_size, cell.hidden_size)
+        self.cell, self.output_size = cell, cell.output_size
+        self.before = nn.LayerNorm(cell.input_size) if norm == "before" else nn.Identity()
+        self.after = nn.LayerNorm(cell.output_size) if norm == "after" else nn.Identity()
+        same = cell.input_size == cell.output_size
+        self.skip = skip
+        self.carry = (
+            nn.Identity() if same or skip == "none" else nn.Linear(cell.input_size, cell.output_size, bias=False)
+        )
+        if skip == "highway":
+            self.gate = nn.Linear(cell.input_size, cell.output_size)
+            nn.init.constant_(self.gate.bias, -1.0)
+
+    def initial_state(self, batch_size: int) -> State:
+        """That of the layer."""
+        return self.cell.initial_state(batch_size)
+
+    def forward(self, x_BTI: Tensor, state: State) -> tuple[Tensor, State]:
+        """The layer, with what is around it."""
+        y_BTH, state = self.cell(self.before(x_BTI), state)
+        if self.skip == "residual":
+            y_BTH = self.carry(x_BTI) + y_BTH
+        elif self.skip == "highway":
+            y_BTH = torch.lerp(self.carry(x_BTI), y_BTH, torch.sigmoid(self.gate(x_BTI)))
+        return self.after(y_BTH), state
+
+
+class StepWrapper(StepCell):
+    """A step cell with something around its steps."""
+
+    def __init__(self, cell: Cell, what: str) -> None:
+        if not isinstance(cell, StepCell):
+            raise BadOption(f"{what} needs a cell written as steps; {type(cell).__name__} computes whole sequences")
+        super().__init__(cell.input_size, cell.hidden_size)
+        self.cell, self.output_size = cell, cell.output_size
+
+    def initial_state(self, batch_size: int) -> State:
+        """That of the cell."""
+        return self.cell.initial_state(batch_size)
+
+    def project(self, x_BTI: Tensor) -> Tensor:
+        """That of the cell."""
+        p_BTP: Tensor = self.cell.project(x_BTI)
+        return p_BTP
+
+    def noise(self, p_BTP: Tensor) -> Tensor:
+        """That of the cell."""
+        noisy_BTP: Tensor = self.cell.noise(p_BTP)
+        return noisy_BTP
+
+
+class Zoneout(StepWrapper):
+    """Zoneout: each feature of the state keeps its old value with some probability while training.
+
+    When not training, the state moves by the expected part of the way.
+
+    Source: arXiv:1606.01305, section 3.2; one rate for all parts of the state.
+
+    Args:
+        cell: the step cell.
+        share: the probability.
+    """
+
+    def __init__(self, cell: Cell, share: float) -> None:
+        super().__init__(cell, "zoneout")
+        self.share = share
+        self.sizes = [leaf.shape[1] for leaf in list_leaves(cell.initial_state(1)) if leaf.is_floating_point()]
+
+    def noise(self, p_BTP: Tensor) -> Tensor:
+        """Masks for every feature of the state: 1 where it keeps its value."""
+        p_BTP = super().noise(p_BTP)
+        if not self.training:
+            return p_BTP
+        mask_TBS = draw_mask(p_BTP.new_empty(p_BTP.shape[1], p_BTP.shape[0], sum(self.sizes)), 1 - self.share)
+        return torch.cat((p_BTP, (mask_TBS != 0).to(p_BTP.dtype).transpose(0, 1)), 2)
+
+    def step(self, p_BP: Tensor, state: State) -> tuple[Tensor, State]:
+        """The step, parts of the state held back."""
+        held: list[Tensor | float] = [self.share] * len(self.sizes)
+        if self.training:
+            p_BP, *held = p_BP.split([p_BP.shape[1] - sum(self.sizes), *self.sizes], 1)  # type: ignore[no-untyped-call]
+        y_BH, after = self.cell.step(p_BP, state)
+        befores, shares = iter(list_leaves(state)), iter(held)
+        output = [y_BH]
+
+        def hold(new: Tensor) -> Tensor:
+            old = next(befores)
+            if not new.is_floating_point():
+                return new
+            mixed = new + next(shares) * (old - new)
+            if new is y_BH:
+                output[0] = mixed
+            return mixed
+
+        after = map_state(hold, after)
+        return output[0], after
+
+
+class RecurrentDropout(StepWrapper):
+    """Dropout of the output on its way to the next step, one mask for the whole sequence.
+
+    Source: arXiv:1512.05287, section 4 ("variational").
+
+    Args:
+        cell: the step cell; its output must be part of its state.
+        share: of the features that are dropped while training.
+    """
+
+    def __init__(self, cell: Cell, share: float) -> None:
+        super().__init__(cell, "recurrent_dropout")
+        self.share = share
+        state = cell.initial_state(1)
+        with torch.no_grad():
+            y_BH, after = self.cell.step(self.cell.project(torch.zeros(1, 1, cell.input_size))[:, 0], state)
+        self._is_output = [leaf is y_BH for leaf in list_leaves(after)]
+        if not any(self._is_output):
+            raise BadOption(f"recurrent_dropout needs a cell whose output is a part of its state, unlike {cell}")
+
+    def initial_state(self, batch_size: int) -> State:
+        """That of the cell and, while training, the mask."""
+        inner = super().initial_state(batch_size)
+        if not self.training:
+            return (inner,)
+        like = next(self.parameters()).new_empty(batch_size, self.output_size)
+        return inner, draw_mask(like, self.share)
+
+    def step(self, p_BP: Tensor, state: State) -> tuple[Tensor, State]:
+        """The step, seeing less of the output before."""
+        inner, *mask = state
+        if mask:
+            dropped = iter(self._is_output)
+            inner = map_state(lambda leaf: leaf * mask[0] if next(dropped) else leaf, inner)
+        y_BH, inner = self.cell.step(p_BP, inner)
+        return y_BH, (inner, *mask)

@@ -1,0 +1,93 @@
+"""One optimizer step, of which nothing is read back: what it came to is looked at later, for many steps at once."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from seqgen.batches import Batch
+from seqgen.errors import Diverged
+from seqgen.evaluation import total_nats
+from seqgen.model import device_of
+from seqgen.training.optimizer import AdamW, clip_gradients
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A step that was taken.
+
+    Attributes:
+        number: which one, from 1.
+        lr: its rate.
+        batch: what was learned from.
+        nats: the loss summed over the batch, 0-dimensional.
+        norm: the gradient's norm before clipping, 0-dimensional; None where there is no gradient.
+    """
+
+    number: int
+    lr: float
+    batch: Batch
+    nats: Tensor
+    norm: Tensor | None
+
+
+class Descent:
+    """Takes steps; a model that counts (it has a method ``learn``) is shown the batch instead.
+
+    Args:
+        model: keeps the contract of :class:`seqgen.Model`, on its device.
+        penalty_V: what ``penalty`` gives, on that device.
+        weight_decay: of AdamW.
+        clip_norm: the largest norm of the gradient; 0 for any.
+        precision: "float32", or "bfloat16" for products.
+    """
+
+    def __init__(
+        self, model: nn.Module, penalty_V: Tensor, *, weight_decay: float, clip_norm: float, precision: str
+    ) -> None:
+        self.optimizer = AdamW(model.named_parameters(), weight_decay)
+        self._model, self._penalty_V, self._clip_norm = model, penalty_V, clip_norm
+        self._counts = hasattr(model, "learn")
+        self._autocast: contextlib.AbstractContextManager[Any] = contextlib.nullcontext()
+        if precision == "bfloat16":
+            self._autocast = torch.autocast(device_of(model).type, dtype=torch.bfloat16)
+
+    def take(self, number: int, lr: float, batch: Batch) -> Taken:
+        """Take a step; it changes nothing if the loss or the gradient is not finite."""
+        self._model.train()
+        if self._counts:
+            with torch.no_grad():
+                nats = total_nats(self._model, batch, self._penalty_V)
+                self._model.learn(batch.ids_BT, batch.targets_BT)  # type: ignore[operator]
+            return Taken(number, lr, batch, nats, None)
+        self._model.zero_grad(set_to_none=True)
+        with self._autocast:
+            nats = total_nats(self._model, batch, self._penalty_V)
+        nats.backward(nats.new_tensor(1 / batch.n_targets))  # type: ignore[no-untyped-call]
+        nats = nats.detach()
+        norm = clip_gradients(self._model.parameters(), self._clip_norm)
+        self.optimizer.step(number, lr, None if norm is None else (~torch.isfinite(norm + nats)).float())
+        return Taken(number, lr, batch, nats, norm)
+
+
+def read_back(taken: Sequence[Taken]) -> list[float]:
+    """The losses of steps, nats summed over their batches.
+
+    Raises:
+        Diverged: one of them, or of the gradients, is not finite; that step and those after it changed nothing.
+    """
+    norms = [torch.zeros_like(step.nats) if step.norm is None else step.norm for step in taken]
+    nats_N, norms_N = torch.stack([torch.stack([step.nats for step in taken]), torch.stack(norms)]).tolist()
+    for step, nats, norm in zip(taken, nats_N, norms_N, strict=True):
+        if not (math.isfinite(nats) and math.isfinite(norm)):
+            raise Diverged(
+                f"step {step.number}: the loss is {nats / step.batch.n_targets:.4g} and the gradient's norm "
+                f"{norm:.4g}; the step was not taken. The rate is {step.lr:.3g}: try a lower --lr"
+            )
+    return list(nats_N)
