@@ -1,0 +1,102 @@
+"""The transformer block, causal, with the norm before each part.
+
+    a = W_in x                                          a = x if x has as many features as h
+    q, k, v = W_Q LN_1(a), W_K LN_1(a), W_V LN_1(a)     cut into heads of d features
+    y_m = sum_n softmax_n(R_m q_m . R_n k_n / sqrt(d)) v_n      in each head; step m looks at the steps n <= m
+    b = a + W_O [y of every head]
+    c = b + W_2 gelu(W_1 LN_2(b))
+    h = LN_3(c)
+
+R_m turns the plane of features i and i + d/2, i = 0 .. d/2 - 1, by the angle m theta_i, theta_i = 10000^(-2i/d), so
+that R_m q . R_n k depends on m - n only and no position is the last one. (The paper pairs neighbours instead, which is
+the same but for the order of features in W_Q and W_K. The last feature of an odd d is not turned.)
+A cell does not know whether it is the last one, so every block ends with the norm LN_3 that a transformer of this
+kind has once, at its end. Biases of W_in, W_1 and W_2 are not written; the others have none.
+
+The state is every R k and v so far: it grows by one entry a step, and a step costs in proportion to it.
+
+Source: arXiv:1706.03762, sections 3.2 and 3.3, with gelu (arXiv:1606.08415) for ReLU; the norm before each part and
+at the end: arXiv:2002.04745, table 1; R: arXiv:2104.09864, section 3.2.2.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+import seqgen
+
+_BASE = 10_000.0
+_HEAD_SIZE = 32  # the least features of a head, unless the number of heads is given
+
+
+class TransformerCell(seqgen.Cell):
+    """Attention over all steps so far, then an MLP.
+
+    Dimension letters: A heads, D features of a head, S steps so far (those of the state and T more).
+
+    Args:
+        input_size: I.
+        hidden_size: H; the state is the keys and the values, each (B, A, steps so far, D).
+        heads: A; None takes as many as divide H into 32 features or more.
+        mlp_ratio: inner features of the MLP / H.
+
+    Raises:
+        BadOption: H cannot be divided by the heads.
+    """
+
+    def __init__(self, input_size: int, hidden_size: int, *, heads: int | None = None, mlp_ratio: float = 4.0) -> None:
+        super().__init__(input_size, hidden_size)
+        if heads is None:
+            heads = max(n for n in range(1, max(1, hidden_size // _HEAD_SIZE) + 1) if hidden_size % n == 0)
+        if hidden_size % heads:
+            raise seqgen.BadOption(f"{heads} heads cannot share {hidden_size} units evenly: choose a divisor")
+        self.heads, inner_size = heads, max(1, round(mlp_ratio * hidden_size))
+        self.input = nn.Linear(input_size, hidden_size) if input_size != hidden_size else nn.Identity()
+        self.attention_norm = nn.LayerNorm(hidden_size)
+        self.attention_in = nn.Linear(hidden_size, 3 * hidden_size, bias=False)
+        self.attention_out = nn.Linear(hidden_size, hidden_size, bias=False)
+        self.mlp = nn.Sequential(
+            nn.LayerNorm(hidden_size), nn.Linear(hidden_size, inner_size), nn.GELU(), nn.Linear(inner_size, hidden_size)
+        )
+        self.norm = nn.LayerNorm(hidden_size)
+
+    def initial_state(self, batch_size: int) -> tuple[Tensor, Tensor]:
+        """No keys and no values."""
+        none_BASD = self.attention_out.weight.new_empty(batch_size, self.heads, 0, self.hidden_size // self.heads)
+        return none_BASD, none_BASD
+
+    def forward(self, x_BTI: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """The equations."""
+        a_BTH = self.input(x_BTI)
+        heads_BTH, state = self._attend(self.attention_norm(a_BTH), state)
+        b_BTH = a_BTH + self.attention_out(heads_BTH)
+        return self.norm(b_BTH + self.mlp(b_BTH)), state
+
+    def _attend(self, x_BTH: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """The heads (B, T, H), and the keys and values with those of these steps appended."""
+        T, before = x_BTH.shape[1], state[0].shape[2]
+        parts_BTH = self.attention_in(x_BTH).chunk(3, 2)
+        q_BATD, k_BATD, v_BATD = (part_BTH.unflatten(2, (self.heads, -1)).transpose(1, 2) for part_BTH in parts_BTH)
+        q_BATD, k_BATD = rotate(q_BATD, before), rotate(k_BATD, before)
+        k_BASD, v_BASD = torch.cat([state[0], k_BATD], 2), torch.cat([state[1], v_BATD], 2)
+        mask_TS = None
+        if T > 1 and before:
+            mask_TS = torch.ones(T, before + T, dtype=torch.bool, device=x_BTH.device).tril(before)
+        y_BATD = functional.scaled_dot_product_attention(
+            q_BATD, k_BASD, v_BASD, mask_TS, is_causal=T > 1 and not before
+        )
+        return y_BATD.transpose(1, 2).flatten(2), (k_BASD, v_BASD)
+
+
+def rotate(x_BATD: Tensor, start: int) -> Tensor:
+    """R_m of each step, the first of which is number ``start``."""
+    T, D = x_BATD.shape[2:]
+    half = D // 2
+    options = {"dtype": x_BATD.dtype, "device": x_BATD.device}
+    theta_D = _BASE ** (-2 / max(D, 1) * torch.arange(half, **options))
+    angle_TD = torch.arange(start, start + T, **options)[:, None] * theta_D
+    cos_TD, sin_TD = angle_TD.cos(), angle_TD.sin()
+    one, two, rest = x_BATD[..., :half], x_BATD[..., half : 2 * half], x_BATD[..., 2 * half :]
+    return torch.cat([one * cos_TD - two * sin_TD, one * sin_TD + two * cos_TD, rest], -1)

@@ -1,0 +1,58 @@
+"""The recurrent cell found by an architecture search.
+
+With s_k = W_k x + U_k h + b_k for the branches 0, 1, 2, 4, 5, 6, 7, and a product for branch 3:
+
+    a = tanh(sigmoid(s_0) * relu(s_1))
+    b = tanh(sigmoid(s_2) + relu(W_3 x * (U_3 h + b_3)))
+    d = tanh(tanh(s_4) * sigmoid(s_5))
+    e = sigmoid(tanh(s_6) + sigmoid(s_7))
+    c' = tanh(a + c) * b
+    h' = tanh(c' * tanh(d + e))
+
+Source: arXiv:1611.01578, in the form of NASCell in TensorFlow 1 (its m is h here), with its
+biases, which start at 0.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+import seqgen
+
+
+class NASCell(seqgen.StepCell):
+    """Eight branches in a tree, and a memory.
+
+    Args:
+        input_size: I.
+        hidden_size: H; the state is (h, c), each (B, H).
+    """
+
+    def __init__(self, input_size: int, hidden_size: int) -> None:
+        super().__init__(input_size, hidden_size)
+        self.input = nn.Linear(input_size, 8 * hidden_size, bias=False)
+        self.recurrent = seqgen.Recurrent(hidden_size, 8 * hidden_size, bias=True)
+        nn.init.zeros_(self.recurrent.bias)
+
+    def initial_state(self, batch_size: int) -> tuple[Tensor, Tensor]:
+        """H = c = 0."""
+        return self.zeros(batch_size), self.zeros(batch_size)
+
+    def project(self, x_BTI: Tensor) -> Tensor:
+        """W x, for the branches 0, 2, 5, 7 (sigmoid), 4, 6 (tanh), 1 (relu) and 3 (product)."""
+        return self.input(x_BTI)
+
+    def step(self, p_BP: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """The equations."""
+        (h_BH, c_BH), H = state, self.hidden_size
+        (p_BP, px_BH), (u_BP, uh_BH) = (both.split((7 * H, H), 1) for both in (p_BP, self.recurrent(h_BH)))
+        sigmoids_BP, tanhs_BP, relu_BH = (p_BP + u_BP).split((4 * H, 2 * H, H), 1)
+        s0_BH, s2_BH, s5_BH, s7_BH = torch.sigmoid(sigmoids_BP).chunk(4, 1)
+        s4_BH, s6_BH = torch.tanh(tanhs_BP).chunk(2, 1)
+        s1_BH, s3_BH = torch.relu(relu_BH), torch.relu(px_BH * uh_BH)
+        a_BH, b_BH = torch.tanh(s0_BH * s1_BH), torch.tanh(s2_BH + s3_BH)
+        d_BH, e_BH = torch.tanh(s4_BH * s5_BH), torch.sigmoid(s6_BH + s7_BH)
+        c_BH = torch.tanh(a_BH + c_BH) * b_BH
+        h_BH = torch.tanh(c_BH * torch.tanh(d_BH + e_BH))
+        return h_BH, (h_BH, c_BH)
