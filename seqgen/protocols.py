@@ -42,7 +42,7 @@ class Tokenizer(Protocol):
     """Turns text into symbol ids 0 .. ``n_symbols`` - 1 and back; knows symbols only.
 
     Special symbols (pad, begin, end, conditions) are added by core, as ids and never as text. Subclass it to
-    inherit ``encode_many``.
+    inherit ``encode_many`` and ``decode_many``.
     """
 
     @property
@@ -74,6 +74,14 @@ class Tokenizer(Protocol):
     def decode(self, ids: Sequence[int]) -> str:
         """The text of ids; ``decode(encode(text)) == text``."""
         ...
+
+    def decode_many(self, flat: Ids, lengths: Lengths) -> list[str]:
+        """The texts of many rows of ids, one after another in ``flat``; the inverse of ``encode_many``."""
+        ids, texts, start = flat.tolist(), [], 0
+        for length in lengths.tolist():
+            texts.append(self.decode(ids[start : start + length]))
+            start += length
+        return texts
 
     def to_json(self) -> dict[str, Any]:
         """Everything needed to make this tokenizer again, as JSON values."""

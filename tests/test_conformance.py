@@ -181,6 +181,9 @@ BROKEN = {
     "wrong encode_many": (
         testing.check_tokenizer, tokenizer(encode_many=lambda self, texts: np.zeros((2, 3), int)), "differs|other",
     ),
+    "wrong decode_many": (
+        testing.check_tokenizer, tokenizer(decode_many=lambda self, flat, lengths: ["x"]), "decode_many differs",
+    ),
     "empty corpus": (testing.check_corpus, corpus([]), "no records"),
     "corpus of strings": (testing.check_corpus, corpus(["a"]), "not a seqgen.Record"),
     "shuffling corpus": (testing.check_corpus, corpus(Shuffled()), "other records"),

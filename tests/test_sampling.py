@@ -11,7 +11,7 @@ from seqgen.errors import BadOption, Diverged, TooFewRows, UnknownSymbol
 from seqgen.sampling import Sample, Sampler, SampleSettings, unique_rows
 from seqgen.sampling.draw import BLOCK, Uniforms, draw
 from seqgen.sampling.processors import build_processors, min_p, temperature, top_k, top_p
-from seqgen.tokenizers import CharTokenizer, Vocabulary
+from seqgen.tokenizers import EOS, PAD, CharTokenizer, Vocabulary
 
 VOCABULARY = Vocabulary(CharTokenizer("abcde"))
 
@@ -135,6 +135,37 @@ def test_the_models_mode_is_left_as_it_was():
     model = Chain().train()
     list(sampler(model).take(3))
     assert model.training
+
+
+def test_rows_that_are_alike_are_computed_once():
+    seen = []
+
+    class Counting(Chain):
+        def forward(self, ids_BT, state):
+            seen.append(len(ids_BT))
+            return super().forward(ids_BT, state)
+
+    rows = list(sampler(Counting(), batch_size=4096).take(4000))
+    assert seen[0] == 32 and all(width % 32 == 0 for width in seen) and sum(seen) < 0.5 * 4000 * len(seen)
+    assert rows == list(sampler(Chain(), batch_size=4096).take(4000))
+
+
+def test_processors_see_a_row_up_to_its_end_only():
+    def watch(logits_BV, ids_BT):
+        after_end = ((ids_BT == EOS).cumsum(1) - (ids_BT == EOS).long()) > 0
+        assert (ids_BT[after_end] == PAD).all()
+        return logits_BV
+
+    assert len(list(Sampler(Chain(), VOCABULARY, SampleSettings(max_length=12), processors=[watch]).take(500))) == 500
+
+
+def test_rows_that_have_ended_may_have_nothing_left_to_draw():
+    def stop(logits_BV, ids_BT):
+        ended = (ids_BT == EOS).any(1)
+        return logits_BV.masked_fill(ended[:, None], -torch.inf)
+
+    rows = Sampler(Chain(), VOCABULARY, SampleSettings(max_length=12), processors=[stop]).take(500)
+    assert list(rows) == list(sampler().take(500))
 
 
 # -- processors

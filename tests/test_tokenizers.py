@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqgen.errors import UnknownSymbol
+from seqgen.protocols import Tokenizer
 from seqgen.tokenizers import BOS, EOS, PAD, ByteTokenizer, CharTokenizer, Vocabulary
 from seqgen.tokenizers.char import nearest
 
@@ -24,6 +25,8 @@ def test_decode_undoes_encode(texts, kind):
     flat, lengths = tokenizer.encode_many(texts)
     assert flat.tolist() == [index for text in texts for index in tokenizer.encode(text)]
     assert lengths.tolist() == [len(tokenizer.encode(text)) for text in texts]
+    assert tokenizer.decode_many(flat, lengths) == texts
+    assert Tokenizer.decode_many(tokenizer, flat, lengths) == texts
 
 
 @given(st.sets(st.characters()), st.characters(), st.text())

@@ -1,9 +1,11 @@
 """Random draws that depend on (seed, row, position) and on nothing else.
 
-Dimension letters: B rows computed together, V vocabulary.
+Dimension letters: A rows, C rows computed, V vocabulary.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -14,33 +16,44 @@ BLOCK = 1024
 
 
 class Uniforms:
-    """The uniforms of some rows of one block, position after position.
+    """The uniforms of some rows, position after position.
 
     Args:
         seed: the sampling seed.
-        start: the first row; the rows must lie in one block of 1,024.
+        start: the first row.
         width: how many rows.
     """
 
     def __init__(self, seed: int, start: int, width: int) -> None:
-        block, offset = divmod(start, BLOCK)
-        assert offset + width <= BLOCK, "rows of two blocks"
-        self._random = np.random.Generator(np.random.Philox(key=[seed, block]))
-        self._rows = slice(offset, offset + width)
+        first, last = start // BLOCK, (start + width - 1) // BLOCK
+        self._streams = [np.random.Generator(np.random.Philox(key=[seed, block])) for block in range(first, last + 1)]
+        self._rows = slice(start - first * BLOCK, start - first * BLOCK + width)
 
     def next(self) -> Tensor:
-        """One uniform in [0, 1) a row; all of the block's are drawn, so that it does not matter which are asked."""
-        return torch.from_numpy(self._random.random(BLOCK, dtype=np.float32)[self._rows])
+        """One uniform in [0, 1) a row; all of a block's are drawn, so that it does not matter which are asked."""
+        drawn = np.empty((len(self._streams), BLOCK), dtype=np.float32)
+        for stream, uniforms in zip(self._streams, drawn, strict=True):
+            stream.random(dtype=np.float32, out=uniforms)
+        return torch.from_numpy(drawn.reshape(-1)[self._rows])
 
 
-def draw(logits_BV: Tensor, uniform_B: Tensor) -> Tensor:
+def as_it_is(computed: Tensor) -> Tensor:
+    """For rows that are all computed."""
+    return computed
+
+
+def draw(logits_CV: Tensor, uniform_A: Tensor, of_rows: Callable[[Tensor], Tensor] = as_it_is) -> Tensor:
     """Draw an id for each row by the inverse of the cumulative distribution; minus infinity is never drawn.
 
+    Args:
+        logits_CV: unnormalised logarithms, of the rows that were computed.
+        uniform_A: for each row a multiple of 2**-24 below one, or anything as far from one.
+        of_rows: gives each row what was computed for it.
+
     Returns:
-        Ids (B,); 0 where no id can be drawn, since the logits are not numbers or all minus infinity.
+        Ids (A,); V where no id can be drawn, since the logits are not numbers or all minus infinity.
     """
-    cdf_BV = torch.softmax(logits_BV, -1).cumsum(-1)
-    total_B1 = cdf_BV[:, -1:]
-    # Rounding can make the product reach the total, which no symbol exceeds.
-    target_B1 = torch.minimum(uniform_B[:, None] * total_B1, torch.nextafter(total_B1, torch.zeros_like(total_B1)))
-    return (cdf_BV <= target_B1).sum(-1)
+    cdf_AV = of_rows(torch.softmax(logits_CV.float(), -1).cumsum(-1))
+    # (1 - 2**-24) x rounds below x for every x, so the product stays below the total, and the first sum that exceeds
+    # it belongs to a symbol that has a share. Sums that are not numbers exceed nothing.
+    return torch.searchsorted(cdf_AV, uniform_A[:, None] * cdf_AV[:, -1:], right=True)[:, 0]

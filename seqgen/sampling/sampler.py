@@ -1,34 +1,36 @@
 """Rows from a model: a row's text depends on the seed and its number only, not on how many are drawn together.
 
 Two things make it so. Widths that are multiples of 32 give every row of a matrix product the same bits whatever the
-width, so rows are computed in such widths, spare rows padding. And the uniforms of a row are keyed by the seed and
-the row (``draw.Uniforms``).
+width, so rows are computed in such widths (``rows.Rows``). And the uniforms of a row are keyed by the seed and the row
+(``draw.Uniforms``).
 
-Dimension letters: B rows computed together, T positions, V vocabulary.
+Dimension letters: A rows still computed, L rows that have left, T positions, V vocabulary.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from seqgen.cells import select_rows
 from seqgen.errors import BadOption, Diverged
-from seqgen.model import device_of, make_stepper
-from seqgen.protocols import Processor
-from seqgen.sampling.draw import BLOCK, Uniforms, draw
+from seqgen.model import count_parameters, device_of, make_stepper
+from seqgen.protocols import Processor, State
+from seqgen.sampling.draw import Uniforms, as_it_is, draw
 from seqgen.sampling.processors import build_processors
+from seqgen.sampling.rows import MULTIPLE, Rows, round_up
 from seqgen.sampling.settings import SampleSettings
 from seqgen.tokenizers import BOS, EOS, PAD, Vocabulary
 
-_MULTIPLE = 32
+_SMALL = 300_000  # parameters
+_MOST_LOGITS = 2**22
 
 
-@dataclass(frozen=True)
-class Sample:
+class Sample(NamedTuple):
     """One drawn sequence.
 
     Attributes:
@@ -71,6 +73,7 @@ class Sampler:
         self._model, self._vocabulary, self._settings = model, vocabulary, settings
         self._max_length = settings.max_length
         self._device = device_of(model)
+        self._width = round_up(settings.batch_size or _choose_width(count_parameters(model), vocabulary.size))
         self._prefix: list[int] = vocabulary.encode(settings.prefix).tolist()
         if len(self._prefix) > settings.max_length:
             raise BadOption(f"the prefix has {len(self._prefix)} symbols, more than max_length {settings.max_length}")
@@ -79,91 +82,87 @@ class Sampler:
         if not allowed_V[self._prefix].all():
             raise BadOption("the prefix holds a line end; the records of this run are one line each")
         self._forbidden_V = ~allowed_V.to(self._device)
+        self._allows_all = bool(allowed_V[EOS:].all())  # then the ids before it need only be left out
 
     def rows(self, start: int = 0) -> Iterator[Sample]:
         """Rows ``start``, ``start + 1``, ... without end, computed in growing batches as they are asked for."""
-        width = _MULTIPLE
+        width = MULTIPLE
         while True:
-            room = BLOCK - start % BLOCK
-            here = min(width, room)
-            yield from self._chunk(start, here, here)
-            start += here
-            width = min(2 * width, _round_up(self._settings.batch_size))
+            yield from self._chunk(start, width)
+            start += width
+            width = min(2 * width, self._width)
 
     def take(self, n: int) -> Iterator[Sample]:
         """Rows 0 to ``n`` - 1."""
-        start = 0
-        while start < n:
-            wanted = min(_round_up(self._settings.batch_size), BLOCK - start % BLOCK, n - start)
-            yield from self._chunk(start, _round_up(wanted), wanted)
-            start += wanted
+        for start in range(0, n, self._width):
+            yield from self._chunk(start, min(self._width, n - start))
 
-    def _chunk(self, start: int, width: int, wanted: int) -> list[Sample]:
-        """Rows ``start`` .. ``start + wanted - 1``, all in one block, computed at ``width``."""
+    def _chunk(self, start: int, wanted: int) -> list[Sample]:
+        """Rows ``start`` .. ``start + wanted - 1``."""
         was_training = self._model.training
         self._model.eval()
         try:
             with torch.inference_mode():
-                ids_BT = self._draw_ids(start, width).tolist()
+                rows = self._draw_rows(start, wanted)
         finally:
             self._model.train(was_training)
-        return [self._sample(start + index, ids_BT[index]) for index in range(wanted)]
+        numbers: list[int] = []
+        texts: list[str] = []
+        cut: list[bool] = []
+        for numbers_L, ids_LT in rows.finish():
+            numbers += numbers_L.tolist()
+            self._read(ids_LT.cpu().numpy(), texts, cut)
+        order = np.argsort(numbers).tolist()
+        return [Sample(number, texts[place], cut[place]) for number, place in enumerate(order, start)]
 
-    def _sample(self, number: int, ids_T: list[int]) -> Sample:
-        cut = EOS not in ids_T
-        length = self._max_length if cut else ids_T.index(EOS)
-        return Sample(number, self._vocabulary.decode(ids_T[:length]), cut)
+    def _read(self, ids_LT: npt.NDArray[np.int64], texts: list[str], cut: list[bool]) -> None:
+        """Append the texts of rows, and whether each was cut."""
+        ends_LT = ids_LT == EOS
+        cut_L = ~ends_LT.any(1)
+        lengths_L = np.where(cut_L, self._max_length, ends_LT.argmax(1))
+        flat = ids_LT[np.arange(ids_LT.shape[1]) < lengths_L[:, None]].astype(np.int32)
+        texts += self._vocabulary.decode_many(flat, lengths_L)
+        cut += cut_L.tolist()
 
-    def _draw_ids(self, start: int, width: int) -> Tensor:
-        """Ids (B, T) without ``BOS``; ``PAD`` after ``EOS``."""
+    def _draw_rows(self, start: int, width: int) -> Rows:
         step = make_stepper(self._model)  # type: ignore[arg-type]  # a module that keeps Model's contract
         uniforms = Uniforms(self._settings.seed, start, width)
-        alive = torch.arange(width, device=self._device)  # rows still computed; finished ones among them pad
-        ended_B = torch.zeros(width, dtype=torch.bool, device=self._device)
-        state = self._model.initial_state(width)  # type: ignore[operator]
-        ids_B = torch.full((width,), BOS, device=self._device)
-        columns: list[Tensor] = []
-        for _ in range(self._max_length + 1):
-            logits_BV, state = step(ids_B, state)
-            ids_B = self._choose(logits_BV, columns, uniforms.next().to(self._device), alive)
-            column = torch.full((width,), PAD, device=self._device)
-            column[alive] = torch.where(ended_B[alive], PAD, ids_B)
-            columns.append(column)
-            ended_B |= column == EOS
-            keep = _keep(ended_B[alive])
-            if keep is None:
-                break
-            if len(keep) < len(alive):
-                alive, ids_B, state = alive[keep], ids_B[keep], select_rows(state, keep)
-        return torch.stack(columns, 1)
+        rows = Rows(width, self._vocabulary.size, BOS, self._device)
+        state: State | None = self._model.initial_state(MULTIPLE)  # type: ignore[operator]
+        while state is not None and rows.n_drawn <= self._max_length:
+            logits_CV, state = step(rows.ids_C, state)
+            uniform_W = uniforms.next().to(self._device)
+            state = rows.add(self._choose(logits_CV, rows, uniform_W), state)
+        return rows
 
-    def _choose(self, logits_BV: Tensor, columns: list[Tensor], uniform_B: Tensor, alive: Tensor) -> Tensor:
+    def _choose(self, logits_CV: Tensor, rows: Rows, uniform_W: Tensor) -> Tensor:
         """The next id of each row: forced by the prefix, else drawn."""
-        if len(columns) < len(self._prefix):
-            return torch.full((len(alive),), self._prefix[len(columns)], device=self._device)
-        logits_BV = logits_BV.masked_fill(self._forbidden_V, -torch.inf)
+        if rows.n_drawn < len(self._prefix):
+            return torch.full_like(rows.alive_A, self._prefix[rows.n_drawn])
+        of_rows: Callable[[Tensor], Tensor] = rows.of_rows
+        first = EOS
+        if self._allows_all and not self._processors:
+            logits_CV = logits_CV[:, EOS:]
+        else:
+            logits_CV, first = logits_CV.masked_fill(self._forbidden_V, -torch.inf), 0
         if self._processors:
-            history_BT = torch.stack(columns, 1) if columns else alive.new_empty(len(uniform_B), 0)
+            logits_CV, history_AT = of_rows(logits_CV), rows.history_AT()
             for process in self._processors:
-                logits_BV = process(logits_BV, history_BT[alive])
-        ids_B = draw(logits_BV, uniform_B[alive])
-        if (ids_B == PAD).any():  # pad is forbidden, so it stands for: nothing could be drawn
-            problem = "the decoding steps leave nothing to draw" if self._processors else "the model gives no number"
-            raise Diverged(f"{problem} at symbol {len(columns)} of a row")
-        return ids_B
+                logits_CV = process(logits_CV, history_AT)
+            of_rows = as_it_is
+        uniform_A = uniform_W if len(rows.alive_A) == len(uniform_W) else uniform_W.index_select(0, rows.alive_A)
+        ids_A = draw(logits_CV, uniform_A, of_rows).add_(first)
+        if int(ids_A.max()) == self._vocabulary.size:
+            nothing_A = ids_A == self._vocabulary.size
+            if (nothing_A & rows.open_A()).any():
+                who = "the decoding steps leave nothing to draw" if self._processors else "the model gives no number"
+                raise Diverged(f"{who} at symbol {rows.n_drawn} of a row")
+            ids_A = ids_A.masked_fill(nothing_A, PAD)  # a row that has ended
+        return ids_A
 
 
-def _round_up(n: int) -> int:
-    return min(-(-n // _MULTIPLE) * _MULTIPLE, BLOCK)
-
-
-def _keep(ended_B: Tensor) -> Tensor | None:
-    """Which rows to go on with: those not ended, and ended ones to fill a multiple of 32; None when all ended."""
-    n_open = int((~ended_B).sum())
-    if not n_open:
-        return None
-    width = -(-n_open // _MULTIPLE) * _MULTIPLE
-    if width == len(ended_B):
-        return torch.arange(width, device=ended_B.device)
-    order = torch.argsort(ended_B, stable=True)
-    return torch.sort(order[:width]).values
+def _choose_width(n_parameters: int, n_ids: int) -> int:
+    """Rows drawn together: many where a step is so small that its calls cost most, as far as memory allows."""
+    if n_parameters > _SMALL:
+        return 1024
+    return min(max(_MOST_LOGITS // n_ids, 256), 4096)

@@ -17,4 +17,6 @@ class SampleSettings(Options):
     top_p: float | None = Field(None, gt=0, le=1, description="draw among the likeliest that reach this share")
     min_p: float | None = Field(None, ge=0, le=1, description="least share of the likeliest symbol's probability")
     max_length: int | None = Field(None, ge=1, le=1_000_000, description="symbols at which a row is cut")
-    batch_size: int = Field(1024, ge=1, le=65_536, description="rows computed together; changes no row")
+    batch_size: int | None = Field(
+        None, ge=1, le=65_536, description="rows drawn together, changes no row; left out: by the size of the model"
+    )

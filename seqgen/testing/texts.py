@@ -63,6 +63,7 @@ def check_tokenizer(spec: TokenizerSpec, texts: tuple[str, ...] = TEXTS, **optio
         f"{name}: encode_many differs"
     )
     assert lengths.tolist() == [len(tokenizer.encode(text)) for text in texts], f"{name}: encode_many's lengths differ"
+    assert tokenizer.decode_many(flat, lengths) == list(texts), f"{name}: decode_many differs from decode"
     assert spec.resolve().fit(texts, **options).to_json() == tokenizer.to_json(), f"{name}: ids are not stable"
     try:
         known = tokenizer.decode(tokenizer.encode("Ada☃"))

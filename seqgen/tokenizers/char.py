@@ -26,6 +26,7 @@ class CharTokenizer(Tokenizer):
         self.symbols = sorted(set(symbols))
         self._id_of = {symbol: index for index, symbol in enumerate(self.symbols)}
         codes = np.array([ord(symbol) for symbol in self.symbols], dtype=np.int64)
+        self._codes = codes.astype("<u4")
         self._id_of_code = np.full(int(codes.max(initial=0)) + 2, -1, dtype=np.int32)
         self._id_of_code[codes] = np.arange(len(codes))
 
@@ -67,6 +68,12 @@ class CharTokenizer(Tokenizer):
     def decode(self, ids: Sequence[int]) -> str:
         """The text of ids."""
         return "".join([self.symbols[index] for index in ids])
+
+    def decode_many(self, flat: Ids, lengths: Lengths) -> list[str]:
+        """The texts of many rows of ids, by one look-up in a table and a cut at each end."""
+        joined = self._codes[flat].tobytes().decode("utf-32-le", "surrogatepass")
+        ends = np.cumsum(lengths).tolist()
+        return [joined[start:end] for start, end in zip([0, *ends], ends, strict=False)]
 
     def to_json(self) -> dict[str, Any]:
         """The characters."""

@@ -87,3 +87,7 @@ class Vocabulary:
         """The text of ids without frame."""
         first = self.first
         return self.tokenizer.decode([index - first for index in ids])
+
+    def decode_many(self, flat: Ids, lengths: Lengths) -> list[str]:
+        """The texts of many rows of ids without frame, one after another in ``flat``."""
+        return self.tokenizer.decode_many(flat - self.first, lengths)
