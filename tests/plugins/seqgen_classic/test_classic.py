@@ -11,6 +11,7 @@ from seqgen import testing
 
 pytest.importorskip("seqgen_classic")
 import seqgen_classic
+from seqgen.cells.cell import list_leaves, map_state
 from seqgen_classic.gru import GRUCell
 from seqgen_classic.lstm import LSTMCell
 from seqgen_classic.vanilla import VanillaCell
@@ -63,6 +64,28 @@ def test_vanilla_is_the_notebooks_dense_layer():
     w = torch.cat([cell.input.weight, cell.recurrent.weight], 1).detach().numpy()
     expected = np.maximum(np.concatenate([x.numpy(), h.numpy()], 1) @ w.T + cell.input.bias.detach().numpy(), 0)
     assert np.allclose(cell(x[:, None], h)[1].detach().numpy(), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "cell", [VanillaCell(I, H), VanillaCell(I, H, activation="tanh"), GRUCell(I, H), LSTMCell(I, H)], ids=repr
+)
+def test_fused_forms_are_the_steps(cell):
+    """Those that only a GPU uses can be computed here too."""
+    cell = cell.double()
+    cell.engine = "eager"
+    x = torch.randn(B, T, I, dtype=torch.double, requires_grad=True)
+    state = map_state(lambda leaf: torch.randn_like(leaf, requires_grad=True), cell.initial_state(B))
+    if isinstance(cell, GRUCell):
+        nn.init.normal_(cell.candidate_bias)
+    results = []
+    for run in (cell.fused, cell.forward):
+        y, last = run(x, state)
+        total = (y * torch.linspace(-1, 1, H)).sum() + sum(leaf.sum() for leaf in list_leaves(last))
+        results.append(
+            [y, *list_leaves(last), *torch.autograd.grad(total, [x, *list_leaves(state), *cell.parameters()])]
+        )
+    for one, other in zip(*results, strict=True):
+        assert torch.allclose(one, other, atol=1e-10)
 
 
 class LSTMByItsEquations(LSTMCell):
