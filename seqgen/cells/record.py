@@ -236,8 +236,10 @@ def _differentiate(
     ]
     products = [z for _, _, z in recorder.products]
     wanted = [p_BP, *(leaf for leaf in leaves if leaf.requires_grad), *products, *parameters]
+    total = _Given.apply(gradients, *outputs)  # type: ignore[no-untyped-call]
+    recorder.given(total, "total")
     with recorder:
-        found = torch.autograd.grad(outputs, wanted, gradients, allow_unused=True)
+        found = torch.autograd.grad(total, wanted, allow_unused=True)
     names = iter([None if gradient is None else recorder.known(gradient) for gradient in found])
     recording.d_input = next(names)
     recording.d_states = [next(names) if leaf.requires_grad else None for leaf in leaves]
@@ -248,6 +250,22 @@ def _differentiate(
         (parameter, name) for parameter, name in zip(parameters, names, strict=True) if name is not None
     ]
     recording.backward, recording.shapes = recorder.operations, recorder.shapes
+
+
+class _Given(torch.autograd.Function):
+    """A number of which some tensors have given gradients.
+
+    Given to autograd itself, these would make torch import what it needs for symbolic shapes: half a second.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, gradients: list[Tensor], *outputs: Tensor) -> Tensor:
+        ctx.gradients = gradients
+        return outputs[0].new_zeros(())
+
+    @staticmethod
+    def backward(ctx: Any, _: Tensor) -> tuple[Tensor | None, ...]:
+        return None, *ctx.gradients
 
 
 def _fresh(tensor: Tensor) -> Tensor:

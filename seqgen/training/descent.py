@@ -53,27 +53,46 @@ class Descent:
     ) -> None:
         self.optimizer = AdamW(model.named_parameters(), weight_decay)
         self._model, self._penalty_V, self._clip_norm = model, penalty_V, clip_norm
+        self._parameters = list(model.parameters())
         self._counts = hasattr(model, "learn")
         self._autocast: contextlib.AbstractContextManager[Any] = contextlib.nullcontext()
         if precision == "bfloat16":
             self._autocast = torch.autocast(device_of(model).type, dtype=torch.bfloat16)
 
-    def take(self, number: int, lr: float, batch: Batch) -> Taken:
-        """Take a step; it changes nothing if the loss or the gradient is not finite."""
-        self._model.train()
+    def take(self, number: int, lr: float, batch: Batch, seed: int | None = None) -> Taken:
+        """Take a step; it changes nothing if the loss or the gradient is not finite.
+
+        Args:
+            number: which one, from 1.
+            lr: the rate.
+            batch: what to learn from.
+            seed: of what is random in it; None: torch's random numbers go on.
+        """
+        if seed is not None:
+            _seed(seed, self._penalty_V.device)
+        if not self._model.training:
+            self._model.train()
         if self._counts:
             with torch.no_grad():
                 nats = total_nats(self._model, batch, self._penalty_V)
                 self._model.learn(batch.ids_BT, batch.targets_BT)  # type: ignore[operator]
             return Taken(number, lr, batch, nats, None)
-        self._model.zero_grad(set_to_none=True)
+        for parameter in self._parameters:
+            parameter.grad = None
         with self._autocast:
             nats = total_nats(self._model, batch, self._penalty_V)
-        nats.backward(nats.new_tensor(1 / batch.n_targets))  # type: ignore[no-untyped-call]
+        (nats / batch.n_targets).backward()  # type: ignore[no-untyped-call]
         nats = nats.detach()
-        norm = clip_gradients(self._model.parameters(), self._clip_norm)
+        norm = clip_gradients(self._parameters, self._clip_norm)
         self.optimizer.step(number, lr, None if norm is None else (~torch.isfinite(norm + nats)).float())
         return Taken(number, lr, batch, nats, norm)
+
+
+def _seed(seed: int, device: torch.device) -> None:
+    """What ``torch.manual_seed`` does, where it matters: it notes a traceback for each device that is not there."""
+    torch.default_generator.manual_seed(seed)
+    if device.type != "cpu":
+        torch.get_device_module(device).manual_seed(seed)
 
 
 def read_back(taken: Sequence[Taken]) -> list[float]:

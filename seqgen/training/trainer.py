@@ -155,10 +155,9 @@ class Trainer:
         yield Ended("interrupted", self.state.step, stop.signal_number)
 
     def _step(self) -> None:
-        torch.manual_seed(derive_seed("step", self.settings.seed, self.state.step))
-        batch = self._next_batch()
+        batch, seed = self._next_batch(), derive_seed("step", self.settings.seed, self.state.step)
         lr = self.schedule.lr(self.state.step, self._share())
-        self._unread.append(self._descent.take(self.state.step + 1, lr, batch))
+        self._unread.append(self._descent.take(self.state.step + 1, lr, batch, seed))
         self.state.step += 1
         self._tokens_done += batch.n_targets
 
