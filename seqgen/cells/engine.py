@@ -7,6 +7,7 @@ from torch import nn
 from seqgen.cells.chunks import CHUNK
 from seqgen.cells.scan import recorded
 from seqgen.cells.step import Engine, StepCell
+from seqgen.cells.wrappers import StepWrapper
 
 _WORTH_A_CHUNK = 5  # steps left over from which a padded chunk is faster than as many steps in a loop
 
@@ -57,8 +58,13 @@ def describe_engine(module: nn.Module) -> str:
             how = f"by its recorded step, compiled in chunks of {CHUNK}"
         else:
             how = "by its recorded step"
-        said[f"{type(cell).__name__} {how}"] = None
+        said[f"{_title(cell)} {how}"] = None
     return "; ".join(said)
+
+
+def _title(cell: nn.Module) -> str:
+    wrapped = f" of {_title(cell.cell)}" if isinstance(cell, StepWrapper) else ""
+    return f"{type(cell).__name__}{wrapped}"
 
 
 def choose_padding(engine: str, n_steps: int) -> int:
