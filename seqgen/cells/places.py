@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from seqgen.cells.record import Name, Operation
+from seqgen.cells.recording import Name, Operation
 from seqgen.cells.simplify import inputs
 
 _aten = torch.ops.aten

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from seqgen.cells.record import Operation, Recording
+from seqgen.cells.recording import Operation, Recording
 from seqgen.cells.simplify import inputs, simplify
 
 _aten = torch.ops.aten

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from seqgen.cells.record import Name, Operation
+from seqgen.cells.recording import Name, Operation
 
 _aten = torch.ops.aten
 Shapes = Mapping[str, tuple[int, ...]]

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from seqgen.cells.places import Spared, writes_into
-from seqgen.cells.record import Name, Operation
+from seqgen.cells.recording import Name, Operation
 from seqgen.cells.simplify import inputs
 
 _aten = torch.ops.aten
