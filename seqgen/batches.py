@@ -17,7 +17,7 @@ from torch import Tensor
 
 from seqgen.corpus import PARTS, Record, Splitter
 from seqgen.errors import UnknownSymbol, UsageError
-from seqgen.tokenizers import PAD, Vocabulary
+from seqgen.tokenizers import Vocabulary
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -63,9 +63,9 @@ class Encoded:
         longest = int(lengths_B.max())
         steps_T = np.arange(longest if pad is None else pad(longest - 1) + 1)
         inside_BT = steps_T < lengths_B[:, None]
-        at_BT = np.where(inside_BT, self.starts_N[rows_B, None] + steps_T, 0)
-        ids_BT = np.where(inside_BT, self.flat[at_BT], PAD)
-        ids = torch.from_numpy(ids_BT.astype(np.int64))
+        # What lies beyond a record's end, another record's, is multiplied by zero, which is PAD.
+        ids_BT = self.flat.take(self.starts_N[rows_B][:, None] + steps_T, mode="clip")
+        ids = torch.from_numpy(np.multiply(ids_BT, inside_BT, dtype=np.int64))
         n_targets = int(lengths_B.sum()) - len(rows_B)
         at_N = None
         if n_targets < _FULL * (ids.numel() - len(rows_B)):
@@ -96,6 +96,8 @@ class Batch:
 
     def to(self, device: torch.device) -> Batch:
         """The batch on a device."""
+        if self.ids_BT.device == device:
+            return self
         at_N = None if self.at_N is None else self.at_N.to(device)
         return replace(self, ids_BT=self.ids_BT.to(device), targets_BT=self.targets_BT.to(device), at_N=at_N)
 
