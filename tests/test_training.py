@@ -22,7 +22,8 @@ from conftest import finish, run_seqgen
 from seqgen.config import TrainSettings
 from seqgen.errors import CorpusError, Diverged, Interrupted, RunLocked
 from seqgen.training import Progress, Report, Saved
-from seqgen.training.optimizer import AdamW, clip_gradients
+from seqgen.training.gradients import Gradients
+from seqgen.training.optimizer import AdamW
 from seqgen.training.schedule import Schedule
 
 # -- the optimizer, against torch's own
@@ -52,13 +53,34 @@ def test_adamw_is_torchs(fused):
 
 def test_clipping():
     parameters = [nn.Parameter(torch.zeros(3)), nn.Parameter(torch.zeros(2, 2))]
-    for parameter in parameters:
-        parameter.grad = torch.ones_like(parameter)
-    assert clip_gradients(parameters, 100.0) == pytest.approx(math.sqrt(7))
-    assert clip_gradients(parameters, 1.0) == pytest.approx(math.sqrt(7))
-    assert clip_gradients(parameters, 0.0) == pytest.approx(1.0)
+    gradients = Gradients(parameters)
+    gradients.clear()
+    sum(parameter.sum() for parameter in parameters).backward()
+    assert gradients.clip(100.0) == pytest.approx(math.sqrt(7))
+    assert gradients.clip(1.0) == pytest.approx(math.sqrt(7))
+    assert gradients.clip(0.0) == pytest.approx(1.0)
+    assert all(torch.allclose(p.grad, torch.full_like(p, 1 / math.sqrt(7))) for p in parameters)
     parameters[0].grad[0] = math.nan
-    assert not math.isfinite(clip_gradients(parameters, 1.0))
+    assert not math.isfinite(gradients.clip(1.0))
+    gradients.clear()
+    assert gradients.clip(1.0) == 0
+
+
+def test_gradients_of_all_kinds_of_parameters():
+    """Types mixed, some frozen, some unused, and a gradient that somebody else has put there."""
+    layer, wide = nn.Linear(3, 2), nn.Parameter(torch.ones(3, dtype=torch.float64))
+    frozen, unused = nn.Parameter(torch.ones(2), requires_grad=False), nn.Parameter(torch.ones(2))
+    gradients = Gradients([*layer.parameters(), wide, frozen, unused])
+    x = torch.ones(4, 3)
+    for _ in range(2):
+        layer.weight.grad = torch.full((2, 3), 9.0)
+        gradients.clear()
+        (layer(x).sum() + (3 * wide).sum()).backward()
+        assert torch.equal(layer.weight.grad, torch.full((2, 3), 4.0)) and torch.equal(
+            wide.grad, 3 * torch.ones(3).double()
+        )
+        assert frozen.grad is None and torch.equal(unused.grad, torch.zeros(2))
+        assert gradients.clip(0.0) == pytest.approx(math.sqrt(6 * 16 + 2 * 16 + 3 * 9))
 
 
 # -- when it ends

@@ -33,13 +33,18 @@ def solve_width(count: Callable[[int], int], budget: int) -> int:
     best, least = smallest(1)
     if least > budget:
         raise BadOption(f"a budget of {budget:,} parameters is too small: the model has {least:,} at width {best}")
-    low, high = best, best
-    while high < _MOST and smallest(high)[1] <= budget:
-        low, high = high, high * 2
-    while low < high:
-        middle, n_parameters = smallest((low + high + 1) // 2)
+    too_wide = best
+    while too_wide < _MOST:
+        too_wide *= 2
+        width, n_parameters = smallest(too_wide)
+        if n_parameters > budget:
+            break
+        best = too_wide = width
+    while too_wide - best > 1:
+        middle = (best + too_wide) // 2
+        width, n_parameters = smallest(middle)
         if n_parameters <= budget:
-            best = low = max(best, middle)
+            best = width
         else:
-            high = (low + high + 1) // 2 - 1
+            too_wide = middle
     return best

@@ -15,7 +15,8 @@ from seqgen.batches import Batch
 from seqgen.errors import Diverged
 from seqgen.evaluation import total_nats
 from seqgen.model import device_of
-from seqgen.training.optimizer import AdamW, clip_gradients
+from seqgen.training.gradients import Gradients
+from seqgen.training.optimizer import AdamW
 
 
 @dataclass(frozen=True)
@@ -53,14 +54,15 @@ class Descent:
     ) -> None:
         self.optimizer = AdamW(model.named_parameters(), weight_decay)
         self._model, self._penalty_V, self._clip_norm = model, penalty_V, clip_norm
-        self._parameters = list(model.parameters())
+        self._spoiled = torch.zeros((), device=penalty_V.device)
+        self._gradients = Gradients(model.parameters())
         self._counts = hasattr(model, "learn")
         self._autocast: contextlib.AbstractContextManager[Any] = contextlib.nullcontext()
         if precision == "bfloat16":
             self._autocast = torch.autocast(device_of(model).type, dtype=torch.bfloat16)
 
     def take(self, number: int, lr: float, batch: Batch, seed: int | None = None) -> Taken:
-        """Take a step; it changes nothing if the loss or the gradient is not finite.
+        """Take a step; it changes nothing if its loss or gradient is not finite, or that of an earlier one was not.
 
         Args:
             number: which one, from 1.
@@ -77,14 +79,16 @@ class Descent:
                 nats = total_nats(self._model, batch, self._penalty_V)
                 self._model.learn(batch.ids_BT, batch.targets_BT)  # type: ignore[operator]
             return Taken(number, lr, batch, nats, None)
-        for parameter in self._parameters:
-            parameter.grad = None
+        self._gradients.clear()
         with self._autocast:
             nats = total_nats(self._model, batch, self._penalty_V)
         (nats / batch.n_targets).backward()  # type: ignore[no-untyped-call]
         nats = nats.detach()
-        norm = clip_gradients(self._parameters, self._clip_norm)
-        self.optimizer.step(number, lr, None if norm is None else (~torch.isfinite(norm + nats)).float())
+        norm = self._gradients.clip(self._clip_norm)
+        # 0 as long as all was finite, and not a number from the first step on that was not.
+        total = norm + nats + self._spoiled
+        self._spoiled = total - total
+        self.optimizer.step(number, lr, torch.ne(self._spoiled, 0.0).float())
         return Taken(number, lr, batch, nats, norm)
 
 

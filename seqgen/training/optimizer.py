@@ -17,6 +17,19 @@ _FUSED = getattr(torch, "_fused_adamw_", None)
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
 
 
+class _Group:
+    """Parameters of one decay, each with its moments."""
+
+    def __init__(self, decay: float) -> None:
+        self.decay = decay
+        self.rows: list[tuple[nn.Parameter, Tensor, Tensor]] = []
+        self.number = torch.zeros(())
+
+    def add(self, parameter: nn.Parameter, mean: Tensor, square: Tensor) -> None:
+        self.rows.append((parameter, mean, square))
+        self.number = self.number.to(parameter.device)
+
+
 class AdamW:
     """AdamW with beta1 0.9, beta2 0.999, epsilon 1e-8.
 
@@ -36,7 +49,9 @@ class AdamW:
         self.named = {name: parameter for name, parameter in parameters if parameter.requires_grad}
         self.mean = {name: torch.zeros_like(parameter) for name, parameter in self.named.items()}
         self.square = {name: torch.zeros_like(parameter) for name, parameter in self.named.items()}
-        self._decay = weight_decay
+        self._groups = [_Group(0.0), _Group(weight_decay)]
+        for name, parameter in self.named.items():
+            self._groups[parameter.ndim > 1].add(parameter, self.mean[name], self.square[name])
         self._fused = _FUSED is not None if fused is None else fused
 
     def step(self, number: int, lr: float, refused: Tensor | None = None) -> None:
@@ -48,30 +63,29 @@ class AdamW:
             refused: 1 (0-dimensional, on the device of the parameters) where the step must change nothing, else 0.
         """
         with torch.no_grad():
-            for is_matrix in (True, False):
-                names = [
-                    name
-                    for name, parameter in self.named.items()
-                    if parameter.grad is not None and (parameter.ndim > 1) is is_matrix
-                ]
-                if names:
-                    self._step_group(names, number, lr, self._decay if is_matrix else 0.0, refused)
+            for group in self._groups:
+                with_gradient = [row for row in group.rows if row[0].grad is not None]
+                if with_gradient:
+                    self._step_group(group, with_gradient, number, lr, refused)
 
-    def _step_group(self, names: list[str], number: int, lr: float, decay: float, refused: Tensor | None) -> None:
-        weights: list[Tensor] = [self.named[name] for name in names]
-        grads = [grad for name in names if (grad := self.named[name].grad) is not None]
-        means, squares = [self.mean[name] for name in names], [self.square[name] for name in names]
+    def _step_group(
+        self,
+        group: _Group,
+        rows: list[tuple[nn.Parameter, Tensor, Tensor]],
+        number: int,
+        lr: float,
+        refused: Tensor | None,
+    ) -> None:
+        weights, means, squares = (list(column) for column in zip(*rows, strict=True))
+        grads = [grad for weight in weights if (grad := weight.grad) is not None]
+        decay = group.decay
         if self._fused:
-            device = weights[0].device
-            steps = [torch.tensor(float(number), device=device) for _ in names]
             try:
+                # One counter for all: the fused step reads it only.
+                steps = [group.number.fill_(number)] * len(rows)
                 self._fused_step(weights, grads, means, squares, steps, lr, decay, refused)
                 return
-            except (
-                RuntimeError,
-                NotImplementedError,
-                TypeError,
-            ):  # this torch, device or type has no fused step
+            except (RuntimeError, NotImplementedError, TypeError):  # this torch, device or type has no fused step
                 self._fused = False
         if refused is not None and refused.item():
             return
@@ -112,22 +126,3 @@ class AdamW:
         for name in self.named:
             self.mean[name].copy_(state[f"mean.{name}"])
             self.square[name].copy_(state[f"square.{name}"])
-
-
-def clip_gradients(parameters: Iterable[nn.Parameter], most: float) -> Tensor | None:
-    """Scale gradients in place so that their norm over all parameters is at most ``most``; nothing is read back.
-
-    Args:
-        parameters: those whose ``grad`` counts.
-        most: the largest norm; 0 leaves them as they are.
-
-    Returns:
-        The norm before scaling, 0-dimensional; not finite if any gradient is not. None if there is no gradient.
-    """
-    grads = [parameter.grad for parameter in parameters if parameter.grad is not None]
-    if not grads:
-        return None
-    norm: Tensor = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(grads)))
-    if most:
-        torch._foreach_mul_(grads, torch.clamp(most / norm, max=1.0))
-    return norm

@@ -1,0 +1,62 @@
+"""The gradients of all parameters in one piece of memory, so that what is done to all of them is one call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+
+_ALIGNED = 16  # numbers to whose multiple each gradient is moved, so that it begins where vector instructions like it
+
+
+class Gradients:
+    """The gradients of parameters, as autograd adds to them.
+
+    A parameter that a step does not use has a gradient of zeros.
+
+    Args:
+        parameters: those that need no gradient are left out.
+    """
+
+    def __init__(self, parameters: Iterable[nn.Parameter]) -> None:
+        self._flats: list[Tensor] = []
+        self._views: list[tuple[nn.Parameter, Tensor]] = []
+        alike: dict[tuple[torch.dtype, torch.device], list[nn.Parameter]] = {}
+        for parameter in parameters:
+            if parameter.requires_grad:
+                alike.setdefault((parameter.dtype, parameter.device), []).append(parameter)
+        for (dtype, device), members in alike.items():
+            sizes = [-(-parameter.numel() // _ALIGNED) * _ALIGNED for parameter in members]
+            flat = torch.zeros(sum(sizes), dtype=dtype, device=device)
+            self._flats.append(flat)
+            for parameter, piece in zip(members, torch.split(flat, sizes), strict=True):
+                self._views.append((parameter, piece[: parameter.numel()].view(parameter.shape)))
+
+    def clear(self) -> None:
+        """Set them to zero, before a step."""
+        for flat in self._flats:
+            flat.zero_()
+        for parameter, view in self._views:
+            if parameter.grad is not view:
+                parameter.grad = view
+
+    def clip(self, most: float) -> Tensor:
+        """Scale them in place so that their norm is at most ``most``; nothing is read back.
+
+        Args:
+            most: the largest norm; 0 leaves them as they are.
+
+        Returns:
+            The norm before scaling, 0-dimensional; not finite if any gradient is not.
+        """
+        norms = [torch.linalg.vector_norm(flat) for flat in self._flats]
+        # Of several types or devices: brought together where the first one is.
+        norm: Tensor = (
+            norms[0] if len(norms) == 1 else torch.linalg.vector_norm(torch.stack([n.to(norms[0]) for n in norms]))
+        )
+        if most:
+            scale = torch.clamp(most / norm, max=1.0)
+            for flat in self._flats:
+                flat.mul_(scale)
+        return norm
