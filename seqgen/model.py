@@ -113,7 +113,7 @@ class RecurrentModel(nn.Module):
         ids_TB = ids_BT.t()
         if self.stack.scans() and self.embedding.num_embeddings <= ids_BT.numel():
             # One product over the V symbols instead of one over all B x T inputs; a row of the table is a symbol's.
-            p_BTP = self._look_up(self._table_VP(), ids_TB).transpose(0, 1)
+            p_BTP = self._look_up(self.input_table(), ids_TB).transpose(0, 1)
             hidden_BTH, state = self.stack(p_BTP, state, projected=True)
         else:
             hidden_BTH, state = self.stack(self.embedding(ids_TB).transpose(0, 1), state)
@@ -123,7 +123,7 @@ class RecurrentModel(nn.Module):
         """A step for sampling that looks the first layer's projection up in a table made once; weights must rest."""
         if not self.stack.steps():
             return generic_stepper(self)
-        table_VP = self._table_VP()
+        table_VP = self.input_table()
 
         def step(ids_B: Tensor, state: State) -> tuple[Tensor, State]:
             hidden_BTH, state = self.stack(self._look_up(table_VP, ids_B[:, None]), state, projected=True)
@@ -131,7 +131,8 @@ class RecurrentModel(nn.Module):
 
         return step
 
-    def _table_VP(self) -> Tensor:
+    def input_table(self) -> Tensor:
+        """What the first layer, a step cell, makes of each symbol (V, P)."""
         return self.stack.project(self.embedding.weight[:, None])[:, 0]
 
     @staticmethod

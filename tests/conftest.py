@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 import seqgen.cli
 from seqgen.plugins import Plugins, entry_point_candidates
+from seqgen.registry import Entry
 
 hypothesis.settings.register_profile("seqgen", deadline=None, max_examples=50, derandomize=True)
 hypothesis.settings.load_profile("seqgen")
@@ -20,6 +22,14 @@ WORDS = (
     "anna ben carla dora emil fred gina hans ida jan karl lena max nora otto paul rosa sven tina ute "
     "anne bert clara dorian emilia frieda gero hanna ilse jonas kira leon mara nils olga petra ruth stefan thea uwe"
 ).split()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_thread():
+    """Everything here is small; workers with several threads each would only stand in one another's way."""
+    import torch
+
+    torch.set_num_threads(1)
 
 
 @pytest.fixture
@@ -35,6 +45,16 @@ def in_tmp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A fresh current folder."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture
+def compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Torch's compiler with a cache of its own; skips the test where there is no C++ compiler."""
+    if not any(map(shutil.which, ("c++", "g++", "clang++"))):
+        pytest.skip("no C++ compiler here")
+    for name in ("XDG_CACHE_HOME", "TORCHINDUCTOR_CACHE_DIR"):
+        monkeypatch.setenv(name, str(tmp_path / name))
+    monkeypatch.setenv("TORCHINDUCTOR_COMPILE_THREADS", "1")
 
 
 @pytest.fixture
@@ -57,6 +77,13 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory):
         corpus, cell="vanilla", hidden=12, embedding=6, batch_size=16, steps=60, split="80/10/10",
         options={"eval_every": 20}, out=folder / "run",
     )  # fmt: skip
+
+
+def registered(kind: str) -> list[Entry]:
+    """What the installed plugins offer of a kind, by name."""
+    loaded = Plugins(print)
+    loaded.load(entry_point_candidates())
+    return loaded.registry.entries(kind)
 
 
 class Result:

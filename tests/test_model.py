@@ -1,12 +1,17 @@
+"""The default model: its forms for training and sampling, tied weights, and logits at some places."""
+
 from __future__ import annotations
 
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional
 
+import seqgen
 from seqgen import Cell
 from seqgen.model import RecurrentModel, count_parameters, generic_stepper, log_probs, make_stepper
 from seqgen.registry import Entry
+from test_training import Stopper, digests
 
 
 class Whole(Cell):
@@ -59,6 +64,81 @@ def test_parameters_are_counted():
     model = RecurrentModel(9, Whole, hidden=5, embedding=4)
     model.head.bias.requires_grad_(False)
     assert count_parameters(model) == 9 * 4 + 3 * 5 * (4 + 5 + 2) + 5 * 9
+
+
+# -- weights that head and embedding share
+
+
+def tied(hidden=5, embedding=4):
+    return RecurrentModel(9, Whole, hidden=hidden, embedding=embedding, tie=True)
+
+
+@pytest.mark.parametrize(("hidden", "bridged"), [(4, 0), (5, 4 * 5)])
+def test_a_tied_weight_is_one_tensor_and_counted_once(hidden, bridged):
+    model = tied(hidden)
+    assert model.head.weight is model.embedding.weight
+    assert count_parameters(model) == 9 * 4 + 3 * hidden * (4 + hidden + 2) + bridged + 9
+    assert sum(parameter is model.head.weight for parameter in model.parameters()) == 1
+    assert isinstance(model.bridge, nn.Linear) == bool(bridged)
+
+
+def test_a_tied_model_is_its_equations_and_learns_from_both_ends():
+    torch.manual_seed(0)
+    model = tied().double()
+    ids = torch.tensor([[2, 3, 2]])
+    logits, _ = model(ids, model.initial_state(1))
+    hidden, _ = model.stack(functional.embedding(ids, model.head.weight), model.stack.initial_state(1))
+    expected = hidden @ model.bridge.weight.T @ model.embedding.weight.T + model.head.bias
+    assert torch.allclose(logits, expected)
+    logits.square().sum().backward()
+    assert (model.embedding.weight.grad.abs().sum(1) > 0).all(), "the head reaches every row"
+    (gradient,) = torch.autograd.grad(expected.square().sum(), model.embedding.weight)
+    assert torch.allclose(model.embedding.weight.grad, gradient)
+
+
+@pytest.mark.parametrize("embedding", [10, 6])
+def test_a_tied_model_is_stored_loaded_and_resumed(words, tmp_path, monkeypatch, embedding):
+    monkeypatch.setattr("seqgen.training.trainer._PROGRESS_EVERY_S", 0.0)  # an event a step
+    common = {
+        "cell": "gru", "hidden": 10, "embedding": embedding, "batch_size": 8, "steps": 30, "split": "80/10/10",
+        "options": {"model.tie": True, "eval_every": 10},
+    }  # fmt: skip
+    straight = seqgen.train(words, out=tmp_path / "a", **common)
+    with pytest.raises(seqgen.Interrupted):
+        seqgen.train(words, out=tmp_path / "b", listener=Stopper(17), **common)
+    resumed = seqgen.resume(tmp_path / "b")
+    assert digests(resumed.path) == digests(straight.path)
+    loaded = seqgen.load(straight.path, checkpoint="latest")
+    assert loaded.model.head.weight is loaded.model.embedding.weight
+    assert loaded.settings.n_parameters == count_parameters(loaded.model)
+    snapshot = loaded.folder.load_latest(pytest.fail)
+    assert torch.equal(snapshot.model["head.weight"], loaded.model.embedding.weight)
+    moments = {name for name in snapshot.train if "embedding" in name or "head.weight" in name}
+    assert moments == {"mean.embedding.weight", "square.embedding.weight"}
+    assert snapshot.train["mean.embedding.weight"].any()
+
+
+# -- logits where they are wanted
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+def test_logits_at_places_are_those_of_all_places(make_cell, layers):
+    torch.manual_seed(0)
+    model = RecurrentModel(9, make_cell, hidden=5, layers=layers, embedding=4, tie=layers == 2).double()
+    ids = torch.randint(9, (3, 6))
+    logits_TBV = model(ids, model.initial_state(3))[0].transpose(0, 1)
+    assert torch.allclose(model.logits_at(ids, model.initial_state(3), None), logits_TBV.flatten(0, 1))
+    places = [(0, 0), (0, 2), (2, 1), (5, 0), (5, 2)]
+    found = model.logits_at(ids, model.initial_state(3), torch.tensor([t * 3 + b for t, b in places]))
+    assert torch.allclose(found, torch.stack([logits_TBV[t, b] for t, b in places]))
+    weights = torch.randn(len(places), 9, dtype=torch.float64)
+    expected = torch.autograd.grad(
+        (torch.stack([logits_TBV[t, b] for t, b in places]) * weights).sum(), list(model.parameters())
+    )
+    for one, other in zip(
+        torch.autograd.grad((found * weights).sum(), list(model.parameters())), expected, strict=True
+    ):
+        assert torch.allclose(one, other)
 
 
 def test_forbidden_ids_have_no_probability():

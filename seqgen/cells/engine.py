@@ -33,7 +33,7 @@ def compile_steps(module: nn.Module) -> None:
         Exception: whatever the compiler says; the model then still runs uncompiled.
     """
     for cell in step_cells(module):
-        recorded(cell).compile()
+        recorded(cell).compile(cell.step)
 
 
 def can_compile(module: nn.Module) -> bool:
@@ -54,7 +54,7 @@ def describe_engine(module: nn.Module) -> str:
             how = "step by step under autograd"
         elif found.problem:
             how = f"step by step under autograd, since its step cannot be recorded: {found.problem}"
-        elif found.compiled:
+        elif found.compiled and cell.engine == "compiled":
             how = f"by its recorded step, compiled in chunks of {CHUNK}"
         else:
             how = "by its recorded step"

@@ -72,10 +72,7 @@ def spare_cats(
             continue
         parts, result = list(op.args[0]), op.results[0]
         is_last = op.args[1:] in ((1,), (-1,)) and len(shapes[result]) == 2
-        made_here = all(
-            isinstance(part, Name) and part in makers and writes_into(makers[part].function)[0] is not None
-            for part in parts
-        )
+        made_here = all(isinstance(part, Name) and part in makers and _strides(makers[part].function) for part in parts)
         kept = result in collected
         lasting = {result, *parts} & (seen_as_view | ({*carried} if kept else {*carried, *collected}))
         if not (is_last and made_here and len(set(parts)) == len(parts)) or lasting:
@@ -93,6 +90,12 @@ def spare_cats(
             spared.scratch.append(f"{whole} = dy_T[0].new_empty({shapes[result]})")
             spared.scratch.append(f"{names} = {whole}.split({spared.sizes[result]}, 1)")
     return spared
+
+
+def _strides(function: Any) -> bool:
+    """Whether an operation can be trusted to write into rows that do not lie together; a softmax, say, cannot."""
+    trusted = torch.Tag.pointwise in function.tags or function in (_aten.mm.default, _aten.addmm.default)
+    return trusted and writes_into(function)[0] is not None
 
 
 def _is_view(op: Operation) -> bool:

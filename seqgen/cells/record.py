@@ -10,6 +10,7 @@ instead is the gradient of the product, so that the weight's gradient is one pro
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +19,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from seqgen.cells.cell import list_leaves, map_state
+from seqgen.cells.given import Given
 from seqgen.cells.recording import Name, Operation, Product, Recording
 from seqgen.protocols import State
 
@@ -26,12 +28,15 @@ class CannotRecord(Exception):
     """The step does something that a list of operations cannot repeat; the message says what."""
 
 
-_active: list[_Recorder] = []
+_recording = threading.local()
 
 
-def recorded_product(weight: nn.Parameter, bias: nn.Parameter | None, h: Tensor) -> Tensor | None:
-    """What a ``Recurrent`` gives while a step is recorded; None while none is."""
-    return _active[-1].product(weight, bias, h) if _active else None
+def recorded_product(weight: Tensor, bias: Tensor | None, h: Tensor) -> Tensor | None:
+    """What a ``Recurrent`` gives while a step is recorded; None while none is, or where its weight is computed."""
+    recorder: _Recorder | None = getattr(_recording, "recorder", None)
+    if recorder is None or not isinstance(weight, nn.Parameter) or not isinstance(bias, nn.Parameter | None):
+        return None
+    return recorder.product(weight, bias, h)
 
 
 def _identity(tensor: Tensor) -> tuple[Any, ...]:
@@ -99,6 +104,8 @@ class _Recorder(TorchDispatchMode):
         if torch.Tag.nondeterministic_seeded in func.tags:
             raise CannotRecord(f"{func} is random: draw in noise()")
         if func._schema.is_mutable:
+            if not isinstance(args[0], Tensor):
+                raise CannotRecord(f"{func} changes several tensors in place")
             func = self._without_effect(func, args[0])
         outputs = result if isinstance(result, list | tuple) else (result,)
         if not all(output is None or isinstance(output, Tensor) for output in outputs):
@@ -150,14 +157,16 @@ def record(step: Step, module: nn.Module, p_BP: Tensor, state: State) -> Recordi
     for index, leaf in enumerate(leaves):
         recorder.given(leaf, f"s{index}")
     try:
-        _active.append(recorder)
+        _recording.recorder = recorder
         with torch.enable_grad(), recorder:
             y_BH, after = step(p_BP, state)
     finally:
-        _active.pop()
+        _recording.recorder = None
     ends = list_leaves(after)
     if [(leaf.shape, leaf.dtype) for leaf in leaves] != [(leaf.shape, leaf.dtype) for leaf in ends]:
         raise CannotRecord("a state whose size changes")
+    if any(tensor.dtype != p_BP.dtype for tensor in (y_BH, *(z for _, _, z in recorder.products))):
+        raise CannotRecord("numbers of another type than those of the projection")
     recording.output = recorder.known(y_BH)
     recording.states = [recorder.known(leaf) for leaf in ends]
     recording.forward, recorder.operations = recorder.operations, []
@@ -182,7 +191,8 @@ def _differentiate(
     ]
     products = [z for _, _, z in recorder.products]
     wanted = [p_BP, *(leaf for leaf in leaves if leaf.requires_grad), *products, *parameters]
-    total = _Given.apply(gradients, *outputs)  # type: ignore[no-untyped-call]
+    with torch.enable_grad():
+        total = Given.apply(gradients, *outputs)  # type: ignore[no-untyped-call]
     recorder.given(total, "total")
     with recorder:
         found = torch.autograd.grad(total, wanted, allow_unused=True)
@@ -196,22 +206,6 @@ def _differentiate(
         (parameter, name) for parameter, name in zip(parameters, names, strict=True) if name is not None
     ]
     recording.backward, recording.shapes = recorder.operations, recorder.shapes
-
-
-class _Given(torch.autograd.Function):
-    """A number of which some tensors have given gradients.
-
-    Given to autograd itself, these would make torch import what it needs for symbolic shapes: half a second.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, gradients: list[Tensor], *outputs: Tensor) -> Tensor:
-        ctx.gradients = gradients
-        return outputs[0].new_zeros(())
-
-    @staticmethod
-    def backward(ctx: Any, _: Tensor) -> tuple[Tensor | None, ...]:
-        return None, *ctx.gradients
 
 
 def _fresh(tensor: Tensor) -> Tensor:

@@ -6,14 +6,16 @@ Dimension letters: T steps, B batch, P projection, H output.
 from __future__ import annotations
 
 import weakref
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from seqgen.cells.cell import list_leaves, map_state
+from seqgen.cells.cell import list_leaves, list_tensors, map_state
 from seqgen.cells.chunks import CHUNK, Chunks
-from seqgen.cells.loops import Loops
+from seqgen.cells.given import refuse_twice
+from seqgen.cells.loops import Kept, Loops
 from seqgen.cells.plan import Plan
 from seqgen.cells.record import CannotRecord, Step, record
 from seqgen.protocols import State
@@ -36,55 +38,87 @@ def step_by_step(step: Step, p_TBP: Tensor, state: State) -> tuple[Tensor, State
 
 
 class Recorded:
-    """The recordings of a module's step, one for each size of batch.
+    """The recordings of a module's step, one for each size of batch; good for the tensors that it holds now.
 
     Attributes:
         problem: why the step cannot be recorded; "" as long as it can.
     """
 
     def __init__(self) -> None:
-        self.problem = ""
-        self._found: dict[Any, tuple[Plan, Runner]] = {}
-        self._last: tuple[Any, Step, Tensor, State] | None = None
+        self._read: list[tuple[Tensor, bool]] = []
+        self._forget()
 
-    def scan(self, module: nn.Module, step: Step, p_TBP: Tensor, state: State) -> tuple[Tensor, State]:
+    def _forget(self) -> None:
+        self.problem = ""
+        self._found: dict[Any, tuple[Plan, Loops]] = {}
+        self._chunks: dict[Any, Chunks] = {}
+        self._last: tuple[Any, Tensor, State] | None = None
+
+    def scan(
+        self, module: nn.Module, step: Step, p_TBP: Tensor, state: State, *, compiled: bool
+    ) -> tuple[Tensor, State]:
         """What ``step_by_step`` gives, with a gradient."""
-        found = None if self.problem else self._find(module, step, p_TBP, state)
+        found = self.find(module, step, p_TBP, state, compiled=compiled)
         return step_by_step(step, p_TBP, state) if found is None else _run(*found, p_TBP, state)
 
-    def compile(self) -> None:
-        """From now on compute batches of the size that was last seen in compiled chunks."""
+    def compile(self, step: Step) -> None:
+        """Make compiled chunks ready for batches of the size that was last seen."""
         if self._last is not None and not self.problem:
-            size, step, p_TBP, state = self._last
+            size, p_TBP, state = self._last
             plan, loops = self._found[size]
-            if isinstance(loops, Loops):
+            if size not in self._chunks:
                 chunks = Chunks(plan, loops)
-                _check(plan, chunks, step, torch.cat([p_TBP] * -(-CHUNK // len(p_TBP)))[:CHUNK], state)
-                self._found[size] = plan, chunks
+                _check(plan, chunks, step, _lengthen(p_TBP, CHUNK), state)
+                self._chunks[size] = chunks
 
     @property
     def compiled(self) -> bool:
-        """Whether there is a size that is computed in compiled chunks."""
-        return any(isinstance(runner, Chunks) for _, runner in self._found.values())
+        """Whether there are compiled chunks for any size."""
+        return bool(self._chunks)
 
-    def _find(self, module: nn.Module, step: Step, p_TBP: Tensor, state: State) -> tuple[Plan, Runner] | None:
+    def find(
+        self, module: nn.Module, step: Step, p_TBP: Tensor, state: State, *, compiled: bool
+    ) -> tuple[Plan, Runner] | None:
+        """The recording for batches of this size, made when it is first needed; None where there can be none.
+
+        Args:
+            module: that the step belongs to.
+            step: of it.
+            p_TBP: what is to be run.
+            state: before the first step.
+            compiled: whether to run by compiled chunks, if there are any for this size.
+        """
+        read = [(tensor, tensor.requires_grad) for tensor in list_tensors(module)]
+        if len(read) != len(self._read) or any(
+            now is not then or flag != flag_then
+            for (now, flag), (then, flag_then) in zip(read, self._read, strict=True)
+        ):
+            self._forget()  # it reads other tensors than those that were recorded
+            self._read = read
+        if self.problem:
+            return None
         size = _size(module, p_TBP)
         if size not in self._found:
             try:
                 plan = Plan(record(step, module, p_TBP[0], state))
                 loops = Loops(plan)
-                if not self._found:
-                    _check(plan, loops, step, p_TBP[:_CHECKED_STEPS], state)
+                _check(plan, loops, step, _lengthen(p_TBP, _CHECKED_STEPS), state)
             except (CannotRecord, RuntimeError, NotImplementedError, TypeError) as error:
                 self.problem = " ".join(str(error).split())[:200] or type(error).__name__
                 return None
             self._found[size] = plan, loops
-            self._last = size, step, p_TBP.detach(), map_state(torch.Tensor.detach, state)
-        return self._found[size]
+            self._last = size, p_TBP.detach(), map_state(torch.Tensor.detach, state)
+        plan, loops = self._found[size]
+        return plan, (self._chunks.get(size, loops) if compiled else loops)
 
 
 def _size(module: nn.Module, p_TBP: Tensor) -> tuple[Any, ...]:
     return module.training, p_TBP.shape[1:], p_TBP.dtype, p_TBP.device
+
+
+def _lengthen(p_TBP: Tensor, n_steps: int) -> Tensor:
+    """So many steps, by repeating what there is: of a single one, not all differences show."""
+    return torch.cat([p_TBP] * -(-n_steps // len(p_TBP)))[:n_steps]
 
 
 _recorded: weakref.WeakKeyDictionary[nn.Module, Recorded] = weakref.WeakKeyDictionary()
@@ -122,31 +156,62 @@ class _OverTime(torch.autograd.Function):
         return outputs
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *given: Tensor | None) -> tuple[Tensor | None, ...]:
-        plan, runner, recording = ctx.plan, ctx.runner, ctx.plan.recording
+        refuse_twice()
         (y_TBH,) = ctx.saved_tensors
         dy_TBH, *d_ends = (
             torch.zeros(shape, dtype=dtype, device=device) if gradient is None else gradient
             for gradient, (shape, dtype, device) in zip(given, ctx.outputs, strict=True)
         )
-        d_states, collected, sums = runner.backward(dy_TBH, d_ends, ctx.kept)
-        over_time = dict(zip(plan.collected, collected, strict=True))
-        gradients: list[Tensor | None] = [over_time.get(recording.d_input), *d_states]
-        for product in recording.products:
-            if product.gradient is None:
-                gradients += [None, None]
-                continue
-            dz_TBO = over_time[product.gradient]
-            if plan.is_shifted(product.argument):
-                gradients.append(_d_weight(dz_TBO, ctx.first[plan.states.index(product.argument)], y_TBH))
-            else:
-                arguments_TBI = runner.over_time(ctx.kept, product.argument)
-                gradients.append(dz_TBO.flatten(0, -2).t() @ arguments_TBI.flatten(0, -2))
-            gradients.append(None if product.bias is None else dz_TBO.flatten(0, -2).sum(0))
-        for (parameter, _, late), total in zip(plan.sums, sums, strict=True):
-            gradients.append((total.sum(0) if late else total).view_as(parameter))
-        return None, None, *gradients
+        with torch.autocast(y_TBH.device.type, enabled=False):
+            d_input, d_states, of_parameters = run_back(
+                ctx.plan, ctx.runner, ctx.first, y_TBH, ctx.kept, dy_TBH, d_ends
+            )
+        return None, None, d_input, *d_states, *(gradient for _, gradient in of_parameters)
+
+
+def run_back(
+    plan: Plan,
+    runner: Runner,
+    first: Sequence[Tensor],
+    y_TBH: Tensor,
+    kept: Kept,
+    dy_TBH: Tensor,
+    d_ends: Sequence[Tensor],
+) -> tuple[Tensor | None, list[Tensor], list[tuple[nn.Parameter | None, Tensor | None]]]:
+    """The gradients of all that a run over time saw.
+
+    Args:
+        plan: of the step.
+        runner: that ran it forward.
+        first: the leaves of the state before the first step.
+        y_TBH: the outputs.
+        kept: what the runner kept.
+        dy_TBH: the gradient of the outputs.
+        d_ends: those of the leaves of the last state.
+
+    Returns:
+        The gradients of the projection, of ``first``, and of the parameters in the order in which ``_run`` hands them
+        over.
+    """
+    d_states, collected, sums = runner.backward(dy_TBH, d_ends, kept)
+    over_time = dict(zip(plan.collected, collected, strict=True))
+    of_parameters: list[tuple[nn.Parameter | None, Tensor | None]] = []
+    for product in plan.recording.products:
+        if product.gradient is None:
+            of_parameters += [(product.weight, None), (product.bias, None)]
+            continue
+        dz_TBO = over_time[product.gradient]
+        if plan.is_shifted(product.argument):
+            d_weight = _d_weight(dz_TBO, first[plan.states.index(product.argument)], y_TBH)
+        else:
+            d_weight = dz_TBO.flatten(0, -2).t() @ runner.over_time(kept, product.argument).flatten(0, -2)
+        of_parameters.append((product.weight, d_weight))
+        of_parameters.append((product.bias, None if product.bias is None else dz_TBO.flatten(0, -2).sum(0)))
+    for (parameter, _, late), total in zip(plan.sums, sums, strict=True):
+        of_parameters.append((parameter, (total.sum(0) if late else total).view_as(parameter)))
+    d_input = None if plan.recording.d_input is None else over_time[plan.recording.d_input]
+    return d_input, d_states, of_parameters
 
 
 def _d_weight(dz_TBO: Tensor, first_BH: Tensor, y_TBH: Tensor) -> Tensor:

@@ -25,6 +25,9 @@ Engine = Literal["fused", "scan", "compiled", "eager"]
 """
 
 
+_SHORT = (torch.bfloat16, torch.float16)
+
+
 class Recurrent(nn.Module):
     """A linear map of a per-step tensor (usually the state), named so that core may own its gradient.
 
@@ -107,6 +110,10 @@ class StepCell(Cell):
         Returns:
             The outputs (B, T, H) and the last state.
         """
+        if torch.is_autocast_enabled(p_BTP.device.type):
+            # Short numbers are for products over whole sequences: in a state their errors would add up.
+            with torch.autocast(p_BTP.device.type, enabled=False):
+                return self.scan(p_BTP.float() if p_BTP.dtype in _SHORT else p_BTP, state)
         p_BTP = self.noise(p_BTP)
         if p_BTP.shape[1] > 1 and self.uses_parallel():
             return self.parallel(p_BTP, state)
@@ -115,7 +122,8 @@ class StepCell(Cell):
         if self.engine == "eager" or not torch.is_grad_enabled():
             y_TBH, state = step_by_step(self.step, p_TBP, state)
         else:
-            y_TBH, state = recorded(self).scan(self, self.step, p_TBP, state)
+            compiled = self.engine == "compiled"
+            y_TBH, state = recorded(self).scan(self, self.step, p_TBP, state, compiled=compiled)
         return y_TBH.transpose(0, 1), state
 
     def uses_fused(self) -> bool:

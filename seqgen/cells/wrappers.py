@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from seqgen.cells.cell import Cell, list_leaves, map_state
+from seqgen.cells.cell import Cell, first_parameter, list_leaves, map_state
 from seqgen.cells.dropout import draw_mask
 from seqgen.cells.step import StepCell
 from seqgen.errors import BadOption
@@ -138,12 +138,10 @@ class RecurrentDropout(StepWrapper):
     def __init__(self, cell: Cell, share: float) -> None:
         super().__init__(cell, "recurrent_dropout")
         self.share = share
-        state = cell.initial_state(1)
-        with torch.no_grad():
-            y_BH, after = self.cell.step(self.cell.project(torch.zeros(1, 1, cell.input_size))[:, 0], state)
-        self._is_output = [leaf is y_BH for leaf in list_leaves(after)]
+        self._is_output = _find_output(self.cell)
         if not any(self._is_output):
-            raise BadOption(f"recurrent_dropout needs a cell whose output is a part of its state, unlike {cell}")
+            name = type(cell).__name__
+            raise BadOption(f"recurrent_dropout needs a cell whose output is a part of its state, unlike {name}")
 
     def initial_state(self, batch_size: int) -> State:
         """That of the cell and, while training, the mask."""
@@ -161,3 +159,15 @@ class RecurrentDropout(StepWrapper):
             inner = map_state(lambda leaf: leaf * mask[0] if next(dropped) else leaf, inner)
         y_BH, inner = self.cell.step(p_BP, inner)
         return y_BH, (inner, *mask)
+
+
+def _find_output(cell: StepCell) -> list[bool]:
+    """For each leaf of a cell's state whether it is the output."""
+    training = cell.training
+    cell.eval()  # nothing is random
+    with torch.no_grad():
+        like = first_parameter(cell)
+        x_BTI = torch.zeros(1, 1, cell.input_size) if like is None else like.new_zeros(1, 1, cell.input_size)
+        y_BH, after = cell.step(cell.noise(cell.project(x_BTI))[:, 0], cell.initial_state(1))
+    cell.train(training)
+    return [leaf is y_BH for leaf in list_leaves(after)]

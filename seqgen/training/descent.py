@@ -15,6 +15,7 @@ from seqgen.batches import Batch
 from seqgen.errors import Diverged
 from seqgen.evaluation import total_nats
 from seqgen.model import device_of
+from seqgen.training.backprop import add_gradients, can_derive
 from seqgen.training.gradients import Gradients
 from seqgen.training.optimizer import AdamW
 
@@ -58,6 +59,7 @@ class Descent:
         self._gradients = Gradients(model.parameters())
         self._counts = hasattr(model, "learn")
         self._autocast: contextlib.AbstractContextManager[Any] = contextlib.nullcontext()
+        self._derives: bool | None = None if precision == "float32" else False
         if precision == "bfloat16":
             self._autocast = torch.autocast(device_of(model).type, dtype=torch.bfloat16)
 
@@ -70,26 +72,34 @@ class Descent:
             batch: what to learn from.
             seed: of what is random in it; None: torch's random numbers go on.
         """
-        if seed is not None:
-            _seed(seed, self._penalty_V.device)
         if not self._model.training:
             self._model.train()
+        if self._derives is None:  # not before how its cells run is settled, nor in the midst of a step's randomness
+            self._derives = can_derive(self._model)
+        if seed is not None:
+            _seed(seed, self._penalty_V.device)
         if self._counts:
             with torch.no_grad():
                 nats = total_nats(self._model, batch, self._penalty_V)
                 self._model.learn(batch.ids_BT, batch.targets_BT)  # type: ignore[operator]
             return Taken(number, lr, batch, nats, None)
         self._gradients.clear()
-        with self._autocast:
-            nats = total_nats(self._model, batch, self._penalty_V)
-        (nats / batch.n_targets).backward()  # type: ignore[no-untyped-call]
-        nats = nats.detach()
+        nats = self._differentiate(batch)
         norm = self._gradients.clip(self._clip_norm)
         # 0 as long as all was finite, and not a number from the first step on that was not.
         total = norm + nats + self._spoiled
         self._spoiled = total - total
         self.optimizer.step(number, lr, torch.ne(self._spoiled, 0.0).float())
         return Taken(number, lr, batch, nats, norm)
+
+    def _differentiate(self, batch: Batch) -> Tensor:
+        """The loss summed over a batch; the gradients of its mean are in the parameters."""
+        if self._derives:
+            return add_gradients(self._model, batch, self._penalty_V)  # type: ignore[arg-type]
+        with self._autocast:
+            nats = total_nats(self._model, batch, self._penalty_V)
+        (nats / batch.n_targets).backward()  # type: ignore[no-untyped-call]
+        return nats.detach()
 
 
 def _seed(seed: int, device: torch.device) -> None:

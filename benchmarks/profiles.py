@@ -1,0 +1,140 @@
+"""Where a training step spends its time, and what share of the machine's matrix products it reaches."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import cycle, pairwise
+
+from matmul import products, training_gflop
+from ours import (
+    Learner,
+    encode,
+    endless_batches,
+    learner_of,
+    learner_of_ids,
+    make_model,
+    molecules,
+    names,
+    random_batches,
+    steps,
+)
+from report import COMPARED, Compare, Section, table, verdict
+from seqgen.batches import Batch
+from seqgen.corpus import Corpus
+from seqgen.training.descent import Taken
+from stranger_cells import UGRNN
+from timing import Setting, interleave
+
+CAPTION = """Shares of the time of training: the parts of a step are timed one by one within training as a run does it
+(the median over the rounds); `other` is what is between them. `encoding` reads the corpus, learns its characters,
+splits and encodes it, once; "encoding and batches" is the share of both in a run of 1,000 steps. Molecules are the
+strings of the table `smiles`, 20,000 of them."""
+GOAL = 0.03
+PARTS = ("batches", "loss and gradients", "clipping and update")
+N_SYMBOLS = 60
+HEAD = ["model", "threads", "ms a step", *PARTS, "other", "encoding ms", "encoding and batches", "goal", "met"]
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """A training of which a profile is taken; ``n_steps`` a round."""
+
+    title: str
+    cell: str | type
+    corpus: str
+    hidden: int
+    embedding: int
+    layers: int
+    batch: int
+    threads: int
+    n_steps: int
+
+
+CONFIGURATIONS = [
+    Configuration("notebook: vanilla 64, names", "vanilla", "names", 64, 16, 1, 32, 1, 250),
+    Configuration("gru 64, names", "gru", "names", 64, 16, 1, 32, 1, 250),
+    Configuration("lstm 64, names", "lstm", "names", 64, 16, 1, 32, 1, 250),
+    Configuration("mingru 64, names", "mingru", "names", 64, 16, 1, 32, 1, 250),
+    Configuration("a stranger's UGRNN 64, names", UGRNN, "names", 64, 16, 1, 32, 1, 250),
+    Configuration("vanilla 256, molecules", "vanilla", "molecules", 256, 64, 1, 64, 2, 20),
+    Configuration("gru 256, molecules", "gru", "molecules", 256, 64, 1, 64, 2, 20),
+    Configuration("lstm 256, molecules", "lstm", "molecules", 256, 64, 1, 64, 2, 20),
+    Configuration("lstm 3 x 128, molecules", "lstm", "molecules", 128, 32, 3, 64, 2, 20),
+    Configuration("lstm 3 x 768, molecules", "lstm", "molecules", 768, 32, 3, 64, 2, 2),
+]
+
+
+def measure(setting: Setting) -> Section:
+    """Shares of a step, and of the rate of matrix products."""
+    corpora = {"names": names(), "molecules": molecules(setting.pick(20_000, 500))}
+    chosen = setting.pick(CONFIGURATIONS, CONFIGURATIONS[:1])
+    blocks = [
+        table(HEAD, [profile(setting, given, corpora[given.corpus]) for given in chosen]),
+        "**Share of the rate of matrix products**: gru, H = 256, B = 64, T = 40, V = 60, 2 threads, whole training "
+        "steps (6 operations a weight and place) against products of one time step and of a whole batch, in the same "
+        "rounds. That of the LSTM of 3 x 768 is in the table `smiles`.",
+        table(COMPARED, shares(setting)),
+    ]
+    return Section("profile", "a profile of a training step", CAPTION, blocks)
+
+
+def shares(setting: Setting) -> list[list[str]]:
+    """How near a wide GRU comes to products alone."""
+    hidden, n_steps = setting.pick(256, 8), setting.pick(40, 4)
+    model = make_model(N_SYMBOLS, "gru", hidden, 64)
+    over = cycle(random_batches(N_SYMBOLS, 64, n_steps, 8))
+    take, gflop_of = learner_of_ids(model, N_SYMBOLS).take, training_gflop(model)
+    ours = steps(take, over, setting.pick(12, 1), gflop_of=gflop_of)
+    with setting.threads(2):
+        alone = {
+            f"products {m} x {hidden} x {3 * hidden}": products(m, hidden, 3 * hidden, setting)
+            for m in (64, 64 * n_steps)
+        }
+        rounds = interleave({f"gru {hidden}": ours} | alone, setting.rounds)
+    rows = [Compare(name, "gflop").row(rounds) for name in alone]
+    return rows + [Compare(f"gru {hidden}", "gflop", name).row(rounds) for name in alone]
+
+
+def profile(setting: Setting, given: Configuration, corpus: Corpus) -> list[str]:
+    """A row: the parts of the round that took the median of time."""
+    started = time.perf_counter()
+    data = encode(corpus)
+    encoding_s = time.perf_counter() - started
+    model = make_model(data.vocabulary.size, given.cell, given.hidden, given.embedding, given.layers)
+    learner, batches = learner_of(model, data), endless_batches(data.encoded["train"], given.batch)
+    n_steps = setting.pick(given.n_steps, 2)
+    with setting.threads(given.threads):
+        spent = [spent_s(learner, batches, n_steps) for _ in range(setting.rounds + 1)][1:]
+    middle = sorted(spent, key=lambda parts: parts["all"])[len(spent) // 2]
+    parts = [middle[part] / middle["all"] for part in PARTS]
+    step_s = middle["all"] / n_steps
+    reading_s = encoding_s + 1000 * middle["batches"] / n_steps
+    share = reading_s / (encoding_s + 1000 * step_s)
+    told = [f"{step_s * 1000:.2f}", *(f"{part:.1%}" for part in [*parts, 1 - sum(parts)]), f"{encoding_s * 1000:.0f}"]
+    goal, met = verdict(share, GOAL, most=True)
+    return [given.title, str(given.threads), *told, f"{share:.1%}", goal, met]
+
+
+def spent_s(learner: Learner, batches: Iterator[Batch], n_steps: int) -> Counter[str]:
+    """Seconds of the parts of so many steps, and of "all": what ``Descent.take`` does, timed part by part."""
+    spent: Counter[str] = Counter()
+    began = time.perf_counter()
+    for _ in range(n_steps):
+        lr = learner.begin()
+        marks = [time.perf_counter()]
+        batch = next(batches)
+        marks.append(time.perf_counter())
+        learner.descent._gradients.clear()
+        nats = learner.descent._differentiate(batch)
+        marks.append(time.perf_counter())
+        norm = learner.descent._gradients.clip(0.0)
+        total = norm + nats
+        learner.descent.optimizer.step(learner.number, lr, (total - total).ne(0.0).float())
+        marks.append(time.perf_counter())
+        learner.note(Taken(learner.number, lr, batch, nats, norm))
+        spent.update(dict(zip(PARTS, (end - start for start, end in pairwise(marks)), strict=True)))
+    spent["all"] = time.perf_counter() - began
+    return spent

@@ -1,0 +1,123 @@
+"""A stranger's step cell: run by the engine, and as the same equations in an eager time loop."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import astuple, dataclass
+from itertools import cycle
+from pathlib import Path
+from unittest.mock import patch
+
+from bare_steps import BareLayerNormLSTM, BareUGRNN
+from baselines import BareLoop, adam, step_of
+from compiling import CELLS, N_SYMBOLS, compile_s, has_compiler, surroundings
+from ours import learner_of_ids, make_model, random_batches
+from report import COMPARED, Compare, Section, missing, number, table, verdict
+from seqgen.batches import Batch
+from seqgen.cells import compile_steps
+from timing import Rounds, Setting, Work, interleave, repeat
+
+CAPTION = """Tokens a second of whole training steps (embedding, cell, head, cross entropy, fused Adam) of the two
+cells of `stranger_cells.py`, float32, random ids that fill every place, V = 60. The baseline `eager loop` is the same
+equations (`bare_steps.py`) in a time loop under autograd: embedding and head once for all steps, x projected inside
+the step, and torch.optim.Adam with fused=True. `scan` is the engine without compiling, `compiled` with its steps
+compiled in chunks, after compiling; `eager` is the engine told to run step after step under autograd."""
+WARM_GOAL_S = 4.0
+
+
+@dataclass(frozen=True)
+class Size:
+    """Sizes of a table."""
+
+    hidden: int
+    batch: int
+    n_steps: int
+    embedding: int
+    threads: int
+
+    def __str__(self) -> str:
+        """As a heading."""
+        sizes = f"H = {self.hidden}, B = {self.batch}, T = {self.n_steps}, embedding {self.embedding}"
+        return f"{sizes}, {self.threads} thread{'s' if self.threads > 1 else ''}"
+
+
+SIZES = (Size(64, 32, 16, 16, 1), Size(256, 64, 40, 64, 2))
+QUICK = (Size(8, 4, 8, 4, 1),)
+BARE = {"UGRNN": BareUGRNN, "layer-norm LSTM": BareLayerNormLSTM}
+COMPILED_GOALS = {("UGRNN", 64): 2.0, ("layer-norm LSTM", 64): 1.6, ("UGRNN", 256): 1.7, ("layer-norm LSTM", 256): 1.7}
+_NO_COMPILER = "no compiler"
+
+
+def measure(setting: Setting) -> Section:
+    """Speed, a table a size, and seconds of compiling."""
+    blocks, seconds = [], []
+    with tempfile.TemporaryDirectory() as cache, patch.dict(os.environ, surroundings(Path(cache))):
+        for size in setting.pick(SIZES, QUICK):
+            cells = setting.pick(list(CELLS), ["UGRNN"])
+            seconds += [compile_row(cell, size, Path(cache), setting) for cell in cells]
+            with setting.threads(size.threads):
+                variants = {name: work for cell in cells for name, work in cell_variants(cell, size, setting)}
+                rounds = interleave(variants, setting.rounds)
+            blocks += [f"**{size}**", table(COMPARED, rows(rounds, cells, size))]
+    head = ["compiling", "cold s", "warm s", "goal", "met"]
+    blocks += [
+        "**Seconds of compiling** in a new process, from the first ordinary step to the first compiled one, the import "
+        "of the compiler included: with an empty cache on disk (once), and with a filled one (the median of 3)",
+        table(head, seconds),
+    ]
+    return Section("stranger", "a stranger's step cell", CAPTION, blocks)
+
+
+def compile_row(cell: str, size: Size, cache: Path, setting: Setting) -> list[str]:
+    """Seconds of compiling one cell; the cache is filled by it."""
+    name = f"{cell}, H = {size.hidden}, T = {size.n_steps}"
+    if not has_compiler():
+        return [name, f"not measured: {_NO_COMPILER}", "", "", ""]
+    if setting.quick:
+        return [name, "not measured: quick", "", "", ""]
+    cold_s = compile_s(cell, astuple(size), cache)
+    middle_s = statistics.median(compile_s(cell, astuple(size), cache) for _ in range(3))
+    return [name, number(cold_s), number(middle_s), *verdict(middle_s, WARM_GOAL_S, most=True)]
+
+
+def cell_variants(cell: str, size: Size, setting: Setting) -> Iterator[tuple[str, Work]]:
+    """The ways to run a cell."""
+    batches = random_batches(N_SYMBOLS, size.batch, size.n_steps, 8)
+    pairs = [(batch.ids_BT.t().contiguous(), batch.targets_BT.t().contiguous()) for batch in batches]
+    model = BareLoop(N_SYMBOLS, BARE[cell], size.hidden, size.embedding)
+    step, over = step_of(model, adam(model, fused=True)), cycle(pairs)
+    yield f"{cell}, eager loop", _steps(lambda: step(*next(over)), size, setting)
+    for engine in ("eager", "scan", *(["compiled"] if has_compiler() else [])):
+        yield f"{cell}, {engine}", _steps(our_step(cell, size, engine, batches), size, setting)
+
+
+def our_step(cell: str, size: Size, engine: str, batches: list[Batch]) -> Callable[[], None]:
+    """A step of ours, compiled if need be."""
+    model = make_model(N_SYMBOLS, CELLS[cell], size.hidden, size.embedding)
+    learner, over = learner_of_ids(model, N_SYMBOLS, engine=engine), cycle(batches)
+    if engine == "compiled":
+        learner.take(batches[0])
+        compile_steps(model)
+    return lambda: learner.take(next(over))
+
+
+def rows(rounds: Rounds, cells: list[str], size: Size) -> Iterator[list[str]]:
+    """The rows of a size."""
+    for cell in cells:
+        against = f"{cell}, eager loop"
+        yield Compare(against, "tokens").row(rounds)
+        yield Compare(f"{cell}, eager", "tokens", against).row(rounds)
+        yield Compare(f"{cell}, scan", "tokens", against, 1.2).row(rounds)
+        compiled = f"{cell}, compiled"
+        if compiled in rounds.seconds:
+            yield Compare(compiled, "tokens", against, COMPILED_GOALS.get((cell, size.hidden))).row(rounds)
+        else:
+            yield missing(compiled, _NO_COMPILER)
+
+
+def _steps(step: Callable[[], object], size: Size, setting: Setting) -> Work:
+    n_steps = setting.pick(50 if size.hidden < 100 else 12, 1)
+    return repeat(step, n_steps, {"tokens": n_steps * size.batch * size.n_steps})

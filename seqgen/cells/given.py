@@ -1,0 +1,43 @@
+"""Gradients that autograd is given or asked for: of tensors that are no numbers, and only once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+class Given(torch.autograd.Function):
+    """A number of which some tensors have given gradients.
+
+    Given to autograd itself, these would make torch import what it needs for symbolic shapes: half a second.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, gradients: list[Tensor], *outputs: Tensor) -> Tensor:
+        """Zero; what it is does not matter."""
+        ctx.gradients = gradients
+        return outputs[0].new_zeros(())
+
+    @staticmethod
+    def backward(ctx: Any, _: Tensor) -> tuple[Tensor | None, ...]:
+        """The given gradients."""
+        return None, *ctx.gradients
+
+
+def refuse_twice() -> None:
+    """Called first in a backward that autograd cannot look into.
+
+    Raises:
+        RuntimeError: its result is to be differentiated again, which would leave out what it depends on.
+    """
+    if torch.is_grad_enabled():
+        raise RuntimeError("the steps of a cell cannot be differentiated twice, unless their engine is 'eager'")
+
+
+def backward_from(y: Tensor, dy: Tensor) -> None:
+    """What ``y.backward(dy)`` does, also where no gradients are asked for."""
+    with torch.enable_grad():
+        total = Given.apply([dy], y)  # type: ignore[no-untyped-call]
+    total.backward()

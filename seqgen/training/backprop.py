@@ -1,0 +1,174 @@
+"""The loss of the default model and its gradients, with autograd only where it has to be.
+
+What is known (the look-up of the input, recorded steps, the head, the loss) is derived here by its formulas; other
+pieces (a projection, a cell that computes whole sequences) are small graphs of their own. A tiny model spends half of
+its time in autograd otherwise. The gradients are the same: tests compare them.
+
+Dimension letters: T steps, B batch, P projection, H output, N places with a target, V vocabulary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from seqgen.batches import Batch
+from seqgen.cells import Cell, Dropout, StepCell
+from seqgen.cells.cell import list_leaves
+from seqgen.cells.dropout import draw_mask
+from seqgen.cells.given import backward_from
+from seqgen.cells.plan import Plan
+from seqgen.cells.scan import Runner, recorded, run_back, step_by_step
+from seqgen.model import RecurrentModel
+from seqgen.protocols import State
+from seqgen.tokenizers import PAD
+
+_aten = torch.ops.aten
+Back = Callable[[Tensor], Tensor | None]
+"""Adds the gradients of a piece's parameters, given that of its output, and gives that of its input."""
+
+
+def can_derive(model: nn.Module) -> bool:
+    """Whether ``add_gradients`` is for this model: the default one, unless it is to go step by step under autograd."""
+    if type(model) is not RecurrentModel or type(model.head) is not nn.Linear:
+        return False
+    state = model.initial_state(1)
+    cells = [module for module in model.modules() if isinstance(module, StepCell)]
+    return not any(leaf.requires_grad for leaf in list_leaves(state)) and all(cell.engine != "eager" for cell in cells)
+
+
+def add_gradients(model: RecurrentModel, batch: Batch, penalty_V: Tensor) -> Tensor:
+    """The loss summed over a batch, nats, 0-dimensional; the gradients of its mean are added to the parameters'.
+
+    Args:
+        model: ``can_derive`` it.
+        batch: what to learn from.
+        penalty_V: what ``penalty`` gives.
+    """
+    with torch.no_grad():
+        tape: list[Back] = []
+        hidden_TBH = _forward(model, batch.ids_BT.t(), tape)
+        hidden_NH, targets_N = hidden_TBH.flatten(0, 1), batch.targets_BT.t().flatten()
+        if batch.at_N is not None:
+            hidden_NH, targets_N = hidden_NH.index_select(0, batch.at_N), targets_N.index_select(0, batch.at_N)
+        nats, d_hidden_NH = _head(model.head, hidden_NH, targets_N, penalty_V, batch.n_targets)
+        if batch.at_N is not None:
+            d_hidden_NH = torch.zeros_like(hidden_TBH).flatten(0, 1).index_copy_(0, batch.at_N, d_hidden_NH)
+        gradient: Tensor | None = d_hidden_NH.view_as(hidden_TBH)
+        for back in reversed(tape):
+            if gradient is None:
+                break
+            gradient = back(gradient)
+    return nats
+
+
+def _head(
+    head: nn.Linear, hidden_NH: Tensor, targets_N: Tensor, penalty_V: Tensor, n_targets: int
+) -> tuple[Tensor, Tensor]:
+    """The loss, and the gradient of its mean with respect to what the head sees."""
+    logits_NV = functional.linear(hidden_NH, head.weight, head.bias).add_(penalty_V)
+    log_probs_NV = torch.log_softmax(logits_NV, -1)
+    nats, weight = _aten.nll_loss_forward(log_probs_NV, targets_N, None, 2, PAD)
+    share = torch.full_like(nats, 1 / n_targets)
+    d_logits_NV = _aten.nll_loss_backward(share, log_probs_NV, targets_N, None, 2, PAD, weight)
+    d_logits_NV = _aten._log_softmax_backward_data(d_logits_NV, log_probs_NV, -1, log_probs_NV.dtype)
+    _add(head.weight, d_logits_NV.t() @ hidden_NH)
+    _add(head.bias, d_logits_NV.sum(0))
+    return nats, d_logits_NV @ head.weight
+
+
+def _forward(model: RecurrentModel, ids_TB: Tensor, tape: list[Back]) -> Tensor:
+    """What the head sees (T, B, H)."""
+    n_symbols, stack = model.embedding.num_embeddings, model.stack
+    projected = stack.scans() and n_symbols <= ids_TB.numel()
+    if projected:
+        x_TBI = _look_up(_graph(lambda _: model.input_table(), None, tape), ids_TB, tape)
+    else:
+        tape.append(lambda d_VE: _add(model.embedding.weight, d_VE))
+        x_TBI = _look_up(model.embedding.weight, ids_TB, tape)
+    for depth, (cell, state) in enumerate(zip(stack.layers, model.initial_state(ids_TB.shape[1]), strict=True)):
+        if depth:
+            x_TBI = _drop(stack.dropout, x_TBI, tape)
+        x_TBI = _layer(cell, x_TBI, state, projected and not depth, tape)
+    x_TBI = _drop(model.dropout, x_TBI, tape)
+    return x_TBI if isinstance(model.bridge, nn.Identity) else _graph(model.bridge, x_TBI, tape)
+
+
+def _look_up(table_VP: Tensor, ids_TB: Tensor, tape: list[Back]) -> Tensor:
+    n_rows = len(table_VP)
+    tape.append(lambda d_TBP: _aten.embedding_dense_backward(d_TBP, ids_TB, n_rows, -1, False))
+    return functional.embedding(ids_TB, table_VP)
+
+
+def _drop(dropout: Dropout, x_TBH: Tensor, tape: list[Back]) -> Tensor:
+    if not dropout.training or not dropout.share:
+        return x_TBH
+    mask_TBH = draw_mask(x_TBH, dropout.share)
+    tape.append(lambda dy_TBH: dy_TBH * mask_TBH)
+    return x_TBH * mask_TBH
+
+
+def _layer(cell: Cell, x_TBI: Tensor, state: State, projected: bool, tape: list[Back]) -> Tensor:
+    """A layer's output, by its recorded step where that is how it runs."""
+    if not isinstance(cell, StepCell) or not (projected or _is_plain(cell)):
+        return _graph(lambda x: cell(x.transpose(0, 1), state)[0].transpose(0, 1), x_TBI, tape)
+    if not _is_plain(cell):
+        scan = cell.scan
+        return _graph(lambda p: scan(p.transpose(0, 1), state)[0].transpose(0, 1), x_TBI, tape)
+    if not projected:
+        x_TBI = _graph(cell.project, x_TBI, tape)
+    if type(cell).noise is not StepCell.noise:
+        noise = cell.noise
+        x_TBI = _graph(lambda p: noise(p.transpose(0, 1)).transpose(0, 1), x_TBI, tape)
+    step = cell.step
+    found = recorded(cell).find(cell, step, x_TBI, state, compiled=cell.engine == "compiled")
+    if found is None:
+        return _graph(lambda p: step_by_step(step, p, state)[0], x_TBI, tape)
+    return _over_time(*found, x_TBI, list_leaves(state), tape)
+
+
+def _is_plain(cell: StepCell) -> bool:
+    """Whether it runs over time as core lets step cells run, by projecting and stepping."""
+    own = type(cell).forward is not StepCell.forward or type(cell).scan is not StepCell.scan
+    return not (own or cell.uses_fused() or cell.uses_parallel())
+
+
+def _over_time(plan: Plan, runner: Runner, p_TBP: Tensor, first: list[Tensor], tape: list[Back]) -> Tensor:
+    y_TBH, ends, kept = runner.forward(p_TBP.contiguous(), first)
+
+    def back(dy_TBH: Tensor) -> Tensor | None:
+        d_ends = [torch.zeros_like(end) for end in ends]
+        d_input, _, of_parameters = run_back(plan, runner, first, y_TBH, kept, dy_TBH, d_ends)
+        for parameter, gradient in of_parameters:
+            _add(parameter, gradient)
+        return d_input
+
+    tape.append(back)
+    return y_TBH
+
+
+def _graph(function: Callable[[Tensor], Tensor], x: Tensor | None, tape: list[Back]) -> Tensor:
+    """A piece under autograd; without an input if that is None."""
+    inner = None if x is None else x.detach().requires_grad_()
+    with torch.enable_grad():
+        y = function(inner)  # type: ignore[arg-type]
+
+    def back(dy: Tensor) -> Tensor | None:
+        if y.requires_grad:
+            backward_from(y, dy)
+        return None if inner is None else inner.grad
+
+    tape.append(back)
+    return y.detach()
+
+
+def _add(parameter: Tensor | None, gradient: Tensor | None) -> None:
+    if parameter is None or gradient is None or not parameter.requires_grad:
+        return
+    if parameter.grad is None:
+        parameter.grad = gradient
+    else:
+        parameter.grad.add_(gradient)

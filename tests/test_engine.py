@@ -1,0 +1,189 @@
+"""All engines give the same numbers: outputs, last state and every gradient of one batch, cell by cell.
+
+Every registered step cell is tested, with its defaults and with options that change its equations.
+"""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from conftest import registered
+from over_time import CLOSE, assert_agree, results
+from seqgen import BadOption, StepCell
+from seqgen.cells import RecurrentDropout, Zoneout, can_compile, compile_steps, describe_engine, use_engine
+from seqgen.cells.scan import recorded
+from seqgen.model import RecurrentModel
+
+I, H = 5, 6
+OPTIONS = {
+    "vanilla": [{"activation": "tanh"}],
+    "gru": [{"reset": "before"}],
+    "lstm": [
+        {"peepholes": True}, {"projection": 3}, {"projection": H + 2}, {"clip": 0.2},
+        {"peepholes": True, "projection": 3, "clip": 0.2},
+    ],
+    "indrnn": [{"activation": "tanh"}],
+    "lnlstm": [{"recurrent_dropout": 0.3}],
+}  # fmt: skip
+
+
+def step_cells():
+    """(entry, options) of every registered cell that is given by steps."""
+    found = [entry for entry in registered("cell") if isinstance(entry.build({}, I, H), StepCell)]
+    return [(entry, options) for entry in found for options in ({}, *OPTIONS.get(entry.spec.name, ()))]
+
+
+CELLS = [
+    pytest.param(entry, options, id=" ".join([entry.qualified, *(f"{k}={v}" for k, v in options.items())]))
+    for entry, options in step_cells()
+]
+
+
+def build(entry, options, dtype=torch.float64, wrap=lambda cell: cell):
+    """A cell no parameter of which is a constant any more."""
+    torch.manual_seed(0)
+    cell = wrap(entry.build(options, I, H)).to(dtype)
+    with torch.no_grad():
+        for parameter in cell.parameters():
+            parameter += 0.3 * torch.randn_like(parameter)
+    return cell
+
+
+def batch(dtype, B=5, T=11):
+    torch.manual_seed(1)
+    return torch.randn(B, T, I, dtype=dtype)
+
+
+@pytest.mark.parametrize("dtype", CLOSE, ids=["float32", "float64"])
+@pytest.mark.parametrize(("entry", "options"), CELLS)
+def test_all_engines_agree(entry, options, dtype):
+    cell, x = build(entry, options, dtype), batch(dtype)
+    expected = results(cell, "eager", x)
+    for engine in ("fused", "scan"):
+        assert_agree(results(cell, engine, x), expected)
+    assert recorded(cell).problem == ""
+
+
+@pytest.mark.parametrize(("B", "T"), [(1, 6), (4, 1), (1, 1), (3, 2)])
+@pytest.mark.parametrize(("entry", "options"), CELLS)
+def test_all_engines_agree_on_a_row_and_on_a_step(entry, options, B, T):
+    cell, x = build(entry, options).eval(), batch(torch.float64, B, T)
+    expected = results(cell, "eager", x)
+    for engine in ("fused", "scan"):
+        assert_agree(results(cell, engine, x), expected)
+    assert recorded(cell).problem == ""
+
+
+@pytest.mark.parametrize(("entry", "options"), [cell for cell in CELLS if not cell.values[1]])
+def test_all_engines_agree_on_long_sequences(entry, options):
+    """Of so few features that a form for whole sequences may take another way."""
+    cell, x = build(entry, options), batch(torch.float64, 2, 70)
+    expected = results(cell, "eager", x)
+    for engine in ("fused", "scan"):
+        assert_agree(results(cell, engine, x), expected)
+
+
+@pytest.mark.parametrize(("entry", "options"), CELLS)
+def test_our_own_step_cells_are_recorded(entry, options):
+    """And once they are, the step itself is called no more."""
+    cell = build(entry, options)
+    results(cell, "scan", batch(torch.float64))
+    assert recorded(cell).problem == ""
+    assert describe_engine(nn.ModuleList([cell])).endswith(" by its recorded step")
+    calls = []
+    plain = cell.step
+    cell.step = lambda p, state: calls.append(0) or plain(p, state)
+    results(cell, "scan", batch(torch.float64, T=4))
+    assert not calls
+    results(cell, "eager", batch(torch.float64, T=4))
+    assert len(calls) == 4
+
+
+AROUND = {
+    "nothing": lambda cell: cell,
+    "zoneout": lambda cell: Zoneout(cell, 0.3),
+    "recurrent dropout": lambda cell: RecurrentDropout(cell, 0.4),
+    "both": lambda cell: Zoneout(RecurrentDropout(cell, 0.4), 0.3),
+}
+
+
+@pytest.mark.parametrize("around", AROUND)
+@pytest.mark.parametrize(("entry", "options"), CELLS)
+def test_all_engines_draw_the_same_noise_while_training(entry, options, around):
+    try:
+        cell = build(entry, options, wrap=AROUND[around])
+    except BadOption as error:
+        assert around in ("recurrent dropout", "both") and "output is a part of its state" in str(error)
+        return
+    x = batch(torch.float64)
+    expected = results(cell, "eager", x, seed=3)
+    again = results(cell, "eager", x, seed=4)
+    assert torch.equal(again["y"], expected["y"]) == (around == "nothing" and "recurrent_dropout" not in options)
+    for engine in ("fused", "scan"):
+        assert_agree(results(cell, engine, x, seed=3), expected)
+    assert recorded(cell).problem == ""
+    cell.eval()
+    expected = results(cell, "eager", x, seed=3)
+    assert_agree(results(cell, "scan", x, seed=4), expected)
+
+
+@pytest.mark.parametrize("options", [{}, {"norm": "before", "skip": "residual"}, {"norm": "after", "skip": "highway"}])
+def test_all_engines_agree_on_a_model_with_everything(plugins, options):
+    """Two layers, where the first one's projection is looked up in a table, or is not."""
+    entry = plugins.registry.get("cell", "lstm")
+    torch.manual_seed(0)
+    model = RecurrentModel(
+        9, lambda i, h: entry.build({}, i, h), hidden=7, layers=2, embedding=4, dropout=0.3, zoneout=0.2,
+        recurrent_dropout=0.1, tie=True, **options,
+    ).double()  # fmt: skip
+    for shape in ((2, 4), (3, 8)):
+        ids, found = torch.randint(9, shape), []
+        for engine in ("eager", "fused", "scan"):
+            use_engine(model, engine)
+            model.zero_grad()
+            torch.manual_seed(5)
+            logits, _ = model(ids, model.initial_state(len(ids)))
+            logits.log_softmax(-1)[..., 3].sum().backward()
+            found.append({"logits": logits, **{name: p.grad.clone() for name, p in model.named_parameters()}})
+        assert_agree(found[1], found[0])
+        assert_agree(found[2], found[0])
+
+
+# -- with the compiler
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # within torch, when its compiler is imported
+@pytest.mark.parametrize(
+    ("name", "dtype"),
+    [("ugrnn", torch.float32), ("gru", torch.float32), ("lnlstm", torch.float64)],
+    ids=["ugrnn", "gru", "lnlstm"],
+)
+def test_compiled_chunks_agree(plugins, compiler, name, dtype):
+    """Less than a chunk, whole chunks, and chunks with steps left over."""
+    cell = build(plugins.registry.get("cell", name), {}, dtype)
+    model = nn.ModuleList([cell])
+    results(cell, "compiled", batch(dtype, T=16))
+    assert can_compile(model) and describe_engine(model).endswith(" by its recorded step")
+    compile_steps(model)
+    assert describe_engine(model).endswith("compiled in chunks of 8")
+    for T in (16, 8, 19, 1, 7, 9):
+        x = batch(dtype, T=T)
+        assert_agree(results(cell, "compiled", x), results(cell, "eager", x))
+    for B in (2, 1):  # other sizes go on uncompiled
+        x = batch(dtype, B=B)
+        assert_agree(results(cell, "compiled", x), results(cell, "eager", x))
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_back_at_the_engine_scan_nothing_is_compiled_any_more(plugins, compiler):
+    """As when compiled steps turn out not to be faster: a run must say, and be, what a resumed one will be."""
+    cell, x = build(plugins.registry.get("cell", "ugrnn"), {}, torch.float32), batch(torch.float32, T=16)
+    plain = results(cell, "scan", x)
+    compile_steps(nn.ModuleList([cell]))
+    again = results(cell, "scan", x)
+    assert all(torch.equal(again[name], tensor) for name, tensor in plain.items())
+    assert describe_engine(nn.ModuleList([cell])).endswith(" by its recorded step")

@@ -1,0 +1,84 @@
+"""What every registered cell and model must do in whole runs: rows that stand for themselves, and learning.
+
+Nothing here is particular to a cell; a new one is tested as soon as it is registered.
+"""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+import seqgen
+from conftest import registered
+
+CELLS = [entry.qualified for entry in registered("cell")]
+COUNTING = [entry.qualified for entry in registered("model") if not entry.spec.uses_cell]
+PARTS = [*({"cell": cell} for cell in CELLS), *({"model": model} for model in COUNTING)]
+
+
+def name(part):
+    return next(iter(part.values()))
+
+
+def texts(rows):
+    return [(row.number, row.text, row.cut) for row in rows]
+
+
+@pytest.mark.parametrize("part", PARTS, ids=name)
+def test_rows_do_not_depend_on_how_many_are_drawn_nor_on_how_many_together(words, tmp_path, part):
+    sizes = {"hidden": 24, "embedding": 10, "layers": 2} if "cell" in part else {}
+    run = seqgen.train(words, **part, **sizes, steps=1, split="none", options={"samples": 0}, out=tmp_path / "run")
+    few = texts(run.sample(10, seed=5))
+    assert len({text for _, text, _ in few}) > 5
+    many = texts(run.sample(2500, seed=5))
+    assert len(many) == 2500 and many[:10] == few
+    assert texts(run.sample(2500, seed=5, batch_size=32)) == many
+    assert texts(run.sample(77, seed=5, batch_size=1)) == many[:77]
+    assert texts(run.sample(10, seed=6)) != few
+    prefixed = texts(run.sample(40, seed=5, prefix="an", temperature=0.8, top_k=9))
+    assert texts(run.sample(3, seed=5, prefix="an", temperature=0.8, top_k=9)) == prefixed[:3]
+
+
+@pytest.mark.parametrize("part", [{"hidden": 257}, {"hidden": 100, "layers": 3}])
+def test_rows_of_a_larger_model(words, tmp_path, part):
+    """Products that are shared out among threads, of sizes that fit no vector."""
+    run = seqgen.train(
+        words, cell="gru", **part, steps=1, split="none", options={"threads": 2, "model.tie": True}, out=tmp_path / "r"
+    )
+    assert run.settings.engine.threads == 2
+    few, many = texts(run.sample(10)), texts(run.sample(1500))
+    assert many[:10] == few and texts(run.sample(1100, batch_size=64)) == many[:1100]
+
+
+@pytest.mark.parametrize("part", PARTS, ids=name)
+def test_scores_do_not_depend_on_what_is_scored_together(words, tmp_path, part):
+    sizes = {"hidden": 24, "embedding": 10} if "cell" in part else {}
+    run = seqgen.train(words, **part, **sizes, steps=1, split="none", options={"samples": 0}, out=tmp_path / "run")
+    together = run.score(["anna", "u", "maximilian" * 3, "ben"])
+    for one in together:
+        alone = run.score([one.text])[0]
+        assert alone.nats == pytest.approx(one.nats, rel=1e-4) and one.nats == pytest.approx(
+            sum(one.nats_per_symbol), rel=1e-4
+        )
+
+
+@pytest.fixture(scope="module")
+def two_gram(tmp_path_factory):
+    """Bits per character of the validation part of names by counting pairs of symbols."""
+    run = seqgen.train("names", model="ngram", options={"model.order": 2}, out=tmp_path_factory.mktemp("2") / "run")
+    return run.metrics[-1]["valid_bits_per_char"]
+
+
+def test_the_two_gram_is_where_it_should_be(two_gram):
+    assert 3.2 < two_gram < 3.6
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cell", CELLS)
+def test_every_cell_falls_below_the_two_gram_in_a_thousand_steps(two_gram, tmp_path, cell):
+    """With its own recommendations, and no others."""
+    run = seqgen.train("names", cell=cell, steps=1000, options={"samples": 0}, out=tmp_path / "run")
+    losses = [row["valid_bits_per_char"] for row in run.metrics]
+    assert all(map(math.isfinite, losses))
+    assert losses[-1] < two_gram - 0.2 and min(losses) < losses[0] - 0.2

@@ -1,0 +1,247 @@
+"""What is put around layers and around steps, against equations written plainly."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+import seqgen
+from seqgen import BadOption
+from seqgen.cells import Around, RecurrentDropout, Zoneout
+from seqgen.model import RecurrentModel
+
+B, T, I, H = 4, 9, 5, 7
+
+
+def make(plugins, name="gru", input_size=I, hidden_size=H, **options):
+    """A cell without constants."""
+    torch.manual_seed(0)
+    cell = plugins.registry.get("cell", name).build(options, input_size, hidden_size)
+    with torch.no_grad():
+        for parameter in cell.parameters():
+            parameter += 0.3 * torch.randn_like(parameter)
+    return cell
+
+
+def inputs(rows=B, steps=T, features=I):
+    torch.manual_seed(1)
+    return torch.randn(rows, steps, features, dtype=torch.float64)
+
+
+def close(one, other):
+    return torch.allclose(one, other, rtol=1e-9, atol=1e-12)
+
+
+def over_time(cell, x, step, state):
+    """Outputs and last state of a step that is given beside the cell."""
+    outputs = []
+    for p in cell.project(x).unbind(1):
+        y, state = step(p, state)
+        outputs.append(y)
+    return torch.stack(outputs, 1), state
+
+
+# -- zoneout
+
+
+def test_zoneout_in_evaluation_mixes_old_and_new_in_expectation(plugins):
+    cell, x = make(plugins, "lstm"), inputs()
+    zoned = Zoneout(cell, 0.3).double().eval()
+
+    def step(p, state):
+        _, after = cell.step(p, state)
+        mixed = tuple(0.3 * old + 0.7 * new for old, new in zip(state, after, strict=True))
+        return mixed[0], mixed
+
+    expected, end = over_time(cell, x, step, cell.initial_state(B))
+    y, state = zoned(x, zoned.initial_state(B))
+    assert close(y, expected) and all(close(one, other) for one, other in zip(state, end, strict=True))
+
+
+def test_zoneout_holds_the_state_only(plugins):
+    """The output of this cell is no part of its state: it is left as the step gives it."""
+    cell, x = make(plugins, "sru"), inputs()
+    zoned = Zoneout(cell, 0.3).double().eval()
+
+    def step(p, state):
+        y, after = cell.step(p, state)
+        return y, 0.3 * state + 0.7 * after
+
+    expected, end = over_time(cell, x, step, cell.initial_state(B))
+    y, state = zoned(x, zoned.initial_state(B))
+    assert close(y, expected) and close(state, end)
+
+
+def test_zoneout_while_training_keeps_a_share_of_features_as_they_were(plugins):
+    cell, x = make(plugins, "lstm", hidden_size=30), inputs(40, 50)
+    zoned = Zoneout(cell, 0.2).double().train()
+    p_BTP = zoned.noise(zoned.project(x))
+    state, masks = tuple(leaf + 1 for leaf in zoned.initial_state(40)), p_BTP[:, :, 4 * 30 :]
+    for p_BP, mask in zip(p_BTP.unbind(1), masks.unbind(1), strict=True):
+        _, plain = cell.step(p_BP[:, : 4 * 30], state)
+        expected = torch.where(mask == 1, torch.cat(state, 1), torch.cat(plain, 1))
+        y, state = zoned.step(p_BP, state)
+        assert close(torch.cat(state, 1), expected) and y is state[0]
+    assert set(masks.unique().tolist()) == {0.0, 1.0} and masks.shape == (40, 50, 60)
+    assert masks.mean().item() == pytest.approx(0.2, abs=0.006)  # 120,000 draws, of deviation 0.0012
+    for apart in ((0, 1), (0, 2), (1, 2)):
+        assert masks.mean(apart).std() < 0.04  # no row, step or feature has masks of its own kind
+    assert not torch.equal(masks[:, 0], masks[:, 1]) and not torch.equal(masks[..., :30], masks[..., 30:])
+
+
+@pytest.mark.parametrize("share", [1e-6, 1 - 1e-6])
+def test_extreme_shares_of_zoneout(plugins, share):
+    cell, x = make(plugins), inputs()
+    zoned = Zoneout(cell, share).double().train()
+    y, _ = zoned(x, zoned.initial_state(B))
+    assert close(y, cell(x, cell.initial_state(B))[0] if share < 0.5 else torch.zeros_like(y))
+
+
+# -- recurrent dropout
+
+
+def test_recurrent_dropout_in_evaluation_is_the_cell(plugins):
+    cell, x = make(plugins, "lstm"), inputs()
+    dropped = RecurrentDropout(cell, 0.5).double().eval()
+    y, (end,) = dropped(x, dropped.initial_state(B))
+    expected, plain = cell(x, cell.initial_state(B))
+    assert close(y, expected) and all(close(one, other) for one, other in zip(end, plain, strict=True))
+
+
+def test_recurrent_dropout_hides_the_output_from_the_next_step_by_one_mask(plugins):
+    """The memory of the LSTM is not dropped, and its output is whole where it leaves the layer."""
+    cell, x = make(plugins, "lstm"), inputs()
+    dropped = RecurrentDropout(cell, 0.5).double().train()
+    state = dropped.initial_state(B)
+    mask = state[1]
+    assert set(mask.unique().tolist()) == {0.0, 2.0}
+    expected, _ = over_time(cell, x, lambda p, s: cell.step(p, (s[0] * mask, s[1])), cell.initial_state(B))
+    y, end = dropped(x, state)
+    assert close(y, expected) and torch.equal(end[1], mask)
+
+
+def test_masks_of_recurrent_dropout(plugins):
+    dropped = RecurrentDropout(make(plugins, hidden_size=200), 0.25).train()
+    torch.manual_seed(0)
+    masks = torch.stack([dropped.initial_state(100)[1] for _ in range(5)])
+    assert set(masks.unique().tolist()) == {0.0, torch.tensor(1 / 0.75).item()}
+    assert (masks == 0).double().mean().item() == pytest.approx(0.25, abs=0.006)
+    assert not torch.equal(masks[0], masks[1]) and not torch.equal(masks[0, 0], masks[0, 1])
+
+
+def test_recurrent_dropout_around_a_step_that_needs_noise(plugins):
+    cell = RecurrentDropout(Zoneout(make(plugins), 0.2), 0.3).double().train()
+    y, _ = cell(inputs(), cell.initial_state(B))
+    assert torch.isfinite(y).all()
+
+
+def test_recurrent_dropout_around_a_cell_of_another_type(plugins):
+    cell = RecurrentDropout(make(plugins).double(), 0.3)
+    assert cell(inputs(), cell.initial_state(B))[0].dtype == torch.float64
+
+
+# -- what cannot be wrapped
+
+
+@pytest.mark.parametrize("option", ["zoneout", "recurrent_dropout"])
+def test_whole_sequences_cannot_be_wrapped(cli, words, in_tmp, option):
+    arguments = ("train", "--corpus", words, "--cell", "transformer", "--steps", 1)
+    result = cli(*arguments, "-o", f"model.{option}=0.1")
+    assert result.code == 2 and result.err.count("\n") == 1 and f"{option} needs a cell written as steps" in result.err
+    assert not (in_tmp / "runs").exists()
+    assert cli(*arguments, "-o", f"model.{option}=0").code == 0
+
+
+def test_an_output_that_no_step_sees_cannot_be_hidden_from_it(cli, words, plugins):
+    with pytest.raises(BadOption, match="output is a part of its state") as caught:
+        RecurrentDropout(make(plugins, "sru"), 0.1)
+    assert str(caught.value).endswith("SRUCell") and "\n" not in str(caught.value)
+    result = cli("train", "--corpus", words, "--cell", "sru", "--steps", 1, "-o", "model.recurrent_dropout=0.1")
+    assert result.code == 2 and result.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("assignment", ["zoneout=1", "zoneout=-0.1", "recurrent_dropout=1", "norm=both", "skip=dense"])
+def test_impossible_values_are_one_line(cli, words, assignment):
+    result = cli("train", "--corpus", words, "--cell", "gru", "--steps", 1, "-o", f"model.{assignment}")
+    assert result.code == 2 and result.err.count("\n") == 1 and assignment.split("=")[0] in result.err
+
+
+# -- around layers
+
+
+def normalised(x, layer):
+    mean, variance = x.mean(-1, keepdims=True), x.var(-1, keepdims=True)
+    gain, bias = (parameter.detach().numpy() for parameter in (layer.weight, layer.bias))
+    return (x - mean) / np.sqrt(variance + 1e-5) * gain + bias
+
+
+@pytest.mark.parametrize("norm", ["none", "before", "after"])
+@pytest.mark.parametrize("skip", ["none", "residual", "highway"])
+@pytest.mark.parametrize("input_size", [H, I])
+def test_norm_and_skip_are_their_equations(plugins, norm, skip, input_size):
+    cell = make(plugins, input_size=input_size)
+    around, x = Around(cell, norm=norm, skip=skip).double(), inputs(features=input_size)
+    if skip == "highway":
+        assert torch.equal(around.gate.bias, torch.full((H,), -1.0, dtype=torch.float64))
+    with torch.no_grad():
+        for parameter in around.parameters():
+            parameter += 0.2 * torch.randn_like(parameter)
+    before = torch.from_numpy(normalised(x.numpy(), around.before)) if norm == "before" else x
+    expected, end = (tensor.detach().numpy() for tensor in cell(before, cell.initial_state(B)))
+    carried = x.numpy()
+    if skip != "none" and input_size != H:
+        carried = carried @ around.carry.weight.detach().numpy().T
+    if skip == "residual":
+        expected = carried + expected
+    elif skip == "highway":
+        g = 1 / (1 + np.exp(-functional.linear(x, around.gate.weight, around.gate.bias).detach().numpy()))
+        expected = g * expected + (1 - g) * carried
+    expected = normalised(expected, around.after) if norm == "after" else expected
+    y, state = around(x, around.initial_state(B))
+    assert np.allclose(y.detach().numpy(), expected, rtol=1e-9, atol=1e-9)
+    assert np.allclose(state.detach().numpy(), end, rtol=1e-9, atol=1e-9)
+
+
+def test_a_layer_without_anything_around_it_is_bare(plugins):
+    def layers(**options):
+        entry = plugins.registry.get("cell", "gru")
+        return RecurrentModel(9, lambda i, h: entry.build({}, i, h), hidden=H, layers=3, **options).stack.layers
+
+    assert {type(layer).__name__ for layer in layers()} == {"GRUCell"}
+    wrapped = layers(norm="before", skip="highway", zoneout=0.1, recurrent_dropout=0.2, embedding=I)
+    assert [layer.input_size for layer in wrapped] == [I, H, H]
+    assert all(isinstance(layer, Around) and isinstance(layer.cell, Zoneout) for layer in wrapped)
+    assert all(isinstance(layer.cell.cell, RecurrentDropout) for layer in wrapped)
+    assert isinstance(wrapped[0].carry, nn.Linear) and isinstance(wrapped[1].carry, nn.Identity)
+
+
+def test_projected_outputs_are_led_past(plugins):
+    around = Around(make(plugins, "lstm", input_size=3, projection=3), norm="after", skip="residual").double()
+    y, _ = around(inputs(features=3), around.initial_state(B))
+    assert y.shape == (B, T, 3) and around.output_size == 3 and isinstance(around.carry, nn.Identity)
+
+
+# -- the model with all of it, trained and stored
+
+
+@pytest.mark.parametrize("cell", ["lstm", "mingru"])
+def test_a_run_with_everything_around_its_layers(words, tmp_path, cell):
+    options = {
+        "model.norm": "before", "model.skip": "highway", "model.zoneout": 0.1, "model.recurrent_dropout": 0.1,
+        "eval_every": 20,
+    }  # fmt: skip
+    run = seqgen.train(
+        words, cell=cell, hidden=12, layers=3, embedding=6, batch_size=16, steps=60, lr=0.01, dropout=0.1,
+        split="80/10/10", options=options, out=tmp_path / "run",
+    )  # fmt: skip
+    losses = [row["train_loss_nats"] for row in run.metrics]
+    assert all(math.isfinite(loss) for loss in losses) and losses[-1] < losses[0] - 0.2
+    how = run.settings.engine.how
+    assert len(run.sample(5)) == 5 and how.startswith("Zoneout") and how.endswith(" by its recorded step")
+    scores = [run.score(["anna"])[0].nats for _ in range(2)]
+    assert scores[0] == scores[1], "nothing is random in evaluation"
