@@ -107,6 +107,7 @@ def profile(setting: Setting, given: Configuration, corpus: Corpus) -> list[str]
     learner, batches = learner_of(model, data), endless_batches(data.encoded["train"], given.batch)
     n_steps = setting.pick(given.n_steps, 2)
     with setting.threads(given.threads):
+        learner.take(next(batches))
         spent = [spent_s(learner, batches, n_steps) for _ in range(setting.rounds + 1)][1:]
     middle = sorted(spent, key=lambda parts: parts["all"])[len(spent) // 2]
     parts = [middle[part] / middle["all"] for part in PARTS]

@@ -43,8 +43,11 @@ class Fragile(seqgen.StepCell):
         return self.zeros(batch_size)
 
     def project(self, x_BTI):
+        return self.input(x_BTI)
+
+    def noise(self, p_BTP):
         self.batches += self.training
-        return self.input(x_BTI) * (self.factor if self.training and self.batches in self.bad else 1.0)
+        return p_BTP * (self.factor if self.training and self.batches in self.bad else 1.0)
 
     def step(self, p_BP, state):
         h_BH = 0.5 * state + p_BP

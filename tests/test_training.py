@@ -228,9 +228,12 @@ def test_a_diverging_run_keeps_the_last_good_checkpoint(words, tmp_path):
             return self.zeros(batch_size)
 
         def project(self, x_BTI):
+            return self.input(x_BTI)
+
+        def noise(self, p_BTP):
             if self.training:
                 type(self).steps_left -= 1
-            return self.input(x_BTI) * (math.nan if type(self).steps_left < 0 else 1.0)
+            return p_BTP * (math.nan if type(self).steps_left < 0 else 1.0)
 
         def step(self, p_BP, state):
             return p_BP + state, p_BP + state

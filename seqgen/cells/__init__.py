@@ -2,7 +2,7 @@
 
 from seqgen.cells.cell import Cell, map_state, select_rows
 from seqgen.cells.dropout import Dropout
-from seqgen.cells.engine import can_compile, choose_padding, compile_steps, describe_engine, use_engine
+from seqgen.cells.engine import can_compile, choose_padding, compile_steps, describe_engine, is_compiled, use_engine
 from seqgen.cells.linear import linear_scan
 from seqgen.cells.stack import Stack
 from seqgen.cells.step import Engine, Recurrent, StepCell
@@ -22,6 +22,7 @@ __all__ = [
     "choose_padding",
     "compile_steps",
     "describe_engine",
+    "is_compiled",
     "linear_scan",
     "map_state",
     "select_rows",

@@ -42,6 +42,11 @@ def can_compile(module: nn.Module) -> bool:
     return any(not recorded(cell).problem for cell in cells)
 
 
+def is_compiled(module: nn.Module) -> bool:
+    """Whether steps are to run in compiled chunks."""
+    return any(cell.engine == "compiled" for cell in step_cells(module))
+
+
 def describe_engine(module: nn.Module) -> str:
     """How each kind of step cell runs over time, in a line; empty for a model without any."""
     said: dict[str, None] = {}

@@ -1,4 +1,4 @@
-"""Gradients that autograd is given or asked for: of tensors that are no numbers, and only once."""
+"""What autograd is given and asked for: gradients of tensors that are no numbers, tensors it knows, one derivative."""
 
 from __future__ import annotations
 
@@ -34,6 +34,11 @@ def refuse_twice() -> None:
     """
     if torch.is_grad_enabled():
         raise RuntimeError("the steps of a cell cannot be differentiated twice, unless their engine is 'eager'")
+
+
+def as_usual(tensor: Tensor) -> Tensor:
+    """A tensor apart from its graph, copied if it was made in inference mode; called outside of that."""
+    return tensor.clone() if tensor.is_inference() else tensor.detach()
 
 
 def backward_from(y: Tensor, dy: Tensor) -> None:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from seqgen.cells.cell import list_leaves, list_tensors, map_state
 from seqgen.cells.chunks import CHUNK, Chunks
-from seqgen.cells.given import refuse_twice
+from seqgen.cells.given import as_usual, refuse_twice
 from seqgen.cells.loops import Kept, Loops
 from seqgen.cells.plan import Plan
 from seqgen.cells.record import CannotRecord, Step, record
@@ -100,14 +100,16 @@ class Recorded:
         size = _size(module, p_TBP)
         if size not in self._found:
             try:
-                plan = Plan(record(step, module, p_TBP[0], state))
-                loops = Loops(plan)
-                _check(plan, loops, step, _lengthen(p_TBP, _CHECKED_STEPS), state)
+                with torch.inference_mode(False):
+                    p_TBP, state = as_usual(p_TBP), map_state(as_usual, state)
+                    plan = Plan(record(step, module, p_TBP[0], state))
+                    loops = Loops(plan)
+                    _check(plan, loops, step, _lengthen(p_TBP, _CHECKED_STEPS), state)
             except (CannotRecord, RuntimeError, NotImplementedError, TypeError) as error:
                 self.problem = " ".join(str(error).split())[:200] or type(error).__name__
                 return None
             self._found[size] = plan, loops
-            self._last = size, p_TBP.detach(), map_state(torch.Tensor.detach, state)
+            self._last = size, p_TBP, state
         plan, loops = self._found[size]
         return plan, (self._chunks.get(size, loops) if compiled else loops)
 
@@ -121,12 +123,17 @@ def _lengthen(p_TBP: Tensor, n_steps: int) -> Tensor:
     return torch.cat([p_TBP] * -(-n_steps // len(p_TBP)))[:n_steps]
 
 
-_recorded: weakref.WeakKeyDictionary[nn.Module, Recorded] = weakref.WeakKeyDictionary()
+_recorded: weakref.WeakKeyDictionary[nn.Module, dict[str, Recorded]] = weakref.WeakKeyDictionary()
 
 
-def recorded(module: nn.Module) -> Recorded:
-    """The recordings of a module; a copy of it starts with none."""
-    return _recorded.setdefault(module, Recorded())
+def recorded(module: nn.Module, what: str = "step") -> Recorded:
+    """The recordings of a module's step, or of something else that it does; a copy of it starts with none."""
+    of_module = _recorded.get(module)
+    if of_module is None:
+        of_module = _recorded[module] = {}
+    if what not in of_module:
+        of_module[what] = Recorded()
+    return of_module[what]
 
 
 def _run(plan: Plan, runner: Runner, p_TBP: Tensor, state: State) -> tuple[Tensor, State]:

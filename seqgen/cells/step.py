@@ -53,7 +53,9 @@ class StepCell(Cell):
     """A cell given by ``project`` and ``step``.
 
     ``project`` sees all steps at once and no state, so its cost is one matrix product for the whole sequence, and in
-    the first layer a table with a row a symbol. ``step`` sees one step. That is all a cell must have.
+    the first layer a table with a row a symbol. ``step`` sees one step. That is all a cell must have. Both are
+    functions of their arguments, of the parameters and buffers, and of whether the cell is training: their equations
+    are taken down once, so what changes from batch to batch belongs into a buffer.
 
     Three more methods may be given. ``noise`` draws what is random in the steps of a sequence. ``fused`` and
     ``parallel`` are faster forms for whole sequences, from the input or from its projection; they are proven equal to

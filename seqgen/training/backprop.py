@@ -19,7 +19,7 @@ from seqgen.batches import Batch
 from seqgen.cells import Cell, Dropout, StepCell
 from seqgen.cells.cell import list_leaves
 from seqgen.cells.dropout import draw_mask
-from seqgen.cells.given import backward_from
+from seqgen.cells.given import as_usual, backward_from
 from seqgen.cells.plan import Plan
 from seqgen.cells.scan import Runner, recorded, run_back, step_by_step
 from seqgen.model import RecurrentModel
@@ -40,17 +40,20 @@ def can_derive(model: nn.Module) -> bool:
     return not any(leaf.requires_grad for leaf in list_leaves(state)) and all(cell.engine != "eager" for cell in cells)
 
 
-def add_gradients(model: RecurrentModel, batch: Batch, penalty_V: Tensor) -> Tensor:
+def add_gradients(model: RecurrentModel, batch: Batch, penalty_V: Tensor, *, compiled: bool = False) -> Tensor:
     """The loss summed over a batch, nats, 0-dimensional; the gradients of its mean are added to the parameters'.
 
     Args:
         model: ``can_derive`` it.
         batch: what to learn from.
         penalty_V: what ``penalty`` gives.
+        compiled: whether steps run in compiled chunks. Else everything but the graphs is in inference mode, a tenth
+            faster, for which the chunks would have to be compiled again.
     """
-    with torch.no_grad():
+    first = model.initial_state(batch.ids_BT.shape[0])
+    with torch.no_grad() if compiled else torch.inference_mode():
         tape: list[Back] = []
-        hidden_TBH = _forward(model, batch.ids_BT.t(), tape)
+        hidden_TBH = _forward(model, batch.ids_BT.t(), first, tape)
         hidden_NH, targets_N = hidden_TBH.flatten(0, 1), batch.targets_BT.t().flatten()
         if batch.at_N is not None:
             hidden_NH, targets_N = hidden_NH.index_select(0, batch.at_N), targets_N.index_select(0, batch.at_N)
@@ -80,16 +83,16 @@ def _head(
     return nats, d_logits_NV @ head.weight
 
 
-def _forward(model: RecurrentModel, ids_TB: Tensor, tape: list[Back]) -> Tensor:
+def _forward(model: RecurrentModel, ids_TB: Tensor, first: State, tape: list[Back]) -> Tensor:
     """What the head sees (T, B, H)."""
     n_symbols, stack = model.embedding.num_embeddings, model.stack
     projected = stack.scans() and n_symbols <= ids_TB.numel()
+    tape.append(lambda d_VE: _add(model.embedding.weight, d_VE))
+    table_VP = model.embedding.weight.detach()
     if projected:
-        x_TBI = _look_up(_graph(lambda _: model.input_table(), None, tape), ids_TB, tape)
-    else:
-        tape.append(lambda d_VE: _add(model.embedding.weight, d_VE))
-        x_TBI = _look_up(model.embedding.weight, ids_TB, tape)
-    for depth, (cell, state) in enumerate(zip(stack.layers, model.initial_state(ids_TB.shape[1]), strict=True)):
+        table_VP = _project(stack.layers[0], table_VP, tape)
+    x_TBI = _look_up(table_VP, ids_TB, tape)
+    for depth, (cell, state) in enumerate(zip(stack.layers, first, strict=True)):
         if depth:
             x_TBI = _drop(stack.dropout, x_TBI, tape)
         x_TBI = _layer(cell, x_TBI, state, projected and not depth, tape)
@@ -97,9 +100,31 @@ def _forward(model: RecurrentModel, ids_TB: Tensor, tape: list[Back]) -> Tensor:
     return x_TBI if isinstance(model.bridge, nn.Identity) else _graph(model.bridge, x_TBI, tape)
 
 
+def _project(cell: Cell, table_VE: Tensor, tape: list[Back]) -> Tensor:
+    """What a step cell makes of each symbol (V, P): recorded as if it were a step, of which there is one."""
+    assert isinstance(cell, StepCell)
+
+    def step(x_V1E: Tensor, state: State) -> tuple[Tensor, State]:
+        return cell.project(x_V1E), state
+
+    x_1V1E = table_VE[None, :, None]
+    tape.append(lambda d_1V1E: d_1V1E[0, :, 0])
+    found = recorded(cell, "project").find(cell, step, x_1V1E, (), compiled=False)
+    if found is None:
+        table_1V1P = _graph(lambda x: cell.project(x[0])[None], x_1V1E, tape)
+    else:
+        table_1V1P = _over_time(*found, x_1V1E, [], tape)
+    tape.append(lambda d_VP: d_VP[None, :, None])
+    return table_1V1P[0, :, 0]
+
+
 def _look_up(table_VP: Tensor, ids_TB: Tensor, tape: list[Back]) -> Tensor:
-    n_rows = len(table_VP)
-    tape.append(lambda d_TBP: _aten.embedding_dense_backward(d_TBP, ids_TB, n_rows, -1, False))
+    def back(d_TBP: Tensor) -> Tensor:
+        if d_TBP.device.type != "cpu":  # where adding at indices is not the same every time
+            return _aten.embedding_dense_backward(d_TBP, ids_TB, len(table_VP), -1, False)  # type: ignore[no-any-return]
+        return torch.zeros_like(table_VP).index_add_(0, ids_TB.flatten(), d_TBP.flatten(0, 1))
+
+    tape.append(back)
     return functional.embedding(ids_TB, table_VP)
 
 
@@ -150,25 +175,28 @@ def _over_time(plan: Plan, runner: Runner, p_TBP: Tensor, first: list[Tensor], t
     return y_TBH
 
 
-def _graph(function: Callable[[Tensor], Tensor], x: Tensor | None, tape: list[Back]) -> Tensor:
-    """A piece under autograd; without an input if that is None."""
-    inner = None if x is None else x.detach().requires_grad_()
-    with torch.enable_grad():
-        y = function(inner)  # type: ignore[arg-type]
+def _graph(function: Callable[[Tensor], Tensor], x: Tensor, tape: list[Back]) -> Tensor:
+    """A piece under autograd, which takes no tensors of inference mode."""
+    with torch.inference_mode(False), torch.enable_grad():
+        inner = as_usual(x).requires_grad_()
+        y = function(inner)
+        detached = y.detach()
 
     def back(dy: Tensor) -> Tensor | None:
         if y.requires_grad:
-            backward_from(y, dy)
-        return None if inner is None else inner.grad
+            with torch.inference_mode(False):
+                backward_from(y, as_usual(dy))
+        return inner.grad
 
     tape.append(back)
-    return y.detach()
+    return detached
 
 
 def _add(parameter: Tensor | None, gradient: Tensor | None) -> None:
     if parameter is None or gradient is None or not parameter.requires_grad:
         return
     if parameter.grad is None:
-        parameter.grad = gradient
+        with torch.inference_mode(False):
+            parameter.grad = as_usual(gradient)
     else:
         parameter.grad.add_(gradient)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from seqgen.batches import Batch
+from seqgen.cells import is_compiled
 from seqgen.errors import Diverged
 from seqgen.evaluation import total_nats
 from seqgen.model import device_of
@@ -60,6 +61,7 @@ class Descent:
         self._counts = hasattr(model, "learn")
         self._autocast: contextlib.AbstractContextManager[Any] = contextlib.nullcontext()
         self._derives: bool | None = None if precision == "float32" else False
+        self._compiled = False
         if precision == "bfloat16":
             self._autocast = torch.autocast(device_of(model).type, dtype=torch.bfloat16)
 
@@ -75,7 +77,7 @@ class Descent:
         if not self._model.training:
             self._model.train()
         if self._derives is None:  # not before how its cells run is settled, nor in the midst of a step's randomness
-            self._derives = can_derive(self._model)
+            self._derives, self._compiled = can_derive(self._model), is_compiled(self._model)
         if seed is not None:
             _seed(seed, self._penalty_V.device)
         if self._counts:
@@ -95,7 +97,7 @@ class Descent:
     def _differentiate(self, batch: Batch) -> Tensor:
         """The loss summed over a batch; the gradients of its mean are in the parameters."""
         if self._derives:
-            return add_gradients(self._model, batch, self._penalty_V)  # type: ignore[arg-type]
+            return add_gradients(self._model, batch, self._penalty_V, compiled=self._compiled)  # type: ignore[arg-type]
         with self._autocast:
             nats = total_nats(self._model, batch, self._penalty_V)
         (nats / batch.n_targets).backward()  # type: ignore[no-untyped-call]

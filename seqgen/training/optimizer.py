@@ -49,9 +49,10 @@ class AdamW:
         self.named = {name: parameter for name, parameter in parameters if parameter.requires_grad}
         self.mean = {name: torch.zeros_like(parameter) for name, parameter in self.named.items()}
         self.square = {name: torch.zeros_like(parameter) for name, parameter in self.named.items()}
-        self._groups = [_Group(0.0), _Group(weight_decay)]
+        self._groups = {decay: _Group(decay) for decay in (0.0, weight_decay)}
         for name, parameter in self.named.items():
-            self._groups[parameter.ndim > 1].add(parameter, self.mean[name], self.square[name])
+            decay = weight_decay if parameter.ndim > 1 else 0.0
+            self._groups[decay].add(parameter, self.mean[name], self.square[name])
         self._fused = _FUSED is not None if fused is None else fused
 
     def step(self, number: int, lr: float, refused: Tensor | None = None) -> None:
@@ -63,7 +64,7 @@ class AdamW:
             refused: 1 (0-dimensional, on the device of the parameters) where the step must change nothing, else 0.
         """
         with torch.no_grad():
-            for group in self._groups:
+            for group in self._groups.values():
                 with_gradient = [row for row in group.rows if row[0].grad is not None]
                 if with_gradient:
                     self._step_group(group, with_gradient, number, lr, refused)
