@@ -18,6 +18,7 @@ from seqgen.tokenizers import EOS, PAD
 MULTIPLE = 32
 _WORTH_SHARING = 0.6  # of the rows may differ, for finding those that do not to pay
 _WORTH_DROPPING = 7 / 8  # of the rows may remain, for letting the others go to pay for moving the state
+_WORTH_DROPPING_WIDE = 0.99  # the same where a step costs much more than moving its state
 
 
 def round_up(n: int) -> int:
@@ -35,6 +36,7 @@ class Rows:
         n_ids: V.
         first_id: what all start from.
         device: where they are computed.
+        wide: whether a step costs much: the model is no small one.
 
     Attributes:
         alive_A: the rows that go on, in their order; unless rows are shared, a few that have ended may be among them.
@@ -42,11 +44,12 @@ class Rows:
         n_drawn: positions drawn.
     """
 
-    def __init__(self, width: int, n_ids: int, first_id: int, device: torch.device) -> None:
+    def __init__(self, width: int, n_ids: int, first_id: int, device: torch.device, *, wide: bool = False) -> None:
         self.alive_A = torch.arange(width, device=device)
         self.ids_C = torch.full((MULTIPLE,), first_id, device=device)
         self.n_drawn = 0
         self._n_ids = n_ids
+        self._worth_dropping = _WORTH_DROPPING_WIDE if wide else _WORTH_DROPPING
         # Which computed row each row follows; None: the first ones, in the same order.
         self._computed_A: Tensor | None = torch.zeros_like(self.alive_A)
         self._ended_A = torch.zeros(width, dtype=torch.bool, device=device)
@@ -87,7 +90,7 @@ class Rows:
         if not n_open:
             return None
         shares, from_A = self._computed_A is not None, self._computed_A
-        if n_open < len(ids_A) and (shares or round_up(n_open) <= _WORTH_DROPPING * len(self.ids_C)):
+        if n_open < len(ids_A) and (shares or round_up(n_open) <= self._worth_dropping * len(self.ids_C)):
             keep_A = self._leave()
             ids_A = ids_A.index_select(0, keep_A)
             from_A = keep_A if from_A is None else from_A.index_select(0, keep_A)

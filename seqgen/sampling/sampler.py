@@ -73,7 +73,9 @@ class Sampler:
         self._model, self._vocabulary, self._settings = model, vocabulary, settings
         self._max_length = settings.max_length
         self._device = device_of(model)
-        self._width = round_up(settings.batch_size or _choose_width(count_parameters(model), vocabulary.size))
+        n_parameters = count_parameters(model)
+        self._wide = n_parameters > _SMALL
+        self._width = round_up(settings.batch_size or _choose_width(n_parameters, vocabulary.size))
         self._prefix: list[int] = vocabulary.encode(settings.prefix).tolist()
         if len(self._prefix) > settings.max_length:
             raise BadOption(f"the prefix has {len(self._prefix)} symbols, more than max_length {settings.max_length}")
@@ -127,7 +129,7 @@ class Sampler:
     def _draw_rows(self, start: int, width: int) -> Rows:
         step = make_stepper(self._model)  # type: ignore[arg-type]  # a module that keeps Model's contract
         uniforms = Uniforms(self._settings.seed, start, width)
-        rows = Rows(width, self._vocabulary.size, BOS, self._device)
+        rows = Rows(width, self._vocabulary.size, BOS, self._device, wide=self._wide)
         state: State | None = self._model.initial_state(MULTIPLE)  # type: ignore[operator]
         while state is not None and rows.n_drawn <= self._max_length:
             logits_CV, state = step(rows.ids_C, state)
@@ -163,6 +165,4 @@ class Sampler:
 
 def _choose_width(n_parameters: int, n_ids: int) -> int:
     """Rows drawn together: many where a step is so small that its calls cost most, as far as memory allows."""
-    if n_parameters > _SMALL:
-        return 1024
-    return min(max(_MOST_LOGITS // n_ids, 256), 4096)
+    return min(max(_MOST_LOGITS // n_ids, 256), 2048 if n_parameters > _SMALL else 4096)
