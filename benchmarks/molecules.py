@@ -18,12 +18,13 @@ from timing import Done, Setting, Work, interleave
 
 _CERTAIN = 1e4
 MEAN, DEVIATION, SHORTEST, LONGEST = 36, 6, 15, 57
-CAPTION = """Strings a second, of 2,048, from an LSTM of 3 x 768, embedding 32, with fresh weights, float32, 2 threads. So that
-rows end like real molecules, both sides apply the same decoding step: the probability of the end at a position is
-that of a normal distribution of lengths around 36, deviation 6, clipped to 15 .. 57. The baseline `batched loop`
-computes 512 rows together under inference_mode through torch.nn.LSTM, all of them until the last has ended, and draws
-by softmax and multinomial. The rate of matrix products counts 2 operations a weight for each symbol that stands in a
-row, its end too; it is compared with that of products alone, of 512 and of 2,048 rows."""
+CAPTION = """Strings a second, of 2,048, from an LSTM of 3 x 768, embedding 32, with fresh weights, float32, 2 threads.
+So that rows end like real molecules, both sides apply the same decoding step: the probability of the end at
+a position is that of a normal distribution of lengths around 36, deviation 6, clipped to 15 .. 57. The
+baseline `batched loop` computes 512 rows together under inference_mode through torch.nn.LSTM, all of them
+until the last has ended, and draws by softmax and multinomial. The rate of matrix products counts 2
+operations a weight for each symbol that stands in a row, its end too; it is compared with that of products
+alone, of 512 and of 2,048 rows."""
 
 
 def measure(setting: Setting) -> Section:

@@ -24,6 +24,7 @@ from seqgen.training.schedule import Schedule
 from timing import Done, Work
 
 _UNREAD = 32  # steps whose losses are read back together, as in a run
+_AHEAD = 16  # batches made together, as in a run
 
 
 def names() -> Corpus:
@@ -135,11 +136,14 @@ def learner_of_ids(model: nn.Module, n_symbols: int, **options: Any) -> Learner:
 
 
 def endless_batches(encoded: Encoded, batch_size: int, engine: str = "fused") -> Iterator[Batch]:
-    """The batches of a run, epoch after epoch, each made when it is asked for."""
+    """The batches of a run, epoch after epoch, made when they are asked for."""
     epoch = 0
     while True:
-        for rows_B in epoch_batches(encoded.lengths_N, batch_size, 0, epoch):
-            yield encoded.take(rows_B, pad=partial(choose_padding, engine))
+        order = epoch_batches(encoded.lengths_N, batch_size, 0, epoch)
+        for start in range(0, len(order), _AHEAD):
+            yield from [
+                encoded.take(rows_B, pad=partial(choose_padding, engine)) for rows_B in order[start : start + _AHEAD]
+            ]
         epoch += 1
 
 
