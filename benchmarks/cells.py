@@ -2,8 +2,8 @@
 
     python benchmarks/cells.py [--steps N] [--rounds N] [--quick]
 
-The table is printed and kept in benchmarks/results/cells.md. --quick makes everything tiny, to see that it runs, and
-keeps the table in a temporary folder.
+The table is printed and kept in docs/cells.md. --quick makes everything tiny, to see that it runs, and keeps the
+table in a temporary folder.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from bare_sampling import BareSampler, torch_step
 from baselines import TorchModel, adamw, step_of
 from ours import encode, endless_batches, learner_of, names, steps
 from quality import n_gram_bits
-from report import RESULTS, Section, number, store, table
+from report import Section, number, store, table
 from seqgen.api import default_plugins
 from seqgen.api.parts import build_model
 from seqgen.api.prepare import Data
@@ -37,6 +37,7 @@ from seqgen.model import count_parameters
 from seqgen.tokenizers import EOS, PAD
 from timing import Rounds, Setting, Work, interleave
 
+DOCS = Path(__file__).parent.parent / "docs"
 BATCH, EMBEDDING, DROPOUT, LR = 128, 32, 0.2, 3e-3
 CAPTION = """Every cell in the default model of one layer (the n-gram is a model of its own) on the corpus `names`,
 its width chosen so that all parameters together are at most {params}; trained for {steps} steps (the n-gram for one
@@ -184,7 +185,7 @@ def main() -> None:
     setting = Setting(2 if given.quick else given.rounds, given.quick)
     n_steps = setting.pick(given.steps, 3)
     section = measure(setting, n_steps, lambda name: print(name, file=sys.stderr, flush=True))
-    path = (Path(tempfile.mkdtemp()) if given.quick else RESULTS) / "cells.md"
+    path = (Path(tempfile.mkdtemp()) if given.quick else DOCS) / "cells.md"
     text = section.text(setting)
     store(path, "# Cells\n\nWritten by `python benchmarks/cells.py`, which says how.\n", {"cells": text}, ["cells"])
     print(text)
