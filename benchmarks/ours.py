@@ -21,10 +21,8 @@ from seqgen.model import RecurrentModel, device_of
 from seqgen.tokenizers import EOS
 from seqgen.training.descent import Descent, Taken, read_back
 from seqgen.training.schedule import Schedule
+from seqgen.training.trainer import _AHEAD, _UNREAD
 from timing import Done, Work
-
-_UNREAD = 32  # steps whose losses are read back together, as in a run
-_AHEAD = 16  # batches made together, as in a run
 
 
 def names() -> Corpus:

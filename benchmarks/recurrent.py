@@ -13,7 +13,7 @@ from baselines import TorchModel, adamw, step_of, torch_layer
 from ours import cell_maker, learner_of_ids, make_model, random_batches
 from report import COMPARED, Compare, Section, missing, table
 from seqgen.cells import Cell
-from timing import Done, Rounds, Setting, Work, interleave
+from timing import Done, Rounds, Setting, Size, Work, interleave
 
 CAPTION = """Tokens a second of whole training steps (embedding, layer, head, cross entropy, AdamW), float32, against
 the same model with torch.nn.RNN, GRU or LSTM: same sizes, same batches of random ids that fill every place (no
@@ -24,25 +24,15 @@ N_SYMBOLS = 60
 
 
 @dataclass(frozen=True)
-class Size:
-    """Sizes of a table; ``goals`` by the name of our cell."""
+class Promised(Size):
+    """Sizes with goals, by the name of our cell."""
 
-    hidden: int
-    batch: int
-    n_steps: int
-    embedding: int
-    threads: int
     goals: dict[str, float]
-
-    def __str__(self) -> str:
-        """As a heading."""
-        sizes = f"H = {self.hidden}, B = {self.batch}, T = {self.n_steps}, embedding {self.embedding}"
-        return f"{sizes}, {self.threads} thread{'s' if self.threads > 1 else ''}"
 
 
 SIZES = (
-    Size(64, 32, 16, 16, 1, {"vanilla tanh": 1.3, "vanilla relu": 1.3, "gru": 1.3, "lstm": 0.97, "mingru": 2.4}),
-    Size(256, 64, 40, 64, 2, {"vanilla tanh": 1.3, "vanilla relu": 1.3, "gru": 1.5, "lstm": 0.97}),
+    Promised(64, 32, 16, 16, 1, {"vanilla tanh": 1.3, "vanilla relu": 1.3, "gru": 1.3, "lstm": 0.97, "mingru": 2.4}),
+    Promised(256, 64, 40, 64, 2, {"vanilla tanh": 1.3, "vanilla relu": 1.3, "gru": 1.5, "lstm": 0.97}),
 )
 PAIRS = {"vanilla tanh": "rnn tanh", "vanilla relu": "rnn relu", "gru": "gru", "lstm": "lstm", "mingru": "gru"}
 
@@ -64,7 +54,7 @@ def measure(setting: Setting) -> Section:
     return Section("recurrent", "the classic cells beside torch's layers", CAPTION, blocks)
 
 
-def rows(size: Size, rounds: Rounds, *, layers: bool = True, goals: bool = True) -> Iterator[list[str]]:
+def rows(size: Promised, rounds: Rounds, *, layers: bool = True, goals: bool = True) -> Iterator[list[str]]:
     """The rows of a size."""
     for layer in dict.fromkeys(PAIRS[cell] for cell in size.goals):
         for kind in ("default AdamW", "fused AdamW", *(["layer"] if layers else [])):
@@ -83,7 +73,7 @@ def our_cell(name: str) -> Callable[[int, int], Cell]:
     return cell_maker(name, **({"activation": activation} if activation else {}))
 
 
-def step_variants(size: Size, setting: Setting, device: str) -> dict[str, Work]:
+def step_variants(size: Promised, setting: Setting, device: str) -> dict[str, Work]:
     """Whole training steps of both sides, on the same batches."""
     sizes = size.hidden, size.embedding
     batches = [batch.to(torch.device(device)) for batch in random_batches(N_SYMBOLS, size.batch, size.n_steps, 8)]
@@ -102,7 +92,7 @@ def step_variants(size: Size, setting: Setting, device: str) -> dict[str, Work]:
     return variants
 
 
-def layer_variants(size: Size, setting: Setting) -> dict[str, Work]:
+def layer_variants(size: Promised, setting: Setting) -> dict[str, Work]:
     """Forward and backward of the layers alone."""
     torch.manual_seed(0)
     x_TBI = torch.randn(size.n_steps, size.batch, size.embedding, requires_grad=True)

@@ -6,7 +6,7 @@ import os
 import statistics
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import astuple, dataclass
+from dataclasses import astuple
 from itertools import cycle
 from pathlib import Path
 from unittest.mock import patch
@@ -18,7 +18,7 @@ from ours import learner_of_ids, make_model, random_batches
 from report import COMPARED, Compare, Section, missing, number, table, verdict
 from seqgen.batches import Batch
 from seqgen.cells import compile_steps
-from timing import Rounds, Setting, Work, interleave, repeat
+from timing import Rounds, Setting, Size, Work, interleave, repeat
 
 CAPTION = """Tokens a second of whole training steps (embedding, cell, head, cross entropy, fused Adam) of the two
 cells of `stranger_cells.py`, float32, random ids that fill every place, V = 60. The baseline `eager loop` is the same
@@ -26,22 +26,6 @@ equations (`bare_steps.py`) in a time loop under autograd: embedding and head on
 the step, and torch.optim.Adam with fused=True. `scan` is the engine without compiling, `compiled` with its steps
 compiled in chunks, after compiling; `eager` is the engine told to run step after step under autograd."""
 WARM_GOAL_S = 4.0
-
-
-@dataclass(frozen=True)
-class Size:
-    """Sizes of a table."""
-
-    hidden: int
-    batch: int
-    n_steps: int
-    embedding: int
-    threads: int
-
-    def __str__(self) -> str:
-        """As a heading."""
-        sizes = f"H = {self.hidden}, B = {self.batch}, T = {self.n_steps}, embedding {self.embedding}"
-        return f"{sizes}, {self.threads} thread{'s' if self.threads > 1 else ''}"
 
 
 SIZES = (Size(64, 32, 16, 16, 1), Size(256, 64, 40, 64, 2))

@@ -51,6 +51,22 @@ class Setting:
             torch.set_num_threads(before)
 
 
+@dataclass(frozen=True)
+class Size:
+    """Sizes of what a table measures."""
+
+    hidden: int
+    batch: int
+    n_steps: int
+    embedding: int
+    threads: int
+
+    def __str__(self) -> str:
+        """As a heading."""
+        sizes = f"H = {self.hidden}, B = {self.batch}, T = {self.n_steps}, embedding {self.embedding}"
+        return f"{sizes}, {self.threads} thread{'s' if self.threads > 1 else ''}"
+
+
 @dataclass
 class Rounds:
     """Seconds and work of every round, by what was measured."""

@@ -12,7 +12,7 @@ import hypothesis
 import pytest
 
 import seqgen.cli
-from seqgen.plugins import Plugins, entry_point_candidates
+from seqgen.plugins import Candidate, Plugins, entry_point_candidates
 from seqgen.registry import Entry
 
 hypothesis.settings.register_profile("seqgen", deadline=None, max_examples=50, derandomize=True)
@@ -84,6 +84,20 @@ def registered(kind: str) -> list[Entry]:
     loaded = Plugins(print)
     loaded.load(entry_point_candidates())
     return loaded.registry.entries(kind)
+
+
+def plugins_with(cell: seqgen.CellSpec) -> Plugins:
+    """The installed plugins and one more, which has a cell; a problem fails the test."""
+
+    class Plugin:
+        @staticmethod
+        @seqgen.hookimpl
+        def register_cells(register):
+            register(cell)
+
+    loaded = Plugins(pytest.fail)
+    loaded.load([*entry_point_candidates(), Candidate("extra", "extra", "1", Plugin)])
+    return loaded
 
 
 class Result:

@@ -7,6 +7,7 @@ import warnings
 import pytest
 
 import seqgen
+from conftest import plugins_with
 from seqgen.api.recipe import Request, resolve
 from seqgen.errors import BadOption, MissingPlugin, PluginError, UnknownName, UsageError
 from seqgen.plugins import Candidate, Plugins, entry_point_candidates
@@ -328,14 +329,7 @@ def test_a_cell_that_cannot_work_leaves_no_run_folder(words, tmp_path):
         def forward(self, x_BTI, state):
             return self.w(x_BTI)[:, :-1], state
 
-    class Plugin:
-        @staticmethod
-        @seqgen.hookimpl
-        def register_cells(register):
-            register(seqgen.CellSpec(name="shrinking", summary="s", load=Shrinking))
-
-    plugins = Plugins(pytest.fail)
-    plugins.load([*entry_point_candidates(), Candidate("shrink", "shrink", "1", Plugin)])
+    plugins = plugins_with(seqgen.CellSpec(name="shrinking", summary="s", load=Shrinking))
     with pytest.raises(PluginError, match="gives logits"):
         seqgen.train(words, cell="shrinking", hidden=4, steps=1, plugins=plugins, out=tmp_path / "r")
     assert not (tmp_path / "r").exists()

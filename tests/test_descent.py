@@ -11,14 +11,13 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import seqgen
-from conftest import WORDS
+from conftest import WORDS, plugins_with
 from seqgen.batches import encode
 from seqgen.cells import use_engine
 from seqgen.corpus import Record, Splitter
 from seqgen.errors import Diverged
 from seqgen.evaluation import penalty, total_nats
 from seqgen.model import RecurrentModel
-from seqgen.plugins import Candidate, Plugins, entry_point_candidates
 from seqgen.tokenizers import CharTokenizer, Vocabulary
 from seqgen.training import trainer
 from seqgen.training.descent import Descent, read_back
@@ -188,23 +187,11 @@ def test_a_refused_step_changes_nothing(fused):
     assert all((one != other).all() for one, other in zip(numbers(layer), before, strict=True))
 
 
-def fragile_plugins(cell):
-    class Plugin:
-        @staticmethod
-        @seqgen.hookimpl
-        def register_cells(register):
-            register(seqgen.CellSpec(name="fragile", summary="s", load=cell))
-
-    plugins = Plugins(pytest.fail)
-    plugins.load([*entry_point_candidates(), Candidate("fragiles", "fragiles", "1", Plugin)])
-    return plugins
-
-
 @pytest.mark.parametrize("bad", [{8}, {13}, {33}, {34}, {41}, {61}])
 def test_a_run_with_one_bad_batch_ends_at_it(words, tmp_path, bad):
     """Wherever it stands between two readings; the first batch is the trial before the run."""
     (number,) = bad
-    plugins = fragile_plugins(fragile(bad))
+    plugins = plugins_with(seqgen.CellSpec(name="fragile", summary="s", load=fragile(bad)))
     with pytest.raises(Diverged, match=f"^step {number - 1}: the loss is nan"):
         seqgen.train(
             words, cell="fragile", hidden=4, batch_size=8, steps=60, split="80/10/10",

@@ -18,7 +18,7 @@ import torch
 from torch import nn
 
 import seqgen
-from conftest import finish, run_seqgen
+from conftest import finish, plugins_with, run_seqgen
 from seqgen.config import TrainSettings
 from seqgen.errors import CorpusError, Diverged, Interrupted, RunLocked
 from seqgen.training import Progress, Report, Saved
@@ -238,16 +238,7 @@ def test_a_diverging_run_keeps_the_last_good_checkpoint(words, tmp_path):
         def step(self, p_BP, state):
             return p_BP + state, p_BP + state
 
-    from seqgen.plugins import Candidate, Plugins, entry_point_candidates
-
-    class Plugin:
-        @staticmethod
-        @seqgen.hookimpl
-        def register_cells(register):
-            register(seqgen.CellSpec(name="bomb", summary="s", load=Bomb))
-
-    plugins = Plugins(pytest.fail)
-    plugins.load([*entry_point_candidates(), Candidate("bombs", "bombs", "1", Plugin)])
+    plugins = plugins_with(seqgen.CellSpec(name="bomb", summary="s", load=Bomb))
     with pytest.raises(Diverged, match="step 13: the loss is nan") as caught:
         seqgen.train(
             words, **SMALL, cell="bomb", steps=30, options={"eval_every": 5}, out=tmp_path / "r", plugins=plugins
