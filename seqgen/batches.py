@@ -61,16 +61,17 @@ class Encoded:
         """
         lengths_B = self.lengths_N[rows_B]
         longest = int(lengths_B.max())
-        steps_T = np.arange(longest if pad is None else pad(longest - 1) + 1)
-        inside_BT = steps_T < lengths_B[:, None]
+        steps_T1 = np.arange(longest if pad is None else pad(longest - 1) + 1)[:, None]
+        inside_TB = steps_T1 < lengths_B
         # What lies beyond a record's end, another record's, is multiplied by zero, which is PAD.
-        ids_BT = self.flat.take(self.starts_N[rows_B][:, None] + steps_T, mode="clip")
-        ids = torch.from_numpy(np.multiply(ids_BT, inside_BT, dtype=np.int64))
+        found_TB = self.flat.take(self.starts_N[rows_B] + steps_T1, mode="clip")
+        # Time first in memory, as the layers compute.
+        ids_BT = torch.from_numpy(np.multiply(found_TB, inside_TB, dtype=np.int64)).t()
         n_targets = int(lengths_B.sum()) - len(rows_B)
         at_N = None
-        if n_targets < _FULL * (ids.numel() - len(rows_B)):
-            at_N = torch.from_numpy(np.flatnonzero(inside_BT[:, 1:].T))
-        return Batch(ids[:, :-1], ids[:, 1:], at_N, n_targets, int(self.chars_N[rows_B].sum()), len(rows_B))
+        if n_targets < _FULL * (ids_BT.numel() - len(rows_B)):
+            at_N = torch.from_numpy(np.flatnonzero(inside_TB[1:]))
+        return Batch(ids_BT[:, :-1], ids_BT[:, 1:], at_N, n_targets, int(self.chars_N[rows_B].sum()), len(rows_B))
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from torch import nn
 
 from conftest import registered
 from seqgen.batches import Batch
-from seqgen.cells import Dropout, StepCell, use_engine
+from seqgen.cells import Dropout, Recurrent, StepCell, use_engine
 from seqgen.cells.scan import recorded
 from seqgen.evaluation import total_nats
 from seqgen.model import RecurrentModel
@@ -66,6 +66,48 @@ def assert_same(model, batch=None):
     assert wanted.keys() == got.keys() and any(gradient.any() for gradient in wanted.values())
     for name, gradient in wanted.items():
         assert (got[name] - gradient).abs().max() <= 1e-9 * gradient.abs().max().clamp(min=1e-6), name
+
+
+class Projecting(StepCell):
+    """h' = tanh(p + U h) with a projection that is given: P = H = I."""
+
+    how = staticmethod(lambda cell, x: x)
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__(input_size, hidden_size)
+        self.recurrent = Recurrent(hidden_size, hidden_size)
+        self.vector = nn.Parameter(torch.rand(hidden_size))
+
+    def initial_state(self, batch_size):
+        return self.zeros(batch_size)
+
+    def project(self, x_BTI):
+        return type(self).how(self, x_BTI)
+
+    def step(self, p_BP, h_BH):
+        h_BH = torch.tanh(p_BP + self.recurrent(h_BH))
+        return h_BH, h_BH
+
+
+PROJECTIONS = {
+    "none": lambda cell, x: x,
+    "a view": lambda cell, x: x.flip(-1).unsqueeze(0).squeeze(0),
+    "without a derivative": lambda cell, x: torch.ones_like(x),
+    "a parameter alone": lambda cell, x: cell.vector.expand_as(x),
+    "a parameter that meets every symbol": lambda cell, x: torch.tanh(x * cell.vector + cell.vector),
+    "a product": lambda cell, x: cell.recurrent(x) + cell.recurrent(torch.relu(x)),
+}
+
+
+@pytest.mark.parametrize("how", PROJECTIONS)
+@pytest.mark.parametrize("layers", [1, 2])
+def test_every_projection(how, layers):
+    cell = type("Given", (Projecting,), {"how": staticmethod(PROJECTIONS[how])})
+    model = model_of(cell, hidden=8, embedding=8, layers=layers)
+    assert_same(model)
+    for layer in model.stack.layers:
+        assert recorded(layer).problem == ""
+    assert bool(recorded(model.stack.layers[0], "project").problem) is (how == "without a derivative")
 
 
 @pytest.mark.parametrize("engine", ["fused", "scan"])

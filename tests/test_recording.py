@@ -83,6 +83,17 @@ RECORDED = {
     "states that change places": many(
         lambda c, p, s: (s[0] + s[1], (s[1], torch.tanh(p[:, :H] + c.recurrent(s[0])))), begin(H, H)
     ),
+    "two states that are the output": many(
+        lambda c, p, s: (lambda h: (h, (h, h)))(torch.tanh(p[:, :H] + c.recurrent(s[0]) + c.second(s[1]))), begin(H, H)
+    ),
+    "values read for the last time that others are seen through": one(
+        lambda c, p, q, h: (lambda z, w: (z + w).sigmoid() * z[:, :1] * (w.t() @ w).sum())(
+            p * 2 + c.recurrent(h), torch.tanh(q * 3)
+        )
+    ),
+    "a mask as wide as what it is made from": one(
+        lambda c, p, q, h: ((p + c.recurrent(h)) > 0) * torch.tanh(q * h) + ((p * q) > 0).logical_not().to(p.dtype)
+    ),
     "the last inputs": many(
         lambda c, p, s: (p[:, :4] * s[0], (torch.cat([s[0][:, 2:], p[:, :2]], 1) * 0.9,)),
         lambda self, n: (self.zeros(n).new_zeros(n, 4),),

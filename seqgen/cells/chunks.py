@@ -29,14 +29,20 @@ class Chunks:
         loops: its loops, for the steps after the last whole chunk.
     """
 
+    CHECKED_STEPS = CHUNK
+
     def __init__(self, plan: Plan, loops: Loops) -> None:
         self._plan, self._loops = plan, loops
         self._forward = _compile(self._write_forward(), plan)
         self._backward = _compile(self._write_backward(), plan)
 
-    def forward(self, p_TBP: Tensor, states: Sequence[Tensor]) -> tuple[Tensor, list[Tensor], Kept]:
+    def forward(
+        self, p_TBP: Tensor, states: Sequence[Tensor], *, own: bool = False
+    ) -> tuple[Tensor, list[Tensor], Kept]:
         """The outputs (T, B, H), the states after the last step, and what ``backward`` needs."""
-        constants, outputs, kept = self._plan.recording.constants.values(), [], []
+        plan, constants, outputs, kept = self._plan, self._plan.recording.constants.values(), list[Tensor](), []
+        if plan.shifted is not None:
+            outputs.append(states[plan.states.index(plan.shifted)][None])
         states = [state.detach() for state in states]  # whether they need a gradient is no reason to compile again
         whole = len(p_TBP) // CHUNK * CHUNK
         for p_CBP in torch.split(p_TBP[:whole], CHUNK) if whole else ():
@@ -47,7 +53,10 @@ class Chunks:
         if whole < len(p_TBP):
             y_CBH, states, kept_last = self._loops.forward(p_TBP[whole:], states)
             outputs.append(y_CBH)
-        return torch.cat(outputs), list(states), (kept, kept_last)
+        all_TBH = torch.cat(outputs)
+        if plan.shifted is None:
+            return all_TBH, list(states), (kept, kept_last, None)
+        return all_TBH[1:], list(states), (kept, kept_last, all_TBH[:-1])
 
     def backward(
         self, dy_TBH: Tensor, d_ends: Sequence[Tensor], kept: Kept
@@ -55,7 +64,7 @@ class Chunks:
         """The gradients of the first states, those ``collected`` (T, B, ...) of all steps, and the sums over time."""
         constants, parts = self._plan.recording.constants.values(), []
         sums: list[Any] = [0.0] * len(self._plan.sums)
-        kept_chunks, kept_last = kept
+        kept_chunks, kept_last, _ = kept
         whole = len(kept_chunks) * CHUNK
         if kept_last is not None:
             d_ends, collected, sums = self._loops.backward(dy_TBH[whole:], d_ends, kept_last)
@@ -68,8 +77,10 @@ class Chunks:
         return list(d_ends), [torch.cat(pieces[::-1]) for pieces in zip(*parts, strict=True)], sums
 
     def over_time(self, kept: Kept, name: str) -> Tensor:
-        """A kept value of all steps, (T, B, ...)."""
-        kept_chunks, kept_last = kept
+        """What a product saw at all steps, (T, B, ...)."""
+        kept_chunks, kept_last, before_TBH = kept
+        if name == self._plan.shifted:
+            return before_TBH  # type: ignore[no-any-return]
         parts = [here[self._plan.kept.index(name)] for here in kept_chunks]
         return torch.cat([*parts, *([] if kept_last is None else [self._loops.over_time(kept_last, name)])])
 

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from seqgen.cells.places import spare_cats
+from seqgen.cells.places import reuse, spare_cats
 from seqgen.cells.plan import Plan
 from seqgen.cells.source import Source
 
@@ -27,18 +27,31 @@ class Loops:
         plan: of a step.
     """
 
+    CHECKED_STEPS = 3
+
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
-        self._forward = self._write_forward()
+        self._forward = {own: self._write_forward(own=own) for own in (False, True)}
         self._pieces: list[list[int] | None] = []
         self._backward = self._write_backward()
 
-    def forward(self, p_TBP: Tensor, states: Sequence[Tensor]) -> tuple[Tensor, list[Tensor], Kept]:
-        """The outputs (T, B, H), the states after the last step, and what ``backward`` needs."""
-        recording = self._plan.recording
-        y_TBH = p_TBP.new_empty(len(p_TBP), *recording.shapes[recording.output])
-        ends, kept = self._forward(p_TBP.unbind(0), y_TBH.unbind(0), *states, *recording.constants.values())
-        return y_TBH, ends, kept
+    def forward(
+        self, p_TBP: Tensor, states: Sequence[Tensor], *, own: bool = False
+    ) -> tuple[Tensor, list[Tensor], Kept]:
+        """The outputs (T, B, H), the states after the last step, and what ``backward`` needs.
+
+        With ``own`` the projection may be written over.
+        """
+        plan, recording, before_TBH = self._plan, self._plan.recording, None
+        shape = recording.shapes[recording.output]
+        if plan.shifted is None:
+            y_TBH = p_TBP.new_empty(len(p_TBP), *shape)
+        else:  # what the products saw lies beside what came of it
+            all_TBH = p_TBP.new_empty(len(p_TBP) + 1, *shape)
+            all_TBH[0].copy_(states[plan.states.index(plan.shifted)])
+            before_TBH, y_TBH = all_TBH[:-1], all_TBH[1:]
+        ends, kept = self._forward[own](p_TBP.unbind(0), y_TBH.unbind(0), *states, *recording.constants.values())
+        return y_TBH, ends, (kept, before_TBH)
 
     def backward(
         self, dy_TBH: Tensor, d_ends: Sequence[Tensor], kept: Kept
@@ -51,19 +64,22 @@ class Loops:
             for tensor, sizes in zip(collected, self._pieces, strict=True)
             for part in (tensor, *(torch.split(tensor, sizes, -1) if sizes else ()))
         ]
-        d_states, sums = self._backward(dy_TBH.unbind(0), *d_ends, kept, into, *plan.recording.constants.values())
+        d_states, sums = self._backward(dy_TBH.unbind(0), *d_ends, kept[0], into, *plan.recording.constants.values())
         return d_states, collected, sums
 
     def over_time(self, kept: Kept, name: str) -> Tensor:
-        """A kept value of all steps, (T, B, ...)."""
-        return torch.stack(kept[self._plan.kept.index(name)])
+        """What a product saw at all steps, (T, B, ...)."""
+        values, before_TBH = kept
+        return before_TBH if name == self._plan.shifted else torch.stack(values[self._plan.kept.index(name)])
 
-    def _write_forward(self) -> Callable[..., Any]:
+    def _write_forward(self, *, own: bool) -> Callable[..., Any]:
         plan, recording = self._plan, self._plan.recording
         source = Source(f"def loop({', '.join(['p_T', 'y_T', *plan.states, *recording.constants])}):", recording.shapes)
         in_loop = source.hoist(plan.forward, recording.constants)
         source.add(1, *(f"keep_{name} = []" for name in plan.kept), "for p, y in zip(p_T, y_T):")
-        source.operations(2, in_loop, {recording.output: "y"})
+        lasting = {*plan.kept, *recording.states, recording.output}
+        given = {"p"} if own else ()
+        source.operations(2, in_loop, reuse(in_loop, {recording.output: "y"}, lasting, recording, given=given))
         source.add(2, *(f"keep_{name}.append({name})" for name in plan.kept))
         source.add(2, f"[{', '.join(plan.states)}] = [{', '.join(recording.states)}]")
         source.add(1, f"return [{', '.join(plan.states)}], [{', '.join(f'keep_{name}' for name in plan.kept)}]")
@@ -82,7 +98,9 @@ class Loops:
         source.add(1, *spared.scratch, *(f"{name} = 0" for name in sums))
         source.add(1, "step_T = list(zip(dy_T, *kept, *into))", "step_T.reverse()")
         source.add(1, f"for {', '.join(['dy', *plan.kept, *into])}, in step_T:")
-        source.operations(2, in_loop, {name: f"into_{name}" for name in plan.collected} | spared.places, spared)
+        lasting = {*plan.collected, *carried, *spared.places, *(name for _, name, _ in plan.sums)}
+        places = {name: f"into_{name}" for name in plan.collected} | spared.places
+        source.operations(2, in_loop, reuse(in_loop, places, lasting, recording), spared)
         source.add(2, *(f"{total} += {name}" for total, (_, name, _) in zip(sums, plan.sums, strict=True)))
         source.add(2, f"[{', '.join(plan.d_states)}] = [{', '.join(plan.before())}]")
         source.add(1, f"return [{', '.join(plan.d_states)}], [{', '.join(sums)}]")

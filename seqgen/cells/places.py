@@ -1,18 +1,19 @@
-"""Where the operations of a loop write: straight into the tensor that they would be put together in.
+"""Where the operations of a loop write, so that they need as little fresh memory as possible.
 
-A ``cat`` in the loop is spared when its parts can be written side by side at once.
+A ``cat`` in the loop is spared when its parts can be written side by side at once, and a value that is read for the
+last time gives its memory to what is made from it.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 
-from seqgen.cells.recording import Name, Operation
+from seqgen.cells.recording import Name, Operation, Recording
 from seqgen.cells.simplify import inputs
 
 _aten = torch.ops.aten
@@ -90,6 +91,62 @@ def spare_cats(
             spared.scratch.append(f"{whole} = dy_T[0].new_empty({shapes[result]})")
             spared.scratch.append(f"{names} = {whole}.split({spared.sizes[result]}, 1)")
     return spared
+
+
+def reuse(
+    operations: list[Operation],
+    places: Mapping[str, str],
+    lasting: Iterable[str],
+    recording: Recording,
+    *,
+    given: Iterable[str] = (),
+) -> dict[str, str]:
+    """Let operations write over values that they are the last to read.
+
+    Args:
+        operations: of the loop.
+        places: where some results are to be written.
+        lasting: values that are needed after the operations.
+        recording: that the values are of.
+        given: values from outside that may be written over.
+
+    Returns:
+        ``places``, and for further results the place, or the value over which they are written.
+    """
+    found, kinds = dict(places), _kinds(operations, recording)
+    last_read = {name: index for index, op in enumerate(operations) for name in inputs(op)}
+    views = [op for op in operations if _is_view(op)]
+    spared = {*lasting, *(name for op in views for name in (*inputs(op), *op.results))}
+    made = {op.results[0] for op in operations if len(op.results) == 1 and _strides(op.function)}
+    free = {*made, *given} - spared
+    overwritten = {}
+    for index, op in enumerate(operations):
+        if len(op.results) != 1 or not _strides(op.function) or op.function is _aten.mm.default:
+            continue
+        read = op.args[:1] if op.function is _aten.addmm.default else inputs(op)
+        for name in read:
+            if name in free and last_read[name] == index and kinds[name] == kinds[op.results[0]]:
+                if name in made:
+                    overwritten[op.results[0]] = name
+                else:
+                    found.setdefault(op.results[0], name)
+                break
+    for result, name in reversed(overwritten.items()):
+        if result not in found:
+            found[result] = name
+        elif name not in found:
+            found[name] = found[result]
+    return found
+
+
+def _kinds(operations: list[Operation], recording: Recording) -> dict[str, Any]:
+    """Shape and type of every value; those that the recording does not know are like what they are made from."""
+    kinds: dict[str, Any] = {name: (shape, recording.dtypes[name]) for name, shape in recording.shapes.items()}
+    for op in operations:
+        for result in op.results:
+            if result not in kinds and inputs(op):
+                kinds[result] = kinds.get(inputs(op)[-1])
+    return kinds
 
 
 def _strides(function: Any) -> bool:

@@ -23,6 +23,7 @@ class Plan:
         backward: those of its derivative.
         states: the names of the leaves of the state before a step.
         d_states: those of the gradients of the leaves of the state after a step.
+        shifted: a state that is the output of the step before and the argument of a product; None if there is none.
         kept: values of ``forward`` that ``backward``, or the gradient of a product, needs.
         collected: the gradients that are wanted of every step: of p and of the products, each once.
         sums: parameters used directly, with the value that is summed over time for their gradient and whether the
@@ -39,13 +40,14 @@ class Plan:
         ends = [*self.collected, *(name for name in recording.d_states if name), *(name for _, name, _ in self.sums)]
         self.backward = simplify(recording.backward, ends, recording.shapes)
         made = {"p", *self.states, *(name for op in recording.forward for name in op.results)}
-        arguments = [product.argument for product in recording.products if not self.is_shifted(product.argument)]
+        arguments = [product.argument for product in recording.products]
+        self.shifted = next((name for name in arguments if self._is_output_before(name)), None)
+        arguments = [name for name in arguments if name != self.shifted]
         needed = [*ends, *(name for op in self.backward for name in inputs(op)), *arguments]
         self.kept = [name for name in dict.fromkeys(needed) if name in made]
         self.forward = simplify(recording.forward, [recording.output, *recording.states, *self.kept], recording.shapes)
 
-    def is_shifted(self, name: str) -> bool:
-        """Whether a value is a state that is also the output of the step before."""
+    def _is_output_before(self, name: str) -> bool:
         return name in self.states and self.recording.states[self.states.index(name)] == self.recording.output
 
     def before(self) -> list[str]:

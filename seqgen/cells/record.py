@@ -51,6 +51,7 @@ class _Recorder(TorchDispatchMode):
         super().__init__()  # type: ignore[no-untyped-call]
         self.names: dict[tuple[Any, ...], Name] = {}
         self.shapes: dict[str, tuple[int, ...]] = {}
+        self.dtypes: dict[str, torch.dtype] = {}
         self.kept: list[Tensor] = []
         self.operations: list[Operation] = []
         self.products: list[tuple[Product, Tensor, Tensor]] = []
@@ -74,6 +75,7 @@ class _Recorder(TorchDispatchMode):
         if _identity(tensor) not in self.names:
             self.names[_identity(tensor)] = Name(name or f"v{len(self.shapes)}")
             self.shapes[self.names[_identity(tensor)]] = tuple(tensor.shape)
+            self.dtypes[self.names[_identity(tensor)]] = tensor.dtype
             self.kept.append(tensor)
         return self.names[_identity(tensor)]
 
@@ -184,6 +186,8 @@ def _differentiate(
             outputs.append(tensor)
             gradients.append(torch.ones_like(tensor, memory_format=torch.contiguous_format))
             recorder.given(gradients[-1], name)
+    if not outputs:
+        raise CannotRecord("nothing to differentiate")
     parameters = [
         parameter
         for parameter in recording.constants.values()
@@ -205,7 +209,8 @@ def _differentiate(
     recording.d_parameters = [
         (parameter, name) for parameter, name in zip(parameters, names, strict=True) if name is not None
     ]
-    recording.backward, recording.shapes = recorder.operations, recorder.shapes
+    recording.backward = recorder.operations
+    recording.shapes, recording.dtypes = recorder.shapes, recorder.dtypes
 
 
 def _fresh(tensor: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 
@@ -51,6 +52,7 @@ class Recording:
         d_parameters: parameters used directly, with the names of their gradients.
         products: the ``Recurrent`` maps, in the order in which they were applied.
         shapes: the shape of every value.
+        dtypes: its type.
     """
 
     forward: list[Operation] = field(default_factory=list)
@@ -63,3 +65,4 @@ class Recording:
     d_parameters: list[tuple[nn.Parameter, str]] = field(default_factory=list)
     products: list[Product] = field(default_factory=list)
     shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    dtypes: dict[str, torch.dtype] = field(default_factory=dict)

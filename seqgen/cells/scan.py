@@ -7,21 +7,21 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from seqgen.cells.cell import list_leaves, list_tensors, map_state
-from seqgen.cells.chunks import CHUNK, Chunks
+from seqgen.cells.chunks import Chunks
 from seqgen.cells.given import as_usual, refuse_twice
 from seqgen.cells.loops import Kept, Loops
+from seqgen.cells.once import Once
 from seqgen.cells.plan import Plan
 from seqgen.cells.record import CannotRecord, Step, record
 from seqgen.protocols import State
 
-Runner = Loops | Chunks
-_CHECKED_STEPS = 3
+Runner = Loops | Once | Chunks
 
 
 def step_by_step(step: Step, p_TBP: Tensor, state: State) -> tuple[Tensor, State]:
@@ -40,17 +40,22 @@ def step_by_step(step: Step, p_TBP: Tensor, state: State) -> tuple[Tensor, State
 class Recorded:
     """The recordings of a module's step, one for each size of batch; good for the tensors that it holds now.
 
+    Args:
+        once: whether it is no step over time but something that is done once.
+
     Attributes:
         problem: why the step cannot be recorded; "" as long as it can.
     """
 
-    def __init__(self) -> None:
-        self._read: list[tuple[Tensor, bool]] = []
+    def __init__(self, *, once: bool = False) -> None:
+        self._make: type[Loops | Once] = Once if once else Loops
+        self._read: list[Tensor] = []
+        self._known: list[tuple[int, bool]] = []
         self._forget()
 
     def _forget(self) -> None:
         self.problem = ""
-        self._found: dict[Any, tuple[Plan, Loops]] = {}
+        self._found: dict[Any, tuple[Plan, Loops | Once]] = {}
         self._chunks: dict[Any, Chunks] = {}
         self._last: tuple[Any, Tensor, State] | None = None
 
@@ -67,8 +72,9 @@ class Recorded:
             size, p_TBP, state = self._last
             plan, loops = self._found[size]
             if size not in self._chunks:
+                assert isinstance(loops, Loops)
                 chunks = Chunks(plan, loops)
-                _check(plan, chunks, step, _lengthen(p_TBP, CHUNK), state)
+                _check(plan, chunks, step, p_TBP, state)
                 self._chunks[size] = chunks
 
     @property
@@ -88,13 +94,11 @@ class Recorded:
             state: before the first step.
             compiled: whether to run by compiled chunks, if there are any for this size.
         """
-        read = [(tensor, tensor.requires_grad) for tensor in list_tensors(module)]
-        if len(read) != len(self._read) or any(
-            now is not then or flag != flag_then
-            for (now, flag), (then, flag_then) in zip(read, self._read, strict=True)
-        ):
+        read = list_tensors(module)
+        known = [(id(tensor), tensor.requires_grad) for tensor in read]
+        if known != self._known:
             self._forget()  # it reads other tensors than those that were recorded
-            self._read = read
+            self._read, self._known = read, known  # as long as they are held, no other gets their ids
         if self.problem:
             return None
         size = _size(module, p_TBP)
@@ -103,8 +107,8 @@ class Recorded:
                 with torch.inference_mode(False):
                     p_TBP, state = as_usual(p_TBP), map_state(as_usual, state)
                     plan = Plan(record(step, module, p_TBP[0], state))
-                    loops = Loops(plan)
-                    _check(plan, loops, step, _lengthen(p_TBP, _CHECKED_STEPS), state)
+                    loops = self._make(plan)
+                    _check(plan, loops, step, p_TBP, state)
             except (CannotRecord, RuntimeError, NotImplementedError, TypeError) as error:
                 self.problem = " ".join(str(error).split())[:200] or type(error).__name__
                 return None
@@ -126,13 +130,13 @@ def _lengthen(p_TBP: Tensor, n_steps: int) -> Tensor:
 _recorded: weakref.WeakKeyDictionary[nn.Module, dict[str, Recorded]] = weakref.WeakKeyDictionary()
 
 
-def recorded(module: nn.Module, what: str = "step") -> Recorded:
-    """The recordings of a module's step, or of something else that it does; a copy of it starts with none."""
+def recorded(module: nn.Module, what: Literal["step", "project"] = "step") -> Recorded:
+    """The recordings of a module's step, or of its projection; a copy of it starts with none."""
     of_module = _recorded.get(module)
     if of_module is None:
         of_module = _recorded[module] = {}
     if what not in of_module:
-        of_module[what] = Recorded()
+        of_module[what] = Recorded(once=what == "project")
     return of_module[what]
 
 
@@ -152,8 +156,8 @@ class _OverTime(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, plan: Plan, runner: Runner, p_TBP: Tensor, *tensors: Tensor) -> tuple[Tensor, ...]:
-        ctx.plan, ctx.runner, ctx.first = plan, runner, tensors[: len(plan.states)]
-        y_TBH, ends, ctx.kept = runner.forward(p_TBP, ctx.first)
+        ctx.plan, ctx.runner = plan, runner
+        y_TBH, ends, ctx.kept = runner.forward(p_TBP, tensors[: len(plan.states)])
         # Detached, since an output that the context holds would hold the context.
         outputs = y_TBH.detach(), *(end.detach() for end in ends)
         ctx.save_for_backward(outputs[0])  # raises if somebody changes the outputs, which are states too
@@ -171,17 +175,13 @@ class _OverTime(torch.autograd.Function):
             for gradient, (shape, dtype, device) in zip(given, ctx.outputs, strict=True)
         )
         with torch.autocast(y_TBH.device.type, enabled=False):
-            d_input, d_states, of_parameters = run_back(
-                ctx.plan, ctx.runner, ctx.first, y_TBH, ctx.kept, dy_TBH, d_ends
-            )
+            d_input, d_states, of_parameters = run_back(ctx.plan, ctx.runner, ctx.kept, dy_TBH, d_ends)
         return None, None, d_input, *d_states, *(gradient for _, gradient in of_parameters)
 
 
 def run_back(
     plan: Plan,
     runner: Runner,
-    first: Sequence[Tensor],
-    y_TBH: Tensor,
     kept: Kept,
     dy_TBH: Tensor,
     d_ends: Sequence[Tensor],
@@ -191,15 +191,13 @@ def run_back(
     Args:
         plan: of the step.
         runner: that ran it forward.
-        first: the leaves of the state before the first step.
-        y_TBH: the outputs.
         kept: what the runner kept.
         dy_TBH: the gradient of the outputs.
         d_ends: those of the leaves of the last state.
 
     Returns:
-        The gradients of the projection, of ``first``, and of the parameters in the order in which ``_run`` hands them
-        over.
+        The gradients of the projection, of the leaves of the state before the first step, and of the parameters in the
+        order in which ``_run`` hands them over.
     """
     d_states, collected, sums = runner.backward(dy_TBH, d_ends, kept)
     over_time = dict(zip(plan.collected, collected, strict=True))
@@ -209,11 +207,8 @@ def run_back(
             of_parameters += [(product.weight, None), (product.bias, None)]
             continue
         dz_TBO = over_time[product.gradient]
-        if plan.is_shifted(product.argument):
-            d_weight = _d_weight(dz_TBO, first[plan.states.index(product.argument)], y_TBH)
-        else:
-            d_weight = dz_TBO.flatten(0, -2).t() @ runner.over_time(kept, product.argument).flatten(0, -2)
-        of_parameters.append((product.weight, d_weight))
+        argument_TBI = runner.over_time(kept, product.argument)
+        of_parameters.append((product.weight, dz_TBO.flatten(0, -2).t() @ argument_TBI.flatten(0, -2)))
         of_parameters.append((product.bias, None if product.bias is None else dz_TBO.flatten(0, -2).sum(0)))
     for (parameter, _, late), total in zip(plan.sums, sums, strict=True):
         of_parameters.append((parameter, (total.sum(0) if late else total).view_as(parameter)))
@@ -221,15 +216,10 @@ def run_back(
     return d_input, d_states, of_parameters
 
 
-def _d_weight(dz_TBO: Tensor, first_BH: Tensor, y_TBH: Tensor) -> Tensor:
-    """The gradient of a ``Recurrent``'s weight whose argument at each step is the output of the one before."""
-    d_weight_OH = dz_TBO[0].t() @ first_BH
-    return d_weight_OH.addmm_(dz_TBO[1:].flatten(0, 1).t(), y_TBH[:-1].flatten(0, 1))
-
-
 def _check(plan: Plan, runner: Runner, step: Step, p_TBP: Tensor, state: State) -> None:
     """Compare a recording with what it was made from."""
     results: list[list[Tensor | None]] = []
+    p_TBP = _lengthen(p_TBP, runner.CHECKED_STEPS)
     for recorded_form in (False, True):
         with torch.enable_grad():
             p = p_TBP.detach().requires_grad_()

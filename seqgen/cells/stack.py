@@ -30,7 +30,7 @@ class Stack(Cell):
     @property
     def layers(self) -> list[Cell]:
         """The cells, from the input up."""
-        return cast("list[Cell]", list(self.cells))
+        return cast("list[Cell]", list(self.cells._modules.values()))  # at a third of the price of asking itself
 
     def initial_state(self, batch_size: int) -> State:
         """The layers' states, from the input up."""

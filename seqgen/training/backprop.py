@@ -72,13 +72,14 @@ def _head(
     head: nn.Linear, hidden_NH: Tensor, targets_N: Tensor, penalty_V: Tensor, n_targets: int
 ) -> tuple[Tensor, Tensor]:
     """The loss, and the gradient of its mean with respect to what the head sees."""
-    logits_NV = functional.linear(hidden_NH, head.weight, head.bias).add_(penalty_V)
+    bias_V = penalty_V if head.bias is None else head.bias + penalty_V
+    logits_NV = functional.linear(hidden_NH, head.weight, bias_V)
     log_probs_NV = torch.log_softmax(logits_NV, -1)
     nats, weight = _aten.nll_loss_forward(log_probs_NV, targets_N, None, 2, PAD)
     share = torch.full_like(nats, 1 / n_targets)
     d_logits_NV = _aten.nll_loss_backward(share, log_probs_NV, targets_N, None, 2, PAD, weight)
     d_logits_NV = _aten._log_softmax_backward_data(d_logits_NV, log_probs_NV, -1, log_probs_NV.dtype)
-    _add(head.weight, d_logits_NV.t() @ hidden_NH)
+    _add_product(head.weight, d_logits_NV.t(), hidden_NH)
     _add(head.bias, d_logits_NV.sum(0))
     return nats, d_logits_NV @ head.weight
 
@@ -107,25 +108,28 @@ def _project(cell: Cell, table_VE: Tensor, tape: list[Back]) -> Tensor:
     def step(x_V1E: Tensor, state: State) -> tuple[Tensor, State]:
         return cell.project(x_V1E), state
 
-    x_1V1E = table_VE[None, :, None]
-    tape.append(lambda d_1V1E: d_1V1E[0, :, 0])
+    n_symbols = len(table_VE)
+    x_1V1E = table_VE.reshape(1, n_symbols, 1, -1)
+    tape.append(lambda d_1V1E: d_1V1E.reshape(n_symbols, -1))
     found = recorded(cell, "project").find(cell, step, x_1V1E, (), compiled=False)
     if found is None:
         table_1V1P = _graph(lambda x: cell.project(x[0])[None], x_1V1E, tape)
     else:
         table_1V1P = _over_time(*found, x_1V1E, [], tape)
-    tape.append(lambda d_VP: d_VP[None, :, None])
-    return table_1V1P[0, :, 0]
+    tape.append(lambda d_VP: d_VP.reshape(1, n_symbols, 1, -1))
+    return table_1V1P.reshape(n_symbols, -1)
 
 
 def _look_up(table_VP: Tensor, ids_TB: Tensor, tape: list[Back]) -> Tensor:
+    ids_N = ids_TB.flatten()
+
     def back(d_TBP: Tensor) -> Tensor:
         if d_TBP.device.type != "cpu":  # where adding at indices is not the same every time
             return _aten.embedding_dense_backward(d_TBP, ids_TB, len(table_VP), -1, False)  # type: ignore[no-any-return]
-        return torch.zeros_like(table_VP).index_add_(0, ids_TB.flatten(), d_TBP.flatten(0, 1))
+        return torch.zeros_like(table_VP).index_add_(0, ids_N, d_TBP.flatten(0, 1))
 
     tape.append(back)
-    return functional.embedding(ids_TB, table_VP)
+    return table_VP.index_select(0, ids_N).view(*ids_TB.shape, -1)
 
 
 def _drop(dropout: Dropout, x_TBH: Tensor, tape: list[Back]) -> Tensor:
@@ -152,7 +156,7 @@ def _layer(cell: Cell, x_TBI: Tensor, state: State, projected: bool, tape: list[
     found = recorded(cell).find(cell, step, x_TBI, state, compiled=cell.engine == "compiled")
     if found is None:
         return _graph(lambda p: step_by_step(step, p, state)[0], x_TBI, tape)
-    return _over_time(*found, x_TBI, list_leaves(state), tape)
+    return _over_time(*found, x_TBI, list_leaves(state), tape, own=projected)  # then it was looked up just now
 
 
 def _is_plain(cell: StepCell) -> bool:
@@ -161,12 +165,14 @@ def _is_plain(cell: StepCell) -> bool:
     return not (own or cell.uses_fused() or cell.uses_parallel())
 
 
-def _over_time(plan: Plan, runner: Runner, p_TBP: Tensor, first: list[Tensor], tape: list[Back]) -> Tensor:
-    y_TBH, ends, kept = runner.forward(p_TBP.contiguous(), first)
+def _over_time(
+    plan: Plan, runner: Runner, p_TBP: Tensor, first: list[Tensor], tape: list[Back], *, own: bool = False
+) -> Tensor:
+    y_TBH, ends, kept = runner.forward(p_TBP.contiguous(), first, own=own)
 
     def back(dy_TBH: Tensor) -> Tensor | None:
         d_ends = [torch.zeros_like(end) for end in ends]
-        d_input, _, of_parameters = run_back(plan, runner, first, y_TBH, kept, dy_TBH, d_ends)
+        d_input, _, of_parameters = run_back(plan, runner, kept, dy_TBH, d_ends)
         for parameter, gradient in of_parameters:
             _add(parameter, gradient)
         return d_input
@@ -190,6 +196,13 @@ def _graph(function: Callable[[Tensor], Tensor], x: Tensor, tape: list[Back]) ->
 
     tape.append(back)
     return detached
+
+
+def _add_product(parameter: Tensor, left_ON: Tensor, right_NI: Tensor) -> None:
+    if parameter.grad is None:
+        _add(parameter, left_ON @ right_NI)
+    elif parameter.requires_grad:
+        parameter.grad.addmm_(left_ON, right_NI)
 
 
 def _add(parameter: Tensor | None, gradient: Tensor | None) -> None:

@@ -56,7 +56,7 @@ class Descent:
     ) -> None:
         self.optimizer = AdamW(model.named_parameters(), weight_decay)
         self._model, self._penalty_V, self._clip_norm = model, penalty_V, clip_norm
-        self._spoiled = torch.zeros((), device=penalty_V.device)
+        self._spoiled, self._nothing, self._refused = torch.zeros(3, device=penalty_V.device)
         self._gradients = Gradients(model.parameters())
         self._counts = hasattr(model, "learn")
         self._autocast: contextlib.AbstractContextManager[Any] = contextlib.nullcontext()
@@ -89,9 +89,8 @@ class Descent:
         nats = self._differentiate(batch)
         norm = self._gradients.clip(self._clip_norm)
         # 0 as long as all was finite, and not a number from the first step on that was not.
-        total = norm + nats + self._spoiled
-        self._spoiled = total - total
-        self.optimizer.step(number, lr, torch.ne(self._spoiled, 0.0).float())
+        self._spoiled.addcmul_(norm + nats, self._nothing)
+        self.optimizer.step(number, lr, torch.ne(self._spoiled, 0.0, out=self._refused))
         return Taken(number, lr, batch, nats, norm)
 
     def _differentiate(self, batch: Batch) -> Tensor:

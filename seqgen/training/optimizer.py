@@ -7,6 +7,7 @@ Source: Adam, arXiv:1412.6980, algorithm 1; decoupled weight decay, arXiv:1711.0
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable, Mapping
 
@@ -22,12 +23,27 @@ class _Group:
 
     def __init__(self, decay: float) -> None:
         self.decay = decay
-        self.rows: list[tuple[nn.Parameter, Tensor, Tensor]] = []
+        self.weights: list[Tensor] = []
+        self.means: list[Tensor] = []
+        self.squares: list[Tensor] = []
         self.number = torch.zeros(())
 
     def add(self, parameter: nn.Parameter, mean: Tensor, square: Tensor) -> None:
-        self.rows.append((parameter, mean, square))
+        self.weights.append(parameter)
+        self.means.append(mean)
+        self.squares.append(square)
         self.number = self.number.to(parameter.device)
+
+    def with_gradient(self) -> tuple[list[Tensor], list[Tensor], list[Tensor], list[Tensor]]:
+        """Weights, gradients, means and squares of the parameters that have a gradient."""
+        grads = [grad for weight in self.weights if (grad := weight.grad) is not None]
+        if len(grads) == len(self.weights):
+            return self.weights, grads, self.means, self.squares
+        have = [weight.grad is not None for weight in self.weights]
+        weights, means, squares = (
+            list(itertools.compress(column, have)) for column in (self.weights, self.means, self.squares)
+        )
+        return weights, grads, means, squares
 
 
 class AdamW:
@@ -65,25 +81,16 @@ class AdamW:
         """
         with torch.no_grad():
             for group in self._groups.values():
-                with_gradient = [row for row in group.rows if row[0].grad is not None]
-                if with_gradient:
-                    self._step_group(group, with_gradient, number, lr, refused)
+                self._step_group(group, number, lr, refused)
 
-    def _step_group(
-        self,
-        group: _Group,
-        rows: list[tuple[nn.Parameter, Tensor, Tensor]],
-        number: int,
-        lr: float,
-        refused: Tensor | None,
-    ) -> None:
-        weights, means, squares = (list(column) for column in zip(*rows, strict=True))
-        grads = [grad for weight in weights if (grad := weight.grad) is not None]
-        decay = group.decay
+    def _step_group(self, group: _Group, number: int, lr: float, refused: Tensor | None) -> None:
+        (weights, grads, means, squares), decay = group.with_gradient(), group.decay
+        if not grads:
+            return
         if self._fused:
             try:
                 # One counter for all: the fused step reads it only.
-                steps = [group.number.fill_(number)] * len(rows)
+                steps = [group.number.fill_(number)] * len(grads)
                 self._fused_step(weights, grads, means, squares, steps, lr, decay, refused)
                 return
             except (RuntimeError, NotImplementedError, TypeError):  # this torch, device or type has no fused step
