@@ -75,11 +75,13 @@ class Loops:
     def _write_forward(self, *, own: bool) -> Callable[..., Any]:
         plan, recording = self._plan, self._plan.recording
         source = Source(f"def loop({', '.join(['p_T', 'y_T', *plan.states, *recording.constants])}):", recording.shapes)
-        in_loop = source.hoist(plan.forward, recording.constants)
+        in_loop = source.hoist(plan.forward, recording.constants, "len(p_T)")
         source.add(1, *(f"keep_{name} = []" for name in plan.kept), "for p, y in zip(p_T, y_T):")
         lasting = {*plan.kept, *recording.states, recording.output}
-        given = {"p"} if own else ()
-        source.operations(2, in_loop, reuse(in_loop, {recording.output: "y"}, lasting, recording, given=given))
+        fixed, given = [op for op in in_loop if source.is_wide(op)], ["p"] if own else []
+        source.operations(
+            2, in_loop, reuse(in_loop, {recording.output: "y"}, lasting, recording, fixed=fixed, given=given)
+        )
         source.add(2, *(f"keep_{name}.append({name})" for name in plan.kept))
         source.add(2, f"[{', '.join(plan.states)}] = [{', '.join(recording.states)}]")
         source.add(1, f"return [{', '.join(plan.states)}], [{', '.join(f'keep_{name}' for name in plan.kept)}]")
@@ -89,7 +91,7 @@ class Loops:
         plan, recording = self._plan, self._plan.recording
         arguments = ["dy_T", *plan.d_states, "kept", "into", *recording.constants]
         source = Source(f"def loop({', '.join(arguments)}):", recording.shapes)
-        in_loop = source.hoist(plan.backward, recording.constants)
+        in_loop = source.hoist(plan.backward, recording.constants, "len(dy_T)")
         carried = [name for name in recording.d_states if name]
         spared = spare_cats(in_loop, plan.collected, carried, recording.shapes)
         into = [place for name in plan.collected for place in spared.into(name)]
@@ -98,9 +100,10 @@ class Loops:
         source.add(1, *spared.scratch, *(f"{name} = 0" for name in sums))
         source.add(1, "step_T = list(zip(dy_T, *kept, *into))", "step_T.reverse()")
         source.add(1, f"for {', '.join(['dy', *plan.kept, *into])}, in step_T:")
+        fixed = [op for op in in_loop if source.is_wide(op)]
         lasting = {*plan.collected, *carried, *spared.places, *(name for _, name, _ in plan.sums)}
         places = {name: f"into_{name}" for name in plan.collected} | spared.places
-        source.operations(2, in_loop, reuse(in_loop, places, lasting, recording), spared)
+        source.operations(2, in_loop, reuse(in_loop, places, lasting, recording, fixed=fixed), spared)
         source.add(2, *(f"{total} += {name}" for total, (_, name, _) in zip(sums, plan.sums, strict=True)))
         source.add(2, f"[{', '.join(plan.d_states)}] = [{', '.join(plan.before())}]")
         source.add(1, f"return [{', '.join(plan.d_states)}], [{', '.join(sums)}]")

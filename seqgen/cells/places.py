@@ -99,6 +99,7 @@ def reuse(
     lasting: Iterable[str],
     recording: Recording,
     *,
+    fixed: Sequence[Operation] = (),
     given: Iterable[str] = (),
 ) -> dict[str, str]:
     """Let operations write over values that they are the last to read.
@@ -108,6 +109,7 @@ def reuse(
         places: where some results are to be written.
         lasting: values that are needed after the operations.
         recording: that the values are of.
+        fixed: operations of these that cannot write where they are told.
         given: values from outside that may be written over.
 
     Returns:
@@ -119,9 +121,9 @@ def reuse(
     spared = {*lasting, *(name for op in views for name in (*inputs(op), *op.results))}
     made = {op.results[0] for op in operations if len(op.results) == 1 and _strides(op.function)}
     free = {*made, *given} - spared
-    overwritten = {}
+    overwritten, told = {}, {op.results[0] for op in fixed}
     for index, op in enumerate(operations):
-        if len(op.results) != 1 or not _strides(op.function) or op.function is _aten.mm.default:
+        if len(op.results) != 1 or not _strides(op.function) or op.function is _aten.mm.default or op in fixed:
             continue
         read = op.args[:1] if op.function is _aten.addmm.default else inputs(op)
         for name in read:
@@ -134,7 +136,7 @@ def reuse(
     for result, name in reversed(overwritten.items()):
         if result not in found:
             found[result] = name
-        elif name not in found:
+        elif name not in found and name not in told:
             found[name] = found[result]
     return found
 

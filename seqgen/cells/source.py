@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from seqgen.cells.packed import WIDE, multiplier
 from seqgen.cells.places import Spared, writes_into
 from seqgen.cells.recording import Name, Operation
 from seqgen.cells.simplify import inputs
@@ -19,6 +20,7 @@ _QUICK = {  # the same operations by the calls that cost Python least
     _aten.tanh.default: torch.tanh, _aten.relu.default: torch.relu, _aten.cat.default: torch.cat,
     _aten.lerp.Tensor: torch.lerp, _aten.addcmul.default: torch.addcmul, _aten.stack.default: torch.stack,
 }  # fmt: skip
+_PRODUCTS = (_aten.mm.default, _aten.addmm.default)
 _SMALL = 1 << 16  # numbers of a matrix below which products with its transpose are slower than with a copy of that
 
 
@@ -32,15 +34,22 @@ class Source:
 
     def __init__(self, head: str, shapes: Mapping[str, tuple[int, ...]]) -> None:
         self.lines = [head]
-        self.sizes = {name: math.prod(shape) for name, shape in shapes.items()}
-        self.scope: dict[str, Any] = {"torch": torch, "minus_one": torch.tensor(-1.0)}
+        self._shapes = shapes
+        self._wide: set[str] = set()
+        self.scope: dict[str, Any] = {"torch": torch, "minus_one": torch.tensor(-1.0), "multiplier": multiplier}
 
     def add(self, depth: int, *lines: str) -> None:
         """Write lines."""
         self.lines += ["    " * depth + line for line in lines]
 
-    def hoist(self, operations: list[Operation], constants: Iterable[str]) -> list[Operation]:
-        """Write the operations that depend on constants only, which are the same at every step; the others remain."""
+    def hoist(self, operations: list[Operation], constants: Iterable[str], steps: str) -> list[Operation]:
+        """Write the operations that depend on constants only, which are the same at every step; the others remain.
+
+        Args:
+            operations: of a step.
+            constants: values that do not change.
+            steps: how many steps there are, as an expression.
+        """
         known = set(constants)
         steady: list[Operation] = []
         others: list[Operation] = []
@@ -50,9 +59,19 @@ class Source:
             (steady if is_steady else others).append(op)
         self.operations(1, steady)
         turned = [op.results[0] for op in steady if op.function is _aten.t.default]
-        small = [name for name in turned if self.sizes[name] <= _SMALL]
+        small = [name for name in turned if math.prod(self._shapes[name]) <= _SMALL]
         self.add(1, *(f"{name} = {name}.contiguous()" for name in small))
+        for op in others:
+            matrix = op.args[-1] if op.function in _PRODUCTS and not op.kwargs else None
+            if matrix in known and matrix not in self._wide and math.prod(self._shapes[matrix]) >= WIDE:
+                n_rows = self._shapes[op.results[0]][0]
+                self.add(1, f"times_{matrix} = multiplier({matrix}, {n_rows}, {steps})")
+                self._wide.add(matrix)
         return others
+
+    def is_wide(self, op: Operation) -> bool:
+        """Whether it is a product with a wide matrix that does not change, which is never written to a given place."""
+        return op.function in _PRODUCTS and not op.kwargs and op.args[-1] in self._wide
 
     def plain(self, depth: int, operations: list[Operation]) -> None:
         """Write operations as they are."""
@@ -74,12 +93,22 @@ class Source:
                 left.pop(op.results[0], None)
                 continue
             place = left.pop(op.results[0], None) if len(op.results) == 1 else None
+            if self.is_wide(op):
+                self._write_wide(depth, op, place)
+                continue
             function, keyword = _writing(op.function) if place is not None else (None, "")
             name = self._call(function or _QUICK.get(op.function, getattr(op.function, "_op", op.function)), op)
             self._write(depth, op, name, f"{keyword}={place}" if function is not None else "")
             if place is not None and function is None:
                 self.add(depth, f"{place}.copy_({op.results[0]})")
         self.add(depth, *(f"{place}.copy_({name})" for name, place in left.items()))
+
+    def _write_wide(self, depth: int, op: Operation, place: str | None) -> None:
+        *added, factor, matrix = op.args
+        plus = f".add_({added[0]})" if added else ""
+        self.add(depth, f"{op.results[0]} = times_{matrix}({factor}){plus}")
+        if place is not None:
+            self.add(depth, f"{place}.copy_({op.results[0]})")
 
     def _write(self, depth: int, op: Operation, name: str, extra: str) -> None:
         arguments = [self._spell(value) for value in op.args]

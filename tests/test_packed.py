@@ -1,0 +1,60 @@
+"""Products with wide matrices go through oneDNN's layout where torch has it; the numbers are those of plain ones."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from conftest import registered
+from over_time import assert_agree, results
+from seqgen.cells import packed
+
+ENTRIES = {entry.qualified: entry for entry in registered("cell")}
+STEPS = packed._OFTEN + 1
+
+
+@pytest.mark.parametrize("times", [1, STEPS])
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_multiplier_multiplies(times, turned):
+    torch.manual_seed(0)
+    weight_IO = torch.randn(30, 20).t() if turned else torch.randn(20, 30)
+    times_weight = packed.multiplier(weight_IO, 7, times)
+    for n_rows in (7, 1, 12):
+        x_BI = torch.randn(n_rows, 20)
+        assert (times_weight(x_BI) - x_BI @ weight_IO).abs().max() < 1e-4
+
+
+def test_it_is_used_where_torch_has_it():
+    if not torch.backends.mkldnn.is_available():
+        pytest.skip("torch was built without oneDNN")
+    assert packed._works()
+
+
+@pytest.mark.parametrize("available", [True, False])
+@pytest.mark.parametrize("cell", ["vanilla", "gru", "ugrnn", "nas"])
+def test_wide_steps_agree_with_plain_ones(cell, available, monkeypatch):
+    if not available:
+        monkeypatch.setattr(packed, "_works", lambda: False)
+    asked = []
+    multiplier = packed.multiplier
+
+    def noted(weight_IO, n_rows, times):
+        asked.append((weight_IO.numel(), n_rows, times))
+        return multiplier(weight_IO, n_rows, times)
+
+    monkeypatch.setattr("seqgen.cells.source.multiplier", noted)
+    hidden = 370
+    torch.manual_seed(0)
+    made = ENTRIES[next(name for name in ENTRIES if name.endswith(f":{cell}") or name == cell)].build({}, 8, hidden)
+    x_BTI = torch.randn(3, STEPS, 8)
+    expected = results(made, "eager", x_BTI)
+    assert not asked
+    assert_agree(results(made, "scan", x_BTI), expected)
+    whole = [numel for numel, n_rows, times in asked if times == STEPS]
+    assert len(whole) == 2 and all(numel >= packed.WIDE for numel in whole)  # forward and backward
+
+
+def test_other_types_and_narrow_matrices_are_multiplied_plainly(monkeypatch):
+    monkeypatch.setattr(packed, "_linear", lambda: pytest.fail("no oneDNN here"))
+    weight_IO, x_BI = torch.randn(2, 20, 30, dtype=torch.float64)[0], torch.randn(4, 20, dtype=torch.float64)
+    assert torch.equal(packed.multiplier(weight_IO, 4, STEPS)(x_BI), x_BI @ weight_IO)
