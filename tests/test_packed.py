@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
+
 import pytest
 import torch
 
 from conftest import registered
 from over_time import assert_agree, results
 from seqgen.cells import packed
+from seqgen.model import RecurrentModel
+from seqgen.sampling import Sampler, SampleSettings
+from seqgen.tokenizers import Vocabulary
+from seqgen.tokenizers.char import CharTokenizer
 
-ENTRIES = {entry.qualified: entry for entry in registered("cell")}
+ENTRIES = {entry.spec.name: entry for entry in registered("cell")}
 STEPS = packed._OFTEN + 1
 
 
@@ -45,7 +52,7 @@ def test_wide_steps_agree_with_plain_ones(cell, available, monkeypatch):
     monkeypatch.setattr("seqgen.cells.source.multiplier", noted)
     hidden = 370
     torch.manual_seed(0)
-    made = ENTRIES[next(name for name in ENTRIES if name.endswith(f":{cell}") or name == cell)].build({}, 8, hidden)
+    made = ENTRIES[cell].build({}, 8, hidden)
     x_BTI = torch.randn(3, STEPS, 8)
     expected = results(made, "eager", x_BTI)
     assert not asked
@@ -55,6 +62,31 @@ def test_wide_steps_agree_with_plain_ones(cell, available, monkeypatch):
 
 
 def test_other_types_and_narrow_matrices_are_multiplied_plainly(monkeypatch):
-    monkeypatch.setattr(packed, "_linear", lambda: pytest.fail("no oneDNN here"))
+    monkeypatch.setattr(packed, "pack", lambda *_: pytest.fail("no oneDNN here"))
     weight_IO, x_BI = torch.randn(2, 20, 30, dtype=torch.float64)[0], torch.randn(4, 20, dtype=torch.float64)
     assert torch.equal(packed.multiplier(weight_IO, 4, STEPS)(x_BI), x_BI @ weight_IO)
+
+
+# -- sampling
+
+
+def wide_sampler(width):
+    torch.manual_seed(0)
+    vocabulary = Vocabulary(CharTokenizer("abcdefgh"))
+    make = functools.partial(ENTRIES["lstm"].build, {})
+    model = RecurrentModel(vocabulary.size, make, hidden=200, layers=2, embedding=8)
+    settings = SampleSettings(max_length=12, batch_size=width)
+    return Sampler(model, vocabulary, settings)
+
+
+def test_rows_of_a_wide_model_do_not_depend_on_how_many_are_drawn():
+    many, few = (list(wide_sampler(width).take(200)) for width in (224, 32))
+    assert few == many and list(wide_sampler(64).take(10)) == many[:10]
+    assert len({row.text for row in many}) > 150
+
+
+def test_rows_of_a_wide_model_come_from_its_distribution(monkeypatch):
+    quick = [row.text for row in wide_sampler(224).take(200)]
+    monkeypatch.setattr("seqgen.sampling.sampler.Quick", contextlib.nullcontext)
+    plain = [row.text for row in wide_sampler(224).take(200)]
+    assert sum(a == b for a, b in zip(quick, plain, strict=True)) >= 198  # the same draws, up to rounding

@@ -4,6 +4,7 @@ from seqgen.cells.cell import Cell, map_state, select_rows
 from seqgen.cells.dropout import Dropout
 from seqgen.cells.engine import can_compile, choose_padding, compile_steps, describe_engine, is_compiled, use_engine
 from seqgen.cells.linear import linear_scan
+from seqgen.cells.packed import can_pack, linear, pack
 from seqgen.cells.stack import Stack
 from seqgen.cells.step import Engine, Recurrent, StepCell
 from seqgen.cells.wrappers import Around, RecurrentDropout, Zoneout
@@ -19,12 +20,15 @@ __all__ = [
     "StepCell",
     "Zoneout",
     "can_compile",
+    "can_pack",
     "choose_padding",
     "compile_steps",
     "describe_engine",
     "is_compiled",
+    "linear",
     "linear_scan",
     "map_state",
+    "pack",
     "select_rows",
     "use_engine",
 ]

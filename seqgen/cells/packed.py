@@ -1,6 +1,6 @@
 """Many products with one wide matrix on a CPU: laid out once the way oneDNN wants it, they cost a fifth less.
 
-Where torch was built without oneDNN, or has other names for it, they are plain products.
+A row of the result has the same bits however many rows are computed together.
 
 Dimension letters: B rows, I features in, O features out.
 """
@@ -23,15 +23,30 @@ def multiplier(weight_IO: Tensor, n_rows: int, times: int) -> Callable[[Tensor],
     """What gives ``x_BI @ weight_IO``.
 
     Args:
-        weight_IO: at rest meanwhile; only float32 on a CPU is laid out.
+        weight_IO: at rest meanwhile.
         n_rows: B.
         times: how often it will be asked.
     """
-    plain = weight_IO.dtype != torch.float32 or weight_IO.device.type != "cpu"
-    if plain or times < _OFTEN or not _works():
+    if times < _OFTEN or not can_pack(weight_IO):
         return lambda x_BI: torch.mm(x_BI, weight_IO)
-    packed, linear = torch.ops.mkldnn._reorder_linear_weight(weight_IO.t().contiguous(), n_rows), _linear()
+    packed, linear = pack(weight_IO.t(), n_rows), _linear()
     return lambda x_BI: linear(x_BI, packed, None, "none", [], "")
+
+
+def can_pack(weight: Tensor) -> bool:
+    """Whether a matrix can be laid out here, and is so wide that it pays."""
+    fits = weight.dtype == torch.float32 and weight.device.type == "cpu" and weight.numel() >= WIDE
+    return fits and _works()
+
+
+def pack(weight_OI: Tensor, n_rows: int) -> Tensor:
+    """The matrix laid out for about so many rows; for ``linear`` only."""
+    return torch.ops.mkldnn._reorder_linear_weight(weight_OI.detach().contiguous(), n_rows)  # type: ignore[no-any-return]
+
+
+def linear(x_BI: Tensor, packed: Tensor, bias_O: Tensor | None) -> Tensor:
+    """``x W' + b`` (B, O), of rows that may have further dimensions; without a gradient."""
+    return _linear()(x_BI, packed, bias_O, "none", [], "")  # type: ignore[no-any-return]
 
 
 def _linear() -> Any:
@@ -42,10 +57,9 @@ def _linear() -> Any:
 
 @cache
 def _works() -> bool:
-    """Whether torch can do so here."""
+    """Whether torch has the layout here, and under these names: they are not promised."""
     try:
-        x_BI, weight_IO = torch.ones(2, 3), torch.ones(3, 4)
-        packed = torch.ops.mkldnn._reorder_linear_weight(weight_IO.t().contiguous(), 2)
-        return torch.equal(_linear()(x_BI, packed, None, "none", [], ""), x_BI @ weight_IO)
+        x_BI, weight_OI = torch.ones(2, 3), torch.ones(4, 3)
+        return torch.equal(linear(x_BI, pack(weight_OI, 2), None), x_BI @ weight_OI.t())
     except (AttributeError, RuntimeError, NotImplementedError, TypeError):
         return False

@@ -9,6 +9,7 @@ Dimension letters: A rows still computed, L rows that have left, T positions, V 
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -22,6 +23,7 @@ from seqgen.model import count_parameters, device_of, make_stepper
 from seqgen.protocols import Processor, State
 from seqgen.sampling.draw import Uniforms, as_it_is, draw
 from seqgen.sampling.processors import build_processors
+from seqgen.sampling.quick import Quick
 from seqgen.sampling.rows import MULTIPLE, Rows, round_up
 from seqgen.sampling.settings import SampleSettings
 from seqgen.tokenizers import BOS, EOS, PAD, Vocabulary
@@ -104,7 +106,7 @@ class Sampler:
         was_training = self._model.training
         self._model.eval()
         try:
-            with torch.inference_mode():
+            with torch.inference_mode(), Quick() if self._wide else contextlib.nullcontext():
                 rows = self._draw_rows(start, wanted)
         finally:
             self._model.train(was_training)
