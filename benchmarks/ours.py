@@ -139,9 +139,7 @@ def endless_batches(encoded: Encoded, batch_size: int, engine: str = "fused") ->
     while True:
         order = epoch_batches(encoded.lengths_N, batch_size, 0, epoch)
         for start in range(0, len(order), _AHEAD):
-            yield from [
-                encoded.take(rows_B, pad=partial(choose_padding, engine)) for rows_B in order[start : start + _AHEAD]
-            ]
+            yield from encoded.take_many(order[start : start + _AHEAD], partial(choose_padding, engine))
         epoch += 1
 
 

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from seqgen import batches
 from seqgen.batches import count_batches, derive_seed, encode, epoch_batches, evaluation_batches
 from seqgen.corpus import Record, Splitter
 from seqgen.tokenizers import BOS, EOS, PAD, CharTokenizer, Vocabulary
@@ -29,14 +32,29 @@ def test_batches_hold_the_records(texts):
     assert (batch.n_chars, batch.n_records) == (sum(map(len, texts)), len(texts))
 
 
+@given(st.lists(st.text("abcd", max_size=9), min_size=1, max_size=30), st.integers(1, 7), st.sampled_from([8, 1 << 18]))
+def test_batches_made_together_are_those_made_one_by_one(texts, size, most):
+    part = encoded(texts)
+    cuts = [np.arange(len(texts))[::-1][start : start + size] for start in range(0, len(texts), size)]
+    for pad in (None, lambda steps: -(-steps // 8) * 8):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(batches, "_MOST_TOGETHER", most)
+            together = part.take_many(cuts, pad)
+        for one, other in zip((part.take(rows_B, pad) for rows_B in cuts), together, strict=True):
+            assert torch.equal(one.ids_BT, other.ids_BT) and torch.equal(one.targets_BT, other.targets_BT)
+            places = [None if batch.at_N is None else batch.at_N.tolist() for batch in (one, other)]
+            assert places[0] == places[1]
+            assert (one.n_targets, one.n_chars, one.n_records) == (other.n_targets, other.n_chars, other.n_records)
+
+
 @given(st.integers(1, 700), st.integers(1, 40), st.integers(0, 9), st.integers(0, 3))
 def test_an_epoch_sees_every_record_once(n, batch_size, seed, epoch):
     lengths = np.arange(n) % 17
-    batches = epoch_batches(lengths, batch_size, seed, epoch)
-    assert len(batches) == count_batches(n, batch_size)
-    assert sorted(np.concatenate(batches).tolist()) == list(range(n))
+    cuts = epoch_batches(lengths, batch_size, seed, epoch)
+    assert len(cuts) == count_batches(n, batch_size)
+    assert sorted(np.concatenate(cuts).tolist()) == list(range(n))
     again = epoch_batches(lengths, batch_size, seed, epoch)
-    assert all(np.array_equal(one, other) for one, other in zip(batches, again, strict=True))
+    assert all(np.array_equal(one, other) for one, other in zip(cuts, again, strict=True))
 
 
 def test_order_depends_on_seed_and_epoch_and_lengths_are_alike():
@@ -49,8 +67,8 @@ def test_order_depends_on_seed_and_epoch_and_lengths_are_alike():
 
 
 def test_blocks_of_a_large_corpus_come_whole():
-    batches = epoch_batches(np.zeros(150_000, dtype=np.int64), 65_536, 0, 0)
-    assert sorted(np.concatenate(batches).tolist()) == list(range(150_000))
+    cuts = epoch_batches(np.zeros(150_000, dtype=np.int64), 65_536, 0, 0)
+    assert sorted(np.concatenate(cuts).tolist()) == list(range(150_000))
 
 
 @given(st.integers(1, 300), st.integers(1, 300))

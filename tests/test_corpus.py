@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqgen.corpus import Record, Splitter, Survey, TextFile, WithHeldOut, profile, read_lines, survey
+from seqgen.corpus import Record, Splitter, Survey, TextFile, WithHeldOut, profile, read_lines, readers, survey
 from seqgen.errors import CorpusError, PluginError, SeqgenError, UsageError
 
 
@@ -40,6 +40,28 @@ def test_lines(tmp_path, data, expected):
     path = write(tmp_path, data)
     assert texts(path) == expected
     assert [record.text for record in read_lines(path)] == expected
+
+
+@given(st.lists(st.sampled_from(["a", "é", "👩", " ", "\n", "\r", "\r\n", "\ufeff", "\u2028"])), st.integers(1, 5))
+def test_lines_do_not_depend_on_the_blocks_that_are_read(tmp_path_factory, pieces, block):
+    path = tmp_path_factory.mktemp("c") / "corpus.txt"
+    data = "".join(pieces)
+    path.write_bytes(data.encode())
+    expected = data.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(readers, "_BLOCK_CHARS", block)
+        assert texts(path, max_line_chars=400) == [line for line in expected if line and not line.isspace()]
+
+
+@pytest.mark.parametrize("block", [1, 7, 1 << 16])
+def test_a_complaint_names_the_place_whatever_the_block(tmp_path, monkeypatch, block):
+    monkeypatch.setattr(readers, "_BLOCK_CHARS", block)
+    path = write(tmp_path, "é\r\n".encode() * 9 + b"ab\xff\n")
+    with pytest.raises(CorpusError, match=r"line 10: byte 3 of the line \(byte 38 of the file\) is 0xff"):
+        texts(path)
+    path = write(tmp_path, b"\xef\xbb\xbf12345\r\n" + b"12345\n" * 8 + b"123456")
+    with pytest.raises(CorpusError, match="line 10: longer than 5 characters"):
+        texts(path, max_line_chars=5)
 
 
 @given(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\r\n"), min_size=1)))

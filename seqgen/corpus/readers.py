@@ -15,6 +15,7 @@ from seqgen.corpus.corpus import Record
 from seqgen.errors import CorpusError, UsageError
 
 MAX_LINE_CHARS = 10_000
+_BLOCK_CHARS = 1 << 16
 _FOREIGN_MARKS = {
     codecs.BOM_UTF32_LE: "UTF-32", codecs.BOM_UTF32_BE: "UTF-32",
     codecs.BOM_UTF16_LE: "UTF-16", codecs.BOM_UTF16_BE: "UTF-16",
@@ -49,8 +50,7 @@ class TextFile:
         if self.path.exists() and not (self.path.is_file() or self.path.is_dir()):
             raise UsageError(f"{str(self.path)!r} is not a regular file; a corpus is read more than once")
         try:
-            # surrogateescape keeps a bad byte as a character, so that its line and place are known.
-            with self.path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
+            with self._open(newline=None) as file:
                 for text in self._lines(file):
                     yield Record(text, self.label, split=self.split)
         except FileNotFoundError:
@@ -60,25 +60,38 @@ class TextFile:
         except OSError as error:
             raise CorpusError(f"cannot read {str(self.path)!r}: {error.strerror}") from None
 
+    def _open(self, newline: Literal[""] | None) -> TextIOWrapper:
+        # surrogateescape keeps a bad byte as a character, so that its line and place are known.
+        return self.path.open(encoding="utf-8", errors="surrogateescape", newline=newline)
+
     def _lines(self, file: TextIOWrapper) -> Iterator[str]:
         self._refuse_foreign(file)
+        begun, rest, at_start = "", "", True
+        while block := file.read(_BLOCK_CHARS):
+            *lines, rest = (begun + (block.removeprefix("\ufeff") if at_start else block)).split("\n")
+            if max(map(len, (*lines, rest))) > self.max_line_chars or not _is_text(block):
+                raise self._problem()
+            yield from (text for text in lines if text and not text.isspace())
+            begun, at_start = rest, False
+        if rest and not rest.isspace():
+            yield rest
+
+    def _problem(self) -> CorpusError:
+        """What is wrong with the file, found line by line."""
         limit, number, offset = self.max_line_chars, 0, 0
-        while line := file.readline(limit + 2):
-            number += 1
-            text = line.rstrip("\r\n")
-            if len(text) > limit:
-                raise CorpusError(
-                    f"{str(self.path)!r}, line {number}: longer than {limit} characters; is it a file with a record "
-                    "a line? train -o corpus.max_line_chars=N takes longer ones"
-                )
-            try:
-                offset += len(line.encode())
-            except UnicodeEncodeError as error:
-                raise CorpusError(self._undecodable(line, number, offset, error.start)) from None
-            if number == 1:
-                text = text.removeprefix("\ufeff")
-            if text and not text.isspace():
-                yield text
+        with self._open(newline="") as file:
+            while line := file.readline(limit + 3):  # with a mark at the start and CR LF at the end
+                number += 1
+                if len(line.rstrip("\r\n").removeprefix("\ufeff" if number == 1 else "")) > limit:
+                    return CorpusError(
+                        f"{str(self.path)!r}, line {number}: longer than {limit} characters; is it a file with a "
+                        "record a line? train -o corpus.max_line_chars=N takes longer ones"
+                    )
+                try:
+                    offset += len(line.encode())
+                except UnicodeEncodeError as error:
+                    return CorpusError(self._undecodable(line, number, offset, error.start))
+        return CorpusError(f"{str(self.path)!r} changed while it was read")
 
     def _refuse_foreign(self, file: TextIOWrapper) -> None:
         start = bytes(file.buffer.read(4))
@@ -93,6 +106,14 @@ class TextFile:
             f"{str(self.path)!r}, line {number}: byte {in_line + 1} of the line (byte {offset + in_line} of the file) "
             f"is 0x{ord(line[at]) - 0xDC00:02x}, which is not UTF-8; convert the file to UTF-8 first"
         )
+
+
+def _is_text(block: str) -> bool:
+    """Whether every byte could be decoded."""
+    try:
+        return block.isascii() or bool(block.encode())
+    except UnicodeEncodeError:
+        return False
 
 
 def read_lines(path: str | Path, *, max_line_chars: int = MAX_LINE_CHARS) -> TextFile:

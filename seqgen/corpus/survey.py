@@ -12,6 +12,8 @@ from seqgen.corpus.corpus import Record
 from seqgen.corpus.split import PARTS
 from seqgen.errors import CorpusError, PluginError
 
+_TOGETHER = 256  # records whose digest is taken in one go
+
 
 @dataclass
 class Survey:
@@ -42,7 +44,7 @@ def survey(records: Iterable[Record], name: str, result: Survey) -> Iterator[str
         CorpusError: there is no record.
         PluginError: an item is not a Record.
     """
-    digest = hashlib.sha256()
+    digest, told = hashlib.sha256(), list[str]()
     for record in records:
         if not isinstance(record, Record) or not isinstance(record.text, str):
             raise PluginError(f"corpus {name} gave {type(record).__name__} {record!r:.60}, not a seqgen.Record")
@@ -51,11 +53,14 @@ def survey(records: Iterable[Record], name: str, result: Survey) -> Iterator[str
         result.n_records += 1
         result.n_chars += len(record.text)
         result.longest = max(result.longest, len(record.text))
-        parts = (record.text, record.label or "", record.split or "")
-        digest.update("\x1f".join(parts).encode("utf-8", "surrogatepass") + b"\x1e")
+        told.append(f"{record.text}\x1f{record.label or ''}\x1f{record.split or ''}\x1e")
+        if len(told) == _TOGETHER:
+            digest.update("".join(told).encode("utf-8", "surrogatepass"))
+            told.clear()
         yield record.text
     if not result.n_records:
         raise CorpusError(f"corpus {name!r} holds no records: it is empty, or all its lines are blank")
+    digest.update("".join(told).encode("utf-8", "surrogatepass"))
     result.digest = digest.hexdigest()
 
 

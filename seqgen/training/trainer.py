@@ -179,9 +179,9 @@ class Trainer:
         if epoch != self._epoch:
             self._batches = epoch_batches(train.lengths_N, self.settings.batch_size, self.settings.seed, epoch)
             self._epoch, self._ready = epoch, {}
-        if index not in self._ready:  # several in a row take half the time of as many between steps
+        if index not in self._ready:
             pad, ahead = partial(choose_padding, self.engine.name), self._batches[index : index + _AHEAD]
-            self._ready = {at: train.take(rows_B, pad=pad) for at, rows_B in enumerate(ahead, index)}
+            self._ready = dict(enumerate(train.take_many(ahead, pad), index))
         return self._ready[index].to(self._device)
 
     def _between_steps(self) -> Iterator[Event]:
