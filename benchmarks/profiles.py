@@ -129,11 +129,9 @@ def spent_s(learner: Learner, batches: Iterator[Batch], n_steps: int) -> Counter
         batch = next(batches)
         marks.append(time.perf_counter())
         learner.descent._gradients.clear()
-        nats = learner.descent._differentiate(batch)
+        nats = learner.descent.differentiate(batch)
         marks.append(time.perf_counter())
-        norm = learner.descent._gradients.clip(0.0)
-        total = norm + nats
-        learner.descent.optimizer.step(learner.number, lr, (total - total).ne(0.0).float())
+        norm = learner.descent._update(learner.number, lr, nats)
         marks.append(time.perf_counter())
         learner.note(Taken(learner.number, lr, batch, nats, norm))
         spent.update(dict(zip(PARTS, (end - start for start, end in pairwise(marks)), strict=True)))

@@ -127,7 +127,8 @@ def _step_s(model: Any, batch: Batch, data: Data, precision: str, rounds: int = 
     """Seconds of learning from a batch, the best of some rounds; the model is left as it was."""
     import torch
 
-    from seqgen.evaluation import penalty, total_nats
+    from seqgen.evaluation import penalty
+    from seqgen.training.descent import Descent
 
     if hasattr(model, "learn"):
         return 0.0
@@ -135,10 +136,10 @@ def _step_s(model: Any, batch: Batch, data: Data, precision: str, rounds: int = 
     buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
     was_training, times_s = model.training, []
     model.train()
+    descent = Descent(model, penalty_V, weight_decay=0.0, clip_norm=0.0, precision=precision)
     for _ in range(rounds):
         started = time.perf_counter()
-        with torch.autocast(penalty_V.device.type, dtype=torch.bfloat16, enabled=precision == "bfloat16"):
-            total_nats(model, batch, penalty_V).backward()  # type: ignore[no-untyped-call]
+        descent.differentiate(batch)
         if penalty_V.device.type == "cuda":
             torch.cuda.synchronize()
         times_s.append(time.perf_counter() - started)

@@ -76,8 +76,7 @@ class Descent:
         """
         if not self._model.training:
             self._model.train()
-        if self._derives is None:  # not before how its cells run is settled, nor in the midst of a step's randomness
-            self._derives, self._compiled = can_derive(self._model), is_compiled(self._model)
+        self._settle()
         if seed is not None:
             _seed(seed, self._penalty_V.device)
         if self._counts:
@@ -86,15 +85,25 @@ class Descent:
                 self._model.learn(batch.ids_BT, batch.targets_BT)  # type: ignore[operator]
             return Taken(number, lr, batch, nats, None)
         self._gradients.clear()
-        nats = self._differentiate(batch)
+        nats = self.differentiate(batch)
+        return Taken(number, lr, batch, nats, self._update(number, lr, nats))
+
+    def _update(self, number: int, lr: float, nats: Tensor) -> Tensor:
+        """Clip the gradients and go along them; gives their norm before."""
         norm = self._gradients.clip(self._clip_norm)
         # 0 as long as all was finite, and not a number from the first step on that was not.
         self._spoiled.addcmul_(norm + nats, self._nothing)
         self.optimizer.step(number, lr, torch.ne(self._spoiled, 0.0, out=self._refused))
-        return Taken(number, lr, batch, nats, norm)
+        return norm
 
-    def _differentiate(self, batch: Batch) -> Tensor:
-        """The loss summed over a batch; the gradients of its mean are in the parameters."""
+    def _settle(self) -> None:
+        """Decide how to differentiate: not before it is settled how the cells run, nor amid a step's randomness."""
+        if self._derives is None:
+            self._derives, self._compiled = can_derive(self._model), is_compiled(self._model)
+
+    def differentiate(self, batch: Batch) -> Tensor:
+        """The loss summed over a batch; the gradients of its mean are added to the parameters'."""
+        self._settle()
         if self._derives:
             return add_gradients(self._model, batch, self._penalty_V, compiled=self._compiled)  # type: ignore[arg-type]
         with self._autocast:
