@@ -48,7 +48,8 @@ class Chunks:
         plan, constants, outputs, kept = self._plan, self._plan.recording.constants.values(), list[Tensor](), []
         if plan.shifted is not None:
             outputs.append(states[plan.states.index(plan.shifted)][None])
-        states = [state.detach() for state in states]  # whether they need a gradient is no reason to compile again
+        # Whether they need a gradient is no reason to compile again.
+        p_TBP, states = p_TBP.detach(), [state.detach() for state in states]
         whole = len(p_TBP) // CHUNK * CHUNK
         for p_CBP in torch.split(p_TBP[:whole], CHUNK) if whole else ():
             y_CBH, states, kept_here = self._forward(p_CBP, *states, *constants)

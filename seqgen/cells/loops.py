@@ -78,7 +78,7 @@ class Loops:
         in_loop = source.hoist(plan.forward, recording.constants, "len(p_T)")
         source.add(1, *(f"keep_{name} = []" for name in plan.kept), "for p, y in zip(p_T, y_T):")
         lasting = {*plan.kept, *recording.states, recording.output}
-        fixed, given = [op for op in in_loop if source.is_wide(op)], ["p"] if own else []
+        fixed, given = source.wide_results(in_loop), ["p"] if own else []
         source.operations(
             2, in_loop, reuse(in_loop, {recording.output: "y"}, lasting, recording, fixed=fixed, given=given)
         )
@@ -100,7 +100,7 @@ class Loops:
         source.add(1, *spared.scratch, *(f"{name} = 0" for name in sums))
         source.add(1, "step_T = list(zip(dy_T, *kept, *into))", "step_T.reverse()")
         source.add(1, f"for {', '.join(['dy', *plan.kept, *into])}, in step_T:")
-        fixed = [op for op in in_loop if source.is_wide(op)]
+        fixed = source.wide_results(in_loop)
         lasting = {*plan.collected, *carried, *spared.places, *(name for _, name, _ in plan.sums)}
         places = {name: f"into_{name}" for name in plan.collected} | spared.places
         source.operations(2, in_loop, reuse(in_loop, places, lasting, recording, fixed=fixed), spared)

@@ -7,7 +7,7 @@ last time gives its memory to what is made from it.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -99,7 +99,7 @@ def reuse(
     lasting: Iterable[str],
     recording: Recording,
     *,
-    fixed: Sequence[Operation] = (),
+    fixed: Collection[str] = (),
     given: Iterable[str] = (),
 ) -> dict[str, str]:
     """Let operations write over values that they are the last to read.
@@ -109,7 +109,7 @@ def reuse(
         places: where some results are to be written.
         lasting: values that are needed after the operations.
         recording: that the values are of.
-        fixed: operations of these that cannot write where they are told.
+        fixed: results of operations that cannot write where they are told.
         given: values from outside that may be written over.
 
     Returns:
@@ -121,22 +121,23 @@ def reuse(
     spared = {*lasting, *(name for op in views for name in (*inputs(op), *op.results))}
     made = {op.results[0] for op in operations if len(op.results) == 1 and _strides(op.function)}
     free = {*made, *given} - spared
-    overwritten, told = {}, {op.results[0] for op in fixed}
+    overwritten = {}
     for index, op in enumerate(operations):
-        if len(op.results) != 1 or not _strides(op.function) or op.function is _aten.mm.default or op in fixed:
+        result = op.results[0]
+        if result not in made or result in fixed or op.function is _aten.mm.default:
             continue
         read = op.args[:1] if op.function is _aten.addmm.default else inputs(op)
         for name in read:
-            if name in free and last_read[name] == index and kinds[name] == kinds[op.results[0]]:
+            if name in free and last_read[name] == index and kinds[name] == kinds[result]:
                 if name in made:
-                    overwritten[op.results[0]] = name
+                    overwritten[result] = name
                 else:
-                    found.setdefault(op.results[0], name)
+                    found.setdefault(result, name)
                 break
     for result, name in reversed(overwritten.items()):
         if result not in found:
             found[result] = name
-        elif name not in found and name not in told:
+        elif name not in found and name not in fixed:
             found[name] = found[result]
     return found
 

@@ -69,8 +69,11 @@ class Source:
                 self._wide.add(matrix)
         return others
 
-    def is_wide(self, op: Operation) -> bool:
-        """Whether it is a product with a wide matrix that does not change, which is never written to a given place."""
+    def wide_results(self, operations: list[Operation]) -> list[str]:
+        """Results of products with wide matrices that do not change, which cannot write to a given place."""
+        return [op.results[0] for op in operations if self._is_wide(op)]
+
+    def _is_wide(self, op: Operation) -> bool:
         return op.function in _PRODUCTS and not op.kwargs and op.args[-1] in self._wide
 
     def plain(self, depth: int, operations: list[Operation]) -> None:
@@ -93,7 +96,7 @@ class Source:
                 left.pop(op.results[0], None)
                 continue
             place = left.pop(op.results[0], None) if len(op.results) == 1 else None
-            if self.is_wide(op):
+            if self._is_wide(op):
                 self._write_wide(depth, op, place)
                 continue
             function, keyword = _writing(op.function) if place is not None else (None, "")
