@@ -117,6 +117,10 @@ class MissingPlugin(CheckpointError):
     """The run was made with a plugin that is not installed."""
 
 
+BLAMED = "seqgen: "
+"""Begins the note on an exception that says which part of a plugin is at fault."""
+
+
 class PluginError(SeqgenError):
     """A broken plugin was used."""
 

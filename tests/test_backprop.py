@@ -10,7 +10,7 @@ from torch import nn
 
 from conftest import registered
 from seqgen.batches import Batch
-from seqgen.cells import Dropout, Recurrent, StepCell, use_engine
+from seqgen.cells import Dropout, Recurrent, StepCell, given, use_engine
 from seqgen.cells.scan import recorded
 from seqgen.evaluation import total_nats
 from seqgen.model import RecurrentModel
@@ -108,6 +108,11 @@ def test_every_projection(how, layers):
     for layer in model.stack.layers:
         assert recorded(layer).problem == ""
     assert bool(recorded(model.stack.layers[0], "project").problem) is (how == "without a derivative")
+
+
+def test_pieces_under_autograd_where_torch_does_not_lend_its_engine(monkeypatch):
+    monkeypatch.setattr(given, "_ENGINE", None)
+    assert_same(model_of(next(name for name in CELLS if name.endswith(":lstm")), layers=2))
 
 
 @pytest.mark.parametrize("engine", ["fused", "scan"])

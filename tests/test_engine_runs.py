@@ -11,6 +11,7 @@ import seqgen
 from conftest import registered
 from over_time import assert_agree, results
 from seqgen import Interrupted
+from seqgen.api.engine import _compare_threads
 from seqgen.cells import StepCell
 from test_training import Stopper, digests
 
@@ -178,3 +179,14 @@ def test_where_bfloat16_works_step_by_step_it_works_recorded(entry):
         assert other.dtype == tensor.dtype, name
         assert (other - tensor).abs().max() <= 0.05 * tensor.abs().max(), name
     assert_agree(results(cell, "scan", x), results(cell, "eager", x))
+
+
+def test_threads_that_wait_for_one_another_are_told(monkeypatch):
+    """Only told: a choice by the clock would make a run depend on what else the machine does."""
+    said: list[str] = []
+    for alone_s, expected in ((0.1, 1), (0.17, 0), (0.3, 0)):
+        said.clear()
+        times_s = iter((0.2, alone_s))
+        _compare_threads(2, lambda times_s=times_s: next(times_s), said.append)
+        assert len(said) == expected
+        assert all("one thread is 2.0 times as fast as 2" in line and "-o threads=1" in line for line in said)

@@ -316,3 +316,48 @@ def test_a_part_that_fails_while_it_is_used_is_exit_5(part, cli, words, in_tmp):
     last = result.err.splitlines()[-1]
     assert result.code == 5 and "badpart (badpart.py " in last and "ZeroDivisionError" in last, result.err
     assert "Traceback" not in result.err
+
+
+CELL = """
+import seqgen, torch
+from torch import nn
+
+class Bad(seqgen.StepCell):
+    def __init__(self, input_size, hidden_size):
+        super().__init__(input_size, hidden_size)
+        self.input = nn.Linear(input_size, hidden_size)
+        self.recurrent = seqgen.Recurrent(hidden_size, hidden_size)
+    def initial_state(self, batch_size):
+        return self.zeros(batch_size)
+    def project(self, x_BTI):
+        return self.input(x_BTI)
+    def step(self, p_BP, h_BH):
+        h_BH = torch.tanh(p_BP + self.recurrent(h_BH))
+        return h_BH, h_BH
+
+@seqgen.hookimpl
+def register_cells(register):
+    register(seqgen.CellSpec(name="bad", summary="s", source="none", load=Bad))
+"""
+MISTAKES = {
+    "none": (("Bad", "Bad"), ""),
+    "a step that is misspelt": (("def step(", "def stepp("), "Bad has no method step"),
+    "no initial state": (("def initial_state", "def initial"), "Bad has no method initial_state"),
+    "an output of another width": (("return h_BH, h_BH", "return h_BH[:, :3], h_BH"), "shapes cannot be multiplied"),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_cell_that_fails_on_its_first_batch_is_named(mistake, cli, words, in_tmp):
+    """Wherever in core it comes up; the right cell trains."""
+    change, expected = MISTAKES[mistake]
+    (in_tmp / "badcell.py").write_text(CELL.replace(*change))
+    result = cli("train", "--corpus", words, "--cell", "bad", "--steps", 2, "--hidden", 4, "--plugin", "badcell.py")
+    del sys.modules["badcell"]
+    if mistake == "none":
+        assert result.code == 0, result.err
+        return
+    assert result.code == 5, result.err
+    assert result.err.count("\n") == 1 and expected in result.err
+    assert "cell bad of badcell fails on its first batch" in result.err or "plugin badcell" in result.err, result.err
+    assert "report" not in result.err

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 _SMALL = 150_000  # parameters below which products are too short to be shared out among threads
 _TINY = 300_000  # parameters below which a GPU waits for Python longer than a CPU computes
 _WORTH_COMPILING_S = 600.0  # of training left, so that compiling, up to a minute, is at most a tenth of it
+_QUICK_S = 0.3  # for a step, up to which one more trial is not felt
+_MUCH_FASTER = 0.8  # share of the time of several threads below which one is worth mentioning
 _FASTER = 0.95  # share of the time of uncompiled steps that compiled ones must stay below to be used
 
 Say = Callable[[str], None]
@@ -74,6 +76,8 @@ def decide_engine(model: Any, data: Data, train: TrainSettings, n_parameters: in
         use_engine(model, name)
         precision = _choose_precision(model, batch, data, train, say)
         step_s = _step_s(model, batch, data, precision)
+        if threads > 1 and train.threads is None and device == "cpu" and step_s < _QUICK_S:
+            _compare_threads(threads, lambda: _step_s(model, batch, data, precision, rounds=3), say)
         if name == "compiled" and not _compile(model, say):
             name = "scan"
         if train.engine == "auto" and _left_s(train, len(data.encoded["train"]), step_s) > _WORTH_COMPILING_S:
@@ -99,6 +103,18 @@ def ready_engine(model: Any, data: Data, settings: EngineSettings, train: TrainS
             _step_s(model, _trial_batch(data, train).to(model_device(model)), data, settings.precision)
             if not _compile(model, say):
                 say("the run began with compiled steps: its result may differ in the last bits")
+
+
+def _compare_threads(threads: int, time_step_s: Callable[[], float], say: Say) -> None:
+    """Tell if one thread does better now: several wait for one another, and longest where others compute too."""
+    shared_s = time_step_s()
+    with computing(1):
+        alone_s = time_step_s()
+    if alone_s < _MUCH_FASTER * shared_s:
+        say(
+            f"one thread is {shared_s / alone_s:.1f} times as fast as {threads} right now, as when other programs "
+            "compute: -o threads=1"
+        )
 
 
 def _left_s(train: TrainSettings, n_records: int, step_s: float) -> float:

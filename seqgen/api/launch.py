@@ -12,7 +12,7 @@ from seqgen.api.describe import describe, environment, with_width
 from seqgen.api.engine import choose_device, decide_engine, ready_engine
 from seqgen.api.go import Listener, go
 from seqgen.api.parts import build_model, changed_plugins, corpus_of, read_vocabulary
-from seqgen.api.prepare import check_unchanged, count_known, encode_with, learn, splitter_of, try_out
+from seqgen.api.prepare import check_unchanged, count_known, encode_with, learn, splitter_of, try_out, trying
 from seqgen.api.recipe import Recipe, Request, resolve
 from seqgen.api.run import RUNS, Run
 from seqgen.api.setup import SomePlugins, choose_plugins, ignore, open_corpus
@@ -142,8 +142,9 @@ def _train(
     n_parameters = count_parameters(model)
     if not n_parameters and not hasattr(model, "learn"):
         raise PluginError(f"{recipe.model.what} of {recipe.model.package} has no parameter to train")
-    try_out(model, data, recipe.model)
-    engine = decide_engine(model, data, recipe.train, n_parameters, warn)
+    with trying(recipe.cell or recipe.model):
+        try_out(model, data, recipe.model)
+        engine = decide_engine(model, data, recipe.train, n_parameters, warn)
     settings = settings.model_copy(update={"n_parameters": n_parameters, "engine": engine})
     tokenizer = {
         "name": recipe.tokenizer.qualified,

@@ -32,7 +32,7 @@ def part_entry(plugins: Plugins, kind: str, name: str, settings: RunSettings) ->
     if package in plugins.plugins:
         state = f"which is loaded but not used: {plugins.plugins[package].problem or 'it no longer offers it'}"
     elif known.get("sha256"):
-        state = f"which is not loaded; give its file: --plugin {distribution}"
+        state = f"which is not loaded; give its file: --plugin {distribution}, in Python plugins=[...]"
     elif package in {candidate.package for candidate in entry_point_candidates()}:
         state = "which is installed but was told not to load (--no-plugins)"
     else:

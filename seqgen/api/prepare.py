@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from seqgen.api.setup import computing
 from seqgen.checkpoint import RunSettings
 from seqgen.corpus import Corpus, Splitter, Survey, survey
-from seqgen.errors import CorpusError, PluginError
+from seqgen.errors import BLAMED, CorpusError, PluginError, SeqgenError
 from seqgen.registry import Entry
 
 if TYPE_CHECKING:
@@ -79,6 +80,17 @@ def count_known(corpus: Corpus) -> int:
     held_out = Counter(record.text for record in corpus if record.split != "train")
     known = {record.text for record in corpus if record.split == "train" and record.text in held_out}
     return sum(held_out[text] for text in known)
+
+
+@contextlib.contextmanager
+def trying(entry: Entry) -> Iterator[None]:
+    """Within it a part meets its first batch: what fails is its fault, and marked so, wherever it comes up."""
+    try:
+        yield
+    except Exception as error:
+        if not isinstance(error, SeqgenError | MemoryError):
+            error.add_note(f"{BLAMED}{entry.what} of {entry.package} fails on its first batch")
+        raise
 
 
 def try_out(model: Any, data: Data, entry: Entry) -> None:

@@ -34,7 +34,7 @@ class Cell(nn.Module):
 
     def initial_state(self, batch_size: int) -> State:
         """The state before the first step: a nested tuple, list or dict of tensors, every leaf (B, ...)."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} has no method initial_state")
 
     def forward(self, x_BTI: Tensor, state: State) -> tuple[Tensor, State]:
         """Run over time.
@@ -46,7 +46,7 @@ class Cell(nn.Module):
         Returns:
             The outputs (B, T, H) and the state after the last step.
         """
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} has no method forward")
 
     def zeros(self, batch_size: int) -> Tensor:
         """Zeros (B, H) of this module's type and device, for ``initial_state``."""

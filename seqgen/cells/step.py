@@ -73,7 +73,7 @@ class StepCell(Cell):
         Returns:
             (B, T, P), for any P.
         """
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} has no method project")
 
     def step(self, p_BP: Tensor, state: State) -> tuple[Tensor, State]:
         """The equations of one step.
@@ -85,7 +85,7 @@ class StepCell(Cell):
         Returns:
             The output (B, H) and the state after this step.
         """
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} has no method step")
 
     def noise(self, p_BTP: Tensor) -> Tensor:
         """Append to the projection what is random in the steps, drawn for all of them at once; by default nothing.
@@ -96,7 +96,7 @@ class StepCell(Cell):
 
     def fused(self, x_BTI: Tensor, state: State) -> tuple[Tensor, State]:
         """What ``forward`` gives, by a kernel for whole sequences (T > 1); used where ``fuses`` says so."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} has no method fused")
 
     def fuses(self) -> bool:
         """Whether ``fused`` covers this cell as it is set: by default, whether there is one."""
@@ -104,7 +104,7 @@ class StepCell(Cell):
 
     def parallel(self, p_BTP: Tensor, state: State) -> tuple[Tensor, State]:
         """What the steps give, from the projection of a whole sequence (T > 1) in one go: see ``linear_scan``."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} has no method parallel")
 
     def scan(self, p_BTP: Tensor, state: State) -> tuple[Tensor, State]:
         """Run over time from the projection.

@@ -94,9 +94,9 @@ def show_one(
     if kind == "train" and name is None:
         _show_train(as_json)
         return
+    single, plugins, implied = _kind(kind), session.plugins, dict[str, Any]()
     if name is None:
         raise UsageError(f"say which: seqgen show {kind} NAME (seqgen list {kind} has the names)")
-    single, plugins, implied = _kind(kind), session.plugins, dict[str, Any]()
     if single == "corpus":
         found, implied = sort_out_corpus(name, plugins)
     else:

@@ -19,7 +19,7 @@ from typer.main import get_command
 from seqgen import __version__
 from seqgen.cli import checkpoint, evaluate, look, sample, train
 from seqgen.cli.common import ReaderGone, everywhere, session, warn
-from seqgen.errors import DiskError, Interrupted, PluginError, SeqgenError, UsageError
+from seqgen.errors import BLAMED, DiskError, Interrupted, PluginError, SeqgenError, UsageError
 from seqgen.plugins import Plugins, entry_point_candidates, file_candidate
 from seqgen.registry import one_line
 from seqgen.signals import answering
@@ -68,6 +68,9 @@ def _verdict(error: Exception) -> tuple[str, int]:
     text = f"{type(error).__name__}: {one_line(error)}"
     if guilty := session.plugins.guilty(error):
         return f"plugin {guilty} failed: {text} (--debug shows where)", PluginError.exit_code
+    for note in getattr(error, "__notes__", ()):
+        if note.startswith(BLAMED):
+            return f"{note.removeprefix(BLAMED)}: {text} (seqgen.testing has a check for it)", PluginError.exit_code
     if isinstance(error, OSError):
         return f"cannot write the result: {error.strerror or one_line(error)}", DiskError.exit_code
     return f"unexpected {text} (--debug shows where; please report it)", SeqgenError.exit_code
