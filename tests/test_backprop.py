@@ -110,6 +110,17 @@ def test_every_projection(how, layers):
     assert bool(recorded(model.stack.layers[0], "project").problem) is (how == "without a derivative")
 
 
+class Noisy(Projecting):
+    """Its noise has a derivative that needs what it gave."""
+
+    def noise(self, p_BTP):
+        return torch.tanh(p_BTP * self.vector)
+
+
+def test_noise_whose_derivative_needs_its_result():
+    assert_same(model_of(Noisy, hidden=8, embedding=8, layers=2))
+
+
 def test_pieces_under_autograd_where_torch_does_not_lend_its_engine(monkeypatch):
     monkeypatch.setattr(given, "_ENGINE", None)
     assert_same(model_of(next(name for name in CELLS if name.endswith(":lstm")), layers=2))

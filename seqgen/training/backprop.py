@@ -149,14 +149,15 @@ def _layer(cell: Cell, x_TBI: Tensor, state: State, projected: bool, tape: list[
         return _graph(lambda p: scan(p.transpose(0, 1), state)[0].transpose(0, 1), x_TBI, tape)
     if not projected:
         x_TBI = _graph(cell.project, x_TBI, tape)
+    fresh = projected  # looked up just now, and nobody else's
     if type(cell).noise is not StepCell.noise:
-        noise = cell.noise
+        noise, fresh = cell.noise, False
         x_TBI = _graph(lambda p: noise(p.transpose(0, 1)).transpose(0, 1), x_TBI, tape)
     step = cell.step
     found = recorded(cell).find(cell, step, x_TBI, state, compiled=cell.engine == "compiled")
     if found is None:
         return _graph(lambda p: step_by_step(step, p, state)[0], x_TBI, tape)
-    return _over_time(*found, x_TBI, list_leaves(state), tape, own=projected)  # then it was looked up just now
+    return _over_time(*found, x_TBI, list_leaves(state), tape, own=fresh)
 
 
 def _is_plain(cell: StepCell) -> bool:
