@@ -99,8 +99,13 @@ def test_a_step_that_cannot_be_recorded_trains_and_says_why(words, in_tmp):
         "@seqgen.hookimpl\n"
         "def register_cells(register): register(seqgen.CellSpec(name='branching', summary='s', load=Branching))\n"
     )
-    run = seqgen.train(words, **SMALL, cell="branching", steps=20, lr=0.01, plugins=["branching.py"], out="r")
-    assert "cannot be recorded: aten._local_scalar_dense" in engine_of(run)["how"]
+    said: list[str] = []
+    run = seqgen.train(
+        words, **SMALL, cell="branching", steps=20, lr=0.01, plugins=["branching.py"], out="r", warn=said.append
+    )
+    reason = "it looks at the values of a tensor (aten._local_scalar_dense.default)"
+    assert f"cannot be recorded: {reason}" in engine_of(run)["how"]
+    assert said == [f"its steps run one by one under autograd, since they cannot be recorded: Branching: {reason}"]
     assert len(run.sample(3)) == 3
 
 

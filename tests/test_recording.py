@@ -140,8 +140,10 @@ def counted_by_python(cell, p, q, h):
 NOT_RECORDED = {
     "random numbers": (one(lambda c, p, q, h: torch.tanh(p + c.recurrent(h)) * torch.rand_like(p)), "random"),
     "dropout": (one(lambda c, p, q, h: functional.dropout(p + c.recurrent(h), 0.5)), "random"),
-    "a branch": (one(branching), "not a tensor"),
-    "a number read back": (one(lambda c, p, q, h: torch.tanh(p + h[0, 0].item() * c.recurrent(h))), "not a tensor"),
+    "a branch": (one(branching), "looks at the values of a tensor"),
+    "a number read back": (
+        one(lambda c, p, q, h: torch.tanh(p + h[0, 0].item() * c.recurrent(h))), "looks at the values of a tensor"
+    ),
     "a number read behind torch's back": (
         one(lambda c, p, q, h: torch.tanh(p + np.abs(h.detach().numpy()).sum().item() * c.recurrent(h))),
         "other numbers",

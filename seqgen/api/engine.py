@@ -66,7 +66,7 @@ def decide_engine(model: Any, data: Data, train: TrainSettings, n_parameters: in
     Raises:
         UsageError: the wanted device is not there.
     """
-    from seqgen.cells import describe_engine, use_engine
+    from seqgen.cells import describe_engine, slow_steps, use_engine
 
     device, threads = choose_device(train.device, n_parameters), choose_threads(n_parameters, train.threads)
     model.to(device)
@@ -89,6 +89,8 @@ def decide_engine(model: Any, data: Data, train: TrainSettings, n_parameters: in
                     say("compiled steps are not faster here: going on uncompiled")
                     name = "scan"
         use_engine(model, name)
+        for problem in slow_steps(model):
+            say(f"its steps run one by one under autograd, since they cannot be recorded: {problem}")
     return EngineSettings(name=name, how=describe_engine(model), device=device, threads=threads, precision=precision)
 
 

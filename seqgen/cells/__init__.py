@@ -2,7 +2,15 @@
 
 from seqgen.cells.cell import Cell, map_state, select_rows
 from seqgen.cells.dropout import Dropout
-from seqgen.cells.engine import can_compile, choose_padding, compile_steps, describe_engine, is_compiled, use_engine
+from seqgen.cells.engine import (
+    can_compile,
+    choose_padding,
+    compile_steps,
+    describe_engine,
+    is_compiled,
+    slow_steps,
+    use_engine,
+)
 from seqgen.cells.linear import linear_scan
 from seqgen.cells.packed import can_pack, linear, pack
 from seqgen.cells.stack import Stack
@@ -30,5 +38,6 @@ __all__ = [
     "map_state",
     "pack",
     "select_rows",
+    "slow_steps",
     "use_engine",
 ]

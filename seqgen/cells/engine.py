@@ -67,6 +67,12 @@ def describe_engine(module: nn.Module) -> str:
     return "; ".join(said)
 
 
+def slow_steps(module: nn.Module) -> list[str]:
+    """Why steps that were to be recorded could not be, a line for each kind of cell; after it has learned a batch."""
+    cells = [cell for cell in step_cells(module) if cell.engine != "eager" and recorded(cell).problem]
+    return list(dict.fromkeys(f"{_title(cell)}: {recorded(cell).problem}" for cell in cells))
+
+
 def _title(cell: nn.Module) -> str:
     wrapped = f" of {_title(cell.cell)}" if isinstance(cell, StepWrapper) else ""
     return f"{type(cell).__name__}{wrapped}"

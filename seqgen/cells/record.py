@@ -111,7 +111,7 @@ class _Recorder(TorchDispatchMode):
             func = self._without_effect(func, args[0])
         outputs = result if isinstance(result, list | tuple) else (result,)
         if not all(output is None or isinstance(output, Tensor) for output in outputs):
-            raise CannotRecord(f"{func} gives what is not a tensor")
+            raise CannotRecord(f"it looks at the values of a tensor ({func})")
         fresh = [output is not None and _identity(output) not in self.names for output in outputs]
         names = tuple("_" if output is None else self.name(output) for output in outputs)
         if any(fresh):  # else it is a tensor that has a name already, as detach gives
