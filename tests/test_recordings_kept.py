@@ -16,7 +16,8 @@ import torch
 from torch import nn
 
 import seqgen
-from over_time import B, Plain, batch, build, check, many, one, results
+from over_time import B, H, I, Plain, batch, build, check, many, one, results
+from seqgen.cells import loops
 from seqgen.cells.scan import recorded
 from seqgen.model import RecurrentModel
 
@@ -244,3 +245,20 @@ def test_a_model_that_is_deleted_is_gone_with_its_recordings(plugins, name):
     gc.collect()
     assert cell() is None and recordings() is None
     assert live_tensors() == before
+
+
+def test_a_loop_that_spoils_what_it_keeps_is_not_used(monkeypatch):
+    """The form that may write over the projection is compared too."""
+    sound = loops.reuse
+
+    def careless(operations, places, lasting, recording, *, given=(), **options):
+        return sound(operations, places, set(lasting) - set(given), recording, given=given, **options)
+
+    cell = build(many(lambda c, p, h: (torch.tanh(p * torch.sigmoid(p + c.recurrent(h))),) * 2, Plain.initial_state))
+    cell.input = nn.Linear(I, H).double()
+    check(cell, batch())
+    assert recorded(cell).problem == ""
+    monkeypatch.setattr(loops, "reuse", careless)
+    again = copy.deepcopy(cell)
+    check(again, batch())
+    assert "where it writes over its input" in recorded(again).problem

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _SMALL = 150_000  # parameters below which products are too short to be shared out among threads
 _TINY = 300_000  # parameters below which a GPU waits for Python longer than a CPU computes
 _WORTH_COMPILING_S = 600.0  # of training left, so that compiling, up to a minute, is at most a tenth of it
-_QUICK_S = 0.3  # for a step, up to which one more trial is not felt
+_QUICK_S = 0.15  # for the first step, up to which a few more are not felt
 _MUCH_FASTER = 0.8  # share of the time of several threads below which one is worth mentioning
 _FASTER = 0.95  # share of the time of uncompiled steps that compiled ones must stay below to be used
 
@@ -77,7 +77,7 @@ def decide_engine(model: Any, data: Data, train: TrainSettings, n_parameters: in
         precision = _choose_precision(model, batch, data, train, say)
         step_s = _step_s(model, batch, data, precision)
         if threads > 1 and train.threads is None and device == "cpu" and step_s < _QUICK_S:
-            _compare_threads(threads, lambda: _step_s(model, batch, data, precision, rounds=3), say)
+            _compare_threads(threads, lambda: _step_s(model, batch, data, precision, rounds=2), say)
         if name == "compiled" and not _compile(model, say):
             name = "scan"
         if train.engine == "auto" and _left_s(train, len(data.encoded["train"]), step_s) > _WORTH_COMPILING_S:

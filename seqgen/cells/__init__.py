@@ -12,7 +12,7 @@ from seqgen.cells.engine import (
     use_engine,
 )
 from seqgen.cells.linear import linear_scan
-from seqgen.cells.packed import can_pack, linear, pack
+from seqgen.cells.packed import can_pack, pack, packed_linear
 from seqgen.cells.stack import Stack
 from seqgen.cells.step import Engine, Recurrent, StepCell
 from seqgen.cells.wrappers import Around, RecurrentDropout, Zoneout
@@ -33,10 +33,10 @@ __all__ = [
     "compile_steps",
     "describe_engine",
     "is_compiled",
-    "linear",
     "linear_scan",
     "map_state",
     "pack",
+    "packed_linear",
     "select_rows",
     "slow_steps",
     "use_engine",

@@ -53,6 +53,17 @@ class Loops:
         ends, kept = self._forward[own](p_TBP.unbind(0), y_TBH.unbind(0), *states, *recording.constants.values())
         return y_TBH, ends, (kept, before_TBH)
 
+    def same_over_its_input(self, p_TBP: Tensor, states: Sequence[Tensor]) -> bool:
+        """Whether ``forward`` gives and keeps the same, to the bit, when it may write over the projection."""
+        with torch.no_grad():
+            (y, ends, kept), (own_y, own_ends, own_kept) = (
+                self.forward(p_TBP.clone(), states, own=own) for own in (False, True)
+            )
+        pairs = [(y, own_y), *zip(ends, own_ends, strict=True)]
+        for values, own_values in zip(kept[0], own_kept[0], strict=True):
+            pairs += zip(values, own_values, strict=True)
+        return all(torch.equal(one, other) for one, other in pairs)
+
     def backward(
         self, dy_TBH: Tensor, d_ends: Sequence[Tensor], kept: Kept
     ) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:

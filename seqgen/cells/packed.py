@@ -29,8 +29,8 @@ def multiplier(weight_IO: Tensor, n_rows: int, times: int) -> Callable[[Tensor],
     """
     if times < _OFTEN or not can_pack(weight_IO):
         return lambda x_BI: torch.mm(x_BI, weight_IO)
-    packed, linear = pack(weight_IO.t(), n_rows), _linear()
-    return lambda x_BI: linear(x_BI, packed, None, "none", [], "")
+    packed, product = pack(weight_IO.t(), n_rows), _product()
+    return lambda x_BI: product(x_BI, packed, None, "none", [], "")
 
 
 def can_pack(weight: Tensor) -> bool:
@@ -40,16 +40,16 @@ def can_pack(weight: Tensor) -> bool:
 
 
 def pack(weight_OI: Tensor, n_rows: int) -> Tensor:
-    """The matrix laid out for about so many rows; for ``linear`` only."""
+    """The matrix laid out for about so many rows; for ``packed_linear`` only."""
     return torch.ops.mkldnn._reorder_linear_weight(weight_OI.detach().contiguous(), n_rows)  # type: ignore[no-any-return]
 
 
-def linear(x_BI: Tensor, packed: Tensor, bias_O: Tensor | None) -> Tensor:
+def packed_linear(x_BI: Tensor, packed: Tensor, bias_O: Tensor | None) -> Tensor:
     """``x W' + b`` (B, O), of rows that may have further dimensions; without a gradient."""
-    return _linear()(x_BI, packed, bias_O, "none", [], "")  # type: ignore[no-any-return]
+    return _product()(x_BI, packed, bias_O, "none", [], "")  # type: ignore[no-any-return]
 
 
-def _linear() -> Any:
+def _product() -> Any:
     """The product itself, by the call that costs Python least."""
     overload = torch.ops.mkldnn._linear_pointwise.default
     return getattr(overload, "_op", overload)
@@ -60,6 +60,6 @@ def _works() -> bool:
     """Whether torch has the layout here, and under these names: they are not promised."""
     try:
         x_BI, weight_OI = torch.ones(2, 3), torch.ones(4, 3)
-        return torch.equal(linear(x_BI, pack(weight_OI, 2), None), x_BI @ weight_OI.t())
+        return torch.equal(packed_linear(x_BI, pack(weight_OI, 2), None), x_BI @ weight_OI.t())
     except (AttributeError, RuntimeError, NotImplementedError, TypeError):
         return False

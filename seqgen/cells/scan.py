@@ -236,3 +236,5 @@ def _check(plan: Plan, runner: Runner, step: Step, p_TBP: Tensor, state: State) 
         limit = torch.finfo(expected.dtype).eps ** 0.5 * expected.abs().max()
         if not (expected - found).abs().max() <= limit:
             raise CannotRecord("its recording gives other numbers")
+    if isinstance(runner, Loops) and not runner.same_over_its_input(p_TBP, list_leaves(state)):
+        raise CannotRecord("its recording gives other numbers where it writes over its input")

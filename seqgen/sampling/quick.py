@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-from seqgen.cells import can_pack, linear, pack
+from seqgen.cells import can_pack, pack, packed_linear
 
 _TANH = (torch.tanh, Tensor.tanh)
 _ROWS = 512  # for which wide matrices are laid out
@@ -42,5 +42,5 @@ class Quick(TorchFunctionMode):
             x_BI, weight_OI, bias_O = args
             if id(weight_OI) not in self._packed:  # the weight is kept, so that no other gets its id
                 self._packed[id(weight_OI)] = weight_OI, pack(weight_OI, _ROWS)
-            return linear(x_BI, self._packed[id(weight_OI)][1], bias_O)
+            return packed_linear(x_BI, self._packed[id(weight_OI)][1], bias_O)
         return func(*args, **(kwargs or {}))
