@@ -46,7 +46,7 @@ def notebook_step(texts: Sequence[str], batch_size: int = 32, hidden: int = 64) 
     token_to_id = {token: index for index, token in enumerate(tokens)}
     max_length = max(map(len, lines))
     torch.manual_seed(0)
-    model, draw = NotebookModel(len(tokens), hidden), random.Random(0)  # noqa: S311
+    model, draw = NotebookModel(len(tokens), hidden), random.Random(0)
     optimizer = torch.optim.Adam(model.parameters())
 
     def to_matrix(rows: Sequence[str]) -> Tensor:

@@ -37,7 +37,7 @@ def molecules(n: int = 10_000) -> Corpus:
     The lengths are drawn from a normal distribution around 36 with a deviation of 6, clipped to 15 .. 57; the 30
     symbols evenly. (The corpus ``smiles`` is of other lengths: mean 32, deviation 17, at most 120.)
     """
-    draw = random.Random(0)  # noqa: S311
+    draw = random.Random(0)
     symbols = "".join(map(chr, range(ord("A"), ord("A") + 30)))
     lengths = [min(57, max(15, round(draw.gauss(36, 6)))) for _ in range(n)]
     return Corpus("molecules", [Record("".join(draw.choices(symbols, k=length))) for length in lengths])

@@ -99,7 +99,7 @@ def interleave(variants: Mapping[str, Work], rounds: int, *, warm_up: bool = Tru
         rounds: how often.
         warm_up: whether each is done once before, untimed.
     """
-    measured, shuffled = Rounds({name: [] for name in variants}, {name: [] for name in variants}), random.Random(0)  # noqa: S311
+    measured, shuffled = Rounds({name: [] for name in variants}, {name: [] for name in variants}), random.Random(0)
     if warm_up:
         for work in variants.values():
             work()

@@ -15,11 +15,11 @@ _HOME = {
     "seqgen.hookspecs": ("PLUGIN_API", "hookimpl"),
     "seqgen.specs": (
         "CorpusSpec", "TokenizerSpec", "CellSpec", "ModelSpec", "DomainSpec", "ValidatorSpec", "MetricSpec",
-        "RendererSpec", "ProcessorSpec",
+        "RendererSpec", "ProcessorSpec", "AugmentationSpec",
     ),
-    "seqgen.corpus": ("Record", "read_lines", "TextFile"),
+    "seqgen.corpus": ("Record", "read_lines", "TextFile", "PackageFiles"),
     "seqgen.protocols": (
-        "Verdict", "State", "Tokenizer", "Model", "Validator", "Metric", "Renderer", "Processor",
+        "Verdict", "State", "Tokenizer", "Model", "Validator", "Metric", "Renderer", "Processor", "Augmentation",
     ),
     "seqgen.cells": ("Cell", "StepCell", "Recurrent", "Stack", "linear_scan"),
     "seqgen.config": ("Options",),
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from seqgen.cells import StepCell as StepCell
     from seqgen.cells import linear_scan as linear_scan
     from seqgen.config import Options as Options
+    from seqgen.corpus import PackageFiles as PackageFiles
     from seqgen.corpus import Record as Record
     from seqgen.corpus import TextFile as TextFile
     from seqgen.corpus import read_lines as read_lines
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from seqgen.evaluation import Score as Score
     from seqgen.hookspecs import PLUGIN_API as PLUGIN_API
     from seqgen.hookspecs import hookimpl as hookimpl
+    from seqgen.protocols import Augmentation as Augmentation
     from seqgen.protocols import Metric as Metric
     from seqgen.protocols import Model as Model
     from seqgen.protocols import Processor as Processor
@@ -63,6 +65,7 @@ if TYPE_CHECKING:
     from seqgen.protocols import Validator as Validator
     from seqgen.protocols import Verdict as Verdict
     from seqgen.sampling import Sample as Sample
+    from seqgen.specs import AugmentationSpec as AugmentationSpec
     from seqgen.specs import CellSpec as CellSpec
     from seqgen.specs import CorpusSpec as CorpusSpec
     from seqgen.specs import DomainSpec as DomainSpec

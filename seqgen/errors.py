@@ -83,14 +83,20 @@ class MissingExtra(UsageError):
     """An optional dependency is not installed.
 
     Args:
-        extra: the extra of the distribution that brings it.
+        extra: the extra of the distribution that brings it; "" if none can.
         what: what needs it.
+        how: how to get it, where no extra brings it.
     """
 
-    def __init__(self, extra: str, what: str) -> None:
+    def __init__(self, extra: str, what: str, how: str = "") -> None:
         """Build the line with the pip command to type."""
         self.extra = extra
-        super().__init__(f"{what} needs the extra {extra!r}: pip install 'seqgen-lm[{extra}]'")
+        way = (
+            f"needs what is not installed: {how}"
+            if how
+            else f"needs the extra {extra!r}: pip install 'seqgen-lm[{extra}]'"
+        )
+        super().__init__(f"{what} {way}")
 
 
 class NoSuchRun(UsageError):

