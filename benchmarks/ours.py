@@ -137,7 +137,7 @@ def endless_batches(encoded: Encoded, batch_size: int, engine: str = "fused") ->
     """The batches of a run, epoch after epoch, made when they are asked for."""
     epoch = 0
     while True:
-        order = epoch_batches(encoded.lengths_N, batch_size, 0, epoch)
+        order = list(epoch_batches(encoded.lengths_N, batch_size, 0, epoch))
         for start in range(0, len(order), _AHEAD):
             yield from encoded.take_many(order[start : start + _AHEAD], partial(choose_padding, engine))
         epoch += 1

@@ -9,7 +9,7 @@ import pytest
 import seqgen
 from conftest import plugins_with
 from seqgen.api.recipe import Request, resolve
-from seqgen.errors import BadOption, MissingPlugin, PluginError, UnknownName, UsageError
+from seqgen.errors import BadOption, CorpusError, MissingPlugin, PluginError, UnknownName, UsageError
 from seqgen.plugins import Candidate, Plugins, entry_point_candidates
 
 
@@ -246,7 +246,7 @@ def test_parts_that_do_not_fit_are_refused(fakes, tmp_path):
     ]:
         with pytest.raises(kind, match=message):
             resolve(request, fakes)
-    for corpus, kind, message in [("once", PluginError, "restartable"), ("book", UsageError, "layout stream")]:
+    for corpus, kind, message in [("once", PluginError, "restartable"), ("book", CorpusError, "no records")]:
         with pytest.raises(kind, match=message):
             seqgen.train(corpus, steps=1, plugins=fakes, out=tmp_path / corpus)
     with pytest.raises(PluginError, match=r"not a seqgen\.Cell"):

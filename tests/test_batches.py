@@ -6,8 +6,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqgen import batches
 from seqgen.batches import count_batches, derive_seed, encode, epoch_batches, evaluation_batches
+from seqgen.batches import encoded as encoded_module
 from seqgen.corpus import Record, Splitter
 from seqgen.tokenizers import BOS, EOS, PAD, CharTokenizer, Vocabulary
 
@@ -38,7 +38,7 @@ def test_batches_made_together_are_those_made_one_by_one(texts, size, most):
     cuts = [np.arange(len(texts))[::-1][start : start + size] for start in range(0, len(texts), size)]
     for pad in (None, lambda steps: -(-steps // 8) * 8):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(batches, "_MOST_TOGETHER", most)
+            patch.setattr(encoded_module, "_MOST_TOGETHER", most)
             together = part.take_many(cuts, pad)
         for one, other in zip((part.take(rows_B, pad) for rows_B in cuts), together, strict=True):
             assert torch.equal(one.ids_BT, other.ids_BT) and torch.equal(one.targets_BT, other.targets_BT)
@@ -50,7 +50,7 @@ def test_batches_made_together_are_those_made_one_by_one(texts, size, most):
 @given(st.integers(1, 700), st.integers(1, 40), st.integers(0, 9), st.integers(0, 3))
 def test_an_epoch_sees_every_record_once(n, batch_size, seed, epoch):
     lengths = np.arange(n) % 17
-    cuts = epoch_batches(lengths, batch_size, seed, epoch)
+    cuts = list(epoch_batches(lengths, batch_size, seed, epoch))
     assert len(cuts) == count_batches(n, batch_size)
     assert sorted(np.concatenate(cuts).tolist()) == list(range(n))
     again = epoch_batches(lengths, batch_size, seed, epoch)
@@ -59,15 +59,15 @@ def test_an_epoch_sees_every_record_once(n, batch_size, seed, epoch):
 
 def test_order_depends_on_seed_and_epoch_and_lengths_are_alike():
     lengths = np.random.default_rng(0).integers(1, 40, 5000)
-    first = epoch_batches(lengths, 32, 0, 0)
-    assert not np.array_equal(first[0], epoch_batches(lengths, 32, 0, 1)[0])
-    assert not np.array_equal(first[0], epoch_batches(lengths, 32, 1, 0)[0])
+    first = list(epoch_batches(lengths, 32, 0, 0))
+    assert not np.array_equal(first[0], next(epoch_batches(lengths, 32, 0, 1)))
+    assert not np.array_equal(first[0], next(epoch_batches(lengths, 32, 1, 0)))
     padding = sum(lengths[batch].max() * len(batch) for batch in first) / lengths.sum()
     assert padding < 1.05
 
 
 def test_blocks_of_a_large_corpus_come_whole():
-    cuts = epoch_batches(np.zeros(150_000, dtype=np.int64), 65_536, 0, 0)
+    cuts = list(epoch_batches(np.zeros(150_000, dtype=np.int64), 65_536, 0, 0))
     assert sorted(np.concatenate(cuts).tolist()) == list(range(150_000))
 
 

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 from seqgen.errors import BadOption, Diverged, TooFewRows, UnknownSymbol
-from seqgen.sampling import Sample, Sampler, SampleSettings, unique_rows
+from seqgen.protocols import Verdict
+from seqgen.sampling import Sample, Sampler, SampleSettings, Wanted, wanted_rows
 from seqgen.sampling.draw import BLOCK, Uniforms, draw
 from seqgen.sampling.processors import build_processors, min_p, temperature, top_k, top_p
 from seqgen.tokenizers import EOS, PAD, CharTokenizer, Vocabulary
@@ -221,16 +222,20 @@ def test_further_processors_see_what_was_drawn():
 # -- filters
 
 
+def unique(canonical):
+    return Wanted(lambda text: Verdict(True, canonical=canonical(text)), unique=True)
+
+
 def test_unique_rows_are_the_first_of_their_kind():
     rows = [Sample(number, text, False) for number, text in enumerate(["a", "A", "b", "a", "c"])]
-    assert texts(unique_rows(rows, 3, str.lower)) == ["a", "b", "c"]
-    assert texts(unique_rows(rows, 0, str.lower)) == []
+    assert texts(wanted_rows(rows, 3, unique(str.lower))) == ["a", "b", "c"]
+    assert texts(wanted_rows(rows, 0, unique(str.lower))) == []
 
 
 def test_too_few_unique_rows_are_given_before_the_error():
     found = []
     with pytest.raises(TooFewRows, match="only 2 different rows"):
-        for row in unique_rows((Sample(n, "ab"[n % 2], False) for n in range(10**9)), 3, str):
+        for row in wanted_rows((Sample(n, "ab"[n % 2], False) for n in range(10**9)), 3, unique(str)):
             found.append(row.text)
     assert found == ["a", "b"]
 

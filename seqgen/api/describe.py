@@ -7,19 +7,21 @@ import platform
 from typing import Any
 
 import seqgen
-from seqgen.api.prepare import Data
+from seqgen.api.data import Data
 from seqgen.api.recipe import Recipe
 from seqgen.api.setup import provenance
 from seqgen.checkpoint import CorpusSettings, EngineSettings, PartSettings, RunSettings
 from seqgen.plugins import Plugins
 from seqgen.specs import CorpusSpec
 
+_STREAM_LENGTH = 500  # symbols of a sample of one long text, unless asked otherwise
+
 
 def describe(recipe: Recipe, plugins: Plugins, data: Data) -> RunSettings:
     """What run.json will hold; the engine is filled in when the model is known."""
 
     def part(entry: Any, name: str) -> PartSettings:
-        return PartSettings(name=entry.qualified, options=recipe.options[name])
+        return PartSettings(name=entry.qualified, options=recipe.options.get(name, {}))
 
     spec = recipe.corpus.spec
     assert isinstance(spec, CorpusSpec)
@@ -31,7 +33,8 @@ def describe(recipe: Recipe, plugins: Plugins, data: Data) -> RunSettings:
         title=recipe.title,
         digest=data.survey.digest,
         licence=spec.licence,
-        multiline=spec.multiline,
+        layout=recipe.layout,
+        multiline=spec.multiline or data.survey.multiline,
         domain=recipe.domain.qualified,
         n_records=data.survey.n_records,
         n_chars=data.survey.n_chars,
@@ -47,7 +50,9 @@ def describe(recipe: Recipe, plugins: Plugins, data: Data) -> RunSettings:
         cell=part(recipe.cell, "cell") if recipe.cell is not None else None,
         train=recipe.train,
         n_symbols=data.vocabulary.size,
-        max_length=2 * max(1, data.longest_symbols),
+        conditions=recipe.conditions,
+        augmentation=part(recipe.augmentation, "augmentation") if recipe.augmentation is not None else None,
+        max_length=_STREAM_LENGTH if recipe.layout == "stream" else 2 * max(1, data.longest_symbols),
         n_parameters=0,
         engine=EngineSettings(threads=1),
         plugins=provenance(plugins, recipe.entries),

@@ -6,16 +6,16 @@ import os
 import shutil
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seqgen.api.setup import computing
 from seqgen.checkpoint import EngineSettings
 from seqgen.config import TrainSettings
 from seqgen.errors import UsageError
+from seqgen.files import cache_folder
 
 if TYPE_CHECKING:
-    from seqgen.api.prepare import Data
+    from seqgen.api.data import Data
     from seqgen.batches import Batch
 
 _SMALL = 150_000  # parameters below which products are too short to be shared out among threads
@@ -135,10 +135,10 @@ def model_device(model: Any) -> Any:
 
 def _trial_batch(data: Data, train: TrainSettings) -> Batch:
     """The first whole batch of the run."""
-    from seqgen.batches import epoch_batches
+    from seqgen.batches import make_feed
 
-    batches = epoch_batches(data.encoded["train"].lengths_N, train.batch_size, train.seed, 0)
-    return data.encoded["train"].take(max(batches, key=len))
+    part = data.encoded["train"]
+    return make_feed(part, batch_size=train.batch_size, window=train.window, seed=train.seed).trial()
 
 
 def _step_s(model: Any, batch: Batch, data: Data, precision: str, rounds: int = 1) -> float:
@@ -194,7 +194,7 @@ def _compile(model: Any, say: Say) -> bool:
 
     if not can_compile(model):
         return False
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "seqgen" / "compiled"
+    home = cache_folder("compiled")
     cache = os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(home))
     os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")
     say(f"compiling the steps: up to a minute the first time, kept in {cache}")

@@ -6,7 +6,8 @@ import shlex
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from seqgen.api.prepare import Data
+from seqgen.api.data import Data
+from seqgen.api.parts import augmentation_of
 from seqgen.api.run import Run
 from seqgen.api.setup import computing
 from seqgen.checkpoint import RunFolder, RunSettings, Snapshot
@@ -44,6 +45,7 @@ def go(
         Interrupted: a signal came; the run is saved and can be resumed.
         DiskError: the disk refused.
     """
+    from seqgen.batches import Rewriter
     from seqgen.sampling import Sample, Sampler, SampleSettings
     from seqgen.training import Ended, Report, Saved, Started, Trainer, graceful_stop
 
@@ -53,7 +55,9 @@ def go(
         return list(sampler.take(settings.train.samples))
 
     with computing(settings.engine.threads), graceful_stop() as stop:
-        trainer = Trainer(model, data.encoded, data.vocabulary, settings.train, folder, draw, settings.engine)
+        augment = augmentation_of(settings, plugins)
+        rewriter = None if augment is None else Rewriter(augment, data.vocabulary, settings.train.seed)
+        trainer = Trainer(model, data.encoded, data.vocabulary, settings.train, folder, draw, settings.engine, rewriter)
         trainer.restore(snapshot)
         plugins.event("on_run_start", path=folder.path, settings=settings.model_dump(mode="json"))
         if listener is not None:

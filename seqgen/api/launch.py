@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from seqgen.api.data import Progress, encode_with, learn, no_progress
 from seqgen.api.describe import describe, environment, with_width
 from seqgen.api.engine import choose_device, decide_engine, ready_engine
 from seqgen.api.go import Listener, go
 from seqgen.api.parts import build_model, changed_plugins, corpus_of, read_vocabulary
-from seqgen.api.prepare import check_unchanged, count_known, encode_with, learn, splitter_of, try_out, trying
+from seqgen.api.prepare import check_unchanged, count_known, splitter_of, try_out, trying
 from seqgen.api.recipe import Recipe, Request, resolve
 from seqgen.api.run import RUNS, Run
 from seqgen.api.setup import SomePlugins, choose_plugins, ignore, open_corpus
@@ -48,12 +50,18 @@ def train(
     device: str | None = None,
     engine: str | None = None,
     params: int | str | None = None,
+    layout: str | None = None,
+    condition: str | Sequence[str] = (),
+    augment: str | None = None,
+    text_field: str | None = None,
+    label_field: str | None = None,
     options: Mapping[str, Any] | None = None,
     config: str | Path | None = None,
     out: str | Path | None = None,
     plugins: SomePlugins = None,
     listener: Listener | None = None,
     warn: Callable[[str], None] = ignore,
+    progress: Progress = no_progress,
 ) -> Run:
     """Train a model on a corpus, in a new run folder.
 
@@ -79,12 +87,18 @@ def train(
         device: auto, cpu, cuda or mps.
         engine: how steps run over time: auto, fused, scan, compiled or eager.
         params: choose the units of a layer so that the model has at most so many parameters, like 50_000 or "50k".
+        layout: "lines" (a record a line), or "stream" for one long text.
+        condition: "label" or fields that the model is told, to be asked for when sampling.
+        augment: an augmentation, by which every epoch sees its records written anew.
+        text_field: the field of a JSON or CSV file that is the text.
+        label_field: the field that is the label.
         options: any option by ``"part.name"``, or by its bare name when only one part has it.
         config: a TOML file with tables [train] [model] [cell] [tokenizer] [corpus].
         out: the run folder; left out: ``runs/<corpus>-<cell>-001`` or the next free number.
         plugins: left out: all that are installed; a list of files ``["mycell.py"]``: these too.
         listener: is told of progress, reports and checkpoints; without one nothing is shown.
         warn: is told, in one line, of what may not be meant.
+        progress: is told what is being done before training, how many records are done, and of how many.
 
     Returns:
         The finished run.
@@ -101,9 +115,10 @@ def train(
         "batch_size": batch_size, "lr": lr, "seed": seed, "split": split, "device": device, "engine": engine,
     }  # fmt: skip
     model_flags = {"hidden": hidden, "layers": layers, "embedding": embedding, "dropout": dropout}
+    corpus_flags = {"text_field": text_field, "label_field": label_field}
     flags = {
         part: {name: value for name, value in values.items() if value is not None}
-        for part, values in (("train", train_flags), ("model", model_flags))
+        for part, values in (("train", train_flags), ("model", model_flags), ("corpus", corpus_flags))
     }
     assignments = [
         (name.rpartition(".")[0] or None, name.rpartition(".")[2], value) for name, value in (options or {}).items()
@@ -120,21 +135,33 @@ def train(
         assignments,
         Path(config) if config else None,
         None if params is None else parse_count(params),
+        layout,
+        condition.split(",") if isinstance(condition, str) else condition,
+        augment,
     )
     plugins = choose_plugins(plugins)
-    return _train(resolve(request, plugins), plugins, Path(out) if out is not None else None, listener, warn)
+    hear = Hearers(listener, warn, progress)
+    return _train(resolve(request, plugins), plugins, Path(out) if out is not None else None, hear)
 
 
-def _train(
-    recipe: Recipe, plugins: Plugins, out: Path | None, listener: Listener | None, warn: Callable[[str], None]
-) -> Run:
+@dataclass(frozen=True)
+class Hearers:
+    """Who is told what: events of the training, one-line warnings, progress before it."""
+
+    listener: Listener | None
+    warn: Callable[[str], None]
+    progress: Progress
+
+
+def _train(recipe: Recipe, plugins: Plugins, out: Path | None, hear: Hearers) -> Run:
     from seqgen.model import count_parameters
 
     splitter = Splitter(recipe.train.split, recipe.train.split_seed)
-    corpus = open_corpus(recipe.corpus, recipe.options["corpus"], recipe.valid, recipe.test)
-    data = learn(corpus, recipe.title, recipe.tokenizer, recipe.options["tokenizer"], splitter)
-    if (recipe.valid or recipe.test) and (n_known := count_known(corpus)):
-        warn(f"{n_known:,} held-out records stand in the training part too; losses on them say little")
+    corpus = open_corpus(recipe.corpus, recipe.options["corpus"], recipe.valid, recipe.test, recipe.layout)
+    tokenizer, options = recipe.tokenizer, recipe.options["tokenizer"]
+    data = learn(corpus, recipe.title, tokenizer, options, splitter, recipe.conditions, hear.progress)
+    if (recipe.valid or recipe.test) and data.vocabulary.ends and (n_known := count_known(corpus)):
+        hear.warn(f"{n_known:,} held-out records stand in the training part too; losses on them say little")
     settings = describe(recipe, plugins, data)
     if recipe.params is not None:
         settings = with_width(settings, solve_width(partial(_count, plugins, settings), recipe.params))
@@ -144,14 +171,14 @@ def _train(
         raise PluginError(f"{recipe.model.what} of {recipe.model.package} has no parameter to train")
     with trying(recipe.cell or recipe.model):
         try_out(model, data, recipe.model)
-        engine = decide_engine(model, data, recipe.train, n_parameters, warn)
+        engine = decide_engine(model, data, recipe.train, n_parameters, hear.warn)
     settings = settings.model_copy(update={"n_parameters": n_parameters, "engine": engine})
-    tokenizer = {
+    described = {
         "name": recipe.tokenizer.qualified,
         "conditions": list(data.vocabulary.conditions),
         "data": data.vocabulary.tokenizer.to_json(),
     }
-    files = {"tokenizer.json": dump_json(tokenizer), "run.json": dump_json(settings.model_dump(mode="json"))}
+    files = {"tokenizer.json": dump_json(described), "run.json": dump_json(settings.model_dump(mode="json"))}
     if out is not None and out.resolve() == Path.cwd():
         raise BadOption(f"--out {str(out)!r} is the current folder; name a new one")
     if out is not None:
@@ -162,7 +189,7 @@ def _train(
         folder = RunFolder.create_numbered(RUNS, stem, files)
     lock = FolderLock(folder.path)
     try:
-        return go(folder, settings, plugins, data, model, listener)
+        return go(folder, settings, plugins, data, model, hear.listener)
     finally:
         lock.release()
 
@@ -180,6 +207,7 @@ def resume(
     plugins: SomePlugins = None,
     listener: Listener | None = None,
     warn: Callable[[str], None] = ignore,
+    progress: Progress = no_progress,
 ) -> Run:
     """Go on with a run from its newest valid checkpoint; the result is what it would have been without a stop.
 
@@ -188,6 +216,7 @@ def resume(
         plugins: left out: all that are installed; a list of files ``["mycell.py"]``: these too.
         listener: is told of progress, reports and checkpoints.
         warn: is told, in one line, when a damaged checkpoint is passed over.
+        progress: is told what is being done before training, how many records are done, and of how many.
 
     Returns:
         The finished run; one that had ended already is returned as it is.
@@ -211,7 +240,7 @@ def resume(
         model = build_model(plugins, settings)
         vocabulary = read_vocabulary(folder, settings, plugins)
         corpus, title = corpus_of(settings, plugins), settings.corpus.title
-        data = encode_with(corpus, title, vocabulary, splitter_of(settings))
+        data = encode_with(corpus, title, vocabulary, splitter_of(settings), progress=progress)
         check_unchanged(data, settings)
         ready_engine(model, data, settings.engine, settings.train, warn)
         return go(folder, settings, plugins, data, model, listener, snapshot)

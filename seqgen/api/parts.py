@@ -121,7 +121,8 @@ def read_vocabulary(folder: RunFolder, settings: RunSettings, plugins: Plugins) 
     if not isinstance(data, dict) or not {"conditions", "data"} <= data.keys():
         raise CheckpointError(f"{str(folder.path / 'tokenizer.json')!r} is damaged: a key is missing")
     entry = part_entry(plugins, "tokenizer", settings.tokenizer.name, settings)
-    vocabulary = Vocabulary(build_tokenizer(entry, data["data"]), tuple(data["conditions"]))
+    ends = settings.corpus.layout == "lines"
+    vocabulary = Vocabulary(build_tokenizer(entry, data["data"]), tuple(data["conditions"]), ends)
     if vocabulary.size != settings.n_symbols:
         raise CheckpointError(
             f"{str(folder.path / 'tokenizer.json')!r} has {vocabulary.size} ids, run.json says {settings.n_symbols}"
@@ -129,8 +130,14 @@ def read_vocabulary(folder: RunFolder, settings: RunSettings, plugins: Plugins) 
     return vocabulary
 
 
+def augmentation_of(settings: RunSettings, plugins: Plugins) -> Any:
+    """How a run writes its records anew, or None."""
+    part = settings.augmentation
+    return None if part is None else part_entry(plugins, "augmentation", part.name, settings).build(part.options)
+
+
 def corpus_of(settings: RunSettings, plugins: Plugins) -> Corpus:
     """The corpus of a run, opened again."""
     corpus = settings.corpus
     entry = part_entry(plugins, "corpus", corpus.name, settings)
-    return open_corpus(entry, entry.options(corpus.options), corpus.valid, corpus.test)
+    return open_corpus(entry, entry.options(corpus.options), corpus.valid, corpus.test, corpus.layout)

@@ -1,78 +1,18 @@
-"""From a recipe to data: one pass to count and learn the alphabet, one to encode."""
+"""What is looked at before a run begins, goes on or is judged: its first batch, its corpus, its held-out files."""
 
 from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
+from seqgen.api.data import Data
 from seqgen.api.setup import computing
 from seqgen.checkpoint import RunSettings
-from seqgen.corpus import Corpus, Splitter, Survey, survey
+from seqgen.corpus import Corpus, Splitter
 from seqgen.errors import BLAMED, CorpusError, PluginError, SeqgenError
 from seqgen.registry import Entry
-
-if TYPE_CHECKING:
-    from seqgen.batches import Encoded
-    from seqgen.tokenizers import Vocabulary
-
-
-@dataclass(frozen=True)
-class Data:
-    """A corpus, counted and encoded.
-
-    Attributes:
-        survey: its counts and digest.
-        vocabulary: its symbols.
-        encoded: its parts.
-    """
-
-    survey: Survey
-    vocabulary: Vocabulary
-    encoded: Mapping[str, Encoded]
-
-    @property
-    def longest_symbols(self) -> int:
-        """Symbols of the longest training record."""
-        return int(self.encoded["train"].lengths_N.max()) - 2
-
-
-def learn(corpus: Corpus, title: str, tokenizer: Entry, options: Mapping[str, Any], splitter: Splitter) -> Data:
-    """Count a corpus, fit its tokenizer and encode it.
-
-    Raises:
-        CorpusError: it is unreadable, empty or has no training part.
-    """
-    from seqgen.tokenizers import Vocabulary
-
-    counted = Survey()
-    texts = survey(corpus, title, counted)
-    fitted = tokenizer.load().fit(texts, **options)
-    for _ in texts:  # a tokenizer may need only some of the texts; the count needs all
-        pass
-    return encode_with(corpus, title, Vocabulary(fitted), splitter, counted)
-
-
-def encode_with(
-    corpus: Corpus, title: str, vocabulary: Vocabulary, splitter: Splitter, counted: Survey | None = None
-) -> Data:
-    """Encode a corpus with a vocabulary that is known already, counting it on the way if need be.
-
-    Raises:
-        CorpusError: it is unreadable, empty or has no training part.
-    """
-    from seqgen.batches import encode
-
-    if counted is None:
-        counted = Survey()
-        for _ in survey(corpus, title, counted):
-            pass
-    encoded = encode(corpus, vocabulary, splitter)
-    if not len(encoded["train"]):
-        raise CorpusError(f"corpus {title!r} has no record in its training part; try --split none")
-    return Data(counted, vocabulary, encoded)
 
 
 def count_known(corpus: Corpus) -> int:
@@ -99,10 +39,13 @@ def try_out(model: Any, data: Data, entry: Entry) -> None:
     Raises:
         PluginError: the logits have the wrong shape.
     """
-    import numpy
     import torch
 
-    ids_BT = data.encoded["train"].take(numpy.arange(min(2, len(data.encoded["train"])))).ids_BT
+    from seqgen.batches import make_feed
+
+    train = data.encoded["train"]
+    batch = make_feed(train, batch_size=2, window=8, seed=0).trial()
+    ids_BT = batch.ids_BT
     model.eval()
     with computing(), torch.no_grad():
         logits_BTV, _ = model(ids_BT, model.initial_state(len(ids_BT)))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from seqgen.api.setup import FILE, option_fields, sort_out_corpus
 from seqgen.config import Layer, TrainSettings, assign, build_options, merge, read_toml
@@ -16,6 +16,9 @@ from seqgen.specs import PARTS, CellSpec, CorpusSpec, DomainSpec, ModelSpec
 
 DEFAULT_STEPS = 2000
 _ENDS = ("steps", "epochs", "time_s")
+_STREAM = {"batch_size": 32}  # lanes of a long text, unless asked otherwise
+_LAYOUT_OPTION = ((None, "layout"), ("corpus", "layout"))
+Layout = Literal["lines", "stream"]
 _RECOMMENDING = ("corpus", "model", "cell")  # a later one wins
 
 
@@ -35,6 +38,9 @@ class Request:
         assignments: (part or None, name, value), as ``-o`` gives them.
         config: a TOML file.
         params: the most parameters the model may have; its width follows.
+        layout: "lines", or "stream" for one long text.
+        conditions: "label" or fields that the model is told.
+        augment: the name of an augmentation.
     """
 
     corpus: str | Path | None = None
@@ -48,6 +54,9 @@ class Request:
     assignments: Iterable[tuple[str | None, str, Any]] = ()
     config: Path | None = None
     params: int | None = None
+    layout: str | None = None
+    conditions: Sequence[str] = ()
+    augment: str | None = None
 
 
 @dataclass(frozen=True)
@@ -65,6 +74,9 @@ class Recipe:
         valid: a file of validation records, or None.
         test: a file of test records, or None.
         params: the most parameters the model may have, or None if its width is given.
+        layout: "lines" or "stream".
+        conditions: "label" or fields that the model is told.
+        augmentation: how records are written anew each epoch, or None.
     """
 
     corpus: Entry
@@ -77,6 +89,9 @@ class Recipe:
     valid: Path | None
     test: Path | None
     params: int | None
+    layout: Layout
+    conditions: tuple[str, ...]
+    augmentation: Entry | None
 
     @property
     def title(self) -> str:
@@ -86,8 +101,8 @@ class Recipe:
     @property
     def entries(self) -> list[Entry]:
         """The specs behind all parts."""
-        parts = [self.corpus, self.domain, self.tokenizer, self.model]
-        return parts if self.cell is None else [*parts, self.cell]
+        parts = [self.corpus, self.domain, self.tokenizer, self.model, self.cell, self.augmentation]
+        return [part for part in parts if part is not None]
 
 
 def resolve(request: Request, plugins: Plugins) -> Recipe:
@@ -103,11 +118,15 @@ def resolve(request: Request, plugins: Plugins) -> Recipe:
     parts, implied = _find_parts(request, names, plugins)
     fields = {part: option_fields(entry) for part, entry in parts.items() if part in PARTS}
     fields["train"] = list(TrainSettings.model_fields)
+    layout = _layout(request, parts["corpus"], toml)
+    if parts["corpus"].qualified == FILE:
+        implied = merge(implied, {"corpus": {"layout": layout}})
     asked = merge(implied, toml, request.flags, assign(request.assignments, fields))
     if request.params is not None and ("hidden" not in fields["model"] or "hidden" in asked.get("model", {})):
         problem = "give --params or --hidden, not both" if "hidden" in fields["model"] else "this model has no width"
         raise BadOption(f"--params {request.params} chooses the width: {problem}")
-    merged = merge(_recommended([parts[part] for part in _RECOMMENDING if part in parts], fields, asked), asked)
+    known = _recommended([parts[part] for part in _RECOMMENDING if part in parts], fields, asked)
+    merged = merge({"train": _STREAM} if layout == "stream" else {}, known, asked)
     for part, values in merged.items():
         if part not in fields and values:
             raise BadOption(f"this run has no {part}, so no option {next(iter(values))!r} of one")
@@ -125,7 +144,29 @@ def resolve(request: Request, plugins: Plugins) -> Recipe:
         held_out[0],
         held_out[1],
         request.params,
+        layout,
+        tuple(dict.fromkeys(request.conditions)),
+        plugins.registry.get("augmentation", request.augment, plugins.broken_hint()) if request.augment else None,
     )
+
+
+def _layout(request: Request, corpus: Entry, toml: Layer) -> Layout:
+    """Whether the corpus is seen as records or as one long text.
+
+    Raises:
+        BadOption: neither, or what cannot be had with the other wishes.
+    """
+    assert isinstance(corpus.spec, CorpusSpec)
+    assigned = [value for part, name, value in request.assignments if (part, name) in _LAYOUT_OPTION]
+    wanted = request.layout or (str(assigned[-1]) if assigned else toml.get("corpus", {}).get("layout"))
+    layout = wanted or corpus.spec.layout
+    if layout not in ("lines", "stream"):
+        raise BadOption(f"a layout is lines or stream, not {layout!r}")
+    if layout == "lines" and corpus.spec.layout == "stream":
+        raise BadOption(f"corpus {corpus.spec.name} is one long text: it has no layout lines")
+    if layout == "stream" and (request.conditions or request.augment):
+        raise BadOption("one long text (--layout stream) has no records to condition or to augment")
+    return layout  # type: ignore[return-value]
 
 
 def _names(toml: Layer, config: Path | None) -> dict[str, str]:

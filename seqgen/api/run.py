@@ -10,16 +10,18 @@ from typing import TYPE_CHECKING, Any
 from seqgen.api.parts import build_model, changed_plugins, corpus_of, domain_part, read_vocabulary
 from seqgen.api.prepare import splitter_of
 from seqgen.api.setup import SomePlugins, choose_plugins, computing, ignore
+from seqgen.api.wishes import Wishes, as_conditions
 from seqgen.checkpoint import RunFolder, RunSettings, find_run
 from seqgen.config import build_options
 from seqgen.corpus import Corpus
-from seqgen.errors import BadOption, CheckpointError
+from seqgen.errors import BadOption, CheckpointError, UsageError
 from seqgen.plugins import Plugins
+from seqgen.protocols import Verdict
 
 if TYPE_CHECKING:
     from seqgen.evaluation import Score
     from seqgen.protocols import Processor
-    from seqgen.sampling import Sample, Sampler
+    from seqgen.sampling import Sample, Sampler, Wanted
     from seqgen.tokenizers import Vocabulary
 
 RUNS = Path("runs")
@@ -135,6 +137,10 @@ class Run:
         n: int = 10,
         *,
         unique: bool = False,
+        valid: bool = False,
+        novel: bool = False,
+        label: str | None = None,
+        given: Mapping[str, Any] | None = None,
         processors: Mapping[str, Mapping[str, Any]] | None = None,
         **options: Any,
     ) -> Iterator[Sample]:
@@ -143,24 +149,53 @@ class Run:
         Args:
             n: how many.
             unique: leave out rows whose canonical form has come before.
+            valid: leave out rows that the domain's validator refuses.
+            novel: leave out rows whose canonical form has been trained on.
+            label: draw rows of this label; the run must have been trained with ``condition="label"``.
+            given: values of conditions or of fields that the rows begin with.
             processors: further decoding steps by registered name, with their options.
             options: prefix, seed, temperature, top_k, top_p, min_p, max_length, batch_size.
 
         Raises:
             BadOption: an unknown option or an impossible value.
+            UsageError: a label or field that the run does not know, or ``valid`` where there is no validator.
             UnknownSymbol: the prefix holds a symbol that the corpus did not.
-            TooFewRows: ``unique`` found fewer, after those it found have been given.
+            TooFewRows: fewer were found, after these have been given.
         """
         if not isinstance(n, int) or n < 0:
             raise BadOption(f"the number of rows must be a whole number, at least 0, not {n!r}")
-        from seqgen.sampling import unique_rows
+        from seqgen.sampling import wanted_rows
 
-        sampler = self._sampler(options, processors or {})
-        rows = unique_rows(sampler.rows(), n, self.canonical) if unique else sampler.take(n)
+        _ = self.model  # read first, so that what a run needs most is missed first
+        wishes = Wishes.of(self, label, given or {}, str(options.get("prefix") or ""))
+        sampler = self._sampler({**options, "prefix": wishes.prefix}, processors or {}, wishes.conditions)
+        if unique or valid or novel:
+            rows = wanted_rows(sampler.rows(), n, self._wanted(unique=unique, valid=valid, novel=novel))
+        else:
+            rows = sampler.take(n)
         with computing(self.settings.engine.threads):
             yield from rows
 
-    def _sampler(self, options: Mapping[str, Any], processors: Mapping[str, Mapping[str, Any]]) -> Sampler:
+    def _wanted(self, *, unique: bool, valid: bool, novel: bool) -> Wanted:
+        from seqgen.sampling import Wanted
+
+        if valid and self.validator is None:
+            domain = self.settings.corpus.domain.rpartition(":")[2]
+            raise UsageError(f"the domain {domain!r} of this run has no validator, so nothing is known to be valid")
+        if novel and not self.vocabulary.ends:
+            raise UsageError("this run learned one long text, which has no records to be new beside")
+
+        def known(forms: set[str]) -> set[str]:
+            return {form for form, where in self.where(sorted(forms)).items() if where == "train"}
+
+        return Wanted(self.verdict, valid, unique, known if novel else None)
+
+    def _sampler(
+        self,
+        options: Mapping[str, Any],
+        processors: Mapping[str, Mapping[str, Any]],
+        conditions: Mapping[str, str],
+    ) -> Sampler:
         from seqgen.sampling import Sampler, SampleSettings
 
         given = {name: value for name, value in options.items() if value is not None}
@@ -169,14 +204,17 @@ class Run:
         )
         registry = self.plugins.registry
         steps: list[Processor] = [registry.get("processor", name).build(values) for name, values in processors.items()]
-        return Sampler(
-            self.model, self.vocabulary, settings, multiline=self.settings.corpus.multiline, processors=steps
-        )
+        multiline = self.settings.corpus.multiline
+        return Sampler(self.model, self.vocabulary, settings, multiline=multiline, processors=steps, given=conditions)
 
     # -- judging
 
-    def score(self, texts: str | Sequence[str]) -> list[Score]:
+    def score(self, texts: str | Sequence[str], *, given: Mapping[str, Any] | None = None) -> list[Score]:
         """How likely the model finds texts (or one text): nats, bits per character, nats of each symbol.
+
+        Args:
+            texts: what to score.
+            given: values of conditions under which they are scored.
 
         Raises:
             UnknownSymbol: a text holds a symbol that the corpus did not.
@@ -185,7 +223,7 @@ class Run:
 
         texts = [texts] if isinstance(texts, str) else texts
         with computing(self.settings.engine.threads):
-            return score(self.model, self.vocabulary, texts)
+            return score(self.model, self.vocabulary, texts, as_conditions(given or {}))
 
     @functools.cached_property
     def corpus(self) -> Corpus:
@@ -206,20 +244,34 @@ class Run:
         """The renderer of the corpus's domain, or None."""
         return domain_part(self.settings, self.plugins, "renderer")
 
+    def verdict(self, text: str) -> Verdict:
+        """What the domain's validator says of a text; without one every text is valid."""
+        return Verdict(True) if self.validator is None else self.validator.validate(text)
+
     def canonical(self, text: str) -> str:
         """The form by which "unique" and "novel" compare texts."""
         from seqgen.evaluation import canonical_form
 
         return canonical_form(text, self.validator)
 
+    def recorded_form(self, text: str) -> str:
+        """The canonical form of a record of the corpus, which may be known to be its own."""
+        return text if self.corpus.canonical else self.canonical(text)
+
     def where(self, texts: Sequence[str]) -> dict[str, str]:
         """Where texts stand in the corpus: "train", "valid", "test" or "new"."""
         from seqgen.evaluation import membership
 
-        return membership(texts, self.corpus, splitter_of(self.settings), self.canonical)
+        return membership(texts, self.corpus, splitter_of(self.settings), self.canonical, self.recorded_form)
 
-    def evaluate(self, n: int = 500, *, seed: int = 0) -> dict[str, Any]:
+    def evaluate(self, n: int = 500, *, seed: int = 0, reference: str | None = None, **options: Any) -> dict[str, Any]:
         """Judge the run: held-out losses, and figures of ``n`` samples.
+
+        Args:
+            n: how many samples.
+            seed: of the samples.
+            reference: a corpus, by name or file, with which metrics compare the samples; None: the held-out records.
+            options: of the reference corpus (``path``, ...) and, by ``"metric.option"``, of the domain's metrics.
 
         Returns:
             Bits per character of the validation and test parts (those that are not empty); the valid, unique and
@@ -227,4 +279,4 @@ class Run:
         """
         from seqgen.api.judging import evaluate
 
-        return evaluate(self, n, seed)
+        return evaluate(self, n, seed, reference, options)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from seqgen.corpus import MAX_LINE_CHARS, Corpus, TextFile, WithHeldOut
+from seqgen.corpus import Corpus, Joined, Record, WithHeldOut, load_file
 from seqgen.errors import PluginError, UnknownName, UsageError
 from seqgen.plugins import Plugins, entry_point_candidates, file_candidate
 from seqgen.registry import Entry
@@ -78,7 +78,11 @@ def sort_out_corpus(name: str | Path, plugins: Plugins) -> tuple[Entry, dict[str
 
 
 def open_corpus(
-    entry: Entry, options: Mapping[str, Any], valid: str | Path | None = None, test: str | Path | None = None
+    entry: Entry,
+    options: Mapping[str, Any],
+    valid: str | Path | None = None,
+    test: str | Path | None = None,
+    layout: str | None = None,
 ) -> Corpus:
     """A corpus ready to be iterated.
 
@@ -87,23 +91,32 @@ def open_corpus(
         options: every option of it.
         valid: a file of validation records, or None.
         test: a file of test records, or None.
+        layout: "stream" sees records as one long text; None: as the corpus is.
 
     Raises:
         PluginError: the plugin's code failed, or what it gave cannot be iterated again and again.
-        UsageError: this kind of corpus cannot be used.
     """
     spec = entry.spec
     assert isinstance(spec, CorpusSpec)
-    if spec.layout == "stream":
-        raise UsageError(f"corpus {spec.name} is one long text (layout stream), which this version cannot train on")
+    layout = layout or spec.layout
     source = entry.build(options)
+    if layout == "stream" and spec.layout == "lines" and entry.qualified != FILE:
+        source = Joined(source)
     if not isinstance(source, Iterable) or isinstance(source, Iterator):
         raise PluginError(f"{entry.what} of {entry.package}: load gave {source!r:.60}, not a restartable iterable")
     if valid is not None or test is not None:
-        longest = options.get("max_line_chars", MAX_LINE_CHARS)
-        files = [None if path is None else TextFile(Path(path), max_line_chars=longest) for path in (valid, test)]
-        source = WithHeldOut(source, *files)
-    return Corpus(entry.qualified, source, spec.source, spec.licence, spec.layout, spec.multiline, spec.domain)
+        source = WithHeldOut(source, *(_held_out(path, options, layout) for path in (valid, test)))
+    multiline = spec.multiline or layout == "stream"
+    return Corpus(entry.qualified, source, spec.source, spec.licence, layout, multiline, spec.domain, spec.canonical)
+
+
+def _held_out(path: str | Path | None, options: Mapping[str, Any], layout: str) -> Iterable[Record] | None:
+    """A file of held-out records, read as the corpus is if that is a file too."""
+    if path is None:
+        return None
+    names = ("form", "text_field", "label_field", "fields", "max_line_chars")
+    same = {name: options[name] for name in names if name in options}
+    return load_file(path=str(path), layout=layout, **same)  # type: ignore[arg-type]
 
 
 def provenance(plugins: Plugins, entries: Iterable[Entry]) -> list[dict[str, Any]]:

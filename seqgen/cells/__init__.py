@@ -1,6 +1,6 @@
 """Cells: one layer, a function of (input, state) to (output, state)."""
 
-from seqgen.cells.cell import Cell, map_state, select_rows
+from seqgen.cells.cell import Cell, list_leaves, map_state, select_rows
 from seqgen.cells.dropout import Dropout
 from seqgen.cells.engine import (
     can_compile,
@@ -34,6 +34,7 @@ __all__ = [
     "describe_engine",
     "is_compiled",
     "linear_scan",
+    "list_leaves",
     "map_state",
     "pack",
     "packed_linear",

@@ -30,6 +30,7 @@ class CorpusSettings(PartSettings):
     title: str = Field(description="how people call it")
     digest: str = Field(description="SHA-256 over the records in order")
     licence: str = Field("", description="under which terms the data may be used")
+    layout: Literal["lines", "stream"] = Field("lines", description="records, or one long text")
     multiline: bool = Field(False, description="whether a record may hold line ends")
     domain: str = Field("text", description="what its texts are")
     n_records: int = Field(ge=1, description="records")
@@ -59,6 +60,8 @@ class RunSettings(Options):
     model: PartSettings
     cell: PartSettings | None
     train: TrainSettings
+    conditions: tuple[str, ...] = Field((), description="label or fields that the model is told")
+    augmentation: PartSettings | None = Field(None, description="how records are written anew each epoch")
     n_symbols: int = Field(ge=1, le=10_000_000, description="V: every id, the specials too")
     max_length: int = Field(ge=1, description="symbols at which a sample is cut, unless asked otherwise")
     n_parameters: int = Field(ge=0, description="all trainable parameters")

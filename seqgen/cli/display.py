@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
     from seqgen.api import Run
     from seqgen.checkpoint import RunFolder, RunSettings
 
-_SAMPLES = 10
+_SAMPLES, _LONG_SAMPLES = 10, 2  # shown at the end
+_MANY_RECORDS = 100_000  # for reading them to be worth a bar
 
 
 class TrainDisplay:
@@ -70,6 +72,12 @@ class TrainDisplay:
             reasons = {"patience": "the held-out loss no longer falls", "interrupted": "a signal came"}
             self._say(f"ended at step {event.step:,}: {reasons.get(event.reason, event.reason + ' done')}")
 
+    def on_progress(self, what: str, done: int, total: int | None) -> None:
+        """Show how far reading and encoding are; short ones pass unseen."""
+        share = done / total if total else 0.0
+        figures = f"{what}: {done:,}" + (f" of {total:,} records" if total else " records")
+        self._bar.update(self._task, completed=share, figures=figures, visible=done >= _MANY_RECORDS)
+
     def _progress(self, event: training.Progress) -> None:
         figures = (
             f"step {event.step:,}  loss {event.loss_nats:.3f}  {event.bits_per_char:.3f} bits/char  "
@@ -88,7 +96,7 @@ class TrainDisplay:
         if session.quiet:
             session.stdout.write(f"{run.path}\n")
             return
-        rows = sample_rows(run, run.sample(_SAMPLES))
+        rows = sample_rows(run, run.sample(_SAMPLES if run.vocabulary.ends else _LONG_SAMPLES))
         metrics = run.metrics
         view: list[Any] = [Text("")]
         for part in ("train", "valid"):
@@ -115,14 +123,14 @@ class TrainDisplay:
         self._console.print(Group(*view))
 
 
-def sample_rows(run: Run, samples: list[Any]) -> list[dict[str, Any]]:
+def sample_rows(run: Run, samples: list[Any], given: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
     """Samples with their bits per character and where they stand in the corpus, as far as that can be told."""
     texts = [sample.text for sample in samples]
     scores: dict[str, float] = {}
     where: dict[str, str] = {}
     try:
-        scores = {score.text: score.bits_per_char for score in run.score(texts)}
-        where = run.where(texts)
+        scores = {score.text: score.bits_per_char for score in run.score(texts, given=given)}
+        where = run.where(texts) if run.vocabulary.ends else {}
     except Interrupted:
         raise
     except SeqgenError:  # the corpus is gone, or a row cannot be encoded again: the samples are shown all the same

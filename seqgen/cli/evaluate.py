@@ -20,11 +20,20 @@ def evaluate(
     n: Annotated[int, typer.Option("-n", "--num", help="Samples to judge.", min=1)] = 500,
     seed: Annotated[int, typer.Option(help="Seed of the samples.")] = 0,
     checkpoint: Annotated[str, typer.Option(metavar="best|latest|STEP", help="Which checkpoint.")] = "best",
+    reference: Annotated[
+        str | None,
+        typer.Option(metavar="NAME|FILE", help="A corpus that metrics compare with.  [default: held-out records]"),
+    ] = None,
+    option: Annotated[
+        list[str] | None,
+        typer.Option("-o", "--option", metavar="PART.NAME=VALUE", help="An option of the reference or of a metric."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Judge a run: held-out losses; valid, unique and novel shares of samples; metrics of its domain."""
     import seqgen.api
-    from seqgen.render import spec_view
+    from seqgen.config import parse_assignments
+    from seqgen.render import figures_table
 
     loaded = seqgen.api.load(
         run,
@@ -32,8 +41,14 @@ def evaluate(
         plugins=session.plugins,
         warn=warn,
     )
-    figures = loaded.evaluate(n, seed=seed)
+    options = {f"{part}.{name}" if part else name: value for part, name, value in parse_assignments(option or ())}
+    figures = loaded.evaluate(n, seed=seed, reference=reference, **options)
     if as_json:
         show_json(figures)
-    else:
-        show(spec_view({name.replace("_", " "): value for name, value in figures.items()}))
+        return
+    published = {
+        model: {f"{metric}.{name}": value for name, value in of.items()}
+        for metric, models in figures.pop("published", {}).items()
+        for model, of in models.items()
+    }
+    show(figures_table(figures, published, figures["run"]))

@@ -41,6 +41,18 @@ def sample(
     ] = None,
     batch_size: Annotated[int | None, typer.Option(help="Rows computed together; changes no row.")] = None,
     unique: Annotated[bool, typer.Option("--unique", help="No row twice.")] = False,
+    novel: Annotated[bool, typer.Option("--novel", help="No row that was trained on.")] = False,
+    valid: Annotated[bool, typer.Option("--valid", help="Only rows that the domain's validator accepts.")] = False,
+    label: Annotated[
+        str | None, typer.Option(help="Rows of this label, of a run trained with --condition label.")
+    ] = None,
+    given: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FIELD=VALUE", help="A condition, or a field that rows begin with; may be repeated."),
+    ] = None,
+    picture: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw the rows too: .svg, .png, ... as the domain can.")
+    ] = None,
     processor: Annotated[
         list[str] | None,
         typer.Option(
@@ -67,6 +79,7 @@ def sample(
         plugins=session.plugins,
         warn=warn,
     )
+    values = dict(_pair(assignment) for assignment in given or ())
     rows = loaded.iter_samples(
         n,
         prefix=prefix,
@@ -78,10 +91,18 @@ def sample(
         max_length=max_length,
         batch_size=batch_size,
         unique=unique,
+        novel=novel,
+        valid=valid,
+        label=label,
+        given=values,
         processors=_processors(processor or [], option or []),
     )
+    if picture is not None:
+        rows = _draw(loaded, rows, picture)
     if out is None and not as_json and not nul and session.stdout.isatty():
-        _show_table(loaded, rows)
+        conditions = values if label is None else {**values, "label": label}
+        slots = loaded.vocabulary.slots
+        _show_table(loaded, rows, {name: value for name, value in conditions.items() if name in slots})
         return
     chunks = _encoded(rows, as_json, nul, loaded.settings.corpus.multiline)
     if out is None:
@@ -90,6 +111,31 @@ def sample(
         session.stdout.buffer.flush()
     else:
         _write(out, chunks)
+
+
+def _pair(assignment: str) -> tuple[str, str]:
+    from seqgen.errors import BadOption
+
+    name, equals, value = assignment.partition("=")
+    if not equals or not name:
+        raise BadOption(f"--given {assignment!r} is not of the form FIELD=VALUE, like cost=3")
+    return name, value
+
+
+def _draw(run: Run, rows: Iterable[Sample], picture: Path) -> Iterator[Sample]:
+    """Pass the rows on, then write their picture."""
+    from seqgen.errors import BadOption
+    from seqgen.files import publish_file
+    from seqgen.render import draw
+
+    suffixes = [*getattr(run.renderer, "suffixes", ()), ".svg"]
+    if picture.suffix.lower() not in suffixes:
+        raise BadOption(f"--picture {str(picture)!r}: this domain draws {', '.join(dict.fromkeys(suffixes))}")
+    texts = []
+    for row in rows:
+        texts.append(row.text)
+        yield row
+    publish_file(picture, draw(texts, picture.suffix.lower(), run.renderer))
 
 
 def _processors(names: list[str], assignments: list[str]) -> dict[str, dict[str, Any]]:
@@ -127,7 +173,7 @@ def _write(out: Path, chunks: Iterator[bytes]) -> None:
         raise problem
 
 
-def _show_table(run: Run, rows: Iterator[Sample]) -> None:
+def _show_table(run: Run, rows: Iterable[Sample], given: dict[str, str]) -> None:
     from seqgen.cli.display import sample_rows
     from seqgen.errors import TooFewRows
     from seqgen.render import samples_table
@@ -138,7 +184,7 @@ def _show_table(run: Run, rows: Iterator[Sample]) -> None:
         drawn.extend(rows)
     except TooFewRows as error:
         problem = error
-    judged = sample_rows(run, drawn[:_MOST_JUDGED])
+    judged = sample_rows(run, drawn[:_MOST_JUDGED], given)
     judged += [{"row": row.number, "text": row.text, "cut": row.cut} for row in drawn[_MOST_JUDGED:]]
     show(samples_table(judged, run.renderer))
     if problem is not None:

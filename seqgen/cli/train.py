@@ -19,10 +19,9 @@ def add_commands(app: typer.Typer) -> None:
 _MODEL, _ENDS, _DATA, _MORE = "The model", "When it ends", "The data", "More"
 
 
-def _name(kind: str, panel: str, text: str) -> Any:
-    return typer.Option(
-        f"--{kind}", metavar="NAME", help=text, autocompletion=complete_names(kind), rich_help_panel=panel
-    )
+def _name(flag: str, panel: str, text: str, kind: str = "") -> Any:
+    complete = complete_names(kind or flag)
+    return typer.Option(f"--{flag}", metavar="NAME", help=text, autocompletion=complete, rich_help_panel=panel)
 
 
 def train(
@@ -63,6 +62,24 @@ def train(
             help="Training, validation and test.  [default: 90/5/5]",
             rich_help_panel=_DATA,
         ),
+    ] = None,
+    layout: Annotated[
+        str | None,
+        typer.Option(metavar="lines|stream", help="Records, or one long text: a novel.", rich_help_panel=_DATA),
+    ] = None,
+    text_field: Annotated[
+        str | None,
+        typer.Option(metavar="F", help="The field of a JSON or CSV file that is the text.", rich_help_panel=_DATA),
+    ] = None,
+    label_field: Annotated[
+        str | None, typer.Option(metavar="F", help="The field that is the label.", rich_help_panel=_DATA)
+    ] = None,
+    condition: Annotated[
+        str | None,
+        typer.Option(metavar="F,...", help="Tell the model label or fields, to ask for later.", rich_help_panel=_DATA),
+    ] = None,
+    augment: Annotated[
+        str | None, _name("augment", _DATA, "Write records anew each epoch.", kind="augmentation")
     ] = None,
     valid: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Validation records.", rich_help_panel=_DATA)
@@ -129,12 +146,18 @@ def train(
             device=device,
             engine=engine,
             params=params,
+            layout=layout,
+            condition=condition or (),
+            augment=augment,
+            text_field=text_field,
+            label_field=label_field,
             options=options,
             config=config,
             out=out,
             plugins=session.plugins,
             listener=display.on_event,
             warn=warn,
+            progress=display.on_progress,
         )
     display.summary(run)
 
@@ -150,6 +173,7 @@ def resume(*, run: RunName = None) -> None:
             plugins=session.plugins,
             listener=display.on_event,
             warn=warn,
+            progress=display.on_progress,
         )
     if not display.started:
         say(f"{finished.path} had ended already; nothing to do")

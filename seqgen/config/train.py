@@ -93,7 +93,8 @@ class TrainSettings(Options):
     time_s: Annotated[float | None, BeforeValidator(_duration_s)] = Field(
         None, description="training and evaluation time, seconds or a duration like 5m, summed over resumes"
     )
-    batch_size: int = Field(128, ge=1, le=65_536, description="records a step")
+    batch_size: int = Field(128, ge=1, le=65_536, description="records a step; of a long text, lanes read side by side")
+    window: int = Field(128, ge=1, le=65_536, description="symbols of a long text that a step learns from at once")
     lr: float = Field(3e-3, gt=0, le=10, description="peak learning rate")
     warmup_steps: int = Field(50, ge=0, description="steps over which the rate rises from zero")
     decay: Literal["cosine", "none"] = Field("cosine", description="how the rate falls after the warm-up")

@@ -1,19 +1,24 @@
 """Corpora: records in a fixed order, where they come from, and how they are split."""
 
 from seqgen.corpus.corpus import Corpus, Record, WithHeldOut
+from seqgen.corpus.file import Joined, LongText, load_file
 from seqgen.corpus.packages import PackageFiles
-from seqgen.corpus.readers import MAX_LINE_CHARS, TextFile, load_file, read_lines
+from seqgen.corpus.readers import MAX_LINE_CHARS, TextFile, read_lines
 from seqgen.corpus.split import PARTS, Splitter
 from seqgen.corpus.survey import Survey, profile, survey
+from seqgen.corpus.tables import Table
 
 __all__ = [
     "MAX_LINE_CHARS",
     "PARTS",
     "Corpus",
+    "Joined",
+    "LongText",
     "PackageFiles",
     "Record",
     "Splitter",
     "Survey",
+    "Table",
     "TextFile",
     "WithHeldOut",
     "load_file",

@@ -24,6 +24,11 @@ class Record:
     fields: Mapping[str, Any] = field(default_factory=dict)
     split: Literal["train", "valid", "test"] | None = None
 
+    def value(self, name: str) -> str | None:
+        """The label (``name`` is "label") or a field, as text; None if the record has none."""
+        found = self.label if name == "label" else self.fields.get(name)
+        return None if found is None else str(found)
+
 
 @dataclass(frozen=True)
 class Corpus:
@@ -37,6 +42,7 @@ class Corpus:
         layout: "lines" or "stream".
         multiline: whether a record may hold line ends.
         domain: the name of what its texts are, or None.
+        canonical: whether each text is its own canonical form.
     """
 
     name: str
@@ -46,6 +52,7 @@ class Corpus:
     layout: str = "lines"
     multiline: bool = False
     domain: str | None = None
+    canonical: bool = False
 
     def __iter__(self) -> Iterator[Record]:
         """The records, from the first."""

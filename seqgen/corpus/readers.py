@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
+import gzip
+import sys
+import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Annotated, Literal
-
-from pydantic import Field
+from typing import Literal
 
 from seqgen.corpus.corpus import Record
 from seqgen.errors import CorpusError, UsageError
 
 MAX_LINE_CHARS = 10_000
 _BLOCK_CHARS = 1 << 16
+_GZIP_MARK = b"\x1f\x8b"
 _FOREIGN_MARKS = {
     codecs.BOM_UTF32_LE: "UTF-32", codecs.BOM_UTF32_BE: "UTF-32",
     codecs.BOM_UTF16_LE: "UTF-16", codecs.BOM_UTF16_BE: "UTF-16",
@@ -24,7 +27,7 @@ _FOREIGN_MARKS = {
 
 @dataclass(frozen=True)
 class TextFile:
-    """The lines of a UTF-8 file as records; iterating reads the file anew.
+    """The lines of a UTF-8 file, gzipped or not, as records; iterating reads the file anew.
 
     A line ends at LF, CR or CR LF and nowhere else (U+2028 and the like are ordinary characters). A byte order mark
     at the start is dropped, blank lines are skipped, every other space is kept.
@@ -47,37 +50,86 @@ class TextFile:
 
     def __iter__(self) -> Iterator[Record]:
         """The records, from the first line."""
+        with self.reading() as file:
+            for text in self._lines(file):
+                yield Record(text, self.label, split=self.split)
+
+    @contextlib.contextmanager
+    def reading(self, newline: Literal[""] | None = None) -> Iterator[TextIOWrapper]:
+        """The file, open; within it what the system says becomes one line.
+
+        Args:
+            newline: "" keeps line ends as they are; None makes them LF.
+
+        Raises:
+            UsageError: no such file.
+            CorpusError: the file is unreadable.
+        """
+        path = str(self.path)
         if self.path.exists() and not (self.path.is_file() or self.path.is_dir()):
-            raise UsageError(f"{str(self.path)!r} is not a regular file; a corpus is read more than once")
+            raise UsageError(f"{path!r} is not a regular file; a corpus is read more than once")
         try:
-            with self._open(newline=None) as file:
-                for text in self._lines(file):
-                    yield Record(text, self.label, split=self.split)
+            with self._open(newline) as file:
+                self._refuse_foreign(file)
+                yield file
         except FileNotFoundError:
-            raise UsageError(f"no such file: {str(self.path)!r}") from None
+            raise UsageError(f"no such file: {path!r}") from None
         except IsADirectoryError:
-            raise UsageError(f"{str(self.path)!r} is a folder; a corpus is a file with a record a line") from None
+            raise UsageError(f"{path!r} is a folder; a corpus is a file with a record a line") from None
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise CorpusError(f"{path!r} is a damaged gzip file: {error}") from None
         except OSError as error:
-            raise CorpusError(f"cannot read {str(self.path)!r}: {error.strerror}") from None
+            raise CorpusError(f"cannot read {path!r}: {error.strerror}") from None
 
     def _open(self, newline: Literal[""] | None) -> TextIOWrapper:
+        with self.path.open("rb") as raw:
+            packed = raw.read(2) == _GZIP_MARK
         # surrogateescape keeps a bad byte as a character, so that its line and place are known.
+        if packed:
+            return gzip.open(self.path, "rt", encoding="utf-8", errors="surrogateescape", newline=newline)
         return self.path.open(encoding="utf-8", errors="surrogateescape", newline=newline)
 
-    def _lines(self, file: TextIOWrapper) -> Iterator[str]:
-        self._refuse_foreign(file)
+    def blocks(self) -> Iterator[str]:
+        """The text as it stands, line ends made LF, in pieces that end with a line where lines are not very long.
+
+        Raises:
+            UsageError: no such file.
+            CorpusError: the file is unreadable or not UTF-8.
+        """
+        rest, at_start = "", True
+        with self.reading() as file:
+            while block := file.read(_BLOCK_CHARS):
+                if not is_text(block):
+                    raise replace(self, max_line_chars=sys.maxsize - 3).problem()
+                rest += block.removeprefix("\ufeff") if at_start else block
+                at_start = False
+                cut = rest.rfind("\n") + 1 or (len(rest) if len(rest) >= _BLOCK_CHARS else 0)
+                if cut:
+                    yield rest[:cut]
+                    rest = rest[cut:]
+        if rest:
+            yield rest
+
+    def numbered(self) -> Iterator[tuple[int, str]]:
+        """The lines that are not blank, with their numbers from 1; errors as when iterating."""
+        with self.reading() as file:
+            for number, line in enumerate(self._lines(file, blank=True), 1):
+                if line and not line.isspace():
+                    yield number, line
+
+    def _lines(self, file: TextIOWrapper, *, blank: bool = False) -> Iterator[str]:
         begun, rest, at_start = "", "", True
         while block := file.read(_BLOCK_CHARS):
             *lines, rest = (begun + (block.removeprefix("\ufeff") if at_start else block)).split("\n")
-            if max(map(len, (*lines, rest))) > self.max_line_chars or not _is_text(block):
-                raise self._problem()
-            yield from (text for text in lines if text and not text.isspace())
+            if max(map(len, (*lines, rest))) > self.max_line_chars or not is_text(block):
+                raise self.problem()
+            yield from (text for text in lines if blank or (text and not text.isspace()))
             begun, at_start = rest, False
         if rest and not rest.isspace():
             yield rest
 
-    def _problem(self) -> CorpusError:
-        """What is wrong with the file, found line by line."""
+    def problem(self) -> CorpusError:
+        """What is wrong with the file, which is read once more for it, line by line."""
         limit, number, offset = self.max_line_chars, 0, 0
         with self._open(newline="") as file:
             while line := file.readline(limit + 3):  # with a mark at the start and CR LF at the end
@@ -108,7 +160,7 @@ class TextFile:
         )
 
 
-def _is_text(block: str) -> bool:
+def is_text(block: str) -> bool:
     """Whether every byte could be decoded."""
     try:
         return block.isascii() or bool(block.encode())
@@ -119,14 +171,3 @@ def _is_text(block: str) -> bool:
 def read_lines(path: str | Path, *, max_line_chars: int = MAX_LINE_CHARS) -> TextFile:
     """The lines of a UTF-8 text file as a restartable iterable of records."""
     return TextFile(Path(path), max_line_chars=max_line_chars)
-
-
-def load_file(
-    *,
-    path: Annotated[str, Field(min_length=1, description="the file")],
-    max_line_chars: Annotated[
-        int, Field(ge=1, description="a longer line, in characters, is refused")
-    ] = MAX_LINE_CHARS,
-) -> TextFile:
-    """The corpus ``file``: how any text file becomes one."""
-    return read_lines(path, max_line_chars=max_line_chars)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from seqgen.corpus.corpus import Record
@@ -24,11 +25,22 @@ class Splitter:
 
     def part(self, record: Record) -> str:
         """The record's own split if it carries one, else "train", "valid" or "test" by its text."""
-        if record.split is not None:
-            return record.split
-        data = record.text.encode("utf-8", "surrogatepass")
-        digest = hashlib.blake2b(data, digest_size=8, key=self.seed.to_bytes(8, "little")).digest()
-        share = int.from_bytes(digest, "little") / 2**64
-        if share < self.shares[0]:
-            return "train"
-        return "valid" if share < self.shares[0] + self.shares[1] else "test"
+        return self.parts([record])[0]
+
+    def parts(self, records: Iterable[Record]) -> list[str]:
+        """What ``part`` gives, for many records."""
+        key, (train, valid, _) = self.seed.to_bytes(8, "little"), self.shares
+        blake2b, from_bytes, parts = hashlib.blake2b, int.from_bytes, list[str]()
+        for record in records:
+            if record.split is not None:
+                parts.append(record.split)
+                continue
+            digest = blake2b(record.text.encode("utf-8", "surrogatepass"), digest_size=8, key=key).digest()
+            share = from_bytes(digest, "little") / 2**64
+            parts.append("train" if share < train else "valid" if share < train + valid else "test")
+        return parts
+
+    def ends(self, n_chars: int) -> dict[str, int]:
+        """Where each part of one long text ends, in characters: they follow one another."""
+        train, valid, _ = self.shares
+        return {"train": round(train * n_chars), "valid": round((train + valid) * n_chars), "test": n_chars}

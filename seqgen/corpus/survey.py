@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from seqgen.corpus.corpus import Record
 from seqgen.corpus.split import PARTS
-from seqgen.errors import CorpusError, PluginError
+from seqgen.errors import CorpusError, PluginError, UsageError
 
 _TOGETHER = 256  # records whose digest is taken in one go
+_MOST_VALUES = 1000  # of a condition
 
 
 @dataclass
@@ -23,28 +25,36 @@ class Survey:
         n_records: how many records.
         n_chars: characters over all records.
         longest: characters of the longest record.
-        digest: SHA-256 over texts, labels and splits in order, as hex.
+        multiline: whether a record holds a line end.
+        digest: SHA-256 over texts, labels, fields and splits in order, as hex.
+        values: for each condition asked for, the values that occur, sorted.
     """
 
     n_records: int = 0
     n_chars: int = 0
     longest: int = 0
+    multiline: bool = False
     digest: str = ""
+    values: dict[str, list[str]] = field(default_factory=dict)
 
 
-def survey(records: Iterable[Record], name: str, result: Survey) -> Iterator[str]:
+def survey(records: Iterable[Record], name: str, result: Survey, conditions: Sequence[str] = ()) -> Iterator[str]:
     """Pass the texts on while counting them; ``result`` is complete when the iteration is.
 
     Args:
         records: the corpus.
         name: how messages call it.
         result: filled in.
+        conditions: "label", or names of fields, whose values are wanted.
 
     Raises:
         CorpusError: there is no record.
+        UsageError: no record has one of the conditions, or it has too many values.
         PluginError: an item is not a Record.
     """
     digest, told = hashlib.sha256(), list[str]()
+    values: dict[str, set[str]] = {condition: set() for condition in conditions}
+    known: set[str] = set()
     for record in records:
         if not isinstance(record, Record) or not isinstance(record.text, str):
             raise PluginError(f"corpus {name} gave {type(record).__name__} {record!r:.60}, not a seqgen.Record")
@@ -53,8 +63,15 @@ def survey(records: Iterable[Record], name: str, result: Survey) -> Iterator[str
         result.n_records += 1
         result.n_chars += len(record.text)
         result.longest = max(result.longest, len(record.text))
+        result.multiline = result.multiline or "\n" in record.text
         told.append(f"{record.text}\x1f{record.label or ''}\x1f{record.split or ''}\x1e")
-        if len(told) == _TOGETHER:
+        if record.fields:
+            told.append(json.dumps(dict(record.fields), sort_keys=True, default=str))
+        if conditions:
+            known.update(record.fields, () if record.label is None else ("label",))
+            for condition in conditions:
+                values[condition].update([value] if (value := record.value(condition)) is not None else ())
+        if len(told) >= _TOGETHER:
             digest.update("".join(told).encode("utf-8", "surrogatepass"))
             told.clear()
         yield record.text
@@ -62,6 +79,17 @@ def survey(records: Iterable[Record], name: str, result: Survey) -> Iterator[str
         raise CorpusError(f"corpus {name!r} holds no records: it is empty, or all its lines are blank")
     digest.update("".join(told).encode("utf-8", "surrogatepass"))
     result.digest = digest.hexdigest()
+    result.values = {condition: _usable(condition, found, known) for condition, found in values.items()}
+
+
+def _usable(condition: str, values: set[str], known: set[str]) -> list[str]:
+    """The values of a condition, sorted; refuses what cannot be one."""
+    if not values:
+        have = ", ".join(sorted(known)) or "neither a label nor fields"
+        raise UsageError(f"no record has {condition!r}, so nothing can be conditioned on it; the records have {have}")
+    if len(values) > _MOST_VALUES:
+        raise UsageError(f"{condition!r} has {len(values):,} different values; a condition has {_MOST_VALUES} at most")
+    return sorted(values)
 
 
 def profile(records: Iterable[Record], name: str, n_shown: int = 8) -> dict[str, Any]:

@@ -27,7 +27,11 @@ class Judgement:
 
 
 def membership(
-    texts: Iterable[str], records: Iterable[Record], splitter: Splitter, canonical: Callable[[str], str]
+    texts: Iterable[str],
+    records: Iterable[Record],
+    splitter: Splitter,
+    canonical: Callable[[str], str],
+    recorded: Callable[[str], str] | None = None,
 ) -> dict[str, str]:
     """Where texts stand in the corpus, by their canonical form.
 
@@ -36,6 +40,7 @@ def membership(
         records: the corpus.
         splitter: tells the part of each record.
         canonical: the form by which texts are compared.
+        recorded: the same for a record, where that is known in another way.
 
     Returns:
         For each text "train", "valid", "test", or "new" when no record equals it; training counts first.
@@ -44,7 +49,7 @@ def membership(
     wanted = set(forms.values())
     found: dict[str, str] = {}
     for record in records:
-        form = canonical(record.text)
+        form = (recorded or canonical)(record.text)
         if form in wanted and found.get(form) != "train":
             found[form] = splitter.part(record)
     return {text: found.get(form, "new") for text, form in forms.items()}
@@ -68,6 +73,7 @@ def judge(
     records: Iterable[Record],
     splitter: Splitter,
     validator: Validator | None,
+    recorded: Callable[[str], str] | None = None,
 ) -> Judgement:
     """Valid, unique and novel shares of samples.
 
@@ -76,14 +82,16 @@ def judge(
         records: the corpus.
         splitter: tells which records are trained on.
         validator: of the domain, or None.
+        recorded: the canonical form of a record, where that is known in another way.
     """
-    valid = [text for text, verdict in zip(texts, verdicts(texts, validator), strict=True) if verdict.ok]
+    judged = zip(texts, verdicts(texts, validator), strict=True)
+    valid = [text if verdict.canonical is None else verdict.canonical for text, verdict in judged if verdict.ok]
 
     def canonical(text: str) -> str:
         return canonical_form(text, validator)
 
-    unique = {canonical(text) for text in valid}
-    known = membership(unique, records, splitter, canonical)
+    unique = set(valid)
+    known = membership(unique, records, splitter, str, recorded or canonical)
     novel = sum(where != "train" for where in known.values())
     share = len(unique) or 1
     return Judgement(len(texts), len(valid) / max(len(texts), 1), len(unique) / max(len(valid), 1), novel / share)

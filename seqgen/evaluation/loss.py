@@ -7,15 +7,20 @@ may be compared between tokenizers: ``total_nats / ln 2 / (characters + records)
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from seqgen.batches import Batch, Encoded, evaluation_batches
+from seqgen.batches import Batch, Encoded, Stream, evaluation_batches, lanes
+from seqgen.protocols import State
 from seqgen.tokenizers import PAD, Vocabulary
+
+_LANES, _WINDOW = 32, 256  # of a long text that is judged
+_SYMBOLS = 64  # of a long text that count as a record
 
 
 @dataclass(frozen=True)
@@ -25,7 +30,7 @@ class HeldOut:
     Attributes:
         loss_nats: nats per symbol, the stop counted.
         bits_per_char: bits per character, the stop counted as one.
-        n_records: records looked at.
+        n_records: records looked at; 0 for a long text.
     """
 
     loss_nats: float
@@ -35,7 +40,7 @@ class HeldOut:
 
 def bits_per_char(nats: float, n_chars: int, n_records: int) -> float:
     """Bits per character of records that cost ``nats`` together."""
-    return nats / math.log(2) / (n_chars + n_records)
+    return nats / math.log(2) / max(1, n_chars + n_records)
 
 
 def penalty(vocabulary: Vocabulary) -> Tensor:
@@ -44,7 +49,7 @@ def penalty(vocabulary: Vocabulary) -> Tensor:
     return torch.zeros(len(allowed_V)).masked_fill(~allowed_V, -torch.inf)
 
 
-def total_nats(model: nn.Module, batch: Batch, penalty_V: Tensor) -> Tensor:
+def total_nats(model: Any, batch: Batch, penalty_V: Tensor) -> Tensor:
     """Negative log-likelihood of all targets of a batch, nats, as a tensor with a gradient.
 
     Args:
@@ -52,7 +57,7 @@ def total_nats(model: nn.Module, batch: Batch, penalty_V: Tensor) -> Tensor:
         batch: what to predict.
         penalty_V: what ``penalty`` gives.
     """
-    state = model.initial_state(len(batch.ids_BT))  # type: ignore[operator]
+    state = model.initial_state(len(batch.ids_BT))
     targets_N, logits_at = batch.targets_BT.t().flatten(), getattr(model, "logits_at", None)
     if logits_at is None:
         logits_NV = model(batch.ids_BT, state)[0].transpose(0, 1).flatten(0, 1)
@@ -62,20 +67,35 @@ def total_nats(model: nn.Module, batch: Batch, penalty_V: Tensor) -> Tensor:
     return functional.cross_entropy(logits_NV + penalty_V, targets_N, ignore_index=PAD, reduction="sum")
 
 
+def carried_nats(model: Any, batch: Batch, penalty_V: Tensor, state: State) -> tuple[Tensor, State]:
+    """What ``total_nats`` gives for a window of a long text, which begins in a state, and the state it ends in.
+
+    Args:
+        model: keeps the contract of :class:`seqgen.Model`.
+        batch: what to predict.
+        penalty_V: what ``penalty`` gives.
+        state: that of the batch before; not used by one that does not continue it.
+    """
+    state = state if batch.continues else model.initial_state(len(batch.ids_BT))
+    logits_BTV, state = model(batch.ids_BT, state)
+    logits_NV, targets_N = (logits_BTV + penalty_V).flatten(0, 1), batch.targets_BT.flatten()
+    return functional.cross_entropy(logits_NV, targets_N, reduction="sum"), state
+
+
 def held_out_loss(
     model: nn.Module,
-    encoded: Encoded,
+    encoded: Encoded | Stream,
     penalty_V: Tensor,
     *,
     batch_size: int = 256,
     most: int = 10_000,
     check: Callable[[], None] = lambda: None,
 ) -> HeldOut:
-    """The loss over at most ``most`` records, evenly spaced.
+    """The loss over at most ``most`` records, evenly spaced, or over the first 64 times as many symbols of a text.
 
     Args:
         model: put in evaluation mode meanwhile.
-        encoded: the records; at least one.
+        encoded: the records, at least one; or a text, at least one symbol.
         penalty_V: what ``penalty`` gives, on the model's device.
         batch_size: records computed together.
         most: how many records at most.
@@ -86,13 +106,34 @@ def held_out_loss(
     model.eval()
     try:
         with torch.inference_mode():
-            for rows_B in evaluation_batches(encoded.lengths_N, batch_size, most):
-                check()
-                batch = encoded.take(rows_B).to(penalty_V.device)
-                nats += total_nats(model, batch, penalty_V).item()
+            for batch_nats, batch in _judged(model, encoded, penalty_V, batch_size, most, check):
+                nats += batch_nats.item()
                 n_targets += batch.n_targets
                 n_chars += batch.n_chars
                 n_records += batch.n_records
     finally:
         model.train(was_training)
     return HeldOut(nats / n_targets, bits_per_char(nats, n_chars, n_records), n_records)
+
+
+def _judged(
+    model: nn.Module,
+    encoded: Encoded | Stream,
+    penalty_V: Tensor,
+    batch_size: int,
+    most: int,
+    check: Callable[[], None],
+) -> Iterator[tuple[Tensor, Batch]]:
+    """The loss of batch after batch."""
+    if isinstance(encoded, Stream):
+        state: State = None
+        for window in lanes(encoded, _LANES, _WINDOW, _SYMBOLS * most):
+            check()
+            batch = window.to(penalty_V.device)
+            nats, state = carried_nats(model, batch, penalty_V, state)
+            yield nats, batch
+        return
+    for rows_B in evaluation_batches(encoded.lengths_N, batch_size, most):
+        check()
+        batch = encoded.take(rows_B).to(penalty_V.device)
+        yield total_nats(model, batch, penalty_V), batch

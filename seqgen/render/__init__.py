@@ -1,11 +1,14 @@
 """Rich renderables for what seqgen shows; nothing here prints."""
 
-from seqgen.render.tables import corpus_view, options_table, plain_table, samples_table, spec_view
+from seqgen.render.picture import draw
+from seqgen.render.tables import corpus_view, figures_table, options_table, plain_table, samples_table, spec_view
 from seqgen.render.text import duration, sparkline, visible
 
 __all__ = [
     "corpus_view",
+    "draw",
     "duration",
+    "figures_table",
     "options_table",
     "plain_table",
     "samples_table",

@@ -10,7 +10,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from seqgen.render.text import visible
+from seqgen.render.text import visible, visible_lines
 
 _BAR = "█"
 _LONG = ("text", "summary", "description", "problem", "state", "hooks", "type", "default", "range")  # may be folded
@@ -70,7 +70,7 @@ def samples_table(
     styles = {"new": "green", "train": "dim", "valid": "yellow", "test": "yellow"}
     shown = []
     for row in rows:
-        text = _cell(row["text"]) if renderer is None else renderer(row["text"])
+        text = Text(visible_lines(row["text"])) if renderer is None else renderer(row["text"])
         if row["cut"] and isinstance(text, Text):
             text = text + Text("…", style="dim")
         where = row.get("where")
@@ -80,6 +80,25 @@ def samples_table(
         name for name in ("row", "text", "bits_per_char", "where") if any(row.get(name) is not None for row in shown)
     ]
     return plain_table(shown, columns, title)
+
+
+def figures_table(
+    figures: Mapping[str, Any], published: Mapping[str, Mapping[str, float]], name: str
+) -> RenderableType:
+    """What a run was judged to be; figures that others published stand beside.
+
+    Args:
+        figures: by name.
+        published: figures by the name of a model, each with some of the same names.
+        name: of the run.
+    """
+    if not published:
+        return spec_view({label.replace("_", " "): value for label, value in figures.items()})
+    rows = [
+        {"figure": label.replace("_", " "), name: value, **{model: of.get(label) for model, of in published.items()}}
+        for label, value in figures.items()
+    ]
+    return plain_table(rows, ("figure", name, *published))
 
 
 def options_table(options: Sequence[Mapping[str, Any]], part: str) -> RenderableType:

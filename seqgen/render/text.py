@@ -23,6 +23,11 @@ def visible(text: str) -> str:
     )
 
 
+def visible_lines(text: str) -> str:
+    """The same, with its line ends as they are."""
+    return "\n".join(map(visible, text.split("\n")))
+
+
 def sparkline(values: Sequence[float], width: int = 40) -> str:
     """Values as a row of blocks, the lowest empty-most; more values than ``width`` are averaged together."""
     finite = [value for value in values if math.isfinite(value)]

@@ -10,7 +10,7 @@ Dimension letters: A rows still computed, L rows that have left, T positions, V 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -55,8 +55,10 @@ class Sampler:
         settings: how to draw; ``max_length`` must be set.
         multiline: whether a row may hold line ends.
         processors: further decoding steps, applied before those that the settings ask for.
+        given: the values of conditions, by name.
 
     Raises:
+        UsageError: a condition or value that is not known.
         UnknownSymbol: the prefix holds a symbol that the vocabulary does not know.
         BadOption: the prefix is longer than a row may be, or holds a line end in single-line records.
         Diverged (while drawing): nothing can be drawn, since the logits are not numbers or all forbidden.
@@ -70,6 +72,7 @@ class Sampler:
         *,
         multiline: bool = False,
         processors: Sequence[Processor] = (),
+        given: Mapping[str, str] | None = None,
     ) -> None:
         assert settings.max_length is not None
         self._model, self._vocabulary, self._settings = model, vocabulary, settings
@@ -78,12 +81,14 @@ class Sampler:
         n_parameters = count_parameters(model)
         self._wide = n_parameters > _SMALL
         self._width = round_up(settings.batch_size or _choose_width(n_parameters, vocabulary.size))
-        self._prefix: list[int] = vocabulary.encode(settings.prefix).tolist()
-        if len(self._prefix) > settings.max_length:
-            raise BadOption(f"the prefix has {len(self._prefix)} symbols, more than max_length {settings.max_length}")
+        prefix: list[int] = vocabulary.encode(settings.prefix).tolist()
+        if len(prefix) > settings.max_length:
+            raise BadOption(f"the prefix has {len(prefix)} symbols, more than max_length {settings.max_length}")
+        self._n_slots = len(vocabulary.slots)
+        self._forced: list[int] = vocabulary.condition_ids([given or {}])[0].tolist() + prefix
         self._processors = [*processors, *build_processors(settings)]
         allowed_V = torch.from_numpy(vocabulary.allowed_V(line_ends=multiline))
-        if not allowed_V[self._prefix].all():
+        if not allowed_V[prefix].all():
             raise BadOption("the prefix holds a line end; the records of this run are one line each")
         self._forbidden_V = ~allowed_V.to(self._device)
         self._allows_all = bool(allowed_V[EOS:].all())  # then the ids before it need only be left out
@@ -115,7 +120,7 @@ class Sampler:
         cut: list[bool] = []
         for numbers_L, ids_LT in rows.finish():
             numbers += numbers_L.tolist()
-            self._read(ids_LT.cpu().numpy(), texts, cut)
+            self._read(ids_LT[:, self._n_slots :].cpu().numpy(), texts, cut)
         order = np.argsort(numbers).tolist()
         return [Sample(number, texts[place], cut[place]) for number, place in enumerate(order, start)]
 
@@ -133,16 +138,16 @@ class Sampler:
         uniforms = Uniforms(self._settings.seed, start, width)
         rows = Rows(width, self._vocabulary.size, BOS, self._device, wide=self._wide)
         state: State | None = self._model.initial_state(MULTIPLE)  # type: ignore[operator]
-        while state is not None and rows.n_drawn <= self._max_length:
+        while state is not None and rows.n_drawn <= self._n_slots + self._max_length:
             logits_CV, state = step(rows.ids_C, state)
             uniform_W = uniforms.next().to(self._device)
             state = rows.add(self._choose(logits_CV, rows, uniform_W), state)
         return rows
 
     def _choose(self, logits_CV: Tensor, rows: Rows, uniform_W: Tensor) -> Tensor:
-        """The next id of each row: forced by the prefix, else drawn."""
-        if rows.n_drawn < len(self._prefix):
-            return torch.full_like(rows.alive_A, self._prefix[rows.n_drawn])
+        """The next id of each row: forced by conditions and prefix, else drawn."""
+        if rows.n_drawn < len(self._forced):
+            return torch.full_like(rows.alive_A, self._forced[rows.n_drawn])
         of_rows: Callable[[Tensor], Tensor] = rows.of_rows
         first = EOS
         if self._allows_all and not self._processors:
@@ -150,7 +155,7 @@ class Sampler:
         else:
             logits_CV, first = logits_CV.masked_fill(self._forbidden_V, -torch.inf), 0
         if self._processors:
-            logits_CV, history_AT = of_rows(logits_CV), rows.history_AT()
+            logits_CV, history_AT = of_rows(logits_CV), rows.history_AT()[:, self._n_slots :]
             for process in self._processors:
                 logits_CV = process(logits_CV, history_AT)
             of_rows = as_it_is

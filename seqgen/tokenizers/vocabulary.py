@@ -5,12 +5,13 @@ Specials are ids and never text: a corpus that contains "<eos>" is plain charact
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from seqgen.errors import UsageError, did_you_mean
 from seqgen.protocols import Tokenizer
 
 if TYPE_CHECKING:
@@ -27,11 +28,13 @@ class Vocabulary:
 
     Attributes:
         tokenizer: knows the symbols.
-        conditions: names of condition tokens, whose ids follow ``EOS``.
+        conditions: the condition tokens, "name=value", whose ids follow ``EOS``; those of a name stand together.
+        ends: whether sequences end; windows of a long text do not.
     """
 
     tokenizer: Tokenizer
     conditions: tuple[str, ...] = ()
+    ends: bool = True
 
     @property
     def first(self) -> int:
@@ -43,6 +46,39 @@ class Vocabulary:
         """V: every id, the specials too."""
         return self.first + self.tokenizer.n_symbols
 
+    @property
+    def slots(self) -> tuple[str, ...]:
+        """The names of the conditions, each of which has a place between ``BOS`` and the first symbol."""
+        return tuple(dict.fromkeys(condition.partition("=")[0] for condition in self.conditions))
+
+    @property
+    def dtype(self) -> npt.DTypeLike:
+        """The smallest integers that hold every id."""
+        return np.min_scalar_type(self.size - 1)
+
+    def condition_ids(self, given: Iterable[Mapping[str, str]]) -> Ids:
+        """The condition tokens of some sequences, as ids.
+
+        Args:
+            given: for each sequence the value of each condition, by name; what is left out is ``PAD``.
+
+        Returns:
+            (N, C).
+
+        Raises:
+            UsageError: a condition or a value that is not known.
+        """
+        id_of = {condition: index for index, condition in enumerate(self.conditions, EOS + 1)}
+        try:
+            rows = [
+                [id_of[f"{name}={values[name]}"] if name in values else PAD for name in self.slots] for values in given
+            ]
+        except KeyError as error:
+            name, _, value = error.args[0].partition("=")
+            known = [known.partition("=")[2] for known in self.conditions if known.startswith(f"{name}=")]
+            raise UsageError(f"no {name} {value!r}{did_you_mean(value, known)}") from None
+        return np.array(rows, dtype=np.int32).reshape(len(rows), len(self.slots))
+
     def allowed_V(self, *, line_ends: bool = True) -> npt.NDArray[np.bool_]:
         """Which ids may be predicted: ``EOS`` and the symbols, not pad, begin or conditions.
 
@@ -50,7 +86,7 @@ class Vocabulary:
             line_ends: False forbids symbols that hold a line end too, for records that are one line.
         """
         allowed = np.ones(self.size, dtype=bool)
-        allowed[[PAD, BOS, *range(EOS + 1, self.first)]] = False
+        allowed[[PAD, BOS, *([] if self.ends else [EOS]), *range(EOS + 1, self.first)]] = False
         if not line_ends:
             for symbol in range(self.tokenizer.n_symbols):
                 text = self.tokenizer.decode([symbol])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,13 +12,16 @@ import torch
 from torch import Tensor, nn
 
 from seqgen.batches import Batch
-from seqgen.cells import is_compiled
+from seqgen.cells import is_compiled, list_leaves, map_state
 from seqgen.errors import Diverged
-from seqgen.evaluation import total_nats
+from seqgen.evaluation import carried_nats, total_nats
 from seqgen.model import device_of
+from seqgen.protocols import State
 from seqgen.training.backprop import add_gradients, can_derive
 from seqgen.training.gradients import Gradients
 from seqgen.training.optimizer import AdamW
+
+_CARRIED = "carried."
 
 
 @dataclass(frozen=True)
@@ -49,10 +52,18 @@ class Descent:
         weight_decay: of AdamW.
         clip_norm: the largest norm of the gradient; 0 for any.
         precision: "float32", or "bfloat16" for products.
+        carries: whether batches are windows of a long text, which go on where the ones before ended.
     """
 
     def __init__(
-        self, model: nn.Module, penalty_V: Tensor, *, weight_decay: float, clip_norm: float, precision: str
+        self,
+        model: nn.Module,
+        penalty_V: Tensor,
+        *,
+        weight_decay: float,
+        clip_norm: float,
+        precision: str,
+        carries: bool = False,
     ) -> None:
         self.optimizer = AdamW(model.named_parameters(), weight_decay)
         self._model, self._penalty_V, self._clip_norm = model, penalty_V, clip_norm
@@ -61,6 +72,8 @@ class Descent:
         self._counts = hasattr(model, "learn")
         self._autocast: contextlib.AbstractContextManager[Any] = contextlib.nullcontext()
         self._derives: bool | None = None if precision == "float32" else False
+        self._carries = carries
+        self._carried: State = None
         self._compiled = False
         if precision == "bfloat16":
             self._autocast = torch.autocast(device_of(model).type, dtype=torch.bfloat16)
@@ -81,7 +94,7 @@ class Descent:
             _seed(seed, self._penalty_V.device)
         if self._counts:
             with torch.no_grad():
-                nats = total_nats(self._model, batch, self._penalty_V)
+                nats = self._nats(batch)
                 self._model.learn(batch.ids_BT, batch.targets_BT)  # type: ignore[operator]
             return Taken(number, lr, batch, nats, None)
         self._gradients.clear()
@@ -104,12 +117,38 @@ class Descent:
     def differentiate(self, batch: Batch) -> Tensor:
         """The loss summed over a batch; the gradients of its mean are added to the parameters'."""
         self._settle()
-        if self._derives:
+        if self._derives and not self._carries:
             return add_gradients(self._model, batch, self._penalty_V, compiled=self._compiled)  # type: ignore[arg-type]
         with self._autocast:
-            nats = total_nats(self._model, batch, self._penalty_V)
+            nats = self._nats(batch)
         (nats / batch.n_targets).backward()  # type: ignore[no-untyped-call]
         return nats.detach()
+
+    def _nats(self, batch: Batch) -> Tensor:
+        """The loss summed over a batch, from the state that the batch before left where it goes on with that."""
+        if not self._carries:
+            return total_nats(self._model, batch, self._penalty_V)
+        nats, state = carried_nats(self._model, batch, self._penalty_V, self._carried)
+        self._carried = map_state(lambda leaf: leaf.detach(), state)
+        return nats
+
+    def state(self) -> dict[str, Tensor]:
+        """What ``load`` needs: the optimizer's tensors, and the state carried from window to window."""
+        carried: list[Tensor] = [] if self._carried is None else list_leaves(self._carried)
+        return self.optimizer.state() | {f"{_CARRIED}{number}": leaf for number, leaf in enumerate(carried)}
+
+    def load(self, tensors: Mapping[str, Tensor]) -> None:
+        """Go on from what ``state`` gave.
+
+        Raises:
+            KeyError: a tensor is missing.
+        """
+        carried = {name: tensor for name, tensor in tensors.items() if name.startswith(_CARRIED)}
+        self.optimizer.load({name: tensor for name, tensor in tensors.items() if name not in carried})
+        if carried:
+            leaves = iter([carried[f"{_CARRIED}{number}"] for number in range(len(carried))])
+            blank = self._model.initial_state(1)  # type: ignore[operator]
+            self._carried = map_state(lambda leaf: next(leaves).to(self._penalty_V.device), blank)
 
 
 def _seed(seed: int, device: torch.device) -> None:

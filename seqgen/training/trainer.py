@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from seqgen.batches import Batch, Encoded, count_batches, derive_seed, epoch_batches
+from seqgen.batches import Batch, Parts, Rewriter, Stream, derive_seed, make_feed
 from seqgen.cells import choose_padding
 from seqgen.checkpoint import EngineSettings, RunFolder, Snapshot
 from seqgen.config import TrainSettings
@@ -28,7 +28,6 @@ from seqgen.training.schedule import Schedule
 from seqgen.training.state import TrainState
 
 _PROGRESS_EVERY_S = 0.2
-_AHEAD = 16  # batches made together
 _UNREAD = 32  # steps whose losses are read back together
 
 
@@ -48,24 +47,32 @@ class Trainer:
         folder: where logs and checkpoints go.
         draw: gives samples of the model as it is now, for a seed.
         engine: how to compute.
+        rewriter: writes records anew each epoch, or None.
     """
 
     model: nn.Module
-    encoded: Mapping[str, Encoded]
+    encoded: Parts
     vocabulary: Vocabulary
     settings: TrainSettings
     folder: RunFolder
     draw: Callable[[int], Sequence[Sample]]
     engine: EngineSettings
+    rewriter: Rewriter | None = None
 
     def __post_init__(self) -> None:
         """Prepare what no step changes."""
         self.state = TrainState()
         self._device = device_of(self.model)
         train = self.encoded["train"]
-        self._steps_per_epoch = count_batches(len(train), self.settings.batch_size)
-        self.schedule = Schedule(self.settings, self._steps_per_epoch)
-        self._epoch, self._batches, self._ready = -1, list[Any](), dict[int, Batch]()
+        self._feed = make_feed(
+            train,
+            batch_size=self.settings.batch_size,
+            window=self.settings.window,
+            seed=self.settings.seed,
+            pad=partial(choose_padding, self.engine.name),
+            rewriter=self.rewriter,
+        )
+        self.schedule = Schedule(self.settings, self._feed.steps_per_epoch)
         self._saved_step = -1
         self._unread: list[Taken] = []
         self._last_nats, self._last_batch = 0.0, (1, 1, 1)
@@ -76,6 +83,7 @@ class Trainer:
             weight_decay=self.settings.weight_decay,
             clip_norm=self.settings.clip_norm,
             precision=self.engine.precision,
+            carries=isinstance(train, Stream),
         )
 
     # -- going on from a checkpoint
@@ -91,7 +99,7 @@ class Trainer:
             self._saved_step = self.state.step
             try:
                 self.model.load_state_dict(snapshot.model)
-                self._descent.optimizer.load(snapshot.train)
+                self._descent.load(snapshot.train)
             except (RuntimeError, KeyError) as error:
                 raise CheckpointError(f"the checkpoint of step {self.state.step} does not fit: {error}") from None
         for log in (self.folder.metrics, self.folder.samples):
@@ -109,7 +117,7 @@ class Trainer:
         for name, tensor in model.items():
             if tensor.is_floating_point() and not torch.isfinite(tensor).all():
                 raise Diverged(f"the weight {name!r} is not finite at step {self.state.step}; it is not saved")
-        train = {name: _detached(tensor) for name, tensor in self._descent.optimizer.state().items()}
+        train = {name: _detached(tensor) for name, tensor in self._descent.state().items()}
         self.state.log_bytes = {log.path.name: log.sync() for log in (self.folder.metrics, self.folder.samples)}
         self.state.elapsed_s = self._elapsed_s()
         self._saved_at, self._saved_step = time.monotonic(), self.state.step
@@ -174,15 +182,7 @@ class Trainer:
             self._last_nats, self._last_batch = nats, (batch.n_targets, batch.n_chars, batch.n_records)
 
     def _next_batch(self) -> Batch:
-        epoch, index = divmod(self.state.step, self._steps_per_epoch)
-        train = self.encoded["train"]
-        if epoch != self._epoch:
-            self._batches = epoch_batches(train.lengths_N, self.settings.batch_size, self.settings.seed, epoch)
-            self._epoch, self._ready = epoch, {}
-        if index not in self._ready:
-            pad, ahead = partial(choose_padding, self.engine.name), self._batches[index : index + _AHEAD]
-            self._ready = dict(enumerate(train.take_many(ahead, pad), index))
-        return self._ready[index].to(self._device)
+        return self._feed.batch(self.state.step).to(self._device)
 
     def _between_steps(self) -> Iterator[Event]:
         now = time.monotonic()

@@ -1,0 +1,155 @@
+"""From a corpus to ids: one pass to count and learn the alphabet, one to encode."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from seqgen.corpus import Corpus, Splitter, Survey, survey
+from seqgen.errors import CorpusError
+from seqgen.files import cache_folder, dump_json
+from seqgen.registry import Entry
+
+if TYPE_CHECKING:
+    from seqgen.batches import Parts
+    from seqgen.tokenizers import Vocabulary
+
+Item = TypeVar("Item")
+_TOLD_EVERY = 4096
+_IN_MEMORY = 20_000_000  # characters, beyond which the ids go to files
+Progress = Callable[[str, int, int | None], None]
+"""Is told what is being done, how many records are done, and how many there are, if that is known."""
+
+
+def no_progress(what: str, done: int, total: int | None) -> None:
+    """Progress that nobody listens to."""
+
+
+@dataclass(frozen=True)
+class Data:
+    """A corpus, counted and encoded.
+
+    Attributes:
+        survey: its counts and digest.
+        vocabulary: its symbols.
+        encoded: its parts.
+    """
+
+    survey: Survey
+    vocabulary: Vocabulary
+    encoded: Parts
+
+    @property
+    def longest_symbols(self) -> int:
+        """Symbols of the longest training record."""
+        train = self.encoded["train"]
+        return len(train) if not self.vocabulary.ends else int(train.lengths_N.max()) - 2  # type: ignore[union-attr]
+
+
+def learn(
+    corpus: Corpus,
+    title: str,
+    tokenizer: Entry,
+    options: Mapping[str, Any],
+    splitter: Splitter,
+    conditions: Sequence[str] = (),
+    progress: Progress = no_progress,
+) -> Data:
+    """Count a corpus, fit its tokenizer and encode it.
+
+    Raises:
+        CorpusError: it is unreadable, empty or has no training part.
+        UsageError: it cannot be conditioned in this way.
+    """
+    from seqgen.tokenizers import Vocabulary
+
+    counted, make = Survey(), tokenizer.load()
+    texts = _told(survey(corpus, title, counted, conditions), "reading", None, progress)
+    if hasattr(make, "fit_parts"):
+        fitted = make.fit_parts(texts, _training_texts(corpus, splitter, counted, progress), **options)
+    else:
+        fitted = make.fit(texts, **options)
+    for _ in texts:  # a tokenizer may need only some of the texts; the count needs all
+        pass
+    tokens = tuple(f"{name}={value}" for name, values in counted.values.items() for value in values)
+    vocabulary = Vocabulary(fitted, tokens, ends=corpus.layout == "lines")
+    return encode_with(corpus, title, vocabulary, splitter, counted, progress)
+
+
+def _training_texts(corpus: Corpus, splitter: Splitter, counted: Survey, progress: Progress) -> Iterator[str]:
+    """The texts of the training part; of one long text, its pieces as far as that goes."""
+    left = splitter.ends(counted.n_chars)["train"]
+    for record in _told(corpus, "learning symbols", counted.n_records, progress):
+        if corpus.layout == "lines" or record.split is not None:
+            if splitter.part(record) == "train":
+                yield record.text
+        elif left > 0:
+            yield record.text[:left]
+            left -= len(record.text)
+
+
+def _told(items: Iterable[Item], what: str, total: int | None, progress: Progress) -> Iterator[Item]:
+    """The items, told how many have passed."""
+    for n_done, item in enumerate(items):
+        if n_done % _TOLD_EVERY == 0:
+            progress(what, n_done, total)
+        yield item
+
+
+def encode_with(
+    corpus: Corpus,
+    title: str,
+    vocabulary: Vocabulary,
+    splitter: Splitter,
+    counted: Survey | None = None,
+    progress: Progress = no_progress,
+) -> Data:
+    """Encode a corpus with a vocabulary that is known already, counting it on the way if need be.
+
+    One that is large is encoded into files, once: see ``seqgen.batches.cache``.
+
+    Raises:
+        CorpusError: it is unreadable, empty or has no training part.
+    """
+    from seqgen.batches import cached, encode, encode_stream
+    from seqgen.batches.encoding import MakeSink, in_memory
+
+    if counted is None:
+        counted = Survey()
+        for _ in _told(survey(corpus, title, counted), "reading", None, progress):
+            pass
+    totals = counted
+
+    def told(n_done: int) -> None:
+        progress("encoding", n_done, totals.n_records)
+
+    def build(make_sink: MakeSink) -> Parts:
+        if vocabulary.ends:
+            return encode(corpus, vocabulary, splitter, make_sink, told)
+        return encode_stream(corpus, totals.n_chars, vocabulary, splitter, make_sink, told)
+
+    if counted.n_chars <= _IN_MEMORY:
+        encoded = build(in_memory)
+    else:
+        encoded = cached(cache_folder("encoded"), _facts(counted, vocabulary, splitter), build)
+    if not len(encoded["train"]):
+        raise CorpusError(f"corpus {title!r} has no record in its training part; try --split none")
+    return Data(counted, vocabulary, encoded)
+
+
+def _facts(counted: Survey, vocabulary: Vocabulary, splitter: Splitter) -> dict[str, Any]:
+    """All that the ids of a corpus depend on."""
+    tokenizer = vocabulary.tokenizer
+    code = Path(inspect.getfile(type(tokenizer))).read_bytes()
+    return {
+        "digest": counted.digest,
+        "tokenizer": hashlib.sha256(dump_json(tokenizer.to_json()) + code).hexdigest(),
+        "conditions": list(vocabulary.conditions),
+        "ends": vocabulary.ends,
+        "shares": list(splitter.shares),
+        "split_seed": splitter.seed,
+    }

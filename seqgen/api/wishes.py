@@ -1,0 +1,79 @@
+"""What rows are asked to be: the values of conditions, and of fields that they begin with."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from seqgen.errors import UsageError, did_you_mean
+
+if TYPE_CHECKING:
+    from seqgen.api.run import Run
+
+_LOOKED_AT = 1000  # records, for the names of fields
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What rows are asked to be, in the terms of a sampler.
+
+    Attributes:
+        conditions: values of conditions by name.
+        prefix: what every row begins with.
+    """
+
+    conditions: Mapping[str, str]
+    prefix: str
+
+    @classmethod
+    def of(cls, run: Run, label: str | None, given: Mapping[str, Any], prefix: str) -> Wishes:
+        """Sort out what was asked of a run.
+
+        Args:
+            run: the run.
+            label: the label, if one is asked for.
+            given: values of conditions or of fields, by name.
+            prefix: further text.
+
+        Raises:
+            UsageError: the run was not trained to be asked for this.
+        """
+        wanted = as_conditions(given if label is None else {**given, "label": label})
+        slots = run.vocabulary.slots
+        fields = {name: value for name, value in wanted.items() if name not in slots}
+        if "label" in fields:
+            title = run.settings.corpus.title
+            raise UsageError(
+                f"this run was not told labels; to ask for one, train with --corpus {title} --condition label"
+            )
+        lines = [f"{name}={value}\n" for name, value in fields.items()]
+        if fields:
+            _check_fields(run, list(fields))
+        conditions = {name: value for name, value in wanted.items() if name in slots}
+        return cls(conditions, "".join(lines) + prefix)
+
+
+def as_conditions(given: Mapping[str, Any]) -> dict[str, str]:
+    """Values as conditions have them, which is as text."""
+    return {name: str(value) for name, value in given.items()}
+
+
+def _check_fields(run: Run, wanted: list[str]) -> None:
+    """Refuse fields that records do not have, or do not begin with in a run that always saw them in one order."""
+    known: dict[str, None] = {}
+    begins = False
+    for record in itertools.islice(run.corpus, _LOOKED_AT):
+        names = [line.partition("=")[0] for line in record.text.split("\n") if "=" in line]
+        known.update(dict.fromkeys(name for name in names if name in record.fields))
+        begins = begins or names[: len(wanted)] == wanted
+    for name in wanted:
+        if name not in known:
+            near = did_you_mean(name, known) or "; the records of this run have no fields"
+            raise UsageError(f"no field {name!r} to give{near}; --condition NAME trains with a condition")
+    if not begins and run.settings.augmentation is None:
+        raise UsageError(
+            f"this run saw fields in one order only, so rows cannot begin with {', '.join(wanted)}; "
+            f"give them as the records begin ({', '.join(known)}), or train with --augment shuffle-fields"
+        )

@@ -1,0 +1,28 @@
+"""Records encoded once into flat arrays, and batches made from them by indexing."""
+
+from seqgen.batches.cache import cached
+from seqgen.batches.encoded import Batch, Encoded, Parts, Stream
+from seqgen.batches.encoding import encode, encode_stream
+from seqgen.batches.feed import Feed, RecordFeed, StreamFeed, lanes, make_feed
+from seqgen.batches.order import count_batches, derive_seed, epoch_batches, evaluation_batches
+from seqgen.batches.rewrite import Rewriter
+
+__all__ = [
+    "Batch",
+    "Encoded",
+    "Feed",
+    "Parts",
+    "RecordFeed",
+    "Rewriter",
+    "Stream",
+    "StreamFeed",
+    "cached",
+    "count_batches",
+    "derive_seed",
+    "encode",
+    "encode_stream",
+    "epoch_batches",
+    "evaluation_batches",
+    "lanes",
+    "make_feed",
+]

@@ -1,0 +1,184 @@
+"""What is trained on, as ids: records, or one long text; and a batch of either.
+
+Dimension letters: B batch, T steps, N records, S symbols of a long text, C conditions of a record.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from seqgen.tokenizers import PAD
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from seqgen.batches.order import Order
+
+    Integers = npt.NDArray[np.integer[Any]]
+    Flags = npt.NDArray[np.bool_]
+
+_MOST_TOGETHER = 1 << 18  # ids of batches that are made in one go
+_FULL = 0.9  # share of targets below which it pays to leave the padding out
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one step sees.
+
+    Attributes:
+        ids_BT: inputs, from ``BOS`` on.
+        targets_BT: the id that follows each input; ``PAD`` where there is none to predict.
+        at_N: where the targets stand, each place t * B + b in ascending order; None if so few are missing that
+            leaving them out does not pay.
+        n_targets: how many targets there are.
+        n_chars: characters over all records.
+        n_records: B; 0 for windows of a long text, which have no end.
+        continues: whether each row goes on where that of the batch before ended.
+    """
+
+    ids_BT: Tensor
+    targets_BT: Tensor
+    at_N: Tensor | None
+    n_targets: int
+    n_chars: int
+    n_records: int
+    continues: bool = False
+
+    def to(self, device: torch.device) -> Batch:
+        """The batch on a device."""
+        if self.ids_BT.device == device:
+            return self
+        at_N = None if self.at_N is None else self.at_N.to(device)
+        return replace(self, ids_BT=self.ids_BT.to(device), targets_BT=self.targets_BT.to(device), at_N=at_N)
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """The framed ids of records; the arrays may lie in files that are mapped into memory.
+
+    Attributes:
+        flat: ``BOS symbols EOS`` of every record, one after another.
+        starts_N: where each record begins in ``flat``.
+        lengths_N: ids of each record, its frame counted, its conditions not.
+        chars_N: characters of each record.
+        conditions_NC: ids of its conditions, ``PAD`` for one it does not have; None where there are none.
+    """
+
+    flat: Integers
+    starts_N: Integers
+    lengths_N: Integers
+    chars_N: Integers
+    conditions_NC: Integers | None = None
+
+    def __len__(self) -> int:
+        """How many records."""
+        return len(self.lengths_N)
+
+    @property
+    def n_slots(self) -> int:
+        """C: places between ``BOS`` and the first symbol."""
+        return 0 if self.conditions_NC is None else self.conditions_NC.shape[1]
+
+    def take(self, rows_B: Order, pad: Callable[[int], int] | None = None, absent_BC: Flags | None = None) -> Batch:
+        """Some records as a batch.
+
+        Args:
+            rows_B: which records.
+            pad: gives how many steps there should be for as many as the longest record has; None: these.
+            absent_BC: conditions that are left out.
+        """
+        return self.take_many([rows_B], pad, absent_BC)[0]
+
+    def take_many(
+        self, batches: Sequence[Order], pad: Callable[[int], int] | None = None, absent_NC: Flags | None = None
+    ) -> list[Batch]:
+        """What ``take`` gives for each of some batches; several short ones are made in one go, at half the price."""
+        rows_N = np.concatenate(batches)
+        sizes = [len(rows_B) for rows_B in batches]
+        ends = list(itertools.accumulate(sizes))
+        starts = [end - size for end, size in zip(ends, sizes, strict=True)]
+        lengths_N = self.lengths_N[rows_N]
+        longest = np.maximum.reduceat(lengths_N, starts).tolist()
+        if len(batches) > 1 and max(longest) * len(rows_N) > _MOST_TOGETHER:
+            absent = [None if absent_NC is None else absent_NC[a:b] for a, b in zip(starts, ends, strict=True)]
+            return [self.take(rows_B, pad, flags) for rows_B, flags in zip(batches, absent, strict=True)]
+        n_steps = [steps + self.n_slots for steps in longest]
+        n_steps = n_steps if pad is None else [pad(steps - 1) + 1 for steps in n_steps]
+        ids_TN, is_target_TN = self._frame(rows_N, lengths_N, max(n_steps), absent_NC)
+        # Time first in memory, as the layers compute.
+        targets_TN = ids_TN if not self.n_slots else torch.from_numpy(ids_TN.numpy() * is_target_TN)
+        n_ids = np.add.reduceat(lengths_N, starts, dtype=np.int64).tolist()
+        n_chars = np.add.reduceat(self.chars_N[rows_N], starts, dtype=np.int64).tolist()
+        made = []
+        for ids_TB, targets_TB, steps, start, end, ids_here, chars in zip(
+            *(torch.split(tensor, sizes, 1) for tensor in (ids_TN, targets_TN)),
+            n_steps, starts, ends, n_ids, n_chars, strict=True,
+        ):  # fmt: skip
+            n_rows, at_N = end - start, None
+            if ids_here - n_rows < _FULL * (steps - 1) * n_rows:
+                at_N = torch.from_numpy(np.flatnonzero(is_target_TN[1:steps, start:end]))
+            ids_BT, targets_BT = ids_TB.t()[:, : steps - 1], targets_TB.t()[:, 1:steps]
+            made.append(Batch(ids_BT, targets_BT, at_N, ids_here - n_rows, chars, n_rows))
+        return made
+
+    def _frame(self, rows_N: Order, lengths_N: Integers, n_steps: int, absent_NC: Flags | None) -> tuple[Tensor, Flags]:
+        """The ids of some records, time first, and which of them a model has to predict (``BOS`` counted as one)."""
+        steps_T1 = np.arange(n_steps - self.n_slots)[:, None]
+        inside_TN = steps_T1 < lengths_N
+        # What lies beyond a record's end, another record's, is multiplied by zero, which is PAD.
+        found_TN = self.flat.take(self.starts_N[rows_N] + steps_T1, mode="clip")
+        ids_TN = np.multiply(found_TN, inside_TN, dtype=np.int64)
+        if self.conditions_NC is not None:
+            given_NC = self.conditions_NC[rows_N].astype(np.int64)
+            given_NC = given_NC if absent_NC is None else np.where(absent_NC, PAD, given_NC)
+            ids_TN = np.concatenate((ids_TN[:1], given_NC.T, ids_TN[1:]))
+            inside_TN = np.concatenate((inside_TN[:1], np.zeros(given_NC.T.shape, dtype=bool), inside_TN[1:]))
+        return torch.from_numpy(ids_TN), inside_TN
+
+
+@dataclass(frozen=True)
+class Stream:
+    """The ids of one long text, without frame.
+
+    Attributes:
+        flat_S: its symbols, one after another.
+        n_chars: its characters.
+    """
+
+    flat_S: Integers
+    n_chars: int
+
+    def __len__(self) -> int:
+        """How many symbols."""
+        return len(self.flat_S)
+
+    @property
+    def longest(self) -> int:
+        """Symbols, as a record has them."""
+        return len(self)
+
+    def window(self, starts_B: Integers, before_B: Integers, n_steps: int, *, continues: bool) -> Batch:
+        """The same number of symbols from some places.
+
+        Args:
+            starts_B: where each row begins.
+            before_B: the id that comes before each.
+            n_steps: T.
+            continues: whether the rows go on where those of the batch before ended.
+        """
+        targets_TB = self.flat_S[starts_B + np.arange(n_steps)[:, None]].astype(np.int64)
+        ids_TB = np.concatenate((before_B[None].astype(np.int64), targets_TB[:-1]))
+        n_chars = round(targets_TB.size * self.n_chars / len(self))
+        ids_BT, targets_BT = torch.from_numpy(ids_TB).t(), torch.from_numpy(targets_TB).t()
+        return Batch(ids_BT, targets_BT, None, targets_TB.size, n_chars, 0, continues)
+
+
+Parts = Mapping[str, Encoded] | Mapping[str, Stream]
+"""What "train", "valid" and "test" hold; all of one kind."""

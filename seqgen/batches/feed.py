@@ -1,0 +1,173 @@
+"""The batch of each step: a pure function of the seed and the step's number.
+
+Dimension letters: B batch, T steps, N records, C conditions.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from seqgen.batches.encoded import Batch, Encoded, Stream
+from seqgen.batches.order import count_batches, derive_seed, epoch_batches, uniforms
+from seqgen.batches.rewrite import Rewriter
+from seqgen.tokenizers import BOS
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from seqgen.batches.order import Order
+
+    Flags = npt.NDArray[np.bool_]
+
+_AHEAD = 16  # batches made together
+_ABSENT = 0.1  # share of conditions left out, so that they can be left out when sampling
+
+
+def _as_long(steps: int) -> int:
+    return steps
+
+
+class RecordFeed:
+    """Batches of records.
+
+    Args:
+        encoded: the records.
+        batch_size: B.
+        seed: the run's.
+        pad: gives how many steps there should be for as many as the longest record of a batch has.
+        rewriter: writes records anew each epoch.
+
+    Attributes:
+        steps_per_epoch: batches an epoch.
+    """
+
+    def __init__(
+        self,
+        encoded: Encoded,
+        batch_size: int,
+        seed: int,
+        pad: Callable[[int], int] = _as_long,
+        rewriter: Rewriter | None = None,
+    ) -> None:
+        self.steps_per_epoch = count_batches(len(encoded), batch_size)
+        self._encoded, self._batch_size, self._seed = encoded, batch_size, seed
+        self._pad, self._rewriter = pad, rewriter
+        self._epoch, self._next = -1, 0
+        self._order: Iterator[Order] = iter(())
+        self._ready: dict[int, Batch] = {}
+
+    def batch(self, step: int) -> Batch:
+        """The batch of a step, from 0; the steps are best asked in their order."""
+        epoch, index = divmod(step, self.steps_per_epoch)
+        if epoch != self._epoch or (index not in self._ready and index != self._next):
+            order = epoch_batches(self._encoded.lengths_N, self._batch_size, self._seed, epoch)
+            self._epoch, self._next, self._ready = epoch, index, {}
+            self._order = itertools.islice(order, index, None)
+        if index not in self._ready:
+            ahead = list(itertools.islice(self._order, _AHEAD))
+            self._ready = dict(enumerate(self._make(ahead, epoch), index))
+            self._next = index + len(ahead)
+        return self._ready[index]
+
+    def trial(self) -> Batch:
+        """The first whole batch, else the largest."""
+        largest: Order | None = None
+        for rows_B in epoch_batches(self._encoded.lengths_N, self._batch_size, self._seed, 0):
+            if largest is None or len(rows_B) > len(largest):
+                largest = rows_B
+            if len(rows_B) == self._batch_size:
+                break
+        assert largest is not None
+        return self._encoded.take(largest, self._pad)
+
+    def _make(self, batches: list[Order], epoch: int) -> list[Batch]:
+        if self._rewriter is None:
+            return self._encoded.take_many(batches, self._pad, self._absent(np.concatenate(batches), epoch))
+        made = []
+        for rows_B in batches:
+            written = self._rewriter.rewrite(self._encoded, rows_B, epoch)
+            made.append(written.take(np.arange(len(rows_B)), self._pad, self._absent(rows_B, epoch)))
+        return made
+
+    def _absent(self, rows_N: Order, epoch: int) -> Flags | None:
+        """Which conditions are left out this epoch."""
+        n_slots = self._encoded.n_slots
+        if not n_slots:
+            return None
+        return uniforms(derive_seed("absent", self._seed, epoch), rows_N, n_slots) < _ABSENT
+
+
+class StreamFeed:
+    """Windows of one long text, read in lanes: row b of a batch goes on where row b of the one before ended.
+
+    An epoch begins at a random offset below the window's length, so that windows are cut elsewhere each time.
+
+    Args:
+        stream: the text.
+        batch_size: lanes; fewer where the text is short.
+        window: symbols of a step; fewer where the text is short.
+        seed: the run's.
+
+    Attributes:
+        steps_per_epoch: windows of a lane.
+    """
+
+    def __init__(self, stream: Stream, batch_size: int, window: int, seed: int) -> None:
+        self._stream, self._seed = stream, seed
+        self._window = min(window, max(1, len(stream) // 2))
+        room = len(stream) - self._window  # for what the offset takes away
+        self._lanes = min(batch_size, max(1, room // self._window))
+        self.steps_per_epoch = max(1, room // self._lanes // self._window)
+
+    def batch(self, step: int) -> Batch:
+        """The batch of a step, from 0."""
+        epoch, index = divmod(step, self.steps_per_epoch)
+        offset = derive_seed("offset", self._seed, epoch) % self._window
+        lane = (len(self._stream) - offset) // self._lanes
+        starts_B = offset + np.arange(self._lanes) * lane + index * self._window
+        before_B = self._stream.flat_S[starts_B - 1] if index else np.full(self._lanes, BOS)
+        return self._stream.window(starts_B, before_B, self._window, continues=index > 0)
+
+    def trial(self) -> Batch:
+        """The first batch."""
+        return self.batch(0)
+
+
+Feed = RecordFeed | StreamFeed
+
+
+def make_feed(
+    part: Encoded | Stream,
+    *,
+    batch_size: int,
+    window: int,
+    seed: int,
+    pad: Callable[[int], int] = _as_long,
+    rewriter: Rewriter | None = None,
+) -> Feed:
+    """The feed of a training part; the arguments are those of its class."""
+    if isinstance(part, Stream):
+        return StreamFeed(part, batch_size, window, seed)
+    return RecordFeed(part, batch_size, seed, pad, rewriter)
+
+
+def lanes(stream: Stream, n_lanes: int, window: int, most: int) -> Iterator[Batch]:
+    """A long text once through, for judging: at most ``most`` symbols from its beginning, in lanes.
+
+    Args:
+        stream: the text.
+        n_lanes: lanes at most; each is at least eight windows long.
+        window: symbols of a batch's row.
+        most: symbols.
+    """
+    size = min(len(stream), most)
+    n_lanes = min(n_lanes, max(1, size // (8 * window)))
+    lane = size // n_lanes
+    for at in range(0, lane, window):
+        starts_B = np.arange(n_lanes) * lane + at
+        before_B = stream.flat_S[starts_B - 1] if at else np.full(n_lanes, BOS)
+        yield stream.window(starts_B, before_B, min(window, lane - at), continues=at > 0)

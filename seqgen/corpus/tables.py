@@ -1,0 +1,135 @@
+"""Records from files with named fields: JSON a line, comma- or tab-separated values."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from seqgen.corpus.corpus import Record
+from seqgen.corpus.readers import TextFile, is_text
+from seqgen.errors import CorpusError, UsageError, did_you_mean
+
+TableForm = Literal["jsonl", "csv", "tsv"]
+_USUAL = ("text", "name", "title", "smiles", "SMILES")  # names of the field that is the text, if none is said
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Which fields make a record.
+
+    Attributes:
+        text: the field that is the text; None: the only one, or one with a usual name.
+        label: the field that is the label, if any.
+        fielded: the fields that make a text of lines "name=value"; then ``text`` is not used.
+    """
+
+    text: str | None = None
+    label: str | None = None
+    fielded: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Table:
+    """The rows of a file as records; what is neither text nor label stays with them as their fields.
+
+    Rows without text are skipped.
+
+    Attributes:
+        file: where they are; its label is that of rows without one.
+        form: "jsonl" (an object or a text a line), "csv" or "tsv" (the first row has the names).
+        columns: which fields make a record.
+
+    Raises (while iterating):
+        UsageError: there is no such file or field.
+        CorpusError: the file is unreadable or not of that form.
+    """
+
+    file: TextFile
+    form: TableForm
+    columns: Columns = field(default_factory=Columns)
+
+    def __iter__(self) -> Iterator[Record]:
+        """The records, from the first row."""
+        known: Mapping[str, Any] | None = None
+        for number, row in self._json_rows() if self.form == "jsonl" else self._separated_rows():
+            if known is None:
+                known = row
+                self._check(row)
+            record = self._record(row)
+            if record is None:
+                raise CorpusError(f"{self._where(number)}: has no field {self._text_field(row)!r}")
+            if record.text.strip():
+                yield record
+
+    def _record(self, row: Mapping[str, Any]) -> Record | None:
+        columns = self.columns
+        label = row.get(columns.label) if columns.label is not None else None
+        if columns.fielded:
+            fields = {name: row[name] for name in columns.fielded if row.get(name) not in (None, "")}
+            text = fielded_text(fields)
+        else:
+            name = self._text_field(row)
+            if name not in row:
+                return None
+            text = "" if row[name] is None else str(row[name])
+            fields = {key: value for key, value in row.items() if key not in (name, columns.label)}
+        return Record(text, self.file.label if label is None else str(label), fields, self.file.split)
+
+    def _text_field(self, row: Mapping[str, Any]) -> str:
+        if self.columns.text is not None:
+            return self.columns.text
+        rest = [name for name in row if name != self.columns.label]
+        return rest[0] if len(rest) == 1 else next((name for name in _USUAL if name in row), "")
+
+    def _check(self, row: Mapping[str, Any]) -> None:
+        """Refuse names that the first row does not have."""
+        have = ", ".join(row)
+        for name in (self.columns.text, self.columns.label, *self.columns.fielded):
+            if name is not None and name not in row:
+                near = did_you_mean(name, row)
+                raise UsageError(f"{str(self.file.path)!r} has no field {name!r}{near or f'; it has {have}'}")
+        if not self.columns.fielded and not self._text_field(row):
+            raise UsageError(
+                f"say which field of {str(self.file.path)!r} is the text: --text-field NAME; it has {have}"
+            )
+
+    def _json_rows(self) -> Iterator[tuple[int, Mapping[str, Any]]]:
+        for number, line in self.file.numbered():
+            try:
+                value = json.loads(line)
+            except (ValueError, RecursionError) as error:
+                raise CorpusError(f"{self._where(number)}: not JSON: {error}") from None
+            if not isinstance(value, dict | str):
+                raise CorpusError(f"{self._where(number)}: {line[:40]!r} is neither an object nor a text")
+            yield number, {"text": value} if isinstance(value, str) else value
+
+    def _separated_rows(self) -> Iterator[tuple[int, Mapping[str, Any]]]:
+        with self.file.reading(newline="") as file:
+            rows = csv.reader(file, delimiter="\t" if self.form == "tsv" else ",", strict=True)
+            names: list[str] | None = None
+            try:
+                for row in rows:
+                    if not is_text("".join(row)):
+                        raise self.file.problem()
+                    if names is None:
+                        names = [name.removeprefix("\ufeff").strip() for name in row]
+                        continue
+                    if not row:
+                        continue
+                    if len(row) != len(names):
+                        many = f"{len(row)} fields, the first row names {len(names)}"
+                        raise CorpusError(f"{self._where(rows.line_num)}: {many}")
+                    yield rows.line_num, dict(zip(names, row, strict=True))
+            except csv.Error as error:
+                raise CorpusError(f"{self._where(rows.line_num)}: {error}") from None
+
+    def _where(self, number: int) -> str:
+        return f"{str(self.file.path)!r}, line {number}"
+
+
+def fielded_text(fields: Mapping[str, Any]) -> str:
+    """Fields as a text of lines "name=value"; line ends in a value become spaces."""
+    return "\n".join(f"{name}={' '.join(str(value).splitlines())}" for name, value in fields.items())

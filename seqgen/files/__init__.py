@@ -1,0 +1,33 @@
+"""The only package of core that writes to disk."""
+
+from seqgen.files.lock import FolderLock
+from seqgen.files.logs import JsonLines
+from seqgen.files.publish import (
+    build_folder,
+    cache_folder,
+    disk_errors,
+    dump_json,
+    existing,
+    publish_file,
+    publish_folder,
+    remove_folder,
+    remove_temporaries,
+    sync_folder,
+    write_synced,
+)
+
+__all__ = [
+    "FolderLock",
+    "JsonLines",
+    "build_folder",
+    "cache_folder",
+    "disk_errors",
+    "dump_json",
+    "existing",
+    "publish_file",
+    "publish_folder",
+    "remove_folder",
+    "remove_temporaries",
+    "sync_folder",
+    "write_synced",
+]

@@ -1,0 +1,140 @@
+"""Publishing: what is put in place is whole or not there at all.
+
+The order is that of a database: write to a temporary name beside the target, flush, fsync the file, rename, fsync
+the folder. After a crash or a power loss either the old or the new content is there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from seqgen.errors import DiskError
+
+_TEMPORARY = ".tmp-"
+
+
+@contextlib.contextmanager
+def disk_errors(path: Path) -> Iterator[None]:
+    """Turn what the operating system says about ``path`` into one line.
+
+    Raises:
+        DiskError: an OSError happened inside.
+    """
+    try:
+        yield
+    except OSError as error:
+        free = ""
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            with contextlib.suppress(OSError):
+                free = f" ({shutil.disk_usage(existing(path)).free:,} bytes free)"
+        raise DiskError(f"cannot write {str(path)!r}: {error.strerror or error}{free}") from error
+
+
+def existing(path: Path) -> Path:
+    """The path, or its nearest parent that exists."""
+    return path if path.exists() else next((parent for parent in path.parents if parent.exists()), Path("/"))
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames and new names in a folder durable; Windows has no such call."""
+    if sys.platform != "win32":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def write_synced(path: Path, data: bytes) -> None:
+    """Write a file and fsync it; the name itself is not yet durable."""
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def publish_file(path: Path, data: bytes) -> None:
+    """Put a file in place atomically, replacing an older one.
+
+    Raises:
+        DiskError: the disk refused; an older file is untouched.
+    """
+    path = path.resolve()  # a link stays, what it leads to is replaced
+    temporary = path.with_name(f"{_TEMPORARY}{path.name}-{os.getpid()}")
+    with disk_errors(path):
+        if path.exists() and not path.is_file():  # a device or a pipe is written to, and never replaced
+            with path.open("wb") as file:
+                file.write(data)
+            return
+        try:
+            write_synced(temporary, data)
+            temporary.replace(path)
+            sync_folder(path.parent)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def publish_folder(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Put a folder of files in place atomically, in the order given; the name must be free or an empty folder.
+
+    Raises:
+        DiskError: the disk refused; nothing is left behind.
+    """
+
+    def fill(new: Path) -> None:
+        for name, data in files.items():
+            write_synced(new / name, data)
+
+    build_folder(folder, fill)
+
+
+def build_folder(folder: Path, fill: Callable[[Path], None]) -> None:
+    """Put a folder in place atomically, as soon as it is filled; the name must be free or an empty folder.
+
+    Args:
+        folder: its place.
+        fill: puts synced files into the folder it is given.
+
+    Raises:
+        DiskError: the disk refused; nothing is left behind.
+    """
+    temporary = folder.with_name(f"{_TEMPORARY}{folder.name}-{os.getpid()}")
+    with disk_errors(folder):
+        try:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            temporary.mkdir()
+            fill(temporary)
+            sync_folder(temporary)
+            temporary.replace(folder)
+            sync_folder(folder.parent)
+        finally:
+            remove_folder(temporary)
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove a folder and what is in it, if it is there."""
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def remove_temporaries(folder: Path) -> None:
+    """Remove what a killed process left half-written in a folder."""
+    for path in folder.glob(f"{_TEMPORARY}*"):
+        remove_folder(path) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+def dump_json(value: Any) -> bytes:
+    """JSON as it is stored: indented, UTF-8, keys in their order, one final line end."""
+    return (json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode("utf-8", "surrogatepass")
+
+
+def cache_folder(name: str) -> Path:
+    """Where things are kept that can be made again; ``XDG_CACHE_HOME`` says where all programs do so."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "seqgen" / name
