@@ -11,7 +11,8 @@ from typing import Any
 from seqgen.batches.encoded import Encoded, Parts, Stream
 from seqgen.batches.encoding import MakeSink
 from seqgen.corpus import PARTS
-from seqgen.files import build_folder, dump_json, write_synced
+from seqgen.errors import DiskError
+from seqgen.files import build_folder, dump_json, remove_folder, write_synced
 from seqgen.files.arrays import ArrayFile, map_array
 
 _FORMAT = 1  # of the folder; another one is another key
@@ -43,7 +44,11 @@ def cached(home: Path, facts: Mapping[str, Any], build: Callable[[MakeSink], Par
                 arrays[name] = ArrayFile(new / f"{name}.bin", dtype, width)
                 return arrays[name]
 
-            parts = build(make_sink)
+            try:
+                parts = build(make_sink)
+            finally:
+                for array in arrays.values():
+                    array.close()
             meta = {
                 "facts": facts,
                 "arrays": {name: array.describe() for name, array in arrays.items()},
@@ -51,7 +56,13 @@ def cached(home: Path, facts: Mapping[str, Any], build: Callable[[MakeSink], Par
             }
             write_synced(new / _META, dump_json(meta))
 
-        build_folder(folder, fill)
+        remove_folder(folder)  # one that is damaged
+        try:
+            build_folder(folder, fill)
+        except DiskError:
+            if (parts := _read(folder)) is not None:  # another process was quicker
+                return parts
+            raise
         parts = _read(folder)
     assert parts is not None
     return parts

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from seqgen.cli.common import Json, everywhere, session, show, show_json
-from seqgen.errors import CheckpointError, PluginError, UnknownName, UsageError
+from seqgen.errors import CheckpointError, MissingExtra, PluginError, UnknownName, UsageError
 from seqgen.registry import Entry
 from seqgen.specs import KINDS, LoadableSpec
 
@@ -85,10 +85,14 @@ def show_one(
     name: Annotated[
         str | None, typer.Argument(help="Its name; a corpus may be a file.", autocompletion=_complete_name)
     ] = None,
+    option: Annotated[
+        list[str] | None, typer.Option("-o", "--option", metavar="NAME=VALUE", help="An option of the corpus shown.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Show one thing, its options, and of a corpus what is in it; `show train` has the options of training."""
     from seqgen.api import sort_out_corpus
+    from seqgen.config import parse_assignments
     from seqgen.render import corpus_view, options_table, spec_view
 
     if kind == "train" and name is None:
@@ -99,15 +103,20 @@ def show_one(
         raise UsageError(f"say which: seqgen show {kind} NAME (seqgen list {kind} has the names)")
     if single == "corpus":
         found, implied = sort_out_corpus(name, plugins)
+        implied |= {key: value for _, key, value in parse_assignments(option or ())}
     else:
         found = plugins.registry.get(single, name, plugins.broken_hint())
     facts, options = _facts(found) | implied, _options(found)
-    profile = _profile(found, implied) if single == "corpus" else None
+    table = options_table(options, single) if options is not None and single != "domain" else None
+    try:
+        profile = _profile(found, implied) if single == "corpus" else None
+    except MissingExtra:
+        show(spec_view(facts, table))
+        raise
     if as_json:
         show_json(facts | {"options": options} | (profile or {}))
-        return
-    table = options_table(options, single) if options is not None and single != "domain" else None
-    show(spec_view(facts, table) if profile is None else corpus_view(profile, facts))
+    else:
+        show(spec_view(facts, table) if profile is None else corpus_view(profile, facts, table))
 
 
 def _show_train(as_json: bool) -> None:

@@ -52,28 +52,25 @@ class Table:
     columns: Columns = field(default_factory=Columns)
 
     def __iter__(self) -> Iterator[Record]:
-        """The records, from the first row."""
-        known: Mapping[str, Any] | None = None
+        """The records, from the first row, which decides what the text is."""
+        name: str | None = None
         for number, row in self._json_rows() if self.form == "jsonl" else self._separated_rows():
-            if known is None:
-                known = row
+            if name is None:
                 self._check(row)
-            record = self._record(row)
-            if record is None:
-                raise CorpusError(f"{self._where(number)}: has no field {self._text_field(row)!r}")
+                name = self._text_field(row)
+            if not self.columns.fielded and name not in row:
+                raise CorpusError(f"{self._where(number)}: has no field {name!r}")
+            record = self._record(row, name)
             if record.text.strip():
                 yield record
 
-    def _record(self, row: Mapping[str, Any]) -> Record | None:
+    def _record(self, row: Mapping[str, Any], name: str) -> Record:
         columns = self.columns
         label = row.get(columns.label) if columns.label is not None else None
         if columns.fielded:
             fields = {name: row[name] for name in columns.fielded if row.get(name) not in (None, "")}
             text = fielded_text(fields)
         else:
-            name = self._text_field(row)
-            if name not in row:
-                return None
             text = "" if row[name] is None else str(row[name])
             fields = {key: value for key, value in row.items() if key not in (name, columns.label)}
         return Record(text, self.file.label if label is None else str(label), fields, self.file.split)

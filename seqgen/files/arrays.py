@@ -37,8 +37,12 @@ class ArrayFile:
         """Make the file durable; the array, mapped."""
         self._file.flush()
         os.fsync(self._file.fileno())
-        self._file.close()
+        self.close()
         return map_array(self.path, **self.describe())
+
+    def close(self) -> None:
+        """Let the file go, whatever it holds."""
+        self._file.close()
 
     def describe(self) -> dict[str, Any]:
         """What ``map_array`` must be told."""

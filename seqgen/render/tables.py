@@ -121,7 +121,9 @@ def spec_view(facts: Mapping[str, Any], options: RenderableType | None = None) -
     return Group(table, *([Text(""), options] if options is not None else []))
 
 
-def corpus_view(profile: Mapping[str, Any], facts: Mapping[str, Any], width: int = 40) -> Group:
+def corpus_view(
+    profile: Mapping[str, Any], facts: Mapping[str, Any], options: RenderableType | None = None, width: int = 40
+) -> Group:
     """What is known of a corpus and what ``seqgen.corpus.profile`` counted: figures, lengths, every n-th record."""
     counts = {name: profile[name] for name in ("records", "characters", "longest", "duplicates")}
     labels = ", ".join(f"{visible(label)} {n:,}" for label, n in profile["labels"].items())
@@ -131,7 +133,7 @@ def corpus_view(profile: Mapping[str, Any], facts: Mapping[str, Any], width: int
     every = profile["every"]
     parts += [Text(f"\nevery {_ordinal(every)} record:" if every > 1 else "\nthe records:", style="bold")]
     parts += [Text("  " + visible(text), overflow="fold") for text in profile["shown"]]
-    return Group(*parts)
+    return Group(*parts, *([Text(""), options] if options is not None else []))
 
 
 def _ordinal(n: int) -> str:

@@ -1,0 +1,123 @@
+"""Large corpora: encoded into files once, mapped from then on, never half-written."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import pytest
+import torch
+
+import seqgen
+from seqgen.api import data as data_module
+from seqgen.batches import Stream, cached, encode, encode_stream
+from seqgen.corpus import Record, Splitter
+from seqgen.errors import DiskError
+from seqgen.files.arrays import ArrayFile, map_array
+from seqgen.tokenizers import CharTokenizer, Vocabulary
+
+TEXTS = [f"word{number}" for number in range(500)]
+RECORDS = [Record(text, "ab"[len(text) % 2]) for text in TEXTS]
+VOCABULARY = Vocabulary(CharTokenizer.fit(TEXTS), ("label=a", "label=b"))
+
+
+def build(make_sink):
+    return encode(RECORDS, VOCABULARY, Splitter(), make_sink)
+
+
+def arrays(part):
+    if isinstance(part, Stream):
+        return [part.flat_S, np.array(part.n_chars)]
+    return [part.flat, part.starts_N, part.lengths_N, part.chars_N, part.conditions_NC]
+
+
+def same(one, other):
+    return all(
+        np.array_equal(a, b) and a.dtype == b.dtype
+        for part in ("train", "valid", "test")
+        for a, b in zip(arrays(one[part]), arrays(other[part]), strict=True)
+    )
+
+
+def test_files_hold_what_memory_would(tmp_path):
+    in_memory = encode(RECORDS, VOCABULARY, Splitter())
+    first = cached(tmp_path, {"digest": "x"}, build)
+    assert same(first, in_memory)
+    again = cached(tmp_path, {"digest": "x"}, lambda make_sink: pytest.fail("encoded twice"))
+    assert same(again, in_memory) and first["train"].flat.dtype == np.uint8
+    assert not again["train"].flat.flags.writeable
+    cached(tmp_path, {"digest": "y"}, build)
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_long_text_too(tmp_path):
+    vocabulary = Vocabulary(CharTokenizer.fit(TEXTS), ends=False)
+
+    def build_stream(make_sink):
+        return encode_stream(RECORDS, sum(map(len, TEXTS)), vocabulary, Splitter(), make_sink)
+
+    assert same(
+        cached(tmp_path, {}, build_stream), encode_stream(RECORDS, sum(map(len, TEXTS)), vocabulary, Splitter())
+    )
+    assert isinstance(cached(tmp_path, {}, lambda make_sink: pytest.fail("again"))["train"], Stream)
+
+
+def test_a_half_written_cache_is_never_used(tmp_path):
+    class Killed(Exception):
+        pass
+
+    def die(make_sink):
+        make_sink("train.flat", np.uint8, None).append(np.ones(5, np.uint8))
+        raise Killed
+
+    with pytest.raises(Killed):
+        cached(tmp_path, {}, die)
+    assert not list(tmp_path.iterdir())
+    cached(tmp_path, {}, build)
+    (folder,) = tmp_path.iterdir()
+    for damage in ("cut", "no meta", "nonsense"):
+        if damage == "cut":
+            os.truncate(folder / "train.flat.bin", 10)
+        elif damage == "no meta":
+            (folder / "meta.json").unlink()
+        else:
+            (folder / "meta.json").write_text("[1]")
+        assert same(cached(tmp_path, {}, build), encode(RECORDS, VOCABULARY, Splitter())), damage
+        (folder,) = tmp_path.iterdir()
+
+
+def test_a_full_disk_is_told(tmp_path, monkeypatch):
+    def refuse(self, piece):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(ArrayFile, "append", refuse)
+    with pytest.raises(DiskError, match="No space left"):
+        cached(tmp_path, {}, build)
+    assert not list(tmp_path.iterdir())
+
+
+def test_arrays_of_any_shape(tmp_path):
+    for width in (None, 3):
+        file = ArrayFile(tmp_path / f"{width}", np.int16, width)
+        pieces = [np.arange(6, dtype=np.int64).reshape((-1,) if width is None else (-1, 3)) for _ in range(3)]
+        for piece in pieces:
+            file.append(piece)
+        assert np.array_equal(file.finish(), np.concatenate(pieces))
+    empty = ArrayFile(tmp_path / "empty", np.int16, 2)
+    assert empty.finish().shape == (0, 2)
+    with pytest.raises(ValueError, match="bytes, not"):
+        map_array(tmp_path / "3", "<i2", [99, 3])
+
+
+def test_a_run_from_files_is_the_run_from_memory(words, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    wishes = {"cell": "vanilla", "hidden": 8, "steps": 12, "batch_size": 8, "split": "80/10/10"}
+    plain = seqgen.train(words, **wishes, out=tmp_path / "plain")
+    assert not (tmp_path / "cache").exists()
+    monkeypatch.setattr(data_module, "_IN_MEMORY", 10)
+    mapped = seqgen.train(words, **wishes, out=tmp_path / "mapped")
+    assert len(list((tmp_path / "cache" / "seqgen" / "encoded").iterdir())) == 1
+    for name, tensor in plain.model.state_dict().items():
+        assert torch.equal(tensor, mapped.model.state_dict()[name])
+    assert mapped.evaluate(20) | {"run": "", "trained_s": 0} == plain.evaluate(20) | {"run": "", "trained_s": 0}
+    assert len(list((tmp_path / "cache" / "seqgen" / "encoded").iterdir())) == 1

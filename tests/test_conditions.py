@@ -1,0 +1,215 @@
+"""Labels and fields that a model is told, and that are asked for when sampling."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+import seqgen
+from seqgen.batches import RecordFeed, encode
+from seqgen.batches.order import uniforms
+from seqgen.corpus import Record, Splitter
+from seqgen.errors import UsageError
+from seqgen.tokenizers import BOS, EOS, PAD, CharTokenizer, Vocabulary
+
+ALL = Splitter((1.0, 0.0, 0.0))
+TOKENS = ("label=x", "label=y", "cost=1", "cost=2")
+RECORDS = st.lists(
+    st.builds(
+        Record,
+        st.text("abc", max_size=6),
+        st.sampled_from(["x", "y", None]),
+        st.sampled_from([{"cost": 1}, {"cost": "2"}, {}]),
+    ),
+    min_size=1,
+    max_size=12,
+)
+
+
+def vocabulary_of(records):
+    return Vocabulary(CharTokenizer.fit(["abc", *(record.text for record in records)]), TOKENS)
+
+
+@given(RECORDS)
+def test_conditions_stand_before_the_text_and_are_not_predicted(records):
+    vocabulary = vocabulary_of(records)
+    part = encode(records, vocabulary, ALL)["train"]
+    batch = part.take(np.arange(len(records)))
+    assert vocabulary.slots == ("label", "cost") and part.n_slots == 2
+    for row, record in enumerate(records):
+        ids, targets = batch.ids_BT[row].tolist(), batch.targets_BT[row].tolist()
+        slots = [vocabulary.conditions[id_ - EOS - 1] if id_ else None for id_ in ids[1:3]]
+        wanted = [f"label={record.label}" if record.label else None]
+        wanted.append(f"cost={record.fields['cost']}" if record.fields else None)
+        assert ids[0] == BOS and slots == wanted and targets[:2] == [PAD, PAD]
+        symbols = vocabulary.encode(record.text).tolist()
+        assert ids[3 : 3 + len(symbols)] == symbols and targets[2 : 3 + len(symbols)] == [*symbols, EOS]
+        assert set(targets[3 + len(symbols) :]) <= {PAD}
+    n_targets = sum(len(record.text) + 1 for record in records)
+    assert batch.n_targets == n_targets == int((batch.targets_BT != PAD).sum())
+    assert batch.n_chars == sum(len(record.text) for record in records)
+    if batch.at_N is not None:
+        assert (batch.targets_BT.t().flatten()[batch.at_N] != PAD).all() and len(batch.at_N) == n_targets
+
+
+@given(RECORDS, st.integers(1, 5))
+def test_batches_made_together_are_those_made_one_by_one(records, size):
+    part = encode(records, vocabulary_of(records), ALL)["train"]
+    cuts = [np.arange(len(records))[start : start + size] for start in range(0, len(records), size)]
+    absent = np.random.default_rng(0).random((len(records), 2)) < 0.5
+    for one, other in zip(
+        [part.take(cut, None, absent[cut]) for cut in cuts], part.take_many(cuts, None, absent), strict=True
+    ):
+        assert torch.equal(one.ids_BT, other.ids_BT) and torch.equal(one.targets_BT, other.targets_BT)
+
+
+def test_a_tenth_is_left_out_anew_each_epoch_and_the_same_for_a_seed():
+    records = [Record("abc", "xy"[number % 2], {"cost": 1}) for number in range(2000)]
+    part = encode(records, vocabulary_of(records), ALL)["train"]
+    found = []
+    for seed, epoch in ((0, 0), (0, 0), (0, 1), (1, 0)):
+        feed = RecordFeed(part, 50, seed)
+        batches = [feed.batch(epoch * feed.steps_per_epoch + step) for step in range(feed.steps_per_epoch)]
+        found.append(np.concatenate([batch.ids_BT[:, 1:3].numpy() for batch in batches]))
+    assert np.array_equal(found[0], found[1])
+    assert not np.array_equal(found[0], found[2]) and not np.array_equal(found[0], found[3])
+    assert all(0.07 < (slots == PAD).mean() < 0.13 for slots in found)
+
+
+def test_uniforms_are_uniform_and_each_of_its_own():
+    drawn = uniforms(7, np.arange(50_000), 2)
+    assert drawn.min() >= 0 and drawn.max() < 1 and abs(drawn.mean() - 0.5) < 0.01
+    assert len(np.unique(drawn)) == drawn.size
+    assert abs(np.corrcoef(drawn[:, 0], drawn[:, 1])[0, 1]) < 0.02
+    assert np.array_equal(uniforms(7, np.array([9, 4]), 2), drawn[[9, 4]])
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory):
+    """A run on words of a's labelled low and of z's labelled high, whose cost is their length."""
+    folder = tmp_path_factory.mktemp("told")
+    rows = [
+        {"text": letter * length, "label": label, "cost": length}
+        for letter, label in (("a", "low"), ("z", "high"))
+        for length in (1, 2, 3, 4)
+    ] * 40
+    path = folder / "rows.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return seqgen.train(
+        path, cell="gru", hidden=24, steps=250, lr=0.02, batch_size=32, split="none", text_field="text",
+        label_field="label", condition="label,cost", out=folder / "run",
+    )  # fmt: skip
+
+
+def test_what_is_asked_for_comes(told):
+    assert told.settings.conditions == ("label", "cost")
+    for label, letter in (("low", "a"), ("high", "z")):
+        for cost in (1, 3):
+            rows = told.sample(40, label=label, given={"cost": cost})
+            assert sum(row.text == letter * cost for row in rows) >= 36
+    free = "".join(row.text for row in told.sample(200))
+    assert 0.25 < free.count("a") / len(free) < 0.75
+    assert sum(len(row.text) == 2 for row in told.sample(60, given={"cost": 2})) >= 50
+
+
+def test_a_text_is_likelier_under_its_own_label(told):
+    own = told.score("aaa", given={"label": "low", "cost": 3})[0]
+    other = told.score("aaa", given={"label": "high", "cost": 3})[0]
+    assert own.nats < 1 < other.nats and len(own.nats_per_symbol) == 4
+
+
+def test_rows_do_not_depend_on_how_many_are_drawn(told):
+    many = told.sample(70, label="low", prefix="a")
+    assert many[:5] == told.sample(5, label="low", prefix="a") and all(row.text[0] == "a" for row in many)
+
+
+def test_mistakes_say_what_would_do(told, tiny_run, words, tmp_path):
+    with pytest.raises(UsageError, match="no label 'lo'; did you mean 'low'"):
+        told.sample(1, label="lo")
+    with pytest.raises(UsageError, match="no cost '9'; known: 1, 2, 3, 4"):
+        told.sample(1, given={"cost": 9})
+    with pytest.raises(UsageError, match="train with --corpus words --condition label"):
+        tiny_run.sample(1, label="low")
+    with pytest.raises(UsageError, match="no field 'mana' to give"):
+        told.sample(1, given={"mana": 9})
+    with pytest.raises(UsageError, match=r"no record has 'label'.*neither a label nor fields"):
+        seqgen.train(words, condition="label", steps=1, out=tmp_path / "x")
+
+
+def test_a_condition_with_a_value_for_every_record_is_refused(tmp_path):
+    path = tmp_path / "many.jsonl"
+    path.write_text("".join(json.dumps({"text": "x", "id": n}) + "\n" for n in range(1500)))
+    with pytest.raises(UsageError, match="'id' has 1,500 different values"):
+        seqgen.train(path, text_field="text", condition="id", steps=1, out=tmp_path / "x")
+
+
+def test_a_stopped_run_goes_on_with_the_same_conditions(told, tmp_path):
+    again = seqgen.load(told.path)
+    assert again.sample(5, label="high") == told.sample(5, label="high")
+    assert again.vocabulary.conditions == ("label=high", "label=low", "cost=1", "cost=2", "cost=3", "cost=4")
+
+
+@pytest.fixture(scope="module")
+def fielded(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("fielded")
+    rows = [{"size": size, "word": letter * size} for size in (1, 2, 3) for letter in "abc"] * 30
+    path = folder / "rows.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return seqgen.train(
+        path, cell="gru", hidden=48, steps=500, lr=0.01, batch_size=32, split="none",
+        options={"corpus.fields": "size,word"}, out=folder / "run",
+    )  # fmt: skip
+
+
+def test_fields_that_records_begin_with_can_be_given(fielded):
+    rows = fielded.sample(20, given={"size": 2}, temperature=0.3)
+    assert all(row.text.startswith("size=2\nword=") for row in rows)
+    assert sum(len(row.text) == len("size=2\nword=aa") for row in rows) >= 15
+    with pytest.raises(UsageError, match="saw fields in one order only"):
+        fielded.sample(1, given={"word": "aa"})
+
+
+class Classifier:
+    """Naive Bayes on the 3-grams of a name, learned from records with labels."""
+
+    def __init__(self, records):
+        self.counts = {label: Counter() for label in {record.label for record in records}}
+        for record in records:
+            self.counts[record.label].update(self.grams(record.text))
+        self.n_grams = len(set().union(*self.counts.values()))
+
+    @staticmethod
+    def grams(text):
+        framed = f"^^{text.lower()}$"
+        return [framed[at : at + 3] for at in range(len(framed) - 2)]
+
+    def label(self, text):
+        def nats(counts):
+            total = counts.total() + self.n_grams
+            return sum(math.log((counts[gram] + 1) / total) for gram in self.grams(text))
+
+        return max(self.counts, key=lambda label: nats(self.counts[label]))
+
+    def accuracy(self, pairs):
+        return sum(self.label(text) == label for text, label in pairs) / len(pairs)
+
+
+@pytest.mark.slow
+def test_conditioned_names_are_told_apart_by_a_classifier(tmp_path, capsys):
+    run = seqgen.train("names", condition="label", out=tmp_path / "run")
+    splitter = Splitter(run.settings.train.split, run.settings.train.split_seed)
+    records = list(run.corpus)
+    classifier = Classifier([record for record in records if splitter.part(record) == "train"])
+    held_out = classifier.accuracy([(r.text, r.label) for r in records if splitter.part(r) != "train"])
+    asked = [(row.text, label) for label in ("female", "male") for row in run.sample(500, label=label)]
+    told = classifier.accuracy(asked)
+    with capsys.disabled():
+        print(f" names asked for: {told:.1%} told right; held-out names: {held_out:.1%}")
+    assert told >= 0.85

@@ -1,0 +1,88 @@
+"""Records written anew each epoch."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+import seqgen
+from conftest import WORDS
+from seqgen import testing
+from seqgen.batches import RecordFeed, Rewriter, encode
+from seqgen.corpus import Record, Splitter
+from seqgen.plugins import Candidate, Plugins, entry_point_candidates
+from seqgen.tokenizers import CharTokenizer, Vocabulary
+
+VOCABULARY = Vocabulary(CharTokenizer.fit(WORDS))
+TRAIN = encode(map(Record, WORDS), VOCABULARY, Splitter((1.0, 0.0, 0.0)))["train"]
+
+
+def shuffle(text, random):
+    letters = list(text)
+    random.shuffle(letters)
+    return "".join(letters)
+
+
+def texts(batch):
+    rows = [[id_ for id_ in row if id_ >= VOCABULARY.first] for row in batch.targets_BT.tolist()]
+    return [VOCABULARY.decode(row) for row in rows]
+
+
+def epoch_of(augment, seed, epoch):
+    feed = RecordFeed(TRAIN, 8, seed, rewriter=Rewriter(augment, VOCABULARY, seed))
+    batches = [feed.batch(epoch * feed.steps_per_epoch + step) for step in range(feed.steps_per_epoch)]
+    return [text for batch in batches for text in texts(batch)]
+
+
+def test_each_epoch_sees_other_texts_and_a_seed_the_same_ones():
+    first = epoch_of(shuffle, 0, 0)
+    assert first == epoch_of(shuffle, 0, 0)
+    assert first != epoch_of(shuffle, 0, 1) and first != epoch_of(shuffle, 1, 0)
+    assert sorted(map(sorted, first)) == sorted(map(sorted, WORDS)) and set(first) != set(WORDS)
+
+
+def test_a_text_with_a_symbol_that_nobody_knows_stays_as_it_is():
+    assert sorted(epoch_of(lambda text, random: "☃" + text, 0, 0)) == sorted(WORDS)
+
+
+class Shuffler:
+    @staticmethod
+    @seqgen.hookimpl
+    def register_augmentations(register):
+        register(seqgen.AugmentationSpec(name="mix", summary="letters in any order", load=lambda: shuffle))
+
+
+def test_a_run_keeps_its_augmentation_when_it_is_resumed(words, tmp_path):
+    plugins = Plugins(pytest.fail)
+    plugins.load([*entry_point_candidates(), Candidate("shuffler", "shuffler", "1", Shuffler)])
+    wishes = {"cell": "vanilla", "hidden": 8, "steps": 20, "batch_size": 8, "augment": "mix", "plugins": plugins}
+    whole = seqgen.train(words, **wishes, options={"eval_every": 5}, out=tmp_path / "whole")
+    assert whole.settings.augmentation.name == "shuffler:mix"
+    assert "shuffler" in {plugin["package"] for plugin in whole.settings.plugins}
+
+    def stop(folder, event):
+        if type(event).__name__ == "Saved" and event.step == 10:
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        seqgen.train(words, **wishes, options={"eval_every": 5}, out=tmp_path / "cut", listener=stop)
+    resumed = seqgen.resume(tmp_path / "cut", plugins=plugins)
+    plain = seqgen.train(words, **{**wishes, "augment": None}, options={"eval_every": 5}, out=tmp_path / "plain")
+    for name, tensor in whole.model.state_dict().items():
+        assert torch.equal(tensor, resumed.model.state_dict()[name])
+    assert any(not torch.equal(a, b) for a, b in zip(whole.model.parameters(), plain.model.parameters(), strict=True))
+
+
+def test_the_kit_refuses_what_is_no_augmentation():
+    def spec(function):
+        return seqgen.AugmentationSpec(name="a", summary="s", load=lambda: function)
+
+    testing.check_augmentation(spec(shuffle))
+    for function, message in [
+        (lambda text, random: text + str(np.random.random()), "differs for the same random"),
+        (lambda text, random: None, "becomes None"),
+        (lambda text, random: "", "becomes ''"),
+    ]:
+        with pytest.raises(AssertionError, match=message):
+            testing.check_augmentation(spec(function))

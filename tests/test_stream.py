@@ -1,0 +1,173 @@
+"""One long text: cut by position, read in lanes, its state carried from window to window."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+import seqgen
+from seqgen.batches import Stream, StreamFeed, encode_stream, lanes
+from seqgen.corpus import Joined, LongText, Record, Splitter, TextFile
+from seqgen.errors import UsageError
+from seqgen.evaluation import held_out_loss, penalty
+from seqgen.tokenizers import BOS, EOS, CharTokenizer, Vocabulary
+
+TEXT = "the cat sat on the mat.\n\nthe dog sat on the log.\n" * 40
+
+
+def stream(text: str, shares=(1.0, 0.0, 0.0), pieces: int = 7):
+    vocabulary = Vocabulary(CharTokenizer.fit([text]), ends=False)
+    cuts = [text[start : start + pieces] for start in range(0, len(text), pieces)]
+    return vocabulary, encode_stream(map(Record, cuts), len(text), vocabulary, Splitter(shares))
+
+
+def read(vocabulary, part):
+    return vocabulary.decode(part.flat_S.tolist())
+
+
+@given(
+    st.text("abc \n", min_size=1, max_size=300), st.integers(1, 50), st.sampled_from([(0.9, 0.05, 0.05), (0.5, 0.5, 0)])
+)
+def test_parts_follow_one_another_exactly(text, pieces, shares):
+    vocabulary, parts = stream(text, shares, pieces)
+    assert "".join(read(vocabulary, parts[part]) for part in ("train", "valid", "test")) == text
+    assert parts["train"].n_chars == len(read(vocabulary, parts["train"])) == round(shares[0] * len(text))
+
+
+@given(st.integers(1, 400), st.integers(1, 9), st.integers(1, 40), st.integers(0, 3), st.integers(0, 5))
+def test_windows_go_on_where_they_ended_and_nothing_is_read_twice(n, batch_size, window, seed, epoch):
+    text = Stream(np.arange(n) + 10, n)
+    feed = StreamFeed(text, batch_size, window, seed)
+    seen: list[int] = []
+    last = None
+    for step in range(epoch * feed.steps_per_epoch, (epoch + 1) * feed.steps_per_epoch):
+        batch = feed.batch(step)
+        assert torch.equal(batch.ids_BT[:, 1:], batch.targets_BT[:, :-1])
+        if last is None:
+            assert (batch.ids_BT[:, 0] == BOS).all() and not batch.continues
+        else:
+            assert torch.equal(batch.ids_BT[:, 0], last) and batch.continues
+        last = batch.targets_BT[:, -1]
+        seen += batch.targets_BT.flatten().tolist()
+    assert len(seen) == len(set(seen)) and set(seen) <= set(range(10, n + 10))
+    # All but an offset, and less than a window at the end of each lane.
+    assert len(seen) > n - window - batch_size * (window + 1)
+
+
+def test_each_epoch_cuts_elsewhere():
+    feed = StreamFeed(Stream(np.arange(10_000), 10_000), 4, 50, 0)
+    first = {int(feed.batch(epoch * feed.steps_per_epoch).targets_BT[0, 0]) for epoch in range(20)}
+    assert len(first) > 10 and max(first) < 50
+
+
+@given(st.integers(1, 500), st.integers(1, 8), st.integers(1, 30))
+def test_judging_goes_once_through(n, n_lanes, window):
+    batches = list(lanes(Stream(np.arange(n), n), n_lanes, window, 10**6))
+    seen = np.concatenate([batch.targets_BT.flatten().numpy() for batch in batches])
+    assert len(set(seen.tolist())) == len(seen) > n - n_lanes
+
+
+def test_a_loss_in_windows_is_that_in_one(tiny_stream):
+    run, text = tiny_stream
+    vocabulary = run.vocabulary
+    parts = encode_stream([Record(text)], len(text), vocabulary, Splitter((1.0, 0.0, 0.0)))
+    held_out = held_out_loss(run.model, parts["train"], penalty(vocabulary), most=10**6)
+    ids = torch.tensor([BOS, *parts["train"].flat_S.tolist()])
+    n_lanes = min(32, max(1, len(text) // (8 * 256)))
+    lane, nats = len(text) // n_lanes, 0.0
+    with torch.inference_mode():
+        for start in range(0, n_lanes * lane, lane):
+            inputs = torch.cat((torch.tensor([BOS]), ids[start + 1 : start + lane]))
+            logits, _ = run.model(inputs[None], run.model.initial_state(1))
+            targets = ids[start + 1 : start + lane + 1]
+            nats += torch.nn.functional.cross_entropy(logits[0] + penalty(vocabulary), targets, reduction="sum").item()
+    assert held_out.loss_nats == pytest.approx(nats / (n_lanes * lane), rel=1e-4)
+
+
+@pytest.fixture(scope="module")
+def tiny_stream(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("stream")
+    path = folder / "book.txt"
+    path.write_text(TEXT, encoding="utf-8")
+    run = seqgen.train(
+        path, layout="stream", cell="gru", hidden=24, steps=160, lr=0.01, batch_size=4,
+        options={"window": 16, "eval_every": 20}, out=folder / "run",
+    )  # fmt: skip
+    return run, TEXT
+
+
+def test_a_long_text_is_learned_and_read_on(tiny_stream):
+    run, _ = tiny_stream
+    losses = [row["valid_bits_per_char"] for row in run.metrics if "valid_bits_per_char" in row]
+    assert losses[-1] < 0.6 * losses[0]
+    rows = run.sample(3, prefix="the ", max_length=60)
+    assert all(row.text.startswith("the ") and len(row.text) == 60 for row in rows)
+    assert run.settings.corpus.multiline and not run.vocabulary.allowed_V()[EOS]
+    judged = run.evaluate(5)
+    assert "novel" not in judged and judged["test_bits_per_char"] < 4
+    with pytest.raises(UsageError, match="one long text"):
+        run.sample(3, novel=True)
+    score = run.score("the cat")[0]
+    assert len(score.nats_per_symbol) == 7 and score.bits_per_char == pytest.approx(score.nats / np.log(2) / 7)
+
+
+@pytest.mark.parametrize(("cell", "engine"), [("gru", "fused"), ("lstm", "fused"), ("vanilla", "eager")])
+def test_a_stopped_run_goes_on_with_the_state_it_had(tmp_path, cell, engine):
+    path = tmp_path / "book.txt"
+    path.write_text(TEXT, encoding="utf-8")
+    options = {"window": 16, "eval_every": 10}
+    wishes = {"layout": "stream", "cell": cell, "hidden": 8, "batch_size": 4, "engine": engine, "options": options}
+    whole = seqgen.train(path, **wishes, steps=33, out=tmp_path / "whole")
+
+    class Stop(Exception):
+        pass
+
+    def stop(folder, event):
+        if getattr(event, "step", 0) == 20 and type(event).__name__ == "Saved":
+            raise Stop
+
+    with pytest.raises(Stop):
+        seqgen.train(path, **wishes, steps=33, out=tmp_path / "stopped", listener=stop)
+    resumed = seqgen.resume(tmp_path / "stopped")
+    for name, tensor in whole.model.state_dict().items():
+        assert torch.equal(tensor, resumed.model.state_dict()[name]), name
+    logs = [(run.path / "metrics.jsonl").read_bytes() for run in (whole, resumed)]
+    assert logs[0] == logs[1]
+
+
+def test_the_state_reaches_over_windows(tmp_path):
+    """What comes next can only be known from the symbol before the window."""
+    path = tmp_path / "pairs.txt"
+    path.write_text("abab" * 500 + "\n", encoding="utf-8")
+    run = seqgen.train(
+        path, layout="stream", cell="vanilla", hidden=8, steps=120, batch_size=2, lr=0.02,
+        options={"window": 1}, out=tmp_path / "run",
+    )  # fmt: skip
+    assert run.metrics[-1]["valid_bits_per_char"] < 0.4
+
+
+def test_files_and_records_as_one_text(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_bytes("\ufeffone\r\n\r\ntwo\rthree".encode())
+    assert "".join(record.text for record in LongText(TextFile(path))) == "one\n\ntwo\nthree"
+    assert "".join(record.text for record in Joined([Record("a"), Record("b")])) == "a\nb\n"
+    path.write_text("x" * 200_000 + "\n" + "y\n" * 50_000)
+    pieces = [record.text for record in LongText(TextFile(path))]
+    assert "".join(pieces) == path.read_text() and max(map(len, pieces)) < 200_000
+    path.write_bytes(b"ok\n" + b"z" * 20_000 + b"\n\xff\n")
+    with pytest.raises(seqgen.CorpusError, match="line 3: byte 1 of the line"):
+        list(LongText(TextFile(path)))
+
+
+def test_wishes_that_a_long_text_cannot_grant(words, tmp_path):
+    for wishes, message in [
+        ({"condition": "label"}, "no records to condition"),
+        ({"layout": "pages"}, "lines or stream, not 'pages'"),
+    ]:
+        with pytest.raises(seqgen.BadOption, match=message):
+            seqgen.train(words, **{"layout": "stream", **wishes}, steps=1, out=tmp_path / "x")
+    run = seqgen.train(words, options={"layout": "stream", "window": 8}, steps=2, cell="vanilla", out=tmp_path / "o")
+    assert run.settings.corpus.layout == "stream"

@@ -1,0 +1,127 @@
+"""Records from JSON, CSV and TSV files, gzipped or not."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seqgen.corpus import load_file
+from seqgen.errors import BadOption, CorpusError, UsageError
+
+VALUES = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+ROWS = st.lists(st.fixed_dictionaries({"name": VALUES, "kind": VALUES, "cost": VALUES}), max_size=8)
+
+
+def records(path, **options):
+    return list(load_file(path=str(path), **options))
+
+
+def write_jsonl(path, rows):
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+@given(rows=ROWS)
+def test_json_lines_and_separated_values_hold_the_same(rows, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tables")
+    made = {"jsonl": "".join(json.dumps(row) + "\n" for row in rows)}
+    for form, delimiter in (("csv", ","), ("tsv", "\t")):
+        text = io.StringIO()
+        writer = csv.DictWriter(text, ("name", "kind", "cost"), delimiter=delimiter)
+        writer.writeheader()
+        writer.writerows(rows)
+        made[form] = text.getvalue()
+    wanted = [(row["name"], row["kind"], {"cost": row["cost"]}) for row in rows if row["name"].strip()]
+    for form, text in made.items():
+        path = folder / f"rows.{form}"
+        path.write_bytes(text.encode())
+        found = records(path, text_field="name", label_field="kind")
+        assert [(record.text, record.label, record.fields) for record in found] == wanted
+        packed = folder / f"rows.{form}.gz"
+        packed.write_bytes(gzip.compress(text.encode()))
+        assert records(packed, text_field="name", label_field="kind") == found
+
+
+def test_gzipped_text_is_text(tmp_path):
+    path = tmp_path / "words.gz"
+    path.write_bytes(gzip.compress(b"anna\nben\n"))
+    assert [record.text for record in records(path)] == ["anna", "ben"]
+    path.write_bytes(gzip.compress(b"anna\nben\n" * 99)[:-12])
+    with pytest.raises(CorpusError, match="damaged gzip"):
+        records(path)
+
+
+def test_the_text_is_the_only_field_or_one_with_a_usual_name(tmp_path):
+    assert [r.text for r in records(write_jsonl(tmp_path / "a.jsonl", ["x", "y"]))] == ["x", "y"]
+    assert [r.text for r in records(write_jsonl(tmp_path / "b.jsonl", [{"word": "x"}]))] == ["x"]
+    assert [r.text for r in records(write_jsonl(tmp_path / "c.jsonl", [{"id": 1, "title": "x"}]))] == ["x"]
+    assert records(write_jsonl(tmp_path / "d.jsonl", [{"id": 1, "title": "x"}]))[0].fields == {"id": 1}
+    with pytest.raises(UsageError, match="--text-field NAME; it has a, b"):
+        records(write_jsonl(tmp_path / "e.jsonl", [{"a": 1, "b": 2}]))
+
+
+def test_fields_make_a_text_of_lines(tmp_path):
+    rows = [{"name": "Ice", "cost": 2, "text": "a\nb"}, {"name": "Fire", "cost": None, "text": ""}]
+    found = records(write_jsonl(tmp_path / "cards.jsonl", rows), fields="cost,name, text")
+    assert [record.text for record in found] == ["cost=2\nname=Ice\ntext=a b", "name=Fire"]
+    assert found[0].fields == {"cost": 2, "name": "Ice", "text": "a\nb"}
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "options", "message"),
+    [
+        ("a.jsonl", b'{"text": "x"}\n\n{"text": \n', {}, "line 3: not JSON"),
+        ("a.jsonl", b"[1]\n", {}, "line 1: '.1.' is neither an object nor a text"),
+        ("a.jsonl", b'{"text": "x"}\n{"other": "x"}\n', {}, "line 2: has no field 'text'"),
+        ("a.csv", b"a,b\n1,2\n1\n", {"text_field": "a"}, "line 3: 1 fields, the first row names 2"),
+        ("a.csv", b"a,b\n1,\xff\n", {"text_field": "a"}, "line 2: byte 3 of the line"),
+        ("a.csv", b'a,b\n1,"2\n', {"text_field": "a"}, "line 2: unexpected end of data"),
+    ],
+)
+def test_complaints_name_the_line(tmp_path, name, content, options, message):
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(CorpusError, match=message):
+        records(path, **options)
+
+
+def test_what_is_asked_must_be_there(tmp_path):
+    path = write_jsonl(tmp_path / "a.jsonl", [{"name": "x", "cost": 1}])
+    for options, message in [
+        ({"text_field": "nam"}, "no field 'nam'; did you mean 'name'"),
+        ({"text_field": "name", "label_field": "zzz"}, "no field 'zzz'"),
+        ({"fields": "name,kost"}, "no field 'kost'"),
+    ]:
+        with pytest.raises(UsageError, match=message):
+            records(path, **options)
+    with pytest.raises(BadOption, match="not both"):
+        records(path, fields="name", text_field="name")
+    plain = tmp_path / "a.txt"
+    plain.write_text("x\n")
+    with pytest.raises(BadOption, match="plain text"):
+        records(plain, label_field="name")
+
+
+def test_a_run_from_json_knows_labels_and_its_held_out_file(cli, in_tmp):
+    rows = [
+        {"word": word, "kind": kind} for word in ("anna", "berta", "carla") for kind in ("a", "b") for _ in range(9)
+    ]
+    write_jsonl(in_tmp / "train.jsonl", rows)
+    write_jsonl(in_tmp / "valid.jsonl", [{"word": "clara", "kind": "b"}])
+    result = cli(
+        "train", "--corpus", "train.jsonl", "--valid", "valid.jsonl", "--text-field", "word", "--label-field", "kind",
+        "--condition", "label", "--cell", "vanilla", "--hidden", 8, "--steps", 3, "--out", "run",
+    )  # fmt: skip
+    assert result.code == 0, result.err
+    assert cli("sample", "run", "--label", "b", "-n", 3).code == 0
+    result = cli("sample", "run", "--label", "c")
+    assert (result.code, result.err) == (2, "seqgen: no label 'c'; known: a, b\n")
+    assert cli("resume", "run").code == 0 and cli("evaluate", "run", "-n", 9).code == 0
+    shown = cli("show", "corpus", "train.jsonl", "-o", "text_field=word", "-o", "label_field=kind")
+    assert shown.code == 0 and "a 27, b 27" in shown.out
