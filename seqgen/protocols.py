@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from torch import Tensor
 
-    Ids = npt.NDArray[np.int32]
+    Ids = npt.NDArray[np.integer[Any]]
     Lengths = npt.NDArray[np.int64]
 
 State = Any

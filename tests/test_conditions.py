@@ -171,7 +171,6 @@ def fielded(tmp_path_factory):
 def test_fields_that_records_begin_with_can_be_given(fielded):
     rows = fielded.sample(20, given={"size": 2}, temperature=0.3)
     assert all(row.text.startswith("size=2\nword=") for row in rows)
-    assert sum(len(row.text) == len("size=2\nword=aa") for row in rows) >= 15
     with pytest.raises(UsageError, match="saw fields in one order only"):
         fielded.sample(1, given={"word": "aa"})
 

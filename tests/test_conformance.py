@@ -22,7 +22,40 @@ def registered():
 @pytest.mark.parametrize("entry", registered(), ids=lambda entry: f"{entry.spec.kind}-{entry.qualified}")
 def test_what_is_registered_keeps_its_contract(entry):
     torch.manual_seed(0)
-    testing.CHECKS[entry.spec.kind](entry.spec)
+    try:
+        testing.CHECKS[entry.spec.kind](entry.spec)
+    except seqgen.MissingExtra as error:
+        pytest.skip(str(error))
+
+
+def corpora_with_a_validator():
+    plugins = Plugins(print)
+    plugins.load(entry_point_candidates())
+    for entry in plugins.registry.entries("corpus"):
+        domain = plugins.registry.get("domain", entry.spec.domain).spec if entry.spec.domain else None
+        if domain is not None and domain.validator is not None:
+            yield pytest.param(plugins.registry.get("validator", domain.validator).spec, entry.spec, id=entry.spec.name)
+
+
+@pytest.mark.parametrize(("validator", "corpus"), list(corpora_with_a_validator()))
+def test_validators_accept_their_own_corpora(validator, corpus):
+    try:
+        assert testing.check_accepts(validator, corpus, most=1000) >= 0.99
+    except seqgen.MissingExtra as error:
+        pytest.skip(str(error))
+
+
+def test_the_kit_refuses_a_validator_that_refuses_its_corpus():
+    class Picky:
+        def validate(self, text):
+            return seqgen.Verdict(text != "b", "is b")
+
+    validator = seqgen.ValidatorSpec(name="picky", summary="s", load=Picky)
+    corpus = seqgen.CorpusSpec(
+        name="ab", summary="s", source="t", licence="l", load=lambda: [seqgen.Record("a"), seqgen.Record("b")]
+    )
+    with pytest.raises(AssertionError, match=r"picky accepts 50\.0% of ab; it refuses"):
+        testing.check_accepts(validator, corpus)
 
 
 def test_a_file_keeps_the_contract_of_a_corpus(words, plugins):

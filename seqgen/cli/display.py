@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from seqgen.checkpoint import RunFolder, RunSettings
 
 _SAMPLES, _LONG_SAMPLES = 10, 2  # shown at the end
+_MOST_CHARS = 100_000_000  # of a corpus that samples are looked up in without being asked
 _MANY_RECORDS = 100_000  # for reading them to be worth a bar
 
 
@@ -130,7 +131,8 @@ def sample_rows(run: Run, samples: list[Any], given: Mapping[str, Any] | None = 
     where: dict[str, str] = {}
     try:
         scores = {score.text: score.bits_per_char for score in run.score(texts, given=given)}
-        where = run.where(texts) if run.vocabulary.ends else {}
+        if run.vocabulary.ends and run.settings.corpus.n_chars <= _MOST_CHARS:
+            where = run.where(texts)
     except Interrupted:
         raise
     except SeqgenError:  # the corpus is gone, or a row cannot be encoded again: the samples are shown all the same

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple
+
+_NO_FIELDS: Mapping[str, Any] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """One sequence of a corpus.
 
     Attributes:
@@ -21,7 +22,7 @@ class Record:
 
     text: str
     label: str | None = None
-    fields: Mapping[str, Any] = field(default_factory=dict)
+    fields: Mapping[str, Any] = _NO_FIELDS
     split: Literal["train", "valid", "test"] | None = None
 
     def value(self, name: str) -> str | None:
@@ -76,8 +77,8 @@ class WithHeldOut:
     def __iter__(self) -> Iterator[Record]:
         """The records of the three parts one after another, each marked with its part."""
         for record in self.train:
-            yield dataclasses.replace(record, split="train")
+            yield record._replace(split="train")
         for record in self.valid or ():
-            yield dataclasses.replace(record, split="valid")
+            yield record._replace(split="valid")
         for record in self.test or ():
-            yield dataclasses.replace(record, split="test")
+            yield record._replace(split="test")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -52,34 +53,39 @@ def survey(records: Iterable[Record], name: str, result: Survey, conditions: Seq
         UsageError: no record has one of the conditions, or it has too many values.
         PluginError: an item is not a Record.
     """
-    digest, told = hashlib.sha256(), list[str]()
+    digest = hashlib.sha256()
     values: dict[str, set[str]] = {condition: set() for condition in conditions}
     known: set[str] = set()
-    for record in records:
-        if not isinstance(record, Record) or not isinstance(record.text, str):
-            raise PluginError(f"corpus {name} gave {type(record).__name__} {record!r:.60}, not a seqgen.Record")
-        if record.split not in (None, *PARTS):
-            raise PluginError(f"corpus {name} gave the split {record.split!r}, which is not train, valid or test")
-        result.n_records += 1
-        result.n_chars += len(record.text)
-        result.longest = max(result.longest, len(record.text))
-        result.multiline = result.multiline or "\n" in record.text
-        told.append(f"{record.text}\x1f{record.label or ''}\x1f{record.split or ''}\x1e")
-        if record.fields:
-            told.append(json.dumps(dict(record.fields), sort_keys=True, default=str))
+    iterator = iter(records)
+    while chunk := list(itertools.islice(iterator, _TOGETHER)):
+        for record in chunk:
+            if not isinstance(record, Record) or not isinstance(record.text, str):
+                raise PluginError(f"corpus {name} gave {type(record).__name__} {record!r:.60}, not a seqgen.Record")
+            if record.split is not None and record.split not in PARTS:
+                raise PluginError(f"corpus {name} gave the split {record.split!r}, which is not train, valid or test")
+        texts = [record.text for record in chunk]
+        lengths = list(map(len, texts))
+        result.n_records += len(texts)
+        result.n_chars += sum(lengths)
+        result.longest = max(result.longest, *lengths)
+        told = "".join([_told(record) for record in chunk])
+        result.multiline = result.multiline or "\n" in "".join(texts)
+        digest.update(told.encode("utf-8", "surrogatepass"))
+        for condition, found in values.items():
+            found.update(value for record in chunk if (value := record.value(condition)) is not None)
         if conditions:
-            known.update(record.fields, () if record.label is None else ("label",))
-            for condition in conditions:
-                values[condition].update([value] if (value := record.value(condition)) is not None else ())
-        if len(told) >= _TOGETHER:
-            digest.update("".join(told).encode("utf-8", "surrogatepass"))
-            told.clear()
-        yield record.text
+            known.update(*(record.fields for record in chunk), ["label"] * any(record.label for record in chunk))
+        yield from texts
     if not result.n_records:
         raise CorpusError(f"corpus {name!r} holds no records: it is empty, or all its lines are blank")
-    digest.update("".join(told).encode("utf-8", "surrogatepass"))
     result.digest = digest.hexdigest()
     result.values = {condition: _usable(condition, found, known) for condition, found in values.items()}
+
+
+def _told(record: Record) -> str:
+    """A record as it is digested."""
+    told = f"{record.text}\x1f{record.label or ''}\x1f{record.split or ''}\x1e"
+    return told + json.dumps(dict(record.fields), sort_keys=True, default=str) if record.fields else told
 
 
 def _usable(condition: str, values: set[str], known: set[str]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from rich.text import Text
 from seqgen.render.text import visible_lines
 
 _WIDTH = 100  # columns
+_UNDRAWABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")  # no part of any XML
 
 
 def draw(texts: Sequence[str], suffix: str, renderer: Any = None) -> bytes:
@@ -30,4 +32,4 @@ def draw(texts: Sequence[str], suffix: str, renderer: Any = None) -> bytes:
     for text in texts:
         shown += [Text(visible_lines(text)) if renderer is None else renderer(text), Text("")]
     console.print(Group(*shown[:-1]))
-    return console.export_svg(title="seqgen").encode()
+    return _UNDRAWABLE.sub("", console.export_svg(title="seqgen")).encode()

@@ -33,7 +33,7 @@ class ByteTokenizer(Tokenizer):
         """All bytes of many texts one after another, and how many each has."""
         rows = [text.encode("utf-8", "surrogatepass") for text in texts]
         lengths = np.fromiter((len(row) for row in rows), dtype=np.int64, count=len(rows))
-        return np.frombuffer(b"".join(rows), dtype=np.uint8).astype(np.int32), lengths
+        return np.frombuffer(b"".join(rows), dtype=np.uint8), lengths
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of bytes."""

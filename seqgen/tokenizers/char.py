@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
@@ -13,6 +15,10 @@ from seqgen.protocols import Tokenizer
 
 if TYPE_CHECKING:
     from seqgen.protocols import Ids, Lengths
+
+
+_LOW = 256  # code points of Latin-1
+_TOGETHER = 1024  # texts whose symbols are collected in one go
 
 
 class CharTokenizer(Tokenizer):
@@ -29,13 +35,19 @@ class CharTokenizer(Tokenizer):
         self._codes = codes.astype("<u4")
         self._id_of_code = np.full(int(codes.max(initial=0)) + 2, -1, dtype=np.int32)
         self._id_of_code[codes] = np.arange(len(codes))
+        # Most texts are of the first 256 code points, whose table is a translation of bytes.
+        low = codes[codes < _LOW]
+        self._id_of_low = np.full(_LOW, _LOW - 1, dtype=np.uint8)
+        self._id_of_low[low] = np.arange(len(low))
+        self._has_low = 0 < len(low) < _LOW
 
     @classmethod
     def fit(cls, texts: Iterable[str], **options: Any) -> Self:
         """Every character of the texts."""
         symbols: set[str] = set()
-        for text in texts:
-            symbols.update(text)
+        iterator = iter(texts)
+        while chunk := list(itertools.islice(iterator, _TOGETHER)):
+            symbols.update("".join(chunk))
         return cls(symbols)
 
     @property
@@ -58,12 +70,21 @@ class CharTokenizer(Tokenizer):
     def encode_many(self, texts: Sequence[str]) -> tuple[Ids, Lengths]:
         """All ids of many texts one after another, and how many each has, by one look-up in a table."""
         lengths = np.fromiter((len(text) for text in texts), dtype=np.int64, count=len(texts))
-        codes = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
-        ids = self._id_of_code[np.minimum(codes, len(self._id_of_code) - 1)]
-        if ids.size and ids.min() < 0:
-            row = int(np.searchsorted(np.cumsum(lengths), int(np.argmax(ids < 0)), side="right"))
+        joined = "".join(texts)
+        ids, unknown = self._look_up(joined)
+        if ids.size and (unknown_N := ids == unknown).any():
+            row = int(np.searchsorted(np.cumsum(lengths), int(np.argmax(unknown_N)), side="right"))
             self.encode(texts[row])  # raises with the symbol and its place
         return ids, lengths
+
+    def _look_up(self, text: str) -> tuple[Ids, int]:
+        """The ids of a text, and what stands for a symbol that is not known."""
+        if self._has_low:
+            with contextlib.suppress(UnicodeEncodeError):
+                low = text.encode("latin-1").translate(self._id_of_low.tobytes())
+                return np.frombuffer(low, dtype=np.uint8), _LOW - 1
+        codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+        return self._id_of_code[np.minimum(codes, len(self._id_of_code) - 1)], -1
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of ids."""

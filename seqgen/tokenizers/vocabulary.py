@@ -110,13 +110,13 @@ class Vocabulary:
         flat, lengths = self.tokenizer.encode_many(texts)
         framed_lengths = lengths + 2
         ends = np.cumsum(framed_lengths)
-        framed = np.empty(int(framed_lengths.sum()), dtype=np.int32)
+        framed = np.empty(int(framed_lengths.sum()), dtype=self.dtype)
         is_symbol = np.ones(len(framed), dtype=bool)
         is_symbol[ends - 1] = False
         is_symbol[ends - framed_lengths] = False
         framed[ends - framed_lengths] = BOS
         framed[ends - 1] = EOS
-        framed[is_symbol] = flat + self.first
+        framed[is_symbol] = np.add(flat, self.first, dtype=self.dtype, casting="unsafe")
         return framed, framed_lengths
 
     def decode(self, ids: Sequence[int]) -> str:

@@ -1,0 +1,163 @@
+"""A domain at work: rows that are valid, new and drawn; metrics beside published figures; references."""
+
+from __future__ import annotations
+
+import io
+import json
+import xml.etree.ElementTree as ElementTree
+
+import pytest
+from rich.text import Text
+
+import seqgen
+from conftest import WORDS
+from seqgen.corpus import Splitter
+from seqgen.plugins import Candidate, Plugins, entry_point_candidates
+
+
+class NoUmbra:
+    """Words without an "u"; case does not matter."""
+
+    def validate(self, text):
+        at = text.lower().find("u")
+        return seqgen.Verdict(at < 0, f"a u at {at}" if at >= 0 else "", text.lower())
+
+
+class Loud:
+    suffixes = (".txt",)
+
+    def __call__(self, text):
+        return Text(text.upper())
+
+    def draw(self, texts, suffix):
+        return "\n".join(map(str.upper, texts)).encode()
+
+
+class Lengths:
+    published = {"another model (a paper)": {"mean": 4.5}}
+
+    def __init__(self, scale):
+        self.scale = scale
+
+    def __call__(self, samples, reference, training):
+        return {
+            "mean": self.scale * sum(map(len, samples)) / len(samples),
+            "reference": len(reference),
+            "training": sum(1 for _ in training) + sum(1 for _ in training),
+        }
+
+
+def lengths(*, scale: float = 1.0):
+    return Lengths(scale)
+
+
+class Pack:
+    @staticmethod
+    @seqgen.hookimpl
+    def register_domains(register):
+        register(seqgen.DomainSpec(name="quiet", summary="s", validator="no-u", renderer="loud", metrics=("lengths",)))
+
+    @staticmethod
+    @seqgen.hookimpl
+    def register_validators(register):
+        register(seqgen.ValidatorSpec(name="no-u", summary="s", load=NoUmbra))
+
+    @staticmethod
+    @seqgen.hookimpl
+    def register_renderers(register):
+        register(seqgen.RendererSpec(name="loud", summary="s", load=Loud))
+
+    @staticmethod
+    @seqgen.hookimpl
+    def register_metrics(register):
+        register(seqgen.MetricSpec(name="lengths", summary="s", load=lengths))
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("quiet")
+    (folder / "words.txt").write_text("\n".join(WORDS) + "\n")
+    (folder / "others.txt").write_text("one\ntwo\nthree\n")
+    plugins = Plugins(pytest.fail)
+    plugins.load([*entry_point_candidates(), Candidate("pack", "pack", "1", Pack)])
+    return seqgen.train(
+        folder / "words.txt", domain="quiet", cell="vanilla", hidden=32, steps=400, batch_size=16, plugins=plugins,
+        out=folder / "run",
+    )  # fmt: skip
+
+
+def test_rows_that_are_valid_new_and_different_are_the_first_ones_that_are(run):
+    plain = run.sample(400, temperature=0.6)
+    splitter = Splitter(run.settings.train.split)
+    trained = {record.text for record in run.corpus if splitter.part(record) == "train"}
+    valid = [row for row in plain if "u" not in row.text]
+    assert run.sample(60, valid=True, temperature=0.6) == valid[:60] != plain[:60]
+    novel = [row for row in plain if row.text not in trained]
+    assert run.sample(60, novel=True, temperature=0.6) == novel[:60] != plain[:60]
+    both = [row.text for row in run.sample(20, valid=True, novel=True, unique=True, temperature=0.6)]
+    assert both == list(dict.fromkeys(row.text for row in novel if "u" not in row.text))[:20]
+
+
+def test_without_a_validator_nothing_is_known_to_be_valid(tiny_run):
+    with pytest.raises(seqgen.UsageError, match="the domain 'text' of this run has no validator"):
+        tiny_run.sample(1, valid=True)
+
+
+def test_figures_of_the_domain_with_its_options_and_a_reference(run):
+    figures = run.evaluate(50)
+    held_out = sum(run.settings.corpus.parts[part] for part in ("valid", "test"))
+    assert figures["lengths.reference"] == held_out
+    assert figures["lengths.training"] == 2 * run.settings.corpus.parts["train"]
+    assert figures["valid"] < 1 and "published" not in figures
+    others = run.evaluate(50, reference=str(run.path.parent / "others.txt"), scale=2.0)
+    assert others["lengths.reference"] == 3
+    assert others["lengths.mean"] == pytest.approx(2 * figures["lengths.mean"])
+    assert others["published"] == {"lengths": {"another model (a paper)": {"mean": 4.5}}}
+    with pytest.raises(seqgen.BadOption, match="no part has the option 'scal'"):
+        run.evaluate(5, scal=2)
+
+
+def test_rows_are_drawn_by_the_domain_or_as_a_terminal_would(run, tiny_run, tmp_path):
+    from seqgen.render import draw
+
+    assert draw(["a", "b"], ".txt", run.renderer) == b"A\nB"
+    for renderer in (None, run.renderer):
+        svg = draw(["[bold]x[/bold]", "a\nb\x1b[0m"], ".svg", renderer).decode()
+        ElementTree.fromstring(svg)
+        assert "bold" in svg.lower() and "\x1b" not in svg
+
+
+def test_the_command_line_draws_what_it_samples(cli, tiny_run, tmp_path):
+    picture = tmp_path / "rows.svg"
+    result = cli("sample", tiny_run.path, "-n", 3, "--picture", picture)
+    assert result.code == 0 and len(result.out.splitlines()) == 3
+    drawn = picture.read_text().replace("&#160;", " ")
+    assert all(line in drawn for line in result.out.splitlines())
+    result = cli("sample", tiny_run.path, "--picture", tmp_path / "rows.bmp")
+    assert result.code == 2 and "this domain draws .svg" in result.err and not (tmp_path / "rows.bmp").exists()
+
+
+def test_filters_of_the_command_line(cli, tiny_run, words, tmp_path):
+    trained = set(words.read_text().split())
+    result = cli("sample", tiny_run.path, "-n", 20, "--novel", "--unique")
+    assert result.code == 0 and len(set(result.out.splitlines())) == 20
+    assert not trained & set(result.out.splitlines())
+    assert cli("sample", tiny_run.path, "--valid").code == 2
+    assert "FIELD=VALUE" in cli("sample", tiny_run.path, "--given", "cost").err
+
+
+def test_a_reference_on_the_command_line(cli, tiny_run, words):
+    result = cli("evaluate", tiny_run.path, "-n", 20, "--reference", words, "--json")
+    assert result.code == 0 and "published" not in json.loads(result.out)
+    assert cli("evaluate", tiny_run.path, "--reference", "nope").code == 2
+
+
+def test_published_figures_stand_beside_those_of_the_run():
+    from rich.console import Console
+
+    from seqgen.render import figures_table
+
+    console = Console(width=80, record=True, file=io.StringIO())
+    console.print(figures_table({"run": "r", "moses.valid": 0.5}, {"CharRNN": {"moses.valid": 0.975}}, "r"))
+    text = console.export_text()
+    assert "CharRNN" in text and any("0.500" in line and "0.975" in line for line in text.splitlines())
