@@ -31,6 +31,8 @@ _HOME = {
     "seqgen.api": ("train", "resume", "load", "Run"),
     "seqgen.sampling": ("Sample",),
     "seqgen.evaluation": ("Score",),
+    "seqgen.tokenizers": ("nearest",),
+    "seqgen.render": ("export_svg", "visible", "visible_lines"),
 }  # fmt: skip
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
@@ -64,6 +66,9 @@ if TYPE_CHECKING:
     from seqgen.protocols import Tokenizer as Tokenizer
     from seqgen.protocols import Validator as Validator
     from seqgen.protocols import Verdict as Verdict
+    from seqgen.render import export_svg as export_svg
+    from seqgen.render import visible as visible
+    from seqgen.render import visible_lines as visible_lines
     from seqgen.sampling import Sample as Sample
     from seqgen.specs import AugmentationSpec as AugmentationSpec
     from seqgen.specs import CellSpec as CellSpec
@@ -75,6 +80,7 @@ if TYPE_CHECKING:
     from seqgen.specs import RendererSpec as RendererSpec
     from seqgen.specs import TokenizerSpec as TokenizerSpec
     from seqgen.specs import ValidatorSpec as ValidatorSpec
+    from seqgen.tokenizers import nearest as nearest
 
 
 def __getattr__(name: str) -> Any:

@@ -84,7 +84,7 @@ def recipe(plugins, **request):
 
 def test_defaults_and_recommendations(plugins):
     plain = recipe(plugins)
-    assert plain.cell.spec.name == "gru" and plain.tokenizer.spec.name == "char" and plain.domain.spec.name == "text"
+    assert plain.cell.spec.name == "gru" and plain.tokenizer.spec.name == "char" and plain.domain.spec.name == "name"
     assert plain.train.steps == plugins.registry.get("corpus", "names").spec.recommended["train"]["steps"]
 
 

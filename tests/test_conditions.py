@@ -27,6 +27,7 @@ RECORDS = st.lists(
         st.text("abc", max_size=6),
         st.sampled_from(["x", "y", None]),
         st.sampled_from([{"cost": 1}, {"cost": "2"}, {}]),
+        st.none(),
     ),
     min_size=1,
     max_size=12,

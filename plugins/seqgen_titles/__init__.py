@@ -1,4 +1,4 @@
-"""Titles of machine-learning papers.
+"""Titles of machine-learning papers, and what a title looks like.
 
 Source: bibliographies that Python packages carry; see seqgen_corpora/titles/DATASHEET.md.
 """
@@ -18,6 +18,56 @@ def register_corpora(register):
             source="bibliographies in Python packages, listed in the datasheet",
             licence="facts, gathered from packages under Apache-2.0, MIT and BSD licences",
             load="seqgen_titles.corpus:load",
+            domain="title",
             recommended={"model": {"hidden": 256, "dropout": 0.4}, "train": {"steps": 1500, "batch_size": 32}},
+        )
+    )
+
+
+@seqgen.hookimpl
+def register_domains(register):
+    """Hand in ``title``."""
+    register(
+        seqgen.DomainSpec(
+            name="title", summary="titles of papers", validator="title", renderer="title", metrics=("titles",)
+        )
+    )
+
+
+@seqgen.hookimpl
+def register_validators(register):
+    """Hand in ``title``."""
+    register(
+        seqgen.ValidatorSpec(
+            name="title",
+            summary="brackets and quotes closed, no needless blanks; case does not count",
+            source="the rules are seqgen's",
+            load="seqgen_titles.validator:TitleValidator",
+        )
+    )
+
+
+@seqgen.hookimpl
+def register_renderers(register):
+    """Hand in ``title``."""
+    register(
+        seqgen.RendererSpec(
+            name="title",
+            summary="the part before the colon in bold",
+            source="seqgen",
+            load="seqgen_titles.renderer:load",
+        )
+    )
+
+
+@seqgen.hookimpl
+def register_metrics(register):
+    """Hand in ``titles``."""
+    register(
+        seqgen.MetricSpec(
+            name="titles",
+            summary="mean length, and the share of words that stand in real titles",
+            source="seqgen",
+            load="seqgen_titles.metric:load",
         )
     )

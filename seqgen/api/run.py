@@ -12,16 +12,14 @@ from seqgen.api.prepare import splitter_of
 from seqgen.api.setup import SomePlugins, choose_plugins, computing, ignore
 from seqgen.api.wishes import Wishes, as_conditions
 from seqgen.checkpoint import RunFolder, RunSettings, find_run
-from seqgen.config import build_options
 from seqgen.corpus import Corpus
-from seqgen.errors import BadOption, CheckpointError, UsageError
+from seqgen.errors import BadOption, CheckpointError
 from seqgen.plugins import Plugins
 from seqgen.protocols import Verdict
 
 if TYPE_CHECKING:
     from seqgen.evaluation import Score
-    from seqgen.protocols import Processor
-    from seqgen.sampling import Sample, Sampler, Wanted
+    from seqgen.sampling import Sample
     from seqgen.tokenizers import Vocabulary
 
 RUNS = Path("runs")
@@ -162,50 +160,10 @@ class Run:
             UnknownSymbol: the prefix holds a symbol that the corpus did not.
             TooFewRows: fewer were found, after these have been given.
         """
-        if not isinstance(n, int) or n < 0:
-            raise BadOption(f"the number of rows must be a whole number, at least 0, not {n!r}")
-        from seqgen.sampling import wanted_rows
+        from seqgen.api.drawing import iter_rows
 
-        _ = self.model  # read first, so that what a run needs most is missed first
-        wishes = Wishes.of(self, label, given or {}, str(options.get("prefix") or ""))
-        sampler = self._sampler({**options, "prefix": wishes.prefix}, processors or {}, wishes.conditions)
-        if unique or valid or novel:
-            rows = wanted_rows(sampler.rows(), n, self._wanted(unique=unique, valid=valid, novel=novel))
-        else:
-            rows = sampler.take(n)
-        with computing(self.settings.engine.threads):
-            yield from rows
-
-    def _wanted(self, *, unique: bool, valid: bool, novel: bool) -> Wanted:
-        from seqgen.sampling import Wanted
-
-        if valid and self.validator is None:
-            domain = self.settings.corpus.domain.rpartition(":")[2]
-            raise UsageError(f"the domain {domain!r} of this run has no validator, so nothing is known to be valid")
-        if novel and not self.vocabulary.ends:
-            raise UsageError("this run learned one long text, which has no records to be new beside")
-
-        def known(forms: set[str]) -> set[str]:
-            return {form for form, where in self.where(sorted(forms)).items() if where == "train"}
-
-        return Wanted(self.verdict, valid, unique, known if novel else None)
-
-    def _sampler(
-        self,
-        options: Mapping[str, Any],
-        processors: Mapping[str, Mapping[str, Any]],
-        conditions: Mapping[str, str],
-    ) -> Sampler:
-        from seqgen.sampling import Sampler, SampleSettings
-
-        given = {name: value for name, value in options.items() if value is not None}
-        settings = SampleSettings(
-            **build_options(SampleSettings, {"max_length": self.settings.max_length} | given, "sample")
-        )
-        registry = self.plugins.registry
-        steps: list[Processor] = [registry.get("processor", name).build(values) for name, values in processors.items()]
-        multiline = self.settings.corpus.multiline
-        return Sampler(self.model, self.vocabulary, settings, multiline=multiline, processors=steps, given=conditions)
+        filters = {"unique": unique, "valid": valid, "novel": novel}
+        yield from iter_rows(self, n, filters, Wishes.of(self, label, given or {}), processors or {}, options)
 
     # -- judging
 

@@ -21,27 +21,26 @@ class Wishes:
 
     Attributes:
         conditions: values of conditions by name.
-        prefix: what every row begins with.
+        prefix: the fields that every row begins with.
     """
 
     conditions: Mapping[str, str]
     prefix: str
 
     @classmethod
-    def of(cls, run: Run, label: str | None, given: Mapping[str, Any], prefix: str) -> Wishes:
+    def of(cls, run: Run, label: str | None, given: Mapping[str, Any]) -> Wishes:
         """Sort out what was asked of a run.
 
         Args:
             run: the run.
             label: the label, if one is asked for.
             given: values of conditions or of fields, by name.
-            prefix: further text.
 
         Raises:
             UsageError: the run was not trained to be asked for this.
         """
         wanted = as_conditions(given if label is None else {**given, "label": label})
-        slots = run.vocabulary.slots
+        slots = run.vocabulary.slots if wanted else ()
         fields = {name: value for name, value in wanted.items() if name not in slots}
         if "label" in fields:
             title = run.settings.corpus.title
@@ -52,7 +51,7 @@ class Wishes:
         if fields:
             _check_fields(run, list(fields))
         conditions = {name: value for name, value in wanted.items() if name in slots}
-        return cls(conditions, "".join(lines) + prefix)
+        return cls(conditions, "".join(lines))
 
 
 def as_conditions(given: Mapping[str, Any]) -> dict[str, str]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from seqgen.checkpoint import RunFolder, RunSettings
 
 _SAMPLES, _LONG_SAMPLES = 10, 2  # shown at the end
+_SHOWN_CHARS = 100  # of a sample in a line
 _MOST_CHARS = 100_000_000  # of a corpus that samples are looked up in without being asked
 _MANY_RECORDS = 100_000  # for reading them to be worth a bar
 
@@ -178,5 +179,9 @@ def _report(event: training.Report) -> str:
         figures.append(f"train {metrics['train_loss_nats']:.3f}")
     if "valid_loss_nats" in metrics:
         figures.append(f"held out {metrics['valid_loss_nats']:.3f} ({metrics['valid_bits_per_char']:.3f} bits/char)")
-    samples = " · ".join(visible(sample.text) for sample in event.samples)
+    samples = " · ".join(_short(visible(" ".join(sample.text.split("\n")))) for sample in event.samples)
     return "  ".join(figures) + (f"  {samples}" if samples else "")
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _SHOWN_CHARS else text[: _SHOWN_CHARS - 1] + "…"

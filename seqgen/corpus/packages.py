@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.metadata
 import zipfile
 from dataclasses import dataclass
@@ -9,6 +10,12 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from seqgen.errors import CorpusError, MissingExtra, UsageError
+
+
+@functools.lru_cache(maxsize=4)
+def _opened(path: Path, changed_ns: int) -> zipfile.ZipFile:
+    """A zip file, kept open: its index is read once, not for each of a thousand files."""
+    return zipfile.ZipFile(path)
 
 
 @dataclass(frozen=True)
@@ -43,8 +50,7 @@ class PackageFiles:
         if root.is_dir():
             found = [file.relative_to(root).as_posix() for file in (root / under).rglob(f"*{suffix}") if file.is_file()]
         else:
-            with self._zip(root) as archive:
-                found = [name for name in archive.namelist() if not name.endswith("/")]
+            found = [name for name in self._zip(root).namelist() if not name.endswith("/")]
         names = sorted(name for name in found if name.startswith(under) and name.endswith(suffix))
         if not names:
             raise self._absent(f"file {under}*{suffix}")
@@ -86,7 +92,7 @@ class PackageFiles:
 
     def _zip(self, root: Path) -> zipfile.ZipFile:
         try:
-            return zipfile.ZipFile(root)
+            return _opened(root, root.stat().st_mtime_ns)
         except zipfile.BadZipFile:
             raise CorpusError(f"{str(root)!r} is neither a wheel nor a folder; {self._how()}") from None
 

@@ -1,13 +1,14 @@
 """Rich renderables for what seqgen shows; nothing here prints."""
 
-from seqgen.render.picture import draw
+from seqgen.render.picture import draw, export_svg
 from seqgen.render.tables import corpus_view, figures_table, options_table, plain_table, samples_table, spec_view
-from seqgen.render.text import duration, sparkline, visible
+from seqgen.render.text import duration, sparkline, visible, visible_lines
 
 __all__ = [
     "corpus_view",
     "draw",
     "duration",
+    "export_svg",
     "figures_table",
     "options_table",
     "plain_table",
@@ -15,4 +16,5 @@ __all__ = [
     "sparkline",
     "spec_view",
     "visible",
+    "visible_lines",
 ]

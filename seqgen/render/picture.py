@@ -13,7 +13,25 @@ from rich.text import Text
 from seqgen.render.text import visible_lines
 
 _WIDTH = 100  # columns
+_FONTS = re.compile(r"@font-face \{.*?\}\s*", re.S)
 _UNDRAWABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")  # no part of any XML
+
+
+def export_svg(view: RenderableType, *, width: int = _WIDTH, title: str = "seqgen") -> bytes:
+    """What rich can print, as an SVG picture; it names no font that would have to be fetched.
+
+    Args:
+        view: what to draw.
+        width: columns.
+        title: above it.
+    """
+    console = Console(
+        record=True, width=width, file=io.StringIO(), force_terminal=True, color_system="truecolor",
+        legacy_windows=False, no_color=False, markup=False, highlight=False, emoji=False,
+    )  # fmt: skip
+    console.print(view)
+    drawn = _FONTS.sub("", console.export_svg(title=title, unique_id=title))
+    return _UNDRAWABLE.sub("", drawn).encode()
 
 
 def draw(texts: Sequence[str], suffix: str, renderer: Any = None) -> bytes:
@@ -27,9 +45,7 @@ def draw(texts: Sequence[str], suffix: str, renderer: Any = None) -> bytes:
     if suffix in getattr(renderer, "suffixes", ()):
         drawn: bytes = renderer.draw(texts, suffix)
         return drawn
-    console = Console(record=True, width=_WIDTH, file=io.StringIO(), markup=False, highlight=False, emoji=False)
     shown: list[RenderableType] = []
     for text in texts:
         shown += [Text(visible_lines(text)) if renderer is None else renderer(text), Text("")]
-    console.print(Group(*shown[:-1]))
-    return _UNDRAWABLE.sub("", console.export_svg(title="seqgen")).encode()
+    return export_svg(Group(*shown[:-1]))

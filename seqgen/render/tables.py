@@ -132,7 +132,7 @@ def corpus_view(
     parts: list[RenderableType] = [known, Text(""), symbols, Text(""), _histogram(profile["lengths"], width)]
     every = profile["every"]
     parts += [Text(f"\nevery {_ordinal(every)} record:" if every > 1 else "\nthe records:", style="bold")]
-    parts += [Text("  " + visible(text), overflow="fold") for text in profile["shown"]]
+    parts += [Text("  " + visible_lines(text).replace("\n", "\n  "), overflow="fold") for text in profile["shown"]]
     return Group(*parts, *([Text(""), options] if options is not None else []))
 
 

@@ -1,7 +1,7 @@
 """Tokenizers that live in core (char, byte), and the vocabulary that frames their symbols."""
 
 from seqgen.tokenizers.byte import ByteTokenizer
-from seqgen.tokenizers.char import CharTokenizer
+from seqgen.tokenizers.char import CharTokenizer, nearest
 from seqgen.tokenizers.vocabulary import BOS, EOS, PAD, Vocabulary
 
-__all__ = ["BOS", "EOS", "PAD", "ByteTokenizer", "CharTokenizer", "Vocabulary"]
+__all__ = ["BOS", "EOS", "PAD", "ByteTokenizer", "CharTokenizer", "Vocabulary", "nearest"]

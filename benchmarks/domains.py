@@ -1,0 +1,149 @@
+"""What comes out of each domain pack in three minutes: held-out bits per character beside counting, shares, a sample.
+
+    python benchmarks/domains.py [--only names,tunes] [--minutes 2] [--molsets PATH] [--picture FOLDER]
+
+Every run has the defaults of its corpus, but for what the row says. Baselines on the same split: interpolated n-grams
+of characters (quality.py), learned from at most three million characters. Shares are of 500 samples: valid by the
+validator of the domain, unique among the valid ones, new among the unique ones; all by canonical form. The table is
+stored in benchmarks/results/domains.md; rows that are not measured stay.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import pydoc_data.topics
+import re
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import seqgen
+from quality import RESULTS, n_gram_bits
+from seqgen.corpus import Splitter
+
+MOST_CHARS = 3_000_000
+HEAD = ("corpus", "tokens", "records", "symbols", "bits/char", "1-gram", "5-gram", "valid", "unique", "new", "a sample")
+
+
+@dataclass(frozen=True)
+class Row:
+    """A training.
+
+    Attributes:
+        name: of the row.
+        corpus: a registered name, or "" for the text that ``long_text`` gives.
+        wishes: what ``seqgen.train`` is asked beyond that.
+        prefix: what the sample shown begins with.
+    """
+
+    name: str
+    corpus: str
+    wishes: dict[str, Any] = field(default_factory=dict)
+    prefix: str = ""
+
+
+ROWS = (
+    Row("names", "names"),
+    Row("titles", "titles"),
+    Row("titles bpe", "titles", {"tokenizer": "bpe"}),
+    Row("smiles", "smiles"),
+    Row("smiles, any atom first", "smiles", {"augment": "random-smiles"}),
+    Row("moses", "moses", {"hidden": 256}),
+    Row("tunes", "tunes"),
+    Row("pokemon", "pokemon"),
+    Row("cards", "cards"),
+    Row("cards, fields in any order", "cards", {"augment": "shuffle-fields"}),
+    Row("python", "python"),
+    Row("long text", "", {"layout": "stream", "hidden": 256}, "The "),
+)
+
+
+def long_text(folder: Path) -> Path:
+    """Half a million characters of prose: Python's own help topics, which every interpreter has."""
+    path = folder / "topics.txt"
+    path.write_text("\n".join(pydoc_data.topics.topics.values()), encoding="utf-8")
+    return path
+
+
+def texts_of(run: seqgen.Run) -> tuple[list[str], list[str]]:
+    """Training and test texts; of a long text its parts."""
+    splitter = Splitter(run.settings.train.split, run.settings.train.split_seed)
+    if run.settings.corpus.layout == "stream":
+        whole = "".join(record.text for record in run.corpus)
+        ends = splitter.ends(len(whole))
+        return [whole[: ends["train"]][:MOST_CHARS]], [whole[ends["valid"] :]]
+    train = up_to(MOST_CHARS, (record.text for record in run.corpus if splitter.part(record) == "train"))
+    return list(train), list(up_to(MOST_CHARS // 10, (r.text for r in run.corpus if splitter.part(r) == "test")))
+
+
+def up_to(n_chars: int, texts: Iterator[str]) -> Iterator[str]:
+    """Texts as long as all of them have not so many characters."""
+    total = 0
+    for text in texts:
+        total += len(text)
+        if total > n_chars:
+            return
+        yield text
+
+
+def measure(row: Row, minutes: float, molsets: str | None, pictures: Path | None, folder: Path) -> list[str]:
+    """The cells of a row."""
+    options = {"corpus.path": molsets} if row.corpus == "moses" else {}
+    run = seqgen.train(
+        row.corpus or long_text(folder), time=minutes * 60, options=options, out=folder / re.sub(r"\W+", "-", row.name),
+        **row.wishes,
+    )  # fmt: skip
+    figures = run.evaluate(500)
+    train, test = texts_of(run)
+    n_symbols = len(set(itertools.chain(*train, *test)))
+    counted = [n_gram_bits(train, test, order, n_symbols) for order in (1, 5)]
+    has_validator = run.validator is not None
+    shares = [figures.get(name) for name in ("valid", "unique", "novel")]
+    shown = [f"{share:.1%}" if share is not None and (has_validator or at) else "" for at, share in enumerate(shares)]
+    sample = run.sample(1, seed=1, prefix=row.prefix, max_length=None if run.vocabulary.ends else 120)[0].text
+    if pictures is not None and (suffixes := getattr(run.renderer, "suffixes", ())):
+        texts = [drawn.text for drawn in run.sample(12, seed=1, valid=has_validator)]
+        for suffix in suffixes:
+            (pictures / f"{row.corpus}{suffix}").write_bytes(run.renderer.draw(texts, suffix))
+    return [
+        row.name,
+        run.settings.tokenizer.name.rpartition(":")[2],
+        f"{run.settings.corpus.n_records:,}",
+        f"{run.vocabulary.tokenizer.n_symbols:,}",
+        f"{figures['test_bits_per_char']:.3f}",
+        *(f"{bits:.3f}" for bits in counted),
+        *shown,
+        "`" + sample.replace("\n", " ⏎ ").replace("`", "'").replace("|", "¦")[:120] + "`",
+    ]
+
+
+def main() -> None:
+    """Measure, print and store."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", default=",".join(row.corpus or "long text" for row in ROWS))
+    parser.add_argument("--minutes", type=float, default=2)
+    parser.add_argument("--molsets", help="the wheel of molsets, or the folder it was unpacked to")
+    parser.add_argument("--picture", type=Path, help="a folder for pictures of samples")
+    given = parser.parse_args()
+    wanted = given.only.split(",")
+    path = RESULTS / "domains.md"
+    there = re.findall(r"^\| (?!corpus|---)(.*?) \|.*$", path.read_text(), re.M) if path.exists() else []
+    lines = dict(zip(there, re.findall(r"^\| (?!corpus|---).*$", path.read_text(), re.M), strict=True)) if there else {}
+    with tempfile.TemporaryDirectory() as folder:
+        for row in ROWS:
+            if (row.corpus or "long text") not in wanted or (row.corpus == "moses" and not given.molsets):
+                continue
+            cells = measure(row, given.minutes, given.molsets, given.picture, Path(folder))
+            lines[row.name] = f"| {' | '.join(cells)} |"
+            print(lines[row.name], flush=True)
+    head = [f"| {' | '.join(HEAD)} |", f"| --- | --- |{' ---: |' * 8} --- |"]
+    body = [lines[row.name] for row in ROWS if row.name in lines]
+    title = f"# Domain packs, at most {given.minutes:g} minutes of training each\n"
+    path.write_text("\n".join([title, *head, *body, ""]), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

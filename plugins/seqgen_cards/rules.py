@@ -1,0 +1,117 @@
+"""What a card is: its fields, what may stand in them, and the verdict on a text.
+
+The words are the game's, in lower case. A card of several classes or races has them joined by a stroke, "mage/rogue".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import seqgen
+
+TYPES = ("minion", "spell", "weapon", "hero", "location")
+RARITIES = ("free", "common", "rare", "epic", "legendary")
+CLASSES = (
+    "death knight", "demon hunter", "druid", "hunter", "mage", "neutral", "paladin", "priest", "rogue", "shaman",
+    "warlock", "warrior",
+)  # fmt: skip
+RACES = (
+    "all", "beast", "demon", "draenei", "dragon", "elemental", "mech", "murloc", "naga", "pirate", "quilboar", "totem",
+    "undead",
+)  # fmt: skip
+RANGES = {"cost": (0, 100), "attack": (0, 100), "health": (1, 100), "durability": (1, 100), "armor": (0, 100)}
+"""The fields that are whole numbers, with the least and the greatest; the game's own greatest is a cost of 100."""
+
+ORDER = ("name", "cost", "type", "class", "rarity", "race", "attack", "health", "durability", "armor", "text")
+"""All fields, in the order in which cards are written."""
+
+ALWAYS = ("name", "cost", "type")
+NEEDED: Mapping[str, tuple[str, ...]] = {
+    "minion": ("attack", "health"),
+    "weapon": ("attack", "durability"),
+    "location": ("durability",),
+    "hero": (),
+    "spell": (),
+}
+"""By type, what a card must have besides ``ALWAYS``."""
+
+_ONLY = {"race": ("minion",), "armor": ("hero",), "attack": ("minion", "weapon"), "health": ("minion",),
+         "durability": ("weapon", "location")}  # fmt: skip
+_CHOICES = {"type": TYPES, "class": CLASSES, "rarity": RARITIES, "race": RACES}
+_SEVERAL = ("class", "race")
+_CLOSING = {")": "(", "]": "[", "}": "{"}
+
+
+def split(text: str) -> tuple[dict[str, str], dict[str, str]]:
+    """The fields of a text by name, and what is wrong with its lines by field; "" is the name of a line without one."""
+    fields: dict[str, str] = {}
+    wrong: dict[str, str] = {}
+    for number, line in enumerate(text.split("\n"), 1):
+        name, equals, value = line.partition("=")
+        if not equals or name not in ORDER:
+            wrong.setdefault("", f"line {number} is not a field of a card: {line[:30]!r}")
+        elif name in fields:
+            wrong.setdefault(name, f"{name} stands twice")
+        else:
+            fields[name] = value
+    return fields, wrong
+
+
+def problems(text: str) -> dict[str, str]:
+    """What is wrong with a text, by field; empty for a card."""
+    fields, wrong = split(text)
+    for name, value in fields.items():
+        complaint = _complaint(name, value)
+        if complaint:
+            wrong.setdefault(name, f"{name} {complaint}")
+    kind = fields.get("type", "")
+    for name in (*ALWAYS, *NEEDED.get(kind, ())):
+        if name not in fields:
+            wrong.setdefault(name, f"{name} is missing" if name in ALWAYS else f"{name} is missing: a {kind} has it")
+    for name in fields:
+        if kind in TYPES and kind not in _ONLY.get(name, TYPES):
+            wrong.setdefault(name, f"{name} does not belong to a {kind}")
+    return wrong
+
+
+def _complaint(name: str, value: str) -> str:
+    if not value or value != value.strip():
+        return "is empty" if not value.strip() else "begins or ends with a space"
+    if not value.isprintable():
+        return "holds a control character"
+    if name in RANGES:
+        low, high = RANGES[name]
+        whole = value.isascii() and value.isdigit() and len(value) <= 4 and str(int(value)) == value
+        return (
+            "" if whole and low <= int(value) <= high else f"is not a whole number from {low} to {high}: {value[:20]!r}"
+        )
+    if name in _CHOICES:
+        parts = value.split("/") if name in _SEVERAL else [value]
+        odd = [part for part in parts if part not in _CHOICES[name]]
+        return f"is unknown: {odd[0][:20]!r}" if odd else "" if len(set(parts)) == len(parts) else "repeats itself"
+    return _unbalanced(value) if name == "text" else ""
+
+
+def _unbalanced(value: str) -> str:
+    """What is wrong with the brackets of a value."""
+    opened: list[str] = []
+    for position, character in enumerate(value):
+        if character in "([{":
+            opened.append(character)
+        elif character in _CLOSING and (not opened or opened.pop() != _CLOSING[character]):
+            return f"has {character!r} without its partner at position {position}"
+    return f"has {opened[-1]!r} that is not closed" if opened else ""
+
+
+class CardValidator:
+    """Accepts the cards of the game; their order of fields is free, and their canonical form has the usual one."""
+
+    def validate(self, text: str) -> seqgen.Verdict:
+        """The verdict; the reason names the field."""
+        for complaint in problems(text).values():
+            return seqgen.Verdict(False, complaint)
+        fields, _ = split(text)
+        for name in _SEVERAL:
+            if name in fields:
+                fields[name] = "/".join(sorted(fields[name].split("/")))
+        return seqgen.Verdict(True, "", "\n".join(f"{name}={fields[name]}" for name in ORDER if name in fields))

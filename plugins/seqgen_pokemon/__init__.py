@@ -1,0 +1,23 @@
+"""English names of Pokémon.
+
+Source: the npm package ``pokemon`` (MIT); see seqgen_corpora/pokemon/DATASHEET.md.
+"""
+
+from __future__ import annotations
+
+import seqgen
+
+
+@seqgen.hookimpl
+def register_corpora(register):
+    """Hand in ``pokemon``."""
+    register(
+        seqgen.CorpusSpec(
+            name="pokemon",
+            summary="1,025 names of Pokémon, in English",
+            source="npm package pokemon 3.3.1 (Sindre Sorhus)",
+            licence="MIT (the list); the names are trademarks of Nintendo",
+            load="seqgen_pokemon.corpus:load",
+            recommended={"model": {"dropout": 0.5}, "train": {"steps": 600}},
+        )
+    )

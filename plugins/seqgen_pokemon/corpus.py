@@ -1,0 +1,13 @@
+"""Reads the list."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+
+import seqgen
+
+
+def load() -> seqgen.TextFile:
+    """The corpus; it has no options."""
+    return seqgen.TextFile(Path(str(files("seqgen_corpora"))) / "pokemon" / "pokemon.txt")

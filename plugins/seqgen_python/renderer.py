@@ -1,0 +1,52 @@
+"""Code with its colours."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.panel import Panel
+from rich.syntax import Syntax
+from rich.text import Text
+
+import seqgen
+from seqgen_python.validator import PythonValidator
+
+_WIDTH = 100
+
+
+class PythonRenderer:
+    """Shows any text as Python code, in the terminal's own colours; draws many as .svg."""
+
+    suffixes = (".svg",)
+
+    def __call__(self, text: str) -> RenderableType:
+        """The code; what would not print is escaped."""
+        return _code(text, "ansi_dark")
+
+    def draw(self, texts: Sequence[str], suffix: str) -> bytes:
+        """A picture of texts below one another, 100 columns wide; it names no font that would have to be fetched.
+
+        Args:
+            texts: the texts; what is wrong with one that does not parse stands below it.
+            suffix: ".svg".
+        """
+        validator = PythonValidator()
+        panels = []
+        for text in texts:
+            wrong = Text(seqgen.visible(validator.validate(text).reason), "red")
+            wrong.truncate(_WIDTH - 8, overflow="ellipsis")
+            below = {"subtitle": wrong, "subtitle_align": "left"} if wrong else {}
+            style = "red" if wrong else "dim"
+            panels.append(Panel(_code(text, "monokai"), box=box.ROUNDED, border_style=style, **below))
+        return seqgen.export_svg(Group(*panels), width=_WIDTH, title="python")
+
+
+def _code(text: str, theme: str) -> Syntax:
+    return Syntax(_visible(text), "python", theme=theme, background_color="default", word_wrap=True)
+
+
+def _visible(text: str) -> str:
+    """The text with everything escaped that does not print, but for line ends and tabs."""
+    return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in text)

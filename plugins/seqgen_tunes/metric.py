@@ -1,0 +1,106 @@
+"""Figures about tunes: do they keep time, do they end where they should, what are they made of, and what is copied."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Annotated
+
+from pydantic import Field
+
+from seqgen_tunes.names import in_scale
+from seqgen_tunes.reading import read_tune
+from seqgen_tunes.tune import Tune
+
+Figures = dict[str, float]
+
+
+def intervals(tune: Tune) -> list[int]:
+    """Semitones from each note to the next, rests passed over; of a chord, its highest note."""
+    tops = [note.pitches[-1] for note in tune.sounding()]
+    return [after - before for before, after in itertools.pairwise(tops)]
+
+
+def patterns(tune: Tune, notes: int) -> Iterator[int]:
+    """A number for each run of so many notes; it depends on their intervals only, not on key or rhythm."""
+    steps = tuple(intervals(tune))
+    for start in range(len(steps) - notes + 2):
+        yield hash(steps[start : start + notes - 1])
+
+
+def cosine(one: Mapping[int, int], other: Mapping[int, int]) -> float:
+    """How alike two histograms are: 1 if proportional, 0 if they share nothing or one is empty."""
+    sizes = math.sqrt(sum(n * n for n in one.values())) * math.sqrt(sum(n * n for n in other.values()))
+    return sum(n * other.get(key, 0) for key, n in one.items()) / sizes if sizes else 0.0
+
+
+def _share(part: float, whole: float) -> float:
+    return part / whole if whole else 0.0
+
+
+def _degrees(tunes: Iterable[Tune]) -> Counter[int]:
+    """How often each pitch class occurs, counted from the tonic."""
+    return Counter(
+        (pitch - tune.key.tonic) % 12
+        for tune in tunes
+        if tune.key and tune.key.tonic is not None
+        for note in tune.sounding()
+        for pitch in note.pitches
+    )
+
+
+def _steps(tunes: Iterable[Tune]) -> Counter[int]:
+    return Counter(step for tune in tunes for step in intervals(tune))
+
+
+def _ends_on_tonic(tune: Tune) -> bool:
+    heard = tune.sounding()
+    return bool(heard and tune.key and tune.key.tonic in {pitch % 12 for pitch in heard[-1].pitches})
+
+
+def _copied(tunes: Sequence[Tune], known: set[int], notes: int) -> float:
+    found = [pattern in known for tune in tunes for pattern in patterns(tune, notes)]
+    return _share(sum(found), len(found))
+
+
+def load(
+    *,
+    pattern: Annotated[int, Field(ge=2, le=64, description="notes of a pattern that counts as copied")] = 8,
+    phrase: Annotated[int, Field(ge=2, le=256, description="notes of a phrase that counts as copied")] = 32,
+) -> Callable[[Sequence[str], Sequence[str], Iterable[str]], Figures]:
+    """The metric. Its figures are shares of one, but for the mean number of notes.
+
+    "bars in time" are those the validator has nothing against: full, or short where a bar may be short; none in a tune
+    without a metre. "notes in key" need no accidental in the tune's own key. The cosines compare with the reference how
+    often each degree of the scale and each interval occurs. "copied" is the share of runs of notes whose intervals the
+    training part has too. Short runs are the common stock of such tunes, and many a tune is printed in several forms,
+    so the same share of the held-out tunes stands beside it.
+    """
+
+    def figures(samples: Sequence[str], reference: Sequence[str], training: Iterable[str] = ()) -> Figures:
+        """Figures of the samples; those called "held-out" are the reference's."""
+        tunes, others = [read_tune(text) for text in samples], [read_tune(text) for text in reference]
+        known: dict[int, set[int]] = {pattern: set(), phrase: set()}
+        for text in training:
+            tune = read_tune(text)
+            for notes, seen in known.items():
+                seen.update(patterns(tune, notes))
+        bars = sum(len(tune.bars) for tune in tunes)
+        heard = [(pitch, tune) for tune in tunes for note in tune.sounding() for pitch in note.pitches]
+        found = {
+            "bars in time": _share(sum(len(tune.bars) - len(tune.wrong) for tune in tunes if tune.metre), bars),
+            "ends on tonic": _share(sum(map(_ends_on_tonic, tunes)), len(tunes)),
+            "ends on tonic, held-out": _share(sum(map(_ends_on_tonic, others)), len(others)),
+            "notes in key": _share(sum(in_scale(pitch, tune.key) for pitch, tune in heard), len(heard)),
+            "notes a tune": _share(len(heard), len(tunes)),
+            "degrees cosine": cosine(_degrees(tunes), _degrees(others)),
+            "intervals cosine": cosine(_steps(tunes), _steps(others)),
+        }
+        for notes, seen in known.items():
+            found[f"copied, {notes} notes"] = _copied(tunes, seen, notes)
+            found[f"copied, {notes} notes, held-out"] = _copied(others, seen, notes)
+        return found
+
+    return figures

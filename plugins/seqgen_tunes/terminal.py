@@ -1,0 +1,95 @@
+"""A tune on a terminal: its text, and a piano roll of half blocks, coloured by pitch class."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rich.console import Console, ConsoleOptions
+from rich.style import Style
+from rich.text import Text
+
+from seqgen_tunes.names import colour, pitch_name, visible
+from seqgen_tunes.reading import read_tune
+from seqgen_tunes.systems import pitch_range, systems
+from seqgen_tunes.tune import Bar, Note, Tune
+
+_LABEL = 4
+_MOST_ROWS = 6
+_MOST_CHARACTERS = 4000
+_WIDEST = 160
+_DIM = Style(dim=True)
+
+
+class TerminalTune:
+    """What rich prints of a text.
+
+    Args:
+        text: any text.
+    """
+
+    def __init__(self, text: str) -> None:
+        """Nothing is read before it is printed."""
+        self._text = text
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
+        """The text, why it is no tune, and the roll of what can be read, as wide as there is room."""
+        shown = visible(self._text[:_MOST_CHARACTERS])
+        yield Text(shown + ("..." if len(self._text) > _MOST_CHARACTERS else ""))
+        tune = read_tune(self._text)
+        if tune.problems:
+            yield Text(f"not valid: {visible(tune.problems[0])}", Style(color="red"))
+        width = min(options.max_width, _WIDEST) - _LABEL
+        if tune.sounding() and width >= 8:
+            yield from _roll(tune, width)
+
+
+def _roll(tune: Tune, width: int) -> Iterator[Text]:
+    """The rows of the roll: a column is a unit note length, and each row of bars is as high as the tune's range."""
+    step = tune.unit or min(note.ticks for note in tune.notes)
+    longest = max(bar.ticks for bar in tune.bars)
+    room = max((width * step * 9 // 10) // longest, 1) * longest  # bar lines take columns too
+    notes = tune.sounding()
+    rows = systems(tune.bars, room)
+    for bars in rows[:_MOST_ROWS]:
+        yield from _row(tune, bars, notes, step, width)
+    if len(rows) > _MOST_ROWS:
+        yield Text(f"... and {sum(map(len, rows[_MOST_ROWS:]))} more bars", _DIM)
+
+
+def _columns(bars: Sequence[Bar], notes: Sequence[Note], step: int, width: int) -> list[set[int] | str]:
+    """What stands in each column: the pitches that sound, or a bar line."""
+    columns: list[set[int] | str] = []
+    for bar in bars:
+        inside = [note for note in notes if note.at < bar.at + bar.ticks and note.at + note.ticks > bar.at]
+        for start in range(bar.at, bar.at + bar.ticks, step)[:width]:
+            end = min(start + step, bar.at + bar.ticks)
+            heard = [note for note in inside if note.at < end and note.at + note.ticks > start]
+            columns.append({pitch for note in heard for pitch in note.pitches})
+        columns.append("┃" if bar.right is None or bar.right.strong else "│")
+    return columns[:width]
+
+
+def _row(tune: Tune, bars: Sequence[Bar], notes: Sequence[Note], step: int, width: int) -> Iterator[Text]:
+    low, high = pitch_range(notes)
+    columns = _columns(bars, notes, step, width)
+    tonic = tune.key.tonic if tune.key else None
+    for bottom in range(low + (high - low) // 2 * 2, low - 1, -2):
+        named = next((pitch for pitch in (bottom, bottom + 1) if pitch % 12 == tonic), None)
+        line = Text(pitch_name(named, tune.key).ljust(_LABEL) if named is not None else " " * _LABEL, _DIM)
+        for column in columns:
+            if isinstance(column, str):
+                line.append(column, _DIM)
+            else:
+                line.append(*_cell(bottom in column, bottom + 1 in column, bottom))
+        yield line
+    yield Text()
+
+
+def _cell(low: bool, high: bool, bottom: int) -> tuple[str, Style]:
+    """A character for two pitches, one above the other."""
+    if not (low or high):
+        return " ", Style()
+    lower, upper = (f"rgb({','.join(map(str, colour(pitch % 12, 0.6)))})" for pitch in (bottom, bottom + 1))
+    if low and high:
+        return "▀", Style(color=upper, bgcolor=lower)
+    return ("▄", Style(color=lower)) if low else ("▀", Style(color=upper))

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+import seqgen
+from seqgen import testing
+
+pytest.importorskip("seqgen_titles")
+from seqgen_titles import metric, renderer
+from seqgen_titles.validator import TitleValidator
+
+TITLE = TitleValidator()
+ANY = st.text() | st.text("aA1 \"'()[]{}:ßİ\u0345-")
+
+
+@pytest.mark.parametrize(
+    "title",
+    ["Attention Is All You Need", '"Why Should I Trust You?": Explaining (Some) Predictions', "3D U-Net", "[Re] Hello",
+     '("a" [b {c}])', "'Tis", "“Quoted”", "İstanbul", "Straße"],
+)  # fmt: skip
+def test_accepted(title):
+    assert TITLE.validate(title) == seqgen.Verdict(True, "", title.casefold())
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "it is empty"),
+        (" A", "it begins with a space"),
+        ("A ", "it ends in a space, at position 1"),
+        ("A  b", "two spaces at position 1"),
+        (": A", "it begins with ':', which is no letter, digit, quote or opening bracket"),
+        ("A\tb", "'\\t' at position 1 is a blank or control character other than a space"),
+        ("A\u00a0b", "'\\xa0' at position 1 is a blank or control character other than a space"),
+        ("A\x1b[1m", "'\\x1b' at position 1 is a blank or control character other than a space"),
+        ("A (b", "'(' at position 2 is never closed"),
+        ("A b)", "')' at position 3 closes nothing"),
+        ("A (b]", "']' at position 4 closes '('"),
+        ('A "b', "'\"' at position 2 is never closed"),
+        ('A ("b)"', "')' at position 5 closes '\"'"),
+    ],
+)
+def test_refused(text, reason):
+    assert TITLE.validate(text) == seqgen.Verdict(False, reason)
+
+
+@given(ANY)
+def test_any_text_gets_a_verdict_and_its_canonical_form_is_final(text):
+    verdict = TITLE.validate(text)
+    if verdict.ok:
+        assert TITLE.validate(verdict.canonical) == verdict
+    else:
+        assert verdict.reason and "\n" not in verdict.reason
+
+
+@given(st.text("aB ()[]{}\"'"))
+def test_brackets_and_quotes_are_even(text):
+    if TITLE.validate(text).ok:
+        assert text.count("(") == text.count(")") and text.count('"') % 2 == 0
+
+
+def test_its_corpus(plugins):
+    corpus, validator = (plugins.registry.get(*what).spec for what in (("corpus", "titles"), ("validator", "title")))
+    assert corpus.domain == "title"
+    assert testing.check_accepts(validator, corpus) == 2417 / 2418
+
+
+def test_figures():
+    figures = metric.load()(["A deep net", "DEEP xyzzy"], ["The deep thing"], training=iter(["A net of nets"]))
+    assert figures == {
+        "mean_length": 10, "mean_length_held_out": 14, "known_words": 4 / 5, "known_words_held_out": 0,
+    }  # fmt: skip
+    assert metric.load()([], []) == {"mean_length": 0, "mean_length_held_out": 0, "known_words": 0}
+
+
+@given(st.lists(ANY), st.lists(ANY))
+def test_figures_of_anything(samples, reference):
+    assert all(value >= 0 for value in metric.load()(samples, reference, reference).values())
+
+
+def test_real_titles_know_all_their_words():
+    assert metric.load()(["Going Deep"], ["Deep", "going"])["known_words"] == 1
+
+
+def test_picture():
+    shown = renderer.load()("BERT: [bold]Pre-training[/bold]\x1b[2J")
+    assert shown.plain == "BERT: [bold]Pre-training[/bold]\\x1b[2J"  # no markup, and nothing a terminal obeys
+    assert [(span.start, span.end, str(span.style)) for span in shown.spans] == [(0, 4, "bold")]
+    assert not renderer.load()("No Colon Here").spans
+
+
+@given(ANY)
+def test_every_text_can_be_shown(text):
+    console = Console(file=None, record=True, quiet=True)
+    console.print(renderer.load()(text))

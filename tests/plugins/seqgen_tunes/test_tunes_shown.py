@@ -1,0 +1,193 @@
+"""Tunes on a terminal, in a picture, as MIDI; and their figures."""
+
+from __future__ import annotations
+
+import io
+import sys
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rich.console import Console
+
+import seqgen
+
+pytest.importorskip("seqgen_tunes")
+from seqgen_tunes.metric import load as metric
+from seqgen_tunes.reading import read_tune
+from seqgen_tunes.renderer import AbcRenderer
+from seqgen_tunes.systems import systems
+
+JIG = "M:6/8\nL:1/8\nK:G\nD|GAB c2d|[GB]3 b2:|\nd|{a}g3-g2e|(3ded B2 z:|"
+REEL = "M:C|\nL:1/8\nK:Am\nABcd efga|A8|[M:3/4][K:D]f2 c2 d2|]"
+BROKEN = "M:6/8\nL:1/8\nK:G\nGAB cdee|\x1b[31m fga bag|"
+RENDER = AbcRenderer()
+
+
+def shown(text, width=60):
+    console = Console(width=width, file=io.StringIO(), color_system=None)
+    console.print(RENDER(text))
+    return console.file.getvalue()
+
+
+def test_the_terminal_shows_text_and_roll():
+    lines = shown(JIG).splitlines()
+    assert lines[:5] == JIG.splitlines()
+    roll = [line for line in lines[5:] if "│" in line or "┃" in line]
+    assert all(len(line) <= 60 for line in roll)
+    assert [line for line in roll if line.startswith("G4")] and sum(
+        line.count("▀") + line.count("▄") for line in roll
+    ) > 10
+    assert "not valid" not in shown(JIG)
+
+
+def test_the_terminal_says_why_a_text_is_no_tune_and_escapes_it():
+    out = shown(BROKEN)
+    assert "not valid: '\\x1b' stands for nothing" in out.replace("\n", " ")
+    assert "\x1b" not in out and "│" in out
+    assert shown("") and shown("hello") and shown(JIG, width=9)
+
+
+def test_rows_hold_whole_phrases():
+    bars = read_tune("M:2/4\nL:1/8\nK:G\nD|" + "GABc|" * 15 + "G3:|D|" + "GABc|" * 15 + "G3|]").bars
+    rows = systems(bars, bars[1].ticks * 11)
+    assert [[row[0].number, row[-1].number] for row in rows] == [[0, 8], [9, 16], [16, 24], [25, 32]]
+    assert rows[2][0].short and [bar for row in rows for bar in row] == bars
+
+
+# -- pictures
+
+
+def test_the_picture_has_a_row_for_each_tune():
+    image_module = pytest.importorskip("PIL.Image", reason="Pillow comes with the extra 'music'")
+
+    def picture(texts):
+        image = image_module.open(io.BytesIO(RENDER.draw(texts, ".png")))
+        image.load()
+        return image
+
+    one, two, many = picture([JIG]), picture([JIG, REEL]), picture([JIG] * 14)
+    assert one.format == "PNG" and one.width == two.width == many.width
+    assert one.height < two.height < many.height < 13 * one.height
+    colours = {colour for _, colour in one.getcolors(1 << 16)}
+    assert {(255, 243, 214), (40, 42, 48)} <= colours  # lanes of the tonic; the title
+    assert picture([]).height > 0 and picture([BROKEN, "", "\x1b", "M:C\nL:1/8\nK:C\n日本"]).height > 0
+
+
+@settings(max_examples=15)
+@given(st.text() | st.text("ABc|:[]234/>(-)z \n"), st.sampled_from(["", "M:none\nL:1\nK:C\n", "M:2/4\nL:1/64\nK:Gb\n"]))
+def test_drawing_takes_any_text(body, header):
+    pytest.importorskip("PIL", reason="Pillow comes with the extra 'music'")
+    pytest.importorskip("mido", reason="mido comes with the extra 'music'")
+    assert RENDER.draw([header + body], ".png").startswith(b"\x89PNG")
+    assert RENDER.draw([header + body], ".mid").startswith(b"MThd")
+    assert shown(header + body)
+
+
+# -- MIDI
+
+
+def midi(texts):
+    mido = pytest.importorskip("mido", reason="mido comes with the extra 'music'")
+    return mido.MidiFile(file=io.BytesIO(RENDER.draw(texts, ".mid")))
+
+
+def played(track):
+    """(tick, note, ticks) of each note."""
+    now, sounding, notes = 0, {}, []
+    for message in track:
+        now += message.time
+        if message.type == "note_on":
+            assert message.note not in sounding
+            sounding[message.note] = now
+        elif message.type == "note_off":
+            start = sounding.pop(message.note)
+            notes.append((start, message.note, now - start))
+    assert not sounding
+    return sorted(notes)
+
+
+def test_midi_has_every_note_at_its_time():
+    file = midi([JIG, REEL])
+    assert file.type == 1 and file.ticks_per_beat == 480 and len(file.tracks) == 3
+    jig, reel = file.tracks[1:]
+    assert (jig.name, reel.name) == ("1: 6/8 G", "2: C| Am")
+    # the pick-up stands at the end of a bar of 1,440 ticks; the tie makes one note of two, the grace is left out
+    assert played(jig) == [
+        (1200, 62, 240),
+        (1440, 67, 240), (1680, 69, 240), (1920, 71, 240), (2160, 72, 480), (2640, 74, 240),
+        (2880, 67, 720), (2880, 71, 720), (3600, 83, 480),
+        (4080, 74, 240), (4320, 79, 1200), (5520, 76, 240),
+        (5760, 74, 160), (5920, 76, 160), (6080, 74, 160), (6240, 71, 480),
+    ]  # fmt: skip
+    # the jig ends in its fifth bar; after a bar's rest, the reel
+    assert played(reel)[0] == (6 * 1440, 69, 240)
+    assert [ticks for _, _, ticks in played(reel)] == [240] * 8 + [1920] + [480] * 3
+    assert [note for _, note, _ in played(reel)][-3:] == [78, 73, 74]
+
+
+def test_midi_has_metre_tempo_and_key():
+    now, found = 0, []
+    for message in midi([JIG, REEL]).tracks[0]:
+        now += message.time
+        if message.type == "time_signature":
+            found.append((now, message.numerator, message.denominator))
+        elif message.type == "set_tempo":
+            found.append((now, round(60e6 / message.tempo)))
+        elif message.type == "key_signature":
+            found.append((now, message.key))
+    start, change = 6 * 1440, 6 * 1440 + 2 * 1920
+    assert found == [
+        (0, 6, 8), (0, 150), (0, "G"),  # 100 dotted quarters a minute
+        (start, 2, 2), (start, 200), (start, "Am"),
+        (change, 3, 4), (change, 100), (change, "D"),
+    ]  # fmt: skip
+
+
+def test_midi_of_what_is_not_valid():
+    file = midi(["", BROKEN, JIG])
+    assert [track.name for track in file.tracks] == ["tunes", "1 (not valid)", "2: 6/8 G (not valid)", "3: 6/8 G"]
+    assert played(file.tracks[1]) == [] and len(played(file.tracks[2])) == 13
+    assert midi([]).tracks
+
+
+@pytest.mark.parametrize(("module", "suffix"), [("PIL", ".png"), ("mido", ".mid")])
+def test_without_the_extra(module, suffix, monkeypatch):
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(seqgen.MissingExtra, match=r"seqgen-lm\[music\]"):
+        RENDER.draw([JIG], suffix)
+
+
+def test_another_suffix():
+    with pytest.raises(seqgen.UsageError, match=r"'.wav'; known: .png, .mid"):
+        RENDER.draw([JIG], ".wav")
+
+
+# -- figures
+
+
+def test_figures():
+    head = "M:2/4\nL:1/8\nK:G\n"
+    samples = [head + "GABc|GABc|dcBG|", head + "^GABc|dcBA|ddd|GABc|"]
+    figures = metric(pattern=4, phrase=8)(samples, samples[:1], [samples[0]])
+    assert figures["bars in time"] == pytest.approx(6 / 7)
+    assert figures["ends on tonic"] == 0.5 and figures["ends on tonic, held-out"] == 1
+    assert figures["notes in key"] == pytest.approx(26 / 27)
+    assert figures["notes a tune"] == 13.5
+    assert figures["copied, 4 notes, held-out"] == figures["copied, 8 notes, held-out"] == 1
+    assert 0 < figures["copied, 4 notes"] < 1
+    assert 0 < figures["degrees cosine"] < 1 and 0 < figures["intervals cosine"] < 1
+    assert metric()(["GABc|GABc|"], [], [])["bars in time"] == 0  # no metre
+    assert metric()(samples, samples, [])["degrees cosine"] == pytest.approx(1)
+
+
+def test_copying_is_found_in_another_key():
+    tune, higher = "M:2/4\nL:1/8\nK:C\nCDEF|GFED|C4|", "M:2/4\nL:1/8\nK:D\nDEFG|AGFE|D4|"
+    assert metric()([higher], [], [tune])["copied, 8 notes"] == 1
+    assert metric()([higher.replace("AG", "AF")], [], [tune])["copied, 8 notes"] == 0
+
+
+@given(st.lists(st.text(), max_size=3))
+def test_figures_of_any_texts(texts):
+    for samples, reference in ((texts, []), ([], texts)):
+        assert all(0 <= value < 1000 for value in metric()(samples, reference, texts).values())
