@@ -1,23 +1,55 @@
-"""Molecules as SMILES strings.
+"""Molecules, written as SMILES or SELFIES.
 
-Source: the open database of the US National Cancer Institute; see seqgen_corpora/smiles/DATASHEET.md.
+Sources: the open database of the US National Cancer Institute (seqgen_corpora/smiles/DATASHEET.md), and the benchmark
+MOSES (arXiv:1811.12823; DATASHEET-moses.md beside this file).
 """
 
 from __future__ import annotations
 
 import seqgen
+from seqgen_smiles import specs
 
 
 @seqgen.hookimpl
 def register_corpora(register):
+    """Hand in ``smiles`` and the three of MOSES."""
+    for spec in specs.CORPORA:
+        register(spec)
+
+
+@seqgen.hookimpl
+def register_tokenizers(register):
+    """Hand in ``smiles`` and ``selfies``."""
+    for spec in specs.TOKENIZERS:
+        register(spec)
+
+
+@seqgen.hookimpl
+def register_validators(register):
     """Hand in ``smiles``."""
-    register(
-        seqgen.CorpusSpec(
-            name="smiles",
-            summary="4,881 small molecules written as SMILES",
-            source="NCI open database, first entries, as RDKit carries them",
-            licence="public data of a US federal agency; RDKit's extract BSD-3-Clause",
-            load="seqgen_smiles.corpus:load",
-            recommended={"model": {"hidden": 256, "dropout": 0.2}, "train": {"batch_size": 64}},
-        )
-    )
+    register(specs.VALIDATOR)
+
+
+@seqgen.hookimpl
+def register_renderers(register):
+    """Hand in ``smiles``."""
+    register(specs.RENDERER)
+
+
+@seqgen.hookimpl
+def register_metrics(register):
+    """Hand in ``moses``."""
+    register(specs.METRIC)
+
+
+@seqgen.hookimpl
+def register_augmentations(register):
+    """Hand in ``random-smiles``."""
+    register(specs.AUGMENTATION)
+
+
+@seqgen.hookimpl
+def register_domains(register):
+    """Hand in ``smiles`` and ``selfies``; they differ in the tokenizer."""
+    for spec in specs.DOMAINS:
+        register(spec)

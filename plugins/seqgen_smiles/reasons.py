@@ -1,0 +1,97 @@
+"""Says in a few words why a text is no molecule, and where; positions are of characters, from 0."""
+
+from __future__ import annotations
+
+import re
+
+from seqgen_smiles.molecules import parse
+from seqgen_smiles.tokenizers import SmilesTokenizer
+from seqgen_smiles.translation import MAY_BE_SELFIES, is_selfies_symbol
+
+_ATOMS = frozenset(("Br", "Cl", *"BCNOPSFIbcnops*"))
+_BONDS = frozenset("-=#$:/\\~")
+_RING = re.compile(r"%?[0-9]+")
+
+
+def why_not(text: str) -> str:
+    """Why a text that cannot be read as a molecule cannot; "it cannot be read" where nothing better is known."""
+    if not text:
+        return "empty"
+    if parse(text, sanitize=False) is not None:
+        return _chemistry(text)
+    return _grammar(text) or ("it has no atom" if MAY_BE_SELFIES.fullmatch(text) else "it cannot be read")
+
+
+def _chemistry(smiles: str) -> str:
+    """The first problem that RDKit names of a string that is SMILES by its grammar."""
+    from rdkit import Chem, rdBase
+
+    with rdBase.BlockLogs():
+        problems = Chem.DetectChemistryProblems(parse(smiles, sanitize=False))
+    if not problems:
+        return "it cannot be read"
+    problem = problems[0]
+    kind, message = problem.GetType(), problem.Message()
+    if kind == "AtomValenceException" and (found := re.search(r"# (\d+) (\w+), (\d+)", message)):
+        return f"atom {found[1]} ({found[2]}) has valence {found[3]}, more than it can have"
+    if kind == "AtomKekulizeException":
+        return f"atom {problem.GetAtomIdx()} is aromatic but in no ring"
+    if kind == "KekulizeException":
+        atoms = list(problem.GetAtomIndices())
+        return f"the aromatic ring of atoms {', '.join(map(str, atoms[:6]))} has no double bonds that fit"
+    return message.splitlines()[0]
+
+
+def _grammar(text: str) -> str:
+    """The first place where a text breaks the grammar of SMILES, or what is left open at its end."""
+    is_known = is_selfies_symbol if MAY_BE_SELFIES.fullmatch(text) else _is_atom
+    branches: list[int] = []
+    rings: dict[str, int] = {}
+    before = ""  # an atom, a bond, "(", ")" or "."; a ring number leaves it as it is
+    for match in SmilesTokenizer.pattern.finditer(text):
+        piece, at = match[0], match.start()
+        if piece in _ATOMS or piece[:1] == "[" != piece:
+            if piece[0] == "[" and not is_known(piece):
+                return f"{piece!r} at position {at} is no atom"
+            before = "atom"
+        elif complaint := _misplaced(piece, before, at, bool(branches)):
+            return complaint
+        elif _RING.fullmatch(piece):
+            if rings.pop(piece, None) is None:
+                rings[piece] = at
+            before = "atom"
+        elif piece == ")":
+            branches.pop()
+            before = ")"
+        else:
+            if piece == "(":
+                branches.append(at)
+            before = "bond" if piece in _BONDS else piece
+    if branches:
+        return f"the branch opened at position {branches[-1]} is not closed"
+    if rings:
+        ring, at = next(iter(rings.items()))
+        return f"the ring {ring} opened at position {at} is not closed"
+    return {"bond": "it ends with a bond", ".": "it ends with a dot"}.get(before, "")
+
+
+def _is_atom(piece: str) -> bool:
+    return parse(piece, sanitize=False) is not None
+
+
+def _misplaced(piece: str, before: str, at: int, in_branch: bool) -> str:
+    """What is wrong with a piece that is no atom where it stands; "" if nothing is."""
+    if piece == "[":
+        return f"the bracket at position {at} is not closed"
+    if piece == "]":
+        return f"the bracket at position {at} was not opened"
+    if piece == ")" and not in_branch:
+        return f"the branch closed at position {at} was not opened"
+    if not (piece in _BONDS or piece in "()." or _RING.fullmatch(piece)):
+        return f"{piece!r} at position {at} is no symbol of SMILES"
+    after_atom = before in ("atom", ")")
+    ring_after_bond = before == "bond" and _RING.fullmatch(piece)
+    bond_in_branch = before == "(" and piece in _BONDS
+    if not (after_atom or ring_after_bond or bond_in_branch):
+        return f"{piece!r} at position {at} follows no atom"
+    return ""

@@ -1,0 +1,60 @@
+"""A corpus much larger than what a training takes of memory."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from conftest import finish, run_seqgen
+
+pytestmark = pytest.mark.slow
+N_LINES = 3_000_000
+
+
+def peak_anonymous_mb(folder: Path, corpus: Path, *more: object) -> tuple[float, float]:
+    """The most anonymous memory that a training had, MB, and what it took, s."""
+    folder.mkdir()
+    started, peak = time.monotonic(), 0.0
+    process = run_seqgen(
+        "train", "--corpus", corpus, "--cell", "vanilla", "--steps", 5, "-o", "samples=0", *more, cwd=folder,
+        env={"XDG_CACHE_HOME": str(folder / "cache"), "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    while process.poll() is None:
+        found = re.search(r"RssAnon:\s+(\d+)", Path(f"/proc/{process.pid}/status").read_text())
+        peak = max(peak, int(found[1]) / 1024 if found else 0.0)
+        time.sleep(0.05)
+    result = finish(process)
+    assert result.code == 0, result.err
+    return peak, time.monotonic() - started
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory):
+    """A hundred megabytes of lines."""
+    path = tmp_path_factory.mktemp("large") / "lines.txt"
+    script = (
+        "import random, sys; random.seed(0); out = open(sys.argv[1], 'w')\n"
+        "words = [''.join(random.choices('abcdefghij', k=random.randint(2, 9))) for _ in range(999)]\n"
+        f"for _ in range({N_LINES} // 1000):\n"
+        "    out.write(''.join(' '.join(random.choices(words, k=5)) + '\\n' for _ in range(1000)))\n"
+    )
+    subprocess.run([sys.executable, "-c", script, path], check=True)
+    return path
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
+@pytest.mark.parametrize("layout", ["lines", "stream"])
+def test_memory_does_not_grow_with_the_corpus(large, words, tmp_path, capsys, layout):
+    small, _ = peak_anonymous_mb(tmp_path / "small", words, "--layout", layout, "-o", "window=16")
+    peak, took_s = peak_anonymous_mb(tmp_path / "large", large, "--layout", layout, "-o", "window=16")
+    size_mb = large.stat().st_size / 1e6
+    with capsys.disabled():
+        print(f" {size_mb:.0f} MB, {layout}: {peak:.0f} MB anonymous, {small:.0f} MB for forty words; {took_s:.0f} s")
+    assert peak < small + 150
+    again, again_s = peak_anonymous_mb(tmp_path / "again", large, "--layout", layout, "-o", "window=16")
+    assert abs(again - peak) < 100
