@@ -89,23 +89,22 @@ def up_to(n_chars: int, texts: Iterator[str]) -> Iterator[str]:
         yield text
 
 
-def measure(row: Row, minutes: float, molsets: str | None, pictures: Path | None, folder: Path) -> list[str]:
+def measure(row: Row, given: argparse.Namespace, folder: Path) -> list[str]:
     """The cells of a row."""
-    options = {"corpus.path": molsets} if row.corpus == "moses" else {}
-    run = seqgen.train(
-        row.corpus or long_text(folder), time=minutes * 60, options=options, out=folder / re.sub(r"\W+", "-", row.name),
-        **row.wishes,
-    )  # fmt: skip
+    options = {"corpus.path": given.molsets} if row.corpus == "moses" else {}
+    options |= {"train.threads": given.threads} if given.threads else {}
+    corpus, out = row.corpus or long_text(folder), folder / re.sub(r"\W+", "-", row.name)
+    run = seqgen.train(corpus, time=given.minutes * 60, options=options, out=out, **row.wishes)
+    pictures = given.picture
     figures = run.evaluate(500)
     train, test = texts_of(run)
     n_symbols = len(set(itertools.chain(*train, *test)))
     counted = [n_gram_bits(train, test, order, n_symbols) for order in (1, 5)]
-    has_validator = run.validator is not None
     shares = [figures.get(name) for name in ("valid", "unique", "novel")]
-    shown = [f"{share:.1%}" if share is not None and (has_validator or at) else "" for at, share in enumerate(shares)]
+    shown = ["" if share is None else f"{share:.1%}" for share in shares]
     sample = run.sample(1, seed=1, prefix=row.prefix, max_length=None if run.vocabulary.ends else 120)[0].text
     if pictures is not None and (suffixes := getattr(run.renderer, "suffixes", ())):
-        texts = [drawn.text for drawn in run.sample(12, seed=1, valid=has_validator)]
+        texts = [drawn.text for drawn in run.sample(12, seed=1, valid="valid" in figures)]
         for suffix in suffixes:
             (pictures / f"{row.corpus}{suffix}").write_bytes(run.renderer.draw(texts, suffix))
     return [
@@ -126,22 +125,29 @@ def main() -> None:
     parser.add_argument("--only", default=",".join(row.corpus or "long text" for row in ROWS))
     parser.add_argument("--minutes", type=float, default=2)
     parser.add_argument("--molsets", help="the wheel of molsets, or the folder it was unpacked to")
+    parser.add_argument("--threads", type=int, help="of each training; left out: by the size of the model")
     parser.add_argument("--picture", type=Path, help="a folder for pictures of samples")
     given = parser.parse_args()
     wanted = given.only.split(",")
-    path = RESULTS / "domains.md"
-    there = re.findall(r"^\| (?!corpus|---)(.*?) \|.*$", path.read_text(), re.M) if path.exists() else []
-    lines = dict(zip(there, re.findall(r"^\| (?!corpus|---).*$", path.read_text(), re.M), strict=True)) if there else {}
     with tempfile.TemporaryDirectory() as folder:
         for row in ROWS:
             if (row.corpus or "long text") not in wanted or (row.corpus == "moses" and not given.molsets):
                 continue
-            cells = measure(row, given.minutes, given.molsets, given.picture, Path(folder))
-            lines[row.name] = f"| {' | '.join(cells)} |"
-            print(lines[row.name], flush=True)
+            cells = measure(row, given, Path(folder))
+            print(f"| {' | '.join(cells)} |", flush=True)
+            store(cells, given.minutes)
+
+
+def store(cells: list[str], minutes: float) -> None:
+    """Put a row into the table, whose other rows stay."""
+    path = RESULTS / "domains.md"
+    there = (
+        re.findall(r"^\| (?!corpus|---)(.*?) \|(.*)$", path.read_text(encoding="utf-8"), re.M) if path.exists() else []
+    )
+    lines = {name: f"| {name} |{rest}" for name, rest in there} | {cells[0]: f"| {' | '.join(cells)} |"}
     head = [f"| {' | '.join(HEAD)} |", f"| --- | --- |{' ---: |' * 8} --- |"]
+    title = f"# Domain packs, at most {minutes:g} minutes of training each\n"
     body = [lines[row.name] for row in ROWS if row.name in lines]
-    title = f"# Domain packs, at most {given.minutes:g} minutes of training each\n"
     path.write_text("\n".join([title, *head, *body, ""]), encoding="utf-8")
 
 

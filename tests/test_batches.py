@@ -66,6 +66,15 @@ def test_order_depends_on_seed_and_epoch_and_lengths_are_alike():
     assert padding < 1.05
 
 
+def test_a_sorted_corpus_is_mixed_well():
+    """Every stretch of an epoch is like the whole, also of a corpus that is sorted."""
+    n = 400_000
+    order = np.concatenate(list(epoch_batches(np.ones(n, dtype=np.int64), 128, 0, 0)))
+    means = [stretch.mean() / n for stretch in np.split(order, 20)]
+    assert max(abs(mean - 0.5) for mean in means) < 0.12
+    assert sorted(order.tolist()) == list(range(n))
+
+
 def test_blocks_of_a_large_corpus_come_whole():
     cuts = list(epoch_batches(np.zeros(150_000, dtype=np.int64), 65_536, 0, 0))
     assert sorted(np.concatenate(cuts).tolist()) == list(range(150_000))

@@ -117,7 +117,40 @@ def test_a_run_from_files_is_the_run_from_memory(words, tmp_path, monkeypatch):
     monkeypatch.setattr(data_module, "_IN_MEMORY", 10)
     mapped = seqgen.train(words, **wishes, out=tmp_path / "mapped")
     assert len(list((tmp_path / "cache" / "seqgen" / "encoded").iterdir())) == 1
+    with monkeypatch.context() as patch:  # it is not even read again
+        patch.setattr(data_module, "survey", lambda *given: pytest.fail("read again"))
+        again = seqgen.train(words, **wishes, out=tmp_path / "again")
+    assert (again.path / "metrics.jsonl").read_bytes() == (mapped.path / "metrics.jsonl").read_bytes()
     for name, tensor in plain.model.state_dict().items():
         assert torch.equal(tensor, mapped.model.state_dict()[name])
     assert mapped.evaluate(20) | {"run": "", "trained_s": 0} == plain.evaluate(20) | {"run": "", "trained_s": 0}
     assert len(list((tmp_path / "cache" / "seqgen" / "encoded").iterdir())) == 1
+
+
+def test_a_file_that_has_changed_is_read_again(words, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(data_module, "_IN_MEMORY", 10)
+    wishes = {"cell": "vanilla", "hidden": 8, "steps": 2, "split": "none"}
+    first = seqgen.train(words, **wishes, out=tmp_path / "first")
+    words.write_text(words.read_text() + "zoë\n", encoding="utf-8")
+    second = seqgen.train(words, **wishes, out=tmp_path / "second")
+    assert second.settings.corpus.n_records == first.settings.corpus.n_records + 1
+    assert second.vocabulary.tokenizer.n_symbols > first.vocabulary.tokenizer.n_symbols
+    with pytest.raises(seqgen.CorpusError, match="has changed since"):
+        first.evaluate(5)
+    for folder in ("read", "encoded"):
+        for path in (tmp_path / "cache" / "seqgen" / folder).rglob("*.json"):
+            path.write_text("damaged")
+    third = seqgen.train(words, **wishes, out=tmp_path / "third")
+    assert third.settings.corpus == second.settings.corpus
+
+
+def test_a_cache_that_cannot_be_written_costs_nothing_but_time(words, tmp_path, monkeypatch):
+    from seqgen.api.memo import Memo
+    from seqgen.corpus import Corpus, read_lines
+
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    memo = Memo(Corpus("c", read_lines(words)), {})
+    memo.keep([1])
+    assert memo.read() is None and Memo(Corpus("c", [Record("a")]), {}).read() is None

@@ -43,6 +43,21 @@ def test_the_guides_first_cell_trains(cli, words, in_tmp):
     del sys.modules["mycell"]
 
 
+def test_the_guides_domain_pack_works(cli, in_tmp):
+    pack = next(block for block in BLOCK.findall(GUIDE) if "DateValidator" in block)
+    (in_tmp / "dates.py").write_text(pack)
+    plugin = ("--plugin", "dates.py")
+    trained = cli("train", "--corpus", "dates", "--steps", 300, "--hidden", 32, "--out", "run", *plugin)
+    assert trained.code == 0, trained.err
+    rows = cli("sample", "run", "-n", 10, "--valid", "--novel", *plugin)
+    assert rows.code == 0 and len(rows.out.split()) == 10
+    assert "sundays" in cli("evaluate", "run", "-n", 50, *plugin).out
+    module = sys.modules.pop("dates")
+    corpus = seqgen.CorpusSpec(name="dates", summary="s", source="t", licence="l", load=module.load)
+    validator = seqgen.ValidatorSpec(name="date", summary="s", load=module.DateValidator)
+    assert seqgen.testing.check_accepts(validator, corpus) == 1
+
+
 @pytest.mark.parametrize("hook", HOOKS)
 def test_every_hook_has_a_section_with_its_arguments(hook):
     function = getattr(hookspecs, hook)

@@ -9,11 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import seqgen
+from conftest import registered
 from seqgen.batches import Stream, StreamFeed, encode_stream, lanes
+from seqgen.cells import list_leaves, map_state
 from seqgen.corpus import Joined, LongText, Record, Splitter, TextFile
 from seqgen.errors import UsageError
-from seqgen.evaluation import held_out_loss, penalty
+from seqgen.evaluation import carried_nats, held_out_loss, penalty
+from seqgen.model import RecurrentModel
 from seqgen.tokenizers import BOS, EOS, CharTokenizer, Vocabulary
+from seqgen.training.backprop import carry_gradients
 
 TEXT = "the cat sat on the mat.\n\nthe dog sat on the log.\n" * 40
 
@@ -136,6 +140,34 @@ def test_a_stopped_run_goes_on_with_the_state_it_had(tmp_path, cell, engine):
         assert torch.equal(tensor, resumed.model.state_dict()[name]), name
     logs = [(run.path / "metrics.jsonl").read_bytes() for run in (whole, resumed)]
     assert logs[0] == logs[1]
+
+
+@pytest.mark.parametrize("name", ["vanilla", "gru", "lstm", "lnlstm", "mingru", "sru", "transformer"])
+@pytest.mark.parametrize("wishes", [{"layers": 2}, {"norm": "before", "skip": "residual"}])
+def test_gradients_by_formula_are_those_of_autograd_over_windows(name, wishes):
+    """Also for a cell that is not a step cell, in layers, and around it."""
+    (entry,) = [entry for entry in registered("cell") if entry.spec.name == name]
+    vocabulary, parts = stream(TEXT)
+    torch.manual_seed(0)
+    model = RecurrentModel(vocabulary.size, entry.load(), hidden=8, embedding=8, **wishes).double()
+    feed, penalty_V, carried = StreamFeed(parts["train"], 3, 5, 0), penalty(vocabulary).double(), {}
+    for step in range(3):
+        batch = feed.batch(step)
+        found = {}
+        for way in ("formula", "autograd"):
+            model.zero_grad()
+            state = carried.get(way)
+            if way == "formula":
+                nats, end = carry_gradients(model, batch, penalty_V, state)
+            else:
+                nats, end = carried_nats(model, batch, penalty_V, state)
+                (nats / batch.n_targets).backward()
+            carried[way] = map_state(torch.Tensor.detach, end)
+            leaves = list_leaves(carried[way])
+            found[way] = [nats.detach(), *leaves, *(parameter.grad for parameter in model.parameters())]
+        for one, other in zip(*found.values(), strict=True):
+            assert torch.allclose(one, other, rtol=1e-9, atol=1e-12)
+    assert not list_leaves(carried["formula"])[0].is_inference()
 
 
 def test_the_state_reaches_over_windows(tmp_path):

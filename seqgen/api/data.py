@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from seqgen.api.memo import Memo, keep_survey, read_survey, survey_memo
 from seqgen.corpus import Corpus, Splitter, Survey, survey
 from seqgen.errors import CorpusError
 from seqgen.files import cache_folder, dump_json
@@ -67,7 +68,13 @@ def learn(
     """
     from seqgen.tokenizers import Vocabulary
 
-    counted, make = Survey(), tokenizer.load()
+    make = tokenizer.load()
+    learned = Memo(corpus, _learned_facts(tokenizer, options, splitter, conditions))
+    known = read_survey(survey_memo(corpus)), learned.read()
+    if known[0] is not None and known[1] is not None:
+        vocabulary = Vocabulary(make.from_json(known[1]["data"]), tuple(known[1]["tokens"]), corpus.layout == "lines")
+        return encode_with(corpus, title, vocabulary, splitter, known[0], progress)
+    counted = Survey()
     texts = _told(survey(corpus, title, counted, conditions), "reading", None, progress)
     if hasattr(make, "fit_parts"):
         fitted = make.fit_parts(texts, _training_texts(corpus, splitter, counted, progress), **options)
@@ -77,7 +84,28 @@ def learn(
         pass
     tokens = tuple(f"{name}={value}" for name, values in counted.values.items() for value in values)
     vocabulary = Vocabulary(fitted, tokens, ends=corpus.layout == "lines")
+    if counted.n_chars > _IN_MEMORY:
+        keep_survey(survey_memo(corpus), counted)
+        learned.keep({"data": fitted.to_json(), "tokens": tokens})
     return encode_with(corpus, title, vocabulary, splitter, counted, progress)
+
+
+def _learned_facts(
+    tokenizer: Entry, options: Mapping[str, Any], splitter: Splitter, conditions: Sequence[str]
+) -> dict[str, Any]:
+    """What a tokenizer and the values of conditions depend on, beside the corpus."""
+    return {
+        "tokenizer": tokenizer.qualified,
+        "code": _code(tokenizer.load()),
+        "options": dict(options),
+        "split": [*splitter.shares, splitter.seed],
+        "conditions": list(conditions),
+    }
+
+
+def _code(tokenizer: type) -> str:
+    """A digest of the file that a tokenizer is written in."""
+    return hashlib.sha256(Path(inspect.getfile(tokenizer)).read_bytes()).hexdigest()
 
 
 def _training_texts(corpus: Corpus, splitter: Splitter, counted: Survey, progress: Progress) -> Iterator[str]:
@@ -118,11 +146,7 @@ def encode_with(
     from seqgen.batches import cached, encode, encode_stream
     from seqgen.batches.encoding import MakeSink, in_memory
 
-    if counted is None:
-        counted = Survey()
-        for _ in _told(survey(corpus, title, counted), "reading", None, progress):
-            pass
-    totals = counted
+    totals = counted or count(corpus, title, progress)
 
     def told(n_done: int) -> None:
         progress("encoding", n_done, totals.n_records)
@@ -132,19 +156,31 @@ def encode_with(
             return encode(corpus, vocabulary, splitter, make_sink, told)
         return encode_stream(corpus, totals.n_chars, vocabulary, splitter, make_sink, told)
 
-    if counted.n_chars <= _IN_MEMORY:
+    if totals.n_chars <= _IN_MEMORY:
         encoded = build(in_memory)
     else:
-        encoded = cached(cache_folder("encoded"), _facts(counted, vocabulary, splitter), build)
+        encoded = cached(cache_folder("encoded"), _facts(totals, vocabulary, splitter), build)
     if not len(encoded["train"]):
         raise CorpusError(f"corpus {title!r} has no record in its training part; try --split none")
-    return Data(counted, vocabulary, encoded)
+    return Data(totals, vocabulary, encoded)
+
+
+def count(corpus: Corpus, title: str, progress: Progress = no_progress) -> Survey:
+    """The counts of a corpus, which is read through for them unless they are known."""
+    if (known := read_survey(survey_memo(corpus))) is not None:
+        return known
+    counted = Survey()
+    for _ in _told(survey(corpus, title, counted), "reading", None, progress):
+        pass
+    if counted.n_chars > _IN_MEMORY:
+        keep_survey(survey_memo(corpus), counted)
+    return counted
 
 
 def _facts(counted: Survey, vocabulary: Vocabulary, splitter: Splitter) -> dict[str, Any]:
     """All that the ids of a corpus depend on."""
     tokenizer = vocabulary.tokenizer
-    code = Path(inspect.getfile(type(tokenizer))).read_bytes()
+    code = _code(type(tokenizer)).encode()
     return {
         "digest": counted.digest,
         "tokenizer": hashlib.sha256(dump_json(tokenizer.to_json()) + code).hexdigest(),

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from seqgen.api.data import Data, encode_with
+from seqgen.api.data import Data, count, encode_with
 from seqgen.api.parts import domain_of
 from seqgen.api.prepare import check_unchanged, splitter_of
 from seqgen.api.setup import computing, open_corpus, option_fields, sort_out_corpus
@@ -26,8 +26,9 @@ def evaluate(run: Run, n: int, seed: int, reference: str | None, options: Mappin
     """Held-out losses of a run, and figures of ``n`` samples drawn with ``seed``."""
     corpus, metrics = _parts(run, reference, options)
     settings = run.settings
-    data = encode_with(run.corpus, settings.corpus.title, run.vocabulary, splitter_of(settings))
-    check_unchanged(data, settings)
+    counted = count(run.corpus, settings.corpus.title)
+    check_unchanged(counted, settings)
+    data = encode_with(run.corpus, settings.corpus.title, run.vocabulary, splitter_of(settings), counted)
     result: dict[str, Any] = {"run": run.folder.name, "step": run.state["step"], "trained_s": run.state["elapsed_s"]}
     with computing(settings.engine.threads):
         result |= _losses(run, data)
@@ -114,4 +115,5 @@ def _shares(run: Run, texts: list[str]) -> dict[str, float]:
     if not run.vocabulary.ends:  # one long text has no records to be new beside
         return {}
     judged = judge(texts, run.corpus, splitter_of(run.settings), run.validator, run.recorded_form)
-    return {"valid": judged.valid, "unique": judged.unique, "novel": judged.novel}
+    shares = {"unique": judged.unique, "novel": judged.novel}
+    return shares if run.validator is None else {"valid": judged.valid} | shares

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from seqgen.api.data import Progress, encode_with, learn, no_progress
+from seqgen.api.data import Progress, count, encode_with, learn, no_progress
 from seqgen.api.describe import describe, environment, with_width
 from seqgen.api.engine import choose_device, decide_engine, ready_engine
 from seqgen.api.go import Listener, go
@@ -240,8 +240,9 @@ def resume(
         model = build_model(plugins, settings)
         vocabulary = read_vocabulary(folder, settings, plugins)
         corpus, title = corpus_of(settings, plugins), settings.corpus.title
-        data = encode_with(corpus, title, vocabulary, splitter_of(settings), progress=progress)
-        check_unchanged(data, settings)
+        counted = count(corpus, title, progress)
+        check_unchanged(counted, settings)
+        data = encode_with(corpus, title, vocabulary, splitter_of(settings), counted, progress)
         ready_engine(model, data, settings.engine, settings.train, warn)
         return go(folder, settings, plugins, data, model, listener, snapshot)
     finally:

@@ -10,7 +10,7 @@ from typing import Any
 from seqgen.api.data import Data
 from seqgen.api.setup import computing
 from seqgen.checkpoint import RunSettings
-from seqgen.corpus import Corpus, Splitter
+from seqgen.corpus import Corpus, Splitter, Survey
 from seqgen.errors import BLAMED, CorpusError, PluginError, SeqgenError
 from seqgen.registry import Entry
 
@@ -55,16 +55,16 @@ def try_out(model: Any, data: Data, entry: Entry) -> None:
         raise PluginError(f"{entry.what} of {entry.package} gives logits {tuple(logits_BTV.shape)}, not {wanted}")
 
 
-def check_unchanged(data: Data, settings: RunSettings) -> None:
+def check_unchanged(counted: Survey, settings: RunSettings) -> None:
     """Refuse to go on with a run, or to judge it, on another corpus than it began with.
 
     Raises:
         CorpusError: the corpus has changed.
     """
-    if data.survey.digest != settings.corpus.digest:
+    if counted.digest != settings.corpus.digest:
         raise CorpusError(
             f"the corpus {settings.corpus.title!r} has changed since the run began "
-            f"({settings.corpus.n_records} records then, {data.survey.n_records} now): restore it, or train anew"
+            f"({settings.corpus.n_records} records then, {counted.n_records} now): restore it, or train anew"
         )
 
 

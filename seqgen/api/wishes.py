@@ -43,7 +43,7 @@ class Wishes:
         slots = run.vocabulary.slots if wanted else ()
         fields = {name: value for name, value in wanted.items() if name not in slots}
         if "label" in fields:
-            title = run.settings.corpus.title
+            title = run.settings.corpus.options.get("path", run.settings.corpus.title)
             raise UsageError(
                 f"this run was not told labels; to ask for one, train with --corpus {title} --condition label"
             )
@@ -69,10 +69,11 @@ def _check_fields(run: Run, wanted: list[str]) -> None:
         begins = begins or names[: len(wanted)] == wanted
     for name in wanted:
         if name not in known:
-            near = did_you_mean(name, known) or "; the records of this run have no fields"
+            have = f"; known: {', '.join(known)}" if known else "; the records of this run have no fields"
+            near = did_you_mean(name, known) or have
             raise UsageError(f"no field {name!r} to give{near}; --condition NAME trains with a condition")
     if not begins and run.settings.augmentation is None:
         raise UsageError(
             f"this run saw fields in one order only, so rows cannot begin with {', '.join(wanted)}; "
-            f"give them as the records begin ({', '.join(known)}), or train with --augment shuffle-fields"
+            f"give them as the records begin ({', '.join(known)}), or train with an --augment that shuffles them"
         )

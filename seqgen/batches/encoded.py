@@ -159,11 +159,6 @@ class Stream:
         """How many symbols."""
         return len(self.flat_S)
 
-    @property
-    def longest(self) -> int:
-        """Symbols, as a record has them."""
-        return len(self)
-
     def window(self, starts_B: Integers, before_B: Integers, n_steps: int, *, continues: bool) -> Batch:
         """The same number of symbols from some places.
 

@@ -1,6 +1,6 @@
 """Corpora: records in a fixed order, where they come from, and how they are split."""
 
-from seqgen.corpus.corpus import Corpus, Record, WithHeldOut
+from seqgen.corpus.corpus import Corpus, Record, WithHeldOut, stamp_of
 from seqgen.corpus.file import Joined, LongText, load_file
 from seqgen.corpus.packages import PackageFiles
 from seqgen.corpus.readers import MAX_LINE_CHARS, TextFile, read_lines
@@ -24,5 +24,6 @@ __all__ = [
     "load_file",
     "profile",
     "read_lines",
+    "stamp_of",
     "survey",
 ]

@@ -82,3 +82,16 @@ class WithHeldOut:
             yield record._replace(split="valid")
         for record in self.test or ():
             yield record._replace(split="test")
+
+    def stamp(self) -> object:
+        """What changes when the records do, or None if one of the parts cannot tell."""
+        found = [stamp_of(part) for part in (self.train, self.valid or (), self.test or ())]
+        return None if None in found else found
+
+
+def stamp_of(source: object) -> object:
+    """What changes when the records of a source do, as JSON values; None if it cannot tell."""
+    if source == ():
+        return ""
+    stamp = getattr(source, "stamp", None)
+    return stamp() if stamp is not None else None

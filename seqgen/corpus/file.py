@@ -9,7 +9,7 @@ from typing import Annotated, Literal, cast
 
 from pydantic import Field
 
-from seqgen.corpus.corpus import Record
+from seqgen.corpus.corpus import Record, stamp_of
 from seqgen.corpus.readers import MAX_LINE_CHARS, TextFile
 from seqgen.corpus.tables import Columns, Table, TableForm
 from seqgen.errors import BadOption
@@ -36,6 +36,10 @@ class LongText:
         for text in self.file.blocks():
             yield Record(text, split=self.file.split)
 
+    def stamp(self) -> list[object]:
+        """What changes when the text does."""
+        return self.file.stamp()
+
 
 @dataclass(frozen=True)
 class Joined:
@@ -60,6 +64,10 @@ class Joined:
             size += len(pieces[-1])
         if pieces:
             yield Record("".join(pieces), split=split)
+
+    def stamp(self) -> object:
+        """What changes when the text does, or None if the records cannot tell."""
+        return stamp_of(self.source)
 
 
 def load_file(

@@ -89,6 +89,12 @@ class TextFile:
             return gzip.open(self.path, "rt", encoding="utf-8", errors="surrogateescape", newline=newline)
         return self.path.open(encoding="utf-8", errors="surrogateescape", newline=newline)
 
+    def stamp(self) -> list[object]:
+        """What changes when the file does, as JSON values; "" where there is no file."""
+        found = self.path.stat() if self.path.is_file() else None
+        told = [found.st_size, found.st_mtime_ns, found.st_ino] if found else [""]
+        return [str(self.path.resolve()), *told, self.label, self.split, self.max_line_chars]
+
     def blocks(self) -> Iterator[str]:
         """The text as it stands, line ends made LF, in pieces that end with a line where lines are not very long.
 

@@ -64,6 +64,10 @@ class Table:
             if record.text.strip():
                 yield record
 
+    def stamp(self) -> list[object]:
+        """What changes when the records do."""
+        return [self.file.stamp(), self.form, self.columns.text, self.columns.label, list(self.columns.fielded)]
+
     def _record(self, row: Mapping[str, Any], name: str) -> Record:
         columns = self.columns
         label = row.get(columns.label) if columns.label is not None else None

@@ -61,8 +61,13 @@ def write_synced(path: Path, data: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def publish_file(path: Path, data: bytes) -> None:
+def publish_file(path: Path, data: bytes, *, in_new_folder: bool = False) -> None:
     """Put a file in place atomically, replacing an older one.
+
+    Args:
+        path: its place.
+        data: its content.
+        in_new_folder: whether its folder is made if it is not there.
 
     Raises:
         DiskError: the disk refused; an older file is untouched.
@@ -70,6 +75,8 @@ def publish_file(path: Path, data: bytes) -> None:
     path = path.resolve()  # a link stays, what it leads to is replaced
     temporary = path.with_name(f"{_TEMPORARY}{path.name}-{os.getpid()}")
     with disk_errors(path):
+        if in_new_folder:
+            path.parent.mkdir(parents=True, exist_ok=True)
         if path.exists() and not path.is_file():  # a device or a pipe is written to, and never replaced
             with path.open("wb") as file:
                 file.write(data)

@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from seqgen.batches import Batch
 from seqgen.cells import Cell, Dropout, StepCell
-from seqgen.cells.cell import list_leaves
+from seqgen.cells.cell import list_leaves, map_state
 from seqgen.cells.dropout import draw_mask
 from seqgen.cells.given import as_usual, backward_from
 from seqgen.cells.plan import Plan
@@ -41,19 +41,38 @@ def can_derive(model: nn.Module) -> bool:
 
 
 def add_gradients(model: RecurrentModel, batch: Batch, penalty_V: Tensor, *, compiled: bool = False) -> Tensor:
+    """What ``carry_gradients`` gives for a batch of records, whose states begin and end with them: the loss."""
+    return carry_gradients(model, batch, penalty_V, None, compiled=compiled, carries=False)[0]
+
+
+def carry_gradients(
+    model: RecurrentModel,
+    batch: Batch,
+    penalty_V: Tensor,
+    state: State,
+    *,
+    compiled: bool = False,
+    carries: bool = True,
+) -> tuple[Tensor, State]:
     """The loss summed over a batch, nats, 0-dimensional; the gradients of its mean are added to the parameters'.
 
     Args:
         model: ``can_derive`` it.
         batch: what to learn from.
         penalty_V: what ``penalty`` gives.
+        state: in which the batch begins, apart from any graph; None: the model's first.
         compiled: whether steps run in compiled chunks. Else everything but the graphs is in inference mode, a tenth
             faster, for which the chunks would have to be compiled again.
+        carries: whether the state in which it ends is wanted.
+
+    Returns:
+        The loss, and the state in which the batch ends; None where ``carries`` is not set.
     """
-    first = model.initial_state(batch.ids_BT.shape[0])
+    ends: list[State] = []
+    first = model.initial_state(batch.ids_BT.shape[0]) if state is None else state
     with torch.no_grad() if compiled else torch.inference_mode():
         tape: list[Back] = []
-        hidden_TBH = _forward(model, batch.ids_BT.t(), first, tape)
+        hidden_TBH = _forward(model, batch.ids_BT.t(), first, tape, ends)
         hidden_NH, targets_N = hidden_TBH.flatten(0, 1), batch.targets_BT.t().flatten()
         if batch.at_N is not None:
             hidden_NH, targets_N = hidden_NH.index_select(0, batch.at_N), targets_N.index_select(0, batch.at_N)
@@ -65,7 +84,7 @@ def add_gradients(model: RecurrentModel, batch: Batch, penalty_V: Tensor, *, com
             if gradient is None:
                 break
             gradient = back(gradient)
-    return nats
+    return nats, map_state(as_usual, tuple(ends)) if carries else None
 
 
 def _head(
@@ -84,8 +103,8 @@ def _head(
     return nats, d_logits_NV @ head.weight
 
 
-def _forward(model: RecurrentModel, ids_TB: Tensor, first: State, tape: list[Back]) -> Tensor:
-    """What the head sees (T, B, H)."""
+def _forward(model: RecurrentModel, ids_TB: Tensor, first: State, tape: list[Back], ends: list[State]) -> Tensor:
+    """What the head sees (T, B, H); the last states of the layers are appended to ``ends``."""
     n_symbols, stack = model.embedding.num_embeddings, model.stack
     projected = stack.scans() and n_symbols <= ids_TB.numel()
     tape.append(lambda d_VE: _add(model.embedding.weight, d_VE))
@@ -96,7 +115,7 @@ def _forward(model: RecurrentModel, ids_TB: Tensor, first: State, tape: list[Bac
     for depth, (cell, state) in enumerate(zip(stack.layers, first, strict=True)):
         if depth:
             x_TBI = _drop(stack.dropout, x_TBI, tape)
-        x_TBI = _layer(cell, x_TBI, state, projected and not depth, tape)
+        x_TBI = _layer(cell, x_TBI, state, projected and not depth, tape, ends)
     x_TBI = _drop(model.dropout, x_TBI, tape)
     return x_TBI if isinstance(model.bridge, nn.Identity) else _graph(model.bridge, x_TBI, tape)
 
@@ -115,7 +134,7 @@ def _project(cell: Cell, table_VE: Tensor, tape: list[Back]) -> Tensor:
     if found is None:
         table_1V1P = _graph(lambda x: cell.project(x[0])[None], x_1V1E, tape)
     else:
-        table_1V1P = _over_time(*found, x_1V1E, [], tape)
+        table_1V1P, _ = _over_time(*found, x_1V1E, [], tape)
     tape.append(lambda d_VP: d_VP.reshape(1, n_symbols, 1, -1))
     return table_1V1P.reshape(n_symbols, -1)
 
@@ -140,13 +159,18 @@ def _drop(dropout: Dropout, x_TBH: Tensor, tape: list[Back]) -> Tensor:
     return x_TBH * mask_TBH
 
 
-def _layer(cell: Cell, x_TBI: Tensor, state: State, projected: bool, tape: list[Back]) -> Tensor:
+def _layer(cell: Cell, x_TBI: Tensor, state: State, projected: bool, tape: list[Back], ends: list[State]) -> Tensor:
     """A layer's output, by its recorded step where that is how it runs."""
+
+    def first_of(found: tuple[Tensor, State]) -> Tensor:
+        ends.append(map_state(Tensor.detach, found[1]))
+        return found[0]
+
     if not isinstance(cell, StepCell) or not (projected or _is_plain(cell)):
-        return _graph(lambda x: cell(x.transpose(0, 1), state)[0].transpose(0, 1), x_TBI, tape)
+        return _graph(lambda x: first_of(cell(x.transpose(0, 1), state)).transpose(0, 1), x_TBI, tape)
     if not _is_plain(cell):
         scan = cell.scan
-        return _graph(lambda p: scan(p.transpose(0, 1), state)[0].transpose(0, 1), x_TBI, tape)
+        return _graph(lambda p: first_of(scan(p.transpose(0, 1), state)).transpose(0, 1), x_TBI, tape)
     if not projected:
         x_TBI = _graph(cell.project, x_TBI, tape)
     fresh = projected  # looked up just now, and nobody else's
@@ -156,8 +180,11 @@ def _layer(cell: Cell, x_TBI: Tensor, state: State, projected: bool, tape: list[
     step = cell.step
     found = recorded(cell).find(cell, step, x_TBI, state, compiled=cell.engine == "compiled")
     if found is None:
-        return _graph(lambda p: step_by_step(step, p, state)[0], x_TBI, tape)
-    return _over_time(*found, x_TBI, list_leaves(state), tape, own=fresh)
+        return _graph(lambda p: first_of(step_by_step(step, p, state)), x_TBI, tape)
+    y_TBH, last = _over_time(*found, x_TBI, list_leaves(state), tape, own=fresh)
+    leaves = iter(last)
+    ends.append(map_state(lambda leaf: next(leaves), state))
+    return y_TBH
 
 
 def _is_plain(cell: StepCell) -> bool:
@@ -168,7 +195,8 @@ def _is_plain(cell: StepCell) -> bool:
 
 def _over_time(
     plan: Plan, runner: Runner, p_TBP: Tensor, first: list[Tensor], tape: list[Back], *, own: bool = False
-) -> Tensor:
+) -> tuple[Tensor, list[Tensor]]:
+    """A layer's output and the leaves of its last state."""
     y_TBH, ends, kept = runner.forward(p_TBP.contiguous(), first, own=own)
 
     def back(dy_TBH: Tensor) -> Tensor | None:
@@ -179,7 +207,7 @@ def _over_time(
         return d_input
 
     tape.append(back)
-    return y_TBH
+    return y_TBH, ends
 
 
 def _graph(function: Callable[[Tensor], Tensor], x: Tensor, tape: list[Back]) -> Tensor:

@@ -17,7 +17,7 @@ from seqgen.errors import Diverged
 from seqgen.evaluation import carried_nats, total_nats
 from seqgen.model import device_of
 from seqgen.protocols import State
-from seqgen.training.backprop import add_gradients, can_derive
+from seqgen.training.backprop import can_derive, carry_gradients
 from seqgen.training.gradients import Gradients
 from seqgen.training.optimizer import AdamW
 
@@ -117,8 +117,17 @@ class Descent:
     def differentiate(self, batch: Batch) -> Tensor:
         """The loss summed over a batch; the gradients of its mean are added to the parameters'."""
         self._settle()
-        if self._derives and not self._carries:
-            return add_gradients(self._model, batch, self._penalty_V, compiled=self._compiled)  # type: ignore[arg-type]
+        if self._derives:
+            state = self._carried if self._carries and batch.continues else None
+            nats, self._carried = carry_gradients(
+                self._model,  # type: ignore[arg-type]  # as ``can_derive`` found
+                batch,
+                self._penalty_V,
+                state,
+                compiled=self._compiled,
+                carries=self._carries,
+            )
+            return nats
         with self._autocast:
             nats = self._nats(batch)
         (nats / batch.n_targets).backward()  # type: ignore[no-untyped-call]
@@ -134,7 +143,7 @@ class Descent:
 
     def state(self) -> dict[str, Tensor]:
         """What ``load`` needs: the optimizer's tensors, and the state carried from window to window."""
-        carried: list[Tensor] = [] if self._carried is None else list_leaves(self._carried)
+        carried: list[Tensor] = [] if self._carried is None or not self._carries else list_leaves(self._carried)
         return self.optimizer.state() | {f"{_CARRIED}{number}": leaf for number, leaf in enumerate(carried)}
 
     def load(self, tensors: Mapping[str, Tensor]) -> None:
