@@ -71,7 +71,7 @@ def test_a_sorted_corpus_is_mixed_well():
     n = 400_000
     order = np.concatenate(list(epoch_batches(np.ones(n, dtype=np.int64), 128, 0, 0)))
     means = [stretch.mean() / n for stretch in np.split(order, 20)]
-    assert max(abs(mean - 0.5) for mean in means) < 0.12
+    assert max(abs(mean - 0.5) for mean in means) < 0.03
     assert sorted(order.tolist()) == list(range(n))
 
 

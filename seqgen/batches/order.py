@@ -17,16 +17,16 @@ if TYPE_CHECKING:
     Order = npt.NDArray[np.int64]
     Integers = npt.NDArray[np.integer[Any]]
 
-_BLOCK = 1024  # records that stand together in the corpus and are read together
-_POOL = 64  # blocks shuffled together
+_BLOCK = 64  # records that stand together in the corpus and are read together: about a page
+_POOL = 1024  # blocks shuffled together
 _WINDOW = 50  # batches sorted by length together
 
 
 def epoch_batches(lengths_N: Integers, batch_size: int, seed: int, epoch: int) -> Iterator[Order]:
     """The batches of an epoch as record indices: a pure function of the arguments, found as they are asked for.
 
-    Blocks of 1,024 records come in random order, 64 of them are shuffled together: enough to be like the whole corpus
-    even if that is sorted, and still read from a few places. In windows of 50 batches records of like length are put
+    Blocks of 64 records come in random order, 1,024 of them are shuffled together: like the whole corpus even where that
+    is sorted, and read in pages. In windows of 50 batches records of like length are put
     together, and the batches of a window come in random order.
 
     Args:
@@ -47,8 +47,8 @@ def epoch_batches(lengths_N: Integers, batch_size: int, seed: int, epoch: int) -
     n = len(lengths_N)
     blocks = random.permutation(-(-n // _BLOCK)) if n > _POOL * _BLOCK else np.arange(-(-n // _BLOCK))
     for start in range(0, len(blocks), _POOL):
-        pool = [np.arange(at, min(at + _BLOCK, n)) for at in (blocks[start : start + _POOL] * _BLOCK).tolist()]
-        left = np.concatenate((left, random.permutation(np.concatenate(pool))))
+        rows = (blocks[start : start + _POOL, None] * _BLOCK + np.arange(_BLOCK)).reshape(-1)
+        left = np.concatenate((left, random.permutation(rows[rows < n])))
         while len(left) >= width:
             yield from cut(left[:width])
             left = left[width:]
