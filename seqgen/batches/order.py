@@ -25,9 +25,9 @@ _WINDOW = 50  # batches sorted by length together
 def epoch_batches(lengths_N: Integers, batch_size: int, seed: int, epoch: int) -> Iterator[Order]:
     """The batches of an epoch as record indices: a pure function of the arguments, found as they are asked for.
 
-    Blocks of 64 records come in random order, 1,024 of them are shuffled together: like the whole corpus even where that
-    is sorted, and read in pages. In windows of 50 batches records of like length are put
-    together, and the batches of a window come in random order.
+    Blocks of 64 records come in random order, 1,024 of them are shuffled together: like the whole corpus even where
+    that is sorted, and read in pages. In windows of 50 batches records of like length are put together, and the batches
+    of a window come in random order.
 
     Args:
         lengths_N: the length of each record.
