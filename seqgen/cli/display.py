@@ -153,13 +153,14 @@ def sample_rows(run: Run, samples: list[Any], given: Mapping[str, Any] | None = 
 def _headlines(folder: RunFolder, settings: RunSettings, step: int) -> list[str]:
     corpus, parts = settings.corpus, settings.corpus.parts
     architecture = (settings.cell or settings.model).name.rpartition(":")[2]
+    unit = "records" if corpus.layout == "lines" else "symbols"
     held_out = f"{parts['valid']:,} validation, {parts['test']:,} test"
     if not parts["valid"]:
         held_out += " (nothing held out to validate: no early stopping)"
     action = f"resuming {folder.path} at step {step:,}" if step else f"training {folder.path}"
     return [
         f"{action}: {architecture}, {settings.n_parameters:,} parameters",
-        f"{visible(corpus.title)}: {parts['train']:,} training records, {held_out}",
+        f"{visible(corpus.title)}: {parts['train']:,} training {unit}, {held_out}",
     ]
 
 

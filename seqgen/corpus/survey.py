@@ -14,7 +14,7 @@ from seqgen.corpus.corpus import Record
 from seqgen.corpus.split import PARTS
 from seqgen.errors import CorpusError, PluginError, UsageError
 
-_TOGETHER = 256  # records whose digest is taken in one go
+_TOGETHER = 128  # records whose digest is taken in one go; pieces of a long text are long
 _MOST_VALUES = 1000  # of a condition
 
 

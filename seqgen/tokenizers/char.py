@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 _LOW = 256  # code points of Latin-1
-_TOGETHER = 1024  # texts whose symbols are collected in one go
+_TOGETHER = 128  # texts whose symbols are collected in one go; pieces of a long text are long
 
 
 class CharTokenizer(Tokenizer):
