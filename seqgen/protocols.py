@@ -39,6 +39,10 @@ class Verdict:
     reason: str = ""
     canonical: str | None = None
 
+    def form(self, text: str) -> str:
+        """The form by which a text of this verdict is compared."""
+        return text if self.canonical is None else self.canonical
+
 
 class Tokenizer(Protocol):
     """Turns text into symbol ids 0 .. ``n_symbols`` - 1 and back; knows symbols only.

@@ -254,6 +254,21 @@ def test_parts_that_do_not_fit_are_refused(fakes, tmp_path):
     assert not list(tmp_path.iterdir()), "nothing is left behind"
 
 
+def test_a_tokenizer_that_stands_in_no_file_will_do(tmp_path, words):
+    space = {"__name__": "nowhere"}
+    exec("from seqgen.tokenizers import CharTokenizer\nclass Own(CharTokenizer): pass", space)
+
+    class Plugin:
+        @staticmethod
+        @seqgen.hookimpl
+        def register_tokenizers(register):
+            register(seqgen.TokenizerSpec(name="own", summary="s", source="t", load=space["Own"]))
+
+    plugins = Plugins(pytest.fail)
+    plugins.load([*entry_point_candidates(), Candidate("own", "own", "1", Plugin)])
+    assert seqgen.train(words, tokenizer="own", steps=1, plugins=plugins, out=tmp_path / "r").sample(1)
+
+
 def test_a_run_names_the_plugin_it_misses(fakes, tmp_path):
     run = seqgen.train("letters", model="bigram", steps=2, split="none", plugins=fakes, out=tmp_path / "r")
     bare = Plugins(pytest.fail)

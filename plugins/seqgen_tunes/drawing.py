@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import seqgen
 from seqgen_tunes.metres import WHOLE
-from seqgen_tunes.names import key_name, visible
+from seqgen_tunes.names import key_name
 from seqgen_tunes.reading import read_tune
 from seqgen_tunes.rolls import HEAD, MARGIN, Roll
 from seqgen_tunes.systems import pitch_range, systems
@@ -89,4 +89,4 @@ def _head(canvas: ImageDraw, fonts: dict[int, object], top: int, number: str, tu
 
 def _plain(text: str) -> str:
     """What the font can show, on one line."""
-    return visible(text).replace("\n", " ").encode("latin-1", "replace").decode("latin-1")
+    return seqgen.visible_lines(text).replace("\n", " ").encode("latin-1", "replace").decode("latin-1")

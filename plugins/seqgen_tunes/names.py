@@ -39,11 +39,3 @@ def colour(number: int, lightness: float) -> tuple[int, int, int]:
     """Red, green and blue (0 .. 255) of a pitch class; a fifth apart are neighbours in hue."""
     red, green, blue = colorsys.hls_to_rgb(number * 7 % 12 / 12, lightness, 0.62)
     return round(255 * red), round(255 * green), round(255 * blue)
-
-
-def visible(text: str) -> str:
-    """A text without anything that a terminal or a picture could stumble over; line ends stay."""
-    return "".join(
-        character if character == "\n" or character.isprintable() else character.encode("unicode_escape").decode()
-        for character in text
-    )

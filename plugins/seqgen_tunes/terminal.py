@@ -8,7 +8,8 @@ from rich.console import Console, ConsoleOptions
 from rich.style import Style
 from rich.text import Text
 
-from seqgen_tunes.names import colour, pitch_name, visible
+import seqgen
+from seqgen_tunes.names import colour, pitch_name
 from seqgen_tunes.reading import read_tune
 from seqgen_tunes.systems import pitch_range, systems
 from seqgen_tunes.tune import Bar, Note, Tune
@@ -33,11 +34,11 @@ class TerminalTune:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
         """The text, why it is no tune, and the roll of what can be read, as wide as there is room."""
-        shown = visible(self._text[:_MOST_CHARACTERS])
+        shown = seqgen.visible_lines(self._text[:_MOST_CHARACTERS])
         yield Text(shown + ("..." if len(self._text) > _MOST_CHARACTERS else ""))
         tune = read_tune(self._text)
         if tune.problems:
-            yield Text(f"not valid: {visible(tune.problems[0])}", Style(color="red"))
+            yield Text(f"not valid: {seqgen.visible_lines(tune.problems[0])}", Style(color="red"))
         width = min(options.max_width, _WIDEST) - _LABEL
         if tune.sounding() and width >= 8:
             yield from _roll(tune, width)

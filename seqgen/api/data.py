@@ -104,8 +104,11 @@ def _learned_facts(
 
 
 def _code(tokenizer: type) -> str:
-    """A digest of the file that a tokenizer is written in."""
-    return hashlib.sha256(Path(inspect.getfile(tokenizer)).read_bytes()).hexdigest()
+    """A digest of the file that a tokenizer is written in; "" for one that is in no file, as in a notebook."""
+    try:
+        return hashlib.sha256(Path(inspect.getfile(tokenizer)).read_bytes()).hexdigest()
+    except (OSError, TypeError):
+        return ""
 
 
 def _training_texts(corpus: Corpus, splitter: Splitter, counted: Survey, progress: Progress) -> Iterator[str]:
@@ -133,10 +136,10 @@ def encode_with(
     title: str,
     vocabulary: Vocabulary,
     splitter: Splitter,
-    counted: Survey | None = None,
+    counted: Survey,
     progress: Progress = no_progress,
 ) -> Data:
-    """Encode a corpus with a vocabulary that is known already, counting it on the way if need be.
+    """Encode a corpus that has been counted, with a vocabulary that is known already.
 
     One that is large is encoded into files, once: see ``seqgen.batches.cache``.
 
@@ -146,23 +149,21 @@ def encode_with(
     from seqgen.batches import cached, encode, encode_stream
     from seqgen.batches.encoding import MakeSink, in_memory
 
-    totals = counted or count(corpus, title, progress)
-
     def told(n_done: int) -> None:
-        progress("encoding", n_done, totals.n_records)
+        progress("encoding", n_done, counted.n_records)
 
     def build(make_sink: MakeSink) -> Parts:
         if vocabulary.ends:
             return encode(corpus, vocabulary, splitter, make_sink, told)
-        return encode_stream(corpus, totals.n_chars, vocabulary, splitter, make_sink, told)
+        return encode_stream(corpus, counted.n_chars, vocabulary, splitter, make_sink, told)
 
-    if totals.n_chars <= _IN_MEMORY:
+    if counted.n_chars <= _IN_MEMORY:
         encoded = build(in_memory)
     else:
-        encoded = cached(cache_folder("encoded"), _facts(totals, vocabulary, splitter), build)
+        encoded = cached(cache_folder("encoded"), _facts(counted, vocabulary, splitter), build)
     if not len(encoded["train"]):
         raise CorpusError(f"corpus {title!r} has no record in its training part; try --split none")
-    return Data(totals, vocabulary, encoded)
+    return Data(counted, vocabulary, encoded)
 
 
 def count(corpus: Corpus, title: str, progress: Progress = no_progress) -> Survey:

@@ -12,7 +12,7 @@ from seqgen.api.data import Data, count, encode_with
 from seqgen.api.parts import domain_of
 from seqgen.api.prepare import check_unchanged, splitter_of
 from seqgen.api.setup import computing, open_corpus, option_fields, sort_out_corpus
-from seqgen.config import assign
+from seqgen.config import assign, split_names
 from seqgen.corpus import Corpus, Record
 from seqgen.registry import Entry
 
@@ -34,10 +34,12 @@ def evaluate(run: Run, n: int, seed: int, reference: str | None, options: Mappin
         result |= _losses(run, data)
     texts = [sample.text for sample in run.sample(n, seed=seed)]
     result |= {"samples": len(texts)} | _shares(run, texts)
-    held_out = _Texts(run.corpus, run, training=False)
-    compared = list(itertools.islice(held_out, _MOST_HELD_OUT)) if corpus is None else [r.text for r in corpus]
+    if not metrics:
+        return result
+    held_out = itertools.islice(_Texts(run, training=False), _MOST_HELD_OUT)
+    compared = list(held_out) if corpus is None else [record.text for record in corpus]
     for name, metric in metrics.items():
-        figures = _measure(metric, texts, compared, _Texts(run.corpus, run, training=True))
+        figures = _measure(metric, texts, compared, _Texts(run, training=True))
         result |= {f"{name}.{figure}": value for figure, value in figures.items()}
     published = {name: dict(found) for name, metric in metrics.items() if (found := getattr(metric, "published", None))}
     return result | ({"published": published} if published and reference is not None else {})
@@ -52,8 +54,7 @@ def _parts(run: Run, reference: str | None, options: Mapping[str, Any]) -> tuple
     if reference is not None:
         found = sort_out_corpus(reference, run.plugins)
         fields["corpus"] = option_fields(found[0])
-    split = [(name.rpartition(".")[0] or None, name.rpartition(".")[2], value) for name, value in options.items()]
-    given = assign(_everywhere(split, fields), fields)
+    given = assign(_everywhere(split_names(options), fields), fields)
     metrics = {name: entry.build(given.get(name, {})) for name, entry in entries.items()}
     if found is None:
         return None, metrics
@@ -74,7 +75,6 @@ def _everywhere(
 class _Texts:
     """The texts of a run's training records, or of those held out; can be iterated again and again."""
 
-    records: Corpus
     run: Run
     training: bool
 
@@ -84,7 +84,7 @@ class _Texts:
         def wanted(record: Record) -> bool:
             return (splitter.part(record) == "train") is self.training
 
-        return (record.text for record in self.records if wanted(record))
+        return (record.text for record in self.run.corpus if wanted(record))
 
 
 def _measure(

@@ -20,7 +20,7 @@ from seqgen.api.run import RUNS, Run
 from seqgen.api.setup import SomePlugins, choose_plugins, ignore, open_corpus
 from seqgen.api.width import solve_width
 from seqgen.checkpoint import RunFolder, RunSettings, find_run
-from seqgen.config import parse_count, parse_duration_s
+from seqgen.config import parse_count, parse_duration_s, split_names
 from seqgen.corpus import Splitter
 from seqgen.errors import BadOption, PluginError
 from seqgen.files import FolderLock, dump_json
@@ -120,9 +120,6 @@ def train(
         part: {name: value for name, value in values.items() if value is not None}
         for part, values in (("train", train_flags), ("model", model_flags), ("corpus", corpus_flags))
     }
-    assignments = [
-        (name.rpartition(".")[0] or None, name.rpartition(".")[2], value) for name, value in (options or {}).items()
-    ]
     request = Request(
         corpus,
         cell,
@@ -132,7 +129,7 @@ def train(
         valid,
         test,
         flags,
-        assignments,
+        split_names(options or {}),
         Path(config) if config else None,
         None if params is None else parse_count(params),
         layout,

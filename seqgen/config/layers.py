@@ -38,6 +38,12 @@ def parse_assignments(assignments: Iterable[str]) -> list[tuple[str | None, str,
     return parsed
 
 
+def split_names(options: Mapping[str, Any]) -> list[tuple[str | None, str, Any]]:
+    """Options by ``"part.name"`` or bare name, as ``parse_assignments`` gives them."""
+    parted = ((name.rpartition("."), value) for name, value in options.items())
+    return [(part or None, name, value) for (part, _, name), value in parted]
+
+
 def assign(assignments: Iterable[tuple[str | None, str, Any]], fields: Mapping[str, Iterable[str]]) -> Layer:
     """Find the part of each assignment.
 

@@ -57,8 +57,7 @@ def membership(
 
 def canonical_form(text: str, validator: Validator | None) -> str:
     """The form by which "unique" and "novel" compare texts: the validator's, else the text itself."""
-    canonical = None if validator is None else validator.validate(text).canonical
-    return text if canonical is None else canonical
+    return text if validator is None else validator.validate(text).form(text)
 
 
 def verdicts(texts: Sequence[str], validator: Validator | None) -> list[Verdict]:
@@ -85,7 +84,7 @@ def judge(
         recorded: the canonical form of a record, where that is known in another way.
     """
     judged = zip(texts, verdicts(texts, validator), strict=True)
-    valid = [text if verdict.canonical is None else verdict.canonical for text, verdict in judged if verdict.ok]
+    valid = [verdict.form(text) for text, verdict in judged if verdict.ok]
 
     def canonical(text: str) -> str:
         return canonical_form(text, validator)

@@ -58,8 +58,7 @@ def wanted_rows(rows: Iterable[Sample], n: int, wanted: Wanted) -> Iterator[Samp
     together = 1 if wanted.known is None else max(n, _TOGETHER)
     while chunk := list(itertools.islice(left, together)):
         verdicts = [wanted.validate(row.text) for row in chunk]
-        forms = [row.text if verdict.canonical is None else verdict.canonical
-                 for row, verdict in zip(chunk, verdicts, strict=True)]  # fmt: skip
+        forms = [verdict.form(row.text) for row, verdict in zip(chunk, verdicts, strict=True)]
         known = wanted.known(set(forms) - seen) if wanted.known is not None else set()
         for row, verdict, form in zip(chunk, verdicts, forms, strict=True):
             if (wanted.valid and not verdict.ok) or form in known or (wanted.unique and form in seen):

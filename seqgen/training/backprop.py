@@ -32,17 +32,12 @@ Back = Callable[[Tensor], Tensor | None]
 
 
 def can_derive(model: nn.Module) -> bool:
-    """Whether ``add_gradients`` is for this model: the default one, unless it is to go step by step under autograd."""
+    """Whether ``carry_gradients`` is for it: the default model, unless it is to go step by step under autograd."""
     if type(model) is not RecurrentModel or type(model.head) is not nn.Linear:
         return False
     state = model.initial_state(1)
     cells = [module for module in model.modules() if isinstance(module, StepCell)]
     return not any(leaf.requires_grad for leaf in list_leaves(state)) and all(cell.engine != "eager" for cell in cells)
-
-
-def add_gradients(model: RecurrentModel, batch: Batch, penalty_V: Tensor, *, compiled: bool = False) -> Tensor:
-    """What ``carry_gradients`` gives for a batch of records, whose states begin and end with them: the loss."""
-    return carry_gradients(model, batch, penalty_V, None, compiled=compiled, carries=False)[0]
 
 
 def carry_gradients(
