@@ -11,8 +11,9 @@ import torch
 from torch import nn
 
 from seqgen.api import default_plugins, open_corpus, sort_out_corpus
-from seqgen.api.prepare import Data, learn
+from seqgen.api.data import Data, learn
 from seqgen.batches import Batch, Encoded, derive_seed, epoch_batches
+from seqgen.batches.feed import _AHEAD
 from seqgen.cells import Cell, choose_padding, use_engine
 from seqgen.config import TrainSettings
 from seqgen.corpus import Corpus, Record, Splitter
@@ -21,7 +22,7 @@ from seqgen.model import RecurrentModel, device_of
 from seqgen.tokenizers import EOS
 from seqgen.training.descent import Descent, Taken, read_back
 from seqgen.training.schedule import Schedule
-from seqgen.training.trainer import _AHEAD, _UNREAD
+from seqgen.training.trainer import _UNREAD
 from timing import Done, Work
 
 

@@ -8,7 +8,7 @@ from itertools import islice
 from bare_sampling import BareSampler, vanilla_step
 from ours import encode, endless_batches, learner_of, make_model, names
 from report import COMPARED, Compare, Section, table
-from seqgen.api.prepare import Data
+from seqgen.api.data import Data
 from seqgen.model import RecurrentModel
 from seqgen.sampling import Sampler, SampleSettings
 from timing import Done, Setting, Work, interleave

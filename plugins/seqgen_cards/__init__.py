@@ -25,7 +25,7 @@ def register_corpora(register):
             domain="card",
             labels=("minion", "spell", "weapon", "hero", "location"),
             canonical=True,
-            recommended={"model": {"hidden": 256, "dropout": 0.2}, "train": {"batch_size": 32, "steps": 3000}},
+            recommended={"model": {"hidden": 256, "dropout": 0.2}, "train": {"batch_size": 32, "steps": 2400}},
         )
     )
 

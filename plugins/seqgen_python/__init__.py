@@ -22,7 +22,7 @@ def register_corpora(register):
             load="seqgen_python.corpus:load",
             multiline=True,
             domain="python",
-            recommended={"model": {"hidden": 256, "dropout": 0.1}, "train": {"batch_size": 16, "steps": 3000}},
+            recommended={"model": {"hidden": 256, "dropout": 0.1}, "train": {"batch_size": 16, "steps": 2000}},
         )
     )
 

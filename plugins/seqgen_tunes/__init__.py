@@ -23,7 +23,7 @@ def register_corpora(register):
             load="seqgen_tunes.corpus:load",
             multiline=True,
             domain="abc",
-            recommended={"model": {"hidden": 192, "dropout": 0.2}, "train": {"batch_size": 16, "steps": 4000}},
+            recommended={"model": {"hidden": 192, "dropout": 0.2}, "train": {"batch_size": 16, "steps": 2500}},
         )
     )
 
