@@ -21,6 +21,7 @@ os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # torch's profiler would write 
 import auto
 import growth
 import molecules
+import obeying
 import profiles
 import recurrent
 import sampling
@@ -42,6 +43,7 @@ TABLES = {
     "profile": profiles.measure,
     "sampling": sampling.measure,
     "molecules": molecules.measure,
+    "obeying": obeying.measure,
     "whole": whole.measure,
 }
 HEADING = """# The engine

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seqgen.api.parts import build_model, changed_plugins, corpus_of, domain_part, read_vocabulary
 from seqgen.api.prepare import splitter_of
 from seqgen.api.setup import SomePlugins, choose_plugins, computing, ignore
+from seqgen.api.stored import StoredRun
 from seqgen.api.wishes import Wishes, as_conditions
-from seqgen.checkpoint import RunFolder, RunSettings, find_run
-from seqgen.corpus import Corpus
-from seqgen.errors import BadOption, CheckpointError
-from seqgen.plugins import Plugins
+from seqgen.checkpoint import find_run
 from seqgen.protocols import Verdict
 
 if TYPE_CHECKING:
+    from seqgen.api.drawing import Decoding
     from seqgen.evaluation import Score
-    from seqgen.sampling import Sample
-    from seqgen.tokenizers import Vocabulary
+    from seqgen.sampling import Sample, Top
 
 RUNS = Path("runs")
 """Where runs are kept, relative to the current folder."""
@@ -49,80 +45,8 @@ def load(
     return Run(folder, folder.settings(), choose_plugins(plugins), checkpoint, warn)
 
 
-class Run:
-    """A run on disk; its model is read when it is first needed.
-
-    Args:
-        folder: where it is.
-        settings: its run.json.
-        plugins: what its parts come from.
-        checkpoint: "best", "latest", or a step.
-        warn: is told of damaged checkpoints that are passed over.
-    """
-
-    def __init__(
-        self,
-        folder: RunFolder,
-        settings: RunSettings,
-        plugins: Plugins,
-        checkpoint: str | int = "best",
-        warn: Callable[[str], None] = ignore,
-    ) -> None:
-        self.folder, self.settings, self.plugins = folder, settings, plugins
-        self._checkpoint, self._warn = checkpoint, warn
-
-    def __repr__(self) -> str:
-        """Where it is."""
-        return f"seqgen.load({str(self.folder.path)!r})"
-
-    @property
-    def path(self) -> Path:
-        """The run folder."""
-        return self.folder.path
-
-    @property
-    def metrics(self) -> list[dict[str, Any]]:
-        """The lines of metrics.jsonl: step, losses in nats per symbol, bits per character."""
-        return self.folder.metrics.rows()
-
-    @functools.cached_property
-    def vocabulary(self) -> Vocabulary:
-        """The symbols."""
-        return read_vocabulary(self.folder, self.settings, self.plugins)
-
-    @functools.cached_property
-    def state(self) -> Mapping[str, Any]:
-        """The JSON part of the checkpoint in use."""
-        return self._loaded[1]
-
-    @property
-    def model(self) -> Any:
-        """The model with the checkpoint's weights, a ``torch.nn.Module`` in evaluation mode."""
-        return self._loaded[0]
-
-    @functools.cached_property
-    def _loaded(self) -> tuple[Any, Mapping[str, Any]]:
-        snapshot = self._snapshot()
-        for line in changed_plugins(self.plugins, self.settings):
-            self._warn(line)
-        model = build_model(self.plugins, self.settings)
-        try:
-            model.load_state_dict(snapshot.model)
-        except RuntimeError as error:
-            raise CheckpointError(f"the checkpoint does not fit run.json: {' '.join(str(error).split())}") from None
-        return model.eval(), snapshot.state
-
-    def _snapshot(self) -> Any:
-        if self._checkpoint == "best":
-            return self.folder.load_best(self._warn)
-        if self._checkpoint == "latest":
-            snapshot = self.folder.load_latest(self._warn)
-            if snapshot is None:
-                raise CheckpointError(f"the run {self.folder.name!r} has no checkpoint yet: seqgen resume {self.path}")
-            return snapshot
-        if not str(self._checkpoint).isdecimal():
-            raise BadOption(f"a checkpoint is best, latest or a step, not {self._checkpoint!r}")
-        return self.folder.load(int(self._checkpoint))
+class Run(StoredRun):
+    """A run, to draw from, to score with and to judge; see :class:`StoredRun` for what it is made of."""
 
     # -- sampling
 
@@ -137,6 +61,9 @@ class Run:
         unique: bool = False,
         valid: bool = False,
         novel: bool = False,
+        min_edit: int = 0,
+        effort: int | None = None,
+        decode: Decoding = "draw",
         label: str | None = None,
         given: Mapping[str, Any] | None = None,
         processors: Mapping[str, Mapping[str, Any]] | None = None,
@@ -149,21 +76,52 @@ class Run:
             unique: leave out rows whose canonical form has come before.
             valid: leave out rows that the domain's validator refuses.
             novel: leave out rows whose canonical form has been trained on.
+            min_edit: leave out rows less than so many insertions, deletions and exchanges from a training record.
+            effort: rows looked at, at most; None: 200 for each one asked, at least 20,000.
+            decode: "draw"; or "beam", the likeliest rows that a beam of ``n`` finds; or "gumbel", rows drawn without
+                replacement.
             label: draw rows of this label; the run must have been trained with ``condition="label"``.
             given: values of conditions or of fields that the rows begin with.
             processors: further decoding steps by registered name, with their options.
-            options: prefix, seed, temperature, top_k, top_p, min_p, max_length, batch_size.
+            options: prefix, seed, temperature, top_k, top_p, min_p, repetition_penalty, ban, guidance, contains,
+                avoid, ends, length, regex, exact, max_length, batch_size.
 
         Raises:
             BadOption: an unknown option or an impossible value.
-            UsageError: a label or field that the run does not know, or ``valid`` where there is no validator.
+            UsageError: a label or field that the run does not know, ``valid`` where there is no validator, or a
+                constraint that no row can satisfy.
             UnknownSymbol: the prefix holds a symbol that the corpus did not.
             TooFewRows: fewer were found, after these have been given.
         """
-        from seqgen.api.drawing import iter_rows
+        from seqgen.api.drawing import Filters, iter_rows
 
-        filters = {"unique": unique, "valid": valid, "novel": novel}
-        yield from iter_rows(self, n, filters, Wishes.of(self, label, given or {}), processors or {}, options)
+        filters = Filters(unique, valid, novel, min_edit, effort)
+        wishes = Wishes.of(self, label, given or {})
+        yield from iter_rows(self, n, filters, wishes, decode, processors or {}, options)
+
+    def top(
+        self,
+        n: int = 20,
+        *,
+        n_nodes: int = 100_000,
+        label: str | None = None,
+        given: Mapping[str, Any] | None = None,
+        processors: Mapping[str, Mapping[str, Any]] | None = None,
+        **options: Any,
+    ) -> Top:
+        """The ``n`` most probable rows, and how many of them are proven to be it: best-first search.
+
+        Args:
+            n: how many.
+            n_nodes: the effort: beginnings looked at, at most.
+            label: as for :meth:`iter_samples`, and so the others.
+            given: values of conditions or of fields that the rows begin with.
+            processors: further decoding steps by registered name, with their options.
+            options: those of :meth:`iter_samples`.
+        """
+        from seqgen.api.drawing import find_top
+
+        return find_top(self, n, n_nodes, Wishes.of(self, label, given or {}), processors or {}, options)
 
     # -- judging
 
@@ -182,25 +140,6 @@ class Run:
         texts = [texts] if isinstance(texts, str) else texts
         with computing(self.settings.engine.threads):
             return score(self.model, self.vocabulary, texts, as_conditions(given or {}))
-
-    @functools.cached_property
-    def corpus(self) -> Corpus:
-        """The corpus it was trained on, opened again.
-
-        Raises:
-            SeqgenError: it is no longer there.
-        """
-        return corpus_of(self.settings, self.plugins)
-
-    @functools.cached_property
-    def validator(self) -> Any:
-        """The validator of the corpus's domain, or None."""
-        return domain_part(self.settings, self.plugins, "validator")
-
-    @functools.cached_property
-    def renderer(self) -> Any:
-        """The renderer of the corpus's domain, or None."""
-        return domain_part(self.settings, self.plugins, "renderer")
 
     def verdict(self, text: str) -> Verdict:
         """What the domain's validator says of a text; without one every text is valid."""

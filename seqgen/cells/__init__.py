@@ -1,6 +1,6 @@
 """Cells: one layer, a function of (input, state) to (output, state)."""
 
-from seqgen.cells.cell import Cell, list_leaves, map_state, select_rows
+from seqgen.cells.cell import Cell, join_rows, list_leaves, map_state, select_rows
 from seqgen.cells.dropout import Dropout
 from seqgen.cells.engine import (
     can_compile,
@@ -33,6 +33,7 @@ __all__ = [
     "compile_steps",
     "describe_engine",
     "is_compiled",
+    "join_rows",
     "linear_scan",
     "list_leaves",
     "map_state",

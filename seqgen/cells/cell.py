@@ -94,6 +94,12 @@ def list_leaves(state: State) -> list[Tensor]:
     return leaves
 
 
+def join_rows(state: State, other: State) -> State:
+    """The rows of two states of the same form, one after another."""
+    others = iter(list_leaves(other))
+    return map_state(lambda leaf: torch.cat((leaf, next(others))), state)
+
+
 def select_rows(state: State, rows_N: Tensor) -> State:
     """The state of some rows of the batch, in the order of their indices."""
     return map_state(lambda leaf: torch.index_select(leaf, 0, rows_N), state)

@@ -4,103 +4,92 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seqgen.cli.common import Json, RunName, complete_names, everywhere, session, show, warn
+from seqgen.cli.common import Json, RunName, everywhere, say, session, show, warn
+from seqgen.cli.decoding import with_decoding
 
 if TYPE_CHECKING:
     from seqgen import Sample
     from seqgen.api import Run
 
+_FILTERS = "Filters"
 _MOST_JUDGED = 200  # rows of a table that are scored and looked up in the corpus
 
 
 def add_commands(app: typer.Typer) -> None:
     """Add this module's command."""
-    app.command()(everywhere(sample))
+    app.command()(everywhere(with_decoding(sample)))
+
+
+class Decoding(StrEnum):
+    """How rows come about."""
+
+    draw = "draw"
+    beam = "beam"
+    gumbel = "gumbel"
 
 
 def sample(
     *,
     run: RunName = None,
     n: Annotated[int, typer.Option("-n", "--num", help="Rows.", min=0)] = 10,
-    prefix: Annotated[str, typer.Option(help="Text that every row starts with.")] = "",
-    temperature: Annotated[
-        float, typer.Option("-t", "--temperature", help="Below 1 is safer, above is bolder; 0 is greedy.")
-    ] = 1.0,
-    top_k: Annotated[int | None, typer.Option(help="Draw among the k likeliest symbols.")] = None,
-    top_p: Annotated[float | None, typer.Option(help="Draw among the likeliest that reach this share.")] = None,
-    min_p: Annotated[float | None, typer.Option(help="Least share of the likeliest symbol's probability.")] = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same rows, whatever -n is.")] = 0,
-    max_length: Annotated[
-        int | None,
-        typer.Option(help="Symbols at which a row is cut.  [default: twice the longest training record]"),
-    ] = None,
+    decode: Annotated[
+        Decoding,
+        typer.Option(help="draw; beam: the likeliest that a beam of -n finds; gumbel: draw without replacement."),
+    ] = Decoding.draw,
+    exact: Annotated[
+        bool,
+        typer.Option("--exact", help="Keep the model's distribution: leave out rows that break a constraint."),
+    ] = False,
     batch_size: Annotated[int | None, typer.Option(help="Rows computed together; changes no row.")] = None,
-    unique: Annotated[bool, typer.Option("--unique", help="No row twice.")] = False,
-    novel: Annotated[bool, typer.Option("--novel", help="No row that was trained on.")] = False,
-    valid: Annotated[bool, typer.Option("--valid", help="Only rows that the domain's validator accepts.")] = False,
-    label: Annotated[
-        str | None, typer.Option(help="Rows of this label, of a run trained with --condition label.")
-    ] = None,
-    given: Annotated[
-        list[str] | None,
-        typer.Option(metavar="FIELD=VALUE", help="A condition, or a field that rows begin with; may be repeated."),
+    unique: Annotated[bool, typer.Option("--unique", help="No row twice.", rich_help_panel=_FILTERS)] = False,
+    novel: Annotated[
+        bool, typer.Option("--novel", help="No row that was trained on.", rich_help_panel=_FILTERS)
+    ] = False,
+    valid: Annotated[
+        bool, typer.Option("--valid", help="Only rows that the domain's validator accepts.", rich_help_panel=_FILTERS)
+    ] = False,
+    min_edit: Annotated[
+        int, typer.Option(help="Least edit distance from every training record.", min=0, rich_help_panel=_FILTERS)
+    ] = 0,
+    effort: Annotated[
+        int | None,
+        typer.Option(
+            help="Rows looked at, at most.  [default: 200 for each one asked, at least 20,000]",
+            min=1,
+            rich_help_panel=_FILTERS,
+        ),
     ] = None,
     picture: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Draw the rows too: .svg, .png, ... as the domain can.")
-    ] = None,
-    processor: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME",
-            help="A decoding step of a plugin; may be repeated.",
-            autocompletion=complete_names("processor"),
-        ),
-    ] = None,
-    option: Annotated[
-        list[str] | None,
-        typer.Option("-o", "--option", metavar="PROCESSOR.NAME=VALUE", help="An option of a processor."),
     ] = None,
     checkpoint: Annotated[str, typer.Option(metavar="best|latest|STEP", help="Which checkpoint.")] = "best",
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write there, not to stdout.")] = None,
     as_json: Json = False,
     nul: Annotated[bool, typer.Option("-0", "--null", help="End rows with NUL, not a line end.")] = False,
+    decoding: dict[str, Any],
 ) -> None:
     """Draw new sequences from a run: one a line, or a table on a terminal."""
     import seqgen.api
 
-    loaded = seqgen.api.load(
-        run,
-        checkpoint=checkpoint,
-        plugins=session.plugins,
-        warn=warn,
-    )
-    values = dict(_pair(assignment) for assignment in given or ())
+    loaded = seqgen.api.load(run, checkpoint=checkpoint, plugins=session.plugins, warn=warn)
+    filters: dict[str, Any] = {"unique": unique, "novel": novel, "valid": valid, "min_edit": min_edit, "effort": effort}
     rows = loaded.iter_samples(
-        n,
-        prefix=prefix,
-        temperature=temperature,
-        top_k=top_k,
-        top_p=top_p,
-        min_p=min_p,
-        seed=seed,
-        max_length=max_length,
-        batch_size=batch_size,
-        unique=unique,
-        novel=novel,
-        valid=valid,
-        label=label,
-        given=values,
-        processors=_processors(processor or [], option or []),
+        n, decode=decode.value, exact=exact, seed=seed, batch_size=batch_size, **filters, **decoding
     )
+    if exact or unique or novel or valid or min_edit:
+        rows = _tell_share(rows)
     if picture is not None:
         rows = _draw(loaded, rows, picture)
     if out is None and not as_json and not nul and session.stdout.isatty():
-        conditions = values if label is None else {**values, "label": label}
+        label = decoding["label"]
+        conditions = decoding["given"] if label is None else {**decoding["given"], "label": label}
         slots = loaded.vocabulary.slots
         _show_table(loaded, rows, {name: value for name, value in conditions.items() if name in slots})
         return
@@ -113,13 +102,14 @@ def sample(
         _write(out, chunks)
 
 
-def _pair(assignment: str) -> tuple[str, str]:
-    from seqgen.errors import BadOption
-
-    name, equals, value = assignment.partition("=")
-    if not equals or not name:
-        raise BadOption(f"--given {assignment!r} is not of the form FIELD=VALUE, like cost=3")
-    return name, value
+def _tell_share(rows: Iterable[Sample]) -> Iterator[Sample]:
+    """Pass the rows on, then say how many of those looked at they were."""
+    n_kept = n_seen = 0
+    for row in rows:
+        n_kept, n_seen = n_kept + 1, row.number + 1
+        yield row
+    if n_seen:
+        say(f"kept {n_kept:,} of {n_seen:,} rows drawn ({n_kept / n_seen:.1%})")
 
 
 def _draw(run: Run, rows: Iterable[Sample], picture: Path) -> Iterator[Sample]:
@@ -136,14 +126,6 @@ def _draw(run: Run, rows: Iterable[Sample], picture: Path) -> Iterator[Sample]:
         texts.append(row.text)
         yield row
     publish_file(picture, draw(texts, picture.suffix.lower(), run.renderer))
-
-
-def _processors(names: list[str], assignments: list[str]) -> dict[str, dict[str, Any]]:
-    from seqgen.config import assign, parse_assignments
-
-    registry = session.plugins.registry
-    fields = {name: list(registry.get("processor", name).options_model().model_fields) for name in names}
-    return {name: {} for name in names} | assign(parse_assignments(assignments), fields)
 
 
 def _encoded(rows: Iterable[Sample], as_json: bool, nul: bool, multiline: bool) -> Iterator[bytes]:

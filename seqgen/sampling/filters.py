@@ -10,8 +10,9 @@ from seqgen.errors import TooFewRows
 from seqgen.protocols import Verdict
 from seqgen.sampling.sampler import Sample
 
-_EFFORT = 200  # rows looked at for each row asked, before giving up
-_EFFORT_LEAST = 20_000
+EFFORT = 200
+"""Rows looked at for each row asked, before giving up."""
+EFFORT_LEAST = 20_000
 _TOGETHER = 256  # rows looked up in the corpus together, at least
 
 
@@ -24,50 +25,69 @@ class Wanted:
         valid: whether a row must be valid.
         unique: whether its canonical form must not have come before.
         known: gives those of some canonical forms that have been trained on, which a row must not be; None: it may.
+        near: gives those of some texts that are too near to a training record; None: a row may be.
+        satisfies: whether a row is what a constraint asks for that the sampler leaves to be looked at.
     """
 
     validate: Callable[[str], Verdict]
     valid: bool = False
     unique: bool = False
     known: Callable[[set[str]], set[str]] | None = None
+    near: Callable[[set[str]], set[str]] | None = None
+    satisfies: Callable[[Sample], bool] | None = None
 
     @property
     def name(self) -> str:
         """For messages."""
-        words = [
-            word for word, asked in (("valid", self.valid), ("new", self.known), ("different", self.unique)) if asked
-        ]
-        return ", ".join(words)
+        asked = {
+            "wanted": self.satisfies,
+            "valid": self.valid,
+            "new": self.known,
+            "distant": self.near,
+            "different": self.unique,
+        }
+        return ", ".join(word for word, is_asked in asked.items() if is_asked)
 
 
-def wanted_rows(rows: Iterable[Sample], n: int, wanted: Wanted) -> Iterator[Sample]:
+def wanted_rows(rows: Iterable[Sample], n: int, wanted: Wanted, effort: int | None = None) -> Iterator[Sample]:
     """The first ``n`` rows that are wanted.
 
     Args:
         rows: without end.
         n: how many to give.
         wanted: what they must be.
+        effort: rows looked at, at most; None: 200 for each one asked, at least 20,000.
 
     Raises:
-        TooFewRows: the effort is spent (200 rows for each one asked, at least 20,000) before ``n`` were found;
-            those that were found have been given.
+        TooFewRows: the effort is spent before ``n`` were found; those that were found have been given.
     """
-    seen: set[str] = set()
-    n_found, effort = 0, max(_EFFORT * n, _EFFORT_LEAST)
+    n_found, effort = 0, max(EFFORT * n, EFFORT_LEAST) if effort is None else effort
     left = itertools.islice(rows, effort) if n else iter(())
-    together = 1 if wanted.known is None else max(n, _TOGETHER)
-    while chunk := list(itertools.islice(left, together)):
+    for row in _kept(left, max(n, _TOGETHER), wanted):
+        yield row
+        n_found += 1
+        if n_found == n:
+            return
+    if n_found < n:
+        found = f"{n_found:,} {wanted.name} {'row' if n_found == 1 else 'rows'}"
+        raise TooFewRows(f"only {found} among {effort:,} drawn, not {n:,}; ask for fewer, for less, or for more effort")
+
+
+def _kept(rows: Iterator[Sample], together: int, wanted: Wanted) -> Iterator[Sample]:
+    """The rows that are wanted, looked up in the corpus ``together`` at a time."""
+    seen: set[str] = set()
+    together = together if wanted.known or wanted.near else 1
+    while chunk := list(itertools.islice(rows, together)):
+        if wanted.satisfies is not None:
+            chunk = [row for row in chunk if wanted.satisfies(row)]
         verdicts = [wanted.validate(row.text) for row in chunk]
         forms = [verdict.form(row.text) for row, verdict in zip(chunk, verdicts, strict=True)]
         known = wanted.known(set(forms) - seen) if wanted.known is not None else set()
+        near = wanted.near({row.text for row in chunk}) if wanted.near is not None else set()
         for row, verdict, form in zip(chunk, verdicts, forms, strict=True):
-            if (wanted.valid and not verdict.ok) or form in known or (wanted.unique and form in seen):
+            if (wanted.valid and not verdict.ok) or form in known or row.text in near:
+                continue
+            if wanted.unique and form in seen:
                 continue
             seen.update((form,) if wanted.unique else ())
             yield row
-            n_found += 1
-            if n_found == n:
-                return
-    if n_found < n:
-        found = f"{n_found} {wanted.name} {'row' if n_found == 1 else 'rows'}"
-        raise TooFewRows(f"only {found} among {effort:,} drawn, not {n}; ask for fewer or raise -t")

@@ -55,9 +55,21 @@ def min_p(share: float) -> Processor:
     return process
 
 
+def repetition_penalty(penalty: float) -> Processor:
+    """Divide positive logits of ids that the row has by the penalty, and multiply negative ones (arXiv:1909.05858)."""
+
+    def process(logits_BV: Tensor, ids_BT: Tensor) -> Tensor:
+        has_BV = torch.zeros_like(logits_BV, dtype=torch.bool).scatter_(1, ids_BT, True)
+        return torch.where(has_BV, torch.where(logits_BV > 0, logits_BV / penalty, logits_BV * penalty), logits_BV)
+
+    return process
+
+
 def build_processors(settings: SampleSettings) -> list[Processor]:
-    """The steps that the settings ask for, in the order temperature, top-k, top-p, min-p."""
+    """The steps that the settings ask for, in the order repetition penalty, temperature, top-k, top-p, min-p."""
     steps: list[Processor] = []
+    if settings.repetition_penalty != 1:
+        steps.append(repetition_penalty(settings.repetition_penalty))
     if settings.temperature != 1:
         steps.append(temperature(settings.temperature))
     if settings.top_k is not None:

@@ -43,6 +43,10 @@ class ByteTokenizer(Tokenizer):
         except UnicodeDecodeError:
             return data.decode("utf-8", "replace")
 
+    def symbol_bytes(self) -> list[bytes]:
+        """What each symbol writes."""
+        return [bytes([byte]) for byte in range(self.n_symbols)]
+
     def to_json(self) -> dict[str, Any]:
         """Nothing to keep."""
         return {}

@@ -5,7 +5,7 @@ Specials are ids and never text: a corpus that contains "<eos>" is plain charact
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from seqgen.protocols import Ids, Lengths
 
 PAD, BOS, EOS = 0, 1, 2
+_TRIES, _TRIED = 20, 50  # sequences, and symbols of each
 
 
 @dataclass(frozen=True)
@@ -88,10 +89,31 @@ class Vocabulary:
         allowed = np.ones(self.size, dtype=bool)
         allowed[[PAD, BOS, *([] if self.ends else [EOS]), *range(EOS + 1, self.first)]] = False
         if not line_ends:
-            for symbol in range(self.tokenizer.n_symbols):
-                text = self.tokenizer.decode([symbol])
-                allowed[self.first + symbol] &= "\n" not in text and "\r" not in text
+            allowed &= ~self.holding("\n\r")
         return allowed
+
+    def holding(self, characters: str) -> npt.NDArray[np.bool_]:
+        """Which ids (V,) are symbols whose text holds one of some characters."""
+        holds = np.zeros(self.size, dtype=bool)
+        for symbol in range(self.tokenizer.n_symbols if characters else 0):
+            holds[self.first + symbol] = not set(characters).isdisjoint(self.tokenizer.decode([symbol]))
+        return holds
+
+    def pieces(self) -> list[bytes] | None:
+        """What each symbol writes, as UTF-8, where a text is what its symbols write one after another; else None.
+
+        A tokenizer may say it, by a method ``symbol_bytes``; otherwise it is tried on sequences drawn at random.
+        """
+        own: Callable[[], list[bytes] | None] | None = getattr(self.tokenizer, "symbol_bytes", None)
+        if own is not None:
+            return own()
+        texts = [self.tokenizer.decode([symbol]) for symbol in range(self.tokenizer.n_symbols)]
+        rng = np.random.default_rng(0)
+        for _ in range(_TRIES if texts else 0):
+            ids = rng.integers(len(texts), size=_TRIED).tolist()
+            if self.tokenizer.decode(ids) != "".join(texts[symbol] for symbol in ids):
+                return None
+        return [text.encode("utf-8", "surrogatepass") for text in texts]
 
     def encode(self, text: str) -> Ids:
         """The ids of a text, without frame.

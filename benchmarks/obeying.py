@@ -1,0 +1,64 @@
+"""What constraints and filters cost when rows are drawn from trained runs."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import seqgen
+from report import COMPARED, Compare, Section, table
+from timing import Done, Setting, Work, interleave
+
+CAPTION = """Rows a second, decoded, from runs of `names` (default cell, 25 s of training) and `smiles` (60 s), as
+`Run.sample` gives them, filters and all; 10,000 rows a round. A constraint never rejects a row; a filter goes on until
+there are enough, so its rates count what is kept, not what is drawn. Rows that must hold something are longer than
+others, and the longer the rarer it is. `valid` asks RDKit for every molecule. Symbols are characters, and the stop."""
+WISHES: dict[str, dict[str, dict[str, Any]]] = {
+    "names": {
+        "plain": {},
+        "regex [A-Z][a-z]+a": {"regex": "[A-Z][a-z]+a"},
+        "contains an, length 4-9": {"contains": "an", "length": "4-9"},
+        "unique, novel": {"unique": True, "novel": True},
+    },
+    "smiles": {
+        "plain": {},
+        "regex [^.]*C1=CC=CC=C1[^.]*": {"regex": r"[^.]*C1=CC=CC=C1[^.]*"},
+        "contains N, avoid Cl, length -60": {"contains": "N", "avoid": "Cl", "length": "-60"},
+        "unique, novel": {"unique": True, "novel": True},
+        "valid": {"valid": True},
+    },
+}
+GOAL = 0.7  # of the plain rate
+
+
+def measure(setting: Setting) -> Section:
+    """The tables."""
+    blocks = []
+    with tempfile.TemporaryDirectory() as folder:
+        for corpus, seconds in (("names", 25), ("smiles", 60)):
+            run = seqgen.train(corpus, time=setting.pick(seconds, 1), out=Path(folder) / corpus)
+            works = {what: rows_of(run, setting.pick(10_000, 40), wished) for what, wished in WISHES[corpus].items()}
+            rounds = interleave(works, setting.rounds)
+            rows = [
+                Compare(what, unit, "plain" if what != "plain" else None, goal_of(what, unit))
+                for what in works
+                for unit in ("symbols", "rows")
+            ]
+            blocks += [f"### {corpus}", table(COMPARED, [row.row(rounds) for row in rows])]
+    return Section("obeying", "constraints and filters", CAPTION, blocks)
+
+
+def goal_of(what: str, unit: str) -> float | None:
+    """What is promised: of constraints, for filters throw rows away; and of symbols, for what is asked may be long."""
+    return GOAL if what.startswith(("regex", "contains")) and unit == "symbols" else None
+
+
+def rows_of(run: seqgen.Run, n: int, wished: dict[str, Any]) -> Work:
+    """Draw rows."""
+
+    def work() -> Done:
+        rows = run.sample(n, **wished)
+        return {"rows": len(rows), "symbols": sum(len(row.text) + 1 for row in rows)}
+
+    return work

@@ -1,0 +1,56 @@
+"""``seqgen top``."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any
+
+import typer
+from rich.text import Text
+
+from seqgen.cli.common import Json, RunName, everywhere, session, show, show_json, warn
+from seqgen.cli.decoding import with_decoding
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Add this module's command."""
+    app.command()(everywhere(with_decoding(top)))
+
+
+def top(
+    *,
+    run: RunName = None,
+    n: Annotated[int, typer.Option("-n", "--num", help="Rows.", min=1)] = 20,
+    nodes: Annotated[int, typer.Option(help="Effort: beginnings looked at, at most.", min=1)] = 100_000,
+    checkpoint: Annotated[str, typer.Option(metavar="best|latest|STEP", help="Which checkpoint.")] = "best",
+    as_json: Json = False,
+    decoding: dict[str, Any],
+) -> None:
+    """The most probable rows of a run, and how many of them are proven to be it."""
+    import seqgen.api
+    from seqgen.render import plain_table
+
+    loaded = seqgen.api.load(run, checkpoint=checkpoint, plugins=session.plugins, warn=warn)
+    found = loaded.top(n, n_nodes=nodes, **decoding)
+    proven = f"{found.n_proven:,} of {n:,} proven"
+    if len(found.texts) < n and found.unseen_nats == math.inf:
+        proven = f"there are no more than {len(found.texts):,} rows"
+    elif found.unseen_nats < math.inf:
+        proven += f"; nothing unseen is above p = {math.exp(-found.unseen_nats):.3g}"
+    rows: list[dict[str, Any]] = [
+        {"rank": rank, "text": text, "p": math.exp(-nats), "nats": nats, "proven": rank <= found.n_proven}
+        for rank, (text, nats) in enumerate(zip(found.texts, found.nats, strict=True), 1)
+    ]
+    if as_json:
+        show_json(
+            {
+                "rows": rows,
+                "proven": found.n_proven,
+                "unseen_nats": found.unseen_nats,
+                "nodes": found.n_nodes,
+            }
+        )
+        return
+    show(Text(f"{proven} ({found.n_nodes:,} beginnings looked at)"))
+    rows = [{**row, "p": f"{row['p']:.3g}"} for row in rows]
+    show(plain_table(rows, ["rank", "text", "p", "nats", "proven"]))

@@ -1,0 +1,287 @@
+"""What every row must satisfy: regexes, texts to hold and to avoid, ends, lengths."""
+
+import itertools
+import math
+import re
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from seqgen.errors import BadOption, UsageError
+from seqgen.model import RecurrentModel
+from seqgen.sampling import Sampler, SampleSettings
+from seqgen.tokenizers import EOS, Vocabulary
+from seqgen.tokenizers.byte import ByteTokenizer
+from seqgen.tokenizers.char import CharTokenizer
+from seqgen_classic.gru import GRUCell
+from seqgen_text.bpe import BPETokenizer
+
+NAMES = ["Ada", "Béla", "Anna-Maria", "O'Neil", "Kimberly", "zoë", "Karla", "Kira"]
+MOLECULES = ["CCO", "c1ccccc1", "C(=O)N", "[nH]1cccc1", "CC(C)(C)C#N", "ClCCBr"]
+TITLES = ["On the Graph", "A Study of 3D: Graphs", "Graph Networks, again", "The end of the graph"] * 3
+
+
+def make(tokenizer, seed=0, hidden=12):
+    torch.manual_seed(seed)
+    vocabulary = Vocabulary(tokenizer)
+    return RecurrentModel(vocabulary.size, GRUCell, hidden=hidden, embedding=6).eval(), vocabulary
+
+
+CORPORA = {
+    "names": make(CharTokenizer.fit(NAMES)),
+    "molecules": make(CharTokenizer.fit(MOLECULES)),
+    "titles": make(BPETokenizer.fit(TITLES, vocab_size=60)),
+    "bytes": make(ByteTokenizer()),
+}
+
+
+def sampler(of, max_length=40, **wanted):
+    return Sampler(*of, SampleSettings(max_length=max_length, **wanted))
+
+
+def rows(of, n=20, **wanted):
+    return list(sampler(of, **wanted).take(n))
+
+
+# -- regular expressions
+
+
+def regexes(alphabet):
+    """Patterns that Python and the library read alike."""
+    literal = st.sampled_from(alphabet).map(re.escape)
+    classes = st.lists(st.sampled_from(alphabet), min_size=1, max_size=4, unique=True).map(
+        lambda some: "[" + "".join(map(re.escape, some)) + "]"
+    )
+    excluded = classes.map(lambda some: "[^" + some[1:])
+    counts = st.tuples(st.integers(0, 3), st.integers(0, 3)).map(lambda pair: f"{{{pair[0]},{sum(pair)}}}")
+
+    def extend(inner):
+        group = inner.map(lambda pattern: f"(?:{pattern})")
+        repeated = st.tuples(group, st.sampled_from(["*", "+", "?", "*?", "+?"]) | counts).map("".join)
+        either = st.lists(inner, min_size=2, max_size=3).map(lambda some: "(" + "|".join(some) + ")")
+        return repeated | either | st.lists(inner, min_size=2, max_size=4).map("".join)
+
+    return st.recursive(literal | classes | excluded | st.just("."), extend, max_leaves=8)
+
+
+def check_regex(name, pattern):
+    of = CORPORA[name]
+    try:
+        drawn = rows(of, n=8, max_length=30, regex=pattern)
+    except UsageError as error:  # nothing so short, or nothing of these symbols
+        assert "impossible" in str(error), error
+        return None
+    assert len(drawn) == 8
+    for row in drawn:
+        assert re.fullmatch(pattern, row.text), (pattern, row.text)
+        assert not row.cut
+    return drawn
+
+
+def alphabet_of(name):
+    return sorted(set("".join({"names": NAMES, "molecules": MOLECULES, "titles": TITLES, "bytes": NAMES}[name])))
+
+
+@pytest.mark.parametrize("name", CORPORA)
+@given(data=st.data())
+@settings(max_examples=15, deadline=None)
+def test_every_row_matches_a_regex(name, data):
+    check_regex(name, data.draw(regexes(alphabet_of(name))))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["names", "molecules", "titles"])
+def test_every_row_matches_each_of_a_thousand_regexes(name, capsys):
+    possible = []
+
+    @given(pattern=regexes(alphabet_of(name)))
+    @settings(max_examples=334, deadline=None, derandomize=True, database=None)
+    def check(pattern):
+        possible.append(check_regex(name, pattern) is not None)
+
+    check()
+    with capsys.disabled():
+        print(f" {name}: {sum(possible)} of {len(possible)} regexes possible, all rows match")
+    assert len(possible) >= 300
+    assert sum(possible) > 0.8 * len(possible)
+
+
+def test_what_cannot_be_is_refused_with_the_reason():
+    of = CORPORA["names"]
+    for wanted, words in (
+        ({"contains": "ab", "avoid": "a"}, "contains 'ab' and avoid 'a' exclude each other"),
+        ({"contains": "ab", "avoid": "a", "length": "3-"}, "contains 'ab' and avoid 'a' exclude each other"),
+        ({"length": "1-2", "prefix": "Kim"}, "begin with 'Kim': that breaks length 1-2"),
+        ({"regex": "[0-9]+"}, "cannot write what is asked by regex"),
+        ({"contains": "Karla", "max_length": 4}, "needs 5 more symbols, and max_length leaves 4"),
+        ({"ends": "x", "regex": "K.*a"}, "cannot write what is asked by ends 'x'"),
+        ({"regex": "K[a-z]{3}", "length": "5"}, "exclude each other"),
+    ):
+        with pytest.raises(UsageError, match=re.escape(words)):
+            sampler(of, **wanted)
+    for wanted, words in (
+        ({"length": "8-5"}, "8 is more than 5"),
+        ({"length": "five"}, "not of the form"),
+        ({"regex": "["}, "--regex '['"),
+        ({"regex": "(?=a)b"}, "--regex"),
+        ({"regex": "^a"}, "leave out ^"),
+    ):
+        with pytest.raises(BadOption, match=re.escape(words)):
+            sampler(of, **wanted)
+    with pytest.raises(UsageError, match="exact without a constraint"):
+        sampler(of, exact=True)
+
+
+# -- texts and lengths
+
+
+@pytest.mark.parametrize("name", CORPORA)
+def test_rows_hold_end_and_measure_as_asked(name):
+    some = {"names": ("an", "a"), "molecules": ("cc", "C"), "titles": ("Gr", "h"), "bytes": ("ë", "é")}
+    held, end = some[name]
+    for row in rows(CORPORA[name], contains=(held, end), avoid=(end + end,), ends=end, length="6-12"):
+        assert held in row.text and row.text.endswith(end) and end + end not in row.text
+        assert 6 <= len(row.text) <= 12
+        assert not row.cut
+
+
+@pytest.mark.parametrize("name", CORPORA)
+@pytest.mark.parametrize(("length", "least", "most"), [("3", 3, 3), ("-2", 0, 2), ("20-", 20, 99)])
+def test_lengths_are_of_characters(name, length, least, most):
+    assert all(least <= len(row.text) <= most for row in rows(CORPORA[name], length=length))
+
+
+def test_overlapping_beginnings_of_a_text_are_found():
+    of = CORPORA["names"]
+    assert all("anan" in row.text for row in rows(of, contains="anan", prefix="anaana"[:3]))
+    assert not any("aan" in row.text for row in rows(of, avoid="aan", prefix="aa", n=200))
+
+
+def test_the_prefix_counts():
+    of = CORPORA["names"]
+    drawn = rows(of, prefix="Kar", regex="K[a-z]+(na|la)", n=50)
+    assert all(row.text.startswith("Kar") and re.fullmatch("K[a-z]+(na|la)", row.text) for row in drawn)
+
+
+def test_parts_of_characters_make_characters():
+    drawn = rows(CORPORA["bytes"], n=100, length="3-6", max_length=24)
+    assert not any("\N{REPLACEMENT CHARACTER}" in row.text for row in drawn)
+    assert any(not row.text.isascii() for row in drawn)
+
+
+def test_symbols_that_are_no_pieces_of_the_text_are_said_so():
+    class Backwards(CharTokenizer):
+        def decode(self, ids):
+            return super().decode(ids)[::-1]
+
+    with pytest.raises(UsageError, match="Backwards"):
+        sampler(make(Backwards.fit(NAMES)), contains="a")
+
+
+def test_banned_characters_do_not_come_and_a_prefix_may_hold_them():
+    drawn = rows(CORPORA["names"], n=200, ban="aeK", prefix="Ka")
+    assert all(row.text.startswith("Ka") and not set(row.text[2:]) & set("aeK") for row in drawn)
+    assert all("a" not in row.text[2:] for row in rows(CORPORA["names"], ban="a", contains="b", prefix="Ka"))
+    with pytest.raises(UsageError, match="contains 'a'"):
+        sampler(CORPORA["names"], ban="a", contains="a")
+    with pytest.raises(BadOption, match="leaves no symbol"):
+        sampler(CORPORA["names"], ban="".join(alphabet_of("names")))
+
+
+# -- distributions
+
+
+def enumerate_rows(of, alphabet, max_length):
+    """The probability of every row up to a length, by the definition."""
+    model, vocabulary = of
+    shares = {}
+    with torch.inference_mode():
+        for length in range(max_length + 1):
+            for letters in itertools.product(alphabet, repeat=length):
+                text = "".join(letters)
+                ids = [1, *vocabulary.encode(text).tolist()]
+                logits_1TV, _ = model(torch.tensor([ids]), model.initial_state(1))
+                allowed_V = torch.from_numpy(vocabulary.allowed_V())
+                log_probs = torch.log_softmax(logits_1TV[0].double().masked_fill(~allowed_V, -math.inf), -1)
+                targets = [*ids[1:], EOS]
+                shares[text] = math.exp(sum(float(log_probs[at, target]) for at, target in enumerate(targets)))
+    return shares
+
+
+def total_variation(texts, shares):
+    counts = {text: texts.count(text) / len(texts) for text in set(texts)}
+    return sum(abs(counts.get(text, 0) - shares.get(text, 0)) for text in counts | shares) / 2
+
+
+@pytest.fixture(scope="module")
+def tiny():
+    of = make(CharTokenizer("ab"), seed=5, hidden=4)
+    return of, enumerate_rows(of, "ab", 4)
+
+
+def exact_rows(of, n, **wanted):
+    one = sampler(of, exact=True, max_length=4, **wanted)
+    accepted = (row.text for row in one.rows() if not row.cut and one.constraint.accepts(row.text))
+    return list(itertools.islice(accepted, n))
+
+
+def test_exact_rows_are_of_the_models_distribution_given_the_constraint(tiny):
+    of, shares = tiny
+    wanted = {text: share for text, share in shares.items() if "ba" in text}
+    shares = {text: share / sum(wanted.values()) for text, share in wanted.items()}
+    texts = exact_rows(of, 200_000, contains="ba")
+    assert 5 <= len(shares) <= 50
+    assert total_variation(texts, shares) < 0.02
+    # Without it the rows are others, or the test could not fail.
+    guided = [row.text for row in sampler(of, max_length=4, contains="ba").take(200_000)]
+    assert set(guided) == set(shares)
+    assert total_variation(guided, shares) > 0.02
+
+
+def test_a_symbol_that_is_never_wanted_still_counts_in_exact_rows():
+    of = make(CharTokenizer("abc"), seed=3, hidden=4)
+    shares = enumerate_rows(of, "abc", 4)
+    wanted = {text: share for text, share in shares.items() if "c" not in text and 1 <= len(text) <= 2}
+    shares = {text: share / sum(wanted.values()) for text, share in wanted.items()}
+    assert total_variation(exact_rows(of, 40_000, avoid="c", length="1-2"), shares) < 0.02
+
+
+def test_guided_rows_are_of_the_distribution_renormalised_at_each_step(tiny):
+    of, _ = tiny
+    model, vocabulary = of
+    live = {"", "a", "ab", "aa", "aab", "aba", "abb"}  # beginnings of what length 2-3 and prefix a allow
+    shares = {}
+    for text in ("aa", "ab", "aaa", "aab", "aba", "abb"):
+        share = 1.0
+        for at in range(1, len(text) + 1):
+            follow = {symbol for symbol in "ab" if len(text[:at]) < 3} | ({"end"} if at >= 2 else set())
+            ids = [1, *vocabulary.encode(text[:at]).tolist()]
+            with torch.inference_mode():
+                logits_V = model(torch.tensor([ids]), model.initial_state(1))[0][0, -1].double()
+            odds = {s: math.exp(float(logits_V[EOS if s == "end" else vocabulary.encode(s)[0]])) for s in follow}
+            share *= odds["end" if at == len(text) else text[at]] / sum(odds.values())
+        shares[text] = share
+    assert math.isclose(sum(shares.values()), 1, abs_tol=1e-6), live
+    texts = [row.text for row in sampler(of, max_length=4, prefix="a", length="2-3").take(50_000)]
+    assert total_variation(texts, shares) < 0.01
+
+
+# -- what a seed promises
+
+
+@pytest.mark.parametrize("wanted", [{"regex": "K[a-z]+a"}, {"contains": "an", "length": "4-9"}, {"ban": "aoK"}])
+def test_rows_do_not_depend_on_how_many_are_drawn_together(wanted):
+    of = CORPORA["names"]
+    expected = [row.text for row in rows(of, n=1000, seed=1, **wanted)]
+    assert [row.text for row in rows(of, n=10, seed=1, **wanted)] == expected[:10]
+    for size in (32, 96, 500):
+        assert [row.text for row in rows(of, n=200, seed=1, batch_size=size, **wanted)] == expected[:200]
+    assert expected[:200] != [row.text for row in rows(of, n=200, seed=2, **wanted)]
+
+
+def test_exact_rows_do_not_depend_on_it_either():
+    of = make(CharTokenizer("ab"), seed=5, hidden=4)
+    for size in (32, 64, 1000):
+        assert exact_rows(of, 300, contains="ba", batch_size=size) == exact_rows(of, 1000, contains="ba")[:300]

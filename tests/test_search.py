@@ -1,0 +1,162 @@
+"""The most probable rows, beams, and rows drawn without replacement."""
+
+import json
+import math
+from collections import Counter
+
+import pytest
+import torch
+
+from seqgen.errors import BadOption, UsageError
+from seqgen.model import RecurrentModel
+from seqgen.sampling import Decoder, Sampler, SampleSettings, beam_rows, top_rows
+from seqgen.tokenizers import Vocabulary
+from seqgen.tokenizers.char import CharTokenizer
+from seqgen_attention.transformer import TransformerCell
+from seqgen_classic.gru import GRUCell
+from test_constraints import enumerate_rows
+
+
+def make(cell, alphabet="ab", seed=5, conditions=()):
+    torch.manual_seed(seed)
+    vocabulary = Vocabulary(CharTokenizer(alphabet), conditions)
+    return RecurrentModel(vocabulary.size, cell, hidden=8, embedding=4).eval(), vocabulary
+
+
+def decoder(of, max_length=4, given=None, **wanted):
+    return Decoder(*of, SampleSettings(max_length=max_length, **wanted), given=given)
+
+
+@pytest.fixture(scope="module", params=[GRUCell, TransformerCell])
+def tiny(request):
+    of = make(request.param)
+    return of, enumerate_rows(of, "ab", 4)
+
+
+def best(shares, n, wanted=lambda text: True):
+    return sorted(filter(wanted, shares), key=shares.__getitem__, reverse=True)[:n]
+
+
+@pytest.mark.parametrize("n", [1, 5, 31])
+def test_the_most_probable_rows_are_those_of_brute_force(tiny, n):
+    of, shares = tiny
+    top = top_rows(decoder(of), n, 10_000)
+    assert list(top.texts) == best(shares, n)
+    assert [math.exp(-nats) for nats in top.nats] == pytest.approx([shares[text] for text in top.texts], rel=1e-5)
+    assert top.n_proven == n
+
+
+def test_there_may_be_fewer_rows_than_asked(tiny):
+    of, shares = tiny
+    top = top_rows(decoder(of), 100, 10_000)
+    assert sorted(top.texts) == sorted(shares) and top.unseen_nats == math.inf and top.n_proven == 31
+
+
+def test_a_constraint_takes_rows_away_and_changes_the_probability_of_none(tiny):
+    of, shares = tiny
+    top = top_rows(decoder(of, contains="ba", prefix="a"), 3, 10_000)
+    assert list(top.texts) == best(shares, 3, lambda text: text.startswith("a") and "ba" in text)
+    of_prefix = sum(share for text, share in shares.items() if text.startswith("a"))
+    cut = 1 - sum(shares.values())
+    for text, nats in zip(top.texts, top.nats, strict=True):
+        assert shares[text] / (of_prefix + cut) < math.exp(-nats) < shares[text] / of_prefix
+
+
+def test_a_search_that_is_cut_short_says_what_it_knows(tiny):
+    of, shares = tiny
+    for effort in range(1, 12):
+        top = top_rows(decoder(of), 6, effort)
+        assert top.n_nodes <= effort
+        assert list(top.texts[: top.n_proven]) == best(shares, top.n_proven)
+        assert all(
+            share <= math.exp(-top.unseen_nats) * 1.00001 for text, share in shares.items() if text not in top.texts
+        )
+    assert top_rows(decoder(of), 6, 1).n_proven == 0 or best(shares, 1) == [""]
+
+
+def test_a_wide_beam_finds_what_the_search_finds(tiny):
+    of, shares = tiny
+    rows = beam_rows(decoder(of), 40)
+    assert [row.text for row in rows if not row.cut] == best(shares, 40)
+    assert len(rows) == 40 and all(row.cut for row in rows[31:])
+    wanted = {"contains": "ba", "length": "3-4"}
+    found = best(shares, 40, lambda text: "ba" in text and len(text) >= 3)
+    assert [row.text for row in beam_rows(decoder(of, **wanted), 40)] == found
+
+
+def test_a_beam_of_one_is_no_worse_than_greedy(tiny):
+    of, shares = tiny
+    one = beam_rows(decoder(of), 1)[0]
+    greedy = next(iter(Sampler(*of, SampleSettings(max_length=4, temperature=0)).take(1)))
+    assert not one.cut and (greedy.cut or shares[one.text] >= shares[greedy.text])
+
+
+def test_rows_without_replacement_come_as_often_as_they_should():
+    of = make(GRUCell)
+    shares = enumerate_rows(of, "ab", 2)
+    n_seeds, counts, first = 800, Counter(), Counter()
+    for seed in range(n_seeds):
+        drawn = [
+            row.text + "…" * row.cut for row in beam_rows(decoder(of, 2, seed=seed, length="-2"), 2, replace=False)
+        ]
+        assert len(set(drawn)) == 2
+        counts.update(drawn)
+        first.update(drawn[:1])
+    # With length -2 a row of two must end, so the shares of rows of two are those of their beginnings.
+    guided = {text: share for text, share in shares.items() if len(text) < 2}
+    ends = enumerate_beginnings(of)
+    guided |= ends
+    assert math.isclose(sum(guided.values()), 1, abs_tol=1e-5)
+    for text, share in guided.items():
+        included = share + sum(other * share / (1 - other) for name, other in guided.items() if name != text)
+        for seen, expected in ((first[text], share), (counts[text], included)):
+            assert abs(seen / n_seeds - expected) < 4.5 * math.sqrt(expected * (1 - expected) / n_seeds) + 1e-9
+
+
+def enumerate_beginnings(of):
+    """The probability that a row begins with each two letters."""
+    model, vocabulary = of
+    shares = {}
+    for text in ("aa", "ab", "ba", "bb"):
+        ids = [1, *vocabulary.encode(text).tolist()]
+        with torch.inference_mode():
+            logits_TV = model(torch.tensor([ids]), model.initial_state(1))[0][0].double()
+            allowed_V = torch.from_numpy(vocabulary.allowed_V())
+            log_probs = torch.log_softmax(logits_TV.masked_fill(~allowed_V, -math.inf), -1)
+        shares[text] = math.exp(float(log_probs[0, ids[1]] + log_probs[1, ids[2]]))
+    return shares
+
+
+# -- from a run
+
+
+def test_a_run_gives_its_most_probable_rows(tiny_run, words):
+    top = tiny_run.top(5)
+    assert top.n_proven == 5 and len(set(top.texts)) == 5
+    scores = [score.nats for score in tiny_run.score(list(top.texts))]
+    assert scores == pytest.approx(list(top.nats), rel=1e-4)
+    assert list(top.nats) == sorted(top.nats)
+    likeliest = Counter(row.text for row in tiny_run.sample(2000)).most_common(1)[0][0]
+    assert likeliest in top.texts
+    with pytest.raises(BadOption, match="effort"):
+        tiny_run.top(5, n_nodes=0)
+
+
+def test_rows_of_a_beam_and_without_replacement(tiny_run):
+    beam = [row.text for row in tiny_run.sample(60, decode="beam")]
+    assert set(tiny_run.top(3).texts) <= set(beam)
+    drawn = [row.text for row in tiny_run.sample(50, decode="gumbel", seed=3)]
+    assert len(set(drawn)) == 50
+    assert drawn == [row.text for row in tiny_run.sample(50, decode="gumbel", seed=3)]
+    assert drawn != [row.text for row in tiny_run.sample(50, decode="gumbel", seed=4)]
+    with pytest.raises(UsageError, match="drop the filters"):
+        tiny_run.sample(5, decode="beam", unique=True)
+
+
+def test_the_command(cli, tiny_run):
+    shown = cli("top", tiny_run.path, "-n", "3", "--json")
+    found = json.loads(shown.out)
+    assert [row["text"] for row in found["rows"]] == list(tiny_run.top(3).texts)
+    assert found["proven"] == 3 and found["rows"][0]["p"] == pytest.approx(math.exp(-found["rows"][0]["nats"]))
+    assert "3 of 3 proven; nothing unseen is above p = " in cli("top", tiny_run.path, "-n", "3").out
+    assert "of 50 proven" in cli("top", tiny_run.path, "-n", "50", "--nodes", "2").out

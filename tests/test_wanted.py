@@ -1,0 +1,163 @@
+"""Filters that go on until there are enough rows, guidance, the repetition penalty, and their options."""
+
+import json
+import math
+import sys
+
+import pytest
+import torch
+
+import seqgen
+from seqgen.errors import BadOption, MissingExtra, TooFewRows, UsageError
+from seqgen.sampling.processors import repetition_penalty
+from test_constraints import CORPORA, sampler
+
+
+def distance(one, other):
+    """Levenshtein's, by its definition."""
+    row = list(range(len(other) + 1))
+    for at, letter in enumerate(one, 1):
+        before, row = row, [at]
+        for place, symbol in enumerate(other, 1):
+            row.append(min(before[place] + 1, row[-1] + 1, before[place - 1] + (letter != symbol)))
+    return row[-1]
+
+
+def training_records(run):
+    return [text for text, where in run.where([record.text for record in run.corpus]).items() if where == "train"]
+
+
+def test_filters_give_as_many_rows_as_asked(tiny_run):
+    training = training_records(tiny_run)
+    rows = tiny_run.sample(100, unique=True, novel=True, min_edit=2)
+    assert len({row.text for row in rows}) == 100
+    assert all(min(distance(row.text, record) for record in training) >= 2 for row in rows)
+    plain = {row.number: row.text for row in tiny_run.sample(rows[-1].number + 1)}
+    kept = {row.number for row in rows}
+    seen = set()
+    for number, text in plain.items():  # each row left out has a reason
+        near = min(distance(text, record) for record in training) < 2
+        assert (number in kept) == (not near and text not in seen)
+        seen |= {text} if number in kept else set()
+
+
+def test_rows_kept_are_the_same_whatever_n_and_the_batch_are(tiny_run):
+    wanted = {"unique": True, "novel": True, "regex": "[a-z]{2,6}", "seed": 1}
+    many = [row.text for row in tiny_run.sample(300, **wanted)]
+    assert [row.text for row in tiny_run.sample(10, **wanted)] == many[:10]
+    for size in (32, 200):
+        assert [row.text for row in tiny_run.sample(60, batch_size=size, **wanted)] == many[:60]
+    exact = [row.text for row in tiny_run.sample(40, exact=True, **wanted)]
+    assert [row.text for row in tiny_run.sample(10, exact=True, batch_size=64, **wanted)] == exact[:10]
+
+
+def test_effort_is_a_bound(tiny_run):
+    with pytest.raises(TooFewRows, match=r"only \d+ wanted rows among 50 drawn, not 50; .* more effort"):
+        tiny_run.sample(50, contains="abc", exact=True, effort=50)
+    with pytest.raises(TooFewRows, match="distant, different"):
+        tiny_run.sample(3, min_edit=2, unique=True, temperature=0, effort=40)
+
+
+def test_a_constraint_needs_no_filter_and_a_filter_no_constraint(tiny_run):
+    assert all(row.text.endswith("a") for row in tiny_run.sample(20, ends="a"))
+    with pytest.raises(UsageError, match="no validator"):
+        tiny_run.sample(1, valid=True)
+    with pytest.raises(BadOption, match="must be"):
+        tiny_run.sample(-1)
+
+
+def test_the_repetition_penalty_is_on_what_a_row_has():
+    logits_BV = torch.tensor([[1.0, -2.0, 3.0, -math.inf], [1.0, -2.0, 3.0, 0.5]])
+    ids_BT = torch.tensor([[0, 1], [3, 3]])
+    after = repetition_penalty(2.0)(logits_BV, ids_BT)
+    assert after.tolist() == [[0.5, -4.0, 3.0, -math.inf], [1.0, -2.0, 3.0, 0.25]]
+    assert torch.equal(repetition_penalty(2.0)(logits_BV, ids_BT[:, :0]), logits_BV)
+
+    def n_repeated(penalty):
+        rows = sampler(CORPORA["names"], repetition_penalty=penalty).take(99)
+        return sum(len(row.text) - len(set(row.text)) for row in rows)
+
+    assert n_repeated(4) < n_repeated(1)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "modules", "extra"),
+    [({"regex": "a+"}, ["outlines_core"], "constrain"), ({"min_edit": 2}, ["rapidfuzz.distance"], "judge")],
+)
+def test_a_missing_extra_is_named(tiny_run, monkeypatch, wanted, modules, extra):
+    for module in modules:
+        monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(MissingExtra, match=rf"\[{extra}\]"):
+        tiny_run.sample(1, **wanted)
+
+
+# -- guidance
+
+
+@pytest.fixture(scope="module")
+def labelled(tmp_path_factory):
+    """A run on words whose letters depend on their label in four of five cases."""
+    folder = tmp_path_factory.mktemp("labelled")
+    rows = [
+        {"text": word, "label": label}
+        for label, words in (("low", ["ab", "ba", "aa", "bb", "yz"]), ("high", ["yz", "zy", "yy", "zz", "ab"]))
+        for word in words
+    ] * 40
+    path = folder / "rows.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return seqgen.train(
+        path, cell="gru", hidden=16, steps=200, lr=0.02, batch_size=40, split="none", text_field="text",
+        label_field="label", condition="label", out=folder / "run",
+    )  # fmt: skip
+
+
+def share_of_low(rows):
+    return sum(set(row.text) <= set("ab") for row in rows) / len(rows)
+
+
+def test_guidance_makes_rows_more_like_what_is_asked(labelled):
+    plain = share_of_low(labelled.sample(1000, label="low"))
+    guided = share_of_low(labelled.sample(1000, label="low", guidance=3))
+    assert 0.7 < plain < 0.9 and guided > 0.95
+    assert share_of_low(labelled.sample(1000, label="low", guidance=0)) < 0.7  # as if nothing had been asked
+    with pytest.raises(UsageError, match="give --label"):
+        labelled.sample(1, guidance=2)
+
+
+def test_guided_logits_are_those_of_the_formula(labelled):
+    model, vocabulary = labelled.model, labelled.vocabulary
+    low = int(vocabulary.condition_ids([{"label": "low"}])[0, 0])
+    with torch.inference_mode():
+        told, free = (
+            model(torch.tensor([[1, condition]]), model.initial_state(1))[0][0, -1].double() for condition in (low, 0)
+        )
+        guided = (free + 2.5 * (told - free)).masked_fill(~torch.from_numpy(vocabulary.allowed_V()), -math.inf)
+        shares = torch.softmax(guided, -1)
+    first = [row.text[:1] for row in labelled.sample(4000, label="low", guidance=2.5)]
+    for symbol in "abyz":
+        expected = float(shares[int(vocabulary.encode(symbol)[0])])
+        assert first.count(symbol) / 4000 == pytest.approx(expected, abs=4 * math.sqrt(0.25 / 4000))
+
+
+# -- the command
+
+
+def test_the_options_of_the_command(cli, tiny_run):
+    run = tiny_run.path
+    found = cli(
+        "sample", run, "-n", 30, "--contains", "a", "--contains", "e", "--avoid", "o", "--length", "3-7", "--ban", "z"
+    )
+    lines = found.out.splitlines()
+    assert found.code == 0 and len(lines) == 30 and found.err == ""
+    assert all("a" in line and "e" in line and not set("oz") & set(line) and 3 <= len(line) <= 7 for line in lines)
+    kept = cli("sample", run, "-n", 5, "--regex", "[a-m]+", "--exact", "--unique")
+    assert kept.code == 0 and len(set(kept.out.splitlines())) == 5
+    assert kept.err.startswith("kept 5 of ") and "rows drawn" in kept.err
+    assert all(set(line) <= set("abcdefghijklm") for line in kept.out.splitlines())
+    few = cli("sample", run, "-n", 5, "--regex", "[a-m]{3}", "--exact", "--effort", 3)
+    assert few.code == 8 and "among 3 drawn, not 5" in few.err
+    never = cli("sample", run, "--contains", "ab", "--avoid", "b")
+    assert never.code == 2 and "contains 'ab' and avoid 'b' exclude each other" in never.err
+    assert never.err.count("\n") == 1
+    assert len(cli("sample", run, "-n", 4, "--decode", "gumbel").out.splitlines()) == 4
+    assert cli("sample", run, "--decode", "beam", "--unique").code == 2
