@@ -1,10 +1,15 @@
 """Rich renderables for what seqgen shows; nothing here prints."""
 
+from seqgen.render.bench import bench_csv, bench_plot, bench_table, check_plot
 from seqgen.render.picture import draw, export_svg
 from seqgen.render.tables import corpus_view, figures_table, options_table, plain_table, samples_table, spec_view
 from seqgen.render.text import duration, sparkline, visible, visible_lines
 
 __all__ = [
+    "bench_csv",
+    "bench_plot",
+    "bench_table",
+    "check_plot",
     "corpus_view",
     "draw",
     "duration",
