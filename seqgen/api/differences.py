@@ -34,12 +34,16 @@ def differing(runs: Mapping[str, RunSettings]) -> dict[str, dict[str, Any]]:
         runs: by name.
 
     Returns:
-        For each setting its value in each run, None where a run has no such setting.
+        For each setting, as ``-o`` spells it, its value in each run, None where a run has no such setting.
     """
     tables = {run: flat(settings, _SHOWN) for run, settings in runs.items()}
     names = dict.fromkeys(name for table in tables.values() for name in table if not name.startswith(_FOLLOW))
     found = {name: {run: table.get(name) for run, table in tables.items()} for name in names}
-    return {name: values for name, values in found.items() if len({repr(value) for value in values.values()}) > 1}
+    return {
+        name.replace(".options.", "."): values
+        for name, values in found.items()
+        if len({repr(value) for value in values.values()}) > 1
+    }
 
 
 def check_same(planned: RunSettings, found: RunSettings, folder: Path) -> None:

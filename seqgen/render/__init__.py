@@ -1,6 +1,7 @@
 """Rich renderables for what seqgen shows; nothing here prints."""
 
 from seqgen.render.bench import bench_csv, bench_plot, bench_table, check_plot
+from seqgen.render.compare import compare_view
 from seqgen.render.picture import draw, export_svg
 from seqgen.render.tables import corpus_view, figures_table, options_table, plain_table, samples_table, spec_view
 from seqgen.render.text import duration, sparkline, visible, visible_lines
@@ -10,6 +11,7 @@ __all__ = [
     "bench_plot",
     "bench_table",
     "check_plot",
+    "compare_view",
     "corpus_view",
     "draw",
     "duration",
