@@ -18,6 +18,7 @@ from conftest import registered
 from seqgen.api.bench import bench
 from seqgen.errors import BadOption, CorpusError, DiskError, UnknownName, UsageError
 from seqgen.evaluation import mean_interval, student_quantile
+from seqgen.render import bench_plot
 
 QUICK = {"params": 3000, "seeds": 2, "steps": 12, "split": "60/20/20"}
 PLUGIN = """
@@ -249,6 +250,21 @@ def test_a_plot_that_cannot_be_drawn_is_told_first(cli, words, in_tmp):
     shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=in_tmp)
     assert shown.returncode == 2 and shown.stderr.count("\n") == 1 and "pip install 'seqgen-lm[plot]'" in shown.stderr
     assert not (in_tmp / "runs").exists()
+
+
+def test_a_bench_of_which_nothing_is_left(cli, words, in_tmp, plugin):
+    asked = ("--cells", "broken", "--hidden", 4, "--steps", 1, "--plugin", plugin, "-o", "threads=1")
+    result = cli("bench", "--corpus", words, *asked, "--plot", "p.png", "--json")
+    assert result.code == 0 and (in_tmp / "p.png").read_bytes().startswith(b"\x89PNG")
+    (row,) = json.loads(result.out)["rows"]
+    assert row["seeds"] == 0 and "ValueError" in row["problem"]
+
+
+@pytest.mark.parametrize("interval", [None, 0.1])
+def test_a_plot_is_the_same_each_time(interval):
+    row = {"cell": "x$y$", "bits_per_char": 2.0, "interval": interval, "tokens_per_s": 10.0, "samples_per_s": None}
+    first, second = (bench_plot([row], "a title of\x1b[31m $1$", ".svg") for _ in range(2))
+    assert first == second and ElementTree.fromstring(first) is not None
 
 
 def test_one_long_text(words, in_tmp):

@@ -115,9 +115,11 @@ def compare(
         if not (one.run.folder.latest_state() or {}).get("ended"):
             notes.append(f"{one.name} has not ended; it is judged as it is")
         try:
-            _judge(one, part, n, seed, encoded)
+            data = _read(one.run, encoded)
         except (CorpusError, UsageError) as error:  # its corpus is gone or has changed
             notes.append(f"{one.name} cannot be judged: {error}")
+            continue
+        _judge(one, data, part, n, seed)
     _pair(judged, f"{PARTS[part]}_bits_per_char")
     judged.sort(key=lambda one: _order(one.row[f"{PARTS[part]}_bits_per_char"]))
     return Comparison(part, [one.row for one in judged], differing(settings), notes)
@@ -157,13 +159,12 @@ def _facts(one: _Judged) -> dict[str, Any]:
     }
 
 
-def _judge(one: _Judged, part: str, n: int, seed: int, encoded: dict[str, Data]) -> None:
+def _judge(one: _Judged, data: Data, part: str, n: int, seed: int) -> None:
     """Add the held-out figures of a run, and what can be said of its samples."""
     from seqgen.batches import Encoded
     from seqgen.evaluation import bits_per_char, held_out_loss, judge, penalty, record_nats
 
     run, row = one.run, one.row
-    data = _read(run, encoded)
     row["tokens_per_s"] = whole_tokens_per_s(run.settings, data.encoded["train"], row["steps"], row["trained_s"])
     penalty_V = penalty(run.vocabulary)
     with computing(run.settings.engine.threads):

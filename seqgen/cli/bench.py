@@ -101,7 +101,7 @@ def bench(
         say(_line(result, cell, seed, score))
 
     try:
-        seqgen.api.bench.bench(
+        result = seqgen.api.bench.bench(
             corpus, cells, params=params, hidden=hidden, seeds=seeds, time=time, steps=steps, epochs=epochs,
             part=part,  # type: ignore[arg-type]  # looked at there
             layers=layers, embedding=embedding, dropout=dropout, lr=lr, batch_size=batch_size, tokenizer=tokenizer,
@@ -109,10 +109,10 @@ def bench(
             on_run=told, warn=warn,
         )  # fmt: skip
     except SeqgenError:
-        for result in so_far:  # what was measured before a signal came, or the disk was full
-            _finish(result, csv, plot, as_json)
+        for stopped in so_far:  # what was measured before a signal came, or the disk was full
+            _finish(stopped, csv, plot, as_json)
         raise
-    _finish(so_far[0], csv, plot, as_json)
+    _finish(result, csv, plot, as_json)
 
 
 def _line(result: BenchResult, cell: str, seed: int, score: RunScore | None) -> str:

@@ -98,7 +98,7 @@ def bench_plot(rows: Rows, title: str, suffix: str) -> bytes:
         _bars(tokens, [row["tokens_per_s"] or 0 for row in drawn], "tokens/s trained")
         _bars(samples, [row["samples_per_s"] or 0 for row in drawn], "samples/s drawn")
         bits.set_yticks(places, [row["cell"] for row in drawn])
-        bits.set_ylim(len(drawn) - 0.5, -0.5)  # the best on top
+        bits.set_ylim(max(1, len(drawn)) - 0.5, -0.5)  # the best on top
         bits.set_xlabel("bits per character (bar: 95% interval over seeds)")
         bits.grid(axis="both", alpha=0.3)
         figure.suptitle(visible(title))
