@@ -176,7 +176,7 @@ def test_a_signal_leaves_the_rows_so_far(cli, words, in_tmp):
              "--split", "60/20/20", "--out", "kept")  # fmt: skip
     result = cli(*asked, "--json", "--plugin", "stopper.py")
     sys.modules.pop("stopper")
-    assert result.code == 130, result.err
+    assert result.code == 130 and "with --out kept goes on" in result.err, result.err
     shown = json.loads(result.out)
     assert [(run["cell"], run["seed"]) for run in shown["runs"]] == [("vanilla", 0), ("ngram", 0)]
     assert json.loads((in_tmp / "kept" / "results.json").read_text())["runs"] == shown["runs"]

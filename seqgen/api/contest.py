@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +21,7 @@ from seqgen.api.scores import RESULTS, BenchResult, RunScore, read_scores
 from seqgen.api.setup import computing
 from seqgen.api.speed import TrainSpeed, samples_per_s, whole_tokens_per_s
 from seqgen.checkpoint import RunFolder, RunSettings
-from seqgen.errors import BadOption, CorpusError, Diverged, UsageError
+from seqgen.errors import BadOption, CorpusError, Diverged, Interrupted, UsageError
 from seqgen.files import FolderLock, dump_json, publish_file, remove_folder
 from seqgen.plugins import Plugins
 
@@ -89,6 +90,11 @@ def hold(
         for seed in range(n_seeds):
             for name in planned:
                 contest.run(name, seed)
+    except Interrupted as error:
+        line = (
+            f"stopped; what was measured is in {folder}; the same command with --out {shlex.quote(str(folder))} goes on"
+        )
+        raise Interrupted(error.exit_code - 128, line) from None
     finally:
         lock.release()
     return result

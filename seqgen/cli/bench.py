@@ -134,7 +134,8 @@ def _finish(result: BenchResult, csv: Path | None, plot: Path | None, as_json: b
     from seqgen.render import bench_csv, bench_plot, bench_table, visible
 
     part = {"valid": "validation", "test": "test"}[result.part]
-    title = f"{visible(result.corpus)}, {part} part: {result.folder}"
+    seeds = result.asked["seeds"]
+    title = f"{visible(result.corpus)}, {part} part, {seeds} seed{'s' if seeds > 1 else ''}: {result.folder}"
     if as_json:
         show_json({"folder": str(result.folder), **result.to_json()})
     else:

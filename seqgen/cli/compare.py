@@ -32,6 +32,7 @@ def compare(
     import dataclasses
 
     import seqgen.api.compare
+    from seqgen.api.compare import PARTS
     from seqgen.render import compare_view
 
     found = seqgen.api.compare.compare(
@@ -48,4 +49,4 @@ def compare(
     if as_json:
         show_json(dataclasses.asdict(found))
     else:
-        show(compare_view(found.rows, found.settings))
+        show(compare_view(found.rows, found.settings, PARTS[found.part]))

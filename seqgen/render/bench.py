@@ -26,6 +26,7 @@ _COLUMNS = (
 )  # fmt: skip
 _HEADINGS = {
     "interval": "± 95%",
+    "parameters": "params",
     "width": "units",
     "tokens_per_s": "tokens/s",
     "samples_per_s": "samples/s",
@@ -36,13 +37,17 @@ _COLOUR = "#33658a"
 
 
 def bench_table(rows: Rows, title: str = "") -> Table:
-    """The rows as a table; reasons are left out where nothing failed."""
-    columns = [column for column in _COLUMNS if column != "problem" or any(row["problem"] for row in rows)]
+    """The rows as a table; seeds are left out where all have as many, and reasons where nothing failed."""
+    columns = [column for column in _COLUMNS if column not in ("seeds", "problem") or _varies(rows, column)]
     shown = [
         {_HEADINGS.get(name, name): _whole(row[name]) if name.endswith("_per_s") else row[name] for name in columns}
         for row in rows
     ]
-    return plain_table(shown, [_HEADINGS.get(name, name) for name in columns], title)
+    return plain_table(shown, [_HEADINGS.get(name, name) for name in columns], title, folded=("cell",))
+
+
+def _varies(rows: Rows, column: str) -> bool:
+    return any(row["problem"] for row in rows) or len({row[column] for row in rows}) > 1
 
 
 def _whole(value: float | None) -> int | None:

@@ -1,4 +1,4 @@
-"""Runs side by side, as two tables."""
+"""Runs side by side, as three tables: what they are, what they learned, in what they differ."""
 
 from __future__ import annotations
 
@@ -11,50 +11,54 @@ from rich.text import Text
 from seqgen.render.tables import plain_table
 from seqgen.render.text import duration
 
-_HEADINGS = {
-    "tokens_per_s": "tokens/s",
-    "trained_s": "trained",
-    "validation_bits_per_char": "valid. bits/char",
-    "test_bits_per_char": "test bits/char",
-}
-_COLUMNS = (
-    "run", "corpus", "cell", "parameters", "steps", "trained_s", "tokens_per_s", "validation_bits_per_char",
-    "test_bits_per_char", "above the best", "valid", "unique", "novel",
-)  # fmt: skip
+_RUNS = ("run", "corpus", "cell", "parameters", "steps", "trained", "tokens/s")
+_FIGURES = ("run", "validation", "test", "above the best", "valid", "unique", "novel")
 
 
-def compare_view(rows: Sequence[Mapping[str, Any]], settings: Mapping[str, Mapping[str, Any]]) -> RenderableType:
-    """The figures of runs, the best first, and below them the settings that are not the same in all.
+def compare_view(
+    rows: Sequence[Mapping[str, Any]], settings: Mapping[str, Mapping[str, Any]], part: str
+) -> RenderableType:
+    """The figures of runs, the best first, and the settings that are not the same in all.
 
     Args:
         rows: the rows of ``seqgen.api.compare.Comparison``.
         settings: its settings.
+        part: the part in which runs are compared with the best.
     """
     shown = [_row(row) for row in rows]
-    there = [name for name in _COLUMNS if any(row[_HEADINGS.get(name, name)] is not None for row in shown)]
-    figures = plain_table(shown, [_HEADINGS.get(name, name) for name in there])
+    there = [name for name in _FIGURES if any(row[name] is not None for row in shown)]
+    title = f"bits per character; above the best in the {part} part, with the 95% interval over its records"
+    n_samples = next((row["samples"] for row in rows if row["samples"] is not None), None)
+    title += "" if n_samples is None else f"; shares of {n_samples:,} samples"
+    tables: list[RenderableType] = [
+        plain_table(shown, _RUNS, folded=("run", "corpus")),
+        plain_table(shown, there, title, folded=("run",)),
+    ]
     if not settings:
-        return Group(figures, Text("all settings are the same"))
+        return Group(*tables, Text("all settings are the same"))
     runs = [row["run"] for row in rows]
     lines = [
         dict(zip(("setting", *runs), (name, *(_value(values[run]) for run in runs)), strict=True))
         for name, values in settings.items()
     ]
-    return Group(figures, plain_table(lines, ("setting", *runs), "settings that differ"))
+    return Group(*tables, plain_table(lines, ("setting", *runs), "settings that differ", folded=runs))
 
 
 def _row(row: Mapping[str, Any]) -> dict[str, Any]:
-    named = {_HEADINGS.get(name, name): row.get(name) for name in _COLUMNS}
-    speed = row["tokens_per_s"]
-    named["tokens/s"] = None if speed is None else round(speed)
-    named["trained"] = duration(row["trained_s"])
+    """A run by the headings of the tables."""
+    shown = dict(row) | {
+        "trained": duration(row["trained_s"]),
+        "tokens/s": None if row["tokens_per_s"] is None else round(row["tokens_per_s"]),
+        "validation": row["validation_bits_per_char"],
+        "test": row["test_bits_per_char"],
+        "above the best": None,
+    }
     if row["difference"] is not None:
-        named["above the best"] = (
-            f"{row['difference']:+.3f} [{row['difference_low']:+.3f}, {row['difference_high']:+.3f}]"
-        )
+        low, high = row["difference_low"], row["difference_high"]
+        shown["above the best"] = f"{row['difference']:+.3f} [{low:+.3f}, {high:+.3f}]"
     for name in ("valid", "unique", "novel"):
-        named[name] = None if row[name] is None else f"{row[name]:.1%}"
-    return named
+        shown[name] = None if row[name] is None else f"{row[name]:.1%}"
+    return shown
 
 
 def _value(value: Any) -> str | None:
