@@ -74,7 +74,7 @@ def choose(names: str | Sequence[str], plugins: Plugins) -> list[tuple[str, Entr
         if registry.has("cell", name):
             chosen.append((name, registry.get("cell", name)))
         elif registry.has("model", name) and _uses_cell(registry.get("model", name)):
-            raise UsageError(f"the model {name!r} is made of cells: name these; its name is no cell's")
+            raise UsageError(f"the model {name!r} is made of cells: name the cells instead")
         elif registry.has("model", name):
             chosen.append((name, registry.get("model", name)))
         else:
