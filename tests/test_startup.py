@@ -17,6 +17,9 @@ LIGHT = [
     ["plugins"],
     ["runs"],
     ["train", "--help"],
+    ["bench", "--help"],
+    ["compare", "--help"],
+    ["play", "--help"],
 ]
 
 

@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from seqgen.api.data import Progress, count, encode_with, learn, no_progress
-from seqgen.api.describe import describe, environment, with_width
-from seqgen.api.engine import choose_device, decide_engine, ready_engine
+from seqgen.api.begin import Hearers, begin, plan, read
+from seqgen.api.data import Progress, count, encode_with, no_progress
+from seqgen.api.describe import environment
+from seqgen.api.engine import choose_device, ready_engine
 from seqgen.api.go import Listener, go
 from seqgen.api.parts import build_model, changed_plugins, corpus_of, read_vocabulary
-from seqgen.api.prepare import check_unchanged, count_known, splitter_of, try_out, trying
-from seqgen.api.recipe import Recipe, Request, resolve
+from seqgen.api.prepare import check_unchanged, splitter_of
+from seqgen.api.recipe import Request, resolve
 from seqgen.api.run import RUNS, Run
-from seqgen.api.setup import SomePlugins, choose_plugins, ignore, open_corpus
-from seqgen.api.width import solve_width
-from seqgen.checkpoint import RunFolder, RunSettings, find_run
+from seqgen.api.setup import SomePlugins, choose_plugins, ignore
+from seqgen.checkpoint import RunSettings, find_run
 from seqgen.config import parse_count, parse_duration_s, split_names
-from seqgen.corpus import Splitter
-from seqgen.errors import BadOption, PluginError
-from seqgen.files import FolderLock, dump_json
+from seqgen.files import FolderLock
 from seqgen.plugins import Plugins
 
 
@@ -138,64 +133,9 @@ def train(
     )
     plugins = choose_plugins(plugins)
     hear = Hearers(listener, warn, progress)
-    return _train(resolve(request, plugins), plugins, Path(out) if out is not None else None, hear)
-
-
-@dataclass(frozen=True)
-class Hearers:
-    """Who is told what: events of the training, one-line warnings, progress before it."""
-
-    listener: Listener | None
-    warn: Callable[[str], None]
-    progress: Progress
-
-
-def _train(recipe: Recipe, plugins: Plugins, out: Path | None, hear: Hearers) -> Run:
-    from seqgen.model import count_parameters
-
-    splitter = Splitter(recipe.train.split, recipe.train.split_seed)
-    corpus = open_corpus(recipe.corpus, recipe.options["corpus"], recipe.valid, recipe.test, recipe.layout)
-    tokenizer, options = recipe.tokenizer, recipe.options["tokenizer"]
-    data = learn(corpus, recipe.title, tokenizer, options, splitter, recipe.conditions, hear.progress)
-    if (recipe.valid or recipe.test) and data.vocabulary.ends and (n_known := count_known(corpus)):
-        hear.warn(f"{n_known:,} held-out records stand in the training part too; losses on them say little")
-    settings = describe(recipe, plugins, data)
-    if recipe.params is not None:
-        settings = with_width(settings, solve_width(partial(_count, plugins, settings), recipe.params))
-    model = build_model(plugins, settings)
-    n_parameters = count_parameters(model)
-    if not n_parameters and not hasattr(model, "learn"):
-        raise PluginError(f"{recipe.model.what} of {recipe.model.package} has no parameter to train")
-    with trying(recipe.cell or recipe.model):
-        try_out(model, data, recipe.model)
-        engine = decide_engine(model, data, recipe.train, n_parameters, hear.warn)
-    settings = settings.model_copy(update={"n_parameters": n_parameters, "engine": engine})
-    described = {
-        "name": recipe.tokenizer.qualified,
-        "conditions": list(data.vocabulary.conditions),
-        "data": data.vocabulary.tokenizer.to_json(),
-    }
-    files = {"tokenizer.json": dump_json(described), "run.json": dump_json(settings.model_dump(mode="json"))}
-    if out is not None and out.resolve() == Path.cwd():
-        raise BadOption(f"--out {str(out)!r} is the current folder; name a new one")
-    if out is not None:
-        folder = RunFolder.create(out, files)
-    else:
-        architecture = recipe.cell or recipe.model
-        stem = re.sub(r"[^\w.-]+", "-", f"{recipe.title[:60]}-{architecture.spec.name}")
-        folder = RunFolder.create_numbered(RUNS, stem, files)
-    lock = FolderLock(folder.path)
-    try:
-        return go(folder, settings, plugins, data, model, hear.listener)
-    finally:
-        lock.release()
-
-
-def _count(plugins: Plugins, settings: RunSettings, width: int) -> int:
-    """The trainable parameters of a run's model at another width."""
-    from seqgen.model import count_parameters
-
-    return count_parameters(build_model(plugins, with_width(settings, width)))
+    recipe = resolve(request, plugins)
+    data = read(recipe, hear)
+    return begin(recipe, plan(recipe, plugins, data), plugins, data, Path(out) if out is not None else None, hear)
 
 
 def resume(

@@ -15,6 +15,7 @@ from seqgen.protocols import Verdict
 
 if TYPE_CHECKING:
     from seqgen.api.drawing import Decoding
+    from seqgen.api.next_symbols import NextSymbol
     from seqgen.evaluation import Score
     from seqgen.sampling import Sample, Top
 
@@ -122,6 +123,30 @@ class Run(StoredRun):
         from seqgen.api.drawing import find_top
 
         return find_top(self, n, n_nodes, Wishes.of(self, label, given or {}), processors or {}, options)
+
+    def next_symbols(
+        self,
+        prefix: str = "",
+        n: int | None = None,
+        *,
+        label: str | None = None,
+        given: Mapping[str, Any] | None = None,
+    ) -> list[NextSymbol]:
+        """What may come after a prefix, the likeliest first, each with its probability; the end is one of them.
+
+        Args:
+            prefix: how the sequence begins.
+            n: how many; None: all, whose probabilities sum to 1.
+            label: of sequences of this label.
+            given: values of conditions or of fields that come before the prefix.
+
+        Raises:
+            UnknownSymbol: the prefix holds a symbol that the corpus did not.
+            UsageError: a label or field that the run does not know.
+        """
+        from seqgen.api.next_symbols import next_symbols
+
+        return next_symbols(self, prefix, n, Wishes.of(self, label, given or {}))
 
     # -- judging
 

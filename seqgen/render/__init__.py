@@ -1,10 +1,18 @@
 """Rich renderables for what seqgen shows; nothing here prints."""
 
+from seqgen.render.bench import bench_csv, bench_plot, bench_table, check_plot
+from seqgen.render.compare import compare_view
 from seqgen.render.picture import draw, export_svg
+from seqgen.render.play import play_view
 from seqgen.render.tables import corpus_view, figures_table, options_table, plain_table, samples_table, spec_view
 from seqgen.render.text import duration, sparkline, visible, visible_lines
 
 __all__ = [
+    "bench_csv",
+    "bench_plot",
+    "bench_table",
+    "check_plot",
+    "compare_view",
     "corpus_view",
     "draw",
     "duration",
@@ -12,6 +20,7 @@ __all__ = [
     "figures_table",
     "options_table",
     "plain_table",
+    "play_view",
     "samples_table",
     "sparkline",
     "spec_view",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from rich import box
@@ -30,13 +30,16 @@ def _cell(value: Any) -> RenderableType:
     return Text(visible(value)) if isinstance(value, str) else value
 
 
-def plain_table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], title: str = "") -> Table:
+def plain_table(
+    rows: Iterable[Mapping[str, Any]], columns: Sequence[str], title: str = "", folded: Collection[str] = ()
+) -> Table:
     """Rows as a table; numbers right, missing values as a dash, long texts folded and never cut.
 
     Args:
         rows: what to show, by column.
         columns: which columns, in order.
         title: above the table.
+        folded: further columns whose texts may be long.
     """
     listed = list(rows)
     table = Table(title=Text(title) if title else None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
@@ -47,7 +50,7 @@ def plain_table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], title
             Text(_HEADINGS.get(column, column)),
             justify="right" if numbers else "left",
             overflow="fold",
-            no_wrap=column not in _LONG,
+            no_wrap=column not in _LONG and column not in folded,
             max_width=_NARROW.get(column),
         )
     for row in listed:

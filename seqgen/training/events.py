@@ -34,6 +34,7 @@ class Progress:
         loss_nats: of the last batch, nats per symbol.
         bits_per_char: of the last batch.
         tokens_per_s: targets learned from a second, padding not counted, since training (re)started.
+        n_targets: those targets.
         elapsed_s: training and evaluation time, summed over resumes.
         left_s: estimate of what is left.
     """
@@ -43,6 +44,7 @@ class Progress:
     loss_nats: float
     bits_per_char: float
     tokens_per_s: float
+    n_targets: int
     elapsed_s: float
     left_s: float
 

@@ -205,6 +205,7 @@ class Trainer:
             loss_nats=self._last_nats / n_targets,
             bits_per_char=bits_per_char(self._last_nats, n_chars, n_records),
             tokens_per_s=self._tokens_done / here_s,
+            n_targets=self._tokens_done,
             elapsed_s=elapsed_s,
             left_s=elapsed_s * (1 - share) / share if share else math.inf,
         )

@@ -1,0 +1,116 @@
+"""A training begun: the corpus read, the width solved, the model tried out, the run folder made."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from seqgen.api.data import Data, Progress, learn, no_progress
+from seqgen.api.describe import describe, with_width
+from seqgen.api.engine import decide_engine
+from seqgen.api.go import Listener, go
+from seqgen.api.parts import build_model
+from seqgen.api.prepare import count_known, try_out, trying
+from seqgen.api.recipe import Recipe
+from seqgen.api.run import RUNS, Run
+from seqgen.api.setup import ignore, open_corpus
+from seqgen.api.width import solve_width
+from seqgen.checkpoint import RunFolder, RunSettings
+from seqgen.corpus import Splitter
+from seqgen.errors import BadOption, PluginError
+from seqgen.files import FolderLock, dump_json
+from seqgen.plugins import Plugins
+
+
+@dataclass(frozen=True)
+class Hearers:
+    """Who is told what: events of the training, one-line warnings, progress before it."""
+
+    listener: Listener | None = None
+    warn: Callable[[str], None] = ignore
+    progress: Progress = no_progress
+
+
+def read(recipe: Recipe, hear: Hearers) -> Data:
+    """The corpus of a training, counted and encoded.
+
+    Raises:
+        CorpusError: it is unreadable, empty or has no training part.
+    """
+    splitter = Splitter(recipe.train.split, recipe.train.split_seed)
+    corpus = open_corpus(recipe.corpus, recipe.options["corpus"], recipe.valid, recipe.test, recipe.layout)
+    tokenizer, options = recipe.tokenizer, recipe.options["tokenizer"]
+    data = learn(corpus, recipe.title, tokenizer, options, splitter, recipe.conditions, hear.progress)
+    if (recipe.valid or recipe.test) and data.vocabulary.ends and (n_known := count_known(corpus)):
+        hear.warn(f"{n_known:,} held-out records stand in the training part too; losses on them say little")
+    return data
+
+
+def plan(recipe: Recipe, plugins: Plugins, data: Data) -> RunSettings:
+    """What run.json will hold, the width solved; the parameters and the engine are not known yet.
+
+    Raises:
+        BadOption: even the smallest model has more parameters than are allowed.
+        PluginError: a part cannot be built.
+    """
+    settings = describe(recipe, plugins, data)
+    if recipe.params is None:
+        return settings
+    return with_width(settings, solve_width(partial(_count, plugins, settings), recipe.params))
+
+
+def begin(recipe: Recipe, settings: RunSettings, plugins: Plugins, data: Data, out: Path | None, hear: Hearers) -> Run:
+    """Build the model, try it out, decide how to compute, make the run folder and train.
+
+    Args:
+        recipe: what to do.
+        settings: what ``plan`` made of it.
+        plugins: what its parts come from.
+        data: what ``read`` made of its corpus.
+        out: the run folder; None: the next free number under ``runs/``.
+        hear: who is told what.
+
+    Raises:
+        PluginError: a part does not keep its contract.
+        UsageError: the folder is taken, or the device is not there.
+        Diverged, Interrupted, DiskError: as in training.
+    """
+    from seqgen.model import count_parameters
+
+    model = build_model(plugins, settings)
+    n_parameters = count_parameters(model)
+    if not n_parameters and not hasattr(model, "learn"):
+        raise PluginError(f"{recipe.model.what} of {recipe.model.package} has no parameter to train")
+    with trying(recipe.cell or recipe.model):
+        try_out(model, data, recipe.model)
+        engine = decide_engine(model, data, recipe.train, n_parameters, hear.warn)
+    settings = settings.model_copy(update={"n_parameters": n_parameters, "engine": engine})
+    described = {
+        "name": recipe.tokenizer.qualified,
+        "conditions": list(data.vocabulary.conditions),
+        "data": data.vocabulary.tokenizer.to_json(),
+    }
+    files = {"tokenizer.json": dump_json(described), "run.json": dump_json(settings.model_dump(mode="json"))}
+    if out is not None and out.resolve() == Path.cwd():
+        raise BadOption(f"--out {str(out)!r} is the current folder; name a new one")
+    if out is not None:
+        folder = RunFolder.create(out, files)
+    else:
+        architecture = recipe.cell or recipe.model
+        stem = re.sub(r"[^\w.-]+", "-", f"{recipe.title[:60]}-{architecture.spec.name}")
+        folder = RunFolder.create_numbered(RUNS, stem, files)
+    lock = FolderLock(folder.path)
+    try:
+        return go(folder, settings, plugins, data, model, hear.listener)
+    finally:
+        lock.release()
+
+
+def _count(plugins: Plugins, settings: RunSettings, width: int) -> int:
+    """The trainable parameters of a run's model at another width."""
+    from seqgen.model import count_parameters
+
+    return count_parameters(build_model(plugins, with_width(settings, width)))

@@ -1,0 +1,56 @@
+"""What a few measurements of the same thing tell of its mean: Student's t."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+
+_MOST = 1e3  # the quantile of one degree of freedom is 12.7 at 95%
+_HALVINGS = 80
+
+
+def within(t: float, freedom: int) -> float:
+    """The probability that a value of Student's distribution lies between -t and t.
+
+    Source: Abramowitz & Stegun, Handbook of Mathematical Functions (1964), 26.7.3 and 26.7.4: a finite sum.
+
+    Args:
+        t: not negative.
+        freedom: degrees of freedom, at least 1.
+    """
+    angle = math.atan(t / math.sqrt(freedom))
+    cosine = math.cos(angle)
+    odd = freedom % 2
+    term = cosine if odd else 1.0
+    total = term if freedom > 1 else 0.0
+    for k in range(2 + odd, freedom - 1, 2):
+        term *= cosine * cosine * (k - 1) / k
+        total += term
+    share = math.sin(angle) * total
+    return 2 / math.pi * (angle + share) if odd else share
+
+
+def student_quantile(freedom: int, level: float = 0.95) -> float:
+    """The t between whose negative and which a share ``level`` of Student's distribution lies."""
+    low, high = 0.0, _MOST
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if within(middle, freedom) < level else (low, middle)
+    return (low + high) / 2
+
+
+def mean_interval(values: Sequence[float], level: float = 0.95) -> tuple[float, float | None]:
+    """The mean of some values, and how far the interval for the true mean reaches to each side.
+
+    Args:
+        values: at least one.
+        level: how sure the interval is.
+
+    Returns:
+        The mean, and t times the standard error; None where a single value says nothing of the spread.
+    """
+    if len(values) < 2:
+        return values[0], None
+    error = statistics.stdev(values) / math.sqrt(len(values))
+    return statistics.fmean(values), student_quantile(len(values) - 1, level) * error

@@ -1,0 +1,293 @@
+"""``seqgen bench``: cells at equal parameters; a failure costs a row; what is finished is not trained again."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import statistics
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+
+import pytest
+
+import seqgen
+from conftest import registered
+from seqgen.api.bench import bench
+from seqgen.errors import BadOption, CorpusError, DiskError, UnknownName, UsageError
+from seqgen.evaluation import mean_interval, student_quantile
+from seqgen.render import bench_plot
+
+QUICK = {"params": 3000, "seeds": 2, "steps": 12, "split": "60/20/20"}
+PLUGIN = """
+import torch
+import seqgen
+
+
+class Plain(seqgen.StepCell):
+    def __init__(self, input_size, hidden_size, *, boost: float = 1.0):
+        super().__init__(input_size, hidden_size)
+        self.boost, self.input = boost, torch.nn.Linear(input_size, hidden_size)
+    def initial_state(self, batch_size): return self.zeros(batch_size)
+    def project(self, x_BTI): return self.input(x_BTI)
+    def step(self, p_BP, h_BH):
+        h_BH = torch.tanh(self.boost * p_BP + h_BH)
+        return h_BH, h_BH
+
+
+class Broken(Plain):
+    def step(self, p_BP, h_BH): raise ValueError("out of [/red] luck")
+
+
+class Wild(Plain):
+    def step(self, p_BP, h_BH): return p_BP * 1e30 * 1e30, h_BH
+
+
+@seqgen.hookimpl
+def register_cells(register):
+    for name, load in (("plain", Plain), ("broken", Broken), ("wild", Wild)):
+        register(seqgen.CellSpec(name=name, summary="s", load=load))
+"""
+STOPPER = """
+import os, signal
+import seqgen
+started = []
+
+@seqgen.hookimpl
+def on_run_start(path, settings):
+    started.append(path)
+    if len(started) == 3:
+        os.kill(os.getpid(), signal.SIGINT)
+"""
+
+
+@pytest.fixture
+def plugin(tmp_path):
+    path = tmp_path / "benchcells.py"
+    path.write_text(PLUGIN)
+    yield path
+    sys.modules.pop("benchcells", None)
+
+
+# -- Student's t
+
+
+@pytest.mark.parametrize(
+    ("freedom", "quantile"), [(1, 12.7062), (2, 4.30265), (3, 3.18245), (4, 2.77645), (9, 2.26216), (30, 2.04227)]
+)
+def test_quantiles_are_those_of_the_tables(freedom, quantile):
+    assert student_quantile(freedom) == pytest.approx(quantile, abs=1e-4)
+
+
+def test_the_interval_of_three_seeds_by_hand():
+    mean, half = mean_interval([2.0, 2.1, 2.3])
+    # the deviation is sqrt((0.1333^2 + 0.0333^2 + 0.1667^2) / 2) = 0.152753, the error 0.0881917
+    assert mean == pytest.approx(2.1333333) and half == pytest.approx(4.30265 * 0.0881917, rel=1e-4)
+    assert mean_interval([2.5]) == (2.5, None)
+
+
+# -- a bench
+
+
+def test_a_bench_compares_at_equal_parameters_and_a_failure_costs_a_row(cli, words, in_tmp, plugin):
+    result = cli(
+        "bench", "--corpus", words, "--cells", "vanilla,broken,plain,wild,ngram,vanilla", "--params", "3k",
+        "--seeds", 2, "--steps", 12, "--split", "60/20/20", "-o", "cell.activation=tanh", "--csv", "out.csv",
+        "--plot", "out.svg", "--plugin", plugin,
+    )  # fmt: skip
+    assert result.code == 0, result.err
+    lines = result.err.splitlines()
+    assert [line.split(":")[0] for line in lines if not line.startswith("seqgen: wild: ")] == [
+        "vanilla seed 0", "broken failed", "plain seed 0", "wild failed", "ngram seed 0",
+        "vanilla seed 1", "plain seed 1", "ngram seed 1",
+    ], "rounds are interleaved over seeds"  # fmt: skip
+    shown = " ".join(result.out.split())  # a long reason is folded
+    assert "fails on its first batch: ValueError: out of [/red] luck" in shown and "step 1: the loss is" in shown
+    rows = {row["cell"]: row for row in csv.DictReader(io.StringIO((in_tmp / "out.csv").read_text()))}
+    assert list(rows)[-2:] == ["broken", "wild"] and rows["broken"]["bits_per_char"] == ""
+    bits = [float(row["bits_per_char"]) for row in rows.values() if not row["problem"]]
+    assert bits == sorted(bits) and len(bits) == 3
+    for name in ("vanilla", "plain"):
+        assert 2700 < int(rows[name]["parameters"]) <= 3000 and rows[name]["steps"] == "12"
+    assert rows["ngram"]["steps"] == "1" and rows["ngram"]["width"] == "", "what counts sees the corpus once"
+    drawn = ElementTree.fromstring((in_tmp / "out.svg").read_bytes())
+    assert drawn.tag.endswith("svg")
+    folder = in_tmp / "runs" / "bench-words-001"
+    assert (folder / "results.csv").read_text() == (in_tmp / "out.csv").read_text()
+    assert not (folder / "broken-seed0").exists()
+    kept = seqgen.load(folder / "vanilla-seed1")
+    assert kept.settings.train.seed == 1 and kept.settings.cell.options["activation"] == "tanh"
+    assert seqgen.load(folder / "plain-seed0", plugins=[plugin]).settings.train.seed == 0
+
+
+def test_the_figures_are_those_of_the_runs(words, in_tmp):
+    told = []
+    result = bench(words, "vanilla", part="test", **QUICK, on_run=lambda *heard: told.append(heard[1:3]))
+    (row,) = result.rows
+    assert told == [("vanilla", 0), ("vanilla", 1)]
+    bits = []
+    for score in result.runs:
+        run = seqgen.load(result.folder / score.run)
+        assert run.settings.n_parameters == score.parameters == row["parameters"]
+        assert run.settings.model.options["hidden"] == row["width"]
+        assert run.settings.train.samples == run.settings.train.patience == 0
+        figures = run.evaluate(1)
+        assert figures["test_bits_per_char"] == pytest.approx(score.bits_per_char, rel=1e-6)
+        bits.append(figures["test_bits_per_char"])
+        assert score.tokens_per_s > 0 and score.samples_per_s > 0 and score.trained_s > 0
+    assert row["bits_per_char"] == pytest.approx(statistics.mean(bits))
+    assert row["interval"] == pytest.approx(12.7062 * statistics.stdev(bits) / math.sqrt(2), rel=1e-4)
+    kept = json.loads((result.folder / "results.json").read_text())
+    assert kept["part"] == "test" and kept["rows"][0]["bits_per_char"] == row["bits_per_char"]
+
+
+def made(folder):
+    """When each run of a bench was begun."""
+    paths = sorted(folder.glob("*-seed*/run.json"))
+    return {path.parent.name: json.loads(path.read_text())["created"] for path in paths}
+
+
+def test_what_is_finished_is_not_trained_again(words, in_tmp):
+    first = bench(words, "vanilla,ngram", **QUICK)
+    before = made(first.folder)
+    assert len(before) == 4
+    again = bench(words, "vanilla,ngram", **QUICK, out=first.folder)
+    assert made(first.folder) == before and again.rows == first.rows
+    for path in (first.folder / "vanilla-seed1" / "checkpoints").iterdir():  # as if it had been stopped
+        (path / "MANIFEST.json").unlink()
+    third = bench(words, "vanilla", **QUICK, out=first.folder)
+    after = made(first.folder)
+    assert {name for name in before if before[name] != after[name]} == {"vanilla-seed1"}
+    assert third.rows[0]["bits_per_char"] == first.rows[0]["bits_per_char"], "the same seed gives the same run"
+    kept = json.loads((first.folder / "results.json").read_text())
+    assert len(kept["runs"]) == 4 and [row["cell"] for row in kept["rows"]] == ["vanilla"]
+    judged = bench(words, "vanilla", **QUICK, part="test", out=first.folder)
+    assert made(first.folder) == after and judged.rows[0]["bits_per_char"] != first.rows[0]["bits_per_char"]
+    with pytest.raises(UsageError, match=r"train\.steps 12, not 13: give another --out"):
+        bench(words, "vanilla", **{**QUICK, "steps": 13}, out=first.folder)
+    assert made(first.folder) == after
+
+
+def test_a_signal_leaves_the_rows_so_far(cli, words, in_tmp):
+    (in_tmp / "stopper.py").write_text(STOPPER)
+    asked = ("bench", "--corpus", words, "--cells", "vanilla,ngram", "--params", "3k", "--seeds", 2, "--steps", 12,
+             "--split", "60/20/20", "--out", "kept")  # fmt: skip
+    result = cli(*asked, "--json", "--plugin", "stopper.py")
+    sys.modules.pop("stopper")
+    assert result.code == 130 and "with --out kept goes on" in result.err, result.err
+    shown = json.loads(result.out)
+    assert [(run["cell"], run["seed"]) for run in shown["runs"]] == [("vanilla", 0), ("ngram", 0)]
+    assert json.loads((in_tmp / "kept" / "results.json").read_text())["runs"] == shown["runs"]
+    before = made(in_tmp / "kept")
+    result = cli(*asked)
+    assert result.code == 0
+    after = made(in_tmp / "kept")
+    assert len(after) == 4 and all(after[name] == before[name] for name in ("vanilla-seed0", "ngram-seed0"))
+
+
+def test_one_seed_has_no_interval(cli, words, in_tmp):
+    result = cli("bench", "--corpus", words, "--cells", "vanilla", "--hidden", 6, "--seeds", 1, "--epochs", 2, "-q")
+    assert result.code == 0 and result.err == ""
+    line = next(line for line in result.out.splitlines() if "vanilla" in line)
+    assert line.split()[2] == "-" and line.split()[4] == "6"
+
+
+def test_all_is_every_registered_cell(words, in_tmp):
+    result = bench(words, "all", **{**QUICK, "steps": 1, "seeds": 1}, options={"cell.activation": "tanh"})
+    assert {row["cell"] for row in result.rows} == {entry.spec.name for entry in registered("cell")}
+    assert not any(row["problem"] for row in result.rows)
+    assert all(2500 < row["parameters"] <= 3000 for row in result.rows)
+
+
+def test_a_budget_that_cannot_be_met_is_a_row(words, in_tmp):
+    result = bench(words, "vanilla,lstm", **{**QUICK, "params": 1000, "seeds": 1, "steps": 1})
+    vanilla, lstm = result.rows
+    assert (vanilla["cell"], vanilla["problem"]) == ("vanilla", "")
+    assert lstm["cell"] == "lstm" and "a budget of 1,000 parameters is too small" in lstm["problem"]
+
+
+def test_a_full_disk_ends_the_bench(words, in_tmp, monkeypatch):
+    def full(*_):
+        raise DiskError("cannot write: full")
+
+    monkeypatch.setattr("seqgen.api.contest.begin", full)
+    with pytest.raises(DiskError):
+        bench(words, "vanilla", **QUICK)
+
+
+@pytest.mark.parametrize(
+    ("changed", "error", "expected"),
+    [
+        ({"cells": "vanila"}, UnknownName, "did you mean 'vanilla'"),
+        ({"cells": ""}, UsageError, "say what to compare"),
+        ({"cells": "recurrent"}, UsageError, "made of cells"),
+        ({"seeds": 0}, BadOption, "at least 1, not 0"),
+        ({"part": "train"}, BadOption, "valid or test, not 'train'"),
+        ({"hidden": 8}, BadOption, "not both"),
+        ({"options": {"seed": 3}}, BadOption, "--seeds"),
+        ({"options": {"cell.nothing": 3}}, BadOption, "no option 'nothing'"),
+        ({"lr": -1.0}, BadOption, "lr"),
+        ({"split": "none"}, CorpusError, "no record in its validation part"),
+        ({"out": "words.txt"}, BadOption, "not the folder of a bench"),
+    ],
+)
+def test_mistakes_are_told_before_anything_is_trained(words, in_tmp, changed, error, expected):
+    asked = {"cells": "vanilla,lstm", **QUICK, **changed}
+    with pytest.raises(error, match=expected):
+        bench(words, **asked)
+    assert not (in_tmp / "runs").exists()
+
+
+def test_a_plot_that_cannot_be_drawn_is_told_first(cli, words, in_tmp):
+    result = cli("bench", "--corpus", words, "--plot", "p.gif")
+    assert result.code == 2 and "ends in .svg or .png, not '.gif'" in result.err and result.err.count("\n") == 1
+    program = (
+        "import sys; sys.modules['matplotlib'] = None\nfrom seqgen.cli import main\n"
+        f"sys.exit(main(['bench', '--corpus', {str(words)!r}, '--plot', 'p.svg']))"
+    )
+    shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=in_tmp)
+    assert shown.returncode == 2 and shown.stderr.count("\n") == 1 and "pip install 'seqgen-lm[plot]'" in shown.stderr
+    assert not (in_tmp / "runs").exists()
+
+
+def test_a_bench_of_which_nothing_is_left(cli, words, in_tmp, plugin):
+    asked = ("--cells", "broken", "--hidden", 4, "--steps", 1, "--plugin", plugin, "-o", "threads=1")
+    result = cli("bench", "--corpus", words, *asked, "--plot", "p.png", "--json")
+    assert result.code == 0 and (in_tmp / "p.png").read_bytes().startswith(b"\x89PNG")
+    (row,) = json.loads(result.out)["rows"]
+    assert row["seeds"] == 0 and "ValueError" in row["problem"]
+
+
+@pytest.mark.parametrize("interval", [None, 0.1])
+def test_a_plot_is_the_same_each_time(interval):
+    row = {"cell": "x$y$", "bits_per_char": 2.0, "interval": interval, "tokens_per_s": 10.0, "samples_per_s": None}
+    first, second = (bench_plot([row], "a title of\x1b[31m $1$", ".svg") for _ in range(2))
+    assert first == second and ElementTree.fromstring(first) is not None
+
+
+def test_one_long_text(words, in_tmp):
+    words.write_text(words.read_text() * 20)
+    result = bench(words, "vanilla", layout="stream", **{**QUICK, "seeds": 1, "steps": 3})
+    (row,) = result.rows
+    assert row["problem"] == ""
+    (score,) = result.runs
+    run = seqgen.load(result.folder / score.run)
+    assert run.settings.corpus.layout == "stream"
+    assert score.bits_per_char == pytest.approx(run.evaluate(1)["validation_bits_per_char"], rel=1e-6)
+
+
+def test_the_rate_of_a_whole_run(tiny_run):
+    """Sixty steps over 32 words in batches of 16: each epoch, two steps, learns every symbol and every stop once."""
+    from seqgen.api.judging import count, encode_with, splitter_of
+    from seqgen.api.speed import whole_tokens_per_s
+
+    run = tiny_run
+    data = encode_with(run.corpus, "w", run.vocabulary, splitter_of(run.settings), count(run.corpus, "w"))
+    texts = [record.text for record in run.corpus if splitter_of(run.settings).part(record) == "train"]
+    per_epoch = sum(len(text) + 1 for text in texts)
+    steps_per_epoch = math.ceil(len(texts) / 16)
+    rate = whole_tokens_per_s(run.settings, data.encoded["train"], 60, 2.0)
+    assert rate == pytest.approx(per_epoch * 60 / steps_per_epoch / 2.0)
+    assert whole_tokens_per_s(run.settings, data.encoded["train"], 0, 0.0) is None

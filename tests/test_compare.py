@@ -1,0 +1,153 @@
+"""``seqgen compare``: runs side by side, and whether one is better than another on the same records."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import pytest
+
+import seqgen
+from conftest import WORDS
+from seqgen.api.compare import compare
+from seqgen.api.judging import encode_with, splitter_of
+from seqgen.errors import BadOption, NoSuchRun
+from seqgen.evaluation import held_out_loss, paired_difference, penalty, record_nats
+
+SMALL = {"hidden": 8, "split": "50/20/30", "options": {"samples": 0}}
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """Runs on the same records: a trained one, one hardly trained, one of another cell; and one split otherwise."""
+    folder = tmp_path_factory.mktemp("runs")
+    words = folder / "words.txt"
+    words.write_text("\n".join(WORDS * 3) + "\n", encoding="utf-8")
+    settings = {
+        "good": {"cell": "vanilla", "steps": 80},
+        "poor": {"cell": "vanilla", "steps": 2, "lr": 0.001},
+        "gru": {"cell": "gru", "steps": 40},
+        "otherwise": {"cell": "vanilla", "steps": 5, "split": "60/20/20"},
+        "told": {"cell": "vanilla", "steps": 5, "options": {"samples": 0, "split_seed": 1}},
+    }
+    return {name: seqgen.train(words, **{**SMALL, **given}, out=folder / name) for name, given in settings.items()}
+
+
+def held_out_texts(runs):
+    return [record.text for record in runs["good"].corpus if splitter_of(runs["good"].settings).part(record) == "test"]
+
+
+def encoded(run, part):
+    from seqgen.api.data import count
+
+    data = encode_with(run.corpus, "w", run.vocabulary, splitter_of(run.settings), count(run.corpus, "w"))
+    return data.encoded[part]
+
+
+def test_the_cost_of_each_record_is_its_score_and_sums_to_the_loss(runs):
+    run = runs["good"]
+    part = encoded(run, "test")
+    nats_N = record_nats(run.model, part, penalty(run.vocabulary), batch_size=5)
+    texts = held_out_texts(runs)
+    assert nats_N == pytest.approx([score.nats for score in run.score(texts)], rel=1e-5)
+    loss = held_out_loss(run.model, part, penalty(run.vocabulary))
+    assert nats_N.sum() / math.log(2) / (part.chars_N.sum() + len(part)) == pytest.approx(loss.bits_per_char, rel=1e-5)
+
+
+def test_the_paired_difference_is_that_of_the_scores(runs):
+    found = compare([runs["good"].path, runs["poor"].path], n=0)
+    best, worse = found.rows
+    assert (best["run"], worse["run"]) == ("good", "poor") and best["difference"] is None
+    texts = held_out_texts(runs)
+    good, poor = (np.array([score.nats for score in runs[name].score(texts)]) for name in ("good", "poor"))
+    length = sum(len(text) + 1 for text in texts)
+    assert worse["difference"] == pytest.approx((poor.sum() - good.sum()) / math.log(2) / length, rel=1e-4)
+    assert worse["test_bits_per_char"] == pytest.approx(poor.sum() / math.log(2) / length, rel=1e-5)
+    assert 0 < worse["difference_low"] < worse["difference"] < worse["difference_high"]
+    assert best["validation_bits_per_char"] == pytest.approx(runs["good"].evaluate(1)["validation_bits_per_char"])
+    assert found.notes == []
+
+
+def test_the_interval_covers_the_truth_as_often_as_it_says():
+    """Records whose true difference is known: about 19 of 20 intervals hold it."""
+    random = np.random.default_rng(7)
+    covered = 0
+    for trial in range(200):
+        chars_N = random.integers(2, 12, 150)
+        shared_N = random.gamma(4, 2, 150)  # how hard a record is, for both
+        other_N = shared_N + 0.3 * random.normal(size=150)
+        nats_N = shared_N + 0.05 * math.log(2) * (chars_N + 1) + 0.3 * random.normal(size=150)
+        found = paired_difference(nats_N, other_N, chars_N, resamples=300, seed=trial)
+        covered += found.low <= 0.05 <= found.high
+        assert found.high - found.low < 0.05, "unpaired it would be 0.35 wide"
+    assert 180 <= covered <= 198
+
+
+def test_the_interval_of_equal_differences_has_no_width():
+    chars_N = np.array([3, 3, 3])
+    found = paired_difference(np.full(3, 2.0), np.full(3, 1.0), chars_N)
+    assert found.low == pytest.approx(found.high) == pytest.approx(1 / math.log(2) / 4) == found.bits_per_char
+
+
+def test_only_the_settings_that_differ_are_shown(cli, runs):
+    result = cli("compare", runs["good"].path, runs["gru"].path, "-n", 30)
+    assert result.code == 0 and result.err == ""
+    shown = result.out
+    assert "train.steps" in shown and "cell.name" in shown and "cell.activation" in shown
+    assert "train.batch_size" not in shown and "corpus." not in shown and "train.seed" not in shown
+    found = compare([runs["good"].path, runs["gru"].path], n=0)
+    assert found.settings["train.steps"] == {"good": 80, "gru": 40}
+    assert found.settings["cell.activation"]["gru"] is None
+
+
+def test_samples_are_judged_as_evaluate_does(runs):
+    found = compare([runs["good"].path, runs["gru"].path], n=50, seed=3)
+    figures = runs["good"].evaluate(50, seed=3)
+    row = next(row for row in found.rows if row["run"] == "good")
+    assert (row["samples"], row["unique"], row["novel"]) == (50, figures["unique"], figures["novel"])
+    assert row["valid"] is None, "plain text has no validator"
+
+
+@pytest.mark.parametrize("other", ["otherwise", "told"])
+def test_other_records_are_said_and_not_paired(cli, runs, other):
+    result = cli("compare", runs["good"].path, runs[other].path, "-n", 0, "--json")
+    assert result.code == 0 and result.err.count("\n") == 1 and "split in different ways" in result.err
+    found = json.loads(result.out)
+    assert all(row["difference"] is None and row["test_bits_per_char"] > 0 for row in found["rows"])
+    assert found["rows"][0]["test_bits_per_char"] <= found["rows"][1]["test_bits_per_char"]
+
+
+def test_other_corpora_are_said(cli, runs, tmp_path):
+    path = tmp_path / "others.txt"
+    path.write_text("eins zwei drei vier fünf sechs sieben acht".replace(" ", "\n"))
+    seqgen.train(path, cell="vanilla", hidden=4, steps=1, split="none", out=tmp_path / "none")
+    result = cli("compare", runs["good"].path, tmp_path / "none", "-n", 0)
+    assert result.code == 0 and "different corpora (words, others)" in result.err
+    assert compare([runs["good"].path, tmp_path / "none"], n=0).rows[-1]["test_bits_per_char"] is None
+    assert compare([runs["good"].path, tmp_path / "none"], n=0, part="valid").rows[0]["run"] == "good"
+
+
+def test_a_run_whose_corpus_is_gone_keeps_its_row(cli, runs, tmp_path):
+    path = tmp_path / "gone.txt"
+    path.write_text("\n".join(WORDS))
+    run = seqgen.train(path, cell="vanilla", hidden=4, steps=1, out=tmp_path / "gone")
+    path.unlink()
+    found = compare([runs["good"].path, run.path], n=10)
+    assert found.rows[-1]["parameters"] == run.settings.n_parameters
+    assert any("gone cannot be judged" in note for note in found.notes)
+
+
+def test_runs_of_the_same_name_are_told_apart(runs, tmp_path):
+    (tmp_path / "good").symlink_to(runs["poor"].path)
+    found = compare([runs["good"].path, tmp_path / "good"], n=0)
+    assert [row["run"] for row in found.rows] == [str(runs["good"].path), str(tmp_path / "good")]
+
+
+def test_mistakes(runs, in_tmp):
+    with pytest.raises(BadOption, match="at least two"):
+        compare([runs["good"].path])
+    with pytest.raises(BadOption, match="valid or test, not 'train'"):
+        compare([runs["good"].path, runs["gru"].path], part="train")
+    with pytest.raises(NoSuchRun):
+        compare([runs["good"].path, "nothing"])
