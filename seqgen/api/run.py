@@ -18,7 +18,7 @@ from seqgen.plugins import Plugins
 from seqgen.protocols import Verdict
 
 if TYPE_CHECKING:
-    from seqgen.evaluation import Score
+    from seqgen.evaluation import Scale, Score
     from seqgen.sampling import Sample
     from seqgen.tokenizers import Vocabulary
 
@@ -183,6 +183,18 @@ class Run:
         with computing(self.settings.engine.threads):
             return score(self.model, self.vocabulary, texts, as_conditions(given or {}))
 
+    def scale(self, *, given: Mapping[str, Any] | None = None) -> Scale | None:
+        """What held-out records score: ``run.scale().percentile(run.score("Anna")[0].bits_per_char)``.
+
+        At most 10,000 of the test part, else of the validation part, evenly spaced; None where neither is there.
+
+        Args:
+            given: the conditions that texts are scored under; those left out are not told for held-out records either.
+        """
+        from seqgen.api.scoring import scale
+
+        return scale(self, given or {})
+
     @functools.cached_property
     def corpus(self) -> Corpus:
         """The corpus it was trained on, opened again.
@@ -222,19 +234,29 @@ class Run:
 
         return membership(texts, self.corpus, splitter_of(self.settings), self.canonical, self.recorded_form)
 
-    def evaluate(self, n: int = 500, *, seed: int = 0, reference: str | None = None, **options: Any) -> dict[str, Any]:
-        """Judge the run: held-out losses, and figures of ``n`` samples.
+    def evaluate(
+        self,
+        n: int = 500,
+        *,
+        seed: int = 0,
+        reference: str | None = None,
+        html: str | Path | None = None,
+        **options: Any,
+    ) -> dict[str, Any]:
+        """Judge the run: held-out losses, a ladder of baselines, and figures of ``n`` samples.
 
         Args:
             n: how many samples.
             seed: of the samples.
             reference: a corpus, by name or file, with which metrics compare the samples; None: the held-out records.
+            html: a file that a page with plots is written to; needs the extra ``plot``.
             options: of the reference corpus (``path``, ...) and, by ``"metric.option"``, of the domain's metrics.
 
         Returns:
-            Bits per character of the validation and test parts (those that are not empty); the valid, unique and
-            novel shares of the samples; and whatever the metrics of the domain give.
+            Figures by name; ``seqgen.render.FIGURES`` says what each means and its unit. ``_low`` and ``_high`` are the
+            ends of a 95% interval, ``_chance`` is what held-out (of distances, training) records score. What has no
+            meaning for the run is left out, and said in ``notes``.
         """
         from seqgen.api.judging import evaluate
 
-        return evaluate(self, n, seed, reference, options)
+        return evaluate(self, n, seed, reference, options, html)

@@ -121,6 +121,16 @@ def show_json(value: Any) -> None:
     session.stdout.write(json.dumps(plain(value), indent=2, ensure_ascii=False, default=str) + "\n")
 
 
+def pair(assignment: str) -> tuple[str, str]:
+    """The two sides of ``FIELD=VALUE``."""
+    from seqgen.errors import BadOption
+
+    name, equals, value = assignment.partition("=")
+    if not equals or not name:
+        raise BadOption(f"--given {assignment!r} is not of the form FIELD=VALUE, like cost=3")
+    return name, value
+
+
 _PANEL = "Everywhere"
 _EVERYWHERE: dict[str, tuple[Any, Any]] = {
     "plugin": (

@@ -1,18 +1,25 @@
 """Rich renderables for what seqgen shows; nothing here prints."""
 
+from seqgen.render.figures import FIGURES
+from seqgen.render.heat import heat_map, score_line
+from seqgen.render.judgement import judgement_view
 from seqgen.render.picture import draw, export_svg
 from seqgen.render.tables import corpus_view, figures_table, options_table, plain_table, samples_table, spec_view
 from seqgen.render.text import duration, sparkline, visible, visible_lines
 
 __all__ = [
+    "FIGURES",
     "corpus_view",
     "draw",
     "duration",
     "export_svg",
     "figures_table",
+    "heat_map",
+    "judgement_view",
     "options_table",
     "plain_table",
     "samples_table",
+    "score_line",
     "sparkline",
     "spec_view",
     "visible",
