@@ -8,6 +8,7 @@ import math
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -94,7 +95,7 @@ def test_figures_of_a_run_of_records(tiny_run):
     samples = [sample.text for sample in tiny_run.sample(60)]
     assert figures["copies"] == sum(text in train for text in samples) / 60
     for name in figures:
-        base = re.sub(r"_(low|high|chance)$", "", name)
+        base = re.sub(r"(_chance)?(_low|_high|_chance)?$", "", name)
         assert base in FIGURES or name == "notes", f"{name} is not described"
     assert json.dumps(figures) and tiny_run.evaluate(60) == figures
 
@@ -120,6 +121,15 @@ def test_a_corpus_is_cut_where_it_is_large_and_that_is_said(tiny_run, monkeypatc
     notes = "\n".join(tiny_run.evaluate(20)["notes"])
     assert re.search(r"the ladder counts \d\d of \d+ training characters", notes)
     assert re.search(r"nearest record is looked for among 10 of \d\d", notes)
+
+
+def test_every_figure_is_described_on_the_page_about_them():
+    page = (Path(__file__).parent.parent / "docs" / "judging.md").read_text(encoding="utf-8")
+    for name, figure in FIGURES.items():
+        assert re.search(
+            rf"^\| `{name}` \| [^|]+ \| {re.escape(figure.label)}: {re.escape(figure.meaning)} \|$", page, re.M
+        )
+    assert len(re.findall(r"^\| `", page, re.M)) == len(FIGURES)
 
 
 # -- tables and pages

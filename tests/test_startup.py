@@ -17,6 +17,8 @@ LIGHT = [
     ["plugins"],
     ["runs"],
     ["train", "--help"],
+    ["score", "--help"],
+    ["evaluate", "--help"],
 ]
 
 

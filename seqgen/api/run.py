@@ -184,12 +184,9 @@ class Run:
             return score(self.model, self.vocabulary, texts, as_conditions(given or {}))
 
     def scale(self, *, given: Mapping[str, Any] | None = None) -> Scale | None:
-        """What held-out records score: ``run.scale().percentile(run.score("Anna")[0].bits_per_char)``.
+        """What at most 10,000 test (else validation) records score; None where nothing is held out, or in a long text.
 
-        At most 10,000 of the test part, else of the validation part, evenly spaced; None where neither is there.
-
-        Args:
-            given: the conditions that texts are scored under; those left out are not told for held-out records either.
+        ``run.scale().percentile(score.bits_per_char)`` ranks a score. Conditions not ``given`` are told of no record.
         """
         from seqgen.api.scoring import scale
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float64]
 
 _MOST_RECORDS = 200_000  # among which the nearest is looked for
-_MOST_STEPS = 3e10  # of that search: 64 characters of one text beside one of the other
+_MOST_STEPS = 1e10  # of that search, about ten seconds: 64 characters of one text beside one of the other
 _AT_ONCE = 1 << 24  # distances
 _SURE = 0.025  # one-sided, as the 95% intervals are
 
@@ -49,7 +49,8 @@ def copies(where: Mapping[str, str], samples: Sequence[str], n_train: int, n_hel
     Returns:
         ``copies``, the share of samples that equal a training record, with its 95% interval in ``_low`` and ``_high``;
         and, where something is held out, ``copies_chance``: the share that would if training records were drawn as
-        often as held-out ones for their number, and ``copies_p``: the probability of so many by chance.
+        often as held-out ones for their number, with its interval, and ``copies_p``: the probability of so many
+        training records by chance among the different records that were drawn.
     """
     hits = sum(where[text] == "train" for text in samples)
     low, high = share_interval(hits, len(samples))
@@ -57,8 +58,10 @@ def copies(where: Mapping[str, str], samples: Sequence[str], n_train: int, n_hel
     if n_held_out:
         known = [where[text] for text in set(samples) if where[text] != "new"]
         share = n_train / (n_train + n_held_out)
-        in_corpus = sum(where[text] != "new" for text in samples)
-        figures["copies_chance"] = share * in_corpus / len(samples)
+        unseen = sum(where[text] in ("valid", "test") for text in samples)
+        chances = (unseen / len(samples), *share_interval(unseen, len(samples)))
+        for end, chance in zip(("", "_low", "_high"), chances, strict=True):
+            figures[f"copies_chance{end}"] = min(1.0, chance * n_train / n_held_out)
         figures["copies_p"] = binomial_tail(known.count("train"), len(known), share)
     return figures
 

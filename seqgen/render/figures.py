@@ -56,19 +56,19 @@ FIGURES: Mapping[str, Figure] = {
         _CLOSE, "lengths, Wasserstein distance", "chars", "characters that lengths must change by, in the mean"
     ),
     "copies": Figure(
-        _MEMORY, "exact copies of training records", "share",
-        "by chance: if training records were drawn as often as held-out ones for their number",
+        _MEMORY, "copies of training records", "share",
+        "equal to one; by chance: if training records were drawn as often as held-out ones for their number",
     ),
-    "copies_p": Figure(_MEMORY, "probability of so many by chance", "p", "binomial, over different records"),
+    "copies_p": Figure(_MEMORY, "probability by chance", "p", "of so many training records; binomial, over different records"),
     "nearest_mean": Figure(
-        _MEMORY, "edits to the nearest record, mean", "share", f"share of the longer one's length; {_NOT_COPIES}"
+        _MEMORY, "edits to nearest record, mean", "share", f"share of the longer one's length; {_NOT_COPIES}"
     ),
-    "nearest_median": Figure(_MEMORY, "edits to the nearest record, median", "share", "the same"),
+    "nearest_median": Figure(_MEMORY, "edits to nearest record, median", "share", "the same"),
     "nearest_difference": Figure(_MEMORY, "edits, samples less held-out", "share", "below 0: nearer than by chance"),
     "shared_mean_chars": Figure(
-        _MEMORY, "longest shared substring, mean", "chars", f"with a training record; {_NOT_COPIES}"
+        _MEMORY, "shared substring, mean", "chars", f"the longest shared with a training record; {_NOT_COPIES}"
     ),
-    "shared_max_chars": Figure(_MEMORY, "longest shared substring, longest", "chars", "the same"),
+    "shared_max_chars": Figure(_MEMORY, "shared substring, longest", "chars", "the same"),
     "shared_difference_chars": Figure(
         _MEMORY, "shared, samples less held-out", "chars", "above 0: longer than by chance"
     ),
@@ -79,7 +79,7 @@ FIGURES: Mapping[str, Figure] = {
 
 NOT_SHOWN = ("notes", "published")
 DOMAIN = "Metrics of the domain"
-_BESIDE = ("_low", "_high", "_chance")
+_BESIDE = ("_low", "_high", "_chance", "_chance_low", "_chance_high")
 
 
 class Row(NamedTuple):
@@ -107,11 +107,16 @@ def groups(figures: Mapping[str, Any]) -> Iterator[tuple[str, list[tuple[str, Ro
 
 
 def _row(figures: Mapping[str, Any], name: str, figure: Figure) -> Row:
-    low, high = figures.get(f"{name}_low"), figures.get(f"{name}_high")
-    interval = "" if low is None or high is None else f"{written(low, figure.unit)} to {written(high, figure.unit)}"
-    chance = figures.get(f"{name}_chance")
+    chance, value = figures.get(f"{name}_chance"), written(figures[name], figure.unit)
     shown = "" if chance is None else written(chance, figure.unit)
-    return Row(figure.label, written(figures[name], figure.unit), interval, shown, figure.meaning)
+    if sure := _interval(figures, f"{name}_chance", figure.unit):
+        shown += f" ({sure})"
+    return Row(figure.label, value, _interval(figures, name, figure.unit), shown, figure.meaning)
+
+
+def _interval(figures: Mapping[str, Any], name: str, unit: str) -> str:
+    low, high = figures.get(f"{name}_low"), figures.get(f"{name}_high")
+    return "" if low is None or high is None else f"{written(low, unit)} to {written(high, unit)}"
 
 
 def written(value: Any, unit: str = "") -> str:

@@ -39,12 +39,12 @@ def _group(heading: str, rows: list[Row]) -> Table:
     table = Table(title=Text(heading, style="bold"), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     intervals, chances = any(row.interval for row in rows), any(row.chance for row in rows)
     table.show_header = intervals or chances
-    table.add_column(Text("figure"), min_width=36)
+    table.add_column(Text("figure"), min_width=24)
     words = any(len(row.value) > 20 for row in rows)
     table.add_column(Text("value"), justify="left" if words else "right", overflow="fold", min_width=9)
     for wanted, name in ((intervals, "95% interval"), (chances, "by chance")):
         if wanted:
-            table.add_column(Text(name), justify="right", no_wrap=True)
+            table.add_column(Text(name), justify="right", overflow="fold")
     long = [row for row in rows if len(row.value) > 20]
     for row in rows:
         if row not in long:

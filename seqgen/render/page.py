@@ -23,7 +23,7 @@ h1 { font-size: 1.7rem; margin: 0 0 .25rem; } h2 { font-size: 1.25rem; margin: 2
 .dim, caption, figcaption { color: var(--dim); }
 .lead { display: flex; flex-wrap: wrap; gap: .75rem; margin: 1.25rem 0; }
 .lead div { background: var(--card); border-radius: .5rem; padding: .6rem 1rem; min-width: 9rem; }
-td:first-child { min-width: 13rem; } .lead small { color: var(--dim); }
+td:first-child { min-width: 16rem; } .lead small { color: var(--dim); }
 .lead b { display: block; font-size: 1.35rem; } .verdict { border-left: .3rem solid var(--own); padding: .4rem .8rem;
   background: var(--card); }
 .wide { overflow-x: auto; } table { border-collapse: collapse; width: 100%; } caption { text-align: left; }
@@ -40,6 +40,10 @@ _SHARES = {
     "nearest_median": "edits to nearest, median",
 }
 _LEAD = ("test_bits_per_char", "validation_bits_per_char", "baseline_5gram_bits_per_char", "valid", "unique", "novel")
+_MEANS = {
+    "shares": "Samples beside what held-out records score by chance: more copies or fewer edits would be memory.",
+    "shared": "Samples beside what held-out records score by chance: longer shared substrings would be memory.",
+}
 _LENGTHS = {"shared_mean_chars": "shared substring, mean", "shared_max_chars": "shared substring, longest"}
 
 
@@ -141,7 +145,7 @@ def _plots_of(heading: str, content: PageContent) -> Iterator[str]:
         for name, rows, unit in (("shares", _SHARES, "share"), ("shared", _LENGTHS, "characters")):
             there = {key: label for key, label in rows.items() if f"{key}_chance" in figures}
             if there:
-                caption = "Samples beside what held-out records score by chance."
+                caption = _MEANS[name]
                 height = 1.5 + 0.6 * len(there)
                 yield from _drawn(name, "", caption, plots.beside_chance(figures, there, unit), (7.2, height))
 
