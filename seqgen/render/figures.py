@@ -59,7 +59,9 @@ FIGURES: Mapping[str, Figure] = {
         _MEMORY, "copies of training records", "share",
         "equal to one; by chance: if training records were drawn as often as held-out ones for their number",
     ),
-    "copies_p": Figure(_MEMORY, "probability by chance", "p", "of so many training records; binomial, over different records"),
+    "copies_p": Figure(
+        _MEMORY, "probability by chance", "p", "of so many training records; binomial, over different records"
+    ),
     "nearest_mean": Figure(
         _MEMORY, "edits to nearest record, mean", "share", f"share of the longer one's length; {_NOT_COPIES}"
     ),

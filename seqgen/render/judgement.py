@@ -39,7 +39,7 @@ def _group(heading: str, rows: list[Row]) -> Table:
     table = Table(title=Text(heading, style="bold"), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     intervals, chances = any(row.interval for row in rows), any(row.chance for row in rows)
     table.show_header = intervals or chances
-    table.add_column(Text("figure"), min_width=24)
+    table.add_column(Text("figure"), min_width=18)
     words = any(len(row.value) > 20 for row in rows)
     table.add_column(Text("value"), justify="left" if words else "right", overflow="fold", min_width=9)
     for wanted, name in ((intervals, "95% interval"), (chances, "by chance")):
