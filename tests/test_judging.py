@@ -204,7 +204,8 @@ def test_texts_of_a_page_are_escaped():
     evil = "<script>alert('$x$')</script>&\x07"
     content = PageContent(
         figures={"run": evil, "test_bits_per_char": 1.0, "baseline_uniform_bits_per_char": 2.0, "memorisation": evil,
-                 "symbol_distance": 0.1, "symbol_distance_chance": 0.1, "notes": [evil], "m.f": math.nan},
+                 "symbol_distance": 0.1, "symbol_distance_chance": 0.1, "notes": [evil], "m.f": math.nan,
+                 "published": {"m": {f"CharRNN {evil}": {"f": 0.975, "g": 1.0}}}},
         settings={"corpus": {"title": evil, "list": [1, 2]}},
         metrics=[],
         rows=[{"text": evil, "cut": True, "bits_per_char": None, "where": None}],
@@ -214,6 +215,7 @@ def test_texts_of_a_page_are_escaped():
     made = page(content)
     found = Page(made)
     assert "script" not in found.tags and "b" in found.tags and "\x07" not in made.split("<main>")[1].split("<h2>")[-2]
+    assert "0.975" in found.words and "CharRNN" in made
     assert made.count("&lt;script&gt;") >= 5 and "日" in made
 
 

@@ -90,6 +90,10 @@ def test_scores_come_before_all_texts_have_been_read(tiny_run):
 
     first = next(iter_scores(tiny_run, endless()))
     assert first.text == "anna" and len(asked) < 1000
+    long = ["anna", "ben" * 20_000, "otto", "carla" * 9000, "ida"]  # each by itself, or memory would be the product
+    scores = list(iter_scores(tiny_run, long))
+    assert [score.text for score in scores] == long
+    assert scores[2].nats == pytest.approx(tiny_run.score("otto")[0].nats, rel=1e-5)
 
 
 def test_an_unknown_symbol_is_one_line_and_what_stood_before_it_is_scored(cli, tiny_run, monkeypatch):

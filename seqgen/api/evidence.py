@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _MOST_TRAINING, _MOST_TEST = 3_000_000, 300_000  # characters, of the ladder and of shared substrings
 _MOST_COMPARED = 10_000  # held-out and training records whose lengths and characters are compared with
 _MOST_EXAMINED = 500  # samples and held-out records that are looked for in the training records
+_PIECE = 200  # characters of a long text that are looked for together, at most
 _MOST_NEAR, _MOST_NEAR_CHARS = 200_000, 20_000_000  # training records among which the nearest is looked for
 
 
@@ -26,10 +27,11 @@ class Evidence:
 
     Attributes:
         samples: texts drawn from it.
+        looked_for: what is looked for in the training text: the samples; of a long text, pieces of them.
         train: training texts, an excerpt.
         near: training records among which the nearest is looked for, an excerpt.
         tested: the test texts, or those of validation where there are none, an excerpt.
-        held_out: held-out records, an excerpt; of a long text, pieces as long as the samples.
+        held_out: held-out records, an excerpt; of a long text, pieces as long as those of the samples.
         training: as many training records, or pieces, at most.
         alphabet: the characters of the corpus.
         where: the part of the corpus that each sample and each examined held-out record stands in, or "new".
@@ -38,6 +40,7 @@ class Evidence:
     """
 
     samples: list[str]
+    looked_for: list[str] = field(default_factory=list)
     train: list[str] = field(default_factory=list)
     near: list[str] = field(default_factory=list)
     tested: list[str] = field(default_factory=list)
@@ -62,8 +65,9 @@ def gather(run: Run, data: Data, samples: list[str]) -> Evidence:
         found.notes.append("nothing is held out: no ladder, no distances and no chance levels")
     if run.vocabulary.ends:
         _gather_records(found, run, data)
-        looked_for = [*samples, *_spaced(found.held_out)]
-        found.where = membership(looked_for, _watched(run.corpus, found.alphabet), splitter_of(run.settings), str)
+        found.looked_for = samples
+        sought = [*samples, *_spaced(found.held_out)]
+        found.where = membership(sought, _watched(run.corpus, found.alphabet), splitter_of(run.settings), str)
     else:
         _gather_pieces(found, run, data)
         for _ in _watched(run.corpus, found.alphabet):
@@ -104,10 +108,16 @@ def _gather_pieces(found: Evidence, run: Run, data: Data) -> None:
     found.notes.append(
         "one long text has no records: unique, novel, lengths, exact copies and the nearest record are left out"
     )
-    width = round(sum(map(len, found.samples)) / max(1, len(found.samples)))
-    for part in ("valid", "test"):
-        for text in excerpt(data.encoded[part], run.vocabulary, most_chars=_MOST_TRAINING):
-            found.held_out += pieces(text, width, _MOST_COMPARED)
+    texts = [
+        text
+        for part in ("valid", "test")
+        for text in excerpt(data.encoded[part], run.vocabulary, most_chars=_MOST_TRAINING)
+    ]
+    # All pieces have one length: longer ones would share more.
+    width = min((len(text) for text in (*found.samples, *texts) if text), default=1)
+    width = min(width, _PIECE)
+    found.held_out = [piece for text in texts for piece in pieces(text, width, _MOST_COMPARED)]
+    found.looked_for = [piece for text in found.samples for piece in pieces(text, width, _MOST_EXAMINED)]
     found.training = [piece for text in found.train for piece in pieces(text, width, _MOST_COMPARED)]
 
 
@@ -156,9 +166,9 @@ def memory_figures(run: Run, found: Evidence) -> dict[str, object]:
     records, figures = run.vocabulary.ends, dict[str, float]()
     if records:
         figures |= copies(found.where, found.samples, *found.sizes)
-    fresh = [text for text in dict.fromkeys(found.samples) if text and found.where.get(text) != "train"]
+    fresh = [text for text in dict.fromkeys(found.looked_for) if text and found.where.get(text) != "train"]
     held_out = [text for text in _spaced(found.held_out) if text and found.where.get(text) != "train"]
-    fresh = fresh[:_MOST_EXAMINED]
+    fresh = _spaced(fresh)
     if not fresh:
         found.notes.append("no sample is other than a copy: the nearest record and shared substrings are left out")
         return figures | {"memorisation": verdict(figures)}

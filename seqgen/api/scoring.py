@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from seqgen.api.run import Run
     from seqgen.evaluation import Scale, Score
 
-_TOGETHER = 256  # texts
+_TOGETHER, _MOST_CHARS = 256, 65_536  # texts scored together, and characters, the shorter filled up to the longest
 _MOST_HELD_OUT = 10_000  # records that a score is compared with
 _SHOWN_CHARS = 40  # of a text in a message
 
@@ -69,8 +68,7 @@ def iter_scores(
     Raises:
         UsageError: a text holds a symbol that the run does not know; those before it have been given.
     """
-    numbered = enumerate(texts, 1)
-    while chunk := list(itertools.islice(numbered, _TOGETHER)):
+    for chunk in _chunks(texts):
         problem: UsageError | None = None
         try:
             scores = run.score([text for _, text in chunk], given=given)
@@ -80,6 +78,20 @@ def iter_scores(
         yield from scores
         if problem is not None:
             raise problem
+
+
+def _chunks(texts: Iterable[str]) -> Iterator[list[tuple[int, str]]]:
+    """Numbered texts, as many together as are computed in reasonable memory."""
+    chunk: list[tuple[int, str]] = []
+    longest = 0
+    for number, text in enumerate(texts, 1):
+        longest = max(longest, len(text))
+        if chunk and (len(chunk) == _TOGETHER or longest * (len(chunk) + 1) > _MOST_CHARS):
+            yield chunk
+            chunk, longest = [], len(text)
+        chunk.append((number, text))
+    if chunk:
+        yield chunk
 
 
 def _first_unknown(run: Run, chunk: list[tuple[int, str]], called: str) -> tuple[int, UsageError]:

@@ -122,7 +122,8 @@ def _sections(content: PageContent) -> Iterator[str]:
         if heading == "Run":
             continue
         yield f"<section><h2>{escape(heading)}</h2>"
-        yield _table(heading, [row for _, row in rows])
+        others = content.figures.get("published", {}) if heading == DOMAIN else {}
+        yield _table(heading, rows, _published(others))
         yield from _plots_of(heading, content)
         yield "</section>"
 
@@ -159,15 +160,27 @@ def _drawn(
         yield f"<figure>{plots.svg(name, caption, draw, size)}<figcaption>{escape(caption)}</figcaption></figure>"
 
 
-def _table(heading: str, rows: Sequence[Row]) -> str:
+def _published(others: Mapping[str, Mapping[str, Mapping[str, float]]]) -> dict[str, dict[str, float]]:
+    """Published figures by model, then by ``metric.figure``."""
+    found: dict[str, dict[str, float]] = {}
+    for metric, models in others.items():
+        for model, values in models.items():
+            found.setdefault(model, {}).update({f"{metric}.{name}": value for name, value in values.items()})
+    return found
+
+
+def _table(heading: str, named: Sequence[tuple[str, Row]], published: Mapping[str, Mapping[str, float]]) -> str:
+    rows = [row for _, row in named]
     columns = {"figure": [row.label for row in rows], "value": [row.value for row in rows]}
     columns["95% interval"] = [row.interval for row in rows]
     columns["by chance"] = [row.chance for row in rows]
+    for model, values in published.items():
+        columns[model] = [written(values[name]) if name in values else "" for name, _ in named]
     columns["what it is"] = [row.meaning for row in rows]
     shown = {name: cells for name, cells in columns.items() if any(cells)}
     words = heading != DOMAIN and any(len(row.value) > 20 for row in rows)
-    classes = {name: ' class="n"' if name in ("value", "95% interval", "by chance") else "" for name in shown}
-    head = "".join(f'<th scope="col"{classes[name]}>{name}</th>' for name in shown)
+    classes = {name: "" if name in ("figure", "what it is") else ' class="n"' for name in shown}
+    head = "".join(f'<th scope="col"{classes[name]}>{escape(name)}</th>' for name in shown)
     lines = []
     for at, row in enumerate(rows):
         if words and len(row.value) > 20:  # the verdict stands at the top of the page
