@@ -192,6 +192,7 @@ def test_a_page_is_whole_and_asks_nothing_of_a_network(kind, request, tmp_path):
     assert len(page.ids) == len(set(page.ids)), "plots share no id"
     assert set(re.findall(r'(?:href="#|url\(#)([^")]*)', text)) <= set(page.ids)
     assert page.tags.count("svg") == page.tags.count("figure") == (6 if kind == "tiny_run" else 4)
+    assert "default-src 'none'" in text
     assert "script" not in page.tags and "prefers-color-scheme: dark" in text and "#0102" not in text
     assert run.sample(1)[0].text.split("\n")[0].strip() in " ".join(page.words)
     assert f"{figures['test_bits_per_char']:.3f}" in page.words

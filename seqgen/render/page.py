@@ -23,7 +23,7 @@ h1 { font-size: 1.7rem; margin: 0 0 .25rem; } h2 { font-size: 1.25rem; margin: 2
 .dim, caption, figcaption { color: var(--dim); }
 .lead { display: flex; flex-wrap: wrap; gap: .75rem; margin: 1.25rem 0; }
 .lead div { background: var(--card); border-radius: .5rem; padding: .6rem 1rem; min-width: 9rem; }
-td:first-child { min-width: 16rem; } .lead small { color: var(--dim); }
+.m { min-width: 15rem; } @media (min-width: 45rem) { .f { min-width: 16rem; } } .lead small { color: var(--dim); }
 .lead b { display: block; font-size: 1.35rem; } .verdict { border-left: .3rem solid var(--own); padding: .4rem .8rem;
   background: var(--card); }
 .wide { overflow-x: auto; } table { border-collapse: collapse; width: 100%; } caption { text-align: left; }
@@ -40,6 +40,7 @@ _SHARES = {
     "nearest_median": "edits to nearest, median",
 }
 _LEAD = ("test_bits_per_char", "validation_bits_per_char", "baseline_5gram_bits_per_char", "valid", "unique", "novel")
+_CLASSES = {"figure": "f", "what it is": "m"}
 _MEANS = {
     "shares": "Samples beside what held-out records score by chance: more copies or fewer edits would be memory.",
     "shared": "Samples beside what held-out records score by chance: longer shared substrings would be memory.",
@@ -81,6 +82,8 @@ def page(content: PageContent) -> str:
     body = "\n".join([*_head(content), *_sections(content), *_samples(content), *_settings(content.settings)])
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        # Whoever reads this can see that it asks nothing of a network, and the browser sees to it.
+        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{title}: judged by seqgen</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n"
         f"<main>\n{body}\n</main>\n</body>\n</html>\n"
@@ -179,7 +182,7 @@ def _table(heading: str, named: Sequence[tuple[str, Row]], published: Mapping[st
     columns["what it is"] = [row.meaning for row in rows]
     shown = {name: cells for name, cells in columns.items() if any(cells)}
     words = heading != DOMAIN and any(len(row.value) > 20 for row in rows)
-    classes = {name: "" if name in ("figure", "what it is") else ' class="n"' for name in shown}
+    classes = {name: f' class="{_CLASSES.get(name, "n")}"' for name in shown}
     head = "".join(f'<th scope="col"{classes[name]}>{escape(name)}</th>' for name in shown)
     lines = []
     for at, row in enumerate(rows):
