@@ -252,7 +252,7 @@ def test_version_help_and_module(tmp_path):
     import seqgen
 
     assert finish(run_seqgen("--version", cwd=tmp_path)).out == f"seqgen {seqgen.__version__}\n"
-    for command in ("train", "resume", "sample", "evaluate", "list", "show", "plugins", "runs", "checkpoint"):
+    for command in ("train", "resume", "sample", "score", "evaluate", "list", "show", "plugins", "runs", "checkpoint"):
         result = finish(run_seqgen(command, "--help", cwd=tmp_path))
         assert (result.code == 0 and "--debug" in result.out) or command == "checkpoint"
 

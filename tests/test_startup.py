@@ -20,6 +20,8 @@ LIGHT = [
     ["bench", "--help"],
     ["compare", "--help"],
     ["play", "--help"],
+    ["score", "--help"],
+    ["evaluate", "--help"],
 ]
 
 

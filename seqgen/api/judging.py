@@ -2,28 +2,43 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import itertools
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seqgen.api.data import Data, count, encode_with
+from seqgen.api.evidence import Evidence, distance_figures, gather, ladder_figures, memory_figures
 from seqgen.api.parts import domain_of
 from seqgen.api.prepare import check_unchanged, splitter_of
 from seqgen.api.setup import computing, open_corpus, option_fields, sort_out_corpus
 from seqgen.config import assign, split_names
 from seqgen.corpus import Corpus, Record
+from seqgen.errors import UnknownSymbol
+from seqgen.files import publish_file
 from seqgen.registry import Entry
+from seqgen.render.page import PageContent, page
+from seqgen.render.plots import check_plots
 
 if TYPE_CHECKING:
     from seqgen.api.run import Run
+    from seqgen.sampling import Sample
 
 _MOST_HELD_OUT = 10_000  # held-out records that metrics compare with, where no reference is named
+_MOST_SHOWN = 50  # samples on a page
+_SHARES = ("valid", "valid_low", "valid_high", "unique", "novel", "novel_low", "novel_high")
 
 
-def evaluate(run: Run, n: int, seed: int, reference: str | None, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Held-out losses of a run, and figures of ``n`` samples drawn with ``seed``."""
+def evaluate(
+    run: Run, n: int, seed: int, reference: str | None, options: Mapping[str, Any], html: str | Path | None = None
+) -> dict[str, Any]:
+    """Held-out losses of a run, and figures of ``n`` samples drawn with ``seed``; a page of them too, if asked for."""
+    if html is not None:
+        check_plots()
     corpus, metrics = _parts(run, reference, options)
     settings = run.settings
     counted = count(run.corpus, settings.corpus.title)
@@ -32,17 +47,56 @@ def evaluate(run: Run, n: int, seed: int, reference: str | None, options: Mappin
     result: dict[str, Any] = {"run": run.folder.name, "step": run.state["step"], "trained_s": run.state["elapsed_s"]}
     with computing(settings.engine.threads):
         result |= _losses(run, data)
-    texts = [sample.text for sample in run.sample(n, seed=seed)]
+    samples = run.sample(n, seed=seed)
+    texts = [sample.text for sample in samples]
+    found = gather(run, data, texts)
+    result |= ladder_figures(run, found)
     result |= {"samples": len(texts)} | _shares(run, texts)
+    result |= distance_figures(run, found) | memory_figures(run, found)
+    result |= {"notes": found.notes} if found.notes else {}
+    result |= _domain_figures(run, texts, corpus, metrics, reference is not None)
+    if html is not None:
+        publish_file(Path(html), _page(run, result, samples, found).encode("utf-8", "backslashreplace"))
+    return result
+
+
+def _domain_figures(
+    run: Run, texts: list[str], corpus: Corpus | None, metrics: Mapping[str, Any], compared_with_others: bool
+) -> dict[str, Any]:
+    """The figures of the domain's metrics, by ``metric.figure``, and what others have published."""
     if not metrics:
-        return result
+        return {}
+    result: dict[str, Any] = {}
     held_out = itertools.islice(_Texts(run, training=False), _MOST_HELD_OUT)
     compared = list(held_out) if corpus is None else [record.text for record in corpus]
     for name, metric in metrics.items():
         figures = _measure(metric, texts, compared, _Texts(run, training=True))
         result |= {f"{name}.{figure}": value for figure, value in figures.items()}
     published = {name: dict(found) for name, metric in metrics.items() if (found := getattr(metric, "published", None))}
-    return result | ({"published": published} if published and reference is not None else {})
+    return result | ({"published": published} if published and compared_with_others else {})
+
+
+def _page(run: Run, figures: Mapping[str, Any], samples: Sequence[Sample], found: Evidence) -> str:
+    """The page about a run."""
+    shown = samples[:_MOST_SHOWN]
+    bits: list[float | None] = [None] * len(shown)
+    with contextlib.suppress(UnknownSymbol):  # bytes that are no text cannot be scored again
+        bits = [score.bits_per_char for score in run.score([sample.text for sample in shown])]
+    rows = [
+        {"text": sample.text, "cut": sample.cut, "bits_per_char": score, "where": found.where.get(sample.text)}
+        for sample, score in zip(shown, bits, strict=True)
+    ]
+    return page(
+        PageContent(
+            figures=figures,
+            settings=run.settings.model_dump(mode="json"),
+            metrics=run.metrics,
+            rows=rows,
+            samples=found.samples,
+            held_out=found.held_out,
+            records=run.vocabulary.ends,
+        )
+    )
 
 
 def _parts(run: Run, reference: str | None, options: Mapping[str, Any]) -> tuple[Corpus | None, dict[str, Any]]:
@@ -97,23 +151,35 @@ def _measure(
 
 
 def _losses(run: Run, data: Data) -> dict[str, float]:
-    from seqgen.evaluation import held_out_loss, penalty
+    from seqgen.evaluation import held_out_costs, held_out_loss, penalty, ratio_interval
 
     losses: dict[str, float] = {}
-    penalty_V = penalty(run.vocabulary)
-    for part, name in (("valid", "validation"), ("test", "test")):
-        if len(data.encoded[part]):
-            held_out = held_out_loss(run.model, data.encoded[part], penalty_V, most=10**9)
-            losses[f"{name}_loss_nats"] = held_out.loss_nats
-            losses[f"{name}_bits_per_char"] = held_out.bits_per_char
+    penalty_V, valid, test = penalty(run.vocabulary), data.encoded["valid"], data.encoded["test"]
+    if len(valid):
+        held_out = held_out_loss(run.model, valid, penalty_V, most=10**9)
+        losses |= {"validation_loss_nats": held_out.loss_nats, "validation_bits_per_char": held_out.bits_per_char}
+    if len(test):
+        costs = held_out_costs(run.model, test, run.vocabulary, penalty_V)
+        low, high = ratio_interval(costs.nats_N / math.log(2), costs.chars_N)
+        losses |= {"test_loss_nats": costs.loss_nats, "test_bits_per_char": costs.bits_per_char}
+        losses |= {"test_bits_per_char_low": low, "test_bits_per_char_high": high}
     return losses
 
 
 def _shares(run: Run, texts: list[str]) -> dict[str, float]:
-    from seqgen.evaluation import judge
+    """Valid, unique and novel shares; intervals of those that are shares of independent draws, or near it."""
+    from seqgen.evaluation import judge, share_interval
 
     if not run.vocabulary.ends:  # one long text has no records to be new beside
         return {}
     judged = judge(texts, run.corpus, splitter_of(run.settings), run.validator, run.recorded_form)
-    shares = {"unique": judged.unique, "novel": judged.novel}
-    return shares if run.validator is None else {"valid": judged.valid} | shares
+    n_valid = round(judged.valid * judged.n)
+    n_unique = round(judged.unique * n_valid)
+    shares: dict[str, float] = {}
+    for name, share, total in (("valid", judged.valid, judged.n), ("novel", judged.novel, n_unique)):
+        if name == "valid" and run.validator is None:
+            continue
+        low, high = share_interval(round(share * total), total)
+        shares |= {name: share, f"{name}_low": low, f"{name}_high": high}
+    unique = {"unique": judged.unique}
+    return {name: {**shares, **unique}[name] for name in _SHARES if name in shares or name in unique}

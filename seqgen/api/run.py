@@ -16,7 +16,7 @@ from seqgen.protocols import Verdict
 if TYPE_CHECKING:
     from seqgen.api.drawing import Decoding
     from seqgen.api.next_symbols import NextSymbol
-    from seqgen.evaluation import Score
+    from seqgen.evaluation import Scale, Score
     from seqgen.sampling import Sample, Top
 
 RUNS = Path("runs")
@@ -166,6 +166,15 @@ class Run(StoredRun):
         with computing(self.settings.engine.threads):
             return score(self.model, self.vocabulary, texts, as_conditions(given or {}))
 
+    def scale(self, *, given: Mapping[str, Any] | None = None) -> Scale | None:
+        """What at most 10,000 test (else validation) records score; None where nothing is held out, or in a long text.
+
+        ``run.scale().percentile(score.bits_per_char)`` ranks a score. Conditions not ``given`` are told of no record.
+        """
+        from seqgen.api.scoring import scale
+
+        return scale(self, given or {})
+
     def verdict(self, text: str) -> Verdict:
         """What the domain's validator says of a text; without one every text is valid."""
         return Verdict(True) if self.validator is None else self.validator.validate(text)
@@ -186,19 +195,29 @@ class Run(StoredRun):
 
         return membership(texts, self.corpus, splitter_of(self.settings), self.canonical, self.recorded_form)
 
-    def evaluate(self, n: int = 500, *, seed: int = 0, reference: str | None = None, **options: Any) -> dict[str, Any]:
-        """Judge the run: held-out losses, and figures of ``n`` samples.
+    def evaluate(
+        self,
+        n: int = 500,
+        *,
+        seed: int = 0,
+        reference: str | None = None,
+        html: str | Path | None = None,
+        **options: Any,
+    ) -> dict[str, Any]:
+        """Judge the run: held-out losses, a ladder of baselines, and figures of ``n`` samples.
 
         Args:
             n: how many samples.
             seed: of the samples.
             reference: a corpus, by name or file, with which metrics compare the samples; None: the held-out records.
+            html: a file that a page with plots is written to; needs the extra ``plot``.
             options: of the reference corpus (``path``, ...) and, by ``"metric.option"``, of the domain's metrics.
 
         Returns:
-            Bits per character of the validation and test parts (those that are not empty); the valid, unique and
-            novel shares of the samples; and whatever the metrics of the domain give.
+            Figures by name; ``seqgen.render.FIGURES`` says what each means and its unit. ``_low`` and ``_high`` are the
+            ends of a 95% interval, ``_chance`` is what held-out (of distances, training) records score. What has no
+            meaning for the run is left out, and said in ``notes``.
         """
         from seqgen.api.judging import evaluate
 
-        return evaluate(self, n, seed, reference, options)
+        return evaluate(self, n, seed, reference, options, html)

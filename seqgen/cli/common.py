@@ -104,8 +104,8 @@ def warn(line: str) -> None:
 
 
 def show(view: RenderableType) -> None:
-    """A result for people, on stdout."""
-    stdout().print(view)
+    """A result for people, on stdout; a table that is wider than the terminal is not cut."""
+    stdout().print(view, crop=False)
 
 
 def show_json(value: Any) -> None:
@@ -119,6 +119,16 @@ def show_json(value: Any) -> None:
         return None if isinstance(value, float) and not math.isfinite(value) else value
 
     session.stdout.write(json.dumps(plain(value), indent=2, ensure_ascii=False, default=str) + "\n")
+
+
+def pair(assignment: str) -> tuple[str, str]:
+    """The two sides of ``FIELD=VALUE``."""
+    from seqgen.errors import BadOption
+
+    name, equals, value = assignment.partition("=")
+    if not equals or not name:
+        raise BadOption(f"--given {assignment!r} is not of the form FIELD=VALUE, like cost=3")
+    return name, value
 
 
 _PANEL = "Everywhere"

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from seqgen.cli.common import complete_names, session
+from seqgen.cli.common import complete_names, pair, session
 
 _HOW, _MUST = "Decoding", "What every row satisfies"
 
@@ -123,7 +123,7 @@ def with_decoding(function: Callable[..., Any]) -> Callable[..., Any]:
     def run(**values: Any) -> Any:
         options = {name: values.pop(name) for name in _OPTIONS}
         named, assignments = options.pop("processor") or [], options.pop("option") or []
-        options["given"] = dict(_pair(assignment) for assignment in options["given"] or ())
+        options["given"] = dict(map(pair, options["given"] or ()))
         options["contains"], options["avoid"] = tuple(options["contains"] or ()), tuple(options["avoid"] or ())
         options["processors"] = _processors(named, assignments)
         return function(decoding=options, **values)
@@ -131,15 +131,6 @@ def with_decoding(function: Callable[..., Any]) -> Callable[..., Any]:
     run.__signature__ = signature.replace(parameters=[*own, *added])  # type: ignore[attr-defined]
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in [*own, *added]}
     return run
-
-
-def _pair(assignment: str) -> tuple[str, str]:
-    from seqgen.errors import BadOption
-
-    name, equals, value = assignment.partition("=")
-    if not equals or not name:
-        raise BadOption(f"--given {assignment!r} is not of the form FIELD=VALUE, like cost=3")
-    return name, value
 
 
 def _processors(names: Iterable[str], assignments: Iterable[str]) -> dict[str, dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -28,12 +29,15 @@ def evaluate(
         list[str] | None,
         typer.Option("-o", "--option", metavar="PART.NAME=VALUE", help="An option of the reference or of a metric."),
     ] = None,
+    html: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write a page with plots too: one file, no network.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Judge a run: held-out losses; valid, unique and novel shares of samples; metrics of its domain."""
+    """Judge a run: held-out losses beside baselines; shares of its samples; memorisation; metrics of its domain."""
     import seqgen.api
     from seqgen.config import parse_assignments
-    from seqgen.render import figures_table
+    from seqgen.render import judgement_view
 
     loaded = seqgen.api.load(
         run,
@@ -42,7 +46,7 @@ def evaluate(
         warn=warn,
     )
     options = {f"{part}.{name}" if part else name: value for part, name, value in parse_assignments(option or ())}
-    figures = loaded.evaluate(n, seed=seed, reference=reference, **options)
+    figures = loaded.evaluate(n, seed=seed, reference=reference, html=html, **options)
     if as_json:
         show_json(figures)
         return
@@ -51,4 +55,4 @@ def evaluate(
         for metric, models in figures.pop("published", {}).items()
         for model, of in models.items()
     }
-    show(figures_table(figures, published, figures["run"]))
+    show(judgement_view(figures, published))

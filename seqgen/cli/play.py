@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seqgen.cli.common import RunName, everywhere, say, session, show, warn
+from seqgen.cli.common import RunName, everywhere, pair, say, session, show, warn
 from seqgen.errors import BadOption, Diverged, UsageError
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def play(
     from seqgen.api.play import Player
 
     loaded = seqgen.api.load(run, checkpoint=checkpoint, plugins=session.plugins, warn=warn)
-    player = Player(loaded, dict(map(_pair, given or ())), label, temperature, seed)
+    player = Player(loaded, dict(map(pair, given or ())), label, temperature, seed)
     labels = "  :label X" if "label" in loaded.vocabulary.slots else ""
     say(f"{loaded.folder.name}: type a prefix; an empty line draws whole new ones")
     say(f":t 0.8  :seed 3{labels}  :q (leave)   a prefix that begins with a colon is written ::")
@@ -55,13 +55,6 @@ def play(
         except (UsageError, Diverged) as error:
             warn(str(error))
         session.stdout.flush()
-
-
-def _pair(assignment: str) -> tuple[str, str]:
-    name, equals, value = assignment.partition("=")
-    if not equals or not name:
-        raise BadOption(f"--given {assignment!r} is not of the form FIELD=VALUE, like cost=3")
-    return name, value
 
 
 def _lines() -> Iterator[str]:

@@ -2,12 +2,16 @@
 
 from seqgen.render.bench import bench_csv, bench_plot, bench_table, check_plot
 from seqgen.render.compare import compare_view
+from seqgen.render.figures import FIGURES
+from seqgen.render.heat import heat_map, score_line
+from seqgen.render.judgement import judgement_view
 from seqgen.render.picture import draw, export_svg
 from seqgen.render.play import play_view
 from seqgen.render.tables import corpus_view, figures_table, options_table, plain_table, samples_table, spec_view
 from seqgen.render.text import duration, sparkline, visible, visible_lines
 
 __all__ = [
+    "FIGURES",
     "bench_csv",
     "bench_plot",
     "bench_table",
@@ -18,10 +22,13 @@ __all__ = [
     "duration",
     "export_svg",
     "figures_table",
+    "heat_map",
+    "judgement_view",
     "options_table",
     "plain_table",
     "play_view",
     "samples_table",
+    "score_line",
     "sparkline",
     "spec_view",
     "visible",

@@ -7,7 +7,8 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from rich.table import Table
+from rich.console import Group
+from rich.text import Text
 
 from seqgen.errors import BadOption, MissingExtra
 from seqgen.render.tables import plain_table
@@ -24,8 +25,10 @@ _COLUMNS = (
     "cell", "bits_per_char", "interval", "parameters", "width", "steps", "tokens_per_s", "samples_per_s", "seeds",
     "problem",
 )  # fmt: skip
+_SHOWN = tuple(name for name in _COLUMNS if name not in ("interval", "width", "problem"))  # eighty characters
+_BITS = "bits/char ± 95%"
 _HEADINGS = {
-    "interval": "± 95%",
+    "bits_per_char": _BITS,
     "parameters": "params",
     "width": "units",
     "tokens_per_s": "tokens/s",
@@ -36,18 +39,22 @@ _ROW_INCHES, _WIDTH_INCHES, _FRAME_INCHES = 0.32, 10.0, 1.3
 _COLOUR = "#33658a"
 
 
-def bench_table(rows: Rows, title: str = "") -> Table:
-    """The rows as a table; seeds are left out where all have as many, and reasons where nothing failed."""
-    columns = [column for column in _COLUMNS if column not in ("seeds", "problem") or _varies(rows, column)]
+def bench_table(rows: Rows, title: str = "") -> Group:
+    """The rows as a table, and below it why those failed that did; seeds are left out where all have as many."""
+    columns = [name for name in _SHOWN if name != "seeds" or len({row["seeds"] for row in rows}) > 1]
     shown = [
         {_HEADINGS.get(name, name): _whole(row[name]) if name.endswith("_per_s") else row[name] for name in columns}
+        | {_BITS: _bits(row["bits_per_char"], row["interval"])}
         for row in rows
     ]
-    return plain_table(shown, [_HEADINGS.get(name, name) for name in columns], title, folded=("cell",))
+    table = plain_table(shown, [_HEADINGS.get(name, name) for name in columns], title)
+    return Group(table, *(Text(visible(f"{row['cell']}: {row['problem']}")) for row in rows if row["problem"]))
 
 
-def _varies(rows: Rows, column: str) -> bool:
-    return any(row["problem"] for row in rows) or len({row[column] for row in rows}) > 1
+def _bits(bits: float | None, interval: float | None) -> str | None:
+    if bits is None:
+        return None
+    return f"{bits:.3f}" if interval is None else f"{bits:.3f} ± {interval:.3f}"
 
 
 def _whole(value: float | None) -> int | None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from rich import box
+from rich.cells import cell_len
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -15,6 +16,7 @@ from seqgen.render.text import visible, visible_lines
 _BAR = "█"
 _LONG = ("text", "summary", "description", "problem", "state", "hooks", "type", "default", "range")  # may be folded
 _NARROW = {"type": 14, "default": 11, "range": 10}  # so that what stands beside them has room
+_LEAST = 8  # of a folded column, however wide the others are
 _HEADINGS = {"bits_per_char": "bits/char", "load_ms": "load ms"}
 
 
@@ -45,12 +47,17 @@ def plain_table(
     table = Table(title=Text(title) if title else None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for column in columns:
         values = [row.get(column) for row in listed]
-        numbers = any(isinstance(value, int | float) for value in values)
+        heading, numbers = _HEADINGS.get(column, column), any(isinstance(value, int | float) for value in values)
+        folds = column in _LONG or column in folded
+        least = _LEAST if column in folded else None
+        if not folds:  # then nothing is cut either, however narrow the terminal is
+            least = max([len(heading), *(cell_len(str(_cell(value))) for value in values)])
         table.add_column(
-            Text(_HEADINGS.get(column, column)),
+            Text(heading),
             justify="right" if numbers else "left",
             overflow="fold",
-            no_wrap=column not in _LONG and column not in folded,
+            no_wrap=not folds,
+            min_width=least,
             max_width=_NARROW.get(column),
         )
     for row in listed:

@@ -1,0 +1,184 @@
+"""The texts that a run is judged by: its samples, and excerpts of what it was and was not trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from seqgen.api.data import Data
+from seqgen.api.prepare import splitter_of
+from seqgen.corpus import Record
+from seqgen.errors import MissingExtra
+
+if TYPE_CHECKING:
+    from seqgen.api.run import Run
+
+_MOST_TRAINING, _MOST_TEST = 3_000_000, 300_000  # characters, of the ladder and of shared substrings
+_MOST_COMPARED = 10_000  # held-out and training records whose lengths and characters are compared with
+_MOST_EXAMINED = 500  # samples and held-out records that are looked for in the training records
+_PIECE = 200  # characters of a long text that are looked for together, at most
+_MOST_NEAR, _MOST_NEAR_CHARS = 200_000, 20_000_000  # training records among which the nearest is looked for
+
+
+@dataclass
+class Evidence:
+    """What a run is judged by.
+
+    Attributes:
+        samples: texts drawn from it.
+        looked_for: what is looked for in the training text: the samples; of a long text, pieces of them.
+        train: training texts, an excerpt.
+        near: training records among which the nearest is looked for, an excerpt.
+        tested: the test texts, or those of validation where there are none, an excerpt.
+        held_out: held-out records, an excerpt; of a long text, pieces as long as those of the samples.
+        training: as many training records, or pieces, at most.
+        alphabet: the characters of the corpus.
+        where: the part of the corpus that each sample and each examined held-out record stands in, or "new".
+        sizes: records of the training part and of those held out; of a long text, symbols.
+        notes: what was left out or cut, a line each.
+    """
+
+    samples: list[str]
+    looked_for: list[str] = field(default_factory=list)
+    train: list[str] = field(default_factory=list)
+    near: list[str] = field(default_factory=list)
+    tested: list[str] = field(default_factory=list)
+    held_out: list[str] = field(default_factory=list)
+    training: list[str] = field(default_factory=list)
+    alphabet: set[str] = field(default_factory=set)
+    where: dict[str, str] = field(default_factory=dict)
+    sizes: tuple[int, int] = (0, 0)
+    notes: list[str] = field(default_factory=list)
+
+
+def gather(run: Run, data: Data, samples: list[str]) -> Evidence:
+    """Excerpts of the parts of the corpus, and where samples and held-out records stand in it."""
+    from seqgen.evaluation import excerpt, membership
+
+    found, encoded = Evidence(samples), data.encoded
+    train, valid, test = (encoded[part] for part in ("train", "valid", "test"))
+    found.train = excerpt(train, run.vocabulary, most_chars=_MOST_TRAINING)
+    _gather_tested(found, run, data)
+    found.sizes = len(train), len(valid) + len(test)
+    if not found.sizes[1]:
+        found.notes.append("nothing is held out: no ladder, no distances and no chance levels")
+    if run.vocabulary.ends:
+        _gather_records(found, run, data)
+        found.looked_for = samples
+        sought = [*samples, *_spaced(found.held_out)]
+        found.where = membership(sought, _watched(run.corpus, found.alphabet), splitter_of(run.settings), str)
+    else:
+        _gather_pieces(found, run, data)
+        for _ in _watched(run.corpus, found.alphabet):
+            pass
+    return found
+
+
+def _gather_tested(found: Evidence, run: Run, data: Data) -> None:
+    from seqgen.evaluation import excerpt
+
+    train, valid, test = (data.encoded[part] for part in ("train", "valid", "test"))
+    tested = test if len(test) else valid
+    found.tested = excerpt(tested, run.vocabulary, most_chars=_MOST_TEST)
+    if len(valid) and not len(test):
+        found.notes.append("there is no test part: the ladder stands on the validation part")
+    for name, part, texts in (("training", train, found.train), ("held-out", tested, found.tested)):
+        n_all, n_here = _n_chars(part), sum(map(len, texts))
+        if n_here < n_all:
+            what = "the ladder counts" if name == "training" else "the ladder predicts"
+            also = ", in which shared substrings are looked for too" if name == "training" else ""
+            found.notes.append(f"{what} {n_here:,} of {n_all:,} {name} characters{also}")
+
+
+def _gather_records(found: Evidence, run: Run, data: Data) -> None:
+    from seqgen.evaluation import excerpt
+
+    limits = {"most_chars": 10 * _MOST_TEST, "most": _MOST_COMPARED}
+    for part in ("valid", "test"):
+        found.held_out += excerpt(data.encoded[part], run.vocabulary, **limits)
+    found.training = excerpt(data.encoded["train"], run.vocabulary, **limits)
+    near = {"most_chars": _MOST_NEAR_CHARS, "most": _MOST_NEAR}
+    found.near = excerpt(data.encoded["train"], run.vocabulary, **near)
+
+
+def _gather_pieces(found: Evidence, run: Run, data: Data) -> None:
+    from seqgen.evaluation import excerpt, pieces
+
+    found.notes.append(
+        "one long text has no records: unique, novel, lengths, exact copies and the nearest record are left out"
+    )
+    texts = [
+        text
+        for part in ("valid", "test")
+        for text in excerpt(data.encoded[part], run.vocabulary, most_chars=_MOST_TRAINING)
+    ]
+    # All pieces have one length: longer ones would share more.
+    width = min((len(text) for text in (*found.samples, *texts) if text), default=1)
+    width = min(width, _PIECE)
+    found.held_out = [piece for text in texts for piece in pieces(text, width, _MOST_COMPARED)]
+    found.looked_for = [piece for text in found.samples for piece in pieces(text, width, _MOST_EXAMINED)]
+    found.training = [piece for text in found.train for piece in pieces(text, width, _MOST_COMPARED)]
+
+
+def _n_chars(part: object) -> int:
+    n_chars = getattr(part, "n_chars", None)
+    return int(part.chars_N.sum(dtype="int64")) if n_chars is None else int(n_chars)  # type: ignore[attr-defined]
+
+
+def _watched(records: Iterable[Record], alphabet: set[str]) -> Iterator[Record]:
+    """The records; their characters are noted as they pass."""
+    for record in records:
+        alphabet.update(record.text)
+        yield record
+
+
+def _spaced(texts: list[str]) -> list[str]:
+    """At most 500 of them, evenly spaced."""
+    return texts[:: max(1, -(-len(texts) // _MOST_EXAMINED))]
+
+
+def ladder_figures(run: Run, found: Evidence) -> dict[str, float]:
+    """The baselines by name, bits per character."""
+    from seqgen.evaluation import ladder
+
+    if not found.tested:
+        return {}
+    rungs = ladder(found.train, found.tested, found.alphabet, ends=run.vocabulary.ends)
+    return {f"baseline_{name}_bits_per_char": bits for name, bits in rungs.items()}
+
+
+def distance_figures(run: Run, found: Evidence) -> dict[str, float]:
+    """How far lengths and characters of the samples are from those of held-out records."""
+    from seqgen.evaluation import distances
+
+    if not found.held_out or not found.samples:
+        return {}
+    return distances(found.samples, found.held_out, found.training, lengths=run.vocabulary.ends)
+
+
+def memory_figures(run: Run, found: Evidence) -> dict[str, object]:
+    """Whether the samples copy training records, and the verdict, in words."""
+    from seqgen.evaluation import copies, likeness, searched, verdict
+
+    if not found.samples:
+        return {}
+    records, figures = run.vocabulary.ends, dict[str, float]()
+    if records:
+        figures |= copies(found.where, found.samples, *found.sizes)
+    fresh = [text for text in dict.fromkeys(found.looked_for) if text and found.where.get(text) != "train"]
+    held_out = [text for text in _spaced(found.held_out) if text and found.where.get(text) != "train"]
+    fresh = _spaced(fresh)
+    if not fresh:
+        found.notes.append("no sample is other than a copy: the nearest record and shared substrings are left out")
+        return figures | {"memorisation": verdict(figures)}
+    near = searched([*fresh, *held_out], found.near) if records else None
+    try:
+        figures |= likeness(fresh, held_out, found.train, near)
+    except MissingExtra as error:
+        found.notes.append(f"left out: {error}")
+        figures |= likeness(fresh, held_out, found.train, None)
+    else:
+        if near is not None and len(near) < found.sizes[0]:
+            found.notes.append(f"the nearest record is looked for among {len(near):,} of {found.sizes[0]:,}")
+    return {**figures, "examined": len(fresh), "memorisation": verdict(figures)}

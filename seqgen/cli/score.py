@@ -1,0 +1,129 @@
+"""``seqgen score``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from seqgen.cli.common import complete_runs, everywhere, pair, say, session, show, warn
+
+if TYPE_CHECKING:
+    from seqgen.api import Run
+    from seqgen.evaluation import Scale
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Add this module's command."""
+    app.command()(everywhere(score))
+
+
+def score(
+    *,
+    texts: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="TEXT...", help="Texts; none, or -: one a line from stdin.", show_default=False),
+    ] = None,
+    run: Annotated[
+        str | None,
+        typer.Option(
+            help="A run folder, or a name under runs/.  [default: the newest run with a checkpoint]",
+            autocompletion=complete_runs,
+            show_default=False,
+        ),
+    ] = None,
+    label: Annotated[str | None, typer.Option(help="Score as texts of this label.")] = None,
+    given: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FIELD=VALUE", help="A condition that the run was trained with; may be repeated."),
+    ] = None,
+    checkpoint: Annotated[str, typer.Option(metavar="best|latest|STEP", help="Which checkpoint.")] = "best",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, an object a line.")] = False,
+    nul: Annotated[bool, typer.Option("-0", "--null", help="Texts on stdin end with NUL, not a line end.")] = False,
+) -> None:
+    """Score texts: bits per character, nats, percentile among held-out records, and what each symbol costs.
+
+    On a terminal a heat map; else a line a text, with tabs between bits per character, nats, percentile, symbols with
+    their nats, and the text.
+    """
+    import seqgen.api
+    from seqgen.api.scoring import conditions, iter_scores, symbols
+    from seqgen.errors import UsageError
+    from seqgen.render import heat_map, score_line
+
+    piped = not texts or texts == ["-"]
+    if not texts and sys.stdin.isatty():
+        raise UsageError("nothing to score: give texts, or pipe one a line into this command")
+    loaded = seqgen.api.load(run, checkpoint=checkpoint, plugins=session.plugins, warn=warn)
+    told = conditions(loaded, label, dict(pair(assignment) for assignment in given or ()))
+    scale = _scale(loaded, told)
+    source = _read(b"\0" if nul else b"\n") if piped else iter(texts or ())
+    for scored in iter_scores(loaded, source, told, "line" if piped else "text"):
+        percentile = None if scale is None else scale.percentile(scored.bits_per_char)
+        parts, costs = symbols(loaded, scored.text), scored.nats_per_symbol
+        if as_json:
+            _write(json.dumps(_as_object(scored, percentile, parts), ensure_ascii=False))
+        elif session.stdout.isatty():
+            show(heat_map(parts, costs, scored.nats, scored.bits_per_char, percentile))
+        else:
+            _write(score_line(scored.text, parts, costs, scored.nats, scored.bits_per_char, percentile))
+    session.stdout.flush()
+
+
+def _write(line: str) -> None:
+    session.stdout.write(line + "\n")
+
+
+def _as_object(scored: Any, percentile: float | None, parts: list[str]) -> dict[str, Any]:
+    """A score as JSON has it; the symbol of the stop is null."""
+    named: list[str | None] = [*parts, *[None] * (len(scored.nats_per_symbol) - len(parts))]
+    return {
+        "text": scored.text,
+        "nats": scored.nats,
+        "bits_per_char": scored.bits_per_char,
+        "percentile": percentile,
+        "symbols": [
+            {"symbol": symbol, "nats": nats} for symbol, nats in zip(named, scored.nats_per_symbol, strict=True)
+        ],
+    }
+
+
+def _scale(run: Run, told: dict[str, str]) -> Scale | None:
+    """What percentiles are taken of, said once; None, and why, where there is nothing to take them of."""
+    from seqgen.errors import CorpusError, UsageError
+
+    try:
+        scale = run.scale(given=told)
+    except (CorpusError, UsageError) as error:  # the corpus is not what it was: texts can be scored all the same
+        warn(f"no percentiles: {error}")
+        return None
+    if scale is None:
+        say("no percentiles: this run holds out no records to compare with")
+    else:
+        say(f"percentiles among {len(scale.bits_N):,} {scale.part} records; 100 is likelier than all")
+    return scale
+
+
+def _read(end: bytes) -> Iterator[str]:
+    """Texts from stdin, as they come; a line may also end as Windows ends it."""
+    rest, number = b"", 0
+    stdin: Any = sys.stdin.buffer
+    while block := stdin.read1(1 << 16):
+        *whole, rest = (rest + block).split(end)
+        for line in whole:
+            number += 1
+            yield _decoded(line, number, end)
+    if rest:
+        yield _decoded(rest, number + 1, end)
+
+
+def _decoded(line: bytes, number: int, end: bytes) -> str:
+    from seqgen.errors import UsageError
+
+    try:
+        return (line.removesuffix(b"\r") if end == b"\n" else line).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"line {number} of stdin: byte {error.start + 1} is no UTF-8") from None

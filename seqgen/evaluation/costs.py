@@ -1,0 +1,133 @@
+"""What each held-out record costs, where ``held_out_loss`` gives their sum.
+
+Dimension letters: B batch, T steps, V vocabulary, N records (or windows of a long text).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from seqgen.batches import Batch, Encoded, Stream, evaluation_batches, lanes
+from seqgen.protocols import State
+from seqgen.tokenizers import PAD, Vocabulary
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    Floats = npt.NDArray[np.float64]
+
+_TOGETHER = 256  # records
+_LANES, _WINDOW = 32, 256  # of a long text; a window of a lane stands for a record
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What held-out records cost.
+
+    Attributes:
+        nats_N: negative log-likelihood of each record, or of each window of a long text.
+        chars_N: its characters, the stop counted as one.
+        n_targets: symbols over all of them, stops counted.
+    """
+
+    nats_N: Floats
+    chars_N: Floats
+    n_targets: int
+
+    @property
+    def loss_nats(self) -> float:
+        """Nats per symbol, stops counted."""
+        return float(self.nats_N.sum()) / self.n_targets
+
+    @property
+    def bits_per_char(self) -> float:
+        """Bits per character, a stop counted as one."""
+        return float(self.nats_N.sum()) / math.log(2) / float(self.chars_N.sum())
+
+
+def held_out_costs(
+    model: nn.Module,
+    encoded: Encoded | Stream,
+    vocabulary: Vocabulary,
+    penalty_V: Tensor,
+    *,
+    most: int = 10**9,
+    told: Collection[str] | None = None,
+) -> Costs:
+    """What each of at most ``most`` records costs, evenly spaced; of a long text, each window of 256 symbols.
+
+    Args:
+        model: put in evaluation mode meanwhile.
+        encoded: the records, or the text.
+        vocabulary: its symbols.
+        penalty_V: what ``seqgen.evaluation.penalty`` gives, on the model's device.
+        most: records at most; a long text is read whole.
+        told: the names of the conditions that the model is told; None: all that a record has.
+    """
+    nats, chars, n_targets = [np.empty(0)], [np.empty(0)], 0
+    was_training = model.training
+    model.eval()
+    try:
+        with torch.inference_mode():
+            for nats_B, chars_B, batch in _rows(model, encoded, vocabulary, penalty_V, most, told):
+                nats.append(nats_B.double().cpu().numpy())
+                chars.append(chars_B)
+                n_targets += batch.n_targets
+    finally:
+        model.train(was_training)
+    return Costs(np.concatenate(nats), np.concatenate(chars), n_targets)
+
+
+def _rows(
+    model: nn.Module,
+    encoded: Encoded | Stream,
+    vocabulary: Vocabulary,
+    penalty_V: Tensor,
+    most: int,
+    told: Collection[str] | None,
+) -> Iterator[tuple[Tensor, Floats, Batch]]:
+    """Nats and characters of the rows of batch after batch."""
+    if isinstance(encoded, Stream):
+        state: State = None
+        for window in lanes(encoded, _LANES, _WINDOW, len(encoded)):
+            batch = window.to(penalty_V.device)
+            nats_B, state = _window_nats(model, batch, penalty_V, state)
+            yield nats_B, np.full(len(nats_B), batch.n_chars / len(nats_B)), batch
+        return
+    absent_C = [told is not None and name not in told for name in vocabulary.slots]
+    for rows_B in evaluation_batches(encoded.lengths_N, _TOGETHER, most):
+        absent_BC = np.tile(np.array(absent_C, dtype=bool), (len(rows_B), 1)) if any(absent_C) else None
+        batch = encoded.take(rows_B, absent_BC=absent_BC).to(penalty_V.device)
+        yield _record_nats(model, batch, penalty_V), encoded.chars_N[rows_B].astype(np.float64) + 1, batch
+
+
+def _record_nats(model: Any, batch: Batch, penalty_V: Tensor) -> Tensor:
+    """What ``total_nats`` sums, record by record (B,)."""
+    B = len(batch.ids_BT)
+    targets_N, logits_at = batch.targets_BT.t().flatten(), getattr(model, "logits_at", None)
+    state, rows_N = model.initial_state(B), torch.arange(len(targets_N), device=targets_N.device)
+    if logits_at is None:
+        logits_NV = model(batch.ids_BT, state)[0].transpose(0, 1).flatten(0, 1)
+    else:
+        logits_NV = logits_at(batch.ids_BT, state, batch.at_N)
+        if batch.at_N is not None:
+            targets_N, rows_N = targets_N[batch.at_N], batch.at_N
+    nats_N = functional.cross_entropy(logits_NV + penalty_V, targets_N, ignore_index=PAD, reduction="none").double()
+    return nats_N.new_zeros(B).index_add_(0, rows_N % B, nats_N)
+
+
+def _window_nats(model: Any, batch: Batch, penalty_V: Tensor, state: State) -> tuple[Tensor, State]:
+    """What ``carried_nats`` sums, lane by lane (B,), and the state at the end."""
+    state = state if batch.continues else model.initial_state(len(batch.ids_BT))
+    logits_BTV, state = model(batch.ids_BT, state)
+    logits_NV, targets_N = (logits_BTV + penalty_V).flatten(0, 1), batch.targets_BT.flatten()
+    nats_N = functional.cross_entropy(logits_NV, targets_N, reduction="none").double()
+    return nats_N.view(len(batch.ids_BT), -1).sum(1), state

@@ -1,0 +1,41 @@
+"""The text behind encoded records, whole or evenly spaced, where all of it would be too much."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from seqgen.batches import Encoded, Stream
+from seqgen.tokenizers import Vocabulary
+
+
+def excerpt(part: Encoded | Stream, vocabulary: Vocabulary, *, most_chars: int, most: int = 10**9) -> list[str]:
+    """Texts of a part.
+
+    Args:
+        part: records, or a long text.
+        vocabulary: its symbols.
+        most_chars: about how many characters at most.
+        most: how many records at most.
+
+    Returns:
+        Every k-th record for the smallest k that keeps to the limits. Of a long text one: its beginning.
+    """
+    if not len(part):
+        return []
+    if isinstance(part, Stream):
+        n_symbols = round(len(part) * min(1.0, most_chars / max(1, part.n_chars)))
+        return vocabulary.decode_many(part.flat_S[:n_symbols].astype(np.int32), np.array([n_symbols]))
+    n_chars = int(part.chars_N.sum(dtype=np.int64))
+    every = max(1, -(-n_chars // most_chars), -(-len(part) // most))
+    rows = np.arange(0, len(part), every)
+    lengths = part.lengths_N[rows].astype(np.int64) - 2
+    firsts = part.starts_N[rows] + 1
+    flat_at = np.repeat(firsts - (np.cumsum(lengths) - lengths), lengths) + np.arange(int(lengths.sum()))
+    return vocabulary.decode_many(part.flat[flat_at].astype(np.int32), lengths)
+
+
+def pieces(text: str, width: int, most: int) -> list[str]:
+    """At most ``most`` pieces of a long text, evenly spaced, each ``width`` characters long."""
+    width = max(1, min(width, len(text)))
+    starts = range(0, len(text) - width + 1, width)
+    return [text[start : start + width] for start in starts[:: max(1, -(-len(starts) // most))]]

@@ -1,0 +1,60 @@
+"""What a run was judged to be, as tables on a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from seqgen.render.figures import DOMAIN, Row, groups
+from seqgen.render.tables import figures_table
+from seqgen.render.text import visible
+
+
+def judgement_view(
+    figures: Mapping[str, Any], published: Mapping[str, Mapping[str, float]] | None = None
+) -> RenderableType:
+    """The figures of ``Run.evaluate`` in groups, with intervals and chance levels beside them.
+
+    Args:
+        figures: by name.
+        published: figures of the domain that others have published, by the name of their model.
+    """
+    parts: list[RenderableType] = []
+    for heading, rows in groups(figures):
+        if heading == DOMAIN and published:
+            own = {name: figures[name] for name, _ in rows}
+            parts += [Text(heading, style="bold"), figures_table(own, published, str(figures.get("run", "this run")))]
+        else:
+            parts.append(_group(heading, [row for _, row in rows]))
+    parts += [Text(f"note: {visible(note)}", style="dim") for note in figures.get("notes", ())]
+    return Group(*parts)
+
+
+def _group(heading: str, rows: list[Row]) -> Table:
+    table = Table(title=Text(heading, style="bold"), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    intervals, chances = any(row.interval for row in rows), any(row.chance for row in rows)
+    table.show_header = intervals or chances
+    table.add_column(Text("figure"), min_width=18)
+    words = any(len(row.value) > 20 for row in rows)
+    table.add_column(Text("value"), justify="left" if words else "right", overflow="fold", min_width=9)
+    for wanted, name in ((intervals, "95% interval"), (chances, "by chance")):
+        if wanted:
+            table.add_column(Text(name), justify="right", overflow="fold")
+    long = [row for row in rows if len(row.value) > 20]
+    for row in rows:
+        if row not in long:
+            cells = [row.label, row.value, *[row.interval] * intervals, *[row.chance] * chances]
+            table.add_row(*(Text(visible(cell)) for cell in cells))
+    if long and (intervals or chances):  # a sentence would make its column as wide as the terminal
+        table.caption = Text("\n".join(f"{row.label}: {visible(row.value)}" for row in long), style="bold")
+        table.caption_justify = "left"
+        table.columns[1].justify = "right"
+        return table
+    for row in long:
+        table.add_row(Text(row.label), Text(visible(row.value)))
+    return table

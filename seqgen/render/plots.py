@@ -1,0 +1,168 @@
+"""Plots of a page as SVG, drawn by matplotlib without a display; their colours are those of the page, light or dark."""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+import re
+import warnings
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from seqgen.errors import MissingExtra
+from seqgen.render.text import visible
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# Colours that stand for those of the page: text, this run, what it is compared with, lines of the grid.
+_INK, _OWN, _OTHER, _GRID = "#010203", "#010204", "#010205", "#010206"
+_VARIABLES = {_INK: "currentColor", _OWN: "var(--own)", _OTHER: "var(--other)", _GRID: "var(--grid)"}
+_SETTINGS: dict[Any, Any] = {
+    "svg.fonttype": "none", "font.size": 12, "axes.labelsize": 12, "xtick.labelsize": 11, "ytick.labelsize": 11,
+    "legend.fontsize": 11, "text.parse_math": False, "text.color": _INK, "axes.edgecolor": _GRID,
+    "axes.labelcolor": _INK, "xtick.color": _INK, "ytick.color": _INK, "axes.spines.top": False,
+    "axes.spines.right": False, "axes.axisbelow": True, "grid.color": _GRID, "grid.linewidth": 0.8,
+    "legend.frameon": False,
+}  # fmt: skip
+_HEAD = re.compile(r"^.*?(?=<svg)|<metadata>.*?</metadata>|<style[^>]*>.*?</style>|xmlns(:\w+)?=\"[^\"]*\"", re.S)
+_MOST_BARS, _MOST_BINS = 30, 40
+
+Draw = Callable[["Axes"], None]
+
+
+def check_plots() -> None:
+    """Refuse at once what would fail after all the work.
+
+    Raises:
+        MissingExtra: matplotlib is not installed.
+    """
+    if importlib.util.find_spec("matplotlib") is None:
+        raise MissingExtra("plot", "a page with plots")
+
+
+def svg(name: str, described: str, draw: Draw, size: tuple[float, float] = (7.2, 3.4)) -> str:
+    """A plot as an ``<svg>`` element.
+
+    Args:
+        name: differs for each plot of a page; letters only.
+        described: what it shows, for those who do not see it; plain text.
+        draw: draws on axes.
+        size: width and height, inches of 72 units.
+    """
+    import html
+
+    import matplotlib
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
+    with matplotlib.rc_context({**_SETTINGS, "svg.hashsalt": name}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")  # the reader's fonts draw the text
+        figure = Figure(figsize=size, layout="constrained")
+        FigureCanvasSVG(figure)
+        draw(figure.subplots())
+        out = io.StringIO()
+        figure.savefig(out, format="svg", transparent=True)
+    drawn = _HEAD.sub("", out.getvalue()).replace("xlink:href", "href")
+    drawn = re.sub(r'(id="|href="#|url\(#)', rf"\1{name}-", drawn)  # matplotlib counts from 1 in each figure
+    drawn = re.sub(r"font: ([^;\"]*)px [^;\"]*", r"font-size: \1px; font-family: inherit", drawn)
+    for colour, variable in _VARIABLES.items():
+        drawn = drawn.replace(colour, variable)
+    label = html.escape(described)
+    return drawn.replace("<svg", f'<svg role="img" aria-label="{label}"', 1).replace(">", f"><title>{label}</title>", 1)
+
+
+def curve(metrics: Sequence[Mapping[str, Any]]) -> Draw:
+    """The loss over the steps, training and validation, nats per symbol."""
+
+    def draw(axes: Axes) -> None:
+        for key, label, colour in (("train_loss_nats", "training", _OTHER), ("valid_loss_nats", "validation", _OWN)):
+            points = [(row["step"], row[key]) for row in metrics if row.get(key) is not None]
+            if points:
+                axes.plot(*zip(*points, strict=True), color=colour, label=label, linewidth=2, marker="o", markersize=3)
+        axes.set_xlabel("step")
+        axes.set_ylabel("nats per symbol")
+        axes.grid(axis="y")
+        axes.legend()
+
+    return draw
+
+
+def bars(values: Mapping[str, float], own: Sequence[str], unit: str) -> Draw:
+    """Horizontal bars by label, each with its value; those of ``own`` stand out."""
+
+    def draw(axes: Axes) -> None:
+        names = list(values)[::-1]
+        lengths = [values[name] for name in names]
+        drawn = axes.barh(names, lengths, color=[_OWN if name in own else _OTHER for name in names])
+        axes.bar_label(drawn, [f"{value:.3f}" for value in lengths], padding=4)
+        axes.set_xlim(0, 1.12 * max(lengths) or 1)
+        axes.set_xlabel(unit)
+        axes.grid(axis="x")
+        axes.tick_params(axis="y", length=0)
+
+    return draw
+
+
+def lengths(samples: Sequence[str], held_out: Sequence[str]) -> Draw:
+    """Histograms of the lengths of samples and held-out records, as shares."""
+
+    def draw(axes: Axes) -> None:
+        found = {"held-out records": [len(text) for text in held_out], "samples": [len(text) for text in samples]}
+        low = min(min(some) for some in found.values() if some)
+        high = max(max(some) for some in found.values() if some)
+        step = max(1, -(-(high - low + 1) // _MOST_BINS))
+        edges = [edge - 0.5 for edge in range(low, high + step + 1, step)]
+        for (label, some), colour in zip(found.items(), (_OTHER, _OWN), strict=True):
+            if some:
+                style: dict[str, Any] = {"linewidth": 2} if colour == _OWN else {"alpha": 0.6}
+                kind = "step" if colour == _OWN else "stepfilled"
+                shares = [1 / len(some)] * len(some)
+                axes.hist(some, edges, weights=shares, histtype=kind, color=colour, label=label, **style)  # type: ignore[arg-type]
+        axes.set_xlabel("characters")
+        axes.set_ylabel("share")
+        axes.grid(axis="y")
+        axes.legend()
+
+    return draw
+
+
+def symbols(samples: Sequence[str], held_out: Sequence[str]) -> Draw:
+    """The commonest characters of held-out records, beside their share in the samples."""
+
+    def draw(axes: Axes) -> None:
+        counts = [Counter("".join(texts)) for texts in (held_out, samples)]
+        shown = [name for name, _ in (counts[0] or counts[1]).most_common(_MOST_BARS)]
+        for count, label, colour, shift in zip(
+            counts, ("held-out records", "samples"), (_OTHER, _OWN), (-0.2, 0.2), strict=True
+        ):
+            total = count.total() or 1
+            places = [at + shift for at in range(len(shown))]
+            axes.bar(places, [count[name] / total for name in shown], 0.4, color=colour, label=label)
+        axes.set_xticks(range(len(shown)), ["␠" if name == " " else visible(name) for name in shown])
+        axes.set_xlim(-0.7, len(shown) - 0.3)
+        axes.set_ylabel("share")
+        axes.grid(axis="y")
+        axes.legend()
+
+    return draw
+
+
+def beside_chance(figures: Mapping[str, float], rows: Mapping[str, str], unit: str) -> Draw:
+    """Figures beside what held-out records score; ``rows`` gives their labels by name."""
+
+    def draw(axes: Axes) -> None:
+        names = list(rows)[::-1]
+        for ending, label, colour, shift in (("", "samples", _OWN, 0.2), ("_chance", "by chance", _OTHER, -0.2)):
+            places = [at + shift for at in range(len(names))]
+            values = [float(figures.get(name + ending) or 0.0) for name in names]
+            axes.bar_label(axes.barh(places, values, 0.4, color=colour, label=label), fmt="%.2f", padding=4)
+        axes.set_yticks(range(len(names)), [rows[name] for name in names])
+        axes.margins(x=0.15)
+        axes.set_xlabel(unit)
+        axes.grid(axis="x")
+        axes.tick_params(axis="y", length=0)
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.2), ncols=2)
+
+    return draw

@@ -1,0 +1,62 @@
+"""Intervals hold what they are of as often as they say."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from seqgen.evaluation import binomial_tail, difference_interval, ratio_interval, share_interval
+
+
+def test_a_ratio_lies_in_its_interval_as_often_as_it_should():
+    """Costs of records of random length: the true ratio is 2 nats a character, and costs and lengths go together."""
+    random = np.random.default_rng(0)
+    covered = 0
+    for trial in range(200):
+        chars_N = random.integers(1, 12, 150)
+        nats_N = 2.0 * chars_N + random.normal(0, 1, 150) * chars_N
+        low, high = ratio_interval(nats_N, chars_N, seed=trial, draws=400)
+        covered += low <= 2.0 <= high
+    assert 180 <= covered <= 199, f"{covered} of 200, about 190 expected"
+
+
+def test_many_records_are_resampled_in_groups_with_the_same_result():
+    random = np.random.default_rng(1)
+    chars_N = random.integers(1, 10, 40_000)
+    nats_N = chars_N * 1.5 + random.normal(0, 2, 40_000)
+    low, high = ratio_interval(nats_N, chars_N)
+    error = np.sqrt(((nats_N - 1.5 * chars_N) ** 2).sum()) / chars_N.sum()  # of a ratio estimator, by linearisation
+    assert (high - low) / (2 * 1.96 * error) == pytest.approx(1, abs=0.06)
+    assert low < nats_N.sum() / chars_N.sum() < high
+
+
+def test_intervals_depend_on_their_seed_only_and_degenerate_well():
+    values, ones = np.arange(50.0), np.ones(50)
+    assert ratio_interval(values, ones, seed=3) == ratio_interval(values, ones, seed=3)
+    assert ratio_interval(values, ones, seed=3) != ratio_interval(values, ones, seed=4)
+    assert all(map(math.isnan, ratio_interval(np.empty(0), np.empty(0))))
+    assert ratio_interval(np.array([3.0]), np.array([2.0])) == (1.5, 1.5)
+
+
+def test_a_difference_of_means():
+    random = np.random.default_rng(2)
+    first, second = random.normal(1, 1, 400), random.normal(0, 2, 300)
+    low, high = difference_interval(first, second)
+    assert low < first.mean() - second.mean() < high
+    assert high - low == pytest.approx(2 * 1.96 * math.sqrt(first.var() / 400 + second.var() / 300), rel=0.1)
+
+
+def test_shares_as_wilson_gives_them():
+    assert share_interval(0, 0) == (0.0, 1.0)
+    low, high = share_interval(5, 50)  # by hand: Wilson 1927 with z = 1.96
+    assert (low, high) == (pytest.approx(0.0435, abs=1e-4), pytest.approx(0.2136, abs=1e-4))
+    assert share_interval(0, 20)[0] == 0 and share_interval(20, 20)[1] == 1
+
+
+def test_the_tail_of_a_binomial_is_its_sum():
+    for hits in range(7):
+        direct = sum(math.comb(6, k) * 0.7**k * 0.3 ** (6 - k) for k in range(hits, 7))
+        assert binomial_tail(hits, 6, 0.7) == pytest.approx(direct)
+    assert binomial_tail(480, 500, 0.9) < 1e-5 and binomial_tail(450, 500, 0.9) > 0.4

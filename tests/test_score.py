@@ -1,0 +1,173 @@
+"""``seqgen score``: what texts cost, and where that stands among held-out records."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+
+import pytest
+
+import seqgen
+from conftest import WORDS
+from seqgen.api.scoring import iter_scores, symbols
+from seqgen.corpus import Record, Splitter
+from seqgen.render import heat_map
+from test_render import shown
+
+
+def feed(monkeypatch, data: bytes):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
+
+
+def held_out(run, part="test"):
+    splitter = Splitter(run.settings.train.split)
+    return [word for word in WORDS if splitter.part(Record(word)) == part]
+
+
+def test_a_percentile_is_the_share_of_records_that_are_less_likely(tiny_run):
+    scale = tiny_run.scale()
+    records = [score.bits_per_char for score in tiny_run.score(held_out(tiny_run))]
+    assert scale.part == "test" and scale.bits_N == pytest.approx(sorted(records), rel=1e-5)
+    for score in tiny_run.score(["anna", "otto", "xxx", "karlanna", ""]):
+        direct = 100 * sum(bits > score.bits_per_char for bits in records) / len(records)
+        assert scale.percentile(score.bits_per_char) == pytest.approx(direct)
+    assert scale.percentile(0.0) == 100 and scale.percentile(99.0) == 0
+
+
+def test_without_a_test_part_validation_records_are_the_scale(words, tmp_path):
+    run = seqgen.train(words, cell="vanilla", hidden=4, steps=2, split="80/20/0", out=tmp_path / "a")
+    assert run.scale().part == "validation" and len(run.scale().bits_N) == len(held_out(run, "valid"))
+    run = seqgen.train(words, cell="vanilla", hidden=4, steps=2, split="none", out=tmp_path / "b")
+    assert run.scale() is None
+
+
+def test_lines_for_programs(cli, tiny_run):
+    result = cli("score", "anna", "otto", "--run", tiny_run.path)
+    assert result.code == 0 and "percentiles among" in result.err and "test records" in result.err
+    rows = [line.split("\t") for line in result.out.splitlines()]
+    scores = tiny_run.score(["anna", "otto"])
+    for (bits, nats, percentile, costs, text), score in zip(rows, scores, strict=True):
+        assert (bits, nats, text) == (f"{score.bits_per_char:.3f}", f"{score.nats:.3f}", score.text)
+        assert float(percentile) == pytest.approx(tiny_run.scale().percentile(score.bits_per_char), abs=0.05)
+        named = [part.rpartition(":") for part in costs.split(" ")]
+        assert "".join(name for name, _, _ in named) == score.text + "∎"
+        assert [float(cost) for _, _, cost in named] == pytest.approx(score.nats_per_symbol, abs=0.006)
+    assert cli("score", "-q", "anna", "--run", tiny_run.path).err == ""
+
+
+def test_json_has_an_object_a_line(cli, tiny_run, monkeypatch):
+    feed(monkeypatch, b"anna\r\notto\n\nben")
+    result = cli("score", "--json", "--run", tiny_run.path)
+    rows = [json.loads(line) for line in result.out.splitlines()]
+    assert [row["text"] for row in rows] == ["anna", "otto", "", "ben"]
+    for row, score in zip(rows, tiny_run.score(["anna", "otto", "", "ben"]), strict=True):
+        assert set(row) == {"text", "nats", "bits_per_char", "percentile", "symbols"}
+        assert row["nats"] == pytest.approx(score.nats, rel=1e-5)
+        assert [cost["symbol"] for cost in row["symbols"]] == [*score.text, None]
+        assert sum(cost["nats"] for cost in row["symbols"]) == pytest.approx(row["nats"], rel=1e-5)
+
+
+def test_stdin_is_read_in_chunks_and_ends_of_texts_can_be_nul(cli, tiny_run, monkeypatch):
+    many = [WORDS[number % len(WORDS)] for number in range(700)]
+    feed(monkeypatch, "\n".join(many).encode() + b"\n")
+    result = cli("score", "-", "--run", tiny_run.path)
+    assert [line.rpartition("\t")[2] for line in result.out.splitlines()] == many
+    feed(monkeypatch, b"anna\0ben\0")
+    assert len(cli("score", "-0", "--run", tiny_run.path).out.splitlines()) == 2
+    feed(monkeypatch, b"")
+    assert cli("score", "--run", tiny_run.path).out == ""
+
+
+def test_scores_come_before_all_texts_have_been_read(tiny_run):
+    asked = []
+
+    def endless():
+        while True:
+            asked.append(None)
+            yield "anna"
+
+    first = next(iter_scores(tiny_run, endless()))
+    assert first.text == "anna" and len(asked) < 1000
+    long = ["anna", "ben" * 20_000, "otto", "carla" * 9000, "ida"]  # each by itself, or memory would be the product
+    scores = list(iter_scores(tiny_run, long))
+    assert [score.text for score in scores] == long
+    assert scores[2].nats == pytest.approx(tiny_run.score("otto")[0].nats, rel=1e-5)
+
+
+def test_an_unknown_symbol_is_one_line_and_what_stood_before_it_is_scored(cli, tiny_run, monkeypatch):
+    result = cli("score", "anna", "b\x1b3", "otto", "--run", tiny_run.path)
+    assert result.code == 2 and result.out.count("\n") == 1
+    (line,) = [line for line in result.err.splitlines() if "unknown" in line]
+    assert "text 2 (b\\x1b3): unknown symbol '\\x1b' (U+001B) at position 1" in line
+    feed(monkeypatch, ("anna\n" * 300 + "an9a\nben\n").encode())
+    result = cli("score", "--run", tiny_run.path)
+    assert result.code == 2 and result.out.count("\n") == 300 and "line 301 (an9a)" in result.err
+    assert "position 2" in result.err
+    feed(monkeypatch, b"anna\n\xff\n")
+    result = cli("score", "--run", tiny_run.path)
+    assert result.code == 2 and "line 2 of stdin: byte 1 is no UTF-8" in result.err
+
+
+def test_conditions(cli, tmp_path):
+    rows = "".join(f"{word}\t{'long' if len(word) > 4 else 'short'}\n" for word in WORDS * 3)
+    (tmp_path / "words.tsv").write_text("text\tlabel\n" + rows)
+    run = seqgen.train(
+        tmp_path / "words.tsv", label_field="label", condition="label", cell="gru", hidden=24, steps=150, lr=0.01,
+        split="70/0/30", options={"eval_every": 150}, out=tmp_path / "run",
+    )  # fmt: skip
+    told, untold = (
+        json.loads(cli("score", "anna", "--json", *more, "--run", run.path).out) for more in (["--label", "short"], [])
+    )
+    assert told["nats"] == pytest.approx(run.score("anna", given={"label": "short"})[0].nats, rel=1e-5)
+    assert told["nats"] != untold["nats"] and told["nats"] < run.score("anna", given={"label": "long"})[0].nats
+    # The scale is told what the texts are told: here nothing.
+    part = [record for record in run.corpus if Splitter(run.settings.train.split).part(record) == "test"]
+    direct = sorted(score.bits_per_char for score in run.score([record.text for record in part]))
+    assert run.scale().bits_N == pytest.approx(direct, rel=1e-4)
+    direct = sorted(run.score(record.text, given={"label": record.label})[0].bits_per_char for record in part)
+    assert run.scale(given={"label": "short"}).bits_N == pytest.approx(direct, rel=1e-4)
+    assert cli("score", "anna", "--label", "none", "--run", run.path).code == 2
+    assert "FIELD=VALUE" in cli("score", "anna", "--given", "label", "--run", run.path).err
+
+
+def test_a_corpus_that_has_changed_costs_the_percentiles_only(cli, words, tmp_path):
+    run = seqgen.train(words, cell="vanilla", hidden=4, steps=2, out=tmp_path / "run")
+    words.write_text(words.read_text() + "new\n")
+    result = cli("score", "anna", "--json", "--run", run.path)
+    assert result.code == 0 and "no percentiles: the corpus" in result.err
+    assert json.loads(result.out)["percentile"] is None
+
+
+def test_a_heat_map_reads_without_colour():
+    text = shown(heat_map(["a", " ", "日"], [0.1, 3.0, 9.0, 1.0], 13.1, 4.7, 12.5))
+    assert "4.700 bits/char" in text and "likelier than 12.5%" in text
+    upper, lower = text.splitlines()[1:3]
+    assert upper.rstrip() == "a␠日∎" and lower.rstrip() == "▁▅███"[:2] + "██" + "▂"
+    wide = shown(heat_map(["x"] * 200, [1.0] * 200, 200.0, 1.4, None), width=80)
+    assert wide.count("x") == 200 and max(map(len, wide.splitlines())) <= 80 and "held-out" not in wide
+
+
+def test_symbols_of_a_text_as_its_tokenizer_cuts_it(words, tmp_path):
+    run = seqgen.train(words, tokenizer="byte", cell="vanilla", hidden=4, steps=2, out=tmp_path / "run")
+    assert symbols(run, "aé") == ["a", "\\xc3", "\\xa9"]
+    assert len(run.score("aé")[0].nats_per_symbol) == 4
+
+
+def test_nothing_to_score_is_said(tiny_run):
+    """A terminal on stdin; the heat map on a terminal."""
+    script = (
+        "import os, pty, sys\n"
+        "def read(fd):\n    return os.read(fd, 4096)\n"
+        "arguments = ['-m', 'seqgen', 'score', *sys.argv[1:]]\n"
+        f"code = pty.spawn([sys.executable, *arguments, '--run', {str(tiny_run.path)!r}], read)\n"
+        "sys.exit(os.waitstatus_to_exitcode(code))\n"
+    )
+    pytest.importorskip("pty", reason="no terminals here")
+    none = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    assert none.returncode == 2 and "nothing to score" in none.stdout
+    some = subprocess.run(
+        [sys.executable, "-c", script, "anna"], capture_output=True, text=True, stdin=subprocess.DEVNULL
+    )
+    assert some.returncode == 0 and "\x1b[" in some.stdout and "bits/char" in some.stdout and "▅" in some.stdout
