@@ -144,6 +144,14 @@ def test_mistakes_say_what_would_do(told, tiny_run, words, tmp_path):
         seqgen.train(words, condition="label", steps=1, out=tmp_path / "x")
 
 
+def test_a_field_called_label_is_one(tmp_path):
+    path = tmp_path / "rows.csv"
+    path.write_text("text,label\n" + "aa,low\nzz,high\n" * 20)
+    run = seqgen.train(path, text_field="text", condition="label", steps=2, split="none", out=tmp_path / "run")
+    assert run.vocabulary.conditions == ("label=high", "label=low")
+    assert len(run.sample(3, label="low")) == 3
+
+
 def test_a_condition_with_a_value_for_every_record_is_refused(tmp_path):
     path = tmp_path / "many.jsonl"
     path.write_text("".join(json.dumps({"text": "x", "id": n}) + "\n" for n in range(1500)))

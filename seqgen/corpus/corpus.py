@@ -27,7 +27,7 @@ class Record(NamedTuple):
 
     def value(self, name: str) -> str | None:
         """The label (``name`` is "label") or a field, as text; None if the record has none."""
-        found = self.label if name == "label" else self.fields.get(name)
+        found = self.label if name == "label" and self.label is not None else self.fields.get(name)
         return None if found is None else str(found)
 
 

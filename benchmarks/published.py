@@ -1,0 +1,150 @@
+"""Names on the published splits of makemore: all cells, the best of them longer, and three runs of ten minutes.
+
+    python benchmarks/published.py --data FOLDER [--only cells,best,long] [--runs FOLDER]
+
+The folder holds lecture-train.txt, -valid.txt and -test.txt (the 80/10/10 split of the lecture notebooks, seed 42) and
+script-train.txt and -test.txt (the split of makemore.py): 32,033 given names. Nats are per symbol, the stop counted, as
+makemore counts them. The sections are kept in benchmarks/results/names-published.md; those that are not asked for stay.
+With --runs, runs are kept there and those that are finished are not trained again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import seqgen
+from report import RESULTS, machine, store, table
+from seqgen.api.bench import bench
+from timing import Setting
+
+HEADING = """# Names on the published splits
+
+Written by `python benchmarks/published.py`, which says how. Nats per symbol, the stop counted.
+"""
+PUBLISHED = {"22k": 2.022, "76k": 1.994, "200k": 1.92}
+"""Of makemore (github.com/karpathy/makemore and nn-zero-to-hero): hierarchical networks, and a transformer."""
+
+
+@dataclass(frozen=True)
+class Long:
+    """A run of ten minutes.
+
+    Attributes:
+        size: the parameters it may have.
+        split: "lecture", judged on its validation part, or "script", judged on its test part.
+        goal: nats that are to be reached.
+        wishes: what ``seqgen.train`` is asked.
+        options: its options.
+    """
+
+    size: str
+    split: str
+    goal: float
+    wishes: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+LONG = (
+    Long("22k", "lecture", 1.995, {"cell": "gru", "dropout": 0.1}),
+    Long("76k", "lecture", 1.950, {"cell": "gru", "dropout": 0.2}),
+    Long("200k", "script", 1.890, {"cell": "gru", "dropout": 0.3}),
+)
+
+
+def files(data: Path, split: str) -> dict[str, Any]:
+    """The parts of a split, as ``seqgen.train`` takes them; the script's has no part to validate on."""
+    held_out = "valid" if split == "lecture" else "test"
+    return {"corpus": data / f"{split}-train.txt", "valid": data / f"{split}-{held_out}.txt"}
+
+
+def all_cells(given: argparse.Namespace, runs: Path) -> str:
+    """Every cell for 15 seconds."""
+    return _bench(given, runs / "cells", "all", seeds=1, time=15)
+
+
+def best_cells(given: argparse.Namespace, runs: Path) -> str:
+    """The eight that were best for 15 seconds, three times for a minute."""
+    found = json.loads((runs / "cells" / "results.json").read_text(encoding="utf-8"))["rows"]
+    names = [row["cell"] for row in found if not row["problem"]][:8]
+    return _bench(given, runs / "best", names, seeds=3, time=60)
+
+
+def _bench(given: argparse.Namespace, out: Path, cells: Any, **wishes: Any) -> str:
+    parts = files(given.data, "lecture")
+    result = bench(cells=cells, params="50k", out=out, **parts, **wishes)
+    head = ["cell", "nats", "± 95%", "bits/char", "parameters", "units", "steps", "tokens/s", "samples/s"]
+    rows = []
+    for row in result.rows:
+        if row["problem"]:
+            rows.append([row["cell"], row["problem"], *[""] * (len(head) - 2)])
+            continue
+        nats, interval = row["bits_per_char"] * math.log(2), row["interval"]
+        spread = "" if interval is None else f"{interval * math.log(2):.4f}"
+        figures = [f"{row[name]:,.0f}" for name in ("parameters", "width", "steps", "tokens_per_s", "samples_per_s")]
+        rows.append([row["cell"], f"{nats:.4f}", spread, f"{row['bits_per_char']:.3f}", *figures])
+    return table(head, rows)
+
+
+def long_runs(given: argparse.Namespace, runs: Path) -> str:
+    """Three runs of ten minutes, with the settings that served best, and their curves."""
+    head = ["parameters", "split", "nats", "goal", "met", "published", "training nats", "steps", "settings"]
+    rows, curves = [], []
+    for long in LONG:
+        run = _train(given, long, runs / f"long-{long.size}")
+        losses = [row["valid_loss_nats"] for row in run.metrics if "valid_loss_nats" in row]
+        reached, last = losses[-1], run.metrics[-1]
+        wished = ", ".join(f"{name} {value}" for name, value in [*long.wishes.items(), *long.options.items()])
+        rows.append(
+            [
+                f"{run.settings.n_parameters:,}", f"{long.split} {'validation' if long.split == 'lecture' else 'test'}",
+                f"{reached:.4f}", f"{long.goal}", "yes" if reached <= long.goal else "no", f"{PUBLISHED[long.size]}",
+                f"{last['train_loss_nats']:.3f}", f"{last['step']:,}", wished,
+            ]
+        )  # fmt: skip
+        shown = [losses[round(at * (len(losses) - 1) / 11)] for at in range(12)]
+        curves.append([long.size, *(f"{loss:.3f}" for loss in shown)])
+    return "\n\n".join(
+        [table(head, rows), "Held-out nats, evenly spaced over each run:", table(["run", *"." * 12], curves)]
+    )
+
+
+def _train(given: argparse.Namespace, long: Long, out: Path) -> seqgen.Run:
+    if out.exists():
+        return seqgen.load(out)
+    options = {"samples": 0, "patience": 0} | dict(long.options)
+    parts = files(given.data, long.split)
+    corpus = parts.pop("corpus")
+    return seqgen.train(
+        corpus, params=long.size, time=given.minutes * 60, options=options, out=out, **parts, **long.wishes
+    )
+
+
+SECTIONS = {"cells": all_cells, "best": best_cells, "long": long_runs}
+
+
+def main() -> None:
+    """Measure, print and store."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="the folder of the published splits")
+    parser.add_argument("--only", default=",".join(SECTIONS))
+    parser.add_argument("--minutes", type=float, default=10, help="of the long runs")
+    parser.add_argument("--runs", type=Path, help="keep the runs there")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        runs = given.runs or Path(folder)
+        for name in given.only.split(","):
+            section = SECTIONS[name]
+            text = f"## {name}: {(section.__doc__ or '').strip()}\n\n{machine(Setting(1))}\n\n{section(given, runs)}\n"
+            print(text, flush=True)
+            store(RESULTS / "names-published.md", HEADING, {name: text}, list(SECTIONS))
+
+
+if __name__ == "__main__":
+    main()
