@@ -172,7 +172,7 @@ def n_gram_on_valid(corpus: Corpus, order: int) -> float:
     splitter = Splitter()
     records = list(corpus)
     train, valid = ([r.text for r in records if splitter.part(r) == part] for part in ("train", "valid"))
-    return n_gram_bits(train, valid, order, len({character for record in records for character in record.text}))
+    return n_gram_bits(train, valid, order)
 
 
 def main() -> None:

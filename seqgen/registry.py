@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -103,9 +104,11 @@ class Entry:
         except SeqgenError:
             raise
         except (Exception, SystemExit) as error:
-            raise PluginError(
-                f"{self.what} of {self.package} is broken: {type(error).__name__}: {one_line(error)}"
-            ) from error
+            line = f"{self.what} of {self.package} is broken: {type(error).__name__}: {one_line(error)}"
+            load = str(getattr(self.spec, "load", ""))
+            if isinstance(error, ModuleNotFoundError) and load.startswith(f"{error.name}:"):
+                line += f"; its spec says load={load!r}, and the module is {self.package!r}"
+            raise PluginError(line) from error
 
 
 class Registry:
@@ -162,7 +165,10 @@ class Registry:
         package, _, bare = name.rpartition(":")
         found = [entry for entry in self._entries[kind].get(bare, ()) if not package or entry.package == package]
         if not found:
-            raise UnknownName(kind, name, self.names(kind), hint)
+            names = self.names(kind)
+            if not hint and not difflib.get_close_matches(name, names):
+                hint = "one in a file of yours is there with --plugin FILE.py"
+            raise UnknownName(kind, name, names, hint)
         if len(found) > 1:
             choices = " or ".join(sorted(entry.qualified for entry in found))
             raise UsageError(f"several plugins offer the {kind} {name!r}: write {choices}")

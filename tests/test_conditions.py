@@ -136,7 +136,7 @@ def test_mistakes_say_what_would_do(told, tiny_run, words, tmp_path):
         told.sample(1, label="lo")
     with pytest.raises(UsageError, match="no cost '9'; known: 1, 2, 3, 4"):
         told.sample(1, given={"cost": 9})
-    with pytest.raises(UsageError, match=r"train with --corpus .*words.txt --condition label"):
+    with pytest.raises(UsageError, match="not told labels; to ask for one, its records have none"):
         tiny_run.sample(1, label="low")
     with pytest.raises(UsageError, match="no field 'mana' to give"):
         told.sample(1, given={"mana": 9})

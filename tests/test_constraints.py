@@ -115,7 +115,7 @@ def test_what_cannot_be_is_refused_with_the_reason():
         ({"contains": "ab", "avoid": "a", "length": "3-"}, "contains 'ab' and avoid 'a' exclude each other"),
         ({"length": "1-2", "prefix": "Kim"}, "begin with 'Kim': that breaks length 1-2"),
         ({"regex": "[0-9]+"}, "cannot write what is asked by regex"),
-        ({"contains": "Karla", "max_length": 4}, "needs 5 more symbols, and max_length leaves 4"),
+        ({"contains": "Karla", "max_length": 4}, "needs 5 more symbols, and --max-length leaves 4"),
         ({"ends": "x", "regex": "K.*a"}, "cannot write what is asked by ends 'x'"),
         ({"regex": "K[a-z]{3}", "length": "5"}, "exclude each other"),
     ):
@@ -124,8 +124,9 @@ def test_what_cannot_be_is_refused_with_the_reason():
     for wanted, words in (
         ({"length": "8-5"}, "8 is more than 5"),
         ({"length": "five"}, "not of the form"),
-        ({"regex": "["}, "--regex '['"),
-        ({"regex": "(?=a)b"}, "--regex"),
+        ({"regex": "K[a"}, "--regex 'K[a': unterminated character set at position 1"),
+        ({"regex": "(?=a)b"}, "look-around"),
+        ({"regex": r"\bK"}, "word boundaries"),
         ({"regex": "^a"}, "leave out ^"),
     ):
         with pytest.raises(BadOption, match=re.escape(words)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,13 +17,16 @@ from seqgen.api.parts import build_model
 from seqgen.api.prepare import count_known, try_out, trying
 from seqgen.api.recipe import Recipe
 from seqgen.api.run import RUNS, Run
-from seqgen.api.setup import ignore, open_corpus
+from seqgen.api.setup import FILE, ignore, open_corpus
 from seqgen.api.width import solve_width
 from seqgen.checkpoint import RunFolder, RunSettings
 from seqgen.corpus import Splitter
-from seqgen.errors import BadOption, PluginError
+from seqgen.errors import BadOption, MissingExtra, PluginError
 from seqgen.files import FolderLock, dump_json
 from seqgen.plugins import Plugins
+from seqgen.specs import DomainSpec
+
+_LOOKED_AT = 200  # records
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,32 @@ def read(recipe: Recipe, hear: Hearers) -> Data:
     if (recipe.valid or recipe.test) and data.vocabulary.ends and (n_known := count_known(corpus)):
         hear.warn(f"{n_known:,} held-out records stand in the training part too; losses on them say little")
     return data
+
+
+def doubt(recipe: Recipe, plugins: Plugins) -> str:
+    """A line on a file of the user's whose first records are mostly no members of the domain; "" if there is no doubt.
+
+    A line of ``CCO mol17`` is no molecule: it would be learned as it stands.
+    """
+    spec = recipe.domain.spec
+    assert isinstance(spec, DomainSpec)
+    if recipe.corpus.qualified != FILE or spec.validator is None or recipe.layout != "lines":
+        return ""
+    try:
+        validator = plugins.registry.get("validator", spec.validator).build({})
+    except MissingExtra:
+        return ""
+    corpus = open_corpus(recipe.corpus, recipe.options["corpus"], None, None, recipe.layout)
+    texts = [record.text for record in itertools.islice(corpus, _LOOKED_AT)]
+    verdicts = [validator.validate(text) for text in texts]
+    refused = [(text, verdict.reason) for text, verdict in zip(texts, verdicts, strict=True) if not verdict.ok]
+    if 2 * len(refused) <= len(texts):
+        return ""
+    text, reason = refused[0]
+    return (
+        f"{len(refused)} of the first {len(texts)} records are not valid for the domain {spec.name}, "
+        f"such as {text[:60]!r}: {reason[:120]}"
+    )
 
 
 def plan(recipe: Recipe, plugins: Plugins, data: Data) -> RunSettings:

@@ -15,7 +15,7 @@ from seqgen.api.data import Data, count, encode_with
 from seqgen.api.evidence import Evidence, distance_figures, gather, ladder_figures, memory_figures
 from seqgen.api.parts import domain_of
 from seqgen.api.prepare import check_unchanged, splitter_of
-from seqgen.api.setup import computing, open_corpus, option_fields, sort_out_corpus
+from seqgen.api.setup import computing, ignore, open_corpus, option_fields, sort_out_corpus
 from seqgen.config import assign, split_names
 from seqgen.corpus import Corpus, Record
 from seqgen.errors import UnknownSymbol
@@ -34,26 +34,38 @@ _SHARES = ("valid", "valid_low", "valid_high", "unique", "novel", "novel_low", "
 
 
 def evaluate(
-    run: Run, n: int, seed: int, reference: str | None, options: Mapping[str, Any], html: str | Path | None = None
+    run: Run,
+    n: int,
+    seed: int,
+    reference: str | None,
+    options: Mapping[str, Any],
+    html: str | Path | None = None,
+    tell: Callable[[str], None] = ignore,
 ) -> dict[str, Any]:
     """Held-out losses of a run, and figures of ``n`` samples drawn with ``seed``; a page of them too, if asked for."""
     if html is not None:
         check_plots()
     corpus, metrics = _parts(run, reference, options)
     settings = run.settings
+    tell("reading the corpus")
     counted = count(run.corpus, settings.corpus.title)
     check_unchanged(counted, settings)
     data = encode_with(run.corpus, settings.corpus.title, run.vocabulary, splitter_of(settings), counted)
     result: dict[str, Any] = {"run": run.folder.name, "step": run.state["step"], "trained_s": run.state["elapsed_s"]}
+    tell("held-out losses")
     with computing(settings.engine.threads):
         result |= _losses(run, data)
+    tell(f"{n:,} samples")
     samples = run.sample(n, seed=seed)
     texts = [sample.text for sample in samples]
+    tell("baselines, and what the samples share with the training part")
     found = gather(run, data, texts)
     result |= ladder_figures(run, found)
     result |= {"samples": len(texts)} | _shares(run, texts)
     result |= distance_figures(run, found) | memory_figures(run, found)
     result |= {"notes": found.notes} if found.notes else {}
+    if metrics:
+        tell(f"metrics: {', '.join(metrics)}")
     result |= _domain_figures(run, texts, corpus, metrics, reference is not None)
     if html is not None:
         publish_file(Path(html), _page(run, result, samples, found).encode("utf-8", "backslashreplace"))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from seqgen.api.begin import Hearers, begin, plan, read
+from seqgen.api.begin import Hearers, begin, doubt, plan, read
 from seqgen.api.data import Progress, count, encode_with, no_progress
 from seqgen.api.describe import environment
 from seqgen.api.engine import choose_device, ready_engine
@@ -135,6 +135,8 @@ def train(
     hear = Hearers(listener, warn, progress)
     recipe = resolve(request, plugins)
     data = read(recipe, hear)
+    if line := doubt(recipe, plugins):
+        warn(line)
     return begin(recipe, plan(recipe, plugins, data), plugins, data, Path(out) if out is not None else None, hear)
 
 

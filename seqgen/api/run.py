@@ -202,6 +202,7 @@ class Run(StoredRun):
         seed: int = 0,
         reference: str | None = None,
         html: str | Path | None = None,
+        tell: Callable[[str], None] = ignore,
         **options: Any,
     ) -> dict[str, Any]:
         """Judge the run: held-out losses, a ladder of baselines, and figures of ``n`` samples.
@@ -211,6 +212,7 @@ class Run(StoredRun):
             seed: of the samples.
             reference: a corpus, by name or file, with which metrics compare the samples; None: the held-out records.
             html: a file that a page with plots is written to; needs the extra ``plot``.
+            tell: is told, in a few words, what is being done.
             options: of the reference corpus (``path``, ...) and, by ``"metric.option"``, of the domain's metrics.
 
         Returns:
@@ -220,4 +222,4 @@ class Run(StoredRun):
         """
         from seqgen.api.judging import evaluate
 
-        return evaluate(self, n, seed, reference, options, html)
+        return evaluate(self, n, seed, reference, options, html, tell)

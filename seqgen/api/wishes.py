@@ -44,9 +44,9 @@ class Wishes:
         fields = {name: value for name, value in wanted.items() if name not in slots}
         if "label" in fields:
             title = run.settings.corpus.options.get("path", run.settings.corpus.title)
-            raise UsageError(
-                f"this run was not told labels; to ask for one, train with --corpus {title} --condition label"
-            )
+            labelled = any(record.value("label") for record in itertools.islice(run.corpus, _LOOKED_AT))
+            way = f"train with --corpus {title} --condition label" if labelled else "its records have none"
+            raise UsageError(f"this run was not told labels; to ask for one, {way}")
         lines = [f"{name}={value}\n" for name, value in fields.items()]
         if fields:
             _check_fields(run, list(fields))

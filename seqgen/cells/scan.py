@@ -32,7 +32,10 @@ def step_by_step(step: Step, p_TBP: Tensor, state: State) -> tuple[Tensor, State
     """
     outputs = []
     for p_BP in p_TBP.unbind(0):
-        y_BH, state = step(p_BP, state)
+        stepped = step(p_BP, state)
+        if not isinstance(stepped, tuple) or len(stepped) != 2:
+            raise TypeError(f"step must return (output, state), not {type(stepped).__name__}")
+        y_BH, state = stepped
         outputs.append(y_BH)
     return torch.stack(outputs), state
 

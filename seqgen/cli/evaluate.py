@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
-from seqgen.cli.common import Json, RunName, everywhere, session, show, show_json, warn
+from seqgen.cli.common import Json, RunName, everywhere, say, session, show, show_json, warn
+
+_MANY = 50_000  # records or samples, for the stages to be worth a line
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -46,7 +48,13 @@ def evaluate(
         warn=warn,
     )
     options = {f"{part}.{name}" if part else name: value for part, name, value in parse_assignments(option or ())}
-    figures = loaded.evaluate(n, seed=seed, reference=reference, html=html, **options)
+    is_long = session.verbose or max(loaded.settings.corpus.n_records, n) > _MANY or reference is not None
+
+    def tell(stage: str) -> None:
+        if is_long:
+            say(f"{stage} ...")
+
+    figures = loaded.evaluate(n, seed=seed, reference=reference, html=html, tell=tell, **options)
     if as_json:
         show_json(figures)
         return

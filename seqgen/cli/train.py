@@ -176,5 +176,5 @@ def resume(*, run: RunName = None) -> None:
             progress=display.on_progress,
         )
     if not display.started:
-        say(f"{finished.path} had ended already; nothing to do")
+        say(f"{finished.path} had ended already; a longer run is a new one: train with more --steps or --time")
     display.summary(finished)

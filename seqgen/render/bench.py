@@ -47,7 +47,10 @@ def bench_table(rows: Rows, title: str = "") -> Group:
         | {_BITS: _bits(row["bits_per_char"], row["interval"])}
         for row in rows
     ]
-    table = plain_table(shown, [_HEADINGS.get(name, name) for name in columns], title)
+    names = {} if any(row["interval"] is not None for row in rows) else {_BITS: "bits/char"}  # one seed has none
+    shown = [{names.get(name, name): value for name, value in row.items()} for row in shown]
+    heads = [_HEADINGS.get(name, name) for name in columns]
+    table = plain_table(shown, [names.get(head, head) for head in heads], title)
     return Group(table, *(Text(visible(f"{row['cell']}: {row['problem']}")) for row in rows if row["problem"]))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from rich import box
 from rich.cells import cell_len
-from rich.console import Group, RenderableType
+from rich.console import ConsoleRenderable, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -16,7 +16,7 @@ from seqgen.render.text import visible, visible_lines
 _BAR = "█"
 _LONG = ("text", "summary", "description", "problem", "state", "hooks", "type", "default", "range")  # may be folded
 _NARROW = {"type": 14, "default": 11, "range": 10}  # so that what stands beside them has room
-_LEAST = 8  # of a folded column, however wide the others are
+_LEAST = 20  # of a column that folds, if a word is as long
 _HEADINGS = {"bits_per_char": "bits/char", "load_ms": "load ms"}
 
 
@@ -49,9 +49,12 @@ def plain_table(
         values = [row.get(column) for row in listed]
         heading, numbers = _HEADINGS.get(column, column), any(isinstance(value, int | float) for value in values)
         folds = column in _LONG or column in folded
-        least = _LEAST if column in folded else None
-        if not folds:  # then nothing is cut either, however narrow the terminal is
-            least = max([len(heading), *(cell_len(str(_cell(value))) for value in values)])
+        shown = [str(_cell(value)) for value in values if not isinstance(value, ConsoleRenderable)]
+        # What does not fold is never cut, however narrow the terminal is; what folds does so between words.
+        least = max(map(cell_len, [heading, *shown]))
+        if folds:
+            words = [heading, *(word for text in shown for word in text.split())]
+            least = min(_LEAST, max(map(cell_len, words)))
         table.add_column(
             Text(heading),
             justify="right" if numbers else "left",

@@ -126,8 +126,7 @@ def regex(pattern: str) -> Automaton:
     try:
         index: Any = Index(f"(?:{pattern})", Vocabulary(_BYTES, {bytes([byte]): [byte] for byte in range(_BYTES)}))
     except ValueError as error:
-        anchored = "; a row is matched as a whole, so leave out ^" if "anchored" in str(error) else ""
-        raise BadOption(f"--regex {pattern!r}: {' '.join(str(error).split())}{anchored}") from None
+        raise BadOption(f"--regex {pattern!r}: {_slip(pattern, str(error))}") from None
     transitions: dict[int, dict[int, int]] = index.get_transitions()
     accepting = index.get_final_states()
     states = [index.get_initial_state()]
@@ -145,6 +144,21 @@ def regex(pattern: str) -> Automaton:
     for here, byte, there in edges:
         table_KB[here, byte] = there
     return Automaton(f"regex {pattern!r}", table_KB, np.array([state in accepting for state in states]))
+
+
+def _slip(pattern: str, complaint: str) -> str:
+    """What is wrong with a regular expression; the library's own words are of its workings."""
+    import re
+
+    if "anchored" in complaint:
+        return "a row is matched as a whole, so leave out ^"
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        return f"{error.msg}" + ("" if error.pos is None else f" at position {error.pos}")
+    if "word boundar" in complaint or re.search(r"\(\?[=!<]|\\[bB1-9]", pattern):
+        return "look-around, word boundaries and back references cannot be asked for"
+    return " ".join(complaint.split())
 
 
 def parse_length(text: str) -> tuple[int, int | None]:

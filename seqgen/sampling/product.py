@@ -100,7 +100,7 @@ def why_not(parts: Sequence[Automaton], pieces: Sequence[bytes | None], start: b
             core = fewer
     names = " and ".join(part.name for part in core)
     if (needed := least(core)) < NEVER:
-        return f"{names} needs {needed} more symbols, and max_length leaves {max(n_left, 0)}"
+        return f"{names} needs {needed} more symbols, and --max-length leaves {max(n_left, 0)}"
     if len(core) > 1:
         return f"{names} exclude each other"
     if core[0].walk(start) < 0:

@@ -9,21 +9,21 @@ Dimension letters: A rows still computed, L rows that have left, T positions, V 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import functools
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from seqgen.errors import Diverged
-from seqgen.protocols import Processor, State
+from seqgen.protocols import State
 from seqgen.sampling.decoder import Decoder
 from seqgen.sampling.draw import Uniforms, as_it_is, draw
 from seqgen.sampling.rows import MULTIPLE, Rows, round_up
-from seqgen.sampling.settings import SampleSettings
-from seqgen.tokenizers import BOS, EOS, PAD, Vocabulary
+from seqgen.tokenizers import BOS, EOS, PAD
 
 _MOST_LOGITS = 2**22
 _FEW_PARAMETERS_ROWS, _ROWS = 4096, 2048  # drawn together at most
@@ -50,22 +50,16 @@ class Sampler(Decoder):
         Diverged (while drawing): nothing can be drawn, since the logits are not numbers or all forbidden.
     """
 
-    def __init__(
-        self,
-        model: nn.Module,
-        vocabulary: Vocabulary,
-        settings: SampleSettings,
-        *,
-        multiline: bool = False,
-        processors: Sequence[Processor] = (),
-        given: Mapping[str, str] | None = None,
-    ) -> None:
-        super().__init__(model, vocabulary, settings, multiline=multiline, processors=processors, given=given)
-        # Many together where a step is so small that its calls cost most, as far as memory allows.
-        most = min(max(_MOST_LOGITS // vocabulary.size, 256), _ROWS if self.wide else _FEW_PARAMETERS_ROWS)
-        self._width = round_up(settings.batch_size or most)
-        # Where every symbol may follow, the ids before them need only be left out.
-        self._is_plain = not (self.processors or self.constraint or self.forbidden_V[EOS:].any())
+    @functools.cached_property
+    def _width(self) -> int:
+        """Rows drawn together: many where a step is so small that its calls cost most, as far as memory allows."""
+        most = min(max(_MOST_LOGITS // self.vocabulary.size, 256), _ROWS if self.wide else _FEW_PARAMETERS_ROWS)
+        return round_up(self.settings.batch_size or most)
+
+    @functools.cached_property
+    def _is_plain(self) -> bool:
+        """Whether every symbol may always follow, so that the ids before them need only be left out."""
+        return not (self.processors or self.constraint or bool(self.forbidden_V[EOS:].any()))
 
     def rows(self, start: int = 0) -> Iterator[Sample]:
         """Rows ``start``, ``start + 1``, ... without end, computed in growing batches as they are asked for."""

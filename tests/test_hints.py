@@ -1,0 +1,77 @@
+"""What a newcomer gets wrong, and the line that says what would do."""
+
+import pytest
+
+CELL = """
+import torch
+import seqgen
+
+
+class Odd(seqgen.StepCell):
+    def __init__(self, input_size, hidden_size):
+        super().__init__(input_size, hidden_size)
+        self.recurrent = seqgen.Recurrent(hidden_size, hidden_size)
+        self.input = torch.nn.Linear(input_size, hidden_size)
+
+    def initial_state(self, batch_size):
+        return self.zeros(batch_size)
+
+    def project(self, x_BTI):
+        return self.input(x_BTI)
+
+    def step(self, p_BP, h_BH):
+        return torch.tanh(p_BP + self.recurrent(h_BH))
+
+
+@seqgen.hookimpl
+def register_cells(register):
+    register(seqgen.CellSpec(name="odd", summary="forgets its state", load="oddcell:Odd"))
+"""
+
+
+@pytest.fixture
+def train(cli, in_tmp):
+    def call(corpus, *arguments, out="run"):
+        return cli("train", "--corpus", corpus, "--steps", 2, "-q", "--out", in_tmp / out, *arguments)
+
+    return call
+
+
+def test_a_step_must_return_a_pair(train, words, in_tmp):
+    (in_tmp / "oddcell.py").write_text(CELL)
+    result = train(words, "--cell", "odd", "--plugin", in_tmp / "oddcell.py")
+    assert result.code == 5 and "step must return (output, state), not Tensor" in result.err
+
+
+def test_a_spec_names_its_module(train, words, in_tmp):
+    (in_tmp / "renamed.py").write_text(CELL.replace("oddcell:", "before_it_was:"))
+    result = train(words, "--cell", "odd", "--plugin", in_tmp / "renamed.py")
+    assert result.code == 5 and "its spec says load='before_it_was:Odd', and the module is 'renamed'" in result.err
+
+
+def test_an_unknown_name_may_stand_in_a_file(train, words):
+    far, near = train(words, "--cell", "wombat"), train(words, "--cell", "lstmm")
+    assert far.code == near.code == 2
+    assert "--plugin FILE.py" in far.err and "--plugin" not in near.err and "did you mean 'lstm'" in near.err
+
+
+def test_records_that_are_none_of_the_domain_are_told(train, in_tmp):
+    path = in_tmp / "rows.txt"
+    path.write_text("".join(f"{name} 17\n" for name in ("ada", "bea", "cyd", "Dora!")) * 20)
+    result = train(path, "--domain", "name")
+    assert result.code == 0, result.err
+    assert "80 of the first 80 records are not valid for the domain name, such as 'ada 17': " in result.err
+    path.write_text("".join(f"{name}\n" for name in ("Ada", "Bea", "Cyd", "Dora")) * 20)
+    again = train(path, "--domain", "name", out="other")
+    assert again.code == 0 and again.err == ""
+
+
+def test_a_label_that_no_record_has_is_not_promised(cli, tiny_run):
+    result = cli("sample", tiny_run.path, "--label", "female")
+    assert result.code == 2 and "its records have none" in result.err
+
+
+def test_the_stages_of_a_long_evaluation_are_told(cli, tiny_run):
+    told = cli("evaluate", tiny_run.path, "-n", 20, "-v").err.splitlines()
+    assert told[:3] == ["reading the corpus ...", "held-out losses ...", "20 samples ..."]
+    assert cli("evaluate", tiny_run.path, "-n", 20).err == ""
