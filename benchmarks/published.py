@@ -64,7 +64,7 @@ LONG = (
     ),
     Long(
         "200k", "script", 1.890,
-        {"cell": "lstm", "dropout": 0.45, "batch_size": 256, "lr": 4e-3}, {**_OFTEN, "recurrent_dropout": 0.3},
+        {"cell": "lstm", "dropout": 0.5, "batch_size": 256, "lr": 4e-3}, {**_OFTEN, "recurrent_dropout": 0.4},
     ),
 )  # fmt: skip
 
