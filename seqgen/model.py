@@ -5,8 +5,9 @@ Dimension letters: B batch, T steps, V vocabulary, E embedding, H output of the 
 
 from __future__ import annotations
 
+import contextlib
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Annotated, Literal
 
 import torch
@@ -160,6 +161,18 @@ def device_of(model: nn.Module) -> torch.device:
     """Where a model computes: the device of its parameters, or else of its buffers."""
     tensors = itertools.chain(model.parameters(), model.buffers())
     return next((tensor.device for tensor in tensors), torch.device("cpu"))
+
+
+@contextlib.contextmanager
+def at_rest(model: nn.Module) -> Iterator[None]:
+    """Within it the model is in evaluation mode and no gradient is kept; afterwards it is as it was."""
+    was_training = model.training
+    model.eval()
+    try:
+        with torch.inference_mode():
+            yield
+    finally:
+        model.train(was_training)
 
 
 def count_parameters(model: nn.Module) -> int:

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from seqgen.api.data import Data, count, encode_with
+from seqgen.api.data import Data
 from seqgen.api.differences import differing
-from seqgen.api.prepare import check_unchanged, splitter_of
+from seqgen.api.prepare import read_again, splitter_of
 from seqgen.api.run import Run, load
 from seqgen.api.setup import SomePlugins, choose_plugins, computing, ignore
 from seqgen.api.speed import whole_tokens_per_s
@@ -189,9 +189,7 @@ def _read(run: Run, encoded: dict[str, Data]) -> Data:
     settings = run.settings
     key = repr((settings.corpus, settings.tokenizer, settings.conditions, _records(settings)))
     if key not in encoded:
-        counted = count(run.corpus, settings.corpus.title)
-        check_unchanged(counted, settings)
-        encoded[key] = encode_with(run.corpus, settings.corpus.title, run.vocabulary, splitter_of(settings), counted)
+        encoded[key] = read_again(run.corpus, settings, run.vocabulary)
     return encoded[key]
 
 

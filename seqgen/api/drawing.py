@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from seqgen.api.prepare import splitter_of
 from seqgen.api.setup import computing
@@ -58,6 +58,8 @@ def iter_rows(
     """Draw rows one after another; see :meth:`seqgen.Run.iter_samples` for what they mean and what is raised."""
     if not isinstance(n, int) or n < 0:
         raise BadOption(f"the number of rows must be a whole number, at least 0, not {n!r}")
+    if decode not in get_args(Decoding):
+        raise BadOption(f"rows are decoded by {', '.join(get_args(Decoding))}, not {decode!r}")
     from seqgen.sampling import Sampler, beam_rows, wanted_rows
 
     wanted = _wanted(run, filters)

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seqgen.api.data import Data, count, encode_with
+from seqgen.api.data import Data
 from seqgen.api.evidence import Evidence, distance_figures, gather, ladder_figures, memory_figures
 from seqgen.api.parts import domain_of
-from seqgen.api.prepare import check_unchanged, splitter_of
+from seqgen.api.prepare import read_again, splitter_of
 from seqgen.api.setup import computing, ignore, open_corpus, option_fields, sort_out_corpus
 from seqgen.config import assign, split_names
 from seqgen.corpus import Corpus, Record
@@ -48,9 +48,7 @@ def evaluate(
     corpus, metrics = _parts(run, reference, options)
     settings = run.settings
     tell("reading the corpus")
-    counted = count(run.corpus, settings.corpus.title)
-    check_unchanged(counted, settings)
-    data = encode_with(run.corpus, settings.corpus.title, run.vocabulary, splitter_of(settings), counted)
+    data = read_again(run.corpus, settings, run.vocabulary)
     result: dict[str, Any] = {"run": run.folder.name, "step": run.state["step"], "trained_s": run.state["elapsed_s"]}
     tell("held-out losses")
     with computing(settings.engine.threads):

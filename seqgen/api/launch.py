@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from seqgen.api.begin import Hearers, begin, doubt, plan, read
-from seqgen.api.data import Progress, count, encode_with, no_progress
+from seqgen.api.data import Progress, no_progress
 from seqgen.api.describe import environment
 from seqgen.api.engine import choose_device, ready_engine
 from seqgen.api.go import Listener, go
 from seqgen.api.parts import build_model, changed_plugins, corpus_of, read_vocabulary
-from seqgen.api.prepare import check_unchanged, splitter_of
+from seqgen.api.prepare import read_again
 from seqgen.api.recipe import Request, resolve
 from seqgen.api.run import RUNS, Run
 from seqgen.api.setup import SomePlugins, choose_plugins, ignore
@@ -178,10 +178,7 @@ def resume(
         _warn_of_changes(settings, plugins, warn)
         model = build_model(plugins, settings)
         vocabulary = read_vocabulary(folder, settings, plugins)
-        corpus, title = corpus_of(settings, plugins), settings.corpus.title
-        counted = count(corpus, title, progress)
-        check_unchanged(counted, settings)
-        data = encode_with(corpus, title, vocabulary, splitter_of(settings), counted, progress)
+        data = read_again(corpus_of(settings, plugins), settings, vocabulary, progress)
         ready_engine(model, data, settings.engine, settings.train, warn)
         return go(folder, settings, plugins, data, model, listener, snapshot)
     finally:

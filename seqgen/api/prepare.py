@@ -7,12 +7,13 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from seqgen.api.data import Data
+from seqgen.api.data import Data, Progress, count, encode_with, no_progress
 from seqgen.api.setup import computing
 from seqgen.checkpoint import RunSettings
 from seqgen.corpus import Corpus, Splitter, Survey
 from seqgen.errors import BLAMED, CorpusError, PluginError, SeqgenError
 from seqgen.registry import Entry
+from seqgen.tokenizers import Vocabulary
 
 
 def count_known(corpus: Corpus) -> int:
@@ -66,6 +67,17 @@ def check_unchanged(counted: Survey, settings: RunSettings) -> None:
             f"the corpus {settings.corpus.title!r} has changed since the run began "
             f"({settings.corpus.n_records} records then, {counted.n_records} now): restore it, or train anew"
         )
+
+
+def read_again(corpus: Corpus, settings: RunSettings, vocabulary: Vocabulary, progress: Progress = no_progress) -> Data:
+    """The corpus of a run, counted, found unchanged and encoded with its vocabulary.
+
+    Raises:
+        CorpusError: it is unreadable, or not what the run was trained on.
+    """
+    counted = count(corpus, settings.corpus.title, progress)
+    check_unchanged(counted, settings)
+    return encode_with(corpus, settings.corpus.title, vocabulary, splitter_of(settings), counted, progress)
 
 
 def splitter_of(settings: RunSettings) -> Splitter:

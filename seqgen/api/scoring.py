@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from seqgen.api.data import count, encode_with
-from seqgen.api.prepare import check_unchanged, splitter_of
+from seqgen.api.prepare import read_again
 from seqgen.api.setup import computing
 from seqgen.api.wishes import Wishes
 from seqgen.errors import UnknownSymbol, UsageError
@@ -28,9 +27,7 @@ def scale(run: Run, given: Mapping[str, Any]) -> Scale | None:
     if not run.vocabulary.ends:
         return None
     settings = run.settings
-    counted = count(run.corpus, settings.corpus.title)
-    check_unchanged(counted, settings)
-    encoded = encode_with(run.corpus, settings.corpus.title, run.vocabulary, splitter_of(settings), counted).encoded
+    encoded = read_again(run.corpus, settings, run.vocabulary).encoded
     part = "test" if len(encoded["test"]) else "valid"
     if not len(encoded[part]):
         return None

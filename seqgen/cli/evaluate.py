@@ -39,7 +39,7 @@ def evaluate(
     """Judge a run: held-out losses beside baselines; shares of its samples; memorisation; metrics of its domain."""
     import seqgen.api
     from seqgen.config import parse_assignments
-    from seqgen.render import judgement_view
+    from seqgen.render import by_model, judgement_view
 
     loaded = seqgen.api.load(
         run,
@@ -58,9 +58,5 @@ def evaluate(
     if as_json:
         show_json(figures)
         return
-    published = {
-        model: {f"{metric}.{name}": value for name, value in of.items()}
-        for metric, models in figures.pop("published", {}).items()
-        for model, of in models.items()
-    }
+    published = by_model(figures.pop("published", {}))
     show(judgement_view(figures, published))

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from seqgen.batches import Batch, Encoded, Stream, evaluation_batches, lanes
+from seqgen.model import at_rest
 from seqgen.protocols import State
 from seqgen.tokenizers import PAD, Vocabulary
 
@@ -73,16 +74,11 @@ def held_out_costs(
         told: the names of the conditions that the model is told; None: all that a record has.
     """
     nats, chars, n_targets = [np.empty(0)], [np.empty(0)], 0
-    was_training = model.training
-    model.eval()
-    try:
-        with torch.inference_mode():
-            for nats_B, chars_B, batch in _rows(model, encoded, vocabulary, penalty_V, most, told):
-                nats.append(nats_B.double().cpu().numpy())
-                chars.append(chars_B)
-                n_targets += batch.n_targets
-    finally:
-        model.train(was_training)
+    with at_rest(model):
+        for nats_B, chars_B, batch in _rows(model, encoded, vocabulary, penalty_V, most, told):
+            nats.append(nats_B.double().cpu().numpy())
+            chars.append(chars_B)
+            n_targets += batch.n_targets
     return Costs(np.concatenate(nats), np.concatenate(chars), n_targets)
 
 
@@ -106,10 +102,10 @@ def _rows(
     for rows_B in evaluation_batches(encoded.lengths_N, _TOGETHER, most):
         absent_BC = np.tile(np.array(absent_C, dtype=bool), (len(rows_B), 1)) if any(absent_C) else None
         batch = encoded.take(rows_B, absent_BC=absent_BC).to(penalty_V.device)
-        yield _record_nats(model, batch, penalty_V), encoded.chars_N[rows_B].astype(np.float64) + 1, batch
+        yield batch_nats(model, batch, penalty_V), encoded.chars_N[rows_B].astype(np.float64) + 1, batch
 
 
-def _record_nats(model: Any, batch: Batch, penalty_V: Tensor) -> Tensor:
+def batch_nats(model: Any, batch: Batch, penalty_V: Tensor) -> Tensor:
     """What ``total_nats`` sums, record by record (B,)."""
     B = len(batch.ids_BT)
     targets_N, logits_at = batch.targets_BT.t().flatten(), getattr(model, "logits_at", None)

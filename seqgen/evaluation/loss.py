@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from seqgen.batches import Batch, Encoded, Stream, evaluation_batches, lanes
+from seqgen.model import at_rest
 from seqgen.protocols import State
 from seqgen.tokenizers import PAD, Vocabulary
 
@@ -102,17 +103,12 @@ def held_out_loss(
         check: called before each batch; may raise to stop.
     """
     nats, n_targets, n_chars, n_records = 0.0, 0, 0, 0
-    was_training = model.training
-    model.eval()
-    try:
-        with torch.inference_mode():
-            for batch_nats, batch in _judged(model, encoded, penalty_V, batch_size, most, check):
-                nats += batch_nats.item()
-                n_targets += batch.n_targets
-                n_chars += batch.n_chars
-                n_records += batch.n_records
-    finally:
-        model.train(was_training)
+    with at_rest(model):
+        for batch_nats, batch in _judged(model, encoded, penalty_V, batch_size, most, check):
+            nats += batch_nats.item()
+            n_targets += batch.n_targets
+            n_chars += batch.n_chars
+            n_records += batch.n_records
     return HeldOut(nats / n_targets, bits_per_char(nats, n_chars, n_records), n_records)
 
 

@@ -2,7 +2,7 @@
 
 Records differ much in how hard they are, and by the same for both models; the difference of each record is free of it.
 
-Dimension letters: N records, T steps, V vocabulary.
+Dimension letters: B batch, N records, V vocabulary.
 """
 
 from __future__ import annotations
@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from seqgen.batches import Encoded, evaluation_batches
-from seqgen.tokenizers import PAD
+from seqgen.evaluation.costs import batch_nats
+from seqgen.model import at_rest
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -51,18 +50,10 @@ def record_nats(model: nn.Module, encoded: Encoded, penalty_V: Tensor, *, batch_
         batch_size: records computed together.
     """
     nats_N = np.zeros(len(encoded))
-    was_training = model.training
-    model.eval()
-    try:
-        with torch.inference_mode():
-            for rows_B in evaluation_batches(encoded.lengths_N, batch_size, max(1, len(encoded))):
-                batch = encoded.take(rows_B).to(penalty_V.device)
-                logits_BTV, _ = model(batch.ids_BT, model.initial_state(len(rows_B)))  # type: ignore[operator]
-                logits_BVT = (logits_BTV + penalty_V).transpose(1, 2)
-                nats_BT = functional.cross_entropy(logits_BVT, batch.targets_BT, ignore_index=PAD, reduction="none")
-                nats_N[rows_B] = nats_BT.double().sum(1).cpu().numpy()
-    finally:
-        model.train(was_training)
+    with at_rest(model):
+        for rows_B in evaluation_batches(encoded.lengths_N, batch_size, max(1, len(encoded))):
+            batch = encoded.take(rows_B).to(penalty_V.device)
+            nats_N[rows_B] = batch_nats(model, batch, penalty_V).cpu().numpy()
     return nats_N
 
 

@@ -2,7 +2,7 @@
 
 from seqgen.render.bench import bench_csv, bench_plot, bench_table, check_plot
 from seqgen.render.compare import compare_view
-from seqgen.render.figures import FIGURES
+from seqgen.render.figures import FIGURES, by_model
 from seqgen.render.heat import heat_map, score_line
 from seqgen.render.judgement import judgement_view
 from seqgen.render.picture import draw, export_svg
@@ -15,6 +15,7 @@ __all__ = [
     "bench_csv",
     "bench_plot",
     "bench_table",
+    "by_model",
     "check_plot",
     "compare_view",
     "corpus_view",

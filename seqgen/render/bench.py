@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Group
 from rich.text import Text
 
-from seqgen.errors import BadOption, MissingExtra
+from seqgen.errors import BadOption
+from seqgen.render.plots import check_plots
 from seqgen.render.tables import plain_table
 from seqgen.render.text import visible
 
@@ -82,10 +83,7 @@ def check_plot(suffix: str) -> None:
     """
     if suffix not in _SUFFIXES:
         raise BadOption(f"a plot ends in {' or '.join(_SUFFIXES)}, not {suffix!r}")
-    try:
-        import matplotlib.figure  # noqa: F401
-    except ImportError:
-        raise MissingExtra("plot", "a plot") from None
+    check_plots("a plot")
 
 
 def bench_plot(rows: Rows, title: str, suffix: str) -> bytes:

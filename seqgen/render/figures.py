@@ -108,6 +108,15 @@ def groups(figures: Mapping[str, Any]) -> Iterator[tuple[str, list[tuple[str, Ro
     yield from known.items()
 
 
+def by_model(others: Mapping[str, Mapping[str, Mapping[str, float]]]) -> dict[str, dict[str, float]]:
+    """Published figures by model, then by ``metric.figure``."""
+    found: dict[str, dict[str, float]] = {}
+    for metric, models in others.items():
+        for model, values in models.items():
+            found.setdefault(model, {}).update({f"{metric}.{name}": value for name, value in values.items()})
+    return found
+
+
 def _row(figures: Mapping[str, Any], name: str, figure: Figure) -> Row:
     chance, value = figures.get(f"{name}_chance"), written(figures[name], figure.unit)
     shown = "" if chance is None else written(chance, figure.unit)

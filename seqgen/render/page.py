@@ -8,7 +8,7 @@ from html import escape
 from typing import Any
 
 from seqgen.render import plots
-from seqgen.render.figures import DOMAIN, FIGURES, Row, groups, written
+from seqgen.render.figures import DOMAIN, FIGURES, Row, by_model, groups, written
 from seqgen.render.text import visible_lines
 
 _STYLE = """
@@ -126,7 +126,7 @@ def _sections(content: PageContent) -> Iterator[str]:
             continue
         yield f"<section><h2>{escape(heading)}</h2>"
         others = content.figures.get("published", {}) if heading == DOMAIN else {}
-        yield _table(heading, rows, _published(others))
+        yield _table(heading, rows, by_model(others))
         yield from _plots_of(heading, content)
         yield "</section>"
 
@@ -161,15 +161,6 @@ def _drawn(
         if heading:
             yield f"<h2>{escape(heading)}</h2>"
         yield f"<figure>{plots.svg(name, caption, draw, size)}<figcaption>{escape(caption)}</figcaption></figure>"
-
-
-def _published(others: Mapping[str, Mapping[str, Mapping[str, float]]]) -> dict[str, dict[str, float]]:
-    """Published figures by model, then by ``metric.figure``."""
-    found: dict[str, dict[str, float]] = {}
-    for metric, models in others.items():
-        for model, values in models.items():
-            found.setdefault(model, {}).update({f"{metric}.{name}": value for name, value in values.items()})
-    return found
 
 
 def _table(heading: str, named: Sequence[tuple[str, Row]], published: Mapping[str, Mapping[str, float]]) -> str:

@@ -32,14 +32,17 @@ _MOST_BARS, _MOST_BINS = 30, 40
 Draw = Callable[["Axes"], None]
 
 
-def check_plots() -> None:
+def check_plots(what: str = "a page with plots") -> None:
     """Refuse at once what would fail after all the work.
+
+    Args:
+        what: what needs plots, for the message.
 
     Raises:
         MissingExtra: matplotlib is not installed.
     """
     if importlib.util.find_spec("matplotlib") is None:
-        raise MissingExtra("plot", "a page with plots")
+        raise MissingExtra("plot", what)
 
 
 def svg(name: str, described: str, draw: Draw, size: tuple[float, float] = (7.2, 3.4)) -> str:

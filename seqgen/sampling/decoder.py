@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from seqgen.errors import BadOption
-from seqgen.model import count_parameters, device_of
+from seqgen.model import at_rest, count_parameters, device_of
 from seqgen.protocols import Processor
 from seqgen.sampling.constraint import build_constraint
 from seqgen.sampling.processors import build_processors
@@ -95,13 +95,8 @@ class Decoder:
     @contextlib.contextmanager
     def resting(self) -> Iterator[None]:
         """Within it the model is in evaluation mode and needs no gradient."""
-        was_training = self._model.training
-        self._model.eval()
-        try:
-            with torch.inference_mode(), Quick() if self.wide else contextlib.nullcontext():
-                yield
-        finally:
-            self._model.train(was_training)
+        with at_rest(self._model), Quick() if self.wide else contextlib.nullcontext():
+            yield
 
     def process(self, logits_AV: Tensor, history_AT: Tensor) -> Tensor:
         """Logits of rows after all decoding steps, in which what is never drawn is minus infinity.
