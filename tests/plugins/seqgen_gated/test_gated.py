@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import seqgen
+from equations import B, H, I, T, blocks, check, make, numbers, relu, sigmoid, tanh
 from seqgen import testing
 
 pytest.importorskip("seqgen_gated")
@@ -17,52 +18,6 @@ from seqgen_gated.lnlstm import LNLSTMCell
 from seqgen_gated.minimalrnn import MinimalRNNCell
 from seqgen_gated.nas import NASCell
 from seqgen_gated.ugrnn import UGRNNCell
-
-B, T, I, H = 4, 9, 5, 7
-tanh = np.tanh
-
-
-def sigmoid(a):
-    return 1 / (1 + np.exp(-a))
-
-
-def relu(a):
-    return np.maximum(a, 0)
-
-
-def make(form, **options):
-    """A cell in float64, no parameter of which is a constant any more."""
-    torch.manual_seed(0)
-    cell = form(I, H, **options).double()
-    with torch.no_grad():
-        for parameter in cell.parameters():
-            parameter += 0.3 * torch.randn_like(parameter)
-    return cell
-
-
-def numbers(cell):
-    return {name: parameter.detach().numpy() for name, parameter in cell.named_parameters()}
-
-
-def over_time(equations, state, x):
-    """The outputs (B, T, H); ``equations`` of (x, *state) give the next state, h first."""
-    outputs = []
-    for t in range(x.shape[1]):
-        state = equations(x[:, t], *state)
-        outputs.append(state[0])
-    return np.stack(outputs, 1)
-
-
-def check(cell, equations, leaves):
-    x_BTI = torch.randn(B, T, I, dtype=torch.float64)
-    y_BTH, _ = cell(x_BTI, cell.initial_state(B))
-    expected = over_time(equations, [np.zeros((B, H))] * leaves, x_BTI.numpy())
-    assert np.allclose(y_BTH.detach().numpy(), expected, rtol=1e-9, atol=1e-9)
-
-
-def blocks(matrix):
-    """The rows of each gate."""
-    return matrix.reshape(-1, H, *matrix.shape[1:])
 
 
 def test_cifg():
