@@ -11,7 +11,7 @@ from seqgen.api.prepare import splitter_of
 from seqgen.api.setup import computing
 from seqgen.api.wishes import Wishes
 from seqgen.config import build_options
-from seqgen.errors import BadOption, MissingExtra, UsageError
+from seqgen.errors import BadOption, UsageError
 
 if TYPE_CHECKING:
     from seqgen.api.run import Run
@@ -114,18 +114,16 @@ def _wanted(run: Run, filters: Filters) -> Wanted:
 
 def _nearness(run: Run, min_edit: int) -> Callable[[set[str]], set[str]]:
     """Which of some texts are less than ``min_edit`` insertions, deletions and exchanges from a training record."""
-    try:
-        from rapidfuzz.distance import Levenshtein
-        from rapidfuzz.process import cdist
-    except ImportError:
-        raise MissingExtra("judge", "--min-edit") from None
+    from seqgen.evaluation import edit_distance
+
+    distance, cdist = edit_distance("--min-edit")
 
     def near(texts: set[str]) -> set[str]:
         splitter, found = splitter_of(run.settings), set[str]()
         training = (record.text for record in run.corpus if splitter.part(record) == "train")
         while chunk := list(itertools.islice(training, _CHUNK)):
             asked = sorted(texts - found)
-            distances = cdist(asked, chunk, scorer=Levenshtein.distance, score_cutoff=min_edit - 1)
+            distances = cdist(asked, chunk, scorer=distance.distance, score_cutoff=min_edit - 1)
             found.update(text for text, least in zip(asked, distances.min(1), strict=True) if least < min_edit)
         return found
 

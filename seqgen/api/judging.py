@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 _MOST_HELD_OUT = 10_000  # held-out records that metrics compare with, where no reference is named
 _MOST_SHOWN = 50  # samples on a page
-_SHARES = ("valid", "valid_low", "valid_high", "unique", "novel", "novel_low", "novel_high")
 
 
 def evaluate(
@@ -183,13 +182,9 @@ def _shares(run: Run, texts: list[str]) -> dict[str, float]:
     if not run.vocabulary.ends:  # one long text has no records to be new beside
         return {}
     judged = judge(texts, run.corpus, splitter_of(run.settings), run.validator, run.recorded_form)
-    n_valid = round(judged.valid * judged.n)
-    n_unique = round(judged.unique * n_valid)
     shares: dict[str, float] = {}
-    for name, share, total in (("valid", judged.valid, judged.n), ("novel", judged.novel, n_unique)):
-        if name == "valid" and run.validator is None:
-            continue
-        low, high = share_interval(round(share * total), total)
-        shares |= {name: share, f"{name}_low": low, f"{name}_high": high}
-    unique = {"unique": judged.unique}
-    return {name: {**shares, **unique}[name] for name in _SHARES if name in shares or name in unique}
+    if run.validator is not None:
+        low, high = share_interval(judged.n_valid, judged.n)
+        shares |= {"valid": judged.valid, "valid_low": low, "valid_high": high}
+    low, high = share_interval(judged.n_novel, judged.n_unique)
+    return shares | {"unique": judged.unique, "novel": judged.novel, "novel_low": low, "novel_high": high}

@@ -7,7 +7,7 @@ from seqgen.evaluation.excerpts import excerpt, pieces
 from seqgen.evaluation.judge import Judgement, canonical_form, judge, membership
 from seqgen.evaluation.ladder import ladder, xz_bits_per_char
 from seqgen.evaluation.loss import HeldOut, bits_per_char, carried_nats, held_out_loss, penalty, total_nats
-from seqgen.evaluation.memory import copies, likeness, nearest_distances, searched, verdict
+from seqgen.evaluation.memory import copies, edit_distance, likeness, nearest_distances, searched, verdict
 from seqgen.evaluation.paired import Difference, paired_difference, record_nats
 from seqgen.evaluation.scale import Scale
 from seqgen.evaluation.score import Score, score
@@ -28,6 +28,7 @@ __all__ = [
     "copies",
     "difference_interval",
     "distances",
+    "edit_distance",
     "excerpt",
     "held_out_costs",
     "held_out_loss",

@@ -11,19 +11,34 @@ from seqgen.protocols import Validator, Verdict
 
 @dataclass(frozen=True)
 class Judgement:
-    """Shares of samples, each between 0 and 1.
+    """How many samples are valid, unique and novel, and the shares.
 
     Attributes:
         n: how many samples.
-        valid: the share that the domain's validator accepts.
-        unique: different canonical forms among the valid ones, as a share of the valid ones.
-        novel: the share of the unique ones that no training record equals.
+        n_valid: those that the domain's validator accepts.
+        n_unique: different canonical forms among the valid ones.
+        n_novel: the unique ones that no training record equals.
     """
 
     n: int
-    valid: float
-    unique: float
-    novel: float
+    n_valid: int
+    n_unique: int
+    n_novel: int
+
+    @property
+    def valid(self) -> float:
+        """The share of valid samples, 0 for none."""
+        return self.n_valid / max(1, self.n)
+
+    @property
+    def unique(self) -> float:
+        """Unique ones as a share of the valid ones, 0 for none."""
+        return self.n_unique / max(1, self.n_valid)
+
+    @property
+    def novel(self) -> float:
+        """Novel ones as a share of the unique ones, 0 for none."""
+        return self.n_novel / max(1, self.n_unique)
 
 
 def membership(
@@ -74,7 +89,7 @@ def judge(
     validator: Validator | None,
     recorded: Callable[[str], str] | None = None,
 ) -> Judgement:
-    """Valid, unique and novel shares of samples.
+    """How many samples are valid, unique and novel.
 
     Args:
         texts: the samples.
@@ -91,6 +106,4 @@ def judge(
 
     unique = set(valid)
     known = membership(unique, records, splitter, str, recorded or canonical)
-    novel = sum(where != "train" for where in known.values())
-    share = len(unique) or 1
-    return Judgement(len(texts), len(valid) / max(len(texts), 1), len(unique) / max(len(valid), 1), novel / share)
+    return Judgement(len(texts), len(valid), len(unique), sum(where != "train" for where in known.values()))

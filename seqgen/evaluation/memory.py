@@ -15,7 +15,7 @@ Dimension letters: N records, Q places in texts that are looked up, S places in 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -66,10 +66,11 @@ def copies(where: Mapping[str, str], samples: Sequence[str], n_train: int, n_hel
     return figures
 
 
-def nearest_distances(texts: Sequence[str], training: Sequence[str]) -> Floats:
-    """The edit distance of each text (N,) to the nearest training record, as a share of the longer one's length.
+def edit_distance(purpose: str) -> tuple[Any, Any]:
+    """Rapidfuzz's Levenshtein distance (1966), and its function for all pairs of two lists.
 
-    Levenshtein 1966: insertions, deletions and replacements count one each.
+    Args:
+        purpose: what needs it, for the message.
 
     Raises:
         MissingExtra: rapidfuzz is not installed.
@@ -78,12 +79,24 @@ def nearest_distances(texts: Sequence[str], training: Sequence[str]) -> Floats:
         from rapidfuzz.distance import Levenshtein
         from rapidfuzz.process import cdist
     except ImportError:
-        raise MissingExtra("judge", "the nearest training record") from None
+        raise MissingExtra("judge", purpose) from None
+    return Levenshtein, cdist
+
+
+def nearest_distances(texts: Sequence[str], training: Sequence[str]) -> Floats:
+    """The edit distance of each text (N,) to the nearest training record, as a share of the longer one's length.
+
+    Levenshtein 1966: insertions, deletions and replacements count one each.
+
+    Raises:
+        MissingExtra: rapidfuzz is not installed.
+    """
+    distance, cdist = edit_distance("the nearest training record")
     together = max(1, _AT_ONCE // max(1, len(training)))
     found = [np.empty(0)]
     for start in range(0, len(texts), together):
         some = texts[start : start + together]
-        found.append(cdist(some, training, scorer=Levenshtein.normalized_distance, dtype=np.float32).min(1))
+        found.append(cdist(some, training, scorer=distance.normalized_distance, dtype=np.float32).min(1))
     return np.concatenate(found)
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from seqgen.batches import Encoded, evaluation_batches
+from seqgen.evaluation.bootstrap import DRAWS, ratio_interval
 from seqgen.evaluation.costs import batch_nats
 from seqgen.model import at_rest
 
@@ -58,9 +59,9 @@ def record_nats(model: nn.Module, encoded: Encoded, penalty_V: Tensor, *, batch_
 
 
 def paired_difference(
-    nats_N: Floats, other_N: Floats, chars_N: Integers, *, level: float = 0.95, resamples: int = 2000, seed: int = 0
+    nats_N: Floats, other_N: Floats, chars_N: Integers, *, draws: int = DRAWS, seed: int = 0
 ) -> Difference:
-    """The difference of two models on the same records, with the percentile interval of a bootstrap over records.
+    """The difference of two models on the same records, with the 95% percentile interval of a bootstrap over records.
 
     Source: Efron & Tibshirani, An Introduction to the Bootstrap (1993), 13.3.
 
@@ -68,18 +69,12 @@ def paired_difference(
         nats_N: what each record costs the first model.
         other_N: what it costs the second.
         chars_N: characters of each record; its stop counts as one more.
-        level: how sure the interval is.
-        resamples: how many times records are drawn, as many as there are, with replacement.
+        draws: how many times records are drawn, as many as there are, with replacement.
         seed: of these draws.
 
     Returns:
         Bits per character, positive where the first model needs more.
     """
     gap_N, weight_N = (nats_N - other_N) / math.log(2), chars_N + 1.0
-    random, n = np.random.default_rng(seed), len(gap_N)
-    drawn = np.empty(resamples)
-    for index in range(resamples):
-        rows_N = random.integers(0, n, n)
-        drawn[index] = gap_N[rows_N].sum() / weight_N[rows_N].sum()
-    low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
-    return Difference(float(gap_N.sum() / weight_N.sum()), float(low), float(high))
+    low, high = ratio_interval(gap_N, weight_N, draws=draws, seed=seed)
+    return Difference(float(gap_N.sum() / weight_N.sum()), low, high)
