@@ -57,7 +57,7 @@ _OFTEN = {"final_lr_ratio": 0.01, "weight_decay": 0.1, "threads": 1}  # ten minu
 LONG = (
     Long(
         "22k", "lecture", 1.995,
-        {"cell": "lstm", "dropout": 0.15, "embedding": 16, "batch_size": 256, "lr": 1e-2},
+        {"cell": "ugrnn", "dropout": 0.15, "embedding": 16, "batch_size": 256, "lr": 1e-2},
         {**_OFTEN, "recurrent_dropout": 0.1},
     ),
     Long(
@@ -66,7 +66,7 @@ LONG = (
     ),
     Long(
         "200k", "script", 1.890,
-        {"cell": "lstm", "dropout": 0.45, "batch_size": 256, "lr": 4e-3}, {**_OFTEN, "recurrent_dropout": 0.3},
+        {"cell": "mogrifier", "dropout": 0.45, "batch_size": 256, "lr": 4e-3}, {**_OFTEN, "recurrent_dropout": 0.3},
     ),
 )  # fmt: skip
 
