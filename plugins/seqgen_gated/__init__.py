@@ -55,6 +55,7 @@ _CELLS = (
         source="arXiv:1909.01792",
         load="seqgen_gated.mogrifier:MogrifierCell",
         options="seqgen_gated.options:MogrifierOptions",
+        recommended={"train": {"lr": 1e-2}},
     ),
     seqgen.CellSpec(
         name="mulstm",
@@ -62,6 +63,7 @@ _CELLS = (
         source="arXiv:1609.07959",
         load="seqgen_gated.mulstm:MuLSTMCell",
         options="seqgen_gated.options:MuLSTMOptions",
+        recommended={"train": {"lr": 1e-2}},
     ),
     seqgen.CellSpec(
         name="fastgrnn",
@@ -69,6 +71,7 @@ _CELLS = (
         source="arXiv:1901.02358",
         load="seqgen_gated.fastgrnn:FastGRNNCell",
         options="seqgen_gated.options:FastGRNNOptions",
+        recommended={"train": {"lr": 1e-2}},
     ),
     seqgen.CellSpec(
         name="mgu",
@@ -76,6 +79,7 @@ _CELLS = (
         source="arXiv:1603.09420",
         load="seqgen_gated.mgu:MGUCell",
         options="seqgen:Options",
+        recommended={"train": {"lr": 1e-2}},
     ),
     seqgen.CellSpec(
         name="janet",
@@ -83,6 +87,7 @@ _CELLS = (
         source="arXiv:1804.04849; chrono start: arXiv:1804.11188",
         load="seqgen_gated.janet:JANETCell",
         options="seqgen_gated.options:JANETOptions",
+        recommended={"train": {"lr": 1e-2}},
     ),
     seqgen.CellSpec(
         name="rhn",
@@ -90,6 +95,7 @@ _CELLS = (
         source="arXiv:1607.03474",
         load="seqgen_gated.rhn:RHNCell",
         options="seqgen_gated.options:RHNOptions",
+        recommended={"train": {"lr": 1e-2}},
     ),
     seqgen.CellSpec(
         name="slstm",
@@ -97,6 +103,7 @@ _CELLS = (
         source="arXiv:2405.04517",
         load="seqgen_gated.slstm:SLSTMCell",
         options="seqgen_gated.options:SLSTMOptions",
+        recommended={"train": {"lr": 1e-2}},
     ),
 )
 
