@@ -57,9 +57,9 @@ class MogrifierCell(seqgen.StepCell):
         (h_BH, c_BH), H = state, self.hidden_size
         for index, linear in enumerate(self.rounds):
             if index % 2 == 0:
-                x_BI = 2 * torch.sigmoid(linear(h_BH)) * x_BI
+                x_BI = 2 * (torch.sigmoid(linear(h_BH)) * x_BI)
             else:
-                h_BH = 2 * torch.sigmoid(linear(x_BI)) * h_BH
+                h_BH = 2 * (torch.sigmoid(linear(x_BI)) * h_BH)
         gates_BP, g_BH = self.recurrent(torch.cat((x_BI, h_BH), 1)).split((3 * H, H), 1)
         f_BH, i_BH, o_BH = torch.sigmoid(gates_BP).chunk(3, 1)
         c_BH = torch.addcmul(f_BH * c_BH, i_BH, torch.tanh(g_BH))
