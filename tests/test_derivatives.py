@@ -6,6 +6,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.nn import functional
 
 from over_time import B, H, Plain, assert_agree, batch, begin, build, check, many, one, results
 from seqgen.cells.cell import list_leaves
@@ -23,6 +24,9 @@ OPERATIONS = [
     lambda c, x, y, z: torch.lerp(x, y, torch.sigmoid(z)),
     lambda c, x, y, z: torch.addcmul(x, y, z),
     lambda c, x, y, z: torch.where(x > y, y, z),
+    lambda c, x, y, z: torch.maximum(x, y) - torch.minimum(y, z),
+    lambda c, x, y, z: torch.exp(-x.abs()) + torch.logaddexp(y, z),
+    lambda c, x, y, z: functional.softplus(x) * functional.logsigmoid(y),
     lambda c, x, y, z: torch.cat(x.chunk(2, 1)[::-1], 1),
     lambda c, x, y, z: torch.cat([x[:, :2], y[:, 1:3], z[:, 4:]], 1),
     lambda c, x, y, z: torch.cat([part * z[:, :2] for part in x.split(2, 1)], 1),

@@ -29,6 +29,10 @@ OPTIONS = {
     ],
     "indrnn": [{"activation": "tanh"}],
     "lnlstm": [{"recurrent_dropout": 0.3}],
+    "mogrifier": [{"rounds": 2, "rank": 2}],
+    "fastgrnn": [{"input_rank": 2, "recurrent_rank": 3}],
+    "rhn": [{"depth": 1}],
+    "slstm": [{"heads": 2}, {"forget_gate": "exp", "heads": 3}],
 }  # fmt: skip
 
 

@@ -49,11 +49,67 @@ _CELLS = (
         options="seqgen:Options",
         recommended={"train": {"lr": 1e-2}},
     ),
+    seqgen.CellSpec(
+        name="mogrifier",
+        summary="LSTM whose input and state gate one another first, in rounds",
+        source="arXiv:1909.01792",
+        load="seqgen_gated.mogrifier:MogrifierCell",
+        options="seqgen_gated.options:MogrifierOptions",
+        recommended={"train": {"lr": 1e-2}},
+    ),
+    seqgen.CellSpec(
+        name="mulstm",
+        summary="multiplicative LSTM: what recurs is the state times a factor of the input",
+        source="arXiv:1609.07959",
+        load="seqgen_gated.mulstm:MuLSTMCell",
+        options="seqgen_gated.options:MuLSTMOptions",
+        recommended={"train": {"lr": 1e-2}},
+    ),
+    seqgen.CellSpec(
+        name="fastgrnn",
+        summary="FastGRNN: gate and new state share their matrices",
+        source="arXiv:1901.02358",
+        load="seqgen_gated.fastgrnn:FastGRNNCell",
+        options="seqgen_gated.options:FastGRNNOptions",
+        recommended={"train": {"lr": 1e-2}},
+    ),
+    seqgen.CellSpec(
+        name="mgu",
+        summary="minimal gated unit: a GRU with one gate",
+        source="arXiv:1603.09420",
+        load="seqgen_gated.mgu:MGUCell",
+        options="seqgen:Options",
+        recommended={"train": {"lr": 1e-2}},
+    ),
+    seqgen.CellSpec(
+        name="janet",
+        summary="LSTM with nothing but its forget gate",
+        source="arXiv:1804.04849; chrono start: arXiv:1804.11188",
+        load="seqgen_gated.janet:JANETCell",
+        options="seqgen_gated.options:JANETOptions",
+        recommended={"train": {"lr": 1e-2}},
+    ),
+    seqgen.CellSpec(
+        name="rhn",
+        summary="recurrent highway network: several highway layers a step",
+        source="arXiv:1607.03474",
+        load="seqgen_gated.rhn:RHNCell",
+        options="seqgen_gated.options:RHNOptions",
+        recommended={"train": {"lr": 1e-2}},
+    ),
+    seqgen.CellSpec(
+        name="slstm",
+        summary="LSTM with exponential gates, its memory a weighted mean of what was written",
+        source="arXiv:2405.04517",
+        load="seqgen_gated.slstm:SLSTMCell",
+        options="seqgen_gated.options:SLSTMOptions",
+        recommended={"train": {"lr": 1e-2}},
+    ),
 )
 
 
 @seqgen.hookimpl
 def register_cells(register):
-    """Hand in ``cifg``, ``lnlstm``, ``ugrnn``, ``nas``, ``indrnn`` and ``minimalrnn``."""
+    """Hand in the cells."""
     for spec in _CELLS:
         register(spec)

@@ -1,0 +1,73 @@
+"""The mogrifier LSTM: input and state gate one another in turn before an LSTM sees them.
+
+    x^i = 2 sigmoid(Q^i h^(i-1)) * x^(i-2)    odd i from 1 to r; x^(-1) = x, h^0 = h
+    h^i = 2 sigmoid(R^i x^(i-1)) * h^(i-2)    even i
+
+and with the last x and h of these
+
+    f, i, o = sigmoid(W x + U h + b)
+    g = tanh(W_g x + U_g h + b_g)
+    c' = f * c + i * g
+    h' = o * tanh(c')
+
+With a rank k, each Q and R is a product of two matrices that meet in k features.
+
+Source: arXiv:1909.01792. Nothing of W x can be had before the steps, since x waits for h: that is what a round costs.
+The forget gate's bias starts at 1, as for the LSTM.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+import seqgen
+
+
+class MogrifierCell(seqgen.StepCell):
+    """An LSTM after some rounds of mutual gating.
+
+    Args:
+        input_size: I.
+        hidden_size: H; the state is (h, c), each (B, H).
+        rounds: r, from 1.
+        rank: k, the rank of Q and R; None for full matrices.
+        forget_bias: start of the forget gate's bias.
+    """
+
+    def __init__(
+        self, input_size: int, hidden_size: int, *, rounds: int = 5, rank: int | None = None, forget_bias: float = 1.0
+    ) -> None:
+        super().__init__(input_size, hidden_size)
+        ways = [(hidden_size, input_size), (input_size, hidden_size)]  # Q from h to x, R from x to h
+        self.rounds = nn.ModuleList(_linear(*ways[index % 2], rank) for index in range(rounds))
+        self.recurrent = seqgen.Recurrent(input_size + hidden_size, 4 * hidden_size, bias=True)
+        nn.init.constant_(self.recurrent.bias[:hidden_size], forget_bias)
+
+    def initial_state(self, batch_size: int) -> tuple[Tensor, Tensor]:
+        """H = c = 0."""
+        return self.zeros(batch_size), self.zeros(batch_size)
+
+    def project(self, x_BTI: Tensor) -> Tensor:
+        """X itself."""
+        return x_BTI
+
+    def step(self, x_BI: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """The equations."""
+        (h_BH, c_BH), H = state, self.hidden_size
+        for index, linear in enumerate(self.rounds):
+            if index % 2 == 0:
+                x_BI = 2 * (torch.sigmoid(linear(h_BH)) * x_BI)
+            else:
+                h_BH = 2 * (torch.sigmoid(linear(x_BI)) * h_BH)
+        gates_BP, g_BH = self.recurrent(torch.cat((x_BI, h_BH), 1)).split((3 * H, H), 1)
+        f_BH, i_BH, o_BH = torch.sigmoid(gates_BP).chunk(3, 1)
+        c_BH = torch.addcmul(f_BH * c_BH, i_BH, torch.tanh(g_BH))
+        h_BH = o_BH * torch.tanh(c_BH)
+        return h_BH, (h_BH, c_BH)
+
+
+def _linear(in_size: int, out_size: int, rank: int | None) -> nn.Module:
+    if rank is None:
+        return seqgen.Recurrent(in_size, out_size)
+    return nn.Sequential(seqgen.Recurrent(in_size, rank), seqgen.Recurrent(rank, out_size))

@@ -1,0 +1,54 @@
+"""The recurrent highway network: a step passes through several highway layers.
+
+    s_0 = h
+    h_l = tanh(W_h x [l = 1] + R_h,l s_(l-1) + b_h,l)         for l from 1 to L
+    t_l = sigmoid(W_t x [l = 1] + R_t,l s_(l-1) + b_t,l)
+    s_l = h_l * t_l + s_(l-1) * (1 - t_l)
+    h' = s_L
+
+Source: arXiv:1607.03474, with the carry gate coupled, c = 1 - t, after the implementation of the authors
+(jzilly/RecurrentHighwayNetworks). The gates' biases start below 0, so that at first a layer changes little.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+import seqgen
+
+
+class RHNCell(seqgen.StepCell):
+    """Highway layers between a state and the next.
+
+    Args:
+        input_size: I.
+        hidden_size: H; the state is h (B, H).
+        depth: L, from 1.
+        gate_bias: start of b_t.
+    """
+
+    def __init__(self, input_size: int, hidden_size: int, *, depth: int = 3, gate_bias: float = -1.0) -> None:
+        super().__init__(input_size, hidden_size)
+        self.input = nn.Linear(input_size, 2 * hidden_size)
+        self.layers = nn.ModuleList(
+            seqgen.Recurrent(hidden_size, 2 * hidden_size, bias=layer > 0) for layer in range(depth)
+        )
+        for biased in (self.input, *self.layers[1:]):
+            nn.init.constant_(biased.bias[hidden_size:], gate_bias)
+
+    def initial_state(self, batch_size: int) -> Tensor:
+        """H = 0."""
+        return self.zeros(batch_size)
+
+    def project(self, x_BTI: Tensor) -> Tensor:
+        """W x + b, for h and t of the first layer."""
+        return self.input(x_BTI)
+
+    def step(self, p_BP: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        """The equations."""
+        s_BH = state
+        for index, layer in enumerate(self.layers):
+            h_BH, t_BH = (layer(s_BH) if index else p_BP + layer(s_BH)).chunk(2, 1)
+            s_BH = torch.lerp(s_BH, torch.tanh(h_BH), torch.sigmoid(t_BH))
+        return s_BH, s_BH
