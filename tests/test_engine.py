@@ -20,15 +20,21 @@ from seqgen.model import RecurrentModel
 from seqgen.training.descent import Descent
 
 I, H = 5, 6
+MEMORY = {"peepholes": True, "projection": 3, "clip": 0.2, "projection_clip": 0.1}
 OPTIONS = {
     "vanilla": [{"activation": "tanh"}],
     "gru": [{"reset": "before"}],
     "lstm": [
         {"peepholes": True}, {"projection": 3}, {"projection": H + 2}, {"clip": 0.2},
-        {"peepholes": True, "projection": 3, "clip": 0.2},
+        {"peepholes": True, "projection": 3, "clip": 0.2, "projection_clip": 0.1},
     ],
     "indrnn": [{"activation": "tanh"}],
-    "lnlstm": [{"recurrent_dropout": 0.3}],
+    "lnlstm": [{"recurrent_dropout": 0.3}, {"layer_norm": False, **MEMORY}, MEMORY],
+    "cifg": [{"layer_norm": True, **MEMORY}],
+    "wnlstm": [MEMORY, {"weight_norm": False}],
+    "glstm": [{"groups": 3}, {"groups": 2, **MEMORY}],
+    "phased": [{"peepholes": True, "leak": 0.1, "ratio_on": 0.5}],
+    "intersection": [{"activation": "tanh"}],
 }  # fmt: skip
 
 
