@@ -29,11 +29,11 @@ OPTIONS = {
         {"peepholes": True, "projection": 3, "clip": 0.2, "projection_clip": 0.1},
     ],
     "indrnn": [{"activation": "tanh"}],
-    "lnlstm": [{"recurrent_dropout": 0.3}, {"layer_norm": False, **MEMORY}, MEMORY],
-    "cifg": [{"layer_norm": True, **MEMORY}],
+    "lnlstm": [{"recurrent_dropout": 0.3}, {"layer_norm": False, **MEMORY}, {"peepholes": True, "projection": 3}],
+    "cifg": [MEMORY, {"layer_norm": True, "peepholes": True, "projection": 3}],
     "wnlstm": [MEMORY, {"weight_norm": False}],
     "glstm": [{"groups": 3}, {"groups": 2, **MEMORY}],
-    "phased": [{"peepholes": True, "leak": 0.1, "ratio_on": 0.5}],
+    "phased": [{"peepholes": True, "leak": 0.1, "ratio_on": 0.2}],
     "intersection": [{"activation": "tanh"}],
 }  # fmt: skip
 

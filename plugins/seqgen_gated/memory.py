@@ -80,21 +80,19 @@ class MemoryCell(seqgen.StepCell):
             mask_BH: what tanh(s_g) is multiplied with.
         """
         gates_BP, g_BH = s_BP.split((3 * self.hidden_size, self.hidden_size), 1)
-        fi_BP, o_BH = self.open(gates_BP, c_BH)
-        f_BH, i_BH = fi_BP.chunk(2, 1)
+        f_BH, i_BH, o_BH = self.open(gates_BP, c_BH)
         g_BH = torch.tanh(g_BH) if mask_BH is None else torch.tanh(g_BH) * mask_BH
         c_BH = self.limit(torch.addcmul(f_BH * c_BH, i_BH, g_BH))
         return self.recall(o_BH, c_BH), c_BH
 
-    def open(self, gates_BP: Tensor, c_BH: Tensor) -> tuple[Tensor, Tensor]:
-        """The gates before the memory, and the output gate: open already, or with peepholes as a sum still."""
-        sizes = gates_BP.shape[1] - self.hidden_size, self.hidden_size
+    def open(self, gates_BP: Tensor, c_BH: Tensor) -> tuple[Tensor, ...]:
+        """The gates, of their sums; the last one, the output gate, is a sum still if it is to see the new memory."""
+        n_before = gates_BP.shape[1] // self.hidden_size - 1
         if self.peephole_before is None:
-            before_BP, o_BH = torch.sigmoid(gates_BP).split(sizes, 1)
-            return before_BP, o_BH
-        before_BP, o_BH = gates_BP.split(sizes, 1)
-        seen_BP = c_BH.repeat(1, sizes[0] // self.hidden_size)
-        return torch.sigmoid(torch.addcmul(before_BP, self.peephole_before, seen_BP)), o_BH
+            return torch.sigmoid(gates_BP).chunk(n_before + 1, 1)
+        before_BP, o_BH = gates_BP.split((n_before * self.hidden_size, self.hidden_size), 1)
+        before_BP = torch.sigmoid(torch.addcmul(before_BP, self.peephole_before, c_BH.repeat(1, n_before)))
+        return *before_BP.chunk(n_before, 1), o_BH
 
     def limit(self, c_BH: Tensor) -> Tensor:
         """The memory, clipped."""

@@ -95,7 +95,7 @@ class PhasedLSTMOptions(seqgen.Options):
     leak: float = Field(
         0.001, ge=0, le=1, description="share of an update that a closed unit takes at its period's end"
     )
-    ratio_on: float = Field(0.1, gt=0, lt=1, description="share of its period that a unit is open at first")
+    ratio_on: float = Field(0.5, gt=0, lt=1, description="share of its period that a unit is open at first")
     learn_ratio: bool = Field(True, description="whether that share is learned")
     period_min: float = Field(1.0, gt=0, description="shortest period at first, steps")
     period_max: float = Field(1000.0, gt=0, description="longest period at first, steps")

@@ -36,7 +36,7 @@ class Normalised(nn.Module):
 
     def forward(self, x_BI: Tensor) -> Tensor:
         """N(V) x: the length is brought in last, so that core owns the gradient of V x."""
-        return self.direction(x_BI) * (self.length / torch.linalg.vector_norm(self.direction.weight, dim=1))
+        return self.direction(x_BI) * (self.length * torch.rsqrt(self.direction.weight.square().sum(1)))
 
 
 class WNLSTMCell(MemoryCell):

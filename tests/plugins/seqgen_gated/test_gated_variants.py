@@ -250,7 +250,7 @@ def time_gate(t, period, shift, ratio, leak):
     return np.where(phi < ratio / 2, up, np.where(phi < ratio, 2 - up, leak * phi))
 
 
-PHASED = [{}, {"peepholes": True}, {"leak": 0.2, "ratio_on": 0.6}, {"period_min": 2.0, "period_max": 5.0}]
+PHASED = [{}, {"peepholes": True}, {"leak": 0.2, "ratio_on": 0.1}, {"period_min": 2.0, "period_max": 5.0}]
 
 
 @pytest.mark.parametrize("options", PHASED)
@@ -324,7 +324,7 @@ FORMS = [
     ("glstm", GLSTMCell, [{}, ALL]),
     ("lnlstm", LNLSTMCell, [ALL, {"layer_norm": False}]),
     ("cifg", CIFGCell, [ALL, {**ALL, "layer_norm": True}]),
-    ("phased", PhasedLSTMCell, [{"peepholes": True, "leak": 0.1, "ratio_on": 0.5}, {"learn_ratio": False}]),
+    ("phased", PhasedLSTMCell, [{"peepholes": True, "leak": 0.1, "ratio_on": 0.2}, {"learn_ratio": False}]),
     ("intersection", IntersectionCell, [{}, {"activation": "tanh"}]),
     ("indylstm", IndyLSTMCell, [{}]),
     ("indygru", IndyGRUCell, [{}]),
