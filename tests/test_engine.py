@@ -20,19 +20,26 @@ from seqgen.model import RecurrentModel
 from seqgen.training.descent import Descent
 
 I, H = 5, 6
+MEMORY = {"peepholes": True, "projection": 3, "clip": 0.2, "projection_clip": 0.1}
 OPTIONS = {
     "vanilla": [{"activation": "tanh"}],
     "gru": [{"reset": "before"}],
     "lstm": [
         {"peepholes": True}, {"projection": 3}, {"projection": H + 2}, {"clip": 0.2},
-        {"peepholes": True, "projection": 3, "clip": 0.2},
+        {"peepholes": True, "projection": 3, "clip": 0.2, "projection_clip": 0.1},
     ],
     "indrnn": [{"activation": "tanh"}],
-    "lnlstm": [{"recurrent_dropout": 0.3}],
     "mogrifier": [{"rounds": 2, "rank": 2}],
     "fastgrnn": [{"input_rank": 2, "recurrent_rank": 3}],
     "rhn": [{"depth": 1}],
     "slstm": [{"heads": 2}, {"forget_gate": "exp", "heads": 3}],
+    "lnlstm": [{"recurrent_dropout": 0.3}, {"layer_norm": False, **MEMORY}, {"peepholes": True, "projection": 3}],
+    "cifg": [MEMORY, {"layer_norm": True, "peepholes": True, "projection": 3}],
+    "wnlstm": [MEMORY, {"weight_norm": False}],
+    "glstm": [{"groups": 3}, {"groups": 2, **MEMORY}],
+    "nas": [{"bias": False, "projection": 3}],
+    "phased": [{"peepholes": True, "leak": 0.1, "ratio_on": 0.2}],
+    "intersection": [{"activation": "tanh"}],
 }  # fmt: skip
 
 
