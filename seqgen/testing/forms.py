@@ -54,10 +54,11 @@ def engines(subject: Subject) -> str:
     if not isinstance(layer.module, StepCell):
         return _NO_STEPS
     x_BTI = layer.inputs()
+    own = layer.module.uses_fused() or layer.module.uses_parallel()
+    others: list[Engine] = ["scan", "fused"] if own else ["scan"]
     for training in (False, True):
         cell = layer.module.train(training)
         expected = dict(_results(cell, "eager", x_BTI))
-        others: list[Engine] = ["scan", "fused"] if cell.uses_fused() or cell.uses_parallel() else ["scan"]
         # While training, a form of the cell's own may draw its noise in another order.
         for engine in others[:1] if training else others:
             for name, tensor in _results(cell, engine, x_BTI):

@@ -22,7 +22,9 @@ _LAYER: dict[str, tuple[str, ...]] = {
 }
 PROMISES: dict[str, dict[str, tuple[str, ...]]] = {
     "corpus": {
-        "corpora": ("offline", "records", "line-ends", "labels", "restartable", "digest", "licence", "valid", "global-state"),
+        "corpora": (
+            "offline", "records", "line-ends", "labels", "restartable", "digest", "licence", "valid", "global-state",
+        ),
         "common": ("options", "source", "recommended"),
     },
     "tokenizer": {
