@@ -1,0 +1,101 @@
+"""What each kind promises: the checks by name, and where they are. Nothing is loaded before a check is run."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from seqgen.specs import Spec
+from seqgen.testing.check import TEXTS, Check, Package, Subject
+
+_COMMON = ("options", "global-state")
+_OVER_TIME = (
+    "shapes", "batch-independence", "causality", "step-equals-sequence", "state-form", "state-rows", "state-untouched",
+    "padding", "rests",
+)  # fmt: skip
+_LAYER: dict[str, tuple[str, ...]] = {
+    "gradients": ("gradients-reach", "gradients-exact", "float32", "bfloat16"),
+    "learning": ("save-load", "resume", "determinism", "learns"),
+    "common": (*_COMMON, "recommended"),
+}
+PROMISES: dict[str, dict[str, tuple[str, ...]]] = {
+    "corpus": {
+        "corpora": (
+            "offline", "records", "line-ends", "labels", "restartable", "digest", "licence", "valid", "global-state",
+        ),
+        "common": ("options", "source", "recommended"),
+    },
+    "tokenizer": {
+        "symbols": (
+            "round-trip", "n-symbols", "any-ids", "unknown-symbols", "hostile-strings", "to-json", "stable-ids",
+            "encode-many", "decode-many", "symbol-bytes",
+        ),
+        "common": _COMMON,
+    },
+    "cell": {
+        "over_time": (*_OVER_TIME, "one-unit"),
+        "forms": ("projection", "project-and-step", "engines"),
+        **_LAYER,
+    },
+    "model": {"over_time": _OVER_TIME, "models": ("stepper", "logits-at", "learn"), **_LAYER},
+    "validator": {
+        "validators": ("verdicts", "canonical", "hostile-strings"),
+        "common": (*_COMMON, "deterministic"),
+    },
+    "metric": {
+        "metrics": ("figures", "hostile-strings", "untouched", "published"),
+        "common": (*_COMMON, "deterministic"),
+    },
+    "renderer": {
+        "renderers": ("renderable", "hostile-strings", "draws"),
+        "common": (*_COMMON, "deterministic"),
+    },
+    "processor": {
+        "decoding": ("logits-shape", "something-left", "rows-apart", "untouched"),
+        "common": (*_COMMON, "deterministic"),
+    },
+    "augmentation": {"augmentations": ("seeded", "written", "hostile-strings"), "common": _COMMON},
+    "domain": {"domains": ("parts",)},
+    "package": {"domains": ("names", "light-import")},
+}  # fmt: skip
+"""The names of the checks of a kind, by the module here that holds them; ``step-equals-sequence`` is the function
+``step_equals_sequence``."""
+
+
+def _names(kind: str) -> Iterator[tuple[str, str]]:
+    for module, names in PROMISES[kind].items():
+        for name in names:
+            yield module, name
+
+
+def _run(module: str, name: str, subject: Any) -> str | None:
+    function = getattr(importlib.import_module(f"seqgen.testing.{module}"), name.replace("-", "_"))
+    note: str | None = function(subject)
+    return note
+
+
+def checks_of(spec: Spec, *, texts: Sequence[str] = TEXTS, beside: Sequence[Spec] = (), **options: Any) -> list[Check]:
+    """The checks of one spec: a small one for each promise.
+
+    Args:
+        spec: what is checked.
+        texts: to try it on, for kinds that deal with texts.
+        beside: what its plugin hands in besides, such as the parts that a domain names.
+        options: options other than the defaults.
+    """
+    subject = Subject(spec, options, tuple(texts), tuple(beside))
+    return [Check(spec, name, functools.partial(_run, module, name, subject)) for module, name in _names(spec.kind)]
+
+
+def checks_of_package(package: Package) -> list[Check]:
+    """The checks of a plugin as a whole; what is asked of installed packages only is left out for a file."""
+    return [
+        Check(package, name, functools.partial(_run, module, name, package))
+        for module, name in _names("package")
+        if package.file is None or name not in _INSTALLED_ONLY
+    ]
+
+
+_INSTALLED_ONLY = ("light-import",)
