@@ -142,7 +142,7 @@ def _facts(entry: Entry) -> dict[str, Any]:
         elif name not in ("name", "options") and value is not None:
             facts[name] = value if isinstance(value, bool | str) else str(value)
     plugin = session.plugins.plugins[entry.package].provenance
-    return facts | {"package": f"{entry.package} ({plugin.distribution} {plugin.version})"}
+    return facts | {"package": str(plugin)}
 
 
 def _options(entry: Entry) -> list[dict[str, Any]] | None:
@@ -169,16 +169,18 @@ def list_plugins(*, as_json: Json = False) -> None:
     """List plugins: where each comes from, its hooks, how long it took to load, what is wrong with it."""
     from seqgen.render import plain_table
 
+    found = session.plugins
     rows = [
         {
-            "package": name,
+            "package": plugin.provenance.package,
             "distribution": plugin.provenance.distribution,
             "version": plugin.provenance.version,
+            "api": plugin.provenance.api,
             "hooks": ", ".join(plugin.hooks),
             "load_ms": round(plugin.load_s * 1000, 1),
-            "state": plugin.problem or "ok",
+            "state": plugin.problem or ("ok, but imports torch when it is loaded" if plugin.heavy else "ok"),
         }
-        for name, plugin in session.plugins.plugins.items()
+        for plugin in (*found.plugins.values(), *found.refused)
     ]
     if as_json:
         show_json(rows)
