@@ -1,4 +1,4 @@
-"""Looking around: ``seqgen list``, ``show``, ``plugins`` and ``runs``. None of them needs torch."""
+"""Looking around: ``seqgen list``, ``show`` and ``runs``. None of them needs torch."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ def add_commands(app: typer.Typer) -> None:
     """Add this module's commands."""
     app.command("list")(everywhere(list_names))
     app.command("show")(everywhere(show_one))
-    app.command("plugins")(everywhere(list_plugins))
     app.command("runs")(everywhere(list_runs))
 
 
@@ -163,31 +162,6 @@ def _profile(found: Entry, implied: dict[str, Any]) -> dict[str, Any]:
     from seqgen.corpus import profile
 
     return profile(open_corpus(found, found.options(implied)), implied.get("path", found.spec.name))
-
-
-def list_plugins(*, as_json: Json = False) -> None:
-    """List plugins: where each comes from, its hooks, how long it took to load, what is wrong with it."""
-    from seqgen.render import plain_table
-
-    found = session.plugins
-    rows = [
-        {
-            "package": plugin.provenance.package,
-            "distribution": plugin.provenance.distribution,
-            "version": plugin.provenance.version,
-            "api": plugin.provenance.api,
-            "hooks": ", ".join(plugin.hooks),
-            "load_ms": round(plugin.load_s * 1000, 1),
-            "state": plugin.problem or ("ok, but imports torch when it is loaded" if plugin.heavy else "ok"),
-        }
-        for plugin in (*found.plugins.values(), *found.refused)
-    ]
-    if as_json:
-        show_json(rows)
-    else:
-        columns = ("package", "distribution", "version", "load_ms", "hooks", "state")
-        shown = [{**row, "hooks": str(row["hooks"]).replace("register_", "")} for row in rows]
-        show(plain_table(shown, columns))
 
 
 def list_runs(*, as_json: Json = False) -> None:

@@ -17,7 +17,7 @@ import typer
 from typer.main import get_command
 
 from seqgen import __version__
-from seqgen.cli import bench, checkpoint, compare, evaluate, look, play, sample, score, top, train
+from seqgen.cli import bench, checkpoint, compare, evaluate, look, play, plugins, sample, score, top, train
 from seqgen.cli.common import ReaderGone, everywhere, session, warn
 from seqgen.errors import BLAMED, DiskError, Interrupted, PluginError, SeqgenError, UsageError
 from seqgen.plugins import Plugins, entry_point_candidates, file_candidate
@@ -106,7 +106,7 @@ def build_app() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(everywhere(_options))
-    for module in (train, sample, top, play, score, evaluate, compare, bench, look, checkpoint):
+    for module in (train, sample, top, play, score, evaluate, compare, bench, look, plugins, checkpoint):
         module.add_commands(app)
     _mount_plugin_commands(app)
     return app

@@ -1,35 +1,50 @@
-"""The conformance kit: one check per contract. Each raises AssertionError with what is wrong, and needs no pytest.
+"""The conformance kit: what a plugin promises, as small named checks that need no pytest.
 
-A plugin's test is a line: ``seqgen.testing.check_cell(spec)``. ``CHECKS`` has them by kind.
+- ``@parametrize_with_checks(plugin)`` makes a test of pytest of each check.
+- ``check_cell(spec)``, ``check_tokenizer(spec)``, ... run all checks of one spec; ``CHECKS`` has them by kind.
+- ``checks_of(spec)`` gives them one by one, ``checks_of_plugin(plugin)`` all of a plugin, ``specs_of(plugin)`` what it
+  hands in. ``seqgen plugins check`` shows the same as a table.
+
+A check that is called raises AssertionError where the promise is not kept, else gives a note, which is mostly empty.
 """
 
-from __future__ import annotations
-
-from collections.abc import Callable
-from typing import Any
-
-from seqgen.testing.cells import check_cell, check_model
-from seqgen.testing.texts import (
+from seqgen.testing.check import TEXTS, Check, Package
+from seqgen.testing.marks import parametrize_with_checks
+from seqgen.testing.plugin import checks_of_plugin, specs_of
+from seqgen.testing.promises import checks_of
+from seqgen.testing.whole import (
+    CHECKS,
     check_accepts,
     check_augmentation,
+    check_cell,
     check_corpus,
+    check_domain,
     check_metric,
+    check_model,
     check_processor,
     check_renderer,
     check_tokenizer,
     check_validator,
 )
 
-CHECKS: dict[str, Callable[[Any], None]] = {
-    "corpus": check_corpus,
-    "tokenizer": check_tokenizer,
-    "cell": check_cell,
-    "model": check_model,
-    "validator": check_validator,
-    "metric": check_metric,
-    "renderer": check_renderer,
-    "processor": check_processor,
-    "augmentation": check_augmentation,
-}
-
-__all__ = ["CHECKS", "check_accepts", *(check.__name__ for check in CHECKS.values())]
+__all__ = [
+    "CHECKS",
+    "TEXTS",
+    "Check",
+    "Package",
+    "check_accepts",
+    "check_augmentation",
+    "check_cell",
+    "check_corpus",
+    "check_domain",
+    "check_metric",
+    "check_model",
+    "check_processor",
+    "check_renderer",
+    "check_tokenizer",
+    "check_validator",
+    "checks_of",
+    "checks_of_plugin",
+    "parametrize_with_checks",
+    "specs_of",
+]

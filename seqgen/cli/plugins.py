@@ -1,0 +1,95 @@
+"""``seqgen plugins``: which there are, and whether one keeps its contracts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from seqgen.cli.common import Json, everywhere, say, session, show, show_json
+from seqgen.errors import MissingExtra, PluginError
+
+if TYPE_CHECKING:
+    from seqgen.testing import Check
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Add this module's group; by itself it lists."""
+    group = typer.Typer()
+    group.callback(invoke_without_command=True)(everywhere(list_plugins))
+    group.command("check")(everywhere(check_plugin))
+    app.add_typer(group, name="plugins")
+
+
+def _complete_package(incomplete: str) -> list[str]:
+    return [name for name in session.plugins.plugins if name.startswith(incomplete)]
+
+
+def list_plugins(*, ctx: typer.Context, as_json: Json = False) -> None:
+    """List plugins: where each comes from, its hooks, how long it took to load, what is wrong with it."""
+    if ctx.invoked_subcommand is not None:
+        return
+    from seqgen.render import plain_table
+
+    found = session.plugins
+    rows = [
+        {
+            "package": plugin.provenance.package,
+            "distribution": plugin.provenance.distribution,
+            "version": plugin.provenance.version,
+            "api": plugin.provenance.api,
+            "hooks": ", ".join(plugin.hooks),
+            "load_ms": round(plugin.load_s * 1000, 1),
+            "state": plugin.problem or ("ok, but imports torch when it is loaded" if plugin.heavy else "ok"),
+        }
+        for plugin in (*found.plugins.values(), *found.refused)
+    ]
+    if as_json:
+        show_json(rows)
+    else:
+        columns = ("package", "distribution", "version", "load_ms", "hooks", "state")
+        shown = [{**row, "hooks": str(row["hooks"]).replace("register_", "")} for row in rows]
+        show(plain_table(shown, columns))
+
+
+def check_plugin(
+    *,
+    plugin: Annotated[
+        str,
+        typer.Argument(
+            metavar="PACKAGE|FILE", help="An import package, or a plugin in one file.", autocompletion=_complete_package
+        ),
+    ],
+    as_json: Json = False,
+) -> None:
+    """Check that a plugin keeps its contracts; exit 5 if it does not."""
+    from seqgen.render import plain_table
+    from seqgen.testing import checks_of_plugin
+
+    named_file = plugin.endswith(".py") or "/" in plugin
+    checks = checks_of_plugin(Path(plugin) if named_file else plugin)
+    rows = []
+    for number, check in enumerate(checks, 1):
+        if session.verbose:
+            say(f"{number} of {len(checks)}: {check.id}")
+        rows.append(_row(check))
+    if as_json:
+        show_json(rows)
+    else:
+        show(plain_table(rows, ("what", "check", "result", "note"), folded=("note",)))
+    failed = [row["id"] for row in rows if row["result"] == "FAILED"]
+    if failed:
+        listed = ", ".join(failed[:3]) + (", ..." if len(failed) > 3 else "")
+        raise PluginError(f"{plugin}: {len(failed)} of {len(checks)} checks failed: {listed}")
+
+
+def _row(check: Check) -> dict[str, Any]:
+    """How a check went."""
+    row = {"what": f"{check.spec.kind} {check.spec.name}", "check": check.name, "id": check.id}
+    try:
+        return row | {"result": "ok", "note": check()}
+    except MissingExtra as error:
+        return row | {"result": "skipped", "note": str(error)}
+    except AssertionError as error:
+        return row | {"result": "FAILED", "note": str(error).removeprefix(f"{row['what']}: ")}

@@ -1,0 +1,63 @@
+"""The checks of a plugin as tests of pytest, which is imported only here, and only when it is used."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from seqgen.errors import MissingExtra, UsageError, did_you_mean
+from seqgen.specs import Spec
+from seqgen.testing.check import Check
+from seqgen.testing.plugin import checks_of_plugin
+
+
+def parametrize_with_checks(
+    plugin_or_specs: ModuleType | str | Path | Sequence[Spec],
+    *,
+    expected_failures: Mapping[str, str] | None = None,
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Make one test of each check: it decorates ``def test_contracts(check): check()``.
+
+    A check that needs what is not installed is skipped.
+
+    Args:
+        plugin_or_specs: a module, the name of an import package, the path of a plugin in one file; or some specs.
+        expected_failures: why a check cannot pass, by its id; it must then fail.
+
+    Raises:
+        UsageError: an id that no check has, or no reason.
+        UnknownName: there is no such package.
+        PluginError: the plugin cannot be loaded.
+    """
+    import pytest
+
+    checks, expected = checks_of_plugin(plugin_or_specs), expected_failures or {}
+    known = [check.id for check in checks]
+    for name, reason in expected.items():
+        if name not in known:
+            raise UsageError(f"expected_failures: no check has the id {name!r}{did_you_mean(name, known)}")
+        if not isinstance(reason, str) or not reason.strip():
+            raise UsageError(f"expected_failures: say why {name!r} cannot pass")
+
+    def parameter(check: Check) -> Any:
+        reason = expected.get(check.id)
+        marks = () if reason is None else (pytest.mark.xfail(strict=True, reason=reason, raises=AssertionError),)
+        return pytest.param(check, id=check.id, marks=marks)
+
+    def decorate(test: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(test)
+        def run(*arguments: Any, **named: Any) -> Any:
+            try:
+                return test(*arguments, **named)
+            except MissingExtra as error:
+                pytest.skip(str(error))
+
+        mark: Callable[[Callable[..., Any]], Callable[..., Any]] = pytest.mark.parametrize(
+            "check", list(map(parameter, checks))
+        )
+        return mark(run)
+
+    return decorate

@@ -1,0 +1,76 @@
+"""All that a plugin hands in, and all its checks."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+
+from seqgen.errors import PluginError, UnknownName
+from seqgen.plugins import Candidate, Plugins, entry_point_candidates, file_candidate
+from seqgen.specs import KINDS, Spec
+from seqgen.testing.check import Check, Package
+from seqgen.testing.promises import checks_of, checks_of_package
+
+
+def specs_of(plugin: ModuleType | str | Path) -> list[Spec]:
+    """What a plugin hands in.
+
+    Args:
+        plugin: a module, the name of an import package, or the path of a plugin in one file.
+
+    Raises:
+        UnknownName: there is no such package.
+        UsageError: there is no such file, or it cannot be a plugin.
+        PluginError: it cannot be loaded.
+    """
+    return list(package_of(plugin).specs)
+
+
+def package_of(plugin: ModuleType | str | Path) -> Package:
+    """A plugin as a whole; see ``specs_of``."""
+    candidate, file = _candidate(plugin)
+    problems: list[str] = []
+    plugins = Plugins(problems.append)
+    plugins.load([candidate])
+    if problems:
+        raise PluginError(problems[0])
+    entries = [entry for kind in KINDS for entry in plugins.registry.entries(kind)]
+    specs = tuple(entry.spec for entry in entries if entry.package == candidate.package)
+    return Package(candidate.package, specs, file)
+
+
+def _candidate(plugin: ModuleType | str | Path) -> tuple[Candidate, Path | None]:
+    if isinstance(plugin, Path):
+        return file_candidate(plugin), plugin
+    name = plugin.__name__ if isinstance(plugin, ModuleType) else plugin
+    installed = {candidate.package: candidate for candidate in entry_point_candidates()}
+    if name in installed and isinstance(plugin, str):
+        return installed[name], None
+    if isinstance(plugin, str) and not _exists(name):
+        raise UnknownName("plugin", name, installed, "the name of an import package, or a file: ./mycell.py")
+    module = importlib.import_module(name) if isinstance(plugin, str) else plugin
+    place = getattr(module, "__file__", None)
+    alone = name not in installed and not hasattr(module, "__path__") and place is not None
+    return Candidate(name, name, "?", lambda: module), Path(str(place)) if alone else None
+
+
+def _exists(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except (ImportError, ValueError):
+        return False
+
+
+def checks_of_plugin(plugin: ModuleType | str | Path | Sequence[Spec]) -> list[Check]:
+    """All checks of a plugin, those of the whole of it first; of a list of specs, theirs only."""
+    if isinstance(plugin, ModuleType | str | Path):
+        package = package_of(plugin)
+        return [*checks_of_package(package), *_of_specs(package.specs)]
+    return _of_specs(plugin)
+
+
+def _of_specs(specs: Sequence[Spec]) -> list[Check]:
+    return [check for spec in specs for check in checks_of(spec, beside=specs)]

@@ -1,0 +1,116 @@
+"""All checks of one spec in turn, a function a kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from seqgen.specs import (
+    AugmentationSpec,
+    CellSpec,
+    CorpusSpec,
+    DomainSpec,
+    MetricSpec,
+    ModelSpec,
+    ProcessorSpec,
+    RendererSpec,
+    Spec,
+    TokenizerSpec,
+    ValidatorSpec,
+)
+from seqgen.testing.check import TEXTS, Subject
+from seqgen.testing.promises import checks_of
+
+
+def _check_all(spec: Spec, texts: Sequence[str] = TEXTS, **options: Any) -> None:
+    for check in checks_of(spec, texts=texts, **options):
+        check()
+
+
+def check_corpus(spec: CorpusSpec, **options: Any) -> None:
+    """Run all checks of a corpus; AssertionError says which promise is not kept."""
+    _check_all(spec, **options)
+
+
+def check_tokenizer(spec: TokenizerSpec, texts: Sequence[str] = TEXTS, **options: Any) -> None:
+    """Run all checks of a tokenizer that is fitted to ``texts``; AssertionError says which promise is not kept."""
+    _check_all(spec, texts, **options)
+
+
+def check_cell(spec: CellSpec, **options: Any) -> None:
+    """Run all checks of a cell; AssertionError says which promise is not kept."""
+    _check_all(spec, **options)
+
+
+def check_model(spec: ModelSpec, **options: Any) -> None:
+    """Run all checks of a model; AssertionError says which promise is not kept."""
+    _check_all(spec, **options)
+
+
+def check_validator(spec: ValidatorSpec, **options: Any) -> None:
+    """Run all checks of a validator; AssertionError says which promise is not kept."""
+    _check_all(spec, **options)
+
+
+def check_metric(spec: MetricSpec, **options: Any) -> None:
+    """Run all checks of a metric; AssertionError says which promise is not kept."""
+    _check_all(spec, **options)
+
+
+def check_renderer(spec: RendererSpec, **options: Any) -> None:
+    """Run all checks of a renderer; AssertionError says which promise is not kept."""
+    _check_all(spec, **options)
+
+
+def check_processor(spec: ProcessorSpec, **options: Any) -> None:
+    """Run all checks of a processor; AssertionError says which promise is not kept."""
+    _check_all(spec, **options)
+
+
+def check_augmentation(spec: AugmentationSpec, texts: Sequence[str] = TEXTS, **options: Any) -> None:
+    """Run all checks of an augmentation, on ``texts``; AssertionError says which promise is not kept."""
+    _check_all(spec, texts, **options)
+
+
+def check_domain(spec: DomainSpec, beside: Sequence[Spec] = ()) -> None:
+    """Run all checks of a domain; ``beside`` is what its plugin hands in besides."""
+    for check in checks_of(spec, beside=beside):
+        check()
+
+
+CHECKS: dict[str, Callable[..., None]] = {
+    "corpus": check_corpus,
+    "tokenizer": check_tokenizer,
+    "cell": check_cell,
+    "model": check_model,
+    "validator": check_validator,
+    "metric": check_metric,
+    "renderer": check_renderer,
+    "processor": check_processor,
+    "augmentation": check_augmentation,
+    "domain": check_domain,
+}
+"""The functions above by kind."""
+
+
+def check_accepts(validator: ValidatorSpec, corpus: CorpusSpec, *, most: int = 5000, **options: Any) -> float:
+    """A validator accepts at least 99 % of its own corpus.
+
+    Args:
+        validator: of the corpus's domain.
+        corpus: the corpus.
+        most: records looked at, evenly spaced.
+        options: of the corpus.
+
+    Returns:
+        The share it accepts, for the datasheet.
+
+    Raises:
+        AssertionError: it accepts fewer; the message has an example.
+    """
+    judge, texts = Subject(validator, {}).build(), [record.text for record in Subject(corpus, options).build()]
+    looked_at = texts[:: -(-len(texts) // most)]
+    refused = [(text, verdict.reason) for text in looked_at if not (verdict := judge.validate(text)).ok]
+    share = 1 - len(refused) / len(looked_at)
+    assert share >= 0.99, f"{validator.name} accepts {share:.1%} of {corpus.name}; it refuses {refused[0]!r}"
+    return share
