@@ -67,11 +67,15 @@ def test_a_module_of_a_plugin_is_short_and_a_cell_shorter(path):
 
 
 def tool(*command: str) -> None:
+    tool_in(ROOT, *command)
+
+
+def tool_in(folder: Path, *command: str) -> None:
     name = Path(sys.executable).parent / command[0]
     if not name.exists() and shutil.which(command[0]) is None:
         pytest.skip(f"{command[0]} is not installed: it comes with the extra 'test'")
     program = str(name) if name.exists() else command[0]
-    result = subprocess.run([program, *command[1:]], cwd=ROOT, capture_output=True, text=True)
+    result = subprocess.run([program, *command[1:]], cwd=folder, capture_output=True, text=True)
     assert result.returncode == 0, result.stdout + result.stderr
 
 
