@@ -2,274 +2,209 @@
 
 from __future__ import annotations
 
-import numpy as np
+import subprocess
+import sys
+import types
+
 import pytest
 import torch
-from torch import nn
 
 import seqgen
+from broken import BROKEN, GOOD, PICKY, Good, cell, corpus
+from conftest import registered
 from seqgen import testing
-from seqgen.plugins import Plugins, entry_point_candidates
+from seqgen.plugins import entry_point_candidates
+from seqgen.testing.promises import PROMISES
+
+PACKAGES = [candidate.package for candidate in entry_point_candidates()]
+CORE = [
+    entry.spec
+    for kind in PROMISES
+    if kind != "package"
+    for entry in registered(kind)
+    if entry.package == "seqgen" and entry.spec.name != "file"  # needs a path: tested below
+]
 
 
-def registered():
-    plugins = Plugins(print)
-    plugins.load(entry_point_candidates())
-    entries = [entry for kind in testing.CHECKS for entry in plugins.registry.entries(kind)]
-    return [entry for entry in entries if entry.qualified != "seqgen:file"]  # needs a path: tested below
+@pytest.mark.parametrize("check", [pytest.param(check, id=check.id) for check in testing.checks_of_plugin(CORE)])
+def test_core_keeps_its_contracts(check):
+    check()
 
 
-@pytest.mark.parametrize("entry", registered(), ids=lambda entry: f"{entry.spec.kind}-{entry.qualified}")
-def test_what_is_registered_keeps_its_contract(entry):
-    torch.manual_seed(0)
+@pytest.mark.parametrize(
+    "check", [pytest.param(check, id=check.id) for name in PACKAGES for check in testing.checks_of_plugin(name)]
+)
+def test_plugins_keep_their_contracts(check):
     try:
-        testing.CHECKS[entry.spec.kind](entry.spec)
+        check()
     except seqgen.MissingExtra as error:
         pytest.skip(str(error))
-
-
-def corpora_with_a_validator():
-    plugins = Plugins(print)
-    plugins.load(entry_point_candidates())
-    for entry in plugins.registry.entries("corpus"):
-        domain = plugins.registry.get("domain", entry.spec.domain).spec if entry.spec.domain else None
-        if domain is not None and domain.validator is not None:
-            yield pytest.param(plugins.registry.get("validator", domain.validator).spec, entry.spec, id=entry.spec.name)
-
-
-@pytest.mark.parametrize(("validator", "corpus"), list(corpora_with_a_validator()))
-def test_validators_accept_their_own_corpora(validator, corpus):
-    try:
-        assert testing.check_accepts(validator, corpus, most=1000) >= 0.99
-    except seqgen.MissingExtra as error:
-        pytest.skip(str(error))
-
-
-def test_the_kit_refuses_a_validator_that_refuses_its_corpus():
-    class Picky:
-        def validate(self, text):
-            return seqgen.Verdict(text != "b", "is b")
-
-    validator = seqgen.ValidatorSpec(name="picky", summary="s", load=Picky)
-    corpus = seqgen.CorpusSpec(
-        name="ab", summary="s", source="t", licence="l", load=lambda: [seqgen.Record("a"), seqgen.Record("b")]
-    )
-    with pytest.raises(AssertionError, match=r"picky accepts 50\.0% of ab; it refuses"):
-        testing.check_accepts(validator, corpus)
 
 
 def test_a_file_keeps_the_contract_of_a_corpus(words, plugins):
     testing.check_corpus(plugins.registry.get("corpus", "file").spec, path=str(words))
 
 
-def test_domains_name_parts_that_exist():
-    plugins = Plugins(print)
-    plugins.load(entry_point_candidates())
-    for entry in plugins.registry.entries("domain"):
-        spec = entry.spec
-        assert plugins.registry.has("tokenizer", spec.tokenizer)
-        for kind, name in (("validator", spec.validator), ("renderer", spec.renderer)):
-            assert name is None or plugins.registry.has(kind, name)
-        assert all(plugins.registry.has("metric", name) for name in spec.metrics)
+def test_the_kit_refuses_a_validator_that_refuses_its_corpus():
+    with pytest.raises(AssertionError, match=r"picky accepts 50\.0% of x; it refuses"):
+        testing.check_accepts(PICKY[0], corpus([seqgen.Record("a"), seqgen.Record("b")]))
 
 
-# -- each promise of a cell, broken
+# -- each promise, broken and kept
 
 
-class Good(seqgen.StepCell):
-    def __init__(self, input_size, hidden_size):
-        super().__init__(input_size, hidden_size)
-        self.input = nn.Linear(input_size, hidden_size)
-        self.recurrent = seqgen.Recurrent(hidden_size, hidden_size)
-
-    def initial_state(self, batch_size):
-        return [self.zeros(batch_size)]
-
-    def project(self, x_BTI):
-        return self.input(x_BTI)
-
-    def step(self, p_BP, state):
-        h_BH = torch.tanh(p_BP + self.recurrent(state[0]))
-        return h_BH, [h_BH]
-
-
-class ModifiesItsState(Good):
-    def step(self, p_BP, state):
-        with torch.no_grad():
-            state[0] += 1
-        return super().step(p_BP, state)
-
-
-class MixesSteps(Good):
-    def project(self, x_BTI):
-        return self.input(x_BTI).flip(1).cumsum(1).flip(1)
-
-
-class MixesRowsOfTheInput(Good):
-    def project(self, x_BTI):
-        return self.input(x_BTI - x_BTI.mean(0, keepdim=True))
-
-
-class LooksAhead(Good):
-    def forward(self, x_BTI, state):
-        return super().forward(x_BTI.flip(1).cumsum(1).flip(1), state)
-
-
-class MixesRows(Good):
-    def step(self, p_BP, state):
-        return super().step(p_BP - p_BP.mean(0, keepdim=True), state)
-
-
-class HasADeadParameter(Good):
-    def __init__(self, input_size, hidden_size):
-        super().__init__(input_size, hidden_size)
-        self.dead = nn.Parameter(torch.zeros(3))
-
-
-class ForgetsBetweenSteps(Good):
-    def forward(self, x_BTI, state):
-        y_BTH, end = super().forward(x_BTI, state)
-        return y_BTH, [end[0] * 0]
-
-
-class GivesTheWrongShape(Good):
-    def forward(self, x_BTI, state):
-        y_BTH, state = super().forward(x_BTI, state)
-        return y_BTH[..., :-1], state
-
-
-class StateWithoutBatch(Good):
-    def forward(self, x_BTI, state):
-        y_BTH, state = super().forward(x_BTI, state)
-        return y_BTH, [*state, torch.zeros(1)]
-
-
-class IsRandom(Good):
-    def step(self, p_BP, state):
-        return super().step(p_BP + torch.randn_like(p_BP), state)
-
-
-def spec(load):
-    return seqgen.CellSpec(name="c", summary="s", source="t", load=load)
-
-
-def test_the_good_cell_passes():
-    testing.check_cell(spec(Good))
+def check_named(spec, name):
+    (check,) = [check for check in testing.checks_of(spec, beside=PICKY) if check.name == name]
+    return check
 
 
 @pytest.mark.parametrize(
-    ("cell", "message"),
-    [
-        (ModifiesItsState, "modifies the state"),
-        (MixesSteps, "project mixes the steps"),
-        (MixesRowsOfTheInput, "project mixes rows"),
-        (LooksAhead, "one step at a time differs"),
-        (MixesRows, "depends on the other rows"),
-        (HasADeadParameter, "no gradient reaches dead"),
-        (ForgetsBetweenSteps, "one step at a time differs"),
-        (GivesTheWrongShape, "the output is"),
-        (StateWithoutBatch, r"not \(B, \.\.\.\)"),
-        (IsRandom, "differs"),
-    ],
+    ("spec", "name", "message"),
+    [pytest.param(spec, name, message, id=f"{kind}-{name}-{message}") for kind, name, spec, message in BROKEN],
 )
-def test_each_promise_of_a_cell_can_be_broken(cell, message):
-    with pytest.raises(AssertionError, match=message):
-        testing.check_cell(spec(cell))
+def test_a_broken_promise_is_found(spec, name, message):
+    with pytest.raises(AssertionError, match=message) as caught:
+        check_named(spec, name)()
+    assert str(caught.value).startswith(f"{spec.kind} x: ")
 
 
-# -- the other contracts, broken
+def test_every_check_has_a_plugin_that_breaks_it():
+    proven = {(kind, name) for kind, name, _, _ in BROKEN} | {("package", "names"), ("package", "light-import")}
+    there = {(kind, name) for kind, modules in PROMISES.items() for names in modules.values() for name in names}
+    assert there == proven
 
 
-def tokenizer(**changes):
-    from seqgen.tokenizers import CharTokenizer
-
-    return seqgen.TokenizerSpec(name="t", summary="s", source="t", load=type("Broken", (CharTokenizer,), changes))
-
-
-def corpus(records, **changes):
-    fields = {"licence": "l", "source": "t", **changes}
-    return seqgen.CorpusSpec(name="c", summary="s", load=lambda: records, **fields)
+@pytest.mark.parametrize("spec", GOOD, ids=lambda spec: spec.kind)
+def test_a_good_plugin_keeps_every_promise(spec):
+    for check in testing.checks_of(spec):
+        assert isinstance(check(), str)
 
 
-def of(kind, load):
-    return kind(name="x", summary="s", source="t", load=load)
+def test_a_name_handed_in_twice_is_found():
+    module = types.ModuleType("doubled")
+    module.register_cells = seqgen.hookimpl(lambda register: [register(cell(Good)), register(cell(Good))])
+    module.register_cells.__name__ = "register_cells"
+    (names, *_) = testing.checks_of_plugin(module)
+    with pytest.raises(AssertionError, match="package doubled: it hands in more than once: cell x"):
+        names()
 
 
-class Shuffled:
-    """Gives its records in another order each time."""
-
-    def __init__(self):
-        self.turn = 0
-
-    def __iter__(self):
-        self.turn += 1
-        return iter([seqgen.Record("a"), seqgen.Record("b")][:: -1 if self.turn % 2 else 1])
-
-
-BROKEN = {
-    "lossy tokenizer": (testing.check_tokenizer, tokenizer(decode=lambda self, ids: "x"), "comes back as"),
-    "forgetful tokenizer": (
-        testing.check_tokenizer, tokenizer(to_json=lambda self: {"symbols": [*self.symbols, "\x01"]}), "other ids",
-    ),
-    "wrong encode_many": (
-        testing.check_tokenizer, tokenizer(encode_many=lambda self, texts: np.zeros((2, 3), int)), "differs|other",
-    ),
-    "wrong decode_many": (
-        testing.check_tokenizer, tokenizer(decode_many=lambda self, flat, lengths: ["x"]), "decode_many differs",
-    ),
-    "empty corpus": (testing.check_corpus, corpus([]), "no records"),
-    "corpus of strings": (testing.check_corpus, corpus(["a"]), "not a seqgen.Record"),
-    "shuffling corpus": (testing.check_corpus, corpus(Shuffled()), "other records"),
-    "corpus with line ends": (testing.check_corpus, corpus([seqgen.Record("a\nb")]), "line end"),
-    "blank record": (testing.check_corpus, corpus([seqgen.Record(" ")]), "blank"),
-    "undeclared label": (testing.check_corpus, corpus([seqgen.Record("a", "y")], labels=("x",)), "not declared"),
-    "no source": (testing.check_corpus, corpus([seqgen.Record("a")], source=""), "must be said"),
-    "validator without reason": (
-        testing.check_validator,
-        of(seqgen.ValidatorSpec, type("V", (), {"validate": lambda self, text: seqgen.Verdict(False)})), "no reason",
-    ),
-    "restless canonical form": (
-        testing.check_validator,
-        of(seqgen.ValidatorSpec, type("V", (), {"validate": lambda self, text: seqgen.Verdict(True, "", text + "x")})),
-        "not final",
-    ),
-    "metric without numbers": (
-        testing.check_metric, of(seqgen.MetricSpec, lambda: lambda samples, reference: {"x": "much"}), "'much'",
-    ),
-    "renderer of nothing": (testing.check_renderer, of(seqgen.RendererSpec, lambda: lambda text: 3), "print"),
-    "greedy processor": (
-        testing.check_processor, of(seqgen.ProcessorSpec, lambda: lambda logits, ids: logits - torch.inf), "nothing",
-    ),
-    "processor in place": (
-        testing.check_processor, of(seqgen.ProcessorSpec, lambda: lambda logits, ids: logits.mul_(2)), "modifies",
-    ),
-    "processor across rows": (
-        testing.check_processor, of(seqgen.ProcessorSpec, lambda: lambda logits, ids: logits - logits.mean(0)), "other",
-    ),
-}  # fmt: skip
+def test_a_package_that_imports_torch_is_found(tmp_path, monkeypatch):
+    for name, head in (("heavy_pack", "import torch\n"), ("light_pack", "")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text(
+            f"{head}import seqgen\n\n\n@seqgen.hookimpl\ndef register_domains(register):\n"
+            "    register(seqgen.DomainSpec(name='d', summary='s'))\n"
+        )
+    monkeypatch.syspath_prepend(tmp_path)
+    checks = {
+        name: {check.id: check for check in testing.checks_of_plugin(name)} for name in ("heavy_pack", "light_pack")
+    }
+    assert checks["light_pack"]["package-light_pack-light-import"]() == ""
+    with pytest.raises(AssertionError, match="importing it loads torch"):
+        checks["heavy_pack"]["package-heavy_pack-light-import"]()
+    for name in checks:
+        del sys.modules[name]
 
 
-@pytest.mark.parametrize("name", BROKEN)
-def test_each_other_promise_can_be_broken(name):
-    check, broken, message = BROKEN[name]
-    with pytest.raises(AssertionError, match=message):
-        check(broken)
+# -- how checks are run
 
 
-def test_a_model_whose_stepper_differs_is_caught():
-    class Two(nn.Module):
-        def __init__(self, n_symbols):
-            super().__init__()
-            self.table = nn.Embedding(n_symbols, n_symbols)
+def test_a_check_leaves_random_numbers_alone():
+    state = torch.get_rng_state()
+    check_named(GOOD[0], "learns")()
+    assert torch.equal(torch.get_rng_state(), state)
 
-        def initial_state(self, batch_size):
-            return torch.zeros(batch_size, 0)
 
-        def forward(self, ids_BT, state):
-            return self.table(ids_BT), state
+def test_a_note_says_what_could_not_be_shown(monkeypatch):
+    monkeypatch.setattr("seqgen.testing.gradients._has_bfloat16", lambda: False)
+    assert check_named(GOOD[0], "bfloat16")() == "no bfloat16 on this machine"
 
-        def stepper(self):
-            return lambda ids_B, state: (self.table(ids_B) + 1, state)
 
-    with pytest.raises(AssertionError, match=r"stepper\(\) differs"):
-        testing.check_model(of(seqgen.ModelSpec, Two))
+def test_what_a_plugin_raises_is_told_with_its_check():
+    with pytest.raises(AssertionError, match=r"cell x: .*ValueError: too few units"):
+        check_named(next(spec for _, name, spec, _ in BROKEN if name == "one-unit"), "one-unit")()
+
+
+def test_the_checks_of_a_plugin_are_listed_without_torch_and_pytest(tmp_path):
+    program = (
+        "import sys; sys.modules['torch'] = sys.modules['pytest'] = sys.modules['numpy'] = None\n"
+        "from seqgen.testing import checks_of_plugin\n"
+        "print(len(checks_of_plugin('seqgen_classic')), len(checks_of_plugin('seqgen_smiles')))"
+    )
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=tmp_path)
+    assert found.returncode == 0 and int(found.stdout.split()[0]) > 50, found.stderr
+
+
+def test_checks_run_without_pytest(tmp_path):
+    program = (
+        "import sys; sys.modules['pytest'] = None\n"
+        "from seqgen.testing import checks_of_plugin\n"
+        "for check in checks_of_plugin('seqgen_pokemon'): check()"
+    )
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=tmp_path)
+    assert found.returncode == 0, found.stderr
+
+
+@pytest.mark.parametrize(
+    ("plugin", "error", "message"),
+    [("seqgen_clasic", seqgen.UnknownName, "did you mean 'seqgen_classic'"), ("json", seqgen.PluginError, "no hooks")],
+)
+def test_what_is_no_plugin_is_refused(plugin, error, message):
+    with pytest.raises(error, match=message):
+        testing.specs_of(plugin)
+
+
+@pytest.mark.parametrize(
+    ("failures", "message"),
+    [({"cell-x-nothing": "why"}, "no check has the id"), ({"cell-x-shapes": " "}, "say why")],
+)
+def test_expected_failures_must_exist_and_say_why(failures, message):
+    with pytest.raises(seqgen.UsageError, match=message):
+        testing.parametrize_with_checks([cell(Good)], expected_failures=failures)
+
+
+FAILING = """
+import pytest, torch, seqgen
+from torch import nn
+from seqgen.testing import parametrize_with_checks
+
+class Uneven(seqgen.Cell):
+    def __init__(self, input_size, hidden_size):
+        super().__init__(input_size, hidden_size)
+        self.input = nn.Linear(input_size, hidden_size)
+    def initial_state(self, batch_size):
+        return self.zeros(batch_size)
+    def forward(self, x_BTI, state):
+        return self.input(x_BTI) - x_BTI.mean(), state
+
+SPEC = seqgen.CellSpec(name="uneven", summary="s", source="t", load=Uneven)
+WHY = {"cell-uneven-causality": "on purpose", "cell-uneven-shapes": "it is not broken, so this is wrong"}
+
+def missing():
+    raise seqgen.MissingExtra("chem", "a corpus")
+
+CORPUS = seqgen.CorpusSpec(name="away", summary="s", source="t", licence="l", load=missing)
+
+@parametrize_with_checks([SPEC, CORPUS], expected_failures=WHY)
+def test_contracts(check):
+    if check.name in ("causality", "shapes", "padding", "records"):
+        check()
+"""
+
+
+def test_pytest_shows_each_check_as_a_test(tmp_path):
+    (tmp_path / "test_uneven.py").write_text(FAILING)
+    found = subprocess.run(
+        [sys.executable, "-m", "pytest", "-rA", "-p", "no:cacheprovider"], capture_output=True, text=True, cwd=tmp_path
+    )
+    lines = found.stdout.splitlines()
+
+    def outcome(name):
+        return next(line.split()[0] for line in lines if f"[{name}]" in line and line.split()[0].isupper())
+
+    assert outcome("cell-uneven-causality") == "XFAIL"
+    assert outcome("cell-uneven-shapes") == "FAILED" and "[XPASS(strict)]" in found.stdout
+    assert outcome("cell-uneven-padding") == "FAILED" and "after a row's end" in found.stdout
+    assert outcome("cell-uneven-learns") == "PASSED"
+    assert "needs the extra 'chem'" in found.stdout

@@ -81,7 +81,8 @@ class PieceTokenizer(seqgen.Tokenizer):
     def encode_many(self, texts: Sequence[str]) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
         """All ids of many texts one after another, and how many each text has."""
         found = self._cut(texts)
-        ids_N = self._id_of_code[np.minimum(found.codes_N, len(self._id_of_code) - 1)]
+        largest = np.iinfo(found.codes_N.dtype).max  # of a byte, where the texts are ASCII and some symbol is not
+        ids_N = self._id_of_code[np.minimum(found.codes_N, min(len(self._id_of_code) - 1, largest))]
         ids_N[found.starts_K] = [self._id_of.get(piece, -1) for piece in found.longer()]
         flat, lengths = ids_N[found.begins_N], found.lengths()
         if flat.size and flat.min() < 0:

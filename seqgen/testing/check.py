@@ -1,4 +1,4 @@
-"""A check: one promise of one thing that a plugin hands in, and what it is checked on. Needs neither torch nor pytest."""
+"""A check: one promise of one thing that a plugin hands in, and what it is tried on. Needs neither torch nor pytest."""
 
 from __future__ import annotations
 

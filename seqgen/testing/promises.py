@@ -10,19 +10,56 @@ from typing import Any
 from seqgen.specs import Spec
 from seqgen.testing.check import TEXTS, Check, Package, Subject
 
-PROMISES: dict[str, dict[str, tuple[str, ...]]] = {
-    "corpus": {"texts": ("corpus",)},
-    "tokenizer": {"texts": ("tokenizer",)},
-    "cell": {"cells": ("cell",)},
-    "model": {"cells": ("model",)},
-    "validator": {"texts": ("validator",)},
-    "metric": {"texts": ("metric",)},
-    "renderer": {"texts": ("renderer",)},
-    "processor": {"texts": ("processor",)},
-    "augmentation": {"texts": ("augmentation",)},
-    "domain": {},
-    "package": {},
+_COMMON = ("options", "source", "global-state")
+_OVER_TIME = (
+    "shapes", "batch-independence", "causality", "step-equals-sequence", "state-form", "state-rows", "state-untouched",
+    "padding", "rests",
+)  # fmt: skip
+_LAYER: dict[str, tuple[str, ...]] = {
+    "gradients": ("gradients-reach", "gradients-exact", "float32", "bfloat16"),
+    "learning": ("save-load", "resume", "determinism", "learns"),
+    "common": (*_COMMON, "recommended"),
 }
+PROMISES: dict[str, dict[str, tuple[str, ...]]] = {
+    "corpus": {
+        "corpora": (
+            "offline", "records", "line-ends", "labels", "restartable", "digest", "licence", "valid", "global-state",
+        ),
+        "common": ("options", "source", "recommended"),
+    },
+    "tokenizer": {
+        "symbols": (
+            "round-trip", "n-symbols", "any-ids", "unknown-symbols", "hostile-strings", "to-json", "stable-ids",
+            "encode-many", "decode-many", "symbol-bytes",
+        ),
+        "common": _COMMON,
+    },
+    "cell": {
+        "over_time": (*_OVER_TIME, "one-unit"),
+        "forms": ("projection", "project-and-step", "engines"),
+        **_LAYER,
+    },
+    "model": {"over_time": _OVER_TIME, "models": ("stepper", "logits-at", "learn"), **_LAYER},
+    "validator": {
+        "validators": ("verdicts", "canonical", "hostile-strings"),
+        "common": (*_COMMON, "deterministic"),
+    },
+    "metric": {
+        "metrics": ("figures", "hostile-strings", "untouched", "published"),
+        "common": (*_COMMON, "deterministic"),
+    },
+    "renderer": {
+        "renderers": ("renderable", "hostile-strings", "draws"),
+        "common": (*_COMMON, "deterministic"),
+    },
+    "processor": {
+        "decoding": ("logits-shape", "something-left", "rows-apart", "untouched"),
+        "common": (*_COMMON, "deterministic"),
+    },
+    "augmentation": {"augmentations": ("written", "seeded", "hostile-strings"), "common": _COMMON},
+    "domain": {"domains": ("parts",)},
+    "package": {"domains": ("names", "light-import")},
+}  # fmt: skip
 """The names of the checks of a kind, by the module here that holds them; ``step-equals-sequence`` is the function
 ``step_equals_sequence``."""
 
@@ -61,4 +98,4 @@ def checks_of_package(package: Package) -> list[Check]:
     ]
 
 
-_INSTALLED_ONLY = ("import",)
+_INSTALLED_ONLY = ("light-import",)

@@ -1,0 +1,75 @@
+"""What every kind promises: options that are checked, and a process that is left as it was."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from seqgen.config import TrainSettings, build_options, describe_options
+from seqgen.errors import BadOption
+from seqgen.testing.check import Subject
+from seqgen.testing.process import noting_changes
+from seqgen.testing.trying import try_out
+
+_NONSENSE = "an-option-that-nobody-has"
+
+
+def options(subject: Subject) -> str:
+    """An option that does not exist is refused, and so is each value outside the range that is said."""
+    model = subject.entry.options_model()
+    refused = f"the options take {_NONSENSE!r}: subclass seqgen.Options, or leave options out"
+    assert _is_refused(subject, {**subject.options, _NONSENSE: 1}), refused
+    for name, value in _outside(model):
+        assert _is_refused(subject, {**subject.options, name: value}), (
+            f"the option {name!r} is said to have a range and takes {value!r}"
+        )
+    missing = [row["name"] for row in describe_options(model) if not row["description"]]
+    return f"not described: {', '.join(missing)}" if missing else ""
+
+
+def _is_refused(subject: Subject, values: dict[str, Any]) -> bool:
+    try:
+        subject.entry.options(values)
+    except BadOption:
+        return True
+    return False
+
+
+def _outside(model: Any) -> Iterator[tuple[str, Any]]:
+    """Values that are outside the ranges of the options."""
+    beyond = {"ge": lambda bound: bound - 1, "gt": lambda bound: bound, "le": lambda bound: bound + 1}
+    beyond["lt"] = beyond["gt"]
+    for name, field in model.model_fields.items():
+        for item in field.metadata:
+            for sign, leave in beyond.items():
+                if isinstance(bound := getattr(item, sign, None), int | float):
+                    yield name, leave(bound)
+
+
+def recommended(subject: Subject) -> None:
+    """What is recommended exists: options of the thing itself, and settings of training."""
+    advice = subject.spec.recommended
+    settings = {"steps": 1, **advice.get("train", {})}
+    try:
+        subject.entry.options({**dict(advice.get(subject.spec.kind, {})), **subject.options})
+        build_options(TrainSettings, settings, "train")
+    except BadOption as error:
+        raise AssertionError(f"what is recommended is refused: {error}") from None
+
+
+def source(subject: Subject) -> None:
+    """It says where it comes from: a paper, or the origin of data."""
+    assert subject.spec.source.strip(), "source is empty: name a paper, or where the data comes from"
+
+
+def global_state(subject: Subject) -> None:
+    """Being used leaves random numbers, torch's settings and the current folder as they were."""
+    changed: list[str] = []
+    with noting_changes(changed):
+        try_out(subject)
+    assert not changed, f"it changes {' and '.join(changed)} for the whole process"
+
+
+def deterministic(subject: Subject) -> None:
+    """Built twice and used on the same, it gives the same."""
+    assert try_out(subject) == try_out(subject), "built and used twice it gives something else"

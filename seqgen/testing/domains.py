@@ -1,0 +1,48 @@
+"""What domains and packages promise."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections import Counter
+
+from seqgen.specs import DomainSpec
+from seqgen.testing.check import Package, Subject
+from seqgen.testing.known import known_spec
+
+_HEAVY = ("torch", "numpy", "pydantic")
+_LOOK = "import sys; from seqgen.testing import specs_of; specs_of(sys.argv[1]); print(*sys.modules)"
+
+
+def parts(subject: Subject) -> None:
+    """A domain names parts that exist: in its own plugin, in core, or in what is installed."""
+    spec: DomainSpec = subject.spec
+    named = [("tokenizer", spec.tokenizer), ("validator", spec.validator), ("renderer", spec.renderer)]
+    named += [("metric", metric) for metric in spec.metrics]
+    missing = [f"{kind} {name}" for kind, name in named if name and known_spec(kind, name, subject.beside) is None]
+    assert not missing, f"it names what does not exist: {', '.join(missing)}"
+
+
+def names(package: Package) -> None:
+    """Each name of a kind is offered once."""
+    counted = Counter((spec.kind, spec.name) for spec in package.specs)
+    twice = [f"{kind} {name}" for (kind, name), count in counted.items() if count > 1]
+    assert not twice, f"it hands in more than once: {', '.join(twice)}"
+
+
+def light_import(package: Package) -> None:
+    """Importing it and asking for its specs loads nothing heavy, since every command does that."""
+    path = os.pathsep.join(filter(None, sys.path))
+    found = subprocess.run(  # noqa: S603  # our own interpreter
+        [sys.executable, "-W", "ignore", "-c", _LOOK, package.name],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": path},
+        check=False,
+    )
+    assert found.returncode == 0, f"it cannot be imported by itself: {found.stderr.strip()[-400:]}"
+    heavy = [module for module in _HEAVY if module in found.stdout.split()]
+    assert not heavy, (
+        f"importing it loads {' and '.join(heavy)}: name what needs that lazily, load='package.module:Name'"
+    )

@@ -1,0 +1,97 @@
+"""What step cells promise: a projection that sees one step at a time, and forms that all give the same.
+
+Dimension letters: B batch, T steps, I input, P projection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+from seqgen.cells import Engine, StepCell, map_state, slow_steps, use_engine
+from seqgen.testing.check import Subject
+from seqgen.testing.layers import B, T, close, layer_of, leaves_of
+
+_NO_STEPS = "no step cell: it has the one form"
+
+
+def projection(subject: Subject) -> str:
+    """A projection sees one input at a time, whatever the leading dimensions mean."""
+    layer = layer_of(subject)
+    cell = layer.module
+    if not isinstance(cell, StepCell):
+        return _NO_STEPS
+    x_BTI = layer.inputs()
+    p_BTP = cell.project(x_BTI)
+    apart = torch.stack([cell.project(x_BTI[:, t : t + 1])[:, 0] for t in range(T)], 1)
+    assert close(apart, p_BTP), "project mixes the steps of a sequence"
+    assert close(cell.project(x_BTI.transpose(0, 1)).transpose(0, 1), p_BTP), "project mixes rows"
+    return ""
+
+
+def project_and_step(subject: Subject) -> str:
+    """The forward is the projection, then step after step."""
+    layer = layer_of(subject)
+    cell = layer.module
+    if not isinstance(cell, StepCell):
+        return _NO_STEPS
+    x_BTI = layer.inputs()
+    outputs, state = [], layer.start()
+    for p_BP in cell.noise(cell.project(x_BTI)).unbind(1):
+        y_BH, state = cell.step(p_BP, state)
+        outputs.append(y_BH)
+    y_BTH, end = layer.run(x_BTI)
+    assert close(torch.stack(outputs, 1), y_BTH), "forward is not project and step"
+    assert all(map(close, leaves_of(state), leaves_of(end))), "forward ends in another state than project and step"
+    return ""
+
+
+def engines(subject: Subject) -> str:
+    """Every engine gives the outputs and gradients that step after step under autograd gives."""
+    layer = layer_of(subject)
+    if not isinstance(layer.module, StepCell):
+        return _NO_STEPS
+    x_BTI = layer.inputs()
+    own = layer.module.uses_fused() or layer.module.uses_parallel()
+    others: list[Engine] = ["scan", "fused"] if own else ["scan"]
+    for training in (False, True):
+        cell = layer.module.train(training)
+        expected = dict(_results(cell, "eager", x_BTI))
+        # While training, a form of the cell's own may draw its noise in another order.
+        for engine in others[:1] if training else others:
+            for name, tensor in _results(cell, engine, x_BTI):
+                wanted = expected[name]
+                tolerance = 1e-9 * max(1.0, float(wanted.abs().max())) if wanted.numel() else 1
+                assert close(tensor, wanted, tolerance), f"the engine {engine!r} gives another {name} than 'eager'"
+    use_engine(nn.ModuleList([layer.module]), "scan")
+    layer.run(x_BTI)
+    return "; ".join(f"not recorded: {why.partition(': ')[2]}" for why in slow_steps(nn.ModuleList([layer.module])))
+
+
+def _results(cell: StepCell, engine: Engine, x_BTI: Tensor) -> Iterator[tuple[str, Tensor]]:
+    """Outputs, last state, and the gradients of input, first state (not zero) and parameters."""
+    use_engine(nn.ModuleList([cell]), engine)
+    torch.manual_seed(2)
+    noise = torch.Generator().manual_seed(9)
+
+    def begin(leaf: Tensor) -> Tensor:
+        if not leaf.is_floating_point():
+            return leaf
+        return (leaf + 0.5 * torch.randn(leaf.shape, generator=noise).to(leaf)).detach().requires_grad_()
+
+    state = map_state(begin, cell.initial_state(B))
+    x_BTI = x_BTI.clone().requires_grad_()
+    y_BTH, end = cell(x_BTI, state)
+    yield "output", y_BTH.detach()
+    ends = leaves_of(end)
+    yield from ((f"leaf {index} of the last state", leaf.detach()) for index, leaf in enumerate(ends))
+    parts = [leaf for leaf in (y_BTH, *ends) if leaf.requires_grad]
+    total = torch.stack([(p * torch.linspace(-1, 2, p.numel()).to(p).view_as(p)).sum() for p in parts]).sum()
+    wanted = {name: parameter for name, parameter in cell.named_parameters() if parameter.requires_grad}
+    tensors = {"the input": x_BTI, **wanted}
+    tensors |= {f"leaf {index} of the state": leaf for index, leaf in enumerate(leaves_of(state)) if leaf.requires_grad}
+    gradients = torch.autograd.grad(total, list(tensors.values()), allow_unused=True)
+    for (name, tensor), gradient in zip(tensors.items(), gradients, strict=True):
+        yield f"gradient of {name}", torch.zeros_like(tensor) if gradient is None else gradient

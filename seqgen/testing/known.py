@@ -1,0 +1,26 @@
+"""Specs by name: those that a plugin hands in besides, and those of what is installed."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+from seqgen.plugins import Plugins, entry_point_candidates
+from seqgen.specs import Spec
+
+
+@functools.cache
+def _installed() -> Plugins:
+    plugins = Plugins(lambda problem: None)
+    plugins.load(entry_point_candidates())
+    return plugins
+
+
+def known_spec(kind: str, name: str, beside: Sequence[Spec]) -> Any:
+    """The spec of a name, or None; what stands beside comes first."""
+    for spec in beside:
+        if spec.kind == kind and spec.name == name.rpartition(":")[2]:
+            return spec
+    registry = _installed().registry
+    return registry.get(kind, name).spec if registry.has(kind, name) else None

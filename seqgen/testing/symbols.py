@@ -1,0 +1,144 @@
+"""What tokenizers promise."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from random import Random
+from typing import Any
+
+import numpy as np
+
+from seqgen.errors import UnknownSymbol
+from seqgen.testing.check import Subject
+from seqgen.testing.trying import HOSTILE
+
+_UNKNOWN = "☃"
+_MADE = 200  # texts made at random of known characters, and sequences of ids
+_LONGEST = 20
+
+
+def _fitted(subject: Subject) -> Any:
+    return subject.spec.resolve().fit(subject.texts, **subject.entry.options(subject.options))
+
+
+def _made(texts: Sequence[str]) -> Iterator[str]:
+    """Texts nobody fitted, of the characters of those that were."""
+    random, characters = Random(0), sorted(set("".join(texts)))
+    for _ in range(_MADE):
+        yield "".join(random.choices(characters, k=random.randint(1, _LONGEST)))
+
+
+def round_trip(subject: Subject) -> str:
+    """Encoded and decoded a text is what it was; one that cannot be is refused by UnknownSymbol."""
+    tokenizer, refused = _fitted(subject), 0
+    for text in subject.texts:
+        found = tokenizer.decode(tokenizer.encode(text))
+        assert found == text, f"{text!r} comes back as {found!r}"
+    for text in _made(subject.texts):
+        try:
+            found = tokenizer.decode(tokenizer.encode(text))
+        except UnknownSymbol:
+            refused += 1
+        else:
+            assert found == text, f"{text!r} comes back as {found!r}"
+    return f"{refused} of {_MADE} texts made of known characters are refused" if refused else ""
+
+
+def n_symbols(subject: Subject) -> None:
+    """Ids are whole numbers from 0 to n_symbols - 1."""
+    tokenizer = _fitted(subject)
+    for text in subject.texts:
+        for index in tokenizer.encode(text):
+            assert isinstance(index, int | np.integer), f"an id of {text!r} is {index!r}, not a whole number"
+            assert 0 <= index < tokenizer.n_symbols, f"an id of {text!r} is {index}, not below {tokenizer.n_symbols}"
+
+
+def any_ids(subject: Subject) -> None:
+    """Whatever a model draws can be decoded."""
+    tokenizer, random = _fitted(subject), Random(0)
+    for _ in range(_MADE if tokenizer.n_symbols else 0):
+        ids = random.choices(range(tokenizer.n_symbols), k=random.randint(0, _LONGEST))
+        text = tokenizer.decode(ids)
+        assert isinstance(text, str), f"the ids {ids} are decoded to {text!r}"
+
+
+def unknown_symbols(subject: Subject) -> str:
+    """A symbol that is not known is refused by UnknownSymbol, with the symbol and its place, in one text or many."""
+    tokenizer, begun = _fitted(subject), max(subject.texts, key=lambda text: (text.isascii(), len(text)))
+    text = f"{begun}{_UNKNOWN}"
+    for encode in (tokenizer.encode, lambda one: tokenizer.encode_many([begun, one])):
+        try:
+            encode(text)
+        except UnknownSymbol as error:
+            symbol, place = error.symbol, error.position
+            right = _UNKNOWN in symbol and text[place : place + len(symbol)] == symbol
+            assert right, f"of {text!r} the wrong symbol or position is named: {symbol!r} at {place}"
+        else:
+            found = tokenizer.decode(tokenizer.encode(text))
+            assert found == text, f"a text with an unknown symbol comes back as {found!r}; raise UnknownSymbol"
+    return ""
+
+
+def hostile_strings(subject: Subject) -> None:
+    """Any string at all is encoded and comes back, or is refused by UnknownSymbol."""
+    tokenizer = _fitted(subject)
+    for text in HOSTILE:
+        try:
+            found = tokenizer.decode(tokenizer.encode(text))
+        except UnknownSymbol:
+            continue
+        except Exception as error:
+            raise AssertionError(f"{text!r:.60} raises {type(error).__name__}, not UnknownSymbol") from error
+        assert found == text, f"{text!r:.60} comes back as {found!r:.60}"
+
+
+def to_json(subject: Subject) -> None:
+    """Written as JSON and read again, it gives the same ids."""
+    tokenizer = _fitted(subject)
+    again = subject.spec.resolve().from_json(json.loads(json.dumps(tokenizer.to_json())))
+    assert again.n_symbols == tokenizer.n_symbols, "after JSON it has another number of symbols"
+    for text in subject.texts:
+        ids = list(tokenizer.encode(text))
+        assert list(again.encode(text)) == ids, f"after JSON {text!r} has other ids"
+        assert again.decode(ids) == text, f"after JSON {text!r} comes back as {again.decode(ids)!r}"
+
+
+def stable_ids(subject: Subject) -> None:
+    """Fitted again, to the same texts, it has the same ids."""
+    assert _fitted(subject).to_json() == _fitted(subject).to_json(), "ids are not stable: fitted again they differ"
+
+
+def encode_many(subject: Subject) -> None:
+    """``encode_many`` gives what ``encode`` gives, one text after another, and the lengths."""
+    tokenizer, rows = _fitted(subject), [list(_fitted(subject).encode(text)) for text in subject.texts]
+    given = list(subject.texts)
+    flat, lengths = tokenizer.encode_many(given)
+    assert given == list(subject.texts), "encode_many modifies its argument"
+    assert np.asarray(flat).tolist() == [index for row in rows for index in row], "encode_many differs from encode"
+    assert np.asarray(lengths).tolist() == list(map(len, rows)), "encode_many's lengths differ"
+    for text, row in zip(subject.texts, rows, strict=True):
+        assert np.asarray(tokenizer.encode_many([text])[0]).tolist() == row, f"encode_many of {text!r} alone differs"
+    assert np.asarray(tokenizer.encode_many([])[0]).size == 0, "encode_many of no texts gives ids"
+
+
+def decode_many(subject: Subject) -> None:
+    """``decode_many`` gives what ``decode`` gives."""
+    tokenizer = _fitted(subject)
+    rows = [list(tokenizer.encode(text)) for text in subject.texts]
+    flat = np.array([index for row in rows for index in row], dtype=np.int64)
+    found = tokenizer.decode_many(flat, np.array(list(map(len, rows)), dtype=np.int64))
+    assert list(found) == list(map(tokenizer.decode, rows)), "decode_many differs from decode"
+
+
+def symbol_bytes(subject: Subject) -> str:
+    """``symbol_bytes()``, if there is one, says what each symbol writes."""
+    tokenizer = _fitted(subject)
+    pieces = tokenizer.symbol_bytes() if hasattr(tokenizer, "symbol_bytes") else None
+    if pieces is None:
+        return "" if hasattr(tokenizer, "symbol_bytes") else "no symbol_bytes(): core tries it out"
+    assert len(pieces) == tokenizer.n_symbols, f"symbol_bytes() has {len(pieces)} entries, not {tokenizer.n_symbols}"
+    for text in subject.texts:
+        written = b"".join(pieces[index] for index in tokenizer.encode(text))
+        assert written == text.encode("utf-8", "surrogatepass"), f"by symbol_bytes() {text!r} is {written!r}"
+    return ""

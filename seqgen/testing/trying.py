@@ -1,0 +1,115 @@
+"""Using what a spec describes as core does, whatever its kind, and what came of it, so that it can be compared."""
+
+from __future__ import annotations
+
+import inspect
+import io
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from random import Random
+from typing import Any
+
+from seqgen.testing.check import Subject
+
+HOSTILE = (
+    "\x00", "a\x00b", "\x1b[31mred\x1b[0m", "\x1b]0;title\x07", "\r", "\n", "a\r\nb", "\t", " ", "\x7f", "\x9b1m",
+    "\ud800", "a\udfffb", "\u202eabc", "\ufeff", "\u2028", "[bold]x[/bold]", "[/]", "\\", "%s{0}", "\U0010ffff",
+    "x" * 10_000, "(" * 10_000, "é" * 10_000,
+)  # fmt: skip
+"""Strings that no model is forbidden to make: control characters, lone surrogates, markup, the very long."""
+
+_RECORDS = 100
+
+
+def try_out(subject: Subject) -> list[Any]:
+    """Build it and use it once."""
+    return _WAYS[subject.spec.kind](subject)
+
+
+def measure(metric: Any, samples: Sequence[str], reference: Sequence[str]) -> Mapping[str, float]:
+    """What a metric gives; one that has a parameter for them also gets training records."""
+    given = {"training": tuple(reference)} if "training" in inspect.signature(metric).parameters else {}
+    found: Mapping[str, float] = metric(samples, reference, **given)
+    return found
+
+
+def printed(renderable: Any, *, width: int = 80) -> str:
+    """What rich prints, where there are no colours."""
+    from rich.console import Console
+
+    file = io.StringIO()
+    Console(file=file, width=width, color_system=None, legacy_windows=False).print(renderable)
+    return file.getvalue()
+
+
+def bear(use: Callable[[str], Any]) -> None:
+    """Use something on strings that nobody would write; it must not raise."""
+    for text in HOSTILE:
+        try:
+            use(text)
+        except AssertionError:
+            raise
+        except Exception as error:
+            raise AssertionError(f"raises {type(error).__name__} on {text!r:.60}: {error!s:.100}") from error
+
+
+def _corpus(subject: Subject) -> list[Any]:
+    return list(itertools.islice(subject.build(), _RECORDS))
+
+
+def _tokenizer(subject: Subject) -> list[Any]:
+    tokenizer = subject.spec.resolve().fit(subject.texts, **subject.entry.options(subject.options))
+    return [list(tokenizer.encode(text)) for text in subject.texts] + [tokenizer.to_json()]
+
+
+def _layer(subject: Subject) -> list[Any]:
+    import torch
+
+    from seqgen.testing.layers import layer_of
+
+    state = torch.get_rng_state()
+    layer = layer_of(subject)
+    x = layer.inputs()
+    torch.set_rng_state(state)  # making weights draws random numbers, as it should
+    with torch.no_grad():
+        return [layer.run(x)[0].tolist()]
+
+
+def _validator(subject: Subject) -> list[Any]:
+    validator = subject.build()
+    return [validator.validate(text) for text in subject.texts]
+
+
+def _metric(subject: Subject) -> list[Any]:
+    return [repr(dict(measure(subject.build(), list(subject.texts), list(subject.texts))))]
+
+
+def _renderer(subject: Subject) -> list[Any]:
+    render = subject.build()
+    return [printed(render(text)) for text in subject.texts]
+
+
+def _processor(subject: Subject) -> list[Any]:
+    import torch
+
+    logits_BV = torch.linspace(-3, 2, 36).view(4, 9).sin()
+    ids_BT = torch.arange(20).view(4, 5) % 6 + 3
+    return [subject.build()(logits_BV, ids_BT).tolist()]
+
+
+def _augmentation(subject: Subject) -> list[Any]:
+    augment = subject.build()
+    return [augment(text, Random(1)) for text in subject.texts]
+
+
+_WAYS: dict[str, Callable[[Subject], list[Any]]] = {
+    "corpus": _corpus,
+    "tokenizer": _tokenizer,
+    "cell": _layer,
+    "model": _layer,
+    "validator": _validator,
+    "metric": _metric,
+    "renderer": _renderer,
+    "processor": _processor,
+    "augmentation": _augmentation,
+}

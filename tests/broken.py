@@ -1,0 +1,700 @@
+"""For each promise of a plugin a plugin that breaks it, and for each kind one that keeps them all."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import random
+import socket
+from typing import Annotated
+
+import numpy as np
+import torch
+from pydantic import BaseModel, Field, field_validator
+from rich.text import Text
+from torch import nn
+
+import seqgen
+from seqgen.model import RecurrentModel
+from seqgen.testing import TEXTS
+from seqgen.tokenizers import CharTokenizer
+
+# -- cells
+
+
+class Good(seqgen.StepCell):
+    def __init__(self, input_size, hidden_size):
+        super().__init__(input_size, hidden_size)
+        self.input = nn.Linear(input_size, hidden_size)
+        self.recurrent = seqgen.Recurrent(hidden_size, hidden_size)
+
+    def initial_state(self, batch_size):
+        return [self.zeros(batch_size)]
+
+    def project(self, x_BTI):
+        return self.input(x_BTI)
+
+    def step(self, p_BP, state):
+        h_BH = torch.tanh(p_BP + self.recurrent(state[0]))
+        return h_BH, [h_BH]
+
+
+class Whole(seqgen.Cell):
+    """The same, that computes whole sequences itself."""
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__(input_size, hidden_size)
+        self.inner = Good(input_size, hidden_size)
+
+    def initial_state(self, batch_size):
+        return self.inner.initial_state(batch_size)
+
+    def forward(self, x_BTI, state):
+        return self.inner(x_BTI, state)
+
+
+class ModifiesItsState(Good):
+    def step(self, p_BP, state):
+        with torch.no_grad():
+            state[0] += 1
+        return super().step(p_BP, state)
+
+
+class MixesSteps(Good):
+    def project(self, x_BTI):
+        return self.input(x_BTI).flip(1).cumsum(1).flip(1)
+
+
+class MixesRowsOfTheInput(Good):
+    def project(self, x_BTI):
+        return self.input(x_BTI - x_BTI.mean(0, keepdim=True))
+
+
+class LooksAhead(Whole):
+    def forward(self, x_BTI, state):
+        return super().forward(x_BTI.flip(1).cumsum(1).flip(1), state)
+
+
+class MixesRows(Good):
+    def step(self, p_BP, state):
+        return super().step(p_BP - p_BP.mean(0, keepdim=True), state)
+
+
+class NumbersItsRows(Good):
+    """Each row by its place in the batch, which is another one when other rows have ended."""
+
+    def step(self, p_BP, state):
+        return super().step(p_BP + torch.arange(len(p_BP))[:, None], state)
+
+
+class HasADeadParameter(Good):
+    def __init__(self, input_size, hidden_size):
+        super().__init__(input_size, hidden_size)
+        self.dead = nn.Parameter(torch.zeros(3))
+
+
+class ForgetsBetweenSteps(Whole):
+    def forward(self, x_BTI, state):
+        y_BTH, end = super().forward(x_BTI, state)
+        return y_BTH, [end[0] * 0]
+
+
+class GivesTheWrongShape(Whole):
+    def forward(self, x_BTI, state):
+        y_BTH, state = super().forward(x_BTI, state)
+        return y_BTH[..., :-1], state
+
+
+class StateWithoutBatch(Whole):
+    def forward(self, x_BTI, state):
+        y_BTH, state = super().forward(x_BTI, state)
+        return y_BTH, [*state, torch.zeros(1)]
+
+
+class StateOfNumbers(Good):
+    def initial_state(self, batch_size):
+        return [self.zeros(batch_size), 3]
+
+    def step(self, p_BP, state):
+        y_BH, (h_BH,) = super().step(p_BP, state)
+        return y_BH, [h_BH, state[1] + 1]
+
+
+class StateOfAnotherForm(Whole):
+    def forward(self, x_BTI, state):
+        y_BTH, (h_BH,) = super().forward(x_BTI, state)
+        return y_BTH, (h_BH,)
+
+
+class IsRandom(Good):
+    def step(self, p_BP, state):
+        return super().step(nn.functional.dropout(p_BP, 0.5), state)
+
+
+class NormalisesWholeBatches(Whole):
+    """While training, over all steps, those after a row's end too."""
+
+    def forward(self, x_BTI, state):
+        if self.training:
+            x_BTI = x_BTI - x_BTI.mean((0, 1))
+        return super().forward(x_BTI, state)
+
+
+class NeedsManyUnits(Good):
+    def __init__(self, input_size, hidden_size):
+        super().__init__(input_size, hidden_size)
+        if hidden_size < 2:
+            raise ValueError("too few units")
+
+
+class ForwardOfItsOwn(Good):
+    def forward(self, x_BTI, state):
+        y_BTH, state = super().forward(x_BTI, state)
+        return 2 * y_BTH, state
+
+
+class WrongFusedForm(Good):
+    def fused(self, x_BTI, state):
+        outputs = []
+        for p_BP in self.project(x_BTI).unbind(1):
+            y_BH, state = self.step(p_BP, [1.01 * state[0]])
+            outputs.append(y_BH)
+        return torch.stack(outputs, 1), state
+
+
+class WrongFusedGradient(Good):
+    def fused(self, x_BTI, state):
+        outputs = []
+        for p_BP in self.project(x_BTI).unbind(1):
+            y_BH, state = self.step(p_BP, [state[0].detach()])
+            outputs.append(y_BH)
+        return torch.stack(outputs, 1), state
+
+
+class WrongGradient(Good):
+    def step(self, p_BP, state):
+        return super().step(p_BP, [state[0].detach()])
+
+
+class AlwaysDouble(Whole):
+    def forward(self, x_BTI, state):
+        y_BTH, state = super().forward(x_BTI, state)
+        return y_BTH.double(), state
+
+
+class OffInSingle(Whole):
+    def forward(self, x_BTI, state):
+        y_BTH, state = super().forward(x_BTI, state)
+        return (y_BTH.bfloat16().float() if y_BTH.dtype == torch.float32 else y_BTH), state
+
+
+class OffInShort(Whole):
+    def forward(self, x_BTI, state):
+        y_BTH, state = super().forward(x_BTI, state)
+        return (2 * y_BTH if torch.is_autocast_enabled("cpu") else y_BTH), state
+
+
+class ForgetsATensor(Whole):
+    def __init__(self, input_size, hidden_size):
+        super().__init__(input_size, hidden_size)
+        self.offset = torch.rand(hidden_size)
+
+    def forward(self, x_BTI, state):
+        y_BTH, state = super().forward(x_BTI, state)
+        return y_BTH + self.offset, state
+
+
+class SharesItsMemory(Whole):
+    def __init__(self, input_size, hidden_size):
+        super().__init__(input_size, hidden_size)
+        self.register_buffer("one_for_all", torch.zeros(1).expand(hidden_size))
+
+
+class SavesWhatIsNoTensor(Whole):
+    def get_extra_state(self):
+        return {"calls": 3}
+
+    def set_extra_state(self, state):
+        pass
+
+
+class CountsForItself(Whole):
+    """What it counts is not saved."""
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__(input_size, hidden_size)
+        self.calls = 0
+
+    def forward(self, x_BTI, state):
+        self.calls += self.training
+        y_BTH, state = super().forward(x_BTI, state)
+        return y_BTH / self.calls if self.training else y_BTH, state
+
+
+class GrowsWhileTraining(CountsForItself):
+    def forward(self, x_BTI, state):
+        y_BTH, state = super().forward(x_BTI, state)
+        return y_BTH * 1.5**self.calls, state
+
+
+class DrawsItsOwnWeights(Whole):
+    def __init__(self, input_size, hidden_size):
+        super().__init__(input_size, hidden_size)
+        with torch.no_grad():
+            self.inner.recurrent.weight.copy_(
+                torch.from_numpy(np.random.default_rng().random((hidden_size, hidden_size)))
+            )
+
+
+class DrawsWhileTraining(Whole):
+    def forward(self, x_BTI, state):
+        y_BTH, state = super().forward(x_BTI, state)
+        return y_BTH * (1 + np.random.default_rng().random()) if self.training else y_BTH, state
+
+
+class SeedsTheProcess(Whole):
+    def forward(self, x_BTI, state):
+        random.seed(3)
+        return super().forward(x_BTI, state)
+
+
+class Lax(BaseModel):
+    """Options that take anything."""
+
+
+class Clamps(seqgen.Options):
+    """Options that say a range and take what is outside."""
+
+    width: Annotated[int, Field(ge=1, description="units")] = 1
+
+    @field_validator("width", mode="before")
+    @classmethod
+    def clamp(cls, value):
+        return max(1, value)
+
+
+def made(kind, load, **changes):
+    return kind(**{"name": "x", "summary": "s", "source": "t", "load": load, **changes})
+
+
+def cell(load, **changes):
+    return made(seqgen.CellSpec, load, **changes)
+
+
+def common(kind, load, forgetful=True, **fields):
+    """What breaks the promises of every kind."""
+    yield "options", made(kind, load, options=Lax, **fields), "the options take"
+    yield "options", made(kind, load, options=Clamps, **fields), "'width' is said to have a range and takes 0"
+    yield "source", made(kind, load, **{**fields, "source": ""}), "source is empty"
+
+
+BAD_CELLS = [
+    ("shapes", GivesTheWrongShape, r"the output is \(3, 7, 5\)"),
+    ("batch-independence", MixesRows, "depends on the other rows"),
+    ("causality", LooksAhead, "not causal"),
+    ("step-equals-sequence", ForgetsBetweenSteps, "one step at a time differs at step 1"),
+    ("step-equals-sequence", LooksAhead, "one step at a time differs at step 0"),
+    ("step-equals-sequence", IsRandom, "one step at a time differs"),
+    ("state-form", StateWithoutBatch, r"not \(B, \.\.\.\)"),
+    ("state-form", StateOfNumbers, "the state holds a int, not only tensors"),
+    ("state-form", StateOfAnotherForm, "nested in another way"),
+    ("state-rows", NumbersItsRows, "selected go on in another way"),
+    ("state-untouched", ModifiesItsState, "modifies the state"),
+    ("padding", NormalisesWholeBatches, "after a row's end changes its outputs"),
+    ("rests", IsRandom, "random numbers in evaluation mode"),
+    ("gradients-reach", HasADeadParameter, "no gradient reaches (.*[.])?dead"),
+    ("gradients-exact", WrongGradient, "gradient of .* is .*, by finite differences"),
+    ("float32", AlwaysDouble, "in float32 the output is torch.float64|mat1 and mat2|same dtype"),
+    ("float32", OffInSingle, "in float32 an output is off by"),
+    ("bfloat16", OffInShort, "in bfloat16 an output is off by"),
+    ("save-load", ForgetsATensor, "not in state_dict"),
+    ("save-load", SharesItsMemory, "memory of its own"),
+    ("save-load", SavesWhatIsNoTensor, "a dict and not a tensor"),
+    ("resume", CountsForItself, "resumed it has other losses"),
+    ("determinism", DrawsItsOwnWeights, "two that are made with the same seed differ"),
+    ("determinism", DrawsWhileTraining, "two trainings with the same seed have other losses"),
+    ("learns", GrowsWhileTraining, "in 50 steps the loss went from"),
+    ("global-state", SeedsTheProcess, "it changes Python's random numbers for the whole process"),
+]
+
+
+def bad_cells():
+    yield from ((name, cell(load), message) for name, load, message in BAD_CELLS)
+    yield "one-unit", cell(NeedsManyUnits), "too few units"
+    yield "shapes", cell(nn.Linear), "not a seqgen.Cell"
+    yield "projection", cell(MixesSteps), "project mixes the steps"
+    yield "projection", cell(MixesRowsOfTheInput), "project mixes rows"
+    yield "project-and-step", cell(ForwardOfItsOwn), "forward is not project and step"
+    yield "engines", cell(WrongFusedForm), "the engine 'fused' gives another output"
+    yield "engines", cell(WrongFusedGradient), "the engine 'fused' gives another gradient of"
+    yield "recommended", cell(Good, recommended={"cell": {"nope": 1}}), "has no option 'nope'"
+    yield "recommended", cell(Good, recommended={"train": {"lr": -1}}), "option 'lr' of train"
+    yield from common(seqgen.CellSpec, Good)
+
+
+# -- models
+
+
+def around(cell_class):
+    """A model of its own that has a cell."""
+    return lambda n_symbols: RecurrentModel(n_symbols, cell_class, hidden=8, embedding=4)
+
+
+class Table(nn.Module):
+    """Logits by the last symbol."""
+
+    def __init__(self, n_symbols):
+        super().__init__()
+        self.table = nn.Embedding(n_symbols, n_symbols)
+
+    def initial_state(self, batch_size):
+        return torch.zeros(batch_size, 0)
+
+    def forward(self, ids_BT, state):
+        return self.table(ids_BT), state
+
+
+class TooFewLogits(Table):
+    def forward(self, ids_BT, state):
+        return self.table(ids_BT)[..., 1:], state
+
+
+class AnotherStepper(Table):
+    def stepper(self):
+        return lambda ids_B, state: (self.table(ids_B) + 1, state)
+
+
+class LogitsOfOtherPlaces(Table):
+    def logits_at(self, ids_BT, state, at_N):
+        logits_NV = self.table(ids_BT).flatten(0, 1)
+        return logits_NV if at_N is None else logits_NV[at_N]
+
+
+class Counts(nn.Module):
+    """How often each symbol followed each."""
+
+    def __init__(self, n_symbols):
+        super().__init__()
+        self.register_buffer("counts_VV", torch.ones(n_symbols, n_symbols))
+
+    def initial_state(self, batch_size):
+        return torch.zeros(batch_size, 0)
+
+    def forward(self, ids_BT, state):
+        return (self.counts_VV / self.counts_VV.sum(1, keepdim=True)).log()[ids_BT], state
+
+    def learn(self, ids_BT, targets_BT):
+        for before, after in zip(ids_BT.flatten(), targets_BT.flatten(), strict=True):
+            self.counts_VV[before, after] += after != 0
+
+
+class CountsPads(Counts):
+    def learn(self, ids_BT, targets_BT):
+        for before, after in zip(ids_BT.flatten(), targets_BT.flatten(), strict=True):
+            self.counts_VV[before, after] += 1
+
+
+class CountsInVain(Counts):
+    def learn(self, ids_BT, targets_BT):
+        self.seen = targets_BT
+
+
+class CountsOnItsArguments(Counts):
+    def learn(self, ids_BT, targets_BT):
+        super().learn(ids_BT, targets_BT)
+        targets_BT.zero_()
+
+
+def bad_models():
+    for name, load, message in BAD_CELLS:
+        if name != "shapes":
+            yield name, made(seqgen.ModelSpec, around(load)), message
+    yield "shapes", made(seqgen.ModelSpec, TooFewLogits), "the output is"
+    yield "shapes", made(seqgen.ModelSpec, lambda n_symbols: 3), "not a torch.nn.Module"
+    yield "stepper", made(seqgen.ModelSpec, AnotherStepper), r"stepper\(\) differs"
+    yield "logits-at", made(seqgen.ModelSpec, LogitsOfOtherPlaces), "is not forward, time first"
+    yield "learn", made(seqgen.ModelSpec, CountsInVain), "learn changes no buffer"
+    yield "learn", made(seqgen.ModelSpec, CountsOnItsArguments), "learn modifies its arguments"
+    yield "padding", made(seqgen.ModelSpec, CountsPads), "counts what stands after a row's end"
+    yield "recommended", made(seqgen.ModelSpec, Table, recommended={"model": {"nope": 1}}), "has no option 'nope'"
+    yield from common(seqgen.ModelSpec, Table)
+
+
+# -- tokenizers
+
+
+class SkipsUnknowns(CharTokenizer):
+    def encode(self, text):
+        return super().encode("".join(character for character in text if character in self.symbols))
+
+
+class NamesTheWrongPlace(CharTokenizer):
+    def encode(self, text):
+        try:
+            return super().encode(text)
+        except seqgen.UnknownSymbol as error:
+            raise seqgen.UnknownSymbol(error.symbol, error.position + 1) from None
+
+
+class RaisesKeyError(CharTokenizer):
+    def encode(self, text):
+        return [self.symbols.index(character) for character in text]
+
+
+class ShufflesItsSymbols(CharTokenizer):
+    @classmethod
+    def fit(cls, texts):
+        return cls({*"".join(texts), chr(next(_counter) + 0x1F000)})
+
+
+class SeedsInFit(CharTokenizer):
+    @classmethod
+    def fit(cls, texts):
+        random.seed(1)
+        return super().fit(texts)
+
+
+_counter = itertools.count()
+
+
+def tokenizer(**changes):
+    return made(seqgen.TokenizerSpec, type("Broken", (CharTokenizer,), changes))
+
+
+def only_known_texts(self, ids):
+    text = CharTokenizer.decode(self, ids)
+    if text not in TEXTS:
+        raise ValueError("no such text")
+    return text
+
+
+def bad_tokenizers():
+    yield "round-trip", tokenizer(decode=lambda self, ids: "x"), "comes back as"
+    yield "n-symbols", tokenizer(n_symbols=3), "not below 3"
+    yield "n-symbols", tokenizer(encode=lambda self, text: list(text)), "not a whole number"
+    yield "any-ids", tokenizer(decode=only_known_texts), "no such text"
+    yield "unknown-symbols", made(seqgen.TokenizerSpec, SkipsUnknowns), "raise UnknownSymbol"
+    yield "unknown-symbols", made(seqgen.TokenizerSpec, NamesTheWrongPlace), "wrong symbol or position"
+    yield "hostile-strings", made(seqgen.TokenizerSpec, RaisesKeyError), "raises ValueError, not UnknownSymbol"
+    yield "to-json", tokenizer(to_json=lambda self: {"symbols": [*self.symbols, "\x01"]}), "another number of symbols"
+    yield (
+        "to-json",
+        tokenizer(to_json=lambda self: {"symbols": ["\x01", *self.symbols[1:]]}),
+        "unknown symbol|other ids",
+    )
+    yield "stable-ids", made(seqgen.TokenizerSpec, ShufflesItsSymbols), "not stable"
+    yield "encode-many", tokenizer(encode_many=lambda self, texts: np.zeros((2, 3), int)), "encode_many differs"
+    yield "decode-many", tokenizer(decode_many=lambda self, flat, lengths: ["x"]), "decode_many differs"
+    yield "symbol-bytes", tokenizer(symbol_bytes=lambda self: [b"x"] * self.n_symbols), r"by symbol_bytes\(\)"
+    yield "symbol-bytes", tokenizer(symbol_bytes=lambda self: [b"x"]), "has 1 entries"
+    yield "global-state", made(seqgen.TokenizerSpec, SeedsInFit), "it changes Python's random numbers"
+    yield from common(seqgen.TokenizerSpec, CharTokenizer)
+
+
+# -- corpora
+
+
+def corpus(load, **changes):
+    return made(seqgen.CorpusSpec, load if callable(load) else lambda: load, **{"licence": "l", **changes})
+
+
+AB = [seqgen.Record("a"), seqgen.Record("b")]
+
+
+class OnlyOnce:
+    """Gives its records once."""
+
+    def __init__(self):
+        self.records = iter(AB)
+
+    def __iter__(self):
+        return self.records
+
+
+def called():
+    socket.getaddrinfo("example.org", 443)
+    return AB
+
+
+def connected():
+    try:
+        socket.create_connection(("127.0.0.1", 9))
+    except OSError:
+        return AB
+
+
+def another_each_time():
+    return [*AB, seqgen.Record(str(next(_counter)))]
+
+
+def environment():
+    os.environ["SEQGEN_TEST_LEFT"] = str(next(_counter))
+    return AB
+
+
+class Picky:
+    def validate(self, text):
+        return seqgen.Verdict(text != "b", "" if text != "b" else "is b")
+
+
+PICKY = (
+    made(seqgen.ValidatorSpec, Picky, name="picky"),
+    seqgen.DomainSpec(name="picky", summary="s", validator="picky"),
+)
+
+
+def bad_corpora():
+    yield "offline", corpus(called), r"loading calls .*example\.org"
+    yield "offline", corpus(connected), r"loading calls .*127\.0\.0\.1"
+    yield "records", corpus([]), "holds no records"
+    yield "records", corpus(["a"]), "not a seqgen.Record"
+    yield "records", corpus([seqgen.Record(" ")]), "blank"
+    yield "line-ends", corpus([seqgen.Record("a\nb")]), "line end"
+    yield "labels", corpus([seqgen.Record("a", "y")], labels=("x",)), "not declared"
+    yield "restartable", corpus(OnlyOnce), "iterated again"
+    yield "restartable", corpus(lambda: iter(AB)), "gives an iterator"
+    yield "digest", corpus(another_each_time), "loaded again"
+    yield "licence", corpus(AB, licence=""), "licence is empty"
+    yield "valid", corpus(AB, domain="picky"), r"picky accepts 50\.0% of it, and refuses \('b', 'is b'\)"
+    yield "valid", corpus(AB, domain="nobodys"), "its domain 'nobodys' does not exist"
+    yield "global-state", corpus(environment), "it changes the environment"
+    yield "recommended", corpus(AB, recommended={"train": {"lr": "much"}}), "option 'lr' of train"
+    yield from common(seqgen.CorpusSpec, lambda: AB, licence="l")
+
+
+# -- what deals with texts
+
+
+def validator(validate):
+    return made(seqgen.ValidatorSpec, type("V", (), {"validate": validate}))
+
+
+def sometimes(self, text):
+    return seqgen.Verdict(next(_counter) % 3 == 0, "sometimes")
+
+
+def bad_validators():
+    yield "verdicts", validator(lambda self, text: seqgen.Verdict(False)), "no reason"
+    yield "verdicts", validator(lambda self, text: True), "not a seqgen.Verdict"
+    yield "canonical", validator(lambda self, text: seqgen.Verdict(True, "", text + "x")), "not final"
+    yield (
+        "hostile-strings",
+        validator(lambda self, text: seqgen.Verdict(bool(text.encode()), "-")),
+        "UnicodeEncodeError",
+    )
+    yield "deterministic", validator(sometimes), "something else"
+    yield "global-state", validator(lambda self, text: seqgen.Verdict(random.random() > 2, "-")), "Python's random"
+    yield from common(seqgen.ValidatorSpec, Picky)
+
+
+def metric(function, **attributes):
+    return made(seqgen.MetricSpec, lambda: type("M", (), {"__call__": function, **attributes})())
+
+
+def sorts(self, samples, reference):
+    samples.sort()
+    return {"n": len(samples)}
+
+
+def size(self, samples, reference):
+    return {"n": len(samples)}
+
+
+def bad_metrics():
+    yield "figures", metric(lambda self, samples, reference: {"x": "much"}), "'much'"
+    yield "figures", metric(lambda self, samples, reference: {"x": 1 / len(samples)}), "ZeroDivisionError"
+    yield "figures", metric(lambda self, samples, reference: 3), "not figures by name"
+    yield "hostile-strings", metric(lambda self, samples, reference: {"x": len(samples[0].encode())}), "raises Unicode"
+    yield "untouched", metric(sorts), "modifies the lists"
+    yield "published", metric(size, published={"A (arXiv:1)": {"n": "few"}}), "not a number"
+    yield "published", metric(size, published=[1]), "not a mapping"
+    yield "deterministic", metric(lambda self, samples, reference: {"x": next(_counter)}), "something else"
+    yield "global-state", metric(lambda self, samples, reference: {"x": random.random()}), "Python's random"
+    yield from common(seqgen.MetricSpec, lambda: lambda samples, reference: {})
+
+
+def renderer(function, **attributes):
+    return made(seqgen.RendererSpec, lambda: type("R", (), {"__call__": function, **attributes})())
+
+
+def shown(self, text):
+    return Text(seqgen.visible(text))
+
+
+def bad_renderers():
+    yield "renderable", renderer(lambda self, text: 3), "cannot print"
+    yield "renderable", renderer(lambda self, text: text if text else f"[/{text}x]"), "MarkupError"
+    yield "hostile-strings", renderer(lambda self, text: Text(text)), "control characters .* get through"
+    yield "hostile-strings", renderer(lambda self, text: Text(str(text.encode()))), "raises UnicodeEncodeError"
+    yield "draws", renderer(shown, suffixes=(".svg",), draw=lambda self, texts, suffix: "<svg/>"), "not the bytes"
+    yield "draws", renderer(shown, suffixes=("svg",), draw=lambda self, texts, suffix: b"x"), "begin with a dot"
+    yield "deterministic", renderer(lambda self, text: Text(str(next(_counter)))), "something else"
+    yield "global-state", renderer(lambda self, text: Text(str(random.random()))), "Python's random"
+    yield from common(seqgen.RendererSpec, lambda: seqgen.visible)
+
+
+def processor(function):
+    return made(seqgen.ProcessorSpec, lambda: function)
+
+
+def bad_processors():
+    yield "logits-shape", processor(lambda logits, ids: logits[:, 1:]), "shape"
+    yield "logits-shape", processor(lambda logits, ids: logits.double()), "type"
+    yield "something-left", processor(lambda logits, ids: logits - torch.inf), "nothing to draw|not a number"
+    yield "something-left", processor(lambda logits, ids: logits.masked_fill(logits < 9, -torch.inf)), "nothing to draw"
+    yield "rows-apart", processor(lambda logits, ids: logits - logits.clamp(min=-99).mean(0)), "depends on the others"
+    yield "untouched", processor(lambda logits, ids: logits.mul_(2)), "modifies its arguments"
+    yield "deterministic", processor(lambda logits, ids: logits + next(_counter)), "something else"
+    yield "global-state", processor(lambda logits, ids: logits + torch.rand(1)), "torch's random numbers"
+    yield from common(seqgen.ProcessorSpec, lambda: lambda logits, ids: logits)
+
+
+def augmentation(function):
+    return made(seqgen.AugmentationSpec, lambda: function)
+
+
+def bad_augmentations():
+    yield "written", augmentation(lambda text, random: ""), "becomes ''"
+    yield "written", augmentation(lambda text, random: 3), "becomes 3"
+    yield "seeded", augmentation(lambda text, own: text + str(random.random())), "differs for the same"
+    yield "hostile-strings", augmentation(lambda text, random: text.encode().decode()), "raises UnicodeEncodeError"
+    yield "global-state", augmentation(lambda text, own: text * random.randint(1, 2)), "Python's random"
+    yield from common(seqgen.AugmentationSpec, lambda: lambda text, random: text)
+
+
+def bad_domains():
+    missing = seqgen.DomainSpec(name="x", summary="s", validator="nobodys", metrics=("none",))
+    yield "parts", missing, "validator nobodys, metric none"
+
+
+BROKEN = [
+    (kind, name, spec, message)
+    for kind, found in {
+        "cell": bad_cells(),
+        "model": bad_models(),
+        "tokenizer": bad_tokenizers(),
+        "corpus": bad_corpora(),
+        "validator": bad_validators(),
+        "metric": bad_metrics(),
+        "renderer": bad_renderers(),
+        "processor": bad_processors(),
+        "augmentation": bad_augmentations(),
+        "domain": bad_domains(),
+    }.items()
+    for name, spec, message in found
+]
+
+GOOD = [
+    cell(Good),
+    made(seqgen.ModelSpec, around(Good)),
+    made(seqgen.ModelSpec, Table),
+    made(seqgen.ModelSpec, Counts),
+    made(seqgen.TokenizerSpec, CharTokenizer),
+    corpus(AB),
+    made(seqgen.ValidatorSpec, type("V", (), {"validate": lambda self, text: seqgen.Verdict(True)})),
+    metric(size, published={"A (arXiv:1)": {"n": 3}}),
+    renderer(shown, suffixes=(".txt",), draw=lambda self, texts, suffix: b"x"),
+    processor(lambda logits, ids: logits / 2),
+    augmentation(lambda text, random: text),
+    seqgen.DomainSpec(name="x", summary="s"),
+]
