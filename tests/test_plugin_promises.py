@@ -1,4 +1,4 @@
-"""What is promised of plugins of others: each fault is told in one line that names the plugin, and costs nothing else."""
+"""What is promised of others' plugins: each fault is told in one line that names the plugin, and costs nothing else."""
 
 from __future__ import annotations
 
@@ -108,6 +108,7 @@ def test_a_trace_names_plugin_hook_and_time(loaded, monkeypatch, capsys):
 @pytest.mark.promise("R20")
 def test_a_plugin_that_imports_torch_is_shown(tmp_path):
     install_fake(tmp_path / "site", "heavy", "import torch\n" + GOOD)
+    (tmp_path / "site" / "torch.py").touch()  # stands for the real one, which takes a second
     result = finish(run_seqgen("plugins", "--json", cwd=tmp_path, env={"PYTHONPATH": str(tmp_path / "site")}))
     states = {row["package"]: row["state"] for row in json.loads(result.out)}
     assert states["heavy"] == "ok, but imports torch when it is loaded" and states["seqgen_classic"] == "ok"
@@ -186,7 +187,7 @@ TRAIN, SAMPLE, JUDGE = ("train", "--corpus", "WORDS", "--steps", "2"), ("sample"
 ODD_PARTS = {
     "a cell that is none": (own("cell", "def load(i, h): return 3"), ("--cell", "odd"), TRAIN, "not a seqgen.Cell"),
     "a model that is none": (own("model", "def load(n): return 3"), ("--model", "odd"), TRAIN, "not a torch.nn.Module"),
-    "a corpus of texts": (own("corpus", "def load(): return ['a', 'b']"), ("--corpus", "odd"), TRAIN, "not a seqgen.Record"),
+    "a corpus of texts": (own("corpus", "def load(): return ['a']"), ("--corpus", "odd"), TRAIN, "not a seqgen.Record"),
     "a corpus that ends": (own("corpus", "def load(): return iter(())"), ("--corpus", "odd"), TRAIN, "restartable"),
     "a tokenizer without encode": (
         TOKENIZER.replace("def encode", "def encoded").replace("(seqgen.Tokenizer)", ""),
@@ -205,7 +206,7 @@ ODD_PARTS = {
         ("--domain", "odd"), TRAIN, "gave True, not a seqgen.Verdict",
     ),
     "a validator that forgets to say no": (
-        part("validator", "class load:\n    def validate(self, text):\n        if text == 'x': return seqgen.Verdict(True)"),
+        part("validator", "class load:\n    def validate(self, text):\n        if not text: return seqgen.Verdict(True)"),
         ("--domain", "odd"), TRAIN, "gave None, not a seqgen.Verdict",
     ),
     "a renderer of numbers": (
@@ -238,9 +239,8 @@ ODD_PARTS = {
 
 @pytest.mark.promise("R21")
 @pytest.mark.parametrize("mistake", ODD_PARTS)
-def test_an_odd_part_is_told_in_one_line(mistake, cli, one_file, words, in_tmp, record_property):
+def test_an_odd_part_is_told_in_one_line(mistake, cli, one_file, words, in_tmp):
     source, chosen, command, says = ODD_PARTS[mistake]
-    record_property("cases", 1)
     path = one_file("oddity", source)
     plugin = ("--plugin", path)
     if command is not TRAIN:
@@ -259,13 +259,14 @@ def test_an_odd_part_is_told_in_one_line(mistake, cli, one_file, words, in_tmp, 
     assert result.code == (2 if "load must be" in says else 5), result.err
     assert says in result.err and "oddity" in result.err, result.err
     assert "Traceback" not in result.err and "report" not in result.err
-    if "load must be" not in says and "Record" not in says:
+    if "load must be" not in says:
         assert "oddity (oddity.py " in last, last
 
 
 BREAKS = CELL.replace(
     "        h_BH = torch",
-    "        Bad.calls += 1\n        if Bad.calls > Bad.limit: raise ZeroDivisionError('in the step')\n        h_BH = torch",
+    "        Bad.calls += 1\n        if Bad.calls > Bad.limit: raise ZeroDivisionError('in the step')\n"
+    "        h_BH = torch",
 ).replace("    def __init__", "    calls, limit = 0, 10**9\n    def __init__", 1)
 
 

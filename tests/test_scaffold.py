@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import environment_of_its_own, finish, run_seqgen
+from conftest import environment_of_its_own
 from seqgen.api.scaffold import KINDS, new_plugin
 from test_structure import tool_in
 
@@ -25,14 +25,12 @@ def written(tmp_path_factory):
     for kind in KINDS:
         made = new_plugin(f"demo-{kind}", kind, folder / kind)
         project = tomllib.loads((made / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-        info = site / f"demo_{kind}-{project['version']}.dist-info"
+        ((package, place),) = project["entry-points"]["seqgen"].items()
+        info = site / f"{package}-{project['version']}.dist-info"
         info.mkdir()
-        (info / "METADATA").write_text(
-            f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n"
-        )
-        (info / "entry_points.txt").write_text(
-            f"[seqgen]\ndemo_{kind} = {project['entry-points']['seqgen'][f'demo_{kind}']}\n"
-        )
+        facts = {"Metadata-Version": "2.1", "Name": project["name"], "Version": project["version"]}
+        (info / "METADATA").write_text("".join(f"{name}: {value}\n" for name, value in facts.items()))
+        (info / "entry_points.txt").write_text(f"[seqgen]\n{package} = {place}\n")
     return folder
 
 
@@ -54,9 +52,8 @@ def test_what_is_written_is_clean(written, kind):
     tool_in(written / kind, "ruff", "check", "--no-cache", ".")
     tool_in(written / kind, "ruff", "format", "--no-cache", "--check", ".")
     texts = [path.read_text(encoding="utf-8") for path in (written / kind).rglob("*") if path.is_file()]
-    assert not any(
-        word in text for text in texts for word in ("plugin-name", "plugin_package", "plugin-kind", "plugin-usage")
-    )
+    placeholders = ("plugin-name", "plugin_package", "plugin-kind", "plugin-usage", "plugin-api")
+    assert not [word for text in texts for word in placeholders if word in text]
     assert (written / kind / ".gitignore").exists() and (written / kind / "README.md").exists()
 
 
@@ -134,12 +131,3 @@ def test_from_nothing_to_a_trained_cell(tmp_path, capsys):
     with capsys.disabled():
         each = ", ".join(f"{name} {s:.1f} s" for name, s in seconds.items())
         print(f"\nfrom nothing to a trained cell: {sum(seconds.values()):.1f} s ({each})")
-
-
-def test_a_cell_that_is_written_trains_without_being_installed(written, tmp_path, words):
-    """By PYTHONPATH alone, through the command line."""
-    process = run_seqgen(
-        "train", "--corpus", words, "--cell", "demo-cell", "--steps", 2, "-q", cwd=tmp_path, env=python_path(written)
-    )
-    result = finish(process)
-    assert result.code == 0 and result.err == "", result.err

@@ -107,7 +107,8 @@ def open_corpus(
     if valid is not None or test is not None:
         source = WithHeldOut(source, *(_held_out(path, options, layout) for path in (valid, test)))
     multiline = spec.multiline or layout == "stream"
-    return Corpus(entry.qualified, source, spec.source, spec.licence, layout, multiline, spec.domain, spec.canonical)
+    said = spec.source, spec.licence, layout, multiline, spec.domain, spec.canonical
+    return Corpus(entry.qualified, source, *said, by=entry.owner)
 
 
 def _held_out(path: str | Path | None, options: Mapping[str, Any], layout: str) -> Iterable[Record] | None:

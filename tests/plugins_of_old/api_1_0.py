@@ -59,7 +59,7 @@ def register_corpora(register):
 def register_domains(register):
     register(
         seqgen.DomainSpec(
-            name="syllable", summary="syllables", validator="ends-well", renderer="plain", metrics=("ends",)
+            name="syllable", summary="made up", validator="ends-well", renderer="plain", metrics=("ends",)
         )
     )
 
