@@ -16,6 +16,8 @@ import seqgen.cli
 from seqgen.plugins import Candidate, Plugins, entry_point_candidates
 from seqgen.registry import Entry
 
+collect_ignore = ["packages"]  # what others have written, with tests of their own
+
 ROOT = Path(__file__).resolve().parent.parent
 
 hypothesis.settings.register_profile("seqgen", deadline=None, max_examples=50, derandomize=True)
@@ -165,4 +167,7 @@ def environment_of_its_own(folder: Path) -> Path:
     here = [Path(path).resolve() for path in sys.path if path and Path(path).is_dir()]
     seen = [*own, *(path for path in here if path.name == "site-packages")]
     (site / "what_is_installed.pth").write_text("".join(f"{path}\n" for path in seen))
-    return folder / "bin" / "python"
+    python = folder / "bin" / "python"
+    for path in site.glob("setuptools*"):  # of Python's own bundle: it would hide a newer one, which torch asks for
+        shutil.rmtree(path)
+    return python

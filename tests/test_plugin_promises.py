@@ -206,7 +206,7 @@ ODD_PARTS = {
         ("--domain", "odd"), TRAIN, "gave True, not a seqgen.Verdict",
     ),
     "a validator that forgets to say no": (
-        part("validator", "class load:\n    def validate(self, text):\n        if not text: return seqgen.Verdict(True)"),
+        part("validator", "class load:\n    def validate(self, t):\n        if not t: return seqgen.Verdict(True)"),
         ("--domain", "odd"), TRAIN, "gave None, not a seqgen.Verdict",
     ),
     "a renderer of numbers": (
