@@ -167,7 +167,4 @@ def environment_of_its_own(folder: Path) -> Path:
     here = [Path(path).resolve() for path in sys.path if path and Path(path).is_dir()]
     seen = [*own, *(path for path in here if path.name == "site-packages")]
     (site / "what_is_installed.pth").write_text("".join(f"{path}\n" for path in seen))
-    python = folder / "bin" / "python"
-    for path in site.glob("setuptools*"):  # of Python's own bundle: it would hide a newer one, which torch asks for
-        shutil.rmtree(path)
-    return python
+    return folder / "bin" / "python"
