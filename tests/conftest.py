@@ -12,8 +12,9 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-import seqgen.cli
-from seqgen.plugins import Candidate, Plugins, entry_point_candidates
+import seqgen
+from seqgen.plugins import Plugins, entry_point_candidates
+from seqgen.pytest_plugin import WORDS, Result, load_plugins, seqgen_cli, seqgen_corpus
 from seqgen.registry import Entry
 
 collect_ignore = ["packages"]  # what others have written, with tests of their own
@@ -23,10 +24,8 @@ ROOT = Path(__file__).resolve().parent.parent
 hypothesis.settings.register_profile("seqgen", deadline=None, max_examples=50, derandomize=True)
 hypothesis.settings.load_profile("seqgen")
 
-WORDS = (
-    "anna ben carla dora emil fred gina hans ida jan karl lena max nora otto paul rosa sven tina ute "
-    "anne bert clara dorian emilia frieda gero hanna ilse jonas kira leon mara nils olga petra ruth stefan thea uwe"
-).split()
+# The fixtures that plugins have for their tests, under the short names that ours use.
+cli, words = seqgen_cli, seqgen_corpus
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -35,14 +34,6 @@ def one_thread():
     import torch
 
     torch.set_num_threads(1)
-
-
-@pytest.fixture
-def words(tmp_path: Path) -> Path:
-    """A corpus of forty words, a file."""
-    path = tmp_path / "words.txt"
-    path.write_text("\n".join(WORDS) + "\n", encoding="utf-8")
-    return path
 
 
 @pytest.fixture
@@ -65,11 +56,7 @@ def compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def plugins() -> Plugins:
     """The installed plugins, loaded anew; a problem fails the test."""
-    problems: list[str] = []
-    loaded = Plugins(problems.append)
-    loaded.load(entry_point_candidates())
-    assert problems == []
-    return loaded
+    return load_plugins((), installed=True)
 
 
 @pytest.fixture(scope="session")
@@ -93,37 +80,7 @@ def registered(kind: str) -> list[Entry]:
 
 def plugins_with(cell: seqgen.CellSpec) -> Plugins:
     """The installed plugins and one more, which has a cell; a problem fails the test."""
-
-    class Plugin:
-        @staticmethod
-        @seqgen.hookimpl
-        def register_cells(register):
-            register(cell)
-
-    loaded = Plugins(pytest.fail)
-    loaded.load([*entry_point_candidates(), Candidate("extra", "extra", "1", Plugin)])
-    return loaded
-
-
-class Result:
-    """What a call of the command line gave."""
-
-    def __init__(self, code: int, out: str, err: str) -> None:
-        self.code, self.out, self.err = code, out, err
-
-
-@pytest.fixture
-def cli(capfd: pytest.CaptureFixture[str]):
-    """Calls the command line in this process."""
-
-    def call(*arguments: object) -> Result:
-        capfd.readouterr()
-        code = seqgen.cli.main([str(argument) for argument in arguments])
-        sys.stdout.flush()
-        captured = capfd.readouterr()
-        return Result(code, captured.out, captured.err)
-
-    return call
+    return load_plugins([cell], installed=True)
 
 
 def run_seqgen(*arguments: object, cwd: Path, env: dict[str, str] | None = None, **options) -> subprocess.Popen[bytes]:

@@ -37,13 +37,12 @@ def _is_refused(subject: Subject, values: dict[str, Any]) -> bool:
 
 def _outside(model: Any) -> Iterator[tuple[str, Any]]:
     """Values that are outside the ranges of the options."""
-    beyond = {"ge": lambda bound: bound - 1, "gt": lambda bound: bound, "le": lambda bound: bound + 1}
-    beyond["lt"] = beyond["gt"]
+    beyond = {"ge": -1, "gt": 0, "le": 1, "lt": 0}  # added to the bound
     for name, field in model.model_fields.items():
         for item in field.metadata:
-            for sign, leave in beyond.items():
+            for sign, step in beyond.items():
                 if isinstance(bound := getattr(item, sign, None), int | float):
-                    yield name, leave(bound)
+                    yield name, bound + step
 
 
 def recommended(subject: Subject) -> None:

@@ -31,7 +31,7 @@ def specs_of(plugin: ModuleType | str | Path) -> list[Spec]:
 
 def package_of(plugin: ModuleType | str | Path) -> Package:
     """A plugin as a whole; see ``specs_of``."""
-    candidate, file = _candidate(plugin)
+    candidate, file = candidate_of(plugin)
     problems: list[str] = []
     plugins = Plugins(problems.append)
     plugins.load([candidate])
@@ -42,7 +42,8 @@ def package_of(plugin: ModuleType | str | Path) -> Package:
     return Package(candidate.package, specs, file)
 
 
-def _candidate(plugin: ModuleType | str | Path) -> tuple[Candidate, Path | None]:
+def candidate_of(plugin: ModuleType | str | Path) -> tuple[Candidate, Path | None]:
+    """A plugin that is not loaded yet, and its file if it is one file; see ``specs_of``."""
     if isinstance(plugin, Path):
         return file_candidate(plugin), plugin
     name = plugin.__name__ if isinstance(plugin, ModuleType) else plugin
