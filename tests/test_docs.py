@@ -108,6 +108,11 @@ def test_every_name_of_the_kit_is_described(name):
     assert re.search(rf"\b{name}\b", GUIDE)
 
 
+def test_every_fixture_is_described():
+    names = re.findall(r"^def (seqgen_\w+)", (ROOT / "seqgen" / "pytest_plugin.py").read_text(encoding="utf-8"), re.M)
+    assert len(names) >= 5 and [name for name in names if f"`{name}" not in GUIDE] == []
+
+
 @pytest.mark.parametrize("name", sorted(set(re.findall(r"SEQGEN_\w*PLUGINS\w*", SOURCES))))
 def test_every_switch_is_described(name):
     assert f"`{name}=" in GUIDE

@@ -45,7 +45,7 @@ def test_from_wheel_to_uninstalling(tmp_path):
     shutil.rmtree(project)  # nothing but the wheel is left
     run("pip", "install", "-q", "--no-deps", wheel)
     asked = "from importlib.metadata import requires; print(requires('seqgen-telegraph')[0])"
-    required = subprocess.run([str(python), "-c", asked], capture_output=True, text=True, check=True).stdout
+    required = subprocess.run([str(python), "-c", asked], capture_output=True, text=True, check=True).stdout.strip()
     assert Requirement(required).name == "seqgen-lm" and seqgen.__version__ in Requirement(required).specifier
 
     rows = json.loads(run("seqgen", "plugins", "--json").stdout)
