@@ -22,9 +22,9 @@ from timing import Setting, Size, Work, interleave, repeat
 
 FILE = Path(__file__).parent / "one_file_cell.py"
 THEIRS, OURS = "stranger in one file", "our own ugrnn"
-CAPTION = """Training steps a second of whole training steps (embedding, cell, head, cross entropy, fused Adam), float32,
-random ids that fill every place, V = 60. The stranger's cell is `one_file_cell.py`, {n_lines} lines of equations and no options,
-loaded as `--plugin one_file_cell.py` loads it; ours is `--cell ugrnn`. Engine: {engine}."""
+CAPTION = """Training steps a second of whole training steps (embedding, cell, head, cross entropy, fused Adam),
+float32, random ids that fill every place, V = 60. The stranger's cell is `one_file_cell.py`, {n_lines} lines of
+equations and no options, loaded as `--plugin one_file_cell.py` loads it; ours is `--cell ugrnn`. Engine: {engine}."""
 GOAL = 0.95
 SIZES = (Size(64, 32, 16, 16, 1), Size(256, 64, 40, 64, 2))
 QUICK = (Size(8, 4, 8, 4, 1),)
