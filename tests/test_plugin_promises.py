@@ -458,3 +458,21 @@ def test_a_file_that_is_not_given_is_asked_for(one_file, words, in_tmp):
     seqgen.train(words, cell="bad", hidden=4, steps=1, out="run", plugins=[path])
     with pytest.raises(MissingPlugin, match=r"--plugin mine\.py"):
         seqgen.load("run").sample(1)
+
+
+@pytest.mark.promise("R24")
+def test_a_name_that_an_earlier_run_had_says_from_where(one_file, cli, words, in_tmp):
+    path = one_file("mine", CELL)
+    train = ("train", "--corpus", words, "--cell", "bad", "--hidden", 4, "--steps", 1, "-q")
+    assert cli(*train, "--plugin", path).code == 0
+    lost = cli(*train)
+    assert lost.code == 2 and "no cell named 'bad' (the run words-bad-001 had it from mine.py" in lost.err
+    assert lost.err.rstrip().endswith(": --plugin mine.py)")
+    settings = Path("runs", "words-bad-001", "run.json")
+    data = json.loads(settings.read_text())
+    for row in data["plugins"]:
+        if row["package"] == "mine":
+            row |= {"distribution": "seqgen-mine", "version": "0.3", "sha256": None}
+    settings.write_text(json.dumps(data))
+    assert "had it from seqgen-mine 0.3: pip install 'seqgen-mine==0.3')" in cli(*train).err
+    assert "had it" not in cli("train", "--corpus", words, "--cell", "worse").err
