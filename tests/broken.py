@@ -281,11 +281,10 @@ def cell(load, **changes):
     return made(seqgen.CellSpec, load, **changes)
 
 
-def common(kind, load, forgetful=True, **fields):
+def common(kind, load, **fields):
     """What breaks the promises of every kind."""
     yield "options", made(kind, load, options=Lax, **fields), "the options take"
     yield "options", made(kind, load, options=Clamps, **fields), "'width' is said to have a range and takes 0"
-    yield "source", made(kind, load, **{**fields, "source": ""}), "source is empty"
 
 
 BAD_CELLS = [
@@ -554,6 +553,7 @@ def bad_corpora():
     yield "restartable", corpus(OnlyOnce), "iterated again"
     yield "restartable", corpus(lambda: iter(AB)), "gives an iterator"
     yield "digest", corpus(another_each_time), "loaded again"
+    yield "source", corpus(AB, source=""), "source is empty"
     yield "licence", corpus(AB, licence=""), "licence is empty"
     yield "valid", corpus(AB, domain="picky"), r"picky accepts 50\.0% of it, and refuses \('b', 'is b'\)"
     yield "valid", corpus(AB, domain="nobodys"), "its domain 'nobodys' does not exist"

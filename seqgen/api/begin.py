@@ -24,7 +24,7 @@ from seqgen.corpus import Splitter
 from seqgen.errors import BadOption, MissingExtra, PluginError
 from seqgen.files import FolderLock, dump_json
 from seqgen.plugins import Plugins
-from seqgen.specs import DomainSpec
+from seqgen.specs import CorpusSpec, DomainSpec
 
 _LOOKED_AT = 200  # records
 
@@ -44,7 +44,9 @@ def read(recipe: Recipe, hear: Hearers) -> Data:
     Raises:
         CorpusError: it is unreadable, empty or has no training part.
     """
-    splitter = Splitter(recipe.train.split, recipe.train.split_seed)
+    splitter, spec = Splitter(recipe.train.split, recipe.train.split_seed), recipe.corpus.spec
+    if isinstance(spec, CorpusSpec) and spec.network:
+        hear.warn(f"the corpus {spec.name} is read over the network")
     corpus = open_corpus(recipe.corpus, recipe.options["corpus"], recipe.valid, recipe.test, recipe.layout)
     tokenizer, options = recipe.tokenizer, recipe.options["tokenizer"]
     with blaming(tokenizer, "cannot encode the corpus"):

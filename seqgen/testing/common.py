@@ -57,8 +57,8 @@ def recommended(subject: Subject) -> None:
 
 
 def source(subject: Subject) -> None:
-    """It says where it comes from: a paper, or the origin of data."""
-    assert subject.spec.source.strip(), "source is empty: name a paper, or where the data comes from"
+    """It says where its data comes from."""
+    assert subject.spec.source.strip(), "source is empty: say where the data comes from"
 
 
 def global_state(subject: Subject) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from seqgen.specs import Spec
 from seqgen.testing.check import TEXTS, Check, Package, Subject
 
-_COMMON = ("options", "source", "global-state")
+_COMMON = ("options", "global-state")
 _OVER_TIME = (
     "shapes", "batch-independence", "causality", "step-equals-sequence", "state-form", "state-rows", "state-untouched",
     "padding", "rests",
@@ -56,7 +56,7 @@ PROMISES: dict[str, dict[str, tuple[str, ...]]] = {
         "decoding": ("logits-shape", "something-left", "rows-apart", "untouched"),
         "common": (*_COMMON, "deterministic"),
     },
-    "augmentation": {"augmentations": ("written", "seeded", "hostile-strings"), "common": _COMMON},
+    "augmentation": {"augmentations": ("seeded", "written", "hostile-strings"), "common": _COMMON},
     "domain": {"domains": ("parts",)},
     "package": {"domains": ("names", "light-import")},
 }  # fmt: skip

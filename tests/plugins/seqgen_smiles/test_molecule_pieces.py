@@ -85,3 +85,11 @@ def test_texts_are_read_as_they_come():
         yield "Br"
 
     assert SmilesTokenizer.fit(endless()).symbols == ["Br", "C", "[nH]"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_plain_texts_beside_one_with_symbols_beyond_latin(kind):
+    """Codes of ASCII texts come in a byte each, which the largest known code does not fit into."""
+    tokenizer = kind.fit(["CCO", "C👩"])
+    flat, lengths = tokenizer.encode_many(["CCO", "OC"])
+    assert tokenizer.decode_many(flat, lengths) == ["CCO", "OC"] and lengths.tolist() == [3, 2]

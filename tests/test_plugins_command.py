@@ -1,0 +1,105 @@
+"""``seqgen plugins``: the list, and the check of one plugin."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import pytest
+
+KEPT = """
+import seqgen
+
+
+class Nothing:
+    def validate(self, text):
+        return seqgen.Verdict(not text, "something" if text else "")
+
+
+@seqgen.hookimpl
+def register_validators(register):
+    register(seqgen.ValidatorSpec(name="nothing", summary="no text", source="t", load=Nothing))
+"""
+BROKEN = KEPT.replace("seqgen.Verdict(not text, ", "seqgen.Verdict(not text.encode(), ")
+AWAY = """
+import seqgen
+
+
+@seqgen.hookimpl
+def register_corpora(register):
+    register(seqgen.CorpusSpec(name="away", summary="s", source="t", licence="l", network=True,
+                               load=lambda: [seqgen.Record(f"record {n}") for n in range(60)]))
+"""
+
+
+@pytest.fixture
+def little(in_tmp):
+    """Writes a plugin in one file, which is forgotten afterwards."""
+
+    def write(source):
+        (in_tmp / "little.py").write_text(source)
+        return "little.py"
+
+    yield write
+    sys.modules.pop("little", None)
+
+
+def test_a_plugin_that_keeps_its_contracts(cli, little):
+    found = cli("plugins", "check", little(KEPT))
+    assert found.code == 0 and not found.err
+    rows = [line.split() for line in found.out.splitlines() if "nothing" in line]
+    assert ["validator", "nothing", "hostile-strings", "ok"] in rows and all(row[3] == "ok" for row in rows)
+
+
+def test_one_that_does_not(cli, little):
+    found = cli("plugins", "check", little(BROKEN), "--json")
+    rows = {row["check"]: row for row in json.loads(found.out)}
+    assert rows["verdicts"]["result"] == "ok" and rows["hostile-strings"]["result"] == "FAILED"
+    assert rows["hostile-strings"]["note"].startswith("raises UnicodeEncodeError on '\\ud800'")
+    assert found.code == 5 and found.err.count("\n") == 1
+    assert "little.py: 1 of 7 checks failed: validator-nothing-hostile-strings" in found.err
+    shown = cli("plugins", "check", "little.py")
+    assert shown.code == 5 and "FAILED" in shown.out and "raises UnicodeEncodeError" in shown.out
+
+
+def test_an_installed_package_is_checked_as_a_whole(cli):
+    found = cli("plugins", "check", "seqgen_pokemon", "-v")
+    assert found.code == 0 and "light-import" in found.out and "1025 records" in found.out
+    assert "corpus-pokemon-digest" in found.err
+
+
+def test_what_needs_an_extra_is_skipped_and_says_so(cli, little):
+    source = (
+        "import seqgen\n\n\ndef missing():\n    raise seqgen.MissingExtra('chem', 'the corpus away')\n\n\n"
+        "@seqgen.hookimpl\ndef register_corpora(register):\n"
+        "    register(seqgen.CorpusSpec(name='away', summary='s', source='t', licence='l', load=missing))\n"
+    )
+    found = cli("plugins", "check", little(source), "--json")
+    rows = {row["check"]: row for row in json.loads(found.out)}
+    assert found.code == 0 and rows["records"]["result"] == "skipped" and "'chem'" in rows["records"]["note"]
+
+
+@pytest.mark.parametrize(
+    ("plugin", "source", "code", "message"),
+    [
+        ("seqgen_clasic", "", 2, "no plugin named 'seqgen_clasic'; did you mean 'seqgen_classic'"),
+        ("nobody.py", "", 2, "no such plugin file: 'nobody.py'"),
+        ("little.py", "import nothing_like_it", 5, "ModuleNotFoundError: No module named 'nothing_like_it'"),
+        ("little.py", "x = 1", 5, "it has no hooks"),
+    ],
+)
+def test_what_cannot_be_checked(cli, little, plugin, source, code, message):
+    little(source)
+    found = cli("plugins", "check", plugin)
+    assert found.code == code and message in found.err and found.err.count("\n") == 1
+
+
+def test_the_list_is_what_the_bare_call_shows(cli):
+    assert "seqgen_classic" in cli("plugins").out and cli("plugins", "nothing").code == 2
+
+
+def test_a_corpus_that_needs_the_network_says_so(cli, little):
+    plugin = ("--plugin", little(AWAY))
+    assert json.loads(cli("show", "corpus", "away", "--json", *plugin).out)["network"] is True
+    trained = cli("train", "--corpus", "away", "--steps", 1, "--hidden", 4, *plugin)
+    assert trained.code == 0 and trained.err.count("the corpus away is read over the network") == 1
