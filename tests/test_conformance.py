@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
 import types
@@ -72,6 +73,14 @@ def test_every_check_has_a_plugin_that_breaks_it():
     proven = {(kind, name) for kind, name, _, _ in BROKEN} | {("package", "names"), ("package", "light-import")}
     there = {(kind, name) for kind, modules in PROMISES.items() for names in modules.values() for name in names}
     assert there == proven
+
+
+def test_every_check_says_what_is_promised():
+    for kind, modules in PROMISES.items():
+        for module, names in modules.items():
+            for name in names:
+                function = getattr(importlib.import_module(f"seqgen.testing.{module}"), name.replace("-", "_"))
+                assert function.__doc__, f"{kind} {name}"
 
 
 @pytest.mark.parametrize("spec", GOOD, ids=lambda spec: spec.kind)
