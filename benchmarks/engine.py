@@ -22,6 +22,7 @@ import auto
 import growth
 import molecules
 import obeying
+import one_file
 import profiles
 import recurrent
 import sampling
@@ -38,6 +39,7 @@ TABLES = {
     "recurrent": recurrent.measure,
     "smiles": smiles.measure,
     "stranger": stranger.measure,
+    "one_file": one_file.measure,
     "auto": auto.measure,
     "growth": growth.measure,
     "profile": profiles.measure,

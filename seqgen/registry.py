@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from seqgen.boundary import GUARDS, check_members
 from seqgen.errors import PluginError, SeqgenError, UnknownName, UsageError
 from seqgen.specs import KINDS, LoadableSpec, Spec, load_reference
 
@@ -21,10 +22,14 @@ class Entry:
     Attributes:
         package: the import package of the plugin.
         spec: what it handed in.
+        distribution: what brought the plugin, or its file; "" if that does not matter.
+        version: of the distribution.
     """
 
     package: str
     spec: Spec
+    distribution: str = ""
+    version: str = ""
 
     @property
     def qualified(self) -> str:
@@ -36,14 +41,27 @@ class Entry:
         """How messages call it: "cell vanilla"."""
         return f"{self.spec.kind} {self.spec.name}"
 
+    @property
+    def owner(self) -> str:
+        """The plugin as messages call it: "mycell (seqgen-mycell 0.1)"."""
+        return f"{self.package} ({self.distribution} {self.version})" if self.distribution else self.package
+
+    @property
+    def who(self) -> str:
+        """The part and the plugin: "cell vanilla of mycell (seqgen-mycell 0.1)"."""
+        return f"{self.what} of {self.owner}"
+
     def load(self) -> Any:
         """What the spec's ``load`` names.
 
         Raises:
-            PluginError: it cannot be imported.
+            PluginError: it cannot be imported, or is a tokenizer that lacks what one must have.
         """
         assert isinstance(self.spec, LoadableSpec)
-        return self._guarded(self.spec.resolve)
+        found = self._guarded(self.spec.resolve)
+        if self.spec.kind == "tokenizer":
+            check_members("tokenizer", found, self.who)
+        return found
 
     def options_model(self) -> type[BaseModel]:
         """The options as a pydantic model.
@@ -61,7 +79,7 @@ class Entry:
             named = spec.options
             model = self._guarded(lambda: load_reference(named)) if isinstance(named, str) else named
         if not (isinstance(model, type) and hasattr(model, "model_validate")):
-            raise PluginError(f"{self.what} of {self.package}: options is {model!r}, not a pydantic model")
+            raise PluginError(f"{self.who}: options is {model!r}, not a pydantic model")
         return model
 
     def options(self, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -84,7 +102,7 @@ class Entry:
         Raises:
             BadOption: an unknown option or an impossible value.
             UsageError: it does not fit into memory.
-            PluginError: the plugin's code failed.
+            PluginError: the plugin's code failed, or what it gave lacks what its kind must have.
         """
         target, options = self.load(), self.options(values)
 
@@ -96,7 +114,13 @@ class Entry:
                     raise UsageError(f"{self.what} does not fit into memory with {options}; make it smaller") from None
                 raise
 
-        return self._guarded(construct)
+        built = self._guarded(construct)
+        check_members(self.spec.kind, built, self.who)
+        return built
+
+    def use(self, values: Mapping[str, Any]) -> Any:
+        """As ``build``, with a guard around it that looks at what it returns."""
+        return GUARDS[self.spec.kind](self.build(values), self.who)
 
     def _guarded(self, function: Any) -> Any:
         try:
@@ -104,7 +128,7 @@ class Entry:
         except SeqgenError:
             raise
         except (Exception, SystemExit) as error:
-            line = f"{self.what} of {self.package} is broken: {type(error).__name__}: {one_line(error)}"
+            line = f"{self.who} is broken: {type(error).__name__}: {one_line(error)}"
             load = str(getattr(self.spec, "load", ""))
             if isinstance(error, ModuleNotFoundError) and load.startswith(f"{error.name}:"):
                 line += f"; its spec says load={load!r}, and the module is {self.package!r}"
@@ -118,8 +142,15 @@ class Registry:
         self._entries: dict[str, dict[str, list[Entry]]] = {kind: {} for kind in KINDS}
 
     def add(self, entry: Entry) -> None:
-        """Take a spec in; a name offered twice is an error only when it is used."""
-        self._entries[entry.spec.kind].setdefault(entry.spec.name, []).append(entry)
+        """Take a spec in; a name that two plugins offer is an error only when it is used.
+
+        Raises:
+            ValueError: the plugin itself offered it before.
+        """
+        same = self._entries[entry.spec.kind].setdefault(entry.spec.name, [])
+        if any(other.package == entry.package for other in same):
+            raise ValueError(f"the {entry.what} was registered already")
+        same.append(entry)
 
     def remove_package(self, package: str) -> None:
         """Forget everything that a plugin handed in."""
@@ -150,13 +181,15 @@ class Registry:
         package, _, bare = name.rpartition(":")
         return any(not package or entry.package == package for entry in self._entries[kind].get(bare, ()))
 
-    def get(self, kind: str, name: str, hint: str = "") -> Entry:
+    def get(self, kind: str, name: str, hint: str = "", near: Entry | None = None) -> Entry:
         """The spec of a name.
 
         Args:
             kind: "cell", "corpus", ...
             name: a bare name, or ``package:name``.
             hint: a further way out, for the message.
+            near: who names it, if that is not the user: then what comes with the same plugin, or else with the same
+                distribution, wins over strangers of the same name.
 
         Raises:
             UnknownName: nobody offers it.
@@ -169,6 +202,9 @@ class Registry:
             if not hint and not difflib.get_close_matches(name, names):
                 hint = "one in a file of yours is there with --plugin FILE.py"
             raise UnknownName(kind, name, names, hint)
+        for same in ("package", "distribution"):
+            if len(found) > 1 and near is not None:
+                found = [entry for entry in found if getattr(entry, same) == getattr(near, same)] or found
         if len(found) > 1:
             choices = " or ".join(sorted(entry.qualified for entry in found))
             raise UsageError(f"several plugins offer the {kind} {name!r}: write {choices}")

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import venv
 from pathlib import Path
 
 import hypothesis
@@ -15,6 +16,10 @@ import seqgen
 from seqgen.plugins import Plugins, entry_point_candidates
 from seqgen.pytest_plugin import WORDS, Result, load_plugins, seqgen_cli, seqgen_corpus
 from seqgen.registry import Entry
+
+collect_ignore = ["packages"]  # what others have written, with tests of their own
+
+ROOT = Path(__file__).resolve().parent.parent
 
 hypothesis.settings.register_profile("seqgen", deadline=None, max_examples=50, derandomize=True)
 hypothesis.settings.load_profile("seqgen")
@@ -105,3 +110,18 @@ def install_fake(site: Path, package: str, source: str, *, distribution: str | N
     info.mkdir()
     (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text(f"[seqgen]\n{package} = {package}\n")
+
+
+def environment_of_its_own(folder: Path) -> Path:
+    """A new virtual environment, for plugins to be installed into; gives its Python.
+
+    What this one has is seen from there too, by a file of paths: torch alone is hundreds of megabytes, and an
+    environment that is made for a test must not need the network.
+    """
+    venv.create(folder, with_pip=True)
+    (site,) = folder.glob("lib/python*/site-packages")
+    own = [ROOT, ROOT / "plugins", ROOT / "corpora"]
+    here = [Path(path).resolve() for path in sys.path if path and Path(path).is_dir()]
+    seen = [*own, *(path for path in here if path.name == "site-packages")]
+    (site / "what_is_installed.pth").write_text("".join(f"{path}\n" for path in seen))
+    return folder / "bin" / "python"

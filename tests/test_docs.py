@@ -10,12 +10,14 @@ from pathlib import Path
 import pytest
 
 import seqgen
+import seqgen.testing
 from seqgen import hookspecs, specs
 
 ROOT = Path(__file__).parent.parent
 GUIDE = (ROOT / "plugins" / "README.md").read_text(encoding="utf-8")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCK = re.compile(r"```python\n(.*?)```", re.S)
+SOURCES = "".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "seqgen").rglob("*.py")))
 HOOKS = [name for name in vars(hookspecs) if name.startswith(("register_", "on_"))]
 
 
@@ -30,32 +32,57 @@ def test_the_notebook_page_runs(in_tmp, capsys):
     assert space["losses"][-1] < 2.3
 
 
-def test_the_guides_first_cell_trains(cli, words, in_tmp):
-    cell = next(block for block in BLOCK.findall(GUIDE) if "OneGateCell" in block)
-    (in_tmp / "mycell.py").write_text(cell)
-    result = cli(
-        "train", "--corpus", words, "--cell", "onegate", "-o", "gate_bias=2", "--plugin", "mycell.py", "--steps", 3
-    )
-    assert result.code == 0, result.err
-    seqgen.testing.check_cell(
-        seqgen.CellSpec(name="onegate", summary="one gate", source="t", load=sys.modules["mycell"].OneGateCell)
-    )
-    del sys.modules["mycell"]
+EXAMPLES = {path.name: path for path in sorted((ROOT / "docs" / "examples").glob("*.py"))}
+TRAIN = ("train", "--corpus", "WORDS", "--steps", 3, "--hidden", 4, "--out", "run", "-q")
+USES = {
+    "mycell.py": [(*TRAIN, "--cell", "onegate", "-o", "gate_bias=2")],
+    "dates.py": [
+        ("train", "--corpus", "dates", "--steps", 300, "--hidden", 32, "--out", "run", "-q"),
+        ("sample", "run", "-n", 10, "--valid", "--novel"),
+        ("evaluate", "run", "-n", 50),
+    ],
+    "squares.py": [(*TRAIN, "--corpus", "squares"), ("sample", "run", "-n", 2)],
+    "syllables.py": [(*TRAIN, "--tokenizer", "syllables", "-o", "most=20"), ("sample", "run", "-n", 2)],
+    "bigram.py": [
+        ("train", "--corpus", "WORDS", "--model", "bigram", "--steps", 3, "--out", "run", "-q"),
+        ("sample", "run", "-n", 2),
+    ],
+    "norepeat.py": [TRAIN, ("sample", "run", "-n", 4, "--processor", "norepeat", "-o", "norepeat.penalty=3")],
+    "smallcaps.py": [(*TRAIN, "--augment", "smallcaps")],
+    "diary.py": [TRAIN, ("diary", "run")],
+}
+SAID = {"dates.py": "sundays", "diary.py": '"ended": "steps"', "mycell.py": "run"}
 
 
-def test_the_guides_domain_pack_works(cli, in_tmp):
-    pack = next(block for block in BLOCK.findall(GUIDE) if "DateValidator" in block)
-    (in_tmp / "dates.py").write_text(pack)
-    plugin = ("--plugin", "dates.py")
-    trained = cli("train", "--corpus", "dates", "--steps", 300, "--hidden", 32, "--out", "run", *plugin)
-    assert trained.code == 0, trained.err
-    rows = cli("sample", "run", "-n", 10, "--valid", "--novel", *plugin)
-    assert rows.code == 0 and len(rows.out.split()) == 10
-    assert "sundays" in cli("evaluate", "run", "-n", 50, *plugin).out
-    module = sys.modules.pop("dates")
-    corpus = seqgen.CorpusSpec(name="dates", summary="s", source="t", licence="l", load=module.load)
-    validator = seqgen.ValidatorSpec(name="date", summary="s", load=module.DateValidator)
-    assert seqgen.testing.check_accepts(validator, corpus) == 1
+def test_the_guide_shows_the_examples_as_they_are():
+    """Every block of Python in the guide is a file, and every file stands there."""
+    assert sorted(BLOCK.findall(GUIDE)) == sorted(path.read_text(encoding="utf-8") for path in EXAMPLES.values())
+    assert {name for name in EXAMPLES if not name.startswith("test_")} == set(USES)
+
+
+@pytest.mark.parametrize("name", USES)
+def test_an_example_of_the_guide_works(name, cli, words, in_tmp, monkeypatch):
+    """As the guide says, and without a complaint."""
+    monkeypatch.setenv("SEQGEN_PLUGINS_STRICT", "1")
+    (in_tmp / name).write_bytes(EXAMPLES[name].read_bytes())
+    for command in USES[name]:
+        result = cli(*(words if argument == "WORDS" else argument for argument in command), "--plugin", name)
+        sys.modules.pop(name.removesuffix(".py"))
+        assert result.code == 0, result.err
+    assert SAID.get(name, "\n") in result.out
+
+
+@pytest.mark.parametrize("name", USES)
+def test_an_example_of_the_guide_keeps_its_promises(name):
+    """By the kit."""
+    for check in seqgen.testing.checks_of_plugin(EXAMPLES[name]):
+        check()
+    sys.modules.pop(name.removesuffix(".py"), None)
+
+
+def test_each_hook_has_an_example():
+    texts = " ".join(path.read_text(encoding="utf-8") for path in EXAMPLES.values())
+    assert [hook for hook in HOOKS if f"def {hook}(" not in texts] == []
 
 
 @pytest.mark.parametrize("hook", HOOKS)
@@ -74,6 +101,21 @@ def test_every_spec_field_is_described():
 @pytest.mark.parametrize("name", seqgen.__all__)
 def test_every_public_name_is_described(name):
     assert re.search(rf"\b{name}\b", GUIDE) or name == "__version__"
+
+
+@pytest.mark.parametrize("name", seqgen.testing.__all__)
+def test_every_name_of_the_kit_is_described(name):
+    assert re.search(rf"\b{name}\b", GUIDE)
+
+
+def test_every_fixture_is_described():
+    names = re.findall(r"^def (seqgen_\w+)", (ROOT / "seqgen" / "pytest_plugin.py").read_text(encoding="utf-8"), re.M)
+    assert len(names) >= 5 and [name for name in names if f"`{name}" not in GUIDE] == []
+
+
+@pytest.mark.parametrize("name", sorted(set(re.findall(r"SEQGEN_\w*PLUGINS\w*", SOURCES))))
+def test_every_switch_is_described(name):
+    assert f"`{name}=" in GUIDE
 
 
 def test_readme_holds_the_two_commands_and_ci_calls_one_of_them():

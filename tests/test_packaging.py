@@ -53,6 +53,10 @@ def test_a_wheel_trains_and_samples_outside_the_clone(tmp_path):
     names = set(zipfile.ZipFile(wheel).namelist())
     for name in (
         "seqgen/py.typed",
+        "seqgen/templates/common/gitignore",
+        "seqgen/templates/common/pyproject.toml",
+        "seqgen/templates/cell/src/plugin_package/cell.py",
+        "seqgen/templates/corpus/src/plugin_package/data.txt",
         "seqgen_names/corpus.py",
         "seqgen_corpora/names/female.txt",
         "seqgen_corpora/__init__.py",
@@ -71,6 +75,8 @@ def test_a_wheel_trains_and_samples_outside_the_clone(tmp_path):
     run(*command, "train", "--corpus", "names", "--cell", "vanilla", "--steps", 50, cwd=elsewhere, PYTHONPATH=str(site))
     sampled = run(*command, "sample", "-n", 7, cwd=elsewhere, PYTHONPATH=str(site))
     assert sampled.count("\n") == 7
+    run(*command, "plugins", "new", "demo", "--kind", "corpus", cwd=elsewhere, PYTHONPATH=str(site))
+    assert (elsewhere / "demo" / "src" / "demo" / "data.txt").exists()
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from types import ModuleType
 
@@ -359,5 +360,5 @@ def test_a_cell_that_fails_on_its_first_batch_is_named(mistake, cli, words, in_t
         return
     assert result.code == 5, result.err
     assert result.err.count("\n") == 1 and expected in result.err
-    assert "cell bad of badcell fails on its first batch" in result.err or "plugin badcell" in result.err, result.err
+    assert re.match(r"seqgen: (cell bad of|plugin) badcell \(badcell\.py \w{12}\) fail", result.err), result.err
     assert "report" not in result.err

@@ -14,10 +14,10 @@ from seqgen.api.describe import describe, with_width
 from seqgen.api.engine import decide_engine
 from seqgen.api.go import Listener, go
 from seqgen.api.parts import build_model
-from seqgen.api.prepare import count_known, try_out, trying
+from seqgen.api.prepare import blaming, count_known, try_out
 from seqgen.api.recipe import Recipe
 from seqgen.api.run import RUNS, Run
-from seqgen.api.setup import FILE, ignore, open_corpus
+from seqgen.api.setup import FILE, ignore, named_by, open_corpus
 from seqgen.api.width import solve_width
 from seqgen.checkpoint import RunFolder, RunSettings
 from seqgen.corpus import Splitter
@@ -49,7 +49,8 @@ def read(recipe: Recipe, hear: Hearers) -> Data:
         hear.warn(f"the corpus {spec.name} is read over the network")
     corpus = open_corpus(recipe.corpus, recipe.options["corpus"], recipe.valid, recipe.test, recipe.layout)
     tokenizer, options = recipe.tokenizer, recipe.options["tokenizer"]
-    data = learn(corpus, recipe.title, tokenizer, options, splitter, recipe.conditions, hear.progress)
+    with blaming(tokenizer, "cannot encode the corpus"):
+        data = learn(corpus, recipe.title, tokenizer, options, splitter, recipe.conditions, hear.progress)
     if (recipe.valid or recipe.test) and data.vocabulary.ends and (n_known := count_known(corpus)):
         hear.warn(f"{n_known:,} held-out records stand in the training part too; losses on them say little")
     return data
@@ -65,7 +66,7 @@ def doubt(recipe: Recipe, plugins: Plugins) -> str:
     if recipe.corpus.qualified != FILE or spec.validator is None or recipe.layout != "lines":
         return ""
     try:
-        validator = plugins.registry.get("validator", spec.validator).build({})
+        validator = named_by(recipe.domain, "validator", spec.validator, plugins).use({})
     except MissingExtra:
         return ""
     corpus = open_corpus(recipe.corpus, recipe.options["corpus"], None, None, recipe.layout)
@@ -115,8 +116,8 @@ def begin(recipe: Recipe, settings: RunSettings, plugins: Plugins, data: Data, o
     model = build_model(plugins, settings)
     n_parameters = count_parameters(model)
     if not n_parameters and not hasattr(model, "learn"):
-        raise PluginError(f"{recipe.model.what} of {recipe.model.package} has no parameter to train")
-    with trying(recipe.cell or recipe.model):
+        raise PluginError(f"{recipe.model.who} has no parameter to train")
+    with blaming(recipe.cell or recipe.model, "fails on its first batch"):
         try_out(model, data, recipe.model)
         engine = decide_engine(model, data, recipe.train, n_parameters, hear.warn)
     settings = settings.model_copy(update={"n_parameters": n_parameters, "engine": engine})

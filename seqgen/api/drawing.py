@@ -152,6 +152,6 @@ def _decoder(
     if settings.guidance != 1 and not wishes.conditions:
         raise UsageError("guidance strengthens what is asked by a label or condition: give --label or --given")
     registry = run.plugins.registry
-    steps: list[Processor] = [registry.get("processor", name).build(values) for name, values in processors.items()]
+    steps: list[Processor] = [registry.get("processor", name).use(values) for name, values in processors.items()]
     multiline = run.settings.corpus.multiline
     return kind(run.model, run.vocabulary, settings, multiline=multiline, processors=steps, given=wishes.conditions)

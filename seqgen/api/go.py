@@ -11,8 +11,9 @@ from seqgen.api.parts import augmentation_of
 from seqgen.api.run import Run
 from seqgen.api.setup import computing
 from seqgen.checkpoint import RunFolder, RunSettings, Snapshot
-from seqgen.errors import Diverged, Interrupted
+from seqgen.errors import Diverged, Interrupted, PluginError, SeqgenError
 from seqgen.plugins import Plugins
+from seqgen.registry import one_line
 
 if TYPE_CHECKING:
     from seqgen.training import Event
@@ -75,9 +76,32 @@ def go(
         except Diverged:
             plugins.event("on_run_end", path=folder.path, reason="diverged")
             raise
+        except Exception as error:
+            if not (isinstance(error, PluginError) or plugins.guilty(error)):
+                raise
+            raise PluginError(_rescue(trainer, folder, plugins, error)) from error
     if stop.signal_number and not trainer.state.ended:
         raise Interrupted(
             stop.signal_number,
-            f"stopped at step {trainer.state.step:,}, saved; go on with: seqgen resume {shlex.quote(str(folder.path))}",
+            f"stopped at step {trainer.state.step:,}, saved; {_way_on(folder)}",
         )
     return Run(folder, settings, plugins)
+
+
+def _rescue(trainer: Any, folder: RunFolder, plugins: Plugins, error: Exception) -> str:
+    """Save a run that a plugin has broken off, and say so in the line about it."""
+    if isinstance(error, PluginError):
+        line = str(error)
+    else:
+        line = f"plugin {plugins.guilty(error)} failed: {type(error).__name__}: {one_line(error)}"
+    if not trainer.state.step:
+        return line
+    try:
+        trainer.rescue()
+    except SeqgenError as further:
+        return f"{line}; step {trainer.state.step:,} could not be saved: {further}"
+    return f"{line}; step {trainer.state.step:,} is saved, {_way_on(folder)}"
+
+
+def _way_on(folder: RunFolder) -> str:
+    return f"go on with: seqgen resume {shlex.quote(str(folder.path))}"

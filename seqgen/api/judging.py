@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from seqgen.api.data import Data
 from seqgen.api.evidence import Evidence, distance_figures, gather, ladder_figures, memory_figures
-from seqgen.api.parts import domain_of
+from seqgen.api.parts import domain_entry
 from seqgen.api.prepare import read_again, splitter_of
-from seqgen.api.setup import computing, ignore, open_corpus, option_fields, sort_out_corpus
+from seqgen.api.setup import computing, ignore, named_by, open_corpus, option_fields, sort_out_corpus
 from seqgen.config import assign, split_names
 from seqgen.corpus import Corpus, Record
 from seqgen.errors import UnknownSymbol
@@ -110,15 +110,15 @@ def _page(run: Run, figures: Mapping[str, Any], samples: Sequence[Sample], found
 
 def _parts(run: Run, reference: str | None, options: Mapping[str, Any]) -> tuple[Corpus | None, dict[str, Any]]:
     """The reference corpus, and the metrics of the run's domain by name, with their options."""
-    registry = run.plugins.registry
-    entries = {name: registry.get("metric", name) for name in domain_of(run.settings, run.plugins).metrics}
+    domain, spec = domain_entry(run.settings, run.plugins)
+    entries = {name: named_by(domain, "metric", name, run.plugins) for name in spec.metrics}
     fields = {name: option_fields(entry) for name, entry in entries.items()}
     found: tuple[Entry, dict[str, Any]] | None = None
     if reference is not None:
         found = sort_out_corpus(reference, run.plugins)
         fields["corpus"] = option_fields(found[0])
     given = assign(_everywhere(split_names(options), fields), fields)
-    metrics = {name: entry.build(given.get(name, {})) for name, entry in entries.items()}
+    metrics = {name: entry.use(given.get(name, {})) for name, entry in entries.items()}
     if found is None:
         return None, metrics
     entry, implied = found

@@ -11,6 +11,7 @@ from seqgen.api.data import Progress, no_progress
 from seqgen.api.describe import environment
 from seqgen.api.engine import choose_device, ready_engine
 from seqgen.api.go import Listener, go
+from seqgen.api.lost import with_a_way_out
 from seqgen.api.parts import build_model, changed_plugins, corpus_of, read_vocabulary
 from seqgen.api.prepare import read_again
 from seqgen.api.recipe import Request, resolve
@@ -18,6 +19,7 @@ from seqgen.api.run import RUNS, Run
 from seqgen.api.setup import SomePlugins, choose_plugins, ignore
 from seqgen.checkpoint import RunSettings, find_run
 from seqgen.config import parse_count, parse_duration_s, split_names
+from seqgen.errors import UnknownName
 from seqgen.files import FolderLock
 from seqgen.plugins import Plugins
 
@@ -133,7 +135,10 @@ def train(
     )
     plugins = choose_plugins(plugins)
     hear = Hearers(listener, warn, progress)
-    recipe = resolve(request, plugins)
+    try:
+        recipe = resolve(request, plugins)
+    except UnknownName as error:
+        raise with_a_way_out(error) from None
     data = read(recipe, hear)
     if line := doubt(recipe, plugins):
         warn(line)

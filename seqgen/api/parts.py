@@ -6,11 +6,11 @@ import functools
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from seqgen.api.setup import computing, open_corpus
+from seqgen.api.setup import computing, named_by, open_corpus
 from seqgen.checkpoint import RunFolder, RunSettings
 from seqgen.corpus import Corpus
 from seqgen.errors import CheckpointError, MissingPlugin, PluginError
-from seqgen.plugins import Plugins, entry_point_candidates
+from seqgen.plugins import Plugins, installed
 from seqgen.registry import Entry
 from seqgen.specs import DomainSpec
 
@@ -28,16 +28,17 @@ def part_entry(plugins: Plugins, kind: str, name: str, settings: RunSettings) ->
         return plugins.registry.get(kind, name)
     package = name.partition(":")[0]
     known = next((plugin for plugin in settings.plugins if plugin.get("package") == package), {})
-    distribution = known.get("distribution", package)
+    distribution, version = known.get("distribution", package), known.get("version", "")
     if package in plugins.plugins:
         state = f"which is loaded but not used: {plugins.plugins[package].problem or 'it no longer offers it'}"
     elif known.get("sha256"):
         state = f"which is not loaded; give its file: --plugin {distribution}, in Python plugins=[...]"
-    elif package in {candidate.package for candidate in entry_point_candidates()}:
-        state = "which is installed but was told not to load (--no-plugins)"
+    elif package in {candidate.package for candidate in installed()}:
+        state = "which is installed but was told not to load (--no-plugins, SEQGEN_LOAD_PLUGINS)"
     else:
-        state = f"which is not installed; pip install {distribution!r}"
-    raise MissingPlugin(f"the run needs the {kind} {name!r} of {distribution} {known.get('version', '')}, {state}")
+        pinned = f"{distribution}=={version}" if version else distribution
+        state = f"which is not installed; pip install {pinned!r}"
+    raise MissingPlugin(f"the run needs the {kind} {name!r} of {distribution} {version}, {state}")
 
 
 def changed_plugins(plugins: Plugins, settings: RunSettings) -> list[str]:
@@ -82,7 +83,7 @@ def build_model(plugins: Plugins, settings: RunSettings) -> Any:
         torch.manual_seed(derive_seed("init", settings.train.seed))
         model = entry.build(settings.model.options, *arguments)
     if not isinstance(model, torch.nn.Module):
-        raise PluginError(f"{entry.what} of {entry.package} gave {model!r:.60}, not a torch.nn.Module")
+        raise PluginError(f"{entry.who} gave {model!r:.60}, not a torch.nn.Module")
     return model
 
 
@@ -91,22 +92,27 @@ def _build_cell(entry: Entry, options: Mapping[str, Any], input_size: int, hidde
 
     cell = entry.build(options, input_size, hidden_size)
     if not isinstance(cell, Cell):
-        raise PluginError(f"{entry.what} of {entry.package} is {cell!r:.60}, not a seqgen.Cell")
+        raise PluginError(f"{entry.who} is {cell!r:.60}, not a seqgen.Cell")
     return cell
 
 
 def domain_of(settings: RunSettings, plugins: Plugins) -> DomainSpec:
     """What the texts of a run are."""
-    spec = part_entry(plugins, "domain", settings.corpus.domain, settings).spec
-    assert isinstance(spec, DomainSpec)
-    return spec
+    return domain_entry(settings, plugins)[1]
+
+
+def domain_entry(settings: RunSettings, plugins: Plugins) -> tuple[Entry, DomainSpec]:
+    """The domain of a run, and what it says."""
+    entry = part_entry(plugins, "domain", settings.corpus.domain, settings)
+    assert isinstance(entry.spec, DomainSpec)
+    return entry, entry.spec
 
 
 def domain_part(settings: RunSettings, plugins: Plugins, kind: str) -> Any:
     """The validator or renderer of a run's domain, or None if it has none."""
-    spec = domain_of(settings, plugins)
+    entry, spec = domain_entry(settings, plugins)
     name = {"validator": spec.validator, "renderer": spec.renderer}[kind]
-    return None if name is None else plugins.registry.get(kind, name).build({})
+    return None if name is None else named_by(entry, kind, name, plugins).use({})
 
 
 def read_vocabulary(folder: RunFolder, settings: RunSettings, plugins: Plugins) -> Vocabulary:
@@ -133,7 +139,7 @@ def read_vocabulary(folder: RunFolder, settings: RunSettings, plugins: Plugins) 
 def augmentation_of(settings: RunSettings, plugins: Plugins) -> Any:
     """How a run writes its records anew, or None."""
     part = settings.augmentation
-    return None if part is None else part_entry(plugins, "augmentation", part.name, settings).build(part.options)
+    return None if part is None else part_entry(plugins, "augmentation", part.name, settings).use(part.options)
 
 
 def corpus_of(settings: RunSettings, plugins: Plugins) -> Corpus:

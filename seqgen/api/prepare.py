@@ -24,13 +24,18 @@ def count_known(corpus: Corpus) -> int:
 
 
 @contextlib.contextmanager
-def trying(entry: Entry) -> Iterator[None]:
-    """Within it a part meets its first batch: what fails is its fault, and marked so, wherever it comes up."""
+def blaming(entry: Entry, problem: str) -> Iterator[None]:
+    """Within it a part meets what it must cope with: what fails is its fault, and marked so, wherever it comes up.
+
+    Args:
+        entry: the part.
+        problem: what is then said of it: "fails on its first batch".
+    """
     try:
         yield
     except Exception as error:
-        if not isinstance(error, SeqgenError | MemoryError):
-            error.add_note(f"{BLAMED}{entry.what} of {entry.package} fails on its first batch")
+        if not isinstance(error, SeqgenError | MemoryError | OSError):
+            error.add_note(f"{BLAMED}{entry.who} {problem}")
         raise
 
 
@@ -53,7 +58,7 @@ def try_out(model: Any, data: Data, entry: Entry) -> None:
     model.train()
     wanted = (*ids_BT.shape, data.vocabulary.size)
     if tuple(logits_BTV.shape) != wanted:
-        raise PluginError(f"{entry.what} of {entry.package} gives logits {tuple(logits_BTV.shape)}, not {wanted}")
+        raise PluginError(f"{entry.who} gives logits {tuple(logits_BTV.shape)}, not {wanted}")
 
 
 def check_unchanged(counted: Survey, settings: RunSettings) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from seqgen.api.setup import FILE, option_fields, sort_out_corpus
+from seqgen.api.setup import FILE, named_by, option_fields, sort_out_corpus
 from seqgen.config import Layer, TrainSettings, assign, build_options, merge, read_toml
 from seqgen.errors import BadOption, PluginError, UsageError, did_you_mean
 from seqgen.plugins import Plugins
@@ -15,6 +15,7 @@ from seqgen.registry import Entry
 from seqgen.specs import PARTS, CellSpec, CorpusSpec, DomainSpec, ModelSpec
 
 DEFAULT_STEPS = 2000
+_CELL = "gru"  # unless the user names one
 _ENDS = ("steps", "epochs", "time_s")
 _STREAM = {"batch_size": 32}  # lanes of a long text, unless asked otherwise
 _LAYOUT_OPTION = ((None, "layout"), ("corpus", "layout"))
@@ -188,9 +189,12 @@ def _find_parts(request: Request, names: Mapping[str, str], plugins: Plugins) ->
         raise UsageError(f"say what to learn from: --corpus NAME or --corpus FILE; names: {known}")
     corpus, implied = sort_out_corpus(wanted, plugins)
     assert isinstance(corpus.spec, CorpusSpec)
-    domain = registry.get("domain", request.domain or corpus.spec.domain or "text", hint)
+    if request.domain:
+        domain = registry.get("domain", request.domain, hint)
+    else:
+        domain = named_by(corpus, "domain", corpus.spec.domain or "text", plugins)
     assert isinstance(domain.spec, DomainSpec)
-    tokenizer = request.tokenizer or names.get("tokenizer") or domain.spec.tokenizer
+    tokenizer = request.tokenizer or names.get("tokenizer")
     model = registry.get("model", request.model or names.get("model") or "recurrent", hint)
     assert isinstance(model.spec, ModelSpec)
     cell_name = request.cell if request.cell is not None else names.get("cell")
@@ -199,11 +203,14 @@ def _find_parts(request: Request, names: Mapping[str, str], plugins: Plugins) ->
     parts = {
         "corpus": corpus,
         "domain": domain,
-        "tokenizer": registry.get("tokenizer", tokenizer, hint),
+        "tokenizer": registry.get("tokenizer", tokenizer, hint)
+        if tokenizer
+        else named_by(domain, "tokenizer", domain.spec.tokenizer, plugins),
         "model": model,
     }
     if model.spec.uses_cell:
-        parts["cell"] = registry.get("cell", "gru" if cell_name is None else cell_name, hint)
+        near = model if cell_name is None else None  # a stranger's cell of that name is not the default
+        parts["cell"] = registry.get("cell", _CELL if cell_name is None else cell_name, hint, near)
     return parts, {"corpus": implied}
 
 

@@ -103,11 +103,12 @@ def open_corpus(
     if layout == "stream" and spec.layout == "lines" and entry.qualified != FILE:
         source = Joined(source)
     if not isinstance(source, Iterable) or isinstance(source, Iterator):
-        raise PluginError(f"{entry.what} of {entry.package}: load gave {source!r:.60}, not a restartable iterable")
+        raise PluginError(f"{entry.who}: load gave {source!r:.60}, not a restartable iterable")
     if valid is not None or test is not None:
         source = WithHeldOut(source, *(_held_out(path, options, layout) for path in (valid, test)))
     multiline = spec.multiline or layout == "stream"
-    return Corpus(entry.qualified, source, spec.source, spec.licence, layout, multiline, spec.domain, spec.canonical)
+    said = spec.source, spec.licence, layout, multiline, spec.domain, spec.canonical
+    return Corpus(entry.qualified, source, *said, by=entry.owner)
 
 
 def _held_out(path: str | Path | None, options: Mapping[str, Any], layout: str) -> Iterable[Record] | None:
@@ -117,6 +118,21 @@ def _held_out(path: str | Path | None, options: Mapping[str, Any], layout: str) 
     names = ("form", "text_field", "label_field", "fields", "max_line_chars")
     same = {name: options[name] for name in names if name in options}
     return load_file(path=str(path), layout=layout, **same)  # type: ignore[arg-type]
+
+
+def named_by(naming: Entry, kind: str, name: str, plugins: Plugins) -> Entry:
+    """What a spec names, such as the validator of a domain: of its own plugin, if others offer the name too.
+
+    Raises:
+        PluginError: no plugin offers it.
+    """
+    try:
+        return plugins.registry.get(kind, name, near=naming)
+    except UnknownName:
+        hint = plugins.broken_hint()
+        raise PluginError(
+            f"{naming.who} names the {kind} {name!r}, which no plugin offers" + (f" ({hint})" if hint else "")
+        ) from None
 
 
 def provenance(plugins: Plugins, entries: Iterable[Entry]) -> list[dict[str, Any]]:

@@ -141,7 +141,7 @@ def _facts(entry: Entry) -> dict[str, Any]:
         elif name not in ("name", "options") and value is not None:
             facts[name] = value if isinstance(value, bool | str) else str(value)
     plugin = session.plugins.plugins[entry.package].provenance
-    return facts | {"package": f"{entry.package} ({plugin.distribution} {plugin.version})"}
+    return facts | {"package": str(plugin)}
 
 
 def _options(entry: Entry) -> list[dict[str, Any]] | None:

@@ -141,7 +141,8 @@ def _mount_plugin_commands(app: typer.Typer) -> None:
         try:
             _mount(app, own_apps[package])
         except Exception as error:
-            warn(f"plugin {package}: its commands are not used: {one_line(error)}")
+            whose = plugins.plugins[package].provenance
+            plugins.problem(f"plugin {whose}: its commands are not used: {one_line(error)}")
 
 
 def _mount(app: typer.Typer, own: typer.Typer) -> None:

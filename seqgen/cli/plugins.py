@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.text import Text
 
 from seqgen.cli.common import Json, everywhere, say, session, show, show_json
 from seqgen.errors import MissingExtra, PluginError
@@ -19,6 +21,7 @@ def add_commands(app: typer.Typer) -> None:
     group = typer.Typer()
     group.callback(invoke_without_command=True)(everywhere(list_plugins))
     group.command("check")(everywhere(check_plugin))
+    group.command("new")(everywhere(write_plugin))
     app.add_typer(group, name="plugins")
 
 
@@ -32,16 +35,18 @@ def list_plugins(*, ctx: typer.Context, as_json: Json = False) -> None:
         return
     from seqgen.render import plain_table
 
+    found = session.plugins
     rows = [
         {
-            "package": name,
+            "package": plugin.provenance.package,
             "distribution": plugin.provenance.distribution,
             "version": plugin.provenance.version,
+            "api": plugin.provenance.api,
             "hooks": ", ".join(plugin.hooks),
             "load_ms": round(plugin.load_s * 1000, 1),
-            "state": plugin.problem or "ok",
+            "state": plugin.problem or ("ok, but imports torch when it is loaded" if plugin.heavy else "ok"),
         }
-        for name, plugin in session.plugins.plugins.items()
+        for plugin in (*found.plugins.values(), *found.refused)
     ]
     if as_json:
         show_json(rows)
@@ -49,6 +54,23 @@ def list_plugins(*, ctx: typer.Context, as_json: Json = False) -> None:
         columns = ("package", "distribution", "version", "load_ms", "hooks", "state")
         shown = [{**row, "hooks": str(row["hooks"]).replace("register_", "")} for row in rows]
         show(plain_table(shown, columns))
+
+
+def write_plugin(
+    *,
+    name: Annotated[str, typer.Argument(help="Of the package, and of what it offers.", show_default=False)],
+    kind: Annotated[str, typer.Option("--kind", help="cell, corpus, tokenizer, model, metric or domain.")] = "cell",
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="The folder to make; left out: NAME.")
+    ] = None,
+) -> None:
+    """Write a new plugin: a small package that works, with its tests."""
+    from seqgen.api.scaffold import new_plugin
+
+    folder = new_plugin(name, kind, out, session.plugins)
+    where = shlex.quote(str(folder))
+    say(f"wrote {folder}: a {kind} that works, to be made yours; next:")
+    show(Text(f"pip install -e {where} && pytest {where} && seqgen plugins check {name.replace('-', '_')}"))
 
 
 def check_plugin(

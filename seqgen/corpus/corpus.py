@@ -44,6 +44,7 @@ class Corpus:
         multiline: whether a record may hold line ends.
         domain: the name of what its texts are, or None.
         canonical: whether each text is its own canonical form.
+        by: the plugin that offers it, for messages; "" when unknown.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Corpus:
     multiline: bool = False
     domain: str | None = None
     canonical: bool = False
+    by: str = ""
 
     def __iter__(self) -> Iterator[Record]:
         """The records, from the first."""

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from seqgen.corpus.corpus import Record
+from seqgen.corpus.corpus import Corpus, Record
 from seqgen.corpus.split import PARTS
 from seqgen.errors import CorpusError, PluginError, UsageError
 
@@ -56,13 +56,14 @@ def survey(records: Iterable[Record], name: str, result: Survey, conditions: Seq
     digest = hashlib.sha256()
     values: dict[str, set[str]] = {condition: set() for condition in conditions}
     known: set[str] = set()
+    whose = f"{name} of {records.by}" if isinstance(records, Corpus) and records.by else name
     iterator = iter(records)
     while chunk := list(itertools.islice(iterator, _TOGETHER)):
         for record in chunk:
             if not isinstance(record, Record) or not isinstance(record.text, str):
-                raise PluginError(f"corpus {name} gave {type(record).__name__} {record!r:.60}, not a seqgen.Record")
+                raise PluginError(f"corpus {whose} gave {type(record).__name__} {record!r:.60}, not a seqgen.Record")
             if record.split is not None and record.split not in PARTS:
-                raise PluginError(f"corpus {name} gave the split {record.split!r}, which is not train, valid or test")
+                raise PluginError(f"corpus {whose} gave the split {record.split!r}, which is not train, valid or test")
         texts = [record.text for record in chunk]
         lengths = list(map(len, texts))
         result.n_records += len(texts)

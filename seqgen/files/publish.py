@@ -103,6 +103,21 @@ def publish_folder(folder: Path, files: Mapping[str, bytes]) -> None:
     build_folder(folder, fill)
 
 
+def publish_tree(folder: Path, files: Mapping[str, bytes]) -> None:
+    """As ``publish_folder``, for names that may lie in folders of their own: "src/mycell/cell.py".
+
+    Raises:
+        DiskError: the disk refused; nothing is left behind.
+    """
+
+    def fill(new: Path) -> None:
+        for name, data in files.items():
+            (new / name).parent.mkdir(parents=True, exist_ok=True)
+            write_synced(new / name, data)
+
+    build_folder(folder, fill)
+
+
 def build_folder(folder: Path, fill: Callable[[Path], None]) -> None:
     """Put a folder in place atomically, as soon as it is filled; the name must be free or an empty folder.
 

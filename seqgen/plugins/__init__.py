@@ -1,7 +1,7 @@
 """Finding plugins, guarding against them, and calling their hooks."""
 
 from seqgen.plugins.builtin import Builtin
-from seqgen.plugins.discovery import Candidate, entry_point_candidates, file_candidate
+from seqgen.plugins.discovery import Candidate, entry_point_candidates, file_candidate, installed
 from seqgen.plugins.manager import Plugin, Plugins, Provenance
 
 __all__ = [
@@ -12,4 +12,5 @@ __all__ = [
     "Provenance",
     "entry_point_candidates",
     "file_candidate",
+    "installed",
 ]

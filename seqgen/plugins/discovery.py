@@ -7,7 +7,7 @@ import importlib.metadata
 import importlib.util
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,17 +37,21 @@ class Candidate:
 
 
 def entry_point_candidates() -> list[Candidate]:
-    """Every entry point in the group, sorted, so that nothing depends on the file system.
+    """The entry points that are to be loaded.
 
     ``SEQGEN_LOAD_PLUGINS=a,b`` keeps only the packages named; an empty value keeps none.
     """
     wanted = os.environ.get("SEQGEN_LOAD_PLUGINS")
     keep = None if wanted is None else {name.strip() for name in wanted.split(",")}
+    return [candidate for candidate in installed() if keep is None or candidate.package in keep]
+
+
+def installed() -> list[Candidate]:
+    """Every entry point in the group, sorted, so that nothing depends on the file system."""
     points = importlib.metadata.entry_points(group=GROUP)
     found = {
         (point.name, point.dist.name if point.dist else "?", point.dist.version if point.dist else "?"): point
         for point in points
-        if keep is None or point.name in keep
     }
     return [
         Candidate(name, distribution, version, found[name, distribution, version].load)
@@ -91,11 +95,3 @@ def _import_file(path: Path) -> Any:
         del sys.modules[path.stem]
         raise
     return module
-
-
-def clashes(candidates: Iterable[Candidate]) -> dict[str, list[Candidate]]:
-    """Package names that more than one distribution claims."""
-    by_package: dict[str, list[Candidate]] = {}
-    for candidate in candidates:
-        by_package.setdefault(candidate.package, []).append(candidate)
-    return {package: several for package, several in by_package.items() if len(several) > 1}

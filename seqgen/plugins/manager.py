@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import sys
 import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pluggy
 
 from seqgen import __version__, hookspecs
-from seqgen.errors import Interrupted, did_you_mean
+from seqgen.errors import Interrupted, PluginError, did_you_mean
+from seqgen.plugins import api
 from seqgen.plugins.builtin import Builtin
 from seqgen.plugins.discovery import Candidate
+from seqgen.plugins.switches import is_on, trace
 from seqgen.registry import Entry, Registry, one_line
 from seqgen.specs import KINDS, SPEC_TYPES, Spec
 
@@ -33,12 +36,18 @@ class Provenance:
         distribution: the distribution, or a file's name.
         version: its version.
         sha256: of the file, for a one-file plugin.
+        api: the version of the hooks it is written for; that of this program if it does not say.
     """
 
     package: str
     distribution: str
     version: str
     sha256: str | None = None
+    api: str = api.HERE
+
+    def __str__(self) -> str:
+        """As messages call it: "mycell (seqgen-mycell 0.1)"."""
+        return f"{self.package} ({self.distribution} {self.version})"
 
 
 @dataclass
@@ -50,58 +59,91 @@ class Plugin:
         hooks: the hooks it implements.
         load_s: seconds that importing and registering took.
         problem: why it is not used, or "".
+        heavy: whether it imported torch, which makes every command slow to start.
     """
 
     provenance: Provenance
     hooks: list[str] = field(default_factory=list)
     load_s: float = 0.0
     problem: str = ""
+    heavy: bool = False
 
 
 class Plugins:
     """All plugins of a program: what they handed in, and their event hooks.
 
+    With ``SEQGEN_PLUGINS_STRICT=1`` a problem of a plugin is raised as a PluginError; with ``SEQGEN_TRACE_PLUGINS=1``
+    stderr has a line for each hook that is called.
+
     Args:
         warn: is told, in one line, of each problem.
+
+    Attributes:
+        registry: what they handed in.
+        plugins: those found, by package.
+        refused: those that came second with the name of another.
     """
 
     def __init__(self, warn: Callable[[str], None]) -> None:
         self.registry = Registry()
         self.plugins: dict[str, Plugin] = {}
+        self.refused: list[Plugin] = []
         self._warn = warn
         self._manager = pluggy.PluginManager("seqgen")
         self._manager.add_hookspecs(hookspecs)
         self.load([Candidate(CORE, "seqgen-lm", __version__, Builtin)])
 
+    def problem(self, line: str) -> None:
+        """Tell of a plugin's problem.
+
+        Raises:
+            PluginError: ``SEQGEN_PLUGINS_STRICT`` asks for it.
+        """
+        if is_on("SEQGEN_PLUGINS_STRICT"):
+            raise PluginError(line)
+        self._warn(line)
+
     def load(self, candidates: Iterable[Candidate]) -> None:
         """Load plugins; whatever one of them does wrong is told in one line, and the others go on."""
         for candidate in candidates:
-            where = f"{candidate.package} ({candidate.distribution} {candidate.version})"
-            if candidate.package in self.plugins:
-                self._warn(f"plugin {where} is not loaded: the name {candidate.package!r} is taken already")
-                continue
             provenance = Provenance(candidate.package, candidate.distribution, candidate.version, candidate.sha256)
+            if candidate.package in self.plugins:
+                holder = self.plugins[candidate.package].provenance
+                taken = f"the name {candidate.package!r} is taken already, by {holder.distribution} {holder.version}"
+                self.refused.append(Plugin(provenance, problem=taken))
+                self.problem(f"plugin {provenance} is not loaded: {taken}")
+                continue
             plugin = self.plugins[candidate.package] = Plugin(provenance)
-            started = time.perf_counter()
+            had_torch, started = "torch" in sys.modules, time.perf_counter()
             try:
                 with contextlib.redirect_stdout(sys.stderr), warnings.catch_warnings(action="ignore"):
                     self._load(candidate, plugin)
             except _STOPS:
                 raise
             except BaseException as error:
-                self.registry.remove_package(candidate.package)
-                if self._manager.has_plugin(candidate.package):
-                    self._manager.unregister(name=candidate.package)
+                self._drop(plugin)
                 plugin.problem = explain(error)
-                self._warn(f"plugin {where} is not used: {plugin.problem}")
+                self.problem(f"plugin {provenance} is not used: {plugin.problem}")
             plugin.load_s = time.perf_counter() - started
+            plugin.heavy = "torch" in sys.modules and not had_torch
+            if plugin.provenance.api != api.HERE and (line := api.newer(plugin.provenance.api)) and not plugin.problem:
+                self.problem(f"plugin {provenance} {line}")
 
     def _load(self, candidate: Candidate, plugin: Plugin) -> None:
         hooks = candidate.load()
+        plugin.provenance = replace(plugin.provenance, api=api.declared(hooks, candidate.distribution))
         plugin.hooks = self._check_hooks(hooks)
         self._manager.register(hooks, candidate.package)
         for kind, plural in KINDS.items():
-            self._call(f"register_{plural}", candidate.package, register=self._taker(kind, candidate.package))
+            if f"register_{plural}" in plugin.hooks:
+                self._call(f"register_{plural}", candidate.package, register=self._taker(kind, candidate))
+
+    def _drop(self, plugin: Plugin) -> None:
+        """Forget all that a plugin handed in."""
+        package = plugin.provenance.package
+        self.registry.remove_package(package)
+        if self._manager.has_plugin(package):
+            self._manager.unregister(name=package)
 
     def _check_hooks(self, hooks: object) -> list[str]:
         """The hooks an object implements, refusing what pluggy would only find out later, or never."""
@@ -112,27 +154,34 @@ class Plugins:
             if marked is None:
                 continue
             spelt = marked["specname"] or name
-            if spelt not in known and not marked["optionalhook"]:
-                raise LookupError(f"there is no hook {spelt!r}{did_you_mean(spelt, known)}")
+            if spelt in known:
+                _check_arguments(spelt, getattr(hooks, name))
+            elif not marked["optionalhook"]:
+                raise LookupError(f"there is no hook {spelt!r}{did_you_mean(spelt, known)}{api.hint(hooks)}")
             found.append(spelt)
         if not found:
             raise LookupError("it has no hooks: mark functions with @seqgen.hookimpl")
         return sorted(found)
 
-    def _taker(self, kind: str, package: str) -> Callable[[Spec], None]:
+    def _taker(self, kind: str, candidate: Candidate) -> Callable[[Spec], None]:
         wanted = next(spec_type for spec_type in SPEC_TYPES if spec_type.kind == kind)
 
         def register(spec: Spec) -> None:
             if not isinstance(spec, wanted):
                 raise TypeError(f"register_{KINDS[kind]} takes a {wanted.__name__}, not {spec!r:.80}")
-            self.registry.add(Entry(package, spec))
+            self.registry.add(Entry(candidate.package, spec, candidate.distribution, candidate.version))
 
         return register
 
     def _call(self, hook: str, package: str, **arguments: Any) -> None:
         """Call one hook of one plugin."""
         others = [plugin for name, plugin in self._manager.list_name_plugin() if name != package]
-        self._manager.subset_hook_caller(hook, others)(**arguments)
+        started = time.perf_counter()
+        try:
+            self._manager.subset_hook_caller(hook, others)(**arguments)
+        finally:
+            if is_on("SEQGEN_TRACE_PLUGINS"):
+                trace(f"{package} {hook} {1000 * (time.perf_counter() - started):.2f} ms")
 
     def loaded(self, hook: str) -> list[str]:
         """The packages that implement a hook and are in use, in the order they were loaded."""
@@ -151,8 +200,9 @@ class Plugins:
             except _STOPS:
                 raise
             except BaseException as error:
-                self.plugins[package].hooks.remove(hook)
-                self._warn(f"plugin {package}: its {hook} is not used: {explain(error)}")
+                plugin = self.plugins[package]
+                plugin.hooks.remove(hook)
+                self.problem(f"plugin {plugin.provenance}: its {hook} is not used: {explain(error)}")
 
     def event(self, hook: str, **arguments: Any) -> None:
         """Tell every plugin of an event, guarded."""
@@ -164,8 +214,7 @@ class Plugins:
         for frame, _ in traceback.walk_tb(error.__traceback__):
             package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
             if package in self.plugins and package != CORE:
-                provenance = self.plugins[package].provenance
-                guilty = f"{package} ({provenance.distribution} {provenance.version})"
+                guilty = str(self.plugins[package].provenance)
         return guilty
 
     def broken_hint(self) -> str:
@@ -174,6 +223,14 @@ class Plugins:
             return "no plugin is loaded"
         broken = [name for name, plugin in self.plugins.items() if plugin.problem]
         return f"not loaded: {', '.join(broken)} (see seqgen plugins)" if broken else ""
+
+
+def _check_arguments(hook: str, implementation: Any) -> None:
+    """An implementation may take fewer arguments than a hook has, and no others."""
+    known = list(inspect.signature(getattr(hookspecs, hook)).parameters)
+    for name, parameter in inspect.signature(implementation).parameters.items():
+        if name not in known and parameter.default is parameter.empty:
+            raise TypeError(f"{hook} has no argument {name!r}{did_you_mean(name, known)}")
 
 
 def explain(error: BaseException) -> str:

@@ -121,7 +121,14 @@ class Vocabulary:
         Raises:
             UnknownSymbol: the text holds a symbol that the tokenizer does not know.
         """
-        return np.asarray(self.tokenizer.encode(text), dtype=np.int32) + self.first
+        return self._checked(np.asarray(self.tokenizer.encode(text), dtype=np.int32)) + self.first
+
+    def _checked(self, ids: Ids) -> Ids:
+        """The tokenizer's ids, if they are that: a wrong one would be cast to another symbol in silence."""
+        n_symbols = self.tokenizer.n_symbols
+        if len(ids) and not 0 <= ids.min() <= ids.max() < n_symbols:
+            raise ValueError(f"encode gave the ids {ids.min()} to {ids.max()}, and n_symbols is {n_symbols}")
+        return ids
 
     def frame_many(self, texts: Sequence[str]) -> tuple[Ids, Lengths]:
         """``BOS symbols EOS`` of many texts one after another, and the length of each with its frame.
@@ -138,7 +145,7 @@ class Vocabulary:
         is_symbol[ends - framed_lengths] = False
         framed[ends - framed_lengths] = BOS
         framed[ends - 1] = EOS
-        framed[is_symbol] = np.add(flat, self.first, dtype=self.dtype, casting="unsafe")
+        framed[is_symbol] = np.add(self._checked(flat), self.first, dtype=self.dtype, casting="unsafe")
         return framed, framed_lengths
 
     def decode(self, ids: Sequence[int]) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from seqgen.batches import Batch, Parts, Rewriter, Stream, derive_seed, make_feed
+from seqgen.batches import Parts, Rewriter, Stream, derive_seed, make_feed
 from seqgen.cells import choose_padding
 from seqgen.checkpoint import EngineSettings, RunFolder, Snapshot
 from seqgen.config import TrainSettings
@@ -124,6 +124,13 @@ class Trainer:
         path = self.folder.save(Snapshot(model, train, self.state.model_dump()))
         return Saved(self.state.step, path)
 
+    def rescue(self) -> None:
+        """Save what was learned when a plugin has failed; an evaluation that is done is not repeated on resuming."""
+        if self.state.evaluated_step == self.state.step:
+            self.state.ended = self.schedule.ended(self.state.step, self._elapsed_s()) or self._patience_spent()
+        if self._saved_step != self.state.step:
+            self.save()
+
     # -- the loop
 
     def events(self, stop: StopFlag) -> Iterator[Event]:
@@ -164,7 +171,8 @@ class Trainer:
         yield Ended("interrupted", self.state.step, stop.signal_number)
 
     def _step(self) -> None:
-        batch, seed = self._next_batch(), derive_seed("step", self.settings.seed, self.state.step)
+        batch = self._feed.batch(self.state.step).to(self._device)
+        seed = derive_seed("step", self.settings.seed, self.state.step)
         lr = self.schedule.lr(self.state.step, self._share())
         self._unread.append(self._descent.take(self.state.step + 1, lr, batch, seed))
         self.state.step += 1
@@ -180,9 +188,6 @@ class Trainer:
             state.n_chars += batch.n_chars
             state.n_records += batch.n_records
             self._last_nats, self._last_batch = nats, (batch.n_targets, batch.n_chars, batch.n_records)
-
-    def _next_batch(self) -> Batch:
-        return self._feed.batch(self.state.step).to(self._device)
 
     def _between_steps(self) -> Iterator[Event]:
         now = time.monotonic()

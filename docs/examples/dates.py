@@ -1,0 +1,64 @@
+import datetime
+
+from rich.text import Text
+
+import seqgen
+
+
+def load():
+    first = datetime.date(1900, 1, 1)
+    return [seqgen.Record(str(first + datetime.timedelta(days=9 * n)), label="date") for n in range(4000)]
+
+
+class DateValidator:
+    def validate(self, text):
+        try:
+            return seqgen.Verdict(True, canonical=datetime.date.fromisoformat(text).isoformat())
+        except ValueError as error:
+            return seqgen.Verdict(False, str(error))
+
+
+class DateRenderer:
+    def __call__(self, text):
+        try:
+            return Text(datetime.date.fromisoformat(text).strftime("%d %b %Y"), "green")
+        except ValueError:
+            return Text(seqgen.visible(text), "red")
+
+
+def weekdays(samples, reference):
+    valid = [datetime.date.fromisoformat(text) for text in samples if DateValidator().validate(text).ok]
+    return {"sundays": sum(date.weekday() == 6 for date in valid) / max(1, len(valid))}
+
+
+@seqgen.hookimpl
+def register_corpora(register):
+    register(
+        seqgen.CorpusSpec(
+            name="dates", summary="every ninth day", source="the calendar", licence="CC0-1.0", load=load, domain="date"
+        )
+    )
+
+
+@seqgen.hookimpl
+def register_domains(register):
+    register(
+        seqgen.DomainSpec(
+            name="date", summary="dates", source="ISO 8601", validator="date", renderer="date", metrics=("weekdays",)
+        )
+    )
+
+
+@seqgen.hookimpl
+def register_validators(register):
+    register(seqgen.ValidatorSpec(name="date", summary="a day that there was", source="ISO 8601", load=DateValidator))
+
+
+@seqgen.hookimpl
+def register_renderers(register):
+    register(seqgen.RendererSpec(name="date", summary="as it is said", source="English", load=DateRenderer))
+
+
+@seqgen.hookimpl
+def register_metrics(register):
+    register(seqgen.MetricSpec(name="weekdays", summary="share of Sundays", source="ISO 8601", load=lambda: weekdays))

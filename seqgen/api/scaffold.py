@@ -1,0 +1,112 @@
+"""A new plugin as a package of its own, made of the templates that come with seqgen."""
+
+from __future__ import annotations
+
+import importlib.util
+import keyword
+import re
+import sys
+from collections.abc import Iterator
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+from seqgen.errors import BadOption, UsageError, did_you_mean
+from seqgen.files import publish_tree
+from seqgen.hookspecs import PLUGIN_API
+from seqgen.plugins import Plugins, installed
+
+KINDS = ("cell", "corpus", "tokenizer", "model", "metric", "domain")
+"""The kinds of plugins that there is a template of."""
+_NAME = re.compile(r"[a-z][a-z0-9_-]*")
+_LONGEST = 30
+_COMMON, _USAGE = "common", "usage.txt"
+
+
+def new_plugin(name: str, kind: str, out: Path | None = None, plugins: Plugins | None = None) -> Path:
+    """Write a complete package with one small working plugin: sources, tests, pyproject.toml, README.md.
+
+    Args:
+        name: of the distribution, and of what it offers; the import package has "_" for "-".
+        kind: one of ``KINDS``.
+        out: the folder to make; None: ``name`` in the current one.
+        plugins: those that are loaded, whose names are taken.
+
+    Returns:
+        The folder.
+
+    Raises:
+        BadOption: an unknown kind, or a name that cannot be one or is taken.
+        UsageError: the folder is there already.
+        DiskError: the disk refused; nothing is left behind.
+    """
+    if kind not in KINDS:
+        raise BadOption(f"there is no template of the kind {kind!r}{did_you_mean(kind, KINDS)}")
+    package = _package(name, kind, plugins)
+    folder = Path(name) if out is None else out
+    if folder.exists() or folder.is_symlink():
+        raise UsageError(f"{str(folder)!r} is there already: name another folder with --out")
+    templates = files("seqgen") / "templates"
+    names = {
+        "plugin-name": name,
+        "plugin_package": package,
+        "plugin-kind": kind,
+        "plugin-api": ".".join(map(str, PLUGIN_API)),
+        "plugin-usage\n": (templates / kind / _USAGE).read_text(encoding="utf-8"),
+    }
+    names["plugin-usage\n"] = _filled(names["plugin-usage\n"], names)
+    content: dict[str, bytes] = {}
+    for part in (_COMMON, kind):
+        for path, text in _files(templates / part):
+            if path != _USAGE:
+                content[_filled(path, names)] = _filled(text, names).encode()
+    publish_tree(folder, content)
+    return folder
+
+
+def _package(name: str, kind: str, plugins: Plugins | None) -> str:
+    """The import package of a name that is free.
+
+    Raises:
+        BadOption: it is not.
+    """
+    if not _NAME.fullmatch(name) or len(name) > _LONGEST:
+        form = f"[a-z][a-z0-9_-]*, at most {_LONGEST} characters"
+        raise BadOption(f"the name {name!r} is not of the form {form}")
+    package = name.replace("-", "_")
+    if keyword.iskeyword(package) or keyword.issoftkeyword(package):
+        raise BadOption(f"the name {name!r} is a word of Python's own: choose another")
+    if plugins is not None and plugins.registry.has(kind, name):
+        (taken, *_) = [entry for entry in plugins.registry.entries(kind) if entry.spec.name == name]
+        raise BadOption(f"the name {name!r} is taken: {taken.who}; choose another")
+    if package in {candidate.package for candidate in installed()}:
+        raise BadOption(f"the name {name!r} is that of an installed plugin: choose another")
+    if package in sys.stdlib_module_names or _is_module(package):
+        raise BadOption(f"the name {name!r} is that of a module that exists: choose another, such as seqgen-{name}")
+    return package
+
+
+def _is_module(package: str) -> bool:
+    """Whether an import would find a module; a folder without ``__init__.py`` is none."""
+    try:
+        found = importlib.util.find_spec(package)
+    except (ImportError, ValueError):
+        return True
+    return found is not None and found.origin is not None
+
+
+def _files(folder: Traversable, above: str = "") -> Iterator[tuple[str, str]]:
+    """The files of a template by their paths, as text; what tools have cached beside them is none."""
+    for item in sorted(folder.iterdir(), key=lambda item: item.name):
+        if item.is_dir():
+            if not item.name.startswith((".", "__")):
+                yield from _files(item, f"{above}{item.name}/")
+        elif not item.name.endswith(".pyc"):
+            yield f"{above}{'.gitignore' if item.name == 'gitignore' else item.name}", item.read_text(encoding="utf-8")
+
+
+def _filled(text: str, names: dict[str, str]) -> str:
+    """A text with what the new plugin's own names are."""
+    for placeholder, name in names.items():
+        text = text.replace(placeholder, name)
+    return text

@@ -1,0 +1,161 @@
+"""Where what a plugin made enters core: it has the members it must have, and what it returns is looked at.
+
+A mistake of a plugin is then told where it is made, with the plugin's name, and not somewhere in core later on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from numbers import Real
+from typing import Any, ClassVar
+
+from seqgen.errors import PluginError
+from seqgen.protocols import Verdict
+
+MEMBERS: Mapping[str, tuple[str, ...]] = {
+    "tokenizer": ("fit", "n_symbols", "encode", "encode_many", "decode", "decode_many", "to_json", "from_json"),
+    "validator": ("validate",),
+    "metric": ("__call__",),
+    "renderer": ("__call__",),
+    "processor": ("__call__",),
+    "augmentation": ("__call__",),
+}
+"""What a part must have, by kind; of a tokenizer, its class. Corpora, cells and models are looked at where they run."""
+
+
+def check_members(kind: str, part: Any, who: str) -> None:
+    """Refuse a part that lacks what its kind has.
+
+    Args:
+        kind: "cell", "validator", ...
+        part: what ``load`` gave; of a tokenizer, the class itself.
+        who: how messages call it.
+
+    Raises:
+        PluginError: something is missing.
+    """
+    missing = [name for name in MEMBERS.get(kind, ()) if not hasattr(part, name)]
+    if kind == "tokenizer" and not isinstance(part, type):
+        raise PluginError(f"{who}: load gave {part!r:.60}, not a class with {', '.join(MEMBERS[kind])}")
+    if missing == ["__call__"]:
+        raise PluginError(f"{who}: load gave {part!r:.60}, which cannot be called")
+    if missing:
+        named = f"the class {part.__name__}" if isinstance(part, type) else f"{part!r:.60}"
+        raise PluginError(f"{who}: load gave {named}, which has no {', '.join(missing)}")
+
+
+class Guarded:
+    """A part of a plugin with all that it has, whose results are looked at.
+
+    Args:
+        part: the part.
+        who: how messages call it.
+    """
+
+    result: ClassVar[str] = ""
+    """What it must return, for the message."""
+
+    def __init__(self, part: Any, who: str) -> None:
+        self.__wrapped__, self._who = part, who  # the name by which inspect.signature looks through it
+
+    def __getattr__(self, name: str) -> Any:
+        """Everything else is the part's own."""
+        if name == "__wrapped__":  # it is being copied or unpickled, and has nothing yet
+            raise AttributeError(name)
+        return getattr(self.__wrapped__, name)
+
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
+        """What the part returns for these arguments, if it is what it must be.
+
+        Raises:
+            PluginError: it is not.
+        """
+        result = self.__wrapped__(*arguments, **named)
+        if not self.accepts(result, *arguments):
+            raise PluginError(f"{self._who} gave {result!r:.80}, not {self.result}")
+        return result
+
+    def accepts(self, result: Any, *arguments: Any) -> bool:
+        """Whether a result is what it must be."""
+        raise NotImplementedError
+
+
+class GuardedValidator(Guarded):
+    """A validator: verdicts."""
+
+    def validate(self, text: str) -> Verdict:
+        """The verdict on a text.
+
+        Raises:
+            PluginError: it is none.
+        """
+        verdict = self.__wrapped__.validate(text)
+        if not isinstance(verdict, Verdict) or not isinstance(verdict.canonical, str | None):
+            raise PluginError(f"{self._who}: validate({text!r:.60}) gave {verdict!r:.80}, not a seqgen.Verdict")
+        return verdict
+
+
+class GuardedMetric(Guarded):
+    """A metric: named numbers."""
+
+    result = "a mapping of names to numbers"
+
+    def accepts(self, result: Any, *arguments: Any) -> bool:
+        """Names to numbers."""
+        return isinstance(result, Mapping) and all(
+            isinstance(name, str) and isinstance(value, Real) for name, value in result.items()
+        )
+
+
+class GuardedRenderer(Guarded):
+    """A renderer: what rich can print, and files as bytes."""
+
+    result = "something rich can print"
+
+    def accepts(self, result: Any, *arguments: Any) -> bool:
+        """As rich says."""
+        from rich.protocol import is_renderable
+
+        return is_renderable(result)
+
+    def draw(self, texts: Sequence[str], suffix: str) -> bytes:
+        """The bytes of a file; only one that has ``suffixes`` can.
+
+        Raises:
+            PluginError: it is something else.
+        """
+        drawn = self.__wrapped__.draw(texts, suffix)
+        if not isinstance(drawn, bytes):
+            raise PluginError(f"{self._who}: draw gave {drawn!r:.80}, not the bytes of a {suffix} file")
+        return drawn
+
+
+class GuardedProcessor(Guarded):
+    """A decoding step: logits of the same shape and kind."""
+
+    result = "logits of the shape and type it was given"
+
+    def accepts(self, result: Any, *arguments: Any) -> bool:
+        """A tensor like the logits."""
+        given = arguments[0]
+        return bool(getattr(result, "shape", None) == given.shape and result.dtype == given.dtype)
+
+
+class GuardedAugmentation(Guarded):
+    """An augmentation: texts."""
+
+    result = "a text"
+
+    def accepts(self, result: Any, *arguments: Any) -> bool:
+        """A text."""
+        return isinstance(result, str)
+
+
+GUARDS: Mapping[str, Callable[[Any, str], Any]] = {
+    "validator": GuardedValidator,
+    "metric": GuardedMetric,
+    "renderer": GuardedRenderer,
+    "processor": GuardedProcessor,
+    "augmentation": GuardedAugmentation,
+}
+"""The guard of each kind whose results are looked at at every call; those of the others are where core uses them."""

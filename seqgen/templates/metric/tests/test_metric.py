@@ -1,0 +1,8 @@
+"""What the figures are."""
+
+from plugin_package.metric import LengthMetric
+
+
+def test_lengths():
+    """In characters."""
+    assert LengthMetric()(["ab", "abcd"], ["a"]) == {"length": 3.0, "length_held_out": 1.0}

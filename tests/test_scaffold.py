@@ -1,0 +1,133 @@
+"""``seqgen plugins new``: what it writes works at once."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from conftest import environment_of_its_own
+from seqgen.api.scaffold import KINDS, new_plugin
+from test_structure import tool_in
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    """A plugin of each kind, and a folder that makes them all seem installed."""
+    folder = tmp_path_factory.mktemp("written")
+    site = folder / "site"
+    site.mkdir()
+    for kind in KINDS:
+        made = new_plugin(f"demo-{kind}", kind, folder / kind)
+        project = tomllib.loads((made / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+        ((package, place),) = project["entry-points"]["seqgen"].items()
+        info = site / f"{package}-{project['version']}.dist-info"
+        info.mkdir()
+        facts = {"Metadata-Version": "2.1", "Name": project["name"], "Version": project["version"]}
+        (info / "METADATA").write_text("".join(f"{name}: {value}\n" for name, value in facts.items()))
+        (info / "entry_points.txt").write_text(f"[seqgen]\n{package} = {place}\n")
+    return folder
+
+
+def python_path(written: Path) -> dict[str, str]:
+    return {"PYTHONPATH": os.pathsep.join(map(str, (written / "site", *(written / kind / "src" for kind in KINDS))))}
+
+
+def test_the_tests_of_what_is_written_pass(written):
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--import-mode=importlib",
+         *(str(written / kind) for kind in KINDS)],
+        cwd=written, env=os.environ | python_path(written), capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0 and "skipped" not in done.stdout, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_written_is_clean(written, kind):
+    tool_in(written / kind, "ruff", "check", "--no-cache", ".")
+    tool_in(written / kind, "ruff", "format", "--no-cache", "--check", ".")
+    texts = [path.read_text(encoding="utf-8") for path in (written / kind).rglob("*") if path.is_file()]
+    placeholders = ("plugin-name", "plugin_package", "plugin-kind", "plugin-usage", "plugin-api")
+    assert not [word for text in texts for word in placeholders if word in text]
+    assert (written / kind / ".gitignore").exists() and (written / kind / "README.md").exists()
+
+
+@pytest.mark.promise("R20")
+def test_what_is_written_is_found_without_torch(written, tmp_path, record_property):
+    """``--help`` and ``plugins``, with six plugins of others and torch forbidden."""
+    record_property("cases", len(KINDS))
+    program = "import sys; sys.modules['torch'] = None\nfrom seqgen.cli import main\nsys.exit(main(sys.argv[1:]))"
+    env = os.environ | python_path(written) | {"SEQGEN_PLUGINS_STRICT": "1"}
+    for arguments in (["--help"], ["list"], ["plugins", "--json"]):
+        done = subprocess.run(
+            [sys.executable, "-c", program, *arguments], cwd=tmp_path, env=env, capture_output=True, text=True
+        )
+        assert done.returncode == 0 and done.stderr == "", done.stderr
+    assert all(f'"demo_{kind}"' in done.stdout for kind in KINDS)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("Demo",), "not of the form [a-z]"),
+        (("9a",), "not of the form [a-z]"),
+        (("a" * 31,), "at most 30"),
+        (("class",), "word of Python's own"),
+        (("match",), "word of Python's own"),
+        (("json",), "module that exists"),
+        (("torch",), "module that exists"),
+        (("gru",), "taken: cell gru of"),
+        (("seqgen-classic",), "installed plugin"),
+        (("taken",), "is there already"),
+        (("fine", "--out", "taken"), "is there already"),
+        (("fine", "--kind", "cels"), "did you mean 'cell'"),
+    ],
+    ids=lambda value: "_".join(value)[:20] if isinstance(value, tuple) else "",
+)  # fmt: skip
+def test_names_that_will_not_do(cli, in_tmp, arguments, says):
+    (in_tmp / "taken").mkdir()
+    result = cli("plugins", "new", *arguments)
+    assert result.code == 2 and result.err.count("\n") == 1 and says in result.err, result.err
+    assert [path.name for path in in_tmp.iterdir()] == ["taken"]
+
+
+def test_the_next_commands_are_said(cli, in_tmp):
+    result = cli("plugins", "new", "my-cell", "--kind", "cell", "--out", "a b")
+    assert result.code == 0
+    assert result.out.strip() == "pip install -e 'a b' && pytest 'a b' && seqgen plugins check my_cell"
+
+
+def test_a_full_disk_leaves_nothing_behind(cli, in_tmp, monkeypatch):
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    assert cli("plugins", "new", "demo").code == 7
+    assert list(in_tmp.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_from_nothing_to_a_trained_cell(tmp_path, capsys):
+    """In an environment of its own: new, install, test, train; says how long it took."""
+    python = environment_of_its_own(tmp_path / "venv")
+    started = time.monotonic()
+
+    def run(*arguments: object) -> None:
+        command = [str(python), "-m", *map(str, arguments)]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+        seconds[" ".join(map(str, arguments[:2]))] = time.monotonic() - started - sum(seconds.values())
+
+    seconds: dict[str, float] = {}
+    run("seqgen", "plugins", "new", "demo", "--kind", "cell")
+    run("pip", "install", "-q", "--no-deps", "--no-build-isolation", "-e", "demo")
+    run("pytest", "-q", "demo")
+    run("seqgen", "train", "--corpus", "names", "--cell", "demo", "--steps", 20)
+    with capsys.disabled():
+        each = ", ".join(f"{name} {s:.1f} s" for name, s in seconds.items())
+        print(f"\nfrom nothing to a trained cell: {sum(seconds.values()):.1f} s ({each})")
