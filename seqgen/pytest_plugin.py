@@ -67,8 +67,10 @@ def seqgen_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 def _write_words(folder: Path) -> Path:
+    from seqgen.files import publish_file
+
     path = folder / "words.txt"
-    path.write_text("\n".join(WORDS) + "\n", encoding="utf-8")
+    publish_file(path, ("\n".join(WORDS) + "\n").encode())
     return path
 
 
