@@ -11,6 +11,7 @@ _CELLS = (
         source="arXiv:1503.04069",
         load="seqgen_gated.cifg:CIFGCell",
         options="seqgen_gated.options:CIFGOptions",
+        tf={"CoupledInputForgetGateLSTMCell": {}},
     ),
     seqgen.CellSpec(
         name="lnlstm",
@@ -18,6 +19,7 @@ _CELLS = (
         source="arXiv:1607.06450; recurrent dropout: arXiv:1603.05118",
         load="seqgen_gated.lnlstm:LNLSTMCell",
         options="seqgen_gated.options:LNLSTMOptions",
+        tf={"LayerNormBasicLSTMCell": {}, "LayerNormLSTMCell": {}},
     ),
     seqgen.CellSpec(
         name="ugrnn",
@@ -25,6 +27,7 @@ _CELLS = (
         source="arXiv:1611.09913",
         load="seqgen_gated.ugrnn:UGRNNCell",
         options="seqgen_gated.options:UGRNNOptions",
+        tf={"UGRNNCell": {}},
     ),
     seqgen.CellSpec(
         name="nas",
@@ -33,6 +36,7 @@ _CELLS = (
         load="seqgen_gated.nas:NASCell",
         options="seqgen:Options",
         recommended={"train": {"lr": 1e-2}},
+        tf={"NASCell": {}},
     ),
     seqgen.CellSpec(
         name="indrnn",
@@ -40,6 +44,7 @@ _CELLS = (
         source="arXiv:1803.04831",
         load="seqgen_gated.indrnn:IndRNNCell",
         options="seqgen_gated.options:IndRNNOptions",
+        tf={"IndRNNCell": {"activation": "tanh"}},
     ),
     seqgen.CellSpec(
         name="minimalrnn",
@@ -48,6 +53,7 @@ _CELLS = (
         load="seqgen_gated.minimalrnn:MinimalRNNCell",
         options="seqgen:Options",
         recommended={"train": {"lr": 1e-2}},
+        tf={"MinimalRNNCell": {}},
     ),
 )
 
