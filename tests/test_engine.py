@@ -29,6 +29,10 @@ OPTIONS = {
     ],
     "indrnn": [{"activation": "tanh"}],
     "lnlstm": [{"recurrent_dropout": 0.3}],
+    "convlstm": [{"dimensions": 2, "places": 2, "kernel": 2, "peepholes": True}],
+    "tflstm": [{"blocks": 2, "overlap": 1, "peepholes": True, "clip": 0.2}],
+    "gridlstm": [{"blocks": 2, "overlap": 1, "peepholes": True, "share": True, "clip": 0.2}],
+    "ntm": [{"slots": 3, "features": 2, "read_heads": 2, "write_heads": 2, "clip": 0.5}],
 }  # fmt: skip
 
 
