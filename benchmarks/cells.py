@@ -1,9 +1,9 @@
 """Every registered cell at equal parameters: what it learns of names, and how fast it trains and samples.
 
-    python benchmarks/cells.py [--steps N] [--rounds N] [--quick]
+    python benchmarks/cells.py [--cells NAME,NAME] [--steps N] [--rounds N] [--quick]
 
-The table is printed and kept in docs/cells.md. --quick makes everything tiny, to see that it runs, and keeps the
-table in a temporary folder.
+The table is printed and kept in docs/cells.md. --quick makes everything tiny, to see that it runs; that table, and one
+of some cells only, is kept in a temporary folder.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ class TorchGRU:
         return BareSampler(step, self.data.vocabulary, 2 * self.data.longest_symbols)
 
 
-def measure(setting: Setting, n_steps: int, tell: Callable[[str], None]) -> Section:
+def measure(setting: Setting, n_steps: int, cells: list[str], tell: Callable[[str], None]) -> Section:
     """The table."""
     corpus = names()
     data, parameters, n_names = encode(corpus), setting.pick(50_000, 5_000), setting.pick(10_000, 32)
@@ -103,7 +103,7 @@ def measure(setting: Setting, n_steps: int, tell: Callable[[str], None]) -> Sect
         measured: list[Rounds] = []
         rows = [["2-gram, counted", "", "", f"{two_gram:.3f}", *([""] * 5)]]
         with tempfile.TemporaryDirectory() as folder:
-            for name in [*default_plugins().registry.names("cell"), "ngram"]:
+            for name in cells:
                 tell(name)
                 asked = {"model": name} if name == "ngram" else {"cell": name, "params": parameters, "steps": n_steps}
                 run = seqgen.train("names", out=Path(folder) / name, **asked)
@@ -178,14 +178,16 @@ def n_gram_on_valid(corpus: Corpus, order: int) -> float:
 def main() -> None:
     """Measure, print and store."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cells", help="which, by name, with commas between them; ngram is the model; left out: all")
     parser.add_argument("--steps", type=int, default=1000, help="how long each cell is trained")
     parser.add_argument("--rounds", type=int, default=5, help="how often speed is timed")
     parser.add_argument("--quick", action="store_true", help="tiny, to see that it runs")
     given = parser.parse_args()
     setting = Setting(2 if given.quick else given.rounds, given.quick)
     n_steps = setting.pick(given.steps, 3)
-    section = measure(setting, n_steps, lambda name: print(name, file=sys.stderr, flush=True))
-    path = (Path(tempfile.mkdtemp()) if given.quick else DOCS) / "cells.md"
+    cells = given.cells.split(",") if given.cells else [*default_plugins().registry.names("cell"), "ngram"]
+    section = measure(setting, n_steps, cells, lambda name: print(name, file=sys.stderr, flush=True))
+    path = (Path(tempfile.mkdtemp()) if given.quick or given.cells else DOCS) / "cells.md"
     text = section.text(setting)
     store(path, "# Cells\n\nWritten by `python benchmarks/cells.py`, which says how.\n", {"cells": text}, ["cells"])
     print(text)

@@ -20,19 +20,25 @@ from seqgen.model import RecurrentModel
 from seqgen.training.descent import Descent
 
 I, H = 5, 6
+MEMORY = {"peepholes": True, "projection": 3, "clip": 0.2, "projection_clip": 0.1}
 OPTIONS = {
     "vanilla": [{"activation": "tanh"}],
     "gru": [{"reset": "before"}],
     "lstm": [
         {"peepholes": True}, {"projection": 3}, {"projection": H + 2}, {"clip": 0.2},
-        {"peepholes": True, "projection": 3, "clip": 0.2},
+        {"peepholes": True, "projection": 3, "clip": 0.2, "projection_clip": 0.1},
     ],
     "indrnn": [{"activation": "tanh"}],
-    "lnlstm": [{"recurrent_dropout": 0.3}],
     "convlstm": [{"dimensions": 2, "places": 2, "kernel": 2, "peepholes": True}],
     "tflstm": [{"blocks": 2, "overlap": 1, "peepholes": True, "clip": 0.2}],
     "gridlstm": [{"blocks": 2, "overlap": 1, "peepholes": True, "share": True, "clip": 0.2}],
     "ntm": [{"slots": 3, "features": 2, "read_heads": 2, "write_heads": 2, "clip": 0.5}],
+    "lnlstm": [{"recurrent_dropout": 0.3}, {"layer_norm": False, **MEMORY}, {"peepholes": True, "projection": 3}],
+    "cifg": [MEMORY, {"layer_norm": True, "peepholes": True, "projection": 3}],
+    "wnlstm": [MEMORY, {"weight_norm": False}],
+    "glstm": [{"groups": 3}, {"groups": 2, **MEMORY}],
+    "phased": [{"peepholes": True, "leak": 0.1, "ratio_on": 0.2}],
+    "intersection": [{"activation": "tanh"}],
 }  # fmt: skip
 
 

@@ -69,7 +69,8 @@ def test_a_plugin_of_the_users_own_may_answer(cli, in_tmp):
         "import seqgen\n"
         "@seqgen.hookimpl\n"
         "def register_cells(register):\n"
-        "    register(seqgen.CellSpec(name='mine', summary='my own', load='mine:Cell', tf={'GRUCell': {}, 'MyCell': {}}))\n"
+        "    tf = {'GRUCell': {}, 'MyCell': {}}\n"
+        "    register(seqgen.CellSpec(name='mine', summary='my own', load='mine:Cell', tf=tf))\n"
     )
     rows = json.loads(cli("list", "cells", "--tf", "--json", "--plugin", "mine.py").out)
     assert [row["name"] for row in rows if row["tf"] == "GRUCell"] == ["mine", "gru"]

@@ -5,10 +5,11 @@
     g = tanh(W_g x + U_g h)                  candidate
     c' = clip(f * c + i * g)
     o = sigmoid(W_o x + U_o h + w_o * c')    output gate
-    h' = P (o * tanh(c'))
+    h' = clip_P(P (o * tanh(c')))
 
 Biases of W are not written; the order i, f, g, o is that of torch.nn.LSTM. The peepholes w, the clipping of c' to
-[-clip, clip] and the projection P are options; by default w = 0, nothing is clipped and P is the identity.
+[-clip, clip], the projection P and the clipping of what it gives are options; by default w = 0, nothing is clipped and
+P is the identity.
 
 Source: Hochreiter & Schmidhuber 1997, doi:10.1162/neco.1997.9.8.1735, with the forget gate of Gers et al. 2000,
 doi:10.1162/089976600300015015. Its bias starts at 1, as Jozefowicz et al. 2015 (proceedings.mlr.press/v37) advise.
@@ -33,6 +34,10 @@ class LSTMCell(seqgen.StepCell):
         peepholes: whether the gates see the memory; their weights start at 0.
         projection: R, the size of the output; None for H.
         clip: the largest magnitude of the memory; None for no limit.
+        projection_clip: the largest magnitude of the projected output; None for no limit.
+
+    Raises:
+        BadOption: what is not projected is to be clipped.
     """
 
     def __init__(
@@ -44,10 +49,13 @@ class LSTMCell(seqgen.StepCell):
         peepholes: bool = False,
         projection: int | None = None,
         clip: float | None = None,
+        projection_clip: float | None = None,
     ) -> None:
         super().__init__(input_size, hidden_size)
+        if projection is None and projection_clip is not None:
+            raise seqgen.BadOption(f"projection_clip={projection_clip} clips a projection: give projection as well")
         self.output_size = projection or hidden_size
-        self.peepholes, self.clip = peepholes, clip
+        self.peepholes, self.clip, self.projection_clip = peepholes, clip, projection_clip
         self.input = nn.Linear(input_size, 4 * hidden_size)
         self.recurrent = seqgen.Recurrent(self.output_size, 4 * hidden_size)
         nn.init.constant_(self.input.bias[hidden_size : 2 * hidden_size], forget_bias)
@@ -93,4 +101,6 @@ class LSTMCell(seqgen.StepCell):
         h_BR = torch.sigmoid(o_BH) * torch.tanh(c_BH)
         if self.projection is not None:
             h_BR = self.projection(h_BR)
+        if self.projection_clip is not None:
+            h_BR = torch.clamp(h_BR, -self.projection_clip, self.projection_clip)
         return h_BR, (h_BR, c_BH)

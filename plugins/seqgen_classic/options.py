@@ -31,3 +31,6 @@ class LSTMOptions(seqgen.Options):
     peepholes: bool = Field(False, description="whether the gates see the memory")
     projection: int | None = Field(None, ge=1, description="features of the output; none: as many as units")
     clip: float | None = Field(None, gt=0, description="largest magnitude of the memory; none: no limit")
+    projection_clip: float | None = Field(
+        None, gt=0, description="largest magnitude of the projected output; none: no limit"
+    )

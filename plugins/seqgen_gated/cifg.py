@@ -6,48 +6,55 @@
     c' = f * c + (1 - f) * z
     h' = o * tanh(c')
 
-Biases of W are not written.
+Biases of W are not written. Peepholes of f and o, clipping and projection are those of ``memory``; layer norms stand
+where they do in ``lnlstm``.
 
-Source: arXiv:1503.04069, the variant CIFG (its y is h here), without peepholes. The forget gate's bias starts at 1, as
-for the LSTM.
+Source: arXiv:1503.04069, the variant CIFG (its y is h here). The forget gate's bias starts at 1, as for the LSTM. The
+options are those of CoupledInputForgetGateLSTMCell in TensorFlow 1.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 import seqgen
+from seqgen_gated.memory import MemoryCell
 
 
-class CIFGCell(seqgen.StepCell):
+class CIFGCell(MemoryCell):
     """Two gates and a memory.
 
     Args:
         input_size: I.
-        hidden_size: H; the state is (h, c), each (B, H).
+        hidden_size: H; the state is h (B, R), R being H or the projection, and c (B, H).
         forget_bias: start of the forget gate's bias.
+        layer_norm: whether W x, U h and c' pass through layer norms.
+        more: peepholes, clip, projection and projection_clip, see ``MemoryCell``.
     """
 
-    def __init__(self, input_size: int, hidden_size: int, *, forget_bias: float = 1.0) -> None:
-        super().__init__(input_size, hidden_size)
-        self.input = nn.Linear(input_size, 3 * hidden_size)
-        self.recurrent = seqgen.Recurrent(hidden_size, 3 * hidden_size)
-        nn.init.constant_(self.input.bias[:hidden_size], forget_bias)
-
-    def initial_state(self, batch_size: int) -> tuple[Tensor, Tensor]:
-        """H = c = 0."""
-        return self.zeros(batch_size), self.zeros(batch_size)
+    def __init__(
+        self, input_size: int, hidden_size: int, *, forget_bias: float = 1.0, layer_norm: bool = False, **more: Any
+    ) -> None:
+        super().__init__(input_size, hidden_size, layer_norm=layer_norm, peeping=1, **more)
+        self.input = nn.Linear(input_size, 3 * hidden_size, bias=not layer_norm)
+        self.recurrent = seqgen.Recurrent(self.output_size, 3 * hidden_size)
+        self.input_norm = nn.LayerNorm(3 * hidden_size) if layer_norm else nn.Identity()
+        self.recurrent_norm = nn.LayerNorm(3 * hidden_size, bias=False) if layer_norm else nn.Identity()
+        bias = self.input_norm.bias if layer_norm else self.input.bias
+        nn.init.constant_(bias[:hidden_size], forget_bias)
 
     def project(self, x_BTI: Tensor) -> Tensor:
         """W x, for f, o and z."""
-        return self.input(x_BTI)
+        return self.input_norm(self.input(x_BTI))
 
     def step(self, p_BP: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """The equations."""
-        (h_BH, c_BH), H = state, self.hidden_size
-        gates_BP, z_BH = (p_BP + self.recurrent(h_BH)).split((2 * H, H), 1)
-        f_BH, o_BH = torch.sigmoid(gates_BP).chunk(2, 1)
-        c_BH = torch.lerp(torch.tanh(z_BH), c_BH, f_BH)
-        h_BH = o_BH * torch.tanh(c_BH)
-        return h_BH, (h_BH, c_BH)
+        (h_BR, c_BH), H = state, self.hidden_size
+        gates_BP, z_BH = (p_BP + self.recurrent_norm(self.recurrent(h_BR))).split((2 * H, H), 1)
+        f_BH, o_BH = self.open(gates_BP, c_BH)
+        c_BH = self.limit(torch.lerp(torch.tanh(z_BH), c_BH, f_BH))
+        h_BR = self.recall(o_BH, c_BH)
+        return h_BR, (h_BR, c_BH)

@@ -73,8 +73,8 @@ class NTMCell(seqgen.StepCell):
         self.tell = seqgen.Recurrent(hidden_size, told, bias=True)
         self.output = seqgen.Recurrent(hidden_size + read_heads * features, hidden_size, bias=True)
         nn.init.constant_(self.input.bias[hidden_size : 2 * hidden_size], forget_bias)
-        nn.init.zeros_(self.tell.bias)
-        nn.init.zeros_(self.output.bias)
+        for linear in (self.tell, self.output):
+            nn.init.zeros_(linear.bias)
 
     def initial_state(self, batch_size: int) -> _State:
         """The memory is 1e-6, every head at the first slot, the rest 0."""
@@ -98,9 +98,8 @@ class NTMCell(seqgen.StepCell):
         told_BD = torch.clamp(self.tell(h_BH), -self.clip, self.clip)
         n_told = self.heads * sum(self.sizes)
         memory_BNF = memory_BM.unflatten(1, (self.slots, self.features))
-        w_BAN = self.address(
-            told_BD[:, :n_told].unflatten(1, (self.heads, -1)), memory_BNF, w_BW.unflatten(1, (self.heads, -1))
-        )
+        told_BAD, w_BAN = (both.unflatten(1, (self.heads, -1)) for both in (told_BD[:, :n_told], w_BW))
+        w_BAN = self.address(told_BAD, memory_BNF, w_BAN)
         read_BF = torch.bmm(w_BAN[:, : self.readers], memory_BNF).flatten(1)
         written = told_BD[:, n_told:].chunk(self.writers, 1)
         for w_BN, written_BF in zip(w_BAN.unbind(1)[self.readers :], written, strict=True):
