@@ -118,5 +118,5 @@ class NTMCell(seqgen.StepCell):
         gated_BAN = torch.lerp(w_BAN, by_content_BAN, torch.sigmoid(g_BA1))
         moves = torch.softmax(s_BAS, 2).split(1, 2)
         moved = [s_BA1 * gated_BAN.roll(by - self.shift, 2) for by, s_BA1 in enumerate(moves)]
-        log_BAN = torch.log(sum(moved[1:], moved[0]) + _LEAST_WEIGHT)
+        log_BAN = torch.log(torch.clamp_min(sum(moved[1:], moved[0]), _LEAST_WEIGHT))
         return torch.softmax((1 + functional.softplus(gamma_BA1)) * log_BAN, 2)
