@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import seqgen
+import seqgen.testing
 from seqgen import hookspecs, specs
 
 ROOT = Path(__file__).parent.parent

@@ -11,6 +11,7 @@ _CELLS = (
         source="arXiv:1506.04214",
         load="seqgen_structured.convlstm:ConvLSTMCell",
         options="seqgen_structured.options:ConvLSTMOptions",
+        recommended={"train": {"lr": 1e-2}},
         tf={
             "ConvLSTMCell": {},
             "Conv1DLSTMCell": {},
@@ -24,6 +25,7 @@ _CELLS = (
         source="Sainath & Li 2016, doi:10.21437/Interspeech.2016-84",
         load="seqgen_structured.tflstm:TimeFreqLSTMCell",
         options="seqgen_structured.options:TimeFreqLSTMOptions",
+        recommended={"train": {"lr": 1e-2}},
         tf={"TimeFreqLSTMCell": {}},
     ),
     seqgen.CellSpec(
@@ -32,6 +34,7 @@ _CELLS = (
         source="arXiv:1507.01526; Sainath & Li 2016, doi:10.21437/Interspeech.2016-84",
         load="seqgen_structured.gridlstm:GridLSTMCell",
         options="seqgen_structured.options:GridLSTMOptions",
+        recommended={"train": {"lr": 1e-2}},
         tf={"GridLSTMCell": {}},
     ),
     seqgen.CellSpec(
@@ -40,6 +43,7 @@ _CELLS = (
         source="Sainath & Li 2016, doi:10.21437/Interspeech.2016-84",
         load="seqgen_structured.bigridlstm:BiGridLSTMCell",
         options="seqgen_structured.options:GridLSTMOptions",
+        recommended={"train": {"lr": 1e-2}},
         tf={"BidirectionalGridLSTMCell": {}},
     ),
     seqgen.CellSpec(
@@ -48,6 +52,7 @@ _CELLS = (
         source="arXiv:1410.5401; how the memory starts: arXiv:1807.08518",
         load="seqgen_structured.ntm:NTMCell",
         options="seqgen_structured.options:NTMOptions",
+        recommended={"train": {"lr": 1e-2}},
         tf={"NTMCell": {}},
     ),
 )
