@@ -37,6 +37,7 @@ OPTIONS = {
     "cifg": [MEMORY, {"layer_norm": True, "peepholes": True, "projection": 3}],
     "wnlstm": [MEMORY, {"weight_norm": False}],
     "glstm": [{"groups": 3}, {"groups": 2, **MEMORY}],
+    "nas": [{"bias": False, "projection": 3}],
     "phased": [{"peepholes": True, "leak": 0.1, "ratio_on": 0.2}],
     "intersection": [{"activation": "tanh"}],
 }  # fmt: skip

@@ -34,7 +34,7 @@ _CELLS = (
         summary="the cell that an architecture search found: eight branches and a memory",
         source="arXiv:1611.01578; the form is that of NASCell in TensorFlow",
         load="seqgen_gated.nas:NASCell",
-        options="seqgen:Options",
+        options="seqgen_gated.options:NASOptions",
         recommended={"train": {"lr": 1e-2}},
         tf={"NASCell": {}},
     ),

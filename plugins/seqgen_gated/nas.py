@@ -7,10 +7,12 @@ With s_k = W_k x + U_k h + b_k for the branches 0, 1, 2, 4, 5, 6, 7, and a produ
     d = tanh(tanh(s_4) * sigmoid(s_5))
     e = sigmoid(tanh(s_6) + sigmoid(s_7))
     c' = tanh(a + c) * b
-    h' = tanh(c' * tanh(d + e))
+    h' = P tanh(c' * tanh(d + e))
 
-Source: arXiv:1611.01578, in the form of NASCell in TensorFlow 1 (its m is h here), with its
-biases, which start at 0.
+The projection P is an option; by default it is the identity.
+
+Source: arXiv:1611.01578, in the form of NASCell in TensorFlow 1 (its m is h here), with its biases, which start at 0;
+they, too, are an option.
 """
 
 from __future__ import annotations
@@ -26,18 +28,24 @@ class NASCell(seqgen.StepCell):
 
     Args:
         input_size: I.
-        hidden_size: H; the state is (h, c), each (B, H).
+        hidden_size: H; the state is h (B, R) and c (B, H), where R is ``projection``, or H without one.
+        bias: whether there are biases.
+        projection: R, the size of the output; None for H.
     """
 
-    def __init__(self, input_size: int, hidden_size: int) -> None:
+    def __init__(self, input_size: int, hidden_size: int, *, bias: bool = True, projection: int | None = None) -> None:
         super().__init__(input_size, hidden_size)
+        self.output_size = projection or hidden_size
         self.input = nn.Linear(input_size, 8 * hidden_size, bias=False)
-        self.recurrent = seqgen.Recurrent(hidden_size, 8 * hidden_size, bias=True)
-        nn.init.zeros_(self.recurrent.bias)
+        self.recurrent = seqgen.Recurrent(self.output_size, 8 * hidden_size, bias=bias)
+        if bias:
+            nn.init.zeros_(self.recurrent.bias)
+        self.projection = seqgen.Recurrent(hidden_size, projection) if projection else None
 
     def initial_state(self, batch_size: int) -> tuple[Tensor, Tensor]:
         """H = c = 0."""
-        return self.zeros(batch_size), self.zeros(batch_size)
+        c_BH = self.zeros(batch_size)
+        return c_BH.new_zeros(batch_size, self.output_size), c_BH
 
     def project(self, x_BTI: Tensor) -> Tensor:
         """W x, for the branches 0, 2, 5, 7 (sigmoid), 4, 6 (tanh), 1 (relu) and 3 (product)."""
@@ -45,8 +53,8 @@ class NASCell(seqgen.StepCell):
 
     def step(self, p_BP: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """The equations."""
-        (h_BH, c_BH), H = state, self.hidden_size
-        (p_BP, px_BH), (u_BP, uh_BH) = (both.split((7 * H, H), 1) for both in (p_BP, self.recurrent(h_BH)))
+        (h_BR, c_BH), H = state, self.hidden_size
+        (p_BP, px_BH), (u_BP, uh_BH) = (both.split((7 * H, H), 1) for both in (p_BP, self.recurrent(h_BR)))
         sigmoids_BP, tanhs_BP, relu_BH = (p_BP + u_BP).split((4 * H, 2 * H, H), 1)
         s0_BH, s2_BH, s5_BH, s7_BH = torch.sigmoid(sigmoids_BP).chunk(4, 1)
         s4_BH, s6_BH = torch.tanh(tanhs_BP).chunk(2, 1)
@@ -54,5 +62,7 @@ class NASCell(seqgen.StepCell):
         a_BH, b_BH = torch.tanh(s0_BH * s1_BH), torch.tanh(s2_BH + s3_BH)
         d_BH, e_BH = torch.tanh(s4_BH * s5_BH), torch.sigmoid(s6_BH + s7_BH)
         c_BH = torch.tanh(a_BH + c_BH) * b_BH
-        h_BH = torch.tanh(c_BH * torch.tanh(d_BH + e_BH))
-        return h_BH, (h_BH, c_BH)
+        h_BR = torch.tanh(c_BH * torch.tanh(d_BH + e_BH))
+        if self.projection is not None:
+            h_BR = self.projection(h_BR)
+        return h_BR, (h_BR, c_BH)

@@ -40,6 +40,13 @@ class UGRNNOptions(seqgen.Options):
     gate_bias: float = Field(1.0, description="start of the gate's bias; 1 remembers at first")
 
 
+class NASOptions(seqgen.Options):
+    """Options of ``nas``."""
+
+    bias: bool = Field(True, description="whether there are biases")
+    projection: int | None = Field(None, ge=1, description="features of the output; none: as many as units")
+
+
 class IndRNNOptions(seqgen.Options):
     """Options of ``indrnn``."""
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import seqgen
-from equations import B, H, I, T, blocks, check, make, numbers, relu, sigmoid, tanh
+from equations import B, H, I, T, blocks, check, make, numbers, over_time, relu, sigmoid, tanh
 from seqgen import testing
 
 pytest.importorskip("seqgen_gated")
@@ -107,15 +107,19 @@ def test_ugrnn():
     check(cell, equations, 1)
 
 
-def test_nas():
-    cell = make(NASCell)
+@pytest.mark.parametrize("options", [{}, {"bias": False}, {"projection": 3}])
+def test_nas(options):
+    cell = make(NASCell, **options)
     w = numbers(cell)
+    assert ("recurrent.bias" in w) == options.get("bias", True)
+    projection = w.get("projection.weight", np.eye(H))
     order = [0, 2, 5, 7, 4, 6, 1, 3]
 
     def branches(matrix):
         return dict(zip(order, blocks(matrix), strict=True))
 
-    w_x, u, bias = (branches(w[n]) for n in ("input.weight", "recurrent.weight", "recurrent.bias"))
+    w_x, u = branches(w["input.weight"]), branches(w["recurrent.weight"])
+    bias = branches(w.get("recurrent.bias", np.zeros(8 * H)))
 
     def equations(x, h, c):
         of_x = [x @ w_x[k].T for k in range(8)]
@@ -124,9 +128,11 @@ def test_nas():
         one = [act(of_x[k] * of_h[k] if k == 3 else of_x[k] + of_h[k]) for k, act in enumerate(acts)]
         two = tanh(one[0] * one[1]), tanh(one[2] + one[3]), tanh(one[4] * one[5]), sigmoid(one[6] + one[7])
         c = tanh(two[0] + c) * two[1]
-        return tanh(c * tanh(two[2] + two[3])), c
+        return tanh(c * tanh(two[2] + two[3])) @ projection.T, c
 
-    check(cell, equations, 2)
+    x_BTI = torch.randn(B, T, I, dtype=torch.float64)
+    expected = over_time(equations, [np.zeros((B, cell.output_size)), np.zeros((B, H))], x_BTI.numpy())
+    assert np.allclose(cell(x_BTI, cell.initial_state(B))[0].detach().numpy(), expected, rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize(("activation", "act"), [("relu", relu), ("tanh", tanh)])
@@ -165,6 +171,7 @@ FORMS = [
     (LNLSTMCell, {}),
     (UGRNNCell, {}),
     (NASCell, {}),
+    (NASCell, {"bias": False, "projection": 3}),
     (IndRNNCell, {}),
     (IndRNNCell, {"activation": "tanh"}),
     (MinimalRNNCell, {}),
@@ -184,6 +191,7 @@ def test_gradients_against_finite_differences(form, options):
         ("cifg", {"forget_bias": 0.0}),
         ("lnlstm", {"recurrent_dropout": 0.5}),
         ("ugrnn", {"gate_bias": -1.0}),
+        ("nas", {"bias": False, "projection": 3}),
         ("indrnn", {"activation": "tanh"}),
     ],
 )
