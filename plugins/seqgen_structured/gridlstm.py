@@ -84,10 +84,8 @@ class GridLSTMCell(seqgen.StepCell):
         """The equations, block by block; what comes from the step before for all of them at once."""
         (m_BH, c_BH), U = state, self.units
         of_time_BP = p_BP + self.time(m_BH.reshape(-1, U)).view_as(p_BP)
-        c_F = torch.zeros_like(c_BH[:, :U])
-        m_F: Tensor | None = None
-        outputs: list[Tensor] = []
-        memories: list[Tensor] = []
+        m_F, c_F = None, torch.zeros_like(c_BH[:, :U])
+        outputs, memories = [], []
         for z_BP, c_T in zip(of_time_BP.chunk(self.blocks, 1), c_BH.split(U, 1), strict=True):
             z_BP = z_BP if m_F is None else z_BP + self.frequency(m_F)
             m_BD, c_BD = self.block(z_BP, torch.cat((c_F, c_T), 1))

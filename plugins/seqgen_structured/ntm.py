@@ -69,8 +69,8 @@ class NTMCell(seqgen.StepCell):
         self.sizes = [features, 1, 1, 2 * shift + 1, 1]  # of k, beta, g, s, gamma
         self.input = nn.Linear(input_size, 4 * hidden_size)
         self.recurrent = seqgen.Recurrent(hidden_size + read_heads * features, 4 * hidden_size)
-        told = self.heads * sum(self.sizes) + 2 * write_heads * features
-        self.tell = seqgen.Recurrent(hidden_size, told, bias=True)
+        self.told = [self.heads * sum(self.sizes), 2 * write_heads * features]
+        self.tell = seqgen.Recurrent(hidden_size, sum(self.told), bias=True)
         self.output = seqgen.Recurrent(hidden_size + read_heads * features, hidden_size, bias=True)
         nn.init.constant_(self.input.bias[hidden_size : 2 * hidden_size], forget_bias)
         for linear in (self.tell, self.output):
@@ -95,15 +95,13 @@ class NTMCell(seqgen.StepCell):
         i_BH, f_BH, o_BH = torch.sigmoid(gates_BP).chunk(3, 1)
         c_BH = torch.addcmul(f_BH * c_BH, i_BH, torch.tanh(j_BH))
         h_BH = o_BH * torch.tanh(c_BH)
-        told_BD = torch.clamp(self.tell(h_BH), -self.clip, self.clip)
-        n_told = self.heads * sum(self.sizes)
+        told_BD, written_BD = torch.clamp(self.tell(h_BH), -self.clip, self.clip).split(self.told, 1)
         memory_BNF = memory_BM.unflatten(1, (self.slots, self.features))
-        told_BAD, w_BAN = (both.unflatten(1, (self.heads, -1)) for both in (told_BD[:, :n_told], w_BW))
+        told_BAD, w_BAN = (both.unflatten(1, (self.heads, -1)) for both in (told_BD, w_BW))
         w_BAN = self.address(told_BAD, memory_BNF, w_BAN)
         read_BF = torch.bmm(w_BAN[:, : self.readers], memory_BNF).flatten(1)
-        written = told_BD[:, n_told:].chunk(self.writers, 1)
-        for w_BN, written_BF in zip(w_BAN.unbind(1)[self.readers :], written, strict=True):
-            w_BN1, (e_BF, a_BF) = w_BN[:, :, None], written_BF.chunk(2, 1)
+        for w_BN, told_BF in zip(w_BAN.unbind(1)[self.readers :], written_BD.chunk(self.writers, 1), strict=True):
+            w_BN1, (e_BF, a_BF) = w_BN[:, :, None], told_BF.chunk(2, 1)
             memory_BNF = memory_BNF * (1 - w_BN1 * torch.sigmoid(e_BF)[:, None]) + w_BN1 * torch.tanh(a_BF)[:, None]
         y_BH = self.output(torch.cat((h_BH, read_BF), 1))
         return y_BH, (h_BH, c_BH, read_BF, w_BAN.flatten(1), memory_BNF.flatten(1))
