@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]*")
+_IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
 _REFERENCE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 PARTS = ("corpus", "tokenizer", "model", "cell", "train")
 """The parts of a run that have options, as they are named in ``-o PART.NAME=VALUE`` and in ``recommended``."""
@@ -102,6 +103,12 @@ def _check_recommended(name: str, recommended: Mapping[str, Mapping[str, Any]]) 
         _check(isinstance(values, Mapping), f"{name}: recommended[{part!r}] must be a mapping of options")
 
 
+def _check_tf(name: str, tf: Mapping[str, Mapping[str, Any]]) -> None:
+    for theirs, values in tf.items():
+        _check(_IDENTIFIER.fullmatch(theirs) is not None, f"{name}: tf has {theirs!r}, not the name of a class")
+        _check(isinstance(values, Mapping), f"{name}: tf[{theirs!r}] must be a mapping of options")
+
+
 @dataclass(frozen=True, kw_only=True)
 class CorpusSpec(LoadableSpec):
     """A corpus: ``load(**options)`` gives a restartable iterable of :class:`seqgen.Record`.
@@ -154,15 +161,19 @@ class CellSpec(LoadableSpec):
 
     Attributes:
         recommended: settings that suit it, by part: ``{"train": {"lr": 1e-3}}``.
+        tf: the classes of TensorFlow 1 that it answers, each with the options that make it so:
+            ``{"BasicLSTMCell": {}, "LSTMCell": {"peepholes": True}}``.
     """
 
     recommended: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    tf: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     kind: ClassVar[str] = "cell"
 
     def __post_init__(self) -> None:
-        """Refuse an unknown part."""
+        """Refuse an unknown part, and what no class can be called."""
         super().__post_init__()
         _check_recommended(self.name, self.recommended)
+        _check_tf(self.name, self.tf)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,16 +184,19 @@ class ModelSpec(LoadableSpec):
         uses_cell: whether ``load`` takes a second argument, ``make_cell(input_size, hidden_size)``, which builds one
             layer of the chosen cell; a model that does not is trained without ``--cell``.
         recommended: settings that suit it, by part.
+        tf: the classes of TensorFlow 1 that it answers, each with the options that make it so.
     """
 
     uses_cell: bool = False
     recommended: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    tf: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     kind: ClassVar[str] = "model"
 
     def __post_init__(self) -> None:
-        """Refuse an unknown part."""
+        """Refuse an unknown part, and what no class can be called."""
         super().__post_init__()
         _check_recommended(self.name, self.recommended)
+        _check_tf(self.name, self.tf)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -32,6 +32,8 @@ def test_a_spec_is_frozen_and_lazy():
         {"options": "nothing"},
         {"recommended": {"trian": {}}},
         {"recommended": {"train": 3}},
+        {"tf": {"no class": {}}},
+        {"tf": {"GRUCell": "reset=before"}},
     ],
 )
 def test_impossible_values_are_refused(wrong):

@@ -15,6 +15,7 @@ def register_cells(register):
             source="Elman 1990, Finding structure in time, doi:10.1207/s15516709cog1402_1",
             load="seqgen_classic.vanilla:VanillaCell",
             options="seqgen_classic.options:VanillaOptions",
+            tf={"BasicRNNCell": {"activation": "tanh"}},
         )
     )
     register(
@@ -24,6 +25,7 @@ def register_cells(register):
             source="arXiv:1406.1078; the form with the reset after the product is that of cuDNN",
             load="seqgen_classic.gru:GRUCell",
             options="seqgen_classic.options:GRUOptions",
+            tf={"GRUCell": {"reset": "before"}, "GRUBlockCell": {"reset": "before"}},
         )
     )
     register(
@@ -34,5 +36,11 @@ def register_cells(register):
             "Gers et al. 2000, doi:10.1162/089976600300015015",
             load="seqgen_classic.lstm:LSTMCell",
             options="seqgen_classic.options:LSTMOptions",
+            tf={
+                "BasicLSTMCell": {},
+                "LSTMBlockCell": {},
+                "LSTMBlockFusedCell": {},
+                "LSTMCell": {"peepholes": True},
+            },
         )
     )

@@ -11,6 +11,7 @@ _CELLS = (
         source="arXiv:1503.04069",
         load="seqgen_gated.cifg:CIFGCell",
         options="seqgen_gated.options:CIFGOptions",
+        tf={"CoupledInputForgetGateLSTMCell": {}},
     ),
     seqgen.CellSpec(
         name="lnlstm",
@@ -18,6 +19,7 @@ _CELLS = (
         source="arXiv:1607.06450; recurrent dropout: arXiv:1603.05118",
         load="seqgen_gated.lnlstm:LNLSTMCell",
         options="seqgen_gated.options:LNLSTMOptions",
+        tf={"LayerNormBasicLSTMCell": {}, "LayerNormLSTMCell": {}},
     ),
     seqgen.CellSpec(
         name="ugrnn",
@@ -25,6 +27,7 @@ _CELLS = (
         source="arXiv:1611.09913",
         load="seqgen_gated.ugrnn:UGRNNCell",
         options="seqgen_gated.options:UGRNNOptions",
+        tf={"UGRNNCell": {}},
     ),
     seqgen.CellSpec(
         name="nas",
@@ -33,6 +36,7 @@ _CELLS = (
         load="seqgen_gated.nas:NASCell",
         options="seqgen_gated.options:NASOptions",
         recommended={"train": {"lr": 1e-2}},
+        tf={"NASCell": {}},
     ),
     seqgen.CellSpec(
         name="indrnn",
@@ -40,6 +44,7 @@ _CELLS = (
         source="arXiv:1803.04831",
         load="seqgen_gated.indrnn:IndRNNCell",
         options="seqgen_gated.options:IndRNNOptions",
+        tf={"IndRNNCell": {"activation": "tanh"}},
     ),
     seqgen.CellSpec(
         name="minimalrnn",
@@ -48,6 +53,7 @@ _CELLS = (
         load="seqgen_gated.minimalrnn:MinimalRNNCell",
         options="seqgen:Options",
         recommended={"train": {"lr": 1e-2}},
+        tf={"MinimalRNNCell": {}},
     ),
     seqgen.CellSpec(
         name="mogrifier",
@@ -112,6 +118,7 @@ _CELLS = (
         load="seqgen_gated.wnlstm:WNLSTMCell",
         options="seqgen_gated.options:WNLSTMOptions",
         recommended={"train": {"lr": 1e-2}},
+        tf={"WeightNormLSTMCell": {}},
     ),
     seqgen.CellSpec(
         name="glstm",
@@ -120,6 +127,7 @@ _CELLS = (
         load="seqgen_gated.glstm:GLSTMCell",
         options="seqgen_gated.options:GLSTMOptions",
         recommended={"train": {"lr": 1e-2}},
+        tf={"GLSTMCell": {}},
     ),
     seqgen.CellSpec(
         name="phased",
@@ -128,6 +136,7 @@ _CELLS = (
         load="seqgen_gated.phased:PhasedLSTMCell",
         options="seqgen_gated.options:PhasedLSTMOptions",
         recommended={"train": {"lr": 1e-2}},
+        tf={"PhasedLSTMCell": {}},
     ),
     seqgen.CellSpec(
         name="intersection",
@@ -136,6 +145,7 @@ _CELLS = (
         load="seqgen_gated.intersection:IntersectionCell",
         options="seqgen_gated.options:IntersectionOptions",
         recommended={"train": {"lr": 1e-2}},
+        tf={"IntersectionRNNCell": {}},
     ),
     seqgen.CellSpec(
         name="indygru",
@@ -144,6 +154,7 @@ _CELLS = (
         load="seqgen_gated.indygru:IndyGRUCell",
         options="seqgen_gated.options:IndyGRUOptions",
         recommended={"train": {"lr": 1e-2}},
+        tf={"IndyGRUCell": {}},
     ),
     seqgen.CellSpec(
         name="indylstm",
@@ -152,6 +163,7 @@ _CELLS = (
         load="seqgen_gated.indylstm:IndyLSTMCell",
         options="seqgen_gated.options:IndyLSTMOptions",
         recommended={"train": {"lr": 1e-2}},
+        tf={"IndyLSTMCell": {}},
     ),
     seqgen.CellSpec(
         name="cfn",
@@ -160,6 +172,7 @@ _CELLS = (
         load="seqgen_gated.cfn:CFNCell",
         options="seqgen_gated.options:CFNOptions",
         recommended={"train": {"lr": 1e-2}},
+        tf={"CFNCell": {}},
     ),
 )
 

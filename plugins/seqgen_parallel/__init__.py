@@ -28,6 +28,7 @@ _CELLS = (
         load="seqgen_parallel.sru:SRUCell",
         options="seqgen:Options",
         recommended={"train": {"lr": 1e-2}},
+        tf={"SRUCell": {}},
     ),
 )
 

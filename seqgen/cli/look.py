@@ -48,6 +48,9 @@ def list_names(
         str | None,
         typer.Argument(help="corpora, cells, ...; left out: everything.", autocompletion=_complete_kind),
     ] = None,
+    tf: Annotated[
+        bool, typer.Option("--tf", help="Of cells: the classes of TensorFlow 1, and what answers each here.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """List what is registered."""
@@ -55,6 +58,9 @@ def list_names(
 
     from seqgen.render import plain_table
 
+    if tf:
+        _list_tf(kind, as_json)
+        return
     kinds = [_kind(kind)] if kind else list(KINDS)
     rows = {
         plural: [
@@ -76,6 +82,22 @@ def list_names(
         plain_table(listed, ("name", "summary", "package"), plural) for plural, listed in rows.items() if listed or kind
     ]
     show(Group(*tables))
+
+
+def _list_tf(kind: str | None, as_json: bool) -> None:
+    from seqgen.api.tf import tf_answers
+    from seqgen.render import plain_table
+
+    if kind is None or _kind(kind) != "cell":
+        raise UsageError(f"--tf is of cells, not of {kind or 'everything'}: seqgen list cells --tf")
+    rows = [
+        {**vars(answer), "options": dict(answer.options), "use": answer.use}
+        for answer in tf_answers(session.plugins.registry)
+    ]
+    if as_json:
+        show_json(rows)
+    else:
+        show(plain_table(rows, ("tf", "use", "summary"), "cells of TensorFlow 1"))
 
 
 def show_one(
@@ -136,6 +158,8 @@ def _facts(entry: Entry) -> dict[str, Any]:
             facts[name] = ", ".join(
                 f"{part}.{key}={item}" for part, options in value.items() for key, item in options.items()
             )
+        elif name == "tf":
+            facts[name] = ", ".join(value)
         elif isinstance(value, tuple):
             facts[name] = ", ".join(map(str, value))
         elif name not in ("name", "options") and value is not None:

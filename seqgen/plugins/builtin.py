@@ -63,5 +63,6 @@ class Builtin:
                 source="Elman 1990, Finding structure in time",
                 load="seqgen.model:RecurrentModel",
                 uses_cell=True,
+                tf={"MultiRNNCell": {"layers": 2}},
             )
         )

@@ -1,0 +1,97 @@
+"""What the notebook's loop over TensorFlow's cells prints, and what answers each name here."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+import seqgen
+from conftest import registered
+from seqgen.api.tf import tf_answers
+from seqgen.config import assign, parse_assignments
+
+# What ends in "Cell" in tf.nn.rnn_cell and tf.contrib.rnn of TensorFlow 1.15.
+PRINTED = """
+    RNNCell LayerRNNCell FusedRNNCell MultiRNNCell BasicRNNCell GRUCell GRUBlockCell BasicLSTMCell LSTMBlockCell
+    LSTMBlockFusedCell LSTMCell LayerNormBasicLSTMCell CoupledInputForgetGateLSTMCell NASCell UGRNNCell
+    IntersectionRNNCell PhasedLSTMCell GLSTMCell SRUCell IndRNNCell IndyGRUCell IndyLSTMCell GridLSTMCell
+    BidirectionalGridLSTMCell TimeFreqLSTMCell ConvLSTMCell Conv1DLSTMCell Conv2DLSTMCell Conv3DLSTMCell
+""".split()
+# What tf.contrib.rnn defines beside them and does not export.
+HIDDEN = "LayerNormLSTMCell WeightNormLSTMCell MinimalRNNCell CFNCell NTMCell".split()
+
+
+@pytest.fixture
+def answers(cli):
+    return json.loads(cli("list", "cells", "--tf", "--json").out)
+
+
+def test_all_names_of_the_notebook_are_answered_once(answers):
+    assert len(PRINTED) == 29 and len(HIDDEN) == 5
+    assert sorted(answer["tf"] for answer in answers) == sorted(PRINTED + HIDDEN)
+
+
+def test_every_answer_exists(answers):
+    entries = {(kind, entry.spec.name): entry for kind in ("cell", "model") for entry in registered(kind)}
+    for answer in answers:
+        if answer["kind"] == "class":
+            assert (
+                issubclass(getattr(seqgen, answer["name"]), seqgen.Cell) and answer["use"] == f"seqgen.{answer['name']}"
+            )
+            continue
+        entry = entries[answer["kind"], answer["name"]]
+        assert entry.options(answer["options"]).items() >= answer["options"].items()
+        assert answer["package"] == entry.package and answer["summary"] == entry.spec.summary
+
+
+def test_what_it_says_can_be_typed(answers):
+    """The options are spelled so that the command line reads the same values from them."""
+    entries = {(kind, entry.spec.name): entry for kind in ("cell", "model") for entry in registered(kind)}
+    for answer in (answer for answer in answers if answer["kind"] != "class"):
+        flag, name, *rest = answer["use"].split(" ")
+        assert (flag, name) == (f"--{answer['kind']}", answer["name"]) and set(rest[::2]) <= {"-o"}
+        entry = entries[answer["kind"], name]
+        typed = assign(parse_assignments(rest[1::2]), {answer["kind"]: entry.options_model().model_fields})
+        assert entry.options(typed.get(answer["kind"], {})) == entry.options(answer["options"])
+
+
+def test_an_answer_trains(cli, words, in_tmp):
+    line = next(row for row in cli("list", "cells", "--tf").out.splitlines() if " LSTMCell" in row)
+    assert "--cell lstm -o cell.peepholes=true" in line
+    result = cli("train", "--corpus", words, *"--cell lstm -o cell.peepholes=true".split(), "--steps", 1, "--hidden", 4)
+    assert result.code == 0, result.err
+    assert seqgen.load().settings.cell.options["peepholes"] is True
+
+
+def test_a_plugin_of_the_users_own_may_answer(cli, in_tmp):
+    (in_tmp / "mine.py").write_text(
+        "import seqgen\n"
+        "@seqgen.hookimpl\n"
+        "def register_cells(register):\n"
+        "    tf = {'GRUCell': {}, 'MyCell': {}}\n"
+        "    register(seqgen.CellSpec(name='mine', summary='my own', load='mine:Cell', tf=tf))\n"
+    )
+    rows = json.loads(cli("list", "cells", "--tf", "--json", "--plugin", "mine.py").out)
+    assert [row["name"] for row in rows if row["tf"] == "GRUCell"] == ["mine", "gru"]
+    assert [row["use"] for row in rows if row["tf"] == "MyCell"] == ["--cell mine"]
+
+
+@pytest.mark.parametrize("arguments", [("list", "--tf"), ("list", "corpora", "--tf"), ("list", "--tf", "--json")])
+def test_it_is_of_cells(cli, arguments):
+    result = cli(*arguments)
+    assert result.code == 2 and result.err.count("\n") == 1
+    assert "--tf is of cells" in result.err and "seqgen list cells --tf" in result.err
+
+
+def test_without_plugins_core_answers_its_own(plugins):
+    from seqgen.plugins import Builtin
+    from seqgen.registry import Entry, Registry
+
+    registry = Registry()
+    Builtin.register_models(lambda spec: registry.add(Entry("seqgen", spec)))
+    assert [answer.tf for answer in tf_answers(registry)] == ["FusedRNNCell", "LayerRNNCell", "MultiRNNCell", "RNNCell"]
+
+
+def test_show_names_what_a_cell_answers(cli):
+    assert "BasicLSTMCell, LSTMBlockCell, LSTMBlockFusedCell, LSTMCell" in cli("show", "cell", "lstm").out
