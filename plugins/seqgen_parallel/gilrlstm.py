@@ -43,7 +43,7 @@ class GILRLSTMCell(SequenceCell):
         return self.zeros(batch_size), self.zeros(batch_size)
 
     def project(self, x_BTI: Tensor) -> Tensor:
-        """g and (1 - g) * tanh(W x + c), then V x + b for f, i, o and z."""
+        """G and (1 - g) * tanh(W x + c), then V x + b for f, i, o and z."""
         gate_BTH, impulse_BTH = self.surrogate(x_BTI).chunk(2, 2)
         g_BTH = torch.sigmoid(gate_BTH)
         return torch.cat((g_BTH, (1 - g_BTH) * torch.tanh(impulse_BTH), self.input(x_BTI)), 2)
