@@ -10,9 +10,9 @@
     h = C'^T q / (max(|n' . q|, exp(-m')) + 10^-6)
     y = W_down ((LN(h) + s * w) * silu(z))          LN in each head; s a vector
 
-m keeps the exponentials finite; h does not depend on it, but for the 10^-6. The bias of f starts between 3 and 6, head by
-head, and that of i near 0; W_f and W_i start at 0. Sequences run in chunks of L steps: within one all pairs of steps at
-once, from one to the next by C, n and m. k is scaled where it is made, but the gates see it as it is without.
+m keeps the exponentials finite; h does not depend on it, but for the 10^-6. The gates see k before it is scaled. The
+bias of f starts between 3 and 6, head by head, and that of i near 0; W_f and W_i start at 0. Sequences run in chunks of
+L steps: within one all pairs of steps at once, from one to the next by C, n and m.
 
 Source: arXiv:2405.04517, the mLSTM and its block with projections before it; C as k v^T (in the paper v k^T), the
 10^-6, what starts where, and i and f from [q, k, v] after the implementation NX-AI/xlstm, whose W_q, W_k and W_v have

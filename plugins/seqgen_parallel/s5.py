@@ -19,6 +19,7 @@ clip_eigs, half_glu1 and complex_normal), where D is diagonal.
 
 from __future__ import annotations
 
+import functools
 import math
 
 import torch
@@ -57,7 +58,7 @@ class S5Cell(SequenceCell):
             raise seqgen.BadOption(f"step_min is {step_min:g}, above step_max, {step_max:g}: choose a smaller one")
         N = self.states = states or max(1, hidden_size // 2)
         self.real = nn.Parameter(torch.full((N,), -0.5))
-        self.imaginary = nn.Parameter(hippo_frequencies(N))
+        self.imaginary = nn.Parameter(hippo_frequencies(N).clone())
         self.log_step = nn.Parameter(torch.empty(N).uniform_(math.log(step_min), math.log(step_max)))
         self.input = nn.Linear(input_size, 2 * N + hidden_size, bias=False)  # B by its parts, D
         self.output = seqgen.Recurrent(2 * N, hidden_size)  # 2 Re C, -2 Im C
@@ -95,8 +96,9 @@ class S5Cell(SequenceCell):
         return radius_N * torch.cos(angle_N), radius_N * torch.sin(angle_N)
 
 
+@functools.cache
 def hippo_frequencies(n: int) -> Tensor:
-    """The positive imaginary parts of the eigenvalues of HiPPO-LegS's normal part, of 2 n rows; the real are all -1/2."""
+    """The positive imaginary parts of the eigenvalues of HiPPO-LegS's normal part, 2 n rows; the real are all -1/2."""
     root = torch.sqrt(torch.arange(2 * n, dtype=torch.float64) + 0.5)
     lower = -torch.outer(root, root).tril(-1)
     return torch.linalg.eigvalsh(1j * (lower - lower.t()))[n:].float()

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from seqgen.cells.cell import Cell
 from seqgen.cells.step import Recurrent
-from seqgen.cells.wrappers import StepWrapper
+from seqgen.cells.wrappers import StepWrapper, project_nothing
 from seqgen.protocols import State
 
 _NOTHING = -1e9  # added to the score of a place that holds no output yet
@@ -46,8 +46,7 @@ class PastAttention(StepWrapper):
         self.query = Recurrent(H, H, bias=True)
         self.score = nn.Parameter(torch.empty(H).uniform_(-(H**-0.5), H**-0.5))
         self.output = Recurrent(2 * H, H, bias=True)
-        with torch.no_grad():
-            self._projected = self.cell.project(self.input.weight.new_zeros(1, 1, I)).shape[2]
+        self._projected = project_nothing(self.cell).shape[2]
 
     def initial_state(self, batch_size: int) -> State:
         """That of the cell, d, the past outputs, W_h of them, and what is added to their scores."""

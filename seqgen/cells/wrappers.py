@@ -167,8 +167,15 @@ def _find_output(cell: StepCell) -> list[bool]:
     training = cell.training
     cell.eval()  # nothing is random
     with torch.no_grad():
-        like = first_parameter(cell)
-        x_BTI = torch.zeros(1, 1, cell.input_size) if like is None else like.new_zeros(1, 1, cell.input_size)
-        y_BH, after = cell.step(cell.noise(cell.project(x_BTI))[:, 0], cell.initial_state(1))
+        y_BH, after = cell.step(cell.noise(project_nothing(cell))[:, 0], cell.initial_state(1))
     cell.train(training)
     return [leaf is y_BH for leaf in list_leaves(after)]
+
+
+def project_nothing(cell: StepCell) -> Tensor:
+    """What a cell projects of a step of zeros, (1, 1, P)."""
+    like = first_parameter(cell)
+    with torch.no_grad():
+        x_BTI = torch.zeros(1, 1, cell.input_size) if like is None else like.new_zeros(1, 1, cell.input_size)
+        p_BTP: Tensor = cell.project(x_BTI)
+    return p_BTP
