@@ -103,7 +103,7 @@ def test_zoneout_holds_states_of_any_shape(plugins, train):
     assert {leaf.dim() for leaf in state} == {3}
     p_BP = zoned.noise(zoned.project(inputs(steps=1)))[:, 0]
     width = cell.project(inputs(steps=1)).shape[2]
-    masks = p_BP[:, width:].split([leaf[0].numel() for leaf in state], 1) if train else [torch.tensor(0.3)] * 2
+    masks = p_BP[:, width:].split([leaf[0].numel() for leaf in state], 1) if train else [0.3] * 2
     _, plain = cell.step(p_BP[:, :width], state)
     _, after = zoned.step(p_BP, state)
     for old, new, mask, found in zip(state, plain, masks, after, strict=True):

@@ -10,9 +10,10 @@
     h = C'^T q / (max(|n' . q|, exp(-m')) + 10^-6)
     y = W_down ((LN(h) + s * w) * silu(z))          LN in each head; s a vector
 
-m keeps the exponentials finite; h does not depend on it, but for the 10^-6. The gates see k before it is scaled. The
-bias of f starts between 3 and 6, head by head, and that of i near 0; W_f and W_i start at 0. Sequences run in chunks of
-L steps: within one all pairs of steps at once, from one to the next by C, n and m.
+m keeps the exponentials finite. h does not depend on it, but for the 10^-6, so no gradient is led through it, which
+would be zero but for rounding. The gates see k before it is scaled. The bias of f starts between 3 and 6, head by head,
+and that of i near 0; W_f and W_i start at 0. Sequences run in chunks: within one all pairs of steps at once, from one
+to the next by C, n and m.
 
 Source: arXiv:2405.04517, the mLSTM and its block with projections before it; C as k v^T (in the paper v k^T), the
 10^-6, what starts where, and i and f from [q, k, v] after the implementation NX-AI/xlstm, whose W_q, W_k and W_v have
@@ -27,19 +28,16 @@ from torch.nn import functional
 
 import seqgen
 from seqgen_parallel.linear import CausalConvolution, SequenceCell
+from seqgen_parallel.memory import Memory, remember
 
 _HEAD_SIZE = 16  # the least features of a head, unless the number of heads is given
 _CHUNK = 64
-_LEAST = 1e-6
-
-Memory = tuple[Tensor, Tensor, Tensor]
-"""C (B, A, D, D), n (B, A, D) and m (B, A)."""
 
 
 class MLSTMCell(SequenceCell):
     """A matrix memory between two gates.
 
-    Dimension letters: E inner features, A heads, D features of a head, L and S steps of a chunk.
+    Dimension letters: E inner features, A heads, D features of a head.
 
     Args:
         input_size: I.
@@ -91,8 +89,8 @@ class MLSTMCell(SequenceCell):
         w_TBE, before_BKE = self.convolution(x_TBE, before_BKE)
         w_TBE = functional.silu(w_TBE)
         w_BATD, x_BATD = (e_TBE.unflatten(2, (A, D)).permute(1, 2, 0, 3) for e_TBE in (w_TBE, x_TBE))
-        q_BATD, k_BATD = (w_BATD @ self.query_key).chunk(2, 3)
-        v_BATD = x_BATD @ self.value
+        q_BATD, k_BATD = torch.einsum("batd,ade->bate", w_BATD, self.query_key).chunk(2, 3)
+        v_BATD = torch.einsum("batd,ade->bate", x_BATD, self.value)
         seen_TBE = torch.cat([e_BATD.permute(2, 0, 1, 3).flatten(2) for e_BATD in (q_BATD, k_BATD, v_BATD)], 2)
         i_BAT, f_BAT = self.gates(seen_TBE).permute(1, 2, 0).chunk(2, 1)
         given = q_BATD, k_BATD * D**-0.5, v_BATD, i_BAT, functional.logsigmoid(f_BAT)
@@ -103,30 +101,3 @@ class MLSTMCell(SequenceCell):
         h_BATD = torch.cat(outputs, 2) if len(outputs) > 1 else outputs[0]
         h_TBE = functional.layer_norm(h_BATD, (D,)).permute(2, 0, 1, 3).flatten(2) * self.gain
         return self.output((h_TBE + self.skip * w_TBE) * z_TBE), (before_BKE, memory)
-
-
-def remember(
-    q_BALD: Tensor, k_BALD: Tensor, v_BALD: Tensor, i_BAL: Tensor, f_BAL: Tensor, memory: Memory
-) -> tuple[Tensor, Memory]:
-    """What the memory gives to the queries of a chunk (B, A, L, D), and the memory after it; f is log sigmoid(f)."""
-    (c_BADD, n_BAD, m_BA), L = memory, q_BALD.shape[2]
-    total_BAL = f_BAL.cumsum(2)  # what has been forgotten since the chunk began
-    weight_BALS = (total_BAL[..., None] - total_BAL[..., None, :]) + i_BAL[..., None, :]
-    if L > 1:
-        later_LS = torch.ones(L, L, dtype=torch.bool, device=q_BALD.device).triu(1)
-        weight_BALS = weight_BALS.masked_fill(later_LS, -torch.inf)
-    before_BAL = total_BAL + m_BA[..., None]
-    m_BAL = torch.maximum(before_BAL, weight_BALS.amax(3))
-    weight_BALS = torch.exp(weight_BALS - m_BAL[..., None])
-    old_BAL1 = torch.exp(before_BAL - m_BAL)[..., None]
-    pairs_BALS = (q_BALD @ k_BALD.transpose(2, 3)) * weight_BALS
-    h_BALD = pairs_BALS @ v_BALD + old_BAL1 * (q_BALD @ c_BADD)
-    seen_BAL1 = pairs_BALS.sum(3, keepdim=True) + old_BAL1 * (q_BALD @ n_BAD[..., None])
-    h_BALD = h_BALD / (torch.maximum(seen_BAL1.abs(), torch.exp(-m_BAL)[..., None]) + _LEAST)
-    old_BA11, kept_BALD = old_BAL1[:, :, -1:], k_BALD * weight_BALS[:, :, -1, :, None]
-    after = (
-        old_BA11 * c_BADD + kept_BALD.transpose(2, 3) @ v_BALD,
-        old_BA11[..., 0] * n_BAD + kept_BALD.sum(2),
-        m_BAL[:, :, -1],
-    )
-    return h_BALD, after
