@@ -33,6 +33,9 @@ def remember(
     seen_BAL1 = pairs_BALS.sum(3, keepdim=True) + old_BAL1 * (q_BALD @ n_BAD[..., None])
     h_BALD = h_BALD / (torch.maximum(seen_BAL1.abs(), torch.exp(-m_BAL)[..., None]) + _LEAST)
     old_BA11, kept_BALD = old_BAL1[:, :, -1:], k_BALD * weight_BALS[:, :, -1, :, None]
-    c_BADD = (kept_BALD.transpose(2, 3) @ v_BALD).addcmul_(old_BA11, c_BADD)  # in place: it is large, and fresh
+    c_BADD = old_BA11 * c_BADD  # large, and fresh, so that what comes next may be in place
+    # Of a single step, the product of two vectors is slow as one of matrices.
+    k_BADL = kept_BALD.transpose(2, 3)
+    c_BADD = c_BADD.addcmul_(k_BADL, v_BALD) if L == 1 else c_BADD.add_(k_BADL @ v_BALD)
     n_BAD = torch.addcmul(kept_BALD.sum(2), old_BA11[..., 0], n_BAD)
     return h_BALD, (c_BADD, n_BAD, m_BAL[:, :, -1])
