@@ -10,9 +10,8 @@ A step sees all inputs of the last 1 + (k - 1) (sum of d) steps, or, plain, 1 + 
 the convolutions have still to see: a step costs the same however long the text is. Biases of W_in, R and S are not
 written; the last block has no R, since nothing sees a_n.
 
-Source: plain, arXiv:1803.01271, section 3, without weight normalisation and dropout (the model has one between
-layers); gated, arXiv:1609.03499, section 2, up to the first ReLU after the skip connections: what follows is the
-model's head.
+Source: plain, arXiv:1803.01271, without weight normalisation and dropout (the model has one between layers); gated,
+arXiv:1609.03499, up to the first ReLU after the skip connections: what follows is the model's head.
 """
 
 from __future__ import annotations

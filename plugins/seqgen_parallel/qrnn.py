@@ -8,7 +8,7 @@
 . is the product element by element. Inputs before the first are 0, and so is the first state. Biases of W are not
 written. (The reference implementation torchqrnn has f and 1 - f the other way round, and no ifo-pooling.)
 
-Source: arXiv:1611.01576, section 2.
+Source: arXiv:1611.01576.
 """
 
 from __future__ import annotations

@@ -7,11 +7,11 @@
     y = W_y (gelu(W_g x) * h')
 
 exp(-softplus(Lambda)), what a is at r = 1/8, starts uniformly by area on the ring from 0.9 to 0.999. Biases of W are
-not written. The gates' weights are dense (in the paper: diagonal blocks). The implementation takes 1 for the square
-root at the first step of a text; a cell does not know which that is, and the paper has no such case.
+not written.
 
-Source: arXiv:2402.19427; what starts where after the implementation google-deepmind/recurrentgemma. The paper's norm,
-the way around the block, and its MLP are other layers.
+Source: arXiv:2402.19427, after the implementation google-deepmind/recurrentgemma. It differs in two points: the gates'
+weights are dense (there they are diagonal blocks), and the square root is the same at the first step of a text (there it
+is 1: a cell does not know which step that is). The norm, the way around the block, and the MLP after it are other layers.
 """
 
 from __future__ import annotations
