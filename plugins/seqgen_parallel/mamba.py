@@ -10,8 +10,8 @@
 A_log starts at log(1 .. N) in each feature, D at 1, and b so that softplus(b) is spread evenly, by its logarithm,
 between 0.001 and 0.1. W have no biases.
 
-Source: arXiv:2312.00752, after the implementation state-spaces/mamba, which has Delta B for the zero-order hold of B. The
-norm before the block and the way around it are left to the model.
+Source: arXiv:2312.00752, after the implementation state-spaces/mamba, which has Delta B for the zero-order hold of B.
+The norm before the block and the way around it are left to the model.
 """
 
 from __future__ import annotations

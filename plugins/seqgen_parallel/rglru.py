@@ -10,8 +10,9 @@ exp(-softplus(Lambda)), what a is at r = 1/8, starts uniformly by area on the ri
 not written.
 
 Source: arXiv:2402.19427, after the implementation google-deepmind/recurrentgemma. It differs in two points: the gates'
-weights are dense (there they are diagonal blocks), and the square root is the same at the first step of a text (there it
-is 1: a cell does not know which step that is). The norm, the way around the block, and the MLP after it are other layers.
+weights are dense (there they are diagonal blocks), and the square root is the same at the first step of a text (there
+it is 1: a cell does not know which step that is). The norm, the way around the block, and the MLP after it are left to
+other layers.
 """
 
 from __future__ import annotations
