@@ -18,6 +18,7 @@ _CELLS = (
         source="arXiv:1803.01271; with gates: arXiv:1609.03499",
         load="seqgen_attention.tcn:TCNCell",
         options="seqgen_attention.options:TCNOptions",
+        recommended={"train": {"lr": 1e-2}},
     ),
 )
 
