@@ -15,7 +15,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from seqgen.cells import Around, Cell, Dropout, RecurrentDropout, Stack, Zoneout
+from seqgen.cells import Around, Cell, Dropout, PastAttention, RecurrentDropout, Stack, Zoneout
 from seqgen.protocols import Model, State
 
 Stepper = Callable[[Tensor, State], tuple[Tensor, State]]
@@ -36,6 +36,7 @@ class RecurrentModel(nn.Module):
         skip: how the input of each layer is led past it: "residual", "highway" or not at all.
         zoneout: probability with which a feature of the state keeps its value while training; step cells only.
         recurrent_dropout: share of the output that the next step does not see while training; step cells only.
+        attention: outputs of the past that each step looks back at; 0: none; step cells only.
         tie: whether the head's weight is the embedding's; sizes that differ are bridged by a linear map.
 
     Raises:
@@ -64,6 +65,7 @@ class RecurrentModel(nn.Module):
         recurrent_dropout: Annotated[
             float, Field(ge=0, lt=1, description="share of the output that the next step does not see")
         ] = 0.0,
+        attention: Annotated[int, Field(ge=0, le=4096, description="past outputs that each step looks back at")] = 0,
         tie: Annotated[bool, Field(description="whether head and embedding share their weights")] = False,
     ) -> None:
         super().__init__()
@@ -73,6 +75,7 @@ class RecurrentModel(nn.Module):
             cell = make_cell(input_size, hidden)
             cell = RecurrentDropout(cell, recurrent_dropout) if recurrent_dropout else cell
             cell = Zoneout(cell, zoneout) if zoneout else cell
+            cell = PastAttention(cell, attention) if attention else cell
             return cell if norm == skip == "none" else Around(cell, norm=norm, skip=skip)
 
         cells = [make_layer(embedding)]

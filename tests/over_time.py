@@ -12,7 +12,7 @@ import seqgen
 from seqgen.cells import StepCell, use_engine
 from seqgen.cells.cell import list_leaves, map_state
 
-CLOSE = {torch.float32: 1e-5, torch.float64: 1e-9}
+CLOSE = {torch.float32: 3e-5, torch.float64: 1e-9}  # of the largest number; the first is 250 roundings
 
 
 def results(cell: StepCell, engine: str, x_BTI: Tensor, seed: int = 2) -> dict[str, Tensor | None]:

@@ -29,7 +29,8 @@ def test_run_json_holds_everything_that_was_resolved(tiny_run):
     assert data["cell"] == {"name": "seqgen_classic:vanilla", "options": {"activation": "relu"}}
     assert data["model"]["options"] == {
         "hidden": 12, "layers": 1, "embedding": 6, "dropout": 0.0,
-        "norm": "none", "skip": "none", "zoneout": 0.0, "recurrent_dropout": 0.0, "tie": False,
+        "norm": "none", "skip": "none", "zoneout": 0.0, "recurrent_dropout": 0.0,
+        "attention": 0, "tie": False,
     }  # fmt: skip
     assert data["train"]["steps"] == 60 and data["engine"]["name"] == "fused" and data["engine"]["threads"] >= 1
     assert {plugin["package"] for plugin in data["plugins"]} == {"seqgen", "seqgen_classic"}

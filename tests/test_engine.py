@@ -13,7 +13,15 @@ from conftest import registered
 from over_time import CLOSE, assert_agree, results
 from seqgen import BadOption, StepCell
 from seqgen.batches import Batch
-from seqgen.cells import RecurrentDropout, Zoneout, can_compile, compile_steps, describe_engine, use_engine
+from seqgen.cells import (
+    PastAttention,
+    RecurrentDropout,
+    Zoneout,
+    can_compile,
+    compile_steps,
+    describe_engine,
+    use_engine,
+)
 from seqgen.cells.scan import recorded
 from seqgen.evaluation import total_nats
 from seqgen.model import RecurrentModel
@@ -44,6 +52,7 @@ OPTIONS = {
     "nas": [{"bias": False, "projection": 3}],
     "phased": [{"peepholes": True, "leak": 0.1, "ratio_on": 0.2}],
     "intersection": [{"activation": "tanh"}],
+    "mlstm": [{"heads": 3}],
 }  # fmt: skip
 
 
@@ -124,6 +133,7 @@ AROUND = {
     "zoneout": lambda cell: Zoneout(cell, 0.3),
     "recurrent dropout": lambda cell: RecurrentDropout(cell, 0.4),
     "both": lambda cell: Zoneout(RecurrentDropout(cell, 0.4), 0.3),
+    "attention": lambda cell: PastAttention(Zoneout(cell, 0.3), 3),
 }
 
 

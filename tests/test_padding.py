@@ -69,7 +69,7 @@ def test_places_are_those_of_the_targets(texts, more):
     assert not batch.ids_BT[:, steps + 1 :].any() and not batch.targets_BT[:, steps:].any()  # an end has no target
 
 
-@pytest.mark.parametrize("cell", ["gru", "lstm", "mingru", "transformer"])
+@pytest.mark.parametrize("cell", ["gru", "lstm", "mingru", "transformer", "qrnn", "mlstm", "tcn"])
 @pytest.mark.parametrize("options", [{}, {"layers": 2, "norm": "before", "skip": "residual", "tie": True}])
 def test_loss_and_gradient_do_not_see_how_a_batch_is_laid_out(plugins, cell, options):
     """With places or without, padded or not, alone or together."""

@@ -101,6 +101,12 @@ RECORDED = {
     "a counter in the state": many(
         counting, lambda self, n: (self.zeros(n), torch.zeros(n, dtype=torch.int64))
     ),
+    "a part of the state that leads no gradient": many(
+        lambda c, p, s: (lambda h: (h * s[1], (h, (s[1] / 2 + p[:, H:]).detach())))(
+            torch.tanh(p[:, :H] + c.recurrent(s[0]))
+        ),
+        begin(H, H),
+    ),
     "a nested state": many(
         nested, lambda self, n: {"a": self.zeros(n), "more": Pair(self.zeros(n), [self.zeros(n)])}
     ),

@@ -12,7 +12,8 @@ from torch.nn import functional
 
 import seqgen
 from seqgen import BadOption
-from seqgen.cells import Around, RecurrentDropout, Zoneout
+from seqgen.cells import Around, PastAttention, RecurrentDropout, Zoneout
+from seqgen.cells.scan import recorded
 from seqgen.model import RecurrentModel
 
 B, T, I, H = 4, 9, 5, 7
@@ -94,6 +95,22 @@ def test_zoneout_while_training_keeps_a_share_of_features_as_they_were(plugins):
     assert not torch.equal(masks[:, 0], masks[:, 1]) and not torch.equal(masks[..., :30], masks[..., 30:])
 
 
+@pytest.mark.parametrize("train", [True, False])
+def test_zoneout_holds_states_of_any_shape(plugins, train):
+    cell = make(plugins, "mamba").double()
+    zoned = Zoneout(cell, 0.3).train(train)
+    state = tuple(torch.randn_like(leaf) for leaf in cell.initial_state(B))
+    assert {leaf.dim() for leaf in state} == {3}
+    p_BP = zoned.noise(zoned.project(inputs(steps=1)))[:, 0]
+    width = cell.project(inputs(steps=1)).shape[2]
+    masks = p_BP[:, width:].split([leaf[0].numel() for leaf in state], 1) if train else [0.3] * 2
+    _, plain = cell.step(p_BP[:, :width], state)
+    _, after = zoned.step(p_BP, state)
+    for old, new, mask, found in zip(state, plain, masks, after, strict=True):
+        mask = mask.view_as(new) if train else mask
+        assert close(found, new + mask * (old - new))
+
+
 @pytest.mark.parametrize("share", [1e-6, 1 - 1e-6])
 def test_extreme_shares_of_zoneout(plugins, share):
     cell, x = make(plugins), inputs()
@@ -145,16 +162,100 @@ def test_recurrent_dropout_around_a_cell_of_another_type(plugins):
     assert cell(inputs(), cell.initial_state(B))[0].dtype == torch.float64
 
 
+# -- attention over past outputs
+
+
+def attended(wrapped, x_BTI, window):
+    """Outputs (B, T, H), step by step, from the beginning."""
+    w = {name: parameter.detach().numpy() for name, parameter in wrapped.named_parameters()}
+    inner, d, past, outputs = wrapped.cell.initial_state(B), np.zeros((B, H)), [], []
+    for t in range(x_BTI.shape[1]):
+        x = x_BTI[:, t].numpy() @ w["input.weight"].T + w["input.bias"] + d @ w["mixed.weight"].T
+        p = wrapped.cell.project(torch.from_numpy(x)[:, None])[:, 0]
+        u, inner = wrapped.cell.step(p, inner)
+        u = u.detach().numpy()
+        d = np.zeros((B, H))
+        if past:
+            seen = np.stack(past[-window:], 1)
+            asked = (u @ w["query.weight"].T + w["query.bias"])[:, None]
+            e = np.exp(np.tanh(seen @ w["key.weight"].T + asked) @ w["score"])
+            d = (e[..., None] * seen).sum(1) / e.sum(1)[:, None]
+        past.append(np.concatenate([u, d], 1) @ w["output.weight"].T + w["output.bias"])
+        outputs.append(past[-1])
+    return np.stack(outputs, 1)
+
+
+@pytest.mark.parametrize("window", [1, 3, 20])
+@pytest.mark.parametrize("name", ["gru", "lstm", "mingru", "mlstm"])
+def test_attention_is_its_equations(plugins, name, window):
+    wrapped = PastAttention(make(plugins, name).double(), window).double()
+    with torch.no_grad():
+        for parameter in wrapped.parameters():
+            parameter += 0.2 * torch.randn_like(parameter)
+    expected = attended(wrapped, inputs(), window)
+    for engine in ("eager", "scan"):
+        wrapped.engine = engine
+        y, end = wrapped(inputs(), wrapped.initial_state(B))
+        assert np.allclose(y.detach().numpy(), expected, rtol=1e-9, atol=1e-9)
+    assert recorded(wrapped).problem == ""
+    assert [leaf.shape[:2] for leaf in end[2:]] == [(B, window)] * 3
+    half, state = wrapped(inputs()[:, :4], wrapped.initial_state(B))
+    rest, _ = wrapped(inputs()[:, 4:], state)
+    assert np.allclose(torch.cat((half, rest), 1).detach().numpy(), expected, rtol=1e-9, atol=1e-9)
+
+
+def test_attention_sees_so_many_outputs_and_no_more(plugins):
+    """What has fallen out of the window changes nothing, where the cell itself remembers nothing."""
+    cell = make(plugins, "mingru").double()
+    with torch.no_grad():
+        cell.input.bias[:H] = 1e9  # all of the state is new at each step
+    wrapped, x = PastAttention(cell, 2).double(), inputs()
+    with torch.no_grad():
+        wrapped.mixed.weight.zero_()  # nor is anything handed on by d
+        wrapped.output.weight[:, H:].zero_()
+        wrapped.output.weight[:, :H] = torch.eye(H)
+    _, end = wrapped(x, wrapped.initial_state(B))
+    other = x.clone()
+    other[:, : T - 3] += 1
+    _, changed = wrapped(other, wrapped.initial_state(B))
+    assert close(end[1], changed[1]) and close(end[2], changed[2])
+    other[:, T - 3] += 1
+    _, changed = wrapped(other, wrapped.initial_state(B))
+    assert not close(end[1], changed[1]) and close(end[2], changed[2])
+
+
+def test_attention_around_noise(plugins):
+    """The noise of what is inside comes through, drawn once for all steps."""
+    inner = Zoneout(RecurrentDropout(make(plugins, "lstm"), 0.2), 0.3)
+    wrapped = PastAttention(inner, 3).double().train()
+    torch.manual_seed(3)
+    p_BTP = wrapped.noise(wrapped.project(inputs()))
+    torch.manual_seed(3)
+    masks = inner.noise(inner.project(inputs()))[..., 4 * H :]
+    assert torch.equal(p_BTP[..., I:], masks) and p_BTP.shape[2] == I + masks.shape[2] and masks.shape[2]
+    found = []
+    for engine in ("eager", "scan"):
+        wrapped.engine = engine
+        wrapped.zero_grad()
+        torch.manual_seed(3)
+        y, _ = wrapped(inputs(), wrapped.initial_state(B))
+        y.square().sum().backward()
+        found.append([y, *(parameter.grad for parameter in wrapped.parameters())])
+    assert all(close(one, other) for one, other in zip(*found, strict=True))
+    assert recorded(wrapped).problem == ""
+
+
 # -- what cannot be wrapped
 
 
-@pytest.mark.parametrize("option", ["zoneout", "recurrent_dropout"])
+@pytest.mark.parametrize("option", ["zoneout=0.1", "recurrent_dropout=0.1", "attention=2"])
 def test_whole_sequences_cannot_be_wrapped(cli, words, in_tmp, option):
+    name = option.partition("=")[0]
     arguments = ("train", "--corpus", words, "--cell", "transformer", "--steps", 1)
-    result = cli(*arguments, "-o", f"model.{option}=0.1")
-    assert result.code == 2 and result.err.count("\n") == 1 and f"{option} needs a cell written as steps" in result.err
+    result = cli(*arguments, "-o", f"model.{option}")
+    assert result.code == 2 and result.err.count("\n") == 1 and f"{name} needs a cell written as steps" in result.err
     assert not (in_tmp / "runs").exists()
-    assert cli(*arguments, "-o", f"model.{option}=0").code == 0
+    assert cli(*arguments, "-o", f"model.{name}=0").code == 0
 
 
 def test_an_output_that_no_step_sees_cannot_be_hidden_from_it(cli, words, plugins):
@@ -165,7 +266,9 @@ def test_an_output_that_no_step_sees_cannot_be_hidden_from_it(cli, words, plugin
     assert result.code == 2 and result.err.count("\n") == 1
 
 
-@pytest.mark.parametrize("assignment", ["zoneout=1", "zoneout=-0.1", "recurrent_dropout=1", "norm=both", "skip=dense"])
+@pytest.mark.parametrize(
+    "assignment", ["zoneout=1", "zoneout=-0.1", "recurrent_dropout=1", "attention=-1", "norm=both", "skip=dense"]
+)
 def test_impossible_values_are_one_line(cli, words, assignment):
     result = cli("train", "--corpus", words, "--cell", "gru", "--steps", 1, "-o", f"model.{assignment}")
     assert result.code == 2 and result.err.count("\n") == 1 and assignment.split("=")[0] in result.err
@@ -217,6 +320,9 @@ def test_a_layer_without_anything_around_it_is_bare(plugins):
     assert [layer.input_size for layer in wrapped] == [I, H, H]
     assert all(isinstance(layer, Around) and isinstance(layer.cell, Zoneout) for layer in wrapped)
     assert all(isinstance(layer.cell.cell, RecurrentDropout) for layer in wrapped)
+    assert [type(layer) for layer in layers(attention=3)] == [PastAttention] * 3
+    (first, *_) = layers(attention=3, zoneout=0.1, skip="residual")
+    assert isinstance(first.cell, PastAttention) and first.cell.window == 3 and isinstance(first.cell.cell, Zoneout)
     assert isinstance(wrapped[0].carry, nn.Linear) and isinstance(wrapped[1].carry, nn.Identity)
 
 
@@ -229,9 +335,10 @@ def test_projected_outputs_are_led_past(plugins):
 # -- the model with all of it, trained and stored
 
 
-@pytest.mark.parametrize("cell", ["lstm", "mingru"])
-def test_a_run_with_everything_around_its_layers(words, tmp_path, cell):
+@pytest.mark.parametrize(("cell", "attention"), [("lstm", 0), ("mingru", 0), ("gru", 4)])
+def test_a_run_with_everything_around_its_layers(words, tmp_path, cell, attention):
     options = {
+        "model.attention": attention,
         "model.norm": "before", "model.skip": "highway", "model.zoneout": 0.1, "model.recurrent_dropout": 0.1,
         "eval_every": 20,
     }  # fmt: skip
@@ -242,6 +349,10 @@ def test_a_run_with_everything_around_its_layers(words, tmp_path, cell):
     losses = [row["train_loss_nats"] for row in run.metrics]
     assert all(math.isfinite(loss) for loss in losses) and losses[-1] < losses[0] - 0.2
     how = run.settings.engine.how
-    assert len(run.sample(5)) == 5 and how.startswith("Zoneout") and how.endswith(" by its recorded step")
+    assert (
+        len(run.sample(5)) == 5
+        and how.startswith("PastAttention" if attention else "Zoneout")
+        and how.endswith(" by its recorded step")
+    )
     scores = [run.score(["anna"])[0].nats for _ in range(2)]
     assert scores[0] == scores[1], "nothing is random in evaluation"

@@ -17,3 +17,15 @@ class TransformerOptions(seqgen.Options):
         description="attention heads; must divide the units; left out: as many as have 32 units or more each",
     )
     mlp_ratio: float = Field(4.0, gt=0, le=64, description="inner units of the MLP / units of the layer")
+
+
+class TCNOptions(seqgen.Options):
+    """Options of ``tcn``."""
+
+    kernel: int = Field(2, ge=2, le=64, description="steps that a convolution sees")
+    dilations: str = Field(
+        "1,2,4",
+        pattern=r"^[1-9][0-9]{0,3}(,[1-9][0-9]{0,3}){0,63}$",
+        description="steps from one that a convolution sees to the next, a block each, with commas: 1,2,4,8",
+    )
+    gated: bool = Field(False, description="whether blocks are WaveNet's: gates, and skip connections to the output")

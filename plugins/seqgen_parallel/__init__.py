@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import seqgen
 
+_FAST = {"train": {"lr": 1e-2}}
 _CELLS = (
     seqgen.CellSpec(
         name="mingru",
@@ -11,7 +12,7 @@ _CELLS = (
         source="arXiv:2410.01201",
         load="seqgen_parallel.mingru:MinGRUCell",
         options="seqgen:Options",
-        recommended={"train": {"lr": 1e-2}},
+        recommended=_FAST,
     ),
     seqgen.CellSpec(
         name="minlstm",
@@ -19,7 +20,7 @@ _CELLS = (
         source="arXiv:2410.01201",
         load="seqgen_parallel.minlstm:MinLSTMCell",
         options="seqgen:Options",
-        recommended={"train": {"lr": 1e-2}},
+        recommended=_FAST,
     ),
     seqgen.CellSpec(
         name="sru",
@@ -27,14 +28,86 @@ _CELLS = (
         source="arXiv:1709.02755v1",
         load="seqgen_parallel.sru:SRUCell",
         options="seqgen:Options",
-        recommended={"train": {"lr": 1e-2}},
+        recommended=_FAST,
         tf={"SRUCell": {}},
+    ),
+    seqgen.CellSpec(
+        name="gilr",
+        summary="gated impulse linear recurrence: one gate and an impulse",
+        source="arXiv:1709.04057",
+        load="seqgen_parallel.gilr:GILRCell",
+        options="seqgen_parallel.options:GILROptions",
+        recommended=_FAST,
+    ),
+    seqgen.CellSpec(
+        name="gilrlstm",
+        summary="LSTM whose gates see a linear recurrence in place of its output",
+        source="arXiv:1709.04057",
+        load="seqgen_parallel.gilrlstm:GILRLSTMCell",
+        options="seqgen_parallel.options:GILRLSTMOptions",
+        recommended=_FAST,
+    ),
+    seqgen.CellSpec(
+        name="qrnn",
+        summary="quasi-recurrent network: a convolution, and a pooling with gates",
+        source="arXiv:1611.01576",
+        load="seqgen_parallel.qrnn:QRNNCell",
+        options="seqgen_parallel.options:QRNNOptions",
+        recommended=_FAST,
+    ),
+    seqgen.CellSpec(
+        name="hgrn",
+        summary="a complex state that turns, and a forget gate with a lower bound",
+        source="arXiv:2311.04823",
+        load="seqgen_parallel.hgrn:HGRNCell",
+        options="seqgen_parallel.options:HGRNOptions",
+        recommended=_FAST,
+    ),
+    seqgen.CellSpec(
+        name="lru",
+        summary="linear recurrent unit: a constant complex recurrence, then a gated linear unit",
+        source="arXiv:2303.06349",
+        load="seqgen_parallel.lru:LRUCell",
+        options="seqgen_parallel.options:LRUOptions",
+        recommended=_FAST,
+    ),
+    seqgen.CellSpec(
+        name="rglru",
+        summary="real-gated linear recurrent unit, in the recurrent block of Griffin",
+        source="arXiv:2402.19427",
+        load="seqgen_parallel.rglru:RGLRUCell",
+        options="seqgen_parallel.options:RGLRUOptions",
+        recommended=_FAST,
+    ),
+    seqgen.CellSpec(
+        name="s5",
+        summary="simplified state space layer: a constant complex recurrence, then a gate",
+        source="arXiv:2208.04933",
+        load="seqgen_parallel.s5:S5Cell",
+        options="seqgen_parallel.options:S5Options",
+        recommended=_FAST,
+    ),
+    seqgen.CellSpec(
+        name="mamba",
+        summary="a state space whose step, input and output are chosen by the input",
+        source="arXiv:2312.00752",
+        load="seqgen_parallel.mamba:MambaCell",
+        options="seqgen_parallel.options:MambaOptions",
+        recommended=_FAST,
+    ),
+    seqgen.CellSpec(
+        name="mlstm",
+        summary="LSTM with a matrix memory and exponential gates",
+        source="arXiv:2405.04517",
+        load="seqgen_parallel.mlstm:MLSTMCell",
+        options="seqgen_parallel.options:MLSTMOptions",
+        recommended=_FAST,
     ),
 )
 
 
 @seqgen.hookimpl
 def register_cells(register):
-    """Hand in ``mingru``, ``minlstm`` and ``sru``."""
+    """Hand in these cells."""
     for spec in _CELLS:
         register(spec)

@@ -1,9 +1,12 @@
-"""What the minimal cells share: h' = a * h + b, where a and b are functions of the input."""
+"""What the cells share: h' = a * h + b, where a and b are functions of the input, and a look at the inputs before.
+
+Dimension letters: T steps, B batch, D features, N complex features, K steps that a convolution sees.
+"""
 
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 import seqgen
 
@@ -30,3 +33,78 @@ class LinearCell(seqgen.StepCell):
 def positive(x: Tensor) -> Tensor:
     """The papers' g: x + 0.5 where x >= 0, else sigmoid(x)."""
     return torch.where(x >= 0, x + 0.5, torch.sigmoid(x))
+
+
+class SequenceCell(seqgen.StepCell):
+    """A cell that gives whole sequences at once; its step is a sequence of one."""
+
+    def over_time(self, p_TBP: Tensor, state: seqgen.State) -> tuple[Tensor, seqgen.State]:
+        """The outputs (T, B, H) from the projection, and the last state."""
+        raise NotImplementedError
+
+    def step(self, p_BP: Tensor, state: seqgen.State) -> tuple[Tensor, seqgen.State]:
+        """A sequence of one."""
+        y_TBH, state = self.over_time(p_BP[None], state)
+        return y_TBH[0], state
+
+    def parallel(self, p_BTP: Tensor, state: seqgen.State) -> tuple[Tensor, seqgen.State]:
+        """All steps at once."""
+        y_TBH, state = self.over_time(p_BTP.transpose(0, 1), state)
+        return y_TBH.transpose(0, 1), state
+
+
+def scan(a_TBD: Tensor, b_TBD: Tensor, h_BD: Tensor) -> Tensor:
+    """All h_t = a_t * h_{t-1} + b_t, (T, B, D)."""
+    if len(b_TBD) == 1:
+        return torch.addcmul(b_TBD, a_TBD, h_BD)
+    return seqgen.linear_scan(a_TBD.transpose(0, 1), b_TBD.transpose(0, 1), h_BD).transpose(0, 1)
+
+
+def complex_scan(a: tuple[Tensor, Tensor], b_TBD: Tensor, h_BD: Tensor) -> Tensor:
+    """The same in complex numbers, each given by its parts: the N real ones, then the N imaginary ones, D = 2 N.
+
+    Args:
+        a: the parts of the factors, each of any shape that can be expanded to (T, B, N).
+        b_TBD: what is added.
+        h_BD: the state before the first step.
+    """
+    (b_re, b_im), (h_re, h_im), (a_re, a_im) = b_TBD.chunk(2, 2), h_BD.chunk(2, 1), a
+    if len(b_TBD) == 1:
+        re = b_re + a_re * h_re - a_im * h_im
+        return torch.cat((re, b_im + a_re * h_im + a_im * h_re), 2)
+    a_TBN = torch.complex(a_re, a_im).expand(b_re.shape)
+    h_TBN = scan(a_TBN, torch.complex(b_re, b_im), torch.complex(h_re, h_im))
+    return torch.cat((h_TBN.real, h_TBN.imag), 2)
+
+
+def times(one: tuple[Tensor, Tensor], x: Tensor) -> Tensor:
+    """A complex product, by parts; those of ``x`` (..., D) lie one after another."""
+    x_re, x_im = x.chunk(2, -1)
+    return torch.cat((one[0] * x_re - one[1] * x_im, one[0] * x_im + one[1] * x_re), -1)
+
+
+class CausalConvolution(nn.Module):
+    """y_t = b + sum_j w_j * x_{t - K + 1 + j}, each feature by itself.
+
+    Args:
+        size: D.
+        kernel: K, at least 2.
+    """
+
+    def __init__(self, size: int, kernel: int) -> None:
+        super().__init__()
+        bound = kernel**-0.5
+        self.weight = nn.Parameter(torch.empty(kernel, size).uniform_(-bound, bound))
+        self.bias = nn.Parameter(torch.empty(size).uniform_(-bound, bound))
+
+    def initial_state(self, batch_size: int) -> Tensor:
+        """The K - 1 inputs before the first: zeros (B, K - 1, D)."""
+        return self.weight.new_zeros(batch_size, self.weight.shape[0] - 1, self.weight.shape[1])
+
+    def forward(self, x_TBD: Tensor, before_BKD: Tensor) -> tuple[Tensor, Tensor]:
+        """The outputs (T, B, D), and the last K - 1 inputs."""
+        T, all_TBD = len(x_TBD), torch.cat((before_BKD.transpose(0, 1), x_TBD))
+        y_TBD = self.bias
+        for index, w_D in enumerate(self.weight.unbind()):
+            y_TBD = torch.addcmul(y_TBD, w_D, all_TBD[index : index + T])
+        return y_TBD, all_TBD[T:].transpose(0, 1)

@@ -1,5 +1,6 @@
 """Cells: one layer, a function of (input, state) to (output, state)."""
 
+from seqgen.cells.attention import PastAttention
 from seqgen.cells.cell import Cell, join_rows, list_leaves, map_state, select_rows
 from seqgen.cells.dropout import Dropout
 from seqgen.cells.engine import (
@@ -22,6 +23,7 @@ __all__ = [
     "Cell",
     "Dropout",
     "Engine",
+    "PastAttention",
     "Recurrent",
     "RecurrentDropout",
     "Stack",

@@ -1,4 +1,4 @@
-"""Linear recurrences over time: h_t = a_t * h_{t-1} + b_t, element by element.
+"""Linear recurrences over time: h_t = a_t * h_{t-1} + b_t, element by element, in real or in complex numbers.
 
 Step by step is fastest where a step has enough to do. Where it has little, the calls cost more than the arithmetic:
 then all chunks of the sequence run side by side, each from zero and beside the product of its factors, and what enters
@@ -27,7 +27,7 @@ def linear_scan(a_BTH: Tensor, b_BTH: Tensor, h_BH: Tensor) -> Tensor:
     """All h_t = a_t * h_{t-1} + b_t of a sequence.
 
     Args:
-        a_BTH: the factors.
+        a_BTH: the factors, all real or all complex, as the others.
         b_BTH: what is added.
         h_BH: the state before the first step.
 
@@ -88,8 +88,9 @@ class _LinearScan(torch.autograd.Function):
     def backward(ctx: Any, dy_TBH: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         refuse_twice()
         a_TBH, h_BH, h_TBH = ctx.saved_tensors
-        # g_t = dy_t + a_{t+1} g_{t+1}, from the last step to the first.
-        g_TBH = torch.empty_like(h_TBH)
+        # g_t = dy_t + a_{t+1} g_{t+1}, from the last step to the first; of complex factors, their conjugates.
+        a_TBH, h_BH, h_TBH = a_TBH.conj().resolve_conj(), h_BH.conj(), h_TBH.conj()
+        g_TBH = torch.empty_like(dy_TBH, memory_format=torch.contiguous_format)
         if ctx.chunk < len(a_TBH):
             back_TBH = torch.cat((torch.zeros_like(h_BH)[None], a_TBH[1:].flip(0)))
             g_TBH = solve(back_TBH, dy_TBH.flip(0), torch.zeros_like(h_BH), ctx.chunk).flip(0)

@@ -228,8 +228,9 @@ def _check(plan: Plan, runner: Runner, step: Step, p_TBP: Tensor, state: State) 
             p = p_TBP.detach().requires_grad_()
             before = map_state(lambda leaf: leaf.detach().requires_grad_(leaf.is_floating_point()), state)
             y_TBH, after = _run(plan, runner, p, before) if recorded_form else step_by_step(step, p, before)
-            outputs = [leaf for leaf in (y_TBH, *list_leaves(after)) if leaf.requires_grad]
-            total = sum((leaf * torch.linspace(-1, 1, leaf.numel()).to(leaf).view_as(leaf)).sum() for leaf in outputs)
+            outputs = [leaf for leaf in (y_TBH, *list_leaves(after)) if leaf.is_floating_point()]
+            derived = [leaf for leaf in outputs if leaf.requires_grad]
+            total = sum((leaf * torch.linspace(-1, 1, leaf.numel()).to(leaf).view_as(leaf)).sum() for leaf in derived)
             assert isinstance(total, Tensor)
             parameters = [p, *(c for c in plan.recording.constants.values() if c.requires_grad)]
             wanted = [*parameters, *(leaf for leaf in list_leaves(before) if leaf.requires_grad)]

@@ -93,7 +93,7 @@ class Zoneout(StepWrapper):
     def __init__(self, cell: Cell, share: float) -> None:
         super().__init__(cell, "zoneout")
         self.share = share
-        self.sizes = [leaf.shape[1] for leaf in list_leaves(cell.initial_state(1)) if leaf.is_floating_point()]
+        self.sizes = [leaf.numel() for leaf in list_leaves(cell.initial_state(1)) if leaf.is_floating_point()]
 
     def noise(self, p_BTP: Tensor) -> Tensor:
         """Masks for every feature of the state: 1 where it keeps its value."""
@@ -105,18 +105,19 @@ class Zoneout(StepWrapper):
 
     def step(self, p_BP: Tensor, state: State) -> tuple[Tensor, State]:
         """The step, parts of the state held back."""
-        held: list[Tensor | float] = [self.share] * len(self.sizes)
+        masks: list[Tensor] = []
         if self.training:
-            p_BP, *held = p_BP.split([p_BP.shape[1] - sum(self.sizes), *self.sizes], 1)  # type: ignore[no-untyped-call]
+            p_BP, *masks = p_BP.split([p_BP.shape[1] - sum(self.sizes), *self.sizes], 1)  # type: ignore[no-untyped-call]
         y_BH, after = self.cell.step(p_BP, state)
-        befores, shares = iter(list_leaves(state)), iter(held)
+        befores, held = iter(list_leaves(state)), iter(masks)
         output = [y_BH]
 
         def hold(new: Tensor) -> Tensor:
             old = next(befores)
             if not new.is_floating_point():
                 return new
-            mixed = new + next(shares) * (old - new)
+            share = next(held).view_as(new) if masks else self.share
+            mixed = new + share * (old - new)
             if new is y_BH:
                 output[0] = mixed
             return mixed
@@ -166,8 +167,15 @@ def _find_output(cell: StepCell) -> list[bool]:
     training = cell.training
     cell.eval()  # nothing is random
     with torch.no_grad():
-        like = first_parameter(cell)
-        x_BTI = torch.zeros(1, 1, cell.input_size) if like is None else like.new_zeros(1, 1, cell.input_size)
-        y_BH, after = cell.step(cell.noise(cell.project(x_BTI))[:, 0], cell.initial_state(1))
+        y_BH, after = cell.step(cell.noise(project_nothing(cell))[:, 0], cell.initial_state(1))
     cell.train(training)
     return [leaf is y_BH for leaf in list_leaves(after)]
+
+
+def project_nothing(cell: StepCell) -> Tensor:
+    """What a cell projects of a step of zeros, (1, 1, P)."""
+    like = first_parameter(cell)
+    with torch.no_grad():
+        x_BTI = torch.zeros(1, 1, cell.input_size) if like is None else like.new_zeros(1, 1, cell.input_size)
+        p_BTP: Tensor = cell.project(x_BTI)
+    return p_BTP

@@ -1,0 +1,88 @@
+"""The Mamba block: a state space model whose parameters are functions of the input.
+
+    x, z = W_in u
+    x = silu(conv(x))                               a causal convolution of each feature over time
+    d, B, C = W_x x
+    Delta = softplus(W_Delta d + b)
+    h' = exp(Delta A) h + Delta B x                 h: N numbers a feature; A = -exp(A_log) is diagonal
+    y = W_out ((C h' + D x) * silu(z))
+
+A_log starts at log(1 .. N) in each feature, D at 1, and b so that softplus(b) is spread evenly, by its logarithm,
+between 0.001 and 0.1. W have no biases.
+
+Source: arXiv:2312.00752, after the implementation state-spaces/mamba, which has Delta B for the zero-order hold of B.
+The norm before the block and the way around it are left to the model.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+import seqgen
+from seqgen_parallel.linear import CausalConvolution, SequenceCell, scan
+
+_STEPS = 0.001, 0.1
+
+
+class MambaCell(SequenceCell):
+    """A selective state space between two gates.
+
+    Dimension letters: E inner features, N states of a feature, R features of d.
+
+    Args:
+        input_size: I.
+        hidden_size: H; the state is the last inputs of the convolution (B, kernel - 1, E), and h (B, E, N).
+        expand: E / H.
+        states: N.
+        kernel: steps that the convolution sees.
+        rank: R; None: a sixteenth of H, rounded up.
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        *,
+        expand: float = 2.0,
+        states: int = 4,
+        kernel: int = 4,
+        rank: int | None = None,
+    ) -> None:
+        super().__init__(input_size, hidden_size)
+        E, N, R = max(1, round(expand * hidden_size)), states, rank or math.ceil(hidden_size / 16)
+        self.sizes = R, N, N
+        self.input = nn.Linear(input_size, 2 * E, bias=False)
+        self.convolution = CausalConvolution(E, kernel)
+        self.select = seqgen.Recurrent(E, R + 2 * N)
+        self.step_size = seqgen.Recurrent(R, E, bias=True)
+        self.log_a = nn.Parameter(torch.log(torch.arange(1.0, N + 1)).repeat(E, 1))
+        self.d = nn.Parameter(torch.ones(E))
+        self.output = seqgen.Recurrent(E, hidden_size)
+        step_E = torch.exp(torch.empty(E).uniform_(*map(math.log, _STEPS)))
+        with torch.no_grad():
+            self.step_size.bias.copy_(step_E + torch.log(-torch.expm1(-step_E)))  # what softplus undoes
+
+    def initial_state(self, batch_size: int) -> tuple[Tensor, Tensor]:
+        """Zeros."""
+        return self.convolution.initial_state(batch_size), self.log_a.new_zeros(batch_size, *self.log_a.shape)
+
+    def project(self, u_BTI: Tensor) -> Tensor:
+        """X and silu(z)."""
+        x_BTE, z_BTE = self.input(u_BTI).chunk(2, 2)
+        return torch.cat((x_BTE, functional.silu(z_BTE)), 2)
+
+    def over_time(self, p_TBP: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """The equations."""
+        (before_BKE, h_BEN), (x_TBE, z_TBE) = state, p_TBP.chunk(2, 2)
+        x_TBE, before_BKE = self.convolution(x_TBE, before_BKE)
+        x_TBE = functional.silu(x_TBE)
+        d_TBR, b_TBN, c_TBN = self.select(x_TBE).split(self.sizes, 2)
+        delta_TBE = functional.softplus(self.step_size(d_TBR))
+        a_TBEN = torch.exp(delta_TBE[..., None] * -torch.exp(self.log_a))
+        h_TBEN = scan(a_TBEN, (delta_TBE * x_TBE)[..., None] * b_TBN[:, :, None], h_BEN)
+        y_TBE = (h_TBEN * c_TBN[:, :, None]).sum(3) + self.d * x_TBE
+        return self.output(y_TBE * z_TBE), (before_BKE, h_TBEN[-1])

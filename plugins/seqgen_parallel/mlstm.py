@@ -1,0 +1,103 @@
+"""The mLSTM of the xLSTM: a matrix memory, and gates that are exponentials.
+
+    x, z = W_up u
+    w = silu(conv(x))                               a causal convolution of each feature over time
+    q, k, v = W_q w, W_k w / sqrt(d), W_v x         in each head, of d features
+    i, f = W_i [q, k, v], W_f [q, k, v]             one number a head; before the gates' exp and sigmoid
+    m' = max(log sigmoid(f) + m, i)
+    C' = exp(log sigmoid(f) + m - m') C + exp(i - m') k v^T
+    n' = exp(log sigmoid(f) + m - m') n + exp(i - m') k
+    h = C'^T q / (max(|n' . q|, exp(-m')) + 10^-6)
+    y = W_down ((LN(h) + s * w) * silu(z))          LN in each head; s a vector
+
+m keeps the exponentials finite. h does not depend on it, but for the 10^-6, so no gradient is led through it, which
+would be zero but for rounding. The gates see k before it is scaled. The bias of f starts between 3 and 6, head by head,
+and that of i near 0; W_f and W_i start at 0. Sequences run in chunks: within one all pairs of steps at once, from one
+to the next by C, n and m.
+
+Source: arXiv:2405.04517, the mLSTM and its block with projections before it; C as k v^T (in the paper v k^T), the
+10^-6, what starts where, and i and f from [q, k, v] after the implementation NX-AI/xlstm, whose W_q, W_k and W_v have
+blocks of four features instead of a head. The norm and the way around the block are left to the model.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+import seqgen
+from seqgen_parallel.linear import CausalConvolution, SequenceCell
+from seqgen_parallel.memory import Memory, remember
+
+_HEAD_SIZE = 16  # the least features of a head, unless the number of heads is given
+_CHUNK = 64
+
+
+class MLSTMCell(SequenceCell):
+    """A matrix memory between two gates.
+
+    Dimension letters: E inner features, A heads, D features of a head.
+
+    Args:
+        input_size: I.
+        hidden_size: H; the state is the last inputs of the convolution (B, kernel - 1, E), C (B, A, D, D), n (B, A, D)
+            and m (B, A).
+        expand: E / H.
+        heads: A; None takes as many as divide E into 16 features or more.
+        kernel: steps that the convolution sees.
+
+    Raises:
+        BadOption: E cannot be divided by the heads.
+    """
+
+    def __init__(
+        self, input_size: int, hidden_size: int, *, expand: float = 2.0, heads: int | None = None, kernel: int = 4
+    ) -> None:
+        super().__init__(input_size, hidden_size)
+        E = max(1, round(expand * hidden_size))
+        A = heads or max(n for n in range(1, max(1, E // _HEAD_SIZE) + 1) if E % n == 0)
+        if E % A:
+            raise seqgen.BadOption(f"{A} heads cannot share {E} inner features evenly: choose a divisor")
+        D = E // A
+        self.input = nn.Linear(input_size, 2 * E, bias=False)
+        self.convolution = CausalConvolution(E, kernel)
+        self.query_key = nn.Parameter(torch.empty(A, D, 2 * D).uniform_(-(D**-0.5), D**-0.5))
+        self.value = nn.Parameter(torch.empty(A, D, D).uniform_(-(D**-0.5), D**-0.5))
+        self.gates = seqgen.Recurrent(3 * E, 2 * A, bias=True)
+        self.gain, self.skip = nn.Parameter(torch.ones(E)), nn.Parameter(torch.ones(E))
+        self.output = seqgen.Recurrent(E, hidden_size)
+        nn.init.zeros_(self.gates.weight)
+        with torch.no_grad():
+            self.gates.bias.copy_(torch.cat((0.1 * torch.randn(A), torch.linspace(3, 6, A))))
+
+    def initial_state(self, batch_size: int) -> tuple[Tensor, Memory]:
+        """Zeros."""
+        A, D, _ = self.value.shape
+        shapes = (A, D, D), (A, D), (A,)
+        zeros = tuple(self.gain.new_zeros(batch_size, *shape) for shape in shapes)
+        return self.convolution.initial_state(batch_size), zeros
+
+    def project(self, u_BTI: Tensor) -> Tensor:
+        """X and silu(z)."""
+        x_BTE, z_BTE = self.input(u_BTI).chunk(2, 2)
+        return torch.cat((x_BTE, functional.silu(z_BTE)), 2)
+
+    def over_time(self, p_TBP: Tensor, state: tuple[Tensor, Memory]) -> tuple[Tensor, tuple[Tensor, Memory]]:
+        """The equations."""
+        (before_BKE, memory), (x_TBE, z_TBE), (A, D, _) = state, p_TBP.chunk(2, 2), self.value.shape
+        w_TBE, before_BKE = self.convolution(x_TBE, before_BKE)
+        w_TBE = functional.silu(w_TBE)
+        w_BATD, x_BATD = (e_TBE.unflatten(2, (A, D)).permute(1, 2, 0, 3) for e_TBE in (w_TBE, x_TBE))
+        q_BATD, k_BATD = torch.einsum("batd,ade->bate", w_BATD, self.query_key).chunk(2, 3)
+        v_BATD = torch.einsum("batd,ade->bate", x_BATD, self.value)
+        seen_TBE = torch.cat([e_BATD.permute(2, 0, 1, 3).flatten(2) for e_BATD in (q_BATD, k_BATD, v_BATD)], 2)
+        i_BAT, f_BAT = self.gates(seen_TBE).permute(1, 2, 0).chunk(2, 1)
+        given = q_BATD, k_BATD * D**-0.5, v_BATD, i_BAT, functional.logsigmoid(f_BAT)
+        outputs = []
+        for parts in zip(*(tensor.split(_CHUNK, 2) for tensor in given), strict=True):
+            h_BATD, memory = remember(*parts, memory)
+            outputs.append(h_BATD)
+        h_BATD = torch.cat(outputs, 2) if len(outputs) > 1 else outputs[0]
+        h_TBE = functional.layer_norm(h_BATD, (D,)).permute(2, 0, 1, 3).flatten(2) * self.gain
+        return self.output((h_TBE + self.skip * w_TBE) * z_TBE), (before_BKE, memory)

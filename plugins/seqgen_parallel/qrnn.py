@@ -1,0 +1,55 @@
+"""The quasi-recurrent network: convolutions over the last k inputs, and a pooling that is a linear recurrence.
+
+    z, f, o = tanh(W_z * X), sigmoid(W_f * X), sigmoid(W_o * X)      * is a convolution: W^1 x_{t-k+1} + .. + W^k x_t
+    f-pooling:    h' = f . h + (1 - f) . z
+    fo-pooling:   c' = f . c + (1 - f) . z,   h = o . c'
+    ifo-pooling:  c' = f . c + i . z,         h = o . c'             i = sigmoid(W_i * X)
+
+. is the product element by element. Inputs before the first are 0, and so is the first state. Biases of W are not
+written. (The reference implementation torchqrnn has f and 1 - f the other way round, and no ifo-pooling.)
+
+Source: arXiv:1611.01576.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+import seqgen
+from seqgen_parallel.linear import scan
+
+_GATES = {"f": 1, "fo": 2, "ifo": 3}
+
+
+class QRNNCell(seqgen.Cell):
+    """A convolution and a pooling.
+
+    Args:
+        input_size: I.
+        hidden_size: H; the state is the last k - 1 inputs (B, k - 1, I), and c (B, H).
+        window: k.
+        pooling: "f", "fo" or "ifo".
+    """
+
+    def __init__(self, input_size: int, hidden_size: int, *, window: int = 2, pooling: str = "fo") -> None:
+        super().__init__(input_size, hidden_size)
+        self.window, self.pooling = window, pooling
+        self.input = nn.Linear(window * input_size, (1 + _GATES[pooling]) * hidden_size)
+
+    def initial_state(self, batch_size: int) -> tuple[Tensor, Tensor]:
+        """Zeros."""
+        return self.input.weight.new_zeros(batch_size, self.window - 1, self.input_size), self.zeros(batch_size)
+
+    def forward(self, x_BTI: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """The equations."""
+        (before_BKI, c_BH), T = state, x_BTI.shape[1]
+        all_TBI = torch.cat((before_BKI.transpose(0, 1), x_BTI.transpose(0, 1)))
+        seen_TBI = torch.cat([all_TBI[index : index + T] for index in range(self.window)], 2)
+        # Of the state's type: sums over time are too much for short numbers.
+        z_TBH, *gates_TBH = self.input(seen_TBI).to(c_BH.dtype).chunk(1 + _GATES[self.pooling], 2)
+        f_TBH, *others_TBH = torch.sigmoid(torch.cat(gates_TBH, 2)).chunk(len(gates_TBH), 2)
+        i_TBH = others_TBH.pop() if self.pooling == "ifo" else 1 - f_TBH
+        c_TBH = scan(f_TBH, i_TBH * torch.tanh(z_TBH), c_BH)
+        h_TBH = others_TBH[0] * c_TBH if others_TBH else c_TBH
+        return h_TBH.transpose(0, 1), (all_TBI[T:].transpose(0, 1), c_TBH[-1])
