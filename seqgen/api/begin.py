@@ -48,6 +48,8 @@ def read(recipe: Recipe, hear: Hearers) -> Data:
     corpus = open_corpus(recipe.corpus, recipe.options["corpus"], recipe.valid, recipe.test, recipe.layout)
     tokenizer, options = recipe.tokenizer, recipe.options["tokenizer"]
     data = learn(corpus, recipe.title, tokenizer, options, splitter, recipe.conditions, hear.progress)
+    if n_controls := data.survey.n_controls:
+        hear.warn(f"{n_controls:,} control characters are kept as symbols, and escaped where a terminal shows them")
     if (recipe.valid or recipe.test) and data.vocabulary.ends and (n_known := count_known(corpus)):
         hear.warn(f"{n_known:,} held-out records stand in the training part too; losses on them say little")
     return data

@@ -97,7 +97,8 @@ def first_problem(file: TextIO, path: str, encoding: str, limit: int | None) -> 
                 in_line = f"byte {before + here + 1} of the line (byte {offset + here} of the file)"
             return CorpusError(
                 f"{path!r}, line {number}: {in_line} is {shown}, which is not {encoding.upper()}; "
-                "-o corpus.encoding=NAME reads another encoding, -o corpus.encoding_errors=replace or skip passes over such bytes"
+                "-o corpus.encoding=NAME reads another encoding, -o corpus.encoding_errors=replace (or skip) "
+                "passes over such bytes"
             )
         n_here = _n_bytes(piece)
         offset, before = offset + n_here, 0 if piece.endswith(("\n", "\r")) else before + n_here
