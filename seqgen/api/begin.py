@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from seqgen.api.data import Data, Progress, learn, no_progress
+from seqgen.api.data import Data, Progress, learn, no_progress, unchanging
 from seqgen.api.describe import describe, with_width
 from seqgen.api.engine import decide_engine
 from seqgen.api.go import Listener, go
@@ -47,9 +47,10 @@ def read(recipe: Recipe, hear: Hearers) -> Data:
     splitter = Splitter(recipe.train.split, recipe.train.split_seed)
     corpus = open_corpus(recipe.corpus, recipe.options["corpus"], recipe.valid, recipe.test, recipe.layout)
     tokenizer, options = recipe.tokenizer, recipe.options["tokenizer"]
-    data = learn(corpus, recipe.title, tokenizer, options, splitter, recipe.conditions, hear.progress)
+    with unchanging(corpus, recipe.title):
+        data = learn(corpus, recipe.title, tokenizer, options, splitter, recipe.conditions, hear.progress)
     if n_controls := data.survey.n_controls:
-        hear.warn(f"{n_controls:,} control characters are kept as symbols, and escaped where a terminal shows them")
+        hear.warn(f"control characters ({n_controls:,}) are kept as symbols, and escaped where a terminal shows them")
     if (recipe.valid or recipe.test) and data.vocabulary.ends and (n_known := count_known(corpus)):
         hear.warn(f"{n_known:,} held-out records stand in the training part too; losses on them say little")
     return data

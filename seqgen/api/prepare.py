@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from seqgen.api.data import Data, Progress, count, encode_with, no_progress
+from seqgen.api.data import Data, Progress, count, encode_with, no_progress, unchanging
 from seqgen.api.setup import computing
 from seqgen.checkpoint import RunSettings
 from seqgen.corpus import Corpus, Splitter, Survey
@@ -90,17 +90,19 @@ def read_again(
     Raises:
         CorpusError: it is unreadable, or not what the run was trained on.
     """
-    counted = count(corpus, settings.corpus.title, progress)
-    try:
-        check_unchanged(counted, settings)
-    except CorpusError:
-        if changed is None:
-            raise
-        changed(
-            f"the corpus {settings.corpus.title!r} has changed since the run began ({settings.corpus.n_records} "
-            f"records then, {counted.n_records} now): the run goes on with what is there now"
-        )
-    return encode_with(corpus, settings.corpus.title, vocabulary, splitter_of(settings), counted, progress)
+    title = settings.corpus.title
+    with unchanging(corpus, title):
+        counted = count(corpus, title, progress)
+        try:
+            check_unchanged(counted, settings)
+        except CorpusError:
+            if changed is None:
+                raise
+            changed(
+                f"the corpus {title!r} has changed since the run began ({settings.corpus.n_records} records then, "
+                f"{counted.n_records} now): the run goes on with what is there now"
+            )
+        return encode_with(corpus, title, vocabulary, splitter_of(settings), counted, progress)
 
 
 def splitter_of(settings: RunSettings) -> Splitter:

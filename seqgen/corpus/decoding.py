@@ -11,6 +11,8 @@ from seqgen.errors import BadOption, CorpusError, did_you_mean
 UTF8 = "utf-8"
 KEEPING = "seqgen.keeping"
 """The error handler that turns a byte into the lone surrogate U+DC00 plus the byte, whatever the encoding."""
+MARKED = ("utf-16", "utf-32", "utf-8-sig")
+"""Encodings that drop a mark at the start themselves."""
 Errors = Literal["strict", "replace", "skip"]
 _FIRST = 0xDC00
 _AT_ONCE = 1 << 16  # characters

@@ -16,6 +16,7 @@ from typing import Literal
 from seqgen.corpus.corpus import Record
 from seqgen.corpus.decoding import (
     KEEPING,
+    MARKED,
     UTF8,
     Errors,
     check_encoding,
@@ -133,6 +134,9 @@ class TextFile:
             return gzip.open(self.path, "rt", encoding=encoding, errors=KEEPING, newline=newline)
         return self.path.open(encoding=encoding, errors=KEEPING, newline=newline)
 
+    def _may_be_marked(self) -> bool:
+        return check_encoding(self.encoding) not in MARKED
+
     def stamp(self) -> list[object]:
         """What changes when the file does, as JSON values; "" where there is no file."""
         found = self.path.stat() if self.path.is_file() else None
@@ -141,13 +145,8 @@ class TextFile:
         return [str(self.path.resolve()), *told, self.label, self.split, self.max_line_chars, *how]
 
     def blocks(self) -> Iterator[str]:
-        """The text as it stands, line ends made LF, in pieces that end with a line where lines are not very long.
-
-        Raises:
-            UsageError: no such file.
-            CorpusError: the file is unreadable or not of its encoding.
-        """
-        rest, at_start, counts = "", True, Counter[str]()
+        """The text as it stands, line ends made LF, in pieces that end with a line where lines are not very long."""
+        rest, at_start, counts = "", self._may_be_marked(), Counter[str]()
         with self.reading() as file:
             while block := file.read(_BLOCK_CHARS):
                 if not is_text(block):
@@ -192,7 +191,7 @@ class TextFile:
 
     def _lines(self, file: TextIOWrapper, counts: Counter[str]) -> Iterator[_Lines]:
         """All lines, those of a block together."""
-        begun, at_start, dropping, spoiled = "", True, False, False
+        begun, at_start, dropping, spoiled = "", self._may_be_marked(), False, False
         lines: _Lines
         while block := file.read(_BLOCK_CHARS):
             *found, rest = (begun + (block.removeprefix("\ufeff") if at_start else block)).split("\n")

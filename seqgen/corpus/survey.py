@@ -110,7 +110,7 @@ def survey(records: Iterable[Record], name: str, result: Survey, conditions: Seq
         result.longest = max(result.longest, *lengths)
         told = "".join([_told(record) for record in chunk])
         joined = "".join(texts)
-        result.multiline = result.multiline or "\n" in joined
+        result.multiline = result.multiline or "\n" in joined or "\r" in joined
         data = joined.encode("utf-8", "surrogatepass")
         result.n_controls += len(data) - len(data.translate(None, _CONTROLS))
         distinct.add(texts)
