@@ -152,7 +152,7 @@ def test_what_goes_wrong_in_one_long_text_is_told_by_its_symbols(cli, words, in_
 @pytest.mark.promise("R10")
 def test_an_absurd_rate_is_refused(cli, words, in_tmp):
     result = cli("train", "--corpus", words, "--lr", "1e6", "--out", "run")
-    assert result.code == 2 and "less than or equal to 10, not 1e6" in result.err and not (in_tmp / "run").exists()
+    assert result.code == 2 and "less than or equal to 10, not 1000000" in result.err and not (in_tmp / "run").exists()
 
 
 def spoiled_by_its_rate(cell, engine, lr, words, folder, monkeypatch) -> str:
