@@ -41,7 +41,7 @@ def check_encoding(name: str) -> str:
         BadOption: there is no such encoding of text.
     """
     try:
-        b"".decode(name)
+        b"    ".decode(name, "replace")  # which codecs of anything else than text refuse
         return codecs.lookup(name).name
     except (LookupError, UnicodeError, ValueError):
         raise BadOption(f"no encoding named {name!r}{did_you_mean(name, _USUAL)}") from None

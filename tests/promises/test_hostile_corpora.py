@@ -176,6 +176,7 @@ def test_what_cannot_be_asked_of_a_file(options, message, words):
 
 # -- fuzzing: success, or one line of ours
 
+MANY = pytest.mark.parametrize("n", [100, pytest.param(1000, marks=pytest.mark.slow)])
 _ERRORS = st.sampled_from(["strict", "replace", "skip"])
 _LINES = st.text(st.characters(codec="utf-8", exclude_characters="\r\n"), min_size=1)
 _READERS = st.fixed_dictionaries(
@@ -206,10 +207,11 @@ def one_line_of_ours(error: Exception, *kinds: type[Exception]) -> None:
 
 
 @pytest.mark.promise("R16")
-def test_any_bytes_are_read_or_refused(folder, record_property):
-    record_property("cases", 1000)
+@MANY
+def test_any_bytes_are_read_or_refused(n, folder, record_property):
+    record_property("cases", n)
 
-    @settings(max_examples=1000)
+    @settings(max_examples=n)
     @given(data=_BYTES, options=_READERS, packed=st.booleans(), block=st.sampled_from([1, 5, 1 << 16]))
     def check(data, options, packed, block):
         path = folder / "any.txt"
@@ -237,10 +239,11 @@ def test_any_bytes_are_read_or_refused(folder, record_property):
 
 
 @pytest.mark.promise("R16")
-def test_any_bytes_are_a_table_or_refused(folder, record_property):
-    record_property("cases", 1000)
+@MANY
+def test_any_bytes_are_a_table_or_refused(n, folder, record_property):
+    record_property("cases", n)
 
-    @settings(max_examples=1000)
+    @settings(max_examples=n)
     @given(data=_BYTES, form=st.sampled_from(["jsonl", "csv", "tsv"]), errors=_ERRORS)
     def check(data, form, errors):
         path = folder / "any.table"
@@ -257,10 +260,11 @@ def test_any_bytes_are_a_table_or_refused(folder, record_property):
 
 
 @pytest.mark.promise("R16")
-def test_texts_come_back_from_every_form_of_file(folder, record_property):
-    record_property("cases", 1000)
+@MANY
+def test_texts_come_back_from_every_form_of_file(n, folder, record_property):
+    record_property("cases", n)
 
-    @settings(max_examples=1000)
+    @settings(max_examples=n)
     @given(lines=st.lists(_LINES, max_size=6))
     def check(lines):
         wanted = [line for line in lines if not line.isspace()]
@@ -449,18 +453,23 @@ print(code, time.monotonic() - started, (after - before) / 1024)
 @pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss is in other units there")
 @pytest.mark.parametrize(
     ("name", "options"),
-    [("line.txt", ()), ("line.csv", ()), ("line.jsonl", ()), ("line.txt", ("-o", "long_lines=skip"))],
+    [
+        ("line.txt", ()),
+        pytest.param("line.csv", (), marks=pytest.mark.slow),
+        pytest.param("line.jsonl", (), marks=pytest.mark.slow),
+        pytest.param("line.txt", ("-o", "long_lines=skip"), marks=pytest.mark.slow),
+    ],
 )
 def test_a_line_of_a_gigabyte_is_refused_at_once_in_little_memory(name, options, tmp_path):
     """It is a hole in a file, so a gigabyte of NUL; skipping has to read it to its end."""
     path = tmp_path / name
-    path.write_bytes(b"anna\nben\n")
+    path.write_bytes(b'"text"\n"ben"\n')
     with path.open("r+b") as file:
-        file.truncate(1_000_000_000 if not options else 100_000_000)
+        file.truncate(1_000_000_000)
     command = [sys.executable, "-c", _REFUSING, "show", "corpus", str(path), "--json", *options]
-    result = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=120)
+    result = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=170)
     code, took_s, more_mb = result.stdout.splitlines()[-1].split()
-    assert float(took_s) < 10 and float(more_mb) < 100
+    assert float(more_mb) < 100 and (float(took_s) < 10 or options)
     if options:
         assert code == "0" and '"long lines skipped": 1' in result.stdout
     else:
