@@ -221,7 +221,7 @@ def test_a_second_signal_ends_at_once_and_the_checkpoint_before_is_whole(phase, 
         assert not (in_tmp / "run").exists()
         return
     steps = {int(path.name.partition("-")[2]) for path in (in_tmp / "run" / "checkpoints").glob("step-*")}
-    assert (10 in steps) == (phase == "save") and 20 not in steps
+    assert (10 in steps) == (phase != "draw") and 20 not in steps  # the first are drawn before there is one
     assert bell("resume", "run", "--plugin", "bell.py").code == 0
     assert digests(in_tmp / "run") == expected
 
@@ -236,7 +236,7 @@ def test_a_signal_while_the_program_starts_is_one_line():
 
 @pytest.mark.promise("R7")
 @pytest.mark.slow
-def test_fifty_signals_at_random_moments(in_tmp, bell, expected, record_property):
+def test_fifty_signals_at_random_moments(in_tmp, bell, expected, record_property, request):
     """From the first reading of the corpus to the end, two at a time; then each run is resumed, or begun again."""
     record_property("cases", 50)
     random.seed("signals")
@@ -244,7 +244,9 @@ def test_fifty_signals_at_random_moments(in_tmp, bell, expected, record_property
 
     def start(number):
         env = {"MARK": str(in_tmp / f"mark-{number}"), "OMP_NUM_THREADS": "1"}
-        return run_seqgen(*TRAIN[:-1], f"run-{number}", cwd=in_tmp, env=env, start_new_session=True)
+        process = run_seqgen(*TRAIN[:-1], f"run-{number}", cwd=in_tmp, env=env)
+        request.addfinalizer(process.kill)
+        return process
 
     def wait_for(path, process):
         while not path.exists() and process.poll() is None:
@@ -265,11 +267,12 @@ def test_fifty_signals_at_random_moments(in_tmp, bell, expected, record_property
             process.send_signal(sent)
             result, run = finish(process, 60), in_tmp / f"run-{number}"
             assert time.monotonic() - asked < 10 and "Traceback" not in result.err, result.err
-            assert result.code in (0, 128 + sent), (number, result.err)
+            # A process that is done falls to the signal itself, which a shell calls by the same number.
+            assert result.code in (0, 128 + sent, -sent), (number, result.err)
             if not run.exists():
                 counts["nothing yet"] += 1
                 assert bell(*TRAIN[:-1], run).code == 0
-            elif digests(run) == expected:
+            elif (run / "checkpoints" / "step-00000030").exists() and digests(run) == expected:
                 counts["complete"] += 1
             else:
                 assert result.code == 128 + sent
