@@ -5,8 +5,9 @@
 A file of random words, a dozen a line, and, if its wheel is given, the 1.76 million molecules of MOSES. Speeds are of
 this process: a tokenizer on lists of 8,192 texts, and the whole way from the file to mapped arrays. Memory is the most
 that ``RssAnon`` shows in /proc for a training of 20 steps in a process of its own, first with an empty cache, then
-with a full one; beside it that of ``import torch`` alone, and of the same training on forty words. The table is stored
-in benchmarks/results/large.md.
+with a full one; beside it that of ``import torch`` alone, and of the same training on forty words; and what it costs
+to refuse, or to skip, a line of a gigabyte. The table is stored in benchmarks/results/large.md. ``refusing`` and
+``peak_mb`` may be called by themselves.
 """
 
 from __future__ import annotations
@@ -72,8 +73,8 @@ def whole_speed(tokenizer: Any, records: Iterable[Record], n_chars: int, home: P
     return n_chars / 1e6 / (time.perf_counter() - started)
 
 
-def peak_mb(command: list[str], folder: Path) -> tuple[float, float]:
-    """The most anonymous memory of a process, MB, and how long it ran, s."""
+def peak_mb(command: list[str], folder: Path, code: int = 0) -> tuple[float, float]:
+    """The most anonymous memory of a process that ends with ``code``, MB, and how long it ran, s."""
     started, peak = time.perf_counter(), 0.0
     env = {**os.environ, "XDG_CACHE_HOME": str(folder / "cache")}
     process = subprocess.Popen(command, cwd=folder, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -81,9 +82,31 @@ def peak_mb(command: list[str], folder: Path) -> tuple[float, float]:
         found = re.search(r"RssAnon:\s+(\d+)", Path(f"/proc/{process.pid}/status").read_text())
         peak = max(peak, int(found[1]) / 1024 if found else 0.0)
         time.sleep(0.02)
-    if process.returncode:
+    if process.returncode != code:
         sys.exit(f"{' '.join(command)} ended with {process.returncode}")
     return peak, time.perf_counter() - started
+
+
+def refusing(folder: Path, n_bytes: int = 1_000_000_000) -> dict[str, tuple[float, float]]:
+    """What refusing, and skipping, a line of so many bytes costs: by what is done, seconds and MB over a short file.
+
+    The line is a hole in a file, so it takes no disk; the file is removed.
+    """
+    path, short = folder / "one-line.txt", folder / "short.txt"
+    short.write_text("anna\nben\n")
+    path.write_text("anna\nben\n")
+    with path.open("r+b") as file:
+        file.truncate(n_bytes)
+    show = [sys.executable, "-m", "seqgen", "show", "corpus"]
+    try:
+        base_mb, base_s = peak_mb([*show, str(short)], folder)
+        found = {}
+        for what, more, code in (("refusing", [], 3), ("skipping", ["-o", "long_lines=skip"], 0)):
+            mb, took_s = peak_mb([*show, str(path), *more], folder, code)
+            found[what] = max(0.0, took_s - base_s), max(0.0, mb - base_mb)
+    finally:
+        path.unlink()
+    return found
 
 
 def measure(name: str, corpus: str, options: dict[str, str], folder: Path) -> list[list[str]]:
@@ -121,6 +144,8 @@ def main() -> None:
         rows = [["import torch", f"{torch_mb:,.0f}", "", "MB"]]
         few_mb, _ = peak_mb([*TRAIN, "./few.txt"], folder)
         rows.append(["training on forty words", f"{few_mb:,.0f}", "", "MB"])
+        for what, (took_s, mb) in refusing(folder).items():
+            rows.append([f"{what} a line of 1 GB: more than for a short file", f"{took_s:.1f} s", f"{mb:,.0f} MB", ""])
         rows += measure(f"{given.megabytes:,} MB of lines", str(folder / "words.txt"), {}, folder)
         if given.molsets:
             rows += measure("MOSES", "moses", {"path": str(Path(given.molsets).resolve())}, folder)

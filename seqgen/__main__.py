@@ -7,12 +7,12 @@ import sys
 
 def main() -> None:
     """Run the command line and exit with its code."""
-    try:
-        from seqgen.cli import main as run
+    from seqgen.signals import answer, end_at_once
 
-        sys.exit(run(sys.argv[1:]))
-    except KeyboardInterrupt:  # before the command line has its own handler
-        sys.exit(130)
+    answer(end_at_once)  # until the command line answers, and after it
+    from seqgen.cli import main as run
+
+    sys.exit(run(sys.argv[1:]))
 
 
 if __name__ == "__main__":

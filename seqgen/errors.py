@@ -134,9 +134,19 @@ class PluginError(SeqgenError):
 
 
 class Diverged(SeqgenError):
-    """The loss or a gradient is not finite; the step was refused."""
+    """The loss or a gradient is not finite; the step was refused.
+
+    Args:
+        message: what was not finite, and where.
+        step: the step of a training that was refused, from 1.
+        places: which records of the training part were in its batch, from 0; in one long text, which symbols.
+    """
 
     exit_code = 6
+
+    def __init__(self, message: str, step: int | None = None, places: Sequence[int] = ()) -> None:
+        self.step, self.places = step, tuple(places)
+        super().__init__(message)
 
 
 class DiskError(SeqgenError):

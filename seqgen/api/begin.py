@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from seqgen.api.data import Data, Progress, learn, no_progress
+from seqgen.api.data import Data, Progress, learn, no_progress, unchanging
 from seqgen.api.describe import describe, with_width
 from seqgen.api.engine import decide_engine
 from seqgen.api.go import Listener, go
@@ -49,8 +49,10 @@ def read(recipe: Recipe, hear: Hearers) -> Data:
         hear.warn(f"the corpus {spec.name} is read over the network")
     corpus = open_corpus(recipe.corpus, recipe.options["corpus"], recipe.valid, recipe.test, recipe.layout)
     tokenizer, options = recipe.tokenizer, recipe.options["tokenizer"]
-    with blaming(tokenizer, "cannot encode the corpus"):
+    with unchanging(corpus, recipe.title), blaming(tokenizer, "cannot encode the corpus"):
         data = learn(corpus, recipe.title, tokenizer, options, splitter, recipe.conditions, hear.progress)
+    if n_controls := data.survey.n_controls:
+        hear.warn(f"control characters ({n_controls:,}) are kept as symbols, and escaped where a terminal shows them")
     if (recipe.valid or recipe.test) and data.vocabulary.ends and (n_known := count_known(corpus)):
         hear.warn(f"{n_known:,} held-out records stand in the training part too; losses on them say little")
     return data

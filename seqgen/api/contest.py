@@ -24,6 +24,7 @@ from seqgen.checkpoint import RunFolder, RunSettings
 from seqgen.errors import BadOption, CorpusError, Diverged, Interrupted, UsageError
 from seqgen.files import FolderLock, dump_json, publish_file, remove_folder
 from seqgen.plugins import Plugins
+from seqgen.signals import Signalled
 
 OnRun = Callable[[BenchResult, str, int, RunScore | None], None]
 """Is told of each run that ended: the result so far, cell, seed, and what was measured; None for one that failed."""
@@ -90,11 +91,12 @@ def hold(
         for seed in range(n_seeds):
             for name in planned:
                 contest.run(name, seed)
-    except Interrupted as error:
+    except (Interrupted, Signalled) as error:
+        number = error.number if isinstance(error, Signalled) else error.exit_code - 128
         line = (
             f"stopped; what was measured is in {folder}; the same command with --out {shlex.quote(str(folder))} goes on"
         )
-        raise Interrupted(error.exit_code - 128, line) from None
+        raise Interrupted(number, line) from None
     finally:
         lock.release()
     return result

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -10,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from seqgen.api.memo import Memo, keep_survey, read_survey, survey_memo
-from seqgen.corpus import Corpus, Splitter, Survey, survey
-from seqgen.errors import CorpusError
+from seqgen.corpus import Corpus, Splitter, Survey, stamp_of, survey
+from seqgen.errors import CorpusError, UsageError
 from seqgen.files import cache_folder, dump_json
 from seqgen.registry import Entry
 
@@ -49,6 +50,25 @@ class Data:
         """Symbols of the longest training record."""
         train = self.encoded["train"]
         return len(train) if not self.vocabulary.ends else int(train.lengths_N.max()) - 2  # type: ignore[union-attr]
+
+
+@contextlib.contextmanager
+def unchanging(corpus: Corpus, title: str) -> Iterator[None]:
+    """Within it a corpus is read several times, and refused if its files change meanwhile.
+
+    Raises:
+        CorpusError: they did; what else went wrong is then of no account.
+    """
+    before = stamp_of(corpus.source)
+    changed = CorpusError(f"the corpus {title!r} changed while it was read: try again when it is at rest")
+    try:
+        yield
+    except (CorpusError, UsageError):
+        if stamp_of(corpus.source) != before:
+            raise changed from None
+        raise
+    if stamp_of(corpus.source) != before:
+        raise changed
 
 
 def learn(

@@ -148,6 +148,7 @@ def train(
 def resume(
     run: str | Path | None = None,
     *,
+    allow_corpus_change: bool = False,
     plugins: SomePlugins = None,
     listener: Listener | None = None,
     warn: Callable[[str], None] = ignore,
@@ -157,6 +158,7 @@ def resume(
 
     Args:
         run: its folder, or a name under ``runs/``; left out: the newest run with a checkpoint.
+        allow_corpus_change: go on even if the corpus is not what it was; then the result is another.
         plugins: left out: all that are installed; a list of files ``["mycell.py"]``: these too.
         listener: is told of progress, reports and checkpoints.
         warn: is told, in one line, when a damaged checkpoint is passed over.
@@ -183,7 +185,8 @@ def resume(
         _warn_of_changes(settings, plugins, warn)
         model = build_model(plugins, settings)
         vocabulary = read_vocabulary(folder, settings, plugins)
-        data = read_again(corpus_of(settings, plugins), settings, vocabulary, progress)
+        changed = warn if allow_corpus_change else None
+        data = read_again(corpus_of(settings, plugins), settings, vocabulary, progress, changed=changed)
         ready_engine(model, data, settings.engine, settings.train, warn)
         return go(folder, settings, plugins, data, model, listener, snapshot)
     finally:

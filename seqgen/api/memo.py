@@ -12,7 +12,7 @@ from seqgen.corpus import Corpus, Survey, stamp_of
 from seqgen.errors import DiskError
 from seqgen.files import cache_folder, dump_json, publish_file
 
-_FORMAT = 1
+_FORMAT = 2
 
 
 class Memo:

@@ -11,7 +11,7 @@ from seqgen.api.next_symbols import NextSymbol
 from seqgen.api.run import Run
 from seqgen.api.wishes import Wishes
 from seqgen.config import build_options
-from seqgen.errors import Interrupted, SeqgenError
+from seqgen.errors import SeqgenError
 
 _SYMBOLS, _COMPLETIONS = 8, 5
 _LONG_TEXT = 80  # symbols of a completion where texts have no end
@@ -116,8 +116,6 @@ class Player:
     def _bits_per_char(self, text: str, cut: bool) -> float | None:
         try:
             (score,) = self.run.score(text, given=self._wishes.conditions)
-        except Interrupted:
-            raise
         except SeqgenError:  # a text that its own tokenizer cannot read again
             return None
         if not (cut and self.run.vocabulary.ends):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from seqgen.api.data import Data, Progress, count, encode_with, no_progress
+from seqgen.api.data import Data, Progress, count, encode_with, no_progress, unchanging
 from seqgen.api.setup import computing
 from seqgen.checkpoint import RunSettings
 from seqgen.corpus import Corpus, Splitter, Survey
@@ -70,19 +70,44 @@ def check_unchanged(counted: Survey, settings: RunSettings) -> None:
     if counted.digest != settings.corpus.digest:
         raise CorpusError(
             f"the corpus {settings.corpus.title!r} has changed since the run began "
-            f"({settings.corpus.n_records} records then, {counted.n_records} now): restore it, or train anew"
+            f"({settings.corpus.n_records} records then, {counted.n_records} now): restore it, train anew, or "
+            "resume --allow-corpus-change"
         )
 
 
-def read_again(corpus: Corpus, settings: RunSettings, vocabulary: Vocabulary, progress: Progress = no_progress) -> Data:
+def read_again(
+    corpus: Corpus,
+    settings: RunSettings,
+    vocabulary: Vocabulary,
+    progress: Progress = no_progress,
+    *,
+    changed: Callable[[str], None] | None = None,
+) -> Data:
     """The corpus of a run, counted, found unchanged and encoded with its vocabulary.
+
+    Args:
+        corpus: the corpus, opened again.
+        settings: the run's.
+        vocabulary: the run's.
+        progress: is told how far reading is.
+        changed: is told, in one line, if it has changed; None: that is refused.
 
     Raises:
         CorpusError: it is unreadable, or not what the run was trained on.
     """
-    counted = count(corpus, settings.corpus.title, progress)
-    check_unchanged(counted, settings)
-    return encode_with(corpus, settings.corpus.title, vocabulary, splitter_of(settings), counted, progress)
+    title = settings.corpus.title
+    with unchanging(corpus, title):
+        counted = count(corpus, title, progress)
+        try:
+            check_unchanged(counted, settings)
+        except CorpusError:
+            if changed is None:
+                raise
+            changed(
+                f"the corpus {title!r} has changed since the run began ({settings.corpus.n_records} records then, "
+                f"{counted.n_records} now): the run goes on with what is there now"
+            )
+        return encode_with(corpus, title, vocabulary, splitter_of(settings), counted, progress)
 
 
 def splitter_of(settings: RunSettings) -> Splitter:

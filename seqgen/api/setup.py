@@ -115,7 +115,10 @@ def _held_out(path: str | Path | None, options: Mapping[str, Any], layout: str) 
     """A file of held-out records, read as the corpus is if that is a file too."""
     if path is None:
         return None
-    names = ("form", "text_field", "label_field", "fields", "max_line_chars")
+    names = (
+        "form", "text_field", "label_field", "fields", "max_line_chars", "long_lines", "encoding", "encoding_errors",
+        "strip", "normalize",
+    )  # fmt: skip
     same = {name: options[name] for name in names if name in options}
     return load_file(path=str(path), layout=layout, **same)  # type: ignore[arg-type]
 

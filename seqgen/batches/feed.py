@@ -73,6 +73,12 @@ class RecordFeed:
             self._next = index + len(ahead)
         return self._ready[index]
 
+    def places(self, step: int) -> list[int]:
+        """Which records, from 0 of the part, are in the batch of a step."""
+        epoch, index = divmod(step, self.steps_per_epoch)
+        order = epoch_batches(self._encoded.lengths_N, self._batch_size, self._seed, epoch)
+        return [int(place) for place in next(itertools.islice(order, index, None))]
+
     def trial(self) -> Batch:
         """The first whole batch, else the largest."""
         largest: Order | None = None
@@ -125,12 +131,19 @@ class StreamFeed:
 
     def batch(self, step: int) -> Batch:
         """The batch of a step, from 0."""
+        index, starts_B = step % self.steps_per_epoch, self._starts_B(step)
+        before_B = self._stream.flat_S[starts_B - 1] if index else np.full(self._lanes, BOS)
+        return self._stream.window(starts_B, before_B, self._window, continues=index > 0)
+
+    def places(self, step: int) -> list[int]:
+        """At which symbols of the text the windows of a step begin, from 0."""
+        return [int(place) for place in self._starts_B(step)]
+
+    def _starts_B(self, step: int) -> Order:
         epoch, index = divmod(step, self.steps_per_epoch)
         offset = derive_seed("offset", self._seed, epoch) % self._window
         lane = (len(self._stream) - offset) // self._lanes
-        starts_B = offset + np.arange(self._lanes) * lane + index * self._window
-        before_B = self._stream.flat_S[starts_B - 1] if index else np.full(self._lanes, BOS)
-        return self._stream.window(starts_B, before_B, self._window, continues=index > 0)
+        return offset + np.arange(self._lanes) * lane + index * self._window
 
     def trial(self) -> Batch:
         """The first batch."""

@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 import typer
 from rich.console import Console, RenderableType
 
+from seqgen.errors import Interrupted
 from seqgen.render import visible
+from seqgen.signals import Signalled
 
 if TYPE_CHECKING:
     from seqgen.plugins import Plugins
@@ -177,6 +179,8 @@ def everywhere(function: Callable[..., Any], *, prints: bool = False) -> Callabl
                 function(**values)
         except BrokenPipeError:  # the parser would turn it into an exit code of its own
             raise ReaderGone from None
+        except Signalled as error:  # after which the parser would put an empty line
+            raise Interrupted(error.number, str(error)) from None
 
     parameters = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in signature.parameters.values()]
     run.__signature__ = signature.replace(parameters=[*parameters, *added])  # type: ignore[attr-defined]

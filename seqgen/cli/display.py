@@ -14,7 +14,7 @@ from rich.text import Text
 from seqgen import training
 from seqgen.api.run import RUNS
 from seqgen.cli.common import say, session, stderr
-from seqgen.errors import Interrupted, SeqgenError
+from seqgen.errors import SeqgenError
 from seqgen.render import duration, samples_table, sparkline, visible
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class TrainDisplay:
         """Show an event."""
         if isinstance(event, training.Started):
             self.started = True
-            for line in _headlines(folder, event.settings, event.step):
+            for line in _headlines(folder, event):
                 self._say(line)
             if session.verbose:
                 self._say(_engine(event.settings))
@@ -134,8 +134,6 @@ def sample_rows(run: Run, samples: list[Any], given: Mapping[str, Any] | None = 
         scores = {score.text: score.bits_per_char for score in run.score(texts, given=given)}
         if run.vocabulary.ends and run.settings.corpus.n_chars <= _MOST_CHARS:
             where = run.where(texts)
-    except Interrupted:
-        raise
     except SeqgenError:  # the corpus is gone, or a row cannot be encoded again: the samples are shown all the same
         pass
     return [
@@ -150,7 +148,8 @@ def sample_rows(run: Run, samples: list[Any], given: Mapping[str, Any] | None = 
     ]
 
 
-def _headlines(folder: RunFolder, settings: RunSettings, step: int) -> list[str]:
+def _headlines(folder: RunFolder, event: training.Started) -> list[str]:
+    settings, step = event.settings, event.step
     corpus, parts = settings.corpus, settings.corpus.parts
     architecture = (settings.cell or settings.model).name.rpartition(":")[2]
     unit = "records" if corpus.layout == "lines" else "symbols"
@@ -161,6 +160,7 @@ def _headlines(folder: RunFolder, settings: RunSettings, step: int) -> list[str]
     return [
         f"{action}: {architecture}, {settings.n_parameters:,} parameters",
         f"{visible(corpus.title)}: {parts['train']:,} training {unit}, {held_out}",
+        *([f"{visible(corpus.title)}: {', '.join(event.remarks)}"] if event.remarks else []),
     ]
 
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-import signal
 import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 from typing import Annotated
 
 import typer
@@ -19,10 +17,10 @@ from typer.main import get_command
 from seqgen import __version__
 from seqgen.cli import bench, checkpoint, compare, evaluate, look, play, plugins, sample, score, top, train
 from seqgen.cli.common import ReaderGone, everywhere, session, warn
-from seqgen.errors import BLAMED, DiskError, Interrupted, PluginError, SeqgenError, UsageError
+from seqgen.errors import BLAMED, DiskError, PluginError, SeqgenError, UsageError
 from seqgen.plugins import Plugins, entry_point_candidates, file_candidate
 from seqgen.registry import one_line
-from seqgen.signals import answering
+from seqgen.signals import Ending, Signalled, answering
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -41,7 +39,7 @@ def main(arguments: Sequence[str]) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal that cannot show a character shows its code
     try:
-        with answering(_end):
+        with answering(Ending().handle):
             _load_plugins(arguments)
             code = get_command(build_app()).main(list(arguments) or ["--help"], "seqgen", standalone_mode=False)
             sys.stdout.flush()
@@ -50,7 +48,7 @@ def main(arguments: Sequence[str]) -> int:
         # Nothing more to say, and nothing left for Python to flush at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except Exception as error:
+    except (Exception, Signalled) as error:
         if session.debug:
             traceback.print_exc()
         line, code = _verdict(error)
@@ -59,8 +57,12 @@ def main(arguments: Sequence[str]) -> int:
         return code
 
 
-def _verdict(error: Exception) -> tuple[str, int]:
+def _verdict(error: BaseException) -> tuple[str, int]:
     """What an error that nothing below has handled means: a line for the user, and the exit code."""
+    if isinstance(error.__cause__, Signalled):  # the parser makes of it an error of its own
+        error = error.__cause__
+    if isinstance(error, Signalled):
+        return str(error), 128 + error.number
     if isinstance(error, SeqgenError):
         return str(error), error.exit_code
     if hasattr(error, "format_message"):  # a usage error of the parser, whose classes are private to typer
@@ -74,11 +76,6 @@ def _verdict(error: Exception) -> tuple[str, int]:
     if isinstance(error, OSError):
         return f"cannot write the result: {error.strerror or one_line(error)}", DiskError.exit_code
     return f"unexpected {text} (--debug shows where; please report it)", SeqgenError.exit_code
-
-
-def _end(number: int, frame: FrameType | None) -> None:
-    """The answer to a signal, with the shell's exit code for it; training has a gentler one."""
-    raise Interrupted(number, f"ended by {signal.Signals(number).name}")
 
 
 def _load_plugins(arguments: Sequence[str]) -> None:

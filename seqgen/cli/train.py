@@ -162,7 +162,13 @@ def train(
     display.summary(run)
 
 
-def resume(*, run: RunName = None) -> None:
+def resume(
+    *,
+    run: RunName = None,
+    allow_corpus_change: Annotated[
+        bool, typer.Option("--allow-corpus-change", help="Go on even if the corpus is not what it was.")
+    ] = False,
+) -> None:
     """Go on with a run from its newest valid checkpoint."""
     import seqgen.api
     from seqgen.cli.display import TrainDisplay
@@ -170,6 +176,7 @@ def resume(*, run: RunName = None) -> None:
     with TrainDisplay() as display:
         finished = seqgen.api.resume(
             run,
+            allow_corpus_change=allow_corpus_change,
             plugins=session.plugins,
             listener=display.on_event,
             warn=warn,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -61,6 +62,11 @@ class Corpus:
         """The records, from the first."""
         return iter(self.source)
 
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """What the last pass to the end skipped or changed, by what it is called."""
+        return counts_of(self.source)
+
 
 @dataclass(frozen=True)
 class WithHeldOut:
@@ -85,10 +91,24 @@ class WithHeldOut:
         for record in self.test or ():
             yield record._replace(split="test")
 
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """What the last pass to the end skipped or changed, over the three parts."""
+        total = Counter[str]()
+        for part in (self.train, self.valid, self.test):
+            total.update(counts_of(part))
+        return total
+
     def stamp(self) -> object:
         """What changes when the records do, or None if one of the parts cannot tell."""
         found = [stamp_of(part) for part in (self.train, self.valid or (), self.test or ())]
         return None if None in found else found
+
+
+def counts_of(source: object) -> Mapping[str, int]:
+    """What the last pass through a source skipped or changed, if it counts."""
+    found = getattr(source, "counts", None)
+    return found if isinstance(found, Mapping) else {}
 
 
 def stamp_of(source: object) -> object:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, cast
 
 from pydantic import Field
 
-from seqgen.corpus.corpus import Record, stamp_of
-from seqgen.corpus.readers import MAX_LINE_CHARS, TextFile
+from seqgen.corpus.corpus import Record, counts_of, stamp_of
+from seqgen.corpus.decoding import UTF8, Errors, check_encoding
+from seqgen.corpus.readers import MAX_LINE_CHARS, Normal, TextFile
 from seqgen.corpus.tables import Columns, Table, TableForm
 from seqgen.errors import BadOption
 
@@ -35,6 +36,11 @@ class LongText:
         """The pieces, from the first."""
         for text in self.file.blocks():
             yield Record(text, split=self.file.split)
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """What the last pass to the end skipped or changed."""
+        return self.file.counts
 
     def stamp(self) -> list[object]:
         """What changes when the text does."""
@@ -65,6 +71,11 @@ class Joined:
         if pieces:
             yield Record("".join(pieces), split=split)
 
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """What the last pass to the end skipped or changed."""
+        return counts_of(self.source)
+
     def stamp(self) -> object:
         """What changes when the text does, or None if the records cannot tell."""
         return stamp_of(self.source)
@@ -84,8 +95,17 @@ def load_file(
         str | None, Field(description="fields with commas, whose lines name=value are the text: name,cost,type")
     ] = None,
     max_line_chars: Annotated[
-        int, Field(ge=1, description="a longer line, in characters, is refused")
+        int, Field(ge=1, description="the longest line of records, in characters")
     ] = MAX_LINE_CHARS,
+    long_lines: Annotated[Literal["refuse", "skip"], Field(description="what becomes of a longer line")] = "refuse",
+    encoding: Annotated[
+        str, Field(min_length=1, description="of the file, by Python's name: utf-16, latin-1, cp1252")
+    ] = UTF8,
+    encoding_errors: Annotated[
+        Errors, Field(description="bytes that are no text: refused, each made U+FFFD, or their lines skipped")
+    ] = "strict",
+    strip: Annotated[bool, Field(description="whether white space around a text is dropped")] = False,
+    normalize: Annotated[Normal, Field(description="the Unicode form that texts are brought to")] = "none",
     layout: Annotated[
         Literal["lines", "stream"], Field(description="a record a line, or one long text: --layout")
     ] = "lines",
@@ -95,7 +115,12 @@ def load_file(
     Raises:
         BadOption: the options do not go together.
     """
-    file = TextFile(Path(path), max_line_chars=max_line_chars)
+    file = TextFile(
+        Path(path), max_line_chars=max_line_chars, long_lines=long_lines, encoding=check_encoding(encoding),
+        encoding_errors=encoding_errors, strip=strip, normalize=normalize,
+    )  # fmt: skip
+    if layout == "stream" and (strip or normalize != "none"):
+        raise BadOption("one long text (--layout stream) has no lines to strip or normalize")
     endings = [ending.lower() for ending in file.path.suffixes if ending.lower() != ".gz"]
     kind: Form = form if form != "auto" else _FORMS.get(endings[-1] if endings else "", "text")
     if kind in ("auto", "text"):
@@ -104,6 +129,8 @@ def load_file(
                 f"{path!r} is plain text, which has no fields; -o corpus.form=jsonl, csv or tsv says otherwise"
             )
         return LongText(file) if layout == "stream" else file
+    if long_lines == "skip" and kind in ("csv", "tsv"):
+        raise BadOption(f"a line of {path!r} may be part of a quoted value, so long ones cannot be skipped")
     if fields and text_field:
         raise BadOption("give text_field or fields, not both")
     columns = Columns(text_field, label_field, [name.strip() for name in (fields or "").split(",") if name.strip()])

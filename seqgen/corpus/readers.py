@@ -2,32 +2,44 @@
 
 from __future__ import annotations
 
-import codecs
 import contextlib
 import gzip
-import sys
+import unicodedata
 import zlib
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Literal
 
 from seqgen.corpus.corpus import Record
+from seqgen.corpus.decoding import (
+    KEEPING,
+    MARKED,
+    UTF8,
+    Errors,
+    check_encoding,
+    first_problem,
+    in_place,
+    is_text,
+    refuse_foreign,
+)
 from seqgen.errors import CorpusError, UsageError
 
 MAX_LINE_CHARS = 10_000
+BLANK, LONG, UNDECODABLE = "blank lines skipped", "long lines skipped", "undecodable lines skipped"
+REPLACED, SKIPPED = "undecodable bytes replaced", "undecodable bytes skipped"
 _BLOCK_CHARS = 1 << 16
 _GZIP_MARK = b"\x1f\x8b"
-_FOREIGN_MARKS = {
-    codecs.BOM_UTF32_LE: "UTF-32", codecs.BOM_UTF32_BE: "UTF-32",
-    codecs.BOM_UTF16_LE: "UTF-16", codecs.BOM_UTF16_BE: "UTF-16",
-}  # fmt: skip
+Normal = Literal["none", "NFC", "NFD", "NFKC", "NFKD"]
+_Lines = list[str | None]
+"""Lines without their ends; None for one that is skipped."""
 
 
 @dataclass(frozen=True)
 class TextFile:
-    """The lines of a UTF-8 file, gzipped or not, as records; iterating reads the file anew.
+    """The lines of a text file, gzipped or not, as records; iterating reads the file anew.
 
     A line ends at LF, CR or CR LF and nowhere else (U+2028 and the like are ordinary characters). A byte order mark
     at the start is dropped, blank lines are skipped, every other space is kept.
@@ -37,22 +49,50 @@ class TextFile:
         label: the label of every record, if any.
         split: the part that every record belongs to, if any.
         max_line_chars: a longer line is refused.
+        encoding: of the file, by Python's name.
+        encoding_errors: whether bytes that it does not allow are refused, become U+FFFD, or cost their line.
+        long_lines: whether a longer line is refused or skipped.
+        strip: whether white space around a line is dropped.
+        normalize: the Unicode form that lines are brought to.
+        counts: what the last pass to the end skipped or changed.
 
     Raises (while iterating):
+        BadOption: no such encoding.
         UsageError: no such file.
-        CorpusError: the file is unreadable, not UTF-8, or has too long a line.
+        CorpusError: the file is unreadable, not of its encoding, or has too long a line.
     """
 
     path: Path
     label: str | None = None
     split: Literal["train", "valid", "test"] | None = None
     max_line_chars: int = MAX_LINE_CHARS
+    encoding: str = UTF8
+    encoding_errors: Errors = "strict"
+    long_lines: Literal["refuse", "skip"] = "refuse"
+    strip: bool = False
+    normalize: Normal = "none"
+    counts: dict[str, int] = field(default_factory=dict, compare=False, repr=False)
 
     def __iter__(self) -> Iterator[Record]:
         """The records, from the first line."""
+        counts, plain = Counter[str](), not self.strip and self.normalize == "none"
         with self.reading() as file:
-            for text in self._lines(file):
-                yield Record(text, self.label, split=self.split)
+            for lines in self._lines(file, counts):
+                kept = [text for text in lines if text and not text.isspace()]
+                counts[BLANK] += len(lines) - len(kept) - lines.count(None)
+                for text in kept if plain else map(self.polished, kept):
+                    yield Record(text, self.label, split=self.split)
+        self.note(counts)
+
+    def polished(self, text: str) -> str:
+        """A text stripped and normalized as is wanted."""
+        text = text.strip() if self.strip else text
+        return text if self.normalize == "none" else unicodedata.normalize(self.normalize, text)
+
+    def note(self, counts: Mapping[str, int]) -> None:
+        """Keep what a pass to the end has counted."""
+        self.counts.clear()
+        self.counts.update({name: n for name, n in counts.items() if n})
 
     @contextlib.contextmanager
     def reading(self, newline: Literal[""] | None = None) -> Iterator[TextIOWrapper]:
@@ -62,6 +102,7 @@ class TextFile:
             newline: "" keeps line ends as they are; None makes them LF.
 
         Raises:
+            BadOption: no such encoding.
             UsageError: no such file.
             CorpusError: the file is unreadable.
         """
@@ -70,7 +111,9 @@ class TextFile:
             raise UsageError(f"{path!r} is not a regular file; a corpus is read more than once")
         try:
             with self._open(newline) as file:
-                self._refuse_foreign(file)
+                if check_encoding(self.encoding) == UTF8:
+                    refuse_foreign(path, bytes(file.buffer.read(4)))
+                    file.seek(0)
                 yield file
         except FileNotFoundError:
             raise UsageError(f"no such file: {path!r}") from None
@@ -78,35 +121,40 @@ class TextFile:
             raise UsageError(f"{path!r} is a folder; a corpus is a file with a record a line") from None
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise CorpusError(f"{path!r} is a damaged gzip file: {error}") from None
+        except UnicodeError as error:  # of an encoding that cannot go on after an error
+            raise CorpusError(f"{path!r} is not {self.encoding}: {error}") from None
         except OSError as error:
             raise CorpusError(f"cannot read {path!r}: {error.strerror}") from None
 
     def _open(self, newline: Literal[""] | None) -> TextIOWrapper:
+        encoding = check_encoding(self.encoding)
         with self.path.open("rb") as raw:
             packed = raw.read(2) == _GZIP_MARK
-        # surrogateescape keeps a bad byte as a character, so that its line and place are known.
         if packed:
-            return gzip.open(self.path, "rt", encoding="utf-8", errors="surrogateescape", newline=newline)
-        return self.path.open(encoding="utf-8", errors="surrogateescape", newline=newline)
+            return gzip.open(self.path, "rt", encoding=encoding, errors=KEEPING, newline=newline)
+        return self.path.open(encoding=encoding, errors=KEEPING, newline=newline)
+
+    def _may_be_marked(self) -> bool:
+        return check_encoding(self.encoding) not in MARKED
 
     def stamp(self) -> list[object]:
         """What changes when the file does, as JSON values; "" where there is no file."""
         found = self.path.stat() if self.path.is_file() else None
         told = [found.st_size, found.st_mtime_ns, found.st_ino] if found else [""]
-        return [str(self.path.resolve()), *told, self.label, self.split, self.max_line_chars]
+        how = [self.encoding, self.encoding_errors, self.long_lines, self.strip, self.normalize]
+        return [str(self.path.resolve()), *told, self.label, self.split, self.max_line_chars, *how]
 
     def blocks(self) -> Iterator[str]:
-        """The text as it stands, line ends made LF, in pieces that end with a line where lines are not very long.
-
-        Raises:
-            UsageError: no such file.
-            CorpusError: the file is unreadable or not UTF-8.
-        """
-        rest, at_start = "", True
+        """The text as it stands, line ends made LF, in pieces that end with a line where lines are not very long."""
+        rest, at_start, counts = "", self._may_be_marked(), Counter[str]()
         with self.reading() as file:
             while block := file.read(_BLOCK_CHARS):
                 if not is_text(block):
-                    raise replace(self, max_line_chars=sys.maxsize - 3).problem()
+                    if self.encoding_errors == "strict":
+                        raise replace(self, long_lines="skip").problem()
+                    put, name = ("\ufffd", REPLACED) if self.encoding_errors == "replace" else ("", SKIPPED)
+                    block, n = in_place(block, put)
+                    counts[name] += n
                 rest += block.removeprefix("\ufeff") if at_start else block
                 at_start = False
                 cut = rest.rfind("\n") + 1 or (len(rest) if len(rest) >= _BLOCK_CHARS else 0)
@@ -115,63 +163,84 @@ class TextFile:
                     rest = rest[cut:]
         if rest:
             yield rest
+        self.note(counts)
 
-    def numbered(self) -> Iterator[tuple[int, str]]:
-        """The lines that are not blank, with their numbers from 1; errors as when iterating."""
+    def numbered(self, counts: Counter[str]) -> Iterator[tuple[int, str]]:
+        """The lines that are not blank, with their numbers from 1; ``counts`` is added to."""
+        first = 1
         with self.reading() as file:
-            for number, line in enumerate(self._lines(file, blank=True), 1):
-                if line and not line.isspace():
-                    yield number, line
+            for lines in self._lines(file, counts):
+                for number, line in enumerate(lines, first):
+                    if line and not line.isspace():
+                        yield number, line
+                    else:
+                        counts[BLANK] += line is not None
+                first += len(lines)
 
-    def _lines(self, file: TextIOWrapper, *, blank: bool = False) -> Iterator[str]:
-        begun, rest, at_start = "", "", True
+    def bounded(self, file: TextIOWrapper) -> Iterator[str]:
+        """The lines of a file opened with ``newline=""``, with their ends.
+
+        Raises:
+            CorpusError: one is too long.
+        """
+        limit = self.max_line_chars
+        while line := file.readline(limit + 3):  # with a mark at the start and CR LF at the end
+            if len(line) > limit and len(line.rstrip("\r\n").removeprefix("\ufeff")) > limit:
+                raise replace(self, long_lines="refuse").problem()
+            yield line
+
+    def _lines(self, file: TextIOWrapper, counts: Counter[str]) -> Iterator[_Lines]:
+        """All lines, those of a block together."""
+        begun, at_start, dropping, spoiled = "", self._may_be_marked(), False, False
+        lines: _Lines
         while block := file.read(_BLOCK_CHARS):
-            *lines, rest = (begun + (block.removeprefix("\ufeff") if at_start else block)).split("\n")
-            if max(map(len, (*lines, rest))) > self.max_line_chars or not is_text(block):
-                raise self.problem()
-            yield from (text for text in lines if blank or (text and not text.isspace()))
+            *found, rest = (begun + (block.removeprefix("\ufeff") if at_start else block)).split("\n")
+            lines = list(found)
+            if dropping:  # the rest of a line that is too long
+                lines[:1], rest, dropping = [None] * bool(lines), rest if lines else "", not lines
+            if max(map(len, (*found, rest))) > self.max_line_chars:
+                if self.long_lines == "refuse":
+                    raise self.problem()
+                lines, rest, dropping = self._without_long(lines, rest, dropping, counts)
+            spoiled = spoiled or not is_text(block)
+            if spoiled:
+                lines = [line if line is None else self.decoded(line, counts) for line in lines]
+                spoiled = not is_text(rest)
+            yield lines
             begun, at_start = rest, False
-        if rest and not rest.isspace():
-            yield rest
+        if begun:
+            yield [self.decoded(begun, counts)]
+
+    def _without_long(self, lines: _Lines, rest: str, dropping: bool, counts: Counter[str]) -> tuple[_Lines, str, bool]:
+        kept = [line if line is not None and len(line) <= self.max_line_chars else None for line in lines]
+        counts[LONG] += kept.count(None) - lines.count(None)
+        if len(rest) > self.max_line_chars:
+            counts[LONG] += 1
+            return kept, "", True
+        return kept, rest, dropping
+
+    def decoded(self, line: str, counts: Counter[str]) -> str | None:
+        """A line as it shall be read; None if it is skipped for its undecodable bytes; ``counts`` is added to.
+
+        Raises:
+            CorpusError: it has such bytes, and they are refused.
+        """
+        if is_text(line):
+            return line
+        if self.encoding_errors == "strict":
+            raise self.problem()
+        if self.encoding_errors == "skip":
+            counts[UNDECODABLE] += 1
+            return None
+        line, n = in_place(line, "\ufffd")
+        counts[REPLACED] += n
+        return line
 
     def problem(self) -> CorpusError:
-        """What is wrong with the file, which is read once more for it, line by line."""
-        limit, number, offset = self.max_line_chars, 0, 0
+        """What is wrong with the file, which is read once more for it."""
         with self._open(newline="") as file:
-            while line := file.readline(limit + 3):  # with a mark at the start and CR LF at the end
-                number += 1
-                if len(line.rstrip("\r\n").removeprefix("\ufeff" if number == 1 else "")) > limit:
-                    return CorpusError(
-                        f"{str(self.path)!r}, line {number}: longer than {limit} characters; is it a file with a "
-                        "record a line? train -o corpus.max_line_chars=N takes longer ones"
-                    )
-                try:
-                    offset += len(line.encode())
-                except UnicodeEncodeError as error:
-                    return CorpusError(self._undecodable(line, number, offset, error.start))
-        return CorpusError(f"{str(self.path)!r} changed while it was read")
-
-    def _refuse_foreign(self, file: TextIOWrapper) -> None:
-        start = bytes(file.buffer.read(4))
-        file.seek(0)
-        for mark, encoding in _FOREIGN_MARKS.items():
-            if start.startswith(mark):
-                raise CorpusError(f"{str(self.path)!r} looks like {encoding}; convert it to UTF-8 first")
-
-    def _undecodable(self, line: str, number: int, offset: int, at: int) -> str:
-        in_line = len(line[:at].encode("utf-8", "surrogateescape"))
-        return (
-            f"{str(self.path)!r}, line {number}: byte {in_line + 1} of the line (byte {offset + in_line} of the file) "
-            f"is 0x{ord(line[at]) - 0xDC00:02x}, which is not UTF-8; convert the file to UTF-8 first"
-        )
-
-
-def is_text(block: str) -> bool:
-    """Whether every byte could be decoded."""
-    try:
-        return block.isascii() or bool(block.encode())
-    except UnicodeEncodeError:
-        return False
+            limit = self.max_line_chars if self.long_lines == "refuse" else None
+            return first_problem(file, str(self.path), check_encoding(self.encoding), limit)
 
 
 def read_lines(path: str | Path, *, max_line_chars: int = MAX_LINE_CHARS) -> TextFile:

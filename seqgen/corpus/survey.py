@@ -10,12 +10,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from seqgen.corpus.corpus import Corpus, Record
+from seqgen.corpus.corpus import Corpus, Record, counts_of
 from seqgen.corpus.split import PARTS
 from seqgen.errors import CorpusError, PluginError, UsageError
 
 _TOGETHER = 128  # records whose digest is taken in one go; pieces of a long text are long
 _MOST_VALUES = 1000  # of a condition
+_MOST_KEPT = 1 << 18  # hashes of texts
+_CONTROLS = bytes({*range(0x20), 0x7F} - set(b"\t\n\v\f\r"))
 
 
 @dataclass
@@ -29,6 +31,9 @@ class Survey:
         multiline: whether a record holds a line end.
         digest: SHA-256 over texts, labels, fields and splits in order, as hex.
         values: for each condition asked for, the values that occur, sorted.
+        n_distinct: different texts: exact up to 262,144 of them, else within about half a percent.
+        n_controls: control characters below U+0020, white space left out, and U+007F.
+        counts: what reading skipped or changed, by what it is called.
     """
 
     n_records: int = 0
@@ -37,6 +42,41 @@ class Survey:
     multiline: bool = False
     digest: str = ""
     values: dict[str, list[str]] = field(default_factory=dict)
+    n_distinct: int = 0
+    n_controls: int = 0
+    counts: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def n_duplicates(self) -> int:
+        """Records whose text has come before."""
+        return self.n_records - self.n_distinct
+
+    def remarks(self) -> list[str]:
+        """What a person should know of the records, a few words each."""
+        shares = [f"{self.n_duplicates:,} duplicates ({self.n_duplicates / self.n_records:.1%})"]
+        return shares * bool(self.n_duplicates) + [f"{n:,} {name}" for name, n in sorted(self.counts.items())]
+
+
+class _Distinct:
+    """How many different texts there are, in bounded memory.
+
+    Source: adaptive sampling, M. Wegman; analysed by P. Flajolet, Computing 43 (1990): hashes are kept that end in so
+    many zeros that not too many are kept.
+    """
+
+    def __init__(self) -> None:
+        self._kept: set[int] = set()
+        self._mask = 0
+
+    def add(self, texts: Iterable[str]) -> None:
+        mask = self._mask
+        self._kept.update(found for text in texts if not (found := hash(text)) & mask)
+        while len(self._kept) > _MOST_KEPT:
+            self._mask = mask = 2 * mask + 1
+            self._kept = {found for found in self._kept if not found & mask}
+
+    def count(self) -> int:
+        return len(self._kept) * (self._mask + 1)
 
 
 def survey(records: Iterable[Record], name: str, result: Survey, conditions: Sequence[str] = ()) -> Iterator[str]:
@@ -53,7 +93,7 @@ def survey(records: Iterable[Record], name: str, result: Survey, conditions: Seq
         UsageError: no record has one of the conditions, or it has too many values.
         PluginError: an item is not a Record.
     """
-    digest = hashlib.sha256()
+    digest, distinct = hashlib.sha256(), _Distinct()
     values: dict[str, set[str]] = {condition: set() for condition in conditions}
     known: set[str] = set()
     whose = f"{name} of {records.by}" if isinstance(records, Corpus) and records.by else name
@@ -70,7 +110,11 @@ def survey(records: Iterable[Record], name: str, result: Survey, conditions: Seq
         result.n_chars += sum(lengths)
         result.longest = max(result.longest, *lengths)
         told = "".join([_told(record) for record in chunk])
-        result.multiline = result.multiline or "\n" in "".join(texts)
+        joined = "".join(texts)
+        result.multiline = result.multiline or "\n" in joined or "\r" in joined
+        data = joined.encode("utf-8", "surrogatepass")
+        result.n_controls += len(data) - len(data.translate(None, _CONTROLS))
+        distinct.add(texts)
         digest.update(told.encode("utf-8", "surrogatepass"))
         for condition, found in values.items():
             found.update(value for record in chunk if (value := record.value(condition)) is not None)
@@ -80,6 +124,7 @@ def survey(records: Iterable[Record], name: str, result: Survey, conditions: Seq
     if not result.n_records:
         raise CorpusError(f"corpus {name!r} holds no records: it is empty, or all its lines are blank")
     result.digest = digest.hexdigest()
+    result.n_distinct, result.counts = min(distinct.count(), result.n_records), dict(counts_of(records))
     result.values = {condition: _usable(condition, found, known) for condition, found in values.items()}
 
 
@@ -113,11 +158,9 @@ def profile(records: Iterable[Record], name: str, n_shown: int = 8) -> dict[str,
     totals = Survey()
     lengths: Counter[int] = Counter()
     symbols: Counter[str] = Counter()
-    seen: Counter[str] = Counter()
     for text in survey(records, name, totals):
         lengths[len(text)] += 1
         symbols.update(text)
-        seen[text] += 1
     every = -(-totals.n_records // n_shown)
     shown, labels = [], Counter[str]()
     for index, record in enumerate(records):
@@ -129,7 +172,9 @@ def profile(records: Iterable[Record], name: str, n_shown: int = 8) -> dict[str,
         "records": totals.n_records,
         "characters": totals.n_chars,
         "longest": totals.longest,
-        "duplicates": totals.n_records - len(seen),
+        "duplicates": totals.n_duplicates,
+        "control_characters": totals.n_controls,
+        "skipped_or_changed": totals.counts,
         "symbols": dict(sorted(symbols.items())),
         "lengths": dict(sorted(lengths.items())),
         "labels": dict(sorted(labels.items())),

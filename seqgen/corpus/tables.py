@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from seqgen.corpus.corpus import Record
-from seqgen.corpus.readers import TextFile, is_text
+from seqgen.corpus.decoding import in_place, is_text
+from seqgen.corpus.readers import TextFile
 from seqgen.errors import CorpusError, UsageError, did_you_mean
 
 TableForm = Literal["jsonl", "csv", "tsv"]
@@ -53,8 +55,8 @@ class Table:
 
     def __iter__(self) -> Iterator[Record]:
         """The records, from the first row, which decides what the text is."""
-        name: str | None = None
-        for number, row in self._json_rows() if self.form == "jsonl" else self._separated_rows():
+        name, counts = None, Counter[str]()
+        for number, row in self._json_rows(counts) if self.form == "jsonl" else self._separated_rows(counts):
             if name is None:
                 self._check(row)
                 name = self._text_field(row)
@@ -63,6 +65,14 @@ class Table:
             record = self._record(row, name)
             if record.text.strip():
                 yield record
+            else:
+                counts["rows without text skipped"] += 1
+        self.file.note(counts)
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """What the last pass to the end skipped or changed."""
+        return self.file.counts
 
     def stamp(self) -> list[object]:
         """What changes when the records do."""
@@ -75,7 +85,7 @@ class Table:
             fields = {name: row[name] for name in columns.fielded if row.get(name) not in (None, "")}
             text = fielded_text(fields)
         else:
-            text = "" if row[name] is None else str(row[name])
+            text = self.file.polished("" if row[name] is None else str(row[name]))
             fields = {key: value for key, value in row.items() if key not in (name, columns.label)}
         return Record(text, self.file.label if label is None else str(label), fields, self.file.split)
 
@@ -97,8 +107,8 @@ class Table:
                 f"say which field of {str(self.file.path)!r} is the text: --text-field NAME; it has {have}"
             )
 
-    def _json_rows(self) -> Iterator[tuple[int, Mapping[str, Any]]]:
-        for number, line in self.file.numbered():
+    def _json_rows(self, counts: Counter[str]) -> Iterator[tuple[int, Mapping[str, Any]]]:
+        for number, line in self.file.numbered(counts):
             try:
                 value = json.loads(line)
             except (ValueError, RecursionError) as error:
@@ -107,14 +117,17 @@ class Table:
                 raise CorpusError(f"{self._where(number)}: {line[:40]!r} is neither an object nor a text")
             yield number, {"text": value} if isinstance(value, str) else value
 
-    def _separated_rows(self) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    def _separated_rows(self, counts: Counter[str]) -> Iterator[tuple[int, Mapping[str, Any]]]:
         with self.file.reading(newline="") as file:
-            rows = csv.reader(file, delimiter="\t" if self.form == "tsv" else ",", strict=True)
+            rows = csv.reader(self.file.bounded(file), delimiter="\t" if self.form == "tsv" else ",", strict=True)
             names: list[str] | None = None
             try:
-                for row in rows:
-                    if not is_text("".join(row)):
+                for read in rows:
+                    row = self._decoded(read, counts)
+                    if row is None and names is None:
                         raise self.file.problem()
+                    if row is None:
+                        continue
                     if names is None:
                         names = [name.removeprefix("\ufeff").strip() for name in row]
                         continue
@@ -126,6 +139,13 @@ class Table:
                     yield rows.line_num, dict(zip(names, row, strict=True))
             except csv.Error as error:
                 raise CorpusError(f"{self._where(rows.line_num)}: {error}") from None
+
+    def _decoded(self, row: list[str], counts: Counter[str]) -> list[str] | None:
+        """A row as it shall be read; None if it is to be skipped for its undecodable bytes."""
+        if is_text(joined := "".join(row)):
+            return row
+        found = self.file.decoded(joined, counts)
+        return None if found is None else [in_place(cell, "\ufffd")[0] for cell in row]
 
     def _where(self, number: int) -> str:
         return f"{str(self.file.path)!r}, line {number}"

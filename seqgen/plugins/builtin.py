@@ -18,7 +18,7 @@ class Builtin:
         register(
             CorpusSpec(
                 name="file",
-                summary="any UTF-8 text file, a record a line: --corpus FILE",
+                summary="any text file, a record a line: --corpus FILE",
                 source="the user's own",
                 licence="the user's own",
                 load="seqgen.corpus:load_file",

@@ -15,7 +15,7 @@ from typing import Any
 import pluggy
 
 from seqgen import __version__, hookspecs
-from seqgen.errors import Interrupted, PluginError, did_you_mean
+from seqgen.errors import PluginError, did_you_mean
 from seqgen.plugins import api
 from seqgen.plugins.builtin import Builtin
 from seqgen.plugins.discovery import Candidate
@@ -24,7 +24,6 @@ from seqgen.registry import Entry, Registry, one_line
 from seqgen.specs import KINDS, SPEC_TYPES, Spec
 
 CORE = "seqgen"
-_STOPS = (KeyboardInterrupt, Interrupted)  # the user's wish, whatever code is running
 
 
 @dataclass(frozen=True)
@@ -118,7 +117,7 @@ class Plugins:
             try:
                 with contextlib.redirect_stdout(sys.stderr), warnings.catch_warnings(action="ignore"):
                     self._load(candidate, plugin)
-            except _STOPS:
+            except KeyboardInterrupt:  # the user's wish, whatever code is running
                 raise
             except BaseException as error:
                 self._drop(plugin)
@@ -197,7 +196,7 @@ class Plugins:
         for package in self.loaded(hook):
             try:
                 self._call(hook, package, **argument(package))
-            except _STOPS:
+            except KeyboardInterrupt:  # the user's wish, whatever code is running
                 raise
             except BaseException as error:
                 plugin = self.plugins[package]

@@ -140,6 +140,7 @@ def corpus_view(
     """What is known of a corpus and what ``seqgen.corpus.profile`` counted: figures, lengths, every n-th record."""
     counts = {name: profile[name] for name in ("records", "characters", "longest", "duplicates")}
     labels = ", ".join(f"{visible(label)} {n:,}" for label, n in profile["labels"].items())
+    counts |= {"control characters": profile["control_characters"] or None, **profile["skipped_or_changed"]}
     known = spec_view({**facts, **counts, "labels": labels, "symbols": f"{len(profile['symbols'])} distinct"})
     symbols = Text(" ".join(visible(symbol) if symbol != " " else "␠" for symbol in profile["symbols"]))
     parts: list[RenderableType] = [known, Text(""), symbols, Text(""), _histogram(profile["lengths"], width)]

@@ -108,6 +108,7 @@ def build_constraint(
 
     Raises:
         UsageError: no row can satisfy it.
+        UnknownSymbol: it is to hold a symbol that the vocabulary does not know.
         MissingExtra: outlines-core is not installed, which regular expressions need.
     """
     parts = [automata.contains(text) for text in settings.contains]
@@ -122,15 +123,20 @@ def build_constraint(
             raise UsageError("exact without a constraint changes nothing: ask for a regex, a length, ...")
         return None
     assert settings.max_length is not None
-    return Constraint(
-        [*parts, *of_ends],
-        vocabulary,
-        allowed_V,
-        prefix=settings.prefix,
-        max_length=settings.max_length,
-        exact=settings.exact,
-        device=device,
-    )
+    try:
+        return Constraint(
+            [*parts, *of_ends],
+            vocabulary,
+            allowed_V,
+            prefix=settings.prefix,
+            max_length=settings.max_length,
+            exact=settings.exact,
+            device=device,
+        )
+    except UsageError:
+        for text in (*settings.contains, settings.ends):
+            vocabulary.encode(text)  # a symbol that is not known says more
+        raise
 
 
 def _allowed_pieces(vocabulary: Vocabulary, allowed_V: npt.NDArray[np.bool_]) -> list[bytes | None]:

@@ -69,15 +69,15 @@ class Sampler(Decoder):
             start += width
             width = min(2 * width, self._width)
 
-    def take(self, n: int) -> Iterator[Sample]:
-        """Rows 0 to ``n`` - 1."""
+    def take(self, n: int, check: Callable[[], None] | None = None) -> Iterator[Sample]:
+        """Rows 0 to ``n`` - 1; ``check`` is called before each symbol, and may raise."""
         for start in range(0, n, self._width):
-            yield from self._chunk(start, min(self._width, n - start))
+            yield from self._chunk(start, min(self._width, n - start), check)
 
-    def _chunk(self, start: int, wanted: int) -> list[Sample]:
+    def _chunk(self, start: int, wanted: int, check: Callable[[], None] | None = None) -> list[Sample]:
         """Rows ``start`` .. ``start + wanted - 1``."""
         with self.resting():
-            rows = self._draw_rows(start, wanted)
+            rows = self._draw_rows(start, wanted, check)
         numbers: list[int] = []
         texts: list[str] = []
         cut: list[bool] = []
@@ -96,12 +96,14 @@ class Sampler(Decoder):
         texts += self.vocabulary.decode_many(flat, lengths_L)
         cut += cut_L.tolist()
 
-    def _draw_rows(self, start: int, width: int) -> Rows:
+    def _draw_rows(self, start: int, width: int, check: Callable[[], None] | None) -> Rows:
         step = self.steps()
         uniforms = Uniforms(self.settings.seed, start, width)
         rows = Rows(width, self.vocabulary.size, BOS, self.device, wide=self.wide)
         state: State | None = step.initial_state(MULTIPLE)
         while state is not None and rows.n_drawn <= self.n_slots + self.max_length:
+            if check is not None:
+                check()
             logits_CV, state = step(rows.ids_C, state, rows.n_drawn)
             logits_CV = step.mask(logits_CV, state, rows.n_drawn)
             uniform_W = uniforms.next().to(self.device)

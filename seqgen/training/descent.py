@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -167,18 +168,27 @@ def _seed(seed: int, device: torch.device) -> None:
         torch.get_device_module(device).manual_seed(seed)
 
 
-def read_back(taken: Sequence[Taken]) -> list[float]:
+def read_back(taken: Sequence[Taken], last: deque[float] | None = None) -> list[float]:
     """The losses of steps, nats summed over their batches.
+
+    Args:
+        taken: the steps.
+        last: losses in nats per symbol, to which those of these steps are added.
 
     Raises:
         Diverged: one of them, or of the gradients, is not finite; that step and those after it changed nothing.
     """
+    last = deque[float]() if last is None else last
     norms = [torch.zeros_like(step.nats) if step.norm is None else step.norm for step in taken]
     nats_N, norms_N = torch.stack([torch.stack([step.nats for step in taken]), torch.stack(norms)]).tolist()
     for step, nats, norm in zip(taken, nats_N, norms_N, strict=True):
+        loss_nats = nats / step.batch.n_targets
         if not (math.isfinite(nats) and math.isfinite(norm)):
+            before = f"; the losses before it: {', '.join(f'{loss:.4g}' for loss in last)}" if last else ""
             raise Diverged(
-                f"step {step.number}: the loss is {nats / step.batch.n_targets:.4g} and the gradient's norm "
-                f"{norm:.4g}; the step was not taken. The rate is {step.lr:.3g}: try a lower --lr"
+                f"step {step.number}: the loss is {loss_nats:.4g} and the gradient's norm {norm:.4g}; the step was not "
+                f"taken. The rate is {step.lr:.3g}: try a lower --lr{before}",
+                step.number,
             )
+        last.append(loss_nats)
     return list(nats_N)

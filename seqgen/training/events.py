@@ -18,10 +18,12 @@ class Started:
     Attributes:
         settings: the content of run.json.
         step: optimizer steps done before; more than 0 when the run is resumed.
+        remarks: what a person should know of the corpus, a few words each: duplicates, lines that are skipped.
     """
 
     settings: RunSettings
     step: int
+    remarks: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from seqgen.errors import CheckpointError
+from seqgen.errors import CheckpointError, Diverged
 
 
 class TrainState(BaseModel):
@@ -39,3 +40,20 @@ class TrainState(BaseModel):
         except ValidationError as error:
             first = error.errors()[0]
             raise CheckpointError(f"state.json is damaged: {first['loc']}: {first['msg']}") from None
+
+    def judged(self, loss_nats: float | None) -> None:
+        """Note an evaluation at this step: its held-out loss, nats per symbol; None where nothing is held out.
+
+        Raises:
+            Diverged: the loss is not finite.
+        """
+        self.evaluated_step = self.step
+        self.nats, self.n_targets, self.n_chars, self.n_records = 0.0, 0, 0, 0
+        if loss_nats is None:
+            return
+        if not math.isfinite(loss_nats):
+            raise Diverged(f"the held-out loss at step {self.step} is {loss_nats}; try a lower --lr")
+        if self.best_loss_nats is None or loss_nats < self.best_loss_nats:
+            self.best_step, self.best_loss_nats, self.since_best = self.step, loss_nats, 0
+        else:
+            self.since_best += 1

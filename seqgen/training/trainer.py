@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -29,6 +30,7 @@ from seqgen.training.state import TrainState
 
 _PROGRESS_EVERY_S = 0.2
 _UNREAD = 32  # steps whose losses are read back together
+_TOLD_LOSSES = 5  # before one that is not finite
 
 
 class _StopAsked(Exception):
@@ -45,7 +47,7 @@ class Trainer:
         vocabulary: their symbols.
         settings: how to train.
         folder: where logs and checkpoints go.
-        draw: gives samples of the model as it is now, for a seed.
+        draw: gives samples of the model as it is now, for a seed; calls what it is given at each symbol.
         engine: how to compute.
         rewriter: writes records anew each epoch, or None.
     """
@@ -55,7 +57,7 @@ class Trainer:
     vocabulary: Vocabulary
     settings: TrainSettings
     folder: RunFolder
-    draw: Callable[[int], Sequence[Sample]]
+    draw: Callable[[int, Callable[[], None]], Sequence[Sample]]
     engine: EngineSettings
     rewriter: Rewriter | None = None
 
@@ -76,6 +78,7 @@ class Trainer:
         self._saved_step = -1
         self._unread: list[Taken] = []
         self._last_nats, self._last_batch = 0.0, (1, 1, 1)
+        self._last_losses: deque[float] = deque(maxlen=_TOLD_LOSSES)
         self._penalty_V = penalty(self.vocabulary).to(self._device)
         self._descent = Descent(
             self.model,
@@ -181,7 +184,12 @@ class Trainer:
     def _read(self) -> None:
         """Count what the last steps came to."""
         unread, self._unread = self._unread, []
-        for taken, nats in zip(unread, read_back(unread) if unread else (), strict=True):
+        try:
+            read = read_back(unread, self._last_losses) if unread else []
+        except Diverged as error:
+            assert error.step is not None
+            raise Diverged(str(error), error.step, self._feed.places(error.step - 1)) from None
+        for taken, nats in zip(unread, read, strict=True):
             batch, state = taken.batch, self.state
             state.nats += nats
             state.n_targets += batch.n_targets
@@ -235,26 +243,14 @@ class Trainer:
             loss_nats = held_out.loss_nats
             metrics |= {"valid_loss_nats": loss_nats, "valid_bits_per_char": held_out.bits_per_char}
         check()
-        samples = self.draw(derive_seed("samples", self.settings.seed, state.step)) if self.settings.samples else ()
+        seed = derive_seed("samples", self.settings.seed, state.step)
+        samples = self.draw(seed, check) if self.settings.samples else ()
         check()
         # Nothing above has changed the state: an evaluation that a signal cuts short is done again after resuming.
-        self._take_note(loss_nats)
+        state.judged(loss_nats)
         self.folder.metrics.append(metrics)
         self.folder.samples.append(*({"step": state.step, "text": row.text, "cut": row.cut} for row in samples))
         return Report(metrics, samples)
-
-    def _take_note(self, loss_nats: float | None) -> None:
-        state = self.state
-        state.evaluated_step = state.step
-        state.nats, state.n_targets, state.n_chars, state.n_records = 0.0, 0, 0, 0
-        if loss_nats is None:
-            return
-        if not math.isfinite(loss_nats):
-            raise Diverged(f"the held-out loss at step {state.step} is {loss_nats}; try a lower --lr")
-        if state.best_loss_nats is None or loss_nats < state.best_loss_nats:
-            state.best_step, state.best_loss_nats, state.since_best = state.step, loss_nats, 0
-        else:
-            state.since_best += 1
 
     def _patience_spent(self) -> str:
         return "patience" if 0 < self.settings.patience <= self.state.since_best else ""

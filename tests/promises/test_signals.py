@@ -1,0 +1,307 @@
+"""A signal at any moment: the run is saved, the exit code is the shell's, what is resumed ends in the same bytes."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+import seqgen
+import seqgen.cli
+from conftest import WORDS, Result, finish, run_seqgen
+from test_training import digests
+
+NUMBERS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+BELL = (
+    f"WORDS = {WORDS!r}\n"
+    + '''
+import os, pathlib, signal
+import seqgen, torch
+
+def ring(place, nth=1):
+    """Raise the signal asked for, the nth time that this place is reached; TWICE: the second one right after it."""
+    wanted, number, twice = os.environ.get("RING", "- 0 0").split()
+    if wanted != place:
+        return
+    seen[place] = seen.get(place, 0) + 1
+    if seen[place] == nth:
+        try:
+            os.kill(os.getpid(), int(number))
+        finally:
+            if int(twice):
+                os.kill(os.getpid(), signal.SIGTERM)
+
+seen = {}
+ring("import")
+plain_fsync = os.fsync
+
+def fsync(descriptor):
+    if list(pathlib.Path(os.environ["RING_RUN"]).glob("checkpoints/.tmp-*20*")):
+        ring("save", 2)
+    plain_fsync(descriptor)
+
+if os.environ.get("RING", "").startswith("save"):
+    os.fsync = fsync
+
+class Words:
+    passes = 0
+
+    def __iter__(self):
+        self.passes += 1
+        if os.environ.get("MARK"):
+            pathlib.Path(os.environ["MARK"]).touch()
+        for index, word in enumerate(WORDS):
+            if index == 20:
+                ring("count" if self.passes == 1 else "encode")
+            yield seqgen.Record(word)
+
+class Bell(seqgen.Cell):
+    """Looks at one symbol only, and says where it is asked from."""
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__(input_size, hidden_size)
+        ring("build")
+        self.linear = torch.nn.Linear(input_size, hidden_size)
+        self.drop = torch.nn.Dropout(0.2)
+
+    def initial_state(self, batch_size):
+        return self.linear.weight.new_zeros(batch_size, 1)
+
+    def forward(self, x_BTI, state):
+        if self.training:
+            ring("trial")
+            ring("train", 14)
+        elif x_BTI.shape[1] > 1:
+            ring("probe")
+            ring("evaluate", 3)
+        else:
+            ring("look")
+            ring("draw", 5)
+        return torch.tanh(self.drop(self.linear(x_BTI))), state + 1
+
+@seqgen.hookimpl
+def register_corpora(register):
+    register(seqgen.CorpusSpec(name="bells", summary="s", source="s", licence="l", load=Words))
+
+@seqgen.hookimpl
+def register_cells(register):
+    register(seqgen.CellSpec(name="bell", summary="s", load=Bell))
+'''
+)
+TRAIN = (
+    "train", "--corpus", "bells", "--cell", "bell", "--hidden", 8, "--batch-size", 8, "--steps", 30,
+    "-o", "eval_every=10", "-o", "samples=3", "-o", "patience=0", "--split", "80/10/10",
+    "--plugin", "bell.py", "--out", "run",
+)  # fmt: skip
+BEFORE = ["import", "count", "encode", "build", "probe", "trial"]  # there is no run yet
+WITHIN = ["train", "evaluate", "draw", "save"]
+
+
+@pytest.fixture(autouse=True)
+def heard(monkeypatch):
+    """A shell lets what it starts in the background ignore SIGINT; here it is heard."""
+    before = signal.getsignal(signal.SIGINT)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    monkeypatch.setattr(os, "fsync", os.fsync)  # which the plugin replaces
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture
+def bell(in_tmp, monkeypatch, cli):
+    """Calls the command line in this process with a bell to be rung; the plugin is imported anew each time."""
+    (in_tmp / "bell.py").write_text(BELL)
+
+    def call(*arguments, ring=None, number=0, twice=0):
+        sys.modules.pop("bell", None)
+        monkeypatch.setenv("RING", f"{ring} {int(number)} {twice}" if ring else "- 0 0")
+        monkeypatch.setenv("RING_RUN", str(in_tmp / "run"))
+        return cli(*arguments)
+
+    yield call
+    sys.modules.pop("bell", None)
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory):
+    """Digests of the run that nothing stopped."""
+    folder = tmp_path_factory.mktemp("straight")
+    (folder / "bell.py").write_text(BELL)
+    sys.modules.pop("bell", None)
+    with contextlib.chdir(folder):
+        assert seqgen.cli.main([str(argument) for argument in TRAIN]) == 0
+    return digests(folder / "run")
+
+
+@pytest.mark.promise("R7")
+@pytest.mark.parametrize(("phase", "number"), [(phase, NUMBERS[n % 3]) for n, phase in enumerate(BEFORE)])
+def test_a_signal_before_there_is_a_run(phase, number, bell, in_tmp, expected):
+    started = time.monotonic()
+    stopped = bell(*TRAIN, ring=phase, number=number)
+    assert stopped.code == 128 + number and time.monotonic() - started < 10
+    assert stopped.err == f"seqgen: ended by {number.name}\n" and stopped.out == ""
+    assert not (in_tmp / "run").exists()
+    assert bell(*TRAIN).code == 0 and digests(in_tmp / "run") == expected
+
+
+@pytest.mark.promise("R7")
+@pytest.mark.parametrize(("phase", "number"), [(phase, NUMBERS[n % 3]) for n, phase in enumerate(WITHIN)])
+def test_a_signal_within_a_run_saves_it(phase, number, bell, in_tmp, expected):
+    started = time.monotonic()
+    stopped = bell(*TRAIN, ring=phase, number=number)
+    assert stopped.code == 128 + number and time.monotonic() - started < 10
+    last = stopped.err.splitlines()[-1]
+    step = int(re.search(r"seqgen: stopped at step (\d+), saved; go on with: seqgen resume run", last)[1])
+    assert seqgen.load("run", plugins=["bell.py"]).folder.load_latest(pytest.fail).state["step"] == step
+    assert "Traceback" not in stopped.err and (phase != "save" or step == 20)
+    assert bell("resume", "run", "--plugin", "bell.py").code == 0
+    assert digests(in_tmp / "run") == expected
+
+
+@pytest.mark.promise("R7")
+@pytest.mark.parametrize("phase", ["count", "encode", "trial", "probe"])
+def test_a_signal_while_resuming(phase, bell, in_tmp, expected):
+    assert bell(*TRAIN, ring="save", number=signal.SIGTERM).code == 143
+    assert bell("resume", "run", "--plugin", "bell.py", ring=phase, number=signal.SIGINT).code == 130
+    assert bell("resume", "run", "--plugin", "bell.py").code == 0 and digests(in_tmp / "run") == expected
+
+
+@pytest.mark.promise("R7")
+@pytest.mark.parametrize(
+    ("command", "phase"),
+    [
+        (("sample", "run", "-n", 9), "import"),
+        (("sample", "run", "-n", 9), "build"),
+        (("sample", "run", "-n", 9), "draw"),
+        (("evaluate", "run", "-n", 20), "draw"),
+        (("evaluate", "run", "-n", 20), "count"),
+        (("score", "anna", "--run", "run"), "probe"),
+        (("top", "run"), "look"),
+        (("show", "corpus", "bells"), "count"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else value[0],
+)
+def test_a_signal_during_other_commands_is_one_line(command, phase, bell):
+    assert bell(*TRAIN).code == 0
+    stopped = bell(*command, "--plugin", "bell.py", ring=phase, number=signal.SIGTERM)
+    assert stopped.code == 143, stopped.err
+    assert stopped.err.splitlines()[-1] == "seqgen: ended by SIGTERM" and "Traceback" not in stopped.err
+
+
+@pytest.mark.promise("R7")
+@pytest.mark.parametrize("phase", ["count", "train", "evaluate"])
+def test_a_signal_during_a_bench_keeps_what_was_measured(phase, bell):
+    bench = (
+        "bench", "--corpus", "bells", "--cells", "bell", "--params", 3000, "--steps", 20, "--split", "80/10/10",
+        "--plugin", "bell.py", "--out", "all",
+    )  # fmt: skip
+    stopped = bell(*bench, ring=phase, number=signal.SIGINT)
+    assert stopped.code == 130 and "Traceback" not in stopped.err, stopped.err
+    if phase != "count":
+        assert "what was measured is in all" in stopped.err.splitlines()[-1]
+    assert bell(*bench).code == 0
+
+
+@pytest.mark.promise("R7")
+@pytest.mark.slow
+@pytest.mark.parametrize("phase", ["count", "train", "draw", "save"])
+def test_a_second_signal_ends_at_once_and_the_checkpoint_before_is_whole(phase, in_tmp, bell, expected):
+    env = {"RING": f"{phase} 2 1", "RING_RUN": str(in_tmp / "run"), "OMP_NUM_THREADS": "1"}
+    (in_tmp / "bell.py").write_text(BELL)
+    stopped = finish(run_seqgen(*TRAIN, cwd=in_tmp, env=env))
+    assert stopped.code == 143 and "Traceback" not in stopped.err
+    if phase == "count":
+        assert not (in_tmp / "run").exists()
+        return
+    steps = {int(path.name.partition("-")[2]) for path in (in_tmp / "run" / "checkpoints").glob("step-*")}
+    assert (10 in steps) == (phase != "draw") and 20 not in steps  # the first are drawn before there is one
+    assert bell("resume", "run", "--plugin", "bell.py").code == 0
+    assert digests(in_tmp / "run") == expected
+
+
+def test_a_signal_while_the_program_starts_is_one_line():
+    program = (
+        "import os, signal; from seqgen.signals import *; answer(end_at_once); os.kill(os.getpid(), signal.SIGINT)"
+    )
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=60)
+    assert (result.returncode, result.stderr) == (130, b"seqgen: ended by SIGINT\n")
+
+
+def spent_s(process: subprocess.Popen[bytes]) -> float:
+    """Seconds that a child has computed; it may have ended, if nobody has waited for it."""
+    fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+N_SIGNALS = 50
+
+
+@pytest.mark.promise("R7")
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
+def test_fifty_signals_at_random_moments(in_tmp, bell, record_property, request):
+    """From the first reading of the corpus to the end, two at a time; then each run is resumed, or begun again."""
+    record_property("cases", N_SIGNALS)
+    random.seed("signals")
+    train = [120 if part == 30 else part for part in TRAIN[:-1]]
+    train.insert(1, "-q")
+    (in_tmp / "bell.py").write_text(BELL)
+    assert bell(*train, "straight").code == 0
+    expected = digests(in_tmp / "straight")
+
+    def start(name: object) -> tuple[subprocess.Popen[bytes], float]:
+        """A training, and when it began to read its corpus."""
+        mark = in_tmp / f"mark-{name}"
+        process = run_seqgen(*train, f"run-{name}", cwd=in_tmp, env={"MARK": str(mark), "OMP_NUM_THREADS": "1"})
+        request.addfinalizer(process.kill)
+        while not mark.exists() and process.poll() is None:
+            time.sleep(0.005)
+        return process, time.monotonic()
+
+    first, began = start("timed")
+    finish(first)
+    whole_s = time.monotonic() - began
+
+    def strike(case: tuple[int, float, signal.Signals]) -> Result:
+        number, after, sent = case
+        process, _ = start(number)
+        time.sleep(after * whole_s)
+        before_s, asked = spent_s(process), time.monotonic()
+        process.send_signal(sent)
+        computed_s = 0.0
+        while process.poll() is None:
+            with contextlib.suppress(OSError):
+                computed_s = spent_s(process) - before_s
+            time.sleep(0.01)
+        # Ten seconds; where others compute too, what it does in half of that when it is alone.
+        assert time.monotonic() - asked < 10 or computed_s < 5, number
+        return finish(process)
+
+    cases = [(number, random.uniform(0, 0.7), random.choice(NUMBERS)) for number in range(N_SIGNALS)]
+    with ThreadPoolExecutor(2) as pool:
+        results = list(pool.map(strike, cases))
+    counts = dict.fromkeys(["nothing yet", "saved", "complete"], 0)
+    for (number, _, sent), result in zip(cases, results, strict=True):
+        run = in_tmp / f"run-{number}"
+        # A process that is done falls to the signal itself, which a shell calls by the same number.
+        assert result.code in (0, 128 + sent, -sent) and "Traceback" not in result.err, (number, result.err)
+        if not run.exists():
+            counts["nothing yet"] += 1
+            assert result.code == 128 + sent and bell(*train, run).code == 0
+        elif (run / "checkpoints" / "step-00000120").exists():
+            counts["complete"] += 1
+        else:
+            counts["saved"] += 1
+            assert result.code == 128 + sent and bell("resume", run, "--plugin", "bell.py").code == 0
+        assert digests(run) == expected, (number, result.err)
+    print(f" {counts}; a run takes {whole_s:.1f} s after it begins to read")
+    assert counts["saved"] >= N_SIGNALS // 10, counts
