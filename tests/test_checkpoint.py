@@ -118,7 +118,7 @@ def test_hostile_json_is_refused_in_one_line(run, name, content):
 
 def test_a_newer_format_says_what_to_do(run):
     data = run.read_json("run.json") | {"format_version": FORMAT_VERSION + 1, "seqgen": "9.0"}
-    with pytest.raises(CheckpointError, match=r"made by seqgen 9\.0"):
+    with pytest.raises(CheckpointError, match=r"needs seqgen >= 9\.0$"):
         RunSettings.read(data, "run.json")
 
 

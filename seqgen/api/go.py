@@ -12,11 +12,13 @@ from seqgen.api.run import Run
 from seqgen.api.setup import computing
 from seqgen.checkpoint import RunFolder, RunSettings, Snapshot
 from seqgen.errors import Diverged, Interrupted
+from seqgen.files import free_bytes
 from seqgen.plugins import Plugins
 
 if TYPE_CHECKING:
     from seqgen.training import Event
 
+_KEPT = 3  # checkpoints of a run, for most of its time: the last two and the best
 Listener = Callable[[RunFolder, "Event"], None]
 
 
@@ -27,6 +29,7 @@ def go(
     data: Data,
     model: Any,
     listener: Listener | None,
+    warn: Callable[[str], None],
     snapshot: Snapshot | None = None,
 ) -> Run:
     """Train a model, set to its engine, in its run folder, from a checkpoint if there is one.
@@ -38,6 +41,7 @@ def go(
         data: the encoded corpus.
         model: the model.
         listener: is told too.
+        warn: is told, in one line, when the disk has little room.
         snapshot: the checkpoint to go on from.
 
     Raises:
@@ -59,6 +63,7 @@ def go(
         rewriter = None if augment is None else Rewriter(augment, data.vocabulary, settings.train.seed)
         trainer = Trainer(model, data.encoded, data.vocabulary, settings.train, folder, draw, settings.engine, rewriter)
         trainer.restore(snapshot)
+        _warn_of_little_room(folder, _checkpoint_bytes(model), warn)
         plugins.event("on_run_start", path=folder.path, settings=settings.model_dump(mode="json"))
         if listener is not None:
             listener(folder, Started(settings, trainer.state.step))
@@ -81,3 +86,20 @@ def go(
             f"stopped at step {trainer.state.step:,}, saved; go on with: seqgen resume {shlex.quote(str(folder.path))}",
         )
     return Run(folder, settings, plugins)
+
+
+def _checkpoint_bytes(model: Any) -> int:
+    """Size of a checkpoint: weights, two moments of each parameter, and some kilobytes that are left out here."""
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    tensors = [*model.state_dict().values(), *trained, *trained]
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+
+
+def _warn_of_little_room(folder: RunFolder, checkpoint_bytes: int, warn: Callable[[str], None]) -> None:
+    """A disk that will be full after an hour is told of before the first step."""
+    needed, free = _KEPT * checkpoint_bytes, free_bytes(folder.path)
+    if free is not None and free < needed:
+        warn(
+            f"{_KEPT} checkpoints of {str(folder.path)!r} need {needed:,} bytes, the disk has {free:,} free: the run "
+            "will end when it is full; make room, or choose another --out"
+        )

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from seqgen.errors import CheckpointError
-from seqgen.files.publish import disk_errors
+from seqgen.files.publish import disk_errors, refuse_link, sync_folder
 
 
 class JsonLines:
@@ -37,14 +37,16 @@ class JsonLines:
         """Make the log durable; returns its size in bytes."""
         with disk_errors(self.path), self.path.open("ab") as file:
             os.fsync(file.fileno())
+            sync_folder(self.path.parent)  # its name is as new as the run
             return file.tell()
 
     def truncate(self, size: int) -> None:
         """Forget what was written after the log had ``size`` bytes.
 
         Raises:
-            CheckpointError: the log has fewer.
+            CheckpointError: the log has fewer, or is a link.
         """
+        refuse_link(self.path)
         with disk_errors(self.path), self.path.open("ab") as file:
             if file.tell() < size:
                 raise CheckpointError(
@@ -54,7 +56,7 @@ class JsonLines:
 
     def rows(self) -> list[dict[str, Any]]:
         """The lines; a last line that a crash cut short is left out."""
-        if not self.path.exists():
+        if not self.path.is_file():
             return []
         rows = []
         for line in self.path.read_bytes().split(b"\n"):
