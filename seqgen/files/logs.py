@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from seqgen.errors import CheckpointError
-from seqgen.files.publish import disk_errors, refuse_link, sync_folder
+from seqgen.files.publish import disk_errors, refuse_link
 
 
 class JsonLines:
@@ -34,10 +34,9 @@ class JsonLines:
             file.write(lines.encode("utf-8", "surrogatepass"))
 
     def sync(self) -> int:
-        """Make the log durable; returns its size in bytes."""
+        """Make the log durable; returns its size in bytes. Its name is durable once a new name beside it is."""
         with disk_errors(self.path), self.path.open("ab") as file:
             os.fsync(file.fileno())
-            sync_folder(self.path.parent)  # its name is as new as the run
             return file.tell()
 
     def truncate(self, size: int) -> None:
