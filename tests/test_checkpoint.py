@@ -10,6 +10,7 @@ import torch
 import seqgen
 from seqgen.checkpoint import FORMAT_VERSION, RunFolder, RunSettings, Snapshot, find_run, list_runs, read_verified
 from seqgen.errors import CheckpointError, NoSuchRun, UsageError
+from seqgen.files import dump_json
 
 
 @pytest.fixture
@@ -184,7 +185,7 @@ def test_a_consistent_but_hostile_state_is_refused(run, content):
     (folder / "state.json").write_bytes(content)
     manifest = json.loads((folder / "MANIFEST.json").read_text())
     manifest["files"]["state.json"] = {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
-    (folder / "MANIFEST.json").write_text(json.dumps(manifest))
+    (folder / "MANIFEST.json").write_bytes(dump_json(manifest))
     with pytest.raises(CheckpointError, match="makes no sense"):
         run.load(step)
     assert run.latest_state()["step"] < step

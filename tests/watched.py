@@ -1,6 +1,6 @@
 """A disk that is watched: every change under a folder passes here first, and may fail, or be the last one."""
 
-# ruff: noqa: PTH  (paths are strings, as the system is told them)
+# ruff: noqa: PTH
 
 from __future__ import annotations
 

@@ -94,6 +94,8 @@ def _read_manifest(path: Path) -> dict[str, Any]:
             raise ValueError
         if version <= FORMAT_VERSION and [set(section) for section in sections] != [FILES, RUN_FILES]:
             raise ValueError
+        if version <= FORMAT_VERSION and data != dump_json(manifest):  # nothing vouches for the manifest but its form
+            raise ValueError
     except (ValueError, KeyError, TypeError, RecursionError):
         raise CheckpointError(f"{str(path)!r} is damaged: it is not a manifest") from None
     if version > FORMAT_VERSION:

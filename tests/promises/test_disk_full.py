@@ -6,6 +6,7 @@ import errno
 import os
 import resource
 import shutil
+import signal
 
 import pytest
 import torch
@@ -75,7 +76,7 @@ def stopped_run(words, path):
     common = {**SMALL, "cell": "gru", "dropout": 0.3, "steps": 12, "options": {"eval_every": 3}}
     expected = digests(seqgen.train(words, out=path / "straight", **common).path)
     with pytest.raises(Interrupted):
-        seqgen.train(words, out=path / "stopped", listener=Stopper(6), **common)
+        seqgen.train(words, out=path / "stopped", listener=Stopper(6, signal.SIGTERM), **common)
     return path / "stopped", expected
 
 

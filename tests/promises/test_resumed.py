@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import random
 import shutil
+import signal
 import tempfile
 from pathlib import Path
 
@@ -53,7 +54,7 @@ def check(name: str, eval_every: int, at: int, folder: Path, monkeypatch) -> Non
     path = folder / "stopped"
     if at < STEPS:
         with pytest.raises(Interrupted):
-            train(path, name, eval_every, listener=Stopper(at))
+            train(path, name, eval_every, listener=Stopper(at, signal.SIGTERM))
     else:
         train(path, name, eval_every)
     assert digests(seqgen.resume(path).path) == straight(name, eval_every), f"{name} stopped at {at}"
