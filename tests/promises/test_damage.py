@@ -36,7 +36,7 @@ def damage(run: RunFolder, path, content: bytes) -> None:
         (line,) = said
         assert str(path) in line or path.name == "MANIFEST.json"  # then: the file that it no longer fits
         assert line.endswith(f"using step {older} instead") and "\n" not in line
-        with pytest.raises(CheckpointError, match=path.name):
+        with pytest.raises(CheckpointError):
             run.load(newest)
     finally:
         path.write_bytes(good)
@@ -76,7 +76,7 @@ def test_two_hundred_truncations_are_detected(run, record_property):
 
 @pytest.mark.promise("R5")
 def test_with_no_valid_checkpoint_left_the_command_line_ends_with_4(run, cli):
-    """All checkpoints damaged: sample, score and resume end with 4 and a line; the table of verify says which and why."""
+    """All checkpoints damaged: commands end with 4 and a line; the table of verify says which and why."""
     for step in run.steps():
         path = run.checkpoint(step) / "model.safetensors"
         path.write_bytes(path.read_bytes()[:-1])
