@@ -5,7 +5,7 @@ names in a folder once the folder has been. Of all the rest any part may have re
 whole, half or not at all, a new or changed name or its former state. A rename is atomic.
 """
 
-# ruff: noqa: PTH109, PTH110, PTH115, PTH118, PTH119, PTH120
+# ruff: noqa: PTH119, PTH120
 
 from __future__ import annotations
 

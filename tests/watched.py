@@ -1,6 +1,6 @@
 """A disk that is watched: every change under a folder passes here first, and may fail, or be the last one."""
 
-# ruff: noqa: PTH109, PTH110, PTH115, PTH118, PTH119, PTH120
+# ruff: noqa: PTH109, PTH110, PTH115, PTH118
 
 from __future__ import annotations
 

@@ -33,7 +33,8 @@ def part_entry(plugins: Plugins, kind: str, name: str, settings: RunSettings) ->
     package = name.partition(":")[0]
     known = next((plugin for plugin in settings.plugins if plugin.get("package") == package), {})
     distribution = known.get("distribution") or package
-    if not _DISTRIBUTION.fullmatch(distribution):  # run.json may be anybody's: it is no advice to follow
+    # run.json may be anybody's: what it says is not passed on as something to type.
+    if package not in plugins.plugins and not (known and _DISTRIBUTION.fullmatch(distribution)):
         raise MissingPlugin(f"the run needs the {kind} {name!r:.80}, which is not installed")
     if package in plugins.plugins:
         state = f"which is loaded but not used: {plugins.plugins[package].problem or 'it no longer offers it'}"

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 MODEL, TRAIN, STATE, MANIFEST = "model.safetensors", "train.safetensors", "state.json", "MANIFEST.json"
 FILES, RUN_FILES = {MODEL, TRAIN, STATE}, {"run.json", "tokenizer.json"}
-MOST_JSON_BYTES = 16 << 20  # of run.json and tokenizer.json: more than all of Unicode takes
+MOST_JSON_BYTES = 8 << 20  # of run.json and tokenizer.json: half a million symbols
 _MOST_SMALL_BYTES = 1 << 20  # of the manifest and of state.json
 _MOST_HEADER_BYTES = 10 << 20  # of a tensor file: names, types and shapes, some hundred bytes a tensor
 _MOST = {STATE: _MOST_SMALL_BYTES}

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import IO
 
-from seqgen.errors import RunLocked
+from seqgen.errors import DiskError, RunLocked
 from seqgen.files.publish import disk_errors, refuse_link
 
 if sys.platform == "win32":
@@ -48,10 +48,15 @@ class FolderLock:
             holder = _holder(self._file)
             self._file.close()
             raise RunLocked(f"the run {str(folder)!r} is being trained by {holder}; wait for it, or stop it")
-        with disk_errors(path):
-            self._file.truncate(0)
-            self._file.write(this_process())
-            self._file.flush()
+        try:
+            with disk_errors(path):
+                self._file.truncate(0)
+                self._file.write(this_process())
+                self._file.flush()
+        except DiskError:
+            with contextlib.suppress(OSError):
+                self._file.close()
+            raise
 
     def release(self) -> None:
         """Give the folder free."""

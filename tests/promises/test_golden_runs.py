@@ -6,6 +6,7 @@ those anew that a release has made: add others.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -20,7 +21,7 @@ sys.path.insert(0, str(TESTS))  # when it is called as a script
 import seqgen  # noqa: E402
 from conftest import WORDS  # noqa: E402
 from resuming import Stopper  # noqa: E402
-from seqgen.errors import CheckpointError, Interrupted  # noqa: E402
+from seqgen.errors import Interrupted  # noqa: E402
 from seqgen.files import dump_json  # noqa: E402
 
 GOLDEN = TESTS / "golden" / "runs"
@@ -69,10 +70,8 @@ def make(name: str) -> None:
     # By its registered name, so that the path in run.json stays relative.
     common = {**given, "steps": STEPS, "batch_size": 8, "lr": 0.02, "split": "80/10/10", "options": options}
     whole = seqgen.train("seqgen:file", **common, out="whole")
-    try:
+    with contextlib.suppress(Interrupted):
         seqgen.train("seqgen:file", **common, out="run", listener=Stopper(STOPPED))
-    except Interrupted:
-        pass
     shutil.rmtree("run/checkpoints/step-00000010", ignore_errors=True)
     known = figures(seqgen.load("run", checkpoint=STOPPED), name) | {"last": whole.metrics[-1]}
     shutil.copytree("run", target)
