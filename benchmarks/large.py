@@ -72,8 +72,8 @@ def whole_speed(tokenizer: Any, records: Iterable[Record], n_chars: int, home: P
     return n_chars / 1e6 / (time.perf_counter() - started)
 
 
-def peak_mb(command: list[str], folder: Path) -> tuple[float, float]:
-    """The most anonymous memory of a process, MB, and how long it ran, s."""
+def peak_mb(command: list[str], folder: Path, code: int = 0) -> tuple[float, float]:
+    """The most anonymous memory of a process, MB, and how long it ran, s; it must end with ``code``."""
     started, peak = time.perf_counter(), 0.0
     env = {**os.environ, "XDG_CACHE_HOME": str(folder / "cache")}
     process = subprocess.Popen(command, cwd=folder, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -81,7 +81,7 @@ def peak_mb(command: list[str], folder: Path) -> tuple[float, float]:
         found = re.search(r"RssAnon:\s+(\d+)", Path(f"/proc/{process.pid}/status").read_text())
         peak = max(peak, int(found[1]) / 1024 if found else 0.0)
         time.sleep(0.02)
-    if process.returncode:
+    if process.returncode != code:
         sys.exit(f"{' '.join(command)} ended with {process.returncode}")
     return peak, time.perf_counter() - started
 

@@ -42,8 +42,11 @@ def test_the_last_two_and_the_best_are_kept(run):
 FILES = ("model.safetensors", "train.safetensors", "state.json", "MANIFEST.json")
 
 
+@pytest.mark.promise("R5")
 @pytest.mark.parametrize("name", FILES)
-def test_every_flipped_bit_is_detected(run, name):
+def test_every_flipped_bit_is_detected(run, name, record_property):
+    """60 flipped bits of each file of a checkpoint."""
+    record_property("cases", 60)
     step = run.steps()[-1]
     path = run.checkpoint(step) / name
     good = path.read_bytes()
@@ -117,6 +120,7 @@ def test_hostile_json_is_refused_in_one_line(run, name, content):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.promise("R9")
 def test_a_newer_format_says_what_to_do(run):
     data = run.read_json("run.json") | {"format_version": FORMAT_VERSION + 1, "seqgen": "9.0"}
     with pytest.raises(CheckpointError, match=r"needs seqgen >= 9\.0$"):

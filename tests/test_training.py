@@ -116,8 +116,11 @@ def test_evaluations_are_about_twenty():
 # -- runs
 
 
+@pytest.mark.promise("R1")
 @pytest.mark.parametrize("cell", ["vanilla", "gru", "lstm"])
-def test_a_resumed_run_is_the_run_that_never_stopped(cell, words, tmp_path, monkeypatch):
+def test_a_resumed_run_is_the_run_that_never_stopped(cell, words, tmp_path, monkeypatch, record_property):
+    """Five stops of a 40-step run with dropout and evaluations every 7 steps: the same bytes."""
+    record_property("cases", 5)
     monkeypatch.setattr("seqgen.training.trainer._PROGRESS_EVERY_S", 0.0)  # an event a step
     options = {"eval_every": 7, "samples": 2}
     common = {**SMALL, "cell": cell, "layers": 2, "dropout": 0.3, "steps": 40, "options": options}
@@ -141,6 +144,7 @@ def test_time_limited_checkpoints_change_nothing(words, tmp_path):
     assert digests(often.path) == digests(seldom.path)
 
 
+@pytest.mark.promise("R5")
 def test_damaged_newest_checkpoint_resumes_from_the_older_one(words, tmp_path):
     common = {**SMALL, "cell": "vanilla", "steps": 30, "options": {"eval_every": 10}}
     expected = digests(seqgen.train(words, out=tmp_path / "a", **common).path)
@@ -233,6 +237,7 @@ def test_a_changed_corpus_is_not_resumed(words, tmp_path):
         seqgen.resume(tmp_path / "r")
 
 
+@pytest.mark.promise("R8")
 def test_one_run_one_trainer(words, tmp_path):
     run = seqgen.train(words, **SMALL, cell="vanilla", steps=2, out=tmp_path / "r")
     from seqgen.files import FolderLock
@@ -289,6 +294,7 @@ def test_a_signal_saves_and_ends_with_its_code(words, tmp_path, number, code):
     assert folder.load_latest(pytest.fail).state["step"] == step
 
 
+@pytest.mark.promise("R8")
 def test_a_second_training_in_the_folder_is_refused_at_once(words, tmp_path):
     process = start_training(words, tmp_path / "run")
     try:

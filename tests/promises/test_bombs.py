@@ -36,6 +36,10 @@ def shaped(*shape: int, dtype: str = "F32", n_data: int = 8) -> bytes:
     return tensors(json.dumps(header).encode(), n_data)
 
 
+def symbols(symbol: bytes, n: int) -> bytes:
+    return b'{"conditions":[],"data":{"symbols":[' + (symbol + b",") * n + symbol + b"]}}"
+
+
 def with_settings(run: RunFolder, part: str, **options: object) -> bytes:
     value = json.loads((run.path / RUN).read_bytes())
     (value[part]["options"] if part else value).update(options)
@@ -55,14 +59,9 @@ BOMBS = {
     "nested manifest": (MANIFEST, lambda run: b'{"a":' * 100_000),
     "nested run.json": (RUN, lambda run: b"[" * 100_000),
     "nested tokenizer.json": (TOKENIZER, lambda run: b'{"data":' * 100_000),
-    "ten million symbols": (
-        TOKENIZER,
-        lambda run: b'{"conditions":[],"data":{"symbols":[' + b'"a",' * 10**7 + b'"a"]}}',
-    ),
-    "five million lists": (
-        TOKENIZER,
-        lambda run: b'{"conditions":[],"data":{"symbols":[' + b"[]," * 5_000_000 + b"[]]}}",
-    ),
+    "ten million symbols": (TOKENIZER, lambda run: symbols(b'"a"', 10**7)),
+    "as many lists as may be": (TOKENIZER, lambda run: symbols(b"[]", 2_790_000)),
+    "as many symbols as may be": (TOKENIZER, lambda run: symbols(b'"ab"', 1_600_000)),
     "a number of a million digits": (RUN, lambda run: b'{"format_version":' + b"9" * 10**6 + b"}"),
     "hidden size of 10^9": (RUN, lambda run: with_settings(run, "model", hidden=10**9)),
     "hidden size of 65,536": (RUN, lambda run: with_settings(run, "model", hidden=65_536)),
@@ -94,9 +93,8 @@ def test_a_bomb_is_refused_soon_and_small(run, in_memory, record_property):
             fit(bomb)
         folders.append(bomb.path)
     script = Path(__file__).parent.parent / "refusing.py"
-    done = subprocess.run(
-        [sys.executable, str(script), *map(str, folders)], capture_output=True, text=True, timeout=300
-    )
+    command = [sys.executable, str(script), *map(str, folders)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout.splitlines()[-1])
     for name, result in zip(BOMBS, found, strict=True):
