@@ -152,7 +152,7 @@ def sample_or_refuse(path: Path) -> None:
 def test_json_of_any_form_is_read_or_refused(name, run, record_property):
     """Structure-aware mutations of run.json, tokenizer.json, state.json and the manifest, checksums made to fit."""
     path, value = place(run, name), json.loads(place(run, name).read_bytes())
-    n_examples = 100
+    n_examples = 40
 
     @settings(max_examples=n_examples)
     @given(st.data())
@@ -173,7 +173,7 @@ def test_tensor_files_of_any_bytes_are_read_or_refused(run, record_property):
     files = read_verified(folder)
     n_header = int.from_bytes(files[MODEL][:8], "little")
     header, data = json.loads(files[MODEL][8 : 8 + n_header]), files[MODEL][8 + n_header :]
-    n_examples = 300
+    n_examples = 150
 
     @settings(max_examples=n_examples)
     @given(st.data())

@@ -14,7 +14,7 @@ from seqgen.errors import SeqgenError
 from seqgen.files import publish
 from watched import Disk
 
-MOST = 40  # states a point
+MOST = 20  # states a point
 
 
 def snapshot(run: RunFolder, step: int) -> Snapshot:
