@@ -85,8 +85,8 @@ def held(found: dict[str, object]) -> int:
 
 @pytest.mark.promise("R2")
 def test_a_kill_at_some_operations(in_memory, words, record_property):
-    """The process ends at every fifth file operation of a training with two checkpoints, amid its writes too."""
-    found = fault_points(in_memory, words, "5")
+    """The process ends at every ninth file operation of a training with two checkpoints, amid its writes too."""
+    found = fault_points(in_memory, words, "9")
     assert found["operations"] >= 50
     record_property("cases", held(found))
 
