@@ -74,7 +74,7 @@ def whole_speed(tokenizer: Any, records: Iterable[Record], n_chars: int, home: P
 
 
 def peak_mb(command: list[str], folder: Path, code: int = 0) -> tuple[float, float]:
-    """The most anonymous memory of a process that ends with ``code``, MB, and how long it ran, s."""
+    """The most anonymous memory of a process, MB, and how long it ran, s; it must end with ``code``."""
     started, peak = time.perf_counter(), 0.0
     env = {**os.environ, "XDG_CACHE_HOME": str(folder / "cache")}
     process = subprocess.Popen(command, cwd=folder, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

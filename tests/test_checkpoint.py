@@ -10,6 +10,7 @@ import torch
 import seqgen
 from seqgen.checkpoint import FORMAT_VERSION, RunFolder, RunSettings, Snapshot, find_run, list_runs, read_verified
 from seqgen.errors import CheckpointError, NoSuchRun, UsageError
+from seqgen.files import dump_json
 
 
 @pytest.fixture
@@ -41,8 +42,11 @@ def test_the_last_two_and_the_best_are_kept(run):
 FILES = ("model.safetensors", "train.safetensors", "state.json", "MANIFEST.json")
 
 
+@pytest.mark.promise("R5")
 @pytest.mark.parametrize("name", FILES)
-def test_every_flipped_bit_is_detected(run, name):
+def test_every_flipped_bit_is_detected(run, name, record_property):
+    """60 flipped bits of each file of a checkpoint."""
+    record_property("cases", 60)
     step = run.steps()[-1]
     path = run.checkpoint(step) / name
     good = path.read_bytes()
@@ -116,9 +120,10 @@ def test_hostile_json_is_refused_in_one_line(run, name, content):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.promise("R9")
 def test_a_newer_format_says_what_to_do(run):
     data = run.read_json("run.json") | {"format_version": FORMAT_VERSION + 1, "seqgen": "9.0"}
-    with pytest.raises(CheckpointError, match=r"made by seqgen 9\.0"):
+    with pytest.raises(CheckpointError, match=r"needs seqgen >= 9\.0$"):
         RunSettings.read(data, "run.json")
 
 
@@ -151,29 +156,6 @@ def test_runs_are_found_by_folder_name_and_age(tiny_run, tmp_path):
         find_run(None, tmp_path / "nowhere")
 
 
-def test_nothing_in_core_can_unpickle_or_evaluate():
-    """No pickle, eval or exec by name, as words of the program and not of its comments.
-
-    One module writes loops and runs them; it reads no file, and nothing that a file says comes into its lines.
-    """
-    import ast
-    from pathlib import Path
-
-    banned = {"pickle", "eval", "exec", "joblib", "dill", "marshal", "shelve", "compile"}
-    core = Path(seqgen.__file__).parent
-    writer = core / "cells" / "source.py"
-    for path in core.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-                assert node.func.id not in banned - ({"exec"} if path == writer else set()), path
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-                owner = node.func.value
-                assert not (isinstance(owner, ast.Name) and owner.id == "torch" and node.func.attr in ("load", "save"))
-            if isinstance(node, ast.Import | ast.ImportFrom):
-                names = {alias.name.split(".")[0] for alias in node.names} | {str(getattr(node, "module", ""))}
-                assert not names & banned, path
-
-
 @pytest.mark.parametrize("content", [b"[]", b"{}", b"[" * 100_000, b'{"step": "1"}', b"nonsense"], ids=range(5))
 def test_a_consistent_but_hostile_state_is_refused(run, content):
     """Who can write to a run folder can make the checksums fit; what they vouch for is still looked at."""
@@ -184,7 +166,7 @@ def test_a_consistent_but_hostile_state_is_refused(run, content):
     (folder / "state.json").write_bytes(content)
     manifest = json.loads((folder / "MANIFEST.json").read_text())
     manifest["files"]["state.json"] = {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
-    (folder / "MANIFEST.json").write_text(json.dumps(manifest))
+    (folder / "MANIFEST.json").write_bytes(dump_json(manifest))
     with pytest.raises(CheckpointError, match="makes no sense"):
         run.load(step)
     assert run.latest_state()["step"] < step

@@ -91,6 +91,7 @@ def test_json_lines(tmp_path):
     assert log.rows() == [{"a": 1}]
 
 
+@pytest.mark.promise("R8")
 def test_the_lock_names_its_holder_and_vanishes_with_it(tmp_path):
     program = (
         "import sys, pathlib; from seqgen.files import FolderLock\n"

@@ -1,10 +1,8 @@
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import os
-import random
 import shutil
 import signal
 import subprocess
@@ -19,9 +17,9 @@ from torch import nn
 
 import seqgen
 from conftest import finish, plugins_with, run_seqgen
+from resuming import SMALL, Stopper, digests
 from seqgen.config import TrainSettings
 from seqgen.errors import CorpusError, Diverged, Interrupted, RunLocked
-from seqgen.training import Progress, Report, Saved
 from seqgen.training.gradients import Gradients
 from seqgen.training.optimizer import AdamW
 from seqgen.training.schedule import Schedule
@@ -117,31 +115,12 @@ def test_evaluations_are_about_twenty():
 
 # -- runs
 
-SMALL = {"hidden": 10, "embedding": 5, "batch_size": 8, "split": "80/10/10"}
 
-
-def digests(path: Path) -> dict[str, str]:
-    """Of what a run must reproduce: the logs and the tensors of its last checkpoint."""
-    last = max((path / "checkpoints").iterdir())
-    files = [path / "metrics.jsonl", path / "samples.jsonl", last / "model.safetensors", last / "train.safetensors"]
-    return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files} | {"last": last.name}
-
-
-class Stopper:
-    """A listener that sends this process a signal when a step is reached."""
-
-    def __init__(self, at: int, number: signal.Signals = signal.SIGINT) -> None:
-        self.at, self.number, self.sent = at, number, False
-
-    def __call__(self, folder, event):
-        step = getattr(event, "step", None) or (event.metrics["step"] if isinstance(event, Report) else 0)
-        if not self.sent and isinstance(event, Progress | Report | Saved) and step >= self.at:
-            self.sent = True
-            os.kill(os.getpid(), self.number)
-
-
+@pytest.mark.promise("R1")
 @pytest.mark.parametrize("cell", ["vanilla", "gru", "lstm"])
-def test_a_resumed_run_is_the_run_that_never_stopped(cell, words, tmp_path, monkeypatch):
+def test_a_resumed_run_is_the_run_that_never_stopped(cell, words, tmp_path, monkeypatch, record_property):
+    """Five stops of a 40-step run with dropout and evaluations every 7 steps: the same bytes."""
+    record_property("cases", 5)
     monkeypatch.setattr("seqgen.training.trainer._PROGRESS_EVERY_S", 0.0)  # an event a step
     options = {"eval_every": 7, "samples": 2}
     common = {**SMALL, "cell": cell, "layers": 2, "dropout": 0.3, "steps": 40, "options": options}
@@ -165,6 +144,7 @@ def test_time_limited_checkpoints_change_nothing(words, tmp_path):
     assert digests(often.path) == digests(seldom.path)
 
 
+@pytest.mark.promise("R5")
 def test_damaged_newest_checkpoint_resumes_from_the_older_one(words, tmp_path):
     common = {**SMALL, "cell": "vanilla", "steps": 30, "options": {"eval_every": 10}}
     expected = digests(seqgen.train(words, out=tmp_path / "a", **common).path)
@@ -257,6 +237,7 @@ def test_a_changed_corpus_is_not_resumed(words, tmp_path):
         seqgen.resume(tmp_path / "r")
 
 
+@pytest.mark.promise("R8")
 def test_one_run_one_trainer(words, tmp_path):
     run = seqgen.train(words, **SMALL, cell="vanilla", steps=2, out=tmp_path / "r")
     from seqgen.files import FolderLock
@@ -313,6 +294,7 @@ def test_a_signal_saves_and_ends_with_its_code(words, tmp_path, number, code):
     assert folder.load_latest(pytest.fail).state["step"] == step
 
 
+@pytest.mark.promise("R8")
 def test_a_second_training_in_the_folder_is_refused_at_once(words, tmp_path):
     process = start_training(words, tmp_path / "run")
     try:
@@ -321,51 +303,6 @@ def test_a_second_training_in_the_folder_is_refused_at_once(words, tmp_path):
     finally:
         process.kill()
         process.communicate()
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("cell", ["vanilla", "gru", "lstm"])
-def test_kill_9_at_twenty_random_moments(cell, words, tmp_path):
-    arguments = (
-        "--corpus", words, "--cell", cell, "--hidden", 24, "--layers", 2, "--dropout", 0.3, "--steps", 240,
-        "--batch-size", 16, "-o", "patience=0", "-o", "eval_every=20",
-    )  # fmt: skip
-    env = {"OMP_NUM_THREADS": "1"}
-
-    def train(out):
-        return run_seqgen("train", *arguments, "--out", out, cwd=tmp_path, env=env)
-
-    straight = tmp_path / "straight"
-    process = train(straight)
-    assert finish(process).code == 0
-    expected = digests(straight)
-    shutil.rmtree(straight)
-    process, started = train(straight), time.monotonic()
-    while not (straight / "run.json").exists():
-        time.sleep(0.005)
-    begun_s = time.monotonic() - started
-    finish(process)
-    whole_s = time.monotonic() - started
-    random.seed(f"kill {cell}")
-    survived = 0
-    for number in range(20):
-        out = tmp_path / f"killed-{number}"
-        process, started = train(out), time.monotonic()
-        moment_s = random.uniform(begun_s * 0.95, whole_s)
-        while time.monotonic() - started < moment_s and process.poll() is None:
-            time.sleep(0.002)
-        survived += process.poll() is not None
-        process.kill()
-        process.communicate()
-        if not (out / "run.json").exists():  # killed before there was a run
-            assert not out.exists()
-            assert finish(train(out)).code == 0
-        else:
-            result = finish(run_seqgen("resume", out, cwd=tmp_path, env=env))
-            assert result.code == 0, result.err
-        assert digests(out) == expected, f"kill {number}"
-        assert not list(out.rglob(".tmp-*"))
-    assert survived <= 8, "most kills must hit a living run"
 
 
 def test_a_change_of_torch_is_told_when_resuming(words, tmp_path):

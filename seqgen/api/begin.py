@@ -139,7 +139,7 @@ def begin(recipe: Recipe, settings: RunSettings, plugins: Plugins, data: Data, o
         folder = RunFolder.create_numbered(RUNS, stem, files)
     lock = FolderLock(folder.path)
     try:
-        return go(folder, settings, plugins, data, model, hear.listener)
+        return go(folder, settings, plugins, data, model, hear.listener, hear.warn)
     finally:
         lock.release()
 

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
-import shlex
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from seqgen.api.broken_off import rescued, told_batch, way_on
 from seqgen.api.data import Data
-from seqgen.api.parts import augmentation_of, corpus_of
-from seqgen.api.prepare import splitter_of
+from seqgen.api.parts import augmentation_of
+from seqgen.api.room import warn_of_little_room
 from seqgen.api.run import Run
 from seqgen.api.setup import computing
 from seqgen.checkpoint import RunFolder, RunSettings, Snapshot
-from seqgen.errors import Diverged, Interrupted, PluginError, SeqgenError
+from seqgen.errors import Diverged, Interrupted, PluginError
 from seqgen.plugins import Plugins
-from seqgen.registry import one_line
 
 if TYPE_CHECKING:
     from seqgen.training import Event
 
-_TOLD_RECORDS = 64  # of a batch that was refused
 Listener = Callable[[RunFolder, "Event"], None]
 
 
@@ -31,6 +28,7 @@ def go(
     data: Data,
     model: Any,
     listener: Listener | None,
+    warn: Callable[[str], None],
     snapshot: Snapshot | None = None,
 ) -> Run:
     """Train a model, set to its engine, in its run folder, from a checkpoint if there is one.
@@ -42,6 +40,7 @@ def go(
         data: the encoded corpus.
         model: the model.
         listener: is told too.
+        warn: is told, in one line, when the disk has little room.
         snapshot: the checkpoint to go on from.
 
     Raises:
@@ -63,6 +62,7 @@ def go(
         rewriter = None if augment is None else Rewriter(augment, data.vocabulary, settings.train.seed)
         trainer = Trainer(model, data.encoded, data.vocabulary, settings.train, folder, draw, settings.engine, rewriter)
         trainer.restore(snapshot)
+        warn_of_little_room(folder, model, warn)
         plugins.event("on_run_start", path=folder.path, settings=settings.model_dump(mode="json"))
         if listener is not None:
             listener(folder, Started(settings, trainer.state.step, data.survey.remarks()))
@@ -82,62 +82,8 @@ def go(
         except Exception as error:
             if not (isinstance(error, PluginError) or plugins.guilty(error)):
                 raise
-            raise PluginError(_rescue(trainer, folder, plugins, error)) from error
+            raise PluginError(rescued(trainer, folder, plugins, error)) from error
     if stop.signal_number:
-        then = f"the run is complete: {_quoted(folder)}" if trainer.state.ended else _way_on(folder)
+        then = way_on(folder, ended=bool(trainer.state.ended))
         raise Interrupted(stop.signal_number, f"stopped at step {trainer.state.step:,}, saved; {then}")
     return Run(folder, settings, plugins)
-
-
-def _rescue(trainer: Any, folder: RunFolder, plugins: Plugins, error: Exception) -> str:
-    """Save a run that a plugin has broken off, and say so in the line about it."""
-    if isinstance(error, PluginError):
-        line = str(error)
-    else:
-        line = f"plugin {plugins.guilty(error)} failed: {type(error).__name__}: {one_line(error)}"
-    if not trainer.state.step:
-        return line
-    try:
-        trainer.rescue()
-    except SeqgenError as further:
-        return f"{line}; step {trainer.state.step:,} could not be saved: {further}"
-    return f"{line}; step {trainer.state.step:,} is saved, {_way_on(folder)}"
-
-
-def _way_on(folder: RunFolder) -> str:
-    return f"go on with: seqgen resume {_quoted(folder)}"
-
-
-def _quoted(folder: RunFolder) -> str:
-    return shlex.quote(str(folder.path))
-
-
-@contextlib.contextmanager
-def told_batch(settings: RunSettings, plugins: Plugins) -> Iterator[None]:
-    """Within it a step that is refused is told with the records of its batch, by their numbers in the corpus from 1."""
-    try:
-        yield
-    except Diverged as error:
-        if not error.places:
-            raise
-        what = "symbols" if settings.corpus.layout == "stream" else "records"
-        where = f"{what} of the training part"
-        numbers = [place + 1 for place in error.places]
-        if what == "records":
-            with contextlib.suppress(SeqgenError):  # the corpus is gone: its parts are all that can be told
-                numbers, where = _in_corpus(error.places, settings, plugins), "records of the corpus"
-        shown = ", ".join(map(str, sorted(numbers)[:_TOLD_RECORDS]))
-        more = f" and {len(numbers) - _TOLD_RECORDS} more" if len(numbers) > _TOLD_RECORDS else ""
-        raise Diverged(f"{error}; its batch: {where} {shown}{more}", error.step, error.places) from None
-
-
-def _in_corpus(places: Sequence[int], settings: RunSettings, plugins: Plugins) -> list[int]:
-    """Where records of the training part stand in the corpus, from 1."""
-    splitter, wanted, numbers = splitter_of(settings), sorted(set(places)), list[int]()
-    training = (n for n, record in enumerate(corpus_of(settings, plugins), 1) if splitter.part(record) == "train")
-    for place, number in enumerate(training):
-        if place == wanted[len(numbers)]:
-            numbers.append(number)
-            if len(numbers) == len(wanted):
-                break
-    return numbers

@@ -12,7 +12,7 @@ from seqgen.api.describe import environment
 from seqgen.api.engine import choose_device, ready_engine
 from seqgen.api.go import Listener, go
 from seqgen.api.lost import with_a_way_out
-from seqgen.api.parts import build_model, changed_plugins, corpus_of, read_vocabulary
+from seqgen.api.parts import changed_plugins, corpus_of, read_vocabulary
 from seqgen.api.prepare import read_again
 from seqgen.api.recipe import Request, resolve
 from seqgen.api.run import RUNS, Run
@@ -173,6 +173,8 @@ def resume(
         CheckpointError: no checkpoint can be used, or a plugin is missing.
         CorpusError: the corpus is not what it was.
     """
+    from seqgen.api.rebuild import rebuild_model
+
     plugins = choose_plugins(plugins)
     folder = find_run(run, RUNS)
     lock = FolderLock(folder.path)
@@ -183,12 +185,12 @@ def resume(
         if snapshot is not None and snapshot.state.get("ended"):
             return Run(folder, settings, plugins)
         _warn_of_changes(settings, plugins, warn)
-        model = build_model(plugins, settings)
+        model = rebuild_model(plugins, settings, None if snapshot is None else snapshot.model)
         vocabulary = read_vocabulary(folder, settings, plugins)
         changed = warn if allow_corpus_change else None
         data = read_again(corpus_of(settings, plugins), settings, vocabulary, progress, changed=changed)
         ready_engine(model, data, settings.engine, settings.train, warn)
-        return go(folder, settings, plugins, data, model, listener, snapshot)
+        return go(folder, settings, plugins, data, model, listener, warn, snapshot)
     finally:
         lock.release()
 

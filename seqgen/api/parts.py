@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from seqgen.api.setup import computing, named_by, open_corpus
 from seqgen.checkpoint import RunFolder, RunSettings
 from seqgen.corpus import Corpus
-from seqgen.errors import CheckpointError, MissingPlugin, PluginError
+from seqgen.errors import CheckpointError, MissingPlugin, PluginError, SeqgenError
 from seqgen.plugins import Plugins, installed
-from seqgen.registry import Entry
+from seqgen.registry import Entry, one_line
 from seqgen.specs import DomainSpec
 
 if TYPE_CHECKING:
     from seqgen.tokenizers import Vocabulary
+
+
+_DISTRIBUTION = re.compile(r"[A-Za-z0-9][\w.-]{0,99}")
+_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+!_-]{0,49}")
 
 
 def part_entry(plugins: Plugins, kind: str, name: str, settings: RunSettings) -> Entry:
@@ -28,7 +33,10 @@ def part_entry(plugins: Plugins, kind: str, name: str, settings: RunSettings) ->
         return plugins.registry.get(kind, name)
     package = name.partition(":")[0]
     known = next((plugin for plugin in settings.plugins if plugin.get("package") == package), {})
-    distribution, version = known.get("distribution", package), known.get("version", "")
+    distribution, version = known.get("distribution") or package, known.get("version") or ""
+    # run.json may be anybody's: what it says is not passed on as something to type.
+    if package not in plugins.plugins and not (known and _DISTRIBUTION.fullmatch(distribution)):
+        raise MissingPlugin(f"the run needs the {kind} {name!r:.80}, which is not installed")
     if package in plugins.plugins:
         state = f"which is loaded but not used: {plugins.plugins[package].problem or 'it no longer offers it'}"
     elif known.get("sha256"):
@@ -36,7 +44,7 @@ def part_entry(plugins: Plugins, kind: str, name: str, settings: RunSettings) ->
     elif package in {candidate.package for candidate in installed()}:
         state = "which is installed but was told not to load (--no-plugins, SEQGEN_LOAD_PLUGINS)"
     else:
-        pinned = f"{distribution}=={version}" if version else distribution
+        pinned = f"{distribution}=={version}" if _VERSION.fullmatch(version) else distribution
         state = f"which is not installed; pip install {pinned!r}"
     raise MissingPlugin(f"the run needs the {kind} {name!r} of {distribution} {version}, {state}")
 
@@ -64,8 +72,10 @@ def build_tokenizer(entry: Entry, data: Any) -> Any:
     """
     try:
         return entry.load().from_json(data)
-    except (KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(f"tokenizer.json does not fit the {entry.what}: {error}") from None
+    except SeqgenError:
+        raise
+    except Exception as error:  # whatever a plugin's code says to data that may be anything
+        raise CheckpointError(f"tokenizer.json does not fit the {entry.what}: {one_line(error)}") from None
 
 
 def build_model(plugins: Plugins, settings: RunSettings) -> Any:
@@ -124,11 +134,12 @@ def read_vocabulary(folder: RunFolder, settings: RunSettings, plugins: Plugins) 
     from seqgen.tokenizers import Vocabulary
 
     data = folder.read_json("tokenizer.json")
-    if not isinstance(data, dict) or not {"conditions", "data"} <= data.keys():
-        raise CheckpointError(f"{str(folder.path / 'tokenizer.json')!r} is damaged: a key is missing")
+    conditions = data.get("conditions") if isinstance(data, dict) else None
+    if not isinstance(conditions, list) or not all(isinstance(name, str) for name in conditions) or "data" not in data:
+        raise CheckpointError(f"{str(folder.path / 'tokenizer.json')!r} is damaged: it describes no symbols")
     entry = part_entry(plugins, "tokenizer", settings.tokenizer.name, settings)
     ends = settings.corpus.layout == "lines"
-    vocabulary = Vocabulary(build_tokenizer(entry, data["data"]), tuple(data["conditions"]), ends)
+    vocabulary = Vocabulary(build_tokenizer(entry, data["data"]), tuple(conditions), ends)
     if vocabulary.size != settings.n_symbols:
         raise CheckpointError(
             f"{str(folder.path / 'tokenizer.json')!r} has {vocabulary.size} ids, run.json says {settings.n_symbols}"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seqgen.api.parts import build_model, changed_plugins, corpus_of, domain_part, read_vocabulary
+from seqgen.api.parts import changed_plugins, corpus_of, domain_part, read_vocabulary
 from seqgen.api.setup import ignore
 from seqgen.checkpoint import RunFolder, RunSettings
 from seqgen.corpus import Corpus
@@ -57,6 +57,7 @@ class StoredRun:
     @functools.cached_property
     def vocabulary(self) -> Vocabulary:
         """The symbols."""
+        _ = self._loaded  # the checkpoint vouches for tokenizer.json
         return read_vocabulary(self.folder, self.settings, self.plugins)
 
     @functools.cached_property
@@ -71,10 +72,12 @@ class StoredRun:
 
     @functools.cached_property
     def _loaded(self) -> tuple[Any, Mapping[str, Any]]:
+        from seqgen.api.rebuild import rebuild_model
+
         snapshot = self._snapshot()
         for line in changed_plugins(self.plugins, self.settings):
             self._warn(line)
-        model = build_model(self.plugins, self.settings)
+        model = rebuild_model(self.plugins, self.settings, snapshot.model)
         try:
             model.load_state_dict(snapshot.model)
         except RuntimeError as error:

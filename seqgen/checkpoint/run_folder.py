@@ -11,9 +11,17 @@ from pathlib import Path
 from typing import Any
 
 from seqgen.checkpoint.settings import RunSettings
-from seqgen.checkpoint.snapshot import Snapshot, pack, read_state, read_verified, unpack
+from seqgen.checkpoint.snapshot import (
+    MOST_JSON_BYTES,
+    Snapshot,
+    pack,
+    read_bounded,
+    read_state,
+    read_verified,
+    unpack,
+)
 from seqgen.errors import CheckpointError, DiskError, NoSuchRun, UsageError, did_you_mean
-from seqgen.files import JsonLines, publish_folder, remove_folder, remove_temporaries
+from seqgen.files import JsonLines, last_holder, lock_file, publish_folder, remove_folder, remove_temporaries
 
 RUN, TOKENIZER, METRICS, SAMPLES, CHECKPOINTS = (
     "run.json", "tokenizer.json", "metrics.jsonl", "samples.jsonl", "checkpoints",
@@ -37,16 +45,22 @@ class RunFolder:
         """Make a run folder with its first files, atomically.
 
         Raises:
-            UsageError: the name is taken.
+            UsageError: the name is taken, or a file is too large to be read again.
             DiskError: the disk refused.
         """
+        for name, data in files.items():
+            if len(data) > MOST_JSON_BYTES:
+                raise UsageError(
+                    f"{name} would have {len(data):,} bytes, the most is {MOST_JSON_BYTES:,}: use fewer symbols"
+                )
         try:
-            publish_folder(path, files)
+            publish_folder(path, {**files, **lock_file()})
         except DiskError as error:
             taken = (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR)
             if isinstance(error.__cause__, OSError) and error.__cause__.errno in taken and path.exists():
+                by = f", trained by {holder}" if (holder := last_holder(path)) else ""
                 raise UsageError(
-                    f"{str(path)!r} exists already; choose another folder, or go on with it: seqgen resume {path}"
+                    f"{str(path)!r} exists already{by}; choose another folder, or go on with it: seqgen resume {path}"
                 ) from None
             raise
         return cls(path)
@@ -85,10 +99,9 @@ class RunFolder:
             CheckpointError: it is missing or damaged.
         """
         path = self.path / name
+        data = read_bounded(path, MOST_JSON_BYTES)
         try:
-            return json.loads(path.read_bytes().decode("utf-8", "surrogatepass"))
-        except OSError as error:
-            raise CheckpointError(f"{str(path)!r} cannot be read: {error.strerror}") from None
+            return json.loads(data.decode("utf-8", "surrogatepass"))
         except (ValueError, RecursionError):
             raise CheckpointError(f"{str(path)!r} is damaged: it is not JSON") from None
 
@@ -115,10 +128,11 @@ class RunFolder:
 
         Raises:
             DiskError: the disk refused; older checkpoints are untouched.
+            CheckpointError: run.json or tokenizer.json is gone.
         """
         step, best = snapshot.state["step"], snapshot.state.get("best_step")
         target = self.checkpoint(step)
-        run_files = {name: (self.path / name).read_bytes() for name in (RUN, TOKENIZER)}
+        run_files = {name: read_bounded(self.path / name, MOST_JSON_BYTES) for name in (RUN, TOKENIZER)}
         if target.exists():  # a damaged one that a resumed run has reached again
             remove_folder(target)
         publish_folder(target, pack(snapshot, run_files))
@@ -137,7 +151,10 @@ class RunFolder:
         if not folder.is_dir():
             known = ", ".join(map(str, self.steps())) or "none"
             raise CheckpointError(f"the run {self.name!r} has no checkpoint of step {step}; it has: {known}")
-        return unpack(read_verified(folder), folder)
+        snapshot = unpack(read_verified(folder), folder)
+        if snapshot.state["step"] != step:
+            raise CheckpointError(f"the checkpoint {str(folder)!r} is damaged: it is of step {snapshot.state['step']}")
+        return snapshot
 
     def load_latest(self, warn: Callable[[str], None]) -> Snapshot | None:
         """The newest checkpoint that verifies, or None when the run has never saved one.

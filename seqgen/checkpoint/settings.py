@@ -5,20 +5,32 @@ Parts are named by registry names (``package:name``), never by import paths.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+import re
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 
-from seqgen.config import Options, TrainSettings
+from seqgen.config import Options, TrainSettings, usable_device
 from seqgen.errors import CheckpointError
 
 FORMAT_VERSION = 1
+REGISTERED = r"^[\w.-]+:[a-z][a-z0-9_-]*$"
+"""How files name a part: never as a module and what to import from it."""
+
+
+_VERSION = re.compile(r"[0-9A-Za-z.+!-]{1,40}")
+
+
+def _needed_version(data: dict[str, Any]) -> str:
+    """Which seqgen made a file of an unknown format, as it says itself; it is shown, so it must look like one."""
+    made_by = data.get("seqgen")
+    return made_by if isinstance(made_by, str) and _VERSION.fullmatch(made_by) else "a newer one"
 
 
 class PartSettings(Options):
     """A part of the run: what it is and how it was set."""
 
-    name: str = Field(description="package:name in the registry")
+    name: str = Field(pattern=REGISTERED, description="package:name in the registry")
     options: dict[str, Any] = Field(default_factory=dict, description="every option, defaults included")
 
 
@@ -32,7 +44,7 @@ class CorpusSettings(PartSettings):
     licence: str = Field("", description="under which terms the data may be used")
     layout: Literal["lines", "stream"] = Field("lines", description="records, or one long text")
     multiline: bool = Field(False, description="whether a record may hold line ends")
-    domain: str = Field("text", description="what its texts are")
+    domain: str = Field(pattern=REGISTERED, description="what its texts are")
     n_records: int = Field(ge=1, description="records")
     n_chars: int = Field(ge=0, description="characters over all records")
     longest: int = Field(ge=0, description="characters of the longest record")
@@ -44,15 +56,15 @@ class EngineSettings(Options):
 
     name: Literal["fused", "scan", "compiled", "eager"] = Field("fused", description="how steps run over time")
     how: str = Field("", description="what that means for the cells of this run")
-    device: str = Field("cpu", description="where")
-    threads: int = Field(ge=1, description="CPU threads")
+    device: Annotated[str, AfterValidator(usable_device)] = Field("cpu", description="where")
+    threads: int = Field(ge=1, le=1024, description="CPU threads")
     precision: Literal["float32", "bfloat16"] = Field("float32", description="of products while training")
 
 
 class RunSettings(Options):
     """The content of run.json."""
 
-    format_version: int = Field(FORMAT_VERSION, description="of the run folder")
+    format_version: int = Field(FORMAT_VERSION, ge=1, description="of the run folder")
     seqgen: str = Field(description="version that made it")
     created: str = Field(description="when, in UTC")
     corpus: CorpusSettings
@@ -63,10 +75,10 @@ class RunSettings(Options):
     conditions: tuple[str, ...] = Field((), description="label or fields that the model is told")
     augmentation: PartSettings | None = Field(None, description="how records are written anew each epoch")
     n_symbols: int = Field(ge=1, le=10_000_000, description="V: every id, the specials too")
-    max_length: int = Field(ge=1, description="symbols at which a sample is cut, unless asked otherwise")
+    max_length: int = Field(ge=1, le=2**31, description="symbols at which a sample is cut, unless asked otherwise")
     n_parameters: int = Field(ge=0, description="all trainable parameters")
     engine: EngineSettings
-    plugins: list[dict[str, Any]] = Field(description="package, distribution and version of every part's plugin")
+    plugins: list[dict[str, str | None]] = Field(description="package, distribution and version of every part's plugin")
     environment: dict[str, str] = Field(description="versions and machine")
 
     @classmethod
@@ -79,8 +91,8 @@ class RunSettings(Options):
         version = data.get("format_version") if isinstance(data, dict) else None
         if isinstance(version, int) and version > FORMAT_VERSION:
             raise CheckpointError(
-                f"{where} has format {version}, this seqgen knows {FORMAT_VERSION}: it was made by seqgen "
-                f"{data.get('seqgen')}; install that version or a newer one"
+                f"{where} has format {version}, this seqgen knows {FORMAT_VERSION}: it needs seqgen >= "
+                f"{_needed_version(data)}"
             )
         try:
             return cls.model_validate(data)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,11 @@ if TYPE_CHECKING:
 
 MODEL, TRAIN, STATE, MANIFEST = "model.safetensors", "train.safetensors", "state.json", "MANIFEST.json"
 FILES, RUN_FILES = {MODEL, TRAIN, STATE}, {"run.json", "tokenizer.json"}
-_LARGEST_MANIFEST = 1 << 20
+MOST_JSON_BYTES = 8 << 20  # of run.json and tokenizer.json: half a million symbols
+_MOST_SMALL_BYTES = 1 << 20  # of the manifest and of state.json
+_MOST_HEADER_BYTES = 10 << 20  # of a tensor file: names, types and shapes, some hundred bytes a tensor
+_MOST = {STATE: _MOST_SMALL_BYTES}
+_KINDS = {"step": int, "best_step": int, "best_loss_nats": int | float, "elapsed_s": int | float, "ended": str}
 
 
 @dataclass(frozen=True)
@@ -74,35 +79,57 @@ def read_verified(folder: Path, names: tuple[str, ...] = (MODEL, TRAIN, STATE)) 
     """
     manifest = _read_manifest(folder / MANIFEST)
     run = folder.parent.parent
-    verified = {name: _verified(folder / name, manifest["files"].get(name)) for name in names}
+    verified = {name: _verified(folder / name, manifest["files"].get(name), _MOST.get(name)) for name in names}
     for name, expected in manifest["run"].items():
-        _verified(run / name, expected)
+        _verified(run / name, expected, MOST_JSON_BYTES)
     return verified
 
 
 def _read_manifest(path: Path) -> dict[str, Any]:
+    data = read_bounded(path, _MOST_SMALL_BYTES)
     try:
-        with path.open("rb") as file:
-            manifest: dict[str, Any] = json.loads(file.read(_LARGEST_MANIFEST))
+        manifest: dict[str, Any] = json.loads(data)
         version, sections = manifest["format_version"], (manifest["files"], manifest["run"])
         if not isinstance(version, int) or version < 1 or not all(isinstance(section, dict) for section in sections):
             raise ValueError
         if version <= FORMAT_VERSION and [set(section) for section in sections] != [FILES, RUN_FILES]:
             raise ValueError
-    except OSError as error:
-        raise CheckpointError(f"{str(path)!r} cannot be read: {error.strerror}") from None
+        if version <= FORMAT_VERSION and data != dump_json(manifest):  # nothing vouches for the manifest but its form
+            raise ValueError
     except (ValueError, KeyError, TypeError, RecursionError):
         raise CheckpointError(f"{str(path)!r} is damaged: it is not a manifest") from None
     if version > FORMAT_VERSION:
-        raise CheckpointError(f"{str(path)!r} has format {version}; it needs a newer seqgen")
+        raise CheckpointError(
+            f"{str(path)!r} has format {version}, this seqgen knows {FORMAT_VERSION}: it needs a newer seqgen"
+        )
     return manifest
 
 
-def _verified(path: Path, expected: Any) -> bytes:
+def read_bounded(path: Path, most: int) -> bytes:
+    """The content of a file that somebody else may have made.
+
+    Raises:
+        CheckpointError: it cannot be read, is no regular file, or has more than ``most`` bytes.
+    """
     try:
-        data = path.read_bytes()
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise CheckpointError(f"{str(path)!r} is damaged: it is not a regular file")
+        if status.st_size > most:
+            raise CheckpointError(f"{str(path)!r} is damaged: it has {status.st_size:,} bytes, the most is {most:,}")
+        return path.read_bytes()
     except OSError as error:
         raise CheckpointError(f"{str(path)!r} cannot be read: {error.strerror}") from None
+    except MemoryError:
+        raise CheckpointError(f"{str(path)!r} does not fit into memory") from None
+
+
+def _verified(path: Path, expected: Any, most: int | None = None) -> bytes:
+    """A file, read if its size is what the manifest says."""
+    n_bytes = expected.get("bytes") if isinstance(expected, dict) else None
+    if type(n_bytes) is not int or (most is not None and n_bytes > most):
+        raise CheckpointError(f"{str(path)!r} is damaged: the manifest says it has {n_bytes!r:.40} bytes")
+    data = read_bounded(path, n_bytes)
     if _fingerprint(data) != expected:
         raise CheckpointError(f"{str(path)!r} is damaged: its content is not what the manifest says")
     return data
@@ -118,9 +145,17 @@ def _parse_state(data: bytes, folder: Path) -> dict[str, Any]:
         state = json.loads(data)
     except (ValueError, RecursionError):
         state = None
-    if not isinstance(state, dict) or type(state.get("step")) is not int:
+    if not isinstance(state, dict) or not all(
+        _is_whole(state.get(name)) if kind is int else isinstance(state[name], kind)
+        for name, kind in _KINDS.items()
+        if name == "step" or state.get(name) is not None
+    ):
         raise CheckpointError(f"the checkpoint {str(folder)!r} is damaged: its {STATE} makes no sense")
     return state
+
+
+def _is_whole(value: Any) -> bool:
+    return type(value) is int and 0 <= value < 2**53
 
 
 def unpack(files: Mapping[str, bytes], folder: Path) -> Snapshot:
@@ -136,7 +171,16 @@ def unpack(files: Mapping[str, bytes], folder: Path) -> Snapshot:
     from safetensors import SafetensorError
     from safetensors.torch import load
 
-    try:
-        return Snapshot(load(files[MODEL]), load(files[TRAIN]), _parse_state(files[STATE], folder))
-    except (SafetensorError, ValueError) as error:
-        raise CheckpointError(f"the checkpoint {str(folder)!r} is damaged: {error}") from None
+    state, tensors = _parse_state(files[STATE], folder), []
+    for name in (MODEL, TRAIN):
+        n_header = int.from_bytes(files[name][:8], "little")
+        if n_header > _MOST_HEADER_BYTES:
+            raise CheckpointError(
+                f"{str(folder / name)!r} is damaged: its header has {n_header:,} bytes, "
+                f"the most is {_MOST_HEADER_BYTES:,}"
+            )
+        try:
+            tensors.append(load(files[name]))
+        except (SafetensorError, ValueError, KeyError, TypeError, RuntimeError, MemoryError) as error:
+            raise CheckpointError(f"{str(folder / name)!r} is damaged: {' '.join(str(error).split())}") from None
+    return Snapshot(tensors[0], tensors[1], state)

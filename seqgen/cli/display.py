@@ -117,7 +117,9 @@ class TrainDisplay:
         prefix = rows[0]["text"][:2] if rows and rows[0]["text"][:2].isalnum() else ""
         view.append(Text("Next:"))
         files = "".join(
-            f" --plugin {shlex.quote(plugin['distribution'])}" for plugin in run.settings.plugins if plugin["sha256"]
+            f" --plugin {shlex.quote(plugin.get('distribution') or '')}"
+            for plugin in run.settings.plugins
+            if plugin.get("sha256")
         )
         view.append(Text(f"  seqgen sample {name} -n 20" + (f" --prefix {prefix}" if prefix else "") + files))
         view.append(Text(f"  seqgen evaluate {name}{files}"))

@@ -2,7 +2,7 @@
 
 from seqgen.config.layers import Layer, assign, merge, parse_assignments, read_toml, split_names
 from seqgen.config.options import Options, build_options, describe_options, options_model
-from seqgen.config.train import TrainSettings, parse_count, parse_duration_s, parse_split
+from seqgen.config.train import TrainSettings, parse_count, parse_duration_s, parse_split, usable_device
 
 __all__ = [
     "Layer",
@@ -19,4 +19,5 @@ __all__ = [
     "parse_split",
     "read_toml",
     "split_names",
+    "usable_device",
 ]

@@ -74,7 +74,12 @@ def _split(value: object) -> object:
         raise ValueError(str(error)) from None
 
 
-def _usable_device(value: str) -> str:
+def usable_device(value: str) -> str:
+    """A device's name, as it is.
+
+    Raises:
+        ValueError: it is none.
+    """
     if not re.fullmatch(r"auto|cpu|cuda(:\d+)?|mps", value):
         raise ValueError("a device is auto, cpu, cuda, cuda:N or mps")
     return value
@@ -106,7 +111,7 @@ class TrainSettings(Options):
     patience: int = Field(8, ge=0, description="evaluations without improvement before stopping; 0: never")
     save_every_s: float = Field(60.0, gt=0, description="most seconds between checkpoints")
     samples: int = Field(3, ge=0, le=1000, description="samples drawn at an evaluation")
-    device: Annotated[str, AfterValidator(_usable_device)] = Field("auto", description="auto, cpu, cuda or mps")
+    device: Annotated[str, AfterValidator(usable_device)] = Field("auto", description="auto, cpu, cuda or mps")
     engine: Literal["auto", "fused", "scan", "compiled", "eager"] = Field(
         "auto", description="how steps run over time; auto decides by the cell and the length of the run"
     )

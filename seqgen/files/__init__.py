@@ -1,6 +1,6 @@
 """The only package of core that writes to disk."""
 
-from seqgen.files.lock import FolderLock
+from seqgen.files.lock import FolderLock, last_holder, lock_file
 from seqgen.files.logs import JsonLines
 from seqgen.files.publish import (
     build_folder,
@@ -8,6 +8,7 @@ from seqgen.files.publish import (
     disk_errors,
     dump_json,
     existing,
+    free_bytes,
     publish_file,
     publish_folder,
     publish_tree,
@@ -25,6 +26,9 @@ __all__ = [
     "disk_errors",
     "dump_json",
     "existing",
+    "free_bytes",
+    "last_holder",
+    "lock_file",
     "publish_file",
     "publish_folder",
     "publish_tree",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import socket
@@ -10,13 +11,18 @@ import time
 from pathlib import Path
 from typing import IO
 
-from seqgen.errors import RunLocked
-from seqgen.files.publish import disk_errors
+from seqgen.errors import DiskError, RunLocked
+from seqgen.files.publish import disk_errors, refuse_link
 
 if sys.platform == "win32":
     import msvcrt
 else:
     import fcntl
+
+
+_NAME = ".lock"
+_LONGEST = 1000  # characters
+_LOOKS, _PAUSE_S = 50, 0.01  # while the holder has the lock and has not yet written who it is
 
 
 class FolderLock:
@@ -28,28 +34,64 @@ class FolderLock:
 
     Raises:
         RunLocked: another process holds it.
+        CheckpointError: the lock file is a link.
         DiskError: the lock file cannot be written.
     """
 
     def __init__(self, folder: Path) -> None:
-        path = folder / ".lock"
+        path = folder / _NAME
+        refuse_link(path)
         with disk_errors(path):
             self._file: IO[str] = path.open("a+", encoding="utf-8")
             locked = _try_lock(self._file)
         if not locked:
-            self._file.seek(0)
-            holder = self._file.read().strip() or "another process"
+            holder = _holder(self._file)
             self._file.close()
             raise RunLocked(f"the run {str(folder)!r} is being trained by {holder}; wait for it, or stop it")
-        since = time.strftime("%Y-%m-%d %H:%M:%S")
-        with disk_errors(path):
-            self._file.truncate(0)
-            self._file.write(f"process {os.getpid()} on {socket.gethostname()} since {since}\n")
-            self._file.flush()
+        try:
+            with disk_errors(path):
+                self._file.truncate(0)
+                self._file.write(this_process())
+                self._file.flush()
+        except DiskError:
+            with contextlib.suppress(OSError):
+                self._file.close()
+            raise
 
     def release(self) -> None:
         """Give the folder free."""
+        with contextlib.suppress(OSError):
+            self._file.truncate(0)
         self._file.close()
+
+
+def this_process() -> str:
+    """What the lock file says while this process holds the lock."""
+    return f"process {os.getpid()} on {socket.gethostname()} since {time.strftime('%Y-%m-%d %H:%M:%S')}\n"
+
+
+def lock_file() -> dict[str, bytes]:
+    """The lock file, by name, of a folder that this process is about to make and to lock."""
+    return {_NAME: this_process().encode()}
+
+
+def last_holder(folder: Path) -> str:
+    """Who holds the lock of a folder, or was killed while it did; "" if nobody. Does not touch the lock."""
+    path = folder / _NAME
+    try:
+        return path.read_text("utf-8", "replace").strip() if path.is_file() else ""
+    except OSError:
+        return ""
+
+
+def _holder(file: IO[str]) -> str:
+    """Who holds a lock that is held, as its file says."""
+    for _ in range(_LOOKS):
+        file.seek(0)
+        if text := file.read(_LONGEST).strip():
+            return text
+        time.sleep(_PAUSE_S)
+    return "another process"
 
 
 def _try_lock(file: IO[str]) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from seqgen.errors import CheckpointError
-from seqgen.files.publish import disk_errors
+from seqgen.files.publish import disk_errors, refuse_link
 
 
 class JsonLines:
@@ -34,7 +34,7 @@ class JsonLines:
             file.write(lines.encode("utf-8", "surrogatepass"))
 
     def sync(self) -> int:
-        """Make the log durable; returns its size in bytes."""
+        """Make the log durable; returns its size in bytes. Its name is durable once a new name beside it is."""
         with disk_errors(self.path), self.path.open("ab") as file:
             os.fsync(file.fileno())
             return file.tell()
@@ -43,8 +43,9 @@ class JsonLines:
         """Forget what was written after the log had ``size`` bytes.
 
         Raises:
-            CheckpointError: the log has fewer.
+            CheckpointError: the log has fewer, or is a link.
         """
+        refuse_link(self.path)
         with disk_errors(self.path), self.path.open("ab") as file:
             if file.tell() < size:
                 raise CheckpointError(
@@ -54,7 +55,7 @@ class JsonLines:
 
     def rows(self) -> list[dict[str, Any]]:
         """The lines; a last line that a crash cut short is left out."""
-        if not self.path.exists():
+        if not self.path.is_file():
             return []
         rows = []
         for line in self.path.read_bytes().split(b"\n"):

@@ -16,14 +16,18 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from seqgen.errors import DiskError
+from seqgen.errors import CheckpointError, DiskError
 
 _TEMPORARY = ".tmp-"
 
 
 @contextlib.contextmanager
-def disk_errors(path: Path) -> Iterator[None]:
+def disk_errors(path: Path, n_bytes: int | None = None) -> Iterator[None]:
     """Turn what the operating system says about ``path`` into one line.
+
+    Args:
+        path: what is written.
+        n_bytes: how much that is, if it is known.
 
     Raises:
         DiskError: an OSError happened inside.
@@ -31,11 +35,19 @@ def disk_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        free = ""
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            with contextlib.suppress(OSError):
-                free = f" ({shutil.disk_usage(existing(path)).free:,} bytes free)"
-        raise DiskError(f"cannot write {str(path)!r}: {error.strerror or error}{free}") from error
+        room = ""
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) and (free := free_bytes(path)) is not None:
+            needed = "" if n_bytes is None else f"{n_bytes:,} bytes needed, "
+            room = f" ({needed}{free:,} bytes free)"
+        raise DiskError(f"cannot write {str(path)!r}: {error.strerror or error}{room}") from error
+
+
+def free_bytes(path: Path) -> int | None:
+    """Room on the disk of a path, which need not exist; None if the system does not tell."""
+    try:
+        return shutil.disk_usage(existing(path)).free
+    except OSError:
+        return None
 
 
 def existing(path: Path) -> Path:
@@ -51,6 +63,14 @@ def sync_folder(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and its parents, as far as they are missing; each name is durable at once."""
+    if not folder.is_dir():
+        make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        sync_folder(folder.parent)
 
 
 def write_synced(path: Path, data: bytes) -> None:
@@ -76,7 +96,7 @@ def publish_file(path: Path, data: bytes, *, in_new_folder: bool = False) -> Non
     temporary = path.with_name(f"{_TEMPORARY}{path.name}-{os.getpid()}")
     with disk_errors(path):
         if in_new_folder:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(path.parent)
         if path.exists() and not path.is_file():  # a device or a pipe is written to, and never replaced
             with path.open("wb") as file:
                 file.write(data)
@@ -100,7 +120,7 @@ def publish_folder(folder: Path, files: Mapping[str, bytes]) -> None:
         for name, data in files.items():
             write_synced(new / name, data)
 
-    build_folder(folder, fill)
+    build_folder(folder, fill, sum(map(len, files.values())))
 
 
 def publish_tree(folder: Path, files: Mapping[str, bytes]) -> None:
@@ -115,23 +135,24 @@ def publish_tree(folder: Path, files: Mapping[str, bytes]) -> None:
             (new / name).parent.mkdir(parents=True, exist_ok=True)
             write_synced(new / name, data)
 
-    build_folder(folder, fill)
+    build_folder(folder, fill, sum(map(len, files.values())))
 
 
-def build_folder(folder: Path, fill: Callable[[Path], None]) -> None:
+def build_folder(folder: Path, fill: Callable[[Path], None], n_bytes: int | None = None) -> None:
     """Put a folder in place atomically, as soon as it is filled; the name must be free or an empty folder.
 
     Args:
         folder: its place.
         fill: puts synced files into the folder it is given.
+        n_bytes: how much that is, if it is known.
 
     Raises:
         DiskError: the disk refused; nothing is left behind.
     """
     temporary = folder.with_name(f"{_TEMPORARY}{folder.name}-{os.getpid()}")
-    with disk_errors(folder):
+    with disk_errors(folder, n_bytes):
         try:
-            folder.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(folder.parent)
             temporary.mkdir()
             fill(temporary)
             sync_folder(temporary)
@@ -147,9 +168,24 @@ def remove_folder(folder: Path) -> None:
 
 
 def remove_temporaries(folder: Path) -> None:
-    """Remove what a killed process left half-written in a folder."""
+    """Remove what a killed process left half-written in a folder.
+
+    Raises:
+        DiskError: the disk refused.
+    """
     for path in folder.glob(f"{_TEMPORARY}*"):
-        remove_folder(path) if path.is_dir() else path.unlink(missing_ok=True)
+        with disk_errors(path):
+            remove_folder(path) if path.is_dir() and not path.is_symlink() else path.unlink(missing_ok=True)
+
+
+def refuse_link(path: Path) -> None:
+    """A file that is written to in place must not lead elsewhere: a run folder may come from anybody.
+
+    Raises:
+        CheckpointError: it is a link.
+    """
+    if path.is_symlink():
+        raise CheckpointError(f"{str(path)!r} is a link, and would be written to: put a file in its place")
 
 
 def dump_json(value: Any) -> bytes:

@@ -152,12 +152,17 @@ class Descent:
 
         Raises:
             KeyError: a tensor is missing.
+            RuntimeError: one has another shape than it must.
         """
         carried = {name: tensor for name, tensor in tensors.items() if name.startswith(_CARRIED)}
         self.optimizer.load({name: tensor for name, tensor in tensors.items() if name not in carried})
         if carried:
-            leaves = iter([carried[f"{_CARRIED}{number}"] for number in range(len(carried))])
+            tensors_in_order = [carried[f"{_CARRIED}{number}"] for number in range(len(carried))]
             blank = self._model.initial_state(1)  # type: ignore[operator]
+            found, wanted = ([leaf.shape[1:] for leaf in leaves] for leaves in (tensors_in_order, list_leaves(blank)))
+            if found != wanted:
+                raise RuntimeError(f"the state it carries has shapes {found}, the model's {wanted}")
+            leaves = iter(tensors_in_order)
             self._carried = map_state(lambda leaf: next(leaves).to(self._penalty_V.device), blank)
 
 

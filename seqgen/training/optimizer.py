@@ -130,7 +130,13 @@ class AdamW:
         return means | {f"square.{name}": tensor for name, tensor in self.square.items()}
 
     def load(self, state: Mapping[str, Tensor]) -> None:
-        """Take back what ``state`` gave."""
-        for name in self.named:
-            self.mean[name].copy_(state[f"mean.{name}"])
-            self.square[name].copy_(state[f"square.{name}"])
+        """Take back what ``state`` gave.
+
+        Raises:
+            KeyError: a tensor is missing.
+            RuntimeError: one has another shape than its parameter.
+        """
+        for name, tensor in self.state().items():
+            if state[name].shape != tensor.shape:
+                raise RuntimeError(f"{name!r} is of {list(state[name].shape)}, the parameter of {list(tensor.shape)}")
+            tensor.copy_(state[name])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Self
+from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -13,9 +13,9 @@ from seqgen.errors import CheckpointError, Diverged
 class TrainState(BaseModel):
     """The JSON part of a checkpoint."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
-    step: int = Field(0, ge=0, description="optimizer steps done")
+    step: int = Field(0, ge=0, lt=2**53, description="optimizer steps done")
     evaluated_step: int = Field(0, ge=0, description="step of the last evaluation")
     best_step: int | None = Field(None, description="step with the lowest held-out loss")
     best_loss_nats: float | None = Field(None, description="that loss, nats per symbol")
@@ -26,7 +26,7 @@ class TrainState(BaseModel):
     n_records: int = Field(0, ge=0, description="records since the last evaluation")
     elapsed_s: float = Field(0.0, ge=0, description="training and evaluation time, summed over resumes")
     ended: str = Field("", description="why the run ended, or empty")
-    log_bytes: dict[str, int] = Field(default_factory=dict, description="size of each log at this step")
+    log_bytes: dict[str, Annotated[int, Field(ge=0)]] = Field(default_factory=dict, description="size of each log")
 
     @classmethod
     def read(cls, data: object) -> Self:

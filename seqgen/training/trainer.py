@@ -104,7 +104,8 @@ class Trainer:
                 self.model.load_state_dict(snapshot.model)
                 self._descent.load(snapshot.train)
             except (RuntimeError, KeyError) as error:
-                raise CheckpointError(f"the checkpoint of step {self.state.step} does not fit: {error}") from None
+                line = " ".join(str(error).split())
+                raise CheckpointError(f"the checkpoint of step {self.state.step} does not fit: {line}") from None
         for log in (self.folder.metrics, self.folder.samples):
             log.truncate(self.state.log_bytes.get(log.path.name, 0))
 
