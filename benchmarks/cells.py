@@ -39,6 +39,10 @@ from timing import Rounds, Setting, Work, interleave
 
 DOCS = Path(__file__).parent.parent / "docs"
 BATCH, EMBEDDING, DROPOUT, LR = 128, 32, 0.2, 3e-3
+HEADING = """# Cells
+
+The table at the end is written by `python benchmarks/cells.py`, which says how.
+"""
 CAPTION = """Every cell in the default model of one layer (the n-gram is a model of its own) on the corpus `names`,
 its width chosen so that all parameters together are at most {params}; trained for {steps} steps (the n-gram for one
 pass) with the recommended settings by `seqgen.train`. Held-out bits per character are those of the validation part
@@ -189,7 +193,7 @@ def main() -> None:
     section = measure(setting, n_steps, cells, lambda name: print(name, file=sys.stderr, flush=True))
     path = (Path(tempfile.mkdtemp()) if given.quick or given.cells else DOCS) / "cells.md"
     text = section.text(setting)
-    store(path, "# Cells\n\nWritten by `python benchmarks/cells.py`, which says how.\n", {"cells": text}, ["cells"])
+    store(path, HEADING, {"cells": text}, ["which", "cells"])
     print(text)
     print(f"kept in {path}", file=sys.stderr)
 

@@ -150,3 +150,23 @@ def test_the_readmes_examples_run(cli, in_tmp, monkeypatch):
     result = cli(*command, "--steps", 2, "--hidden", 4)
     assert result.code == 0, result.err
     del sys.modules["mycell"]
+
+
+CELLS = (ROOT / "docs" / "cells.md").read_text(encoding="utf-8")
+
+
+def test_the_page_of_cells_says_what_each_is_good_for_and_has_measured_it(plugins):
+    advice, table = CELLS.split("## cells: ")
+    ours = {entry.spec.name for entry in plugins.registry.entries("cell") if entry.package.startswith("seqgen_")}
+    said = [name for line in re.findall(r"^\| (`.*?) \|", advice, re.M) for name in re.findall(r"`(\w+)`", line)]
+    assert sorted(said) == sorted({*ours, "ngram"})
+    assert {name for name in re.findall(r"^\| (\w+) \|", table, re.M)} - {"model"} == {*ours, "ngram"}
+
+
+def test_cells_that_train_slowly_are_named_with_the_reason():
+    """Slower than a quarter of torch.nn.GRU, by the measured table; and every cell knows more than a 2-gram."""
+    advice, table = CELLS.split("## cells: ")
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines() if "yes" in line]
+    slow = {row[0] for row in rows if float(row[6].split()[0]) < 0.25}
+    assert slow <= set(re.findall(r"^- `(\w+)`: ", advice, re.M)) and len(rows) > 10
+    assert "| no |" not in table

@@ -89,7 +89,7 @@ def spare_cats(
         if not kept:
             names = ", ".join(f"{whole}_{index}" for index in range(len(parts)))
             spared.scratch.append(f"{whole} = dy_T[0].new_empty({shapes[result]})")
-            spared.scratch.append(f"{names} = {whole}.split({spared.sizes[result]}, 1)")
+            spared.scratch.append(f"{names}, = {whole}.split({spared.sizes[result]}, 1)")
     return spared
 
 
