@@ -57,12 +57,12 @@ _OFTEN = {"final_lr_ratio": 0.01, "weight_decay": 0.1, "threads": 1}  # ten minu
 LONG = (
     Long(
         "22k", "lecture", 1.995,
-        {"cell": "ugrnn", "dropout": 0.15, "embedding": 16, "batch_size": 256, "lr": 1e-2},
-        {**_OFTEN, "recurrent_dropout": 0.1},
+        {"cell": "ugrnn", "dropout": 0.1, "embedding": 16, "batch_size": 256, "lr": 1e-2},
+        {**_OFTEN, "recurrent_dropout": 0.05},
     ),
     Long(
         "76k", "lecture", 1.950,
-        {"cell": "lstm", "dropout": 0.3, "batch_size": 256, "lr": 6e-3}, {**_OFTEN, "recurrent_dropout": 0.25},
+        {"cell": "mogrifier", "dropout": 0.3, "batch_size": 256, "lr": 6e-3}, {**_OFTEN, "recurrent_dropout": 0.25},
     ),
     Long(
         "200k", "script", 1.890,

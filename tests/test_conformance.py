@@ -15,7 +15,8 @@ from broken import BROKEN, GOOD, PICKY, Good, cell, corpus
 from conftest import registered
 from seqgen import testing
 from seqgen.plugins import entry_point_candidates
-from seqgen.testing.promises import PROMISES
+from seqgen.testing.check import Package
+from seqgen.testing.promises import PROMISES, checks_of_package
 
 PACKAGES = [candidate.package for candidate in entry_point_candidates()]
 CORE = [
@@ -93,7 +94,9 @@ def test_a_name_handed_in_twice_is_found():
     module = types.ModuleType("doubled")
     module.register_cells = seqgen.hookimpl(lambda register: [register(cell(Good)), register(cell(Good))])
     module.register_cells.__name__ = "register_cells"
-    (names, *_) = testing.checks_of_plugin(module)
+    with pytest.raises(seqgen.PluginError, match="cell x was registered already"):
+        testing.checks_of_plugin(module)
+    (names, *_) = checks_of_package(Package("doubled", (cell(Good), cell(Good)), None))
     with pytest.raises(AssertionError, match="package doubled: it hands in more than once: cell x"):
         names()
 

@@ -116,7 +116,7 @@ def test_what_cannot_be_is_refused_with_the_reason():
         ({"length": "1-2", "prefix": "Kim"}, "begin with 'Kim': that breaks length 1-2"),
         ({"regex": "[0-9]+"}, "cannot write what is asked by regex"),
         ({"contains": "Karla", "max_length": 4}, "needs 5 more symbols, and --max-length leaves 4"),
-        ({"ends": "x", "regex": "K.*a"}, "cannot write what is asked by ends 'x'"),
+        ({"ends": "#", "regex": "K.*a"}, "unknown symbol '#' (U+0023)"),
         ({"regex": "K[a-z]{3}", "length": "5"}, "exclude each other"),
     ):
         with pytest.raises(UsageError, match=re.escape(words)):

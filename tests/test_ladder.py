@@ -97,7 +97,7 @@ def test_an_alphabet_too_large_to_pack_grams_into_words():
 
 
 def test_xz_is_what_lzma_says():
-    train, test = ["the cat sat on the mat"] * 20 + WORDS, ["the dog sat", "on the log"]
+    train, test = [*["the cat sat on the mat"] * 20, *WORDS], ["the dog sat", "on the log"]
     filters = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "dict_size": 1 << 24}]
 
     def size(texts):

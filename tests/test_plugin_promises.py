@@ -354,14 +354,16 @@ def test_one_entry_point_name_in_two_distributions(tmp_path):
 
 # -- R23: versions of the hooks
 
+HERE = ".".join(map(str, seqgen.PLUGIN_API))
+
 
 @pytest.mark.promise("R23")
 @pytest.mark.parametrize(
     ("said", "says"),
     [
-        ("'2'", "written for version 2 of the hooks, this is 1.1: pip install 'seqgen-lm>=2,<3'"),
+        ("'2'", f"written for version 2 of the hooks, this is {HERE}: pip install 'seqgen-lm>=2,<3'"),
         ("'2.4'", "pip install 'seqgen-lm>=2,<3'"),
-        ("1.1", "seqgen_api is 1.1, not a version such as '1.1'"),
+        ("1.1", f"seqgen_api is 1.1, not a version such as '{HERE}'"),
         ("'one'", "seqgen_api is 'one'"),
         ("(1, 0)", "seqgen_api is (1, 0)"),
     ],
@@ -379,7 +381,7 @@ def test_an_older_major_version_says_what_to_install(loaded, problems, monkeypat
 
 
 @pytest.mark.promise("R23")
-@pytest.mark.parametrize("said", ["1", "1.0", "1.1"])
+@pytest.mark.parametrize("said", ["1", "1.0", "1.1", HERE])
 def test_what_is_not_newer_is_silent(said, loaded, problems):
     plugins = loaded(good=f"seqgen_api = {said!r}\n{GOOD}")
     assert problems == [] and plugins.plugins["good"].provenance.api == said
@@ -390,8 +392,8 @@ def test_a_newer_minor_version_is_a_warning(loaded, problems):
     plugins = loaded(good=f"seqgen_api = '1.7'\n{GOOD}")
     assert plugins.registry.names("cell") == ["fake"]
     assert problems == [
-        "plugin good (good-dist 1.0) is written for version 1.7 of the hooks, this is 1.1: what came later is missing; "
-        "pip install --upgrade seqgen-lm"
+        f"plugin good (good-dist 1.0) is written for version 1.7 of the hooks, this is {HERE}: what came later is "
+        "missing; pip install --upgrade seqgen-lm"
     ]
     problems.clear()
     loaded(good="seqgen_api = '1.7'\n" + BROKEN["misspells_a_hook"])
@@ -413,6 +415,7 @@ def test_plugins_of_old_still_work(source, cli, words, in_tmp, monkeypatch):
             ("spell", "ada"),
         ],
         "api_1_1": [("train", "--corpus", words, "--augment", "turn", "--steps", 2, "--hidden", 4, "--out", "run")],
+        "api_1_2": [("list", "cells", "--tf")],
     }
     for command in commands[source.stem]:
         result = cli(*command, *plugin)

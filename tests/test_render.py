@@ -68,8 +68,10 @@ def test_options_and_facts():
 def test_histogram_bins_long_ranges():
     profile = {
         "records": 2, "characters": 101, "longest": 100, "duplicates": 0, "labels": {"x": 2},
+        "control_characters": 0, "skipped_or_changed": {"blank lines": 3},
         "symbols": {"a": 1, " ": 1},
         "lengths": {1: 1, 100: 3}, "every": 2, "shown": ["a"],
     }  # fmt: skip
     text = shown(corpus_view(profile, {"corpus": "x"}))
     assert "1-5" in text and "96-100" in text and "every 2nd record" in text and "␠ a" in text.replace("a ␠", "␠ a")
+    assert "blank lines" in text and "control characters" not in text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import shutil
 
@@ -87,8 +88,9 @@ def test_with_no_valid_checkpoint_left_the_command_line_ends_with_4(run, cli):
     verified = cli("checkpoint", "verify", run.path)
     assert verified.code == 4
     assert f"{len(run.steps())} of {len(run.steps())} checkpoints are damaged" in verified.err
-    rows = [line for line in verified.out.splitlines() if "damaged" in line]
-    assert len(rows) == len(run.steps()) and all("model.safetensors" in row for row in rows)
+    rows = json.loads(cli("checkpoint", "verify", run.path, "--json").out)
+    assert [row["step"] for row in rows] == run.steps()
+    assert all(row["state"] == "damaged" and "model.safetensors" in row["problem"] for row in rows)
 
 
 @pytest.mark.promise("R5")
