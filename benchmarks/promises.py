@@ -56,22 +56,24 @@ PROMISES = {
 HOOK = """
 import json, os, pytest
 _seen = {}
-def pytest_collection_modifyitems(items):
-    for item in items:
-        summary = (item.function.__doc__ or item.function.__name__.replace("_", " ")).strip().splitlines()[0]
-        names = [str(name) for mark in item.iter_markers("promise") for name in mark.args]
-        _seen[item.nodeid] = {"promises": names, "test": item.nodeid.partition("[")[0], "how": summary}
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    summary = (item.function.__doc__ or item.function.__name__.replace("_", " ")).strip().splitlines()[0]
+    names = [str(name) for mark in item.iter_markers("promise") for name in mark.args]
+    item.user_properties.append(("seqgen", {"promises": names, "test": item.nodeid.partition("[")[0], "how": summary}))
 def pytest_runtest_logreport(report):
-    test = _seen.get(report.nodeid)
-    if test is None:
+    told = dict(report.user_properties)
+    if "seqgen" not in told:
         return
+    test = _seen.setdefault(report.nodeid, told["seqgen"])
     order = {"passed": 0, "skipped": 1, "failed": 2}
     if report.when == "call" or report.outcome != "passed":
         worst = max(test.get("outcome", "passed"), report.outcome, key=order.get)
-        test.update(outcome=worst, cases=int(dict(report.user_properties).get("cases", test.get("cases", 1))))
-def pytest_sessionfinish():
-    with open(os.environ["SEQGEN_PROMISES"], "w") as file:
-        json.dump(list(_seen.values()), file)
+        test.update(outcome=worst, cases=int(told.get("cases", test.get("cases", 1))))
+def pytest_sessionfinish(session):
+    if not hasattr(session.config, "workerinput"):
+        with open(os.environ["SEQGEN_PROMISES"], "w") as file:
+            json.dump(list(_seen.values()), file)
 """
 
 
