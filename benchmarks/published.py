@@ -4,8 +4,8 @@
 
 The folder holds lecture-train.txt, -valid.txt and -test.txt (the 80/10/10 split of the lecture notebooks, seed 42)
 and script-train.txt and -test.txt (the split of makemore.py): 32,033 given names. Nats are per symbol, the stop
-counted, as makemore counts them. The settings of the long runs, cells among them, are the best of some tries judged by the same
-held-out names; within a run nothing is chosen by them. The sections are kept in
+counted, as makemore counts them. The settings of the long runs, cells among them, are the best of some tries judged by
+the same held-out names; within a run nothing is chosen by them. The sections are kept in
 benchmarks/results/names-published.md; those that are not asked for stay. With --runs, runs are kept there and those
 that are finished are not trained again.
 """
