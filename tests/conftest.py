@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -109,6 +110,32 @@ def finish(process: subprocess.Popen[bytes], timeout_s: float = 120) -> Result:
     """Wait for it."""
     out, err = process.communicate(timeout=timeout_s)
     return Result(process.returncode, out.decode(), err.decode())
+
+
+def in_terminal(*arguments: object, columns: int = 100, messages: bool = False) -> str:
+    """What a command shows on a terminal, escape sequences and all.
+
+    Args:
+        arguments: of the command line.
+        columns: how wide the terminal is.
+        messages: whether it shows stderr too; the command must then succeed.
+    """
+    pty = pytest.importorskip("pty", reason="no terminals here")
+    leader, follower = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "seqgen", *map(str, arguments)],
+        stdout=follower, stderr=follower if messages else subprocess.DEVNULL,
+        env={**os.environ, "COLUMNS": str(columns), "TERM": "xterm"},
+    )  # fmt: skip
+    os.close(follower)
+    shown = b""
+    with contextlib.suppress(OSError):  # the other end is closed
+        while data := os.read(leader, 65536):
+            shown += data
+    code = process.wait()
+    os.close(leader)
+    assert code == 0 or not messages
+    return shown.decode()
 
 
 def install_fake(site: Path, package: str, source: str, *, distribution: str | None = None) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import re
 import shutil
 import subprocess
@@ -13,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import finish, run_seqgen
+from conftest import finish, in_terminal, run_seqgen
 from seqgen.render import visible
 
 TRAIN = ("--cell", "vanilla", "--hidden", 8, "--steps", 4)
@@ -84,31 +83,14 @@ def chemistry(tmp_path_factory):
     ).path
 
 
-def in_terminal(*arguments: object) -> str:
-    """What a command shows on a terminal."""
-    leader, follower = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "seqgen", *map(str, arguments)],
-        stdout=follower, stderr=subprocess.DEVNULL, env={**os.environ, "COLUMNS": "100", "TERM": "xterm"},
-    )  # fmt: skip
-    os.close(follower)
-    shown = b""
-    while True:
-        try:
-            data = os.read(leader, 4096)
-        except OSError:  # the other end is closed
-            break
-        if not data:
-            break
-        shown += data
-    process.wait()
-    os.close(leader)
-    return re.sub(r"\x1b\[[0-9;]*m", "", shown.decode())
+def plain_terminal(*arguments: object) -> str:
+    """What a command shows on a terminal, without colours."""
+    return re.sub(r"\x1b\[[0-9;]*m", "", in_terminal(*arguments))
 
 
 def test_groups_in_brackets_survive_everywhere(cli, chemistry):
     assert set(cli("sample", chemistry, "-n", 40).out.splitlines()) == {"c1cc[nH]c1", "[/red]"}
-    shown = in_terminal("sample", chemistry, "-n", 20)
+    shown = plain_terminal("sample", chemistry, "-n", 20)
     assert "c1cc[nH]c1" in shown and "[/red]" in shown and "in training" in shown
     assert "c1cc[nH]c1" in cli("show", "corpus", chemistry.parent / "c.txt").out
 
@@ -117,7 +99,7 @@ def test_control_characters_are_escaped_on_a_terminal_only(tmp_path, cli, in_tmp
     (tmp_path / "c.txt").write_text("a\x1b[31mb\u202ec\n" * 30)
     assert cli("train", "--corpus", "c.txt", "--cell", "gru", "--steps", 150, "--lr", 0.03, "--split", "none").code == 0
     assert "a\x1b[31mb\u202ec\n" in cli("sample", "-n", 5).out
-    shown = in_terminal("sample", tmp_path / "runs" / "c-gru-001", "-n", 5)
+    shown = plain_terminal("sample", tmp_path / "runs" / "c-gru-001", "-n", 5)
     assert r"a\x1b[31mb\u202ec" in shown and "\x1b" not in shown
 
 

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 import seqgen
-from seqgen_gated.memory import MemoryCell
+from seqgen_gated.memory import SumsCell
 
 
 def share(n: int, groups: int) -> list[int]:
@@ -49,7 +49,7 @@ class Grouped(nn.Module):
         return torch.cat([part for gate in zip(*of_groups, strict=True) for part in gate], -1)
 
 
-class GLSTMCell(MemoryCell):
+class GLSTMCell(SumsCell):
     """LSTMs side by side.
 
     Args:
@@ -74,17 +74,8 @@ class GLSTMCell(MemoryCell):
                 f"{groups} groups cannot share {input_size} features of the input, {hidden_size} units and "
                 f"{self.output_size} of the output: at most {fewest} groups can"
             )
-        self.input = Grouped(input_size, hidden_size, groups, lambda i, o: nn.Linear(i, o, bias=False))
-        self.recurrent = Grouped(self.output_size, hidden_size, groups, seqgen.Recurrent)
-        self.bias = nn.Parameter(torch.zeros(4 * hidden_size))
-        nn.init.constant_(self.bias[:hidden_size], forget_bias)
-
-    def project(self, x_BTI: Tensor) -> Tensor:
-        """W x + b, for f, i, o and g."""
-        return self.input(x_BTI) + self.bias
-
-    def step(self, p_BP: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """The equations."""
-        h_BR, c_BH = state
-        h_BR, c_BH = self.remember(p_BP + self.recurrent(h_BR), c_BH)
-        return h_BR, (h_BR, c_BH)
+        self.sum_of(
+            Grouped(input_size, hidden_size, groups, lambda i, o: nn.Linear(i, o, bias=False)),
+            Grouped(self.output_size, hidden_size, groups, seqgen.Recurrent),
+            forget_bias,
+        )

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 import seqgen
-from seqgen_gated.memory import MemoryCell
+from seqgen_gated.memory import SumsCell
 
 
 class Normalised(nn.Module):
@@ -39,7 +39,7 @@ class Normalised(nn.Module):
         return self.direction(x_BI) * (self.length * torch.rsqrt(self.direction.weight.square().sum(1)))
 
 
-class WNLSTMCell(MemoryCell):
+class WNLSTMCell(SumsCell):
     """Three gates and a memory, weights normalised.
 
     Args:
@@ -55,17 +55,4 @@ class WNLSTMCell(MemoryCell):
     ) -> None:
         linear = Normalised if weight_norm else seqgen.Recurrent
         super().__init__(input_size, hidden_size, linear=linear, **more)
-        self.input = linear(input_size, 4 * hidden_size)
-        self.recurrent = linear(self.output_size, 4 * hidden_size)
-        self.bias = nn.Parameter(torch.zeros(4 * hidden_size))
-        nn.init.constant_(self.bias[:hidden_size], forget_bias)
-
-    def project(self, x_BTI: Tensor) -> Tensor:
-        """N(V_x) x + b, for f, i, o and g."""
-        return self.input(x_BTI) + self.bias
-
-    def step(self, p_BP: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """The equations."""
-        h_BR, c_BH = state
-        h_BR, c_BH = self.remember(p_BP + self.recurrent(h_BR), c_BH)
-        return h_BR, (h_BR, c_BH)
+        self.sum_of(linear(input_size, 4 * hidden_size), linear(self.output_size, 4 * hidden_size), forget_bias)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
 import re
 import subprocess
 import sys
@@ -15,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import seqgen
-from conftest import WORDS
+from conftest import WORDS, in_terminal
 from seqgen.errors import BadOption, UnknownSymbol
 from seqgen.render import visible
 
@@ -168,39 +166,17 @@ def test_a_pipe_gets_bytes_that_are_read_back_as_a_corpus(hostile, tmp_path):
     assert again[1:] == kept[1:] and again[0] in (kept[0], kept[0].removeprefix("\ufeff"))
 
 
-def on_a_terminal(*arguments: object) -> str:
-    """What a command writes to a terminal, messages too."""
-    leader, follower = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "seqgen", *map(str, arguments)],
-        stdout=follower, stderr=follower, env={**os.environ, "COLUMNS": "200", "TERM": "xterm"},
-    )  # fmt: skip
-    os.close(follower)
-    shown = b""
-    while True:
-        try:
-            data = os.read(leader, 65536)
-        except OSError:  # the other end is closed
-            break
-        if not data:
-            break
-        shown += data
-    assert process.wait() == 0
-    os.close(leader)
-    return shown.decode()
-
-
 @pytest.mark.promise("R18")
 @pytest.mark.parametrize("command", ["sample", "show"])
 def test_a_terminal_is_not_commanded(command, hostile):
     """Of control characters only rich's own colours and line ends are left."""
     if command == "sample":
         texts = [row.text for row in hostile.sample(60, temperature=1.5)]
-        shown = on_a_terminal("sample", hostile.path, "-n", 60, "-t", 1.5)
+        shown = in_terminal("sample", hostile.path, "-n", 60, "-t", 1.5, columns=200, messages=True)
     else:
         kept = [text for text in HOSTILE * 4 if text.strip()]
         texts = kept[:: -(-len(kept) // 8)]
-        shown = on_a_terminal("show", "corpus", hostile.path.parent / "texts.jsonl")
+        shown = in_terminal("show", "corpus", hostile.path.parent / "texts.jsonl", columns=200, messages=True)
     left = re.sub(r"\x1b\[[0-9;]*m", "", shown)
     bad = {c for c in left if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp")} - set("\r\n\u200d")
     assert not bad
