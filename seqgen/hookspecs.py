@@ -119,5 +119,5 @@ def on_run_end(path: Path, reason: str) -> None:
 
     Args:
         path: the run folder.
-        reason: "steps", "epochs", "time", "patience", "interrupted" or "diverged".
+        reason: "steps", "epochs", "time", "patience", "interrupted", "diverged" or "failed".
     """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -29,6 +30,13 @@ hypothesis.settings.load_profile("seqgen")
 
 # The fixtures that plugins have for their tests, under the short names that ours use.
 cli, words = seqgen_cli, seqgen_corpus
+
+
+@pytest.fixture(autouse=True, scope="session")
+def heard_signals():
+    """A shell that puts a program into the background has it ignore SIGINT; tests and their children must hear it."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -6,6 +6,8 @@ Nothing here is particular to a cell; a new one is tested as soon as it is regis
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 
 import pytest
 
@@ -82,3 +84,25 @@ def test_every_cell_falls_below_the_two_gram_in_a_thousand_steps(two_gram, tmp_p
     losses = [row["valid_bits_per_char"] for row in run.metrics]
     assert all(map(math.isfinite, losses))
     assert losses[-1] < two_gram - 0.2 and min(losses) < losses[0] - 0.2
+
+
+def test_a_run_of_every_cell_is_read_by_a_new_process(words, tmp_path):
+    """What a cell keeps in its module must not be what tells a training process from another."""
+    for part in PARTS:
+        sizes = {"hidden": 6, "embedding": 4} if "cell" in part else {}
+        options = {"samples": 0, "eval_every": 1}
+        run = seqgen.train(
+            words, **part, **sizes, steps=1, split="80/10/10", options=options, out=tmp_path / name(part)
+        )
+        expected = "\n".join(sample.text for sample in run.sample(4, seed=1))
+        (run.path / "expected.txt").write_text(expected, encoding="utf-8")
+    program = (
+        "import pathlib, seqgen\n"
+        f"for path in sorted(pathlib.Path({str(tmp_path)!r}).glob('seqgen_*')):\n"
+        "    found = '\\n'.join(sample.text for sample in seqgen.load(path).sample(4, seed=1))\n"
+        "    assert found == (path / 'expected.txt').read_text(encoding='utf-8'), path\n"
+        "    print(path)\n"
+    )
+    done = subprocess.run([sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(done.stdout.splitlines()) == len(PARTS)

@@ -99,7 +99,7 @@ def test_names_that_will_not_do(cli, in_tmp, arguments, says):
 def test_the_next_commands_are_said(cli, in_tmp):
     result = cli("plugins", "new", "my-cell", "--kind", "cell", "--out", "a b")
     assert result.code == 0
-    assert result.out.strip() == "pip install -e 'a b' && pytest 'a b' && seqgen plugins check my_cell"
+    assert result.out.strip() == "pip install -e 'a b[test]' && python -m pytest 'a b' && seqgen plugins check my_cell"
 
 
 def test_a_full_disk_leaves_nothing_behind(cli, in_tmp, monkeypatch):

@@ -29,7 +29,7 @@ class GILRLSTMOptions(seqgen.Options):
 class QRNNOptions(seqgen.Options):
     """Options of ``qrnn``."""
 
-    window: int = Field(2, ge=1, le=256, description="steps that the convolution sees")
+    kernel: int = Field(2, ge=1, le=256, description=_KERNEL)
     pooling: Literal["f", "fo", "ifo"] = Field(
         "fo", description="which gates there are: forget, output, and an input gate apart from the forget gate"
     )
@@ -45,7 +45,7 @@ class LRUOptions(seqgen.Options):
     """Options of ``lru``."""
 
     states: int | None = Field(None, ge=1, le=65_536, description=_STATES)
-    r_min: float = Field(0.0, ge=0, lt=1, description="least absolute value of the eigenvalues at the start")
+    r_min: float = Field(0.0, ge=0, le=0.9999, description="least absolute value of the eigenvalues at the start")
     r_max: float = Field(1.0, gt=0, le=1, description="largest absolute value of the eigenvalues at the start")
     max_phase: float = Field(
         2 * math.pi, gt=0, le=2 * math.pi, description="largest angle of the eigenvalues at the start, radians"
@@ -55,7 +55,7 @@ class LRUOptions(seqgen.Options):
 class S5Options(seqgen.Options):
     """Options of ``s5``."""
 
-    states: int | None = Field(None, ge=1, le=4096, description=_STATES)
+    states: int | None = Field(None, ge=1, le=4096, description=f"{_STATES}, at most 256")
     step_min: float = Field(0.001, gt=0, le=100, description="least step of time at the start")
     step_max: float = Field(0.1, gt=0, le=100, description="largest step of time at the start")
 

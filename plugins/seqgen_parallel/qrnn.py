@@ -28,24 +28,24 @@ class QRNNCell(seqgen.Cell):
     Args:
         input_size: I.
         hidden_size: H; the state is the last k - 1 inputs (B, k - 1, I), and c (B, H).
-        window: k.
+        kernel: k.
         pooling: "f", "fo" or "ifo".
     """
 
-    def __init__(self, input_size: int, hidden_size: int, *, window: int = 2, pooling: str = "fo") -> None:
+    def __init__(self, input_size: int, hidden_size: int, *, kernel: int = 2, pooling: str = "fo") -> None:
         super().__init__(input_size, hidden_size)
-        self.window, self.pooling = window, pooling
-        self.input = nn.Linear(window * input_size, (1 + _GATES[pooling]) * hidden_size)
+        self.kernel, self.pooling = kernel, pooling
+        self.input = nn.Linear(kernel * input_size, (1 + _GATES[pooling]) * hidden_size)
 
     def initial_state(self, batch_size: int) -> tuple[Tensor, Tensor]:
         """Zeros."""
-        return self.input.weight.new_zeros(batch_size, self.window - 1, self.input_size), self.zeros(batch_size)
+        return self.input.weight.new_zeros(batch_size, self.kernel - 1, self.input_size), self.zeros(batch_size)
 
     def forward(self, x_BTI: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """The equations."""
         (before_BKI, c_BH), T = state, x_BTI.shape[1]
         all_TBI = torch.cat((before_BKI.transpose(0, 1), x_BTI.transpose(0, 1)))
-        seen_TBI = torch.cat([all_TBI[index : index + T] for index in range(self.window)], 2)
+        seen_TBI = torch.cat([all_TBI[index : index + T] for index in range(self.kernel)], 2)
         # Of the state's type: sums over time are too much for short numbers.
         z_TBH, *gates_TBH = self.input(seen_TBI).to(c_BH.dtype).chunk(1 + _GATES[self.pooling], 2)
         f_TBH, *others_TBH = torch.sigmoid(torch.cat(gates_TBH, 2)).chunk(len(gates_TBH), 2)

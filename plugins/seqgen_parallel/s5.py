@@ -36,7 +36,7 @@ class S5Cell(SequenceCell):
     Args:
         input_size: I.
         hidden_size: H.
-        states: N, conjugate pairs; the state is their real and imaginary parts, (B, 2 N). None: half of H.
+        states: N, conjugate pairs; the state is their real and imaginary parts, (B, 2 N). None: half of H, at most 256.
         step_min: the least Delta at the start.
         step_max: the largest.
 
@@ -56,9 +56,9 @@ class S5Cell(SequenceCell):
         super().__init__(input_size, hidden_size)
         if step_min > step_max:
             raise seqgen.BadOption(f"step_min is {step_min:g}, above step_max, {step_max:g}: choose a smaller one")
-        N = self.states = states or max(1, hidden_size // 2)
+        N = self.states = states or min(256, max(1, hidden_size // 2))
         self.real = nn.Parameter(torch.full((N,), -0.5))
-        self.imaginary = nn.Parameter(hippo_frequencies(N).clone())
+        self.imaginary = nn.Parameter(hippo_frequencies(N, self.real.device).clone())
         self.log_step = nn.Parameter(torch.empty(N).uniform_(math.log(step_min), math.log(step_max)))
         self.input = nn.Linear(input_size, 2 * N + hidden_size, bias=False)  # B by its parts, D
         self.output = seqgen.Recurrent(2 * N, hidden_size)  # 2 Re C, -2 Im C
@@ -97,8 +97,8 @@ class S5Cell(SequenceCell):
 
 
 @functools.cache
-def hippo_frequencies(n: int) -> Tensor:
+def hippo_frequencies(n: int, device: torch.device) -> Tensor:
     """The positive imaginary parts of the eigenvalues of HiPPO-LegS's normal part, 2 n rows; the real are all -1/2."""
-    root = torch.sqrt(torch.arange(2 * n, dtype=torch.float64) + 0.5)
+    root = torch.sqrt(torch.arange(2 * n, dtype=torch.float64, device=device) + 0.5)
     lower = -torch.outer(root, root).tril(-1)
     return torch.linalg.eigvalsh(1j * (lower - lower.t()))[n:].float()

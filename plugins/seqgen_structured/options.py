@@ -25,7 +25,7 @@ class ConvLSTMOptions(LSTMOptions):
 class TimeFreqLSTMOptions(LSTMOptions):
     """Options of ``tflstm``."""
 
-    blocks: int = Field(4, ge=1, le=4096, description="blocks of the input's features")
+    blocks: int = Field(4, ge=1, le=256, description="blocks of the input's features")
     overlap: int = Field(0, ge=0, le=65_536, description="features that a block sees of the next one")
     clip: float | None = Field(None, gt=0, description="largest magnitude of the memory; none: no limit")
 

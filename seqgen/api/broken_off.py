@@ -17,8 +17,8 @@ from seqgen.registry import one_line
 _TOLD_RECORDS = 64  # of a batch that was refused
 
 
-def rescued(trainer: Any, folder: RunFolder, plugins: Plugins, error: Exception) -> str:
-    """Save a run that a plugin has broken off; the line about it."""
+def rescued(trainer: Any, folder: RunFolder, plugins: Plugins, error: Exception, further: str = "") -> str:
+    """Save a run that a plugin has broken off; the line about it. ``further``: see ``way_on``."""
     if isinstance(error, PluginError):
         line = str(error)
     else:
@@ -27,15 +27,21 @@ def rescued(trainer: Any, folder: RunFolder, plugins: Plugins, error: Exception)
         return line
     try:
         trainer.rescue()
-    except SeqgenError as further:
-        return f"{line}; step {trainer.state.step:,} could not be saved: {further}"
-    return f"{line}; step {trainer.state.step:,} is saved, {way_on(folder)}"
+    except SeqgenError as refused:
+        return f"{line}; step {trainer.state.step:,} could not be saved: {refused}"
+    return f"{line}; step {trainer.state.step:,} is saved, {way_on(folder, further)}"
 
 
-def way_on(folder: RunFolder, *, ended: bool = False) -> str:
-    """What can be done with a run that was broken off."""
+def way_on(folder: RunFolder, further: str = "", *, ended: bool = False) -> str:
+    """What can be done with a run that was broken off.
+
+    Args:
+        folder: the run's.
+        further: options that going on needs.
+        ended: whether there is nothing left to do.
+    """
     path = shlex.quote(str(folder.path))
-    return f"the run is complete: {path}" if ended else f"go on with: seqgen resume {path}"
+    return f"the run is complete: {path}" if ended else f"go on with: seqgen resume {path}{further}"
 
 
 @contextlib.contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from seqgen.api.broken_off import rescued, told_batch, way_on
@@ -30,6 +30,7 @@ def go(
     listener: Listener | None,
     warn: Callable[[str], None],
     snapshot: Snapshot | None = None,
+    further: str = "",
 ) -> Run:
     """Train a model, set to its engine, in its run folder, from a checkpoint if there is one.
 
@@ -42,6 +43,7 @@ def go(
         listener: is told too.
         warn: is told, in one line, when the disk has little room.
         snapshot: the checkpoint to go on from.
+        further: options that resuming it later needs, for messages.
 
     Raises:
         Diverged: the loss is not finite; the last good checkpoint stays.
@@ -50,7 +52,7 @@ def go(
     """
     from seqgen.batches import Rewriter
     from seqgen.sampling import Sample, Sampler, SampleSettings
-    from seqgen.training import Ended, Report, Saved, Started, Trainer, graceful_stop
+    from seqgen.training import Started, Trainer, graceful_stop
 
     def draw(seed: int, check: Callable[[], None]) -> list[Sample]:
         wanted = SampleSettings(seed=seed, max_length=settings.max_length)
@@ -67,23 +69,30 @@ def go(
         if listener is not None:
             listener(folder, Started(settings, trainer.state.step, data.survey.remarks()))
         try:
-            for event in trainer.events(stop):
-                if isinstance(event, Report):
-                    plugins.event("on_report", path=folder.path, metrics=event.metrics)
-                elif isinstance(event, Saved):
-                    plugins.event("on_checkpoint", path=folder.path, step=event.step, checkpoint=event.path)
-                elif isinstance(event, Ended):
-                    plugins.event("on_run_end", path=folder.path, reason=event.reason)
-                if listener is not None:
-                    listener(folder, event)
-        except Diverged:
-            plugins.event("on_run_end", path=folder.path, reason="diverged")
-            raise
+            _run(trainer.events(stop), folder, plugins, listener)
         except Exception as error:
+            plugins.event(
+                "on_run_end", path=folder.path, reason="diverged" if isinstance(error, Diverged) else "failed"
+            )
             if not (isinstance(error, PluginError) or plugins.guilty(error)):
                 raise
-            raise PluginError(rescued(trainer, folder, plugins, error)) from error
+            raise PluginError(rescued(trainer, folder, plugins, error, further)) from error
     if stop.signal_number:
-        then = way_on(folder, ended=bool(trainer.state.ended))
+        then = way_on(folder, further, ended=bool(trainer.state.ended))
         raise Interrupted(stop.signal_number, f"stopped at step {trainer.state.step:,}, saved; {then}")
     return Run(folder, settings, plugins)
+
+
+def _run(events: Iterator[Event], folder: RunFolder, plugins: Plugins, listener: Listener | None) -> None:
+    """Train, and pass on what happens."""
+    from seqgen.training import Ended, Report, Saved
+
+    for event in events:
+        if isinstance(event, Report):
+            plugins.event("on_report", path=folder.path, metrics=event.metrics)
+        elif isinstance(event, Saved):
+            plugins.event("on_checkpoint", path=folder.path, step=event.step, checkpoint=event.path)
+        elif isinstance(event, Ended):
+            plugins.event("on_run_end", path=folder.path, reason=event.reason)
+        if listener is not None:
+            listener(folder, event)

@@ -188,9 +188,12 @@ def resume(
         model = rebuild_model(plugins, settings, None if snapshot is None else snapshot.model)
         vocabulary = read_vocabulary(folder, settings, plugins)
         changed = warn if allow_corpus_change else None
-        data = read_again(corpus_of(settings, plugins), settings, vocabulary, progress, changed=changed)
+        way_out = "restore it, train anew, or go on with what is there now: --allow-corpus-change"
+        corpus = corpus_of(settings, plugins)
+        data = read_again(corpus, settings, vocabulary, progress, changed=changed, way_out=way_out)
         ready_engine(model, data, settings.engine, settings.train, warn)
-        return go(folder, settings, plugins, data, model, listener, warn, snapshot)
+        further = " --allow-corpus-change" if allow_corpus_change else ""
+        return go(folder, settings, plugins, data, model, listener, warn, snapshot, further)
     finally:
         lock.release()
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
+from seqgen.api.parts import way_to
 from seqgen.api.run import RUNS
 from seqgen.checkpoint import RunSettings, list_runs
 from seqgen.errors import CheckpointError, UnknownName
+from seqgen.plugins import installed
 
 _LOOKED_AT = 100  # runs
 
@@ -23,6 +24,7 @@ def with_a_way_out(error: UnknownName) -> UnknownName:
         The error, or another in its place.
     """
     package, _, bare = error.name.rpartition(":")
+    there = {candidate.package for candidate in installed()}  # but not loaded, which a line about plugins says
     for run in list_runs(RUNS)[:_LOOKED_AT]:
         with contextlib.suppress(CheckpointError):
             settings = run.settings()
@@ -30,22 +32,10 @@ def with_a_way_out(error: UnknownName) -> UnknownName:
                 owner, _, offered = name.partition(":")
                 if (kind, offered) == (error.kind, bare) and package in ("", owner):
                     known = next((row for row in settings.plugins if row.get("package") == owner), None)
-                    if known is not None:
+                    if known is not None and owner not in there and way_to(known):
                         way = f"the run {run.name} had it from {known.get('distribution')} {known.get('version')}"
                         return UnknownName(error.kind, error.name, (), f"{way}: {way_to(known)}")
     return error
-
-
-def way_to(known: Mapping[str, Any]) -> str:
-    """What to type to have a plugin again.
-
-    Args:
-        known: the plugin, as run.json holds it.
-    """
-    if known.get("sha256"):
-        return f"--plugin {known.get('distribution')}"
-    pinned = f"{known.get('distribution')}=={known.get('version')}"
-    return f"pip install {pinned!r}"
 
 
 def _parts(settings: RunSettings) -> Iterator[tuple[str, str]]:

@@ -33,20 +33,34 @@ def part_entry(plugins: Plugins, kind: str, name: str, settings: RunSettings) ->
         return plugins.registry.get(kind, name)
     package = name.partition(":")[0]
     known = next((plugin for plugin in settings.plugins if plugin.get("package") == package), {})
-    distribution, version = known.get("distribution") or package, known.get("version") or ""
-    # run.json may be anybody's: what it says is not passed on as something to type.
-    if package not in plugins.plugins and not (known and _DISTRIBUTION.fullmatch(distribution)):
+    way = way_to(known)
+    if package not in plugins.plugins and not way:
         raise MissingPlugin(f"the run needs the {kind} {name!r:.80}, which is not installed")
     if package in plugins.plugins:
         state = f"which is loaded but not used: {plugins.plugins[package].problem or 'it no longer offers it'}"
     elif known.get("sha256"):
-        state = f"which is not loaded; give its file: --plugin {distribution}, in Python plugins=[...]"
+        state = f"which is not loaded; give its file: {way}, in Python plugins=[...]"
     elif package in {candidate.package for candidate in installed()}:
         state = "which is installed but was told not to load (--no-plugins, SEQGEN_LOAD_PLUGINS)"
     else:
-        pinned = f"{distribution}=={version}" if _VERSION.fullmatch(version) else distribution
-        state = f"which is not installed; pip install {pinned!r}"
-    raise MissingPlugin(f"the run needs the {kind} {name!r} of {distribution} {version}, {state}")
+        state = f"which is not installed; {way}"
+    of = f"{known.get('distribution') or package} {known.get('version') or ''}".strip()
+    raise MissingPlugin(f"the run needs the {kind} {name!r} of {of}, {state}")
+
+
+def way_to(known: Mapping[str, Any]) -> str:
+    """What to type to have a plugin again, as run.json holds it.
+
+    A run.json may be anybody's: what does not look like a distribution, a version or a file is not passed on as
+    something to type; then this is "".
+    """
+    distribution, version = str(known.get("distribution") or ""), str(known.get("version") or "")
+    if not _DISTRIBUTION.fullmatch(distribution):
+        return ""
+    if known.get("sha256"):
+        return f"--plugin {distribution}"
+    pinned = f"{distribution}=={version}" if _VERSION.fullmatch(version) else distribution
+    return f"pip install {pinned!r}"
 
 
 def changed_plugins(plugins: Plugins, settings: RunSettings) -> list[str]:

@@ -61,8 +61,16 @@ def try_out(model: Any, data: Data, entry: Entry) -> None:
         raise PluginError(f"{entry.who} gives logits {tuple(logits_BTV.shape)}, not {wanted}")
 
 
-def check_unchanged(counted: Survey, settings: RunSettings) -> None:
+_WAY_OUT = "restore it, or train anew"
+
+
+def check_unchanged(counted: Survey, settings: RunSettings, way_out: str = _WAY_OUT) -> None:
     """Refuse to go on with a run, or to judge it, on another corpus than it began with.
+
+    Args:
+        counted: the corpus as it is now.
+        settings: the run's.
+        way_out: what would do, for the message.
 
     Raises:
         CorpusError: the corpus has changed.
@@ -70,8 +78,7 @@ def check_unchanged(counted: Survey, settings: RunSettings) -> None:
     if counted.digest != settings.corpus.digest:
         raise CorpusError(
             f"the corpus {settings.corpus.title!r} has changed since the run began "
-            f"({settings.corpus.n_records} records then, {counted.n_records} now): restore it, train anew, or "
-            "resume --allow-corpus-change"
+            f"({settings.corpus.n_records} records then, {counted.n_records} now): {way_out}"
         )
 
 
@@ -82,6 +89,7 @@ def read_again(
     progress: Progress = no_progress,
     *,
     changed: Callable[[str], None] | None = None,
+    way_out: str = _WAY_OUT,
 ) -> Data:
     """The corpus of a run, counted, found unchanged and encoded with its vocabulary.
 
@@ -91,6 +99,7 @@ def read_again(
         vocabulary: the run's.
         progress: is told how far reading is.
         changed: is told, in one line, if it has changed; None: that is refused.
+        way_out: what would do where it is refused, for the message.
 
     Raises:
         CorpusError: it is unreadable, or not what the run was trained on.
@@ -99,14 +108,11 @@ def read_again(
     with unchanging(corpus, title):
         counted = count(corpus, title, progress)
         try:
-            check_unchanged(counted, settings)
-        except CorpusError:
+            check_unchanged(counted, settings, way_out if changed is None else "the run goes on with what is there now")
+        except CorpusError as error:
             if changed is None:
                 raise
-            changed(
-                f"the corpus {title!r} has changed since the run began ({settings.corpus.n_records} records then, "
-                f"{counted.n_records} now): the run goes on with what is there now"
-            )
+            changed(str(error))
         return encode_with(corpus, title, vocabulary, splitter_of(settings), counted, progress)
 
 

@@ -18,7 +18,7 @@ from seqgen.plugins import Plugins, installed
 
 KINDS = ("cell", "corpus", "tokenizer", "model", "metric", "domain")
 """The kinds of plugins that there is a template of."""
-_NAME = re.compile(r"[a-z][a-z0-9_-]*")
+_NAME = re.compile(r"[a-z]([a-z0-9_-]*[a-z0-9])?")
 _LONGEST = 30
 _COMMON, _USAGE = "common", "usage.txt"
 
@@ -71,7 +71,7 @@ def _package(name: str, kind: str, plugins: Plugins | None) -> str:
         BadOption: it is not.
     """
     if not _NAME.fullmatch(name) or len(name) > _LONGEST:
-        form = f"[a-z][a-z0-9_-]*, at most {_LONGEST} characters"
+        form = f"[a-z]([a-z0-9_-]*[a-z0-9])?, at most {_LONGEST} characters"
         raise BadOption(f"the name {name!r} is not of the form {form}")
     package = name.replace("-", "_")
     if keyword.iskeyword(package) or keyword.issoftkeyword(package):

@@ -72,7 +72,7 @@ def _verdict(error: BaseException) -> tuple[str, int]:
         return f"plugin {guilty} failed: {text} (--debug shows where)", PluginError.exit_code
     for note in getattr(error, "__notes__", ()):
         if note.startswith(BLAMED):
-            return f"{note.removeprefix(BLAMED)}: {text} (seqgen.testing has a check for it)", PluginError.exit_code
+            return f"{note.removeprefix(BLAMED)}: {text} (seqgen plugins check finds out more)", PluginError.exit_code
     if isinstance(error, OSError):
         return f"cannot write the result: {error.strerror or one_line(error)}", DiskError.exit_code
     return f"unexpected {text} (--debug shows where; please report it)", SeqgenError.exit_code

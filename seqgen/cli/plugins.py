@@ -70,7 +70,8 @@ def write_plugin(
     folder = new_plugin(name, kind, out, session.plugins)
     where = shlex.quote(str(folder))
     say(f"wrote {folder}: a {kind} that works, to be made yours; next:")
-    show(Text(f"pip install -e {where} && pytest {where} && seqgen plugins check {name.replace('-', '_')}"))
+    tested, package = shlex.quote(f"{folder}[test]"), name.replace("-", "_")
+    show(Text(f"pip install -e {tested} && python -m pytest {where} && seqgen plugins check {package}"))
 
 
 def check_plugin(
@@ -97,11 +98,21 @@ def check_plugin(
     if as_json:
         show_json(rows)
     else:
-        show(plain_table(rows, ("what", "check", "result", "note"), folded=("note",)))
+        show(plain_table(_told_once(rows), ("what", "check", "result", "note"), folded=("note",)))
     failed = [row["id"] for row in rows if row["result"] == "FAILED"]
     if failed:
         listed = ", ".join(failed[:3]) + (", ..." if len(failed) > 3 else "")
         raise PluginError(f"{plugin}: {len(failed)} of {len(checks)} checks failed: {listed}")
+
+
+def _told_once(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows, each failure spelt out where it is met first."""
+    first: dict[str, str] = {}
+    told = []
+    for row in rows:
+        check = first.setdefault(row["note"], row["check"]) if row["result"] == "FAILED" else row["check"]
+        told.append(row if check == row["check"] else row | {"note": f"as {check}"})
+    return told
 
 
 def _row(check: Check) -> dict[str, Any]:

@@ -57,6 +57,8 @@ def score(
     piped = not texts or texts == ["-"]
     if not texts and sys.stdin.isatty():
         raise UsageError("nothing to score: give texts, or pipe one a line into this command")
+    if texts and run is None and _is_run(texts[0]):
+        raise UsageError(f"{texts[0]!r} is a run: --run {texts[0]} scores texts by it")
     loaded = seqgen.api.load(run, checkpoint=checkpoint, plugins=session.plugins, warn=warn)
     told = conditions(loaded, label, dict(pair(assignment) for assignment in given or ()))
     scale = _scale(loaded, told)
@@ -71,6 +73,18 @@ def score(
         else:
             _write(score_line(scored.text, parts, costs, scored.nats, scored.bits_per_char, percentile))
     session.stdout.flush()
+
+
+def _is_run(text: str) -> bool:
+    """Whether a text is the name or folder of a run, as other commands take it first."""
+    from seqgen.api.run import RUNS
+    from seqgen.checkpoint import find_run
+    from seqgen.errors import SeqgenError
+
+    try:
+        return bool(find_run(text, RUNS))
+    except SeqgenError:
+        return False
 
 
 def _write(line: str) -> None:

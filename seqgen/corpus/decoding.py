@@ -74,7 +74,7 @@ def in_place(line: str, put: str) -> tuple[str, int]:
     return _KEPT.subn(put, line)
 
 
-def first_problem(file: TextIO, path: str, encoding: str, limit: int | None) -> CorpusError:
+def first_problem(file: TextIO, path: str, encoding: str, limit: int | None, ways: str) -> CorpusError:
     """What is wrong with a file, told with its place.
 
     Args:
@@ -82,6 +82,7 @@ def first_problem(file: TextIO, path: str, encoding: str, limit: int | None) -> 
         path: its name in the message.
         encoding: what it is read as, by its usual name.
         limit: the longest line that is allowed, in characters; None: any.
+        ways: what can be done about a longer one, for the message.
     """
     number, before, offset = 0, 0, 0  # of the line; bytes before this piece of it, and before that in the file
     at_once = _AT_ONCE if limit is None else limit + 3  # with a mark at the start and CR LF at the end
@@ -89,8 +90,7 @@ def first_problem(file: TextIO, path: str, encoding: str, limit: int | None) -> 
         number += not before
         if limit is not None and len(piece.rstrip("\r\n").removeprefix("\ufeff" if number == 1 else "")) > limit:
             return CorpusError(
-                f"{path!r}, line {number}: longer than {limit} characters; is it a file with a record a line? "
-                "-o corpus.max_line_chars=N takes longer ones, -o corpus.long_lines=skip skips them"
+                f"{path!r}, line {number}: longer than {limit} characters; is it a file with a record a line? {ways}"
             )
         if found := _KEPT_RUN.search(piece):
             here, shown = _n_bytes(piece[: found.start()]), " ".join(f"0x{ord(byte) - _FIRST:02x}" for byte in found[0])

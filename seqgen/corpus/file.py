@@ -102,7 +102,8 @@ def load_file(
         str, Field(min_length=1, description="of the file, by Python's name: utf-16, latin-1, cp1252")
     ] = UTF8,
     encoding_errors: Annotated[
-        Errors, Field(description="bytes that are no text: refused, each made U+FFFD, or their lines skipped")
+        Errors,
+        Field(description="bytes that are no text: refused, each made U+FFFD, or their lines skipped"),
     ] = "strict",
     strip: Annotated[bool, Field(description="whether white space around a text is dropped")] = False,
     normalize: Annotated[Normal, Field(description="the Unicode form that texts are brought to")] = "none",
@@ -119,8 +120,6 @@ def load_file(
         Path(path), max_line_chars=max_line_chars, long_lines=long_lines, encoding=check_encoding(encoding),
         encoding_errors=encoding_errors, strip=strip, normalize=normalize,
     )  # fmt: skip
-    if layout == "stream" and (strip or normalize != "none"):
-        raise BadOption("one long text (--layout stream) has no lines to strip or normalize")
     endings = [ending.lower() for ending in file.path.suffixes if ending.lower() != ".gz"]
     kind: Form = form if form != "auto" else _FORMS.get(endings[-1] if endings else "", "text")
     if kind in ("auto", "text"):
@@ -128,6 +127,8 @@ def load_file(
             raise BadOption(
                 f"{path!r} is plain text, which has no fields; -o corpus.form=jsonl, csv or tsv says otherwise"
             )
+        if layout == "stream" and (strip or normalize != "none" or long_lines == "skip"):
+            raise BadOption("one long text (--layout stream) has no lines to strip, normalize or skip")
         return LongText(file) if layout == "stream" else file
     if long_lines == "skip" and kind in ("csv", "tsv"):
         raise BadOption(f"a line of {path!r} may be part of a quoted value, so long ones cannot be skipped")

@@ -186,7 +186,7 @@ class TextFile:
         limit = self.max_line_chars
         while line := file.readline(limit + 3):  # with a mark at the start and CR LF at the end
             if len(line) > limit and len(line.rstrip("\r\n").removeprefix("\ufeff")) > limit:
-                raise replace(self, long_lines="refuse").problem()
+                raise replace(self, long_lines="refuse").problem(skippable=False)
             yield line
 
     def _lines(self, file: TextIOWrapper, counts: Counter[str]) -> Iterator[_Lines]:
@@ -236,11 +236,14 @@ class TextFile:
         counts[REPLACED] += n
         return line
 
-    def problem(self) -> CorpusError:
-        """What is wrong with the file, which is read once more for it."""
+    def problem(self, *, skippable: bool = True) -> CorpusError:
+        """What is wrong with the file, which is read once more for it; ``skippable``: whether lines can be left out."""
+        ways = "-o corpus.max_line_chars=N takes longer ones"
+        ways += ", -o corpus.long_lines=skip skips them; " if skippable else "; "
+        ways += "one long text is read by --layout stream"
         with self._open(newline="") as file:
             limit = self.max_line_chars if self.long_lines == "refuse" else None
-            return first_problem(file, str(self.path), check_encoding(self.encoding), limit)
+            return first_problem(file, str(self.path), check_encoding(self.encoding), limit, ways)
 
 
 def read_lines(path: str | Path, *, max_line_chars: int = MAX_LINE_CHARS) -> TextFile:

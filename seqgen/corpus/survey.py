@@ -122,7 +122,8 @@ def survey(records: Iterable[Record], name: str, result: Survey, conditions: Seq
             known.update(*(record.fields for record in chunk), ["label"] * any(record.label for record in chunk))
         yield from texts
     if not result.n_records:
-        raise CorpusError(f"corpus {name!r} holds no records: it is empty, or all its lines are blank")
+        left_out = ", ".join(f"{n:,} {what}" for what, n in counts_of(records).items() if n)
+        raise CorpusError(f"corpus {name!r} holds no records: {left_out or 'it is empty, or all its lines are blank'}")
     result.digest = digest.hexdigest()
     result.n_distinct, result.counts = min(distinct.count(), result.n_records), dict(counts_of(records))
     result.values = {condition: _usable(condition, found, known) for condition, found in values.items()}

@@ -83,7 +83,7 @@ class Table:
         label = row.get(columns.label) if columns.label is not None else None
         if columns.fielded:
             fields = {name: row[name] for name in columns.fielded if row.get(name) not in (None, "")}
-            text = fielded_text(fields)
+            text = self.file.polished(fielded_text(fields))
         else:
             text = self.file.polished("" if row[name] is None else str(row[name]))
             fields = {key: value for key, value in row.items() if key not in (name, columns.label)}
@@ -125,7 +125,7 @@ class Table:
                 for read in rows:
                     row = self._decoded(read, counts)
                     if row is None and names is None:
-                        raise self.file.problem()
+                        raise self.file.problem(skippable=False)
                     if row is None:
                         continue
                     if names is None:

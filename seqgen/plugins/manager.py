@@ -235,6 +235,10 @@ def _check_arguments(hook: str, implementation: Any) -> None:
 def explain(error: BaseException) -> str:
     """An exception in one line, with the place where it came up."""
     frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if f"{CORE}/plugins/" not in frame.filename.replace("\\", "/")]
+    own = [
+        frame
+        for frame in frames
+        if f"{CORE}/plugins/" not in frame.filename.replace("\\", "/") and not frame.filename.startswith("<frozen ")
+    ]
     place = f" ({own[-1].filename}:{own[-1].lineno})" if own else ""
     return f"{type(error).__name__}: {one_line(error)}{place}"

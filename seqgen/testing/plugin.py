@@ -52,10 +52,13 @@ def candidate_of(plugin: ModuleType | str | Path) -> tuple[Candidate, Path | Non
         return installed[name], None
     if isinstance(plugin, str) and not _exists(name):
         raise UnknownName("plugin", name, installed, "the name of an import package, or a file: ./mycell.py")
-    module = importlib.import_module(name) if isinstance(plugin, str) else plugin
-    place = getattr(module, "__file__", None)
-    alone = name not in installed and not hasattr(module, "__path__") and place is not None
-    return Candidate(name, name, "?", lambda: module), Path(str(place)) if alone else None
+    spec = getattr(plugin, "__spec__", None) if isinstance(plugin, ModuleType) else importlib.util.find_spec(name)
+    place = getattr(plugin, "__file__", None) if spec is None else spec.origin
+    is_package = spec is not None and bool(spec.submodule_search_locations)
+    file = Path(str(place)) if place is not None and name not in installed and not is_package else None
+    given = plugin if isinstance(plugin, ModuleType) else None
+    # What goes wrong on importing is the plugin's, and told by the guard that loads it.
+    return Candidate(name, name, "?", lambda: given or importlib.import_module(name)), file
 
 
 def _exists(name: str) -> bool:
@@ -63,6 +66,8 @@ def _exists(name: str) -> bool:
         return importlib.util.find_spec(name) is not None
     except (ImportError, ValueError):
         return False
+    except Exception:  # a package above it that does not work
+        return True
 
 
 def checks_of_plugin(plugin: ModuleType | str | Path | Sequence[Spec]) -> list[Check]:

@@ -13,9 +13,9 @@ import pytest
 import seqgen
 import seqgen.checkpoint
 from conftest import registered
+from resuming import digests
 from seqgen.errors import Diverged, Interrupted
 from seqgen.training import Progress
-from test_training import digests
 
 BOMB = '''
 import math, torch, seqgen

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import stat
 
 import pytest
@@ -57,8 +58,6 @@ def test_a_linked_run_folder_is_the_run(words, in_tmp, cli):
 @pytest.mark.parametrize("number", [errno.EROFS, errno.EACCES, errno.EPERM], ids=errno.errorcode.get)
 def test_a_folder_that_cannot_be_written_to_is_read(number, tiny_run, words, in_memory, cli, monkeypatch):
     """Read-only disk, no permission: reading commands work, training and resuming end with 7 and one line."""
-    import shutil
-
     path = shutil.copytree(tiny_run.path, in_memory / "run")
     shutil.rmtree(RunFolder(path).checkpoint(RunFolder(path).steps()[-1]))  # so that there is something to resume
 
@@ -90,8 +89,6 @@ def test_real_permissions(words, in_tmp, cli):
 @pytest.mark.parametrize("name", ["metrics.jsonl", "samples.jsonl", ".lock"])
 def test_a_link_in_a_run_is_not_written_through(name, tiny_run, in_memory):
     """A log or lock that is a link out of the folder is refused, and what it leads to is as it was."""
-    import shutil
-
     path = shutil.copytree(tiny_run.path, in_memory / "run")
     shutil.rmtree(RunFolder(path).checkpoint(RunFolder(path).steps()[-1]))
     precious = in_memory / "precious"

@@ -18,7 +18,7 @@ import pytest
 import seqgen
 import seqgen.cli
 from conftest import WORDS, Result, finish, run_seqgen
-from test_training import digests
+from resuming import digests
 
 NUMBERS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 BELL = (

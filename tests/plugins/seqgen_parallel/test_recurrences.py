@@ -79,8 +79,8 @@ def gilrlstm(w, cell, x, state):
 
 def qrnn(w, cell, x, state):
     past, c = state
-    seen, past = windows(past, x, cell.window)
-    weight = w["input.weight"].reshape(-1, cell.window, I)  # the bank W^1 .. W^k
+    seen, past = windows(past, x, cell.kernel)
+    weight = w["input.weight"].reshape(-1, cell.kernel, I)  # the bank W^1 .. W^k
     z, f, *others = np.split(np.einsum("bki,oki->bo", seen, weight) + w["input.bias"], len(weight) // H, 1)
     f = sigmoid(f)
     i = sigmoid(others[1]) if cell.pooling == "ifo" else 1 - f
@@ -176,7 +176,7 @@ def mlstm(w, cell, x, state):
 CELLS = {
     GILRCell: (gilr, []),
     GILRLSTMCell: (gilrlstm, []),
-    QRNNCell: (qrnn, [{"window": 1}, {"window": 3, "pooling": "ifo"}, {"pooling": "f"}, {"window": 12}]),
+    QRNNCell: (qrnn, [{"kernel": 1}, {"kernel": 3, "pooling": "ifo"}, {"pooling": "f"}, {"kernel": 12}]),
     HGRNCell: (hgrn, [{"lower_bound": 0.6}]),
     LRUCell: (lru, [{"states": 5, "r_min": 0.4, "r_max": 0.9, "max_phase": 0.5}]),
     S5Cell: (s5, [{"states": 5, "step_min": 0.05, "step_max": 2.0}]),
@@ -304,7 +304,7 @@ def test_the_derivative_of_a_complex_recurrence(T):
 
 
 def test_a_qrnn_sees_so_many_inputs():
-    cell = make(QRNNCell, window=3)
+    cell = make(QRNNCell, kernel=3)
     with torch.no_grad():
         cell.input.bias[H : 2 * H] = -1e9  # nothing is remembered: what shows is the convolution
     x_BTI = torch.randn(1, 6, I, dtype=torch.float64)
@@ -339,7 +339,7 @@ def test_where_the_eigenvalues_of_an_s5_start():
     normal = legs + np.sqrt(row + 0.5)[:, None] * np.sqrt(row + 0.5)
     expected = np.linalg.eigvals(normal)
     assert np.allclose(expected.real, -0.5)
-    assert np.allclose(np.sort(expected.imag)[n:], hippo_frequencies(n), rtol=1e-5)
+    assert np.allclose(np.sort(expected.imag)[n:], hippo_frequencies(n, torch.device("cpu")), rtol=1e-5)
     cell = S5Cell(3, 4, states=300, step_min=0.01, step_max=0.2)
     assert torch.equal(cell.real, torch.full((300,), -0.5))
     steps = torch.exp(cell.log_step)
@@ -421,7 +421,7 @@ def test_the_kit_with_options(form):
 @pytest.mark.parametrize(
     ("cell", "given"),
     [
-        ("gilr", "activation=sin"), ("qrnn", "window=0"), ("qrnn", "pooling=o"), ("hgrn", "lower_bound=1"),
+        ("gilr", "activation=sin"), ("qrnn", "kernel=0"), ("qrnn", "pooling=o"), ("hgrn", "lower_bound=1"),
         ("lru", "states=0"), ("lru", "max_phase=7"), ("lru", "r_min=1"), ("s5", "step_min=0"), ("rglru", "kernel=1"),
         ("mamba", "expand=0"), ("mamba", "states=0"), ("mamba", "rank=0"), ("mlstm", "heads=0"),
     ],
