@@ -142,7 +142,7 @@ AROUND = {
 
 
 @pytest.mark.parametrize("around", AROUND)
-@pytest.mark.parametrize(("entry", "options"), CELLS)
+@pytest.mark.parametrize(("entry", "options"), [cell for cell in CELLS if not cell.values[1]])
 def test_all_engines_draw_the_same_noise_while_training(entry, options, around):
     try:
         cell = build(entry, options, wrap=AROUND[around])

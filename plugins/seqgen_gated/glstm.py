@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 import seqgen
-from seqgen_gated.memory import SumsCell
+from seqgen_gated.sums import SumsCell
 
 
 def share(n: int, groups: int) -> list[int]:

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 import seqgen
-from seqgen_gated.memory import SumsCell
+from seqgen_gated.sums import SumsCell
 
 
 class Normalised(nn.Module):

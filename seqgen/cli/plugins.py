@@ -71,7 +71,13 @@ def write_plugin(
     where = shlex.quote(str(folder))
     say(f"wrote {folder}: a {kind} that works, to be made yours; next:")
     tested, package = shlex.quote(f"{folder}[test]"), name.replace("-", "_")
-    show(Text(f"pip install -e {tested} && python -m pytest {where} && seqgen plugins check {package}"))
+    show(
+        Text(
+            f"pip install -e {tested} && python -m pytest {where} && seqgen plugins check {package}",
+            overflow="ignore",
+            no_wrap=True,
+        )
+    )
 
 
 def check_plugin(
