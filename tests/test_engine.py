@@ -98,7 +98,7 @@ def test_all_engines_agree(entry, options, dtype):
 
 
 @pytest.mark.parametrize(("B", "T"), [(1, 6), (4, 1), (1, 1), (3, 2)])
-@pytest.mark.parametrize(("entry", "options"), CELLS)
+@pytest.mark.parametrize(("entry", "options"), [cell for cell in CELLS if not cell.values[1]])
 def test_all_engines_agree_on_a_row_and_on_a_step(entry, options, B, T):
     cell, x = build(entry, options).eval(), batch(torch.float64, B, T)
     expected = results(cell, "eager", x)

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.text import Text
 
 from seqgen.cli.common import Json, everywhere, say, session, show, show_json
 from seqgen.errors import MissingExtra, PluginError
@@ -71,13 +70,7 @@ def write_plugin(
     where = shlex.quote(str(folder))
     say(f"wrote {folder}: a {kind} that works, to be made yours; next:")
     tested, package = shlex.quote(f"{folder}[test]"), name.replace("-", "_")
-    show(
-        Text(
-            f"pip install -e {tested} && python -m pytest {where} && seqgen plugins check {package}",
-            overflow="ignore",
-            no_wrap=True,
-        )
-    )
+    session.stdout.write(f"pip install -e {tested} && python -m pytest {where} && seqgen plugins check {package}\n")
 
 
 def check_plugin(
