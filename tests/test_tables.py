@@ -11,8 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import seqgen
+from seqgen.api.setup import open_corpus
 from seqgen.corpus import load_file
 from seqgen.errors import BadOption, CorpusError, UsageError
+from seqgen.registry import Entry
 
 VALUES = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 ROWS = st.lists(st.fixed_dictionaries({"name": VALUES, "kind": VALUES, "cost": VALUES}), max_size=8)
@@ -125,3 +128,15 @@ def test_a_run_from_json_knows_labels_and_its_held_out_file(cli, in_tmp):
     assert cli("resume", "run").code == 0 and cli("evaluate", "run", "-n", 9).code == 0
     shown = cli("show", "corpus", "train.jsonl", "-o", "text_field=word", "-o", "label_field=kind")
     assert shown.code == 0 and "a 27, b 27" in shown.out
+
+
+def test_held_out_files_are_read_with_the_options_of_a_file_and_of_nothing_else(tmp_path):
+    """Another corpus may have an option that is called as one of files is, and means something else."""
+
+    def load(*, form: str = "short"):
+        return [seqgen.Record(form)]
+
+    (tmp_path / "held.txt").write_text("one\ntwo\n")
+    spec = seqgen.CorpusSpec(name="forms", summary="s", source="t", licence="l", load=load)
+    corpus = open_corpus(Entry("forms", spec), {"form": "long"}, valid=tmp_path / "held.txt")
+    assert [(record.text, record.split) for record in corpus] == [("long", "train"), ("one", "valid"), ("two", "valid")]

@@ -105,22 +105,17 @@ def open_corpus(
     if not isinstance(source, Iterable) or isinstance(source, Iterator):
         raise PluginError(f"{entry.who}: load gave {source!r:.60}, not a restartable iterable")
     if valid is not None or test is not None:
-        source = WithHeldOut(source, *(_held_out(path, options, layout) for path in (valid, test)))
+        same = {name: value for name, value in options.items() if name not in ("path", "layout")}
+        read_as = same if entry.qualified == FILE else {}
+        source = WithHeldOut(source, *(_held_out(path, read_as, layout) for path in (valid, test)))
     multiline = spec.multiline or layout == "stream"
     said = spec.source, spec.licence, layout, multiline, spec.domain, spec.canonical
     return Corpus(entry.qualified, source, *said, by=entry.owner)
 
 
-def _held_out(path: str | Path | None, options: Mapping[str, Any], layout: str) -> Iterable[Record] | None:
-    """A file of held-out records, read as the corpus is if that is a file too."""
-    if path is None:
-        return None
-    names = (
-        "form", "text_field", "label_field", "fields", "max_line_chars", "long_lines", "encoding", "encoding_errors",
-        "strip", "normalize",
-    )  # fmt: skip
-    same = {name: options[name] for name in names if name in options}
-    return load_file(path=str(path), layout=layout, **same)  # type: ignore[arg-type]
+def _held_out(path: str | Path | None, read_as: Mapping[str, Any], layout: str) -> Iterable[Record] | None:
+    """A file of held-out records, read with the options of the corpus if that is a file too."""
+    return None if path is None else load_file(path=str(path), layout=layout, **read_as)  # type: ignore[arg-type]
 
 
 def named_by(naming: Entry, kind: str, name: str, plugins: Plugins) -> Entry:
