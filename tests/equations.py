@@ -21,6 +21,10 @@ def sigmoid(a):
     return 1 / (1 + np.exp(-a))
 
 
+def layer_normed(a, gain=1.0, shift=0.0):
+    return (a - a.mean(-1, keepdims=True)) / np.sqrt(a.var(-1, keepdims=True) + 1e-5) * gain + shift
+
+
 def relu(a):
     return np.maximum(a, 0)
 

@@ -11,6 +11,7 @@ from torch import nn
 from torch.nn import functional
 
 import seqgen
+from equations import layer_normed
 from seqgen import BadOption
 from seqgen.cells import Around, PastAttention, RecurrentDropout, Zoneout
 from seqgen.cells.scan import recorded
@@ -278,9 +279,7 @@ def test_impossible_values_are_one_line(cli, words, assignment):
 
 
 def normalised(x, layer):
-    mean, variance = x.mean(-1, keepdims=True), x.var(-1, keepdims=True)
-    gain, bias = (parameter.detach().numpy() for parameter in (layer.weight, layer.bias))
-    return (x - mean) / np.sqrt(variance + 1e-5) * gain + bias
+    return layer_normed(x, *(parameter.detach().numpy() for parameter in (layer.weight, layer.bias)))
 
 
 @pytest.mark.parametrize("norm", ["none", "before", "after"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections import Counter
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from seqgen.api.data import Data, Progress, count, encode_with, no_progress, unchanging
 from seqgen.api.setup import computing
@@ -13,7 +13,9 @@ from seqgen.checkpoint import RunSettings
 from seqgen.corpus import Corpus, Splitter, Survey
 from seqgen.errors import BLAMED, CorpusError, PluginError, SeqgenError
 from seqgen.registry import Entry
-from seqgen.tokenizers import Vocabulary
+
+if TYPE_CHECKING:
+    from seqgen.tokenizers import Vocabulary
 
 
 def count_known(corpus: Corpus) -> int:

@@ -12,7 +12,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from seqgen.errors import BadOption, UsageError, did_you_mean
-from seqgen.files import publish_tree
+from seqgen.files import publish_folder
 from seqgen.hookspecs import PLUGIN_API
 from seqgen.plugins import Plugins, installed
 
@@ -60,7 +60,7 @@ def new_plugin(name: str, kind: str, out: Path | None = None, plugins: Plugins |
         for path, text in _files(templates / part):
             if path != _USAGE:
                 content[_filled(path, names)] = _filled(text, names).encode()
-    publish_tree(folder, content)
+    publish_folder(folder, content)
     return folder
 
 

@@ -112,19 +112,9 @@ def publish_file(path: Path, data: bytes, *, in_new_folder: bool = False) -> Non
 def publish_folder(folder: Path, files: Mapping[str, bytes]) -> None:
     """Put a folder of files in place atomically, in the order given; the name must be free or an empty folder.
 
-    Raises:
-        DiskError: the disk refused; nothing is left behind.
-    """
-
-    def fill(new: Path) -> None:
-        for name, data in files.items():
-            write_synced(new / name, data)
-
-    build_folder(folder, fill, sum(map(len, files.values())))
-
-
-def publish_tree(folder: Path, files: Mapping[str, bytes]) -> None:
-    """As ``publish_folder``, for names that may lie in folders of their own: "src/mycell/cell.py".
+    Args:
+        folder: its place.
+        files: the content of each, by names that may lie in folders of their own: "src/mycell/cell.py".
 
     Raises:
         DiskError: the disk refused; nothing is left behind.
@@ -132,7 +122,7 @@ def publish_tree(folder: Path, files: Mapping[str, bytes]) -> None:
 
     def fill(new: Path) -> None:
         for name, data in files.items():
-            (new / name).parent.mkdir(parents=True, exist_ok=True)
+            make_folder((new / name).parent)
             write_synced(new / name, data)
 
     build_folder(folder, fill, sum(map(len, files.values())))

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import seqgen
-from equations import B, H, I, T, blocks, check, make, numbers, over_time, relu, sigmoid, tanh
+from equations import B, H, I, T, blocks, check, layer_normed, make, numbers, over_time, relu, sigmoid, tanh
 from seqgen import testing
 
 pytest.importorskip("seqgen_gated")
@@ -35,18 +35,13 @@ def test_cifg():
     check(cell, equations, 2)
 
 
-def normalised(z, gain, bias=0.0):
-    mean, variance = z.mean(-1, keepdims=True), z.var(-1, keepdims=True)
-    return (z - mean) / np.sqrt(variance + 1e-5) * gain + bias
-
-
 def lnlstm_equations(w, mask=1.0):
     def equations(x, h, c):
-        of_x = normalised(x @ w["input.weight"].T, w["input_norm.weight"], w["input_norm.bias"])
-        of_h = normalised(h @ w["recurrent.weight"].T, w["recurrent_norm.weight"])
+        of_x = layer_normed(x @ w["input.weight"].T, w["input_norm.weight"], w["input_norm.bias"])
+        of_h = layer_normed(h @ w["recurrent.weight"].T, w["recurrent_norm.weight"])
         f, i, o, g = np.split(of_x + of_h, 4, 1)
         c = sigmoid(f) * c + sigmoid(i) * (mask * tanh(g))
-        return sigmoid(o) * tanh(normalised(c, w["memory_norm.weight"], w["memory_norm.bias"])), c
+        return sigmoid(o) * tanh(layer_normed(c, w["memory_norm.weight"], w["memory_norm.bias"])), c
 
     return equations
 

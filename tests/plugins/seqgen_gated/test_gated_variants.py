@@ -12,7 +12,7 @@ import pytest
 import torch
 
 import seqgen
-from equations import B, H, I, T, blocks, check, make, numbers, over_time, relu, sigmoid, tanh
+from equations import B, H, I, T, blocks, check, layer_normed, make, numbers, over_time, relu, sigmoid, tanh
 from seqgen import testing
 
 pytest.importorskip("seqgen_gated")
@@ -37,10 +37,6 @@ MEMORY = [
     {"peepholes": True, "clip": 0.3, "projection": H + 2, "projection_clip": 0.05},
 ]
 """Options that the relatives of the LSTM share."""
-
-
-def layer_normed(z, gain, bias=0.0):
-    return (z - z.mean(-1, keepdims=True)) / np.sqrt(z.var(-1, keepdims=True) + 1e-5) * gain + bias
 
 
 def length_of(v):
@@ -76,20 +72,24 @@ def check_lstm(cell, equations):
         assert limit is None or values.abs().max() == limit
 
 
+def sums(w, x, h):
+    """W x + U h, each normalised where the cell has norms, else with a bias."""
+    of_x, of_h = x @ w["input.weight"].T, h @ w["recurrent.weight"].T
+    if "input_norm.weight" not in w:
+        return of_x + w["input.bias"] + of_h
+    of_x = layer_normed(of_x, w["input_norm.weight"], w["input_norm.bias"])
+    return of_x + layer_normed(of_h, w["recurrent_norm.weight"])
+
+
 @pytest.mark.parametrize("options", MEMORY)
 @pytest.mark.parametrize("layer_norm", [True, False])
 def test_lnlstm(layer_norm, options):
     cell = make(LNLSTMCell, layer_norm=layer_norm, **options)
     w = numbers(cell)
+    assert ("input_norm.weight" in w) is layer_norm
 
     def equations(x, h, c):
-        of_x, of_h = x @ w["input.weight"].T, h @ w["recurrent.weight"].T
-        if layer_norm:
-            of_x = layer_normed(of_x, w["input_norm.weight"], w["input_norm.bias"])
-            of_h = layer_normed(of_h, w["recurrent_norm.weight"])
-        else:
-            of_x = of_x + w["input.bias"]
-        return lstm_tail(w, **options)(*np.split(of_x + of_h, 4, 1), c)
+        return lstm_tail(w, **options)(*np.split(sums(w, x, h), 4, 1), c)
 
     check_lstm(cell, equations)
 
@@ -99,15 +99,10 @@ def test_lnlstm(layer_norm, options):
 def test_cifg(layer_norm, options):
     cell = make(CIFGCell, layer_norm=layer_norm, **options)
     w = numbers(cell)
+    assert ("input_norm.weight" in w) is layer_norm
 
     def equations(x, h, c):
-        of_x, of_h = x @ w["input.weight"].T, h @ w["recurrent.weight"].T
-        if layer_norm:
-            of_x = layer_normed(of_x, w["input_norm.weight"], w["input_norm.bias"])
-            of_h = layer_normed(of_h, w["recurrent_norm.weight"])
-        else:
-            of_x = of_x + w["input.bias"]
-        f, o, z = np.split(of_x + of_h, 3, 1)
+        f, o, z = np.split(sums(w, x, h), 3, 1)
         return lstm_tail(w, **options)(f, None, o, z, c)
 
     check_lstm(cell, equations)

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from equations import sigmoid
+
 pytest.importorskip("seqgen_parallel")
 from seqgen_parallel.linear import positive
 from seqgen_parallel.mingru import MinGRUCell
@@ -14,10 +16,6 @@ from seqgen_parallel.sru import SRUCell
 
 B, T, I, H = 4, 9, 5, 7
 CELLS = [MinGRUCell, MinLSTMCell, SRUCell]
-
-
-def sigmoid(a):
-    return 1 / (1 + np.exp(-a))
 
 
 def g(a):

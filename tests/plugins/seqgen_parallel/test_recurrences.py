@@ -13,7 +13,7 @@ import torch
 
 import seqgen
 from conftest import registered
-from equations import B, H, I, T, make, numbers, relu, sigmoid, tanh
+from equations import B, H, I, T, layer_normed, make, numbers, relu, sigmoid, tanh
 from over_time import results
 
 pytest.importorskip("seqgen_parallel")
@@ -45,10 +45,6 @@ def gelu(a):
 
 def softplus(a):
     return np.log1p(np.exp(a))
-
-
-def normalised(a):
-    return (a - a.mean(-1, keepdims=True)) / np.sqrt(a.var(-1, keepdims=True) + 1e-5)
 
 
 def windows(past, x, kernel):
@@ -96,7 +92,7 @@ def hgrn(w, cell, x, state):
     h = decay * np.exp(1j * w["theta"]) * h + (1 - decay) * (silu(re) + 1j * silu(im))
     state = np.concatenate([h.real, h.imag], 1)
     gated = state * sigmoid(np.concatenate([g_re, g_im], 1))
-    inner = normalised(gated) * w["norm.weight"] + w["norm.bias"]
+    inner = layer_normed(gated, w["norm.weight"], w["norm.bias"])
     return inner @ w["output.weight"].T + w["output.bias"], state
 
 
@@ -169,7 +165,7 @@ def mlstm(w, cell, x, state):
     n = keep[..., None] * n + write[..., None] * k
     seen = np.einsum("bad,bad->ba", n, q)
     h = np.einsum("bade,bad->bae", memory, q) / (np.maximum(np.abs(seen), np.exp(-after)) + 1e-6)[..., None]
-    inner = normalised(h).reshape(B, -1) * w["gain"] + w["skip"] * skip
+    inner = layer_normed(h).reshape(B, -1) * w["gain"] + w["skip"] * skip
     return (inner * silu(z)) @ w["output.weight"].T, (past, (memory, n, after))
 
 
