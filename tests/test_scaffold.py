@@ -125,7 +125,7 @@ def test_from_nothing_to_a_trained_cell(tmp_path, capsys):
 
     seconds: dict[str, float] = {}
     run("seqgen", "plugins", "new", "demo", "--kind", "cell")
-    run("pip", "install", "-q", "--no-deps", "--no-build-isolation", "-e", "demo")
+    run("pip", "install", "-q", "--no-deps", "-e", "demo")
     run("pytest", "-q", "demo")
     run("seqgen", "train", "--corpus", "names", "--cell", "demo", "--steps", 20)
     with capsys.disabled():

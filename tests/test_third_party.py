@@ -39,7 +39,7 @@ def test_from_wheel_to_uninstalling(tmp_path):
         assert done.returncode == code, done.stdout[-3000:] + done.stderr[-3000:]
         return done
 
-    run("pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", "dist", project)
+    run("pip", "wheel", "-q", "--no-deps", "-w", "dist", project)
     (wheel,) = (tmp_path / "dist").glob("*.whl")
     shutil.move(project / "tests", tmp_path / "their_tests")
     shutil.rmtree(project)  # nothing but the wheel is left
