@@ -34,9 +34,10 @@ cli, words = seqgen_cli, seqgen_corpus
 
 @pytest.fixture(autouse=True, scope="session")
 def heard_signals():
-    """A shell that puts a program into the background has it ignore SIGINT; tests and their children must hear it."""
-    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    """A shell that puts a program into the background has it ignore SIGINT, and nohup SIGHUP; tests must hear both."""
+    for signal_number, heard in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+        if signal.getsignal(signal_number) == signal.SIG_IGN:
+            signal.signal(signal_number, heard)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -1,7 +1,7 @@
 """What Python users call: train, resume, load, and the run that comes back."""
 
 from seqgen.api.launch import resume, train
-from seqgen.api.recipe import Request
+from seqgen.api.request import Request
 from seqgen.api.run import Run, load
 from seqgen.api.setup import FILE, default_plugins, open_corpus, sort_out_corpus
 

@@ -18,6 +18,7 @@ from seqgen.api.prepare import blaming, count_known, try_out
 from seqgen.api.recipe import Recipe
 from seqgen.api.run import RUNS, Run
 from seqgen.api.setup import FILE, ignore, named_by, open_corpus
+from seqgen.api.start import take_over
 from seqgen.api.width import solve_width
 from seqgen.checkpoint import RunFolder, RunSettings
 from seqgen.corpus import Splitter
@@ -50,7 +51,11 @@ def read(recipe: Recipe, hear: Hearers) -> Data:
     corpus = open_corpus(recipe.corpus, recipe.options["corpus"], recipe.valid, recipe.test, recipe.layout)
     tokenizer, options = recipe.tokenizer, recipe.options["tokenizer"]
     with unchanging(corpus, recipe.title), blaming(tokenizer, "cannot encode the corpus"):
-        data = learn(corpus, recipe.title, tokenizer, options, splitter, recipe.conditions, hear.progress)
+        begun = recipe.start.vocabulary if recipe.start is not None else None
+        data = learn(corpus, recipe.title, tokenizer, options, splitter, recipe.conditions, hear.progress, begun)
+    if recipe.start is not None:
+        for line in recipe.start.remarks(data, recipe.train, recipe.valid, recipe.test):
+            hear.warn(line)
     if n_controls := data.survey.n_controls:
         hear.warn(f"control characters ({n_controls:,}) are kept as symbols, and escaped where a terminal shows them")
     if (recipe.valid or recipe.test) and data.vocabulary.ends and (n_known := count_known(corpus)):
@@ -119,6 +124,8 @@ def begin(recipe: Recipe, settings: RunSettings, plugins: Plugins, data: Data, o
     n_parameters = count_parameters(model)
     if not n_parameters and not hasattr(model, "learn"):
         raise PluginError(f"{recipe.model.who} has no parameter to train")
+    if recipe.start is not None:
+        take_over(model, recipe.start, data.vocabulary)
     with blaming(recipe.cell or recipe.model, "fails on its first batch"):
         try_out(model, data, recipe.model)
         engine = decide_engine(model, data, recipe.train, n_parameters, hear.warn)

@@ -10,7 +10,7 @@ from seqgen.api.begin import Hearers
 from seqgen.api.contest import OnRun, hold
 from seqgen.api.data import Progress, no_progress
 from seqgen.api.entrants import choose, enter
-from seqgen.api.recipe import Request
+from seqgen.api.request import Request
 from seqgen.api.scores import BenchResult
 from seqgen.api.setup import SomePlugins, choose_plugins, ignore
 from seqgen.config import parse_count, parse_duration_s, split_names

@@ -79,30 +79,43 @@ def learn(
     splitter: Splitter,
     conditions: Sequence[str] = (),
     progress: Progress = no_progress,
+    begun: Vocabulary | None = None,
 ) -> Data:
     """Count a corpus, fit its tokenizer and encode it.
+
+    Args:
+        corpus: the corpus.
+        title: how messages call it.
+        tokenizer: what is fitted.
+        options: of it.
+        splitter: tells the part of each record.
+        conditions: "label", or fields, that the model is told.
+        progress: is told how far reading is.
+        begun: symbols that are learned already; new ones come beside them.
 
     Raises:
         CorpusError: it is unreadable, empty or has no training part.
         UsageError: it cannot be conditioned in this way.
     """
-    from seqgen.tokenizers import Vocabulary
+    from seqgen.tokenizers import Vocabulary, grown, with_values
 
     make = tokenizer.load()
-    learned = Memo(corpus, _learned_facts(tokenizer, options, splitter, conditions))
+    learned = Memo(corpus, _learned_facts(tokenizer, options, splitter, conditions, begun))
     known = read_survey(survey_memo(corpus)), learned.read()
     if known[0] is not None and known[1] is not None:
         vocabulary = Vocabulary(make.from_json(known[1]["data"]), tuple(known[1]["tokens"]), corpus.layout == "lines")
         return encode_with(corpus, title, vocabulary, splitter, known[0], progress)
     counted = Survey()
-    texts = _told(survey(corpus, title, counted, conditions), "reading", None, progress)
-    if hasattr(make, "fit_parts"):
+    texts = _told(survey(corpus, title, counted, conditions, needed=begun is None), "reading", None, progress)
+    if begun is not None:
+        fitted = grown(begun.tokenizer, texts, options)
+    elif hasattr(make, "fit_parts"):
         fitted = make.fit_parts(texts, _training_texts(corpus, splitter, counted, progress), **options)
     else:
         fitted = make.fit(texts, **options)
     for _ in texts:  # a tokenizer may need only some of the texts; the count needs all
         pass
-    tokens = tuple(f"{name}={value}" for name, values in counted.values.items() for value in values)
+    tokens = with_values(begun.conditions if begun is not None else (), counted.values)
     vocabulary = Vocabulary(fitted, tokens, ends=corpus.layout == "lines")
     if counted.n_chars > _IN_MEMORY:
         keep_survey(survey_memo(corpus), counted)
@@ -111,7 +124,11 @@ def learn(
 
 
 def _learned_facts(
-    tokenizer: Entry, options: Mapping[str, Any], splitter: Splitter, conditions: Sequence[str]
+    tokenizer: Entry,
+    options: Mapping[str, Any],
+    splitter: Splitter,
+    conditions: Sequence[str],
+    begun: Vocabulary | None,
 ) -> dict[str, Any]:
     """What a tokenizer and the values of conditions depend on, beside the corpus."""
     return {
@@ -120,6 +137,7 @@ def _learned_facts(
         "options": dict(options),
         "split": [*splitter.shares, splitter.seed],
         "conditions": list(conditions),
+        **({} if begun is None else {"begun": [begun.tokenizer.to_json(), list(begun.conditions)]}),
     }
 
 

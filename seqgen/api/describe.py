@@ -52,6 +52,7 @@ def describe(recipe: Recipe, plugins: Plugins, data: Data) -> RunSettings:
         n_symbols=data.vocabulary.size,
         conditions=recipe.conditions,
         augmentation=part(recipe.augmentation, "augmentation") if recipe.augmentation is not None else None,
+        start=recipe.start.said if recipe.start is not None else None,
         max_length=_STREAM_LENGTH if recipe.layout == "stream" else 2 * max(1, data.longest_symbols),
         n_parameters=0,
         engine=EngineSettings(threads=1),

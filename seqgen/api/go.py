@@ -64,6 +64,8 @@ def go(
         rewriter = None if augment is None else Rewriter(augment, data.vocabulary, settings.train.seed)
         trainer = Trainer(model, data.encoded, data.vocabulary, settings.train, folder, draw, settings.engine, rewriter)
         trainer.restore(snapshot)
+        if snapshot is None and settings.start is not None:
+            trainer.state.learned_before()
         warn_of_little_room(folder, model, warn)
         plugins.event("on_run_start", path=folder.path, settings=settings.model_dump(mode="json"))
         if listener is not None:

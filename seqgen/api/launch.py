@@ -14,9 +14,11 @@ from seqgen.api.go import Listener, go
 from seqgen.api.lost import with_a_way_out
 from seqgen.api.parts import changed_plugins, corpus_of, read_vocabulary
 from seqgen.api.prepare import read_again
-from seqgen.api.recipe import Request, resolve
+from seqgen.api.recipe import resolve
+from seqgen.api.request import Request
 from seqgen.api.run import RUNS, Run
 from seqgen.api.setup import SomePlugins, choose_plugins, ignore
+from seqgen.api.start import find_start, start_again, take_over
 from seqgen.checkpoint import RunSettings, find_run
 from seqgen.config import parse_count, parse_duration_s, split_names
 from seqgen.errors import UnknownName
@@ -50,6 +52,7 @@ def train(
     layout: str | None = None,
     condition: str | Sequence[str] = (),
     augment: str | None = None,
+    start: str | Path | None = None,
     text_field: str | None = None,
     label_field: str | None = None,
     options: Mapping[str, Any] | None = None,
@@ -87,6 +90,8 @@ def train(
         layout: "lines" (a record a line), or "stream" for one long text.
         condition: "label" or fields that the model is told, to be asked for when sampling.
         augment: an augmentation, by which every epoch sees its records written anew.
+        start: a run, by folder or name: begin with the weights of its best checkpoint, and what is not said (the
+            corpus too) is as it was there. Symbols that are new come beside those it knows.
         text_field: the field of a JSON or CSV file that is the text.
         label_field: the field that is the label.
         options: any option by ``"part.name"``, or by its bare name when only one part has it.
@@ -102,6 +107,7 @@ def train(
 
     Raises:
         UsageError: something was asked that cannot be done.
+        CheckpointError: ``start`` has no checkpoint that can be used.
         CorpusError: the corpus is unreadable or empty.
         Diverged: the loss is not finite; the last good checkpoint stays.
         Interrupted: a signal came; the run is saved and can be resumed.
@@ -117,6 +123,7 @@ def train(
         part: {name: value for name, value in values.items() if value is not None}
         for part, values in (("train", train_flags), ("model", model_flags), ("corpus", corpus_flags))
     }
+    plugins = choose_plugins(plugins)
     request = Request(
         corpus,
         cell,
@@ -132,8 +139,8 @@ def train(
         layout,
         condition.split(",") if isinstance(condition, str) else condition,
         augment,
+        None if start is None else find_start(start, RUNS, plugins, warn),
     )
-    plugins = choose_plugins(plugins)
     hear = Hearers(listener, warn, progress)
     try:
         recipe = resolve(request, plugins)
@@ -187,6 +194,8 @@ def resume(
         _warn_of_changes(settings, plugins, warn)
         model = rebuild_model(plugins, settings, None if snapshot is None else snapshot.model)
         vocabulary = read_vocabulary(folder, settings, plugins)
+        if snapshot is None and settings.start is not None:
+            take_over(model, start_again(settings.start, plugins), vocabulary)
         changed = warn if allow_corpus_change else None
         way_out = "restore it, train anew, or go on with what is there now: --allow-corpus-change"
         corpus = corpus_of(settings, plugins)

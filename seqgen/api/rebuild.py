@@ -59,12 +59,12 @@ def rebuild_model(plugins: Plugins, settings: RunSettings, weights: Mapping[str,
             raise CheckpointError(
                 f"run.json is damaged: its model has {n_parameters:,} parameters, not {settings.n_parameters:,}"
             )
-    elif problem := _difference(weights, blank.state_dict()):
+    elif problem := difference(weights, blank.state_dict()):
         raise CheckpointError(f"the checkpoint does not fit run.json: {problem}")
     return build_model(plugins, settings)
 
 
-def _difference(weights: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> str:
+def difference(weights: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> str:
     """The first difference in names, types and shapes, or ""."""
     for name in [*wanted, *weights]:
         if name not in weights:

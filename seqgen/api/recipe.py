@@ -2,62 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
+from seqgen.api.defaults import as_in, recommended
+from seqgen.api.request import Request
 from seqgen.api.setup import FILE, named_by, option_fields, sort_out_corpus
 from seqgen.config import Layer, TrainSettings, assign, build_options, merge, read_toml
-from seqgen.errors import BadOption, PluginError, UsageError, did_you_mean
+from seqgen.errors import BadOption, UsageError, did_you_mean
 from seqgen.plugins import Plugins
 from seqgen.registry import Entry
-from seqgen.specs import PARTS, CellSpec, CorpusSpec, DomainSpec, ModelSpec
+from seqgen.specs import PARTS, CorpusSpec, DomainSpec, ModelSpec
 
-DEFAULT_STEPS = 2000
+if TYPE_CHECKING:
+    from seqgen.api.start import Start
+
 _CELL = "gru"  # unless the user names one
-_ENDS = ("steps", "epochs", "time_s")
 _STREAM = {"batch_size": 32}  # lanes of a long text, unless asked otherwise
 _LAYOUT_OPTION = ((None, "layout"), ("corpus", "layout"))
 Layout = Literal["lines", "stream"]
 _RECOMMENDING = ("corpus", "model", "cell")  # a later one wins
-
-
-@dataclass(frozen=True)
-class Request:
-    """What a user asks of a training; None and empty mean: not said.
-
-    Attributes:
-        corpus: a registered name, or a file.
-        cell: the cell's name.
-        model: the model's name.
-        tokenizer: the tokenizer's name.
-        domain: the domain's name.
-        valid: a file of validation records.
-        test: a file of test records.
-        flags: options by part.
-        assignments: (part or None, name, value), as ``-o`` gives them.
-        config: a TOML file.
-        params: the most parameters the model may have; its width follows.
-        layout: "lines", or "stream" for one long text.
-        conditions: "label" or fields that the model is told.
-        augment: the name of an augmentation.
-    """
-
-    corpus: str | Path | None = None
-    cell: str | None = None
-    model: str | None = None
-    tokenizer: str | None = None
-    domain: str | None = None
-    valid: str | Path | None = None
-    test: str | Path | None = None
-    flags: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    assignments: Iterable[tuple[str | None, str, Any]] = ()
-    config: Path | None = None
-    params: int | None = None
-    layout: str | None = None
-    conditions: Sequence[str] = ()
-    augment: str | None = None
 
 
 @dataclass(frozen=True)
@@ -78,6 +44,7 @@ class Recipe:
         layout: "lines" or "stream".
         conditions: "label" or fields that the model is told.
         augmentation: how records are written anew each epoch, or None.
+        start: the run whose weights it begins with, or None.
     """
 
     corpus: Entry
@@ -93,6 +60,7 @@ class Recipe:
     layout: Layout
     conditions: tuple[str, ...]
     augmentation: Entry | None
+    start: Start | None = None
 
     @property
     def title(self) -> str:
@@ -109,24 +77,36 @@ class Recipe:
 def resolve(request: Request, plugins: Plugins) -> Recipe:
     """Resolve names and options: a flag wins over the TOML file, that over what corpus, model and cell recommend.
 
+    Of a training that begins with the weights of another run, what is not said is as it was there.
+
     Raises:
         UsageError: an unknown name, an unknown option or an impossible value.
     """
     if (request.valid or request.test) and "split" in request.flags.get("train", {}):
         raise BadOption("give held-out files (--valid, --test) or a --split, not both")
     toml = read_toml(request.config) if request.config else {}
-    names = _names(toml, request.config)
+    names, start = _names(toml, request.config), request.start
+    if start is not None:
+        names = {**start.names, **start.checked(request, names, plugins)}
     parts, implied = _find_parts(request, names, plugins)
+    if same := start is not None and start.is_of(parts["corpus"], implied["corpus"]):
+        request = start.filled_in(request)
     fields = {part: option_fields(entry) for part, entry in parts.items() if part in PARTS}
     fields["train"] = list(TrainSettings.model_fields)
     layout = _layout(request, parts["corpus"], toml)
+    conditions = tuple(dict.fromkeys(request.conditions))
+    if start is not None:
+        conditions = start.conditions(layout, conditions)
     if parts["corpus"].qualified == FILE:
         implied = merge(implied, {"corpus": {"layout": layout}})
     asked = merge(implied, toml, request.flags, assign(request.assignments, fields))
     if request.params is not None and ("hidden" not in fields["model"] or "hidden" in asked.get("model", {})):
         problem = "give --params or --hidden, not both" if "hidden" in fields["model"] else "this model has no width"
         raise BadOption(f"--params {request.params} chooses the width: {problem}")
-    known = _recommended([parts[part] for part in _RECOMMENDING if part in parts], fields, asked)
+    if start is None:
+        known = recommended([parts[part] for part in _RECOMMENDING if part in parts], fields, asked)
+    else:
+        known = as_in(start.settings, fields, asked, None if same else parts["corpus"])
     merged = merge({"train": _STREAM} if layout == "stream" else {}, known, asked)
     for part, values in merged.items():
         if part not in fields and values:
@@ -146,8 +126,9 @@ def resolve(request: Request, plugins: Plugins) -> Recipe:
         held_out[1],
         request.params,
         layout,
-        tuple(dict.fromkeys(request.conditions)),
+        conditions,
         plugins.registry.get("augmentation", request.augment, plugins.broken_hint()) if request.augment else None,
+        start,
     )
 
 
@@ -160,7 +141,7 @@ def _layout(request: Request, corpus: Entry, toml: Layer) -> Layout:
     assert isinstance(corpus.spec, CorpusSpec)
     assigned = [value for part, name, value in request.assignments if (part, name) in _LAYOUT_OPTION]
     wanted = request.layout or (str(assigned[-1]) if assigned else toml.get("corpus", {}).get("layout"))
-    layout = wanted or corpus.spec.layout
+    layout = wanted or (request.start.settings.corpus.layout if request.start is not None else corpus.spec.layout)
     if layout not in ("lines", "stream"):
         raise BadOption(f"a layout is lines or stream, not {layout!r}")
     if layout == "lines" and corpus.spec.layout == "stream":
@@ -191,6 +172,8 @@ def _find_parts(request: Request, names: Mapping[str, str], plugins: Plugins) ->
     assert isinstance(corpus.spec, CorpusSpec)
     if request.domain:
         domain = registry.get("domain", request.domain, hint)
+    elif request.start is not None and (corpus.qualified == FILE or request.start.is_of(corpus, implied)):
+        domain = registry.get("domain", request.start.settings.corpus.domain, hint)
     else:
         domain = named_by(corpus, "domain", corpus.spec.domain or "text", plugins)
     assert isinstance(domain.spec, DomainSpec)
@@ -212,21 +195,3 @@ def _find_parts(request: Request, names: Mapping[str, str], plugins: Plugins) ->
         near = model if cell_name is None else None  # a stranger's cell of that name is not the default
         parts["cell"] = registry.get("cell", _CELL if cell_name is None else cell_name, hint, near)
     return parts, {"corpus": implied}
-
-
-def _recommended(parts: Iterable[Entry], fields: Mapping[str, list[str]], asked: Layer) -> Layer:
-    """What the parts recommend, as far as this run has such options; a later part wins over an earlier one."""
-    layers = [part.spec.recommended for part in parts if isinstance(part.spec, CorpusSpec | ModelSpec | CellSpec)]
-    merged = merge({"train": {}}, *layers)
-    for name in merged["train"]:
-        if name not in fields["train"]:
-            raise PluginError(f"train has no option {name!r}, which a part of this run recommends")
-    known = {
-        part: {name: value for name, value in values.items() if name in fields.get(part, ())}
-        for part, values in merged.items()
-    }
-    if any(asked.get("train", {}).get(end) is not None for end in _ENDS):
-        known["train"] = {name: value for name, value in known["train"].items() if name not in _ENDS}
-    elif not any(end in known["train"] for end in _ENDS):
-        known["train"]["steps"] = DEFAULT_STEPS
-    return known

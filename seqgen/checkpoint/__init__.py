@@ -7,6 +7,7 @@ from seqgen.checkpoint.settings import (
     EngineSettings,
     PartSettings,
     RunSettings,
+    StartSettings,
 )
 from seqgen.checkpoint.snapshot import Snapshot, pack, read_state, read_verified, unpack
 
@@ -18,6 +19,7 @@ __all__ = [
     "RunFolder",
     "RunSettings",
     "Snapshot",
+    "StartSettings",
     "find_run",
     "list_runs",
     "pack",

@@ -61,6 +61,14 @@ class EngineSettings(Options):
     precision: Literal["float32", "bfloat16"] = Field("float32", description="of products while training")
 
 
+class StartSettings(Options):
+    """The weights that the run began with: those of another run."""
+
+    run: str = Field(description="its folder")
+    step: int = Field(ge=0, description="of its checkpoint")
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$", description="of the weights")
+
+
 class RunSettings(Options):
     """The content of run.json."""
 
@@ -74,6 +82,7 @@ class RunSettings(Options):
     train: TrainSettings
     conditions: tuple[str, ...] = Field((), description="label or fields that the model is told")
     augmentation: PartSettings | None = Field(None, description="how records are written anew each epoch")
+    start: StartSettings | None = Field(None, description="the weights that it began with; None: fresh ones")
     n_symbols: int = Field(ge=1, le=10_000_000, description="V: every id, the specials too")
     max_length: int = Field(ge=1, le=2**31, description="symbols at which a sample is cut, unless asked otherwise")
     n_parameters: int = Field(ge=0, description="all trainable parameters")

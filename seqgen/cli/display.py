@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -159,8 +160,10 @@ def _headlines(folder: RunFolder, event: training.Started) -> list[str]:
     if not parts["valid"]:
         held_out += " (nothing held out to validate: no early stopping)"
     action = f"resuming {folder.path} at step {step:,}" if step else f"training {folder.path}"
+    begun = settings.start
+    origin = f", from {visible(Path(begun.run).name)} at step {begun.step:,}" if begun is not None and not step else ""
     return [
-        f"{action}: {architecture}, {settings.n_parameters:,} parameters",
+        f"{action}: {architecture}, {settings.n_parameters:,} parameters{origin}",
         f"{visible(corpus.title)}: {parts['train']:,} training {unit}, {held_out}",
         *([f"{visible(corpus.title)}: {', '.join(event.remarks)}"] if event.remarks else []),
     ]

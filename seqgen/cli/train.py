@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from seqgen.cli.common import RunName, complete_names, everywhere, say, session, warn
+from seqgen.cli.common import RunName, complete_names, complete_runs, everywhere, say, session, warn
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -81,6 +81,16 @@ def train(
     augment: Annotated[
         str | None, _name("augment", _DATA, "Write records anew each epoch.", kind="augmentation")
     ] = None,
+    start: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="RUN",
+            help="Begin with the weights of a run; what is not said is as it was there.",
+            autocompletion=complete_runs,
+            rich_help_panel=_MORE,
+        ),
+    ] = None,
     valid: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Validation records.", rich_help_panel=_DATA)
     ] = None,
@@ -149,6 +159,7 @@ def train(
             layout=layout,
             condition=condition or (),
             augment=augment,
+            start=start,
             text_field=text_field,
             label_field=label_field,
             options=options,
@@ -183,5 +194,5 @@ def resume(
             progress=display.on_progress,
         )
     if not display.started:
-        say(f"{finished.path} had ended already; a longer run is a new one: train with more --steps or --time")
+        say(f"{finished.path} had ended already; to go on from its weights: seqgen train --from {finished.path}")
     display.summary(finished)

@@ -79,7 +79,9 @@ class _Distinct:
         return len(self._kept) * (self._mask + 1)
 
 
-def survey(records: Iterable[Record], name: str, result: Survey, conditions: Sequence[str] = ()) -> Iterator[str]:
+def survey(
+    records: Iterable[Record], name: str, result: Survey, conditions: Sequence[str] = (), *, needed: bool = True
+) -> Iterator[str]:
     """Pass the texts on while counting them; ``result`` is complete when the iteration is.
 
     Args:
@@ -87,6 +89,7 @@ def survey(records: Iterable[Record], name: str, result: Survey, conditions: Seq
         name: how messages call it.
         result: filled in.
         conditions: "label", or names of fields, whose values are wanted.
+        needed: whether each of these must be there.
 
     Raises:
         CorpusError: there is no record.
@@ -126,7 +129,9 @@ def survey(records: Iterable[Record], name: str, result: Survey, conditions: Seq
         raise CorpusError(f"corpus {name!r} holds no records: {left_out or 'it is empty, or all its lines are blank'}")
     result.digest = digest.hexdigest()
     result.n_distinct, result.counts = min(distinct.count(), result.n_records), dict(counts_of(records))
-    result.values = {condition: _usable(condition, found, known) for condition, found in values.items()}
+    result.values = {
+        condition: _usable(condition, found, known) for condition, found in values.items() if needed or found
+    }
 
 
 def _told(record: Record) -> str:

@@ -16,7 +16,7 @@ class TrainState(BaseModel):
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     step: int = Field(0, ge=0, lt=2**53, description="optimizer steps done")
-    evaluated_step: int = Field(0, ge=0, description="step of the last evaluation")
+    evaluated_step: int = Field(0, ge=-1, description="step of the last evaluation; -1: not even at step 0")
     best_step: int | None = Field(None, description="step with the lowest held-out loss")
     best_loss_nats: float | None = Field(None, description="that loss, nats per symbol")
     since_best: int = Field(0, ge=0, description="evaluations since then")
@@ -40,6 +40,10 @@ class TrainState(BaseModel):
         except ValidationError as error:
             first = error.errors()[0]
             raise CheckpointError(f"state.json is damaged: {first['loc']}: {first['msg']}") from None
+
+    def learned_before(self) -> None:
+        """Have the weights judged before the first step, to be the best until others are better."""
+        self.evaluated_step = -1
 
     def judged(self, loss_nats: float | None) -> None:
         """Note an evaluation at this step: its held-out loss, nats per symbol; None where nothing is held out.
