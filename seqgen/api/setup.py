@@ -21,7 +21,7 @@ from seqgen.specs import CorpusSpec
 def default_plugins() -> Plugins:
     """The installed plugins, loaded once; problems are Python warnings."""
     plugins = Plugins(warn=_warn)
-    plugins.load(entry_point_candidates())
+    plugins.load(entry_point_candidates(_warn))
     return plugins
 
 
@@ -39,7 +39,7 @@ def choose_plugins(plugins: SomePlugins) -> Plugins:
     if isinstance(plugins, str | Path):
         plugins = [plugins]
     chosen = Plugins(warn=_warn)
-    chosen.load([*entry_point_candidates(), *(file_candidate(Path(path)) for path in plugins)])
+    chosen.load([*entry_point_candidates(_warn), *(file_candidate(Path(path)) for path in plugins)])
     return chosen
 
 

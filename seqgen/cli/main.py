@@ -90,7 +90,7 @@ def _load_plugins(arguments: Sequence[str]) -> None:
             files.append(Path(argument.removeprefix("--plugin=")))
     session.plugins = Plugins(warn)
     if "--no-plugins" not in options:
-        session.plugins.load(entry_point_candidates())
+        session.plugins.load(entry_point_candidates(warn))
     session.plugins.load([file_candidate(path) for path in files])
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from seqgen.errors import UsageError
+from seqgen.errors import UsageError, did_you_mean
 
 GROUP = "seqgen"
 
@@ -36,14 +36,23 @@ class Candidate:
     sha256: str | None = None
 
 
-def entry_point_candidates() -> list[Candidate]:
+def entry_point_candidates(warn: Callable[[str], None] | None = None) -> list[Candidate]:
     """The entry points that are to be loaded.
 
     ``SEQGEN_LOAD_PLUGINS=a,b`` keeps only the packages named; an empty value keeps none.
+
+    Args:
+        warn: is told, in one line, of each name there that is no plugin's.
     """
-    wanted = os.environ.get("SEQGEN_LOAD_PLUGINS")
-    keep = None if wanted is None else {name.strip() for name in wanted.split(",")}
-    return [candidate for candidate in installed() if keep is None or candidate.package in keep]
+    wanted, found = os.environ.get("SEQGEN_LOAD_PLUGINS"), installed()
+    if wanted is None:
+        return found
+    keep = dict.fromkeys(filter(None, map(str.strip, wanted.split(","))))
+    known = {candidate.package for candidate in found}
+    for name in keep:
+        if warn is not None and name not in known | {GROUP}:  # core's own are always loaded
+            warn(f"SEQGEN_LOAD_PLUGINS names {name!r}, which is not installed{did_you_mean(name, known)}")
+    return [candidate for candidate in found if candidate.package in keep]
 
 
 def installed() -> list[Candidate]:
