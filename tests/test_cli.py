@@ -103,6 +103,16 @@ def test_control_characters_are_escaped_on_a_terminal_only(tmp_path, cli, in_tmp
     assert r"a\x1b[31mb\u202ec" in shown and "\x1b" not in shown
 
 
+def test_a_row_without_text_has_a_mark_on_a_terminal_only(tmp_path, cli, in_tmp):
+    (tmp_path / "c.txt").write_text("a\n" * 30)
+    assert cli("train", "--corpus", "c.txt", "--steps", 1, "--split", "none", "--out", "run").code == 0
+    lines = cli("sample", "run", "-n", 20).out.splitlines()
+    assert "" in lines and len(lines) == 20
+    assert "(empty)" in plain_terminal("sample", tmp_path / "run", "-n", 20)
+    assert "(empty)" in plain_terminal("top", tmp_path / "run", "-n", 5)
+    assert "empty" not in cli("top", "run", "-n", 5).out + cli("top", "run", "-n", 5, "--json").out
+
+
 def test_visible():
     assert visible("naïve [b] 👩\u200d🔬") == "naïve [b] 👩\u200d🔬"
     assert visible("\a\x9b\u2066") == r"\x07\x9b\u2066"
