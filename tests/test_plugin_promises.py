@@ -431,6 +431,28 @@ def test_each_version_of_the_hooks_has_an_old_plugin():
 # -- R24: a run knows what it was made with
 
 
+def test_runs_whose_plugin_is_gone_are_marked(tmp_path, words):
+    site = tmp_path / "site"
+    install_fake(site, "stranger", CELL)
+    env = {"PYTHONPATH": str(site)}
+    train = ("train", "--corpus", words, "--cell", "bad", "--hidden", 4, "--steps", 2, "-q", "--out", "runs/run")
+    assert finish(run_seqgen(*train, cwd=tmp_path, env=env)).code == 0
+
+    def told(*arguments: str, **env: str) -> list[str]:
+        (row,) = json.loads(finish(run_seqgen("runs", "--json", *arguments, cwd=tmp_path, env=env)).out)
+        assert row["state"] == "steps"
+        return row["missing"]
+
+    assert told(PYTHONPATH=str(site)) == [] == told("--no-plugins", PYTHONPATH=str(site))
+    assert told() == ["needs 'stranger': pip install 'stranger==1.0'"]
+    assert "steps; needs 'stranger': pip install" in finish(run_seqgen("runs", cwd=tmp_path)).out
+    path = tmp_path / "runs" / "run" / "run.json"
+    path.write_text(path.read_text().replace('"stranger"', '"x; \\u001b[31m `rm -rf ~`"'))
+    result = finish(run_seqgen("runs", cwd=tmp_path))
+    assert result.code == 0 and "not installed" in result.out and "\x1b" not in result.out + result.err
+    assert "pip" not in result.out + result.err
+
+
 @pytest.mark.promise("R24")
 def test_a_run_stores_distribution_version_and_api(tmp_path, words):
     site = tmp_path / "site"

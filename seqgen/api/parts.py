@@ -11,7 +11,7 @@ from seqgen.api.setup import computing, named_by, open_corpus
 from seqgen.checkpoint import RunFolder, RunSettings
 from seqgen.corpus import Corpus
 from seqgen.errors import CheckpointError, MissingPlugin, PluginError, SeqgenError
-from seqgen.plugins import Plugins, installed
+from seqgen.plugins import Plugins
 from seqgen.registry import Entry, one_line
 from seqgen.specs import DomainSpec
 
@@ -40,7 +40,7 @@ def part_entry(plugins: Plugins, kind: str, name: str, settings: RunSettings) ->
         state = f"which is loaded but not used: {plugins.plugins[package].problem or 'it no longer offers it'}"
     elif known.get("sha256"):
         state = f"which is not loaded; give its file: {way}, in Python plugins=[...]"
-    elif package in {candidate.package for candidate in installed()}:
+    elif package in plugins.installed:
         state = "which is installed but was told not to load (--no-plugins, SEQGEN_LOAD_PLUGINS)"
     else:
         state = f"which is not installed; {way}"
@@ -75,6 +75,16 @@ def changed_plugins(plugins: Plugins, settings: RunSettings) -> list[str]:
             lines.append(f"the plugin {what} is another file than the run was made with")
         elif now.version != known.get("version"):
             lines.append(f"the run was made with {what} {known.get('version')}, this is {now.version}")
+    return lines
+
+
+def missing_plugins(plugins: Plugins, settings: RunSettings) -> list[str]:
+    """A line for each plugin of a run that is neither loaded nor installed, with what to type to have it again."""
+    lines = []
+    for known in settings.plugins:
+        package = known.get("package")
+        if package not in plugins.plugins and package not in plugins.installed:
+            lines.append(f"needs {package!r:.60}: {way_to(known) or 'not installed'}")
     return lines
 
 

@@ -199,11 +199,13 @@ def list_runs(*, as_json: Json = False) -> None:
         show_json(rows)
     else:
         columns = ("run", "corpus", "cell", "parameters", "step", "bits_per_char", "state")
-        show(plain_table(rows, columns))
+        show(plain_table([row | {"state": "; ".join([row["state"], *row["missing"]])} for row in rows], columns))
 
 
 def _run_row(run: Any) -> dict[str, Any]:
-    row: dict[str, Any] = {"run": run.name}
+    from seqgen.api.parts import missing_plugins
+
+    row: dict[str, Any] = {"run": run.name, "missing": []}
     try:
         settings = run.settings()
     except CheckpointError as error:
@@ -217,5 +219,6 @@ def _run_row(run: Any) -> dict[str, Any]:
         "step": state["step"] if state else None,
         "bits_per_char": best[0].get("valid_bits_per_char") if best else None,
         "state": "no checkpoint" if state is None else state["ended"] or "can be resumed",
+        "missing": missing_plugins(session.plugins, settings),
         "created": settings.created[:16].replace("T", " "),
     }
