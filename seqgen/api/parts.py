@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _DISTRIBUTION = re.compile(r"[A-Za-z0-9][\w.-]{0,99}")
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+!_-]{0,49}")
+_FOLDER = re.compile(r"(?:/[\w.+-]{1,99}){1,30}", re.ASCII)
+_REPOSITORY = re.compile(r"(?:git|hg|bzr|svn)\+https?:/(?:/[\w.+-]{1,99}){1,9}@\w{1,64}", re.ASCII)
 
 
 def part_entry(plugins: Plugins, kind: str, name: str, settings: RunSettings) -> Entry:
@@ -52,13 +54,18 @@ def way_to(known: Mapping[str, Any]) -> str:
     """What to type to have a plugin again, as run.json holds it.
 
     A run.json may be anybody's: what does not look like a distribution, a version or a file is not passed on as
-    something to type; then this is "".
+    something to type; then this is "", or of what came from no index that it came from none.
     """
     distribution, version = str(known.get("distribution") or ""), str(known.get("version") or "")
     if not _DISTRIBUTION.fullmatch(distribution):
         return ""
     if known.get("sha256"):
         return f"--plugin {distribution}"
+    if origin := known.get("origin"):
+        if _FOLDER.fullmatch(origin):
+            return f"pip install {origin}, the folder it came from"
+        where = f"the repository {origin}" if _REPOSITORY.fullmatch(origin) else "a local folder or a repository"
+        return f"it was installed from {where}"
     pinned = f"{distribution}=={version}" if _VERSION.fullmatch(version) else distribution
     return f"pip install {pinned!r}"
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import importlib.util
+import json
 import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from seqgen.errors import UsageError, did_you_mean
 
@@ -66,6 +69,22 @@ def installed() -> list[Candidate]:
         Candidate(name, distribution, version, found[name, distribution, version].load)
         for name, distribution, version in sorted(found)
     ]
+
+
+def origin_of(distribution: str) -> str | None:
+    """The local folder, or the repository as pip takes it, that a distribution was installed from; else None.
+
+    Source: PEP 610, Recording the Direct URL Origin of installed distributions.
+    """
+    try:
+        told = json.loads(importlib.metadata.distribution(distribution).read_text("direct_url.json") or "{}")
+        parts = urlsplit(told["url"])
+        if "dir_info" in told and parts.scheme == "file":
+            return url2pathname(parts.path)
+        vcs = told["vcs_info"]
+        return f"{vcs['vcs']}+{told['url']}@{vcs['commit_id']}" if "@" not in parts.netloc else None  # a password
+    except (importlib.metadata.PackageNotFoundError, OSError, ValueError, LookupError, TypeError, AttributeError):
+        return None  # from an index, or said by nobody in a way that can be read
 
 
 def file_candidate(path: Path) -> Candidate:
