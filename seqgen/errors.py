@@ -186,9 +186,12 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
         A clause that starts with "; ", or "" when there is nothing helpful to say.
     """
     names = sorted(set(known))
-    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
-    if near:
-        return "; did you mean " + " or ".join(repr(candidate) for candidate in near) + "?"
-    if 0 < len(names) <= 12:
-        return "; known: " + ", ".join(names)
-    return ""
+    if near := nearest_names(name, names):
+        return near
+    return "; known: " + ", ".join(names) if 0 < len(names) <= 12 else ""
+
+
+def nearest_names(name: str, known: Iterable[str]) -> str:
+    """The clause of ``did_you_mean`` with the nearest known names, or "" where none is near."""
+    near = difflib.get_close_matches(name, sorted(set(known)), n=3, cutoff=0.5)
+    return "; did you mean " + " or ".join(repr(candidate) for candidate in near) + "?" if near else ""

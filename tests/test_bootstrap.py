@@ -37,7 +37,9 @@ def test_intervals_depend_on_their_seed_only_and_degenerate_well():
     assert ratio_interval(values, ones, seed=3) == ratio_interval(values, ones, seed=3)
     assert ratio_interval(values, ones, seed=3) != ratio_interval(values, ones, seed=4)
     assert all(map(math.isnan, ratio_interval(np.empty(0), np.empty(0))))
-    assert ratio_interval(np.array([3.0]), np.array([2.0])) == (1.5, 1.5)
+    assert all(map(math.isnan, ratio_interval(np.array([3.0]), np.array([2.0])))), "one does not tell how they vary"
+    assert ratio_interval(np.array([3.0, 3.0]), np.array([2.0, 2.0])) == (1.5, 1.5)
+    assert all(map(math.isnan, difference_interval(values, np.ones(1)) + difference_interval(np.ones(1), values)))
 
 
 def test_a_difference_of_means():

@@ -148,12 +148,23 @@ def test_runs_are_found_by_folder_name_and_age(tiny_run, tmp_path):
     (base / "broken" / "run.json").write_text("nonsense")
     assert [run.name for run in list_runs(base)] == ["new", "old", "broken"]
     assert find_run("old", base).path == base / "old" == find_run(base / "old", tmp_path).path
-    with pytest.raises(NoSuchRun, match="did you mean 'old'"):
+    with pytest.raises(NoSuchRun, match="the newest first, new, old, broken; did you mean 'old'"):
         find_run("olt", base)
     with pytest.raises(NoSuchRun, match="not a run folder"):
         find_run(tmp_path, base)
     with pytest.raises(NoSuchRun, match="seqgen train"):
         find_run(None, tmp_path / "nowhere")
+    with pytest.raises(NoSuchRun, match=r"there is none under .*seqgen train"):
+        find_run("old", tmp_path / "nowhere")
+
+
+def test_a_few_runs_are_named_to_who_asks_for_none_of_them(tmp_path):
+    for number in range(1, 8):
+        RunFolder.create(tmp_path / f"a-{number}", {"run.json": json.dumps({"created": f"200{number}"}).encode()})
+    with pytest.raises(NoSuchRun) as caught:
+        find_run("nosuchrun", tmp_path)
+    assert "the newest first, a-7, a-6, a-5, a-4, a-3 and 2 more (seqgen runs)" in str(caught.value)
+    assert "mean" not in str(caught.value)
 
 
 @pytest.mark.parametrize("content", [b"[]", b"{}", b"[" * 100_000, b'{"step": "1"}', b"nonsense"], ids=range(5))

@@ -103,6 +103,16 @@ def test_control_characters_are_escaped_on_a_terminal_only(tmp_path, cli, in_tmp
     assert r"a\x1b[31mb\u202ec" in shown and "\x1b" not in shown
 
 
+def test_a_row_without_text_has_a_mark_on_a_terminal_only(tmp_path, cli, in_tmp):
+    (tmp_path / "c.txt").write_text("a\n" * 30)
+    assert cli("train", "--corpus", "c.txt", "--steps", 1, "--split", "none", "--out", "run").code == 0
+    lines = cli("sample", "run", "-n", 20).out.splitlines()
+    assert "" in lines and len(lines) == 20
+    assert "(empty)" in plain_terminal("sample", tmp_path / "run", "-n", 20)
+    assert "(empty)" in plain_terminal("top", tmp_path / "run", "-n", 5)
+    assert "empty" not in cli("top", "run", "-n", 5).out + cli("top", "run", "-n", 5, "--json").out
+
+
 def test_visible():
     assert visible("naïve [b] 👩\u200d🔬") == "naïve [b] 👩\u200d🔬"
     assert visible("\a\x9b\u2066") == r"\x07\x9b\u2066"
@@ -142,7 +152,13 @@ def mistakes(words, run, tmp_path):
         "bad option value": (
             ("train", "--corpus", words, "--cell", "vanilla", "-o", "activation=swish"), 2, "or 'tanh', not 'swish'",
         ),
-        "bad flag value": (("train", "--corpus", words, "--hidden", "many"), 2, "--hidden"),
+        "bad flag value": (("train", "--hidden", "many"), 2, "--hidden: input should be a valid integer, not 'many'"),
+        "no whole number": (("train", "--corpus", words, "--steps", "1.5"), 2, "valid integer, not '1.5'"),
+        "too few": (("top", run, "-n", "0"), 2, "greater than or equal to 1, not '0'"),
+        "no such choice": (("sample", run, "--decode", "best"), 2, "--decode: 'best' is not one of 'draw', 'beam', '"),
+        "no value": (("sample", run, "-n"), 2, "Option '-n' requires an argument; --help shows"),
+        "nothing to compare": (("bench",), 2, "Missing option '--corpus'; seqgen bench --help shows"),
+        "one too many": (("sample", run, "b"), 2, "argument(s) (b); seqgen sample --help shows"),
         "unknown flag": (("train", "--corpsu", words), 2, "--corpus"),
         "unknown command": (("trian",), 2, "trian"),
         "bad time": (("train", "--corpus", words, "--time", "soon"), 2, "like 90s"),

@@ -184,6 +184,30 @@ def test_fields_that_records_begin_with_can_be_given(fielded):
         fielded.sample(1, given={"word": "aa"})
 
 
+def test_a_field_that_no_training_record_has_so_is_told_of_once(fielded, cli):
+    said: list[str] = []
+    run = seqgen.load(fielded.path, warn=said.append)
+    for size in (2, 12, 12):
+        assert run.sample(1, given={"size": size}, max_length=30)[0].text.startswith(f"size={size}\n")
+    assert said == ["no training record has 'size=12': how rows go on from it is a guess"]
+    result = cli("sample", fielded.path, "-n", 2, "--given", "size=12", "--max-length", 30, "--json")
+    assert result.code == 0 and result.err == f"seqgen: {said[0]}\n"
+    assert [json.loads(line)["row"] for line in result.out.splitlines()] == [0, 1]
+
+
+def test_a_field_that_only_held_out_records_have_is_told_of(tmp_path):
+    path, held = tmp_path / "rows.jsonl", tmp_path / "held.jsonl"
+    path.write_text('{"size": 1, "word": "a"}\n{"size": 3, "word": "b"}\n' * 9)
+    held.write_text('{"size": 2, "word": "a"}\n')
+    said: list[str] = []
+    trained = seqgen.train(path, valid=held, steps=2, options={"corpus.fields": "size,word"}, out=tmp_path / "run")
+    run = seqgen.load(trained.path, warn=said.append)
+    run.sample(1, given={"size": 3})
+    assert said == []
+    run.sample(1, given={"size": 2})
+    assert len(said) == 1 and "'size=2'" in said[0]
+
+
 class Classifier:
     """Naive Bayes on the 3-grams of a name, learned from records with labels."""
 

@@ -161,6 +161,21 @@ def test_a_bad_step_is_found_and_not_taken(factor):
     assert "\n" not in str(caught.value) and caught.value.exit_code == 6
 
 
+@pytest.mark.parametrize(("factor", "what"), [(math.nan, "output"), (math.inf, "output"), (1e30, "gradient")])
+def test_the_rate_is_not_blamed_for_the_first_step(factor, what):
+    """No step has touched the weights yet."""
+    model, descent = descent_of(fragile(range(1, 99), factor))
+    before = numbers(model)
+    taken = [descent.take(number, 0.01, batch) for number, batch in enumerate(batches(3), 1)]
+    assert same(numbers(model), before)
+    with pytest.raises(
+        Diverged, match=f"^step 1: the loss is .* The model's {what} was not finite before any"
+    ) as caught:
+        read_back(taken)
+    assert "lower" not in str(caught.value) and "look at the cell and the data" in str(caught.value)
+    assert caught.value.exit_code == 6 and caught.value.step == 1
+
+
 def test_steps_after_a_bad_one_change_nothing_either():
     """What ``read_back`` promises of a run that is ended: also where later batches are good ones."""
     model, descent = descent_of(fragile({2}))

@@ -15,10 +15,12 @@ import pytest
 
 import seqgen
 from conftest import WORDS
+from seqgen.api.compare import compare
 from seqgen.batches import encode, encode_stream
 from seqgen.corpus import Record, Splitter
 from seqgen.evaluation import excerpt, held_out_costs, held_out_loss, penalty, pieces
-from seqgen.render import FIGURES, judgement_view
+from seqgen.evaluation.memory import TOO_FEW
+from seqgen.render import FIGURES, compare_view, judgement_view
 from seqgen.tokenizers import ByteTokenizer, CharTokenizer, Vocabulary
 from test_render import shown
 
@@ -28,7 +30,7 @@ PLOT = "needs the extra 'plot'"
 @pytest.fixture(scope="module")
 def long_run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("long")
-    (folder / "book.txt").write_text("the cat sat on the mat.\nthe dog sat on the log.\n" * 60)
+    (folder / "book.txt").write_text("the cat sat on the mat.\nthe dog sat on the log.\n" * 240)
     return seqgen.train(
         folder / "book.txt", layout="stream", cell="gru", hidden=16, steps=40, lr=0.01, batch_size=4,
         options={"window": 16, "eval_every": 20}, out=folder / "run",
@@ -238,6 +240,25 @@ def test_the_command_line_writes_the_page(cli, tiny_run, tmp_path):
     assert result.code == 0 and "Memorisation" in result.out and (tmp_path / "page.html").stat().st_size > 20_000
     refused = cli("evaluate", tiny_run.path, "-n", 20, "--html", tmp_path / "no" / "page.html")
     assert refused.code == 7 and "no/page.html" in refused.err
+
+
+def test_one_held_out_record_has_no_interval_and_is_told_as_one(words, tmp_path):
+    one = tmp_path / "one.txt"
+    one.write_text("anno\n")
+    runs = [
+        seqgen.train(words, test=one, cell="vanilla", hidden=hidden, steps=2, out=tmp_path / f"{hidden}")
+        for hidden in (4, 5)
+    ]
+    figures = runs[0].evaluate(20)
+    assert figures["test_records"] == 1 and "test_bits_per_char" in figures
+    ends = {name for name in figures if name.endswith(("_low", "_high"))}
+    assert not [name for name in ends if name.startswith(("test", "nearest", "shared"))]
+    assert figures["memorisation"] == TOO_FEW
+    assert "test, records" in shown(judgement_view(figures), width=100)
+    found = compare([run.path for run in runs], n=0)
+    worse = next(row for row in found.rows if row["difference"] is not None)
+    assert worse["difference_low"] is None is worse["difference_high"]
+    assert "[" not in shown(compare_view(found.rows, found.settings, "test"), width=100)
 
 
 def test_intervals_of_the_test_loss_shrink_with_the_records(tmp_path):

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import seqgen
 from conftest import WORDS
 from seqgen.evaluation import copies, likeness, longest_shared, nearest_distances, searched, verdict
-from seqgen.evaluation.memory import CLEAN, COPIES, NO_CHANCE
+from seqgen.evaluation.memory import CLEAN, COPIES, NO_CHANCE, TOO_FEW
 
 SOME = st.lists(st.text("abc", max_size=12), min_size=1, max_size=6)
 
@@ -89,6 +89,9 @@ def test_likeness_and_its_verdict():
     assert copied["nearest_mean_chance"] == healthy["nearest_mean_chance"] > 0.3
     assert copied["nearest_difference_high"] < 0 < copied["shared_difference_chars_low"]
     assert verdict(likeness(fresh, [], training, None)) == NO_CHANCE
+    for few in (likeness(near, held_out[:1], training, training), likeness(near[:1], held_out, training, training)):
+        assert verdict(few) == TOO_FEW == verdict(few | {"copies_p": 1.0}) and "nearest_difference" in few
+        assert not any(name.endswith(("_low", "_high")) for name in few)
 
 
 def test_an_overfitted_run_is_found_out_and_a_healthy_one_is_not(tmp_path):

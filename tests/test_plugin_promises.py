@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -431,6 +432,28 @@ def test_each_version_of_the_hooks_has_an_old_plugin():
 # -- R24: a run knows what it was made with
 
 
+def test_runs_whose_plugin_is_gone_are_marked(tmp_path, words):
+    site = tmp_path / "site"
+    install_fake(site, "stranger", CELL)
+    env = {"PYTHONPATH": str(site)}
+    train = ("train", "--corpus", words, "--cell", "bad", "--hidden", 4, "--steps", 2, "-q", "--out", "runs/run")
+    assert finish(run_seqgen(*train, cwd=tmp_path, env=env)).code == 0
+
+    def told(*arguments: str, **env: str) -> list[str]:
+        (row,) = json.loads(finish(run_seqgen("runs", "--json", *arguments, cwd=tmp_path, env=env)).out)
+        assert row["state"] == "steps"
+        return row["missing"]
+
+    assert told(PYTHONPATH=str(site)) == [] == told("--no-plugins", PYTHONPATH=str(site))
+    assert told() == ["needs 'stranger': pip install 'stranger==1.0'"]
+    assert "steps; needs 'stranger': pip install" in finish(run_seqgen("runs", cwd=tmp_path)).out
+    path = tmp_path / "runs" / "run" / "run.json"
+    path.write_text(path.read_text().replace('"stranger"', '"x; \\u001b[31m `rm -rf ~`"'))
+    result = finish(run_seqgen("runs", cwd=tmp_path))
+    assert result.code == 0 and "not installed" in result.out and "\x1b" not in result.out + result.err
+    assert "pip" not in result.out + result.err
+
+
 @pytest.mark.promise("R24")
 def test_a_run_stores_distribution_version_and_api(tmp_path, words):
     site = tmp_path / "site"
@@ -453,6 +476,43 @@ def test_a_run_stores_distribution_version_and_api(tmp_path, words):
     result = finish(run_seqgen("sample", "run", "-n", 2, cwd=tmp_path, env=env))
     assert result.code == 0 and result.err.count("\n") == 1
     assert "the run was made with stranger (stranger) 1.0, this is 1.2" in result.err
+
+
+@pytest.mark.promise("R24")
+@pytest.mark.parametrize(
+    ("told", "origin", "way"),
+    [
+        ({"url": "file:///home/me/my%2Bcell", "dir_info": {"editable": True}}, "/home/me/my+cell",
+         "pip install /home/me/my+cell, the folder it came from"),
+        ({"url": "file:///home/me/my%20cell", "dir_info": {}}, "/home/me/my cell",
+         "from a local folder or a repository"),
+        ({"url": "https://host/me/cell.git", "vcs_info": {"vcs": "git", "commit_id": "ab12"}},
+         "git+https://host/me/cell.git@ab12", "from the repository git+https://host/me/cell.git@ab12"),
+        ({"url": "https://me:secret@host/cell.git", "vcs_info": {"vcs": "git", "commit_id": "ab12"}}, None, "=="),
+        ({"url": "https://host/cell-1.0.whl", "archive_info": {}}, None, "pip install 'stranger==1.0'"),
+        ([], None, "pip install 'stranger==1.0'"),
+        ({"url": 3, "dir_info": {}}, None, "pip install 'stranger==1.0'"),
+    ],
+    ids=range(7),
+)  # fmt: skip
+def test_what_came_from_no_index_is_not_looked_for_there(tmp_path, monkeypatch, words, told, origin, way):
+    site = tmp_path / "site"
+    install_fake(site, "stranger", CELL)
+    (site / "stranger-1.0.dist-info" / "direct_url.json").write_text(json.dumps(told))
+    monkeypatch.syspath_prepend(site)
+    plugins = Plugins(pytest.fail)
+    plugins.load(entry_point_candidates())
+    seqgen.train(words, cell="bad", hidden=4, steps=1, out=tmp_path / "run", plugins=plugins)
+    stored = json.loads((tmp_path / "run" / "run.json").read_text())["plugins"]
+    (row,) = [row for row in stored if row["package"] == "stranger"]
+    assert row.get("origin") == origin and "secret" not in json.dumps(row)
+    assert not [row for row in stored if row["distribution"] == "seqgen-lm" and "origin" in row]
+    monkeypatch.delitem(sys.modules, "stranger")
+    monkeypatch.setattr(sys, "path", [path for path in sys.path if path != str(site)])
+    bare = Plugins(pytest.fail)
+    bare.load(entry_point_candidates())
+    with pytest.raises(MissingPlugin, match=re.escape(way)):
+        seqgen.load(tmp_path / "run", plugins=bare).sample(1)
 
 
 @pytest.mark.promise("R24")

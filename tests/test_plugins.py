@@ -11,6 +11,7 @@ import pytest
 import seqgen
 from conftest import finish, install_fake, run_seqgen
 from seqgen import CellSpec, hookimpl
+from seqgen.api.setup import default_plugins
 from seqgen.errors import UsageError
 from seqgen.plugins import Candidate, Plugins, file_candidate
 
@@ -267,6 +268,19 @@ def test_commands_of_plugins(site, tmp_path):
     for value, code in (("", 2), ("seqgen_names", 2), ("polite", 0)):
         result = finish(run_seqgen("hello", "Ada", cwd=tmp_path, env=env | {"SEQGEN_LOAD_PLUGINS": value}))
         assert result.code == code
+
+
+def test_a_name_of_no_plugin_in_the_environment_is_told_of(site, tmp_path, monkeypatch):
+    install_fake(site, "polite", HOOK.format(name="register_cells", argument="register", body="pass"))
+    env = {"PYTHONPATH": str(site), "SEQGEN_LOAD_PLUGINS": "plite, polite,seqgen"}
+    result = finish(run_seqgen("list", "cells", cwd=tmp_path, env=env))
+    said = "seqgen: SEQGEN_LOAD_PLUGINS names 'plite', which is not installed; did you mean 'polite'?\n"
+    assert (result.code, result.err) == (0, said)
+    said = finish(run_seqgen("list", "cells", cwd=tmp_path, env=env | {"SEQGEN_LOAD_PLUGINS": "polite,"})).err
+    assert said == ""
+    monkeypatch.setenv("SEQGEN_LOAD_PLUGINS", "seqgen_clasic")
+    with pytest.warns(RuntimeWarning, match="did you mean 'seqgen_classic'"):
+        default_plugins.__wrapped__()
 
 
 def test_specs_are_cheap():

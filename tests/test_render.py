@@ -10,10 +10,12 @@ from rich.console import Console
 from rich.text import Text
 
 from seqgen.render import (
+    EMPTY_ROW,
     corpus_view,
     duration,
     options_table,
     plain_table,
+    play_view,
     samples_table,
     sparkline,
     spec_view,
@@ -49,6 +51,21 @@ def test_tables_show_text_as_it_is():
     loud = samples_table(rows, lambda text: Text(text.upper()))
     assert "C1CC[NH]C1" in shown(loud)
     assert "where" not in shown(samples_table([{"row": 0, "text": "x", "cut": False}]))
+
+
+def test_a_row_without_text_has_a_mark_on_a_terminal_only():
+    rows = [{"row": 0, "text": "", "cut": False}, {"row": 1, "text": "x", "cut": False}]
+    views = [
+        samples_table(rows),
+        samples_table(rows, lambda text: Text(f"<{text}>")),
+        play_view("", None, [("a", 0.5, False)], [("", False, 1.0), ("x", False, 1.0)], 3),
+        plain_table([{"text": EMPTY_ROW}], ["text"]),
+    ]
+    for view in views:
+        console = Console(width=80, file=io.StringIO(), force_terminal=True, markup=False)
+        console.print(view)
+        assert console.file.getvalue().count("(empty)") == 1
+        assert "empty" not in shown(view) and "<>" not in shown(view)
 
 
 def test_long_texts_are_folded_never_cut():

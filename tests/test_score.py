@@ -57,6 +57,20 @@ def test_lines_for_programs(cli, tiny_run):
     assert cli("score", "-q", "anna", "--run", tiny_run.path).err == ""
 
 
+def test_a_percentile_says_of_how_many_records(words, tmp_path, cli):
+    one = tmp_path / "one.txt"
+    one.write_text("anno\n")
+    run = seqgen.train(words, test=one, cell="vanilla", hidden=4, steps=2, out=tmp_path / "run")
+    told = cli("score", "anna", "--run", run.path).err
+    assert told == "percentiles among 1 test record; 100 is likelier than all; fewer than 20 say little\n"
+    assert "% of 1 held-out record\n" in shown(heat_map(["a"], [0.1, 1.0], 1.1, 0.8, 100.0, 1)).replace(" \n", "\n")
+    one.write_text("".join(f"ann{a}{b}\n" for a in "abnot" for b in "abnt"))
+    run = seqgen.train(words, test=one, cell="vanilla", hidden=4, steps=2, out=tmp_path / "more")
+    assert (
+        cli("score", "anna", "--run", run.path).err == "percentiles among 20 test records; 100 is likelier than all\n"
+    )
+
+
 def test_json_has_an_object_a_line(cli, tiny_run, monkeypatch):
     feed(monkeypatch, b"anna\r\notto\n\nben")
     result = cli("score", "--json", "--run", tiny_run.path)
@@ -141,11 +155,11 @@ def test_a_corpus_that_has_changed_costs_the_percentiles_only(cli, words, tmp_pa
 
 
 def test_a_heat_map_reads_without_colour():
-    text = shown(heat_map(["a", " ", "日"], [0.1, 3.0, 9.0, 1.0], 13.1, 4.7, 12.5))
-    assert "4.700 bits/char" in text and "likelier than 12.5%" in text
+    text = shown(heat_map(["a", " ", "日"], [0.1, 3.0, 9.0, 1.0], 13.1, 4.7, 12.5, 40))
+    assert "4.700 bits/char" in text and "likelier than 12.5% of 40 held-out records" in text
     upper, lower = text.splitlines()[1:3]
     assert upper.rstrip() == "a␠日∎" and lower.rstrip() == "▁▅███"[:2] + "██" + "▂"
-    wide = shown(heat_map(["x"] * 200, [1.0] * 200, 200.0, 1.4, None), width=80)
+    wide = shown(heat_map(["x"] * 200, [1.0] * 200, 200.0, 1.4, None, 0), width=80)
     assert wide.count("x") == 200 and max(map(len, wide.splitlines())) <= 80 and "held-out" not in wide
 
 

@@ -64,6 +64,17 @@ def test_an_answer_trains(cli, words, in_tmp):
     assert seqgen.load().settings.cell.options["peepholes"] is True
 
 
+def test_a_terminal_of_80_columns_shows_it_whole(cli, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = cli("list", "cells", "--tf").out.splitlines()
+    assert max(map(len, lines)) <= 80
+    words = " ".join(" ".join(lines).split())
+    listed = json.loads(cli("list", "cells", "--tf", "--json").out)
+    for row in listed:
+        assert f"{row['tf']} {row['use']} {row['summary']}" in words
+    assert len(lines) < 4 * len(listed)
+
+
 def test_a_plugin_of_the_users_own_may_answer(cli, in_tmp):
     (in_tmp / "mine.py").write_text(
         "import seqgen\n"

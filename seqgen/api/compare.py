@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -206,6 +207,6 @@ def _pair(judged: Sequence[_Judged], figure: str) -> None:
             continue
         assert one.nats_N is not None and best.nats_N is not None and one.chars_N is not None
         found = paired_difference(one.nats_N, best.nats_N, one.chars_N)
-        one.row |= {
-            "difference": found.bits_per_char, "difference_low": found.low, "difference_high": found.high,
-        }  # fmt: skip
+        one.row["difference"] = found.bits_per_char
+        if math.isfinite(found.low):
+            one.row |= {"difference_low": found.low, "difference_high": found.high}

@@ -160,6 +160,7 @@ def _measure(
 
 
 def _losses(run: Run, data: Data) -> dict[str, float]:
+    """Losses, and of how many records; fewer than two have no interval."""
     from seqgen.evaluation import held_out_costs, held_out_loss, penalty, ratio_interval
 
     losses: dict[str, float] = {}
@@ -167,11 +168,13 @@ def _losses(run: Run, data: Data) -> dict[str, float]:
     if len(valid):
         held_out = held_out_loss(run.model, valid, penalty_V, most=10**9)
         losses |= {"validation_loss_nats": held_out.loss_nats, "validation_bits_per_char": held_out.bits_per_char}
+        losses |= {"validation_records": held_out.n_records} if run.vocabulary.ends else {}
     if len(test):
         costs = held_out_costs(run.model, test, run.vocabulary, penalty_V)
         low, high = ratio_interval(costs.nats_N / math.log(2), costs.chars_N)
         losses |= {"test_loss_nats": costs.loss_nats, "test_bits_per_char": costs.bits_per_char}
-        losses |= {"test_bits_per_char_low": low, "test_bits_per_char_high": high}
+        losses |= {"test_bits_per_char_low": low, "test_bits_per_char_high": high} if math.isfinite(low) else {}
+        losses |= {"test_records": len(costs.nats_N)}
     return losses
 
 

@@ -11,7 +11,7 @@ from seqgen.api.setup import computing, named_by, open_corpus
 from seqgen.checkpoint import RunFolder, RunSettings
 from seqgen.corpus import Corpus
 from seqgen.errors import CheckpointError, MissingPlugin, PluginError, SeqgenError
-from seqgen.plugins import Plugins, installed
+from seqgen.plugins import Plugins
 from seqgen.registry import Entry, one_line
 from seqgen.specs import DomainSpec
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _DISTRIBUTION = re.compile(r"[A-Za-z0-9][\w.-]{0,99}")
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+!_-]{0,49}")
+_FOLDER = re.compile(r"(?:/[\w.+-]{1,99}){1,30}", re.ASCII)
+_REPOSITORY = re.compile(r"(?:git|hg|bzr|svn)\+https?:/(?:/[\w.+-]{1,99}){1,9}@\w{1,64}", re.ASCII)
 
 
 def part_entry(plugins: Plugins, kind: str, name: str, settings: RunSettings) -> Entry:
@@ -40,7 +42,7 @@ def part_entry(plugins: Plugins, kind: str, name: str, settings: RunSettings) ->
         state = f"which is loaded but not used: {plugins.plugins[package].problem or 'it no longer offers it'}"
     elif known.get("sha256"):
         state = f"which is not loaded; give its file: {way}, in Python plugins=[...]"
-    elif package in {candidate.package for candidate in installed()}:
+    elif package in plugins.installed:
         state = "which is installed but was told not to load (--no-plugins, SEQGEN_LOAD_PLUGINS)"
     else:
         state = f"which is not installed; {way}"
@@ -52,13 +54,18 @@ def way_to(known: Mapping[str, Any]) -> str:
     """What to type to have a plugin again, as run.json holds it.
 
     A run.json may be anybody's: what does not look like a distribution, a version or a file is not passed on as
-    something to type; then this is "".
+    something to type; then this is "", or of what came from no index that it came from none.
     """
     distribution, version = str(known.get("distribution") or ""), str(known.get("version") or "")
     if not _DISTRIBUTION.fullmatch(distribution):
         return ""
     if known.get("sha256"):
         return f"--plugin {distribution}"
+    if origin := known.get("origin"):
+        if _FOLDER.fullmatch(origin):
+            return f"pip install {origin}, the folder it came from"
+        where = f"the repository {origin}" if _REPOSITORY.fullmatch(origin) else "a local folder or a repository"
+        return f"it was installed from {where}"
     pinned = f"{distribution}=={version}" if _VERSION.fullmatch(version) else distribution
     return f"pip install {pinned!r}"
 
@@ -75,6 +82,16 @@ def changed_plugins(plugins: Plugins, settings: RunSettings) -> list[str]:
             lines.append(f"the plugin {what} is another file than the run was made with")
         elif now.version != known.get("version"):
             lines.append(f"the run was made with {what} {known.get('version')}, this is {now.version}")
+    return lines
+
+
+def missing_plugins(plugins: Plugins, settings: RunSettings) -> list[str]:
+    """A line for each plugin of a run that is neither loaded nor installed, with what to type to have it again."""
+    lines = []
+    for known in settings.plugins:
+        package = known.get("package")
+        if package not in plugins.plugins and package not in plugins.installed:
+            lines.append(f"needs {package!r:.60}: {way_to(known) or 'not installed'}")
     return lines
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from seqgen.corpus import Corpus, Joined, Record, WithHeldOut, load_file
 from seqgen.errors import PluginError, UnknownName, UsageError
-from seqgen.plugins import Plugins, entry_point_candidates, file_candidate
+from seqgen.plugins import Plugins, entry_point_candidates, file_candidate, origin_of
 from seqgen.registry import Entry
 from seqgen.specs import CorpusSpec
 
@@ -21,7 +21,7 @@ from seqgen.specs import CorpusSpec
 def default_plugins() -> Plugins:
     """The installed plugins, loaded once; problems are Python warnings."""
     plugins = Plugins(warn=_warn)
-    plugins.load(entry_point_candidates())
+    plugins.load(entry_point_candidates(_warn))
     return plugins
 
 
@@ -39,7 +39,7 @@ def choose_plugins(plugins: SomePlugins) -> Plugins:
     if isinstance(plugins, str | Path):
         plugins = [plugins]
     chosen = Plugins(warn=_warn)
-    chosen.load([*entry_point_candidates(), *(file_candidate(Path(path)) for path in plugins)])
+    chosen.load([*entry_point_candidates(_warn), *(file_candidate(Path(path)) for path in plugins)])
     return chosen
 
 
@@ -134,9 +134,14 @@ def named_by(naming: Entry, kind: str, name: str, plugins: Plugins) -> Entry:
 
 
 def provenance(plugins: Plugins, entries: Iterable[Entry]) -> list[dict[str, Any]]:
-    """Package, distribution and version behind some specs, as run.json holds them."""
-    packages = sorted({entry.package for entry in entries})
-    return [vars(plugins.plugins[package].provenance) for package in packages]
+    """Package, distribution and version behind some specs, as run.json holds them; of what no index has, its origin."""
+    rows, program = [], plugins.plugins["seqgen"].provenance.distribution
+    for package in sorted({entry.package for entry in entries}):
+        known = plugins.plugins[package].provenance
+        own = known.sha256 is None and known.distribution != program  # the program's plugins come with the program
+        origin = origin_of(known.distribution) if own else None
+        rows.append(vars(known) | ({"origin": origin} if origin else {}))
+    return rows
 
 
 def option_fields(entry: Entry) -> list[str]:

@@ -26,7 +26,10 @@ class StoredRun:
         settings: its run.json.
         plugins: what its parts come from.
         checkpoint: "best", "latest", or a step.
-        warn: is told of damaged checkpoints that are passed over.
+        warn: is told of damaged checkpoints that are passed over, and of what is asked that was never learned.
+
+    Attributes:
+        granted: fields that rows were asked to begin with, and can.
     """
 
     def __init__(
@@ -38,7 +41,8 @@ class StoredRun:
         warn: Callable[[str], None] = ignore,
     ) -> None:
         self.folder, self.settings, self.plugins = folder, settings, plugins
-        self._checkpoint, self._warn = checkpoint, warn
+        self._checkpoint, self.warn = checkpoint, warn
+        self.granted: set[tuple[tuple[str, str], ...]] = set()
 
     def __repr__(self) -> str:
         """Where it is."""
@@ -76,7 +80,7 @@ class StoredRun:
 
         snapshot = self._snapshot()
         for line in changed_plugins(self.plugins, self.settings):
-            self._warn(line)
+            self.warn(line)
         model = rebuild_model(self.plugins, self.settings, snapshot.model)
         try:
             model.load_state_dict(snapshot.model)
@@ -86,9 +90,9 @@ class StoredRun:
 
     def _snapshot(self) -> Any:
         if self._checkpoint == "best":
-            return self.folder.load_best(self._warn)
+            return self.folder.load_best(self.warn)
         if self._checkpoint == "latest":
-            snapshot = self.folder.load_latest(self._warn)
+            snapshot = self.folder.load_latest(self.warn)
             if snapshot is None:
                 raise CheckpointError(f"the run {self.folder.name!r} has no checkpoint yet: seqgen resume {self.path}")
             return snapshot

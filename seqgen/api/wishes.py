@@ -7,12 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from seqgen.api.prepare import splitter_of
 from seqgen.errors import UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from seqgen.api.run import Run
 
 _LOOKED_AT = 1000  # records, for the names of fields
+_MOST_CHARS = 20_000_000  # of a corpus that is read through for a value
 
 
 @dataclass(frozen=True)
@@ -48,8 +50,10 @@ class Wishes:
             way = f"train with --corpus {title} --condition label" if labelled else "its records have none"
             raise UsageError(f"this run was not told labels; to ask for one, {way}")
         lines = [f"{name}={value}\n" for name, value in fields.items()]
-        if fields:
+        if fields and tuple(fields.items()) not in run.granted:
             _check_fields(run, list(fields))
+            _tell_unseen(run, [f"{name}={value}" for name, value in fields.items()])
+            run.granted.add(tuple(fields.items()))
         conditions = {name: value for name, value in wanted.items() if name in slots}
         return cls(conditions, "".join(lines))
 
@@ -77,3 +81,19 @@ def _check_fields(run: Run, wanted: list[str]) -> None:
             f"this run saw fields in one order only, so rows cannot begin with {', '.join(wanted)}; "
             f"give them as the records begin ({', '.join(known)}), or train with an --augment that shuffles them"
         )
+
+
+def _tell_unseen(run: Run, wanted: list[str]) -> None:
+    """Warn of each ``name=value`` that no training record has as a line: the run can only guess how rows go on."""
+    if run.settings.corpus.n_chars > _MOST_CHARS:
+        return
+    splitter, unseen = splitter_of(run.settings), set(wanted)
+    for record in run.corpus:
+        found = unseen.intersection(record.text.split("\n"))
+        if found and splitter.part(record) == "train":
+            unseen -= found
+            if not unseen:
+                return
+    for line in wanted:
+        if line in unseen:
+            run.warn(f"no training record has {line!r:.80}: how rows go on from it is a guess")

@@ -1,6 +1,7 @@
 """The run folder and its checkpoints: safetensors and JSON, verified before use, never a pickle."""
 
-from seqgen.checkpoint.run_folder import RunFolder, find_run, list_runs
+from seqgen.checkpoint.finding import find_run, list_runs
+from seqgen.checkpoint.run_folder import RunFolder
 from seqgen.checkpoint.settings import (
     FORMAT_VERSION,
     CorpusSettings,

@@ -1,4 +1,4 @@
-"""The folder of a run: what is in it, and how it is found."""
+"""The folder of a run: what is in it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from seqgen.checkpoint.snapshot import (
     read_verified,
     unpack,
 )
-from seqgen.errors import CheckpointError, DiskError, NoSuchRun, UsageError, did_you_mean
+from seqgen.errors import CheckpointError, DiskError, UsageError
 from seqgen.files import JsonLines, last_holder, lock_file, publish_folder, remove_folder, remove_temporaries
 
 RUN, TOKENIZER, METRICS, SAMPLES, CHECKPOINTS = (
@@ -210,41 +210,3 @@ class RunFolder:
         """Remove what a killed process left half-written."""
         remove_temporaries(self.path)
         remove_temporaries(self.path / CHECKPOINTS)
-
-
-def list_runs(base: Path) -> list[RunFolder]:
-    """The run folders under a folder, the newest first; those whose run.json is damaged come last."""
-
-    def created(run: RunFolder) -> tuple[str, str]:
-        try:
-            data = run.read_json(RUN)
-        except CheckpointError:
-            data = None
-        return (str(data.get("created", "")) if isinstance(data, dict) else "", run.name)
-
-    paths = [path for path in base.iterdir() if path.name[0] != "."] if base.is_dir() else []
-    return sorted((RunFolder(path) for path in paths if (path / RUN).is_file()), key=created, reverse=True)
-
-
-def find_run(name: str | Path | None, base: Path) -> RunFolder:
-    """The run that a user means.
-
-    Args:
-        name: a folder, or a name under ``base``; None is the newest run with a checkpoint.
-        base: where runs are kept.
-
-    Raises:
-        NoSuchRun: there is none.
-    """
-    runs = list_runs(base)
-    if name is None:
-        found = next((run for run in runs if run.latest_state() is not None), None)
-        if found is None:
-            raise NoSuchRun(f"no run with a checkpoint under {str(base)!r}: train one with seqgen train")
-        return found
-    for path in (Path(name), base / name):
-        if (path / RUN).is_file():
-            return RunFolder(path)
-    if Path(name).is_dir():
-        raise NoSuchRun(f"{str(name)!r} is not a run folder: it holds no {RUN}")
-    raise NoSuchRun(f"no run {str(name)!r}{did_you_mean(str(name), [run.name for run in runs])}")

@@ -85,8 +85,10 @@ def list_names(
 
 
 def _list_tf(kind: str | None, as_json: bool) -> None:
+    from rich.text import Text
+
     from seqgen.api.tf import tf_answers
-    from seqgen.render import plain_table
+    from seqgen.render import plain_table, visible
 
     if kind is None or _kind(kind) != "cell":
         raise UsageError(f"--tf is of cells, not of {kind or 'everything'}: seqgen list cells --tf")
@@ -96,8 +98,11 @@ def _list_tf(kind: str | None, as_json: bool) -> None:
     ]
     if as_json:
         show_json(rows)
-    else:
-        show(plain_table(rows, ("tf", "use", "summary"), "cells of TensorFlow 1"))
+        return
+    # What answers stands in one column with what it is: three are wider than a terminal of 80.
+    answers = [Text.assemble(visible(row["use"]), "\n", (visible(row["summary"]), "dim")) for row in rows]
+    shown = [{"tf": row["tf"], "use": answer} for row, answer in zip(rows, answers, strict=True)]
+    show(plain_table(shown, ("tf", "use"), "cells of TensorFlow 1", folded=("use",)))
 
 
 def show_one(
@@ -199,11 +204,13 @@ def list_runs(*, as_json: Json = False) -> None:
         show_json(rows)
     else:
         columns = ("run", "corpus", "cell", "parameters", "step", "bits_per_char", "state")
-        show(plain_table(rows, columns))
+        show(plain_table([row | {"state": "; ".join([row["state"], *row["missing"]])} for row in rows], columns))
 
 
 def _run_row(run: Any) -> dict[str, Any]:
-    row: dict[str, Any] = {"run": run.name}
+    from seqgen.api.parts import missing_plugins
+
+    row: dict[str, Any] = {"run": run.name, "missing": []}
     try:
         settings = run.settings()
     except CheckpointError as error:
@@ -217,5 +224,6 @@ def _run_row(run: Any) -> dict[str, Any]:
         "step": state["step"] if state else None,
         "bits_per_char": best[0].get("valid_bits_per_char") if best else None,
         "state": "no checkpoint" if state is None else state["ended"] or "can be resumed",
+        "missing": missing_plugins(session.plugins, settings),
         "created": settings.created[:16].replace("T", " "),
     }

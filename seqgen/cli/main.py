@@ -17,6 +17,7 @@ from typer.main import get_command
 from seqgen import __version__
 from seqgen.cli import bench, checkpoint, compare, evaluate, look, play, plugins, sample, score, top, train
 from seqgen.cli.common import ReaderGone, everywhere, session, warn
+from seqgen.cli.mistakes import usage_line
 from seqgen.errors import BLAMED, DiskError, PluginError, SeqgenError, UsageError
 from seqgen.plugins import Plugins, entry_point_candidates, file_candidate
 from seqgen.registry import one_line
@@ -66,7 +67,7 @@ def _verdict(error: BaseException) -> tuple[str, int]:
     if isinstance(error, SeqgenError):
         return str(error), error.exit_code
     if hasattr(error, "format_message"):  # a usage error of the parser, whose classes are private to typer
-        return str(error.format_message()), UsageError.exit_code
+        return usage_line(error), UsageError.exit_code
     text = f"{type(error).__name__}: {one_line(error)}"
     if guilty := session.plugins.guilty(error):
         return f"plugin {guilty} failed: {text} (--debug shows where)", PluginError.exit_code
@@ -89,7 +90,7 @@ def _load_plugins(arguments: Sequence[str]) -> None:
             files.append(Path(argument.removeprefix("--plugin=")))
     session.plugins = Plugins(warn)
     if "--no-plugins" not in options:
-        session.plugins.load(entry_point_candidates())
+        session.plugins.load(entry_point_candidates(warn))
     session.plugins.load([file_candidate(path) for path in files])
 
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from seqgen.api import Run
     from seqgen.evaluation import Scale
 
+_FEW = 20  # held-out records, below which a percentile goes in steps of more than five
+
 
 def add_commands(app: typer.Typer) -> None:
     """Add this module's command."""
@@ -69,7 +71,8 @@ def score(
         if as_json:
             _write(json.dumps(_as_object(scored, percentile, parts), ensure_ascii=False))
         elif session.stdout.isatty():
-            show(heat_map(parts, costs, scored.nats, scored.bits_per_char, percentile))
+            among = 0 if scale is None else len(scale.bits_N)
+            show(heat_map(parts, costs, scored.nats, scored.bits_per_char, percentile, among))
         else:
             _write(score_line(scored.text, parts, costs, scored.nats, scored.bits_per_char, percentile))
     session.stdout.flush()
@@ -108,6 +111,7 @@ def _as_object(scored: Any, percentile: float | None, parts: list[str]) -> dict[
 def _scale(run: Run, told: dict[str, str]) -> Scale | None:
     """What percentiles are taken of, said once; None, and why, where there is nothing to take them of."""
     from seqgen.errors import CorpusError, UsageError
+    from seqgen.render import counted
 
     try:
         scale = run.scale(given=told)
@@ -117,7 +121,8 @@ def _scale(run: Run, told: dict[str, str]) -> Scale | None:
     if scale is None:
         say("no percentiles: this run holds out no records to compare with")
     else:
-        say(f"percentiles among {len(scale.bits_N):,} {scale.part} records; 100 is likelier than all")
+        few = f"; fewer than {_FEW} say little" if len(scale.bits_N) < _FEW else ""
+        say(f"percentiles among {counted(len(scale.bits_N), f'{scale.part} record')}; 100 is likelier than all{few}")
     return scale
 
 

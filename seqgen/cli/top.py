@@ -28,7 +28,7 @@ def top(
 ) -> None:
     """The most probable rows of a run, and how many of them are proven to be it."""
     import seqgen.api
-    from seqgen.render import plain_table
+    from seqgen.render import EMPTY_ROW, plain_table
 
     loaded = seqgen.api.load(run, checkpoint=checkpoint, plugins=session.plugins, warn=warn)
     found = loaded.top(n, n_nodes=nodes, **decoding)
@@ -52,5 +52,5 @@ def top(
         )
         return
     show(Text(f"{proven} ({found.n_nodes:,} beginnings looked at)"))
-    rows = [{**row, "p": f"{row['p']:.3g}"} for row in rows]
+    rows = [{**row, "text": row["text"] or EMPTY_ROW, "p": f"{row['p']:.3g}"} for row in rows]
     show(plain_table(rows, ["rank", "text", "p", "nats", "proven"]))

@@ -70,10 +70,15 @@ def _complaint(error: ValidationError, model: type[BaseModel], part: str) -> str
         return f"{part} has no option {name!r}{known}"
     if first["type"] == "missing":
         return f"{part} needs the option {name!r}"
-    reason = first["msg"].removeprefix("Value error, ")
-    where = f"option {name!r} of {part}" if name else part
+    return f"{f'option {name!r} of {part}' if name else part}: {refusal(error)}"
+
+
+def refusal(error: ValidationError) -> str:
+    """What was expected of the first value that was refused, and the value."""
+    first = error.errors()[0]
+    reason = first["msg"].removeprefix("Value error, ").partition(", unable to parse")[0].removesuffix(".")
     seen = "" if repr(first["input"]) in reason else f", not {first['input']!r}"
-    return f"{where}: {reason[:1].lower()}{reason[1:]}{seen}"
+    return f"{reason[:1].lower()}{reason[1:]}{seen}"
 
 
 def describe_options(model: type[BaseModel]) -> list[dict[str, Any]]:

@@ -40,9 +40,9 @@ def ratio_interval(above_N: Numbers, below_N: Numbers, *, seed: int = 0, draws: 
         draws: D, how often.
 
     Returns:
-        The lower and the upper end; not-a-number both for no records.
+        The lower and the upper end; not-a-number both for fewer than two records, which do not tell how much they vary.
     """
-    if not len(above_N):
+    if len(above_N) < 2:
         return math.nan, math.nan
     random = np.random.default_rng(seed)
     pair_N2 = np.stack((above_N, below_N), 1).astype(np.float64)
@@ -61,7 +61,12 @@ def difference_interval(first_N: Numbers, second_N: Numbers, *, seed: int = 0, d
         second_N: the same of another kind; as many as there are.
         seed: of the draws.
         draws: D, how often.
+
+    Returns:
+        The lower and the upper end; not-a-number both where there are fewer than two of a kind.
     """
+    if min(len(first_N), len(second_N)) < 2:
+        return math.nan, math.nan
     random = np.random.default_rng(seed)
     first_D1, second_D1 = (
         _resampled_sums(np.asarray(values, dtype=np.float64)[:, None], random, draws) / len(values)

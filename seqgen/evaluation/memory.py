@@ -14,6 +14,7 @@ Dimension letters: N records, Q places in texts that are looked up, S places in 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,7 @@ _AT_ONCE = 1 << 24  # distances
 _SURE = 0.025  # one-sided, as the 95% intervals are
 
 NO_CHANCE = "cannot be told: no record is held out, so there is no chance level"
+TOO_FEW = "cannot be told: a difference takes two samples and two held-out records at least"
 COPIES, CLEAN = "copies more than held-out records do", "copies no more than held-out records do"
 
 
@@ -123,7 +125,7 @@ def likeness(
         ``shared_mean_chars`` and ``shared_max_chars``: the longest substring that a text shares with a training record;
         ``nearest_mean`` and ``nearest_median``: what ``nearest_distances`` gives; each also with ``_chance`` after it:
         that of held-out records. ``shared_difference_chars`` and ``nearest_difference``: the difference of the means,
-        samples less held-out records, with its 95% interval in ``_low`` and ``_high``.
+        samples less held-out records, with its 95% interval in ``_low`` and ``_high`` where there are two of each.
 
     Raises:
         MissingExtra: ``near`` is given and rapidfuzz is not installed.
@@ -143,8 +145,8 @@ def likeness(
         if held_out:
             key = f"{name}_difference{unit}"
             figures[key] = figures[f"{name}_mean{unit}"] - figures[f"{name}_mean{unit}_chance"]
-            ends = difference_interval(values_N[: len(texts)], values_N[len(texts) :])
-            figures[f"{key}_low"], figures[f"{key}_high"] = ends
+            low, high = difference_interval(values_N[: len(texts)], values_N[len(texts) :])
+            figures |= {f"{key}_low": low, f"{key}_high": high} if math.isfinite(low) else {}
     return figures
 
 
@@ -155,7 +157,9 @@ def verdict(figures: Mapping[str, float]) -> str:
         "nearest record": figures.get("nearest_difference_high", 0.0) < 0,
         "shared substrings": figures.get("shared_difference_chars_low", 0.0) > 0,
     }
-    if not any(name in figures for name in ("copies_p", "shared_difference_chars_low")):
+    if not any(name in figures for name in ("copies_p", "shared_difference_chars")):
         return NO_CHANCE
     found = [name for name, sign in signs.items() if sign]
+    if not found and "shared_difference_chars" in figures and "shared_difference_chars_low" not in figures:
+        return TOO_FEW
     return f"{COPIES} ({', '.join(found)})" if found else CLEAN

@@ -73,7 +73,7 @@ def paired_difference(
         seed: of these draws.
 
     Returns:
-        Bits per character, positive where the first model needs more.
+        Bits per character, positive where the first model needs more; of one record without an interval (not-a-number).
     """
     gap_N, weight_N = (nats_N - other_N) / math.log(2), chars_N + 1.0
     low, high = ratio_interval(gap_N, weight_N, draws=draws, seed=seed)

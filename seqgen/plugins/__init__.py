@@ -1,7 +1,7 @@
 """Finding plugins, guarding against them, and calling their hooks."""
 
 from seqgen.plugins.builtin import Builtin
-from seqgen.plugins.discovery import Candidate, entry_point_candidates, file_candidate, installed
+from seqgen.plugins.discovery import Candidate, entry_point_candidates, file_candidate, installed, origin_of
 from seqgen.plugins.manager import Plugin, Plugins, Provenance
 
 __all__ = [
@@ -13,4 +13,5 @@ __all__ = [
     "entry_point_candidates",
     "file_candidate",
     "installed",
+    "origin_of",
 ]

@@ -5,14 +5,17 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import importlib.util
+import json
 import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
-from seqgen.errors import UsageError
+from seqgen.errors import UsageError, did_you_mean
 
 GROUP = "seqgen"
 
@@ -36,14 +39,23 @@ class Candidate:
     sha256: str | None = None
 
 
-def entry_point_candidates() -> list[Candidate]:
+def entry_point_candidates(warn: Callable[[str], None] | None = None) -> list[Candidate]:
     """The entry points that are to be loaded.
 
     ``SEQGEN_LOAD_PLUGINS=a,b`` keeps only the packages named; an empty value keeps none.
+
+    Args:
+        warn: is told, in one line, of each name there that is no plugin's.
     """
-    wanted = os.environ.get("SEQGEN_LOAD_PLUGINS")
-    keep = None if wanted is None else {name.strip() for name in wanted.split(",")}
-    return [candidate for candidate in installed() if keep is None or candidate.package in keep]
+    wanted, found = os.environ.get("SEQGEN_LOAD_PLUGINS"), installed()
+    if wanted is None:
+        return found
+    keep = dict.fromkeys(filter(None, map(str.strip, wanted.split(","))))
+    known = {candidate.package for candidate in found}
+    for name in keep:
+        if warn is not None and name not in known | {GROUP}:  # core's own are always loaded
+            warn(f"SEQGEN_LOAD_PLUGINS names {name!r}, which is not installed{did_you_mean(name, known)}")
+    return [candidate for candidate in found if candidate.package in keep]
 
 
 def installed() -> list[Candidate]:
@@ -57,6 +69,22 @@ def installed() -> list[Candidate]:
         Candidate(name, distribution, version, found[name, distribution, version].load)
         for name, distribution, version in sorted(found)
     ]
+
+
+def origin_of(distribution: str) -> str | None:
+    """The local folder, or the repository as pip takes it, that a distribution was installed from; else None.
+
+    Source: PEP 610, Recording the Direct URL Origin of installed distributions.
+    """
+    try:
+        told = json.loads(importlib.metadata.distribution(distribution).read_text("direct_url.json") or "{}")
+        parts = urlsplit(told["url"])
+        if "dir_info" in told and parts.scheme == "file":
+            return url2pathname(parts.path)
+        vcs = told["vcs_info"]
+        return f"{vcs['vcs']}+{told['url']}@{vcs['commit_id']}" if "@" not in parts.netloc else None  # a password
+    except (importlib.metadata.PackageNotFoundError, OSError, ValueError, LookupError, TypeError, AttributeError):
+        return None  # from an index, or said by nobody in a way that can be read
 
 
 def file_candidate(path: Path) -> Candidate:

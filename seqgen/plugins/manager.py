@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import inspect
 import sys
 import time
@@ -18,7 +19,7 @@ from seqgen import __version__, hookspecs
 from seqgen.errors import PluginError, did_you_mean
 from seqgen.plugins import api
 from seqgen.plugins.builtin import Builtin
-from seqgen.plugins.discovery import Candidate
+from seqgen.plugins.discovery import Candidate, installed
 from seqgen.plugins.switches import is_on, trace
 from seqgen.registry import Entry, Registry, one_line
 from seqgen.specs import KINDS, SPEC_TYPES, Spec
@@ -91,6 +92,11 @@ class Plugins:
         self._manager = pluggy.PluginManager("seqgen")
         self._manager.add_hookspecs(hookspecs)
         self.load([Candidate(CORE, "seqgen-lm", __version__, Builtin)])
+
+    @functools.cached_property
+    def installed(self) -> frozenset[str]:
+        """The packages of all plugins that are installed, loaded or not; looking for them takes a while."""
+        return frozenset(candidate.package for candidate in installed())
 
     def problem(self, line: str) -> None:
         """Tell of a plugin's problem.

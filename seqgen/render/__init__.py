@@ -7,10 +7,12 @@ from seqgen.render.heat import heat_map, score_line
 from seqgen.render.judgement import judgement_view
 from seqgen.render.picture import draw, export_svg
 from seqgen.render.play import play_view
+from seqgen.render.rows import EMPTY_ROW
 from seqgen.render.tables import corpus_view, figures_table, options_table, plain_table, samples_table, spec_view
-from seqgen.render.text import duration, sparkline, visible, visible_lines
+from seqgen.render.text import counted, duration, sparkline, visible, visible_lines
 
 __all__ = [
+    "EMPTY_ROW",
     "FIGURES",
     "bench_csv",
     "bench_plot",
@@ -19,6 +21,7 @@ __all__ = [
     "check_plot",
     "compare_view",
     "corpus_view",
+    "counted",
     "draw",
     "duration",
     "export_svg",

@@ -55,7 +55,8 @@ def _row(row: Mapping[str, Any]) -> dict[str, Any]:
     }
     if row["difference"] is not None:
         low, high = row["difference_low"], row["difference_high"]
-        shown["above the best"] = f"{row['difference']:+.3f} [{low:+.3f}, {high:+.3f}]"
+        sure = "" if low is None or high is None else f" [{low:+.3f}, {high:+.3f}]"
+        shown["above the best"] = f"{row['difference']:+.3f}{sure}"
     for name in ("valid", "unique", "novel"):
         shown[name] = None if row[name] is None else f"{row[name]:.1%}"
     return shown

@@ -35,10 +35,14 @@ FIGURES: Mapping[str, Figure] = {
     "validation_bits_per_char": Figure(
         _LOSS, "validation, bits per character", "bits", "nats / ln 2 / (characters + records)"
     ),
+    "validation_records": Figure(_LOSS, "validation, records", "count", "that these two rest on"),
     "test_loss_nats": Figure(_LOSS, "test, nats per symbol", "nats", "mean over symbols, stops counted"),
     "test_bits_per_char": Figure(
         _LOSS, "test, bits per character", "bits",
         "nats / ln 2 / (characters + records); the interval resamples records, of a long text windows of 256 symbols",
+    ),
+    "test_records": Figure(
+        _LOSS, "test, records", "count", "that these two rest on, of a long text windows; one alone has no interval"
     ),
     "baseline_uniform_bits_per_char": Figure(_LADDER, "uniform", "bits", "every character as likely as any other"),
     "baseline_unigram_bits_per_char": Figure(_LADDER, "unigram", "bits", "how often each character occurs"),

@@ -9,7 +9,7 @@ from rich.cells import cell_len
 from rich.console import Group
 from rich.text import Text
 
-from seqgen.render.text import visible
+from seqgen.render.text import counted, visible
 
 STOP = "∎"
 _BLOCKS = "▁▂▃▄▅▆▇█"
@@ -20,8 +20,9 @@ _WIDTH = 76  # columns of a line
 
 
 def heat_map(
-    symbols: Sequence[str], nats: Sequence[float], nats_in_all: float, bits_per_char: float, percentile: float | None
-) -> Group:
+    symbols: Sequence[str], nats: Sequence[float], nats_in_all: float, bits_per_char: float, percentile: float | None,
+    among: int,
+) -> Group:  # fmt: skip
     """A text as a heat map: symbols on shades of their cost, bars of the same below, so that it reads without colour.
 
     Args:
@@ -30,10 +31,11 @@ def heat_map(
         nats_in_all: their sum.
         bits_per_char: of the text.
         percentile: among held-out records, or None.
+        among: how many these are.
     """
     figures = f"{bits_per_char:.3f} bits/char  {nats_in_all:.3f} nats"
     if percentile is not None:
-        figures += f"  likelier than {percentile:.1f}% of held-out records"
+        figures += f"  likelier than {percentile:.1f}% of {counted(among, 'held-out record')}"
     lines: list[Text] = [Text(figures, style="bold")]
     upper, lower = Text(no_wrap=True), Text(no_wrap=True, style="dim")
     for symbol, cost in zip([*map(shown, symbols), STOP], nats, strict=False):

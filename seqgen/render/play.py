@@ -8,6 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from seqgen.render.rows import EMPTY_ROW
 from seqgen.render.text import visible, visible_lines
 
 _BAR, _WIDTH = "█", 30
@@ -40,5 +41,6 @@ def play_view(
     rows = Table.grid(padding=(0, 2))
     for text, cut, bits_per_char in completions:
         shown = Text(visible_lines(text), overflow="fold") + Text("…" if cut else "", style="dim")
-        rows.add_row(shown, Text("" if bits_per_char is None else f"{bits_per_char:.2f} bits/char", style="dim"))
+        bits = "" if bits_per_char is None else f"{bits_per_char:.2f} bits/char"
+        rows.add_row(shown if text else EMPTY_ROW, Text(bits, style="dim"))
     return Group(*parts, bars, Text(f"drawn with seed {seed}:", style="dim"), rows, Text(""))

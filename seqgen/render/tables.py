@@ -11,6 +11,7 @@ from rich.console import ConsoleRenderable, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from seqgen.render.rows import EMPTY_ROW
 from seqgen.render.text import visible, visible_lines
 
 _BAR = "█"
@@ -83,7 +84,9 @@ def samples_table(
     styles = {"new": "green", "train": "dim", "valid": "yellow", "test": "yellow"}
     shown = []
     for row in rows:
-        text = Text(visible_lines(row["text"])) if renderer is None else renderer(row["text"])
+        text: RenderableType = EMPTY_ROW
+        if row["text"]:
+            text = Text(visible_lines(row["text"])) if renderer is None else renderer(row["text"])
         if row["cut"] and isinstance(text, Text):
             text = text + Text("…", style="dim")
         where = row.get("where")

@@ -41,6 +41,11 @@ def sparkline(values: Sequence[float], width: int = 40) -> str:
     return "".join(_BLOCKS[round((mean - low) * scale)] for mean in means)
 
 
+def counted(n: int, what: str) -> str:
+    """So many of something: 1 record, 2,000 records."""
+    return f"{n:,} {what}{'' if n == 1 else 's'}"
+
+
 def duration(seconds: float) -> str:
     """Seconds as a person says them: 8s, 3m 20s, 2h 05m."""
     if not math.isfinite(seconds):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -189,11 +189,21 @@ def read_back(taken: Sequence[Taken], last: deque[float] | None = None) -> list[
     for step, nats, norm in zip(taken, nats_N, norms_N, strict=True):
         loss_nats = nats / step.batch.n_targets
         if not (math.isfinite(nats) and math.isfinite(norm)):
-            before = f"; the losses before it: {', '.join(f'{loss:.4g}' for loss in last)}" if last else ""
             raise Diverged(
                 f"step {step.number}: the loss is {loss_nats:.4g} and the gradient's norm {norm:.4g}; the step was not "
-                f"taken. The rate is {step.lr:.3g}: try a lower --lr{before}",
+                f"taken. {_likely_cause(step, math.isfinite(nats), last)}",
                 step.number,
             )
         last.append(loss_nats)
     return list(nats_N)
+
+
+def _likely_cause(step: Taken, loss_is_finite: bool, last: Iterable[float]) -> str:
+    """What is to be looked at where a step was refused: the rate, unless none has touched the weights yet."""
+    if step.number == 1:
+        what = "gradient" if loss_is_finite else "output"
+        return (
+            f"The model's {what} was not finite before any step was taken: look at the cell and the data, not at --lr"
+        )
+    before = f"; the losses before it: {', '.join(f'{loss:.4g}' for loss in last)}" if last else ""
+    return f"The rate is {step.lr:.3g}: try a lower --lr{before}"

@@ -279,6 +279,27 @@ def test_a_plugin_that_is_no_distributions_name_is_not_advised(run, cli):
     assert result.code == 4 and "touch" not in result.err and "pip" not in result.err
 
 
+@pytest.mark.promise("R14")
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "/x; touch canary", "/x`touch canary`", "$(touch canary)", "/x\ntouch canary", "--index-url=http://touch/canary",
+        "git+https://host/touch --pre", "git+https://touch:canary@host/x@1", "file:///touch", "//touch", "/\x1btouch",
+    ],
+)  # fmt: skip
+def test_a_folder_that_is_no_plain_path_is_not_advised(run, cli, origin):
+    def change(value: dict, canary: Path) -> None:
+        value["cell"]["name"] = "evil:cell"
+        value["plugins"].append({"package": "evil", "distribution": "evil", "version": "1", "origin": origin})
+
+    edit(RUN, change)(run, run.path)
+    result = cli("sample", run.path)
+    assert result.code == 4 and result.err.endswith(
+        "not installed; it was installed from a local folder or a repository\n"
+    )
+    assert "touch" not in result.err and "pip" not in result.err and result.err.count("\n") == 1
+
+
 ROOT = Path(seqgen.__file__).parent.parent
 SOURCES = sorted([*(ROOT / "seqgen").rglob("*.py"), *(ROOT / "plugins").rglob("*.py")])
 BANNED = {"pickle", "cPickle", "eval", "exec", "joblib", "dill", "cloudpickle", "marshal", "shelve", "compile"}

@@ -1,0 +1,57 @@
+"""How the folder of a run is found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from seqgen.checkpoint.run_folder import RUN, RunFolder
+from seqgen.errors import CheckpointError, NoSuchRun, nearest_names
+
+_NAMED = 5  # runs, in a message
+
+
+def list_runs(base: Path) -> list[RunFolder]:
+    """The run folders under a folder, the newest first; those whose run.json is damaged come last."""
+
+    def created(run: RunFolder) -> tuple[str, str]:
+        try:
+            data = run.read_json(RUN)
+        except CheckpointError:
+            data = None
+        return (str(data.get("created", "")) if isinstance(data, dict) else "", run.name)
+
+    paths = [path for path in base.iterdir() if path.name[0] != "."] if base.is_dir() else []
+    return sorted((RunFolder(path) for path in paths if (path / RUN).is_file()), key=created, reverse=True)
+
+
+def find_run(name: str | Path | None, base: Path) -> RunFolder:
+    """The run that a user means.
+
+    Args:
+        name: a folder, or a name under ``base``; None is the newest run with a checkpoint.
+        base: where runs are kept.
+
+    Raises:
+        NoSuchRun: there is none.
+    """
+    runs = list_runs(base)
+    if name is None:
+        found = next((run for run in runs if run.latest_state() is not None), None)
+        if found is None:
+            raise NoSuchRun(f"no run with a checkpoint under {str(base)!r}: train one with seqgen train")
+        return found
+    for path in (Path(name), base / name):
+        if (path / RUN).is_file():
+            return RunFolder(path)
+    if Path(name).is_dir():
+        raise NoSuchRun(f"{str(name)!r} is not a run folder: it holds no {RUN}")
+    raise NoSuchRun(f"no run {str(name)!r}{_those_there([run.name for run in runs], str(name), base)}")
+
+
+def _those_there(names: list[str], asked: str, base: Path) -> str:
+    """A clause on the runs that there are, the newest first, for who asked for none of them."""
+    if not names:
+        return f"; there is none under {str(base)!r}: train one with seqgen train"
+    more = f" and {len(names) - _NAMED:,} more (seqgen runs)" if len(names) > _NAMED else ""
+    there = f"; under {str(base)!r} there are, the newest first, {', '.join(names[:_NAMED])}{more}"
+    return there + nearest_names(asked, names)
