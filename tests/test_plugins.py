@@ -376,3 +376,43 @@ def test_a_cell_that_fails_on_its_first_batch_is_named(mistake, cli, words, in_t
     assert result.err.count("\n") == 1 and expected in result.err
     assert re.match(r"seqgen: (cell bad of|plugin) badcell \(badcell\.py \w{12}\) fail", result.err), result.err
     assert "report" not in result.err
+
+
+WHOLE = """
+import torch
+import seqgen
+
+class Whole(seqgen.Cell):
+    def __init__(self, input_size, hidden_size):
+        super().__init__(input_size, hidden_size)
+        self.input = torch.nn.Linear(input_size, hidden_size)
+    def initial_state(self, batch_size):
+        return self.zeros(batch_size)
+    def forward(self, x_BTI, state):
+        y_BTH = torch.cat((state[:, None], self.input(x_BTI)), 1).cumsum(1)[:, 1:]
+        return y_BTH, y_BTH[:, -1]
+
+@seqgen.hookimpl
+def register_cells(register):
+    register(seqgen.CellSpec(name="whole", summary="s", source="none", load=Whole))
+"""
+DISHONEST = {
+    "none": (("Whole", "Whole"), ""),
+    "sees later steps": (("self.input(x_BTI)", "self.input(x_BTI.flip(1))"), "looks ahead"),
+    "forgets its state": (("(state[:, None]", "(0 * state[:, None]"), "is read in two pieces"),
+    "sees other rows": (("return y_BTH,", "return y_BTH - y_BTH.mean(0),"), "mixes rows"),
+    "a state without rows": (("self.zeros(batch_size)", "self.zeros(1)[0]"), "batch first"),
+}
+
+
+@pytest.mark.parametrize("mistake", DISHONEST)
+def test_a_cell_whose_losses_would_mean_nothing_is_refused(mistake, cli, words, in_tmp):
+    change, expected = DISHONEST[mistake]
+    (in_tmp / "wholecell.py").write_text(WHOLE.replace(*change))
+    result = cli("train", "--corpus", words, "--cell", "whole", "--steps", 2, "--hidden", 4, "--plugin", "wholecell.py")
+    del sys.modules["wholecell"]
+    if mistake == "none":
+        assert result.code == 0, result.err
+        return
+    assert result.code == 5 and result.err.count("\n") == 1 and expected in result.err, result.err
+    assert not (in_tmp / "runs").exists()

@@ -17,6 +17,7 @@ class TransformerOptions(seqgen.Options):
         description="attention heads; must divide the units; left out: as many as have 32 units or more each",
     )
     mlp_ratio: float = Field(4.0, gt=0, le=64, description="inner units of the MLP / units of the layer")
+    context: int = Field(1024, ge=1, le=1_000_000, description="steps that each step looks at, itself among them")
 
 
 class TCNOptions(seqgen.Options):

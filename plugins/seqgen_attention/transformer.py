@@ -2,7 +2,7 @@
 
     a = W_in x                                          a = x if x has as many features as h
     q, k, v = W_Q LN_1(a), W_K LN_1(a), W_V LN_1(a)     cut into heads of d features
-    y_m = sum_n softmax_n(R_m q_m . R_n k_n / sqrt(d)) v_n      in each head; step m looks at the steps n <= m
+    y_m = sum_n softmax_n(R_m q_m . R_n k_n / sqrt(d)) v_n      in each head; step m looks at the last C steps n <= m
     b = a + W_O [y of every head]
     c = b + W_2 gelu(W_1 LN_2(b))
     h = LN_3(c)
@@ -13,7 +13,8 @@ the same but for the order of features in W_Q and W_K. The last feature of an od
 A cell does not know whether it is the last one, so every block ends with the norm LN_3 that a transformer of this
 kind has once, at its end. Biases of W_in, W_1 and W_2 are not written; the others have none.
 
-The state is every R k and v so far: it grows by one entry a step, and a step costs in proportion to it.
+The state is the R k and v of the steps that can still be looked at, and at most twice as many: it grows by one entry a
+step, and a step costs in proportion to it. When it is cut, its k are turned back, so that positions stay small.
 
 Source: arXiv:1706.03762, sections 3.2 and 3.3, with gelu (arXiv:1606.08415) for ReLU; the norm before each part and
 at the end: arXiv:2002.04745, table 1; R: arXiv:2104.09864, section 3.2.2.
@@ -34,20 +35,30 @@ _HEAD_SIZE = 32  # the least features of a head, unless the number of heads is g
 class TransformerCell(seqgen.Cell):
     """Attention over all steps so far, then an MLP.
 
-    Dimension letters: A heads, D features of a head, S steps so far (those of the state and T more).
+    Dimension letters: A heads, D features of a head, S steps kept (those of the state and T more), C context.
 
     Args:
         input_size: I.
-        hidden_size: H; the state is the keys and the values, each (B, A, steps so far, D).
+        hidden_size: H; the state is the keys and the values, each (B, A, steps kept, D).
         heads: A; None takes as many as divide H into 32 features or more.
         mlp_ratio: inner features of the MLP / H.
+        context: C, steps that each step looks at, itself among them.
 
     Raises:
         BadOption: H cannot be divided by the heads.
     """
 
-    def __init__(self, input_size: int, hidden_size: int, *, heads: int | None = None, mlp_ratio: float = 4.0) -> None:
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        *,
+        heads: int | None = None,
+        mlp_ratio: float = 4.0,
+        context: int = 1024,
+    ) -> None:
         super().__init__(input_size, hidden_size)
+        self.context = context
         if heads is None:
             heads = max(n for n in range(1, max(1, hidden_size // _HEAD_SIZE) + 1) if hidden_size % n == 0)
         if hidden_size % heads:
@@ -75,28 +86,33 @@ class TransformerCell(seqgen.Cell):
         return self.norm(b_BTH + self.mlp(b_BTH)), state
 
     def _attend(self, x_BTH: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """The heads (B, T, H), and the keys and values with those of these steps appended."""
+        """The heads (B, T, H), and the keys and values with those of these steps."""
         T, before = x_BTH.shape[1], state[0].shape[2]
         parts_BTH = self.attention_in(x_BTH).chunk(3, 2)
         q_BATD, k_BATD, v_BATD = (part_BTH.unflatten(2, (self.heads, -1)).transpose(1, 2) for part_BTH in parts_BTH)
         q_BATD, k_BATD = rotate(q_BATD, before), rotate(k_BATD, before)
         k_BASD, v_BASD = torch.cat([state[0], k_BATD], 2), torch.cat([state[1], v_BATD], 2)
-        mask_TS = None
-        if T > 1 and before:
-            mask_TS = torch.ones(T, before + T, dtype=torch.bool, device=x_BTH.device).tril(before)
+        steps, mask_TS = before + T, None
+        seen = slice(max(0, before + 1 - self.context), None)  # by the first of the new steps, and more by none
+        if T > 1 and (before or steps > self.context):
+            mask_TS = torch.ones(T, steps, dtype=torch.bool, device=x_BTH.device)
+            mask_TS = mask_TS.tril(before).triu(before + 1 - self.context)[:, seen]
         y_BATD = functional.scaled_dot_product_attention(
-            q_BATD, k_BASD, v_BASD, mask_TS, is_causal=T > 1 and not before
+            q_BATD, k_BASD[:, :, seen], v_BASD[:, :, seen], mask_TS, is_causal=T > 1 and mask_TS is None
         )
+        if steps >= 2 * self.context:
+            gone = steps - self.context
+            k_BASD, v_BASD = rotate(k_BASD[:, :, gone:], -gone, 0), v_BASD[:, :, gone:]
         return y_BATD.transpose(1, 2).flatten(2), (k_BASD, v_BASD)
 
 
-def rotate(x_BATD: Tensor, start: int) -> Tensor:
-    """R_m of each step, the first of which is number ``start``."""
+def rotate(x_BATD: Tensor, start: int, each: int = 1) -> Tensor:
+    """R_m of each step, the first of which is number ``start``, with ``each`` more from one to the next."""
     T, D = x_BATD.shape[2:]
     half = D // 2
     options = {"dtype": x_BATD.dtype, "device": x_BATD.device}
     theta_D = _BASE ** (-2 / max(D, 1) * torch.arange(half, **options))
-    angle_TD = torch.arange(start, start + T, **options)[:, None] * theta_D
+    angle_TD = (start + each * torch.arange(T, **options))[:, None] * theta_D
     cos_TD, sin_TD = angle_TD.cos(), angle_TD.sin()
     one, two, rest = x_BATD[..., :half], x_BATD[..., half : 2 * half], x_BATD[..., 2 * half :]
     return torch.cat([one * cos_TD - two * sin_TD, one * sin_TD + two * cos_TD, rest], -1)

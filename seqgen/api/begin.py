@@ -127,7 +127,7 @@ def begin(recipe: Recipe, settings: RunSettings, plugins: Plugins, data: Data, o
     if recipe.start is not None:
         take_over(model, recipe.start, data.vocabulary)
     with blaming(recipe.cell or recipe.model, "fails on its first batch"):
-        try_out(model, data, recipe.model)
+        try_out(model, data, recipe.model, recipe.cell or recipe.model)
         engine = decide_engine(model, data, recipe.train, n_parameters, hear.warn)
     settings = settings.model_copy(update={"n_parameters": n_parameters, "engine": engine})
     described = {

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from seqgen.tokenizers import Vocabulary
 
 
+_NEAR = 1e-3  # by which the logits of two ways may differ, relative to the largest
+
+
 def count_known(corpus: Corpus) -> int:
     """How many records of held-out files stand in the training part too."""
     held_out = Counter(record.text for record in corpus if record.split != "train")
@@ -41,26 +44,54 @@ def blaming(entry: Entry, problem: str) -> Iterator[None]:
         raise
 
 
-def try_out(model: Any, data: Data, entry: Entry) -> None:
-    """Run the model once, so that a part that cannot work is told before there is a run folder.
+def try_out(model: Any, data: Data, entry: Entry, layer: Entry) -> None:
+    """Run the model once, so that a part that cannot work, or whose losses would mean nothing, is told before a run.
+
+    Args:
+        model: on the CPU.
+        data: the corpus.
+        entry: the model's.
+        layer: that of its cell, if it is made of such.
 
     Raises:
-        PluginError: the logits have the wrong shape.
+        PluginError: the logits or the state have the wrong shape; a step depends on later symbols, or a row on others;
+            a sequence that is read in two pieces comes out another.
     """
     import torch
 
     from seqgen.batches import make_feed
+    from seqgen.cells import list_leaves
 
     train = data.encoded["train"]
-    batch = make_feed(train, batch_size=2, window=8, seed=0).trial()
-    ids_BT = batch.ids_BT
+    ids_BT = make_feed(train, batch_size=2, window=8, seed=0).trial().ids_BT
+    n_rows, n_steps = ids_BT.shape
     model.eval()
     with computing(), torch.no_grad():
-        logits_BTV, _ = model(ids_BT, model.initial_state(len(ids_BT)))
+        start = model.initial_state(n_rows)
+        for leaf in list_leaves(start):
+            if leaf.shape[:1] != (n_rows,):
+                raise PluginError(f"{layer.who}: initial_state({n_rows}) has a tensor {tuple(leaf.shape)}, batch first")
+        logits_BTV, _ = model(ids_BT, start)
+        wanted = (n_rows, n_steps, data.vocabulary.size)
+        if tuple(logits_BTV.shape) != wanted:
+            raise PluginError(f"{entry.who} gives logits {tuple(logits_BTV.shape)}, not {wanted}")
+        cut = n_steps // 2
+        early_BTV, middle = model(ids_BT[:, :cut], model.initial_state(n_rows)) if cut else (logits_BTV[:, :0], start)
+        late_BTV, _ = model(ids_BT[:, cut:], middle)
+        alone_BTV, _ = model(ids_BT[:1], model.initial_state(1))
     model.train()
-    wanted = (*ids_BT.shape, data.vocabulary.size)
-    if tuple(logits_BTV.shape) != wanted:
-        raise PluginError(f"{entry.who} gives logits {tuple(logits_BTV.shape)}, not {wanted}")
+    limit = _NEAR * (1 + logits_BTV.abs().max())
+    for found, expected, problem in (
+        (
+            early_BTV,
+            logits_BTV[:, :cut],
+            "looks ahead: what it gives at a step depends on later ones, so losses say nothing",
+        ),
+        (late_BTV, logits_BTV[:, cut:], "gives something else when a sequence is read in two pieces, as in sampling"),
+        (alone_BTV, logits_BTV[:1], "mixes rows: what it gives for one depends on the others of its batch"),
+    ):
+        if bool(((found - expected).abs() > limit).any()):  # what is not a number is told of in training
+            raise PluginError(f"{layer.who} {problem} (seqgen plugins check finds out more)")
 
 
 _WAY_OUT = "restore it, or train anew"

@@ -67,9 +67,10 @@ def by_the_equations(cell, x_TI):
         keys.append([turned(k[at], m) for at in cut])
         values.append([v[at] for at in cut])
         heads = []
+        seen = slice(max(0, m + 1 - cell.context), None)
         for head, at in enumerate(cut):
-            e = np.exp([turned(q[at], m) @ key[head] / math.sqrt(d) for key in keys])
-            heads.append(sum(w * value[head] for w, value in zip(e / e.sum(), values, strict=True)))
+            e = np.exp([turned(q[at], m) @ key[head] / math.sqrt(d) for key in keys[seen]])
+            heads.append(sum(w * value[head] for w, value in zip(e / e.sum(), values[seen], strict=True)))
         b = a + linear(np.concatenate(heads), cell.attention_out)
         u = linear(norm(b, norm_2), first)
         gelu = u * np.array([(1 + math.erf(one / math.sqrt(2))) / 2 for one in u])
@@ -86,12 +87,27 @@ def by_the_equations(cell, x_TI):
         ((I, H), {"heads": 12}),
         ((H, H), {"heads": 2}),
         ((1, 1), {}),
+        ((I, H), {"heads": 3, "context": 4}),
+        ((I, H), {"context": 1}),
     ],
 )
 def test_it_is_the_equations(sizes, options):
     cell, x = make(*sizes, **options), inputs(features=sizes[0])
     expected = np.stack([by_the_equations(cell, row.numpy()) for row in x])
     assert np.allclose(run(cell, x)[0].detach().numpy(), expected, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("context", [1, 2, 3, 8, 9, 20])
+@pytest.mark.parametrize("cuts", [(30,), (1,) * 30, (7,) * 4 + (2,), (1, 12, 1, 1, 15), (20, 10)])
+def test_the_context_may_be_shorter_than_the_text(context, cuts):
+    cell, x = make(heads=3, context=context), inputs(30)
+    expected = np.stack([by_the_equations(cell, row.numpy()) for row in x])
+    state, parts = cell.initial_state(B), []
+    for part in x.split(cuts, 1):
+        y, state = cell(part, state)
+        parts.append(y)
+        assert state[0].shape[2] < 2 * context and state[0].shape == state[1].shape
+    assert np.allclose(torch.cat(parts, 1).detach().numpy(), expected, rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize("cuts", [(1, 8), (4, 5), (4, 1, 4), (1,) * 9])
