@@ -446,7 +446,8 @@ def test_runs_whose_plugin_is_gone_are_marked(tmp_path, words):
 
     assert told(PYTHONPATH=str(site)) == [] == told("--no-plugins", PYTHONPATH=str(site))
     assert told() == ["needs 'stranger': pip install 'stranger==1.0'"]
-    assert "steps; needs 'stranger': pip install" in finish(run_seqgen("runs", cwd=tmp_path, env={"COLUMNS": "200"})).out
+    wide = run_seqgen("runs", cwd=tmp_path, env={"COLUMNS": "200"})
+    assert "steps; needs 'stranger': pip install" in finish(wide).out
     path = tmp_path / "runs" / "run" / "run.json"
     path.write_text(path.read_text().replace('"stranger"', '"x; \\u001b[31m `rm -rf ~`"'))
     result = finish(run_seqgen("runs", cwd=tmp_path))
