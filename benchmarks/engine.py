@@ -19,6 +19,7 @@ from pathlib import Path
 os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # torch's profiler would write on the terminal
 
 import auto
+import busy
 import growth
 import molecules
 import obeying
@@ -47,6 +48,7 @@ TABLES = {
     "molecules": molecules.measure,
     "obeying": obeying.measure,
     "whole": whole.measure,
+    "busy": busy.measure,
 }
 HEADING = """# The engine
 

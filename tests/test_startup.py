@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from conftest import finish, run_seqgen
+
 LIGHT = [
     ["--help"],
     ["list"],
@@ -73,3 +75,22 @@ def test_public_names():
     assert set(dir(seqgen)) >= set(seqgen.__all__)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         seqgen.nothing  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, "5000 None"),
+        ({"GOMP_SPINCOUNT": "7"}, "7 None"),
+        ({"OMP_WAIT_POLICY": "active"}, "None active"),
+    ],
+    ids=["neither", "how often", "how"],
+)
+def test_threads_wait_as_the_user_says_and_else_not_for_long(given, expected, tmp_path, monkeypatch):
+    for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):
+        monkeypatch.delenv(name, raising=False)
+    names = "os.environ.get('GOMP_SPINCOUNT'), os.environ.get('OMP_WAIT_POLICY'), 'torch' in sys.modules"
+    program = f"import os, sys; print({names})"
+    (tmp_path / "told.py").write_text(program)
+    result = finish(run_seqgen("plugins", "-q", "--plugin", "told.py", cwd=tmp_path, env=given))
+    assert result.code == 0 and f"{expected} False" in result.out + result.err

@@ -99,10 +99,13 @@ def compare(
     """
     if part not in PARTS:
         raise BadOption(f"--part is valid or test, not {part!r}")
-    if len({Path(run) for run in runs}) < 2:
-        raise BadOption(f"give at least two different runs to compare, not {len(set(runs))}")
     chosen = choose_plugins(plugins)
-    loaded = [load(run, checkpoint=checkpoint, plugins=chosen, warn=warn) for run in dict.fromkeys(runs)]
+    found = {
+        run.path.resolve(): run for run in (load(run, checkpoint=checkpoint, plugins=chosen, warn=warn) for run in runs)
+    }
+    if len(found) < 2:
+        raise BadOption(f"give at least two different runs to compare, not {len(found)}")
+    loaded = list(found.values())
     names = [run.folder.name for run in loaded]
     judged = [
         _Judged(run, name if names.count(name) == 1 else str(run.path), {})
