@@ -10,9 +10,9 @@ import tempfile
 from report import COMPARED, Compare, Section, table
 from timing import Setting, Work, interleave
 
-CAPTION = """Runs a second of `seqgen train --corpus smiles --cell gru --hidden 256 --steps 120` as a whole process, with
-as many threads as there are cores, alone and beside programs that keep half of the cores busy. `as libgomp waits` has
-the environment variable GOMP_SPINCOUNT at GCC's own 300,000: so a script of one's own runs, by torch from PyPI on
+CAPTION = """Runs a second of `seqgen train --corpus smiles --cell gru --hidden 256 --steps 120` as a whole process,
+with as many threads as there are cores, alone and beside programs that keep half of the cores busy. `as libgomp waits`
+has the environment variable GOMP_SPINCOUNT at GCC's own 300,000: so a script of one's own runs, by torch from PyPI on
 Linux. `seqgen` sets 5,000, unless the user has set it."""
 OWN = "300000"
 

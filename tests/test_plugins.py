@@ -401,6 +401,10 @@ DISHONEST = {
     "sees later steps": (("self.input(x_BTI)", "self.input(x_BTI.flip(1))"), "looks ahead"),
     "forgets its state": (("(state[:, None]", "(0 * state[:, None]"), "is read in two pieces"),
     "sees other rows": (("return y_BTH,", "return y_BTH - y_BTH.mean(0),"), "mixes rows"),
+    "draws at rest": (
+        ("return y_BTH,", "return y_BTH + torch.randn_like(y_BTH),"),
+        "gives something else each time",
+    ),
     "a state without rows": (("self.zeros(batch_size)", "self.zeros(1)[0]"), "batch first"),
 }
 
@@ -416,3 +420,29 @@ def test_a_cell_whose_losses_would_mean_nothing_is_refused(mistake, cli, words, 
         return
     assert result.code == 5 and result.err.count("\n") == 1 and expected in result.err, result.err
     assert not (in_tmp / "runs").exists()
+
+
+AHEAD = """
+import torch
+import seqgen
+
+class Ahead(torch.nn.Module):
+    def __init__(self, n_symbols):
+        super().__init__()
+        self.embedding, self.head = torch.nn.Embedding(n_symbols, 8), torch.nn.Linear(8, n_symbols)
+    def initial_state(self, batch_size):
+        return torch.zeros(batch_size, 1)
+    def forward(self, ids_BT, state):
+        logits_BTV = self.head(self.embedding(ids_BT).mean(1, keepdim=True)).expand(-1, ids_BT.shape[1], -1)
+        return logits_BTV.index_fill(2, torch.tensor([0]), -torch.inf), state
+
+@seqgen.hookimpl
+def register_models(register):
+    register(seqgen.ModelSpec(name="ahead", summary="s", source="none", load=Ahead))
+"""
+
+
+def test_an_infinite_logit_hides_nothing(cli, words, in_tmp):
+    (in_tmp / "ahead.py").write_text(AHEAD)
+    result = cli("train", "--corpus", words, "--model", "ahead", "--steps", 2, "--plugin", "ahead.py")
+    assert result.code == 5 and "looks ahead" in result.err, result.err

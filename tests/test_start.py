@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 
 import pytest
 import torch
@@ -13,6 +14,9 @@ from hypothesis import strategies as st
 import seqgen
 from conftest import ROOT
 from resuming import digests
+from seqgen.api.data import _learned_facts
+from seqgen.api.weights import _moved
+from seqgen.corpus import Splitter
 from seqgen.errors import BadOption, CheckpointError
 from seqgen.tokenizers import ByteTokenizer, CharTokenizer, Vocabulary, grown, new_in, places_in, with_values
 
@@ -24,10 +28,29 @@ def first(words, in_tmp):
     return seqgen.train(words, cell="vanilla", out="first", seed=5, lr=0.02, **SMALL)
 
 
+CELL = """
+import torch, seqgen
+class Mine(seqgen.StepCell):
+    def __init__(self, input_size, hidden_size, *, gain: float = 1.0):
+        super().__init__(input_size, hidden_size)
+        self.gain, self.input = gain, torch.nn.Linear(input_size, hidden_size)
+        self.recurrent = seqgen.Recurrent(hidden_size, hidden_size)
+    def initial_state(self, batch_size): return self.zeros(batch_size)
+    def project(self, x_BTI): return self.input(x_BTI)
+    def step(self, p_BP, h_BH):
+        h_BH = torch.tanh(p_BP + self.recurrent(h_BH))
+        return self.gain * h_BH, h_BH
+@seqgen.hookimpl
+def register_cells(register):
+    register(seqgen.CellSpec(name="mine", summary="s", source="none", load=Mine))
+"""
+GAIN = CELL.replace("mine", "gain")
+
+
 def accents(folder):
-    """A corpus with two symbols that the words have not."""
+    """A corpus with three symbols that the words have not, one of which sorts before all of them."""
     path = folder / "accents.txt"
-    path.write_text("\n".join(["ané", "bené", "carü", "élan", "éna", "üne", "nané", "renü", "sené", "lané"] * 3))
+    path.write_text("\n".join(["ané", "bené", "carü", "élan", "éna", "üne", "na-né", "renü", "sené", "lané"] * 3))
     return path
 
 
@@ -55,7 +78,7 @@ def test_weights_that_only_get_worse_stay_the_best(first):
 def test_of_another_corpus_the_known_symbols_are_known(first, in_tmp):
     warned = []
     other = seqgen.train(accents(in_tmp), start=first.path, out="other", steps=1, lr=1e-8, warn=warned.append)
-    assert len(warned) == 1 and warned[0].endswith("has not learned 2 of the symbols, which start fresh: é ü")
+    assert len(warned) == 1 and warned[0].endswith("has not learned 3 of the symbols, which start fresh: - é ü")
     text = "banana"
     places = torch.tensor(places_in(other.vocabulary, first.vocabulary))
     logits = []
@@ -64,7 +87,7 @@ def test_of_another_corpus_the_known_symbols_are_known(first, in_tmp):
         with torch.no_grad():
             logits.append(run.model.forward(ids_BT, run.model.initial_state(1))[0])
     torch.testing.assert_close(logits[1][..., places], logits[0], atol=1e-5, rtol=1e-5)
-    assert other.settings.tokenizer == first.settings.tokenizer and other.settings.n_symbols == places.numel() + 2
+    assert other.settings.tokenizer == first.settings.tokenizer and other.settings.n_symbols == places.numel() + 3
     assert other.score(["éne"])[0].nats > 0
 
 
@@ -112,6 +135,34 @@ def test_weights_that_are_not_there_any_more(first, in_tmp, cli, harm):
     assert "train it anew" in result.err and ("gone" in result.err) == (harm == "gone")
 
 
+@pytest.mark.parametrize("harm", ["symbols", "run"])
+def test_files_that_somebody_has_written(first, in_tmp, cli, harm):
+    second = seqgen.train(start=first.path, out="second", steps=5)
+    shutil.rmtree("second/checkpoints")
+    for name, change in (("tokenizer.json", _other_symbols), ("run.json", _other_start)):
+        path = second.path / name
+        data = json.loads(path.read_text())
+        if (name == "run.json") == (harm == "run"):
+            change(data)
+        path.write_text(json.dumps(data))
+    result = cli("resume", "second")
+    assert result.code == 4 and result.err.count("\n") == 1 and len(result.err) < 1000, result.err
+
+
+def _other_symbols(data):
+    data["data"]["symbols"] = [chr(0x400 + index) for index in range(len(data["data"]["symbols"]))]
+
+
+def _other_start(data):
+    data["start"]["run"] = "a" * 5000
+
+
+def test_a_name_that_is_too_long(cli, in_tmp):
+    for command in (("train", "--from"), ("sample",)):
+        result = cli(*command, "a" * 5000)
+        assert result.code == 2 and result.err.count("\n") == 1 and len(result.err) < 1000
+
+
 # -- what must be as it was
 
 
@@ -123,6 +174,7 @@ def test_weights_that_are_not_there_any_more(first, in_tmp, cli, harm):
         (["--model", "ngram"], "its model is seqgen:recurrent"),
         (["--params", "5k"], "--params"),
         (["--hidden", "16"], "do not fit the model that is asked for"),
+        (["--hidden", "65000"], "do not fit the model that is asked for"),  # 17 GB
         (["-o", "activation=relu", "--layers", "2"], "do not fit"),
         (["--layout", "stream"], "it learned lines, so it cannot learn stream"),
         (["--corpus", "names", "--condition", "label"], "not told any condition"),
@@ -168,6 +220,49 @@ def test_no_such_run_and_no_checkpoint(first, cli):
         seqgen.train(start=first.path)
 
 
+@pytest.fixture
+def with_files(words, in_tmp):
+    """A run with a validation file of its own."""
+    (in_tmp / "valid.txt").write_text("\n".join(["anna", "berta", "carla"]) + "\n")
+    small = {name: value for name, value in SMALL.items() if name != "split"}
+    return seqgen.train(words, cell="vanilla", valid="valid.txt", out="first", **small)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "n_valid", "told"),
+    [
+        ([], 3, False),
+        (["--corpus", "sub/../words.txt"], 3, False),
+        (["--split", "80/10/10"], None, True),
+        (["-o", "split=80/10/10"], None, True),
+        (["--split", "none"], 0, False),
+        (["-o", "corpus.path=other.txt"], 0, False),
+        (["--corpus", "other.txt"], 0, False),
+        (["--valid", "other.txt"], 4, True),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_held_out_files_go_with_their_corpus(with_files, in_tmp, cli, arguments, n_valid, told):
+    (in_tmp / "sub").mkdir()
+    (in_tmp / "other.txt").write_text("anna\nberta\nsara\nlisa\n")
+    result = cli("train", "--from", "first", "--steps", 1, "--out", "second", *arguments)
+    assert result.code == 0, result.err
+    settings = json.loads((in_tmp / "second" / "run.json").read_text())
+    found = settings["corpus"]["parts"]["valid"]
+    assert found == n_valid if n_valid is not None else found not in (0, 3)
+    assert ("which has learned from some of them" in result.err) == told
+
+
+@pytest.mark.parametrize(("gone", "way"), [("valid.txt", "--valid or --split"), ("words.txt", "--corpus")])
+def test_files_of_the_first_run_that_are_gone(with_files, in_tmp, cli, gone, way):
+    (in_tmp / gone).unlink()
+    result = cli("train", "--from", "first", "--steps", 1, "--out", "second")
+    assert result.code == 2 and result.err.count("\n") == 1
+    assert result.err.startswith("seqgen: --from first: its ") and result.err.endswith(
+        f"is gone: give another by {way}\n"
+    )
+
+
 def test_other_held_out_records_are_told(first):
     warned = []
     seqgen.train(start=first.path, out="same", steps=1, warn=warned.append)
@@ -191,8 +286,23 @@ def test_conditions_stay_and_may_have_new_values(in_tmp):
     weights = [run.model.state_dict()["embedding.weight"] for run in (first, second)]
     torch.testing.assert_close(weights[1][places], weights[0], atol=1e-5, rtol=0)
     (in_tmp / "plain.txt").write_text("anna\nbert\ncara\n" * 5)
-    third = seqgen.train("plain.txt", start="first", out="third", steps=2)
+    warned = []
+    third = seqgen.train("plain.txt", start="first", out="third", steps=2, warn=warned.append)
     assert third.vocabulary.conditions == first.vocabulary.conditions and third.sample(2, label="m")
+    assert warned == ["no record has label, which first was told"]
+
+
+def test_another_file_is_read_as_the_first_was(in_tmp):
+    rows = ["anna\tf", "bert\tm", "cara\tf", "dirk\tm"] * 6
+    (in_tmp / "people.tsv").write_text("\n".join(["who\tsex", *rows]))
+    (in_tmp / "more.tsv").write_text("\n".join(["who\tsex", *["elsa\tf", "fred\tm"] * 9]))
+    first = {"text_field": "who", "label_field": "sex", "condition": "label", "options": {"corpus.strip": True}}
+    seqgen.train("people.tsv", out="first", **first, **SMALL)
+    warned = []
+    second = seqgen.train("more.tsv", start="first", out="second", steps=1, warn=warned.append)
+    assert second.settings.corpus.options["label_field"] == "sex" and second.settings.corpus.options["strip"] is True
+    assert {record.label for record in second.corpus} == {"f", "m"}
+    assert not [line for line in warned if "no record has" in line]
 
 
 def test_one_long_text(in_tmp):
@@ -247,6 +357,89 @@ def test_bytes_need_no_growth():
     known = ByteTokenizer.fit(["a"])
     assert grown(known, ["ü"], {}) is known
     assert places_in(Vocabulary(known), Vocabulary(known)) == list(range(259))
+
+
+def test_sizes_that_happen_to_be_equal_are_not_symbols(words, in_tmp):
+    n = len(set(words.read_text()) - {"\n"}) + 3
+    run = seqgen.train(words, cell="vanilla", out="run", **{**SMALL, "hidden": n, "steps": 2})
+    assert run.settings.n_symbols == n
+    with pytest.raises(BadOption, match="do not fit"):
+        seqgen.train(accents(in_tmp), start="run", hidden=n + 3, out="other", steps=1)
+
+
+def test_two_sides_of_a_tensor_may_grow():
+    places, fresh, known = torch.tensor([0, 2]), torch.zeros(3, 5, 3), torch.arange(1.0, 21).view(2, 5, 2)
+    moved = _moved(known, fresh, places, (2, 3))
+    assert torch.equal(moved[places][..., places], known) and moved.sum() == known.sum()
+
+
+def test_what_is_learned_of_a_corpus_depends_on_what_was_known(plugins):
+    entry = plugins.registry.get("tokenizer", "char")
+    known = [
+        None,
+        *(
+            Vocabulary(CharTokenizer.fit([text]), tokens)
+            for text, tokens in (("a", ()), ("b", ()), ("b", ("label=x",)))
+        ),
+    ]
+    facts = [repr(_learned_facts(entry, {}, Splitter(), (), begun)) for begun in known]
+    assert len(set(facts)) == 4
+
+
+def test_another_corpus_recommends_how_to_train_it(words, in_tmp):
+    run = seqgen.train("names", cell="vanilla", hidden=8, embedding=6, steps=1, out="first")
+    assert run.settings.model.options["dropout"] == 0.2
+    other = seqgen.train("pokemon", start="first", steps=1, out="second")
+    assert other.settings.model.options["dropout"] == 0.5 and other.settings.model.options["hidden"] == 8
+    kept = seqgen.train(words, start="first", steps=1, out="third")
+    assert kept.settings.model.options["dropout"] == 0.2 and kept.settings.corpus.domain == run.settings.corpus.domain
+
+
+def test_augmentation_goes_with_the_domain(in_tmp):
+    pytest.importorskip("rdkit")
+    (in_tmp / "some.smi").write_text("CCO\nCCN\nCCC\nCCCl\nc1ccccc1\n" * 4)
+    first = seqgen.train("some.smi", domain="smiles", augment="random-smiles", out="first", **{**SMALL, "steps": 1})
+    (in_tmp / "mine.smi").write_text("CCCO\nCCCN\nCBr\n" * 4)
+    second = seqgen.train("mine.smi", start="first", out="second", steps=1)
+    assert second.settings.augmentation == first.settings.augmentation is not None
+
+
+def test_symbols_that_a_tokenizer_cannot_take_in(in_tmp, words, cli):
+    assert cli("train", "--corpus", words, "--tokenizer", "word", "--steps", 1, "--out", "first").code == 0
+    result = cli("train", "--from", "first", "--corpus", accents(in_tmp), "--out", "second")
+    assert result.code == 2 and "a word tokenizer that has learned cannot take in others" in result.err
+    result = cli("train", "--from", "first", "-o", "tokenizer.min_count=7", "--out", "second")
+    assert result.code == 2 and "its tokenizer has min_count 2, so it cannot have 7" in result.err
+
+
+def test_a_plugin_in_a_file_that_changed_or_is_not_given(in_tmp, words, cli):
+    (in_tmp / "mine.py").write_text(CELL)
+    assert (
+        cli("train", "--corpus", words, "--cell", "mine", "--plugin", "mine.py", "--steps", 1, "--out", "first").code
+        == 0
+    )
+    missing = cli("train", "--from", "first", "--steps", 1, "--out", "second")
+    assert missing.code == 4 and "--plugin mine.py" in missing.err and missing.err.count("\n") == 1
+    (in_tmp / "mine.py").write_text(CELL + "\n")
+    sys.modules.pop("mine", None)
+    changed = cli("train", "--from", "first", "--plugin", "mine.py", "--steps", 1, "--out", "second")
+    assert changed.code == 0 and "another file than the run was made with" in changed.err
+
+
+def test_compare_says_where_a_run_began(first, cli):
+    seqgen.train(start="first", out="second", steps=5)
+    seqgen.train(first.settings.corpus.options["path"], cell="vanilla", out="third", **{**SMALL, "steps": 5})
+    found = json.loads(cli("compare", "second", "third", "--json", "-n", 0).out)["settings"]
+    assert found["start.run"] == {"second": str(first.path.resolve()), "third": None}
+
+
+def test_weights_that_give_no_numbers(words, in_tmp, cli):
+    """What step 0 finds is not laid to the rate."""
+    (in_tmp / "big.py").write_text(GAIN)
+    same = ("--plugin", "big.py", "--steps", 1)
+    assert cli("train", "--corpus", words, "--cell", "gain", "--out", "gain", *same).code == 0
+    result = cli("train", "--from", "gain", "-o", "gain=1e39", "-o", "samples=0", "--out", "more", *same)
+    assert result.code == 6 and "--lr" not in result.err.replace("not at --lr", ""), result.err
 
 
 def test_the_readme_says_how(cli):

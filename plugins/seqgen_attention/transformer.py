@@ -110,9 +110,10 @@ def rotate(x_BATD: Tensor, start: int, each: int = 1) -> Tensor:
     """R_m of each step, the first of which is number ``start``, with ``each`` more from one to the next."""
     T, D = x_BATD.shape[2:]
     half = D // 2
-    options = {"dtype": x_BATD.dtype, "device": x_BATD.device}
-    theta_D = _BASE ** (-2 / max(D, 1) * torch.arange(half, **options))
-    angle_TD = (start + each * torch.arange(T, **options))[:, None] * theta_D
-    cos_TD, sin_TD = angle_TD.cos(), angle_TD.sin()
+    # In bfloat16 positions beyond 256 would not be told apart.
+    dtype = torch.promote_types(x_BATD.dtype, torch.float32)
+    theta_D = _BASE ** (-2 / max(D, 1) * torch.arange(half, dtype=dtype, device=x_BATD.device))
+    angle_TD = (start + each * torch.arange(T, dtype=dtype, device=x_BATD.device))[:, None] * theta_D
+    cos_TD, sin_TD = angle_TD.cos().to(x_BATD.dtype), angle_TD.sin().to(x_BATD.dtype)
     one, two, rest = x_BATD[..., :half], x_BATD[..., half : 2 * half], x_BATD[..., 2 * half :]
     return torch.cat([one * cos_TD - two * sin_TD, one * sin_TD + two * cos_TD, rest], -1)

@@ -18,7 +18,7 @@ from seqgen.api.prepare import blaming, count_known, try_out
 from seqgen.api.recipe import Recipe
 from seqgen.api.run import RUNS, Run
 from seqgen.api.setup import FILE, ignore, named_by, open_corpus
-from seqgen.api.start import take_over
+from seqgen.api.weights import take_over
 from seqgen.api.width import solve_width
 from seqgen.checkpoint import RunFolder, RunSettings
 from seqgen.corpus import Splitter
@@ -54,7 +54,7 @@ def read(recipe: Recipe, hear: Hearers) -> Data:
         begun = recipe.start.vocabulary if recipe.start is not None else None
         data = learn(corpus, recipe.title, tokenizer, options, splitter, recipe.conditions, hear.progress, begun)
     if recipe.start is not None:
-        for line in recipe.start.remarks(data, recipe.train, recipe.valid, recipe.test):
+        for line in recipe.start.remarks(data, recipe):
             hear.warn(line)
     if n_controls := data.survey.n_controls:
         hear.warn(f"control characters ({n_controls:,}) are kept as symbols, and escaped where a terminal shows them")

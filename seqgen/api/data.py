@@ -120,7 +120,12 @@ def learn(
     if counted.n_chars > _IN_MEMORY:
         keep_survey(survey_memo(corpus), counted)
         learned.keep({"data": fitted.to_json(), "tokens": tokens})
-    return encode_with(corpus, title, vocabulary, splitter, counted, progress)
+    try:
+        return encode_with(corpus, title, vocabulary, splitter, counted, progress)
+    except UsageError as error:
+        if begun is None or isinstance(error, CorpusError):
+            raise
+        raise UsageError(f"{error}; a {tokenizer.spec.name} tokenizer that has learned cannot take in others") from None
 
 
 def _learned_facts(

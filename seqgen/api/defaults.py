@@ -32,20 +32,25 @@ def recommended(parts: Iterable[Entry], fields: Mapping[str, list[str]], asked: 
     return known
 
 
-def as_in(settings: RunSettings, fields: Mapping[str, list[str]], asked: Layer, other: Entry | None) -> Layer:
+def as_in(
+    settings: RunSettings,
+    fields: Mapping[str, list[str]],
+    asked: Layer,
+    read_as: Mapping[str, Any],
+    other: Entry | None,
+) -> Layer:
     """The options of another run, as far as there still are such options; its ends unless others are asked for.
 
     Args:
         settings: the run.
         fields: the options that there are, by part.
         asked: the options that are asked for.
-        other: the corpus, if it is not the one of that run: how it recommends to train, and how much to drop, is then
+        read_as: the options by which the corpus is read as that of the run was.
+        other: the corpus, if it is another: how it recommends to train, and how much to drop, is then
             above what served that one; sizes are those of the weights.
     """
     parts = {"model": settings.model, "cell": settings.cell, "tokenizer": settings.tokenizer}
-    if other is None:
-        parts["corpus"] = settings.corpus
-    there = {name: part.options for name, part in parts.items() if part is not None}
+    there = {name: part.options for name, part in parts.items() if part is not None} | {"corpus": dict(read_as)}
     there["train"] = settings.train.model_dump()
     better: Layer = {"train": {}}
     if other is not None:

@@ -9,9 +9,13 @@ from typing import Any
 from seqgen.checkpoint import RunSettings
 from seqgen.errors import UsageError
 
-_SAME = ("corpus", "tokenizer", "model", "cell", "train", "conditions", "augmentation", "n_symbols", "max_length")
-_SHOWN = ("corpus", "tokenizer", "model", "cell", "train", "conditions", "augmentation", "engine", "environment")
-_FOLLOW = ("corpus.digest", "corpus.n_records", "corpus.n_chars", "corpus.longest", "corpus.parts", "engine.how")
+_LEARNING = ("corpus", "tokenizer", "model", "cell", "train", "conditions", "augmentation", "start")
+_SAME = (*_LEARNING, "n_symbols", "max_length")
+_SHOWN = (*_LEARNING, "engine", "environment")
+_FOLLOW = (
+    "start.sha256", "corpus.digest", "corpus.n_records", "corpus.n_chars", "corpus.longest", "corpus.parts",
+    "engine.how",
+)  # fmt: skip
 """What follows from the corpus or the engine, and tells a reader nothing more."""
 
 

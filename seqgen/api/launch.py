@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from seqgen.api.begin import Hearers, begin, doubt, plan, read
 from seqgen.api.data import Progress, no_progress
@@ -18,12 +18,16 @@ from seqgen.api.recipe import resolve
 from seqgen.api.request import Request
 from seqgen.api.run import RUNS, Run
 from seqgen.api.setup import SomePlugins, choose_plugins, ignore
-from seqgen.api.start import find_start, start_again, take_over
-from seqgen.checkpoint import RunSettings, find_run
+from seqgen.api.start import find_start, start_again
+from seqgen.api.weights import take_over
+from seqgen.checkpoint import RunSettings, StartSettings, find_run
 from seqgen.config import parse_count, parse_duration_s, split_names
-from seqgen.errors import UnknownName
+from seqgen.errors import BadOption, CheckpointError, UnknownName
 from seqgen.files import FolderLock
 from seqgen.plugins import Plugins
+
+if TYPE_CHECKING:
+    from seqgen.tokenizers import Vocabulary
 
 
 def train(
@@ -195,7 +199,7 @@ def resume(
         model = rebuild_model(plugins, settings, None if snapshot is None else snapshot.model)
         vocabulary = read_vocabulary(folder, settings, plugins)
         if snapshot is None and settings.start is not None:
-            take_over(model, start_again(settings.start, plugins), vocabulary)
+            _begin_again(model, settings.start, plugins, vocabulary)
         changed = warn if allow_corpus_change else None
         way_out = "restore it, train anew, or go on with what is there now: --allow-corpus-change"
         corpus = corpus_of(settings, plugins)
@@ -205,6 +209,16 @@ def resume(
         return go(folder, settings, plugins, data, model, listener, warn, snapshot, further)
     finally:
         lock.release()
+
+
+def _begin_again(model: Any, said: StartSettings, plugins: Plugins, vocabulary: Vocabulary) -> None:
+    """Give a model the weights that its run began with."""
+    try:
+        take_over(model, start_again(said, plugins), vocabulary)
+    except BadOption as error:
+        raise CheckpointError(
+            f"run.json and tokenizer.json do not fit the weights that the run began with: {error}"
+        ) from None
 
 
 def _warn_of_changes(settings: RunSettings, plugins: Plugins, warn: Callable[[str], None]) -> None:

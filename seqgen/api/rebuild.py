@@ -48,11 +48,10 @@ def rebuild_model(plugins: Plugins, settings: RunSettings, weights: Mapping[str,
         CheckpointError: run.json describes no model, or another than the weights are of.
     """
     try:
-        with torch.device("meta"), _Unfilled():
-            blank = build_model(plugins, settings)
+        blank = blank_model(plugins, settings)
     except BadOption as error:
         raise CheckpointError(f"run.json does not fit this seqgen and its plugins: {error}") from None
-    except PluginError:  # a part that looks at its weights; what else is wrong with it shows when it gets memory
+    if blank is None:
         return build_model(plugins, settings)
     if weights is None:
         if (n_parameters := count_parameters(blank)) != settings.n_parameters:
@@ -62,6 +61,19 @@ def rebuild_model(plugins: Plugins, settings: RunSettings, weights: Mapping[str,
     elif problem := difference(weights, blank.state_dict()):
         raise CheckpointError(f"the checkpoint does not fit run.json: {problem}")
     return build_model(plugins, settings)
+
+
+def blank_model(plugins: Plugins, settings: RunSettings) -> Any:
+    """The model that some settings describe, without memory; None for one that looks at its weights.
+
+    Raises:
+        BadOption: they describe none.
+    """
+    try:
+        with torch.device("meta"), _Unfilled():
+            return build_model(plugins, settings)
+    except PluginError:  # what else is wrong with it shows when it gets memory
+        return None
 
 
 def difference(weights: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> str:

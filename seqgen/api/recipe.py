@@ -89,8 +89,6 @@ def resolve(request: Request, plugins: Plugins) -> Recipe:
     if start is not None:
         names = {**start.names, **start.checked(request, names, plugins)}
     parts, implied = _find_parts(request, names, plugins)
-    if same := start is not None and start.is_of(parts["corpus"], implied["corpus"]):
-        request = start.filled_in(request)
     fields = {part: option_fields(entry) for part, entry in parts.items() if part in PARTS}
     fields["train"] = list(TrainSettings.model_fields)
     layout = _layout(request, parts["corpus"], toml)
@@ -100,19 +98,25 @@ def resolve(request: Request, plugins: Plugins) -> Recipe:
     if parts["corpus"].qualified == FILE:
         implied = merge(implied, {"corpus": {"layout": layout}})
     asked = merge(implied, toml, request.flags, assign(request.assignments, fields))
+    if start is not None:
+        request = start.filled_in(request, parts, asked)
     if request.params is not None and ("hidden" not in fields["model"] or "hidden" in asked.get("model", {})):
         problem = "give --params or --hidden, not both" if "hidden" in fields["model"] else "this model has no width"
         raise BadOption(f"--params {request.params} chooses the width: {problem}")
     if start is None:
         known = recommended([parts[part] for part in _RECOMMENDING if part in parts], fields, asked)
     else:
-        known = as_in(start.settings, fields, asked, None if same else parts["corpus"])
+        corpus = parts["corpus"]
+        read_as = start.read_as(corpus, asked.get("corpus", {}))
+        known = as_in(start.settings, fields, asked, read_as, None if start.reads(corpus) else corpus)
     merged = merge({"train": _STREAM} if layout == "stream" else {}, known, asked)
     for part, values in merged.items():
         if part not in fields and values:
             raise BadOption(f"this run has no {part}, so no option {next(iter(values))!r} of one")
     train = TrainSettings(**build_options(TrainSettings, merged["train"], "train"))
     options = {part: parts[part].options(merged.get(part, {})) for part in fields if part != "train"}
+    if start is not None:
+        start.check_options(options, plugins)
     held_out = [None if path is None else Path(path) for path in (request.valid, request.test)]
     return Recipe(
         parts["corpus"],
@@ -172,7 +176,7 @@ def _find_parts(request: Request, names: Mapping[str, str], plugins: Plugins) ->
     assert isinstance(corpus.spec, CorpusSpec)
     if request.domain:
         domain = registry.get("domain", request.domain, hint)
-    elif request.start is not None and (corpus.qualified == FILE or request.start.is_of(corpus, implied)):
+    elif request.start is not None and (corpus.qualified == FILE or request.start.reads(corpus)):
         domain = registry.get("domain", request.start.settings.corpus.domain, hint)
     else:
         domain = named_by(corpus, "domain", corpus.spec.domain or "text", plugins)

@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seqgen.api.parts import read_vocabulary
-from seqgen.api.setup import ignore
-from seqgen.checkpoint import RunFolder, RunSettings, Snapshot, StartSettings, find_run
+from seqgen.api.parts import changed_plugins, part_entry, read_vocabulary
+from seqgen.api.setup import FILE, ignore
+from seqgen.checkpoint import PartSettings, RunFolder, RunSettings, Snapshot, StartSettings, find_run
 from seqgen.errors import BadOption, CheckpointError, NoSuchRun
 from seqgen.plugins import Plugins
 from seqgen.registry import Entry
 from seqgen.render import visible
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
-
     from seqgen.api.data import Data
+    from seqgen.api.recipe import Recipe
     from seqgen.api.request import Request
-    from seqgen.config import TrainSettings
+    from seqgen.config import Layer
     from seqgen.tokenizers import Vocabulary
 
 
 _SHOWN = 12  # new symbols
+_OF_FIELDS = ("form", "text_field", "label_field", "fields")  # options of a file that has such
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Start:
         folder: where it is.
         settings: its run.json.
         vocabulary: its symbols.
-        snapshot: its checkpoint.
+        snapshot: its checkpoint, of which the optimizer's part is left out.
     """
 
     folder: RunFolder
@@ -59,10 +60,23 @@ class Start:
         parts = {"model": settings.model, "cell": settings.cell, "tokenizer": settings.tokenizer}
         return {kind: part.name for kind, part in parts.items() if part is not None} | {"corpus": settings.corpus.name}
 
-    def is_of(self, corpus: Entry, implied: Mapping[str, Any]) -> bool:
-        """Whether a corpus, with the options that its name implies, is the one that this run has learned from."""
-        own = self.settings.corpus
-        return corpus.qualified == own.name and implied.get("path", own.options.get("path")) == own.options.get("path")
+    def reads(self, corpus: Entry) -> bool:
+        """Whether a corpus is read as the one of this run was, maybe from elsewhere."""
+        return corpus.qualified == self.settings.corpus.name
+
+    def is_of(self, corpus: Entry, options: Mapping[str, Any]) -> bool:
+        """Whether a corpus, with the options that are said, is the one that this run has learned from."""
+        own = self.settings.corpus.options.get("path")
+        path = options.get("path", own)
+        return self.reads(corpus) and (path == own or (None not in (path, own) and _place(path) == _place(own)))
+
+    def read_as(self, corpus: Entry, options: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The options by which a corpus is read as this run's was: without those of fields if its form is another."""
+        if not self.reads(corpus):
+            return {}
+        own = self.settings.corpus.options
+        forms = [_form(str(path)) for path in (own.get("path", ""), options.get("path", own.get("path", "")))]
+        return own if forms[0] == forms[1] else {name: value for name, value in own.items() if name not in _OF_FIELDS}
 
     def checked(self, request: Request, names: Mapping[str, str], plugins: Plugins) -> Mapping[str, str]:
         """The names of parts that a file gives, where they and those asked for are the ones of the weights.
@@ -79,34 +93,66 @@ class Start:
                 raise BadOption(f"--from {self.folder.name}: its {kind} is {own or 'none'}, so it cannot be {name!r}")
         return names
 
-    def filled_in(self, request: Request) -> Request:
-        """What is asked, on the same corpus: its held-out files and augmentation too, unless others are asked for."""
+    def filled_in(self, request: Request, parts: Mapping[str, Entry], asked: Layer) -> Request:
+        """What is asked, on the same corpus its held-out files too, on texts of the same domain its augmentation too.
+
+        Raises:
+            BadOption: a file of that run that would be read is gone.
+        """
         corpus, augmentation = self.settings.corpus, self.settings.augmentation
-        if not (request.valid or request.test or "split" in request.flags.get("train", {})):
-            request = replace(request, valid=corpus.valid, test=corpus.test)
-        if request.augment is None and augmentation is not None:
+        if request.augment is None and augmentation is not None and parts["domain"].qualified == corpus.domain:
             request = replace(request, augment=augmentation.name)
+        if not self.is_of(parts["corpus"], asked.get("corpus", {})):
+            return request
+        if parts["corpus"].qualified == FILE:
+            self._need(corpus.options["path"], "corpus", "--corpus")
+        if not (request.valid or request.test or "split" in asked.get("train", {})):
+            for file, part in ((corpus.valid, "valid"), (corpus.test, "test")):
+                if file is not None:
+                    self._need(file, f"{part} file", f"--{part} or --split")
+            request = replace(request, valid=corpus.valid, test=corpus.test)
         return request
 
-    def remarks(self, data: Data, train: TrainSettings, *held_out: Path | None) -> list[str]:
-        """What a person should know who goes on with these weights on a corpus, a line each.
+    def _need(self, path: str, what: str, option: str) -> None:
+        if not Path(path).exists():
+            raise BadOption(f"--from {self.folder.name}: its {what} {path!r} is gone: give another by {option}")
 
-        Args:
-            data: the corpus.
-            train: how it is split.
-            held_out: files of validation and test records.
+    def check_options(self, options: Layer, plugins: Plugins) -> None:
+        """Refuse options with which model, cell or tokenizer would be others than those of the weights.
+
+        Raises:
+            BadOption: they would be.
         """
+        from seqgen.api.rebuild import blank_model, difference
+
+        own, name = self.settings, self.folder.name
+        for option, value in options["tokenizer"].items():
+            if value != (was := own.tokenizer.options.get(option)):
+                raise BadOption(f"--from {name}: its tokenizer has {option} {was!r}, so it cannot have {value!r}")
+        cell = None if own.cell is None else PartSettings(name=own.cell.name, options=options["cell"])
+        model = PartSettings(name=own.model.name, options=options["model"])
+        blank = blank_model(plugins, own.model_copy(update={"model": model, "cell": cell}))
+        if hasattr(blank, "learn"):
+            raise BadOption(f"--from {name}: its model counts, it has no weights to go on from")
+        if blank is not None and (problem := difference(self.snapshot.model, blank.state_dict())):
+            raise BadOption(f"--from {name}: its weights do not fit the model that is asked for: {problem}")
+
+    def remarks(self, data: Data, recipe: Recipe) -> list[str]:
+        """What a person should know who goes on with these weights on a corpus, a line each."""
         from seqgen.tokenizers import new_in
 
         lines, own = [], self.settings
+        given_NC = getattr(data.encoded["train"], "conditions_NC", None)
+        if given_NC is not None and not given_NC.any():
+            lines.append(f"no record has {' or '.join(own.conditions)}, which {self.folder.name} was told")
         if new := new_in(data.vocabulary, self.vocabulary):
             shown = " ".join(map(visible, new[:_SHOWN])) + (" ..." if len(new) > _SHOWN else "")
             lines.append(f"{self.folder.name} has not learned {len(new)} of the symbols, which start fresh: {shown}")
-        files = tuple(None if path is None else str(path.resolve()) for path in held_out)
-        split = (train.split, train.split_seed, *files)
-        if data.survey.digest == own.corpus.digest and split != (
-            own.train.split, own.train.split_seed, own.corpus.valid, own.corpus.test,
-        ):  # fmt: skip
+        files = [None if path is None else str(path.resolve()) for path in (recipe.valid, recipe.test)]
+        now = recipe.train.split, recipe.train.split_seed, *files
+        before = own.train.split, own.train.split_seed, own.corpus.valid, own.corpus.test
+        held_out = len(data.encoded["valid"]) + len(data.encoded["test"])
+        if held_out and now != before and self.is_of(recipe.corpus, recipe.options["corpus"]):
             lines.append(
                 f"other records are held out than in {self.folder.name}, which has learned from some of them: losses "
                 "on them say little"
@@ -137,7 +183,21 @@ def find_start(run: str | Path, base: Path, plugins: Plugins, warn: Callable[[st
     """
     folder = find_run(run, base)
     settings = folder.settings()
-    return Start(folder, settings, read_vocabulary(folder, settings, plugins), folder.load_best(warn))
+    for kind, part in (("model", settings.model), ("cell", settings.cell)):
+        if part is not None:
+            part_entry(plugins, kind, part.name, settings)
+    for line in changed_plugins(plugins, settings):
+        warn(line)
+    vocabulary, snapshot = read_vocabulary(folder, settings, plugins), folder.load_best(warn)
+    return Start(folder, settings, vocabulary, replace(snapshot, train={}))
+
+
+def _form(path: str) -> list[str]:
+    return [ending.lower() for ending in Path(path).suffixes if ending.lower() != ".gz"][-1:]
+
+
+def _place(path: object) -> str:
+    return os.path.realpath(str(path))
 
 
 def start_again(said: StartSettings, plugins: Plugins) -> Start:
@@ -146,7 +206,7 @@ def start_again(said: StartSettings, plugins: Plugins) -> Start:
     Raises:
         CheckpointError: they are gone, or others now.
     """
-    problem = "has no checkpoint yet, and the weights of {!r} that it began with are {}: train it anew"
+    problem = "has no checkpoint yet, and the weights of {!r:.200} that it began with are {}: train it anew"
     try:
         folder = find_run(Path(said.run), Path(said.run).parent)
         settings = folder.settings()
@@ -156,44 +216,3 @@ def start_again(said: StartSettings, plugins: Plugins) -> Start:
     if start.said.sha256 != said.sha256:
         raise CheckpointError(f"the run {problem.format(said.run, 'others now')}")
     return start
-
-
-def take_over(model: nn.Module, start: Start, vocabulary: Vocabulary) -> None:
-    """Give a fresh model the weights of another run; what belongs to symbols that are new stays fresh.
-
-    Raises:
-        BadOption: the model is another than theirs.
-    """
-    import torch
-
-    from seqgen.api.rebuild import difference
-    from seqgen.tokenizers import places_in
-
-    if hasattr(model, "learn"):
-        raise BadOption(f"--from {start.folder.name}: its model counts, it has no weights to go on from")
-    places = torch.tensor(places_in(vocabulary, start.vocabulary))
-    sizes = start.vocabulary.size, vocabulary.size
-    fresh, known = model.state_dict(), start.snapshot.model
-    moved = {
-        name: _moved(tensor, fresh[name], places, sizes) if name in fresh else tensor for name, tensor in known.items()
-    }
-    if problem := difference(moved, fresh):
-        raise BadOption(f"--from {start.folder.name}: its weights do not fit the model that is asked for: {problem}")
-    model.load_state_dict(moved)
-
-
-def _moved(known: Tensor, fresh: Tensor, places: Tensor, sizes: tuple[int, int]) -> Tensor:
-    """A tensor whose entries for known symbols are the known ones, along each dimension that has grown with them."""
-    if known.ndim != fresh.ndim:
-        return known
-    pairs = list(enumerate(zip(known.shape, fresh.shape, strict=True)))
-    grown = [dim for dim, pair in pairs if pair == sizes and pair[0] != pair[1]]
-    moved = known
-    for at, dim in enumerate(grown):
-        base = fresh
-        for later in grown[at + 1 :]:
-            base = base.index_select(later, places)
-        if any(base.shape[other] != moved.shape[other] for other in range(base.ndim) if other != dim):
-            return known
-        moved = base.index_copy(dim, places, moved.to(base.dtype))
-    return moved

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 from seqgen.checkpoint.run_folder import RUN, RunFolder
@@ -40,12 +41,13 @@ def find_run(name: str | Path | None, base: Path) -> RunFolder:
         if found is None:
             raise NoSuchRun(f"no run with a checkpoint under {str(base)!r}: train one with seqgen train")
         return found
-    for path in (Path(name), base / name):
-        if (path / RUN).is_file():
-            return RunFolder(path)
-    if Path(name).is_dir():
-        raise NoSuchRun(f"{str(name)!r} is not a run folder: it holds no {RUN}")
-    raise NoSuchRun(f"no run {str(name)!r}{_those_there([run.name for run in runs], str(name), base)}")
+    with contextlib.suppress(OSError):  # a name that is too long for a file
+        for path in (Path(name), base / name):
+            if (path / RUN).is_file():
+                return RunFolder(path)
+        if Path(name).is_dir():
+            raise NoSuchRun(f"{str(name)!r} is not a run folder: it holds no {RUN}")
+    raise NoSuchRun(f"no run {str(name)!r:.200}{_those_there([run.name for run in runs], str(name), base)}")
 
 
 def _those_there(names: list[str], asked: str, base: Path) -> str:

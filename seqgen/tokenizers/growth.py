@@ -45,13 +45,20 @@ def with_values(known: Sequence[str], found: Mapping[str, Iterable[str]]) -> tup
 
 
 def places_in(wider: Vocabulary, known: Vocabulary) -> list[int]:
-    """For each id of a vocabulary the id of the same symbol in one that was grown from it."""
+    """For each id of a vocabulary the id of the same symbol in one that was grown from it.
+
+    Raises:
+        KeyError: a symbol or condition is not there: it was grown from another.
+    """
     of_condition = {token: index for index, token in enumerate(wider.conditions, EOS + 1)}
     frame = [*range(EOS + 1), *(of_condition[token] for token in known.conditions)]
-    if wider.tokenizer.n_symbols == known.tokenizer.n_symbols:
+    symbols, before = _symbols(wider.tokenizer), _symbols(known.tokenizer)
+    if symbols == before and wider.tokenizer.n_symbols == known.tokenizer.n_symbols:
         return [*frame, *range(wider.first, wider.size)]
-    of_symbol = {symbol: index for index, symbol in enumerate(_symbols(wider.tokenizer) or (), wider.first)}
-    return [*frame, *(of_symbol[symbol] for symbol in _symbols(known.tokenizer) or ())]
+    if symbols is None or before is None:
+        raise KeyError(known.first)
+    of_symbol = {symbol: index for index, symbol in enumerate(symbols, wider.first)}
+    return [*frame, *(of_symbol[symbol] for symbol in before)]
 
 
 def new_in(wider: Vocabulary, known: Vocabulary) -> list[str]:

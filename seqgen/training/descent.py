@@ -16,8 +16,9 @@ from seqgen.batches import Batch
 from seqgen.cells import is_compiled, list_leaves, map_state
 from seqgen.errors import Diverged
 from seqgen.evaluation import carried_nats, total_nats
-from seqgen.model import device_of
+from seqgen.model import at_rest, device_of
 from seqgen.protocols import State
+from seqgen.tokenizers import BOS
 from seqgen.training.backprop import can_derive, carry_gradients
 from seqgen.training.gradients import Gradients
 from seqgen.training.optimizer import AdamW
@@ -158,12 +159,29 @@ class Descent:
         self.optimizer.load({name: tensor for name, tensor in tensors.items() if name not in carried})
         if carried:
             tensors_in_order = [carried[f"{_CARRIED}{number}"] for number in range(len(carried))]
-            blank = self._model.initial_state(1)  # type: ignore[operator]
-            found, wanted = ([leaf.shape[1:] for leaf in leaves] for leaves in (tensors_in_order, list_leaves(blank)))
-            if found != wanted:
+            blank, wanted = self._forms()
+            found = [tuple(leaf.shape[1:]) for leaf in tensors_in_order]
+            if not (len(found) == len(wanted) and all(map(_is_of_form, found, wanted))):
                 raise RuntimeError(f"the state it carries has shapes {found}, the model's {wanted}")
             leaves = iter(tensors_in_order)
             self._carried = map_state(lambda leaf: next(leaves).to(self._penalty_V.device), blank)
+
+    def _forms(self) -> tuple[State, list[tuple[int | None, ...]]]:
+        """The state before the first step, and the sizes of its leaves, the batch aside; None where they grow."""
+        model: Any = self._model
+        with at_rest(model):
+            blank = model.initial_state(1)
+            ids_BT = torch.full((1, 1), BOS, device=self._penalty_V.device)
+            _, after = model(ids_BT, blank)
+        forms = [
+            tuple(size if size == later else None for size, later in zip(leaf.shape[1:], end.shape[1:], strict=True))
+            for leaf, end in zip(list_leaves(blank), list_leaves(after), strict=True)
+        ]
+        return blank, forms
+
+
+def _is_of_form(sizes: tuple[int, ...], form: tuple[int | None, ...]) -> bool:
+    return len(sizes) == len(form) and all(wanted in (None, size) for size, wanted in zip(sizes, form, strict=True))
 
 
 def _seed(seed: int, device: torch.device) -> None:

@@ -56,7 +56,8 @@ class TrainState(BaseModel):
         if loss_nats is None:
             return
         if not math.isfinite(loss_nats):
-            raise Diverged(f"the held-out loss at step {self.step} is {loss_nats}; try a lower --lr")
+            way = "try a lower --lr" if self.step else "look at the weights that it began with, and at the data"
+            raise Diverged(f"the held-out loss at step {self.step} is {loss_nats}; {way}")
         if self.best_loss_nats is None or loss_nats < self.best_loss_nats:
             self.best_step, self.best_loss_nats, self.since_best = self.step, loss_nats, 0
         else:

@@ -154,6 +154,15 @@ def test_rotation_keeps_lengths_and_sees_distances_only():
     assert torch.equal(rotate(q, 0), q)
 
 
+@pytest.mark.parametrize("start", [0, 100, 300, 900])
+def test_positions_stay_apart_in_few_digits(start):
+    torch.manual_seed(3)
+    q, k = torch.randn(2, 1, 1, 1, 32)
+    exact = (rotate(q, 1) * rotate(k, 0)).sum()
+    short = (rotate(q.bfloat16(), start + 1) * rotate(k.bfloat16(), start)).float().sum()
+    assert abs(short - exact) < 0.02 * q.norm() * k.norm()
+
+
 @pytest.mark.parametrize("options", [{}, {"heads": 2, "mlp_ratio": 0.5}, {"heads": 4}])
 def test_gradients_against_finite_differences(options):
     cell, x = make(3, 4, **options), torch.randn(2, 4, 3, dtype=torch.float64, requires_grad=True)
