@@ -110,6 +110,30 @@ def test_every_tensor_of_a_symbol_moves_with_it(words, in_tmp, options):
     assert grown_by_two >= 2
 
 
+def test_where_a_run_began_is_told(first, cli, in_tmp):
+    seqgen.train(start="first", out="runs/second", steps=2)
+    rows = json.loads(cli("runs", "--json").out)
+    assert [(row["run"], row["from"]) for row in rows] == [("second", "first")]
+    assert "from" in cli("runs").out
+
+
+def test_a_handful_of_held_out_records_is_told(words, in_tmp, cli):
+    few = cli("train", "--corpus", words, "--hidden", 8, "--steps", 3, "--out", "few")
+    assert "(few to tell by which step is best; --valid FILE or --split A/B/C gives more)" in few.err
+    worse = cli("train", "--from", "few", "--steps", 20, "--lr", 1, "--out", "worse")
+    assert "no later step was better; the last one: --checkpoint latest" in worse.err, worse.err
+    assert "few to tell" not in cli("train", "--corpus", "names", "--hidden", 8, "--steps", 1).err
+
+
+def test_rows_are_not_new_beside_another_corpus(first, cli, in_tmp):
+    assert cli("sample", "first", "-n", 2, "--novel").code == 0
+    (in_tmp / "words.txt").write_text("anna\nbert\n")
+    for wish in (("--novel",), ("--min-edit", 1)):
+        result = cli("sample", "first", "-n", 2, *wish)
+        assert result.code == 3 and "has changed since the run began" in result.err and result.out == "", result.err
+    assert cli("sample", "first", "-n", 2).code == 0
+
+
 # -- stopping and resuming
 
 
@@ -173,7 +197,7 @@ def test_a_name_that_is_too_long(cli, in_tmp):
         (["--tokenizer", "byte"], "its tokenizer is seqgen:char"),
         (["--model", "ngram"], "its model is seqgen:recurrent"),
         (["--params", "5k"], "--params"),
-        (["--hidden", "16"], "do not fit the model that is asked for"),
+        (["--hidden", "16"], "do not fit the model that is asked for: they have model.hidden 12, not 16"),
         (["--hidden", "65000"], "do not fit the model that is asked for"),  # 17 GB
         (["-o", "activation=relu", "--layers", "2"], "do not fit"),
         (["--layout", "stream"], "it learned lines, so it cannot learn stream"),
@@ -289,7 +313,7 @@ def test_conditions_stay_and_may_have_new_values(in_tmp):
     warned = []
     third = seqgen.train("plain.txt", start="first", out="third", steps=2, warn=warned.append)
     assert third.vocabulary.conditions == first.vocabulary.conditions and third.sample(2, label="m")
-    assert warned == ["no record has label, which first was told"]
+    assert len(warned) == 1 and warned[0].startswith("no record has label, which first was told: --label-field")
 
 
 def test_another_file_is_read_as_the_first_was(in_tmp):

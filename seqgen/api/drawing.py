@@ -120,7 +120,7 @@ def _nearness(run: Run, min_edit: int) -> Callable[[set[str]], set[str]]:
 
     def near(texts: set[str]) -> set[str]:
         splitter, found = splitter_of(run.settings), set[str]()
-        training = (record.text for record in run.corpus if splitter.part(record) == "train")
+        training = (record.text for record in run.learned if splitter.part(record) == "train")
         while chunk := list(itertools.islice(training, _CHUNK)):
             asked = sorted(texts - found)
             distances = cdist(asked, chunk, scorer=distance.distance, score_cutoff=min_edit - 1)

@@ -164,6 +164,7 @@ def memory_figures(run: Run, found: Evidence) -> dict[str, object]:
     if not found.samples:
         return {}
     records, figures = run.vocabulary.ends, dict[str, float]()
+    n_held_out = found.sizes[1] if records else len(found.held_out)
     if records:
         figures |= copies(found.where, found.samples, *found.sizes)
     fresh = [text for text in dict.fromkeys(found.looked_for) if text and found.where.get(text) != "train"]
@@ -171,7 +172,7 @@ def memory_figures(run: Run, found: Evidence) -> dict[str, object]:
     fresh = _spaced(fresh)
     if not fresh:
         found.notes.append("no sample is other than a copy: the nearest record and shared substrings are left out")
-        return figures | {"memorisation": verdict(figures)}
+        return {**figures, "memorisation": verdict(figures, n_held_out)}
     near = searched([*fresh, *held_out], found.near) if records else None
     try:
         figures |= likeness(fresh, held_out, found.train, near)
@@ -181,4 +182,4 @@ def memory_figures(run: Run, found: Evidence) -> dict[str, object]:
     else:
         if near is not None and len(near) < found.sizes[0]:
             found.notes.append(f"the nearest record is looked for among {len(near):,} of {found.sizes[0]:,}")
-    return {**figures, "examined": len(fresh), "memorisation": verdict(figures)}
+    return {**figures, "examined": len(fresh), "memorisation": verdict(figures, n_held_out)}

@@ -92,6 +92,7 @@ class Run(StoredRun):
             UsageError: a label or field that the run does not know, ``valid`` where there is no validator, or a
                 constraint that no row can satisfy.
             UnknownSymbol: the prefix holds a symbol that the corpus did not.
+            CorpusError: ``novel`` or ``min_edit``, and the corpus is not what the run learned from.
             TooFewRows: fewer were found, after these have been given.
         """
         from seqgen.api.drawing import Filters, iter_rows
@@ -190,10 +191,14 @@ class Run(StoredRun):
         return text if self.corpus.canonical else self.canonical(text)
 
     def where(self, texts: Sequence[str]) -> dict[str, str]:
-        """Where texts stand in the corpus: "train", "valid", "test" or "new"."""
+        """Where texts stand in the corpus: "train", "valid", "test" or "new".
+
+        Raises:
+            CorpusError: the corpus is not what the run learned from.
+        """
         from seqgen.evaluation import membership
 
-        return membership(texts, self.corpus, splitter_of(self.settings), self.canonical, self.recorded_form)
+        return membership(texts, self.learned, splitter_of(self.settings), self.canonical, self.recorded_form)
 
     def evaluate(
         self,

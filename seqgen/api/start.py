@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -135,6 +136,16 @@ class Start:
         if hasattr(blank, "learn"):
             raise BadOption(f"--from {name}: its model counts, it has no weights to go on from")
         if blank is not None and (problem := difference(self.snapshot.model, blank.state_dict())):
+            of_cell = {} if own.cell is None else own.cell.options
+            was = {f"model.{key}": value for key, value in own.model.options.items()}
+            was |= {f"cell.{key}": value for key, value in of_cell.items()}
+            others = [
+                f"{key} {was[key]!r}, not {value!r}"
+                for part in ("model", "cell")
+                for option, value in options.get(part, {}).items()
+                if was.get(key := f"{part}.{option}", value) != value
+            ]
+            problem = f"they have {'; '.join(others)}" if others else problem
             raise BadOption(f"--from {name}: its weights do not fit the model that is asked for: {problem}")
 
     def remarks(self, data: Data, recipe: Recipe) -> list[str]:
@@ -144,9 +155,11 @@ class Start:
         lines, own = [], self.settings
         given_NC = getattr(data.encoded["train"], "conditions_NC", None)
         if given_NC is not None and not given_NC.any():
-            lines.append(f"no record has {' or '.join(own.conditions)}, which {self.folder.name} was told")
+            asked = " or ".join(own.conditions)
+            way = "--label-field or -o fields= says where it stands"
+            lines.append(f"no record has {asked}, which {self.folder.name} was told: {way}")
         if new := new_in(data.vocabulary, self.vocabulary):
-            shown = " ".join(map(visible, new[:_SHOWN])) + (" ..." if len(new) > _SHOWN else "")
+            shown = " ".join(map(_told, new[:_SHOWN])) + (" ..." if len(new) > _SHOWN else "")
             lines.append(f"{self.folder.name} has not learned {len(new)} of the symbols, which start fresh: {shown}")
         files = [None if path is None else str(path.resolve()) for path in (recipe.valid, recipe.test)]
         now = recipe.train.split, recipe.train.split_seed, *files
@@ -190,6 +203,12 @@ def find_start(run: str | Path, base: Path, plugins: Plugins, warn: Callable[[st
         warn(line)
     vocabulary, snapshot = read_vocabulary(folder, settings, plugins), folder.load_best(warn)
     return Start(folder, settings, vocabulary, replace(snapshot, train={}))
+
+
+def _told(symbol: str) -> str:
+    """A symbol as it is seen: what is blank or stands on another by its number."""
+    blank = len(symbol) == 1 and unicodedata.category(symbol)[0] in "ZM"
+    return f"U+{ord(symbol):04X}" if blank else visible(symbol)
 
 
 def _form(path: str) -> list[str]:

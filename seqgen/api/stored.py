@@ -7,7 +7,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from seqgen.api.data import count
 from seqgen.api.parts import changed_plugins, corpus_of, domain_part, read_vocabulary
+from seqgen.api.prepare import check_unchanged
 from seqgen.api.setup import ignore
 from seqgen.checkpoint import RunFolder, RunSettings
 from seqgen.corpus import Corpus
@@ -108,6 +110,17 @@ class StoredRun:
             SeqgenError: it is no longer there.
         """
         return corpus_of(self.settings, self.plugins)
+
+    @functools.cached_property
+    def learned(self) -> Corpus:
+        """The corpus, found to hold what was learned from.
+
+        Raises:
+            CorpusError: it has changed since.
+            SeqgenError: it is no longer there.
+        """
+        check_unchanged(count(self.corpus, self.settings.corpus.title), self.settings)
+        return self.corpus
 
     @functools.cached_property
     def validator(self) -> Any:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _SAMPLES, _LONG_SAMPLES = 10, 2  # shown at the end
 _SHOWN_CHARS = 100  # of a sample in a line
 _MOST_CHARS = 100_000_000  # of a corpus that samples are looked up in without being asked
+_FEW_RECORDS = 10  # of the validation part
 _MANY_RECORDS = 100_000  # for reading them to be worth a bar
 
 
@@ -112,6 +113,8 @@ class TrainDisplay:
             lines = [row for row in metrics if row.get("step") == run.state["best_step"]]
             bits = f"{lines[-1]['valid_bits_per_char']:.3f} bits/char, " if lines else ""
             view.append(Text(f"best      {best:.3f} nats/symbol, {bits}at step {run.state['best_step']:,}"))
+            if run.state["best_step"] == 0:
+                view.append(Text("          no later step was better; the last one: --checkpoint latest"))
         view.append(samples_table(rows, run.renderer))
         short = run.path.resolve().parent == RUNS.resolve()
         name = shlex.quote(run.folder.name if short else str(run.path))
@@ -157,6 +160,8 @@ def _headlines(folder: RunFolder, event: training.Started) -> list[str]:
     architecture = (settings.cell or settings.model).name.rpartition(":")[2]
     unit = "records" if corpus.layout == "lines" else "symbols"
     held_out = f"{parts['valid']:,} validation, {parts['test']:,} test"
+    if 0 < parts["valid"] < _FEW_RECORDS and corpus.layout == "lines":
+        held_out += " (few to tell by which step is best; --valid FILE or --split A/B/C gives more)"
     if not parts["valid"]:
         held_out += " (nothing held out to validate: no early stopping)"
     action = f"resuming {folder.path} at step {step:,}" if step else f"training {folder.path}"

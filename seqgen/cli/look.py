@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -203,7 +204,8 @@ def list_runs(*, as_json: Json = False) -> None:
     if as_json:
         show_json(rows)
     else:
-        columns = ("run", "corpus", "cell", "parameters", "step", "bits_per_char", "state")
+        begun = ("from",) if any(row.get("from") for row in rows) else ()
+        columns = ("run", *begun, "corpus", "cell", "parameters", "step", "bits_per_char", "state")
         show(plain_table([row | {"state": "; ".join([row["state"], *row["missing"]])} for row in rows], columns))
 
 
@@ -224,6 +226,7 @@ def _run_row(run: Any) -> dict[str, Any]:
         "step": state["step"] if state else None,
         "bits_per_char": best[0].get("valid_bits_per_char") if best else None,
         "state": "no checkpoint" if state is None else state["ended"] or "can be resumed",
+        "from": Path(settings.start.run).name if settings.start is not None else None,
         "missing": missing_plugins(session.plugins, settings),
         "created": settings.created[:16].replace("T", " "),
     }

@@ -194,5 +194,6 @@ def resume(
             progress=display.on_progress,
         )
     if not display.started:
-        say(f"{finished.path} had ended already; to go on from its weights: seqgen train --from {finished.path}")
+        longer = f"seqgen train --from {finished.path} --steps N"
+        say(f"{finished.path} had ended already; to go on from its weights, in a new run: {longer}")
     display.summary(finished)

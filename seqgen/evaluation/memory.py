@@ -35,7 +35,8 @@ _AT_ONCE = 1 << 24  # distances
 _SURE = 0.025  # one-sided, as the 95% intervals are
 
 NO_CHANCE = "cannot be told: no record is held out, so there is no chance level"
-TOO_FEW = "cannot be told: a difference takes two samples and two held-out records at least"
+TOO_FEW = "cannot be told: there are too few samples or held-out records to compare"
+_FEW = 10  # held-out records, by which a run that copies may look like one that does not
 COPIES, CLEAN = "copies more than held-out records do", "copies no more than held-out records do"
 
 
@@ -150,8 +151,13 @@ def likeness(
     return figures
 
 
-def verdict(figures: Mapping[str, float]) -> str:
-    """One line on what ``copies`` and ``likeness`` found: a difference counts when it is beyond its interval."""
+def verdict(figures: Mapping[str, float], n_held_out: int) -> str:
+    """One line on what ``copies`` and ``likeness`` found: a difference counts when it is beyond its interval.
+
+    Args:
+        figures: theirs.
+        n_held_out: held-out records.
+    """
     signs = {
         "exact copies": figures.get("copies_p", 1.0) < _SURE,
         "nearest record": figures.get("nearest_difference_high", 0.0) < 0,
@@ -160,6 +166,7 @@ def verdict(figures: Mapping[str, float]) -> str:
     if not any(name in figures for name in ("copies_p", "shared_difference_chars")):
         return NO_CHANCE
     found = [name for name, sign in signs.items() if sign]
-    if not found and "shared_difference_chars" in figures and "shared_difference_chars_low" not in figures:
+    no_interval = "shared_difference_chars" in figures and "shared_difference_chars_low" not in figures
+    if not found and (n_held_out < _FEW or no_interval):
         return TOO_FEW
     return f"{COPIES} ({', '.join(found)})" if found else CLEAN
