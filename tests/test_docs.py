@@ -143,7 +143,7 @@ def test_links_lead_somewhere():
 def test_the_readmes_examples_run(cli, in_tmp, monkeypatch):
     python, cell = BLOCK.findall(README)
     plain = seqgen.train
-    monkeypatch.setattr(seqgen, "train", lambda corpus, **options: plain(corpus, **{**options, "steps": 2}))
+    monkeypatch.setattr(seqgen, "train", lambda *corpus, **options: plain(*corpus, **{**options, "steps": 2}))
     exec(compile(python, "README.md", "exec"), {})
     (in_tmp / "mycell.py").write_text(cell)
     command = next(line.split()[1:] for line in README.splitlines() if "--cell leaky" in line)
