@@ -45,7 +45,7 @@ ring("import")
 plain_fsync = os.fsync
 
 def fsync(descriptor):
-    if list(pathlib.Path(os.environ["RING_RUN"]).glob("checkpoints/.tmp-*20*")):
+    if list(pathlib.Path(os.environ["RING_RUN"]).glob("checkpoints/.tmp-*00000020*")):
         ring("save", 2)
     plain_fsync(descriptor)
 
