@@ -80,7 +80,7 @@ def test_public_names():
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
-        ({}, "5000 None"),
+        ({}, "10000 None"),
         ({"GOMP_SPINCOUNT": "7"}, "7 None"),
         ({"OMP_WAIT_POLICY": "active"}, "None active"),
     ],
