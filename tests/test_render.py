@@ -51,6 +51,8 @@ def test_tables_show_text_as_it_is():
     loud = samples_table(rows, lambda text: Text(text.upper()))
     assert "C1CC[NH]C1" in shown(loud)
     assert "where" not in shown(samples_table([{"row": 0, "text": "x", "cut": False}]))
+    cut = samples_table([{"row": 0, "text": "CC", "cut": True}], lambda text: Text(f"{text}  C2H6"))
+    assert "CC…  C2H6" in shown(cut)
 
 
 def test_a_row_without_text_has_a_mark_on_a_terminal_only():

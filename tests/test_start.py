@@ -132,6 +132,9 @@ def test_rows_are_not_new_beside_another_corpus(first, cli, in_tmp):
         result = cli("sample", "first", "-n", 2, *wish)
         assert result.code == 3 and "has changed since the run began" in result.err and result.out == "", result.err
     assert cli("sample", "first", "-n", 2).code == 0
+    (in_tmp / "words.txt").unlink()
+    gone = cli("sample", "first", "-n", 2, "--novel")
+    assert gone.code == 2 and gone.err.endswith("words.txt', from which the run first learned\n"), gone.err
 
 
 # -- stopping and resuming

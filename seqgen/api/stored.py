@@ -13,7 +13,7 @@ from seqgen.api.prepare import check_unchanged
 from seqgen.api.setup import ignore
 from seqgen.checkpoint import RunFolder, RunSettings
 from seqgen.corpus import Corpus
-from seqgen.errors import BadOption, CheckpointError
+from seqgen.errors import BadOption, CheckpointError, UsageError
 from seqgen.plugins import Plugins
 
 if TYPE_CHECKING:
@@ -119,7 +119,11 @@ class StoredRun:
             CorpusError: it has changed since.
             SeqgenError: it is no longer there.
         """
-        check_unchanged(count(self.corpus, self.settings.corpus.title), self.settings)
+        try:
+            counted = count(self.corpus, self.settings.corpus.title)
+        except UsageError as error:
+            raise UsageError(f"{error}, from which the run {self.folder.name} learned") from None
+        check_unchanged(counted, self.settings)
         return self.corpus
 
     @functools.cached_property

@@ -88,7 +88,8 @@ def samples_table(
         if row["text"]:
             text = Text(visible_lines(row["text"])) if renderer is None else renderer(row["text"])
         if row["cut"] and isinstance(text, Text):
-            text = text + Text("…", style="dim")
+            n = len(visible_lines(row["text"])) if text.plain.startswith(visible_lines(row["text"])) else len(text)
+            text = text[:n] + Text("…", style="dim") + text[n:]  # before what a renderer says of it
         where = row.get("where")
         place = {"train": "in training", "valid": "held out", "test": "held out"}.get(str(where), where)
         shown.append({**row, "text": text, "where": Text(place, style=styles.get(str(where), "")) if place else None})
