@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 import seqgen
 from conftest import ROOT
 from resuming import digests
+from seqgen.api import default_plugins
 from seqgen.api.data import _learned_facts
+from seqgen.api.start import find_start
 from seqgen.api.weights import _moved
 from seqgen.corpus import Splitter
 from seqgen.errors import BadOption, CheckpointError
@@ -431,12 +433,58 @@ def test_augmentation_goes_with_the_domain(in_tmp):
     assert second.settings.augmentation == first.settings.augmentation is not None
 
 
+TOKENIZER = """
+import seqgen
+class Tok(seqgen.Tokenizer):
+    def __init__(self, symbols): self.symbols = symbols
+    @property
+    def n_symbols(self): return len(self.symbols)
+    @classmethod
+    def fit(cls, texts, *, sizes: tuple[int, ...] = (1, 2)): return cls(sorted(set("".join(texts))))
+    def encode(self, text): return [self.symbols.index(character) for character in text]
+    def decode(self, ids): return "".join(self.symbols[index] for index in ids)
+    def to_json(self): return {"symbols": self.symbols}
+    @classmethod
+    def from_json(cls, data): return cls(data["symbols"])
+@seqgen.hookimpl
+def register_tokenizers(register):
+    register(seqgen.TokenizerSpec(name="tok", summary="s", source="none", load=Tok))
+"""
+
+
+def test_options_that_json_writes_otherwise_or_that_came_since(in_tmp, words, cli):
+    (in_tmp / "mytok.py").write_text(TOKENIZER)
+    train = ("--plugin", "mytok.py", "--steps", 1, "--hidden", 8, "--out")
+    assert cli("train", "--corpus", words, "--tokenizer", "tok", *train, "first").code == 0
+    same = [argument for argument in train if argument not in ("--hidden", 8)]
+    assert cli("train", "--from", "first", *same, "second").code == 0
+    (in_tmp / "mytok.py").write_text(TOKENIZER.replace("(1, 2))", "(1, 2), more: bool = False)"))
+    sys.modules.pop("mytok", None)
+    assert cli("train", "--from", "first", *same, "third").code == 0
+
+
+@pytest.mark.parametrize(
+    ("before", "form", "now", "kept"),
+    [
+        ("a.tsv", "auto", "b.tsv", True), ("a.tsv", "auto", "b.tsv.gz", True), ("a.2023", "tsv", "b.2024", True),
+        ("a.2023", "tsv", "b.tsv", True), ("a.tsv", "auto", "b.txt", False), ("a.2023", "tsv", "b.jsonl", False),
+    ],
+)  # fmt: skip
+def test_files_of_one_form(in_tmp, before, form, now, kept):
+    (in_tmp / before).write_text("who\tsex\n" + "anna\tf\nbert\tm\n" * 9)
+    given = {"text_field": "who", "label_field": "sex", "options": {"corpus.form": form}}
+    seqgen.train(before, out="first", **given, **{**SMALL, "steps": 1})
+    start = find_start("first", in_tmp, default_plugins())
+    entry = default_plugins().registry.get("corpus", "seqgen:file")
+    assert ("label_field" in start.read_as(entry, {"path": str(in_tmp / now)})) == kept
+
+
 def test_symbols_that_a_tokenizer_cannot_take_in(in_tmp, words, cli):
     assert cli("train", "--corpus", words, "--tokenizer", "word", "--steps", 1, "--out", "first").code == 0
     result = cli("train", "--from", "first", "--corpus", accents(in_tmp), "--out", "second")
     assert result.code == 2 and "a word tokenizer that has learned cannot take in others" in result.err
     result = cli("train", "--from", "first", "-o", "tokenizer.min_count=7", "--out", "second")
-    assert result.code == 2 and "its tokenizer has min_count 2, so it cannot have 7" in result.err
+    assert result.code == 2 and "its tokenizer has min_count 2, not 7" in result.err
 
 
 def test_a_plugin_in_a_file_that_changed_or_is_not_given(in_tmp, words, cli):

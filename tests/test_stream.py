@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 
 import seqgen
 from conftest import registered
+from resuming import digests
 from seqgen.batches import Stream, StreamFeed, encode_stream, lanes
 from seqgen.cells import list_leaves, map_state
 from seqgen.corpus import Joined, LongText, Record, Splitter, TextFile
@@ -203,3 +206,32 @@ def test_wishes_that_a_long_text_cannot_grant(words, tmp_path):
             seqgen.train(words, **{"layout": "stream", **wishes}, steps=1, out=tmp_path / "x")
     run = seqgen.train(words, options={"layout": "stream", "window": 8}, steps=2, cell="vanilla", out=tmp_path / "o")
     assert run.settings.corpus.layout == "stream"
+
+
+KEEPS = """
+import torch, seqgen
+class Keeps(seqgen.Cell):
+    def __init__(self, input_size, hidden_size):
+        super().__init__(input_size, hidden_size)
+        self.linear, self.table = torch.nn.Linear(input_size, hidden_size), None
+    def initial_state(self, batch_size): return self.linear.weight.new_zeros(batch_size, 1)
+    def forward(self, x_BTI, state):
+        if self.table is None:
+            self.table = torch.linspace(0.5, 1.5, self.hidden_size)
+        return torch.tanh(self.linear(x_BTI)) * self.table, state
+@seqgen.hookimpl
+def register_cells(register):
+    register(seqgen.CellSpec(name="keeps", summary="s", source="none", load=Keeps))
+"""
+
+
+def test_a_cell_that_makes_a_table_at_its_first_step_resumes(in_tmp, cli):
+    (in_tmp / "keeps.py").write_text(KEEPS)
+    (in_tmp / "text.txt").write_text("the cat sat on the mat; the dog did not. " * 30)
+    train = ("train", "--corpus", "text.txt", "--layout", "stream", "--cell", "keeps", "--plugin", "keeps.py")
+    small = ("--hidden", 8, "--batch-size", 4, "-o", "window=8", "-o", "eval_every=4", "-o", "samples=0", "--steps", 12)
+    assert cli(*train, *small, "--out", "run").code == 0
+    before = digests(in_tmp / "run")
+    shutil.rmtree(in_tmp / "run" / "checkpoints" / "step-00000012")
+    result = cli("resume", "run", "--plugin", "keeps.py")
+    assert result.code == 0 and digests(in_tmp / "run") == before, result.err

@@ -40,7 +40,7 @@ def test_json_lines_and_separated_values_hold_the_same(rows, tmp_path_factory):
         writer.writeheader()
         writer.writerows(rows)
         made[form] = text.getvalue()
-    wanted = [(row["name"], row["kind"] or None, {"cost": row["cost"]}) for row in rows if row["name"].strip()]
+    wanted = [(row["name"], row["kind"], {"cost": row["cost"]}) for row in rows if row["name"].strip()]
     for form, text in made.items():
         path = folder / f"rows.{form}"
         path.write_bytes(text.encode())
@@ -144,5 +144,5 @@ def test_held_out_files_are_read_with_the_options_of_a_file_and_of_nothing_else(
 
 def test_fields_that_are_separated_otherwise(tmp_path):
     (tmp_path / "rows.csv").write_text("name;kind\nanna;f\n")
-    with pytest.raises(UsageError, match="separated by ';', not by ','"):
+    with pytest.raises(UsageError, match="separated by ';', not by ','\\?"):
         records(tmp_path / "rows.csv", text_field="name", label_field="kind")

@@ -78,7 +78,7 @@ def try_out(model: Any, data: Data, entry: Entry, layer: Entry) -> None:
         cut = n_steps // 2
         early_BTV, middle = model(ids_BT[:, :cut], model.initial_state(n_rows)) if cut else (logits_BTV[:, :0], start)
         late_BTV, _ = model(ids_BT[:, cut:], middle)
-        again_BTV, _ = model(ids_BT, start)
+        again_BTV, _ = model(ids_BT, model.initial_state(n_rows))
         alone_BTV, _ = model(ids_BT[:1], model.initial_state(1))
     model.train()
     limit = _NEAR * (1 + logits_BTV[logits_BTV.isfinite()].abs().amax()) if logits_BTV.isfinite().any() else 0.0

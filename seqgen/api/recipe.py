@@ -116,7 +116,7 @@ def resolve(request: Request, plugins: Plugins) -> Recipe:
     train = TrainSettings(**build_options(TrainSettings, merged["train"], "train"))
     options = {part: parts[part].options(merged.get(part, {})) for part in fields if part != "train"}
     if start is not None:
-        start.check_options(options, plugins)
+        start.check_options(options, parts, plugins)
     held_out = [None if path is None else Path(path) for path in (request.valid, request.test)]
     return Recipe(
         parts["corpus"],

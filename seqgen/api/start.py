@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seqgen.api.parts import changed_plugins, part_entry, read_vocabulary
-from seqgen.api.setup import FILE, ignore
+from seqgen.api.setup import FILE, ignore, option_fields
 from seqgen.checkpoint import PartSettings, RunFolder, RunSettings, Snapshot, StartSettings, find_run
+from seqgen.corpus import form_of
 from seqgen.errors import BadOption, CheckpointError, NoSuchRun
 from seqgen.plugins import Plugins
 from seqgen.registry import Entry
@@ -76,8 +77,12 @@ class Start:
         if not self.reads(corpus):
             return {}
         own = self.settings.corpus.options
-        forms = [_form(str(path)) for path in (own.get("path", ""), options.get("path", own.get("path", "")))]
-        return own if forms[0] == forms[1] else {name: value for name, value in own.items() if name not in _OF_FIELDS}
+        if corpus.qualified != FILE:
+            return own
+        said, paths = own.get("form", "auto"), (own["path"], options.get("path", own["path"]))
+        before, now = (form_of(Path(path)) or (said if said != "auto" else "text") for path in paths)
+        same = now == (before if said == "auto" else said)
+        return own if same else {name: value for name, value in own.items() if name not in _OF_FIELDS}
 
     def checked(self, request: Request, names: Mapping[str, str], plugins: Plugins) -> Mapping[str, str]:
         """The names of parts that a file gives, where they and those asked for are the ones of the weights.
@@ -118,8 +123,13 @@ class Start:
         if not Path(path).exists():
             raise BadOption(f"--from {self.folder.name}: its {what} {path!r} is gone: give another by {option}")
 
-    def check_options(self, options: Layer, plugins: Plugins) -> None:
+    def check_options(self, options: Layer, parts: Mapping[str, Entry], plugins: Plugins) -> None:
         """Refuse options with which model, cell or tokenizer would be others than those of the weights.
+
+        Args:
+            options: of this training.
+            parts: whose options they are.
+            plugins: what these come from.
 
         Raises:
             BadOption: they would be.
@@ -127,25 +137,20 @@ class Start:
         from seqgen.api.rebuild import blank_model, difference
 
         own, name = self.settings, self.folder.name
-        for option, value in options["tokenizer"].items():
-            if value != (was := own.tokenizer.options.get(option)):
-                raise BadOption(f"--from {name}: its tokenizer has {option} {was!r}, so it cannot have {value!r}")
+        stored = {"tokenizer": own.tokenizer, "model": own.model, **({} if own.cell is None else {"cell": own.cell})}
+        others = {
+            part: _differing(options[part], _as_now(parts[part], settings.options)) for part, settings in stored.items()
+        }
+        if others["tokenizer"]:
+            raise BadOption(f"--from {name}: its tokenizer has {'; '.join(others['tokenizer'])}")
         cell = None if own.cell is None else PartSettings(name=own.cell.name, options=options["cell"])
         model = PartSettings(name=own.model.name, options=options["model"])
         blank = blank_model(plugins, own.model_copy(update={"model": model, "cell": cell}))
         if hasattr(blank, "learn"):
             raise BadOption(f"--from {name}: its model counts, it has no weights to go on from")
         if blank is not None and (problem := difference(self.snapshot.model, blank.state_dict())):
-            of_cell = {} if own.cell is None else own.cell.options
-            was = {f"model.{key}": value for key, value in own.model.options.items()}
-            was |= {f"cell.{key}": value for key, value in of_cell.items()}
-            others = [
-                f"{key} {was[key]!r}, not {value!r}"
-                for part in ("model", "cell")
-                for option, value in options.get(part, {}).items()
-                if was.get(key := f"{part}.{option}", value) != value
-            ]
-            problem = f"they have {'; '.join(others)}" if others else problem
+            asked = [f"{part}.{line}" for part in ("model", "cell") for line in others.get(part, ())]
+            problem = f"they have {'; '.join(asked)}" if asked else problem
             raise BadOption(f"--from {name}: its weights do not fit the model that is asked for: {problem}")
 
     def remarks(self, data: Data, recipe: Recipe) -> list[str]:
@@ -165,7 +170,8 @@ class Start:
         now = recipe.train.split, recipe.train.split_seed, *files
         before = own.train.split, own.train.split_seed, own.corpus.valid, own.corpus.test
         held_out = len(data.encoded["valid"]) + len(data.encoded["test"])
-        if held_out and now != before and self.is_of(recipe.corpus, recipe.options["corpus"]):
+        same = data.survey.digest == own.corpus.digest or self.is_of(recipe.corpus, recipe.options["corpus"])
+        if held_out and now != before and same:
             lines.append(
                 f"other records are held out than in {self.folder.name}, which has learned from some of them: losses "
                 "on them say little"
@@ -205,14 +211,20 @@ def find_start(run: str | Path, base: Path, plugins: Plugins, warn: Callable[[st
     return Start(folder, settings, vocabulary, replace(snapshot, train={}))
 
 
+def _as_now(entry: Entry, stored: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Options of a run as they are called now; one that has come since has its default."""
+    known = option_fields(entry)
+    return entry.options({name: value for name, value in stored.items() if name in known})
+
+
+def _differing(asked: Mapping[str, Any], own: Mapping[str, Any]) -> list[str]:
+    return [f"{name} {own[name]!r}, not {value!r}" for name, value in asked.items() if own[name] != value]
+
+
 def _told(symbol: str) -> str:
     """A symbol as it is seen: what is blank or stands on another by its number."""
     blank = len(symbol) == 1 and unicodedata.category(symbol)[0] in "ZM"
     return f"U+{ord(symbol):04X}" if blank else visible(symbol)
-
-
-def _form(path: str) -> list[str]:
-    return [ending.lower() for ending in Path(path).suffixes if ending.lower() != ".gz"][-1:]
 
 
 def _place(path: object) -> str:

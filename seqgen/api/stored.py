@@ -122,6 +122,8 @@ class StoredRun:
         try:
             counted = count(self.corpus, self.settings.corpus.title)
         except UsageError as error:
+            if not str(error).startswith("no such file"):
+                raise
             raise UsageError(f"{error}, from which the run {self.folder.name} learned") from None
         check_unchanged(counted, self.settings)
         return self.corpus

@@ -22,6 +22,12 @@ _FORMS: dict[str, Form] = {
 _STREAM_CHARS = 1 << 16
 
 
+def form_of(path: Path) -> Form | None:
+    """The form of a file by the end of its name, "gz" aside; None where that says nothing."""
+    endings = [ending.lower() for ending in path.suffixes if ending.lower() != ".gz"]
+    return _FORMS.get(endings[-1] if endings else "")
+
+
 @dataclass(frozen=True)
 class LongText:
     """A file as one long text: records that follow one another, line ends and blank lines kept.
@@ -120,8 +126,7 @@ def load_file(
         Path(path), max_line_chars=max_line_chars, long_lines=long_lines, encoding=check_encoding(encoding),
         encoding_errors=encoding_errors, strip=strip, normalize=normalize,
     )  # fmt: skip
-    endings = [ending.lower() for ending in file.path.suffixes if ending.lower() != ".gz"]
-    kind: Form = form if form != "auto" else _FORMS.get(endings[-1] if endings else "", "text")
+    kind: Form = form if form != "auto" else form_of(file.path) or "text"
     if kind in ("auto", "text"):
         if text_field or label_field or fields:
             raise BadOption(

@@ -81,7 +81,6 @@ class Table:
     def _record(self, row: Mapping[str, Any], name: str) -> Record:
         columns = self.columns
         label = row.get(columns.label) if columns.label is not None else None
-        label = None if label == "" else label
         if columns.fielded:
             fields = {name: row[name] for name in columns.fielded if row.get(name) not in (None, "")}
             text = self.file.polished(fielded_text(fields))
@@ -99,13 +98,11 @@ class Table:
     def _check(self, row: Mapping[str, Any]) -> None:
         """Refuse names that the first row does not have."""
         have = ", ".join(row)
-        if self.form == "csv" and len(row) == 1 and ";" in have:
-            raise UsageError(
-                f"{str(self.file.path)!r} has the single field {have!r}: its fields are separated by ';', not by ','"
-            )
         for name in (self.columns.text, self.columns.label, *self.columns.fielded):
             if name is not None and name not in row:
                 near = did_you_mean(name, row)
+                if self.form == "csv" and len(row) == 1 and ";" in have:
+                    near = f"; it has the single field {have!r}: are its fields separated by ';', not by ','?"
                 raise UsageError(f"{str(self.file.path)!r} has no field {name!r}{near or f'; it has {have}'}")
         if not self.columns.fielded and not self._text_field(row):
             raise UsageError(

@@ -16,7 +16,7 @@ from seqgen.batches import Batch
 from seqgen.cells import is_compiled, list_leaves, map_state
 from seqgen.errors import Diverged
 from seqgen.evaluation import carried_nats, total_nats
-from seqgen.model import at_rest, device_of
+from seqgen.model import device_of
 from seqgen.protocols import State
 from seqgen.tokenizers import BOS
 from seqgen.training.backprop import can_derive, carry_gradients
@@ -169,13 +169,19 @@ class Descent:
     def _forms(self) -> tuple[State, list[tuple[int | None, ...]]]:
         """The state before the first step, and the sizes of its leaves, the batch aside; None where they grow."""
         model: Any = self._model
-        with at_rest(model):
+        model.eval()
+        with torch.no_grad():  # not in inference mode: what a cell keeps of its first steps is used in training too
             blank = model.initial_state(1)
-            ids_BT = torch.full((1, 1), BOS, device=self._penalty_V.device)
-            _, after = model(ids_BT, blank)
+            _, after = model(torch.full((1, 1), BOS, device=self._penalty_V.device), blank)
+        model.train()
+        pairs = list(zip(list_leaves(blank), list_leaves(after), strict=False))
+        if len(pairs) != len(list_leaves(after)) or any(leaf.ndim != end.ndim for leaf, end in pairs):
+            raise RuntimeError("the model's state changes its form from step to step")
         forms = [
-            tuple(size if size == later else None for size, later in zip(leaf.shape[1:], end.shape[1:], strict=True))
-            for leaf, end in zip(list_leaves(blank), list_leaves(after), strict=True)
+            tuple(
+                size if size == later != 0 else None for size, later in zip(leaf.shape[1:], end.shape[1:], strict=True)
+            )
+            for leaf, end in pairs
         ]
         return blank, forms
 
