@@ -488,16 +488,14 @@ def test_symbols_that_a_tokenizer_cannot_take_in(in_tmp, words, cli):
 
 
 def test_a_plugin_in_a_file_that_changed_or_is_not_given(in_tmp, words, cli):
-    (in_tmp / "mine.py").write_text(CELL)
-    assert (
-        cli("train", "--corpus", words, "--cell", "mine", "--plugin", "mine.py", "--steps", 1, "--out", "first").code
-        == 0
-    )
+    (in_tmp / "begun_cell.py").write_text(CELL)
+    train = ("train", "--corpus", words, "--cell", "mine", "--plugin", "begun_cell.py", "--steps", 1, "--out", "first")
+    assert cli(*train).code == 0
     missing = cli("train", "--from", "first", "--steps", 1, "--out", "second")
-    assert missing.code == 4 and "--plugin mine.py" in missing.err and missing.err.count("\n") == 1
-    (in_tmp / "mine.py").write_text(CELL + "\n")
-    sys.modules.pop("mine", None)
-    changed = cli("train", "--from", "first", "--plugin", "mine.py", "--steps", 1, "--out", "second")
+    assert missing.code == 4 and "--plugin begun_cell.py" in missing.err and missing.err.count("\n") == 1
+    (in_tmp / "begun_cell.py").write_text(CELL + "\n")
+    sys.modules.pop("begun_cell", None)
+    changed = cli("train", "--from", "first", "--plugin", "begun_cell.py", "--steps", 1, "--out", "second")
     assert changed.code == 0 and "another file than the run was made with" in changed.err
 
 
@@ -510,8 +508,8 @@ def test_compare_says_where_a_run_began(first, cli):
 
 def test_weights_that_give_no_numbers(words, in_tmp, cli):
     """What step 0 finds is not laid to the rate."""
-    (in_tmp / "big.py").write_text(GAIN)
-    same = ("--plugin", "big.py", "--steps", 1)
+    (in_tmp / "gain_cell.py").write_text(GAIN)
+    same = ("--plugin", "gain_cell.py", "--steps", 1)
     assert cli("train", "--corpus", words, "--cell", "gain", "--out", "gain", *same).code == 0
     result = cli("train", "--from", "gain", "-o", "gain=1e39", "-o", "samples=0", "--out", "more", *same)
     assert result.code == 6 and "--lr" not in result.err.replace("not at --lr", ""), result.err

@@ -76,14 +76,14 @@ def test_a_terminal_of_80_columns_shows_it_whole(cli, monkeypatch):
 
 
 def test_a_plugin_of_the_users_own_may_answer(cli, in_tmp):
-    (in_tmp / "mine.py").write_text(
+    (in_tmp / "answers.py").write_text(
         "import seqgen\n"
         "@seqgen.hookimpl\n"
         "def register_cells(register):\n"
         "    tf = {'GRUCell': {}, 'MyCell': {}}\n"
-        "    register(seqgen.CellSpec(name='mine', summary='my own', load='mine:Cell', tf=tf))\n"
+        "    register(seqgen.CellSpec(name='mine', summary='my own', load='answers:Cell', tf=tf))\n"
     )
-    rows = json.loads(cli("list", "cells", "--tf", "--json", "--plugin", "mine.py").out)
+    rows = json.loads(cli("list", "cells", "--tf", "--json", "--plugin", "answers.py").out)
     assert [row["name"] for row in rows if row["tf"] == "GRUCell"] == ["mine", "gru"]
     assert [row["use"] for row in rows if row["tf"] == "MyCell"] == ["--cell mine"]
 
