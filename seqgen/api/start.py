@@ -56,11 +56,16 @@ class Start:
         return StartSettings(run=str(self.folder.path.resolve()), step=self.snapshot.state["step"], sha256=digest)
 
     @property
+    def parts(self) -> dict[str, PartSettings]:
+        """What the weights are of, by kind."""
+        own = self.settings
+        found = {"model": own.model, "cell": own.cell, "tokenizer": own.tokenizer}
+        return {kind: part for kind, part in found.items() if part is not None}
+
+    @property
     def names(self) -> dict[str, str]:
-        """Its parts, by kind."""
-        settings = self.settings
-        parts = {"model": settings.model, "cell": settings.cell, "tokenizer": settings.tokenizer}
-        return {kind: part.name for kind, part in parts.items() if part is not None} | {"corpus": settings.corpus.name}
+        """The names of its parts and of its corpus, by kind."""
+        return {kind: part.name for kind, part in self.parts.items()} | {"corpus": self.settings.corpus.name}
 
     def reads(self, corpus: Entry) -> bool:
         """Whether a corpus is read as the one of this run was, maybe from elsewhere."""
@@ -137,9 +142,8 @@ class Start:
         from seqgen.api.rebuild import blank_model, difference
 
         own, name = self.settings, self.folder.name
-        stored = {"tokenizer": own.tokenizer, "model": own.model, **({} if own.cell is None else {"cell": own.cell})}
         others = {
-            part: _differing(options[part], _as_now(parts[part], settings.options)) for part, settings in stored.items()
+            kind: _differing(options[kind], _as_now(parts[kind], part.options)) for kind, part in self.parts.items()
         }
         if others["tokenizer"]:
             raise BadOption(f"--from {name}: its tokenizer has {'; '.join(others['tokenizer'])}")
