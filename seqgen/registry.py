@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from seqgen.boundary import GUARDS, check_members
 from seqgen.errors import PluginError, SeqgenError, UnknownName, UsageError
+from seqgen.signals import heed
 from seqgen.specs import KINDS, LoadableSpec, Spec, load_reference
 
 if TYPE_CHECKING:
@@ -128,6 +129,7 @@ class Entry:
         except SeqgenError:
             raise
         except (Exception, SystemExit) as error:
+            heed()
             line = f"{self.who} is broken: {type(error).__name__}: {one_line(error)}"
             load = str(getattr(self.spec, "load", ""))
             if isinstance(error, ModuleNotFoundError) and load.startswith(f"{error.name}:"):

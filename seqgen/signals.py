@@ -55,18 +55,33 @@ def end_at_once(number: int, frame: FrameType | None) -> None:
     os._exit(128 + number)
 
 
-class Ending:
+_raised = 0
+"""The signal that was raised as ``Signalled``, until ``forget``."""
+
+
+def end_by_raising(number: int, frame: FrameType | None) -> None:
     """The answer of a command: the first signal is raised as ``Signalled``, the second ends the process at once."""
+    global _raised
+    if _raised:
+        os._exit(128 + number)
+    _raised = number
+    raise Signalled(number)
 
-    def __init__(self) -> None:
-        self._came = False
 
-    def handle(self, number: int, frame: FrameType | None) -> None:
-        """The signal handler."""
-        if self._came:
-            os._exit(128 + number)
-        self._came = True
-        raise Signalled(number)
+def heed() -> None:
+    """For who passes errors over: a signal may have become one (pydantic raises its own for whatever it is hit by).
+
+    Raises:
+        Signalled: it was raised before, and somebody took it for an error.
+    """
+    if _raised:
+        raise Signalled(_raised)
+
+
+def forget() -> None:
+    """The command has ended: the signal that ended it says nothing to the next one in this process."""
+    global _raised
+    _raised = 0
 
 
 class StopFlag:
@@ -77,7 +92,7 @@ class StopFlag:
     """
 
     def __init__(self) -> None:
-        self.signal_number = 0
+        self.signal_number = _raised  # one that was taken for an error just before
 
     def handle(self, number: int, frame: FrameType | None) -> None:
         """The signal handler: remembers the first signal; at the second the process ends."""

@@ -15,6 +15,7 @@ from seqgen.config import Layer, TrainSettings, merge
 from seqgen.errors import BLAMED, BadOption, DiskError, Interrupted, SeqgenError, UnknownName, UsageError
 from seqgen.plugins import Plugins
 from seqgen.registry import Entry, one_line
+from seqgen.signals import heed
 from seqgen.specs import ModelSpec
 
 ALL = "all"
@@ -46,6 +47,7 @@ def reason(error: BaseException) -> str:
     Raises:
         BaseException: ``error`` itself, where it says nothing of a cell: a signal, a full disk.
     """
+    heed()
     if isinstance(error, Interrupted | DiskError):
         raise error
     if isinstance(error, SeqgenError):

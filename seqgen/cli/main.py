@@ -18,10 +18,10 @@ from seqgen import __version__
 from seqgen.cli import bench, checkpoint, compare, evaluate, look, play, plugins, sample, score, top, train
 from seqgen.cli.common import ReaderGone, everywhere, session, warn
 from seqgen.cli.mistakes import usage_line
-from seqgen.errors import BLAMED, DiskError, PluginError, SeqgenError, UsageError
+from seqgen.errors import BLAMED, DiskError, Interrupted, PluginError, SeqgenError, UsageError
 from seqgen.plugins import Plugins, entry_point_candidates, file_candidate
 from seqgen.registry import one_line
-from seqgen.signals import Ending, Signalled, answering
+from seqgen.signals import Signalled, answering, end_by_raising, forget, heed
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -40,10 +40,11 @@ def main(arguments: Sequence[str]) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal that cannot show a character shows its code
     try:
-        with answering(Ending().handle):
+        with answering(end_by_raising):
             _load_plugins(arguments)
             code = get_command(build_app()).main(list(arguments) or ["--help"], "seqgen", standalone_mode=False)
             sys.stdout.flush()
+            heed()
             return int(code or 0)
     except (ReaderGone, BrokenPipeError):
         # Nothing more to say, and nothing left for Python to flush at exit.
@@ -56,14 +57,17 @@ def main(arguments: Sequence[str]) -> int:
         if line:
             warn(line)
         return code
+    finally:
+        forget()
 
 
 def _verdict(error: BaseException) -> tuple[str, int]:
     """What an error that nothing below has handled means: a line for the user, and the exit code."""
-    if isinstance(error.__cause__, Signalled):  # the parser makes of it an error of its own
-        error = error.__cause__
-    if isinstance(error, Signalled):
-        return str(error), 128 + error.number
+    if not isinstance(error, Interrupted):
+        try:
+            heed()  # the parser, and others, make of a signal an error of their own
+        except Signalled as signalled:
+            return str(signalled), 128 + signalled.number
     if isinstance(error, SeqgenError):
         return str(error), error.exit_code
     if hasattr(error, "format_message"):  # a usage error of the parser, whose classes are private to typer

@@ -22,6 +22,7 @@ from seqgen.plugins.builtin import Builtin
 from seqgen.plugins.discovery import Candidate, installed
 from seqgen.plugins.switches import is_on, trace
 from seqgen.registry import Entry, Registry, one_line
+from seqgen.signals import heed
 from seqgen.specs import KINDS, SPEC_TYPES, Spec
 
 CORE = "seqgen"
@@ -126,6 +127,7 @@ class Plugins:
             except KeyboardInterrupt:  # the user's wish, whatever code is running
                 raise
             except BaseException as error:
+                heed()
                 self._drop(plugin)
                 plugin.problem = explain(error)
                 self.problem(f"plugin {provenance} is not used: {plugin.problem}")
@@ -205,6 +207,7 @@ class Plugins:
             except KeyboardInterrupt:  # the user's wish, whatever code is running
                 raise
             except BaseException as error:
+                heed()
                 plugin = self.plugins[package]
                 plugin.hooks.remove(hook)
                 self.problem(f"plugin {plugin.provenance}: its {hook} is not used: {explain(error)}")

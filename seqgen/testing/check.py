@@ -12,6 +12,7 @@ from typing import Any, TypeVar, cast
 
 from seqgen.errors import MissingExtra
 from seqgen.registry import Entry, one_line
+from seqgen.signals import heed
 from seqgen.specs import Spec
 
 Found = TypeVar("Found")
@@ -77,6 +78,7 @@ class Check:
                 error.args = (f"{what}: {error}",)
                 raise
             except (Exception, SystemExit) as error:
+                heed()
                 raise AssertionError(f"{what}: {type(error).__name__}: {one_line(error, 400)}") from error
 
 

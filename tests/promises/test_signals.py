@@ -19,6 +19,7 @@ import seqgen
 import seqgen.cli
 from conftest import WORDS, Result, finish, run_seqgen
 from resuming import digests
+from seqgen import signals
 
 NUMBERS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 BELL = (
@@ -28,7 +29,10 @@ import os, pathlib, signal
 import seqgen, torch
 
 def ring(place, nth=1):
-    """Raise the signal asked for, the nth time that this place is reached; TWICE: the second one right after it."""
+    """Raise the signal asked for, the nth time that this place is reached.
+
+    TWICE: the second one right after it; -1: what is hit makes an error of its own of it, as pydantic does.
+    """
     wanted, number, twice = os.environ.get("RING", "- 0 0").split()
     if wanted != place:
         return
@@ -36,8 +40,12 @@ def ring(place, nth=1):
     if seen[place] == nth:
         try:
             os.kill(os.getpid(), int(number))
+        except KeyboardInterrupt as error:
+            if int(twice) < 0:
+                raise ValueError(f"cannot build: {error}") from None
+            raise
         finally:
-            if int(twice):
+            if int(twice) > 0:
                 os.kill(os.getpid(), signal.SIGTERM)
 
 seen = {}
@@ -154,6 +162,32 @@ def test_a_signal_before_there_is_a_run(phase, number, bell, in_tmp, expected):
 
 
 @pytest.mark.promise("R7")
+@pytest.mark.parametrize("phase", BEFORE)
+def test_a_signal_that_somebody_took_for_an_error_is_heeded(phase, bell, in_tmp):
+    stopped = bell(*TRAIN, ring=phase, number=signal.SIGTERM, twice=-1)
+    assert (stopped.code, stopped.err, stopped.out) == (143, "seqgen: ended by SIGTERM\n", "")
+    assert not (in_tmp / "run").exists() and bell(*TRAIN, "--steps", 1).code == 0
+
+
+@pytest.mark.promise("R7")
+@pytest.mark.parametrize("phase", ["import", "build"])
+def test_no_check_fails_because_of_a_signal(phase, bell):
+    stopped = bell("plugins", "check", "bell.py", ring=phase, number=signal.SIGTERM, twice=-1)
+    assert stopped.code == 143 and stopped.err.splitlines()[-1] == "seqgen: ended by SIGTERM"
+
+
+def test_a_signal_that_pydantic_met_ends_the_training_as_it_begins():
+    with contextlib.suppress(signals.Signalled):
+        signals.end_by_raising(signal.SIGTERM, None)
+    try:
+        with signals.graceful_stop() as stop:
+            assert stop.signal_number == signal.SIGTERM
+    finally:
+        signals.forget()
+    signals.heed()
+
+
+@pytest.mark.promise("R7")
 @pytest.mark.parametrize(("phase", "number"), [(phase, NUMBERS[n % 3]) for n, phase in enumerate(WITHIN)])
 def test_a_signal_within_a_run_saves_it(phase, number, bell, in_tmp, expected):
     started = time.monotonic()
@@ -208,6 +242,7 @@ def test_a_signal_during_a_bench_keeps_what_was_measured(phase, bell):
     assert stopped.code == 130 and "Traceback" not in stopped.err, stopped.err
     if phase != "count":
         assert "what was measured is in all" in stopped.err.splitlines()[-1]
+    assert bell(*bench, ring="build", number=signal.SIGINT, twice=-1).code == 130
     assert bell(*bench).code == 0
 
 
