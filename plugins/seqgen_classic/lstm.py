@@ -22,6 +22,7 @@ import torch
 from torch import Tensor, nn
 
 import seqgen
+from seqgen_classic.short import has_short_layer
 
 
 class LSTMCell(seqgen.StepCell):
@@ -70,8 +71,13 @@ class LSTMCell(seqgen.StepCell):
         return c_BH.new_zeros(batch_size, self.output_size), c_BH
 
     def fuses(self) -> bool:
-        """Not with an option: torch's layer has no peepholes and no clipping, and its projection saves no time."""
-        return not self.peepholes and self.projection is None and self.clip is None
+        """Not with an option: torch's layer has no peepholes and no clipping, and its projection saves no time.
+
+        Nor in bfloat16 where the processor has no such layer.
+        """
+        plain = not self.peepholes and self.projection is None and self.clip is None
+        on_cpu = self.input.weight.device.type == "cpu"
+        return plain and not (on_cpu and torch.is_autocast_enabled("cpu") and not has_short_layer())
 
     def fused(self, x_BTI: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """Torch's fused layer, about twice as fast as the steps."""
