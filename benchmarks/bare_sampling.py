@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -85,6 +86,25 @@ def vanilla_step(model: RecurrentModel, vocabulary: Vocabulary) -> Callable[[Ten
         return head(h_BH), h_BH
 
     return step
+
+
+def notebook_names(model: RecurrentModel, vocabulary: Vocabulary, longest: int) -> Callable[[int], list[str]]:
+    """Draws as the course notebook does, with the weights of our one-layer vanilla model with ReLU.
+
+    A name at a time, by numpy's choice from the probabilities, always up to the length of the longest name.
+    """
+    step, ids = vanilla_step(model, vocabulary), np.arange(model.head.out_features)
+
+    @torch.inference_mode()
+    def generate() -> str:
+        h_BH, sequence = None, [BOS]
+        for _ in range(longest):
+            logits_BV, h_BH = step(torch.tensor(sequence[-1:]), h_BH)
+            sequence.append(int(np.random.choice(ids, p=torch.softmax(logits_BV, 1)[0].numpy())))
+        drawn = sequence[1:]
+        return vocabulary.decode(drawn[: drawn.index(EOS) if EOS in drawn else longest])
+
+    return lambda n: [generate() for _ in range(n)]
 
 
 def torch_step(layer: nn.Module, embedding: nn.Embedding, head: nn.Linear) -> Callable[..., tuple[Tensor, Any]]:

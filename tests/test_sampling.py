@@ -12,7 +12,7 @@ from seqgen.protocols import Verdict
 from seqgen.sampling import Sample, Sampler, SampleSettings, Wanted, wanted_rows
 from seqgen.sampling.draw import BLOCK, Uniforms, draw
 from seqgen.sampling.processors import build_processors, min_p, temperature, top_k, top_p
-from seqgen.tokenizers import EOS, PAD, CharTokenizer, Vocabulary
+from seqgen.tokenizers import BOS, EOS, PAD, CharTokenizer, Vocabulary
 
 VOCABULARY = Vocabulary(CharTokenizer("abcde"))
 
@@ -149,6 +149,20 @@ def test_rows_that_are_alike_are_computed_once():
     rows = list(sampler(Counting(), batch_size=4096).take(4000))
     assert seen[0] == 32 and all(width % 32 == 0 for width in seen) and sum(seen) < 0.5 * 4000 * len(seen)
     assert rows == list(sampler(Chain(), batch_size=4096).take(4000))
+
+
+@pytest.mark.parametrize(("grows", "n_chunks"), [(False, 1), (True, 2)])
+def test_very_many_rows_are_drawn_together_unless_their_state_grows(grows, n_chunks):
+    begun = []
+
+    class Counting(Chain):
+        def forward(self, ids_BT, state):
+            begun.append(len(ids_BT) == 32 and bool((ids_BT == BOS).all()))
+            return super().forward(ids_BT, torch.cat((state, ids_BT.float()), 1) if grows else state)
+
+    rows = list(sampler(Counting()).take(5000))
+    assert sum(begun) == n_chunks
+    assert rows == list(sampler(Chain(), batch_size=1024).take(5000))
 
 
 def test_processors_see_a_row_up_to_its_end_only():

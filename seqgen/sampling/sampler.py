@@ -27,6 +27,7 @@ from seqgen.tokenizers import BOS, EOS, PAD
 
 _MOST_LOGITS = 2**22
 _FEW_PARAMETERS_ROWS, _ROWS = 4096, 2048  # drawn together at most
+_MANY = 4  # times as many where there are few parameters and a row's state does not grow
 
 
 class Sample(NamedTuple):
@@ -43,6 +44,10 @@ class Sample(NamedTuple):
     cut: bool
 
 
+_sample = functools.partial(tuple.__new__, Sample)
+"""What ``Sample._make`` does, at a third of the price."""
+
+
 class Sampler(Decoder):
     """Draws rows; see :class:`Decoder` for what it is made of and what is raised.
 
@@ -55,6 +60,16 @@ class Sampler(Decoder):
         """Rows drawn together: many where a step is so small that its calls cost most, as far as memory allows."""
         most = min(max(_MOST_LOGITS // self.vocabulary.size, 256), _ROWS if self.wide else _FEW_PARAMETERS_ROWS)
         return round_up(self.settings.batch_size or most)
+
+    @functools.cached_property
+    def _widest(self) -> int:
+        """Rows drawn together where very many are wanted: the more there are, the more of them begin alike."""
+        if self.wide or self.settings.batch_size:
+            return self._width
+        with self.resting():
+            if self.steps().state_grows():
+                return self._width
+        return max(self._width, min(_MANY * self._width, _MOST_LOGITS // self.vocabulary.size // MULTIPLE * MULTIPLE))
 
     @functools.cached_property
     def _is_plain(self) -> bool:
@@ -71,8 +86,9 @@ class Sampler(Decoder):
 
     def take(self, n: int, check: Callable[[], None] | None = None) -> Iterator[Sample]:
         """Rows 0 to ``n`` - 1; ``check`` is called before each symbol, and may raise."""
-        for start in range(0, n, self._width):
-            yield from self._chunk(start, min(self._width, n - start), check)
+        width = self._width if n <= self._width else self._widest
+        for start in range(0, n, width):
+            yield from self._chunk(start, min(width, n - start), check)
 
     def _chunk(self, start: int, wanted: int, check: Callable[[], None] | None = None) -> list[Sample]:
         """Rows ``start`` .. ``start + wanted - 1``."""
@@ -85,7 +101,10 @@ class Sampler(Decoder):
             numbers += numbers_L.tolist()
             self._read(ids_LT[:, self.n_slots :].cpu().numpy(), texts, cut)
         order = np.argsort(numbers).tolist()
-        return [Sample(number, texts[place], cut[place]) for number, place in enumerate(order, start)]
+        fields = zip(
+            range(start, start + wanted), map(texts.__getitem__, order), map(cut.__getitem__, order), strict=True
+        )
+        return list(map(_sample, fields))
 
     def _read(self, ids_LT: npt.NDArray[np.int64], texts: list[str], cut: list[bool]) -> None:
         """Append the texts of rows, and whether each was cut."""

@@ -10,10 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from seqgen.model import make_stepper
+from seqgen.cells import list_leaves
+from seqgen.model import device_of, make_stepper
 from seqgen.protocols import State
 from seqgen.sampling.constraint import Constraint
-from seqgen.tokenizers import PAD
+from seqgen.tokenizers import BOS, PAD
 
 
 class Steps:
@@ -46,6 +47,13 @@ class Steps:
             () if self._guidance == 1 else self._model.initial_state(width),
             () if self._constraint is None else self._constraint.initial_state(width),
         )
+
+    def state_grows(self) -> bool:
+        """Whether a row's state has more numbers after a step than before it, as a cache has."""
+        before = self.initial_state(1)
+        _, after = self(torch.full((1,), BOS, device=device_of(self._model)), before, 0)
+        sizes = [sum(leaf.numel() for leaf in list_leaves(state)) for state in (before, after)]
+        return sizes[1] > sizes[0]
 
     def __call__(self, ids_C: Tensor, held: State, n_drawn: int) -> tuple[Tensor, State]:
         """Logits (C, V) of what follows some ids, and the next state.
