@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import shutil
 import signal
@@ -27,6 +28,14 @@ ROOT = Path(__file__).resolve().parent.parent
 
 hypothesis.settings.register_profile("seqgen", deadline=None, max_examples=50, derandomize=True)
 hypothesis.settings.load_profile("seqgen")
+
+
+def read_again(monkeypatch: pytest.MonkeyPatch, most_records: int = 0, most_chars: int = 0) -> None:
+    """Corpora with more records or characters are read a second time, to be encoded, as large ones are."""
+    survey = importlib.import_module("seqgen.corpus.survey")
+    monkeypatch.setattr(survey, "_MOST_RECORDS", most_records)
+    monkeypatch.setattr(survey, "_MOST_CHARS", most_chars)
+
 
 # The fixtures that plugins have for their tests, under the short names that ours use.
 cli, words = seqgen_cli, seqgen_corpus

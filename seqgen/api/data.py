@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from seqgen.api.memo import Memo, keep_survey, read_survey, survey_memo
-from seqgen.corpus import Corpus, Splitter, Survey, stamp_of, survey
+from seqgen.corpus import Corpus, Record, Splitter, Survey, stamp_of, survey
 from seqgen.errors import CorpusError, UsageError
 from seqgen.files import cache_folder, dump_json
 from seqgen.registry import Entry
@@ -105,8 +105,9 @@ def learn(
     if known[0] is not None and known[1] is not None:
         vocabulary = Vocabulary(make.from_json(known[1]["data"]), tuple(known[1]["tokens"]), corpus.layout == "lines")
         return encode_with(corpus, title, vocabulary, splitter, known[0], progress)
-    counted = Survey()
-    texts = _told(survey(corpus, title, counted, conditions, needed=begun is None), "reading", None, progress)
+    counted, kept = Survey(), list[Record]()
+    looked = survey(corpus, title, counted, conditions, needed=begun is None, kept=kept)
+    texts = _told(looked, "reading", None, progress)
     if begun is not None:
         fitted = grown(begun.tokenizer, texts, options)
     elif hasattr(make, "fit_parts"):
@@ -121,7 +122,7 @@ def learn(
         keep_survey(survey_memo(corpus), counted)
         learned.keep({"data": fitted.to_json(), "tokens": tokens})
     try:
-        return encode_with(corpus, title, vocabulary, splitter, counted, progress)
+        return encode_with(corpus, title, vocabulary, splitter, counted, progress, kept)
     except UsageError as error:
         if begun is None or isinstance(error, CorpusError):
             raise
@@ -181,10 +182,12 @@ def encode_with(
     splitter: Splitter,
     counted: Survey,
     progress: Progress = no_progress,
+    kept: Sequence[Record] = (),
 ) -> Data:
     """Encode a corpus that has been counted, with a vocabulary that is known already.
 
-    One that is large is encoded into files, once: see ``seqgen.batches.cache``.
+    One that is large is encoded into files, once: see ``seqgen.batches.cache``. ``kept`` are its records, if they
+    have been kept.
 
     Raises:
         CorpusError: it is unreadable, empty or has no training part.
@@ -192,13 +195,15 @@ def encode_with(
     from seqgen.batches import cached, encode, encode_stream
     from seqgen.batches.encoding import MakeSink, in_memory
 
+    records = kept if len(kept) == counted.n_records else corpus
+
     def told(n_done: int) -> None:
         progress("encoding", n_done, counted.n_records)
 
     def build(make_sink: MakeSink) -> Parts:
         if vocabulary.ends:
-            return encode(corpus, vocabulary, splitter, make_sink, told)
-        return encode_stream(corpus, counted.n_chars, vocabulary, splitter, make_sink, told)
+            return encode(records, vocabulary, splitter, make_sink, told)
+        return encode_stream(records, counted.n_chars, vocabulary, splitter, make_sink, told)
 
     if counted.n_chars <= _IN_MEMORY:
         encoded = build(in_memory)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from seqgen.batches.order import Order
 
     Integers = npt.NDArray[np.integer[Any]]
+    Ids = npt.NDArray[np.int64]
     Flags = npt.NDArray[np.bool_]
 
 _MOST_TOGETHER = 1 << 18  # ids of batches that are made in one go
@@ -111,24 +112,25 @@ class Encoded:
             return [self.take(rows_B, pad, flags) for rows_B, flags in zip(batches, absent, strict=True)]
         n_steps = [steps + self.n_slots for steps in longest]
         n_steps = n_steps if pad is None else [pad(steps - 1) + 1 for steps in n_steps]
-        ids_TN, is_target_TN = self._frame(rows_N, lengths_N, max(n_steps), absent_NC)
         # Time first in memory, as the layers compute.
-        targets_TN = ids_TN if not self.n_slots else torch.from_numpy(ids_TN.numpy() * is_target_TN)
+        framed_TN, is_target_TN = self._frame(rows_N, lengths_N, max(n_steps), absent_NC)
+        ids_TN = targets_TN = torch.from_numpy(framed_TN)
+        if self.n_slots:
+            targets_TN = torch.from_numpy(np.multiply(framed_TN, is_target_TN, order="C"))
         n_ids = np.add.reduceat(lengths_N, starts, dtype=np.int64).tolist()
         n_chars = np.add.reduceat(self.chars_N[rows_N], starts, dtype=np.int64).tolist()
-        made = []
-        for ids_TB, targets_TB, steps, start, end, ids_here, chars in zip(
-            *(torch.split(tensor, sizes, 1) for tensor in (ids_TN, targets_TN)),
-            n_steps, starts, ends, n_ids, n_chars, strict=True,
-        ):  # fmt: skip
+        made, n_all = [], len(rows_N)
+        for steps, start, end, ids_here, chars in zip(n_steps, starts, ends, n_ids, n_chars, strict=True):
             n_rows, at_N = end - start, None
             if ids_here - n_rows < _FULL * (steps - 1) * n_rows:
                 at_N = torch.from_numpy(np.flatnonzero(is_target_TN[1:steps, start:end]))
-            ids_BT, targets_BT = ids_TB.t()[:, : steps - 1], targets_TB.t()[:, 1:steps]
+            shape, strides = (n_rows, steps - 1), (1, n_all)
+            ids_BT = ids_TN.as_strided(shape, strides, start)
+            targets_BT = targets_TN.as_strided(shape, strides, start + n_all)
             made.append(Batch(ids_BT, targets_BT, at_N, ids_here - n_rows, chars, n_rows))
         return made
 
-    def _frame(self, rows_N: Order, lengths_N: Integers, n_steps: int, absent_NC: Flags | None) -> tuple[Tensor, Flags]:
+    def _frame(self, rows_N: Order, lengths_N: Integers, n_steps: int, absent_NC: Flags | None) -> tuple[Ids, Flags]:
         """The ids of some records, time first, and which of them a model has to predict (``BOS`` counted as one)."""
         steps_T1 = np.arange(n_steps - self.n_slots)[:, None]
         inside_TN = steps_T1 < lengths_N
@@ -138,9 +140,9 @@ class Encoded:
         if self.conditions_NC is not None:
             given_NC = self.conditions_NC[rows_N].astype(np.int64)
             given_NC = given_NC if absent_NC is None else np.where(absent_NC, PAD, given_NC)
-            ids_TN = np.concatenate((ids_TN[:1], given_NC.T, ids_TN[1:]))
+            ids_TN = np.ascontiguousarray(np.concatenate((ids_TN[:1], given_NC.T, ids_TN[1:])))
             inside_TN = np.concatenate((inside_TN[:1], np.zeros(given_NC.T.shape, dtype=bool), inside_TN[1:]))
-        return torch.from_numpy(ids_TN), inside_TN
+        return ids_TN, inside_TN
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import Literal
 
-from seqgen.corpus.corpus import Record
+from seqgen.corpus.corpus import Record, records_of
 from seqgen.corpus.decoding import (
     KEEPING,
     MARKED,
@@ -80,8 +80,7 @@ class TextFile:
             for lines in self._lines(file, counts):
                 kept = [text for text in lines if text and not text.isspace()]
                 counts[BLANK] += len(lines) - len(kept) - lines.count(None)
-                for text in kept if plain else map(self.polished, kept):
-                    yield Record(text, self.label, split=self.split)
+                yield from records_of(kept if plain else map(self.polished, kept), self.label, self.split)
         self.note(counts)
 
     def polished(self, text: str) -> str:

@@ -29,14 +29,15 @@ class Splitter:
 
     def parts(self, records: Iterable[Record]) -> list[str]:
         """What ``part`` gives, for many records."""
-        key, (train, valid, _) = self.seed.to_bytes(8, "little"), self.shares
-        blake2b, from_bytes, parts = hashlib.blake2b, int.from_bytes, list[str]()
-        for record in records:
-            if record.split is not None:
-                parts.append(record.split)
+        (train, valid, _), from_bytes, parts = self.shares, int.from_bytes, list[str]()
+        begin = hashlib.blake2b(digest_size=8, key=self.seed.to_bytes(8, "little")).copy
+        for text, _, _, split in records:
+            if split is not None:
+                parts.append(split)
                 continue
-            digest = blake2b(record.text.encode("utf-8", "surrogatepass"), digest_size=8, key=key).digest()
-            share = from_bytes(digest, "little") / 2**64
+            keyed = begin()  # cheaper than to begin with the key each time
+            keyed.update(text.encode("utf-8", "surrogatepass"))
+            share = from_bytes(keyed.digest(), "little") / 2**64
             parts.append("train" if share < train else "valid" if share < train + valid else "test")
         return parts
 

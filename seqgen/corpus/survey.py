@@ -6,7 +6,7 @@ import hashlib
 import itertools
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +17,7 @@ from seqgen.errors import CorpusError, PluginError, UsageError
 _TOGETHER = 128  # records whose digest is taken in one go; pieces of a long text are long
 _MOST_VALUES = 1000  # of a condition
 _MOST_KEPT = 1 << 18  # hashes of texts
+_MOST_RECORDS, _MOST_CHARS = 1 << 16, 1 << 22  # of a corpus that is not read again
 _CONTROLS = bytes({*range(0x20), 0x7F} - set(b"\t\n\v\f\r"))
 
 
@@ -70,7 +71,8 @@ class _Distinct:
 
     def add(self, texts: Iterable[str]) -> None:
         mask = self._mask
-        self._kept.update(found for text in texts if not (found := hash(text)) & mask)
+        hashes = map(hash, texts)
+        self._kept.update((found for found in hashes if not found & mask) if mask else hashes)
         while len(self._kept) > _MOST_KEPT:
             self._mask = mask = 2 * mask + 1
             self._kept = {found for found in self._kept if not found & mask}
@@ -80,7 +82,13 @@ class _Distinct:
 
 
 def survey(
-    records: Iterable[Record], name: str, result: Survey, conditions: Sequence[str] = (), *, needed: bool = True
+    records: Iterable[Record],
+    name: str,
+    result: Survey,
+    conditions: Sequence[str] = (),
+    *,
+    needed: bool = True,
+    kept: list[Record] | None = None,
 ) -> Iterator[str]:
     """Pass the texts on while counting them; ``result`` is complete when the iteration is.
 
@@ -90,6 +98,7 @@ def survey(
         result: filled in.
         conditions: "label", or names of fields, whose values are wanted.
         needed: whether each of these must be there.
+        kept: gets the records, so that they need not be read again; it is emptied if there are too many of them.
 
     Raises:
         CorpusError: there is no record.
@@ -102,17 +111,18 @@ def survey(
     whose = f"{name} of {records.by}" if isinstance(records, Corpus) and records.by else name
     iterator = iter(records)
     while chunk := list(itertools.islice(iterator, _TOGETHER)):
-        for record in chunk:
-            if not isinstance(record, Record) or not isinstance(record.text, str):
-                raise PluginError(f"corpus {whose} gave {type(record).__name__} {record!r:.60}, not a seqgen.Record")
-            if record.split is not None and record.split not in PARTS:
-                raise PluginError(f"corpus {whose} gave the split {record.split!r}, which is not train, valid or test")
+        _check(chunk, whose)
         texts = [record.text for record in chunk]
         lengths = list(map(len, texts))
         result.n_records += len(texts)
         result.n_chars += sum(lengths)
         result.longest = max(result.longest, *lengths)
-        told = "".join([_told(record) for record in chunk])
+        told = "".join(
+            [
+                _told(text, label, fields, split) if fields else f"{text}\x1f{label or ''}\x1f{split or ''}\x1e"
+                for text, label, fields, split in chunk
+            ]
+        )
         joined = "".join(texts)
         result.multiline = result.multiline or "\n" in joined or "\r" in joined
         data = joined.encode("utf-8", "surrogatepass")
@@ -123,6 +133,10 @@ def survey(
             found.update(value for record in chunk if (value := record.value(condition)) is not None)
         if conditions:
             known.update(*(record.fields for record in chunk), ["label"] * any(record.label for record in chunk))
+        if kept is not None and len(kept) + len(chunk) == result.n_records:
+            kept += chunk
+            if result.n_records > _MOST_RECORDS or result.n_chars > _MOST_CHARS:
+                kept.clear()
         yield from texts
     if not result.n_records:
         left_out = ", ".join(f"{n:,} {what}" for what, n in counts_of(records).items() if n)
@@ -134,10 +148,22 @@ def survey(
     }
 
 
-def _told(record: Record) -> str:
-    """A record as it is digested."""
-    told = f"{record.text}\x1f{record.label or ''}\x1f{record.split or ''}\x1e"
-    return told + json.dumps(dict(record.fields), sort_keys=True, default=str) if record.fields else told
+def _check(chunk: Sequence[Record], whose: str) -> None:
+    """Refuse what is not a record."""
+    plain = set(map(type, chunk)) == {Record} and {type(text) for text, _, _, _ in chunk} == {str}
+    if plain and {split for _, _, _, split in chunk} <= {None, *PARTS}:
+        return
+    for record in chunk:
+        if not isinstance(record, Record) or not isinstance(record.text, str):
+            raise PluginError(f"corpus {whose} gave {type(record).__name__} {record!r:.60}, not a seqgen.Record")
+        if record.split is not None and record.split not in PARTS:
+            raise PluginError(f"corpus {whose} gave the split {record.split!r}, which is not train, valid or test")
+
+
+def _told(text: str, label: str | None, fields: Mapping[str, Any], split: str | None) -> str:
+    """A record with fields as it is digested."""
+    told = json.dumps(dict(fields), sort_keys=True, default=str)
+    return f"{text}\x1f{label or ''}\x1f{split or ''}\x1e{told}"
 
 
 def _usable(condition: str, values: set[str], known: set[str]) -> list[str]:

@@ -69,7 +69,7 @@ class CharTokenizer(Tokenizer):
 
     def encode_many(self, texts: Sequence[str]) -> tuple[Ids, Lengths]:
         """All ids of many texts one after another, and how many each has, by one look-up in a table."""
-        lengths = np.fromiter((len(text) for text in texts), dtype=np.int64, count=len(texts))
+        lengths = np.fromiter(map(len, texts), dtype=np.int64, count=len(texts))
         joined = "".join(texts)
         ids, unknown = self._look_up(joined)
         if ids.size and (unknown_N := ids == unknown).any():

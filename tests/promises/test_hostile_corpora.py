@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import seqgen
-from conftest import registered
+from conftest import read_again, registered
 from seqgen.api.data import learn
 from seqgen.api.setup import default_plugins, open_corpus
 from seqgen.corpus import Splitter, TextFile, load_file
@@ -369,6 +369,7 @@ def test_a_training_goes_on_while_its_file_changes(change, words, in_tmp, cli):
 def test_a_file_that_grows_while_it_is_read_is_refused(more, words, cli, monkeypatch):
     from seqgen.corpus import readers
 
+    read_again(monkeypatch)
     plain, calls = readers.TextFile.__iter__, []
 
     def growing(self):
@@ -381,6 +382,33 @@ def test_a_file_that_grows_while_it_is_read_is_refused(more, words, cli, monkeyp
     monkeypatch.setattr(readers.TextFile, "__iter__", growing)
     result = cli("train", "--corpus", words, *TINY)
     assert result.code == 3 and "changed while it was read" in result.err and result.err.count("\n") == 1
+
+
+def test_a_file_that_grows_within_its_only_reading_is_refused(words, cli, monkeypatch):
+    from seqgen.corpus import readers
+
+    plain = readers.TextFile.__iter__
+
+    def growing(self):
+        yield from plain(self)
+        with words.open("a") as file:
+            file.write("anna\n")
+
+    monkeypatch.setattr(readers.TextFile, "__iter__", growing)
+    result = cli("train", "--corpus", words, *TINY)
+    assert result.code == 3 and "changed while it was read" in result.err
+
+
+@pytest.mark.parametrize(("most_records", "most_chars", "n_readings"), [(40, 10**6, 1), (39, 10**6, 2), (99, 30, 2)])
+def test_a_corpus_of_few_records_is_read_once(most_records, most_chars, n_readings, words, monkeypatch):
+    from seqgen.corpus import readers
+
+    read_again(monkeypatch, most_records, most_chars)
+    plain, calls = readers.TextFile.__iter__, []
+    monkeypatch.setattr(readers.TextFile, "__iter__", lambda self: calls.append(None) or plain(self))
+    entry, char = (default_plugins().registry.get(*part) for part in (("corpus", "seqgen:file"), ("tokenizer", "char")))
+    data = learn(open_corpus(entry, entry.options({"path": str(words)})), "words", char, {}, Splitter((1, 0, 0)))
+    assert len(calls) == n_readings and data.survey.n_records == len(data.encoded["train"]) == 40
 
 
 # -- the split

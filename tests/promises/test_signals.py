@@ -17,7 +17,7 @@ import pytest
 
 import seqgen
 import seqgen.cli
-from conftest import WORDS, Result, finish, run_seqgen
+from conftest import WORDS, Result, finish, read_again, run_seqgen
 from resuming import digests
 from seqgen import signals
 
@@ -128,6 +128,7 @@ def heard(monkeypatch):
 def bell(in_tmp, monkeypatch, cli):
     """Calls the command line in this process with a bell to be rung; the plugin is imported anew each time."""
     (in_tmp / "bell.py").write_text(BELL)
+    read_again(monkeypatch)
 
     def call(*arguments, ring=None, number=0, twice=0):
         sys.modules.pop("bell", None)
