@@ -145,7 +145,7 @@ def our_works(run: seqgen.Run, data: Data, setting: Setting, n_names: int) -> di
     def draw() -> dict[str, float]:
         return {"names": len(run.sample(n_names))}
 
-    return {"our tokens": steps(learner.take, fixed_batches(data), n_of(setting)), "our names": draw}
+    return {"our tokens": steps(learner.take, fixed_batches(data), n_of(setting), ours=True), "our names": draw}
 
 
 def fixed_batches(data: Data) -> Any:

@@ -23,7 +23,7 @@ from seqgen.tokenizers import EOS
 from seqgen.training.descent import Descent, Taken, read_back
 from seqgen.training.schedule import Schedule
 from seqgen.training.trainer import _UNREAD
-from timing import Done, Work
+from timing import Done, OfARun, Work
 
 
 def names() -> Corpus:
@@ -161,8 +161,10 @@ def steps(
     n_steps: int,
     batch_size: int = 1,
     gflop_of: Callable[[Batch], float] = lambda batch: 0.0,
+    *,
+    ours: bool = False,
 ) -> Work:
-    """Work that is so many training steps, of us or of a baseline; asking for the batches is part of it.
+    """Work that is so many training steps; asking for the batches is part of it.
 
     Args:
         take: takes a step.
@@ -170,6 +172,7 @@ def steps(
         n_steps: how many batches.
         batch_size: records of a whole step; the last batch of a window has fewer.
         gflop_of: what the matrix products of a step come to.
+        ours: whether they are ours, and are done as in a run.
     """
 
     def work() -> Done:
@@ -182,7 +185,7 @@ def steps(
             gflop += gflop_of(batch)
         return {"steps": n_records / batch_size, "tokens": n_tokens, "gflop": gflop}
 
-    return work
+    return OfARun(work, lambda: take(next(batches))) if ours else work
 
 
 def matrix_weights(modules: Iterable[nn.Module]) -> int:

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import cycle
 
 import torch
 from torch import Tensor
 
 from baselines import TorchModel, adamw, step_of, torch_layer
-from ours import cell_maker, learner_of_ids, make_model, random_batches
+from compiling import has_compiler
+from ours import Learner, cell_maker, learner_of_ids, make_model, random_batches
 from report import COMPARED, Compare, Section, missing, table
-from seqgen.cells import Cell
-from timing import Done, Rounds, Setting, Size, Work, interleave
+from seqgen.batches import Batch
+from seqgen.cells import Cell, compile_steps
+from timing import Done, OfARun, Rounds, Setting, Size, Work, interleave
 
 CAPTION = """Tokens a second of whole training steps (embedding, layer, head, cross entropy, AdamW), float32, against
 the same model with torch.nn.RNN, GRU or LSTM: same sizes, same batches of random ids that fill every place (no
 padding on either side, V = 60), time first in memory. Each of torch's models is trained with torch.optim.AdamW as it
 is by default and with fused=True, and a goal counts against both. `layer` rows are forward and backward of the layer
-alone, the gradient of its input included. `mingru` is compared with torch.nn.GRU of the same H."""
+alone, the gradient of its input included. `mingru` is compared with torch.nn.GRU of the same H. `gru, compiled` is
+the same cell with its steps compiled, as in a long run (compiling itself is in the table `stranger`)."""
 N_SYMBOLS = 60
 
 
@@ -63,6 +67,8 @@ def rows(size: Promised, rounds: Rounds, *, layers: bool = True, goals: bool = T
         for kind in ("default AdamW", "fused AdamW"):
             against = f"torch {PAIRS[cell]}, {kind}"
             yield Compare(f"{cell}, whole step", "tokens", against, goal if goals else None).row(rounds)
+            if f"{cell}, compiled" in rounds.seconds:
+                yield Compare(f"{cell}, compiled", "tokens", against, goal if goals else None).row(rounds)
         if layers:
             yield Compare(f"{cell}, layer", "tokens", f"torch {PAIRS[cell]}, layer").row(rounds)
 
@@ -88,7 +94,15 @@ def step_variants(size: Promised, setting: Setting, device: str) -> dict[str, Wo
         model = make_model(N_SYMBOLS, our_cell(cell), *sizes).to(device)
         learner = learner_of_ids(model, N_SYMBOLS, weight_decay=0.01)
         ours = cycle(batches)
-        variants[f"{cell}, whole step"] = _steps(lambda t=learner.take, o=ours: t(next(o)), size, setting, device)
+        take = partial(_take, learner, ours)
+        variants[f"{cell}, whole step"] = OfARun(_steps(take, size, setting, device), take)
+    if size == SIZES[1] and device == "cpu" and has_compiler():
+        model = make_model(N_SYMBOLS, our_cell("gru"), *sizes)
+        learner = learner_of_ids(model, N_SYMBOLS, engine="compiled", weight_decay=0.01)
+        learner.take(batches[0])
+        compile_steps(model)
+        take = partial(_take, learner, cycle(batches))
+        variants["gru, compiled"] = OfARun(_steps(take, size, setting, device), take)
     return variants
 
 
@@ -108,8 +122,13 @@ def layer_variants(size: Promised, setting: Setting) -> dict[str, Work]:
         def run(cell: Cell = cell) -> Tensor:
             return cell(x_TBI.transpose(0, 1), cell.initial_state(size.batch))[0].transpose(0, 1)
 
-        variants[f"{name}, layer"] = _steps(_through(cell, run, x_TBI, dy_TBH), size, setting, "cpu")
+        once = _through(cell, run, x_TBI, dy_TBH)
+        variants[f"{name}, layer"] = OfARun(_steps(once, size, setting, "cpu"), once)
     return variants
+
+
+def _take(learner: Learner, batches: Iterator[Batch]) -> None:
+    learner.take(next(batches))
 
 
 def _through(layer: torch.nn.Module, run: Callable[[], Tensor], x_TBI: Tensor, dy_TBH: Tensor) -> Callable[[], None]:

@@ -11,7 +11,7 @@ from report import COMPARED, Compare, Section, table
 from seqgen.api.data import Data
 from seqgen.model import RecurrentModel
 from seqgen.sampling import Sampler, SampleSettings
-from timing import Done, Setting, Work, interleave
+from timing import Done, OfARun, Setting, Work, interleave
 
 CAPTION = """Names a second, decoded to str, from the notebook's model (embedding 16, 64 ReLU units) after 500
 training steps of 128 names, float32, 1 thread; a row is cut at 30 symbols on all sides. `batched loop` computes 1,000
@@ -28,11 +28,12 @@ def measure(setting: Setting) -> Section:
     max_length, n = 2 * data.longest_symbols, setting.pick(10_000, 64)
     bare = BareSampler(vanilla_step(model, data.vocabulary), data.vocabulary, max_length)
     notebook = notebook_names(model, data.vocabulary, data.longest_symbols)
+    ours = lambda: [row.text for row in sampler(model, data, max_length).take(n)]  # noqa: E731
     variants: dict[str, Work] = {
         "the notebook's loop": _rows(lambda: notebook(setting.pick(50, 2))),
         "one row": _rows(lambda: bare.draw(setting.pick(100, 2), 1)),
         "batched loop": _rows(lambda: bare.draw(n, 1000)),
-        "seqgen": _rows(lambda: [row.text for row in sampler(model, data, max_length).take(n)], times=5),
+        "seqgen": OfARun(_rows(ours, times=5), ours),
     }
     with setting.threads(1):
         rounds = interleave(variants, setting.rounds)

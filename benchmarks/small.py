@@ -43,7 +43,7 @@ def measure(setting: Setting) -> Section:
         ("seqgen, eager", "eager", endless_batches(train, BATCH)),
     ):
         learner = learner_of(make_model(V, "vanilla", HIDDEN, EMBEDDING), data, engine=engine)
-        variants[name] = steps(learner.take, batches, n_steps, BATCH)
+        variants[name] = steps(learner.take, batches, n_steps, BATCH, ours=True)
     with setting.threads(1):
         rounds = interleave(variants, setting.rounds)
     rows = [Compare(name, "steps", "bare") for name in variants if name != "seqgen"]

@@ -70,7 +70,7 @@ def training_variants(data: Data, hidden: int, n_steps: int) -> dict[str, Work]:
         variants[name] = steps(lambda b, step=step: step(b.ids_BT.t(), b.targets_BT.t()), batches, n_steps)
     ours = make_model(V, "lstm", hidden, EMBEDDING, LAYERS)
     batches = endless_batches(train, BATCH)
-    variants["seqgen"] = steps(learner_of(ours, data).take, batches, n_steps, gflop_of=training_gflop(ours))
+    variants["seqgen"] = steps(learner_of(ours, data).take, batches, n_steps, gflop_of=training_gflop(ours), ours=True)
     return variants
 
 

@@ -18,7 +18,7 @@ from ours import learner_of_ids, make_model, random_batches
 from report import COMPARED, Compare, Section, missing, number, table, verdict
 from seqgen.batches import Batch
 from seqgen.cells import compile_steps
-from timing import Rounds, Setting, Size, Work, interleave, repeat
+from timing import OfARun, Rounds, Setting, Size, Work, interleave, repeat
 
 CAPTION = """Tokens a second of whole training steps (embedding, cell, head, cross entropy, fused Adam) of the two
 cells of `stranger_cells.py`, float32, random ids that fill every place, V = 60. The baseline `eager loop` is the same
@@ -75,7 +75,8 @@ def cell_variants(cell: str, size: Size, setting: Setting) -> Iterator[tuple[str
     step, over = step_of(model, adam(model, fused=True)), cycle(pairs)
     yield f"{cell}, eager loop", _steps(lambda: step(*next(over)), size, setting)
     for engine in ("eager", "scan", *(["compiled"] if has_compiler() else [])):
-        yield f"{cell}, {engine}", _steps(our_step(cell, size, engine, batches), size, setting)
+        take = our_step(cell, size, engine, batches)
+        yield f"{cell}, {engine}", OfARun(_steps(take, size, setting), take)
 
 
 def our_step(cell: str, size: Size, engine: str, batches: list[Batch]) -> Callable[[], None]:

@@ -19,6 +19,8 @@ _QUICK = {  # the same operations by the calls that cost Python least
     _aten.sub.Tensor: torch.sub, _aten.mul.Tensor: torch.mul, _aten.sigmoid.default: torch.sigmoid,
     _aten.tanh.default: torch.tanh, _aten.relu.default: torch.relu, _aten.cat.default: torch.cat,
     _aten.lerp.Tensor: torch.lerp, _aten.addcmul.default: torch.addcmul, _aten.stack.default: torch.stack,
+    # Without autograd, which is told nothing of them, these are views as any.
+    _aten.split.Tensor: torch.unsafe_split, _aten.split_with_sizes.default: torch.unsafe_split_with_sizes,
 }  # fmt: skip
 _PRODUCTS = (_aten.mm.default, _aten.addmm.default)
 _SMALL = 1 << 16  # numbers of a matrix below which products with its transpose are slower than with a copy of that
