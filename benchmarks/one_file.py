@@ -10,14 +10,11 @@ from __future__ import annotations
 
 import argparse
 import inspect
-from collections.abc import Iterator
 from functools import partial
-from itertools import cycle
 from pathlib import Path
 
-from ours import Learner, learner_of_ids, make_model, random_batches
+from ours import learner_of_ids, make_model, random_batches, step_over
 from report import COMPARED, Compare, Section, table
-from seqgen.batches import Batch
 from seqgen.cells import Cell, describe_engine
 from seqgen.plugins import Plugins, entry_point_candidates, file_candidate
 from timing import OfARun, Setting, Size, Work, interleave, repeat
@@ -64,17 +61,13 @@ def measure(setting: Setting) -> Section:
                 learner = learner_of_ids(model, N_SYMBOLS)
                 learner.take(batches[0])
                 engines.add(describe_engine(model))
-                step = partial(_take, learner, cycle(batches))
+                step = step_over(learner, batches)
                 works[name] = OfARun(repeat(step, n_steps, {"steps": n_steps}), step)
             rounds = interleave(works, setting.rounds)
         rows = [Compare(OURS, "steps").row(rounds), Compare(THEIRS, "steps", OURS, GOAL).row(rounds)]
         blocks += [f"**{size}**", table(COMPARED, rows)]
     told = CAPTION.format(n_lines=equations(entries[THEIRS].load()), engine=", ".join(sorted(engines)))
     return Section("one_file", "a stranger's cell in one file", told, blocks)
-
-
-def _take(learner: Learner, batches: Iterator[Batch]) -> None:
-    learner.take(next(batches))
 
 
 def main() -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
+from itertools import cycle
 from typing import Any
 
 import torch
@@ -153,6 +154,12 @@ def random_batches(n_symbols: int, batch_size: int, n_steps: int, n: int) -> lis
         n_targets = batch_size * n_steps
         made.append(Batch(ids[:, :-1], ids[:, 1:], None, n_targets, n_targets, batch_size))
     return made
+
+
+def step_over(learner: Learner, batches: Sequence[Batch]) -> Callable[[], None]:
+    """Takes a step with one batch after another, round and round."""
+    over = cycle(batches)
+    return lambda: learner.take(next(over))
 
 
 def steps(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import partial
 from itertools import cycle
 
 import torch
@@ -12,9 +11,8 @@ from torch import Tensor
 
 from baselines import TorchModel, adamw, step_of, torch_layer
 from compiling import has_compiler
-from ours import Learner, cell_maker, learner_of_ids, make_model, random_batches
+from ours import cell_maker, learner_of_ids, make_model, random_batches, step_over
 from report import COMPARED, Compare, Section, missing, table
-from seqgen.batches import Batch
 from seqgen.cells import Cell, compile_steps
 from timing import Done, OfARun, Rounds, Setting, Size, Work, interleave
 
@@ -93,15 +91,14 @@ def step_variants(size: Promised, setting: Setting, device: str) -> dict[str, Wo
     for cell in size.goals:
         model = make_model(N_SYMBOLS, our_cell(cell), *sizes).to(device)
         learner = learner_of_ids(model, N_SYMBOLS, weight_decay=0.01)
-        ours = cycle(batches)
-        take = partial(_take, learner, ours)
+        take = step_over(learner, batches)
         variants[f"{cell}, whole step"] = OfARun(_steps(take, size, setting, device), take)
     if size == SIZES[1] and device == "cpu" and has_compiler():
         model = make_model(N_SYMBOLS, our_cell("gru"), *sizes)
         learner = learner_of_ids(model, N_SYMBOLS, engine="compiled", weight_decay=0.01)
         learner.take(batches[0])
         compile_steps(model)
-        take = partial(_take, learner, cycle(batches))
+        take = step_over(learner, batches)
         variants["gru, compiled"] = OfARun(_steps(take, size, setting, device), take)
     return variants
 
@@ -125,10 +122,6 @@ def layer_variants(size: Promised, setting: Setting) -> dict[str, Work]:
         once = _through(cell, run, x_TBI, dy_TBH)
         variants[f"{name}, layer"] = OfARun(_steps(once, size, setting, "cpu"), once)
     return variants
-
-
-def _take(learner: Learner, batches: Iterator[Batch]) -> None:
-    learner.take(next(batches))
 
 
 def _through(layer: torch.nn.Module, run: Callable[[], Tensor], x_TBI: Tensor, dy_TBH: Tensor) -> Callable[[], None]:

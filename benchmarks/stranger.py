@@ -14,7 +14,7 @@ from unittest.mock import patch
 from bare_steps import BareLayerNormLSTM, BareUGRNN
 from baselines import BareLoop, adam, step_of
 from compiling import CELLS, N_SYMBOLS, compile_s, has_compiler, surroundings
-from ours import learner_of_ids, make_model, random_batches
+from ours import learner_of_ids, make_model, random_batches, step_over
 from report import COMPARED, Compare, Section, missing, number, table, verdict
 from seqgen.batches import Batch
 from seqgen.cells import compile_steps
@@ -82,11 +82,11 @@ def cell_variants(cell: str, size: Size, setting: Setting) -> Iterator[tuple[str
 def our_step(cell: str, size: Size, engine: str, batches: list[Batch]) -> Callable[[], None]:
     """A step of ours, compiled if need be."""
     model = make_model(N_SYMBOLS, CELLS[cell], size.hidden, size.embedding)
-    learner, over = learner_of_ids(model, N_SYMBOLS, engine=engine), cycle(batches)
+    learner = learner_of_ids(model, N_SYMBOLS, engine=engine)
     if engine == "compiled":
         learner.take(batches[0])
         compile_steps(model)
-    return lambda: learner.take(next(over))
+    return step_over(learner, batches)
 
 
 def rows(rounds: Rounds, cells: list[str], size: Size) -> Iterator[list[str]]:

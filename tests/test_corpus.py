@@ -144,6 +144,14 @@ def test_survey_counts_and_digests():
 def test_what_is_not_a_record_is_the_plugins_fault():
     with pytest.raises(PluginError, match=r"not a seqgen\.Record"):
         list(survey(["text"], "c", Survey()))  # type: ignore[list-item]
+    with pytest.raises(PluginError, match=r"gave bytes b'text', not a seqgen\.Record|gave Record"):
+        list(survey([Record(b"text")], "c", Survey()))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("split", ["learn", ["train"], 1, ""])
+def test_a_split_that_is_none_is_the_plugins_fault(split):
+    with pytest.raises(PluginError, match="which is not train, valid or test"):
+        list(survey([Record("text"), Record("text", split=split)], "c", Survey()))
 
 
 def test_profile_shows_every_nth(words):

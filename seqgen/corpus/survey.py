@@ -151,7 +151,7 @@ def survey(
 def _check(chunk: Sequence[Record], whose: str) -> None:
     """Refuse what is not a record."""
     plain = set(map(type, chunk)) == {Record} and {type(text) for text, _, _, _ in chunk} == {str}
-    if plain and {split for _, _, _, split in chunk} <= {None, *PARTS}:
+    if plain and not [split for _, _, _, split in chunk if split is not None and split not in PARTS]:
         return
     for record in chunk:
         if not isinstance(record, Record) or not isinstance(record.text, str):
