@@ -53,7 +53,8 @@ TABLES = {
 HEADING = """# The engine
 
 Written by `python benchmarks/engine.py`, which says how. "x" is the median of the ratios to the row named under
-"against", taken round by round, with the smallest and the largest; "goal" is what was promised of it.
+"against", taken round by round, with the smallest and the largest; "goal" is what was promised of it. Our training
+(since 2026-11-26), and our sampling of names, run as a run does: what memory they free stays with the process.
 """
 
 

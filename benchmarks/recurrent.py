@@ -88,18 +88,17 @@ def step_variants(size: Promised, setting: Setting, device: str) -> dict[str, Wo
             model = TorchModel(N_SYMBOLS, layer, *sizes).to(device)
             step, over = step_of(model, adamw(model, fused=fused)), cycle(pairs)
             variants[f"torch {layer}, {kind}"] = _steps(lambda s=step, o=over: s(*next(o)), size, setting, device)
-    for cell in size.goals:
-        model = make_model(N_SYMBOLS, our_cell(cell), *sizes).to(device)
-        learner = learner_of_ids(model, N_SYMBOLS, weight_decay=0.01)
-        take = step_over(learner, batches)
-        variants[f"{cell}, whole step"] = OfARun(_steps(take, size, setting, device), take)
+    ours = [(f"{cell}, whole step", cell, "fused") for cell in size.goals]
     if size == SIZES[1] and device == "cpu" and has_compiler():
-        model = make_model(N_SYMBOLS, our_cell("gru"), *sizes)
-        learner = learner_of_ids(model, N_SYMBOLS, engine="compiled", weight_decay=0.01)
-        learner.take(batches[0])
-        compile_steps(model)
+        ours.append(("gru, compiled", "gru", "compiled"))
+    for name, cell, engine in ours:
+        model = make_model(N_SYMBOLS, our_cell(cell), *sizes).to(device)
+        learner = learner_of_ids(model, N_SYMBOLS, engine=engine, weight_decay=0.01)
+        if engine == "compiled":
+            learner.take(batches[0])
+            compile_steps(model)
         take = step_over(learner, batches)
-        variants["gru, compiled"] = OfARun(_steps(take, size, setting, device), take)
+        variants[name] = OfARun(_steps(take, size, setting, device), take)
     return variants
 
 
