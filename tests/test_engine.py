@@ -12,7 +12,6 @@ from torch import nn
 from conftest import registered
 from over_time import CLOSE, assert_agree, results
 from seqgen import BadOption, StepCell
-from seqgen.batches import Batch
 from seqgen.cells import (
     PastAttention,
     RecurrentDropout,
@@ -23,9 +22,7 @@ from seqgen.cells import (
     use_engine,
 )
 from seqgen.cells.scan import recorded
-from seqgen.evaluation import total_nats
 from seqgen.model import RecurrentModel
-from seqgen.training.descent import Descent
 
 I, H = 5, 6
 MEMORY = {"peepholes": True, "projection": 3, "clip": 0.2, "projection_clip": 0.1}
@@ -187,7 +184,6 @@ def test_all_engines_agree_on_a_model_with_everything(plugins, options):
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # within torch, when its compiler is imported
 @pytest.mark.parametrize(
     ("name", "dtype"),
     [("ugrnn", torch.float32), ("gru", torch.float32), ("lnlstm", torch.float64)],
@@ -210,7 +206,6 @@ def test_compiled_chunks_agree(plugins, compiler, name, dtype):
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_back_at_the_engine_scan_nothing_is_compiled_any_more(plugins, compiler):
     """As when compiled steps turn out not to be faster: a run must say, and be, what a resumed one will be."""
     cell, x = build(plugins.registry.get("cell", "ugrnn"), {}, torch.float32), batch(torch.float32, T=16)
@@ -219,25 +214,3 @@ def test_back_at_the_engine_scan_nothing_is_compiled_any_more(plugins, compiler)
     again = results(cell, "scan", x)
     assert all(torch.equal(again[name], tensor) for name, tensor in plain.items())
     assert describe_engine(nn.ModuleList([cell])).endswith(" by its recorded step")
-
-
-@pytest.mark.slow
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_each_direction_is_compiled_once(plugins, compiler):
-    """Whoever calls: the check of what was compiled, autograd, or the gradients by formula."""
-    from torch._dynamo.utils import counters
-
-    entry = plugins.registry.get("cell", "ugrnn")
-    torch.manual_seed(0)
-    model = RecurrentModel(9, lambda i, h: entry.build({}, i, h), hidden=8, embedding=4)
-    use_engine(model, "compiled")
-    descent = Descent(model, torch.zeros(9), weight_decay=0.0, clip_norm=0.0, precision="float32")
-    ids_BT = torch.randint(3, 9, (4, 17))
-    learned = Batch(ids_BT[:, :-1], ids_BT[:, 1:], None, 64, 64, 4)
-    descent.take(1, 0.1, learned)
-    counters.clear()
-    compile_steps(model)
-    compiled = counters["stats"]["unique_graphs"]
-    descent.take(2, 0.1, learned)
-    total_nats(model, learned, torch.zeros(9)).backward()
-    assert counters["stats"]["unique_graphs"] == compiled == 2

@@ -1,29 +1,29 @@
 """A plan run over time in chunks of eight steps that torch's compiler has fused; what is left by the loops.
 
-Compiling takes tens of seconds, a few from the compiler's cache on disk; layers of the same form share it.
+Compiling takes tens of seconds; on a CPU what was made is kept on disk, and loaded within milliseconds. Layers of the
+same form share it.
 
-Dimension letters: T steps, B batch, P projection, H output.
+Dimension letters: T steps, C steps of a chunk, B batch, P projection, H output.
 """
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from seqgen.cells.ahead import Compiled, compile_ahead
 from seqgen.cells.loops import Kept, Loops
 from seqgen.cells.plan import Plan
 from seqgen.cells.source import Source
+from seqgen.cells.steady import Steady
 
 CHUNK = 8
-_OPTIONS: dict[str, Any] = {  # on a CPU
-    "cpp_wrapper": True,  # what calls the kernels is compiled too: a tenth of the time of a small step
-    "cpp.min_chunk_size": 4096,  # numbers a thread is worth waking for
-}
-_compiled: dict[Any, Callable[..., Any]] = {}
+_STEPS = range(CHUNK)
+_elsewhere: dict[Any, Callable[..., Any]] = {}
 
 
 class Chunks:
@@ -32,55 +32,77 @@ class Chunks:
     Args:
         plan: of a step.
         loops: its loops, for the steps after the last whole chunk.
+        p_BP: the projection of a step, of the size that will come.
+        states: before it.
     """
 
     CHECKED_STEPS = CHUNK
 
-    def __init__(self, plan: Plan, loops: Loops) -> None:
-        self._plan, self._loops = plan, loops
-        self._forward = _compile(self._write_forward(), plan)
-        self._backward = _compile(self._write_backward(), plan)
+    def __init__(self, plan: Plan, loops: Loops, p_BP: Tensor, states: Sequence[Tensor]) -> None:
+        self._plan, self._loops, recording = plan, loops, plan.recording
+        needed = [recording.output, *recording.states, *plan.kept]
+        self._ahead = Steady(recording, plan.forward, ["p", *plan.states], needed)
+        needed = [*plan.collected, *plan.before(), *(name for _, name, _ in plan.sums)]
+        self._back = Steady(recording, plan.backward, ["dy", *plan.d_states, *plan.kept], needed)
+        p_CBP, outside = p_BP.detach().expand(CHUNK, *p_BP.shape).contiguous(), self._ahead.examples()
+        y_C = [p_BP.new_empty(recording.shapes[recording.output]) for _ in _STEPS]
+        self._forward = _compile(self._write_forward(), [p_CBP, *states, *outside, *y_C])
+        kept = self._forward([p_CBP, *states, *outside, *y_C])[len(states) :]
+        into = [p_BP.new_empty(recording.shapes[name]) for name in plan.collected for _ in _STEPS]
+        d_ends = [torch.zeros_like(state) for state in states]
+        self._backward = _compile(
+            self._write_backward(), [torch.stack(y_C), *d_ends, *kept, *self._back.examples(), *into]
+        )
 
     def forward(
         self, p_TBP: Tensor, states: Sequence[Tensor], *, own: bool = False
     ) -> tuple[Tensor, list[Tensor], Kept]:
         """The outputs (T, B, H), the states after the last step, and what ``backward`` needs."""
-        plan, constants, outputs, kept = self._plan, self._plan.recording.constants.values(), list[Tensor](), []
-        if plan.shifted is not None:
-            outputs.append(states[plan.states.index(plan.shifted)][None])
+        plan, kept, before_TBH = self._plan, [], None
+        shape = plan.recording.shapes[plan.recording.output]
         # Whether they need a gradient is no reason to compile again.
         p_TBP, states = p_TBP.detach(), [state.detach() for state in states]
+        if plan.shifted is None:
+            y_TBH = p_TBP.new_empty(len(p_TBP), *shape)
+        else:  # what the products saw lies beside what came of it
+            all_TBH = p_TBP.new_empty(len(p_TBP) + 1, *shape)
+            all_TBH[0].copy_(states[plan.states.index(plan.shifted)])
+            before_TBH, y_TBH = all_TBH[:-1], all_TBH[1:]
         whole = len(p_TBP) // CHUNK * CHUNK
-        for p_CBP in torch.split(p_TBP[:whole], CHUNK) if whole else ():
-            y_CBH, states, kept_here = self._forward(p_CBP, *states, *constants)
-            outputs.append(y_CBH)
-            kept.append(kept_here)
+        if whole:
+            y_T, outside = y_TBH.unbind(0), self._ahead.values()
+            for start, p_CBP in zip(range(0, whole, CHUNK), torch.split(p_TBP[:whole], CHUNK), strict=True):
+                found = self._forward([p_CBP, *states, *outside, *y_T[start : start + CHUNK]])
+                states, kept_here = found[: len(states)], found[len(states) :]
+                kept.append(kept_here)
         kept_last = None
         if whole < len(p_TBP):
-            y_CBH, states, kept_last = self._loops.forward(p_TBP[whole:], states)
-            outputs.append(y_CBH)
-        all_TBH = torch.cat(outputs)
-        if plan.shifted is None:
-            return all_TBH, list(states), (kept, kept_last, None)
-        return all_TBH[1:], list(states), (kept, kept_last, all_TBH[:-1])
+            y_last_TBH, states, kept_last = self._loops.forward(p_TBP[whole:], states)
+            y_TBH[whole:].copy_(y_last_TBH)
+        return y_TBH, list(states), (kept, kept_last, before_TBH)
 
     def backward(
         self, dy_TBH: Tensor, d_ends: Sequence[Tensor], kept: Kept
     ) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
         """The gradients of the first states, those ``collected`` (T, B, ...) of all steps, and the sums over time."""
-        constants, parts = self._plan.recording.constants.values(), []
-        sums: list[Any] = [0.0] * len(self._plan.sums)
-        kept_chunks, kept_last, _ = kept
+        plan, shapes, (kept_chunks, kept_last, _) = self._plan, self._plan.recording.shapes, kept
+        collected = [dy_TBH.new_empty(len(dy_TBH), *shapes[name]) for name in plan.collected]
+        sums: list[Any] = [0.0] * len(plan.sums)
         whole = len(kept_chunks) * CHUNK
         if kept_last is not None:
-            d_ends, collected, sums = self._loops.backward(dy_TBH[whole:], d_ends, kept_last)
-            parts.append(collected)
-        dy_chunks = torch.split(dy_TBH[:whole], CHUNK) if whole else ()
-        for dy_CBH, kept_here in zip(reversed(dy_chunks), reversed(kept_chunks), strict=True):
-            d_ends, collected, more = self._backward(dy_CBH.contiguous(), *d_ends, kept_here, *constants)
-            parts.append(collected)
-            sums = [total + here for total, here in zip(sums, more, strict=True)]
-        return list(d_ends), [torch.cat(pieces[::-1]) for pieces in zip(*parts, strict=True)], sums
+            d_ends, collected_last, sums = self._loops.backward(dy_TBH[whole:], d_ends, kept_last)
+            for tensor, last in zip(collected, collected_last, strict=True):
+                tensor[whole:].copy_(last)
+        if whole:
+            dy_TBH, d_ends = dy_TBH.detach().contiguous(), [end.detach() for end in d_ends]
+            into, outside = [tensor.unbind(0) for tensor in collected], self._back.values()
+            for start, kept_here in zip(range(whole - CHUNK, -1, -CHUNK), reversed(kept_chunks), strict=True):
+                steps = slice(start, start + CHUNK)
+                places = chain.from_iterable(parts[steps] for parts in into)
+                found = self._backward([dy_TBH[steps], *d_ends, *kept_here, *outside, *places])
+                d_ends, more = found[: len(d_ends)], found[len(d_ends) :]
+                sums = [total + here for total, here in zip(sums, more, strict=True)]
+        return list(d_ends), collected, sums
 
     def over_time(self, kept: Kept, name: str) -> Tensor:
         """What a product saw at all steps, (T, B, ...)."""
@@ -92,44 +114,44 @@ class Chunks:
 
     def _write_forward(self) -> Source:
         plan, recording = self._plan, self._plan.recording
-        source = Source(f"def loop({', '.join(['p_T', *plan.states, *recording.constants])}):", recording.shapes)
-        source.add(1, "y_T = []", *(f"keep_{name} = []" for name in plan.kept), "for p in p_T.unbind(0):")
-        source.plain(2, plan.forward)
-        source.add(2, f"y_T.append({recording.output})", *(f"keep_{name}.append({name})" for name in plan.kept))
+        y_C = [f"y_{step}" for step in _STEPS]
+        source = self._ahead.begin(["p_C", *plan.states], y_C)
+        source.add(1, *(f"keep_{name} = []" for name in plan.kept), f"for p, y in zip(p_C, [{', '.join(y_C)}]):")
+        source.plain(2, self._ahead.in_loop)
+        source.add(2, f"y.copy_({recording.output})", *(f"keep_{name}.append({name})" for name in plan.kept))
         source.add(2, f"[{', '.join(plan.states)}] = [{', '.join(recording.states)}]")
-        kept = ", ".join(f"torch.stack(keep_{name})" for name in plan.kept)
-        source.add(1, f"return torch.stack(y_T), [{', '.join(plan.states)}], [{kept}]")
+        kept = [f"torch.stack(keep_{name})" for name in plan.kept]
+        source.add(1, f"return [{', '.join([*plan.states, *kept])}]")
         return source
 
     def _write_backward(self) -> Source:
-        plan, recording = self._plan, self._plan.recording
-        source = Source(
-            f"def loop({', '.join(['dy_T', *plan.d_states, 'kept', *recording.constants])}):", recording.shapes
+        plan = self._plan
+        into = {name: [f"into_{name}_{step}" for step in _STEPS] for name in plan.collected}
+        kept, sums = [f"all_{name}" for name in plan.kept], [f"sum_{index}" for index in range(len(plan.sums))]
+        source = self._back.begin(
+            ["dy_C", *plan.d_states, *kept], [place for places in into.values() for place in places]
         )
-        sums = [f"sum_{index}" for index in range(len(plan.sums))]
-        source.add(1, *(f"{name} = 0" for name in sums), *(f"all_{name} = []" for name in plan.collected))
-        steps = "zip(dy_T.unbind(0), *[value.unbind(0) for value in kept])"
-        source.add(1, f"for {', '.join(['dy', *plan.kept])}, in list({steps})[::-1]:")
-        source.plain(2, plan.backward)
-        source.add(2, *(f"all_{name}.append({name})" for name in plan.collected))
+        source.add(1, *(f"{total} = 0" for total in sums))
+        places = [f"[{', '.join(names)}]" for names in into.values()]
+        each = ["dy", *plan.kept, *(f"into_{name}" for name in into)]
+        source.add(1, f"for {', '.join(each)}, in list(zip({', '.join(['dy_C', *kept, *places])}))[::-1]:")
+        source.plain(2, self._back.in_loop)
+        source.add(2, *(f"into_{name}.copy_({name})" for name in into))
         source.add(2, *(f"{total} = {total} + {name}" for total, (_, name, _) in zip(sums, plan.sums, strict=True)))
         source.add(2, f"[{', '.join(plan.d_states)}] = [{', '.join(plan.before())}]")
-        collected = ", ".join(f"torch.stack(all_{name}[::-1])" for name in plan.collected)
-        source.add(1, f"return [{', '.join(plan.d_states)}], [{collected}], [{', '.join(sums)}]")
+        source.add(1, f"return [{', '.join([*plan.d_states, *sums])}]")
         return source
 
 
-def _compile(source: Source, plan: Plan) -> Callable[..., Any]:
-    """The source as a compiled function; the same source of the same shapes is compiled once."""
-    source.scope["minus_one"] = -1.0
-    shapes = {name: plan.recording.shapes[name] for name in ("p", *plan.states, *plan.recording.constants)}
-    dtypes = {name: constant.dtype for name, constant in plan.recording.constants.items()}
-    key = repr(("\n".join(source.lines), shapes, dtypes))
-    if key not in _compiled:
-        on_cpu = all(constant.device.type == "cpu" for constant in plan.recording.constants.values())
-        build = functools.partial(torch.compile, source.compile(), fullgraph=True, dynamic=False)
-        try:
-            _compiled[key] = build(options=_OPTIONS if on_cpu else None)
-        except RuntimeError:  # this compiler does not know an option
-            _compiled[key] = build()
-    return _compiled[key]
+def _compile(source: Source, examples: Sequence[Tensor]) -> Compiled:
+    """The source as a compiled function of a list; the same source of the same shapes is compiled once."""
+    if _is_cpu(examples):
+        return compile_ahead(source.compile(), source.text(), examples)
+    key = source.text(), tuple((example.shape, example.dtype, example.device) for example in examples)
+    if key not in _elsewhere:
+        _elsewhere[key] = torch.compile(source.compile(), fullgraph=True, dynamic=False)
+    return lambda values: _elsewhere[key](*values)
+
+
+def _is_cpu(examples: Sequence[Tensor]) -> bool:
+    return all(example.device.type == "cpu" for example in examples)

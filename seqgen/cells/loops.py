@@ -86,7 +86,8 @@ class Loops:
     def _write_forward(self, *, own: bool) -> Callable[..., Any]:
         plan, recording = self._plan, self._plan.recording
         source = Source(f"def loop({', '.join(['p_T', 'y_T', *plan.states, *recording.constants])}):", recording.shapes)
-        in_loop = source.hoist(plan.forward, recording.constants, "len(p_T)")
+        in_loop, wide = source.hoist(plan.forward, recording.constants)
+        source.multiply(wide, "len(p_T)")
         source.add(1, *(f"keep_{name} = []" for name in plan.kept), "for p, y in zip(p_T, y_T):")
         lasting = {*plan.kept, *recording.states, recording.output}
         fixed, given = source.wide_results(in_loop), ["p"] if own else []
@@ -102,7 +103,8 @@ class Loops:
         plan, recording = self._plan, self._plan.recording
         arguments = ["dy_T", *plan.d_states, "kept", "into", *recording.constants]
         source = Source(f"def loop({', '.join(arguments)}):", recording.shapes)
-        in_loop = source.hoist(plan.backward, recording.constants, "len(dy_T)")
+        in_loop, wide = source.hoist(plan.backward, recording.constants)
+        source.multiply(wide, "len(dy_T)")
         carried = [name for name in recording.d_states if name]
         spared = spare_cats(in_loop, plan.collected, carried, recording.shapes)
         into = [place for name in plan.collected for place in spared.into(name)]

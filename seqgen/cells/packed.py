@@ -17,6 +17,7 @@ from torch import Tensor
 WIDE = 1 << 17
 """Numbers of a matrix from which the layout pays."""
 _OFTEN = 16  # products with the same matrix from which it pays
+_libraries: list[Any] = []  # an operation is there as long as its library
 
 
 def multiplier(weight_IO: Tensor, n_rows: int, times: int) -> Callable[[Tensor], Tensor]:
@@ -47,6 +48,27 @@ def pack(weight_OI: Tensor, n_rows: int) -> Tensor:
 def packed_linear(x_BI: Tensor, packed: Tensor, bias_O: Tensor | None) -> Tensor:
     """``x W' + b`` (B, O), of rows that may have further dimensions; without a gradient."""
     return _product()(x_BI, packed, bias_O, "none", [], "")  # type: ignore[no-any-return]
+
+
+def product_with(packed: Tensor) -> Callable[[Tensor], Tensor]:
+    """The same as one operation without a bias, which torch's compiler takes as it is."""
+    product = packed_operation()
+    return lambda x_BI: product(x_BI, packed)
+
+
+@cache
+def packed_operation() -> Any:
+    """The operation, made when it is first asked for; compiled code that calls it cannot be loaded before.
+
+    Torch's compiler knows the product itself only with matrices that never change.
+    """
+    library: Any = torch.library.Library("seqgen", "DEF")  # type: ignore[no-untyped-call]
+    library.define("packed_linear(Tensor x_BI, Tensor packed) -> Tensor")
+    for key in ("CPU", "MkldnnCPU"):
+        library.impl("packed_linear", lambda x_BI, packed: packed_linear(x_BI, packed, None), key)
+    library.impl("packed_linear", lambda x_BI, packed: x_BI.new_empty(len(x_BI), len(packed)), "Meta")
+    _libraries.append(library)
+    return torch.ops.seqgen.packed_linear.default
 
 
 def _product() -> Any:

@@ -76,7 +76,7 @@ class Recorded:
             plan, loops = self._found[size]
             if size not in self._chunks:
                 assert isinstance(loops, Loops)
-                chunks = Chunks(plan, loops)
+                chunks = Chunks(plan, loops, p_TBP[0], list_leaves(state))
                 _check(plan, chunks, step, p_TBP, state)
                 self._chunks[size] = chunks
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from seqgen.cells.packed import WIDE, multiplier
+from seqgen.cells.packed import WIDE, multiplier, product_with
 from seqgen.cells.places import Spared, writes_into
 from seqgen.cells.recording import Name, Operation
 from seqgen.cells.simplify import inputs
@@ -38,19 +38,22 @@ class Source:
         self.lines = [head]
         self._shapes = shapes
         self._wide: set[str] = set()
-        self.scope: dict[str, Any] = {"torch": torch, "minus_one": torch.tensor(-1.0), "multiplier": multiplier}
+        self.scope: dict[str, Any] = {"torch": torch, "minus_one": torch.tensor(-1.0)}
+        self.scope |= {"multiplier": multiplier, "product_with": product_with}
 
     def add(self, depth: int, *lines: str) -> None:
         """Write lines."""
         self.lines += ["    " * depth + line for line in lines]
 
-    def hoist(self, operations: list[Operation], constants: Iterable[str], steps: str) -> list[Operation]:
+    def hoist(self, operations: list[Operation], constants: Iterable[str]) -> tuple[list[Operation], dict[str, int]]:
         """Write the operations that depend on constants only, which are the same at every step; the others remain.
 
         Args:
             operations: of a step.
             constants: values that do not change.
-            steps: how many steps there are, as an expression.
+
+        Returns:
+            The others, and the wide matrices that they multiply rows with, with the number of rows.
         """
         known = set(constants)
         steady: list[Operation] = []
@@ -63,13 +66,31 @@ class Source:
         turned = [op.results[0] for op in steady if op.function is _aten.t.default]
         small = [name for name in turned if math.prod(self._shapes[name]) <= _SMALL]
         self.add(1, *(f"{name} = {name}.contiguous()" for name in small))
+        wide: dict[str, int] = {}
         for op in others:
             matrix = op.args[-1] if op.function in _PRODUCTS and not op.kwargs else None
-            if matrix in known and matrix not in self._wide and math.prod(self._shapes[matrix]) >= WIDE:
-                n_rows = self._shapes[op.results[0]][0]
-                self.add(1, f"times_{matrix} = multiplier({matrix}, {n_rows}, {steps})")
-                self._wide.add(matrix)
-        return others
+            if matrix in known and math.prod(self._shapes[matrix]) >= WIDE:
+                wide.setdefault(matrix, self._shapes[op.results[0]][0])
+        return others, wide
+
+    def multiply(self, wide: Mapping[str, int], steps: str) -> None:
+        """Let rows be multiplied with matrices that were laid out for that.
+
+        Args:
+            wide: the matrices, with the number of rows.
+            steps: how often, as an expression.
+        """
+        self.add(1, *(f"times_{name} = multiplier({name}, {n_rows}, {steps})" for name, n_rows in wide.items()))
+        self._wide.update(wide)
+
+    def multiply_laid_out(self, wide: Iterable[str]) -> None:
+        """The same, of matrices that are given laid out already."""
+        self._wide.update(wide)
+        self.add(1, *(f"times_{name} = product_with({name})" for name in wide))
+
+    def factors(self, operations: list[Operation]) -> list[str]:
+        """The matrices that rows are multiplied with, one a product."""
+        return [op.args[-1] for op in operations if op.function in _PRODUCTS and not op.kwargs]
 
     def wide_results(self, operations: list[Operation]) -> list[str]:
         """Results of products with wide matrices that do not change, which cannot write to a given place."""
@@ -81,7 +102,10 @@ class Source:
     def plain(self, depth: int, operations: list[Operation]) -> None:
         """Write operations as they are."""
         for op in operations:
-            self._write(depth, op, self._call(op.function, op), "")
+            if self._is_wide(op):
+                self._write_wide(depth, op, None)
+            else:
+                self._write(depth, op, self._call(op.function, op), "")
 
     def operations(
         self,
@@ -122,7 +146,7 @@ class Source:
         self.add(depth, f"{results} = {name}({', '.join([*arguments, *([extra] if extra else [])])})")
 
     def _call(self, function: Any, op: Operation) -> str:
-        name = f"f{len(self.scope)}_{op.function.__name__.replace('.', '_')}"
+        name = f"f{len(self.scope)}_{str(op.function).replace('.', '_')}"
         self.scope[name] = function
         return name
 
@@ -136,6 +160,11 @@ class Source:
         name = f"k{len(self.scope)}"
         self.scope[name] = value
         return name
+
+    def text(self) -> str:
+        """All that the function does."""
+        values = {name: repr(value) for name, value in self.scope.items() if name.startswith("k")}
+        return "\n".join([*self.lines, repr(values)])
 
     def compile(self) -> Callable[..., Any]:
         """The function ``loop``."""

@@ -1,0 +1,117 @@
+"""A function of tensors, compiled ahead of time into a library that is kept on disk and loaded from there.
+
+Torch's compiler takes seconds to be imported alone. What it made ahead of time is loaded without it, within
+milliseconds, and called without its look-ups.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import tempfile
+import warnings
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from seqgen.errors import DiskError
+from seqgen.files import cache_folder, publish_folder, remove_folder
+
+Compiled = Callable[[list[Tensor]], list[Tensor]]
+_LIBRARY, _CALLS, _SUMS = (
+    "steps.so",
+    "steps.json",
+    "sha256",
+)  # the second, if any, names operations of ours that the first calls
+_OPTIONS = {"cpp.min_chunk_size": 4096}  # numbers a thread is worth waking for
+_loaded: dict[Path, Compiled] = {}
+
+
+def compile_ahead(function: Callable[..., list[Tensor]], text: str, examples: Sequence[Tensor]) -> Compiled:
+    """A function, compiled for this CPU; or loaded, where the same one was compiled before.
+
+    Args:
+        function: of tensors, some of which it may change in place; gives new ones.
+        text: all that it does, by which it is known again.
+        examples: arguments of the shapes and types that will come; they may be changed.
+
+    Returns:
+        What takes a list of the arguments, and gives a list.
+
+    Raises:
+        Exception: whatever the compiler says.
+    """
+    path = library(text, examples)
+    if path not in _loaded:
+        _loaded[path] = _find(path) or _make(path, function, examples)
+    return _loaded[path]
+
+
+def library(text: str, examples: Sequence[Tensor]) -> Path:
+    """Where a library is kept: beside what torch's compiler keeps, if that was told where."""
+    kinds = [(tuple(example.shape), example.stride(), str(example.dtype)) for example in examples]
+    known = repr((text, kinds, torch.get_num_threads(), sorted(_OPTIONS.items()), _machine()))
+    told = os.environ.get("TORCHINDUCTOR_CACHE_DIR")
+    folder = (Path(told) if told else cache_folder("compiled")) / "ahead"
+    return folder / hashlib.sha256(known.encode()).hexdigest()[:32]
+
+
+def _machine() -> tuple[str, ...]:
+    """What a library is good for: it is made for the very processor, and for this torch."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text(errors="replace").splitlines() if info.exists() else [platform.processor()]
+    flags = next((line for line in lines if line.startswith(("flags", "Features"))), lines[0] if lines else "")
+    return torch.__version__, platform.system(), platform.machine(), torch.backends.cpu.get_cpu_capability(), flags
+
+
+def _find(path: Path) -> Compiled | None:
+    """What lies there, if it is as it was written: half a library would bring the process down."""
+    try:
+        sums = (path / _SUMS).read_text()
+    except OSError:
+        return None
+    files = {name: path / name for name in (_LIBRARY, _CALLS) if (path / name).is_file()}
+    return _load(path) if sums == _sums({name: file.read_bytes() for name, file in files.items()}) else None
+
+
+def _sums(files: Mapping[str, bytes]) -> str:
+    return "".join(f"{hashlib.sha256(data).hexdigest()}  {name}\n" for name, data in files.items())
+
+
+def _load(path: Path) -> Compiled:
+    run: Compiled = torch._C._aoti.AOTIModelContainerRunnerCpu(str(path / _LIBRARY), 1).run
+    return run
+
+
+def _make(path: Path, function: Callable[..., list[Tensor]], examples: Sequence[Tensor]) -> Compiled:
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")  # the compiler's own, of its own code
+        from torch import _inductor, export
+
+        program, made = export.export(_Module(function), tuple(examples), strict=False), Path(folder) / "made.pt2"
+        _inductor.aoti_compile_and_package(program, package_path=str(made), inductor_configs=dict(_OPTIONS))
+        with zipfile.ZipFile(made) as package:
+            ends = {".wrapper.so": _LIBRARY, ".wrapper.json": _CALLS}
+            files = {ends[end]: package.read(name) for end in ends for name in package.namelist() if name.endswith(end)}
+    remove_folder(path)
+    try:
+        publish_folder(path, files | {_SUMS: _sums(files).encode()})
+    except DiskError:
+        if _find(path) is None:  # else another process was faster
+            raise
+    return _load(path)
+
+
+class _Module(nn.Module):
+    """A function in the form that is exported."""
+
+    def __init__(self, function: Callable[..., list[Tensor]]) -> None:
+        super().__init__()
+        self._function = function
+
+    def forward(self, *values: Tensor) -> list[Tensor]:
+        return self._function(*values)

@@ -1,0 +1,134 @@
+"""Steps are compiled ahead of time: once, into libraries on disk that are used again without any compiler."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+from torch import nn
+
+from conftest import registered
+from over_time import assert_agree, results
+from seqgen.batches import Batch
+from seqgen.cells import ahead, chunks, compile_steps, packed, steady, use_engine
+from seqgen.cells.recording import Name, Operation
+from seqgen.cells.source import Source
+from seqgen.evaluation import total_nats
+from seqgen.model import RecurrentModel
+from seqgen.training.descent import Descent
+
+ENTRIES = {entry.spec.name: entry for entry in registered("cell")}
+AGAIN = """
+import sys
+import torch
+from test_ahead import learned
+torch.set_num_threads(int(sys.argv[2]))
+found = learned("ugrnn", 6)
+assert "torch._dynamo" not in sys.modules and "torch._inductor.compile_fx" not in sys.modules
+torch.save(found, sys.argv[1])
+"""
+
+
+def learned(name, hidden, dtype=torch.float32):
+    """What a compiled cell gives for a batch, with all gradients."""
+    torch.manual_seed(0)
+    cell = ENTRIES[name].build({}, 5, hidden).to(dtype)
+    x_BTI = torch.randn(4, 19, 5, dtype=dtype)
+    expected = results(cell, "scan", x_BTI)
+    compile_steps(nn.ModuleList([cell]))
+    found = results(cell, "compiled", x_BTI)
+    assert_agree(found, expected)
+    return found
+
+
+@pytest.fixture
+def libraries(tmp_path, monkeypatch, compiler):
+    """An empty folder of libraries, of which none is loaded."""
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setattr(ahead, "_loaded", {})
+    return tmp_path / "cache" / "ahead"
+
+
+def made(libraries):
+    """When each library was written, by name."""
+    return {path.name: (path / "steps.so").stat().st_mtime_ns for path in libraries.iterdir()}
+
+
+@pytest.mark.slow
+def test_a_library_is_made_once_and_used_without_a_compiler(libraries, tmp_path, monkeypatch):
+    first = learned("ugrnn", 6)
+    written = made(libraries)
+    assert len(written) == 2 and not any(name.startswith(".") for name in written)
+    learned("ugrnn", 6)
+    assert made(libraries) == written
+    env = os.environ | {"PATH": "", "CXX": "/nonexistent", "PYTHONPATH": os.pathsep.join(sys.path)}
+    subprocess.run(
+        [sys.executable, "-c", AGAIN, str(tmp_path / "found.pt"), str(torch.get_num_threads())], env=env, check=True
+    )
+    again = torch.load(tmp_path / "found.pt")
+    assert all(torch.equal(again[name], tensor) for name, tensor in first.items())
+    assert made(libraries) == written
+    damaged = libraries / sorted(written)[0] / "steps.so"
+    half = damaged.read_bytes()[:5000]
+    damaged.unlink()  # what this process has loaded of it stays
+    damaged.write_bytes(half)
+    monkeypatch.setattr(ahead, "_loaded", {})
+    assert all(torch.equal(tensor, first[name]) for name, tensor in learned("ugrnn", 6).items())
+    assert made(libraries).keys() == written.keys() and damaged.stat().st_size > 5000
+
+
+@pytest.mark.slow
+def test_each_direction_is_compiled_once(libraries):
+    """Whoever calls: the check of what was compiled, autograd, or the gradients by formula."""
+    torch.manual_seed(0)
+    model = RecurrentModel(9, lambda i, h: ENTRIES["ugrnn"].build({}, i, h), hidden=8, layers=2, embedding=8)
+    use_engine(model, "compiled")
+    descent = Descent(model, torch.zeros(9), weight_decay=0.0, clip_norm=0.0, precision="float32")
+    ids_BT = torch.randint(3, 9, (4, 17))
+    batch = Batch(ids_BT[:, :-1], ids_BT[:, 1:], None, 64, 64, 4)
+    descent.take(1, 0.1, batch)
+    compile_steps(model)
+    written = made(libraries)
+    descent.take(2, 0.1, batch)
+    total_nats(model, batch, torch.zeros(9)).backward()
+    assert len(written) == 2 and made(libraries) == written  # the layers share them
+
+
+@pytest.mark.slow
+def test_products_with_wide_matrices_are_laid_out_in_compiled_steps_too(libraries, monkeypatch):
+    laid_out = []
+    monkeypatch.setattr(steady, "pack", lambda matrix, n_rows: laid_out.append(n_rows) or packed.pack(matrix, n_rows))
+    learned("ugrnn", 260)
+    assert set(laid_out) == ({4} if packed._works() else set())
+
+
+@pytest.mark.slow
+def test_on_other_devices_the_same_chunks_are_compiled_as_they_are_called(compiler, monkeypatch):
+    """Shown on the CPU, told that it is another device."""
+    monkeypatch.setattr(chunks, "_is_cpu", lambda examples: False)
+    monkeypatch.setattr(chunks, "_elsewhere", {})
+    learned("gru", 6)
+    assert len(chunks._elsewhere) == 2
+
+
+def test_what_a_library_does_and_what_for_is_all_in_its_name():
+    """Numbers that are not written out, types, sizes, threads: else one would be taken for another."""
+    texts = []
+    for limit in (1.0, float("inf"), float("-inf")):
+        source = Source("def loop(p):", {})
+        source.plain(1, [Operation(torch.ops.aten.clamp.default, (Name("p"), limit), {}, ("v1",), False)])
+        texts.append(source.text())
+    assert len(set(texts)) == 3
+    paths = {ahead.library(text, [torch.ones(2, 3)]) for text in texts}
+    paths |= {ahead.library(texts[0], [torch.ones(3, 2)]), ahead.library(texts[0], [torch.ones(3, 2).t()])}
+    paths.add(ahead.library(texts[0], [torch.ones(2, 3, dtype=torch.float64)]))
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(threads + 1)
+        paths.add(ahead.library(texts[0], [torch.ones(2, 3)]))
+    finally:
+        torch.set_num_threads(threads)
+    assert len(paths) == 7 and ahead.library(texts[0], [torch.zeros(2, 3)]) in paths
