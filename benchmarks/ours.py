@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from itertools import cycle
+from itertools import count, cycle
 from typing import Any
 
 import torch
@@ -13,8 +13,7 @@ from torch import nn
 
 from seqgen.api import default_plugins, open_corpus, sort_out_corpus
 from seqgen.api.data import Data, learn
-from seqgen.batches import Batch, Encoded, derive_seed, epoch_batches
-from seqgen.batches.feed import _AHEAD
+from seqgen.batches import Batch, Encoded, derive_seed, make_feed
 from seqgen.cells import Cell, choose_padding, use_engine
 from seqgen.config import TrainSettings
 from seqgen.corpus import Corpus, Record, Splitter
@@ -137,12 +136,8 @@ def learner_of_ids(model: nn.Module, n_symbols: int, **options: Any) -> Learner:
 
 def endless_batches(encoded: Encoded, batch_size: int, engine: str = "fused") -> Iterator[Batch]:
     """The batches of a run, epoch after epoch, made when they are asked for."""
-    epoch = 0
-    while True:
-        order = list(epoch_batches(encoded.lengths_N, batch_size, 0, epoch))
-        for start in range(0, len(order), _AHEAD):
-            yield from encoded.take_many(order[start : start + _AHEAD], partial(choose_padding, engine))
-        epoch += 1
+    feed = make_feed(encoded, batch_size=batch_size, window=1, seed=0, pad=partial(choose_padding, engine))
+    return map(feed.batch, count())
 
 
 def random_batches(n_symbols: int, batch_size: int, n_steps: int, n: int) -> list[Batch]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     Flags = npt.NDArray[np.bool_]
 
-_AHEAD = 16  # batches made together
+_AHEAD, _RECORDS_AHEAD = 64, 4096  # batches made together, and records of them, at most
 _ABSENT = 0.1  # share of conditions left out, so that they can be left out when sampling
 
 
@@ -56,6 +56,8 @@ class RecordFeed:
         self.steps_per_epoch = count_batches(len(encoded), batch_size)
         self._encoded, self._batch_size, self._seed = encoded, batch_size, seed
         self._pad, self._rewriter = pad, rewriter
+        # Those that are written anew come one by one: that takes long, and together it takes no less.
+        self._ahead = 1 if rewriter is not None else max(1, min(_AHEAD, _RECORDS_AHEAD // batch_size))
         self._epoch, self._next = -1, 0
         self._order: Iterator[Order] = iter(())
         self._ready: dict[int, Batch] = {}
@@ -68,7 +70,7 @@ class RecordFeed:
             self._epoch, self._next, self._ready = epoch, index, {}
             self._order = itertools.islice(order, index, None)
         if index not in self._ready:
-            ahead = list(itertools.islice(self._order, _AHEAD))
+            ahead = list(itertools.islice(self._order, self._ahead))
             self._ready = dict(enumerate(self._make(ahead, epoch), index))
             self._next = index + len(ahead)
         return self._ready[index]
