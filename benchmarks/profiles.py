@@ -24,6 +24,7 @@ from ours import (
     steps,
 )
 from report import COMPARED, Compare, Section, table, verdict
+from seqgen.api.data import Data
 from seqgen.api.setup import keeping_memory
 from seqgen.batches import Batch
 from seqgen.corpus import Corpus
@@ -103,8 +104,8 @@ def shares(setting: Setting) -> list[list[str]]:
 
 def profile(setting: Setting, given: Configuration, corpus: Corpus) -> list[str]:
     """A row: the parts of the round that took the median of time."""
-    encoding_s = statistics.median(encode_s(corpus) for _ in range(setting.rounds))
-    data = encode(corpus)
+    encodings_s, (data, *_) = zip(*(timed_encoding(corpus) for _ in range(setting.rounds)), strict=True)
+    encoding_s = statistics.median(encodings_s)
     model = make_model(data.vocabulary.size, given.cell, given.hidden, given.embedding, given.layers)
     learner, batches = learner_of(model, data), endless_batches(data.encoded["train"], given.batch)
     n_steps = setting.pick(given.n_steps, 2)
@@ -121,12 +122,12 @@ def profile(setting: Setting, given: Configuration, corpus: Corpus) -> list[str]
     return [given.title, str(given.threads), *told, f"{share:.1%}", goal, met]
 
 
-def encode_s(corpus: Corpus) -> float:
-    """Seconds of encoding a corpus."""
+def timed_encoding(corpus: Corpus) -> tuple[float, Data]:
+    """Seconds of encoding a corpus, and what came of it."""
     gc.collect()
     started = time.perf_counter()
-    encode(corpus)
-    return time.perf_counter() - started
+    data = encode(corpus)
+    return time.perf_counter() - started, data
 
 
 def spent_s(learner: Learner, batches: Iterator[Batch], n_steps: int) -> Counter[str]:
