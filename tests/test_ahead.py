@@ -12,9 +12,11 @@ from torch import nn
 
 from conftest import registered
 from over_time import assert_agree, results
+from seqgen import Recurrent, StepCell
 from seqgen.batches import Batch
 from seqgen.cells import ahead, chunks, compile_steps, packed, steady, use_engine
 from seqgen.cells.recording import Name, Operation
+from seqgen.cells.scan import recorded
 from seqgen.cells.source import Source
 from seqgen.evaluation import total_nats
 from seqgen.model import RecurrentModel
@@ -95,6 +97,40 @@ def test_each_direction_is_compiled_once(libraries):
     descent.take(2, 0.1, batch)
     total_nats(model, batch, torch.zeros(9)).backward()
     assert len(written) == 2 and made(libraries) == written  # the layers share them
+
+
+class Strewn(StepCell):
+    """Its states are pieces of something larger, and begin as one row seen as many."""
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__(input_size, hidden_size)
+        self.input = nn.Linear(input_size, 2 * hidden_size)
+        self.recurrent = Recurrent(2 * hidden_size, 2 * hidden_size)
+        self.first = nn.Parameter(torch.linspace(-1, 1, hidden_size))
+
+    def initial_state(self, batch_size):
+        first_BH = self.first.expand(batch_size, -1)
+        return first_BH, first_BH
+
+    def project(self, x_BTI):
+        return self.input(x_BTI)
+
+    def step(self, p_BP, state):
+        h_BH, c_BH = torch.tanh(p_BP + self.recurrent(torch.cat(state, 1))).chunk(2, 1)
+        return h_BH * c_BH, (h_BH, c_BH)
+
+
+@pytest.mark.slow
+def test_values_that_go_from_chunk_to_chunk_may_lie_anywhere_in_memory(libraries, monkeypatch):
+    """A library reads memory where it was told that it is."""
+    monkeypatch.setenv("AOTI_RUNTIME_CHECK_INPUTS", "1")
+    torch.manual_seed(0)
+    cell, x_BTI = Strewn(5, 6), torch.randn(4, 27, 5)
+    expected = results(cell, "eager", x_BTI)
+    results(cell, "scan", x_BTI)
+    compile_steps(nn.ModuleList([cell]))
+    assert recorded(cell).compiled
+    assert_agree(results(cell, "compiled", x_BTI), expected)
 
 
 @pytest.mark.slow

@@ -189,8 +189,9 @@ def test_all_engines_agree_on_a_model_with_everything(plugins, options):
     [("ugrnn", torch.float32), ("gru", torch.float32), ("lnlstm", torch.float64)],
     ids=["ugrnn", "gru", "lnlstm"],
 )
-def test_compiled_chunks_agree(plugins, compiler, name, dtype):
+def test_compiled_chunks_agree(plugins, compiler, monkeypatch, name, dtype):
     """Less than a chunk, whole chunks, and chunks with steps left over."""
+    monkeypatch.setenv("AOTI_RUNTIME_CHECK_INPUTS", "1")  # the libraries look at what they are given
     cell = build(plugins.registry.get("cell", name), {}, dtype)
     model = nn.ModuleList([cell])
     results(cell, "compiled", batch(dtype, T=16))

@@ -74,8 +74,11 @@ def _find(path: Path) -> Compiled | None:
         sums = (path / _SUMS).read_text()
     except OSError:
         return None
-    files = {name: path / name for name in (_LIBRARY, _CALLS) if (path / name).is_file()}
-    return _load(path) if sums == _sums({name: file.read_bytes() for name, file in files.items()}) else None
+    files = {name: (path / name).read_bytes() for name in (_LIBRARY, _CALLS) if (path / name).is_file()}
+    try:
+        return _load(path) if sums == _sums(files) else None
+    except (RuntimeError, OSError):  # it was made where other libraries were
+        return None
 
 
 def _sums(files: Mapping[str, bytes]) -> str:

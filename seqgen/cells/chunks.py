@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from seqgen.cells.ahead import Compiled, compile_ahead
-from seqgen.cells.loops import Kept, Loops
+from seqgen.cells.loops import Kept, Loops, room_for_outputs
 from seqgen.cells.plan import Plan
 from seqgen.cells.source import Source
 from seqgen.cells.steady import Steady
@@ -45,34 +45,27 @@ class Chunks:
         needed = [*plan.collected, *plan.before(), *(name for _, name, _ in plan.sums)]
         self._back = Steady(recording, plan.backward, ["dy", *plan.d_states, *plan.kept], needed)
         p_CBP, outside = p_BP.detach().expand(CHUNK, *p_BP.shape).contiguous(), self._ahead.examples()
+        states = _as_compiled(states)
         y_C = [p_BP.new_empty(recording.shapes[recording.output]) for _ in _STEPS]
         self._forward = _compile(self._write_forward(), [p_CBP, *states, *outside, *y_C])
         kept = self._forward([p_CBP, *states, *outside, *y_C])[len(states) :]
         into = [p_BP.new_empty(recording.shapes[name]) for name in plan.collected for _ in _STEPS]
         d_ends = [torch.zeros_like(state) for state in states]
-        self._backward = _compile(
-            self._write_backward(), [torch.stack(y_C), *d_ends, *kept, *self._back.examples(), *into]
-        )
+        outside = self._back.examples()
+        self._backward = _compile(self._write_backward(), [torch.stack(y_C), *d_ends, *kept, *outside, *into])
 
     def forward(
         self, p_TBP: Tensor, states: Sequence[Tensor], *, own: bool = False
     ) -> tuple[Tensor, list[Tensor], Kept]:
         """The outputs (T, B, H), the states after the last step, and what ``backward`` needs."""
-        plan, kept, before_TBH = self._plan, [], None
-        shape = plan.recording.shapes[plan.recording.output]
         # Whether they need a gradient is no reason to compile again.
-        p_TBP, states = p_TBP.detach(), [state.detach() for state in states]
-        if plan.shifted is None:
-            y_TBH = p_TBP.new_empty(len(p_TBP), *shape)
-        else:  # what the products saw lies beside what came of it
-            all_TBH = p_TBP.new_empty(len(p_TBP) + 1, *shape)
-            all_TBH[0].copy_(states[plan.states.index(plan.shifted)])
-            before_TBH, y_TBH = all_TBH[:-1], all_TBH[1:]
+        p_TBP, kept = p_TBP.detach(), []
+        y_TBH, before_TBH = room_for_outputs(self._plan, p_TBP, states)
         whole = len(p_TBP) // CHUNK * CHUNK
         if whole:
             y_T, outside = y_TBH.unbind(0), self._ahead.values()
             for start, p_CBP in zip(range(0, whole, CHUNK), torch.split(p_TBP[:whole], CHUNK), strict=True):
-                found = self._forward([p_CBP, *states, *outside, *y_T[start : start + CHUNK]])
+                found = self._forward([p_CBP, *_as_compiled(states), *outside, *y_T[start : start + CHUNK]])
                 states, kept_here = found[: len(states)], found[len(states) :]
                 kept.append(kept_here)
         kept_last = None
@@ -94,12 +87,12 @@ class Chunks:
             for tensor, last in zip(collected, collected_last, strict=True):
                 tensor[whole:].copy_(last)
         if whole:
-            dy_TBH, d_ends = dy_TBH.detach().contiguous(), [end.detach() for end in d_ends]
+            dy_TBH = dy_TBH.detach().contiguous()
             into, outside = [tensor.unbind(0) for tensor in collected], self._back.values()
             for start, kept_here in zip(range(whole - CHUNK, -1, -CHUNK), reversed(kept_chunks), strict=True):
                 steps = slice(start, start + CHUNK)
                 places = chain.from_iterable(parts[steps] for parts in into)
-                found = self._backward([dy_TBH[steps], *d_ends, *kept_here, *outside, *places])
+                found = self._backward([dy_TBH[steps], *_as_compiled(d_ends), *kept_here, *outside, *places])
                 d_ends, more = found[: len(d_ends)], found[len(d_ends) :]
                 sums = [total + here for total, here in zip(sums, more, strict=True)]
         return list(d_ends), collected, sums
@@ -128,9 +121,7 @@ class Chunks:
         plan = self._plan
         into = {name: [f"into_{name}_{step}" for step in _STEPS] for name in plan.collected}
         kept, sums = [f"all_{name}" for name in plan.kept], [f"sum_{index}" for index in range(len(plan.sums))]
-        source = self._back.begin(
-            ["dy_C", *plan.d_states, *kept], [place for places in into.values() for place in places]
-        )
+        source = self._back.begin(["dy_C", *plan.d_states, *kept], list(chain(*into.values())))
         source.add(1, *(f"{total} = 0" for total in sums))
         places = [f"[{', '.join(names)}]" for names in into.values()]
         each = ["dy", *plan.kept, *(f"into_{name}" for name in into)]
@@ -141,6 +132,11 @@ class Chunks:
         source.add(2, f"[{', '.join(plan.d_states)}] = [{', '.join(plan.before())}]")
         source.add(1, f"return [{', '.join([*plan.d_states, *sums])}]")
         return source
+
+
+def _as_compiled(states: Sequence[Tensor]) -> list[Tensor]:
+    """Values that go from chunk to chunk, as they lie in memory for a library, which does not look how they do."""
+    return [state.detach().contiguous() for state in states]
 
 
 def _compile(source: Source, examples: Sequence[Tensor]) -> Compiled:

@@ -20,6 +20,16 @@ from seqgen.cells.source import Source
 Kept = Any
 
 
+def room_for_outputs(plan: Plan, p_TBP: Tensor, states: Sequence[Tensor]) -> tuple[Tensor, Tensor | None]:
+    """Room for the outputs (T, B, H), and the outputs before each step if a product sees these: they overlap."""
+    shape = plan.recording.shapes[plan.recording.output]
+    if plan.shifted is None:
+        return p_TBP.new_empty(len(p_TBP), *shape), None
+    all_TBH = p_TBP.new_empty(len(p_TBP) + 1, *shape)
+    all_TBH[0].copy_(states[plan.states.index(plan.shifted)])
+    return all_TBH[1:], all_TBH[:-1]
+
+
 class Loops:
     """Both loops of a plan.
 
@@ -42,14 +52,8 @@ class Loops:
 
         With ``own`` the projection may be written over.
         """
-        plan, recording, before_TBH = self._plan, self._plan.recording, None
-        shape = recording.shapes[recording.output]
-        if plan.shifted is None:
-            y_TBH = p_TBP.new_empty(len(p_TBP), *shape)
-        else:  # what the products saw lies beside what came of it
-            all_TBH = p_TBP.new_empty(len(p_TBP) + 1, *shape)
-            all_TBH[0].copy_(states[plan.states.index(plan.shifted)])
-            before_TBH, y_TBH = all_TBH[:-1], all_TBH[1:]
+        recording = self._plan.recording
+        y_TBH, before_TBH = room_for_outputs(self._plan, p_TBP, states)
         ends, kept = self._forward[own](p_TBP.unbind(0), y_TBH.unbind(0), *states, *recording.constants.values())
         return y_TBH, ends, (kept, before_TBH)
 

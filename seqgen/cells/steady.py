@@ -39,7 +39,7 @@ class Steady:
         self._make = source.compile()
         self._packed: dict[str, int] = {}
         multiplied = source.factors(self.in_loop)
-        for name, value in zip(self._names, self.values(), strict=True):
+        for name, value in self._plain():
             if name in wide and can_pack(value) and [*read, *needed].count(name) == multiplied.count(name):
                 self._packed[name] = wide[name]
         if self._packed:
@@ -47,19 +47,15 @@ class Steady:
 
     def values(self) -> list[Tensor]:
         """What is read, as the constants are now."""
-        values = self._make(*(constant.detach() for constant in self._recording.constants.values()))
-        return [
-            pack(value.t(), self._packed[name]) if name in self._packed else value
-            for name, value in zip(self._names, values, strict=True)
-        ]
+        return [pack(value.t(), self._packed[name]) if name in self._packed else value for name, value in self._plain()]
 
     def examples(self) -> list[Tensor]:
         """The same, without the layout, which the compiler cannot look into."""
+        return [value.t().contiguous() if name in self._packed else value for name, value in self._plain()]
+
+    def _plain(self) -> list[tuple[str, Tensor]]:
         values = self._make(*(constant.detach() for constant in self._recording.constants.values()))
-        return [
-            value.t().contiguous() if name in self._packed else value
-            for name, value in zip(self._names, values, strict=True)
-        ]
+        return list(zip(self._names, values, strict=True))
 
     def begin(self, before: Sequence[str], after: Sequence[str]) -> Source:
         """A function of these values, and of others before and after them."""
