@@ -107,6 +107,23 @@ def test_the_lock_names_its_holder_and_vanishes_with_it(tmp_path):
     files.FolderLock(tmp_path).release()
 
 
+def test_who_holds_a_lock_can_be_read_while_it_is_taken(tmp_path, monkeypatch):
+    """A folder is made with its holder's name; there is no moment when that is gone."""
+    (tmp_path / ".lock").write_bytes(files.lock_file()[".lock"] + b"and more")
+    seen = []
+
+    def named():
+        seen.append(files.last_holder(tmp_path))
+        return "process 1\n"
+
+    monkeypatch.setattr("seqgen.files.lock.this_process", named)
+    lock = files.FolderLock(tmp_path)
+    assert seen and all(seen)
+    assert files.last_holder(tmp_path) == "process 1"
+    lock.release()
+    assert files.last_holder(tmp_path) == ""
+
+
 def test_the_lock_stays_with_a_renamed_folder(tmp_path):
     (tmp_path / "a").mkdir()
     lock = files.FolderLock(tmp_path / "a")

@@ -42,7 +42,8 @@ class FolderLock:
         path = folder / _NAME
         refuse_link(path)
         with disk_errors(path):
-            self._file: IO[str] = path.open("a+", encoding="utf-8")
+            self._file: IO[str] = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o666), "r+", encoding="utf-8")
+            self._file.seek(0, os.SEEK_END)  # where Windows puts the lock: what is before can be read
             locked = _try_lock(self._file)
         if not locked:
             holder = _holder(self._file)
@@ -50,9 +51,10 @@ class FolderLock:
             raise RunLocked(f"the run {str(folder)!r} is being trained by {holder}; wait for it, or stop it")
         try:
             with disk_errors(path):
-                self._file.truncate(0)
+                self._file.seek(0)  # written over, so that whoever reads it never finds it empty
                 self._file.write(this_process())
                 self._file.flush()
+                self._file.truncate()
         except DiskError:
             with contextlib.suppress(OSError):
                 self._file.close()
@@ -79,7 +81,7 @@ def last_holder(folder: Path) -> str:
     """Who holds the lock of a folder, or was killed while it did; "" if nobody. Does not touch the lock."""
     path = folder / _NAME
     try:
-        return path.read_text("utf-8", "replace").strip() if path.is_file() else ""
+        return _name_in(path.read_text("utf-8", "replace")) if path.is_file() else ""
     except OSError:
         return ""
 
@@ -88,10 +90,15 @@ def _holder(file: IO[str]) -> str:
     """Who holds a lock that is held, as its file says."""
     for _ in range(_LOOKS):
         file.seek(0)
-        if text := file.read(_LONGEST).strip():
-            return text
+        if name := _name_in(file.read(_LONGEST)):
+            return name
         time.sleep(_PAUSE_S)
     return "another process"
+
+
+def _name_in(text: str) -> str:
+    """The first line: behind it may be what is left of a longer one."""
+    return text.partition("\n")[0].strip()
 
 
 def _try_lock(file: IO[str]) -> bool:
