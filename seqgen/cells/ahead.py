@@ -18,15 +18,11 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from seqgen.errors import DiskError
 from seqgen.files import cache_folder, publish_folder, remove_folder
 
 Compiled = Callable[[list[Tensor]], list[Tensor]]
-_LIBRARY, _CALLS, _SUMS = (
-    "steps.so",
-    "steps.json",
-    "sha256",
-)  # the second, if any, names operations of ours that the first calls
+_LIBRARY, _SUMS = "steps.so", "sha256"
+_CALLS = "steps.json"  # names the operations of ours that the library calls, if there are any
 _OPTIONS = {"cpp.min_chunk_size": 4096}  # numbers a thread is worth waking for
 _loaded: dict[Path, Compiled] = {}
 
@@ -71,13 +67,9 @@ def _machine() -> tuple[str, ...]:
 def _find(path: Path) -> Compiled | None:
     """What lies there, if it is as it was written: half a library would bring the process down."""
     try:
-        sums = (path / _SUMS).read_text()
-    except OSError:
-        return None
-    files = {name: (path / name).read_bytes() for name in (_LIBRARY, _CALLS) if (path / name).is_file()}
-    try:
-        return _load(path) if sums == _sums(files) else None
-    except (RuntimeError, OSError):  # it was made where other libraries were
+        files = {name: (path / name).read_bytes() for name in (_LIBRARY, _CALLS) if (path / name).is_file()}
+        return _load(path) if (path / _SUMS).read_text() == _sums(files) else None
+    except (RuntimeError, OSError):  # nothing lies there, or it was made where other libraries were
         return None
 
 
@@ -100,12 +92,10 @@ def _make(path: Path, function: Callable[..., list[Tensor]], examples: Sequence[
         with zipfile.ZipFile(made) as package:
             ends = {".wrapper.so": _LIBRARY, ".wrapper.json": _CALLS}
             files = {ends[end]: package.read(name) for end in ends for name in package.namelist() if name.endswith(end)}
-    remove_folder(path)
-    try:
-        publish_folder(path, files | {_SUMS: _sums(files).encode()})
-    except DiskError:
-        if _find(path) is None:  # else another process was faster
-            raise
+    if found := _find(path):  # another process was faster
+        return found
+    remove_folder(path)  # of something damaged
+    publish_folder(path, files | {_SUMS: _sums(files).encode()})
     return _load(path)
 
 

@@ -68,7 +68,7 @@ class Source:
         self.add(1, *(f"{name} = {name}.contiguous()" for name in small))
         wide: dict[str, int] = {}
         for op in others:
-            matrix = op.args[-1] if op.function in _PRODUCTS and not op.kwargs else None
+            matrix = _factor(op)
             if matrix in known and math.prod(self._shapes[matrix]) >= WIDE:
                 wide.setdefault(matrix, self._shapes[op.results[0]][0])
         return others, wide
@@ -90,14 +90,14 @@ class Source:
 
     def factors(self, operations: list[Operation]) -> list[str]:
         """The matrices that rows are multiplied with, one a product."""
-        return [op.args[-1] for op in operations if op.function in _PRODUCTS and not op.kwargs]
+        return [matrix for op in operations if (matrix := _factor(op)) is not None]
 
     def wide_results(self, operations: list[Operation]) -> list[str]:
         """Results of products with wide matrices that do not change, which cannot write to a given place."""
         return [op.results[0] for op in operations if self._is_wide(op)]
 
     def _is_wide(self, op: Operation) -> bool:
-        return op.function in _PRODUCTS and not op.kwargs and op.args[-1] in self._wide
+        return _factor(op) in self._wide
 
     def plain(self, depth: int, operations: list[Operation]) -> None:
         """Write operations as they are."""
@@ -171,6 +171,11 @@ class Source:
         exec("\n".join(self.lines), self.scope)  # noqa: S102  # written here, from torch's own operations
         loop: Callable[..., Any] = self.scope["loop"]
         return loop
+
+
+def _factor(op: Operation) -> Any:
+    """The matrix that rows are multiplied with; None if the operation is no such product."""
+    return op.args[-1] if op.function in _PRODUCTS and not op.kwargs else None
 
 
 def _relu(x: torch.Tensor, out: torch.Tensor) -> torch.Tensor:
