@@ -17,6 +17,7 @@ from seqgen.tokenizers import EOS, PAD
 
 MULTIPLE = 32
 _WORTH_SHARING = 0.6  # of the rows may differ, for finding those that do not to pay
+_MOST_COUNTED = 16  # possible values for each that there is, for a table of all of them to be quicker than sorting
 _WORTH_DROPPING = 7 / 8  # of the rows may remain, for letting the others go to pay for moving the state
 _WORTH_DROPPING_WIDE = 0.99  # the same where a step costs much more than moving its state
 
@@ -96,7 +97,7 @@ class Rows:
             from_A = keep_A if from_A is None else from_A.index_select(0, keep_A)
         if shares:
             assert from_A is not None
-            pairs_C, self._computed_A = torch.unique(from_A * self._n_ids + ids_A, return_inverse=True)
+            pairs_C, self._computed_A = _distinct(from_A * self._n_ids + ids_A, len(self.ids_C) * self._n_ids)
             if len(pairs_C) <= _WORTH_SHARING * len(ids_A):
                 from_A, ids_A = pairs_C // self._n_ids, pairs_C % self._n_ids
             else:
@@ -123,6 +124,15 @@ class Rows:
         if self._columns:
             self._before_AT = torch.cat((self._before_AT, torch.stack(self._columns, 1)), 1)
             self._columns = []
+
+
+def _distinct(values_A: Tensor, n_values: int) -> tuple[Tensor, Tensor]:
+    """The different values below ``n_values``, ascending, and which of them each is."""
+    if n_values > _MOST_COUNTED * len(values_A):
+        values_N, place_A = torch.unique(values_A, return_inverse=True)
+        return values_N, place_A
+    occurs_N = values_A.new_zeros(n_values, dtype=torch.int32).index_fill_(0, values_A, 1)
+    return occurs_N.nonzero()[:, 0], occurs_N.cumsum(0, dtype=torch.int32).index_select(0, values_A) - 1
 
 
 def _fill(values_A: Tensor) -> Tensor:

@@ -4,14 +4,14 @@ Two things make it so. Widths that are multiples of 32 give every row of a matri
 width, so rows are computed in such widths (``rows.Rows``). And the uniforms of a row are keyed by the seed and the row
 (``draw.Uniforms``).
 
-Dimension letters: A rows still computed, L rows that have left, T positions, V vocabulary.
+Dimension letters: W rows drawn together, A rows still computed, L rows that have left, T positions, V vocabulary.
 """
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -90,30 +90,24 @@ class Sampler(Decoder):
         for start in range(0, n, width):
             yield from self._chunk(start, min(width, n - start), check)
 
-    def _chunk(self, start: int, wanted: int, check: Callable[[], None] | None = None) -> list[Sample]:
+    def _chunk(self, start: int, wanted: int, check: Callable[[], None] | None = None) -> Iterator[Sample]:
         """Rows ``start`` .. ``start + wanted - 1``."""
         with self.resting():
             rows = self._draw_rows(start, wanted, check)
-        numbers: list[int] = []
-        texts: list[str] = []
-        cut: list[bool] = []
+        ids_WT = np.full((wanted, rows.n_drawn), EOS, dtype=self.vocabulary.dtype)
         for numbers_L, ids_LT in rows.finish():
-            numbers += numbers_L.tolist()
-            self._read(ids_LT[:, self.n_slots :].cpu().numpy(), texts, cut)
-        order = np.argsort(numbers).tolist()
-        fields = zip(
-            range(start, start + wanted), map(texts.__getitem__, order), map(cut.__getitem__, order), strict=True
-        )
-        return list(map(_sample, fields))
+            ids_WT[numbers_L.cpu().numpy(), : ids_LT.shape[1]] = ids_LT.cpu().numpy()
+        texts, cut = self._read(ids_WT[:, self.n_slots :])
+        return map(_sample, zip(range(start, start + wanted), texts, cut, strict=True))
 
-    def _read(self, ids_LT: npt.NDArray[np.int64], texts: list[str], cut: list[bool]) -> None:
-        """Append the texts of rows, and whether each was cut."""
-        ends_LT = ids_LT == EOS
-        cut_L = ~ends_LT.any(1)
-        lengths_L = np.where(cut_L, self.max_length, ends_LT.argmax(1))
-        flat = ids_LT[np.arange(ids_LT.shape[1]) < lengths_L[:, None]].astype(np.int32)
-        texts += self.vocabulary.decode_many(flat, lengths_L)
-        cut += cut_L.tolist()
+    def _read(self, ids_WT: npt.NDArray[np.unsignedinteger[Any]]) -> tuple[list[str], list[bool]]:
+        """The texts of rows, and whether each was cut."""
+        ends_WT = ids_WT == EOS
+        lengths_W = ends_WT.argmax(1)
+        cut_W = ~ends_WT[np.arange(len(ends_WT)), lengths_W]
+        lengths_W[cut_W] = self.max_length
+        flat = ids_WT[np.arange(ids_WT.shape[1]) < lengths_W[:, None]].astype(np.int32)
+        return self.vocabulary.decode_many(flat, lengths_W), cut_W.tolist()
 
     def _draw_rows(self, start: int, width: int, check: Callable[[], None] | None) -> Rows:
         step = self.steps()
