@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import cycle, pairwise
 
+from in_a_run import STRANGER, spent
 from matmul import products, training_gflop
 from ours import (
     Learner,
@@ -34,12 +35,15 @@ from timing import Setting, interleave
 
 CAPTION = """Shares of the time of training: the parts of a step are timed one by one within training as a run does it
 (the median over the rounds); `other` is what is between them. `encoding` reads the corpus, learns its characters,
-splits and encodes it (the median, too); "encoding and batches" is the share of both in a run of 1,000 steps.
-Molecules are the strings of the table `smiles`, 20,000 of them."""
+splits and encodes it (the median, too); `of steps alone` is the share of encoding and batches where 1,000 such steps
+are all that is done. `of a run` is their share in the time of `seqgen train --corpus names --steps 1000` of the same
+sizes, timed within it (the median of as many runs): training and evaluation, as `--time` counts them. The goal counts
+for a run; for molecules, of which no runs of 1,000 steps were made, it counts against the steps alone, which is
+stricter. Molecules are the strings of the table `smiles`, 20,000 of them."""
 GOAL = 0.03
 PARTS = ("batches", "loss and gradients", "clipping and update")
 N_SYMBOLS = 60
-HEAD = ["model", "threads", "ms a step", *PARTS, "other", "encoding ms", "encoding and batches", "goal", "met"]
+HEAD = ["model", "threads", "ms a step", *PARTS, "other", "encoding ms", "of steps alone", "of a run", "goal", "met"]
 
 
 @dataclass(frozen=True)
@@ -116,10 +120,20 @@ def profile(setting: Setting, given: Configuration, corpus: Corpus) -> list[str]
     parts = [middle[part] / middle["all"] for part in PARTS]
     step_s = middle["all"] / n_steps
     reading_s = encoding_s + 1000 * middle["batches"] / n_steps
-    share = reading_s / (encoding_s + 1000 * step_s)
+    alone = reading_s / (encoding_s + 1000 * step_s)
     told = [f"{step_s * 1000:.2f}", *(f"{part:.1%}" for part in [*parts, 1 - sum(parts)]), f"{encoding_s * 1000:.0f}"]
-    goal, met = verdict(share, GOAL, most=True)
-    return [given.title, str(given.threads), *told, f"{share:.1%}", goal, met]
+    in_run = share_of_a_run(setting, given) if given.corpus == "names" else None
+    goal, met = verdict(alone if in_run is None else in_run, GOAL, most=True)
+    shares = f"{alone:.1%}", "" if in_run is None else f"{in_run:.1%}"
+    return [given.title, str(given.threads), *told, *shares, goal, met]
+
+
+def share_of_a_run(setting: Setting, given: Configuration) -> float:
+    """What encoding and batches are of a run of 1,000 steps of the corpus ``names``."""
+    asked = {"corpus": given.corpus, "cell": given.cell if isinstance(given.cell, str) else STRANGER, "dropout": 0.0}
+    sizes = {"hidden": given.hidden, "embedding": given.embedding, "batch_size": given.batch, "layers": given.layers}
+    n_steps, n_runs = setting.pick(1000, 2), setting.pick(setting.rounds, 1)
+    return statistics.median(spent(n_steps, engine="fused", **asked, **sizes).share for _ in range(n_runs))
 
 
 def timed_encoding(corpus: Corpus) -> tuple[float, Data]:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -8,7 +10,7 @@ from hypothesis import strategies as st
 
 from seqgen.batches import count_batches, derive_seed, encode, epoch_batches, evaluation_batches
 from seqgen.batches import encoded as encoded_module
-from seqgen.corpus import Record, Splitter
+from seqgen.corpus import PARTS, Record, Splitter
 from seqgen.tokenizers import BOS, EOS, PAD, CharTokenizer, Vocabulary
 
 ALL = Splitter((1.0, 0.0, 0.0))
@@ -45,6 +47,23 @@ def test_batches_made_together_are_those_made_one_by_one(texts, size, most):
             places = [None if batch.at_N is None else batch.at_N.tolist() for batch in (one, other)]
             assert places[0] == places[1]
             assert (one.n_targets, one.n_chars, one.n_records) == (other.n_targets, other.n_chars, other.n_records)
+
+
+@given(st.lists(st.text("abcd", max_size=9), min_size=1, max_size=30), st.integers(1, 7), st.integers(0, 2))
+def test_batches_of_padded_records_are_those_of_the_flat_ones(texts, size, n_slots):
+    """Small parts are kept padded; conditions, and steps beyond the longest record, are the same."""
+    conditions = np.random.default_rng(0).integers(3, 5, (len(texts), n_slots), dtype=np.uint8) if n_slots else None
+    padded, flat = (replace(encoded(texts), conditions_NC=conditions) for _ in range(2))
+    rows = np.random.default_rng(1).permutation(len(texts))[:size]
+    for pad in (None, lambda steps: -(-steps // 8) * 8):
+        one = padded.take(rows, pad)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(encoded_module, "_MOST_PADDED", 0)
+            other = flat.take(rows, pad)
+        assert padded._padded_TN is not None and flat._padded_TN is None
+        assert torch.equal(one.ids_BT, other.ids_BT) and torch.equal(one.targets_BT, other.targets_BT)
+        assert (one.at_N is None) == (other.at_N is None)
+        assert one.at_N is None or torch.equal(one.at_N, other.at_N)
 
 
 @given(st.integers(1, 700), st.integers(1, 40), st.integers(0, 9), st.integers(0, 3))
@@ -85,6 +104,22 @@ def test_evaluation_looks_at_most_so_many_evenly(n, most):
     rows = np.concatenate(list(evaluation_batches(np.arange(n) % 5, 16, most)))
     assert len(rows) <= most and len(set(rows.tolist())) == len(rows)
     assert n > most or len(rows) == n
+
+
+@given(
+    st.lists(st.tuples(st.text(max_size=4), st.sampled_from([None, None, "train", "valid", "test"]))), st.integers(0, 9)
+)
+def test_the_parts_of_many_records_are_those_of_each(given_records, seed):
+    records = [Record(text, split=split) for text, split in given_records]
+    splitter = Splitter((0.4, 0.3, 0.3), seed)
+    assert [PARTS[index] for index in splitter.parts(records)] == [splitter.part(record) for record in records]
+
+
+@pytest.mark.parametrize("longest", [9, 2**16 + 5])
+def test_records_of_like_length_are_put_together_stably(longest):
+    lengths = np.random.default_rng(0).integers(1, longest, 500)
+    (rows,) = evaluation_batches(lengths, 500, 500)
+    assert rows.tolist() == sorted(range(500), key=lambda row: lengths[row])
 
 
 def test_parts_are_kept_apart():

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
@@ -78,7 +76,7 @@ def test_loss_and_gradient_do_not_see_how_a_batch_is_laid_out(plugins, cell, opt
     batch = part.take(rows)
     assert batch.at_N is not None
     expected = loss_and_gradient(model, batch)
-    assert_same(loss_and_gradient(model, replace(batch, at_N=None)), expected)
+    assert_same(loss_and_gradient(model, batch._replace(at_N=None)), expected)
     for more in (1, 5, 40):
         assert_same(loss_and_gradient(model, part.take(rows, pad=lambda n_steps: n_steps + more)), expected)  # noqa: B023
     alone = [loss_and_gradient(model, part.take(rows[at : at + 1])) for at in rows]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from importlib.resources import files
+from itertools import chain
 from pathlib import Path
 
 import seqgen
@@ -15,8 +16,9 @@ class Names:
     def __iter__(self) -> Iterator[seqgen.Record]:
         """The records, from the first."""
         folder = Path(str(files("seqgen_corpora"))) / "names"
-        for label in ("female", "male"):
-            yield from seqgen.TextFile(folder / f"{label}.txt", label=label)
+        return chain.from_iterable(
+            seqgen.TextFile(folder / f"{label}.txt", label=label) for label in ("female", "male")
+        )
 
 
 def load() -> Names:

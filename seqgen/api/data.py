@@ -106,8 +106,7 @@ def learn(
         vocabulary = Vocabulary(make.from_json(known[1]["data"]), tuple(known[1]["tokens"]), corpus.layout == "lines")
         return encode_with(corpus, title, vocabulary, splitter, known[0], progress)
     counted, kept = Survey(), list[Record]()
-    looked = survey(corpus, title, counted, conditions, needed=begun is None, kept=kept)
-    texts = _told(looked, "reading", None, progress)
+    texts = survey(corpus, title, counted, conditions, needed=begun is None, kept=kept, told=_reading(progress))
     if begun is not None:
         fitted = grown(begun.tokenizer, texts, options)
     elif hasattr(make, "fit_parts"):
@@ -167,6 +166,11 @@ def _training_texts(corpus: Corpus, splitter: Splitter, counted: Survey, progres
             left -= len(record.text)
 
 
+def _reading(progress: Progress) -> Callable[[int], None]:
+    """Tells how many records have been read."""
+    return lambda n_done: progress("reading", n_done, None)
+
+
 def _told(items: Iterable[Item], what: str, total: int | None, progress: Progress) -> Iterator[Item]:
     """The items, told how many have passed."""
     for n_done, item in enumerate(items):
@@ -219,7 +223,7 @@ def count(corpus: Corpus, title: str, progress: Progress = no_progress) -> Surve
     if (known := read_survey(survey_memo(corpus))) is not None:
         return known
     counted = Survey()
-    for _ in _told(survey(corpus, title, counted), "reading", None, progress):
+    for _ in survey(corpus, title, counted, told=_reading(progress)):
         pass
     if counted.n_chars > _IN_MEMORY:
         keep_survey(survey_memo(corpus), counted)

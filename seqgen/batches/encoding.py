@@ -115,12 +115,10 @@ def encode(
     parts = {part: _Part(part, vocabulary, make_sink) for part in PARTS}
     iterator, n_done = iter(records), 0
     while chunk := list(itertools.islice(iterator, _ENCODED_AT_ONCE)):
-        split: dict[str, list[Record]] = {part: [] for part in PARTS}
-        for record, part in zip(chunk, splitter.parts(chunk), strict=True):
-            split[part].append(record)
-        for part in PARTS:
+        parts_N = splitter.parts(chunk)
+        for index, part in enumerate(PARTS):
             try:
-                parts[part].append(split[part])
+                parts[part].append(list(itertools.compress(chunk, (parts_N == index).tolist())))
             except UnknownSymbol as error:
                 raise UsageError(f"the tokenizer cannot encode a record of the {part} part: {error}") from None
         n_done += len(chunk)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     Flags = npt.NDArray[np.bool_]
 
-_AHEAD, _RECORDS_AHEAD = 64, 4096  # batches made together, and records of them, at most
+_AHEAD, _RECORDS_AHEAD, _IDS_AHEAD = 256, 8192, 1 << 19  # batches made together, records and ids of them, at most
 _ABSENT = 0.1  # share of conditions left out, so that they can be left out when sampling
 
 
@@ -56,8 +56,10 @@ class RecordFeed:
         self.steps_per_epoch = count_batches(len(encoded), batch_size)
         self._encoded, self._batch_size, self._seed = encoded, batch_size, seed
         self._pad, self._rewriter = pad, rewriter
-        # Those that are written anew come one by one: that takes long, and together it takes no less.
-        self._ahead = 1 if rewriter is not None else max(1, min(_AHEAD, _RECORDS_AHEAD // batch_size))
+        self._ahead = 1  # of those that are written anew: that takes long, and together it takes no less
+        if rewriter is None:
+            ids_of_one = batch_size * max(1, len(encoded.flat) // max(1, len(encoded)))
+            self._ahead = max(1, min(_AHEAD, _RECORDS_AHEAD // batch_size, _IDS_AHEAD // ids_of_one))
         self._epoch, self._next = -1, 0
         self._order: Iterator[Order] = iter(())
         self._ready: dict[int, Batch] = {}
@@ -94,7 +96,8 @@ class RecordFeed:
 
     def _make(self, batches: list[Order], epoch: int) -> list[Batch]:
         if self._rewriter is None:
-            return self._encoded.take_many(batches, self._pad, self._absent(np.concatenate(batches), epoch))
+            absent_NC = self._absent(np.concatenate(batches), epoch) if self._encoded.n_slots else None
+            return self._encoded.take_many(batches, self._pad, absent_NC)
         made = []
         for rows_B in batches:
             written = self._rewriter.rewrite(self._encoded, rows_B, epoch)

@@ -39,9 +39,9 @@ def epoch_batches(lengths_N: Integers, batch_size: int, seed: int, epoch: int) -
     width = _WINDOW * batch_size
 
     def cut(window: Order) -> Iterator[Order]:
-        window = window[np.argsort(lengths_N[window], kind="stable")]
+        window = window[_by_length(lengths_N[window])]
         cuts = [window[at : at + batch_size] for at in range(0, len(window), batch_size)]
-        return (cuts[index] for index in random.permutation(len(cuts)))
+        return map(cuts.__getitem__, random.permutation(len(cuts)).tolist())
 
     left = np.empty(0, dtype=np.int64)
     n = len(lengths_N)
@@ -65,9 +65,16 @@ def evaluation_batches(lengths_N: Integers, batch_size: int, most: int) -> Itera
     """At most ``most`` records, evenly spaced over the corpus, in batches of like length."""
     every = max(1, -(-len(lengths_N) // most))
     rows = np.arange(0, len(lengths_N), every)
-    rows = rows[np.argsort(lengths_N[rows], kind="stable")]
+    rows = rows[_by_length(lengths_N[rows])]
     for start in range(0, len(rows), batch_size):
         yield rows[start : start + batch_size]
+
+
+def _by_length(lengths_N: Integers) -> Order:
+    """The places of lengths in ascending order, equal ones as they come."""
+    # Numbers of 16 bits are sorted by their digits, in a tenth of the time.
+    fit = len(lengths_N) and lengths_N.max() < 2**16
+    return np.argsort(lengths_N.astype(np.uint16) if fit else lengths_N, kind="stable")
 
 
 def derive_seed(purpose: str, *numbers: int) -> int:

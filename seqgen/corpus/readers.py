@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import itertools
 import unicodedata
 import zlib
 from collections import Counter
@@ -75,12 +76,15 @@ class TextFile:
 
     def __iter__(self) -> Iterator[Record]:
         """The records, from the first line."""
+        return itertools.chain.from_iterable(self._pieces())
+
+    def _pieces(self) -> Iterator[Iterator[Record]]:
         counts, plain = Counter[str](), not self.strip and self.normalize == "none"
         with self.reading() as file:
             for lines in self._lines(file, counts):
                 kept = [text for text in lines if text and not text.isspace()]
                 counts[BLANK] += len(lines) - len(kept) - lines.count(None)
-                yield from records_of(kept if plain else map(self.polished, kept), self.label, self.split)
+                yield records_of(kept if plain else map(self.polished, kept), self.label, self.split)
         self.note(counts)
 
     def polished(self, text: str) -> str:

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
+from typing import TYPE_CHECKING
 
 from seqgen.corpus.corpus import Record
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 PARTS = ("train", "valid", "test")
 
@@ -25,21 +31,36 @@ class Splitter:
 
     def part(self, record: Record) -> str:
         """The record's own split if it carries one, else "train", "valid" or "test" by its text."""
-        return self.parts([record])[0]
+        if record.split is not None:
+            return record.split
+        train, valid, _ = self.shares
+        place = int.from_bytes(self._digest()(record.text), "little") / 2**64
+        return "train" if place < train else "valid" if place < train + valid else "test"
 
-    def parts(self, records: Iterable[Record]) -> list[str]:
-        """What ``part`` gives, for many records."""
-        (train, valid, _), from_bytes, parts = self.shares, int.from_bytes, list[str]()
+    def parts(self, records: Sequence[Record]) -> npt.NDArray[np.int8]:
+        """What ``part`` gives for many records, as places in ``PARTS``."""
+        import numpy as np
+
+        train, valid, _ = self.shares
+        texts, splits = map(itemgetter(0), records), set(map(itemgetter(3), records))
+        places_N = np.frombuffer(b"".join(map(self._digest(), texts)), dtype="<u8") / 2.0**64
+        parts_N = np.searchsorted((train, train + valid), places_N, side="right").astype(np.int8)
+        if splits - {None}:
+            own = {None: -1} | {part: index for index, part in enumerate(PARTS)}
+            own_N = np.fromiter((own[record.split] for record in records), np.int8, len(records))
+            parts_N = np.where(own_N < 0, parts_N, own_N)
+        return parts_N
+
+    def _digest(self) -> Callable[[str], bytes]:
+        """What gives the hash of a text, 8 bytes."""
         begin = hashlib.blake2b(digest_size=8, key=self.seed.to_bytes(8, "little")).copy
-        for text, _, _, split in records:
-            if split is not None:
-                parts.append(split)
-                continue
+
+        def digest(text: str) -> bytes:
             keyed = begin()  # cheaper than to begin with the key each time
             keyed.update(text.encode("utf-8", "surrogatepass"))
-            share = from_bytes(keyed.digest(), "little") / 2**64
-            parts.append("train" if share < train else "valid" if share < train + valid else "test")
-        return parts
+            return keyed.digest()
+
+        return digest
 
     def ends(self, n_chars: int) -> dict[str, int]:
         """Where each part of one long text ends, in characters: they follow one another."""

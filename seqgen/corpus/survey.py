@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import operator
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +15,9 @@ from seqgen.corpus.corpus import Corpus, Record, counts_of
 from seqgen.corpus.split import PARTS
 from seqgen.errors import CorpusError, PluginError, UsageError
 
+_SPLITS, _TYPES = {None, *PARTS}, {str, type(None)}
 _TOGETHER = 128  # records whose digest is taken in one go; pieces of a long text are long
+_TOLD_EVERY = 4096
 _MOST_VALUES = 1000  # of a condition
 _MOST_KEPT = 1 << 18  # hashes of texts
 _MOST_RECORDS, _MOST_CHARS = 1 << 16, 1 << 22  # of a corpus that is not read again
@@ -89,6 +92,7 @@ def survey(
     *,
     needed: bool = True,
     kept: list[Record] | None = None,
+    told: Callable[[int], None] = lambda n_records: None,
 ) -> Iterator[str]:
     """Pass the texts on while counting them; ``result`` is complete when the iteration is.
 
@@ -99,36 +103,45 @@ def survey(
         conditions: "label", or names of fields, whose values are wanted.
         needed: whether each of these must be there.
         kept: gets the records, so that they need not be read again; it is emptied if there are too many of them.
+        told: is told how many records have been looked at, now and then.
 
-    Raises:
+    Raises (while iterating):
         CorpusError: there is no record.
         UsageError: no record has one of the conditions, or it has too many values.
         PluginError: an item is not a Record.
     """
+    return itertools.chain.from_iterable(_surveyed(records, name, result, conditions, needed, kept, told))
+
+
+def _surveyed(
+    records: Iterable[Record],
+    name: str,
+    result: Survey,
+    conditions: Sequence[str],
+    needed: bool,
+    kept: list[Record] | None,
+    told: Callable[[int], None],
+) -> Iterator[list[str]]:
+    """What ``survey`` does, chunk by chunk."""
     digest, distinct = hashlib.sha256(), _Distinct()
     values: dict[str, set[str]] = {condition: set() for condition in conditions}
     known: set[str] = set()
     whose = f"{name} of {records.by}" if isinstance(records, Corpus) and records.by else name
     iterator = iter(records)
+    told(0)
     while chunk := list(itertools.islice(iterator, _TOGETHER)):
-        _check(chunk, whose)
-        texts = [record.text for record in chunk]
+        columns = _columns(chunk, whose)
+        texts: list[str] = columns[0]
         lengths = list(map(len, texts))
         result.n_records += len(texts)
         result.n_chars += sum(lengths)
         result.longest = max(result.longest, *lengths)
-        told = "".join(
-            [
-                _told(text, label, fields, split) if fields else f"{text}\x1f{label or ''}\x1f{split or ''}\x1e"
-                for text, label, fields, split in chunk
-            ]
-        )
         joined = "".join(texts)
         result.multiline = result.multiline or "\n" in joined or "\r" in joined
         data = joined.encode("utf-8", "surrogatepass")
         result.n_controls += len(data) - len(data.translate(None, _CONTROLS))
         distinct.add(texts)
-        digest.update(told.encode("utf-8", "surrogatepass"))
+        digest.update(_told(*columns).encode("utf-8", "surrogatepass"))
         for condition, found in values.items():
             found.update(value for record in chunk if (value := record.value(condition)) is not None)
         if conditions:
@@ -137,7 +150,9 @@ def survey(
             kept += chunk
             if result.n_records > _MOST_RECORDS or result.n_chars > _MOST_CHARS:
                 kept.clear()
-        yield from texts
+        if result.n_records % _TOLD_EVERY < len(texts):
+            told(result.n_records)
+        yield texts
     if not result.n_records:
         left_out = ", ".join(f"{n:,} {what}" for what, n in counts_of(records).items() if n)
         raise CorpusError(f"corpus {name!r} holds no records: {left_out or 'it is empty, or all its lines are blank'}")
@@ -148,11 +163,23 @@ def survey(
     }
 
 
-def _check(chunk: Sequence[Record], whose: str) -> None:
-    """Refuse what is not a record."""
-    plain = set(map(type, chunk)) == {Record} and {type(text) for text, _, _, _ in chunk} == {str}
-    if plain and not [split for _, _, _, split in chunk if split is not None and split not in PARTS]:
-        return
+def _columns(chunk: Sequence[Record], whose: str) -> list[list[Any]]:
+    """Texts, labels, fields and splits; refuses what is not a record."""
+    if set(map(type, chunk)) != {Record}:
+        _refuse(chunk, whose)
+    # Where zip(*chunk) would make an object a record, which garbage collection counts.
+    columns = [list(map(operator.itemgetter(at), chunk)) for at in range(4)]
+    if (
+        set(map(type, columns[0])) != {str}
+        or not set(map(type, columns[3])) <= _TYPES
+        or not set(columns[3]) <= _SPLITS
+    ):
+        _refuse(chunk, whose)
+    return columns
+
+
+def _refuse(chunk: Sequence[Record], whose: str) -> None:
+    """Refuse the first that is not a record; there may be none, where a plugin has a kind of record of its own."""
     for record in chunk:
         if not isinstance(record, Record) or not isinstance(record.text, str):
             raise PluginError(f"corpus {whose} gave {type(record).__name__} {record!r:.60}, not a seqgen.Record")
@@ -160,9 +187,19 @@ def _check(chunk: Sequence[Record], whose: str) -> None:
             raise PluginError(f"corpus {whose} gave the split {record.split!r}, which is not train, valid or test")
 
 
-def _told(text: str, label: str | None, fields: Mapping[str, Any], split: str | None) -> str:
-    """A record with fields as it is digested."""
-    told = json.dumps(dict(fields), sort_keys=True, default=str)
+def _told(
+    texts: Sequence[str], labels: Sequence[Any], fields: Sequence[Mapping[str, Any]], splits: Sequence[Any]
+) -> str:
+    """Records as they are digested."""
+    label, split = labels[0], splits[0]
+    if labels.count(label) == splits.count(split) == len(texts) and not any(fields):
+        end = f"\x1f{label or ''}\x1f{split or ''}\x1e"
+        return end.join(texts) + end
+    return "".join(map(_told_one, texts, labels, fields, splits))
+
+
+def _told_one(text: str, label: Any, fields: Mapping[str, Any], split: Any) -> str:
+    told = json.dumps(dict(fields), sort_keys=True, default=str) if fields else ""
     return f"{text}\x1f{label or ''}\x1f{split or ''}\x1e{told}"
 
 

@@ -1,0 +1,75 @@
+"""What a run spends on its corpus and its batches, timed where a run does it."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import seqgen
+from seqgen.api import begin
+from seqgen.batches.feed import RecordFeed
+from seqgen.plugins import Plugins, entry_point_candidates, file_candidate
+
+STRANGERS = Path(__file__).parent / "stranger_cells.py"
+STRANGER = "stranger-ugrnn"
+"""The cell of that file that is timed."""
+
+
+@dataclass(frozen=True)
+class Spent:
+    """Seconds of a run.
+
+    Attributes:
+        encoding_s: reading the corpus, learning its characters, splitting and encoding it.
+        batches_s: making batches.
+        training_s: training and evaluation, as the run counts them for ``--time``.
+    """
+
+    encoding_s: float
+    batches_s: float
+    training_s: float
+
+    @property
+    def share(self) -> float:
+        """Of encoding and batches in all of it."""
+        return (self.encoding_s + self.batches_s) / (self.encoding_s + self.training_s)
+
+
+def spent(n_steps: int, **asked: Any) -> Spent:
+    """Train so many steps in a folder that goes away, by ``seqgen.train``, and say what it spent."""
+    plugins = Plugins(print)
+    plugins.load([*entry_point_candidates(), file_candidate(STRANGERS)])
+    gc.collect()
+    with tempfile.TemporaryDirectory() as folder, _timed() as seconds:
+        run = seqgen.train(steps=n_steps, out=Path(folder) / "run", plugins=plugins, **asked)
+        return Spent(seconds["encoding"], seconds["batches"], float(run.state["elapsed_s"]))
+
+
+@contextlib.contextmanager
+def _timed() -> Iterator[Counter[str]]:
+    """Within it the two are timed wherever they are called."""
+    seconds: Counter[str] = Counter()
+
+    def timed(what: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*given: Any, **named: Any) -> Any:
+            started = time.perf_counter()
+            try:
+                return function(*given, **named)
+            finally:
+                seconds[what] += time.perf_counter() - started
+
+        return call
+
+    learn, batch = begin.learn, RecordFeed.batch
+    begin.learn, RecordFeed.batch = timed("encoding", learn), timed("batches", batch)  # type: ignore[assignment, method-assign]
+    try:
+        yield seconds
+    finally:
+        begin.learn, RecordFeed.batch = learn, batch  # type: ignore[method-assign]
