@@ -24,9 +24,9 @@ _HOME = {
     "seqgen.cells": ("Cell", "StepCell", "Recurrent", "Stack", "linear_scan"),
     "seqgen.config": ("Options",),
     "seqgen.errors": (
-        "SeqgenError", "UsageError", "UnknownName", "BadOption", "UnknownSymbol", "MissingExtra", "NoSuchRun",
-        "RunLocked", "CorpusError", "CheckpointError", "MissingPlugin", "PluginError", "Diverged", "DiskError",
-        "TooFewRows", "Interrupted",
+        "SeqgenError", "UsageError", "UnknownName", "BadOption", "UnknownSymbol", "MissingExtra", "NoSuchFile",
+        "NoSuchRun", "RunLocked", "CorpusError", "CheckpointError", "MissingPlugin", "PluginError", "Diverged",
+        "DiskError", "TooFewRows", "Interrupted",
     ),
     "seqgen.api": ("train", "resume", "load", "Run"),
     "seqgen.sampling": ("Sample",),

@@ -6,6 +6,7 @@
     │   ├── BadOption              an option that does not exist or has an impossible value
     │   ├── UnknownSymbol          a text holds a symbol that the tokenizer has never seen
     │   ├── MissingExtra           an optional dependency is not installed
+    │   ├── NoSuchFile             a file of records does not exist
     │   ├── NoSuchRun              the run folder does not exist
     │   └── RunLocked              another process is training in this folder
     ├── CorpusError             3  the corpus is unreadable, empty or undecodable
@@ -97,6 +98,10 @@ class MissingExtra(UsageError):
             else f"needs the extra {extra!r}: pip install 'seqgen-lm[{extra}]'"
         )
         super().__init__(f"{what} {way}")
+
+
+class NoSuchFile(UsageError):
+    """A file of records that is named does not exist."""
 
 
 class NoSuchRun(UsageError):

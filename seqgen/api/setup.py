@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from seqgen.corpus import Corpus, Joined, Record, WithHeldOut, load_file
-from seqgen.errors import PluginError, UnknownName, UsageError
+from seqgen.errors import NoSuchFile, PluginError, UnknownName, UsageError
 from seqgen.plugins import Plugins, entry_point_candidates, file_candidate, origin_of
 from seqgen.registry import Entry
 from seqgen.specs import CorpusSpec
@@ -61,7 +61,7 @@ def sort_out_corpus(name: str | Path, plugins: Plugins) -> tuple[Entry, dict[str
 
     Raises:
         UnknownName: neither.
-        UsageError: a path that does not exist.
+        NoSuchFile: a path that does not exist.
     """
     if not isinstance(name, str | Path) or not str(name):
         raise UsageError(f"a corpus is a registered name or the path of a file, not {name!r:.60}")
@@ -72,7 +72,7 @@ def sort_out_corpus(name: str | Path, plugins: Plugins) -> tuple[Entry, dict[str
     if path.exists():
         return plugins.registry.get("corpus", FILE), {"path": str(path.absolute())}
     if "/" in text or "\\" in text or path.suffix:
-        raise UsageError(f"no such file: {text!r}")
+        raise NoSuchFile(f"no such file: {text!r}")
     hint = plugins.broken_hint() or "a file with a record a line would do too"
     raise UnknownName("corpus", text, plugins.registry.names("corpus"), hint)
 

@@ -13,7 +13,7 @@ from seqgen.api.prepare import check_unchanged
 from seqgen.api.setup import ignore
 from seqgen.checkpoint import RunFolder, RunSettings
 from seqgen.corpus import Corpus
-from seqgen.errors import BadOption, CheckpointError, UsageError
+from seqgen.errors import BadOption, CheckpointError, NoSuchFile
 from seqgen.plugins import Plugins
 
 if TYPE_CHECKING:
@@ -121,10 +121,8 @@ class StoredRun:
         """
         try:
             counted = count(self.corpus, self.settings.corpus.title)
-        except UsageError as error:
-            if not str(error).startswith("no such file"):
-                raise
-            raise UsageError(f"{error}, from which the run {self.folder.name} learned") from None
+        except NoSuchFile as error:
+            raise NoSuchFile(f"{error}, from which the run {self.folder.name} learned") from None
         check_unchanged(counted, self.settings)
         return self.corpus
 

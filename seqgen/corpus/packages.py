@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from seqgen.errors import CorpusError, MissingExtra, UsageError
+from seqgen.errors import CorpusError, MissingExtra, NoSuchFile
 
 
 @functools.lru_cache(maxsize=4)
@@ -30,7 +30,7 @@ class PackageFiles:
 
     Raises (by its methods):
         MissingExtra: it is not installed, and no path is given.
-        UsageError: the path does not exist.
+        NoSuchFile: the path does not exist.
         CorpusError: it has no such file, or is damaged.
     """
 
@@ -77,7 +77,7 @@ class PackageFiles:
         if self.path is not None:
             root = Path(self.path)
             if not root.exists():
-                raise UsageError(f"no such file: {self.path!r}; {self._how()}")
+                raise NoSuchFile(f"no such file: {self.path!r}; {self._how()}")
             return root
         try:
             return Path(str(importlib.metadata.distribution(self.distribution).locate_file("")))

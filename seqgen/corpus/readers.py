@@ -26,7 +26,7 @@ from seqgen.corpus.decoding import (
     is_text,
     refuse_foreign,
 )
-from seqgen.errors import CorpusError, UsageError
+from seqgen.errors import CorpusError, NoSuchFile, UsageError
 
 MAX_LINE_CHARS = 10_000
 BLANK, LONG, UNDECODABLE = "blank lines skipped", "long lines skipped", "undecodable lines skipped"
@@ -59,7 +59,8 @@ class TextFile:
 
     Raises (while iterating):
         BadOption: no such encoding.
-        UsageError: no such file.
+        NoSuchFile: there is none.
+        UsageError: it is no regular file.
         CorpusError: the file is unreadable, not of its encoding, or has too long a line.
     """
 
@@ -106,7 +107,8 @@ class TextFile:
 
         Raises:
             BadOption: no such encoding.
-            UsageError: no such file.
+            NoSuchFile: there is none.
+            UsageError: it is no regular file.
             CorpusError: the file is unreadable.
         """
         path = str(self.path)
@@ -119,7 +121,7 @@ class TextFile:
                     file.seek(0)
                 yield file
         except FileNotFoundError:
-            raise UsageError(f"no such file: {path!r}") from None
+            raise NoSuchFile(f"no such file: {path!r}") from None
         except IsADirectoryError:
             raise UsageError(f"{path!r} is a folder; a corpus is a file with a record a line") from None
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
