@@ -3,7 +3,7 @@
 Rows that have drawn the same so far have the same state, so it is computed once for all of them: of ten thousand
 names the first letters come from a few computed rows. Once most rows differ, each is computed by itself.
 
-Dimension letters: A rows that go on, L rows that leave, C rows computed, T positions, V vocabulary.
+Dimension letters: A rows that go on, C rows computed, T positions, V vocabulary.
 """
 
 from __future__ import annotations
@@ -30,33 +30,45 @@ def round_up(n: int) -> int:
 class Rows:
     """Rows drawn together; as they end they leave, and what goes on is computed in multiples of 32.
 
-    What stands after the end of a row that has not left yet has no meaning.
-
     Args:
         width: how many.
         n_ids: V.
         first_id: what all start from.
         device: where they are computed.
         wide: whether a step costs much: the model is no small one.
+        remembers: whether ``history_AT`` is asked for.
 
     Attributes:
         alive_A: the rows that go on, in their order; unless rows are shared, a few that have ended may be among them.
         ids_C: the last id of each computed row.
-        n_drawn: positions drawn.
+        drawn: for each position the rows that went on until there and their ids, of which those after a row's end have
+            no meaning.
     """
 
-    def __init__(self, width: int, n_ids: int, first_id: int, device: torch.device, *, wide: bool = False) -> None:
+    def __init__(
+        self,
+        width: int,
+        n_ids: int,
+        first_id: int,
+        device: torch.device,
+        *,
+        wide: bool = False,
+        remembers: bool = False,
+    ) -> None:
         self.alive_A = torch.arange(width, device=device)
         self.ids_C = torch.full((MULTIPLE,), first_id, device=device)
-        self.n_drawn = 0
+        self.drawn: list[tuple[Tensor, Tensor]] = []
         self._n_ids = n_ids
         self._worth_dropping = _WORTH_DROPPING_WIDE if wide else _WORTH_DROPPING
         # Which computed row each row follows; None: the first ones, in the same order.
         self._computed_A: Tensor | None = torch.zeros_like(self.alive_A)
         self._ended_A = torch.zeros(width, dtype=torch.bool, device=device)
-        self._before_AT = torch.zeros(width, 0, dtype=torch.long, device=device)
-        self._columns: list[Tensor] = []
-        self._left: list[tuple[Tensor, Tensor]] = []
+        self._before_AT = torch.zeros(width, 0, dtype=torch.long, device=device) if remembers else None
+
+    @property
+    def n_drawn(self) -> int:
+        """Positions drawn."""
+        return len(self.drawn)
 
     def of_rows(self, computed_C: Tensor) -> Tensor:
         """What was computed, for each row."""
@@ -66,9 +78,9 @@ class Rows:
 
     def history_AT(self) -> Tensor:
         """What each row has drawn so far, ``PAD`` after its end."""
-        history_AT = torch.cat((self._before_AT, *(column_A[:, None] for column_A in self._columns)), 1)
-        is_end_AT = history_AT == EOS
-        return history_AT.masked_fill(is_end_AT.cumsum(1) > is_end_AT.long(), PAD)
+        assert self._before_AT is not None
+        is_end_AT = self._before_AT == EOS
+        return self._before_AT.masked_fill(is_end_AT.cumsum(1) > is_end_AT.long(), PAD)
 
     def open_A(self) -> Tensor:
         """Which rows have not ended."""
@@ -84,8 +96,9 @@ class Rows:
         Returns:
             The state of the rows to compute next; None when all have ended.
         """
-        self.n_drawn += 1
-        self._columns.append(ids_A)
+        self.drawn.append((self.alive_A, ids_A))
+        if self._before_AT is not None:
+            self._before_AT = torch.cat((self._before_AT, ids_A[:, None]), 1)
         self._ended_A = self._ended_A | (ids_A == EOS)
         n_open = len(ids_A) - int(self._ended_A.sum())
         if not n_open:
@@ -105,25 +118,13 @@ class Rows:
         self.ids_C = _fill(ids_A)
         return state if from_A is None else select_rows(state, _fill(from_A))
 
-    def finish(self) -> list[tuple[Tensor, Tensor]]:
-        """All that was drawn, in pieces: rows (L,), and their ids (L, T)."""
-        self._settle()
-        return [*self._left, (self.alive_A, self._before_AT)]
-
     def _leave(self) -> Tensor:
         """Let the rows go that have ended; which ones go on."""
-        self._settle()
-        keep_A, leave_L = self.open_A().nonzero()[:, 0], self._ended_A.nonzero()[:, 0]
-        self._left.append((self.alive_A.index_select(0, leave_L), self._before_AT.index_select(0, leave_L)))
-        self.alive_A, self._before_AT, self._ended_A = (
-            tensor.index_select(0, keep_A) for tensor in (self.alive_A, self._before_AT, self._ended_A)
-        )
+        keep_A = self.open_A().nonzero()[:, 0]
+        self.alive_A, self._ended_A = self.alive_A.index_select(0, keep_A), self._ended_A.index_select(0, keep_A)
+        if self._before_AT is not None:
+            self._before_AT = self._before_AT.index_select(0, keep_A)
         return keep_A
-
-    def _settle(self) -> None:
-        if self._columns:
-            self._before_AT = torch.cat((self._before_AT, torch.stack(self._columns, 1)), 1)
-            self._columns = []
 
 
 def _distinct(values_A: Tensor, n_values: int) -> tuple[Tensor, Tensor]:

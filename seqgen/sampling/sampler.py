@@ -4,7 +4,7 @@ Two things make it so. Widths that are multiples of 32 give every row of a matri
 width, so rows are computed in such widths (``rows.Rows``). And the uniforms of a row are keyed by the seed and the row
 (``draw.Uniforms``).
 
-Dimension letters: W rows drawn together, A rows still computed, L rows that have left, T positions, V vocabulary.
+Dimension letters: W rows drawn together, A rows still computed, T positions, V vocabulary.
 """
 
 from __future__ import annotations
@@ -94,10 +94,10 @@ class Sampler(Decoder):
         """Rows ``start`` .. ``start + wanted - 1``."""
         with self.resting():
             rows = self._draw_rows(start, wanted, check)
-        ids_WT = np.full((wanted, rows.n_drawn), EOS, dtype=self.vocabulary.dtype)
-        for numbers_L, ids_LT in rows.finish():
-            ids_WT[numbers_L.cpu().numpy(), : ids_LT.shape[1]] = ids_LT.cpu().numpy()
-        texts, cut = self._read(ids_WT[:, self.n_slots :])
+        ids_TW = np.full((rows.n_drawn, wanted), EOS, dtype=self.vocabulary.dtype)
+        for ids_W, (alive_A, ids_A) in zip(ids_TW, rows.drawn, strict=True):
+            ids_W[alive_A.cpu().numpy()] = ids_A.cpu().numpy()
+        texts, cut = self._read(np.ascontiguousarray(ids_TW[self.n_slots :].T))
         return map(_sample, zip(range(start, start + wanted), texts, cut, strict=True))
 
     def _read(self, ids_WT: npt.NDArray[np.unsignedinteger[Any]]) -> tuple[list[str], list[bool]]:
@@ -112,7 +112,7 @@ class Sampler(Decoder):
     def _draw_rows(self, start: int, width: int, check: Callable[[], None] | None) -> Rows:
         step = self.steps()
         uniforms = Uniforms(self.settings.seed, start, width)
-        rows = Rows(width, self.vocabulary.size, BOS, self.device, wide=self.wide)
+        rows = Rows(width, self.vocabulary.size, BOS, self.device, wide=self.wide, remembers=bool(self.processors))
         state: State | None = step.initial_state(MULTIPLE)
         while state is not None and rows.n_drawn <= self.n_slots + self.max_length:
             if check is not None:
