@@ -11,8 +11,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import seqgen
+from seqgen import batches
 from seqgen.api import begin
 from seqgen.batches.feed import RecordFeed
 from seqgen.plugins import Plugins, entry_point_candidates, file_candidate
@@ -27,49 +29,60 @@ class Spent:
     """Seconds of a run.
 
     Attributes:
-        encoding_s: reading the corpus, learning its characters, splitting and encoding it.
+        reading_s: reading the corpus, counting it and learning its characters.
+        encoding_s: splitting and encoding it.
         batches_s: making batches.
         training_s: training and evaluation, as the run counts them for ``--time``.
     """
 
+    reading_s: float
     encoding_s: float
     batches_s: float
     training_s: float
 
     @property
+    def all_s(self) -> float:
+        """All of it."""
+        return self.reading_s + self.encoding_s + self.training_s
+
+    @property
     def share(self) -> float:
         """Of encoding and batches in all of it."""
-        return (self.encoding_s + self.batches_s) / (self.encoding_s + self.training_s)
+        return (self.encoding_s + self.batches_s) / self.all_s
+
+    @property
+    def share_with_reading(self) -> float:
+        """Of reading, encoding and batches in all of it."""
+        return (self.reading_s + self.encoding_s + self.batches_s) / self.all_s
 
 
-def spent(n_steps: int, **asked: Any) -> Spent:
+def spend(n_steps: int, **asked: Any) -> Spent:
     """Train so many steps in a folder that goes away, by ``seqgen.train``, and say what it spent."""
     plugins = Plugins(print)
     plugins.load([*entry_point_candidates(), file_candidate(STRANGERS)])
     gc.collect()
     with tempfile.TemporaryDirectory() as folder, _timed() as seconds:
         run = seqgen.train(steps=n_steps, out=Path(folder) / "run", plugins=plugins, **asked)
-        return Spent(seconds["encoding"], seconds["batches"], float(run.state["elapsed_s"]))
+        reading_s = seconds["learn"] - seconds["encode"]
+        return Spent(reading_s, seconds["encode"], seconds["batch"], float(run.state["elapsed_s"]))
 
 
 @contextlib.contextmanager
 def _timed() -> Iterator[Counter[str]]:
-    """Within it the two are timed wherever they are called."""
+    """Within it ``learn``, ``encode`` and ``batch`` are timed wherever they are called."""
     seconds: Counter[str] = Counter()
 
-    def timed(what: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    def timed(function: Callable[..., Any]) -> Callable[..., Any]:
         def call(*given: Any, **named: Any) -> Any:
             started = time.perf_counter()
             try:
                 return function(*given, **named)
             finally:
-                seconds[what] += time.perf_counter() - started
+                seconds[function.__name__] += time.perf_counter() - started
 
         return call
 
-    learn, batch = begin.learn, RecordFeed.batch
-    begin.learn, RecordFeed.batch = timed("encoding", learn), timed("batches", batch)  # type: ignore[assignment, method-assign]
-    try:
+    with contextlib.ExitStack() as patches:
+        for place, name in ((begin, "learn"), (batches, "encode"), (RecordFeed, "batch")):
+            patches.enter_context(patch.object(place, name, timed(getattr(place, name))))
         yield seconds
-    finally:
-        begin.learn, RecordFeed.batch = learn, batch  # type: ignore[method-assign]
