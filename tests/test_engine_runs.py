@@ -189,9 +189,11 @@ def test_where_bfloat16_works_step_by_step_it_works_recorded(entry):
 def test_threads_that_wait_for_one_another_are_told(monkeypatch):
     """Only told: a choice by the clock would make a run depend on what else the machine does."""
     said: list[str] = []
-    for alone_s, expected in ((0.1, 1), (0.17, 0), (0.3, 0)):
+    # Several threads that wait now and then, and not in the best step; steps so long that one has to do.
+    waiting = [0.1, 0.1, 0.4, 0.1, 0.1, 0.1]
+    for times_s, expected in ((waiting, 1), ([0.1, 0.17] * 3, 0), ([0.1, 0.09] * 3, 0), ([1.0, 0.5], 1)):
         said.clear()
-        times_s = iter((0.2, alone_s))
-        _compare_threads(2, lambda times_s=times_s: next(times_s), said.append)
-        assert len(said) == expected
+        left_s = list(times_s)
+        _compare_threads(2, lambda left_s=left_s: left_s.pop(0), said.append)
+        assert len(said) == expected and not left_s
         assert all("one thread is 2.0 times as fast as 2" in line and "-o threads=1" in line for line in said)

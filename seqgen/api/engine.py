@@ -18,10 +18,11 @@ if TYPE_CHECKING:
     from seqgen.api.data import Data
     from seqgen.batches import Batch
 
-_SMALL = 150_000  # parameters below which products are too short to be shared out among threads
+_SMALL = 200_000  # parameters below which products are too short to be shared out among threads
 _TINY = 300_000  # parameters below which a GPU waits for Python longer than a CPU computes
 _WORTH_COMPILING_S = 600.0  # of training left, so that compiling, up to a minute, is at most a tenth of it
-_QUICK_S = 0.15  # for the first step, up to which a few more are not felt
+_QUICK_S = 2.0  # for the first step, up to which a few more are not felt
+_COMPARED_S = 1.0  # after which two ways have been compared for long enough
 _MUCH_FASTER = 0.8  # share of the time of several threads below which one is worth mentioning
 _FASTER = 0.95  # share of the time of uncompiled steps that compiled ones must stay below to be used
 
@@ -77,7 +78,7 @@ def decide_engine(model: Any, data: Data, train: TrainSettings, n_parameters: in
         precision = _choose_precision(model, batch, data, train, say)
         step_s = _step_s(model, batch, data, precision)
         if threads > 1 and train.threads is None and device == "cpu" and step_s < _QUICK_S:
-            _compare_threads(threads, lambda: _step_s(model, batch, data, precision, rounds=2), say)
+            _compare_threads(threads, lambda: _step_s(model, batch, data, precision), say)
         if name == "compiled" and not _compile(model, say):
             name = "scan"
         if train.engine == "auto" and _left_s(train, len(data.encoded["train"]), step_s) > _WORTH_COMPILING_S:
@@ -109,9 +110,14 @@ def ready_engine(model: Any, data: Data, settings: EngineSettings, train: TrainS
 
 def _compare_threads(threads: int, time_step_s: Callable[[], float], say: Say) -> None:
     """Tell if one thread does better now: several wait for one another, and longest where others compute too."""
-    shared_s = time_step_s()
-    with computing(1):
-        alone_s = time_step_s()
+    shared_s = alone_s = 0.0
+    for _ in range(3):  # not the best of them: what a run feels is that some steps wait
+        with computing(threads):
+            shared_s += time_step_s()
+        with computing(1):
+            alone_s += time_step_s()
+        if shared_s + alone_s > _COMPARED_S:
+            break
     if alone_s < _MUCH_FASTER * shared_s:
         say(
             f"one thread is {shared_s / alone_s:.1f} times as fast as {threads} right now, as when other programs "
