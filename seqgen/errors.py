@@ -198,5 +198,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 def nearest_names(name: str, known: Iterable[str]) -> str:
     """The clause of ``did_you_mean`` with the nearest known names, or "" where none is near."""
-    near = difflib.get_close_matches(name, sorted(set(known)), n=3, cutoff=0.5)
+    names = sorted(set(known))
+    alike = [candidate for candidate in names if candidate.casefold() == name.casefold()]
+    near = alike or difflib.get_close_matches(name, names, n=3, cutoff=0.5)
     return "; did you mean " + " or ".join(repr(candidate) for candidate in near) + "?" if near else ""

@@ -75,3 +75,37 @@ def test_the_stages_of_a_long_evaluation_are_told(cli, tiny_run):
     told = cli("evaluate", tiny_run.path, "-n", 20, "-v").err.splitlines()
     assert told[:3] == ["reading the corpus ...", "held-out losses ...", "20 samples ..."]
     assert cli("evaluate", tiny_run.path, "-n", 20).err == ""
+
+
+def test_a_setting_that_is_no_option_of_its_own_is_led_to(train, words):
+    for option in ("--zoneout", "--patience", "--threads"):
+        result = train(words, option, "1")
+        assert result.code == 2 and result.err.endswith(f"-o {option[2:]}=VALUE\n"), result.err
+    assert "--model" in train(words, "--zone", "1").err
+
+
+def test_a_name_in_other_letters_and_a_plugin_without_its_ending_are_led_to(train, words, in_tmp):
+    assert "did you mean 'vanilla'?" in train(words, "--cell", "VANILLA").err
+    (in_tmp / "oddcell.py").write_text(CELL)
+    assert (
+        train(words, "--plugin", "oddcell").err
+        == "seqgen: no such plugin file: 'oddcell'; did you mean 'oddcell.py'?\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("lines", "says"),
+    [
+        ("h_BH += torch.tanh(p_BP)", "changes the state it is given: make a new tensor, h = h + x and not h += x"),
+        (
+            "h_BH = h_BH.clone(); h_BH.requires_grad_().lerp_(p_BP, 0.5)",
+            "Odd: it changes its input or its state in place",
+        ),
+    ],
+    ids=["state", "input"],
+)
+def test_a_step_that_changes_tensors_in_place_is_told(train, words, in_tmp, lines, says):
+    step, name = "        return torch.tanh(p_BP + self.recurrent(h_BH))\n", f"inplace{len(lines)}"
+    cell = CELL.replace("oddcell", name).replace(step, f"        {lines}\n        return h_BH, h_BH\n")
+    (in_tmp / f"{name}.py").write_text(cell)
+    assert says in train(words, "--plugin", f"{name}.py", "--cell", "odd").err

@@ -283,7 +283,9 @@ def test_a_failure_in_the_middle_of_training_saves_first(one_file, cli, words, i
     Path("breaks.py").write_text(BREAKS.replace("10**9", str(n_calls // 2)))
     broken = cli(*train, "--out", "run", *options)
     assert broken.code == 5 and broken.err.splitlines()[-1].startswith("seqgen: plugin breaks (breaks.py "), broken.err
-    assert "ZeroDivisionError: in the step; step " in broken.err and "go on with: seqgen resume run" in broken.err
+    line = BREAKS[: BREAKS.index("raise ZeroDivisionError")].count("\n") + 1
+    assert f" failed in step, line {line} of breaks.py: ZeroDivisionError: in the step; step " in broken.err
+    assert broken.err.endswith("go on with: seqgen resume run --plugin breaks.py\n")
     sys.modules.pop("breaks")
     Path("breaks.py").write_text(BREAKS)
     resumed = cli("resume", "run", "--plugin", path)

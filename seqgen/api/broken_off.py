@@ -12,17 +12,13 @@ from seqgen.api.prepare import splitter_of
 from seqgen.checkpoint import RunFolder, RunSettings
 from seqgen.errors import Diverged, PluginError, SeqgenError
 from seqgen.plugins import Plugins
-from seqgen.registry import one_line
 
 _TOLD_RECORDS = 64  # of a batch that was refused
 
 
 def rescued(trainer: Any, folder: RunFolder, plugins: Plugins, error: Exception, further: str = "") -> str:
     """Save a run that a plugin has broken off; the line about it. ``further``: see ``way_on``."""
-    if isinstance(error, PluginError):
-        line = str(error)
-    else:
-        line = f"plugin {plugins.guilty(error)} failed: {type(error).__name__}: {one_line(error)}"
+    line = str(error) if isinstance(error, PluginError) else plugins.failure(error)
     if not trainer.state.step:
         return line
     try:

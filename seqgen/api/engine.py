@@ -91,7 +91,7 @@ def decide_engine(model: Any, data: Data, train: TrainSettings, n_parameters: in
                     name = "scan"
         use_engine(model, name)
         for problem in slow_steps(model):
-            say(f"its steps run one by one under autograd, since they cannot be recorded: {problem}")
+            say(f"steps that cannot be recorded run one by one under autograd, which is slower: {problem}")
     return EngineSettings(name=name, how=describe_engine(model), device=device, threads=threads, precision=precision)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from seqgen.api.broken_off import rescued, told_batch, way_on
 from seqgen.api.data import Data
-from seqgen.api.parts import augmentation_of
+from seqgen.api.parts import augmentation_of, plugin_options
 from seqgen.api.room import warn_of_little_room
 from seqgen.api.run import Run
 from seqgen.api.setup import computing
@@ -59,6 +59,7 @@ def go(
         sampler = Sampler(model, data.vocabulary, wanted, multiline=settings.corpus.multiline)
         return list(sampler.take(settings.train.samples, check))
 
+    further = plugin_options(settings) + further
     with told_batch(settings, plugins), computing(settings.engine.threads), graceful_stop() as stop:
         augment = augmentation_of(settings, plugins)
         rewriter = None if augment is None else Rewriter(augment, data.vocabulary, settings.train.seed)
@@ -76,7 +77,7 @@ def go(
             plugins.event(
                 "on_run_end", path=folder.path, reason="diverged" if isinstance(error, Diverged) else "failed"
             )
-            if not (isinstance(error, PluginError) or plugins.guilty(error)):
+            if not (isinstance(error, PluginError) or plugins.failure(error)):
                 raise
             raise PluginError(rescued(trainer, folder, plugins, error, further)) from error
     if stop.signal_number:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import functools
 import re
+import shlex
+import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seqgen.api.setup import computing, named_by, open_corpus
@@ -68,6 +71,22 @@ def way_to(known: Mapping[str, Any]) -> str:
         return f"it was installed from {where}"
     pinned = f"{distribution}=={version}" if _VERSION.fullmatch(version) else distribution
     return f"pip install {pinned!r}"
+
+
+def plugin_options(settings: RunSettings) -> str:
+    """The options that load the files of plugins that a run needs, for a line that somebody types; "" without any."""
+    options = ""
+    for known in settings.plugins:
+        if known.get("sha256") and (way := way_to(known)):
+            file = getattr(sys.modules.get(str(known.get("package"))), "__file__", None)
+            options += f" {way}" if file is None else f" --plugin {shlex.quote(_as_typed(Path(file)))}"
+    return options
+
+
+def _as_typed(path: Path) -> str:
+    """A path from where one is, if it lies below."""
+    here = Path.cwd()
+    return str(path.resolve().relative_to(here)) if path.resolve().is_relative_to(here) else str(path)
 
 
 def changed_plugins(plugins: Plugins, settings: RunSettings) -> list[str]:

@@ -54,8 +54,8 @@ def try_out(model: Any, data: Data, entry: Entry, layer: Entry) -> None:
         layer: that of its cell, if it is made of such.
 
     Raises:
-        PluginError: the logits or the state have the wrong shape; a step depends on later symbols, or a row on others;
-            a sequence that is read in two pieces comes out another.
+        PluginError: the logits or the state have the wrong shape; the state that is given is changed; a step depends on
+            later symbols, or a row on others; a sequence that is read in two pieces comes out another.
     """
     import torch
 
@@ -71,7 +71,10 @@ def try_out(model: Any, data: Data, entry: Entry, layer: Entry) -> None:
         for leaf in list_leaves(start):
             if leaf.shape[:1] != (n_rows,):
                 raise PluginError(f"{layer.who}: initial_state({n_rows}) has a tensor {tuple(leaf.shape)}, batch first")
+        before = [leaf.clone() for leaf in list_leaves(start)]
         logits_BTV, _ = model(ids_BT, start)
+        if not all(torch.equal(was, is_now) for was, is_now in zip(before, list_leaves(start), strict=True)):
+            raise PluginError(f"{layer.who} changes the state it is given: make a new tensor, h = h + x and not h += x")
         wanted = (n_rows, n_steps, data.vocabulary.size)
         if tuple(logits_BTV.shape) != wanted:
             raise PluginError(f"{entry.who} gives logits {tuple(logits_BTV.shape)}, not {wanted}")

@@ -83,7 +83,8 @@ class _Recorder(TorchDispatchMode):
         """An argument with names for its tensors."""
         if isinstance(value, Tensor):
             if _identity(value) not in self.names:
-                raise CannotRecord("a tensor that is neither input, state, parameter nor buffer")
+                what = "a tensor that is neither input, state, parameter nor buffer"
+                raise CannotRecord(f"{what}, as a number that is written into a part of another")
             return self.names[_identity(value)]
         if isinstance(value, list | tuple):
             return type(value)(self.known(item) for item in value)

@@ -113,12 +113,20 @@ class Recorded:
                     loops = self._make(plan)
                     _check(plan, loops, step, p_TBP, state)
             except (CannotRecord, RuntimeError, NotImplementedError, TypeError) as error:
-                self.problem = " ".join(str(error).split())[:200] or type(error).__name__
+                self.problem = _reason(error)
                 return None
             self._found[size] = plan, loops
             self._last = size, p_TBP, state
         plan, loops = self._found[size]
         return plan, (self._chunks.get(size, loops) if compiled else loops)
+
+
+def _reason(error: Exception) -> str:
+    """Why a step cannot be recorded."""
+    said = " ".join(str(error).split())[:200]
+    if "in-place operation" in said:
+        return f"it changes its input or its state in place, where a new tensor would do ({said})"
+    return said or type(error).__name__
 
 
 def _size(module: nn.Module, p_TBP: Tensor) -> tuple[Any, ...]:

@@ -13,6 +13,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.text import Text
 
 from seqgen import training
+from seqgen.api.parts import plugin_options
 from seqgen.api.run import RUNS
 from seqgen.cli.common import say, session, stderr
 from seqgen.errors import SeqgenError
@@ -120,11 +121,7 @@ class TrainDisplay:
         name = shlex.quote(run.folder.name if short else str(run.path))
         prefix = rows[0]["text"][:2] if rows and rows[0]["text"][:2].isalnum() else ""
         view.append(Text("Next:"))
-        files = "".join(
-            f" --plugin {shlex.quote(plugin.get('distribution') or '')}"
-            for plugin in run.settings.plugins
-            if plugin.get("sha256")
-        )
+        files = plugin_options(run.settings)
         view.append(Text(f"  seqgen sample {name} -n 20" + (f" --prefix {prefix}" if prefix else "") + files))
         view.append(Text(f"  seqgen evaluate {name}{files}"))
         view.append(Text("  seqgen list cells"))

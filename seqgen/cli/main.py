@@ -73,8 +73,8 @@ def _verdict(error: BaseException) -> tuple[str, int]:
     if hasattr(error, "format_message"):  # a usage error of the parser, whose classes are private to typer
         return usage_line(error), UsageError.exit_code
     text = f"{type(error).__name__}: {one_line(error)}"
-    if guilty := session.plugins.guilty(error):
-        return f"plugin {guilty} failed: {text} (--debug shows where)", PluginError.exit_code
+    if failure := session.plugins.failure(error):
+        return failure, PluginError.exit_code
     for note in getattr(error, "__notes__", ()):
         if note.startswith(BLAMED):
             return f"{note.removeprefix(BLAMED)}: {text} (seqgen plugins check finds out more)", PluginError.exit_code

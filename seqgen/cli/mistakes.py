@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
+
+from seqgen.cli.common import session
+from seqgen.errors import SeqgenError
 
 _HELPFUL = ("Did you mean", "Possible options", " is not one of ", " is not in the range ", " is not a valid ")
 
@@ -21,7 +25,23 @@ def usage_line(error: Any) -> str:
     if isinstance(cause, ValidationError) and parameter is not None:
         return f"{', '.join(parameter.opts) or parameter.name}: {refusal(cause)}"
     line = " ".join(str(error.format_message()).split()).removesuffix(".")
+    if setting := _setting(error):
+        return f"no such option: {error.option_name}; it is one of those that -o sets: -o {setting}=VALUE"
     if not line or any(words in line for words in _HELPFUL):
         return line
     context = getattr(error, "ctx", None)
     return f"{line}; {f'{context.command_path} ' if context else ''}--help shows what would do"
+
+
+def _setting(error: Any) -> str:
+    """The setting of a training, or of the model that is the default, that an unknown option has the name of; or ""."""
+    context, name = getattr(error, "ctx", None), str(getattr(error, "option_name", "")).lstrip("-").replace("-", "_")
+    if not name or context is None or context.info_name != "train":
+        return ""
+    from seqgen.api.setup import option_fields
+    from seqgen.config import TrainSettings
+
+    fields = [*TrainSettings.model_fields]
+    with contextlib.suppress(SeqgenError, ImportError):
+        fields += option_fields(session.plugins.registry.get("model", "recurrent"))
+    return name if name in fields else ""

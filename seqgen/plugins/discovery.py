@@ -94,7 +94,9 @@ def file_candidate(path: Path) -> Candidate:
         UsageError: no such file, or its name is not a Python module's.
     """
     if not path.is_file():
-        raise UsageError(f"no such plugin file: {str(path)!r}")
+        there = path.with_suffix(".py")
+        hint = f"; did you mean {str(there)!r}?" if there.is_file() else ""
+        raise UsageError(f"no such plugin file: {str(path)!r}{hint}")
     if path.suffix != ".py" or not path.stem.isidentifier():
         raise UsageError(f"{str(path)!r} is not a Python file with a module's name, like mycell.py")
     if not _is_free(path):

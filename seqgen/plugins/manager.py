@@ -11,6 +11,7 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import pluggy
@@ -216,14 +217,15 @@ class Plugins:
         """Tell every plugin of an event, guarded."""
         self.call_each(hook, lambda package: arguments)
 
-    def guilty(self, error: BaseException) -> str:
-        """The plugin in whose code an exception came up, with its version, or "" when it is none's."""
-        guilty = ""
-        for frame, _ in traceback.walk_tb(error.__traceback__):
+    def failure(self, error: BaseException) -> str:
+        """What is said of an exception that came up in a plugin's code, where in it too; "" when it is none's."""
+        told = ""
+        for frame, line in traceback.walk_tb(error.__traceback__):
             package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
             if package in self.plugins and package != CORE:
-                guilty = str(self.plugins[package].provenance)
-        return guilty
+                where = f"in {frame.f_code.co_name}, line {line} of {Path(frame.f_code.co_filename).name}"
+                told = f"plugin {self.plugins[package].provenance} failed {where}: "
+        return f"{told}{type(error).__name__}: {one_line(error)}" if told else ""
 
     def broken_hint(self) -> str:
         """For messages about unknown names: which plugins did not load."""
