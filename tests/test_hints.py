@@ -1,6 +1,10 @@
 """What a newcomer gets wrong, and the line that says what would do."""
 
 import pytest
+import torch
+
+import seqgen
+from seqgen.cells.scan import Recorded
 
 CELL = """
 import torch
@@ -93,19 +97,33 @@ def test_a_name_in_other_letters_and_a_plugin_without_its_ending_are_led_to(trai
     )
 
 
-@pytest.mark.parametrize(
-    ("lines", "says"),
-    [
-        ("h_BH += torch.tanh(p_BP)", "changes the state it is given: make a new tensor, h = h + x and not h += x"),
-        (
-            "h_BH = h_BH.clone(); h_BH.requires_grad_().lerp_(p_BP, 0.5)",
-            "Odd: it changes its input or its state in place",
-        ),
-    ],
-    ids=["state", "input"],
-)
-def test_a_step_that_changes_tensors_in_place_is_told(train, words, in_tmp, lines, says):
-    step, name = "        return torch.tanh(p_BP + self.recurrent(h_BH))\n", f"inplace{len(lines)}"
-    cell = CELL.replace("oddcell", name).replace(step, f"        {lines}\n        return h_BH, h_BH\n")
-    (in_tmp / f"{name}.py").write_text(cell)
-    assert says in train(words, "--plugin", f"{name}.py", "--cell", "odd").err
+def test_a_step_that_changes_its_state_is_told(train, words, in_tmp):
+    step = "        return torch.tanh(p_BP + self.recurrent(h_BH))\n"
+    cell = CELL.replace("oddcell", "overcell").replace(
+        step, "        h_BH += torch.tanh(p_BP)\n        return h_BH, h_BH\n"
+    )
+    (in_tmp / "overcell.py").write_text(cell)
+    result = train(words, "--plugin", "overcell.py", "--cell", "odd")
+    assert (
+        result.code == 5 and "changes the state it is given: make a new tensor, h = h + x and not h += x" in result.err
+    )
+
+
+def test_a_step_that_writes_over_what_it_is_given_is_not_recorded_and_says_so():
+    class Over(seqgen.StepCell):
+        def __init__(self):
+            super().__init__(3, 3)
+
+        def initial_state(self, batch_size):
+            return self.zeros(batch_size)
+
+        def project(self, x_BTI):
+            return x_BTI
+
+        def step(self, p_BP, h_BH):
+            p_BP.mul_(2)
+            return p_BP + h_BH, h_BH
+
+    found = Recorded()
+    assert found.find(Over(), Over().step, torch.ones(2, 4, 3), torch.zeros(4, 3), compiled=False) is None
+    assert found.problem.startswith("it changes its input or its state in place, where a new tensor would do (")
