@@ -105,6 +105,11 @@ class GivesTheWrongShape(Whole):
         return y_BTH[..., :-1], state
 
 
+class GivesNoNumbers(Good):
+    def step(self, p_BP, state):
+        return super().step((p_BP - 9).sqrt(), state)
+
+
 class StateWithoutBatch(Whole):
     def forward(self, x_BTI, state):
         y_BTH, state = super().forward(x_BTI, state)
@@ -289,6 +294,7 @@ def common(kind, load, **fields):
 
 BAD_CELLS = [
     ("shapes", GivesTheWrongShape, r"the output is \(3, 7, 5\)"),
+    ("shapes", GivesNoNumbers, "not a number"),
     ("batch-independence", MixesRows, "depends on the other rows"),
     ("causality", LooksAhead, "not causal"),
     ("step-equals-sequence", ForgetsBetweenSteps, "one step at a time differs at step 1"),

@@ -17,12 +17,13 @@ _CUT = 4
 
 
 def shapes(subject: Subject) -> None:
-    """The output is (B, T, size), whatever B and T are."""
+    """The output is (B, T, size), whatever B and T are, and its numbers are numbers: of others nothing can be told."""
     layer = layer_of(subject)
     for batch_size, n_steps in ((B, T), (B, 1), (1, T), (1, 1)):
         y, _ = layer.run(layer.inputs(batch_size, n_steps))
         wanted = batch_size, n_steps, layer.size
         assert y.shape == wanted, f"the output is {tuple(y.shape)}, not (B, T, size) = {wanted}"
+        assert not y.isnan().any(), "the output holds what is not a number (NaN)"
 
 
 def one_unit(subject: Subject) -> None:
