@@ -13,6 +13,7 @@ from torch import Tensor
 
 BLOCK = 1024
 """Rows that share a stream of uniforms."""
+_AHEAD = 4  # positions whose uniforms are drawn in one go
 
 
 class Uniforms:
@@ -27,14 +28,19 @@ class Uniforms:
     def __init__(self, seed: int, start: int, width: int) -> None:
         first, last = start // BLOCK, (start + width - 1) // BLOCK
         self._streams = [np.random.Generator(np.random.Philox(key=[seed, block])) for block in range(first, last + 1)]
+        self._ahead: list[Tensor] = []
         self._rows = slice(start - first * BLOCK, start - first * BLOCK + width)
 
     def next(self) -> Tensor:
         """One uniform in [0, 1) a row; all of a block's are drawn, so that it does not matter which are asked."""
-        drawn = np.empty((len(self._streams), BLOCK), dtype=np.float32)
-        for stream, uniforms in zip(self._streams, drawn, strict=True):
-            stream.random(dtype=np.float32, out=uniforms)
-        return torch.from_numpy(drawn.reshape(-1)[self._rows])
+        if not self._ahead:
+            drawn = np.empty((len(self._streams), _AHEAD, BLOCK), dtype=np.float32)
+            for stream, uniforms in zip(self._streams, drawn, strict=True):
+                stream.random(dtype=np.float32, out=uniforms)
+            self._ahead = [
+                torch.from_numpy(row) for row in drawn.transpose(1, 0, 2).reshape(_AHEAD, -1)[::-1, self._rows]
+            ]
+        return self._ahead.pop()
 
 
 def as_it_is(computed: Tensor) -> Tensor:

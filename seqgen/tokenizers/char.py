@@ -33,6 +33,7 @@ class CharTokenizer(Tokenizer):
         self._id_of = {symbol: index for index, symbol in enumerate(self.symbols)}
         codes = np.array([ord(symbol) for symbol in self.symbols], dtype=np.int64)
         self._codes = codes.astype("<u4")
+        self._other = next(code for code in itertools.count(1) if chr(code) not in self._id_of)
         self._id_of_code = np.full(int(codes.max(initial=0)) + 2, -1, dtype=np.int32)
         self._id_of_code[codes] = np.arange(len(codes))
         # Most texts are of the first 256 code points, whose table is a translation of bytes.
@@ -92,9 +93,12 @@ class CharTokenizer(Tokenizer):
 
     def decode_many(self, flat: Ids, lengths: Lengths) -> list[str]:
         """The texts of many rows of ids, by one look-up in a table and a cut at each end."""
-        joined = self._codes[flat].tobytes().decode("utf-32-le", "surrogatepass")
-        ends = np.cumsum(lengths).tolist()
-        return [joined[start:end] for start, end in zip([0, *ends], ends, strict=False)]
+        # A character that is no symbol stands at each end, since Python cuts fastest there.
+        codes = np.full(len(flat) + len(lengths), self._other, dtype="<u4")
+        is_symbol = np.ones(len(codes), dtype=bool)
+        is_symbol[np.cumsum(lengths) + np.arange(len(lengths))] = False
+        codes[is_symbol] = self._codes[flat]
+        return codes.tobytes().decode("utf-32-le", "surrogatepass").split(chr(self._other))[:-1]
 
     def to_json(self) -> dict[str, Any]:
         """The characters."""
