@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from seqgen.errors import BadOption, UsageError
 from seqgen.model import RecurrentModel
-from seqgen.sampling import Sampler, SampleSettings
+from seqgen.sampling import Sampler, SampleSettings, constraint
 from seqgen.tokenizers import EOS, Vocabulary
 from seqgen.tokenizers.byte import ByteTokenizer
 from seqgen.tokenizers.char import CharTokenizer
@@ -280,6 +280,13 @@ def test_rows_do_not_depend_on_how_many_are_drawn_together(wanted):
     for size in (32, 96, 500):
         assert [row.text for row in rows(of, n=200, seed=1, batch_size=size, **wanted)] == expected[:200]
     assert expected[:200] != [row.text for row in rows(of, n=200, seed=2, **wanted)]
+
+
+@pytest.mark.parametrize("wanted", [{"regex": "[A-Z][a-z]+"}, {"contains": ("a",), "length": "3-5"}])
+def test_masks_that_are_worked_out_each_time_are_those_that_are_kept(wanted, monkeypatch):
+    kept = rows(CORPORA["names"], n=200, max_length=9, **wanted)
+    monkeypatch.setattr(constraint, "_MOST_PENALTIES", 0)
+    assert rows(CORPORA["names"], n=200, max_length=9, **wanted) == kept
 
 
 def test_exact_rows_do_not_depend_on_it_either():

@@ -25,6 +25,8 @@ from seqgen.sampling.product import NEVER, Product, why_not
 from seqgen.sampling.settings import SampleSettings
 from seqgen.tokenizers import Vocabulary
 
+_MOST_PENALTIES = 1 << 22  # numbers that are kept ready, so that masking is one addition
+
 if TYPE_CHECKING:
     import numpy.typing as npt
 
@@ -74,6 +76,7 @@ class Constraint:
         self._max_length = max_length
         self._next_SV = torch.from_numpy(next_SV).to(device)
         self._distance_SV = torch.from_numpy(distance_SV).to(device)
+        self._penalties: dict[int, Tensor] = {}
         self._farthest = int(distance_SV[distance_SV < NEVER].max(initial=0))
 
     def initial_state(self, width: int) -> Tensor:
@@ -82,7 +85,8 @@ class Constraint:
 
     def advance(self, state_C: Tensor, ids_C: Tensor) -> Tensor:
         """The state after one more symbol (C,)."""
-        return self._next_SV[state_C, ids_C].long()
+        places_C = torch.add(ids_C, state_C, alpha=self._next_SV.shape[1])  # a third of the time of two indices
+        return self._next_SV.view(-1).index_select(0, places_C).long()
 
     def mask(self, logits_CV: Tensor, state_C: Tensor, length: int) -> Tensor:
         """Logits in which symbols that lead to no accepted end are minus infinity.
@@ -93,7 +97,16 @@ class Constraint:
             length: symbols of the rows so far, prefix included.
         """
         most = min(self._max_length - length, self._farthest)
+        if self._distance_SV.numel() * (self._farthest + 1) <= _MOST_PENALTIES:
+            return logits_CV + self._penalty_SV(most).index_select(0, state_C)
         return logits_CV.masked_fill(self._distance_SV.index_select(0, state_C) > most, -torch.inf)
+
+    def _penalty_SV(self, most: int) -> Tensor:
+        """Minus infinity for symbols after which no end is within so many."""
+        if most not in self._penalties:
+            self._penalties[most] = torch.zeros(self._distance_SV.shape, device=self._distance_SV.device)
+            self._penalties[most].masked_fill_(self._distance_SV > most, -torch.inf)
+        return self._penalties[most]
 
     def accepts(self, text: str) -> bool:
         """Whether a whole row satisfies all that was asked."""
