@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import TYPE_CHECKING
@@ -41,15 +41,20 @@ class Splitter:
         """What ``part`` gives for many records, as places in ``PARTS``."""
         import numpy as np
 
-        train, valid, _ = self.shares
-        texts, splits = map(itemgetter(0), records), set(map(itemgetter(3), records))
-        places_N = np.frombuffer(b"".join(map(self._digest(), texts)), dtype="<u8") / 2.0**64
-        parts_N = np.searchsorted((train, train + valid), places_N, side="right").astype(np.int8)
-        if splits - {None}:
-            own = {None: -1} | {part: index for index, part in enumerate(PARTS)}
-            own_N = np.fromiter((own[record.split] for record in records), np.int8, len(records))
-            parts_N = np.where(own_N < 0, parts_N, own_N)
+        if set(map(itemgetter(3), records)) <= {None}:
+            return self._by_text(map(itemgetter(0), records))
+        own = {None: -1} | {part: index for index, part in enumerate(PARTS)}
+        parts_N = np.fromiter((own[record.split] for record in records), np.int8, len(records))
+        free = np.flatnonzero(parts_N < 0)
+        parts_N[free] = self._by_text(records[place].text for place in free.tolist())
         return parts_N
+
+    def _by_text(self, texts: Iterable[str]) -> npt.NDArray[np.int8]:
+        import numpy as np
+
+        train, valid, _ = self.shares
+        shares_N = np.frombuffer(b"".join(map(self._digest(), texts)), dtype="<u8") / 2.0**64
+        return np.searchsorted((train, train + valid), shares_N, side="right").astype(np.int8)
 
     def _digest(self) -> Callable[[str], bytes]:
         """What gives the hash of a text, 8 bytes."""
