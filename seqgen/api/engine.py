@@ -109,11 +109,10 @@ def ready_engine(model: Any, data: Data, settings: EngineSettings, train: TrainS
 
 
 def _compare_threads(threads: int, time_step_s: Callable[[], float], say: Say) -> None:
-    """Tell if one thread does better now: several wait for one another, and longest where others compute too."""
+    """Tell if one does better now than those there are: they wait for one another, longest where others compute."""
     shared_s = alone_s = 0.0
     for _ in range(3):  # not the best of them: what a run feels is that some steps wait
-        with computing(threads):
-            shared_s += time_step_s()
+        shared_s += time_step_s()
         with computing(1):
             alone_s += time_step_s()
         if shared_s + alone_s > _COMPARED_S:
