@@ -46,6 +46,17 @@ def learned(name, hidden, dtype=torch.float32):
     return found
 
 
+def check_compiled(make_cell, hidden):
+    """Compare compiled steps with eager ones: whole chunks, and steps left over."""
+    torch.manual_seed(0)
+    cell, x_BTI = make_cell(5, hidden), torch.randn(4, 27, 5)
+    expected = results(cell, "eager", x_BTI)
+    results(cell, "scan", x_BTI)
+    compile_steps(nn.ModuleList([cell]))
+    assert recorded(cell).compiled
+    assert_agree(results(cell, "compiled", x_BTI), expected)
+
+
 @pytest.fixture
 def libraries(tmp_path, monkeypatch, compiler):
     """An empty folder of libraries, of which none is loaded."""
@@ -57,6 +68,11 @@ def libraries(tmp_path, monkeypatch, compiler):
 def made(libraries):
     """When each library was written, by name."""
     return {path.name: (path / "steps.so").stat().st_mtime_ns for path in libraries.iterdir()}
+
+
+def read(path):
+    """A file's text; none where there is no file."""
+    return path.read_text() if path.exists() else ""
 
 
 @pytest.mark.slow
@@ -124,21 +140,51 @@ class Strewn(StepCell):
 def test_values_that_go_from_chunk_to_chunk_may_lie_anywhere_in_memory(libraries, monkeypatch):
     """A library reads memory where it was told that it is."""
     monkeypatch.setenv("AOTI_RUNTIME_CHECK_INPUTS", "1")
-    torch.manual_seed(0)
-    cell, x_BTI = Strewn(5, 6), torch.randn(4, 27, 5)
-    expected = results(cell, "eager", x_BTI)
-    results(cell, "scan", x_BTI)
-    compile_steps(nn.ModuleList([cell]))
-    assert recorded(cell).compiled
-    assert_agree(results(cell, "compiled", x_BTI), expected)
+    check_compiled(Strewn, 6)
 
 
 @pytest.mark.slow
-def test_products_with_wide_matrices_are_laid_out_in_compiled_steps_too(libraries, monkeypatch):
+@pytest.mark.parametrize("taught", [True, False])
+def test_products_with_wide_matrices_are_laid_out_in_compiled_steps_too(libraries, monkeypatch, taught):
+    """Whether torch's compiler can be taught to call them itself or not."""
+    if not packed._works():
+        pytest.skip("torch has no such layout here")
+    if not taught:
+        from torch._inductor import lowering
+
+        monkeypatch.setattr(ahead, "teach_compiler", lambda: None)
+        monkeypatch.delitem(lowering.lowerings, packed.packed_operation(), raising=False)
     laid_out = []
     monkeypatch.setattr(steady, "pack", lambda matrix, n_rows: laid_out.append(n_rows) or packed.pack(matrix, n_rows))
     learned("ugrnn", 260)
-    assert set(laid_out) == ({4} if packed._works() else set())
+    assert set(laid_out) == {4}
+    calls = [path.name for path in libraries.iterdir() if "packed_linear" in read(path / "steps.json")]
+    assert len(calls) == (0 if taught else 2)
+
+
+class Chained(StepCell):
+    """What one product gives is the state, and what the next one multiplies."""
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__(input_size, hidden_size)
+        self.input = nn.Linear(input_size, hidden_size)
+        self.inner = Recurrent(hidden_size, hidden_size, bias=False)
+        self.outer = Recurrent(hidden_size, hidden_size, bias=False)
+
+    def initial_state(self, batch_size):
+        return self.zeros(batch_size) + 1
+
+    def project(self, x_BTI):
+        return self.input(x_BTI)
+
+    def step(self, p_BP, state):
+        z_BH = self.inner(state)
+        return torch.tanh(p_BP + self.outer(z_BH)), z_BH
+
+
+@pytest.mark.slow
+def test_what_a_wide_product_gave_is_kept_as_it_lies(libraries):
+    check_compiled(Chained, 370)
 
 
 @pytest.mark.slow

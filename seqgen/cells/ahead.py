@@ -18,11 +18,13 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from seqgen.cells.packed import teach_compiler
 from seqgen.files import cache_folder, publish_folder, remove_folder
 
 Compiled = Callable[[list[Tensor]], list[Tensor]]
 _LIBRARY, _SUMS = "steps.so", "sha256"
 _CALLS = "steps.json"  # names the operations of ours that the library calls, if there are any
+_FORM = 2  # of what is made of a function: with another number all libraries are made anew
 _OPTIONS = {"cpp.min_chunk_size": 4096}  # numbers a thread is worth waking for
 _loaded: dict[Path, Compiled] = {}
 
@@ -50,7 +52,7 @@ def compile_ahead(function: Callable[..., list[Tensor]], text: str, examples: Se
 def library(text: str, examples: Sequence[Tensor]) -> Path:
     """Where a library is kept: beside what torch's compiler keeps, if that was told where."""
     kinds = [(tuple(example.shape), example.stride(), str(example.dtype)) for example in examples]
-    known = repr((text, kinds, torch.get_num_threads(), sorted(_OPTIONS.items()), _machine()))
+    known = repr((_FORM, text, kinds, torch.get_num_threads(), sorted(_OPTIONS.items()), _machine()))
     told = os.environ.get("TORCHINDUCTOR_CACHE_DIR")
     folder = (Path(told) if told else cache_folder("compiled")) / "ahead"
     return folder / hashlib.sha256(known.encode()).hexdigest()[:32]
@@ -87,6 +89,7 @@ def _make(path: Path, function: Callable[..., list[Tensor]], examples: Sequence[
         warnings.simplefilter("ignore")  # the compiler's own, of its own code
         from torch import _inductor, export
 
+        teach_compiler()
         program, made = export.export(_Module(function), tuple(examples), strict=False), Path(folder) / "made.pt2"
         _inductor.aoti_compile_and_package(program, package_path=str(made), inductor_configs=dict(_OPTIONS))
         with zipfile.ZipFile(made) as package:

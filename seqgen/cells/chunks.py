@@ -44,6 +44,11 @@ class Chunks:
         self._ahead = Steady(recording, plan.forward, ["p", *plan.states], needed)
         needed = [*plan.collected, *plan.before(), *(name for _, name, _ in plan.sums)]
         self._back = Steady(recording, plan.backward, ["dy", *plan.d_states, *plan.kept], needed)
+        # What a wide product gave is kept as it lies: stacking it would be copying it.
+        apart = self._ahead.begin([], []).wide_results(self._ahead.in_loop)
+        self._parts = {
+            name: [f"{name}_{step}" for step in _STEPS] if name in apart else [f"all_{name}"] for name in plan.kept
+        }
         p_CBP, outside = p_BP.detach().expand(CHUNK, *p_BP.shape).contiguous(), self._ahead.examples()
         states = _as_compiled(states)
         y_C = [p_BP.new_empty(recording.shapes[recording.output]) for _ in _STEPS]
@@ -102,8 +107,12 @@ class Chunks:
         kept_chunks, kept_last, before_TBH = kept
         if name == self._plan.shifted:
             return before_TBH  # type: ignore[no-any-return]
-        parts = [here[self._plan.kept.index(name)] for here in kept_chunks]
-        return torch.cat([*parts, *([] if kept_last is None else [self._loops.over_time(kept_last, name)])])
+        found = []
+        for here in kept_chunks:
+            by_part = dict(zip(chain(*self._parts.values()), here, strict=True))
+            values = [by_part[part] for part in self._parts[name]]
+            found.append(values[0] if len(values) == 1 else torch.stack(values))
+        return torch.cat([*found, *([] if kept_last is None else [self._loops.over_time(kept_last, name)])])
 
     def _write_forward(self) -> Source:
         plan, recording = self._plan, self._plan.recording
@@ -113,19 +122,19 @@ class Chunks:
         source.plain(2, self._ahead.in_loop)
         source.add(2, f"y.copy_({recording.output})", *(f"keep_{name}.append({name})" for name in plan.kept))
         source.add(2, f"[{', '.join(plan.states)}] = [{', '.join(recording.states)}]")
-        kept = [f"torch.stack(keep_{name})" for name in plan.kept]
+        kept = [f"torch.stack(keep_{n})" if len(parts) == 1 else f"*keep_{n}" for n, parts in self._parts.items()]
         source.add(1, f"return [{', '.join([*plan.states, *kept])}]")
         return source
 
     def _write_backward(self) -> Source:
         plan = self._plan
         into = {name: [f"into_{name}_{step}" for step in _STEPS] for name in plan.collected}
-        kept, sums = [f"all_{name}" for name in plan.kept], [f"sum_{index}" for index in range(len(plan.sums))]
-        source = self._back.begin(["dy_C", *plan.d_states, *kept], list(chain(*into.values())))
+        kept, sums = list(self._parts.values()), [f"sum_{index}" for index in range(len(plan.sums))]
+        source = self._back.begin(["dy_C", *plan.d_states, *chain(*kept)], list(chain(*into.values())))
         source.add(1, *(f"{total} = 0" for total in sums))
-        places = [f"[{', '.join(names)}]" for names in into.values()]
+        over = [names[0] if len(names) == 1 else f"[{', '.join(names)}]" for names in (*kept, *into.values())]
         each = ["dy", *plan.kept, *(f"into_{name}" for name in into)]
-        source.add(1, f"for {', '.join(each)}, in list(zip({', '.join(['dy_C', *kept, *places])}))[::-1]:")
+        source.add(1, f"for {', '.join(each)}, in list(zip({', '.join(['dy_C', *over])}))[::-1]:")
         source.plain(2, self._back.in_loop)
         source.add(2, *(f"into_{name}.copy_({name})" for name in into))
         source.add(2, *(f"{total} = {total} + {name}" for total, (_, name, _) in zip(sums, plan.sums, strict=True)))

@@ -71,6 +71,25 @@ def packed_operation() -> Any:
     return torch.ops.seqgen.packed_linear.default
 
 
+@cache
+def teach_compiler() -> None:
+    """Let torch's compiler write that operation as a call of the product itself, which then needs no Python.
+
+    Where torch has other names for it, compiled code calls the operation.
+    """
+    try:
+        from torch._inductor.ir import TensorBox
+        from torch._inductor.lowering import register_lowering
+        from torch._inductor.mkldnn_ir import LinearUnary
+    except ImportError:
+        return
+
+    def write(x_BI: Any, packed: Any) -> Any:
+        return TensorBox.create(LinearUnary.create(x_BI, packed, None, "none", [], ""))  # type: ignore[no-untyped-call]
+
+    register_lowering(packed_operation(), type_promotion_kind=None)(write)
+
+
 def _product() -> Any:
     """The product itself, by the call that costs Python least."""
     overload = torch.ops.mkldnn._linear_pointwise.default
