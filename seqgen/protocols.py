@@ -58,7 +58,7 @@ class Tokenizer(Protocol):
 
     @classmethod
     def fit(cls, texts: Iterable[str], **options: Any) -> Self:
-        """Learn the symbols from texts; keyword-only annotated parameters are the tokenizer's options."""
+        """Learn the symbols from texts; keyword-only parameters are the tokenizer's options."""
         ...
 
     # A tokenizer that learns more than an alphabet, such as merges, may also have a class method

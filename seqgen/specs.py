@@ -2,7 +2,8 @@
 
 Every spec has a ``name``, a one-line ``summary``, and a ``source`` (paper or origin of data). What can be built also
 has ``load`` (``"package.module:Name"`` or a function) and ``options`` (the options as a pydantic model, named in the
-same way; left out, they are derived from the keyword-only annotated parameters of what ``load`` gives).
+same way; left out, they are derived from the keyword-only parameters of what ``load`` gives, by their annotations or,
+where there is none, by the types of plain defaults).
 """
 
 from __future__ import annotations
@@ -92,7 +93,7 @@ class LoadableSpec(Spec):
         return load_reference(self.load) if isinstance(self.load, str) else self.load
 
     def signature_source(self) -> Callable[..., Any]:
-        """The callable whose keyword-only annotated parameters are the options."""
+        """The callable whose keyword-only parameters are the options."""
         target: Callable[..., Any] = self.resolve()
         return target
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 
@@ -96,6 +97,16 @@ def test_a_library_is_made_once_and_used_without_a_compiler(libraries, tmp_path,
     monkeypatch.setattr(ahead, "_loaded", {})
     assert all(torch.equal(tensor, first[name]) for name, tensor in learned("ugrnn", 6).items())
     assert made(libraries).keys() == written.keys() and damaged.stat().st_size > 5000
+
+
+@pytest.mark.slow
+def test_another_process_may_put_the_same_library_in_place_at_the_same_time(libraries, tmp_path, monkeypatch):
+    learned("ugrnn", 6)
+    theirs = libraries.rename(tmp_path / "theirs")
+    monkeypatch.setattr(ahead, "_loaded", {})
+    monkeypatch.setattr(ahead, "remove_folder", lambda path: shutil.copytree(theirs / path.name, path))
+    learned("ugrnn", 6)
+    assert made(libraries) == made(theirs)
 
 
 @pytest.mark.slow

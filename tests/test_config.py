@@ -35,6 +35,19 @@ def test_options_come_from_keyword_only_parameters():
     assert rows[0]["range"] == "> 0" and rows[0]["description"] == "per second"
 
 
+def test_a_plain_default_says_what_an_option_is():
+    def bare(*, _inner=1, rate=0.5, steps=3, loud=False, name="x", inner=None, listed=()): ...
+
+    model = options_model(bare)
+    assert [row["type"] for row in describe_options(model)] == ["float", "int", "bool", "str"]
+    built = build_options(model, {"rate": "2", "steps": "4", "loud": "true"}, "thing")
+    assert built == {"rate": 2.0, "steps": 4, "loud": True, "name": "x"}
+    with pytest.raises(BadOption, match="option 'steps' of thing: input should be a valid integer"):
+        build_options(model, {"steps": "many"}, "thing")
+    with pytest.raises(BadOption, match="has no option 'inner'"):
+        build_options(model, {"inner": "1"}, "thing")
+
+
 @pytest.mark.parametrize(
     ("values", "complaint"),
     [

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from seqgen.cells.packed import teach_compiler
+from seqgen.errors import DiskError
 from seqgen.files import cache_folder, publish_folder, remove_folder
 
 Compiled = Callable[[list[Tensor]], list[Tensor]]
@@ -97,8 +98,13 @@ def _make(path: Path, function: Callable[..., list[Tensor]], examples: Sequence[
             files = {ends[end]: package.read(name) for end in ends for name in package.namelist() if name.endswith(end)}
     if found := _find(path):  # another process was faster
         return found
-    remove_folder(path)  # of something damaged
-    publish_folder(path, files | {_SUMS: _sums(files).encode()})
+    try:
+        remove_folder(path)  # of something damaged
+        publish_folder(path, files | {_SUMS: _sums(files).encode()})
+    except DiskError:
+        if found := _find(path):  # or at the same time
+            return found
+        raise
     return _load(path)
 
 

@@ -12,6 +12,8 @@ from pydantic.fields import FieldInfo
 
 from seqgen.errors import BadOption, did_you_mean
 
+_PLAIN = (bool, int, float, str)  # a default of such a type says what the option is, where an annotation does not
+
 
 class Options(BaseModel):
     """Base of option models: frozen, and a misspelt name is an error. Describe each field, with unit and range."""
@@ -20,7 +22,7 @@ class Options(BaseModel):
 
 
 def options_model(signature_source: Callable[..., Any]) -> type[BaseModel]:
-    """The options of a callable, derived from its keyword-only annotated parameters.
+    """The options of a callable, derived from its keyword-only parameters that are annotated or have a plain default.
 
     Args:
         signature_source: a function or a class; ``Annotated[int, Field(ge=1, description="...")]`` is understood.
@@ -32,12 +34,13 @@ def options_model(signature_source: Callable[..., Any]) -> type[BaseModel]:
     hinted = getattr(signature_source, "__init__", None) if is_class else signature_source
     hints = typing.get_type_hints(hinted, include_extras=True)
     fields: dict[str, Any] = {}
-    for parameter in inspect.signature(signature_source).parameters.values():
-        if parameter.kind is parameter.KEYWORD_ONLY and parameter.name in hints:
-            required = parameter.default is parameter.empty
-            fields[parameter.name] = (hints[parameter.name], ... if required else parameter.default)
-    name = f"{getattr(signature_source, '__name__', 'derived')}Options"
-    return create_model(name, __base__=Options, **fields)
+    for name, parameter in inspect.signature(signature_source).parameters.items():
+        default = parameter.default
+        is_told = name in hints or (type(default) in _PLAIN and not name.startswith("_"))
+        if parameter.kind is parameter.KEYWORD_ONLY and is_told:
+            fields[name] = (hints.get(name, type(default)), ... if default is parameter.empty else default)
+    title = f"{getattr(signature_source, '__name__', 'derived')}Options"
+    return create_model(title, __base__=Options, **fields)
 
 
 def build_options(model: type[BaseModel], values: Mapping[str, Any], part: str) -> dict[str, Any]:
