@@ -57,6 +57,11 @@ def test_what_is_no_count(text):
         parse_count(text)
 
 
+def test_a_budget_that_no_memory_holds_is_refused_before_a_model_is_built(cli, words):
+    result = cli("train", "--corpus", words, "--params", "900_000_000_000M")
+    assert result.code == 2 and result.err.count("\n") == 1 and "their weights take" in result.err
+
+
 CELLS = [pytest.param(entry.qualified, {}, id=entry.qualified) for entry in registered("cell")]
 CELLS += [
     pytest.param("gru", {"model.layers": 3, "model.skip": "highway", "model.norm": "after"}, id="gru, three layers"),

@@ -16,6 +16,7 @@ from seqgen.api.go import Listener, go
 from seqgen.api.parts import build_model
 from seqgen.api.prepare import blaming, count_known, try_out
 from seqgen.api.recipe import Recipe
+from seqgen.api.room import refuse_beyond_memory
 from seqgen.api.run import RUNS, Run
 from seqgen.api.setup import FILE, ignore, named_by, open_corpus
 from seqgen.api.weights import take_over
@@ -93,12 +94,13 @@ def plan(recipe: Recipe, plugins: Plugins, data: Data) -> RunSettings:
     """What run.json will hold, the width solved; the parameters and the engine are not known yet.
 
     Raises:
-        BadOption: even the smallest model has more parameters than are allowed.
+        BadOption: even the smallest model has more parameters than are allowed; or memory does not hold so many.
         PluginError: a part cannot be built.
     """
     settings = describe(recipe, plugins, data)
     if recipe.params is None:
         return settings
+    refuse_beyond_memory(recipe.params)
     return with_width(settings, solve_width(partial(_count, plugins, settings), recipe.params))
 
 
