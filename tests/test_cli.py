@@ -278,11 +278,13 @@ def test_a_cell_in_one_file(cli, words, in_tmp):
         "@seqgen.hookimpl\n"
         "def register_cells(register):\n"
         "    register(seqgen.CellSpec(name='leaky', summary='a leaky sum', load='mycell:Leaky'))\n"
+        "    register(seqgen.CellSpec(name='handed', summary='the same', load=Leaky))\n"
     )
     plugin = ("--plugin", "mycell.py")
     assert cli("train", "--corpus", words, "--cell", "leaky", "-o", "keep=0.9", "--steps", 3, *plugin).code == 0
     assert cli("sample", "-n", 3, *plugin).out.count("\n") == 3
     assert "leaky" in cli("list", "cells", *plugin).out and "keep" in cli("show", "cell", "leaky", *plugin).out
+    assert "mycell:Leaky" in cli("show", "cell", "handed", *plugin).out
     del sys.modules["mycell"]
     result = cli("sample", "-n", 3)
     assert result.code == 4 and "--plugin mycell.py" in result.err

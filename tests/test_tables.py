@@ -142,7 +142,23 @@ def test_held_out_files_are_read_with_the_options_of_a_file_and_of_nothing_else(
     assert [(record.text, record.split) for record in corpus] == [("long", "train"), ("one", "valid"), ("two", "valid")]
 
 
-def test_fields_that_are_separated_otherwise(tmp_path):
-    (tmp_path / "rows.csv").write_text("name;kind\nanna;f\n")
-    with pytest.raises(UsageError, match="separated by ';', not by ','\\?"):
-        records(tmp_path / "rows.csv", text_field="name", label_field="kind")
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_what_separates_fields_is_seen_from_the_first_row(tmp_path, separator, mark):
+    rows = [["the name, first; then", "kind"], ["anna, or so", "f"], ["b;c\td", "m"]]
+    text = "\n".join(separator.join(f'"{cell}"' for cell in row) for row in rows)
+    (tmp_path / "rows.csv").write_text(mark + text)
+    found = records(tmp_path / "rows.csv", text_field=rows[0][0], label_field="kind")
+    assert [(record.text, record.label) for record in found] == [("anna, or so", "f"), ("b;c\td", "m")]
+
+
+@pytest.mark.parametrize("text", ["name\na;b\n", '"name;kind"\n"a;b"\n'])
+def test_one_field_may_hold_any_separator(tmp_path, text):
+    (tmp_path / "rows.csv").write_text(text)
+    assert [record.text for record in records(tmp_path / "rows.csv")] == ["a;b"]
+
+
+def test_a_first_row_that_is_no_row_is_told_by_its_place(tmp_path):
+    (tmp_path / "rows.csv").write_text('"name"x;kind\nanna;f\n')
+    with pytest.raises(CorpusError, match="line 1: "):
+        records(tmp_path / "rows.csv", text_field="name")

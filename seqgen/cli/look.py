@@ -166,6 +166,8 @@ def _facts(entry: Entry) -> dict[str, Any]:
             )
         elif name == "tf":
             facts[name] = ", ".join(value)
+        elif hasattr(value, "__qualname__"):  # what is loaded, handed in as it is
+            facts[name] = f"{value.__module__}:{value.__qualname__}"
         elif isinstance(value, tuple):
             facts[name] = ", ".join(map(str, value))
         elif name not in ("name", "options") and value is not None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import itertools
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,6 +17,7 @@ from seqgen.corpus.readers import TextFile
 from seqgen.errors import CorpusError, UsageError, did_you_mean
 
 TableForm = Literal["jsonl", "csv", "tsv"]
+_SEPARATORS = (",", ";", "\t")  # in a file called .csv, as spreadsheets and databases write it
 _USUAL = ("text", "name", "title", "smiles", "SMILES")  # names of the field that is the text, if none is said
 
 
@@ -41,7 +44,8 @@ class Table:
 
     Attributes:
         file: where they are; its label is that of rows without one.
-        form: "jsonl" (an object or a text a line), "csv" or "tsv" (the first row has the names).
+        form: "jsonl" (an object or a text a line), "csv" or "tsv" (the first row has the names). What separates the
+            fields of "csv", a comma, a semicolon or a tab, is seen from the first row.
         columns: which fields make a record.
 
     Raises (while iterating):
@@ -100,10 +104,8 @@ class Table:
         have = ", ".join(row)
         for name in (self.columns.text, self.columns.label, *self.columns.fielded):
             if name is not None and name not in row:
-                near = did_you_mean(name, row)
-                if self.form == "csv" and len(row) == 1 and ";" in have:
-                    near = f"; it has the single field {have!r}: are its fields separated by ';', not by ','?"
-                raise UsageError(f"{str(self.file.path)!r} has no field {name!r}{near or f'; it has {have}'}")
+                near = did_you_mean(name, row) or f"; it has {have}"
+                raise UsageError(f"{str(self.file.path)!r} has no field {name!r}{near}")
         if not self.columns.fielded and not self._text_field(row):
             raise UsageError(
                 f"say which field of {str(self.file.path)!r} is the text: --text-field NAME; it has {have}"
@@ -121,7 +123,10 @@ class Table:
 
     def _separated_rows(self, counts: Counter[str]) -> Iterator[tuple[int, Mapping[str, Any]]]:
         with self.file.reading(newline="") as file:
-            rows = csv.reader(self.file.bounded(file), delimiter="\t" if self.form == "tsv" else ",", strict=True)
+            lines = self.file.bounded(file)
+            first = next(lines, "").removeprefix("\ufeff")
+            separator = "\t" if self.form == "tsv" else _separator(first)
+            rows = csv.reader(itertools.chain([first], lines), delimiter=separator, strict=True)
             names: list[str] | None = None
             try:
                 for read in rows:
@@ -131,7 +136,7 @@ class Table:
                     if row is None:
                         continue
                     if names is None:
-                        names = [name.removeprefix("\ufeff").strip() for name in row]
+                        names = [name.strip() for name in row]
                         continue
                     if not row:
                         continue
@@ -151,6 +156,13 @@ class Table:
 
     def _where(self, number: int) -> str:
         return f"{str(self.file.path)!r}, line {number}"
+
+
+def _separator(first: str) -> str:
+    """What cuts a first row into most names; a comma where that is none of them."""
+    with contextlib.suppress(csv.Error):  # which is told where the rows are read
+        return max(_SEPARATORS, key=lambda separator: len(next(csv.reader([first], delimiter=separator), [])))
+    return _SEPARATORS[0]
 
 
 def fielded_text(fields: Mapping[str, Any]) -> str:
