@@ -405,7 +405,14 @@ DISHONEST = {
         ("return y_BTH,", "return y_BTH + torch.randn_like(y_BTH),"),
         "gives something else each time",
     ),
+    "sees the first row": (("return y_BTH,", "return y_BTH + 0.1 * y_BTH[:1],"), "mixes rows"),
     "a state without rows": (("self.zeros(batch_size)", "self.zeros(1)[0]"), "batch first"),
+    "a state of one row": (("y_BTH[:, -1]", "y_BTH[:1, -1]"), "2 rows gives back has a tensor (1, 4), batch first"),
+    "a state of two": (
+        ("y_BTH[:, -1]", "(y_BTH[:, -1], {'c': y_BTH[:, -1]})"),
+        "initial_state gives tensor, a step gives back (tensor, {'c': tensor}); a state keeps its form",
+    ),
+    "no state": (("y_BTH[:, -1]", "None"), "initial_state gives tensor, a step gives back None"),
 }
 
 

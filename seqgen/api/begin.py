@@ -14,11 +14,12 @@ from seqgen.api.describe import describe, with_width
 from seqgen.api.engine import decide_engine
 from seqgen.api.go import Listener, go
 from seqgen.api.parts import build_model
-from seqgen.api.prepare import blaming, count_known, try_out
+from seqgen.api.prepare import blaming, count_known
 from seqgen.api.recipe import Recipe
 from seqgen.api.room import refuse_beyond_memory
 from seqgen.api.run import RUNS, Run
 from seqgen.api.setup import FILE, ignore, named_by, open_corpus
+from seqgen.api.trial import try_out
 from seqgen.api.weights import take_over
 from seqgen.api.width import solve_width
 from seqgen.checkpoint import RunFolder, RunSettings

@@ -1,24 +1,20 @@
-"""What is looked at before a run begins, goes on or is judged: its first batch, its corpus, its held-out files."""
+"""What is looked at before a run begins, goes on or is judged: its corpus, held-out files; whose fault a slip is."""
 
 from __future__ import annotations
 
 import contextlib
 from collections import Counter
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from seqgen.api.data import Data, Progress, count, encode_with, no_progress, unchanging
-from seqgen.api.setup import computing
 from seqgen.checkpoint import RunSettings
 from seqgen.corpus import Corpus, Splitter, Survey
-from seqgen.errors import BLAMED, CorpusError, PluginError, SeqgenError
+from seqgen.errors import BLAMED, CorpusError, SeqgenError
 from seqgen.registry import Entry
 
 if TYPE_CHECKING:
     from seqgen.tokenizers import Vocabulary
-
-
-_NEAR = 1e-3  # by which the logits of two ways may differ, relative to the largest
 
 
 def count_known(corpus: Corpus) -> int:
@@ -42,62 +38,6 @@ def blaming(entry: Entry, problem: str) -> Iterator[None]:
         if not isinstance(error, SeqgenError | MemoryError | OSError):
             error.add_note(f"{BLAMED}{entry.who} {problem}")
         raise
-
-
-def try_out(model: Any, data: Data, entry: Entry, layer: Entry) -> None:
-    """Run the model once, so that a part that cannot work, or whose losses would mean nothing, is told before a run.
-
-    Args:
-        model: on the CPU.
-        data: the corpus.
-        entry: the model's.
-        layer: that of its cell, if it is made of such.
-
-    Raises:
-        PluginError: the logits or the state have the wrong shape; the state that is given is changed; a step depends on
-            later symbols, or a row on others; a sequence that is read in two pieces comes out another.
-    """
-    import torch
-
-    from seqgen.batches import make_feed
-    from seqgen.cells import list_leaves
-
-    train = data.encoded["train"]
-    ids_BT = make_feed(train, batch_size=2, window=8, seed=0).trial().ids_BT
-    n_rows, n_steps = ids_BT.shape
-    model.eval()
-    with computing(), torch.no_grad():
-        start = model.initial_state(n_rows)
-        for leaf in list_leaves(start):
-            if leaf.shape[:1] != (n_rows,):
-                raise PluginError(f"{layer.who}: initial_state({n_rows}) has a tensor {tuple(leaf.shape)}, batch first")
-        before = [leaf.clone() for leaf in list_leaves(start)]
-        logits_BTV, _ = model(ids_BT, start)
-        if not all(torch.equal(was, is_now) for was, is_now in zip(before, list_leaves(start), strict=True)):
-            raise PluginError(f"{layer.who} changes the state it is given: make a new tensor, h = h + x and not h += x")
-        wanted = (n_rows, n_steps, data.vocabulary.size)
-        if tuple(logits_BTV.shape) != wanted:
-            raise PluginError(f"{entry.who} gives logits {tuple(logits_BTV.shape)}, not {wanted}")
-        cut = n_steps // 2
-        early_BTV, middle = model(ids_BT[:, :cut], model.initial_state(n_rows)) if cut else (logits_BTV[:, :0], start)
-        late_BTV, _ = model(ids_BT[:, cut:], middle)
-        again_BTV, _ = model(ids_BT, model.initial_state(n_rows))
-        alone_BTV, _ = model(ids_BT[:1], model.initial_state(1))
-    model.train()
-    limit = _NEAR * (1 + logits_BTV[logits_BTV.isfinite()].abs().amax()) if logits_BTV.isfinite().any() else 0.0
-    for found, expected, problem in (
-        (again_BTV, logits_BTV, "gives something else each time, though it is not being trained"),
-        (
-            early_BTV,
-            logits_BTV[:, :cut],
-            "looks ahead: what it gives at a step depends on later ones, so losses say nothing",
-        ),
-        (late_BTV, logits_BTV[:, cut:], "gives something else when a sequence is read in two pieces, as in sampling"),
-        (alone_BTV, logits_BTV[:1], "mixes rows: what it gives for one depends on the others of its batch"),
-    ):
-        # What is not a number is told of in training; the same infinity on both sides is no difference.
-        if bool(((found - expected).abs() > limit).any()) or bool((found.isinf() != expected.isinf()).any()):
-            raise PluginError(f"{layer.who} {problem} (seqgen plugins check finds out more)")
 
 
 _WAY_OUT = "restore it, or train anew"
