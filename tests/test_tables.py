@@ -40,7 +40,11 @@ def test_json_lines_and_separated_values_hold_the_same(rows, tmp_path_factory):
         writer.writeheader()
         writer.writerows(rows)
         made[form] = text.getvalue()
-    wanted = [(row["name"], row["kind"], {"cost": row["cost"]}) for row in rows if row["name"].strip()]
+    wanted = [
+        (row["name"], row["kind"] or None, {"cost": row["cost"]} if row["cost"] else {})  # an empty value is none
+        for row in rows
+        if row["name"].strip()
+    ]
     for form, text in made.items():
         path = folder / f"rows.{form}"
         path.write_bytes(text.encode())

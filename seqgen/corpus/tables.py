@@ -40,7 +40,7 @@ class Columns:
 class Table:
     """The rows of a file as records; what is neither text nor label stays with them as their fields.
 
-    Rows without text are skipped.
+    A field without a value (empty, or null) is none that the row has. Rows without text are skipped.
 
     Attributes:
         file: where they are; its label is that of rows without one.
@@ -83,14 +83,14 @@ class Table:
         return [self.file.stamp(), self.form, self.columns.text, self.columns.label, list(self.columns.fielded)]
 
     def _record(self, row: Mapping[str, Any], name: str) -> Record:
-        columns = self.columns
-        label = row.get(columns.label) if columns.label is not None else None
+        columns, given = self.columns, {key: value for key, value in row.items() if value is not None and value != ""}
+        label = given.get(columns.label) if columns.label is not None else None
         if columns.fielded:
-            fields = {name: row[name] for name in columns.fielded if row.get(name) not in (None, "")}
+            fields = {name: given[name] for name in columns.fielded if name in given}
             text = self.file.polished(fielded_text(fields))
         else:
-            text = self.file.polished("" if row[name] is None else str(row[name]))
-            fields = {key: value for key, value in row.items() if key not in (name, columns.label)}
+            text = self.file.polished(str(given.get(name, "")))
+            fields = {key: value for key, value in given.items() if key not in (name, columns.label)}
         return Record(text, self.file.label if label is None else str(label), fields, self.file.split)
 
     def _text_field(self, row: Mapping[str, Any]) -> str:
