@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import xml.etree.ElementTree as ElementTree
 
 import pytest
@@ -48,6 +49,8 @@ class Lengths:
 
 
 def lengths(*, scale: float = 1.0):
+    if os.environ.get("LACKING"):
+        raise seqgen.MissingExtra("chem", "the metric lengths")
     return Lengths(scale)
 
 
@@ -116,6 +119,16 @@ def test_figures_of_the_domain_with_its_options_and_a_reference(run):
     assert others["published"] == {"lengths": {"another model (a paper)": {"mean": 4.5}}}
     with pytest.raises(seqgen.BadOption, match="no part has the option 'scal'"):
         run.evaluate(5, scal=2)
+
+
+def test_a_metric_that_needs_what_is_not_installed_is_left_out_unless_it_was_asked_for(run, monkeypatch):
+    monkeypatch.setenv("LACKING", "1")
+    figures = run.evaluate(20)
+    assert "left out: the metric lengths needs the extra 'chem': pip install 'seqgen-lm[chem]'" in figures["notes"]
+    assert "valid" in figures and not any(name.startswith("lengths.") for name in figures)
+    for asked in ({"scale": 2.0}, {"reference": str(run.path.parent / "others.txt")}):
+        with pytest.raises(seqgen.MissingExtra):
+            run.evaluate(20, **asked)
 
 
 def test_rows_are_drawn_by_the_domain_or_as_a_terminal_would(run, tiny_run, tmp_path):

@@ -88,6 +88,28 @@ def test_a_setting_that_is_no_option_of_its_own_is_led_to(train, words):
     assert "--model" in train(words, "--zone", "1").err
 
 
+def test_values_that_are_not_two_are_counted(train, words, in_tmp):
+    returns = "        return torch.tanh(p_BP + self.recurrent(h_BH))\n"
+    cell = CELL.replace("oddcell", "threecell").replace(returns, "        return p_BP, h_BH, h_BH\n")
+    (in_tmp / "threecell.py").write_text(cell)
+    result = train(words, "--cell", "odd", "--plugin", "threecell.py")
+    assert result.code == 5 and "step must return (output, state), not 3 values" in result.err
+
+
+def test_a_name_that_a_broken_plugin_would_have_had_is_not_looked_for_elsewhere(train, words, in_tmp):
+    returns = "        return torch.tanh(p_BP + self.recurrent(h_BH))\n"
+    working = CELL.replace(
+        returns, "        h_BH = torch.tanh(p_BP + self.recurrent(h_BH))\n        return h_BH, h_BH\n"
+    )
+    (in_tmp / "firstcell.py").write_text(working.replace("oddcell", "firstcell"))
+    assert train(words, "--cell", "odd", "--plugin", "firstcell.py", out="runs/first").code == 0
+    assert "--plugin firstcell.py" in train(words, "--cell", "odd").err
+    (in_tmp / "nextcell.py").write_text(working + "(\n")
+    result = train(words, "--cell", "odd", "--plugin", "nextcell.py")
+    assert result.code == 2 and "SyntaxError" in result.err and "not loaded: nextcell" in result.err
+    assert "firstcell" not in result.err
+
+
 def test_a_name_in_other_letters_and_a_plugin_without_its_ending_are_led_to(train, words, in_tmp):
     assert "did you mean 'vanilla'?" in train(words, "--cell", "VANILLA").err
     (in_tmp / "oddcell.py").write_text(CELL)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 import seqgen
 from seqgen.api.setup import open_corpus
 from seqgen.corpus import load_file
+from seqgen.corpus.corpus import counts_of
 from seqgen.errors import BadOption, CorpusError, UsageError
 from seqgen.registry import Entry
 
@@ -69,7 +70,7 @@ def test_the_text_is_the_only_field_or_one_with_a_usual_name(tmp_path):
     assert [r.text for r in records(write_jsonl(tmp_path / "b.jsonl", [{"word": "x"}]))] == ["x"]
     assert [r.text for r in records(write_jsonl(tmp_path / "c.jsonl", [{"id": 1, "title": "x"}]))] == ["x"]
     assert records(write_jsonl(tmp_path / "d.jsonl", [{"id": 1, "title": "x"}]))[0].fields == {"id": 1}
-    with pytest.raises(UsageError, match="--text-field NAME; it has a, b"):
+    with pytest.raises(UsageError, match="--text-field NAME, or -o text_field=NAME; it has a, b"):
         records(write_jsonl(tmp_path / "e.jsonl", [{"a": 1, "b": 2}]))
 
 
@@ -154,6 +155,32 @@ def test_what_separates_fields_is_seen_from_the_first_row(tmp_path, separator, m
     (tmp_path / "rows.csv").write_text(mark + text)
     found = records(tmp_path / "rows.csv", text_field=rows[0][0], label_field="kind")
     assert [(record.text, record.label) for record in found] == [("anna, or so", "f"), ("b;c\td", "m")]
+
+
+def test_two_fields_of_one_name_are_refused(tmp_path):
+    (tmp_path / "rows.csv").write_text("smiles,id,smiles\nC,1,CC\n")
+    with pytest.raises(CorpusError, match="line 1: 2 fields have the name 'smiles'"):
+        records(tmp_path / "rows.csv")
+    (tmp_path / "rows.csv").write_text("name,,\nanna,,\n")  # as spreadsheets write empty columns
+    assert [record.text for record in records(tmp_path / "rows.csv")] == ["anna"]
+
+
+@pytest.mark.parametrize("text", ['[\n  {"name": "anna"}\n]\n', '[{"name": "anna"}]'])
+def test_a_json_file_that_holds_an_array_is_refused_with_the_way_out(tmp_path, text):
+    (tmp_path / "rows.json").write_text(text)
+    with pytest.raises(CorpusError, match=r"line 1: .*; a record stands on a line of its own here: jq"):
+        records(tmp_path / "rows.json")
+    (tmp_path / "rows.json").write_text('{"name": "anna"}\n')
+    assert [record.text for record in records(tmp_path / "rows.json")] == ["anna"]
+
+
+def test_names_of_fields_can_be_told_apart_and_rows_without_label_are_counted(tmp_path):
+    (tmp_path / "rows.csv").write_text('"a, b";id;kind\nanna;1;f\nben;2;\n')
+    with pytest.raises(UsageError, match=r"it has 'a, b', id, kind$"):
+        records(tmp_path / "rows.csv")
+    source = load_file(path=str(tmp_path / "rows.csv"), text_field="a, b", label_field="kind")
+    assert [record.label for record in source] == ["f", None]
+    assert counts_of(source) == {"rows without label kept": 1}
 
 
 @pytest.mark.parametrize("text", ["name\na;b\n", '"name;kind"\n"a;b"\n'])

@@ -15,6 +15,7 @@ from seqgen.api.scores import BenchResult
 from seqgen.api.setup import SomePlugins, choose_plugins, ignore
 from seqgen.config import parse_count, parse_duration_s, split_names
 from seqgen.errors import BadOption
+from seqgen.render import duration
 
 _PARAMETERS, _TIME_S = 50_000, 60.0  # unless said otherwise
 _PLAIN = {"samples": 0, "patience": 0}  # nothing is drawn meanwhile, and nobody stops early, unless asked for
@@ -51,6 +52,7 @@ def bench(
     on_run: OnRun = _nobody,
     warn: Callable[[str], None] = ignore,
     progress: Progress = no_progress,
+    tell: Callable[[str], None] = ignore,
 ) -> BenchResult:
     """Train several cells on a corpus and compare what they learn of its held-out part, and how fast.
 
@@ -84,6 +86,7 @@ def bench(
         on_run: is told of each run that ended.
         warn: is told, in one line, of what may not be meant.
         progress: is told how far reading is.
+        tell: is told, in one line, what is to be done.
 
     Raises:
         UsageError: something was asked that can be had with none of the cells, or the folder holds other runs.
@@ -111,6 +114,9 @@ def bench(
         params=budget, layout=layout,
     )  # fmt: skip
     plugins = choose_plugins(plugins)
-    entrants = enter(choose(cells, plugins), request, plugins)
+    chosen = choose(cells, plugins)
+    n_runs, time_s = len(chosen) * seeds, ends["time_s"]
+    tell(f"{n_runs:,} runs" + ("" if time_s is None else f" of {duration(time_s)}: about {duration(n_runs * time_s)}"))
+    entrants = enter(chosen, request, plugins)
     asked = {"parameters": budget, "seeds": seeds, **flags["train"], **flags["model"]}
     return hold(entrants, plugins, asked, part, seeds, out, Hearers(None, warn, progress), on_run)

@@ -18,7 +18,7 @@ from seqgen.api.prepare import read_again, splitter_of
 from seqgen.api.setup import computing, ignore, named_by, open_corpus, option_fields, sort_out_corpus
 from seqgen.config import assign, split_names
 from seqgen.corpus import Corpus, Record
-from seqgen.errors import UnknownSymbol
+from seqgen.errors import MissingExtra, UnknownSymbol
 from seqgen.files import publish_file
 from seqgen.registry import Entry
 from seqgen.render.page import PageContent, page
@@ -44,7 +44,7 @@ def evaluate(
     """Held-out losses of a run, and figures of ``n`` samples drawn with ``seed``; a page of them too, if asked for."""
     if html is not None:
         check_plots()
-    corpus, metrics = _parts(run, reference, options)
+    corpus, metrics, left_out = _parts(run, reference, options)
     settings = run.settings
     tell("reading the corpus")
     data = read_again(run.corpus, settings, run.vocabulary)
@@ -57,6 +57,7 @@ def evaluate(
     texts = [sample.text for sample in samples]
     tell("baselines, and what the samples share with the training part")
     found = gather(run, data, texts)
+    found.notes += left_out
     result |= ladder_figures(run, found)
     result |= {"samples": len(texts)} | _shares(run, texts)
     result |= distance_figures(run, found) | memory_figures(run, found)
@@ -108,8 +109,13 @@ def _page(run: Run, figures: Mapping[str, Any], samples: Sequence[Sample], found
     )
 
 
-def _parts(run: Run, reference: str | None, options: Mapping[str, Any]) -> tuple[Corpus | None, dict[str, Any]]:
-    """The reference corpus, and the metrics of the run's domain by name, with their options."""
+def _parts(
+    run: Run, reference: str | None, options: Mapping[str, Any]
+) -> tuple[Corpus | None, dict[str, Any], list[str]]:
+    """The reference corpus, the metrics of the run's domain by name, with their options, and why others are left out.
+
+    A metric that needs what is not installed is left out, unless it was asked for, by its options or a reference.
+    """
     domain, spec = domain_entry(run.settings, run.plugins)
     entries = {name: named_by(domain, "metric", name, run.plugins) for name in spec.metrics}
     fields = {name: option_fields(entry) for name, entry in entries.items()}
@@ -118,11 +124,18 @@ def _parts(run: Run, reference: str | None, options: Mapping[str, Any]) -> tuple
         found = sort_out_corpus(reference, run.plugins)
         fields["corpus"] = option_fields(found[0])
     given = assign(_everywhere(split_names(options), fields), fields)
-    metrics = {name: entry.use(given.get(name, {})) for name, entry in entries.items()}
+    metrics, left_out = dict[str, Any](), list[str]()
+    for name, entry in entries.items():
+        try:
+            metrics[name] = entry.use(given.get(name, {}))
+        except MissingExtra as error:
+            if found is not None or given.get(name):
+                raise
+            left_out.append(f"left out: {error}")
     if found is None:
-        return None, metrics
+        return None, metrics, left_out
     entry, implied = found
-    return open_corpus(entry, entry.options(implied | given.get("corpus", {}))), metrics
+    return open_corpus(entry, entry.options(implied | given.get("corpus", {}))), metrics, left_out
 
 
 def _everywhere(

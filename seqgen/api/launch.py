@@ -149,6 +149,8 @@ def train(
     try:
         recipe = resolve(request, plugins)
     except UnknownName as error:
+        if any(plugin.problem for plugin in plugins.plugins.values()):  # likelier one of these would have had it
+            raise
         raise with_a_way_out(error) from None
     data = read(recipe, hear)
     if line := doubt(recipe, plugins):

@@ -34,7 +34,8 @@ def step_by_step(step: Step, p_TBP: Tensor, state: State) -> tuple[Tensor, State
     for p_BP in p_TBP.unbind(0):
         stepped = step(p_BP, state)
         if not isinstance(stepped, tuple) or len(stepped) != 2:
-            raise TypeError(f"step must return (output, state), not {type(stepped).__name__}")
+            what = f"{len(stepped)} values" if isinstance(stepped, tuple) else type(stepped).__name__
+            raise TypeError(f"step must return (output, state), not {what}")
         y_BH, state = stepped
         outputs.append(y_BH)
     return torch.stack(outputs), state

@@ -106,7 +106,7 @@ def bench(
             part=part,  # type: ignore[arg-type]  # looked at there
             layers=layers, embedding=embedding, dropout=dropout, lr=lr, batch_size=batch_size, tokenizer=tokenizer,
             split=split, valid=valid, test=test, layout=layout, options=options, out=out, plugins=session.plugins,
-            on_run=told, warn=warn,
+            on_run=told, warn=warn, tell=say,
         )  # fmt: skip
     except SeqgenError:
         for stopped in so_far:  # what was measured before a signal came, or the disk was full

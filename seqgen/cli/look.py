@@ -136,7 +136,7 @@ def show_one(
     facts, options = _facts(found) | implied, _options(found)
     table = options_table(options, single) if options is not None and single != "domain" else None
     try:
-        profile = _profile(found, implied) if single == "corpus" else None
+        profile = _profile(found, implied) if single == "corpus" and not _lacking(options, implied) else None
     except MissingExtra:
         show(spec_view(facts, table))
         raise
@@ -144,6 +144,11 @@ def show_one(
         show_json(facts | {"options": options} | (profile or {}))
     else:
         show(spec_view(facts, table) if profile is None else corpus_view(profile, facts, table))
+
+
+def _lacking(options: list[dict[str, Any]] | None, given: dict[str, Any]) -> bool:
+    """Whether an option without a default is not given, so that there is nothing yet to look into."""
+    return not given and any(option["default"] == "required" for option in options or ())
 
 
 def _show_train(as_json: bool) -> None:

@@ -17,7 +17,7 @@ from seqgen.errors import BadOption
 
 Form = Literal["auto", "text", "jsonl", "csv", "tsv"]
 _FORMS: dict[str, Form] = {
-    ".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".tsv": "tsv",
+    ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".csv": "csv", ".tsv": "tsv",
 }  # fmt: skip
 _STREAM_CHARS = 1 << 16
 
@@ -91,10 +91,13 @@ def load_file(
     *,
     path: Annotated[str, Field(min_length=1, description="the file, gzipped or not")],
     form: Annotated[
-        Form, Field(description="what it holds; auto goes by the ending: .jsonl, .csv, .tsv, else text")
+        Form, Field(description="what it holds; auto goes by the ending: .jsonl, .json, .csv, .tsv, else text")
     ] = "auto",
     text_field: Annotated[
-        str | None, Field(description="the field that is the text; left out: the only one, or one called text or name")
+        str | None,
+        Field(
+            description="the field that is the text; left out: the only one, or one called text, name, title or smiles"
+        ),
     ] = None,
     label_field: Annotated[str | None, Field(description="the field that is the label")] = None,
     fields: Annotated[

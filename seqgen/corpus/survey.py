@@ -207,7 +207,10 @@ def _usable(condition: str, values: set[str], known: set[str]) -> list[str]:
     """The values of a condition, sorted; refuses what cannot be one."""
     if not values:
         have = ", ".join(sorted(known)) or "neither a label nor fields"
-        raise UsageError(f"no record has {condition!r}, so nothing can be conditioned on it; the records have {have}")
+        way = "; --label-field makes one of them the label" if condition == "label" and known else ""
+        raise UsageError(
+            f"no record has {condition!r}, so nothing can be conditioned on it; the records have {have}{way}"
+        )
     if len(values) > _MOST_VALUES:
         raise UsageError(f"{condition!r} has {len(values):,} different values; a condition has {_MOST_VALUES} at most")
     return sorted(values)

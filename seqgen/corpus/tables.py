@@ -7,7 +7,7 @@ import csv
 import itertools
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -68,6 +68,7 @@ class Table:
                 raise CorpusError(f"{self._where(number)}: has no field {name!r}")
             record = self._record(row, name)
             if record.text.strip():
+                counts["rows without label kept"] += self.columns.label is not None and record.label is None
                 yield record
             else:
                 counts["rows without text skipped"] += 1
@@ -101,14 +102,14 @@ class Table:
 
     def _check(self, row: Mapping[str, Any]) -> None:
         """Refuse names that the first row does not have."""
-        have = ", ".join(row)
         for name in (self.columns.text, self.columns.label, *self.columns.fielded):
             if name is not None and name not in row:
-                near = did_you_mean(name, row) or f"; it has {have}"
+                near = did_you_mean(name, row) or f"; it has {_listed(row)}"
                 raise UsageError(f"{str(self.file.path)!r} has no field {name!r}{near}")
         if not self.columns.fielded and not self._text_field(row):
             raise UsageError(
-                f"say which field of {str(self.file.path)!r} is the text: --text-field NAME; it has {have}"
+                f"say which field of {str(self.file.path)!r} is the text: --text-field NAME, or -o text_field=NAME; "
+                f"it has {_listed(row)}"
             )
 
     def _json_rows(self, counts: Counter[str]) -> Iterator[tuple[int, Mapping[str, Any]]]:
@@ -116,9 +117,10 @@ class Table:
             try:
                 value = json.loads(line)
             except (ValueError, RecursionError) as error:
-                raise CorpusError(f"{self._where(number)}: not JSON: {error}") from None
+                raise CorpusError(f"{self._where(number)}: not JSON: {error}{_of_an_array(line)}") from None
             if not isinstance(value, dict | str):
-                raise CorpusError(f"{self._where(number)}: {line[:40]!r} is neither an object nor a text")
+                what = f"{line[:40]!r} is neither an object nor a text"
+                raise CorpusError(f"{self._where(number)}: {what}{_of_an_array(line)}")
             yield number, {"text": value} if isinstance(value, str) else value
 
     def _separated_rows(self, counts: Counter[str]) -> Iterator[tuple[int, Mapping[str, Any]]]:
@@ -136,7 +138,7 @@ class Table:
                     if row is None:
                         continue
                     if names is None:
-                        names = [name.strip() for name in row]
+                        names = self._named(row)
                         continue
                     if not row:
                         continue
@@ -147,6 +149,14 @@ class Table:
             except csv.Error as error:
                 raise CorpusError(f"{self._where(rows.line_num)}: {error}") from None
 
+    def _named(self, row: list[str]) -> list[str]:
+        """The names that the first row gives the fields."""
+        names = [name.strip() for name in row]
+        for name, n in Counter(names).items():
+            if n > 1 and name:
+                raise CorpusError(f"{self._where(1)}: {n} fields have the name {name!r}")
+        return names
+
     def _decoded(self, row: list[str], counts: Counter[str]) -> list[str] | None:
         """A row as it shall be read; None if it is to be skipped for its undecodable bytes."""
         if is_text(joined := "".join(row)):
@@ -156,6 +166,16 @@ class Table:
 
     def _where(self, number: int) -> str:
         return f"{str(self.file.path)!r}, line {number}"
+
+
+def _listed(names: Iterable[str]) -> str:
+    """Names of fields; those that hold anything but letters, digits and _ are quoted."""
+    return ", ".join(name if name.isidentifier() else repr(name) for name in names)
+
+
+def _of_an_array(line: str) -> str:
+    is_array = line.lstrip().startswith("[")
+    return "; a record stands on a line of its own here: jq -c '.[]' FILE writes an array so" if is_array else ""
 
 
 def _separator(first: str) -> str:
