@@ -15,7 +15,7 @@ from seqgen.api.scores import BenchResult
 from seqgen.api.setup import SomePlugins, choose_plugins, ignore
 from seqgen.config import parse_count, parse_duration_s, split_names
 from seqgen.errors import BadOption
-from seqgen.render import duration
+from seqgen.render import counted, duration
 
 _PARAMETERS, _TIME_S = 50_000, 60.0  # unless said otherwise
 _PLAIN = {"samples": 0, "patience": 0}  # nothing is drawn meanwhile, and nobody stops early, unless asked for
@@ -116,7 +116,8 @@ def bench(
     plugins = choose_plugins(plugins)
     chosen = choose(cells, plugins)
     n_runs, time_s = len(chosen) * seeds, ends["time_s"]
-    tell(f"{n_runs:,} runs" + ("" if time_s is None else f" of {duration(time_s)}: about {duration(n_runs * time_s)}"))
+    how_long = "" if time_s is None else f" of {duration(time_s)}: about {duration(n_runs * time_s)}"
+    tell(f"{counted(n_runs, 'run')}{how_long}")
     entrants = enter(chosen, request, plugins)
     asked = {"parameters": budget, "seeds": seeds, **flags["train"], **flags["model"]}
     return hold(entrants, plugins, asked, part, seeds, out, Hearers(None, warn, progress), on_run)
