@@ -412,6 +412,7 @@ DISHONEST = {
         ("y_BTH[:, -1]", "(y_BTH[:, -1], {'c': y_BTH[:, -1]})"),
         "initial_state gives tensor, a step gives back (tensor, {'c': tensor}); a state keeps its form",
     ),
+    "a state in a list": (("y_BTH[:, -1]", "[y_BTH[:, -1]]"), "initial_state gives tensor, a step gives back [tensor]"),
     "no state": (("y_BTH[:, -1]", "None"), "initial_state gives tensor, a step gives back None"),
 }
 

@@ -21,6 +21,29 @@ def register_validators(register):
     register(seqgen.ValidatorSpec(name="nothing", summary="no text", source="t", load=Nothing))
 """
 BROKEN = KEPT.replace("seqgen.Verdict(not text, ", "seqgen.Verdict(not text.encode(), ")
+GROUNDLESS = """
+import torch
+import seqgen
+
+
+class Adding(seqgen.Cell):
+    def __init__(self, input_size, hidden_size):
+        super().__init__(input_size, hidden_size)
+        self.input = torch.nn.Linear(input_size, hidden_size)
+
+    def initial_state(self, batch_size):
+        return self.zeros(batch_size)
+
+    def forward(self, x_BTI, state):
+        state += self.input(x_BTI[:, -1]).detach()
+        return self.input(x_BTI), state
+
+
+@seqgen.hookimpl
+def register_cells(register):
+    register(seqgen.CellSpec(name="adding", summary="s", source="t", load=Adding))
+    register(seqgen.CellSpec(name="again", summary="s", source="t", load=Adding))
+"""
 AWAY = """
 import seqgen
 
@@ -60,6 +83,20 @@ def test_one_that_does_not(cli, little):
     assert "little.py: 1 of 7 checks failed: validator-nothing-hostile-strings" in found.err
     shown = cli("plugins", "check", "little.py")
     assert shown.code == 5 and "FAILED" in shown.out and "raises UnicodeEncodeError" in shown.out
+
+
+def test_what_rests_on_a_promise_that_is_not_kept_waits_for_it(cli, little):
+    found = cli("plugins", "check", little(GROUNDLESS), "--json")
+    rows = {row["id"]: row for row in json.loads(found.out)}
+    for name in ("adding", "again"):
+        assert rows[f"cell-{name}-shapes"]["result"] == rows[f"cell-{name}-state-form"]["result"] == "ok"
+        assert rows[f"cell-{name}-state-untouched"]["result"] == "FAILED"
+        assert "h = h + x and not h += x" in rows[f"cell-{name}-state-untouched"]["note"]
+        assert rows[f"cell-{name}-causality"]["result"] == "skipped"
+        assert rows[f"cell-{name}-causality"]["note"] == "mend state-untouched first"
+    assert "checks failed: cell-adding-state-untouched, cell-again-state-untouched; " in found.err
+    waiting = sum(row["result"] == "skipped" for row in rows.values())
+    assert found.code == 5 and found.err.endswith(f"; {waiting} wait for that\n") and waiting > 20
 
 
 def test_an_installed_package_is_checked_as_a_whole(cli):

@@ -45,6 +45,15 @@ def nested(cell, p, state):
 RECORDED = {
     "the state is the output": one(Plain.equation),
     "an in-place change of a fresh tensor": one(in_place),
+    "an in-place change of a shape": one(
+        lambda c, p, q, h: torch.tanh(p + c.recurrent(h).sum(1, True).squeeze_(1)[:, None])
+    ),
+    "a product of a vector": one(
+        lambda c, p, q, h: torch.tanh(p + c.recurrent(h) * c.recurrent(c.vector.square() + h.sum(0)))
+    ),
+    "a product of what is made of a parameter": one(
+        lambda c, p, q, h: torch.tanh(p + c.recurrent(h) * c.recurrent(c.vector.square()))
+    ),
     "a buffer": one(lambda c, p, q, h: torch.tanh(p * c.buffer + c.recurrent(h))),
     "a parameter used directly": one(lambda c, p, q, h: torch.tanh(p + c.vector * h)),
     "a parameter that does not meet the batch": one(lambda c, p, q, h: torch.tanh(p + h) * c.vector.square().sum()),
@@ -242,6 +251,8 @@ def orthogonal():
 
 
 ODD = {
+    "a product of a parameter": one(lambda c, p, q, h: torch.tanh(p + c.recurrent(h) * c.recurrent(c.vector))),
+    "a product of a buffer": one(lambda c, p, q, h: torch.tanh(p + c.recurrent(h) * c.recurrent(c.buffer))),
     "in place of many": one(in_place_of_many),
     "another type than the projection": OtherType,
     "a state of one row, expanded": LearnedBeginning,

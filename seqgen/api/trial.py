@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from seqgen.api.data import Data
@@ -52,7 +51,7 @@ def _check_state(model: Any, ids_B1: Tensor, who: str) -> None:
     """One step: the state has the batch first and keeps its form, and the one given stays as it was."""
     import torch
 
-    from seqgen.cells import list_leaves
+    from seqgen.cells import form_difference, list_leaves
 
     n_rows = len(ids_B1)
     start = model.initial_state(n_rows)
@@ -61,7 +60,7 @@ def _check_state(model: Any, ids_B1: Tensor, who: str) -> None:
     _, after = model(ids_B1, start)
     if not all(torch.equal(was, is_now) for was, is_now in zip(before, list_leaves(start), strict=True)):
         raise PluginError(f"{who} changes the state it is given: make a new tensor, h = h + x and not h += x")
-    if (difference := _difference(start, after)) is not None:
+    if (difference := form_difference(start, after)) is not None:
         first, then = difference
         raise PluginError(f"{who}: initial_state gives {first}, a step gives back {then}; a state keeps its form")
     _check_rows(after, n_rows, f"{who}: the state that a step of {n_rows} rows gives back has")
@@ -73,32 +72,6 @@ def _check_rows(state: State, n_rows: int, what: str) -> None:
     for leaf in list_leaves(state):
         if leaf.shape[:1] != (n_rows,):
             raise PluginError(f"{what} a tensor {tuple(leaf.shape)}, batch first")
-
-
-def _difference(before: Any, after: Any) -> tuple[str, str] | None:
-    """Where two states are not of one form: what the one has there, and the other."""
-    import torch
-
-    if isinstance(before, torch.Tensor) and isinstance(after, torch.Tensor):
-        return None
-    pairs: list[tuple[Any, Any]]
-    if isinstance(before, Mapping) and isinstance(after, Mapping) and before.keys() == after.keys():
-        pairs = [(value, after[key]) for key, value in before.items()]
-    elif isinstance(before, tuple | list) and isinstance(after, tuple | list) and len(before) == len(after):
-        pairs = list(zip(before, after, strict=True))
-    else:
-        return _form(before), _form(after)
-    return next((found for pair in pairs if (found := _difference(*pair)) is not None), None)
-
-
-def _form(state: Any) -> str:
-    import torch
-
-    if isinstance(state, Mapping):
-        return "{" + ", ".join(f"{key!r}: {_form(value)}" for key, value in state.items()) + "}"
-    if isinstance(state, tuple | list):
-        return "(" + ", ".join(map(_form, state)) + ")"
-    return "tensor" if isinstance(state, torch.Tensor) else repr(state)[:40]
 
 
 def _check_sense(model: Any, ids_BT: Tensor, logits_BTV: Tensor, who: str) -> None:

@@ -1,7 +1,7 @@
 """Cells: one layer, a function of (input, state) to (output, state)."""
 
 from seqgen.cells.attention import PastAttention
-from seqgen.cells.cell import Cell, join_rows, list_leaves, map_state, select_rows
+from seqgen.cells.cell import Cell, form_difference, join_rows, list_leaves, map_state, select_rows
 from seqgen.cells.dropout import Dropout
 from seqgen.cells.engine import (
     can_compile,
@@ -34,6 +34,7 @@ __all__ = [
     "choose_padding",
     "compile_steps",
     "describe_engine",
+    "form_difference",
     "is_compiled",
     "join_rows",
     "linear_scan",

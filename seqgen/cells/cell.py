@@ -94,6 +94,33 @@ def list_leaves(state: State) -> list[Tensor]:
     return leaves
 
 
+def form_difference(before: Any, after: Any) -> tuple[str, str] | None:
+    """Where two states are nested in different ways: what stands there in the one and in the other.
+
+    They may hold anything, since a state that is wrong does.
+    """
+    if isinstance(before, Tensor) and isinstance(after, Tensor):
+        return None
+    pairs: list[tuple[Any, Any]]
+    if isinstance(before, dict) and isinstance(after, dict) and before.keys() == after.keys():
+        pairs = [(value, after[key]) for key, value in before.items()]
+    elif isinstance(before, tuple | list) and type(before) is type(after) and len(before) == len(after):
+        pairs = list(zip(before, after, strict=True))
+    else:
+        return _form(before), _form(after)
+    return next((found for pair in pairs if (found := form_difference(*pair)) is not None), None)
+
+
+def _form(state: Any) -> str:
+    if isinstance(state, dict):
+        return "{" + ", ".join(f"{key!r}: {_form(value)}" for key, value in state.items()) + "}"
+    if isinstance(state, tuple | list):
+        begin, end = "[]" if isinstance(state, list) else "()"
+        name = type(state).__name__ if hasattr(state, "_fields") else ""
+        return f"{name}{begin}{', '.join(map(_form, state))}{end}"
+    return "tensor" if isinstance(state, Tensor) else repr(state)[:40]
+
+
 def join_rows(state: State, other: State) -> State:
     """The rows of two states of the same form, one after another."""
     others = iter(list_leaves(other))

@@ -103,13 +103,14 @@ class _Recorder(TorchDispatchMode):
     ) -> Any:
         kwargs = kwargs or {}
         known = self.known(args), {key: self.known(value) for key, value in kwargs.items()}
+        first = _identity(args[0]) if args and isinstance(args[0], Tensor) else None  # some change it, as squeeze_
         result = func(*args, **kwargs)
         if torch.Tag.nondeterministic_seeded in func.tags:
             raise CannotRecord(f"{func} is random: draw in noise()")
         if func._schema.is_mutable:
-            if not isinstance(args[0], Tensor):
+            if first is None:
                 raise CannotRecord(f"{func} changes several tensors in place")
-            func = self._without_effect(func, args[0])
+            func = self._without_effect(func, args[0], first)
         outputs = result if isinstance(result, list | tuple) else (result,)
         if not all(output is None or isinstance(output, Tensor) for output in outputs):
             raise CannotRecord(f"it looks at the values of a tensor ({func})")
@@ -120,23 +121,41 @@ class _Recorder(TorchDispatchMode):
             self.operations.append(Operation(func, *known, results, isinstance(result, list | tuple)))
         return result
 
-    def _without_effect(self, func: Any, target: Tensor) -> Any:
-        """The form of an in-place operation that gives a new tensor, under which it is noted."""
+    def _without_effect(self, func: Any, target: Tensor, identity: tuple[Any, ...]) -> Any:
+        """The form of an in-place operation that gives a new tensor, under which it is noted.
+
+        Args:
+            func: the operation, which has been done.
+            target: what it changed.
+            identity: of the target before.
+        """
         storage = target.untyped_storage().data_ptr()
-        if sum(tensor.untyped_storage().data_ptr() == storage for tensor in self.kept) > 1 or (
-            self.names[_identity(target)] in self.inputs
-        ):
+        others = [tensor for tensor in self.kept if tensor.untyped_storage().data_ptr() != storage]
+        if len(others) < len(self.kept) - 1 or self.names[identity] in self.inputs:
             raise CannotRecord(f"{func} changes a tensor that is seen elsewhere")
         packet = getattr(torch.ops.aten, func._schema.name.removeprefix("aten::").removesuffix("_"), None)
         overload = func._overloadname
         if not func._schema.name.endswith("_") or overload not in (packet.overloads() if packet else ()):
             raise CannotRecord(f"{func} has no form without effects")
-        self.kept = [tensor for tensor in self.kept if _identity(tensor) != _identity(target)]
-        del self.names[_identity(target)]
+        self.kept = others
+        del self.names[identity]
         return getattr(packet, overload)
 
 
 Step = Callable[[Tensor, State], tuple[Tensor, State]]
+
+
+def take(step: Step, p_BP: Tensor, state: State) -> tuple[Tensor, State]:
+    """Take one step.
+
+    Raises:
+        TypeError: it gives something else than an output and a state.
+    """
+    stepped = step(p_BP, state)
+    if not isinstance(stepped, tuple) or len(stepped) != 2:
+        what = f"{len(stepped)} values" if isinstance(stepped, tuple) else type(stepped).__name__
+        raise TypeError(f"step must return (output, state), not {what}")
+    return stepped
 
 
 def record(step: Step, module: nn.Module, p_BP: Tensor, state: State) -> Recording:
@@ -162,7 +181,7 @@ def record(step: Step, module: nn.Module, p_BP: Tensor, state: State) -> Recordi
     try:
         _recording.recorder = recorder
         with torch.enable_grad(), recorder:
-            y_BH, after = step(p_BP, state)
+            y_BH, after = take(step, p_BP, state)
     finally:
         _recording.recorder = None
     ends = list_leaves(after)
@@ -206,6 +225,8 @@ def _differentiate(
     recording.d_states = [next(names) if leaf.requires_grad else None for leaf in leaves]
     for product, h, _ in recorder.products:
         product.argument, product.gradient = recorder.known(h), next(names)
+        if product.argument in recording.constants:
+            raise CannotRecord("a Recurrent of a parameter or buffer, where a Linear would do")
         recording.products.append(product)
     recording.d_parameters = [
         (parameter, name) for parameter, name in zip(parameters, names, strict=True) if name is not None

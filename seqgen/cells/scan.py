@@ -18,7 +18,7 @@ from seqgen.cells.given import as_usual, refuse_twice
 from seqgen.cells.loops import Kept, Loops
 from seqgen.cells.once import Once
 from seqgen.cells.plan import Plan
-from seqgen.cells.record import CannotRecord, Step, record
+from seqgen.cells.record import CannotRecord, Step, record, take
 from seqgen.protocols import State
 
 Runner = Loops | Once | Chunks
@@ -32,11 +32,7 @@ def step_by_step(step: Step, p_TBP: Tensor, state: State) -> tuple[Tensor, State
     """
     outputs = []
     for p_BP in p_TBP.unbind(0):
-        stepped = step(p_BP, state)
-        if not isinstance(stepped, tuple) or len(stepped) != 2:
-            what = f"{len(stepped)} values" if isinstance(stepped, tuple) else type(stepped).__name__
-            raise TypeError(f"step must return (output, state), not {what}")
-        y_BH, state = stepped
+        y_BH, state = take(step, p_BP, state)
         outputs.append(y_BH)
     return torch.stack(outputs), state
 

@@ -90,10 +90,11 @@ def check_plugin(
     named_file = plugin.endswith(".py") or "/" in plugin
     checks = checks_of_plugin(Path(plugin) if named_file else plugin)
     rows = []
+    first_to_mend: dict[str, str] = {}
     for number, check in enumerate(checks, 1):
         if session.verbose:
             say(f"{number} of {len(checks)}: {check.id}")
-        rows.append(_row(check))
+        rows.append(_row(check, first_to_mend))
     if as_json:
         show_json(rows)
     else:
@@ -101,7 +102,9 @@ def check_plugin(
     failed = [row["id"] for row in rows if row["result"] == "FAILED"]
     if failed:
         listed = ", ".join(failed[:3]) + (", ..." if len(failed) > 3 else "")
-        raise PluginError(f"{plugin}: {len(failed)} of {len(checks)} checks failed: {listed}")
+        waiting = sum(row["result"] == "skipped" and row["what"] in first_to_mend for row in rows)
+        more = f"; {waiting} wait for that" if waiting else ""
+        raise PluginError(f"{plugin}: {len(failed)} of {len(checks)} checks failed: {listed}{more}")
 
 
 def _told_once(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -114,12 +117,16 @@ def _told_once(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return told
 
 
-def _row(check: Check) -> dict[str, Any]:
-    """How a check went."""
+def _row(check: Check, first_to_mend: dict[str, str]) -> dict[str, Any]:
+    """How a check went; what fails and others rest on is noted, by spec, and these are not run."""
     row = {"what": f"{check.spec.kind} {check.spec.name}", "check": check.name, "id": check.id}
+    if row["what"] in first_to_mend:
+        return row | {"result": "skipped", "note": f"mend {first_to_mend[row['what']]} first"}
     try:
         return row | {"result": "ok", "note": check()}
     except MissingExtra as error:
         return row | {"result": "skipped", "note": str(error)}
     except AssertionError as error:
+        if check.foundation:
+            first_to_mend[row["what"]] = check.name
         return row | {"result": "FAILED", "note": str(error).removeprefix(f"{row['what']}: ")}

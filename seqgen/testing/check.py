@@ -47,11 +47,13 @@ class Check:
         spec: what is checked.
         name: of the promise, such as "causality".
         run: looks; raises AssertionError, or gives a note.
+        foundation: whether others of the spec fail with it, though nothing else is wrong.
     """
 
     spec: Spec | Package
     name: str
     run: Callable[[], str | None]
+    foundation: bool = False
 
     @property
     def id(self) -> str:

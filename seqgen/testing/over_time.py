@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from seqgen.cells import map_state, select_rows
+from seqgen.cells import form_difference, map_state, select_rows
 from seqgen.testing.check import Subject
 from seqgen.testing.layers import B, Layer, T, V, close, copied, layer_of, leaves_of, same, trained
 
@@ -77,17 +77,9 @@ def state_form(subject: Subject) -> None:
     for name, leaves in (("first", leaves_of(start)), ("last", leaves_of(end))):
         for leaf in leaves:
             assert leaf.shape[:1] == (B,), f"a leaf of the {name} state is {tuple(leaf.shape)}, not (B, ...)"
-    assert _form(start) == _form(end), "the last state is nested in another way than the first"
+    first, last = form_difference(start, end) or ("", "")
+    assert first == last, f"the last state is nested in another way than the first: {last}, not {first}"
     assert same(leaves_of(layer.start()), leaves_of(start)), "initial_state changes from call to call"
-
-
-def _form(state: object) -> object:
-    """How a state is nested."""
-    if isinstance(state, dict):
-        return {key: _form(part) for key, part in state.items()}
-    if isinstance(state, tuple | list):
-        return type(state).__name__, [_form(part) for part in state]
-    return "tensor"
 
 
 def state_rows(subject: Subject) -> None:
@@ -112,7 +104,9 @@ def state_untouched(subject: Subject) -> None:
             for grad in (False, True):
                 with torch.set_grad_enabled(grad):
                     layer.run(x, state)
-                assert same(leaves_of(state), before), "modifies the state it is given"
+                assert same(leaves_of(state), before), (
+                    "modifies the state it is given: make a new tensor, h = h + x and not h += x"
+                )
                 assert torch.equal(x, x_before), "modifies the input it is given"
 
 

@@ -11,10 +11,9 @@ from seqgen.specs import Spec
 from seqgen.testing.check import TEXTS, Check, Package, Subject
 
 _COMMON = ("options", "global-state")
-# What breaks many promises at once comes first: the first failure is the likeliest cause.
+_FOUNDATIONS = ("shapes", "state-form", "state-untouched", "rests")
 _OVER_TIME = (
-    "shapes", "state-form", "state-untouched", "rests", "step-equals-sequence", "batch-independence", "causality",
-    "state-rows", "padding",
+    *_FOUNDATIONS, "step-equals-sequence", "batch-independence", "causality", "state-rows", "padding",
 )  # fmt: skip
 _LAYER: dict[str, tuple[str, ...]] = {
     "gradients": ("gradients-reach", "gradients-exact", "float32", "bfloat16"),
@@ -87,7 +86,10 @@ def checks_of(spec: Spec, *, texts: Sequence[str] = TEXTS, beside: Sequence[Spec
         options: options other than the defaults.
     """
     subject = Subject(spec, options, tuple(texts), tuple(beside))
-    return [Check(spec, name, functools.partial(_run, module, name, subject)) for module, name in _names(spec.kind)]
+    return [
+        Check(spec, name, functools.partial(_run, module, name, subject), name in _FOUNDATIONS)
+        for module, name in _names(spec.kind)
+    ]
 
 
 def checks_of_package(package: Package) -> list[Check]:
