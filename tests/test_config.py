@@ -44,8 +44,20 @@ def test_a_plain_default_says_what_an_option_is():
     assert built == {"rate": 2.0, "steps": 4, "loud": True, "name": "x"}
     with pytest.raises(BadOption, match="option 'steps' of thing: input should be a valid integer"):
         build_options(model, {"steps": "many"}, "thing")
-    with pytest.raises(BadOption, match="has no option 'inner'"):
+    with pytest.raises(BadOption, match=r"has no option 'inner': its default None does not say of which type it is"):
         build_options(model, {"inner": "1"}, "thing")
+
+
+def test_a_parameter_that_might_be_meant_as_an_option_says_why_it_is_none():
+    def bare(n, rate=0.5, _inner=1, *, steps=3, listed=()): ...
+
+    model = options_model(bare)
+    assert list(model.model_fields) == ["steps"] and list(model.no_options) == ["rate", "listed"]
+    with pytest.raises(BadOption, match=r"^thing has no option 'rate': it is not keyword-only: put it behind a \*$"):
+        build_options(model, {"rate": "1"}, "thing")
+    with pytest.raises(BadOption, match=r"^thing has no option 'n'; known: steps$"):
+        build_options(model, {"n": "1"}, "thing")
+    assert options_model(example).no_options == {}
 
 
 @pytest.mark.parametrize(

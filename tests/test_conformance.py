@@ -133,6 +133,15 @@ def test_a_note_says_what_could_not_be_shown(monkeypatch):
     assert check_named(GOOD[0], "bfloat16")() == "no bfloat16 on this machine"
 
 
+def test_a_note_names_what_might_be_meant_as_an_option():
+    class Early(Good):
+        def __init__(self, input_size, hidden_size, scale=2.0):
+            super().__init__(input_size, hidden_size)
+
+    note = check_named(cell(Early), "options")()
+    assert note == "scale is no option: it is not keyword-only: put it behind a *"
+
+
 def test_what_a_plugin_raises_is_told_with_its_check():
     with pytest.raises(AssertionError, match=r"cell x: .*ValueError: too few units"):
         check_named(next(spec for _, name, spec, _ in BROKEN if name == "one-unit"), "one-unit")()

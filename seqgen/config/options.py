@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import typing
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from pydantic.fields import FieldInfo
@@ -16,8 +16,13 @@ _PLAIN = (bool, int, float, str)  # a default of such a type says what the optio
 
 
 class Options(BaseModel):
-    """Base of option models: frozen, and a misspelt name is an error. Describe each field, with unit and range."""
+    """Base of option models: frozen, and a misspelt name is an error. Describe each field, with unit and range.
 
+    Attributes:
+        no_options: parameters of the callable with a default that might be taken for options, and why they are none.
+    """
+
+    no_options: ClassVar[Mapping[str, str]] = {}
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), allow_inf_nan=False)
 
 
@@ -34,13 +39,20 @@ def options_model(signature_source: Callable[..., Any]) -> type[BaseModel]:
     hinted = getattr(signature_source, "__init__", None) if is_class else signature_source
     hints = typing.get_type_hints(hinted, include_extras=True)
     fields: dict[str, Any] = {}
+    no_options: dict[str, str] = {}
     for name, parameter in inspect.signature(signature_source).parameters.items():
         default = parameter.default
         is_told = name in hints or (type(default) in _PLAIN and not name.startswith("_"))
-        if parameter.kind is parameter.KEYWORD_ONLY and is_told:
+        by_keyword = parameter.kind is parameter.KEYWORD_ONLY
+        if by_keyword and is_told:
             fields[name] = (hints.get(name, type(default)), ... if default is parameter.empty else default)
+        elif default is not parameter.empty and not name.startswith("_"):
+            untold = f"its default {default!r:.40} does not say of which type it is: annotate it"
+            no_options[name] = untold if by_keyword else "it is not keyword-only: put it behind a *"
     title = f"{getattr(signature_source, '__name__', 'derived')}Options"
-    return create_model(title, __base__=Options, **fields)
+    model = create_model(title, __base__=Options, **fields)
+    model.no_options = no_options
+    return model
 
 
 def build_options(model: type[BaseModel], values: Mapping[str, Any], part: str) -> dict[str, Any]:
@@ -68,6 +80,8 @@ def _complaint(error: ValidationError, model: type[BaseModel], part: str) -> str
     first = error.errors()[0]
     name = ".".join(str(item) for item in first["loc"])
     if first["type"] == "extra_forbidden":
+        if reason := getattr(model, "no_options", {}).get(name):
+            return f"{part} has no option {name!r}: {reason}"
         listed = f"; known: {', '.join(model.model_fields)}" if model.model_fields else f"; {part} has no options"
         known = did_you_mean(name, model.model_fields) or listed
         return f"{part} has no option {name!r}{known}"

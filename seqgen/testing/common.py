@@ -24,7 +24,9 @@ def options(subject: Subject) -> str:
             f"the option {name!r} is said to have a range and takes {value!r}"
         )
     missing = [row["name"] for row in describe_options(model) if not row["description"]]
-    return f"not described: {', '.join(missing)}" if missing else ""
+    notes = [f"not described: {', '.join(missing)}"] if missing else []
+    notes += [f"{name} is no option: {reason}" for name, reason in getattr(model, "no_options", {}).items()]
+    return "; ".join(notes)
 
 
 def _is_refused(subject: Subject, values: dict[str, Any]) -> bool:
