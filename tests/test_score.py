@@ -124,6 +124,18 @@ def test_an_unknown_symbol_is_one_line_and_what_stood_before_it_is_scored(cli, t
     assert result.code == 2 and "line 2 of stdin: byte 1 is no UTF-8" in result.err
 
 
+def test_texts_with_unknown_symbols_are_left_out_if_that_is_asked_for(cli, tiny_run, monkeypatch):
+    plain = cli("score", "anna", "otto", "--run", tiny_run.path).out
+    result = cli("score", "an9a", "anna", "b\x1b3", "otto", "--run", tiny_run.path, "--skip-unknown")
+    assert (result.code, result.out) == (0, plain)
+    assert "left out 2 texts, the first: text 1 (an9a): unknown symbol '9'" in result.err.splitlines()[-1]
+    feed(monkeypatch, ("anna\n" * 300 + "an9a\n" * 300).encode())
+    result = cli("score", "--run", tiny_run.path, "--skip-unknown")
+    assert result.code == 0 and result.out.count("\n") == 300
+    assert "left out 300 texts, the first: line 301 (an9a)" in result.err
+    assert "left out" not in cli("score", "anna", "--run", tiny_run.path, "--skip-unknown").err
+
+
 def test_conditions(cli, tmp_path):
     rows = "".join(f"{word}\t{'long' if len(word) > 4 else 'short'}\n" for word in WORDS * 3)
     (tmp_path / "words.tsv").write_text("text\tlabel\n" + rows)

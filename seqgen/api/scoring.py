@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from seqgen.api.prepare import read_again
@@ -52,7 +52,11 @@ def conditions(run: Run, label: str | None, given: Mapping[str, Any]) -> dict[st
 
 
 def iter_scores(
-    run: Run, texts: Iterable[str], given: Mapping[str, Any] | None = None, called: str = "text"
+    run: Run,
+    texts: Iterable[str],
+    given: Mapping[str, Any] | None = None,
+    called: str = "text",
+    leave_out: Callable[[UsageError], None] | None = None,
 ) -> Iterator[Score]:
     """Scores of texts in their order, a few hundred at a time.
 
@@ -61,20 +65,29 @@ def iter_scores(
         texts: any number of them.
         given: values of conditions.
         called: how messages call a text, before its number.
+        leave_out: is told of each text with a symbol that the run does not know; without it such a text is an error.
 
     Raises:
         UsageError: a text holds a symbol that the run does not know; those before it have been given.
     """
     for chunk in _chunks(texts):
-        problem: UsageError | None = None
         try:
             scores = run.score([text for _, text in chunk], given=given)
         except UnknownSymbol:
-            n_good, problem = _first_unknown(run, chunk, called)
-            scores = run.score([text for _, text in chunk[:n_good]], given=given)
-        yield from scores
-        if problem is not None:
-            raise problem
+            pass
+        else:
+            yield from scores
+            continue
+        known: list[str] = []
+        for number, text in chunk:
+            if (problem := _unknown_symbol(run, text, f"{called} {number}")) is None:
+                known.append(text)
+            elif leave_out is None:
+                yield from run.score(known, given=given)
+                raise problem
+            else:
+                leave_out(problem)
+        yield from run.score(known, given=given)
 
 
 def _chunks(texts: Iterable[str]) -> Iterator[list[tuple[int, str]]]:
@@ -91,15 +104,14 @@ def _chunks(texts: Iterable[str]) -> Iterator[list[tuple[int, str]]]:
         yield chunk
 
 
-def _first_unknown(run: Run, chunk: list[tuple[int, str]], called: str) -> tuple[int, UsageError]:
-    """How many texts can be scored, and what is wrong with the next."""
-    for n_good, (number, text) in enumerate(chunk):
-        try:
-            run.vocabulary.encode(text)
-        except UnknownSymbol as error:
-            short = visible(text if len(text) <= _SHOWN_CHARS else text[: _SHOWN_CHARS - 1] + "…")
-            return n_good, UsageError(f"{called} {number} ({short}): {error}")
-    raise AssertionError("a symbol that was unknown is known")
+def _unknown_symbol(run: Run, text: str, called: str) -> UsageError | None:
+    """What is wrong with a text that the run cannot spell."""
+    try:
+        run.vocabulary.encode(text)
+    except UnknownSymbol as error:
+        short = visible(text if len(text) <= _SHOWN_CHARS else text[: _SHOWN_CHARS - 1] + "…")
+        return UsageError(f"{called} ({short}): {error}")
+    return None
 
 
 def symbols(run: Run, text: str) -> list[str]:

@@ -42,6 +42,9 @@ def score(
         list[str] | None,
         typer.Option(metavar="FIELD=VALUE", help="A condition that the run was trained with; may be repeated."),
     ] = None,
+    skip_unknown: Annotated[
+        bool, typer.Option("--skip-unknown", help="Leave out texts with symbols that the run does not know.")
+    ] = False,
     checkpoint: Annotated[str, typer.Option(metavar="best|latest|STEP", help="Which checkpoint.")] = "best",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, an object a line.")] = False,
     nul: Annotated[bool, typer.Option("-0", "--null", help="Texts on stdin end with NUL, not a line end.")] = False,
@@ -54,7 +57,7 @@ def score(
     import seqgen.api
     from seqgen.api.scoring import conditions, iter_scores, symbols
     from seqgen.errors import UsageError
-    from seqgen.render import heat_map, score_line
+    from seqgen.render import counted, heat_map, score_line
 
     piped = not texts or texts == ["-"]
     if not texts and sys.stdin.isatty():
@@ -65,7 +68,13 @@ def score(
     told = conditions(loaded, label, dict(pair(assignment) for assignment in given or ()))
     scale = _scale(loaded, told)
     source = _read(b"\0" if nul else b"\n") if piped else iter(texts or ())
-    for scored in iter_scores(loaded, source, told, "line" if piped else "text"):
+    n_left_out, first = 0, ""
+
+    def leave_out(problem: UsageError) -> None:
+        nonlocal n_left_out, first
+        n_left_out, first = n_left_out + 1, first or str(problem)
+
+    for scored in iter_scores(loaded, source, told, "line" if piped else "text", leave_out if skip_unknown else None):
         percentile = None if scale is None else scale.percentile(scored.bits_per_char)
         parts, costs = symbols(loaded, scored.text), scored.nats_per_symbol
         if as_json:
@@ -76,6 +85,8 @@ def score(
         else:
             _write(score_line(scored.text, parts, costs, scored.nats, scored.bits_per_char, percentile))
     session.stdout.flush()
+    if n_left_out:
+        warn(f"left out {counted(n_left_out, 'text')}, the first: {first}")
 
 
 def _is_run(text: str) -> bool:
