@@ -75,13 +75,19 @@ def build(entry, options, dtype=torch.float64, wrap=lambda cell: cell):
     return cell
 
 
-ROUNDS_MORE = {"mlstm": 3}
-"""The chunks of mlstm divide by sums of exponentials, which cancel: 1.2e-5 of the largest gradient in float32."""
-
-
 def batch(dtype, B=5, T=11):
     torch.manual_seed(1)
     return torch.randn(B, T, I, dtype=dtype)
+
+
+def rounding(entry, options, found):
+    """By how much what eager found in float32 is off from the same in float64, beside the largest of each tensor.
+
+    Norms over six units, and sums of exponentials that cancel, magnify it: 1e-5 and more, on some machines.
+    """
+    cell, x = build(entry, options, torch.float32).double(), batch(torch.float32).double()
+    exact = {name: tensor for name, tensor in results(cell, "eager", x).items() if tensor is not None and tensor.any()}
+    return max(((found[name].double() - one).abs().max() / one.abs().max()).item() for name, one in exact.items())
 
 
 @pytest.mark.parametrize("dtype", CLOSE, ids=["float32", "float64"])
@@ -89,8 +95,10 @@ def batch(dtype, B=5, T=11):
 def test_all_engines_agree(entry, options, dtype):
     cell, x = build(entry, options, dtype), batch(dtype)
     expected = results(cell, "eager", x)
+    off = rounding(entry, options, expected) if dtype == torch.float32 else 0.0
+    assert off < 1e-3  # where eager itself is off by more than a part of the limit, others may be as much
     for engine in ("fused", "scan"):
-        assert_agree(results(cell, engine, x), expected, ROUNDS_MORE.get(entry.spec.name, 1))
+        assert_agree(results(cell, engine, x), expected, max(1, 8 * off / CLOSE[dtype]))
     assert recorded(cell).problem == ""
 
 

@@ -83,15 +83,16 @@ def test_likeness_and_its_verdict():
     training, held_out, fresh = made[:300], made[300:450], made[450:]
     near = [text[:-1] + "z" for text in training[:150]]
     healthy, copied = (likeness(texts, held_out, training, training) for texts in (fresh, near))
-    assert verdict(healthy, 100) == CLEAN
-    assert verdict(copied, 100) == f"{COPIES} (nearest record, shared substrings)"
-    assert verdict(healthy, 5) == TOO_FEW and verdict(copied, 5) == verdict(copied, 100)
+    assert verdict(healthy, 100, 100) == CLEAN and verdict(healthy, 9, 100) == TOO_FEW
+    assert verdict(copied, 9, 100) == verdict(copied, 100, 100) == f"{COPIES} (nearest record, shared substrings)"
+    assert verdict(healthy, 100, 5) == TOO_FEW and verdict(copied, 100, 5) == verdict(copied, 100, 100)
     assert copied["nearest_mean"] == pytest.approx(1 / 12) and copied["shared_mean_chars"] >= 11
     assert copied["nearest_mean_chance"] == healthy["nearest_mean_chance"] > 0.3
     assert copied["nearest_difference_high"] < 0 < copied["shared_difference_chars_low"]
-    assert verdict(likeness(fresh, [], training, None), 0) == NO_CHANCE
+    assert verdict(likeness(fresh, [], training, None), 100, 0) == NO_CHANCE
     for few in (likeness(near, held_out[:1], training, training), likeness(near[:1], held_out, training, training)):
-        assert verdict(few, 100) == TOO_FEW == verdict(few | {"copies_p": 1.0}, 100) and "nearest_difference" in few
+        assert TOO_FEW == verdict(few, 100, 100) == verdict(few | {"copies_p": 1.0}, 100, 100)
+        assert "nearest_difference" in few
         assert not any(name.endswith(("_low", "_high")) for name in few)
 
 

@@ -89,7 +89,11 @@ def test_fields_make_a_text_of_lines(tmp_path):
         ("a.jsonl", b'{"text": "x"}\n{"other": "x"}\n', {}, "line 2: has no field 'text'"),
         ("a.csv", b"a,b\n1,2\n1\n", {"text_field": "a"}, "line 3: 1 fields, the first row names 2"),
         ("a.csv", b"a,b\n1,\xff\n", {"text_field": "a"}, "line 2: byte 3 of the line"),
-        ("a.csv", b'a,b\n1,"2\n', {"text_field": "a"}, "line 2: unexpected end of data"),
+        ("a.csv", b'a,b\n1,"2\n', {"text_field": "a"}, "line 2: a quote is opened here and not closed"),
+        ("a.csv", b'a,b\n\n1,"2\n3,4\n5,6', {"text_field": "a"}, "line 3: a quote is opened here and not closed"),
+        ("a.csv", b'a,b\n1,"2\n3"\n4\n', {"text_field": "a"}, "line 4: 1 fields"),
+        ("a.csv", b"sep=;\r\na;a\r\n", {"text_field": "a"}, "line 2: 2 fields have the name 'a'"),
+        ("a.csv", b"sep=;\na;b\n1\n", {"text_field": "a"}, "line 3: 1 fields"),
     ],
 )
 def test_complaints_name_the_line(tmp_path, name, content, options, message):
@@ -193,3 +197,17 @@ def test_a_first_row_that_is_no_row_is_told_by_its_place(tmp_path):
     (tmp_path / "rows.csv").write_text('"name"x;kind\nanna;f\n')
     with pytest.raises(CorpusError, match="line 1: "):
         records(tmp_path / "rows.csv", text_field="name")
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_a_line_that_tells_excel_what_separates_fields_is_heeded(tmp_path, separator):
+    (tmp_path / "rows.csv").write_text(f"\ufeffsep={separator}\r\nname{separator}kind\r\nanna{separator}f")
+    (record,) = records(tmp_path / "rows.csv", text_field="name", label_field="kind")
+    assert (record.text, record.label) == ("anna", "f")
+    (tmp_path / "rows.csv").write_text("sep=\nanna\n")  # a name like others
+    assert [record.fields for record in records(tmp_path / "rows.csv", text_field="sep=")] == [{}]
+
+
+def test_what_the_line_for_excel_says_holds_against_what_the_first_row_looks_like(tmp_path):
+    (tmp_path / "rows.csv").write_text("sep=;\na,b,c;kind\nanna;f\n")
+    assert [record.text for record in records(tmp_path / "rows.csv", text_field="a,b,c")] == ["anna"]

@@ -172,7 +172,7 @@ def memory_figures(run: Run, found: Evidence) -> dict[str, object]:
     fresh = _spaced(fresh)
     if not fresh:
         found.notes.append("no sample is other than a copy: the nearest record and shared substrings are left out")
-        return {**figures, "memorisation": verdict(figures, n_held_out)}
+        return {**figures, "memorisation": verdict(figures, len(found.looked_for), n_held_out)}
     near = searched([*fresh, *held_out], found.near) if records else None
     try:
         figures |= likeness(fresh, held_out, found.train, near)
@@ -182,4 +182,4 @@ def memory_figures(run: Run, found: Evidence) -> dict[str, object]:
     else:
         if near is not None and len(near) < found.sizes[0]:
             found.notes.append(f"the nearest record is looked for among {len(near):,} of {found.sizes[0]:,}")
-    return {**figures, "examined": len(fresh), "memorisation": verdict(figures, n_held_out)}
+    return {**figures, "examined": len(fresh), "memorisation": verdict(figures, len(found.looked_for), n_held_out)}

@@ -6,6 +6,7 @@ import contextlib
 import csv
 import itertools
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +19,8 @@ from seqgen.errors import CorpusError, UsageError, did_you_mean
 
 TableForm = Literal["jsonl", "csv", "tsv"]
 _SEPARATORS = (",", ";", "\t")  # in a file called .csv, as spreadsheets and databases write it
+_SAID = re.compile("sep=([,;\t])")  # a first line by which Excel is told
+_UNCLOSED = "unexpected end of data"  # as Python's csv calls it
 _USUAL = ("text", "name", "title", "smiles", "SMILES")  # names of the field that is the text, if none is said
 
 
@@ -45,7 +48,7 @@ class Table:
     Attributes:
         file: where they are; its label is that of rows without one.
         form: "jsonl" (an object or a text a line), "csv" or "tsv" (the first row has the names). What separates the
-            fields of "csv", a comma, a semicolon or a tab, is seen from the first row.
+            fields of "csv", a comma, a semicolon or a tab, is seen from the first row, or said by "sep=;" above it.
         columns: which fields make a record.
 
     Raises (while iterating):
@@ -126,35 +129,40 @@ class Table:
     def _separated_rows(self, counts: Counter[str]) -> Iterator[tuple[int, Mapping[str, Any]]]:
         with self.file.reading(newline="") as file:
             lines = self.file.bounded(file)
-            first = next(lines, "").removeprefix("\ufeff")
+            first, above = next(lines, "").removeprefix("\ufeff"), 0
             separator = "\t" if self.form == "tsv" else _separator(first)
+            if (said := _SAID.fullmatch(first.rstrip("\r\n"))) is not None and self.form == "csv":
+                separator, first, above = said[1], next(lines, ""), 1
             rows = csv.reader(itertools.chain([first], lines), delimiter=separator, strict=True)
             names: list[str] | None = None
+            begin = end = above
             try:
                 for read in rows:
+                    begin, end = end + 1, above + rows.line_num
                     row = self._decoded(read, counts)
                     if row is None and names is None:
                         raise self.file.problem(skippable=False)
                     if row is None:
                         continue
                     if names is None:
-                        names = self._named(row)
+                        names = self._named(row, begin)
                         continue
                     if not row:
                         continue
                     if len(row) != len(names):
                         many = f"{len(row)} fields, the first row names {len(names)}"
-                        raise CorpusError(f"{self._where(rows.line_num)}: {many}")
-                    yield rows.line_num, dict(zip(names, row, strict=True))
+                        raise CorpusError(f"{self._where(begin)}: {many}")
+                    yield begin, dict(zip(names, row, strict=True))
             except csv.Error as error:
-                raise CorpusError(f"{self._where(rows.line_num)}: {error}") from None
+                reason = "a quote is opened here and not closed" if _UNCLOSED in str(error) else str(error)
+                raise CorpusError(f"{self._where(end + 1)}: {reason}") from None
 
-    def _named(self, row: list[str]) -> list[str]:
+    def _named(self, row: list[str], line: int) -> list[str]:
         """The names that the first row gives the fields."""
         names = [name.strip() for name in row]
         for name, n in Counter(names).items():
             if n > 1 and name:
-                raise CorpusError(f"{self._where(1)}: {n} fields have the name {name!r}")
+                raise CorpusError(f"{self._where(line)}: {n} fields have the name {name!r}")
         return names
 
     def _decoded(self, row: list[str], counts: Counter[str]) -> list[str] | None:

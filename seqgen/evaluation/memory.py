@@ -36,7 +36,7 @@ _SURE = 0.025  # one-sided, as the 95% intervals are
 
 NO_CHANCE = "cannot be told: no record is held out, so there is no chance level"
 TOO_FEW = "cannot be told: there are too few samples or held-out records to compare"
-_FEW = 10  # held-out records, by which a run that copies may look like one that does not
+_FEW = 10  # samples or held-out records, by which a run that copies may look like one that does not
 COPIES, CLEAN = "copies more than held-out records do", "copies no more than held-out records do"
 
 
@@ -151,11 +151,12 @@ def likeness(
     return figures
 
 
-def verdict(figures: Mapping[str, float], n_held_out: int) -> str:
+def verdict(figures: Mapping[str, float], n_samples: int, n_held_out: int) -> str:
     """One line on what ``copies`` and ``likeness`` found: a difference counts when it is beyond its interval.
 
     Args:
         figures: theirs.
+        n_samples: samples, copies included.
         n_held_out: held-out records.
     """
     signs = {
@@ -167,6 +168,6 @@ def verdict(figures: Mapping[str, float], n_held_out: int) -> str:
         return NO_CHANCE
     found = [name for name, sign in signs.items() if sign]
     no_interval = "shared_difference_chars" in figures and "shared_difference_chars_low" not in figures
-    if not found and (n_held_out < _FEW or no_interval):
+    if not found and (min(n_samples, n_held_out) < _FEW or no_interval):
         return TOO_FEW
     return f"{COPIES} ({', '.join(found)})" if found else CLEAN
