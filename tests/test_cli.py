@@ -232,7 +232,17 @@ def test_list_show_plugins_runs(cli, words, in_tmp):
     cli("train", "--corpus", words, *TRAIN)
     (row,) = json.loads(cli("runs", "--json").out)
     assert row["run"] == "words-vanilla-001" and row["step"] == 4 and row["state"] == "steps"
-    assert "words-vanilla-001" in cli("runs").out
+    assert "words-vanilla-001" in cli("runs").out and "conditions" not in cli("runs").out
+    shown = json.loads(cli("show", "run", "--json").out)
+    assert shown["settings"] == json.loads((in_tmp / "runs" / "words-vanilla-001" / "run.json").read_text())
+    assert shown["step"] == row["step"]
+    lines = dict(
+        line.split(None, 1) for line in cli("show", "run", "words-vanilla-001").out.splitlines() if line[0] != " "
+    )
+    assert "hidden=" in lines["model"] and lines["cell"].startswith("seqgen_classic:vanilla activation=")
+    assert "seed=0 split=0.9/0.05/0.05" in lines["train"] and lines["parameters"].strip() == f"{row['parameters']:,}"
+    refused = cli("show", "run", "words-vanilla-002")
+    assert refused.code == 2 and "there are, the newest first, words-vanilla-001" in refused.err
     assert json.loads(cli("checkpoint", "verify", "--json").out)[0]["state"] == "ok"
     assert json.loads(cli("evaluate", "-n", 20, "--json").out)["samples"] == 20
     assert "novel" in cli("evaluate", "-n", 20).out

@@ -1,14 +1,14 @@
-"""Looking around: ``seqgen list``, ``show`` and ``runs``. None of them needs torch."""
+"""Looking around: ``seqgen list`` and ``show``. Neither needs torch."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from seqgen.cli.common import Json, everywhere, session, show, show_json
-from seqgen.errors import CheckpointError, MissingExtra, PluginError, UnknownName, UsageError
+from seqgen.cli.common import Json, complete_runs, everywhere, session, show, show_json
+from seqgen.cli.runs import show_run
+from seqgen.errors import MissingExtra, PluginError, UnknownName, UsageError
 from seqgen.registry import Entry
 from seqgen.specs import KINDS, LoadableSpec
 
@@ -17,15 +17,20 @@ def add_commands(app: typer.Typer) -> None:
     """Add this module's commands."""
     app.command("list")(everywhere(list_names))
     app.command("show")(everywhere(show_one))
-    app.command("runs")(everywhere(list_runs))
 
 
 def _complete_kind(incomplete: str) -> list[str]:
     return [plural for plural in KINDS.values() if plural.startswith(incomplete)]
 
 
+def _complete_shown(incomplete: str) -> list[str]:
+    return [name for name in (*KINDS.values(), "train", "run") if name.startswith(incomplete)]
+
+
 def _complete_name(ctx: typer.Context, incomplete: str) -> list[str]:
     text = str(ctx.params.get("kind"))
+    if text == "run":
+        return complete_runs(incomplete)
     kinds = [kind for kind, plural in KINDS.items() if text in (kind, plural)]
     names = [name for kind in kinds for name in session.plugins.registry.names(kind)]
     return [name for name in names if name.startswith(incomplete)]
@@ -108,22 +113,31 @@ def _list_tf(kind: str | None, as_json: bool) -> None:
 
 def show_one(
     *,
-    kind: Annotated[str, typer.Argument(help="corpus, cell, ...; or train.", autocompletion=_complete_kind)],
+    kind: Annotated[str, typer.Argument(help="corpus, cell, ...; or train, or run.", autocompletion=_complete_shown)],
     name: Annotated[
-        str | None, typer.Argument(help="Its name; a corpus may be a file.", autocompletion=_complete_name)
+        str | None,
+        typer.Argument(
+            help="Its name; a corpus may be a file, and the newest run needs none.", autocompletion=_complete_name
+        ),
     ] = None,
     option: Annotated[
         list[str] | None, typer.Option("-o", "--option", metavar="NAME=VALUE", help="An option of the corpus shown.")
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Show one thing, its options, and of a corpus what is in it; `show train` has the options of training."""
+    """Show one thing, its options, and of a corpus what is in it; `show train` has the options of training.
+
+    `show run` has the settings of a run.
+    """
     from seqgen.api import sort_out_corpus
     from seqgen.config import parse_assignments
     from seqgen.render import corpus_view, options_table, spec_view
 
     if kind == "train" and name is None:
         _show_train(as_json)
+        return
+    if kind == "run":
+        show_run(name, as_json)
         return
     single, plugins, implied = _kind(kind), session.plugins, dict[str, Any]()
     if name is None:
@@ -199,41 +213,3 @@ def _profile(found: Entry, implied: dict[str, Any]) -> dict[str, Any]:
     from seqgen.corpus import profile
 
     return profile(open_corpus(found, found.options(implied)), implied.get("path", found.spec.name))
-
-
-def list_runs(*, as_json: Json = False) -> None:
-    """List the runs under runs/, the newest first."""
-    from seqgen.api.run import RUNS
-    from seqgen.checkpoint import list_runs as find_all
-    from seqgen.render import plain_table
-
-    rows = [_run_row(run) for run in find_all(RUNS)]
-    if as_json:
-        show_json(rows)
-    else:
-        begun = ("from",) if any(row.get("from") for row in rows) else ()
-        columns = ("run", *begun, "corpus", "cell", "parameters", "step", "bits_per_char", "state")
-        show(plain_table([row | {"state": "; ".join([row["state"], *row["missing"]])} for row in rows], columns))
-
-
-def _run_row(run: Any) -> dict[str, Any]:
-    from seqgen.api.parts import missing_plugins
-
-    row: dict[str, Any] = {"run": run.name, "missing": []}
-    try:
-        settings = run.settings()
-    except CheckpointError as error:
-        return row | {"state": str(error)}
-    state = run.latest_state()
-    best = [line for line in run.metrics.rows() if state and line.get("step") == state["best_step"]]
-    return row | {
-        "corpus": settings.corpus.title,
-        "cell": settings.cell.name.rpartition(":")[2] if settings.cell else settings.model.name.rpartition(":")[2],
-        "parameters": settings.n_parameters,
-        "step": state["step"] if state else None,
-        "bits_per_char": best[0].get("valid_bits_per_char") if best else None,
-        "state": "no checkpoint" if state is None else state["ended"] or "can be resumed",
-        "from": Path(settings.start.run).name if settings.start is not None else None,
-        "missing": missing_plugins(session.plugins, settings),
-        "created": settings.created[:16].replace("T", " "),
-    }

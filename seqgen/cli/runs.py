@@ -1,0 +1,116 @@
+"""``seqgen runs``, and ``seqgen show run``: which runs there are, and what one was made with. Neither needs torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from seqgen.cli.common import Json, everywhere, session, show, show_json
+from seqgen.errors import CheckpointError
+
+if TYPE_CHECKING:
+    from seqgen.checkpoint import RunFolder, RunSettings
+
+_DIGEST = 64  # characters of a SHA-256
+_SHOWN = ("corpus", "tokenizer", "model", "cell", "train", "augmentation", "start", "engine", "environment")
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Add this module's command."""
+    app.command("runs")(everywhere(list_runs))
+
+
+def list_runs(*, as_json: Json = False) -> None:
+    """List the runs under runs/, the newest first; `seqgen show run NAME` has the settings of one."""
+    from seqgen.api.run import RUNS
+    from seqgen.checkpoint import list_runs as find_all
+    from seqgen.render import plain_table
+
+    rows = [_row(run) for run in find_all(RUNS)]
+    if as_json:
+        show_json(rows)
+        return
+    some = tuple(column for column in ("from", "conditions") if any(row.get(column) for row in rows))
+    columns = ("run", "corpus", "cell", *some, "parameters", "step", "bits_per_char", "state")
+    shown = [{**row, "state": _state(row), "conditions": ", ".join(row.get("conditions", ()))} for row in rows]
+    show(plain_table(shown, columns))
+
+
+def show_run(name: str | None, as_json: bool) -> None:
+    """Show what a run was made with, as run.json has it.
+
+    Args:
+        name: a folder, or a name under runs/; None: the newest run with a checkpoint.
+        as_json: print JSON.
+
+    Raises:
+        NoSuchRun: there is none.
+        CheckpointError: its run.json is damaged or too new.
+    """
+    from seqgen.api.run import RUNS
+    from seqgen.checkpoint import find_run
+    from seqgen.render import spec_view
+
+    run = find_run(name, RUNS)
+    settings, row = run.settings(), _row(run)
+    if as_json:
+        show_json(row | {"settings": settings.model_dump(mode="json")})
+    else:
+        facts = {"run": str(run.path), "created": f"{row['created']} UTC", "state": _state(row)}
+        facts |= {name.replace("_", " "): row[name] for name in ("step", "bits_per_char", "parameters")}
+        show(spec_view(facts | _by_part(settings)))
+
+
+def _row(run: RunFolder) -> dict[str, Any]:
+    """What is to be said of a run in a line."""
+    from seqgen.api.parts import missing_plugins
+
+    row: dict[str, Any] = {"run": run.name, "missing": []}
+    try:
+        settings = run.settings()
+    except CheckpointError as error:
+        return row | {"state": str(error)}
+    state = run.latest_state()
+    best = [line for line in run.metrics.rows() if state and line.get("step") == state["best_step"]]
+    return row | {
+        "corpus": settings.corpus.title,
+        "cell": settings.cell.name.rpartition(":")[2] if settings.cell else settings.model.name.rpartition(":")[2],
+        "parameters": settings.n_parameters,
+        "step": state["step"] if state else None,
+        "bits_per_char": best[0].get("valid_bits_per_char") if best else None,
+        "state": "no checkpoint" if state is None else state["ended"] or "can be resumed",
+        "from": Path(settings.start.run).name if settings.start is not None else None,
+        "conditions": list(settings.conditions),
+        "missing": missing_plugins(session.plugins, settings),
+        "created": settings.created[:16].replace("T", " "),
+    }
+
+
+def _state(row: dict[str, Any]) -> str:
+    return "; ".join([row["state"], *row["missing"]])
+
+
+def _by_part(settings: RunSettings) -> dict[str, str]:
+    """The settings, a line a part: its name and its options as they are given."""
+    from seqgen.api.differences import flat
+
+    lines = {"conditions": ", ".join(settings.conditions)}
+    for part in _SHOWN:
+        if getattr(settings, part) is None:
+            continue
+        leaves = {name.removeprefix(f"{part}."): value for name, value in flat(settings, [part]).items()}
+        found = {name.removeprefix("options."): value for name, value in leaves.items() if value is not None}
+        said = [f"{name}={_short(value)}" for name, value in found.items() if name != "name"]
+        lines[part] = " ".join([*([found["name"]] if "name" in found else []), *said])
+    lines["plugins"] = ", ".join(f"{plugin['package']} {plugin['version']}" for plugin in settings.plugins)
+    return lines
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, list):
+        return "/".join(map(_short, value))
+    if isinstance(value, str) and len(value) == _DIGEST:
+        return f"{value[:12]}…"
+    return repr(value) if isinstance(value, str) and (" " in value or not value) else str(value)
