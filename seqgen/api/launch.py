@@ -149,7 +149,7 @@ def train(
     try:
         recipe = resolve(request, plugins)
     except UnknownName as error:
-        if any(plugin.problem for plugin in plugins.plugins.values()):  # likelier one of these would have had it
+        if plugins.broken():  # likelier one of these would have had it
             raise
         raise with_a_way_out(error) from None
     data = read(recipe, hear)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -33,9 +34,8 @@ class Splitter:
         """The record's own split if it carries one, else "train", "valid" or "test" by its text."""
         if record.split is not None:
             return record.split
-        train, valid, _ = self.shares
-        place = int.from_bytes(self._digest()(record.text), "little") / 2**64
-        return "train" if place < train else "valid" if place < train + valid else "test"
+        share = int.from_bytes(self._digest()(record.text), "little") / 2**64
+        return PARTS[bisect.bisect_right(self._bounds, share)]
 
     def parts(self, records: Sequence[Record]) -> npt.NDArray[np.int8]:
         """What ``part`` gives for many records, as places in ``PARTS``."""
@@ -52,9 +52,13 @@ class Splitter:
     def _by_text(self, texts: Iterable[str]) -> npt.NDArray[np.int8]:
         import numpy as np
 
-        train, valid, _ = self.shares
         shares_N = np.frombuffer(b"".join(map(self._digest(), texts)), dtype="<u8") / 2.0**64
-        return np.searchsorted((train, train + valid), shares_N, side="right").astype(np.int8)
+        return np.searchsorted(self._bounds, shares_N, side="right").astype(np.int8)
+
+    @property
+    def _bounds(self) -> tuple[float, float]:
+        """Where training and validation end, as shares of the whole."""
+        return self.shares[0], self.shares[0] + self.shares[1]
 
     def _digest(self) -> Callable[[str], bytes]:
         """What gives the hash of a text, 8 bytes."""
@@ -69,5 +73,5 @@ class Splitter:
 
     def ends(self, n_chars: int) -> dict[str, int]:
         """Where each part of one long text ends, in characters: they follow one another."""
-        train, valid, _ = self.shares
-        return {"train": round(train * n_chars), "valid": round((train + valid) * n_chars), "test": n_chars}
+        train, valid = (round(bound * n_chars) for bound in self._bounds)
+        return {"train": train, "valid": valid, "test": n_chars}

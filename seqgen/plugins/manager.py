@@ -227,12 +227,16 @@ class Plugins:
                 told = f"plugin {self.plugins[package].provenance} failed {where}: "
         return f"{told}{type(error).__name__}: {one_line(error)}" if told else ""
 
+    def broken(self) -> list[str]:
+        """The names of plugins that are not used."""
+        return [name for name, plugin in self.plugins.items() if plugin.problem]
+
     def broken_hint(self) -> str:
         """For messages about unknown names: which plugins did not load."""
         if len(self.plugins) == 1:
             return "no plugin is loaded"
-        broken = [name for name, plugin in self.plugins.items() if plugin.problem]
-        return f"not loaded: {', '.join(broken)} (see seqgen plugins)" if broken else ""
+        broken = ", ".join(self.broken())
+        return f"not loaded: {broken} (see seqgen plugins)" if broken else ""
 
 
 def _check_arguments(hook: str, implementation: Any) -> None:
