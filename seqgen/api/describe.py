@@ -31,15 +31,11 @@ def describe(recipe: Recipe, plugins: Plugins, data: Data) -> RunSettings:
         valid=str(recipe.valid.resolve()) if recipe.valid else None,
         test=str(recipe.test.resolve()) if recipe.test else None,
         title=recipe.title,
-        digest=data.survey.digest,
         licence=spec.licence,
         layout=recipe.layout,
         multiline=spec.multiline or data.survey.multiline,
         domain=recipe.domain.qualified,
-        n_records=data.survey.n_records,
-        n_chars=data.survey.n_chars,
-        longest=data.survey.longest,
-        parts={name: len(encoded) for name, encoded in data.encoded.items()},
+        **_counted(data),
     )
     return RunSettings(
         seqgen=seqgen.__version__,
@@ -59,6 +55,24 @@ def describe(recipe: Recipe, plugins: Plugins, data: Data) -> RunSettings:
         plugins=provenance(plugins, recipe.entries),
         environment=environment(),
     )
+
+
+def with_corpus(settings: RunSettings, data: Data) -> RunSettings:
+    """The settings of a run that goes on with its corpus as it is now; they know that it was another."""
+    known = settings.corpus
+    now = _counted(data) | {"before": (*known.before, known.digest)}
+    return settings.model_copy(update={"corpus": known.model_copy(update=now)})
+
+
+def _counted(data: Data) -> dict[str, Any]:
+    """What was counted of a corpus."""
+    return {
+        "digest": data.survey.digest,
+        "n_records": data.survey.n_records,
+        "n_chars": data.survey.n_chars,
+        "longest": data.survey.longest,
+        "parts": {name: len(encoded) for name, encoded in data.encoded.items()},
+    }
 
 
 def with_width(settings: RunSettings, width: int) -> RunSettings:

@@ -13,8 +13,8 @@ _LEARNING = ("corpus", "tokenizer", "model", "cell", "train", "conditions", "aug
 _SAME = (*_LEARNING, "n_symbols", "max_length")
 _SHOWN = (*_LEARNING, "engine", "environment")
 _FOLLOW = (
-    "start.sha256", "corpus.digest", "corpus.n_records", "corpus.n_chars", "corpus.longest", "corpus.parts",
-    "engine.how",
+    "start.sha256", "corpus.digest", "corpus.before", "corpus.n_records", "corpus.n_chars", "corpus.longest",
+    "corpus.parts", "engine.how",
 )  # fmt: skip
 """What follows from the corpus or the engine, and tells a reader nothing more."""
 

@@ -30,7 +30,6 @@ def go(
     listener: Listener | None,
     warn: Callable[[str], None],
     snapshot: Snapshot | None = None,
-    further: str = "",
 ) -> Run:
     """Train a model, set to its engine, in its run folder, from a checkpoint if there is one.
 
@@ -43,7 +42,6 @@ def go(
         listener: is told too.
         warn: is told, in one line, when the disk has little room.
         snapshot: the checkpoint to go on from.
-        further: options that resuming it later needs, for messages.
 
     Raises:
         Diverged: the loss is not finite; the last good checkpoint stays.
@@ -59,7 +57,7 @@ def go(
         sampler = Sampler(model, data.vocabulary, wanted, multiline=settings.corpus.multiline)
         return list(sampler.take(settings.train.samples, check))
 
-    further = plugin_options(settings) + further
+    further = plugin_options(settings)
     with told_batch(settings, plugins), computing(settings.engine.threads), graceful_stop() as stop:
         augment = augmentation_of(settings, plugins)
         rewriter = None if augment is None else Rewriter(augment, data.vocabulary, settings.train.seed)

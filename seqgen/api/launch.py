@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from seqgen.api.begin import Hearers, begin, doubt, plan, read
 from seqgen.api.data import Progress, no_progress
-from seqgen.api.describe import environment
+from seqgen.api.describe import environment, with_corpus
 from seqgen.api.engine import choose_device, ready_engine
 from seqgen.api.go import Listener, go
 from seqgen.api.lost import with_a_way_out
@@ -207,8 +207,10 @@ def resume(
         corpus = corpus_of(settings, plugins)
         data = read_again(corpus, settings, vocabulary, progress, changed=changed, way_out=way_out)
         ready_engine(model, data, settings.engine, settings.train, warn)
-        further = " --allow-corpus-change" if allow_corpus_change else ""
-        return go(folder, settings, plugins, data, model, listener, warn, snapshot, further)
+        if data.survey.digest != settings.corpus.digest:
+            settings = with_corpus(settings, data)
+            folder.replace_settings(settings)
+        return go(folder, settings, plugins, data, model, listener, warn, snapshot)
     finally:
         lock.release()
 

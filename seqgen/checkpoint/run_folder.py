@@ -22,7 +22,16 @@ from seqgen.checkpoint.snapshot import (
     unpack,
 )
 from seqgen.errors import CheckpointError, DiskError, UsageError
-from seqgen.files import JsonLines, last_holder, lock_file, publish_folder, remove_folder, remove_temporaries
+from seqgen.files import (
+    JsonLines,
+    dump_json,
+    last_holder,
+    lock_file,
+    publish_file,
+    publish_folder,
+    remove_folder,
+    remove_temporaries,
+)
 
 RUN, TOKENIZER, METRICS, SAMPLES, CHECKPOINTS = (
     "run.json", "tokenizer.json", "metrics.jsonl", "samples.jsonl", "checkpoints",
@@ -118,6 +127,14 @@ class RunFolder:
             CheckpointError: it is missing, damaged or too new.
         """
         return RunSettings.read(self.read_json(RUN), str(self.path / RUN))
+
+    def replace_settings(self, settings: RunSettings) -> None:
+        """Write run.json anew, atomically.
+
+        Raises:
+            DiskError: the disk refused.
+        """
+        publish_file(self.path / RUN, dump_json(settings.model_dump(mode="json")))
 
     def steps(self) -> list[int]:
         """The steps that have a checkpoint, verified or not, in order."""

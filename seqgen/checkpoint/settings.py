@@ -35,12 +35,13 @@ class PartSettings(Options):
 
 
 class CorpusSettings(PartSettings):
-    """The corpus as it was when the run began."""
+    """The corpus as it was when the run began, or when it last went on with another on purpose."""
 
     valid: str | None = Field(None, description="path of the user's validation file")
     test: str | None = Field(None, description="path of the user's test file")
     title: str = Field(description="how people call it")
     digest: str = Field(description="SHA-256 over the records in order")
+    before: tuple[str, ...] = Field((), description="digests of what the run was trained on before")
     licence: str = Field("", description="under which terms the data may be used")
     layout: Literal["lines", "stream"] = Field("lines", description="records, or one long text")
     multiline: bool = Field(False, description="whether a record may hold line ends")

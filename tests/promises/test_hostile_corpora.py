@@ -341,7 +341,10 @@ def test_a_changed_corpus_is_resumed_only_if_that_is_allowed(cli, words, in_tmp)
     assert refused.code == 3 and "(40 records then, 41 now)" in refused.err and "--allow-corpus-change" in refused.err
     allowed = cli("resume", "run", "--allow-corpus-change")
     assert allowed.code == 0 and "41 now): the run goes on with what is there now" in allowed.err
-    assert seqgen.load("run", checkpoint="latest").state["ended"] == "steps"
+    run = seqgen.load("run", checkpoint="latest")
+    assert run.state["ended"] == "steps" and run.settings.corpus.n_records == 41
+    assert sum(run.settings.corpus.parts.values()) == 41 and len(run.settings.corpus.before) == 1
+    assert cli("evaluate", "run", "-n", 5).code == 0  # and it is judged by what it went on with
     words.write_text("Ä\n" * 40)
     stop, listener = stopped_at(1)
     words.unlink()
