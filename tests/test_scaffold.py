@@ -28,6 +28,7 @@ def written(tmp_path_factory):
         ((package, place),) = project["entry-points"]["seqgen"].items()
         info = site / f"{package}-{project['version']}.dist-info"
         info.mkdir()
+        assert project["name"] == f"seqgen-demo-{kind}"
         facts = {"Metadata-Version": "2.1", "Name": project["name"], "Version": project["version"]}
         (info / "METADATA").write_text("".join(f"{name}: {value}\n" for name, value in facts.items()))
         (info / "entry_points.txt").write_text(f"[seqgen]\n{package} = {place}\n")
@@ -52,7 +53,7 @@ def test_what_is_written_is_clean(written, kind):
     tool_in(written / kind, "ruff", "check", "--no-cache", ".")
     tool_in(written / kind, "ruff", "format", "--no-cache", "--check", ".")
     texts = [path.read_text(encoding="utf-8") for path in (written / kind).rglob("*") if path.is_file()]
-    placeholders = ("plugin-name", "plugin_package", "plugin-kind", "plugin-usage", "plugin-api")
+    placeholders = ("plugin-name", "plugin-distribution", "plugin_package", "plugin-kind", "plugin-usage", "plugin-api")
     assert not [word for text in texts for word in placeholders if word in text]
     assert (written / kind / ".gitignore").exists() and (written / kind / "README.md").exists()
 

@@ -27,7 +27,7 @@ def new_plugin(name: str, kind: str, out: Path | None = None, plugins: Plugins |
     """Write a complete package with one small working plugin: sources, tests, pyproject.toml, README.md.
 
     Args:
-        name: of the distribution, and of what it offers; the import package has "_" for "-".
+        name: of what it offers; the import package has "_" for "-", the distribution "seqgen-" before it.
         kind: one of ``KINDS``.
         out: the folder to make; None: ``name`` in the current one.
         plugins: those that are loaded, whose names are taken.
@@ -49,6 +49,7 @@ def new_plugin(name: str, kind: str, out: Path | None = None, plugins: Plugins |
     templates = files("seqgen") / "templates"
     names = {
         "plugin-name": name,
+        "plugin-distribution": name if name.startswith("seqgen-") else f"seqgen-{name}",
         "plugin_package": package,
         "plugin-kind": kind,
         "plugin-api": ".".join(map(str, PLUGIN_API)),
