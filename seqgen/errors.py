@@ -40,6 +40,12 @@ class UsageError(SeqgenError):
     exit_code = 2
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory ran out: Python's, or torch's, whose error on a CPU has no class of its own."""
+    named = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+    return named or (isinstance(error, RuntimeError) and "allocate memory" in str(error))
+
+
 class UnknownName(UsageError):
     """No plugin offers this name.
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from seqgen.boundary import GUARDS, check_members
-from seqgen.errors import PluginError, SeqgenError, UnknownName, UsageError
+from seqgen.errors import PluginError, SeqgenError, UnknownName, UsageError, is_out_of_memory
 from seqgen.signals import heed
 from seqgen.specs import KINDS, LoadableSpec, Spec, load_reference
 
@@ -111,7 +111,7 @@ class Entry:
             try:
                 return target(*arguments, **options)
             except (MemoryError, RuntimeError) as error:
-                if isinstance(error, MemoryError) or "allocate memory" in str(error):
+                if is_out_of_memory(error):
                     raise UsageError(f"{self.what} does not fit into memory with {options}; make it smaller") from None
                 raise
 

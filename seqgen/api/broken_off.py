@@ -10,15 +10,14 @@ from typing import Any
 from seqgen.api.parts import corpus_of
 from seqgen.api.prepare import splitter_of
 from seqgen.checkpoint import RunFolder, RunSettings
-from seqgen.errors import Diverged, PluginError, SeqgenError
+from seqgen.errors import Diverged, SeqgenError
 from seqgen.plugins import Plugins
 
 _TOLD_RECORDS = 64  # of a batch that was refused
 
 
-def rescued(trainer: Any, folder: RunFolder, plugins: Plugins, error: Exception, further: str = "") -> str:
-    """Save a run that a plugin has broken off; the line about it. ``further``: see ``way_on``."""
-    line = str(error) if isinstance(error, PluginError) else plugins.failure(error)
+def rescued(trainer: Any, folder: RunFolder, line: str, further: str = "") -> str:
+    """Save a run that was broken off for the reason given; the line about it. ``further``: see ``way_on``."""
     if not trainer.state.step:
         return line
     try:

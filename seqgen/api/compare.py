@@ -170,7 +170,7 @@ def _judge(one: _Judged, data: Data, part: str, n: int, seed: int) -> None:
 
     run, row = one.run, one.row
     row["tokens_per_s"] = whole_tokens_per_s(run.settings, data.encoded["train"], row["steps"], row["trained_s"])
-    penalty_V = penalty(run.vocabulary)
+    penalty_V = penalty(run.vocabulary, run.model)
     with computing(run.settings.engine.threads):
         for name, title in PARTS.items():
             held_out = data.encoded[name]

@@ -227,7 +227,8 @@ def _bits_per_char(run: Run, data: Data, part: str) -> float:
     from seqgen.evaluation import held_out_loss, penalty
 
     with computing(run.settings.engine.threads):
-        bits = held_out_loss(run.model, data.encoded[part], penalty(run.vocabulary), most=10**9).bits_per_char
+        penalty_V = penalty(run.vocabulary, run.model)
+        bits = held_out_loss(run.model, data.encoded[part], penalty_V, most=10**9).bits_per_char
     if not math.isfinite(bits):
         raise Diverged(f"its {part} part costs {bits} bits per character")
     return bits

@@ -86,10 +86,12 @@ def environment() -> dict[str, str]:
     import numpy
     import torch
 
+    gpu = {"gpu": torch.cuda.get_device_name()} if torch.cuda.is_available() else {}
     return {
         "python": platform.python_version(),
         "torch": torch.__version__,
         "numpy": numpy.__version__,
         "platform": platform.platform(),
         "machine": platform.machine(),
+        **gpu,
     }

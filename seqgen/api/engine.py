@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from seqgen.api.setup import computing
 from seqgen.checkpoint import EngineSettings
 from seqgen.config import TrainSettings
-from seqgen.errors import UsageError
+from seqgen.errors import UsageError, is_out_of_memory
 from seqgen.files import cache_folder
 
 if TYPE_CHECKING:
@@ -48,10 +48,19 @@ def choose_device(wanted: str, n_parameters: int = _TINY) -> str:
 
     if wanted == "auto":
         return "cuda" if torch.cuda.is_available() and n_parameters >= _TINY else "cpu"
-    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if not there[wanted.partition(":")[0]]:
+    if not is_there(wanted):
         raise UsageError(f"no device {wanted!r} here; use --device cpu")
     return wanted
+
+
+def is_there(device: str) -> bool:
+    """Whether there is such a device: "cpu", "mps", "cuda" or "cuda:1"."""
+    import torch
+
+    kind, _, index = device.partition(":")
+    if kind == "cuda":
+        return int(index or 0) < torch.cuda.device_count()
+    return kind == "cpu" or torch.backends.mps.is_available()
 
 
 def decide_engine(model: Any, data: Data, train: TrainSettings, n_parameters: int, say: Say) -> EngineSettings:
@@ -155,7 +164,7 @@ def _step_s(model: Any, batch: Batch, data: Data, precision: str, rounds: int = 
 
     if hasattr(model, "learn"):
         return 0.0
-    penalty_V = penalty(data.vocabulary).to(model_device(model))
+    penalty_V = penalty(data.vocabulary, model)
     buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
     was_training, times_s = model.training, []
     model.train()
@@ -164,7 +173,7 @@ def _step_s(model: Any, batch: Batch, data: Data, precision: str, rounds: int = 
         started = time.perf_counter()
         descent.differentiate(batch)
         if penalty_V.device.type == "cuda":
-            torch.cuda.synchronize()
+            torch.cuda.synchronize(penalty_V.device)
         times_s.append(time.perf_counter() - started)
     model.train(was_training)
     model.zero_grad(set_to_none=True)
@@ -181,6 +190,8 @@ def _choose_precision(model: Any, batch: Batch, data: Data, train: TrainSettings
     try:
         short_s = _step_s(model, batch, data, "bfloat16", rounds=3)
     except RuntimeError as error:
+        if is_out_of_memory(error):
+            raise
         say(f"bfloat16 does not work here ({' '.join(str(error).split())[:80]}): training in float32")
         return "float32"
     if short_s > plain_s:

@@ -12,8 +12,9 @@ from seqgen.api.room import warn_of_little_room
 from seqgen.api.run import Run
 from seqgen.api.setup import computing
 from seqgen.checkpoint import RunFolder, RunSettings, Snapshot
-from seqgen.errors import Diverged, Interrupted, PluginError
+from seqgen.errors import Diverged, Interrupted, PluginError, UsageError, is_out_of_memory
 from seqgen.plugins import Plugins
+from seqgen.registry import one_line
 
 if TYPE_CHECKING:
     from seqgen.training import Event
@@ -75,9 +76,12 @@ def go(
             plugins.event(
                 "on_run_end", path=folder.path, reason="diverged" if isinstance(error, Diverged) else "failed"
             )
-            if not (isinstance(error, PluginError) or plugins.failure(error)):
+            if is_out_of_memory(error):
+                raise UsageError(rescued(trainer, folder, f"memory ran out: {one_line(error)}", further)) from error
+            line = str(error) if isinstance(error, PluginError) else plugins.failure(error)
+            if not line:
                 raise
-            raise PluginError(rescued(trainer, folder, plugins, error, further)) from error
+            raise PluginError(rescued(trainer, folder, line, further)) from error
     if stop.signal_number:
         then = way_on(folder, further, ended=bool(trainer.state.ended))
         raise Interrupted(stop.signal_number, f"stopped at step {trainer.state.step:,}, saved; {then}")

@@ -177,7 +177,7 @@ def _losses(run: Run, data: Data) -> dict[str, float]:
     from seqgen.evaluation import held_out_costs, held_out_loss, penalty, ratio_interval
 
     losses: dict[str, float] = {}
-    penalty_V, valid, test = penalty(run.vocabulary), data.encoded["valid"], data.encoded["test"]
+    penalty_V, valid, test = penalty(run.vocabulary, run.model), data.encoded["valid"], data.encoded["test"]
     if len(valid):
         held_out = held_out_loss(run.model, valid, penalty_V, most=10**9)
         losses |= {"validation_loss_nats": held_out.loss_nats, "validation_bits_per_char": held_out.bits_per_char}

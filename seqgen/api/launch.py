@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from seqgen.api.begin import Hearers, begin, doubt, plan, read
 from seqgen.api.data import Progress, no_progress
 from seqgen.api.describe import environment, with_corpus
-from seqgen.api.engine import choose_device, ready_engine
+from seqgen.api.engine import is_there, ready_engine
 from seqgen.api.go import Listener, go
 from seqgen.api.lost import with_a_way_out
 from seqgen.api.parts import changed_plugins, corpus_of, read_vocabulary
@@ -197,7 +197,7 @@ def resume(
         snapshot = folder.load_latest(warn)
         if snapshot is not None and snapshot.state.get("ended"):
             return Run(folder, settings, plugins)
-        _warn_of_changes(settings, plugins, warn)
+        settings = _warn_of_changes(settings, plugins, warn)
         model = rebuild_model(plugins, settings, None if snapshot is None else snapshot.model)
         vocabulary = read_vocabulary(folder, settings, plugins)
         if snapshot is None and settings.start is not None:
@@ -209,7 +209,7 @@ def resume(
         ready_engine(model, data, settings.engine, settings.train, warn)
         if data.survey.digest != settings.corpus.digest:
             settings = with_corpus(settings, data)
-            folder.replace_settings(settings)
+            folder.note_corpus(settings.corpus)
         return go(folder, settings, plugins, data, model, listener, warn, snapshot)
     finally:
         lock.release()
@@ -225,13 +225,21 @@ def _begin_again(model: Any, said: StartSettings, plugins: Plugins, vocabulary: 
         ) from None
 
 
-def _warn_of_changes(settings: RunSettings, plugins: Plugins, warn: Callable[[str], None]) -> None:
-    """The same bytes are promised on the same machine and torch only; elsewhere the run goes on, with a word."""
-    choose_device(settings.engine.device)  # refuses one that is gone
-    now = environment()
-    for name in ("torch", "machine"):
+def _warn_of_changes(settings: RunSettings, plugins: Plugins, warn: Callable[[str], None]) -> RunSettings:
+    """The same bytes are promised on the same machine and torch only; elsewhere the run goes on, with a word.
+
+    Returns:
+        The settings, with a device that is there.
+    """
+    now, engine = environment(), settings.engine
+    if not is_there(engine.device):
+        instead = "cuda" if is_there("cuda") else "cpu"
+        warn(f"the run began on {engine.device!r}, which is not here: it goes on on {instead!r}, as another run would")
+        settings = settings.model_copy(update={"engine": engine.model_copy(update={"device": instead})})
+    for name in ("torch", "machine", *(["gpu"] if engine.device.startswith("cuda") and "gpu" in now else [])):
         before = settings.environment.get(name)
         if before != now[name]:
             warn(f"the run began with {name} {before}, this is {now[name]}: its result may differ in the last bits")
     for line in changed_plugins(plugins, settings):
         warn(line)
+    return settings

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from seqgen.api.data import Data, Progress, count, encode_with, no_progress, unchanging
 from seqgen.checkpoint import RunSettings
 from seqgen.corpus import Corpus, Splitter, Survey
-from seqgen.errors import BLAMED, CorpusError, SeqgenError
-from seqgen.registry import Entry
+from seqgen.errors import BLAMED, CorpusError, SeqgenError, UsageError, is_out_of_memory
+from seqgen.registry import Entry, one_line
 
 if TYPE_CHECKING:
     from seqgen.tokenizers import Vocabulary
@@ -31,11 +31,17 @@ def blaming(entry: Entry, problem: str) -> Iterator[None]:
     Args:
         entry: the part.
         problem: what is then said of it: "fails on its first batch".
+
+    Raises:
+        UsageError: it does not fit into memory.
     """
     try:
         yield
     except Exception as error:
-        if not isinstance(error, SeqgenError | MemoryError | OSError):
+        if is_out_of_memory(error):
+            less = "a smaller --hidden, --batch-size or -o window= needs less"
+            raise UsageError(f"{entry.what} does not fit into memory: {less} ({one_line(error)})") from error
+        if not isinstance(error, SeqgenError | OSError):
             error.add_note(f"{BLAMED}{entry.who} {problem}")
         raise
 

@@ -32,8 +32,9 @@ def scale(run: Run, given: Mapping[str, Any]) -> Scale | None:
     if not len(encoded[part]):
         return None
     with computing(settings.engine.threads):
+        penalty_V = penalty(run.vocabulary, run.model)
         costs = held_out_costs(
-            run.model, encoded[part], run.vocabulary, penalty(run.vocabulary), most=_MOST_HELD_OUT, told=set(given)
+            run.model, encoded[part], run.vocabulary, penalty_V, most=_MOST_HELD_OUT, told=set(given)
         )
     return Scale.of(costs, "validation" if part == "valid" else part)
 

@@ -189,6 +189,7 @@ def computing(threads: int | None = None) -> Iterator[None]:
     import torch
 
     before, random_state = torch.get_num_threads(), torch.get_rng_state()
+    on_gpus = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []  # type: ignore[no-untyped-call]
     if threads is not None:
         torch.set_num_threads(threads)
     try:
@@ -197,3 +198,5 @@ def computing(threads: int | None = None) -> Iterator[None]:
     finally:
         torch.set_num_threads(before)
         torch.set_rng_state(random_state)
+        if on_gpus:
+            torch.cuda.set_rng_state_all(on_gpus)

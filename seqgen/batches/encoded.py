@@ -57,8 +57,17 @@ class Batch(NamedTuple):  # which is made three times as fast as a frozen datacl
         """The batch on a device."""
         if self.ids_BT.device == device:
             return self
-        at_N = None if self.at_N is None else self.at_N.to(device)
-        return self._replace(ids_BT=self.ids_BT.to(device), targets_BT=self.targets_BT.to(device), at_N=at_N)
+        at_N = None if self.at_N is None else _moved(self.at_N, device)
+        return self._replace(
+            ids_BT=_moved(self.ids_BT.t(), device).t(), targets_BT=_moved(self.targets_BT.t(), device).t(), at_N=at_N
+        )
+
+
+def _moved(tensor: Tensor, device: torch.device) -> Tensor:
+    """A tensor on a device; a GPU is not waited for, so that it is handed a step while it computes the one before."""
+    if device.type != "cuda":
+        return tensor.to(device)
+    return tensor.contiguous().pin_memory().to(device, non_blocking=True)
 
 
 @dataclass(frozen=True)

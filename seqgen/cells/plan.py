@@ -38,14 +38,16 @@ class Plan:
         gradients = (recording.d_input, *(product.gradient for product in recording.products))
         self.collected = list(dict.fromkeys(name for name in gradients if name is not None))
         ends = [*self.collected, *(name for name in recording.d_states if name), *(name for _, name, _ in self.sums)]
-        self.backward = simplify(recording.backward, ends, recording.shapes)
+        on_cpu = all(constant.device.type == "cpu" for constant in recording.constants.values())
+        self.backward = simplify(recording.backward, ends, recording.shapes, on_cpu=on_cpu)
         made = {"p", *self.states, *(name for op in recording.forward for name in op.results)}
         arguments = [product.argument for product in recording.products]
         self.shifted = next((name for name in arguments if self._is_output_before(name)), None)
         arguments = [name for name in arguments if name != self.shifted]
         needed = [*ends, *(name for op in self.backward for name in inputs(op)), *arguments]
         self.kept = [name for name in dict.fromkeys(needed) if name in made]
-        self.forward = simplify(recording.forward, [recording.output, *recording.states, *self.kept], recording.shapes)
+        results = [recording.output, *recording.states, *self.kept]
+        self.forward = simplify(recording.forward, results, recording.shapes, on_cpu=on_cpu)
 
     def _is_output_before(self, name: str) -> bool:
         return name in self.states and self.recording.states[self.states.index(name)] == self.recording.output

@@ -19,6 +19,7 @@ from seqgen.cells.loops import Kept, Loops
 from seqgen.cells.once import Once
 from seqgen.cells.plan import Plan
 from seqgen.cells.record import CannotRecord, Step, record, take
+from seqgen.errors import is_out_of_memory
 from seqgen.protocols import State
 
 Runner = Loops | Once | Chunks
@@ -110,10 +111,12 @@ class Recorded:
                     loops = self._make(plan)
                     _check(plan, loops, step, p_TBP, state)
             except (CannotRecord, RuntimeError, NotImplementedError, TypeError) as error:
+                if is_out_of_memory(error):
+                    raise
                 self.problem = _reason(error)
                 return None
             self._found[size] = plan, loops
-            self._last = size, p_TBP, state
+            self._last = size, p_TBP[: Chunks.CHECKED_STEPS].clone(), state  # all of it would be kept for long
         plan, loops = self._found[size]
         return plan, (self._chunks.get(size, loops) if compiled else loops)
 
@@ -241,7 +244,7 @@ def _check(plan: Plan, runner: Runner, step: Step, p_TBP: Tensor, state: State) 
             wanted = [*parameters, *(leaf for leaf in list_leaves(before) if leaf.requires_grad)]
             results.append([*outputs, *torch.autograd.grad(total, wanted, allow_unused=True)])
     for expected, found in zip(*results, strict=True):
-        expected, found = (torch.zeros(1) if value is None else value for value in (expected, found))
+        expected, found = (p_TBP.new_zeros(()) if value is None else value for value in (expected, found))
         limit = torch.finfo(expected.dtype).eps ** 0.5 * expected.abs().max()
         if not (expected - found).abs().max() <= limit:
             raise CannotRecord("its recording gives other numbers")

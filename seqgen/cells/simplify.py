@@ -19,18 +19,21 @@ _aten = torch.ops.aten
 Shapes = Mapping[str, tuple[int, ...]]
 
 
-def simplify(operations: list[Operation], read: Iterable[str], shapes: Shapes) -> list[Operation]:
+def simplify(
+    operations: list[Operation], read: Iterable[str], shapes: Shapes, *, on_cpu: bool = True
+) -> list[Operation]:
     """Apply the rules.
 
     Args:
         operations: in order; each value is assigned once.
         read: the values that are needed in the end.
         shapes: the shape of every value.
+        on_cpu: whether they run on a CPU, where some operations are slower than others that give the same.
     """
     operations = [_add_product(op, index, operations, read, shapes) for index, op in enumerate(operations)]
     operations = [_minus(_pieces(op, operations), operations) for op in operations]
     operations = _needed(_without_twins(operations, set(read)), set(read))
-    return [part for op in operations for part in _quick_tanh(op)]
+    return [part for op in operations for part in (_quick_tanh(op) if on_cpu else [op])]
 
 
 def names_in(value: Any) -> list[str]:

@@ -28,6 +28,10 @@ Engine = Literal["fused", "scan", "compiled", "eager"]
 _SHORT = (torch.bfloat16, torch.float16)
 
 
+def _lengthened(tensor: Tensor) -> Tensor:
+    return tensor.float() if tensor.dtype in _SHORT else tensor
+
+
 class Recurrent(nn.Module):
     """A linear map of a per-step tensor (usually the state), named so that core may own its gradient.
 
@@ -115,7 +119,7 @@ class StepCell(Cell):
         if torch.is_autocast_enabled(p_BTP.device.type):
             # Short numbers are for products over whole sequences: in a state their errors would add up.
             with torch.autocast(p_BTP.device.type, enabled=False):
-                return self.scan(p_BTP.float() if p_BTP.dtype in _SHORT else p_BTP, state)
+                return self.scan(_lengthened(p_BTP), state)
         p_BTP = self.noise(p_BTP)
         if p_BTP.shape[1] > 1 and self.uses_parallel():
             return self.parallel(p_BTP, state)
@@ -139,6 +143,10 @@ class StepCell(Cell):
     def forward(self, x_BTI: Tensor, state: State) -> tuple[Tensor, State]:
         """Run over time from the input."""
         if x_BTI.shape[1] > 1 and self.uses_fused():
+            if x_BTI.is_cuda and torch.is_autocast_enabled("cuda"):
+                # There cuDNN's layers compute in float16, whichever short type is wanted.
+                with torch.autocast("cuda", enabled=False):
+                    return self.fused(_lengthened(x_BTI), state)
             return self.fused(x_BTI, state)
         # A projection, pointwise in time, cannot tell that it sees time first.
         return self.scan(self.project(x_BTI.transpose(0, 1)).transpose(0, 1), state)

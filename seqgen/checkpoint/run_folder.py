@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from seqgen.checkpoint.settings import RunSettings
+from seqgen.checkpoint.settings import CorpusSettings, RunSettings
 from seqgen.checkpoint.snapshot import (
     MOST_JSON_BYTES,
     Snapshot,
@@ -33,8 +33,8 @@ from seqgen.files import (
     remove_temporaries,
 )
 
-RUN, TOKENIZER, METRICS, SAMPLES, CHECKPOINTS = (
-    "run.json", "tokenizer.json", "metrics.jsonl", "samples.jsonl", "checkpoints",
+RUN, TOKENIZER, CORPUS, METRICS, SAMPLES, CHECKPOINTS = (
+    "run.json", "tokenizer.json", "corpus.json", "metrics.jsonl", "samples.jsonl", "checkpoints",
 )  # fmt: skip
 _STEP = re.compile(r"step-(\d{8,12})")
 _KEEP_LAST = 2
@@ -121,20 +121,24 @@ class RunFolder:
                 gc.enable()
 
     def settings(self) -> RunSettings:
-        """What run.json holds.
+        """What run.json holds, with the corpus that the run went on with if it is another.
 
         Raises:
             CheckpointError: it is missing, damaged or too new.
         """
-        return RunSettings.read(self.read_json(RUN), str(self.path / RUN))
+        said = self.read_json(RUN)
+        settings = RunSettings.read(said, str(self.path / RUN))
+        if not (self.path / CORPUS).exists():
+            return settings
+        return RunSettings.read({**said, "corpus": self.read_json(CORPUS)}, str(self.path / CORPUS))
 
-    def replace_settings(self, settings: RunSettings) -> None:
-        """Write run.json anew, atomically.
+    def note_corpus(self, corpus: CorpusSettings) -> None:
+        """Note that the run goes on with another corpus; run.json stays, since checkpoints vouch for it.
 
         Raises:
             DiskError: the disk refused.
         """
-        publish_file(self.path / RUN, dump_json(settings.model_dump(mode="json")))
+        publish_file(self.path / CORPUS, dump_json(corpus.model_dump(mode="json")))
 
     def steps(self) -> list[int]:
         """The steps that have a checkpoint, verified or not, in order."""

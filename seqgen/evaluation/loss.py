@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from seqgen.batches import Batch, Encoded, Stream, evaluation_batches, lanes
-from seqgen.model import at_rest
+from seqgen.model import at_rest, device_of
 from seqgen.protocols import State
 from seqgen.tokenizers import PAD, Vocabulary
 
@@ -44,10 +44,11 @@ def bits_per_char(nats: float, n_chars: int, n_records: int) -> float:
     return nats / math.log(2) / max(1, n_chars + n_records)
 
 
-def penalty(vocabulary: Vocabulary) -> Tensor:
-    """What is added to logits (V,): minus infinity for ids that may not be predicted, else 0."""
+def penalty(vocabulary: Vocabulary, model: nn.Module | None = None) -> Tensor:
+    """What is added to logits (V,), on the model's device: minus infinity for ids that may not be predicted, else 0."""
     allowed_V = torch.from_numpy(vocabulary.allowed_V())
-    return torch.zeros(len(allowed_V)).masked_fill(~allowed_V, -torch.inf)
+    penalty_V = torch.zeros(len(allowed_V)).masked_fill(~allowed_V, -torch.inf)
+    return penalty_V if model is None else penalty_V.to(device_of(model))
 
 
 def total_nats(model: Any, batch: Batch, penalty_V: Tensor) -> Tensor:

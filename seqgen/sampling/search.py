@@ -160,7 +160,8 @@ class _Search:
         if bool(log_probs_NV.isnan().any()):
             raise Diverged("the model gives no number")
         n, length = ids_NL.shape
-        allowed_NV = self._step.mask(log_probs_NV, select_rows(state, torch.arange(n)), self._decoder.n_slots + length)
+        rows_N = torch.arange(n, device=log_probs_NV.device)
+        allowed_NV = self._step.mask(log_probs_NV, select_rows(state, rows_N), self._decoder.n_slots + length)
         return allowed_NV.cpu().numpy()
 
     def _find(self, text: str, log_prob: float) -> None:

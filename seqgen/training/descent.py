@@ -193,7 +193,10 @@ def _is_of_form(sizes: tuple[int, ...], form: tuple[int | None, ...]) -> bool:
 def _seed(seed: int, device: torch.device) -> None:
     """What ``torch.manual_seed`` does, where it matters: it notes a traceback for each device that is not there."""
     torch.default_generator.manual_seed(seed)
-    if device.type != "cpu":
+    if device.type == "cuda":
+        with torch.cuda.device(device):  # the model's, where there are several
+            torch.cuda.manual_seed(seed)
+    elif device.type != "cpu":
         torch.get_device_module(device).manual_seed(seed)
 
 

@@ -14,6 +14,8 @@ from collections.abc import Iterable, Mapping
 import torch
 from torch import Tensor, nn
 
+from seqgen.errors import is_out_of_memory
+
 _FUSED = getattr(torch, "_fused_adamw_", None)
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
 
@@ -93,7 +95,9 @@ class AdamW:
                 steps = [group.number.fill_(number)] * len(grads)
                 self._fused_step(weights, grads, means, squares, steps, lr, decay, refused)
                 return
-            except (RuntimeError, NotImplementedError, TypeError):  # this torch, device or type has no fused step
+            except (RuntimeError, NotImplementedError, TypeError) as error:  # not with this torch, device or type
+                if is_out_of_memory(error):
+                    raise
                 self._fused = False
         if refused is not None and refused.item():
             return

@@ -79,7 +79,7 @@ class Trainer:
         self._unread: list[Taken] = []
         self._last_nats, self._last_batch = 0.0, (1, 1, 1)
         self._last_losses: deque[float] = deque(maxlen=_TOLD_LOSSES)
-        self._penalty_V = penalty(self.vocabulary).to(self._device)
+        self._penalty_V = penalty(self.vocabulary, self.model)
         self._descent = Descent(
             self.model,
             self._penalty_V,

@@ -336,6 +336,7 @@ def test_a_changed_corpus_is_resumed_only_if_that_is_allowed(cli, words, in_tmp)
     stop, listener = stopped_at(2)
     with pytest.raises(stop):
         seqgen.train(words, cell="vanilla", hidden=4, steps=6, options={"eval_every": 2}, out="run", listener=listener)
+    began_with = seqgen.load("run").settings.corpus
     words.write_text(words.read_text() + "anna\n")
     refused = cli("resume", "run")
     assert refused.code == 3 and "(40 records then, 41 now)" in refused.err and "--allow-corpus-change" in refused.err
@@ -343,8 +344,14 @@ def test_a_changed_corpus_is_resumed_only_if_that_is_allowed(cli, words, in_tmp)
     assert allowed.code == 0 and "41 now): the run goes on with what is there now" in allowed.err
     run = seqgen.load("run", checkpoint="latest")
     assert run.state["ended"] == "steps" and run.settings.corpus.n_records == 41
-    assert sum(run.settings.corpus.parts.values()) == 41 and len(run.settings.corpus.before) == 1
+    assert sum(run.settings.corpus.parts.values()) == 41 and run.settings.corpus.before == (began_with.digest,)
     assert cli("evaluate", "run", "-n", 5).code == 0  # and it is judged by what it went on with
+    assert cli("checkpoint", "verify", "run").code == 0  # those from before, too
+    noted = (in_tmp / "run" / "corpus.json").read_text()
+    (in_tmp / "run" / "corpus.json").write_text("{}")
+    damaged = cli("evaluate", "run", "-n", 5)
+    assert damaged.code == 4 and "run/corpus.json is damaged: corpus.name" in damaged.err
+    (in_tmp / "run" / "corpus.json").write_text(noted)
     words.write_text("Ä\n" * 40)
     stop, listener = stopped_at(1)
     words.unlink()
