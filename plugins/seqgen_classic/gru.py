@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 import seqgen
+from seqgen_classic.weights import layer_weights
 
 
 class GRUCell(seqgen.StepCell):
@@ -50,7 +51,7 @@ class GRUCell(seqgen.StepCell):
     def fused(self, x_BTI: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         """Torch's fused layer."""
         recurrent_bias = torch.cat((self.candidate_bias.new_zeros(2 * self.hidden_size), self.candidate_bias))
-        weights = [self.input.weight, self.recurrent.weight, self.input.bias, recurrent_bias]
+        weights = layer_weights(self.input, self.recurrent, recurrent_bias)
         x_TBI = x_BTI.transpose(0, 1)
         y_TBH, h_1BH = torch.gru(x_TBI, state[None], weights, True, 1, 0.0, self.training, False, False)
         return y_TBH.transpose(0, 1), h_1BH[0]

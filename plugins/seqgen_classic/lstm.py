@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 import seqgen
 from seqgen_classic.short import has_short_layer
+from seqgen_classic.weights import layer_weights
 
 
 class LSTMCell(seqgen.StepCell):
@@ -82,8 +83,7 @@ class LSTMCell(seqgen.StepCell):
     def fused(self, x_BTI: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """Torch's fused layer, about twice as fast as the steps."""
         before = tuple(leaf_BH[None] for leaf_BH in state)
-        bias = self.input.bias
-        weights = [self.input.weight, self.recurrent.weight, bias, torch.zeros_like(bias)]
+        weights = layer_weights(self.input, self.recurrent)
         x_TBI = x_BTI.transpose(0, 1)
         y_TBH, h_1BH, c_1BH = torch.lstm(x_TBI, before, weights, True, 1, 0.0, self.training, False, False)
         return y_TBH.transpose(0, 1), (h_1BH[0], c_1BH[0])

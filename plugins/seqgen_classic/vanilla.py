@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 import seqgen
+from seqgen_classic.weights import layer_weights
 
 _ACTIVATIONS = {"relu": torch.relu, "tanh": torch.tanh}
 
@@ -43,8 +44,7 @@ class VanillaCell(seqgen.StepCell):
 
     def fused(self, x_BTI: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         """Torch's fused layer."""
-        bias = self.input.bias
-        weights = [self.input.weight, self.recurrent.weight, bias, torch.zeros_like(bias)]
+        weights = layer_weights(self.input, self.recurrent)
         layer = torch.rnn_relu if self.activation is torch.relu else torch.rnn_tanh
         y_TBH, h_1BH = layer(x_BTI.transpose(0, 1), state[None], weights, True, 1, 0.0, self.training, False, False)
         return y_TBH.transpose(0, 1), h_1BH[0]

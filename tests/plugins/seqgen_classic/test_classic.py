@@ -7,14 +7,17 @@ import pytest
 import torch
 from torch import nn
 
+import seqgen
 from seqgen import testing
 
 pytest.importorskip("seqgen_classic")
 import seqgen_classic
 from seqgen.cells.cell import list_leaves, map_state
+from seqgen_classic import gru, lstm, vanilla
 from seqgen_classic.gru import GRUCell
 from seqgen_classic.lstm import LSTMCell
 from seqgen_classic.vanilla import VanillaCell
+from seqgen_classic.weights import layer_weights, one_behind_another
 
 B, T, I, H = 4, 9, 5, 7
 
@@ -66,11 +69,16 @@ def test_vanilla_is_the_notebooks_dense_layer():
     assert np.allclose(cell(x[:, None], h)[1].detach().numpy(), expected, atol=1e-6)
 
 
+@pytest.mark.parametrize("in_one_piece", [False, True])
 @pytest.mark.parametrize(
     "cell", [VanillaCell(I, H), VanillaCell(I, H, activation="tanh"), GRUCell(I, H), LSTMCell(I, H)], ids=repr
 )
-def test_fused_forms_are_the_steps(cell):
-    """Those that only a GPU uses can be computed here too."""
+def test_fused_forms_are_the_steps(cell, in_one_piece, monkeypatch):
+    """Those that only a GPU uses can be computed here too, and so can the weights as they lie there."""
+    if in_one_piece:
+        for module in (gru, lstm, vanilla):
+            laid_out = lambda *given: one_behind_another(layer_weights(*given))  # noqa: E731
+            monkeypatch.setattr(module, "layer_weights", laid_out)
     cell = cell.double()
     cell.engine = "eager"
     x = torch.randn(B, T, I, dtype=torch.double, requires_grad=True)
@@ -241,3 +249,11 @@ def test_gradients_against_finite_differences(make):
     cell = make(3, 4).double()
     x = torch.randn(2, 4, 3, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(lambda x: run(cell, x)[0], (x,))
+
+
+def test_weights_in_one_piece_follow_one_another_in_memory():
+    weights = layer_weights(nn.Linear(I, 3 * H), seqgen.Recurrent(H, 3 * H), torch.ones(3 * H))
+    pieces = one_behind_another(weights)
+    assert all(torch.equal(piece, weight) for piece, weight in zip(pieces, weights, strict=True))
+    ends = [piece.data_ptr() + piece.numel() * piece.element_size() for piece in pieces]
+    assert ends[:-1] == [piece.data_ptr() for piece in pieces[1:]]
