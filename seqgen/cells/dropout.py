@@ -29,8 +29,6 @@ class Dropout(nn.Module):
         """The features; the mask is drawn time first, as the layers compute, so that all engines draw the same one."""
         if not self.training or not self.share:
             return x_BTH
-        if x_BTH.device.type != "cpu":
-            return functional.dropout(x_BTH, self.share)
         x_TBH = x_BTH.transpose(0, 1)
         return (x_TBH * draw_mask(x_TBH, self.share)).transpose(0, 1)
 
