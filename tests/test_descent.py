@@ -108,6 +108,21 @@ def test_a_step_is_adamw_on_the_mean_of_the_targets():
         assert torch.allclose(one, other, atol=1e-6)
 
 
+@pytest.mark.parametrize("engine", ["fused", "scan", "eager"])
+def test_hooks_of_parameters_and_modules_are_called(plugins, engine):
+    entry = plugins.registry.get("cell", "gru")
+    model, descent = descent_of(lambda i, h: entry.build({}, i, h))
+    use_engine(model, engine)
+    (cell,) = [module for module in model.modules() if isinstance(module, seqgen.StepCell)]
+    seen = []
+    cell.register_forward_hook(lambda *_: seen.append("cell"))
+    cell.recurrent.weight.register_hook(lambda gradient: gradient * 0)
+    model.head.bias.register_post_accumulate_grad_hook(lambda _: seen.append("bias"))
+    descent.differentiate(batches(1)[0])
+    assert sorted(seen) == ["bias", "cell"]
+    assert not cell.recurrent.weight.grad.any() and cell.input.weight.grad.any()
+
+
 class Reads(TorchDispatchMode):
     """Counts how often Python asks for the value of a tensor."""
 

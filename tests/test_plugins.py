@@ -412,6 +412,14 @@ DISHONEST = {
         ("y_BTH[:, -1]", "(y_BTH[:, -1], {'c': y_BTH[:, -1]})"),
         "initial_state gives tensor, a step gives back (tensor, {'c': tensor}); a state keeps its form",
     ),
+    "a gradient within a step": (
+        (
+            "    def forward(self, x_BTI, state):",
+            "    @torch.enable_grad()\n    def forward(self, x_BTI, state):\n"
+            "        torch.autograd.grad(self.input(x_BTI).sum(), self.input.bias)",
+        ),
+        "element 0 of tensors does not require grad",
+    ),
     "a state in a list": (("y_BTH[:, -1]", "[y_BTH[:, -1]]"), "initial_state gives tensor, a step gives back [tensor]"),
     "no state": (("y_BTH[:, -1]", "None"), "initial_state gives tensor, a step gives back None"),
 }

@@ -34,6 +34,7 @@ def try_out(model: Any, data: Data, entry: Entry, layer: Entry) -> None:
     import torch
 
     from seqgen.batches import make_feed
+    from seqgen.model import at_rest
 
     ids_BT = make_feed(data.encoded["train"], batch_size=2, window=8, seed=0).trial().ids_BT
     model.eval()
@@ -44,6 +45,8 @@ def try_out(model: Any, data: Data, entry: Entry, layer: Entry) -> None:
         if tuple(logits_BTV.shape) != wanted:
             raise PluginError(f"{entry.who} gives logits {tuple(logits_BTV.shape)}, not {wanted}")
         _check_sense(model, ids_BT, logits_BTV, layer.who)
+        with at_rest(model):  # as it is judged, where nothing can have a gradient
+            model(ids_BT, model.initial_state(len(ids_BT)))
     model.train()
 
 

@@ -75,6 +75,12 @@ def list_tensors(module: nn.Module) -> list[Tensor]:
     return tensors
 
 
+def has_hooks(module: nn.Module) -> bool:
+    """Whether somebody wants to know when this module is called, or of the gradients of what it gives."""
+    names = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+    return any(getattr(module, name) for name in names)
+
+
 def map_state(function: Callable[[Tensor], Any], state: State) -> State:
     """The state with ``function`` applied to every leaf."""
     if isinstance(state, Tensor):

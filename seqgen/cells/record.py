@@ -10,23 +10,21 @@ instead is the gradient of the product, so that the weight's gradient is one pro
 
 from __future__ import annotations
 
+import operator
 import threading
 from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.graph import GradientEdge, get_gradient_edge
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from seqgen.cells.cell import list_leaves, map_state
 from seqgen.cells.given import Given
 from seqgen.cells.recording import Name, Operation, Product, Recording
+from seqgen.cells.unrecordable import CannotRecord, ReplacesBuffer, Unseen
 from seqgen.protocols import State
-
-
-class CannotRecord(Exception):
-    """The step does something that a list of operations cannot repeat; the message says what."""
-
 
 _recording = threading.local()
 
@@ -47,14 +45,15 @@ def _identity(tensor: Tensor) -> tuple[Any, ...]:
 class _Recorder(TorchDispatchMode):
     """Notes every operation that runs within it."""
 
-    def __init__(self, constants: dict[str, Tensor]) -> None:
+    def __init__(self, constants: dict[str, Tensor], dtype: torch.dtype) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
+        self.constants, self.dtype = constants, dtype
         self.names: dict[tuple[Any, ...], Name] = {}
         self.shapes: dict[str, tuple[int, ...]] = {}
         self.dtypes: dict[str, torch.dtype] = {}
         self.kept: list[Tensor] = []
         self.operations: list[Operation] = []
-        self.products: list[tuple[Product, Tensor, Tensor]] = []
+        self.products: list[tuple[Product, GradientEdge]] = []
         self.inputs: set[str] = set()
         for name, tensor in constants.items():
             self.given(tensor, name)
@@ -83,6 +82,9 @@ class _Recorder(TorchDispatchMode):
         """An argument with names for its tensors."""
         if isinstance(value, Tensor):
             if _identity(value) not in self.names:
+                if isinstance(value, nn.Parameter):
+                    what = "a parameter that its module does not know, as in a plain list"
+                    raise CannotRecord(f"{what}: it is neither trained nor saved; nn.ParameterList makes it known")
                 what = "a tensor that is neither input, state, parameter nor buffer"
                 raise CannotRecord(f"{what}, as a number that is written into a part of another")
             return self.names[_identity(value)]
@@ -95,7 +97,12 @@ class _Recorder(TorchDispatchMode):
         z = nn.functional.linear(h, weight.detach(), None if bias is None else bias.detach())
         if not z.requires_grad:
             z = z.detach().requires_grad_()
-        self.products.append((Product(weight, bias), h, z))
+        if z.dtype != self.dtype:
+            raise CannotRecord("numbers of another type than those of the projection")
+        product = Product(weight, bias, self.known(h))  # as they are now: both may be changed in place later
+        if product.argument in self.constants:
+            raise CannotRecord("a Recurrent of a parameter or buffer, where a Linear would do")
+        self.products.append((product, get_gradient_edge(z)))
         return z
 
     def __torch_dispatch__(
@@ -104,8 +111,10 @@ class _Recorder(TorchDispatchMode):
         kwargs = kwargs or {}
         known = self.known(args), {key: self.known(value) for key, value in kwargs.items()}
         first = _identity(args[0]) if args and isinstance(args[0], Tensor) else None  # some change it, as squeeze_
+        drawn = torch.get_rng_state() if torch.Tag.nondeterministic_seeded in func.tags else None
         result = func(*args, **kwargs)
-        if torch.Tag.nondeterministic_seeded in func.tags:
+        # Attention without dropout draws nothing; on a GPU that would not be seen.
+        if drawn is not None and (args[0].is_cuda or not torch.equal(drawn, torch.get_rng_state())):
             raise CannotRecord(f"{func} is random: draw in noise()")
         if func._schema.is_mutable:
             if first is None:
@@ -173,21 +182,23 @@ def record(step: Step, module: nn.Module, p_BP: Tensor, state: State) -> Recordi
     constants = {f"c{index}": tensor for index, tensor in enumerate([*module.parameters(), *module.buffers()])}
     p_BP = _fresh(p_BP)
     state = map_state(_fresh, state)
-    recorder, recording = _Recorder(constants), Recording(constants=constants)
+    recorder, recording = _Recorder(constants, p_BP.dtype), Recording(constants=constants)
     recorder.given(p_BP, "p")
     leaves = list_leaves(state)
     for index, leaf in enumerate(leaves):
         recorder.given(leaf, f"s{index}")
     try:
         _recording.recorder = recorder
-        with torch.enable_grad(), recorder:
+        with torch.enable_grad(), Unseen(), recorder:
             y_BH, after = take(step, p_BP, state)
     finally:
         _recording.recorder = None
+    if not all(map(operator.is_, constants.values(), [*module.parameters(), *module.buffers()])):
+        raise ReplacesBuffer
     ends = list_leaves(after)
     if [(leaf.shape, leaf.dtype) for leaf in leaves] != [(leaf.shape, leaf.dtype) for leaf in ends]:
         raise CannotRecord("a state whose size changes")
-    if any(tensor.dtype != p_BP.dtype for tensor in (y_BH, *(z for _, _, z in recorder.products))):
+    if y_BH.dtype != p_BP.dtype:
         raise CannotRecord("numbers of another type than those of the projection")
     recording.output = recorder.known(y_BH)
     recording.states = [recorder.known(leaf) for leaf in ends]
@@ -213,8 +224,8 @@ def _differentiate(
         for parameter in recording.constants.values()
         if isinstance(parameter, nn.Parameter) and parameter.requires_grad
     ]
-    products = [z for _, _, z in recorder.products]
-    wanted = [p_BP, *(leaf for leaf in leaves if leaf.requires_grad), *products, *parameters]
+    products = [edge for _, edge in recorder.products]
+    wanted: list[Any] = [p_BP, *(leaf for leaf in leaves if leaf.requires_grad), *products, *parameters]
     with torch.enable_grad():
         total = Given.apply(gradients, *outputs)  # type: ignore[no-untyped-call]
     recorder.given(total, "total")
@@ -223,10 +234,8 @@ def _differentiate(
     names = iter([None if gradient is None else recorder.known(gradient) for gradient in found])
     recording.d_input = next(names)
     recording.d_states = [next(names) if leaf.requires_grad else None for leaf in leaves]
-    for product, h, _ in recorder.products:
-        product.argument, product.gradient = recorder.known(h), next(names)
-        if product.argument in recording.constants:
-            raise CannotRecord("a Recurrent of a parameter or buffer, where a Linear would do")
+    for product, _ in recorder.products:
+        product.gradient = next(names)
         recording.products.append(product)
     recording.d_parameters = [
         (parameter, name) for parameter, name in zip(parameters, names, strict=True) if name is not None

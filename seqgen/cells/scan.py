@@ -12,13 +12,15 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from seqgen.cells.aside import aside
 from seqgen.cells.cell import list_leaves, list_tensors, map_state
 from seqgen.cells.chunks import Chunks
 from seqgen.cells.given import as_usual, refuse_twice
 from seqgen.cells.loops import Kept, Loops
 from seqgen.cells.once import Once
 from seqgen.cells.plan import Plan
-from seqgen.cells.record import CannotRecord, Step, record, take
+from seqgen.cells.record import Step, record, take
+from seqgen.cells.unrecordable import CannotRecord, ReplacesBuffer
 from seqgen.errors import is_out_of_memory
 from seqgen.protocols import State
 
@@ -52,6 +54,7 @@ class Recorded:
         self._make: type[Loops | Once] = Once if once else Loops
         self._read: list[Tensor] = []
         self._known: list[tuple[int, bool]] = []
+        self._replaces = False
         self._forget()
 
     def _forget(self) -> None:
@@ -97,7 +100,7 @@ class Recorded:
         """
         read = list_tensors(module)
         known = [(id(tensor), tensor.requires_grad) for tensor in read]
-        if known != self._known:
+        if known != self._known and not self._replaces:
             self._forget()  # it reads other tensors than those that were recorded
             self._read, self._known = read, known  # as long as they are held, no other gets their ids
         if self.problem:
@@ -105,7 +108,7 @@ class Recorded:
         size = _size(module, p_TBP)
         if size not in self._found:
             try:
-                with torch.inference_mode(False):
+                with torch.inference_mode(False), aside(module):
                     p_TBP, state = as_usual(p_TBP), map_state(as_usual, state)
                     plan = Plan(record(step, module, p_TBP[0], state))
                     loops = self._make(plan)
@@ -113,7 +116,7 @@ class Recorded:
             except (CannotRecord, RuntimeError, NotImplementedError, TypeError) as error:
                 if is_out_of_memory(error):
                     raise
-                self.problem = _reason(error)
+                self.problem, self._replaces = _reason(error), isinstance(error, ReplacesBuffer)
                 return None
             self._found[size] = plan, loops
             self._last = size, p_TBP[: Chunks.CHECKED_STEPS].clone(), state  # all of it would be kept for long
@@ -171,7 +174,8 @@ class _OverTime(torch.autograd.Function):
         y_TBH, ends, ctx.kept = runner.forward(p_TBP, tensors[: len(plan.states)])
         # Detached, since an output that the context holds would hold the context.
         outputs = y_TBH.detach(), *(end.detach() for end in ends)
-        ctx.save_for_backward(outputs[0])  # raises if somebody changes the outputs, which are states too
+        # Raises if somebody changes the outputs, which are states too, or the weights, which are read again.
+        ctx.save_for_backward(outputs[0], *(tensor for tensor in tensors[len(plan.states) :] if tensor is not None))
         ctx.set_materialize_grads(False)
         ctx.outputs = [(output.shape, output.dtype, output.device) for output in outputs]
         ctx.mark_non_differentiable(*(output for output in outputs if not output.is_floating_point()))
@@ -180,7 +184,7 @@ class _OverTime(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *given: Tensor | None) -> tuple[Tensor | None, ...]:
         refuse_twice()
-        (y_TBH,) = ctx.saved_tensors
+        y_TBH, *_ = ctx.saved_tensors
         dy_TBH, *d_ends = (
             torch.zeros(shape, dtype=dtype, device=device) if gradient is None else gradient
             for gradient, (shape, dtype, device) in zip(given, ctx.outputs, strict=True)

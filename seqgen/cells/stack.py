@@ -7,7 +7,7 @@ from typing import cast
 
 from torch import Tensor, nn
 
-from seqgen.cells.cell import Cell
+from seqgen.cells.cell import Cell, has_hooks
 from seqgen.cells.dropout import Dropout
 from seqgen.cells.step import StepCell
 from seqgen.protocols import State
@@ -41,9 +41,9 @@ class Stack(Cell):
         return isinstance(self.layers[0], StepCell)
 
     def scans(self) -> bool:
-        """Whether that is also how it runs over a whole sequence: it uses no fused form."""
+        """Whether that is also how it runs over a whole sequence: it uses no fused form, and no hooks see its input."""
         first = self.layers[0]
-        return isinstance(first, StepCell) and not first.uses_fused()
+        return isinstance(first, StepCell) and not first.uses_fused() and not has_hooks(first)
 
     def project(self, x_BTI: Tensor) -> Tensor:
         """The projection of the first layer, a step cell."""

@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from seqgen.batches import Batch
 from seqgen.cells import Cell, Dropout, StepCell
-from seqgen.cells.cell import list_leaves, map_state
+from seqgen.cells.cell import has_hooks, list_leaves, map_state
 from seqgen.cells.dropout import draw_mask
 from seqgen.cells.given import as_usual, backward_from
 from seqgen.cells.plan import Plan
@@ -37,7 +37,12 @@ def can_derive(model: nn.Module) -> bool:
         return False
     state = model.initial_state(1)
     cells = [module for module in model.modules() if isinstance(module, StepCell)]
-    return not any(leaf.requires_grad for leaf in list_leaves(state)) and all(cell.engine != "eager" for cell in cells)
+    if any(leaf.requires_grad for leaf in list_leaves(state)) or any(cell.engine == "eager" for cell in cells):
+        return False
+    within = {part for cell in cells for part in cell.modules() if part is not cell}  # called as ever
+    return not any(has_hooks(module) for module in model.modules() if module not in within) and not any(
+        parameter._backward_hooks or parameter._post_accumulate_grad_hooks for parameter in model.parameters()
+    )
 
 
 def carry_gradients(
