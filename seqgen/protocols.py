@@ -130,7 +130,9 @@ class Metric(Protocol):
     """Figures about a list of samples.
 
     One that has a third parameter, ``training``, also gets the training records, as a restartable iterable of texts.
-    One that has an attribute ``published``, ``{"a model (arXiv:...)": {"figure": value}}``, has these shown beside.
+    One that has an attribute ``published``, ``{"a model (arXiv:...)": {"figure": value}}``, has these shown beside
+    where samples are compared with a reference corpus; with an attribute ``published_on``, names of corpora, with one
+    of these only.
     """
 
     def __call__(self, samples: Sequence[str], reference: Sequence[str]) -> Mapping[str, float]:

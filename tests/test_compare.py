@@ -46,6 +46,18 @@ def encoded(run, part):
     return data.encoded[part]
 
 
+def test_a_run_that_began_with_anothers_weights_is_judged_with_its_own_symbols(runs, tmp_path):
+    words = tmp_path / "others.txt"
+    words.write_text("\n".join(word.upper().replace("A", "ä") for word in WORDS * 2) + "\n", encoding="utf-8")
+    alone = seqgen.train(words, **SMALL, cell="vanilla", steps=4, out=tmp_path / "alone")
+    after = seqgen.train(words, start=runs["good"].path, steps=4, split="50/20/30", out=tmp_path / "after")
+    assert alone.vocabulary.size < after.vocabulary.size
+    expected = {run.folder.name: run.evaluate(1)["test_bits_per_char"] for run in (alone, after)}
+    for pair in ([alone.path, after.path], [after.path, alone.path]):
+        found = {row["run"]: row["test_bits_per_char"] for row in compare(pair, n=0).rows}
+        assert found == pytest.approx(expected, rel=1e-5)
+
+
 def test_the_cost_of_each_record_is_its_score_and_sums_to_the_loss(runs):
     run = runs["good"]
     part = encoded(run, "test")

@@ -107,7 +107,7 @@ def test_without_a_validator_nothing_is_known_to_be_valid(tiny_run):
         tiny_run.sample(1, valid=True)
 
 
-def test_figures_of_the_domain_with_its_options_and_a_reference(run):
+def test_figures_of_the_domain_with_its_options_and_a_reference(run, monkeypatch):
     figures = run.evaluate(50)
     held_out = sum(run.settings.corpus.parts[part] for part in ("valid", "test"))
     assert figures["lengths.reference"] == held_out
@@ -117,6 +117,9 @@ def test_figures_of_the_domain_with_its_options_and_a_reference(run):
     assert others["lengths.reference"] == 3
     assert others["lengths.mean"] == pytest.approx(2 * figures["lengths.mean"])
     assert others["published"] == {"lengths": {"another model (a paper)": {"mean": 4.5}}}
+    for names, shown in ((("elsewhere",), False), (("elsewhere", "pokemon"), True)):
+        monkeypatch.setattr(Lengths, "published_on", names, raising=False)
+        assert ("published" in run.evaluate(9, reference="pokemon")) == shown
     with pytest.raises(seqgen.BadOption, match="no part has the option 'scal'"):
         run.evaluate(5, scal=2)
 

@@ -45,7 +45,8 @@ class Moses:
     The figures of the paper are for 30,000 samples, the whole training part, and its test part as the reference.
     """
 
-    published: ClassVar = {"CharRNN, test set (arXiv:1811.12823)": _PUBLISHED}
+    published: ClassVar = {"CharRNN on MOSES, test set (arXiv:1811.12823)": _PUBLISHED}
+    published_on: ClassVar = ("moses-test",)
 
     def __init__(
         self,

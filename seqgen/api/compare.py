@@ -190,8 +190,10 @@ def _judge(one: _Judged, data: Data, part: str, n: int, seed: int) -> None:
 
 def _read(run: Run, encoded: dict[str, Data]) -> Data:
     """The encoded corpus of a run, which others may share."""
-    settings = run.settings
-    key = repr((settings.corpus, settings.tokenizer, settings.conditions, _records(settings)))
+    settings, vocabulary = run.settings, run.vocabulary
+    # A run that began with another's weights has that one's symbols before its own.
+    symbols = vocabulary.conditions, vocabulary.tokenizer.to_json()
+    key = repr((settings.corpus, settings.tokenizer, symbols, _records(settings)))
     if key not in encoded:
         encoded[key] = read_again(run.corpus, settings, run.vocabulary)
     return encoded[key]

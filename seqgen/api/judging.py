@@ -64,16 +64,16 @@ def evaluate(
     result |= {"notes": found.notes} if found.notes else {}
     if metrics:
         tell(f"metrics: {', '.join(metrics)}")
-    result |= _domain_figures(run, texts, corpus, metrics, reference is not None)
+    result |= _domain_figures(run, texts, corpus, metrics, reference)
     if html is not None:
         publish_file(Path(html), _page(run, result, samples, found).encode("utf-8", "backslashreplace"))
     return result
 
 
 def _domain_figures(
-    run: Run, texts: list[str], corpus: Corpus | None, metrics: Mapping[str, Any], compared_with_others: bool
+    run: Run, texts: list[str], corpus: Corpus | None, metrics: Mapping[str, Any], reference: str | None
 ) -> dict[str, Any]:
-    """The figures of the domain's metrics, by ``metric.figure``, and what others have published."""
+    """The figures of the domain's metrics, by ``metric.figure``, and what others have published on the reference."""
     if not metrics:
         return {}
     result: dict[str, Any] = {}
@@ -82,8 +82,18 @@ def _domain_figures(
     for name, metric in metrics.items():
         figures = _measure(metric, texts, compared, _Texts(run, training=True))
         result |= {f"{name}.{figure}": value for figure, value in figures.items()}
-    published = {name: dict(found) for name, metric in metrics.items() if (found := getattr(metric, "published", None))}
-    return result | ({"published": published} if published and compared_with_others else {})
+    published = {
+        name: dict(metric.published) for name, metric in metrics.items() if _is_published_on(metric, reference)
+    }
+    return result | ({"published": published} if published else {})
+
+
+def _is_published_on(metric: Any, reference: str | None) -> bool:
+    """Whether others have published figures that were measured beside this reference."""
+    if reference is None or not getattr(metric, "published", None):
+        return False
+    on = getattr(metric, "published_on", None)
+    return on is None or reference.rpartition(":")[2] in on
 
 
 def _page(run: Run, figures: Mapping[str, Any], samples: Sequence[Sample], found: Evidence) -> str:
