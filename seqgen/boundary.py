@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from numbers import Real
 from typing import Any, ClassVar
 
-from seqgen.errors import PluginError
+from seqgen.errors import BLAMED, PluginError, SeqgenError
 from seqgen.protocols import Verdict
 
 MEMBERS: Mapping[str, tuple[str, ...]] = {
@@ -70,7 +70,12 @@ class Guarded:
         Raises:
             PluginError: it is not.
         """
-        result = self.__wrapped__(*arguments, **named)
+        try:
+            result = self.__wrapped__(*arguments, **named)
+        except Exception as error:
+            if not isinstance(error, SeqgenError):
+                error.add_note(f"{BLAMED}{self._who} fails")  # it may not have been reached: it takes other arguments
+            raise
         if not self.accepts(result, *arguments):
             raise PluginError(f"{self._who} gave {result!r:.80}, not {self.result}")
         return result

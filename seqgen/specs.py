@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 _NAME = re.compile(r"[a-z][a-z0-9_-]*")
 _IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
 _REFERENCE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
-PARTS = ("corpus", "tokenizer", "model", "cell", "train")
+PARTS = ("corpus", "tokenizer", "model", "cell", "augmentation", "train")
 """The parts of a run that have options, as they are named in ``-o PART.NAME=VALUE`` and in ``recommended``."""
 
 

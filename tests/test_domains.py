@@ -7,7 +7,9 @@ import json
 import os
 import xml.etree.ElementTree as ElementTree
 
+import numpy as np
 import pytest
+import torch
 from rich.text import Text
 
 import seqgen
@@ -45,6 +47,8 @@ class Lengths:
             "mean": self.scale * sum(map(len, samples)) / len(samples),
             "reference": len(reference),
             "training": sum(1 for _ in training) + sum(1 for _ in training),
+            "single": np.float32(0.5),
+            "whole": np.int64(3),
         }
 
 
@@ -54,7 +58,16 @@ def lengths(*, scale: float = 1.0):
     return Lengths(scale)
 
 
+def first_half(logits_BV, ids_BT):
+    return logits_BV.index_fill(1, torch.arange(logits_BV.shape[1] // 2, logits_BV.shape[1]), -torch.inf)
+
+
 class Pack:
+    @staticmethod
+    @seqgen.hookimpl
+    def register_processors(register):
+        register(seqgen.ProcessorSpec(name="half", summary="s", load=lambda: first_half))
+
     @staticmethod
     @seqgen.hookimpl
     def register_domains(register):
@@ -107,10 +120,25 @@ def test_without_a_validator_nothing_is_known_to_be_valid(tiny_run):
         tiny_run.sample(1, valid=True)
 
 
+def test_decoding_steps_by_their_names_alone(run):
+    expected = run.sample(5, processors={"half": {}})
+    assert run.sample(5, processors=["half"]) == run.sample(5, processors="half") == expected != run.sample(5)
+    with pytest.raises(seqgen.UnknownName, match="no processor named 'halff'; did you mean 'half'"):
+        run.sample(5, processors=["halff"])
+
+
+def test_a_metric_that_takes_other_arguments_is_named(run, monkeypatch):
+    monkeypatch.setattr(Lengths, "__call__", lambda self, samples: {})
+    with pytest.raises(TypeError) as caught:
+        run.evaluate(5)
+    assert "metric lengths of pack" in caught.value.__notes__[0]
+
+
 def test_figures_of_the_domain_with_its_options_and_a_reference(run, monkeypatch):
     figures = run.evaluate(50)
     held_out = sum(run.settings.corpus.parts[part] for part in ("valid", "test"))
     assert figures["lengths.reference"] == held_out
+    assert json.dumps([figures["lengths.single"], figures["lengths.whole"]]) == "[0.5, 3]"
     assert figures["lengths.training"] == 2 * run.settings.corpus.parts["train"]
     assert figures["valid"] < 1 and "published" not in figures
     others = run.evaluate(50, reference=str(run.path.parent / "others.txt"), scale=2.0)

@@ -46,16 +46,62 @@ def test_a_text_with_a_symbol_that_nobody_knows_stays_as_it_is():
     assert sorted(epoch_of(lambda text, random: "☃" + text, 0, 0)) == sorted(WORDS)
 
 
+def mark(*, mark: str = "!", share: float = 0.5):
+    return lambda text, random: text + mark * (random.random() < share)
+
+
 class Shuffler:
     @staticmethod
     @seqgen.hookimpl
     def register_augmentations(register):
         register(seqgen.AugmentationSpec(name="mix", summary="letters in any order", load=lambda: shuffle))
+        register(seqgen.AugmentationSpec(name="mark", summary="a mark behind", load=mark))
+        register(seqgen.AugmentationSpec(name="alone", summary="s", load=lambda: lambda text: text))
 
 
-def test_a_run_keeps_its_augmentation_when_it_is_resumed(words, tmp_path):
+@pytest.fixture
+def shufflers():
     plugins = Plugins(pytest.fail)
     plugins.load([*entry_point_candidates(), Candidate("shuffler", "shuffler", "1", Shuffler)])
+    return plugins
+
+
+def test_an_augmentation_has_options(words, tmp_path, shufflers):
+    wishes = {"hidden": 8, "steps": 1, "plugins": shufflers}
+    words.write_text(words.read_text() + "\n".join("az!" for _ in range(9)))
+    run = seqgen.train(
+        words, augment="mark", options={"augmentation.share": 0.25, "mark": "z"}, out=tmp_path / "a", **wishes
+    )
+    assert run.settings.augmentation.options == {"mark": "z", "share": 0.25}
+    (tmp_path / "c.toml").write_text('[augmentation]\nname = "mark"\nmark = "a"\n')
+    run = seqgen.train(words, config=tmp_path / "c.toml", out=tmp_path / "b", **wishes)
+    assert run.settings.augmentation.options == {"mark": "a", "share": 0.5}
+    with pytest.raises(seqgen.BadOption, match="option 'share' of augmentation mark"):
+        seqgen.train(words, augment="mark", options={"augmentation.share": "many"}, out=tmp_path / "d", **wishes)
+    with pytest.raises(seqgen.BadOption, match="no part 'augmentation' in this run"):
+        seqgen.train(words, options={"augmentation.share": 1}, out=tmp_path / "d", **wishes)
+    with pytest.raises(seqgen.BadOption, match="no records to condition or to augment"):
+        seqgen.train(words, config=tmp_path / "c.toml", layout="stream", out=tmp_path / "d", **wishes)
+
+
+def test_what_is_written_with_symbols_of_its_own_is_told(words, tmp_path, shufflers):
+    wishes = {"hidden": 8, "steps": 1, "plugins": shufflers, "augment": "mark"}
+    told: list[str] = []
+    seqgen.train(words, options={"share": 1.0}, warn=told.append, out=tmp_path / "a", **wishes)
+    (line,) = told
+    assert line.startswith("40 of the first 40 records stay as they are, since what the augmentation mark writes has")
+    assert "unknown symbol '!'" in line
+    seqgen.train(words, options={"mark": "a"}, warn=pytest.fail, out=tmp_path / "b", **wishes)
+
+
+def test_an_augmentation_that_takes_other_arguments_is_named(words, tmp_path, shufflers):
+    with pytest.raises(TypeError) as caught:
+        seqgen.train(words, augment="alone", hidden=8, steps=1, plugins=shufflers, out=tmp_path / "a")
+    assert "augmentation alone of shuffler" in caught.value.__notes__[0] and not (tmp_path / "a").exists()
+
+
+def test_a_run_keeps_its_augmentation_when_it_is_resumed(words, tmp_path, shufflers):
+    plugins = shufflers
     wishes = {"cell": "vanilla", "hidden": 8, "steps": 20, "batch_size": 8, "augment": "mix", "plugins": plugins}
     whole = seqgen.train(words, **wishes, options={"eval_every": 5}, out=tmp_path / "whole")
     assert whole.settings.augmentation.name == "shuffler:mix"

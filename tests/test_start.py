@@ -431,6 +431,8 @@ def test_augmentation_goes_with_the_domain(in_tmp):
     (in_tmp / "mine.smi").write_text("CCCO\nCCCN\nCBr\n" * 4)
     second = seqgen.train("mine.smi", start="first", out="second", steps=1)
     assert second.settings.augmentation == first.settings.augmentation is not None
+    third = seqgen.train("names", start="first", out="third", steps=1)  # another domain
+    assert third.settings.augmentation is None
 
 
 TOKENIZER = """
@@ -461,6 +463,11 @@ def test_options_that_json_writes_otherwise_or_that_came_since(in_tmp, words, cl
     (in_tmp / "mytok.py").write_text(TOKENIZER.replace("(1, 2))", "(1, 2), more: bool = False)"))
     sys.modules.pop("mytok", None)
     assert cli("train", "--from", "first", *same, "third").code == 0
+    (in_tmp / "mytok.py").write_text(TOKENIZER.replace("sizes:", "lengths:"))
+    sys.modules.pop("mytok", None)
+    renamed = cli("train", "--from", "first", *same, "fourth")
+    assert renamed.code == 2 and not (in_tmp / "fourth").exists()
+    assert "the tokenizer of that run had the option 'sizes', [1, 2], which it has no more" in renamed.err
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING
 
 from seqgen.api.data import Data, Progress, learn, no_progress, unchanging
 from seqgen.api.describe import describe, with_width
@@ -24,12 +26,15 @@ from seqgen.api.weights import take_over
 from seqgen.api.width import solve_width
 from seqgen.checkpoint import RunFolder, RunSettings
 from seqgen.corpus import Splitter
-from seqgen.errors import BadOption, MissingExtra, PluginError
+from seqgen.errors import BadOption, MissingExtra, PluginError, UnknownSymbol
 from seqgen.files import FolderLock, dump_json
 from seqgen.plugins import Plugins
 from seqgen.specs import CorpusSpec, DomainSpec
 
-_LOOKED_AT = 200  # records
+if TYPE_CHECKING:
+    from seqgen.tokenizers import Vocabulary
+
+_LOOKED_AT = 1000  # records
 
 
 @dataclass(frozen=True)
@@ -65,29 +70,54 @@ def read(recipe: Recipe, hear: Hearers) -> Data:
     return data
 
 
-def doubt(recipe: Recipe, plugins: Plugins) -> str:
-    """A line on a file of the user's whose first records are mostly no members of the domain; "" if there is no doubt.
+def doubts(recipe: Recipe, plugins: Plugins, vocabulary: Vocabulary) -> list[str]:
+    """Lines on what will be learned otherwise than it seems: records that are not valid, or not rewritten."""
+    corpus = open_corpus(recipe.corpus, recipe.options["corpus"], recipe.valid, recipe.test, recipe.layout)
+    texts = [record.text for record in itertools.islice(corpus, _LOOKED_AT)] if recipe.layout == "lines" else []
+    return [line for line in (_of_domain(recipe, plugins, texts), _of_augmentation(recipe, vocabulary, texts)) if line]
 
-    A line of ``CCO mol17`` is no molecule: it would be learned as it stands.
-    """
+
+def _of_domain(recipe: Recipe, plugins: Plugins, texts: list[str]) -> str:
+    """A file of the user's whose records are no members of the domain: ``CCO mol17`` would be learned as it stands."""
     spec = recipe.domain.spec
     assert isinstance(spec, DomainSpec)
-    if recipe.corpus.qualified != FILE or spec.validator is None or recipe.layout != "lines":
+    if recipe.corpus.qualified != FILE or spec.validator is None or not texts:
         return ""
     try:
         validator = named_by(recipe.domain, "validator", spec.validator, plugins).use({})
     except MissingExtra:
         return ""
-    corpus = open_corpus(recipe.corpus, recipe.options["corpus"], None, None, recipe.layout)
-    texts = [record.text for record in itertools.islice(corpus, _LOOKED_AT)]
     verdicts = [validator.validate(text) for text in texts]
     refused = [(text, verdict.reason) for text, verdict in zip(texts, verdicts, strict=True) if not verdict.ok]
-    if 2 * len(refused) <= len(texts):
+    if not refused:
         return ""
     text, reason = refused[0]
+    alone = all(any(map(str.isspace, text.strip())) for text, _ in refused) and 2 * len(refused) > len(texts)
+    more = "; a line must be the text alone: cut -f1 FILE, or cut -d' ' -f1, takes the first field" if alone else ""
     return (
         f"{len(refused)} of the first {len(texts)} records are not valid for the domain {spec.name}, "
-        f"such as {text[:60]!r}: {reason[:120]}"
+        f"such as {text[:60]!r}: {reason[:120]}; they are learned as they stand{more}"
+    )
+
+
+def _of_augmentation(recipe: Recipe, vocabulary: Vocabulary, texts: list[str]) -> str:
+    """An augmentation that writes what the tokenizer has not seen: such a record stays as it is."""
+    if recipe.augmentation is None or not texts:
+        return ""
+    with blaming(recipe.augmentation, "fails on its first record"):
+        augment = recipe.augmentation.use(recipe.options["augmentation"])
+        written = [augment(text, Random(index)) for index, text in enumerate(texts)]
+    problems = list[str]()
+    for text in written:
+        try:
+            vocabulary.encode(text)
+        except UnknownSymbol as error:
+            problems.append(str(error))
+    if not problems:
+        return ""
+    return (
+        f"{len(problems)} of the first {len(texts)} records stay as they are, since what the augmentation "
+        f"{recipe.augmentation.spec.name} writes has symbols that the corpus has not: {problems[0]}"
     )
 
 

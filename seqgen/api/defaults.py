@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from seqgen.config import Layer, merge
-from seqgen.errors import PluginError
+from seqgen.errors import BadOption, PluginError
 from seqgen.registry import Entry
 from seqgen.specs import CellSpec, CorpusSpec, ModelSpec
 
@@ -48,9 +48,17 @@ def as_in(
         read_as: the options by which the corpus is read as that of the run was.
         other: the corpus, if it is another: how it recommends to train, and how much to drop, is then
             above what served that one; sizes are those of the weights.
+
+    Raises:
+        BadOption: a part no longer has an option that the weights were made with.
     """
     parts = {"model": settings.model, "cell": settings.cell, "tokenizer": settings.tokenizer}
     there = {name: part.options for name, part in parts.items() if part is not None} | {"corpus": dict(read_as)}
+    for kind, part in parts.items():
+        for name, value in part.options.items() if part is not None else ():
+            if name not in fields.get(kind, ()):
+                gone = f"the {kind} of that run had the option {name!r}, {value!r}, which it has no more"
+                raise BadOption(f"{gone}: use the plugin as it was")
     there["train"] = settings.train.model_dump()
     better: Layer = {"train": {}}
     if other is not None:

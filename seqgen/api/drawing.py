@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 Decoding = Literal["draw", "beam", "gumbel"]
 """Rows drawn one by one; the likeliest that a beam finds; rows drawn without replacement."""
+Processors = Mapping[str, Mapping[str, Any]] | Iterable[str]
+"""Decoding steps by registered name, to their options or with the defaults."""
 _CHUNK = 20_000  # training records that texts are compared with in one go
 
 
@@ -52,7 +54,7 @@ def iter_rows(
     filters: Filters,
     wishes: Wishes,
     decode: Decoding,
-    processors: Mapping[str, Mapping[str, Any]],
+    processors: Processors,
     options: Mapping[str, Any],
 ) -> Iterator[Sample]:
     """Draw rows one after another; see :meth:`seqgen.Run.iter_samples` for what they mean and what is raised."""
@@ -83,7 +85,7 @@ def find_top(
     n: int,
     n_nodes: int,
     wishes: Wishes,
-    processors: Mapping[str, Mapping[str, Any]],
+    processors: Processors,
     options: Mapping[str, Any],
 ) -> Top:
     """The most probable rows; see :meth:`seqgen.Run.top`."""
@@ -140,9 +142,7 @@ def _satisfying(wanted: Wanted, sampler: Any, ends: bool) -> Wanted:
     return replace(wanted, satisfies=satisfies)
 
 
-def _decoder(
-    kind: Any, run: Run, wishes: Wishes, processors: Mapping[str, Mapping[str, Any]], options: Mapping[str, Any]
-) -> Any:
+def _decoder(kind: Any, run: Run, wishes: Wishes, processors: Processors, options: Mapping[str, Any]) -> Any:
     from seqgen.sampling import SampleSettings
 
     given = {name: value for name, value in options.items() if value is not None}
@@ -152,6 +152,8 @@ def _decoder(
     if settings.guidance != 1 and not wishes.conditions:
         raise UsageError("guidance strengthens what is asked by a label or condition: give --label or --given")
     registry = run.plugins.registry
+    if not isinstance(processors, Mapping):
+        processors = {name: {} for name in ([processors] if isinstance(processors, str) else processors)}
     steps: list[Processor] = [registry.get("processor", name).use(values) for name, values in processors.items()]
     multiline = run.settings.corpus.multiline
     return kind(run.model, run.vocabulary, settings, multiline=multiline, processors=steps, given=wishes.conditions)

@@ -8,6 +8,7 @@ import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -178,8 +179,10 @@ def _measure(
 ) -> Any:
     """What a metric gives; one that has a parameter for them also gets the training records."""
     if "training" in inspect.signature(metric).parameters:
-        return metric(texts, reference, training=training)
-    return metric(texts, reference)
+        figures = metric(texts, reference, training=training)
+    else:
+        figures = metric(texts, reference)
+    return {name: int(value) if isinstance(value, Integral) else float(value) for name, value in figures.items()}
 
 
 def _losses(run: Run, data: Data) -> dict[str, float]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seqgen.api.begin import Hearers, begin, doubt, plan, read
+from seqgen.api.begin import Hearers, begin, doubts, plan, read
 from seqgen.api.data import Progress, no_progress
 from seqgen.api.describe import environment, with_corpus
 from seqgen.api.engine import is_there, ready_engine
@@ -153,7 +153,7 @@ def train(
             raise
         raise with_a_way_out(error) from None
     data = read(recipe, hear)
-    if line := doubt(recipe, plugins):
+    for line in doubts(recipe, plugins, data.vocabulary):
         warn(line)
     return begin(recipe, plan(recipe, plugins, data), plugins, data, Path(out) if out is not None else None, hear)
 

@@ -93,6 +93,8 @@ def resolve(request: Request, plugins: Plugins) -> Recipe:
     fields["train"] = list(TrainSettings.model_fields)
     layout = _layout(request, parts["corpus"], toml)
     conditions = tuple(dict.fromkeys(request.conditions))
+    if layout == "stream" and (conditions or "augmentation" in parts):
+        raise BadOption("one long text (--layout stream) has no records to condition or to augment")
     if start is not None:
         conditions = start.conditions(layout, conditions)
     if parts["corpus"].qualified == FILE:
@@ -109,6 +111,7 @@ def resolve(request: Request, plugins: Plugins) -> Recipe:
         corpus = parts["corpus"]
         read_as = start.read_as(corpus, asked.get("corpus", {}))
         known = as_in(start.settings, fields, asked, read_as, None if start.reads(corpus) else corpus)
+        known = merge(known, start.augmentation_options(parts.get("augmentation")))
     merged = merge({"train": _STREAM} if layout == "stream" else {}, known, asked)
     for part, values in merged.items():
         if part not in fields and values:
@@ -131,7 +134,7 @@ def resolve(request: Request, plugins: Plugins) -> Recipe:
         request.params,
         layout,
         conditions,
-        plugins.registry.get("augmentation", request.augment, plugins.broken_hint()) if request.augment else None,
+        parts.get("augmentation"),
         start,
     )
 
@@ -150,8 +153,6 @@ def _layout(request: Request, corpus: Entry, toml: Layer) -> Layout:
         raise BadOption(f"a layout is lines or stream, not {layout!r}")
     if layout == "lines" and corpus.spec.layout == "stream":
         raise BadOption(f"corpus {corpus.spec.name} is one long text: it has no layout lines")
-    if layout == "stream" and (request.conditions or request.augment):
-        raise BadOption("one long text (--layout stream) has no records to condition or to augment")
     return layout  # type: ignore[return-value]
 
 
@@ -198,4 +199,9 @@ def _find_parts(request: Request, names: Mapping[str, str], plugins: Plugins) ->
     if model.spec.uses_cell:
         near = model if cell_name is None else None  # a stranger's cell of that name is not the default
         parts["cell"] = registry.get("cell", _CELL if cell_name is None else cell_name, hint, near)
+    augmentation = request.augment or names.get("augmentation")
+    if augmentation is None and request.start is not None:
+        augmentation = request.start.augmentation_of(domain)
+    if augmentation:
+        parts["augmentation"] = registry.get("augmentation", augmentation, hint)
     return parts, {"corpus": implied}

@@ -14,7 +14,7 @@ from seqgen.checkpoint import find_run
 from seqgen.protocols import Verdict
 
 if TYPE_CHECKING:
-    from seqgen.api.drawing import Decoding
+    from seqgen.api.drawing import Decoding, Processors
     from seqgen.api.next_symbols import NextSymbol
     from seqgen.evaluation import Scale, Score
     from seqgen.sampling import Sample, Top
@@ -67,7 +67,7 @@ class Run(StoredRun):
         decode: Decoding = "draw",
         label: str | None = None,
         given: Mapping[str, Any] | None = None,
-        processors: Mapping[str, Mapping[str, Any]] | None = None,
+        processors: Processors | None = None,
         **options: Any,
     ) -> Iterator[Sample]:
         """Draw rows one after another.
@@ -83,7 +83,7 @@ class Run(StoredRun):
                 replacement.
             label: draw rows of this label; the run must have been trained with ``condition="label"``.
             given: values of conditions or of fields that the rows begin with.
-            processors: further decoding steps by registered name, with their options.
+            processors: further decoding steps by registered name: some names, or a mapping to their options.
             options: prefix, seed, temperature, top_k, top_p, min_p, repetition_penalty, ban, guidance, contains,
                 avoid, ends, length, regex, exact, max_length, batch_size.
 
@@ -108,7 +108,7 @@ class Run(StoredRun):
         n_nodes: int = 100_000,
         label: str | None = None,
         given: Mapping[str, Any] | None = None,
-        processors: Mapping[str, Mapping[str, Any]] | None = None,
+        processors: Processors | None = None,
         **options: Any,
     ) -> Top:
         """The ``n`` most probable rows, and how many of them are proven to be it: best-first search.
@@ -118,7 +118,7 @@ class Run(StoredRun):
             n_nodes: the effort: beginnings looked at, at most.
             label: as for :meth:`iter_samples`, and so the others.
             given: values of conditions or of fields that the rows begin with.
-            processors: further decoding steps by registered name, with their options.
+            processors: further decoding steps by registered name: some names, or a mapping to their options.
             options: those of :meth:`iter_samples`.
         """
         from seqgen.api.drawing import find_top

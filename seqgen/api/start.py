@@ -105,14 +105,12 @@ class Start:
         return names
 
     def filled_in(self, request: Request, parts: Mapping[str, Entry], asked: Layer) -> Request:
-        """What is asked, on the same corpus its held-out files too, on texts of the same domain its augmentation too.
+        """What is asked, on the same corpus its held-out files too.
 
         Raises:
             BadOption: a file of that run that would be read is gone.
         """
-        corpus, augmentation = self.settings.corpus, self.settings.augmentation
-        if request.augment is None and augmentation is not None and parts["domain"].qualified == corpus.domain:
-            request = replace(request, augment=augmentation.name)
+        corpus = self.settings.corpus
         if not self.is_of(parts["corpus"], asked.get("corpus", {})):
             return request
         if parts["corpus"].qualified == FILE:
@@ -123,6 +121,17 @@ class Start:
                     self._need(file, f"{part} file", f"--{part} or --split")
             request = replace(request, valid=corpus.valid, test=corpus.test)
         return request
+
+    def augmentation_of(self, domain: Entry) -> str | None:
+        """The name of its augmentation, if texts are of the domain that this is for."""
+        own = self.settings.augmentation
+        return own.name if own is not None and domain.qualified == self.settings.corpus.domain else None
+
+    def augmentation_options(self, augmentation: Entry | None) -> Layer:
+        """The options of its augmentation, if that is the one that is wanted."""
+        own = self.settings.augmentation
+        same = own is not None and augmentation is not None and own.name == augmentation.qualified
+        return {"augmentation": dict(own.options)} if own is not None and same else {}
 
     def _need(self, path: str, what: str, option: str) -> None:
         if not Path(path).exists():

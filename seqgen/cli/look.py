@@ -12,6 +12,15 @@ from seqgen.errors import MissingExtra, PluginError, UnknownName, UsageError
 from seqgen.registry import Entry
 from seqgen.specs import KINDS, LoadableSpec
 
+_HOW = {
+    "augmentation": "train --augment {0} -o augmentation.NAME=VALUE",
+    "processor": "sample --processor {0} -o {0}.NAME=VALUE",
+    "metric": "evaluate -o {0}.NAME=VALUE",
+    "validator": "a domain has it as it is",
+    "renderer": "a domain has it as it is",
+}
+"""How options are given of what is no part of every run."""
+
 
 def add_commands(app: typer.Typer) -> None:
     """Add this module's commands."""
@@ -148,7 +157,8 @@ def show_one(
     else:
         found = plugins.registry.get(single, name, plugins.broken_hint())
     facts, options = _facts(found) | implied, _options(found)
-    table = options_table(options, single) if options is not None and single != "domain" else None
+    how = _HOW.get(single, "").format(found.spec.name)
+    table = options_table(options, single, how) if options is not None and single != "domain" else None
     try:
         profile = _profile(found, implied) if single == "corpus" and not _lacking(options, implied) else None
     except MissingExtra:

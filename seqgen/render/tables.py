@@ -118,14 +118,14 @@ def figures_table(
     return plain_table(rows, ("figure", name, *published))
 
 
-def options_table(options: Sequence[Mapping[str, Any]], part: str) -> RenderableType:
-    """The options of a part."""
+def options_table(options: Sequence[Mapping[str, Any]], part: str, how: str = "") -> RenderableType:
+    """The options of a part, and how they are given; left out: as those of a part of a run."""
     if not options:
         return Text(f"{part} has no options")
     return plain_table(
         [{**option, "default": str(option["default"])} for option in options],
         ("name", "type", "default", "range", "description"),
-        f"options (-o {part}.NAME=VALUE)",
+        f"options ({how or f'-o {part}.NAME=VALUE'})",
     )
 
 
