@@ -420,6 +420,12 @@ DISHONEST = {
         ),
         "element 0 of tensors does not require grad",
     ),
+    "a state that shrinks in place": (
+        ("y_BTH = torch", "state.mul_(0.5); y_BTH = torch"),
+        "changes the state it is given",
+    ),
+    "no pair": (("return y_BTH, y_BTH[:, -1]", "return y_BTH"), "forward must return (output, state), not Tensor"),
+    "no tensors": (("self.zeros(batch_size)", "None"), "a state is made of tensors in tuples, lists and dicts, not of"),
     "a state in a list": (("y_BTH[:, -1]", "[y_BTH[:, -1]]"), "initial_state gives tensor, a step gives back [tensor]"),
     "no state": (("y_BTH[:, -1]", "None"), "initial_state gives tensor, a step gives back None"),
 }

@@ -59,14 +59,19 @@ def _check_state(model: Any, ids_B1: Tensor, who: str) -> None:
     n_rows = len(ids_B1)
     start = model.initial_state(n_rows)
     _check_rows(start, n_rows, f"{who}: initial_state({n_rows}) has")
-    before = [leaf.clone() for leaf in list_leaves(start)]
-    _, after = model(ids_B1, start)
-    if not all(torch.equal(was, is_now) for was, is_now in zip(before, list_leaves(start), strict=True)):
-        raise PluginError(f"{who} changes the state it is given: make a new tensor, h = h + x and not h += x")
-    if (difference := form_difference(start, after)) is not None:
-        first, then = difference
-        raise PluginError(f"{who}: initial_state gives {first}, a step gives back {then}; a state keeps its form")
-    _check_rows(after, n_rows, f"{who}: the state that a step of {n_rows} rows gives back has")
+    state = start
+    for _ in range(2):  # a first state of zeros is the same when it is multiplied
+        before = [leaf.clone() for leaf in list_leaves(state)]
+        found = model(ids_B1, state)
+        if not isinstance(found, tuple) or len(found) != 2:
+            raise PluginError(f"{who}: forward must return (logits, state), not {type(found).__name__}")
+        if not all(torch.equal(was, is_now) for was, is_now in zip(before, list_leaves(state), strict=True)):
+            raise PluginError(f"{who} changes the state it is given: make a new tensor, h = h + x and not h += x")
+        if (difference := form_difference(start, found[1])) is not None:
+            first, then = difference
+            raise PluginError(f"{who}: initial_state gives {first}, a step gives back {then}; a state keeps its form")
+        _check_rows(found[1], n_rows, f"{who}: the state that a step of {n_rows} rows gives back has")
+        state = found[1]
 
 
 def _check_rows(state: State, n_rows: int, what: str) -> None:

@@ -87,6 +87,8 @@ def map_state(function: Callable[[Tensor], Any], state: State) -> State:
         return function(state)
     if isinstance(state, dict):
         return {key: map_state(function, value) for key, value in state.items()}
+    if not isinstance(state, tuple | list):
+        raise TypeError(f"a state is made of tensors in tuples, lists and dicts, not of {type(state).__name__}")
     values = [map_state(function, value) for value in state]
     if isinstance(state, list):
         return values
@@ -98,6 +100,18 @@ def list_leaves(state: State) -> list[Tensor]:
     leaves: list[Tensor] = []
     map_state(leaves.append, state)
     return leaves
+
+
+def output_and_state(found: Any, what: str) -> tuple[Tensor, State]:
+    """What a step or a cell gives.
+
+    Raises:
+        TypeError: it is something else; a batch of two outputs would pass for a pair.
+    """
+    if not isinstance(found, tuple) or len(found) != 2:
+        seen = f"{len(found)} values" if isinstance(found, tuple) else type(found).__name__
+        raise TypeError(f"{what} must return (output, state), not {seen}")
+    return found
 
 
 def form_difference(before: Any, after: Any) -> tuple[str, str] | None:

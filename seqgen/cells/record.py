@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.autograd.graph import GradientEdge, get_gradient_edge
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from seqgen.cells.cell import list_leaves, map_state
+from seqgen.cells.cell import list_leaves, map_state, output_and_state
 from seqgen.cells.given import Given
 from seqgen.cells.recording import Name, Operation, Product, Recording
 from seqgen.cells.unrecordable import CannotRecord, ReplacesBuffer, Unseen
@@ -160,11 +160,7 @@ def take(step: Step, p_BP: Tensor, state: State) -> tuple[Tensor, State]:
     Raises:
         TypeError: it gives something else than an output and a state.
     """
-    stepped = step(p_BP, state)
-    if not isinstance(stepped, tuple) or len(stepped) != 2:
-        what = f"{len(stepped)} values" if isinstance(stepped, tuple) else type(stepped).__name__
-        raise TypeError(f"step must return (output, state), not {what}")
-    return stepped
+    return output_and_state(step(p_BP, state), "step")
 
 
 def record(step: Step, module: nn.Module, p_BP: Tensor, state: State) -> Recording:

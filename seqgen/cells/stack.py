@@ -7,7 +7,7 @@ from typing import cast
 
 from torch import Tensor, nn
 
-from seqgen.cells.cell import Cell, has_hooks
+from seqgen.cells.cell import Cell, has_hooks, output_and_state
 from seqgen.cells.dropout import Dropout
 from seqgen.cells.step import StepCell
 from seqgen.protocols import State
@@ -70,6 +70,6 @@ class Stack(Cell):
                 assert isinstance(cell, StepCell)
                 x_BTI, after = cell.scan(x_BTI, before)
             else:
-                x_BTI, after = cell(x_BTI, before)
+                x_BTI, after = output_and_state(cell(x_BTI, before), "forward")
             states.append(after)
         return x_BTI, tuple(states)
