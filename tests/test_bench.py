@@ -112,6 +112,7 @@ def test_a_bench_compares_at_equal_parameters_and_a_failure_costs_a_row(cli, wor
     assert bits == sorted(bits) and len(bits) == 3
     for name in ("vanilla", "plain"):
         assert 2700 < int(rows[name]["parameters"]) <= 3000 and rows[name]["steps"] == "12"
+    assert rows["ngram"]["lr"] == "" and rows["vanilla"]["lr"] == rows["plain"]["lr"] != "" and " lr " not in shown
     assert rows["ngram"]["steps"] == "1" and rows["ngram"]["width"] == "", "what counts sees the corpus once"
     drawn = ElementTree.fromstring((in_tmp / "out.svg").read_bytes())
     assert drawn.tag.endswith("svg")
@@ -121,6 +122,13 @@ def test_a_bench_compares_at_equal_parameters_and_a_failure_costs_a_row(cli, wor
     kept = seqgen.load(folder / "vanilla-seed1")
     assert kept.settings.train.seed == 1 and kept.settings.cell.options["activation"] == "tanh"
     assert seqgen.load(folder / "plain-seed0", plugins=[plugin]).settings.train.seed == 0
+
+
+def test_rates_that_differ_are_shown(words, in_tmp, cli):
+    result = cli("bench", "--corpus", words, "--cells", "vanilla,mgu", "--params", 3000, "--seeds", 1, "--steps", 2,
+                 "--split", "60/20/20")  # fmt: skip
+    assert result.code == 0 and " lr " in result.out
+    assert "0.003" in result.out and "0.01" in result.out
 
 
 def test_the_figures_are_those_of_the_runs(words, in_tmp):

@@ -219,6 +219,7 @@ class _Contest:
             bits_per_char=_bits_per_char(run, planned.data, self.result.part),
             tokens_per_s=tokens_per_s or whole,
             samples_per_s=samples_per_s(run),
+            lr=None if hasattr(run.model, "learn") else run.settings.train.lr,
         )
 
 

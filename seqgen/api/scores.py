@@ -32,6 +32,7 @@ class RunScore:
         bits_per_char: of all records of the part, with the best checkpoint, the stop counted as a character.
         tokens_per_s: targets learned from a second of training, evaluations left out.
         samples_per_s: rows drawn a second.
+        lr: the peak learning rate; None of a model that only counts.
     """
 
     cell: str
@@ -45,6 +46,7 @@ class RunScore:
     bits_per_char: float
     tokens_per_s: float | None
     samples_per_s: float
+    lr: float | None = None
 
 
 @dataclass
@@ -110,13 +112,14 @@ def _row(cell: str, runs: Sequence[RunScore], problems: dict[str, str]) -> dict[
 
     row: dict[str, Any] = {
         "cell": cell, "bits_per_char": None, "interval": None, "parameters": None, "width": None, "steps": None,
-        "tokens_per_s": None, "samples_per_s": None, "seeds": len(runs), "problem": problems.get(cell, ""),
+        "lr": None, "tokens_per_s": None, "samples_per_s": None, "seeds": len(runs), "problem": problems.get(cell, ""),
     }  # fmt: skip
     if not runs:
         return row
     row["bits_per_char"], row["interval"] = mean_interval([run.bits_per_char for run in runs])
     speeds = [run.tokens_per_s for run in runs if run.tokens_per_s is not None]
     return row | {
+        "lr": runs[0].lr,
         "parameters": runs[0].parameters,
         "width": runs[0].width,
         "steps": round(statistics.fmean(run.steps for run in runs)),

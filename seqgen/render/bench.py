@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 Rows = Sequence[Mapping[str, Any]]
 """A row a cell, the best first: cell, bits_per_char, interval (what its 95% interval adds to each side),
-parameters, width, steps, tokens_per_s, samples_per_s, seeds, problem; None where there is no figure."""
+parameters, width, steps, lr, tokens_per_s, samples_per_s, seeds, problem; None where there is no figure."""
 
 _COLUMNS = (
-    "cell", "bits_per_char", "interval", "parameters", "width", "steps", "tokens_per_s", "samples_per_s", "seeds",
+    "cell", "bits_per_char", "interval", "parameters", "width", "steps", "lr", "tokens_per_s", "samples_per_s", "seeds",
     "problem",
 )  # fmt: skip
 _SHOWN = tuple(name for name in _COLUMNS if name not in ("interval", "width", "problem"))  # eighty characters
@@ -41,8 +41,9 @@ _COLOUR = "#33658a"
 
 
 def bench_table(rows: Rows, title: str = "") -> Group:
-    """The rows as a table, and below it why those failed that did; seeds are left out where all have as many."""
-    columns = [name for name in _SHOWN if name != "seeds" or len({row["seeds"] for row in rows}) > 1]
+    """The rows as a table, and below it why those failed that did; seeds and rates are left out where all have one."""
+    differs = {name: len({row[name] for row in rows if row[name] is not None}) > 1 for name in ("seeds", "lr")}
+    columns = [name for name in _SHOWN if differs.get(name, True)]
     shown = [
         {_HEADINGS.get(name, name): _whole(row[name]) if name.endswith("_per_s") else row[name] for name in columns}
         | {_BITS: _bits(row["bits_per_char"], row["interval"])}
