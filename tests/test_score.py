@@ -124,6 +124,14 @@ def test_an_unknown_symbol_is_one_line_and_what_stood_before_it_is_scored(cli, t
     assert result.code == 2 and "line 2 of stdin: byte 1 is no UTF-8" in result.err
 
 
+def test_a_file_is_no_text(cli, tiny_run, in_tmp):
+    (in_tmp / "my list.smi").write_text("anna\n")
+    refused = cli("score", "my list.smi", "--run", tiny_run.path)
+    assert refused.code == 2 and "is a file: seqgen score < 'my list.smi' scores its lines" in refused.err
+    (in_tmp / "anna").write_text("otto\n")
+    assert cli("score", "anna", "--run", tiny_run.path).code == 0
+
+
 def test_texts_with_unknown_symbols_are_left_out_if_that_is_asked_for(cli, tiny_run, monkeypatch):
     plain = cli("score", "anna", "otto", "--run", tiny_run.path).out
     result = cli("score", "an9a", "anna", "b\x1b3", "otto", "--run", tiny_run.path, "--skip-unknown")
