@@ -130,6 +130,7 @@ def test_a_file_is_no_text(cli, tiny_run, in_tmp):
     assert refused.code == 2 and "is a file: seqgen score < 'my list.smi' scores its lines" in refused.err
     (in_tmp / "anna").write_text("otto\n")
     assert cli("score", "anna", "--run", tiny_run.path).code == 0
+    assert "unknown symbol '.'" in cli("score", "anna" * 9999 + ".b", "--run", tiny_run.path).err
 
 
 def test_texts_with_unknown_symbols_are_left_out_if_that_is_asked_for(cli, tiny_run, monkeypatch):

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -66,7 +66,7 @@ def score(
         raise UsageError("nothing to score: give texts, or pipe one a line into this command")
     if texts and run is None and _is_run(texts[0]):
         raise UsageError(f"{texts[0]!r} is a run: --run {texts[0]} scores texts by it")
-    if texts and len(texts) == 1 and Path(texts[0]).suffix and Path(texts[0]).is_file():
+    if texts and len(texts) == 1 and os.path.splitext(texts[0])[1] and os.path.isfile(texts[0]):
         raise UsageError(f"{texts[0]!r} is a file: seqgen score < {shlex.quote(texts[0])} scores its lines")
     loaded = seqgen.api.load(run, checkpoint=checkpoint, plugins=session.plugins, warn=warn)
     told = conditions(loaded, label, dict(pair(assignment) for assignment in given or ()))
