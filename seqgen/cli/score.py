@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import os
 import shlex
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -66,7 +67,7 @@ def score(
         raise UsageError("nothing to score: give texts, or pipe one a line into this command")
     if texts and run is None and _is_run(texts[0]):
         raise UsageError(f"{texts[0]!r} is a run: --run {texts[0]} scores texts by it")
-    if texts and len(texts) == 1 and os.path.splitext(texts[0])[1] and os.path.isfile(texts[0]):
+    if texts and len(texts) == 1 and _is_file(texts[0]):
         raise UsageError(f"{texts[0]!r} is a file: seqgen score < {shlex.quote(texts[0])} scores its lines")
     loaded = seqgen.api.load(run, checkpoint=checkpoint, plugins=session.plugins, warn=warn)
     told = conditions(loaded, label, dict(pair(assignment) for assignment in given or ()))
@@ -103,6 +104,13 @@ def _is_run(text: str) -> bool:
         return bool(find_run(text, RUNS))
     except SeqgenError:
         return False
+
+
+def _is_file(text: str) -> bool:
+    """Whether a text is rather the name of a file: it has an ending, and there is one."""
+    with contextlib.suppress(OSError):  # too long for a name
+        return bool(Path(text).suffix) and Path(text).is_file()
+    return False
 
 
 def _write(line: str) -> None:
