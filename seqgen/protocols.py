@@ -64,7 +64,8 @@ class Tokenizer(Protocol):
     # A tokenizer that learns more than an alphabet, such as merges, may also have a class method
     # fit_parts(texts, training, **options): all texts for the alphabet, those of the training part for the rest.
     # One whose symbols are parts of characters may have symbol_bytes(): the bytes that each symbol writes, which
-    # constraints need; of others it is found out.
+    # constraints need; of others it is found out. doubt(texts), a class method, may give a line on texts that it can
+    # cut and is not made for, which is told before a training; "" if there is no doubt.
 
     def encode(self, text: str) -> Sequence[int]:
         """The ids of a text.

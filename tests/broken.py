@@ -267,6 +267,12 @@ class Lax(BaseModel):
     """Options that take anything."""
 
 
+class Beyond(seqgen.Options):
+    """A default that nobody could give."""
+
+    width: Annotated[int, Field(ge=1, description="units")] = 0
+
+
 class Clamps(seqgen.Options):
     """Options that say a range and take what is outside."""
 
@@ -290,6 +296,7 @@ def common(kind, load, **fields):
     """What breaks the promises of every kind."""
     yield "options", made(kind, load, options=Lax, **fields), "the options take"
     yield "options", made(kind, load, options=Clamps, **fields), "'width' is said to have a range and takes 0"
+    yield "options", made(kind, load, options=Beyond, **fields), "the default of the option 'width', 0, is refused"
 
 
 BAD_CELLS = [

@@ -29,6 +29,7 @@ from seqgen.corpus import Splitter
 from seqgen.errors import BadOption, MissingExtra, PluginError, UnknownSymbol
 from seqgen.files import FolderLock, dump_json
 from seqgen.plugins import Plugins
+from seqgen.registry import Entry
 from seqgen.specs import CorpusSpec, DomainSpec
 
 if TYPE_CHECKING:
@@ -74,7 +75,20 @@ def doubts(recipe: Recipe, plugins: Plugins, vocabulary: Vocabulary) -> list[str
     """Lines on what will be learned otherwise than it seems: records that are not valid, or not rewritten."""
     corpus = open_corpus(recipe.corpus, recipe.options["corpus"], recipe.valid, recipe.test, recipe.layout)
     texts = [record.text for record in itertools.islice(corpus, _LOOKED_AT)] if recipe.layout == "lines" else []
-    return [line for line in (_of_domain(recipe, plugins, texts), _of_augmentation(recipe, vocabulary, texts)) if line]
+    found = (
+        _of_domain(recipe, plugins, texts),
+        _of_tokenizer(recipe.tokenizer, texts),
+        _of_augmentation(recipe, vocabulary, texts),
+    )
+    return [line for line in found if line]
+
+
+def _of_tokenizer(entry: Entry, texts: list[str]) -> str:
+    """What a tokenizer itself says of texts that it can cut and is not made for."""
+    with blaming(entry, "fails on the first records"):
+        tokenizer = entry.load()
+        line = tokenizer.doubt(texts) if texts and hasattr(tokenizer, "doubt") else ""
+        return f"tokenizer {entry.spec.name}: {line}" if line else ""
 
 
 def _of_domain(recipe: Recipe, plugins: Plugins, texts: list[str]) -> str:

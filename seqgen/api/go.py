@@ -94,7 +94,7 @@ def _run(events: Iterator[Event], folder: RunFolder, plugins: Plugins, listener:
 
     for event in events:
         if isinstance(event, Report):
-            plugins.event("on_report", path=folder.path, metrics=event.metrics)
+            plugins.event("on_report", path=folder.path, metrics=dict(event.metrics))
         elif isinstance(event, Saved):
             plugins.event("on_checkpoint", path=folder.path, step=event.step, checkpoint=event.path)
         elif isinstance(event, Ended):

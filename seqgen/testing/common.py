@@ -15,10 +15,14 @@ _NONSENSE = "an-option-that-nobody-has"
 
 
 def options(subject: Subject) -> str:
-    """An option that does not exist is refused, and so is each value outside the range that is said."""
+    """An option that does not exist is refused, and each value outside the range that is said; defaults are not."""
     model = subject.entry.options_model()
     refused = f"the options take {_NONSENSE!r}: subclass seqgen.Options, or leave options out"
     assert _is_refused(subject, {**subject.options, _NONSENSE: 1}), refused
+    for name, field in model.model_fields.items():
+        if not field.is_required() and field.default_factory is None:
+            asked = {**subject.options, name: field.default}
+            assert not _is_refused(subject, asked), f"the default of the option {name!r}, {field.default!r}, is refused"
     for name, value in _outside(model):
         assert _is_refused(subject, {**subject.options, name: value}), (
             f"the option {name!r} is said to have a range and takes {value!r}"

@@ -93,3 +93,13 @@ def test_plain_texts_beside_one_with_symbols_beyond_latin(kind):
     tokenizer = kind.fit(["CCO", "C👩"])
     flat, lengths = tokenizer.encode_many(["CCO", "OC"])
     assert tokenizer.decode_many(flat, lengths) == ["CCO", "OC"] and lengths.tolist() == [3, 2]
+
+
+def test_texts_that_are_no_selfies_are_told(cli, in_tmp):
+    (in_tmp / "mine.smi").write_text("CCO\nc1ccccc1[N+](=O)[O-]\n" * 20)
+    (in_tmp / "theirs.txt").write_text("[C][C][O]\n[C][=C].[N]\n" * 20)
+    train = ("train", "--tokenizer", "selfies", "--hidden", 4, "--steps", 1, "--corpus")
+    told = cli(*train, "mine.smi", "--out", "a")
+    assert told.code == 0 and "tokenizer selfies: the texts are not SELFIES, such as 'CCO': " in told.err
+    assert "not SELFIES" not in cli(*train, "theirs.txt", "--out", "b").err
+    assert "not SELFIES" in cli(*train, "smiles", "--out", "c").err
