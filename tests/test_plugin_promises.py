@@ -542,3 +542,26 @@ def test_a_name_that_an_earlier_run_had_says_from_where(one_file, cli, words, in
     settings.write_text(json.dumps(data))
     assert "had it from seqgen-mine 0.3: pip install 'seqgen-mine==0.3')" in cli(*train).err
     assert "had it" not in cli("train", "--corpus", words, "--cell", "worse").err
+
+
+def test_what_an_event_does_to_the_figures_is_its_own_affair(words, in_tmp):
+    class Clearing:
+        @staticmethod
+        @seqgen.hookimpl
+        def on_report(metrics):
+            metrics.clear()
+
+    plugins = Plugins(pytest.fail)
+    plugins.load([*entry_point_candidates(), Candidate("clearing", "clearing-dist", "1", Clearing)])
+    heard = []
+    run = seqgen.train(
+        words,
+        cell="vanilla",
+        hidden=4,
+        steps=3,
+        out="run",
+        plugins=plugins,
+        listener=lambda _, event: heard.append(event),
+    )
+    assert run.state["ended"] == "steps" and run.metrics[-1]["step"] == 3
+    assert [event.metrics["step"] for event in heard if type(event).__name__ == "Report"] == [3]
