@@ -136,7 +136,9 @@ def test_mistakes_say_what_would_do(told, tiny_run, words, tmp_path):
         told.sample(1, label="lo")
     with pytest.raises(UsageError, match="no cost '9'; known: 1, 2, 3, 4"):
         told.sample(1, given={"cost": 9})
-    with pytest.raises(UsageError, match="not told labels; to ask for one, its records have none"):
+    with pytest.raises(
+        UsageError, match="not told labels, and its records have none; to ask for a label, train on records"
+    ):
         tiny_run.sample(1, label="low")
     with pytest.raises(UsageError, match="no field 'mana' to give"):
         told.sample(1, given={"mana": 9})

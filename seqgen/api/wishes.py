@@ -47,8 +47,10 @@ class Wishes:
         if "label" in fields:
             title = run.settings.corpus.options.get("path", run.settings.corpus.title)
             labelled = any(record.value("label") for record in itertools.islice(run.corpus, _LOOKED_AT))
-            way = f"train with --corpus {title} --condition label" if labelled else "its records have none"
-            raise UsageError(f"this run was not told labels; to ask for one, {way}")
+            train = f"train with --corpus {title} --condition label" if labelled else "train on records that have one"
+            none = "" if labelled else ", and its records have none"
+            told = f" but {slots[0]}: --given {slots[0]}=VALUE" if slots else ""
+            raise UsageError(f"this run was not told labels{none}{told}; to ask for a label, {train}")
         lines = [f"{name}={value}\n" for name, value in fields.items()]
         if fields and tuple(fields.items()) not in run.granted:
             _check_fields(run, list(fields))
@@ -74,6 +76,7 @@ def _check_fields(run: Run, wanted: list[str]) -> None:
     for name in wanted:
         if name not in known:
             have = f"; known: {', '.join(known)}" if known else "; the records of this run have no fields"
+            have += f"; it was told {', '.join(run.vocabulary.slots)}" if run.vocabulary.slots else ""
             near = did_you_mean(name, known) or have
             raise UsageError(f"no field {name!r} to give{near}; --condition NAME trains with a condition")
     if not begins and run.settings.augmentation is None:
