@@ -241,9 +241,12 @@ def test_list_show_plugins_runs(cli, words, in_tmp):
     )
     assert "hidden=" in lines["model"] and lines["cell"].startswith("seqgen_classic:vanilla activation=")
     assert "seed=0 split=0.9/0.05/0.05" in lines["train"] and lines["parameters"].strip() == f"{row['parameters']:,}"
+    assert row["model"] == "recurrent" and " model " not in cli("runs").out
     refused = cli("show", "run", "words-vanilla-002")
     assert refused.code == 2 and "there are, the newest first, words-vanilla-001" in refused.err
     assert json.loads(cli("checkpoint", "verify", "--json").out)[0]["state"] == "ok"
+    cli("train", "--corpus", words, "--model", "ngram", "--out", "runs/counted")
+    assert " model " in cli("runs").out
     assert json.loads(cli("evaluate", "-n", 20, "--json").out)["samples"] == 20
     assert "novel" in cli("evaluate", "-n", 20).out
     again = cli("resume")

@@ -33,7 +33,8 @@ def list_runs(*, as_json: Json = False) -> None:
         show_json(rows)
         return
     some = tuple(column for column in ("from", "conditions") if any(row.get(column) for row in rows))
-    columns = ("run", "corpus", "cell", *some, "parameters", "step", "bits_per_char", "state")
+    models = ("model",) if {row.get("model") for row in rows} - {None, "recurrent"} else ()
+    columns = ("run", "corpus", *models, "cell", *some, "parameters", "step", "bits_per_char", "state")
     shown = [{**row, "state": _state(row), "conditions": ", ".join(row.get("conditions", ()))} for row in rows]
     show(plain_table(shown, columns))
 
@@ -76,6 +77,7 @@ def _row(run: RunFolder) -> dict[str, Any]:
     best = [line for line in run.metrics.rows() if state and line.get("step") == state["best_step"]]
     return row | {
         "corpus": settings.corpus.title,
+        "model": settings.model.name.rpartition(":")[2],
         "cell": settings.cell.name.rpartition(":")[2] if settings.cell else settings.model.name.rpartition(":")[2],
         "parameters": settings.n_parameters,
         "step": state["step"] if state else None,

@@ -72,7 +72,8 @@ def _ambiguous(name: str, owners: list[str], fields: Mapping[str, Iterable[str]]
         return f"several parts have the option {name!r}: write " + " or ".join(f"{o}.{name}=" for o in owners)
     known = [f"{part}.{option}" for part, options in fields.items() for option in options]
     bare = {option for options in fields.values() for option in options}
-    return f"no part has the option {name!r}{did_you_mean(name, bare) or '; known: ' + ', '.join(known)}"
+    others = f"; known: {', '.join(known)}" if known else ": none here has options"
+    return f"no part has the option {name!r}{did_you_mean(name, bare) or others}"
 
 
 def read_toml(path: Path) -> Layer:
