@@ -22,6 +22,7 @@ from seqgen.corpus import Corpus, Record
 from seqgen.errors import MissingExtra, UnknownSymbol
 from seqgen.files import publish_file
 from seqgen.registry import Entry
+from seqgen.render import counted
 from seqgen.render.page import PageContent, page
 from seqgen.render.plots import check_plots
 
@@ -63,16 +64,19 @@ def evaluate(
     result |= {"samples": len(texts)} | _shares(run, texts)
     result |= distance_figures(run, found) | memory_figures(run, found)
     result |= {"notes": found.notes} if found.notes else {}
-    if metrics:
-        tell(f"metrics: {', '.join(metrics)}")
-    result |= _domain_figures(run, texts, corpus, metrics, reference)
+    result |= _domain_figures(run, texts, corpus, metrics, reference, tell)
     if html is not None:
         publish_file(Path(html), _page(run, result, samples, found).encode("utf-8", "backslashreplace"))
     return result
 
 
 def _domain_figures(
-    run: Run, texts: list[str], corpus: Corpus | None, metrics: Mapping[str, Any], reference: str | None
+    run: Run,
+    texts: list[str],
+    corpus: Corpus | None,
+    metrics: Mapping[str, Any],
+    reference: str | None,
+    tell: Callable[[str], None],
 ) -> dict[str, Any]:
     """The figures of the domain's metrics, by ``metric.figure``, and what others have published on the reference."""
     if not metrics:
@@ -80,6 +84,7 @@ def _domain_figures(
     result: dict[str, Any] = {}
     held_out = itertools.islice(_Texts(run, training=False), _MOST_HELD_OUT)
     compared = list(held_out) if corpus is None else [record.text for record in corpus]
+    tell(f"metrics: {', '.join(metrics)}, of {counted(len(texts), 'sample')} beside {counted(len(compared), 'record')}")
     for name, metric in metrics.items():
         figures = _measure(metric, texts, compared, _Texts(run, training=True))
         result |= {f"{name}.{figure}": value for figure, value in figures.items()}
