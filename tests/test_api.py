@@ -355,3 +355,16 @@ def test_a_cell_that_cannot_work_leaves_no_run_folder(words, tmp_path):
 def test_what_is_no_corpus_is_refused(corpus):
     with pytest.raises(UsageError, match="name or the path of a file"):
         seqgen.train(corpus)
+
+
+def test_the_records_of_a_part(tiny_run, words, tmp_path):
+    parts = {part: [record.text for record in tiny_run.records(part)] for part in ("train", "valid", "test")}
+    assert {part: len(texts) for part, texts in parts.items()} == tiny_run.settings.corpus.parts
+    assert sorted(text for texts in parts.values() for text in texts) == sorted(r.text for r in tiny_run.corpus)
+    for part, texts in parts.items():
+        assert set(tiny_run.where(texts).values()) <= {part}
+    with pytest.raises(seqgen.BadOption, match="train, valid or test, not 'tset'"):
+        tiny_run.records("tset")
+    long_run = seqgen.train(words, layout="stream", hidden=4, steps=1, options={"window": 8}, out=tmp_path / "long")
+    with pytest.raises(seqgen.BadOption, match="one long text has no records"):
+        long_run.records("test")

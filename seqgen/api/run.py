@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from seqgen.api.prepare import splitter_of
 from seqgen.api.setup import SomePlugins, choose_plugins, computing, ignore
 from seqgen.api.stored import StoredRun
 from seqgen.api.wishes import Wishes, as_conditions
 from seqgen.checkpoint import find_run
+from seqgen.corpus import PARTS, Record
+from seqgen.errors import BadOption
 from seqgen.protocols import Verdict
 
 if TYPE_CHECKING:
@@ -199,6 +201,21 @@ class Run(StoredRun):
         from seqgen.evaluation import membership
 
         return membership(texts, self.learned, splitter_of(self.settings), self.canonical, self.recorded_form)
+
+    def records(self, part: Literal["train", "valid", "test"]) -> Iterator[Record]:
+        """The records of a part of the corpus, as they are, in its order.
+
+        Raises:
+            BadOption: there is no such part, or the corpus is one long text, which has no records.
+            CorpusError: the corpus is not what the run learned from.
+        """
+        if part not in PARTS or not self.vocabulary.ends:
+            problem = (
+                "one long text has no records" if part in PARTS else f"a part is train, valid or test, not {part!r}"
+            )
+            raise BadOption(problem)
+        splitter = splitter_of(self.settings)
+        return (record for record in self.learned if splitter.part(record) == part)
 
     def evaluate(
         self,
