@@ -73,8 +73,13 @@ def read(recipe: Recipe, hear: Hearers) -> Data:
 
 def doubts(recipe: Recipe, plugins: Plugins, vocabulary: Vocabulary) -> list[str]:
     """Lines on what will be learned otherwise than it seems: records that are not valid, or not rewritten."""
+    asked = (
+        recipe.corpus.qualified == FILE or recipe.augmentation is not None or hasattr(recipe.tokenizer.load(), "doubt")
+    )
+    if recipe.layout != "lines" or not asked:
+        return []  # a corpus may be slow to read
     corpus = open_corpus(recipe.corpus, recipe.options["corpus"], recipe.valid, recipe.test, recipe.layout)
-    texts = [record.text for record in itertools.islice(corpus, _LOOKED_AT)] if recipe.layout == "lines" else []
+    texts = [record.text for record in itertools.islice(corpus, _LOOKED_AT)]
     found = (
         _of_domain(recipe, plugins, texts),
         _of_tokenizer(recipe.tokenizer, texts),
@@ -87,7 +92,7 @@ def _of_tokenizer(entry: Entry, texts: list[str]) -> str:
     """What a tokenizer itself says of texts that it can cut and is not made for."""
     with blaming(entry, "fails on the first records"):
         tokenizer = entry.load()
-        line = tokenizer.doubt(texts) if texts and hasattr(tokenizer, "doubt") else ""
+        line = tokenizer.doubt(texts) if hasattr(tokenizer, "doubt") else ""
         return f"tokenizer {entry.spec.name}: {line}" if line else ""
 
 
@@ -95,7 +100,7 @@ def _of_domain(recipe: Recipe, plugins: Plugins, texts: list[str]) -> str:
     """A file of the user's whose records are no members of the domain: ``CCO mol17`` would be learned as it stands."""
     spec = recipe.domain.spec
     assert isinstance(spec, DomainSpec)
-    if recipe.corpus.qualified != FILE or spec.validator is None or not texts:
+    if recipe.corpus.qualified != FILE or spec.validator is None:
         return ""
     try:
         validator = named_by(recipe.domain, "validator", spec.validator, plugins).use({})
@@ -116,7 +121,7 @@ def _of_domain(recipe: Recipe, plugins: Plugins, texts: list[str]) -> str:
 
 def _of_augmentation(recipe: Recipe, vocabulary: Vocabulary, texts: list[str]) -> str:
     """An augmentation that writes what the tokenizer has not seen: such a record stays as it is."""
-    if recipe.augmentation is None or not texts:
+    if recipe.augmentation is None:
         return ""
     with blaming(recipe.augmentation, "fails on its first record"):
         augment = recipe.augmentation.use(recipe.options["augmentation"])
