@@ -84,6 +84,10 @@ def drop(cell, p, q, h):
     return functional.dropout(torch.tanh(p + cell.recurrent(h)), 0.3)
 
 
+def noise(cell, p, q, h):
+    return torch.tanh(p + cell.recurrent(h) + 0.1 * torch.randn(h.shape, dtype=h.dtype))
+
+
 def count(cell, p, q, h):
     cell.n.add_(1)
     return torch.tanh(p + cell.recurrent(h) / (1 + cell.n))
@@ -99,7 +103,7 @@ def keeping(equation):
     return type("Keeping", (Keeps,), {"equation": equation})
 
 
-@pytest.mark.parametrize("equation", [drop, count, average], ids=lambda equation: equation.__name__)
+@pytest.mark.parametrize("equation", [drop, noise, count, average], ids=lambda equation: equation.__name__)
 def test_steps_that_draw_or_keep_are_as_under_autograd_to_the_bit(equation):
     found = []
     for engine in ("eager", "scan"):

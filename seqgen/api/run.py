@@ -209,11 +209,10 @@ class Run(StoredRun):
             BadOption: there is no such part, or the corpus is one long text, which has no records.
             CorpusError: the corpus is not what the run learned from.
         """
-        if part not in PARTS or not self.vocabulary.ends:
-            problem = (
-                "one long text has no records" if part in PARTS else f"a part is train, valid or test, not {part!r}"
-            )
-            raise BadOption(problem)
+        if part not in PARTS:
+            raise BadOption(f"a part is train, valid or test, not {part!r}")
+        if not self.vocabulary.ends:
+            raise BadOption("one long text has no records")
         splitter = splitter_of(self.settings)
         return (record for record in self.learned if splitter.part(record) == part)
 

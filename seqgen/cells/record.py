@@ -45,9 +45,9 @@ def _identity(tensor: Tensor) -> tuple[Any, ...]:
 class _Recorder(TorchDispatchMode):
     """Notes every operation that runs within it."""
 
-    def __init__(self, constants: dict[str, Tensor], dtype: torch.dtype) -> None:
+    def __init__(self, constants: dict[str, Tensor], p_BP: Tensor) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.constants, self.dtype = constants, dtype
+        self.constants, self.dtype, self.on_gpu = constants, p_BP.dtype, p_BP.is_cuda
         self.names: dict[tuple[Any, ...], Name] = {}
         self.shapes: dict[str, tuple[int, ...]] = {}
         self.dtypes: dict[str, torch.dtype] = {}
@@ -114,7 +114,7 @@ class _Recorder(TorchDispatchMode):
         drawn = torch.get_rng_state() if torch.Tag.nondeterministic_seeded in func.tags else None
         result = func(*args, **kwargs)
         # Attention without dropout draws nothing; on a GPU that would not be seen.
-        if drawn is not None and (args[0].is_cuda or not torch.equal(drawn, torch.get_rng_state())):
+        if drawn is not None and (self.on_gpu or not torch.equal(drawn, torch.get_rng_state())):
             raise CannotRecord(f"{func} is random: draw in noise()")
         if func._schema.is_mutable:
             if first is None:
@@ -154,15 +154,6 @@ class _Recorder(TorchDispatchMode):
 Step = Callable[[Tensor, State], tuple[Tensor, State]]
 
 
-def take(step: Step, p_BP: Tensor, state: State) -> tuple[Tensor, State]:
-    """Take one step.
-
-    Raises:
-        TypeError: it gives something else than an output and a state.
-    """
-    return output_and_state(step(p_BP, state), "step")
-
-
 def record(step: Step, module: nn.Module, p_BP: Tensor, state: State) -> Recording:
     """Record a step.
 
@@ -178,7 +169,7 @@ def record(step: Step, module: nn.Module, p_BP: Tensor, state: State) -> Recordi
     constants = {f"c{index}": tensor for index, tensor in enumerate([*module.parameters(), *module.buffers()])}
     p_BP = _fresh(p_BP)
     state = map_state(_fresh, state)
-    recorder, recording = _Recorder(constants, p_BP.dtype), Recording(constants=constants)
+    recorder, recording = _Recorder(constants, p_BP), Recording(constants=constants)
     recorder.given(p_BP, "p")
     leaves = list_leaves(state)
     for index, leaf in enumerate(leaves):
@@ -186,7 +177,7 @@ def record(step: Step, module: nn.Module, p_BP: Tensor, state: State) -> Recordi
     try:
         _recording.recorder = recorder
         with torch.enable_grad(), Unseen(), recorder:
-            y_BH, after = take(step, p_BP, state)
+            y_BH, after = output_and_state(step(p_BP, state), "step")
     finally:
         _recording.recorder = None
     if not all(map(operator.is_, constants.values(), [*module.parameters(), *module.buffers()])):

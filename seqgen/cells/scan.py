@@ -13,13 +13,13 @@ import torch
 from torch import Tensor, nn
 
 from seqgen.cells.aside import aside
-from seqgen.cells.cell import list_leaves, list_tensors, map_state
+from seqgen.cells.cell import list_leaves, list_tensors, map_state, output_and_state
 from seqgen.cells.chunks import Chunks
 from seqgen.cells.given import as_usual, refuse_twice
 from seqgen.cells.loops import Kept, Loops
 from seqgen.cells.once import Once
 from seqgen.cells.plan import Plan
-from seqgen.cells.record import Step, record, take
+from seqgen.cells.record import Step, record
 from seqgen.cells.unrecordable import CannotRecord, ReplacesBuffer
 from seqgen.errors import is_out_of_memory
 from seqgen.protocols import State
@@ -35,7 +35,7 @@ def step_by_step(step: Step, p_TBP: Tensor, state: State) -> tuple[Tensor, State
     """
     outputs = []
     for p_BP in p_TBP.unbind(0):
-        y_BH, state = take(step, p_BP, state)
+        y_BH, state = output_and_state(step(p_BP, state), "step")
         outputs.append(y_BH)
     return torch.stack(outputs), state
 
