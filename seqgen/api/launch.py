@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seqgen.api.begin import Hearers, begin, doubts, plan, read
+from seqgen.api.begin import Hearers, begin, plan, read
 from seqgen.api.data import Progress, no_progress
 from seqgen.api.describe import environment, with_corpus
+from seqgen.api.doubts import doubts
 from seqgen.api.engine import is_there, ready_engine
 from seqgen.api.go import Listener, go
 from seqgen.api.lost import with_a_way_out
