@@ -351,7 +351,7 @@ def test_hangup_is_a_signal_too(words, tmp_path):
 def test_a_second_signal_ends_at_once(words, tmp_path):
     program = (
         "import os, signal, time\n"
-        "from seqgen.training import graceful_stop\n"
+        "from seqgen.signals import graceful_stop\n"
         "with graceful_stop():\n"
         "    os.kill(os.getpid(), signal.SIGINT)\n"
         "    time.sleep(0.01)\n"

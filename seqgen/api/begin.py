@@ -26,6 +26,7 @@ from seqgen.corpus import Splitter
 from seqgen.errors import BadOption, PluginError
 from seqgen.files import FolderLock, dump_json
 from seqgen.plugins import Plugins
+from seqgen.signals import graceful_stop
 from seqgen.specs import CorpusSpec
 
 
@@ -112,17 +113,18 @@ def begin(recipe: Recipe, settings: RunSettings, plugins: Plugins, data: Data, o
     files = {"tokenizer.json": dump_json(described), "run.json": dump_json(settings.model_dump(mode="json"))}
     if out is not None and out.resolve() == Path.cwd():
         raise BadOption(f"--out {str(out)!r} is the current folder; name a new one")
-    if out is not None:
-        folder = RunFolder.create(out, files)
-    else:
-        architecture = recipe.cell or recipe.model
-        stem = re.sub(r"[^\w.-]+", "-", f"{recipe.title[:60]}-{architecture.spec.name}")
-        folder = RunFolder.create_numbered(RUNS, stem, files)
-    lock = FolderLock(folder.path)
-    try:
-        return go(folder, settings, plugins, data, model, hear.listener, hear.warn)
-    finally:
-        lock.release()
+    with graceful_stop() as stop:  # from here on a signal leaves a run that is saved
+        if out is not None:
+            folder = RunFolder.create(out, files)
+        else:
+            architecture = recipe.cell or recipe.model
+            stem = re.sub(r"[^\w.-]+", "-", f"{recipe.title[:60]}-{architecture.spec.name}")
+            folder = RunFolder.create_numbered(RUNS, stem, files)
+        lock = FolderLock(folder.path)
+        try:
+            return go(folder, settings, plugins, data, model, hear.listener, hear.warn, stop)
+        finally:
+            lock.release()
 
 
 def _count(plugins: Plugins, settings: RunSettings, width: int) -> int:

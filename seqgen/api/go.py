@@ -15,6 +15,7 @@ from seqgen.checkpoint import RunFolder, RunSettings, Snapshot
 from seqgen.errors import Diverged, Interrupted, PluginError, UsageError, is_out_of_memory
 from seqgen.plugins import Plugins
 from seqgen.registry import one_line
+from seqgen.signals import StopFlag
 
 if TYPE_CHECKING:
     from seqgen.training import Event
@@ -30,6 +31,7 @@ def go(
     model: Any,
     listener: Listener | None,
     warn: Callable[[str], None],
+    stop: StopFlag,
     snapshot: Snapshot | None = None,
 ) -> Run:
     """Train a model, set to its engine, in its run folder, from a checkpoint if there is one.
@@ -42,6 +44,7 @@ def go(
         model: the model.
         listener: is told too.
         warn: is told, in one line, when the disk has little room.
+        stop: is set when a signal comes; whoever makes the folder looks out for it from then on.
         snapshot: the checkpoint to go on from.
 
     Raises:
@@ -51,7 +54,7 @@ def go(
     """
     from seqgen.batches import Rewriter
     from seqgen.sampling import Sample, Sampler, SampleSettings
-    from seqgen.training import Started, Trainer, graceful_stop
+    from seqgen.training import Started, Trainer
 
     def draw(seed: int, check: Callable[[], None]) -> list[Sample]:
         wanted = SampleSettings(seed=seed, max_length=settings.max_length)
@@ -59,7 +62,7 @@ def go(
         return list(sampler.take(settings.train.samples, check))
 
     further = plugin_options(settings)
-    with told_batch(settings, plugins), computing(settings.engine.threads), graceful_stop() as stop:
+    with told_batch(settings, plugins), computing(settings.engine.threads):
         augment = augmentation_of(settings, plugins)
         rewriter = None if augment is None else Rewriter(augment, data.vocabulary, settings.train.seed)
         trainer = Trainer(model, data.encoded, data.vocabulary, settings.train, folder, draw, settings.engine, rewriter)

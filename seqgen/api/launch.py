@@ -26,6 +26,7 @@ from seqgen.config import parse_count, parse_duration_s, split_names
 from seqgen.errors import BadOption, CheckpointError, UnknownName
 from seqgen.files import FolderLock
 from seqgen.plugins import Plugins
+from seqgen.signals import graceful_stop
 
 if TYPE_CHECKING:
     from seqgen.tokenizers import Vocabulary
@@ -211,7 +212,8 @@ def resume(
         if data.survey.digest != settings.corpus.digest:
             settings = with_corpus(settings, data)
             folder.note_corpus(settings.corpus)
-        return go(folder, settings, plugins, data, model, listener, warn, snapshot)
+        with graceful_stop() as stop:
+            return go(folder, settings, plugins, data, model, listener, warn, stop, snapshot)
     finally:
         lock.release()
 

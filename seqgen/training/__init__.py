@@ -1,7 +1,7 @@
 """Training: the loop, its optimizer and schedule, and what it tells while it runs."""
 
-from seqgen.signals import StopFlag, graceful_stop
+from seqgen.signals import StopFlag
 from seqgen.training.events import Ended, Event, Progress, Report, Saved, Started
 from seqgen.training.trainer import Trainer
 
-__all__ = ["Ended", "Event", "Progress", "Report", "Saved", "Started", "StopFlag", "Trainer", "graceful_stop"]
+__all__ = ["Ended", "Event", "Progress", "Report", "Saved", "Started", "StopFlag", "Trainer"]
