@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]*")
+_ENDING = re.compile(r"\.[a-z0-9_-]+")
 _IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
 _REFERENCE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 PARTS = ("corpus", "tokenizer", "model", "cell", "augmentation", "train")
@@ -104,12 +105,6 @@ def _check_recommended(name: str, recommended: Mapping[str, Mapping[str, Any]]) 
         _check(isinstance(values, Mapping), f"{name}: recommended[{part!r}] must be a mapping of options")
 
 
-def _check_tf(name: str, tf: Mapping[str, Mapping[str, Any]]) -> None:
-    for theirs, values in tf.items():
-        _check(_IDENTIFIER.fullmatch(theirs) is not None, f"{name}: tf has {theirs!r}, not the name of a class")
-        _check(isinstance(values, Mapping), f"{name}: tf[{theirs!r}] must be a mapping of options")
-
-
 @dataclass(frozen=True, kw_only=True)
 class CorpusSpec(LoadableSpec):
     """A corpus: ``load(**options)`` gives a restartable iterable of :class:`seqgen.Record`.
@@ -157,8 +152,8 @@ class TokenizerSpec(LoadableSpec):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CellSpec(LoadableSpec):
-    """A cell: ``load`` gives a subclass of :class:`seqgen.Cell` or :class:`seqgen.StepCell`.
+class ArchitectureSpec(LoadableSpec):
+    """What cells and models have.
 
     Attributes:
         recommended: settings that suit it, by part: ``{"train": {"lr": 1e-3}}``.
@@ -168,36 +163,34 @@ class CellSpec(LoadableSpec):
 
     recommended: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     tf: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    kind: ClassVar[str] = "cell"
 
     def __post_init__(self) -> None:
         """Refuse an unknown part, and what no class can be called."""
         super().__post_init__()
         _check_recommended(self.name, self.recommended)
-        _check_tf(self.name, self.tf)
+        for theirs, values in self.tf.items():
+            _check(_IDENTIFIER.fullmatch(theirs) is not None, f"{self.name}: tf has {theirs!r}, not a class's name")
+            _check(isinstance(values, Mapping), f"{self.name}: tf[{theirs!r}] must be a mapping of options")
 
 
 @dataclass(frozen=True, kw_only=True)
-class ModelSpec(LoadableSpec):
+class CellSpec(ArchitectureSpec):
+    """A cell: ``load`` gives a subclass of :class:`seqgen.Cell` or :class:`seqgen.StepCell`."""
+
+    kind: ClassVar[str] = "cell"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSpec(ArchitectureSpec):
     """A whole model: ``load(n_symbols, **options)`` gives a module that keeps the contract of :class:`seqgen.Model`.
 
     Attributes:
         uses_cell: whether ``load`` takes a second argument, ``make_cell(input_size, hidden_size)``, which builds one
             layer of the chosen cell; a model that does not is trained without ``--cell``.
-        recommended: settings that suit it, by part.
-        tf: the classes of TensorFlow 1 that it answers, each with the options that make it so.
     """
 
     uses_cell: bool = False
-    recommended: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    tf: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     kind: ClassVar[str] = "model"
-
-    def __post_init__(self) -> None:
-        """Refuse an unknown part, and what no class can be called."""
-        super().__post_init__()
-        _check_recommended(self.name, self.recommended)
-        _check_tf(self.name, self.tf)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -247,13 +240,23 @@ class DomainSpec(Spec):
         validator: tells valid texts and their canonical form; None accepts everything.
         renderer: shows a text; None shows it as it is.
         metrics: figures that mean something here.
+        endings: how files are called whose texts are such, without the user saying so: ``(".smi",)``.
     """
 
     tokenizer: str = "char"
     validator: str | None = None
     renderer: str | None = None
     metrics: tuple[str, ...] = ()
+    endings: tuple[str, ...] = ()
     kind: ClassVar[str] = "domain"
+
+    def __post_init__(self) -> None:
+        """Refuse endings that no file has."""
+        super().__post_init__()
+        _check(
+            isinstance(self.endings, tuple) and all(_ENDING.fullmatch(str(ending)) for ending in self.endings),
+            f"{self.name}: endings={self.endings!r} are not like ('.smi',), in small letters",
+        )
 
 
 SPEC_TYPES: tuple[type[Spec], ...] = (

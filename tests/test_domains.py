@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import os
@@ -206,3 +207,40 @@ def test_published_figures_stand_beside_those_of_the_run():
     console.print(figures_table({"run": "r", "moses.valid": 0.5}, {"CharRNN": {"moses.valid": 0.975}}, "r"))
     text = console.export_text()
     assert "CharRNN" in text and any("0.500" in line and "0.975" in line for line in text.splitlines())
+
+
+HEXES = """
+import seqgen
+
+@seqgen.hookimpl
+def register_domains(register):
+    register(seqgen.DomainSpec(name="NAME", summary="s", source="s", endings=(".hex",)))
+"""
+
+
+def test_a_file_is_of_the_domain_that_its_ending_tells(cli, in_tmp):
+    (in_tmp / "hexes_one.py").write_text(HEXES.replace("NAME", "hex"))
+    (in_tmp / "hexes_two.py").write_text(HEXES.replace("NAME", "base16"))
+    with gzip.open("mine.HEX.gz", "wt") as file:
+        file.write("\n".join(WORDS) + "\n")
+    (in_tmp / "plain.txt").write_text("\n".join(WORDS) + "\n")
+    train = ("train", "--hidden", 4, "--steps", 1, "--plugin", "hexes_one.py")
+
+    def domain(run):
+        return json.loads((in_tmp / run / "run.json").read_text())["corpus"]["domain"]
+
+    told = cli(*train, "--corpus", "mine.HEX.gz", "--out", "a")
+    assert told.code == 0 and "(domain hex): " in told.err and domain("a") == "hexes_one:hex"
+    assert cli(*train, "--corpus", "plain.txt", "--out", "b").code == 0 and domain("b") == "seqgen:text"
+    told = cli(*train, "--corpus", "mine.HEX.gz", "--domain", "text", "--out", "c")
+    assert told.code == 0 and "(domain" not in told.err and domain("c") == "seqgen:text"
+    assert cli(*train, "--corpus", "mine.HEX.gz", "--from", "b", "--out", "d").code == 0
+    assert domain("d") == "seqgen:text"
+    both = (*train, "--plugin", "hexes_two.py", "--corpus", "mine.HEX.gz", "--out", "e")
+    refused = cli(*both)
+    assert (refused.code, refused.err) == (
+        2,
+        "seqgen: files that end in .hex belong to several domains; say which: "
+        "--domain hexes_two:base16 or --domain hexes_one:hex\n",
+    )
+    assert cli(*both, "--domain", "hex").code == 0 and domain("e") == "hexes_one:hex"

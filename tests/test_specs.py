@@ -60,6 +60,12 @@ def test_kinds_and_plurals():
     assert PLUGIN_API[0] == 1
 
 
+@pytest.mark.parametrize("endings", ["smi", ".smi", ("smi",), (".SMI",), (".tar.gz",), (3,)])
+def test_endings_that_no_file_has_are_refused(endings):
+    with pytest.raises(ValueError, match=r"endings=.* are not like \('.smi',\)"):
+        DomainSpec(name="d", summary="s", endings=endings)
+
+
 def test_a_domain_loads_nothing():
     assert not hasattr(DomainSpec(name="d", summary="s"), "load")
     assert "seqgen.specs" in sys.modules

@@ -86,6 +86,7 @@ DOMAINS = (
         summary="molecules written as SMILES",
         source="doi:10.1021/ci00057a005",
         tokenizer="smiles",
+        endings=(".smi", ".smiles"),
         **_PARTS,
     ),
     seqgen.DomainSpec(
@@ -93,6 +94,7 @@ DOMAINS = (
         summary="molecules written as SELFIES",
         source="arXiv:1905.13741",
         tokenizer="selfies",
+        endings=(".selfies",),
         **_PARTS,
     ),
 )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from seqgen.api.defaults import as_in, recommended
 from seqgen.api.request import Request
-from seqgen.api.setup import FILE, named_by, option_fields, sort_out_corpus
+from seqgen.api.setup import FILE, domain_of_file, named_by, option_fields, sort_out_corpus
 from seqgen.config import Layer, TrainSettings, assign, build_options, merge, read_toml
 from seqgen.errors import BadOption, UsageError, did_you_mean
 from seqgen.plugins import Plugins
@@ -179,6 +179,8 @@ def _find_parts(request: Request, names: Mapping[str, str], plugins: Plugins) ->
         domain = registry.get("domain", request.domain, hint)
     elif request.start is not None and (corpus.qualified == FILE or request.start.reads(corpus)):
         domain = registry.get("domain", request.start.settings.corpus.domain, hint)
+    elif corpus.qualified == FILE:
+        domain = domain_of_file(Path(implied.get("path", "")), plugins)
     else:
         domain = named_by(corpus, "domain", corpus.spec.domain or "text", plugins)
     assert isinstance(domain.spec, DomainSpec)

@@ -10,11 +10,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from seqgen.corpus import Corpus, Joined, Record, WithHeldOut, load_file
+from seqgen.corpus import Corpus, Joined, Record, WithHeldOut, ending_of, load_file
 from seqgen.errors import NoSuchFile, PluginError, UnknownName, UsageError
 from seqgen.plugins import Plugins, entry_point_candidates, file_candidate, origin_of
 from seqgen.registry import Entry
-from seqgen.specs import CorpusSpec
+from seqgen.specs import CorpusSpec, DomainSpec
 
 
 @functools.cache
@@ -75,6 +75,24 @@ def sort_out_corpus(name: str | Path, plugins: Plugins) -> tuple[Entry, dict[str
         raise NoSuchFile(f"no such file: {text!r}")
     hint = plugins.broken_hint() or "a file with a record a line would do too"
     raise UnknownName("corpus", text, plugins.registry.names("corpus"), hint)
+
+
+def domain_of_file(path: Path, plugins: Plugins) -> Entry:
+    """What the texts of a file are, by the end of its name; ``text`` where that says nothing.
+
+    Raises:
+        UsageError: several domains claim it.
+    """
+    ending = ending_of(path)
+    claiming = [
+        entry
+        for entry in plugins.registry.entries("domain")
+        if isinstance(entry.spec, DomainSpec) and ending in entry.spec.endings
+    ]
+    if len(claiming) > 1:
+        names = " or ".join(f"--domain {entry.qualified}" for entry in claiming)
+        raise UsageError(f"files that end in {ending} belong to several domains; say which: {names}")
+    return claiming[0] if claiming else plugins.registry.get("domain", "seqgen:text")
 
 
 def open_corpus(

@@ -15,6 +15,7 @@ from rich.text import Text
 from seqgen import training
 from seqgen.api.parts import plugin_options
 from seqgen.api.run import RUNS
+from seqgen.api.setup import FILE
 from seqgen.cli.common import say, session, stderr
 from seqgen.errors import SeqgenError
 from seqgen.render import duration, samples_table, sparkline, visible
@@ -164,9 +165,13 @@ def _headlines(folder: RunFolder, event: training.Started) -> list[str]:
     action = f"resuming {folder.path} at step {step:,}" if step else f"training {folder.path}"
     begun = settings.start
     origin = f", from {visible(Path(begun.run).name)} at step {begun.step:,}" if begun is not None and not step else ""
+    domain = corpus.domain.rpartition(":")[2]
+    title = visible(corpus.title)
+    if corpus.name == FILE and domain != "text":
+        title += f" (domain {domain})"
     return [
         f"{action}: {architecture}, {settings.n_parameters:,} parameters{origin}",
-        f"{visible(corpus.title)}: {parts['train']:,} training {unit}, {held_out}",
+        f"{title}: {parts['train']:,} training {unit}, {held_out}",
         *([f"{visible(corpus.title)}: {', '.join(event.remarks)}"] if event.remarks else []),
     ]
 

@@ -1,7 +1,7 @@
 """Corpora: records in a fixed order, where they come from, and how they are split."""
 
 from seqgen.corpus.corpus import Corpus, Record, WithHeldOut, stamp_of
-from seqgen.corpus.file import Joined, LongText, form_of, load_file
+from seqgen.corpus.file import Joined, LongText, ending_of, form_of, load_file
 from seqgen.corpus.packages import PackageFiles
 from seqgen.corpus.readers import MAX_LINE_CHARS, TextFile, read_lines
 from seqgen.corpus.split import PARTS, Splitter
@@ -21,6 +21,7 @@ __all__ = [
     "Table",
     "TextFile",
     "WithHeldOut",
+    "ending_of",
     "form_of",
     "load_file",
     "profile",

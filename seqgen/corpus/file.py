@@ -22,10 +22,15 @@ _FORMS: dict[str, Form] = {
 _STREAM_CHARS = 1 << 16
 
 
-def form_of(path: Path) -> Form | None:
-    """The form of a file by the end of its name, "gz" aside; None where that says nothing."""
+def ending_of(path: Path) -> str:
+    """The end of a file's name, ".gz" aside, in small letters: ".csv"; "" if it has none."""
     endings = [ending.lower() for ending in path.suffixes if ending.lower() != ".gz"]
-    return _FORMS.get(endings[-1] if endings else "")
+    return endings[-1] if endings else ""
+
+
+def form_of(path: Path) -> Form | None:
+    """The form of a file by the end of its name; None where that says nothing."""
+    return _FORMS.get(ending_of(path))
 
 
 @dataclass(frozen=True)

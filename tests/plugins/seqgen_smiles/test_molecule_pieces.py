@@ -100,6 +100,7 @@ def test_texts_that_are_no_selfies_are_told(cli, in_tmp):
     (in_tmp / "theirs.txt").write_text("[C][C][O]\n[C][=C].[N]\n" * 20)
     train = ("train", "--tokenizer", "selfies", "--hidden", 4, "--steps", 1, "--corpus")
     told = cli(*train, "mine.smi", "--out", "a")
-    assert told.code == 0 and "tokenizer selfies: the texts are not SELFIES, such as 'CCO': " in told.err
+    assert told.code == 0 and "mine (domain smiles): " in told.err
+    assert "tokenizer selfies: the texts are not SELFIES, such as 'CCO': " in told.err
     assert "not SELFIES" not in cli(*train, "theirs.txt", "--out", "b").err
     assert "not SELFIES" in cli(*train, "smiles", "--out", "c").err
