@@ -28,7 +28,7 @@ ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "promises.md"
 HEAD = ("promise", "what", "how it was tested", "cases", "held")
 PROMISES = {
-    "R1": "A run that is stopped and resumed is, byte for byte, the run that never stopped",
+    "R1": "A run that is stopped and resumed has, byte for byte, the weights and logs of one that never stopped",
     "R2": "kill -9 at any moment: the run goes on to the same bytes, nothing half-written stays",
     "R3": "After a power loss the old or the new checkpoint is there",
     "R4": "A full or failing disk ends a run with one line; checkpoints stay; it goes on when there is room",

@@ -33,4 +33,4 @@ class SelfiesTokenizer(PieceTokenizer):
         if 2 * len(others) <= len(texts):
             return ""
         seen = f"the texts are not SELFIES, such as {others[0]!r:.60}"
-        return f"{seen}: the corpus smiles has them by -o corpus.form=selfies"
+        return f"{seen}: the corpus smiles has them by -o corpus.form=selfies; write a file of yours by selfies.encoder"

@@ -117,7 +117,8 @@ def bench(
     chosen = choose(cells, plugins)
     n_runs, time_s = len(chosen) * seeds, ends["time_s"]
     how_long = "" if time_s is None else f" of {duration(time_s)}: about {duration(n_runs * time_s)}"
-    tell(f"{counted(n_runs, 'run')}{how_long}")
+    kept = "; those done in its folder are kept" if out is not None and Path(out).exists() else ""
+    tell(f"{counted(n_runs, 'run')}{how_long}{kept}")
     entrants = enter(chosen, request, plugins)
     asked = {"parameters": budget, "seeds": seeds, **flags["train"], **flags["model"]}
     return hold(entrants, plugins, asked, part, seeds, out, Hearers(None, warn, progress), on_run)

@@ -124,6 +124,8 @@ def compare(
             notes.append(f"{one.name} cannot be judged: {error}")
             continue
         _judge(one, data, part, n, seed)
+        if n and one.run.lacking:
+            notes.append(f"{one.name}: {one.run.lacking}; without it texts are compared as they stand")
     _pair(judged, f"{PARTS[part]}_bits_per_char")
     judged.sort(key=lambda one: _order(one.row[f"{PARTS[part]}_bits_per_char"]))
     return Comparison(part, [one.row for one in judged], differing(settings), notes)
@@ -183,8 +185,8 @@ def _judge(one: _Judged, data: Data, part: str, n: int, seed: int) -> None:
                 row[f"{title}_bits_per_char"] = loss.bits_per_char
     if n and run.vocabulary.ends:
         texts = [sample.text for sample in run.sample(n, seed=seed)]
-        shares = judge(texts, run.corpus, splitter_of(run.settings), run.validator, run.recorded_form)
-        valid = None if run.validator is None else shares.valid
+        shares = judge(texts, run.corpus, splitter_of(run.settings), run.validator_here, run.recorded_form)
+        valid = None if run.validator_here is None else shares.valid
         row |= {"samples": n, "valid": valid, "unique": shares.unique, "novel": shares.novel}
 
 

@@ -53,8 +53,8 @@ def _of_domain(recipe: Recipe, plugins: Plugins, texts: list[str]) -> str:
         return ""
     try:
         validator = named_by(recipe.domain, "validator", spec.validator, plugins).use({})
-    except MissingExtra:
-        return ""
+    except MissingExtra as error:
+        return f"whether the records are valid is not known: {error}"
     verdicts = [validator.validate(text) for text in texts]
     refused = [(text, verdict.reason) for text, verdict in zip(texts, verdicts, strict=True) if not verdict.ok]
     if not refused:

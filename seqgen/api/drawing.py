@@ -12,6 +12,7 @@ from seqgen.api.setup import computing
 from seqgen.api.wishes import Wishes
 from seqgen.config import build_options
 from seqgen.errors import BadOption, UsageError
+from seqgen.protocols import Verdict
 
 if TYPE_CHECKING:
     from seqgen.api.run import Run
@@ -110,8 +111,11 @@ def _wanted(run: Run, filters: Filters) -> Wanted:
     def known(forms: set[str]) -> set[str]:
         return {form for form, where in run.where(sorted(forms)).items() if where == "train"}
 
+    if run.lacking and (filters.unique or filters.novel):
+        run.warn(f"{run.lacking}; without it rows are compared as they stand")
     near = _nearness(run, filters.min_edit) if filters.min_edit else None
-    return Wanted(run.verdict, filters.valid, filters.unique, known if filters.novel else None, near)
+    verdict = (lambda text: Verdict(True)) if run.lacking else run.verdict
+    return Wanted(verdict, filters.valid, filters.unique, known if filters.novel else None, near)
 
 
 def _nearness(run: Run, min_edit: int) -> Callable[[set[str]], set[str]]:

@@ -60,6 +60,8 @@ def evaluate(
     tell("baselines, and what the samples share with the training part")
     found = gather(run, data, texts)
     found.notes += left_out
+    if run.lacking and run.vocabulary.ends:
+        found.notes.append(f"left out: valid, since {run.lacking}; unique and novel compare texts as they stand")
     result |= ladder_figures(run, found)
     result |= {"samples": len(texts)} | _shares(run, texts)
     result |= distance_figures(run, found) | memory_figures(run, found)
@@ -215,9 +217,9 @@ def _shares(run: Run, texts: list[str]) -> dict[str, float]:
 
     if not run.vocabulary.ends:  # one long text has no records to be new beside
         return {}
-    judged = judge(texts, run.corpus, splitter_of(run.settings), run.validator, run.recorded_form)
+    judged = judge(texts, run.corpus, splitter_of(run.settings), run.validator_here, run.recorded_form)
     shares: dict[str, float] = {}
-    if run.validator is not None:
+    if run.validator_here is not None:
         low, high = share_interval(judged.n_valid, judged.n)
         shares |= {"valid": judged.valid, "valid_low": low, "valid_high": high}
     low, high = share_interval(judged.n_novel, judged.n_unique)

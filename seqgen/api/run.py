@@ -179,14 +179,18 @@ class Run(StoredRun):
         return scale(self, given or {})
 
     def verdict(self, text: str) -> Verdict:
-        """What the domain's validator says of a text; without one every text is valid."""
+        """What the domain's validator says of a text; without one every text is valid.
+
+        Raises:
+            MissingExtra: it needs what is not installed.
+        """
         return Verdict(True) if self.validator is None else self.validator.validate(text)
 
     def canonical(self, text: str) -> str:
-        """The form by which "unique" and "novel" compare texts."""
+        """The form by which "unique" and "novel" compare texts; where the validator is ``lacking``, as they stand."""
         from seqgen.evaluation import canonical_form
 
-        return canonical_form(text, self.validator)
+        return canonical_form(text, self.validator_here)
 
     def recorded_form(self, text: str) -> str:
         """The canonical form of a record of the corpus, which may be known to be its own."""

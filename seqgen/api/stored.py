@@ -13,7 +13,7 @@ from seqgen.api.prepare import check_unchanged
 from seqgen.api.setup import ignore
 from seqgen.checkpoint import RunFolder, RunSettings
 from seqgen.corpus import Corpus
-from seqgen.errors import BadOption, CheckpointError, NoSuchFile
+from seqgen.errors import BadOption, CheckpointError, MissingExtra, NoSuchFile
 from seqgen.plugins import Plugins
 
 if TYPE_CHECKING:
@@ -128,8 +128,26 @@ class StoredRun:
 
     @functools.cached_property
     def validator(self) -> Any:
-        """The validator of the corpus's domain, or None."""
+        """The validator of the corpus's domain, or None.
+
+        Raises:
+            MissingExtra: it needs what is not installed.
+        """
         return domain_part(self.settings, self.plugins, "validator")
+
+    @functools.cached_property
+    def lacking(self) -> MissingExtra | None:
+        """Why the validator cannot be asked: it needs what is not installed; else None."""
+        try:
+            _ = self.validator
+        except MissingExtra as error:
+            return error
+        return None
+
+    @property
+    def validator_here(self) -> Any:
+        """The validator; None also where it needs what is not installed."""
+        return None if self.lacking else self.validator
 
     @functools.cached_property
     def renderer(self) -> Any:

@@ -37,7 +37,8 @@ _SURE = 0.025  # one-sided, as the 95% intervals are
 NO_CHANCE = "cannot be told: no record is held out, so there is no chance level"
 TOO_FEW = "cannot be told: there are too few samples or held-out records to compare"
 _FEW = 10  # samples or held-out records, by which a run that copies may look like one that does not
-COPIES, CLEAN = "copies more than held-out records do", "copies no more than held-out records do"
+COPIES = "copies more than held-out records do"
+CLEAN = "nothing shows that it copies more than held-out records do"
 
 
 def copies(where: Mapping[str, str], samples: Sequence[str], n_train: int, n_held_out: int) -> dict[str, float]:

@@ -67,12 +67,17 @@ def test_a_run_from_the_corpus_to_its_figures(cli, in_tmp):
 
 def test_without_rdkit_a_run_is_trained_and_what_needs_it_costs_one_line(in_tmp):
     hidden = "import sys; sys.modules |= dict.fromkeys(('rdkit', 'selfies', 'fcd')); import seqgen.cli; "
+    (in_tmp / "mine.smi").write_text("CCO mol1\nCCN mol2\nCCC mol3\nCCCl mol4\n" * 10)
     for arguments, code, line in (
         (["train", "--corpus", "smiles", "--steps", "1", "-q"], 0, ""),
-        (["evaluate", "-n", "1"], 2, "pip install 'seqgen-lm[chem]'"),
+        (["evaluate", "-n", "1"], 0, "pip install 'seqgen-lm[chem]'; unique and novel compare texts as they stand"),
+        (["sample", "-n", "2", "--unique", "--novel"], 0, "seqgen-lm[chem]'; without it rows are compared as they"),
+        (["sample", "-n", "1", "--valid"], 2, "the validator smiles needs the extra 'chem'"),
+        (["train", "--corpus", "mine.smi", "--steps", "1"], 0, "whether the records are valid is not known: the val"),
+        (["compare", "smiles-gru-001", "mine-gru-001", "-n", "2"], 0, "'; without it texts are compared as they stand"),
         (["train", "--corpus", "smiles", "--steps", "1", "-o", "corpus.form=selfies"], 2, "seqgen-lm[chem]"),
     ):
         call = [sys.executable, "-c", f"{hidden}sys.exit(seqgen.cli.main({arguments!r}))"]
         result = subprocess.run(call, capture_output=True, text=True)
         assert result.returncode == code, result.stderr
-        assert line in result.stderr and "Traceback" not in result.stderr
+        assert line in " ".join((result.stderr + result.stdout).split()) and "Traceback" not in result.stderr
