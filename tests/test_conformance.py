@@ -143,8 +143,21 @@ def test_a_note_names_what_might_be_meant_as_an_option():
 
 
 def test_what_a_plugin_raises_is_told_with_its_check():
-    with pytest.raises(AssertionError, match=r"cell x: .*ValueError: too few units"):
+    with pytest.raises(
+        AssertionError, match=r"cell x: .* in __init__, line \d+ of broken.py: .*ValueError: too few units"
+    ):
         check_named(next(spec for _, name, spec, _ in BROKEN if name == "one-unit"), "one-unit")()
+
+
+def test_where_in_the_plugin_an_exception_came_up_is_told():
+    class Three(Good):
+        def step(self, p_BP, state):
+            (h_BH,) = state
+            return h_BH, [h_BH, h_BH]
+
+    wanted = r"^cell x: ValueError in step, line \d+ of test_conformance.py: too many values to unpack"
+    with pytest.raises(AssertionError, match=wanted):
+        check_named(cell(Three), "shapes")()
 
 
 def test_the_checks_of_a_plugin_are_listed_without_torch_and_pytest(tmp_path):

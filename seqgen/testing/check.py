@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import random
 import sys
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -81,7 +82,22 @@ class Check:
                 raise
             except (Exception, SystemExit) as error:
                 heed()
-                raise AssertionError(f"{what}: {type(error).__name__}: {one_line(error, 400)}") from error
+                place = _place(error, self.spec)
+                raise AssertionError(f"{what}: {type(error).__name__}{place}: {one_line(error, 400)}") from error
+
+
+def _place(error: BaseException, spec: Spec | Package) -> str:
+    """Where in the plugin's code an exception came up; "" if that was elsewhere."""
+    load = getattr(spec, "load", spec.name)
+    package = (load if isinstance(load, str) else str(load.__module__)).partition(":")[0].partition(".")[0]
+    place = ""
+    frames = [*traceback.walk_tb(error.__traceback__)]
+    if error.__cause__ is not None:  # core may have made an error of its own of it
+        frames += traceback.walk_tb(error.__cause__.__traceback__)
+    for frame, line in frames:
+        if str(frame.f_globals.get("__name__", "")).partition(".")[0] == package:
+            place = f" in {frame.f_code.co_name}, line {line} of {Path(frame.f_code.co_filename).name}"
+    return place
 
 
 @dataclass(frozen=True)
