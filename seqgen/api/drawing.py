@@ -111,10 +111,13 @@ def _wanted(run: Run, filters: Filters) -> Wanted:
     def known(forms: set[str]) -> set[str]:
         return {form for form, where in run.where(sorted(forms)).items() if where == "train"}
 
-    if run.lacking and (filters.unique or filters.novel):
+    if (filters.unique or filters.novel) and run.lacking:
         run.warn(f"{run.lacking}; without it rows are compared as they stand")
+
+    def verdict(text: str) -> Verdict:
+        return Verdict(True) if run.lacking else run.verdict(text)
+
     near = _nearness(run, filters.min_edit) if filters.min_edit else None
-    verdict = (lambda text: Verdict(True)) if run.lacking else run.verdict
     return Wanted(verdict, filters.valid, filters.unique, known if filters.novel else None, near)
 
 
