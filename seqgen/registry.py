@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping
+import traceback
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seqgen.boundary import GUARDS, check_members
@@ -211,6 +213,16 @@ class Registry:
             choices = " or ".join(sorted(entry.qualified for entry in found))
             raise UsageError(f"several plugins offer the {kind} {name!r}: write {choices}")
         return found[0]
+
+
+def raised_in(error: BaseException, packages: Container[str]) -> tuple[str, str] | None:
+    """Where an exception came up last in the code of some packages: the package, and the function and line."""
+    found = None
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
+        if package in packages:
+            found = package, f"in {frame.f_code.co_name}, line {line} of {Path(frame.f_code.co_filename).name}"
+    return found
 
 
 def one_line(error: BaseException, limit: int = 200) -> str:

@@ -11,7 +11,6 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import pluggy
@@ -22,7 +21,7 @@ from seqgen.plugins import api
 from seqgen.plugins.builtin import Builtin
 from seqgen.plugins.discovery import Candidate, installed
 from seqgen.plugins.switches import is_on, trace
-from seqgen.registry import Entry, Registry, one_line
+from seqgen.registry import Entry, Registry, one_line, raised_in
 from seqgen.signals import heed
 from seqgen.specs import KINDS, SPEC_TYPES, Spec
 
@@ -219,13 +218,11 @@ class Plugins:
 
     def failure(self, error: BaseException) -> str:
         """What is said of an exception that came up in a plugin's code, where in it too; "" when it is none's."""
-        told = ""
-        for frame, line in traceback.walk_tb(error.__traceback__):
-            package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
-            if package in self.plugins and package != CORE:
-                where = f"in {frame.f_code.co_name}, line {line} of {Path(frame.f_code.co_filename).name}"
-                told = f"plugin {self.plugins[package].provenance} failed {where}: "
-        return f"{told}{type(error).__name__}: {one_line(error)}" if told else ""
+        found = raised_in(error, self.plugins.keys() - {CORE})
+        if found is None:
+            return ""
+        package, where = found
+        return f"plugin {self.plugins[package].provenance} failed {where}: {type(error).__name__}: {one_line(error)}"
 
     def broken(self) -> list[str]:
         """The names of plugins that are not used."""

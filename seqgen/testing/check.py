@@ -5,14 +5,13 @@ from __future__ import annotations
 import contextlib
 import random
 import sys
-import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from seqgen.errors import MissingExtra
-from seqgen.registry import Entry, one_line
+from seqgen.registry import Entry, one_line, raised_in
 from seqgen.signals import heed
 from seqgen.specs import Spec
 
@@ -90,14 +89,10 @@ def _place(error: BaseException, spec: Spec | Package) -> str:
     """Where in the plugin's code an exception came up; "" if that was elsewhere."""
     load = getattr(spec, "load", spec.name)
     package = (load if isinstance(load, str) else str(load.__module__)).partition(":")[0].partition(".")[0]
-    place = ""
-    frames = [*traceback.walk_tb(error.__traceback__)]
-    if error.__cause__ is not None:  # core may have made an error of its own of it
-        frames += traceback.walk_tb(error.__cause__.__traceback__)
-    for frame, line in frames:
-        if str(frame.f_globals.get("__name__", "")).partition(".")[0] == package:
-            place = f" in {frame.f_code.co_name}, line {line} of {Path(frame.f_code.co_filename).name}"
-    return place
+    for one in (error.__cause__, error):  # core may have made an error of its own of it
+        if one is not None and (found := raised_in(one, (package,))) is not None:
+            return f" {found[1]}"
+    return ""
 
 
 @dataclass(frozen=True)
