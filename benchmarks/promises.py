@@ -52,6 +52,11 @@ PROMISES = {
     "R22": "A name that two plugins offer is never taken in silence",
     "R23": "A plugin for another version of the interface is told so",
     "R24": "A run whose plugin is missing says what to install",
+    "R29": "No link below a run, bench or cache folder is followed, whatever the command",
+    "R30": "A message that cannot be written never loses work",
+    "R31": "Every file of a run and of a cache is covered by a checksum, logs included",
+    "R32": "Every phase ends within 2 s of a signal, once the current step or plugin call has ended",
+    "R33": "Constraints and bans hold under any processor",
 }
 HOOK = """
 import json, os, pytest

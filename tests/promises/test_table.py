@@ -39,7 +39,7 @@ def test_cases_and_what_held_are_summed(tmp_path):
         "assert lines['R3'] == ['It holds. Not always.', '42', '41'], lines['R3']\n"
         "assert lines['R4'] == ['test three.', '5', '0'], lines['R4']\n"
         "assert lines['R5'] == lines['R24'] == ['not tested', '', ''], lines['R5']\n"
-        "assert list(lines) == [f'R{number}' for number in range(1, 25)]\n"
+        "assert list(lines) == [f'R{number}' for number in (*range(1, 25), *range(29, 34))]\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", program, str(tmp_path)], cwd=BENCHMARKS, capture_output=True, text=True
