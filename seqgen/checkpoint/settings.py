@@ -27,11 +27,24 @@ def _needed_version(data: dict[str, Any]) -> str:
     return made_by if isinstance(made_by, str) and _VERSION.fullmatch(made_by) else "a newer one"
 
 
+def _as_in_json(options: dict[str, Any]) -> dict[str, Any]:
+    """Options as a file holds them: several values as a list, of a set in their order."""
+    return {name: _listed(value) for name, value in options.items()}
+
+
+def _listed(value: Any) -> Any:
+    if isinstance(value, set | frozenset):
+        return sorted(value, key=lambda item: (str(type(item)), item))
+    return list(value) if isinstance(value, tuple) else value
+
+
 class PartSettings(Options):
     """A part of the run: what it is and how it was set."""
 
     name: str = Field(pattern=REGISTERED, description="package:name in the registry")
-    options: dict[str, Any] = Field(default_factory=dict, description="every option, defaults included")
+    options: Annotated[dict[str, Any], AfterValidator(_as_in_json)] = Field(
+        default_factory=dict, description="every option, defaults included"
+    )
 
 
 class CorpusSettings(PartSettings):

@@ -122,8 +122,8 @@ def train(
             "-o",
             "--option",
             metavar="PART.NAME=VALUE",
-            help="Any other setting, like zoneout=0.1 or cell.activation=tanh; may be repeated (see seqgen show train, "
-            "show model recurrent, show cell vanilla).",
+            help="Any other setting, like zoneout=0.1 or cell.activation=tanh, several values as NAME=A,B; may be "
+            "repeated (see seqgen show train, show model recurrent, show cell vanilla).",
             rich_help_panel=_MORE,
         ),
     ] = None,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import inspect
+import io
 import typing
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
@@ -13,6 +15,8 @@ from pydantic.fields import FieldInfo
 from seqgen.errors import BadOption, did_you_mean
 
 _PLAIN = (bool, int, float, str)  # a default of such a type says what the option is, where an annotation does not
+_SEVERAL = {"list_type", "tuple_type", "set_type", "frozen_set_type", "sequence_str"}
+"""The errors of pydantic where a text is given and several values are expected."""
 
 
 class Options(BaseModel):
@@ -60,7 +64,8 @@ def build_options(model: type[BaseModel], values: Mapping[str, Any], part: str) 
 
     Args:
         model: the options.
-        values: what was given; strings (from a command line) are converted.
+        values: what was given; strings (from a command line) are converted, to several values as ``split_values`` does
+            where the option holds several and is no text itself.
         part: how the user calls this part, for the message: "cell lstm".
 
     Returns:
@@ -69,11 +74,38 @@ def build_options(model: type[BaseModel], values: Mapping[str, Any], part: str) 
     Raises:
         BadOption: an unknown name or an impossible value, in one line.
     """
+    given = dict(values)
     try:
-        built = model.model_validate(dict(values))
+        try:
+            built = model.model_validate(given)
+        except ValidationError as error:
+            several = _several(error, given)
+            if not several:
+                raise
+            built = model.model_validate(given | several)
     except ValidationError as error:
         raise BadOption(_complaint(error, model, part)) from None
     return {name: getattr(built, name) for name in model.model_fields}
+
+
+def _several(error: ValidationError, given: Mapping[str, Any]) -> dict[str, list[str]]:
+    """The values of the options of which a text was given and several values are expected."""
+    wanting = [str(one["loc"][0]) for one in error.errors() if one["type"] in _SEVERAL]
+    return {name: split_values(given[name]) for name in wanting if isinstance(given.get(name), str)}
+
+
+def split_values(text: str) -> list[str]:
+    """The values of "DE,FR": separated by commas; one that holds a comma stands in double quotes, as in a CSV file.
+
+    A double quote within quotes is written twice; blanks behind a comma are dropped; an empty text is no value.
+
+    Raises:
+        BadOption: a value is longer than 131,072 characters.
+    """
+    try:
+        return [value for row in csv.reader(io.StringIO(text, newline=""), skipinitialspace=True) for value in row]
+    except csv.Error as error:
+        raise BadOption(f"cannot split {text[:40]!r}... into values: {error}; give a list") from None
 
 
 def _complaint(error: ValidationError, model: type[BaseModel], part: str) -> str:
