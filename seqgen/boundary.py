@@ -44,6 +44,52 @@ def check_members(kind: str, part: Any, who: str) -> None:
         raise PluginError(f"{who}: load gave {named}, which has no {', '.join(missing)}")
 
 
+_MODULES: Mapping[str, tuple[tuple[str, ...], str]] = {
+    "cell": (("input_size", "hidden_size", "output_size"), "call super().__init__(input_size, hidden_size) first"),
+    "model": (("initial_state",), "call super().__init__() first"),
+}
+"""What a torch module of a plugin must have, by kind, and how it is initialised."""
+
+
+def check_module(kind: str, module: Any, who: str) -> None:
+    """Refuse a torch module that is not initialised as one, or lacks what its kind has.
+
+    Args:
+        kind: "cell" or "model".
+        module: what ``load`` gave.
+        who: how messages call it.
+
+    Raises:
+        PluginError: it, or a module within it, has not called ``super().__init__``; or something is missing.
+    """
+    members, way = _MODULES[kind]
+    missing = [name for name in members if not hasattr(module, name)]
+    if (bare := _uninitialised(module)) is not None or (missing and kind == "cell"):
+        named = type(module if bare is None else bare).__name__
+        raise PluginError(f"{who}: {named}.__init__ does not call that of the class above it: {way}")
+    if missing:
+        raise PluginError(f"{who}: the class {type(module).__name__} has no {', '.join(missing)}")
+
+
+def _uninitialised(module: Any) -> Any:
+    """The first module, of one and all within it, whose ``__init__`` has not reached that of torch.nn.Module."""
+    children = vars(module).get("_modules")
+    if children is None:
+        return module
+    bare = (_uninitialised(child) for child in children.values() if child is not None)
+    return next((found for found in bare if found is not None), None)
+
+
+def hint_on_init(kind: str, error: BaseException) -> str:
+    """The way out for an exception that a torch module raises since it is not initialised as one yet; else ""."""
+    if kind not in _MODULES or not isinstance(error, AttributeError):
+        return ""
+    too_early = "before Module.__init__() call" in str(error)  # as torch says where something is set
+    known = vars(error.obj) if hasattr(error.obj, "__dict__") else {}
+    bare = hasattr(type(error.obj), "register_forward_hook") and "_modules" not in known
+    return f"; {_MODULES[kind][1]}" if too_early or bare else ""
+
+
 class Guarded:
     """A part of a plugin with all that it has, whose results are looked at.
 

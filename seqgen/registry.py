@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seqgen.boundary import GUARDS, check_members
+from seqgen.boundary import GUARDS, check_members, hint_on_init
 from seqgen.errors import PluginError, SeqgenError, UnknownName, UsageError, is_out_of_memory
 from seqgen.signals import heed
 from seqgen.specs import KINDS, LoadableSpec, Spec, load_reference
@@ -133,6 +133,7 @@ class Entry:
         except (Exception, SystemExit) as error:
             heed()
             line = f"{self.who} is broken: {type(error).__name__}: {one_line(error)}"
+            line += hint_on_init(self.spec.kind, error)
             load = str(getattr(self.spec, "load", ""))
             if isinstance(error, ModuleNotFoundError) and load.startswith(f"{error.name}:"):
                 line += f"; its spec says load={load!r}, and the module is {self.package!r}"

@@ -12,13 +12,13 @@ from seqgen.api.data import Data, Progress, learn, no_progress, unchanging
 from seqgen.api.describe import describe, with_width
 from seqgen.api.engine import decide_engine
 from seqgen.api.go import Listener, go
-from seqgen.api.parts import build_model
+from seqgen.api.parts import build_around_cell, build_model
 from seqgen.api.prepare import blaming, count_known
 from seqgen.api.recipe import Recipe
 from seqgen.api.room import refuse_beyond_memory
 from seqgen.api.run import RUNS, Run
 from seqgen.api.setup import ignore, open_corpus
-from seqgen.api.trial import try_out
+from seqgen.api.trial import part_at_fault, try_out
 from seqgen.api.weights import take_over
 from seqgen.api.width import solve_width
 from seqgen.checkpoint import RunFolder, RunSettings
@@ -101,8 +101,8 @@ def begin(recipe: Recipe, settings: RunSettings, plugins: Plugins, data: Data, o
         raise PluginError(f"{recipe.model.who} has no parameter to train")
     if recipe.start is not None:
         take_over(model, recipe.start, data.vocabulary)
-    with blaming(recipe.cell or recipe.model, "fails on its first batch"):
-        try_out(model, data, recipe.model, recipe.cell or recipe.model)
+    with blaming(part_at_fault(recipe.model, recipe.cell), "fails on its first batch"):
+        try_out(model, data, recipe.model, recipe.cell, partial(build_around_cell, plugins, settings))
         engine = decide_engine(model, data, recipe.train, n_parameters, hear.warn)
     settings = settings.model_copy(update={"n_parameters": n_parameters, "engine": engine})
     described = {

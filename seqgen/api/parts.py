@@ -6,11 +6,13 @@ import functools
 import re
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seqgen.api.setup import computing, named_by, open_corpus
+from seqgen.boundary import check_module
 from seqgen.checkpoint import RunFolder, RunSettings
 from seqgen.corpus import Corpus
 from seqgen.errors import CheckpointError, MissingPlugin, PluginError, SeqgenError
@@ -137,22 +139,46 @@ def build_model(plugins: Plugins, settings: RunSettings) -> Any:
     entry = part_entry(plugins, "model", settings.model.name, settings)
     arguments: list[Any] = [settings.n_symbols]
     if settings.cell is not None:
-        cell_entry = part_entry(plugins, "cell", settings.cell.name, settings)
-        arguments.append(functools.partial(_build_cell, cell_entry, settings.cell.options))
+        arguments.append(_cell_maker(plugins, settings, entry))
     with computing():
         torch.manual_seed(derive_seed("init", settings.train.seed))
         model = entry.build(settings.model.options, *arguments)
     if not isinstance(model, torch.nn.Module):
         raise PluginError(f"{entry.who} gave {model!r:.60}, not a torch.nn.Module")
+    check_module("model", model, entry.who)
     return model
 
 
-def _build_cell(entry: Entry, options: Mapping[str, Any], input_size: int, hidden_size: int) -> Any:
+def build_around_cell(plugins: Plugins, settings: RunSettings) -> Any:
+    """Core's own model, with its default options, around the cell of a run that has one, with fresh weights.
+
+    Raises:
+        PluginError, UsageError: the cell cannot be built at the default sizes.
+    """
+    core = plugins.registry.get("model", "seqgen:recurrent")
+    return core.build({}, settings.n_symbols, _cell_maker(plugins, settings, core))
+
+
+def _cell_maker(plugins: Plugins, settings: RunSettings, model: Entry) -> Callable[[int, int], Any]:
+    """The function ``make_cell(input_size, hidden_size)`` that a model is given."""
+    assert settings.cell is not None
+    entry = part_entry(plugins, "cell", settings.cell.name, settings)
+    return functools.partial(_build_cell, entry, settings.cell.options, model)
+
+
+def _build_cell(entry: Entry, options: Mapping[str, Any], model: Entry, input_size: int, hidden_size: int) -> Any:
     from seqgen.cells import Cell
 
+    for size in (input_size, hidden_size):
+        if not isinstance(size, Integral) or size < 1:
+            raise PluginError(
+                f"{model.who} asks for a cell of the sizes {input_size!r:.40} and {hidden_size!r:.40}, "
+                "which are not whole numbers from 1"
+            )
     cell = entry.build(options, input_size, hidden_size)
     if not isinstance(cell, Cell):
         raise PluginError(f"{entry.who} is {cell!r:.60}, not a seqgen.Cell")
+    check_module("cell", cell, entry.who)
     return cell
 
 

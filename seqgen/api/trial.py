@@ -1,77 +1,150 @@
-"""A model tried out on a few records before a run begins: what breaks its contract is told in one line."""
+"""A model tried out on a few records before a run begins: what breaks its contract is reported in one line.
+
+Where a plugin's model is made of cells, the cell is also tried alone, in core's own model, so that the part at fault is
+the one that is named.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from seqgen.api.data import Data
 from seqgen.api.setup import computing
-from seqgen.errors import PluginError
-from seqgen.registry import Entry
+from seqgen.errors import PluginError, SeqgenError, is_out_of_memory
+from seqgen.registry import Entry, one_line, raised_in
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from seqgen.batches import Batch
     from seqgen.protocols import State
 
 _NEAR = 1e-3  # by which the logits of two ways may differ, relative to the largest
+_CORE = "seqgen"
+_MORE = "seqgen plugins check finds out more"
 
 
-def try_out(model: Any, data: Data, entry: Entry, layer: Entry) -> None:
-    """Run the model once, so that a part that cannot work, or whose losses would mean nothing, is told before a run.
+class _Broken(Exception):
+    """A promise that a model does not keep; the message goes on after the name of the part at fault."""
+
+
+def try_out(model: Any, data: Data, entry: Entry, cell: Entry | None, alone: Callable[[], Any]) -> None:
+    """Run the model once, so that a part that cannot work, or whose losses would mean nothing, is named before a run.
 
     Args:
         model: on the CPU.
         data: the corpus.
         entry: the model's.
-        layer: that of its cell, if it is made of such.
+        cell: that of its cell, if it is made of cells.
+        alone: builds core's model around the same cell; called only where the model and the cell are both suspects.
 
     Raises:
-        PluginError: the logits or the state have the wrong shape; the state that is given is changed, or comes back in
-            another form; a step depends on later symbols, or a row on others; a sequence that is read in two pieces
-            comes out another.
+        PluginError: it raises; the logits or the state have the wrong shape; the logits are not numbers, or are
+            probabilities; the state that is given is changed, or comes back in another form; a step depends on later
+            symbols, or a row on others; a sequence that is read in two pieces comes out another.
+        UsageError, OSError: what the part itself raises for the user.
+    """
+    from seqgen.batches import make_feed
+
+    batch = make_feed(data.encoded["train"], batch_size=2, window=8, seed=0).trial()
+    with computing():
+        fault = _fault(model, batch, data.vocabulary.size)
+        if fault is None:
+            return
+        culprit = entry
+        if cell is not None:
+            of_cell = fault if entry.package == _CORE else _fault_alone(alone, batch, data.vocabulary.size)
+            culprit, fault = (entry, fault) if of_cell is None else (cell, of_cell)
+    raise PluginError(f"{culprit.who}{_told(fault, culprit)}") from fault
+
+
+def part_at_fault(entry: Entry, cell: Entry | None) -> Entry:
+    """The part that is suspected first where a model fails: its cell if the model is core's, else the model."""
+    return cell if cell is not None and entry.package == _CORE else entry
+
+
+def _told(fault: Exception, culprit: Entry) -> str:
+    """What went wrong, as it is said after the name of the part, with its line where it raised."""
+    if isinstance(fault, _Broken):
+        return str(fault)
+    found = raised_in(fault, (culprit.package,))
+    place = f"{found[1]}; " if found is not None else ""
+    return f" fails on its first batch: {type(fault).__name__}: {one_line(fault)} ({place}{_MORE})"
+
+
+def _fault_alone(alone: Callable[[], Any], batch: Batch, n_symbols: int) -> Exception | None:
+    """What is wrong with a cell in core's model; None if nothing is, or if it cannot be built there."""
+    try:
+        model = alone()
+    except SeqgenError:
+        return None
+    return _fault(model, batch, n_symbols)
+
+
+def _fault(model: Any, batch: Batch, n_symbols: int) -> Exception | None:
+    """What is wrong with a model, by trying it; None if nothing is.
+
+    Raises:
+        SeqgenError, OSError, MemoryError, RuntimeError: what is no fault of the contract: something that the part says
+            itself, or that memory ran out.
     """
     import torch
 
-    from seqgen.batches import make_feed
+    model.eval()
+    try:
+        with torch.no_grad():
+            _try(model, batch, n_symbols)
+    except (SeqgenError, OSError):
+        raise
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise
+        return error
+    model.train()
+    return None
+
+
+def _try(model: Any, batch: Batch, n_symbols: int) -> None:
     from seqgen.model import at_rest
 
-    ids_BT = make_feed(data.encoded["train"], batch_size=2, window=8, seed=0).trial().ids_BT
-    model.eval()
-    with computing(), torch.no_grad():
-        _check_state(model, ids_BT[:, :1], layer.who)
-        logits_BTV, _ = model(ids_BT, model.initial_state(len(ids_BT)))
-        wanted = (*ids_BT.shape, data.vocabulary.size)
-        if tuple(logits_BTV.shape) != wanted:
-            raise PluginError(f"{entry.who} gives logits {tuple(logits_BTV.shape)}, not {wanted}")
-        _check_sense(model, ids_BT, logits_BTV, layer.who)
-        with at_rest(model):  # as it is judged, where nothing can have a gradient
-            model(ids_BT, model.initial_state(len(ids_BT)))
-    model.train()
+    ids_BT = batch.ids_BT
+    _check_state(model, ids_BT[:, :1])
+    logits_BTV, _ = model(ids_BT, model.initial_state(len(ids_BT)))
+    wanted = (*ids_BT.shape, n_symbols)
+    if tuple(logits_BTV.shape) != wanted:
+        raise _Broken(f" gives logits {tuple(logits_BTV.shape)}, not {wanted}")
+    _check_numbers(logits_BTV[batch.targets_BT != 0])
+    _check_sense(model, ids_BT, logits_BTV)
+    with at_rest(model):  # as it is judged, where nothing can have a gradient
+        model(ids_BT, model.initial_state(len(ids_BT)))
 
 
-def _check_state(model: Any, ids_B1: Tensor, who: str) -> None:
+def _check_state(model: Any, ids_B1: Tensor) -> None:
     """One step: the state has the batch first and keeps its form, and the one given stays as it was."""
-    import torch
-
     from seqgen.cells import form_difference, list_leaves
 
     n_rows = len(ids_B1)
     start = model.initial_state(n_rows)
-    _check_rows(start, n_rows, f"{who}: initial_state({n_rows}) has")
+    _check_rows(start, n_rows, f": initial_state({n_rows}) has")
     state = start
     for _ in range(2):  # a first state of zeros is the same when it is multiplied
         before = [leaf.clone() for leaf in list_leaves(state)]
         found = model(ids_B1, state)
         if not isinstance(found, tuple) or len(found) != 2:
-            raise PluginError(f"{who}: forward must return (logits, state), not {type(found).__name__}")
-        if not all(torch.equal(was, is_now) for was, is_now in zip(before, list_leaves(state), strict=True)):
-            raise PluginError(f"{who} changes the state it is given: make a new tensor, h = h + x and not h += x")
+            raise _Broken(f": forward must return (logits, state), not {type(found).__name__}")
+        if not all(_same(was, is_now) for was, is_now in zip(before, list_leaves(state), strict=True)):
+            raise _Broken(" changes the state it is given: make a new tensor, h = h + x and not h += x")
         if (difference := form_difference(start, found[1])) is not None:
             first, then = difference
-            raise PluginError(f"{who}: initial_state gives {first}, a step gives back {then}; a state keeps its form")
-        _check_rows(found[1], n_rows, f"{who}: the state that a step of {n_rows} rows gives back has")
+            raise _Broken(f": initial_state gives {first}, a step gives back {then}; a state keeps its form")
+        _check_rows(found[1], n_rows, f": the state that a step of {n_rows} rows gives back has")
         state = found[1]
+
+
+def _same(was: Tensor, is_now: Tensor) -> bool:
+    """Whether two tensors are equal, what is not a number (NaN) included."""
+    return was.shape == is_now.shape and bool(((was == is_now) | ((was != was) & (is_now != is_now))).all())
 
 
 def _check_rows(state: State, n_rows: int, what: str) -> None:
@@ -79,10 +152,21 @@ def _check_rows(state: State, n_rows: int, what: str) -> None:
 
     for leaf in list_leaves(state):
         if leaf.shape[:1] != (n_rows,):
-            raise PluginError(f"{what} a tensor {tuple(leaf.shape)}, batch first")
+            raise _Broken(f"{what} a tensor {tuple(leaf.shape)}, batch first")
 
 
-def _check_sense(model: Any, ids_BT: Tensor, logits_BTV: Tensor, who: str) -> None:
+def _check_numbers(logits_NV: Tensor) -> None:
+    """Logits are numbers, and not already probabilities, from which nothing like them would be learned."""
+    import torch
+
+    if logits_NV.isnan().any():
+        raise _Broken(" gives NaN (not a number) on its first batch, before it has learned anything")
+    sums_N = logits_NV.sum(-1)
+    if len(sums_N) > 1 and (logits_NV >= 0).all() and torch.allclose(sums_N, torch.ones_like(sums_N), atol=_NEAR):
+        raise _Broken(" gives probabilities, not logits: leave the softmax out, or give logarithms")
+
+
+def _check_sense(model: Any, ids_BT: Tensor, logits_BTV: Tensor) -> None:
     """The same sequences in other ways, which must come out the same."""
     import torch
 
@@ -105,6 +189,6 @@ def _check_sense(model: Any, ids_BT: Tensor, logits_BTV: Tensor, who: str) -> No
         (late_BTV, logits_BTV[:, cut:], "gives something else when a sequence is read in two pieces, as in sampling"),
         (alone_BTV, logits_BTV, "mixes rows: what it gives for one depends on the others of its batch"),
     ):
-        # What is not a number is told of in training; the same infinity on both sides is no difference.
+        # NaN after a row's end is of no account; the same infinity on both sides is no difference.
         if bool(((found - expected).abs() > limit).any()) or bool((found.isinf() != expected.isinf()).any()):
-            raise PluginError(f"{who} {problem} (seqgen plugins check finds out more)")
+            raise _Broken(f" {problem} ({_MORE})")

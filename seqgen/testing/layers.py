@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from seqgen.boundary import check_module
 from seqgen.cells import Cell
 from seqgen.protocols import Model, State
 from seqgen.testing.check import Subject
@@ -95,12 +96,14 @@ def layer_of(
     if subject.spec.kind == "cell":
         module: Any = subject.build(*sizes)
         assert isinstance(module, Cell), f"load gives {type(module).__name__}, not a seqgen.Cell"
+        check_module("cell", module, "it")
         features, size = sizes[0], module.output_size
     else:
         module = subject.build(*([V, LeakyCell] if subject.spec.uses_cell else [V]))
         assert isinstance(module, nn.Module) and isinstance(module, Model), (
             f"load gives {type(module).__name__}, not a torch.nn.Module with initial_state and forward"
         )
+        check_module("model", module, "it")
         features, size = 0, V
     module = module.to(dtype).train(training)
     if hasattr(module, "learn"):  # a model that counts has seen something
