@@ -25,6 +25,7 @@ once, prints that line on stderr and exits with ``exit_code``.
 from __future__ import annotations
 
 import difflib
+import errno
 from collections.abc import Iterable, Sequence
 
 
@@ -41,9 +42,15 @@ class UsageError(SeqgenError):
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether memory ran out: Python's, or torch's, whose error on a CPU has no class of its own."""
+    """Whether memory ran out: Python's, or torch's, whose error on a CPU has no class of its own.
+
+    The memory for a library may run out, too: then the loader says in an ImportError what it could not do.
+    """
     named = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
-    return named or (isinstance(error, RuntimeError) and "allocate memory" in str(error))
+    system = isinstance(error, OSError) and error.errno == errno.ENOMEM
+    said = {RuntimeError: ("allocate memory",), ImportError: ("failed to map segment", "allocate memory")}
+    text = str(error)
+    return named or system or any(isinstance(error, kind) and any(map(text.__contains__, said[kind])) for kind in said)
 
 
 class UnknownName(UsageError):

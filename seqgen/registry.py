@@ -132,6 +132,8 @@ class Entry:
             raise
         except (Exception, SystemExit) as error:
             heed()
+            if is_out_of_memory(error):
+                raise UsageError(f"cannot load {self.what}: memory ran out ({one_line(error)})") from error
             line = f"{self.who} is broken: {type(error).__name__}: {one_line(error)}"
             line += hint_on_init(self.spec.kind, error)
             load = str(getattr(self.spec, "load", ""))

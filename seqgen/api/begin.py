@@ -111,8 +111,8 @@ def begin(recipe: Recipe, settings: RunSettings, plugins: Plugins, data: Data, o
         "data": data.vocabulary.tokenizer.to_json(),
     }
     files = {"tokenizer.json": dump_json(described), "run.json": dump_json(settings.model_dump(mode="json"))}
-    if out is not None and out.resolve() == Path.cwd():
-        raise BadOption(f"--out {str(out)!r} is the current folder; name a new one")
+    if out is not None:
+        _refuse_taken(out)
     with graceful_stop() as stop:  # from here on a signal leaves a run that is saved
         if out is not None:
             folder = RunFolder.create(out, files)
@@ -125,6 +125,13 @@ def begin(recipe: Recipe, settings: RunSettings, plugins: Plugins, data: Data, o
             return go(folder, settings, plugins, data, model, hear.listener, hear.warn, stop)
         finally:
             lock.release()
+
+
+def _refuse_taken(out: Path) -> None:
+    """Refuse a run folder that can never be new."""
+    taken = {Path.cwd(): "the current folder", Path(out.resolve().anchor): "the root of the file system"}
+    if what := taken.get(out.resolve()):
+        raise BadOption(f"--out {str(out)!r} is {what}; name a new one")
 
 
 def _count(plugins: Plugins, settings: RunSettings, width: int) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import gc
-import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from seqgen.files import (
     JsonLines,
     dump_json,
     last_holder,
+    load_json,
     lock_file,
     publish_file,
     publish_folder,
@@ -113,8 +113,8 @@ class RunFolder:
         collects = gc.isenabled()
         gc.disable()  # millions of new lists make it look at them all again and again: five times as slow
         try:
-            return json.loads(data.decode("utf-8", "surrogatepass"))
-        except (ValueError, RecursionError):
+            return load_json(data)
+        except ValueError:
             raise CheckpointError(f"{str(path)!r} is damaged: it is not JSON") from None
         finally:
             if collects:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, ValidationError
 
-from seqgen.config import Options, TrainSettings, usable_device
+from seqgen.config import MOST_LENGTH, Options, TrainSettings, usable_device
 from seqgen.errors import CheckpointError
 
 FORMAT_VERSION = 1
@@ -36,6 +36,11 @@ def _listed(value: Any) -> Any:
     if isinstance(value, set | frozenset):
         return sorted(value, key=lambda item: (str(type(item)), item))
     return list(value) if isinstance(value, tuple) else value
+
+
+def _samplable(length: int) -> int:
+    """Return the length of a row that can be sampled: records may be longer."""
+    return min(length, MOST_LENGTH)
 
 
 class PartSettings(Options):
@@ -98,7 +103,9 @@ class RunSettings(Options):
     augmentation: PartSettings | None = Field(None, description="how records are written anew each epoch")
     start: StartSettings | None = Field(None, description="the weights that it began with; None: fresh ones")
     n_symbols: int = Field(ge=1, le=10_000_000, description="V: every id, the specials too")
-    max_length: int = Field(ge=1, le=2**31, description="symbols at which a sample is cut, unless asked otherwise")
+    max_length: Annotated[int, AfterValidator(_samplable)] = Field(
+        ge=1, le=2**31, description="symbols at which a sample is cut, unless asked otherwise"
+    )
     n_parameters: int = Field(ge=0, description="all trainable parameters")
     engine: EngineSettings
     plugins: list[dict[str, str | None]] = Field(description="package, distribution and version of every part's plugin")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from seqgen.checkpoint.settings import FORMAT_VERSION
 from seqgen.errors import CheckpointError
-from seqgen.files import dump_json
+from seqgen.files import dump_json, load_json
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -142,8 +142,8 @@ def read_state(folder: Path) -> dict[str, Any]:
 
 def _parse_state(data: bytes, folder: Path) -> dict[str, Any]:
     try:
-        state = json.loads(data)
-    except (ValueError, RecursionError):
+        state = load_json(data)
+    except ValueError:
         state = None
     if not isinstance(state, dict) or not all(
         _is_whole(state.get(name)) if kind is int else isinstance(state[name], kind)

@@ -18,7 +18,7 @@ from seqgen import __version__
 from seqgen.cli import bench, checkpoint, compare, evaluate, look, play, plugins, runs, sample, score, top, train
 from seqgen.cli.common import ReaderGone, everywhere, session, warn
 from seqgen.cli.mistakes import usage_line
-from seqgen.errors import BLAMED, DiskError, Interrupted, PluginError, SeqgenError, UsageError
+from seqgen.errors import BLAMED, DiskError, Interrupted, PluginError, SeqgenError, UsageError, is_out_of_memory
 from seqgen.plugins import Plugins, entry_point_candidates, file_candidate
 from seqgen.registry import one_line
 from seqgen.signals import Signalled, answering, end_by_raising, forget, heed
@@ -73,6 +73,8 @@ def _verdict(error: BaseException) -> tuple[str, int]:
     if hasattr(error, "format_message"):  # a usage error of the parser, whose classes are private to typer
         return usage_line(error), UsageError.exit_code
     text = f"{type(error).__name__}: {one_line(error)}"
+    if is_out_of_memory(error):
+        return f"memory ran out ({text}): close other programs, or raise the limit (ulimit -v)", UsageError.exit_code
     if failure := session.plugins.failure(error):
         return failure, PluginError.exit_code
     for note in getattr(error, "__notes__", ()):

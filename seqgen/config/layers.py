@@ -9,6 +9,7 @@ from typing import Any
 
 from seqgen.errors import BadOption, UsageError, did_you_mean
 
+_MOST_TOML_BYTES = 1 << 20
 Layer = dict[str, dict[str, Any]]
 """Part to option to value, e.g. ``{"cell": {"activation": "tanh"}}``."""
 
@@ -80,14 +81,25 @@ def read_toml(path: Path) -> Layer:
     """The tables of a configuration file: ``[train] [model] [cell] [tokenizer] [corpus]``.
 
     Raises:
-        UsageError: no such file, not TOML, or something outside a table.
+        UsageError: no such file, too large, not TOML, nested too deeply, or something outside a table.
     """
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        with path.open("rb") as file:  # at most so much, since a device may never end
+            content = file.read(_MOST_TOML_BYTES + 1)
+        if len(content) > _MOST_TOML_BYTES:
+            raise UsageError(
+                f"cannot read the configuration {str(path)!r}: it has more than {_MOST_TOML_BYTES:,} bytes; "
+                "pass a TOML file of settings"
+            )
+        data = tomllib.loads(content.decode("utf-8"))
     except OSError as error:
         raise UsageError(f"cannot read the configuration {str(path)!r}: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{str(path)!r} is not TOML: {error}") from None
+    except RecursionError:
+        raise UsageError(
+            f"cannot read the configuration {str(path)!r}: its values are nested too deeply; write plain values"
+        ) from None
     for part, values in data.items():
         if not isinstance(values, dict):
             raise BadOption(f"{str(path)!r}: {part!r} must stand in a table such as [train]")

@@ -74,6 +74,10 @@ def _split(value: object) -> object:
         raise ValueError(str(error)) from None
 
 
+MOST_LENGTH = 1_000_000
+"""The most symbols of a sampled row."""
+
+
 def usable_device(value: str) -> str:
     """A device's name, as it is.
 

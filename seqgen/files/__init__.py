@@ -16,6 +16,7 @@ from seqgen.files.publish import (
     sync_folder,
     write_synced,
 )
+from seqgen.files.sealed import load_json
 
 __all__ = [
     "FolderLock",
@@ -27,6 +28,7 @@ __all__ = [
     "existing",
     "free_bytes",
     "last_holder",
+    "load_json",
     "lock_file",
     "publish_file",
     "publish_folder",
