@@ -26,6 +26,7 @@ from seqgen.corpus.decoding import (
     is_text,
     refuse_foreign,
 )
+from seqgen.corpus.lines import whole_lines, without_runs
 from seqgen.errors import CorpusError, NoSuchFile, UsageError
 
 MAX_LINE_CHARS = 10_000
@@ -33,6 +34,7 @@ BLANK, LONG, UNDECODABLE = "blank lines skipped", "long lines skipped", "undecod
 REPLACED, SKIPPED = "undecodable bytes replaced", "undecodable bytes skipped"
 _BLOCK_CHARS = 1 << 16
 _GZIP_MARK = b"\x1f\x8b"
+_MOST_EMPTY = 1_000_000  # empty lines one after another in a table, where they may belong to a quoted value
 Normal = Literal["none", "NFC", "NFD", "NFKC", "NFKD"]
 _Lines = list[str | None]
 """Lines without their ends; None for one that is skipped."""
@@ -82,9 +84,9 @@ class TextFile:
     def _pieces(self) -> Iterator[Iterator[Record]]:
         counts, plain = Counter[str](), not self.strip and self.normalize == "none"
         with self.reading() as file:
-            for lines in self._lines(file, counts):
+            for lines, n_empty in self._lines(file, counts):
                 kept = [text for text in lines if text and not text.isspace()]
-                counts[BLANK] += len(lines) - len(kept) - lines.count(None)
+                counts[BLANK] += len(lines) - len(kept) - lines.count(None) + n_empty
                 yield records_of(kept if plain else map(self.polished, kept), self.label, self.split)
         self.note(counts)
 
@@ -153,7 +155,7 @@ class TextFile:
         """The text as it stands, line ends made LF, in pieces that end with a line where lines are not very long."""
         rest, at_start, counts = "", self._may_be_marked(), Counter[str]()
         with self.reading() as file:
-            while block := file.read(_BLOCK_CHARS):
+            for block in _blocks(file):
                 if not is_text(block):
                     if self.encoding_errors == "strict":
                         raise replace(self, long_lines="skip").problem()
@@ -174,13 +176,14 @@ class TextFile:
         """The lines that are not blank, with their numbers from 1; ``counts`` is added to."""
         first = 1
         with self.reading() as file:
-            for lines in self._lines(file, counts):
+            for lines, n_empty in self._lines(file, counts):
                 for number, line in enumerate(lines, first):
                     if line and not line.isspace():
                         yield number, line
                     else:
                         counts[BLANK] += line is not None
-                first += len(lines)
+                first += len(lines) + n_empty
+                counts[BLANK] += n_empty
 
     def bounded(self, file: TextIOWrapper) -> Iterator[str]:
         """The lines of a file opened with ``newline=""``, with their ends.
@@ -188,18 +191,21 @@ class TextFile:
         Raises:
             CorpusError: one is too long.
         """
-        limit = self.max_line_chars
+        limit, n_empty = self.max_line_chars, 0
         while line := file.readline(limit + 3):  # with a mark at the start and CR LF at the end
+            n_empty = n_empty + 1 if line.isspace() else 0
+            if n_empty > _MOST_EMPTY:
+                raise CorpusError(f"{str(self.path)!r} is no table: {n_empty:,} blank lines follow one another in it")
             if len(line) > limit and len(line.rstrip("\r\n").removeprefix("\ufeff")) > limit:
                 raise replace(self, long_lines="refuse").problem(skippable=False)
             yield line
 
-    def _lines(self, file: TextIOWrapper, counts: Counter[str]) -> Iterator[_Lines]:
-        """All lines, those of a block together."""
+    def _lines(self, file: TextIOWrapper, counts: Counter[str]) -> Iterator[tuple[_Lines, int]]:
+        """All lines, those of a piece together, and how many empty lines follow them."""
         begun, at_start, dropping, spoiled = "", self._may_be_marked(), False, False
         lines: _Lines
-        while block := file.read(_BLOCK_CHARS):
-            *found, rest = (begun + (block.removeprefix("\ufeff") if at_start else block)).split("\n")
+        for piece, n_empty in without_runs(whole_lines(_blocks(file), self.max_line_chars)):
+            *found, rest = (begun + (piece.removeprefix("\ufeff") if at_start else piece)).split("\n")
             lines = list(found)
             if dropping:  # the rest of a line that is too long
                 lines[:1], rest, dropping = [None] * bool(lines), rest if lines else "", not lines
@@ -207,14 +213,14 @@ class TextFile:
                 if self.long_lines == "refuse":
                     raise self.problem()
                 lines, rest, dropping = self._without_long(lines, rest, dropping, counts)
-            spoiled = spoiled or not is_text(block)
+            spoiled = spoiled or not is_text(piece)
             if spoiled:
                 lines = [line if line is None else self.decoded(line, counts) for line in lines]
                 spoiled = not is_text(rest)
-            yield lines
+            yield lines, n_empty
             begun, at_start = rest, False
         if begun:
-            yield [self.decoded(begun, counts)]
+            yield [self.decoded(begun, counts)], 0
 
     def _without_long(self, lines: _Lines, rest: str, dropping: bool, counts: Counter[str]) -> tuple[_Lines, str, bool]:
         kept = [line if line is not None and len(line) <= self.max_line_chars else None for line in lines]
@@ -249,6 +255,11 @@ class TextFile:
         with self._open(newline="") as file:
             limit = self.max_line_chars if self.long_lines == "refuse" else None
             return first_problem(file, str(self.path), check_encoding(self.encoding), limit, ways)
+
+
+def _blocks(file: TextIOWrapper) -> Iterator[str]:
+    """The rest of a file, a block at a time."""
+    return iter(lambda: file.read(_BLOCK_CHARS), "")
 
 
 def read_lines(path: str | Path, *, max_line_chars: int = MAX_LINE_CHARS) -> TextFile:

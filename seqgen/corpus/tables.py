@@ -20,6 +20,7 @@ from seqgen.errors import CorpusError, UsageError, did_you_mean
 TableForm = Literal["jsonl", "csv", "tsv"]
 _SEPARATORS = (",", ";", "\t")  # in a file called .csv, as spreadsheets and databases write it
 _SAID = re.compile("sep=([,;\t])")  # a first line by which Excel is told
+_DEEPEST = 100  # lists or objects in one another, as values of fields
 _UNCLOSED = "unexpected end of data"  # as Python's csv calls it
 _USUAL = ("text", "name", "title", "smiles", "SMILES")  # names of the field that is the text, if none is said
 
@@ -121,6 +122,8 @@ class Table:
                 value = json.loads(line)
             except (ValueError, RecursionError) as error:
                 raise CorpusError(f"{self._where(number)}: not JSON: {error}{_of_an_array(line)}") from None
+            if line.count("[") + line.count("{") > _DEEPEST and _is_deep(value):
+                raise CorpusError(f"{self._where(number)}: a value is nested more than {_DEEPEST} deep")
             if not isinstance(value, dict | str):
                 what = f"{line[:40]!r} is neither an object nor a text"
                 raise CorpusError(f"{self._where(number)}: {what}{_of_an_array(line)}")
@@ -184,6 +187,15 @@ def _listed(names: Iterable[str]) -> str:
 def _of_an_array(line: str) -> str:
     is_array = line.lstrip().startswith("[")
     return "; a record stands on a line of its own here: jq -c '.[]' FILE writes an array so" if is_array else ""
+
+
+def _is_deep(value: Any) -> bool:
+    """Whether a JSON value is nested deeper than is allowed."""
+    level = [value]
+    for _ in range(_DEEPEST):
+        inner = [item.values() if isinstance(item, dict) else item for item in level if isinstance(item, dict | list)]
+        level = list(itertools.chain.from_iterable(inner))
+    return any(isinstance(item, dict | list) for item in level)
 
 
 def _separator(first: str) -> str:
