@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from typing import Annotated, Literal, Self
@@ -11,6 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from seqgen.config.options import Options
 from seqgen.errors import BadOption
 
+_MOST = 2**63  # of what is counted
 _UNITS_S = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 
 
@@ -20,10 +22,14 @@ def parse_duration_s(text: str | float) -> float:
     Raises:
         BadOption: the text is not a positive duration.
     """
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-z]*)", str(text).strip().lower())
-    if match is None or match[2] not in _UNITS_S or float(match[1]) <= 0:
-        raise BadOption(f"{text!r} is not a duration; write it like 90s, 5m or 1h")
-    return float(match[1]) * _UNITS_S[match[2]]
+    if isinstance(text, str):
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-z]*)", text.strip().lower())
+        seconds = 0.0 if match is None else float(match[1]) * _UNITS_S.get(match[2], 0.0)
+    else:
+        seconds = float(text)
+    if not 0 < seconds < math.inf:
+        raise BadOption(f"{text!r:.60} is not a duration; write it like 90s, 5m or 1h")
+    return seconds
 
 
 def parse_count(text: str | int) -> int:
@@ -33,10 +39,10 @@ def parse_count(text: str | int) -> int:
         BadOption: the text is not a positive count.
     """
     match = re.fullmatch(r"(\d+(?:\.\d+)?)([kmKM]?)", str(text).strip().replace("_", "").replace(",", ""))
-    count = 0 if match is None else round(float(match[1]) * {"": 1, "k": 1e3, "m": 1e6}[match[2].lower()])
-    if count < 1:
-        raise BadOption(f"{text!r} is not a count; write it like 50000, 50k or 1.5M")
-    return count
+    count = 0.0 if match is None else float(match[1]) * {"": 1, "k": 1e3, "m": 1e6}[match[2].lower()]
+    if not 0.5 < count < _MOST:
+        raise BadOption(f"{text!r:.60} is not a count; write it like 50000, 50k or 1.5M")
+    return round(count)
 
 
 def parse_split(text: str | Sequence[float]) -> tuple[float, float, float]:
@@ -54,9 +60,9 @@ def parse_split(text: str | Sequence[float]) -> tuple[float, float, float]:
         shares = [float(share) for share in (text.split("/") if isinstance(text, str) else text)]
     except ValueError:
         shares = []
-    if len(shares) != 3 or min(shares) < 0 or shares[0] <= 0:
-        raise BadOption(f"{text!r} is not a split; write it like 90/5/5, or none")
     total = sum(shares)
+    if len(shares) != 3 or min(shares) < 0 or not (0 < total < math.inf and shares[0] / total > 0):
+        raise BadOption(f"{text!r:.60} is not a split; write it like 90/5/5, or none")
     return (shares[0] / total, shares[1] / total, shares[2] / total)
 
 
@@ -97,22 +103,24 @@ class TrainSettings(Options):
         (0.9, 0.05, 0.05), description="shares of training, validation and test; by a hash of the text"
     )
     split_seed: int = Field(0, ge=0, lt=2**63, description="seed of the split, independent of seed")
-    steps: int | None = Field(None, ge=1, description="optimizer steps")
-    epochs: float | None = Field(None, gt=0, description="passes over the training part")
+    steps: int | None = Field(None, ge=1, lt=_MOST, description="optimizer steps")
+    epochs: float | None = Field(None, gt=0, le=1e9, description="passes over the training part")
     time_s: Annotated[float | None, BeforeValidator(_duration_s)] = Field(
         None, description="training and evaluation time, seconds or a duration like 5m, summed over resumes"
     )
     batch_size: int = Field(128, ge=1, le=65_536, description="records a step; of a long text, lanes read side by side")
     window: int = Field(128, ge=1, le=65_536, description="symbols of a long text that a step learns from at once")
     lr: float = Field(3e-3, gt=0, le=10, description="peak learning rate")
-    warmup_steps: int = Field(50, ge=0, description="steps over which the rate rises from zero")
+    warmup_steps: int = Field(50, ge=0, lt=_MOST, description="steps over which the rate rises from zero")
     decay: Literal["cosine", "none"] = Field("cosine", description="how the rate falls after the warm-up")
     final_lr_ratio: float = Field(0.05, ge=0, le=1, description="last rate / peak rate, with decay")
     weight_decay: float = Field(0.01, ge=0, le=1, description="decoupled weight decay of AdamW (arXiv:1711.05101)")
     clip_norm: float = Field(1.0, ge=0, description="largest gradient norm; 0 does not clip")
-    eval_every: int | None = Field(None, ge=1, description="steps between evaluations; left out: about 20 a run")
-    eval_records: int = Field(10_000, ge=1, description="most held-out records looked at in an evaluation")
-    patience: int = Field(8, ge=0, description="evaluations without improvement before stopping; 0: never")
+    eval_every: int | None = Field(
+        None, ge=1, lt=_MOST, description="steps between evaluations; left out: about 20 a run"
+    )
+    eval_records: int = Field(10_000, ge=1, lt=_MOST, description="most held-out records looked at in an evaluation")
+    patience: int = Field(8, ge=0, lt=_MOST, description="evaluations without improvement before stopping; 0: never")
     save_every_s: float = Field(60.0, gt=0, description="most seconds between checkpoints")
     samples: int = Field(3, ge=0, le=1000, description="samples drawn at an evaluation")
     device: Annotated[str, AfterValidator(usable_device)] = Field("auto", description="auto, cpu, cuda or mps")

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from seqgen.errors import UnknownSymbol
+from seqgen.errors import CorpusError, UnknownSymbol
 from seqgen.protocols import Tokenizer
 
 if TYPE_CHECKING:
     from seqgen.protocols import Ids, Lengths
 
 
+_MOST_SYMBOLS = 1 << 16  # a Chinese corpus has some 20,000
 _LOW = 256  # code points of Latin-1
 _TOGETHER = 128  # texts whose symbols are collected in one go; pieces of a long text are long
 
@@ -44,11 +45,20 @@ class CharTokenizer(Tokenizer):
 
     @classmethod
     def fit(cls, texts: Iterable[str], **options: Any) -> Self:
-        """Every character of the texts."""
+        """Learn every character of the texts.
+
+        Raises:
+            CorpusError: there are more than 65,536 different ones, which is no alphabet.
+        """
         symbols: set[str] = set()
         iterator = iter(texts)
         while chunk := list(itertools.islice(iterator, _TOGETHER)):
             symbols.update("".join(chunk))
+            if len(symbols) > _MOST_SYMBOLS:
+                raise CorpusError(
+                    f"the corpus has more than {_MOST_SYMBOLS:,} different characters, and every step would weigh each "
+                    "as the next; --tokenizer byte learns any text with 256 symbols"
+                )
         return cls(symbols)
 
     @property

@@ -1,0 +1,77 @@
+"""Numbers and values that no run can have are refused in one line."""
+
+from __future__ import annotations
+
+import pytest
+
+from seqgen.config import TrainSettings, parse_count, parse_duration_s, parse_split
+from seqgen.corpus import load_file
+from seqgen.errors import BadOption, CorpusError
+from seqgen.tokenizers import ByteTokenizer, CharTokenizer
+
+DIGITS = "9" * 400
+
+
+@pytest.mark.parametrize("split", ["1e308/1e308/1", "1e400/0/0", "nan/1/1", "1e-320/1e-320/1e300", (1e308, 1e308, 1)])
+def test_shares_that_have_no_sum(split):
+    with pytest.raises(BadOption, match="is not a split; write it like 90/5/5, or none") as caught:
+        parse_split(split)
+    assert len(str(caught.value)) < 150
+
+
+@pytest.mark.parametrize("text", [DIGITS, "1" + "0" * 30, DIGITS + "M", "0", "0.4", "1e9"])
+def test_counts(text):
+    with pytest.raises(BadOption, match="is not a count") as caught:
+        parse_count(text)
+    assert len(str(caught.value)) < 150
+    assert (parse_count("1.5M"), parse_count("50k"), parse_count("1,000")) == (1_500_000, 50_000, 1000)
+
+
+@pytest.mark.parametrize("text", [DIGITS, DIGITS + "h", "0", float("inf"), float("nan"), -1.0])
+def test_durations(text):
+    with pytest.raises(BadOption, match="is not a duration"):
+        parse_duration_s(text)
+
+
+@pytest.mark.parametrize("seconds", [9.2e18, 2.5e-7, 90, 1.5])
+def test_a_number_of_seconds_is_a_duration(seconds):
+    """They come back from run.json so; those with an exponent were refused then."""
+    assert parse_duration_s(seconds) == pytest.approx(seconds)
+    assert TrainSettings(time_s=seconds).time_s == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [("--params", DIGITS), ("--split", "1e308/1e308/1"), ("--time", DIGITS), ("--epochs", "1e308"), ("--steps", DIGITS)]
+    + [("-o", f"train.{name}={DIGITS}") for name in TrainSettings.model_fields],
+    ids=lambda options: options[-1].partition("=")[0][:20] + options[0],
+)
+def test_no_setting_of_a_run_takes_any_number(options, cli, words):
+    result = cli("train", "--corpus", words, *options)
+    assert result.code == 2 and result.err.count("\n") == 1 and "unexpected" not in result.err, result.err
+
+
+@pytest.mark.promise("R16")
+@pytest.mark.parametrize("depth", [99, 150, 985, 100_000])
+@pytest.mark.parametrize("opening", ["[", '{"y":'])
+def test_a_deeply_nested_value_is_refused_with_its_line(depth, opening, tmp_path):
+    path = tmp_path / "deep.jsonl"
+    inner = opening * depth + "1" + ("]" if opening == "[" else "}") * depth
+    path.write_text('{"text":"ben","x":1}\n{"text":"anna","x":' + inner + "}\n")
+    source = load_file(path=str(path), max_line_chars=10**9)
+    if depth < 100:
+        assert [record.text for record in source] == ["ben", "anna"]
+        return
+    with pytest.raises(CorpusError, match=r"line 2: (a value .* more than 100 deep|not JSON: maximum recursion)"):
+        list(source)
+
+
+@pytest.mark.promise("R16")
+def test_more_characters_than_any_alphabet_has_are_refused_while_they_are_read():
+    most = [chr(code) for code in range(0x100, 0x100 + 65_536 + 0x800) if not 0xD800 <= code < 0xE000]
+    assert CharTokenizer.fit(most).n_symbols == 65_536
+    texts = iter([*most, "\x41", *["never read"] * 1000])
+    with pytest.raises(CorpusError, match=r"more than 65,536 different characters.* --tokenizer byte"):
+        CharTokenizer.fit(texts)
+    assert next(texts) == "never read"
+    assert ByteTokenizer.fit([*most, "\x41"]).n_symbols == 256
