@@ -131,6 +131,13 @@ class Guarded:
         raise NotImplementedError
 
 
+def describe_part(part: Any) -> str:
+    """Return how messages call a part: by its kind, name and plugin if it has a guard, else by the name of its code."""
+    if isinstance(part, Guarded):
+        return part._who
+    return f"decoding step {getattr(part, '__qualname__', type(part).__qualname__).replace('.<locals>', '')}"
+
+
 class GuardedValidator(Guarded):
     """A validator: verdicts."""
 
@@ -187,9 +194,9 @@ class GuardedProcessor(Guarded):
     result = "logits of the shape and type it was given"
 
     def accepts(self, result: Any, *arguments: Any) -> bool:
-        """A tensor like the logits."""
+        """Whether it is a tensor like the logits, on their device."""
         given = arguments[0]
-        return bool(getattr(result, "shape", None) == given.shape and result.dtype == given.dtype)
+        return all(getattr(result, name, None) == getattr(given, name) for name in ("shape", "dtype", "device"))
 
 
 class GuardedAugmentation(Guarded):

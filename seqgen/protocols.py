@@ -159,7 +159,8 @@ class Processor(Protocol):
     def __call__(self, logits_BV: Tensor, ids_BT: Tensor) -> Tensor:
         """New logits (B, V), made from the logits and the ids drawn so far in each row (B, T; T may be 0).
 
-        Each row must depend on that row alone, and the arguments must not be modified.
+        Each row must depend on that row alone, and the arguments must not be modified. A logit of minus infinity is
+        forbidden and stays so: probability that it is given is dropped.
         """
         ...
 

@@ -650,11 +650,16 @@ def processor(function):
     return made(seqgen.ProcessorSpec, lambda: function)
 
 
+def smoothed(logits, ids):
+    return (0.9 * logits.softmax(-1) + 0.1 / logits.shape[-1]).log()
+
+
 def bad_processors():
     yield "logits-shape", processor(lambda logits, ids: logits[:, 1:]), "shape"
     yield "logits-shape", processor(lambda logits, ids: logits.double()), "type"
     yield "something-left", processor(lambda logits, ids: logits - torch.inf), "nothing to draw|not a number"
     yield "something-left", processor(lambda logits, ids: logits.masked_fill(logits < 9, -torch.inf)), "nothing to draw"
+    yield "stays-forbidden", processor(smoothed), "what is forbidden"
     yield "rows-apart", processor(lambda logits, ids: logits - logits.clamp(min=-99).mean(0)), "depends on the others"
     yield "untouched", processor(lambda logits, ids: logits.mul_(2)), "modifies its arguments"
     yield "deterministic", processor(lambda logits, ids: logits + next(_counter)), "something else"

@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from seqgen.cells import select_rows
-from seqgen.errors import Diverged
 from seqgen.protocols import State
 from seqgen.sampling.decoder import Decoder
 from seqgen.sampling.rows import MULTIPLE, round_up
@@ -35,7 +34,7 @@ def beam_rows(decoder: Decoder, width: int, *, replace: bool = True) -> list[Sam
         replace: False for a sample without replacement.
 
     Raises:
-        Diverged: the model gives no number.
+        Diverged: the model gives no number, or a decoding step leaves nothing to draw.
     """
     noise = None if replace else np.random.Generator(np.random.Philox(key=[decoder.settings.seed, width]))
     with decoder.resting():
@@ -77,8 +76,6 @@ class _Beam:
     def grow(self) -> None:
         """Let rows go on with the best of all ids that may follow any of them."""
         costs_BV = self._costs()
-        if bool(costs_BV[~self._ended_B].isnan().any()):
-            raise Diverged(f"nothing can be drawn at symbol {self._n_drawn} of a row")
         stay_V = torch.full_like(costs_BV[0], -torch.inf)
         stay_V[PAD] = 0  # a row that has ended is its own only child
         nats_BV = self._nats_B[:, None] + torch.where(self._ended_B[:, None], stay_V, costs_BV)
@@ -114,8 +111,10 @@ class _Beam:
         rows_CV = self._logits_CV
         if self._noise is not None:
             rows_CV = self._step.mask(rows_CV, self._state, self._n_drawn)
-        logits_BV = self._decoder.process(rows_CV[: len(history_BT)], history_BT)
-        costs_BV = torch.log_softmax(logits_BV.double(), -1)
+        rows_BV = rows_CV[: len(history_BT)]
+        costs_BV = torch.log_softmax(self._decoder.process(rows_BV, history_BT).double(), -1)
+        if bool(costs_BV[~self._ended_B].isnan().any()):
+            raise self._decoder.nothing_left(rows_BV, history_BT, ~self._ended_B)
         if self._noise is not None:
             return costs_BV
         costs_CV = torch.zeros_like(self._logits_CV, dtype=torch.double)

@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from seqgen.errors import BadOption
+from seqgen.boundary import describe_part
+from seqgen.errors import BadOption, Diverged
 from seqgen.model import at_rest, count_parameters, device_of
 from seqgen.protocols import Processor
 from seqgen.sampling.constraint import build_constraint
@@ -72,7 +73,8 @@ class Decoder:
             raise BadOption(f"the prefix has {len(prefix)} symbols, more than max_length {settings.max_length}")
         self.n_slots = len(vocabulary.slots)
         self.forced: list[int] = vocabulary.condition_ids([given or {}])[0].tolist() + prefix
-        self.processors = [*processors, *build_processors(settings)]
+        self._foreign = list(processors)
+        self.processors = [*self._foreign, *build_processors(settings)]
         allowed_V = torch.from_numpy(vocabulary.allowed_V(line_ends=multiline))
         if not allowed_V[prefix].all():
             raise BadOption("the prefix holds a line end; the records of this run are one line each")
@@ -99,13 +101,44 @@ class Decoder:
             yield
 
     def process(self, logits_AV: Tensor, history_AT: Tensor) -> Tensor:
-        """Logits of rows after all decoding steps, in which what is never drawn is minus infinity.
+        """Return the logits of rows after all decoding steps; what is minus infinity stays so, whatever a step does.
 
         Args:
-            logits_AV: of the next id.
+            logits_AV: of the next id; minus infinity for what a constraint forbids.
             history_AT: the ids of each row so far, conditions left out.
         """
+        *_, (_, processed_AV) = self._processed(logits_AV, history_AT)
+        return processed_AV
+
+    def _processed(self, logits_AV: Tensor, history_AT: Tensor) -> Iterator[tuple[Processor | None, Tensor]]:
+        """Yield the allowed logits, then those after each decoding step, with the step.
+
+        The steps of plugins get copies, and cannot allow again what is forbidden: probability that they put there is
+        dropped before the steps of the settings follow, so that top-k counts allowed symbols only.
+        """
         logits_AV = logits_AV.masked_fill(self.forbidden_V, -torch.inf)
-        for process in self.processors:
+        yield None, logits_AV
+        if self._foreign:
+            forbidden_AV, history_AT = logits_AV == -torch.inf, history_AT.clone()
+        for number, process in enumerate(self.processors):
             logits_AV = process(logits_AV, history_AT)
-        return logits_AV
+            if number < len(self._foreign):
+                logits_AV = logits_AV.masked_fill(forbidden_AV, -torch.inf)
+            yield process, logits_AV
+
+    def nothing_left(self, logits_AV: Tensor, history_AT: Tensor, open_A: Tensor | None = None) -> Diverged:
+        """Return the error of rows that have nothing left to draw, which names the decoding step at fault.
+
+        Args:
+            logits_AV: as ``process`` got them.
+            history_AT: as ``process`` got it.
+            open_A: which rows go on; None: all.
+        """
+        start = f"cannot draw symbol {history_AT.shape[1]} of a row: "
+        for process, after_AV in self._processed(logits_AV, history_AT):
+            drawable_A = torch.softmax(after_AV.float(), -1).isfinite().all(-1)
+            if not bool((drawable_A if open_A is None else drawable_A | ~open_A).all()):
+                if process is None:
+                    return Diverged(f"{start}the model gives no number; sample from another --checkpoint")
+                return Diverged(f"{start}{describe_part(process)} leaves nothing to draw; drop it, or ask for less")
+        return Diverged(f"{start}nothing is left to draw")

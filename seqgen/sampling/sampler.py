@@ -128,12 +128,13 @@ class Sampler(Decoder):
         if rows.n_drawn < len(self.forced):
             return torch.full_like(rows.alive_A, self.forced[rows.n_drawn])
         of_rows: Callable[[Tensor], Tensor] = rows.of_rows
-        first = 0
+        first, given = 0, None
         if self._is_plain:
             logits_CV, first = logits_CV[:, EOS:], EOS
         elif self.processors:
             of_rows = as_it_is
-            logits_CV = self.process(rows.of_rows(logits_CV), rows.history_AT()[:, self.n_slots :])
+            given = rows.of_rows(logits_CV), rows.history_AT()[:, self.n_slots :]
+            logits_CV = self.process(*given)
         elif self.constraint is None:  # which forbids these itself
             logits_CV = logits_CV.masked_fill(self.forbidden_V, -torch.inf)
         uniform_A = uniform_W if len(rows.alive_A) == len(uniform_W) else uniform_W.index_select(0, rows.alive_A)
@@ -141,7 +142,9 @@ class Sampler(Decoder):
         if int(ids_A.max()) == self.vocabulary.size:
             nothing_A = ids_A == self.vocabulary.size
             if (nothing_A & rows.open_A()).any():
-                who = "the decoding steps leave nothing to draw" if self.processors else "the model gives no number"
-                raise Diverged(f"{who} at symbol {rows.n_drawn} of a row")
+                if given is None:
+                    at = rows.n_drawn - self.n_slots
+                    raise Diverged(f"cannot draw symbol {at} of a row: the model gives no number")
+                raise self.nothing_left(*given, rows.open_A())
             ids_A = ids_A.masked_fill(nothing_A, PAD)  # a row that has ended
         return ids_A

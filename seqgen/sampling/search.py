@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from seqgen.cells import join_rows, select_rows
-from seqgen.errors import Diverged, UsageError
+from seqgen.errors import UsageError
 from seqgen.protocols import State
 from seqgen.sampling.decoder import Decoder
 from seqgen.sampling.rows import MULTIPLE, round_up
@@ -59,7 +59,7 @@ def top_rows(decoder: Decoder, n: int, n_nodes: int) -> Top:
 
     Raises:
         UsageError: rows of this run have no end.
-        Diverged: the model gives no number.
+        Diverged: the model gives no number, or a decoding step leaves nothing to draw.
     """
     if not decoder.vocabulary.ends:
         raise UsageError("this run learned one long text, which has no rows that could be the most probable")
@@ -158,7 +158,7 @@ class _Search:
         history_NL = torch.from_numpy(ids_NL).to(self._decoder.device)
         log_probs_NV = torch.log_softmax(self._decoder.process(logits_NV, history_NL).double(), -1)
         if bool(log_probs_NV.isnan().any()):
-            raise Diverged("the model gives no number")
+            raise self._decoder.nothing_left(logits_NV, history_NL)
         n, length = ids_NL.shape
         rows_N = torch.arange(n, device=log_probs_NV.device)
         allowed_NV = self._step.mask(log_probs_NV, select_rows(state, rows_N), self._decoder.n_slots + length)

@@ -43,6 +43,15 @@ def something_left(subject: Subject) -> None:
         assert found.isfinite().any(-1).all(), "leaves a row nothing to draw"
 
 
+def stays_forbidden(subject: Subject) -> None:
+    """What is minus infinity stays so: pad and begin, what a constraint forbids, banned characters."""
+    process = subject.build()
+    for logits_BV, ids_BT in _cases():
+        forbidden_BV = logits_BV == -torch.inf
+        allowed_again = process(logits_BV, ids_BT)[forbidden_BV] > -torch.inf
+        assert not allowed_again.any(), "gives what is forbidden, whose logit is minus infinity, a probability"
+
+
 def rows_apart(subject: Subject) -> None:
     """Each row depends on that row alone."""
     process = subject.build()

@@ -53,7 +53,7 @@ PROMISES: dict[str, dict[str, tuple[str, ...]]] = {
         "common": (*_COMMON, "deterministic"),
     },
     "processor": {
-        "decoding": ("logits-shape", "something-left", "rows-apart", "untouched"),
+        "decoding": ("logits-shape", "something-left", "stays-forbidden", "rows-apart", "untouched"),
         "common": (*_COMMON, "deterministic"),
     },
     "augmentation": {"augmentations": ("seeded", "written", "hostile-strings"), "common": _COMMON},

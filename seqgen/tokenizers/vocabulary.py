@@ -149,10 +149,31 @@ class Vocabulary:
         return framed, framed_lengths
 
     def decode(self, ids: Sequence[int]) -> str:
-        """The text of ids without frame."""
-        first = self.first
-        return self.tokenizer.decode([index - first for index in ids])
+        """Return the text of ids without frame.
+
+        Raises:
+            ValueError: an id is no symbol but pad, begin, end or a condition, or is not known.
+        """
+        symbols = [index - self.first for index in ids]
+        if symbols:
+            self._check_symbols(min(symbols), max(symbols))
+        return self.tokenizer.decode(symbols)
 
     def decode_many(self, flat: Ids, lengths: Lengths) -> list[str]:
-        """The texts of many rows of ids without frame, one after another in ``flat``."""
-        return self.tokenizer.decode_many(flat - self.first, lengths)
+        """Return the texts of many rows of ids without frame, one after another in ``flat``.
+
+        Raises:
+            ValueError: an id is no symbol but pad, begin, end or a condition, or is not known.
+        """
+        symbols = flat - self.first
+        if len(symbols):
+            self._check_symbols(symbols.min(), symbols.max())
+        return self.tokenizer.decode_many(symbols, lengths)
+
+    def _check_symbols(self, least: int, most: int) -> None:
+        """Refuse what a tokenizer would read as another symbol in silence: a negative index counts from the end."""
+        if least < 0 or most >= self.tokenizer.n_symbols:
+            raise ValueError(
+                f"cannot decode the ids {least + self.first} to {most + self.first}: "
+                f"symbols are {self.first} to {self.size - 1}"
+            )
