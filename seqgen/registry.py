@@ -159,6 +159,11 @@ class Registry:
             raise ValueError(f"the {entry.what} was registered already")
         same.append(entry)
 
+    def replace(self, entry: Entry) -> None:
+        """Take a spec in, in the place of one of the same name that the plugin offered before."""
+        same = self._entries[entry.spec.kind].setdefault(entry.spec.name, [])
+        same[:] = [other for other in same if other.package != entry.package] + [entry]
+
     def remove_package(self, package: str) -> None:
         """Forget everything that a plugin handed in."""
         for names in self._entries.values():

@@ -13,12 +13,12 @@ from seqgen.api.doubts import doubts
 from seqgen.api.engine import is_there, ready_engine
 from seqgen.api.go import Listener, go
 from seqgen.api.lost import with_a_way_out
-from seqgen.api.parts import changed_plugins, corpus_of, read_vocabulary
+from seqgen.api.parts import changed_plugins, corpus_of, given_again, read_vocabulary
 from seqgen.api.prepare import read_again
 from seqgen.api.recipe import resolve
 from seqgen.api.request import Request
 from seqgen.api.run import RUNS, Run
-from seqgen.api.setup import SomePlugins, choose_plugins, ignore
+from seqgen.api.setup import SomePlugins, choose_parts, choose_plugins, ignore
 from seqgen.api.start import find_start, start_again
 from seqgen.api.weights import take_over
 from seqgen.checkpoint import RunSettings, StartSettings, find_run
@@ -27,6 +27,7 @@ from seqgen.errors import BadOption, CheckpointError, UnknownName
 from seqgen.files import FolderLock
 from seqgen.plugins import Plugins
 from seqgen.signals import graceful_stop
+from seqgen.specs import AugmentationSpec, CellSpec, DomainSpec, ModelSpec, TokenizerSpec
 
 if TYPE_CHECKING:
     from seqgen.tokenizers import Vocabulary
@@ -35,10 +36,10 @@ if TYPE_CHECKING:
 def train(
     corpus: str | Path | None = None,
     *,
-    cell: str | None = None,
-    model: str | None = None,
-    tokenizer: str | None = None,
-    domain: str | None = None,
+    cell: str | type | CellSpec | None = None,
+    model: str | type | ModelSpec | None = None,
+    tokenizer: str | type | TokenizerSpec | None = None,
+    domain: str | DomainSpec | None = None,
     hidden: int | None = None,
     layers: int | None = None,
     embedding: int | None = None,
@@ -57,7 +58,7 @@ def train(
     params: int | str | None = None,
     layout: str | None = None,
     condition: str | Sequence[str] = (),
-    augment: str | None = None,
+    augment: str | AugmentationSpec | None = None,
     start: str | Path | None = None,
     text_field: str | None = None,
     label_field: str | None = None,
@@ -73,7 +74,9 @@ def train(
 
     Args:
         corpus: a registered name, or a text file with a record a line.
-        cell: the layer; ``gru`` unless said otherwise.
+        cell: the layer; ``gru`` unless said otherwise. A name, the class of a cell, or a seqgen.CellSpec; so too the
+            model, tokenizer, domain (no class) and augmentation (no class). To open a run of a class again it is given
+            again: ``seqgen.load(run, plugins=[MyCell])``.
         model: the model; ``recurrent`` unless said otherwise.
         tokenizer: how text becomes symbols; that of the domain unless said otherwise.
         domain: what the texts are; the corpus knows, a file is plain ``text``.
@@ -103,7 +106,8 @@ def train(
         options: any option by ``"part.name"``, or by its bare name when only one part has it.
         config: a TOML file with tables [train] [model] [cell] [tokenizer] [corpus].
         out: the run folder; left out: ``runs/<corpus>-<cell>-001`` or the next free number.
-        plugins: left out: all that are installed; a list of files ``["mycell.py"]``: these too.
+        plugins: left out: all that are installed; a list ``["mycell.py", module, MyCell, object_with_hooks, spec]``:
+            these too.
         listener: is told of progress, reports and checkpoints; without one nothing is shown.
         warn: is told, in one line, of what may not be meant.
         progress: is told what is being done before training, how many records are done, and of how many.
@@ -129,13 +133,14 @@ def train(
         part: {name: value for name, value in values.items() if value is not None}
         for part, values in (("train", train_flags), ("model", model_flags), ("corpus", corpus_flags))
     }
-    plugins = choose_plugins(plugins)
+    asked = {"cell": cell, "model": model, "tokenizer": tokenizer, "domain": domain, "augmentation": augment}
+    plugins, names = choose_parts(plugins, asked)
     request = Request(
         corpus,
-        cell,
-        model,
-        tokenizer,
-        domain,
+        names["cell"],
+        names["model"],
+        names["tokenizer"],
+        names["domain"],
         valid,
         test,
         flags,
@@ -144,7 +149,7 @@ def train(
         None if params is None else parse_count(params),
         layout,
         condition.split(",") if isinstance(condition, str) else condition,
-        augment,
+        names["augmentation"],
         None if start is None else find_start(start, RUNS, plugins, warn),
     )
     hear = Hearers(listener, warn, progress)
@@ -154,6 +159,8 @@ def train(
         if plugins.broken():  # likelier one of these would have had it
             raise
         raise with_a_way_out(error) from None
+    for line in given_again(recipe.entries, plugins):
+        warn(line)
     data = read(recipe, hear)
     for line in doubts(recipe, plugins, data.vocabulary):
         warn(line)
@@ -174,7 +181,8 @@ def resume(
     Args:
         run: its folder, or a name under ``runs/``; left out: the newest run with a checkpoint.
         allow_corpus_change: go on even if the corpus is not what it was; then the result is another.
-        plugins: left out: all that are installed; a list of files ``["mycell.py"]``: these too.
+        plugins: left out: all that are installed; a list ``["mycell.py", module, MyCell, object_with_hooks, spec]``:
+            these too.
         listener: is told of progress, reports and checkpoints.
         warn: is told, in one line, when a damaged checkpoint is passed over.
         progress: is told what is being done before training, how many records are done, and of how many.

@@ -6,7 +6,7 @@ import functools
 import re
 import shlex
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _DISTRIBUTION = re.compile(r"[A-Za-z0-9][\w.-]{0,99}")
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+!_-]{0,49}")
+_GIVEN = re.compile(r"(?:[A-Za-z_][\w.]{0,99}(?:\(\))?|seqgen\.[A-Za-z]{1,30}\(name='[\w-]{1,99}', \.\.\.\))", re.ASCII)
 _FOLDER = re.compile(r"(?:/[\w.+-]{1,99}){1,30}", re.ASCII)
 _REPOSITORY = re.compile(r"(?:git|hg|bzr|svn)\+https?:/(?:/[\w.+-]{1,99}){1,9}@\w{1,64}", re.ASCII)
 
@@ -41,6 +42,10 @@ def part_entry(plugins: Plugins, kind: str, name: str, settings: RunSettings) ->
     package = name.partition(":")[0]
     known = next((plugin for plugin in settings.plugins if plugin.get("package") == package), {})
     way = way_to(known)
+    if again := _given(known):
+        of = f" with what {known['distribution']} defines" if known.get("sha256") and way else ""
+        given = f"which was given from Python; give it again{of}, in Python: seqgen.load(..., plugins=[{again}])"
+        raise MissingPlugin(f"the run needs the {kind} {name!r:.80}, {given}")
     if package not in plugins.plugins and not way:
         raise MissingPlugin(f"the run needs the {kind} {name!r:.80}, which is not installed")
     if package in plugins.plugins:
@@ -64,6 +69,8 @@ def way_to(known: Mapping[str, Any]) -> str:
     distribution, version = str(known.get("distribution") or ""), str(known.get("version") or "")
     if not _DISTRIBUTION.fullmatch(distribution):
         return ""
+    if known.get("given"):
+        return f"in Python, plugins=[{again}]" if (again := _given(known)) else ""
     if known.get("sha256"):
         return f"--plugin {distribution}"
     if origin := known.get("origin"):
@@ -75,11 +82,27 @@ def way_to(known: Mapping[str, Any]) -> str:
     return f"pip install {pinned!r}"
 
 
+def _given(known: Mapping[str, Any]) -> str:
+    """What to list in ``plugins=[...]`` to have again what was given from Python, as run.json holds it; or ""."""
+    given = str(known.get("given") or "").split("; ")
+    return ", ".join(given) if all(map(_GIVEN.fullmatch, given)) and len(given) < 20 else ""
+
+
+def given_again(entries: Iterable[Entry], plugins: Plugins) -> list[str]:
+    """A line for each part of a run that was given from Python: what opening the run needs."""
+    lines = []
+    for entry in entries:
+        if given := plugins.plugins[entry.package].provenance.given:
+            again = ", ".join(given.split("; "))
+            lines.append(f"{entry.what}: to open the run again, give it again: seqgen.load(..., plugins=[{again}])")
+    return lines
+
+
 def plugin_options(settings: RunSettings) -> str:
     """The options that load the files of plugins that a run needs, for a line that somebody types; "" without any."""
     options = ""
     for known in settings.plugins:
-        if known.get("sha256") and (way := way_to(known)):
+        if known.get("sha256") and not known.get("given") and (way := way_to(known)):
             file = getattr(sys.modules.get(str(known.get("package"))), "__file__", None)
             options += f" {way}" if file is None else f" --plugin {shlex.quote(_as_typed(Path(file)))}"
     return options

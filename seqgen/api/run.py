@@ -37,7 +37,8 @@ def load(
     Args:
         run: its folder, or a name under ``runs/``; left out: the newest run with a checkpoint.
         checkpoint: "best", "latest", or a step.
-        plugins: left out: all that are installed; a list of files ``["mycell.py"]``: these too.
+        plugins: left out: all that are installed; a list ``["mycell.py", module, MyCell, object_with_hooks, spec]``:
+            these too.
         warn: is told, in one line, when a damaged checkpoint is passed over.
 
     Raises:

@@ -8,13 +8,14 @@ import functools
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from seqgen.corpus import Corpus, Joined, Record, WithHeldOut, ending_of, load_file
 from seqgen.errors import NoSuchFile, PluginError, UnknownName, UsageError
-from seqgen.plugins import Plugins, entry_point_candidates, file_candidate, origin_of
+from seqgen.plugins import Plugins, entry_point_candidates, hand_in, load_given, origin_of
 from seqgen.registry import Entry
-from seqgen.specs import CorpusSpec, DomainSpec
+from seqgen.specs import CorpusSpec, DomainSpec, Spec
 
 
 @functools.cache
@@ -29,18 +30,39 @@ def _warn(line: str) -> None:
     warnings.warn(line, RuntimeWarning, stacklevel=2)
 
 
-SomePlugins = Plugins | Iterable[str | Path] | None
+SomePlugins = Plugins | Iterable[object] | str | Path | ModuleType | Spec | type | None
+"""None: all that are installed; else one, or several, of what ``seqgen.plugins.load_given`` takes: these too."""
 
 
 def choose_plugins(plugins: SomePlugins) -> Plugins:
-    """The plugins that a Python user means: None is all that are installed, files come on top of these."""
+    """The plugins that a Python user means: None is all that are installed, what is given comes on top of these.
+
+    Raises:
+        UsageError: something given is no plugin.
+    """
     if plugins is None or isinstance(plugins, Plugins):
         return plugins or default_plugins()
-    if isinstance(plugins, str | Path):
-        plugins = [plugins]
+    several = isinstance(plugins, Iterable) and not isinstance(plugins, str | type)
     chosen = Plugins(warn=_warn)
-    chosen.load([*entry_point_candidates(_warn), *(file_candidate(Path(path)) for path in plugins)])
+    chosen.load(entry_point_candidates(_warn))
+    load_given(chosen, plugins if several else [plugins])  # type: ignore[arg-type]
     return chosen
+
+
+def choose_parts(plugins: SomePlugins, parts: Mapping[str, object]) -> tuple[Plugins, dict[str, str | None]]:
+    """The plugins that a Python user means, and the names of parts of which some are given as classes or specs.
+
+    Args:
+        plugins: as ``choose_plugins`` takes them.
+        parts: names, classes, specs or None, by kind.
+
+    Raises:
+        UsageError: something given is no plugin, or no such part.
+    """
+    given = {kind: part for kind, part in parts.items() if part is not None and not isinstance(part, str)}
+    chosen = choose_plugins([] if plugins is None and given else plugins)
+    names = {kind: part for kind, part in parts.items() if part is None or isinstance(part, str)}
+    return chosen, names | {kind: hand_in(chosen, kind, part) for kind, part in given.items()}
 
 
 def ignore(line: str) -> None:
@@ -158,7 +180,8 @@ def provenance(plugins: Plugins, entries: Iterable[Entry]) -> list[dict[str, Any
         known = plugins.plugins[package].provenance
         own = known.sha256 is None and known.distribution != program  # the program's plugins come with the program
         origin = origin_of(known.distribution) if own else None
-        rows.append(vars(known) | ({"origin": origin} if origin else {}))
+        said = {name: value for name, value in vars(known).items() if name != "given" or value}
+        rows.append(said | ({"origin": origin} if origin else {}))
     return rows
 
 

@@ -2,6 +2,7 @@
 
 from seqgen.plugins.builtin import Builtin
 from seqgen.plugins.discovery import Candidate, entry_point_candidates, file_candidate, installed, origin_of
+from seqgen.plugins.given import hand_in, load_given
 from seqgen.plugins.manager import Plugin, Plugins, Provenance
 
 __all__ = [
@@ -12,6 +13,8 @@ __all__ = [
     "Provenance",
     "entry_point_candidates",
     "file_candidate",
+    "hand_in",
     "installed",
+    "load_given",
     "origin_of",
 ]

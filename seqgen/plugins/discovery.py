@@ -30,6 +30,7 @@ class Candidate:
         version: the distribution's version; for a file, the start of its SHA-256.
         load: imports it and gives the object with the hooks.
         sha256: of the file, for a one-file plugin.
+        given: for one that can be had from Python only, what to give again: "MyPlugin()"; else "".
     """
 
     package: str
@@ -37,6 +38,7 @@ class Candidate:
     version: str
     load: Callable[[], Any]
     sha256: str | None = None
+    given: str = ""
 
 
 def entry_point_candidates(warn: Callable[[str], None] | None = None) -> list[Candidate]:

@@ -26,6 +26,7 @@ from seqgen.signals import heed
 from seqgen.specs import KINDS, SPEC_TYPES, Spec
 
 CORE = "seqgen"
+_GIVEN = "; "  # between what was given from Python
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class Provenance:
         version: its version.
         sha256: of the file, for a one-file plugin.
         api: the version of the hooks it is written for; that of this program if it does not say.
+        given: what of it was given from Python, and must be again: "MyCell, MyModel"; "" if it can be loaded.
     """
 
     package: str
@@ -45,6 +47,7 @@ class Provenance:
     version: str
     sha256: str | None = None
     api: str = api.HERE
+    given: str = ""
 
     def __str__(self) -> str:
         """As messages call it: "mycell (seqgen-mycell 0.1)"."""
@@ -112,7 +115,8 @@ class Plugins:
     def load(self, candidates: Iterable[Candidate]) -> None:
         """Load plugins; whatever one of them does wrong is told in one line, and the others go on."""
         for candidate in candidates:
-            provenance = Provenance(candidate.package, candidate.distribution, candidate.version, candidate.sha256)
+            of = candidate.package, candidate.distribution, candidate.version, candidate.sha256
+            provenance = Provenance(*of, given=candidate.given)
             if candidate.package in self.plugins:
                 holder = self.plugins[candidate.package].provenance
                 taken = f"the name {candidate.package!r} is taken already, by {holder.distribution} {holder.version}"
@@ -135,6 +139,25 @@ class Plugins:
             plugin.heavy = "torch" in sys.modules and not had_torch
             if plugin.provenance.api != api.HERE and (line := api.newer(plugin.provenance.api)) and not plugin.problem:
                 self.problem(f"plugin {provenance} {line}")
+
+    def take(self, spec: Spec, provenance: Provenance) -> Entry:
+        """Register a spec given from Python, in the place of one of the same name.
+
+        Args:
+            spec: the spec.
+            provenance: where it comes from; a plugin of that package keeps its own, and takes over what was given.
+        """
+        plugin = self.plugins.setdefault(provenance.package, Plugin(provenance))
+        given = [name for name in plugin.provenance.given.split(_GIVEN) if name]
+        listed = _GIVEN.join(dict.fromkeys([*given, provenance.given]))
+        plugin.provenance = replace(plugin.provenance, given=listed)
+        entry = Entry(provenance.package, spec, plugin.provenance.distribution, plugin.provenance.version)
+        self.registry.replace(entry)
+        return entry
+
+    def hooks_of(self, package: str) -> object:
+        """The object with the hooks of a loaded plugin, or None."""
+        return self._manager.get_plugin(package)
 
     def _load(self, candidate: Candidate, plugin: Plugin) -> None:
         hooks = candidate.load()
