@@ -218,6 +218,17 @@ def _compile(model: Any, say: Say) -> bool:
     try:
         compile_steps(model)
     except Exception as error:
-        say(f"cannot compile ({' '.join(str(error).split())[:100]}): steps run uncompiled")
+        say(f"cannot compile the steps: {_compiler_problem(error)}; they run uncompiled")
         return False
     return True
+
+
+def _compiler_problem(error: Exception) -> str:
+    """Return the line of an exception of torch's compiler that names the cause, whole.
+
+    The exception of a failed C++ compilation quotes the command of a thousand characters before the compiler's errors.
+    """
+    if isinstance(error, ModuleNotFoundError) and error.name and "." not in error.name:
+        return f"torch's compiler needs the package {error.name!r} (pip install {error.name})"
+    lines = [" ".join(line.split()) for line in str(error).splitlines() if line.strip()]
+    return next((line for line in lines if "error: " in line), lines[0] if lines else type(error).__name__)

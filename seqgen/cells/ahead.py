@@ -71,7 +71,8 @@ def _find(path: Path) -> Compiled | None:
     """What lies there, if it is as it was written: half a library would bring the process down."""
     try:
         files = {name: (path / name).read_bytes() for name in (_LIBRARY, _CALLS) if (path / name).is_file()}
-        return _load(path) if (path / _SUMS).read_text() == _sums(files) else None
+        whole = _LIBRARY in files and (path / _SUMS).read_text() == _sums(files)
+        return _load(path) if whole else None
     except (RuntimeError, OSError):  # nothing lies there, or it was made where other libraries were
         return None
 
@@ -93,9 +94,7 @@ def _make(path: Path, function: Callable[..., list[Tensor]], examples: Sequence[
         teach_compiler()
         program, made = export.export(_Module(function), tuple(examples), strict=False), Path(folder) / "made.pt2"
         _inductor.aoti_compile_and_package(program, package_path=str(made), inductor_configs=dict(_OPTIONS))
-        with zipfile.ZipFile(made) as package:
-            ends = {".wrapper.so": _LIBRARY, ".wrapper.json": _CALLS}
-            files = {ends[end]: package.read(name) for end in ends for name in package.namelist() if name.endswith(end)}
+        files = _unpack(made)
     if found := _find(path):  # another process was faster
         return found
     try:
@@ -106,6 +105,25 @@ def _make(path: Path, function: Callable[..., list[Tensor]], examples: Sequence[
             return found
         raise
     return _load(path)
+
+
+def _unpack(package: Path) -> dict[str, bytes]:
+    """Return the library of a package and the list of operations it calls, by the names they are kept under.
+
+    Torch names the files differently from version to version (``HASH.so`` in 2.6, ``HASH.wrapper.so`` since 2.7), but
+    the list always has the name of the library, which looks for it under that name.
+
+    Raises:
+        RuntimeError: not one library is in the package.
+    """
+    with zipfile.ZipFile(package) as archive:
+        names = archive.namelist()
+        libraries = [name for name in names if name.endswith(".so")]
+        if len(libraries) != 1:
+            raise RuntimeError(f"torch {torch.__version__} packs {len(libraries)} libraries where one is expected")
+        calls = libraries[0].removesuffix(".so") + ".json"
+        kept = {_LIBRARY: libraries[0]} | ({_CALLS: calls} if calls in names else {})
+        return {ours: archive.read(theirs) for ours, theirs in kept.items()}
 
 
 class _Module(nn.Module):
