@@ -52,7 +52,9 @@ def read(recipe: Recipe, hear: Hearers) -> Data:
     tokenizer, options = recipe.tokenizer, recipe.options["tokenizer"]
     with unchanging(corpus, recipe.title), blaming(tokenizer, "cannot encode the corpus"):
         begun = recipe.start.vocabulary if recipe.start is not None else None
-        data = learn(corpus, recipe.title, tokenizer, options, splitter, recipe.conditions, hear.progress, begun)
+        data = learn(
+            corpus, recipe.title, tokenizer, options, splitter, recipe.conditions, hear.progress, begun, hear.warn
+        )
     if recipe.start is not None:
         for line in recipe.start.remarks(data, recipe):
             hear.warn(line)

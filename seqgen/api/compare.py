@@ -197,7 +197,7 @@ def _read(run: Run, encoded: dict[str, Data]) -> Data:
     symbols = vocabulary.conditions, vocabulary.tokenizer.to_json()
     key = repr((settings.corpus, settings.tokenizer, symbols, _records(settings)))
     if key not in encoded:
-        encoded[key] = read_again(run.corpus, settings, run.vocabulary)
+        encoded[key] = read_again(run.corpus, settings, run.vocabulary, warn=run.warn)
     return encoded[key]
 
 

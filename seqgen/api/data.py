@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from seqgen.api.memo import Memo, keep_survey, read_survey, survey_memo
-from seqgen.corpus import Corpus, Record, Splitter, Survey, stamp_of, survey
+from seqgen.api.setup import ignore
+from seqgen.corpus import Corpus, Record, Splitter, Survey, stamp_of, survey, unchanged
 from seqgen.errors import CorpusError, UsageError
 from seqgen.files import cache_folder, dump_json
 from seqgen.registry import Entry
@@ -80,6 +81,7 @@ def learn(
     conditions: Sequence[str] = (),
     progress: Progress = no_progress,
     begun: Vocabulary | None = None,
+    warn: Callable[[str], None] = ignore,
 ) -> Data:
     """Count a corpus, fit its tokenizer and encode it.
 
@@ -92,6 +94,7 @@ def learn(
         conditions: "label", or fields, that the model is told.
         progress: is told how far reading is.
         begun: symbols that are learned already; new ones come beside them.
+        warn: is passed one line when an encoded corpus that was kept is damaged.
 
     Raises:
         CorpusError: it is unreadable, empty or has no training part.
@@ -100,11 +103,12 @@ def learn(
     from seqgen.tokenizers import Vocabulary, grown, with_values
 
     make = tokenizer.load()
+    surveyed = survey_memo(corpus)
     learned = Memo(corpus, _learned_facts(tokenizer, options, splitter, conditions, begun))
-    known = read_survey(survey_memo(corpus)), learned.read()
+    known = read_survey(surveyed), learned.read()
     if known[0] is not None and known[1] is not None:
         vocabulary = Vocabulary(make.from_json(known[1]["data"]), tuple(known[1]["tokens"]), corpus.layout == "lines")
-        return encode_with(corpus, title, vocabulary, splitter, known[0], progress)
+        return encode_with(corpus, title, vocabulary, splitter, known[0], progress, warn=warn)
     counted, kept = Survey(), list[Record]()
     texts = survey(corpus, title, counted, conditions, needed=begun is None, kept=kept, told=_reading(progress))
     if begun is not None:
@@ -118,10 +122,10 @@ def learn(
     tokens = with_values(begun.conditions if begun is not None else (), counted.values)
     vocabulary = Vocabulary(fitted, tokens, ends=corpus.layout == "lines")
     if counted.n_chars > _IN_MEMORY:
-        keep_survey(survey_memo(corpus), counted)
+        keep_survey(surveyed, counted)
         learned.keep({"data": fitted.to_json(), "tokens": tokens})
     try:
-        return encode_with(corpus, title, vocabulary, splitter, counted, progress, kept)
+        return encode_with(corpus, title, vocabulary, splitter, counted, progress, kept, warn)
     except UsageError as error:
         if begun is None or isinstance(error, CorpusError):
             raise
@@ -187,11 +191,13 @@ def encode_with(
     counted: Survey,
     progress: Progress = no_progress,
     kept: Sequence[Record] = (),
+    warn: Callable[[str], None] = ignore,
 ) -> Data:
     """Encode a corpus that has been counted, with a vocabulary that is known already.
 
     One that is large is encoded into files, once: see ``seqgen.batches.cache``. ``kept`` are its records, if they
-    have been kept.
+    have been kept; else it is read again, and refused if its digest is not what was counted. ``warn`` is passed one
+    line when the files are damaged, and made anew.
 
     Raises:
         CorpusError: it is unreadable, empty or has no training part.
@@ -199,20 +205,25 @@ def encode_with(
     from seqgen.batches import cached, encode, encode_stream
     from seqgen.batches.encoding import MakeSink, in_memory
 
-    records = kept if len(kept) == counted.n_records else corpus
+    def records() -> Iterable[Record]:
+        return kept if len(kept) == counted.n_records else unchanged(corpus, title, counted.digest)
 
     def told(n_done: int) -> None:
         progress("encoding", n_done, counted.n_records)
 
     def build(make_sink: MakeSink) -> Parts:
         if vocabulary.ends:
-            return encode(records, vocabulary, splitter, make_sink, told)
-        return encode_stream(records, counted.n_chars, vocabulary, splitter, make_sink, told)
+            return encode(records(), vocabulary, splitter, make_sink, told)
+        return encode_stream(records(), counted.n_chars, vocabulary, splitter, make_sink, told)
 
     if counted.n_chars <= _IN_MEMORY:
         encoded = build(in_memory)
     else:
-        encoded = cached(cache_folder("encoded"), _facts(counted, vocabulary, splitter), build)
+        try:
+            encoded = cached(cache_folder("encoded"), _facts(counted, vocabulary, splitter), build, warn)
+        except CorpusError:
+            survey_memo(corpus).keep(None)  # its source took a change for none
+            raise
     if not len(encoded["train"]):
         raise CorpusError(f"corpus {title!r} has no record in its training part; try --split none")
     return Data(counted, vocabulary, encoded)
@@ -220,13 +231,14 @@ def encode_with(
 
 def count(corpus: Corpus, title: str, progress: Progress = no_progress) -> Survey:
     """The counts of a corpus, which is read through for them unless they are known."""
-    if (known := read_survey(survey_memo(corpus))) is not None:
+    memo = survey_memo(corpus)
+    if (known := read_survey(memo)) is not None:
         return known
     counted = Survey()
     for _ in survey(corpus, title, counted, told=_reading(progress)):
         pass
     if counted.n_chars > _IN_MEMORY:
-        keep_survey(survey_memo(corpus), counted)
+        keep_survey(memo, counted)
     return counted
 
 

@@ -49,7 +49,7 @@ def evaluate(
     corpus, metrics, left_out = _parts(run, reference, options)
     settings = run.settings
     tell("reading the corpus")
-    data = read_again(run.corpus, settings, run.vocabulary)
+    data = read_again(run.corpus, settings, run.vocabulary, warn=run.warn)
     result: dict[str, Any] = {"run": run.folder.name, "step": run.state["step"], "trained_s": run.state["elapsed_s"]}
     tell("held-out losses")
     with computing(settings.engine.threads):

@@ -215,7 +215,7 @@ def resume(
         changed = warn if allow_corpus_change else None
         way_out = "restore it, train anew, or go on with what is there now: --allow-corpus-change"
         corpus = corpus_of(settings, plugins)
-        data = read_again(corpus, settings, vocabulary, progress, changed=changed, way_out=way_out)
+        data = read_again(corpus, settings, vocabulary, progress, warn=warn, changed=changed, way_out=way_out)
         ready_engine(model, data, settings.engine, settings.train, warn)
         if data.survey.digest != settings.corpus.digest:
             settings = with_corpus(settings, data)

@@ -1,4 +1,4 @@
-"""What was learned by reading a large corpus through, kept until its file changes."""
+"""What was learned by reading a large corpus through, kept until its files change."""
 
 from __future__ import annotations
 
@@ -6,19 +6,24 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-from seqgen.corpus import Corpus, Survey, stamp_of
+from seqgen.corpus import Corpus, Survey, files_of, stamp_of
 from seqgen.errors import DiskError
-from seqgen.files import cache_folder, dump_json, publish_file
+from seqgen.files import cache_folder, publish_file, seal, unseal
 
-_FORMAT = 2
+_FORMAT = 3
+_Marks = list[tuple[str, int, int, int, int]]
+_contents: dict[tuple[str, int, int, int, int], str] = {}  # SHA-256 of files that this process has read
 
 
 class Memo:
     """One thing that is known of a corpus whose source can tell whether it has changed.
 
-    A source tells by a method ``stamp()``, which gives JSON values: of files their path, size and time of change.
+    A source tells by a method ``stamp()``, which gives JSON values: of files their path, size and time of change. Since
+    a file may be edited and its time put back, what was kept is used only if the files, read through, have the SHA-256
+    that they had then: about half a second for a gigabyte, and the time that the disk takes.
 
     Args:
         corpus: the corpus; without a stamp nothing is kept.
@@ -27,25 +32,53 @@ class Memo:
 
     def __init__(self, corpus: Corpus, facts: Mapping[str, Any]) -> None:
         found = stamp_of(corpus.source)
-        self._path = None
+        self._path, self._files, self._marks = None, files_of(corpus.source), _marks(files_of(corpus.source))
         if found is not None:
             told = json.dumps({"stamp": found, "format": _FORMAT, **facts}, sort_keys=True)
             self._path = cache_folder("read") / f"{hashlib.sha256(told.encode()).hexdigest()[:32]}.json"
 
     def read(self) -> Any:
-        """What was kept, or None."""
+        """What was kept, or None; it is damaged, or of other files, where a checksum does not fit."""
         try:
-            return None if self._path is None else json.loads(self._path.read_bytes())
-        except (OSError, ValueError):
+            if self._path is None:
+                return None
+            kept, sealed = unseal(self._path.read_bytes())
+            return kept["value"] if sealed and kept["contents"] == _contents_of(self._marks) else None
+        except (OSError, ValueError, KeyError):
             return None
 
     def keep(self, value: Any) -> None:
-        """Keep JSON values; a disk that refuses costs nothing but the time of reading again."""
+        """Keep JSON values, learned since this object was made; None: forget them.
+
+        A disk that refuses costs nothing but the time of reading again.
+        """
         if self._path is not None:
             try:
-                publish_file(self._path, dump_json(value), in_new_folder=True)
-            except DiskError:
+                contents = _contents_of(self._marks)
+                if _marks(self._files) == self._marks:
+                    kept = seal({"contents": contents, "value": value})
+                    publish_file(self._path, kept, in_new_folder=True)
+            except (DiskError, OSError):
                 return
+
+
+def _marks(files: list[Path]) -> _Marks:
+    """What the system knows of files: path, size, times of change of content and of anything else, number."""
+    marks = [(str(path.resolve()), path.stat()) for path in files if path.is_file()]
+    return [(name, at.st_size, at.st_mtime_ns, at.st_ctime_ns, at.st_ino) for name, at in marks]
+
+
+def _contents_of(marks: _Marks) -> list[str]:
+    """The SHA-256 of files, which are read for it unless this process has done so.
+
+    Raises:
+        OSError: one cannot be read.
+    """
+    for mark in marks:
+        if mark not in _contents:
+            with Path(mark[0]).open("rb") as file:
+                _contents[mark] = hashlib.file_digest(file, "sha256").hexdigest()
+    return [_contents[mark] for mark in marks]
 
 
 def survey_memo(corpus: Corpus) -> Memo:

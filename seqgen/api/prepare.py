@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from seqgen.api.data import Data, Progress, count, encode_with, no_progress, unchanging
+from seqgen.api.setup import ignore
 from seqgen.checkpoint import RunSettings
 from seqgen.corpus import Corpus, Splitter, Survey
 from seqgen.errors import BLAMED, CorpusError, SeqgenError, UsageError, is_out_of_memory
@@ -73,6 +74,7 @@ def read_again(
     vocabulary: Vocabulary,
     progress: Progress = no_progress,
     *,
+    warn: Callable[[str], None] = ignore,
     changed: Callable[[str], None] | None = None,
     way_out: str = _WAY_OUT,
 ) -> Data:
@@ -83,6 +85,7 @@ def read_again(
         settings: the run's.
         vocabulary: the run's.
         progress: is told how far reading is.
+        warn: is passed one line when an encoded corpus that was kept is damaged.
         changed: is told, in one line, if it has changed; None: that is refused.
         way_out: what would do where it is refused, for the message.
 
@@ -98,7 +101,7 @@ def read_again(
             if changed is None:
                 raise
             changed(str(error))
-        return encode_with(corpus, title, vocabulary, splitter_of(settings), counted, progress)
+        return encode_with(corpus, title, vocabulary, splitter_of(settings), counted, progress, warn=warn)
 
 
 def splitter_of(settings: RunSettings) -> Splitter:

@@ -27,7 +27,7 @@ def scale(run: Run, given: Mapping[str, Any]) -> Scale | None:
     if not run.vocabulary.ends:
         return None
     settings = run.settings
-    encoded = read_again(run.corpus, settings, run.vocabulary).encoded
+    encoded = read_again(run.corpus, settings, run.vocabulary, warn=run.warn).encoded
     part = "test" if len(encoded["test"]) else "valid"
     if not len(encoded[part]):
         return None

@@ -1,42 +1,90 @@
-"""A corpus that is larger than memory: encoded once into files, which are mapped from then on."""
+"""A corpus that is larger than memory: encoded once into files, which are mapped from then on.
+
+Each file has a checksum for every 4 MiB, which is compared before the block is first used; ``meta.json``, which holds
+them, has one of its own.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from seqgen.batches.encoded import Encoded, Parts, Stream
 from seqgen.batches.encoding import MakeSink
 from seqgen.corpus import PARTS
 from seqgen.errors import DiskError
-from seqgen.files import build_folder, dump_json, remove_folder, write_synced
-from seqgen.files.arrays import ArrayFile, map_array
+from seqgen.files import build_folder, remove_folder, seal, unseal, write_synced
+from seqgen.files.arrays import ArrayFile, CheckedArray, damaged_blocks, map_array
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    Array = npt.NDArray[Any]
 
 _FORMAT = 1  # of the folder; another one is another key
-_META = "meta.json"
+_META, _BEFORE = "meta.json", {"facts", "arrays", "chars"}  # what it held before there were checksums
+_BY_BLOCK = "flat"  # the ids: far larger than what says where they are, which is compared whole at the start
 
 
-def cached(home: Path, facts: Mapping[str, Any], build: Callable[[MakeSink], Parts]) -> Parts:
+def cached(
+    home: Path,
+    facts: Mapping[str, Any],
+    build: Callable[[MakeSink], Parts],
+    warn: Callable[[str], None] = lambda line: None,
+) -> Parts:
     """What ``build`` gave when it was last called for the same facts, from files; else it is called now.
 
     A folder of the cache is written beside its place and renamed when it is whole, so a half-written one is never
-    read. It may be deleted at any time.
+    read. It may be deleted at any time. One that is damaged is deleted and made anew, whenever that is found.
 
     Args:
         home: the folder of all of them.
         facts: all that the result depends on, as JSON values.
-        build: gives the parts, whose arrays it puts where it is told.
+        build: gives the parts, whose arrays it puts where it is told; it is called again if they are damaged.
+        warn: is passed one line when something is damaged.
 
     Raises:
         DiskError: the disk refused.
     """
     key = hashlib.sha256(json.dumps({**facts, "format": _FORMAT}, sort_keys=True).encode()).hexdigest()[:32]
-    folder = home / key
-    if (parts := _read(folder)) is None:
+    return _Cache(home / key, facts, build, warn).open()
 
+
+class _Cache:
+    """One folder of the cache; for its arguments see ``cached``."""
+
+    def __init__(
+        self,
+        folder: Path,
+        facts: Mapping[str, Any],
+        build: Callable[[MakeSink], Parts],
+        warn: Callable[[str], None],
+    ) -> None:
+        self._folder, self._facts, self._build, self._warn = folder, facts, build, warn
+
+    def open(self) -> Parts:
+        """The parts; the folder is made if it is not there or damaged."""
+        try:
+            return self._read()
+        except FileNotFoundError:
+            pass
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            self._told_damaged(str(error))
+        self._make()
+        try:
+            return self._read()
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise DiskError(
+                f"cannot read the encoded corpus {str(self._folder)!r}, just written: {error}; the disk may be failing"
+            ) from None
+
+    def _told_damaged(self, why: str) -> None:
+        self._warn(f"encoded corpus {str(self._folder)!r}: {' '.join(why.split())}; it is made anew")
+
+    def _make(self) -> None:
         def fill(new: Path) -> None:
             arrays: dict[str, ArrayFile] = {}
 
@@ -45,34 +93,58 @@ def cached(home: Path, facts: Mapping[str, Any], build: Callable[[MakeSink], Par
                 return arrays[name]
 
             try:
-                parts = build(make_sink)
+                parts = self._build(make_sink)
             finally:
                 for array in arrays.values():
                     array.close()
             meta = {
-                "facts": facts,
+                "facts": self._facts,
                 "arrays": {name: array.describe() for name, array in arrays.items()},
                 "chars": {name: part.n_chars for name, part in parts.items() if isinstance(part, Stream)},
             }
-            write_synced(new / _META, dump_json(meta))
+            write_synced(new / _META, seal(meta))
 
-        remove_folder(folder)  # one that is damaged
+        remove_folder(self._folder)  # one that is damaged
         try:
-            build_folder(folder, fill)
+            build_folder(self._folder, fill)
         except DiskError:
-            if (parts := _read(folder)) is not None:  # another process was quicker
-                return parts
-            raise
-        parts = _read(folder)
-    assert parts is not None
-    return parts
+            if not self._is_there():  # no other process was quicker
+                raise
 
+    def _is_there(self) -> bool:
+        try:
+            self._read()
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
+        return True
 
-def _read(folder: Path) -> Parts | None:
-    """The parts in a folder, or None if it is not there or not what it was."""
-    try:
-        meta = json.loads((folder / _META).read_bytes())
-        arrays = {name: map_array(folder / f"{name}.bin", **shape) for name, shape in meta["arrays"].items()}
+    def _meta(self) -> dict[str, Any]:
+        """What ``meta.json`` holds.
+
+        Raises:
+            OSError, ValueError: it is not there, or damaged.
+        """
+        try:
+            meta, sealed = unseal((self._folder / _META).read_bytes())
+        except ValueError as error:
+            raise ValueError(f"{_META} is damaged: {error}") from None
+        if not sealed and set(meta) != _BEFORE:
+            raise ValueError(f"{_META} is damaged")
+        return meta
+
+    def _map(self, name: str, meta: Mapping[str, Any]) -> tuple[Array, Sequence[int] | None]:
+        """An array and its checksums, if it has any."""
+        how = meta["arrays"][name]
+        return map_array(self._folder / f"{name}.bin", how["dtype"], how["shape"]), how.get("crc32")
+
+    def _read(self) -> Parts:
+        """The parts in the folder.
+
+        Raises:
+            OSError, ValueError, KeyError, TypeError: it is not there, or damaged.
+        """
+        meta = self._meta()
+        arrays = {name: self._array(name, meta) for name in meta["arrays"]}
         if meta["chars"]:
             return {part: Stream(arrays[f"{part}.flat"], meta["chars"][part]) for part in PARTS}
         return {
@@ -85,5 +157,21 @@ def _read(folder: Path) -> Parts | None:
             )
             for part in PARTS
         }
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+
+    def _array(self, name: str, meta: Mapping[str, Any]) -> Any:
+        array, crc32 = self._map(name, meta)
+        if crc32 is None:
+            return array
+
+        def renew(block: int) -> tuple[Array, Sequence[int]]:
+            self._told_damaged(f"block {block} of {name}.bin is damaged")
+            self._make()
+            array, crc32 = self._map(name, self._meta())
+            assert crc32 is not None
+            return array, crc32
+
+        if name.rpartition(".")[2] == _BY_BLOCK:
+            return CheckedArray(array, crc32, renew)
+        for block in damaged_blocks(array, crc32):
+            raise ValueError(f"block {block} of {name}.bin is damaged")
+        return array

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from seqgen.batches.order import Order
+    from seqgen.files.arrays import CheckedArray
 
     Integers = npt.NDArray[np.integer[Any]]
     Ids = npt.NDArray[np.int64]
@@ -82,7 +83,7 @@ class Encoded:
         conditions_NC: ids of its conditions, ``PAD`` for one it does not have; None where there are none.
     """
 
-    flat: Integers
+    flat: Integers | CheckedArray
     starts_N: Integers
     lengths_N: Integers
     chars_N: Integers
@@ -101,7 +102,7 @@ class Encoded:
         if not len(self) or (longest := int(self.lengths_N.max())) * len(self) > _MOST_PADDED:
             return None
         padded_NT = np.full((len(self), longest), PAD, dtype=self.flat.dtype)
-        padded_NT[np.arange(longest) < self.lengths_N[:, None]] = self.flat
+        padded_NT[np.arange(longest) < self.lengths_N[:, None]] = np.asarray(self.flat)
         return np.ascontiguousarray(padded_NT.T)
 
     @property
@@ -183,7 +184,7 @@ class Stream:
         n_chars: its characters.
     """
 
-    flat_S: Integers
+    flat_S: Integers | CheckedArray
     n_chars: int
 
     def __len__(self) -> int:

@@ -1,11 +1,11 @@
 """Corpora: records in a fixed order, where they come from, and how they are split."""
 
-from seqgen.corpus.corpus import Corpus, Record, WithHeldOut, stamp_of
+from seqgen.corpus.corpus import Corpus, Record, WithHeldOut, files_of, stamp_of
 from seqgen.corpus.file import Joined, LongText, ending_of, form_of, load_file
 from seqgen.corpus.packages import PackageFiles
 from seqgen.corpus.readers import MAX_LINE_CHARS, TextFile, read_lines
 from seqgen.corpus.split import PARTS, Splitter
-from seqgen.corpus.survey import Survey, profile, survey
+from seqgen.corpus.survey import Survey, profile, survey, unchanged
 from seqgen.corpus.tables import Table
 
 __all__ = [
@@ -22,10 +22,12 @@ __all__ = [
     "TextFile",
     "WithHeldOut",
     "ending_of",
+    "files_of",
     "form_of",
     "load_file",
     "profile",
     "read_lines",
     "stamp_of",
     "survey",
+    "unchanged",
 ]

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from itertools import repeat
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
@@ -116,6 +117,10 @@ class WithHeldOut:
         found = [stamp_of(part) for part in (self.train, self.valid or (), self.test or ())]
         return None if None in found else found
 
+    def source_files(self) -> list[Path]:
+        """The files that the records are read from."""
+        return [path for part in (self.train, self.valid or (), self.test or ()) for path in files_of(part)]
+
 
 def counts_of(source: object) -> Mapping[str, int]:
     """What the last pass through a source skipped or changed, if it counts."""
@@ -129,3 +134,9 @@ def stamp_of(source: object) -> object:
         return ""
     stamp = getattr(source, "stamp", None)
     return stamp() if stamp is not None else None
+
+
+def files_of(source: object) -> list[Path]:
+    """The files that the records of a source are read from; none if it does not say."""
+    files = getattr(source, "source_files", None)
+    return files() if files is not None else []

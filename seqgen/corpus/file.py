@@ -9,7 +9,7 @@ from typing import Annotated, Literal, cast
 
 from pydantic import Field
 
-from seqgen.corpus.corpus import Record, counts_of, stamp_of
+from seqgen.corpus.corpus import Record, counts_of, files_of, stamp_of
 from seqgen.corpus.decoding import UTF8, Errors, check_encoding
 from seqgen.corpus.readers import MAX_LINE_CHARS, Normal, TextFile
 from seqgen.corpus.tables import Columns, Table, TableForm
@@ -57,6 +57,10 @@ class LongText:
         """What changes when the text does."""
         return self.file.stamp()
 
+    def source_files(self) -> list[Path]:
+        """The file, in a list."""
+        return self.file.source_files()
+
 
 @dataclass(frozen=True)
 class Joined:
@@ -90,6 +94,10 @@ class Joined:
     def stamp(self) -> object:
         """What changes when the text does, or None if the records cannot tell."""
         return stamp_of(self.source)
+
+    def source_files(self) -> list[Path]:
+        """The files that the records are read from."""
+        return files_of(self.source)
 
 
 def load_file(

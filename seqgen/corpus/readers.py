@@ -151,6 +151,10 @@ class TextFile:
         how = [self.encoding, self.encoding_errors, self.long_lines, self.strip, self.normalize]
         return [str(self.path.resolve()), *told, self.label, self.split, self.max_line_chars, *how]
 
+    def source_files(self) -> list[Path]:
+        """The file, in a list."""
+        return [self.path]
+
     def blocks(self) -> Iterator[str]:
         """The text as it stands, line ends made LF, in pieces that end with a line where lines are not very long."""
         rest, at_start, counts = "", self._may_be_marked(), Counter[str]()

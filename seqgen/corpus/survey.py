@@ -163,6 +163,26 @@ def _surveyed(
     }
 
 
+def unchanged(records: Iterable[Record], name: str, digest: str) -> Iterator[Record]:
+    """Pass records on that were surveyed before, taking their digest once more.
+
+    Args:
+        records: the corpus, read again.
+        name: how messages call it.
+        digest: what the survey found.
+
+    Raises (at the end of the iteration):
+        CorpusError: they are others than before.
+    """
+    found, iterator = hashlib.sha256(), iter(records)
+    while chunk := list(itertools.islice(iterator, _TOGETHER)):
+        columns = [list(map(operator.itemgetter(at), chunk)) for at in range(4)]
+        found.update(_told(*columns).encode("utf-8", "surrogatepass"))
+        yield from chunk
+    if found.hexdigest() != digest:
+        raise CorpusError(f"the corpus {name!r} changed while it was read: try again when it is at rest")
+
+
 def _columns(chunk: Sequence[Record], whose: str) -> list[list[Any]]:
     """Texts, labels, fields and splits; refuses what is not a record."""
     if set(map(type, chunk)) != {Record}:

@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 from seqgen.corpus.corpus import Record
@@ -86,6 +87,10 @@ class Table:
     def stamp(self) -> list[object]:
         """What changes when the records do."""
         return [self.file.stamp(), self.form, self.columns.text, self.columns.label, list(self.columns.fielded)]
+
+    def source_files(self) -> list[Path]:
+        """The file, in a list."""
+        return self.file.source_files()
 
     def _record(self, row: Mapping[str, Any], name: str) -> Record:
         columns, given = self.columns, {key: value for key, value in row.items() if value is not None and value != ""}

@@ -16,7 +16,7 @@ from seqgen.files.publish import (
     sync_folder,
     write_synced,
 )
-from seqgen.files.sealed import load_json
+from seqgen.files.sealed import load_json, seal, unseal
 
 __all__ = [
     "FolderLock",
@@ -34,6 +34,8 @@ __all__ = [
     "publish_folder",
     "remove_folder",
     "remove_temporaries",
+    "seal",
     "sync_folder",
+    "unseal",
     "write_synced",
 ]

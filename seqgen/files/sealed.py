@@ -1,10 +1,16 @@
-"""Stored JSON, read strictly."""
+"""Stored JSON, read strictly, and JSON objects that carry their own checksum."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
+from collections.abc import Mapping
 from typing import Any
+
+from seqgen.files.publish import dump_json
+
+_SEAL = "sha256"
 
 
 def load_json(data: bytes) -> Any:
@@ -23,3 +29,24 @@ def _finite(text: str) -> float:
     if not math.isfinite(number := float(text)):
         raise ValueError(f"{text[:20]} is not a finite number")
     return number
+
+
+def seal(value: Mapping[str, Any]) -> bytes:
+    """Return a JSON object as it is stored, with the SHA-256 of the rest as its last entry."""
+    return dump_json({**value, _SEAL: hashlib.sha256(dump_json(value)).hexdigest()})
+
+
+def unseal(data: bytes) -> tuple[dict[str, Any], bool]:
+    """Return a stored JSON object without its checksum, and whether it had one, which then is right.
+
+    Raises:
+        ValueError: it is not a JSON object, its checksum is wrong, or it is not in the form in which it was stored.
+    """
+    value = load_json(data)
+    if not isinstance(value, dict):
+        raise ValueError("it is not a JSON object")
+    sealed = _SEAL in value
+    rest = {name: item for name, item in value.items() if name != _SEAL}
+    if data != (seal(rest) if sealed else dump_json(rest)):
+        raise ValueError("its checksum is not that of its content" if sealed else "it is not in its stored form")
+    return rest, sealed
