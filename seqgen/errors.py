@@ -145,6 +145,10 @@ BLAMED = "seqgen: "
 """Begins the note on an exception that says which part of a plugin is at fault."""
 
 
+SAVED = "run: "
+"""Begins the note on an exception that says what of a run is saved, and how to resume it."""
+
+
 class PluginError(SeqgenError):
     """A broken plugin was used."""
 

@@ -51,7 +51,8 @@ def answering(handler: Handler) -> Iterator[None]:
 
 def end_at_once(number: int, frame: FrameType | None) -> None:
     """The answer where there is nothing to clean up: while the program starts, and once it is done."""
-    os.write(2, f"seqgen: ended by {signal.Signals(number).name}\n".encode())
+    with contextlib.suppress(OSError):  # nobody may be there to read it
+        os.write(2, f"seqgen: ended by {signal.Signals(number).name}\n".encode())
     os._exit(128 + number)
 
 

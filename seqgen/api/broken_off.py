@@ -12,19 +12,27 @@ from seqgen.api.prepare import splitter_of
 from seqgen.checkpoint import RunFolder, RunSettings
 from seqgen.errors import Diverged, SeqgenError
 from seqgen.plugins import Plugins
+from seqgen.registry import one_line
 
 _TOLD_RECORDS = 64  # of a batch that was refused
 
 
-def rescued(trainer: Any, folder: RunFolder, line: str, further: str = "") -> str:
-    """Save a run that was broken off for the reason given; the line about it. ``further``: see ``way_on``."""
-    if not trainer.state.step:
-        return line
+def rescued(trainer: Any, folder: RunFolder, further: str = "") -> str:
+    """Save a run that an exception has ended; a clause for its message, "" before the first step.
+
+    Args:
+        trainer: the run's.
+        folder: the run's.
+        further: options that resuming needs.
+    """
+    step = trainer.state.step
+    if not step:
+        return ""
     try:
-        trainer.rescue()
-    except SeqgenError as refused:
-        return f"{line}; step {trainer.state.step:,} could not be saved: {refused}"
-    return f"{line}; step {trainer.state.step:,} is saved, {way_on(folder, further)}"
+        trainer.save_if_new()
+    except Exception as refused:  # which must not take the place of the first
+        return f"; step {step:,} could not be saved: {one_line(refused)}"
+    return f"; step {step:,} is saved, {way_on(folder, further)}"
 
 
 def way_on(folder: RunFolder, further: str = "", *, ended: bool = False) -> str:

@@ -12,7 +12,7 @@ from seqgen.api.room import warn_of_little_room
 from seqgen.api.run import Run
 from seqgen.api.setup import computing
 from seqgen.checkpoint import RunFolder, RunSettings, Snapshot
-from seqgen.errors import Diverged, Interrupted, PluginError, UsageError, is_out_of_memory
+from seqgen.errors import SAVED, Diverged, Interrupted, PluginError, SeqgenError, UsageError, is_out_of_memory
 from seqgen.plugins import Plugins
 from seqgen.registry import one_line
 from seqgen.signals import StopFlag
@@ -76,15 +76,18 @@ def go(
         try:
             _run(trainer.events(stop), folder, plugins, listener)
         except Exception as error:
+            refused = isinstance(error, SeqgenError) and not isinstance(error, PluginError)
+            saved = "" if refused else rescued(trainer, folder, further)  # first of all: a callback may fail too
             plugins.event(
                 "on_run_end", path=folder.path, reason="diverged" if isinstance(error, Diverged) else "failed"
             )
             if is_out_of_memory(error):
-                raise UsageError(rescued(trainer, folder, f"memory ran out: {one_line(error)}", further)) from error
-            line = str(error) if isinstance(error, PluginError) else plugins.failure(error)
-            if not line:
-                raise
-            raise PluginError(rescued(trainer, folder, line, further)) from error
+                raise UsageError(f"memory ran out: {one_line(error)}{saved}") from error
+            if line := str(error) if isinstance(error, PluginError) else plugins.failure(error):
+                raise PluginError(line + saved) from error
+            if saved:
+                error.add_note(SAVED + saved)
+            raise
     if stop.signal_number:
         then = way_on(folder, further, ended=bool(trainer.state.ended))
         raise Interrupted(stop.signal_number, f"stopped at step {trainer.state.step:,}, saved; {then}")

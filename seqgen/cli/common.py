@@ -68,17 +68,6 @@ class _Stdout(Console):
         raise ReaderGone
 
 
-class _Stderr(Console):
-    def on_broken_pipe(self) -> None:
-        """Nobody reads the messages any more; the work goes on."""
-        forget_stderr()
-
-
-def forget_stderr() -> None:
-    """Send further messages nowhere."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
-
-
 def stdout() -> Console:
     """Where results go; no markup, no highlighting, no emoji names. A pipe has no width, so its tables are wide."""
     width = None if session.stdout.isatty() or "COLUMNS" in os.environ else _PIPE_WIDTH
@@ -87,17 +76,14 @@ def stdout() -> Console:
 
 def stderr() -> Console:
     """Where progress and messages go."""
-    return _Stderr(stderr=True, markup=False, highlight=False, emoji=False)
+    return Console(stderr=True, markup=False, highlight=False, emoji=False)
 
 
 def say(line: str, *, always: bool = False) -> None:
     """A message, one line on stderr; not when quiet."""
     if always or not session.quiet:
-        try:
-            sys.stderr.write(visible(" ".join(line.split("\n"))) + "\n")
-            sys.stderr.flush()
-        except BrokenPipeError:
-            forget_stderr()
+        sys.stderr.write(visible(" ".join(line.split("\n"))) + "\n")
+        sys.stderr.flush()
 
 
 def warn(line: str) -> None:

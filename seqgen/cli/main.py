@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
-import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -18,10 +18,11 @@ from seqgen import __version__
 from seqgen.cli import bench, checkpoint, compare, evaluate, look, play, plugins, runs, sample, score, top, train
 from seqgen.cli.common import ReaderGone, everywhere, session, warn
 from seqgen.cli.mistakes import usage_line
-from seqgen.errors import BLAMED, DiskError, Interrupted, PluginError, SeqgenError, UsageError, is_out_of_memory
+from seqgen.errors import BLAMED, SAVED, DiskError, Interrupted, PluginError, SeqgenError, UsageError, is_out_of_memory
 from seqgen.plugins import Plugins, entry_point_candidates, file_candidate
 from seqgen.registry import one_line
 from seqgen.signals import Signalled, answering, end_by_raising, forget, heed
+from seqgen.streams import forget_unwritten
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -47,13 +48,13 @@ def main(arguments: Sequence[str]) -> int:
             heed()
             return int(code or 0)
     except (ReaderGone, BrokenPipeError):
-        # Nothing more to say, and nothing left for Python to flush at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        forget_unwritten(sys.stdout)
         return 0
     except (Exception, Signalled) as error:
         if session.debug:
             traceback.print_exc()
         line, code = _verdict(error)
+        forget_unwritten(sys.stdout)
         if line:
             warn(line)
         return code
@@ -77,12 +78,17 @@ def _verdict(error: BaseException) -> tuple[str, int]:
         return f"memory ran out ({text}): close other programs, or raise the limit (ulimit -v)", UsageError.exit_code
     if failure := session.plugins.failure(error):
         return failure, PluginError.exit_code
-    for note in getattr(error, "__notes__", ()):
+    notes = getattr(error, "__notes__", ())
+    saved = "".join(note.removeprefix(SAVED) for note in notes if note.startswith(SAVED))
+    for note in notes:
         if note.startswith(BLAMED):
-            return f"{note.removeprefix(BLAMED)}: {text} (seqgen plugins check finds out more)", PluginError.exit_code
+            line = f"{note.removeprefix(BLAMED)}: {text} (seqgen plugins check finds out more)"
+            return line + saved, PluginError.exit_code
     if isinstance(error, OSError):
-        return f"cannot write the result: {error.strerror or one_line(error)}", DiskError.exit_code
-    return f"unexpected {text} (--debug shows where; please report it)", SeqgenError.exit_code
+        closed = error.errno == errno.EBADF
+        reason = "stdout is closed; redirect it to a file, or to /dev/null" if closed else error.strerror
+        return f"cannot write the result: {reason or one_line(error)}", DiskError.exit_code
+    return f"unexpected {text} (--debug shows where; please report it){saved}", SeqgenError.exit_code
 
 
 def _load_plugins(arguments: Sequence[str]) -> None:

@@ -128,10 +128,12 @@ class Trainer:
         path = self.folder.save(Snapshot(model, train, self.state.model_dump()))
         return Saved(self.state.step, path)
 
-    def rescue(self) -> None:
-        """Save what was learned when a plugin has failed; an evaluation that is done is not repeated on resuming."""
-        if self.state.evaluated_step == self.state.step:
-            self.state.ended = self.schedule.ended(self.state.step, self._elapsed_s()) or self._patience_spent()
+    def save_if_new(self) -> None:
+        """Save, unless the step is saved already.
+
+        Raises:
+            Diverged, DiskError: as ``save``.
+        """
         if self._saved_step != self.state.step:
             self.save()
 
@@ -159,9 +161,10 @@ class Trainer:
                     report = self._evaluate(stop)
                 except _StopAsked:
                     break
-                yield report
                 self.state.ended = why or self._patience_spent()
-                yield self.save()
+                saved = self.save()  # before it is reported: a callback may fail
+                yield report
+                yield saved
                 continue
             if stop.signal_number:
                 break
