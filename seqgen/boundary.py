@@ -5,8 +5,10 @@ A mistake of a plugin is then told where it is made, with the plugin's name, and
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from numbers import Real
+from pathlib import Path
 from typing import Any, ClassVar
 
 from seqgen.errors import BLAMED, PluginError, SeqgenError
@@ -42,6 +44,31 @@ def check_members(kind: str, part: Any, who: str) -> None:
     if missing:
         named = f"the class {part.__name__}" if isinstance(part, type) else f"{part!r:.60}"
         raise PluginError(f"{who}: load gave {named}, which has no {', '.join(missing)}")
+
+
+def defined_at(owner: Any, name: str = "") -> str:
+    """Where an author wrote a method or a function, as messages end: " (decode, line 12 of mycell.py)".
+
+    Args:
+        owner: an object or a class that has the method; without a name, a function or a class.
+        name: of the method.
+
+    Returns:
+        "" for what is not written in Python, or is core's own.
+    """
+    found: Any = owner
+    if name:
+        found = inspect.getattr_static(owner if isinstance(owner, type) else type(owner), name, None)
+    elif isinstance(owner, type):
+        found = inspect.getattr_static(owner, "__init__", None)
+    elif not hasattr(owner, "__code__"):
+        found = inspect.getattr_static(type(owner), "__call__", None)
+    found = getattr(found, "fget", None) or getattr(found, "__func__", found)
+    code = getattr(inspect.unwrap(found) if callable(found) else found, "__code__", None)
+    module = str(getattr(found, "__module__", ""))
+    if code is None or module.partition(".")[0] == "seqgen":
+        return ""
+    return f" ({code.co_name}, line {code.co_firstlineno} of {Path(code.co_filename).name})"
 
 
 _MODULES: Mapping[str, tuple[tuple[str, ...], str]] = {
@@ -123,7 +150,7 @@ class Guarded:
                 error.add_note(f"{BLAMED}{self._who} fails")  # it may not have been reached: it takes other arguments
             raise
         if not self.accepts(result, *arguments):
-            raise PluginError(f"{self._who} gave {result!r:.80}, not {self.result}")
+            raise PluginError(f"{self._who} gave {result!r:.80}, not {self.result}{defined_at(self.__wrapped__)}")
         return result
 
     def accepts(self, result: Any, *arguments: Any) -> bool:
@@ -149,7 +176,8 @@ class GuardedValidator(Guarded):
         """
         verdict = self.__wrapped__.validate(text)
         if not isinstance(verdict, Verdict) or not isinstance(verdict.canonical, str | None):
-            raise PluginError(f"{self._who}: validate({text!r:.60}) gave {verdict!r:.80}, not a seqgen.Verdict")
+            place = defined_at(self.__wrapped__, "validate")
+            raise PluginError(f"{self._who}: validate({text!r:.60}) gave {verdict!r:.80}, not a seqgen.Verdict{place}")
         return verdict
 
 
@@ -184,7 +212,8 @@ class GuardedRenderer(Guarded):
         """
         drawn = self.__wrapped__.draw(texts, suffix)
         if not isinstance(drawn, bytes):
-            raise PluginError(f"{self._who}: draw gave {drawn!r:.80}, not the bytes of a {suffix} file")
+            place = defined_at(self.__wrapped__, "draw")
+            raise PluginError(f"{self._who}: draw gave {drawn!r:.80}, not the bytes of a {suffix} file{place}")
         return drawn
 
 
@@ -202,11 +231,11 @@ class GuardedProcessor(Guarded):
 class GuardedAugmentation(Guarded):
     """An augmentation: texts."""
 
-    result = "a text"
+    result = "a text that is not empty"
 
     def accepts(self, result: Any, *arguments: Any) -> bool:
-        """A text."""
-        return isinstance(result, str)
+        """A text; of an empty one, which no record is, any."""
+        return isinstance(result, str) and bool(result or not arguments[0])
 
 
 GUARDS: Mapping[str, Callable[[Any, str], Any]] = {

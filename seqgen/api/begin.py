@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from seqgen.api.data import Data, Progress, learn, no_progress, unchanging
 from seqgen.api.describe import describe, with_width
@@ -16,8 +17,9 @@ from seqgen.api.parts import build_around_cell, build_model
 from seqgen.api.prepare import blaming, count_known
 from seqgen.api.recipe import Recipe
 from seqgen.api.room import refuse_beyond_memory
+from seqgen.api.round_trip import check_order, check_tokenizer
 from seqgen.api.run import RUNS, Run
-from seqgen.api.setup import ignore, open_corpus
+from seqgen.api.setup import FILE, ignore, open_corpus
 from seqgen.api.trial import part_at_fault, try_out
 from seqgen.api.weights import take_over
 from seqgen.api.width import solve_width
@@ -28,6 +30,9 @@ from seqgen.files import FolderLock, dump_json
 from seqgen.plugins import Plugins
 from seqgen.signals import graceful_stop
 from seqgen.specs import CorpusSpec
+
+if TYPE_CHECKING:
+    from seqgen.tokenizers import Vocabulary
 
 
 @dataclass(frozen=True)
@@ -50,10 +55,18 @@ def read(recipe: Recipe, hear: Hearers) -> Data:
         hear.warn(f"the corpus {spec.name} is read over the network")
     corpus = open_corpus(recipe.corpus, recipe.options["corpus"], recipe.valid, recipe.test, recipe.layout)
     tokenizer, options = recipe.tokenizer, recipe.options["tokenizer"]
+
+    def tried(vocabulary: Vocabulary, texts: Sequence[str]) -> None:
+        if recipe.corpus.qualified != FILE:
+            check_order(recipe.corpus, corpus, texts)
+        if line := check_tokenizer(tokenizer, vocabulary, texts):
+            hear.warn(line)
+
     with unchanging(corpus, recipe.title), blaming(tokenizer, "cannot encode the corpus"):
         begun = recipe.start.vocabulary if recipe.start is not None else None
+        conditions = recipe.conditions
         data = learn(
-            corpus, recipe.title, tokenizer, options, splitter, recipe.conditions, hear.progress, begun, hear.warn
+            corpus, recipe.title, tokenizer, options, splitter, conditions, hear.progress, begun, hear.warn, tried
         )
     if recipe.start is not None:
         for line in recipe.start.remarks(data, recipe):
@@ -104,7 +117,8 @@ def begin(recipe: Recipe, settings: RunSettings, plugins: Plugins, data: Data, o
     if recipe.start is not None:
         take_over(model, recipe.start, data.vocabulary)
     with blaming(part_at_fault(recipe.model, recipe.cell), "fails on its first batch"):
-        try_out(model, data, recipe.model, recipe.cell, partial(build_around_cell, plugins, settings))
+        alone, fresh = partial(build_around_cell, plugins, settings), recipe.start is None
+        try_out(model, data, recipe.model, recipe.cell, alone, fresh=fresh)
         engine = decide_engine(model, data, recipe.train, n_parameters, hear.warn)
     settings = settings.model_copy(update={"n_parameters": n_parameters, "engine": engine})
     described = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import inspect
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 Item = TypeVar("Item")
 _TOLD_EVERY = 4096
+_TRIED = 100  # records that a new vocabulary is tried on
 _IN_MEMORY = 20_000_000  # characters, beyond which the ids go to files
 Progress = Callable[[str, int, int | None], None]
 """Is told what is being done, how many records are done, and how many there are, if that is known."""
@@ -82,6 +84,7 @@ def learn(
     progress: Progress = no_progress,
     begun: Vocabulary | None = None,
     warn: Callable[[str], None] = ignore,
+    tried: Callable[[Vocabulary, Sequence[str]], None] = lambda vocabulary, texts: None,
 ) -> Data:
     """Count a corpus, fit its tokenizer and encode it.
 
@@ -95,6 +98,7 @@ def learn(
         progress: is told how far reading is.
         begun: symbols that are learned already; new ones come beside them.
         warn: is passed one line when an encoded corpus that was kept is damaged.
+        tried: tries a vocabulary that is new on the first texts, before all are encoded.
 
     Raises:
         CorpusError: it is unreadable, empty or has no training part.
@@ -110,7 +114,9 @@ def learn(
         vocabulary = Vocabulary(make.from_json(known[1]["data"]), tuple(known[1]["tokens"]), corpus.layout == "lines")
         return encode_with(corpus, title, vocabulary, splitter, known[0], progress, warn=warn)
     counted, kept = Survey(), list[Record]()
-    texts = survey(corpus, title, counted, conditions, needed=begun is None, kept=kept, told=_reading(progress))
+    passing = survey(corpus, title, counted, conditions, needed=begun is None, kept=kept, told=_reading(progress))
+    first = list(itertools.islice(passing, _TRIED))
+    texts = itertools.chain(first, passing)
     if begun is not None:
         fitted = grown(begun.tokenizer, texts, options)
     elif hasattr(make, "fit_parts"):
@@ -121,6 +127,7 @@ def learn(
         pass
     tokens = with_values(begun.conditions if begun is not None else (), counted.values)
     vocabulary = Vocabulary(fitted, tokens, ends=corpus.layout == "lines")
+    tried(vocabulary, first)
     if counted.n_chars > _IN_MEMORY:
         keep_survey(surveyed, counted)
         learned.keep({"data": fitted.to_json(), "tokens": tokens})

@@ -7,6 +7,7 @@ the one that is named.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from seqgen.api.data import Data
@@ -29,7 +30,9 @@ class _Broken(Exception):
     """A promise that a model does not keep; the message goes on after the name of the part at fault."""
 
 
-def try_out(model: Any, data: Data, entry: Entry, cell: Entry | None, alone: Callable[[], Any]) -> None:
+def try_out(
+    model: Any, data: Data, entry: Entry, cell: Entry | None, alone: Callable[[], Any], *, fresh: bool = True
+) -> None:
     """Run the model once, so that a part that cannot work, or whose losses would mean nothing, is named before a run.
 
     Args:
@@ -38,6 +41,7 @@ def try_out(model: Any, data: Data, entry: Entry, cell: Entry | None, alone: Cal
         entry: the model's.
         cell: that of its cell, if it is made of cells.
         alone: builds core's model around the same cell; called only where the model and the cell are both suspects.
+        fresh: whether the weights have learned nothing yet, so that what is not a number is the part's fault.
 
     Raises:
         PluginError: it raises; the logits or the state have the wrong shape; the logits are not numbers, or are
@@ -49,12 +53,13 @@ def try_out(model: Any, data: Data, entry: Entry, cell: Entry | None, alone: Cal
 
     batch = make_feed(data.encoded["train"], batch_size=2, window=8, seed=0).trial()
     with computing():
-        fault = _fault(model, batch, data.vocabulary.size)
+        look = partial(_fault, batch=batch, n_symbols=data.vocabulary.size, fresh=fresh)
+        fault = look(model)
         if fault is None:
             return
         culprit = entry
         if cell is not None:
-            of_cell = fault if entry.package == _CORE else _fault_alone(alone, batch, data.vocabulary.size)
+            of_cell = fault if entry.package == _CORE else _fault_alone(alone, look)
             culprit, fault = (entry, fault) if of_cell is None else (cell, of_cell)
     raise PluginError(f"{culprit.who}{_told(fault, culprit)}") from fault
 
@@ -73,16 +78,16 @@ def _told(fault: Exception, culprit: Entry) -> str:
     return f" fails on its first batch: {type(fault).__name__}: {one_line(fault)} ({place}{_MORE})"
 
 
-def _fault_alone(alone: Callable[[], Any], batch: Batch, n_symbols: int) -> Exception | None:
+def _fault_alone(alone: Callable[[], Any], look: Callable[[Any], Exception | None]) -> Exception | None:
     """What is wrong with a cell in core's model; None if nothing is, or if it cannot be built there."""
     try:
         model = alone()
     except SeqgenError:
         return None
-    return _fault(model, batch, n_symbols)
+    return look(model)
 
 
-def _fault(model: Any, batch: Batch, n_symbols: int) -> Exception | None:
+def _fault(model: Any, *, batch: Batch, n_symbols: int, fresh: bool) -> Exception | None:
     """What is wrong with a model, by trying it; None if nothing is.
 
     Raises:
@@ -94,7 +99,7 @@ def _fault(model: Any, batch: Batch, n_symbols: int) -> Exception | None:
     model.eval()
     try:
         with torch.no_grad():
-            _try(model, batch, n_symbols)
+            _try(model, batch, n_symbols, fresh)
     except (SeqgenError, OSError):
         raise
     except Exception as error:
@@ -105,7 +110,7 @@ def _fault(model: Any, batch: Batch, n_symbols: int) -> Exception | None:
     return None
 
 
-def _try(model: Any, batch: Batch, n_symbols: int) -> None:
+def _try(model: Any, batch: Batch, n_symbols: int, fresh: bool) -> None:
     from seqgen.model import at_rest
 
     ids_BT = batch.ids_BT
@@ -114,7 +119,8 @@ def _try(model: Any, batch: Batch, n_symbols: int) -> None:
     wanted = (*ids_BT.shape, n_symbols)
     if tuple(logits_BTV.shape) != wanted:
         raise _Broken(f" gives logits {tuple(logits_BTV.shape)}, not {wanted}")
-    _check_numbers(logits_BTV[batch.targets_BT != 0])
+    if fresh:
+        _check_numbers(logits_BTV[batch.targets_BT != 0])
     _check_sense(model, ids_BT, logits_BTV)
     with at_rest(model):  # as it is judged, where nothing can have a gradient
         model(ids_BT, model.initial_state(len(ids_BT)))

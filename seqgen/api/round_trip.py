@@ -1,0 +1,184 @@
+"""A tokenizer and a corpus tried on a few records before a run: what could not be opened or read again is refused."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Sequence
+from numbers import Integral
+from typing import TYPE_CHECKING, Any
+
+from seqgen.api.prepare import blaming
+from seqgen.boundary import defined_at
+from seqgen.errors import PluginError, SeqgenError, UnknownSymbol
+from seqgen.files import dump_json
+from seqgen.registry import Entry, one_line, raised_in
+
+if TYPE_CHECKING:
+    from seqgen.corpus import Corpus
+    from seqgen.protocols import Tokenizer
+    from seqgen.tokenizers import Vocabulary
+
+_MOST_CHARS = 20_000  # of them together; a single longer one is cut only where it is a piece of a long text
+_SHOWN = 60  # characters of a text in a message
+
+
+def check_order(entry: Entry, corpus: Corpus, texts: Sequence[str]) -> None:
+    """Refuse a corpus that gives other records when it is iterated a second time.
+
+    Args:
+        entry: the corpus's, for the message.
+        corpus: the corpus, iterated once already.
+        texts: its first texts, as the first pass gave them.
+
+    Raises:
+        PluginError: the second pass begins with others.
+    """
+    with blaming(entry, "fails when it is iterated again"):
+        again = [getattr(record, "text", record) for record in itertools.islice(corpus, len(texts))]
+    for number, (first, then) in enumerate(itertools.zip_longest(texts, again), 1):
+        if first != then:
+            place = defined_at(corpus.source, "__iter__") or defined_at(entry.load())
+            raise PluginError(
+                f"{entry.who} gives other records when it is iterated again: record {number} is {first!r:.{_SHOWN}}, "
+                f"then {then!r:.{_SHOWN}}; give the same order each time{place}"
+            )
+
+
+def check_tokenizer(entry: Entry, vocabulary: Vocabulary, texts: Sequence[str]) -> str:
+    """Take some texts to ids and back, before and after the tokenizer has been JSON.
+
+    Args:
+        entry: the tokenizer's, for messages.
+        vocabulary: has the fitted tokenizer.
+        texts: records of the corpus; those with a symbol that is not known are passed over.
+
+    Returns:
+        A warning where texts come back as other texts; "" if none does.
+
+    Raises:
+        PluginError: ``fit`` gave no tokenizer; a text gives no ids, or ids come back as no text; ``encode_many`` and
+            ``encode`` differ; or ``to_json`` gives no JSON, or ``from_json`` makes another tokenizer of it, so that
+            the run could not be opened.
+    """
+    tokenizer = vocabulary.tokenizer
+    _check_fitted(entry, tokenizer)
+    texts, rows = _encoded(entry, vocabulary, _some(texts, whole=vocabulary.ends))
+    if texts and not any(rows):
+        raise _slip(entry, tokenizer, "encode", f"encode gives no ids, of {_shown(texts[0])} too")
+    back = [_decoded(entry, tokenizer, row) for row in rows]
+    _check_many(entry, tokenizer, texts, rows)
+    again = _again(entry, tokenizer)
+    if again.n_symbols != tokenizer.n_symbols:
+        what = f"has {again.n_symbols!r:.{_SHOWN}} symbols, not {tokenizer.n_symbols}"
+        raise _slip(entry, again, "from_json", f"what from_json makes of to_json {what}")
+    for text, row, known in zip(texts, rows, back, strict=True):
+        try:
+            same = list(again.encode(text)) == row and (not row or again.decode(row) == known)
+        except Exception as error:
+            problem = f"after to_json and from_json {_shown(text)} raises {type(error).__name__}: {one_line(error)}"
+            raise _slip(entry, again, "from_json", problem) from error
+        if not same:
+            problem = f"after to_json and from_json {_shown(text)} has other ids, or they another text"
+            raise _slip(entry, again, "from_json", problem)
+    other = [(text, known) for text, known in zip(texts, back, strict=True) if text != known]
+    if not other:
+        return ""
+    first, then = other[0]
+    return (
+        f"{entry.who}: {len(other)} of the first {len(texts)} records come back from encode and decode as other texts, "
+        f"{_shown(first)} as {_shown(then)}; samples will read so{defined_at(tokenizer, 'decode')}"
+    )
+
+
+def _check_fitted(entry: Entry, tokenizer: Any) -> None:
+    """Refuse what ``fit`` gave unless it is a tokenizer whose symbols are counted."""
+    method = "fit_parts" if hasattr(entry.load(), "fit_parts") else "fit"
+    lacking = [name for name in ("n_symbols", "encode", "decode", "to_json") if not hasattr(tokenizer, name)]
+    if lacking:
+        problem = f"{method} gave {tokenizer!r:.{_SHOWN}}, which has no {lacking[0]}"
+        raise PluginError(f"{entry.who}: {problem}{defined_at(entry.load(), method)}")
+    found: Any = tokenizer.n_symbols
+    if not isinstance(found, Integral) or found < 0:
+        hint = "; mark it with @property" if callable(found) else ""
+        raise _slip(entry, tokenizer, "n_symbols", f"n_symbols is {found!r:.{_SHOWN}}, not a whole number{hint}")
+
+
+def _shown(text: str) -> str:
+    return repr(text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…")
+
+
+def _slip(entry: Entry, tokenizer: Any, method: str, problem: str) -> PluginError:
+    """What is wrong, with the part and the line where the method begins."""
+    return PluginError(f"{entry.who}: {problem}{defined_at(tokenizer, method)}")
+
+
+def _some(texts: Sequence[str], *, whole: bool) -> list[str]:
+    """The first texts that are not long together, at least one."""
+    if not whole:
+        return [text[:_MOST_CHARS] for text in texts[:1]]
+    ends = list(itertools.accumulate(map(len, texts)))
+    return [text for text, end in zip(texts, ends, strict=True) if end <= _MOST_CHARS] or list(texts[:1])
+
+
+def _encoded(entry: Entry, vocabulary: Vocabulary, texts: Sequence[str]) -> tuple[list[str], list[list[int]]]:
+    """The texts whose symbols are known, and the tokenizer's ids of each."""
+    tokenizer, known, rows = vocabulary.tokenizer, list[str](), list[list[int]]()
+    for text in texts:
+        try:
+            ids = tokenizer.encode(text)
+            row = list(ids)
+        except UnknownSymbol:  # which part of the corpus it stands in is told where all of it is encoded
+            continue
+        except TypeError as error:
+            if raised_in(error, (entry.package,)) is not None:
+                raise
+            raise _slip(
+                entry, tokenizer, "encode", f"encode({_shown(text)}) gave {ids!r:.{_SHOWN}}, not ids"
+            ) from error
+        wrong = [index for index in row if not isinstance(index, Integral)]
+        if wrong:
+            problem = f"encode({_shown(text)}) gave {wrong[0]!r:.{_SHOWN}} as an id, which is not a whole number"
+            raise _slip(entry, tokenizer, "encode", problem)
+        low, high = min(row, default=0), max(row, default=0)
+        if low < 0 or high >= max(1, tokenizer.n_symbols):
+            problem = f"encode gave the ids {low} to {high}, and n_symbols is {tokenizer.n_symbols}"
+            raise _slip(entry, tokenizer, "encode", problem)
+        known.append(text)
+        rows.append(row)
+    return known, rows
+
+
+def _decoded(entry: Entry, tokenizer: Tokenizer, row: list[int]) -> str:
+    text: Any = tokenizer.decode(row)
+    if not isinstance(text, str):
+        problem = f"decode gave {text!r:.{_SHOWN}}, not a text"
+        raise _slip(entry, tokenizer, "decode", problem)
+    return text
+
+
+def _check_many(entry: Entry, tokenizer: Tokenizer, texts: list[str], rows: list[list[int]]) -> None:
+    """Refuse an ``encode_many`` that gives something else than ``encode``, text by text."""
+    import numpy as np
+
+    found: Any = tokenizer.encode_many(texts)
+    flat, lengths = [index for row in rows for index in row], [len(row) for row in rows]
+    same = isinstance(found, tuple) and len(found) == 2 and all(isinstance(part, np.ndarray) for part in found)
+    if not same or found[0].tolist() != flat or found[1].tolist() != lengths:
+        raise _slip(entry, tokenizer, "encode_many", "encode_many gives something else than encode, text by text")
+
+
+def _again(entry: Entry, tokenizer: Tokenizer) -> Any:
+    """The tokenizer, made again from its JSON."""
+    said: Any = tokenizer.to_json()
+    try:
+        data = json.loads(dump_json(said))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise _slip(entry, tokenizer, "to_json", f"to_json gave what is no JSON: {one_line(error)}") from error
+    try:
+        return entry.load().from_json(data)
+    except SeqgenError:
+        raise
+    except Exception as error:
+        problem = f"from_json cannot load what to_json gave: {type(error).__name__}: {one_line(error)}"
+        raise _slip(entry, tokenizer, "from_json", problem) from error
