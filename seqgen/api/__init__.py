@@ -3,7 +3,7 @@
 from seqgen.api.launch import resume, train
 from seqgen.api.request import Request
 from seqgen.api.run import Run, load
-from seqgen.api.setup import FILE, default_plugins, open_corpus, sort_out_corpus
+from seqgen.api.setup import FILE, default_plugins, open_corpus, open_new_corpus, sort_out_corpus
 
 __all__ = [
     "FILE",
@@ -12,6 +12,7 @@ __all__ = [
     "default_plugins",
     "load",
     "open_corpus",
+    "open_new_corpus",
     "resume",
     "sort_out_corpus",
     "train",

@@ -19,7 +19,7 @@ from seqgen.api.recipe import Recipe
 from seqgen.api.room import refuse_beyond_memory
 from seqgen.api.round_trip import check_order, check_tokenizer
 from seqgen.api.run import RUNS, Run
-from seqgen.api.setup import FILE, ignore, open_corpus
+from seqgen.api.setup import FILE, ignore, open_new_corpus
 from seqgen.api.trial import part_at_fault, try_out
 from seqgen.api.weights import take_over
 from seqgen.api.width import solve_width
@@ -53,7 +53,7 @@ def read(recipe: Recipe, hear: Hearers) -> Data:
     splitter, spec = Splitter(recipe.train.split, recipe.train.split_seed), recipe.corpus.spec
     if isinstance(spec, CorpusSpec) and spec.network:
         hear.warn(f"the corpus {spec.name} is read over the network")
-    corpus = open_corpus(recipe.corpus, recipe.options["corpus"], recipe.valid, recipe.test, recipe.layout)
+    corpus = open_new_corpus(recipe.corpus, recipe.options["corpus"], recipe.valid, recipe.test, recipe.layout)
     tokenizer, options = recipe.tokenizer, recipe.options["tokenizer"]
 
     def tried(vocabulary: Vocabulary, texts: Sequence[str]) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import functools
+import re
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from seqgen.corpus import Corpus, Joined, Record, WithHeldOut, ending_of, load_file
+from seqgen.corpus import Corpus, Joined, Record, WithHeldOut, ending_of, load_file, refuse_other_kinds
 from seqgen.errors import NoSuchFile, PluginError, UnknownName, UsageError
 from seqgen.plugins import Plugins, entry_point_candidates, hand_in, load_given, origin_of
 from seqgen.registry import Entry
@@ -71,6 +72,8 @@ def ignore(line: str) -> None:
 
 # -- corpora
 
+_UNQUOTED = re.compile(r"[\w./*?\[\]-]+")  # a pattern that a shell takes as it is
+
 FILE = "seqgen:file"
 """The corpus that is a text file; its option ``path`` says which."""
 
@@ -88,11 +91,21 @@ def sort_out_corpus(name: str | Path, plugins: Plugins) -> tuple[Entry, dict[str
     if not isinstance(name, str | Path) or not str(name):
         raise UsageError(f"a corpus is a registered name or the path of a file, not {name!r:.60}")
     text = str(name)
+    if text == "-":
+        raise UsageError(
+            "cannot read records from '-': a corpus is read more than once; write stdin to a file first: "
+            "cat > corpus.txt"
+        )
     if isinstance(name, str) and plugins.registry.has("corpus", text):
         return plugins.registry.get("corpus", text), {}
     path = Path(name)
     if path.exists():
         return plugins.registry.get("corpus", FILE), {"path": str(path.absolute())}
+    if set(text) & set("*?["):
+        raise NoSuchFile(
+            f"no such file: {text!r}; a corpus is one file, so join those that the pattern names: "
+            f"cat {text if _UNQUOTED.fullmatch(text) else 'FILES'} > corpus.txt"
+        )
     if "/" in text or "\\" in text or path.suffix:
         raise NoSuchFile(f"no such file: {text!r}")
     hint = plugins.broken_hint() or "a file with a record a line would do too"
@@ -115,6 +128,26 @@ def domain_of_file(path: Path, plugins: Plugins) -> Entry:
         names = " or ".join(f"--domain {entry.qualified}" for entry in claiming)
         raise UsageError(f"files that end in {ending} belong to several domains; say which: {names}")
     return claiming[0] if claiming else plugins.registry.get("domain", "seqgen:text")
+
+
+def open_new_corpus(
+    entry: Entry,
+    options: Mapping[str, Any],
+    valid: str | Path | None = None,
+    test: str | Path | None = None,
+    layout: str | None = None,
+) -> Corpus:
+    """A corpus that is not yet that of a run, as ``open_corpus`` gives it.
+
+    Raises:
+        CorpusError: a file is of a kind whose lines are no records, such as FASTA, and no option says how to read it.
+        PluginError, UsageError: as of ``open_corpus``.
+    """
+    read_as = dict(options) if entry.qualified == FILE else {}
+    for path in (read_as.pop("path", None), valid, test):
+        if path is not None:
+            refuse_other_kinds(str(path), **read_as | ({"layout": layout} if layout else {}))
+    return open_corpus(entry, options, valid, test, layout)
 
 
 def open_corpus(

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 _SHOWN = 12  # new symbols
-_OF_FIELDS = ("form", "text_field", "label_field", "fields")  # options of a file that has such
+_OF_FORM = ("form", "text_field", "label_field", "fields", "separator")  # options of a file of some form
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class Start:
         said, paths = own.get("form", "auto"), (own["path"], options.get("path", own["path"]))
         before, now = (form_of(Path(path)) or (said if said != "auto" else "text") for path in paths)
         same = now == (before if said == "auto" else said)
-        return own if same else {name: value for name, value in own.items() if name not in _OF_FIELDS}
+        return own if same else {name: value for name, value in own.items() if name not in _OF_FORM}
 
     def checked(self, request: Request, names: Mapping[str, str], plugins: Plugins) -> Mapping[str, str]:
         """The names of parts that a file gives, where they and those asked for are the ones of the weights.

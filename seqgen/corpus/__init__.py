@@ -1,7 +1,7 @@
 """Corpora: records in a fixed order, where they come from, and how they are split."""
 
 from seqgen.corpus.corpus import Corpus, Record, WithHeldOut, files_of, stamp_of
-from seqgen.corpus.file import Joined, LongText, ending_of, form_of, load_file
+from seqgen.corpus.file import Joined, LongText, ending_of, form_of, load_file, refuse_other_kinds
 from seqgen.corpus.packages import PackageFiles
 from seqgen.corpus.readers import MAX_LINE_CHARS, TextFile, read_lines
 from seqgen.corpus.split import PARTS, Splitter
@@ -27,6 +27,7 @@ __all__ = [
     "load_file",
     "profile",
     "read_lines",
+    "refuse_other_kinds",
     "stamp_of",
     "survey",
     "unchanged",

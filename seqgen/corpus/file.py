@@ -11,7 +11,9 @@ from pydantic import Field
 
 from seqgen.corpus.corpus import Record, counts_of, files_of, stamp_of
 from seqgen.corpus.decoding import UTF8, Errors, check_encoding
+from seqgen.corpus.kinds import LINE, refuse_written
 from seqgen.corpus.readers import MAX_LINE_CHARS, Normal, TextFile
+from seqgen.corpus.separated import Separated
 from seqgen.corpus.tables import Columns, Table, TableForm
 from seqgen.errors import BadOption
 
@@ -100,6 +102,35 @@ class Joined:
         return files_of(self.source)
 
 
+def refuse_other_kinds(
+    path: str,
+    *,
+    form: Form = "auto",
+    encoding: str = UTF8,
+    layout: str = "lines",
+    separator: str | None = None,
+    **others: object,
+) -> None:
+    """Refuse a file that would be read as a record a line, and looks as if its records were others.
+
+    Args:
+        path: the file.
+        form: what it holds, as of ``load_file``.
+        encoding: of the file.
+        layout: "lines" or "stream".
+        separator: how a record's first line begins, if that is said.
+        **others: further options of ``load_file``, which do not matter here.
+
+    Raises:
+        CorpusError: its first lines are those of a known kind, such as FASTA.
+        UsageError: there is no such file.
+    """
+    kind = form if form != "auto" else form_of(Path(path)) or "text"
+    if layout == "lines" and separator is None and kind in ("text", "jsonl"):
+        start = TextFile(Path(path), encoding=check_encoding(encoding)).start()
+        refuse_written(path, start, of_objects=kind == "jsonl")
+
+
 def load_file(
     *,
     path: Annotated[str, Field(min_length=1, description="the file, gzipped or not")],
@@ -129,6 +160,13 @@ def load_file(
     ] = "strict",
     strip: Annotated[bool, Field(description="whether white space around a text is dropped")] = False,
     normalize: Annotated[Normal, Field(description="the Unicode form that texts are brought to")] = "none",
+    separator: Annotated[
+        str | None,
+        Field(
+            description="how the first line of a record of several lines begins, such as X:; nothing: blank lines are "
+            "between records; line: a record a line, whatever the file looks like"
+        ),
+    ] = None,
     layout: Annotated[
         Literal["lines", "stream"], Field(description="a record a line, or one long text: --layout")
     ] = "lines",
@@ -143,6 +181,9 @@ def load_file(
         encoding_errors=encoding_errors, strip=strip, normalize=normalize,
     )  # fmt: skip
     kind: Form = form if form != "auto" else form_of(file.path) or "text"
+    if separator is not None and (kind not in ("auto", "text") or layout == "stream"):
+        what = "one long text (--layout stream)" if layout == "stream" else f"a table ({kind})"
+        raise BadOption(f"separator {separator!r} is of plain text with records, and {path!r} is read as {what}")
     if kind in ("auto", "text"):
         if text_field or label_field or fields:
             raise BadOption(
@@ -150,6 +191,8 @@ def load_file(
             )
         if layout == "stream" and (strip or normalize != "none" or long_lines == "skip"):
             raise BadOption("one long text (--layout stream) has no lines to strip, normalize or skip")
+        if separator not in (None, LINE):
+            return Separated(file, separator)
         return LongText(file) if layout == "stream" else file
     if long_lines == "skip" and kind in ("csv", "tsv"):
         raise BadOption(f"a line of {path!r} may be part of a quoted value, so long ones cannot be skipped")

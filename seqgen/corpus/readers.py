@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import itertools
+import shlex
 import unicodedata
 import zlib
 from collections import Counter
@@ -26,6 +27,7 @@ from seqgen.corpus.decoding import (
     is_text,
     refuse_foreign,
 )
+from seqgen.corpus.kinds import START, refuse_binary
 from seqgen.corpus.lines import whole_lines, without_runs
 from seqgen.errors import CorpusError, NoSuchFile, UsageError
 
@@ -84,7 +86,7 @@ class TextFile:
     def _pieces(self) -> Iterator[Iterator[Record]]:
         counts, plain = Counter[str](), not self.strip and self.normalize == "none"
         with self.reading() as file:
-            for lines, n_empty in self._lines(file, counts):
+            for lines, n_empty in self.lines(file, counts):
                 kept = [text for text in lines if text and not text.isspace()]
                 counts[BLANK] += len(lines) - len(kept) - lines.count(None) + n_empty
                 yield records_of(kept if plain else map(self.polished, kept), self.label, self.split)
@@ -118,14 +120,19 @@ class TextFile:
             raise UsageError(f"{path!r} is not a regular file; a corpus is read more than once")
         try:
             with self._open(newline) as file:
+                start = bytes(file.buffer.read(START))
+                refuse_binary(path, start)
                 if check_encoding(self.encoding) == UTF8:
-                    refuse_foreign(path, bytes(file.buffer.read(4)))
-                    file.seek(0)
+                    refuse_foreign(path, start)
+                file.seek(0)
                 yield file
         except FileNotFoundError:
             raise NoSuchFile(f"no such file: {path!r}") from None
         except IsADirectoryError:
-            raise UsageError(f"{path!r} is a folder; a corpus is a file with a record a line") from None
+            raise UsageError(
+                f"cannot read records from {path!r}: it is a folder; join its files to one: "
+                f"cat {shlex.quote(path)}/* > corpus.txt"
+            ) from None
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise CorpusError(f"{path!r} is a damaged gzip file: {error}") from None
         except UnicodeError as error:  # of an encoding that cannot go on after an error
@@ -180,7 +187,7 @@ class TextFile:
         """The lines that are not blank, with their numbers from 1; ``counts`` is added to."""
         first = 1
         with self.reading() as file:
-            for lines, n_empty in self._lines(file, counts):
+            for lines, n_empty in self.lines(file, counts):
                 for number, line in enumerate(lines, first):
                     if line and not line.isspace():
                         yield number, line
@@ -204,7 +211,7 @@ class TextFile:
                 raise replace(self, long_lines="refuse").problem(skippable=False)
             yield line
 
-    def _lines(self, file: TextIOWrapper, counts: Counter[str]) -> Iterator[tuple[_Lines, int]]:
+    def lines(self, file: TextIOWrapper, counts: Counter[str]) -> Iterator[tuple[_Lines, int]]:
         """All lines, those of a piece together, and how many empty lines follow them."""
         begun, at_start, dropping, spoiled = "", self._may_be_marked(), False, False
         lines: _Lines
@@ -250,6 +257,11 @@ class TextFile:
         line, n = in_place(line, "\ufffd")
         counts[REPLACED] += n
         return line
+
+    def start(self) -> str:
+        """The first characters of the file, without a byte order mark."""
+        with self.reading() as file:
+            return file.read(START).removeprefix("\ufeff")
 
     def problem(self, *, skippable: bool = True) -> CorpusError:
         """What is wrong with the file, which is read once more for it; ``skippable``: whether lines can be left out."""

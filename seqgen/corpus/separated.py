@@ -1,0 +1,132 @@
+"""Records of several lines."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import repeat
+from pathlib import Path
+
+from seqgen.corpus.corpus import Record
+from seqgen.corpus.readers import TextFile
+from seqgen.errors import CorpusError
+
+LONG, UNREAD = "long records skipped", "records with undecodable lines skipped"
+BEFORE = "lines before the first record skipped"
+
+
+@dataclass
+class _Lines:
+    """The lines of the record that is being read.
+
+    Attributes:
+        kept: the lines up to the last that is not blank, as far as they are not too long together.
+        blank: the blank lines behind them.
+        number: of the first line, from 1.
+        n_chars: characters of the text that the lines make.
+        unread: whether a line could not be decoded.
+    """
+
+    kept: list[str] = field(default_factory=list)
+    blank: list[str] = field(default_factory=list)
+    number: int = 0
+    n_chars: int = 0
+    unread: bool = False
+
+
+@dataclass(frozen=True)
+class Separated:
+    """The records of a text file, each of one line or several; iterating reads the file anew.
+
+    Attributes:
+        file: the lines.
+        separator: how the first line of a record begins; a line that is the separator and nothing more belongs to no
+            record. "": records are separated by blank lines.
+
+    Raises (while iterating):
+        CorpusError: no line separates records, a record is longer than lines may be, or the file cannot be read.
+    """
+
+    file: TextFile
+    separator: str
+
+    def __iter__(self) -> Iterator[Record]:
+        """The records, from the first."""
+        counts, lines, is_cut = Counter[str](), _Lines(), False
+        for number, line in self._numbered(counts):
+            if line is None or not self._separates(line):
+                self._add(lines, line, number)
+                continue
+            begins = bool(self.separator) and line.rstrip() != self.separator
+            if begins and not is_cut:  # such as the header of a file of tunes
+                counts[BEFORE] += len(lines.kept)
+            else:
+                yield from self._finished(lines, counts)
+            is_cut, lines = True, _Lines()
+            if begins:
+                self._add(lines, line, number)
+        if len(lines.kept) > 1 and not is_cut:
+            sought = f"begins with {self.separator!r}" if self.separator else "is blank"
+            raise CorpusError(
+                f"cannot separate the records of {str(self.file.path)!r}: no line {sought}; pass another "
+                "-o corpus.separator=, or none for a record a line"
+            )
+        yield from self._finished(lines, counts)
+        self.file.note(counts)
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """What the last pass to the end skipped or changed."""
+        return self.file.counts
+
+    def source_files(self) -> list[Path]:
+        """The file."""
+        return self.file.source_files()
+
+    def stamp(self) -> list[object]:
+        """What changes when the records do."""
+        return [self.file.stamp(), self.separator]
+
+    def _numbered(self, counts: Counter[str]) -> Iterator[tuple[int, str | None]]:
+        """All lines with their numbers from 1; of long runs of empty ones no more than matter."""
+        number, most_empty = 1, self.file.max_line_chars + 1 if self.separator else 1
+        with self.file.reading() as opened:
+            for lines, n_empty in self.file.lines(opened, counts):
+                yield from enumerate(lines, number)
+                number += len(lines)
+                yield from enumerate(repeat("", min(n_empty, most_empty)), number)
+                number += n_empty
+
+    def _separates(self, line: str) -> bool:
+        if self.separator:
+            return line.startswith(self.separator)
+        return not line or line.isspace()
+
+    def _add(self, lines: _Lines, line: str | None, number: int) -> None:
+        """Take in a further line of a record, None for one that could not be decoded."""
+        most = self.file.max_line_chars
+        if line is None:
+            lines.unread = True
+        elif not line.strip():
+            if lines.kept and len(lines.blank) <= most:  # more of them cannot be part of a record
+                lines.blank.append(line)
+        else:
+            added = [*lines.blank, line]
+            lines.number, lines.blank = lines.number or number, []
+            lines.n_chars += sum(map(len, added)) + len(added) - (not lines.kept)
+            if lines.n_chars <= most:
+                lines.kept += added
+            elif self.file.long_lines == "refuse":
+                raise CorpusError(
+                    f"cannot read the record from line {lines.number} of {str(self.file.path)!r}: it is longer than "
+                    f"{most} characters; -o corpus.max_line_chars=N takes longer ones, "
+                    "-o corpus.long_lines=skip skips them"
+                )
+
+    def _finished(self, lines: _Lines, counts: Counter[str]) -> Iterator[Record]:
+        """Yield the record that some lines make, if it is one."""
+        if lines.unread or lines.n_chars > self.file.max_line_chars:
+            counts[UNREAD if lines.unread else LONG] += 1
+        elif text := self.file.polished("\n".join(lines.kept)):
+            yield Record(text, self.file.label, split=self.file.split)
