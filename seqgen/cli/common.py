@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 import typer
 from rich.console import Console, RenderableType
 
+from seqgen.cli.escaping import EscapingHook
 from seqgen.errors import Interrupted
-from seqgen.render import visible
+from seqgen.render import visible, visible_json, visible_lines
 from seqgen.signals import Signalled
 
 if TYPE_CHECKING:
@@ -71,12 +72,16 @@ class _Stdout(Console):
 def stdout() -> Console:
     """Where results go; no markup, no highlighting, no emoji names. A pipe has no width, so its tables are wide."""
     width = None if session.stdout.isatty() or "COLUMNS" in os.environ else _PIPE_WIDTH
-    return _Stdout(file=session.stdout, markup=False, highlight=False, emoji=False, width=width)
+    console = _Stdout(file=session.stdout, markup=False, highlight=False, emoji=False, width=width)
+    console.push_render_hook(EscapingHook())
+    return console
 
 
 def stderr() -> Console:
     """Where progress and messages go."""
-    return Console(stderr=True, markup=False, highlight=False, emoji=False)
+    console = Console(stderr=True, markup=False, highlight=False, emoji=False)
+    console.push_render_hook(EscapingHook())
+    return console
 
 
 def say(line: str, *, always: bool = False) -> None:
@@ -106,7 +111,19 @@ def show_json(value: Any) -> None:
             return [plain(item) for item in value]
         return None if isinstance(value, float) and not math.isfinite(value) else value
 
-    session.stdout.write(json.dumps(plain(value), indent=2, ensure_ascii=False, default=str) + "\n")
+    write(json.dumps(plain(value), indent=2, ensure_ascii=False, default=str) + "\n", as_json=True)
+
+
+def write(text: str, *, as_json: bool = False) -> None:
+    """Write a result as it is; on a terminal, with every character escaped that would steer it.
+
+    Args:
+        text: the result; line ends are never escaped.
+        as_json: whether it is JSON, which stays the same value.
+    """
+    if session.stdout.isatty():
+        text = visible_json(text) if as_json else visible_lines(text)
+    session.stdout.write(text)
 
 
 def pair(assignment: str) -> tuple[str, str]:

@@ -8,17 +8,20 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.progress import BarColumn, Progress, TextColumn
+from rich.segment import Segments
 from rich.text import Text
 
 from seqgen import training
 from seqgen.api.parts import plugin_options
 from seqgen.api.run import RUNS
 from seqgen.api.setup import FILE
-from seqgen.cli.common import say, session, stderr
+from seqgen.cli.common import say, session, stderr, warn, write
 from seqgen.errors import SeqgenError
+from seqgen.registry import one_line
 from seqgen.render import duration, samples_table, sparkline, visible
+from seqgen.signals import heed
 
 if TYPE_CHECKING:
     from seqgen.api import Run
@@ -100,7 +103,7 @@ class TrainDisplay:
     def summary(self, run: Run) -> None:
         """The end of a training: the curve of the loss, samples with what is known of them, what to type next."""
         if session.quiet:
-            session.stdout.write(f"{run.path}\n")
+            write(f"{run.path}\n")
             return
         rows = sample_rows(run, run.sample(_SAMPLES if run.vocabulary.ends else _LONG_SAMPLES))
         metrics = run.metrics
@@ -117,7 +120,7 @@ class TrainDisplay:
             view.append(Text(f"best      {best:.3f} nats/symbol, {bits}at step {run.state['best_step']:,}"))
             if run.state["best_step"] == 0:
                 view.append(Text("          no later step was better; the last one: --checkpoint latest"))
-        view.append(samples_table(rows, run.renderer))
+        view.append(samples_view(rows, run, self._console))
         short = run.path.resolve().parent == RUNS.resolve()
         name = shlex.quote(run.folder.name if short else str(run.path))
         prefix = rows[0]["text"][:2] if rows and rows[0]["text"][:2].isalnum() else ""
@@ -127,6 +130,25 @@ class TrainDisplay:
         view.append(Text(f"  seqgen evaluate {name}{files}"))
         view.append(Text("  seqgen list cells"))
         self._console.print(Group(*view))
+
+
+def samples_view(rows: list[dict[str, Any]], run: Run, console: Console) -> RenderableType:
+    """Samples as a table, rendered as its domain does; as plain texts, with a warning, if its renderer fails.
+
+    Args:
+        rows: what ``sample_rows`` gives.
+        run: theirs.
+        console: where they will be shown.
+    """
+    try:
+        table = samples_table(rows, run.renderer)
+        return Segments(list(console.render(table)))  # here and now: what a renderer gives may fail when it is shown
+    except Exception as error:
+        heed()
+        reason = str(error) if isinstance(error, SeqgenError) else run.plugins.failure(error)
+        reason = reason or f"{type(error).__name__}: {one_line(error)}"
+        warn(f"cannot render the samples: {reason}; they are shown as plain text")
+        return samples_table(rows)
 
 
 def sample_rows(run: Run, samples: list[Any], given: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seqgen.cli.common import Json, everywhere, say, session, show, show_json
+from seqgen.cli.common import Json, everywhere, say, session, show, show_json, write
 from seqgen.errors import MissingExtra, PluginError
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def write_plugin(
     where = shlex.quote(str(folder))
     say(f"wrote {folder}: a {kind} that works, to be made yours; next:")
     tested, package = shlex.quote(f"{folder}[test]"), name.replace("-", "_")
-    session.stdout.write(f"pip install -e {tested} && python -m pytest {where} && seqgen plugins check {package}\n")
+    write(f"pip install -e {tested} && python -m pytest {where} && seqgen plugins check {package}\n")
 
 
 def check_plugin(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seqgen.cli.common import Json, RunName, everywhere, say, session, show, warn
+from seqgen.cli.common import Json, RunName, everywhere, say, session, show, stdout, warn, write
 from seqgen.cli.decoding import with_decoding
 
 if TYPE_CHECKING:
@@ -100,7 +100,10 @@ def sample(
         _show_table(loaded, rows, {name: value for name, value in conditions.items() if name in slots})
         return
     chunks = _encoded(rows, as_json, nul, loaded.settings.corpus.multiline)
-    if out is None:
+    if out is None and session.stdout.isatty():
+        for chunk in chunks:
+            write(chunk.decode("utf-8", "surrogatepass"), as_json=as_json)
+    elif out is None:
         for chunk in chunks:
             session.stdout.buffer.write(chunk)
         session.stdout.buffer.flush()
@@ -176,9 +179,8 @@ def _write(out: Path, chunks: Iterator[bytes]) -> None:
 
 
 def _show_table(run: Run, rows: Iterable[Sample], given: dict[str, str]) -> None:
-    from seqgen.cli.display import sample_rows
+    from seqgen.cli.display import sample_rows, samples_view
     from seqgen.errors import TooFewRows
-    from seqgen.render import samples_table
 
     drawn: list[Sample] = []
     problem = None
@@ -188,6 +190,6 @@ def _show_table(run: Run, rows: Iterable[Sample], given: dict[str, str]) -> None
         problem = error
     judged = sample_rows(run, drawn[:_MOST_JUDGED], given)
     judged += [{"row": row.number, "text": row.text, "cut": row.cut} for row in drawn[_MOST_JUDGED:]]
-    show(samples_table(judged, run.renderer))
+    show(samples_view(judged, run, stdout()))
     if problem is not None:
         raise problem

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seqgen.cli.common import complete_runs, everywhere, pair, say, session, show, warn
+from seqgen.cli.common import complete_runs, everywhere, pair, say, session, show, warn, write
 
 if TYPE_CHECKING:
     from seqgen.api import Run
@@ -83,12 +83,12 @@ def score(
         percentile = None if scale is None else scale.percentile(scored.bits_per_char)
         parts, costs = symbols(loaded, scored.text), scored.nats_per_symbol
         if as_json:
-            _write(json.dumps(_as_object(scored, percentile, parts), ensure_ascii=False))
+            write(json.dumps(_as_object(scored, percentile, parts), ensure_ascii=False) + "\n", as_json=True)
         elif session.stdout.isatty():
             among = 0 if scale is None else len(scale.bits_N)
             show(heat_map(parts, costs, scored.nats, scored.bits_per_char, percentile, among))
         else:
-            _write(score_line(scored.text, parts, costs, scored.nats, scored.bits_per_char, percentile))
+            write(score_line(scored.text, parts, costs, scored.nats, scored.bits_per_char, percentile) + "\n")
     session.stdout.flush()
     if n_left_out:
         warn(f"left out {counted(n_left_out, 'text')}, the first: {first}")
@@ -111,10 +111,6 @@ def _is_file(text: str) -> bool:
     with contextlib.suppress(OSError):  # too long for a name
         return bool(Path(text).suffix) and Path(text).is_file()
     return False
-
-
-def _write(line: str) -> None:
-    session.stdout.write(line + "\n")
 
 
 def _as_object(scored: Any, percentile: float | None, parts: list[str]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from seqgen.render.picture import draw, export_svg
 from seqgen.render.play import play_view
 from seqgen.render.rows import EMPTY_ROW
 from seqgen.render.tables import corpus_view, figures_table, options_table, plain_table, samples_table, spec_view
-from seqgen.render.text import counted, duration, sparkline, visible, visible_lines
+from seqgen.render.text import counted, duration, sparkline, visible, visible_json, visible_lines
 
 __all__ = [
     "EMPTY_ROW",
@@ -36,5 +36,6 @@ __all__ = [
     "sparkline",
     "spec_view",
     "visible",
+    "visible_json",
     "visible_lines",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _INVISIBLE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
@@ -15,12 +15,26 @@ def visible(text: str) -> str:
     """A text that is safe to show on a terminal: control, format and bidirectional characters are escaped."""
     if text.isprintable():
         return text
+    return _escaped(text, lambda character: character.encode("unicode_escape").decode())
+
+
+def _escaped(text: str, escape: Callable[[str], str]) -> str:
     return "".join(
-        character.encode("unicode_escape").decode()
-        if unicodedata.category(character) in _INVISIBLE and character not in _JOINERS
-        else character
+        escape(character) if unicodedata.category(character) in _INVISIBLE and character not in _JOINERS else character
         for character in text
     )
+
+
+def _json_escape(character: str) -> str:
+    units = character.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[at] << 8 | units[at + 1]:04x}" for at in range(0, len(units), 2))
+
+
+def visible_json(text: str) -> str:
+    """JSON that is safe to show on a terminal: the same value, with such characters as code units."""
+    if text.replace("\n", "").isprintable():
+        return text
+    return "\n".join(_escaped(line, _json_escape) for line in text.split("\n"))
 
 
 def visible_lines(text: str) -> str:
