@@ -8,16 +8,20 @@ Dimension letters: K states.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from seqgen.errors import BadOption, MissingExtra, UsageError
+from seqgen.errors import BadOption, UsageError
+from seqgen.sampling.words import N_BYTES, build_matcher
 
-_BYTES = 256
-_STARTS = np.arange(_BYTES) & 0xC0 != 0x80  # every character has one byte that is no continuation
+LONGEST = 32_000
+"""Characters of a row that can be counted, and of a text that can be looked for."""
+_MOST_DIGITS = 9
+_MOST_SHOWN = 3  # words of a list, in messages
+_STARTS = np.arange(N_BYTES) & 0xC0 != 0x80  # every character has one byte that is no continuation
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,38 +52,25 @@ class Automaton:
         return state >= 0 and bool(self.accepts_K[state])
 
 
-def _prefixes(pattern: bytes) -> npt.NDArray[np.int32]:
-    """How much of a pattern's beginning the bytes read so far end with (Knuth, Morris, Pratt 1977, section 2)."""
-    table_KB = np.zeros((len(pattern) + 1, _BYTES), dtype=np.int32)
-    table_KB[0, pattern[0]] = 1
-    fallback = 0
-    for matched, byte in enumerate(pattern[1:], 1):
-        table_KB[matched] = table_KB[fallback]
-        table_KB[matched, byte] = matched + 1
-        fallback = table_KB[fallback, byte]
-    table_KB[-1] = table_KB[fallback]
-    return table_KB
+def contains(words: Sequence[str], *, ignore_case: bool = False) -> Automaton:
+    """Return the automaton of rows with at least one of some texts somewhere."""
+    table_KB, ends_K = build_matcher(map(_checked, words), ignore_case=ignore_case)
+    found = int(ends_K.argmax())  # one state for all that hold one
+    table_KB[ends_K[table_KB]] = found
+    table_KB[found] = found
+    return Automaton(f"contains {_listed(words, 'or')}", table_KB, np.arange(len(table_KB)) == found)
 
 
-def contains(text: str) -> Automaton:
-    """Rows with a text somewhere."""
-    table_KB = _prefixes(_encoded(text))
-    last = len(table_KB) - 1
-    table_KB[last] = last
-    return Automaton(f"contains {text!r}", table_KB, np.arange(last + 1) == last)
+def avoids(words: Sequence[str], *, ignore_case: bool = False) -> Automaton:
+    """Return the automaton of rows with none of some texts anywhere."""
+    table_KB, ends_K = build_matcher(map(_checked, words), ignore_case=ignore_case)
+    table_KB[ends_K[table_KB]] = -1
+    return Automaton(f"avoid {_listed(words, 'and')}", table_KB, ~ends_K)
 
 
-def avoids(text: str) -> Automaton:
-    """Rows with a text nowhere."""
-    table_KB = _prefixes(_encoded(text))[:-1]
-    table_KB[table_KB == len(table_KB)] = -1
-    return Automaton(f"avoid {text!r}", table_KB, np.ones(len(table_KB), dtype=bool))
-
-
-def ends(text: str) -> Automaton:
-    """Rows that end with a text."""
-    table_KB = _prefixes(_encoded(text))
-    return Automaton(f"ends {text!r}", table_KB, np.arange(len(table_KB)) == len(table_KB) - 1)
+def ends(text: str, *, ignore_case: bool = False) -> Automaton:
+    """Return the automaton of rows that end with a text."""
+    return Automaton(f"ends {text!r:.60}", *build_matcher([_checked(text)], ignore_case=ignore_case))
 
 
 def length(least: int, most: int | None) -> Automaton:
@@ -100,7 +91,7 @@ def length(least: int, most: int | None) -> Automaton:
 
 def well_formed() -> Automaton:
     """Rows that are UTF-8 (RFC 3629, section 4), for symbols that are parts of characters."""
-    table_KB = np.full((8, _BYTES), -1, dtype=np.int32)  # 0: between characters; 1, 2, 3: so many bytes are missing
+    table_KB = np.full((8, N_BYTES), -1, dtype=np.int32)  # 0: between characters; 1, 2, 3: so many bytes are missing
     table_KB[0, :0x80] = 0
     table_KB[0, 0xC2:0xE0], table_KB[0, 0xE0:0xF0], table_KB[0, 0xF0:0xF5] = 1, 2, 3
     table_KB[0, [0xE0, 0xED, 0xF0, 0xF4]] = 4, 5, 6, 7  # whose second byte has a range of its own
@@ -112,72 +103,42 @@ def well_formed() -> Automaton:
     return Automaton("text", table_KB, np.arange(8) == 0)
 
 
-def regex(pattern: str) -> Automaton:
-    """Rows that a regular expression matches from end to end, in the syntax of Rust's ``regex`` crate.
-
-    Raises:
-        MissingExtra: outlines-core is not installed.
-        BadOption: it is no regular expression, or one that no automaton has: look-around, back references.
-    """
-    try:
-        from outlines_core import Index, Vocabulary
-    except ImportError:
-        raise MissingExtra("constrain", "--regex") from None
-    try:
-        index: Any = Index(f"(?:{pattern})", Vocabulary(_BYTES, {bytes([byte]): [byte] for byte in range(_BYTES)}))
-    except ValueError as error:
-        raise BadOption(f"--regex {pattern!r}: {_slip(pattern, str(error))}") from None
-    transitions: dict[int, dict[int, int]] = index.get_transitions()
-    accepting = index.get_final_states()
-    states = [index.get_initial_state()]
-    number = {states[0]: 0}
-    edges: list[tuple[int, int, int]] = []
-    for here, state in enumerate(states):  # grows while it is read: the states that can be reached
-        for byte, after in transitions.get(state, {}).items():
-            if byte >= _BYTES:
-                continue  # the library's own end
-            if after not in number:
-                number[after] = len(states)
-                states.append(after)
-            edges.append((here, byte, number[after]))
-    table_KB = np.full((len(states), _BYTES), -1, dtype=np.int32)
-    for here, byte, there in edges:
-        table_KB[here, byte] = there
-    return Automaton(f"regex {pattern!r}", table_KB, np.array([state in accepting for state in states]))
-
-
-def _slip(pattern: str, complaint: str) -> str:
-    """What is wrong with a regular expression; the library's own words are of its workings."""
-    import re
-
-    if "anchored" in complaint:
-        return "a row is matched as a whole, so leave out ^"
-    try:
-        re.compile(pattern)
-    except re.error as error:
-        return f"{error.msg}" + ("" if error.pos is None else f" at position {error.pos}")
-    if "word boundar" in complaint or re.search(r"\(\?[=!<]|\\[bB1-9]", pattern):
-        return "look-around, word boundaries and back references cannot be asked for"
-    return " ".join(complaint.split())
-
-
 def parse_length(text: str) -> tuple[int, int | None]:
     """The least and the most characters of "5-8", "5", "5-" or "-8".
 
     Raises:
-        BadOption: it is none of these.
+        BadOption: it is none of these, or more than can be counted.
     """
     least, dash, most = text.strip().partition("-")
     bounds = [part.strip() for part in (least, most if dash else least)]
     if not any(bounds) or not all(part == "" or (part.isascii() and part.isdecimal()) for part in bounds):
-        raise BadOption(f"--length {text!r} is not of the form 5-8, 5, 5- or -8")
+        raise BadOption(f"--length {text!r:.60} is not of the form 5-8, 5, 5- or -8")
+    bounds = [part and (part.lstrip("0") or "0") for part in bounds]
+    if any(len(part) > _MOST_DIGITS or int(part or 0) > LONGEST for part in bounds):
+        raise BadOption(
+            f"cannot count the characters of --length {text!r:.60}: the limit is {LONGEST:,}; "
+            "ask for fewer, or leave the end open, as in 5-"
+        )
     low, high = int(bounds[0] or 0), int(bounds[1]) if bounds[1] else None
     if high is not None and low > high:
         raise BadOption(f"--length {text!r}: {low} is more than {high}")
     return low, high
 
 
-def _encoded(text: str) -> bytes:
+def _checked(text: str) -> str:
     if not text:
         raise UsageError("an empty text is in every row, so it can be neither asked for nor avoided")
-    return text.encode("utf-8", "surrogatepass")
+    if len(text) > LONGEST:
+        raise BadOption(
+            f"cannot look for {text!r:.30}...: it has {len(text):,} characters, more than the limit of {LONGEST:,}; "
+            "ask for a shorter text"
+        )
+    return text
+
+
+def _listed(words: Sequence[str], conjunction: str) -> str:
+    """Words as messages show them: the first ones."""
+    if len(words) > _MOST_SHOWN:
+        first = ", ".join(f"{word!r:.60}" for word in words[:_MOST_SHOWN])
+        return f"{first} {conjunction} {len(words) - _MOST_SHOWN:,} more"
+    return f" {conjunction} ".join(f"{word!r:.60}" for word in words)

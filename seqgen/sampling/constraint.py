@@ -21,7 +21,9 @@ from torch import Tensor
 from seqgen.errors import UsageError
 from seqgen.sampling import automata
 from seqgen.sampling.automata import Automaton
-from seqgen.sampling.product import NEVER, Product, why_not
+from seqgen.sampling.graph import NEVER
+from seqgen.sampling.product import Product, why_not
+from seqgen.sampling.regexes import regex
 from seqgen.sampling.settings import SampleSettings
 from seqgen.tokenizers import Vocabulary
 
@@ -124,11 +126,11 @@ def build_constraint(
         UnknownSymbol: it is to hold a symbol that the vocabulary does not know.
         MissingExtra: outlines-core is not installed, which regular expressions need.
     """
-    parts = [automata.contains(text) for text in settings.contains]
-    parts += [automata.avoids(text) for text in settings.avoid]
+    parts = [automata.contains([text]) for text in settings.contains]
+    parts += [automata.avoids(settings.avoid)] if settings.avoid else []
     of_ends = [automata.ends(settings.ends)] if settings.ends else []
     of_ends += [automata.length(*automata.parse_length(settings.length))] if settings.length else []
-    of_ends += [automata.regex(settings.regex)] if settings.regex else []
+    of_ends += [regex(settings.regex)] if settings.regex else []
     if of_ends and not vocabulary.ends:
         raise UsageError(f"this run learned one long text, whose rows have no end: {of_ends[0].name} has no meaning")
     if not parts and not of_ends:
