@@ -29,6 +29,7 @@ _HOME = {
         "DiskError", "TooFewRows", "Interrupted",
     ),
     "seqgen.api": ("train", "resume", "load", "Run"),
+    "seqgen.api.progress": ("ProgressLine",),
     "seqgen.sampling": ("Sample",),
     "seqgen.evaluation": ("Score",),
     "seqgen.tokenizers": ("nearest",),
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from seqgen.api import load as load
     from seqgen.api import resume as resume
     from seqgen.api import train as train
+    from seqgen.api.progress import ProgressLine as ProgressLine
     from seqgen.cells import Cell as Cell
     from seqgen.cells import Recurrent as Recurrent
     from seqgen.cells import Stack as Stack

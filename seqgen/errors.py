@@ -27,6 +27,7 @@ from __future__ import annotations
 import difflib
 import errno
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 
 class SeqgenError(Exception):
@@ -189,11 +190,12 @@ class Interrupted(SeqgenError):
     Args:
         signal_number: 2 for SIGINT, 15 for SIGTERM, 1 for SIGHUP.
         message: what was saved and how to go on.
+        run: of a training, the ``seqgen.Run`` as far as it came, to be sampled or resumed; None where there is none.
     """
 
-    def __init__(self, signal_number: int, message: str = "interrupted") -> None:
+    def __init__(self, signal_number: int, message: str = "interrupted", run: Any = None) -> None:
         """The exit code is the shell's: 128 plus the signal's number."""
-        self.exit_code = 128 + signal_number
+        self.exit_code, self.run = 128 + signal_number, run
         super().__init__(message)
 
 

@@ -88,15 +88,21 @@ def forget() -> None:
 class StopFlag:
     """Set by a signal, looked at by the loop between steps.
 
+    Args:
+        raises: whether a second SIGINT raises KeyboardInterrupt, as in a notebook, whose process goes on; else it ends.
+
     Attributes:
         signal_number: the signal that came, or 0.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, raises: bool = False) -> None:
         self.signal_number = _raised  # one that was taken for an error just before
+        self._raises = raises
 
     def handle(self, number: int, frame: FrameType | None) -> None:
-        """The signal handler: remembers the first signal; at the second the process ends."""
+        """The signal handler: remembers the first signal; at the second the process ends, or what it does."""
+        if self.signal_number and self._raises and number == signal.SIGINT:
+            raise KeyboardInterrupt
         if self.signal_number:
             os._exit(128 + number)
         self.signal_number = number
@@ -104,7 +110,7 @@ class StopFlag:
 
 @contextlib.contextmanager
 def graceful_stop() -> Iterator[StopFlag]:
-    """Within it the first signal only sets the flag, and the second ends the process at once."""
-    flag = StopFlag()
+    """Within it the first signal only sets the flag, and the second ends the process at once, in Python the call."""
+    flag = StopFlag(raises=signal.getsignal(signal.SIGINT) is signal.default_int_handler)
     with answering(flag.handle):
         yield flag

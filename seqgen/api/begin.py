@@ -33,6 +33,7 @@ from seqgen.specs import CorpusSpec
 
 if TYPE_CHECKING:
     from seqgen.tokenizers import Vocabulary
+    from seqgen.training import Event
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,24 @@ class Hearers:
     listener: Listener | None = None
     warn: Callable[[str], None] = ignore
     progress: Progress = no_progress
+
+
+def hearers(listener: Listener | None, warn: Callable[[str], None], progress: Progress | bool | None) -> Hearers:
+    """Who is told what, a progress line among them where one is wanted."""
+    from seqgen.api.progress import ProgressLine, in_ipython
+
+    if progress is not None and not isinstance(progress, bool):
+        return Hearers(listener, warn, progress)
+    if not (listener is None and in_ipython() if progress is None else progress):
+        return Hearers(listener, warn)
+    line = ProgressLine()
+
+    def both(folder: RunFolder, event: Event) -> None:
+        line(folder, event)
+        if listener is not None:
+            listener(folder, event)
+
+    return Hearers(both, line.write if warn is ignore else warn, line.on_progress)
 
 
 def read(recipe: Recipe, hear: Hearers) -> Data:

@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from seqgen.api.parts import corpus_of
+from seqgen.api.parts import corpus_of, given_parts, plugin_options
 from seqgen.api.prepare import splitter_of
 from seqgen.checkpoint import RunFolder, RunSettings
 from seqgen.errors import Diverged, SeqgenError
@@ -17,13 +17,13 @@ from seqgen.registry import one_line
 _TOLD_RECORDS = 64  # of a batch that was refused
 
 
-def rescued(trainer: Any, folder: RunFolder, further: str = "") -> str:
+def rescued(trainer: Any, folder: RunFolder, settings: RunSettings) -> str:
     """Save a run that an exception has ended; a clause for its message, "" before the first step.
 
     Args:
         trainer: the run's.
         folder: the run's.
-        further: options that resuming needs.
+        settings: the content of its run.json.
     """
     step = trainer.state.step
     if not step:
@@ -32,19 +32,23 @@ def rescued(trainer: Any, folder: RunFolder, further: str = "") -> str:
         trainer.save_if_new()
     except Exception as refused:  # which must not take the place of the first
         return f"; step {step:,} could not be saved: {one_line(refused)}"
-    return f"; step {step:,} is saved, {way_on(folder, further)}"
+    return f"; step {step:,} is saved, {way_on(folder, settings)}"
 
 
-def way_on(folder: RunFolder, further: str = "", *, ended: bool = False) -> str:
+def way_on(folder: RunFolder, settings: RunSettings, *, ended: bool = False) -> str:
     """What can be done with a run that was broken off.
 
     Args:
         folder: the run's.
-        further: options that going on needs.
+        settings: the content of its run.json.
         ended: whether there is nothing left to do.
     """
     path = shlex.quote(str(folder.path))
-    return f"the run is complete: {path}" if ended else f"go on with: seqgen resume {path}{further}"
+    if ended:
+        return f"the run is complete: {path}"
+    if given := given_parts(settings):
+        return f"go on with: seqgen.resume({str(folder.path)!r}, plugins=[{given}])"
+    return f"go on with: seqgen resume {path}{plugin_options(settings)}"
 
 
 @contextlib.contextmanager

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+import signal
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from seqgen.api.broken_off import rescued, told_batch, way_on
 from seqgen.api.data import Data
-from seqgen.api.parts import augmentation_of, plugin_options
+from seqgen.api.parts import augmentation_of
 from seqgen.api.room import warn_of_little_room
 from seqgen.api.run import Run
 from seqgen.api.setup import computing
@@ -44,7 +46,8 @@ def go(
         model: the model.
         listener: is told too.
         warn: is told, in one line, when the disk has little room.
-        stop: is set when a signal comes; whoever makes the folder looks out for it from then on.
+        stop: is set when a signal comes, or the listener raises KeyboardInterrupt; whoever makes the folder looks out
+            for it from then on.
         snapshot: the checkpoint to go on from.
 
     Raises:
@@ -61,7 +64,6 @@ def go(
         sampler = Sampler(model, data.vocabulary, wanted, multiline=settings.corpus.multiline)
         return list(sampler.take(settings.train.samples, check))
 
-    further = plugin_options(settings)
     with told_batch(settings, plugins), computing(settings.engine.threads):
         augment = augmentation_of(settings, plugins)
         rewriter = None if augment is None else Rewriter(augment, data.vocabulary, settings.train.seed)
@@ -71,13 +73,15 @@ def go(
             trainer.state.learned_before()
         warn_of_little_room(folder, model, warn)
         plugins.event("on_run_start", path=folder.path, settings=settings.model_dump(mode="json"))
-        if listener is not None:
-            listener(folder, Started(settings, trainer.state.step, data.survey.remarks()))
+        begun = Started(settings, trainer.state.step, data.survey.remarks())
         try:
-            _run(trainer.events(stop), folder, plugins, listener)
+            _run(itertools.chain([begun], trainer.events(stop)), folder, plugins, listener, stop)
+        except KeyboardInterrupt:  # the second; the first has set the flag
+            line = f"stopped at once after step {trainer.state.step:,}; what was saved before is there"
+            raise Interrupted(signal.SIGINT, line, Run(folder, settings, plugins)) from None
         except Exception as error:
             refused = isinstance(error, SeqgenError) and not isinstance(error, PluginError)
-            saved = "" if refused else rescued(trainer, folder, further)  # first of all: a callback may fail too
+            saved = "" if refused else rescued(trainer, folder, settings)  # first of all: a callback may fail too
             plugins.event(
                 "on_run_end", path=folder.path, reason="diverged" if isinstance(error, Diverged) else "failed"
             )
@@ -89,13 +93,16 @@ def go(
                 error.add_note(SAVED + saved)
             raise
     if stop.signal_number:
-        then = way_on(folder, further, ended=bool(trainer.state.ended))
-        raise Interrupted(stop.signal_number, f"stopped at step {trainer.state.step:,}, saved; {then}")
+        line = f"stopped at step {trainer.state.step:,}, saved"
+        then = way_on(folder, settings, ended=bool(trainer.state.ended))
+        raise Interrupted(stop.signal_number, f"{line}; {then}", Run(folder, settings, plugins))
     return Run(folder, settings, plugins)
 
 
-def _run(events: Iterator[Event], folder: RunFolder, plugins: Plugins, listener: Listener | None) -> None:
-    """Train, and pass on what happens."""
+def _run(
+    events: Iterator[Event], folder: RunFolder, plugins: Plugins, listener: Listener | None, stop: StopFlag
+) -> None:
+    """Train, and pass on what happens; a listener that raises KeyboardInterrupt stops the run as a signal does."""
     from seqgen.training import Ended, Report, Saved
 
     for event in events:
@@ -106,4 +113,7 @@ def _run(events: Iterator[Event], folder: RunFolder, plugins: Plugins, listener:
         elif isinstance(event, Ended):
             plugins.event("on_run_end", path=folder.path, reason=event.reason)
         if listener is not None:
-            listener(folder, event)
+            try:
+                listener(folder, event)
+            except KeyboardInterrupt:
+                stop.signal_number = stop.signal_number or signal.SIGINT

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seqgen.api.begin import Hearers, begin, plan, read
-from seqgen.api.data import Progress, no_progress
+from seqgen.api.begin import begin, hearers, plan, read
+from seqgen.api.data import Progress
 from seqgen.api.describe import environment, with_corpus
 from seqgen.api.doubts import doubts
 from seqgen.api.engine import is_there, ready_engine
@@ -68,7 +68,7 @@ def train(
     plugins: SomePlugins = None,
     listener: Listener | None = None,
     warn: Callable[[str], None] = ignore,
-    progress: Progress = no_progress,
+    progress: Progress | bool | None = None,
 ) -> Run:
     """Train a model on a corpus, in a new run folder.
 
@@ -108,9 +108,12 @@ def train(
         out: the run folder; left out: ``runs/<corpus>-<cell>-001`` or the next free number.
         plugins: left out: all that are installed; a list ``["mycell.py", module, MyCell, object_with_hooks, spec]``:
             these too.
-        listener: is told of progress, reports and checkpoints; without one nothing is shown.
+        listener: is told of progress, reports and checkpoints, as ``listener(folder, event)``; one that raises
+            KeyboardInterrupt stops the run as Ctrl-C does. ``seqgen.ProgressLine()`` is one.
         warn: is told, in one line, of what may not be meant.
-        progress: is told what is being done before training, how many records are done, and of how many.
+        progress: whether a ``seqgen.ProgressLine`` shows how it goes; left out: where there is no listener, in IPython
+            and notebooks. Or a function, which is told what is being done before training, how many records are done,
+            and of how many.
 
     Returns:
         The finished run.
@@ -120,7 +123,7 @@ def train(
         CheckpointError: ``start`` has no checkpoint that can be used.
         CorpusError: the corpus is unreadable or empty.
         Diverged: the loss is not finite; the last good checkpoint stays.
-        Interrupted: a signal came; the run is saved and can be resumed.
+        Interrupted: a signal came, such as Ctrl-C; the run is saved and can be resumed. It is the error's ``run``.
         DiskError: the disk refused.
     """
     train_flags = {
@@ -152,7 +155,7 @@ def train(
         names["augmentation"],
         None if start is None else find_start(start, RUNS, plugins, warn),
     )
-    hear = Hearers(listener, warn, progress)
+    hear = hearers(listener, warn, progress)
     try:
         recipe = resolve(request, plugins)
     except UnknownName as error:
@@ -160,10 +163,10 @@ def train(
             raise
         raise with_a_way_out(error) from None
     for line in given_again(recipe.entries, plugins):
-        warn(line)
+        hear.warn(line)
     data = read(recipe, hear)
     for line in doubts(recipe, plugins, data.vocabulary):
-        warn(line)
+        hear.warn(line)
     return begin(recipe, plan(recipe, plugins, data), plugins, data, Path(out) if out is not None else None, hear)
 
 
@@ -174,7 +177,7 @@ def resume(
     plugins: SomePlugins = None,
     listener: Listener | None = None,
     warn: Callable[[str], None] = ignore,
-    progress: Progress = no_progress,
+    progress: Progress | bool | None = None,
 ) -> Run:
     """Go on with a run from its newest valid checkpoint; the result is what it would have been without a stop.
 
@@ -185,7 +188,7 @@ def resume(
             these too.
         listener: is told of progress, reports and checkpoints.
         warn: is told, in one line, when a damaged checkpoint is passed over.
-        progress: is told what is being done before training, how many records are done, and of how many.
+        progress: as ``train`` takes it.
 
     Returns:
         The finished run; one that had ended already is returned as it is.
@@ -198,7 +201,8 @@ def resume(
     """
     from seqgen.api.rebuild import rebuild_model
 
-    plugins = choose_plugins(plugins)
+    plugins, hear = choose_plugins(plugins), hearers(listener, warn, progress)
+    warn = hear.warn
     folder = find_run(run, RUNS)
     lock = FolderLock(folder.path)
     try:
@@ -215,13 +219,13 @@ def resume(
         changed = warn if allow_corpus_change else None
         way_out = "restore it, train anew, or go on with what is there now: --allow-corpus-change"
         corpus = corpus_of(settings, plugins)
-        data = read_again(corpus, settings, vocabulary, progress, warn=warn, changed=changed, way_out=way_out)
+        data = read_again(corpus, settings, vocabulary, hear.progress, warn=warn, changed=changed, way_out=way_out)
         ready_engine(model, data, settings.engine, settings.train, warn)
         if data.survey.digest != settings.corpus.digest:
             settings = with_corpus(settings, data)
             folder.note_corpus(settings.corpus)
         with graceful_stop() as stop:
-            return go(folder, settings, plugins, data, model, listener, warn, stop, snapshot)
+            return go(folder, settings, plugins, data, model, hear.listener, warn, stop, snapshot)
     finally:
         lock.release()
 

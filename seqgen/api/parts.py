@@ -88,6 +88,11 @@ def _given(known: Mapping[str, Any]) -> str:
     return ", ".join(given) if all(map(_GIVEN.fullmatch, given)) and len(given) < 20 else ""
 
 
+def given_parts(settings: RunSettings) -> str:
+    """What to list in ``plugins=[...]`` to go on with a run whose parts were given from Python; else ""."""
+    return ", ".join(filter(None, map(_given, settings.plugins)))
+
+
 def given_again(entries: Iterable[Entry], plugins: Plugins) -> list[str]:
     """A line for each part of a run that was given from Python: what opening the run needs."""
     lines = []

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -15,12 +14,12 @@ from rich.text import Text
 
 from seqgen import training
 from seqgen.api.parts import plugin_options
+from seqgen.api.progress import MANY_RECORDS, event_lines, progress_line, reading_line
 from seqgen.api.run import RUNS
-from seqgen.api.setup import FILE
 from seqgen.cli.common import say, session, stderr, warn, write
 from seqgen.errors import SeqgenError
 from seqgen.registry import one_line
-from seqgen.render import duration, samples_table, sparkline, visible
+from seqgen.render import samples_table, sparkline
 from seqgen.signals import heed
 
 if TYPE_CHECKING:
@@ -28,10 +27,7 @@ if TYPE_CHECKING:
     from seqgen.checkpoint import RunFolder, RunSettings
 
 _SAMPLES, _LONG_SAMPLES = 10, 2  # shown at the end
-_SHOWN_CHARS = 100  # of a sample in a line
 _MOST_CHARS = 100_000_000  # of a corpus that samples are looked up in without being asked
-_FEW_RECORDS = 10  # of the validation part
-_MANY_RECORDS = 100_000  # for reading them to be worth a bar
 
 
 class TrainDisplay:
@@ -65,34 +61,23 @@ class TrainDisplay:
 
     def on_event(self, folder: RunFolder, event: training.Event) -> None:
         """Show an event."""
+        if isinstance(event, training.Progress):
+            self._bar.update(self._task, completed=event.share, figures=progress_line(event), visible=True)
+            return
+        for line in event_lines(folder, event):
+            self._say(line)
         if isinstance(event, training.Started):
             self.started = True
-            for line in _headlines(folder, event):
-                self._say(line)
             if session.verbose:
                 self._say(_engine(event.settings))
-        elif isinstance(event, training.Progress):
-            self._progress(event)
-        elif isinstance(event, training.Report):
-            self._say(_report(event))
         elif isinstance(event, training.Saved) and session.verbose:
             self._say(f"saved {event.path}")
-        elif isinstance(event, training.Ended):
-            reasons = {"patience": "the held-out loss no longer falls", "interrupted": "a signal came"}
-            self._say(f"ended at step {event.step:,}: {reasons.get(event.reason, event.reason + ' done')}")
 
     def on_progress(self, what: str, done: int, total: int | None) -> None:
         """Show how far reading and encoding are; short ones pass unseen."""
         share = done / total if total else 0.0
-        figures = f"{what}: {done:,}" + (f" of {total:,} records" if total else " records")
-        self._bar.update(self._task, completed=share, figures=figures, visible=done >= _MANY_RECORDS)
-
-    def _progress(self, event: training.Progress) -> None:
-        figures = (
-            f"step {event.step:,}  loss {event.loss_nats:.3f}  {event.bits_per_char:.3f} bits/char  "
-            f"{event.tokens_per_s:,.0f} tokens/s  {duration(event.left_s)} left"
-        )
-        self._bar.update(self._task, completed=event.share, figures=figures, visible=True)
+        figures = reading_line(what, done, total)
+        self._bar.update(self._task, completed=share, figures=figures, visible=done >= MANY_RECORDS)
 
     def _say(self, line: str) -> None:
         if self._live:
@@ -121,15 +106,14 @@ class TrainDisplay:
             if run.state["best_step"] == 0:
                 view.append(Text("          no later step was better; the last one: --checkpoint latest"))
         view.append(samples_view(rows, run, self._console))
+        self._console.print(Group(*view))
         short = run.path.resolve().parent == RUNS.resolve()
         name = shlex.quote(run.folder.name if short else str(run.path))
         prefix = rows[0]["text"][:2] if rows and rows[0]["text"][:2].isalnum() else ""
-        view.append(Text("Next:"))
         files = plugin_options(run.settings)
-        view.append(Text(f"  seqgen sample {name} -n 20" + (f" --prefix {prefix}" if prefix else "") + files))
-        view.append(Text(f"  seqgen evaluate {name}{files}"))
-        view.append(Text("  seqgen list cells"))
-        self._console.print(Group(*view))
+        sample = f"seqgen sample {name} -n 20" + (f" --prefix {prefix}" if prefix else "") + files
+        further = "\n  ".join(["Next:", sample, f"seqgen evaluate {name}{files}", "seqgen list cells"])
+        self._console.print(Text(further), soft_wrap=True)  # to be copied: never cut into two lines
 
 
 def samples_view(rows: list[dict[str, Any]], run: Run, console: Console) -> RenderableType:
@@ -174,30 +158,6 @@ def sample_rows(run: Run, samples: list[Any], given: Mapping[str, Any] | None = 
     ]
 
 
-def _headlines(folder: RunFolder, event: training.Started) -> list[str]:
-    settings, step = event.settings, event.step
-    corpus, parts = settings.corpus, settings.corpus.parts
-    architecture = (settings.cell or settings.model).name.rpartition(":")[2]
-    unit = "records" if corpus.layout == "lines" else "symbols"
-    held_out = f"{parts['valid']:,} validation, {parts['test']:,} test"
-    if 0 < parts["valid"] < _FEW_RECORDS and corpus.layout == "lines":
-        held_out += " (few to tell by which step is best; --valid FILE or --split A/B/C gives more)"
-    if not parts["valid"]:
-        held_out += " (nothing held out to validate: no early stopping)"
-    action = f"resuming {folder.path} at step {step:,}" if step else f"training {folder.path}"
-    begun = settings.start
-    origin = f", from {visible(Path(begun.run).name)} at step {begun.step:,}" if begun is not None and not step else ""
-    domain = corpus.domain.rpartition(":")[2]
-    title = visible(corpus.title)
-    if corpus.name == FILE and domain != "text":
-        title += f" (domain {domain})"
-    return [
-        f"{action}: {architecture}, {settings.n_parameters:,} parameters{origin}",
-        f"{title}: {parts['train']:,} training {unit}, {held_out}",
-        *([f"{visible(corpus.title)}: {', '.join(event.remarks)}"] if event.remarks else []),
-    ]
-
-
 def _engine(settings: RunSettings) -> str:
     engine = settings.engine
     how = f" ({engine.how})" if engine.how else ""
@@ -205,18 +165,3 @@ def _engine(settings: RunSettings) -> str:
         f"engine {engine.name}{how} on {engine.device}, {engine.threads} thread(s), {engine.precision}, "
         f"seed {settings.train.seed}"
     )
-
-
-def _report(event: training.Report) -> str:
-    metrics = event.metrics
-    figures = [f"step {metrics['step']:>6,}"]
-    if "train_loss_nats" in metrics:
-        figures.append(f"train {metrics['train_loss_nats']:.3f}")
-    if "valid_loss_nats" in metrics:
-        figures.append(f"held out {metrics['valid_loss_nats']:.3f} ({metrics['valid_bits_per_char']:.3f} bits/char)")
-    samples = " · ".join(_short(visible(" ".join(sample.text.split("\n")))) for sample in event.samples)
-    return "  ".join(figures) + (f"  {samples}" if samples else "")
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= _SHOWN_CHARS else text[: _SHOWN_CHARS - 1] + "…"

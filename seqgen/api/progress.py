@@ -1,0 +1,132 @@
+"""The lines that tell a person how a training goes, and a listener that writes them."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from pathlib import Path
+from typing import TextIO
+
+from seqgen import training
+from seqgen.api.setup import FILE
+from seqgen.checkpoint import RunFolder
+from seqgen.render import duration, visible
+
+_SHOWN_CHARS = 100  # of a sample in a line
+_FEW_RECORDS = 10  # of the validation part
+MANY_RECORDS = 100_000
+"""Records from which on reading them is worth a line."""
+
+
+def in_ipython() -> bool:
+    """Whether this is a notebook, or another prompt of IPython."""
+    shell = sys.modules.get("IPython")
+    return shell is not None and shell.get_ipython() is not None
+
+
+class ProgressLine:
+    """A listener for ``seqgen.train``: a line that is rewritten, and a line for each evaluation.
+
+    Where the stream is neither a terminal nor a notebook's, only whole lines are written.
+
+    Args:
+        stream: where to write; None: ``sys.stderr``.
+    """
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = sys.stderr if stream is None else stream
+        self._live = self._stream.isatty() or in_ipython()
+        self._width = 0
+
+    def __call__(self, folder: RunFolder, event: training.Event) -> None:
+        """Show an event."""
+        if isinstance(event, training.Progress):
+            self._rewrite(progress_line(event))
+        else:
+            for line in event_lines(folder, event):
+                self.write(line)
+
+    def on_progress(self, what: str, done: int, total: int | None) -> None:
+        """Show how far reading and encoding are; short ones pass unseen."""
+        if done >= MANY_RECORDS:
+            self._rewrite(reading_line(what, done, total))
+
+    def write(self, line: str) -> None:
+        """Write a line that stays."""
+        line = visible(line)
+        self._put(f"\r{line:{self._width}}\n" if self._width else f"{line}\n")
+        self._width = 0
+
+    def _rewrite(self, line: str) -> None:
+        if self._live:
+            self._put(f"\r{line:{self._width}}")
+            self._width = len(line)
+
+    def _put(self, text: str) -> None:
+        with contextlib.suppress(OSError, ValueError):  # nobody reads it, which is no reason to stop
+            self._stream.write(text)
+            self._stream.flush()
+
+
+def event_lines(folder: RunFolder, event: training.Event) -> list[str]:
+    """What is said of an event that is no progress: the headlines, an evaluation, the end; of others nothing."""
+    if isinstance(event, training.Started):
+        return _headlines(folder, event)
+    if isinstance(event, training.Report):
+        return [_report(event)]
+    if isinstance(event, training.Ended):
+        reasons = {"patience": "the held-out loss no longer falls", "interrupted": "a signal came"}
+        return [f"ended at step {event.step:,}: {reasons.get(event.reason, event.reason + ' done')}"]
+    return []
+
+
+def progress_line(event: training.Progress) -> str:
+    """How far a training is."""
+    return (
+        f"step {event.step:,}  loss {event.loss_nats:.3f}  {event.bits_per_char:.3f} bits/char  "
+        f"{event.tokens_per_s:,.0f} tokens/s  {duration(event.left_s)} left"
+    )
+
+
+def reading_line(what: str, done: int, total: int | None) -> str:
+    """How far reading is."""
+    return f"{what}: {done:,}" + (f" of {total:,} records" if total else " records")
+
+
+def _headlines(folder: RunFolder, event: training.Started) -> list[str]:
+    settings, step = event.settings, event.step
+    corpus, parts = settings.corpus, settings.corpus.parts
+    architecture = (settings.cell or settings.model).name.rpartition(":")[2]
+    unit = "records" if corpus.layout == "lines" else "symbols"
+    held_out = f"{parts['valid']:,} validation, {parts['test']:,} test"
+    if 0 < parts["valid"] < _FEW_RECORDS and corpus.layout == "lines":
+        held_out += " (few to tell by which step is best; --valid FILE or --split A/B/C gives more)"
+    if not parts["valid"]:
+        held_out += " (nothing held out to validate: no early stopping)"
+    action = f"resuming {folder.path} at step {step:,}" if step else f"training {folder.path}"
+    begun = settings.start
+    origin = f", from {visible(Path(begun.run).name)} at step {begun.step:,}" if begun is not None and not step else ""
+    domain = corpus.domain.rpartition(":")[2]
+    title = visible(corpus.title)
+    if corpus.name == FILE and domain != "text":
+        title += f" (domain {domain})"
+    return [
+        f"{action}: {architecture}, {settings.n_parameters:,} parameters{origin}",
+        f"{title}: {parts['train']:,} training {unit}, {held_out}",
+        *([f"{visible(corpus.title)}: {', '.join(event.remarks)}"] if event.remarks else []),
+    ]
+
+
+def _report(event: training.Report) -> str:
+    metrics = event.metrics
+    figures = [f"step {metrics['step']:>6,}"]
+    if "train_loss_nats" in metrics:
+        figures.append(f"train {metrics['train_loss_nats']:.3f}")
+    if "valid_loss_nats" in metrics:
+        figures.append(f"held out {metrics['valid_loss_nats']:.3f} ({metrics['valid_bits_per_char']:.3f} bits/char)")
+    samples = " · ".join(_short(visible(" ".join(sample.text.split("\n")))) for sample in event.samples)
+    return "  ".join(figures) + (f"  {samples}" if samples else "")
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _SHOWN_CHARS else text[: _SHOWN_CHARS - 1] + "…"

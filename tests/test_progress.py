@@ -1,0 +1,160 @@
+"""Training from Python: a progress line, and a run that is interrupted is carried by the error."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import subprocess
+import sys
+import types
+import warnings
+
+import pytest
+
+import seqgen
+from seqgen.api.progress import in_ipython
+
+QUICK = {"cell": "vanilla", "hidden": 4, "steps": 20, "split": "80/10/10", "options": {"eval_every": 10}}
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.fixture
+def often(monkeypatch):
+    """A progress event a step."""
+    monkeypatch.setattr("seqgen.training.trainer._PROGRESS_EVERY_S", 0.0)
+
+
+def test_a_progress_line_on_a_terminal(words, in_tmp, often):
+    stream = Terminal()
+    seqgen.train(words, **QUICK, out="run", listener=seqgen.ProgressLine(stream))
+    shown = stream.getvalue()
+    lines = [line.rpartition("\r")[2].rstrip() for line in shown.split("\n")]
+    assert lines[0].startswith("training run: vanilla, ") and lines[1].startswith("words: 30 training records, ")
+    assert [line.split()[1] for line in lines if line.startswith("step ")] == ["10", "20"]
+    assert lines[-2] == "ended at step 20: steps done" and lines[-1] == ""
+    assert "\rstep 7  loss " in shown and " left" in shown
+    assert max(len(line) for line in shown.replace("\r", "\n").split("\n") if " left" in line) < 80
+
+
+def test_without_a_terminal_only_whole_lines(words, in_tmp, often):
+    stream = io.StringIO()
+    seqgen.train(words, **QUICK, listener=seqgen.ProgressLine(stream))
+    assert "\r" not in stream.getvalue() and len(stream.getvalue().splitlines()) == 5
+
+
+def test_progress_is_shown_where_it_is_asked_for(words, in_tmp, capsys):
+    events = []
+    seqgen.train(words, **QUICK)
+    assert capsys.readouterr() == ("", "")
+    seqgen.train(words, **QUICK, out="run", progress=True, listener=lambda folder, event: events.append(event))
+    shown = capsys.readouterr()
+    assert shown.out == "" and "ended at step 20" in shown.err and len(events) > 3
+    said = []
+    seqgen.train(words, **QUICK, progress=lambda *reading: said.append(reading))
+    assert said and capsys.readouterr() == ("", "")
+    seqgen.resume("run", progress=True)
+    assert capsys.readouterr().out == ""
+
+
+def test_in_ipython_progress_and_warnings_are_shown_unasked(words, in_tmp, capsys, monkeypatch):
+    assert not in_ipython()
+    shell = types.ModuleType("IPython")
+    shell.get_ipython = lambda: object()
+    monkeypatch.setitem(sys.modules, "IPython", shell)
+    words.write_bytes(words.read_bytes() + b"a\x01b\n")
+    seqgen.train(words, **QUICK)
+    shown = capsys.readouterr()
+    assert "ended at step 20" in shown.err and "control characters" in shown.err and shown.out == ""
+    seqgen.train(words, **QUICK, listener=lambda folder, event: None)
+    seqgen.train(words, **QUICK, progress=False)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_stream_that_refuses_ends_nothing(words, in_tmp):
+    class Full(Terminal):
+        def write(self, text):
+            raise OSError(28, "No space left on device")
+
+    run = seqgen.train(words, **QUICK, listener=seqgen.ProgressLine(Full()))
+    assert run.state["step"] == 20
+
+
+def test_an_interrupted_training_carries_its_run(words, in_tmp, often):
+    def stopping(folder, event):
+        if getattr(event, "step", 0) == 5:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(seqgen.Interrupted) as caught:
+        seqgen.train(words, **QUICK, listener=stopping, out="run")
+    run = caught.value.run
+    assert isinstance(run, seqgen.Run) and run.state["step"] == 6 and len(run.sample(3)) == 3
+    assert seqgen.resume(run.path).state["step"] == 20
+
+
+def test_a_listener_stops_a_training_by_a_keyboard_interrupt(words, in_tmp, often):
+    def stopping(folder, event):
+        if getattr(event, "step", 0) == 5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(seqgen.Interrupted, match="stopped at step 6, saved") as caught:
+        seqgen.train(words, **QUICK, listener=stopping)
+    assert caught.value.run.state["step"] == 6 and caught.value.exit_code == 130
+
+
+TWICE = """
+import os, signal, sys
+import seqgen
+
+from seqgen.training.trainer import Trainer
+step = Trainer._step
+
+def twice(self):
+    if self.state.step == 7:
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+    step(self)
+
+Trainer._step = twice
+try:
+    seqgen.train(sys.argv[1], cell="vanilla", hidden=4, steps=40, split="80/10/10", out="run",
+                 options={"eval_every": 5})
+except seqgen.Interrupted as error:
+    print(type(error.run).__name__, error.run.state["step"] <= 5, error)
+print("the kernel goes on")
+"""
+
+
+def test_a_second_signal_ends_the_training_and_not_the_kernel(words, in_tmp):
+    result = subprocess.run([sys.executable, "-c", TWICE, str(words)], capture_output=True, text=True, timeout=300)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.startswith("Run True stopped at once") and "the kernel goes on" in result.stdout
+    assert seqgen.load("run").state["step"] == 5
+
+
+def test_how_to_go_on_with_a_run_of_a_class(words, in_tmp):
+    from seqgen.api import default_plugins
+
+    class Own(default_plugins().registry.get("cell", "mgu").load()):
+        pass
+
+    def stopping(folder, event):
+        raise KeyboardInterrupt
+
+    with pytest.raises(seqgen.Interrupted) as caught, warnings.catch_warnings():
+        seqgen.train(words, **QUICK | {"cell": Own}, listener=stopping, out="run")
+    assert "seqgen.resume('run', plugins=[Own])" in str(caught.value)
+
+
+def test_the_commands_to_type_next_are_never_cut(words, in_tmp, cli):
+    name = "a-folder-whose-name-is-so-long-that-no-terminal-of-eighty-columns-can-hold-it-with-a-command"
+    result = cli("train", "--corpus", words, "--hidden", 4, "--steps", 2, "--split", "80/10/10", "--out", name)
+    assert result.code == 0, result.err
+    lines = result.err.splitlines()
+    following = lines[lines.index("Next:") + 1 :]
+    assert following[0].startswith(f"  seqgen sample {name} -n 20") and following[1] == f"  seqgen evaluate {name}"
+    assert following[2:] == ["  seqgen list cells"]
