@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from seqgen.api.constrained import constrained_rows
 from seqgen.api.prepare import splitter_of
 from seqgen.api.setup import computing
 from seqgen.api.wishes import Wishes
@@ -57,6 +58,7 @@ def iter_rows(
     decode: Decoding,
     processors: Processors,
     options: Mapping[str, Any],
+    warn: Callable[[str], None],
 ) -> Iterator[Sample]:
     """Draw rows one after another; see :meth:`seqgen.Run.iter_samples` for what they mean and what is raised."""
     if not isinstance(n, int) or n < 0:
@@ -75,8 +77,13 @@ def iter_rows(
             yield from beam_rows(sampler, n, replace=decode == "beam")[:n] if n else ()
         elif filters.any() or exact:
             if exact:
-                wanted = _satisfying(wanted, sampler, run.vocabulary.ends)
-            yield from wanted_rows(sampler.rows(), n, wanted, filters.effort)
+                wanted = replace(wanted, satisfies=sampler.satisfies)
+            rows = sampler.rows()
+            if sampler.constraint is not None and not exact:
+                rows = constrained_rows(run, sampler, 0, warn)
+            yield from wanted_rows(rows, n, wanted, filters.effort)
+        elif sampler.constraint is not None:
+            yield from itertools.islice(constrained_rows(run, sampler, n, warn), n) if n else ()
         else:
             yield from sampler.take(n)
 
@@ -137,16 +144,6 @@ def _nearness(run: Run, min_edit: int) -> Callable[[set[str]], set[str]]:
         return found
 
     return near
-
-
-def _satisfying(wanted: Wanted, sampler: Any, ends: bool) -> Wanted:
-    """What is wanted, and that rows the model drew freely are what the constraint asks for."""
-    from dataclasses import replace
-
-    def satisfies(row: Sample) -> bool:
-        return not (ends and row.cut) and sampler.constraint.accepts(row.text)
-
-    return replace(wanted, satisfies=satisfies)
 
 
 def _decoder(kind: Any, run: Run, wishes: Wishes, processors: Processors, options: Mapping[str, Any]) -> Any:

@@ -71,6 +71,7 @@ class Run(StoredRun):
         label: str | None = None,
         given: Mapping[str, Any] | None = None,
         processors: Processors | None = None,
+        warn: Callable[[str], None] | None = None,
         **options: Any,
     ) -> Iterator[Sample]:
         """Draw rows one after another.
@@ -87,6 +88,8 @@ class Run(StoredRun):
             label: draw rows of this label; the run must have been trained with ``condition="label"``.
             given: values of conditions or of fields that the rows begin with.
             processors: further decoding steps by registered name: some names, or a mapping to their options.
+            warn: called with one line where the model seldom satisfies a constraint, so that rows are guided to it,
+                which changes their distribution; left out: that of the run. ``exact`` is recommended.
             options: prefix, seed, temperature, top_k, top_p, min_p, repetition_penalty, ban, guidance, contains,
                 avoid, ends, length, regex, exact, max_length, batch_size.
 
@@ -102,7 +105,7 @@ class Run(StoredRun):
 
         filters = Filters(unique, valid, novel, min_edit, effort)
         wishes = Wishes.of(self, label, given or {})
-        yield from iter_rows(self, n, filters, wishes, decode, processors or {}, options)
+        yield from iter_rows(self, n, filters, wishes, decode, processors or {}, options, warn or self.warn)
 
     def top(
         self,

@@ -21,10 +21,6 @@ _FILTERS = "Filters"
 _MOST_JUDGED = 200  # rows of a table that are scored and looked up in the corpus
 
 
-_LONG = 0.9  # of the symbols at which a row is cut
-_MANY = 0.2  # of the rows
-
-
 def add_commands(app: typer.Typer) -> None:
     """Add this module's command."""
     app.command()(everywhere(with_decoding(sample)))
@@ -85,12 +81,10 @@ def sample(
     loaded = seqgen.api.load(run, checkpoint=checkpoint, plugins=session.plugins, warn=warn)
     filters: dict[str, Any] = {"unique": unique, "novel": novel, "valid": valid, "min_edit": min_edit, "effort": effort}
     rows = loaded.iter_samples(
-        n, decode=decode.value, exact=exact, seed=seed, batch_size=batch_size, **filters, **decoding
+        n, decode=decode.value, exact=exact, seed=seed, batch_size=batch_size, warn=say, **filters, **decoding
     )
     if exact or unique or novel or valid or min_edit:
         rows = _tell_share(rows)
-    if not exact and any(decoding.get(name) for name in ("contains", "ends", "length", "regex", "avoid")):
-        rows = _tell_length(rows, loaded, decoding.get("max_length") or loaded.settings.max_length)
     if picture is not None:
         rows = _draw(loaded, rows, picture)
     if out is None and not as_json and not nul and session.stdout.isatty():
@@ -119,20 +113,6 @@ def _tell_share(rows: Iterable[Sample]) -> Iterator[Sample]:
         yield row
     if n_seen:
         say(f"kept {n_kept:,} of {n_seen:,} rows drawn ({n_kept / n_seen:.1%})")
-
-
-def _tell_length(rows: Iterable[Sample], run: Run, most: int) -> Iterator[Sample]:
-    """Pass the rows on, then say if many went on to the limit, looking for a way to satisfy what is asked."""
-    n_rows = n_long = 0
-    for row in rows:
-        n_rows += 1
-        n_long += len(row.text) >= _LONG * most and len(run.vocabulary.encode(row.text)) >= _LONG * most
-        yield row
-    if n_long >= _MANY * n_rows and n_rows:
-        say(
-            f"{n_long:,} of {n_rows:,} rows go on to the limit of {most} symbols, or nearly, to be what was asked: "
-            "--exact draws as the model does, and leaves out the others"
-        )
 
 
 def _draw(run: Run, rows: Iterable[Sample], picture: Path) -> Iterator[Sample]:

@@ -11,6 +11,7 @@ Dimension letters: C rows computed, S states of the product, V vocabulary.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -47,6 +48,7 @@ class Constraint:
 
     Attributes:
         exact: as given.
+        name: what is asked, for messages.
 
     Raises:
         UsageError: no row can satisfy it, said with the parts that exclude each other; or its table is too large.
@@ -74,12 +76,25 @@ class Constraint:
         if product.least() > n_left:
             rows = f"rows that begin with {prefix!r}" if prefix else "rows"
             raise UsageError(f"impossible for {rows}: {why_not(parts, pieces, start, n_left, vocabulary.ends)}")
-        next_SV, distance_SV = product.tables(exact)
-        self._max_length = max_length
+        self.name = " and ".join(part.name for part in self._parts)
+        self._decodes_parts = len(parts) > len(self._parts)
+        self._product, self._device, self._max_length = product, device, max_length
+        self._use_tables()
+
+    def _use_tables(self) -> None:
+        next_SV, distance_SV = self._product.tables(self.exact)
+        device = self._device
         self._next_SV = torch.from_numpy(next_SV).to(device)
         self._distance_SV = torch.from_numpy(distance_SV).to(device)
         self._penalties: dict[int, Tensor] = {}
         self._farthest = int(distance_SV[distance_SV < NEVER].max(initial=0))
+
+    def freely(self) -> Constraint:
+        """Return the same constraint, but ``exact``."""
+        other = copy.copy(self)
+        other.exact = True
+        other._use_tables()
+        return other
 
     def initial_state(self, width: int) -> Tensor:
         """The state after the prefix of some rows (C,)."""
@@ -112,6 +127,8 @@ class Constraint:
 
     def accepts(self, text: str) -> bool:
         """Whether a whole row satisfies all that was asked."""
+        if self._decodes_parts and "\N{REPLACEMENT CHARACTER}" in text:  # bytes that are no character
+            return False
         data = text.encode("utf-8", "surrogatepass")
         return all(part.accepts(data) for part in self._parts)
 

@@ -9,6 +9,7 @@ Dimension letters: W rows drawn together, A rows still computed, T positions, V 
 
 from __future__ import annotations
 
+import copy
 import functools
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -20,6 +21,7 @@ from torch import Tensor
 
 from seqgen.errors import Diverged
 from seqgen.protocols import State
+from seqgen.sampling.automata import parse_length
 from seqgen.sampling.decoder import Decoder
 from seqgen.sampling.draw import Uniforms, as_it_is, draw
 from seqgen.sampling.rows import MULTIPLE, Rows, round_up
@@ -75,6 +77,25 @@ class Sampler(Decoder):
     def _is_plain(self) -> bool:
         """Whether every symbol may always follow, so that the ids before them need only be left out."""
         return not (self.processors or self.constraint or bool(self.forbidden_V[EOS:].any()))
+
+    def freely(self, seed: int | None = None) -> Sampler:
+        """Return a sampler that leaves the constraint to ``satisfies``, with another seed if one is given."""
+        assert self.constraint is not None
+        other = copy.copy(self)
+        other.constraint = self.constraint.freely()
+        if seed is not None:
+            other.settings = self.settings.model_copy(update={"seed": seed})
+        return other
+
+    def satisfies(self, row: Sample) -> bool:
+        """Return whether a row that was drawn freely satisfies the constraint."""
+        assert self.constraint is not None
+        return not (self.vocabulary.ends and row.cut) and self.constraint.accepts(row.text)
+
+    @property
+    def lengths(self) -> tuple[int, int | None]:
+        """The least and the most characters that rows are asked to have."""
+        return parse_length(self.settings.length) if self.settings.length else (0, None)
 
     def rows(self, start: int = 0) -> Iterator[Sample]:
         """Rows ``start``, ``start + 1``, ... without end, computed in growing batches as they are asked for."""

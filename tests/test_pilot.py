@@ -1,0 +1,46 @@
+"""Rows under a constraint without --exact: drawn as the model does where it often satisfies it, else guided."""
+
+import itertools
+
+from seqgen.api import constrained
+
+
+def sample(run, n, **wanted):
+    warned = []
+    return [row.text for row in run.sample(n, warn=warned.append, **wanted)], warned
+
+
+def test_rows_that_are_common_are_drawn_as_the_model_does(tiny_run):
+    for wanted in ({"length": "3-6"}, {"contains": "a", "unique": True}):
+        found, warned = sample(tiny_run, 100, **wanted)
+        assert found == [row.text for row in tiny_run.sample(100, exact=True, **wanted)] and warned == []
+
+
+def test_rows_that_are_rare_are_guided_with_the_share(tiny_run):
+    found, warned = sample(tiny_run, 50, contains="xwxw", length="5-12")
+    assert all("xwxw" in text and 5 <= len(text) <= 12 for text in found)
+    assert warned[0].startswith("constraint contains 'xwxw' and length 5-12: 0 of 1,000 trial rows satisfy it (0.0%)")
+    assert "--exact draws as the model does" in warned[0]
+
+
+def test_the_longest_rows_that_a_length_allows_are_counted(tiny_run):
+    _, warned = sample(tiny_run, 50, contains="xwxw", length="4-6", max_length=30)
+    assert len(warned) == 2 and "rows are as long as --length allows, 6 characters" in warned[1]
+    _, warned = sample(tiny_run, 50, contains="xwxw", length="6", max_length=30)
+    assert len(warned) == 1  # all have six, as asked
+
+
+def test_rows_do_not_depend_on_how_many_are_drawn(tiny_run):
+    for wanted in ({"contains": "an"}, {"contains": "xw"}, {"length": "3-5", "novel": True}):
+        many, _ = sample(tiny_run, 120, seed=3, **wanted)
+        assert sample(tiny_run, 10, seed=3, **wanted)[0] == many[:10]
+        for size in (32, 100):
+            assert sample(tiny_run, 60, seed=3, batch_size=size, **wanted)[0] == many[:60]
+        assert sample(tiny_run, 60, seed=4, **wanted)[0] != many[:60]
+
+
+def test_the_trial_is_the_same_for_every_seed_and_not_made_without_a_constraint(tiny_run, monkeypatch):
+    warned = [sample(tiny_run, 5, seed=seed, contains="xwxw", length="6")[1] for seed in range(4)]
+    assert all(lines == warned[0] and len(lines) == 1 for lines in warned)
+    monkeypatch.setattr(constrained, "constrained_rows", None)
+    assert len(list(itertools.islice(tiny_run.iter_samples(5), 9))) == 5
