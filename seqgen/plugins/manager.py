@@ -128,12 +128,13 @@ class Plugins:
             try:
                 with contextlib.redirect_stdout(sys.stderr), warnings.catch_warnings(action="ignore"):
                     self._load(candidate, plugin)
-            except KeyboardInterrupt:  # the user's wish, whatever code is running
+            except KeyboardInterrupt as error:  # the user's wish, whatever code is running
+                error.add_note(f"plugin {provenance} was being imported")
                 raise
             except BaseException as error:
                 heed()
                 self._drop(plugin)
-                plugin.problem = explain(error)
+                plugin.problem = explain(error, candidate.package)
                 self.problem(f"plugin {provenance} is not used: {plugin.problem}")
             plugin.load_s = time.perf_counter() - started
             plugin.heavy = "torch" in sys.modules and not had_torch
@@ -233,7 +234,7 @@ class Plugins:
                 heed()
                 plugin = self.plugins[package]
                 plugin.hooks.remove(hook)
-                self.problem(f"plugin {plugin.provenance}: its {hook} is not used: {explain(error)}")
+                self.problem(f"plugin {plugin.provenance}: its {hook} is not used: {explain(error, package)}")
 
     def event(self, hook: str, **arguments: Any) -> None:
         """Tell every plugin of an event, guarded."""
@@ -267,13 +268,23 @@ def _check_arguments(hook: str, implementation: Any) -> None:
             raise TypeError(f"{hook} has no argument {name!r}{did_you_mean(name, known)}")
 
 
-def explain(error: BaseException) -> str:
-    """An exception in one line, with the place where it came up."""
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [
-        frame
-        for frame in frames
-        if f"{CORE}/plugins/" not in frame.filename.replace("\\", "/") and not frame.filename.startswith("<frozen ")
-    ]
-    place = f" ({own[-1].filename}:{own[-1].lineno})" if own else ""
+def explain(error: BaseException, package: str) -> str:
+    """An exception in one line, with the line of the plugin's code that it came from.
+
+    Args:
+        error: the exception.
+        package: the plugin's import package; where none of its code was running, the last line outside seqgen is given.
+    """
+    frames = list(traceback.walk_tb(error.__traceback__))
+    own = [item for item in frames if str(item[0].f_globals.get("__name__", "")).partition(".")[0] == package]
+    others = [item for item in frames if not _is_ours(item[0].f_code.co_filename)]
+    place = ""
+    if found := own or others:
+        frame, line = found[-1]
+        place = f" ({frame.f_code.co_filename}:{line})"
     return f"{type(error).__name__}: {one_line(error)}{place}"
+
+
+def _is_ours(filename: str) -> bool:
+    """Whether a file is one of those that load plugins, or of Python's own import."""
+    return f"{CORE}/plugins/" in filename.replace("\\", "/") or filename.startswith("<frozen ")

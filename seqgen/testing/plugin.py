@@ -44,8 +44,8 @@ def package_of(plugin: ModuleType | str | Path) -> Package:
 
 def candidate_of(plugin: ModuleType | str | Path) -> tuple[Candidate, Path | None]:
     """A plugin that is not loaded yet, and its file if it is one file; see ``specs_of``."""
-    if isinstance(plugin, Path):
-        return file_candidate(plugin), plugin
+    if isinstance(plugin, Path) or (isinstance(plugin, str) and (plugin.endswith(".py") or "/" in plugin)):
+        return file_candidate(Path(plugin)), Path(plugin)
     name = plugin.__name__ if isinstance(plugin, ModuleType) else plugin
     installed = {candidate.package: candidate for candidate in entry_point_candidates()}
     if name in installed and isinstance(plugin, str):

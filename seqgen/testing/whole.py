@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from seqgen.errors import UsageError
 from seqgen.specs import (
     AugmentationSpec,
     CellSpec,
@@ -107,7 +108,13 @@ def check_accepts(validator: ValidatorSpec, corpus: CorpusSpec, *, most: int = 5
 
     Raises:
         AssertionError: it accepts fewer; the message has an example.
+        UsageError: they are no specs, but what specs load.
     """
+    for given, wanted in ((validator, ValidatorSpec), (corpus, CorpusSpec)):
+        if not isinstance(given, wanted):
+            raise UsageError(
+                f"cannot check {given!r:.60}: check_accepts takes a seqgen.{wanted.__name__}; give the spec"
+            )
     judge, texts = Subject(validator, {}).build(), [record.text for record in Subject(corpus, options).build()]
     looked_at = texts[:: -(-len(texts) // most)]
     refused = [(text, verdict.reason) for text in looked_at if not (verdict := judge.validate(text)).ok]
