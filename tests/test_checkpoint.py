@@ -10,7 +10,7 @@ import torch
 import seqgen
 from seqgen.checkpoint import FORMAT_VERSION, RunFolder, RunSettings, Snapshot, find_run, list_runs, read_verified
 from seqgen.errors import CheckpointError, NoSuchRun, UsageError
-from seqgen.files import dump_json
+from seqgen.files import seal, unseal
 
 
 @pytest.fixture
@@ -175,9 +175,9 @@ def test_a_consistent_but_hostile_state_is_refused(run, content):
     step = run.steps()[-1]
     folder = run.checkpoint(step)
     (folder / "state.json").write_bytes(content)
-    manifest = json.loads((folder / "MANIFEST.json").read_text())
+    manifest, _ = unseal((folder / "MANIFEST.json").read_bytes())
     manifest["files"]["state.json"] = {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
-    (folder / "MANIFEST.json").write_bytes(dump_json(manifest))
+    (folder / "MANIFEST.json").write_bytes(seal(manifest))
     with pytest.raises(CheckpointError, match="makes no sense"):
         run.load(step)
     assert run.latest_state()["step"] < step
@@ -185,6 +185,9 @@ def test_a_consistent_but_hostile_state_is_refused(run, content):
 
 def test_a_log_that_has_lost_lines_is_not_filled_up(run):
     state = run.latest_state()
-    run.metrics.path.unlink()
-    with pytest.raises(CheckpointError, match=r"metrics\.jsonl"):
-        run.metrics.truncate(state["log_bytes"]["metrics.jsonl"])
+    content, size = run.metrics.path.read_bytes(), state["log_bytes"]["metrics.jsonl"]
+    for left in (content[: size // 2], b""):
+        run.metrics.path.write_bytes(left)
+        log = run.metrics
+        assert f"metrics.jsonl' is damaged: it has {len(left):,} bytes" in log.truncate(size)
+        assert log.path.read_bytes() == left + b"\n" and log.checksum()["damaged_bytes"] == len(left) + 1

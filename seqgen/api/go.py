@@ -68,7 +68,8 @@ def go(
         augment = augmentation_of(settings, plugins)
         rewriter = None if augment is None else Rewriter(augment, data.vocabulary, settings.train.seed)
         trainer = Trainer(model, data.encoded, data.vocabulary, settings.train, folder, draw, settings.engine, rewriter)
-        trainer.restore(snapshot)
+        for line in trainer.restore(snapshot):
+            warn(f"{line}; the run goes on, and the log is written on as it is")
         if snapshot is None and settings.start is not None:
             trainer.state.learned_before()
         warn_of_little_room(folder, model, warn)

@@ -57,7 +57,9 @@ class StoredRun:
 
     @property
     def metrics(self) -> list[dict[str, Any]]:
-        """The lines of metrics.jsonl: step, losses in nats per symbol, bits per character."""
+        """The lines of metrics.jsonl: step, losses in nats per symbol, bits per character; warns if it is damaged."""
+        for line in self.folder.damaged_logs():
+            self.warn(line)
         return self.folder.metrics.rows()
 
     @functools.cached_property

@@ -10,7 +10,7 @@ from seqgen.checkpoint.settings import (
     RunSettings,
     StartSettings,
 )
-from seqgen.checkpoint.snapshot import Snapshot, pack, read_state, read_verified, unpack
+from seqgen.checkpoint.snapshot import Snapshot, pack, read_logs, read_state, read_verified, unpack
 
 __all__ = [
     "FORMAT_VERSION",
@@ -24,6 +24,7 @@ __all__ = [
     "find_run",
     "list_runs",
     "pack",
+    "read_logs",
     "read_state",
     "read_verified",
     "unpack",

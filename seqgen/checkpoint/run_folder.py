@@ -6,7 +6,7 @@ import errno
 import gc
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from seqgen.checkpoint.snapshot import (
     Snapshot,
     pack,
     read_bounded,
+    read_logs,
     read_state,
     read_verified,
     unpack,
@@ -23,7 +24,6 @@ from seqgen.checkpoint.snapshot import (
 from seqgen.errors import CheckpointError, DiskError, UsageError
 from seqgen.files import (
     JsonLines,
-    dump_json,
     last_holder,
     load_json,
     lock_file,
@@ -31,6 +31,7 @@ from seqgen.files import (
     publish_folder,
     remove_folder,
     remove_temporaries,
+    seal,
 )
 
 RUN, TOKENIZER, CORPUS, METRICS, SAMPLES, CHECKPOINTS = (
@@ -130,7 +131,16 @@ class RunFolder:
         settings = RunSettings.read(said, str(self.path / RUN))
         if not (self.path / CORPUS).exists():
             return settings
-        return RunSettings.read({**said, "corpus": self.read_json(CORPUS)}, str(self.path / CORPUS))
+        return RunSettings.read({**said, "corpus": self._read_corpus()}, str(self.path / CORPUS))
+
+    def _read_corpus(self) -> Any:
+        """What corpus.json holds; one of before it had a checksum has none."""
+        said = self.read_json(CORPUS)
+        if isinstance(said, dict) and said.pop("sha256", None) is not None:
+            path = self.path / CORPUS
+            if read_bounded(path, MOST_JSON_BYTES) != seal(said):
+                raise CheckpointError(f"{str(path)!r} is damaged: its checksum is not that of its content")
+        return said
 
     def note_corpus(self, corpus: CorpusSettings) -> None:
         """Note that the run goes on with another corpus; run.json stays, since checkpoints vouch for it.
@@ -138,7 +148,7 @@ class RunFolder:
         Raises:
             DiskError: the disk refused.
         """
-        publish_file(self.path / CORPUS, dump_json(corpus.model_dump(mode="json")))
+        publish_file(self.path / CORPUS, seal(corpus.model_dump(mode="json")))
 
     def steps(self) -> list[int]:
         """The steps that have a checkpoint, verified or not, in order."""
@@ -181,7 +191,7 @@ class RunFolder:
         snapshot = unpack(read_verified(folder), folder)
         if snapshot.state["step"] != step:
             raise CheckpointError(f"the checkpoint {str(folder)!r} is damaged: it is of step {snapshot.state['step']}")
-        return snapshot
+        return replace(snapshot, logs=read_logs(folder) or {})
 
     def load_latest(self, warn: Callable[[str], None]) -> Snapshot | None:
         """The newest checkpoint that verifies, or None when the run has never saved one.
@@ -232,6 +242,32 @@ class RunFolder:
             except CheckpointError:
                 continue
         return None
+
+    def check_logs(self, step: int) -> list[str] | None:
+        """Compare the logs with what the checkpoint of a step says of them, whose files are not looked at.
+
+        Returns:
+            A line for each log that is damaged; None if the checkpoint was made before it said anything of logs.
+
+        Raises:
+            CheckpointError: the manifest is damaged.
+        """
+        expected = read_logs(self.checkpoint(step))
+        if expected is None:
+            return None
+        return [line for name, found in expected.items() if (line := JsonLines(self.path / name).check(found))]
+
+    def damaged_logs(self) -> list[str]:
+        """A line for each log that is not what the newest checkpoint that verifies says it was."""
+        for step in reversed(self.steps()):
+            try:
+                problems = self.check_logs(step) or []
+                if problems:  # a damaged checkpoint has no say: the run may have gone on from an older one
+                    read_verified(self.checkpoint(step))
+            except CheckpointError:
+                continue
+            return problems
+        return []
 
     def clean(self) -> None:
         """Remove what a killed process left half-written."""

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seqgen.checkpoint.settings import FORMAT_VERSION
 from seqgen.errors import CheckpointError
-from seqgen.files import dump_json, load_json
+from seqgen.files import dump_json, load_json, seal, unseal
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 MODEL, TRAIN, STATE, MANIFEST = "model.safetensors", "train.safetensors", "state.json", "MANIFEST.json"
-FILES, RUN_FILES = {MODEL, TRAIN, STATE}, {"run.json", "tokenizer.json"}
+FILES, RUN_FILES, LOGS = {MODEL, TRAIN, STATE}, {"run.json", "tokenizer.json"}, {"metrics.jsonl", "samples.jsonl"}
+_BEFORE = {"format_version", "files", "run"}  # what a manifest held before it had a checksum of its own
 MOST_JSON_BYTES = 8 << 20  # of run.json and tokenizer.json: half a million symbols
 _MOST_SMALL_BYTES = 1 << 20  # of the manifest and of state.json
 _MOST_HEADER_BYTES = 10 << 20  # of a tensor file: names, types and shapes, some hundred bytes a tensor
@@ -34,11 +34,13 @@ class Snapshot:
         model: the model's parameters and buffers.
         train: what the optimizer and the running figures need to go on.
         state: the rest, as JSON values; ``state["step"]`` counts optimizer steps.
+        logs: the length and checksum of each log at this step, by file name, as ``JsonLines.checksum`` gives them.
     """
 
     model: Mapping[str, Tensor]
     train: Mapping[str, Tensor]
     state: Mapping[str, Any]
+    logs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 def pack(snapshot: Snapshot, run_files: Mapping[str, bytes]) -> dict[str, bytes]:
@@ -59,8 +61,9 @@ def pack(snapshot: Snapshot, run_files: Mapping[str, bytes]) -> dict[str, bytes]
         "format_version": FORMAT_VERSION,
         "files": {name: _fingerprint(data) for name, data in files.items()},
         "run": {name: _fingerprint(data) for name, data in run_files.items()},
+        "logs": {name: dict(found) for name, found in snapshot.logs.items()},
     }
-    return {**files, MANIFEST: dump_json(manifest)}
+    return {**files, MANIFEST: seal(manifest)}
 
 
 def _fingerprint(data: bytes) -> dict[str, Any]:
@@ -88,21 +91,42 @@ def read_verified(folder: Path, names: tuple[str, ...] = (MODEL, TRAIN, STATE)) 
 def _read_manifest(path: Path) -> dict[str, Any]:
     data = read_bounded(path, _MOST_SMALL_BYTES)
     try:
-        manifest: dict[str, Any] = json.loads(data)
+        manifest, sealed = unseal(data)
         version, sections = manifest["format_version"], (manifest["files"], manifest["run"])
         if not isinstance(version, int) or version < 1 or not all(isinstance(section, dict) for section in sections):
             raise ValueError
         if version <= FORMAT_VERSION and [set(section) for section in sections] != [FILES, RUN_FILES]:
             raise ValueError
-        if version <= FORMAT_VERSION and data != dump_json(manifest):  # nothing vouches for the manifest but its form
+        if version <= FORMAT_VERSION and not (_are_logs(manifest["logs"]) if sealed else set(manifest) == _BEFORE):
             raise ValueError
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, KeyError, TypeError):
         raise CheckpointError(f"{str(path)!r} is damaged: it is not a manifest") from None
     if version > FORMAT_VERSION:
         raise CheckpointError(
             f"{str(path)!r} has format {version}, this seqgen knows {FORMAT_VERSION}: it needs a newer seqgen"
         )
     return manifest
+
+
+def _are_logs(logs: Any) -> bool:
+    """Whether this is what a manifest says of logs."""
+    return isinstance(logs, dict) and all(
+        name in LOGS
+        and isinstance(found, dict)
+        and isinstance(found.get("sha256"), str)
+        and _is_whole(found.get("bytes"))
+        and _is_whole(found.get("damaged_bytes", 0))
+        for name, found in logs.items()
+    )
+
+
+def read_logs(folder: Path) -> dict[str, dict[str, Any]] | None:
+    """What the manifest of a checkpoint says of the logs, by file name; None if it was made before that was noted.
+
+    Raises:
+        CheckpointError: the manifest is missing, damaged or too new.
+    """
+    return _read_manifest(folder / MANIFEST).get("logs")
 
 
 def read_bounded(path: Path, most: int) -> bytes:

@@ -18,7 +18,7 @@ def add_commands(app: typer.Typer) -> None:
 
 
 def verify(*, run: RunName = None, as_json: Json = False) -> None:
-    """Check every checkpoint of a run against its manifest; exit 4 if one is damaged."""
+    """Check every checkpoint and log of a run against its manifests; exit 4 if one is damaged."""
     from seqgen.api.run import RUNS
     from seqgen.checkpoint import find_run, read_verified
     from seqgen.errors import CheckpointError
@@ -27,17 +27,21 @@ def verify(*, run: RunName = None, as_json: Json = False) -> None:
     folder = find_run(run, RUNS)
     rows: list[dict[str, Any]] = []
     for step in folder.steps():
-        row: dict[str, Any] = {"step": step, "state": "ok", "bytes": None, "problem": ""}
+        row: dict[str, Any] = {"step": step, "state": "ok", "logs": "no checksums", "bytes": None, "problem": ""}
         try:
             row["bytes"] = sum(map(len, read_verified(folder.checkpoint(step)).values()))
+            if (problems := folder.check_logs(step)) is not None:
+                row |= {"logs": "damaged" if problems else "ok", "problem": "; ".join(problems)}
         except CheckpointError as error:
-            row |= {"state": "damaged", "problem": str(error)}
+            row |= {"state": "damaged", "logs": None, "problem": str(error)}
         rows.append(row)
     if as_json:
         show_json(rows)
     else:
-        show(plain_table(rows, ("step", "state", "bytes", "problem"), str(folder.path)))
+        show(plain_table(rows, ("step", "state", "logs", "bytes", "problem"), str(folder.path)))
     damaged = [row for row in rows if row["state"] != "ok"]
     if damaged or not rows:
         what = f"{len(damaged)} of {len(rows)} checkpoints are damaged" if rows else "there is no checkpoint"
         raise CheckpointError(f"{folder.path}: {what}")
+    if any(row["logs"] == "damaged" for row in rows):
+        raise CheckpointError(f"{folder.path}: a log is damaged; the checkpoints can be used")

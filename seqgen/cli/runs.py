@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from seqgen.cli.common import Json, everywhere, session, show, show_json
+from seqgen.cli.common import Json, everywhere, session, show, show_json, warn
 from seqgen.errors import CheckpointError
 
 if TYPE_CHECKING:
@@ -74,6 +74,9 @@ def _row(run: RunFolder) -> dict[str, Any]:
     except CheckpointError as error:
         return row | {"state": str(error)}
     state = run.latest_state()
+    for line in run.damaged_logs():
+        warn(line)
+    none = "damaged (seqgen checkpoint verify)" if run.steps() else "no checkpoint"
     best = [line for line in run.metrics.rows() if state and line.get("step") == state["best_step"]]
     return row | {
         "corpus": settings.corpus.title,
@@ -82,7 +85,7 @@ def _row(run: RunFolder) -> dict[str, Any]:
         "parameters": settings.n_parameters,
         "step": state["step"] if state else None,
         "bits_per_char": best[0].get("valid_bits_per_char") if best else None,
-        "state": "no checkpoint" if state is None else state["ended"] or "can be resumed",
+        "state": none if state is None else state["ended"] or "can be resumed",
         "from": Path(settings.start.run).name if settings.start is not None else None,
         "conditions": list(settings.conditions),
         "missing": missing_plugins(session.plugins, settings),
