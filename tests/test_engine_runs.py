@@ -11,7 +11,7 @@ import seqgen
 from conftest import registered
 from over_time import assert_agree, results
 from seqgen import Interrupted
-from seqgen.api.engine import _compare_threads
+from seqgen.api.engine import choose_threads
 from seqgen.cells import StepCell
 from test_training import Stopper, digests
 
@@ -188,14 +188,32 @@ def test_where_bfloat16_works_step_by_step_it_works_recorded(entry):
     assert_agree(results(cell, "scan", x), results(cell, "eager", x))
 
 
-def test_threads_that_wait_for_one_another_are_told(monkeypatch):
-    """Only told: a choice by the clock would make a run depend on what else the machine does."""
-    said: list[str] = []
-    # Several threads that wait now and then, and not in the best step; steps so long that one has to do.
-    waiting = [0.1, 0.1, 0.4, 0.1, 0.1, 0.1]
-    for times_s, expected in ((waiting, 1), ([0.1, 0.17] * 3, 0), ([0.1, 0.09] * 3, 0), ([1.0, 0.5], 1)):
-        said.clear()
-        left_s = list(times_s)
-        _compare_threads(2, lambda left_s=left_s: left_s.pop(0), said.append)
-        assert len(said) == expected and not left_s
-        assert all("one thread is 2.0 times as fast as 2" in line and "-o threads=1" in line for line in said)
+def test_the_sizes_choose_the_number_of_threads():
+    """A small model or batch has too little to share out; what is asked for is used, and no more than torch would."""
+    assert choose_threads(50_000, 128, None, 16) == 1 and choose_threads(199_000, 128, None, 16) == 1
+    assert choose_threads(200_000, 128, None, 16) == 2 and choose_threads(200_000, 128, None, 1) == 1
+    assert choose_threads(200_000, 16, None, 16) == 1 and choose_threads(50_000, 512, None, 16) == 2
+    assert choose_threads(400_000, 128, None, 16) == 4 and choose_threads(10**8, 512, None, 16) == 16
+    assert choose_threads(10, 1, 3, 2) == 3
+
+
+def test_the_number_of_threads_is_recorded_and_kept(words, tmp_path):
+    """A run with a large batch computes with two, also when it is resumed where torch would take one."""
+    seen, said = [], []
+    before = torch.get_num_threads()
+
+    def listener(folder, event):
+        seen.append(torch.get_num_threads())
+        if isinstance(event, seqgen.training.Saved) and event.step == 1:
+            raise ValueError("stop here")
+
+    common = {"hidden": 96, "batch_size": 1000, "steps": 2, "options": {"eval_every": 1}, "split": "none"}
+    torch.set_num_threads(2)
+    try:
+        with pytest.raises(ValueError, match="stop here"):
+            seqgen.train(words, cell="gru", out=tmp_path / "run", listener=listener, warn=said.append, **common)
+        torch.set_num_threads(1)
+        run = seqgen.resume(tmp_path / "run", listener=lambda *_: seen.append(torch.get_num_threads()))
+    finally:
+        torch.set_num_threads(before)
+    assert run.settings.engine.threads == 2 and set(seen) == {2} and said == []

@@ -18,24 +18,28 @@ if TYPE_CHECKING:
     from seqgen.api.data import Data
     from seqgen.batches import Batch
 
-_SMALL = 200_000  # parameters below which products are too short to be shared out among threads
+_A_THREAD = 12_800_000  # multiplications of a symbol's step that a thread must have for itself, or it waits for others
 _TINY = 300_000  # parameters below which a GPU waits for Python longer than a CPU computes
 _WORTH_COMPILING_S = 600.0  # of training left, so that compiling, up to a minute, is at most a tenth of it
-_QUICK_S = 2.0  # for the first step, up to which a few more are not felt
-_COMPARED_S = 1.0  # after which two ways have been compared for long enough
-_MUCH_FASTER = 0.8  # share of the time of several threads below which one is worth mentioning
 _FASTER = 0.95  # share of the time of uncompiled steps that compiled ones must stay below to be used
 
 Say = Callable[[str], None]
 
 
-def choose_threads(n_parameters: int, wanted: int | None) -> int:
-    """CPU threads: as wanted, else one for small models."""
-    import torch
+def choose_threads(n_parameters: int, batch_size: int, wanted: int | None, most: int) -> int:
+    """CPU threads: as wanted, else as many as have enough to compute at each symbol, a product for each weight and row.
 
+    The sizes decide, never a measurement: it would make a run's bytes depend on what else the machine does.
+
+    Args:
+        n_parameters: of the model.
+        batch_size: rows of a step.
+        wanted: the user's own number, or None.
+        most: how many threads torch would use by itself.
+    """
     if wanted is not None:
         return wanted
-    return 1 if n_parameters < _SMALL else torch.get_num_threads()
+    return min(most, max(1, n_parameters * batch_size // _A_THREAD))
 
 
 def choose_device(wanted: str, n_parameters: int = _TINY) -> str:
@@ -76,9 +80,12 @@ def decide_engine(model: Any, data: Data, train: TrainSettings, n_parameters: in
     Raises:
         UsageError: the wanted device is not there.
     """
+    import torch
+
     from seqgen.cells import describe_engine, slow_steps, use_engine
 
-    device, threads = choose_device(train.device, n_parameters), choose_threads(n_parameters, train.threads)
+    device = choose_device(train.device, n_parameters)
+    threads = choose_threads(n_parameters, train.batch_size, train.threads, torch.get_num_threads())
     model.to(device)
     name = "fused" if train.engine == "auto" else train.engine
     batch = _trial_batch(data, train).to(model_device(model))
@@ -86,8 +93,6 @@ def decide_engine(model: Any, data: Data, train: TrainSettings, n_parameters: in
         use_engine(model, name)
         precision = _choose_precision(model, batch, data, train, say)
         step_s = _step_s(model, batch, data, precision)
-        if threads > 1 and train.threads is None and device == "cpu" and step_s < _QUICK_S:
-            _compare_threads(threads, lambda: _step_s(model, batch, data, precision), say)
         if name == "compiled" and not _compile(model, say):
             name = "scan"
         if train.engine == "auto" and _left_s(train, len(data.encoded["train"]), step_s) > _WORTH_COMPILING_S:
@@ -115,22 +120,6 @@ def ready_engine(model: Any, data: Data, settings: EngineSettings, train: TrainS
             _step_s(model, _trial_batch(data, train).to(model_device(model)), data, settings.precision)
             if not _compile(model, say):
                 say("the run began with compiled steps: its result may differ in the last bits")
-
-
-def _compare_threads(threads: int, time_step_s: Callable[[], float], say: Say) -> None:
-    """Tell if one does better now than those there are: they wait for one another, longest where others compute."""
-    shared_s = alone_s = 0.0
-    for _ in range(3):  # not the best of them: what a run feels is that some steps wait
-        shared_s += time_step_s()
-        with computing(1):
-            alone_s += time_step_s()
-        if shared_s + alone_s > _COMPARED_S:
-            break
-    if alone_s < _MUCH_FASTER * shared_s:
-        say(
-            f"one thread is {shared_s / alone_s:.1f} times as fast as {threads} right now, as when other programs "
-            "compute: -o threads=1"
-        )
 
 
 def _left_s(train: TrainSettings, n_records: int, step_s: float) -> float:

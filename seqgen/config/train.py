@@ -128,7 +128,9 @@ class TrainSettings(Options):
         "auto", description="how steps run over time; auto decides by the cell and the length of the run"
     )
     precision: Literal["float32", "bfloat16"] = Field("float32", description="of products; bfloat16 where it works")
-    threads: int | None = Field(None, ge=1, le=1024, description="CPU threads; left out: chosen by model size")
+    threads: int | None = Field(
+        None, ge=1, le=1024, description="CPU threads; left out: by the sizes of model and batch"
+    )
 
     @model_validator(mode="after")
     def _ends(self) -> Self:
