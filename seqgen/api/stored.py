@@ -11,7 +11,7 @@ from seqgen.api.data import count
 from seqgen.api.parts import changed_plugins, corpus_of, domain_part, read_vocabulary
 from seqgen.api.prepare import check_unchanged
 from seqgen.api.setup import ignore
-from seqgen.checkpoint import RunFolder, RunSettings
+from seqgen.checkpoint import RunFolder, RunSettings, damaged_logs
 from seqgen.corpus import Corpus
 from seqgen.errors import BadOption, CheckpointError, MissingExtra, NoSuchFile
 from seqgen.plugins import Plugins
@@ -58,7 +58,7 @@ class StoredRun:
     @property
     def metrics(self) -> list[dict[str, Any]]:
         """The lines of metrics.jsonl: step, losses in nats per symbol, bits per character; warns if it is damaged."""
-        for line in self.folder.damaged_logs():
+        for line in damaged_logs(self.folder):
             self.warn(line)
         return self.folder.metrics.rows()
 

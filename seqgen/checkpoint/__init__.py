@@ -1,6 +1,7 @@
 """The run folder and its checkpoints: safetensors and JSON, verified before use, never a pickle."""
 
 from seqgen.checkpoint.finding import find_run, list_runs
+from seqgen.checkpoint.log_check import check_logs, damaged_logs
 from seqgen.checkpoint.run_folder import RunFolder
 from seqgen.checkpoint.settings import (
     FORMAT_VERSION,
@@ -21,6 +22,8 @@ __all__ = [
     "RunSettings",
     "Snapshot",
     "StartSettings",
+    "check_logs",
+    "damaged_logs",
     "find_run",
     "list_runs",
     "pack",

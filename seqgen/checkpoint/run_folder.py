@@ -243,32 +243,6 @@ class RunFolder:
                 continue
         return None
 
-    def check_logs(self, step: int) -> list[str] | None:
-        """Compare the logs with what the checkpoint of a step says of them, whose files are not looked at.
-
-        Returns:
-            A line for each log that is damaged; None if the checkpoint was made before it said anything of logs.
-
-        Raises:
-            CheckpointError: the manifest is damaged.
-        """
-        expected = read_logs(self.checkpoint(step))
-        if expected is None:
-            return None
-        return [line for name, found in expected.items() if (line := JsonLines(self.path / name).check(found))]
-
-    def damaged_logs(self) -> list[str]:
-        """A line for each log that is not what the newest checkpoint that verifies says it was."""
-        for step in reversed(self.steps()):
-            try:
-                problems = self.check_logs(step) or []
-                if problems:  # a damaged checkpoint has no say: the run may have gone on from an older one
-                    read_verified(self.checkpoint(step))
-            except CheckpointError:
-                continue
-            return problems
-        return []
-
     def clean(self) -> None:
         """Remove what a killed process left half-written."""
         remove_temporaries(self.path)

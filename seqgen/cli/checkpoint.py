@@ -20,7 +20,7 @@ def add_commands(app: typer.Typer) -> None:
 def verify(*, run: RunName = None, as_json: Json = False) -> None:
     """Check every checkpoint and log of a run against its manifests; exit 4 if one is damaged."""
     from seqgen.api.run import RUNS
-    from seqgen.checkpoint import find_run, read_verified
+    from seqgen.checkpoint import check_logs, find_run, read_verified
     from seqgen.errors import CheckpointError
     from seqgen.render import plain_table
 
@@ -30,7 +30,7 @@ def verify(*, run: RunName = None, as_json: Json = False) -> None:
         row: dict[str, Any] = {"step": step, "state": "ok", "logs": "no checksums", "bytes": None, "problem": ""}
         try:
             row["bytes"] = sum(map(len, read_verified(folder.checkpoint(step)).values()))
-            if (problems := folder.check_logs(step)) is not None:
+            if (problems := check_logs(folder, step)) is not None:
                 row |= {"logs": "damaged" if problems else "ok", "problem": "; ".join(problems)}
         except CheckpointError as error:
             row |= {"state": "damaged", "logs": None, "problem": str(error)}

@@ -67,6 +67,7 @@ def show_run(name: str | None, as_json: bool) -> None:
 def _row(run: RunFolder) -> dict[str, Any]:
     """What is to be said of a run in a line."""
     from seqgen.api.parts import missing_plugins
+    from seqgen.checkpoint import damaged_logs
 
     row: dict[str, Any] = {"run": run.name, "missing": []}
     try:
@@ -74,7 +75,7 @@ def _row(run: RunFolder) -> dict[str, Any]:
     except CheckpointError as error:
         return row | {"state": str(error)}
     state = run.latest_state()
-    for line in run.damaged_logs():
+    for line in damaged_logs(run):
         warn(line)
     none = "damaged (seqgen checkpoint verify)" if run.steps() else "no checkpoint"
     best = [line for line in run.metrics.rows() if state and line.get("step") == state["best_step"]]

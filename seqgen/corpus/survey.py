@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import json
 import operator
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from seqgen.corpus.corpus import Corpus, Record, counts_of
+from seqgen.corpus.digest import TOGETHER, digested
 from seqgen.corpus.split import PARTS
 from seqgen.errors import CorpusError, PluginError, UsageError
 
 _SPLITS, _TYPES = {None, *PARTS}, {str, type(None)}
-_TOGETHER = 128  # records whose digest is taken in one go; pieces of a long text are long
 _TOLD_EVERY = 4096
 _MOST_VALUES = 1000  # of a condition
 _MOST_KEPT = 1 << 18  # hashes of texts
@@ -129,7 +128,7 @@ def _surveyed(
     whose = f"{name} of {records.by}" if isinstance(records, Corpus) and records.by else name
     iterator = iter(records)
     told(0)
-    while chunk := list(itertools.islice(iterator, _TOGETHER)):
+    while chunk := list(itertools.islice(iterator, TOGETHER)):
         columns = _columns(chunk, whose)
         texts: list[str] = columns[0]
         lengths = list(map(len, texts))
@@ -141,7 +140,7 @@ def _surveyed(
         data = joined.encode("utf-8", "surrogatepass")
         result.n_controls += len(data) - len(data.translate(None, _CONTROLS))
         distinct.add(texts)
-        digest.update(_told(*columns).encode("utf-8", "surrogatepass"))
+        digest.update(digested(*columns).encode("utf-8", "surrogatepass"))
         for condition, found in values.items():
             found.update(value for record in chunk if (value := record.value(condition)) is not None)
         if conditions:
@@ -161,26 +160,6 @@ def _surveyed(
     result.values = {
         condition: _usable(condition, found, known) for condition, found in values.items() if needed or found
     }
-
-
-def unchanged(records: Iterable[Record], name: str, digest: str) -> Iterator[Record]:
-    """Pass records on that were surveyed before, taking their digest once more.
-
-    Args:
-        records: the corpus, read again.
-        name: how messages call it.
-        digest: what the survey found.
-
-    Raises (at the end of the iteration):
-        CorpusError: they are others than before.
-    """
-    found, iterator = hashlib.sha256(), iter(records)
-    while chunk := list(itertools.islice(iterator, _TOGETHER)):
-        columns = [list(map(operator.itemgetter(at), chunk)) for at in range(4)]
-        found.update(_told(*columns).encode("utf-8", "surrogatepass"))
-        yield from chunk
-    if found.hexdigest() != digest:
-        raise CorpusError(f"the corpus {name!r} changed while it was read: try again when it is at rest")
 
 
 def _columns(chunk: Sequence[Record], whose: str) -> list[list[Any]]:
@@ -205,22 +184,6 @@ def _refuse(chunk: Sequence[Record], whose: str) -> None:
             raise PluginError(f"corpus {whose} gave {type(record).__name__} {record!r:.60}, not a seqgen.Record")
         if record.split is not None and record.split not in PARTS:
             raise PluginError(f"corpus {whose} gave the split {record.split!r}, which is not train, valid or test")
-
-
-def _told(
-    texts: Sequence[str], labels: Sequence[Any], fields: Sequence[Mapping[str, Any]], splits: Sequence[Any]
-) -> str:
-    """Records as they are digested."""
-    label, split = labels[0], splits[0]
-    if labels.count(label) == splits.count(split) == len(texts) and not any(fields):
-        end = f"\x1f{label or ''}\x1f{split or ''}\x1e"
-        return end.join(texts) + end
-    return "".join(map(_told_one, texts, labels, fields, splits))
-
-
-def _told_one(text: str, label: Any, fields: Mapping[str, Any], split: Any) -> str:
-    told = json.dumps(dict(fields), sort_keys=True, default=str) if fields else ""
-    return f"{text}\x1f{label or ''}\x1f{split or ''}\x1e{told}"
 
 
 def _usable(condition: str, values: set[str], known: set[str]) -> list[str]:

@@ -25,6 +25,7 @@ from seqgen.signals import StopFlag
 from seqgen.tokenizers import Vocabulary
 from seqgen.training.descent import Descent, Taken, read_back
 from seqgen.training.events import Ended, Event, Progress, Report, Saved
+from seqgen.training.logs import RunLogs
 from seqgen.training.schedule import Schedule
 from seqgen.training.state import TrainState
 
@@ -76,7 +77,7 @@ class Trainer:
         )
         self.schedule = Schedule(self.settings, self._feed.steps_per_epoch)
         self._saved_step = -1
-        self._logs = self.folder.metrics, self.folder.samples
+        self._logs = RunLogs(self.folder)
         self._unread: list[Taken] = []
         self._last_nats, self._last_batch = 0.0, (1, 1, 1)
         self._last_losses: deque[float] = deque(maxlen=_TOLD_LOSSES)
@@ -93,10 +94,7 @@ class Trainer:
     # -- going on from a checkpoint
 
     def restore(self, snapshot: Snapshot | None) -> list[str]:
-        """Take up the state of a checkpoint, or of the very beginning; later lines of the logs are forgotten.
-
-        Returns:
-            A line for each log that is damaged; it is written on as it is.
+        """Take up the state of a checkpoint, or of the beginning, and its logs; returns a line for each damaged log.
 
         Raises:
             CheckpointError: the checkpoint does not fit this model.
@@ -110,13 +108,7 @@ class Trainer:
             except (RuntimeError, KeyError) as error:
                 line = " ".join(str(error).split())
                 raise CheckpointError(f"the checkpoint of step {self.state.step} does not fit: {line}") from None
-        sums = {} if snapshot is None else snapshot.logs
-        names = {log.path.name: log for log in self._logs}
-        return [
-            line
-            for name, log in names.items()
-            if (line := log.truncate(self.state.log_bytes.get(name, 0), sums.get(name)))
-        ]
+        return self._logs.restore(self.state.log_bytes, {} if snapshot is None else snapshot.logs)
 
     def save(self) -> Saved:
         """Publish a checkpoint of the state between two steps.
@@ -131,11 +123,10 @@ class Trainer:
             if tensor.is_floating_point() and not torch.isfinite(tensor).all():
                 raise Diverged(f"the weight {name!r} is not finite at step {self.state.step}; it is not saved")
         train = {name: _detached(tensor) for name, tensor in self._descent.state().items()}
-        self.state.log_bytes = {log.path.name: log.sync() for log in self._logs}
-        logs = {log.path.name: log.checksum() for log in self._logs}
+        self.state.log_bytes = self._logs.sync()
         self.state.elapsed_s = self._elapsed_s()
         self._saved_at, self._saved_step = time.monotonic(), self.state.step
-        path = self.folder.save(Snapshot(model, train, self.state.model_dump(), logs))
+        path = self.folder.save(Snapshot(model, train, self.state.model_dump(), self._logs.checksums()))
         return Saved(self.state.step, path)
 
     def save_if_new(self) -> None:
@@ -262,9 +253,7 @@ class Trainer:
         check()
         # Nothing above has changed the state: an evaluation that a signal cuts short is done again after resuming.
         state.judged(loss_nats)
-        metrics_log, samples_log = self._logs
-        metrics_log.append(metrics)
-        samples_log.append(*({"step": state.step, "text": row.text, "cut": row.cut} for row in samples))
+        self._logs.append(metrics, samples)
         return Report(metrics, samples)
 
     def _patience_spent(self) -> str:

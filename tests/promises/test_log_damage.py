@@ -10,7 +10,7 @@ import pytest
 import seqgen
 from conftest import WORDS
 from resuming import Stopper
-from seqgen.checkpoint import RunFolder
+from seqgen.checkpoint import RunFolder, damaged_logs
 from seqgen.errors import CheckpointError, Interrupted
 from seqgen.files import dump_json, unseal
 
@@ -54,7 +54,7 @@ def test_a_thousand_flips_over_all_files_of_a_run_are_found(stopped, record_prop
         path.write_bytes(flipped(good, rng))
         try:
             if path.name in LOGS:
-                (line,) = run.damaged_logs()
+                (line,) = damaged_logs(run)
                 assert path.name in line and "\n" not in line
                 assert run.load_latest(pytest.fail).state["step"] == newest
                 continue
@@ -64,7 +64,7 @@ def test_a_thousand_flips_over_all_files_of_a_run_are_found(stopped, record_prop
             assert path.name in str(caught.value) or path.name == "MANIFEST.json"
         finally:
             path.write_bytes(good)
-    assert run.damaged_logs() == [] and run.load_latest(pytest.fail).state["step"] == newest
+    assert damaged_logs(run) == [] and run.load_latest(pytest.fail).state["step"] == newest
     record_property("cases", 1000)
 
 
@@ -92,7 +92,7 @@ def test_a_damaged_log_warns_and_the_run_goes_on(name, how, stopped, cli, record
     assert resumed.code == 0
     (line,) = [line for line in resumed.err.splitlines() if "is damaged" in line and "the run goes on" in line]
     assert name in line
-    (line,) = stopped.damaged_logs()  # what was damaged stays known
+    (line,) = damaged_logs(stopped)  # what was damaged stays known
     assert name in line and "when the run was resumed" in line
     assert seqgen.load("run").metrics[-1]["step"] == 30
     record_property("cases", 1)
@@ -102,9 +102,9 @@ def test_what_is_written_behind_the_last_checkpoint_is_no_damage(stopped):
     for name in LOGS:
         with (stopped.path / name).open("ab") as file:
             file.write(b'{"step": 26')
-    assert stopped.damaged_logs() == []
+    assert damaged_logs(stopped) == []
     resumed = seqgen.resume("run", warn=pytest.fail)
-    assert resumed.metrics[-1]["step"] == 30 and resumed.folder.damaged_logs() == []
+    assert resumed.metrics[-1]["step"] == 30 and damaged_logs(resumed.folder) == []
 
 
 def test_logs_that_no_manifest_speaks_of_are_read_as_before(stopped, cli):
@@ -119,7 +119,7 @@ def test_logs_that_no_manifest_speaks_of_are_read_as_before(stopped, cli):
         flipped((stopped.path / "metrics.jsonl").read_bytes(), random.Random(1))
     )
     assert {row["logs"] for row in json.loads(cli("checkpoint", "verify", "run", "--json").out)} == {"no checksums"}
-    assert seqgen.resume("run", warn=pytest.fail).folder.damaged_logs() == []
+    assert damaged_logs(seqgen.resume("run", warn=pytest.fail).folder) == []
 
 
 def test_the_log_of_an_older_checkpoint_counts_when_the_newest_is_damaged(stopped):
@@ -132,7 +132,7 @@ def test_the_log_of_an_older_checkpoint_counts_when_the_newest_is_damaged(stoppe
     for name in LOGS:
         log = stopped.metrics if name == LOGS[0] else stopped.samples
         assert log.truncate(snapshot.state["log_bytes"][name], snapshot.logs[name]) == ""
-    assert len(said) == 1 and stopped.damaged_logs() == []
+    assert len(said) == 1 and damaged_logs(stopped) == []
 
 
 def test_saving_does_not_read_the_log_again(stopped, monkeypatch):
