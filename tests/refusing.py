@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 
 import seqgen
-from seqgen.api.setup import default_plugins
+from seqgen.api.chosen import default_plugins
 from seqgen.errors import SeqgenError
 
 

@@ -11,7 +11,7 @@ import pytest
 import seqgen
 from conftest import finish, install_fake, run_seqgen
 from seqgen import CellSpec, hookimpl
-from seqgen.api.setup import default_plugins
+from seqgen.api.chosen import default_plugins
 from seqgen.errors import UsageError
 from seqgen.plugins import Candidate, Plugins, file_candidate
 

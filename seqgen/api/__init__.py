@@ -1,9 +1,10 @@
 """What Python users call: train, resume, load, and the run that comes back."""
 
+from seqgen.api.chosen import default_plugins
 from seqgen.api.launch import resume, train
 from seqgen.api.request import Request
 from seqgen.api.run import Run, load
-from seqgen.api.setup import FILE, default_plugins, open_corpus, open_new_corpus, sort_out_corpus
+from seqgen.api.setup import FILE, open_corpus, open_new_corpus, sort_out_corpus
 
 __all__ = [
     "FILE",

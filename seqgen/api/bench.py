@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 from seqgen.api.begin import Hearers
+from seqgen.api.chosen import SomePlugins, choose_plugins
 from seqgen.api.contest import OnRun, hold
 from seqgen.api.data import Progress, no_progress
 from seqgen.api.entrants import choose, enter
 from seqgen.api.request import Request
 from seqgen.api.scores import BenchResult
-from seqgen.api.setup import SomePlugins, choose_plugins, ignore
+from seqgen.api.setup import ignore
 from seqgen.config import parse_count, parse_duration_s, split_names
 from seqgen.errors import BadOption
 from seqgen.render import counted, duration

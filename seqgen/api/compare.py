@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from seqgen.api.chosen import SomePlugins, choose_plugins
 from seqgen.api.data import Data
 from seqgen.api.differences import differing
 from seqgen.api.prepare import read_again, splitter_of
 from seqgen.api.run import Run, load
-from seqgen.api.setup import SomePlugins, choose_plugins, computing, ignore
+from seqgen.api.setup import computing, ignore
 from seqgen.api.speed import whole_tokens_per_s
 from seqgen.checkpoint import RunSettings
 from seqgen.errors import BadOption, CorpusError, UsageError

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seqgen.api.begin import begin, hearers, plan, read
+from seqgen.api.chosen import SomePlugins, choose_parts, choose_plugins
 from seqgen.api.data import Progress
 from seqgen.api.describe import environment, with_corpus
 from seqgen.api.doubts import doubts
@@ -18,7 +19,7 @@ from seqgen.api.prepare import read_again
 from seqgen.api.recipe import resolve
 from seqgen.api.request import Request
 from seqgen.api.run import RUNS, Run
-from seqgen.api.setup import SomePlugins, choose_parts, choose_plugins, ignore
+from seqgen.api.setup import ignore
 from seqgen.api.start import find_start, start_again
 from seqgen.api.weights import take_over
 from seqgen.checkpoint import RunSettings, StartSettings, find_run

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from seqgen.api.chosen import SomePlugins, choose_plugins
 from seqgen.api.prepare import splitter_of
-from seqgen.api.setup import SomePlugins, choose_plugins, computing, ignore
+from seqgen.api.setup import computing, ignore
 from seqgen.api.stored import StoredRun
 from seqgen.api.wishes import Wishes, as_conditions
 from seqgen.checkpoint import find_run

@@ -4,66 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import functools
 import re
-import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from seqgen.corpus import Corpus, Joined, Record, WithHeldOut, ending_of, load_file, refuse_other_kinds
 from seqgen.errors import NoSuchFile, PluginError, UnknownName, UsageError
-from seqgen.plugins import Plugins, entry_point_candidates, hand_in, load_given, origin_of
+from seqgen.plugins import Plugins, origin_of
 from seqgen.registry import Entry
-from seqgen.specs import CorpusSpec, DomainSpec, Spec
-
-
-@functools.cache
-def default_plugins() -> Plugins:
-    """The installed plugins, loaded once; problems are Python warnings."""
-    plugins = Plugins(warn=_warn)
-    plugins.load(entry_point_candidates(_warn))
-    return plugins
-
-
-def _warn(line: str) -> None:
-    warnings.warn(line, RuntimeWarning, stacklevel=2)
-
-
-SomePlugins = Plugins | Iterable[object] | str | Path | ModuleType | Spec | type | None
-"""None: all that are installed; else one, or several, of what ``seqgen.plugins.load_given`` takes: these too."""
-
-
-def choose_plugins(plugins: SomePlugins) -> Plugins:
-    """The plugins that a Python user means: None is all that are installed, what is given comes on top of these.
-
-    Raises:
-        UsageError: something given is no plugin.
-    """
-    if plugins is None or isinstance(plugins, Plugins):
-        return plugins or default_plugins()
-    several = isinstance(plugins, Iterable) and not isinstance(plugins, str | type)
-    chosen = Plugins(warn=_warn)
-    chosen.load(entry_point_candidates(_warn))
-    load_given(chosen, plugins if several else [plugins])  # type: ignore[arg-type]
-    return chosen
-
-
-def choose_parts(plugins: SomePlugins, parts: Mapping[str, object]) -> tuple[Plugins, dict[str, str | None]]:
-    """The plugins that a Python user means, and the names of parts of which some are given as classes or specs.
-
-    Args:
-        plugins: as ``choose_plugins`` takes them.
-        parts: names, classes, specs or None, by kind.
-
-    Raises:
-        UsageError: something given is no plugin, or no such part.
-    """
-    given = {kind: part for kind, part in parts.items() if part is not None and not isinstance(part, str)}
-    chosen = choose_plugins([] if plugins is None and given else plugins)
-    names = {kind: part for kind, part in parts.items() if part is None or isinstance(part, str)}
-    return chosen, names | {kind: hand_in(chosen, kind, part) for kind, part in given.items()}
+from seqgen.specs import CorpusSpec, DomainSpec
 
 
 def ignore(line: str) -> None:

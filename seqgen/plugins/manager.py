@@ -7,7 +7,6 @@ import functools
 import inspect
 import sys
 import time
-import traceback
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -20,6 +19,7 @@ from seqgen.errors import PluginError, did_you_mean
 from seqgen.plugins import api
 from seqgen.plugins.builtin import Builtin
 from seqgen.plugins.discovery import Candidate, installed
+from seqgen.plugins.explain import explain
 from seqgen.plugins.switches import is_on, trace
 from seqgen.registry import Entry, Registry, one_line, raised_in
 from seqgen.signals import heed
@@ -266,25 +266,3 @@ def _check_arguments(hook: str, implementation: Any) -> None:
     for name, parameter in inspect.signature(implementation).parameters.items():
         if name not in known and parameter.default is parameter.empty:
             raise TypeError(f"{hook} has no argument {name!r}{did_you_mean(name, known)}")
-
-
-def explain(error: BaseException, package: str) -> str:
-    """An exception in one line, with the line of the plugin's code that it came from.
-
-    Args:
-        error: the exception.
-        package: the plugin's import package; where none of its code was running, the last line outside seqgen is given.
-    """
-    frames = list(traceback.walk_tb(error.__traceback__))
-    own = [item for item in frames if str(item[0].f_globals.get("__name__", "")).partition(".")[0] == package]
-    others = [item for item in frames if not _is_ours(item[0].f_code.co_filename)]
-    place = ""
-    if found := own or others:
-        frame, line = found[-1]
-        place = f" ({frame.f_code.co_filename}:{line})"
-    return f"{type(error).__name__}: {one_line(error)}{place}"
-
-
-def _is_ours(filename: str) -> bool:
-    """Whether a file is one of those that load plugins, or of Python's own import."""
-    return f"{CORE}/plugins/" in filename.replace("\\", "/") or filename.startswith("<frozen ")

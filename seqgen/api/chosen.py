@@ -1,0 +1,59 @@
+"""The plugins that a Python user means, and the parts given as classes or specs."""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from types import ModuleType
+
+from seqgen.plugins import Plugins, entry_point_candidates, hand_in, load_given
+from seqgen.specs import Spec
+
+
+@functools.cache
+def default_plugins() -> Plugins:
+    """The installed plugins, loaded once; problems are Python warnings."""
+    plugins = Plugins(warn=_warn)
+    plugins.load(entry_point_candidates(_warn))
+    return plugins
+
+
+def _warn(line: str) -> None:
+    warnings.warn(line, RuntimeWarning, stacklevel=2)
+
+
+SomePlugins = Plugins | Iterable[object] | str | Path | ModuleType | Spec | type | None
+"""None: all that are installed; else one, or several, of what ``seqgen.plugins.load_given`` takes: these too."""
+
+
+def choose_plugins(plugins: SomePlugins) -> Plugins:
+    """The plugins that a Python user means: None is all that are installed, what is given comes on top of these.
+
+    Raises:
+        UsageError: something given is no plugin.
+    """
+    if plugins is None or isinstance(plugins, Plugins):
+        return plugins or default_plugins()
+    several = isinstance(plugins, Iterable) and not isinstance(plugins, str | type)
+    chosen = Plugins(warn=_warn)
+    chosen.load(entry_point_candidates(_warn))
+    load_given(chosen, plugins if several else [plugins])  # type: ignore[arg-type]
+    return chosen
+
+
+def choose_parts(plugins: SomePlugins, parts: Mapping[str, object]) -> tuple[Plugins, dict[str, str | None]]:
+    """The plugins that a Python user means, and the names of parts of which some are given as classes or specs.
+
+    Args:
+        plugins: as ``choose_plugins`` takes them.
+        parts: names, classes, specs or None, by kind.
+
+    Raises:
+        UsageError: something given is no plugin, or no such part.
+    """
+    given = {kind: part for kind, part in parts.items() if part is not None and not isinstance(part, str)}
+    chosen = choose_plugins([] if plugins is None and given else plugins)
+    names = {kind: part for kind, part in parts.items() if part is None or isinstance(part, str)}
+    return chosen, names | {kind: hand_in(chosen, kind, part) for kind, part in given.items()}

@@ -1,0 +1,29 @@
+"""An exception of a plugin in one line."""
+
+from __future__ import annotations
+
+import traceback
+
+from seqgen.registry import one_line
+
+
+def explain(error: BaseException, package: str) -> str:
+    """An exception in one line, with the line of the plugin's code that it came from.
+
+    Args:
+        error: the exception.
+        package: the plugin's import package; where none of its code was running, the last line outside seqgen is given.
+    """
+    frames = list(traceback.walk_tb(error.__traceback__))
+    own = [item for item in frames if str(item[0].f_globals.get("__name__", "")).partition(".")[0] == package]
+    others = [item for item in frames if not _is_ours(item[0].f_code.co_filename)]
+    place = ""
+    if found := own or others:
+        frame, line = found[-1]
+        place = f" ({frame.f_code.co_filename}:{line})"
+    return f"{type(error).__name__}: {one_line(error)}{place}"
+
+
+def _is_ours(filename: str) -> bool:
+    """Whether a file is one of those that load plugins, or of Python's own import."""
+    return "seqgen/plugins/" in filename.replace("\\", "/") or filename.startswith("<frozen ")
