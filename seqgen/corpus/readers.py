@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import gzip
 import itertools
-import shlex
 import unicodedata
-import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -17,7 +14,6 @@ from typing import Literal
 
 from seqgen.corpus.corpus import Record, records_of
 from seqgen.corpus.decoding import (
-    KEEPING,
     MARKED,
     UTF8,
     Errors,
@@ -25,17 +21,16 @@ from seqgen.corpus.decoding import (
     first_problem,
     in_place,
     is_text,
-    refuse_foreign,
 )
-from seqgen.corpus.kinds import START, refuse_binary
+from seqgen.corpus.kinds import START
 from seqgen.corpus.lines import whole_lines, without_runs
-from seqgen.errors import CorpusError, NoSuchFile, UsageError
+from seqgen.corpus.opening import open_text, open_unpacked
+from seqgen.errors import CorpusError
 
 MAX_LINE_CHARS = 10_000
 BLANK, LONG, UNDECODABLE = "blank lines skipped", "long lines skipped", "undecodable lines skipped"
 REPLACED, SKIPPED = "undecodable bytes replaced", "undecodable bytes skipped"
 _BLOCK_CHARS = 1 << 16
-_GZIP_MARK = b"\x1f\x8b"
 _MOST_EMPTY = 1_000_000  # empty lines one after another in a table, where they may belong to a quoted value
 Normal = Literal["none", "NFC", "NFD", "NFKC", "NFKD"]
 _Lines = list[str | None]
@@ -102,51 +97,9 @@ class TextFile:
         self.counts.clear()
         self.counts.update({name: n for name, n in counts.items() if n})
 
-    @contextlib.contextmanager
-    def reading(self, newline: Literal[""] | None = None) -> Iterator[TextIOWrapper]:
-        """The file, open; within it what the system says becomes one line.
-
-        Args:
-            newline: "" keeps line ends as they are; None makes them LF.
-
-        Raises:
-            BadOption: no such encoding.
-            NoSuchFile: there is none.
-            UsageError: it is no regular file.
-            CorpusError: the file is unreadable.
-        """
-        path = str(self.path)
-        if self.path.exists() and not (self.path.is_file() or self.path.is_dir()):
-            raise UsageError(f"{path!r} is not a regular file; a corpus is read more than once")
-        try:
-            with self._open(newline) as file:
-                start = bytes(file.buffer.read(START))
-                refuse_binary(path, start)
-                if check_encoding(self.encoding) == UTF8:
-                    refuse_foreign(path, start)
-                file.seek(0)
-                yield file
-        except FileNotFoundError:
-            raise NoSuchFile(f"no such file: {path!r}") from None
-        except IsADirectoryError:
-            raise UsageError(
-                f"cannot read records from {path!r}: it is a folder; join its files to one: "
-                f"cat {shlex.quote(path)}/* > corpus.txt"
-            ) from None
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise CorpusError(f"{path!r} is a damaged gzip file: {error}") from None
-        except UnicodeError as error:  # of an encoding that cannot go on after an error
-            raise CorpusError(f"{path!r} is not {self.encoding}: {error}") from None
-        except OSError as error:
-            raise CorpusError(f"cannot read {path!r}: {error.strerror}") from None
-
-    def _open(self, newline: Literal[""] | None) -> TextIOWrapper:
-        encoding = check_encoding(self.encoding)
-        with self.path.open("rb") as raw:
-            packed = raw.read(2) == _GZIP_MARK
-        if packed:
-            return gzip.open(self.path, "rt", encoding=encoding, errors=KEEPING, newline=newline)
-        return self.path.open(encoding=encoding, errors=KEEPING, newline=newline)
+    def reading(self, newline: Literal[""] | None = None) -> contextlib.AbstractContextManager[TextIOWrapper]:
+        """Return the opened file as a context; see ``open_text`` for what it raises."""
+        return open_text(self.path, check_encoding(self.encoding), newline)
 
     def _may_be_marked(self) -> bool:
         return check_encoding(self.encoding) not in MARKED
@@ -268,7 +221,7 @@ class TextFile:
         ways = "-o corpus.max_line_chars=N takes longer ones"
         ways += ", -o corpus.long_lines=skip skips them; " if skippable else "; "
         ways += "one long text is read by --layout stream"
-        with self._open(newline="") as file:
+        with open_unpacked(self.path, check_encoding(self.encoding), newline="") as file:
             limit = self.max_line_chars if self.long_lines == "refuse" else None
             return first_problem(file, str(self.path), check_encoding(self.encoding), limit, ways)
 
