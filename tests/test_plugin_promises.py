@@ -210,10 +210,6 @@ ODD_PARTS = {
         part("validator", "class load:\n    def validate(self, t):\n        if not t: return seqgen.Verdict(True)"),
         ("--domain", "odd"), TRAIN, "gave None, not a seqgen.Verdict",
     ),
-    "a renderer of numbers": (
-        part("renderer", "def load(): return len"), ("--domain", "odd"), TRAIN, "not something rich can print"),
-    "a renderer that cannot be called": (
-        part("renderer", "def load(): return 3"), ("--domain", "odd"), TRAIN, "gave 3, which cannot be called"),
     "a metric of words": (
         part("metrics", "def load(): return lambda samples, reference: {'a': 'b'}"),
         ("--domain", "odd"), JUDGE, "gave {'a': 'b'}, not a mapping of names to numbers",
@@ -236,6 +232,23 @@ ODD_PARTS = {
         ("--domain", "odd"), TRAIN, "names the validator 'gone', which no plugin offers",
     ),
 }  # fmt: skip
+
+
+ODD_RENDERERS = {
+    "def load(): return len": "not something rich can print",
+    "def load(): return 3": "gave 3, which cannot be called",
+}
+
+
+@pytest.mark.promise("R21")
+@pytest.mark.parametrize("load", ODD_RENDERERS)
+def test_an_odd_renderer_leaves_plain_text_and_one_line(load, cli, one_file, words, in_tmp):
+    path = one_file("oddity", part("renderer", load))
+    arguments = ["--domain", "odd", "--steps", 2, "--hidden", 4, "--plugin", path]
+    result = cli("train", "--corpus", words, *arguments)
+    assert result.code == 0 and "Next:" in result.err, result.err  # the run is finished, and its report is shown
+    lines = [line for line in result.err.splitlines() if "cannot render the samples" in line]
+    assert len(lines) == 1 and "oddity" in lines[0] and ODD_RENDERERS[load] in lines[0], result.err
 
 
 @pytest.mark.promise("R21")

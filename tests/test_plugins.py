@@ -309,14 +309,6 @@ PARTS = {
         "    register(seqgen.TokenizerSpec(name='bad', summary='s', load=T))\n",
         ("--tokenizer", "bad"),
     ),
-    "renderer": (
-        "def load():\n    def render(text): raise ZeroDivisionError('in render')\n    return render\n"
-        "@seqgen.hookimpl\ndef register_renderers(register):\n"
-        "    register(seqgen.RendererSpec(name='bad', summary='s', load=load))\n"
-        "@seqgen.hookimpl\ndef register_domains(register):\n"
-        "    register(seqgen.DomainSpec(name='bad', summary='s', renderer='bad'))\n",
-        ("--domain", "bad"),
-    ),
 }
 
 
@@ -330,6 +322,34 @@ def test_a_part_that_fails_while_it_is_used_is_exit_5(part, cli, words, in_tmp):
     del sys.modules["badpart"]
     last = result.err.splitlines()[-1]
     assert result.code == 5 and "badpart (badpart.py " in last and "ZeroDivisionError" in last, result.err
+    assert "Traceback" not in result.err
+
+
+RENDERER = """
+import seqgen
+
+def load():
+    def render(text):
+        raise ZeroDivisionError("in render")
+    return render
+
+@seqgen.hookimpl
+def register_renderers(register):
+    register(seqgen.RendererSpec(name="bad", summary="s", load=load))
+
+@seqgen.hookimpl
+def register_domains(register):
+    register(seqgen.DomainSpec(name="bad", summary="s", renderer="bad"))
+"""
+
+
+def test_a_renderer_that_fails_leaves_a_finished_run_finished(cli, words, in_tmp):
+    (in_tmp / "badpart.py").write_text(RENDERER)
+    arguments = ("--domain", "bad", "--corpus", words, "--steps", 2, "--hidden", 4)
+    result = cli("train", *arguments, "--plugin", "badpart.py")
+    del sys.modules["badpart"]
+    told = [line for line in result.err.splitlines() if "ZeroDivisionError" in line]
+    assert result.code == 0 and len(told) == 1 and "badpart (badpart.py " in told[0], result.err
     assert "Traceback" not in result.err
 
 
