@@ -25,7 +25,8 @@ from pathlib import Path
 from typing import Any
 
 from report import RESULTS, table
-from seqgen.api.setup import default_plugins, open_corpus, sort_out_corpus
+from seqgen.api.chosen import default_plugins
+from seqgen.api.setup import open_corpus, sort_out_corpus
 from seqgen.batches import cached, encode
 from seqgen.corpus import Record, Splitter
 from seqgen.tokenizers import Vocabulary
