@@ -11,6 +11,7 @@
     │   └── RunLocked              another process is training in this folder
     ├── CorpusError             3  the corpus is unreadable, empty or undecodable
     ├── CheckpointError         4  a checkpoint is damaged, missing or too new
+    │   ├── LinkRefused            something in a run, bench or cache folder is a link
     │   └── MissingPlugin          the run was made with a plugin that is not installed
     ├── PluginError             5  a broken plugin was used
     ├── Diverged                6  the loss or a gradient is not finite
@@ -136,6 +137,10 @@ class CheckpointError(SeqgenError):
     """A checkpoint or a run's own file is damaged, missing or too new."""
 
     exit_code = 4
+
+
+class LinkRefused(CheckpointError):
+    """Something in a run, bench or cache folder is a link, which could lead a read or a write out of it."""
 
 
 class MissingPlugin(CheckpointError):

@@ -104,7 +104,13 @@ def test_another_process_may_put_the_same_library_in_place_at_the_same_time(libr
     learned("ugrnn", 6)
     theirs = libraries.rename(tmp_path / "theirs")
     monkeypatch.setattr(ahead, "_loaded", {})
-    monkeypatch.setattr(ahead, "remove_folder", lambda path: shutil.copytree(theirs / path.name, path))
+
+    def second(folder, files):
+        shutil.copytree(theirs / folder.name, folder.path)
+        publish_folder(folder, files)
+
+    publish_folder = ahead.publish_folder
+    monkeypatch.setattr(ahead, "publish_folder", second)
     learned("ugrnn", 6)
     assert made(libraries) == made(theirs)
 

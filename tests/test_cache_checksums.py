@@ -52,14 +52,14 @@ def test_blocks_are_summed_over_pieces_of_any_size(tmp_path, small_blocks):
     rng = np.random.default_rng(0)
     for dtype, width in ((np.uint8, None), (np.int64, None), (np.int16, 3)):
         pieces = [rng.integers(0, 100, (n,) if width is None else (n, width)) for n in (0, 1, 700, 3, 2000)]
-        file = ArrayFile(tmp_path / "a", dtype, width)
+        file = ArrayFile(tmp_path / np.dtype(dtype).name, dtype, width)
         for piece in pieces:
             file.append(piece)
         array = file.finish()
         sums = file.describe()["crc32"]
         assert len(sums) == -(-array.nbytes // BLOCK) > 2
         assert list(damaged_blocks(array, sums)) == []
-        bad = bytearray((tmp_path / "a").read_bytes())
+        bad = bytearray((tmp_path / np.dtype(dtype).name).read_bytes())
         for block in (0, 2, len(sums) - 1):
             bad[block * BLOCK] ^= 1
         (tmp_path / "a").write_bytes(bytes(bad))

@@ -45,8 +45,8 @@ def let_pass(number: int, operation: Operation) -> None:
 class Disk:
     """Within it, changes under a folder by this process are counted and told to a hook before they are made.
 
-    The functions of the operating system are replaced that ``pathlib`` and ``shutil`` call; files are opened with the
-    buffers of ``io.open``, so that a write is told when it reaches the system.
+    The functions of the operating system are replaced that ``pathlib``, ``shutil`` and ``seqgen.files`` call; files are
+    opened with the buffers of ``io.open``, so that a write is told when it reaches the system.
 
     Args:
         root: the folder.
@@ -67,8 +67,9 @@ class Disk:
         self.hook(number, operation)
 
     def __enter__(self) -> Disk:
-        self._plain = {name: getattr(os, name) for name in self._PATCHED} | {"open": io.open}
+        self._plain = {name: getattr(os, name) for name in self._PATCHED} | {"open": io.open, "os.open": os.open}
         io.open = self._open
+        os.open = self._os_open
         os.fsync = self._fsync
         os.mkdir = self._one_path("mkdir", "mkdir")
         os.rmdir = self._one_path("rmdir", "rmdir")
@@ -79,7 +80,7 @@ class Disk:
         return self
 
     def __exit__(self, *error: object) -> None:
-        io.open = self._plain.pop("open")
+        io.open, os.open = self._plain.pop("open"), self._plain.pop("os.open")
         for name, function in self._plain.items():
             setattr(os, name, function)
 
@@ -102,11 +103,11 @@ class Disk:
         return call
 
     def _two_paths(self, name: str) -> Callable[..., None]:
-        def call(path: Any, target: Any, **options: Any) -> None:
-            full, full_target = self._inside(path), self._inside(target)
+        def call(path: Any, target: Any, *, src_dir_fd: int | None = None, dst_dir_fd: int | None = None) -> None:
+            full, full_target = self._inside(path, src_dir_fd), self._inside(target, dst_dir_fd)
             if full is not None and full_target is not None:
                 self.tell(Operation("replace", full, target=full_target))
-            self._plain[name](path, target, **options)
+            self._plain[name](path, target, src_dir_fd=src_dir_fd, dst_dir_fd=dst_dir_fd)
 
         return call
 
@@ -115,12 +116,18 @@ class Disk:
             self.tell(Operation("fsync", full))
         self._plain["fsync"](descriptor)
 
+    def _os_open(self, path: Any, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
+        if flags & (os.O_CREAT | os.O_TRUNC) and (full := self._inside(path, dir_fd)) is not None:
+            self.tell(Operation("open", full, new=bool(flags & os.O_TRUNC) or not os.path.lexists(full)))
+        return self._plain["os.open"](path, flags, mode, dir_fd=dir_fd)
+
     def _open(self, file: Any, mode: str = "r", buffering: int = -1, *text: Any, **options: Any) -> Any:
-        full = None if isinstance(file, int) or not set(mode) & set("wax+") else self._inside(file)
+        full = self._inside(file) if set(mode) & set("wax+") else None
         if full is None or options.get("opener"):
             return self._plain["open"](file, mode, buffering, *text, **options)
-        self.tell(Operation("open", full, new="w" in mode or not os.path.exists(full)))
-        raw = _Raw(full, mode.replace("b", "").replace("t", ""), self)
+        if not isinstance(file, int):
+            self.tell(Operation("open", full, new="w" in mode or not os.path.exists(full)))
+        raw = _Raw(full, mode.replace("b", "").replace("t", ""), self, file if isinstance(file, int) else None)
         buffered = io.BufferedRandom(raw) if "+" in mode else io.BufferedWriter(raw)
         options.pop("closefd", None)
         return buffered if "b" in mode else io.TextIOWrapper(buffered, *text, **options)
@@ -129,8 +136,8 @@ class Disk:
 class _Raw(io.FileIO):
     """A file below its buffer, whose writes are told."""
 
-    def __init__(self, path: str, mode: str, disk: Disk) -> None:
-        super().__init__(path, mode)
+    def __init__(self, path: str, mode: str, disk: Disk, descriptor: int | None = None) -> None:
+        super().__init__(path if descriptor is None else descriptor, mode)
         self._path, self._disk = path, disk
 
     def write(self, data: Any) -> int:

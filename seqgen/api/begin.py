@@ -26,7 +26,7 @@ from seqgen.api.width import solve_width
 from seqgen.checkpoint import RunFolder, RunSettings
 from seqgen.corpus import Splitter
 from seqgen.errors import BadOption, PluginError
-from seqgen.files import FolderLock, dump_json
+from seqgen.files import dump_json
 from seqgen.plugins import Plugins
 from seqgen.signals import graceful_stop
 from seqgen.specs import CorpusSpec
@@ -111,7 +111,9 @@ def plan(recipe: Recipe, plugins: Plugins, data: Data) -> RunSettings:
     return with_width(settings, solve_width(partial(_count, plugins, settings), recipe.params))
 
 
-def begin(recipe: Recipe, settings: RunSettings, plugins: Plugins, data: Data, out: Path | None, hear: Hearers) -> Run:
+def begin(
+    recipe: Recipe, settings: RunSettings, plugins: Plugins, data: Data, out: RunFolder | None, hear: Hearers
+) -> Run:
     """Build the model, try it out, decide how to compute, make the run folder and train.
 
     Args:
@@ -119,7 +121,7 @@ def begin(recipe: Recipe, settings: RunSettings, plugins: Plugins, data: Data, o
         settings: what ``plan`` made of it.
         plugins: what its parts come from.
         data: what ``read`` made of its corpus.
-        out: the run folder; None: the next free number under ``runs/``.
+        out: the run folder, which must not exist; None: the next free number under ``runs/``.
         hear: who is told what.
 
     Raises:
@@ -147,19 +149,16 @@ def begin(recipe: Recipe, settings: RunSettings, plugins: Plugins, data: Data, o
     }
     files = {"tokenizer.json": dump_json(described), "run.json": dump_json(settings.model_dump(mode="json"))}
     if out is not None:
-        _refuse_taken(out)
+        _refuse_taken(out.path)
     with graceful_stop() as stop:  # from here on a signal leaves a run that is saved
         if out is not None:
-            folder = RunFolder.create(out, files)
+            folder = RunFolder.create(out.path, files, out.root)
         else:
             architecture = recipe.cell or recipe.model
             stem = re.sub(r"[^\w.-]+", "-", f"{recipe.title[:60]}-{architecture.spec.name}")
             folder = RunFolder.create_numbered(RUNS, stem, files)
-        lock = FolderLock(folder.path)
-        try:
-            return go(folder, settings, plugins, data, model, hear.listener, hear.warn, stop)
-        finally:
-            lock.release()
+        with folder.locked() as held:
+            return go(held, settings, plugins, data, model, hear.listener, hear.warn, stop)
 
 
 def _refuse_taken(out: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 import shlex
 from collections.abc import Callable, Mapping, Sequence
@@ -22,7 +23,7 @@ from seqgen.api.setup import computing
 from seqgen.api.speed import TrainSpeed, samples_per_s, whole_tokens_per_s
 from seqgen.checkpoint import RunFolder, RunSettings
 from seqgen.errors import BadOption, CorpusError, Diverged, Interrupted, UsageError
-from seqgen.files import FolderLock, dump_json, publish_file, remove_folder
+from seqgen.files import FolderLock, SafePath, dump_json, publish_file, remove_folders, remove_temporaries
 from seqgen.plugins import Plugins
 from seqgen.signals import Signalled
 
@@ -123,10 +124,11 @@ def _make_folder(out: str | Path | None, title: str) -> Path:
         stem = re.sub(r"[^\w.-]+", "-", f"bench-{title[:60]}")
         return RunFolder.create_numbered(RUNS, stem, {RESULTS: dump_json({"runs": []})}).path
     folder = Path(out)
-    if (folder / "run.json").exists() or (folder.exists() and not folder.is_dir()):
+    if os.path.lexists(folder / "run.json") or (folder.exists() and not folder.is_dir()):
         raise BadOption(f"--out {str(folder)!r} is not the folder of a bench; name a new one")
     if not folder.exists():
-        publish_file(folder / RESULTS, dump_json({"runs": []}), in_new_folder=True)
+        publish_file(SafePath(folder) / RESULTS, dump_json({"runs": []}), in_new_folder=True)
+    remove_temporaries(SafePath(folder))
     return folder
 
 
@@ -152,7 +154,7 @@ class _Contest:
 
     def folder(self, name: str, seed: int) -> RunFolder:
         """The run folder of a cell and seed; names hold no dot, so no two are alike."""
-        return RunFolder(self.result.folder / f"{name.replace(':', '.')}-seed{seed}")
+        return RunFolder(self.result.folder / f"{name.replace(':', '.')}-seed{seed}", self.result.folder)
 
     def check_folder(self, n_seeds: int) -> None:
         """Find the runs that are finished already.
@@ -163,7 +165,7 @@ class _Contest:
         for name, planned in self.planned.items():
             for seed in range(n_seeds):
                 folder = self.folder(name, seed)
-                if not (folder.path / "run.json").exists():
+                if not (folder.files / "run.json").exists():
                     continue
                 found = folder.settings()
                 check_same(of_seed(planned.recipe, planned.settings, seed)[1], found, folder.path)
@@ -198,12 +200,12 @@ class _Contest:
                 return known
             run, tokens_per_s = Run(folder, folder.settings(), self.plugins), known and known.tokens_per_s
         else:
-            if (folder.path / "run.json").exists():  # it was stopped
-                remove_folder(folder.path)
+            if (folder.files / "run.json").exists():  # it was stopped
+                remove_folders(SafePath(self.result.folder), [folder.name])
             recipe, settings = of_seed(planned.recipe, planned.settings, seed)
             speed = TrainSpeed()
             hear = Hearers(speed, lambda line: self.hear.warn(f"{name}: {line}"))
-            run = begin(recipe, settings, self.plugins, planned.data, folder.path, hear)
+            run = begin(recipe, settings, self.plugins, planned.data, folder, hear)
             tokens_per_s = speed.tokens_per_s()
         state = folder.latest_state() or {}
         whole = whole_tokens_per_s(run.settings, planned.data.encoded["train"], state["step"], state["elapsed_s"])

@@ -22,10 +22,9 @@ from seqgen.api.run import RUNS, Run
 from seqgen.api.setup import ignore
 from seqgen.api.start import find_start, start_again
 from seqgen.api.weights import take_over
-from seqgen.checkpoint import RunSettings, StartSettings, find_run
+from seqgen.checkpoint import RunFolder, RunSettings, StartSettings, find_run
 from seqgen.config import parse_count, parse_duration_s, split_names
 from seqgen.errors import BadOption, CheckpointError, UnknownName
-from seqgen.files import FolderLock
 from seqgen.plugins import Plugins
 from seqgen.signals import graceful_stop
 from seqgen.specs import AugmentationSpec, CellSpec, DomainSpec, ModelSpec, TokenizerSpec
@@ -168,7 +167,8 @@ def train(
     data = read(recipe, hear)
     for line in doubts(recipe, plugins, data.vocabulary):
         hear.warn(line)
-    return begin(recipe, plan(recipe, plugins, data), plugins, data, Path(out) if out is not None else None, hear)
+    folder = None if out is None else RunFolder(Path(out))
+    return begin(recipe, plan(recipe, plugins, data), plugins, data, folder, hear)
 
 
 def resume(
@@ -204,9 +204,7 @@ def resume(
 
     plugins, hear = choose_plugins(plugins), hearers(listener, warn, progress)
     warn = hear.warn
-    folder = find_run(run, RUNS)
-    lock = FolderLock(folder.path)
-    try:
+    with find_run(run, RUNS).locked() as folder:
         folder.clean()
         settings = folder.settings()
         snapshot = folder.load_latest(warn)
@@ -227,8 +225,6 @@ def resume(
             folder.note_corpus(settings.corpus)
         with graceful_stop() as stop:
             return go(folder, settings, plugins, data, model, hear.listener, warn, stop, snapshot)
-    finally:
-        lock.release()
 
 
 def _begin_again(model: Any, said: StartSettings, plugins: Plugins, vocabulary: Vocabulary) -> None:

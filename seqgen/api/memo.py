@@ -11,7 +11,7 @@ from typing import Any
 
 from seqgen.corpus import Corpus, Survey, files_of, stamp_of
 from seqgen.errors import DiskError
-from seqgen.files import cache_folder, publish_file, seal, unseal
+from seqgen.files import SafePath, cache_folder, publish_file, seal, unseal
 
 _FORMAT = 3
 _Marks = list[tuple[str, int, int, int, int]]
@@ -35,14 +35,18 @@ class Memo:
         self._path, self._files, self._marks = None, files_of(corpus.source), _marks(files_of(corpus.source))
         if found is not None:
             told = json.dumps({"stamp": found, "format": _FORMAT, **facts}, sort_keys=True)
-            self._path = cache_folder("read") / f"{hashlib.sha256(told.encode()).hexdigest()[:32]}.json"
+            self._path = SafePath(cache_folder("read")) / f"{hashlib.sha256(told.encode()).hexdigest()[:32]}.json"
 
     def read(self) -> Any:
-        """What was kept, or None; it is damaged, or of other files, where a checksum does not fit."""
+        """What was kept, or None; it is damaged, or of other files, where a checksum does not fit.
+
+        Raises:
+            LinkRefused: it is a link.
+        """
         try:
             if self._path is None:
                 return None
-            kept, sealed = unseal(self._path.read_bytes())
+            kept, sealed = unseal(self._path.read())
             return kept["value"] if sealed and kept["contents"] == _contents_of(self._marks) else None
         except (OSError, ValueError, KeyError):
             return None

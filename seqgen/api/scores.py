@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from seqgen.files import dump_json, publish_file
+from seqgen.files import SafePath, dump_json, publish_file
 from seqgen.render import bench_csv
 
 RESULTS, RESULTS_CSV = "results.json", "results.csv"
@@ -100,10 +100,11 @@ class BenchResult:
         """Publish results.json and results.csv.
 
         Raises:
+            LinkRefused: one of them is a link.
             DiskError: the disk refused.
         """
-        publish_file(self.folder / RESULTS, dump_json(self.to_json()), in_new_folder=True)
-        publish_file(self.folder / RESULTS_CSV, bench_csv(self.rows))
+        publish_file(SafePath(self.folder) / RESULTS, dump_json(self.to_json()), in_new_folder=True)
+        publish_file(SafePath(self.folder) / RESULTS_CSV, bench_csv(self.rows))
 
 
 def _row(cell: str, runs: Sequence[RunScore], problems: dict[str, str]) -> dict[str, Any]:
@@ -129,9 +130,13 @@ def _row(cell: str, runs: Sequence[RunScore], problems: dict[str, str]) -> dict[
 
 
 def read_scores(folder: Path) -> dict[tuple[str, int], RunScore]:
-    """What an earlier bench in a folder measured, by cell and seed; what cannot be read is measured again."""
+    """What an earlier bench in a folder measured, by cell and seed; what cannot be read is measured again.
+
+    Raises:
+        LinkRefused: the file is a link.
+    """
     try:
-        listed = json.loads((folder / RESULTS).read_bytes())["runs"]
+        listed = json.loads((SafePath(folder) / RESULTS).read())["runs"]
         scores = [RunScore(**run) for run in listed]
     except (OSError, ValueError, KeyError, TypeError):
         return {}

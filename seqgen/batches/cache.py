@@ -16,7 +16,7 @@ from seqgen.batches.encoded import Encoded, Parts, Stream
 from seqgen.batches.encoding import MakeSink
 from seqgen.corpus import PARTS
 from seqgen.errors import DiskError
-from seqgen.files import build_folder, remove_folder, seal, unseal, write_synced
+from seqgen.files import SafePath, build_folder, remove_folders, seal, unseal, write_synced
 from seqgen.files.arrays import ArrayFile, CheckedArray, damaged_blocks, map_array
 
 if TYPE_CHECKING:
@@ -47,10 +47,11 @@ def cached(
         warn: is passed one line when something is damaged.
 
     Raises:
+        LinkRefused: something of it is a link.
         DiskError: the disk refused.
     """
     key = hashlib.sha256(json.dumps({**facts, "format": _FORMAT}, sort_keys=True).encode()).hexdigest()[:32]
-    return _Cache(home / key, facts, build, warn).open()
+    return _Cache(SafePath(home) / key, facts, build, warn).open()
 
 
 class _Cache:
@@ -58,7 +59,7 @@ class _Cache:
 
     def __init__(
         self,
-        folder: Path,
+        folder: SafePath,
         facts: Mapping[str, Any],
         build: Callable[[MakeSink], Parts],
         warn: Callable[[str], None],
@@ -78,14 +79,15 @@ class _Cache:
             return self._read()
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise DiskError(
-                f"cannot read the encoded corpus {str(self._folder)!r}, just written: {error}; the disk may be failing"
+                f"cannot read the encoded corpus {str(self._folder.path)!r}, just written: {error}; "
+                "the disk may be failing"
             ) from None
 
     def _told_damaged(self, why: str) -> None:
-        self._warn(f"encoded corpus {str(self._folder)!r}: {' '.join(why.split())}; it is made anew")
+        self._warn(f"encoded corpus {str(self._folder.path)!r}: {' '.join(why.split())}; it is made anew")
 
     def _make(self) -> None:
-        def fill(new: Path) -> None:
+        def fill(new: SafePath) -> None:
             arrays: dict[str, ArrayFile] = {}
 
             def make_sink(name: str, dtype: Any, width: int | None) -> ArrayFile:
@@ -104,7 +106,8 @@ class _Cache:
             }
             write_synced(new / _META, seal(meta))
 
-        remove_folder(self._folder)  # one that is damaged
+        if self._folder.exists():  # it is damaged
+            remove_folders(SafePath(self._folder.root), [self._folder.name])
         try:
             build_folder(self._folder, fill)
         except DiskError:
@@ -125,7 +128,7 @@ class _Cache:
             OSError, ValueError: it is not there, or damaged.
         """
         try:
-            meta, sealed = unseal((self._folder / _META).read_bytes())
+            meta, sealed = unseal((self._folder / _META).read())
         except ValueError as error:
             raise ValueError(f"{_META} is damaged: {error}") from None
         if not sealed and set(meta) != _BEFORE:

@@ -20,14 +20,14 @@ from torch import Tensor, nn
 
 from seqgen.cells.packed import teach_compiler
 from seqgen.errors import DiskError
-from seqgen.files import cache_folder, publish_folder, remove_folder
+from seqgen.files import SafePath, cache_folder, publish_folder, remove_folders
 
 Compiled = Callable[[list[Tensor]], list[Tensor]]
 _LIBRARY, _SUMS = "steps.so", "sha256"
 _CALLS = "steps.json"  # names the operations of ours that the library calls, if there are any
 _FORM = 2  # of what is made of a function: with another number all libraries are made anew
 _OPTIONS = {"cpp.min_chunk_size": 4096}  # numbers a thread is worth waking for
-_loaded: dict[Path, Compiled] = {}
+_loaded: dict[SafePath, Compiled] = {}
 
 
 def compile_ahead(function: Callable[..., list[Tensor]], text: str, examples: Sequence[Tensor]) -> Compiled:
@@ -42,6 +42,7 @@ def compile_ahead(function: Callable[..., list[Tensor]], text: str, examples: Se
         What takes a list of the arguments, and gives a list.
 
     Raises:
+        LinkRefused: something of the kept library is a link.
         Exception: whatever the compiler says.
     """
     path = library(text, examples)
@@ -50,13 +51,13 @@ def compile_ahead(function: Callable[..., list[Tensor]], text: str, examples: Se
     return _loaded[path]
 
 
-def library(text: str, examples: Sequence[Tensor]) -> Path:
+def library(text: str, examples: Sequence[Tensor]) -> SafePath:
     """Where a library is kept: beside what torch's compiler keeps, if that was told where."""
     kinds = [(tuple(example.shape), example.stride(), str(example.dtype)) for example in examples]
     known = repr((_FORM, text, kinds, torch.get_num_threads(), sorted(_OPTIONS.items()), _machine()))
     told = os.environ.get("TORCHINDUCTOR_CACHE_DIR")
-    folder = (Path(told) if told else cache_folder("compiled")) / "ahead"
-    return folder / hashlib.sha256(known.encode()).hexdigest()[:32]
+    home = SafePath(Path(told) if told else cache_folder("compiled"))
+    return home / "ahead" / hashlib.sha256(known.encode()).hexdigest()[:32]
 
 
 def _machine() -> tuple[str, ...]:
@@ -67,26 +68,26 @@ def _machine() -> tuple[str, ...]:
     return torch.__version__, platform.system(), platform.machine(), torch.backends.cpu.get_cpu_capability(), flags
 
 
-def _find(path: Path) -> Compiled | None:
+def _find(path: SafePath) -> Compiled | None:
     """What lies there, if it is as it was written: half a library would bring the process down."""
     try:
-        files = {name: (path / name).read_bytes() for name in (_LIBRARY, _CALLS) if (path / name).is_file()}
-        whole = _LIBRARY in files and (path / _SUMS).read_text() == _sums(files)
+        files = {name: (path / name).read() for name in (_LIBRARY, _CALLS) if (path / name).exists()}
+        whole = _LIBRARY in files and (path / _SUMS).read() == _sums(files)
         return _load(path) if whole else None
     except (RuntimeError, OSError):  # nothing lies there, or it was made where other libraries were
         return None
 
 
-def _sums(files: Mapping[str, bytes]) -> str:
-    return "".join(f"{hashlib.sha256(data).hexdigest()}  {name}\n" for name, data in files.items())
+def _sums(files: Mapping[str, bytes]) -> bytes:
+    return "".join(f"{hashlib.sha256(data).hexdigest()}  {name}\n" for name, data in files.items()).encode()
 
 
-def _load(path: Path) -> Compiled:
-    run: Compiled = torch._C._aoti.AOTIModelContainerRunnerCpu(str(path / _LIBRARY), 1).run
+def _load(path: SafePath) -> Compiled:
+    run: Compiled = torch._C._aoti.AOTIModelContainerRunnerCpu(str((path / _LIBRARY).path), 1).run
     return run
 
 
-def _make(path: Path, function: Callable[..., list[Tensor]], examples: Sequence[Tensor]) -> Compiled:
+def _make(path: SafePath, function: Callable[..., list[Tensor]], examples: Sequence[Tensor]) -> Compiled:
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # the compiler's own, of its own code
         from torch import _inductor, export
@@ -98,8 +99,9 @@ def _make(path: Path, function: Callable[..., list[Tensor]], examples: Sequence[
     if found := _find(path):  # another process was faster
         return found
     try:
-        remove_folder(path)  # of something damaged
-        publish_folder(path, files | {_SUMS: _sums(files).encode()})
+        if path.exists():  # it is damaged
+            remove_folders(SafePath(path.root, path.names[:-1]), [path.name])
+        publish_folder(path, files | {_SUMS: _sums(files)})
     except DiskError:
         if found := _find(path):  # or at the same time
             return found

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import stat
 from pathlib import Path
 
 from seqgen.checkpoint.run_folder import RUN, RunFolder
-from seqgen.errors import CheckpointError, NoSuchRun, nearest_names
+from seqgen.errors import CheckpointError, LinkRefused, NoSuchRun, nearest_names
+from seqgen.files import SafePath
 
 _NAMED = 5  # runs, in a message
 
@@ -22,7 +24,7 @@ def list_runs(base: Path) -> list[RunFolder]:
         return (str(data.get("created", "")) if isinstance(data, dict) else "", run.name)
 
     paths = [path for path in base.iterdir() if path.name[0] != "."] if base.is_dir() else []
-    return sorted((RunFolder(path) for path in paths if (path / RUN).is_file()), key=created, reverse=True)
+    return sorted((RunFolder(path) for path in paths if _is_run(path)), key=created, reverse=True)
 
 
 def find_run(name: str | Path | None, base: Path) -> RunFolder:
@@ -37,17 +39,35 @@ def find_run(name: str | Path | None, base: Path) -> RunFolder:
     """
     runs = list_runs(base)
     if name is None:
-        found = next((run for run in runs if run.latest_state() is not None), None)
+        found = next((run for run in runs if _has_checkpoint(run)), None)
         if found is None:
             raise NoSuchRun(f"no run with a checkpoint under {str(base)!r}: train one with seqgen train")
         return found
     with contextlib.suppress(OSError):  # a name that is too long for a file
         for path in (Path(name), base / name):
-            if (path / RUN).is_file():
+            if _is_run(path):
                 return RunFolder(path)
         if Path(name).is_dir():
             raise NoSuchRun(f"{str(name)!r} is not a run folder: it holds no {RUN}")
     raise NoSuchRun(f"no run {str(name)!r:.200}{_those_there([run.name for run in runs], str(name), base)}")
+
+
+def _has_checkpoint(run: RunFolder) -> bool:
+    try:
+        return run.latest_state() is not None
+    except LinkRefused:
+        return False
+
+
+def _is_run(path: Path) -> bool:
+    """Whether a folder has a run.json; one that is a link counts, and is refused by who reads it."""
+    try:
+        found = (SafePath(path) / RUN).status()
+    except LinkRefused:
+        return True
+    except OSError:
+        return False
+    return found is not None and stat.S_ISREG(found.st_mode)
 
 
 def _those_there(names: list[str], asked: str, base: Path) -> str:

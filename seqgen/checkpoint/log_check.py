@@ -17,10 +17,10 @@ def check_logs(run: RunFolder, step: int) -> list[str] | None:
     Raises:
         CheckpointError: the manifest is damaged.
     """
-    expected = read_logs(run.checkpoint(step))
+    expected = read_logs(run.stored(step))
     if expected is None:
         return None
-    return [line for name, found in expected.items() if (line := JsonLines(run.path / name).check(found))]
+    return [line for name, found in expected.items() if (line := JsonLines(run.files / name).check(found))]
 
 
 def damaged_logs(run: RunFolder) -> list[str]:
@@ -29,7 +29,7 @@ def damaged_logs(run: RunFolder) -> list[str]:
         try:
             problems = check_logs(run, step) or []
             if problems:  # a damaged checkpoint has no say: the run may have gone on from an older one
-                read_verified(run.checkpoint(step))
+                read_verified(run.stored(step))
         except CheckpointError:
             continue
         return problems

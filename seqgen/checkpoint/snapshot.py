@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import stat
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from seqgen.checkpoint.settings import FORMAT_VERSION
 from seqgen.errors import CheckpointError
-from seqgen.files import dump_json, load_json, seal, unseal
+from seqgen.files import SafePath, dump_json, load_json, seal, unseal
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -70,7 +70,7 @@ def _fingerprint(data: bytes) -> dict[str, Any]:
     return {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
 
 
-def read_verified(folder: Path, names: tuple[str, ...] = (MODEL, TRAIN, STATE)) -> dict[str, bytes]:
+def read_verified(folder: Path | SafePath, names: tuple[str, ...] = (MODEL, TRAIN, STATE)) -> dict[str, bytes]:
     """The files of a checkpoint, read whole and verified before anything looks into them.
 
     Args:
@@ -79,17 +79,20 @@ def read_verified(folder: Path, names: tuple[str, ...] = (MODEL, TRAIN, STATE)) 
 
     Raises:
         CheckpointError: a file is missing or is not what the manifest says, or the manifest is damaged or too new.
+        LinkRefused: something in the run folder is a link.
     """
+    if isinstance(folder, Path):
+        folder = SafePath(folder.parent.parent, (folder.parent.name, folder.name))
     manifest = _read_manifest(folder / MANIFEST)
-    run = folder.parent.parent
+    run = SafePath(folder.root, folder.names[:-2])
     verified = {name: _verified(folder / name, manifest["files"].get(name), _MOST.get(name)) for name in names}
     for name, expected in manifest["run"].items():
         _verified(run / name, expected, MOST_JSON_BYTES)
     return verified
 
 
-def _read_manifest(path: Path) -> dict[str, Any]:
-    data = read_bounded(path, _MOST_SMALL_BYTES)
+def _read_manifest(file: SafePath) -> dict[str, Any]:
+    data, path = read_bounded(file, _MOST_SMALL_BYTES), file.path
     try:
         manifest, sealed = unseal(data)
         version, sections = manifest["format_version"], (manifest["files"], manifest["run"])
@@ -120,48 +123,50 @@ def _are_logs(logs: Any) -> bool:
     )
 
 
-def read_logs(folder: Path) -> dict[str, dict[str, Any]] | None:
+def read_logs(folder: SafePath) -> dict[str, dict[str, Any]] | None:
     """What the manifest of a checkpoint says of the logs, by file name; None if it was made before that was noted.
 
     Raises:
         CheckpointError: the manifest is missing, damaged or too new.
+        LinkRefused: something in the run folder is a link.
     """
     return _read_manifest(folder / MANIFEST).get("logs")
 
 
-def read_bounded(path: Path, most: int) -> bytes:
+def read_bounded(file: SafePath, most: int) -> bytes:
     """The content of a file that somebody else may have made.
 
     Raises:
+        LinkRefused: it is a link.
         CheckpointError: it cannot be read, is no regular file, or has more than ``most`` bytes.
     """
     try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
-            raise CheckpointError(f"{str(path)!r} is damaged: it is not a regular file")
-        if status.st_size > most:
-            raise CheckpointError(f"{str(path)!r} is damaged: it has {status.st_size:,} bytes, the most is {most:,}")
-        return path.read_bytes()
+        with file.open("rb") as opened:
+            n_bytes = os.fstat(opened.fileno()).st_size
+            if n_bytes > most:
+                raise CheckpointError(f"{str(file.path)!r} is damaged: it has {n_bytes:,} bytes, the most is {most:,}")
+            return opened.read()
     except OSError as error:
-        raise CheckpointError(f"{str(path)!r} cannot be read: {error.strerror}") from None
+        raise CheckpointError(f"{str(file.path)!r} cannot be read: {error.strerror}") from None
     except MemoryError:
-        raise CheckpointError(f"{str(path)!r} does not fit into memory") from None
+        raise CheckpointError(f"{str(file.path)!r} does not fit into memory") from None
 
 
-def _verified(path: Path, expected: Any, most: int | None = None) -> bytes:
+def _verified(file: SafePath, expected: Any, most: int | None = None) -> bytes:
     """A file, read if its size is what the manifest says."""
+    path = file.path
     n_bytes = expected.get("bytes") if isinstance(expected, dict) else None
     if type(n_bytes) is not int or (most is not None and n_bytes > most):
         raise CheckpointError(f"{str(path)!r} is damaged: the manifest says it has {n_bytes!r:.40} bytes")
-    data = read_bounded(path, n_bytes)
+    data = read_bounded(file, n_bytes)
     if _fingerprint(data) != expected:
         raise CheckpointError(f"{str(path)!r} is damaged: its content is not what the manifest says")
     return data
 
 
-def read_state(folder: Path) -> dict[str, Any]:
+def read_state(folder: SafePath) -> dict[str, Any]:
     """The JSON part of a checkpoint, verified, without reading its tensors; needs no torch."""
-    return _parse_state(read_verified(folder, (STATE,))[STATE], folder)
+    return _parse_state(read_verified(folder, (STATE,))[STATE], folder.path)
 
 
 def _parse_state(data: bytes, folder: Path) -> dict[str, Any]:

@@ -11,16 +11,17 @@ from seqgen.files.publish import (
     free_bytes,
     publish_file,
     publish_folder,
-    remove_folder,
+    remove_folders,
     remove_temporaries,
-    sync_folder,
     write_synced,
 )
+from seqgen.files.safe_path import SafePath
 from seqgen.files.sealed import load_json, seal, unseal
 
 __all__ = [
     "FolderLock",
     "JsonLines",
+    "SafePath",
     "build_folder",
     "cache_folder",
     "disk_errors",
@@ -32,10 +33,9 @@ __all__ = [
     "lock_file",
     "publish_file",
     "publish_folder",
-    "remove_folder",
+    "remove_folders",
     "remove_temporaries",
     "seal",
-    "sync_folder",
     "unseal",
     "write_synced",
 ]

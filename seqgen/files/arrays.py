@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from seqgen.errors import DiskError
+from seqgen.files.safe_path import SafePath
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -27,16 +28,16 @@ class ArrayFile:
     """An array in a file.
 
     Args:
-        path: a new file.
+        path: a new file, not a link.
         dtype: of its numbers.
         width: columns, for an array of two dimensions.
     """
 
-    def __init__(self, path: Path, dtype: npt.DTypeLike, width: int | None = None) -> None:
-        self.path = path
+    def __init__(self, path: Path | SafePath, dtype: npt.DTypeLike, width: int | None = None) -> None:
+        self.path = SafePath.of(path)
         self._dtype, self._width, self._n = np.dtype(dtype), width, 0
         self._crc32, self._n_bytes = list[int](), 0
-        self._file = path.open("wb")
+        self._file = self.path.open("xb")
 
     def append(self, piece: Array) -> None:
         """Add to the end."""
@@ -70,20 +71,23 @@ class ArrayFile:
         return [self._n] if self._width is None else [self._n, self._width]
 
 
-def map_array(path: Path, dtype: str, shape: list[int]) -> Array:
+def map_array(path: Path | SafePath, dtype: str, shape: list[int]) -> Array:
     """An array in a file, mapped: its pages are read when they are used, and can be given back at any time.
 
     Raises:
-        OSError: the file cannot be read.
+        LinkRefused: the file is a link.
+        OSError: it cannot be read.
         ValueError: it has another size.
     """
     size = int(np.prod(shape)) * np.dtype(dtype).itemsize
-    if path.stat().st_size != size:
-        raise ValueError(f"{path} has {path.stat().st_size} bytes, not {size}")
-    if not size:
-        return np.empty(shape, dtype)
-    # A plain array over the map: the class of maps is slow to index.
-    return np.asarray(np.memmap(path, dtype, "r", shape=tuple(shape)))
+    with SafePath.of(path).open("rb") as file:
+        found = os.fstat(file.fileno()).st_size
+        if found != size:
+            raise ValueError(f"{SafePath.of(path).path} has {found} bytes, not {size}")
+        if not size:
+            return np.empty(shape, dtype)
+        # A plain array over the map: the class of maps is slow to index.
+        return np.asarray(np.memmap(file, dtype, "r", shape=tuple(shape)))
 
 
 def damaged_blocks(array: Array, crc32: Sequence[int], blocks: Sequence[int] | None = None) -> Iterator[int]:

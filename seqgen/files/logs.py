@@ -10,7 +10,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from seqgen.files.publish import disk_errors, refuse_link
+from seqgen.errors import CheckpointError
+from seqgen.files.publish import disk_errors
+from seqgen.files.safe_path import SafePath
+
+_MOST_BYTES = 64 << 20  # that are read: the rows of some 300,000 evaluations
 
 _AT_ONCE = 1 << 20  # bytes
 
@@ -22,17 +26,19 @@ class JsonLines:
     read it again.
 
     Args:
-        path: the file; it need not exist.
+        path: the file; it need not exist. It must not be a link.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path | SafePath) -> None:
+        self._file = SafePath.of(path)
+        self.path = self._file.path
         self._hash, self._n_bytes, self._n_damaged = hashlib.sha256(), -1, 0  # -1: not known yet
 
     def append(self, *rows: Mapping[str, Any]) -> None:
         """Add lines.
 
         Raises:
+            LinkRefused: the log is a link.
             DiskError: the disk refused.
         """
         self._write(
@@ -40,7 +46,7 @@ class JsonLines:
         )
 
     def _write(self, data: bytes) -> None:
-        with disk_errors(self.path), self.path.open("ab") as file:
+        with disk_errors(self.path), self._file.open("ab") as file:
             file.write(data)
         if self._n_bytes >= 0:
             self._hash.update(data)
@@ -48,7 +54,7 @@ class JsonLines:
 
     def sync(self) -> int:
         """Make the log durable; returns its size in bytes. Its name is durable once a new name beside it is."""
-        with disk_errors(self.path), self.path.open("ab") as file:
+        with disk_errors(self.path), self._file.open("ab") as file:
             if 0 <= self._n_bytes < file.tell():  # a line that a full disk has cut short
                 file.truncate(self._n_bytes)
             os.fsync(file.fileno())
@@ -77,8 +83,7 @@ class JsonLines:
             CheckpointError: the log is a link.
             DiskError: the disk refused.
         """
-        refuse_link(self.path)
-        with disk_errors(self.path), self.path.open("ab") as file:
+        with disk_errors(self.path), self._file.open("ab") as file:
             found = file.tell()
             file.truncate(min(size, found))
         problem = self._problem(found, size, expected)
@@ -95,9 +100,10 @@ class JsonLines:
             What is wrong, in one line; "" if nothing is.
         """
         try:
-            if not self.path.is_file():
+            status = self._file.status()
+            if status is None:
                 return f"log {str(self.path)!r} is damaged: it is not there" if expected["bytes"] else ""
-            problem = self._problem(self.path.stat().st_size, expected["bytes"], expected)
+            problem = self._problem(status.st_size, expected["bytes"], expected)
         except OSError as error:
             return f"log {str(self.path)!r} cannot be read: {error.strerror}"
         if not problem and expected.get("damaged_bytes"):
@@ -119,18 +125,31 @@ class JsonLines:
     def _read_hash(self, size: int | None) -> tuple[Any, int]:
         """The SHA-256 of the first bytes, None: of all, and how many they are."""
         digest, n_bytes = hashlib.sha256(), 0
-        with disk_errors(self.path), self.path.open("rb") as file:
+        with disk_errors(self.path), self._file.open("rb") as file:
             while data := file.read(_AT_ONCE if size is None else min(_AT_ONCE, size - n_bytes)):
                 digest.update(data)
                 n_bytes += len(data)
         return digest, n_bytes
 
     def rows(self) -> list[dict[str, Any]]:
-        """The lines; a last line that a crash cut short is left out."""
-        if not self.path.is_file():
+        """The lines; a last line that a crash cut short is left out.
+
+        Raises:
+            CheckpointError: the log is a link, no regular file, or too large to be read.
+        """
+        try:
+            with self._file.open("rb") as file:
+                data = file.read(_MOST_BYTES + 1)
+        except FileNotFoundError:
             return []
+        except OSError as error:
+            raise CheckpointError(f"cannot read {str(self.path)!r}: {error.strerror or error}") from None
+        if len(data) > _MOST_BYTES:
+            raise CheckpointError(
+                f"cannot read {str(self.path)!r}: it has more than {_MOST_BYTES:,} bytes; restore it or shorten it"
+            )
         rows = []
-        for line in self.path.read_bytes().split(b"\n"):
+        for line in data.split(b"\n"):
             with contextlib.suppress(ValueError, RecursionError):
                 rows.append(json.loads(line.decode("utf-8", "surrogatepass")))
         return [row for row in rows if isinstance(row, dict)]

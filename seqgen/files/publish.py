@@ -11,14 +11,13 @@ import errno
 import json
 import os
 import shutil
-import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-from seqgen.errors import CheckpointError, DiskError
-
-_TEMPORARY = ".tmp-"
+from seqgen.errors import DiskError
+from seqgen.files.safe_path import SafePath
+from seqgen.files.temporary import remove_abandoned, remove_aside, temporary_file, temporary_folder
 
 
 @contextlib.contextmanager
@@ -55,61 +54,50 @@ def existing(path: Path) -> Path:
     return path if path.exists() else next((parent for parent in path.parents if parent.exists()), Path("/"))
 
 
-def sync_folder(folder: Path) -> None:
-    """Make renames and new names in a folder durable; Windows has no such call."""
-    if sys.platform != "win32":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+def write_synced(path: SafePath, data: bytes) -> None:
+    """Write a new file and fsync it; the name itself is not yet durable."""
+    with path.open("xb") as file:
+        _write(file, data)
 
 
-def make_folder(folder: Path) -> None:
-    """Make a folder and its parents, as far as they are missing; each name is durable at once."""
-    if not folder.is_dir():
-        make_folder(folder.parent)
-        folder.mkdir(exist_ok=True)
-        sync_folder(folder.parent)
+def _write(file: BinaryIO, data: bytes) -> None:
+    file.write(data)
+    file.flush()
+    os.fsync(file.fileno())
 
 
-def write_synced(path: Path, data: bytes) -> None:
-    """Write a file and fsync it; the name itself is not yet durable."""
-    with path.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def publish_file(path: Path, data: bytes, *, in_new_folder: bool = False) -> None:
+def publish_file(path: Path | SafePath, data: bytes, *, in_new_folder: bool = False) -> None:
     """Put a file in place atomically, replacing an older one.
 
     Args:
-        path: its place.
+        path: its place. A plain path is the user's choice: a link stays, and what it leads to is replaced; a device
+            or a pipe is written to.
         data: its content.
         in_new_folder: whether its folder is made if it is not there.
 
     Raises:
+        LinkRefused: the path is a safe one, and a link.
         DiskError: the disk refused; an older file is untouched.
     """
-    path = path.resolve()  # a link stays, what it leads to is replaced
-    temporary = path.with_name(f"{_TEMPORARY}{path.name}-{os.getpid()}")
-    with disk_errors(path):
-        if in_new_folder:
-            make_folder(path.parent)
-        if path.exists() and not path.is_file():  # a device or a pipe is written to, and never replaced
-            with path.open("wb") as file:
-                file.write(data)
+    if isinstance(path, Path):
+        path = path.resolve()
+        if path.exists() and not path.is_file():
+            with disk_errors(path), path.open("wb") as device:
+                device.write(data)
             return
-        try:
-            write_synced(temporary, data)
-            temporary.replace(path)
-            sync_folder(path.parent)
-        finally:
-            temporary.unlink(missing_ok=True)
+    target = SafePath.of(path)
+    with disk_errors(target.path), target.parent(make=in_new_folder) as directory:
+        directory.refuse_link(target.name)
+        remove_abandoned(directory)
+        with temporary_file(directory) as (name, file):
+            _write(file, data)
+            if directory.descriptor is None:  # Windows renames no open file
+                file.close()
+            directory.replace(name, target.name)
+            directory.sync()
 
 
-def publish_folder(folder: Path, files: Mapping[str, bytes]) -> None:
+def publish_folder(folder: Path | SafePath, files: Mapping[str, bytes]) -> None:
     """Put a folder of files in place atomically, in the order given; the name must be free or an empty folder.
 
     Args:
@@ -117,18 +105,19 @@ def publish_folder(folder: Path, files: Mapping[str, bytes]) -> None:
         files: the content of each, by names that may lie in folders of their own: "src/mycell/cell.py".
 
     Raises:
+        LinkRefused: a folder on the way is a link.
         DiskError: the disk refused; nothing is left behind.
     """
 
-    def fill(new: Path) -> None:
+    def fill(new: SafePath) -> None:
         for name, data in files.items():
-            make_folder((new / name).parent)
-            write_synced(new / name, data)
+            with (new / name).parent(make=True):
+                write_synced(new / name, data)
 
     build_folder(folder, fill, sum(map(len, files.values())))
 
 
-def build_folder(folder: Path, fill: Callable[[Path], None], n_bytes: int | None = None) -> None:
+def build_folder(folder: Path | SafePath, fill: Callable[[SafePath], None], n_bytes: int | None = None) -> None:
     """Put a folder in place atomically, as soon as it is filled; the name must be free or an empty folder.
 
     Args:
@@ -137,45 +126,46 @@ def build_folder(folder: Path, fill: Callable[[Path], None], n_bytes: int | None
         n_bytes: how much that is, if it is known.
 
     Raises:
+        LinkRefused: a folder on the way is a link.
         DiskError: the disk refused; nothing is left behind.
     """
-    temporary = folder.with_name(f"{_TEMPORARY}{folder.name}-{os.getpid()}")
-    with disk_errors(folder, n_bytes):
-        try:
-            make_folder(folder.parent)
-            temporary.mkdir()
-            fill(temporary)
-            sync_folder(temporary)
-            temporary.replace(folder)
-            sync_folder(folder.parent)
-        finally:
-            remove_folder(temporary)
+    target = SafePath.of(folder)
+    with disk_errors(target.path, n_bytes), target.parent(make=True) as directory:
+        remove_abandoned(directory)
+        with temporary_folder(directory) as name:
+            new = SafePath(target.root, (*target.names[:-1], name))
+            fill(new)
+            with new.opened() as filled:
+                filled.sync()
+            directory.replace(name, target.name)
+            directory.sync()
 
 
-def remove_folder(folder: Path) -> None:
-    """Remove a folder and what is in it, if it is there."""
-    shutil.rmtree(folder, ignore_errors=True)
+def remove_folders(folder: SafePath, names: Sequence[str]) -> None:
+    """Remove folders of a folder with what is in them; each is gone at once, however long its removal takes.
 
-
-def remove_temporaries(folder: Path) -> None:
-    """Remove what a killed process left half-written in a folder.
+    Args:
+        folder: where they are.
+        names: theirs; one that is not there is left out.
 
     Raises:
+        LinkRefused: one is a link.
         DiskError: the disk refused.
     """
-    for path in folder.glob(f"{_TEMPORARY}*"):
-        with disk_errors(path):
-            remove_folder(path) if path.is_dir() and not path.is_symlink() else path.unlink(missing_ok=True)
+    if names:
+        with disk_errors(folder.path), folder.opened() as directory:
+            remove_aside(directory, list(names))
 
 
-def refuse_link(path: Path) -> None:
-    """A file that is written to in place must not lead elsewhere: a run folder may come from anybody.
+def remove_temporaries(folder: Path | SafePath) -> None:
+    """Remove what killed processes left half-written in a folder of seqgen's own.
 
     Raises:
-        CheckpointError: it is a link.
+        LinkRefused: the folder is a safe path, and a link or reached through one.
     """
-    if path.is_symlink():
-        raise CheckpointError(f"{str(path)!r} is a link, and would be written to: put a file in its place")
+    safe = SafePath(folder) if isinstance(folder, Path) else folder
+    with contextlib.suppress(OSError), safe.opened() as directory:
+        remove_abandoned(directory, own=True)
 
 
 def dump_json(value: Any) -> bytes:

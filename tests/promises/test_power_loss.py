@@ -11,7 +11,7 @@ import torch
 from power import Power
 from seqgen.checkpoint import RunFolder, Snapshot
 from seqgen.errors import SeqgenError
-from seqgen.files import publish
+from seqgen.files import publish, safe_path
 from watched import Disk
 
 MOST = 20  # states a point
@@ -46,6 +46,7 @@ def what_is_wrong(run: RunFolder, allowed: set[int | None]) -> str:
             for log in (run.metrics, run.samples):
                 log.truncate(newest.state["log_bytes"][log.path.name])
             assert [row["step"] for row in run.metrics.rows()] == list(range(100, newest.state["step"] + 1, 100))
+        assert [run.load(step).state["step"] for step in run.steps()[:-1]] == run.steps()[:-1]
     except (SeqgenError, AssertionError, OSError) as error:
         return f"{type(error).__name__}: {error}"
     return "" if step in allowed else f"the newest is {step}"
@@ -98,13 +99,21 @@ def test_the_model_finds_what_a_missing_fsync_breaks(without, in_memory, monkeyp
     """The model of power loss can fail: without one of the syncs it finds a state that breaks the promise."""
 
     def unsynced(path, data):
-        with path.open("wb") as file:
+        with path.open("xb") as file:
             file.write(data)
+
+    def enter(directory, name, *, make=False):
+        with monkeypatch.context() as patch:
+            patch.setattr(safe_path.Directory, "sync", lambda directory: None)
+            return plain_enter(directory, name, make=make)
+
+    plain_enter = safe_path.Directory.enter
 
     if without == "files":
         monkeypatch.setattr(publish, "write_synced", unsynced)
     elif without == "folders":
-        monkeypatch.setattr(publish, "sync_folder", lambda folder: None)
+        monkeypatch.setattr(safe_path.Directory, "sync", lambda directory: None)
     else:
-        monkeypatch.setattr(publish, "make_folder", lambda folder: folder.mkdir(parents=True, exist_ok=True))
+        monkeypatch.setattr(safe_path, "make_folder", lambda folder: folder.mkdir(parents=True, exist_ok=True))
+        monkeypatch.setattr(safe_path.Directory, "enter", enter)
     assert violations(in_memory, 1)[1] != []

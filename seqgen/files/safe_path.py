@@ -1,0 +1,267 @@
+"""Paths below a root folder, on which no link is followed."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import shutil
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Literal
+
+from seqgen.errors import LinkRefused
+
+BY_DESCRIPTOR = {os.open, os.mkdir, os.rename, os.rmdir, os.stat, os.unlink} <= os.supports_dir_fd
+"""Whether names can be used relative to an open folder; Windows has no such calls."""
+_NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+_FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
+_AT_ONCE = getattr(os, "O_NONBLOCK", 0)  # a pipe that nobody writes to is opened, too, and then refused
+_FLAGS = {
+    "rb": os.O_RDONLY | _AT_ONCE,
+    "ab": os.O_WRONLY | os.O_CREAT | os.O_APPEND | _AT_ONCE,
+    "xb": os.O_WRONLY | os.O_CREAT | os.O_EXCL,
+    "r+b": os.O_RDWR | os.O_CREAT | _AT_ONCE,
+}
+
+
+class Directory:
+    """An open folder, whose names are used without following links.
+
+    Args:
+        path: the folder, for messages; on Windows also the way to it.
+        descriptor: the open folder; None on Windows.
+    """
+
+    def __init__(self, path: Path, descriptor: int | None) -> None:
+        self.path, self.descriptor = path, descriptor
+
+    def at(self, name: str) -> str:
+        """Return a name as the operating system takes it, together with ``dir_fd=self.descriptor``."""
+        return name if self.descriptor is not None else str(self.path / name)
+
+    def close(self) -> None:
+        """Let the folder go."""
+        if self.descriptor is not None:
+            os.close(self.descriptor)
+
+    def names(self) -> list[str]:
+        """Return the names of what is in the folder."""
+        return os.listdir(self.path if self.descriptor is None else self.descriptor)  # noqa: PTH208
+
+    def status(self, name: str) -> os.stat_result | None:
+        """Return what the system says of a name, which may be a link; None if there is no such name."""
+        try:
+            return os.stat(self.at(name), dir_fd=self.descriptor, follow_symlinks=False)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def refuse_link(self, name: str) -> None:
+        """Raise LinkRefused if a name is a link or, on Windows, a junction."""
+        if (found := self.status(name)) is not None and _is_link(found):
+            raise LinkRefused(
+                f"cannot use {str(self.path / name)!r}: it is a link, and links in a folder of seqgen's are not "
+                "followed; put the file or folder itself in its place"
+            )
+
+    def enter(self, name: str, *, make: bool = False) -> Directory:
+        """Open a folder in this one.
+
+        Args:
+            name: of the folder.
+            make: whether to make it if it is missing; its name is then durable.
+
+        Raises:
+            LinkRefused: it is a link.
+            OSError: it is missing or no folder.
+        """
+        if make and self.status(name) is None:
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(self.at(name), dir_fd=self.descriptor)
+                self.sync()
+        if self.descriptor is None:
+            self.refuse_link(name)
+            return Directory(self.path / name, None)
+        return Directory(self.path / name, self.open(name, _FOLDER))
+
+    def open(self, name: str, flags: int) -> int:
+        """Open a name; returns the descriptor.
+
+        Raises:
+            LinkRefused: it is a link.
+            OSError: it cannot be opened.
+        """
+        if not hasattr(os, "O_NOFOLLOW"):
+            self.refuse_link(name)
+        try:
+            return os.open(self.at(name), flags | _NO_FOLLOW, 0o666, dir_fd=self.descriptor)
+        except OSError:
+            self.refuse_link(name)
+            raise
+
+    def leads_to(self, name: str, descriptor: int) -> bool:
+        """Return whether a name is that of an open file or folder."""
+        found, own = self.status(name), os.fstat(descriptor)
+        return found is not None and (found.st_dev, found.st_ino) == (own.st_dev, own.st_ino)
+
+    def replace(self, old: str, new: str) -> None:
+        """Rename atomically; a file in the way is replaced, a link is not followed."""
+        os.replace(self.at(old), self.at(new), src_dir_fd=self.descriptor, dst_dir_fd=self.descriptor)
+
+    def remove(self, name: str) -> None:
+        """Remove a file, a link, or a folder and what is in it; nothing else if it is gone.
+
+        Raises:
+            OSError: something of it cannot be removed.
+        """
+        found = self.status(name)
+        if found is None:
+            return
+        with contextlib.suppress(FileNotFoundError):
+            if stat.S_ISDIR(found.st_mode) and not _is_link(found):
+                shutil.rmtree(self.at(name), dir_fd=self.descriptor)
+            else:
+                os.unlink(self.at(name), dir_fd=self.descriptor)
+
+    def sync(self) -> None:
+        """Make renames and new names in the folder durable; Windows has no such call."""
+        if self.descriptor is not None:
+            os.fsync(self.descriptor)
+
+
+@dataclass(frozen=True)
+class SafePath:
+    """A file or folder below a root folder; no link below the root is followed.
+
+    A run folder may come from anybody: nothing in it may lead a read or a write elsewhere. The root itself, and the
+    folders above it, are the user's choice and may be links. On POSIX each folder on the way is opened relative to
+    the one before it and without following links; on Windows links and junctions are looked for before and after.
+
+    Attributes:
+        root: the folder.
+        names: those of the folders on the way and, last, of the file or folder itself; () is the root.
+    """
+
+    root: Path
+    names: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, path: Path | SafePath) -> SafePath:
+        """Return a path that is safe already, or the last part of any other below its parent."""
+        return path if isinstance(path, SafePath) else cls(path.parent, (path.name,))
+
+    @property
+    def path(self) -> Path:
+        """The plain path, for messages and for who may follow links."""
+        return self.root.joinpath(*self.names)
+
+    @property
+    def name(self) -> str:
+        """The last part."""
+        return self.path.name
+
+    def __truediv__(self, name: str) -> SafePath:
+        """Return what has a name, or a relative path of names, in this folder."""
+        return SafePath(self.root, (*self.names, *name.split("/")))
+
+    @contextlib.contextmanager
+    def opened(self, *, make: bool = False) -> Iterator[Directory]:
+        """Open this folder.
+
+        Args:
+            make: whether to make it, and the folders on the way, as far as they are missing.
+
+        Raises:
+            LinkRefused: a folder below the root is a link.
+            OSError: a folder is missing, no folder, or cannot be opened.
+        """
+        if make:
+            make_folder(self.root)
+        with contextlib.ExitStack() as stack:
+            directory = Directory(self.root, os.open(self.root, _FOLDER) if BY_DESCRIPTOR else None)
+            stack.callback(directory.close)
+            above = [directory]
+            for name in self.names:
+                directory = directory.enter(name, make=make)
+                stack.callback(directory.close)
+                above.append(directory)
+            yield directory
+            if directory.descriptor is None:
+                for one, name in zip(above, self.names, strict=False):
+                    one.refuse_link(name)
+
+    def parent(self, *, make: bool = False) -> contextlib.AbstractContextManager[Directory]:
+        """Open the folder that this is in; see :meth:`opened`."""
+        return SafePath(self.root, self.names[:-1]).opened(make=make)
+
+    def status(self) -> os.stat_result | None:
+        """Return what the system says of it; None if it is not there.
+
+        Raises:
+            LinkRefused: it, or a folder on the way, is a link.
+            OSError: a folder on the way cannot be opened.
+        """
+        if not self.names:
+            return self.root.stat() if self.root.exists() else None
+        try:
+            with self.parent() as directory:
+                directory.refuse_link(self.names[-1])
+                return directory.status(self.names[-1])
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def exists(self) -> bool:
+        """Return whether it is there; raises LinkRefused if it is a link."""
+        return self.status() is not None
+
+    def is_folder(self) -> bool:
+        """Return whether it is a folder; raises LinkRefused if it is a link."""
+        found = self.status()
+        return found is not None and stat.S_ISDIR(found.st_mode)
+
+    def listing(self) -> list[str]:
+        """Return the sorted names in this folder; [] if it is no folder; raises LinkRefused if it is a link."""
+        try:
+            with self.opened() as directory:
+                return sorted(directory.names())
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+
+    def open(self, mode: Literal["rb", "ab", "xb", "r+b"]) -> BinaryIO:
+        """Open this file.
+
+        Args:
+            mode: to read, to append, to write a new one, or to read and write; the second and the last make a file
+                that is missing.
+
+        Raises:
+            LinkRefused: it, or a folder on the way, is a link.
+            OSError: it cannot be opened, or is no regular file.
+        """
+        with self.parent() as directory:
+            descriptor = directory.open(self.names[-1], _FLAGS[mode])
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise OSError(errno.EINVAL, "it is not a regular file")
+        return os.fdopen(descriptor, "wb" if mode == "xb" else mode)
+
+    def read(self) -> bytes:
+        """Return the content of this file; see :meth:`open`."""
+        with self.open("rb") as file:
+            return file.read()
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and its parents, as far as they are missing; each name is durable at once."""
+    if not folder.is_dir():
+        make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        with SafePath(folder.parent).opened() as directory:
+            directory.sync()
+
+
+def _is_link(found: os.stat_result) -> bool:
+    """Whether a status is that of a link, or of a junction of Windows."""
+    return stat.S_ISLNK(found.st_mode) or getattr(found, "st_reparse_tag", 0) == 0xA0000003
