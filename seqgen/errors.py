@@ -102,15 +102,16 @@ class MissingExtra(UsageError):
         extra: the extra of the distribution that brings it; "" if none can.
         what: what needs it.
         how: how to get it, where no extra brings it.
+        distribution: whose extra it is.
     """
 
-    def __init__(self, extra: str, what: str, how: str = "") -> None:
+    def __init__(self, extra: str, what: str, how: str = "", *, distribution: str = "seqgen-lm") -> None:
         """Build the line with the pip command to type."""
         self.extra = extra
         way = (
             f"needs what is not installed: {how}"
             if how
-            else f"needs the extra {extra!r}: pip install 'seqgen-lm[{extra}]'"
+            else f"needs the extra {extra!r}: pip install '{distribution}[{extra}]'"
         )
         super().__init__(f"{what} {way}")
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import ModuleType
 
-from seqgen.plugins import Plugins, entry_point_candidates, hand_in, load_given
+from seqgen.plugins import Plugins, entry_point_candidates, hand_in, in_use, load_given
 from seqgen.specs import Spec
 
 
@@ -34,8 +34,11 @@ def choose_plugins(plugins: SomePlugins) -> Plugins:
     Raises:
         UsageError: something given is no plugin.
     """
-    if plugins is None or isinstance(plugins, Plugins):
-        return plugins or default_plugins()
+    if plugins is None:
+        session = in_use()  # within a command: those that it was started with, files too
+        return session if isinstance(session, Plugins) else default_plugins()
+    if isinstance(plugins, Plugins):
+        return plugins
     several = isinstance(plugins, Iterable) and not isinstance(plugins, str | type)
     chosen = Plugins(warn=_warn)
     chosen.load(entry_point_candidates(_warn))

@@ -19,7 +19,7 @@ from seqgen.cli import bench, checkpoint, compare, evaluate, look, play, plugins
 from seqgen.cli.common import ReaderGone, everywhere, session, warn
 from seqgen.cli.mistakes import usage_line
 from seqgen.errors import BLAMED, SAVED, DiskError, Interrupted, PluginError, SeqgenError, UsageError, is_out_of_memory
-from seqgen.plugins import Plugins, entry_point_candidates, file_candidate
+from seqgen.plugins import Plugins, entry_point_candidates, file_candidate, using
 from seqgen.registry import one_line
 from seqgen.signals import Signalled, answering, end_by_raising, forget, heed
 from seqgen.streams import forget_unwritten
@@ -43,7 +43,8 @@ def main(arguments: Sequence[str]) -> int:
     try:
         with answering(end_by_raising):
             _load_plugins(arguments)
-            code = get_command(build_app()).main(list(arguments) or ["--help"], "seqgen", standalone_mode=False)
+            with using(session.plugins):
+                code = get_command(build_app()).main(list(arguments) or ["--help"], "seqgen", standalone_mode=False)
             sys.stdout.flush()
             heed()
             return int(code or 0)
@@ -148,25 +149,48 @@ def _mount_plugin_commands(app: typer.Typer) -> None:
     with contextlib.redirect_stdout(sys.stderr):
         plugins.call_each("register_commands", fresh)
     for package in plugins.loaded("register_commands"):
+        whose = plugins.plugins[package].provenance
         try:
-            _mount(app, own_apps[package])
+            clashes = _mount(app, own_apps[package])
         except Exception as error:
-            whose = plugins.plugins[package].provenance
             plugins.problem(f"plugin {whose}: its commands are not used: {one_line(error)}")
+            continue
+        for name in clashes:
+            plugins.problem(f"plugin {whose}: a command of it is not used: the name {name!r} is taken already")
 
 
-def _mount(app: typer.Typer, own: typer.Typer) -> None:
+def _mount(app: typer.Typer, own: typer.Typer) -> list[str]:
+    """Add a plugin's commands and groups; gives the names that are taken, whose commands are left out."""
     if not (own.registered_commands or own.registered_groups):
-        return
-    # A callback makes a group even of a single command, so that its names can be read.
-    own.callback()(lambda: None)
+        return []
     taken = set(get_command(app).commands)  # type: ignore[attr-defined]
-    added = set(get_command(own).commands)  # type: ignore[attr-defined]
-    if clash := sorted(taken & added):
-        raise ValueError(f"the name {clash[0]!r} is taken already")
-    _adopt(own)
-    app.registered_commands += own.registered_commands
-    app.registered_groups += own.registered_groups
+    kept, clashes = typer.Typer(), list[str]()
+    for command in own.registered_commands:
+        one = typer.Typer()
+        one.registered_commands = [command]
+        names = _names(one)
+        clashes += sorted(names & taken)
+        if not names & taken:
+            kept.registered_commands.append(command)
+        taken |= names
+    for group in own.registered_groups:
+        one = typer.Typer()
+        one.registered_groups = [group]
+        names = _names(one)
+        clashes += sorted(names & taken)
+        if not names & taken:
+            kept.registered_groups.append(group)
+        taken |= names
+    _adopt(kept)
+    app.registered_commands += kept.registered_commands
+    app.registered_groups += kept.registered_groups
+    return clashes
+
+
+def _names(one: typer.Typer) -> set[str]:
+    """The names of an app's commands and groups; a callback makes a group even of a single command."""
+    one.callback()(lambda: None)
+    return set(get_command(one).commands)  # type: ignore[attr-defined]
 
 
 def _adopt(own: typer.Typer) -> None:

@@ -25,8 +25,9 @@ class PackageFiles:
     Attributes:
         distribution: its name on the package index.
         what: what needs it, for the message.
-        extra: the extra of seqgen that brings it; "" if it cannot be installed beside seqgen.
+        extra: the extra that brings it; "" if it cannot be installed beside seqgen.
         path: a wheel (or another zip file), or the folder it was unpacked to; None: as it is installed here.
+        extra_of: the distribution whose extra it is.
 
     Raises (by its methods):
         MissingExtra: it is not installed, and no path is given.
@@ -38,6 +39,7 @@ class PackageFiles:
     what: str
     extra: str = ""
     path: str | None = None
+    extra_of: str = "seqgen-lm"
 
     def names(self, under: str = "", suffix: str = "") -> list[str]:
         """The names of its files, with forward slashes from its root, sorted.
@@ -82,7 +84,8 @@ class PackageFiles:
         try:
             return Path(str(importlib.metadata.distribution(self.distribution).locate_file("")))
         except importlib.metadata.PackageNotFoundError:
-            raise MissingExtra(self.extra, self.what, "" if self.extra else self._how()) from None
+            how = "" if self.extra else self._how()
+            raise MissingExtra(self.extra, self.what, how, distribution=self.extra_of) from None
 
     def _how(self) -> str:
         return (

@@ -4,6 +4,7 @@ from seqgen.plugins.builtin import Builtin
 from seqgen.plugins.discovery import Candidate, entry_point_candidates, file_candidate, installed, origin_of
 from seqgen.plugins.given import hand_in, load_given
 from seqgen.plugins.manager import Plugin, Plugins, Provenance
+from seqgen.plugins.switches import in_use, using
 
 __all__ = [
     "Builtin",
@@ -14,7 +15,9 @@ __all__ = [
     "entry_point_candidates",
     "file_candidate",
     "hand_in",
+    "in_use",
     "installed",
     "load_given",
     "origin_of",
+    "using",
 ]

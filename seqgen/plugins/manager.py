@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import inspect
 import sys
 import time
 import warnings
@@ -15,11 +14,12 @@ from typing import Any
 import pluggy
 
 from seqgen import __version__, hookspecs
-from seqgen.errors import PluginError, did_you_mean
+from seqgen.errors import PluginError
 from seqgen.plugins import api
 from seqgen.plugins.builtin import Builtin
 from seqgen.plugins.discovery import Candidate, installed
 from seqgen.plugins.explain import explain
+from seqgen.plugins.hooks import check_hooks
 from seqgen.plugins.switches import is_on, trace
 from seqgen.registry import Entry, Registry, one_line, raised_in
 from seqgen.signals import heed
@@ -163,7 +163,7 @@ class Plugins:
     def _load(self, candidate: Candidate, plugin: Plugin) -> None:
         hooks = candidate.load()
         plugin.provenance = replace(plugin.provenance, api=api.declared(hooks, candidate.distribution))
-        plugin.hooks = self._check_hooks(hooks)
+        plugin.hooks = check_hooks(self._manager, hooks)
         self._manager.register(hooks, candidate.package)
         for kind, plural in KINDS.items():
             if f"register_{plural}" in plugin.hooks:
@@ -175,24 +175,6 @@ class Plugins:
         self.registry.remove_package(package)
         if self._manager.has_plugin(package):
             self._manager.unregister(name=package)
-
-    def _check_hooks(self, hooks: object) -> list[str]:
-        """The hooks an object implements, refusing what pluggy would only find out later, or never."""
-        known = [name for name in vars(hookspecs) if name.startswith(("register_", "on_"))]
-        found = []
-        for name in dir(hooks):
-            marked = self._manager.parse_hookimpl_opts(hooks, name)
-            if marked is None:
-                continue
-            spelt = marked["specname"] or name
-            if spelt in known:
-                _check_arguments(spelt, getattr(hooks, name))
-            elif not marked["optionalhook"]:
-                raise LookupError(f"there is no hook {spelt!r}{did_you_mean(spelt, known)}{api.hint(hooks)}")
-            found.append(spelt)
-        if not found:
-            raise LookupError("it has no hooks: mark functions with @seqgen.hookimpl")
-        return sorted(found)
 
     def _taker(self, kind: str, candidate: Candidate) -> Callable[[Spec], None]:
         wanted = next(spec_type for spec_type in SPEC_TYPES if spec_type.kind == kind)
@@ -258,11 +240,3 @@ class Plugins:
             return "no plugin is loaded"
         broken = ", ".join(self.broken())
         return f"not loaded: {broken} (see seqgen plugins)" if broken else ""
-
-
-def _check_arguments(hook: str, implementation: Any) -> None:
-    """An implementation may take fewer arguments than a hook has, and no others."""
-    known = list(inspect.signature(getattr(hookspecs, hook)).parameters)
-    for name, parameter in inspect.signature(implementation).parameters.items():
-        if name not in known and parameter.default is parameter.empty:
-            raise TypeError(f"{hook} has no argument {name!r}{did_you_mean(name, known)}")
