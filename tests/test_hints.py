@@ -154,3 +154,9 @@ def test_a_step_that_writes_over_what_it_is_given_is_not_recorded_and_says_so():
     found = Recorded()
     assert found.find(Over(), Over().step, torch.ones(2, 4, 3), torch.zeros(4, 3), compiled=False) is None
     assert found.problem.startswith("it changes its input or its state in place, where a new tensor would do (")
+
+
+@pytest.mark.parametrize("path", ["/", ".", "..", "", "x" * 5000])
+def test_a_plugin_that_is_no_file_is_one_line(cli, path):
+    result = cli("list", "cells", "--plugin", path)
+    assert result.code == 2 and result.err.count("\n") == 1 and "no such plugin file" in result.err

@@ -95,9 +95,9 @@ def file_candidate(path: Path) -> Candidate:
     Raises:
         UsageError: no such file, or its name is not a Python module's.
     """
-    if not path.is_file():
-        there = path.with_suffix(".py")
-        hint = f"; did you mean {str(there)!r}?" if there.is_file() else ""
+    if not _is_file(path):
+        there = path.parent / f"{path.stem}.py"
+        hint = f"; did you mean {str(there)!r}?" if _is_file(there) else ""
         raise UsageError(f"no such plugin file: {str(path)!r}{hint}")
     if path.suffix != ".py" or not path.stem.isidentifier():
         raise UsageError(f"{str(path)!r} is not a Python file with a module's name, like mycell.py")
@@ -105,6 +105,14 @@ def file_candidate(path: Path) -> Candidate:
         raise UsageError(f"{str(path)!r} has the name of a module that exists already: rename the file")
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     return Candidate(path.stem, path.name, digest[:12], lambda: _import_file(path), sha256=digest)
+
+
+def _is_file(path: Path) -> bool:
+    """Return whether a path, which may be any text, is a file: "/" and 10,000 letters are none."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def _is_free(path: Path) -> bool:
