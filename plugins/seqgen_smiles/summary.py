@@ -47,7 +47,7 @@ class Summary:
     """
 
     canonical: list[str | None] = field(default_factory=list)
-    prints: npt.NDArray[np.uint8] = field(default_factory=lambda: _NO_PRINTS)
+    prints: npt.NDArray[np.uint8] = field(default_factory=lambda: _NO_PRINTS, compare=False)
     fragments: Counter[str] = field(default_factory=Counter)
     scaffolds: Counter[str] = field(default_factory=Counter)
     passed: int = 0
