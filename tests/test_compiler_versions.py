@@ -78,5 +78,6 @@ def test_a_run_goes_on_uncompiled_where_the_compiler_fails_and_keeps_no_library(
         words, cell="gru", hidden=12, batch_size=8, steps=3, engine="compiled", out=tmp_path / "run", warn=said.append
     )
     assert run.settings.engine.name == "scan"
-    assert "cannot compile the steps: cpu.h:1:10: fatal error: no such header; they run uncompiled" in said
+    causes = ("cpu.h:1:10: fatal error: no such header", "C++ compile error")  # torch 2.6 prints the first itself
+    assert {f"cannot compile the steps: {cause}; they run uncompiled" for cause in causes} & {*said}
     assert not (tmp_path / "TORCHINDUCTOR_CACHE_DIR" / "ahead").exists()
