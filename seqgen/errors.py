@@ -63,12 +63,13 @@ class UnknownName(UsageError):
         name: the name as it was given.
         known: the names that would do.
         hint: a further way out, appended to the line.
+        meant: the names of what is also called so.
     """
 
-    def __init__(self, kind: str, name: str, known: Iterable[str], hint: str = "") -> None:
+    def __init__(self, kind: str, name: str, known: Iterable[str], hint: str = "", meant: Sequence[str] = ()) -> None:
         """Build the line, with the nearest known name if there is one."""
-        self.kind, self.name, self.known = kind, name, sorted(known)
-        line = f"no {kind} named {name!r}{did_you_mean(name, self.known)}"
+        self.kind, self.name, self.known, self.meant = kind, name, sorted(known), tuple(meant)
+        line = f"no {kind} named {name!r}{_or(meant) if meant else did_you_mean(name, self.known)}"
         super().__init__(f"{line} ({hint})" if hint else line)
 
 
@@ -226,4 +227,8 @@ def nearest_names(name: str, known: Iterable[str]) -> str:
     names = sorted(set(known))
     alike = [candidate for candidate in names if candidate.casefold() == name.casefold()]
     near = alike or difflib.get_close_matches(name, names, n=3, cutoff=0.5)
-    return "; did you mean " + " or ".join(repr(candidate) for candidate in near) + "?" if near else ""
+    return _or(near) if near else ""
+
+
+def _or(names: Sequence[str]) -> str:
+    return "; did you mean " + " or ".join(map(repr, names)) + "?"

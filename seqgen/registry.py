@@ -193,6 +193,10 @@ class Registry:
         package, _, bare = name.rpartition(":")
         return any(not package or entry.package == package for entry in self._entries[kind].get(bare, ()))
 
+    def _also_called(self, kind: str, alias: str) -> list[str]:
+        """The names of what has an alias, whatever its case."""
+        return [e.spec.name for e in self.entries(kind) if alias.casefold() in map(str.casefold, e.spec.aliases)]
+
     def get(self, kind: str, name: str, hint: str = "", near: Entry | None = None) -> Entry:
         """The spec of a name.
 
@@ -211,6 +215,8 @@ class Registry:
         found = [entry for entry in self._entries[kind].get(bare, ()) if not package or entry.package == package]
         if not found:
             names = self.names(kind)
+            if meant := self._also_called(kind, bare):
+                raise UnknownName(kind, name, names, "", meant)
             if not hint and not difflib.get_close_matches(name, names):
                 hint = "one in a file of yours is there with --plugin FILE.py"
             raise UnknownName(kind, name, names, hint)

@@ -41,6 +41,7 @@ class Spec:
         name: how users call it, ``[a-z][a-z0-9_-]*``.
         summary: one line for lists.
         source: the paper ("arXiv:1412.3555") or the origin of the data.
+        aliases: what else people call it: an unknown name that is one of these is answered with ``name``.
 
     Raises:
         ValueError: a field has an impossible value.
@@ -49,18 +50,19 @@ class Spec:
     name: str
     summary: str
     source: str = ""
+    aliases: tuple[str, ...] = ()
     kind: ClassVar[str] = ""
 
     def __post_init__(self) -> None:
         """Refuse names that the command line could not spell."""
-        _check(
-            isinstance(self.name, str) and _NAME.fullmatch(self.name) is not None,
-            f"the name {self.name!r} is not of the form [a-z][a-z0-9_-]*",
-        )
+        named = isinstance(self.name, str) and _NAME.fullmatch(self.name) is not None
+        _check(named, f"the name {self.name!r} is not of the form [a-z][a-z0-9_-]*")
         _check(
             isinstance(self.summary, str) and bool(self.summary.strip()) and "\n" not in self.summary,
             f"{self.name}: the summary must be one line",
         )
+        texts = isinstance(self.aliases, tuple) and all(isinstance(alias, str) for alias in self.aliases)
+        _check(texts, f"{self.name}: aliases={self.aliases!r} are not like ('rnn',)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -253,10 +255,8 @@ class DomainSpec(Spec):
     def __post_init__(self) -> None:
         """Refuse endings that no file has."""
         super().__post_init__()
-        _check(
-            isinstance(self.endings, tuple) and all(_ENDING.fullmatch(str(ending)) for ending in self.endings),
-            f"{self.name}: endings={self.endings!r} are not like ('.smi',), in small letters",
-        )
+        fit = isinstance(self.endings, tuple) and all(_ENDING.fullmatch(str(ending)) for ending in self.endings)
+        _check(fit, f"{self.name}: endings={self.endings!r} are not like ('.smi',), in small letters")
 
 
 SPEC_TYPES: tuple[type[Spec], ...] = (

@@ -121,7 +121,7 @@ def test_where_a_run_began_is_told(first, cli, in_tmp):
 
 def test_a_handful_of_held_out_records_is_told(words, in_tmp, cli):
     few = cli("train", "--corpus", words, "--hidden", 8, "--steps", 3, "--out", "few")
-    assert "(few to tell by which step is best; --valid FILE or --split A/B/C gives more)" in few.err
+    assert "(few to tell by which step is best; --valid-file FILE or --split A/B/C gives more)" in few.err
     worse = cli("train", "--from", "few", "--steps", 20, "--lr", 1, "--out", "worse")
     assert "no later step was better; the last one: --checkpoint latest" in worse.err, worse.err
     assert "few to tell" not in cli("train", "--corpus", "names", "--hidden", 8, "--steps", 1).err
@@ -282,7 +282,7 @@ def test_held_out_files_go_with_their_corpus(with_files, in_tmp, cli, arguments,
     assert ("which has learned from some of them" in result.err) == told
 
 
-@pytest.mark.parametrize(("gone", "way"), [("valid.txt", "--valid or --split"), ("words.txt", "--corpus")])
+@pytest.mark.parametrize(("gone", "way"), [("valid.txt", "--valid-file or --split"), ("words.txt", "--corpus")])
 def test_files_of_the_first_run_that_are_gone(with_files, in_tmp, cli, gone, way):
     (in_tmp / gone).unlink()
     result = cli("train", "--from", "first", "--steps", 1, "--out", "second")

@@ -12,6 +12,7 @@ def register_cells(register):
         seqgen.CellSpec(
             name="vanilla",
             summary="h' = act(W [x, h] + b): one dense layer over input and state",
+            aliases=("rnn", "elman", "simplernn", "simple-rnn"),
             source="Elman 1990, Finding structure in time, doi:10.1207/s15516709cog1402_1",
             load="seqgen_classic.vanilla:VanillaCell",
             options="seqgen_classic.options:VanillaOptions",

@@ -100,7 +100,7 @@ def _headlines(folder: RunFolder, event: training.Started) -> list[str]:
     unit = "records" if corpus.layout == "lines" else "symbols"
     held_out = f"{parts['valid']:,} validation, {parts['test']:,} test"
     if 0 < parts["valid"] < _FEW_RECORDS and corpus.layout == "lines":
-        held_out += " (few to tell by which step is best; --valid FILE or --split A/B/C gives more)"
+        held_out += " (few to tell by which step is best; --valid-file FILE or --split A/B/C gives more)"
     if not parts["valid"]:
         held_out += " (nothing held out to validate: no early stopping)"
     action = f"resuming {folder.path} at step {step:,}" if step else f"training {folder.path}"

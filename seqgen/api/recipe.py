@@ -83,7 +83,7 @@ def resolve(request: Request, plugins: Plugins) -> Recipe:
         UsageError: an unknown name, an unknown option or an impossible value.
     """
     if (request.valid or request.test) and "split" in request.flags.get("train", {}):
-        raise BadOption("give held-out files (--valid, --test) or a --split, not both")
+        raise BadOption("give held-out files (--valid-file, --test-file) or a --split, not both")
     toml = read_toml(request.config) if request.config else {}
     names, start = _names(toml, request.config), request.start
     if start is not None:

@@ -118,7 +118,7 @@ class Start:
         if not (request.valid or request.test or "split" in asked.get("train", {})):
             for file, part in ((corpus.valid, "valid"), (corpus.test, "test")):
                 if file is not None:
-                    self._need(file, f"{part} file", f"--{part} or --split")
+                    self._need(file, f"{part} file", f"--{part}-file or --split")
             request = replace(request, valid=corpus.valid, test=corpus.test)
         return request
 

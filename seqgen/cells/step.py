@@ -54,7 +54,7 @@ class Recurrent(nn.Module):
 
 
 class StepCell(Cell):
-    """A cell given by ``project`` and ``step``.
+    """A cell given by ``step``, and ``project`` unless a step sees the input itself.
 
     ``project`` sees all steps at once and no state, so its cost is one matrix product for the whole sequence, and in
     the first layer a table with a row a symbol. ``step`` sees one step. That is all a cell must have. Both are
@@ -72,12 +72,11 @@ class StepCell(Cell):
     engine: Engine = "fused"
 
     def project(self, x_BTI: Tensor) -> Tensor:
-        """What a step needs of its input, pointwise in time: the two leading dimensions may be any.
+        """Return what a step needs of its input, (B, T, P) for any P; by default the input as it is.
 
-        Returns:
-            (B, T, P), for any P.
+        It is pointwise in time: the two leading dimensions may be any.
         """
-        raise NotImplementedError(f"{type(self).__name__} has no method project")
+        return x_BTI
 
     def step(self, p_BP: Tensor, state: State) -> tuple[Tensor, State]:
         """The equations of one step.

@@ -55,6 +55,8 @@ def evaluate(
             say(f"{stage} ...")
 
     figures = loaded.evaluate(n, seed=seed, reference=reference, html=html, tell=tell, **options)
+    if html is not None:
+        say(f"wrote {html}")
     if as_json:
         show_json(figures)
         return

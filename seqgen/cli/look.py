@@ -132,6 +132,12 @@ def show_one(
     option: Annotated[
         list[str] | None, typer.Option("-o", "--option", metavar="NAME=VALUE", help="An option of the corpus shown.")
     ] = None,
+    text_field: Annotated[
+        str | None, typer.Option(metavar="F", help="Of a corpus: the field of a table that is the text.")
+    ] = None,
+    label_field: Annotated[
+        str | None, typer.Option(metavar="F", help="Of a corpus: the field that is the label.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Show one thing, its options, and of a corpus what is in it; `show train` has the options of training.
@@ -142,6 +148,10 @@ def show_one(
     from seqgen.config import parse_assignments
     from seqgen.render import corpus_view, options_table, spec_view
 
+    fields = {"text_field": text_field, "label_field": label_field}
+    named = {key: value for key, value in fields.items() if value is not None}
+    if named and (kind in ("train", "run") or _kind(kind) != "corpus"):
+        raise UsageError(f"--text-field and --label-field are of a corpus, not of {kind}")
     if kind == "train" and name is None:
         _show_train(as_json)
         return
@@ -153,7 +163,7 @@ def show_one(
         raise UsageError(f"say which: seqgen show {kind} NAME (seqgen list {kind} has the names)")
     if single == "corpus":
         found, implied = sort_out_corpus(name, plugins)
-        implied |= {key: value for _, key, value in parse_assignments(option or ())}
+        implied |= {key: value for _, key, value in parse_assignments(option or ())} | named
     else:
         found = plugins.registry.get(single, name, plugins.broken_hint())
     facts, options = _facts(found) | implied, _options(found)

@@ -91,10 +91,12 @@ def train(
             rich_help_panel=_MORE,
         ),
     ] = None,
-    valid: Annotated[
+    valid_file: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Validation records.", rich_help_panel=_DATA)
     ] = None,
-    test: Annotated[Path | None, typer.Option(metavar="FILE", help="Test records.", rich_help_panel=_DATA)] = None,
+    test_file: Annotated[Path | None, typer.Option(metavar="FILE", help="Test records.", rich_help_panel=_DATA)] = None,
+    valid: Annotated[Path | None, typer.Option(metavar="FILE", hidden=True)] = None,
+    test: Annotated[Path | None, typer.Option(metavar="FILE", hidden=True)] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.", rich_help_panel=_MORE)] = None,
     engine: Annotated[
         str | None,
@@ -152,8 +154,8 @@ def train(
             lr=lr,
             seed=seed,
             split=split,
-            valid=valid,
-            test=test,
+            valid=valid_file or valid,  # the short names are those of earlier versions
+            test=test_file or test,
             device=device,
             engine=engine,
             params=params,
