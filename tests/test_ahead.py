@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from seqgen.cells.recording import Name, Operation
 from seqgen.cells.scan import recorded
 from seqgen.cells.source import Source
 from seqgen.evaluation import total_nats
+from seqgen.files import SafePath
 from seqgen.model import RecurrentModel
 from seqgen.training.descent import Descent
 
@@ -97,6 +99,27 @@ def test_a_library_is_made_once_and_used_without_a_compiler(libraries, tmp_path,
     monkeypatch.setattr(ahead, "_loaded", {})
     assert all(torch.equal(tensor, first[name]) for name, tensor in learned("ugrnn", 6).items())
     assert made(libraries).keys() == written.keys() and damaged.stat().st_size > 5000
+
+
+@pytest.mark.slow
+@pytest.mark.promise("R31")
+def test_a_flipped_bit_in_a_kept_library_is_found(libraries, record_property):
+    """100 flips over all files of a compiled library: it is not loaded, but made anew."""
+    learned("ugrnn", 6)
+    path = next(libraries.iterdir())
+    kept, place = SafePath(libraries, (path.name,)), random.Random(0)
+    assert ahead._find(kept) is not None
+    for number in range(100):
+        file = sorted(path.iterdir())[number % len(list(path.iterdir()))]
+        whole = file.read_bytes()
+        damaged = bytearray(whole)
+        damaged[place.randrange(len(whole))] ^= 1 << place.randrange(8)
+        file.unlink()  # what this process has loaded of it stays
+        file.write_bytes(damaged)
+        assert ahead._find(kept) is None, file
+        file.unlink()
+        file.write_bytes(whole)
+    record_property("cases", 100)
 
 
 @pytest.mark.slow
