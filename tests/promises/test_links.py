@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import shutil
 from pathlib import Path
 
@@ -85,3 +86,29 @@ def test_a_bench_follows_no_link_in_its_folder(name, target, words, outside, in_
     result = cli("bench", "--corpus", words, "--cells", "gru", *BENCH, "--out", in_memory / "bench")
     assert result.code == 4 and "is a link" in result.err, result.err
     assert "Traceback" not in result.err and content(outside) == before
+
+
+@pytest.mark.promise("R29")
+@pytest.mark.parametrize("target", TARGETS)
+def test_no_command_follows_a_link_in_a_cache(target, words, outside, in_memory, cli, monkeypatch, record_property):
+    """Each part of an encoded corpus and of what is kept of reading it as a link: exit 4, nothing outside is used."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(in_memory / "cache"))
+    monkeypatch.setattr(importlib.import_module("seqgen.api.data"), "_IN_MEMORY", 100)  # characters
+    train = ("train", "--corpus", words, "--cell", "vanilla", "--hidden", 4, "--steps", 1)
+    assert cli(*train, "--out", in_memory / "run").code == 0
+    home = in_memory / "cache" / "seqgen"
+    kept = sorted(path for part in ("encoded", "read") for path in (home / part).rglob("*"))
+    assert any(path.name == "meta.json" for path in kept) and any(path.parent.name == "read" for path in kept)
+    shutil.copytree(home, in_memory / "whole")
+    before = content(outside)
+    for number, path in enumerate(kept):
+        put_link(path, outside / TARGETS[target])
+        for command in ((*train, "--out", in_memory / f"run{number}"), ("evaluate", in_memory / "run", "-n", 20)):
+            result = cli(*command)
+            assert "Traceback" not in result.err and "unexpected" not in result.err, (path, result.err)
+            if command[0] == "train" or path.parent.name != "read":  # evaluate needs no memo of the tokenizer
+                assert result.code == 4 and "is a link" in result.err, (path, command, result)
+            assert content(outside) == before, path
+        shutil.rmtree(home)
+        shutil.copytree(in_memory / "whole", home)
+    record_property("cases", 2 * len(kept))
