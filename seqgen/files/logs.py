@@ -63,7 +63,8 @@ class JsonLines:
     def checksum(self) -> dict[str, Any]:
         """Return "bytes" and "sha256" of the log; where its beginning was damaged, "damaged_bytes" says how long."""
         if self._n_bytes < 0:
-            self._hash, self._n_bytes = self._read_hash(None)
+            with disk_errors(self.path):
+                self._hash, self._n_bytes = self._read_hash(None)
         found = {"sha256": self._hash.hexdigest(), "bytes": self._n_bytes}
         return found | ({"damaged_bytes": self._n_damaged} if self._n_damaged else {})
 
@@ -86,7 +87,7 @@ class JsonLines:
         with disk_errors(self.path), self._file.open("ab") as file:
             found = file.tell()
             file.truncate(min(size, found))
-        problem = self._problem(found, size, expected)
+            problem = self._problem(found, size, expected)
         self._n_damaged = 0 if expected is None else expected.get("damaged_bytes", 0)
         if problem:
             self._write(b"\n")  # what follows stands in lines of its own
@@ -125,7 +126,7 @@ class JsonLines:
     def _read_hash(self, size: int | None) -> tuple[Any, int]:
         """The SHA-256 of the first bytes, None: of all, and how many they are."""
         digest, n_bytes = hashlib.sha256(), 0
-        with disk_errors(self.path), self._file.open("rb") as file:
+        with self._file.open("rb") as file:
             while data := file.read(_AT_ONCE if size is None else min(_AT_ONCE, size - n_bytes)):
                 digest.update(data)
                 n_bytes += len(data)
