@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import io
 import json
 import shlex
 import tarfile
+import time
 import zipfile
 
 import pytest
 
 import seqgen
 from seqgen.corpus import TextFile, load_file, refuse_other_kinds
+from seqgen.corpus.kinds import START, refuse_written
 from seqgen.errors import BadOption, CorpusError, NoSuchFile, UsageError
 
 TINY = ("--cell", "vanilla", "--hidden", 4, "--steps", 1, "--split", "none", "-o", "samples=1")
@@ -271,3 +274,40 @@ def test_records_of_several_lines_are_resumed_and_sampled_as_they_were_read(cli,
     assert cli("evaluate", "run", "-n", 5).code == 0
     sampled = cli("sample", "run", "-n", 3, "-0")
     assert sampled.code == 0 and sampled.out.count("\0") == 3
+
+
+PIECES = (
+    "\n",
+    " ",
+    "\t\n",
+    " \n",
+    "#\n",
+    "%\n",
+    ";\n",
+    "a\n",
+    "a",
+    ">a\n",
+    "a:\n",
+    "X:1\n",
+    "@a\n",
+    "[",
+    "[ ",
+    "{",
+    '"',
+    "\\",
+    "\\a",
+    "<",
+)
+STARTS = ("", ">a\n", "@a\n", "X:1\n", '[Event "a"]\n', '["', '{"a": ', "\n")
+
+
+@pytest.mark.promise("R15")
+def test_looking_at_the_start_takes_no_time(record_property):
+    """Starts that repeat one piece, behind what each kind begins with: no pattern tries them over and over again."""
+    begun = time.process_time()
+    for start in STARTS:
+        for piece in PIECES:
+            with contextlib.suppress(CorpusError):
+                refuse_written("x.txt", (start + START * piece)[:START])
+    assert time.process_time() - begun < 20  # an exponential pattern takes for ever
+    record_property("cases", len(STARTS) * len(PIECES))

@@ -78,9 +78,13 @@ _WRITTEN = (
         "FASTQ", re.compile(r"@.*\n[A-Za-z*.-]+\n\+"), None, "awk 'NR%4==2' FILE > corpus.txt writes its sequences"
     ),
     _Written("an SDF file", re.compile(r".*\n.*\n.*\n.*V[23]000\s*\n"), "$$$$"),
-    _Written("a MOL2 file", re.compile(r"(?:#.*\n|\s*\n)*@<TRIPOS>MOLECULE\s*\n"), "@<TRIPOS>MOLECULE"),
-    _Written("PGN, games of chess", re.compile(r'(?:%.*\n|\s*\n)*\[[A-Z]\w* "[^"\n]*"\]\s*\n\s*(?:\[|\d)'), "[Event "),
-    _Written("ABC, tunes", re.compile(r"(?:%.*\n|\s*\n)*X:\s*\d+.*\n(?:(?:[A-JL-Za-z]:|%).*\n)*K:"), "X:"),
+    _Written("a MOL2 file", re.compile(r"(?:#.*\n|[^\S\n]*\n)*@<TRIPOS>MOLECULE\s*\n"), "@<TRIPOS>MOLECULE"),
+    _Written(
+        "PGN, games of chess",
+        re.compile(r'(?:%.*\n|[^\S\n]*\n)*\[[A-Z]\w* "[^"\n]*"\][^\S\n]*\n\s*(?:\[|\d)'),
+        "[Event ",
+    ),
+    _Written("ABC, tunes", re.compile(r"(?:%.*\n|[^\S\n]*\n)*X:\s*\d+.*\n(?:(?:[A-JL-Za-z]:|%).*\n)*K:"), "X:"),
     _Written("GenBank", re.compile(r"LOCUS +\S+ +\d+ (?:bp|aa)"), "//"),
     _Written("one JSON array", re.compile(r'\s*\[\s*(?:\{\s*["}]|"(?:[^"\\\n]|\\.)*"\s*[,\]]|\[)'), None, _JQ),
     _Written("HTML", re.compile(r"\s*<(?:!doctype\s+html|html)\b", re.IGNORECASE), None, _MARKUP),
