@@ -65,7 +65,8 @@ class Tokenizer(Protocol):
     # fit_parts(texts, training, **options): all texts for the alphabet, those of the training part for the rest.
     # One whose symbols are parts of characters may have symbol_bytes(): the bytes that each symbol writes, which
     # constraints need; of others it is found out. doubt(texts), a class method, may give a line on texts that it can
-    # cut and is not made for, which is told before a training; "" if there is no doubt.
+    # cut and is not made for, which is logged before training, "" if there is no doubt; or raise CorpusError to refuse
+    # to be trained on them.
 
     def encode(self, text: str) -> Sequence[int]:
         """The ids of a text.

@@ -161,6 +161,26 @@ def test_a_condition_with_a_value_for_every_record_is_refused(tmp_path):
         seqgen.train(path, text_field="text", condition="id", steps=1, out=tmp_path / "x")
 
 
+@pytest.mark.parametrize(("n", "taken"), [(51, False), (50, True)])
+def test_a_measured_quantity_is_refused_as_a_condition(tmp_path, n, taken):
+    path = tmp_path / "measured.jsonl"
+    path.write_text("".join(json.dumps({"text": "x" * (k % 7 + 1), "logP": k / 10 - 2}) + "\n" for k in range(n)) * 5)
+    train = {"text_field": "text", "hidden": 4, "condition": "logP", "steps": 1, "out": tmp_path / "x"}
+    if taken:
+        assert len(seqgen.train(path, **train).vocabulary.conditions) == n
+        return
+    with pytest.raises(UsageError, match=r"cannot condition on 'logP': it has 51 different numbers.* low, middle"):
+        seqgen.train(path, **train)
+    assert not (tmp_path / "x").exists()
+
+
+def test_many_values_that_are_no_numbers_are_conditions(tmp_path):
+    path = tmp_path / "towns.jsonl"
+    path.write_text("".join(json.dumps({"text": "x" * (k % 7 + 1), "town": f"t{k}"}) + "\n" for k in range(60)) * 5)
+    run = seqgen.train(path, text_field="text", hidden=4, condition="town", steps=1, out=tmp_path / "x")
+    assert len(run.vocabulary.conditions) == 60
+
+
 def test_a_stopped_run_goes_on_with_the_same_conditions(told, tmp_path):
     again = seqgen.load(told.path)
     assert again.sample(5, label="high") == told.sample(5, label="high")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+import seqgen
 from seqgen_smiles.pieces import PieceTokenizer
 
 
@@ -28,9 +29,18 @@ class SelfiesTokenizer(PieceTokenizer):
 
     @classmethod
     def doubt(cls, texts: Sequence[str]) -> str:
-        """A line on texts that are not SELFIES, as of a corpus of SMILES."""
+        """Return a line on texts that are not SELFIES, or "".
+
+        Raises:
+            CorpusError: most of them are not, as in a corpus of SMILES.
+        """
         others = [text for text in texts if not cls._selfies.fullmatch(text)]
-        if 2 * len(others) <= len(texts):
+        if not others:
             return ""
-        seen = f"the texts are not SELFIES, such as {others[0]!r:.60}"
-        return f"{seen}: the corpus smiles has them by -o corpus.form=selfies; write a file of yours by selfies.encoder"
+        seen = f"{len(others)} of the first {len(texts)} records are not SELFIES, such as {others[0]!r:.60}"
+        if 2 * len(others) > len(texts):
+            raise seqgen.CorpusError(
+                f"cannot train with the tokenizer selfies: {seen}; use --domain smiles for SMILES, or translate them: "
+                "-o corpus.form=selfies for a corpus of molecules, selfies.encoder for a file"
+            )
+        return f"{seen}; their characters are learned one by one"

@@ -17,7 +17,7 @@ from seqgen.errors import CorpusError, PluginError, UsageError
 
 _SPLITS, _TYPES = {None, *PARTS}, {str, type(None)}
 _TOLD_EVERY = 4096
-_MOST_VALUES = 1000  # of a condition
+_MOST_VALUES, _MOST_NUMBERS = 1000, 50  # of a condition; if all are numbers, a symbol for each says little of its order
 _MOST_KEPT = 1 << 18  # hashes of texts
 _MOST_RECORDS, _MOST_CHARS = 1 << 16, 1 << 22  # of a corpus that is not read again
 _CONTROLS = bytes({*range(0x20), 0x7F} - set(b"\t\n\v\f\r"))
@@ -158,7 +158,7 @@ def _surveyed(
     result.digest = digest.hexdigest()
     result.n_distinct, result.counts = min(distinct.count(), result.n_records), dict(counts_of(records))
     result.values = {
-        condition: _usable(condition, found, known) for condition, found in values.items() if needed or found
+        condition: _usable(condition, found, known, needed) for condition, found in values.items() if needed or found
     }
 
 
@@ -186,8 +186,8 @@ def _refuse(chunk: Sequence[Record], whose: str) -> None:
             raise PluginError(f"corpus {whose} gave the split {record.split!r}, which is not train, valid or test")
 
 
-def _usable(condition: str, values: set[str], known: set[str]) -> list[str]:
-    """The values of a condition, sorted; refuses what cannot be one."""
+def _usable(condition: str, values: set[str], known: set[str], new: bool) -> list[str]:
+    """The values of a condition, sorted; refuses what cannot be one, and a measured quantity as a new one."""
     if not values:
         have = ", ".join(sorted(known)) or "neither a label nor fields"
         way = "; --label-field makes one of them the label" if condition == "label" and known else ""
@@ -196,7 +196,21 @@ def _usable(condition: str, values: set[str], known: set[str]) -> list[str]:
         )
     if len(values) > _MOST_VALUES:
         raise UsageError(f"{condition!r} has {len(values):,} different values; a condition has {_MOST_VALUES} at most")
+    if new and len(values) > _MOST_NUMBERS and all(map(_is_number, values)):
+        raise UsageError(
+            f"cannot condition on {condition!r}: it has {len(values):,} different numbers, and each would be learned "
+            f"as a symbol of its own ({_MOST_NUMBERS} at most); write a field of a few classes beside it, such as low, "
+            "middle and high, and condition on that"
+        )
     return sorted(values)
+
+
+def _is_number(value: str) -> bool:
+    try:
+        float(value)
+    except ValueError:
+        return False
+    return True
 
 
 def profile(records: Iterable[Record], name: str, n_shown: int = 8) -> dict[str, Any]:

@@ -95,12 +95,20 @@ def test_plain_texts_beside_one_with_symbols_beyond_latin(kind):
     assert tokenizer.decode_many(flat, lengths) == ["CCO", "OC"] and lengths.tolist() == [3, 2]
 
 
-def test_texts_that_are_no_selfies_are_told(cli, in_tmp):
+def test_smiles_are_refused_as_selfies(cli, in_tmp):
     (in_tmp / "mine.smi").write_text("CCO\nc1ccccc1[N+](=O)[O-]\n" * 20)
     (in_tmp / "theirs.txt").write_text("[C][C][O]\n[C][=C].[N]\n" * 20)
-    train = ("train", "--tokenizer", "selfies", "--hidden", 4, "--steps", 1, "--corpus")
-    told = cli(*train, "mine.smi", "--out", "a")
-    assert told.code == 0 and "mine (domain smiles): " in told.err
-    assert "tokenizer selfies: the texts are not SELFIES, such as 'CCO': " in told.err
-    assert "not SELFIES" not in cli(*train, "theirs.txt", "--out", "b").err
-    assert "not SELFIES" in cli(*train, "smiles", "--out", "c").err
+    (in_tmp / "mixed.txt").write_text("[C][C][O]\n[C][=C].[N]\nCCO\n" * 20)
+    train = ("train", "--hidden", 4, "--steps", 1, "--out", "a", "--corpus")
+    for arguments in (("mine.smi", "--tokenizer"), ("mine.smi", "--domain"), ("smiles", "--tokenizer")):
+        refused = cli(*train, *arguments, "selfies")
+        assert refused.code == 3 and not (in_tmp / "a").exists(), refused.err
+        assert "cannot train with the tokenizer selfies: " in refused.err and "use --domain smiles" in refused.err
+    assert (
+        "40 of the first 40 records are not SELFIES, such as 'CCO'"
+        in cli(*train, "mine.smi", "--domain", "selfies").err
+    )
+    taken = cli(*train, "theirs.txt", "--tokenizer", "selfies")
+    assert taken.code == 0 and "not SELFIES" not in taken.err
+    doubted = cli("train", "--hidden", 4, "--steps", 1, "--corpus", "mixed.txt", "--tokenizer", "selfies", "--out", "b")
+    assert doubted.code == 0 and "tokenizer selfies: 20 of the first 60 records are not SELFIES" in doubted.err
