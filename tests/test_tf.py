@@ -57,7 +57,7 @@ def test_what_it_says_can_be_typed(answers):
 
 
 def test_an_answer_trains(cli, words, in_tmp):
-    line = next(row for row in cli("list", "cells", "--tf").out.splitlines() if " LSTMCell" in row)
+    line = next(row for row in cli("list", "cells", "--tf").out.splitlines() if row.split()[:1] == ["LSTMCell"])
     assert "--cell lstm -o cell.peepholes=true" in line
     result = cli("train", "--corpus", words, *"--cell lstm -o cell.peepholes=true".split(), "--steps", 1, "--hidden", 4)
     assert result.code == 0, result.err

@@ -80,12 +80,25 @@ def event_lines(folder: RunFolder, event: training.Event) -> list[str]:
     return []
 
 
-def progress_line(event: training.Progress) -> str:
-    """How far a training is."""
-    return (
-        f"step {event.step:,}  loss {event.loss_nats:.3f}  {event.bits_per_char:.3f} bits/char  "
-        f"{event.tokens_per_s:,.0f} tokens/s  {duration(event.left_s)} left"
-    )
+def progress_line(event: training.Progress, width: int | None = None) -> str:
+    """How far a training is.
+
+    Args:
+        event: the progress.
+        width: characters that there are for it; None: any. What is missed least is left out first, the time left last.
+    """
+    parts = {
+        "step": f"step {event.step:,}",
+        "loss": f"loss {event.loss_nats:.3f}",
+        "bits": f"{event.bits_per_char:.3f} bits/char",
+        "speed": f"{event.tokens_per_s:,.0f} tokens/s",
+        "left": f"{duration(event.left_s)} left",
+    }
+    for name in ("speed", "bits", "step", "loss"):
+        if width is None or len("  ".join(parts.values())) <= width:
+            break
+        del parts[name]
+    return "  ".join(parts.values())
 
 
 def reading_line(what: str, done: int, total: int | None) -> str:

@@ -56,7 +56,7 @@ class Session:
 
 
 session = Session()
-_PIPE_WIDTH = 160
+_PIPE_WIDTH = 100_000  # so that a row of a table is a line
 
 
 class ReaderGone(Exception):

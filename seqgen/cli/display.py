@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from seqgen.api import Run
     from seqgen.checkpoint import RunFolder, RunSettings
 
+_LEAST_BAR, _MOST_BAR, _PERCENT = 8, 30, 6  # columns of the bar, and of the share beside it with the spaces
 _SAMPLES, _LONG_SAMPLES = 10, 2  # shown at the end
 _MOST_CHARS = 100_000_000  # of a corpus that samples are looked up in without being asked
 
@@ -37,8 +38,9 @@ class TrainDisplay:
         self.started = False
         self._console: Console = stderr()
         self._live = self._console.is_terminal and not session.quiet
+        self._bar_width = max(_LEAST_BAR, min(_MOST_BAR, self._console.width // 3))
         self._bar = Progress(
-            BarColumn(30),
+            BarColumn(self._bar_width),
             TextColumn("{task.percentage:>3.0f}%"),
             TextColumn("{task.fields[figures]}"),
             console=self._console,
@@ -62,7 +64,8 @@ class TrainDisplay:
     def on_event(self, folder: RunFolder, event: training.Event) -> None:
         """Show an event."""
         if isinstance(event, training.Progress):
-            self._bar.update(self._task, completed=event.share, figures=progress_line(event), visible=True)
+            figures = progress_line(event, self._console.width - self._bar_width - _PERCENT)
+            self._bar.update(self._task, completed=event.share, figures=figures, visible=True)
             return
         for line in event_lines(folder, event):
             self._say(line)

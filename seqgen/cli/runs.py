@@ -36,7 +36,7 @@ def list_runs(*, as_json: Json = False) -> None:
     models = ("model",) if {row.get("model") for row in rows} - {None, "recurrent"} else ()
     columns = ("run", "corpus", *models, "cell", *some, "parameters", "step", "bits_per_char", "state")
     shown = [{**row, "state": _state(row), "conditions": ", ".join(row.get("conditions", ()))} for row in rows]
-    show(plain_table(shown, columns))
+    show(plain_table(shown, columns, folded=("run",), spare=("parameters", "cell", "corpus", "step")))
 
 
 def show_run(name: str | None, as_json: bool) -> None:

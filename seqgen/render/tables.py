@@ -5,75 +5,33 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from rich import box
-from rich.cells import cell_len
-from rich.console import ConsoleRenderable, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from seqgen.render.listing import Listing, cell
 from seqgen.render.rows import EMPTY_ROW
 from seqgen.render.text import visible, visible_lines
 
 _BAR = "█"
-_LONG = ("text", "summary", "description", "problem", "state", "hooks", "type", "default", "range")  # may be folded
-_NARROW = {"type": 14, "default": 11, "range": 10}  # so that what stands beside them has room
-_LEAST = 20  # of a column that folds, if a word is as long
-_HEADINGS = {"bits_per_char": "bits/char", "load_ms": "load ms"}
-
-
-def _cell(value: Any) -> RenderableType:
-    if value is None:
-        return Text("-", style="dim")
-    if isinstance(value, float):
-        return Text(f"{value:.3f}")
-    if isinstance(value, bool):
-        return Text("yes" if value else "no")
-    if isinstance(value, int):
-        return Text(f"{value:,}")
-    return Text(visible(value)) if isinstance(value, str) else value
 
 
 def plain_table(
-    rows: Iterable[Mapping[str, Any]], columns: Sequence[str], title: str = "", folded: Collection[str] = ()
-) -> Table:
-    """Rows as a table; numbers right, missing values as a dash, long texts folded and never cut.
-
-    Args:
-        rows: what to show, by column.
-        columns: which columns, in order.
-        title: above the table.
-        folded: further columns whose texts may be long.
-    """
-    listed = list(rows)
-    table = Table(title=Text(title) if title else None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in columns:
-        values = [row.get(column) for row in listed]
-        heading, numbers = _HEADINGS.get(column, column), any(isinstance(value, int | float) for value in values)
-        folds = column in _LONG or column in folded
-        shown = [str(_cell(value)) for value in values if not isinstance(value, ConsoleRenderable)]
-        # What does not fold is never cut, however narrow the terminal is; what folds does so between words.
-        least = max(map(cell_len, [heading, *shown]))
-        if folds:
-            words = [heading, *(word for text in shown for word in text.split())]
-            least = min(_LEAST, max(map(cell_len, words)))
-        table.add_column(
-            Text(heading),
-            justify="right" if numbers else "left",
-            overflow="fold",
-            no_wrap=not folds,
-            min_width=least,
-            max_width=_NARROW.get(column),
-        )
-    for row in listed:
-        table.add_row(*(_cell(row.get(column)) for column in columns))
-    return table
+    rows: Iterable[Mapping[str, Any]],
+    columns: Sequence[str],
+    title: str = "",
+    folded: Collection[str] = (),
+    spare: Sequence[str] = (),
+) -> Listing:
+    """Return rows to show, fitted to the terminal; see :class:`Listing` for the arguments."""
+    return Listing(rows, columns, title, folded, spare)
 
 
 def samples_table(
     rows: Iterable[Mapping[str, Any]],
     renderer: Callable[[str], RenderableType] | None = None,
     title: str = "",
-) -> Table:
+) -> Listing:
     """Samples: row, text, bits per character, where it stands in the corpus; cut ones are marked with an ellipsis.
 
     Args:
@@ -134,7 +92,7 @@ def spec_view(facts: Mapping[str, Any], options: RenderableType | None = None) -
     table = Table.grid(padding=(0, 2))
     for name, value in facts.items():
         if value not in ("", None, (), {}):
-            table.add_row(Text(name, style="bold"), _cell(value if isinstance(value, int | float) else str(value)))
+            table.add_row(Text(name, style="bold"), cell(value if isinstance(value, int | float) else str(value)))
     return Group(table, *([Text(""), options] if options is not None else []))
 
 
