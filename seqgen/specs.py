@@ -8,103 +8,26 @@ where there is none, by the types of plain defaults).
 
 from __future__ import annotations
 
-import importlib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-_NAME = re.compile(r"[a-z][a-z0-9_-]*")
+from seqgen.spec_base import LoadableSpec as LoadableSpec
+from seqgen.spec_base import Spec as Spec
+from seqgen.spec_base import check
+from seqgen.spec_base import load_reference as load_reference
+
 _ENDING = re.compile(r"\.[a-z0-9_-]+")
 _IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
-_REFERENCE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 PARTS = ("corpus", "tokenizer", "model", "cell", "augmentation", "train")
 """The parts of a run that have options, as they are named in ``-o PART.NAME=VALUE`` and in ``recommended``."""
 
 
-def load_reference(reference: str) -> Any:
-    """What ``"package.module:Name"`` names; import errors pass through."""
-    module, _, name = reference.partition(":")
-    return getattr(importlib.import_module(module), name)
-
-
-def _check(condition: bool, complaint: str) -> None:
-    if not condition:
-        raise ValueError(complaint)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Spec:
-    """What all specs have.
-
-    Attributes:
-        name: how users call it, ``[a-z][a-z0-9_-]*``.
-        summary: one line for lists.
-        source: the paper ("arXiv:1412.3555") or the origin of the data.
-        aliases: what else people call it: an unknown name that is one of these is answered with ``name``.
-
-    Raises:
-        ValueError: a field has an impossible value.
-    """
-
-    name: str
-    summary: str
-    source: str = ""
-    aliases: tuple[str, ...] = ()
-    kind: ClassVar[str] = ""
-
-    def __post_init__(self) -> None:
-        """Refuse names that the command line could not spell."""
-        named = isinstance(self.name, str) and _NAME.fullmatch(self.name) is not None
-        _check(named, f"the name {self.name!r} is not of the form [a-z][a-z0-9_-]*")
-        _check(
-            isinstance(self.summary, str) and bool(self.summary.strip()) and "\n" not in self.summary,
-            f"{self.name}: the summary must be one line",
-        )
-        texts = isinstance(self.aliases, tuple) and all(isinstance(alias, str) for alias in self.aliases)
-        _check(texts, f"{self.name}: aliases={self.aliases!r} are not like ('rnn',)")
-
-
-@dataclass(frozen=True, kw_only=True)
-class LoadableSpec(Spec):
-    """A spec of something that can be built.
-
-    Attributes:
-        load: ``"package.module:Name"``, or the function or class itself.
-        options: the pydantic model of the options, or where it is; None derives it from what ``load`` gives.
-    """
-
-    load: str | Callable[..., Any]
-    options: str | type | None = None
-
-    def __post_init__(self) -> None:
-        """Refuse references that cannot be followed."""
-        super().__post_init__()
-        for value in (self.load, self.options):
-            if isinstance(value, str):
-                _check(
-                    _REFERENCE.fullmatch(value) is not None,
-                    f'{self.name}: {value!r} is not of the form "package.module:Name"',
-                )
-        _check(
-            isinstance(self.load, str) or callable(self.load),
-            f"{self.name}: load must be a string or a function",
-        )
-
-    def resolve(self) -> Any:
-        """What ``load`` names; whatever its import raises passes through."""
-        return load_reference(self.load) if isinstance(self.load, str) else self.load
-
-    def signature_source(self) -> Callable[..., Any]:
-        """The callable whose keyword-only parameters are the options."""
-        target: Callable[..., Any] = self.resolve()
-        return target
-
-
 def _check_recommended(name: str, recommended: Mapping[str, Mapping[str, Any]]) -> None:
     for part, values in recommended.items():
-        _check(part in PARTS, f"{name}: recommended has the part {part!r}, not one of {', '.join(PARTS)}")
-        _check(isinstance(values, Mapping), f"{name}: recommended[{part!r}] must be a mapping of options")
+        check(part in PARTS, f"{name}: recommended has the part {part!r}, not one of {', '.join(PARTS)}")
+        check(isinstance(values, Mapping), f"{name}: recommended[{part!r}] must be a mapping of options")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,9 +58,9 @@ class CorpusSpec(LoadableSpec):
     def __post_init__(self) -> None:
         """Refuse an unknown layout or part."""
         super().__post_init__()
-        _check(self.layout in ("lines", "stream"), f"{self.name}: layout {self.layout!r} is not lines or stream")
-        _check(isinstance(self.licence, str), f"{self.name}: licence {self.licence!r} is not a text")
-        _check(self.domain is None or isinstance(self.domain, str), f"{self.name}: domain is not a name")
+        check(self.layout in ("lines", "stream"), f"{self.name}: layout {self.layout!r} is not lines or stream")
+        check(isinstance(self.licence, str), f"{self.name}: licence {self.licence!r} is not a text")
+        check(self.domain is None or isinstance(self.domain, str), f"{self.name}: domain is not a name")
         _check_recommended(self.name, self.recommended)
 
 
@@ -171,8 +94,8 @@ class ArchitectureSpec(LoadableSpec):
         super().__post_init__()
         _check_recommended(self.name, self.recommended)
         for theirs, values in self.tf.items():
-            _check(_IDENTIFIER.fullmatch(theirs) is not None, f"{self.name}: tf has {theirs!r}, not a class's name")
-            _check(isinstance(values, Mapping), f"{self.name}: tf[{theirs!r}] must be a mapping of options")
+            check(_IDENTIFIER.fullmatch(theirs) is not None, f"{self.name}: tf has {theirs!r}, not a class's name")
+            check(isinstance(values, Mapping), f"{self.name}: tf[{theirs!r}] must be a mapping of options")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -243,6 +166,10 @@ class DomainSpec(Spec):
         renderer: shows a text; None shows it as it is.
         metrics: figures that mean something here.
         endings: how files are called whose texts are such, without the user saying so: ``(".smi",)``.
+        columns: names of fields of tables whose texts are such, in small letters, the preferred one first:
+            ``("smiles", "canonical_smiles")``. Such a field of a file is its text unless the user chooses another.
+        trailing_names: whether a line of plain text may have white space and a name after its text, which itself has
+            no white space.
     """
 
     tokenizer: str = "char"
@@ -250,13 +177,20 @@ class DomainSpec(Spec):
     renderer: str | None = None
     metrics: tuple[str, ...] = ()
     endings: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+    trailing_names: bool = False
     kind: ClassVar[str] = "domain"
 
     def __post_init__(self) -> None:
-        """Refuse endings that no file has."""
+        """Refuse endings that no file has, and columns that would never be found."""
         super().__post_init__()
         fit = isinstance(self.endings, tuple) and all(_ENDING.fullmatch(str(ending)) for ending in self.endings)
-        _check(fit, f"{self.name}: endings={self.endings!r} are not like ('.smi',), in small letters")
+        check(fit, f"{self.name}: endings={self.endings!r} are not like ('.smi',), in small letters")
+        fit = isinstance(self.columns, tuple) and all(
+            isinstance(name, str) and name and name == name.casefold() for name in self.columns
+        )
+        check(fit, f"{self.name}: columns={self.columns!r} are not like ('smiles',), in small letters")
+        check(isinstance(self.trailing_names, bool), f"{self.name}: trailing_names={self.trailing_names!r} is no bool")
 
 
 SPEC_TYPES: tuple[type[Spec], ...] = (

@@ -432,6 +432,7 @@ def test_plugins_of_old_still_work(source, cli, words, in_tmp, monkeypatch):
         ],
         "api_1_1": [("train", "--corpus", words, "--augment", "turn", "--steps", 2, "--hidden", 4, "--out", "run")],
         "api_1_2": [("list", "cells", "--tf")],
+        "api_1_3": [("train", "--corpus", words, "--domain", "street", "--steps", 2, "--hidden", 4, "--out", "run")],
     }
     for command in commands[source.stem]:
         result = cli(*command, *plugin)

@@ -87,6 +87,8 @@ DOMAINS = (
         source="doi:10.1021/ci00057a005",
         tokenizer="smiles",
         endings=(".smi", ".smiles"),
+        columns=("smiles", "canonical_smiles", "isomeric_smiles"),
+        trailing_names=True,
         **_PARTS,
     ),
     seqgen.DomainSpec(
@@ -95,6 +97,8 @@ DOMAINS = (
         source="arXiv:1905.13741",
         tokenizer="selfies",
         endings=(".selfies",),
+        columns=("selfies",),
+        trailing_names=True,
         **_PARTS,
     ),
 )

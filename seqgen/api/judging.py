@@ -16,7 +16,8 @@ from seqgen.api.data import Data
 from seqgen.api.evidence import Evidence, distance_figures, gather, ladder_figures, memory_figures
 from seqgen.api.parts import domain_entry
 from seqgen.api.prepare import read_again, splitter_of
-from seqgen.api.setup import computing, ignore, named_by, open_new_corpus, option_fields, sort_out_corpus
+from seqgen.api.reading import read_file_as
+from seqgen.api.setup import FILE, computing, ignore, named_by, open_new_corpus, option_fields, sort_out_corpus
 from seqgen.config import assign, split_names
 from seqgen.corpus import Corpus, Record
 from seqgen.errors import MissingExtra, UnknownSymbol
@@ -153,7 +154,9 @@ def _parts(
     if found is None:
         return None, metrics, left_out
     entry, implied = found
-    return open_new_corpus(entry, entry.options(implied | given.get("corpus", {}))), metrics, left_out
+    said = implied | given.get("corpus", {})
+    read_as = read_file_as(entry, said, run.plugins, domain)[1] if entry.qualified == FILE else {}
+    return open_new_corpus(entry, entry.options(read_as | said)), metrics, left_out
 
 
 def _everywhere(

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from seqgen.api.defaults import as_in, recommended
+from seqgen.api.reading import read_file_as
 from seqgen.api.request import Request
-from seqgen.api.setup import FILE, domain_of_file, named_by, option_fields, sort_out_corpus
+from seqgen.api.setup import FILE, named_by, option_fields, sort_out_corpus
 from seqgen.config import Layer, TrainSettings, assign, build_options, merge, read_toml
 from seqgen.errors import BadOption, UsageError, did_you_mean
 from seqgen.plugins import Plugins
@@ -88,7 +89,7 @@ def resolve(request: Request, plugins: Plugins) -> Recipe:
     names, start = _names(toml, request.config), request.start
     if start is not None:
         names = {**start.names, **start.checked(request, names, plugins)}
-    parts, implied = _find_parts(request, names, plugins)
+    parts, implied, reading = _find_parts(request, names, toml, plugins)
     fields = {part: option_fields(entry) for part, entry in parts.items() if part in PARTS}
     fields["train"] = list(TrainSettings.model_fields)
     layout = _layout(request, parts["corpus"], toml)
@@ -112,7 +113,7 @@ def resolve(request: Request, plugins: Plugins) -> Recipe:
         read_as = start.read_as(corpus, asked.get("corpus", {}))
         known = as_in(start.settings, fields, asked, read_as, None if start.reads(corpus) else corpus)
         known = merge(known, start.augmentation_options(parts.get("augmentation")))
-    merged = merge({"train": _STREAM} if layout == "stream" else {}, known, asked)
+    merged = merge(_suiting(layout, reading), known, asked)
     for part, values in merged.items():
         if part not in fields and values:
             raise BadOption(f"this run has no {part}, so no option {next(iter(values))!r} of one")
@@ -137,6 +138,14 @@ def resolve(request: Request, plugins: Plugins) -> Recipe:
         parts.get("augmentation"),
         start,
     )
+
+
+def _suiting(layout: Layout, reading: Layer) -> Layer:
+    """Return the options that suit a layout, and a file as it is read; whatever else is known of a run wins."""
+    if layout == "lines":
+        return reading
+    of_fields = {name: value for name, value in reading["corpus"].items() if name != "trailing_names"}
+    return {"train": _STREAM, "corpus": of_fields}
 
 
 def _layout(request: Request, corpus: Entry, toml: Layer) -> Layout:
@@ -166,8 +175,16 @@ def _names(toml: Layer, config: Path | None) -> dict[str, str]:
     return {part: values.pop("name") for part, values in toml.items() if "name" in values and part != "train"}
 
 
-def _find_parts(request: Request, names: Mapping[str, str], plugins: Plugins) -> tuple[dict[str, Entry], Layer]:
-    """The parts by kind, and the options that the corpus's name implies."""
+def _said_of_corpus(request: Request, toml: Layer, fields: Sequence[str]) -> dict[str, Any]:
+    """Return the corpus's options as far as they are given, a flag winning over the TOML file."""
+    assigned = {name: value for part, name, value in request.assignments if part == "corpus" or name in fields}
+    return {**toml.get("corpus", {}), **request.flags.get("corpus", {}), **assigned}
+
+
+def _find_parts(
+    request: Request, names: Mapping[str, str], toml: Layer, plugins: Plugins
+) -> tuple[dict[str, Entry], Layer, Layer]:
+    """The parts by kind, the options that the corpus's name implies, and those by which its file suits its domain."""
     registry, hint = plugins.registry, plugins.broken_hint()
     wanted = request.corpus if request.corpus is not None else names.get("corpus")
     if wanted is None:
@@ -175,14 +192,18 @@ def _find_parts(request: Request, names: Mapping[str, str], plugins: Plugins) ->
         raise UsageError(f"say what to learn from: --corpus NAME or --corpus FILE; names: {known}")
     corpus, implied = sort_out_corpus(wanted, plugins)
     assert isinstance(corpus.spec, CorpusSpec)
+    domain, reading = None, dict[str, Any]()
     if request.domain:
         domain = registry.get("domain", request.domain, hint)
     elif request.start is not None and (corpus.qualified == FILE or request.start.reads(corpus)):
         domain = registry.get("domain", request.start.settings.corpus.domain, hint)
-    elif corpus.qualified == FILE:
-        domain = domain_of_file(Path(implied.get("path", "")), plugins)
-    else:
+    elif corpus.qualified != FILE:
         domain = named_by(corpus, "domain", corpus.spec.domain or "text", plugins)
+    said = implied | _said_of_corpus(request, toml, option_fields(corpus))
+    if corpus.qualified == FILE and said.get("path"):
+        domain, reading = read_file_as(corpus, said, plugins, domain)
+    elif domain is None:
+        domain = plugins.registry.get("domain", "seqgen:text")
     assert isinstance(domain.spec, DomainSpec)
     tokenizer = request.tokenizer or names.get("tokenizer")
     model = registry.get("model", request.model or names.get("model") or "recurrent", hint)
@@ -206,4 +227,4 @@ def _find_parts(request: Request, names: Mapping[str, str], plugins: Plugins) ->
         augmentation = request.start.augmentation_of(domain)
     if augmentation:
         parts["augmentation"] = registry.get("augmentation", augmentation, hint)
-    return parts, {"corpus": implied}
+    return parts, {"corpus": implied}, {"corpus": reading}

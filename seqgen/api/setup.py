@@ -9,11 +9,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from seqgen.corpus import Corpus, Joined, Record, WithHeldOut, ending_of, load_file, refuse_other_kinds
+from seqgen.corpus import Corpus, Joined, Record, WithHeldOut, form_of, load_file, refuse_other_kinds
 from seqgen.errors import NoSuchFile, PluginError, UnknownName, UsageError
 from seqgen.plugins import Plugins, origin_of
 from seqgen.registry import Entry
-from seqgen.specs import CorpusSpec, DomainSpec
+from seqgen.specs import CorpusSpec
 
 
 def ignore(line: str) -> None:
@@ -26,6 +26,8 @@ _UNQUOTED = re.compile(r"[\w./*?\[\]-]+")  # a pattern that a shell takes as it 
 
 FILE = "seqgen:file"
 """The corpus that is a text file; its option ``path`` says which."""
+OF_FIELDS = ("text_field", "label_field", "fields")
+"""Its options that choose fields of a table."""
 
 
 def sort_out_corpus(name: str | Path, plugins: Plugins) -> tuple[Entry, dict[str, Any]]:
@@ -60,24 +62,6 @@ def sort_out_corpus(name: str | Path, plugins: Plugins) -> tuple[Entry, dict[str
         raise NoSuchFile(f"no such file: {text!r}")
     hint = plugins.broken_hint() or "a file with a record a line would do too"
     raise UnknownName("corpus", text, plugins.registry.names("corpus"), hint)
-
-
-def domain_of_file(path: Path, plugins: Plugins) -> Entry:
-    """What the texts of a file are, by the end of its name; ``text`` where that says nothing.
-
-    Raises:
-        UsageError: several domains claim it.
-    """
-    ending = ending_of(path)
-    claiming = [
-        entry
-        for entry in plugins.registry.entries("domain")
-        if isinstance(entry.spec, DomainSpec) and ending in entry.spec.endings
-    ]
-    if len(claiming) > 1:
-        names = " or ".join(f"--domain {entry.qualified}" for entry in claiming)
-        raise UsageError(f"files that end in {ending} belong to several domains; say which: {names}")
-    return claiming[0] if claiming else plugins.registry.get("domain", "seqgen:text")
 
 
 def open_new_corpus(
@@ -137,8 +121,12 @@ def open_corpus(
 
 
 def _held_out(path: str | Path | None, read_as: Mapping[str, Any], layout: str) -> Iterable[Record] | None:
-    """A file of held-out records, read with the options of the corpus if that is a file too."""
-    return None if path is None else load_file(path=str(path), layout=layout, **read_as)  # type: ignore[arg-type]
+    """Held-out records, read with the options of the corpus if that is a file too; plain text has no fields."""
+    if path is None:
+        return None
+    plain = read_as.get("form", "auto") == "auto" and form_of(Path(path)) is None
+    read_as = {name: value for name, value in read_as.items() if not (plain and name in OF_FIELDS)}
+    return load_file(path=str(path), layout=layout, **read_as)  # type: ignore[arg-type]
 
 
 def named_by(naming: Entry, kind: str, name: str, plugins: Plugins) -> Entry:

@@ -28,7 +28,14 @@ if TYPE_CHECKING:
 
 
 _SHOWN = 12  # new symbols
-_OF_FORM = ("form", "text_field", "label_field", "fields", "separator")  # options of a file of some form
+_OF_FORM = (
+    "form",
+    "text_field",
+    "label_field",
+    "fields",
+    "separator",
+    "trailing_names",
+)  # options of a file of some form
 
 
 @dataclass(frozen=True)

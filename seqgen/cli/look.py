@@ -144,7 +144,7 @@ def show_one(
 
     `show run` has the settings of a run.
     """
-    from seqgen.api import sort_out_corpus
+    from seqgen.api import FILE, read_file_as, sort_out_corpus
     from seqgen.config import parse_assignments
     from seqgen.render import corpus_view, options_table, spec_view
 
@@ -164,6 +164,8 @@ def show_one(
     if single == "corpus":
         found, implied = sort_out_corpus(name, plugins)
         implied |= {key: value for _, key, value in parse_assignments(option or ())} | named
+        if found.qualified == FILE and "path" in implied:
+            implied = read_file_as(found, implied, plugins)[1] | implied
     else:
         found = plugins.registry.get(single, name, plugins.broken_hint())
     facts, options = _facts(found) | implied, _options(found)

@@ -8,6 +8,7 @@ from seqgen.corpus.readers import MAX_LINE_CHARS, TextFile, read_lines
 from seqgen.corpus.split import PARTS, Splitter
 from seqgen.corpus.survey import Survey, profile, survey
 from seqgen.corpus.tables import Table
+from seqgen.corpus.trailing import TrailingNames
 
 __all__ = [
     "MAX_LINE_CHARS",
@@ -21,6 +22,7 @@ __all__ = [
     "Survey",
     "Table",
     "TextFile",
+    "TrailingNames",
     "WithHeldOut",
     "ending_of",
     "files_of",

@@ -15,6 +15,7 @@ from seqgen.corpus.kinds import LINE, refuse_written
 from seqgen.corpus.readers import MAX_LINE_CHARS, Normal, TextFile
 from seqgen.corpus.separated import Separated
 from seqgen.corpus.tables import Columns, Table, TableForm
+from seqgen.corpus.trailing import TrailingNames
 from seqgen.errors import BadOption
 
 Form = Literal["auto", "text", "jsonl", "csv", "tsv"]
@@ -167,6 +168,9 @@ def load_file(
             "between records; line: a record a line, whatever the file looks like"
         ),
     ] = None,
+    trailing_names: Annotated[
+        bool, Field(description="whether the first word of a line of plain text is the text, and the rest its name")
+    ] = False,
     layout: Annotated[
         Literal["lines", "stream"], Field(description="a record a line, or one long text: --layout")
     ] = "lines",
@@ -184,6 +188,8 @@ def load_file(
     if separator is not None and (kind not in ("auto", "text") or layout == "stream"):
         what = "one long text (--layout stream)" if layout == "stream" else f"a table ({kind})"
         raise BadOption(f"separator {separator!r} is of plain text with records, and {path!r} is read as {what}")
+    if trailing_names and (layout == "stream" or separator not in (None, LINE)):
+        raise BadOption("trailing_names is of plain text with a record a line: leave out the layout or the separator")
     if kind in ("auto", "text"):
         if text_field or label_field or fields:
             raise BadOption(
@@ -193,7 +199,9 @@ def load_file(
             raise BadOption("one long text (--layout stream) has no lines to strip, normalize or skip")
         if separator not in (None, LINE):
             return Separated(file, separator)
-        return LongText(file) if layout == "stream" else file
+        if layout == "stream":
+            return LongText(file)
+        return TrailingNames(file) if trailing_names else file
     if long_lines == "skip" and kind in ("csv", "tsv"):
         raise BadOption(f"a line of {path!r} may be part of a quoted value, so long ones cannot be skipped")
     if fields and text_field:

@@ -79,6 +79,15 @@ class Table:
                 counts["rows without text skipped"] += 1
         self.file.note(counts)
 
+    def field_names(self) -> list[str]:
+        """Return the names of the fields of the first row; none where there is no row.
+
+        Raises:
+            UsageError, CorpusError: as while iterating.
+        """
+        rows = self._json_rows(Counter()) if self.form == "jsonl" else self._separated_rows(Counter())
+        return next((list(row) for _, row in rows), [])
+
     @property
     def counts(self) -> Mapping[str, int]:
         """What the last pass to the end skipped or changed."""

@@ -1,0 +1,107 @@
+"""Fields and lines of a user's file that a domain knows: a column SMILES, and names behind the texts of a .smi file."""
+
+import json
+
+import pytest
+
+import seqgen
+
+SMALL = {"hidden": 4, "steps": 1}
+SMILES = ["CCO", "CCN", "c1ccccc1", "CC(=O)O"]
+NAMES = ["ethanol", "ethyl amine", "benzene", "acetic acid"]
+
+
+def lines(template: str, times: int = 5) -> str:
+    return "".join(template.format(*pair) for pair in zip(SMILES, NAMES, strict=True)) * times
+
+
+FILES = {
+    "tab.smi": lines("{0}\t{1}\n"),
+    "space.smi": lines("{0} {1}\n"),
+    "mixed.smiles": "CCO\nCCN \n  c1ccccc1\tbenzene\nCC(=O)O acetic acid\n" * 5,
+    "upper.csv": "name,SMILES,logP\n" + lines("{1},{0},1.5\n"),
+    "lower.csv": "id;smiles\n" + lines("{1};{0}\n"),
+    "text-too.csv": "text,Canonical_SMILES\n" + lines("{1},{0}\n"),
+    "tabs.tsv": "title\tSmiles\n" + lines("{1}\t{0}\n"),
+    "rows.jsonl": "".join(json.dumps({"name": n, "smiles": s}) + "\n" for s, n in zip(SMILES, NAMES, strict=True)) * 5,
+    "both.csv": "canonical_smiles,smiles\n" + lines("X,{0}\n"),
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_molecules_are_found_in_a_file(in_tmp, name):
+    (in_tmp / name).write_text(FILES[name])
+    run = seqgen.train(name, out="run", split="none", **SMALL)
+    assert run.settings.corpus.domain == "seqgen_smiles:smiles"
+    assert run.settings.tokenizer.name == "seqgen_smiles:smiles"
+    assert set(run.vocabulary.tokenizer.symbols) == set("CON()=c1")
+    assert seqgen.load("run").evaluate(n=2)["novel"] >= 0  # reads the file again
+
+
+@pytest.mark.parametrize(
+    ("name", "asked", "domain", "symbol"),
+    [
+        ("upper.csv", {"text_field": "name"}, "text", "z"),
+        ("upper.csv", {"text_field": "SMILES"}, "smiles", "("),
+        ("upper.csv", {"domain": "text"}, "text", "z"),
+        ("upper.csv", {"domain": "smiles", "text_field": "name"}, "smiles", "z"),
+        ("upper.csv", {"options": {"corpus.fields": "name,SMILES"}}, "text", "\n"),
+        ("upper.csv", {"label_field": "SMILES"}, "text", "z"),
+        ("space.smi", {"domain": "text"}, "text", "z"),
+        ("space.smi", {"options": {"trailing_names": False}}, "smiles", "z"),
+        ("upper.csv", {"layout": "stream"}, "smiles", "("),
+        ("space.smi", {"layout": "stream", "split": "none"}, "smiles", "z"),
+    ],
+)
+def test_what_is_said_wins(in_tmp, name, asked, domain, symbol):
+    (in_tmp / name).write_text(FILES[name])
+    run = seqgen.train(name, out="run", **{**SMALL, **asked})
+    assert run.settings.corpus.domain.endswith(f":{domain}")
+    assert symbol in run.vocabulary.tokenizer.to_json()["symbols"]
+
+
+def test_names_are_fields_of_the_records(in_tmp):
+    (in_tmp / "mine.smi").write_text(FILES["mixed.smiles"])
+    run = seqgen.train("mine.smi", out="run", condition="name", **SMALL)
+    assert run.vocabulary.conditions == ("name=acetic acid", "name=benzene")
+
+
+def test_other_files_beside_it_are_read_as_they_are(cli, in_tmp):
+    """Held-out files, further runs and references may be tables or lines, whatever the corpus is."""
+    for name in ("upper.csv", "space.smi", "rows.jsonl"):
+        (in_tmp / name).write_text(FILES[name])
+    for number, (name, other) in enumerate((("upper.csv", "space.smi"), ("space.smi", "rows.jsonl"))):
+        held_out = {"valid": other} if name.endswith(".csv") else {}
+        run = seqgen.train(name, out=f"run-{number}", **held_out, **SMALL)
+        assert set(run.vocabulary.tokenizer.symbols) == set("CON()=c1")
+        begun = seqgen.train(other, start=f"run-{number}", out=f"begun-{number}", steps=1)
+        assert begun.vocabulary.tokenizer.symbols == run.vocabulary.tokenizer.symbols
+        assert run.evaluate(n=4, reference=other)
+    shown = cli("show", "corpus", "upper.csv", "--json")
+    assert shown.code == 0 and json.loads(shown.out)["shown"][0] == "CCO"
+    assert json.loads(cli("show", "corpus", "space.smi", "--json").out)["symbols"].keys() == set("CON()=c1")
+
+
+def test_fields_of_two_domains_are_asked_about(cli, in_tmp):
+    (in_tmp / "two.csv").write_text("smiles,SELFIES\nCCO,[C][C][O]\n" * 1 + "CCN,[C][C][N]\n" * 9)
+    train = ("train", "--corpus", "two.csv", "--hidden", 4, "--steps", 1, "-q", "--out")
+    refused = cli(*train, "a")
+    assert refused.code == 2 and "--domain seqgen_smiles:selfies or --domain seqgen_smiles:smiles" in refused.err
+    for number, said in enumerate((("--domain", "selfies"), ("--text-field", "SELFIES"))):
+        assert cli(*train, f"b{number}", *said).code == 0
+        assert "[C]" in seqgen.load(f"b{number}").vocabulary.tokenizer.symbols
+
+
+def test_a_broken_table_is_refused_where_it_is_read(cli, in_tmp):
+    (in_tmp / "bad.jsonl").write_text('{"smiles": \n')
+    refused = cli("train", "--corpus", "bad.jsonl", "--steps", 1)
+    assert refused.code == 3 and "line 1: not JSON" in refused.err
+    (in_tmp / "x.smi").write_text(FILES["space.smi"])
+    option = cli("train", "--corpus", "x.smi", "--layout", "stream", "-o", "corpus.trailing_names=true", "--steps", 1)
+    assert option.code == 2 and "trailing_names is of plain text with a record a line" in option.err
+
+
+@pytest.mark.parametrize("columns", ["smiles", ("SMILES",), ("",), (3,)])
+def test_columns_are_small_letters(columns):
+    with pytest.raises(ValueError, match=r"columns=.* are not like \('smiles',\)"):
+        seqgen.DomainSpec(name="x", summary="x", columns=columns)
