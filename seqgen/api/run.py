@@ -92,7 +92,7 @@ class Run(StoredRun):
             warn: called with one line where the model seldom satisfies a constraint, so that rows are guided to it,
                 which changes their distribution; left out: that of the run. ``exact`` is recommended.
             options: prefix, seed, temperature, top_k, top_p, min_p, repetition_penalty, ban, guidance, contains,
-                avoid, ends, length, regex, exact, max_length, batch_size.
+                contains_any, avoid, ends, length, regex, ignore_case, exact, max_length, batch_size.
 
         Raises:
             BadOption: an unknown option or an impossible value.
@@ -107,6 +107,20 @@ class Run(StoredRun):
         filters = Filters(unique, valid, novel, min_edit, effort)
         wishes = Wishes.of(self, label, given or {})
         yield from iter_rows(self, n, filters, wishes, decode, processors or {}, options, warn or self.warn)
+
+    def describe(self, samples: Sequence[Sample], *, given: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+        """Return a row for each sample: row, text, cut, what was given, bits_per_char, and where it stands.
+
+        Args:
+            samples: of this run.
+            given: values of conditions or fields under which they were sampled, by name; they are scored so.
+
+        Returns:
+            ``bits_per_char`` and ``where`` ("train", "valid", "test" or "new") are None where they cannot be known.
+        """
+        from seqgen.api.described import describe_samples
+
+        return describe_samples(self, samples, given or {})
 
     def top(
         self,

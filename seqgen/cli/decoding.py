@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -20,10 +21,22 @@ _OPTIONS: dict[str, tuple[Any, Any, Any]] = {
         None,
         typer.Option(metavar="TEXT", help="Text that every row holds; may be repeated.", rich_help_panel=_MUST),
     ),
+    "contains_file": (
+        list[Path] | None,
+        None,
+        typer.Option(
+            metavar="FILE", help="Texts, one a line; every row holds at least one of them.", rich_help_panel=_MUST
+        ),
+    ),
     "avoid": (
         list[str] | None,
         None,
         typer.Option(metavar="TEXT", help="Text that no row holds; may be repeated.", rich_help_panel=_MUST),
+    ),
+    "avoid_file": (
+        list[Path] | None,
+        None,
+        typer.Option(metavar="FILE", help="Texts, one a line; no row holds any of them.", rich_help_panel=_MUST),
     ),
     "ends": (str, "", typer.Option(metavar="TEXT", help="Text that every row ends with.", rich_help_panel=_MUST)),
     "length": (
@@ -35,6 +48,11 @@ _OPTIONS: dict[str, tuple[Any, Any, Any]] = {
         str,
         "",
         typer.Option(help="Regular expression that matches every whole row.", rich_help_panel=_MUST),
+    ),
+    "ignore_case": (
+        bool,
+        False,
+        typer.Option("--ignore-case", help="Match these texts and --regex in either case.", rich_help_panel=_MUST),
     ),
     "label": (
         str | None,
@@ -124,13 +142,33 @@ def with_decoding(function: Callable[..., Any]) -> Callable[..., Any]:
         options = {name: values.pop(name) for name in _OPTIONS}
         named, assignments = options.pop("processor") or [], options.pop("option") or []
         options["given"] = dict(map(pair, options["given"] or ()))
-        options["contains"], options["avoid"] = tuple(options["contains"] or ()), tuple(options["avoid"] or ())
+        options["contains"] = tuple(options["contains"] or ())
+        options["contains_any"] = _texts_of(options.pop("contains_file"))
+        options["avoid"] = (*(options["avoid"] or ()), *_texts_of(options.pop("avoid_file")))
         options["processors"] = _processors(named, assignments)
         return function(decoding=options, **values)
 
     run.__signature__ = signature.replace(parameters=[*own, *added])  # type: ignore[attr-defined]
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in [*own, *added]}
     return run
+
+
+def _texts_of(files: Iterable[Path] | None) -> tuple[str, ...]:
+    """The lines of files, blank ones left out.
+
+    Raises:
+        NoSuchFile, UsageError, CorpusError: a file cannot be read, or holds no text.
+    """
+    from seqgen.corpus import read_lines
+    from seqgen.errors import UsageError
+
+    found: list[str] = []
+    for path in files or ():
+        texts = [record.text for record in read_lines(path)]
+        if not texts:
+            raise UsageError(f"cannot use the texts of {str(path)!r}: it holds none; write one a line")
+        found += texts
+    return tuple(dict.fromkeys(found))
 
 
 def _processors(names: Iterable[str], assignments: Iterable[str]) -> dict[str, dict[str, Any]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
 
 _LEAST_BAR, _MOST_BAR, _PERCENT = 8, 30, 6  # columns of the bar, and of the share beside it with the spaces
 _SAMPLES, _LONG_SAMPLES = 10, 2  # shown at the end
-_MOST_CHARS = 100_000_000  # of a corpus that samples are looked up in without being asked
 
 
 class TrainDisplay:
@@ -93,7 +91,7 @@ class TrainDisplay:
         if session.quiet:
             write(f"{run.path}\n")
             return
-        rows = sample_rows(run, run.sample(_SAMPLES if run.vocabulary.ends else _LONG_SAMPLES))
+        rows = run.describe(run.sample(_SAMPLES if run.vocabulary.ends else _LONG_SAMPLES))
         metrics = run.metrics
         view: list[Any] = [Text("")]
         for part in ("train", "valid"):
@@ -123,7 +121,7 @@ def samples_view(rows: list[dict[str, Any]], run: Run, console: Console) -> Rend
     """Samples as a table, rendered as its domain does; as plain texts, with a warning, if its renderer fails.
 
     Args:
-        rows: what ``sample_rows`` gives.
+        rows: what ``Run.describe`` gives.
         run: theirs.
         console: where they will be shown.
     """
@@ -136,29 +134,6 @@ def samples_view(rows: list[dict[str, Any]], run: Run, console: Console) -> Rend
         reason = reason or f"{type(error).__name__}: {one_line(error)}"
         warn(f"cannot render the samples: {reason}; they are shown as plain text")
         return samples_table(rows)
-
-
-def sample_rows(run: Run, samples: list[Any], given: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
-    """Samples with their bits per character and where they stand in the corpus, as far as that can be told."""
-    texts = [sample.text for sample in samples]
-    scores: dict[str, float] = {}
-    where: dict[str, str] = {}
-    try:
-        scores = {score.text: score.bits_per_char for score in run.score(texts, given=given)}
-        if run.vocabulary.ends and run.settings.corpus.n_chars <= _MOST_CHARS:
-            where = run.where(texts)
-    except SeqgenError:  # the corpus is gone, or a row cannot be encoded again: the samples are shown all the same
-        pass
-    return [
-        {
-            "row": sample.number,
-            "text": sample.text,
-            "cut": sample.cut,
-            "bits_per_char": scores.get(sample.text),
-            "where": where.get(sample.text),
-        }
-        for sample in samples
-    ]
 
 
 def _engine(settings: RunSettings) -> str:

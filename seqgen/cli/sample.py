@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from pathlib import Path
@@ -12,6 +11,7 @@ import typer
 
 from seqgen.cli.common import Json, RunName, everywhere, say, session, show, stdout, warn, write
 from seqgen.cli.decoding import with_decoding
+from seqgen.cli.sample_files import TABLES, described, json_lines, refuse_to_overwrite, write_out
 
 if TYPE_CHECKING:
     from seqgen import Sample
@@ -70,7 +70,13 @@ def sample(
         Path | None, typer.Option(metavar="FILE", help="Draw the rows too: .svg, .png, ... as the domain can.")
     ] = None,
     checkpoint: Annotated[str, typer.Option(metavar="best|latest|STEP", help="Which checkpoint.")] = "best",
-    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write there, not to stdout.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Write there, not to stdout; with columns if it ends in .csv, .jsonl or .json."
+        ),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the file of --out.")] = False,
     as_json: Json = False,
     nul: Annotated[bool, typer.Option("-0", "--null", help="End rows with NUL, not a line end.")] = False,
     decoding: dict[str, Any],
@@ -78,6 +84,8 @@ def sample(
     """Draw new sequences from a run: one a line, or a table on a terminal."""
     import seqgen.api
 
+    if out is not None:
+        refuse_to_overwrite(out, force=force)
     loaded = seqgen.api.load(run, checkpoint=checkpoint, plugins=session.plugins, warn=warn)
     filters: dict[str, Any] = {"unique": unique, "novel": novel, "valid": valid, "min_edit": min_edit, "effort": effort}
     rows = loaded.iter_samples(
@@ -87,22 +95,27 @@ def sample(
         rows = _tell_share(rows)
     if picture is not None:
         rows = _draw(loaded, rows, picture)
+    asked = decoding["given"] if decoding["label"] is None else {**decoding["given"], "label": decoding["label"]}
     if out is None and not as_json and not nul and session.stdout.isatty():
-        label = decoding["label"]
-        conditions = decoding["given"] if label is None else {**decoding["given"], "label": label}
-        slots = loaded.vocabulary.slots
-        _show_table(loaded, rows, {name: value for name, value in conditions.items() if name in slots})
+        _show_table(loaded, rows, {name: value for name, value in asked.items() if name in loaded.vocabulary.slots})
         return
-    chunks = _encoded(rows, as_json, nul, loaded.settings.corpus.multiline)
-    if out is None and session.stdout.isatty():
+    table = TABLES.get(out.suffix.lower()) if out is not None and not as_json and not nul else None
+    if table is not None:
+        chunks = table(described(loaded, rows, asked))
+    elif as_json:
+        chunks = json_lines(described(loaded, rows, asked))
+    else:
+        between = "\0" if nul else "\n\n" if loaded.settings.corpus.multiline else "\n"
+        chunks = ((row.text + between).encode("utf-8", "surrogatepass") for row in rows)
+    if out is not None:
+        write_out(out, chunks)
+    elif session.stdout.isatty():
         for chunk in chunks:
             write(chunk.decode("utf-8", "surrogatepass"), as_json=as_json)
-    elif out is None:
+    else:
         for chunk in chunks:
             session.stdout.buffer.write(chunk)
         session.stdout.buffer.flush()
-    else:
-        _write(out, chunks)
 
 
 def _tell_share(rows: Iterable[Sample]) -> Iterator[Sample]:
@@ -131,35 +144,8 @@ def _draw(run: Run, rows: Iterable[Sample], picture: Path) -> Iterator[Sample]:
     publish_file(picture, draw(texts, picture.suffix.lower(), run.renderer))
 
 
-def _encoded(rows: Iterable[Sample], as_json: bool, nul: bool, multiline: bool) -> Iterator[bytes]:
-    """Rows as bytes: exact text, no markup, nothing escaped but in JSON."""
-    between = "\n\n" if multiline else "\n"
-    for row in rows:
-        if as_json:
-            line = json.dumps({"row": row.number, "text": row.text, "cut": row.cut}, ensure_ascii=False) + "\n"
-        else:
-            line = row.text + ("\0" if nul else between)
-        yield line.encode("utf-8", "surrogatepass")
-
-
-def _write(out: Path, chunks: Iterator[bytes]) -> None:
-    """Write what was found, even when a filter found fewer rows than asked."""
-    from seqgen.errors import TooFewRows
-    from seqgen.files import publish_file
-
-    data, problem = bytearray(), None
-    try:
-        for chunk in chunks:
-            data += chunk
-    except TooFewRows as error:
-        problem = error
-    publish_file(out, bytes(data))
-    if problem is not None:
-        raise problem
-
-
 def _show_table(run: Run, rows: Iterable[Sample], given: dict[str, str]) -> None:
-    from seqgen.cli.display import sample_rows, samples_view
+    from seqgen.cli.display import samples_view
     from seqgen.errors import TooFewRows
 
     drawn: list[Sample] = []
@@ -168,7 +154,7 @@ def _show_table(run: Run, rows: Iterable[Sample], given: dict[str, str]) -> None
         drawn.extend(rows)
     except TooFewRows as error:
         problem = error
-    judged = sample_rows(run, drawn[:_MOST_JUDGED], given)
+    judged = run.describe(drawn[:_MOST_JUDGED], given=given)
     judged += [{"row": row.number, "text": row.text, "cut": row.cut} for row in drawn[_MOST_JUDGED:]]
     show(samples_view(judged, run, stdout()))
     if problem is not None:

@@ -143,11 +143,13 @@ def build_constraint(
         UnknownSymbol: it is to hold a symbol that the vocabulary does not know.
         MissingExtra: outlines-core is not installed, which regular expressions need.
     """
-    parts = [automata.contains([text]) for text in settings.contains]
-    parts += [automata.avoids(settings.avoid)] if settings.avoid else []
-    of_ends = [automata.ends(settings.ends)] if settings.ends else []
+    either = settings.ignore_case
+    parts = [automata.contains([text], ignore_case=either) for text in settings.contains]
+    parts += [automata.contains(settings.contains_any, ignore_case=either)] if settings.contains_any else []
+    parts += [automata.avoids(settings.avoid, ignore_case=either)] if settings.avoid else []
+    of_ends = [automata.ends(settings.ends, ignore_case=either)] if settings.ends else []
     of_ends += [automata.length(*automata.parse_length(settings.length))] if settings.length else []
-    of_ends += [regex(settings.regex)] if settings.regex else []
+    of_ends += [regex(settings.regex, ignore_case=either)] if settings.regex else []
     if of_ends and not vocabulary.ends:
         raise UsageError(f"this run learned one long text, whose rows have no end: {of_ends[0].name} has no meaning")
     if not parts and not of_ends:
@@ -166,7 +168,7 @@ def build_constraint(
             device=device,
         )
     except UsageError:
-        for text in (*settings.contains, settings.ends):
+        for text in () if either else (*settings.contains, settings.ends):
             vocabulary.encode(text)  # a symbol that is not known says more
         raise
 

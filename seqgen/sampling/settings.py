@@ -26,10 +26,12 @@ class SampleSettings(Options):
         1.0, ge=0, le=100, description="above 1, rows are more like the conditions asked for than the records are"
     )
     contains: tuple[str, ...] = Field((), description="texts that every row must hold")
+    contains_any: tuple[str, ...] = Field((), description="texts of which every row must hold at least one")
     avoid: tuple[str, ...] = Field((), description="texts that no row may hold")
     ends: str = Field("", description="text that every row ends with")
     length: str = Field("", description='characters of a row: "5-8", "5", "5-" or "-8"')
     regex: str = Field("", description="regular expression that every whole row matches (extra: constrain)")
+    ignore_case: bool = Field(False, description="whether these texts and the regex match letters of either case")
     exact: bool = Field(
         False, description="keep the model's distribution: draw freely and give up rows that break a constraint"
     )
@@ -39,7 +41,7 @@ class SampleSettings(Options):
         None, ge=1, le=65_536, description="rows drawn together, changes no row; left out: by the size of the model"
     )
 
-    @field_validator("contains", "avoid", mode="before")
+    @field_validator("contains", "contains_any", "avoid", mode="before")
     @classmethod
     def _listed(cls, value: Any) -> Any:
         return (value,) if isinstance(value, str) else value

@@ -1,0 +1,95 @@
+"""Lists of words, case ignored, and sampled rows written as tables."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import pytest
+
+import seqgen
+
+
+@pytest.fixture
+def run(tiny_run):
+    return tiny_run.path
+
+
+def texts(cli, *arguments):
+    result = cli("sample", *arguments)
+    assert result.code == 0, result.err
+    return result.out.splitlines()
+
+
+def test_rows_hold_one_of_the_words_of_a_file_and_none_of_another(cli, run, tmp_path):
+    (tmp_path / "any.txt").write_text("an\n\nel\nor\n")
+    (tmp_path / "none.txt").write_text("\n".join(f"{first}{last}" for first in "bcdfgh" for last in "aeiou"))
+    rows = texts(cli, run, "-n", 50, "--contains-file", tmp_path / "any.txt", "--avoid-file", tmp_path / "none.txt")
+    assert len(rows) == 50 and all(any(word in row for word in ("an", "el", "or")) for row in rows)
+    assert not any(f"{first}{last}" in row for row in rows for first in "bcdfgh" for last in "aeiou")
+
+
+def test_case_is_ignored_on_request(cli, run, tiny_run, tmp_path):
+    (tmp_path / "any.txt").write_text("AN\n")
+    assert cli("sample", run, "-n", 5, "--contains-file", tmp_path / "any.txt").code == 2
+    rows = texts(cli, run, "-n", 30, "--contains-file", tmp_path / "any.txt", "--avoid", "E", "--ignore-case")
+    assert all("an" in row.lower() and "e" not in row.lower() for row in rows)
+    rows = [row.text for row in tiny_run.sample(30, contains_any=("AN", "O"), ends="A", ignore_case=True)]
+    assert all(("an" in row or "o" in row) and row.endswith("a") for row in rows)
+
+
+def test_a_file_of_words_that_cannot_be_used_is_said(cli, run, tmp_path):
+    (tmp_path / "empty.txt").write_text("\n\n")
+    for name, says in (("empty.txt", "it holds none"), ("gone.txt", "no such file")):
+        result = cli("sample", run, "--avoid-file", tmp_path / name)
+        assert result.code == 2 and says in result.err and result.err.count("\n") == 1, result.err
+
+
+def read(path):
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".csv":
+        return list(csv.DictReader(text.splitlines()))
+    return json.loads(text) if path.suffix == ".json" else [json.loads(line) for line in text.splitlines()]
+
+
+@pytest.mark.parametrize("ending", [".csv", ".jsonl", ".json", ".CSV"])
+def test_rows_are_written_with_columns_by_the_ending(ending, cli, run, tiny_run, tmp_path):
+    out = tmp_path / f"rows{ending}"
+    assert cli("sample", run, "-n", 20, "--seed", 5, "--out", out).code == 0
+    rows = read(out.rename(out.with_suffix(ending.lower())))
+    known = tiny_run.describe(tiny_run.sample(20, seed=5))
+    assert list(rows[0]) == ["row", "text", "cut", "bits_per_char", "where"]
+    assert [row["text"] for row in rows] == [row["text"] for row in known]
+    assert [str(row["where"]) for row in rows] == [row["where"] for row in known]
+    assert [float(row["bits_per_char"]) for row in rows] == pytest.approx([row["bits_per_char"] for row in known])
+
+
+def test_what_was_given_is_a_column(cli, tmp_path, in_tmp):
+    (tmp_path / "people.csv").write_text("text,label\n" + "".join(f"name{n},{'ab'[n % 2]}\n" for n in range(60)))
+    run = seqgen.train(tmp_path / "people.csv", cell="vanilla", hidden=8, steps=5, condition="label", out="people")
+    assert cli("sample", run.path, "-n", 3, "--label", "b", "--out", "rows.csv").code == 0
+    rows = read(tmp_path / "rows.csv")
+    assert [row["label"] for row in rows] == ["b"] * 3
+    known = run.describe(run.sample(3, label="b"), given={"label": "b"})
+    assert [float(row["bits_per_char"]) for row in rows] == pytest.approx([row["bits_per_char"] for row in known])
+    line = json.loads(texts(cli, run.path, "-n", 1, "--label", "a", "--json")[0])
+    assert line["label"] == "a" and line["where"] in ("train", "valid", "test", "new") and line["bits_per_char"] > 0
+
+
+def test_a_file_is_not_overwritten_unless_that_is_said(cli, run, tmp_path):
+    out = tmp_path / "mine.txt"
+    out.write_text("PRECIOUS\n")
+    result = cli("sample", run, "--out", out)
+    assert result.code == 2 and "--force" in result.err and result.err.count("\n") == 1
+    assert out.read_text() == "PRECIOUS\n"
+    assert cli("sample", run, "-n", 3, "--out", out, "--force").code == 0
+    assert len(out.read_text().splitlines()) == 3
+
+
+def test_too_few_rows_are_written_with_columns_too(cli, run, tmp_path):
+    result = cli("sample", run, "-n", 5, "--unique", "-t", 0, "--out", tmp_path / "few.csv")
+    assert result.code == 8 and len(read(tmp_path / "few.csv")) == 1
+    result = cli("sample", run, "-n", 5, "--unique", "-t", 0, "--json")
+    assert result.code == 8 and len(result.out.splitlines()) == 1
+    result = cli("sample", run, "-n", 5, "--unique", "-t", 0, "--out", tmp_path / "few.json")
+    assert result.code == 8 and len(read(tmp_path / "few.json")) == 1
