@@ -81,14 +81,20 @@ def check_plugin(
             metavar="PACKAGE|FILE", help="An import package, or a plugin in one file.", autocompletion=_complete_package
         ),
     ],
+    option: Annotated[
+        list[str] | None,
+        typer.Option("-o", "--option", metavar="PART.NAME=VALUE", help="Check with an option other than its default."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Check that a plugin keeps its contracts; exit 5 if it does not."""
+    from seqgen.config import parse_assignments
     from seqgen.render import plain_table
     from seqgen.testing import checks_of_plugin
 
     named_file = plugin.endswith(".py") or "/" in plugin
-    checks = checks_of_plugin(Path(plugin) if named_file else plugin)
+    options = {f"{part}.{name}" if part else name: value for part, name, value in parse_assignments(option or ())}
+    checks = checks_of_plugin(Path(plugin) if named_file else plugin, options)
     rows = []
     first_to_mend: dict[str, str] = {}
     for number, check in enumerate(checks, 1):

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from seqgen.errors import PluginError, UnknownName
 from seqgen.plugins import Candidate, Plugins, entry_point_candidates, file_candidate
 from seqgen.specs import KINDS, Spec
-from seqgen.testing.check import Check, Package
-from seqgen.testing.promises import checks_of, checks_of_package
+from seqgen.testing.check import Check, Package, Subject
+from seqgen.testing.options import options_by_spec
+from seqgen.testing.promises import checks_of_package, checks_on
 
 
 def specs_of(plugin: ModuleType | str | Path) -> list[Spec]:
@@ -70,13 +72,31 @@ def _exists(name: str) -> bool:
         return True
 
 
-def checks_of_plugin(plugin: ModuleType | str | Path | Sequence[Spec]) -> list[Check]:
-    """All checks of a plugin, those of the whole of it first; of a list of specs, theirs only."""
+def checks_of_plugin(
+    plugin: ModuleType | str | Path | Sequence[Spec], options: Mapping[str, Any] | None = None
+) -> list[Check]:
+    """All checks of a plugin, those of the whole of it first; of a list of specs, theirs only.
+
+    Args:
+        plugin: as ``specs_of`` takes it, or specs.
+        options: values other than the defaults, by ``"part.name"`` or bare name; the part is a kind or the name of a
+            spec. Each is given to every spec that has the option.
+
+    Raises:
+        BadOption: no spec has such an option, or it refuses the value.
+    """
     if isinstance(plugin, ModuleType | str | Path):
         package = package_of(plugin)
-        return [*checks_of_package(package), *_of_specs(package.specs)]
-    return _of_specs(plugin)
+        return [*checks_of_package(package), *_of_specs(package.specs, options or {})]
+    return _of_specs(plugin, options or {})
 
 
-def _of_specs(specs: Sequence[Spec]) -> list[Check]:
-    return [check for spec in specs for check in checks_of(spec, beside=specs)]
+def _of_specs(specs: Sequence[Spec], options: Mapping[str, Any]) -> list[Check]:
+    from seqgen.config import split_names
+
+    given = options_by_spec(specs, split_names(options))
+    return [
+        check
+        for spec, values in zip(specs, given, strict=True)
+        for check in checks_on(Subject(spec, values, beside=tuple(specs)))
+    ]

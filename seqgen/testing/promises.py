@@ -85,7 +85,12 @@ def checks_of(spec: Spec, *, texts: Sequence[str] = TEXTS, beside: Sequence[Spec
         beside: what its plugin hands in besides, such as the parts that a domain names.
         options: options other than the defaults.
     """
-    subject = Subject(spec, options, tuple(texts), tuple(beside))
+    return checks_on(Subject(spec, options, tuple(texts), tuple(beside)))
+
+
+def checks_on(subject: Subject) -> list[Check]:
+    """The checks of one spec with the options, texts and neighbours of a subject; see ``checks_of``."""
+    spec = subject.spec
     return [
         Check(spec, name, functools.partial(_run, module, name, subject), name in _FOUNDATIONS)
         for module, name in _names(spec.kind)
