@@ -170,6 +170,15 @@ def _refuse_taken(out: Path) -> None:
 
 def _count(plugins: Plugins, settings: RunSettings, width: int) -> int:
     """The trainable parameters of a run's model at another width."""
+    return count_planned(plugins, with_width(settings, width))
+
+
+def count_planned(plugins: Plugins, settings: RunSettings) -> int:
+    """Return the trainable parameters of the model of a planned run.
+
+    Raises:
+        PluginError: a part cannot be built.
+    """
     from seqgen.model import count_parameters
 
-    return count_parameters(build_model(plugins, with_width(settings, width)))
+    return count_parameters(build_model(plugins, settings))

@@ -120,6 +120,6 @@ def bench(
     how_long = "" if time_s is None else f" of {duration(time_s)}: about {duration(n_runs * time_s)}"
     kept = "; those done in its folder are kept" if out is not None and Path(out).exists() else ""
     tell(f"{counted(n_runs, 'run')}{how_long}{kept}")
-    entrants = enter(chosen, request, plugins)
+    entrants = enter(chosen, request, plugins, must_follow=params is not None)
     asked = {"parameters": budget, "seeds": seeds, **flags["train"], **flags["model"]}
     return hold(entrants, plugins, asked, part, seeds, out, Hearers(None, warn, progress), on_run)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from seqgen.api.begin import Hearers, begin, plan, read
+from seqgen.api.begin import Hearers, begin, count_planned, plan, read
 from seqgen.api.data import Data
 from seqgen.api.differences import check_same
 from seqgen.api.entrants import FAILURES, Entrant, of_seed, reason
@@ -76,7 +76,7 @@ def hold(
             data = _read_once(entrant.recipe, read_already, hear)
             _check_part(data, part, entrant.recipe.title)
             try:
-                planned[entrant.name] = Planned(entrant.recipe, plan(entrant.recipe, plugins, data), data)
+                planned[entrant.name] = _plan(entrant, entrant.recipe, plugins, data, hear)
             except FAILURES as error:
                 problems[entrant.name] = reason(error)
     title = next(entrant.recipe.title for entrant in entrants if entrant.recipe is not None)
@@ -101,6 +101,22 @@ def hold(
     finally:
         lock.release()
     return result
+
+
+def _plan(entrant: Entrant, recipe: Recipe, plugins: Plugins, data: Data, hear: Hearers) -> Planned:
+    """Settle all but the seed of a training run.
+
+    Raises:
+        BadOption: it cannot have as many parameters as were asked for.
+    """
+    settings = plan(recipe, plugins, data)
+    if entrant.ignored_params is not None:
+        problem = entrant.size_problem(count_planned(plugins, settings))
+        if problem and entrant.must_follow:
+            raise BadOption(f"{problem}; set these (-o model.NAME=VALUE) in a bench without --params")
+        if problem:
+            hear.warn(problem)
+    return Planned(recipe, settings, data)
 
 
 def _read_once(recipe: Recipe, read_already: dict[str, Data], hear: Hearers) -> Data:

@@ -34,11 +34,24 @@ class Entrant:
         name: as it was given.
         recipe: its training; None if it cannot be trained.
         problem: why not, in one line.
+        ignored_params: the budget of parameters that it cannot follow, since it has no width; else None.
+        must_follow: whether that budget was asked for, not the default.
     """
 
     name: str
     recipe: Recipe | None
     problem: str = ""
+    ignored_params: int | None = None
+    must_follow: bool = False
+
+    def size_problem(self, n_parameters: int) -> str:
+        """Say that a model that is trained has a size of its own; "" where sizes are equal or it only counts."""
+        if self.ignored_params is None or not n_parameters:
+            return ""
+        return (
+            f"model {self.name}: --params {self.ignored_params:,} cannot set its size: it has no option 'hidden'; "
+            f"its own options give it {n_parameters:,} parameters"
+        )
 
 
 def reason(error: BaseException) -> str:
@@ -90,7 +103,9 @@ def _uses_cell(entry: Entry) -> bool:
     return entry.spec.uses_cell
 
 
-def enter(chosen: Sequence[tuple[str, Entry]], asked: Request, plugins: Plugins) -> list[Entrant]:
+def enter(
+    chosen: Sequence[tuple[str, Entry]], asked: Request, plugins: Plugins, must_follow: bool = False
+) -> list[Entrant]:
     """Resolve what is asked of all for each of them.
 
     An option that only some have is given to these; one that none has is refused.
@@ -99,6 +114,7 @@ def enter(chosen: Sequence[tuple[str, Entry]], asked: Request, plugins: Plugins)
         chosen: names, with cells or models.
         asked: what is asked, cell and model left out.
         plugins: where parts come from.
+        must_follow: whether the budget of parameters was asked for, not the default.
 
     Raises:
         UsageError: what is asked can be had with none of them.
@@ -111,7 +127,8 @@ def enter(chosen: Sequence[tuple[str, Entry]], asked: Request, plugins: Plugins)
     for name, entry in chosen:
         try:
             request = _request(name, entry, asked, fields, plugins)
-            entrants.append(Entrant(name, resolve(request, plugins)))
+            ignored = asked.params if request.params is None else None
+            entrants.append(Entrant(name, resolve(request, plugins), "", ignored, must_follow))
         except FAILURES as error:
             entrants.append(Entrant(name, None, reason(error)))
             first = first or error
@@ -150,7 +167,7 @@ def _request(
     if entry.spec.kind == "cell":
         return dataclasses.replace(asked, cell=name, model=_OF_CELLS, assignments=assignments)
     has_width = "hidden" in own.get("model", ())
-    model = {option: value for option, value in asked.flags.get("model", {}).items() if option in own.get("model", ())}
+    model = {option: value for option, value in asked.flags.get("model", {}).items() if concerns("model", option)}
     flags = merge(_own_ends(entry), {**asked.flags, "model": model})
     params = asked.params if has_width else None
     return dataclasses.replace(asked, model=name, assignments=assignments, flags=flags, params=params)

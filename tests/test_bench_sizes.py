@@ -1,0 +1,42 @@
+"""``seqgen bench`` with models that have no width: none is trained at another size than was asked for unsaid."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+BIGRAM = Path(__file__).parent.parent / "docs" / "examples" / "bigram.py"
+
+
+@pytest.fixture
+def bench(cli, words, in_tmp):
+    def call(cells, *arguments):
+        return cli(
+            "bench", "--corpus", words, "--cells", cells, "--steps", 4, "--split", "60/20/20", "--plugin", BIGRAM,
+            *arguments, "--json",
+        )  # fmt: skip
+
+    return call
+
+
+def test_a_model_that_cannot_have_so_many_parameters_is_not_trained(bench, in_tmp):
+    found = bench("vanilla,bigram,ngram", "--params", "3k")
+    assert found.code == 0, found.err
+    assert "model bigram: --params 3,000 cannot set its size: it has no option 'hidden'" in found.err
+    assert not list(in_tmp.glob("runs/*/bigram-*"))
+    assert list(in_tmp.glob("runs/*/vanilla-*")) and list(in_tmp.glob("runs/*/ngram-*")), "what counts has no size"
+
+
+def test_without_a_budget_its_own_size_is_said(bench, in_tmp):
+    found = bench("bigram")
+    assert found.code == 0, found.err
+    assert found.err.count("cannot set its size") == 1 and "its own options give it" in found.err
+    assert list(in_tmp.glob("runs/*/bigram-*"))
+    assert "cannot set its size" not in bench("bigram,vanilla", "--hidden", 8).err
+
+
+def test_a_width_that_no_model_has_is_refused(bench, in_tmp):
+    found = bench("bigram", "--hidden", 8)
+    assert found.code == 2 and "has no option 'hidden'" in found.err, found.err
+    assert not (in_tmp / "runs").exists()
