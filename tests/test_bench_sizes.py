@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -17,13 +18,14 @@ def bench(cli, words, in_tmp):
             *arguments, "--json",
         )  # fmt: skip
 
-    return call
+    yield call
+    sys.modules.pop("bigram", None)
 
 
 def test_a_model_that_cannot_have_so_many_parameters_is_not_trained(bench, in_tmp):
     found = bench("vanilla,bigram,ngram", "--params", "3k")
     assert found.code == 0, found.err
-    assert "model bigram: --params 3,000 cannot set its size: it has no option 'hidden'" in found.err
+    assert "bigram failed: --params 3,000 cannot set its size: it has no option 'hidden'" in found.err
     assert not list(in_tmp.glob("runs/*/bigram-*"))
     assert list(in_tmp.glob("runs/*/vanilla-*")) and list(in_tmp.glob("runs/*/ngram-*")), "what counts has no size"
 

@@ -115,7 +115,7 @@ def _plan(entrant: Entrant, recipe: Recipe, plugins: Plugins, data: Data, hear: 
         if problem and entrant.must_follow:
             raise BadOption(f"{problem}; set these (-o model.NAME=VALUE) in a bench without --params")
         if problem:
-            hear.warn(problem)
+            hear.warn(f"{entrant.name}: {problem}")
     return Planned(recipe, settings, data)
 
 

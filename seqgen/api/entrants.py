@@ -49,7 +49,7 @@ class Entrant:
         if self.ignored_params is None or not n_parameters:
             return ""
         return (
-            f"model {self.name}: --params {self.ignored_params:,} cannot set its size: it has no option 'hidden'; "
+            f"--params {self.ignored_params:,} cannot set its size: it has no option 'hidden'; "
             f"its own options give it {n_parameters:,} parameters"
         )
 

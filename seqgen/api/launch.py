@@ -104,7 +104,8 @@ def train(
         text_field: the field of a JSON or CSV file that is the text.
         label_field: the field that is the label.
         options: any option by ``"part.name"``, or by its bare name when only one part has it.
-        config: a TOML file with tables [train] [model] [cell] [tokenizer] [corpus].
+        config: a TOML file with tables [train] [model] [cell] [tokenizer] [corpus] [augmentation], each with its
+            options and, but for [train], a ``name``; [train] may have ``condition`` and ``augment``.
         out: the run folder; left out: ``runs/<corpus>-<cell>-001`` or the next free number.
         plugins: left out: all that are installed; a list ``["mycell.py", module, MyCell, object_with_hooks, spec]``:
             these too.

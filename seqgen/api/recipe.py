@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from seqgen.api.defaults import as_in, recommended
 from seqgen.api.reading import read_file_as
-from seqgen.api.request import Request
+from seqgen.api.request import Request, with_configuration
 from seqgen.api.setup import FILE, named_by, option_fields, sort_out_corpus
 from seqgen.config import Layer, TrainSettings, assign, build_options, merge, read_toml
 from seqgen.errors import BadOption, UsageError, did_you_mean
@@ -86,6 +86,7 @@ def resolve(request: Request, plugins: Plugins) -> Recipe:
     if (request.valid or request.test) and "split" in request.flags.get("train", {}):
         raise BadOption("give held-out files (--valid-file, --test-file) or a --split, not both")
     toml = read_toml(request.config) if request.config else {}
+    request = with_configuration(request, toml)
     names, start = _names(toml, request.config), request.start
     if start is not None:
         names = {**start.names, **start.checked(request, names, plugins)}

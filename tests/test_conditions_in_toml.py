@@ -1,0 +1,70 @@
+"""Conditions and an augmentation in a configuration: ``[train] condition = [...]`` and ``augment = "..."``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+SMALL_CAPS = Path(__file__).parent.parent / "docs" / "examples" / "smallcaps.py"
+RECORDS = "".join(f"{name},{kind},{size}\n" for name in ("Ada", "Bea", "Cem", "Dag") * 8 for kind, size in ("ax", "by"))
+
+
+@pytest.fixture
+def train(cli, in_tmp):
+    (in_tmp / "t.csv").write_text("text,kind,size\n" + RECORDS)
+
+    def call(toml, *arguments):
+        (in_tmp / "run.toml").write_text(toml)
+        return cli(
+            "train", "--corpus", "t.csv", "--config", "run.toml", "--plugin", SMALL_CAPS, "--hidden", 8, "--steps", 2,
+            "--out", "run", *arguments,
+        )  # fmt: skip
+
+    yield call
+    sys.modules.pop("smallcaps", None)
+
+
+def settings(folder):
+    from seqgen.checkpoint import RunFolder
+
+    return RunFolder(folder / "run").settings()
+
+
+@pytest.mark.parametrize("written", ['["kind", "size"]', '"kind,size"', '"kind, size"'])
+def test_conditions_stand_in_a_configuration(train, in_tmp, written):
+    done = train(f"[train]\ncondition = {written}\n")
+    assert done.code == 0, done.err
+    assert settings(in_tmp).conditions == ("kind", "size")
+
+
+def test_a_flag_wins_over_the_configuration(train, in_tmp):
+    assert train('[train]\ncondition = ["kind"]\n', "--condition", "size").code == 0
+    assert settings(in_tmp).conditions == ("size",)
+
+
+def test_an_augmentation_stands_in_a_configuration_with_its_options(train, in_tmp):
+    done = train('[train]\naugment = "smallcaps"\n\n[augmentation]\nshare = 0.25\n')
+    assert done.code == 0, done.err
+    chosen = settings(in_tmp).augmentation
+    assert chosen.name == "smallcaps:smallcaps" and chosen.options == {"share": 0.25}
+
+
+@pytest.mark.parametrize(
+    ("toml", "says"),
+    [
+        ("[train]\ncondition = 3\n", "cannot use condition 3 of [train]"),
+        ('[train]\ncondition = ["kind", 1]\n', "cannot use condition ['kind', 1] of [train]"),
+        ('[train]\ncondition = ""\n', "cannot use condition '' of [train]"),
+        ('[train]\ncondition = ["colour"]\n', "colour"),
+        ("[train]\naugment = true\n", "cannot use augment True of [train]"),
+        ('[train]\naugment = "smallcap"\n', "did you mean 'smallcaps'"),
+        ('[train]\naugment = "smallcaps"\n\n[augmentation]\nname = "other"\n', "[augmentation] names 'other'"),
+        ('[train]\ncondition = ["kind"]\n[corpus]\nlayout = "stream"\n', "no records to condition"),
+    ],
+)
+def test_what_cannot_be_used_is_one_line(train, in_tmp, toml, says):
+    done = train(toml)
+    assert done.code in (2, 3) and done.err.count("\n") == 1 and says in done.err, done.err
+    assert not (in_tmp / "run").exists()
