@@ -104,9 +104,7 @@ def resolve(request: Request, plugins: Plugins) -> Recipe:
     asked = merge(implied, toml, request.flags, assign(request.assignments, fields))
     if start is not None:
         request = start.filled_in(request, parts, asked)
-    if request.params is not None and ("hidden" not in fields["model"] or "hidden" in asked.get("model", {})):
-        problem = "give --params or --hidden, not both" if "hidden" in fields["model"] else "this model has no width"
-        raise BadOption(f"--params {request.params} chooses the width: {problem}")
+    _check_params(request.params, fields["model"], asked.get("model", {}))
     if start is None:
         known = recommended([parts[part] for part in _RECOMMENDING if part in parts], fields, asked)
     else:
@@ -139,6 +137,17 @@ def resolve(request: Request, plugins: Plugins) -> Recipe:
         parts.get("augmentation"),
         start,
     )
+
+
+def _check_params(params: int | None, fields: Sequence[str], asked: Mapping[str, Any]) -> None:
+    """Refuse a number of parameters that cannot choose the width of a model.
+
+    Raises:
+        BadOption: the model has no width, or it is given.
+    """
+    if params is not None and ("hidden" not in fields or "hidden" in asked):
+        problem = "give --params or --hidden, not both" if "hidden" in fields else "this model has no width"
+        raise BadOption(f"--params {params} chooses the width: {problem}")
 
 
 def _suiting(layout: Layout, reading: Layer) -> Layer:
