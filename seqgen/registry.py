@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from seqgen.boundary import GUARDS, check_members, hint_on_init
 from seqgen.errors import PluginError, SeqgenError, UnknownName, UsageError, is_out_of_memory
-from seqgen.signals import heed
+from seqgen.signals import heed, noting
 from seqgen.specs import KINDS, LoadableSpec, Spec, load_reference
 
 if TYPE_CHECKING:
@@ -127,7 +127,8 @@ class Entry:
 
     def _guarded(self, function: Any) -> Any:
         try:
-            return function()
+            with noting(f"{self.who} was being loaded"):
+                return function()
         except SeqgenError:
             raise
         except (Exception, SystemExit) as error:

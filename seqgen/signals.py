@@ -24,6 +24,10 @@ class Signalled(KeyboardInterrupt):  # which no library takes for an error of it
         super().__init__(f"ended by {signal.Signals(number).name}")
         self.number = number
 
+    def __str__(self) -> str:
+        """Return the line for the user: the signal, and what ``noting`` added."""
+        return "; ".join([*map(str, self.args), *getattr(self, "__notes__", ())])
+
 
 def answer(handler: Handler) -> None:
     """From now on ``handler`` answers these signals; one that is ignored (nohup) stays so.
@@ -56,8 +60,8 @@ def end_at_once(number: int, frame: FrameType | None) -> None:
     os._exit(128 + number)
 
 
-_raised = 0
-"""The signal that was raised as ``Signalled``, until ``forget``."""
+_raised: Signalled | None = None
+"""What the first signal was raised as, until ``forget``."""
 
 
 def end_by_raising(number: int, frame: FrameType | None) -> None:
@@ -65,8 +69,8 @@ def end_by_raising(number: int, frame: FrameType | None) -> None:
     global _raised
     if _raised:
         os._exit(128 + number)
-    _raised = number
-    raise Signalled(number)
+    _raised = Signalled(number)
+    raise _raised
 
 
 def heed() -> None:
@@ -76,13 +80,30 @@ def heed() -> None:
         Signalled: it was raised before, and somebody took it for an error.
     """
     if _raised:
-        raise Signalled(_raised)
+        raise _raised
 
 
 def forget() -> None:
     """The command has ended: the signal that ended it says nothing to the next one in this process."""
     global _raised
-    _raised = 0
+    _raised = None
+
+
+@contextlib.contextmanager
+def noting(what: str) -> Iterator[None]:
+    """Add a note to an interrupt or a signal that comes within it: "plugin mycell (mycell.py 1f2e) was being imported".
+
+    A signal that the code within has turned into an error of its own is raised, with the note.
+    """
+    try:
+        try:
+            yield
+        except Exception:
+            heed()
+            raise
+    except KeyboardInterrupt as error:
+        error.add_note(what)
+        raise
 
 
 class StopFlag:
@@ -96,7 +117,7 @@ class StopFlag:
     """
 
     def __init__(self, raises: bool = False) -> None:
-        self.signal_number = _raised  # one that was taken for an error just before
+        self.signal_number = _raised.number if _raised else 0  # one that was taken for an error just before
         self._raises = raises
 
     def handle(self, number: int, frame: FrameType | None) -> None:

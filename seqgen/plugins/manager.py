@@ -22,7 +22,7 @@ from seqgen.plugins.explain import explain
 from seqgen.plugins.hooks import check_hooks
 from seqgen.plugins.switches import is_on, trace
 from seqgen.registry import Entry, Registry, one_line, raised_in
-from seqgen.signals import heed
+from seqgen.signals import heed, noting
 from seqgen.specs import KINDS, SPEC_TYPES, Spec
 
 CORE = "seqgen"
@@ -126,10 +126,13 @@ class Plugins:
             plugin = self.plugins[candidate.package] = Plugin(provenance)
             had_torch, started = "torch" in sys.modules, time.perf_counter()
             try:
-                with contextlib.redirect_stdout(sys.stderr), warnings.catch_warnings(action="ignore"):
+                with (
+                    contextlib.redirect_stdout(sys.stderr),
+                    warnings.catch_warnings(action="ignore"),
+                    noting(f"plugin {provenance} was being imported"),
+                ):
                     self._load(candidate, plugin)
-            except KeyboardInterrupt as error:  # the user's wish, whatever code is running
-                error.add_note(f"plugin {provenance} was being imported")
+            except KeyboardInterrupt:  # the user's wish, whatever code is running
                 raise
             except BaseException as error:
                 heed()

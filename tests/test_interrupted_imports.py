@@ -1,0 +1,73 @@
+"""Ctrl-C while the code of a plugin is imported: the line names the plugin."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+HANGS = """
+import sys, time
+print("hanging", file=sys.stderr, flush=True)
+time.sleep(300)
+"""
+SWALLOWS = """
+import sys, time
+print("hanging", file=sys.stderr, flush=True)
+try:
+    time.sleep(300)
+except BaseException as error:
+    raise RuntimeError("no data") from error
+"""
+LAZY = """
+import seqgen
+
+
+@seqgen.hookimpl
+def register_cells(register):
+    register(seqgen.CellSpec(name="late", summary="s", source="t", load="slow_part:Late"))
+"""
+
+
+def interrupt(folder, number, *arguments):
+    """Run the command until a plugin says that it hangs, send a signal, and return exit code and the last line."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "seqgen", *arguments], cwd=folder, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL,
+        text=True, env=os.environ | {"PYTHONPATH": os.pathsep.join([str(folder), *sys.path])},
+    )  # fmt: skip
+    try:
+        assert process.stderr is not None
+        while (line := process.stderr.readline()) and line != "hanging\n":
+            pass
+        assert line, "it ended before it hung"
+        process.send_signal(number)
+        _, stderr = process.communicate(timeout=60)
+        return process.returncode, stderr.splitlines()
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.parametrize("source", [HANGS, SWALLOWS], ids=["hangs", "swallows"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_plugin_that_was_being_imported_is_named(tmp_path, source, number):
+    (tmp_path / "slowly.py").write_text(source)
+    code, lines = interrupt(tmp_path, number, "list", "cells", "--plugin", "slowly.py")
+    assert code == 128 + number
+    (line,) = lines
+    assert (
+        line.startswith(f"seqgen: ended by {number.name}; plugin slowly (slowly.py ") and "was being imported" in line
+    )
+
+
+def test_the_part_whose_module_was_being_imported_is_named(tmp_path):
+    (tmp_path / "lately.py").write_text(LAZY)
+    (tmp_path / "slow_part.py").write_text(HANGS)
+    code, lines = interrupt(
+        tmp_path, signal.SIGINT, "train", "--corpus", "names", "--cell", "late", "--plugin", "lately.py"
+    )
+    assert code == 130
+    assert lines[-1].startswith("seqgen: ended by SIGINT; cell late of lately (lately.py "), lines
