@@ -66,6 +66,7 @@ def test_a_run_goes_on_from_the_best_weights_and_as_it_was(first):
     assert rows[0]["valid_loss_nats"] == pytest.approx(first.state["best_loss_nats"], rel=1e-6)
     was, now = (run.settings.model_dump(exclude={"start", "created"}) for run in (first, again))
     assert now["train"].pop("steps") == 20 and was["train"].pop("steps") == 60
+    assert was["train"].pop("best_by") == "copies" and now["train"].pop("best_by") == "loss"  # it goes by its own
     assert was == now
     assert again.settings.start.step == first.state["best_step"] and first.settings.start is None
     assert [sample.text for sample in again.sample(20)] != [sample.text for sample in first.sample(20)]
@@ -120,7 +121,7 @@ def test_where_a_run_began_is_told(first, cli, in_tmp):
 
 
 def test_a_handful_of_held_out_records_is_told(words, in_tmp, cli):
-    few = cli("train", "--corpus", words, "--hidden", 8, "--steps", 3, "--out", "few")
+    few = cli("train", "--corpus", words, "--hidden", 8, "--steps", 3, "--out", "few", "-o", "best_by=loss")
     assert "(few to tell by which step is best; --valid-file FILE or --split A/B/C gives more)" in few.err
     worse = cli("train", "--from", "few", "--steps", 20, "--lr", 1, "--out", "worse")
     assert "no later step was better; the last one: --checkpoint latest" in worse.err, worse.err

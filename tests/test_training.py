@@ -173,8 +173,9 @@ def test_evaluating_and_sampling_do_not_shift_training(words, tmp_path):
 
 def test_early_stopping_and_the_best_checkpoint(words, tmp_path):
     run = seqgen.train(
-        words, **SMALL, cell="gru", steps=4000, lr=0.02, options={"eval_every": 5, "patience": 3}, out=tmp_path / "r"
-    )
+        words, **SMALL, cell="gru", steps=4000, lr=0.02, out=tmp_path / "r",
+        options={"eval_every": 5, "patience": 3, "best_by": "loss"},
+    )  # fmt: skip
     losses = {row["step"]: row["valid_loss_nats"] for row in run.metrics}
     best = min(losses, key=lambda step: losses[step])
     assert run.state["best_step"] == run.state["step"] == best and max(losses) == best + 15 < 4000

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from seqgen.api.data import Data, Progress, learn, no_progress, unchanging
 from seqgen.api.describe import describe, with_width
 from seqgen.api.engine import decide_engine
+from seqgen.api.few import suiting_few
 from seqgen.api.go import Listener, go
 from seqgen.api.parts import build_around_cell, build_model
 from seqgen.api.prepare import blaming, count_known
@@ -98,13 +99,15 @@ def read(recipe: Recipe, hear: Hearers) -> Data:
 
 
 def plan(recipe: Recipe, plugins: Plugins, data: Data) -> RunSettings:
-    """What run.json will hold, the width solved; the parameters and the engine are not known yet.
+    """What run.json will hold, the width and how the best step is found decided; parameters and engine are not yet.
 
     Raises:
         BadOption: even the smallest model has more parameters than are allowed; or memory does not hold so many.
         PluginError: a part cannot be built.
     """
     settings = describe(recipe, plugins, data)
+    train = suiting_few(settings, data.survey, counts=hasattr(recipe.model.load(), "learn"))
+    settings = settings.model_copy(update={"train": train})
     if recipe.params is None:
         return settings
     refuse_beyond_memory(recipe.params)

@@ -59,7 +59,7 @@ def as_in(
             if name not in fields.get(kind, ()):
                 gone = f"the {kind} of that run had the option {name!r}, {value!r}, which it has no more"
                 raise BadOption(f"{gone}: use the plugin as it was")
-    there["train"] = settings.train.model_dump()
+    there["train"] = settings.train.model_dump(exclude={"best_by"})  # it goes by the records of the run
     better: Layer = {"train": {}}
     if other is not None:
         assert isinstance(other.spec, CorpusSpec)

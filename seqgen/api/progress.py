@@ -112,9 +112,12 @@ def _headlines(folder: RunFolder, event: training.Started) -> list[str]:
     architecture = (settings.cell or settings.model).name.rpartition(":")[2]
     unit = "records" if corpus.layout == "lines" else "symbols"
     held_out = f"{parts['valid']:,} validation, {parts['test']:,} test"
-    if 0 < parts["valid"] < _FEW_RECORDS and corpus.layout == "lines":
+    if settings.train.best_by == "copies":
+        most = f"{training.MOST_COPIES:.0%}"
+        held_out += f" (few records: the best step is the last at which at most {most} of samples are copies)"
+    elif 0 < parts["valid"] < _FEW_RECORDS and corpus.layout == "lines":
         held_out += " (few to tell by which step is best; --valid-file FILE or --split A/B/C gives more)"
-    if not parts["valid"]:
+    elif not parts["valid"]:
         held_out += " (nothing held out to validate: no early stopping)"
     action = f"resuming {folder.path} at step {step:,}" if step else f"training {folder.path}"
     begun = settings.start

@@ -117,10 +117,18 @@ class TrainSettings(Options):
     weight_decay: float = Field(0.01, ge=0, le=1, description="decoupled weight decay of AdamW (arXiv:1711.05101)")
     clip_norm: float = Field(1.0, ge=0, description="largest gradient norm; 0 does not clip")
     eval_every: int | None = Field(
-        None, ge=1, lt=_MOST, description="steps between evaluations; left out: about 20 a run"
+        None,
+        ge=1,
+        lt=_MOST,
+        description="steps between evaluations; left out: about 20 a run; of few records, every 10",
     )
     eval_records: int = Field(10_000, ge=1, lt=_MOST, description="most held-out records looked at in an evaluation")
     patience: int = Field(8, ge=0, lt=_MOST, description="evaluations without improvement before stopping; 0: never")
+    best_by: Literal["loss", "copies"] | None = Field(
+        None,
+        description="how the best step is found: lowest held-out loss, or the last that copies few records; left out: "
+        "copies for fewer than 200 records",
+    )
     save_every_s: float = Field(60.0, gt=0, description="most seconds between checkpoints")
     samples: int = Field(3, ge=0, le=1000, description="samples drawn at an evaluation")
     device: Annotated[str, AfterValidator(usable_device)] = Field("auto", description="auto, cpu, cuda or mps")

@@ -9,6 +9,7 @@ from seqgen.evaluation.ladder import ladder, xz_bits_per_char
 from seqgen.evaluation.loss import HeldOut, bits_per_char, carried_nats, held_out_loss, penalty, total_nats
 from seqgen.evaluation.memory import copies, edit_distance, likeness, nearest_distances, searched, verdict
 from seqgen.evaluation.paired import Difference, paired_difference, record_nats
+from seqgen.evaluation.repeating import expected_copies
 from seqgen.evaluation.scale import Scale
 from seqgen.evaluation.score import Score, score
 from seqgen.evaluation.shared import longest_shared
@@ -30,6 +31,7 @@ __all__ = [
     "distances",
     "edit_distance",
     "excerpt",
+    "expected_copies",
     "held_out_costs",
     "held_out_loss",
     "judge",

@@ -2,6 +2,7 @@
 
 from seqgen.signals import StopFlag
 from seqgen.training.events import Ended, Event, Progress, Report, Saved, Started
+from seqgen.training.state import MOST_COPIES
 from seqgen.training.trainer import Trainer
 
-__all__ = ["Ended", "Event", "Progress", "Report", "Saved", "Started", "StopFlag", "Trainer"]
+__all__ = ["MOST_COPIES", "Ended", "Event", "Progress", "Report", "Saved", "Started", "StopFlag", "Trainer"]

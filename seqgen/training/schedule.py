@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from seqgen.config import TrainSettings
 
+_EVERY_FEW = 10  # steps between evaluations of a run on few records
 _EVERY_UNKNOWN = 250  # steps between evaluations when it is not known how many there will be
 
 
@@ -32,9 +33,14 @@ class Schedule:
         return max(1, min(given)) if given else None
 
     def eval_every(self) -> int:
-        """Steps between evaluations: as set, else about 20 in a run of known steps, at least 50 apart."""
+        """Steps between evaluations: as set, else about 20 in a run of known steps, at least 50 apart.
+
+        Where the best step is found by copies there are 10: few steps lie between learning and copying.
+        """
         if self.settings.eval_every is not None:
             return self.settings.eval_every
+        if self.settings.best_by == "copies":
+            return _EVERY_FEW
         most = self.most_steps()
         every = _EVERY_UNKNOWN if most is None else max(min(50, most), -(-most // 20))
         return min(every, _EVERY_UNKNOWN) if self.settings.time_s is not None else every

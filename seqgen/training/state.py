@@ -9,6 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from seqgen.errors import CheckpointError, Diverged
 
+MOST_COPIES = 0.2
+"""Share of samples that would repeat a training record up to which, of few records, a later step is the better one."""
+
 
 class TrainState(BaseModel):
     """The JSON part of a checkpoint."""
@@ -17,8 +20,8 @@ class TrainState(BaseModel):
 
     step: int = Field(0, ge=0, lt=2**53, description="optimizer steps done")
     evaluated_step: int = Field(0, ge=-1, description="step of the last evaluation; -1: not even at step 0")
-    best_step: int | None = Field(None, description="step with the lowest held-out loss")
-    best_loss_nats: float | None = Field(None, description="that loss, nats per symbol")
+    best_step: int | None = Field(None, description="step with the lowest held-out loss, or the last with few copies")
+    best_loss_nats: float | None = Field(None, description="its held-out loss, nats per symbol")
     since_best: int = Field(0, ge=0, description="evaluations since then")
     nats: float = Field(0.0, description="training loss since the last evaluation, summed")
     n_targets: int = Field(0, ge=0, description="targets since the last evaluation")
@@ -45,20 +48,30 @@ class TrainState(BaseModel):
         """Have the weights judged before the first step, to be the best until others are better."""
         self.evaluated_step = -1
 
-    def judged(self, loss_nats: float | None) -> None:
-        """Note an evaluation at this step: its held-out loss, nats per symbol; None where nothing is held out.
+    def judged(self, loss_nats: float | None, copies: float | None = None) -> None:
+        """Note an evaluation at this step.
+
+        Args:
+            loss_nats: held-out loss, nats per symbol; None where nothing is held out.
+            copies: the share of samples that would repeat a training record, by which the best step is then found:
+                the last with at most ``MOST_COPIES``, else the first; None: the one with the lowest loss.
 
         Raises:
             Diverged: the loss is not finite.
         """
         self.evaluated_step = self.step
         self.nats, self.n_targets, self.n_chars, self.n_records = 0.0, 0, 0, 0
-        if loss_nats is None:
-            return
-        if not math.isfinite(loss_nats):
+        if loss_nats is not None and not math.isfinite(loss_nats):
             way = "try a lower --lr" if self.step else "look at the weights that it began with, and at the data"
             raise Diverged(f"the held-out loss at step {self.step} is {loss_nats}; {way}")
-        if self.best_loss_nats is None or loss_nats < self.best_loss_nats:
+        if loss_nats is None and copies is None:
+            return
+        if self._is_better(loss_nats, copies):
             self.best_step, self.best_loss_nats, self.since_best = self.step, loss_nats, 0
         else:
             self.since_best += 1
+
+    def _is_better(self, loss_nats: float | None, copies: float | None) -> bool:
+        if copies is not None:
+            return copies <= MOST_COPIES or self.best_step is None
+        return self.best_loss_nats is None or (loss_nats is not None and loss_nats < self.best_loss_nats)

@@ -18,12 +18,13 @@ from seqgen.cells import choose_padding
 from seqgen.checkpoint import EngineSettings, RunFolder, Snapshot
 from seqgen.config import TrainSettings
 from seqgen.errors import CheckpointError, Diverged
-from seqgen.evaluation import bits_per_char, held_out_loss, penalty
+from seqgen.evaluation import bits_per_char, penalty
 from seqgen.model import device_of
 from seqgen.sampling import Sample
 from seqgen.signals import StopFlag
 from seqgen.tokenizers import Vocabulary
 from seqgen.training.descent import Descent, Taken, read_back
+from seqgen.training.evaluating import evaluated
 from seqgen.training.events import Ended, Event, Progress, Report, Saved
 from seqgen.training.logs import RunLogs
 from seqgen.training.schedule import Schedule
@@ -241,18 +242,14 @@ class Trainer:
         if state.n_targets:
             metrics["train_loss_nats"] = state.nats / state.n_targets
             metrics["train_bits_per_char"] = bits_per_char(state.nats, state.n_chars, state.n_records)
-        valid = self.encoded["valid"]
-        loss_nats = None
-        if len(valid):
-            held_out = held_out_loss(self.model, valid, self._penalty_V, most=self.settings.eval_records, check=check)
-            loss_nats = held_out.loss_nats
-            metrics |= {"valid_loss_nats": loss_nats, "valid_bits_per_char": held_out.bits_per_char}
+        found = evaluated(self.model, self.encoded, self._penalty_V, self.settings, check)
+        metrics |= found.metrics
         check()
         seed = derive_seed("samples", self.settings.seed, state.step)
         samples = self.draw(seed, check) if self.settings.samples else ()
         check()
         # Nothing above has changed the state: an evaluation that a signal cuts short is done again after resuming.
-        state.judged(loss_nats)
+        state.judged(found.loss_nats, found.copies)
         self._logs.append(metrics, samples)
         return Report(metrics, samples)
 
