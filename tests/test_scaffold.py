@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -48,19 +49,49 @@ def test_the_tests_of_what_is_written_pass(written):
     assert done.returncode == 0 and "skipped" not in done.stdout, done.stdout + done.stderr
 
 
+def test_what_is_written_keeps_its_contracts(written, tmp_path):
+    """``seqgen plugins check``, one after another in one process; each shows checks that pass, and nothing else."""
+    program = (
+        "import sys\nfrom seqgen.cli import main\n"
+        "for package in sys.argv[1:]:\n    assert main(['plugins', 'check', package, '--json']) == 0, package"
+    )
+    packages = [f"demo_{kind}" for kind in KINDS]
+    done = subprocess.run(
+        [sys.executable, "-c", program, *packages], cwd=tmp_path, env=os.environ | python_path(written),
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0 and done.stderr == "", done.stdout[-3000:] + done.stderr
+    decoder, text, tables = json.JSONDecoder(), done.stdout.lstrip(), []
+    while text:
+        rows, end = decoder.raw_decode(text)
+        tables.append(rows)
+        text = text[end:].lstrip()
+    assert len(tables) == len(KINDS)
+    assert all(rows and all(row["result"] == "ok" for row in rows) for rows in tables)
+    parts = {kind for kind in KINDS if kind not in ("command", "events")}  # which hand in nothing that has promises
+    assert parts <= {row["what"].split()[0] for rows in tables for row in rows}
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_written_is_clean(written, kind):
     tool_in(written / kind, "ruff", "check", "--no-cache", ".")
     tool_in(written / kind, "ruff", "format", "--no-cache", "--check", ".")
     texts = [path.read_text(encoding="utf-8") for path in (written / kind).rglob("*") if path.is_file()]
-    placeholders = ("plugin-name", "plugin-distribution", "plugin_package", "plugin-kind", "plugin-usage", "plugin-api")
+    placeholders = (
+        "plugin-name",
+        "plugin-distribution",
+        "plugin_package",
+        "Plugin-title",
+        "plugin-usage",
+        "plugin-api",
+    )
     assert not [word for text in texts for word in placeholders if word in text]
     assert (written / kind / ".gitignore").exists() and (written / kind / "README.md").exists()
 
 
 @pytest.mark.promise("R20")
 def test_what_is_written_is_found_without_torch(written, tmp_path, record_property):
-    """``--help`` and ``plugins``, with six plugins of others and torch forbidden."""
+    """``--help`` and ``plugins``, with a plugin of each kind and torch forbidden."""
     record_property("cases", len(KINDS))
     program = "import sys; sys.modules['torch'] = None\nfrom seqgen.cli import main\nsys.exit(main(sys.argv[1:]))"
     env = os.environ | python_path(written) | {"SEQGEN_PLUGINS_STRICT": "1"}
@@ -87,6 +118,7 @@ def test_what_is_written_is_found_without_torch(written, tmp_path, record_proper
         (("taken",), "is there already"),
         (("fine", "--out", "taken"), "is there already"),
         (("fine", "--kind", "cels"), "did you mean 'cell'"),
+        (("train", "--kind", "command"), "seqgen has a command of that name"),
     ],
     ids=lambda value: "_".join(value)[:20] if isinstance(value, tuple) else "",
 )  # fmt: skip

@@ -15,9 +15,24 @@ from seqgen.errors import BadOption, UsageError, did_you_mean
 from seqgen.files import publish_folder
 from seqgen.hookspecs import PLUGIN_API
 from seqgen.plugins import Plugins, installed
+from seqgen.specs import KINDS as SPECS
 
-KINDS = ("cell", "corpus", "tokenizer", "model", "metric", "domain")
-"""The kinds of plugins that there is a template of."""
+TITLES = {
+    "cell": "a cell",
+    "corpus": "a corpus",
+    "tokenizer": "a tokenizer",
+    "model": "a model",
+    "metric": "a metric",
+    "domain": "a domain",
+    "validator": "a validator",
+    "renderer": "a renderer",
+    "processor": "a decoding step",
+    "augmentation": "an augmentation",
+    "command": "a command",
+    "events": "event hooks",
+}
+"""The kinds of plugins that there is a template of, and what each is called in a sentence."""
+KINDS = tuple(TITLES)
 _NAME = re.compile(r"[a-z]([a-z0-9_-]*[a-z0-9])?")
 _LONGEST = 30
 _COMMON, _USAGE = "common", "usage.txt"
@@ -51,7 +66,7 @@ def new_plugin(name: str, kind: str, out: Path | None = None, plugins: Plugins |
         "plugin-name": name,
         "plugin-distribution": name if name.startswith("seqgen-") else f"seqgen-{name}",
         "plugin_package": package,
-        "plugin-kind": kind,
+        "Plugin-title": TITLES[kind][0].upper() + TITLES[kind][1:],
         "plugin-api": ".".join(map(str, PLUGIN_API)),
         "plugin-usage\n": (templates / kind / _USAGE).read_text(encoding="utf-8"),
     }
@@ -77,7 +92,7 @@ def _package(name: str, kind: str, plugins: Plugins | None) -> str:
     package = name.replace("-", "_")
     if keyword.iskeyword(package) or keyword.issoftkeyword(package):
         raise BadOption(f"the name {name!r} is a word of Python's own: choose another")
-    if plugins is not None and plugins.registry.has(kind, name):
+    if plugins is not None and kind in SPECS and plugins.registry.has(kind, name):
         (taken, *_) = [entry for entry in plugins.registry.entries(kind) if entry.spec.name == name]
         raise BadOption(f"the name {name!r} is taken: {taken.who}; choose another")
     if package in {candidate.package for candidate in installed()}:

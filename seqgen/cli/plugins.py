@@ -9,10 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from seqgen.cli.common import Json, everywhere, say, session, show, show_json, write
-from seqgen.errors import MissingExtra, PluginError
+from seqgen.errors import BadOption, MissingExtra, PluginError
 
 if TYPE_CHECKING:
     from seqgen.testing import Check
+
+
+_KINDS = (
+    "cell, corpus, tokenizer, model, metric, domain, validator, renderer, processor, augmentation, command or events."
+)
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -57,18 +62,22 @@ def list_plugins(*, ctx: typer.Context, as_json: Json = False) -> None:
 
 def write_plugin(
     *,
+    ctx: typer.Context,
     name: Annotated[str, typer.Argument(help="Of the package, and of what it offers.", show_default=False)],
-    kind: Annotated[str, typer.Option("--kind", help="cell, corpus, tokenizer, model, metric or domain.")] = "cell",
+    kind: Annotated[str, typer.Option("--kind", metavar="KIND", help=_KINDS)] = "cell",
     out: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="The folder to make; left out: NAME.")
     ] = None,
 ) -> None:
     """Write a new plugin: a small package that works, with its tests."""
-    from seqgen.api.scaffold import new_plugin
+    from seqgen.api.scaffold import TITLES, new_plugin
 
+    if kind == "command" and name in getattr(ctx.find_root().command, "commands", ()):
+        raise BadOption(f"cannot name a command {name!r}: seqgen has a command of that name; choose another")
     folder = new_plugin(name, kind, out, session.plugins)
     where = shlex.quote(str(folder))
-    say(f"wrote {folder}: a {kind} that works, to be made yours; next:")
+    works = "work" if kind == "events" else "works"
+    say(f"wrote {folder}: {TITLES[kind]} that {works}, to be made yours; next:")
     tested, package = shlex.quote(f"{folder}[test]"), name.replace("-", "_")
     write(f"pip install -e {tested} && python -m pytest {where} && seqgen plugins check {package}\n")
 
