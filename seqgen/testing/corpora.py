@@ -14,6 +14,7 @@ from seqgen.errors import CorpusError, PluginError
 from seqgen.testing.check import Subject
 from seqgen.testing.known import known_spec
 from seqgen.testing.process import noting_changes
+from seqgen.testing.validators import check_form
 
 _JUDGED = 1000  # records shown to the validator, at least, evenly spaced
 _FIRST = 100  # records looked at once more
@@ -174,7 +175,16 @@ def valid(subject: Subject) -> str:
     validator = known_spec("validator", domain.validator, subject.beside)
     assert validator is not None, f"the validator {domain.validator!r} of its domain does not exist"
     judge, texts = Subject(validator, {}).build(), _facts(subject).texts
-    refused = [(text, verdict.reason) for text in texts if not (verdict := judge.validate(text)).ok]
+    refused = []
+    for text in texts:
+        verdict = judge.validate(text)
+        if not verdict.ok:
+            refused.append((text, verdict.reason))
+            continue
+        check_form(judge, text, verdict)
+        if spec.canonical:
+            form = verdict.form(text)
+            assert form == text, f"its spec says canonical=True, and {text!r:.60} has the canonical form {form!r:.60}"
     share = 1 - len(refused) / max(1, len(texts))
     assert share >= _ACCEPTED, f"{validator.name} accepts {share:.1%} of it, and refuses {refused[0]!r}"
     return "" if share == 1 else f"{share:.2%} of {len(texts)} accepted"

@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
+from collections.abc import Iterator
 from typing import Any
 
+from seqgen.errors import SeqgenError
 from seqgen.protocols import Verdict
+from seqgen.specs import CorpusSpec
 from seqgen.testing.check import Subject
+from seqgen.testing.known import known_spec
 from seqgen.testing.trying import bear
+
+ORDINARY = (
+    "word", "Word", "WORD", "two words", " padded ", "a-b", "it's", "x_1", "7", "007", "+7", "1.50", "1e3", "-0",
+    "a,b", "b,a", "a;a", "1+2=3", "(a)", "[]", "{}", '{"a": 1}', "<p>", "#fff", "CCO", "OCC", "c1ccccc1", "2024-02-29",
+    "20240229", "12:30", "a@b.c", "http://a.b/", "x = 1", "A B C", "aA", "\u00e9", "\ufb01", "\u0130", "\u00df",
+)  # fmt: skip
+"""Texts of many kinds, several of which mean the same: some are valid for most validators."""
+
+_RECORDS = 100
+_VARIED = 50
 
 
 def _verdict(validator: Any, text: str) -> Verdict:
@@ -23,16 +39,49 @@ def verdicts(subject: Subject) -> None:
         assert verdict.ok or verdict.reason, f"no reason why {text!r} is not valid"
 
 
-def canonical(subject: Subject) -> None:
+def canonical(subject: Subject) -> str:
     """The canonical form of a valid text is valid, and its own canonical form."""
     validator = subject.build()
-    for text in subject.texts:
-        verdict = _verdict(validator, text)
-        if verdict.ok and verdict.canonical is not None:
-            again = _verdict(validator, verdict.canonical)
-            assert again.ok and again.form(verdict.canonical) == verdict.canonical, (
-                f"canonical of {text!r} is not final"
-            )
+    texts = [*subject.texts, *ORDINARY, *_records(subject)]
+    accepted = [text for text in dict.fromkeys(texts) if _is_final(validator, text)]
+    for text in accepted[:_VARIED]:
+        for variant in {text.swapcase(), text.lower(), text.upper(), text[::-1], f" {text}", f"{text} ", text * 2}:
+            _is_final(validator, variant)
+    return "" if accepted else "it accepts none of the texts it is tried on, so no canonical form was seen"
+
+
+def _is_final(validator: Any, text: str) -> bool:
+    """Return whether a text is valid; its canonical form must then be valid, and its own canonical form."""
+    verdict = _verdict(validator, text)
+    if verdict.ok:
+        check_form(validator, text, verdict)
+    return verdict.ok
+
+
+def check_form(validator: Any, text: str, verdict: Verdict) -> None:
+    """Check the canonical form of a text that is valid.
+
+    Raises:
+        AssertionError: the form is not valid, or not its own canonical form.
+    """
+    form = verdict.form(text)
+    if form == text:
+        return
+    again = _verdict(validator, form)
+    assert again.ok, f"canonical of {text!r:.60} is not final: {form!r:.60} is not valid: {again.reason:.100}"
+    assert again.form(form) == form, (
+        f"canonical of {text!r:.60} is not final: {form!r:.60} has {again.form(form)!r:.60}"
+    )
+
+
+def _records(subject: Subject) -> Iterator[str]:
+    """Records of the corpora of the same plugin whose domain has this validator."""
+    for corpus in subject.beside:
+        if isinstance(corpus, CorpusSpec) and corpus.domain is not None and not corpus.network:
+            domain = known_spec("domain", corpus.domain, subject.beside)
+            if domain is not None and domain.validator == subject.spec.name:
+                with contextlib.suppress(SeqgenError):  # the checks of the corpus report that
+                    yield from (record.text for record in itertools.islice(Subject(corpus, {}).build(), _RECORDS))
 
 
 def hostile_strings(subject: Subject) -> None:

@@ -21,6 +21,7 @@ from seqgen.specs import (
 )
 from seqgen.testing.check import TEXTS, Subject
 from seqgen.testing.promises import checks_of
+from seqgen.testing.validators import check_form
 
 
 def _check_all(spec: Spec, texts: Sequence[str] = TEXTS, **options: Any) -> None:
@@ -95,7 +96,7 @@ CHECKS: dict[str, Callable[..., None]] = {
 
 
 def check_accepts(validator: ValidatorSpec, corpus: CorpusSpec, *, most: int = 5000, **options: Any) -> float:
-    """A validator accepts at least 99 % of its own corpus.
+    """A validator accepts at least 99 % of its own corpus, and its canonical forms of them are valid and final.
 
     Args:
         validator: of the corpus's domain.
@@ -107,7 +108,8 @@ def check_accepts(validator: ValidatorSpec, corpus: CorpusSpec, *, most: int = 5
         The share it accepts, for the datasheet.
 
     Raises:
-        AssertionError: it accepts fewer; the message has an example.
+        AssertionError: it accepts fewer, or gives a canonical form that is not valid or not final; the message has an
+            example.
         UsageError: they are no specs, but what specs load.
     """
     for given, wanted in ((validator, ValidatorSpec), (corpus, CorpusSpec)):
@@ -117,7 +119,13 @@ def check_accepts(validator: ValidatorSpec, corpus: CorpusSpec, *, most: int = 5
             )
     judge, texts = Subject(validator, {}).build(), [record.text for record in Subject(corpus, options).build()]
     looked_at = texts[:: -(-len(texts) // most)]
-    refused = [(text, verdict.reason) for text in looked_at if not (verdict := judge.validate(text)).ok]
+    refused = []
+    for text in looked_at:
+        verdict = judge.validate(text)
+        if verdict.ok:
+            check_form(judge, text, verdict)
+        else:
+            refused.append((text, verdict.reason))
     share = 1 - len(refused) / len(looked_at)
     assert share >= 0.99, f"{validator.name} accepts {share:.1%} of {corpus.name}; it refuses {refused[0]!r}"
     return share

@@ -1,0 +1,85 @@
+"""Canonical forms of validators: the kit finds those that are not valid, or have another canonical form."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+import seqgen
+import seqgen.testing
+from seqgen.testing import checks_of_plugin
+
+
+def validator_of(pattern, form):
+    """The spec of a validator that accepts what a pattern matches; ``form`` gives the canonical form."""
+
+    class OfPattern:
+        def validate(self, text):
+            if not re.fullmatch(pattern, text):
+                return seqgen.Verdict(False, "no match")
+            return seqgen.Verdict(True, canonical=form(text))
+
+    return seqgen.ValidatorSpec(name="v", summary="s", source="t", load=OfPattern)
+
+
+def corpus_of(*texts, **more):
+    return seqgen.CorpusSpec(
+        name="c",
+        summary="s",
+        source="t",
+        licence="CC0-1.0",
+        load=lambda: list(map(seqgen.Record, texts)),
+        domain="d",
+        **more,
+    )
+
+
+DOMAIN = seqgen.DomainSpec(name="d", summary="s", source="t", validator="v")
+
+
+def check(name, *specs):
+    (found,) = [check for check in checks_of_plugin(specs) if check.id == name]
+    return found()
+
+
+@pytest.mark.parametrize(
+    ("pattern", "form", "says"),
+    [
+        (r"\d{4}-\d\d-\d\d", lambda text: text.replace("-", "."), "is not valid: no match"),
+        (r"\d+", lambda text: text[1:] or text, "is not final"),
+        (r"[a-z]+", str.upper, "is not valid"),
+        (r"[A-Za-z ]+", str.strip, ""),
+        (r"[A-Za-z]+", str.swapcase, "is not final"),
+        (r" ?[a-z]+", lambda text: text.removeprefix(" "), ""),
+    ],
+)
+def test_forms_of_what_is_accepted_are_valid_and_final(pattern, form, says):
+    spec = validator_of(pattern, form)
+    if not says:
+        assert check("validator-v-canonical", spec) == ""
+        return
+    with pytest.raises(AssertionError, match=says):
+        check("validator-v-canonical", spec)
+
+
+def test_a_validator_that_accepts_no_ordinary_text_is_tried_on_its_own_corpus():
+    spec = validator_of(r"~~[xy]+", lambda text: text + "x" if len(text) < 9 else text)
+    assert "accepts none of the texts" in check("validator-v-canonical", spec)
+    with pytest.raises(AssertionError, match=r"canonical of '~~xy' is not final: '~~xyx' has '~~xyxx'"):
+        check("validator-v-canonical", spec, corpus_of("~~xy"), DOMAIN)
+
+
+def test_records_and_their_forms_are_checked_with_the_corpus():
+    spec, corpus = validator_of(r"[a-z]+", str.upper), corpus_of("ab", "cd")
+    with pytest.raises(AssertionError, match="is not valid"):
+        check("corpus-c-valid", corpus, DOMAIN, spec)
+    with pytest.raises(AssertionError, match="is not valid"):
+        seqgen.testing.check_accepts(spec, corpus)
+
+
+def test_a_corpus_that_says_canonical_holds_canonical_forms():
+    spec = validator_of(r"[A-Za-z]+", str.lower)
+    assert check("corpus-c-valid", corpus_of("ab", "cd", canonical=True), DOMAIN, spec) == ""
+    with pytest.raises(AssertionError, match=r"canonical=True, and 'Cd' has the canonical form 'cd'"):
+        check("corpus-c-valid", corpus_of("ab", "Cd", canonical=True), DOMAIN, spec)
