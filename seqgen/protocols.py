@@ -142,6 +142,19 @@ class Metric(Protocol):
         ...
 
 
+@runtime_checkable
+class LabelledMetric(Protocol):
+    """A metric that also says how its figures are called where people read them; their names in JSON stay."""
+
+    labels: Mapping[str, str]
+    """By the name of a figure: what it is, with its unit: ``{"weight": "weight, distance to the reference (g/mol)"}``
+    is shown where the figure ``weight`` is."""
+
+    def __call__(self, samples: Sequence[str], reference: Sequence[str]) -> Mapping[str, float]:
+        """Named figures, as of ``Metric``."""
+        ...
+
+
 class Renderer(Protocol):
     """Shows one text the way its domain is read.
 

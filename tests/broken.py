@@ -621,6 +621,8 @@ def bad_metrics():
     yield "untouched", metric(sorts), "modifies the lists"
     yield "published", metric(size, published={"A (arXiv:1)": {"n": "few"}}), "not a number"
     yield "published", metric(size, published=[1]), "not a mapping"
+    yield "labels", metric(size, labels=["n"]), "not a mapping"
+    yield "labels", metric(size, labels={"n": 3}), "not one line of text"
     yield "deterministic", metric(lambda self, samples, reference: {"x": next(_counter)}), "something else"
     yield "global-state", metric(lambda self, samples, reference: {"x": random.random()}), "Python's random"
     yield from common(seqgen.MetricSpec, lambda: lambda samples, reference: {})
@@ -710,7 +712,7 @@ GOOD = [
     made(seqgen.TokenizerSpec, CharTokenizer),
     corpus(AB),
     made(seqgen.ValidatorSpec, type("V", (), {"validate": lambda self, text: seqgen.Verdict(True)})),
-    metric(size, published={"A (arXiv:1)": {"n": 3}}),
+    metric(size, published={"A (arXiv:1)": {"n": 3}}, labels={"n": "number of samples"}),
     renderer(shown, suffixes=(".txt",), draw=lambda self, texts, suffix: b"x"),
     processor(lambda logits, ids: logits / 2),
     augmentation(lambda text, random: text),

@@ -24,6 +24,25 @@ _PUBLISHED = {
     "Frag": 0.9998, "Scaf": 0.9242, "IntDiv": 0.8562, "IntDiv2": 0.8503, "Filters": 0.9943,
 }  # fmt: skip
 
+_DISTANCE = "Wasserstein distance to the reference"
+_LABELS = {
+    "valid": "valid, share",
+    "unique@1k": "unique@1k, share of the first 1,000",
+    "unique@10k": "unique@10k, share of the first 10,000",
+    "Novelty": "Novelty, share of the different ones",
+    "FCD": "FCD, Fréchet ChemNet distance to the reference",
+    "SNN": "SNN, mean similarity to the nearest reference molecule, 0 to 1",
+    "Frag": "Frag, cosine of fragment counts and the reference's",
+    "Scaf": "Scaf, cosine of scaffold counts and the reference's",
+    "IntDiv": "IntDiv, 1 - mean similarity of samples to one another",
+    "IntDiv2": "IntDiv2, the same of order 2",
+    "Filters": "Filters, share that passes",
+    "logP": f"logP, {_DISTANCE}",
+    "SA": f"SA, {_DISTANCE}",
+    "QED": f"QED, {_DISTANCE}",
+    "weight": f"weight, {_DISTANCE} (g/mol)",
+}
+
 _MOST_PROPERTIES = 10_000  # molecules whose properties are computed, evenly spaced: QED alone takes a millisecond
 
 
@@ -47,6 +66,7 @@ class Moses:
 
     published: ClassVar = {"CharRNN on MOSES, test set (arXiv:1811.12823)": _PUBLISHED}
     published_on: ClassVar = ("moses-test",)
+    labels: ClassVar = _LABELS
 
     def __init__(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from typing import ClassVar
 
 _WORD = re.compile(r"[^\W\d_]+")
 
@@ -23,6 +24,13 @@ class TitleFigures:
         known_words_held_out: the share of the words of the reference that stand in a training title; real titles have
             new words too, so samples need not come nearer to 1. Absent without training titles.
     """
+
+    labels: ClassVar = {
+        "mean_length": "mean length, characters",
+        "mean_length_held_out": "mean length of held-out titles, characters",
+        "known_words": "known words, share",
+        "known_words_held_out": "known words of held-out titles, share",
+    }
 
     def __call__(
         self, samples: Sequence[str], reference: Sequence[str], training: Iterable[str] = ()

@@ -22,6 +22,7 @@ from seqgen.config import assign, split_names
 from seqgen.corpus import Corpus, Record
 from seqgen.errors import MissingExtra, UnknownSymbol
 from seqgen.files import publish_file
+from seqgen.protocols import LabelledMetric
 from seqgen.registry import Entry
 from seqgen.render import counted
 from seqgen.render.page import PageContent, page
@@ -43,8 +44,12 @@ def evaluate(
     options: Mapping[str, Any],
     html: str | Path | None = None,
     tell: Callable[[str], None] = ignore,
-) -> dict[str, Any]:
-    """Held-out losses of a run, and figures of ``n`` samples drawn with ``seed``; a page of them too, if asked for."""
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Held-out losses of a run, and figures of ``n`` samples drawn with ``seed``; a page of them too, if asked for.
+
+    Returns:
+        The figures by name, and how people call those of the domain's metrics, by name, where the metrics say so.
+    """
     if html is not None:
         check_plots()
     corpus, metrics, left_out = _parts(run, reference, options)
@@ -68,9 +73,11 @@ def evaluate(
     result |= distance_figures(run, found) | memory_figures(run, found)
     result |= {"notes": found.notes} if found.notes else {}
     result |= _domain_figures(run, texts, corpus, metrics, reference, tell)
+    labels = _labels_of(metrics)
     if html is not None:
-        publish_file(Path(html), _page(run, result, samples, found).encode("utf-8", "backslashreplace"))
-    return result
+        written = _page(run, result, samples, found, labels)
+        publish_file(Path(html), written.encode("utf-8", "backslashreplace"))
+    return result, labels
 
 
 def _domain_figures(
@@ -97,6 +104,17 @@ def _domain_figures(
     return result | ({"published": published} if published else {})
 
 
+def _labels_of(metrics: Mapping[str, Any]) -> dict[str, str]:
+    """Return how people call the figures of metrics, by ``metric.figure``, where the metrics say so."""
+    return {
+        f"{name}.{figure}": f"{name}: {label}"
+        for name, metric in metrics.items()
+        if isinstance(metric, LabelledMetric) and isinstance(metric.labels, Mapping)
+        for figure, label in metric.labels.items()
+        if isinstance(label, str)
+    }
+
+
 def _is_published_on(metric: Any, reference: str | None) -> bool:
     """Whether others have published figures that were measured beside this reference."""
     if reference is None or not getattr(metric, "published", None):
@@ -105,7 +123,9 @@ def _is_published_on(metric: Any, reference: str | None) -> bool:
     return on is None or reference.rpartition(":")[2] in on
 
 
-def _page(run: Run, figures: Mapping[str, Any], samples: Sequence[Sample], found: Evidence) -> str:
+def _page(
+    run: Run, figures: Mapping[str, Any], samples: Sequence[Sample], found: Evidence, labels: Mapping[str, str]
+) -> str:
     """The page about a run."""
     shown = samples[:_MOST_SHOWN]
     bits: list[float | None] = [None] * len(shown)
@@ -118,6 +138,7 @@ def _page(run: Run, figures: Mapping[str, Any], samples: Sequence[Sample], found
     return page(
         PageContent(
             figures=figures,
+            labels=labels,
             settings=run.settings.model_dump(mode="json"),
             metrics=run.metrics,
             rows=rows,

@@ -266,4 +266,4 @@ class Run(StoredRun):
         """
         from seqgen.api.judging import evaluate
 
-        return evaluate(self, n, seed, reference, options, html, tell)
+        return evaluate(self, n, seed, reference, options, html, tell)[0]

@@ -38,6 +38,7 @@ def evaluate(
 ) -> None:
     """Judge a run: held-out losses beside baselines; shares of its samples; memorisation; metrics of its domain."""
     import seqgen.api
+    from seqgen.api import judging
     from seqgen.config import parse_assignments
     from seqgen.render import by_model, judgement_view
 
@@ -54,11 +55,11 @@ def evaluate(
         if is_long:
             say(f"{stage} ...")
 
-    figures = loaded.evaluate(n, seed=seed, reference=reference, html=html, tell=tell, **options)
+    figures, labels = judging.evaluate(loaded, n, seed, reference, options, html, tell)
     if html is not None:
         say(f"wrote {html}")
     if as_json:
         show_json(figures)
         return
     published = by_model(figures.pop("published", {}))
-    show(judgement_view(figures, published))
+    show(judgement_view(figures, published, labels))

@@ -98,8 +98,15 @@ class Row(NamedTuple):
     meaning: str
 
 
-def groups(figures: Mapping[str, Any]) -> Iterator[tuple[str, list[tuple[str, Row]]]]:
-    """The figures there are, as (heading, rows by name), in the order of ``FIGURES``; the domain's come last."""
+def groups(
+    figures: Mapping[str, Any], labels: Mapping[str, str] | None = None
+) -> Iterator[tuple[str, list[tuple[str, Row]]]]:
+    """The figures there are, as (heading, rows by name), in the order of ``FIGURES``; the domain's come last.
+
+    Args:
+        figures: by name.
+        labels: how people call figures of the domain, by name; others are called by their names.
+    """
     known: dict[str, list[tuple[str, Row]]] = {}
     for name, figure in FIGURES.items():
         if name in figures:
@@ -108,8 +115,13 @@ def groups(figures: Mapping[str, Any]) -> Iterator[tuple[str, list[tuple[str, Ro
     beside = {name + ending for name in FIGURES for ending in _BESIDE}
     for name, value in figures.items():
         if name not in FIGURES and name not in beside and name not in NOT_SHOWN:
-            known.setdefault(DOMAIN, []).append((name, Row(name.replace("_", " "), written(value), "", "", "")))
+            known.setdefault(DOMAIN, []).append((name, Row(called(name, labels), written(value), "", "", "")))
     yield from known.items()
+
+
+def called(name: str, labels: Mapping[str, str] | None) -> str:
+    """How people call a figure of the domain: by its label, else by its name."""
+    return (labels or {}).get(name) or name.replace("_", " ")
 
 
 def by_model(others: Mapping[str, Mapping[str, Mapping[str, float]]]) -> dict[str, dict[str, float]]:

@@ -16,19 +16,25 @@ from seqgen.render.text import visible
 
 
 def judgement_view(
-    figures: Mapping[str, Any], published: Mapping[str, Mapping[str, float]] | None = None
+    figures: Mapping[str, Any],
+    published: Mapping[str, Mapping[str, float]] | None = None,
+    labels: Mapping[str, str] | None = None,
 ) -> RenderableType:
     """The figures of ``Run.evaluate`` in groups, with intervals and chance levels beside them.
 
     Args:
         figures: by name.
         published: figures of the domain that others have published, by the name of their model.
+        labels: how people call figures of the domain, by name.
     """
     parts: list[RenderableType] = []
-    for heading, rows in groups(figures):
+    for heading, rows in groups(figures, labels):
         if heading == DOMAIN and published:
             own = {name: figures[name] for name, _ in rows}
-            parts += [Text(heading, style="bold"), figures_table(own, published, str(figures.get("run", "this run")))]
+            parts += [
+                Text(heading, style="bold"),
+                figures_table(own, published, str(figures.get("run", "this run")), labels),
+            ]
         else:
             parts.append(_group(heading, [row for _, row in rows]))
     parts += [Text(f"note: {visible(note)}", style="dim") for note in figures.get("notes", ())]

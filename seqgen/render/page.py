@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html import escape
 from typing import Any
 
@@ -60,6 +60,7 @@ class PageContent:
         samples: all samples.
         held_out: held-out records, or pieces of a long text.
         records: whether texts are records, whose lengths mean something.
+        labels: how people call figures of the domain's metrics, by name.
     """
 
     figures: Mapping[str, Any]
@@ -69,6 +70,7 @@ class PageContent:
     samples: Sequence[str]
     held_out: Sequence[str]
     records: bool = True
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 def page(content: PageContent) -> str:
@@ -121,7 +123,7 @@ def _sections(content: PageContent) -> Iterator[str]:
         "curve", "Loss while training", "The loss over the steps; lower is better.",
         plots.curve(content.metrics) if any("train_loss_nats" in row for row in content.metrics) else None,
     )  # fmt: skip
-    for heading, rows in groups(content.figures):
+    for heading, rows in groups(content.figures, content.labels):
         if heading == "Run":
             continue
         yield f"<section><h2>{escape(heading)}</h2>"

@@ -9,6 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from seqgen.render.figures import called
 from seqgen.render.listing import Listing, cell
 from seqgen.render.rows import EMPTY_ROW
 from seqgen.render.text import visible, visible_lines
@@ -58,7 +59,10 @@ def samples_table(
 
 
 def figures_table(
-    figures: Mapping[str, Any], published: Mapping[str, Mapping[str, float]], name: str
+    figures: Mapping[str, Any],
+    published: Mapping[str, Mapping[str, float]],
+    name: str,
+    labels: Mapping[str, str] | None = None,
 ) -> RenderableType:
     """What a run was judged to be; figures that others published stand beside.
 
@@ -66,12 +70,13 @@ def figures_table(
         figures: by name.
         published: figures by the name of a model, each with some of the same names.
         name: of the run.
+        labels: how people call figures, by name.
     """
     if not published:
-        return spec_view({label.replace("_", " "): value for label, value in figures.items()})
+        return spec_view({called(figure, labels): value for figure, value in figures.items()})
     rows = [
-        {"figure": label.replace("_", " "), name: value, **{model: of.get(label) for model, of in published.items()}}
-        for label, value in figures.items()
+        {"figure": called(figure, labels), name: value, **{model: of.get(figure) for model, of in published.items()}}
+        for figure, value in figures.items()
     ]
     return plain_table(rows, ("figure", name, *published))
 

@@ -50,3 +50,15 @@ def published(subject: Subject) -> str:
             right = isinstance(name, str) and isinstance(value, int | float) and not isinstance(value, bool)
             assert right, f"published[{model!r}][{name!r}] is {value!r:.60}, not a number"
     return f"{len(stated)} published"
+
+
+def labels(subject: Subject) -> str:
+    """``labels``, if there are any, are one line each, by the name of a figure."""
+    stated = getattr(subject.build(), "labels", None)
+    if stated is None:
+        return ""
+    assert isinstance(stated, Mapping), f"labels is {stated!r:.60}, not a mapping"
+    for name, label in stated.items():
+        right = isinstance(name, str) and isinstance(label, str) and label.strip() and len(label.splitlines()) == 1
+        assert right, f"labels[{name!r}] is {label!r:.60}, not one line of text"
+    return f"{len(stated)} labels"

@@ -45,7 +45,7 @@ PROMISES: dict[str, dict[str, tuple[str, ...]]] = {
         "common": (*_COMMON, "deterministic"),
     },
     "metric": {
-        "metrics": ("figures", "hostile-strings", "untouched", "published"),
+        "metrics": ("figures", "hostile-strings", "untouched", "published", "labels"),
         "common": (*_COMMON, "deterministic"),
     },
     "renderer": {

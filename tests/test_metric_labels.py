@@ -1,0 +1,93 @@
+"""Figures of a domain's metrics are called by the labels that the metric gives; JSON has their names."""
+
+import io
+import json
+import sys
+
+import pytest
+from rich.console import Console
+
+import seqgen
+from seqgen.protocols import LabelledMetric
+from seqgen.render import figures_table, judgement_view
+
+PLUGIN = """
+import seqgen
+
+
+class Sizes:
+    labels = LABELS
+
+    def __call__(self, samples, reference):
+        return {"gap": 1.5, "plain_one": 2.0}
+
+
+@seqgen.hookimpl
+def register_metrics(register):
+    register(seqgen.MetricSpec(name="sizes", summary="sizes", load=lambda: Sizes()))
+
+
+@seqgen.hookimpl
+def register_domains(register):
+    register(seqgen.DomainSpec(name="sized", summary="texts", metrics=("sizes",)))
+"""
+
+
+@pytest.fixture(autouse=True)
+def forgotten():
+    """The plugin of one test is no module of the next."""
+    yield
+    sys.modules.pop("sizes", None)
+
+
+def shown(view):
+    console = Console(file=io.StringIO(), width=120)
+    console.print(view)
+    return console.file.getvalue()
+
+
+@pytest.mark.parametrize("labels", [{"gap": "length, distance (characters)"}, ["gap"], {"gap": 3}, {3: "gap"}])
+def test_evaluate_calls_figures_by_their_labels(cli, words, in_tmp, labels):
+    """Labels that are none are passed over: a finished evaluation is shown all the same."""
+    (in_tmp / "sizes.py").write_text(PLUGIN.replace("LABELS", repr(labels)))
+    plugin = ("--plugin", "sizes.py")
+    assert (
+        cli("train", "--corpus", words, "--domain", "sized", "--steps", 2, "--hidden", 4, "--out", "r", *plugin).code
+        == 0
+    )
+    table = cli("evaluate", "r", "-n", 5, *plugin)
+    assert table.code == 0, table.err
+    good = labels == {"gap": "length, distance (characters)"}
+    assert ("sizes: length, distance (characters)" in table.out) == good
+    assert ("sizes.gap" in table.out) != good and "sizes.plain one" in table.out
+    figures = json.loads(cli("evaluate", "r", "-n", 5, "--json", *plugin).out)
+    assert figures["sizes.gap"] == 1.5 and "labels" not in figures
+
+
+def test_labels_stand_in_every_table():
+    labels, figures = {"moses.logP": "moses: logP, distance"}, {"run": "r", "moses.logP": 0.761}
+    published = {"CharRNN": {"moses.logP": 0.5}}
+    for view in (
+        judgement_view(figures, labels=labels), judgement_view(figures, published, labels),
+        figures_table(figures, {}, "r", labels), figures_table(figures, published, "r", labels),
+    ):  # fmt: skip
+        assert "moses: logP, distance" in shown(view) and "moses.logP" not in shown(view)
+
+
+def test_distances_of_molecules_are_called_so(plugins):
+    pytest.importorskip("rdkit", reason="it comes with the extra 'chem'")
+    metric = plugins.registry.get("metric", "moses").use({"jobs": 1})
+    assert isinstance(metric, LabelledMetric)
+    found = metric(["CCO", "CCN", "c1ccccc1"], ["CCC", "CCCl"])
+    assert set(found) <= set(metric.labels)
+    assert all("distance" in metric.labels[name] for name in ("FCD", "logP", "SA", "QED", "weight"))
+    assert seqgen.PLUGIN_API >= (1, 3)
+
+
+def test_the_page_has_labels(cli, words, in_tmp):
+    pytest.importorskip("matplotlib", reason="it comes with the extra 'plot'")
+    (in_tmp / "sizes.py").write_text(PLUGIN.replace("LABELS", "{'gap': 'length, distance (characters)'}"))
+    plugin = ("--plugin", "sizes.py")
+    cli("train", "--corpus", words, "--domain", "sized", "--steps", 2, "--hidden", 4, "--out", "r", *plugin)
+    assert cli("evaluate", "r", "-n", 5, "--html", "page.html", *plugin).code == 0
+    assert "sizes: length, distance (characters)" in (in_tmp / "page.html").read_text(encoding="utf-8")
