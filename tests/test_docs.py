@@ -47,6 +47,10 @@ USES = {
         ("train", "--corpus", "WORDS", "--model", "bigram", "--steps", 3, "--out", "run", "-q"),
         ("sample", "run", "-n", 2),
     ],
+    "ownstep.py": [
+        ("train", "--corpus", "WORDS", "--model", "ownstep", "--steps", 3, "-o", "rate=0.3", "--out", "run", "-q"),
+        ("sample", "run", "-n", 2),
+    ],
     "norepeat.py": [TRAIN, ("sample", "run", "-n", 4, "--processor", "norepeat", "-o", "norepeat.penalty=3")],
     "smallcaps.py": [(*TRAIN, "--augment", "smallcaps")],
     "diary.py": [TRAIN, ("diary", "run")],
