@@ -31,7 +31,7 @@ _LABELS = {
     "unique@10k": "unique@10k, share of the first 10,000",
     "Novelty": "Novelty, share of the different ones",
     "FCD": "FCD, Fréchet ChemNet distance to the reference",
-    "SNN": "SNN, mean similarity to the nearest reference molecule, 0 to 1",
+    "SNN": "SNN, mean similarity to the nearest reference molecule",
     "Frag": "Frag, cosine of fragment counts and the reference's",
     "Scaf": "Scaf, cosine of scaffold counts and the reference's",
     "IntDiv": "IntDiv, 1 - mean similarity of samples to one another",
