@@ -72,6 +72,23 @@ def test_what_is_written_keeps_its_contracts(written, tmp_path):
     assert parts <= {row["what"].split()[0] for rows in tables for row in rows}
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_commands_of_its_readme_work(written, kind, tmp_path):
+    """Those of seqgen, with 20 steps of training where the page does not say how many."""
+    readme = (written / kind / "README.md").read_text(encoding="utf-8")
+    commands = [line.strip() for line in readme.splitlines() if line.startswith("    seqgen ")]
+    assert commands
+    for command in commands:
+        words = command.split()[1:]
+        steps = ["--steps", "20"] if words[0] == "train" and "--steps" not in words else []
+        done = subprocess.run(
+            [sys.executable, "-m", "seqgen", *words, *steps], cwd=tmp_path, env=os.environ | python_path(written),
+            capture_output=True, text=True,
+        )  # fmt: skip
+        assert done.returncode == 0, f"{command}: {done.stderr[-2000:]}"
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_written_is_clean(written, kind):
     tool_in(written / kind, "ruff", "check", "--no-cache", ".")
