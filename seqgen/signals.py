@@ -102,7 +102,8 @@ def noting(what: str) -> Iterator[None]:
             heed()
             raise
     except KeyboardInterrupt as error:
-        error.add_note(what)
+        if not hasattr(error, "__notes__"):  # the innermost says most
+            error.add_note(what)
         raise
 
 
