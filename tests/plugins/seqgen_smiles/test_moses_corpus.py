@@ -17,7 +17,18 @@ from seqgen_smiles.moses import load, load_scaffolds, load_test
 
 REAL = "SEQGEN_TEST_MOLSETS"
 FOLDER = "moses/dataset/data"
-TRAIN = ["".join(atoms) for atoms in itertools.product("CN", repeat=11)]
+
+
+def canonical(text: str) -> str:
+    """As the wheel writes it, where there is something to tell."""
+    try:
+        from rdkit import Chem
+    except ImportError:
+        return text
+    return Chem.MolToSmiles(Chem.MolFromSmiles(text))
+
+
+TRAIN = list(dict.fromkeys(canonical("".join(atoms)) for atoms in itertools.product("CN", repeat=11)))
 TEST, SCAFFOLDS = ["CCN", "CCS"], ["C1CC1"]
 
 

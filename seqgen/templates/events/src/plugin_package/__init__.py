@@ -1,28 +1,26 @@
-"""Event hooks for seqgen: a line in the run folder for each evaluation."""
+"""Event hooks for seqgen: a line on stderr when a run has ended."""
+
+import sys
 
 import seqgen
 
 seqgen_api = "plugin-api"
-
-
-def _note(path, line):
-    with (path / "plugin-name.txt").open("a", encoding="utf-8") as file:
-        file.write(f"{line}\n")
+_steps = {}
 
 
 @seqgen.hookimpl
 def on_run_start(path, settings):
-    """Note that training starts or resumes; ``settings`` is the content of run.json."""
-    _note(path, f"start: {settings['corpus']['title']}")
+    """Begin to count when training starts or resumes; ``settings`` is the content of run.json."""
+    _steps[path] = []
 
 
 @seqgen.hookimpl
 def on_report(path, metrics):
-    """Note an evaluation; ``metrics`` is a line of metrics.jsonl."""
-    _note(path, f"step {metrics['step']}")
+    """Count an evaluation; ``metrics`` is a line of metrics.jsonl."""
+    _steps[path].append(metrics["step"])
 
 
 @seqgen.hookimpl
 def on_run_end(path, reason):
-    """Note why training ended: "steps", "time", "interrupted", ..."""
-    _note(path, f"end: {reason}")
+    """Tell how many there were and why training ended: "steps", "time", "interrupted", ..."""
+    print(f"plugin-name: {len(_steps.pop(path))} evaluations, ended by {reason}", file=sys.stderr)
