@@ -42,6 +42,8 @@ class ProgressLine:
         """Show an event."""
         if isinstance(event, training.Progress):
             self._rewrite(progress_line(event))
+        elif isinstance(event, training.Evaluating):
+            self._rewrite(evaluating_line(event))
         else:
             for line in event_lines(folder, event):
                 self.write(line)
@@ -99,6 +101,11 @@ def progress_line(event: training.Progress, width: int | None = None) -> str:
             break
         del parts[name]
     return "  ".join(parts.values())
+
+
+def evaluating_line(event: training.Evaluating) -> str:
+    """That held-out records are looked at, and samples drawn."""
+    return f"evaluating at step {event.step:,}"
 
 
 def reading_line(what: str, done: int, total: int | None) -> str:

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from seqgen import training
 from seqgen.api.parts import plugin_options
-from seqgen.api.progress import MANY_RECORDS, event_lines, progress_line, reading_line
+from seqgen.api.progress import MANY_RECORDS, evaluating_line, event_lines, progress_line, reading_line
 from seqgen.api.run import RUNS
 from seqgen.cli.common import say, session, stderr, warn, write
 from seqgen.errors import SeqgenError
@@ -64,6 +64,9 @@ class TrainDisplay:
         if isinstance(event, training.Progress):
             figures = progress_line(event, self._console.width - self._bar_width - _PERCENT)
             self._bar.update(self._task, completed=event.share, figures=figures, visible=True)
+            return
+        if isinstance(event, training.Evaluating):
+            self._bar.update(self._task, completed=event.share, figures=evaluating_line(event), visible=True)
             return
         for line in event_lines(folder, event):
             self._say(line)

@@ -122,7 +122,12 @@ class TrainSettings(Options):
         lt=_MOST,
         description="steps between evaluations; left out: about 20 a run; of few records, every 10",
     )
-    eval_records: int = Field(10_000, ge=1, lt=_MOST, description="most held-out records looked at in an evaluation")
+    eval_records: int = Field(
+        10_000,
+        ge=1,
+        lt=_MOST,
+        description="most held-out records looked at in an evaluation; with time_s, as many as a twentieth of it allows",
+    )
     patience: int = Field(8, ge=0, lt=_MOST, description="evaluations without improvement before stopping; 0: never")
     best_by: Literal["loss", "copies"] | None = Field(
         None,

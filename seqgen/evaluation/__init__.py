@@ -6,7 +6,16 @@ from seqgen.evaluation.distance import distances, length_distance, symbol_distan
 from seqgen.evaluation.excerpts import excerpt, pieces
 from seqgen.evaluation.judge import Judgement, canonical_form, judge, membership
 from seqgen.evaluation.ladder import ladder, xz_bits_per_char
-from seqgen.evaluation.loss import HeldOut, bits_per_char, carried_nats, held_out_loss, penalty, total_nats
+from seqgen.evaluation.loss import (
+    LEAST_WINDOWS,
+    RECORDS_TOGETHER,
+    HeldOut,
+    bits_per_char,
+    carried_nats,
+    held_out_loss,
+    penalty,
+    total_nats,
+)
 from seqgen.evaluation.memory import copies, edit_distance, likeness, nearest_distances, searched, verdict
 from seqgen.evaluation.paired import Difference, paired_difference, record_nats
 from seqgen.evaluation.repeating import expected_copies
@@ -16,6 +25,8 @@ from seqgen.evaluation.shared import longest_shared
 from seqgen.evaluation.student import mean_interval, student_quantile
 
 __all__ = [
+    "LEAST_WINDOWS",
+    "RECORDS_TOGETHER",
     "Costs",
     "Difference",
     "HeldOut",

@@ -22,6 +22,10 @@ from seqgen.tokenizers import PAD, Vocabulary
 
 _LANES, _WINDOW = 32, 256  # of a long text that is judged
 _SYMBOLS = 64  # of a long text that count as a record
+LEAST_WINDOWS = 8
+"""Windows of a long text that are computed one after another at least; see ``lanes``."""
+RECORDS_TOGETHER: dict[type, int] = {Encoded: 256, Stream: _LANES * _WINDOW // _SYMBOLS}
+"""Records of a batch that is judged; of a long text, what counts as them."""
 
 
 @dataclass(frozen=True)
@@ -32,11 +36,13 @@ class HeldOut:
         loss_nats: nats per symbol, the stop counted.
         bits_per_char: bits per character, the stop counted as one.
         n_records: records looked at; 0 for a long text.
+        n_targets: symbols looked at, stops counted.
     """
 
     loss_nats: float
     bits_per_char: float
     n_records: int
+    n_targets: int
 
 
 def bits_per_char(nats: float, n_chars: int, n_records: int) -> float:
@@ -89,7 +95,7 @@ def held_out_loss(
     encoded: Encoded | Stream,
     penalty_V: Tensor,
     *,
-    batch_size: int = 256,
+    batch_size: int = RECORDS_TOGETHER[Encoded],
     most: int = 10_000,
     check: Callable[[], None] = lambda: None,
 ) -> HeldOut:
@@ -110,7 +116,7 @@ def held_out_loss(
             n_targets += batch.n_targets
             n_chars += batch.n_chars
             n_records += batch.n_records
-    return HeldOut(nats / n_targets, bits_per_char(nats, n_chars, n_records), n_records)
+    return HeldOut(nats / n_targets, bits_per_char(nats, n_chars, n_records), n_records, n_targets)
 
 
 def _judged(

@@ -1,8 +1,10 @@
 """Training: the loop, its optimizer and schedule, and what it tells while it runs."""
 
 from seqgen.signals import StopFlag
-from seqgen.training.events import Ended, Event, Progress, Report, Saved, Started
+from seqgen.training.events import Ended, Evaluating, Event, Progress, Report, Saved, Started
 from seqgen.training.state import MOST_COPIES
 from seqgen.training.trainer import Trainer
 
-__all__ = ["MOST_COPIES", "Ended", "Event", "Progress", "Report", "Saved", "Started", "StopFlag", "Trainer"]
+__all__ = [
+    "MOST_COPIES", "Ended", "Evaluating", "Event", "Progress", "Report", "Saved", "Started", "StopFlag", "Trainer",
+]  # fmt: skip

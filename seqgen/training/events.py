@@ -52,6 +52,19 @@ class Progress:
 
 
 @dataclass(frozen=True)
+class Evaluating:
+    """Before an evaluation.
+
+    Attributes:
+        step: optimizer steps done.
+        share: done of the whole run, 0 to 1.
+    """
+
+    step: int
+    share: float
+
+
+@dataclass(frozen=True)
 class Report:
     """At an evaluation.
 
@@ -92,4 +105,4 @@ class Ended:
     signal_number: int = 0
 
 
-Event = Started | Progress | Report | Saved | Ended
+Event = Started | Progress | Evaluating | Report | Saved | Ended

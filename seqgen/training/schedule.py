@@ -45,10 +45,12 @@ class Schedule:
         every = _EVERY_UNKNOWN if most is None else max(min(50, most), -(-most // 20))
         return min(every, _EVERY_UNKNOWN) if self.settings.time_s is not None else every
 
-    def share(self, step: int, elapsed_s: float) -> float:
-        """How much of the run is done, 0 to 1."""
+    def share(self, step: int, elapsed_s: float, reserved_s: float = 0.0) -> float:
+        """How much of the run's steps is done, 0 to 1; ``reserved_s`` as in ``ended``."""
         most, time_s = self.most_steps(), self.settings.time_s
-        done = [step / most if most else 0.0, elapsed_s / time_s if time_s else 0.0]
+        done = [step / most if most else 0.0]
+        if time_s is not None:
+            done.append(elapsed_s / max(time_s - reserved_s, 1e-9))
         return min(1.0, max(done))
 
     def lr(self, step: int, share: float) -> float:
@@ -60,10 +62,16 @@ class Schedule:
         fall = settings.final_lr_ratio + (1 - settings.final_lr_ratio) * (1 + math.cos(math.pi * share)) / 2
         return settings.lr * rise * fall
 
-    def ended(self, step: int, elapsed_s: float) -> str:
-        """Why the run ends here, or ""."""
+    def ended(self, step: int, elapsed_s: float, reserved_s: float = 0.0) -> str:
+        """Why the steps end here, or "".
+
+        Args:
+            step: optimizer steps done.
+            elapsed_s: time since the run began, seconds.
+            reserved_s: of the time limit, what the last evaluation takes.
+        """
         most, settings = self.most_steps(), self.settings
-        if settings.time_s is not None and elapsed_s >= settings.time_s:
+        if settings.time_s is not None and elapsed_s + reserved_s >= settings.time_s:
             return "time"
         if most is not None and step >= most:
             return "steps" if settings.steps is not None and step >= settings.steps else "epochs"

@@ -23,6 +23,9 @@ class TrainState(BaseModel):
     best_step: int | None = Field(None, description="step with the lowest held-out loss, or the last with few copies")
     best_loss_nats: float | None = Field(None, description="its held-out loss, nats per symbol")
     since_best: int = Field(0, ge=0, description="evaluations since then")
+    eval_records: int | None = Field(
+        None, ge=1, description="held-out records that an evaluation looks at, chosen by a time limit; None: as set"
+    )
     nats: float = Field(0.0, description="training loss since the last evaluation, summed")
     n_targets: int = Field(0, ge=0, description="targets since the last evaluation")
     n_chars: int = Field(0, ge=0, description="characters since the last evaluation")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import torch
 from torch import nn
@@ -24,8 +24,8 @@ from seqgen.sampling import Sample
 from seqgen.signals import StopFlag
 from seqgen.tokenizers import Vocabulary
 from seqgen.training.descent import Descent, Taken, read_back
-from seqgen.training.evaluating import evaluated
-from seqgen.training.events import Ended, Event, Progress, Report, Saved
+from seqgen.training.evaluator import Evaluator, StopAsked
+from seqgen.training.events import Ended, Evaluating, Event, Progress, Saved
 from seqgen.training.logs import RunLogs
 from seqgen.training.schedule import Schedule
 from seqgen.training.state import TrainState
@@ -33,10 +33,6 @@ from seqgen.training.state import TrainState
 _PROGRESS_EVERY_S = 0.2
 _UNREAD = 32  # steps whose losses are read back together
 _TOLD_LOSSES = 5  # before one that is not finite
-
-
-class _StopAsked(Exception):
-    """A signal came during an evaluation."""
 
 
 @dataclass
@@ -82,10 +78,11 @@ class Trainer:
         self._unread: list[Taken] = []
         self._last_nats, self._last_batch = 0.0, (1, 1, 1)
         self._last_losses: deque[float] = deque(maxlen=_TOLD_LOSSES)
-        self._penalty_V = penalty(self.vocabulary, self.model)
+        penalty_V = penalty(self.vocabulary, self.model)
+        self._evaluator = Evaluator(self.model, self.encoded, penalty_V, self.settings, self.draw)
         self._descent = Descent(
             self.model,
-            self._penalty_V,
+            penalty_V,
             weight_decay=self.settings.weight_decay,
             clip_norm=self.settings.clip_norm,
             precision=self.engine.precision,
@@ -153,25 +150,8 @@ class Trainer:
         """
         self._started_at = self._saved_at = self._shown_at = time.monotonic()
         self._elapsed_before_s, self._tokens_done = self.state.elapsed_s, 0
-        while not self.state.ended:
-            if len(self._unread) >= _UNREAD:
-                self._read()
-            due = self.state.step % self.schedule.eval_every() == 0
-            why = self.schedule.ended(self.state.step, self._elapsed_s())
-            if (due or why) and self.state.evaluated_step != self.state.step:
-                try:
-                    report = self._evaluate(stop)
-                except _StopAsked:
-                    break
-                self.state.ended = why or self._patience_spent()
-                saved = self.save()  # before it is reported: a callback may fail
-                yield report
-                yield saved
-                continue
-            if stop.signal_number:
-                break
-            yield from self._between_steps()
-            self._step()
+        with contextlib.suppress(StopAsked):
+            yield from self._until_the_end(stop)
         if self.state.ended:
             yield Ended(self.state.ended, self.state.step)
             return
@@ -179,11 +159,31 @@ class Trainer:
             yield self.save()
         yield Ended("interrupted", self.state.step, stop.signal_number)
 
+    def _until_the_end(self, stop: StopFlag) -> Iterator[Event]:
+        if not self.state.ended:
+            self._evaluator.plan(self.state, stop)
+        while not self.state.ended and not stop.signal_number:
+            if len(self._unread) >= _UNREAD:
+                self._read()
+            due = self.state.step % self.schedule.eval_every() == 0
+            why = self.schedule.ended(self.state.step, self._elapsed_s(), self._evaluator.reserved_s)
+            if (due or why) and self.state.evaluated_step != self.state.step:
+                yield Evaluating(self.state.step, self.schedule.share(self.state.step, self._elapsed_s()))
+                self._read()
+                report = self._evaluator.evaluate(self.state, self._lr(), stop)
+                self._logs.append(report.metrics, report.samples)
+                self.state.ended = why or self._patience_spent()
+                saved = self.save()  # before it is reported: a callback may fail
+                yield report
+                yield saved
+                continue
+            yield from self._between_steps()
+            self._step()
+
     def _step(self) -> None:
         batch = self._feed.batch(self.state.step).to(self._device)
         seed = derive_seed("step", self.settings.seed, self.state.step)
-        lr = self.schedule.lr(self.state.step, self._share())
-        self._unread.append(self._descent.take(self.state.step + 1, lr, batch, seed))
+        self._unread.append(self._descent.take(self.state.step + 1, self._lr(), batch, seed))
         self.state.step += 1
         self._tokens_done += batch.n_targets
 
@@ -229,30 +229,6 @@ class Trainer:
             left_s=elapsed_s * (1 - share) / share if share else math.inf,
         )
 
-    # -- evaluation
-
-    def _evaluate(self, stop: StopFlag) -> Report:
-        def check() -> None:
-            if stop.signal_number:
-                raise _StopAsked
-
-        self._read()
-        state = self.state
-        metrics: dict[str, Any] = {"step": state.step, "lr": self.schedule.lr(state.step, self._share())}
-        if state.n_targets:
-            metrics["train_loss_nats"] = state.nats / state.n_targets
-            metrics["train_bits_per_char"] = bits_per_char(state.nats, state.n_chars, state.n_records)
-        found = evaluated(self.model, self.encoded, self._penalty_V, self.settings, check)
-        metrics |= found.metrics
-        check()
-        seed = derive_seed("samples", self.settings.seed, state.step)
-        samples = self.draw(seed, check) if self.settings.samples else ()
-        check()
-        # Nothing above has changed the state: an evaluation that a signal cuts short is done again after resuming.
-        state.judged(found.loss_nats, found.copies)
-        self._logs.append(metrics, samples)
-        return Report(metrics, samples)
-
     def _patience_spent(self) -> str:
         return "patience" if 0 < self.settings.patience <= self.state.since_best else ""
 
@@ -260,7 +236,10 @@ class Trainer:
         return self._elapsed_before_s + time.monotonic() - self._started_at
 
     def _share(self) -> float:
-        return self.schedule.share(self.state.step, self._elapsed_s())
+        return self.schedule.share(self.state.step, self._elapsed_s(), self._evaluator.reserved_s)
+
+    def _lr(self) -> float:
+        return self.schedule.lr(self.state.step, self._share())
 
 
 def _detached(tensor: torch.Tensor) -> torch.Tensor:

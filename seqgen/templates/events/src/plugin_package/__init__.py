@@ -23,4 +23,4 @@ def on_report(path, metrics):
 @seqgen.hookimpl
 def on_run_end(path, reason):
     """Tell how many there were and why training ended: "steps", "time", "interrupted", ..."""
-    print(f"plugin-name: {len(_steps.pop(path))} evaluations, ended by {reason}", file=sys.stderr)
+    sys.stderr.write(f"plugin-name: {len(_steps.pop(path))} evaluations, ended by {reason}\n")

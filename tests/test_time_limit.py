@@ -1,0 +1,107 @@
+"""``--time`` holds for a run with its evaluations."""
+
+from __future__ import annotations
+
+import io
+import json
+import random
+
+import pytest
+
+import seqgen
+from seqgen import training
+from seqgen.config import TrainSettings
+from seqgen.training.schedule import Schedule
+
+
+class Seen:
+    """The events of a run."""
+
+    def __init__(self):
+        self.events = []
+
+    def __call__(self, folder, event):
+        self.events.append(event)
+
+
+def written(path, n_chars, lines=False):
+    draw = random.Random(5)
+    words = ["".join(draw.choices("abcdefghij", k=draw.randint(2, 9))) for _ in range(n_chars // 6)]
+    path.write_text(("\n" if lines else " ").join(words))
+    return path
+
+
+def test_a_reserve_ends_the_steps_earlier():
+    schedule = Schedule(TrainSettings(time_s=10), 1)
+    assert schedule.ended(5, 8.9) == "" and schedule.ended(5, 8.9, 1.5) == "time"
+    assert schedule.share(5, 5.0) == 0.5 and schedule.share(5, 4.0, 2.0) == 0.5
+    assert schedule.share(5, 1.0, 11.0) == 1.0  # more than there is
+
+
+@pytest.mark.parametrize("layout", ["lines", "stream"])
+def test_an_evaluation_looks_at_what_the_time_allows(tmp_path, layout):
+    """Of 40,000 characters or more that are held out, and says at how many it looked."""
+    text = written(tmp_path / "text.txt", 800_000, lines=layout == "lines")
+    seen = Seen()
+    options = {} if layout == "lines" else {"layout": "stream"}
+    run = seqgen.train(
+        text,
+        time=0.4,
+        hidden=256,
+        split="50/50/0",
+        out=tmp_path / "run",
+        listener=seen,
+        options={"train.samples": 0},
+        **options,
+    )
+    assert run.state["ended"] == "time"
+    metrics = [json.loads(line) for line in (run.path / "metrics.jsonl").read_text().splitlines()]
+    assert metrics[-1]["step"] == run.state["step"] > 0
+    assert 0 < metrics[-1]["valid_symbols"] < 400_000
+    assert {row["valid_symbols"] for row in metrics} == {metrics[-1]["valid_symbols"]}, "losses of different records"
+    assert run.state["eval_records"] < 10_000
+    kinds = [type(event) for event in seen.events]
+    reports = [at for at, kind in enumerate(kinds) if kind is training.Report]
+    assert reports and all(kinds[at - 1] is training.Evaluating for at in reports)
+
+
+def test_without_a_limit_all_are_looked_at(tmp_path):
+    run = seqgen.train("names", steps=3, hidden=8, out=tmp_path / "run", options={"train.samples": 0})
+    assert run.state["eval_records"] is None and "valid_symbols" not in run.metrics[-1]
+
+
+def test_a_resumed_run_looks_at_the_same_records(tmp_path):
+    """Whatever the machine is doing then."""
+    text = written(tmp_path / "text.txt", 200_000)
+
+    def stop(folder, event):
+        if isinstance(event, training.Saved):
+            raise KeyboardInterrupt
+
+    with pytest.raises(seqgen.Interrupted) as stopped:
+        seqgen.train(
+            text, time=2, hidden=128, split="50/50/0", layout="stream", out=tmp_path / "run", listener=stop,
+            options={"train.samples": 0, "train.eval_every": 1, "train.batch_size": 8},
+        )  # fmt: skip
+    run = stopped.value.run
+    chosen, before = run.state["eval_records"], len(run.metrics)
+    assert chosen is not None
+    again = seqgen.resume(run.path)
+    assert again.state["ended"] == "time" and again.state["eval_records"] == chosen and len(again.metrics) > before
+    assert len({row["valid_symbols"] for row in again.metrics}) == 1
+
+
+def test_the_line_says_that_it_evaluates(tmp_path):
+    stream = io.StringIO()
+    stream.isatty = lambda: True
+    seqgen.train("names", steps=2, hidden=8, out=tmp_path / "run", listener=seqgen.ProgressLine(stream))
+    assert "evaluating at step 2" in stream.getvalue()
+
+
+@pytest.mark.slow
+def test_twenty_seconds_of_a_text_of_ten_million_characters(tmp_path):
+    """The case that took 89 to 170 seconds: the limit is kept within a second and a step."""
+    text = written(tmp_path / "text.txt", 10_000_000)
+    run = seqgen.train(text, time=20, layout="stream", out=tmp_path / "run")
+    assert run.state["ended"] == "time"
+    assert run.state["elapsed_s"] < 22
