@@ -51,7 +51,7 @@ PROMISES = {
     "R21": "What a plugin hands in is checked where it comes in",
     "R22": "A name that two plugins offer is never taken in silence",
     "R23": "A plugin for another version of the interface is told so",
-    "R24": "A run whose plugin is missing says what to install",
+    "R24": "A run whose plugin is missing names its distribution, and no command that installs it",
     "R29": "No link below a run, bench or cache folder is followed, whatever the command",
     "R30": "A message that cannot be written never loses work",
     "R31": "Every file of a run and of a cache is covered by a checksum, logs included",

@@ -274,7 +274,7 @@ def test_a_run_names_the_plugin_it_misses(fakes, tmp_path):
     run = seqgen.train("letters", model="bigram", steps=2, split="none", plugins=fakes, out=tmp_path / "r")
     bare = Plugins(pytest.fail)
     bare.load(entry_point_candidates())
-    with pytest.raises(MissingPlugin, match=r"model 'fakes:bigram' of fakes 1, which is not installed; pip install"):
+    with pytest.raises(MissingPlugin, match=r"model 'fakes:bigram' of fakes 1, which is not installed; run.json names"):
         seqgen.load(run.path, plugins=bare).sample(1)
     with pytest.raises(MissingPlugin) as caught:
         data = json.loads((run.path / "run.json").read_text())

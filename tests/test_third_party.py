@@ -67,5 +67,5 @@ def test_from_wheel_to_uninstalling(tmp_path):
     run("pip", "uninstall", "-q", "-y", "seqgen-telegraph")
     missing = run("seqgen", "sample", "run", code=4)
     assert missing.stdout == "" and missing.stderr.count("\n") == 1
-    assert "of seqgen-telegraph 1.4.0, which is not installed; pip install 'seqgen-telegraph==1.4.0'" in missing.stderr
+    assert "of seqgen-telegraph 1.4.0, which is not installed; run.json names the distribution" in missing.stderr
     assert Path(tmp_path / "run").is_dir()

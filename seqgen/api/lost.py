@@ -33,8 +33,7 @@ def with_a_way_out(error: UnknownName) -> UnknownName:
                 if (kind, offered) == (error.kind, bare) and package in ("", owner):
                     known = next((row for row in settings.plugins if row.get("package") == owner), None)
                     if known is not None and owner not in there and way_to(known):
-                        way = f"the run {run.name} had it from {known.get('distribution')} {known.get('version')}"
-                        return UnknownName(error.kind, error.name, (), f"{way}: {way_to(known)}")
+                        return UnknownName(error.kind, error.name, (), f"the run {run.name} had it: {way_to(known)}")
     return error
 
 

@@ -61,10 +61,11 @@ def part_entry(plugins: Plugins, kind: str, name: str, settings: RunSettings) ->
 
 
 def way_to(known: Mapping[str, Any]) -> str:
-    """What to type to have a plugin again, as run.json holds it.
+    """Where a plugin is to be had again, as run.json holds it.
 
-    A run.json may be anybody's: what does not look like a distribution, a version or a file is not passed on as
-    something to type; then this is "", or of what came from no index that it came from none.
+    A run.json may be anybody's: the distribution that it names is told as its claim, never in a command that installs
+    it, and what does not look like a distribution, a version or a file is not passed on; then this is "", or of what
+    came from no index that it came from none.
     """
     distribution, version = str(known.get("distribution") or ""), str(known.get("version") or "")
     if not _DISTRIBUTION.fullmatch(distribution):
@@ -75,11 +76,11 @@ def way_to(known: Mapping[str, Any]) -> str:
         return f"--plugin {distribution}"
     if origin := known.get("origin"):
         if _FOLDER.fullmatch(origin):
-            return f"pip install {origin}, the folder it came from"
+            return f"run.json says it was installed from the folder {origin}"
         where = f"the repository {origin}" if _REPOSITORY.fullmatch(origin) else "a local folder or a repository"
-        return f"it was installed from {where}"
-    pinned = f"{distribution}=={version}" if _VERSION.fullmatch(version) else distribution
-    return f"pip install {pinned!r}"
+        return f"run.json says it was installed from {where}"
+    release = f"{distribution} {version}" if _VERSION.fullmatch(version) else distribution
+    return f"run.json names the distribution {release}; install it only if you trust whoever made the run"
 
 
 def _given(known: Mapping[str, Any]) -> str:
