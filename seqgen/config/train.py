@@ -126,7 +126,7 @@ class TrainSettings(Options):
         10_000,
         ge=1,
         lt=_MOST,
-        description="most held-out records looked at in an evaluation; with time_s, as many as a twentieth of it allows",
+        description="most held-out records of an evaluation; with time_s, at most what a twentieth of it allows",
     )
     patience: int = Field(8, ge=0, lt=_MOST, description="evaluations without improvement before stopping; 0: never")
     best_by: Literal["loss", "copies"] | None = Field(
