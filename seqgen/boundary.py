@@ -145,7 +145,7 @@ class Guarded:
         """
         try:
             result = self.__wrapped__(*arguments, **named)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             if not isinstance(error, SeqgenError):
                 error.add_note(f"{BLAMED}{self._who} fails")  # it may not have been reached: it takes other arguments
             raise

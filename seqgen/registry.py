@@ -240,6 +240,15 @@ def raised_in(error: BaseException, packages: Container[str]) -> tuple[str, str]
     return found
 
 
+def shown(value: object, limit: int = 60) -> str:
+    """What a plugin gave, for a message; its ``repr`` may fail."""
+    try:
+        text = repr(value)
+    except Exception:
+        text = f"a {type(value).__name__} that cannot be shown"
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
 def one_line(error: BaseException, limit: int = 200) -> str:
     """What an exception says, in one line."""
     try:

@@ -71,7 +71,9 @@ def test_a_broken_promise_is_found(spec, name, message):
 
 
 def test_every_check_has_a_plugin_that_breaks_it():
-    proven = {(kind, name) for kind, name, _, _ in BROKEN} | {("package", "names"), ("package", "light-import")}
+    proven = {(kind, name) for kind, name, _, _ in BROKEN} | {
+        ("package", name) for name in ("names", "commands", "light-import")
+    }
     there = {(kind, name) for kind, modules in PROMISES.items() for names in modules.values() for name in names}
     assert there == proven
 
@@ -90,13 +92,24 @@ def test_a_good_plugin_keeps_every_promise(spec):
         assert isinstance(check(), str)
 
 
+def test_commands_that_cannot_be_made_are_found():
+    def register_commands(app):
+        raise ValueError("no commands today")
+
+    module = types.ModuleType("commanding")
+    module.register_commands = seqgen.hookimpl(register_commands)
+    check = next(check for check in testing.checks_of_plugin(module) if check.name == "commands")
+    with pytest.raises(AssertionError, match="its register_commands is not used: ValueError: no commands today"):
+        check()
+
+
 def test_a_name_handed_in_twice_is_found():
     module = types.ModuleType("doubled")
     module.register_cells = seqgen.hookimpl(lambda register: [register(cell(Good)), register(cell(Good))])
     module.register_cells.__name__ = "register_cells"
     with pytest.raises(seqgen.PluginError, match="cell x was registered already"):
         testing.checks_of_plugin(module)
-    (names, *_) = checks_of_package(Package("doubled", (cell(Good), cell(Good)), None))
+    names, *_ = checks_of_package(Package("doubled", (cell(Good), cell(Good)), None))
     with pytest.raises(AssertionError, match="package doubled: it hands in more than once: cell x"):
         names()
 

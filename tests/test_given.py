@@ -116,7 +116,7 @@ def test_opening_a_run_of_a_class_without_it_says_how(module, words, cli):
     result = cli("sample", "run", "-n", 1)
     assert result.code == 4 and "in Python: seqgen.load(..., plugins=[LeakyUnits])" in result.err
     other = cli("sample", "run", "-n", 1, "--plugin", "leaky_units_module.py")
-    assert other.code == 4 and "plugins=[LeakyUnits]" in other.err
+    assert other.code == 5 and "it has no hooks: mark functions with @seqgen.hookimpl" in other.err
 
 
 def test_a_class_of_another_file_is_noticed(module, words, in_tmp):

@@ -270,11 +270,10 @@ def test_an_odd_part_is_told_in_one_line(mistake, cli, one_file, words, in_tmp):
     where = ("run",) if command is not TRAIN else ()
     result = cli(arguments[0], *where, *arguments[1:], *chosen, *extra, *plugin)
     last = result.err.splitlines()[-1]
-    assert result.code == (2 if "load must be" in says else 5), result.err
+    assert result.code == 5, result.err
     assert says in result.err and "oddity" in result.err, result.err
     assert "Traceback" not in result.err and "report" not in result.err
-    if "load must be" not in says:
-        assert "oddity (oddity.py " in last, last
+    assert "oddity (oddity.py " in last, last
 
 
 BREAKS = CELL.replace(

@@ -67,7 +67,7 @@ def test_one_that_does_not(cli, little):
     assert rows["verdicts"]["result"] == "ok" and rows["hostile-strings"]["result"] == "FAILED"
     assert rows["hostile-strings"]["note"].startswith("raises UnicodeEncodeError on '\\ud800'")
     assert found.code == 5 and found.err.count("\n") == 1
-    assert "little.py: 1 of 7 checks failed: validator-nothing-hostile-strings" in found.err
+    assert "little.py: 1 of 8 checks failed: validator-nothing-hostile-strings" in found.err
     shown = cli("plugins", "check", "little.py")
     assert shown.code == 5 and "FAILED" in shown.out and "raises UnicodeEncodeError" in shown.out
 
@@ -127,3 +127,74 @@ def test_a_corpus_that_needs_the_network_says_so(cli, little):
     assert json.loads(cli("show", "corpus", "away", "--json", *plugin).out)["network"] is True
     trained = cli("train", "--corpus", "away", "--steps", 1, "--hidden", 4, *plugin)
     assert trained.code == 0 and trained.err.count("the corpus away is read over the network") == 1
+
+
+COMMANDS = """
+import seqgen
+
+
+@seqgen.hookimpl
+def register_commands(app):
+    @app.command()
+    def train():
+        pass
+
+    @app.command("little-own")
+    def own(code: int = 0):
+        raise SystemExit(code)
+"""
+UNMADE = (
+    KEPT
+    + """
+
+@seqgen.hookimpl
+def register_commands(app):
+    raise ValueError("no commands today")
+"""
+)
+
+
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        (COMMANDS, "a command of it is not used: the name 'train' is taken already"),
+        (UNMADE, "its register_commands is not used: ValueError: no commands today"),
+    ],
+    ids=["a name that is taken", "not made"],
+)
+def test_commands_that_are_not_used_are_listed(source, says, cli, little):
+    result = cli("plugins", "--json", "--plugin", little(source))
+    assert result.code == 0 and says in result.err
+    (row,) = [row for row in json.loads(result.out) if row["package"] == "little"]
+    assert row["state"].startswith("ok, but ") and says in row["state"]
+
+
+@pytest.mark.parametrize(
+    ("source", "check", "says"),
+    [
+        (COMMANDS, "command-names", "the names of these commands are taken already: train"),
+        (UNMADE, "commands", "its register_commands is not used: ValueError: no commands today"),
+    ],
+    ids=["a name that is taken", "not made"],
+)
+def test_commands_that_are_not_used_fail_a_check(source, check, says, cli, little):
+    result = cli("plugins", "check", little(source), "--json")
+    assert result.code == 5 and f"package-little-{check}" in result.err
+    (row,) = [row for row in json.loads(result.out) if row["result"] == "FAILED"]
+    assert row["check"] == check and says in row["note"]
+
+
+@pytest.mark.parametrize("code", [0, 3])
+def test_a_command_of_a_plugin_may_leave_with_a_code_of_its_own(code, cli, little):
+    assert (
+        cli("little-own", "--code", code, "--plugin", little(COMMANDS.replace("def train", "def other"))).code == code
+    )
+
+
+def test_a_file_that_cannot_be_loaded_ends_a_command_but_not_the_look_at_it(cli, little):
+    path = little("def (\n")
+    refused = cli("list", "cells", "--plugin", path)
+    assert (refused.code, refused.out) == (5, "") and "SyntaxError" in refused.err and refused.err.count("\n") == 1
+    listed = cli("plugins", "--plugin", path)
+    assert listed.code == 0 and "SyntaxError" in listed.out
+    assert cli("plugins", "check", path).code == 5

@@ -80,7 +80,7 @@ def go(
         except KeyboardInterrupt:  # the second; the first has set the flag
             line = f"stopped at once after step {trainer.state.step:,}; what was saved before is there"
             raise Interrupted(signal.SIGINT, line, Run(folder, settings, plugins)) from None
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             refused = isinstance(error, SeqgenError) and not isinstance(error, PluginError)
             saved = "" if refused else rescued(trainer, folder, settings)  # first of all: a callback may fail too
             plugins.event(

@@ -209,11 +209,15 @@ def _measure(
     metric: Callable[..., Mapping[str, float]], texts: list[str], reference: list[str], training: _Texts
 ) -> Any:
     """What a metric gives; one that has a parameter for them also gets the training records."""
-    if "training" in inspect.signature(metric).parameters:
-        figures = metric(texts, reference, training=training)
-    else:
-        figures = metric(texts, reference)
+    figures = metric(texts, reference, training=training) if _takes_training(metric) else metric(texts, reference)
     return {name: int(value) if isinstance(value, Integral) else float(value) for name, value in figures.items()}
+
+
+def _takes_training(metric: Callable[..., Any]) -> bool:
+    try:
+        return "training" in inspect.signature(metric).parameters
+    except (ValueError, TypeError):  # of what is not written in Python nothing is known
+        return False
 
 
 def _losses(run: Run, data: Data) -> dict[str, float]:

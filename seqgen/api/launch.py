@@ -184,7 +184,7 @@ def resume(
     """Go on with a run from its newest valid checkpoint; the result is what it would have been without a stop.
 
     Args:
-        run: its folder, or a name under ``runs/``; left out: the newest run with a checkpoint.
+        run: its folder, or a name under ``runs/``; left out: the newest run that has not ended.
         allow_corpus_change: go on even if the corpus is not what it was; then the result is another.
         plugins: left out: all that are installed; a list ``["mycell.py", module, MyCell, object_with_hooks, spec]``:
             these too.
@@ -205,7 +205,7 @@ def resume(
 
     plugins, hear = choose_plugins(plugins), hearers(listener, warn, progress)
     warn = hear.warn
-    with find_run(run, RUNS).locked() as folder:
+    with find_run(run, RUNS, unfinished=True).locked() as folder:
         folder.clean()
         settings = folder.settings()
         snapshot = folder.load_latest(warn)

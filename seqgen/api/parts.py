@@ -17,7 +17,7 @@ from seqgen.checkpoint import RunFolder, RunSettings
 from seqgen.corpus import Corpus
 from seqgen.errors import CheckpointError, MissingPlugin, PluginError, SeqgenError
 from seqgen.plugins import Plugins
-from seqgen.registry import Entry, one_line
+from seqgen.registry import Entry, one_line, shown
 from seqgen.specs import DomainSpec
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ def build_tokenizer(entry: Entry, data: Any) -> Any:
         return entry.load().from_json(data)
     except SeqgenError:
         raise
-    except Exception as error:  # whatever a plugin's code says to data that may be anything
+    except (Exception, SystemExit) as error:  # whatever a plugin's code says to data that may be anything
         raise CheckpointError(f"tokenizer.json does not fit the {entry.what}: {one_line(error)}") from None
 
 
@@ -206,7 +206,7 @@ def _build_cell(entry: Entry, options: Mapping[str, Any], model: Entry, input_si
             )
     cell = entry.build(options, input_size, hidden_size)
     if not isinstance(cell, Cell):
-        raise PluginError(f"{entry.who} is {cell!r:.60}, not a seqgen.Cell")
+        raise PluginError(f"{entry.who} is {shown(cell)}, not a seqgen.Cell")
     check_module("cell", cell, entry.who)
     return cell
 

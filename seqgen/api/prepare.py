@@ -38,7 +38,7 @@ def blaming(entry: Entry, problem: str) -> Iterator[None]:
     """
     try:
         yield
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         if is_out_of_memory(error):
             less = "a smaller --hidden, --batch-size or -o window= needs less"
             raise UsageError(f"{entry.what} does not fit into memory: {less} ({one_line(error)})") from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from seqgen.tokenizers import Vocabulary
 
 _MOST_CHARS = 20_000  # of them together; a single longer one is cut only where it is a piece of a long text
+_MOST_SYMBOLS = 2**31
 _SHOWN = 60  # characters of a text in a message
 
 
@@ -64,10 +65,10 @@ def check_tokenizer(entry: Entry, vocabulary: Vocabulary, texts: Sequence[str]) 
     tokenizer = vocabulary.tokenizer
     _check_fitted(entry, tokenizer)
     texts, rows = _encoded(entry, vocabulary, _some(texts, whole=vocabulary.ends))
-    if texts and not any(rows):
+    if any(texts) and not any(rows):
         raise _slip(entry, tokenizer, "encode", f"encode gives no ids, of {_shown(texts[0])} too")
     back = [_decoded(entry, tokenizer, row) for row in rows]
-    _check_many(entry, tokenizer, texts, rows)
+    _check_many(entry, tokenizer, texts, rows, back)
     again = _again(entry, tokenizer)
     if again.n_symbols != tokenizer.n_symbols:
         what = f"has {again.n_symbols!r:.{_SHOWN}} symbols, not {tokenizer.n_symbols}"
@@ -75,7 +76,7 @@ def check_tokenizer(entry: Entry, vocabulary: Vocabulary, texts: Sequence[str]) 
     for text, row, known in zip(texts, rows, back, strict=True):
         try:
             same = list(again.encode(text)) == row and (not row or again.decode(row) == known)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             problem = f"after to_json and from_json {_shown(text)} raises {type(error).__name__}: {one_line(error)}"
             raise _slip(entry, again, "from_json", problem) from error
         if not same:
@@ -99,9 +100,11 @@ def _check_fitted(entry: Entry, tokenizer: Any) -> None:
         problem = f"{method} gave {tokenizer!r:.{_SHOWN}}, which has no {lacking[0]}"
         raise PluginError(f"{entry.who}: {problem}{defined_at(entry.load(), method)}")
     found: Any = tokenizer.n_symbols
-    if not isinstance(found, Integral) or found < 0:
+    if not isinstance(found, Integral) or not 0 <= int(found) < _MOST_SYMBOLS:
         hint = "; mark it with @property" if callable(found) else ""
-        raise _slip(entry, tokenizer, "n_symbols", f"n_symbols is {found!r:.{_SHOWN}}, not a whole number{hint}")
+        raise _slip(
+            entry, tokenizer, "n_symbols", f"n_symbols is {found!r:.{_SHOWN}}, not a whole number below 2**31{hint}"
+        )
 
 
 def _shown(text: str) -> str:
@@ -127,6 +130,8 @@ def _encoded(entry: Entry, vocabulary: Vocabulary, texts: Sequence[str]) -> tupl
     for text in texts:
         try:
             ids = tokenizer.encode(text)
+            if isinstance(ids, Mapping | Set):
+                raise TypeError("it has no order")
             row = list(ids)
         except UnknownSymbol:  # which part of the corpus it stands in is told where all of it is encoded
             continue
@@ -157,8 +162,10 @@ def _decoded(entry: Entry, tokenizer: Tokenizer, row: list[int]) -> str:
     return text
 
 
-def _check_many(entry: Entry, tokenizer: Tokenizer, texts: list[str], rows: list[list[int]]) -> None:
-    """Refuse an ``encode_many`` that gives something else than ``encode``, text by text."""
+def _check_many(
+    entry: Entry, tokenizer: Tokenizer, texts: list[str], rows: list[list[int]], back: Sequence[str]
+) -> None:
+    """Refuse an ``encode_many`` or ``decode_many`` that gives something else than ``encode`` or ``decode``."""
     import numpy as np
 
     found: Any = tokenizer.encode_many(texts)
@@ -166,6 +173,9 @@ def _check_many(entry: Entry, tokenizer: Tokenizer, texts: list[str], rows: list
     same = isinstance(found, tuple) and len(found) == 2 and all(isinstance(part, np.ndarray) for part in found)
     if not same or found[0].tolist() != flat or found[1].tolist() != lengths:
         raise _slip(entry, tokenizer, "encode_many", "encode_many gives something else than encode, text by text")
+    given: Any = tokenizer.decode_many(*found)
+    if not isinstance(given, list | tuple) or list(given) != list(back):
+        raise _slip(entry, tokenizer, "decode_many", "decode_many gives something else than decode, row by row")
 
 
 def _again(entry: Entry, tokenizer: Tokenizer) -> Any:
@@ -179,6 +189,6 @@ def _again(entry: Entry, tokenizer: Tokenizer) -> Any:
         return entry.load().from_json(data)
     except SeqgenError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         problem = f"from_json cannot load what to_json gave: {type(error).__name__}: {one_line(error)}"
         raise _slip(entry, tokenizer, "from_json", problem) from error

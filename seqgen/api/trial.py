@@ -69,7 +69,7 @@ def part_at_fault(entry: Entry, cell: Entry | None) -> Entry:
     return cell if cell is not None and entry.package == _CORE else entry
 
 
-def _told(fault: Exception, culprit: Entry) -> str:
+def _told(fault: BaseException, culprit: Entry) -> str:
     """What went wrong, as it is said after the name of the part, with its line where it raised."""
     if isinstance(fault, _Broken):
         return str(fault)
@@ -78,7 +78,7 @@ def _told(fault: Exception, culprit: Entry) -> str:
     return f" fails on its first batch: {type(fault).__name__}: {one_line(fault)} ({place}{_MORE})"
 
 
-def _fault_alone(alone: Callable[[], Any], look: Callable[[Any], Exception | None]) -> Exception | None:
+def _fault_alone(alone: Callable[[], Any], look: Callable[[Any], BaseException | None]) -> BaseException | None:
     """What is wrong with a cell in core's model; None if nothing is, or if it cannot be built there."""
     try:
         model = alone()
@@ -87,7 +87,7 @@ def _fault_alone(alone: Callable[[], Any], look: Callable[[Any], Exception | Non
     return look(model)
 
 
-def _fault(model: Any, *, batch: Batch, n_symbols: int, fresh: bool) -> Exception | None:
+def _fault(model: Any, *, batch: Batch, n_symbols: int, fresh: bool) -> BaseException | None:
     """What is wrong with a model, by trying it; None if nothing is.
 
     Raises:
@@ -102,7 +102,7 @@ def _fault(model: Any, *, batch: Batch, n_symbols: int, fresh: bool) -> Exceptio
             _try(model, batch, n_symbols, fresh)
     except (SeqgenError, OSError):
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         if is_out_of_memory(error):
             raise
         return error

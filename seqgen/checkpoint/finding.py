@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import stat
 from pathlib import Path
+from typing import Any
 
 from seqgen.checkpoint.run_folder import RUN, RunFolder
 from seqgen.errors import CheckpointError, LinkRefused, NoSuchRun, nearest_names
@@ -27,19 +28,21 @@ def list_runs(base: Path) -> list[RunFolder]:
     return sorted((RunFolder(path) for path in paths if _is_run(path)), key=created, reverse=True)
 
 
-def find_run(name: str | Path | None, base: Path) -> RunFolder:
+def find_run(name: str | Path | None, base: Path, *, unfinished: bool = False) -> RunFolder:
     """The run that a user means.
 
     Args:
         name: a folder, or a name under ``base``; None is the newest run with a checkpoint.
         base: where runs are kept.
+        unfinished: whether None is rather the newest that has not ended, if there is one.
 
     Raises:
         NoSuchRun: there is none.
     """
     runs = list_runs(base)
     if name is None:
-        found = next((run for run in runs if _has_checkpoint(run)), None)
+        found = next((run for run in runs if unfinished and (state := _state(run)) and not state["ended"]), None)
+        found = found or next((run for run in runs if _state(run)), None)
         if found is None:
             raise NoSuchRun(f"no run with a checkpoint under {str(base)!r}: train one with seqgen train")
         return found
@@ -52,11 +55,12 @@ def find_run(name: str | Path | None, base: Path) -> RunFolder:
     raise NoSuchRun(f"no run {str(name)!r:.200}{_those_there([run.name for run in runs], str(name), base)}")
 
 
-def _has_checkpoint(run: RunFolder) -> bool:
+def _state(run: RunFolder) -> dict[str, Any] | None:
+    """The state of the newest checkpoint; None if there is none that can be used."""
     try:
-        return run.latest_state() is not None
+        return run.latest_state()
     except LinkRefused:
-        return False
+        return None
 
 
 def _is_run(path: Path) -> bool:

@@ -54,6 +54,10 @@ class Session:
     def plugins(self, plugins: Plugins) -> None:
         self._plugins[:] = [plugins]
 
+    def failure(self, error: BaseException) -> str:
+        """What is said of an exception that came up in a plugin's code; "" when it is none's."""
+        return self.plugins.failure(error) if self._plugins else ""
+
 
 session = Session()
 _PIPE_WIDTH = 100_000  # so that a row of a table is a line
@@ -180,6 +184,10 @@ def everywhere(function: Callable[..., Any], *, prints: bool = False) -> Callabl
         try:
             with contextlib.nullcontext() if prints else contextlib.redirect_stdout(sys.stderr):
                 function(**values)
+        except SystemExit as error:  # a plugin's command may end so; elsewhere it is an error, and no end
+            if not prints:
+                raise
+            raise typer.Exit(error.code if isinstance(error.code, int) else int(error.code is not None)) from None
         except BrokenPipeError:  # the parser would turn it into an exit code of its own
             raise ReaderGone from None
         except Signalled as error:  # after which the parser would put an empty line

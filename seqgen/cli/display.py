@@ -131,7 +131,7 @@ def samples_view(rows: list[dict[str, Any]], run: Run, console: Console) -> Rend
     try:
         table = samples_table(rows, run.renderer)
         return Segments(list(console.render(table)))  # here and now: what a renderer gives may fail when it is shown
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         heed()
         reason = str(error) if isinstance(error, SeqgenError) else run.plugins.failure(error)
         reason = reason or f"{type(error).__name__}: {one_line(error)}"

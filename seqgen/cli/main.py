@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import io
 import sys
@@ -18,6 +17,7 @@ from seqgen import __version__
 from seqgen.cli import bench, checkpoint, compare, evaluate, look, play, plugins, runs, sample, score, top, train
 from seqgen.cli.common import ReaderGone, everywhere, session, warn
 from seqgen.cli.mistakes import usage_line
+from seqgen.cli.mounting import mount_plugin_commands
 from seqgen.errors import BLAMED, SAVED, DiskError, Interrupted, PluginError, SeqgenError, UsageError, is_out_of_memory
 from seqgen.plugins import Plugins, entry_point_candidates, file_candidate, using
 from seqgen.registry import one_line
@@ -51,7 +51,7 @@ def main(arguments: Sequence[str]) -> int:
     except (ReaderGone, BrokenPipeError):
         forget_unwritten(sys.stdout)
         return 0
-    except (Exception, Signalled) as error:
+    except (Exception, SystemExit, Signalled) as error:
         if session.debug:
             traceback.print_exc()
         line, code = _verdict(error)
@@ -77,7 +77,7 @@ def _verdict(error: BaseException) -> tuple[str, int]:
     text = f"{type(error).__name__}: {one_line(error)}"
     if is_out_of_memory(error):
         return f"memory ran out ({text}): close other programs, or raise the limit (ulimit -v)", UsageError.exit_code
-    if failure := session.plugins.failure(error):
+    if failure := session.failure(error):
         return failure, PluginError.exit_code
     notes = getattr(error, "__notes__", ())
     saved = "".join(note.removeprefix(SAVED) for note in notes if note.startswith(SAVED))
@@ -94,17 +94,20 @@ def _verdict(error: BaseException) -> tuple[str, int]:
 
 def _load_plugins(arguments: Sequence[str]) -> None:
     """Plugins may bring commands, so they are loaded before the arguments are parsed."""
-    files: list[Path] = []
+    files, command = list[Path](), ""
     options = list(arguments[: arguments.index("--")] if "--" in arguments else arguments)
-    for index, argument in enumerate(options):
-        if argument == "--plugin" and index + 1 < len(options):
-            files.append(Path(options[index + 1]))
+    for before, argument in zip(["", *options], options, strict=False):
+        if before == "--plugin":
+            files.append(Path(argument))
         elif argument.startswith("--plugin="):
             files.append(Path(argument.removeprefix("--plugin=")))
+        elif not argument.startswith("-"):
+            command = command or argument
     session.plugins = Plugins(warn)
     if "--no-plugins" not in options:
         session.plugins.load(entry_point_candidates(warn))
-    session.plugins.load([file_candidate(path) for path in files])
+    # Somebody who gives a file wants what is in it; to look at plugins is to look at broken ones too.
+    session.plugins.load([file_candidate(path) for path in files], needed=command != "plugins")
 
 
 def build_app() -> typer.Typer:
@@ -119,7 +122,7 @@ def build_app() -> typer.Typer:
     app.callback()(everywhere(_options))
     for module in (train, sample, top, play, score, evaluate, compare, bench, look, runs, plugins, checkpoint):
         module.add_commands(app)
-    _mount_plugin_commands(app)
+    mount_plugin_commands(app)
     return app
 
 
@@ -136,68 +139,3 @@ def _options(
     ] = False,
 ) -> None:
     """Learn from any list of sequences and make more of them."""
-
-
-def _mount_plugin_commands(app: typer.Typer) -> None:
-    plugins = session.plugins
-    own_apps: dict[str, typer.Typer] = {}
-
-    def fresh(package: str) -> dict[str, typer.Typer]:
-        own_apps[package] = typer.Typer()
-        return {"app": own_apps[package]}
-
-    with contextlib.redirect_stdout(sys.stderr):
-        plugins.call_each("register_commands", fresh)
-    for package in plugins.loaded("register_commands"):
-        whose = plugins.plugins[package].provenance
-        try:
-            clashes = _mount(app, own_apps[package])
-        except Exception as error:
-            plugins.problem(f"plugin {whose}: its commands are not used: {one_line(error)}")
-            continue
-        for name in clashes:
-            plugins.problem(f"plugin {whose}: a command of it is not used: the name {name!r} is taken already")
-
-
-def _mount(app: typer.Typer, own: typer.Typer) -> list[str]:
-    """Add a plugin's commands and groups; gives the names that are taken, whose commands are left out."""
-    if not (own.registered_commands or own.registered_groups):
-        return []
-    taken = set(get_command(app).commands)  # type: ignore[attr-defined]
-    kept, clashes = typer.Typer(), list[str]()
-    for command in own.registered_commands:
-        one = typer.Typer()
-        one.registered_commands = [command]
-        names = _names(one)
-        clashes += sorted(names & taken)
-        if not names & taken:
-            kept.registered_commands.append(command)
-        taken |= names
-    for group in own.registered_groups:
-        one = typer.Typer()
-        one.registered_groups = [group]
-        names = _names(one)
-        clashes += sorted(names & taken)
-        if not names & taken:
-            kept.registered_groups.append(group)
-        taken |= names
-    _adopt(kept)
-    app.registered_commands += kept.registered_commands
-    app.registered_groups += kept.registered_groups
-    return clashes
-
-
-def _names(one: typer.Typer) -> set[str]:
-    """The names of an app's commands and groups; a callback makes a group even of a single command."""
-    one.callback()(lambda: None)
-    return set(get_command(one).commands)  # type: ignore[attr-defined]
-
-
-def _adopt(own: typer.Typer) -> None:
-    """Give every command of a plugin, at any depth, the options that work everywhere."""
-    for command in own.registered_commands:
-        if command.callback is not None:
-            command.callback = everywhere(command.callback, prints=True)
-    for group in own.registered_groups:
-        if group.typer_instance is not None:
-            _adopt(group.typer_instance)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from typing import Any
 
 from seqgen.cli.common import session
 from seqgen.errors import SeqgenError
 
+_TOO_MANY = re.compile(r"Got unexpected extra arguments?(?:\(s\))? \((.*)\)")
 _HELPFUL = ("Did you mean", "Possible options", " is not one of ", " is not in the range ", " is not a valid ")
 
 
@@ -25,6 +27,7 @@ def usage_line(error: Any) -> str:
     if isinstance(cause, ValidationError) and parameter is not None:
         return f"{', '.join(parameter.opts) or parameter.name}: {refusal(cause)}"
     line = " ".join(str(error.format_message()).split()).removesuffix(".")
+    line = _TOO_MANY.sub(r"more arguments than the command takes: \1", line)
     if setting := _setting(error):
         return f"no such option: {error.option_name}; it is one of those that -o sets: -o {setting}=VALUE"
     if not line or any(words in line for words in _HELPFUL):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,10 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from seqgen.cli.common import Json, everywhere, say, session, show, show_json, write
+from seqgen.cli.mounting import command_names
 from seqgen.errors import BadOption, MissingExtra, PluginError
 
 if TYPE_CHECKING:
-    from seqgen.testing import Check
+    from seqgen.plugins import Plugin
+    from seqgen.testing.check import Check, Package
 
 
 _KINDS = (
@@ -48,7 +51,7 @@ def list_plugins(*, ctx: typer.Context, as_json: Json = False) -> None:
             "api": plugin.provenance.api,
             "hooks": ", ".join(plugin.hooks),
             "load_ms": round(plugin.load_s * 1000, 1),
-            "state": plugin.problem or ("ok, but imports torch when it is loaded" if plugin.heavy else "ok"),
+            "state": _state(plugin),
         }
         for plugin in (*found.plugins.values(), *found.refused)
     ]
@@ -58,6 +61,11 @@ def list_plugins(*, ctx: typer.Context, as_json: Json = False) -> None:
         columns = ("package", "distribution", "version", "load_ms", "hooks", "state")
         shown = [{**row, "hooks": str(row["hooks"]).replace("register_", "")} for row in rows]
         show(plain_table(shown, columns))
+
+
+def _state(plugin: Plugin) -> str:
+    notes = [*plugin.notes, *(["imports torch when it is loaded"] if plugin.heavy else [])]
+    return plugin.problem or (f"ok, but {'; '.join(notes)}" if notes else "ok")
 
 
 def write_plugin(
@@ -84,6 +92,7 @@ def write_plugin(
 
 def check_plugin(
     *,
+    ctx: typer.Context,
     plugin: Annotated[
         str,
         typer.Argument(
@@ -100,16 +109,25 @@ def check_plugin(
     from seqgen.config import parse_assignments
     from seqgen.render import plain_table
     from seqgen.testing import checks_of_plugin
+    from seqgen.testing.plugin import package_of
 
     named_file = plugin.endswith(".py") or "/" in plugin
     options = {f"{part}.{name}" if part else name: value for part, name, value in parse_assignments(option or ())}
-    checks = checks_of_plugin(Path(plugin) if named_file else plugin, options)
+    package = package_of(Path(plugin) if named_file else plugin)
+    checks = checks_of_plugin(package, options)
     rows = []
     first_to_mend: dict[str, str] = {}
     for number, check in enumerate(checks, 1):
         if session.verbose:
             say(f"{number} of {len(checks)}: {check.id}")
         rows.append(_row(check, first_to_mend))
+    if clashes := _clashes(package, ctx):
+        row = {
+            "what": f"package {package.name}",
+            "check": "command-names",
+            "id": f"package-{package.name}-command-names",
+        }
+        rows.append(row | {"result": "FAILED", "note": clashes})
     if as_json:
         show_json(rows)
     else:
@@ -119,7 +137,19 @@ def check_plugin(
         listed = ", ".join(failed[:3]) + (", ..." if len(failed) > 3 else "")
         waiting = sum(row["result"] == "skipped" and row["what"] in first_to_mend for row in rows)
         more = f"; {waiting} wait for that" if waiting else ""
-        raise PluginError(f"{plugin}: {len(failed)} of {len(checks)} checks failed: {listed}{more}")
+        raise PluginError(f"{plugin}: {len(failed)} of {len(rows)} checks failed: {listed}{more}")
+
+
+def _clashes(package: Package, ctx: typer.Context) -> str:
+    """Which commands of a plugin have a name that is taken, or ""."""
+    loaded = session.plugins.plugins.get(package.name)
+    if loaded is not None:
+        return "; ".join(loaded.notes)
+    own = set[str]()
+    with contextlib.suppress(PluginError):  # commands that cannot be made fail a check of their own
+        own = command_names(package.commands()) if package.commands else own
+    taken = sorted(own & set(getattr(ctx.find_root().command, "commands", ())))
+    return f"the names of these commands are taken already: {', '.join(taken)}" if taken else ""
 
 
 def _told_once(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from seqgen.cli.common import Json, everywhere, session, show, show_json, warn
-from seqgen.errors import CheckpointError
+from seqgen.errors import CheckpointError, LinkRefused
 
 if TYPE_CHECKING:
     from seqgen.checkpoint import RunFolder, RunSettings
@@ -28,7 +28,7 @@ def list_runs(*, as_json: Json = False) -> None:
     from seqgen.checkpoint import list_runs as find_all
     from seqgen.render import plain_table
 
-    rows = [_row(run) for run in find_all(RUNS)]
+    rows = [_row_or_why(run) for run in find_all(RUNS)]
     if as_json:
         show_json(rows)
         return
@@ -64,6 +64,14 @@ def show_run(name: str | None, as_json: bool) -> None:
         show(spec_view(facts | _by_part(settings)))
 
 
+def _row_or_why(run: RunFolder) -> dict[str, Any]:
+    """A run in a list: one with a link in its folder is listed with what is wrong, and the others after it."""
+    try:
+        return _row(run)
+    except LinkRefused as error:
+        return {"run": run.name, "missing": [], "state": str(error)}
+
+
 def _row(run: RunFolder) -> dict[str, Any]:
     """What is to be said of a run in a line."""
     from seqgen.api.parts import missing_plugins
@@ -74,11 +82,16 @@ def _row(run: RunFolder) -> dict[str, Any]:
         settings = run.settings()
     except CheckpointError as error:
         return row | {"state": str(error)}
-    state = run.latest_state()
-    for line in damaged_logs(run):
-        warn(line)
+    state, best = run.latest_state(), []
     none = "damaged (seqgen checkpoint verify)" if run.steps() else "no checkpoint"
-    best = [line for line in run.metrics.rows() if state and line.get("step") == state["best_step"]]
+    try:
+        for line in damaged_logs(run):
+            warn(line)
+        best = [line for line in run.metrics.rows() if state and line.get("step") == state["best_step"]]
+    except LinkRefused:
+        raise
+    except CheckpointError as error:  # everything else can still be said
+        warn(str(error))
     return row | {
         "corpus": settings.corpus.title,
         "model": settings.model.name.rpartition(":")[2],

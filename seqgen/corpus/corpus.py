@@ -130,7 +130,7 @@ def counts_of(source: object) -> Mapping[str, int]:
 
 def stamp_of(source: object) -> object:
     """What changes when the records of a source do, as JSON values; None if it cannot tell."""
-    if source == ():
+    if isinstance(source, tuple) and not source:
         return ""
     stamp = getattr(source, "stamp", None)
     return stamp() if stamp is not None else None

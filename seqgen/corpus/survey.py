@@ -170,6 +170,7 @@ def _columns(chunk: Sequence[Record], whose: str) -> list[list[Any]]:
     columns = [list(map(operator.itemgetter(at), chunk)) for at in range(4)]
     if (
         set(map(type, columns[0])) != {str}
+        or not set(map(type, columns[1])) <= _TYPES
         or not set(map(type, columns[3])) <= _TYPES
         or not set(columns[3]) <= _SPLITS
     ):
@@ -182,6 +183,8 @@ def _refuse(chunk: Sequence[Record], whose: str) -> None:
     for record in chunk:
         if not isinstance(record, Record) or not isinstance(record.text, str):
             raise PluginError(f"corpus {whose} gave {type(record).__name__} {record!r:.60}, not a seqgen.Record")
+        if record.label is not None and not isinstance(record.label, str):
+            raise PluginError(f"corpus {whose} gave the label {record.label!r:.60}, which is not a text")
         if record.split is not None and record.split not in PARTS:
             raise PluginError(f"corpus {whose} gave the split {record.split!r}, which is not train, valid or test")
 

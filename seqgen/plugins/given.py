@@ -29,19 +29,21 @@ def load_given(plugins: Plugins, given: Iterable[object]) -> None:
 
     Raises:
         UsageError: one is none of these, or a file that is not there.
+        PluginError: one cannot be used.
     """
     for item in given:
         if isinstance(item, str | Path):
-            plugins.load([file_candidate(Path(item))])
+            plugins.load([file_candidate(Path(item))], needed=True)
         elif isinstance(item, Spec):
             hand_in(plugins, item.kind, item)
         elif isinstance(item, ModuleType):
             if plugins.hooks_of(item.__name__) is not item:
-                plugins.load([_candidate(item, item.__name__, "" if _is_one_file(item) else item.__name__)])
+                given_as = "" if _is_one_file(item) else item.__name__
+                plugins.load([_candidate(item, item.__name__, given_as)], needed=True)
         elif has_hooks(item):
             of = item if isinstance(item, type) else type(item)
             name = f"{_package(of.__module__)}.{of.__name__}"
-            plugins.load([_candidate(item, name, of.__name__ if item is of else f"{of.__name__}()")])
+            plugins.load([_candidate(item, name, of.__name__ if item is of else f"{of.__name__}()")], needed=True)
         elif isinstance(item, type) and (kind := _kind_of(item)):
             hand_in(plugins, kind, item)
         else:

@@ -63,6 +63,7 @@ class Plugin:
         hooks: the hooks it implements.
         load_s: seconds that importing and registering took.
         problem: why it is not used, or "".
+        notes: what of it is not used, and why.
         heavy: whether it imported torch, which makes every command slow to start.
     """
 
@@ -70,6 +71,7 @@ class Plugin:
     hooks: list[str] = field(default_factory=list)
     load_s: float = 0.0
     problem: str = ""
+    notes: list[str] = field(default_factory=list)
     heavy: bool = False
 
 
@@ -112,8 +114,16 @@ class Plugins:
             raise PluginError(line)
         self._warn(line)
 
-    def load(self, candidates: Iterable[Candidate]) -> None:
-        """Load plugins; whatever one of them does wrong is told in one line, and the others go on."""
+    def load(self, candidates: Iterable[Candidate], *, needed: bool = False) -> None:
+        """Load plugins; whatever one of them does wrong is told in one line, and the others go on.
+
+        Args:
+            candidates: the plugins.
+            needed: whether somebody has asked for these.
+
+        Raises:
+            PluginError: one that is needed cannot be used.
+        """
         for candidate in candidates:
             of = candidate.package, candidate.distribution, candidate.version, candidate.sha256
             provenance = Provenance(*of, given=candidate.given)
@@ -138,7 +148,10 @@ class Plugins:
                 heed()
                 self._drop(plugin)
                 plugin.problem = explain(error, candidate.package)
-                self.problem(f"plugin {provenance} is not used: {plugin.problem}")
+                line = f"plugin {provenance} is not used: {plugin.problem}"
+                if needed:
+                    raise PluginError(line) from error
+                self.problem(line)
             plugin.load_s = time.perf_counter() - started
             plugin.heavy = "torch" in sys.modules and not had_torch
             if plugin.provenance.api != api.HERE and (line := api.newer(plugin.provenance.api)) and not plugin.problem:
@@ -217,9 +230,14 @@ class Plugins:
                 raise
             except BaseException as error:
                 heed()
-                plugin = self.plugins[package]
-                plugin.hooks.remove(hook)
-                self.problem(f"plugin {plugin.provenance}: its {hook} is not used: {explain(error, package)}")
+                self.plugins[package].hooks.remove(hook)
+                self.note(package, f"its {hook} is not used: {explain(error, package)}")
+
+    def note(self, package: str, line: str) -> None:
+        """Tell of something of a plugin that is not used, and keep it."""
+        plugin = self.plugins[package]
+        plugin.notes.append(line)
+        self.problem(f"plugin {plugin.provenance}: {line}")
 
     def event(self, hook: str, **arguments: Any) -> None:
         """Tell every plugin of an event, guarded."""

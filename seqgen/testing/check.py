@@ -31,11 +31,13 @@ class Package:
         name: its import package; for one file, the file's stem.
         specs: what it hands in.
         file: the file, for a one-file plugin.
+        commands: makes an app of the commands it brings; raises a PluginError if that fails.
     """
 
     name: str
     specs: tuple[Spec, ...]
     file: Path | None = None
+    commands: Callable[[], Any] | None = None
     kind: str = "package"
 
 

@@ -31,6 +31,16 @@ def names(package: Package) -> None:
     assert not twice, f"it hands in more than once: {', '.join(twice)}"
 
 
+def commands(package: Package) -> None:
+    """The commands it brings can be made."""
+    app = None if package.commands is None else package.commands()
+    if app is not None and (app.registered_commands or app.registered_groups):
+        from typer.main import get_command
+
+        app.callback()(lambda: None)
+        get_command(app)
+
+
 def light_import(package: Package) -> None:
     """Importing it and asking for its specs loads nothing heavy, since every command does that."""
     path = os.pathsep.join(filter(None, sys.path))

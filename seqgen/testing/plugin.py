@@ -7,7 +7,7 @@ import importlib.util
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from seqgen.errors import PluginError, UnknownName
 from seqgen.plugins import Candidate, Plugins, entry_point_candidates, file_candidate
@@ -15,6 +15,9 @@ from seqgen.specs import KINDS, Spec
 from seqgen.testing.check import Check, Package, Subject
 from seqgen.testing.options import options_by_spec
 from seqgen.testing.promises import checks_of_package, checks_on
+
+if TYPE_CHECKING:
+    import typer
 
 
 def specs_of(plugin: ModuleType | str | Path) -> list[Spec]:
@@ -41,7 +44,17 @@ def package_of(plugin: ModuleType | str | Path) -> Package:
         raise PluginError(problems[0])
     entries = [entry for kind in KINDS for entry in plugins.registry.entries(kind)]
     specs = tuple(entry.spec for entry in entries if entry.package == candidate.package)
-    return Package(candidate.package, specs, file)
+
+    def commands() -> typer.Typer:
+        import typer
+
+        app = typer.Typer()
+        plugins.call_each("register_commands", lambda package: {"app": app})
+        if problems:
+            raise PluginError(problems[0])
+        return app
+
+    return Package(candidate.package, specs, file, commands)
 
 
 def candidate_of(plugin: ModuleType | str | Path) -> tuple[Candidate, Path | None]:
@@ -73,20 +86,20 @@ def _exists(name: str) -> bool:
 
 
 def checks_of_plugin(
-    plugin: ModuleType | str | Path | Sequence[Spec], options: Mapping[str, Any] | None = None
+    plugin: ModuleType | str | Path | Package | Sequence[Spec], options: Mapping[str, Any] | None = None
 ) -> list[Check]:
     """All checks of a plugin, those of the whole of it first; of a list of specs, theirs only.
 
     Args:
-        plugin: as ``specs_of`` takes it, or specs.
+        plugin: as ``specs_of`` takes it, what ``package_of`` gives, or specs.
         options: values other than the defaults, by ``"part.name"`` or bare name; the part is a kind or the name of a
             spec. Each is given to every spec that has the option.
 
     Raises:
         BadOption: no spec has such an option, or it refuses the value.
     """
-    if isinstance(plugin, ModuleType | str | Path):
-        package = package_of(plugin)
+    if isinstance(plugin, ModuleType | str | Path | Package):
+        package = plugin if isinstance(plugin, Package) else package_of(plugin)
         return [*checks_of_package(package), *_of_specs(package.specs, options or {})]
     return _of_specs(plugin, options or {})
 

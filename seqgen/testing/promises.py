@@ -58,7 +58,7 @@ PROMISES: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "augmentation": {"augmentations": ("seeded", "written", "hostile-strings"), "common": _COMMON},
     "domain": {"domains": ("parts",)},
-    "package": {"domains": ("names", "light-import")},
+    "package": {"domains": ("names", "commands", "light-import")},
 }  # fmt: skip
 """The names of the checks of a kind, by the module here that holds them; ``step-equals-sequence`` is the function
 ``step_equals_sequence``."""

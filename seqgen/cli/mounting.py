@@ -1,0 +1,79 @@
+"""The commands that plugins bring."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+
+import typer
+from typer.main import get_command
+
+from seqgen.cli.common import everywhere, session
+from seqgen.registry import one_line
+
+
+def mount_plugin_commands(app: typer.Typer) -> None:
+    """Add the commands of the session's plugins; what cannot be added costs a line, which ``seqgen plugins`` shows."""
+    plugins = session.plugins
+    own_apps: dict[str, typer.Typer] = {}
+
+    def fresh(package: str) -> dict[str, typer.Typer]:
+        own_apps[package] = typer.Typer()
+        return {"app": own_apps[package]}
+
+    with contextlib.redirect_stdout(sys.stderr):
+        plugins.call_each("register_commands", fresh)
+    for package in plugins.loaded("register_commands"):
+        try:
+            clashes = _mount(app, own_apps[package])
+        except Exception as error:
+            plugins.note(package, f"its commands are not used: {one_line(error)}")
+            continue
+        for name in clashes:
+            plugins.note(package, f"a command of it is not used: the name {name!r} is taken already")
+
+
+def _mount(app: typer.Typer, own: typer.Typer) -> list[str]:
+    """Add a plugin's commands and groups; gives the names that are taken, whose commands are left out."""
+    if not (own.registered_commands or own.registered_groups):
+        return []
+    taken = set(get_command(app).commands)  # type: ignore[attr-defined]
+    kept, clashes = typer.Typer(), list[str]()
+    for command in own.registered_commands:
+        one = typer.Typer()
+        one.registered_commands = [command]
+        names = command_names(one)
+        clashes += sorted(names & taken)
+        if not names & taken:
+            kept.registered_commands.append(command)
+        taken |= names
+    for group in own.registered_groups:
+        one = typer.Typer()
+        one.registered_groups = [group]
+        names = command_names(one)
+        clashes += sorted(names & taken)
+        if not names & taken:
+            kept.registered_groups.append(group)
+        taken |= names
+    _adopt(kept)
+    app.registered_commands += kept.registered_commands
+    app.registered_groups += kept.registered_groups
+    return clashes
+
+
+def command_names(app: typer.Typer) -> set[str]:
+    """The names of an app's commands and groups."""
+    if not (app.registered_commands or app.registered_groups):
+        return set()
+    app.callback()(lambda: None)  # which makes a group even of a single command
+    return set(get_command(app).commands)  # type: ignore[attr-defined]
+
+
+def _adopt(own: typer.Typer) -> None:
+    """Give every command of a plugin, at any depth, the options that work everywhere."""
+    for command in own.registered_commands:
+        if command.callback is not None:
+            command.callback = everywhere(command.callback, prints=True)
+    for group in own.registered_groups:
+        if group.typer_instance is not None:
+            _adopt(group.typer_instance)
