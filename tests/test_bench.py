@@ -264,7 +264,7 @@ def test_a_plot_that_cannot_be_drawn_is_told_first(cli, words, in_tmp):
 def test_a_bench_of_which_nothing_is_left(cli, words, in_tmp, plugin):
     asked = ("--cells", "broken", "--hidden", 4, "--steps", 1, "--plugin", plugin, "-o", "threads=1")
     result = cli("bench", "--corpus", words, *asked, "--plot", "p.png", "--json")
-    assert result.code == 0 and (in_tmp / "p.png").read_bytes().startswith(b"\x89PNG")
+    assert result.code == 2 and (in_tmp / "p.png").read_bytes().startswith(b"\x89PNG")
     (row,) = json.loads(result.out)["rows"]
     assert row["seeds"] == 0 and "ValueError" in row["problem"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -42,3 +43,24 @@ def test_a_width_that_no_model_has_is_refused(bench, in_tmp):
     found = bench("bigram", "--hidden", 8)
     assert found.code == 2 and "has no option 'hidden'" in found.err, found.err
     assert not (in_tmp / "runs").exists()
+
+
+def test_a_bench_of_a_column_with_held_out_files_and_a_domain(cli, in_tmp):
+    """The options have the names that they have in train."""
+    rows = "\n".join(f"{n},word{'abc'[n % 3]}" for n in range(60))
+    (in_tmp / "table.csv").write_text(f"n,word\n{rows}\n")
+    (in_tmp / "held.csv").write_text("n,word\n1,worda\n2,wordb\n")
+    result = cli(
+        "bench", "--corpus", "table.csv", "--text-field", "word", "--domain", "name", "--valid-file", "held.csv",
+        "--cells", "gru", "--hidden", 4, "--steps", 2, "--seeds", 1, "--json", "--out", "b",
+    )  # fmt: skip
+    assert result.code == 0, result.err
+    (run,) = (in_tmp / "b").glob("*/run.json")
+    corpus = json.loads(run.read_text())["corpus"]
+    assert corpus["domain"].endswith(":name") and corpus["parts"]["valid"] == 2
+    assert "wordc" not in json.dumps(corpus) and '"text_field": "word"' in json.dumps(corpus)
+
+
+def test_a_bench_in_which_all_fail_does(cli, words, in_tmp):
+    result = cli("bench", "--corpus", words, "--cells", "gru,lstm", "--params", 3, "--steps", 1, "--out", "b")
+    assert result.code == 2 and "none of the 2 could be trained: " in result.err.splitlines()[-1]

@@ -156,7 +156,7 @@ def mistakes(words, run, tmp_path):
         "no whole number": (("train", "--corpus", words, "--steps", "1.5"), 2, "valid integer, not '1.5'"),
         "too few": (("top", run, "-n", "0"), 2, "greater than or equal to 1, not '0'"),
         "no such choice": (("sample", run, "--decode", "best"), 2, "--decode: 'best' is not one of 'draw', 'beam', '"),
-        "no value": (("sample", run, "-n"), 2, "Option '-n' requires an argument; --help shows"),
+        "no value": (("sample", run, "-n"), 2, "Option '-n' requires an argument; --help lists"),
         "nothing to compare": (("bench",), 2, "Missing option '--corpus'; seqgen bench --help shows"),
         "one too many": (("sample", run, "b"), 2, "argument(s) (b); seqgen sample --help shows"),
         "unknown flag": (("train", "--corpsu", words), 2, "--corpus"),

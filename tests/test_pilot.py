@@ -20,7 +20,7 @@ def test_rows_that_are_rare_are_guided_with_the_share(tiny_run):
     found, warned = sample(tiny_run, 50, contains="xwxw", length="5-12")
     assert all("xwxw" in text and 5 <= len(text) <= 12 for text in found)
     assert warned[0].startswith("constraint contains 'xwxw' and length 5-12: 0 of 1,000 trial rows satisfy it (0.0%)")
-    assert "--exact draws as the model does" in warned[0]
+    assert "--exact keeps the model's distribution" in warned[0]
 
 
 def test_the_longest_rows_that_a_length_allows_are_counted(tiny_run):

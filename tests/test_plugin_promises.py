@@ -463,7 +463,7 @@ def test_runs_whose_plugin_is_gone_are_marked(tmp_path, words):
 
     assert told(PYTHONPATH=str(site)) == [] == told("--no-plugins", PYTHONPATH=str(site))
     assert told() == [f"needs 'stranger': run.json names {NAMED} install it only if you trust whoever made the run"]
-    wide = run_seqgen("runs", cwd=tmp_path, env={"COLUMNS": "200"})
+    wide = run_seqgen("runs", cwd=tmp_path, env={"COLUMNS": "60"})  # of a terminal: a pipe has no width
     assert "steps; needs 'stranger': run.json names" in finish(wide).out
     path = tmp_path / "runs" / "run" / "run.json"
     path.write_text(path.read_text().replace('"stranger"', '"x; \\u001b[31m `rm -rf ~`"'))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
 import seqgen
-from conftest import registered
+from conftest import in_terminal, registered
 from seqgen.api.tf import tf_answers
 from seqgen.config import assign, parse_assignments
 
@@ -64,9 +65,8 @@ def test_an_answer_trains(cli, words, in_tmp):
     assert seqgen.load().settings.cell.options["peepholes"] is True
 
 
-def test_a_terminal_of_80_columns_shows_it_whole(cli, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "80")
-    lines = cli("list", "cells", "--tf").out.splitlines()
+def test_a_terminal_of_80_columns_shows_it_whole(cli):
+    lines = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", in_terminal("list", "cells", "--tf", columns=80)).splitlines()
     assert max(map(len, lines)) <= 80
     words = " ".join(" ".join(lines).split())
     listed = json.loads(cli("list", "cells", "--tf", "--json").out)

@@ -43,6 +43,8 @@ def bench(
     lr: float | None = None,
     batch_size: int | None = None,
     tokenizer: str | None = None,
+    domain: str | None = None,
+    text_field: str | None = None,
     split: str | None = None,
     valid: str | Path | None = None,
     test: str | Path | None = None,
@@ -76,6 +78,8 @@ def bench(
         lr: peak learning rate of all; left out: what each cell recommends.
         batch_size: records a step.
         tokenizer: how text becomes symbols.
+        domain: what the records are.
+        text_field: the field of a JSON or CSV file that is the text.
         split: shares of training, validation and test.
         valid: a file of validation records.
         test: a file of test records.
@@ -106,12 +110,14 @@ def bench(
         ends["time_s"] = _TIME_S
     wanted: dict[str, dict[str, Any]] = {
         "train": _PLAIN | ends | {"lr": lr, "batch_size": batch_size, "split": split},
+        "corpus": {"text_field": text_field},
         "model": {"hidden": hidden, "layers": layers, "embedding": embedding, "dropout": dropout},
     }
     flags = {name: {key: value for key, value in table.items() if value is not None} for name, table in wanted.items()}
     budget = None if hidden is not None else parse_count(_PARAMETERS if params is None else params)
     request = Request(
-        corpus, tokenizer=tokenizer, valid=valid, test=test, flags=flags, assignments=split_names(options or {}),
+        corpus, tokenizer=tokenizer, domain=domain, valid=valid, test=test, flags=flags,
+        assignments=split_names(options or {}),
         params=budget, layout=layout,
     )  # fmt: skip
     plugins = choose_plugins(plugins)

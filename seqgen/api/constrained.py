@@ -42,8 +42,8 @@ def constrained_rows(run: Run, sampler: Sampler, n: int, warn: Callable[[str], N
         return
     warn(
         f"constraint {sampler.constraint.name}: {n_kept} of {PILOT:,} trial rows satisfy it ({n_kept / PILOT:.1%}), so "
-        "rows are guided step by step, which changes their distribution; --exact draws as the model does, and leaves "
-        "out the others"
+        "rows are guided step by step, which changes their distribution; --exact keeps the model's distribution and "
+        "leaves out what does not fit"
     )
     yield from _watched(run, sampler, sampler.take(n) if n else sampler.rows(), warn)
 
@@ -61,11 +61,11 @@ def _watched(run: Run, sampler: Sampler, rows: Iterator[Sample], warn: Callable[
             n_cut += len(row.text) >= longest and len(run.vocabulary.encode(row.text)) >= longest
             yield row
     finally:
-        exact = "--exact draws as the model does, and leaves out the others"
+        exact = "--exact keeps the model's distribution and leaves out what does not fit"
         if n_cut and n_cut >= _MANY * n_rows:
             warn(
-                f"{n_cut:,} of {n_rows:,} rows go on to the limit of {sampler.max_length} symbols, or nearly, to be "
-                f"what was asked: {exact}"
+                f"{n_cut:,} of {n_rows:,} rows satisfy it only at about the limit of {sampler.max_length} symbols: "
+                f"{exact}"
             )
         elif n_long and n_long >= _MANY * n_rows:
             warn(f"{n_long:,} of {n_rows:,} rows are as long as --length allows, {most} characters, or nearly: {exact}")

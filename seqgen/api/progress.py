@@ -10,7 +10,7 @@ from typing import TextIO
 from seqgen import training
 from seqgen.api.setup import FILE
 from seqgen.checkpoint import RunFolder
-from seqgen.render import duration, visible
+from seqgen.render import counted, duration, visible
 
 _SHOWN_CHARS = 100  # of a sample in a line
 _FEW_RECORDS = 10  # of the validation part
@@ -117,13 +117,13 @@ def _headlines(folder: RunFolder, event: training.Started) -> list[str]:
     settings, step = event.settings, event.step
     corpus, parts = settings.corpus, settings.corpus.parts
     architecture = (settings.cell or settings.model).name.rpartition(":")[2]
-    unit = "records" if corpus.layout == "lines" else "symbols"
+    unit = "record" if corpus.layout == "lines" else "symbol"
     held_out = f"{parts['valid']:,} validation, {parts['test']:,} test"
     if settings.train.best_by == "copies":
         most = f"{training.MOST_COPIES:.0%}"
         held_out += f" (few records: the best step is the last at which at most {most} of samples are copies)"
     elif 0 < parts["valid"] < _FEW_RECORDS and corpus.layout == "lines":
-        held_out += " (few to tell by which step is best; --valid-file FILE or --split A/B/C gives more)"
+        held_out += " (too few to tell which step is best; --valid-file FILE or --split A/B/C gives more)"
     elif not parts["valid"]:
         held_out += " (nothing held out to validate: no early stopping)"
     action = f"resuming {folder.path} at step {step:,}" if step else f"training {folder.path}"
@@ -135,7 +135,7 @@ def _headlines(folder: RunFolder, event: training.Started) -> list[str]:
         title += f" (domain {domain})"
     return [
         f"{action}: {architecture}, {settings.n_parameters:,} parameters{origin}",
-        f"{title}: {parts['train']:,} training {unit}, {held_out}",
+        f"{title}: {counted(parts['train'], f'training {unit}')}, {held_out}",
         *([f"{visible(corpus.title)}: {', '.join(event.remarks)}"] if event.remarks else []),
     ]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from seqgen.cli.common import Json, complete_names, everywhere, say, session, show, show_json, warn
-from seqgen.errors import SeqgenError
+from seqgen.errors import SeqgenError, UsageError
 
 if TYPE_CHECKING:
     from seqgen.api.scores import BenchResult, RunScore
@@ -63,13 +63,21 @@ def bench(
     tokenizer: Annotated[
         str | None, typer.Option(metavar="NAME", help="How text becomes symbols.", rich_help_panel=_DATA)
     ] = None,
+    domain: Annotated[
+        str | None, typer.Option(metavar="NAME", help="What the records are.", rich_help_panel=_DATA)
+    ] = None,
+    text_field: Annotated[
+        str | None, typer.Option(help="The field of a JSON or CSV file that is the text.", rich_help_panel=_DATA)
+    ] = None,
     split: Annotated[
         str | None, typer.Option(metavar="A/B/C", help="Training, validation and test.", rich_help_panel=_DATA)
     ] = None,
-    valid: Annotated[
+    valid_file: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Validation records.", rich_help_panel=_DATA)
     ] = None,
-    test: Annotated[Path | None, typer.Option(metavar="FILE", help="Test records.", rich_help_panel=_DATA)] = None,
+    test_file: Annotated[Path | None, typer.Option(metavar="FILE", help="Test records.", rich_help_panel=_DATA)] = None,
+    valid: Annotated[Path | None, typer.Option(metavar="FILE", hidden=True)] = None,
+    test: Annotated[Path | None, typer.Option(metavar="FILE", hidden=True)] = None,
     layout: Annotated[
         str | None,
         typer.Option(metavar="lines|stream", help="Records, or one long text.", rich_help_panel=_DATA),
@@ -105,14 +113,16 @@ def bench(
             corpus, cells, params=params, hidden=hidden, seeds=seeds, time=time, steps=steps, epochs=epochs,
             part=part,  # type: ignore[arg-type]  # looked at there
             layers=layers, embedding=embedding, dropout=dropout, lr=lr, batch_size=batch_size, tokenizer=tokenizer,
-            split=split, valid=valid, test=test, layout=layout, options=options, out=out, plugins=session.plugins,
-            on_run=told, warn=warn, tell=say,
+            domain=domain, text_field=text_field, split=split, valid=valid_file or valid, test=test_file or test,
+            layout=layout, options=options, out=out, plugins=session.plugins, on_run=told, warn=warn, tell=say,
         )  # fmt: skip
     except SeqgenError:
         for stopped in so_far:  # what was measured before a signal came, or the disk was full
             _finish(stopped, csv, plot, as_json)
         raise
     _finish(result, csv, plot, as_json)
+    if not result.runs:
+        raise UsageError(f"none of the {len(result.problems)} could be trained: {next(iter(result.problems.values()))}")
 
 
 def _line(result: BenchResult, cell: str, seed: int, score: RunScore | None) -> str:

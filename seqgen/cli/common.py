@@ -7,7 +7,6 @@ import functools
 import inspect
 import json
 import math
-import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -75,7 +74,7 @@ class _Stdout(Console):
 
 def stdout() -> Console:
     """Where results go; no markup, no highlighting, no emoji names. A pipe has no width, so its tables are wide."""
-    width = None if session.stdout.isatty() or "COLUMNS" in os.environ else _PIPE_WIDTH
+    width = None if session.stdout.isatty() else _PIPE_WIDTH
     console = _Stdout(file=session.stdout, markup=False, highlight=False, emoji=False, width=width)
     console.push_render_hook(EscapingHook())
     return console

@@ -33,7 +33,7 @@ def usage_line(error: Any) -> str:
     if not line or any(words in line for words in _HELPFUL):
         return line
     context = getattr(error, "ctx", None)
-    return f"{line}; {f'{context.command_path} ' if context else ''}--help shows what would do"
+    return f"{line}; {f'{context.command_path} ' if context else ''}--help lists what it takes"
 
 
 def _setting(error: Any) -> str:

@@ -137,4 +137,4 @@ def _way(path: str, kind: _Written) -> str:
     """What to do with a text of some kind."""
     if kind.separator is None:
         return kind.way.replace("FILE", shlex.quote(path)) + ("" if kind.way == _JQ else f"; {_ANYWAY}")
-    return f"-o corpus.separator={shlex.quote(kind.separator)} reads its records; {_ANYWAY}"
+    return f"-o corpus.separator={shlex.quote(kind.separator)} reads its records, each with all of its lines; {_ANYWAY}"
