@@ -1,4 +1,4 @@
-"""What is answered to mistakes: one line, and an exit code.
+"""Make mistakes of every kind and write down the answers: one line, and an exit code.
 
     python benchmarks/mistakes.py [--only GROUP]
 
