@@ -158,7 +158,7 @@ def mistakes(words, run, tmp_path):
         "no such choice": (("sample", run, "--decode", "best"), 2, "--decode: 'best' is not one of 'draw', 'beam', '"),
         "no value": (("sample", run, "-n"), 2, "Option '-n' requires an argument; --help lists"),
         "nothing to compare": (("bench",), 2, "Missing option '--corpus'; seqgen bench --help lists"),
-        "one too many": (("sample", run, "b"), 2, "more arguments than the command takes: b; seqgen sample --help lists"),
+        "one too many": (("sample", run, "b"), 2, "more arguments than the command takes: b; seqgen sample"),
         "unknown flag": (("train", "--corpsu", words), 2, "--corpus"),
         "unknown command": (("trian",), 2, "trian"),
         "bad time": (("train", "--corpus", words, "--time", "soon"), 2, "like 90s"),

@@ -295,7 +295,7 @@ def test_a_folder_that_is_no_plain_path_is_not_advised(run, cli, origin):
     edit(RUN, change)(run, run.path)
     result = cli("sample", run.path)
     assert result.code == 4 and result.err.endswith(
-        "not installed; it was installed from a local folder or a repository\n"
+        "not installed; run.json says it was installed from a local folder or a repository\n"
     )
     assert "touch" not in result.err and "pip" not in result.err and result.err.count("\n") == 1
 

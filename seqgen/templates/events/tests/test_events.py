@@ -4,6 +4,6 @@ import seqgen
 
 
 def test_a_run_is_followed_from_start_to_end(seqgen_corpus, tmp_path, capsys):
-    """With two evaluations between; every plugin that is installed takes part."""
+    """With an evaluation between; every plugin that is installed takes part."""
     seqgen.train(seqgen_corpus, steps=2, hidden=4, split="80/10/10", out=tmp_path / "run")
-    assert "plugin-name: 2 evaluations, ended by steps" in capsys.readouterr().err
+    assert "plugin-name: evaluated at steps [2], ended by steps" in capsys.readouterr().err

@@ -23,4 +23,4 @@ def on_report(path, metrics):
 @seqgen.hookimpl
 def on_run_end(path, reason):
     """Tell how many there were and why training ended: "steps", "time", "interrupted", ..."""
-    sys.stderr.write(f"plugin-name: {len(_steps.pop(path))} evaluations, ended by {reason}\n")
+    sys.stderr.write(f"plugin-name: evaluated at steps {_steps.pop(path)}, ended by {reason}\n")
