@@ -10,17 +10,17 @@ _steps = {}
 
 @seqgen.hookimpl
 def on_run_start(path, settings):
-    """Begin to count when training starts or resumes; ``settings`` is the content of run.json."""
+    """Begin when training starts or resumes; ``settings`` is the content of run.json."""
     _steps[path] = []
 
 
 @seqgen.hookimpl
 def on_report(path, metrics):
-    """Count an evaluation; ``metrics`` is a line of metrics.jsonl."""
+    """Note an evaluation; ``metrics`` is a line of metrics.jsonl."""
     _steps[path].append(metrics["step"])
 
 
 @seqgen.hookimpl
 def on_run_end(path, reason):
-    """Tell how many there were and why training ended: "steps", "time", "interrupted", ..."""
+    """Tell at which steps, and why training ended: "steps", "time", "interrupted", ..."""
     sys.stderr.write(f"plugin-name: evaluated at steps {_steps.pop(path)}, ended by {reason}\n")
