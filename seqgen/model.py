@@ -8,14 +8,16 @@ from __future__ import annotations
 import contextlib
 import itertools
 from collections.abc import Callable, Iterator
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
+from seqgen.boundary import defined_at
 from seqgen.cells import Around, Cell, Dropout, PastAttention, RecurrentDropout, Stack, Zoneout
+from seqgen.errors import BLAMED, PluginError
 from seqgen.protocols import Model, State
 
 Stepper = Callable[[Tensor, State], tuple[Tensor, State]]
@@ -157,7 +159,24 @@ def generic_stepper(model: Model) -> Stepper:
 def make_stepper(model: Model) -> Stepper:
     """The model's own step for sampling if it has one, else the generic one."""
     own: Callable[[], Stepper] | None = getattr(model, "stepper", None)
-    return own() if own is not None else generic_stepper(model)
+    if own is None:
+        return generic_stepper(model)
+    step = own()
+    if not callable(step):
+        raise PluginError(f"stepper gave {type(step).__name__}, not a function of a step{defined_at(model, 'stepper')}")
+
+    def checked(ids_B: Tensor, state: State) -> tuple[Tensor, State]:
+        try:
+            found: Any = step(ids_B, state)
+        except TypeError as error:  # it may not have been reached: it takes other arguments
+            error.add_note(f"{BLAMED}the stepper of {type(model).__module__}.{type(model).__qualname__} fails")
+            raise
+        if not isinstance(found, tuple) or len(found) != 2:
+            place = defined_at(model, "stepper")
+            raise PluginError(f"a step must return (logits_BV, state), not {type(found).__name__}{place}")
+        return found
+
+    return step if isinstance(model, RecurrentModel) else checked
 
 
 def device_of(model: nn.Module) -> torch.device:

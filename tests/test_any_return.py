@@ -84,6 +84,14 @@ TOKENIZER = {
 CELL = {
     "initial_state": "return self.zeros(batch_size)", "forward": "return self.linear(x_BTI), state_BH",
 }  # fmt: skip
+STEP_CELL = {
+    "initial_state": "return self.zeros(batch_size)", "project": "return self.linear(x_BTI)",
+    "step": "h_BH = torch.tanh(p_BP + self.recurrent(state)); return h_BH, h_BH",
+}  # fmt: skip
+STEP_ARGUMENTS = {
+    "initial_state": "batch_size", "project": "x_BTI", "step": "p_BP, state", "noise": "p_BTP",
+    "fused": "x_BTI, state", "fuses": "", "parallel": "p_BTP, state",
+}  # fmt: skip
 MODEL = {
     "initial_state": "return torch.zeros(batch_size, 1)",
     "forward": "return self.linear(nn.functional.one_hot(ids_BT, self.n).float()), state",
@@ -145,7 +153,7 @@ class Odd(seqgen.Cell):
 """ + spec("cell", "cells", load)
 
 
-def model(load: str = "Odd", **methods: str) -> str:
+def model(load: str = "Odd", more: str = "", **methods: str) -> str:
     all_of = MODEL | methods
     return f"""
 class Odd(nn.Module):
@@ -158,7 +166,24 @@ class Odd(nn.Module):
 
     def forward(self, ids_BT, state):
         {all_of["forward"]}
+
+    {more}
 """ + spec("model", "models", load)
+
+
+def step_cell(**methods: str) -> str:
+    all_of = STEP_CELL | methods
+    more = "".join(f"""
+    def {name}(self, {arguments}):
+        {all_of[name]}
+""" for name, arguments in STEP_ARGUMENTS.items() if name in all_of)  # fmt: skip
+    return f"""
+class Odd(seqgen.StepCell):
+    def __init__(self, input_size, hidden_size):
+        super().__init__(input_size, hidden_size)
+        self.linear, self.recurrent = nn.Linear(input_size, hidden_size), seqgen.Recurrent(hidden_size, hidden_size)
+{more}
+""" + spec("cell", "cells", "Odd")
 
 
 def of_domain(kind: str, plural: str, load: str) -> str:
@@ -205,6 +230,36 @@ PLACES = {
     **{f"model {name}": (model(**{name: RETURN}), MODELS) for name in MODEL},
     "model logits": (model(forward="return value(), state"), MODELS),
     "model load": (model("lambda n: value()"), MODELS),
+    **{f"step cell {name}": (step_cell(**{name: RETURN}), (*TRAIN, "--cell", "odd")) for name in STEP_ARGUMENTS},
+    "step cell output": (step_cell(step="return value(), state"), (*TRAIN, "--cell", "odd")),
+    "step cell state": (step_cell(step="return p_BP, value()"), (*TRAIN, "--cell", "odd")),
+    "model logits_at": (model(more="def logits_at(self, ids_BT, state, at_N): return value()"), MODELS),
+    "model learn": (model(more="def learn(self, batches): return value()"), MODELS),
+    "model stepper": (model(more="def stepper(self): return value()"), MODELS),
+    "tokenizer symbol_bytes": (
+        tokenizer("def symbol_bytes(self): return value()"), ("sample", "new", "-n", "2", "--regex", "[a-z]*", *OWN)),
+    "tokenizer doubt": (tokenizer("@classmethod\n    def doubt(cls, texts): return value()"), (*TRAIN, *OWN)),
+    "tokenizer fit_parts": (tokenizer("@classmethod\n    def fit_parts(cls, *a, **k): return value()"), (*TRAIN, *OWN)),
+    **{
+        f"corpus {name}": (
+            corpus("seqgen.Record(text)").replace("class Records:", f"class Records:\n    {member}\n"), CORPUS)
+        for name, member in {
+            "counts": "counts = property(lambda self: value())", "stamp": "def stamp(self): return value()",
+            "source_files": "def source_files(self): return value()",
+        }.items()
+    },
+    "metric labels": (
+        of_domain("metric", "metrics", "lambda: Odd()")
+        + "class Odd:\n    labels = property(lambda self: value())\n"
+        "    def __call__(self, samples, reference): return {'a': 1.0}\n", (*EVALUATE, "--domain", "odd")),
+    "metric published": (
+        of_domain("metric", "metrics", "lambda: Odd()")
+        + "class Odd:\n    published = property(lambda self: value())\n"
+        "    def __call__(self, samples, reference): return {'a': 1.0}\n", (*EVALUATE, "--domain", "odd")),
+    "renderer suffixes": (
+        of_domain("renderer", "renderers", "lambda: Odd()")
+        + "class Odd:\n    suffixes = property(lambda self: value())\n    def __call__(self, text): return text\n",
+        (*EVALUATE, "--domain", "odd")),
     "corpus load": (spec("corpus", "corpora", "lambda: value()", licence="'none'"), CORPUS),
     "corpus record": (corpus("value()"), CORPUS),
     "corpus text": (corpus("seqgen.Record(value())"), CORPUS),
@@ -270,13 +325,12 @@ def attempt(cli, in_tmp, tiny_run, monkeypatch):
         (in_tmp / "oddity.py").write_text(HEAD.replace("{value}", VALUES[value]) + source)
         shutil.rmtree(in_tmp / "new", ignore_errors=True)
         monkeypatch.delitem(sys.modules, "oddity", raising=False)
-        if "--domain" in words and words[0] == "evaluate":
-            words = (*TRAIN, "--domain", "odd")
-            trained = cli(*words, "--plugin", "oddity.py")
-            monkeypatch.delitem(sys.modules, "oddity", raising=False)
+        if words[-1] == "odd" and words[0] in ("evaluate", "sample") and words[-2] != "--processor":
+            trained = cli(*TRAIN, *words[-2:], "--plugin", "oddity.py")
+            sys.modules.pop("oddity", None)
             if trained.code:
                 return told(trained)
-            words = ("evaluate", "new", "-n", "4")
+            words = (words[0], "new", *words[2:-2])
         return told(cli(*words, "--plugin", "oddity.py"))
 
     yield try_it

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -10,6 +11,8 @@ from itertools import repeat
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
+
+from seqgen.errors import PluginError
 
 _NO_FIELDS: Mapping[str, Any] = MappingProxyType({})
 
@@ -125,18 +128,40 @@ class WithHeldOut:
 def counts_of(source: object) -> Mapping[str, int]:
     """What the last pass through a source skipped or changed, if it counts."""
     found = getattr(source, "counts", None)
-    return found if isinstance(found, Mapping) else {}
+    if not isinstance(found, Mapping):
+        return {}
+    return {name: n for name, n in found.items() if isinstance(name, str) and isinstance(n, int)}
 
 
 def stamp_of(source: object) -> object:
-    """What changes when the records of a source do, as JSON values; None if it cannot tell."""
+    """What changes when the records of a source do, as JSON values; None if it cannot tell.
+
+    Raises:
+        PluginError: it says so by something else.
+    """
     if isinstance(source, tuple) and not source:
         return ""
     stamp = getattr(source, "stamp", None)
-    return stamp() if stamp is not None else None
+    found = stamp() if stamp is not None else None
+    try:
+        json.dumps(found)
+    except (TypeError, ValueError, RecursionError):
+        raise PluginError(f"{_called(source)}.stamp gave {type(found).__name__}, not JSON values") from None
+    return found
 
 
 def files_of(source: object) -> list[Path]:
-    """The files that the records of a source are read from; none if it does not say."""
+    """The files that the records of a source are read from; none if it does not say.
+
+    Raises:
+        PluginError: it gives something else than paths.
+    """
     files = getattr(source, "source_files", None)
-    return files() if files is not None else []
+    found = files() if files is not None else []
+    if not isinstance(found, list | tuple) or not all(isinstance(path, Path) for path in found):
+        raise PluginError(f"{_called(source)}.source_files gave {type(found).__name__}, not a list of paths")
+    return list(found)
+
+
+def _called(source: object) -> str:
+    return f"{type(source).__module__}.{type(source).__qualname__}"

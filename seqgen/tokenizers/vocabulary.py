@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seqgen.errors import UsageError, did_you_mean
+from seqgen.errors import PluginError, UsageError, did_you_mean
 from seqgen.protocols import Tokenizer
 
 if TYPE_CHECKING:
@@ -106,7 +106,12 @@ class Vocabulary:
         """
         own: Callable[[], list[bytes] | None] | None = getattr(self.tokenizer, "symbol_bytes", None)
         if own is not None:
-            return own()
+            found = own()
+            said = isinstance(found, list) and all(isinstance(piece, bytes) for piece in found)
+            if found is not None and not (said and len(found) == self.tokenizer.n_symbols):
+                called = f"{type(self.tokenizer).__module__}.{type(self.tokenizer).__qualname__}.symbol_bytes"
+                raise PluginError(f"{called} gave {type(found).__name__}, not the bytes of each symbol in a list")
+            return found
         texts = [self.tokenizer.decode([symbol]) for symbol in range(self.tokenizer.n_symbols)]
         rng = np.random.default_rng(0)
         for _ in range(_TRIES if texts else 0):

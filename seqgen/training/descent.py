@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from seqgen.batches import Batch
 from seqgen.cells import is_compiled, list_leaves, map_state
-from seqgen.errors import Diverged
+from seqgen.errors import BLAMED, Diverged
 from seqgen.evaluation import carried_nats, total_nats
 from seqgen.model import device_of
 from seqgen.protocols import State
@@ -97,11 +97,19 @@ class Descent:
         if self._counts:
             with torch.no_grad():
                 nats = self._nats(batch)
-                self._model.learn(batch.ids_BT, batch.targets_BT)  # type: ignore[operator]
+                self._learn(batch)
             return Taken(number, lr, batch, nats, None)
         self._gradients.clear()
         nats = self.differentiate(batch)
         return Taken(number, lr, batch, nats, self._update(number, lr, nats))
+
+    def _learn(self, batch: Batch) -> None:
+        try:
+            self._model.learn(batch.ids_BT, batch.targets_BT)  # type: ignore[operator]
+        except TypeError as error:  # it may not have been reached: it takes other arguments
+            kind = type(self._model)
+            error.add_note(f"{BLAMED}{kind.__module__}.{kind.__qualname__}.learn(ids_BT, targets_BT) fails")
+            raise
 
     def _update(self, number: int, lr: float, nats: Tensor) -> Tensor:
         """Clip the gradients and go along them; gives their norm before."""
