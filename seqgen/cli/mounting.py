@@ -39,22 +39,15 @@ def _mount(app: typer.Typer, own: typer.Typer) -> list[str]:
         return []
     taken = set(get_command(app).commands)  # type: ignore[attr-defined]
     kept, clashes = typer.Typer(), list[str]()
-    for command in own.registered_commands:
-        one = typer.Typer()
-        one.registered_commands = [command]
-        names = command_names(one)
-        clashes += sorted(names & taken)
-        if not names & taken:
-            kept.registered_commands.append(command)
-        taken |= names
-    for group in own.registered_groups:
-        one = typer.Typer()
-        one.registered_groups = [group]
-        names = command_names(one)
-        clashes += sorted(names & taken)
-        if not names & taken:
-            kept.registered_groups.append(group)
-        taken |= names
+    for part in ("registered_commands", "registered_groups"):
+        for item in getattr(own, part):
+            one = typer.Typer()
+            getattr(one, part).append(item)
+            names = command_names(one)
+            clashes += sorted(names & taken)
+            if not names & taken:
+                getattr(kept, part).append(item)
+            taken |= names
     _adopt(kept)
     app.registered_commands += kept.registered_commands
     app.registered_groups += kept.registered_groups
