@@ -77,7 +77,7 @@ def test_labels_stand_in_every_table():
 def test_distances_of_molecules_are_called_so(plugins):
     pytest.importorskip("rdkit", reason="it comes with the extra 'chem'")
     metric = plugins.registry.get("metric", "moses").use({"jobs": 1})
-    assert isinstance(metric, LabelledMetric)
+    assert isinstance(metric.__wrapped__, LabelledMetric)
     found = metric(["CCO", "CCN", "c1ccccc1"], ["CCC", "CCCl"])
     assert set(found) <= set(metric.labels)
     assert all("distance" in metric.labels[name] for name in ("FCD", "logP", "SA", "QED", "weight"))

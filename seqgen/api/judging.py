@@ -22,7 +22,6 @@ from seqgen.config import assign, split_names
 from seqgen.corpus import Corpus, Record
 from seqgen.errors import MissingExtra, UnknownSymbol
 from seqgen.files import publish_file
-from seqgen.protocols import LabelledMetric
 from seqgen.registry import Entry
 from seqgen.render import counted
 from seqgen.render.page import PageContent, page
@@ -109,8 +108,8 @@ def _labels_of(metrics: Mapping[str, Any]) -> dict[str, str]:
     return {
         f"{name}.{figure}": f"{name}: {label}"
         for name, metric in metrics.items()
-        if isinstance(metric, LabelledMetric) and isinstance(metric.labels, Mapping)
-        for figure, label in metric.labels.items()
+        if isinstance(labels := getattr(metric, "labels", None), Mapping)
+        for figure, label in labels.items()
         if isinstance(label, str)
     }
 
