@@ -84,7 +84,7 @@ def run(tiny_run, in_memory):
 
 @pytest.mark.promise("R15")
 def test_a_bomb_is_refused_soon_and_small(run, in_memory, record_property):
-    """Headers, shapes, nesting, symbols and sizes beyond reason: exit 4 in 2 s of processor time and 270 MB beside torch."""
+    """Headers, shapes, nesting, symbols, sizes beyond reason: exit 4 in 2 s, 270 MB beside torch."""
     folders = []
     for number, (name, content) in enumerate(BOMBS.values()):
         bomb = RunFolder(shutil.copytree(run.path, in_memory / f"bomb-{number}"))
