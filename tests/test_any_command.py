@@ -7,7 +7,7 @@ import signal
 import sys
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 from typer.main import get_command
 
@@ -145,9 +145,15 @@ def test_any_command_line(data, commands, ready, tmp_path_factory, capsys):
 
 
 @pytest.mark.slow
-@settings(ANY, max_examples=10_000)
-@given(data=st.data())
-def test_ten_thousand_command_lines(data, commands, ready, tmp_path_factory, capsys):
+@pytest.mark.parametrize("shard", range(8))
+def test_ten_thousand_command_lines(shard, commands, ready, tmp_path_factory, capsys):
     """Of every command, with every option and values of every kind."""
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        try_line(data.draw(lines(commands)), ready, tmp_path_factory.getbasetemp(), monkeypatch, capsys)
+
+    @seed(shard)
+    @settings(ANY, max_examples=1250, derandomize=False)
+    @given(data=st.data())
+    def each(data):
+        with pytest.MonkeyPatch.context() as monkeypatch:
+            try_line(data.draw(lines(commands)), ready, tmp_path_factory.getbasetemp(), monkeypatch, capsys)
+
+    each()
