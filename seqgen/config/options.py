@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import inspect
 import io
+import types
 import typing
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
@@ -147,6 +148,10 @@ def describe_options(model: type[BaseModel]) -> list[dict[str, Any]]:
 def _type_name(annotation: Any) -> str:
     if typing.get_origin(annotation) is typing.Literal:
         return " | ".join(str(choice) for choice in typing.get_args(annotation))
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        return " | ".join(_type_name(part) for part in typing.get_args(annotation))
+    if annotation is type(None):
+        return "None"
     if isinstance(annotation, type) and not typing.get_args(annotation):
         return annotation.__name__
     return str(annotation).replace("typing.", "")
