@@ -38,29 +38,32 @@ def prepare(folder: Path) -> None:
     )  # fmt: skip
 
 
+def within_shell(mistake: Mistake, command: str) -> str:
+    """The command with what a shell adds to it, before or after."""
+    before = mistake.shell.endswith(";")
+    return " ".join(filter(None, [mistake.shell, command] if before else [command, mistake.shell]))
+
+
 def typed(mistake: Mistake) -> str:
     """The command as it is shown: its long words cut."""
     words = [word if len(word) <= LONG else f"{word[:12]}…({len(word):,} characters)" for word in mistake.words]
-    before, after = (mistake.shell, "") if mistake.shell.endswith(";") else ("", mistake.shell)
-    return " ".join(filter(None, [before, "seqgen", *map(shlex.quote, words), after])).replace("'", "")
+    return within_shell(mistake, " ".join(["seqgen", *map(shlex.quote, words)])).replace("'", "")
 
 
 def answered(mistake: Mistake, folder: Path) -> tuple[int, str, float]:
     """Make a mistake in a folder that is ready for it; gives the exit code, the last line, and seconds."""
     command = shlex.join([sys.executable, "-m", "seqgen", *mistake.words])
-    before, after = (mistake.shell, "") if mistake.shell.endswith(";") else ("", mistake.shell)
     began = time.monotonic()
     done = subprocess.run(
-        ["/bin/sh", "-c", f"{before} {command} {after}"], cwd=folder, capture_output=True, timeout=TIMEOUT_S, text=True,
-        stdin=subprocess.DEVNULL,
+        ["/bin/sh", "-c", within_shell(mistake, command)], cwd=folder, capture_output=True, timeout=TIMEOUT_S,
+        text=True, stdin=subprocess.DEVNULL,
     )  # fmt: skip
     return done.returncode, told(done.stderr), time.monotonic() - began
 
 
 def told(err: str) -> str:
-    """The last line of stderr that the program has of its own; without any, its last line."""
-    lines = err.strip().splitlines() or [""]
-    return next((line for line in reversed(lines) if line.startswith("seqgen: ")), "" if err else lines[-1]).strip()
+    """The last warning or error on stderr; "" without any."""
+    return next((line.strip() for line in reversed(err.splitlines()) if line.startswith("seqgen: ")), "")
 
 
 def tried(mistakes: list[Mistake]) -> list[tuple[Mistake, int, str, float]]:
