@@ -27,9 +27,9 @@ from baselines import TorchModel, adamw, step_of
 from ours import encode, endless_batches, learner_of, names, steps
 from quality import n_gram_bits
 from report import Section, number, store, table
-from seqgen.api import default_plugins
+from seqgen.api.chosen import default_plugins
 from seqgen.api.data import Data
-from seqgen.api.parts import build_model
+from seqgen.api.factories import build_model
 from seqgen.api.width import solve_width
 from seqgen.batches import evaluation_batches
 from seqgen.corpus import Corpus, Splitter

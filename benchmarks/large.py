@@ -26,7 +26,7 @@ from typing import Any
 
 from report import RESULTS, table
 from seqgen.api.chosen import default_plugins
-from seqgen.api.setup import open_corpus, sort_out_corpus
+from seqgen.api.environment import open_corpus, sort_out_corpus
 from seqgen.batches import cached, encode
 from seqgen.corpus import Record, Splitter
 from seqgen.tokenizers import Vocabulary

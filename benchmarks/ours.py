@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from seqgen.api import default_plugins, open_corpus, sort_out_corpus
+from seqgen.api.chosen import default_plugins, open_corpus, sort_out_corpus
 from seqgen.api.data import Data, learn
 from seqgen.batches import Batch, Encoded, derive_seed, make_feed
 from seqgen.cells import Cell, choose_padding, use_engine
@@ -20,8 +20,8 @@ from seqgen.corpus import Corpus, Record, Splitter
 from seqgen.evaluation import penalty
 from seqgen.model import RecurrentModel, device_of
 from seqgen.tokenizers import EOS
-from seqgen.training.descent import Descent, Taken, read_back
 from seqgen.training.schedule import Schedule
+from seqgen.training.train_step import Descent, Taken, read_back
 from seqgen.training.trainer import _UNREAD
 from timing import Done, OfARun, Work
 

@@ -26,10 +26,10 @@ from ours import (
 )
 from report import COMPARED, Compare, Section, table, verdict
 from seqgen.api.data import Data
-from seqgen.api.setup import keeping_memory
+from seqgen.api.environment import keeping_memory
 from seqgen.batches import Batch
 from seqgen.corpus import Corpus
-from seqgen.training.descent import Taken
+from seqgen.training.train_step import Taken
 from stranger_cells import UGRNN
 from timing import Setting, interleave
 

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 import seqgen
-from seqgen.evaluation.ladder import Grams
+from seqgen.evaluation.baselines import Grams
 
 RESULTS = Path(__file__).parent / "results"
 

@@ -28,7 +28,8 @@ _HOME = {
         "NoSuchRun", "RunLocked", "CorpusError", "CheckpointError", "MissingPlugin", "PluginError", "Diverged",
         "DiskError", "TooFewRows", "Interrupted",
     ),
-    "seqgen.api": ("train", "resume", "load", "Run"),
+    "seqgen.api.train": ("train", "resume"),
+    "seqgen.api.run": ("load", "Run"),
     "seqgen.api.progress": ("ProgressLine",),
     "seqgen.sampling": ("Sample",),
     "seqgen.evaluation": ("Score",),
@@ -40,11 +41,11 @@ _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 __all__ = sorted([*_MODULE_OF, "__version__"])
 
 if TYPE_CHECKING:
-    from seqgen.api import Run as Run
-    from seqgen.api import load as load
-    from seqgen.api import resume as resume
-    from seqgen.api import train as train
     from seqgen.api.progress import ProgressLine as ProgressLine
+    from seqgen.api.run import Run as Run
+    from seqgen.api.run import load as load
+    from seqgen.api.train import resume as resume
+    from seqgen.api.train import train as train
     from seqgen.cells import Cell as Cell
     from seqgen.cells import Recurrent as Recurrent
     from seqgen.cells import Stack as Stack

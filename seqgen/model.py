@@ -15,9 +15,9 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from seqgen.boundary import defined_at
 from seqgen.cells import Around, Cell, Dropout, PastAttention, RecurrentDropout, Stack, Zoneout
 from seqgen.errors import BLAMED, PluginError
+from seqgen.plugin_guards import defined_at
 from seqgen.protocols import Model, State
 
 Stepper = Callable[[Tensor, State], tuple[Tensor, State]]

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from seqgen.api import Run
+    from seqgen.api.run import Run
     from seqgen.plugins import Plugins
     from seqgen.specs import Spec
 

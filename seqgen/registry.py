@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seqgen.boundary import GUARDS, check_members, hint_on_init
 from seqgen.errors import PluginError, SeqgenError, UnknownName, UsageError, is_out_of_memory
+from seqgen.plugin_guards import GUARDS, check_members, hint_on_init
 from seqgen.signals import heed, noting
 from seqgen.specs import KINDS, LoadableSpec, Spec, load_reference
 

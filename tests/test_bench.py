@@ -289,8 +289,8 @@ def test_one_long_text(words, in_tmp):
 
 def test_the_rate_of_a_whole_run(tiny_run):
     """Sixty steps over 32 words in batches of 16: each epoch, two steps, learns every symbol and every stop once."""
+    from seqgen.api.corpus_checks import splitter_of
     from seqgen.api.data import count, encode_with
-    from seqgen.api.prepare import splitter_of
     from seqgen.api.speed import whole_tokens_per_s
 
     run = tiny_run

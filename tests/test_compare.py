@@ -11,8 +11,8 @@ import pytest
 import seqgen
 from conftest import WORDS
 from seqgen.api.compare import compare
+from seqgen.api.corpus_checks import splitter_of
 from seqgen.api.data import encode_with
-from seqgen.api.prepare import splitter_of
 from seqgen.errors import BadOption, NoSuchRun
 from seqgen.evaluation import held_out_loss, paired_difference, penalty, record_nats
 

@@ -10,7 +10,7 @@ import zipfile
 import pytest
 import torch
 
-from seqgen.cells import ahead
+from seqgen.engine import aot_cache
 
 FAILING = """#!/bin/sh
 case "$*" in *--version*) echo "g++ 12.0"; exit 0;; esac
@@ -40,18 +40,18 @@ def packed(folder, *names):
 def test_a_library_is_found_under_the_names_of_each_version_of_torch(tmp_path, stem, others, calls):
     names = [f"{stem}.so", *others, *([f"{stem}.json"] if calls else [])]
     expected = {"steps.so": f"{stem}.so".encode()} | ({"steps.json": f"{stem}.json".encode()} if calls else {})
-    assert ahead._unpack(packed(tmp_path, *names)) == expected
+    assert aot_cache._unpack(packed(tmp_path, *names)) == expected
 
 
 @pytest.mark.parametrize("names", [["chz.cpp"], ["a.so", "b.so"]])
 def test_a_package_without_one_library_is_an_error(tmp_path, names):
     with pytest.raises(RuntimeError, match=r"packs \d libraries where one is expected"):
-        ahead._unpack(packed(tmp_path, *names))
+        aot_cache._unpack(packed(tmp_path, *names))
 
 
 def test_a_checksum_without_a_library_counts_as_nothing(tmp_path):
     (tmp_path / "sha256").write_text("")
-    assert ahead._find(tmp_path) is None
+    assert aot_cache._find(tmp_path) is None
 
 
 def test_the_cause_is_one_whole_line():

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from over_time import B, H, Plain, assert_agree, batch, begin, build, check, many, one, results
 from seqgen.cells.cell import list_leaves
-from seqgen.cells.scan import recorded
+from seqgen.engine.plan_runner import recorded
 
 OPERATIONS = [
     lambda c, x, y, z: x + y,

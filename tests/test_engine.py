@@ -21,7 +21,7 @@ from seqgen.cells import (
     describe_engine,
     use_engine,
 )
-from seqgen.cells.scan import recorded
+from seqgen.engine.plan_runner import recorded
 from seqgen.model import RecurrentModel
 
 I, H = 5, 6

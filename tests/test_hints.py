@@ -4,7 +4,7 @@ import pytest
 import torch
 
 import seqgen
-from seqgen.cells.scan import Recorded
+from seqgen.engine.plan_runner import Recorded
 
 CELL = """
 import torch

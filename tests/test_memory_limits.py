@@ -11,7 +11,7 @@ import torch
 
 import seqgen
 from over_time import B, Plain, T, batch, build, one, results
-from seqgen.cells.scan import recorded
+from seqgen.engine.plan_runner import recorded
 
 HUNGRY = """
 import torch

@@ -137,7 +137,7 @@ def test_a_second_signal_ends_the_training_and_not_the_kernel(words, in_tmp):
 
 
 def test_how_to_go_on_with_a_run_of_a_class(words, in_tmp):
-    from seqgen.api import default_plugins
+    from seqgen.api.chosen import default_plugins
 
     class Own(default_plugins().registry.get("cell", "mgu").load()):
         pass

@@ -10,7 +10,7 @@ from torch import nn
 from seqgen.errors import BadOption, Diverged, TooFewRows, UnknownSymbol
 from seqgen.protocols import Verdict
 from seqgen.sampling import Sample, Sampler, SampleSettings, Wanted, wanted_rows
-from seqgen.sampling.draw import BLOCK, Uniforms, draw
+from seqgen.sampling.categorical import BLOCK, Uniforms, draw
 from seqgen.sampling.processors import build_processors, min_p, temperature, top_k, top_p
 from seqgen.tokenizers import BOS, EOS, PAD, CharTokenizer, Vocabulary
 

@@ -11,7 +11,7 @@ import pytest
 
 import seqgen
 from conftest import WORDS
-from seqgen.api.scoring import iter_scores, symbols
+from seqgen.api.score import iter_scores, symbols
 from seqgen.corpus import Record, Splitter
 from seqgen.render import heat_map
 from test_render import shown

@@ -20,7 +20,7 @@ from seqgen.errors import UsageError
 from seqgen.evaluation import carried_nats, held_out_loss, penalty
 from seqgen.model import RecurrentModel
 from seqgen.tokenizers import BOS, EOS, CharTokenizer, Vocabulary
-from seqgen.training.backprop import carry_gradients
+from seqgen.training.manual_backward import carry_gradients
 
 TEXT = "the cat sat on the mat.\n\nthe dog sat on the log.\n" * 40
 

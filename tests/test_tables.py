@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import seqgen
-from seqgen.api.setup import open_corpus
+from seqgen.api.environment import open_corpus
 from seqgen.corpus import load_file
 from seqgen.corpus.corpus import counts_of
 from seqgen.errors import BadOption, CorpusError, UsageError

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 import seqgen
 from conftest import registered
 from seqgen import BadOption
-from seqgen.api.describe import with_width
-from seqgen.api.parts import build_model
+from seqgen.api.factories import build_model
+from seqgen.api.run_metadata import with_width
 from seqgen.api.width import solve_width
 from seqgen.config import parse_count
 from seqgen.model import count_parameters

@@ -14,7 +14,7 @@ import seqgen
 from equations import layer_normed
 from seqgen import BadOption
 from seqgen.cells import Around, PastAttention, RecurrentDropout, Zoneout
-from seqgen.cells.scan import recorded
+from seqgen.engine.plan_runner import recorded
 from seqgen.model import RecurrentModel
 
 B, T, I, H = 4, 9, 5, 7

@@ -9,18 +9,18 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from seqgen.api.corpus_checks import blaming, count_known
 from seqgen.api.data import Data, Progress, learn, no_progress, unchanging
-from seqgen.api.describe import describe, with_width
 from seqgen.api.engine import decide_engine
+from seqgen.api.environment import FILE, ignore, open_new_corpus
+from seqgen.api.factories import build_around_cell, build_model
 from seqgen.api.few import suiting_few
 from seqgen.api.go import Listener, go
-from seqgen.api.parts import build_around_cell, build_model
-from seqgen.api.prepare import blaming, count_known
 from seqgen.api.recipe import Recipe
-from seqgen.api.room import refuse_beyond_memory
+from seqgen.api.resource_checks import refuse_beyond_memory
 from seqgen.api.round_trip import check_order, check_tokenizer
 from seqgen.api.run import RUNS, Run
-from seqgen.api.setup import FILE, ignore, open_new_corpus
+from seqgen.api.run_metadata import describe, with_width
 from seqgen.api.trial import part_at_fault, try_out
 from seqgen.api.weights import take_over
 from seqgen.api.width import solve_width

@@ -11,9 +11,9 @@ from seqgen.api.chosen import SomePlugins, choose_plugins
 from seqgen.api.contest import OnRun, hold
 from seqgen.api.data import Progress, no_progress
 from seqgen.api.entrants import choose, enter
+from seqgen.api.environment import ignore
 from seqgen.api.request import Request
 from seqgen.api.scores import BenchResult
-from seqgen.api.setup import ignore
 from seqgen.config import parse_count, parse_duration_s, split_names
 from seqgen.errors import BadOption
 from seqgen.render import counted, duration

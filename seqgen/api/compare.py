@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from seqgen.api.chosen import SomePlugins, choose_plugins
+from seqgen.api.corpus_checks import read_again, splitter_of
 from seqgen.api.data import Data
-from seqgen.api.differences import differing
-from seqgen.api.prepare import read_again, splitter_of
+from seqgen.api.environment import computing, ignore
 from seqgen.api.run import Run, load
-from seqgen.api.setup import computing, ignore
+from seqgen.api.settings_diff import differing
 from seqgen.api.speed import whole_tokens_per_s
 from seqgen.checkpoint import RunSettings
 from seqgen.errors import BadOption, CorpusError, UsageError

@@ -13,13 +13,13 @@ from typing import Any
 
 from seqgen.api.begin import Hearers, begin, count_planned, plan, read
 from seqgen.api.data import Data
-from seqgen.api.differences import check_same
 from seqgen.api.entrants import FAILURES, Entrant, of_seed, reason
-from seqgen.api.parts import changed_plugins
+from seqgen.api.environment import computing
+from seqgen.api.factories import changed_plugins
 from seqgen.api.recipe import Recipe
 from seqgen.api.run import RUNS, Run
 from seqgen.api.scores import RESULTS, BenchResult, RunScore, read_scores
-from seqgen.api.setup import computing
+from seqgen.api.settings_diff import check_same
 from seqgen.api.speed import TrainSpeed, samples_per_s, whole_tokens_per_s
 from seqgen.checkpoint import RunFolder, RunSettings
 from seqgen.errors import BadOption, CorpusError, Diverged, Interrupted, UsageError

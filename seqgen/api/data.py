@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from seqgen.api.memo import Memo, keep_survey, read_survey, survey_memo
-from seqgen.api.setup import ignore
+from seqgen.api.environment import ignore
+from seqgen.api.survey_cache import Memo, keep_survey, read_survey, survey_memo
 from seqgen.corpus import Corpus, Record, Splitter, Survey, stamp_of, survey, unchanged
 from seqgen.errors import CorpusError, UsageError
 from seqgen.files import cache_folder, dump_json

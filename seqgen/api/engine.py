@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from seqgen.api.setup import computing
+from seqgen.api.environment import computing
 from seqgen.checkpoint import EngineSettings
 from seqgen.config import TrainSettings
 from seqgen.errors import UsageError, is_out_of_memory
@@ -149,7 +149,7 @@ def _step_s(model: Any, batch: Batch, data: Data, precision: str, rounds: int = 
     import torch
 
     from seqgen.evaluation import penalty
-    from seqgen.training.descent import Descent
+    from seqgen.training.train_step import Descent
 
     if hasattr(model, "learn"):
         return 0.0

@@ -7,9 +7,9 @@ import datetime
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from seqgen.api.environment import option_fields
 from seqgen.api.recipe import Recipe, resolve
 from seqgen.api.request import Request
-from seqgen.api.setup import option_fields
 from seqgen.checkpoint import RunSettings
 from seqgen.config import Layer, TrainSettings, merge
 from seqgen.errors import BLAMED, BadOption, DiskError, Interrupted, SeqgenError, UnknownName, UsageError

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from seqgen.api.corpus_checks import splitter_of
 from seqgen.api.data import Data
-from seqgen.api.prepare import splitter_of
 from seqgen.corpus import Record
 from seqgen.errors import MissingExtra
 

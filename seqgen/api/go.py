@@ -7,12 +7,12 @@ import signal
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from seqgen.api.broken_off import rescued, told_batch, way_on
 from seqgen.api.data import Data
-from seqgen.api.parts import augmentation_of
-from seqgen.api.room import warn_of_little_room
+from seqgen.api.environment import computing
+from seqgen.api.factories import augmentation_of
+from seqgen.api.recovery import rescued, told_batch, way_on
+from seqgen.api.resource_checks import warn_of_little_room
 from seqgen.api.run import Run
-from seqgen.api.setup import computing
 from seqgen.checkpoint import RunFolder, RunSettings, Snapshot
 from seqgen.errors import SAVED, Diverged, Interrupted, PluginError, SeqgenError, UsageError, is_out_of_memory
 from seqgen.plugins import Plugins

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from seqgen.api.setup import computing
-from seqgen.api.wishes import Wishes
+from seqgen.api.conditioning import Wishes
+from seqgen.api.environment import computing
 from seqgen.errors import BadOption
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from seqgen.api.conditioning import Wishes
 from seqgen.api.next_symbols import NextSymbol
 from seqgen.api.run import Run
-from seqgen.api.wishes import Wishes
 from seqgen.config import build_options
 from seqgen.errors import SeqgenError
 

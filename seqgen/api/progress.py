@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TextIO
 
 from seqgen import training
-from seqgen.api.setup import FILE
+from seqgen.api.environment import FILE
 from seqgen.checkpoint import RunFolder
 from seqgen.render import counted, duration, visible
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from seqgen.api.setup import OF_FIELDS
+from seqgen.api.environment import OF_FIELDS
 from seqgen.corpus import Table, TextFile, TrailingNames, ending_of
 from seqgen.errors import SeqgenError, UsageError
 from seqgen.plugins import Plugins

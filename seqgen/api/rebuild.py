@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from seqgen.api.parts import build_model
+from seqgen.api.factories import build_model
 from seqgen.checkpoint import RunSettings
 from seqgen.errors import BadOption, CheckpointError, PluginError
 from seqgen.model import count_parameters

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from seqgen.api.defaults import as_in, recommended
+from seqgen.api.environment import FILE, named_by, option_fields, sort_out_corpus
 from seqgen.api.reading import read_file_as
+from seqgen.api.recommended import as_in, recommended
 from seqgen.api.request import Request, with_configuration
-from seqgen.api.setup import FILE, named_by, option_fields, sort_out_corpus
 from seqgen.config import Layer, TrainSettings, assign, build_options, merge, read_toml
 from seqgen.errors import BadOption, UsageError, did_you_mean
 from seqgen.plugins import Plugins
@@ -18,7 +18,7 @@ from seqgen.registry import Entry
 from seqgen.specs import PARTS, CorpusSpec, DomainSpec, ModelSpec
 
 if TYPE_CHECKING:
-    from seqgen.api.start import Start
+    from seqgen.api.warm_start import Start
 
 _CELL = "gru"  # unless the user names one
 _STREAM = {"batch_size": 32}  # lanes of a long text, unless asked otherwise

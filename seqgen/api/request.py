@@ -11,7 +11,7 @@ from seqgen.config import Layer
 from seqgen.errors import BadOption
 
 if TYPE_CHECKING:
-    from seqgen.api.start import Start
+    from seqgen.api.warm_start import Start
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence, Set
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
-from seqgen.api.prepare import blaming
-from seqgen.boundary import defined_at
+from seqgen.api.corpus_checks import blaming
 from seqgen.errors import PluginError, SeqgenError, UnknownSymbol
 from seqgen.files import dump_json
+from seqgen.plugin_guards import defined_at
 from seqgen.registry import Entry, one_line, raised_in
 
 if TYPE_CHECKING:

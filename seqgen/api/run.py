@@ -7,18 +7,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from seqgen.api.chosen import SomePlugins, choose_plugins
-from seqgen.api.prepare import splitter_of
-from seqgen.api.setup import computing, ignore
+from seqgen.api.conditioning import Wishes, as_conditions
+from seqgen.api.corpus_checks import splitter_of
+from seqgen.api.environment import computing, ignore
 from seqgen.api.stored import StoredRun
-from seqgen.api.wishes import Wishes, as_conditions
 from seqgen.checkpoint import find_run
 from seqgen.corpus import PARTS, Record
 from seqgen.errors import BadOption
 from seqgen.protocols import Verdict
 
 if TYPE_CHECKING:
-    from seqgen.api.drawing import Decoding, Processors
     from seqgen.api.next_symbols import NextSymbol
+    from seqgen.api.sample import Decoding, Processors
     from seqgen.evaluation import Scale, Score
     from seqgen.sampling import Sample, Top
 
@@ -102,7 +102,7 @@ class Run(StoredRun):
             CorpusError: ``novel`` or ``min_edit``, and the corpus is not what the run learned from.
             TooFewRows: fewer were found, after these have been given.
         """
-        from seqgen.api.drawing import Filters, iter_rows
+        from seqgen.api.sample import Filters, iter_rows
 
         filters = Filters(unique, valid, novel, min_edit, effort)
         wishes = Wishes.of(self, label, given or {})
@@ -142,7 +142,7 @@ class Run(StoredRun):
             processors: further decoding steps by registered name: some names, or a mapping to their options.
             options: those of :meth:`iter_samples`.
         """
-        from seqgen.api.drawing import find_top
+        from seqgen.api.sample import find_top
 
         return find_top(self, n, n_nodes, Wishes.of(self, label, given or {}), processors or {}, options)
 
@@ -193,7 +193,7 @@ class Run(StoredRun):
 
         ``run.scale().percentile(score.bits_per_char)`` ranks a score. Conditions not ``given`` are told of no record.
         """
-        from seqgen.api.scoring import scale
+        from seqgen.api.score import scale
 
         return scale(self, given or {})
 
@@ -264,6 +264,6 @@ class Run(StoredRun):
             ends of a 95% interval, ``_chance`` is what held-out (of distances, training) records score. What has no
             meaning for the run is left out, and said in ``notes``.
         """
-        from seqgen.api.judging import evaluate
+        from seqgen.api.evaluate import evaluate
 
         return evaluate(self, n, seed, reference, options, html, tell)[0]

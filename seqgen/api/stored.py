@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from seqgen.api.corpus_checks import check_unchanged
 from seqgen.api.data import count
-from seqgen.api.parts import changed_plugins, corpus_of, domain_part, read_vocabulary
-from seqgen.api.prepare import check_unchanged
-from seqgen.api.setup import ignore
+from seqgen.api.environment import ignore
+from seqgen.api.factories import changed_plugins, corpus_of, domain_part, read_vocabulary
 from seqgen.checkpoint import RunFolder, RunSettings, damaged_logs
 from seqgen.corpus import Corpus
 from seqgen.errors import BadOption, CheckpointError, MissingExtra, NoSuchFile

@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from seqgen.api.data import Data
-from seqgen.api.setup import computing
+from seqgen.api.environment import computing
 from seqgen.errors import PluginError, SeqgenError, is_out_of_memory
 from seqgen.registry import Entry, one_line, raised_in
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from seqgen.api.start import Start
+from seqgen.api.warm_start import Start
 from seqgen.errors import BadOption
 
 if TYPE_CHECKING:

@@ -3,7 +3,10 @@
 from seqgen.cells.attention import PastAttention
 from seqgen.cells.cell import Cell, form_difference, join_rows, list_leaves, map_state, select_rows
 from seqgen.cells.dropout import Dropout
-from seqgen.cells.engine import (
+from seqgen.cells.linear_scan import linear_scan
+from seqgen.cells.stack import Stack
+from seqgen.cells.step import Engine, Recurrent, StepCell
+from seqgen.cells.step_engine import (
     can_compile,
     choose_padding,
     compile_steps,
@@ -12,11 +15,8 @@ from seqgen.cells.engine import (
     slow_steps,
     use_engine,
 )
-from seqgen.cells.linear import linear_scan
-from seqgen.cells.packed import can_pack, pack, packed_linear
-from seqgen.cells.stack import Stack
-from seqgen.cells.step import Engine, Recurrent, StepCell
 from seqgen.cells.wrappers import Around, RecurrentDropout, Zoneout
+from seqgen.engine.onednn_linear import can_pack, pack, packed_linear
 
 __all__ = [
     "Around",

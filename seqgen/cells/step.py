@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from seqgen.cells.cell import Cell
-from seqgen.cells.record import recorded_product
-from seqgen.cells.scan import recorded, step_by_step
+from seqgen.engine.plan_runner import recorded, step_by_step
+from seqgen.engine.tracer import recorded_product
 from seqgen.protocols import State
 
 Engine = Literal["fused", "scan", "compiled", "eager"]

@@ -12,7 +12,7 @@ from rich.segment import Segments
 from rich.text import Text
 
 from seqgen import training
-from seqgen.api.parts import plugin_options
+from seqgen.api.factories import plugin_options
 from seqgen.api.progress import MANY_RECORDS, evaluating_line, event_lines, progress_line, reading_line
 from seqgen.api.run import RUNS
 from seqgen.cli.common import say, session, stderr, warn, write
@@ -22,7 +22,7 @@ from seqgen.render import samples_table, sparkline
 from seqgen.signals import heed
 
 if TYPE_CHECKING:
-    from seqgen.api import Run
+    from seqgen.api.run import Run
     from seqgen.checkpoint import RunFolder, RunSettings
 
 _LEAST_BAR, _MOST_BAR, _PERCENT = 8, 30, 6  # columns of the bar, and of the share beside it with the spaces

@@ -37,12 +37,12 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Judge a run: held-out losses beside baselines; shares of its samples; memorisation; metrics of its domain."""
-    import seqgen.api
-    from seqgen.api import judging
+    import seqgen
+    from seqgen.api import evaluate as judging
     from seqgen.config import parse_assignments
     from seqgen.render import by_model, judgement_view
 
-    loaded = seqgen.api.load(
+    loaded = seqgen.load(
         run,
         checkpoint=checkpoint,
         plugins=session.plugins,

@@ -144,7 +144,8 @@ def show_one(
 
     `show run` has the settings of a run.
     """
-    from seqgen.api import FILE, read_file_as, sort_out_corpus
+    from seqgen.api.environment import FILE, sort_out_corpus
+    from seqgen.api.reading import read_file_as
     from seqgen.config import parse_assignments
     from seqgen.render import corpus_view, options_table, spec_view
 
@@ -231,7 +232,7 @@ def _options(entry: Entry) -> list[dict[str, Any]] | None:
 
 
 def _profile(found: Entry, implied: dict[str, Any]) -> dict[str, Any]:
-    from seqgen.api import open_new_corpus
+    from seqgen.api.environment import open_new_corpus
     from seqgen.corpus import profile
 
     return profile(open_new_corpus(found, found.options(implied)), implied.get("path", found.spec.name))

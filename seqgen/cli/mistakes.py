@@ -41,7 +41,7 @@ def _setting(error: Any) -> str:
     context, name = getattr(error, "ctx", None), str(getattr(error, "option_name", "")).lstrip("-").replace("-", "_")
     if not name or context is None or context.info_name != "train":
         return ""
-    from seqgen.api.setup import option_fields
+    from seqgen.api.environment import option_fields
     from seqgen.config import TrainSettings
 
     fields = [*TrainSettings.model_fields]

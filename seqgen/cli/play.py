@@ -37,10 +37,10 @@ def play(
     checkpoint: Annotated[str, typer.Option(metavar="best|latest|STEP", help="Which checkpoint.")] = "best",
 ) -> None:
     """Type a prefix: see the likeliest next symbols, completions, and its score so far; line by line, to the end."""
-    import seqgen.api
+    import seqgen
     from seqgen.api.play import Player
 
-    loaded = seqgen.api.load(run, checkpoint=checkpoint, plugins=session.plugins, warn=warn)
+    loaded = seqgen.load(run, checkpoint=checkpoint, plugins=session.plugins, warn=warn)
     player = Player(loaded, dict(map(pair, given or ())), label, temperature, seed)
     labels = "  :label X" if "label" in loaded.vocabulary.slots else ""
     say(f"{loaded.folder.name}: type a prefix; an empty line draws whole new ones")

@@ -74,7 +74,7 @@ def _row_or_why(run: RunFolder) -> dict[str, Any]:
 
 def _row(run: RunFolder) -> dict[str, Any]:
     """What is to be said of a run in a line."""
-    from seqgen.api.parts import missing_plugins
+    from seqgen.api.factories import missing_plugins
     from seqgen.checkpoint import damaged_logs
 
     row: dict[str, Any] = {"run": run.name, "missing": []}
@@ -113,7 +113,7 @@ def _state(row: dict[str, Any]) -> str:
 
 def _by_part(settings: RunSettings) -> dict[str, str]:
     """The settings, a line a part: its name and its options as they are given."""
-    from seqgen.api.differences import flat
+    from seqgen.api.settings_diff import flat
 
     lines = {"conditions": ", ".join(settings.conditions)}
     for part in _SHOWN:

@@ -15,7 +15,7 @@ from seqgen.cli.sample_files import TABLES, described, json_lines, refuse_to_ove
 
 if TYPE_CHECKING:
     from seqgen import Sample
-    from seqgen.api import Run
+    from seqgen.api.run import Run
 
 _FILTERS = "Filters"
 _MOST_JUDGED = 200  # rows of a table that are scored and looked up in the corpus
@@ -82,11 +82,11 @@ def sample(
     decoding: dict[str, Any],
 ) -> None:
     """Draw new sequences from a run: one a line, or a table on a terminal."""
-    import seqgen.api
+    import seqgen
 
     if out is not None:
         refuse_to_overwrite(out, force=force)
-    loaded = seqgen.api.load(run, checkpoint=checkpoint, plugins=session.plugins, warn=warn)
+    loaded = seqgen.load(run, checkpoint=checkpoint, plugins=session.plugins, warn=warn)
     filters: dict[str, Any] = {"unique": unique, "novel": novel, "valid": valid, "min_edit": min_edit, "effort": effort}
     rows = loaded.iter_samples(
         n, decode=decode.value, exact=exact, seed=seed, batch_size=batch_size, warn=say, **filters, **decoding

@@ -15,7 +15,7 @@ from seqgen.errors import TooFewRows, UsageError
 
 if TYPE_CHECKING:
     from seqgen import Sample
-    from seqgen.api import Run
+    from seqgen.api.run import Run
 
 _FIRST, _LARGEST = 1000, 100_000  # rows that are described together: the corpus is read through for each lot
 

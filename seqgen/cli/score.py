@@ -15,7 +15,7 @@ import typer
 from seqgen.cli.common import complete_runs, everywhere, pair, say, session, show, warn, write
 
 if TYPE_CHECKING:
-    from seqgen.api import Run
+    from seqgen.api.run import Run
     from seqgen.evaluation import Scale
 
 _FEW = 20  # held-out records, below which a percentile goes in steps of more than five
@@ -57,8 +57,8 @@ def score(
     On a terminal a heat map; else a line a text, with tabs between bits per character, nats, percentile, symbols with
     their nats, and the text.
     """
-    import seqgen.api
-    from seqgen.api.scoring import conditions, iter_scores, symbols
+    import seqgen
+    from seqgen.api.score import conditions, iter_scores, symbols
     from seqgen.errors import UsageError
     from seqgen.render import counted, heat_map, score_line
 
@@ -69,7 +69,7 @@ def score(
         raise UsageError(f"{texts[0]!r} is a run: --run {texts[0]} scores texts by it")
     if texts and len(texts) == 1 and _is_file(texts[0]):
         raise UsageError(f"{texts[0]!r} is a file: seqgen score < {shlex.quote(texts[0])} scores its lines")
-    loaded = seqgen.api.load(run, checkpoint=checkpoint, plugins=session.plugins, warn=warn)
+    loaded = seqgen.load(run, checkpoint=checkpoint, plugins=session.plugins, warn=warn)
     told = conditions(loaded, label, dict(pair(assignment) for assignment in given or ()))
     scale = _scale(loaded, told)
     source = _read(b"\0" if nul else b"\n") if piped else iter(texts or ())

@@ -27,10 +27,10 @@ def top(
     decoding: dict[str, Any],
 ) -> None:
     """The most probable rows of a run, and how many of them are proven to be it."""
-    import seqgen.api
+    import seqgen
     from seqgen.render import EMPTY_ROW, plain_table
 
-    loaded = seqgen.api.load(run, checkpoint=checkpoint, plugins=session.plugins, warn=warn)
+    loaded = seqgen.load(run, checkpoint=checkpoint, plugins=session.plugins, warn=warn)
     found = loaded.top(n, n_nodes=nodes, **decoding)
     proven = f"{found.n_proven:,} of {n:,} proven"
     if len(found.texts) < n and found.unseen_nats == math.inf:

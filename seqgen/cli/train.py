@@ -131,13 +131,13 @@ def train(
     ] = None,
 ) -> None:
     """Train a model on a corpus, in a new run folder."""
-    import seqgen.api
+    import seqgen
     from seqgen.cli.display import TrainDisplay
     from seqgen.config import parse_assignments
 
     options = {f"{part}.{name}" if part else name: value for part, name, value in parse_assignments(option or ())}
     with TrainDisplay() as display:
-        run = seqgen.api.train(
+        run = seqgen.train(
             corpus,
             cell=cell,
             model=model,
@@ -184,11 +184,11 @@ def resume(
     ] = False,
 ) -> None:
     """Go on with a run from its newest valid checkpoint."""
-    import seqgen.api
+    import seqgen
     from seqgen.cli.display import TrainDisplay
 
     with TrainDisplay() as display:
-        finished = seqgen.api.resume(
+        finished = seqgen.resume(
             run,
             allow_corpus_change=allow_corpus_change,
             plugins=session.plugins,

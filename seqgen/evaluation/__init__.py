@@ -1,11 +1,12 @@
 """Judging a model: held-out loss, the score of given texts, and its samples beside the corpus."""
 
+from seqgen.evaluation.baselines import ladder, xz_bits_per_char
 from seqgen.evaluation.bootstrap import binomial_tail, difference_interval, ratio_interval, share_interval
+from seqgen.evaluation.common_substring import longest_shared
 from seqgen.evaluation.costs import Costs, held_out_costs
 from seqgen.evaluation.distance import distances, length_distance, symbol_distance
 from seqgen.evaluation.excerpts import excerpt, pieces
 from seqgen.evaluation.judge import Judgement, canonical_form, judge, membership
-from seqgen.evaluation.ladder import ladder, xz_bits_per_char
 from seqgen.evaluation.loss import (
     LEAST_WINDOWS,
     RECORDS_TOGETHER,
@@ -16,13 +17,12 @@ from seqgen.evaluation.loss import (
     penalty,
     total_nats,
 )
-from seqgen.evaluation.memory import copies, edit_distance, likeness, nearest_distances, searched, verdict
+from seqgen.evaluation.memorization import copies, edit_distance, likeness, nearest_distances, searched, verdict
 from seqgen.evaluation.paired import Difference, paired_difference, record_nats
+from seqgen.evaluation.percentile import Scale
 from seqgen.evaluation.repeating import expected_copies
-from seqgen.evaluation.scale import Scale
 from seqgen.evaluation.score import Score, score
-from seqgen.evaluation.shared import longest_shared
-from seqgen.evaluation.student import mean_interval, student_quantile
+from seqgen.evaluation.t_interval import mean_interval, student_quantile
 
 __all__ = [
     "LEAST_WINDOWS",

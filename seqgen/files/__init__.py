@@ -1,8 +1,6 @@
 """The only package of core that writes to disk."""
 
-from seqgen.files.lock import FolderLock, last_holder, lock_file
-from seqgen.files.logs import JsonLines
-from seqgen.files.publish import (
+from seqgen.files.atomic_write import (
     build_folder,
     cache_folder,
     disk_errors,
@@ -15,6 +13,8 @@ from seqgen.files.publish import (
     remove_temporaries,
     write_synced,
 )
+from seqgen.files.lock import FolderLock, last_holder, lock_file
+from seqgen.files.logs import JsonLines
 from seqgen.files.safe_path import SafePath
 from seqgen.files.sealed import load_json, seal, unseal
 

@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from seqgen.errors import RunLocked
 from seqgen.files.advisory import try_lock
-from seqgen.files.publish import disk_errors
+from seqgen.files.atomic_write import disk_errors
 from seqgen.files.safe_path import SafePath
 
 _NAME = ".lock"

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from seqgen.errors import CheckpointError
-from seqgen.files.publish import disk_errors
+from seqgen.files.atomic_write import disk_errors
 from seqgen.files.safe_path import SafePath
 
 _MOST_BYTES = 64 << 20  # that are read: the rows of some 300,000 evaluations

@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from seqgen.files.publish import dump_json
+from seqgen.files.atomic_write import dump_json
 
 _SEAL = "sha256"
 

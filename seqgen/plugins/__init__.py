@@ -2,8 +2,8 @@
 
 from seqgen.plugins.builtin import Builtin
 from seqgen.plugins.discovery import Candidate, entry_point_candidates, file_candidate, installed, origin_of
-from seqgen.plugins.given import hand_in, load_given
 from seqgen.plugins.manager import Plugin, Plugins, Provenance
+from seqgen.plugins.objects import hand_in, load_given
 from seqgen.plugins.switches import in_use, using
 
 __all__ = [

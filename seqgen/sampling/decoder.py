@@ -11,13 +11,13 @@ from collections.abc import Iterator, Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from seqgen.boundary import describe_part
 from seqgen.errors import BadOption, Diverged
 from seqgen.model import at_rest, count_parameters, device_of
+from seqgen.plugin_guards import describe_part
 from seqgen.protocols import Processor
 from seqgen.sampling.constraint import build_constraint
+from seqgen.sampling.fast_ops import Quick
 from seqgen.sampling.processors import build_processors
-from seqgen.sampling.quick import Quick
 from seqgen.sampling.settings import SampleSettings
 from seqgen.sampling.steps import Steps
 from seqgen.tokenizers import EOS, Vocabulary

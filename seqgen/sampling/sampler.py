@@ -22,8 +22,8 @@ from torch import Tensor
 from seqgen.errors import Diverged
 from seqgen.protocols import State
 from seqgen.sampling.automata import parse_length
+from seqgen.sampling.categorical import Uniforms, as_it_is, draw
 from seqgen.sampling.decoder import Decoder
-from seqgen.sampling.draw import Uniforms, as_it_is, draw
 from seqgen.sampling.rows import MULTIPLE, Rows, round_up
 from seqgen.tokenizers import BOS, EOS, PAD
 

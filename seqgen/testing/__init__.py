@@ -9,10 +9,10 @@ A check that is called raises AssertionError where the promise is not kept, else
 """
 
 from seqgen.testing.check import TEXTS, Check, Package
-from seqgen.testing.marks import parametrize_with_checks
 from seqgen.testing.plugin import checks_of_plugin, specs_of
 from seqgen.testing.promises import checks_of
-from seqgen.testing.whole import (
+from seqgen.testing.pytest_marks import parametrize_with_checks
+from seqgen.testing.suite import (
     CHECKS,
     check_accepts,
     check_augmentation,

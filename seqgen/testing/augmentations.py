@@ -6,7 +6,7 @@ from random import Random
 from typing import Any
 
 from seqgen.testing.check import Subject
-from seqgen.testing.trying import bear
+from seqgen.testing.exercise import bear
 
 
 def _write(augment: Any, text: str, random: Random) -> str:

@@ -8,8 +8,8 @@ from typing import Any
 from seqgen.config import TrainSettings, build_options, describe_options
 from seqgen.errors import BadOption
 from seqgen.testing.check import Subject
+from seqgen.testing.exercise import try_out
 from seqgen.testing.process import noting_changes
-from seqgen.testing.trying import try_out
 
 _NONSENSE = "an-option-that-nobody-has"
 

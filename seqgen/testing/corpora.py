@@ -12,8 +12,8 @@ from typing import Any
 from seqgen.corpus import Record, Survey, survey
 from seqgen.errors import CorpusError, PluginError
 from seqgen.testing.check import Subject
-from seqgen.testing.known import known_spec
 from seqgen.testing.process import noting_changes
+from seqgen.testing.registry import known_spec
 from seqgen.testing.validators import check_form
 
 _JUDGED = 1000  # records shown to the validator, at least, evenly spaced

@@ -9,7 +9,7 @@ from collections import Counter
 
 from seqgen.specs import DomainSpec
 from seqgen.testing.check import Package, Subject
-from seqgen.testing.known import known_spec
+from seqgen.testing.registry import known_spec
 
 _HEAVY = ("torch", "numpy", "pydantic")
 _LOOK = "import sys; from seqgen.testing import specs_of; specs_of(sys.argv[1]); print(*sys.modules)"

@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from seqgen.boundary import check_module
 from seqgen.cells import Cell
+from seqgen.plugin_guards import check_module
 from seqgen.protocols import Model, State
 from seqgen.testing.check import Subject
 

@@ -22,7 +22,7 @@ from seqgen.model import RecurrentModel
 from seqgen.testing.check import Subject
 from seqgen.testing.layers import LeakyCell
 from seqgen.tokenizers import CharTokenizer, Vocabulary
-from seqgen.training.descent import Descent, read_back
+from seqgen.training.train_step import Descent, read_back
 
 _LINES = ("anna", "ben", "carla", "dora", "emil", "fred", "gina", "hans", "ida", "jan")
 _HIDDEN, _EMBEDDING = 16, 6

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from seqgen.testing.check import Subject
-from seqgen.testing.trying import bear, measure
+from seqgen.testing.exercise import bear, measure
 
 
 def _figures(metric: Any, samples: list[str], reference: list[str]) -> Mapping[str, float]:

@@ -6,7 +6,7 @@ from rich.protocol import is_renderable
 
 from seqgen.errors import SeqgenError
 from seqgen.testing.check import Subject
-from seqgen.testing.trying import HOSTILE, bear, printed
+from seqgen.testing.exercise import HOSTILE, bear, printed
 
 
 def renderable(subject: Subject) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from seqgen.errors import UnknownSymbol
 from seqgen.testing.check import Subject
-from seqgen.testing.trying import HOSTILE
+from seqgen.testing.exercise import HOSTILE
 
 _UNKNOWN = "☃"
 _MADE = 200  # texts made at random of known characters, and sequences of ids

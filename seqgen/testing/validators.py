@@ -11,8 +11,8 @@ from seqgen.errors import SeqgenError
 from seqgen.protocols import Verdict
 from seqgen.specs import CorpusSpec
 from seqgen.testing.check import Subject
-from seqgen.testing.known import known_spec
-from seqgen.testing.trying import bear
+from seqgen.testing.exercise import bear
+from seqgen.testing.registry import known_spec
 
 ORDINARY = (
     "word", "Word", "WORD", "two words", " padded ", "a-b", "it's", "x_1", "7", "007", "+7", "1.50", "1e3", "-0",

@@ -23,12 +23,12 @@ from seqgen.model import device_of
 from seqgen.sampling import Sample
 from seqgen.signals import StopFlag
 from seqgen.tokenizers import Vocabulary
-from seqgen.training.descent import Descent, Taken, read_back
 from seqgen.training.evaluator import Evaluator, StopAsked
 from seqgen.training.events import Ended, Evaluating, Event, Progress, Saved
 from seqgen.training.logs import RunLogs
 from seqgen.training.schedule import Schedule
 from seqgen.training.state import TrainState
+from seqgen.training.train_step import Descent, Taken, read_back
 
 _PROGRESS_EVERY_S = 0.2
 _UNREAD = 32  # steps whose losses are read back together

@@ -19,7 +19,7 @@ import seqgen
 from conftest import read_again, registered
 from seqgen.api.chosen import default_plugins
 from seqgen.api.data import learn
-from seqgen.api.setup import open_corpus
+from seqgen.api.environment import open_corpus
 from seqgen.corpus import Splitter, TextFile, load_file
 from seqgen.errors import BadOption, CorpusError, UnknownSymbol, UsageError
 

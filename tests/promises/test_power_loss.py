@@ -11,7 +11,7 @@ import torch
 from power import Power
 from seqgen.checkpoint import RunFolder, Snapshot
 from seqgen.errors import SeqgenError
-from seqgen.files import publish, safe_path
+from seqgen.files import atomic_write, safe_path
 from watched import Disk
 
 MOST = 20  # states a point
@@ -110,7 +110,7 @@ def test_the_model_finds_what_a_missing_fsync_breaks(without, in_memory, monkeyp
     plain_enter = safe_path.Directory.enter
 
     if without == "files":
-        monkeypatch.setattr(publish, "write_synced", unsynced)
+        monkeypatch.setattr(atomic_write, "write_synced", unsynced)
     elif without == "folders":
         monkeypatch.setattr(safe_path.Directory, "sync", lambda directory: None)
     else:

@@ -1,0 +1,253 @@
+"""Judging a run: what ``Run.evaluate`` and ``seqgen evaluate`` give."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import itertools
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from numbers import Integral
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from seqgen.api.corpus_checks import read_again, splitter_of
+from seqgen.api.data import Data
+from seqgen.api.environment import FILE, computing, ignore, named_by, open_new_corpus, option_fields, sort_out_corpus
+from seqgen.api.evidence import Evidence, distance_figures, gather, ladder_figures, memory_figures
+from seqgen.api.factories import domain_entry
+from seqgen.api.reading import read_file_as
+from seqgen.config import assign, split_names
+from seqgen.corpus import Corpus, Record
+from seqgen.errors import MissingExtra, UnknownSymbol
+from seqgen.files import publish_file
+from seqgen.registry import Entry
+from seqgen.render import counted
+from seqgen.render.page import PageContent, page
+from seqgen.render.plots import check_plots
+
+if TYPE_CHECKING:
+    from seqgen.api.run import Run
+    from seqgen.sampling import Sample
+
+_MOST_HELD_OUT = 10_000  # held-out records that metrics compare with, where no reference is named
+_MOST_SHOWN = 50  # samples on a page
+
+
+def evaluate(
+    run: Run,
+    n: int,
+    seed: int,
+    reference: str | None,
+    options: Mapping[str, Any],
+    html: str | Path | None = None,
+    tell: Callable[[str], None] = ignore,
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Held-out losses of a run, and figures of ``n`` samples drawn with ``seed``; a page of them too, if asked for.
+
+    Returns:
+        The figures by name, and how people call those of the domain's metrics, by name, where the metrics say so.
+    """
+    if html is not None:
+        check_plots()
+    corpus, metrics, left_out = _parts(run, reference, options)
+    settings = run.settings
+    tell("reading the corpus")
+    data = read_again(run.corpus, settings, run.vocabulary, warn=run.warn)
+    result: dict[str, Any] = {"run": run.folder.name, "step": run.state["step"], "trained_s": run.state["elapsed_s"]}
+    tell("held-out losses")
+    with computing(settings.engine.threads):
+        result |= _losses(run, data)
+    tell(f"{n:,} samples")
+    samples = run.sample(n, seed=seed)
+    texts = [sample.text for sample in samples]
+    tell("baselines, and what the samples share with the training part")
+    found = gather(run, data, texts)
+    found.notes += left_out
+    if run.lacking and run.vocabulary.ends:
+        found.notes.append(f"left out: valid, since {run.lacking}; unique and novel compare texts as they stand")
+    result |= ladder_figures(run, found)
+    result |= {"samples": len(texts)} | _shares(run, texts)
+    result |= distance_figures(run, found) | memory_figures(run, found)
+    result |= {"notes": found.notes} if found.notes else {}
+    result |= _domain_figures(run, texts, corpus, metrics, reference, tell)
+    labels = _labels_of(metrics)
+    if html is not None:
+        written = _page(run, result, samples, found, labels)
+        publish_file(Path(html), written.encode("utf-8", "backslashreplace"))
+    return result, labels
+
+
+def _domain_figures(
+    run: Run,
+    texts: list[str],
+    corpus: Corpus | None,
+    metrics: Mapping[str, Any],
+    reference: str | None,
+    tell: Callable[[str], None],
+) -> dict[str, Any]:
+    """The figures of the domain's metrics, by ``metric.figure``, and what others have published on the reference."""
+    if not metrics:
+        return {}
+    result: dict[str, Any] = {}
+    held_out = itertools.islice(_Texts(run, training=False), _MOST_HELD_OUT)
+    compared = list(held_out) if corpus is None else [record.text for record in corpus]
+    tell(f"metrics: {', '.join(metrics)}, of {counted(len(texts), 'sample')} beside {counted(len(compared), 'record')}")
+    for name, metric in metrics.items():
+        figures = _measure(metric, texts, compared, _Texts(run, training=True))
+        result |= {f"{name}.{figure}": value for figure, value in figures.items()}
+    published = {
+        name: dict(metric.published) for name, metric in metrics.items() if _is_published_on(metric, reference)
+    }
+    return result | ({"published": published} if published else {})
+
+
+def _labels_of(metrics: Mapping[str, Any]) -> dict[str, str]:
+    """Return how people call the figures of metrics, by ``metric.figure``, where the metrics say so."""
+    return {
+        f"{name}.{figure}": f"{name}: {label}"
+        for name, metric in metrics.items()
+        if isinstance(labels := getattr(metric, "labels", None), Mapping)
+        for figure, label in labels.items()
+        if isinstance(label, str)
+    }
+
+
+def _is_published_on(metric: Any, reference: str | None) -> bool:
+    """Whether others have published figures that were measured beside this reference."""
+    if reference is None or not getattr(metric, "published", None):
+        return False
+    on = getattr(metric, "published_on", None)
+    return on is None or reference.rpartition(":")[2] in on
+
+
+def _page(
+    run: Run, figures: Mapping[str, Any], samples: Sequence[Sample], found: Evidence, labels: Mapping[str, str]
+) -> str:
+    """The page about a run."""
+    shown = samples[:_MOST_SHOWN]
+    bits: list[float | None] = [None] * len(shown)
+    with contextlib.suppress(UnknownSymbol):  # bytes that are no text cannot be scored again
+        bits = [score.bits_per_char for score in run.score([sample.text for sample in shown])]
+    rows = [
+        {"text": sample.text, "cut": sample.cut, "bits_per_char": score, "where": found.where.get(sample.text)}
+        for sample, score in zip(shown, bits, strict=True)
+    ]
+    return page(
+        PageContent(
+            figures=figures,
+            labels=labels,
+            settings=run.settings.model_dump(mode="json"),
+            metrics=run.metrics,
+            rows=rows,
+            samples=found.samples,
+            held_out=found.held_out,
+            records=run.vocabulary.ends,
+        )
+    )
+
+
+def _parts(
+    run: Run, reference: str | None, options: Mapping[str, Any]
+) -> tuple[Corpus | None, dict[str, Any], list[str]]:
+    """The reference corpus, the metrics of the run's domain by name, with their options, and why others are left out.
+
+    A metric that needs what is not installed is left out, unless it was asked for, by its options or a reference.
+    """
+    domain, spec = domain_entry(run.settings, run.plugins)
+    entries = {name: named_by(domain, "metric", name, run.plugins) for name in spec.metrics}
+    fields = {name: option_fields(entry) for name, entry in entries.items()}
+    found: tuple[Entry, dict[str, Any]] | None = None
+    if reference is not None:
+        found = sort_out_corpus(reference, run.plugins)
+        fields["corpus"] = option_fields(found[0])
+    given = assign(_everywhere(split_names(options), fields), fields)
+    metrics, left_out = dict[str, Any](), list[str]()
+    for name, entry in entries.items():
+        try:
+            metrics[name] = entry.use(given.get(name, {}))
+        except MissingExtra as error:
+            if found is not None or given.get(name):
+                raise
+            left_out.append(f"left out: {error}")
+    if found is None:
+        return None, metrics, left_out
+    entry, implied = found
+    said = implied | given.get("corpus", {})
+    read_as = read_file_as(entry, said, run.plugins, domain)[1] if entry.qualified == FILE else {}
+    return open_new_corpus(entry, entry.options(read_as | said)), metrics, left_out
+
+
+def _everywhere(
+    assignments: Sequence[tuple[str | None, str, Any]], fields: Mapping[str, Sequence[str]]
+) -> Iterator[tuple[str | None, str, Any]]:
+    """A bare name goes to every part that has it: the wheel that holds a reference often holds a metric's lists."""
+    for part, name, value in assignments:
+        owners: list[str | None] = [owner for owner, names in fields.items() if part is None and name in names]
+        yield from ((owner, name, value) for owner in owners or [part])
+
+
+@dataclass(frozen=True)
+class _Texts:
+    """The texts of a run's training records, or of those held out; can be iterated again and again."""
+
+    run: Run
+    training: bool
+
+    def __iter__(self) -> Iterator[str]:
+        splitter = splitter_of(self.run.settings)
+
+        def wanted(record: Record) -> bool:
+            return (splitter.part(record) == "train") is self.training
+
+        return (record.text for record in self.run.corpus if wanted(record))
+
+
+def _measure(
+    metric: Callable[..., Mapping[str, float]], texts: list[str], reference: list[str], training: _Texts
+) -> Any:
+    """What a metric gives; one that has a parameter for them also gets the training records."""
+    figures = metric(texts, reference, training=training) if _takes_training(metric) else metric(texts, reference)
+    return {name: int(value) if isinstance(value, Integral) else float(value) for name, value in figures.items()}
+
+
+def _takes_training(metric: Callable[..., Any]) -> bool:
+    try:
+        return "training" in inspect.signature(metric).parameters
+    except (ValueError, TypeError):  # of what is not written in Python nothing is known
+        return False
+
+
+def _losses(run: Run, data: Data) -> dict[str, float]:
+    """Losses, and of how many records; fewer than two have no interval."""
+    from seqgen.evaluation import held_out_costs, held_out_loss, penalty, ratio_interval
+
+    losses: dict[str, float] = {}
+    penalty_V, valid, test = penalty(run.vocabulary, run.model), data.encoded["valid"], data.encoded["test"]
+    if len(valid):
+        held_out = held_out_loss(run.model, valid, penalty_V, most=10**9)
+        losses |= {"validation_loss_nats": held_out.loss_nats, "validation_bits_per_char": held_out.bits_per_char}
+        losses |= {"validation_records": held_out.n_records} if run.vocabulary.ends else {}
+    if len(test):
+        costs = held_out_costs(run.model, test, run.vocabulary, penalty_V)
+        low, high = ratio_interval(costs.nats_N / math.log(2), costs.chars_N)
+        losses |= {"test_loss_nats": costs.loss_nats, "test_bits_per_char": costs.bits_per_char}
+        losses |= {"test_bits_per_char_low": low, "test_bits_per_char_high": high} if math.isfinite(low) else {}
+        losses |= {"test_records": len(costs.nats_N)}
+    return losses
+
+
+def _shares(run: Run, texts: list[str]) -> dict[str, float]:
+    """Valid, unique and novel shares; intervals of those that are shares of independent draws, or near it."""
+    from seqgen.evaluation import judge, share_interval
+
+    if not run.vocabulary.ends:  # one long text has no records to be new beside
+        return {}
+    judged = judge(texts, run.corpus, splitter_of(run.settings), run.validator_here, run.recorded_form)
+    shares: dict[str, float] = {}
+    if run.validator_here is not None:
+        low, high = share_interval(judged.n_valid, judged.n)
+        shares |= {"valid": judged.valid, "valid_low": low, "valid_high": high}
+    low, high = share_interval(judged.n_novel, judged.n_unique)
+    return shares | {"unique": judged.unique, "novel": judged.novel, "novel_low": low, "novel_high": high}

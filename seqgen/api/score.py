@@ -1,0 +1,129 @@
+"""Scoring texts as they come, and where a score stands: what ``Run.scale`` and ``seqgen score`` give."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from seqgen.api.conditioning import Wishes
+from seqgen.api.corpus_checks import read_again
+from seqgen.api.environment import computing
+from seqgen.errors import UnknownSymbol, UsageError
+from seqgen.render import visible
+
+if TYPE_CHECKING:
+    from seqgen.api.run import Run
+    from seqgen.evaluation import Scale, Score
+
+_TOGETHER, _MOST_CHARS = 256, 65_536  # texts scored together, and characters, the shorter filled up to the longest
+_MOST_HELD_OUT = 10_000  # records that a score is compared with
+_SHOWN_CHARS = 40  # of a text in a message
+
+
+def scale(run: Run, given: Mapping[str, Any]) -> Scale | None:
+    """What held-out records score; see :meth:`seqgen.Run.scale`."""
+    from seqgen.evaluation import Scale, held_out_costs, penalty
+
+    if not run.vocabulary.ends:
+        return None
+    settings = run.settings
+    encoded = read_again(run.corpus, settings, run.vocabulary, warn=run.warn).encoded
+    part = "test" if len(encoded["test"]) else "valid"
+    if not len(encoded[part]):
+        return None
+    with computing(settings.engine.threads):
+        penalty_V = penalty(run.vocabulary, run.model)
+        costs = held_out_costs(
+            run.model, encoded[part], run.vocabulary, penalty_V, most=_MOST_HELD_OUT, told=set(given)
+        )
+    return Scale.of(costs, "validation" if part == "valid" else part)
+
+
+def conditions(run: Run, label: str | None, given: Mapping[str, Any]) -> dict[str, str]:
+    """The conditions under which texts are scored.
+
+    Raises:
+        UsageError: the run was not trained with one of them.
+    """
+    wishes = Wishes.of(run, label, given)
+    if wishes.prefix:
+        name = wishes.prefix.partition("=")[0]
+        raise UsageError(f"{name!r} is a field and no condition of this run: write it in the text that is scored")
+    return dict(wishes.conditions)
+
+
+def iter_scores(
+    run: Run,
+    texts: Iterable[str],
+    given: Mapping[str, Any] | None = None,
+    called: str = "text",
+    leave_out: Callable[[UsageError], None] | None = None,
+) -> Iterator[Score]:
+    """Scores of texts in their order, a few hundred at a time.
+
+    Args:
+        run: the run.
+        texts: any number of them.
+        given: values of conditions.
+        called: how messages call a text, before its number.
+        leave_out: is told of each text with a symbol that the run does not know; without it such a text is an error.
+
+    Raises:
+        UsageError: a text holds a symbol that the run does not know; those before it have been given.
+    """
+    for chunk in _chunks(texts):
+        try:
+            scores = run.score([text for _, text in chunk], given=given)
+        except UnknownSymbol:
+            pass
+        else:
+            yield from scores
+            continue
+        known: list[str] = []
+        for number, text in chunk:
+            if (problem := _unknown_symbol(run, text, f"{called} {number}")) is None:
+                known.append(text)
+            elif leave_out is None:
+                yield from run.score(known, given=given)
+                raise problem
+            else:
+                leave_out(problem)
+        yield from run.score(known, given=given)
+
+
+def _chunks(texts: Iterable[str]) -> Iterator[list[tuple[int, str]]]:
+    """Numbered texts, as many together as are computed in reasonable memory."""
+    chunk: list[tuple[int, str]] = []
+    longest = 0
+    for number, text in enumerate(texts, 1):
+        longest = max(longest, len(text))
+        if chunk and (len(chunk) == _TOGETHER or longest * (len(chunk) + 1) > _MOST_CHARS):
+            yield chunk
+            chunk, longest = [], len(text)
+        chunk.append((number, text))
+    if chunk:
+        yield chunk
+
+
+def _unknown_symbol(run: Run, text: str, called: str) -> UsageError | None:
+    """What is wrong with a text that the run cannot spell."""
+    try:
+        run.vocabulary.encode(text)
+    except UnknownSymbol as error:
+        short = visible(text if len(text) <= _SHOWN_CHARS else text[: _SHOWN_CHARS - 1] + "…")
+        return UsageError(f"{called} ({short}): {error}")
+    return None
+
+
+def symbols(run: Run, text: str) -> list[str]:
+    """The symbols of a text as the run's tokenizer cuts it; a byte that is no character alone comes as its code."""
+    ids = run.vocabulary.encode(text).tolist()
+    whole = [run.vocabulary.decode([index]) for index in ids]
+    return whole if "".join(whole) == text else _bytes(text, whole)
+
+
+def _bytes(text: str, whole: list[str]) -> list[str]:
+    encoded = text.encode("utf-8", "surrogatepass")
+    if len(encoded) != len(whole):
+        return whole
+    return [chr(byte) if byte < 128 else f"\\x{byte:02x}" for byte in encoded]

@@ -1,0 +1,244 @@
+"""The loss of the default model and its gradients, with autograd only where it has to be.
+
+What is known (the look-up of the input, recorded steps, the head, the loss) is derived here by its formulas; other
+pieces (a projection, a cell that computes whole sequences) are small graphs of their own. A tiny model spends half of
+its time in autograd otherwise. The gradients are the same: tests compare them.
+
+Dimension letters: T steps, B batch, P projection, H output, N places with a target, V vocabulary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from seqgen.batches import Batch
+from seqgen.cells import Cell, Dropout, StepCell
+from seqgen.cells.cell import has_hooks, list_leaves, map_state
+from seqgen.cells.dropout import draw_mask
+from seqgen.engine.autograd_utils import as_usual, backward_from
+from seqgen.engine.plan import Plan
+from seqgen.engine.plan_runner import Runner, recorded, run_back, step_by_step
+from seqgen.model import RecurrentModel
+from seqgen.protocols import State
+from seqgen.tokenizers import PAD
+
+_aten = torch.ops.aten
+Back = Callable[[Tensor], Tensor | None]
+"""Adds the gradients of a piece's parameters, given that of its output, and gives that of its input."""
+
+
+def can_derive(model: nn.Module) -> bool:
+    """Whether ``carry_gradients`` is for it: the default model, unless it is to go step by step under autograd."""
+    if type(model) is not RecurrentModel or type(model.head) is not nn.Linear:
+        return False
+    state = model.initial_state(1)
+    cells = [module for module in model.modules() if isinstance(module, StepCell)]
+    if any(leaf.requires_grad for leaf in list_leaves(state)) or any(cell.engine == "eager" for cell in cells):
+        return False
+    within = {part for cell in cells for part in cell.modules() if part is not cell}  # called as ever
+    return not any(has_hooks(module) for module in model.modules() if module not in within) and not any(
+        parameter._backward_hooks or parameter._post_accumulate_grad_hooks for parameter in model.parameters()
+    )
+
+
+def carry_gradients(
+    model: RecurrentModel,
+    batch: Batch,
+    penalty_V: Tensor,
+    state: State,
+    *,
+    compiled: bool = False,
+    carries: bool = True,
+) -> tuple[Tensor, State]:
+    """The loss summed over a batch, nats, 0-dimensional; the gradients of its mean are added to the parameters'.
+
+    Args:
+        model: ``can_derive`` it.
+        batch: what to learn from.
+        penalty_V: what ``penalty`` gives.
+        state: in which the batch begins, apart from any graph; None: the model's first.
+        compiled: whether steps run in compiled chunks. Else everything but the graphs is in inference mode, a tenth
+            faster, for which the chunks would have to be compiled again.
+        carries: whether the state in which it ends is wanted.
+
+    Returns:
+        The loss, and the state in which the batch ends; None where ``carries`` is not set.
+    """
+    ends: list[State] = []
+    first = model.initial_state(batch.ids_BT.shape[0]) if state is None else state
+    with torch.no_grad() if compiled else torch.inference_mode():
+        tape: list[Back] = []
+        hidden_TBH = _forward(model, batch.ids_BT.t(), first, tape, ends)
+        hidden_NH, targets_N = hidden_TBH.flatten(0, 1), batch.targets_BT.t().flatten()
+        if batch.at_N is not None:
+            hidden_NH, targets_N = hidden_NH.index_select(0, batch.at_N), targets_N.index_select(0, batch.at_N)
+        nats, d_hidden_NH = _head(model.head, hidden_NH, targets_N, penalty_V, batch.n_targets)
+        if batch.at_N is not None:
+            d_hidden_NH = torch.zeros_like(hidden_TBH).flatten(0, 1).index_copy_(0, batch.at_N, d_hidden_NH)
+        gradient: Tensor | None = d_hidden_NH.view_as(hidden_TBH)
+        for back in reversed(tape):
+            if gradient is None:
+                break
+            gradient = back(gradient)
+    return nats, map_state(as_usual, tuple(ends)) if carries else None
+
+
+def _head(
+    head: nn.Linear, hidden_NH: Tensor, targets_N: Tensor, penalty_V: Tensor, n_targets: int
+) -> tuple[Tensor, Tensor]:
+    """The loss, and the gradient of its mean with respect to what the head sees."""
+    bias_V = penalty_V if head.bias is None else head.bias + penalty_V
+    logits_NV = functional.linear(hidden_NH, head.weight, bias_V)
+    log_probs_NV = torch.log_softmax(logits_NV, -1)
+    nats, weight = _aten.nll_loss_forward(log_probs_NV, targets_N, None, 2, PAD)
+    share = torch.full_like(nats, 1 / n_targets)
+    d_logits_NV = _aten.nll_loss_backward(share, log_probs_NV, targets_N, None, 2, PAD, weight)
+    d_logits_NV = _aten._log_softmax_backward_data(d_logits_NV, log_probs_NV, -1, log_probs_NV.dtype)
+    _add_product(head.weight, d_logits_NV.t(), hidden_NH)
+    _add(head.bias, d_logits_NV.sum(0))
+    return nats, d_logits_NV @ head.weight
+
+
+def _forward(model: RecurrentModel, ids_TB: Tensor, first: State, tape: list[Back], ends: list[State]) -> Tensor:
+    """What the head sees (T, B, H); the last states of the layers are appended to ``ends``."""
+    n_symbols, stack = model.embedding.num_embeddings, model.stack
+    projected = stack.scans() and n_symbols <= ids_TB.numel()
+    tape.append(lambda d_VE: _add(model.embedding.weight, d_VE))
+    table_VP = model.embedding.weight.detach()
+    if projected:
+        table_VP = _project(stack.layers[0], table_VP, tape)
+    x_TBI = _look_up(table_VP, ids_TB, tape)
+    for depth, (cell, state) in enumerate(zip(stack.layers, first, strict=True)):
+        if depth:
+            x_TBI = _drop(stack.dropout, x_TBI, tape)
+        x_TBI = _layer(cell, x_TBI, state, projected and not depth, tape, ends)
+    x_TBI = _drop(model.dropout, x_TBI, tape)
+    return x_TBI if isinstance(model.bridge, nn.Identity) else _graph(model.bridge, x_TBI, tape)
+
+
+def _project(cell: Cell, table_VE: Tensor, tape: list[Back]) -> Tensor:
+    """What a step cell makes of each symbol (V, P): recorded as if it were a step, of which there is one."""
+    assert isinstance(cell, StepCell)
+
+    def step(x_V1E: Tensor, state: State) -> tuple[Tensor, State]:
+        return cell.project(x_V1E), state
+
+    n_symbols = len(table_VE)
+    x_1V1E = table_VE.reshape(1, n_symbols, 1, -1)
+    tape.append(lambda d_1V1E: d_1V1E.reshape(n_symbols, -1))
+    found = recorded(cell, "project").find(cell, step, x_1V1E, (), compiled=False)
+    if found is None:
+        table_1V1P = _graph(lambda x: cell.project(x[0])[None], x_1V1E, tape)
+    else:
+        table_1V1P, _ = _over_time(*found, x_1V1E, [], tape)
+    tape.append(lambda d_VP: d_VP.reshape(1, n_symbols, 1, -1))
+    return table_1V1P.reshape(n_symbols, -1)
+
+
+def _look_up(table_VP: Tensor, ids_TB: Tensor, tape: list[Back]) -> Tensor:
+    ids_N = ids_TB.flatten()
+
+    def back(d_TBP: Tensor) -> Tensor:
+        if d_TBP.device.type != "cpu":  # where adding at indices is not the same every time
+            return _aten.embedding_dense_backward(d_TBP, ids_TB, len(table_VP), -1, False)  # type: ignore[no-any-return]
+        return torch.zeros_like(table_VP).index_add_(0, ids_N, d_TBP.flatten(0, 1))
+
+    tape.append(back)
+    return table_VP.index_select(0, ids_N).view(*ids_TB.shape, -1)
+
+
+def _drop(dropout: Dropout, x_TBH: Tensor, tape: list[Back]) -> Tensor:
+    if not dropout.training or not dropout.share:
+        return x_TBH
+    mask_TBH = draw_mask(x_TBH, dropout.share)
+    tape.append(lambda dy_TBH: dy_TBH * mask_TBH)
+    return x_TBH * mask_TBH
+
+
+def _layer(cell: Cell, x_TBI: Tensor, state: State, projected: bool, tape: list[Back], ends: list[State]) -> Tensor:
+    """A layer's output, by its recorded step where that is how it runs."""
+
+    def first_of(found: tuple[Tensor, State]) -> Tensor:
+        ends.append(map_state(Tensor.detach, found[1]))
+        return found[0]
+
+    if not isinstance(cell, StepCell) or not (projected or _is_plain(cell)):
+        return _graph(lambda x: first_of(cell(x.transpose(0, 1), state)).transpose(0, 1), x_TBI, tape)
+    if not _is_plain(cell):
+        scan = cell.scan
+        return _graph(lambda p: first_of(scan(p.transpose(0, 1), state)).transpose(0, 1), x_TBI, tape)
+    if not projected:
+        x_TBI = _graph(cell.project, x_TBI, tape)
+    fresh = projected  # looked up just now, and nobody else's
+    if type(cell).noise is not StepCell.noise:
+        noise, fresh = cell.noise, False
+        x_TBI = _graph(lambda p: noise(p.transpose(0, 1)).transpose(0, 1), x_TBI, tape)
+    step = cell.step
+    found = recorded(cell).find(cell, step, x_TBI, state, compiled=cell.engine == "compiled")
+    if found is None:
+        return _graph(lambda p: first_of(step_by_step(step, p, state)), x_TBI, tape)
+    y_TBH, last = _over_time(*found, x_TBI, list_leaves(state), tape, own=fresh)
+    leaves = iter(last)
+    ends.append(map_state(lambda leaf: next(leaves), state))
+    return y_TBH
+
+
+def _is_plain(cell: StepCell) -> bool:
+    """Whether it runs over time as core lets step cells run, by projecting and stepping."""
+    own = type(cell).forward is not StepCell.forward or type(cell).scan is not StepCell.scan
+    return not (own or cell.uses_fused() or cell.uses_parallel())
+
+
+def _over_time(
+    plan: Plan, runner: Runner, p_TBP: Tensor, first: list[Tensor], tape: list[Back], *, own: bool = False
+) -> tuple[Tensor, list[Tensor]]:
+    """A layer's output and the leaves of its last state."""
+    y_TBH, ends, kept = runner.forward(p_TBP.contiguous(), first, own=own)
+
+    def back(dy_TBH: Tensor) -> Tensor | None:
+        d_ends = [torch.zeros_like(end) for end in ends]
+        d_input, _, of_parameters = run_back(plan, runner, kept, dy_TBH, d_ends)
+        for parameter, gradient in of_parameters:
+            _add(parameter, gradient)
+        return d_input
+
+    tape.append(back)
+    return y_TBH, ends
+
+
+def _graph(function: Callable[[Tensor], Tensor], x: Tensor, tape: list[Back]) -> Tensor:
+    """A piece under autograd, which takes no tensors of inference mode."""
+    with torch.inference_mode(False), torch.enable_grad():
+        inner = as_usual(x).requires_grad_()
+        y = function(inner)
+        detached = y.detach()
+
+    def back(dy: Tensor) -> Tensor | None:
+        if y.requires_grad:
+            with torch.inference_mode(False):
+                backward_from(y, as_usual(dy))
+        return inner.grad
+
+    tape.append(back)
+    return detached
+
+
+def _add_product(parameter: Tensor, left_ON: Tensor, right_NI: Tensor) -> None:
+    if parameter.grad is None:
+        _add(parameter, left_ON @ right_NI)
+    elif parameter.requires_grad:
+        parameter.grad.addmm_(left_ON, right_NI)
+
+
+def _add(parameter: Tensor | None, gradient: Tensor | None) -> None:
+    if parameter is None or gradient is None or not parameter.requires_grad:
+        return
+    if parameter.grad is None:
+        with torch.inference_mode(False):
+            parameter.grad = as_usual(gradient)
+    else:
+        parameter.grad.add_(gradient)

@@ -1,0 +1,137 @@
+"""The ladder of baselines, against counting by hand, and the distances of lengths and characters."""
+
+from __future__ import annotations
+
+import lzma
+import math
+from collections import Counter, defaultdict
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conftest import WORDS
+from seqgen.evaluation import ladder, length_distance, symbol_distance, xz_bits_per_char
+from seqgen.evaluation.baselines import Grams
+from seqgen.evaluation.distance import distances
+
+BEGIN, STOP = "<", ">"  # of the slow way; the texts below have neither
+TEXTS = st.lists(st.text("abc", max_size=6), min_size=1, max_size=8)
+
+
+def slow_kneser_ney(train, order, alphabet, ends):
+    """The equations of the module word for word, with dictionaries: gives p(symbol | context)."""
+    n_symbols = len(alphabet) + ends
+    seen = defaultdict(Counter)  # by order: grams at the places of targets
+    for text in train:
+        framed = BEGIN * (order - 1) + text + STOP * ends
+        for at in range(order - 1, len(framed)):
+            for k in range(1, order + 1):
+                seen[k][framed[at - k + 1 : at + 1]] += 1
+
+    def count(gram):
+        k = len(gram)
+        if k == order or gram[0] == BEGIN:
+            return seen[k][gram]
+        return sum(1 for longer in seen[k + 1] if longer[1:] == gram)
+
+    def share(symbol, context):
+        k = len(context) + 1
+        lower = 1 / n_symbols if k == 1 else share(symbol, context[1:])
+        following = {gram[-1]: count(gram) for gram in seen[k] if gram[:-1] == context}
+        total = sum(following.values())
+        if not total:
+            return lower
+        counts = [count(gram) for gram in seen[k]]
+        n_1, n_2 = counts.count(1), counts.count(2)
+        discount = n_1 / (n_1 + 2 * n_2) if n_1 and n_2 else 0.5
+        return max(following.get(symbol, 0) - discount, 0) / total + discount * len(following) / total * lower
+
+    return share
+
+
+@given(TEXTS, TEXTS, st.integers(1, 4), st.booleans())
+def test_shares_are_those_of_the_equations(train, test, order, ends):
+    grams = Grams(train, test, "abc", order, ends=ends)
+    share = slow_kneser_ney(train, order, "abc", ends)
+    expected = []
+    for text in test:
+        framed = BEGIN * (order - 1) + text + STOP * ends
+        expected += [share(framed[at], framed[at - order + 1 : at]) for at in range(order - 1, len(framed))]
+    assert grams.shares(order) == pytest.approx(expected)
+
+
+@given(TEXTS, st.text("abc", max_size=5), st.sampled_from([1, 2, 5]))
+def test_shares_of_all_that_may_follow_sum_to_one(train, context, order):
+    """Also of characters that training has never seen; none has no share."""
+    alphabet = "abcdé"
+    test = [context + symbol for symbol in alphabet] + [context]
+    shares = Grams(train, test, alphabet, order).shares(order)
+    ends = np.cumsum([len(text) + 1 for text in test])
+    following = [shares[end - 2] for end in ends[:-1]] + [shares[ends[-1] - 1]]
+    assert sum(following) == pytest.approx(1) and min(following) > 0
+
+
+def test_rungs_of_a_tiny_corpus_by_hand():
+    rungs = ladder(["ab", "ab"], ["ab"], "ab")
+    assert rungs["uniform"] == pytest.approx(math.log2(3))
+    # a, b and the stop were seen twice each: no gram was seen once, so D = 1/2, and a third of it goes to each.
+    assert rungs["unigram"] == pytest.approx(math.log2(3))
+    # After each context one symbol, seen twice: (2 - 1/2) / 2 + 1/4 * p_1; each has one left neighbour: p_1 = 1/3.
+    assert rungs["bigram"] == pytest.approx(-math.log2(3 / 4 + 1 / 4 * 1 / 3))
+    assert list(rungs) == ["uniform", "unigram", "bigram", "5gram", "xz"]
+    long = ladder(["ab"], ["b"], "ab", ends=False)
+    assert long["uniform"] == 1 and long["unigram"] == 1
+
+
+def test_longer_contexts_help_on_words_and_every_rung_beats_uniform():
+    rungs = ladder(WORDS * 3, WORDS[:10], set("".join(WORDS)))
+    assert rungs["uniform"] > rungs["unigram"] > rungs["bigram"] > rungs["5gram"]
+
+
+def test_an_alphabet_too_large_to_pack_grams_into_words():
+    train = ["".join(chr(0x4E00 + 7 * (i * j) % 9000) for j in range(20)) for i in range(300)]
+    shares = Grams(train, train[:3], set("".join(train)), 5).shares(5)
+    assert len(shares) == 63 and ((shares > 0) & (shares <= 1)).all()
+
+
+def test_xz_is_what_lzma_says():
+    train, test = [*["the cat sat on the mat"] * 20, *WORDS], ["the dog sat", "on the log"]
+    filters = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "dict_size": 1 << 24}]
+
+    def size(texts):
+        return len(lzma.compress("".join(f"{text}\n" for text in texts).encode(), lzma.FORMAT_RAW, filters=filters))
+
+    bits = 8 * (size(train + test) - size(train)) / (len("".join(test)) + 2)
+    assert xz_bits_per_char(train, test) == bits and 1 < bits < 8
+    assert xz_bits_per_char(["ab" * 500], ["ab" * 500], ends=False) < 0.05
+
+
+# -- lengths and characters
+
+
+@given(st.lists(st.integers(0, 9), min_size=1, max_size=12), st.lists(st.integers(0, 9), min_size=1, max_size=12))
+def test_the_distance_of_lengths_is_what_it_costs_to_move_them(first, second):
+    """In one dimension the cheapest way moves the sorted ones; repeated to the same number."""
+    one, other = np.sort(np.repeat(first, len(second))), np.sort(np.repeat(second, len(first)))
+    found = length_distance(["x" * n for n in first], ["x" * n for n in second])
+    assert found == pytest.approx(float(np.abs(one - other).mean()))
+
+
+def test_the_distance_of_characters():
+    assert symbol_distance(["ab", "b"], ["bab"]) == 0
+    assert symbol_distance(["aa"], ["b"]) == 1
+    assert symbol_distance(["ab"], ["ac"]) == pytest.approx(0.5)
+    assert symbol_distance([""], ["a"]) == pytest.approx(0.5)  # no characters at all are as far as they can be
+
+
+def test_training_records_tell_what_chance_is():
+    random = np.random.default_rng(0)
+    texts = ["".join(random.choice(list("abcd"), random.integers(2, 9))) for _ in range(600)]
+    same = distances(texts[:200], texts[200:400], texts[400:])
+    other = distances(["zz"] * 200, texts[200:400], texts[400:])
+    assert same["symbol_distance"] < 3 * same["symbol_distance_chance"] < 0.2
+    assert other["symbol_distance"] == 1 and other["length_distance_chars"] > 2
+    assert other["length_distance_chars_chance"] == same["length_distance_chars_chance"] < 0.5
+    assert not any("length" in name for name in distances(["a"], ["b"], ["c"], lengths=False))

@@ -1,0 +1,275 @@
+"""``evaluate`` as a whole: its figures, its tables, its page."""
+
+from __future__ import annotations
+
+import html.parser
+import json
+import math
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import seqgen
+from conftest import WORDS
+from seqgen.api.compare import compare
+from seqgen.batches import encode, encode_stream
+from seqgen.corpus import Record, Splitter
+from seqgen.evaluation import excerpt, held_out_costs, held_out_loss, penalty, pieces
+from seqgen.evaluation.memorization import TOO_FEW
+from seqgen.render import FIGURES, compare_view, judgement_view
+from seqgen.tokenizers import ByteTokenizer, CharTokenizer, Vocabulary
+from test_render import shown
+
+PLOT = "needs the extra 'plot'"
+
+
+@pytest.fixture(scope="module")
+def long_run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("long")
+    (folder / "book.txt").write_text("the cat sat on the mat.\nthe dog sat on the log.\n" * 240)
+    return seqgen.train(
+        folder / "book.txt", layout="stream", cell="gru", hidden=16, steps=40, lr=0.01, batch_size=4,
+        options={"window": 16, "eval_every": 20}, out=folder / "run",
+    )  # fmt: skip
+
+
+def encoded(texts, vocabulary):
+    return encode(map(Record, texts), vocabulary, Splitter((1.0, 0.0, 0.0)))["train"]
+
+
+# -- what records cost
+
+
+def test_costs_of_records_sum_to_the_loss_and_are_their_scores(tiny_run):
+    vocabulary, weights = tiny_run.vocabulary, penalty(tiny_run.vocabulary)
+    part = encoded(WORDS, vocabulary)
+    costs, loss = (
+        held_out_costs(tiny_run.model, part, vocabulary, weights),
+        held_out_loss(tiny_run.model, part, weights),
+    )
+    assert costs.loss_nats == pytest.approx(loss.loss_nats, rel=1e-5)
+    assert costs.bits_per_char == pytest.approx(loss.bits_per_char, rel=1e-5)
+    by_length = sorted(WORDS, key=len)  # records of like length are computed together, in a stable order
+    assert costs.nats_N == pytest.approx([score.nats for score in tiny_run.score(by_length)], rel=1e-4)
+    assert costs.chars_N.tolist() == [len(word) + 1 for word in by_length]
+
+
+def test_costs_of_windows_sum_to_the_loss_of_a_long_text(long_run):
+    vocabulary, weights = long_run.vocabulary, penalty(long_run.vocabulary)
+    text = "".join(record.text for record in long_run.corpus) * 3
+    part = encode_stream([Record(text)], len(text), vocabulary, Splitter((1.0, 0.0, 0.0)))["train"]
+    costs = held_out_costs(long_run.model, part, vocabulary, weights)
+    loss = held_out_loss(long_run.model, part, weights, most=10**9)
+    assert len(costs.nats_N) > 20 and costs.chars_N.max() <= 256
+    assert costs.loss_nats == pytest.approx(loss.loss_nats, rel=1e-5)
+    assert costs.bits_per_char == pytest.approx(loss.bits_per_char, rel=1e-5)
+
+
+@pytest.mark.parametrize("tokenizer", [CharTokenizer.fit([*WORDS, "é"]), ByteTokenizer()])
+def test_excerpts_are_records_again(tokenizer):
+    vocabulary = Vocabulary(tokenizer)
+    texts = [*WORDS, "", "éa"]
+    part = encoded(texts, vocabulary)
+    assert excerpt(part, vocabulary, most_chars=10**6) == texts
+    assert excerpt(part, vocabulary, most_chars=10**6, most=14) == texts[::3]
+    every = -(-len("".join(texts)) // 60)
+    assert excerpt(part, vocabulary, most_chars=60) == texts[::every] and every == 3
+    assert pieces("abcdefg", 2, 9) == ["ab", "cd", "ef"] and pieces("abcdefgh", 2, 2) == ["ab", "ef"]
+
+
+# -- the figures
+
+
+def test_figures_of_a_run_of_records(tiny_run):
+    figures = tiny_run.evaluate(60)
+    old = "run step trained_s validation_bits_per_char validation_loss_nats test_bits_per_char test_loss_nats"
+    assert {*old.split(), "samples", "unique", "novel"} <= set(figures)
+    assert figures["test_bits_per_char_low"] < figures["test_bits_per_char"] < figures["test_bits_per_char_high"]
+    assert figures["novel_low"] <= figures["novel"] <= figures["novel_high"]
+    n_symbols = len(set("".join(WORDS)))
+    assert figures["baseline_uniform_bits_per_char"] == pytest.approx(math.log2(n_symbols + 1))
+    parts = Splitter(tiny_run.settings.train.split)
+    train = [word for word in WORDS if parts.part(Record(word)) == "train"]
+    samples = [sample.text for sample in tiny_run.sample(60)]
+    assert figures["copies"] == sum(text in train for text in samples) / 60
+    for name in figures:
+        base = re.sub(r"(_chance)?(_low|_high|_chance)?$", "", name)
+        assert base in FIGURES or name == "notes", f"{name} is not described"
+    assert json.dumps(figures) and tiny_run.evaluate(60) == figures
+
+
+def test_what_has_no_meaning_is_left_out_and_said(long_run, tmp_path, words):
+    figures = long_run.evaluate(5)
+    assert not {"novel", "copies", "nearest_mean", "length_distance_chars"} & set(figures)
+    assert "one long text has no records" in figures["notes"][0]
+    assert figures["test_bits_per_char_low"] <= figures["test_bits_per_char"] <= figures["test_bits_per_char_high"]
+    assert figures["shared_mean_chars"] > 2 and figures["baseline_5gram_bits_per_char"] < 1 and figures["memorisation"]
+    no_test = seqgen.train(words, cell="vanilla", hidden=4, steps=3, split="80/20/0", out=tmp_path / "r").evaluate(20)
+    assert "test_bits_per_char" not in no_test and "baseline_bigram_bits_per_char" in no_test
+    assert "there is no test part: the ladder stands on the validation part" in no_test["notes"]
+    nothing = long_run.evaluate(0)
+    assert nothing["samples"] == 0 and "memorisation" not in nothing and "symbol_distance" not in nothing
+
+
+def test_a_corpus_is_cut_where_it_is_large_and_that_is_said(tiny_run, monkeypatch):
+    from seqgen.api import evidence
+
+    monkeypatch.setattr(evidence, "_MOST_TRAINING", 60)
+    monkeypatch.setattr(evidence, "_MOST_NEAR", 10)
+    notes = "\n".join(tiny_run.evaluate(20)["notes"])
+    assert re.search(r"the ladder counts \d\d of \d+ training characters", notes)
+    assert re.search(r"nearest record is looked for among 10 of \d\d", notes)
+
+
+def test_every_figure_is_described_on_the_page_about_them():
+    page = (Path(__file__).parent.parent / "docs" / "judging.md").read_text(encoding="utf-8")
+    for name, figure in FIGURES.items():
+        assert re.search(
+            rf"^\| `{name}` \| [^|]+ \| {re.escape(figure.label)}: {re.escape(figure.meaning)} \|$", page, re.M
+        )
+    assert len(re.findall(r"^\| `", page, re.M)) == len(FIGURES)
+
+
+# -- tables and pages
+
+
+def test_the_table_has_groups_and_shows_texts_as_they_are(tiny_run):
+    figures = {**tiny_run.evaluate(30), "notes": ["[bold]x[/bold]\x1b[0m"], "own.figure": 0.25}
+    text = shown(judgement_view(figures), width=100)
+    for heading in ("Held-out loss", "Baselines on the same split", "Memorisation", "Metrics of the domain"):
+        assert heading in text
+    assert "[bold]x[/bold]\\x1b[0m" in text and "own.figure" in text and "by chance" in text
+    assert figures["memorisation"] in text
+    published = shown(judgement_view(figures, {"Other (1999)": {"own.figure": 0.5}}), width=100)
+    assert "Other (1999)" in published and "0.500" in published
+
+
+class Page(html.parser.HTMLParser):
+    """Checks that what is opened is closed, and collects what could ask a network for something."""
+
+    EMPTY = {"meta", "br"}
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.tags, self.asks, self.ids, self.words = [], [], [], [], []
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        names = dict(attrs)
+        self.ids += [names["id"]] if "id" in names else []
+        self.asks += [value for name, value in attrs if name in ("src", "srcset", "action", "data")]
+        self.asks += [names["href"]] if not names.get("href", "#").startswith("#") else []
+        assert tag != "svg" or (names["role"] == "img" and names["aria-label"])
+        if tag not in self.EMPTY:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.handle_starttag(tag, attrs)
+        if tag not in self.EMPTY:
+            self.open.pop()
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+
+@pytest.mark.parametrize("kind", ["tiny_run", "long_run"])
+def test_a_page_is_whole_and_asks_nothing_of_a_network(kind, request, tmp_path):
+    pytest.importorskip("matplotlib", reason=PLOT)
+    run = request.getfixturevalue(kind)
+    figures = run.evaluate(40, html=tmp_path / "page.html")
+    assert figures == run.evaluate(40)
+    text = (tmp_path / "page.html").read_text(encoding="utf-8")
+    page = Page(text)
+    assert page.asks == [] and not re.search(r"https?://|src=|@import|url\((?!#)", text)
+    assert len(page.ids) == len(set(page.ids)), "plots share no id"
+    assert set(re.findall(r'(?:href="#|url\(#)([^")]*)', text)) <= set(page.ids)
+    assert page.tags.count("svg") == page.tags.count("figure") == (6 if kind == "tiny_run" else 4)
+    assert "default-src 'none'" in text
+    assert "script" not in page.tags and "prefers-color-scheme: dark" in text and "#0102" not in text
+    assert run.sample(1)[0].text.split("\n")[0].strip() in " ".join(page.words)
+    assert f"{figures['test_bits_per_char']:.3f}" in page.words
+
+
+def test_texts_of_a_page_are_escaped():
+    pytest.importorskip("matplotlib", reason=PLOT)
+    from seqgen.render.page import PageContent, page
+
+    evil = "<script>alert('$x$')</script>&\x07"
+    content = PageContent(
+        figures={"run": evil, "test_bits_per_char": 1.0, "baseline_uniform_bits_per_char": 2.0, "memorisation": evil,
+                 "symbol_distance": 0.1, "symbol_distance_chance": 0.1, "notes": [evil], "m.f": math.nan,
+                 "published": {"m": {f"CharRNN {evil}": {"f": 0.975, "g": 1.0}}}},
+        settings={"corpus": {"title": evil, "list": [1, 2]}},
+        metrics=[],
+        rows=[{"text": evil, "cut": True, "bits_per_char": None, "where": None}],
+        samples=[evil, "日本"],
+        held_out=["<b>", "$", "日本"],
+    )  # fmt: skip
+    made = page(content)
+    found = Page(made)
+    assert "script" not in found.tags and "b" in found.tags and "\x07" not in made.split("<main>")[1].split("<h2>")[-2]
+    assert "0.975" in found.words and "CharRNN" in made
+    assert made.count("&lt;script&gt;") >= 5 and "日" in made
+
+
+def test_without_matplotlib_a_page_costs_one_line_before_any_work(tiny_run, tmp_path):
+    call = [
+        sys.executable, "-c",
+        "import sys, importlib.util as util; found = util.find_spec\n"
+        "util.find_spec = lambda name, *rest: None if name == 'matplotlib' else found(name, *rest)\n"
+        f"import seqgen.cli; sys.exit(seqgen.cli.main(['evaluate', {str(tiny_run.path)!r}, '--html', 'x.html']))",
+    ]  # fmt: skip
+    result = subprocess.run(call, capture_output=True, text=True, cwd=tmp_path)
+    assert result.returncode == 2 and "pip install 'seqgen-lm[plot]'" in result.stderr
+    assert result.stdout == "" and not list(tmp_path.iterdir())
+
+
+def test_the_command_line_writes_the_page(cli, tiny_run, tmp_path):
+    pytest.importorskip("matplotlib", reason=PLOT)
+    result = cli("evaluate", tiny_run.path, "-n", 20, "--html", tmp_path / "page.html")
+    assert result.code == 0 and "Memorisation" in result.out and (tmp_path / "page.html").stat().st_size > 20_000
+    refused = cli("evaluate", tiny_run.path, "-n", 20, "--html", tmp_path / "no" / "page.html")
+    assert refused.code == 7 and "no/page.html" in refused.err
+
+
+def test_one_held_out_record_has_no_interval_and_is_told_as_one(words, tmp_path):
+    one = tmp_path / "one.txt"
+    one.write_text("anno\n")
+    runs = [
+        seqgen.train(words, test=one, cell="vanilla", hidden=hidden, steps=2, out=tmp_path / f"{hidden}")
+        for hidden in (4, 5)
+    ]
+    figures = runs[0].evaluate(20)
+    assert figures["test_records"] == 1 and "test_bits_per_char" in figures
+    ends = {name for name in figures if name.endswith(("_low", "_high"))}
+    assert not [name for name in ends if name.startswith(("test", "nearest", "shared"))]
+    assert figures["memorisation"] == TOO_FEW
+    assert "test, records" in shown(judgement_view(figures), width=100)
+    found = compare([run.path for run in runs], n=0)
+    worse = next(row for row in found.rows if row["difference"] is not None)
+    assert worse["difference_low"] is None is worse["difference_high"]
+    assert "[" not in shown(compare_view(found.rows, found.settings, "test"), width=100)
+
+
+def test_intervals_of_the_test_loss_shrink_with_the_records(tmp_path):
+    random = np.random.default_rng(0)
+    widths = []
+    for n in (200, 3200):
+        texts = ["".join(random.choice(list("abcdef"), random.integers(1, 8))) for _ in range(n)]
+        (tmp_path / f"{n}.txt").write_text("\n".join(texts) + "\n")
+        run = seqgen.train(
+            tmp_path / f"{n}.txt", cell="vanilla", hidden=4, steps=5, split="50/0/50", out=tmp_path / str(n)
+        )
+        figures = run.evaluate(0)
+        widths.append(figures["test_bits_per_char_high"] - figures["test_bits_per_char_low"])
+    assert widths[0] / widths[1] == pytest.approx(4, rel=0.3)

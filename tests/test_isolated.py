@@ -1,0 +1,232 @@
+"""What taking a step down must not change, and must not miss.
+
+Steps that draw, keep buffers or look at values run as they do under autograd, to the bit; steps that change what they
+made are differentiated as they were before the change.
+"""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+import seqgen
+from over_time import B, H, Plain, batch, build, one, results
+from resuming import Stopper, digests
+from seqgen.engine.plan_runner import recorded
+
+# -- products that are changed in place
+
+
+def clamp_later(cell, p, q, h):
+    z = cell.recurrent(h)
+    z += p
+    z.clamp_(-0.5, 0.5)
+    return torch.tanh(z) + 0.5 * h
+
+
+def argument_changed(cell, p, q, h):
+    a = torch.tanh(h + q)
+    z = cell.recurrent(a)
+    a.clamp_(-0.1, 0.1)
+    return torch.tanh(p + z + a.detach())
+
+
+CHANGED = {
+    "clamp": lambda c, p, q, h: torch.tanh(p + c.recurrent(h).clamp_(-0.5, 0.5)),
+    "clamp of a sum": clamp_later,
+    "hardtanh": lambda c, p, q, h: torch.tanh(p + functional.hardtanh(c.recurrent(h), -1.0, 1.0, inplace=True)),
+    "threshold": lambda c, p, q, h: torch.tanh(p + functional.threshold(c.recurrent(h), -1.0, -1.0, inplace=True)),
+    "relu": lambda c, p, q, h: torch.tanh(p + functional.relu_(c.recurrent(h) - 0.1)),
+}
+
+
+@pytest.mark.parametrize("name", CHANGED)
+def test_a_product_that_is_changed_in_place_is_differentiated_as_it_was(name):
+    """Weights grow after the step was taken down: what was not cut off then is cut off now."""
+    found = {}
+    for engine in ("eager", "scan"):
+        cell = build(one(CHANGED[name]))
+        results(cell, engine, batch())
+        with torch.no_grad():
+            cell.recurrent.weight.mul_(8)
+        found[engine] = results(cell, engine, batch())
+        assert engine == "eager" or recorded(cell).problem == ""
+    for value, expected in zip(found["scan"].values(), found["eager"].values(), strict=True):
+        assert (value is None) == (expected is None)
+        assert value is None or torch.allclose(value, expected, rtol=1e-9, atol=1e-9)
+
+
+def test_what_a_product_saw_may_not_change_afterwards():
+    """Autograd refuses it, since the weight's gradient needs what it saw; so does the engine."""
+    for engine in ("eager", "scan"):
+        with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+            results(build(one(argument_changed)), engine, batch())
+
+
+# -- no trace
+
+
+class Keeps(Plain):
+    """A step that draws and keeps buffers, in three ways."""
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.register_buffer("n", torch.zeros(()))
+        self.register_buffer("mean", torch.zeros(self.hidden_size))
+
+
+def drop(cell, p, q, h):
+    return functional.dropout(torch.tanh(p + cell.recurrent(h)), 0.3)
+
+
+def noise(cell, p, q, h):
+    return torch.tanh(p + cell.recurrent(h) + 0.1 * torch.randn(h.shape, dtype=h.dtype))
+
+
+def count(cell, p, q, h):
+    cell.n.add_(1)
+    return torch.tanh(p + cell.recurrent(h) / (1 + cell.n))
+
+
+def average(cell, p, q, h):
+    h = torch.tanh(p + cell.recurrent(h))
+    cell.mean = 0.9 * cell.mean + 0.1 * h.detach().mean(0)
+    return h
+
+
+def keeping(equation):
+    return type("Keeping", (Keeps,), {"equation": equation})
+
+
+@pytest.mark.parametrize("equation", [drop, noise, count, average], ids=lambda equation: equation.__name__)
+def test_steps_that_draw_or_keep_are_as_under_autograd_to_the_bit(equation):
+    found = []
+    for engine in ("eager", "scan"):
+        cell, values = build(keeping(equation)), []
+        for number, rows in enumerate((B, B, 2, B)):
+            found_here = results(cell, engine, batch(rows), seed=number)
+            values += [value for value in found_here.values() if value is not None]
+            values += [cell.n.clone(), cell.mean.clone(), torch.get_rng_state()]
+        found.append(values)
+        assert engine == "eager" or recorded(cell).problem
+    assert all(torch.equal(one, other) for one, other in zip(*found, strict=True))
+
+
+def test_a_step_that_replaces_a_buffer_is_not_taken_down_again_and_again():
+    cell = build(keeping(average))
+    results(cell, "scan", batch())
+    assert recorded(cell).problem == "it puts another tensor in the place of a buffer"
+    cell.calls, n_steps = 0, batch().shape[1]
+    for _ in range(3):
+        results(cell, "scan", batch())
+    assert cell.calls == 3 * n_steps
+
+
+DROPPING = """
+import torch
+from torch import nn
+
+import seqgen
+
+
+class WithDropout(seqgen.StepCell):
+    def __init__(self, input_size, hidden_size):
+        super().__init__(input_size, hidden_size)
+        self.input, self.drop = nn.Linear(input_size, hidden_size), nn.Dropout(0.2)
+        self.recurrent = seqgen.Recurrent(hidden_size, hidden_size)
+        self.register_buffer("n", torch.zeros(()))
+
+    def initial_state(self, batch_size):
+        return self.zeros(batch_size)
+
+    def project(self, x_BTI):
+        return self.input(x_BTI)
+
+    def step(self, p_BP, h_BH):
+        if self.training:
+            self.n.add_(1)
+        h_BH = self.drop(torch.tanh(p_BP + self.recurrent(h_BH)))
+        return h_BH, h_BH
+
+
+@seqgen.hookimpl
+def register_cells(register):
+    register(seqgen.CellSpec(name="dropping", summary="s", source="t", load=WithDropout))
+"""
+
+
+def test_a_run_of_such_steps_is_resumed_to_the_bit(words, in_tmp):
+    settings = {
+        "cell": "dropping", "hidden": 8, "steps": 24, "plugins": ["dropping.py"],
+        "options": {"eval_every": 4, "batch_size": 8, "model.dropout": 0, "samples": 1},
+    }  # fmt: skip
+    (in_tmp / "dropping.py").write_text(DROPPING)
+    seqgen.train(words, out="straight", **settings)
+    with pytest.raises(seqgen.Interrupted):
+        seqgen.train(words, out="stopped", listener=Stopper(10), **settings)
+    seqgen.resume("stopped", plugins=settings["plugins"])
+    assert digests(in_tmp / "stopped") == digests(in_tmp / "straight")
+
+
+# -- what is seen
+
+LOOKS = {
+    "tolist": lambda p: max(p.flatten().tolist()),
+    "numpy": lambda p: p.detach().numpy().max(),
+    "asarray": lambda p: np.asarray(p.detach()).max(),
+    "dlpack": lambda p: np.from_dlpack(p.detach()).max(),
+    "item": lambda p: p.max().item(),
+}
+
+
+@pytest.mark.parametrize("name", LOOKS)
+def test_a_step_that_looks_at_values_is_not_recorded(name):
+    cell = build(one(lambda c, p, q, h: torch.tanh(p + c.recurrent(h)) * (0.1 if LOOKS[name](p) > 1 else 1.0)))
+    results(cell, "scan", batch())
+    assert recorded(cell).problem.startswith("it looks at the values of a tensor (")
+
+
+def test_weights_that_change_between_the_pass_and_its_derivative_are_noticed():
+    cell = build(Plain)
+    for engine in ("eager", "scan"):
+        cell.engine = engine
+        y_BTH, _ = cell(batch(), cell.initial_state(B))
+        with torch.no_grad():
+            cell.recurrent.weight.mul_(1.1)
+        with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+            y_BTH.sum().backward()
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5])
+def test_attention_is_random_only_where_it_drops(share):
+    def attend(cell, p, q, h):
+        parts = (h + p).view(len(h), 1, 2, H // 2)
+        return torch.tanh(q + functional.scaled_dot_product_attention(parts, parts, parts, dropout_p=share).flatten(1))
+
+    cell = build(one(attend))
+    found, expected = (results(copy.deepcopy(cell), engine, batch()) for engine in ("scan", "eager"))
+    results(cell, "scan", batch())
+    assert ("is random" in recorded(cell).problem) == bool(share) == bool(recorded(cell).problem)
+    assert all(
+        value is None or torch.allclose(value, other, atol=1e-9)
+        for value, other in zip(found.values(), expected.values(), strict=True)
+    )
+
+
+def test_a_parameter_in_a_plain_list_is_named():
+    class Listing(Plain):
+        def __init__(self, *arguments):
+            super().__init__(*arguments)
+            self.scales = [nn.Parameter(torch.ones(self.hidden_size, dtype=torch.float64))]
+
+        def equation(self, p, q, h):
+            return torch.tanh(p + self.recurrent(h) * self.scales[0])
+
+    cell = build(Listing)
+    results(cell, "scan", batch())
+    assert "neither trained nor saved; nn.ParameterList" in recorded(cell).problem

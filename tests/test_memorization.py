@@ -1,0 +1,136 @@
+"""Memory of training records is found where it is, and not where it is not."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import seqgen
+from conftest import WORDS
+from seqgen.evaluation import copies, likeness, longest_shared, nearest_distances, searched, verdict
+from seqgen.evaluation.memorization import CLEAN, COPIES, NO_CHANCE, TOO_FEW
+
+SOME = st.lists(st.text("abc", max_size=12), min_size=1, max_size=6)
+
+
+def slow_shared(text, training):
+    spans = [text[i:j] for i in range(len(text)) for j in range(i + 1, len(text) + 1)]
+    return max((len(span) for span in spans if any(span in record for record in training)), default=0)
+
+
+@given(SOME, SOME)
+def test_the_longest_shared_substring_is_that_of_looking_at_all(texts, training):
+    assert longest_shared(texts, training).tolist() == [slow_shared(text, training) for text in texts]
+
+
+def test_no_substring_reaches_from_one_record_into_the_next():
+    assert longest_shared(["abcd", "cdab", "", "xyz"], ["ab", "cd"]).tolist() == [2, 2, 0, 0]
+    assert longest_shared(["a"], []).tolist() == [0] and len(longest_shared([], ["a"])) == 0
+
+
+def test_long_texts_and_three_million_characters():
+    random = np.random.default_rng(0)
+    large = "".join(map(chr, random.integers(97, 123, 3_000_000)))
+    texts = [large[1000:1700], large[5:25] + "!" + large[40:50], "!" * 30]
+    assert longest_shared(texts, [large]).tolist() == [700, 20, 0]
+
+
+def slow_distance(one, other):
+    row = list(range(len(other) + 1))
+    for i, a in enumerate(one, 1):
+        last, row[0] = row[0], i
+        for j, b in enumerate(other, 1):
+            last, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, last + (a != b))
+    return row[-1]
+
+
+@given(SOME, SOME)
+def test_the_nearest_record_is_that_of_looking_at_all(texts, training):
+    pytest.importorskip("rapidfuzz", reason="needs the extra 'judge'")
+    expected = [
+        min(slow_distance(text, record) / max(len(text), len(record), 1) for record in training) for text in texts
+    ]
+    assert nearest_distances(texts, training) == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_search_that_would_take_too_long_looks_at_evenly_spaced_records():
+    training = [str(number) for number in range(450_000)]
+    assert searched(["abc"], training) == training[::3]
+    assert searched(["abc"] * 500, training[:1000]) == training[:1000]
+    long = ["x" * 20_000] * 4000
+    assert len(searched(["y" * 20_000] * 500, long)) < 100
+
+
+def test_exact_copies_beside_chance():
+    where = {"a": "train", "b": "train", "c": "test", "d": "new"}
+    figures = copies(where, ["a", "a", "b", "c", "d"], 90, 10)
+    assert figures["copies"] == 0.6 and figures["copies_low"] < 0.6 < figures["copies_high"]
+    assert figures["copies_chance"] == 1 and figures["copies_chance_low"] < 1  # one in five was held out, of ten in 100
+    assert copies(where, ["a"] * 50 + ["c"], 90, 10)["copies_chance"] == pytest.approx(9 / 51)
+    assert figures["copies_p"] == pytest.approx(3 * 0.9**2 * 0.1 + 0.9**3)  # at least two of three different ones
+    assert "copies_p" not in copies(where, ["a"], 90, 0)
+
+
+def test_likeness_and_its_verdict():
+    pytest.importorskip("rapidfuzz", reason="needs the extra 'judge'")
+    random = np.random.default_rng(3)
+    made = ["".join(random.choice(list("abcdefgh"), 12)) for _ in range(600)]
+    training, held_out, fresh = made[:300], made[300:450], made[450:]
+    near = [text[:-1] + "z" for text in training[:150]]
+    healthy, copied = (likeness(texts, held_out, training, training) for texts in (fresh, near))
+    assert verdict(healthy, 100, 100) == CLEAN and verdict(healthy, 9, 100) == TOO_FEW
+    assert verdict(copied, 9, 100) == verdict(copied, 100, 100) == f"{COPIES} (nearest record, shared substrings)"
+    assert verdict(healthy, 100, 5) == TOO_FEW and verdict(copied, 100, 5) == verdict(copied, 100, 100)
+    assert copied["nearest_mean"] == pytest.approx(1 / 12) and copied["shared_mean_chars"] >= 11
+    assert copied["nearest_mean_chance"] == healthy["nearest_mean_chance"] > 0.3
+    assert copied["nearest_difference_high"] < 0 < copied["shared_difference_chars_low"]
+    assert verdict(likeness(fresh, [], training, None), 100, 0) == NO_CHANCE
+    for few in (likeness(near, held_out[:1], training, training), likeness(near[:1], held_out, training, training)):
+        assert TOO_FEW == verdict(few, 100, 100) == verdict(few | {"copies_p": 1.0}, 100, 100)
+        assert "nearest_difference" in few
+        assert not any(name.endswith(("_low", "_high")) for name in few)
+
+
+def test_an_overfitted_run_is_found_out_and_a_healthy_one_is_not(tmp_path):
+    """Sixty words learned by heart; and the same model after a few steps, which has learned the letters only."""
+    words = sorted({a[:3] + b[-3:] for a in WORDS for b in WORDS})[::17][:60]
+    assert len(words) == 60
+    (tmp_path / "words.txt").write_text("\n".join(words) + "\n")
+    wishes = {"cell": "gru", "hidden": 64, "batch_size": 32, "lr": 0.01, "options": {"eval_every": 400}}
+    corpus, split = tmp_path / "words.txt", "80/10/10"
+    overfitted = seqgen.train(corpus, **wishes, split=split, steps=400, out=tmp_path / "over")
+    overfitted = seqgen.load(overfitted.path, checkpoint="latest").evaluate(300)
+    assert overfitted["memorisation"].startswith(f"{COPIES} (exact copies")
+    assert overfitted["copies"] > 0.5
+    assert overfitted["copies_p"] < 0.01
+    healthy = seqgen.train(corpus, **wishes, split=split, steps=20, out=tmp_path / "healthy").evaluate(300)
+    assert healthy["memorisation"] == CLEAN and healthy["copies"] < 0.1
+    everything = seqgen.train(corpus, **wishes, split="none", steps=60, out=tmp_path / "none").evaluate(50)
+    assert everything["memorisation"] == NO_CHANCE and "copies" in everything and "copies_chance" not in everything
+    assert "nothing is held out: no ladder, no distances and no chance levels" in everything["notes"]
+
+
+def test_without_rapidfuzz_the_nearest_record_is_left_out_with_a_line(tiny_run):
+    call = [
+        sys.executable, "-c",
+        "import sys; sys.modules['rapidfuzz'] = None; import seqgen.cli; "
+        f"sys.exit(seqgen.cli.main(['evaluate', {str(tiny_run.path)!r}, '-n', '20', '--json']))",
+    ]  # fmt: skip
+    result = subprocess.run(call, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    assert "seqgen-lm[judge]" in result.stdout and "nearest_mean" not in result.stdout
+    assert "shared_mean_chars" in result.stdout
+
+
+@pytest.mark.slow
+def test_a_run_on_names_makes_names_it_has_seen_no_more_often_than_others(tmp_path):
+    """One in ten of its names is a training record, which looks like memory and is chance."""
+    pytest.importorskip("rapidfuzz", reason="needs the extra 'judge'")
+    healthy = seqgen.train("names", cell="gru", hidden=64, steps=1200, out=tmp_path / "run").evaluate(500)
+    assert healthy["copies"] > 0.05 and healthy["memorisation"] == CLEAN
+    assert healthy["nearest_difference_low"] > 0 > healthy["shared_difference_chars_high"]

@@ -1,0 +1,527 @@
+"""Trainings that begin with the weights of another run."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+import seqgen
+from conftest import ROOT
+from resuming import digests
+from seqgen.api.chosen import default_plugins
+from seqgen.api.data import _learned_facts
+from seqgen.api.warm_start import find_start
+from seqgen.api.weights import _moved
+from seqgen.corpus import Splitter
+from seqgen.errors import BadOption, CheckpointError
+from seqgen.tokenizers import ByteTokenizer, CharTokenizer, Vocabulary, grown, new_in, places_in, with_values
+
+SMALL = {"hidden": 12, "embedding": 6, "batch_size": 8, "split": "80/10/10", "steps": 60}
+
+
+@pytest.fixture
+def first(words, in_tmp):
+    return seqgen.train(words, cell="vanilla", out="first", seed=5, lr=0.02, **SMALL)
+
+
+CELL = """
+import torch, seqgen
+class Mine(seqgen.StepCell):
+    def __init__(self, input_size, hidden_size, *, gain: float = 1.0):
+        super().__init__(input_size, hidden_size)
+        self.gain, self.input = gain, torch.nn.Linear(input_size, hidden_size)
+        self.recurrent = seqgen.Recurrent(hidden_size, hidden_size)
+    def initial_state(self, batch_size): return self.zeros(batch_size)
+    def project(self, x_BTI): return self.input(x_BTI)
+    def step(self, p_BP, h_BH):
+        h_BH = torch.tanh(p_BP + self.recurrent(h_BH))
+        return self.gain * h_BH, h_BH
+@seqgen.hookimpl
+def register_cells(register):
+    register(seqgen.CellSpec(name="mine", summary="s", source="none", load=Mine))
+"""
+GAIN = CELL.replace("mine", "gain")
+
+
+def accents(folder):
+    """A corpus with three symbols that the words have not, one of which sorts before all of them."""
+    path = folder / "accents.txt"
+    path.write_text("\n".join(["ané", "bené", "carü", "élan", "éna", "üne", "na-né", "renü", "sené", "lané"] * 3))
+    return path
+
+
+# -- going on
+
+
+def test_a_run_goes_on_from_the_best_weights_and_as_it_was(first):
+    again = seqgen.train(start=first.path, out="again", steps=20)
+    rows = again.metrics
+    assert rows[0]["step"] == 0 and "train_loss_nats" not in rows[0]
+    assert rows[0]["valid_loss_nats"] == pytest.approx(first.state["best_loss_nats"], rel=1e-6)
+    was, now = (run.settings.model_dump(exclude={"start", "created"}) for run in (first, again))
+    assert now["train"].pop("steps") == 20 and was["train"].pop("steps") == 60
+    assert was["train"].pop("best_by") == "copies" and now["train"].pop("best_by") == "loss"  # it goes by its own
+    assert was == now
+    assert again.settings.start.step == first.state["best_step"] and first.settings.start is None
+    assert [sample.text for sample in again.sample(20)] != [sample.text for sample in first.sample(20)]
+
+
+def test_weights_that_only_get_worse_stay_the_best(first):
+    worse = seqgen.train(start=first.path, out="worse", steps=20, lr=1.0)
+    assert worse.state["best_step"] == 0 and worse.folder.latest_state()["step"] == 20
+    assert [sample.text for sample in worse.sample(20)] == [sample.text for sample in first.sample(20)]
+
+
+def test_of_another_corpus_the_known_symbols_are_known(first, in_tmp):
+    warned = []
+    other = seqgen.train(accents(in_tmp), start=first.path, out="other", steps=1, lr=1e-8, warn=warned.append)
+    assert len(warned) == 1 and warned[0].endswith("has not learned 3 of the symbols, which start fresh: - é ü")
+    text = "banana"
+    places = torch.tensor(places_in(other.vocabulary, first.vocabulary))
+    logits = []
+    for run in (first, other):
+        ids_BT = torch.tensor([[1, *run.vocabulary.encode(text)]])
+        with torch.no_grad():
+            logits.append(run.model.forward(ids_BT, run.model.initial_state(1))[0])
+    torch.testing.assert_close(logits[1][..., places], logits[0], atol=1e-5, rtol=1e-5)
+    assert other.settings.tokenizer == first.settings.tokenizer and other.settings.n_symbols == places.numel() + 3
+    assert other.score(["éne"])[0].nats > 0
+
+
+@pytest.mark.parametrize("options", [{"tie": True}, {"tie": True, "attention": 2}, {"layers": 2, "skip": "residual"}])
+def test_every_tensor_of_a_symbol_moves_with_it(words, in_tmp, options):
+    settings = {**SMALL, **{name: options[name] for name in ("layers",) if name in options}, "steps": 20}
+    rest = {name: value for name, value in options.items() if name != "layers"}
+    run = seqgen.train(words, cell="gru", out="run", options=rest, **settings)
+    other = seqgen.train(accents(in_tmp), start=run.path, out="other", steps=1, lr=1e-8)
+    places = torch.tensor(places_in(other.vocabulary, run.vocabulary))
+    known, wider = run.model.state_dict(), other.model.state_dict()
+    assert known.keys() == wider.keys()
+    grown_by_two = 0
+    for name, tensor in known.items():
+        found = wider[name]
+        if found.shape != tensor.shape:
+            grown_by_two += 1
+            found = found.index_select(0, places)
+        torch.testing.assert_close(found, tensor, atol=1e-5, rtol=0)
+    assert grown_by_two >= 2
+
+
+def test_where_a_run_began_is_told(first, cli, in_tmp):
+    seqgen.train(start="first", out="runs/second", steps=2)
+    rows = json.loads(cli("runs", "--json").out)
+    assert [(row["run"], row["from"]) for row in rows] == [("second", "first")]
+    assert "from" in cli("runs").out
+
+
+def test_a_handful_of_held_out_records_is_told(words, in_tmp, cli):
+    few = cli("train", "--corpus", words, "--hidden", 8, "--steps", 3, "--out", "few", "-o", "best_by=loss")
+    assert "(too few to tell which step is best; --valid-file FILE or --split A/B/C gives more)" in few.err
+    worse = cli("train", "--from", "few", "--steps", 20, "--lr", 1, "--out", "worse")
+    assert "no later step was better; the last one: --checkpoint latest" in worse.err, worse.err
+    assert "too few to tell" not in cli("train", "--corpus", "names", "--hidden", 8, "--steps", 1).err
+
+
+def test_rows_are_not_new_beside_another_corpus(first, cli, in_tmp):
+    assert cli("sample", "first", "-n", 2, "--novel").code == 0
+    (in_tmp / "words.txt").write_text("anna\nbert\n")
+    for wish in (("--novel",), ("--min-edit", 1)):
+        result = cli("sample", "first", "-n", 2, *wish)
+        assert result.code == 3 and "has changed since the run began" in result.err and result.out == "", result.err
+    assert cli("sample", "first", "-n", 2).code == 0
+    (in_tmp / "words.txt").unlink()
+    gone = cli("sample", "first", "-n", 2, "--novel")
+    assert gone.code == 2 and gone.err.endswith("words.txt', from which the run first learned\n"), gone.err
+
+
+# -- stopping and resuming
+
+
+def test_it_resumes_from_nothing_but_its_beginning(first, in_tmp):
+    whole = seqgen.train(accents(in_tmp), start=first.path, out="whole", steps=12)
+    shutil.copytree("whole", "cut")
+    shutil.rmtree("cut/checkpoints")
+    seqgen.resume("cut")
+    assert digests(in_tmp / "cut") == digests(whole.path)
+
+
+@pytest.mark.parametrize("harm", ["gone", "other"])
+def test_weights_that_are_not_there_any_more(first, in_tmp, cli, harm):
+    seqgen.train(start=first.path, out="second", steps=5)
+    best = first.state["best_step"]
+    shutil.rmtree("second/checkpoints")
+    shutil.rmtree(first.path)
+    if harm == "other":
+        seqgen.train(in_tmp / "words.txt", cell="vanilla", out="first", seed=6, lr=0.02, **SMALL, options={
+            "eval_every": best, "patience": 0})  # fmt: skip
+    result = cli("resume", "second")
+    assert result.code == 4 and result.err.count("\n") == 1, result.err
+    assert "train it anew" in result.err and ("gone" in result.err) == (harm == "gone")
+
+
+@pytest.mark.parametrize("harm", ["symbols", "run"])
+def test_files_that_somebody_has_written(first, in_tmp, cli, harm):
+    second = seqgen.train(start=first.path, out="second", steps=5)
+    shutil.rmtree("second/checkpoints")
+    for name, change in (("tokenizer.json", _other_symbols), ("run.json", _other_start)):
+        path = second.path / name
+        data = json.loads(path.read_text())
+        if (name == "run.json") == (harm == "run"):
+            change(data)
+        path.write_text(json.dumps(data))
+    result = cli("resume", "second")
+    assert result.code == 4 and result.err.count("\n") == 1 and len(result.err) < 1000, result.err
+
+
+def _other_symbols(data):
+    data["data"]["symbols"] = [chr(0x400 + index) for index in range(len(data["data"]["symbols"]))]
+
+
+def _other_start(data):
+    data["start"]["run"] = "a" * 5000
+
+
+def test_a_name_that_is_too_long(cli, in_tmp):
+    for command in (("train", "--from"), ("sample",)):
+        result = cli(*command, "a" * 5000)
+        assert result.code == 2 and result.err.count("\n") == 1 and len(result.err) < 1000
+
+
+# -- what must be as it was
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--cell", "gru"], "its cell is seqgen_classic:vanilla, so it cannot be 'gru'"),
+        (["--tokenizer", "byte"], "its tokenizer is seqgen:char"),
+        (["--model", "ngram"], "its model is seqgen:recurrent"),
+        (["--params", "5k"], "--params"),
+        (["--hidden", "16"], "do not fit the model that is asked for: they have model.hidden 12, not 16"),
+        (["--hidden", "65000"], "do not fit the model that is asked for"),  # 17 GB
+        (["-o", "activation=relu", "--layers", "2"], "do not fit"),
+        (["--layout", "stream"], "it learned lines, so it cannot learn stream"),
+        (["--corpus", "names", "--condition", "label"], "not told any condition"),
+    ],
+)  # fmt: skip
+def test_what_the_weights_cannot_be(first, cli, arguments, says):
+    result = cli("train", "--from", str(first.path), "--steps", "1", "--out", "no", *arguments)
+    assert result.code == 2 and result.err.count("\n") == 1 and says in result.err, result.err
+    assert not (first.path.parent / "no").exists()
+
+
+def test_what_may_be_another(first, cli):
+    result = cli(
+        "train", "--from", "first", "--steps", 1, "--out", "another", "--dropout", 0.2, "--lr", 0.001,
+        "--batch-size", 4, "-o", "activation=relu",
+    )  # fmt: skip
+    assert result.code == 0 and f"from first at step {first.state['best_step']:,}" in result.err, result.err
+    settings = json.loads((first.path.parent / "another" / "run.json").read_text())
+    assert settings["model"]["options"]["dropout"] == 0.2 and settings["cell"]["options"]["activation"] == "relu"
+    assert settings["train"]["lr"] == 0.001 and settings["train"]["batch_size"] == 4
+
+
+def test_a_file_of_settings_stands_above_the_run(first, in_tmp):
+    (in_tmp / "run.toml").write_text("[train]\nlr = 0.005\nsteps = 2\n[model]\ndropout = 0.1\n")
+    run = seqgen.train(start="first", config="run.toml", out="second")
+    assert (run.settings.train.lr, run.settings.train.steps, run.settings.train.seed) == (0.005, 2, 5)
+    assert run.settings.model.options["dropout"] == 0.1
+    (in_tmp / "other.toml").write_text('[cell]\nname = "gru"\n')
+    with pytest.raises(BadOption, match="its cell is"):
+        seqgen.train(start="first", config="other.toml", out="third")
+
+
+def test_counts_are_no_weights(words, in_tmp):
+    counted = seqgen.train(words, model="ngram", out="counted")
+    with pytest.raises(BadOption, match="its model counts"):
+        seqgen.train(start=counted.path, out="more")
+
+
+def test_no_such_run_and_no_checkpoint(first, cli):
+    assert cli("train", "--from", "nowhere").code == 2
+    shutil.rmtree(first.path / "checkpoints")
+    with pytest.raises(CheckpointError, match="no checkpoint"):
+        seqgen.train(start=first.path)
+
+
+@pytest.fixture
+def with_files(words, in_tmp):
+    """A run with a validation file of its own."""
+    (in_tmp / "valid.txt").write_text("\n".join(["anna", "berta", "carla"]) + "\n")
+    small = {name: value for name, value in SMALL.items() if name != "split"}
+    return seqgen.train(words, cell="vanilla", valid="valid.txt", out="first", **small)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "n_valid", "told"),
+    [
+        ([], 3, False),
+        (["--corpus", "sub/../words.txt"], 3, False),
+        (["--split", "80/10/10"], None, True),
+        (["-o", "split=80/10/10"], None, True),
+        (["--split", "none"], 0, False),
+        (["-o", "corpus.path=other.txt"], 0, False),
+        (["--corpus", "other.txt"], 0, False),
+        (["--valid", "other.txt"], 4, True),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_held_out_files_go_with_their_corpus(with_files, in_tmp, cli, arguments, n_valid, told):
+    (in_tmp / "sub").mkdir()
+    (in_tmp / "other.txt").write_text("anna\nberta\nsara\nlisa\n")
+    result = cli("train", "--from", "first", "--steps", 1, "--out", "second", *arguments)
+    assert result.code == 0, result.err
+    settings = json.loads((in_tmp / "second" / "run.json").read_text())
+    found = settings["corpus"]["parts"]["valid"]
+    assert found == n_valid if n_valid is not None else found not in (0, 3)
+    assert ("which has learned from some of them" in result.err) == told
+
+
+@pytest.mark.parametrize(("gone", "way"), [("valid.txt", "--valid-file or --split"), ("words.txt", "--corpus")])
+def test_files_of_the_first_run_that_are_gone(with_files, in_tmp, cli, gone, way):
+    (in_tmp / gone).unlink()
+    result = cli("train", "--from", "first", "--steps", 1, "--out", "second")
+    assert result.code == 2 and result.err.count("\n") == 1
+    assert result.err.startswith("seqgen: --from first: its ") and result.err.endswith(
+        f"is gone: give another by {way}\n"
+    )
+
+
+def test_other_held_out_records_are_told(first):
+    warned = []
+    seqgen.train(start=first.path, out="same", steps=1, warn=warned.append)
+    assert warned == []
+    seqgen.train(start=first.path, out="split", steps=1, split="70/20/10", warn=warned.append)
+    assert len(warned) == 1 and warned[0].startswith("other records are held out than in first")
+
+
+# -- conditions
+
+
+def test_conditions_stay_and_may_have_new_values(in_tmp):
+    labelled = ["anna\tf", "bert\tm", "cara\tf", "dirk\tm", "elsa\tf", "fred\tm"] * 5
+    (in_tmp / "people.tsv").write_text("\n".join(["text\tlabel", *labelled]))
+    first = seqgen.train("people.tsv", label_field="label", condition="label", out="first", **SMALL)
+    (in_tmp / "more.tsv").write_text("\n".join(["text\tlabel", *["anna\tf", "bello\tdog"] * 9]))
+    second = seqgen.train("more.tsv", label_field="label", start="first", out="second", steps=2, lr=1e-8)
+    assert second.vocabulary.conditions == ("label=f", "label=m", "label=dog")
+    assert second.settings.conditions == ("label",) and second.sample(2, label="dog")
+    places = places_in(second.vocabulary, first.vocabulary)
+    weights = [run.model.state_dict()["embedding.weight"] for run in (first, second)]
+    torch.testing.assert_close(weights[1][places], weights[0], atol=1e-5, rtol=0)
+    (in_tmp / "plain.txt").write_text("anna\nbert\ncara\n" * 5)
+    warned = []
+    third = seqgen.train("plain.txt", start="first", out="third", steps=2, warn=warned.append)
+    assert third.vocabulary.conditions == first.vocabulary.conditions and third.sample(2, label="m")
+    assert len(warned) == 1 and warned[0].startswith("no record has label, which first was told: --label-field")
+
+
+def test_another_file_is_read_as_the_first_was(in_tmp):
+    rows = ["anna\tf", "bert\tm", "cara\tf", "dirk\tm"] * 6
+    (in_tmp / "people.tsv").write_text("\n".join(["who\tsex", *rows]))
+    (in_tmp / "more.tsv").write_text("\n".join(["who\tsex", *["elsa\tf", "fred\tm"] * 9]))
+    first = {"text_field": "who", "label_field": "sex", "condition": "label", "options": {"corpus.strip": True}}
+    seqgen.train("people.tsv", out="first", **first, **SMALL)
+    warned = []
+    second = seqgen.train("more.tsv", start="first", out="second", steps=1, warn=warned.append)
+    assert second.settings.corpus.options["label_field"] == "sex" and second.settings.corpus.options["strip"] is True
+    assert {record.label for record in second.corpus} == {"f", "m"}
+    assert not [line for line in warned if "no record has" in line]
+
+
+def test_one_long_text(in_tmp):
+    (in_tmp / "text.txt").write_text("the cat sat on the mat; the dog did not. " * 60)
+    (in_tmp / "other.txt").write_text("a bat! the cat sat on the bat! " * 60)
+    options = {"batch_size": 4, "hidden": 12, "steps": 6}
+    seqgen.train("text.txt", layout="stream", out="first", **options)
+    second = seqgen.train("other.txt", start="first", out="second", steps=3)
+    assert second.settings.corpus.layout == "stream" and len(second.vocabulary.tokenizer.symbols) == 17
+    assert second.settings.train.batch_size == 4
+
+
+# -- symbols
+
+
+@given(st.text(max_size=20), st.text(max_size=20), st.lists(st.sampled_from("xyz"), unique=True))
+def test_grown_symbols(known_text, text, values):
+    known = Vocabulary(CharTokenizer.fit([known_text]), ("label=x", "cost=1"))
+    tokens = with_values(known.conditions, {"label": values})
+    wider = Vocabulary(grown(known.tokenizer, [text], {}), tokens)
+    assert set(wider.tokenizer.symbols) == set(known_text) | set(text)
+    assert tokens[0] == "label=x" and tokens[-1] == "cost=1" and set(tokens) == {*known.conditions, *(
+        f"label={value}" for value in values)}  # fmt: skip
+    places = places_in(wider, known)
+    assert len(set(places)) == known.size and places[:3] == [0, 1, 2]
+    assert [wider.conditions[place - 3] for place in places[3 : known.first]] == list(known.conditions)
+    assert wider.decode(places[known.first :]) == known.decode(range(known.first, known.size))
+    assert new_in(wider, known) == [
+        *(token for token in tokens if token not in known.conditions),
+        *(symbol for symbol in wider.tokenizer.symbols if symbol not in known_text),
+    ]
+
+
+@pytest.mark.parametrize("name", ["smiles", "abc", "word", "bpe", "selfies", "fields"])
+def test_tokenizers_grow_or_stay(plugins, name):
+    texts = {"smiles": ["CCO", "c1ccccc1"], "selfies": ["CCO"], "abc": ["X:1\nM:4/4\nK:C\nCDEF|"]}.get(name, ["a cat"])
+    more = {"smiles": ["C[nH]Cl"], "selfies": ["CN"], "abc": ["X:1\nM:4/4\nK:D\n^Fgab|"]}.get(name, ["the bat ran"])
+    make = plugins.registry.get("tokenizer", name).load()
+    known = make.fit(texts)
+    wider = grown(known, more, {})
+    assert wider.n_symbols > known.n_symbols if name in ("smiles", "selfies", "fields") else wider is known
+    if wider is not known:
+        for text in more + texts:
+            assert wider.decode(wider.encode(text)) == text
+        places = places_in(Vocabulary(wider), Vocabulary(known))
+        assert [wider.decode([place - 3]) for place in places[3:]] == [
+            known.decode([symbol]) for symbol in range(known.n_symbols)
+        ]
+
+
+def test_bytes_need_no_growth():
+    known = ByteTokenizer.fit(["a"])
+    assert grown(known, ["ü"], {}) is known
+    assert places_in(Vocabulary(known), Vocabulary(known)) == list(range(259))
+
+
+def test_sizes_that_happen_to_be_equal_are_not_symbols(words, in_tmp):
+    n = len(set(words.read_text()) - {"\n"}) + 3
+    run = seqgen.train(words, cell="vanilla", out="run", **{**SMALL, "hidden": n, "steps": 2})
+    assert run.settings.n_symbols == n
+    with pytest.raises(BadOption, match="do not fit"):
+        seqgen.train(accents(in_tmp), start="run", hidden=n + 3, out="other", steps=1)
+
+
+def test_two_sides_of_a_tensor_may_grow():
+    places, fresh, known = torch.tensor([0, 2]), torch.zeros(3, 5, 3), torch.arange(1.0, 21).view(2, 5, 2)
+    moved = _moved(known, fresh, places, (2, 3))
+    assert torch.equal(moved[places][..., places], known) and moved.sum() == known.sum()
+
+
+def test_what_is_learned_of_a_corpus_depends_on_what_was_known(plugins):
+    entry = plugins.registry.get("tokenizer", "char")
+    known = [
+        None,
+        *(
+            Vocabulary(CharTokenizer.fit([text]), tokens)
+            for text, tokens in (("a", ()), ("b", ()), ("b", ("label=x",)))
+        ),
+    ]
+    facts = [repr(_learned_facts(entry, {}, Splitter(), (), begun)) for begun in known]
+    assert len(set(facts)) == 4
+
+
+def test_another_corpus_recommends_how_to_train_it(words, in_tmp):
+    run = seqgen.train("names", cell="vanilla", hidden=8, embedding=6, steps=1, out="first")
+    assert run.settings.model.options["dropout"] == 0.2
+    other = seqgen.train("pokemon", start="first", steps=1, out="second")
+    assert other.settings.model.options["dropout"] == 0.5 and other.settings.model.options["hidden"] == 8
+    kept = seqgen.train(words, start="first", steps=1, out="third")
+    assert kept.settings.model.options["dropout"] == 0.2 and kept.settings.corpus.domain == run.settings.corpus.domain
+
+
+def test_augmentation_goes_with_the_domain(in_tmp):
+    pytest.importorskip("rdkit")
+    (in_tmp / "some.smi").write_text("CCO\nCCN\nCCC\nCCCl\nc1ccccc1\n" * 4)
+    first = seqgen.train("some.smi", domain="smiles", augment="random-smiles", out="first", **{**SMALL, "steps": 1})
+    (in_tmp / "mine.smi").write_text("CCCO\nCCCN\nCBr\n" * 4)
+    second = seqgen.train("mine.smi", start="first", out="second", steps=1)
+    assert second.settings.augmentation == first.settings.augmentation is not None
+    third = seqgen.train("names", start="first", out="third", steps=1)  # another domain
+    assert third.settings.augmentation is None
+
+
+TOKENIZER = """
+import seqgen
+class Tok(seqgen.Tokenizer):
+    def __init__(self, symbols): self.symbols = symbols
+    @property
+    def n_symbols(self): return len(self.symbols)
+    @classmethod
+    def fit(cls, texts, *, sizes: tuple[int, ...] = (1, 2)): return cls(sorted(set("".join(texts))))
+    def encode(self, text): return [self.symbols.index(character) for character in text]
+    def decode(self, ids): return "".join(self.symbols[index] for index in ids)
+    def to_json(self): return {"symbols": self.symbols}
+    @classmethod
+    def from_json(cls, data): return cls(data["symbols"])
+@seqgen.hookimpl
+def register_tokenizers(register):
+    register(seqgen.TokenizerSpec(name="tok", summary="s", source="none", load=Tok))
+"""
+
+
+def test_options_that_json_writes_otherwise_or_that_came_since(in_tmp, words, cli):
+    (in_tmp / "mytok.py").write_text(TOKENIZER)
+    train = ("--plugin", "mytok.py", "--steps", 1, "--hidden", 8, "--out")
+    assert cli("train", "--corpus", words, "--tokenizer", "tok", *train, "first").code == 0
+    same = [argument for argument in train if argument not in ("--hidden", 8)]
+    assert cli("train", "--from", "first", *same, "second").code == 0
+    (in_tmp / "mytok.py").write_text(TOKENIZER.replace("(1, 2))", "(1, 2), more: bool = False)"))
+    sys.modules.pop("mytok", None)
+    assert cli("train", "--from", "first", *same, "third").code == 0
+    (in_tmp / "mytok.py").write_text(TOKENIZER.replace("sizes:", "lengths:"))
+    sys.modules.pop("mytok", None)
+    renamed = cli("train", "--from", "first", *same, "fourth")
+    assert renamed.code == 2 and not (in_tmp / "fourth").exists()
+    assert "the tokenizer of that run had the option 'sizes', [1, 2], which it has no more" in renamed.err
+
+
+@pytest.mark.parametrize(
+    ("before", "form", "now", "kept"),
+    [
+        ("a.tsv", "auto", "b.tsv", True), ("a.tsv", "auto", "b.tsv.gz", True), ("a.2023", "tsv", "b.2024", True),
+        ("a.2023", "tsv", "b.tsv", True), ("a.tsv", "auto", "b.txt", False), ("a.2023", "tsv", "b.jsonl", False),
+    ],
+)  # fmt: skip
+def test_files_of_one_form(in_tmp, before, form, now, kept):
+    (in_tmp / before).write_text("who\tsex\n" + "anna\tf\nbert\tm\n" * 9)
+    given = {"text_field": "who", "label_field": "sex", "options": {"corpus.form": form}}
+    seqgen.train(before, out="first", **given, **{**SMALL, "steps": 1})
+    start = find_start("first", in_tmp, default_plugins())
+    entry = default_plugins().registry.get("corpus", "seqgen:file")
+    assert ("label_field" in start.read_as(entry, {"path": str(in_tmp / now)})) == kept
+
+
+def test_symbols_that_a_tokenizer_cannot_take_in(in_tmp, words, cli):
+    assert cli("train", "--corpus", words, "--tokenizer", "word", "--steps", 1, "--out", "first").code == 0
+    result = cli("train", "--from", "first", "--corpus", accents(in_tmp), "--out", "second")
+    assert result.code == 2 and "a word tokenizer that has learned cannot take in others" in result.err
+    result = cli("train", "--from", "first", "-o", "tokenizer.min_count=7", "--out", "second")
+    assert result.code == 2 and "its tokenizer has min_count 2, not 7" in result.err
+
+
+def test_a_plugin_in_a_file_that_changed_or_is_not_given(in_tmp, words, cli):
+    (in_tmp / "begun_cell.py").write_text(CELL)
+    train = ("train", "--corpus", words, "--cell", "mine", "--plugin", "begun_cell.py", "--steps", 1, "--out", "first")
+    assert cli(*train).code == 0
+    missing = cli("train", "--from", "first", "--steps", 1, "--out", "second")
+    assert missing.code == 4 and "--plugin begun_cell.py" in missing.err and missing.err.count("\n") == 1
+    (in_tmp / "begun_cell.py").write_text(CELL + "\n")
+    sys.modules.pop("begun_cell", None)
+    changed = cli("train", "--from", "first", "--plugin", "begun_cell.py", "--steps", 1, "--out", "second")
+    assert changed.code == 0 and "another file than the run was made with" in changed.err
+
+
+def test_compare_says_where_a_run_began(first, cli):
+    seqgen.train(start="first", out="second", steps=5)
+    seqgen.train(first.settings.corpus.options["path"], cell="vanilla", out="third", **{**SMALL, "steps": 5})
+    found = json.loads(cli("compare", "second", "third", "--json", "-n", 0).out)["settings"]
+    assert found["start.run"] == {"second": str(first.path.resolve()), "third": None}
+
+
+def test_weights_that_give_no_numbers(words, in_tmp, cli):
+    """What step 0 finds is not laid to the rate."""
+    (in_tmp / "gain_cell.py").write_text(GAIN)
+    same = ("--plugin", "gain_cell.py", "--steps", 1)
+    assert cli("train", "--corpus", words, "--cell", "gain", "--out", "gain", *same).code == 0
+    result = cli("train", "--from", "gain", "-o", "gain=1e39", "-o", "samples=0", "--out", "more", *same)
+    assert result.code == 6 and "--lr" not in result.err.replace("not at --lr", ""), result.err
+
+
+def test_the_readme_says_how(cli):
+    assert "--from" in (ROOT / "README.md").read_text() and "--from" in cli("train", "--help").out
