@@ -186,7 +186,7 @@ def device_of(model: nn.Module) -> torch.device:
 
 
 @contextlib.contextmanager
-def at_rest(model: nn.Module) -> Iterator[None]:
+def evaluation_mode(model: nn.Module) -> Iterator[None]:
     """Within it the model is in evaluation mode and no gradient is kept; afterwards it is as it was."""
     was_training = model.training
     model.eval()

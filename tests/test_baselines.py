@@ -1,4 +1,4 @@
-"""The ladder of baselines, against counting by hand, and the distances of lengths and characters."""
+"""The baselines against counts by hand, and the distances of lengths and characters."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conftest import WORDS
-from seqgen.evaluation import ladder, length_distance, symbol_distance, xz_bits_per_char
+from seqgen.evaluation import baseline_bits_per_char, length_distance, symbol_distance, xz_bits_per_char
 from seqgen.evaluation.baselines import Grams
 from seqgen.evaluation.distance import distances
 
@@ -73,21 +73,21 @@ def test_shares_of_all_that_may_follow_sum_to_one(train, context, order):
     assert sum(following) == pytest.approx(1) and min(following) > 0
 
 
-def test_rungs_of_a_tiny_corpus_by_hand():
-    rungs = ladder(["ab", "ab"], ["ab"], "ab")
-    assert rungs["uniform"] == pytest.approx(math.log2(3))
+def test_values_of_a_tiny_corpus_by_hand():
+    values = baseline_bits_per_char(["ab", "ab"], ["ab"], "ab")
+    assert values["uniform"] == pytest.approx(math.log2(3))
     # a, b and the stop were seen twice each: no gram was seen once, so D = 1/2, and a third of it goes to each.
-    assert rungs["unigram"] == pytest.approx(math.log2(3))
+    assert values["unigram"] == pytest.approx(math.log2(3))
     # After each context one symbol, seen twice: (2 - 1/2) / 2 + 1/4 * p_1; each has one left neighbour: p_1 = 1/3.
-    assert rungs["bigram"] == pytest.approx(-math.log2(3 / 4 + 1 / 4 * 1 / 3))
-    assert list(rungs) == ["uniform", "unigram", "bigram", "5gram", "xz"]
-    long = ladder(["ab"], ["b"], "ab", ends=False)
+    assert values["bigram"] == pytest.approx(-math.log2(3 / 4 + 1 / 4 * 1 / 3))
+    assert list(values) == ["uniform", "unigram", "bigram", "5gram", "xz"]
+    long = baseline_bits_per_char(["ab"], ["b"], "ab", ends=False)
     assert long["uniform"] == 1 and long["unigram"] == 1
 
 
 def test_longer_contexts_help_on_words_and_every_rung_beats_uniform():
-    rungs = ladder(WORDS * 3, WORDS[:10], set("".join(WORDS)))
-    assert rungs["uniform"] > rungs["unigram"] > rungs["bigram"] > rungs["5gram"]
+    values = baseline_bits_per_char(WORDS * 3, WORDS[:10], set("".join(WORDS)))
+    assert values["uniform"] > values["unigram"] > values["bigram"] > values["5gram"]
 
 
 def test_an_alphabet_too_large_to_pack_grams_into_words():

@@ -17,7 +17,7 @@ import seqgen
 from conftest import registered
 from seqgen.api.bench import bench
 from seqgen.errors import BadOption, CorpusError, DiskError, UnknownName, UsageError
-from seqgen.evaluation import mean_interval, student_quantile
+from seqgen.evaluation import mean_interval, t_quantile
 from seqgen.render import bench_plot
 
 QUICK = {"params": 3000, "seeds": 2, "steps": 12, "split": "60/20/20"}
@@ -78,7 +78,7 @@ def plugin(tmp_path):
     ("freedom", "quantile"), [(1, 12.7062), (2, 4.30265), (3, 3.18245), (4, 2.77645), (9, 2.26216), (30, 2.04227)]
 )
 def test_quantiles_are_those_of_the_tables(freedom, quantile):
-    assert student_quantile(freedom) == pytest.approx(quantile, abs=1e-4)
+    assert t_quantile(freedom) == pytest.approx(quantile, abs=1e-4)
 
 
 def test_the_interval_of_three_seeds_by_hand():

@@ -201,10 +201,10 @@ def test_a_reference_on_the_command_line(cli, tiny_run, words):
 def test_published_figures_stand_beside_those_of_the_run():
     from rich.console import Console
 
-    from seqgen.render import figures_table
+    from seqgen.render import metrics_table
 
     console = Console(width=80, record=True, file=io.StringIO())
-    console.print(figures_table({"run": "r", "moses.valid": 0.5}, {"CharRNN": {"moses.valid": 0.975}}, "r"))
+    console.print(metrics_table({"run": "r", "moses.valid": 0.5}, {"CharRNN": {"moses.valid": 0.975}}, "r"))
     text = console.export_text()
     assert "CharRNN" in text and any("0.500" in line and "0.975" in line for line in text.splitlines())
 

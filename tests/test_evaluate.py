@@ -18,9 +18,9 @@ from conftest import WORDS
 from seqgen.api.compare import compare
 from seqgen.batches import encode, encode_stream
 from seqgen.corpus import Record, Splitter
-from seqgen.evaluation import excerpt, held_out_costs, held_out_loss, penalty, pieces
+from seqgen.evaluation import excerpt, held_out_loss, penalty, pieces, record_losses
 from seqgen.evaluation.memorization import TOO_FEW
-from seqgen.render import FIGURES, compare_view, judgement_view
+from seqgen.render import METRICS, compare_view, evaluation_view
 from seqgen.tokenizers import ByteTokenizer, CharTokenizer, Vocabulary
 from test_render import shown
 
@@ -48,7 +48,7 @@ def test_costs_of_records_sum_to_the_loss_and_are_their_scores(tiny_run):
     vocabulary, weights = tiny_run.vocabulary, penalty(tiny_run.vocabulary)
     part = encoded(WORDS, vocabulary)
     costs, loss = (
-        held_out_costs(tiny_run.model, part, vocabulary, weights),
+        record_losses(tiny_run.model, part, vocabulary, weights),
         held_out_loss(tiny_run.model, part, weights),
     )
     assert costs.loss_nats == pytest.approx(loss.loss_nats, rel=1e-5)
@@ -62,7 +62,7 @@ def test_costs_of_windows_sum_to_the_loss_of_a_long_text(long_run):
     vocabulary, weights = long_run.vocabulary, penalty(long_run.vocabulary)
     text = "".join(record.text for record in long_run.corpus) * 3
     part = encode_stream([Record(text)], len(text), vocabulary, Splitter((1.0, 0.0, 0.0)))["train"]
-    costs = held_out_costs(long_run.model, part, vocabulary, weights)
+    costs = record_losses(long_run.model, part, vocabulary, weights)
     loss = held_out_loss(long_run.model, part, weights, most=10**9)
     assert len(costs.nats_N) > 20 and costs.chars_N.max() <= 256
     assert costs.loss_nats == pytest.approx(loss.loss_nats, rel=1e-5)
@@ -98,7 +98,7 @@ def test_figures_of_a_run_of_records(tiny_run):
     assert figures["copies"] == sum(text in train for text in samples) / 60
     for name in figures:
         base = re.sub(r"(_chance)?(_low|_high|_chance)?$", "", name)
-        assert base in FIGURES or name == "notes", f"{name} is not described"
+        assert base in METRICS or name == "notes", f"{name} is not described"
     assert json.dumps(figures) and tiny_run.evaluate(60) == figures
 
 
@@ -110,7 +110,7 @@ def test_what_has_no_meaning_is_left_out_and_said(long_run, tmp_path, words):
     assert figures["shared_mean_chars"] > 2 and figures["baseline_5gram_bits_per_char"] < 1 and figures["memorisation"]
     no_test = seqgen.train(words, cell="vanilla", hidden=4, steps=3, split="80/20/0", out=tmp_path / "r").evaluate(20)
     assert "test_bits_per_char" not in no_test and "baseline_bigram_bits_per_char" in no_test
-    assert "there is no test part: the ladder stands on the validation part" in no_test["notes"]
+    assert "there is no test part: the baselines use the validation part" in no_test["notes"]
     nothing = long_run.evaluate(0)
     assert nothing["samples"] == 0 and "memorisation" not in nothing and "symbol_distance" not in nothing
 
@@ -121,17 +121,17 @@ def test_a_corpus_is_cut_where_it_is_large_and_that_is_said(tiny_run, monkeypatc
     monkeypatch.setattr(evidence, "_MOST_TRAINING", 60)
     monkeypatch.setattr(evidence, "_MOST_NEAR", 10)
     notes = "\n".join(tiny_run.evaluate(20)["notes"])
-    assert re.search(r"the ladder counts \d\d of \d+ training characters", notes)
+    assert re.search(r"the baselines count \d\d of \d+ training characters", notes)
     assert re.search(r"nearest record is looked for among 10 of \d\d", notes)
 
 
 def test_every_figure_is_described_on_the_page_about_them():
     page = (Path(__file__).parent.parent / "docs" / "judging.md").read_text(encoding="utf-8")
-    for name, figure in FIGURES.items():
+    for name, figure in METRICS.items():
         assert re.search(
             rf"^\| `{name}` \| [^|]+ \| {re.escape(figure.label)}: {re.escape(figure.meaning)} \|$", page, re.M
         )
-    assert len(re.findall(r"^\| `", page, re.M)) == len(FIGURES)
+    assert len(re.findall(r"^\| `", page, re.M)) == len(METRICS)
 
 
 # -- tables and pages
@@ -139,12 +139,12 @@ def test_every_figure_is_described_on_the_page_about_them():
 
 def test_the_table_has_groups_and_shows_texts_as_they_are(tiny_run):
     figures = {**tiny_run.evaluate(30), "notes": ["[bold]x[/bold]\x1b[0m"], "own.figure": 0.25}
-    text = shown(judgement_view(figures), width=100)
+    text = shown(evaluation_view(figures), width=100)
     for heading in ("Held-out loss", "Baselines on the same split", "Memorisation", "Metrics of the domain"):
         assert heading in text
     assert "[bold]x[/bold]\\x1b[0m" in text and "own.figure" in text and "by chance" in text
     assert figures["memorisation"] in text
-    published = shown(judgement_view(figures, {"Other (1999)": {"own.figure": 0.5}}), width=100)
+    published = shown(evaluation_view(figures, {"Other (1999)": {"own.figure": 0.5}}), width=100)
     assert "Other (1999)" in published and "0.500" in published
 
 
@@ -254,7 +254,7 @@ def test_one_held_out_record_has_no_interval_and_is_told_as_one(words, tmp_path)
     ends = {name for name in figures if name.endswith(("_low", "_high"))}
     assert not [name for name in ends if name.startswith(("test", "nearest", "shared"))]
     assert figures["memorisation"] == TOO_FEW
-    assert "test, records" in shown(judgement_view(figures), width=100)
+    assert "test, records" in shown(evaluation_view(figures), width=100)
     found = compare([run.path for run in runs], n=0)
     worse = next(row for row in found.rows if row["difference"] is not None)
     assert worse["difference_low"] is None is worse["difference_high"]

@@ -8,7 +8,7 @@ import torch
 from seqgen.batches import encode
 from seqgen.corpus import Record, Splitter
 from seqgen.errors import UnknownSymbol
-from seqgen.evaluation import bits_per_char, held_out_loss, judge, membership, score
+from seqgen.evaluation import bits_per_char, count_samples, held_out_loss, membership, score
 from seqgen.protocols import Verdict
 from seqgen.tokenizers import ByteTokenizer, CharTokenizer, Vocabulary
 
@@ -99,7 +99,7 @@ class LowerCase:
 
 
 def test_judging_samples():
-    judged = judge(["Anna", "anna", "eve", "x1"], RECORDS, Splitter(), LowerCase())
+    judged = count_samples(["Anna", "anna", "eve", "x1"], RECORDS, Splitter(), LowerCase())
     assert (judged.n, judged.valid, judged.unique, judged.novel) == (4, 0.75, pytest.approx(2 / 3), 0.5)
-    empty = judge([], RECORDS, Splitter(), None)
+    empty = count_samples([], RECORDS, Splitter(), None)
     assert (empty.n, empty.valid, empty.unique, empty.novel) == (0, 0, 0, 0)

@@ -12,7 +12,14 @@ from hypothesis import strategies as st
 
 import seqgen
 from conftest import WORDS
-from seqgen.evaluation import copies, likeness, longest_shared, nearest_distances, searched, verdict
+from seqgen.evaluation import (
+    copies,
+    longest_common_substrings,
+    memorization_verdict,
+    nearest_candidates,
+    nearest_distances,
+    similarity_metrics,
+)
 from seqgen.evaluation.memorization import CLEAN, COPIES, NO_CHANCE, TOO_FEW
 
 SOME = st.lists(st.text("abc", max_size=12), min_size=1, max_size=6)
@@ -25,19 +32,19 @@ def slow_shared(text, training):
 
 @given(SOME, SOME)
 def test_the_longest_shared_substring_is_that_of_looking_at_all(texts, training):
-    assert longest_shared(texts, training).tolist() == [slow_shared(text, training) for text in texts]
+    assert longest_common_substrings(texts, training).tolist() == [slow_shared(text, training) for text in texts]
 
 
 def test_no_substring_reaches_from_one_record_into_the_next():
-    assert longest_shared(["abcd", "cdab", "", "xyz"], ["ab", "cd"]).tolist() == [2, 2, 0, 0]
-    assert longest_shared(["a"], []).tolist() == [0] and len(longest_shared([], ["a"])) == 0
+    assert longest_common_substrings(["abcd", "cdab", "", "xyz"], ["ab", "cd"]).tolist() == [2, 2, 0, 0]
+    assert longest_common_substrings(["a"], []).tolist() == [0] and len(longest_common_substrings([], ["a"])) == 0
 
 
 def test_long_texts_and_three_million_characters():
     random = np.random.default_rng(0)
     large = "".join(map(chr, random.integers(97, 123, 3_000_000)))
     texts = [large[1000:1700], large[5:25] + "!" + large[40:50], "!" * 30]
-    assert longest_shared(texts, [large]).tolist() == [700, 20, 0]
+    assert longest_common_substrings(texts, [large]).tolist() == [700, 20, 0]
 
 
 def slow_distance(one, other):
@@ -60,10 +67,10 @@ def test_the_nearest_record_is_that_of_looking_at_all(texts, training):
 
 def test_a_search_that_would_take_too_long_looks_at_evenly_spaced_records():
     training = [str(number) for number in range(450_000)]
-    assert searched(["abc"], training) == training[::3]
-    assert searched(["abc"] * 500, training[:1000]) == training[:1000]
+    assert nearest_candidates(["abc"], training) == training[::3]
+    assert nearest_candidates(["abc"] * 500, training[:1000]) == training[:1000]
     long = ["x" * 20_000] * 4000
-    assert len(searched(["y" * 20_000] * 500, long)) < 100
+    assert len(nearest_candidates(["y" * 20_000] * 500, long)) < 100
 
 
 def test_exact_copies_beside_chance():
@@ -82,16 +89,25 @@ def test_likeness_and_its_verdict():
     made = ["".join(random.choice(list("abcdefgh"), 12)) for _ in range(600)]
     training, held_out, fresh = made[:300], made[300:450], made[450:]
     near = [text[:-1] + "z" for text in training[:150]]
-    healthy, copied = (likeness(texts, held_out, training, training) for texts in (fresh, near))
-    assert verdict(healthy, 100, 100) == CLEAN and verdict(healthy, 9, 100) == TOO_FEW
-    assert verdict(copied, 9, 100) == verdict(copied, 100, 100) == f"{COPIES} (nearest record, shared substrings)"
-    assert verdict(healthy, 100, 5) == TOO_FEW and verdict(copied, 100, 5) == verdict(copied, 100, 100)
+    healthy, copied = (similarity_metrics(texts, held_out, training, training) for texts in (fresh, near))
+    assert memorization_verdict(healthy, 100, 100) == CLEAN and memorization_verdict(healthy, 9, 100) == TOO_FEW
+    assert (
+        memorization_verdict(copied, 9, 100)
+        == memorization_verdict(copied, 100, 100)
+        == f"{COPIES} (nearest record, shared substrings)"
+    )
+    assert memorization_verdict(healthy, 100, 5) == TOO_FEW and memorization_verdict(
+        copied, 100, 5
+    ) == memorization_verdict(copied, 100, 100)
     assert copied["nearest_mean"] == pytest.approx(1 / 12) and copied["shared_mean_chars"] >= 11
     assert copied["nearest_mean_chance"] == healthy["nearest_mean_chance"] > 0.3
     assert copied["nearest_difference_high"] < 0 < copied["shared_difference_chars_low"]
-    assert verdict(likeness(fresh, [], training, None), 100, 0) == NO_CHANCE
-    for few in (likeness(near, held_out[:1], training, training), likeness(near[:1], held_out, training, training)):
-        assert TOO_FEW == verdict(few, 100, 100) == verdict(few | {"copies_p": 1.0}, 100, 100)
+    assert memorization_verdict(similarity_metrics(fresh, [], training, None), 100, 0) == NO_CHANCE
+    for few in (
+        similarity_metrics(near, held_out[:1], training, training),
+        similarity_metrics(near[:1], held_out, training, training),
+    ):
+        assert TOO_FEW == memorization_verdict(few, 100, 100) == memorization_verdict(few | {"copies_p": 1.0}, 100, 100)
         assert "nearest_difference" in few
         assert not any(name.endswith(("_low", "_high")) for name in few)
 
@@ -112,7 +128,7 @@ def test_an_overfitted_run_is_found_out_and_a_healthy_one_is_not(tmp_path):
     assert healthy["memorisation"] == CLEAN and healthy["copies"] < 0.1
     everything = seqgen.train(corpus, **wishes, split="none", steps=60, out=tmp_path / "none").evaluate(50)
     assert everything["memorisation"] == NO_CHANCE and "copies" in everything and "copies_chance" not in everything
-    assert "nothing is held out: no ladder, no distances and no chance levels" in everything["notes"]
+    assert "nothing is held out: no baselines, distances or chance levels" in everything["notes"]
 
 
 def test_without_rapidfuzz_the_nearest_record_is_left_out_with_a_line(tiny_run):

@@ -9,7 +9,7 @@ from rich.console import Console
 
 import seqgen
 from seqgen.protocols import LabelledMetric
-from seqgen.render import figures_table, judgement_view
+from seqgen.render import evaluation_view, metrics_table
 
 PLUGIN = """
 import seqgen
@@ -68,8 +68,8 @@ def test_labels_stand_in_every_table():
     labels, figures = {"moses.logP": "moses: logP, distance"}, {"run": "r", "moses.logP": 0.761}
     published = {"CharRNN": {"moses.logP": 0.5}}
     for view in (
-        judgement_view(figures, labels=labels), judgement_view(figures, published, labels),
-        figures_table(figures, {}, "r", labels), figures_table(figures, published, "r", labels),
+        evaluation_view(figures, labels=labels), evaluation_view(figures, published, labels),
+        metrics_table(figures, {}, "r", labels), metrics_table(figures, published, "r", labels),
     ):  # fmt: skip
         assert "moses: logP, distance" in shown(view) and "moses.logP" not in shown(view)
 

@@ -9,7 +9,7 @@ from torch import nn
 
 from seqgen.errors import BadOption, Diverged, TooFewRows, UnknownSymbol
 from seqgen.protocols import Verdict
-from seqgen.sampling import Sample, Sampler, SampleSettings, Wanted, wanted_rows
+from seqgen.sampling import RowFilter, Sample, Sampler, SampleSettings, filter_rows
 from seqgen.sampling.categorical import BLOCK, Uniforms, draw
 from seqgen.sampling.processors import build_processors, min_p, temperature, top_k, top_p
 from seqgen.tokenizers import BOS, EOS, PAD, CharTokenizer, Vocabulary
@@ -237,19 +237,19 @@ def test_further_processors_see_what_was_drawn():
 
 
 def unique(canonical):
-    return Wanted(lambda text: Verdict(True, canonical=canonical(text)), unique=True)
+    return RowFilter(lambda text: Verdict(True, canonical=canonical(text)), unique=True)
 
 
 def test_unique_rows_are_the_first_of_their_kind():
     rows = [Sample(number, text, False) for number, text in enumerate(["a", "A", "b", "a", "c"])]
-    assert texts(wanted_rows(rows, 3, unique(str.lower))) == ["a", "b", "c"]
-    assert texts(wanted_rows(rows, 0, unique(str.lower))) == []
+    assert texts(filter_rows(rows, 3, unique(str.lower))) == ["a", "b", "c"]
+    assert texts(filter_rows(rows, 0, unique(str.lower))) == []
 
 
 def test_too_few_unique_rows_are_given_before_the_error():
     found = []
     with pytest.raises(TooFewRows, match="only 2 different rows"):
-        for row in wanted_rows((Sample(n, "ab"[n % 2], False) for n in range(10**9)), 3, unique(str)):
+        for row in filter_rows((Sample(n, "ab"[n % 2], False) for n in range(10**9)), 3, unique(str)):
             found.append(row.text)
     assert found == ["a", "b"]
 

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqgen.errors import BadOption
-from seqgen.sampling import automata, words
-from seqgen.sampling.graph import NEVER, Edges, Known
+from seqgen.sampling import aho_corasick, automata
+from seqgen.sampling.state_graph import NEVER, Edges, IntSet
 from test_constraints import CORPORA, rows
 
 # Characters of one, two, three and four bytes, which share bytes, case classes, or neither.
@@ -17,12 +17,12 @@ WORDS = st.lists(st.text(LETTERS, min_size=1, max_size=4), min_size=1, max_size=
 
 
 def folded(text):
-    return "".join(map(words._case_class, text))
+    return "".join(map(aho_corasick._case_class, text))
 
 
 @given(WORDS, TEXTS, st.booleans())
 def test_each_place_where_a_word_ends_is_found(some, text, ignore_case):
-    table_KB, ends_K = words.build_matcher(some, ignore_case=ignore_case)
+    table_KB, ends_K = aho_corasick.build_matcher(some, ignore_case=ignore_case)
     fold = folded if ignore_case else str
     state = 0
     for at, character in enumerate(text, 1):
@@ -58,10 +58,10 @@ def test_a_list_of_words_is_one_automaton():
 
 
 def test_more_states_than_can_be_held_are_refused(monkeypatch):
-    monkeypatch.setattr(words, "MOST_STATES", 10)
-    assert len(words.build_matcher(["abcdefghi"])[0]) == 10
+    monkeypatch.setattr(aho_corasick, "MOST_STATES", 10)
+    assert len(aho_corasick.build_matcher(["abcdefghi"])[0]) == 10
     with pytest.raises(BadOption, match="more than 10 states, the limit; ask for fewer"):
-        words.build_matcher(["abcde", "bcdef"])
+        aho_corasick.build_matcher(["abcde", "bcdef"])
 
 
 GRAPHS = st.integers(1, 7).flatmap(
@@ -86,7 +86,7 @@ def test_distances_and_endless_ways_are_those_of_the_definition(graph, data):
 
 @given(st.lists(st.lists(st.integers(-3, 60), max_size=20), max_size=12))
 def test_numbers_are_new_once(steps):
-    seen, known = {5}, Known(np.array([5]))
+    seen, known = {5}, IntSet(np.array([5]))
     for step in steps:
         new = known.add(np.array(step, dtype=np.int64)).tolist()
         assert new == sorted({code for code in step if code >= 0} - seen)

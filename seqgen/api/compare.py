@@ -169,7 +169,7 @@ def _facts(one: _Judged) -> dict[str, Any]:
 def _judge(one: _Judged, data: Data, part: str, n: int, seed: int) -> None:
     """Add the held-out figures of a run, and what can be said of its samples."""
     from seqgen.batches import Encoded
-    from seqgen.evaluation import bits_per_char, held_out_loss, judge, penalty, record_nats
+    from seqgen.evaluation import bits_per_char, count_samples, held_out_loss, penalty, record_nats
 
     run, row = one.run, one.row
     row["tokens_per_s"] = whole_tokens_per_s(run.settings, data.encoded["train"], row["steps"], row["trained_s"])
@@ -186,7 +186,7 @@ def _judge(one: _Judged, data: Data, part: str, n: int, seed: int) -> None:
                 row[f"{title}_bits_per_char"] = loss.bits_per_char
     if n and run.vocabulary.ends:
         texts = [sample.text for sample in run.sample(n, seed=seed)]
-        shares = judge(texts, run.corpus, splitter_of(run.settings), run.validator_here, run.recorded_form)
+        shares = count_samples(texts, run.corpus, splitter_of(run.settings), run.validator_here, run.recorded_form)
         valid = None if run.validator_here is None else shares.valid
         row |= {"samples": n, "valid": valid, "unique": shares.unique, "novel": shares.novel}
 

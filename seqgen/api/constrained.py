@@ -35,10 +35,10 @@ def constrained_rows(run: Run, sampler: Sampler, n: int, warn: Callable[[str], N
         warn: called with one line where rows are guided, and where many of them are as long as they may be.
     """
     assert sampler.constraint is not None
-    trial = itertools.islice(sampler.freely(_PILOT_SEED).rows(), PILOT)
+    trial = itertools.islice(sampler.as_rejection_sampler(_PILOT_SEED).rows(), PILOT)
     n_kept = sum(1 for _ in itertools.islice(filter(sampler.satisfies, trial), LEAST_KEPT))
     if n_kept == LEAST_KEPT:
-        yield from satisfying(sampler.freely())
+        yield from satisfying(sampler.as_rejection_sampler())
         return
     warn(
         f"constraint {sampler.constraint.name}: {n_kept} of {PILOT:,} trial rows satisfy it ({n_kept / PILOT:.1%}), so "

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from seqgen.api.corpus_checks import read_again, splitter_of
 from seqgen.api.data import Data
 from seqgen.api.environment import FILE, computing, ignore, named_by, open_new_corpus, option_fields, sort_out_corpus
-from seqgen.api.evidence import Evidence, distance_figures, gather, ladder_figures, memory_figures
+from seqgen.api.evidence import Evidence, baseline_metrics, distance_figures, gather, memory_figures
 from seqgen.api.factories import domain_entry
 from seqgen.api.reading import read_file_as
 from seqgen.config import assign, split_names
@@ -67,7 +67,7 @@ def evaluate(
     found.notes += left_out
     if run.lacking and run.vocabulary.ends:
         found.notes.append(f"left out: valid, since {run.lacking}; unique and novel compare texts as they stand")
-    result |= ladder_figures(run, found)
+    result |= baseline_metrics(run, found)
     result |= {"samples": len(texts)} | _shares(run, texts)
     result |= distance_figures(run, found) | memory_figures(run, found)
     result |= {"notes": found.notes} if found.notes else {}
@@ -221,7 +221,7 @@ def _takes_training(metric: Callable[..., Any]) -> bool:
 
 def _losses(run: Run, data: Data) -> dict[str, float]:
     """Losses, and of how many records; fewer than two have no interval."""
-    from seqgen.evaluation import held_out_costs, held_out_loss, penalty, ratio_interval
+    from seqgen.evaluation import held_out_loss, penalty, ratio_interval, record_losses
 
     losses: dict[str, float] = {}
     penalty_V, valid, test = penalty(run.vocabulary, run.model), data.encoded["valid"], data.encoded["test"]
@@ -230,7 +230,7 @@ def _losses(run: Run, data: Data) -> dict[str, float]:
         losses |= {"validation_loss_nats": held_out.loss_nats, "validation_bits_per_char": held_out.bits_per_char}
         losses |= {"validation_records": held_out.n_records} if run.vocabulary.ends else {}
     if len(test):
-        costs = held_out_costs(run.model, test, run.vocabulary, penalty_V)
+        costs = record_losses(run.model, test, run.vocabulary, penalty_V)
         low, high = ratio_interval(costs.nats_N / math.log(2), costs.chars_N)
         losses |= {"test_loss_nats": costs.loss_nats, "test_bits_per_char": costs.bits_per_char}
         losses |= {"test_bits_per_char_low": low, "test_bits_per_char_high": high} if math.isfinite(low) else {}
@@ -240,11 +240,11 @@ def _losses(run: Run, data: Data) -> dict[str, float]:
 
 def _shares(run: Run, texts: list[str]) -> dict[str, float]:
     """Valid, unique and novel shares; intervals of those that are shares of independent draws, or near it."""
-    from seqgen.evaluation import judge, share_interval
+    from seqgen.evaluation import count_samples, share_interval
 
     if not run.vocabulary.ends:  # one long text has no records to be new beside
         return {}
-    judged = judge(texts, run.corpus, splitter_of(run.settings), run.validator_here, run.recorded_form)
+    judged = count_samples(texts, run.corpus, splitter_of(run.settings), run.validator_here, run.recorded_form)
     shares: dict[str, float] = {}
     if run.validator_here is not None:
         low, high = share_interval(judged.n_valid, judged.n)

@@ -14,7 +14,7 @@ from seqgen.errors import MissingExtra
 if TYPE_CHECKING:
     from seqgen.api.run import Run
 
-_MOST_TRAINING, _MOST_TEST = 3_000_000, 300_000  # characters, of the ladder and of shared substrings
+_MOST_TRAINING, _MOST_TEST = 3_000_000, 300_000  # characters, of the baselines and of shared substrings
 _MOST_COMPARED = 10_000  # held-out and training records whose lengths and characters are compared with
 _MOST_EXAMINED = 500  # samples and held-out records that are looked for in the training records
 _PIECE = 200  # characters of a long text that are looked for together, at most
@@ -62,7 +62,7 @@ def gather(run: Run, data: Data, samples: list[str]) -> Evidence:
     _gather_tested(found, run, data)
     found.sizes = len(train), len(valid) + len(test)
     if not found.sizes[1]:
-        found.notes.append("nothing is held out: no ladder, no distances and no chance levels")
+        found.notes.append("nothing is held out: no baselines, distances or chance levels")
     if run.vocabulary.ends:
         _gather_records(found, run, data)
         found.looked_for = samples
@@ -82,11 +82,11 @@ def _gather_tested(found: Evidence, run: Run, data: Data) -> None:
     tested = test if len(test) else valid
     found.tested = excerpt(tested, run.vocabulary, most_chars=_MOST_TEST)
     if len(valid) and not len(test):
-        found.notes.append("there is no test part: the ladder stands on the validation part")
+        found.notes.append("there is no test part: the baselines use the validation part")
     for name, part, texts in (("training", train, found.train), ("held-out", tested, found.tested)):
         n_all, n_here = _n_chars(part), sum(map(len, texts))
         if n_here < n_all:
-            what = "the ladder counts" if name == "training" else "the ladder predicts"
+            what = "the baselines count" if name == "training" else "the baselines predict"
             also = ", in which shared substrings are looked for too" if name == "training" else ""
             found.notes.append(f"{what} {n_here:,} of {n_all:,} {name} characters{also}")
 
@@ -138,14 +138,14 @@ def _spaced(texts: list[str]) -> list[str]:
     return texts[:: max(1, -(-len(texts) // _MOST_EXAMINED))]
 
 
-def ladder_figures(run: Run, found: Evidence) -> dict[str, float]:
+def baseline_metrics(run: Run, found: Evidence) -> dict[str, float]:
     """The baselines by name, bits per character."""
-    from seqgen.evaluation import ladder
+    from seqgen.evaluation import baseline_bits_per_char
 
     if not found.tested:
         return {}
-    rungs = ladder(found.train, found.tested, found.alphabet, ends=run.vocabulary.ends)
-    return {f"baseline_{name}_bits_per_char": bits for name, bits in rungs.items()}
+    values = baseline_bits_per_char(found.train, found.tested, found.alphabet, ends=run.vocabulary.ends)
+    return {f"baseline_{name}_bits_per_char": bits for name, bits in values.items()}
 
 
 def distance_figures(run: Run, found: Evidence) -> dict[str, float]:
@@ -159,7 +159,7 @@ def distance_figures(run: Run, found: Evidence) -> dict[str, float]:
 
 def memory_figures(run: Run, found: Evidence) -> dict[str, object]:
     """Whether the samples copy training records, and the verdict, in words."""
-    from seqgen.evaluation import copies, likeness, searched, verdict
+    from seqgen.evaluation import copies, memorization_verdict, nearest_candidates, similarity_metrics
 
     if not found.samples:
         return {}
@@ -172,14 +172,18 @@ def memory_figures(run: Run, found: Evidence) -> dict[str, object]:
     fresh = _spaced(fresh)
     if not fresh:
         found.notes.append("no sample is other than a copy: the nearest record and shared substrings are left out")
-        return {**figures, "memorisation": verdict(figures, len(found.looked_for), n_held_out)}
-    near = searched([*fresh, *held_out], found.near) if records else None
+        return {**figures, "memorisation": memorization_verdict(figures, len(found.looked_for), n_held_out)}
+    near = nearest_candidates([*fresh, *held_out], found.near) if records else None
     try:
-        figures |= likeness(fresh, held_out, found.train, near)
+        figures |= similarity_metrics(fresh, held_out, found.train, near)
     except MissingExtra as error:
         found.notes.append(f"left out: {error}")
-        figures |= likeness(fresh, held_out, found.train, None)
+        figures |= similarity_metrics(fresh, held_out, found.train, None)
     else:
         if near is not None and len(near) < found.sizes[0]:
             found.notes.append(f"the nearest record is looked for among {len(near):,} of {found.sizes[0]:,}")
-    return {**figures, "examined": len(fresh), "memorisation": verdict(figures, len(found.looked_for), n_held_out)}
+    return {
+        **figures,
+        "examined": len(fresh),
+        "memorisation": memorization_verdict(figures, len(found.looked_for), n_held_out),
+    }

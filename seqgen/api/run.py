@@ -19,7 +19,7 @@ from seqgen.protocols import Verdict
 if TYPE_CHECKING:
     from seqgen.api.next_symbols import NextSymbol
     from seqgen.api.sample import Decoding, Processors
-    from seqgen.evaluation import Scale, Score
+    from seqgen.evaluation import ReferenceScores, Score
     from seqgen.sampling import Sample, Top
 
 RUNS = Path("runs")
@@ -188,7 +188,7 @@ class Run(StoredRun):
         with computing(self.settings.engine.threads):
             return score(self.model, self.vocabulary, texts, as_conditions(given or {}))
 
-    def scale(self, *, given: Mapping[str, Any] | None = None) -> Scale | None:
+    def scale(self, *, given: Mapping[str, Any] | None = None) -> ReferenceScores | None:
         """What at most 10,000 test (else validation) records score; None where nothing is held out, or in a long text.
 
         ``run.scale().percentile(score.bits_per_char)`` ranks a score. Conditions not ``given`` are told of no record.
@@ -260,7 +260,7 @@ class Run(StoredRun):
             options: of the reference corpus (``path``, ...) and, by ``"metric.option"``, of the domain's metrics.
 
         Returns:
-            Figures by name; ``seqgen.render.FIGURES`` says what each means and its unit. ``_low`` and ``_high`` are the
+            Figures by name; ``seqgen.render.METRICS`` says what each means and its unit. ``_low`` and ``_high`` are the
             ends of a 95% interval, ``_chance`` is what held-out (of distances, training) records score. What has no
             meaning for the run is left out, and said in ``notes``.
         """

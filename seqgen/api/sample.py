@@ -18,7 +18,7 @@ from seqgen.protocols import Verdict
 if TYPE_CHECKING:
     from seqgen.api.run import Run
     from seqgen.protocols import Processor
-    from seqgen.sampling import Sample, Top, Wanted
+    from seqgen.sampling import RowFilter, Sample, Top
 
 Decoding = Literal["draw", "beam", "gumbel"]
 """Rows drawn one by one; the likeliest that a beam finds; rows drawn without replacement."""
@@ -65,7 +65,7 @@ def iter_rows(
         raise BadOption(f"the number of rows must be a whole number, at least 0, not {n!r}")
     if decode not in get_args(Decoding):
         raise BadOption(f"rows are decoded by {', '.join(get_args(Decoding))}, not {decode!r}")
-    from seqgen.sampling import Sampler, beam_rows, wanted_rows
+    from seqgen.sampling import Sampler, beam_rows, filter_rows
 
     wanted = _wanted(run, filters)
     with computing(run.settings.engine.threads):
@@ -81,7 +81,7 @@ def iter_rows(
             rows = sampler.rows()
             if sampler.constraint is not None and not exact:
                 rows = constrained_rows(run, sampler, 0, warn)
-            yield from wanted_rows(rows, n, wanted, filters.effort)
+            yield from filter_rows(rows, n, wanted, filters.effort)
         elif sampler.constraint is not None:
             yield from itertools.islice(constrained_rows(run, sampler, n, warn), n) if n else ()
         else:
@@ -106,8 +106,8 @@ def find_top(
         return top_rows(_decoder(Decoder, run, wishes, processors, options), n, n_nodes)
 
 
-def _wanted(run: Run, filters: Filters) -> Wanted:
-    from seqgen.sampling import Wanted
+def _wanted(run: Run, filters: Filters) -> RowFilter:
+    from seqgen.sampling import RowFilter
 
     if filters.valid and run.validator is None:
         domain = run.settings.corpus.domain.rpartition(":")[2]
@@ -125,7 +125,7 @@ def _wanted(run: Run, filters: Filters) -> Wanted:
         return Verdict(True) if run.lacking else run.verdict(text)
 
     near = _nearness(run, filters.min_edit) if filters.min_edit else None
-    return Wanted(verdict, filters.valid, filters.unique, known if filters.novel else None, near)
+    return RowFilter(verdict, filters.valid, filters.unique, known if filters.novel else None, near)
 
 
 def _nearness(run: Run, min_edit: int) -> Callable[[set[str]], set[str]]:

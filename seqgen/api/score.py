@@ -13,16 +13,16 @@ from seqgen.render import visible
 
 if TYPE_CHECKING:
     from seqgen.api.run import Run
-    from seqgen.evaluation import Scale, Score
+    from seqgen.evaluation import ReferenceScores, Score
 
 _TOGETHER, _MOST_CHARS = 256, 65_536  # texts scored together, and characters, the shorter filled up to the longest
 _MOST_HELD_OUT = 10_000  # records that a score is compared with
 _SHOWN_CHARS = 40  # of a text in a message
 
 
-def scale(run: Run, given: Mapping[str, Any]) -> Scale | None:
+def scale(run: Run, given: Mapping[str, Any]) -> ReferenceScores | None:
     """What held-out records score; see :meth:`seqgen.Run.scale`."""
-    from seqgen.evaluation import Scale, held_out_costs, penalty
+    from seqgen.evaluation import ReferenceScores, penalty, record_losses
 
     if not run.vocabulary.ends:
         return None
@@ -33,10 +33,8 @@ def scale(run: Run, given: Mapping[str, Any]) -> Scale | None:
         return None
     with computing(settings.engine.threads):
         penalty_V = penalty(run.vocabulary, run.model)
-        costs = held_out_costs(
-            run.model, encoded[part], run.vocabulary, penalty_V, most=_MOST_HELD_OUT, told=set(given)
-        )
-    return Scale.of(costs, "validation" if part == "valid" else part)
+        costs = record_losses(run.model, encoded[part], run.vocabulary, penalty_V, most=_MOST_HELD_OUT, told=set(given))
+    return ReferenceScores.of(costs, "validation" if part == "valid" else part)
 
 
 def conditions(run: Run, label: str | None, given: Mapping[str, Any]) -> dict[str, str]:

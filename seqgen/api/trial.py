@@ -111,7 +111,7 @@ def _fault(model: Any, *, batch: Batch, n_symbols: int, fresh: bool) -> BaseExce
 
 
 def _try(model: Any, batch: Batch, n_symbols: int, fresh: bool) -> None:
-    from seqgen.model import at_rest
+    from seqgen.model import evaluation_mode
 
     ids_BT = batch.ids_BT
     _check_state(model, ids_BT[:, :1])
@@ -122,7 +122,7 @@ def _try(model: Any, batch: Batch, n_symbols: int, fresh: bool) -> None:
     if fresh:
         _check_numbers(logits_BTV[batch.targets_BT != 0])
     _check_sense(model, ids_BT, logits_BTV)
-    with at_rest(model):  # as it is judged, where nothing can have a gradient
+    with evaluation_mode(model):  # as it is judged, where nothing can have a gradient
         model(ids_BT, model.initial_state(len(ids_BT)))
 
 

@@ -40,7 +40,7 @@ def evaluate(
     import seqgen
     from seqgen.api import evaluate as judging
     from seqgen.config import parse_assignments
-    from seqgen.render import by_model, judgement_view
+    from seqgen.render import by_model, evaluation_view
 
     loaded = seqgen.load(
         run,
@@ -62,4 +62,4 @@ def evaluate(
         show_json(figures)
         return
     published = by_model(figures.pop("published", {}))
-    show(judgement_view(figures, published, labels))
+    show(evaluation_view(figures, published, labels))

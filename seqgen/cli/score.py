@@ -16,7 +16,7 @@ from seqgen.cli.common import complete_runs, everywhere, pair, say, session, sho
 
 if TYPE_CHECKING:
     from seqgen.api.run import Run
-    from seqgen.evaluation import Scale
+    from seqgen.evaluation import ReferenceScores
 
 _FEW = 20  # held-out records, below which a percentile goes in steps of more than five
 
@@ -127,7 +127,7 @@ def _as_object(scored: Any, percentile: float | None, parts: list[str]) -> dict[
     }
 
 
-def _scale(run: Run, told: dict[str, str]) -> Scale | None:
+def _scale(run: Run, told: dict[str, str]) -> ReferenceScores | None:
     """What percentiles are taken of, said once; None, and why, where there is nothing to take them of."""
     from seqgen.errors import CorpusError, UsageError
     from seqgen.render import counted

@@ -1,15 +1,14 @@
 """Judging a model: held-out loss, the score of given texts, and its samples beside the corpus."""
 
-from seqgen.evaluation.baselines import ladder, xz_bits_per_char
+from seqgen.evaluation.baselines import baseline_bits_per_char, xz_bits_per_char
 from seqgen.evaluation.bootstrap import binomial_tail, difference_interval, ratio_interval, share_interval
-from seqgen.evaluation.common_substring import longest_shared
-from seqgen.evaluation.costs import Costs, held_out_costs
+from seqgen.evaluation.common_substring import longest_common_substrings
+from seqgen.evaluation.copy_rate import expected_copies
 from seqgen.evaluation.distance import distances, length_distance, symbol_distance
 from seqgen.evaluation.excerpts import excerpt, pieces
-from seqgen.evaluation.judge import Judgement, canonical_form, judge, membership
 from seqgen.evaluation.loss import (
-    LEAST_WINDOWS,
-    RECORDS_TOGETHER,
+    MIN_WINDOWS,
+    RECORDS_PER_BATCH,
     HeldOut,
     bits_per_char,
     carried_nats,
@@ -17,53 +16,61 @@ from seqgen.evaluation.loss import (
     penalty,
     total_nats,
 )
-from seqgen.evaluation.memorization import copies, edit_distance, likeness, nearest_distances, searched, verdict
+from seqgen.evaluation.memorization import (
+    copies,
+    edit_distance,
+    memorization_verdict,
+    nearest_candidates,
+    nearest_distances,
+    similarity_metrics,
+)
+from seqgen.evaluation.novelty import SampleCounts, canonical_form, count_samples, membership
 from seqgen.evaluation.paired import Difference, paired_difference, record_nats
-from seqgen.evaluation.percentile import Scale
-from seqgen.evaluation.repeating import expected_copies
+from seqgen.evaluation.percentile import ReferenceScores
+from seqgen.evaluation.record_losses import RecordLosses, record_losses
 from seqgen.evaluation.score import Score, score
-from seqgen.evaluation.t_interval import mean_interval, student_quantile
+from seqgen.evaluation.t_interval import mean_interval, t_quantile
 
 __all__ = [
-    "LEAST_WINDOWS",
-    "RECORDS_TOGETHER",
-    "Costs",
+    "MIN_WINDOWS",
+    "RECORDS_PER_BATCH",
     "Difference",
     "HeldOut",
-    "Judgement",
-    "Scale",
+    "RecordLosses",
+    "ReferenceScores",
+    "SampleCounts",
     "Score",
+    "baseline_bits_per_char",
     "binomial_tail",
     "bits_per_char",
     "canonical_form",
     "carried_nats",
     "copies",
+    "count_samples",
     "difference_interval",
     "distances",
     "edit_distance",
     "excerpt",
     "expected_copies",
-    "held_out_costs",
     "held_out_loss",
-    "judge",
-    "ladder",
     "length_distance",
-    "likeness",
-    "longest_shared",
+    "longest_common_substrings",
     "mean_interval",
     "membership",
+    "memorization_verdict",
+    "nearest_candidates",
     "nearest_distances",
     "paired_difference",
     "penalty",
     "pieces",
     "ratio_interval",
+    "record_losses",
     "record_nats",
     "score",
-    "searched",
     "share_interval",
-    "student_quantile",
+    "similarity_metrics",
     "symbol_distance",
+    "t_quantile",
     "total_nats",
-    "verdict",
     "xz_bits_per_char",
 ]

@@ -1,4 +1,4 @@
-"""What needs no network: the rungs of a ladder that a model has to climb, in bits per character.
+"""Baselines that need no neural network, in bits per character.
 
     uniform   every symbol is as likely as any other
     unigram, bigram, 5-gram   counts, with interpolated Kneser-Ney smoothing
@@ -44,7 +44,7 @@ _XZ: dict[str, Any] = {
 }
 
 
-def ladder(
+def baseline_bits_per_char(
     train: Sequence[str], test: Sequence[str], alphabet: Iterable[str], *, ends: bool = True
 ) -> dict[str, float]:
     """The rungs by name, from "uniform" to "xz", in bits per character of the test texts.

@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float64]
 
 Interval = tuple[float, float]
-DRAWS = 2000
+N_RESAMPLES = 2000
 """Resamples of an interval, unless said otherwise."""
 _MOST_UNITS = 10_000  # that are resampled; more are summed up in random groups first
 _AT_ONCE = 4_000_000  # indices
 _NORMAL_975 = 1.959963984540054
 
 
-def ratio_interval(above_N: Numbers, below_N: Numbers, *, seed: int = 0, draws: int = DRAWS) -> Interval:
+def ratio_interval(above_N: Numbers, below_N: Numbers, *, seed: int = 0, draws: int = N_RESAMPLES) -> Interval:
     """The 95% percentile interval of sum(above) / sum(below), records resampled with replacement.
 
     More than 10,000 records are first summed up in 10,000 random groups: the sum of a group varies as its records do,
@@ -53,7 +53,7 @@ def ratio_interval(above_N: Numbers, below_N: Numbers, *, seed: int = 0, draws: 
     return _ends(sums_D2[:, 0] / sums_D2[:, 1])
 
 
-def difference_interval(first_N: Numbers, second_N: Numbers, *, seed: int = 0, draws: int = DRAWS) -> Interval:
+def difference_interval(first_N: Numbers, second_N: Numbers, *, seed: int = 0, draws: int = N_RESAMPLES) -> Interval:
     """The 95% percentile interval of mean(first) - mean(second), each resampled on its own.
 
     Args:

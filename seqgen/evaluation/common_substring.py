@@ -55,7 +55,7 @@ class _Hashed:
         return hashes  # type: ignore[no-any-return]
 
 
-def longest_shared(texts: Sequence[str], training: Sequence[str]) -> Integers:
+def longest_common_substrings(texts: Sequence[str], training: Sequence[str]) -> Integers:
     """Characters (N,) of the longest substring that each text shares with a training record.
 
     Args:

@@ -16,15 +16,15 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from seqgen.batches import Batch, Encoded, Stream, evaluation_batches, lanes
-from seqgen.model import at_rest, device_of
+from seqgen.model import device_of, evaluation_mode
 from seqgen.protocols import State
 from seqgen.tokenizers import PAD, Vocabulary
 
 _LANES, _WINDOW = 32, 256  # of a long text that is judged
 _SYMBOLS = 64  # of a long text that count as a record
-LEAST_WINDOWS = 8
+MIN_WINDOWS = 8
 """Windows of a long text that are computed one after another at least; see ``lanes``."""
-RECORDS_TOGETHER: dict[type, int] = {Encoded: 256, Stream: _LANES * _WINDOW // _SYMBOLS}
+RECORDS_PER_BATCH: dict[type, int] = {Encoded: 256, Stream: _LANES * _WINDOW // _SYMBOLS}
 """Records of a batch that is judged; of a long text, what counts as them."""
 
 
@@ -95,7 +95,7 @@ def held_out_loss(
     encoded: Encoded | Stream,
     penalty_V: Tensor,
     *,
-    batch_size: int = RECORDS_TOGETHER[Encoded],
+    batch_size: int = RECORDS_PER_BATCH[Encoded],
     most: int = 10_000,
     check: Callable[[], None] = lambda: None,
 ) -> HeldOut:
@@ -110,7 +110,7 @@ def held_out_loss(
         check: called before each batch; may raise to stop.
     """
     nats, n_targets, n_chars, n_records = 0.0, 0, 0, 0
-    with at_rest(model):
+    with evaluation_mode(model):
         for batch_nats, batch in _judged(model, encoded, penalty_V, batch_size, most, check):
             nats += batch_nats.item()
             n_targets += batch.n_targets

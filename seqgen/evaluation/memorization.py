@@ -22,7 +22,7 @@ import numpy as np
 
 from seqgen.errors import MissingExtra
 from seqgen.evaluation.bootstrap import binomial_tail, difference_interval, share_interval
-from seqgen.evaluation.common_substring import longest_shared
+from seqgen.evaluation.common_substring import longest_common_substrings
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -104,7 +104,7 @@ def nearest_distances(texts: Sequence[str], training: Sequence[str]) -> Floats:
     return np.concatenate(found)
 
 
-def searched(texts: Sequence[str], training: Sequence[str]) -> Sequence[str]:
+def nearest_candidates(texts: Sequence[str], training: Sequence[str]) -> Sequence[str]:
     """The training records, evenly spaced, that the nearest is looked for among: all of them unless they are many."""
     rows = sum(-(-len(text) // 64) for text in texts)
     mean = sum(map(len, training)) / max(1, len(training))
@@ -112,7 +112,7 @@ def searched(texts: Sequence[str], training: Sequence[str]) -> Sequence[str]:
     return training[:: max(1, -(-len(training) // most))]
 
 
-def likeness(
+def similarity_metrics(
     texts: Sequence[str], held_out: Sequence[str], training: Sequence[str], near: Sequence[str] | None
 ) -> dict[str, float]:
     """How like training records texts are, beside held-out records.
@@ -133,7 +133,7 @@ def likeness(
         MissingExtra: ``near`` is given and rapidfuzz is not installed.
     """
     both = [*texts, *held_out]
-    measured: dict[str, Floats] = {"shared": longest_shared(both, training).astype(np.float64)}
+    measured: dict[str, Floats] = {"shared": longest_common_substrings(both, training).astype(np.float64)}
     if near is not None:
         measured["nearest"] = nearest_distances(both, near)
     figures: dict[str, float] = {}
@@ -152,8 +152,8 @@ def likeness(
     return figures
 
 
-def verdict(figures: Mapping[str, float], n_samples: int, n_held_out: int) -> str:
-    """One line on what ``copies`` and ``likeness`` found: a difference counts when it is beyond its interval.
+def memorization_verdict(figures: Mapping[str, float], n_samples: int, n_held_out: int) -> str:
+    """One line on what ``copies`` and ``similarity_metrics`` found: a difference counts when it is beyond its interval.
 
     Args:
         figures: theirs.

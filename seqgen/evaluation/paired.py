@@ -15,9 +15,9 @@ import numpy as np
 from torch import Tensor, nn
 
 from seqgen.batches import Encoded, evaluation_batches
-from seqgen.evaluation.bootstrap import DRAWS, ratio_interval
-from seqgen.evaluation.costs import batch_nats
-from seqgen.model import at_rest
+from seqgen.evaluation.bootstrap import N_RESAMPLES, ratio_interval
+from seqgen.evaluation.record_losses import batch_nats
+from seqgen.model import evaluation_mode
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -51,7 +51,7 @@ def record_nats(model: nn.Module, encoded: Encoded, penalty_V: Tensor, *, batch_
         batch_size: records computed together.
     """
     nats_N = np.zeros(len(encoded))
-    with at_rest(model):
+    with evaluation_mode(model):
         for rows_B in evaluation_batches(encoded.lengths_N, batch_size, max(1, len(encoded))):
             batch = encoded.take(rows_B).to(penalty_V.device)
             nats_N[rows_B] = batch_nats(model, batch, penalty_V).cpu().numpy()
@@ -59,7 +59,7 @@ def record_nats(model: nn.Module, encoded: Encoded, penalty_V: Tensor, *, batch_
 
 
 def paired_difference(
-    nats_N: Floats, other_N: Floats, chars_N: Integers, *, draws: int = DRAWS, seed: int = 0
+    nats_N: Floats, other_N: Floats, chars_N: Integers, *, draws: int = N_RESAMPLES, seed: int = 0
 ) -> Difference:
     """The difference of two models on the same records, with the 95% percentile interval of a bootstrap over records.
 

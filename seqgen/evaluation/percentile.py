@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seqgen.evaluation.costs import Costs
+from seqgen.evaluation.record_losses import RecordLosses
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
 
 @dataclass(frozen=True)
-class Scale:
+class ReferenceScores:
     """What held-out records score, in ascending order.
 
     Attributes:
@@ -26,7 +26,7 @@ class Scale:
     bits_N: npt.NDArray[np.float64]
 
     @classmethod
-    def of(cls, costs: Costs, part: str) -> Scale:
+    def of(cls, costs: RecordLosses, part: str) -> ReferenceScores:
         """The scale of records that cost so much."""
         return cls(part, np.sort(costs.nats_N / np.log(2) / costs.chars_N))
 

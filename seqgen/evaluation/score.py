@@ -11,7 +11,7 @@ from torch import nn
 
 from seqgen.batches import Encoded
 from seqgen.evaluation.loss import bits_per_char
-from seqgen.model import at_rest, device_of, log_probs
+from seqgen.model import device_of, evaluation_mode, log_probs
 from seqgen.tokenizers import PAD, Vocabulary
 
 _TOGETHER = 256
@@ -50,7 +50,7 @@ def score(
         UsageError: a condition or value that is not known.
     """
     scores: list[Score] = []
-    with at_rest(model):
+    with evaluation_mode(model):
         for start in range(0, len(texts), _TOGETHER):
             scores += _score_together(model, vocabulary, texts[start : start + _TOGETHER], given or {})
     return scores

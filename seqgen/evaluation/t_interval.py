@@ -31,7 +31,7 @@ def within(t: float, freedom: int) -> float:
     return 2 / math.pi * (angle + share) if odd else share
 
 
-def student_quantile(freedom: int, level: float = 0.95) -> float:
+def t_quantile(freedom: int, level: float = 0.95) -> float:
     """The t between whose negative and which a share ``level`` of Student's distribution lies."""
     low, high = 0.0, _MOST
     for _ in range(_HALVINGS):
@@ -53,4 +53,4 @@ def mean_interval(values: Sequence[float], level: float = 0.95) -> tuple[float, 
     if len(values) < 2:
         return values[0], None
     error = statistics.stdev(values) / math.sqrt(len(values))
-    return statistics.fmean(values), student_quantile(len(values) - 1, level) * error
+    return statistics.fmean(values), t_quantile(len(values) - 1, level) * error

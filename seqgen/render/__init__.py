@@ -2,18 +2,18 @@
 
 from seqgen.render.bench import bench_csv, bench_plot, bench_table, check_plot
 from seqgen.render.compare import compare_view
-from seqgen.render.figures import FIGURES, by_model
+from seqgen.render.evaluation import evaluation_view
 from seqgen.render.heat import heat_map, score_line
-from seqgen.render.judgement import judgement_view
+from seqgen.render.metrics import METRICS, by_model
 from seqgen.render.picture import draw, export_svg
 from seqgen.render.play import play_view
 from seqgen.render.rows import EMPTY_ROW
-from seqgen.render.tables import corpus_view, figures_table, options_table, plain_table, samples_table, spec_view
+from seqgen.render.tables import corpus_view, metrics_table, options_table, plain_table, samples_table, spec_view
 from seqgen.render.text import counted, duration, sparkline, visible, visible_json, visible_lines
 
 __all__ = [
     "EMPTY_ROW",
-    "FIGURES",
+    "METRICS",
     "bench_csv",
     "bench_plot",
     "bench_table",
@@ -24,10 +24,10 @@ __all__ = [
     "counted",
     "draw",
     "duration",
+    "evaluation_view",
     "export_svg",
-    "figures_table",
     "heat_map",
-    "judgement_view",
+    "metrics_table",
     "options_table",
     "plain_table",
     "play_view",

@@ -8,7 +8,7 @@ from html import escape
 from typing import Any
 
 from seqgen.render import plots
-from seqgen.render.figures import DOMAIN, FIGURES, Row, by_model, groups, written
+from seqgen.render.metrics import DOMAIN, METRICS, Row, by_model, groups, written
 from seqgen.render.text import visible_lines
 
 _STYLE = """
@@ -104,7 +104,7 @@ def _head(content: PageContent) -> Iterator[str]:
     yield f'<p class="dim">{escape(" · ".join(about))}</p><div class="lead">'
     for name in _LEAD:
         if name in figures:
-            figure = FIGURES[name]
+            figure = METRICS[name]
             label = figure.label + (", bits per character" if name.startswith("baseline") else "")
             ends = [figures.get(name + end) for end in ("_low", "_high")]
             sure = f"<br>{' to '.join(written(end, figure.unit) for end in ends)}" if None not in ends else ""
@@ -137,8 +137,8 @@ def _plots_of(heading: str, content: PageContent) -> Iterator[str]:
     figures = content.figures
     if heading.startswith("Baselines"):
         own = "test_bits_per_char" if "test_bits_per_char" in figures else "validation_bits_per_char"
-        names = [name for name in FIGURES if name.startswith("baseline") and name in figures]
-        values = {FIGURES[name].label: figures[name] for name in names} | {"this run": figures[own]}
+        names = [name for name in METRICS if name.startswith("baseline") and name in figures]
+        values = {METRICS[name].label: figures[name] for name in names} | {"this run": figures[own]}
         caption = "Bits per character of held-out text; shorter is better."
         yield from _drawn("ladder", "", caption, plots.bars(values, ["this run"], "bits per character"))
     elif heading.startswith("Samples beside") and content.samples:

@@ -9,8 +9,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from seqgen.render.figures import called
 from seqgen.render.listing import Listing, cell
+from seqgen.render.metrics import called
 from seqgen.render.rows import EMPTY_ROW
 from seqgen.render.text import visible, visible_lines
 
@@ -58,7 +58,7 @@ def samples_table(
     return plain_table(shown, columns, title)
 
 
-def figures_table(
+def metrics_table(
     figures: Mapping[str, Any],
     published: Mapping[str, Mapping[str, float]],
     name: str,

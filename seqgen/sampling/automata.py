@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seqgen.errors import BadOption, UsageError
-from seqgen.sampling.words import N_BYTES, build_matcher
+from seqgen.sampling.aho_corasick import N_BYTES, build_matcher
 
 LONGEST = 32_000
 """Characters of a row that can be counted, and of a text that can be looked for."""

@@ -22,10 +22,10 @@ from torch import Tensor
 from seqgen.errors import UsageError
 from seqgen.sampling import automata
 from seqgen.sampling.automata import Automaton
-from seqgen.sampling.graph import NEVER
 from seqgen.sampling.product import Product, why_not
 from seqgen.sampling.regexes import regex
 from seqgen.sampling.settings import SampleSettings
+from seqgen.sampling.state_graph import NEVER
 from seqgen.tokenizers import Vocabulary
 
 _MOST_PENALTIES = 1 << 22  # numbers that are kept ready, so that masking is one addition
@@ -89,7 +89,7 @@ class Constraint:
         self._penalties: dict[int, Tensor] = {}
         self._farthest = int(distance_SV[distance_SV < NEVER].max(initial=0))
 
-    def freely(self) -> Constraint:
+    def as_exact(self) -> Constraint:
         """Return the same constraint, but ``exact``."""
         other = copy.copy(self)
         other.exact = True

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from seqgen.errors import BadOption, Diverged
-from seqgen.model import at_rest, count_parameters, device_of
+from seqgen.model import count_parameters, device_of, evaluation_mode
 from seqgen.plugin_guards import describe_part
 from seqgen.protocols import Processor
 from seqgen.sampling.constraint import build_constraint
@@ -97,7 +97,7 @@ class Decoder:
     @contextlib.contextmanager
     def resting(self) -> Iterator[None]:
         """Within it the model is in evaluation mode and needs no gradient."""
-        with at_rest(self._model), Quick() if self.wide else contextlib.nullcontext():
+        with evaluation_mode(self._model), Quick() if self.wide else contextlib.nullcontext():
             yield
 
     def process(self, logits_AV: Tensor, history_AT: Tensor) -> Tensor:

@@ -12,12 +12,12 @@ from seqgen.sampling.sampler import Sample
 
 EFFORT = 200
 """Rows looked at for each row asked, before giving up."""
-EFFORT_LEAST = 20_000
+MIN_EFFORT = 20_000
 _TOGETHER = 256  # rows looked up in the corpus together, at least
 
 
 @dataclass(frozen=True)
-class Wanted:
+class RowFilter:
     """What rows must be to be kept.
 
     Attributes:
@@ -49,7 +49,7 @@ class Wanted:
         return ", ".join(word for word, is_asked in asked.items() if is_asked)
 
 
-def wanted_rows(rows: Iterable[Sample], n: int, wanted: Wanted, effort: int | None = None) -> Iterator[Sample]:
+def filter_rows(rows: Iterable[Sample], n: int, wanted: RowFilter, effort: int | None = None) -> Iterator[Sample]:
     """The first ``n`` rows that are wanted.
 
     Args:
@@ -61,7 +61,7 @@ def wanted_rows(rows: Iterable[Sample], n: int, wanted: Wanted, effort: int | No
     Raises:
         TooFewRows: the effort is spent before ``n`` were found; those that were found have been given.
     """
-    n_found, effort = 0, max(EFFORT * n, EFFORT_LEAST) if effort is None else effort
+    n_found, effort = 0, max(EFFORT * n, MIN_EFFORT) if effort is None else effort
     left = itertools.islice(rows, effort) if n else iter(())
     for row in _kept(left, max(n, _TOGETHER), wanted):
         yield row
@@ -73,7 +73,7 @@ def wanted_rows(rows: Iterable[Sample], n: int, wanted: Wanted, effort: int | No
         raise TooFewRows(f"only {found} among {effort:,} drawn, not {n:,}; ask for fewer, for less, or for more effort")
 
 
-def _kept(rows: Iterator[Sample], together: int, wanted: Wanted) -> Iterator[Sample]:
+def _kept(rows: Iterator[Sample], together: int, wanted: RowFilter) -> Iterator[Sample]:
     """The rows that are wanted, looked up in the corpus ``together`` at a time."""
     seen: set[str] = set()
     together = together if wanted.known or wanted.near else 1

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from seqgen.errors import UsageError
 from seqgen.sampling.automata import Automaton
-from seqgen.sampling.graph import NEVER, Edges, Known
+from seqgen.sampling.state_graph import NEVER, Edges, IntSet
 from seqgen.tokenizers import EOS
 
 MOST_ENTRIES = 10_000_000
@@ -165,7 +165,7 @@ def _explore(
             f"cannot ask for {names:.200} at once: their states multiply to 2^62 or more, the limit; {_LESS}"
         )
     front_F = np.array([sum(state * unit for state, unit in zip(start, radix, strict=True))], dtype=np.int64)
-    known, fronts, rows = Known(front_F), [front_F], []
+    known, fronts, rows = IntSet(front_F), [front_F], []
     while len(front_F):
         if known.size * n_classes > MOST_ENTRIES:
             raise UsageError(

@@ -16,8 +16,8 @@ import numpy as np
 
 from seqgen.errors import BadOption, MissingExtra, UsageError
 from seqgen.sampling import regex_child
+from seqgen.sampling.aho_corasick import MOST_STATES, N_BYTES
 from seqgen.sampling.automata import Automaton
-from seqgen.sampling.words import MOST_STATES, N_BYTES
 
 _MOST_CHARS = 10_000  # of a pattern
 _DEEPEST = 100  # groups in groups; the library follows 250, and Python's parser fewer

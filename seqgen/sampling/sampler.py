@@ -78,11 +78,11 @@ class Sampler(Decoder):
         """Whether every symbol may always follow, so that the ids before them need only be left out."""
         return not (self.processors or self.constraint or bool(self.forbidden_V[EOS:].any()))
 
-    def freely(self, seed: int | None = None) -> Sampler:
+    def as_rejection_sampler(self, seed: int | None = None) -> Sampler:
         """Return a sampler that leaves the constraint to ``satisfies``, with another seed if one is given."""
         assert self.constraint is not None
         other = copy.copy(self)
-        other.constraint = self.constraint.freely()
+        other.constraint = self.constraint.as_exact()
         if seed is not None:
             other.settings = self.settings.model_copy(update={"seed": seed})
         return other

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from seqgen.batches import Encoded, Parts, Stream, derive_seed
 from seqgen.config import TrainSettings
-from seqgen.evaluation import LEAST_WINDOWS, RECORDS_TOGETHER, bits_per_char, expected_copies, held_out_loss
+from seqgen.evaluation import MIN_WINDOWS, RECORDS_PER_BATCH, bits_per_char, expected_copies, held_out_loss
 from seqgen.sampling import Sample
 from seqgen.signals import StopFlag
 from seqgen.training.events import Report
@@ -71,9 +71,9 @@ class Evaluator:
         batch_s = self._batch_s(stop)
         n_batches = max(1, int(_SHARE * time_s / batch_s))
         if state.eval_records is None:
-            state.eval_records = min(self._settings.eval_records, n_batches * RECORDS_TOGETHER[type(self._valid)])
-        n_batches = -(-state.eval_records // RECORDS_TOGETHER[type(self._valid)])
-        self._takes_s = batch_s * (max(LEAST_WINDOWS, n_batches) if isinstance(self._valid, Stream) else n_batches)
+            state.eval_records = min(self._settings.eval_records, n_batches * RECORDS_PER_BATCH[type(self._valid)])
+        n_batches = -(-state.eval_records // RECORDS_PER_BATCH[type(self._valid)])
+        self._takes_s = batch_s * (max(MIN_WINDOWS, n_batches) if isinstance(self._valid, Stream) else n_batches)
 
     def evaluate(self, state: TrainState, lr: float, stop: StopFlag) -> Report:
         """Evaluate the model as it is after a step, and note in the state what it is worth.
@@ -123,7 +123,7 @@ class Evaluator:
                 raise _Enough
             n_batches = 1
 
-        most = RECORDS_TOGETHER[Encoded] if isinstance(self._valid, Encoded) else self._settings.eval_records
+        most = RECORDS_PER_BATCH[Encoded] if isinstance(self._valid, Encoded) else self._settings.eval_records
         with contextlib.suppress(_Enough):
             held_out_loss(self._model, self._valid, self._penalty_V, most=most, check=once)
         return max(time.monotonic() - began, 1e-6)

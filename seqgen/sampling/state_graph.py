@@ -15,7 +15,7 @@ NEVER = 2**15 - 1
 _FEW = 4096  # new numbers, at least, before they are merged with the others
 
 
-class Known:
+class IntSet:
     """A growing set of numbers, in two sorted arrays of which the one that grows often is small.
 
     Args:

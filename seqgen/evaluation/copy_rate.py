@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from seqgen.batches import Encoded
-from seqgen.evaluation.costs import batch_nats
-from seqgen.model import at_rest
+from seqgen.evaluation.record_losses import batch_nats
+from seqgen.model import evaluation_mode
 
 _TOGETHER = 256  # records
 
@@ -27,7 +27,7 @@ def expected_copies(model: nn.Module, encoded: Encoded, penalty_V: Tensor) -> fl
         penalty_V: what ``penalty`` gives, on the model's device.
     """
     order = np.arange(len(encoded))
-    with at_rest(model):
+    with evaluation_mode(model):
         nats = [
             batch_nats(model, encoded.take(order[first : first + _TOGETHER]).to(penalty_V.device), penalty_V)
             for first in range(0, len(order), _TOGETHER)

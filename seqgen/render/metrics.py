@@ -27,7 +27,7 @@ _RUN, _LOSS, _LADDER = "Run", "Held-out loss", "Baselines on the same split, bit
 _SAMPLES, _CLOSE, _MEMORY = "Samples", "Samples beside held-out records", "Memorisation"
 _NOT_COPIES = "of samples that are no copies, beside held-out records that are none"
 
-FIGURES: Mapping[str, Figure] = {
+METRICS: Mapping[str, Figure] = {
     "run": Figure(_RUN, "run", "text", "name of the run folder"),
     "step": Figure(_RUN, "step", "count", "optimisation steps of the checkpoint"),
     "trained_s": Figure(_RUN, "trained for", "s", "seconds of training and evaluation"),
@@ -101,20 +101,20 @@ class Row(NamedTuple):
 def groups(
     figures: Mapping[str, Any], labels: Mapping[str, str] | None = None
 ) -> Iterator[tuple[str, list[tuple[str, Row]]]]:
-    """The figures there are, as (heading, rows by name), in the order of ``FIGURES``; the domain's come last.
+    """The figures there are, as (heading, rows by name), in the order of ``METRICS``; the domain's come last.
 
     Args:
         figures: by name.
         labels: how people call figures of the domain, by name; others are called by their names.
     """
     known: dict[str, list[tuple[str, Row]]] = {}
-    for name, figure in FIGURES.items():
+    for name, figure in METRICS.items():
         if name in figures:
             row = _row(figures, name, figure)
             known.setdefault(figure.group, []).append((name, row))
-    beside = {name + ending for name in FIGURES for ending in _BESIDE}
+    beside = {name + ending for name in METRICS for ending in _BESIDE}
     for name, value in figures.items():
-        if name not in FIGURES and name not in beside and name not in NOT_SHOWN:
+        if name not in METRICS and name not in beside and name not in NOT_SHOWN:
             known.setdefault(DOMAIN, []).append((name, Row(called(name, labels), written(value), "", "", "")))
     yield from known.items()
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from seqgen.batches import Batch, Encoded, Stream, evaluation_batches, lanes
-from seqgen.model import at_rest
+from seqgen.model import evaluation_mode
 from seqgen.protocols import State
 from seqgen.tokenizers import PAD, Vocabulary
 
@@ -30,7 +30,7 @@ _LANES, _WINDOW = 32, 256  # of a long text; a window of a lane stands for a rec
 
 
 @dataclass(frozen=True)
-class Costs:
+class RecordLosses:
     """What held-out records cost.
 
     Attributes:
@@ -54,7 +54,7 @@ class Costs:
         return float(self.nats_N.sum()) / math.log(2) / float(self.chars_N.sum())
 
 
-def held_out_costs(
+def record_losses(
     model: nn.Module,
     encoded: Encoded | Stream,
     vocabulary: Vocabulary,
@@ -62,7 +62,7 @@ def held_out_costs(
     *,
     most: int = 10**9,
     told: Collection[str] | None = None,
-) -> Costs:
+) -> RecordLosses:
     """What each of at most ``most`` records costs, evenly spaced; of a long text, each window of 256 symbols.
 
     Args:
@@ -74,12 +74,12 @@ def held_out_costs(
         told: the names of the conditions that the model is told; None: all that a record has.
     """
     nats, chars, n_targets = [np.empty(0)], [np.empty(0)], 0
-    with at_rest(model):
+    with evaluation_mode(model):
         for nats_B, chars_B, batch in _rows(model, encoded, vocabulary, penalty_V, most, told):
             nats.append(nats_B.double().cpu().numpy())
             chars.append(chars_B)
             n_targets += batch.n_targets
-    return Costs(np.concatenate(nats), np.concatenate(chars), n_targets)
+    return RecordLosses(np.concatenate(nats), np.concatenate(chars), n_targets)
 
 
 def _rows(

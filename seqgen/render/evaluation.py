@@ -10,12 +10,12 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from seqgen.render.figures import DOMAIN, Row, groups
-from seqgen.render.tables import figures_table
+from seqgen.render.metrics import DOMAIN, Row, groups
+from seqgen.render.tables import metrics_table
 from seqgen.render.text import visible
 
 
-def judgement_view(
+def evaluation_view(
     figures: Mapping[str, Any],
     published: Mapping[str, Mapping[str, float]] | None = None,
     labels: Mapping[str, str] | None = None,
@@ -33,7 +33,7 @@ def judgement_view(
             own = {name: figures[name] for name, _ in rows}
             parts += [
                 Text(heading, style="bold"),
-                figures_table(own, published, str(figures.get("run", "this run")), labels),
+                metrics_table(own, published, str(figures.get("run", "this run")), labels),
             ]
         else:
             parts.append(_group(heading, [row for _, row in rows]))

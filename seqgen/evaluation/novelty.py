@@ -10,7 +10,7 @@ from seqgen.protocols import Validator, Verdict
 
 
 @dataclass(frozen=True)
-class Judgement:
+class SampleCounts:
     """How many samples are valid, unique and novel, and the shares.
 
     Attributes:
@@ -82,13 +82,13 @@ def verdicts(texts: Sequence[str], validator: Validator | None) -> list[Verdict]
     return [validator.validate(text) for text in texts]
 
 
-def judge(
+def count_samples(
     texts: Sequence[str],
     records: Iterable[Record],
     splitter: Splitter,
     validator: Validator | None,
     recorded: Callable[[str], str] | None = None,
-) -> Judgement:
+) -> SampleCounts:
     """How many samples are valid, unique and novel.
 
     Args:
@@ -106,4 +106,4 @@ def judge(
 
     unique = set(valid)
     known = membership(unique, records, splitter, str, recorded or canonical)
-    return Judgement(len(texts), len(valid), len(unique), sum(where != "train" for where in known.values()))
+    return SampleCounts(len(texts), len(valid), len(unique), sum(where != "train" for where in known.values()))
