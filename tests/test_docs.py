@@ -14,7 +14,11 @@ import seqgen.testing
 from seqgen import hookspecs, specs
 
 ROOT = Path(__file__).parent.parent
-GUIDE = (ROOT / "plugins" / "README.md").read_text(encoding="utf-8")
+DOCS = ROOT / "docs"
+GUIDE = "\n".join(
+    path.read_text(encoding="utf-8")
+    for path in [*sorted((DOCS / "plugins").glob("*.md")), DOCS / "reference" / "python.md"]
+)
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCK = re.compile(r"```python\n(.*?)```", re.S)
 SOURCES = "".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "seqgen").rglob("*.py")))
@@ -138,7 +142,7 @@ def test_the_file_tree_of_the_readme_is_complete():
 
 
 def test_links_lead_somewhere():
-    for page in (*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), ROOT / "plugins" / "README.md"):
+    for page in (*ROOT.glob("*.md"), *DOCS.rglob("*.md"), ROOT / "plugins" / "README.md"):
         prose = re.sub(r"`[^`\n]+`", "", page.read_text(encoding="utf-8"))
         for target in re.findall(r"\]\(([^)#:]+)\)", prose):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
