@@ -36,7 +36,7 @@ PROMISES: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "cell": {
         "over_time": (*_OVER_TIME, "one-unit"),
-        "forms": ("projection", "project-and-step", "engines"),
+        "equivalence": ("projection", "project-and-step", "engines"),
         **_LAYER,
     },
     "model": {"over_time": _OVER_TIME, "models": ("stepper", "logits-at", "learn"), **_LAYER},
