@@ -313,7 +313,7 @@ BAD_CELLS = [
     ("state-rows", NumbersItsRows, "selected go on in another way"),
     ("state-untouched", ModifiesItsState, "modifies the state"),
     ("padding", NormalisesWholeBatches, "after a row's end changes its outputs"),
-    ("rests", IsRandom, "random numbers in evaluation mode"),
+    ("eval-mode", IsRandom, "random numbers in evaluation mode"),
     ("gradients-reach", HasADeadParameter, "no gradient reaches (.*[.])?dead"),
     ("gradients-exact", WrongGradient, "gradient of .* is .*, by finite differences"),
     ("float32", AlwaysDouble, "in float32 the output is torch.float64|mat1 and mat2|same dtype"),

@@ -15,13 +15,13 @@ from broken import BROKEN, GOOD, PICKY, Good, cell, corpus
 from conftest import registered
 from seqgen import testing
 from seqgen.plugins import entry_point_candidates
+from seqgen.testing.catalog import CATALOG, checks_of_package
 from seqgen.testing.check import Package
-from seqgen.testing.promises import PROMISES, checks_of_package
 
 PACKAGES = [candidate.package for candidate in entry_point_candidates()]
 CORE = [
     entry.spec
-    for kind in PROMISES
+    for kind in CATALOG
     if kind != "package"
     for entry in registered(kind)
     if entry.package == "seqgen" and entry.spec.name != "file"  # needs a path: tested below
@@ -56,7 +56,7 @@ def test_the_kit_refuses_a_validator_that_refuses_its_corpus():
 
 
 def check_named(spec, name):
-    (check,) = [check for check in testing.checks_of(spec, beside=PICKY) if check.name == name]
+    (check,) = [check for check in testing.checks_of(spec, siblings=PICKY) if check.name == name]
     return check
 
 
@@ -74,12 +74,12 @@ def test_every_check_has_a_plugin_that_breaks_it():
     proven = {(kind, name) for kind, name, _, _ in BROKEN} | {
         ("package", name) for name in ("names", "commands", "light-import")
     }
-    there = {(kind, name) for kind, modules in PROMISES.items() for names in modules.values() for name in names}
+    there = {(kind, name) for kind, modules in CATALOG.items() for names in modules.values() for name in names}
     assert there == proven
 
 
 def test_every_check_says_what_is_promised():
-    for kind, modules in PROMISES.items():
+    for kind, modules in CATALOG.items():
         for module, names in modules.items():
             for name in names:
                 function = getattr(importlib.import_module(f"seqgen.testing.{module}"), name.replace("-", "_"))

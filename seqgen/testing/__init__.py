@@ -8,9 +8,9 @@
 A check that is called raises AssertionError where the promise is not kept, else gives a note, which is mostly empty.
 """
 
+from seqgen.testing.catalog import checks_of
 from seqgen.testing.check import TEXTS, Check, Package
 from seqgen.testing.plugin import checks_of_plugin, specs_of
-from seqgen.testing.promises import checks_of
 from seqgen.testing.pytest_marks import parametrize_with_checks
 from seqgen.testing.suite import (
     CHECKS,

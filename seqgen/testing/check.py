@@ -105,13 +105,13 @@ class Subject:
         spec: what is checked.
         options: other than the defaults.
         texts: to try it on.
-        beside: what its plugin hands in besides.
+        siblings: what its plugin hands in besides.
     """
 
     spec: Any
     options: Mapping[str, Any]
     texts: tuple[str, ...] = TEXTS
-    beside: Sequence[Spec] = ()
+    siblings: Sequence[Spec] = ()
     _known: dict[str, Any] = field(default_factory=dict)
 
     @property

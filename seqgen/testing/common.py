@@ -8,8 +8,8 @@ from typing import Any
 from seqgen.config import TrainSettings, build_options, describe_options
 from seqgen.errors import BadOption
 from seqgen.testing.check import Subject
-from seqgen.testing.exercise import try_out
-from seqgen.testing.process import noting_changes
+from seqgen.testing.exercise import exercise
+from seqgen.testing.process_state import record_changes
 
 _NONSENSE = "an-option-that-nobody-has"
 
@@ -70,11 +70,11 @@ def source(subject: Subject) -> None:
 def global_state(subject: Subject) -> None:
     """Being used leaves random numbers, torch's settings and the current folder as they were."""
     changed: list[str] = []
-    with noting_changes(changed):
-        try_out(subject)
+    with record_changes(changed):
+        exercise(subject)
     assert not changed, f"it changes {' and '.join(changed)} for the whole process"
 
 
 def deterministic(subject: Subject) -> None:
     """Built twice and used on the same, it gives the same."""
-    assert try_out(subject) == try_out(subject), "built and used twice it gives something else"
+    assert exercise(subject) == exercise(subject), "built and used twice it gives something else"

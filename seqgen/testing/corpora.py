@@ -12,8 +12,8 @@ from typing import Any
 from seqgen.corpus import Record, Survey, survey
 from seqgen.errors import CorpusError, PluginError
 from seqgen.testing.check import Subject
-from seqgen.testing.process import noting_changes
-from seqgen.testing.registry import known_spec
+from seqgen.testing.process_state import record_changes
+from seqgen.testing.registry import find_spec
 from seqgen.testing.validators import check_form
 
 _JUDGED = 1000  # records shown to the validator, at least, evenly spaced
@@ -52,7 +52,7 @@ def _facts(subject: Subject) -> _Facts:
 
 def _look(subject: Subject) -> _Facts:
     spec, facts = subject.spec, _Facts()
-    with noting_changes(facts.changed), contextlib.nullcontext() if spec.network else _no_network(facts.connections):
+    with record_changes(facts.changed), contextlib.nullcontext() if spec.network else _no_network(facts.connections):
         try:
             loaded = subject.build()
             for source in (_noted(loaded, spec, facts), subject.build()):
@@ -168,11 +168,11 @@ def valid(subject: Subject) -> str:
     spec = subject.spec
     if spec.domain is None:
         return ""
-    domain = known_spec("domain", spec.domain, subject.beside)
+    domain = find_spec("domain", spec.domain, subject.siblings)
     assert domain is not None, f"its domain {spec.domain!r} does not exist"
     if domain.validator is None:
         return ""
-    validator = known_spec("validator", domain.validator, subject.beside)
+    validator = find_spec("validator", domain.validator, subject.siblings)
     assert validator is not None, f"the validator {domain.validator!r} of its domain does not exist"
     judge, texts = Subject(validator, {}).build(), _facts(subject).texts
     refused = []

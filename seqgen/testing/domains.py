@@ -9,7 +9,7 @@ from collections import Counter
 
 from seqgen.specs import DomainSpec
 from seqgen.testing.check import Package, Subject
-from seqgen.testing.registry import known_spec
+from seqgen.testing.registry import find_spec
 
 _HEAVY = ("torch", "numpy", "pydantic")
 _LOOK = "import sys; from seqgen.testing import specs_of; specs_of(sys.argv[1]); print(*sys.modules)"
@@ -20,7 +20,7 @@ def parts(subject: Subject) -> None:
     spec: DomainSpec = subject.spec
     named = [("tokenizer", spec.tokenizer), ("validator", spec.validator), ("renderer", spec.renderer)]
     named += [("metric", metric) for metric in spec.metrics]
-    missing = [f"{kind} {name}" for kind, name in named if name and known_spec(kind, name, subject.beside) is None]
+    missing = [f"{kind} {name}" for kind, name in named if name and find_spec(kind, name, subject.siblings) is None]
     assert not missing, f"it names what does not exist: {', '.join(missing)}"
 
 

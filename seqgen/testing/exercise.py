@@ -21,7 +21,7 @@ HOSTILE = (
 _RECORDS = 100
 
 
-def try_out(subject: Subject) -> list[Any]:
+def exercise(subject: Subject) -> list[Any]:
     """Build it and use it once."""
     return _WAYS[subject.spec.kind](subject)
 
@@ -42,7 +42,7 @@ def printed(renderable: Any, *, width: int = 80) -> str:
     return file.getvalue()
 
 
-def bear(use: Callable[[str], Any]) -> None:
+def must_not_raise(use: Callable[[str], Any]) -> None:
     """Use something on strings that nobody would write; it must not raise."""
     for text in HOSTILE:
         try:

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from seqgen.errors import PluginError, UnknownName
 from seqgen.plugins import Candidate, Plugins, entry_point_candidates, file_candidate
 from seqgen.specs import KINDS, Spec
+from seqgen.testing.catalog import checks_of_package, checks_on
 from seqgen.testing.check import Check, Package, Subject
 from seqgen.testing.options import options_by_spec
-from seqgen.testing.promises import checks_of_package, checks_on
 
 if TYPE_CHECKING:
     import typer
@@ -111,5 +111,5 @@ def _of_specs(specs: Sequence[Spec], options: Mapping[str, Any]) -> list[Check]:
     return [
         check
         for spec, values in zip(specs, given, strict=True)
-        for check in checks_on(Subject(spec, values, beside=tuple(specs)))
+        for check in checks_on(Subject(spec, values, siblings=tuple(specs)))
     ]

@@ -17,9 +17,9 @@ def _installed() -> Plugins:
     return plugins
 
 
-def known_spec(kind: str, name: str, beside: Sequence[Spec]) -> Any:
-    """The spec of a name, or None; what stands beside comes first."""
-    for spec in beside:
+def find_spec(kind: str, name: str, siblings: Sequence[Spec]) -> Any:
+    """The spec of a name, or None; siblings come first."""
+    for spec in siblings:
         if spec.kind == kind and spec.name == name.rpartition(":")[2]:
             return spec
     registry = _installed().registry

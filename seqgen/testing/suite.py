@@ -19,8 +19,8 @@ from seqgen.specs import (
     TokenizerSpec,
     ValidatorSpec,
 )
+from seqgen.testing.catalog import checks_of
 from seqgen.testing.check import TEXTS, Subject
-from seqgen.testing.promises import checks_of
 from seqgen.testing.validators import check_form
 
 
@@ -74,9 +74,9 @@ def check_augmentation(spec: AugmentationSpec, texts: Sequence[str] = TEXTS, **o
     _check_all(spec, texts, **options)
 
 
-def check_domain(spec: DomainSpec, beside: Sequence[Spec] = ()) -> None:
-    """Run all checks of a domain; ``beside`` is what its plugin hands in besides."""
-    for check in checks_of(spec, beside=beside):
+def check_domain(spec: DomainSpec, siblings: Sequence[Spec] = ()) -> None:
+    """Run all checks of a domain; ``siblings`` are the other specs of its plugin."""
+    for check in checks_of(spec, siblings=siblings):
         check()
 
 

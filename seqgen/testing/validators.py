@@ -11,8 +11,8 @@ from seqgen.errors import SeqgenError
 from seqgen.protocols import Verdict
 from seqgen.specs import CorpusSpec
 from seqgen.testing.check import Subject
-from seqgen.testing.exercise import bear
-from seqgen.testing.registry import known_spec
+from seqgen.testing.exercise import must_not_raise
+from seqgen.testing.registry import find_spec
 
 ORDINARY = (
     "word", "Word", "WORD", "two words", " padded ", "a-b", "it's", "x_1", "7", "007", "+7", "1.50", "1e3", "-0",
@@ -76,9 +76,9 @@ def check_form(validator: Any, text: str, verdict: Verdict) -> None:
 
 def _records(subject: Subject) -> Iterator[str]:
     """Records of the corpora of the same plugin whose domain has this validator."""
-    for corpus in subject.beside:
+    for corpus in subject.siblings:
         if isinstance(corpus, CorpusSpec) and corpus.domain is not None and not corpus.network:
-            domain = known_spec("domain", corpus.domain, subject.beside)
+            domain = find_spec("domain", corpus.domain, subject.siblings)
             if domain is not None and domain.validator == subject.spec.name:
                 with contextlib.suppress(SeqgenError):  # the checks of the corpus report that
                     yield from (record.text for record in itertools.islice(Subject(corpus, {}).build(), _RECORDS))
@@ -87,4 +87,4 @@ def _records(subject: Subject) -> Iterator[str]:
 def hostile_strings(subject: Subject) -> None:
     """It never raises, on any string."""
     validator = subject.build()
-    bear(lambda text: _verdict(validator, text))
+    must_not_raise(lambda text: _verdict(validator, text))

@@ -110,7 +110,7 @@ def state_untouched(subject: Subject) -> None:
                 assert torch.equal(x, x_before), "modifies the input it is given"
 
 
-def rests(subject: Subject) -> None:
+def eval_mode(subject: Subject) -> None:
     """In evaluation mode nothing is random."""
     layer = layer_of(subject)
     x = layer.inputs()

@@ -17,7 +17,7 @@ import torch
 
 
 @contextlib.contextmanager
-def noting_changes(changed: list[str]) -> Iterator[None]:
+def record_changes(changed: list[str]) -> Iterator[None]:
     """Within it, whatever happens, it is noted afterwards which settings of the process are others; names are added."""
     before = _settings()
     try:

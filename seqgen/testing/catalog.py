@@ -11,16 +11,16 @@ from seqgen.specs import Spec
 from seqgen.testing.check import TEXTS, Check, Package, Subject
 
 _COMMON = ("options", "global-state")
-_FOUNDATIONS = ("shapes", "state-form", "state-untouched", "rests")
-_OVER_TIME = (
+_FOUNDATIONS = ("shapes", "state-form", "state-untouched", "eval-mode")
+_SEQUENCES = (
     *_FOUNDATIONS, "step-equals-sequence", "batch-independence", "causality", "state-rows", "padding",
 )  # fmt: skip
 _LAYER: dict[str, tuple[str, ...]] = {
     "gradients": ("gradients-reach", "gradients-exact", "float32", "bfloat16"),
-    "learning": ("save-load", "resume", "determinism", "learns"),
+    "training": ("save-load", "resume", "determinism", "learns"),
     "common": (*_COMMON, "recommended"),
 }
-PROMISES: dict[str, dict[str, tuple[str, ...]]] = {
+CATALOG: dict[str, dict[str, tuple[str, ...]]] = {
     "corpus": {
         "corpora": (
             "offline", "records", "line-ends", "labels", "restartable", "digest", "licence", "valid", "global-state",
@@ -28,18 +28,18 @@ PROMISES: dict[str, dict[str, tuple[str, ...]]] = {
         "common": ("options", "source", "recommended"),
     },
     "tokenizer": {
-        "symbols": (
+        "tokenizers": (
             "round-trip", "n-symbols", "any-ids", "unknown-symbols", "hostile-strings", "to-json", "stable-ids",
             "encode-many", "decode-many", "symbol-bytes",
         ),
         "common": _COMMON,
     },
     "cell": {
-        "over_time": (*_OVER_TIME, "one-unit"),
+        "sequences": (*_SEQUENCES, "one-unit"),
         "equivalence": ("projection", "project-and-step", "engines"),
         **_LAYER,
     },
-    "model": {"over_time": _OVER_TIME, "models": ("stepper", "logits-at", "learn"), **_LAYER},
+    "model": {"sequences": _SEQUENCES, "models": ("stepper", "logits-at", "learn"), **_LAYER},
     "validator": {
         "validators": ("verdicts", "canonical", "hostile-strings"),
         "common": (*_COMMON, "deterministic"),
@@ -53,7 +53,7 @@ PROMISES: dict[str, dict[str, tuple[str, ...]]] = {
         "common": (*_COMMON, "deterministic"),
     },
     "processor": {
-        "decoding": ("logits-shape", "something-left", "stays-forbidden", "rows-apart", "untouched"),
+        "processors": ("logits-shape", "something-left", "stays-forbidden", "rows-apart", "untouched"),
         "common": (*_COMMON, "deterministic"),
     },
     "augmentation": {"augmentations": ("seeded", "written", "hostile-strings"), "common": _COMMON},
@@ -65,7 +65,7 @@ PROMISES: dict[str, dict[str, tuple[str, ...]]] = {
 
 
 def _names(kind: str) -> Iterator[tuple[str, str]]:
-    for module, names in PROMISES[kind].items():
+    for module, names in CATALOG[kind].items():
         for name in names:
             yield module, name
 
@@ -76,16 +76,18 @@ def _run(module: str, name: str, subject: Any) -> str | None:
     return note
 
 
-def checks_of(spec: Spec, *, texts: Sequence[str] = TEXTS, beside: Sequence[Spec] = (), **options: Any) -> list[Check]:
+def checks_of(
+    spec: Spec, *, texts: Sequence[str] = TEXTS, siblings: Sequence[Spec] = (), **options: Any
+) -> list[Check]:
     """The checks of one spec: a small one for each promise.
 
     Args:
         spec: what is checked.
         texts: to try it on, for kinds that deal with texts.
-        beside: what its plugin hands in besides, such as the parts that a domain names.
+        siblings: what its plugin hands in besides, such as the parts that a domain names.
         options: options other than the defaults.
     """
-    return checks_on(Subject(spec, options, tuple(texts), tuple(beside)))
+    return checks_on(Subject(spec, options, tuple(texts), tuple(siblings)))
 
 
 def checks_on(subject: Subject) -> list[Check]:
