@@ -100,10 +100,9 @@ def check_module(kind: str, module: Any, who: str) -> None:
 
 def _uninitialised(module: Any) -> Any:
     """The first module, of one and all within it, whose ``__init__`` has not reached that of torch.nn.Module."""
-    children = vars(module).get("_modules")
-    if children is None:
+    if "training" not in vars(module):  # which torch.nn.Module sets first
         return module
-    bare = (_uninitialised(child) for child in children.values() if child is not None)
+    bare = (_uninitialised(child) for child in module.children())
     return next((found for found in bare if found is not None), None)
 
 
@@ -113,7 +112,7 @@ def hint_on_init(kind: str, error: BaseException) -> str:
         return ""
     too_early = "before Module.__init__() call" in str(error)  # as torch says where something is set
     known = vars(error.obj) if hasattr(error.obj, "__dict__") else {}
-    bare = hasattr(type(error.obj), "register_forward_hook") and "_modules" not in known
+    bare = hasattr(type(error.obj), "register_forward_hook") and "training" not in known
     return f"; {_MODULES[kind][1]}" if too_early or bare else ""
 
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 import seqgen
 from seqgen.cells import StepCell, use_engine
-from seqgen.cells.cell import list_leaves, map_state
+from seqgen.states import list_leaves, map_state
 
 CLOSE = {torch.float32: 1e-5, torch.float64: 1e-9}  # of the largest number
 

@@ -193,7 +193,7 @@ def test_products_with_wide_matrices_are_laid_out_in_compiled_steps_too(librarie
     if not taught:
         from torch._inductor import lowering
 
-        monkeypatch.setattr(aot_cache, "teach_compiler", lambda: None)
+        monkeypatch.setattr(aot_cache, "register_lowering", lambda: None)
         monkeypatch.delitem(lowering.lowerings, onednn_linear.packed_operation(), raising=False)
     laid_out = []
     pack = onednn_linear.pack

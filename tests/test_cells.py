@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from seqgen import Recurrent, Stack, StepCell
-from seqgen.cells import map_state, select_rows
+from seqgen.states import map_state, select_rows
 
 
 class Adder(StepCell):

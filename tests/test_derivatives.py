@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from torch.nn import functional
 
 from over_time import B, H, Plain, assert_agree, batch, begin, build, check, many, one, results
-from seqgen.cells.cell import list_leaves
 from seqgen.engine.plan_runner import recorded
+from seqgen.states import list_leaves
 
 OPERATIONS = [
     lambda c, x, y, z: x + y,

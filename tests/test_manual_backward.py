@@ -11,7 +11,7 @@ from torch import nn
 from conftest import registered
 from seqgen.batches import Batch
 from seqgen.cells import Dropout, Recurrent, StepCell, use_engine
-from seqgen.engine import autograd_utils
+from seqgen.engine import torch_compat
 from seqgen.engine.plan_runner import recorded
 from seqgen.evaluation import total_nats
 from seqgen.model import RecurrentModel
@@ -123,7 +123,7 @@ def test_noise_whose_derivative_needs_its_result():
 
 
 def test_pieces_under_autograd_where_torch_does_not_lend_its_engine(monkeypatch):
-    monkeypatch.setattr(autograd_utils, "_ENGINE", None)
+    monkeypatch.setattr(torch_compat, "EXECUTION_ENGINE", None)
     assert_same(model_of(next(name for name in CELLS if name.endswith(":lstm")), layers=2))
 
 

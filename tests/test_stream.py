@@ -14,11 +14,11 @@ import seqgen
 from conftest import registered
 from resuming import digests
 from seqgen.batches import Stream, StreamFeed, encode_stream, lanes
-from seqgen.cells import list_leaves, map_state
 from seqgen.corpus import Joined, LongText, Record, Splitter, TextFile
 from seqgen.errors import UsageError
 from seqgen.evaluation import carried_nats, held_out_loss, penalty
 from seqgen.model import RecurrentModel
+from seqgen.states import list_leaves, map_state
 from seqgen.tokenizers import BOS, EOS, CharTokenizer, Vocabulary
 from seqgen.training.manual_backward import carry_gradients
 

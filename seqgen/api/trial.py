@@ -128,7 +128,7 @@ def _try(model: Any, batch: Batch, n_symbols: int, fresh: bool) -> None:
 
 def _check_state(model: Any, ids_B1: Tensor) -> None:
     """One step: the state has the batch first and keeps its form, and the one given stays as it was."""
-    from seqgen.cells import form_difference, list_leaves
+    from seqgen.states import list_leaves, structure_difference
 
     n_rows = len(ids_B1)
     start = model.initial_state(n_rows)
@@ -141,7 +141,7 @@ def _check_state(model: Any, ids_B1: Tensor) -> None:
             raise _Broken(f": forward must return (logits, state), not {type(found).__name__}")
         if not all(_same(was, is_now) for was, is_now in zip(before, list_leaves(state), strict=True)):
             raise _Broken(" changes the state it is given: make a new tensor, h = h + x and not h += x")
-        if (difference := form_difference(start, found[1])) is not None:
+        if (difference := structure_difference(start, found[1])) is not None:
             first, then = difference
             raise _Broken(f": initial_state gives {first}, a step gives back {then}; a state keeps its form")
         _check_rows(found[1], n_rows, f": the state that a step of {n_rows} rows gives back has")
@@ -154,7 +154,7 @@ def _same(was: Tensor, is_now: Tensor) -> bool:
 
 
 def _check_rows(state: State, n_rows: int, what: str) -> None:
-    from seqgen.cells import list_leaves
+    from seqgen.states import list_leaves
 
     for leaf in list_leaves(state):
         if leaf.shape[:1] != (n_rows,):

@@ -7,10 +7,12 @@ from typing import cast
 
 from torch import Tensor, nn
 
-from seqgen.cells.cell import Cell, has_hooks, output_and_state
+from seqgen.cells.cell import Cell
 from seqgen.cells.dropout import Dropout
 from seqgen.cells.step import StepCell
+from seqgen.engine.torch_compat import children, has_hooks
 from seqgen.protocols import State
+from seqgen.states import output_and_state
 
 
 class Stack(Cell):
@@ -30,7 +32,7 @@ class Stack(Cell):
     @property
     def layers(self) -> list[Cell]:
         """The cells, from the input up."""
-        return cast("list[Cell]", list(self.cells._modules.values()))  # at a third of the price of asking itself
+        return cast("list[Cell]", children(self.cells))
 
     def initial_state(self, batch_size: int) -> State:
         """The layers' states, from the input up."""

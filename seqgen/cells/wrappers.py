@@ -8,11 +8,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from seqgen.cells.cell import Cell, first_parameter, list_leaves, map_state
+from seqgen.cells.cell import Cell
 from seqgen.cells.dropout import draw_mask
 from seqgen.cells.step import StepCell
+from seqgen.engine.torch_compat import first_parameter
 from seqgen.errors import BadOption
 from seqgen.protocols import State
+from seqgen.states import list_leaves, map_state
 
 
 class Around(Cell):

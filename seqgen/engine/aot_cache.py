@@ -18,7 +18,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from seqgen.engine.onednn_linear import teach_compiler
+from seqgen.engine import torch_compat
+from seqgen.engine.onednn_linear import register_lowering
 from seqgen.errors import DiskError
 from seqgen.files import SafePath, cache_folder, publish_folder, remove_folders
 
@@ -83,18 +84,17 @@ def _sums(files: Mapping[str, bytes]) -> bytes:
 
 
 def _load(path: SafePath) -> Compiled:
-    run: Compiled = torch._C._aoti.AOTIModelContainerRunnerCpu(str((path / _LIBRARY).path), 1).run
-    return run
+    return torch_compat.load_library(str((path / _LIBRARY).path))
 
 
 def _make(path: SafePath, function: Callable[..., list[Tensor]], examples: Sequence[Tensor]) -> Compiled:
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # the compiler's own, of its own code
-        from torch import _inductor, export
+        from torch import export
 
-        teach_compiler()
+        register_lowering()
         program, made = export.export(_Module(function), tuple(examples), strict=False), Path(folder) / "made.pt2"
-        _inductor.aoti_compile_and_package(program, package_path=str(made), inductor_configs=dict(_OPTIONS))
+        torch_compat.compile_package(program, str(made), dict(_OPTIONS))
         files = _unpack(made)
     if found := _find(path):  # another process was faster
         return found

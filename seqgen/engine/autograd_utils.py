@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-_ENGINE = getattr(torch.autograd.Variable, "_execution_engine", None)  # what ``backward`` calls, without its imports
+from seqgen.engine import torch_compat
 
 
 class Given(torch.autograd.Function):
@@ -45,8 +45,9 @@ def as_usual(tensor: Tensor) -> Tensor:
 
 def backward_from(y: Tensor, dy: Tensor) -> None:
     """What ``y.backward(dy)`` does, also where no gradients are asked for."""
-    if _ENGINE is not None:
-        _ENGINE.run_backward((y,), (dy,), False, False, (), allow_unreachable=True, accumulate_grad=True)
+    engine = torch_compat.EXECUTION_ENGINE  # which ``Tensor.backward`` calls after imports that take long
+    if engine is not None:
+        engine.run_backward((y,), (dy,), False, False, (), allow_unreachable=True, accumulate_grad=True)
         return
     with torch.enable_grad():
         total = Given.apply([dy], y)  # type: ignore[no-untyped-call]

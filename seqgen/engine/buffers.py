@@ -15,6 +15,7 @@ import torch
 
 from seqgen.engine.ir import Name, Operation, Recording
 from seqgen.engine.peephole import inputs
+from seqgen.engine.torch_compat import fast_call, schema_of
 
 _aten = torch.ops.aten
 
@@ -22,14 +23,14 @@ _aten = torch.ops.aten
 @functools.cache
 def writes_into(function: Any) -> tuple[Any, str]:
     """The form of an operation that writes into a given tensor, and the name of that argument; (None, "") if none."""
-    wanted = [(argument.name, str(argument.type)) for argument in function._schema.arguments]
+    wanted = [(argument.name, str(argument.type)) for argument in schema_of(function).arguments]
     packet = function.overloadpacket
     for overload in (getattr(packet, name) for name in packet.overloads()):
-        arguments = overload._schema.arguments
+        arguments = schema_of(overload).arguments
         places = [argument.name for argument in arguments if argument.is_out]
         others = [(argument.name, str(argument.type)) for argument in arguments if not argument.is_out]
         if len(places) == 1 and others == wanted:
-            return getattr(overload, "_op", overload), places[0]
+            return fast_call(overload), places[0]
     return None, ""
 
 
@@ -159,4 +160,4 @@ def _strides(function: Any) -> bool:
 
 
 def _is_view(op: Operation) -> bool:
-    return any(result.alias_info is not None for result in op.function._schema.returns)
+    return any(result.alias_info is not None for result in schema_of(op.function).returns)

@@ -12,6 +12,7 @@ from seqgen.engine.buffers import Spared, writes_into
 from seqgen.engine.ir import Name, Operation
 from seqgen.engine.onednn_linear import WIDE, multiplier, product_with
 from seqgen.engine.peephole import inputs
+from seqgen.engine.torch_compat import fast_call
 
 _aten = torch.ops.aten
 _QUICK = {  # the same operations by the calls that cost Python least
@@ -126,7 +127,7 @@ class Source:
                 self._write_wide(depth, op, place)
                 continue
             function, keyword = _writing(op.function) if place is not None else (None, "")
-            name = self._call(function or _QUICK.get(op.function, getattr(op.function, "_op", op.function)), op)
+            name = self._call(function or _QUICK.get(op.function) or fast_call(op.function), op)
             self._write(depth, op, name, f"{keyword}={place}" if function is not None else "")
             if place is not None and function is None:
                 self.add(depth, f"{place}.copy_({op.results[0]})")

@@ -20,6 +20,7 @@ from seqgen.engine.codegen import Source
 from seqgen.engine.loop_invariants import Steady
 from seqgen.engine.loop_runner import Kept, Loops, room_for_outputs
 from seqgen.engine.plan import Plan
+from seqgen.engine.torch_compat import has_library_runner
 
 CHUNK = 8
 _STEPS = range(CHUNK)
@@ -150,7 +151,7 @@ def _as_compiled(states: Sequence[Tensor]) -> list[Tensor]:
 
 def _compile(source: Source, examples: Sequence[Tensor]) -> Compiled:
     """The source as a compiled function of a list; the same source of the same shapes is compiled once."""
-    if _is_cpu(examples):
+    if _is_cpu(examples) and has_library_runner():
         return compile_ahead(source.compile(), source.text(), examples)
     key = source.text(), tuple((example.shape, example.dtype, example.device) for example in examples)
     if key not in _elsewhere:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import torch
 from torch import nn
 
-from seqgen.cells.cell import list_tensors
+from seqgen.engine.torch_compat import list_tensors, own_buffers, set_buffer
 
 
 @contextlib.contextmanager
@@ -17,8 +17,8 @@ def aside(module: nn.Module) -> Iterator[None]:
     held = [
         (part, name, buffer, buffer.detach().clone())
         for part in module.modules()
-        for name, buffer in part._buffers.items()
-        if buffer is not None and not buffer.is_inference()
+        for name, buffer in own_buffers(part)
+        if not buffer.is_inference()
     ]
     gpus = {tensor.device for tensor in list_tensors(module) if tensor.is_cuda}
     with torch.random.fork_rng(gpus):
@@ -26,7 +26,7 @@ def aside(module: nn.Module) -> Iterator[None]:
             yield
         finally:
             for part, name, buffer, value in held:
-                part._buffers[name] = buffer  # a step may have put another in its place
+                set_buffer(part, name, buffer)  # a step may have put another in its place
                 if not torch.equal(buffer, value):  # else it is as graphs that hold it know it
                     with torch.no_grad():
                         buffer.copy_(value)

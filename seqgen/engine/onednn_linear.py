@@ -14,6 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from seqgen.engine import torch_compat
+
 WIDE = 1 << 17
 """Numbers of a matrix from which the layout pays."""
 _OFTEN = 16  # products with the same matrix from which it pays
@@ -30,7 +32,7 @@ def multiplier(weight_IO: Tensor, n_rows: int, times: int) -> Callable[[Tensor],
     """
     if times < _OFTEN or not can_pack(weight_IO):
         return lambda x_BI: torch.mm(x_BI, weight_IO)
-    packed, product = pack(weight_IO.t(), n_rows), _product()
+    packed, product = pack(weight_IO.t(), n_rows), torch_compat.linear_pointwise()
     return lambda x_BI: product(x_BI, packed, None, "none", [], "")
 
 
@@ -42,12 +44,12 @@ def can_pack(weight: Tensor) -> bool:
 
 def pack(weight_OI: Tensor, n_rows: int) -> Tensor:
     """The matrix laid out for about so many rows; for ``packed_linear`` only."""
-    return torch.ops.mkldnn._reorder_linear_weight(weight_OI.detach().contiguous(), n_rows)  # type: ignore[no-any-return]
+    return torch_compat.reorder_linear_weight(weight_OI.detach().contiguous(), n_rows)
 
 
 def packed_linear(x_BI: Tensor, packed: Tensor, bias_O: Tensor | None) -> Tensor:
     """``x W' + b`` (B, O), of rows that may have further dimensions; without a gradient."""
-    return _product()(x_BI, packed, bias_O, "none", [], "")  # type: ignore[no-any-return]
+    return torch_compat.linear_pointwise()(x_BI, packed, bias_O, "none", [], "")  # type: ignore[no-any-return]
 
 
 def product_with(packed: Tensor) -> Callable[[Tensor], Tensor]:
@@ -72,28 +74,12 @@ def packed_operation() -> Any:
 
 
 @cache
-def teach_compiler() -> None:
-    """Let torch's compiler write that operation as a call of the product itself, which then needs no Python.
+def register_lowering() -> None:
+    """Make torch's compiler write that operation as a call of oneDNN, which needs no Python.
 
     Where torch has other names for it, compiled code calls the operation.
     """
-    try:
-        from torch._inductor.ir import TensorBox
-        from torch._inductor.lowering import register_lowering
-        from torch._inductor.mkldnn_ir import LinearUnary
-    except ImportError:
-        return
-
-    def write(x_BI: Any, packed: Any) -> Any:
-        return TensorBox.create(LinearUnary.create(x_BI, packed, None, "none", [], ""))  # type: ignore[no-untyped-call]
-
-    register_lowering(packed_operation(), type_promotion_kind=None)(write)
-
-
-def _product() -> Any:
-    """The product itself, by the call that costs Python least."""
-    overload = torch.ops.mkldnn._linear_pointwise.default
-    return getattr(overload, "_op", overload)
+    torch_compat.lower_to_linear_pointwise(packed_operation())
 
 
 @cache

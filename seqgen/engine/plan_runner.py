@@ -12,17 +12,18 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from seqgen.cells.cell import list_leaves, list_tensors, map_state, output_and_state
 from seqgen.engine.autograd_utils import as_usual, refuse_twice
 from seqgen.engine.compiled_runner import Chunks
 from seqgen.engine.isolated import aside
 from seqgen.engine.loop_runner import Kept, Loops
 from seqgen.engine.plan import Plan
 from seqgen.engine.single_step import Once
+from seqgen.engine.torch_compat import list_tensors
 from seqgen.engine.tracer import Step, record
 from seqgen.engine.untraceable import CannotRecord, ReplacesBuffer
 from seqgen.errors import is_out_of_memory
 from seqgen.protocols import State
+from seqgen.states import list_leaves, map_state, output_and_state
 
 Runner = Loops | Once | Chunks
 

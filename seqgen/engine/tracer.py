@@ -18,13 +18,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.autograd.graph import GradientEdge, get_gradient_edge
-from torch.utils._python_dispatch import TorchDispatchMode
 
-from seqgen.cells.cell import list_leaves, map_state, output_and_state
 from seqgen.engine.autograd_utils import Given
 from seqgen.engine.ir import Name, Operation, Product, Recording
+from seqgen.engine.torch_compat import TorchDispatchMode, schema_of
 from seqgen.engine.untraceable import CannotRecord, ReplacesBuffer, Unseen
 from seqgen.protocols import State
+from seqgen.states import list_leaves, map_state, output_and_state
 
 _recording = threading.local()
 
@@ -116,7 +116,7 @@ class _Recorder(TorchDispatchMode):
         # Attention without dropout draws nothing; on a GPU that would not be seen.
         if drawn is not None and (self.on_gpu or not torch.equal(drawn, torch.get_rng_state())):
             raise CannotRecord(f"{func} is random: draw in noise()")
-        if func._schema.is_mutable:
+        if schema_of(func).is_mutable:
             if first is None:
                 raise CannotRecord(f"{func} changes several tensors in place")
             func = self._without_effect(func, args[0], first)
@@ -142,9 +142,10 @@ class _Recorder(TorchDispatchMode):
         others = [tensor for tensor in self.kept if tensor.untyped_storage().data_ptr() != storage]
         if len(others) < len(self.kept) - 1 or self.names[identity] in self.inputs:
             raise CannotRecord(f"{func} changes a tensor that is seen elsewhere")
-        packet = getattr(torch.ops.aten, func._schema.name.removeprefix("aten::").removesuffix("_"), None)
-        overload = func._overloadname
-        if not func._schema.name.endswith("_") or overload not in (packet.overloads() if packet else ()):
+        schema = schema_of(func)
+        packet = getattr(torch.ops.aten, schema.name.removeprefix("aten::").removesuffix("_"), None)
+        overload = schema.overload_name or "default"
+        if not schema.name.endswith("_") or overload not in (packet.overloads() if packet else ()):
             raise CannotRecord(f"{func} has no form without effects")
         self.kept = others
         del self.names[identity]

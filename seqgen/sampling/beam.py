@@ -11,11 +11,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from seqgen.cells import select_rows
 from seqgen.protocols import State
 from seqgen.sampling.decoder import Decoder
 from seqgen.sampling.rows import MULTIPLE, round_up
 from seqgen.sampling.sampler import Sample
+from seqgen.states import select_rows
 from seqgen.tokenizers import BOS, EOS, PAD
 
 

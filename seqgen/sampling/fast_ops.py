@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-from seqgen.cells import can_pack, pack, packed_linear
+from seqgen.engine.onednn_linear import can_pack, pack, packed_linear
 
 _TANH = (torch.tanh, Tensor.tanh)
 _ROWS = 512  # for which wide matrices are laid out

@@ -11,8 +11,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from seqgen.cells import select_rows
 from seqgen.protocols import State
+from seqgen.states import select_rows
 from seqgen.tokenizers import EOS, PAD
 
 MULTIPLE = 32

@@ -15,11 +15,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from seqgen.cells import join_rows, select_rows
 from seqgen.errors import UsageError
 from seqgen.protocols import State
 from seqgen.sampling.decoder import Decoder
 from seqgen.sampling.rows import MULTIPLE, round_up
+from seqgen.states import join_rows, select_rows
 from seqgen.tokenizers import BOS, EOS
 
 _TOGETHER = 256  # beginnings looked at in one go

@@ -10,10 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from seqgen.cells import list_leaves
 from seqgen.model import device_of, make_stepper
 from seqgen.protocols import State
 from seqgen.sampling.constraint import Constraint
+from seqgen.states import list_leaves
 from seqgen.tokenizers import BOS, PAD
 
 

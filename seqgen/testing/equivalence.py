@@ -10,7 +10,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from seqgen.cells import Engine, StepCell, map_state, slow_steps, use_engine
+from seqgen.cells import Engine, StepCell, slow_steps, use_engine
+from seqgen.states import map_state
 from seqgen.testing.check import Subject
 from seqgen.testing.layers import B, T, close, layer_of, leaves_of
 

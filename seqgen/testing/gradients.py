@@ -10,8 +10,8 @@ import math
 import torch
 from torch import Tensor
 
-from seqgen.cells import map_state
 from seqgen.protocols import State
+from seqgen.states import map_state
 from seqgen.testing.check import Subject
 from seqgen.testing.layers import B, Layer, layer_of, leaves_of, trained
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from seqgen.cells import form_difference, map_state, select_rows
+from seqgen.states import map_state, select_rows, structure_difference
 from seqgen.testing.check import Subject
 from seqgen.testing.layers import B, Layer, T, V, close, copied, layer_of, leaves_of, same, trained
 
@@ -77,7 +77,7 @@ def state_form(subject: Subject) -> None:
     for name, leaves in (("first", leaves_of(start)), ("last", leaves_of(end))):
         for leaf in leaves:
             assert leaf.shape[:1] == (B,), f"a leaf of the {name} state is {tuple(leaf.shape)}, not (B, ...)"
-    first, last = form_difference(start, end) or ("", "")
+    first, last = structure_difference(start, end) or ("", "")
     assert first == last, f"the last state is nested in another way than the first: {last}, not {first}"
     assert same(leaves_of(layer.start()), leaves_of(start)), "initial_state changes from call to call"
 

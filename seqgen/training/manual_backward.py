@@ -17,13 +17,14 @@ from torch.nn import functional
 
 from seqgen.batches import Batch
 from seqgen.cells import Cell, Dropout, StepCell
-from seqgen.cells.cell import has_hooks, list_leaves, map_state
 from seqgen.cells.dropout import draw_mask
 from seqgen.engine.autograd_utils import as_usual, backward_from
 from seqgen.engine.plan import Plan
 from seqgen.engine.plan_runner import Runner, recorded, run_back, step_by_step
+from seqgen.engine.torch_compat import has_hooks, have_hooks, log_softmax_backward
 from seqgen.model import RecurrentModel
 from seqgen.protocols import State
+from seqgen.states import list_leaves, map_state
 from seqgen.tokenizers import PAD
 
 _aten = torch.ops.aten
@@ -40,9 +41,9 @@ def can_derive(model: nn.Module) -> bool:
     if any(leaf.requires_grad for leaf in list_leaves(state)) or any(cell.engine == "eager" for cell in cells):
         return False
     within = {part for cell in cells for part in cell.modules() if part is not cell}  # called as ever
-    return not any(has_hooks(module) for module in model.modules() if module not in within) and not any(
-        parameter._backward_hooks or parameter._post_accumulate_grad_hooks for parameter in model.parameters()
-    )
+    if any(has_hooks(module) for module in model.modules() if module not in within):
+        return False
+    return not have_hooks(model.parameters())
 
 
 def carry_gradients(
@@ -97,7 +98,7 @@ def _head(
     nats, weight = _aten.nll_loss_forward(log_probs_NV, targets_N, None, 2, PAD)
     share = torch.full_like(nats, 1 / n_targets)
     d_logits_NV = _aten.nll_loss_backward(share, log_probs_NV, targets_N, None, 2, PAD, weight)
-    d_logits_NV = _aten._log_softmax_backward_data(d_logits_NV, log_probs_NV, -1, log_probs_NV.dtype)
+    d_logits_NV = log_softmax_backward(d_logits_NV, log_probs_NV)
     _add_product(head.weight, d_logits_NV.t(), hidden_NH)
     _add(head.bias, d_logits_NV.sum(0))
     return nats, d_logits_NV @ head.weight

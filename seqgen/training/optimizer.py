@@ -14,9 +14,9 @@ from collections.abc import Iterable, Mapping
 import torch
 from torch import Tensor, nn
 
+from seqgen.engine.torch_compat import FUSED_ADAMW, for_each
 from seqgen.errors import is_out_of_memory
 
-_FUSED = getattr(torch, "_fused_adamw_", None)
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
 
 
@@ -71,7 +71,7 @@ class AdamW:
         for name, parameter in self.named.items():
             decay = weight_decay if parameter.ndim > 1 else 0.0
             self._groups[decay].add(parameter, self.mean[name], self.square[name])
-        self._fused = _FUSED is not None if fused is None else fused
+        self._fused = FUSED_ADAMW is not None if fused is None else fused
 
     def step(self, number: int, lr: float, refused: Tensor | None = None) -> None:
         """Take a step along the gradients.
@@ -101,14 +101,14 @@ class AdamW:
                 self._fused = False
         if refused is not None and refused.item():
             return
-        torch._foreach_mul_(weights, 1 - lr * decay)
-        torch._foreach_lerp_(means, grads, 1 - BETA1)
-        torch._foreach_mul_(squares, BETA2)
-        torch._foreach_addcmul_(squares, grads, grads, 1 - BETA2)
-        roots = torch._foreach_sqrt(squares)
-        torch._foreach_div_(roots, math.sqrt(1 - BETA2**number))
-        torch._foreach_add_(roots, EPSILON)
-        torch._foreach_addcdiv_(weights, means, roots, -lr / (1 - BETA1**number))
+        for_each("mul_", weights, 1 - lr * decay)
+        for_each("lerp_", means, grads, 1 - BETA1)
+        for_each("mul_", squares, BETA2)
+        for_each("addcmul_", squares, grads, grads, 1 - BETA2)
+        roots = for_each("sqrt", squares)
+        for_each("div_", roots, math.sqrt(1 - BETA2**number))
+        for_each("add_", roots, EPSILON)
+        for_each("addcdiv_", weights, means, roots, -lr / (1 - BETA1**number))
 
     @staticmethod
     def _fused_step(
@@ -121,8 +121,8 @@ class AdamW:
         decay: float,
         refused: Tensor | None,
     ) -> None:
-        assert _FUSED is not None
-        _FUSED(
+        assert FUSED_ADAMW is not None
+        FUSED_ADAMW(
             weights, grads, means, squares, [], steps,
             lr=lr, beta1=BETA1, beta2=BETA2, weight_decay=decay, eps=EPSILON, amsgrad=False, maximize=False,
             found_inf=refused,

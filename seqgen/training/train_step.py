@@ -13,11 +13,12 @@ import torch
 from torch import Tensor, nn
 
 from seqgen.batches import Batch
-from seqgen.cells import is_compiled, list_leaves, map_state
+from seqgen.cells import is_compiled
 from seqgen.errors import BLAMED, Diverged
 from seqgen.evaluation import carried_nats, total_nats
 from seqgen.model import device_of
 from seqgen.protocols import State
+from seqgen.states import list_leaves, map_state
 from seqgen.tokenizers import BOS
 from seqgen.training.gradients import Gradients
 from seqgen.training.manual_backward import can_derive, carry_gradients

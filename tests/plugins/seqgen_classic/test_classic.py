@@ -12,7 +12,7 @@ from seqgen import testing
 
 pytest.importorskip("seqgen_classic")
 import seqgen_classic
-from seqgen.cells.cell import list_leaves, map_state
+from seqgen.states import list_leaves, map_state
 from seqgen_classic import gru, lstm, vanilla
 from seqgen_classic.gru import GRUCell
 from seqgen_classic.lstm import LSTMCell

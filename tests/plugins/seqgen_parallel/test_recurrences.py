@@ -18,9 +18,9 @@ from over_time import results
 
 pytest.importorskip("seqgen_parallel")
 from seqgen import testing
-from seqgen.cells import list_leaves, map_state
 from seqgen.cells.linear_scan import choose_chunk
 from seqgen.cells.linear_scan import solve as solve_chunks
+from seqgen.states import list_leaves, map_state
 from seqgen_parallel.gilr import GILRCell
 from seqgen_parallel.gilrlstm import GILRLSTMCell
 from seqgen_parallel.hgrn import HGRNCell

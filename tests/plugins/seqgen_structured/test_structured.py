@@ -11,7 +11,7 @@ import torch
 import seqgen
 from equations import B, I, T, make, numbers, over_time, sigmoid, tanh
 from seqgen import testing
-from seqgen.cells.cell import list_leaves
+from seqgen.states import list_leaves
 
 pytest.importorskip("seqgen_structured")
 import seqgen_structured
