@@ -23,7 +23,7 @@ import seqgen
 from quality import RESULTS, n_gram_bits
 from seqgen.corpus import Splitter
 
-MOST_CHARS = 3_000_000
+MAX_CHARS = 3_000_000
 HEAD = ("corpus", "tokens", "records", "symbols", "bits/char", "1-gram", "5-gram", "valid", "unique", "new", "a sample")
 
 
@@ -73,9 +73,9 @@ def texts_of(run: seqgen.Run) -> tuple[list[str], list[str]]:
     if run.settings.corpus.layout == "stream":
         whole = "".join(record.text for record in run.corpus)
         ends = splitter.ends(len(whole))
-        return [whole[: ends["train"]][:MOST_CHARS]], [whole[ends["valid"] :]]
-    train = up_to(MOST_CHARS, (record.text for record in run.corpus if splitter.part(record) == "train"))
-    return list(train), list(up_to(MOST_CHARS // 10, (r.text for r in run.corpus if splitter.part(r) == "test")))
+        return [whole[: ends["train"]][:MAX_CHARS]], [whole[ends["valid"] :]]
+    train = up_to(MAX_CHARS, (record.text for record in run.corpus if splitter.part(record) == "train"))
+    return list(train), list(up_to(MAX_CHARS // 10, (r.text for r in run.corpus if splitter.part(r) == "test")))
 
 
 def up_to(n_chars: int, texts: Iterator[str]) -> Iterator[str]:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from seqgen.files import seal
+from seqgen.files import dump_checksummed
 
 Make = Callable[[Path], object]
 DIGITS = "9" * 400
@@ -142,7 +142,7 @@ def fit(folder: Path) -> None:
             for name, known in manifest[part].items():
                 data = (beside / name).read_bytes()
                 known |= {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
-        path.write_bytes(seal({name: value for name, value in manifest.items() if name != "sha256"}))
+        path.write_bytes(dump_checksummed({name: value for name, value in manifest.items() if name != "sha256"}))
 
 
 def change(name: str, **values: object) -> Make:

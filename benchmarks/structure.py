@@ -275,7 +275,7 @@ class Row:
     details: list[str] = field(default_factory=list)
 
 
-def files_of(names: Iterable[str]) -> list[str]:
+def get_source_files(names: Iterable[str]) -> list[str]:
     """Return the distinct files of names such as ``api/run.py:Run.sample``, in order."""
     return list(dict.fromkeys(name.split(":")[0] for name in names))
 
@@ -293,7 +293,7 @@ def measure(root: Path, python: str, rounds: int) -> list[Row]:
         ("step", "from the command's function to the first optimizer step", ""),
         ("process", "from the start of the process to the first batch of training", ""),
     ):
-        files = files_of(run[key])
+        files = get_source_files(run[key])
         rows.append(Row(f"core files entered {what}", goal, str(len(files)), files))
         rows.append(Row(f"core functions entered {what}", "", str(len(run[key])), run[key]))
     members = ["; ".join(loop) for loop in loops]

@@ -16,11 +16,11 @@ as fast alone (benchmarks/busy.py).
 
 def main() -> None:
     """Run the command line and exit with its code."""
-    from seqgen.signals import answer, end_at_once
+    from seqgen.signals import exit_now, install_handler
     from seqgen.streams import secure_streams
 
     secure_streams()
-    answer(end_at_once)  # until the command line answers, and after it
+    install_handler(exit_now)  # until the command line answers, and after it
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", _SPINS)  # before torch loads the library
     from seqgen.cli import main as run

@@ -149,11 +149,11 @@ class MissingPlugin(CheckpointError):
     """The run was made with a plugin that is not installed."""
 
 
-BLAMED = "seqgen: "
+FAULT_NOTE = "seqgen: "
 """Begins the note on an exception that says which part of a plugin is at fault."""
 
 
-SAVED = "run: "
+SAVED_NOTE = "run: "
 """Begins the note on an exception that says what of a run is saved, and how to resume it."""
 
 
@@ -169,13 +169,13 @@ class Diverged(SeqgenError):
     Args:
         message: what was not finite, and where.
         step: the step of a training that was refused, from 1.
-        places: which records of the training part were in its batch, from 0; in one long text, which symbols.
+        batch_indices: which records of the training part were in its batch, from 0; in one long text, which symbols.
     """
 
     exit_code = 6
 
-    def __init__(self, message: str, step: int | None = None, places: Sequence[int] = ()) -> None:
-        self.step, self.places = step, tuple(places)
+    def __init__(self, message: str, step: int | None = None, batch_indices: Sequence[int] = ()) -> None:
+        self.step, self.batch_indices = step, tuple(batch_indices)
         super().__init__(message)
 
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from seqgen.cells import Around, Cell, Dropout, PastAttention, RecurrentDropout, Stack, Zoneout
-from seqgen.errors import BLAMED, PluginError
+from seqgen.errors import FAULT_NOTE, PluginError
 from seqgen.plugin_guards import defined_at
 from seqgen.protocols import Model, State
 
@@ -169,7 +169,7 @@ def make_stepper(model: Model) -> Stepper:
         try:
             found: Any = step(ids_B, state)
         except TypeError as error:  # it may not have been reached: it takes other arguments
-            error.add_note(f"{BLAMED}the stepper of {type(model).__module__}.{type(model).__qualname__} fails")
+            error.add_note(f"{FAULT_NOTE}the stepper of {type(model).__module__}.{type(model).__qualname__} fails")
             raise
         if not isinstance(found, tuple) or len(found) != 2:
             place = defined_at(model, "stepper")

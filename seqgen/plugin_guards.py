@@ -11,7 +11,7 @@ from numbers import Real
 from pathlib import Path
 from typing import Any, ClassVar
 
-from seqgen.errors import BLAMED, PluginError, SeqgenError
+from seqgen.errors import FAULT_NOTE, PluginError, SeqgenError
 from seqgen.protocols import Verdict
 
 MEMBERS: Mapping[str, tuple[str, ...]] = {
@@ -25,25 +25,25 @@ MEMBERS: Mapping[str, tuple[str, ...]] = {
 """What a part must have, by kind; of a tokenizer, its class. Corpora, cells and models are looked at where they run."""
 
 
-def check_members(kind: str, part: Any, who: str) -> None:
+def check_members(kind: str, part: Any, label: str) -> None:
     """Refuse a part that lacks what its kind has.
 
     Args:
         kind: "cell", "validator", ...
         part: what ``load`` gave; of a tokenizer, the class itself.
-        who: how messages call it.
+        label: how messages call it.
 
     Raises:
         PluginError: something is missing.
     """
     missing = [name for name in MEMBERS.get(kind, ()) if not hasattr(part, name)]
     if kind == "tokenizer" and not isinstance(part, type):
-        raise PluginError(f"{who}: load gave {part!r:.60}, not a class with {', '.join(MEMBERS[kind])}")
+        raise PluginError(f"{label}: load gave {part!r:.60}, not a class with {', '.join(MEMBERS[kind])}")
     if missing == ["__call__"]:
-        raise PluginError(f"{who}: load gave {part!r:.60}, which cannot be called")
+        raise PluginError(f"{label}: load gave {part!r:.60}, which cannot be called")
     if missing:
         named = f"the class {part.__name__}" if isinstance(part, type) else f"{part!r:.60}"
-        raise PluginError(f"{who}: load gave {named}, which has no {', '.join(missing)}")
+        raise PluginError(f"{label}: load gave {named}, which has no {', '.join(missing)}")
 
 
 def defined_at(owner: Any, name: str = "") -> str:
@@ -78,13 +78,13 @@ _MODULES: Mapping[str, tuple[tuple[str, ...], str]] = {
 """What a torch module of a plugin must have, by kind, and how it is initialised."""
 
 
-def check_module(kind: str, module: Any, who: str) -> None:
+def check_module(kind: str, module: Any, label: str) -> None:
     """Refuse a torch module that is not initialised as one, or lacks what its kind has.
 
     Args:
         kind: "cell" or "model".
         module: what ``load`` gave.
-        who: how messages call it.
+        label: how messages call it.
 
     Raises:
         PluginError: it, or a module within it, has not called ``super().__init__``; or something is missing.
@@ -93,9 +93,9 @@ def check_module(kind: str, module: Any, who: str) -> None:
     missing = [name for name in members if not hasattr(module, name)]
     if (bare := _uninitialised(module)) is not None or (missing and kind == "cell"):
         named = type(module if bare is None else bare).__name__
-        raise PluginError(f"{who}: {named}.__init__ does not call that of the class above it: {way}")
+        raise PluginError(f"{label}: {named}.__init__ does not call that of the class above it: {way}")
     if missing:
-        raise PluginError(f"{who}: the class {type(module).__name__} has no {', '.join(missing)}")
+        raise PluginError(f"{label}: the class {type(module).__name__} has no {', '.join(missing)}")
 
 
 def _uninitialised(module: Any) -> Any:
@@ -121,14 +121,14 @@ class Guarded:
 
     Args:
         part: the part.
-        who: how messages call it.
+        label: how messages call it.
     """
 
     result: ClassVar[str] = ""
     """What it must return, for the message."""
 
-    def __init__(self, part: Any, who: str) -> None:
-        self.__wrapped__, self._who = part, who  # the name by which inspect.signature looks through it
+    def __init__(self, part: Any, label: str) -> None:
+        self.__wrapped__, self._label = part, label  # the name by which inspect.signature looks through it
 
     def __getattr__(self, name: str) -> Any:
         """Everything else is the part's own."""
@@ -146,10 +146,11 @@ class Guarded:
             result = self.__wrapped__(*arguments, **named)
         except (Exception, SystemExit) as error:
             if not isinstance(error, SeqgenError):
-                error.add_note(f"{BLAMED}{self._who} fails")  # it may not have been reached: it takes other arguments
+                # The part's own code may not have been reached: it may take other arguments.
+                error.add_note(f"{FAULT_NOTE}{self._label} fails")
             raise
         if not self.accepts(result, *arguments):
-            raise PluginError(f"{self._who} gave {result!r:.80}, not {self.result}{defined_at(self.__wrapped__)}")
+            raise PluginError(f"{self._label} gave {result!r:.80}, not {self.result}{defined_at(self.__wrapped__)}")
         return result
 
     def accepts(self, result: Any, *arguments: Any) -> bool:
@@ -160,7 +161,7 @@ class Guarded:
 def describe_part(part: Any) -> str:
     """Return how messages call a part: by its kind, name and plugin if it has a guard, else by the name of its code."""
     if isinstance(part, Guarded):
-        return part._who
+        return str(part._label)
     return f"decoding step {getattr(part, '__qualname__', type(part).__qualname__).replace('.<locals>', '')}"
 
 
@@ -176,7 +177,9 @@ class GuardedValidator(Guarded):
         verdict = self.__wrapped__.validate(text)
         if not isinstance(verdict, Verdict) or not isinstance(verdict.canonical, str | None):
             place = defined_at(self.__wrapped__, "validate")
-            raise PluginError(f"{self._who}: validate({text!r:.60}) gave {verdict!r:.80}, not a seqgen.Verdict{place}")
+            raise PluginError(
+                f"{self._label}: validate({text!r:.60}) gave {verdict!r:.80}, not a seqgen.Verdict{place}"
+            )
         return verdict
 
 
@@ -212,7 +215,7 @@ class GuardedRenderer(Guarded):
         drawn = self.__wrapped__.draw(texts, suffix)
         if not isinstance(drawn, bytes):
             place = defined_at(self.__wrapped__, "draw")
-            raise PluginError(f"{self._who}: draw gave {drawn!r:.80}, not the bytes of a {suffix} file{place}")
+            raise PluginError(f"{self._label}: draw gave {drawn!r:.80}, not the bytes of a {suffix} file{place}")
         return drawn
 
 

@@ -67,10 +67,10 @@ def seqgen_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 def _write_words(folder: Path) -> Path:
-    from seqgen.files import publish_file
+    from seqgen.files import write_atomic
 
     path = folder / "words.txt"
-    publish_file(path, ("\n".join(WORDS) + "\n").encode())
+    write_atomic(path, ("\n".join(WORDS) + "\n").encode())
     return path
 
 

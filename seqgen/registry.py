@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from seqgen.errors import PluginError, SeqgenError, UnknownName, UsageError, is_out_of_memory
 from seqgen.plugin_guards import GUARDS, check_members, hint_on_init
-from seqgen.signals import heed, noting
+from seqgen.signals import annotate_interrupt, reraise_signal
 from seqgen.specs import KINDS, LoadableSpec, Spec, load_reference
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class Entry:
         return f"{self.package}:{self.spec.name}"
 
     @property
-    def what(self) -> str:
+    def label(self) -> str:
         """How messages call it: "cell vanilla"."""
         return f"{self.spec.kind} {self.spec.name}"
 
@@ -50,9 +50,9 @@ class Entry:
         return f"{self.package} ({self.distribution} {self.version})" if self.distribution else self.package
 
     @property
-    def who(self) -> str:
+    def full_label(self) -> str:
         """The part and the plugin: "cell vanilla of mycell (seqgen-mycell 0.1)"."""
-        return f"{self.what} of {self.owner}"
+        return f"{self.label} of {self.owner}"
 
     def load(self) -> Any:
         """What the spec's ``load`` names.
@@ -63,7 +63,7 @@ class Entry:
         assert isinstance(self.spec, LoadableSpec)
         found = self._guarded(self.spec.resolve)
         if self.spec.kind == "tokenizer":
-            check_members("tokenizer", found, self.who)
+            check_members("tokenizer", found, self.full_label)
         return found
 
     def options_model(self) -> type[BaseModel]:
@@ -82,7 +82,7 @@ class Entry:
             named = spec.options
             model = self._guarded(lambda: load_reference(named)) if isinstance(named, str) else named
         if not (isinstance(model, type) and hasattr(model, "model_validate")):
-            raise PluginError(f"{self.who}: options is {model!r}, not a pydantic model")
+            raise PluginError(f"{self.full_label}: options is {model!r}, not a pydantic model")
         return model
 
     def options(self, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -93,7 +93,7 @@ class Entry:
         """
         from seqgen.config import build_options
 
-        return build_options(self.options_model(), values, self.what)
+        return build_options(self.options_model(), values, self.label)
 
     def build(self, values: Mapping[str, Any], *arguments: Any) -> Any:
         """What ``load(*arguments, **options)`` gives.
@@ -114,28 +114,28 @@ class Entry:
                 return target(*arguments, **options)
             except (MemoryError, RuntimeError) as error:
                 if is_out_of_memory(error):
-                    raise UsageError(f"{self.what} does not fit into memory with {options}; make it smaller") from None
+                    raise UsageError(f"{self.label} does not fit into memory with {options}; make it smaller") from None
                 raise
 
         built = self._guarded(construct)
-        check_members(self.spec.kind, built, self.who)
+        check_members(self.spec.kind, built, self.full_label)
         return built
 
     def use(self, values: Mapping[str, Any]) -> Any:
         """As ``build``, with a guard around it that looks at what it returns."""
-        return GUARDS[self.spec.kind](self.build(values), self.who)
+        return GUARDS[self.spec.kind](self.build(values), self.full_label)
 
     def _guarded(self, function: Any) -> Any:
         try:
-            with noting(f"{self.who} was being loaded"):
+            with annotate_interrupt(f"{self.full_label} was being loaded"):
                 return function()
         except SeqgenError:
             raise
         except (Exception, SystemExit) as error:
-            heed()
+            reraise_signal()
             if is_out_of_memory(error):
-                raise UsageError(f"cannot load {self.what}: memory ran out ({one_line(error)})") from error
-            line = f"{self.who} is broken: {type(error).__name__}: {one_line(error)}"
+                raise UsageError(f"cannot load {self.label}: memory ran out ({one_line(error)})") from error
+            line = f"{self.full_label} is broken: {type(error).__name__}: {one_line(error)}"
             line += hint_on_init(self.spec.kind, error)
             load = str(getattr(self.spec, "load", ""))
             if isinstance(error, ModuleNotFoundError) and load.startswith(f"{error.name}:"):
@@ -157,7 +157,7 @@ class Registry:
         """
         same = self._entries[entry.spec.kind].setdefault(entry.spec.name, [])
         if any(other.package == entry.package for other in same):
-            raise ValueError(f"the {entry.what} was registered already")
+            raise ValueError(f"the {entry.label} was registered already")
         same.append(entry)
 
     def replace(self, entry: Entry) -> None:
@@ -230,7 +230,7 @@ class Registry:
         return found[0]
 
 
-def raised_in(error: BaseException, packages: Container[str]) -> tuple[str, str] | None:
+def find_plugin_frame(error: BaseException, packages: Container[str]) -> tuple[str, str] | None:
     """Where an exception came up last in the code of some packages: the package, and the function and line."""
     found = None
     for frame, line in traceback.walk_tb(error.__traceback__):
@@ -240,7 +240,7 @@ def raised_in(error: BaseException, packages: Container[str]) -> tuple[str, str]
     return found
 
 
-def shown(value: object, limit: int = 60) -> str:
+def short_repr(value: object, limit: int = 60) -> str:
     """What a plugin gave, for a message; its ``repr`` may fail."""
     try:
         text = repr(value)

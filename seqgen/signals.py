@@ -25,11 +25,11 @@ class Signalled(KeyboardInterrupt):  # which no library takes for an error of it
         self.number = number
 
     def __str__(self) -> str:
-        """Return the line for the user: the signal, and what ``noting`` added."""
+        """Return the line for the user: the signal, and what ``annotate_interrupt`` added."""
         return "; ".join([*map(str, self.args), *getattr(self, "__notes__", ())])
 
 
-def answer(handler: Handler) -> None:
+def install_handler(handler: Handler) -> None:
     """From now on ``handler`` answers these signals; one that is ignored (nohup) stays so.
 
     Outside the main thread, where Python has no signals, nothing changes.
@@ -41,11 +41,11 @@ def answer(handler: Handler) -> None:
 
 
 @contextlib.contextmanager
-def answering(handler: Handler) -> Iterator[None]:
-    """Within it ``handler`` answers, as by ``answer``; afterwards who did before."""
+def signal_handlers(handler: Handler) -> Iterator[None]:
+    """Within it ``handler`` answers, as by ``install_handler``; afterwards who did before."""
     before = {number: signal.getsignal(number) for number in _NUMBERS}
     try:
-        answer(handler)
+        install_handler(handler)
         yield
     finally:
         if threading.current_thread() is threading.main_thread():
@@ -53,7 +53,7 @@ def answering(handler: Handler) -> Iterator[None]:
                 signal.signal(number, old)
 
 
-def end_at_once(number: int, frame: FrameType | None) -> None:
+def exit_now(number: int, frame: FrameType | None) -> None:
     """The answer where there is nothing to clean up: while the program starts, and once it is done."""
     with contextlib.suppress(OSError):  # nobody may be there to read it
         os.write(2, f"seqgen: ended by {signal.Signals(number).name}\n".encode())
@@ -61,10 +61,10 @@ def end_at_once(number: int, frame: FrameType | None) -> None:
 
 
 _raised: Signalled | None = None
-"""What the first signal was raised as, until ``forget``."""
+"""What the first signal was raised as, until ``clear_signal``."""
 
 
-def end_by_raising(number: int, frame: FrameType | None) -> None:
+def raise_signalled(number: int, frame: FrameType | None) -> None:
     """The answer of a command: the first signal is raised as ``Signalled``, the second ends the process at once."""
     global _raised
     if _raised:
@@ -73,7 +73,7 @@ def end_by_raising(number: int, frame: FrameType | None) -> None:
     raise _raised
 
 
-def heed() -> None:
+def reraise_signal() -> None:
     """For who passes errors over: a signal may have become one (pydantic raises its own for whatever it is hit by).
 
     Raises:
@@ -83,14 +83,14 @@ def heed() -> None:
         raise _raised
 
 
-def forget() -> None:
+def clear_signal() -> None:
     """The command has ended: the signal that ended it says nothing to the next one in this process."""
     global _raised
     _raised = None
 
 
 @contextlib.contextmanager
-def noting(what: str) -> Iterator[None]:
+def annotate_interrupt(what: str) -> Iterator[None]:
     """Add a note to an interrupt or a signal that comes within it: "plugin mycell (mycell.py 1f2e) was being imported".
 
     A signal that the code within has turned into an error of its own is raised, with the note.
@@ -99,7 +99,7 @@ def noting(what: str) -> Iterator[None]:
         try:
             yield
         except Exception:
-            heed()
+            reraise_signal()
             raise
     except KeyboardInterrupt as error:
         if not hasattr(error, "__notes__"):  # the innermost says most
@@ -134,5 +134,5 @@ class StopFlag:
 def graceful_stop() -> Iterator[StopFlag]:
     """Within it the first signal only sets the flag, and the second ends the process at once, in Python the call."""
     flag = StopFlag(raises=signal.getsignal(signal.SIGINT) is signal.default_int_handler)
-    with answering(flag.handle):
+    with signal_handlers(flag.handle):
         yield flag

@@ -33,8 +33,8 @@ hypothesis.settings.load_profile("seqgen")
 def read_again(monkeypatch: pytest.MonkeyPatch, most_records: int = 0, most_chars: int = 0) -> None:
     """Corpora with more records or characters are read a second time, to be encoded, as large ones are."""
     survey = importlib.import_module("seqgen.corpus.survey")
-    monkeypatch.setattr(survey, "_MOST_RECORDS", most_records)
-    monkeypatch.setattr(survey, "_MOST_CHARS", most_chars)
+    monkeypatch.setattr(survey, "_MAX_RECORDS", most_records)
+    monkeypatch.setattr(survey, "_MAX_CHARS", most_chars)
 
 
 # The fixtures that plugins have for their tests, under the short names that ours use.

@@ -131,10 +131,10 @@ def test_another_process_may_put_the_same_library_in_place_at_the_same_time(libr
 
     def second(folder, files):
         shutil.copytree(theirs / folder.name, folder.path)
-        publish_folder(folder, files)
+        write_folder_atomic(folder, files)
 
-    publish_folder = aot_cache.publish_folder
-    monkeypatch.setattr(aot_cache, "publish_folder", second)
+    write_folder_atomic = aot_cache.write_folder_atomic
+    monkeypatch.setattr(aot_cache, "write_folder_atomic", second)
     learned("ugrnn", 6)
     assert made(libraries) == made(theirs)
 

@@ -40,7 +40,7 @@ def test_batches_made_together_are_those_made_one_by_one(texts, size, most):
     cuts = [np.arange(len(texts))[::-1][start : start + size] for start in range(0, len(texts), size)]
     for pad in (None, lambda steps: -(-steps // 8) * 8):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(encoded_module, "_MOST_TOGETHER", most)
+            patch.setattr(encoded_module, "_MAX_TOGETHER", most)
             together = part.take_many(cuts, pad)
         for one, other in zip((part.take(rows_B, pad) for rows_B in cuts), together, strict=True):
             assert torch.equal(one.ids_BT, other.ids_BT) and torch.equal(one.targets_BT, other.targets_BT)
@@ -58,7 +58,7 @@ def test_batches_of_padded_records_are_those_of_the_flat_ones(texts, size, n_slo
     for pad in (None, lambda steps: -(-steps // 8) * 8):
         one = padded.take(rows, pad)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(encoded_module, "_MOST_PADDED", 0)
+            patch.setattr(encoded_module, "_MAX_PADDED", 0)
             other = flat.take(rows, pad)
         assert padded._padded_TN is not None and flat._padded_TN is None
         assert torch.equal(one.ids_BT, other.ids_BT) and torch.equal(one.targets_BT, other.targets_BT)

@@ -16,7 +16,7 @@ from seqgen.api import data as data_module
 from seqgen.batches import cached, encode, encode_stream, make_feed
 from seqgen.corpus import Record, Splitter
 from seqgen.errors import DiskError
-from seqgen.files import arrays, dump_json, seal, unseal
+from seqgen.files import arrays, dump_checksummed, dump_json, load_checksummed
 from seqgen.files.arrays import ArrayFile, CheckedArray, damaged_blocks, map_array
 from seqgen.tokenizers import CharTokenizer, Vocabulary
 
@@ -131,7 +131,7 @@ def test_flipped_bits_of_a_cache_are_found_and_it_is_made_anew(kind, in_memory, 
 
 @pytest.mark.parametrize("kind", ["records", "stream"])
 def test_batches_are_the_same_when_a_block_goes_bad_amid_the_training(kind, in_memory, small_blocks, monkeypatch):
-    monkeypatch.setattr("seqgen.batches.encoded._MOST_PADDED", 0)  # a small part is copied to memory whole
+    monkeypatch.setattr("seqgen.batches.encoded._MAX_PADDED", 0)  # a small part is copied to memory whole
     make = build if kind == "records" else build_long
     wished = {"batch_size": 1, "window": 64, "seed": 3}
     plain = make_feed(cached(in_memory, {}, make)["train"], **wished)
@@ -157,7 +157,7 @@ def test_batches_are_the_same_when_a_block_goes_bad_amid_the_training(kind, in_m
 def test_a_cache_without_checksums_is_used_as_before(tmp_path):
     first = cached(tmp_path, {}, build)
     (folder,) = tmp_path.iterdir()
-    meta, sealed = unseal((folder / "meta.json").read_bytes())
+    meta, sealed = load_checksummed((folder / "meta.json").read_bytes())
     assert sealed
     for array in meta["arrays"].values():
         del array["crc32"]
@@ -168,20 +168,20 @@ def test_a_cache_without_checksums_is_used_as_before(tmp_path):
 
 def test_a_seal_says_whether_anything_was_changed():
     value = {"a": [1, 2.5, "ä"], "b": {"c": None}}
-    data = seal(value)
-    assert unseal(data) == (value, True) and unseal(dump_json(value)) == (value, False)
+    data = dump_checksummed(value)
+    assert load_checksummed(data) == (value, True) and load_checksummed(dump_json(value)) == (value, False)
     for at in range(len(data)):
         for bit in range(8):
             bad = bytearray(data)
             bad[at] ^= 1 << bit
             try:
-                found, sealed = unseal(bytes(bad))
+                found, sealed = load_checksummed(bytes(bad))
             except ValueError:
                 continue
             assert not sealed and found != value  # the name of the checksum itself: a further key
     for wrong in (b"[]", b"1", b"", b"{}", b'{"sha256": 1}\n', data[:-1], data + b"\n"):
         with pytest.raises(ValueError):
-            unseal(wrong)
+            load_checksummed(wrong)
 
 
 WISHES = {"cell": "vanilla", "hidden": 8, "steps": 4, "batch_size": 8, "split": "80/10/10"}

@@ -10,7 +10,7 @@ import torch
 import seqgen
 from seqgen.checkpoint import FORMAT_VERSION, RunFolder, RunSettings, Snapshot, find_run, list_runs, read_verified
 from seqgen.errors import CheckpointError, NoSuchRun, UsageError
-from seqgen.files import seal, unseal
+from seqgen.files import dump_checksummed, load_checksummed
 
 
 @pytest.fixture
@@ -175,9 +175,9 @@ def test_a_consistent_but_hostile_state_is_refused(run, content):
     step = run.steps()[-1]
     folder = run.checkpoint(step)
     (folder / "state.json").write_bytes(content)
-    manifest, _ = unseal((folder / "MANIFEST.json").read_bytes())
+    manifest, _ = load_checksummed((folder / "MANIFEST.json").read_bytes())
     manifest["files"]["state.json"] = {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
-    (folder / "MANIFEST.json").write_bytes(seal(manifest))
+    (folder / "MANIFEST.json").write_bytes(dump_checksummed(manifest))
     with pytest.raises(CheckpointError, match="makes no sense"):
         run.load(step)
     assert run.latest_state()["step"] < step

@@ -188,8 +188,8 @@ def test_a_stopped_run_goes_on_with_the_same_conditions(told, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def fielded(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("fielded")
+def text_fields(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("text_fields")
     rows = [{"size": size, "word": letter * size} for size in (1, 2, 3) for letter in "abc"] * 30
     path = folder / "rows.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -199,20 +199,20 @@ def fielded(tmp_path_factory):
     )  # fmt: skip
 
 
-def test_fields_that_records_begin_with_can_be_given(fielded):
-    rows = fielded.sample(20, given={"size": 2}, temperature=0.3)
+def test_fields_that_records_begin_with_can_be_given(text_fields):
+    rows = text_fields.sample(20, given={"size": 2}, temperature=0.3)
     assert all(row.text.startswith("size=2\nword=") for row in rows)
     with pytest.raises(UsageError, match="saw fields in one order only"):
-        fielded.sample(1, given={"word": "aa"})
+        text_fields.sample(1, given={"word": "aa"})
 
 
-def test_a_field_that_no_training_record_has_so_is_told_of_once(fielded, cli):
+def test_a_field_that_no_training_record_has_so_is_told_of_once(text_fields, cli):
     said: list[str] = []
-    run = seqgen.load(fielded.path, warn=said.append)
+    run = seqgen.load(text_fields.path, warn=said.append)
     for size in (2, 12, 12):
         assert run.sample(1, given={"size": size}, max_length=30)[0].text.startswith(f"size={size}\n")
     assert said == ["no training record has 'size=12': how rows go on from it is a guess"]
-    result = cli("sample", fielded.path, "-n", 2, "--given", "size=12", "--max-length", 30, "--json")
+    result = cli("sample", text_fields.path, "-n", 2, "--given", "size=12", "--max-length", 30, "--json")
     assert result.code == 0 and result.err == f"seqgen: {said[0]}\n"
     assert [json.loads(line)["row"] for line in result.out.splitlines()] == [0, 1]
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqgen.corpus import Record, Splitter, Survey, TextFile, WithHeldOut, profile, read_lines, readers, survey
+from seqgen.corpus import PresplitSource, Record, Splitter, Survey, TextFile, profile, read_lines, readers, survey
 from seqgen.errors import CorpusError, PluginError, SeqgenError, UsageError
 
 
@@ -184,7 +184,7 @@ def test_split_seed_changes_the_split_and_none_holds_nothing_out():
 
 def test_records_may_carry_their_split():
     assert Splitter().part(Record("x", split="test")) == "test"
-    source = WithHeldOut([Record("a", split="test")], [Record("b")], None)
+    source = PresplitSource([Record("a", split="test")], [Record("b")], None)
     assert [(record.text, record.split) for record in source] == [("a", "train"), ("b", "valid")]
 
 

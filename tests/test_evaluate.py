@@ -118,8 +118,8 @@ def test_what_has_no_meaning_is_left_out_and_said(long_run, tmp_path, words):
 def test_a_corpus_is_cut_where_it_is_large_and_that_is_said(tiny_run, monkeypatch):
     from seqgen.api import evidence
 
-    monkeypatch.setattr(evidence, "_MOST_TRAINING", 60)
-    monkeypatch.setattr(evidence, "_MOST_NEAR", 10)
+    monkeypatch.setattr(evidence, "_MAX_TRAINING", 60)
+    monkeypatch.setattr(evidence, "_MAX_NEAR", 10)
     notes = "\n".join(tiny_run.evaluate(20)["notes"])
     assert re.search(r"the baselines count \d\d of \d+ training characters", notes)
     assert re.search(r"nearest record is looked for among 10 of \d\d", notes)

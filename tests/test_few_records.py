@@ -6,7 +6,7 @@ import math
 import pytest
 
 import seqgen
-from seqgen.training import MOST_COPIES
+from seqgen.training import MAX_COPIES
 from seqgen.training.state import TrainState
 
 NAMES = (
@@ -31,9 +31,9 @@ def test_the_best_step_is_the_last_with_few_copies(few):
     rows = {row["step"]: row["expected_copies"] for row in run.metrics}
     assert list(rows)[:3] == [10, 20, 30]
     state = seqgen.load(folder / "run", checkpoint="latest").state
-    allowed = [step for step, share in rows.items() if share <= MOST_COPIES]
+    allowed = [step for step, share in rows.items() if share <= MAX_COPIES]
     assert state["best_step"] == max(allowed) and state["ended"] == "patience"
-    assert 0.02 < rows[state["best_step"]] <= MOST_COPIES < rows[max(rows)]
+    assert 0.02 < rows[state["best_step"]] <= MAX_COPIES < rows[max(rows)]
     by_loss = min(run.metrics, key=lambda row: row["valid_loss_nats"])["step"]
     assert by_loss < state["best_step"]
 

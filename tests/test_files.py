@@ -35,10 +35,10 @@ def failing(monkeypatch):
 
 def test_publishing_a_file_keeps_the_old_one_when_the_disk_is_full(tmp_path, failing):
     path = tmp_path / "f"
-    files.publish_file(path, b"old")
+    files.write_atomic(path, b"old")
     failing(1)
     with pytest.raises(DiskError, match=r"No space left.*bytes free") as caught:
-        files.publish_file(path, b"new")
+        files.write_atomic(path, b"new")
     assert caught.value.exit_code == 7
     assert path.read_bytes() == b"old" and os.listdir(tmp_path) == ["f"]
 
@@ -46,25 +46,25 @@ def test_publishing_a_file_keeps_the_old_one_when_the_disk_is_full(tmp_path, fai
 def test_publishing_a_folder_is_all_or_nothing_at_every_point(tmp_path, failing):
     content = {"a": b"1", "b": b"2", "c": b"3"}
     count = failing(0)
-    files.publish_folder(tmp_path / "whole", content)
+    files.write_folder_atomic(tmp_path / "whole", content)
     assert {path.name: path.read_bytes() for path in (tmp_path / "whole").iterdir()} == content
     for at in range(1, count()):  # the last fsync is that of the parent, after the rename
         failing(at)
         target = tmp_path / f"t{at}"
         with pytest.raises(DiskError):
-            files.publish_folder(target, content)
+            files.write_folder_atomic(target, content)
         assert not target.exists() and not list(tmp_path.glob(".tmp-*"))
 
 
 def test_a_taken_folder_is_not_overwritten(tmp_path):
-    files.publish_folder(tmp_path / "x", {"a": b"1"})
+    files.write_folder_atomic(tmp_path / "x", {"a": b"1"})
     with pytest.raises(DiskError):
-        files.publish_folder(tmp_path / "x", {"a": b"2"})
+        files.write_folder_atomic(tmp_path / "x", {"a": b"2"})
     assert (tmp_path / "x" / "a").read_bytes() == b"1"
 
 
 def test_files_have_the_usual_mode(tmp_path):
-    files.publish_file(tmp_path / "f", b"")
+    files.write_atomic(tmp_path / "f", b"")
     (tmp_path / "g").touch()
     assert stat.S_IMODE((tmp_path / "f").stat().st_mode) == stat.S_IMODE((tmp_path / "g").stat().st_mode)
 

@@ -46,11 +46,11 @@ def test_zeros_before_a_length_change_nothing():
 
 
 def test_a_product_beyond_a_limit_is_refused(monkeypatch):
-    monkeypatch.setattr(product, "MOST_ENTRIES", 100)
+    monkeypatch.setattr(product, "MAX_ENTRIES", 100)
     with pytest.raises(UsageError, match=r"length 5-30: the automaton has more than 100 transitions, the limit"):
         sampler(CORPORA["names"], contains="Ada", length="5-30")
     monkeypatch.undo()
-    monkeypatch.setattr(product, "_MOST_TABLE", 200)
+    monkeypatch.setattr(product, "_MAX_TABLE", 200)
     with pytest.raises(UsageError, match="symbols are more than 200, the limit"):
         sampler(CORPORA["names"], length="5-30")
 
@@ -67,7 +67,7 @@ def test_a_regex_that_takes_too_long_is_ended(monkeypatch):
             begun.append(self)
 
     monkeypatch.setattr(subprocess, "Popen", Watched)
-    monkeypatch.setattr(regexes, "MOST_SECONDS", 0.5)
+    monkeypatch.setattr(regexes, "MAX_SECONDS", 0.5)
     with pytest.raises(BadOption, match=re.escape("it takes more than 0.5 s, the limit; ask for less")):
         regex(SLOW)
     assert [child.poll() is not None for child in begun] == [True]
@@ -75,7 +75,7 @@ def test_a_regex_that_takes_too_long_is_ended(monkeypatch):
 
 def test_a_regex_that_takes_too_much_memory_is_ended(monkeypatch):
     pytest.importorskip("resource", reason="no limits of this kind here")
-    monkeypatch.setattr(regexes, "_MOST_BYTES", 100_000_000)
+    monkeypatch.setattr(regexes, "_MAX_BYTES", 100_000_000)
     with pytest.raises(BadOption, match="it takes more than 100 MB of memory, the limit"):
         regex(SLOW)
 
@@ -83,7 +83,7 @@ def test_a_regex_that_takes_too_much_memory_is_ended(monkeypatch):
 def test_a_regex_of_too_many_states_is_refused(monkeypatch):
     for places in (0, 100):  # in a child process, in this one
         monkeypatch.setattr(regexes, "_FEW_PLACES", places)
-        monkeypatch.setattr(regexes, "MOST_STATES", 50)
+        monkeypatch.setattr(regexes, "MAX_STATES", 50)
         with pytest.raises(BadOption, match="has more than 50 states, the limit"):
             regex("a{60}")
 

@@ -58,7 +58,7 @@ def test_a_broken_plugin_costs_one_line(fault):
     assert "guilty (guilty-dist 1.0)" in problems[0]
     assert plugins.plugins["guilty"].problem and not plugins.plugins["good"].problem
     assert plugins.registry.names("cell") == ["good"], "a broken plugin registers nothing"
-    assert "guilty" in plugins.broken_hint()
+    assert "guilty" in plugins.failed_hint()
 
 
 def test_a_misspelt_hook_gets_help():
@@ -137,7 +137,7 @@ def test_an_event_hook_that_raises_is_not_called_again():
     plugins = Plugins(problems.append)
     plugins.load([Candidate("deaf", "deaf", "1", Deaf), Candidate("listener", "listener", "1", Listener)])
     for step in (1, 2):
-        plugins.event("on_report", path=None, metrics={"step": step})
+        plugins.emit("on_report", path=None, metrics={"step": step})
     assert heard == ["deaf", "listener 1", "listener 2"]
     assert len(problems) == 1 and "deaf" in problems[0]
 

@@ -25,7 +25,7 @@ def shuffle(text, random):
 
 
 def texts(batch):
-    rows = [[id_ for id_ in row if id_ >= VOCABULARY.first] for row in batch.targets_BT.tolist()]
+    rows = [[id_ for id_ in row if id_ >= VOCABULARY.symbol_offset] for row in batch.targets_BT.tolist()]
     return [VOCABULARY.decode(row) for row in rows]
 
 

@@ -52,11 +52,11 @@ USES = {
     "lock": lambda path: path.open("r+b"),
     "look": lambda path: path.exists(),
     "list": lambda path: path.listing(),
-    "publish": lambda path: files.publish_file(path, b"new"),
+    "publish": lambda path: files.write_atomic(path, b"new"),
     "remove": lambda path: files.remove_folders(SafePath(path.root, path.names[:-1]), [path.name]),
     "read below": lambda path: (path / "inside").read(),
-    "publish below": lambda path: files.publish_file(path / "new", b"new", in_new_folder=True),
-    "publish a folder below": lambda path: files.publish_folder(path / "new", {"a": b"1"}),
+    "publish below": lambda path: files.write_atomic(path / "new", b"new", make_parents=True),
+    "publish a folder below": lambda path: files.write_folder_atomic(path / "new", {"a": b"1"}),
     "remove below": lambda path: files.remove_folders(path, ["inside"]),
     "clean below": lambda path: files.remove_temporaries(path),
     "log": lambda path: files.JsonLines(path).append({"a": 1}),
@@ -91,7 +91,7 @@ def test_the_root_and_its_parents_may_be_links(way, tmp_path):
     (tmp_path / "parents").symlink_to(tmp_path / "real")
     (tmp_path / "root").symlink_to(tmp_path / "parents" / "root")
     for number, root in enumerate((tmp_path / "root", tmp_path / "parents" / "root")):
-        files.publish_file(SafePath(root) / f"below/{number}", b"x", in_new_folder=True)
+        files.write_atomic(SafePath(root) / f"below/{number}", b"x", make_parents=True)
     assert sorted(os.listdir(tmp_path / "real" / "root" / "below")) == ["0", "1"]
 
 
@@ -137,8 +137,8 @@ def test_a_log_beyond_reason_is_not_read(tmp_path):
     "start",
     [
         files.remove_temporaries,
-        lambda folder: files.publish_file(folder / "file", b"1"),
-        lambda folder: files.publish_folder(SafePath(folder) / os.urandom(4).hex(), {"a": b"1"}),
+        lambda folder: files.write_atomic(folder / "file", b"1"),
+        lambda folder: files.write_folder_atomic(SafePath(folder) / os.urandom(4).hex(), {"a": b"1"}),
     ],
 )
 def test_what_a_live_process_writes_is_left_alone_and_what_a_dead_one_wrote_goes(start, tmp_path):
@@ -174,14 +174,14 @@ def test_a_leftover_whose_lock_cannot_be_asked_for_goes_after_a_day(tmp_path, mo
     for name in ("0", "1"):
         (tmp_path / f".tmp-seqgen-{32 * name}").mkdir()
     os.utime(tmp_path / f".tmp-seqgen-{32 * '0'}", (1e9, 1e9))
-    files.publish_file(tmp_path / "file", b"1")
+    files.write_atomic(tmp_path / "file", b"1")
     assert sorted(os.listdir(tmp_path)) == [f".tmp-seqgen-{32 * '1'}", "file"]
 
 
 def test_other_programs_temporary_names_are_left_alone(tmp_path):
     for name in (".tmp-other-123", ".tmp-seqgen-notes", ".tmp-x"):
         (tmp_path / name).touch()
-    files.publish_file(tmp_path / "file", b"1")
+    files.write_atomic(tmp_path / "file", b"1")
     assert len(os.listdir(tmp_path)) == 4
 
 
@@ -189,7 +189,7 @@ def test_a_folder_is_gone_at_once_however_its_removal_ends(tmp_path, monkeypatch
     def die(directory, name):
         raise KeyboardInterrupt
 
-    files.publish_folder(tmp_path / "old", {"a": b"1", "b": b"2"})
+    files.write_folder_atomic(tmp_path / "old", {"a": b"1", "b": b"2"})
     monkeypatch.setattr(safe_path.Directory, "remove", die)
     with pytest.raises(KeyboardInterrupt):
         files.remove_folders(SafePath(tmp_path), ["old"])
@@ -207,7 +207,7 @@ def test_removing_the_lock_file_lets_nobody_in(tmp_path):
     (tmp_path / ".lock").unlink()
     with pytest.raises(RunLocked, match="another process"):
         files.FolderLock(tmp_path)
-    lock.hold()
+    lock.ensure_held()
     with pytest.raises(RunLocked, match=f"process {os.getpid()}"):
         files.FolderLock(tmp_path)
     lock.release()
@@ -222,7 +222,7 @@ def test_where_folders_cannot_be_locked_the_first_notices_the_second(tmp_path, m
     (tmp_path / ".lock").unlink()
     second = files.FolderLock(tmp_path)
     with pytest.raises(RunLocked, match=f"process {os.getpid()}"):
-        first.hold()
-    second.hold()
+        first.ensure_held()
+    second.ensure_held()
     first.release()
     second.release()

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 import seqgen
 from conftest import registered
 from resuming import digests
-from seqgen.batches import Stream, StreamFeed, encode_stream, lanes
-from seqgen.corpus import Joined, LongText, Record, Splitter, TextFile
+from seqgen.batches import Stream, StreamFeed, encode_stream, evaluation_windows
+from seqgen.corpus import ConcatenatedRecords, LongText, Record, Splitter, TextFile
 from seqgen.errors import UsageError
 from seqgen.evaluation import carried_nats, held_out_loss, penalty
 from seqgen.model import RecurrentModel
@@ -72,7 +72,7 @@ def test_each_epoch_cuts_elsewhere():
 
 @given(st.integers(1, 500), st.integers(1, 8), st.integers(1, 30))
 def test_judging_goes_once_through(n, n_lanes, window):
-    batches = list(lanes(Stream(np.arange(n), n), n_lanes, window, 10**6))
+    batches = list(evaluation_windows(Stream(np.arange(n), n), n_lanes, window, 10**6))
     seen = np.concatenate([batch.targets_BT.flatten().numpy() for batch in batches])
     assert len(set(seen.tolist())) == len(seen) > n - n_lanes
 
@@ -188,7 +188,7 @@ def test_files_and_records_as_one_text(tmp_path):
     path = tmp_path / "a.txt"
     path.write_bytes("\ufeffone\r\n\r\ntwo\rthree".encode())
     assert "".join(record.text for record in LongText(TextFile(path))) == "one\n\ntwo\nthree"
-    assert "".join(record.text for record in Joined([Record("a"), Record("b")])) == "a\nb\n"
+    assert "".join(record.text for record in ConcatenatedRecords([Record("a"), Record("b")])) == "a\nb\n"
     path.write_text("x" * 200_000 + "\n" + "y\n" * 50_000)
     pieces = [record.text for record in LongText(TextFile(path))]
     assert "".join(pieces) == path.read_text() and max(map(len, pieces)) < 200_000

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import seqgen
 from seqgen.api.environment import open_corpus
 from seqgen.corpus import load_file
-from seqgen.corpus.corpus import counts_of
+from seqgen.corpus.corpus import get_counts
 from seqgen.errors import BadOption, CorpusError, UsageError
 from seqgen.registry import Entry
 
@@ -184,7 +184,7 @@ def test_names_of_fields_can_be_told_apart_and_rows_without_label_are_counted(tm
         records(tmp_path / "rows.csv")
     source = load_file(path=str(tmp_path / "rows.csv"), text_field="a, b", label_field="kind")
     assert [record.label for record in source] == ["f", None]
-    assert counts_of(source) == {"rows without label kept": 1}
+    assert get_counts(source) == {"rows without label kept": 1}
 
 
 @pytest.mark.parametrize("text", ["name\na;b\n", '"name;kind"\n"a;b"\n'])

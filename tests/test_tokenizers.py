@@ -56,7 +56,7 @@ def test_framing(texts, conditions):
     at = 0
     for text, length in zip(texts, lengths, strict=True):
         row = flat[at : at + length]
-        assert row[0] == BOS and row[-1] == EOS and (row[1:-1] >= vocabulary.first).all()
+        assert row[0] == BOS and row[-1] == EOS and (row[1:-1] >= vocabulary.symbol_offset).all()
         assert vocabulary.decode(row[1:-1].tolist()) == text
         at += length
     assert at == len(flat)

@@ -20,7 +20,15 @@ from seqgen.api.warm_start import find_start
 from seqgen.api.weights import _moved
 from seqgen.corpus import Splitter
 from seqgen.errors import BadOption, CheckpointError
-from seqgen.tokenizers import ByteTokenizer, CharTokenizer, Vocabulary, grown, new_in, places_in, with_values
+from seqgen.tokenizers import (
+    ByteTokenizer,
+    CharTokenizer,
+    Vocabulary,
+    extend_conditions,
+    extend_tokenizer,
+    map_ids,
+    new_tokens,
+)
 
 SMALL = {"hidden": 12, "embedding": 6, "batch_size": 8, "split": "80/10/10", "steps": 60}
 
@@ -83,7 +91,7 @@ def test_of_another_corpus_the_known_symbols_are_known(first, in_tmp):
     other = seqgen.train(accents(in_tmp), start=first.path, out="other", steps=1, lr=1e-8, warn=warned.append)
     assert len(warned) == 1 and warned[0].endswith("has not learned 3 of the symbols, which start fresh: - é ü")
     text = "banana"
-    places = torch.tensor(places_in(other.vocabulary, first.vocabulary))
+    places = torch.tensor(map_ids(other.vocabulary, first.vocabulary))
     logits = []
     for run in (first, other):
         ids_BT = torch.tensor([[1, *run.vocabulary.encode(text)]])
@@ -100,7 +108,7 @@ def test_every_tensor_of_a_symbol_moves_with_it(words, in_tmp, options):
     rest = {name: value for name, value in options.items() if name != "layers"}
     run = seqgen.train(words, cell="gru", out="run", options=rest, **settings)
     other = seqgen.train(accents(in_tmp), start=run.path, out="other", steps=1, lr=1e-8)
-    places = torch.tensor(places_in(other.vocabulary, run.vocabulary))
+    places = torch.tensor(map_ids(other.vocabulary, run.vocabulary))
     known, wider = run.model.state_dict(), other.model.state_dict()
     assert known.keys() == wider.keys()
     grown_by_two = 0
@@ -312,7 +320,7 @@ def test_conditions_stay_and_may_have_new_values(in_tmp):
     second = seqgen.train("more.tsv", label_field="label", start="first", out="second", steps=2, lr=1e-8)
     assert second.vocabulary.conditions == ("label=f", "label=m", "label=dog")
     assert second.settings.conditions == ("label",) and second.sample(2, label="dog")
-    places = places_in(second.vocabulary, first.vocabulary)
+    places = map_ids(second.vocabulary, first.vocabulary)
     weights = [run.model.state_dict()["embedding.weight"] for run in (first, second)]
     torch.testing.assert_close(weights[1][places], weights[0], atol=1e-5, rtol=0)
     (in_tmp / "plain.txt").write_text("anna\nbert\ncara\n" * 5)
@@ -351,16 +359,16 @@ def test_one_long_text(in_tmp):
 @given(st.text(max_size=20), st.text(max_size=20), st.lists(st.sampled_from("xyz"), unique=True))
 def test_grown_symbols(known_text, text, values):
     known = Vocabulary(CharTokenizer.fit([known_text]), ("label=x", "cost=1"))
-    tokens = with_values(known.conditions, {"label": values})
-    wider = Vocabulary(grown(known.tokenizer, [text], {}), tokens)
+    tokens = extend_conditions(known.conditions, {"label": values})
+    wider = Vocabulary(extend_tokenizer(known.tokenizer, [text], {}), tokens)
     assert set(wider.tokenizer.symbols) == set(known_text) | set(text)
     assert tokens[0] == "label=x" and tokens[-1] == "cost=1" and set(tokens) == {*known.conditions, *(
         f"label={value}" for value in values)}  # fmt: skip
-    places = places_in(wider, known)
+    places = map_ids(wider, known)
     assert len(set(places)) == known.size and places[:3] == [0, 1, 2]
-    assert [wider.conditions[place - 3] for place in places[3 : known.first]] == list(known.conditions)
-    assert wider.decode(places[known.first :]) == known.decode(range(known.first, known.size))
-    assert new_in(wider, known) == [
+    assert [wider.conditions[place - 3] for place in places[3 : known.symbol_offset]] == list(known.conditions)
+    assert wider.decode(places[known.symbol_offset :]) == known.decode(range(known.symbol_offset, known.size))
+    assert new_tokens(wider, known) == [
         *(token for token in tokens if token not in known.conditions),
         *(symbol for symbol in wider.tokenizer.symbols if symbol not in known_text),
     ]
@@ -372,12 +380,12 @@ def test_tokenizers_grow_or_stay(plugins, name):
     more = {"smiles": ["C[nH]Cl"], "selfies": ["CN"], "abc": ["X:1\nM:4/4\nK:D\n^Fgab|"]}.get(name, ["the bat ran"])
     make = plugins.registry.get("tokenizer", name).load()
     known = make.fit(texts)
-    wider = grown(known, more, {})
+    wider = extend_tokenizer(known, more, {})
     assert wider.n_symbols > known.n_symbols if name in ("smiles", "selfies", "fields") else wider is known
     if wider is not known:
         for text in more + texts:
             assert wider.decode(wider.encode(text)) == text
-        places = places_in(Vocabulary(wider), Vocabulary(known))
+        places = map_ids(Vocabulary(wider), Vocabulary(known))
         assert [wider.decode([place - 3]) for place in places[3:]] == [
             known.decode([symbol]) for symbol in range(known.n_symbols)
         ]
@@ -385,8 +393,8 @@ def test_tokenizers_grow_or_stay(plugins, name):
 
 def test_bytes_need_no_growth():
     known = ByteTokenizer.fit(["a"])
-    assert grown(known, ["ü"], {}) is known
-    assert places_in(Vocabulary(known), Vocabulary(known)) == list(range(259))
+    assert extend_tokenizer(known, ["ü"], {}) is known
+    assert map_ids(Vocabulary(known), Vocabulary(known)) == list(range(259))
 
 
 def test_sizes_that_happen_to_be_equal_are_not_symbols(words, in_tmp):

@@ -58,7 +58,7 @@ def test_a_list_of_words_is_one_automaton():
 
 
 def test_more_states_than_can_be_held_are_refused(monkeypatch):
-    monkeypatch.setattr(aho_corasick, "MOST_STATES", 10)
+    monkeypatch.setattr(aho_corasick, "MAX_STATES", 10)
     assert len(aho_corasick.build_matcher(["abcdefghi"])[0]) == 10
     with pytest.raises(BadOption, match="more than 10 states, the limit; ask for fewer"):
         aho_corasick.build_matcher(["abcde", "bcdef"])

@@ -18,7 +18,7 @@ _UNUSUAL = re.compile(r"(?<=\ba)\{\d\}|\s+\{\d\}(?=\s+(?:<b>)?[A-Z])|(?<=</b>)\s
 _PLURAL = re.compile(r"\|4\(([^,()]*),\s*([^()]*)\)")
 _BOLD = re.compile(r"(?:\s|,|\[x\]|<b>[^<]*[^<.:!,;]</b>)+")
 _TAG = re.compile(r"</?[A-Za-z]+>|\[x\]")
-_MOST = 1000  # greater counters are the numbers of other cards
+_MAX = 1000  # greater counters are the numbers of other cards
 
 
 def plain(text: str, counters: Sequence[int] = ()) -> str | None:
@@ -52,7 +52,7 @@ def _reading(text: str, counters: Sequence[int]) -> str:
 def _fill(text: str, counters: Sequence[int]) -> str:
     def value(match: re.Match[str]) -> str:
         index = int(match[1] or 0)
-        known = index < len(counters) and 0 <= counters[index] < _MOST
+        known = index < len(counters) and 0 <= counters[index] < _MAX
         return str(counters[index]) if known else match[0]
 
     text = _COUNTER.sub(value, text)

@@ -14,7 +14,7 @@ import seqgen
 
 _LINE = re.compile(r"[a-z][a-z0-9_]*=", re.ASCII)
 _RARE = 0.001  # a name that fewer of the texts have is left as characters
-_MOST_NAMES = 100_000  # kept while counting; beyond, those seen once are forgotten
+_MAX_NAMES = 100_000  # kept while counting; beyond, those seen once are forgotten
 _PRIVATE = 0xE000  # where stand-ins for fields are looked for: code points that no text may hold
 
 
@@ -66,7 +66,7 @@ class FieldsTokenizer(seqgen.Tokenizer):
             if all(found):
                 n_fielded += 1
                 counts.update({match[0][:-1] for match in found if match})
-                if len(counts) > _MOST_NAMES:
+                if len(counts) > _MAX_NAMES:
                     counts = Counter({name: n for name, n in counts.items() if n > 1})
         if not n_fielded or n_fielded < min_share * n_texts:
             return cls(characters)

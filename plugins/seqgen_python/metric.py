@@ -13,7 +13,7 @@ from seqgen_python.parsing import Definition, parsed
 
 _WORD = re.compile(r"[^\W\d]\w*")
 _LONG_LINE = 20  # shorter ones, such as "return None", are everybody's
-_MOST_HELD_OUT = 1000
+_MAX_HELD_OUT = 1000
 
 
 def load() -> seqgen.Metric:
@@ -36,7 +36,7 @@ def python(samples: Sequence[str], reference: Sequence[str], training: Iterable[
         reference) or Python's builtins have; ``copied_lines``, of the lines of 20 characters and more, indents
         aside, the share that stands in training code. Where there is nothing to count, 0.
     """
-    held_out = list(reference[:_MOST_HELD_OUT])
+    held_out = list(reference[:_MAX_HELD_OUT])
     words, lines = set(dir(builtins)), set()
     for text in training:
         words.update(_WORD.findall(text))

@@ -9,7 +9,7 @@ from seqgen_smiles.molecules import formula, need_rdkit, read
 
 _WIDTH, _HEIGHT = 300, 240  # of a cell, pixels
 _COLUMNS = 4
-_MOST = 200  # molecules in a picture: more would be higher than PNG viewers like
+_MAX = 200  # molecules in a picture: more would be higher than PNG viewers like
 _LEGEND = 38  # characters of a legend's line
 
 
@@ -28,13 +28,13 @@ def draw_grid(texts: Sequence[str], suffix: str) -> bytes:
     from rdkit.Chem import Draw
 
     molecules, legends = [], []
-    for text in texts[:_MOST]:
+    for text in texts[:_MAX]:
         molecule = _laid_out(text)
         molecules.append(_nothing() if molecule is None else molecule)
         legends.append(f"not valid: {_short(text)}" if molecule is None else f"{formula(text)}\n{_short(text)}")
-    if len(texts) > _MOST:
+    if len(texts) > _MAX:
         molecules.append(_nothing())
-        legends.append(f"and {len(texts) - _MOST} more")
+        legends.append(f"and {len(texts) - _MAX} more")
     columns = max(1, min(_COLUMNS, len(molecules)))
     rows = max(1, -(-len(molecules) // columns))
     kind = Draw.MolDraw2DCairo if suffix == ".png" else Draw.MolDraw2DSVG

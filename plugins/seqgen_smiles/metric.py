@@ -43,7 +43,7 @@ _LABELS = {
     "weight": f"weight, {_DISTANCE} (g/mol)",
 }
 
-_MOST_PROPERTIES = 10_000  # molecules whose properties are computed, evenly spaced: QED alone takes a millisecond
+_MAX_PROPERTIES = 10_000  # molecules whose properties are computed, evenly spaced: QED alone takes a millisecond
 
 
 class Moses:
@@ -100,7 +100,7 @@ class Moses:
         return {name: float(value) for name, value in figures.items() if value is not None}
 
     def _describe(self, texts: Sequence[str], smarts: tuple[str, ...] | None) -> Summary:
-        every = max(1, -(-len(texts) // _MOST_PROPERTIES))
+        every = max(1, -(-len(texts) // _MAX_PROPERTIES))
         return total(summaries(texts, Plan(True, self._properties, every, smarts), self._jobs))
 
     def _alone(self, samples: Summary, training: Iterable[str]) -> dict[str, float | None]:

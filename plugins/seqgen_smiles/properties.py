@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 _ATOMS = frozenset(("C", "N", "S", "O", "F", "Cl", "Br", "H"))
-_MOST_IN_RING = 7  # atoms
+_MAX_IN_RING = 7  # atoms
 
 
 def fragments(molecule: Any) -> list[str]:
@@ -51,7 +51,7 @@ class Filters:
 
         if any(atom.GetFormalCharge() or atom.GetSymbol() not in _ATOMS for atom in molecule.GetAtoms()):
             return False
-        if any(len(ring) > _MOST_IN_RING for ring in molecule.GetRingInfo().AtomRings()):
+        if any(len(ring) > _MAX_IN_RING for ring in molecule.GetRingInfo().AtomRings()):
             return False
         whole = Chem.AddHs(molecule)
         bits = Chem.PatternFingerprint(whole)  # what lacks a bit of a pattern lacks the pattern: five times as fast

@@ -23,7 +23,7 @@ from torch.nn import functional
 import seqgen
 from seqgen_structured.blocks import cut, share_evenly
 
-_MOST_PLACES = 4096
+_MAX_PLACES = 4096
 
 
 class ConvLSTMCell(seqgen.StepCell):
@@ -53,9 +53,9 @@ class ConvLSTMCell(seqgen.StepCell):
         peepholes: bool = False,
     ) -> None:
         n_places, seen = places**dimensions, kernel**dimensions
-        if n_places > _MOST_PLACES:
+        if n_places > _MAX_PLACES:
             raise seqgen.BadOption(
-                f"places={places} along {dimensions} axes are {n_places:,} places: at most {_MOST_PLACES:,} can be"
+                f"places={places} along {dimensions} axes are {n_places:,} places: at most {_MAX_PLACES:,} can be"
             )
         channels = share_evenly(hidden_size, n_places)
         super().__init__(input_size, n_places * channels)

@@ -17,10 +17,10 @@ from seqgen_tunes.tune import Tune
 if TYPE_CHECKING:
     from PIL.ImageDraw import ImageDraw
 
-MOST = 12
+MAX = 12
 _WIDTH = 1500
 _GAP = 34
-_MOST_SYSTEMS = 8
+_MAX_SYSTEMS = 8
 _ROOM = 9 * WHOLE  # ticks of a row: eight bars of 9/8
 _INK, _PALE, _RED, _PAPER = (40, 42, 48), (130, 132, 140), (186, 40, 40), (255, 255, 255)
 
@@ -38,7 +38,7 @@ def _rolls(tune: Tune) -> Iterator[Roll]:
     if not tune.bars:
         return
     longest = max(bar.ticks for bar in tune.bars)
-    rows = systems(tune.bars, max(_ROOM + WHOLE, longest), 8)[:_MOST_SYSTEMS]
+    rows = systems(tune.bars, max(_ROOM + WHOLE, longest), 8)[:_MAX_SYSTEMS]
     room = max([sum(bar.ticks for bar in row) for row in rows] + [2 * WHOLE])
     notes = tune.sounding()
     for row in rows:
@@ -55,10 +55,10 @@ def draw_png(texts: Sequence[str]) -> bytes:
         from PIL import Image, ImageDraw, ImageFont
     except ImportError:
         raise seqgen.MissingExtra("music", "a picture of tunes") from None
-    tunes = [read_tune(text) for text in texts[:MOST]]
+    tunes = [read_tune(text) for text in texts[:MAX]]
     rolls = [list(_rolls(tune)) for tune in tunes]
     heights = [HEAD + sum(roll.height for roll in rows) + _GAP for rows in rolls]
-    rest = f"and {len(texts) - MOST} more" if len(texts) > MOST else "" if texts else "no tunes"
+    rest = f"and {len(texts) - MAX} more" if len(texts) > MAX else "" if texts else "no tunes"
     image = Image.new("RGB", (_WIDTH, 2 * MARGIN + sum(heights) - _GAP * bool(heights) + 40 * bool(rest)), _PAPER)
     canvas = ImageDraw.Draw(image)
     fonts = {size: ImageFont.load_default(size) for size in (11, 13, 22)}

@@ -15,8 +15,8 @@ from seqgen_tunes.systems import pitch_range, systems
 from seqgen_tunes.tune import Bar, Note, Tune
 
 _LABEL = 4
-_MOST_ROWS = 6
-_MOST_CHARACTERS = 4000
+_MAX_ROWS = 6
+_MAX_CHARACTERS = 4000
 _WIDEST = 160
 _DIM = Style(dim=True)
 
@@ -34,8 +34,8 @@ class TerminalTune:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
         """The text, why it is no tune, and the roll of what can be read, as wide as there is room."""
-        shown = seqgen.visible_lines(self._text[:_MOST_CHARACTERS])
-        yield Text(shown + ("..." if len(self._text) > _MOST_CHARACTERS else ""))
+        shown = seqgen.visible_lines(self._text[:_MAX_CHARACTERS])
+        yield Text(shown + ("..." if len(self._text) > _MAX_CHARACTERS else ""))
         tune = read_tune(self._text)
         if tune.problems:
             yield Text(f"not valid: {seqgen.visible_lines(tune.problems[0])}", Style(color="red"))
@@ -51,10 +51,10 @@ def _roll(tune: Tune, width: int) -> Iterator[Text]:
     room = max((width * step * 9 // 10) // longest, 1) * longest  # bar lines take columns too
     notes = tune.sounding()
     rows = systems(tune.bars, room)
-    for bars in rows[:_MOST_ROWS]:
+    for bars in rows[:_MAX_ROWS]:
         yield from _row(tune, bars, notes, step, width)
-    if len(rows) > _MOST_ROWS:
-        yield Text(f"... and {sum(map(len, rows[_MOST_ROWS:]))} more bars", _DIM)
+    if len(rows) > _MAX_ROWS:
+        yield Text(f"... and {sum(map(len, rows[_MAX_ROWS:]))} more bars", _DIM)
 
 
 def _columns(bars: Sequence[Bar], notes: Sequence[Note], step: int, width: int) -> list[set[int] | str]:

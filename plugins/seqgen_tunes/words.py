@@ -56,7 +56,7 @@ def words(text: str, start: int = 0) -> Iterator[Word]:
 def pieces(kind: str, word: str) -> list[str]:
     """What a word is made of: the notes of a chord; the accidental, letter and length of a note; at last, characters.
 
-    Joined, they are the word; each is shorter than the word, unless it is one character.
+    ConcatenatedRecords, they are the word; each is shorter than the word, unless it is one character.
     """
     parts: list[str] = []
     if kind in ("chord", "grace"):

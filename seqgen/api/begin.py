@@ -137,7 +137,7 @@ def begin(
     model = build_model(plugins, settings)
     n_parameters = count_parameters(model)
     if not n_parameters and not hasattr(model, "learn"):
-        raise PluginError(f"{recipe.model.who} has no parameter to train")
+        raise PluginError(f"{recipe.model.full_label} has no parameter to train")
     if recipe.start is not None:
         take_over(model, recipe.start, data.vocabulary)
     with blaming(part_at_fault(recipe.model, recipe.cell), "fails on its first batch"):

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import ModuleType
 
-from seqgen.plugins import Plugins, entry_point_candidates, hand_in, in_use, load_given
+from seqgen.plugins import Plugins, active_plugins, entry_point_candidates, load_objects, register_object
 from seqgen.specs import Spec
 
 
@@ -25,7 +25,7 @@ def _warn(line: str) -> None:
 
 
 SomePlugins = Plugins | Iterable[object] | str | Path | ModuleType | Spec | type | None
-"""None: all that are installed; else one, or several, of what ``seqgen.plugins.load_given`` takes: these too."""
+"""None: all that are installed; else one, or several, of what ``seqgen.plugins.load_objects`` takes: these too."""
 
 
 def choose_plugins(plugins: SomePlugins) -> Plugins:
@@ -35,14 +35,14 @@ def choose_plugins(plugins: SomePlugins) -> Plugins:
         UsageError: something given is no plugin.
     """
     if plugins is None:
-        session = in_use()  # within a command: those that it was started with, files too
+        session = active_plugins()  # within a command: those that it was started with, files too
         return session if isinstance(session, Plugins) else default_plugins()
     if isinstance(plugins, Plugins):
         return plugins
     several = isinstance(plugins, Iterable) and not isinstance(plugins, str | type)
     chosen = Plugins(warn=_warn)
     chosen.load(entry_point_candidates(_warn))
-    load_given(chosen, plugins if several else [plugins])  # type: ignore[arg-type]
+    load_objects(chosen, plugins if several else [plugins])  # type: ignore[arg-type]
     return chosen
 
 
@@ -59,4 +59,4 @@ def choose_parts(plugins: SomePlugins, parts: Mapping[str, object]) -> tuple[Plu
     given = {kind: part for kind, part in parts.items() if part is not None and not isinstance(part, str)}
     chosen = choose_plugins([] if plugins is None and given else plugins)
     names = {kind: part for kind, part in parts.items() if part is None or isinstance(part, str)}
-    return chosen, names | {kind: hand_in(chosen, kind, part) for kind, part in given.items()}
+    return chosen, names | {kind: register_object(chosen, kind, part) for kind, part in given.items()}

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from seqgen.api.run import Run
 
 _LOOKED_AT = 1000  # records, for the names of fields
-_MOST_CHARS = 20_000_000  # of a corpus that is read through for a value
+_MAX_CHARS = 20_000_000  # of a corpus that is read through for a value
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def _check_fields(run: Run, wanted: list[str]) -> None:
 
 def _tell_unseen(run: Run, wanted: list[str]) -> None:
     """Warn of each ``name=value`` that no training record has as a line: the run can only guess how rows go on."""
-    if run.settings.corpus.n_chars > _MOST_CHARS:
+    if run.settings.corpus.n_chars > _MAX_CHARS:
         return
     splitter, unseen = splitter_of(run.settings), set(wanted)
     for record in run.corpus:

@@ -23,7 +23,7 @@ from seqgen.api.settings_diff import check_same
 from seqgen.api.speed import TrainSpeed, samples_per_s, whole_tokens_per_s
 from seqgen.checkpoint import RunFolder, RunSettings
 from seqgen.errors import BadOption, CorpusError, Diverged, Interrupted, UsageError
-from seqgen.files import FolderLock, SafePath, dump_json, publish_file, remove_folders, remove_temporaries
+from seqgen.files import FolderLock, SafePath, dump_json, remove_folders, remove_temporaries, write_atomic
 from seqgen.plugins import Plugins
 from seqgen.signals import Signalled
 
@@ -143,7 +143,7 @@ def _make_folder(out: str | Path | None, title: str) -> Path:
     if os.path.lexists(folder / "run.json") or (folder.exists() and not folder.is_dir()):
         raise BadOption(f"--out {str(folder)!r} is not the folder of a bench; name a new one")
     if not folder.exists():
-        publish_file(SafePath(folder) / RESULTS, dump_json({"runs": []}), in_new_folder=True)
+        write_atomic(SafePath(folder) / RESULTS, dump_json({"runs": []}), make_parents=True)
     remove_temporaries(SafePath(folder))
     return folder
 

@@ -11,7 +11,7 @@ from seqgen.api.data import Data, Progress, count, encode_with, no_progress, unc
 from seqgen.api.environment import ignore
 from seqgen.checkpoint import RunSettings
 from seqgen.corpus import Corpus, Splitter, Survey
-from seqgen.errors import BLAMED, CorpusError, SeqgenError, UsageError, is_out_of_memory
+from seqgen.errors import FAULT_NOTE, CorpusError, SeqgenError, UsageError, is_out_of_memory
 from seqgen.registry import Entry, one_line
 
 if TYPE_CHECKING:
@@ -41,9 +41,9 @@ def blaming(entry: Entry, problem: str) -> Iterator[None]:
     except (Exception, SystemExit) as error:
         if is_out_of_memory(error):
             less = "a smaller --hidden, --batch-size or -o window= needs less"
-            raise UsageError(f"{entry.what} does not fit into memory: {less} ({one_line(error)})") from error
+            raise UsageError(f"{entry.label} does not fit into memory: {less} ({one_line(error)})") from error
         if not isinstance(error, SeqgenError | OSError):
-            error.add_note(f"{BLAMED}{entry.who} {problem}")
+            error.add_note(f"{FAULT_NOTE}{entry.full_label} {problem}")
         raise
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from seqgen.api.environment import ignore
 from seqgen.api.survey_cache import Memo, keep_survey, read_survey, survey_memo
-from seqgen.corpus import Corpus, Record, Splitter, Survey, stamp_of, survey, unchanged
+from seqgen.corpus import Corpus, Record, Splitter, Survey, get_stamp, survey, verify_digest
 from seqgen.errors import CorpusError, UsageError
 from seqgen.files import cache_folder, dump_json
 from seqgen.registry import Entry
@@ -62,15 +62,15 @@ def unchanging(corpus: Corpus, title: str) -> Iterator[None]:
     Raises:
         CorpusError: they did; what else went wrong is then of no account.
     """
-    before = stamp_of(corpus.source)
+    before = get_stamp(corpus.source)
     changed = CorpusError(f"the corpus {title!r} changed while it was read: try again when it is at rest")
     try:
         yield
     except (CorpusError, UsageError):
-        if stamp_of(corpus.source) != before:
+        if get_stamp(corpus.source) != before:
             raise changed from None
         raise
-    if stamp_of(corpus.source) != before:
+    if get_stamp(corpus.source) != before:
         raise changed
 
 
@@ -104,7 +104,7 @@ def learn(
         CorpusError: it is unreadable, empty or has no training part.
         UsageError: it cannot be conditioned in this way.
     """
-    from seqgen.tokenizers import Vocabulary, grown, with_values
+    from seqgen.tokenizers import Vocabulary, extend_conditions, extend_tokenizer
 
     make = tokenizer.load()
     surveyed = survey_memo(corpus)
@@ -114,18 +114,18 @@ def learn(
         vocabulary = Vocabulary(make.from_json(known[1]["data"]), tuple(known[1]["tokens"]), corpus.layout == "lines")
         return encode_with(corpus, title, vocabulary, splitter, known[0], progress, warn=warn)
     counted, kept = Survey(), list[Record]()
-    passing = survey(corpus, title, counted, conditions, needed=begun is None, kept=kept, told=_reading(progress))
+    passing = survey(corpus, title, counted, conditions, needed=begun is None, kept=kept, progress=_reading(progress))
     first = list(itertools.islice(passing, _TRIED))
     texts = itertools.chain(first, passing)
     if begun is not None:
-        fitted = grown(begun.tokenizer, texts, options)
+        fitted = extend_tokenizer(begun.tokenizer, texts, options)
     elif hasattr(make, "fit_parts"):
         fitted = make.fit_parts(texts, _training_texts(corpus, splitter, counted, progress), **options)
     else:
         fitted = make.fit(texts, **options)
     for _ in texts:  # a tokenizer may need only some of the texts; the count needs all
         pass
-    tokens = with_values(begun.conditions if begun is not None else (), counted.values)
+    tokens = extend_conditions(begun.conditions if begun is not None else (), counted.values)
     vocabulary = Vocabulary(fitted, tokens, ends=corpus.layout == "lines")
     tried(vocabulary, first)
     if counted.n_chars > _IN_MEMORY:
@@ -213,7 +213,7 @@ def encode_with(
     from seqgen.batches.encoding import MakeSink, in_memory
 
     def records() -> Iterable[Record]:
-        return kept if len(kept) == counted.n_records else unchanged(corpus, title, counted.digest)
+        return kept if len(kept) == counted.n_records else verify_digest(corpus, title, counted.digest)
 
     def told(n_done: int) -> None:
         progress("encoding", n_done, counted.n_records)
@@ -242,7 +242,7 @@ def count(corpus: Corpus, title: str, progress: Progress = no_progress) -> Surve
     if (known := read_survey(memo)) is not None:
         return known
     counted = Survey()
-    for _ in survey(corpus, title, counted, told=_reading(progress)):
+    for _ in survey(corpus, title, counted, progress=_reading(progress)):
         pass
     if counted.n_chars > _IN_MEMORY:
         keep_survey(memo, counted)

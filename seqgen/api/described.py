@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from seqgen.api.run import Run
     from seqgen.sampling import Sample
 
-_MOST_CHARS = 100_000_000  # of a corpus that samples are looked up in without being asked
+_MAX_CHARS = 100_000_000  # of a corpus that samples are looked up in without being asked
 
 
 def describe_samples(run: Run, samples: Sequence[Sample], given: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -22,7 +22,7 @@ def describe_samples(run: Run, samples: Sequence[Sample], given: Mapping[str, An
     try:
         conditions = {name: value for name, value in given.items() if name in run.vocabulary.slots}
         scores = {score.text: score.bits_per_char for score in run.score(texts, given=conditions)}
-        if run.vocabulary.ends and run.settings.corpus.n_chars <= _MOST_CHARS:
+        if run.vocabulary.ends and run.settings.corpus.n_chars <= _MAX_CHARS:
             where = run.where(texts)
     except SeqgenError:  # the corpus is gone, or a row cannot be encoded again: the samples are shown all the same
         pass

@@ -141,7 +141,7 @@ def _trial_batch(data: Data, train: TrainSettings) -> Batch:
     from seqgen.batches import make_feed
 
     part = data.encoded["train"]
-    return make_feed(part, batch_size=train.batch_size, window=train.window, seed=train.seed).trial()
+    return make_feed(part, batch_size=train.batch_size, window=train.window, seed=train.seed).probe_batch()
 
 
 def _step_s(model: Any, batch: Batch, data: Data, precision: str, rounds: int = 1) -> float:

@@ -12,10 +12,10 @@ from seqgen.api.recipe import Recipe, resolve
 from seqgen.api.request import Request
 from seqgen.checkpoint import RunSettings
 from seqgen.config import Layer, TrainSettings, merge
-from seqgen.errors import BLAMED, BadOption, DiskError, Interrupted, SeqgenError, UnknownName, UsageError
+from seqgen.errors import FAULT_NOTE, BadOption, DiskError, Interrupted, SeqgenError, UnknownName, UsageError
 from seqgen.plugins import Plugins
 from seqgen.registry import Entry, one_line
-from seqgen.signals import heed
+from seqgen.signals import reraise_signal
 from seqgen.specs import ModelSpec
 
 ALL = "all"
@@ -60,13 +60,13 @@ def reason(error: BaseException) -> str:
     Raises:
         BaseException: ``error`` itself, where it says nothing of a cell: a signal, a full disk.
     """
-    heed()
+    reraise_signal()
     if isinstance(error, Interrupted | DiskError):
         raise error
     if isinstance(error, SeqgenError):
         return one_line(error, limit=500)
     text = f"{type(error).__name__}: {one_line(error)}"
-    notes = [note.removeprefix(BLAMED) for note in getattr(error, "__notes__", ()) if note.startswith(BLAMED)]
+    notes = [note.removeprefix(FAULT_NOTE) for note in getattr(error, "__notes__", ()) if note.startswith(FAULT_NOTE)]
     return f"{notes[0]}: {text}" if notes else text
 
 
@@ -94,7 +94,7 @@ def choose(names: str | Sequence[str], plugins: Plugins) -> list[tuple[str, Entr
         elif registry.has("model", name):
             chosen.append((name, registry.get("model", name)))
         else:
-            raise UnknownName("cell", name, [*registry.names("cell"), *whole], plugins.broken_hint())
+            raise UnknownName("cell", name, [*registry.names("cell"), *whole], plugins.failed_hint())
     return chosen
 
 

@@ -9,7 +9,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from seqgen.corpus import Corpus, Joined, Record, WithHeldOut, form_of, load_file, refuse_other_kinds
+from seqgen.corpus import (
+    ConcatenatedRecords,
+    Corpus,
+    PresplitSource,
+    Record,
+    guess_form,
+    load_file,
+    refuse_known_formats,
+)
 from seqgen.errors import NoSuchFile, PluginError, UnknownName, UsageError
 from seqgen.plugins import Plugins, origin_of
 from seqgen.registry import Entry
@@ -60,7 +68,7 @@ def sort_out_corpus(name: str | Path, plugins: Plugins) -> tuple[Entry, dict[str
         )
     if "/" in text or "\\" in text or path.suffix:
         raise NoSuchFile(f"no such file: {text!r}")
-    hint = plugins.broken_hint() or "a file with a record a line would do too"
+    hint = plugins.failed_hint() or "a file with a record a line would do too"
     raise UnknownName("corpus", text, plugins.registry.names("corpus"), hint)
 
 
@@ -80,7 +88,7 @@ def open_new_corpus(
     read_as = dict(options) if entry.qualified == FILE else {}
     for path in (read_as.pop("path", None), valid, test):
         if path is not None:
-            refuse_other_kinds(str(path), **read_as | ({"layout": layout} if layout else {}))
+            refuse_known_formats(str(path), **read_as | ({"layout": layout} if layout else {}))
     return open_corpus(entry, options, valid, test, layout)
 
 
@@ -108,23 +116,23 @@ def open_corpus(
     layout = layout or spec.layout
     source = entry.build(options)
     if layout == "stream" and spec.layout == "lines" and entry.qualified != FILE:
-        source = Joined(source)
+        source = ConcatenatedRecords(source)
     if not isinstance(source, Iterable) or isinstance(source, Iterator):
-        raise PluginError(f"{entry.who}: load gave {source!r:.60}, not a restartable iterable")
+        raise PluginError(f"{entry.full_label}: load gave {source!r:.60}, not a restartable iterable")
     if valid is not None or test is not None:
         same = {name: value for name, value in options.items() if name not in ("path", "layout")}
         read_as = same if entry.qualified == FILE else {}
-        source = WithHeldOut(source, *(_held_out(path, read_as, layout) for path in (valid, test)))
+        source = PresplitSource(source, *(_held_out(path, read_as, layout) for path in (valid, test)))
     multiline = spec.multiline or layout == "stream"
     said = spec.source, spec.licence, layout, multiline, spec.domain, spec.canonical
-    return Corpus(entry.qualified, source, *said, by=entry.owner)
+    return Corpus(entry.qualified, source, *said, plugin=entry.owner)
 
 
 def _held_out(path: str | Path | None, read_as: Mapping[str, Any], layout: str) -> Iterable[Record] | None:
     """Held-out records, read with the options of the corpus if that is a file too; plain text has no fields."""
     if path is None:
         return None
-    plain = read_as.get("form", "auto") == "auto" and form_of(Path(path)) is None
+    plain = read_as.get("form", "auto") == "auto" and guess_form(Path(path)) is None
     read_as = {name: value for name, value in read_as.items() if not (plain and name in OF_FIELDS)}
     return load_file(path=str(path), layout=layout, **read_as)  # type: ignore[arg-type]
 
@@ -138,9 +146,9 @@ def named_by(naming: Entry, kind: str, name: str, plugins: Plugins) -> Entry:
     try:
         return plugins.registry.get(kind, name, near=naming)
     except UnknownName:
-        hint = plugins.broken_hint()
+        hint = plugins.failed_hint()
         raise PluginError(
-            f"{naming.who} names the {kind} {name!r}, which no plugin offers" + (f" ({hint})" if hint else "")
+            f"{naming.full_label} names the {kind} {name!r}, which no plugin offers" + (f" ({hint})" if hint else "")
         ) from None
 
 

@@ -21,7 +21,7 @@ from seqgen.api.reading import read_file_as
 from seqgen.config import assign, split_names
 from seqgen.corpus import Corpus, Record
 from seqgen.errors import MissingExtra, UnknownSymbol
-from seqgen.files import publish_file
+from seqgen.files import write_atomic
 from seqgen.registry import Entry
 from seqgen.render import counted
 from seqgen.render.page import PageContent, page
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from seqgen.api.run import Run
     from seqgen.sampling import Sample
 
-_MOST_HELD_OUT = 10_000  # held-out records that metrics compare with, where no reference is named
-_MOST_SHOWN = 50  # samples on a page
+_MAX_HELD_OUT = 10_000  # held-out records that metrics compare with, where no reference is named
+_MAX_SHOWN = 50  # samples on a page
 
 
 def evaluate(
@@ -75,7 +75,7 @@ def evaluate(
     labels = _labels_of(metrics)
     if html is not None:
         written = _page(run, result, samples, found, labels)
-        publish_file(Path(html), written.encode("utf-8", "backslashreplace"))
+        write_atomic(Path(html), written.encode("utf-8", "backslashreplace"))
     return result, labels
 
 
@@ -91,7 +91,7 @@ def _domain_figures(
     if not metrics:
         return {}
     result: dict[str, Any] = {}
-    held_out = itertools.islice(_Texts(run, training=False), _MOST_HELD_OUT)
+    held_out = itertools.islice(_Texts(run, training=False), _MAX_HELD_OUT)
     compared = list(held_out) if corpus is None else [record.text for record in corpus]
     tell(f"metrics: {', '.join(metrics)}, of {counted(len(texts), 'sample')} beside {counted(len(compared), 'record')}")
     for name, metric in metrics.items():
@@ -126,7 +126,7 @@ def _page(
     run: Run, figures: Mapping[str, Any], samples: Sequence[Sample], found: Evidence, labels: Mapping[str, str]
 ) -> str:
     """The page about a run."""
-    shown = samples[:_MOST_SHOWN]
+    shown = samples[:_MAX_SHOWN]
     bits: list[float | None] = [None] * len(shown)
     with contextlib.suppress(UnknownSymbol):  # bytes that are no text cannot be scored again
         bits = [score.bits_per_char for score in run.score([sample.text for sample in shown])]

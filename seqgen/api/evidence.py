@@ -14,11 +14,11 @@ from seqgen.errors import MissingExtra
 if TYPE_CHECKING:
     from seqgen.api.run import Run
 
-_MOST_TRAINING, _MOST_TEST = 3_000_000, 300_000  # characters, of the baselines and of shared substrings
-_MOST_COMPARED = 10_000  # held-out and training records whose lengths and characters are compared with
-_MOST_EXAMINED = 500  # samples and held-out records that are looked for in the training records
+_MAX_TRAINING, _MAX_TEST = 3_000_000, 300_000  # characters, of the baselines and of shared substrings
+_MAX_COMPARED = 10_000  # held-out and training records whose lengths and characters are compared with
+_MAX_EXAMINED = 500  # samples and held-out records that are looked for in the training records
 _PIECE = 200  # characters of a long text that are looked for together, at most
-_MOST_NEAR, _MOST_NEAR_CHARS = 200_000, 20_000_000  # training records among which the nearest is looked for
+_MAX_NEAR, _MAX_NEAR_CHARS = 200_000, 20_000_000  # training records among which the nearest is looked for
 
 
 @dataclass
@@ -58,7 +58,7 @@ def gather(run: Run, data: Data, samples: list[str]) -> Evidence:
 
     found, encoded = Evidence(samples), data.encoded
     train, valid, test = (encoded[part] for part in ("train", "valid", "test"))
-    found.train = excerpt(train, run.vocabulary, most_chars=_MOST_TRAINING)
+    found.train = excerpt(train, run.vocabulary, most_chars=_MAX_TRAINING)
     _gather_tested(found, run, data)
     found.sizes = len(train), len(valid) + len(test)
     if not found.sizes[1]:
@@ -80,7 +80,7 @@ def _gather_tested(found: Evidence, run: Run, data: Data) -> None:
 
     train, valid, test = (data.encoded[part] for part in ("train", "valid", "test"))
     tested = test if len(test) else valid
-    found.tested = excerpt(tested, run.vocabulary, most_chars=_MOST_TEST)
+    found.tested = excerpt(tested, run.vocabulary, most_chars=_MAX_TEST)
     if len(valid) and not len(test):
         found.notes.append("there is no test part: the baselines use the validation part")
     for name, part, texts in (("training", train, found.train), ("held-out", tested, found.tested)):
@@ -94,11 +94,11 @@ def _gather_tested(found: Evidence, run: Run, data: Data) -> None:
 def _gather_records(found: Evidence, run: Run, data: Data) -> None:
     from seqgen.evaluation import excerpt
 
-    limits = {"most_chars": 10 * _MOST_TEST, "most": _MOST_COMPARED}
+    limits = {"most_chars": 10 * _MAX_TEST, "most": _MAX_COMPARED}
     for part in ("valid", "test"):
         found.held_out += excerpt(data.encoded[part], run.vocabulary, **limits)
     found.training = excerpt(data.encoded["train"], run.vocabulary, **limits)
-    near = {"most_chars": _MOST_NEAR_CHARS, "most": _MOST_NEAR}
+    near = {"most_chars": _MAX_NEAR_CHARS, "most": _MAX_NEAR}
     found.near = excerpt(data.encoded["train"], run.vocabulary, **near)
 
 
@@ -111,14 +111,14 @@ def _gather_pieces(found: Evidence, run: Run, data: Data) -> None:
     texts = [
         text
         for part in ("valid", "test")
-        for text in excerpt(data.encoded[part], run.vocabulary, most_chars=_MOST_TRAINING)
+        for text in excerpt(data.encoded[part], run.vocabulary, most_chars=_MAX_TRAINING)
     ]
     # All pieces have one length: longer ones would share more.
     width = min((len(text) for text in (*found.samples, *texts) if text), default=1)
     width = min(width, _PIECE)
-    found.held_out = [piece for text in texts for piece in pieces(text, width, _MOST_COMPARED)]
-    found.looked_for = [piece for text in found.samples for piece in pieces(text, width, _MOST_EXAMINED)]
-    found.training = [piece for text in found.train for piece in pieces(text, width, _MOST_COMPARED)]
+    found.held_out = [piece for text in texts for piece in pieces(text, width, _MAX_COMPARED)]
+    found.looked_for = [piece for text in found.samples for piece in pieces(text, width, _MAX_EXAMINED)]
+    found.training = [piece for text in found.train for piece in pieces(text, width, _MAX_COMPARED)]
 
 
 def _n_chars(part: object) -> int:
@@ -135,7 +135,7 @@ def _watched(records: Iterable[Record], alphabet: set[str]) -> Iterator[Record]:
 
 def _spaced(texts: list[str]) -> list[str]:
     """At most 500 of them, evenly spaced."""
-    return texts[:: max(1, -(-len(texts) // _MOST_EXAMINED))]
+    return texts[:: max(1, -(-len(texts) // _MAX_EXAMINED))]
 
 
 def baseline_metrics(run: Run, found: Evidence) -> dict[str, float]:

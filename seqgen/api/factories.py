@@ -17,7 +17,7 @@ from seqgen.corpus import Corpus
 from seqgen.errors import CheckpointError, MissingPlugin, PluginError, SeqgenError
 from seqgen.plugin_guards import check_module
 from seqgen.plugins import Plugins
-from seqgen.registry import Entry, one_line, shown
+from seqgen.registry import Entry, one_line, short_repr
 from seqgen.specs import DomainSpec
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def given_again(entries: Iterable[Entry], plugins: Plugins) -> list[str]:
     for entry in entries:
         if given := plugins.plugins[entry.package].provenance.given:
             again = ", ".join(given.split("; "))
-            lines.append(f"{entry.what}: to open the run again, give it again: seqgen.load(..., plugins=[{again}])")
+            lines.append(f"{entry.label}: to open the run again, give it again: seqgen.load(..., plugins=[{again}])")
     return lines
 
 
@@ -156,7 +156,7 @@ def build_tokenizer(entry: Entry, data: Any) -> Any:
     except SeqgenError:
         raise
     except (Exception, SystemExit) as error:  # whatever a plugin's code says to data that may be anything
-        raise CheckpointError(f"tokenizer.json does not fit the {entry.what}: {one_line(error)}") from None
+        raise CheckpointError(f"tokenizer.json does not fit the {entry.label}: {one_line(error)}") from None
 
 
 def build_model(plugins: Plugins, settings: RunSettings) -> Any:
@@ -173,8 +173,8 @@ def build_model(plugins: Plugins, settings: RunSettings) -> Any:
         torch.manual_seed(derive_seed("init", settings.train.seed))
         model = entry.build(settings.model.options, *arguments)
     if not isinstance(model, torch.nn.Module):
-        raise PluginError(f"{entry.who} gave {model!r:.60}, not a torch.nn.Module")
-    check_module("model", model, entry.who)
+        raise PluginError(f"{entry.full_label} gave {model!r:.60}, not a torch.nn.Module")
+    check_module("model", model, entry.full_label)
     return model
 
 
@@ -201,13 +201,13 @@ def _build_cell(entry: Entry, options: Mapping[str, Any], model: Entry, input_si
     for size in (input_size, hidden_size):
         if not isinstance(size, Integral) or size < 1:
             raise PluginError(
-                f"{model.who} asks for a cell of the sizes {input_size!r:.40} and {hidden_size!r:.40}, "
+                f"{model.full_label} asks for a cell of the sizes {input_size!r:.40} and {hidden_size!r:.40}, "
                 "which are not whole numbers from 1"
             )
     cell = entry.build(options, input_size, hidden_size)
     if not isinstance(cell, Cell):
-        raise PluginError(f"{entry.who} is {shown(cell)}, not a seqgen.Cell")
-    check_module("cell", cell, entry.who)
+        raise PluginError(f"{entry.full_label} is {short_repr(cell)}, not a seqgen.Cell")
+    check_module("cell", cell, entry.full_label)
     return cell
 
 

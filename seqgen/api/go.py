@@ -14,7 +14,7 @@ from seqgen.api.recovery import rescued, told_batch, way_on
 from seqgen.api.resource_checks import warn_of_little_room
 from seqgen.api.run import Run
 from seqgen.checkpoint import RunFolder, RunSettings, Snapshot
-from seqgen.errors import SAVED, Diverged, Interrupted, PluginError, SeqgenError, UsageError, is_out_of_memory
+from seqgen.errors import SAVED_NOTE, Diverged, Interrupted, PluginError, SeqgenError, UsageError, is_out_of_memory
 from seqgen.plugins import Plugins
 from seqgen.registry import one_line
 from seqgen.signals import StopFlag
@@ -73,8 +73,8 @@ def go(
         if snapshot is None and settings.start is not None:
             trainer.state.learned_before()
         warn_of_little_room(folder, model, warn)
-        plugins.event("on_run_start", path=folder.path, settings=settings.model_dump(mode="json"))
-        begun = Started(settings, trainer.state.step, data.survey.remarks())
+        plugins.emit("on_run_start", path=folder.path, settings=settings.model_dump(mode="json"))
+        begun = Started(settings, trainer.state.step, data.survey.quality_notes())
         try:
             _run(itertools.chain([begun], trainer.events(stop)), folder, plugins, listener, stop)
         except KeyboardInterrupt:  # the second; the first has set the flag
@@ -83,15 +83,13 @@ def go(
         except (Exception, SystemExit) as error:
             refused = isinstance(error, SeqgenError) and not isinstance(error, PluginError)
             saved = "" if refused else rescued(trainer, folder, settings)  # first of all: a callback may fail too
-            plugins.event(
-                "on_run_end", path=folder.path, reason="diverged" if isinstance(error, Diverged) else "failed"
-            )
+            plugins.emit("on_run_end", path=folder.path, reason="diverged" if isinstance(error, Diverged) else "failed")
             if is_out_of_memory(error):
                 raise UsageError(f"memory ran out: {one_line(error)}{saved}") from error
-            if line := str(error) if isinstance(error, PluginError) else plugins.failure(error):
+            if line := str(error) if isinstance(error, PluginError) else plugins.describe_failure(error):
                 raise PluginError(line + saved) from error
             if saved:
-                error.add_note(SAVED + saved)
+                error.add_note(SAVED_NOTE + saved)
             raise
     if stop.signal_number:
         line = f"stopped at step {trainer.state.step:,}, saved"
@@ -108,11 +106,11 @@ def _run(
 
     for event in events:
         if isinstance(event, Report):
-            plugins.event("on_report", path=folder.path, metrics=dict(event.metrics))
+            plugins.emit("on_report", path=folder.path, metrics=dict(event.metrics))
         elif isinstance(event, Saved):
-            plugins.event("on_checkpoint", path=folder.path, step=event.step, checkpoint=event.path)
+            plugins.emit("on_checkpoint", path=folder.path, step=event.step, checkpoint=event.path)
         elif isinstance(event, Ended):
-            plugins.event("on_run_end", path=folder.path, reason=event.reason)
+            plugins.emit("on_run_end", path=folder.path, reason=event.reason)
         if listener is not None:
             try:
                 listener(folder, event)

@@ -120,7 +120,7 @@ def _headlines(folder: RunFolder, event: training.Started) -> list[str]:
     unit = "record" if corpus.layout == "lines" else "symbol"
     held_out = f"{parts['valid']:,} validation, {parts['test']:,} test"
     if settings.train.best_by == "copies":
-        most = f"{training.MOST_COPIES:.0%}"
+        most = f"{training.MAX_COPIES:.0%}"
         held_out += f" (few records: the best step is the last at which at most {most} of samples are copies)"
     elif 0 < parts["valid"] < _FEW_RECORDS and corpus.layout == "lines":
         held_out += " (too few to tell which step is best; --valid-file FILE or --split A/B/C gives more)"

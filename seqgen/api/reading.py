@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from seqgen.api.environment import OF_FIELDS
-from seqgen.corpus import Table, TextFile, TrailingNames, ending_of
+from seqgen.corpus import Table, TextFile, TrailingNames, file_suffix
 from seqgen.errors import SeqgenError, UsageError
 from seqgen.plugins import Plugins
 from seqgen.registry import Entry
@@ -78,7 +78,7 @@ def _domain_of(path: Path, said: Mapping[str, Any], fields: Sequence[str], plugi
     domains = [
         (entry, entry.spec) for entry in plugins.registry.entries("domain") if isinstance(entry.spec, DomainSpec)
     ]
-    ending = ending_of(path)
+    ending = file_suffix(path)
     claiming, what = [entry for entry, spec in domains if ending in spec.endings], f"files that end in {ending}"
     if not claiming and not said.get("fields"):
         text = said.get("text_field")

@@ -195,7 +195,7 @@ def _find_parts(
     request: Request, names: Mapping[str, str], toml: Layer, plugins: Plugins
 ) -> tuple[dict[str, Entry], Layer, Layer]:
     """The parts by kind, the options that the corpus's name implies, and those by which its file suits its domain."""
-    registry, hint = plugins.registry, plugins.broken_hint()
+    registry, hint = plugins.registry, plugins.failed_hint()
     wanted = request.corpus if request.corpus is not None else names.get("corpus")
     if wanted is None:
         known = ", ".join(registry.names("corpus")) or "none is registered"

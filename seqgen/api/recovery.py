@@ -57,22 +57,22 @@ def told_batch(settings: RunSettings, plugins: Plugins) -> Iterator[None]:
     try:
         yield
     except Diverged as error:
-        if not error.places:
+        if not error.batch_indices:
             raise
         what = "symbols" if settings.corpus.layout == "stream" else "records"
         where = f"{what} of the training part"
-        numbers = [place + 1 for place in error.places]
+        numbers = [place + 1 for place in error.batch_indices]
         if what == "records":
             with contextlib.suppress(SeqgenError):  # the corpus is gone: its parts are all that can be told
-                numbers, where = _in_corpus(error.places, settings, plugins), "records of the corpus"
+                numbers, where = _in_corpus(error.batch_indices, settings, plugins), "records of the corpus"
         shown = ", ".join(map(str, sorted(numbers)[:_TOLD_RECORDS]))
         more = f" and {len(numbers) - _TOLD_RECORDS} more" if len(numbers) > _TOLD_RECORDS else ""
-        raise Diverged(f"{error}; its batch: {where} {shown}{more}", error.step, error.places) from None
+        raise Diverged(f"{error}; its batch: {where} {shown}{more}", error.step, error.batch_indices) from None
 
 
-def _in_corpus(places: Sequence[int], settings: RunSettings, plugins: Plugins) -> list[int]:
+def _in_corpus(indices: Sequence[int], settings: RunSettings, plugins: Plugins) -> list[int]:
     """Where records of the training part stand in the corpus, from 1."""
-    splitter, wanted, numbers = splitter_of(settings), sorted(set(places)), list[int]()
+    splitter, wanted, numbers = splitter_of(settings), sorted(set(indices)), list[int]()
     training = (n for n, record in enumerate(corpus_of(settings, plugins), 1) if splitter.part(record) == "train")
     for place, number in enumerate(training):
         if place == wanted[len(numbers)]:

@@ -12,15 +12,15 @@ from seqgen.api.corpus_checks import blaming
 from seqgen.errors import PluginError, SeqgenError, UnknownSymbol
 from seqgen.files import dump_json
 from seqgen.plugin_guards import defined_at
-from seqgen.registry import Entry, one_line, raised_in
+from seqgen.registry import Entry, find_plugin_frame, one_line
 
 if TYPE_CHECKING:
     from seqgen.corpus import Corpus
     from seqgen.protocols import Tokenizer
     from seqgen.tokenizers import Vocabulary
 
-_MOST_CHARS = 20_000  # of them together; a single longer one is cut only where it is a piece of a long text
-_MOST_SYMBOLS = 2**31
+_MAX_CHARS = 20_000  # of them together; a single longer one is cut only where it is a piece of a long text
+_MAX_SYMBOLS = 2**31
 _SHOWN = 60  # characters of a text in a message
 
 
@@ -41,8 +41,8 @@ def check_order(entry: Entry, corpus: Corpus, texts: Sequence[str]) -> None:
         if first != then:
             place = defined_at(corpus.source, "__iter__") or defined_at(entry.load())
             raise PluginError(
-                f"{entry.who} gives other records when it is iterated again: record {number} is {first!r:.{_SHOWN}}, "
-                f"then {then!r:.{_SHOWN}}; give the same order each time{place}"
+                f"{entry.full_label} gives other records when it is iterated again: record {number} is "
+                f"{first!r:.{_SHOWN}}, then {then!r:.{_SHOWN}}; give the same order each time{place}"
             )
 
 
@@ -87,8 +87,8 @@ def check_tokenizer(entry: Entry, vocabulary: Vocabulary, texts: Sequence[str]) 
         return ""
     first, then = other[0]
     return (
-        f"{entry.who}: {len(other)} of the first {len(texts)} records come back from encode and decode as other texts, "
-        f"{_shown(first)} as {_shown(then)}; samples will read so{defined_at(tokenizer, 'decode')}"
+        f"{entry.full_label}: {len(other)} of the first {len(texts)} records come back from encode and decode as other "
+        f"texts, {_shown(first)} as {_shown(then)}; samples will read so{defined_at(tokenizer, 'decode')}"
     )
 
 
@@ -98,9 +98,9 @@ def _check_fitted(entry: Entry, tokenizer: Any) -> None:
     lacking = [name for name in ("n_symbols", "encode", "decode", "to_json") if not hasattr(tokenizer, name)]
     if lacking:
         problem = f"{method} gave {tokenizer!r:.{_SHOWN}}, which has no {lacking[0]}"
-        raise PluginError(f"{entry.who}: {problem}{defined_at(entry.load(), method)}")
+        raise PluginError(f"{entry.full_label}: {problem}{defined_at(entry.load(), method)}")
     found: Any = tokenizer.n_symbols
-    if not isinstance(found, Integral) or not 0 <= int(found) < _MOST_SYMBOLS:
+    if not isinstance(found, Integral) or not 0 <= int(found) < _MAX_SYMBOLS:
         hint = "; mark it with @property" if callable(found) else ""
         raise _slip(
             entry, tokenizer, "n_symbols", f"n_symbols is {found!r:.{_SHOWN}}, not a whole number below 2**31{hint}"
@@ -113,15 +113,15 @@ def _shown(text: str) -> str:
 
 def _slip(entry: Entry, tokenizer: Any, method: str, problem: str) -> PluginError:
     """What is wrong, with the part and the line where the method begins."""
-    return PluginError(f"{entry.who}: {problem}{defined_at(tokenizer, method)}")
+    return PluginError(f"{entry.full_label}: {problem}{defined_at(tokenizer, method)}")
 
 
 def _some(texts: Sequence[str], *, whole: bool) -> list[str]:
     """The first texts that are not long together, at least one."""
     if not whole:
-        return [text[:_MOST_CHARS] for text in texts[:1]]
+        return [text[:_MAX_CHARS] for text in texts[:1]]
     ends = list(itertools.accumulate(map(len, texts)))
-    return [text for text, end in zip(texts, ends, strict=True) if end <= _MOST_CHARS] or list(texts[:1])
+    return [text for text, end in zip(texts, ends, strict=True) if end <= _MAX_CHARS] or list(texts[:1])
 
 
 def _encoded(entry: Entry, vocabulary: Vocabulary, texts: Sequence[str]) -> tuple[list[str], list[list[int]]]:
@@ -136,7 +136,7 @@ def _encoded(entry: Entry, vocabulary: Vocabulary, texts: Sequence[str]) -> tupl
         except UnknownSymbol:  # which part of the corpus it stands in is told where all of it is encoded
             continue
         except TypeError as error:
-            if raised_in(error, (entry.package,)) is not None:
+            if find_plugin_frame(error, (entry.package,)) is not None:
                 raise
             raise _slip(
                 entry, tokenizer, "encode", f"encode({_shown(text)}) gave {ids!r:.{_SHOWN}}, not ids"

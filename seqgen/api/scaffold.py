@@ -12,7 +12,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from seqgen.errors import BadOption, UsageError, did_you_mean
-from seqgen.files import publish_folder
+from seqgen.files import write_folder_atomic
 from seqgen.hookspecs import PLUGIN_API
 from seqgen.plugins import Plugins, installed
 from seqgen.specs import KINDS as SPECS
@@ -76,7 +76,7 @@ def new_plugin(name: str, kind: str, out: Path | None = None, plugins: Plugins |
         for path, text in _files(templates / part):
             if path != _USAGE:
                 content[_filled(path, names)] = _filled(text, names).encode()
-    publish_folder(folder, content)
+    write_folder_atomic(folder, content)
     return folder
 
 
@@ -94,7 +94,7 @@ def _package(name: str, kind: str, plugins: Plugins | None) -> str:
         raise BadOption(f"the name {name!r} is a word of Python's own: choose another")
     if plugins is not None and kind in SPECS and plugins.registry.has(kind, name):
         (taken, *_) = [entry for entry in plugins.registry.entries(kind) if entry.spec.name == name]
-        raise BadOption(f"the name {name!r} is taken: {taken.who}; choose another")
+        raise BadOption(f"the name {name!r} is taken: {taken.full_label}; choose another")
     if package in {candidate.package for candidate in installed()}:
         raise BadOption(f"the name {name!r} is that of an installed plugin: choose another")
     if package in sys.stdlib_module_names or _is_module(package):

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from seqgen.api.run import Run
     from seqgen.evaluation import ReferenceScores, Score
 
-_TOGETHER, _MOST_CHARS = 256, 65_536  # texts scored together, and characters, the shorter filled up to the longest
-_MOST_HELD_OUT = 10_000  # records that a score is compared with
+_TOGETHER, _MAX_CHARS = 256, 65_536  # texts scored together, and characters, the shorter filled up to the longest
+_MAX_HELD_OUT = 10_000  # records that a score is compared with
 _SHOWN_CHARS = 40  # of a text in a message
 
 
@@ -33,7 +33,7 @@ def scale(run: Run, given: Mapping[str, Any]) -> ReferenceScores | None:
         return None
     with computing(settings.engine.threads):
         penalty_V = penalty(run.vocabulary, run.model)
-        costs = record_losses(run.model, encoded[part], run.vocabulary, penalty_V, most=_MOST_HELD_OUT, told=set(given))
+        costs = record_losses(run.model, encoded[part], run.vocabulary, penalty_V, most=_MAX_HELD_OUT, told=set(given))
     return ReferenceScores.of(costs, "validation" if part == "valid" else part)
 
 
@@ -95,7 +95,7 @@ def _chunks(texts: Iterable[str]) -> Iterator[list[tuple[int, str]]]:
     longest = 0
     for number, text in enumerate(texts, 1):
         longest = max(longest, len(text))
-        if chunk and (len(chunk) == _TOGETHER or longest * (len(chunk) + 1) > _MOST_CHARS):
+        if chunk and (len(chunk) == _TOGETHER or longest * (len(chunk) + 1) > _MAX_CHARS):
             yield chunk
             chunk, longest = [], len(text)
         chunk.append((number, text))

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from seqgen.files import SafePath, dump_json, publish_file
+from seqgen.files import SafePath, dump_json, write_atomic
 from seqgen.render import bench_csv
 
 RESULTS, RESULTS_CSV = "results.json", "results.csv"
@@ -103,8 +103,8 @@ class BenchResult:
             LinkRefused: one of them is a link.
             DiskError: the disk refused.
         """
-        publish_file(SafePath(self.folder) / RESULTS, dump_json(self.to_json()), in_new_folder=True)
-        publish_file(SafePath(self.folder) / RESULTS_CSV, bench_csv(self.rows))
+        write_atomic(SafePath(self.folder) / RESULTS, dump_json(self.to_json()), make_parents=True)
+        write_atomic(SafePath(self.folder) / RESULTS_CSV, bench_csv(self.rows))
 
 
 def _row(cell: str, runs: Sequence[RunScore], problems: dict[str, str]) -> dict[str, Any]:

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from seqgen.corpus import Corpus, Survey, files_of, stamp_of
+from seqgen.corpus import Corpus, Survey, get_source_files, get_stamp
 from seqgen.errors import DiskError
-from seqgen.files import SafePath, cache_folder, publish_file, seal, unseal
+from seqgen.files import SafePath, cache_folder, dump_checksummed, load_checksummed, write_atomic
 
 _FORMAT = 3
 _Marks = list[tuple[str, int, int, int, int]]
@@ -31,8 +31,9 @@ class Memo:
     """
 
     def __init__(self, corpus: Corpus, facts: Mapping[str, Any]) -> None:
-        found = stamp_of(corpus.source)
-        self._path, self._files, self._marks = None, files_of(corpus.source), _marks(files_of(corpus.source))
+        found = get_stamp(corpus.source)
+        self._path, self._files = None, get_source_files(corpus.source)
+        self._marks = _marks(self._files)
         if found is not None:
             told = json.dumps({"stamp": found, "format": _FORMAT, **facts}, sort_keys=True)
             self._path = SafePath(cache_folder("read")) / f"{hashlib.sha256(told.encode()).hexdigest()[:32]}.json"
@@ -46,7 +47,7 @@ class Memo:
         try:
             if self._path is None:
                 return None
-            kept, sealed = unseal(self._path.read())
+            kept, sealed = load_checksummed(self._path.read())
             return kept["value"] if sealed and kept["contents"] == _contents_of(self._marks) else None
         except (OSError, ValueError, KeyError):
             return None
@@ -60,8 +61,8 @@ class Memo:
             try:
                 contents = _contents_of(self._marks)
                 if _marks(self._files) == self._marks:
-                    kept = seal({"contents": contents, "value": value})
-                    publish_file(self._path, kept, in_new_folder=True)
+                    kept = dump_checksummed({"contents": contents, "value": value})
+                    write_atomic(self._path, kept, make_parents=True)
             except (DiskError, OSError):
                 return
 

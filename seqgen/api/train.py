@@ -22,7 +22,7 @@ from seqgen.api.run import RUNS, Run
 from seqgen.api.run_metadata import environment, with_corpus
 from seqgen.api.warm_start import find_start, start_again
 from seqgen.api.weights import take_over
-from seqgen.checkpoint import RunFolder, RunSettings, StartSettings, find_run
+from seqgen.checkpoint import RunFolder, RunSettings, WarmStartSettings, find_run
 from seqgen.config import parse_count, parse_duration_s, split_names
 from seqgen.errors import BadOption, CheckpointError, UnknownName
 from seqgen.plugins import Plugins
@@ -160,7 +160,7 @@ def train(
     try:
         recipe = resolve(request, plugins)
     except UnknownName as error:
-        if plugins.broken():  # likelier one of these would have had it
+        if plugins.failed():  # likelier one of these would have had it
             raise
         raise with_a_way_out(error) from None
     for line in given_again(recipe.entries, plugins):
@@ -223,12 +223,12 @@ def resume(
         ready_engine(model, data, settings.engine, settings.train, warn)
         if data.survey.digest != settings.corpus.digest:
             settings = with_corpus(settings, data)
-            folder.note_corpus(settings.corpus)
+            folder.record_corpus(settings.corpus)
         with graceful_stop() as stop:
             return go(folder, settings, plugins, data, model, hear.listener, warn, stop, snapshot)
 
 
-def _begin_again(model: Any, said: StartSettings, plugins: Plugins, vocabulary: Vocabulary) -> None:
+def _begin_again(model: Any, said: WarmStartSettings, plugins: Plugins, vocabulary: Vocabulary) -> None:
     """Give a model the weights that its run began with."""
     try:
         take_over(model, start_again(said, plugins), vocabulary)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from seqgen.api.data import Data
 from seqgen.api.environment import computing
 from seqgen.errors import PluginError, SeqgenError, is_out_of_memory
-from seqgen.registry import Entry, one_line, raised_in
+from seqgen.registry import Entry, find_plugin_frame, one_line
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -51,7 +51,7 @@ def try_out(
     """
     from seqgen.batches import make_feed
 
-    batch = make_feed(data.encoded["train"], batch_size=2, window=8, seed=0).trial()
+    batch = make_feed(data.encoded["train"], batch_size=2, window=8, seed=0).probe_batch()
     with computing():
         look = partial(_fault, batch=batch, n_symbols=data.vocabulary.size, fresh=fresh)
         fault = look(model)
@@ -61,7 +61,7 @@ def try_out(
         if cell is not None:
             of_cell = fault if entry.package == _CORE else _fault_alone(alone, look)
             culprit, fault = (entry, fault) if of_cell is None else (cell, of_cell)
-    raise PluginError(f"{culprit.who}{_told(fault, culprit)}") from fault
+    raise PluginError(f"{culprit.full_label}{_told(fault, culprit)}") from fault
 
 
 def part_at_fault(entry: Entry, cell: Entry | None) -> Entry:
@@ -73,7 +73,7 @@ def _told(fault: BaseException, culprit: Entry) -> str:
     """What went wrong, as it is said after the name of the part, with its line where it raised."""
     if isinstance(fault, _Broken):
         return str(fault)
-    found = raised_in(fault, (culprit.package,))
+    found = find_plugin_frame(fault, (culprit.package,))
     place = f"{found[1]}; " if found is not None else ""
     return f" fails on its first batch: {type(fault).__name__}: {one_line(fault)} ({place}{_MORE})"
 

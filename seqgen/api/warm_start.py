@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from seqgen.api.environment import FILE, ignore, option_fields
 from seqgen.api.factories import changed_plugins, part_entry, read_vocabulary
-from seqgen.checkpoint import PartSettings, RunFolder, RunSettings, Snapshot, StartSettings, find_run
-from seqgen.corpus import form_of
+from seqgen.checkpoint import PartSettings, RunFolder, RunSettings, Snapshot, WarmStartSettings, find_run
+from seqgen.corpus import guess_form
 from seqgen.errors import BadOption, CheckpointError, NoSuchRun
 from seqgen.plugins import Plugins
 from seqgen.registry import Entry
@@ -55,12 +55,12 @@ class Start:
     snapshot: Snapshot
 
     @property
-    def said(self) -> StartSettings:
+    def said(self) -> WarmStartSettings:
         """What run.json says of it."""
         from safetensors.torch import save
 
         digest = hashlib.sha256(save(dict(self.snapshot.model))).hexdigest()
-        return StartSettings(run=str(self.folder.path.resolve()), step=self.snapshot.state["step"], sha256=digest)
+        return WarmStartSettings(run=str(self.folder.path.resolve()), step=self.snapshot.state["step"], sha256=digest)
 
     @property
     def parts(self) -> dict[str, PartSettings]:
@@ -92,7 +92,7 @@ class Start:
         if corpus.qualified != FILE:
             return own
         said, paths = own.get("form", "auto"), (own["path"], options.get("path", own["path"]))
-        before, now = (form_of(Path(path)) or (said if said != "auto" else "text") for path in paths)
+        before, now = (guess_form(Path(path)) or (said if said != "auto" else "text") for path in paths)
         same = now == (before if said == "auto" else said)
         return own if same else {name: value for name, value in own.items() if name not in _OF_FORM}
 
@@ -175,7 +175,7 @@ class Start:
 
     def remarks(self, data: Data, recipe: Recipe) -> list[str]:
         """What a person should know who goes on with these weights on a corpus, a line each."""
-        from seqgen.tokenizers import new_in
+        from seqgen.tokenizers import new_tokens
 
         lines, own = [], self.settings
         given_NC = getattr(data.encoded["train"], "conditions_NC", None)
@@ -183,7 +183,7 @@ class Start:
             asked = " or ".join(own.conditions)
             way = "--label-field or -o fields= says where it stands"
             lines.append(f"no record has {asked}, which {self.folder.name} was told: {way}")
-        if new := new_in(data.vocabulary, self.vocabulary):
+        if new := new_tokens(data.vocabulary, self.vocabulary):
             shown = " ".join(map(_told, new[:_SHOWN])) + (" ..." if len(new) > _SHOWN else "")
             lines.append(f"{self.folder.name} has not learned {len(new)} of the symbols, which start fresh: {shown}")
         files = [None if path is None else str(path.resolve()) for path in (recipe.valid, recipe.test)]
@@ -251,7 +251,7 @@ def _place(path: object) -> str:
     return os.path.realpath(str(path))
 
 
-def start_again(said: StartSettings, plugins: Plugins) -> Start:
+def start_again(said: WarmStartSettings, plugins: Plugins) -> Start:
     """The weights that a run began with, for one that has no checkpoint of its own yet.
 
     Raises:

@@ -22,10 +22,10 @@ def take_over(model: nn.Module, start: Start, vocabulary: Vocabulary) -> None:
     import torch
 
     from seqgen.api.rebuild import difference
-    from seqgen.tokenizers import places_in
+    from seqgen.tokenizers import map_ids
 
     try:
-        places = torch.tensor(places_in(vocabulary, start.vocabulary))
+        places = torch.tensor(map_ids(vocabulary, start.vocabulary))
     except KeyError as error:
         raise BadOption(f"--from {start.folder.name}: the symbol {error.args[0]!r:.40} of its is gone") from None
     sizes = start.vocabulary.size, vocabulary.size

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from seqgen.errors import BadOption
 
-_MOST = 65_536
+_MAX = 65_536
 _TRIES = 64  # widths in a row that a model may refuse, as heads that must share them do
 
 
@@ -34,7 +34,7 @@ def solve_width(count: Callable[[int], int], budget: int) -> int:
     if least > budget:
         raise BadOption(f"a budget of {budget:,} parameters is too small: the model has {least:,} at width {best}")
     too_wide = best
-    while too_wide < _MOST:
+    while too_wide < _MAX:
         too_wide *= 2
         width, n_parameters = smallest(too_wide)
         if n_parameters > budget:

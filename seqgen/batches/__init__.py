@@ -3,7 +3,7 @@
 from seqgen.batches.cache import cached
 from seqgen.batches.encoded import Batch, Encoded, Parts, Stream
 from seqgen.batches.encoding import encode, encode_stream
-from seqgen.batches.feed import Feed, RecordFeed, StreamFeed, lanes, make_feed
+from seqgen.batches.feed import Feed, RecordFeed, StreamFeed, evaluation_windows, make_feed
 from seqgen.batches.order import count_batches, derive_seed, epoch_batches, evaluation_batches
 from seqgen.batches.rewrite import Rewriter
 
@@ -23,6 +23,6 @@ __all__ = [
     "encode_stream",
     "epoch_batches",
     "evaluation_batches",
-    "lanes",
+    "evaluation_windows",
     "make_feed",
 ]

@@ -16,7 +16,7 @@ from seqgen.batches.encoded import Encoded, Parts, Stream
 from seqgen.batches.encoding import MakeSink
 from seqgen.corpus import PARTS
 from seqgen.errors import DiskError
-from seqgen.files import SafePath, build_folder, remove_folders, seal, unseal, write_synced
+from seqgen.files import SafePath, build_folder, dump_checksummed, load_checksummed, remove_folders, write_synced
 from seqgen.files.arrays import ArrayFile, CheckedArray, damaged_blocks, map_array
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ class _Cache:
                 "arrays": {name: array.describe() for name, array in arrays.items()},
                 "chars": {name: part.n_chars for name, part in parts.items() if isinstance(part, Stream)},
             }
-            write_synced(new / _META, seal(meta))
+            write_synced(new / _META, dump_checksummed(meta))
 
         if self._folder.exists():  # it is damaged
             remove_folders(SafePath(self._folder.root), [self._folder.name])
@@ -128,7 +128,7 @@ class _Cache:
             OSError, ValueError: it is not there, or damaged.
         """
         try:
-            meta, sealed = unseal((self._folder / _META).read())
+            meta, sealed = load_checksummed((self._folder / _META).read())
         except ValueError as error:
             raise ValueError(f"{_META} is damaged: {error}") from None
         if not sealed and set(meta) != _BEFORE:

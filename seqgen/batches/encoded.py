@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     Ids = npt.NDArray[np.int64]
     Flags = npt.NDArray[np.bool_]
 
-_MOST_TOGETHER = 1 << 18  # ids of batches that are made in one go
-_MOST_PADDED = 1 << 22  # ids of a part that is kept padded
+_MAX_TOGETHER = 1 << 18  # ids of batches that are made in one go
+_MAX_PADDED = 1 << 22  # ids of a part that is kept padded
 _FULL = 0.9  # share of targets below which it pays to leave the padding out
 
 
@@ -99,7 +99,7 @@ class Encoded:
 
         None where it would be large.
         """
-        if not len(self) or (longest := int(self.lengths_N.max())) * len(self) > _MOST_PADDED:
+        if not len(self) or (longest := int(self.lengths_N.max())) * len(self) > _MAX_PADDED:
             return None
         padded_NT = np.full((len(self), longest), PAD, dtype=self.flat.dtype)
         padded_NT[np.arange(longest) < self.lengths_N[:, None]] = np.asarray(self.flat)
@@ -130,7 +130,7 @@ class Encoded:
         starts = [end - size for end, size in zip(ends, sizes, strict=True)]
         lengths_N = self.lengths_N[rows_N]
         longest = np.maximum.reduceat(lengths_N, starts).tolist()
-        if len(batches) > 1 and max(longest) * len(rows_N) > _MOST_TOGETHER:
+        if len(batches) > 1 and max(longest) * len(rows_N) > _MAX_TOGETHER:
             half = len(batches) // 2
             absent = (None, None) if absent_NC is None else np.split(absent_NC, [starts[half]])
             halves = zip((batches[:half], batches[half:]), absent, strict=True)

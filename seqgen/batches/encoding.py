@@ -154,7 +154,7 @@ def encode_stream(
             flat, _ = vocabulary.tokenizer.encode_many([text])
         except UnknownSymbol as error:
             raise UsageError(f"the tokenizer cannot encode the {part} part: {error}") from None
-        sinks[part].append(np.add(flat, vocabulary.first, dtype=np.int32))
+        sinks[part].append(np.add(flat, vocabulary.symbol_offset, dtype=np.int32))
         chars[part] += len(text)
         progress(n_done)
     return {part: Stream(sinks[part].finish(), chars[part]) for part in PARTS}

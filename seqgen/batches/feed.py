@@ -77,13 +77,13 @@ class RecordFeed:
             self._next = index + len(ahead)
         return self._ready[index]
 
-    def places(self, step: int) -> list[int]:
+    def batch_indices(self, step: int) -> list[int]:
         """Which records, from 0 of the part, are in the batch of a step."""
         epoch, index = divmod(step, self.steps_per_epoch)
         order = epoch_batches(self._encoded.lengths_N, self._batch_size, self._seed, epoch)
         return [int(place) for place in next(itertools.islice(order, index, None))]
 
-    def trial(self) -> Batch:
+    def probe_batch(self) -> Batch:
         """The first whole batch, else the largest."""
         largest: Order | None = None
         for rows_B in epoch_batches(self._encoded.lengths_N, self._batch_size, self._seed, 0):
@@ -140,7 +140,7 @@ class StreamFeed:
         before_B = self._stream.flat_S[starts_B - 1] if index else np.full(self._lanes, BOS)
         return self._stream.window(starts_B, before_B, self._window, continues=index > 0)
 
-    def places(self, step: int) -> list[int]:
+    def batch_indices(self, step: int) -> list[int]:
         """At which symbols of the text the windows of a step begin, from 0."""
         return [int(place) for place in self._starts_B(step)]
 
@@ -150,7 +150,7 @@ class StreamFeed:
         lane = (len(self._stream) - offset) // self._lanes
         return offset + np.arange(self._lanes) * lane + index * self._window
 
-    def trial(self) -> Batch:
+    def probe_batch(self) -> Batch:
         """The first batch."""
         return self.batch(0)
 
@@ -173,7 +173,7 @@ def make_feed(
     return RecordFeed(part, batch_size, seed, pad, rewriter)
 
 
-def lanes(stream: Stream, n_lanes: int, window: int, most: int) -> Iterator[Batch]:
+def evaluation_windows(stream: Stream, n_lanes: int, window: int, most: int) -> Iterator[Batch]:
     """A long text once through, for judging: at most ``most`` symbols from its beginning, in lanes.
 
     Args:

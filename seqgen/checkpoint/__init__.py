@@ -9,7 +9,7 @@ from seqgen.checkpoint.settings import (
     EngineSettings,
     PartSettings,
     RunSettings,
-    StartSettings,
+    WarmStartSettings,
 )
 from seqgen.checkpoint.snapshot import Snapshot, pack, read_logs, read_state, read_verified, unpack
 
@@ -21,7 +21,7 @@ __all__ = [
     "RunFolder",
     "RunSettings",
     "Snapshot",
-    "StartSettings",
+    "WarmStartSettings",
     "check_logs",
     "damaged_logs",
     "find_run",

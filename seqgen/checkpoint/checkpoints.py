@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from seqgen.checkpoint.snapshot import (
-    MOST_JSON_BYTES,
+    MAX_JSON_BYTES,
     RUN_FILES,
     Snapshot,
     pack,
@@ -21,7 +21,7 @@ from seqgen.checkpoint.snapshot import (
     unpack,
 )
 from seqgen.errors import CheckpointError, DiskError, LinkRefused
-from seqgen.files import FolderLock, SafePath, publish_folder, remove_folders
+from seqgen.files import FolderLock, SafePath, remove_folders, write_folder_atomic
 
 CHECKPOINTS = "checkpoints"
 _STEP = re.compile(r"step-(\d{8,12})")
@@ -90,13 +90,13 @@ class Checkpoints:
             CheckpointError: run.json or tokenizer.json is gone.
         """
         if self._lock is not None:
-            self._lock.hold()
+            self._lock.ensure_held()
         step, best = snapshot.state["step"], snapshot.state.get("best_step")
         folder = self.files / CHECKPOINTS
-        run_files = {name: read_bounded(self.files / name, MOST_JSON_BYTES) for name in sorted(RUN_FILES)}
+        run_files = {name: read_bounded(self.files / name, MAX_JSON_BYTES) for name in sorted(RUN_FILES)}
         if (folder / _step_name(step)).exists():  # a damaged one that a resumed run has reached again
             remove_folders(folder, [_step_name(step)])
-        publish_folder(folder / _step_name(step), pack(snapshot, run_files))
+        write_folder_atomic(folder / _step_name(step), pack(snapshot, run_files))
         old = [known for known in self.steps() if known <= step][:-_KEEP_LAST]
         with contextlib.suppress(DiskError):
             remove_folders(folder, [_step_name(known) for known in old if known != best])
@@ -119,7 +119,7 @@ class Checkpoints:
         return self._read(step)[1]
 
     def _read(self, step: int) -> tuple[Snapshot, int]:
-        folder = self.stored(step)
+        folder = self.safe_checkpoint(step)
         if not folder.is_folder():
             known = ", ".join(map(str, self.steps())) or "none"
             raise CheckpointError(f"the run {self.name!r} has no checkpoint of step {step}; it has: {known}")
@@ -180,14 +180,14 @@ class Checkpoints:
         """The JSON part of the newest checkpoint whose state verifies, or None; needs no torch."""
         for step in reversed(self.steps()):
             try:
-                return read_state(self.stored(step))
+                return read_state(self.safe_checkpoint(step))
             except LinkRefused:
                 raise
             except CheckpointError:
                 continue
         return None
 
-    def stored(self, step: int) -> SafePath:
+    def safe_checkpoint(self, step: int) -> SafePath:
         """Return the folder of a checkpoint, on the way to which no link is followed."""
         return self.files / CHECKPOINTS / _step_name(step)
 

@@ -17,7 +17,7 @@ def check_logs(run: RunFolder, step: int) -> list[str] | None:
     Raises:
         CheckpointError: the manifest is damaged.
     """
-    expected = read_logs(run.stored(step))
+    expected = read_logs(run.safe_checkpoint(step))
     if expected is None:
         return None
     return [line for name, found in expected.items() if (line := JsonLines(run.files / name).check(found))]
@@ -29,7 +29,7 @@ def damaged_logs(run: RunFolder) -> list[str]:
         try:
             problems = check_logs(run, step) or []
             if problems:  # a damaged checkpoint has no say: the run may have gone on from an older one
-                read_verified(run.stored(step))
+                read_verified(run.safe_checkpoint(step))
         except CheckpointError:
             continue
         return problems

@@ -13,17 +13,17 @@ from typing import Any
 
 from seqgen.checkpoint.checkpoints import CHECKPOINTS, Checkpoints
 from seqgen.checkpoint.settings import CorpusSettings, RunSettings
-from seqgen.checkpoint.snapshot import MOST_JSON_BYTES, read_bounded
+from seqgen.checkpoint.snapshot import MAX_JSON_BYTES, read_bounded
 from seqgen.errors import CheckpointError, DiskError, UsageError
 from seqgen.files import (
     JsonLines,
+    dump_checksummed,
     last_holder,
     load_json,
     lock_file,
-    publish_file,
-    publish_folder,
     remove_temporaries,
-    seal,
+    write_atomic,
+    write_folder_atomic,
 )
 
 RUN, TOKENIZER, CORPUS, METRICS, SAMPLES = (
@@ -50,13 +50,13 @@ class RunFolder(Checkpoints):
             DiskError: the disk refused.
         """
         for name, data in files.items():
-            if len(data) > MOST_JSON_BYTES:
+            if len(data) > MAX_JSON_BYTES:
                 raise UsageError(
-                    f"{name} would have {len(data):,} bytes, the most is {MOST_JSON_BYTES:,}: use fewer symbols"
+                    f"{name} would have {len(data):,} bytes, the most is {MAX_JSON_BYTES:,}: use fewer symbols"
                 )
         run = cls(path, root)
         try:
-            publish_folder(path if root is None else run.files, {**files, **lock_file()})
+            write_folder_atomic(path if root is None else run.files, {**files, **lock_file()})
         except DiskError as error:
             taken = (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR)
             if isinstance(error.__cause__, OSError) and error.__cause__.errno in taken and os.path.lexists(path):
@@ -96,7 +96,7 @@ class RunFolder(Checkpoints):
             CheckpointError: it is missing or damaged, or a link.
         """
         path = self.path / name
-        data = read_bounded(self.files / name, MOST_JSON_BYTES)
+        data = read_bounded(self.files / name, MAX_JSON_BYTES)
         collects = gc.isenabled()
         gc.disable()  # millions of new lists make it look at them all again and again: five times as slow
         try:
@@ -123,18 +123,18 @@ class RunFolder(Checkpoints):
         """What corpus.json holds; one of before it had a checksum has none."""
         said = self.read_json(CORPUS)
         sealed = isinstance(said, dict) and said.pop("sha256", None) is not None
-        if sealed and read_bounded(self.files / CORPUS, MOST_JSON_BYTES) != seal(said):
+        if sealed and read_bounded(self.files / CORPUS, MAX_JSON_BYTES) != dump_checksummed(said):
             raise CheckpointError(f"{str(self.path / CORPUS)!r} is damaged: its checksum is not that of its content")
         return said
 
-    def note_corpus(self, corpus: CorpusSettings) -> None:
+    def record_corpus(self, corpus: CorpusSettings) -> None:
         """Note that the run goes on with another corpus; run.json stays, since checkpoints vouch for it.
 
         Raises:
             LinkRefused: corpus.json is a link.
             DiskError: the disk refused.
         """
-        publish_file(self.files / CORPUS, seal(corpus.model_dump(mode="json")))
+        write_atomic(self.files / CORPUS, dump_checksummed(corpus.model_dump(mode="json")))
 
     def clean(self) -> None:
         """Remove what a killed process left half-written."""

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, ValidationError
 
-from seqgen.config import MOST_LENGTH, Options, TrainSettings, usable_device
+from seqgen.config import MAX_LENGTH, Options, TrainSettings, usable_device
 from seqgen.errors import CheckpointError
 
 FORMAT_VERSION = 1
@@ -40,7 +40,7 @@ def _listed(value: Any) -> Any:
 
 def _samplable(length: int) -> int:
     """Return the length of a row that can be sampled: records may be longer."""
-    return min(length, MOST_LENGTH)
+    return min(length, MAX_LENGTH)
 
 
 class PartSettings(Options):
@@ -80,7 +80,7 @@ class EngineSettings(Options):
     precision: Literal["float32", "bfloat16"] = Field("float32", description="of products while training")
 
 
-class StartSettings(Options):
+class WarmStartSettings(Options):
     """The weights that the run began with: those of another run."""
 
     run: str = Field(description="its folder")
@@ -101,7 +101,7 @@ class RunSettings(Options):
     train: TrainSettings
     conditions: tuple[str, ...] = Field((), description="label or fields that the model is told")
     augmentation: PartSettings | None = Field(None, description="how records are written anew each epoch")
-    start: StartSettings | None = Field(None, description="the weights that it began with; None: fresh ones")
+    start: WarmStartSettings | None = Field(None, description="the weights that it began with; None: fresh ones")
     n_symbols: int = Field(ge=1, le=10_000_000, description="V: every id, the specials too")
     max_length: Annotated[int, AfterValidator(_samplable)] = Field(
         ge=1, le=2**31, description="symbols at which a sample is cut, unless asked otherwise"

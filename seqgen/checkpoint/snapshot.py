@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from seqgen.checkpoint.settings import FORMAT_VERSION
 from seqgen.errors import CheckpointError
-from seqgen.files import SafePath, dump_json, load_json, seal, unseal
+from seqgen.files import SafePath, dump_checksummed, dump_json, load_checksummed, load_json
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 MODEL, TRAIN, STATE, MANIFEST = "model.safetensors", "train.safetensors", "state.json", "MANIFEST.json"
 FILES, RUN_FILES, LOGS = {MODEL, TRAIN, STATE}, {"run.json", "tokenizer.json"}, {"metrics.jsonl", "samples.jsonl"}
 _BEFORE = {"format_version", "files", "run"}  # what a manifest held before it had a checksum of its own
-MOST_JSON_BYTES = 8 << 20  # of run.json and tokenizer.json: half a million symbols
-_MOST_SMALL_BYTES = 1 << 20  # of the manifest and of state.json
-_MOST_HEADER_BYTES = 10 << 20  # of a tensor file: names, types and shapes, some hundred bytes a tensor
-_MOST = {STATE: _MOST_SMALL_BYTES}
+MAX_JSON_BYTES = 8 << 20  # of run.json and tokenizer.json: half a million symbols
+_MAX_SMALL_BYTES = 1 << 20  # of the manifest and of state.json
+_MAX_HEADER_BYTES = 10 << 20  # of a tensor file: names, types and shapes, some hundred bytes a tensor
+_MAX = {STATE: _MAX_SMALL_BYTES}
 _KINDS = {"step": int, "best_step": int, "best_loss_nats": int | float, "elapsed_s": int | float, "ended": str}
 
 
@@ -63,7 +63,7 @@ def pack(snapshot: Snapshot, run_files: Mapping[str, bytes]) -> dict[str, bytes]
         "run": {name: _fingerprint(data) for name, data in run_files.items()},
         "logs": {name: dict(found) for name, found in snapshot.logs.items()},
     }
-    return {**files, MANIFEST: seal(manifest)}
+    return {**files, MANIFEST: dump_checksummed(manifest)}
 
 
 def _fingerprint(data: bytes) -> dict[str, Any]:
@@ -85,16 +85,16 @@ def read_verified(folder: Path | SafePath, names: tuple[str, ...] = (MODEL, TRAI
         folder = SafePath(folder.parent.parent, (folder.parent.name, folder.name))
     manifest = _read_manifest(folder / MANIFEST)
     run = SafePath(folder.root, folder.names[:-2])
-    verified = {name: _verified(folder / name, manifest["files"].get(name), _MOST.get(name)) for name in names}
+    verified = {name: _verified(folder / name, manifest["files"].get(name), _MAX.get(name)) for name in names}
     for name, expected in manifest["run"].items():
-        _verified(run / name, expected, MOST_JSON_BYTES)
+        _verified(run / name, expected, MAX_JSON_BYTES)
     return verified
 
 
 def _read_manifest(file: SafePath) -> dict[str, Any]:
-    data, path = read_bounded(file, _MOST_SMALL_BYTES), file.path
+    data, path = read_bounded(file, _MAX_SMALL_BYTES), file.path
     try:
-        manifest, sealed = unseal(data)
+        manifest, sealed = load_checksummed(data)
         version, sections = manifest["format_version"], (manifest["files"], manifest["run"])
         if not isinstance(version, int) or version < 1 or not all(isinstance(section, dict) for section in sections):
             raise ValueError
@@ -203,10 +203,10 @@ def unpack(files: Mapping[str, bytes], folder: Path) -> Snapshot:
     state, tensors = _parse_state(files[STATE], folder), []
     for name in (MODEL, TRAIN):
         n_header = int.from_bytes(files[name][:8], "little")
-        if n_header > _MOST_HEADER_BYTES:
+        if n_header > _MAX_HEADER_BYTES:
             raise CheckpointError(
                 f"{str(folder / name)!r} is damaged: its header has {n_header:,} bytes, "
-                f"the most is {_MOST_HEADER_BYTES:,}"
+                f"the most is {_MAX_HEADER_BYTES:,}"
             )
         try:
             tensors.append(load(files[name]))

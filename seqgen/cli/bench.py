@@ -140,7 +140,7 @@ def _line(result: BenchResult, cell: str, seed: int, score: RunScore | None) -> 
 
 def _finish(result: BenchResult, csv: Path | None, plot: Path | None, as_json: bool) -> None:
     """Show what there is, and write the files that were asked for."""
-    from seqgen.files import publish_file
+    from seqgen.files import write_atomic
     from seqgen.render import bench_csv, bench_plot, bench_table, visible
 
     part = {"valid": "validation", "test": "test"}[result.part]
@@ -151,6 +151,6 @@ def _finish(result: BenchResult, csv: Path | None, plot: Path | None, as_json: b
     else:
         show(bench_table(result.rows, title))
     if csv is not None:
-        publish_file(csv, bench_csv(result.rows))
+        write_atomic(csv, bench_csv(result.rows))
     if plot is not None:
-        publish_file(plot, bench_plot(result.rows, title, plot.suffix.lower()))
+        write_atomic(plot, bench_plot(result.rows, title, plot.suffix.lower()))

@@ -53,9 +53,9 @@ class Session:
     def plugins(self, plugins: Plugins) -> None:
         self._plugins[:] = [plugins]
 
-    def failure(self, error: BaseException) -> str:
+    def describe_failure(self, error: BaseException) -> str:
         """What is said of an exception that came up in a plugin's code; "" when it is none's."""
-        return self.plugins.failure(error) if self._plugins else ""
+        return self.plugins.describe_failure(error) if self._plugins else ""
 
 
 session = Session()

@@ -19,13 +19,13 @@ from seqgen.cli.common import say, session, stderr, warn, write
 from seqgen.errors import SeqgenError
 from seqgen.registry import one_line
 from seqgen.render import samples_table, sparkline
-from seqgen.signals import heed
+from seqgen.signals import reraise_signal
 
 if TYPE_CHECKING:
     from seqgen.api.run import Run
     from seqgen.checkpoint import RunFolder, RunSettings
 
-_LEAST_BAR, _MOST_BAR, _PERCENT = 8, 30, 6  # columns of the bar, and of the share beside it with the spaces
+_LEAST_BAR, _MAX_BAR, _PERCENT = 8, 30, 6  # columns of the bar, and of the share beside it with the spaces
 _SAMPLES, _LONG_SAMPLES = 10, 2  # shown at the end
 
 
@@ -36,7 +36,7 @@ class TrainDisplay:
         self.started = False
         self._console: Console = stderr()
         self._live = self._console.is_terminal and not session.quiet
-        self._bar_width = max(_LEAST_BAR, min(_MOST_BAR, self._console.width // 3))
+        self._bar_width = max(_LEAST_BAR, min(_MAX_BAR, self._console.width // 3))
         self._bar = Progress(
             BarColumn(self._bar_width),
             TextColumn("{task.percentage:>3.0f}%"),
@@ -132,8 +132,8 @@ def samples_view(rows: list[dict[str, Any]], run: Run, console: Console) -> Rend
         table = samples_table(rows, run.renderer)
         return Segments(list(console.render(table)))  # here and now: what a renderer gives may fail when it is shown
     except (Exception, SystemExit) as error:
-        heed()
-        reason = str(error) if isinstance(error, SeqgenError) else run.plugins.failure(error)
+        reraise_signal()
+        reason = str(error) if isinstance(error, SeqgenError) else run.plugins.describe_failure(error)
         reason = reason or f"{type(error).__name__}: {one_line(error)}"
         warn(f"cannot render the samples: {reason}; they are shown as plain text")
         return samples_table(rows)

@@ -18,10 +18,19 @@ from seqgen.cli import bench, checkpoint, compare, evaluate, look, play, plugins
 from seqgen.cli.common import ReaderGone, everywhere, session, warn
 from seqgen.cli.mistakes import usage_line
 from seqgen.cli.mounting import mount_plugin_commands
-from seqgen.errors import BLAMED, SAVED, DiskError, Interrupted, PluginError, SeqgenError, UsageError, is_out_of_memory
-from seqgen.plugins import Plugins, entry_point_candidates, file_candidate, using
+from seqgen.errors import (
+    FAULT_NOTE,
+    SAVED_NOTE,
+    DiskError,
+    Interrupted,
+    PluginError,
+    SeqgenError,
+    UsageError,
+    is_out_of_memory,
+)
+from seqgen.plugins import Plugins, activate_plugins, entry_point_candidates, file_candidate
 from seqgen.registry import one_line
-from seqgen.signals import Signalled, answering, end_by_raising, forget, heed
+from seqgen.signals import Signalled, clear_signal, raise_signalled, reraise_signal, signal_handlers
 from seqgen.streams import forget_unwritten
 
 
@@ -41,12 +50,12 @@ def main(arguments: Sequence[str]) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal that cannot show a character shows its code
     try:
-        with answering(end_by_raising):
+        with signal_handlers(raise_signalled):
             _load_plugins(arguments)
-            with using(session.plugins):
+            with activate_plugins(session.plugins):
                 code = get_command(build_app()).main(list(arguments) or ["--help"], "seqgen", standalone_mode=False)
             sys.stdout.flush()
-            heed()
+            reraise_signal()
             return int(code or 0)
     except (ReaderGone, BrokenPipeError):
         forget_unwritten(sys.stdout)
@@ -60,14 +69,14 @@ def main(arguments: Sequence[str]) -> int:
             warn(line)
         return code
     finally:
-        forget()
+        clear_signal()
 
 
 def _verdict(error: BaseException) -> tuple[str, int]:
     """What an error that nothing below has handled means: a line for the user, and the exit code."""
     if not isinstance(error, Interrupted):
         try:
-            heed()  # the parser, and others, make of a signal an error of their own
+            reraise_signal()  # the parser, and others, make of a signal an error of their own
         except Signalled as signalled:
             return str(signalled), 128 + signalled.number
     if isinstance(error, SeqgenError):
@@ -77,13 +86,13 @@ def _verdict(error: BaseException) -> tuple[str, int]:
     text = f"{type(error).__name__}: {one_line(error)}"
     if is_out_of_memory(error):
         return f"memory ran out ({text}): close other programs, or raise the limit (ulimit -v)", UsageError.exit_code
-    if failure := session.failure(error):
+    if failure := session.describe_failure(error):
         return failure, PluginError.exit_code
     notes = getattr(error, "__notes__", ())
-    saved = "".join(note.removeprefix(SAVED) for note in notes if note.startswith(SAVED))
+    saved = "".join(note.removeprefix(SAVED_NOTE) for note in notes if note.startswith(SAVED_NOTE))
     for note in notes:
-        if note.startswith(BLAMED):
-            line = f"{note.removeprefix(BLAMED)}: {text} (seqgen plugins check finds out more)"
+        if note.startswith(FAULT_NOTE):
+            line = f"{note.removeprefix(FAULT_NOTE)}: {text} (seqgen plugins check finds out more)"
             return line + saved, PluginError.exit_code
     if isinstance(error, OSError):
         closed = error.errno == errno.EBADF

@@ -22,15 +22,15 @@ def mount_plugin_commands(app: typer.Typer) -> None:
         return {"app": own_apps[package]}
 
     with contextlib.redirect_stdout(sys.stderr):
-        plugins.call_each("register_commands", fresh)
-    for package in plugins.loaded("register_commands"):
+        plugins.call_hook("register_commands", fresh)
+    for package in plugins.implementing("register_commands"):
         try:
             clashes = _mount(app, own_apps[package])
         except Exception as error:
-            plugins.note(package, f"its commands are not used: {one_line(error)}")
+            plugins.add_note(package, f"its commands are not used: {one_line(error)}")
             continue
         for name in clashes:
-            plugins.note(package, f"a command of it is not used: the name {name!r} is taken already")
+            plugins.add_note(package, f"a command of it is not used: the name {name!r} is taken already")
 
 
 def _mount(app: typer.Typer, own: typer.Typer) -> list[str]:

@@ -53,7 +53,7 @@ def list_plugins(*, ctx: typer.Context, as_json: Json = False) -> None:
             "load_ms": round(plugin.load_s * 1000, 1),
             "state": _state(plugin),
         }
-        for plugin in (*found.plugins.values(), *found.refused)
+        for plugin in (*found.plugins.values(), *found.duplicates)
     ]
     if as_json:
         show_json(rows)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from seqgen.api.run import Run
 
 _FILTERS = "Filters"
-_MOST_JUDGED = 200  # rows of a table that are scored and looked up in the corpus
+_MAX_JUDGED = 200  # rows of a table that are scored and looked up in the corpus
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -131,7 +131,7 @@ def _tell_share(rows: Iterable[Sample]) -> Iterator[Sample]:
 def _draw(run: Run, rows: Iterable[Sample], picture: Path) -> Iterator[Sample]:
     """Pass the rows on, then write their picture."""
     from seqgen.errors import BadOption
-    from seqgen.files import publish_file
+    from seqgen.files import write_atomic
     from seqgen.render import draw
 
     suffixes = [*getattr(run.renderer, "suffixes", ()), ".svg"]
@@ -141,7 +141,7 @@ def _draw(run: Run, rows: Iterable[Sample], picture: Path) -> Iterator[Sample]:
     for row in rows:
         texts.append(row.text)
         yield row
-    publish_file(picture, draw(texts, picture.suffix.lower(), run.renderer))
+    write_atomic(picture, draw(texts, picture.suffix.lower(), run.renderer))
 
 
 def _show_table(run: Run, rows: Iterable[Sample], given: dict[str, str]) -> None:
@@ -154,8 +154,8 @@ def _show_table(run: Run, rows: Iterable[Sample], given: dict[str, str]) -> None
         drawn.extend(rows)
     except TooFewRows as error:
         problem = error
-    judged = run.describe(drawn[:_MOST_JUDGED], given=given)
-    judged += [{"row": row.number, "text": row.text, "cut": row.cut} for row in drawn[_MOST_JUDGED:]]
+    judged = run.describe(drawn[:_MAX_JUDGED], given=given)
+    judged += [{"row": row.number, "text": row.text, "cut": row.cut} for row in drawn[_MAX_JUDGED:]]
     show(samples_view(judged, run, stdout()))
     if problem is not None:
         raise problem

@@ -96,7 +96,7 @@ TABLES: Mapping[str, Callable[[Iterable[Mapping[str, Any]]], Iterator[bytes]]] =
 
 def write_out(out: Path, chunks: Iterator[bytes]) -> None:
     """Write what was found, even when a filter found fewer rows than asked."""
-    from seqgen.files import publish_file
+    from seqgen.files import write_atomic
 
     data, problem = bytearray(), None
     try:
@@ -104,6 +104,6 @@ def write_out(out: Path, chunks: Iterator[bytes]) -> None:
             data += chunk
     except TooFewRows as error:
         problem = error
-    publish_file(out, bytes(data))
+    write_atomic(out, bytes(data))
     if problem is not None:
         raise problem

@@ -2,10 +2,10 @@
 
 from seqgen.config.layers import Layer, assign, merge, parse_assignments, read_toml, split_names
 from seqgen.config.options import Options, build_options, describe_options, options_model, refusal
-from seqgen.config.train import MOST_LENGTH, TrainSettings, parse_count, parse_duration_s, parse_split, usable_device
+from seqgen.config.train import MAX_LENGTH, TrainSettings, parse_count, parse_duration_s, parse_split, usable_device
 
 __all__ = [
-    "MOST_LENGTH",
+    "MAX_LENGTH",
     "Layer",
     "Options",
     "TrainSettings",

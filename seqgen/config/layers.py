@@ -9,7 +9,7 @@ from typing import Any
 
 from seqgen.errors import BadOption, UsageError, did_you_mean
 
-_MOST_TOML_BYTES = 1 << 20
+_MAX_TOML_BYTES = 1 << 20
 Layer = dict[str, dict[str, Any]]
 """Part to option to value, e.g. ``{"cell": {"activation": "tanh"}}``."""
 
@@ -85,10 +85,10 @@ def read_toml(path: Path) -> Layer:
     """
     try:
         with path.open("rb") as file:  # at most so much, since a device may never end
-            content = file.read(_MOST_TOML_BYTES + 1)
-        if len(content) > _MOST_TOML_BYTES:
+            content = file.read(_MAX_TOML_BYTES + 1)
+        if len(content) > _MAX_TOML_BYTES:
             raise UsageError(
-                f"cannot read the configuration {str(path)!r}: it has more than {_MOST_TOML_BYTES:,} bytes; "
+                f"cannot read the configuration {str(path)!r}: it has more than {_MAX_TOML_BYTES:,} bytes; "
                 "pass a TOML file of settings"
             )
         data = tomllib.loads(content.decode("utf-8"))

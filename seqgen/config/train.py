@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from seqgen.config.options import Options
 from seqgen.errors import BadOption
 
-_MOST = 2**63  # of what is counted
+_MAX = 2**63  # of what is counted
 _UNITS_S = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 
 
@@ -40,7 +40,7 @@ def parse_count(text: str | int) -> int:
     """
     match = re.fullmatch(r"(\d+(?:\.\d+)?)([kmKM]?)", str(text).strip().replace("_", "").replace(",", ""))
     count = 0.0 if match is None else float(match[1]) * {"": 1, "k": 1e3, "m": 1e6}[match[2].lower()]
-    if not 0.5 < count < _MOST:
+    if not 0.5 < count < _MAX:
         raise BadOption(f"{text!r:.60} is not a count; write it like 50000, 50k or 1.5M")
     return round(count)
 
@@ -80,7 +80,7 @@ def _split(value: object) -> object:
         raise ValueError(str(error)) from None
 
 
-MOST_LENGTH = 1_000_000
+MAX_LENGTH = 1_000_000
 """The most symbols of a sampled row."""
 
 
@@ -103,7 +103,7 @@ class TrainSettings(Options):
         (0.9, 0.05, 0.05), description="shares of training, validation and test; by a hash of the text"
     )
     split_seed: int = Field(0, ge=0, lt=2**63, description="seed of the split, independent of seed")
-    steps: int | None = Field(None, ge=1, lt=_MOST, description="optimizer steps")
+    steps: int | None = Field(None, ge=1, lt=_MAX, description="optimizer steps")
     epochs: float | None = Field(None, gt=0, le=1e9, description="passes over the training part")
     time_s: Annotated[float | None, BeforeValidator(_duration_s)] = Field(
         None, description="training and evaluation time, seconds or a duration like 5m, summed over resumes"
@@ -111,7 +111,7 @@ class TrainSettings(Options):
     batch_size: int = Field(128, ge=1, le=65_536, description="records a step; of a long text, lanes read side by side")
     window: int = Field(128, ge=1, le=65_536, description="symbols of a long text that a step learns from at once")
     lr: float = Field(3e-3, gt=0, le=10, description="peak learning rate")
-    warmup_steps: int = Field(50, ge=0, lt=_MOST, description="steps over which the rate rises from zero")
+    warmup_steps: int = Field(50, ge=0, lt=_MAX, description="steps over which the rate rises from zero")
     decay: Literal["cosine", "none"] = Field("cosine", description="how the rate falls after the warm-up")
     final_lr_ratio: float = Field(0.05, ge=0, le=1, description="last rate / peak rate, with decay")
     weight_decay: float = Field(0.01, ge=0, le=1, description="decoupled weight decay of AdamW (arXiv:1711.05101)")
@@ -119,16 +119,16 @@ class TrainSettings(Options):
     eval_every: int | None = Field(
         None,
         ge=1,
-        lt=_MOST,
+        lt=_MAX,
         description="steps between evaluations; left out: about 20 a run; of few records, every 10",
     )
     eval_records: int = Field(
         10_000,
         ge=1,
-        lt=_MOST,
+        lt=_MAX,
         description="most held-out records of an evaluation; with time_s, at most what a twentieth of it allows",
     )
-    patience: int = Field(8, ge=0, lt=_MOST, description="evaluations without improvement before stopping; 0: never")
+    patience: int = Field(8, ge=0, lt=_MAX, description="evaluations without improvement before stopping; 0: never")
     best_by: Literal["loss", "copies"] | None = Field(
         None,
         description="how the best step is found: lowest held-out loss, or the last that copies few records; left out: "

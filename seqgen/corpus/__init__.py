@@ -1,8 +1,8 @@
 """Corpora: records in a fixed order, where they come from, and how they are split."""
 
-from seqgen.corpus.corpus import Corpus, Record, WithHeldOut, files_of, stamp_of
-from seqgen.corpus.digest import unchanged
-from seqgen.corpus.file import Joined, LongText, ending_of, form_of, load_file, refuse_other_kinds
+from seqgen.corpus.corpus import Corpus, PresplitSource, Record, get_source_files, get_stamp
+from seqgen.corpus.digest import verify_digest
+from seqgen.corpus.file import ConcatenatedRecords, LongText, file_suffix, guess_form, load_file, refuse_known_formats
 from seqgen.corpus.packages import PackageFiles
 from seqgen.corpus.readers import MAX_LINE_CHARS, TextFile, read_lines
 from seqgen.corpus.split import PARTS, Splitter
@@ -13,25 +13,25 @@ from seqgen.corpus.trailing import TrailingNames
 __all__ = [
     "MAX_LINE_CHARS",
     "PARTS",
+    "ConcatenatedRecords",
     "Corpus",
-    "Joined",
     "LongText",
     "PackageFiles",
+    "PresplitSource",
     "Record",
     "Splitter",
     "Survey",
     "Table",
     "TextFile",
     "TrailingNames",
-    "WithHeldOut",
-    "ending_of",
-    "files_of",
-    "form_of",
+    "file_suffix",
+    "get_source_files",
+    "get_stamp",
+    "guess_form",
     "load_file",
     "profile",
     "read_lines",
-    "refuse_other_kinds",
-    "stamp_of",
+    "refuse_known_formats",
     "survey",
-    "unchanged",
+    "verify_digest",
 ]

@@ -61,7 +61,7 @@ class Corpus:
         multiline: whether a record may hold line ends.
         domain: the name of what its texts are, or None.
         canonical: whether each text is its own canonical form.
-        by: the plugin that offers it, for messages; "" when unknown.
+        plugin: the plugin that offers it, for messages; "" when unknown.
     """
 
     name: str
@@ -72,7 +72,7 @@ class Corpus:
     multiline: bool = False
     domain: str | None = None
     canonical: bool = False
-    by: str = ""
+    plugin: str = ""
 
     def __iter__(self) -> Iterator[Record]:
         """The records, from the first."""
@@ -81,11 +81,11 @@ class Corpus:
     @property
     def counts(self) -> Mapping[str, int]:
         """What the last pass to the end skipped or changed, by what it is called."""
-        return counts_of(self.source)
+        return get_counts(self.source)
 
 
 @dataclass(frozen=True)
-class WithHeldOut:
+class PresplitSource:
     """A source whose held-out parts the user gives: all of ``train`` is trained on.
 
     Attributes:
@@ -112,20 +112,20 @@ class WithHeldOut:
         """What the last pass to the end skipped or changed, over the three parts."""
         total = Counter[str]()
         for part in (self.train, self.valid, self.test):
-            total.update(counts_of(part))
+            total.update(get_counts(part))
         return total
 
     def stamp(self) -> object:
         """What changes when the records do, or None if one of the parts cannot tell."""
-        found = [stamp_of(part) for part in (self.train, self.valid or (), self.test or ())]
+        found = [get_stamp(part) for part in (self.train, self.valid or (), self.test or ())]
         return None if None in found else found
 
     def source_files(self) -> list[Path]:
         """The files that the records are read from."""
-        return [path for part in (self.train, self.valid or (), self.test or ()) for path in files_of(part)]
+        return [path for part in (self.train, self.valid or (), self.test or ()) for path in get_source_files(part)]
 
 
-def counts_of(source: object) -> Mapping[str, int]:
+def get_counts(source: object) -> Mapping[str, int]:
     """What the last pass through a source skipped or changed, if it counts."""
     found = getattr(source, "counts", None)
     if not isinstance(found, Mapping):
@@ -133,7 +133,7 @@ def counts_of(source: object) -> Mapping[str, int]:
     return {name: n for name, n in found.items() if isinstance(name, str) and isinstance(n, int)}
 
 
-def stamp_of(source: object) -> object:
+def get_stamp(source: object) -> object:
     """What changes when the records of a source do, as JSON values; None if it cannot tell.
 
     Raises:
@@ -150,7 +150,7 @@ def stamp_of(source: object) -> object:
     return found
 
 
-def files_of(source: object) -> list[Path]:
+def get_source_files(source: object) -> list[Path]:
     """The files that the records of a source are read from; none if it does not say.
 
     Raises:

@@ -9,9 +9,9 @@ from typing import Literal, TextIO
 from seqgen.errors import BadOption, CorpusError, did_you_mean
 
 UTF8 = "utf-8"
-KEEPING = "seqgen.keeping"
+KEEP_UNDECODABLE = "seqgen.keeping"
 """The error handler that turns a byte into the lone surrogate U+DC00 plus the byte, whatever the encoding."""
-MARKED = ("utf-16", "utf-32", "utf-8-sig")
+STRIPS_BOM = ("utf-16", "utf-32", "utf-8-sig")
 """Encodings that drop a mark at the start themselves."""
 Errors = Literal["strict", "replace", "skip"]
 _FIRST = 0xDC00
@@ -31,7 +31,7 @@ def _keep(error: UnicodeError) -> tuple[str, int]:
     return "".join(chr(_FIRST + byte) for byte in error.object[error.start : error.end]), error.end
 
 
-codecs.register_error(KEEPING, _keep)
+codecs.register_error(KEEP_UNDECODABLE, _keep)
 
 
 def check_encoding(name: str) -> str:
@@ -47,7 +47,7 @@ def check_encoding(name: str) -> str:
         raise BadOption(f"no encoding named {name!r}{did_you_mean(name, _USUAL)}") from None
 
 
-def refuse_foreign(path: str, start: bytes) -> None:
+def refuse_other_encoding(path: str, start: bytes) -> None:
     """Refuse a file that begins as one of another encoding does.
 
     Raises:
@@ -61,7 +61,7 @@ def refuse_foreign(path: str, start: bytes) -> None:
             )
 
 
-def is_text(block: str) -> bool:
+def is_decodable(block: str) -> bool:
     """Whether every byte could be decoded."""
     try:
         return block.isascii() or bool(block.encode())
@@ -69,12 +69,12 @@ def is_text(block: str) -> bool:
         return False
 
 
-def in_place(line: str, put: str) -> tuple[str, int]:
+def replace_undecodable(line: str, put: str) -> tuple[str, int]:
     """The line with ``put`` for each byte that could not be decoded, and how many these were."""
     return _KEPT.subn(put, line)
 
 
-def first_problem(file: TextIO, path: str, encoding: str, limit: int | None, ways: str) -> CorpusError:
+def find_first_problem(file: TextIO, path: str, encoding: str, limit: int | None, ways: str) -> CorpusError:
     """What is wrong with a file, told with its place.
 
     Args:

@@ -12,10 +12,10 @@ from typing import Any
 from seqgen.corpus.corpus import Record
 from seqgen.errors import CorpusError
 
-TOGETHER = 128  # records whose digest is taken in one go; pieces of a long text are long
+CHUNK_RECORDS = 128  # records whose digest is taken in one go; pieces of a long text are long
 
 
-def unchanged(records: Iterable[Record], name: str, digest: str) -> Iterator[Record]:
+def verify_digest(records: Iterable[Record], name: str, digest: str) -> Iterator[Record]:
     """Pass records on that were surveyed before, taking their digest once more.
 
     Args:
@@ -27,18 +27,18 @@ def unchanged(records: Iterable[Record], name: str, digest: str) -> Iterator[Rec
         CorpusError: they are others than before.
     """
     found, iterator = hashlib.sha256(), iter(records)
-    while chunk := list(itertools.islice(iterator, TOGETHER)):
+    while chunk := list(itertools.islice(iterator, CHUNK_RECORDS)):
         columns = [list(map(operator.itemgetter(at), chunk)) for at in range(4)]
-        found.update(digested(*columns).encode("utf-8", "surrogatepass"))
+        found.update(serialize_records(*columns).encode("utf-8", "surrogatepass"))
         yield from chunk
     if found.hexdigest() != digest:
         raise CorpusError(f"the corpus {name!r} changed while it was read: try again when it is at rest")
 
 
-def digested(
+def serialize_records(
     texts: Sequence[str], labels: Sequence[Any], fields: Sequence[Mapping[str, Any]], splits: Sequence[Any]
 ) -> str:
-    """Records as they are digested."""
+    """Records as they are serialize_records."""
     label, split = labels[0], splits[0]
     if labels.count(label) == splits.count(split) == len(texts) and not any(fields):
         end = f"\x1f{label or ''}\x1f{split or ''}\x1e"

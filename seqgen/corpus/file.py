@@ -9,11 +9,11 @@ from typing import Annotated, Literal, cast
 
 from pydantic import Field
 
-from seqgen.corpus.corpus import Record, counts_of, files_of, stamp_of
+from seqgen.corpus.corpus import Record, get_counts, get_source_files, get_stamp
 from seqgen.corpus.decoding import UTF8, Errors, check_encoding
-from seqgen.corpus.kinds import LINE, refuse_written
+from seqgen.corpus.file_formats import LINE, refuse_text_format
 from seqgen.corpus.readers import MAX_LINE_CHARS, Normal, TextFile
-from seqgen.corpus.separated import Separated
+from seqgen.corpus.separated import SeparatedRecords
 from seqgen.corpus.tables import Columns, Table, TableForm
 from seqgen.corpus.trailing import TrailingNames
 from seqgen.errors import BadOption
@@ -25,15 +25,15 @@ _FORMS: dict[str, Form] = {
 _STREAM_CHARS = 1 << 16
 
 
-def ending_of(path: Path) -> str:
+def file_suffix(path: Path) -> str:
     """The end of a file's name, ".gz" aside, in small letters: ".csv"; "" if it has none."""
     endings = [ending.lower() for ending in path.suffixes if ending.lower() != ".gz"]
     return endings[-1] if endings else ""
 
 
-def form_of(path: Path) -> Form | None:
+def guess_form(path: Path) -> Form | None:
     """The form of a file by the end of its name; None where that says nothing."""
-    return _FORMS.get(ending_of(path))
+    return _FORMS.get(file_suffix(path))
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class LongText:
 
 
 @dataclass(frozen=True)
-class Joined:
+class ConcatenatedRecords:
     """Records as one long text, each with a line end.
 
     Attributes:
@@ -92,18 +92,18 @@ class Joined:
     @property
     def counts(self) -> Mapping[str, int]:
         """What the last pass to the end skipped or changed."""
-        return counts_of(self.source)
+        return get_counts(self.source)
 
     def stamp(self) -> object:
         """What changes when the text does, or None if the records cannot tell."""
-        return stamp_of(self.source)
+        return get_stamp(self.source)
 
     def source_files(self) -> list[Path]:
         """The files that the records are read from."""
-        return files_of(self.source)
+        return get_source_files(self.source)
 
 
-def refuse_other_kinds(
+def refuse_known_formats(
     path: str,
     *,
     form: Form = "auto",
@@ -126,10 +126,10 @@ def refuse_other_kinds(
         CorpusError: its first lines are those of a known kind, such as FASTA.
         UsageError: there is no such file.
     """
-    kind = form if form != "auto" else form_of(Path(path)) or "text"
+    kind = form if form != "auto" else guess_form(Path(path)) or "text"
     if layout == "lines" and separator is None and kind in ("text", "jsonl"):
-        start = TextFile(Path(path), encoding=check_encoding(encoding)).start()
-        refuse_written(path, start, of_objects=kind == "jsonl")
+        start = TextFile(Path(path), encoding=check_encoding(encoding)).head()
+        refuse_text_format(path, start, of_objects=kind == "jsonl")
 
 
 def load_file(
@@ -184,7 +184,7 @@ def load_file(
         Path(path), max_line_chars=max_line_chars, long_lines=long_lines, encoding=check_encoding(encoding),
         encoding_errors=encoding_errors, strip=strip, normalize=normalize,
     )  # fmt: skip
-    kind: Form = form if form != "auto" else form_of(file.path) or "text"
+    kind: Form = form if form != "auto" else guess_form(file.path) or "text"
     if separator is not None and (kind not in ("auto", "text") or layout == "stream"):
         what = "one long text (--layout stream)" if layout == "stream" else f"a table ({kind})"
         raise BadOption(f"separator {separator!r} is of plain text with records, and {path!r} is read as {what}")
@@ -198,7 +198,7 @@ def load_file(
         if layout == "stream" and (strip or normalize != "none" or long_lines == "skip"):
             raise BadOption("one long text (--layout stream) has no lines to strip, normalize or skip")
         if separator not in (None, LINE):
-            return Separated(file, separator)
+            return SeparatedRecords(file, separator)
         if layout == "stream":
             return LongText(file)
         return TrailingNames(file) if trailing_names else file
@@ -208,4 +208,4 @@ def load_file(
         raise BadOption("give text_field or fields, not both")
     columns = Columns(text_field, label_field, [name.strip() for name in (fields or "").split(",") if name.strip()])
     table = Table(file, cast("TableForm", kind), columns)
-    return Joined(table) if layout == "stream" else table
+    return ConcatenatedRecords(table) if layout == "stream" else table

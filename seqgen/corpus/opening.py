@@ -11,8 +11,8 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import Literal
 
-from seqgen.corpus.decoding import KEEPING, UTF8, refuse_foreign
-from seqgen.corpus.kinds import START, refuse_binary
+from seqgen.corpus.decoding import KEEP_UNDECODABLE, UTF8, refuse_other_encoding
+from seqgen.corpus.file_formats import START, refuse_binary
 from seqgen.errors import CorpusError, NoSuchFile, UsageError
 
 _GZIP_MARK = b"\x1f\x8b"
@@ -40,7 +40,7 @@ def open_text(path: Path, encoding: str, newline: Literal[""] | None = None) -> 
             start = bytes(file.buffer.read(START))
             refuse_binary(shown, start)
             if encoding == UTF8:
-                refuse_foreign(shown, start)
+                refuse_other_encoding(shown, start)
             file.seek(0)
             yield file
     except FileNotFoundError:
@@ -67,5 +67,5 @@ def open_unpacked(path: Path, encoding: str, newline: Literal[""] | None = None)
     with path.open("rb") as raw:
         packed = raw.read(2) == _GZIP_MARK
     if packed:
-        return gzip.open(path, "rt", encoding=encoding, errors=KEEPING, newline=newline)
-    return path.open(encoding=encoding, errors=KEEPING, newline=newline)
+        return gzip.open(path, "rt", encoding=encoding, errors=KEEP_UNDECODABLE, newline=newline)
+    return path.open(encoding=encoding, errors=KEEP_UNDECODABLE, newline=newline)

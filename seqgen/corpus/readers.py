@@ -14,15 +14,15 @@ from typing import Literal
 
 from seqgen.corpus.corpus import Record, records_of
 from seqgen.corpus.decoding import (
-    MARKED,
+    STRIPS_BOM,
     UTF8,
     Errors,
     check_encoding,
-    first_problem,
-    in_place,
-    is_text,
+    find_first_problem,
+    is_decodable,
+    replace_undecodable,
 )
-from seqgen.corpus.kinds import START
+from seqgen.corpus.file_formats import START
 from seqgen.corpus.lines import whole_lines, without_runs
 from seqgen.corpus.opening import open_text, open_unpacked
 from seqgen.errors import CorpusError
@@ -31,7 +31,7 @@ MAX_LINE_CHARS = 10_000
 BLANK, LONG, UNDECODABLE = "blank lines skipped", "long lines skipped", "undecodable lines skipped"
 REPLACED, SKIPPED = "undecodable bytes replaced", "undecodable bytes skipped"
 _BLOCK_CHARS = 1 << 16
-_MOST_EMPTY = 1_000_000  # empty lines one after another in a table, where they may belong to a quoted value
+_MAX_EMPTY = 1_000_000  # empty lines one after another in a table, where they may belong to a quoted value
 Normal = Literal["none", "NFC", "NFD", "NFKC", "NFKD"]
 _Lines = list[str | None]
 """Lines without their ends; None for one that is skipped."""
@@ -80,29 +80,29 @@ class TextFile:
 
     def _pieces(self) -> Iterator[Iterator[Record]]:
         counts, plain = Counter[str](), not self.strip and self.normalize == "none"
-        with self.reading() as file:
+        with self.opened() as file:
             for lines, n_empty in self.lines(file, counts):
                 kept = [text for text in lines if text and not text.isspace()]
                 counts[BLANK] += len(lines) - len(kept) - lines.count(None) + n_empty
-                yield records_of(kept if plain else map(self.polished, kept), self.label, self.split)
-        self.note(counts)
+                yield records_of(kept if plain else map(self.cleaned, kept), self.label, self.split)
+        self.store_counts(counts)
 
-    def polished(self, text: str) -> str:
+    def cleaned(self, text: str) -> str:
         """A text stripped and normalized as is wanted."""
         text = text.strip() if self.strip else text
         return text if self.normalize == "none" else unicodedata.normalize(self.normalize, text)
 
-    def note(self, counts: Mapping[str, int]) -> None:
+    def store_counts(self, counts: Mapping[str, int]) -> None:
         """Keep what a pass to the end has counted."""
         self.counts.clear()
         self.counts.update({name: n for name, n in counts.items() if n})
 
-    def reading(self, newline: Literal[""] | None = None) -> contextlib.AbstractContextManager[TextIOWrapper]:
+    def opened(self, newline: Literal[""] | None = None) -> contextlib.AbstractContextManager[TextIOWrapper]:
         """Return the opened file as a context; see ``open_text`` for what it raises."""
         return open_text(self.path, check_encoding(self.encoding), newline)
 
     def _may_be_marked(self) -> bool:
-        return check_encoding(self.encoding) not in MARKED
+        return check_encoding(self.encoding) not in STRIPS_BOM
 
     def stamp(self) -> list[object]:
         """What changes when the file does, as JSON values; "" where there is no file."""
@@ -118,13 +118,13 @@ class TextFile:
     def blocks(self) -> Iterator[str]:
         """The text as it stands, line ends made LF, in pieces that end with a line where lines are not very long."""
         rest, at_start, counts = "", self._may_be_marked(), Counter[str]()
-        with self.reading() as file:
+        with self.opened() as file:
             for block in _blocks(file):
-                if not is_text(block):
+                if not is_decodable(block):
                     if self.encoding_errors == "strict":
-                        raise replace(self, long_lines="skip").problem()
+                        raise replace(self, long_lines="skip").find_problem()
                     put, name = ("\ufffd", REPLACED) if self.encoding_errors == "replace" else ("", SKIPPED)
-                    block, n = in_place(block, put)
+                    block, n = replace_undecodable(block, put)
                     counts[name] += n
                 rest += block.removeprefix("\ufeff") if at_start else block
                 at_start = False
@@ -134,12 +134,12 @@ class TextFile:
                     rest = rest[cut:]
         if rest:
             yield rest
-        self.note(counts)
+        self.store_counts(counts)
 
-    def numbered(self, counts: Counter[str]) -> Iterator[tuple[int, str]]:
+    def numbered_lines(self, counts: Counter[str]) -> Iterator[tuple[int, str]]:
         """The lines that are not blank, with their numbers from 1; ``counts`` is added to."""
         first = 1
-        with self.reading() as file:
+        with self.opened() as file:
             for lines, n_empty in self.lines(file, counts):
                 for number, line in enumerate(lines, first):
                     if line and not line.isspace():
@@ -149,7 +149,7 @@ class TextFile:
                 first += len(lines) + n_empty
                 counts[BLANK] += n_empty
 
-    def bounded(self, file: TextIOWrapper) -> Iterator[str]:
+    def bounded_lines(self, file: TextIOWrapper) -> Iterator[str]:
         """The lines of a file opened with ``newline=""``, with their ends.
 
         Raises:
@@ -158,10 +158,10 @@ class TextFile:
         limit, n_empty = self.max_line_chars, 0
         while line := file.readline(limit + 3):  # with a mark at the start and CR LF at the end
             n_empty = n_empty + 1 if line.isspace() else 0
-            if n_empty > _MOST_EMPTY:
+            if n_empty > _MAX_EMPTY:
                 raise CorpusError(f"{str(self.path)!r} is no table: {n_empty:,} blank lines follow one another in it")
             if len(line) > limit and len(line.rstrip("\r\n").removeprefix("\ufeff")) > limit:
-                raise replace(self, long_lines="refuse").problem(skippable=False)
+                raise replace(self, long_lines="refuse").find_problem(skippable=False)
             yield line
 
     def lines(self, file: TextIOWrapper, counts: Counter[str]) -> Iterator[tuple[_Lines, int]]:
@@ -175,16 +175,16 @@ class TextFile:
                 lines[:1], rest, dropping = [None] * bool(lines), rest if lines else "", not lines
             if max(map(len, (*found, rest))) > self.max_line_chars:
                 if self.long_lines == "refuse":
-                    raise self.problem()
+                    raise self.find_problem()
                 lines, rest, dropping = self._without_long(lines, rest, dropping, counts)
-            spoiled = spoiled or not is_text(piece)
+            spoiled = spoiled or not is_decodable(piece)
             if spoiled:
-                lines = [line if line is None else self.decoded(line, counts) for line in lines]
-                spoiled = not is_text(rest)
+                lines = [line if line is None else self.handle_undecodable(line, counts) for line in lines]
+                spoiled = not is_decodable(rest)
             yield lines, n_empty
             begun, at_start = rest, False
         if begun:
-            yield [self.decoded(begun, counts)], 0
+            yield [self.handle_undecodable(begun, counts)], 0
 
     def _without_long(self, lines: _Lines, rest: str, dropping: bool, counts: Counter[str]) -> tuple[_Lines, str, bool]:
         kept = [line if line is not None and len(line) <= self.max_line_chars else None for line in lines]
@@ -194,36 +194,36 @@ class TextFile:
             return kept, "", True
         return kept, rest, dropping
 
-    def decoded(self, line: str, counts: Counter[str]) -> str | None:
+    def handle_undecodable(self, line: str, counts: Counter[str]) -> str | None:
         """A line as it shall be read; None if it is skipped for its undecodable bytes; ``counts`` is added to.
 
         Raises:
             CorpusError: it has such bytes, and they are refused.
         """
-        if is_text(line):
+        if is_decodable(line):
             return line
         if self.encoding_errors == "strict":
-            raise self.problem()
+            raise self.find_problem()
         if self.encoding_errors == "skip":
             counts[UNDECODABLE] += 1
             return None
-        line, n = in_place(line, "\ufffd")
+        line, n = replace_undecodable(line, "\ufffd")
         counts[REPLACED] += n
         return line
 
-    def start(self) -> str:
+    def head(self) -> str:
         """The first characters of the file, without a byte order mark."""
-        with self.reading() as file:
+        with self.opened() as file:
             return file.read(START).removeprefix("\ufeff")
 
-    def problem(self, *, skippable: bool = True) -> CorpusError:
+    def find_problem(self, *, skippable: bool = True) -> CorpusError:
         """What is wrong with the file, which is read once more for it; ``skippable``: whether lines can be left out."""
         ways = "-o corpus.max_line_chars=N takes longer ones"
         ways += ", -o corpus.long_lines=skip skips them; " if skippable else "; "
         ways += "one long text is read by --layout stream"
         with open_unpacked(self.path, check_encoding(self.encoding), newline="") as file:
             limit = self.max_line_chars if self.long_lines == "refuse" else None
-            return first_problem(file, str(self.path), check_encoding(self.encoding), limit, ways)
+            return find_first_problem(file, str(self.path), check_encoding(self.encoding), limit, ways)
 
 
 def _blocks(file: TextIOWrapper) -> Iterator[str]:

@@ -36,7 +36,7 @@ class _Lines:
 
 
 @dataclass(frozen=True)
-class Separated:
+class SeparatedRecords:
     """The records of a text file, each of one line or several; iterating reads the file anew.
 
     Attributes:
@@ -73,7 +73,7 @@ class Separated:
                 "-o corpus.separator=, or none for a record a line"
             )
         yield from self._finished(lines, counts)
-        self.file.note(counts)
+        self.file.store_counts(counts)
 
     @property
     def counts(self) -> Mapping[str, int]:
@@ -91,7 +91,7 @@ class Separated:
     def _numbered(self, counts: Counter[str]) -> Iterator[tuple[int, str | None]]:
         """All lines with their numbers from 1; of long runs of empty ones no more than matter."""
         number, most_empty = 1, self.file.max_line_chars + 1 if self.separator else 1
-        with self.file.reading() as opened:
+        with self.file.opened() as opened:
             for lines, n_empty in self.file.lines(opened, counts):
                 yield from enumerate(lines, number)
                 number += len(lines)
@@ -128,5 +128,5 @@ class Separated:
         """Yield the record that some lines make, if it is one."""
         if lines.unread or lines.n_chars > self.file.max_line_chars:
             counts[UNREAD if lines.unread else LONG] += 1
-        elif text := self.file.polished("\n".join(lines.kept)):
+        elif text := self.file.cleaned("\n".join(lines.kept)):
             yield Record(text, self.file.label, split=self.file.split)

@@ -10,16 +10,16 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from seqgen.corpus.corpus import Corpus, Record, counts_of
-from seqgen.corpus.digest import TOGETHER, digested
+from seqgen.corpus.corpus import Corpus, Record, get_counts
+from seqgen.corpus.digest import CHUNK_RECORDS, serialize_records
 from seqgen.corpus.split import PARTS
 from seqgen.errors import CorpusError, PluginError, UsageError
 
 _SPLITS, _TYPES = {None, *PARTS}, {str, type(None)}
-_TOLD_EVERY = 4096
-_MOST_VALUES, _MOST_NUMBERS = 1000, 50  # of a condition; if all are numbers, a symbol for each says little of its order
-_MOST_KEPT = 1 << 18  # hashes of texts
-_MOST_RECORDS, _MOST_CHARS = 1 << 16, 1 << 22  # of a corpus that is not read again
+_PROGRESS_EVERY = 4096
+_MAX_VALUES, _MAX_NUMBERS = 1000, 50  # of a condition; if all are numbers, a symbol for each says little of its order
+_MAX_KEPT = 1 << 18  # hashes of texts
+_MAX_RECORDS, _MAX_CHARS = 1 << 16, 1 << 22  # of a corpus that is not read again
 _CONTROLS = bytes({*range(0x20), 0x7F} - set(b"\t\n\v\f\r"))
 
 
@@ -54,7 +54,7 @@ class Survey:
         """Records whose text has come before."""
         return self.n_records - self.n_distinct
 
-    def remarks(self) -> list[str]:
+    def quality_notes(self) -> list[str]:
         """What a person should know of the records, a few words each."""
         shares = [f"{self.n_duplicates:,} duplicates ({self.n_duplicates / self.n_records:.1%})"]
         return shares * bool(self.n_duplicates) + [f"{n:,} {name}" for name, n in sorted(self.counts.items())]
@@ -75,7 +75,7 @@ class _Distinct:
         mask = self._mask
         hashes = map(hash, texts)
         self._kept.update((found for found in hashes if not found & mask) if mask else hashes)
-        while len(self._kept) > _MOST_KEPT:
+        while len(self._kept) > _MAX_KEPT:
             self._mask = mask = 2 * mask + 1
             self._kept = {found for found in self._kept if not found & mask}
 
@@ -91,7 +91,7 @@ def survey(
     *,
     needed: bool = True,
     kept: list[Record] | None = None,
-    told: Callable[[int], None] = lambda n_records: None,
+    progress: Callable[[int], None] = lambda n_records: None,
 ) -> Iterator[str]:
     """Pass the texts on while counting them; ``result`` is complete when the iteration is.
 
@@ -102,14 +102,14 @@ def survey(
         conditions: "label", or names of fields, whose values are wanted.
         needed: whether each of these must be there.
         kept: gets the records, so that they need not be read again; it is emptied if there are too many of them.
-        told: is told how many records have been looked at, now and then.
+        progress: is told how many records have been looked at, now and then.
 
     Raises (while iterating):
         CorpusError: there is no record.
         UsageError: no record has one of the conditions, or it has too many values.
         PluginError: an item is not a Record.
     """
-    return itertools.chain.from_iterable(_surveyed(records, name, result, conditions, needed, kept, told))
+    return itertools.chain.from_iterable(_surveyed(records, name, result, conditions, needed, kept, progress))
 
 
 def _surveyed(
@@ -119,16 +119,16 @@ def _surveyed(
     conditions: Sequence[str],
     needed: bool,
     kept: list[Record] | None,
-    told: Callable[[int], None],
+    progress: Callable[[int], None],
 ) -> Iterator[list[str]]:
     """What ``survey`` does, chunk by chunk."""
     digest, distinct = hashlib.sha256(), _Distinct()
     values: dict[str, set[str]] = {condition: set() for condition in conditions}
     known: set[str] = set()
-    whose = f"{name} of {records.by}" if isinstance(records, Corpus) and records.by else name
+    whose = f"{name} of {records.plugin}" if isinstance(records, Corpus) and records.plugin else name
     iterator = iter(records)
-    told(0)
-    while chunk := list(itertools.islice(iterator, TOGETHER)):
+    progress(0)
+    while chunk := list(itertools.islice(iterator, CHUNK_RECORDS)):
         columns = _columns(chunk, whose)
         texts: list[str] = columns[0]
         lengths = list(map(len, texts))
@@ -140,23 +140,23 @@ def _surveyed(
         data = joined.encode("utf-8", "surrogatepass")
         result.n_controls += len(data) - len(data.translate(None, _CONTROLS))
         distinct.add(texts)
-        digest.update(digested(*columns).encode("utf-8", "surrogatepass"))
+        digest.update(serialize_records(*columns).encode("utf-8", "surrogatepass"))
         for condition, found in values.items():
             found.update(value for record in chunk if (value := record.value(condition)) is not None)
         if conditions:
             known.update(*(record.fields for record in chunk), ["label"] * any(record.label for record in chunk))
         if kept is not None and len(kept) + len(chunk) == result.n_records:
             kept += chunk
-            if result.n_records > _MOST_RECORDS or result.n_chars > _MOST_CHARS:
+            if result.n_records > _MAX_RECORDS or result.n_chars > _MAX_CHARS:
                 kept.clear()
-        if result.n_records % _TOLD_EVERY < len(texts):
-            told(result.n_records)
+        if result.n_records % _PROGRESS_EVERY < len(texts):
+            progress(result.n_records)
         yield texts
     if not result.n_records:
-        left_out = ", ".join(f"{n:,} {what}" for what, n in counts_of(records).items() if n)
+        left_out = ", ".join(f"{n:,} {what}" for what, n in get_counts(records).items() if n)
         raise CorpusError(f"corpus {name!r} holds no records: {left_out or 'it is empty, or all its lines are blank'}")
     result.digest = digest.hexdigest()
-    result.n_distinct, result.counts = min(distinct.count(), result.n_records), dict(counts_of(records))
+    result.n_distinct, result.counts = min(distinct.count(), result.n_records), dict(get_counts(records))
     result.values = {
         condition: _usable(condition, found, known, needed) for condition, found in values.items() if needed or found
     }
@@ -197,12 +197,12 @@ def _usable(condition: str, values: set[str], known: set[str], new: bool) -> lis
         raise UsageError(
             f"no record has {condition!r}, so nothing can be conditioned on it; the records have {have}{way}"
         )
-    if len(values) > _MOST_VALUES:
-        raise UsageError(f"{condition!r} has {len(values):,} different values; a condition has {_MOST_VALUES} at most")
-    if new and len(values) > _MOST_NUMBERS and all(map(_is_number, values)):
+    if len(values) > _MAX_VALUES:
+        raise UsageError(f"{condition!r} has {len(values):,} different values; a condition has {_MAX_VALUES} at most")
+    if new and len(values) > _MAX_NUMBERS and all(map(_is_number, values)):
         raise UsageError(
             f"cannot condition on {condition!r}: it has {len(values):,} different numbers, and each would be learned "
-            f"as a symbol of its own ({_MOST_NUMBERS} at most); write a field of a few classes beside it, such as low, "
+            f"as a symbol of its own ({_MAX_NUMBERS} at most); write a field of a few classes beside it, such as low, "
             "middle and high, and condition on that"
         )
     return sorted(values)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from seqgen.corpus.corpus import Record
-from seqgen.corpus.decoding import in_place, is_text
+from seqgen.corpus.decoding import is_decodable, replace_undecodable
 from seqgen.corpus.readers import TextFile
 from seqgen.errors import CorpusError, UsageError, did_you_mean
 
@@ -33,12 +33,12 @@ class Columns:
     Attributes:
         text: the field that is the text; None: the only one, or one with a usual name.
         label: the field that is the label, if any.
-        fielded: the fields that make a text of lines "name=value"; then ``text`` is not used.
+        text_fields: the fields that make a text of lines "name=value"; then ``text`` is not used.
     """
 
     text: str | None = None
     label: str | None = None
-    fielded: Sequence[str] = ()
+    text_fields: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Table:
             if name is None:
                 self._check(row)
                 name = self._text_field(row)
-            if not self.columns.fielded and name not in row:
+            if not self.columns.text_fields and name not in row:
                 raise CorpusError(f"{self._where(number)}: has no field {name!r}")
             record = self._record(row, name)
             if record.text.strip():
@@ -77,7 +77,7 @@ class Table:
                 yield record
             else:
                 counts["rows without text skipped"] += 1
-        self.file.note(counts)
+        self.file.store_counts(counts)
 
     def field_names(self) -> list[str]:
         """Return the names of the fields of the first row; none where there is no row.
@@ -95,7 +95,7 @@ class Table:
 
     def stamp(self) -> list[object]:
         """What changes when the records do."""
-        return [self.file.stamp(), self.form, self.columns.text, self.columns.label, list(self.columns.fielded)]
+        return [self.file.stamp(), self.form, self.columns.text, self.columns.label, list(self.columns.text_fields)]
 
     def source_files(self) -> list[Path]:
         """The file, in a list."""
@@ -104,11 +104,11 @@ class Table:
     def _record(self, row: Mapping[str, Any], name: str) -> Record:
         columns, given = self.columns, {key: value for key, value in row.items() if value is not None and value != ""}
         label = given.get(columns.label) if columns.label is not None else None
-        if columns.fielded:
-            fields = {name: given[name] for name in columns.fielded if name in given}
-            text = self.file.polished(fielded_text(fields))
+        if columns.text_fields:
+            fields = {name: given[name] for name in columns.text_fields if name in given}
+            text = self.file.cleaned(fields_to_text(fields))
         else:
-            text = self.file.polished(str(given.get(name, "")))
+            text = self.file.cleaned(str(given.get(name, "")))
             fields = {key: value for key, value in given.items() if key not in (name, columns.label)}
         return Record(text, self.file.label if label is None else str(label), fields, self.file.split)
 
@@ -120,18 +120,18 @@ class Table:
 
     def _check(self, row: Mapping[str, Any]) -> None:
         """Refuse names that the first row does not have."""
-        for name in (self.columns.text, self.columns.label, *self.columns.fielded):
+        for name in (self.columns.text, self.columns.label, *self.columns.text_fields):
             if name is not None and name not in row:
                 near = did_you_mean(name, row) or f"; it has {_listed(row)}"
                 raise UsageError(f"{str(self.file.path)!r} has no field {name!r}{near}")
-        if not self.columns.fielded and not self._text_field(row):
+        if not self.columns.text_fields and not self._text_field(row):
             raise UsageError(
                 f"say which field of {str(self.file.path)!r} is the text: --text-field NAME, or -o text_field=NAME; "
                 f"it has {_listed(row)}"
             )
 
     def _json_rows(self, counts: Counter[str]) -> Iterator[tuple[int, Mapping[str, Any]]]:
-        for number, line in self.file.numbered(counts):
+        for number, line in self.file.numbered_lines(counts):
             try:
                 value = json.loads(line)
             except (ValueError, RecursionError) as error:
@@ -144,8 +144,8 @@ class Table:
             yield number, {"text": value} if isinstance(value, str) else value
 
     def _separated_rows(self, counts: Counter[str]) -> Iterator[tuple[int, Mapping[str, Any]]]:
-        with self.file.reading(newline="") as file:
-            lines = self.file.bounded(file)
+        with self.file.opened(newline="") as file:
+            lines = self.file.bounded_lines(file)
             first, above = next(lines, "").removeprefix("\ufeff"), 0
             separator = "\t" if self.form == "tsv" else _separator(first)
             if (said := _SAID.fullmatch(first.rstrip("\r\n"))) is not None and self.form == "csv":
@@ -158,7 +158,7 @@ class Table:
                     begin, end = end + 1, above + rows.line_num
                     row = self._decoded(read, counts)
                     if row is None and names is None:
-                        raise self.file.problem(skippable=False)
+                        raise self.file.find_problem(skippable=False)
                     if row is None:
                         continue
                     if names is None:
@@ -184,10 +184,10 @@ class Table:
 
     def _decoded(self, row: list[str], counts: Counter[str]) -> list[str] | None:
         """A row as it shall be read; None if it is to be skipped for its undecodable bytes."""
-        if is_text(joined := "".join(row)):
+        if is_decodable(joined := "".join(row)):
             return row
-        found = self.file.decoded(joined, counts)
-        return None if found is None else [in_place(cell, "\ufffd")[0] for cell in row]
+        found = self.file.handle_undecodable(joined, counts)
+        return None if found is None else [replace_undecodable(cell, "\ufffd")[0] for cell in row]
 
     def _where(self, number: int) -> str:
         return f"{str(self.file.path)!r}, line {number}"
@@ -219,6 +219,6 @@ def _separator(first: str) -> str:
     return _SEPARATORS[0]
 
 
-def fielded_text(fields: Mapping[str, Any]) -> str:
+def fields_to_text(fields: Mapping[str, Any]) -> str:
     """Fields as a text of lines "name=value"; line ends in a value become spaces."""
     return "\n".join(f"{name}={' '.join(str(value).splitlines())}" for name, value in fields.items())

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from seqgen.engine import torch_compat
 from seqgen.engine.onednn_linear import register_lowering
 from seqgen.errors import DiskError
-from seqgen.files import SafePath, cache_folder, publish_folder, remove_folders
+from seqgen.files import SafePath, cache_folder, remove_folders, write_folder_atomic
 
 Compiled = Callable[[list[Tensor]], list[Tensor]]
 _LIBRARY, _SUMS = "steps.so", "sha256"
@@ -101,7 +101,7 @@ def _make(path: SafePath, function: Callable[..., list[Tensor]], examples: Seque
     try:
         if path.exists():  # it is damaged
             remove_folders(SafePath(path.root, path.names[:-1]), [path.name])
-        publish_folder(path, files | {_SUMS: _sums(files)})
+        write_folder_atomic(path, files | {_SUMS: _sums(files)})
     except DiskError:
         if found := _find(path):  # or at the same time
             return found

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 Interval = tuple[float, float]
 N_RESAMPLES = 2000
 """Resamples of an interval, unless said otherwise."""
-_MOST_UNITS = 10_000  # that are resampled; more are summed up in random groups first
+_MAX_UNITS = 10_000  # that are resampled; more are summed up in random groups first
 _AT_ONCE = 4_000_000  # indices
 _NORMAL_975 = 1.959963984540054
 
@@ -46,8 +46,8 @@ def ratio_interval(above_N: Numbers, below_N: Numbers, *, seed: int = 0, draws: 
         return math.nan, math.nan
     random = np.random.default_rng(seed)
     pair_N2 = np.stack((above_N, below_N), 1).astype(np.float64)
-    if len(pair_N2) > _MOST_UNITS:
-        starts = np.linspace(0, len(pair_N2), _MOST_UNITS, endpoint=False).astype(np.int64)
+    if len(pair_N2) > _MAX_UNITS:
+        starts = np.linspace(0, len(pair_N2), _MAX_UNITS, endpoint=False).astype(np.int64)
         pair_N2 = np.add.reduceat(random.permutation(pair_N2), starts)
     sums_D2 = _resampled_sums(pair_N2, random, draws)
     return _ends(sums_D2[:, 0] / sums_D2[:, 1])

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from seqgen.batches import Batch, Encoded, Stream, evaluation_batches, lanes
+from seqgen.batches import Batch, Encoded, Stream, evaluation_batches, evaluation_windows
 from seqgen.model import device_of, evaluation_mode
 from seqgen.protocols import State
 from seqgen.tokenizers import PAD, Vocabulary
@@ -23,7 +23,7 @@ from seqgen.tokenizers import PAD, Vocabulary
 _LANES, _WINDOW = 32, 256  # of a long text that is judged
 _SYMBOLS = 64  # of a long text that count as a record
 MIN_WINDOWS = 8
-"""Windows of a long text that are computed one after another at least; see ``lanes``."""
+"""Windows of a long text that are computed one after another at least; see ``evaluation_windows``."""
 RECORDS_PER_BATCH: dict[type, int] = {Encoded: 256, Stream: _LANES * _WINDOW // _SYMBOLS}
 """Records of a batch that is judged; of a long text, what counts as them."""
 
@@ -130,7 +130,7 @@ def _judged(
     """The loss of batch after batch."""
     if isinstance(encoded, Stream):
         state: State = None
-        for window in lanes(encoded, _LANES, _WINDOW, _SYMBOLS * most):
+        for window in evaluation_windows(encoded, _LANES, _WINDOW, _SYMBOLS * most):
             check()
             batch = window.to(penalty_V.device)
             nats, state = carried_nats(model, batch, penalty_V, state)

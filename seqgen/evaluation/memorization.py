@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
     Floats = npt.NDArray[np.float64]
 
-_MOST_RECORDS = 200_000  # among which the nearest is looked for
-_MOST_STEPS = 1e10  # of that search, about ten seconds: 64 characters of one text beside one of the other
+_MAX_RECORDS = 200_000  # among which the nearest is looked for
+_MAX_STEPS = 1e10  # of that search, about ten seconds: 64 characters of one text beside one of the other
 _AT_ONCE = 1 << 24  # distances
 _SURE = 0.025  # one-sided, as the 95% intervals are
 
@@ -108,7 +108,7 @@ def nearest_candidates(texts: Sequence[str], training: Sequence[str]) -> Sequenc
     """The training records, evenly spaced, that the nearest is looked for among: all of them unless they are many."""
     rows = sum(-(-len(text) // 64) for text in texts)
     mean = sum(map(len, training)) / max(1, len(training))
-    most = min(_MOST_RECORDS, max(1, int(_MOST_STEPS / max(1.0, rows * mean))))
+    most = min(_MAX_RECORDS, max(1, int(_MAX_STEPS / max(1.0, rows * mean))))
     return training[:: max(1, -(-len(training) // most))]
 
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from seqgen.batches import Batch, Encoded, Stream, evaluation_batches, lanes
+from seqgen.batches import Batch, Encoded, Stream, evaluation_batches, evaluation_windows
 from seqgen.model import evaluation_mode
 from seqgen.protocols import State
 from seqgen.tokenizers import PAD, Vocabulary
@@ -93,7 +93,7 @@ def _rows(
     """Nats and characters of the rows of batch after batch."""
     if isinstance(encoded, Stream):
         state: State = None
-        for window in lanes(encoded, _LANES, _WINDOW, len(encoded)):
+        for window in evaluation_windows(encoded, _LANES, _WINDOW, len(encoded)):
             batch = window.to(penalty_V.device)
             nats_B, state = _window_nats(model, batch, penalty_V, state)
             yield nats_B, np.full(len(nats_B), batch.n_chars / len(nats_B)), batch

@@ -6,7 +6,7 @@ import math
 import statistics
 from collections.abc import Sequence
 
-_MOST = 1e3  # the quantile of one degree of freedom is 12.7 at 95%
+_MAX = 1e3  # the quantile of one degree of freedom is 12.7 at 95%
 _HALVINGS = 80
 
 
@@ -33,7 +33,7 @@ def within(t: float, freedom: int) -> float:
 
 def t_quantile(freedom: int, level: float = 0.95) -> float:
     """The t between whose negative and which a share ``level`` of Student's distribution lies."""
-    low, high = 0.0, _MOST
+    low, high = 0.0, _MAX
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
         low, high = (middle, high) if within(middle, freedom) < level else (low, middle)

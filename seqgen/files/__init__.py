@@ -5,18 +5,18 @@ from seqgen.files.atomic_write import (
     cache_folder,
     disk_errors,
     dump_json,
-    existing,
     free_bytes,
-    publish_file,
-    publish_folder,
+    nearest_existing,
     remove_folders,
     remove_temporaries,
+    write_atomic,
+    write_folder_atomic,
     write_synced,
 )
 from seqgen.files.lock import FolderLock, last_holder, lock_file
 from seqgen.files.logs import JsonLines
 from seqgen.files.safe_path import SafePath
-from seqgen.files.sealed import load_json, seal, unseal
+from seqgen.files.stored_json import dump_checksummed, load_checksummed, load_json
 
 __all__ = [
     "FolderLock",
@@ -25,17 +25,17 @@ __all__ = [
     "build_folder",
     "cache_folder",
     "disk_errors",
+    "dump_checksummed",
     "dump_json",
-    "existing",
     "free_bytes",
     "last_holder",
+    "load_checksummed",
     "load_json",
     "lock_file",
-    "publish_file",
-    "publish_folder",
+    "nearest_existing",
     "remove_folders",
     "remove_temporaries",
-    "seal",
-    "unseal",
+    "write_atomic",
+    "write_folder_atomic",
     "write_synced",
 ]

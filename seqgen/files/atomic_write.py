@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 
 from seqgen.errors import DiskError
 from seqgen.files.safe_path import SafePath
-from seqgen.files.temporary import remove_abandoned, remove_aside, temporary_file, temporary_folder
+from seqgen.files.temporary import remove_abandoned, remove_atomically, temporary_file, temporary_folder
 
 
 @contextlib.contextmanager
@@ -44,12 +44,12 @@ def disk_errors(path: Path, n_bytes: int | None = None) -> Iterator[None]:
 def free_bytes(path: Path) -> int | None:
     """Room on the disk of a path, which need not exist; None if the system does not tell."""
     try:
-        return shutil.disk_usage(existing(path)).free
+        return shutil.disk_usage(nearest_existing(path)).free
     except OSError:
         return None
 
 
-def existing(path: Path) -> Path:
+def nearest_existing(path: Path) -> Path:
     """The path, or its nearest parent that exists."""
     return path if path.exists() else next((parent for parent in path.parents if parent.exists()), Path("/"))
 
@@ -66,14 +66,14 @@ def _write(file: BinaryIO, data: bytes) -> None:
     os.fsync(file.fileno())
 
 
-def publish_file(path: Path | SafePath, data: bytes, *, in_new_folder: bool = False) -> None:
+def write_atomic(path: Path | SafePath, data: bytes, *, make_parents: bool = False) -> None:
     """Put a file in place atomically, replacing an older one.
 
     Args:
         path: its place. A plain path is the user's choice: a link stays, and what it leads to is replaced; a device
             or a pipe is written to.
         data: its content.
-        in_new_folder: whether its folder is made if it is not there.
+        make_parents: whether its folder is made if it is not there.
 
     Raises:
         LinkRefused: the path is a safe one, and a link.
@@ -86,7 +86,7 @@ def publish_file(path: Path | SafePath, data: bytes, *, in_new_folder: bool = Fa
                 device.write(data)
             return
     target = SafePath.of(path)
-    with disk_errors(target.path), target.parent(make=in_new_folder) as directory:
+    with disk_errors(target.path), target.parent(make=make_parents) as directory:
         directory.refuse_link(target.name)
         remove_abandoned(directory)
         with temporary_file(directory) as (name, file):
@@ -97,7 +97,7 @@ def publish_file(path: Path | SafePath, data: bytes, *, in_new_folder: bool = Fa
             directory.sync()
 
 
-def publish_folder(folder: Path | SafePath, files: Mapping[str, bytes]) -> None:
+def write_folder_atomic(folder: Path | SafePath, files: Mapping[str, bytes]) -> None:
     """Put a folder of files in place atomically, in the order given; the name must be free or an empty folder.
 
     Args:
@@ -154,7 +154,7 @@ def remove_folders(folder: SafePath, names: Sequence[str]) -> None:
     """
     if names:
         with disk_errors(folder.path), folder.opened() as directory:
-            remove_aside(directory, list(names))
+            remove_atomically(directory, list(names))
 
 
 def remove_temporaries(folder: Path | SafePath) -> None:

@@ -45,14 +45,14 @@ class FolderLock:
             self._file = self._take()
             self._stack = stack.pop_all()
 
-    def hold(self) -> None:
+    def ensure_held(self) -> None:
         """Make sure that the lock file is still this process's; put it back if somebody has removed it.
 
         Raises:
             RunLocked: it has been removed, and another process has taken it since.
             DiskError: it cannot be put back.
         """
-        if not self._directory.leads_to(_NAME, self._file.fileno()):
+        if not self._directory.is_same_file(_NAME, self._file.fileno()):
             before, self._file = self._file, self._take()
             before.close()
 

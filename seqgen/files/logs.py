@@ -14,7 +14,7 @@ from seqgen.errors import CheckpointError
 from seqgen.files.atomic_write import disk_errors
 from seqgen.files.safe_path import SafePath
 
-_MOST_BYTES = 64 << 20  # that are read: the rows of some 300,000 evaluations
+_MAX_BYTES = 64 << 20  # that are read: the rows of some 300,000 evaluations
 
 _AT_ONCE = 1 << 20  # bytes
 
@@ -140,14 +140,14 @@ class JsonLines:
         """
         try:
             with self._file.open("rb") as file:
-                data = file.read(_MOST_BYTES + 1)
+                data = file.read(_MAX_BYTES + 1)
         except FileNotFoundError:
             return []
         except OSError as error:
             raise CheckpointError(f"cannot read {str(self.path)!r}: {error.strerror or error}") from None
-        if len(data) > _MOST_BYTES:
+        if len(data) > _MAX_BYTES:
             raise CheckpointError(
-                f"cannot read {str(self.path)!r}: it has more than {_MOST_BYTES:,} bytes; restore it or shorten it"
+                f"cannot read {str(self.path)!r}: it has more than {_MAX_BYTES:,} bytes; restore it or shorten it"
             )
         rows = []
         for line in data.split(b"\n"):

@@ -101,7 +101,7 @@ class Directory:
             self.refuse_link(name)
             raise
 
-    def leads_to(self, name: str, descriptor: int) -> bool:
+    def is_same_file(self, name: str, descriptor: int) -> bool:
         """Return whether a name is that of an open file or folder."""
         found, own = self.status(name), os.fstat(descriptor)
         return found is not None and (found.st_dev, found.st_ino) == (own.st_dev, own.st_ino)

@@ -87,10 +87,10 @@ def _own(directory: Directory, name: str, descriptor: int) -> bool:
         return True
     with contextlib.suppress(OSError):  # no locks on this disk
         try_lock(descriptor, wait=True)
-    return directory.leads_to(name, descriptor)
+    return directory.is_same_file(name, descriptor)
 
 
-def remove_aside(directory: Directory, names: list[str]) -> None:
+def remove_atomically(directory: Directory, names: list[str]) -> None:
     """Remove files and folders of a folder, each first renamed, so that nobody finds a half of one.
 
     Args:
@@ -154,7 +154,7 @@ def _remove_if_abandoned(directory: Directory, name: str) -> None:
             abandoned = try_lock(descriptor)
         except OSError:
             abandoned = old
-        if abandoned and directory.leads_to(name, descriptor):  # its owner may have renamed it
+        if abandoned and directory.is_same_file(name, descriptor):  # its owner may have renamed it
             directory.remove(name)
     finally:
         os.close(descriptor)

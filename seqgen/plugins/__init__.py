@@ -3,8 +3,8 @@
 from seqgen.plugins.builtin import Builtin
 from seqgen.plugins.discovery import Candidate, entry_point_candidates, file_candidate, installed, origin_of
 from seqgen.plugins.manager import Plugin, Plugins, Provenance
-from seqgen.plugins.objects import hand_in, load_given
-from seqgen.plugins.switches import in_use, using
+from seqgen.plugins.objects import load_objects, register_object
+from seqgen.plugins.session import activate_plugins, active_plugins
 
 __all__ = [
     "Builtin",
@@ -12,12 +12,12 @@ __all__ = [
     "Plugin",
     "Plugins",
     "Provenance",
+    "activate_plugins",
+    "active_plugins",
     "entry_point_candidates",
     "file_candidate",
-    "hand_in",
-    "in_use",
     "installed",
-    "load_given",
+    "load_objects",
     "origin_of",
-    "using",
+    "register_object",
 ]

@@ -7,11 +7,11 @@ from typing import Any
 
 from seqgen.hookspecs import PLUGIN_API
 
-HERE = ".".join(map(str, PLUGIN_API))
+CURRENT = ".".join(map(str, PLUGIN_API))
 _SPELT = re.compile(r"(\d+)(?:\.(\d+))?")
 
 
-def declared(hooks: object, distribution: str) -> str:
+def declared_version(hooks: object, distribution: str) -> str:
     """The version that a plugin's ``seqgen_api`` says, else that of this program.
 
     Args:
@@ -23,34 +23,35 @@ def declared(hooks: object, distribution: str) -> str:
     """
     said: Any = getattr(hooks, "seqgen_api", None)
     if said is None:
-        return HERE
+        return CURRENT
     spelt = _SPELT.fullmatch(said) if isinstance(said, str) else None
     if spelt is None:
-        raise LookupError(f"seqgen_api is {said!r:.40}, not a version such as {HERE!r}")
+        raise LookupError(f"seqgen_api is {said!r:.40}, not a version such as {CURRENT!r}")
     major = int(spelt[1])
     if major != PLUGIN_API[0]:
         newer = f" or a version of {distribution} for {PLUGIN_API[0]}" if major < PLUGIN_API[0] else ""
         raise LookupError(
-            f"it is written for version {said} of the hooks, this is {HERE}: pip install {programs(major)!r}{newer}"
+            f"it is written for version {said} of the hooks, this is {CURRENT}: "
+            f"pip install {compatible_releases(major)!r}{newer}"
         )
     return spelt[0]
 
 
-def newer(said: str) -> str:
+def newer_hint(said: str) -> str:
     """A clause on a plugin of a newer minor version, or ""."""
     minor = int(said.partition(".")[2] or 0)
     if minor <= PLUGIN_API[1]:
         return ""
-    return f"is written for version {said} of the hooks, this is {HERE}: what came later is missing; {_UPGRADE}"
+    return f"is written for version {said} of the hooks, this is {CURRENT}: what came later is missing; {_UPGRADE}"
 
 
 def hint(hooks: object) -> str:
     """A further way out where a hook is not known."""
-    said = str(getattr(hooks, "seqgen_api", HERE))
-    return f"; it is written for version {said} of the hooks, this is {HERE}: {_UPGRADE}" if newer(said) else ""
+    said = str(getattr(hooks, "seqgen_api", CURRENT))
+    return f"; it is written for version {said} of the hooks, this is {CURRENT}: {_UPGRADE}" if newer_hint(said) else ""
 
 
-def programs(major: int) -> str:
+def compatible_releases(major: int) -> str:
     """The versions of this program that have a major version of the hooks, as pip spells them."""
     return "seqgen-lm>=0.1,<2" if major <= 1 else f"seqgen-lm>={major},<{major + 1}"
 

@@ -20,9 +20,9 @@ from seqgen.plugins.builtin import Builtin
 from seqgen.plugins.discovery import Candidate, installed
 from seqgen.plugins.explain import explain
 from seqgen.plugins.hooks import check_hooks
-from seqgen.plugins.switches import is_on, trace
-from seqgen.registry import Entry, Registry, one_line, raised_in
-from seqgen.signals import heed, noting
+from seqgen.plugins.session import env_flag, trace
+from seqgen.registry import Entry, Registry, find_plugin_frame, one_line
+from seqgen.signals import annotate_interrupt, reraise_signal
 from seqgen.specs import KINDS, SPEC_TYPES, Spec
 
 CORE = "seqgen"
@@ -46,7 +46,7 @@ class Provenance:
     distribution: str
     version: str
     sha256: str | None = None
-    api: str = api.HERE
+    api: str = api.CURRENT
     given: str = ""
 
     def __str__(self) -> str:
@@ -87,13 +87,13 @@ class Plugins:
     Attributes:
         registry: what they handed in.
         plugins: those found, by package.
-        refused: those that came second with the name of another.
+        duplicates: those that came second with the name of another.
     """
 
     def __init__(self, warn: Callable[[str], None]) -> None:
         self.registry = Registry()
         self.plugins: dict[str, Plugin] = {}
-        self.refused: list[Plugin] = []
+        self.duplicates: list[Plugin] = []
         self._warn = warn
         self._manager = pluggy.PluginManager("seqgen")
         self._manager.add_hookspecs(hookspecs)
@@ -104,13 +104,13 @@ class Plugins:
         """The packages of all plugins that are installed, loaded or not; looking for them takes a while."""
         return frozenset(candidate.package for candidate in installed())
 
-    def problem(self, line: str) -> None:
+    def report_problem(self, line: str) -> None:
         """Tell of a plugin's problem.
 
         Raises:
             PluginError: ``SEQGEN_PLUGINS_STRICT`` asks for it.
         """
-        if is_on("SEQGEN_PLUGINS_STRICT"):
+        if env_flag("SEQGEN_PLUGINS_STRICT"):
             raise PluginError(line)
         self._warn(line)
 
@@ -130,8 +130,8 @@ class Plugins:
             if candidate.package in self.plugins:
                 holder = self.plugins[candidate.package].provenance
                 taken = f"the name {candidate.package!r} is taken already, by {holder.distribution} {holder.version}"
-                self.refused.append(Plugin(provenance, problem=taken))
-                self.problem(f"plugin {provenance} is not loaded: {taken}")
+                self.duplicates.append(Plugin(provenance, problem=taken))
+                self.report_problem(f"plugin {provenance} is not loaded: {taken}")
                 continue
             plugin = self.plugins[candidate.package] = Plugin(provenance)
             had_torch, started = "torch" in sys.modules, time.perf_counter()
@@ -139,25 +139,25 @@ class Plugins:
                 with (
                     contextlib.redirect_stdout(sys.stderr),
                     warnings.catch_warnings(action="ignore"),
-                    noting(f"plugin {provenance} was being imported"),
+                    annotate_interrupt(f"plugin {provenance} was being imported"),
                 ):
                     self._load(candidate, plugin)
             except KeyboardInterrupt:  # the user's wish, whatever code is running
                 raise
             except BaseException as error:
-                heed()
+                reraise_signal()
                 self._drop(plugin)
                 plugin.problem = explain(error, candidate.package)
                 line = f"plugin {provenance} is not used: {plugin.problem}"
                 if needed:
                     raise PluginError(line) from error
-                self.problem(line)
+                self.report_problem(line)
             plugin.load_s = time.perf_counter() - started
             plugin.heavy = "torch" in sys.modules and not had_torch
-            if plugin.provenance.api != api.HERE and (line := api.newer(plugin.provenance.api)) and not plugin.problem:
-                self.problem(f"plugin {provenance} {line}")
+            if not plugin.problem and (line := api.newer_hint(plugin.provenance.api)):
+                self.report_problem(f"plugin {provenance} {line}")
 
-    def take(self, spec: Spec, provenance: Provenance) -> Entry:
+    def register_spec(self, spec: Spec, provenance: Provenance) -> Entry:
         """Register a spec given from Python, in the place of one of the same name.
 
         Args:
@@ -172,13 +172,13 @@ class Plugins:
         self.registry.replace(entry)
         return entry
 
-    def hooks_of(self, package: str) -> object:
+    def get_hooks(self, package: str) -> object:
         """The object with the hooks of a loaded plugin, or None."""
         return self._manager.get_plugin(package)
 
     def _load(self, candidate: Candidate, plugin: Plugin) -> None:
         hooks = candidate.load()
-        plugin.provenance = replace(plugin.provenance, api=api.declared(hooks, candidate.distribution))
+        plugin.provenance = replace(plugin.provenance, api=api.declared_version(hooks, candidate.distribution))
         plugin.hooks = check_hooks(self._manager, hooks)
         self._manager.register(hooks, candidate.package)
         for kind, plural in KINDS.items():
@@ -209,55 +209,55 @@ class Plugins:
         try:
             self._manager.subset_hook_caller(hook, others)(**arguments)
         finally:
-            if is_on("SEQGEN_TRACE_PLUGINS"):
+            if env_flag("SEQGEN_TRACE_PLUGINS"):
                 trace(f"{package} {hook} {1000 * (time.perf_counter() - started):.2f} ms")
 
-    def loaded(self, hook: str) -> list[str]:
+    def implementing(self, hook: str) -> list[str]:
         """The packages that implement a hook and are in use, in the order they were loaded."""
         return [name for name, plugin in self.plugins.items() if hook in plugin.hooks and not plugin.problem]
 
-    def call_each(self, hook: str, argument: Callable[[str], Mapping[str, Any]]) -> None:
+    def call_hook(self, hook: str, argument: Callable[[str], Mapping[str, Any]]) -> None:
         """Call a hook plugin by plugin; one that raises costs a line, and this hook of it is not called again.
 
         Args:
             hook: the hook's name.
             argument: gives the arguments for a package.
         """
-        for package in self.loaded(hook):
+        for package in self.implementing(hook):
             try:
                 self._call(hook, package, **argument(package))
             except KeyboardInterrupt:  # the user's wish, whatever code is running
                 raise
             except BaseException as error:
-                heed()
+                reraise_signal()
                 self.plugins[package].hooks.remove(hook)
-                self.note(package, f"its {hook} is not used: {explain(error, package)}")
+                self.add_note(package, f"its {hook} is not used: {explain(error, package)}")
 
-    def note(self, package: str, line: str) -> None:
+    def add_note(self, package: str, line: str) -> None:
         """Tell of something of a plugin that is not used, and keep it."""
         plugin = self.plugins[package]
         plugin.notes.append(line)
-        self.problem(f"plugin {plugin.provenance}: {line}")
+        self.report_problem(f"plugin {plugin.provenance}: {line}")
 
-    def event(self, hook: str, **arguments: Any) -> None:
+    def emit(self, hook: str, **arguments: Any) -> None:
         """Tell every plugin of an event, guarded."""
-        self.call_each(hook, lambda package: arguments)
+        self.call_hook(hook, lambda package: arguments)
 
-    def failure(self, error: BaseException) -> str:
+    def describe_failure(self, error: BaseException) -> str:
         """What is said of an exception that came up in a plugin's code, where in it too; "" when it is none's."""
-        found = raised_in(error, self.plugins.keys() - {CORE})
+        found = find_plugin_frame(error, self.plugins.keys() - {CORE})
         if found is None:
             return ""
         package, where = found
         return f"plugin {self.plugins[package].provenance} failed {where}: {type(error).__name__}: {one_line(error)}"
 
-    def broken(self) -> list[str]:
+    def failed(self) -> list[str]:
         """The names of plugins that are not used."""
         return [name for name, plugin in self.plugins.items() if plugin.problem]
 
-    def broken_hint(self) -> str:
+    def failed_hint(self) -> str:
         """For messages about unknown names: which plugins did not load."""
         if len(self.plugins) == 1:
             return "no plugin is loaded"
-        broken = ", ".join(self.broken())
+        broken = ", ".join(self.failed())
         return f"not loaded: {broken} (see seqgen plugins)" if broken else ""

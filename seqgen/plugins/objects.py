@@ -20,7 +20,7 @@ _WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _MAIN = "__main__"
 
 
-def load_given(plugins: Plugins, given: Iterable[object]) -> None:
+def load_objects(plugins: Plugins, given: Iterable[object]) -> None:
     """Load plugins given from Python.
 
     Args:
@@ -35,9 +35,9 @@ def load_given(plugins: Plugins, given: Iterable[object]) -> None:
         if isinstance(item, str | Path):
             plugins.load([file_candidate(Path(item))], needed=True)
         elif isinstance(item, Spec):
-            hand_in(plugins, item.kind, item)
+            register_object(plugins, item.kind, item)
         elif isinstance(item, ModuleType):
-            if plugins.hooks_of(item.__name__) is not item:
+            if plugins.get_hooks(item.__name__) is not item:
                 given_as = "" if _is_one_file(item) else item.__name__
                 plugins.load([_candidate(item, item.__name__, given_as)], needed=True)
         elif has_hooks(item):
@@ -45,13 +45,13 @@ def load_given(plugins: Plugins, given: Iterable[object]) -> None:
             name = f"{_package(of.__module__)}.{of.__name__}"
             plugins.load([_candidate(item, name, of.__name__ if item is of else f"{of.__name__}()")], needed=True)
         elif isinstance(item, type) and (kind := _kind_of(item)):
-            hand_in(plugins, kind, item)
+            register_object(plugins, kind, item)
         else:
             known = "a file, a module, an object or a class with hooks, a spec, or the class of a cell"
             raise UsageError(f"cannot use {_shown(item)} as a plugin: it has no hook of seqgen; give {known}")
 
 
-def hand_in(plugins: Plugins, kind: str, part: object) -> str:
+def register_object(plugins: Plugins, kind: str, part: object) -> str:
     """The name in the registry of a part given as a class or a spec.
 
     A class that an installed plugin or its own module registers is that part; else it is registered under the name of
@@ -71,7 +71,7 @@ def hand_in(plugins: Plugins, kind: str, part: object) -> str:
     load = getattr(spec, "load", "")
     module = load.partition(":")[0] if isinstance(load, str) else str(load.__module__)
     given = part.__name__ if isinstance(part, type) else f"seqgen.{type(spec).__name__}(name={spec.name!r}, ...)"
-    return plugins.take(spec, _provenance(module or "given", given)).qualified
+    return plugins.register_spec(spec, _provenance(module or "given", given)).qualified
 
 
 def has_hooks(item: object) -> bool:
@@ -83,7 +83,7 @@ def _registered(plugins: Plugins, kind: str, part: type) -> str | None:
     """The name by which a plugin offers a class: one that is loaded, or the module of the class."""
     module = sys.modules.get(part.__module__)
     if module is not None and part.__module__ != _MAIN and has_hooks(module):
-        load_given(plugins, [module])
+        load_objects(plugins, [module])
     top = part.__module__.partition(".")[0]
     for entry in plugins.registry.entries(kind):
         spec = entry.spec

@@ -15,7 +15,7 @@ STOP = "∎"
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _SHADES = ("grey15", "grey23", "dark_goldenrod", "dark_orange3", "red3", "bright_red")
 _INKS = ("grey85", "white", "black", "black", "white", "white")
-_MOST_BITS = 8.0  # a symbol that costs as much or more is the hottest
+_MAX_BITS = 8.0  # a symbol that costs as much or more is the hottest
 _WIDTH = 76  # columns of a line
 
 
@@ -39,7 +39,7 @@ def heat_map(
     lines: list[Text] = [Text(figures, style="bold")]
     upper, lower = Text(no_wrap=True), Text(no_wrap=True, style="dim")
     for symbol, cost in zip([*map(shown, symbols), STOP], nats, strict=False):
-        level = min(1.0, max(0.0, cost / math.log(2) / _MOST_BITS))
+        level = min(1.0, max(0.0, cost / math.log(2) / _MAX_BITS))
         shade = round(level * (len(_SHADES) - 1))
         width = max(1, cell_len(symbol))
         if upper.cell_len + width > _WIDTH:

@@ -27,7 +27,7 @@ _SETTINGS: dict[Any, Any] = {
     "legend.frameon": False,
 }  # fmt: skip
 _HEAD = re.compile(r"^.*?(?=<svg)|<metadata>.*?</metadata>|<style[^>]*>.*?</style>|xmlns(:\w+)?=\"[^\"]*\"", re.S)
-_MOST_BARS, _MOST_BINS = 30, 40
+_MAX_BARS, _MAX_BINS = 30, 40
 
 Draw = Callable[["Axes"], None]
 
@@ -115,7 +115,7 @@ def lengths(samples: Sequence[str], held_out: Sequence[str]) -> Draw:
         found = {"held-out records": [len(text) for text in held_out], "samples": [len(text) for text in samples]}
         low = min(min(some) for some in found.values() if some)
         high = max(max(some) for some in found.values() if some)
-        step = max(1, -(-(high - low + 1) // _MOST_BINS))
+        step = max(1, -(-(high - low + 1) // _MAX_BINS))
         edges = [edge - 0.5 for edge in range(low, high + step + 1, step)]
         for (label, some), colour in zip(found.items(), (_OTHER, _OWN), strict=True):
             if some:
@@ -136,7 +136,7 @@ def symbols(samples: Sequence[str], held_out: Sequence[str]) -> Draw:
 
     def draw(axes: Axes) -> None:
         counts = [Counter("".join(texts)) for texts in (held_out, samples)]
-        shown = [name for name, _ in (counts[0] or counts[1]).most_common(_MOST_BARS)]
+        shown = [name for name, _ in (counts[0] or counts[1]).most_common(_MAX_BARS)]
         for count, label, colour, shift in zip(
             counts, ("held-out records", "samples"), (_OTHER, _OWN), (-0.2, 0.2), strict=True
         ):

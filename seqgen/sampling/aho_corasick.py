@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from seqgen.errors import BadOption
 
-MOST_STATES = 100_000
+MAX_STATES = 100_000
 """States of one automaton, at most; a state takes a kilobyte."""
 N_BYTES = 256
 
@@ -35,7 +35,7 @@ def build_matcher(
         The state after each byte (K, 256), from state 0; and in which states a word ends (K,).
 
     Raises:
-        BadOption: it has more than ``MOST_STATES`` states.
+        BadOption: it has more than ``MAX_STATES`` states.
     """
     trie = _Trie(ignore_case)
     for word in words:
@@ -78,9 +78,9 @@ class _Trie:
         return there
 
     def _new(self, depth: int) -> int:
-        if len(self._depth) >= MOST_STATES:
+        if len(self._depth) >= MAX_STATES:
             raise BadOption(
-                f"cannot look for so many words: their automaton has more than {MOST_STATES:,} states, the limit; "
+                f"cannot look for so many words: their automaton has more than {MAX_STATES:,} states, the limit; "
                 "ask for fewer or shorter ones"
             )
         self._after.append({})

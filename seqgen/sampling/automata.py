@@ -19,8 +19,8 @@ from seqgen.sampling.aho_corasick import N_BYTES, build_matcher
 
 LONGEST = 32_000
 """Characters of a row that can be counted, and of a text that can be looked for."""
-_MOST_DIGITS = 9
-_MOST_SHOWN = 3  # words of a list, in messages
+_MAX_DIGITS = 9
+_MAX_SHOWN = 3  # words of a list, in messages
 _STARTS = np.arange(N_BYTES) & 0xC0 != 0x80  # every character has one byte that is no continuation
 
 
@@ -114,7 +114,7 @@ def parse_length(text: str) -> tuple[int, int | None]:
     if not any(bounds) or not all(part == "" or (part.isascii() and part.isdecimal()) for part in bounds):
         raise BadOption(f"--length {text!r:.60} is not of the form 5-8, 5, 5- or -8")
     bounds = [part and (part.lstrip("0") or "0") for part in bounds]
-    if any(len(part) > _MOST_DIGITS or int(part or 0) > LONGEST for part in bounds):
+    if any(len(part) > _MAX_DIGITS or int(part or 0) > LONGEST for part in bounds):
         raise BadOption(
             f"cannot count the characters of --length {text!r:.60}: the limit is {LONGEST:,}; "
             "ask for fewer, or leave the end open, as in 5-"
@@ -138,7 +138,7 @@ def _checked(text: str) -> str:
 
 def _listed(words: Sequence[str], conjunction: str) -> str:
     """Words as messages show them: the first ones."""
-    if len(words) > _MOST_SHOWN:
-        first = ", ".join(f"{word!r:.60}" for word in words[:_MOST_SHOWN])
-        return f"{first} {conjunction} {len(words) - _MOST_SHOWN:,} more"
+    if len(words) > _MAX_SHOWN:
+        first = ", ".join(f"{word!r:.60}" for word in words[:_MAX_SHOWN])
+        return f"{first} {conjunction} {len(words) - _MAX_SHOWN:,} more"
     return f" {conjunction} ".join(f"{word!r:.60}" for word in words)

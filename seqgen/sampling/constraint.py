@@ -28,7 +28,7 @@ from seqgen.sampling.settings import SampleSettings
 from seqgen.sampling.state_graph import NEVER
 from seqgen.tokenizers import Vocabulary
 
-_MOST_PENALTIES = 1 << 22  # numbers that are kept ready, so that masking is one addition
+_MAX_PENALTIES = 1 << 22  # numbers that are kept ready, so that masking is one addition
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -114,7 +114,7 @@ class Constraint:
             length: symbols of the rows so far, prefix included.
         """
         most = min(self._max_length - length, self._farthest)
-        if self._distance_SV.numel() * (self._farthest + 1) <= _MOST_PENALTIES:
+        if self._distance_SV.numel() * (self._farthest + 1) <= _MAX_PENALTIES:
             return logits_CV + self._penalty_SV(most).index_select(0, state_C)
         return logits_CV.masked_fill(self._distance_SV.index_select(0, state_C) > most, -torch.inf)
 
@@ -182,8 +182,8 @@ def _allowed_pieces(vocabulary: Vocabulary, allowed_V: npt.NDArray[np.bool_]) ->
             f"what a text holds cannot be asked of this run: its symbols ({name}) are not pieces of the text; "
             "train with --tokenizer char"
         )
-    return [None] * vocabulary.first + [
-        piece if allowed else None for piece, allowed in zip(pieces, allowed_V[vocabulary.first :], strict=True)
+    return [None] * vocabulary.symbol_offset + [
+        piece if allowed else None for piece, allowed in zip(pieces, allowed_V[vocabulary.symbol_offset :], strict=True)
     ]
 
 

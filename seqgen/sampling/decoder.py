@@ -78,7 +78,7 @@ class Decoder:
         allowed_V = torch.from_numpy(vocabulary.allowed_V(line_ends=multiline))
         if not allowed_V[prefix].all():
             raise BadOption("the prefix holds a line end; the records of this run are one line each")
-        allowed_V &= ~torch.from_numpy(vocabulary.holding(settings.ban))
+        allowed_V &= ~torch.from_numpy(vocabulary.containing(settings.ban))
         if not allowed_V[EOS + 1 :].any():
             raise BadOption(f"ban {settings.ban!r} leaves no symbol to draw")
         self.forbidden_V = ~allowed_V.to(self.device)

@@ -20,19 +20,19 @@ from seqgen.sampling.automata import Automaton
 from seqgen.sampling.state_graph import NEVER, Edges, IntSet
 from seqgen.tokenizers import EOS
 
-MOST_ENTRIES = 10_000_000
+MAX_ENTRIES = 10_000_000
 """Transitions of a product, at most: states times classes of symbols that all automata treat alike."""
-_MOST_TABLE = 40_000_000  # of a table: states times symbols
+_MAX_TABLE = 40_000_000  # of a table: states times symbols
 _TOGETHER = 1_000_000  # transitions that are computed in one go
 _LESS = "ask for less at once, or for shorter texts"
 
 
 def _lift(part: Automaton, pieces: Sequence[bytes | None]) -> npt.NDArray[np.int32]:
     """The state of an automaton after each id (K, V), -1 where it refuses or the id is none of the pieces."""
-    if len(part.next_KB) * len(pieces) > _MOST_TABLE:
+    if len(part.next_KB) * len(pieces) > _MAX_TABLE:
         raise UsageError(
             f"cannot ask for {part.name}: its {len(part.next_KB):,} states times {len(pieces):,} symbols are more than "
-            f"{_MOST_TABLE:,}, the limit; {_LESS}"
+            f"{_MAX_TABLE:,}, the limit; {_LESS}"
         )
     longest = max((len(piece) for piece in pieces if piece is not None), default=0)
     table = np.vstack([part.next_KB, np.full(256, -1, np.int32)])  # -1 leads to the last row, which stays
@@ -84,10 +84,10 @@ class Product:
         The last state is for rows that have ended or are given up: only the end can be drawn there.
         """
         n_states, n_ids = len(self._next_SC), len(self._class_V)
-        if n_states * n_ids > _MOST_TABLE:
+        if n_states * n_ids > _MAX_TABLE:
             raise UsageError(
                 f"cannot ask for so much: the automaton has {n_states:,} states, which times {n_ids:,} symbols is more "
-                f"than {_MOST_TABLE:,}, the limit; {_LESS}"
+                f"than {_MAX_TABLE:,}, the limit; {_LESS}"
             )
         live_S = np.append(self.distance_S < NEVER, False)  # index -1 is the last
         next_SC = np.where(live_S[self._next_SC], self._next_SC, np.int32(n_states))
@@ -167,9 +167,9 @@ def _explore(
     front_F = np.array([sum(state * unit for state, unit in zip(start, radix, strict=True))], dtype=np.int64)
     known, fronts, rows = IntSet(front_F), [front_F], []
     while len(front_F):
-        if known.size * n_classes > MOST_ENTRIES:
+        if known.size * n_classes > MAX_ENTRIES:
             raise UsageError(
-                f"cannot ask for {names:.200}: the automaton has more than {MOST_ENTRIES:,} transitions, the limit; "
+                f"cannot ask for {names:.200}: the automaton has more than {MAX_ENTRIES:,} transitions, the limit; "
                 f"{_LESS}"
             )
         after = []

@@ -16,15 +16,15 @@ import numpy as np
 
 from seqgen.errors import BadOption, MissingExtra, UsageError
 from seqgen.sampling import regex_child
-from seqgen.sampling.aho_corasick import MOST_STATES, N_BYTES
+from seqgen.sampling.aho_corasick import MAX_STATES, N_BYTES
 from seqgen.sampling.automata import Automaton
 
-_MOST_CHARS = 10_000  # of a pattern
+_MAX_CHARS = 10_000  # of a pattern
 _DEEPEST = 100  # groups in groups; the library follows 250, and Python's parser fewer
-_MOST_PLACES = 50_000  # symbols and classes with repetitions written out
+_MAX_PLACES = 50_000  # symbols and classes with repetitions written out
 _FEW_PLACES = 8  # of which the slowest pattern takes 0.2 s: built in this process
-MOST_SECONDS = 10.0
-_MOST_BYTES = 2_000_000_000  # of the address space of a child process
+MAX_SECONDS = 10.0
+_MAX_BYTES = 2_000_000_000  # of the address space of a child process
 _REPEAT = re.compile(r"\{\s*(\d*)\s*(?:(,)\s*(\d*)\s*)?\}")
 _LONG_ESCAPE = re.compile(r"\\(?:[pPxuU]\{[^}]*\}|.)", re.DOTALL)
 _GROUP = re.compile(r"\((?:\?(?:P?<\w+>|[a-zA-Z-]*:|(?P<flags>[a-zA-Z-]+)\)))?")
@@ -49,11 +49,11 @@ def regex(pattern: str, *, ignore_case: bool = False) -> Automaton:
     try:
         n_places = _count_places(pattern)
         if n_places <= _FEW_PLACES:
-            table, accepts = regex_child.build_table(whole, MOST_STATES)
+            table, accepts = regex_child.build_table(whole, MAX_STATES)
             return _automaton(pattern, table.tobytes(), accepts)
         return _automaton(pattern, *_build_in_child(whole, Path(found.origin).parent.parent))
     except regex_child.TooManyStates:
-        raise BadOption(_beyond(name, f"its automaton has more than {MOST_STATES:,} states")) from None
+        raise BadOption(_beyond(name, f"its automaton has more than {MAX_STATES:,} states")) from None
     except _Beyond as beyond:
         raise BadOption(_beyond(name, str(beyond))) from None
     except ImportError:
@@ -86,7 +86,7 @@ def _build_in_child(pattern: str, folder: Path) -> tuple[bytes, bytes]:
         _Beyond: a limit is met.
         ValueError: the library refuses the pattern.
     """
-    limits = (MOST_STATES, _MOST_BYTES, round(MOST_SECONDS) + 1)
+    limits = (MAX_STATES, _MAX_BYTES, round(MAX_SECONDS) + 1)
     command = [sys.executable, "-P", regex_child.__file__, str(folder), *map(str, limits)]
     try:
         child = subprocess.Popen(  # noqa: S603  # our own interpreter
@@ -96,9 +96,9 @@ def _build_in_child(pattern: str, folder: Path) -> tuple[bytes, bytes]:
         raise UsageError(f"cannot start a process that builds --regex: {error.strerror or error}") from error
     with child:
         try:
-            answer, _ = child.communicate(pattern.encode(), timeout=MOST_SECONDS)
+            answer, _ = child.communicate(pattern.encode(), timeout=MAX_SECONDS)
         except subprocess.TimeoutExpired:
-            raise _Beyond(f"it takes more than {MOST_SECONDS:g} s") from None
+            raise _Beyond(f"it takes more than {MAX_SECONDS:g} s") from None
         finally:
             child.kill()  # also where a signal came
     kind, _, rest = answer.partition(b"\n")
@@ -109,7 +109,7 @@ def _build_in_child(pattern: str, folder: Path) -> tuple[bytes, bytes]:
         raise regex_child.TooManyStates
     if kind == b"ValueError":
         raise ValueError(rest.decode())
-    raise _Beyond(f"it takes more than {_MOST_BYTES // 10**6:,} MB of memory")
+    raise _Beyond(f"it takes more than {_MAX_BYTES // 10**6:,} MB of memory")
 
 
 def _count_places(pattern: str) -> int:
@@ -121,8 +121,8 @@ def _count_places(pattern: str) -> int:
         _Beyond: the pattern is too long, nested too deeply, or has too many.
         ValueError: a parenthesis is closed that was not opened.
     """
-    if len(pattern) > _MOST_CHARS:
-        raise _Beyond(f"it has {len(pattern):,} characters, more than {_MOST_CHARS:,}")
+    if len(pattern) > _MAX_CHARS:
+        raise _Beyond(f"it has {len(pattern):,} characters, more than {_MAX_CHARS:,}")
     groups, last, at = [0], 0, 0  # places of each open group; of the last symbol, class or group
     while at < len(pattern):
         character = pattern[at]
@@ -131,7 +131,7 @@ def _count_places(pattern: str) -> int:
             opened = _GROUP.match(pattern, at)
             assert opened is not None
             if "x" in (opened[0] if opened["flags"] is None else opened["flags"]).partition(":")[0]:
-                return _MOST_PLACES  # white space and comments, which are not followed here
+                return _MAX_PLACES  # white space and comments, which are not followed here
             at, last = opened.end(), 0
             groups += [0] if opened["flags"] is None else []
             if len(groups) > _DEEPEST:
@@ -159,8 +159,8 @@ def _count_places(pattern: str) -> int:
         if size:
             last = size
             groups[-1] += size
-        if groups[-1] > _MOST_PLACES:
-            raise _Beyond(f"written out it has more than {_MOST_PLACES:,} symbols")
+        if groups[-1] > _MAX_PLACES:
+            raise _Beyond(f"written out it has more than {_MAX_PLACES:,} symbols")
     return sum(groups)
 
 

@@ -17,7 +17,7 @@ from seqgen.tokenizers import EOS, PAD
 
 MULTIPLE = 32
 _WORTH_SHARING = 0.6  # of the rows may differ, for finding those that do not to pay
-_MOST_COUNTED = 16  # possible values for each that there is, for a table of all of them to be quicker than sorting
+_MAX_COUNTED = 16  # possible values for each that there is, for a table of all of them to be quicker than sorting
 _WORTH_DROPPING = 7 / 8  # of the rows may remain, for letting the others go to pay for moving the state
 _WORTH_DROPPING_WIDE = 0.99  # the same where a step costs much more than moving its state
 
@@ -129,7 +129,7 @@ class Rows:
 
 def _distinct(values_A: Tensor, n_values: int) -> tuple[Tensor, Tensor]:
     """The different values below ``n_values``, ascending, and which of them each is."""
-    if n_values > _MOST_COUNTED * len(values_A):
+    if n_values > _MAX_COUNTED * len(values_A):
         values_N, place_A = torch.unique(values_A, return_inverse=True)
         return values_N, place_A
     occurs_N = values_A.new_zeros(n_values, dtype=torch.int32).index_fill_(0, values_A, 1)

@@ -27,7 +27,7 @@ from seqgen.sampling.decoder import Decoder
 from seqgen.sampling.rows import MULTIPLE, Rows, round_up
 from seqgen.tokenizers import BOS, EOS, PAD
 
-_MOST_LOGITS = 2**22
+_MAX_LOGITS = 2**22
 _FEW_PARAMETERS_ROWS, _ROWS = 4096, 2048  # drawn together at most
 _MANY = 4  # times as many where there are few parameters and a row's state does not grow
 
@@ -60,7 +60,7 @@ class Sampler(Decoder):
     @functools.cached_property
     def _width(self) -> int:
         """Rows drawn together: many where a step is so small that its calls cost most, as far as memory allows."""
-        most = min(max(_MOST_LOGITS // self.vocabulary.size, 256), _ROWS if self.wide else _FEW_PARAMETERS_ROWS)
+        most = min(max(_MAX_LOGITS // self.vocabulary.size, 256), _ROWS if self.wide else _FEW_PARAMETERS_ROWS)
         return round_up(self.settings.batch_size or most)
 
     @functools.cached_property
@@ -71,7 +71,7 @@ class Sampler(Decoder):
         with self.resting():
             if self.steps().state_grows():
                 return self._width
-        return max(self._width, min(_MANY * self._width, _MOST_LOGITS // self.vocabulary.size // MULTIPLE * MULTIPLE))
+        return max(self._width, min(_MANY * self._width, _MAX_LOGITS // self.vocabulary.size // MULTIPLE * MULTIPLE))
 
     @functools.cached_property
     def _is_plain(self) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import Field, field_validator
 
-from seqgen.config import MOST_LENGTH, Options
+from seqgen.config import MAX_LENGTH, Options
 
 
 class SampleSettings(Options):
@@ -35,7 +35,7 @@ class SampleSettings(Options):
     exact: bool = Field(
         False, description="keep the model's distribution: draw freely and give up rows that break a constraint"
     )
-    max_length: int | None = Field(None, ge=1, le=MOST_LENGTH, description="symbols at which a row is cut")
+    max_length: int | None = Field(None, ge=1, le=MAX_LENGTH, description="symbols at which a row is cut")
 
     batch_size: int | None = Field(
         None, ge=1, le=65_536, description="rows drawn together, changes no row; left out: by the size of the model"

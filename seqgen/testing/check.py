@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from seqgen.errors import MissingExtra
-from seqgen.registry import Entry, one_line, raised_in
-from seqgen.signals import heed
+from seqgen.registry import Entry, find_plugin_frame, one_line
+from seqgen.signals import reraise_signal
 from seqgen.specs import Spec
 
 Found = TypeVar("Found")
@@ -82,7 +82,7 @@ class Check:
                 error.args = (f"{what}: {error}",)
                 raise
             except (Exception, SystemExit) as error:
-                heed()
+                reraise_signal()
                 place = _place(error, self.spec)
                 raise AssertionError(f"{what}: {type(error).__name__}{place}: {one_line(error, 400)}") from error
 
@@ -92,7 +92,7 @@ def _place(error: BaseException, spec: Spec | Package) -> str:
     load = getattr(spec, "load", spec.name)
     package = (load if isinstance(load, str) else str(load.__module__)).partition(":")[0].partition(".")[0]
     for one in (error.__cause__, error):  # core may have made an error of its own of it
-        if one is not None and (found := raised_in(one, (package,))) is not None:
+        if one is not None and (found := find_plugin_frame(one, (package,))) is not None:
             return f" {found[1]}"
     return ""
 

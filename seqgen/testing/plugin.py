@@ -49,7 +49,7 @@ def package_of(plugin: ModuleType | str | Path) -> Package:
         import typer
 
         app = typer.Typer()
-        plugins.call_each("register_commands", lambda package: {"app": app})
+        plugins.call_hook("register_commands", lambda package: {"app": app})
         if problems:
             raise PluginError(problems[0])
         return app

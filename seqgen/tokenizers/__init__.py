@@ -2,10 +2,19 @@
 
 from seqgen.tokenizers.byte import ByteTokenizer
 from seqgen.tokenizers.char import CharTokenizer, nearest
-from seqgen.tokenizers.growth import grown, new_in, places_in, with_values
+from seqgen.tokenizers.extension import extend_conditions, extend_tokenizer, map_ids, new_tokens
 from seqgen.tokenizers.vocabulary import BOS, EOS, PAD, Vocabulary
 
 __all__ = [
-    "BOS", "EOS", "PAD", "ByteTokenizer", "CharTokenizer", "Vocabulary", "grown", "nearest", "new_in",
-    "places_in", "with_values",
+    "BOS",
+    "EOS",
+    "PAD",
+    "ByteTokenizer",
+    "CharTokenizer",
+    "Vocabulary",
+    "extend_conditions",
+    "extend_tokenizer",
+    "map_ids",
+    "nearest",
+    "new_tokens",
 ]  # fmt: skip

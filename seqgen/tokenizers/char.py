@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from seqgen.protocols import Ids, Lengths
 
 
-_MOST_SYMBOLS = 1 << 16  # a Chinese corpus has some 20,000
+_MAX_SYMBOLS = 1 << 16  # a Chinese corpus has some 20,000
 _LOW = 256  # code points of Latin-1
 _TOGETHER = 128  # texts whose symbols are collected in one go; pieces of a long text are long
 
@@ -54,9 +54,9 @@ class CharTokenizer(Tokenizer):
         iterator = iter(texts)
         while chunk := list(itertools.islice(iterator, _TOGETHER)):
             symbols.update("".join(chunk))
-            if len(symbols) > _MOST_SYMBOLS:
+            if len(symbols) > _MAX_SYMBOLS:
                 raise CorpusError(
-                    f"the corpus has more than {_MOST_SYMBOLS:,} different characters, and every step would weigh each "
+                    f"the corpus has more than {_MAX_SYMBOLS:,} different characters, and every step would weigh each "
                     "as the next; --tokenizer byte learns any text with 256 symbols"
                 )
         return cls(symbols)

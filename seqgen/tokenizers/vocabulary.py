@@ -38,14 +38,14 @@ class Vocabulary:
     ends: bool = True
 
     @property
-    def first(self) -> int:
+    def symbol_offset(self) -> int:
         """The id of the tokenizer's symbol 0."""
         return EOS + 1 + len(self.conditions)
 
     @property
     def size(self) -> int:
         """V: every id, the specials too."""
-        return self.first + self.tokenizer.n_symbols
+        return self.symbol_offset + self.tokenizer.n_symbols
 
     @property
     def slots(self) -> tuple[str, ...]:
@@ -87,16 +87,16 @@ class Vocabulary:
             line_ends: False forbids symbols that hold a line end too, for records that are one line.
         """
         allowed = np.ones(self.size, dtype=bool)
-        allowed[[PAD, BOS, *([] if self.ends else [EOS]), *range(EOS + 1, self.first)]] = False
+        allowed[[PAD, BOS, *([] if self.ends else [EOS]), *range(EOS + 1, self.symbol_offset)]] = False
         if not line_ends:
-            allowed &= ~self.holding("\n\r")
+            allowed &= ~self.containing("\n\r")
         return allowed
 
-    def holding(self, characters: str) -> npt.NDArray[np.bool_]:
+    def containing(self, characters: str) -> npt.NDArray[np.bool_]:
         """Which ids (V,) are symbols whose text holds one of some characters."""
         holds = np.zeros(self.size, dtype=bool)
         for symbol in range(self.tokenizer.n_symbols if characters else 0):
-            holds[self.first + symbol] = not set(characters).isdisjoint(self.tokenizer.decode([symbol]))
+            holds[self.symbol_offset + symbol] = not set(characters).isdisjoint(self.tokenizer.decode([symbol]))
         return holds
 
     def pieces(self) -> list[bytes] | None:
@@ -126,7 +126,7 @@ class Vocabulary:
         Raises:
             UnknownSymbol: the text holds a symbol that the tokenizer does not know.
         """
-        return self._checked(np.asarray(self.tokenizer.encode(text), dtype=np.int32)) + self.first
+        return self._checked(np.asarray(self.tokenizer.encode(text), dtype=np.int32)) + self.symbol_offset
 
     def _checked(self, ids: Ids) -> Ids:
         """The tokenizer's ids, if they are that: a wrong one would be cast to another symbol in silence."""
@@ -150,7 +150,7 @@ class Vocabulary:
         is_symbol[ends - framed_lengths] = False
         framed[ends - framed_lengths] = BOS
         framed[ends - 1] = EOS
-        framed[is_symbol] = np.add(self._checked(flat), self.first, dtype=self.dtype, casting="unsafe")
+        framed[is_symbol] = np.add(self._checked(flat), self.symbol_offset, dtype=self.dtype, casting="unsafe")
         return framed, framed_lengths
 
     def decode(self, ids: Sequence[int]) -> str:
@@ -159,7 +159,7 @@ class Vocabulary:
         Raises:
             ValueError: an id is no symbol but pad, begin, end or a condition, or is not known.
         """
-        symbols = [index - self.first for index in ids]
+        symbols = [index - self.symbol_offset for index in ids]
         if symbols:
             self._check_symbols(min(symbols), max(symbols))
         return self.tokenizer.decode(symbols)
@@ -170,7 +170,7 @@ class Vocabulary:
         Raises:
             ValueError: an id is no symbol but pad, begin, end or a condition, or is not known.
         """
-        symbols = flat - self.first
+        symbols = flat - self.symbol_offset
         if len(symbols):
             self._check_symbols(symbols.min(), symbols.max())
         return self.tokenizer.decode_many(symbols, lengths)
@@ -179,6 +179,6 @@ class Vocabulary:
         """Refuse what a tokenizer would read as another symbol in silence: a negative index counts from the end."""
         if least < 0 or most >= self.tokenizer.n_symbols:
             raise ValueError(
-                f"cannot decode the ids {least + self.first} to {most + self.first}: "
-                f"symbols are {self.first} to {self.size - 1}"
+                f"cannot decode the ids {least + self.symbol_offset} to {most + self.symbol_offset}: "
+                f"symbols are {self.symbol_offset} to {self.size - 1}"
             )

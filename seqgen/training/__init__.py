@@ -2,9 +2,9 @@
 
 from seqgen.signals import StopFlag
 from seqgen.training.events import Ended, Evaluating, Event, Progress, Report, Saved, Started
-from seqgen.training.state import MOST_COPIES
+from seqgen.training.state import MAX_COPIES
 from seqgen.training.trainer import Trainer
 
 __all__ = [
-    "MOST_COPIES", "Ended", "Evaluating", "Event", "Progress", "Report", "Saved", "Started", "StopFlag", "Trainer",
+    "MAX_COPIES", "Ended", "Evaluating", "Event", "Progress", "Report", "Saved", "Started", "StopFlag", "Trainer",
 ]  # fmt: skip

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from seqgen.errors import CheckpointError, Diverged
 
-MOST_COPIES = 0.2
+MAX_COPIES = 0.2
 """Share of samples that would repeat a training record up to which, of few records, a later step is the better one."""
 
 
@@ -57,7 +57,7 @@ class TrainState(BaseModel):
         Args:
             loss_nats: held-out loss, nats per symbol; None where nothing is held out.
             copies: the share of samples that would repeat a training record, by which the best step is then found:
-                the last with at most ``MOST_COPIES``, else the first; None: the one with the lowest loss.
+                the last with at most ``MAX_COPIES``, else the first; None: the one with the lowest loss.
 
         Raises:
             Diverged: the loss is not finite.
@@ -76,5 +76,5 @@ class TrainState(BaseModel):
 
     def _is_better(self, loss_nats: float | None, copies: float | None) -> bool:
         if copies is not None:
-            return copies <= MOST_COPIES or self.best_step is None
+            return copies <= MAX_COPIES or self.best_step is None
         return self.best_loss_nats is None or (loss_nats is not None and loss_nats < self.best_loss_nats)

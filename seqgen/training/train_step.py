@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from seqgen.batches import Batch
 from seqgen.cells import is_compiled
-from seqgen.errors import BLAMED, Diverged
+from seqgen.errors import FAULT_NOTE, Diverged
 from seqgen.evaluation import carried_nats, total_nats
 from seqgen.model import device_of
 from seqgen.protocols import State
@@ -109,7 +109,7 @@ class Descent:
             self._model.learn(batch.ids_BT, batch.targets_BT)  # type: ignore[operator]
         except TypeError as error:  # it may not have been reached: it takes other arguments
             kind = type(self._model)
-            error.add_note(f"{BLAMED}{kind.__module__}.{kind.__qualname__}.learn(ids_BT, targets_BT) fails")
+            error.add_note(f"{FAULT_NOTE}{kind.__module__}.{kind.__qualname__}.learn(ids_BT, targets_BT) fails")
             raise
 
     def _update(self, number: int, lr: float, nats: Tensor) -> Tensor:

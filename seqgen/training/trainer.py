@@ -194,7 +194,7 @@ class Trainer:
             read = read_back(unread, self._last_losses) if unread else []
         except Diverged as error:
             assert error.step is not None
-            raise Diverged(str(error), error.step, self._feed.places(error.step - 1)) from None
+            raise Diverged(str(error), error.step, self._feed.batch_indices(error.step - 1)) from None
         for taken, nats in zip(unread, read, strict=True):
             batch, state = taken.batch, self.state
             state.nats += nats

@@ -12,7 +12,7 @@ from conftest import WORDS
 from resuming import Stopper
 from seqgen.checkpoint import RunFolder, damaged_logs
 from seqgen.errors import CheckpointError, Interrupted
-from seqgen.files import dump_json, unseal
+from seqgen.files import dump_json, load_checksummed
 
 LOGS = ("metrics.jsonl", "samples.jsonl")
 WISHES = {"cell": "vanilla", "hidden": 6, "batch_size": 8, "steps": 30, "split": "80/10/10"}
@@ -110,11 +110,11 @@ def test_what_is_written_behind_the_last_checkpoint_is_no_damage(stopped):
 def test_logs_that_no_manifest_speaks_of_are_read_as_before(stopped, cli):
     for step in stopped.steps():
         path = stopped.checkpoint(step) / "MANIFEST.json"
-        manifest, sealed = unseal(path.read_bytes())
+        manifest, sealed = load_checksummed(path.read_bytes())
         assert sealed
         path.write_bytes(dump_json({name: manifest[name] for name in ("format_version", "files", "run")}))
     corpus = stopped.path / "corpus.json"
-    corpus.write_bytes(dump_json(unseal(corpus.read_bytes())[0]))
+    corpus.write_bytes(dump_json(load_checksummed(corpus.read_bytes())[0]))
     (stopped.path / "metrics.jsonl").write_bytes(
         flipped((stopped.path / "metrics.jsonl").read_bytes(), random.Random(1))
     )

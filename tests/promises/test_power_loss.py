@@ -14,7 +14,7 @@ from seqgen.errors import SeqgenError
 from seqgen.files import atomic_write, safe_path
 from watched import Disk
 
-MOST = 20  # states a point
+MAX = 20  # states a point
 
 
 def snapshot(run: RunFolder, step: int) -> Snapshot:
@@ -70,7 +70,7 @@ def violations(in_memory, saves: int) -> tuple[int, list[str]]:
     for at in range(len(disk.done) + 1):
         sure = [step for end, step in marks if end <= at]
         coming = next((step for end, step in marks if end > at), None)
-        for which, nodes in power.states(at, MOST, rng):
+        for which, nodes in power.states(at, MAX, rng):
             n_states += 1
             nodes.write(in_memory / "after")
             found = RunFolder(in_memory / "after" / "runs" / "r")

@@ -183,7 +183,7 @@ def test_top_k_counts_symbols_that_may_be_drawn():
 def test_ids_that_are_no_symbols_are_not_decoded(index):
     vocabulary = OF[1]
     with pytest.raises(ValueError, match="cannot decode the ids"):
-        vocabulary.decode([vocabulary.first, index])
+        vocabulary.decode([vocabulary.symbol_offset, index])
     with pytest.raises(ValueError, match="cannot decode the ids"):
-        vocabulary.decode_many(np.array([vocabulary.first, index]), np.array([2]))
+        vocabulary.decode_many(np.array([vocabulary.symbol_offset, index]), np.array([2]))
     assert vocabulary.decode([]) == "" and vocabulary.decode_many(np.array([], dtype=np.int32), np.array([0])) == [""]

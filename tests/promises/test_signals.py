@@ -195,13 +195,13 @@ def test_no_check_fails_because_of_a_signal(phase, bell):
 
 def test_a_signal_that_pydantic_met_ends_the_training_as_it_begins():
     with contextlib.suppress(signals.Signalled):
-        signals.end_by_raising(signal.SIGTERM, None)
+        signals.raise_signalled(signal.SIGTERM, None)
     try:
         with signals.graceful_stop() as stop:
             assert stop.signal_number == signal.SIGTERM
     finally:
-        signals.forget()
-    signals.heed()
+        signals.clear_signal()
+    signals.reraise_signal()
 
 
 @pytest.mark.promise("R7")
@@ -283,9 +283,7 @@ def test_a_second_signal_ends_at_once_and_the_checkpoint_before_is_whole(phase, 
 
 
 def test_a_signal_while_the_program_starts_is_one_line():
-    program = (
-        "import os, signal; from seqgen.signals import *; answer(end_at_once); os.kill(os.getpid(), signal.SIGINT)"
-    )
+    program = "import os, signal; from seqgen.signals import *; install_handler(exit_now); os.kill(os.getpid(), 2)"
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=60)
     assert (result.returncode, result.stderr) == (130, b"seqgen: ended by SIGINT\n")
 

@@ -15,7 +15,7 @@ import pytest
 
 from seqgen.checkpoint import find_run
 from seqgen.checkpoint.snapshot import MANIFEST, MODEL
-from seqgen.files import seal
+from seqgen.files import dump_checksummed
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def test_a_pickle_with_a_fitting_manifest_is_found(steps, cli):
     manifest = json.loads((folder / MANIFEST).read_bytes())
     manifest.pop("sha256", None)
     manifest["files"][MODEL] = {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
-    (folder / MANIFEST).write_bytes(seal(manifest))
+    (folder / MANIFEST).write_bytes(dump_checksummed(manifest))
     code, rows = _verify(cli, steps)
     assert code == 4 and rows[max(rows)]["state"] == "damaged", rows
 

@@ -12,7 +12,7 @@ from seqgen import testing
 pytest.importorskip("seqgen_names")
 from seqgen_names.validator import NameValidator
 
-MOST = NameValidator()
+MAX = NameValidator()
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ MOST = NameValidator()
      "Mime Jr.", "TEirtza", "Łukasz", "日本語", "ǅani", "हिन्दी"],
 )  # fmt: skip
 def test_accepted(name):
-    assert MOST.validate(name) == seqgen.Verdict(True, "", unicodedata.normalize("NFC", name))
+    assert MAX.validate(name) == seqgen.Verdict(True, "", unicodedata.normalize("NFC", name))
 
 
 @pytest.mark.parametrize(
@@ -44,14 +44,14 @@ def test_accepted(name):
     ],
 )
 def test_refused(text, reason):
-    assert MOST.validate(text) == seqgen.Verdict(False, reason)
+    assert MAX.validate(text) == seqgen.Verdict(False, reason)
 
 
 @given(st.text() | st.text("AZaé'’-. \u0301\u0345\u212b"))
 def test_any_text_gets_a_verdict_and_its_canonical_form_is_final(text):
-    verdict = MOST.validate(text)
+    verdict = MAX.validate(text)
     if verdict.ok:
-        assert MOST.validate(verdict.canonical) == verdict
+        assert MAX.validate(verdict.canonical) == verdict
         assert unicodedata.normalize("NFD", verdict.canonical) == unicodedata.normalize("NFD", text)
     else:
         assert verdict.reason and "\n" not in verdict.reason
@@ -62,4 +62,4 @@ def test_its_corpus(plugins):
     assert corpus.domain == "name"
     assert testing.check_accepts(validator, corpus, most=10_000) == 1
     if corpus.canonical:  # then nobody asks
-        assert all(MOST.validate(record.text).canonical == record.text for record in corpus.resolve()())
+        assert all(MAX.validate(record.text).canonical == record.text for record in corpus.resolve()())

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 
 
-def is_on(variable: str) -> bool:
+def env_flag(variable: str) -> bool:
     """Whether a variable of the environment is set to something; empty, 0, false, no and off are not."""
     return os.environ.get(variable, "").strip().lower() not in ("", "0", "false", "no", "off")
 
@@ -18,19 +18,19 @@ def trace(line: str) -> None:
     sys.stderr.write(f"seqgen: trace: {line}\n")
 
 
-_IN_USE: list[object] = []  # not a context variable: a command's own threads see it too
+_ACTIVE: list[object] = []  # not a context variable: a command's own threads see it too
 
 
 @contextlib.contextmanager
-def using(plugins: object) -> Iterator[None]:
+def activate_plugins(plugins: object) -> Iterator[None]:
     """Within it these plugins are those of the session, which code that names none works with."""
-    _IN_USE.append(plugins)
+    _ACTIVE.append(plugins)
     try:
         yield
     finally:
-        _IN_USE.pop()
+        _ACTIVE.pop()
 
 
-def in_use() -> object | None:
+def active_plugins() -> object | None:
     """The plugins of the session, or None outside of one."""
-    return _IN_USE[-1] if _IN_USE else None
+    return _ACTIVE[-1] if _ACTIVE else None

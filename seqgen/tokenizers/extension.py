@@ -11,7 +11,7 @@ from seqgen.protocols import Tokenizer
 from seqgen.tokenizers.vocabulary import EOS, Vocabulary
 
 
-def grown(known: Tokenizer, texts: Iterable[str], options: Mapping[str, Any]) -> Tokenizer:
+def extend_tokenizer(known: Tokenizer, texts: Iterable[str], options: Mapping[str, Any]) -> Tokenizer:
     """A tokenizer for further texts that has every symbol of a known one, or the known one where there is none.
 
     It is fitted anew, on the known symbols and the texts; merges, which depend on counts, would not come out again,
@@ -35,7 +35,7 @@ def grown(known: Tokenizer, texts: Iterable[str], options: Mapping[str, Any]) ->
     return wider if set(symbols) < set(_symbols(wider) or ()) else known
 
 
-def with_values(known: Sequence[str], found: Mapping[str, Iterable[str]]) -> tuple[str, ...]:
+def extend_conditions(known: Sequence[str], found: Mapping[str, Iterable[str]]) -> tuple[str, ...]:
     """Condition tokens, ``name=value``, with the values that were found beside the known ones, name by name."""
     names = dict.fromkeys(token.partition("=")[0] for token in known)
     tokens = {name: [token for token in known if token.startswith(f"{name}=")] for name in names}
@@ -44,7 +44,7 @@ def with_values(known: Sequence[str], found: Mapping[str, Iterable[str]]) -> tup
     return tuple(itertools.chain.from_iterable(tokens.values()))
 
 
-def places_in(wider: Vocabulary, known: Vocabulary) -> list[int]:
+def map_ids(wider: Vocabulary, known: Vocabulary) -> list[int]:
     """For each id of a vocabulary the id of the same symbol in one that was grown from it.
 
     Raises:
@@ -54,18 +54,18 @@ def places_in(wider: Vocabulary, known: Vocabulary) -> list[int]:
     frame = [*range(EOS + 1), *(of_condition[token] for token in known.conditions)]
     symbols, before = _symbols(wider.tokenizer), _symbols(known.tokenizer)
     if symbols == before and wider.tokenizer.n_symbols == known.tokenizer.n_symbols:
-        return [*frame, *range(wider.first, wider.size)]
+        return [*frame, *range(wider.symbol_offset, wider.size)]
     if symbols is None or before is None:
-        raise KeyError(known.first)
-    of_symbol = {symbol: index for index, symbol in enumerate(symbols, wider.first)}
+        raise KeyError(known.symbol_offset)
+    of_symbol = {symbol: index for index, symbol in enumerate(symbols, wider.symbol_offset)}
     return [*frame, *(of_symbol[symbol] for symbol in before)]
 
 
-def new_in(wider: Vocabulary, known: Vocabulary) -> list[str]:
+def new_tokens(wider: Vocabulary, known: Vocabulary) -> list[str]:
     """What a vocabulary has beside the one it was grown from: conditions, then symbols."""
-    kept = set(places_in(wider, known))
+    kept = set(map_ids(wider, known))
     return [
-        wider.conditions[index - EOS - 1] if index < wider.first else wider.decode([index])
+        wider.conditions[index - EOS - 1] if index < wider.symbol_offset else wider.decode([index])
         for index in range(wider.size)
         if index not in kept
     ]

@@ -31,12 +31,12 @@ def _finite(text: str) -> float:
     return number
 
 
-def seal(value: Mapping[str, Any]) -> bytes:
+def dump_checksummed(value: Mapping[str, Any]) -> bytes:
     """Return a JSON object as it is stored, with the SHA-256 of the rest as its last entry."""
     return dump_json({**value, _SEAL: hashlib.sha256(dump_json(value)).hexdigest()})
 
 
-def unseal(data: bytes) -> tuple[dict[str, Any], bool]:
+def load_checksummed(data: bytes) -> tuple[dict[str, Any], bool]:
     """Return a stored JSON object without its checksum, and whether it had one, which then is right.
 
     Raises:
@@ -47,6 +47,6 @@ def unseal(data: bytes) -> tuple[dict[str, Any], bool]:
         raise ValueError("it is not a JSON object")
     sealed = _SEAL in value
     rest = {name: item for name, item in value.items() if name != _SEAL}
-    if data != (seal(rest) if sealed else dump_json(rest)):
+    if data != (dump_checksummed(rest) if sealed else dump_json(rest)):
         raise ValueError("its checksum is not that of its content" if sealed else "it is not in its stored form")
     return rest, sealed

@@ -14,8 +14,8 @@ import zipfile
 import pytest
 
 import seqgen
-from seqgen.corpus import TextFile, load_file, refuse_other_kinds
-from seqgen.corpus.kinds import START, refuse_written
+from seqgen.corpus import TextFile, load_file, refuse_known_formats
+from seqgen.corpus.file_formats import START, refuse_text_format
 from seqgen.errors import BadOption, CorpusError, NoSuchFile, UsageError
 
 TINY = ("--cell", "vanilla", "--hidden", 4, "--steps", 1, "--split", "none", "-o", "samples=1")
@@ -121,7 +121,7 @@ PLAIN = [
 def test_plain_records_are_taken_for_nothing_else(text, tmp_path):
     path = tmp_path / "corpus.txt"
     path.write_text(text)
-    refuse_other_kinds(str(path))
+    refuse_known_formats(str(path))
     assert [record.text for record in TextFile(path)] == text.splitlines()
 
 
@@ -308,6 +308,6 @@ def test_looking_at_the_start_takes_no_time(record_property):
     for start in STARTS:
         for piece in PIECES:
             with contextlib.suppress(CorpusError):
-                refuse_written("x.txt", (start + START * piece)[:START])
+                refuse_text_format("x.txt", (start + START * piece)[:START])
     assert time.process_time() - begun < 20  # an exponential pattern takes for ever
     record_property("cases", len(STARTS) * len(PIECES))

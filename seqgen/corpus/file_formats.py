@@ -109,7 +109,7 @@ def refuse_binary(path: str, start: bytes) -> None:
             raise CorpusError(f"cannot read records from {path!r}: it is {kind.what}; {kind.way}")
 
 
-def refuse_written(path: str, start: str, *, of_objects: bool = False) -> None:
+def refuse_text_format(path: str, start: str, *, of_objects: bool = False) -> None:
     """Refuse a text whose lines are no records, though each could be learned as one.
 
     Args:
