@@ -19,7 +19,9 @@ def test_rows_that_are_common_are_drawn_as_the_model_does(tiny_run):
 def test_rows_that_are_rare_are_guided_with_the_share(tiny_run):
     found, warned = sample(tiny_run, 50, contains="xwxw", length="5-12")
     assert all("xwxw" in text and 5 <= len(text) <= 12 for text in found)
-    assert warned[0].startswith("constraint contains 'xwxw' and length 5-12: 0 of 1,000 trial rows satisfy it (0.0%)")
+    assert warned[0].startswith(
+        "constraint --contains 'xwxw' and --length 5-12: 0 of 1,000 trial rows satisfy it (0.0%)"
+    )
     assert "--exact keeps the model's distribution" in warned[0]
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from seqgen.errors import BadOption
 from seqgen.sampling import aho_corasick, automata
-from seqgen.sampling.state_graph import NEVER, Edges, IntSet
+from seqgen.sampling.state_graph import UNREACHABLE, Edges, IntSet
 from test_constraints import CORPORA, rows
 
 # Characters of one, two, three and four bytes, which share bytes, case classes, or neither.
@@ -52,15 +52,15 @@ def test_a_list_of_words_is_one_automaton():
     some = [f"{first}{second}{third}" for first in "abcdefghij" for second in "klmnopqrst" for third in "uvwxyzabcd"]
     drawn = rows(CORPORA["names"], n=50, avoid=tuple(some), length="4-9")
     assert not any(word in row.text for row in drawn for word in some)
-    assert automata.avoids(some).name == "avoid 'aku', 'akv', 'akw' and 997 more"
-    assert automata.contains(["an"]).name == "contains 'an'"
-    assert automata.contains(["an", "on"]).name == "contains 'an' or 'on'"
+    assert automata.avoids(some).name == "--avoid 'aku', 'akv', 'akw' and 997 more"
+    assert automata.contains(["an"]).name == "--contains 'an'"
+    assert automata.contains(["an", "on"]).name == "--contains 'an' or 'on'"
 
 
 def test_more_states_than_can_be_held_are_refused(monkeypatch):
     monkeypatch.setattr(aho_corasick, "MAX_STATES", 10)
     assert len(aho_corasick.build_matcher(["abcdefghi"])[0]) == 10
-    with pytest.raises(BadOption, match="more than 10 states, the limit; ask for fewer"):
+    with pytest.raises(BadOption, match="more than 10 states, the limit; give fewer"):
         aho_corasick.build_matcher(["abcde", "bcdef"])
 
 
@@ -74,7 +74,7 @@ def test_distances_and_endless_ways_are_those_of_the_definition(graph, data):
     next_SC = np.array(graph, dtype=np.int32)
     accepts_S = np.array(data.draw(st.lists(st.booleans(), min_size=len(graph), max_size=len(graph))))
     after = [{there for there in row if there >= 0} for row in graph]
-    distance = [0 if accepts else NEVER for accepts in accepts_S]
+    distance = [0 if accepts else UNREACHABLE for accepts in accepts_S]
     live = [True] * len(graph)
     for _ in graph:  # no shortest way is longer
         distance = [min([own, *(distance[there] + 1 for there in after[at])]) for at, own in enumerate(distance)]

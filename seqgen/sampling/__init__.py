@@ -1,15 +1,13 @@
-"""Drawing new sequences from a model."""
+"""Sampling new sequences from a model."""
 
 from seqgen.sampling.beam import beam_rows
 from seqgen.sampling.decoder import Decoder
-from seqgen.sampling.filters import EFFORT, MIN_EFFORT, RowFilter, filter_rows
+from seqgen.sampling.filters import RowFilter, filter_rows
 from seqgen.sampling.sampler import Sample, Sampler
 from seqgen.sampling.search import Top, top_rows
 from seqgen.sampling.settings import SampleSettings
 
 __all__ = [
-    "EFFORT",
-    "MIN_EFFORT",
     "Decoder",
     "RowFilter",
     "Sample",

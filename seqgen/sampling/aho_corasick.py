@@ -1,6 +1,6 @@
-"""Automata that look for any of many words at once (Aho and Corasick 1975), over bytes.
+"""Aho-Corasick automata over bytes, which search for many words at once (Aho and Corasick 1975).
 
-A word is followed character by character, and a character by its bytes. Where case is ignored, the characters of one
+A word is followed character by character, and a character byte by byte. Where case is ignored, the characters of one
 case class, such as é and É, lead from one state to the same next one, each by its own bytes.
 
 Dimension letters: K states.
@@ -18,70 +18,70 @@ import numpy.typing as npt
 from seqgen.errors import BadOption
 
 MAX_STATES = 100_000
-"""States of one automaton, at most; a state takes a kilobyte."""
+"""Limit on the states of one automaton; a state takes one kilobyte."""
 N_BYTES = 256
 
 
 def build_matcher(
     words: Iterable[str], *, ignore_case: bool = False
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.bool_]]:
-    """Return an automaton that finds each place where one of some words ends.
+    """Return an automaton that finds each position where a word ends.
 
     Args:
-        words: what is looked for, none of them empty.
-        ignore_case: whether characters that differ in case only are the same.
+        words: the words to search for, none of them empty.
+        ignore_case: treat characters that differ in case only as equal.
 
     Returns:
-        The state after each byte (K, 256), from state 0; and in which states a word ends (K,).
+        The state after each byte (K, 256), from state 0; and whether a word ends in each state (K,).
 
     Raises:
-        BadOption: it has more than ``MAX_STATES`` states.
+        BadOption: the automaton has more than ``MAX_STATES`` states.
     """
     trie = _Trie(ignore_case)
     for word in words:
         trie.add(word)
-    return trie.finish()
+    return trie.build()
 
 
 class _Trie:
-    """Words as a graph of states, one for each beginning of a word, and one for each part of a character between."""
+    """A trie of words: a state for each prefix of a word, and one for each prefix of a multi-byte character between."""
 
     def __init__(self, ignore_case: bool) -> None:
         self._ignore_case = ignore_case
         self._after: list[dict[int, int]] = [{}]  # the next state by byte
         self._characters: list[dict[str, int]] = [{}]  # the next state by character, case ignored or not
-        self._depth = [0]  # characters read before a state, of those that are whole
+        self._depth = [0]  # whole characters read before each state
         self._is_word = [False]
 
     def add(self, word: str) -> None:
         """Add a word."""
         state = 0
         for character in word:
-            state = self._follow(state, character)
+            state = self._extend(state, character)
         self._is_word[state] = True
 
-    def _follow(self, state: int, character: str) -> int:
-        """The state after one more character."""
+    def _extend(self, state: int, character: str) -> int:
+        """Return the state after one more character, adding it if needed."""
         key = _case_class(character) if self._ignore_case else character
         if (known := self._characters[state].get(key)) is not None:
             return known
-        there = self._new(self._depth[state] + 1)
-        self._characters[state][key] = there
+        next_state = self._add_state(self._depth[state] + 1)
+        self._characters[state][key] = next_state
         for variant in _variants(key) if self._ignore_case else (character,):
             *before, last = variant.encode("utf-8", "surrogatepass")
-            here = state
+            current = state
             for byte in before:
-                if byte not in self._after[here]:
-                    self._after[here][byte] = self._new(self._depth[state])
-                here = self._after[here][byte]
-            self._after[here][last] = there
-        return there
+                if byte not in self._after[current]:
+                    self._after[current][byte] = self._add_state(self._depth[state])
+                current = self._after[current][byte]
+            self._after[current][last] = next_state
+        return next_state
 
-    def _new(self, depth: int) -> int:
+    def _add_state(self, depth: int) -> int:
         if len(self._depth) >= MAX_STATES:
             raise BadOption(
-                f"cannot look for so many words: their automaton has more than {MAX_STATES:,} states, the limit; "
-                "ask for fewer or shorter ones"
+                f"cannot search rows for so many words: their automaton has more than {MAX_STATES:,} states, the "
+                "limit; give fewer or shorter ones"
             )
         self._after.append({})
         self._characters.append({})
@@ -89,25 +89,25 @@ class _Trie:
         self._is_word.append(False)
         return len(self._depth) - 1
 
-    def finish(self) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.bool_]]:
-        """The table, and where words end."""
+    def build(self) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.bool_]]:
+        """Return the transition table (K, 256), and whether a word ends in each state (K,)."""
         n_states = len(self._depth)
         table_KB = np.zeros((n_states, N_BYTES), dtype=np.int32)
         ends_K = np.array(self._is_word)
-        fallback = [0] * n_states  # the longest proper suffix that is the beginning of a word
-        # That suffix has fewer whole characters, so its row is finished when the row of a state is begun.
+        fallback = [0] * n_states  # the state of the longest proper suffix that is a prefix of a word
+        # That suffix has fewer whole characters, so its row is complete before the row of the state is built.
         for state in sorted(range(n_states), key=self._depth.__getitem__):
             if state:
                 table_KB[state] = table_KB[fallback[state]]
                 ends_K[state] |= ends_K[fallback[state]]
-            for byte, there in self._after[state].items():
-                fallback[there] = int(table_KB[state, byte]) if state else 0
-                table_KB[state, byte] = there
+            for byte, next_state in self._after[state].items():
+                fallback[next_state] = int(table_KB[state, byte]) if state else 0
+                table_KB[state, byte] = next_state
         return table_KB, ends_K
 
 
 def _case_class(character: str) -> str:
-    """One character that stands for all that differ from this one in case only."""
+    """Return one character that represents all that differ from this one in case only."""
     for folded in (character.casefold(), character.lower()):
         if len(folded) == 1:
             return folded
@@ -115,7 +115,7 @@ def _case_class(character: str) -> str:
 
 
 def _variants(case_class: str) -> tuple[str, ...]:
-    """The characters of a case class."""
+    """Return the characters of a case class."""
     if case_class.isascii() and not case_class.isalpha():
         return (case_class,)
     return _all_variants().get(case_class, (case_class,))
@@ -123,7 +123,7 @@ def _variants(case_class: str) -> tuple[str, ...]:
 
 @functools.cache
 def _all_variants() -> dict[str, tuple[str, ...]]:
-    """The characters of each case class that has several."""
+    """Return the characters of each case class that has several."""
     found: dict[str, list[str]] = {}
     for code in range(sys.maxunicode + 1):
         character = chr(code)

@@ -1,6 +1,6 @@
-"""Several rows at once that know of one another: beam search, and sampling without replacement.
+"""Beam search, and stochastic beam search for sampling without replacement.
 
-Dimension letters: B rows of the beam, C rows computed, T positions, V vocabulary.
+Dimension letters: B rows of the beam, C computed rows, T positions, V vocabulary.
 """
 
 from __future__ import annotations
@@ -13,147 +13,152 @@ from torch import Tensor
 
 from seqgen.protocols import State
 from seqgen.sampling.decoder import Decoder
-from seqgen.sampling.rows import MULTIPLE, round_up
+from seqgen.sampling.row_batch import MULTIPLE, round_up
 from seqgen.sampling.sampler import Sample
 from seqgen.states import select_rows
 from seqgen.tokenizers import BOS, EOS, PAD
 
 
 def beam_rows(decoder: Decoder, width: int, *, replace: bool = True) -> list[Sample]:
-    """The rows that a beam ends with, the best first.
+    """Return the rows of a beam search, the best first.
 
-    With ``replace`` the likeliest rows that have ended while a beam of ``width`` likely beginnings grew; those that
-    have not stand behind them. Without it, rows drawn without
-    replacement from the distribution that the decoding steps leave: each beginning carries its log-probability plus
-    Gumbel noise, which is the greatest of its children's, so the ``width`` best are a sample (stochastic beam search,
-    arXiv:1903.06059). No row comes twice; of symbols of several characters two rows may spell the same text.
+    With ``replace`` these are the most probable rows that ended while a beam of ``width`` prefixes grew, followed by
+    those that did not end. Without it, rows are sampled without replacement from the distribution after the decoding
+    steps: each prefix carries its log-probability plus Gumbel noise, the maximum of its children's, so that the
+    ``width`` best are a sample (stochastic beam search, arXiv:1903.06059). No sequence of ids occurs twice; two may
+    spell the same text where symbols have several characters.
 
     Args:
-        decoder: what rows are asked to be; its seed is that of the noise.
-        width: rows of the beam, which is how many come back, unless there are fewer.
-        replace: False for a sample without replacement.
+        decoder: model and settings; its seed is that of the noise.
+        width: rows of the beam, and the number of rows returned unless there are fewer.
+        replace: False to sample without replacement.
 
     Raises:
-        Diverged: the model gives no number, or a decoding step leaves nothing to draw.
+        Diverged: the logits of the model are not finite, or a decoding step leaves no symbol.
     """
     noise = None if replace else np.random.Generator(np.random.Philox(key=[decoder.settings.seed, width]))
-    with decoder.resting():
+    with decoder.inference():
         beam = _Beam(decoder, width, noise)
         for id_ in decoder.forced:
             beam.force(id_)
-        while beam.grows():
+        while beam.can_grow():
             beam.grow()
     return beam.samples()
 
 
 class _Beam:
-    """Beginnings of rows, the best first."""
+    """The prefixes of a beam, the best first."""
 
     def __init__(self, decoder: Decoder, width: int, noise: np.random.Generator | None) -> None:
         self._decoder, self._width, self._noise = decoder, width, noise
         self._step = decoder.steps()
-        self._n_drawn = 0
+        self._n_read = 0
         self._ids_BT = torch.zeros(1, 0, dtype=torch.long, device=decoder.device)
-        self._nats_B = torch.zeros(1, dtype=torch.double, device=decoder.device)  # log-probabilities
-        self._perturbed_B = torch.zeros_like(self._nats_B)
+        self._log_prob_B = torch.zeros(1, dtype=torch.double, device=decoder.device)  # log-probabilities
+        self._perturbed_B = torch.zeros_like(self._log_prob_B)
         self._ended_B = torch.zeros(1, dtype=torch.bool, device=decoder.device)
-        self._finished: list[tuple[float, list[int]]] = []  # of a beam without noise: log-probability and ids
+        self._finished: list[tuple[float, list[int]]] = []  # beam search only: log-probability and ids
         start_C = torch.full((MULTIPLE,), BOS, device=decoder.device)
         self._logits_CV, self._state = self._step(start_C, self._step.initial_state(MULTIPLE), 0)
 
-    def grows(self) -> bool:
-        """Whether a row has not ended and may grow."""
-        length = self._n_drawn - self._decoder.n_slots
-        most = self._decoder.max_length + self._decoder.vocabulary.ends  # the end has a place of its own
-        if length >= most or bool(self._ended_B.all()):
+    def can_grow(self) -> bool:
+        """Return whether a row has not ended and may become one of the results."""
+        length = self._n_read - self._decoder.n_slots
+        max_read = self._decoder.max_length + self._decoder.vocabulary.ends  # the end takes one position more
+        if length >= max_read or bool(self._ended_B.all()):
             return False
-        return len(self._finished) < self._width or float(self._nats_B.max()) > self._finished[-1][0]
+        return len(self._finished) < self._width or float(self._log_prob_B.max()) > self._finished[-1][0]
 
     def force(self, id_: int) -> None:
-        """Let all rows go on with an id, whatever its probability."""
-        self._follow(torch.zeros(1, dtype=torch.long, device=self._ids_BT.device), torch.tensor([id_]))
+        """Append an id to every row, whatever its probability."""
+        self._advance(torch.zeros(1, dtype=torch.long, device=self._ids_BT.device), torch.tensor([id_]))
 
     def grow(self) -> None:
-        """Let rows go on with the best of all ids that may follow any of them."""
-        costs_BV = self._costs()
-        stay_V = torch.full_like(costs_BV[0], -torch.inf)
-        stay_V[PAD] = 0  # a row that has ended is its own only child
-        nats_BV = self._nats_B[:, None] + torch.where(self._ended_B[:, None], stay_V, costs_BV)
+        """Extend the rows by one id, and keep the best of all extensions."""
+        log_probs_BV = self._log_probs()
+        stay_V = torch.full_like(log_probs_BV[0], -torch.inf)
+        stay_V[PAD] = 0  # the only extension of a finished row is itself
+        log_prob_BV = self._log_prob_B[:, None] + torch.where(self._ended_B[:, None], stay_V, log_probs_BV)
         if self._noise is None:
-            self._finish(nats_BV[:, EOS])
-            nats_BV[:, EOS] = -torch.inf
-            score_BV = nats_BV
+            self._finish(log_prob_BV[:, EOS])
+            log_prob_BV[:, EOS] = -torch.inf
+            score_BV = log_prob_BV
         else:
-            score_BV = self._perturb(nats_BV)
+            score_BV = self._add_gumbel(log_prob_BV)
         best = torch.topk(score_BV.flatten(), min(self._width, score_BV.numel()))
         best_B = best.indices[best.values > -torch.inf]
         if not len(best_B):
             self._ended_B = torch.ones_like(self._ended_B)
-            self._nats_B = torch.full_like(self._nats_B, -torch.inf)
+            self._log_prob_B = torch.full_like(self._log_prob_B, -torch.inf)
             return
         rows_B, ids_B = best_B // score_BV.shape[1], best_B % score_BV.shape[1]
-        self._nats_B, self._perturbed_B = nats_BV.flatten()[best_B], score_BV.flatten()[best_B]
+        self._log_prob_B, self._perturbed_B = log_prob_BV.flatten()[best_B], score_BV.flatten()[best_B]
         self._ended_B = self._ended_B[rows_B] | (ids_B == EOS)
-        self._follow(rows_B, ids_B)
+        self._advance(rows_B, ids_B)
 
-    def _finish(self, nats_B: Tensor) -> None:
-        """Put rows that end here aside, of which the best are kept."""
+    def _finish(self, log_prob_B: Tensor) -> None:
+        """Add the rows that end here to the finished ones, and keep the best of these."""
         ids = self._ids_BT[:, self._decoder.n_slots :].tolist()
-        ended = [(nats, row) for nats, row in zip(nats_B.tolist(), ids, strict=True) if nats > -math.inf]
+        ended = [
+            (log_prob, row) for log_prob, row in zip(log_prob_B.tolist(), ids, strict=True) if log_prob > -math.inf
+        ]
         self._finished = sorted([*self._finished, *ended], key=lambda pair: -pair[0])[: self._width]
 
-    def _costs(self) -> Tensor:
-        """Log-probabilities (B, V) of what may follow.
+    def _log_probs(self) -> Tensor:
+        """Return log-probabilities (B, V) of the next id.
 
-        Likely rows are found by the model's own, which a constraint only cuts; rows are drawn from what it leaves.
+        Beam search ranks by the model's own probabilities, of which a constraint only removes some; sampling
+        renormalises after the constraint.
         """
         history_BT = self._ids_BT[:, self._decoder.n_slots :]
         rows_CV = self._logits_CV
         if self._noise is not None:
-            rows_CV = self._step.mask(rows_CV, self._state, self._n_drawn)
+            rows_CV = self._step.mask(rows_CV, self._state, self._n_read)
         rows_BV = rows_CV[: len(history_BT)]
-        costs_BV = torch.log_softmax(self._decoder.process(rows_BV, history_BT).double(), -1)
-        if bool(costs_BV[~self._ended_B].isnan().any()):
-            raise self._decoder.nothing_left(rows_BV, history_BT, ~self._ended_B)
+        log_probs_BV = torch.log_softmax(self._decoder.process(rows_BV, history_BT).double(), -1)
+        if bool(log_probs_BV[~self._ended_B].isnan().any()):
+            raise self._decoder.dead_end(rows_BV, history_BT, ~self._ended_B)
         if self._noise is not None:
-            return costs_BV
-        costs_CV = torch.zeros_like(self._logits_CV, dtype=torch.double)
-        costs_CV[: len(costs_BV)] = costs_BV
-        return self._step.mask(costs_CV, self._state, self._n_drawn)[: len(costs_BV)]
+            return log_probs_BV
+        log_probs_CV = torch.zeros_like(self._logits_CV, dtype=torch.double)
+        log_probs_CV[: len(log_probs_BV)] = log_probs_BV
+        return self._step.mask(log_probs_CV, self._state, self._n_read)[: len(log_probs_BV)]
 
-    def _perturb(self, nats_BV: Tensor) -> Tensor:
-        """Gumbel noise on children, of which the greatest is that of their parent.
+    def _add_gumbel(self, log_prob_BV: Tensor) -> Tensor:
+        """Return extensions with Gumbel noise, conditioned on their maximum being that of their prefix.
 
-        With G the parent's, g a child's and Z the greatest g: v = G - g + log(1 - exp(g - Z)), and the child's becomes
-        G - max(0, v) - log(1 + exp(-abs(v))).
+        With G the value of the prefix, g that of an extension and Z the greatest g: v = G - g + log(1 - exp(g - Z)),
+        and the extension's value becomes G - max(0, v) - log(1 + exp(-abs(v))).
         """
         assert self._noise is not None
-        uniform_BV = torch.from_numpy(self._noise.random(tuple(nats_BV.shape))).to(nats_BV.device)
-        gumbel_BV = nats_BV - torch.log(-torch.log(uniform_BV.clamp(min=1e-300)))
+        uniform_BV = torch.from_numpy(self._noise.random(tuple(log_prob_BV.shape))).to(log_prob_BV.device)
+        gumbel_BV = log_prob_BV - torch.log(-torch.log(uniform_BV.clamp(min=1e-300)))
         greatest_B1 = gumbel_BV.amax(1, keepdim=True)
         parent_B1 = self._perturbed_B[:, None]
         v_BV = parent_B1 - gumbel_BV + torch.log1p(-torch.exp(gumbel_BV - greatest_B1))
         conditioned_BV = parent_B1 - v_BV.clamp(min=0) - torch.log1p(torch.exp(-v_BV.abs()))
         conditioned_BV = torch.where(gumbel_BV == greatest_B1, parent_B1, conditioned_BV)
-        return torch.where(nats_BV == -torch.inf, -torch.inf, conditioned_BV)
+        return torch.where(log_prob_BV == -torch.inf, -torch.inf, conditioned_BV)
 
-    def _follow(self, rows_B: Tensor, ids_B: Tensor) -> None:
+    def _advance(self, rows_B: Tensor, ids_B: Tensor) -> None:
         ids_B = ids_B.to(self._ids_BT.device)
         self._ids_BT = torch.cat((self._ids_BT[rows_B], ids_B[:, None]), 1)
-        self._n_drawn += 1
-        if not self.grows():
+        self._n_read += 1
+        if not self.can_grow():
             return
         missing = round_up(len(rows_B)) - len(rows_B)
-        rows_C, ids_C = (torch.cat((of_B, of_B[:1].expand(missing))) for of_B in (rows_B, ids_B))
+        rows_C, ids_C = (torch.cat((values_B, values_B[:1].expand(missing))) for values_B in (rows_B, ids_B))
         state: State = select_rows(self._state, rows_C)
-        self._logits_CV, self._state = self._step(ids_C, state, self._n_drawn)
+        self._logits_CV, self._state = self._step(ids_C, state, self._n_read)
 
     def samples(self) -> list[Sample]:
-        """The rows."""
+        """Return the finished rows, then the unfinished ones, at most ``width``."""
         rows = [(ids, False) for _, ids in self._finished]
-        for nats, row in zip(self._nats_B.tolist(), self._ids_BT[:, self._decoder.n_slots :].tolist(), strict=True):
+        for log_prob, row in zip(
+            self._log_prob_B.tolist(), self._ids_BT[:, self._decoder.n_slots :].tolist(), strict=True
+        ):
             cut = EOS not in row
-            if nats > -math.inf:
+            if log_prob > -math.inf:
                 rows.append((row[: self._decoder.max_length] if cut else row[: row.index(EOS)], cut))
         vocabulary = self._decoder.vocabulary
         return [Sample(number, vocabulary.decode(ids), cut) for number, (ids, cut) in enumerate(rows[: self._width])]

@@ -1,6 +1,6 @@
-"""Random draws that depend on (seed, row, position) and on nothing else.
+"""Reproducible categorical sampling: random numbers are a pure function of (seed, row, position).
 
-Dimension letters: A rows, C rows computed, V vocabulary.
+Dimension letters: A rows, C computed rows, V vocabulary.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ import torch
 from torch import Tensor
 
 BLOCK = 1024
-"""Rows that share a stream of uniforms."""
-_AHEAD = 4  # positions whose uniforms are drawn in one go
+"""Number of rows that share one random stream."""
+_AHEAD = 4  # positions whose random numbers are generated in one call
 
 
 class Uniforms:
-    """The uniforms of some rows, position after position.
+    """A stream of uniform random numbers for a range of rows, one per row and position.
 
     Args:
         seed: the sampling seed.
-        start: the first row.
-        width: how many rows.
+        start: number of the first row.
+        width: number of rows.
     """
 
     def __init__(self, seed: int, start: int, width: int) -> None:
@@ -32,34 +32,37 @@ class Uniforms:
         self._rows = slice(start - first * BLOCK, start - first * BLOCK + width)
 
     def next(self) -> Tensor:
-        """One uniform in [0, 1) a row; all of a block's are drawn, so that it does not matter which are asked."""
+        """Return float32 uniforms in [0, 1), (width,), of the next position.
+
+        Whole blocks are generated, so a row gets the same numbers whatever range of rows is asked for.
+        """
         if not self._ahead:
-            drawn = np.empty((len(self._streams), _AHEAD, BLOCK), dtype=np.float32)
-            for stream, uniforms in zip(self._streams, drawn, strict=True):
+            block = np.empty((len(self._streams), _AHEAD, BLOCK), dtype=np.float32)
+            for stream, uniforms in zip(self._streams, block, strict=True):
                 stream.random(dtype=np.float32, out=uniforms)
             self._ahead = [
-                torch.from_numpy(row) for row in drawn.transpose(1, 0, 2).reshape(_AHEAD, -1)[::-1, self._rows]
+                torch.from_numpy(row) for row in block.transpose(1, 0, 2).reshape(_AHEAD, -1)[::-1, self._rows]
             ]
         return self._ahead.pop()
 
 
-def as_it_is(computed: Tensor) -> Tensor:
-    """For rows that are all computed."""
-    return computed
+def identity(computed_CV: Tensor) -> Tensor:
+    """Return the argument: the expansion where every row is computed by itself."""
+    return computed_CV
 
 
-def draw(logits_CV: Tensor, uniform_A: Tensor, of_rows: Callable[[Tensor], Tensor] = as_it_is) -> Tensor:
-    """Draw an id for each row by the inverse of the cumulative distribution; minus infinity is never drawn.
+def sample_ids(logits_CV: Tensor, uniform_A: Tensor, expand: Callable[[Tensor], Tensor] = identity) -> Tensor:
+    """Sample an id for each row by inverting the cumulative distribution; an id at minus infinity is never sampled.
 
     Args:
-        logits_CV: unnormalised logarithms, of the rows that were computed.
-        uniform_A: for each row a multiple of 2**-24 below one, or anything as far from one.
-        of_rows: gives each row what was computed for it.
+        logits_CV: unnormalised log-probabilities of the computed rows.
+        uniform_A: a uniform random number for each row, at most 1 - 2**-24.
+        expand: maps values of the computed rows (C, ...) to all rows (A, ...).
 
     Returns:
-        Ids (A,); V where no id can be drawn, since the logits are not numbers or all minus infinity.
+        Ids (A,); V where no id can be sampled because the logits are NaN or all minus infinity.
     """
-    cdf_AV = of_rows(torch.softmax(logits_CV.float(), -1).cumsum(-1))
+    cdf_AV = expand(torch.softmax(logits_CV.float(), -1).cumsum(-1))
     # (1 - 2**-24) x rounds below x for every x, so the product stays below the total, and the first sum that exceeds
-    # it belongs to a symbol that has a share. Sums that are not numbers exceed nothing.
+    # it belongs to a symbol of positive probability. A sum that is NaN exceeds nothing.
     return torch.searchsorted(cdf_AV, uniform_A[:, None] * cdf_AV[:, -1:], right=True)[:, 0]

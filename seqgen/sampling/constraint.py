@@ -1,12 +1,12 @@
-"""Constraints: which symbols can still lead a row to an end that satisfies all that was asked.
+"""Constraints on rows: the symbols that can still lead to an accepted end.
 
-What is asked is a product of automata (``product``), in which each state knows its distance from the nearest accepted
-end: a symbol may be drawn exactly if such an end can still be reached in the symbols left after it. So every row drawn
-satisfies the constraint and none is thrown away. Forbidding symbols renormalises step by step: rows are drawn from the
-model guided to valid ends, not from the model's distribution given the constraint. With ``exact`` the model draws
-freely and a row ends where it leaves what is wanted; those that remain are of that distribution.
+The requirements form a product of automata (``product``) in which each state knows its distance to the nearest accepted
+end. A symbol is allowed exactly if such an end can still be reached within the remaining symbols, so every row
+satisfies the constraint and none is rejected. Masking renormalises step by step: rows come from the model guided to
+valid ends, not from the model's distribution given the constraint. With ``exact`` the model samples freely and a row
+ends where it violates the constraint; the rows that remain follow that conditional distribution.
 
-Dimension letters: C rows computed, S states of the product, V vocabulary.
+Dimension letters: C computed rows, S states of the product, V vocabulary.
 """
 
 from __future__ import annotations
@@ -22,36 +22,37 @@ from torch import Tensor
 from seqgen.errors import UsageError
 from seqgen.sampling import automata
 from seqgen.sampling.automata import Automaton
-from seqgen.sampling.product import Product, why_not
+from seqgen.sampling.product import Product, explain_conflict
 from seqgen.sampling.regexes import regex
 from seqgen.sampling.settings import SampleSettings
-from seqgen.sampling.state_graph import NEVER
+from seqgen.sampling.state_graph import UNREACHABLE
 from seqgen.tokenizers import Vocabulary
 
-_MAX_PENALTIES = 1 << 22  # numbers that are kept ready, so that masking is one addition
+_MAX_PENALTIES = 1 << 22  # entries of the cached penalty tables, with which masking is one addition
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
 
 class Constraint:
-    """What every row must satisfy, in terms of ids.
+    """A constraint that every row must satisfy, over the ids of a vocabulary.
 
     Args:
-        parts: what is asked, at least one.
+        parts: the requirements, at least one.
         vocabulary: the symbols.
-        allowed_V: which ids may be drawn at all.
-        prefix: what rows begin with.
-        max_length: the most symbols of a row.
-        exact: let the model draw freely and give up rows that leave what is wanted.
-        device: where rows are computed.
+        allowed_V: which ids may be sampled at all.
+        prefix: the beginning of every row.
+        max_length: the maximum number of symbols of a row.
+        exact: let the model sample freely, and end rows that violate the constraint.
+        device: the device on which rows are computed.
 
     Attributes:
         exact: as given.
-        name: what is asked, for messages.
+        name: the requirements, for messages.
 
     Raises:
-        UsageError: no row can satisfy it, said with the parts that exclude each other; or its table is too large.
+        UsageError: no row can satisfy it (the message names the requirements that exclude each other), or the table is
+            too large.
     """
 
     def __init__(
@@ -68,14 +69,14 @@ class Constraint:
         self.exact = exact
         self._parts = list(parts)
         pieces = _allowed_pieces(vocabulary, allowed_V)
-        if any(_is_part(piece) for piece in pieces if piece is not None):
+        if any(_is_partial(piece) for piece in pieces if piece is not None):
             parts = [*parts, automata.well_formed()]
         start = prefix.encode("utf-8", "surrogatepass")
         n_left = max_length - len(vocabulary.encode(prefix))
         product = Product(parts, pieces, start, vocabulary.ends)
-        if product.least() > n_left:
+        if product.min_symbols() > n_left:
             rows = f"rows that begin with {prefix!r}" if prefix else "rows"
-            raise UsageError(f"impossible for {rows}: {why_not(parts, pieces, start, n_left, vocabulary.ends)}")
+            raise UsageError(f"cannot sample {rows}: {explain_conflict(parts, pieces, start, n_left, vocabulary.ends)}")
         self.name = " and ".join(part.name for part in self._parts)
         self._decodes_parts = len(parts) > len(self._parts)
         self._product, self._device, self._max_length = product, device, max_length
@@ -87,47 +88,47 @@ class Constraint:
         self._next_SV = torch.from_numpy(next_SV).to(device)
         self._distance_SV = torch.from_numpy(distance_SV).to(device)
         self._penalties: dict[int, Tensor] = {}
-        self._farthest = int(distance_SV[distance_SV < NEVER].max(initial=0))
+        self._max_distance = int(distance_SV[distance_SV < UNREACHABLE].max(initial=0))
 
     def as_exact(self) -> Constraint:
-        """Return the same constraint, but ``exact``."""
+        """Return the same constraint with ``exact`` set."""
         other = copy.copy(self)
         other.exact = True
         other._use_tables()
         return other
 
     def initial_state(self, width: int) -> Tensor:
-        """The state after the prefix of some rows (C,)."""
+        """Return the state of ``width`` rows after the prefix, (C,)."""
         return torch.zeros(width, dtype=torch.long, device=self._next_SV.device)
 
     def advance(self, state_C: Tensor, ids_C: Tensor) -> Tensor:
-        """The state after one more symbol (C,)."""
-        places_C = torch.add(ids_C, state_C, alpha=self._next_SV.shape[1])  # a third of the time of two indices
-        return self._next_SV.view(-1).index_select(0, places_C).long()
+        """Return the state after one more symbol, (C,)."""
+        index_C = torch.add(ids_C, state_C, alpha=self._next_SV.shape[1])  # a third of the time of two indices
+        return self._next_SV.view(-1).index_select(0, index_C).long()
 
     def mask(self, logits_CV: Tensor, state_C: Tensor, length: int) -> Tensor:
-        """Logits in which symbols that lead to no accepted end are minus infinity.
+        """Return logits with minus infinity at symbols from which no accepted end can be reached.
 
         Args:
-            logits_CV: of the next symbol.
+            logits_CV: logits of the next symbol.
             state_C: the state before it.
             length: symbols of the rows so far, prefix included.
         """
-        most = min(self._max_length - length, self._farthest)
-        if self._distance_SV.numel() * (self._farthest + 1) <= _MAX_PENALTIES:
+        most = min(self._max_length - length, self._max_distance)
+        if self._distance_SV.numel() * (self._max_distance + 1) <= _MAX_PENALTIES:
             return logits_CV + self._penalty_SV(most).index_select(0, state_C)
         return logits_CV.masked_fill(self._distance_SV.index_select(0, state_C) > most, -torch.inf)
 
     def _penalty_SV(self, most: int) -> Tensor:
-        """Minus infinity for symbols after which no end is within so many."""
+        """Return minus infinity at symbols after which no accepted end is within ``most`` symbols, else 0."""
         if most not in self._penalties:
             self._penalties[most] = torch.zeros(self._distance_SV.shape, device=self._distance_SV.device)
             self._penalties[most].masked_fill_(self._distance_SV > most, -torch.inf)
         return self._penalties[most]
 
     def accepts(self, text: str) -> bool:
-        """Whether a whole row satisfies all that was asked."""
-        if self._decodes_parts and "\N{REPLACEMENT CHARACTER}" in text:  # bytes that are no character
+        """Return whether a whole row satisfies the constraint."""
+        if self._decodes_parts and "\N{REPLACEMENT CHARACTER}" in text:  # from bytes that are not UTF-8
             return False
         data = text.encode("utf-8", "surrogatepass")
         return all(part.accepts(data) for part in self._parts)
@@ -136,30 +137,33 @@ class Constraint:
 def build_constraint(
     settings: SampleSettings, vocabulary: Vocabulary, allowed_V: npt.NDArray[np.bool_], device: torch.device
 ) -> Constraint | None:
-    """What the settings ask of whole rows; None: nothing.
+    """Return the constraint of the settings, or None if they have none.
 
     Raises:
         UsageError: no row can satisfy it.
-        UnknownSymbol: it is to hold a symbol that the vocabulary does not know.
-        MissingExtra: outlines-core is not installed, which regular expressions need.
+        UnknownSymbol: it contains a symbol that the vocabulary lacks.
+        MissingExtra: outlines-core, needed for regular expressions, is not installed.
     """
     either = settings.ignore_case
     parts = [automata.contains([text], ignore_case=either) for text in settings.contains]
     parts += [automata.contains(settings.contains_any, ignore_case=either)] if settings.contains_any else []
     parts += [automata.avoids(settings.avoid, ignore_case=either)] if settings.avoid else []
-    of_ends = [automata.ends(settings.ends, ignore_case=either)] if settings.ends else []
-    of_ends += [automata.length(*automata.parse_length(settings.length))] if settings.length else []
-    of_ends += [regex(settings.regex, ignore_case=either)] if settings.regex else []
-    if of_ends and not vocabulary.ends:
-        raise UsageError(f"this run learned one long text, whose rows have no end: {of_ends[0].name} has no meaning")
-    if not parts and not of_ends:
+    whole = [automata.ends(settings.ends, ignore_case=either)] if settings.ends else []
+    whole += [automata.length(*automata.parse_length(settings.length))] if settings.length else []
+    whole += [regex(settings.regex, ignore_case=either)] if settings.regex else []
+    if whole and not vocabulary.ends:
+        raise UsageError(
+            f"cannot apply {whole[0].name}: this run was trained on one long text, whose rows have no end; "
+            "use --contains or --avoid"
+        )
+    if not parts and not whole:
         if settings.exact:
-            raise UsageError("exact without a constraint changes nothing: ask for a regex, a length, ...")
+            raise UsageError("cannot apply --exact: there is no constraint; add one, such as --contains or --regex")
         return None
     assert settings.max_length is not None
     try:
         return Constraint(
-            [*parts, *of_ends],
+            [*parts, *whole],
             vocabulary,
             allowed_V,
             prefix=settings.prefix,
@@ -169,17 +173,17 @@ def build_constraint(
         )
     except UsageError:
         for text in () if either else (*settings.contains, settings.ends):
-            vocabulary.encode(text)  # a symbol that is not known says more
+            vocabulary.encode(text)  # an unknown symbol is the more helpful error
         raise
 
 
 def _allowed_pieces(vocabulary: Vocabulary, allowed_V: npt.NDArray[np.bool_]) -> list[bytes | None]:
-    """The bytes of each id that may be drawn and is a symbol."""
+    """Return the bytes of each id that is a symbol and may be sampled; None for the others."""
     pieces = vocabulary.pieces()
     if pieces is None:
         name = type(vocabulary.tokenizer).__name__
         raise UsageError(
-            f"what a text holds cannot be asked of this run: its symbols ({name}) are not pieces of the text; "
+            f"cannot constrain the text of rows: the symbols of this run ({name}) are not pieces of the text; "
             "train with --tokenizer char"
         )
     return [None] * vocabulary.symbol_offset + [
@@ -187,8 +191,8 @@ def _allowed_pieces(vocabulary: Vocabulary, allowed_V: npt.NDArray[np.bool_]) ->
     ]
 
 
-def _is_part(piece: bytes) -> bool:
-    """Whether some bytes are no whole characters."""
+def _is_partial(piece: bytes) -> bool:
+    """Return whether some bytes are not whole characters."""
     try:
         piece.decode("utf-8", "surrogatepass")
     except UnicodeDecodeError:

@@ -1,4 +1,4 @@
-"""Which rows are kept: row i of the result is the i-th accepted one, so filters keep what a seed promises."""
+"""Row filters: row i of the result is the i-th accepted row, so a seed gives the same rows whatever their number."""
 
 from __future__ import annotations
 
@@ -10,23 +10,22 @@ from seqgen.errors import TooFewRows
 from seqgen.protocols import Verdict
 from seqgen.sampling.sampler import Sample
 
-EFFORT = 200
-"""Rows looked at for each row asked, before giving up."""
-MIN_EFFORT = 20_000
-_TOGETHER = 256  # rows looked up in the corpus together, at least
+_EFFORT = 200  # rows examined for each requested row, before giving up
+_MIN_EFFORT = 20_000
+_MIN_CHUNK = 256  # rows looked up in the corpus together, at least
 
 
 @dataclass(frozen=True)
 class RowFilter:
-    """What rows must be to be kept.
+    """The conditions under which a sampled row is kept.
 
     Attributes:
-        validate: the verdict of the domain's validator.
-        valid: whether a row must be valid.
-        unique: whether its canonical form must not have come before.
-        known: gives those of some canonical forms that have been trained on, which a row must not be; None: it may.
-        near: gives those of some texts that are too near to a training record; None: a row may be.
-        satisfies: whether a row is what a constraint asks for that the sampler leaves to be looked at.
+        validate: the domain validator's function from a text to a verdict.
+        valid: keep valid rows only.
+        unique: drop rows whose canonical form came before.
+        known: returns those of some canonical forms that are in the training set; such rows are dropped. None: off.
+        near: returns those of some texts that are too close to a training record; such rows are dropped. None: off.
+        satisfies: checks a constraint that the sampler does not enforce; None: off.
     """
 
     validate: Callable[[str], Verdict]
@@ -38,56 +37,59 @@ class RowFilter:
 
     @property
     def name(self) -> str:
-        """For messages."""
-        asked = {
-            "wanted": self.satisfies,
+        """The active conditions as adjectives, for messages."""
+        conditions = {
+            "matching": self.satisfies,
             "valid": self.valid,
             "new": self.known,
             "distant": self.near,
             "different": self.unique,
         }
-        return ", ".join(word for word, is_asked in asked.items() if is_asked)
+        return ", ".join(word for word, is_active in conditions.items() if is_active)
 
 
-def filter_rows(rows: Iterable[Sample], n: int, wanted: RowFilter, effort: int | None = None) -> Iterator[Sample]:
-    """The first ``n`` rows that are wanted.
+def filter_rows(rows: Iterable[Sample], n: int, row_filter: RowFilter, effort: int | None = None) -> Iterator[Sample]:
+    """Yield the first ``n`` rows that pass a filter.
 
     Args:
-        rows: without end.
-        n: how many to give.
-        wanted: what they must be.
-        effort: rows looked at, at most; None: 200 for each one asked, at least 20,000.
+        rows: an endless iterable.
+        n: number of rows to yield.
+        row_filter: the conditions.
+        effort: limit on the rows examined; None: 200 per requested row, at least 20,000.
 
     Raises:
-        TooFewRows: the effort is spent before ``n`` were found; those that were found have been given.
+        TooFewRows: fewer than ``n`` of the examined rows passed; those that did have been yielded.
     """
-    n_found, effort = 0, max(EFFORT * n, MIN_EFFORT) if effort is None else effort
+    n_found, effort = 0, max(_EFFORT * n, _MIN_EFFORT) if effort is None else effort
     left = itertools.islice(rows, effort) if n else iter(())
-    for row in _kept(left, max(n, _TOGETHER), wanted):
+    for row in _passing(left, max(n, _MIN_CHUNK), row_filter):
         yield row
         n_found += 1
         if n_found == n:
             return
     if n_found < n:
-        found = f"{n_found:,} {wanted.name} {'row' if n_found == 1 else 'rows'}"
-        raise TooFewRows(f"only {found} among {effort:,} drawn, not {n:,}; ask for fewer, for less, or for more effort")
+        rows_wanted = f"{n:,} {row_filter.name} {'row' if n == 1 else 'rows'}"
+        raise TooFewRows(
+            f"cannot find {rows_wanted}: only {n_found:,} among {effort:,} sampled; "
+            "ask for fewer rows, drop a filter, or raise the effort"
+        )
 
 
-def _kept(rows: Iterator[Sample], together: int, wanted: RowFilter) -> Iterator[Sample]:
-    """The rows that are wanted, looked up in the corpus ``together`` at a time."""
+def _passing(rows: Iterator[Sample], chunk_size: int, row_filter: RowFilter) -> Iterator[Sample]:
+    """Yield the rows that pass, looking up ``chunk_size`` of them in the corpus at a time."""
     seen: set[str] = set()
-    together = together if wanted.known or wanted.near else 1
-    while chunk := list(itertools.islice(rows, together)):
-        if wanted.satisfies is not None:
-            chunk = [row for row in chunk if wanted.satisfies(row)]
-        verdicts = [wanted.validate(row.text) for row in chunk]
+    chunk_size = chunk_size if row_filter.known or row_filter.near else 1
+    while chunk := list(itertools.islice(rows, chunk_size)):
+        if row_filter.satisfies is not None:
+            chunk = [row for row in chunk if row_filter.satisfies(row)]
+        verdicts = [row_filter.validate(row.text) for row in chunk]
         forms = [verdict.form(row.text) for row, verdict in zip(chunk, verdicts, strict=True)]
-        known = wanted.known(set(forms) - seen) if wanted.known is not None else set()
-        near = wanted.near({row.text for row in chunk}) if wanted.near is not None else set()
+        known = row_filter.known(set(forms) - seen) if row_filter.known is not None else set()
+        near = row_filter.near({row.text for row in chunk}) if row_filter.near is not None else set()
         for row, verdict, form in zip(chunk, verdicts, forms, strict=True):
-            if (wanted.valid and not verdict.ok) or form in known or row.text in near:
+            if (row_filter.valid and not verdict.ok) or form in known or row.text in near:
                 continue
-            if wanted.unique and form in seen:
+            if row_filter.unique and form in seen:
                 continue
-            seen.update((form,) if wanted.unique else ())
+            seen.update((form,) if row_filter.unique else ())
             yield row

@@ -1,4 +1,4 @@
-"""The decoding steps that core brings: each a function of (logits_BV, ids_BT) to logits_BV, applied in order."""
+"""The decoding steps of core: functions of (logits_BV, ids_BT) that return logits_BV, applied in order."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from torch import Tensor
 from seqgen.protocols import Processor
 from seqgen.sampling.settings import SampleSettings
 
-_LEAST_TEMPERATURE = 1e-30
+_MIN_TEMPERATURE = 1e-30
 
 
 def temperature(value: float) -> Processor:
-    """Divide the logits; 0 (or what is as good as 0 in 32 bits) keeps only the likeliest symbol."""
-    if value < _LEAST_TEMPERATURE:
+    """Divide the logits by ``value``; 0, or what is 0 in 32 bits, keeps only the most probable symbol."""
+    if value < _MIN_TEMPERATURE:
         return top_k(1)
     return lambda logits_BV, ids_BT: (logits_BV - logits_BV.amax(-1, keepdim=True)) / value
 
 
 def top_k(k: int) -> Processor:
-    """Keep the k likeliest symbols (and those that tie with the last of them)."""
+    """Keep the k most probable symbols, and those that tie with the last of them."""
 
     def process(logits_BV: Tensor, ids_BT: Tensor) -> Tensor:
         kth_B1 = torch.topk(logits_BV, min(k, logits_BV.shape[-1]), -1).values[:, -1:]
@@ -31,13 +31,13 @@ def top_k(k: int) -> Processor:
 
 
 def top_p(share: float) -> Processor:
-    """Keep the smallest set of likeliest symbols whose probability reaches the share (arXiv:1904.09751)."""
+    """Keep the smallest set of most probable symbols whose probability reaches ``share`` (arXiv:1904.09751)."""
 
     def process(logits_BV: Tensor, ids_BT: Tensor) -> Tensor:
         sorted_BV, order_BV = torch.sort(logits_BV, dim=-1, descending=True, stable=True)
         probs_BV = torch.softmax(sorted_BV, -1)
         before_BV = probs_BV.cumsum(-1) - probs_BV
-        # The likeliest symbol is kept whatever rounding does.
+        # The most probable symbol is kept whatever rounding does.
         dropped_BV = before_BV >= share
         dropped_BV[:, 0] = False
         return logits_BV.masked_fill(torch.zeros_like(dropped_BV).scatter(-1, order_BV, dropped_BV), -math.inf)
@@ -46,7 +46,7 @@ def top_p(share: float) -> Processor:
 
 
 def min_p(share: float) -> Processor:
-    """Keep the symbols at least ``share`` times as probable as the likeliest one (arXiv:2407.01082)."""
+    """Keep the symbols at least ``share`` times as probable as the most probable one (arXiv:2407.01082)."""
 
     def process(logits_BV: Tensor, ids_BT: Tensor) -> Tensor:
         least_B1 = logits_BV.amax(-1, keepdim=True) + (math.log(share) if share > 0 else -math.inf)
@@ -56,7 +56,7 @@ def min_p(share: float) -> Processor:
 
 
 def repetition_penalty(penalty: float) -> Processor:
-    """Divide positive logits of ids that the row has by the penalty, and multiply negative ones (arXiv:1909.05858)."""
+    """Divide positive logits of ids that a row has already by ``penalty``, multiply others (arXiv:1909.05858)."""
 
     def process(logits_BV: Tensor, ids_BT: Tensor) -> Tensor:
         has_BV = torch.zeros_like(logits_BV, dtype=torch.bool).scatter_(1, ids_BT, True)
@@ -66,7 +66,7 @@ def repetition_penalty(penalty: float) -> Processor:
 
 
 def build_processors(settings: SampleSettings) -> list[Processor]:
-    """The steps that the settings ask for, in the order repetition penalty, temperature, top-k, top-p, min-p."""
+    """Return the decoding steps of the settings, in the order repetition penalty, temperature, top-k, top-p, min-p."""
     steps: list[Processor] = []
     if settings.repetition_penalty != 1:
         steps.append(repetition_penalty(settings.repetition_penalty))

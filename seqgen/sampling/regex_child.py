@@ -1,7 +1,7 @@
-"""Tables of regular expressions, and the program of the child process that builds large ones.
+"""Compilation of regular expressions, and the program of the child process for expensive ones.
 
-The library that builds them cannot be interrupted, so a large one is built in a process that can be ended. That runs
-this file alone: it imports neither seqgen nor torch, and limits itself.
+The library cannot be interrupted, so an expensive pattern is compiled in a process that can be killed. That process
+runs this file alone: it imports neither seqgen nor torch, and sets its own resource limits.
 """
 
 from __future__ import annotations
@@ -13,40 +13,41 @@ N_BYTES = 256
 
 
 class TooManyStates(ValueError):
-    """The automaton has more states than it may."""
+    """The automaton has more states than allowed."""
 
 
-def build_table(pattern: str, most_states: int) -> tuple[array[int], bytes]:
-    """Return the automaton of the texts that a regular expression matches from end to end, over bytes.
+def build_table(pattern: str, max_states: int) -> tuple[array[int], bytes]:
+    """Return the automaton over bytes of the texts that a regular expression matches from start to end.
 
     Args:
         pattern: in the syntax of Rust's ``regex`` crate.
-        most_states: the limit.
+        max_states: limit on the states.
 
     Returns:
-        The state after each byte, K rows of 256 numbers of 32 bits, -1 for none, from state 0; and a byte for each
+        The next state by state and byte: K rows of 256 32-bit integers, -1 for none, starting at state 0; and one byte
+            per
         state, 1 where a text may end.
 
     Raises:
-        TooManyStates: it has more than ``most_states``.
-        ValueError: it is no regular expression, or one that no automaton has.
+        TooManyStates: the automaton has more than ``max_states`` states.
+        ValueError: the pattern is invalid or not regular.
         ImportError: outlines-core is not installed.
     """
     from outlines_core import Index, Vocabulary
 
     index = Index(pattern, Vocabulary(N_BYTES, {bytes([byte]): [byte] for byte in range(N_BYTES)}))
     transitions: dict[int, dict[int, int]] = index.get_transitions()
-    if len(transitions) > most_states:
+    if len(transitions) > max_states:
         raise TooManyStates
     accepting: set[int] = index.get_final_states()
     states = [index.get_initial_state()]
     number = {states[0]: 0}
     table = array("i")
-    for state in states:  # grows while it is read: the states that can be reached
+    for state in states:  # grows while it is iterated: the reachable states
         row = [-1] * N_BYTES
         for byte, after in transitions.get(state, {}).items():
             if byte >= N_BYTES:
-                continue  # the library's own end
+                continue  # the library's own end symbol
             if after not in number:
                 number[after] = len(states)
                 states.append(after)
@@ -55,22 +56,22 @@ def build_table(pattern: str, most_states: int) -> tuple[array[int], bytes]:
     return table, bytes(state in accepting for state in states)
 
 
-def _main(folder: str, most_states: int, most_bytes: int, most_seconds: int) -> None:
-    """Read a pattern from stdin, and write what came of it, a line that says so first."""
-    sys.path.append(folder)  # where outlines-core is
+def _main(folder: str, max_states: int, max_bytes: int, max_seconds: int) -> None:
+    """Read a pattern from stdin, and write the result: a line with its kind, then its content."""
+    sys.path.append(folder)  # of outlines-core
     try:
         import resource
-    except ImportError:  # Windows: the parent's limit on time is the only one
+    except ImportError:  # Windows has only the parent's time limit
         pass
     else:
-        for limit, most in (
-            (resource.RLIMIT_AS, most_bytes), (resource.RLIMIT_CPU, most_seconds), (resource.RLIMIT_CORE, 0),
+        for limit, value in (
+            (resource.RLIMIT_AS, max_bytes), (resource.RLIMIT_CPU, max_seconds), (resource.RLIMIT_CORE, 0),
         ):  # fmt: skip
             _, hard = resource.getrlimit(limit)
-            if hard == resource.RLIM_INFINITY or most <= hard:
-                resource.setrlimit(limit, (most, most))
+            if hard == resource.RLIM_INFINITY or value <= hard:
+                resource.setrlimit(limit, (value, value))
     try:
-        table, accepts = build_table(sys.stdin.buffer.read().decode(), most_states)
+        table, accepts = build_table(sys.stdin.buffer.read().decode(), max_states)
     except (TooManyStates, MemoryError) as error:
         answer = [type(error).__name__.encode()]
     except ValueError as error:

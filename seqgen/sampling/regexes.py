@@ -1,4 +1,4 @@
-"""Regular expressions as automata over bytes, within limits on their size, time and memory.
+"""Regular expressions as automata over bytes, within limits on size, time and memory.
 
 Dimension letters: K states.
 """
@@ -20,9 +20,9 @@ from seqgen.sampling.aho_corasick import MAX_STATES, N_BYTES
 from seqgen.sampling.automata import Automaton
 
 _MAX_CHARS = 10_000  # of a pattern
-_DEEPEST = 100  # groups in groups; the library follows 250, and Python's parser fewer
-_MAX_PLACES = 50_000  # symbols and classes with repetitions written out
-_FEW_PLACES = 8  # of which the slowest pattern takes 0.2 s: built in this process
+_MAX_DEPTH = 100  # nested groups; the library allows 250, and Python's parser fewer
+_MAX_SYMBOLS = 50_000  # symbols and classes, repetitions expanded
+_INLINE_SYMBOLS = 8  # up to which a pattern takes at most 0.2 s, so it is built in this process
 MAX_SECONDS = 10.0
 _MAX_BYTES = 2_000_000_000  # of the address space of a child process
 _REPEAT = re.compile(r"\{\s*(\d*)\s*(?:(,)\s*(\d*)\s*)?\}")
@@ -31,60 +31,59 @@ _GROUP = re.compile(r"\((?:\?(?:P?<\w+>|[a-zA-Z-]*:|(?P<flags>[a-zA-Z-]+)\)))?")
 
 
 def regex(pattern: str, *, ignore_case: bool = False) -> Automaton:
-    """Return the automaton of rows that a regular expression matches from end to end.
+    """Return the automaton of rows that a regular expression matches from start to end.
 
-    The syntax is that of Rust's ``regex`` crate. What may be large is built in a child process, which is
-    ended when it takes too long or a signal comes.
+    The syntax is that of Rust's ``regex`` crate. A pattern that may be expensive is compiled in a child process, which
+    is killed when it takes too long or a signal arrives.
 
     Raises:
         MissingExtra: outlines-core is not installed.
-        BadOption: it is no regular expression, one that no automaton has (look-around, back references), or one beyond
-            a limit.
+        BadOption: the pattern is invalid, beyond a limit, or not regular (look-around, back references).
     """
-    found = importlib.util.find_spec("outlines_core")
-    if found is None or found.origin is None:
+    library = importlib.util.find_spec("outlines_core")
+    if library is None or library.origin is None:
         raise MissingExtra("constrain", "--regex")
     name = f"--regex {pattern!r:.60}"
     whole = f"(?{'i' if ignore_case else ''}:{pattern})"
     try:
-        n_places = _count_places(pattern)
-        if n_places <= _FEW_PLACES:
+        n_symbols = _count_symbols(pattern)
+        if n_symbols <= _INLINE_SYMBOLS:
             table, accepts = regex_child.build_table(whole, MAX_STATES)
             return _automaton(pattern, table.tobytes(), accepts)
-        return _automaton(pattern, *_build_in_child(whole, Path(found.origin).parent.parent))
+        return _automaton(pattern, *_build_in_child(whole, Path(library.origin).parent.parent))
     except regex_child.TooManyStates:
-        raise BadOption(_beyond(name, f"its automaton has more than {MAX_STATES:,} states")) from None
-    except _Beyond as beyond:
-        raise BadOption(_beyond(name, str(beyond))) from None
+        raise BadOption(_limit_message(name, f"its automaton has more than {MAX_STATES:,} states")) from None
+    except _LimitExceeded as error:
+        raise BadOption(_limit_message(name, str(error))) from None
     except ImportError:
         raise MissingExtra("constrain", "--regex") from None
     except ValueError as error:
-        raise BadOption(f"{name}: {_slip(pattern, str(error))}") from None
+        raise BadOption(f"cannot compile {name}: {_explain_error(pattern, str(error))}") from None
 
 
-class _Beyond(Exception):
-    """A limit is met; the message says which."""
+class _LimitExceeded(Exception):
+    """A pattern exceeds a limit, which the message names."""
 
 
-def _beyond(name: str, limit: str) -> str:
-    return f"cannot build the automaton of {name}: {limit}, the limit; ask for less, such as fewer repetitions"
+def _limit_message(name: str, limit: str) -> str:
+    return f"cannot build the automaton of {name}: {limit}, the limit; simplify it, for example with fewer repetitions"
 
 
 def _automaton(pattern: str, table: bytes, accepts: bytes) -> Automaton:
     table_KB = np.frombuffer(table, dtype=np.int32).reshape(-1, N_BYTES)
-    return Automaton(f"regex {pattern!r:.60}", table_KB, np.frombuffer(accepts, dtype=np.uint8) == 1)
+    return Automaton(f"--regex {pattern!r:.60}", table_KB, np.frombuffer(accepts, dtype=np.uint8) == 1)
 
 
 def _build_in_child(pattern: str, folder: Path) -> tuple[bytes, bytes]:
-    """The table and the ends of a pattern, from a child process.
+    """Return the table and the accepting states of a pattern, compiled in a child process.
 
     Args:
         pattern: the pattern.
-        folder: where outlines-core is.
+        folder: the folder of the package outlines-core.
 
     Raises:
-        _Beyond: a limit is met.
-        ValueError: the library refuses the pattern.
+        _LimitExceeded: a limit is exceeded.
+        ValueError: the library rejects the pattern.
     """
     limits = (MAX_STATES, _MAX_BYTES, round(MAX_SECONDS) + 1)
     command = [sys.executable, "-P", regex_child.__file__, str(folder), *map(str, limits)]
@@ -93,14 +92,14 @@ def _build_in_child(pattern: str, folder: Path) -> tuple[bytes, bytes]:
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True
         )
     except OSError as error:
-        raise UsageError(f"cannot start a process that builds --regex: {error.strerror or error}") from error
+        raise UsageError(f"cannot start a process to compile --regex: {error.strerror or error}") from error
     with child:
         try:
             answer, _ = child.communicate(pattern.encode(), timeout=MAX_SECONDS)
         except subprocess.TimeoutExpired:
-            raise _Beyond(f"it takes more than {MAX_SECONDS:g} s") from None
+            raise _LimitExceeded(f"it takes more than {MAX_SECONDS:g} s") from None
         finally:
-            child.kill()  # also where a signal came
+            child.kill()  # also after a signal
     kind, _, rest = answer.partition(b"\n")
     if kind == b"table":
         n_states = len(rest) // (4 * N_BYTES + 1)
@@ -109,21 +108,21 @@ def _build_in_child(pattern: str, folder: Path) -> tuple[bytes, bytes]:
         raise regex_child.TooManyStates
     if kind == b"ValueError":
         raise ValueError(rest.decode())
-    raise _Beyond(f"it takes more than {_MAX_BYTES // 10**6:,} MB of memory")
+    raise _LimitExceeded(f"it takes more than {_MAX_BYTES // 10**6:,} MB of memory")
 
 
-def _count_places(pattern: str) -> int:
-    """Return the number of symbols and classes in a pattern, with its counted repetitions written out.
+def _count_symbols(pattern: str) -> int:
+    """Return the number of symbols and classes in a pattern, with counted repetitions expanded.
 
-    It is a measure only, of patterns that may be wrong: the library says what is wrong with them.
+    This is only an estimate, and the pattern may be invalid: the library reports what is wrong with it.
 
     Raises:
-        _Beyond: the pattern is too long, nested too deeply, or has too many.
-        ValueError: a parenthesis is closed that was not opened.
+        _LimitExceeded: the pattern is too long, too deeply nested, or has too many symbols.
+        ValueError: a closing parenthesis has no opening one.
     """
     if len(pattern) > _MAX_CHARS:
-        raise _Beyond(f"it has {len(pattern):,} characters, more than {_MAX_CHARS:,}")
-    groups, last, at = [0], 0, 0  # places of each open group; of the last symbol, class or group
+        raise _LimitExceeded(f"it has {len(pattern):,} characters, more than {_MAX_CHARS:,}")
+    groups, last, at = [0], 0, 0  # symbols of each open group; size of the last item
     while at < len(pattern):
         character = pattern[at]
         size = 1
@@ -131,15 +130,15 @@ def _count_places(pattern: str) -> int:
             opened = _GROUP.match(pattern, at)
             assert opened is not None
             if "x" in (opened[0] if opened["flags"] is None else opened["flags"]).partition(":")[0]:
-                return _MAX_PLACES  # white space and comments, which are not followed here
+                return _MAX_SYMBOLS  # verbose mode is not parsed here
             at, last = opened.end(), 0
             groups += [0] if opened["flags"] is None else []
-            if len(groups) > _DEEPEST:
-                raise _Beyond(f"it is nested more than {_DEEPEST} deep")
+            if len(groups) > _MAX_DEPTH:
+                raise _LimitExceeded(f"it is nested more than {_MAX_DEPTH} deep")
             continue
         if character == ")":
             if len(groups) == 1:
-                raise ValueError("unbalanced parenthesis")  # which would close the group around the whole pattern
+                raise ValueError("unbalanced parenthesis")  # it would close the group around the whole pattern
             size, at = groups.pop(), at + 1
         elif (repeat := _REPEAT.match(pattern, at)) is not None and last:
             most = int((repeat[3] or repeat[1] or "1")[:9]) + (1 if repeat[2] and not repeat[3] else 0)
@@ -159,15 +158,15 @@ def _count_places(pattern: str) -> int:
         if size:
             last = size
             groups[-1] += size
-        if groups[-1] > _MAX_PLACES:
-            raise _Beyond(f"written out it has more than {_MAX_PLACES:,} symbols")
+        if groups[-1] > _MAX_SYMBOLS:
+            raise _LimitExceeded(f"with repetitions expanded it has more than {_MAX_SYMBOLS:,} symbols")
     return sum(groups)
 
 
 def _class_end(pattern: str, at: int) -> int:
-    """Where a class that begins with a bracket ends; classes lie in classes."""
+    """Return the position after the character class that begins at ``at``; classes may be nested."""
     depth = 0
-    first = -1  # where a closing bracket is a symbol
+    first = -1  # position at which a closing bracket is a literal
     while at < len(pattern):
         if pattern[at] == "\\":
             at += 1
@@ -182,19 +181,19 @@ def _class_end(pattern: str, at: int) -> int:
     return at
 
 
-def _slip(pattern: str, complaint: str) -> str:
-    """Return what is wrong with a regular expression; the library's own words are of its workings."""
+def _explain_error(pattern: str, complaint: str) -> str:
+    """Return what is wrong with a pattern in terms of its syntax; the library's own messages name its internals."""
     if "anchored" in complaint:
-        return "a row is matched as a whole, so leave out ^"
+        return "it is matched against the whole row; leave out ^"
     try:
-        with warnings.catch_warnings(action="ignore"):  # of what Python may read otherwise one day
+        with warnings.catch_warnings(action="ignore"):  # of syntax that Python may change
             re.compile(pattern)
     except re.error as error:
         return f"{error.msg}" + ("" if error.pos is None else f" at position {error.pos}")
     except (OverflowError, RecursionError):
-        return "it is too large to be read"
+        return "it is too large; simplify it"
     if "word boundar" in complaint or re.search(r"\(\?[=!<]|\\[bB1-9]", pattern):
-        return "look-around, word boundaries and back references cannot be asked for"
+        return "look-around, word boundaries and back references are not supported; leave them out"
     if "building NFA" in complaint:
-        return "that is not in the syntax of Rust's crate regex (https://docs.rs/regex)"
+        return "it is not in the syntax of Rust's regex crate; see https://docs.rs/regex"
     return " ".join(complaint.split())

@@ -1,10 +1,10 @@
-"""Rows from a model: a row's text depends on the seed and its number only, not on how many are drawn together.
+"""Random sampling: the text of a row depends on the seed and the row's number, never on how many are sampled together.
 
-Two things make it so. Widths that are multiples of 32 give every row of a matrix product the same bits whatever the
-width, so rows are computed in such widths (``rows.Rows``). And the uniforms of a row are keyed by the seed and the row
-(``draw.Uniforms``).
+Two things ensure this. Matrix products whose width is a multiple of 32 give every row the same bits at any such width,
+so rows are computed in such widths (``row_batch.RowBatch``). And the random numbers of a row are keyed by the seed and
+the row (``categorical.Uniforms``).
 
-Dimension letters: W rows drawn together, A rows still computed, T positions, V vocabulary.
+Dimension letters: W rows sampled together, A active rows, C computed rows, T positions, V vocabulary.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ from torch import Tensor
 from seqgen.errors import Diverged
 from seqgen.protocols import State
 from seqgen.sampling.automata import parse_length
-from seqgen.sampling.categorical import Uniforms, as_it_is, draw
+from seqgen.sampling.categorical import Uniforms, identity, sample_ids
 from seqgen.sampling.decoder import Decoder
-from seqgen.sampling.rows import MULTIPLE, Rows, round_up
+from seqgen.sampling.row_batch import MULTIPLE, RowBatch, round_up
 from seqgen.tokenizers import BOS, EOS, PAD
 
 _MAX_LOGITS = 2**22
-_FEW_PARAMETERS_ROWS, _ROWS = 4096, 2048  # drawn together at most
-_MANY = 4  # times as many where there are few parameters and a row's state does not grow
+_ROWS_SMALL, _ROWS_LARGE = 4096, 2048  # rows sampled together at most, by the size of the model
+_WIDER = 4  # factor on the width for a small model whose state does not grow
 
 
 class Sample(NamedTuple):
-    """One drawn sequence.
+    """One sampled sequence.
 
     Attributes:
-        number: its row, from 0.
+        number: number of its row, from 0.
         text: the sequence.
-        cut: whether it reached the longest length without ending by itself.
+        cut: whether it reached the maximum length without ending.
     """
 
     number: int
@@ -47,39 +47,39 @@ class Sample(NamedTuple):
 
 
 _sample = functools.partial(tuple.__new__, Sample)
-"""What ``Sample._make`` does, at a third of the price."""
+"""``Sample._make`` at a third of its cost."""
 
 
 class Sampler(Decoder):
-    """Draws rows; see :class:`Decoder` for what it is made of and what is raised.
+    """A decoder that samples rows independently; see :class:`Decoder` for arguments and errors.
 
     Raises:
-        Diverged (while drawing): nothing can be drawn, since the logits are not numbers or all forbidden.
+        Diverged (while sampling): no id can be sampled because the logits are not finite or all forbidden.
     """
 
     @functools.cached_property
     def _width(self) -> int:
-        """Rows drawn together: many where a step is so small that its calls cost most, as far as memory allows."""
-        most = min(max(_MAX_LOGITS // self.vocabulary.size, 256), _ROWS if self.wide else _FEW_PARAMETERS_ROWS)
+        """Rows sampled together: as many as memory allows where the model is small and calls dominate."""
+        most = min(max(_MAX_LOGITS // self.vocabulary.size, 256), _ROWS_LARGE if self.is_large else _ROWS_SMALL)
         return round_up(self.settings.batch_size or most)
 
     @functools.cached_property
     def _widest(self) -> int:
-        """Rows drawn together where very many are wanted: the more there are, the more of them begin alike."""
-        if self.wide or self.settings.batch_size:
+        """Rows sampled together when very many are requested: more rows share more beginnings."""
+        if self.is_large or self.settings.batch_size:
             return self._width
-        with self.resting():
+        with self.inference():
             if self.steps().state_grows():
                 return self._width
-        return max(self._width, min(_MANY * self._width, _MAX_LOGITS // self.vocabulary.size // MULTIPLE * MULTIPLE))
+        return max(self._width, min(_WIDER * self._width, _MAX_LOGITS // self.vocabulary.size // MULTIPLE * MULTIPLE))
 
     @functools.cached_property
-    def _is_plain(self) -> bool:
-        """Whether every symbol may always follow, so that the ids before them need only be left out."""
+    def _is_unrestricted(self) -> bool:
+        """Whether any symbol may follow any other, so that slicing off the ids before EOS replaces masking."""
         return not (self.processors or self.constraint or bool(self.forbidden_V[EOS:].any()))
 
     def as_rejection_sampler(self, seed: int | None = None) -> Sampler:
-        """Return a sampler that leaves the constraint to ``satisfies``, with another seed if one is given."""
+        """Return a sampler whose rows ignore the constraint, to be checked by ``satisfies``; optionally reseeded."""
         assert self.constraint is not None
         other = copy.copy(self)
         other.constraint = self.constraint.as_exact()
@@ -88,17 +88,17 @@ class Sampler(Decoder):
         return other
 
     def satisfies(self, row: Sample) -> bool:
-        """Return whether a row that was drawn freely satisfies the constraint."""
+        """Return whether a row of a rejection sampler satisfies the constraint."""
         assert self.constraint is not None
         return not (self.vocabulary.ends and row.cut) and self.constraint.accepts(row.text)
 
     @property
     def lengths(self) -> tuple[int, int | None]:
-        """The least and the most characters that rows are asked to have."""
+        """The minimum and maximum number of characters of a row that the settings ask for; None: no maximum."""
         return parse_length(self.settings.length) if self.settings.length else (0, None)
 
     def rows(self, start: int = 0) -> Iterator[Sample]:
-        """Rows ``start``, ``start + 1``, ... without end, computed in growing batches as they are asked for."""
+        """Yield rows ``start``, ``start + 1``, ... without end, computed in growing batches on demand."""
         width = MULTIPLE
         while True:
             yield from self._chunk(start, width)
@@ -106,23 +106,23 @@ class Sampler(Decoder):
             width = min(2 * width, self._width)
 
     def take(self, n: int, check: Callable[[], None] | None = None) -> Iterator[Sample]:
-        """Rows 0 to ``n`` - 1; ``check`` is called before each symbol, and may raise."""
+        """Yield rows 0 to ``n`` - 1; ``check`` is called before each symbol and may raise."""
         width = self._width if n <= self._width else self._widest
         for start in range(0, n, width):
             yield from self._chunk(start, min(width, n - start), check)
 
-    def _chunk(self, start: int, wanted: int, check: Callable[[], None] | None = None) -> Iterator[Sample]:
-        """Rows ``start`` .. ``start + wanted - 1``."""
-        with self.resting():
-            rows = self._draw_rows(start, wanted, check)
-        ids_TW = np.full((rows.n_drawn, wanted), EOS, dtype=self.vocabulary.dtype)
-        for ids_W, (alive_A, ids_A) in zip(ids_TW, rows.drawn, strict=True):
-            ids_W[alive_A.cpu().numpy()] = ids_A.cpu().numpy()
-        texts, cut = self._read(np.ascontiguousarray(ids_TW[self.n_slots :].T))
-        return map(_sample, zip(range(start, start + wanted), texts, cut, strict=True))
+    def _chunk(self, start: int, width: int, check: Callable[[], None] | None = None) -> Iterator[Sample]:
+        """Return rows ``start`` to ``start + width - 1``."""
+        with self.inference():
+            rows = self._sample_batch(start, width, check)
+        ids_TW = np.full((rows.n_sampled, width), EOS, dtype=self.vocabulary.dtype)
+        for ids_W, (active_A, ids_A) in zip(ids_TW, rows.sampled, strict=True):
+            ids_W[active_A.cpu().numpy()] = ids_A.cpu().numpy()
+        texts, cut = self._decode(np.ascontiguousarray(ids_TW[self.n_slots :].T))
+        return map(_sample, zip(range(start, start + width), texts, cut, strict=True))
 
-    def _read(self, ids_WT: npt.NDArray[np.unsignedinteger[Any]]) -> tuple[list[str], list[bool]]:
-        """The texts of rows, and whether each was cut."""
+    def _decode(self, ids_WT: npt.NDArray[np.unsignedinteger[Any]]) -> tuple[list[str], list[bool]]:
+        """Return the texts of rows, and whether each was cut."""
         ends_WT = ids_WT == EOS
         lengths_W = ends_WT.argmax(1)
         cut_W = ~ends_WT[np.arange(len(ends_WT)), lengths_W]
@@ -130,42 +130,44 @@ class Sampler(Decoder):
         flat = ids_WT[np.arange(ids_WT.shape[1]) < lengths_W[:, None]].astype(np.int32)
         return self.vocabulary.decode_many(flat, lengths_W), cut_W.tolist()
 
-    def _draw_rows(self, start: int, width: int, check: Callable[[], None] | None) -> Rows:
+    def _sample_batch(self, start: int, width: int, check: Callable[[], None] | None) -> RowBatch:
         step = self.steps()
         uniforms = Uniforms(self.settings.seed, start, width)
-        rows = Rows(width, self.vocabulary.size, BOS, self.device, wide=self.wide, remembers=bool(self.processors))
+        rows = RowBatch(
+            width, self.vocabulary.size, BOS, self.device, large_model=self.is_large, keep_history=bool(self.processors)
+        )
         state: State | None = step.initial_state(MULTIPLE)
-        while state is not None and rows.n_drawn <= self.n_slots + self.max_length:
+        while state is not None and rows.n_sampled <= self.n_slots + self.max_length:
             if check is not None:
                 check()
-            logits_CV, state = step(rows.ids_C, state, rows.n_drawn)
-            logits_CV = step.mask(logits_CV, state, rows.n_drawn)
+            logits_CV, state = step(rows.ids_C, state, rows.n_sampled)
+            logits_CV = step.mask(logits_CV, state, rows.n_sampled)
             uniform_W = uniforms.next().to(self.device)
-            state = rows.add(self._choose(logits_CV, rows, uniform_W), state)
+            state = rows.add(self._next_ids(logits_CV, rows, uniform_W), state)
         return rows
 
-    def _choose(self, logits_CV: Tensor, rows: Rows, uniform_W: Tensor) -> Tensor:
-        """The next id of each row: forced by conditions and prefix, else drawn."""
-        if rows.n_drawn < len(self.forced):
-            return torch.full_like(rows.alive_A, self.forced[rows.n_drawn])
-        of_rows: Callable[[Tensor], Tensor] = rows.of_rows
+    def _next_ids(self, logits_CV: Tensor, rows: RowBatch, uniform_W: Tensor) -> Tensor:
+        """Return the next id of each active row: forced by conditions and prefix, else sampled."""
+        if rows.n_sampled < len(self.forced):
+            return torch.full_like(rows.active_A, self.forced[rows.n_sampled])
+        expand: Callable[[Tensor], Tensor] = rows.expand
         first, given = 0, None
-        if self._is_plain:
+        if self._is_unrestricted:
             logits_CV, first = logits_CV[:, EOS:], EOS
         elif self.processors:
-            of_rows = as_it_is
-            given = rows.of_rows(logits_CV), rows.history_AT()[:, self.n_slots :]
+            expand = identity
+            given = rows.expand(logits_CV), rows.history_AT()[:, self.n_slots :]
             logits_CV = self.process(*given)
-        elif self.constraint is None:  # which forbids these itself
+        elif self.constraint is None:  # a constraint forbids these itself
             logits_CV = logits_CV.masked_fill(self.forbidden_V, -torch.inf)
-        uniform_A = uniform_W if len(rows.alive_A) == len(uniform_W) else uniform_W.index_select(0, rows.alive_A)
-        ids_A = draw(logits_CV, uniform_A, of_rows).add_(first)
+        uniform_A = uniform_W if len(rows.active_A) == len(uniform_W) else uniform_W.index_select(0, rows.active_A)
+        ids_A = sample_ids(logits_CV, uniform_A, expand).add_(first)
         if int(ids_A.max()) == self.vocabulary.size:
-            nothing_A = ids_A == self.vocabulary.size
-            if (nothing_A & rows.open_A()).any():
+            failed_A = ids_A == self.vocabulary.size
+            if (failed_A & rows.unfinished_A()).any():
                 if given is None:
-                    at = rows.n_drawn - self.n_slots
-                    raise Diverged(f"cannot draw symbol {at} of a row: the model gives no number")
-                raise self.nothing_left(*given, rows.open_A())
-            ids_A = ids_A.masked_fill(nothing_A, PAD)  # a row that has ended
+                    at = rows.n_sampled - self.n_slots
+                    raise Diverged(f"cannot sample symbol {at} of a row: the logits of the model are not finite")
+                raise self.dead_end(*given, rows.unfinished_A())
+            ids_A = ids_A.masked_fill(failed_A, PAD)  # a row that has ended
         return ids_A

@@ -1,9 +1,9 @@
-"""The most probable rows of a model, proven: best-first search over the tree of all rows.
+"""Exact search for the most probable rows: best-first search over the tree of all rows.
 
-A beginning is at least as probable as every row that begins so. So the most probable beginnings are looked at first,
-many at once; a row is proven to be the next best as soon as no beginning left is more probable.
+A prefix is at least as probable as every row that begins with it. So the most probable prefixes are visited first, in
+batches; a row is proven to be the next best once no open prefix is more probable.
 
-Dimension letters: L symbols, N beginnings of a batch, O open ones, R beginnings of one length, V vocabulary.
+Dimension letters: L symbols, N prefixes of a batch, O open ones, R prefixes of one length, V vocabulary.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ from torch import Tensor
 from seqgen.errors import UsageError
 from seqgen.protocols import State
 from seqgen.sampling.decoder import Decoder
-from seqgen.sampling.rows import MULTIPLE, round_up
+from seqgen.sampling.row_batch import MULTIPLE, round_up
 from seqgen.states import join_rows, select_rows
 from seqgen.tokenizers import BOS, EOS
 
-_TOGETHER = 256  # beginnings looked at in one go
+_BATCH_SIZE = 256  # prefixes visited in one batch
 _OPEN = np.dtype([("length", np.int32), ("row", np.int32), ("id", np.int32), ("log_prob", np.float64)])
 
 
 @dataclass(frozen=True)
 class Top:
-    """The most probable rows that were found.
+    """The result of a search for the most probable rows.
 
     Attributes:
         texts: the rows, the most probable first.
         nats: the negative log-probability of each, nats.
-        n_proven: how many of the first are proven to be the most probable.
-        unseen_nats: every row that is not among them costs at least this.
-        n_nodes: beginnings looked at.
+        n_proven: how many of the first ones are proven to be the most probable.
+        unseen_nats: lower bound on the negative log-probability of every other row, nats.
+        n_nodes: prefixes visited.
     """
 
     texts: tuple[str, ...]
@@ -46,40 +46,41 @@ class Top:
 
 
 def top_rows(decoder: Decoder, n: int, n_nodes: int) -> Top:
-    """The ``n`` most probable rows, as far as can be found by looking at ``n_nodes`` beginnings.
+    """Return the ``n`` most probable rows that can be found by visiting ``n_nodes`` prefixes.
 
-    Probabilities are those that the decoding steps leave, after the prefix and under the conditions given; a
-    constraint takes rows away and changes the probability of none. Of several sequences of symbols that spell one
-    text the most probable counts.
+    Probabilities are those after the decoding steps, given prefix and conditions; a constraint removes rows and changes
+    the probability of none. If several sequences of symbols spell one text, the most probable one counts.
 
     Args:
-        decoder: what rows are asked to be.
-        n: how many, at least 1.
-        n_nodes: the effort, at least 1.
+        decoder: model and settings.
+        n: number of rows, at least 1.
+        n_nodes: limit on the prefixes visited, at least 1.
 
     Raises:
         UsageError: rows of this run have no end.
-        Diverged: the model gives no number, or a decoding step leaves nothing to draw.
+        Diverged: the logits of the model are not finite, or a decoding step leaves no symbol.
     """
     if not decoder.vocabulary.ends:
-        raise UsageError("this run learned one long text, which has no rows that could be the most probable")
-    with decoder.resting():
+        raise UsageError(
+            "cannot find the most probable rows: this run was trained on one long text, whose rows have no end"
+        )
+    with decoder.inference():
         search = _Search(decoder, n)
-        while search.n_nodes < n_nodes and search.may_find_more():
-            search.expand(min(_TOGETHER, n_nodes - search.n_nodes))
+        while search.n_nodes < n_nodes and search.can_improve():
+            search.expand(min(_BATCH_SIZE, n_nodes - search.n_nodes))
     return search.top()
 
 
 @dataclass
 class _Level:
-    """Beginnings of one length that have been looked at: their ids (R, L), and the state after them."""
+    """The visited prefixes of one length: their ids (R, L), and the state after them."""
 
     ids_RL: npt.NDArray[np.int64]
     state: State
 
 
 class _Search:
-    """Open beginnings and finished rows. An open one is a row of a level and the id behind it."""
+    """Open prefixes and finished rows; an open prefix is a row of a level and the id after it."""
 
     def __init__(self, decoder: Decoder, n: int) -> None:
         self._decoder, self._n = decoder, n
@@ -90,48 +91,48 @@ class _Search:
         self.n_nodes = 0
         ids_C = torch.full((MULTIPLE,), BOS, device=decoder.device)
         logits_CV, state = self._step(ids_C, self._step.initial_state(MULTIPLE), 0)
-        for n_drawn, forced in enumerate(decoder.forced, 1):
-            logits_CV, state = self._step(torch.full_like(ids_C, forced), state, n_drawn)
+        for n_read, forced in enumerate(decoder.forced, 1):
+            logits_CV, state = self._step(torch.full_like(ids_C, forced), state, n_read)
         prefix_1L = np.array([decoder.forced[decoder.n_slots :]], dtype=np.int64)
-        self._look_at(prefix_1L, np.zeros(1), logits_CV, state)
+        self._visit(prefix_1L, np.zeros(1), logits_CV, state)
 
-    def may_find_more(self) -> bool:
-        """Whether an open beginning is more probable than the ``n``-th row found."""
+    def can_improve(self) -> bool:
+        """Return whether an open prefix is more probable than the ``n``-th row found."""
         return self._best_open() > self._threshold()
 
     def _best_open(self) -> float:
         return float(self._open_O["log_prob"].max(initial=-np.inf))
 
     def _threshold(self) -> float:
-        """The log-probability that a row must exceed to be among the ``n`` best."""
+        """Return the log-probability that a row must exceed to be among the ``n`` best."""
         return min(self._found.values()) if len(self._found) == self._n else -np.inf
 
     def expand(self, most: int) -> None:
-        """Look at the most probable open beginnings, those of one length together."""
+        """Visit the most probable open prefixes, those of one length together."""
         best = np.argsort(-self._open_O["log_prob"], kind="stable")[:most]
-        taken_N = self._open_O[best]
+        best_N = self._open_O[best]
         self._open_O = np.delete(self._open_O, best)
-        for length in np.unique(taken_N["length"]).tolist():
-            some_N = taken_N[taken_N["length"] == length]
+        for length in np.unique(best_N["length"]).tolist():
+            level_N = best_N[best_N["length"] == length]
             level = self._levels[length]
-            fill = np.arange(round_up(len(some_N))) % len(some_N)
-            rows_C, ids_C = (torch.from_numpy(some_N[name][fill].astype(np.int64)) for name in ("row", "id"))
+            fill = np.arange(round_up(len(level_N))) % len(level_N)
+            rows_C, ids_C = (torch.from_numpy(level_N[name][fill].astype(np.int64)) for name in ("row", "id"))
             state = select_rows(level.state, rows_C.to(self._decoder.device))
-            n_drawn = self._decoder.n_slots + length + 1
-            logits_CV, state = self._step(ids_C.to(self._decoder.device), state, n_drawn)
-            ids_NL = np.hstack([level.ids_RL[some_N["row"]], some_N["id"][:, None]])
-            self._look_at(ids_NL, some_N["log_prob"], logits_CV, state)
+            n_read = self._decoder.n_slots + length + 1
+            logits_CV, state = self._step(ids_C.to(self._decoder.device), state, n_read)
+            ids_NL = np.hstack([level.ids_RL[level_N["row"]], level_N["id"][:, None]])
+            self._visit(ids_NL, level_N["log_prob"], logits_CV, state)
 
-    def _look_at(
+    def _visit(
         self, ids_NL: npt.NDArray[np.int64], log_prob_N: npt.NDArray[np.float64], logits_CV: Tensor, state: State
     ) -> None:
-        """Note what may follow some beginnings of one length; computed rows beyond them only fill up."""
+        """Record what may follow some prefixes of one length; computed rows beyond these are padding."""
         n, length = ids_NL.shape
         self.n_nodes += n
-        first_row = self._keep(ids_NL, select_rows(state, torch.arange(n, device=self._decoder.device)))
+        first_row = self._add_to_level(ids_NL, select_rows(state, torch.arange(n, device=self._decoder.device)))
         after_NV = log_prob_N[:, None] + self._log_probs(ids_NL, logits_CV[:n], state)
         for row in np.flatnonzero(after_NV[:, EOS] > self._threshold()).tolist():
-            self._find(self._decoder.vocabulary.decode(ids_NL[row].tolist()), float(after_NV[row, EOS]))
+            self._add_found(self._decoder.vocabulary.decode(ids_NL[row].tolist()), float(after_NV[row, EOS]))
         after_NV[:, EOS] = -np.inf
         threshold = self._threshold()
         self._open_O = self._open_O[self._open_O["log_prob"] > threshold]
@@ -142,8 +143,8 @@ class _Search:
             children_O["log_prob"] = after_NV[rows, ids]
             self._open_O = np.concatenate([self._open_O, children_O])
 
-    def _keep(self, ids_NL: npt.NDArray[np.int64], state: State) -> int:
-        """Put beginnings and the states after them into their level; the row of the first."""
+    def _add_to_level(self, ids_NL: npt.NDArray[np.int64], state: State) -> int:
+        """Add prefixes and the states after them to their level; return the row of the first."""
         length = ids_NL.shape[1]
         level = self._levels.get(length)
         if level is None:
@@ -154,24 +155,24 @@ class _Search:
         return first
 
     def _log_probs(self, ids_NL: npt.NDArray[np.int64], logits_NV: Tensor, state: State) -> npt.NDArray[np.float64]:
-        """Log-probabilities (N, V) of what may follow; a constraint forbids, but renormalises nothing."""
+        """Return log-probabilities (N, V) of the next id; a constraint forbids ids and renormalises nothing."""
         history_NL = torch.from_numpy(ids_NL).to(self._decoder.device)
         log_probs_NV = torch.log_softmax(self._decoder.process(logits_NV, history_NL).double(), -1)
         if bool(log_probs_NV.isnan().any()):
-            raise self._decoder.nothing_left(logits_NV, history_NL)
+            raise self._decoder.dead_end(logits_NV, history_NL)
         n, length = ids_NL.shape
         rows_N = torch.arange(n, device=log_probs_NV.device)
         allowed_NV = self._step.mask(log_probs_NV, select_rows(state, rows_N), self._decoder.n_slots + length)
         return allowed_NV.cpu().numpy()
 
-    def _find(self, text: str, log_prob: float) -> None:
-        """Note a finished row, and forget the worst when there are too many."""
+    def _add_found(self, text: str, log_prob: float) -> None:
+        """Record a finished row, and drop the least probable one beyond ``n``."""
         self._found[text] = max(log_prob, self._found.get(text, -np.inf))
         if len(self._found) > self._n:
             del self._found[min(self._found, key=self._found.__getitem__)]
 
     def top(self) -> Top:
-        """What was found."""
+        """Return the rows found so far."""
         texts = sorted(self._found, key=self._found.__getitem__, reverse=True)
         open_ = self._best_open()
         n_proven = sum(self._found[text] >= open_ for text in texts)

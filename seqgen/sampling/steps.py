@@ -1,6 +1,6 @@
-"""The steps of a model as rows are drawn, with what conditions strengthen and a constraint keeps in mind.
+"""Single decoding steps of a model, with classifier-free guidance and a constraint.
 
-Dimension letters: C rows computed, V vocabulary.
+Dimension letters: C computed rows, V vocabulary.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from seqgen.states import list_leaves
 from seqgen.tokenizers import BOS, PAD
 
 
-class Steps:
-    """Steps of a model whose weights rest.
+class DecodingStep:
+    """One-step decoding of a model with frozen weights.
 
-    With a guidance g the logits are u + g (c - u), c those under the conditions given and u those without any
-    (classifier-free guidance, arXiv:2207.12598): above one, rows are more like what was asked for than the records are.
-    It takes two steps for one.
+    With guidance g the logits are u + g (c - u), where c are the logits under the given conditions and u those without
+    any (classifier-free guidance, arXiv:2207.12598): above 1, rows follow the conditions more closely than the training
+    records do. It costs two model steps for each decoding step.
 
     Args:
-        model: keeps the contract of :class:`seqgen.Model`.
-        n_slots: ids before the text: conditions.
-        n_prefix: symbols that rows begin with.
-        constraint: what rows must satisfy.
-        guidance: how much conditions count; 1: as they were learned.
+        model: implements :class:`seqgen.Model`.
+        n_slots: ids before the text, which are conditions.
+        n_prefix: symbols that every row begins with.
+        constraint: what rows must satisfy, or None.
+        guidance: the weight of the conditions; 1: as in training.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class Steps:
         self._guidance = guidance if n_slots else 1.0
 
     def initial_state(self, width: int) -> State:
-        """The state of some rows before anything is read."""
+        """Return the state of ``width`` rows before anything is read: (model, unconditional model, constraint)."""
         return (
             self._model.initial_state(width),
             () if self._guidance == 1 else self._model.initial_state(width),
@@ -49,38 +49,38 @@ class Steps:
         )
 
     def state_grows(self) -> bool:
-        """Whether a row's state has more numbers after a step than before it, as a cache has."""
+        """Return whether a row's state is larger after a step than before it, as with a key-value cache."""
         before = self.initial_state(1)
         _, after = self(torch.full((1,), BOS, device=device_of(self._model)), before, 0)
         sizes = [sum(leaf.numel() for leaf in list_leaves(state)) for state in (before, after)]
         return sizes[1] > sizes[0]
 
-    def __call__(self, ids_C: Tensor, held: State, n_drawn: int) -> tuple[Tensor, State]:
-        """Logits (C, V) of what follows some ids, and the next state.
+    def __call__(self, ids_C: Tensor, held: State, n_read: int) -> tuple[Tensor, State]:
+        """Return the logits (C, V) of the next id, and the next state.
 
         Args:
             ids_C: the last ids: BOS, a condition or a symbol.
             held: the state before them.
-            n_drawn: how many ids there are behind BOS, with these.
+            n_read: number of ids after BOS, these included.
         """
-        state, free, wanted_C = held
+        state, uncond, automaton_C = held
         logits_CV, state = self._step(ids_C, state)
         if self._guidance != 1:
-            blind_C = torch.full_like(ids_C, PAD) if 0 < n_drawn <= self._n_slots else ids_C
-            free_CV, free = self._step(blind_C, free)
-            logits_CV = torch.lerp(free_CV, logits_CV, self._guidance)
-        if self._constraint is not None and n_drawn > self._n_slots + self._n_prefix:
-            wanted_C = self._constraint.advance(wanted_C, ids_C)
-        return logits_CV, (state, free, wanted_C)
+            uncond_ids_C = torch.full_like(ids_C, PAD) if 0 < n_read <= self._n_slots else ids_C
+            uncond_CV, uncond = self._step(uncond_ids_C, uncond)
+            logits_CV = torch.lerp(uncond_CV, logits_CV, self._guidance)
+        if self._constraint is not None and n_read > self._n_slots + self._n_prefix:
+            automaton_C = self._constraint.advance(automaton_C, ids_C)
+        return logits_CV, (state, uncond, automaton_C)
 
-    def mask(self, logits_CV: Tensor, held: State, n_drawn: int) -> Tensor:
-        """Logits, or log-probabilities, in which what a constraint forbids after some ids is minus infinity.
+    def mask(self, logits_CV: Tensor, held: State, n_read: int) -> Tensor:
+        """Return logits, or log-probabilities, with minus infinity at the ids that the constraint forbids.
 
         Args:
-            logits_CV: of what follows.
-            held: the state after the ids.
-            n_drawn: how many there are behind BOS.
+            logits_CV: of the next id.
+            held: the state after the last ids.
+            n_read: number of ids after BOS so far.
         """
-        if self._constraint is None or n_drawn < self._n_slots + self._n_prefix:
+        if self._constraint is None or n_read < self._n_slots + self._n_prefix:
             return logits_CV
-        return self._constraint.mask(logits_CV, held[2], n_drawn - self._n_slots)
+        return self._constraint.mask(logits_CV, held[2], n_read - self._n_slots)
