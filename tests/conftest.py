@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 import os
 import shutil
@@ -13,6 +14,11 @@ import tempfile
 import venv
 from collections.abc import Iterator
 from pathlib import Path
+
+# Hundreds of tests start processes, and each worker imports every test: without bytecode all would compile all of it.
+# Set before the imports below, whose assertions pytest rewrites and stores as bytecode.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 import hypothesis
 import pytest
@@ -101,10 +107,16 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory):
 
 
 def registered(kind: str) -> list[Entry]:
-    """What the installed plugins offer of a kind, by name."""
+    """Return what the installed plugins offer of a kind, by name."""
+    return _all_installed().registry.entries(kind)
+
+
+@functools.cache
+def _all_installed() -> Plugins:
+    """Load the installed plugins, once for all parametrizations of a process."""
     loaded = Plugins(print)
     loaded.load(entry_point_candidates())
-    return loaded.registry.entries(kind)
+    return loaded
 
 
 def plugins_with(cell: seqgen.CellSpec) -> Plugins:
