@@ -15,12 +15,15 @@ _HOME = {
     "seqgen.hookspecs": ("PLUGIN_API", "hookimpl"),
     "seqgen.specs": (
         "CorpusSpec", "TokenizerSpec", "CellSpec", "ModelSpec", "DomainSpec", "ValidatorSpec", "MetricSpec",
-        "RendererSpec", "ProcessorSpec", "AugmentationSpec",
+        "RendererSpec", "ProcessorSpec", "AugmentationSpec", "ReportSpec",
     ),
     "seqgen.corpus": ("Record", "read_lines", "TextFile", "PackageFiles"),
     "seqgen.protocols": (
         "Verdict", "State", "Tokenizer", "Model", "Validator", "Metric", "Renderer", "Processor", "Augmentation",
+        "Report",
     ),
+    "seqgen.metrics": ("METRICS", "Evaluation", "MetricRow", "format_metric"),
+    "seqgen.files": ("write_atomic",),
     "seqgen.cells": ("Cell", "StepCell", "Recurrent", "Stack", "linear_scan"),
     "seqgen.config": ("Options",),
     "seqgen.errors": (
@@ -58,13 +61,19 @@ if TYPE_CHECKING:
     from seqgen.corpus import read_lines as read_lines
     from seqgen.errors import *  # noqa: F403
     from seqgen.evaluation import Score as Score
+    from seqgen.files import write_atomic as write_atomic
     from seqgen.hookspecs import PLUGIN_API as PLUGIN_API
     from seqgen.hookspecs import hookimpl as hookimpl
+    from seqgen.metrics import METRICS as METRICS
+    from seqgen.metrics import Evaluation as Evaluation
+    from seqgen.metrics import MetricRow as MetricRow
+    from seqgen.metrics import format_metric as format_metric
     from seqgen.protocols import Augmentation as Augmentation
     from seqgen.protocols import Metric as Metric
     from seqgen.protocols import Model as Model
     from seqgen.protocols import Processor as Processor
     from seqgen.protocols import Renderer as Renderer
+    from seqgen.protocols import Report as Report
     from seqgen.protocols import State as State
     from seqgen.protocols import Tokenizer as Tokenizer
     from seqgen.protocols import Validator as Validator
@@ -81,6 +90,7 @@ if TYPE_CHECKING:
     from seqgen.specs import ModelSpec as ModelSpec
     from seqgen.specs import ProcessorSpec as ProcessorSpec
     from seqgen.specs import RendererSpec as RendererSpec
+    from seqgen.specs import ReportSpec as ReportSpec
     from seqgen.specs import TokenizerSpec as TokenizerSpec
     from seqgen.specs import ValidatorSpec as ValidatorSpec
     from seqgen.tokenizers import nearest as nearest

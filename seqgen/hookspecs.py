@@ -78,6 +78,11 @@ def register_augmentations(register: Callable[[specs.AugmentationSpec], None]) -
 
 
 @hookspec
+def register_reports(register: Callable[[specs.ReportSpec], None]) -> None:
+    """Hand in reports: files that present an evaluation."""
+
+
+@hookspec
 def register_commands(app: typer.Typer) -> None:
     """Add commands to ``app``, a Typer of this plugin's own that core mounts; names already taken are refused."""
 

@@ -21,6 +21,7 @@ MEMBERS: Mapping[str, tuple[str, ...]] = {
     "renderer": ("__call__",),
     "processor": ("__call__",),
     "augmentation": ("__call__",),
+    "report": ("write",),
 }
 """What a part must have, by kind; of a tokenizer, its class. Corpora, cells and models are looked at where they run."""
 
@@ -240,11 +241,29 @@ class GuardedAugmentation(Guarded):
         return isinstance(result, str) and bool(result or not arguments[0])
 
 
+class GuardedReport(Guarded):
+    """A report: the files that it has written."""
+
+    def write(self, evaluation: Any, path: Path) -> list[Path]:
+        """Write the report and return its files.
+
+        Raises:
+            PluginError: the result is not a list of files that exist.
+        """
+        files = self.__wrapped__.write(evaluation, path)
+        paths = isinstance(files, list | tuple) and files and all(isinstance(file, str | Path) for file in files)
+        if not paths or not all(Path(file).exists() for file in files):
+            place = defined_at(self.__wrapped__, "write")
+            raise PluginError(f"{self._label}: write returned {files!r:.80}, not a list of the files written{place}")
+        return [Path(file) for file in files]
+
+
 GUARDS: Mapping[str, Callable[[Any, str], Any]] = {
     "validator": GuardedValidator,
     "metric": GuardedMetric,
     "renderer": GuardedRenderer,
     "processor": GuardedProcessor,
     "augmentation": GuardedAugmentation,
+    "report": GuardedReport,
 }
 """The guard of each kind whose results are looked at at every call; those of the others are where core uses them."""

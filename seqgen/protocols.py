@@ -11,12 +11,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, Self, runtime_checkable
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from random import Random
 
     import numpy as np
     import numpy.typing as npt
     from rich.console import RenderableType
     from torch import Tensor
+
+    from seqgen.metrics import Evaluation
 
     Ids = npt.NDArray[np.integer[Any]]
     Lengths = npt.NDArray[np.int64]
@@ -175,6 +178,18 @@ class Processor(Protocol):
 
         Each row must depend on that row alone, and the arguments must not be modified. A logit of minus infinity is
         forbidden and stays so: probability that it is given is dropped.
+        """
+        ...
+
+
+class Report(Protocol):
+    """Presents an evaluation as files, such as a page."""
+
+    def write(self, evaluation: Evaluation, path: Path) -> Sequence[str | Path]:
+        """Write the report to ``path`` and return the files written; ``seqgen.write_atomic`` writes atomically.
+
+        Raises:
+            DiskError: the disk refused.
         """
         ...
 

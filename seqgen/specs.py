@@ -157,6 +157,13 @@ class AugmentationSpec(LoadableSpec):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ReportSpec(LoadableSpec):
+    """A report: ``load(**options)`` returns a :class:`seqgen.Report`, which writes an evaluation to a file."""
+
+    kind: ClassVar[str] = "report"
+
+
+@dataclass(frozen=True, kw_only=True)
 class DomainSpec(Spec):
     """What a text is: the parts, all by name, that belong together.
 
@@ -195,7 +202,7 @@ class DomainSpec(Spec):
 
 SPEC_TYPES: tuple[type[Spec], ...] = (
     CorpusSpec, TokenizerSpec, CellSpec, ModelSpec, DomainSpec, ValidatorSpec, MetricSpec, RendererSpec, ProcessorSpec,
-    AugmentationSpec,
+    AugmentationSpec, ReportSpec,
 )  # fmt: skip
 KINDS: dict[str, str] = {"corpus": "corpora"} | {
     spec.kind: spec.kind + "s" for spec in SPEC_TYPES if spec.kind != "corpus"

@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import functools
 import importlib
+import importlib.metadata
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+import tomllib
 import venv
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,6 +36,15 @@ ROOT = Path(__file__).resolve().parent.parent
 
 hypothesis.settings.register_profile("seqgen", deadline=None, max_examples=50, derandomize=True)
 hypothesis.settings.load_profile("seqgen")
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Stop where the installed distribution is older than pyproject.toml, whose plugins would then be missing."""
+    listed = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["entry-points"]
+    found = {point.name for point in importlib.metadata.entry_points(group="seqgen") if point.dist.name == "seqgen-lm"}
+    if found != listed["seqgen"].keys():
+        changed = ", ".join(sorted(found ^ listed["seqgen"].keys()))
+        raise pytest.UsageError(f"the plugins of pyproject.toml have changed ({changed}): pip install -e . again")
 
 
 def read_again(monkeypatch: pytest.MonkeyPatch, most_records: int = 0, most_chars: int = 0) -> None:

@@ -58,6 +58,7 @@ USES = {
     "norepeat.py": [TRAIN, ("sample", "run", "-n", 4, "--processor", "norepeat", "-o", "norepeat.penalty=3")],
     "smallcaps.py": [(*TRAIN, "--augment", "smallcaps")],
     "diary.py": [TRAIN, ("diary", "run")],
+    "tally.py": [TRAIN, ("evaluate", "run", "-n", 20, "--report", "tally=numbers.json")],
 }
 SAID = {"dates.py": "sundays", "diary.py": '"ended": "steps"', "mycell.py": "run"}
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import html.parser
 import json
 import math
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -23,8 +20,6 @@ from seqgen.evaluation.memorization import TOO_FEW
 from seqgen.render import METRICS, compare_view, evaluation_view
 from seqgen.tokenizers import ByteTokenizer, CharTokenizer, Vocabulary
 from test_render import shown
-
-PLOT = "needs the extra 'plot'"
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +129,7 @@ def test_every_figure_is_described_on_the_page_about_them():
     assert len(re.findall(r"^\| `", page, re.M)) == len(METRICS)
 
 
-# -- tables and pages
+# -- tables
 
 
 def test_the_table_has_groups_and_shows_texts_as_they_are(tiny_run):
@@ -146,100 +141,6 @@ def test_the_table_has_groups_and_shows_texts_as_they_are(tiny_run):
     assert figures["memorisation"] in text
     published = shown(evaluation_view(figures, {"Other (1999)": {"own.figure": 0.5}}), width=100)
     assert "Other (1999)" in published and "0.500" in published
-
-
-class Page(html.parser.HTMLParser):
-    """Checks that what is opened is closed, and collects what could ask a network for something."""
-
-    EMPTY = {"meta", "br"}
-
-    def __init__(self, text):
-        super().__init__()
-        self.open, self.tags, self.asks, self.ids, self.words = [], [], [], [], []
-        self.feed(text)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append(tag)
-        names = dict(attrs)
-        self.ids += [names["id"]] if "id" in names else []
-        self.asks += [value for name, value in attrs if name in ("src", "srcset", "action", "data")]
-        self.asks += [names["href"]] if not names.get("href", "#").startswith("#") else []
-        assert tag != "svg" or (names["role"] == "img" and names["aria-label"])
-        if tag not in self.EMPTY:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attrs):
-        self.handle_starttag(tag, attrs)
-        if tag not in self.EMPTY:
-            self.open.pop()
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        self.words.append(data)
-
-
-@pytest.mark.parametrize("kind", ["tiny_run", "long_run"])
-def test_a_page_is_whole_and_asks_nothing_of_a_network(kind, request, tmp_path):
-    pytest.importorskip("matplotlib", reason=PLOT)
-    run = request.getfixturevalue(kind)
-    figures = run.evaluate(40, html=tmp_path / "page.html")
-    assert figures == run.evaluate(40)
-    text = (tmp_path / "page.html").read_text(encoding="utf-8")
-    page = Page(text)
-    assert page.asks == [] and not re.search(r"https?://|src=|@import|url\((?!#)", text)
-    assert len(page.ids) == len(set(page.ids)), "plots share no id"
-    assert set(re.findall(r'(?:href="#|url\(#)([^")]*)', text)) <= set(page.ids)
-    assert page.tags.count("svg") == page.tags.count("figure") == (6 if kind == "tiny_run" else 4)
-    assert "default-src 'none'" in text
-    assert "script" not in page.tags and "prefers-color-scheme: dark" in text and "#0102" not in text
-    assert run.sample(1)[0].text.split("\n")[0].strip() in " ".join(page.words)
-    assert f"{figures['test_bits_per_char']:.3f}" in page.words
-
-
-def test_texts_of_a_page_are_escaped():
-    pytest.importorskip("matplotlib", reason=PLOT)
-    from seqgen.render.page import PageContent, page
-
-    evil = "<script>alert('$x$')</script>&\x07"
-    content = PageContent(
-        figures={"run": evil, "test_bits_per_char": 1.0, "baseline_uniform_bits_per_char": 2.0, "memorisation": evil,
-                 "symbol_distance": 0.1, "symbol_distance_chance": 0.1, "notes": [evil], "m.f": math.nan,
-                 "published": {"m": {f"CharRNN {evil}": {"f": 0.975, "g": 1.0}}}},
-        settings={"corpus": {"title": evil, "list": [1, 2]}},
-        metrics=[],
-        rows=[{"text": evil, "cut": True, "bits_per_char": None, "where": None}],
-        samples=[evil, "日本"],
-        held_out=["<b>", "$", "日本"],
-    )  # fmt: skip
-    made = page(content)
-    found = Page(made)
-    assert "script" not in found.tags and "b" in found.tags and "\x07" not in made.split("<main>")[1].split("<h2>")[-2]
-    assert "0.975" in found.words and "CharRNN" in made
-    assert made.count("&lt;script&gt;") >= 5 and "日" in made
-
-
-def test_without_matplotlib_a_page_costs_one_line_before_any_work(tiny_run, tmp_path):
-    call = [
-        sys.executable, "-c",
-        "import sys, importlib.util as util; found = util.find_spec\n"
-        "util.find_spec = lambda name, *rest: None if name == 'matplotlib' else found(name, *rest)\n"
-        f"import seqgen.cli; sys.exit(seqgen.cli.main(['evaluate', {str(tiny_run.path)!r}, '--html', 'x.html']))",
-    ]  # fmt: skip
-    result = subprocess.run(call, capture_output=True, text=True, cwd=tmp_path)
-    assert result.returncode == 2 and "pip install 'seqgen-lm[plot]'" in result.stderr
-    assert result.stdout == "" and not list(tmp_path.iterdir())
-
-
-def test_the_command_line_writes_the_page(cli, tiny_run, tmp_path):
-    pytest.importorskip("matplotlib", reason=PLOT)
-    result = cli("evaluate", tiny_run.path, "-n", 20, "--html", tmp_path / "page.html")
-    assert result.code == 0 and "Memorisation" in result.out and (tmp_path / "page.html").stat().st_size > 20_000
-    refused = cli("evaluate", tiny_run.path, "-n", 20, "--html", tmp_path / "no" / "page.html")
-    assert refused.code == 7 and "no/page.html" in refused.err
 
 
 def test_one_held_out_record_has_no_interval_and_is_told_as_one(words, tmp_path):

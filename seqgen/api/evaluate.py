@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import inspect
 import itertools
 import math
@@ -15,24 +14,20 @@ from typing import TYPE_CHECKING, Any
 from seqgen.api.corpus_checks import read_again, splitter_of
 from seqgen.api.data import Data
 from seqgen.api.environment import FILE, computing, ignore, named_by, open_new_corpus, option_fields, sort_out_corpus
-from seqgen.api.evidence import Evidence, baseline_metrics, distance_figures, gather, memory_figures
+from seqgen.api.evidence import baseline_metrics, distance_figures, gather, memory_figures
 from seqgen.api.factories import domain_entry
 from seqgen.api.reading import read_file_as
+from seqgen.api.reports import Reports, evaluation_of, find_reports
 from seqgen.config import assign, split_names
 from seqgen.corpus import Corpus, Record
-from seqgen.errors import MissingExtra, UnknownSymbol
-from seqgen.files import write_atomic
+from seqgen.errors import MissingExtra
 from seqgen.registry import Entry
 from seqgen.render import counted
-from seqgen.render.page import PageContent, page
-from seqgen.render.plots import check_plots
 
 if TYPE_CHECKING:
     from seqgen.api.run import Run
-    from seqgen.sampling import Sample
 
 _MAX_HELD_OUT = 10_000  # held-out records that metrics compare with, where no reference is named
-_MAX_SHOWN = 50  # samples on a page
 
 
 def evaluate(
@@ -41,17 +36,19 @@ def evaluate(
     seed: int,
     reference: str | None,
     options: Mapping[str, Any],
-    html: str | Path | None = None,
+    reports: Reports | None = None,
     tell: Callable[[str], None] = ignore,
-) -> tuple[dict[str, Any], dict[str, str]]:
-    """Held-out losses of a run, and figures of ``n`` samples drawn with ``seed``; a page of them too, if asked for.
+) -> tuple[dict[str, Any], dict[str, str], list[Path]]:
+    """Evaluate a run: held-out losses, and metrics of ``n`` samples drawn with ``seed``; write reports if asked for.
 
     Returns:
-        The figures by name, and how people call those of the domain's metrics, by name, where the metrics say so.
+        The metrics by name; labels of the domain's metrics, by name; and the files of the reports.
+
+    Raises:
+        UnknownName, MissingExtra: a report cannot be written; raised before anything is evaluated.
     """
-    if html is not None:
-        check_plots()
-    corpus, metrics, left_out = _parts(run, reference, options)
+    reports = reports or {}
+    corpus, metrics, writers, left_out = _parts(run, reference, find_reports(reports, run.plugins), options)
     settings = run.settings
     tell("reading the corpus")
     data = read_again(run.corpus, settings, run.vocabulary, warn=run.warn)
@@ -73,10 +70,11 @@ def evaluate(
     result |= {"notes": found.notes} if found.notes else {}
     result |= _domain_figures(run, texts, corpus, metrics, reference, tell)
     labels = _labels_of(metrics)
-    if html is not None:
-        written = _page(run, result, samples, found, labels)
-        write_atomic(Path(html), written.encode("utf-8", "backslashreplace"))
-    return result, labels
+    files: list[Path] = []
+    if writers:
+        evaluation = evaluation_of(run, result, labels, samples, found)
+        files = [file for name, writer in writers.items() for file in writer.write(evaluation, Path(reports[name]))]
+    return result, labels, files
 
 
 def _domain_figures(
@@ -122,47 +120,22 @@ def _is_published_on(metric: Any, reference: str | None) -> bool:
     return on is None or reference.rpartition(":")[2] in on
 
 
-def _page(
-    run: Run, figures: Mapping[str, Any], samples: Sequence[Sample], found: Evidence, labels: Mapping[str, str]
-) -> str:
-    """The page about a run."""
-    shown = samples[:_MAX_SHOWN]
-    bits: list[float | None] = [None] * len(shown)
-    with contextlib.suppress(UnknownSymbol):  # bytes that are no text cannot be scored again
-        bits = [score.bits_per_char for score in run.score([sample.text for sample in shown])]
-    rows = [
-        {"text": sample.text, "cut": sample.cut, "bits_per_char": score, "where": found.where.get(sample.text)}
-        for sample, score in zip(shown, bits, strict=True)
-    ]
-    return page(
-        PageContent(
-            figures=figures,
-            labels=labels,
-            settings=run.settings.model_dump(mode="json"),
-            metrics=run.metrics,
-            rows=rows,
-            samples=found.samples,
-            held_out=found.held_out,
-            records=run.vocabulary.ends,
-        )
-    )
-
-
 def _parts(
-    run: Run, reference: str | None, options: Mapping[str, Any]
-) -> tuple[Corpus | None, dict[str, Any], list[str]]:
-    """The reference corpus, the metrics of the run's domain by name, with their options, and why others are left out.
+    run: Run, reference: str | None, reports: Mapping[str, Entry], options: Mapping[str, Any]
+) -> tuple[Corpus | None, dict[str, Any], dict[str, Any], list[str]]:
+    """Return the reference corpus, metrics of the run's domain and reports, both built, by name, and what is left out.
 
     A metric that needs what is not installed is left out, unless it was asked for, by its options or a reference.
     """
     domain, spec = domain_entry(run.settings, run.plugins)
     entries = {name: named_by(domain, "metric", name, run.plugins) for name in spec.metrics}
-    fields = {name: option_fields(entry) for name, entry in entries.items()}
+    fields = {name: option_fields(entry) for name, entry in (*entries.items(), *reports.items())}
     found: tuple[Entry, dict[str, Any]] | None = None
     if reference is not None:
         found = sort_out_corpus(reference, run.plugins)
         fields["corpus"] = option_fields(found[0])
     given = assign(_everywhere(split_names(options), fields), fields)
+    writers = {name: entry.use(given.get(name, {})) for name, entry in reports.items()}
     metrics, left_out = dict[str, Any](), list[str]()
     for name, entry in entries.items():
         try:
@@ -172,11 +145,11 @@ def _parts(
                 raise
             left_out.append(f"left out: {error}")
     if found is None:
-        return None, metrics, left_out
+        return None, metrics, writers, left_out
     entry, implied = found
     said = implied | given.get("corpus", {})
     read_as = read_file_as(entry, said, run.plugins, domain)[1] if entry.qualified == FILE else {}
-    return open_new_corpus(entry, entry.options(read_as | said)), metrics, left_out
+    return open_new_corpus(entry, entry.options(read_as | said)), metrics, writers, left_out
 
 
 def _everywhere(

@@ -18,6 +18,7 @@ from seqgen.protocols import Verdict
 
 if TYPE_CHECKING:
     from seqgen.api.next_symbols import NextSymbol
+    from seqgen.api.reports import Reports
     from seqgen.api.sample import Decoding, Processors
     from seqgen.evaluation import ReferenceScores, Score
     from seqgen.sampling import Sample, Top
@@ -52,8 +53,6 @@ def load(
 
 class Run(StoredRun):
     """A run, to draw from, to score with and to judge; see :class:`StoredRun` for what it is made of."""
-
-    # -- sampling
 
     def sample(self, n: int = 10, **options: Any) -> list[Sample]:
         """Draw ``n`` rows; see :meth:`iter_samples` for the options and errors."""
@@ -170,8 +169,6 @@ class Run(StoredRun):
 
         return next_symbols(self, prefix, n, Wishes.of(self, label, given or {}))
 
-    # -- judging
-
     def score(self, texts: str | Sequence[str], *, given: Mapping[str, Any] | None = None) -> list[Score]:
         """How likely the model finds texts (or one text): nats, bits per character, nats of each symbol.
 
@@ -246,6 +243,7 @@ class Run(StoredRun):
         seed: int = 0,
         reference: str | None = None,
         html: str | Path | None = None,
+        reports: Reports | None = None,
         tell: Callable[[str], None] = ignore,
         **options: Any,
     ) -> dict[str, Any]:
@@ -255,15 +253,17 @@ class Run(StoredRun):
             n: how many samples.
             seed: of the samples.
             reference: a corpus, by name or file, with which metrics compare the samples; None: the held-out records.
-            html: a file that a page with plots is written to; needs the extra ``plot``.
+            html: the file of the report "html", a page with plots; needs the extra ``plot``.
+            reports: files of other reports, by name.
             tell: is told, in a few words, what is being done.
-            options: of the reference corpus (``path``, ...) and, by ``"metric.option"``, of the domain's metrics.
+            options: of the reference corpus (``path``, ...) and, by ``"name.option"``, of metrics and reports.
 
         Returns:
-            Figures by name; ``seqgen.render.METRICS`` says what each means and its unit. ``_low`` and ``_high`` are the
+            Figures by name; ``seqgen.METRICS`` says what each means and its unit. ``_low`` and ``_high`` are the
             ends of a 95% interval, ``_chance`` is what held-out (of distances, training) records score. What has no
             meaning for the run is left out, and said in ``notes``.
         """
         from seqgen.api.evaluate import evaluate
 
-        return evaluate(self, n, seed, reference, options, html, tell)[0]
+        page = {} if html is None else {"html": html}
+        return evaluate(self, n, seed, reference, options, {**(reports or {}), **page}, tell)[0]

@@ -28,6 +28,7 @@ TITLES = {
     "renderer": "a renderer",
     "processor": "a decoding step",
     "augmentation": "an augmentation",
+    "report": "a report",
     "command": "a command",
     "events": "event hooks",
 }

@@ -15,6 +15,7 @@ from seqgen.specs import KINDS, LoadableSpec
 _HOW = {
     "augmentation": "train --augment {0} -o augmentation.NAME=VALUE",
     "processor": "sample --processor {0} -o {0}.NAME=VALUE",
+    "report": "evaluate --report {0}=FILE -o {0}.NAME=VALUE",
     "metric": "evaluate -o {0}.NAME=VALUE",
     "validator": "a domain has it as it is",
     "renderer": "a domain has it as it is",

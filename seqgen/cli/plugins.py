@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 
 _KINDS = (
-    "cell, corpus, tokenizer, model, metric, domain, validator, renderer, processor, augmentation, command or events."
+    "cell, corpus, tokenizer, model, metric, domain, validator, renderer, processor, augmentation, report, "
+    "command or events."
 )
 
 

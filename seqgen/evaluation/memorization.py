@@ -34,11 +34,11 @@ _MAX_STEPS = 1e10  # of that search, about ten seconds: 64 characters of one tex
 _AT_ONCE = 1 << 24  # distances
 _SURE = 0.025  # one-sided, as the 95% intervals are
 
-NO_CHANCE = "cannot be told: no record is held out, so there is no chance level"
-TOO_FEW = "cannot be told: there are too few samples or held-out records to compare"
+NO_CHANCE = "unknown: no record is held out, so there is no chance level"
+TOO_FEW = "unknown: too few samples or held-out records to compare"
 _FEW = 10  # samples or held-out records, by which a run that copies may look like one that does not
-COPIES = "copies more than held-out records do"
-CLEAN = "nothing shows that it copies more than held-out records do"
+COPIES = "training records are copied more often than held-out ones"
+CLEAN = "no evidence of more copying than held-out records show by chance"
 
 
 def copies(where: Mapping[str, str], samples: Sequence[str], n_train: int, n_held_out: int) -> dict[str, float]:

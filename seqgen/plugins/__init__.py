@@ -2,6 +2,7 @@
 
 from seqgen.plugins.builtin import Builtin
 from seqgen.plugins.discovery import Candidate, entry_point_candidates, file_candidate, installed, origin_of
+from seqgen.plugins.explain import missing_plugin
 from seqgen.plugins.manager import Plugin, Plugins, Provenance
 from seqgen.plugins.objects import load_objects, register_object
 from seqgen.plugins.session import activate_plugins, active_plugins
@@ -18,6 +19,7 @@ __all__ = [
     "file_candidate",
     "installed",
     "load_objects",
+    "missing_plugin",
     "origin_of",
     "register_object",
 ]

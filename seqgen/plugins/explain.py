@@ -1,9 +1,10 @@
-"""An exception of a plugin in one line."""
+"""An exception of a plugin in one line, and the plugin that is missing."""
 
 from __future__ import annotations
 
 import traceback
 
+from seqgen.plugins.discovery import offering
 from seqgen.registry import one_line
 
 
@@ -22,6 +23,20 @@ def explain(error: BaseException, package: str) -> str:
         frame, line = found[-1]
         place = f" ({frame.f_code.co_filename}:{line})"
     return f"{type(error).__name__}: {one_line(error)}{place}"
+
+
+def missing_plugin(plural: str, name: str) -> str:
+    """Return a hint that names the plugin whose part or command is not there, or "".
+
+    Args:
+        plural: "reports", "commands" or another kind in the plural.
+        name: of the part or command.
+    """
+    found = offering(plural, name)
+    if not found:
+        return ""
+    listed = " or ".join(found)
+    return f"it comes with the plugin {listed}, which is not loaded: run without --no-plugins, or see seqgen plugins"
 
 
 def _is_ours(filename: str) -> bool:

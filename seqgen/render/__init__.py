@@ -1,10 +1,10 @@
 """Rich renderables for what seqgen shows; nothing here prints."""
 
+from seqgen.metrics import METRICS, by_model
 from seqgen.render.bench import bench_csv, bench_plot, bench_table, check_plot
 from seqgen.render.compare import compare_view
 from seqgen.render.evaluation import evaluation_view
 from seqgen.render.heat import heat_map, score_line
-from seqgen.render.metrics import METRICS, by_model
 from seqgen.render.picture import draw, export_svg
 from seqgen.render.play import play_view
 from seqgen.render.rows import EMPTY_ROW

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import importlib.util
 import io
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -10,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Group
 from rich.text import Text
 
-from seqgen.errors import BadOption
-from seqgen.render.plots import check_plots
+from seqgen.errors import BadOption, MissingExtra
 from seqgen.render.tables import plain_table
 from seqgen.render.text import visible
 
@@ -84,7 +84,8 @@ def check_plot(suffix: str) -> None:
     """
     if suffix not in _SUFFIXES:
         raise BadOption(f"a plot ends in {' or '.join(_SUFFIXES)}, not {suffix!r}")
-    check_plots("a plot")
+    if importlib.util.find_spec("matplotlib") is None:
+        raise MissingExtra("plot", "a plot")
 
 
 def bench_plot(rows: Rows, title: str, suffix: str) -> bytes:

@@ -10,7 +10,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from seqgen.render.metrics import DOMAIN, Row, groups
+from seqgen.metrics import DOMAIN, MetricRow, groups
 from seqgen.render.tables import metrics_table
 from seqgen.render.text import visible
 
@@ -30,18 +30,18 @@ def evaluation_view(
     parts: list[RenderableType] = []
     for heading, rows in groups(figures, labels):
         if heading == DOMAIN and published:
-            own = {name: figures[name] for name, _ in rows}
+            own = {name: figures[name] for name, *_ in rows}
             parts += [
                 Text(heading, style="bold"),
                 metrics_table(own, published, str(figures.get("run", "this run")), labels),
             ]
         else:
-            parts.append(_group(heading, [row for _, row in rows]))
+            parts.append(_group(heading, rows))
     parts += [Text(f"note: {visible(note)}", style="dim") for note in figures.get("notes", ())]
     return Group(*parts)
 
 
-def _group(heading: str, rows: list[Row]) -> Table:
+def _group(heading: str, rows: list[MetricRow]) -> Table:
     table = Table(title=Text(heading, style="bold"), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     intervals, chances = any(row.interval for row in rows), any(row.chance for row in rows)
     table.show_header = intervals or chances

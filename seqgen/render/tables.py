@@ -9,8 +9,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from seqgen.metrics import metric_label
 from seqgen.render.listing import Listing, cell
-from seqgen.render.metrics import called
 from seqgen.render.rows import EMPTY_ROW
 from seqgen.render.text import visible, visible_lines
 
@@ -73,9 +73,13 @@ def metrics_table(
         labels: how people call figures, by name.
     """
     if not published:
-        return spec_view({called(figure, labels): value for figure, value in figures.items()})
+        return spec_view({metric_label(figure, labels): value for figure, value in figures.items()})
     rows = [
-        {"figure": called(figure, labels), name: value, **{model: of.get(figure) for model, of in published.items()}}
+        {
+            "figure": metric_label(figure, labels),
+            name: value,
+            **{model: of.get(figure) for model, of in published.items()},
+        }
         for figure, value in figures.items()
     ]
     return plain_table(rows, ("figure", name, *published))

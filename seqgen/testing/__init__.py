@@ -23,6 +23,7 @@ from seqgen.testing.suite import (
     check_model,
     check_processor,
     check_renderer,
+    check_report,
     check_tokenizer,
     check_validator,
 )
@@ -41,6 +42,7 @@ __all__ = [
     "check_model",
     "check_processor",
     "check_renderer",
+    "check_report",
     "check_tokenizer",
     "check_validator",
     "checks_of",

@@ -57,6 +57,7 @@ CATALOG: dict[str, dict[str, tuple[str, ...]]] = {
         "common": (*_COMMON, "deterministic"),
     },
     "augmentation": {"augmentations": ("seeded", "written", "hostile-strings"), "common": _COMMON},
+    "report": {"reports": ("files", "few-metrics", "hostile-strings"), "common": (*_COMMON, "deterministic")},
     "domain": {"domains": ("parts",)},
     "package": {"domains": ("names", "commands", "light-import")},
 }  # fmt: skip

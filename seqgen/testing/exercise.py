@@ -5,10 +5,13 @@ from __future__ import annotations
 import inspect
 import io
 import itertools
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from random import Random
 from typing import Any
 
+from seqgen.metrics import METRICS, Evaluation
 from seqgen.testing.check import Subject
 
 HOSTILE = (
@@ -19,6 +22,30 @@ HOSTILE = (
 """Strings that no model is forbidden to make: control characters, lone surrogates, markup, the very long."""
 
 _RECORDS = 100
+
+
+def sample_evaluation(texts: Sequence[str] = ("Ada", "Grace")) -> Evaluation:
+    """Return an evaluation with a value for every metric.
+
+    Args:
+        texts: its samples, held-out records, names and notes.
+    """
+    text = " ".join(texts)
+    values: dict[str, Any] = {
+        name: text if info.unit == "text" else 20 if info.unit == "count" else 0.25 for name, info in METRICS.items()
+    }
+    beside = [f"{name}{end}" for name in ("nearest_mean", "shared_mean_chars") for end in ("_chance", "_low", "_high")]
+    values |= dict.fromkeys(beside, 0.5) | {"notes": [text], "own.metric": 0.5}
+    values["published"] = {"own": {f"a model {text}": {"metric": 0.75}}}
+    return Evaluation(
+        metrics=values,
+        labels={"own.metric": f"own: {text}"},
+        settings={"corpus": {"title": text}, "cell": {"name": "classic:gru", "options": {}}, "n_parameters": 100},
+        history=[{"step": step, "train_loss_nats": 2.0, "valid_loss_nats": 2.5} for step in (10, 20)],
+        rows=[{"text": one, "cut": False, "bits_per_char": None, "where": None} for one in texts],
+        samples=texts,
+        held_out=texts,
+    )
 
 
 def exercise(subject: Subject) -> list[Any]:
@@ -102,6 +129,23 @@ def _augmentation(subject: Subject) -> list[Any]:
     return [augment(text, Random(1)) for text in subject.texts]
 
 
+def written_files(report: Any, evaluation: Evaluation) -> dict[str, bytes]:
+    """Return the content of the files that a report writes into a new folder, by name."""
+    with tempfile.TemporaryDirectory() as folder:
+        files = report.write(evaluation, Path(folder) / "report")
+        assert isinstance(files, list | tuple) and files, (
+            f"write returns {files!r:.60}, not a list of the files written"
+        )
+        names = {Path(file).name for file in files if isinstance(file, str | Path)}
+        found = {path.name: path.read_bytes() for path in Path(folder).iterdir() if path.is_file()}
+        assert names == found.keys(), f"write returns {sorted(names)} and writes {sorted(found)}"
+        return found
+
+
+def _report(subject: Subject) -> list[Any]:
+    return [written_files(subject.build(), sample_evaluation())]
+
+
 _WAYS: dict[str, Callable[[Subject], list[Any]]] = {
     "corpus": _corpus,
     "tokenizer": _tokenizer,
@@ -112,4 +156,5 @@ _WAYS: dict[str, Callable[[Subject], list[Any]]] = {
     "renderer": _renderer,
     "processor": _processor,
     "augmentation": _augmentation,
+    "report": _report,
 }

@@ -15,6 +15,7 @@ from seqgen.specs import (
     ModelSpec,
     ProcessorSpec,
     RendererSpec,
+    ReportSpec,
     Spec,
     TokenizerSpec,
     ValidatorSpec,
@@ -74,6 +75,11 @@ def check_augmentation(spec: AugmentationSpec, texts: Sequence[str] = TEXTS, **o
     _check_all(spec, texts, **options)
 
 
+def check_report(spec: ReportSpec, **options: Any) -> None:
+    """Run all checks of a report; AssertionError says which promise is not kept."""
+    _check_all(spec, **options)
+
+
 def check_domain(spec: DomainSpec, siblings: Sequence[Spec] = ()) -> None:
     """Run all checks of a domain; ``siblings`` are the other specs of its plugin."""
     for check in checks_of(spec, siblings=siblings):
@@ -90,6 +96,7 @@ CHECKS: dict[str, Callable[..., None]] = {
     "renderer": check_renderer,
     "processor": check_processor,
     "augmentation": check_augmentation,
+    "report": check_report,
     "domain": check_domain,
 }
 """The functions above by kind."""

@@ -1,8 +1,7 @@
-"""Plots of a page as SVG, drawn by matplotlib without a display; their colours are those of the page, light or dark."""
+"""Plots of the page as SVG, drawn by matplotlib without a display, in the colours of the page."""
 
 from __future__ import annotations
 
-import importlib.util
 import io
 import re
 import warnings
@@ -10,13 +9,12 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from seqgen.errors import MissingExtra
-from seqgen.render.text import visible
+import seqgen
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# Colours that stand for those of the page: text, this run, what it is compared with, lines of the grid.
+# Stand-ins for the colours of the page: text, this run, its comparison, lines of the grid.
 _INK, _OWN, _OTHER, _GRID = "#010203", "#010204", "#010205", "#010206"
 _VARIABLES = {_INK: "currentColor", _OWN: "var(--own)", _OTHER: "var(--other)", _GRID: "var(--grid)"}
 _SETTINGS: dict[Any, Any] = {
@@ -32,25 +30,12 @@ _MAX_BARS, _MAX_BINS = 30, 40
 Draw = Callable[["Axes"], None]
 
 
-def check_plots(what: str = "a page with plots") -> None:
-    """Refuse at once what would fail after all the work.
-
-    Args:
-        what: what needs plots, for the message.
-
-    Raises:
-        MissingExtra: matplotlib is not installed.
-    """
-    if importlib.util.find_spec("matplotlib") is None:
-        raise MissingExtra("plot", what)
-
-
 def svg(name: str, described: str, draw: Draw, size: tuple[float, float] = (7.2, 3.4)) -> str:
-    """A plot as an ``<svg>`` element.
+    """Return a plot as an ``<svg>`` element.
 
     Args:
-        name: differs for each plot of a page; letters only.
-        described: what it shows, for those who do not see it; plain text.
+        name: unique on the page; letters only.
+        described: a description for those who cannot see it, plain text.
         draw: draws on axes.
         size: width and height, inches of 72 units.
     """
@@ -77,7 +62,7 @@ def svg(name: str, described: str, draw: Draw, size: tuple[float, float] = (7.2,
 
 
 def curve(metrics: Sequence[Mapping[str, Any]]) -> Draw:
-    """The loss over the steps, training and validation, nats per symbol."""
+    """Plot the training and validation loss over the steps, in nats per symbol."""
 
     def draw(axes: Axes) -> None:
         for key, label, colour in (("train_loss_nats", "training", _OTHER), ("valid_loss_nats", "validation", _OWN)):
@@ -93,7 +78,7 @@ def curve(metrics: Sequence[Mapping[str, Any]]) -> Draw:
 
 
 def bars(values: Mapping[str, float], own: Sequence[str], unit: str) -> Draw:
-    """Horizontal bars by label, each with its value; those of ``own`` stand out."""
+    """Plot horizontal bars by label, each with its value; those of ``own`` stand out."""
 
     def draw(axes: Axes) -> None:
         names = list(values)[::-1]
@@ -109,7 +94,7 @@ def bars(values: Mapping[str, float], own: Sequence[str], unit: str) -> Draw:
 
 
 def lengths(samples: Sequence[str], held_out: Sequence[str]) -> Draw:
-    """Histograms of the lengths of samples and held-out records, as shares."""
+    """Plot histograms of the lengths of samples and held-out records, as shares."""
 
     def draw(axes: Axes) -> None:
         found = {"held-out records": [len(text) for text in held_out], "samples": [len(text) for text in samples]}
@@ -132,7 +117,7 @@ def lengths(samples: Sequence[str], held_out: Sequence[str]) -> Draw:
 
 
 def symbols(samples: Sequence[str], held_out: Sequence[str]) -> Draw:
-    """The commonest characters of held-out records, beside their share in the samples."""
+    """Plot the shares of the most frequent characters in held-out records and in samples."""
 
     def draw(axes: Axes) -> None:
         counts = [Counter("".join(texts)) for texts in (held_out, samples)]
@@ -143,7 +128,7 @@ def symbols(samples: Sequence[str], held_out: Sequence[str]) -> Draw:
             total = count.total() or 1
             places = [at + shift for at in range(len(shown))]
             axes.bar(places, [count[name] / total for name in shown], 0.4, color=colour, label=label)
-        axes.set_xticks(range(len(shown)), ["␠" if name == " " else visible(name) for name in shown])
+        axes.set_xticks(range(len(shown)), ["␠" if name == " " else seqgen.visible(name) for name in shown])
         axes.set_xlim(-0.7, len(shown) - 0.3)
         axes.set_ylabel("share")
         axes.grid(axis="y")
@@ -152,14 +137,14 @@ def symbols(samples: Sequence[str], held_out: Sequence[str]) -> Draw:
     return draw
 
 
-def beside_chance(figures: Mapping[str, float], rows: Mapping[str, str], unit: str) -> Draw:
-    """Figures beside what held-out records score; ``rows`` gives their labels by name."""
+def beside_chance(metrics: Mapping[str, float], rows: Mapping[str, str], unit: str) -> Draw:
+    """Plot metrics of the samples beside those of held-out records; ``rows`` has their labels by name."""
 
     def draw(axes: Axes) -> None:
         names = list(rows)[::-1]
         for ending, label, colour, shift in (("", "samples", _OWN, 0.2), ("_chance", "by chance", _OTHER, -0.2)):
             places = [at + shift for at in range(len(names))]
-            values = [float(figures.get(name + ending) or 0.0) for name in names]
+            values = [float(metrics.get(name + ending) or 0.0) for name in names]
             axes.bar_label(axes.barh(places, values, 0.4, color=colour, label=label), fmt="%.2f", padding=4)
         axes.set_yticks(range(len(names)), [rows[name] for name in names])
         axes.margins(x=0.15)

@@ -1,0 +1,218 @@
+"""Metrics of an evaluation: names, units and groups, and the evaluation as reports receive it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+
+class MetricInfo(NamedTuple):
+    """The description of a metric; ``NAME_low``, ``NAME_high`` and ``NAME_chance`` are shown in its row.
+
+    Attributes:
+        group: the heading that it is shown under.
+        label: its name for people.
+        unit: "bits", "nats", "share", "chars", "p", "count", "s" or "text".
+        meaning: its definition.
+    """
+
+    group: str
+    label: str
+    unit: str
+    meaning: str
+
+
+_RUN, _LOSS, _LADDER = "Run", "Held-out loss", "Baselines on the same split, bits per character"
+_SAMPLES, _CLOSE, _MEMORY = "Samples", "Samples beside held-out records", "Memorisation"
+_NOT_COPIES = "of samples that are no copies, beside held-out records that are none"
+
+METRICS: Mapping[str, MetricInfo] = {
+    "run": MetricInfo(_RUN, "run", "text", "name of the run folder"),
+    "step": MetricInfo(_RUN, "step", "count", "optimisation steps of the checkpoint"),
+    "trained_s": MetricInfo(_RUN, "trained for", "s", "seconds of training and evaluation"),
+    "validation_loss_nats": MetricInfo(
+        _LOSS, "validation, nats per symbol", "nats", "mean over symbols, stops counted"
+    ),
+    "validation_bits_per_char": MetricInfo(
+        _LOSS, "validation, bits per character", "bits", "nats / ln 2 / (characters + records)"
+    ),
+    "validation_records": MetricInfo(_LOSS, "validation, records", "count", "that these two rest on"),
+    "test_loss_nats": MetricInfo(_LOSS, "test, nats per symbol", "nats", "mean over symbols, stops counted"),
+    "test_bits_per_char": MetricInfo(
+        _LOSS, "test, bits per character", "bits",
+        "nats / ln 2 / (characters + records); the interval resamples records, of a long text windows of 256 symbols",
+    ),
+    "test_records": MetricInfo(
+        _LOSS, "test, records", "count", "that these two rest on, of a long text windows; one alone has no interval"
+    ),
+    "baseline_uniform_bits_per_char": MetricInfo(_LADDER, "uniform", "bits", "every character as likely as any other"),
+    "baseline_unigram_bits_per_char": MetricInfo(_LADDER, "unigram", "bits", "how often each character occurs"),
+    "baseline_bigram_bits_per_char": MetricInfo(_LADDER, "bigram", "bits", "Kneser-Ney, one character of context"),
+    "baseline_5gram_bits_per_char": MetricInfo(_LADDER, "5-gram Kneser-Ney", "bits", "four characters of context"),
+    "baseline_xz_bits_per_char": MetricInfo(
+        _LADDER, "xz", "bits", "what the test part adds to a compressed training part"
+    ),
+    "samples": MetricInfo(_SAMPLES, "samples", "count", "how many were drawn"),
+    "valid": MetricInfo(_SAMPLES, "valid", "share", "accepted by the domain's validator"),
+    "unique": MetricInfo(_SAMPLES, "unique", "share", "different ones among the valid"),
+    "novel": MetricInfo(_SAMPLES, "novel", "share", "of the unique ones, those that no training record equals"),
+    "symbol_distance": MetricInfo(
+        _CLOSE, "characters, total variation", "share", "0: the same shares of characters, 1: none in common"
+    ),
+    "length_distance_chars": MetricInfo(
+        _CLOSE, "lengths, Wasserstein distance", "chars", "characters that lengths must change by, in the mean"
+    ),
+    "copies": MetricInfo(
+        _MEMORY, "copies of training records", "share",
+        "equal to one; by chance: if training records were drawn as often as held-out ones for their number",
+    ),
+    "copies_p": MetricInfo(
+        _MEMORY, "probability by chance", "p", "of so many training records; binomial, over different records"
+    ),
+    "nearest_mean": MetricInfo(
+        _MEMORY, "edits to nearest record, mean", "share", f"share of the longer one's length; {_NOT_COPIES}"
+    ),
+    "nearest_median": MetricInfo(_MEMORY, "edits to nearest record, median", "share", "the same"),
+    "nearest_difference": MetricInfo(
+        _MEMORY, "edits, samples less held-out", "share", "below 0: nearer than by chance"
+    ),
+    "shared_mean_chars": MetricInfo(
+        _MEMORY, "shared substring, mean", "chars", f"the longest shared with a training record; {_NOT_COPIES}"
+    ),
+    "shared_max_chars": MetricInfo(_MEMORY, "shared substring, longest", "chars", "the same"),
+    "shared_difference_chars": MetricInfo(
+        _MEMORY, "shared, samples less held-out", "chars", "above 0: longer than by chance"
+    ),
+    "examined": MetricInfo(_MEMORY, "samples examined", "count", "different ones that are no copies, at most 500"),
+    "memorisation": MetricInfo(_MEMORY, "verdict", "text", "a difference counts when it is beyond its interval"),
+}  # fmt: skip
+"""By name. Figures of a domain's metrics, ``metric.figure``, are described by their plugin."""
+
+DOMAIN = "Metrics of the domain"
+"""The group of the metrics that the domain of a run has."""
+_NOT_SHOWN = ("notes", "published")
+_BESIDE = ("_low", "_high", "_chance", "_chance_low", "_chance_high")
+
+
+class MetricRow(NamedTuple):
+    """A metric as it is shown.
+
+    Attributes:
+        name: of the metric.
+        label: its name for people.
+        value: with its unit.
+        interval: its 95% interval, or "".
+        chance: its value for held-out records, or "".
+        meaning: its definition; "" for metrics of the domain.
+    """
+
+    name: str
+    label: str
+    value: str
+    interval: str = ""
+    chance: str = ""
+    meaning: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """An evaluation of a run, with the texts that it rests on.
+
+    Attributes:
+        metrics: the result of ``Run.evaluate``, by name.
+        labels: names for people of the domain's metrics, by name, where they have one.
+        settings: the content of run.json.
+        history: the lines of metrics.jsonl.
+        rows: the first samples, each with ``text``, ``cut``, ``bits_per_char`` and ``where``; the last two may be None.
+        samples: the texts of all samples.
+        held_out: held-out records; of one long text, pieces of it.
+        has_records: whether the corpus has records; False for one long text.
+    """
+
+    metrics: Mapping[str, Any]
+    labels: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    history: Sequence[Mapping[str, Any]] = ()
+    rows: Sequence[Mapping[str, Any]] = ()
+    samples: Sequence[str] = ()
+    held_out: Sequence[str] = ()
+    has_records: bool = True
+
+    def groups(self) -> list[tuple[str, list[MetricRow]]]:
+        """Return the metrics to show, as (heading, rows), in the order of ``METRICS``; the domain's come last."""
+        return list(groups(self.metrics, self.labels))
+
+    def published(self) -> dict[str, dict[str, float]]:
+        """Return the published values of the domain's metrics, by the name of a model, then of a metric."""
+        return by_model(self.metrics.get("published", {}))
+
+
+def groups(
+    metrics: Mapping[str, Any], labels: Mapping[str, str] | None = None
+) -> Iterator[tuple[str, list[MetricRow]]]:
+    """Yield the metrics as (heading, rows), in the order of ``METRICS``; the domain's come last.
+
+    Args:
+        metrics: by name.
+        labels: names for people of the domain's metrics, by name.
+    """
+    known: dict[str, list[MetricRow]] = {}
+    for name, info in METRICS.items():
+        if name in metrics:
+            known.setdefault(info.group, []).append(_row(metrics, name, info))
+    beside = {name + ending for name in METRICS for ending in _BESIDE}
+    for name, value in metrics.items():
+        if name not in METRICS and name not in beside and name not in _NOT_SHOWN:
+            row = MetricRow(name, metric_label(name, labels), format_metric(value))
+            known.setdefault(DOMAIN, []).append(row)
+    yield from known.items()
+
+
+def metric_label(name: str, labels: Mapping[str, str] | None) -> str:
+    """Return the name for people of a metric of the domain: its label, else its name."""
+    return (labels or {}).get(name) or name.replace("_", " ")
+
+
+def by_model(others: Mapping[str, Mapping[str, Mapping[str, float]]]) -> dict[str, dict[str, float]]:
+    """Return published values by model, then by ``metric.figure``."""
+    found: dict[str, dict[str, float]] = {}
+    for metric, models in others.items():
+        for model, values in models.items():
+            found.setdefault(model, {}).update({f"{metric}.{name}": value for name, value in values.items()})
+    return found
+
+
+def _row(metrics: Mapping[str, Any], name: str, info: MetricInfo) -> MetricRow:
+    chance = metrics.get(f"{name}_chance")
+    shown = "" if chance is None else format_metric(chance, info.unit)
+    if interval := _interval(metrics, f"{name}_chance", info.unit):
+        shown += f" ({interval})"
+    value = format_metric(metrics[name], info.unit)
+    return MetricRow(name, info.label, value, _interval(metrics, name, info.unit), shown, info.meaning)
+
+
+def _interval(metrics: Mapping[str, Any], name: str, unit: str) -> str:
+    low, high = metrics.get(f"{name}_low"), metrics.get(f"{name}_high")
+    return "" if low is None or high is None else f"{format_metric(low, unit)} to {format_metric(high, unit)}"
+
+
+def format_metric(value: Any, unit: str = "") -> str:
+    """Return a value as tables show it.
+
+    Args:
+        value: a number, a text or None.
+        unit: one of those in ``METRICS``.
+    """
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        return "-"
+    if isinstance(value, str | bool) or unit == "text":
+        return str(value)
+    if unit == "share":
+        return f"{100 * value:.1f}%"
+    if unit == "p":
+        return f"{value:.2g}" if value >= 0.0001 else "< 0.0001"
+    if unit == "s":
+        return f"{value:.1f} s"
+    return f"{value:,}" if isinstance(value, int) else f"{value:.2f}" if unit == "chars" else f"{value:.3f}"
