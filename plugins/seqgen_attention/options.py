@@ -1,4 +1,4 @@
-"""The options of the cells, readable without torch."""
+"""Options of the cells, importable without torch."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ class TransformerOptions(seqgen.Options):
         None,
         ge=1,
         le=65_536,
-        description="attention heads; must divide the units; left out: as many as have 32 units or more each",
+        description="attention heads; must divide the units; left out: the most with 32 units or more each",
     )
-    mlp_ratio: float = Field(4.0, gt=0, le=64, description="inner units of the MLP / units of the layer")
-    context: int = Field(1024, ge=1, le=1_000_000, description="steps that each step looks at, itself among them")
+    mlp_ratio: float = Field(4.0, gt=0, le=64, description="hidden units of the MLP / units of the layer")
+    context: int = Field(1024, ge=1, le=1_000_000, description="steps that each step attends to, itself included")
 
 
 class TCNOptions(seqgen.Options):
     """Options of ``tcn``."""
 
-    kernel: int = Field(2, ge=2, le=64, description="steps that a convolution sees")
+    kernel: int = Field(2, ge=2, le=64, description="kernel size of the convolutions")
     dilations: str = Field(
         "1,2,4",
         pattern=r"^[1-9][0-9]{0,3}(,[1-9][0-9]{0,3}){0,63}$",
-        description="steps from one that a convolution sees to the next, a block each, with commas: 1,2,4,8",
+        description="dilation of each block, comma-separated: 1,2,4,8",
     )
-    gated: bool = Field(False, description="whether blocks are WaveNet's: gates, and skip connections to the output")
+    gated: bool = Field(False, description="use WaveNet's gated blocks with skip connections")

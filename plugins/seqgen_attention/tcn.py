@@ -1,17 +1,17 @@
-"""Dilated causal convolutions: the temporal convolutional network, or with gates the WaveNet.
+"""Dilated causal convolutions: the temporal convolutional network or, gated, the WaveNet.
 
     a_0 = W_in x                                            a_0 = x if x has as many features as h
-    conv(a)_t = b + sum_j W^j a_{t - j d}, j = 0 .. k - 1   with the dilation d of the block; before the text a is 0
+    conv(a)_t = b + sum_j W^j a_{t - j d}, j = 0 .. k - 1   d is the block's dilation; a is 0 before the first step
     plain, block n:  a_n = relu(a_{n-1} + relu(conv(relu(conv(a_{n-1})))));   h = a of the last block
     gated, block n:  z_n = tanh(conv_f(a_{n-1})) * sigmoid(conv_g(a_{n-1}))
                      a_n = a_{n-1} + R_n z_n;   h = relu(sum_n S_n z_n)
 
-A step sees all inputs of the last 1 + (k - 1) (sum of d) steps, or, plain, 1 + 2 (k - 1) (sum of d). The state is what
-the convolutions have still to see: a step costs the same however long the text is. Biases of W_in, R and S are not
-written; the last block has no R, since nothing sees a_n.
+The receptive field is 1 + (k - 1) (sum of d) steps, or, plain, 1 + 2 (k - 1) (sum of d). The state holds the inputs
+that the convolutions still need, so a step costs the same however long the text is. Biases of W_in, R and S are
+omitted; the last block has no R, since its a_n is not used.
 
-Source: plain, arXiv:1803.01271, without weight normalisation and dropout (the model has one between layers); gated,
-arXiv:1609.03499, up to the first ReLU after the skip connections: what follows is the model's head.
+Source: plain, arXiv:1803.01271, without weight normalization and dropout (the model has dropout between layers); gated,
+arXiv:1609.03499, up to the first ReLU after the skip connections; the rest is the model's head.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ import seqgen
 
 
 class TCNCell(seqgen.Cell):
-    """A stack of convolutions, each block with a dilation of its own.
+    """A stack of dilated causal convolutions.
 
     Args:
         input_size: I.
-        hidden_size: H; the state is, for each convolution, its last inputs (B, (kernel - 1) * dilation, H).
+        hidden_size: H; the state is a tuple with each convolution's last inputs, (B, (kernel - 1) * dilation, H).
         kernel: k.
-        dilations: those of the blocks, steps, with commas between them.
-        gated: whether the blocks are WaveNet's.
+        dilations: the blocks' dilations in steps, comma-separated.
+        gated: use WaveNet's gated blocks.
     """
 
     def __init__(
@@ -46,17 +46,17 @@ class TCNCell(seqgen.Cell):
         )
 
     def initial_state(self, batch_size: int) -> tuple[Tensor, ...]:
-        """Zeros."""
+        """Return each convolution's initial state, zeros."""
         return tuple(convolution.initial_state(batch_size) for convolution in self.convolutions)
 
     def forward(self, x_BTI: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """The equations."""
+        """Compute all steps by the module's equations."""
         after: list[Tensor] = []
         before, a_TBH = iter(state), self.input(x_BTI.transpose(0, 1))
 
         def convolve(convolution: nn.Module, a_TBH: Tensor) -> Tensor:
-            y_TBO, seen = convolution(a_TBH, next(before))
-            after.append(seen)
+            y_TBO, last_inputs = convolution(a_TBH, next(before))
+            after.append(last_inputs)
             return y_TBO
 
         if not self.gated:
@@ -78,8 +78,8 @@ class Convolution(nn.Module):
     Args:
         in_size: I, features of x.
         out_size: O, features of y.
-        kernel: how many steps of the input a step sees.
-        dilation: d, the steps from one of them to the next.
+        kernel: kernel size k.
+        dilation: d, in steps.
     """
 
     def __init__(self, in_size: int, out_size: int, kernel: int, dilation: int) -> None:
@@ -88,12 +88,12 @@ class Convolution(nn.Module):
         self.linear = nn.Linear(kernel * in_size, out_size)
 
     def initial_state(self, batch_size: int) -> Tensor:
-        """What it sees before the first input: zeros."""
+        """Return the inputs before the first step: zeros (B, (k - 1) d, I)."""
         in_size = self.linear.in_features // self.kernel
         return self.linear.weight.new_zeros(batch_size, (self.kernel - 1) * self.dilation, in_size)
 
     def forward(self, x_TBI: Tensor, before_BSI: Tensor) -> tuple[Tensor, Tensor]:
-        """The outputs (T, B, O), and the last inputs in place of ``before_BSI``."""
+        """Return the outputs (T, B, O), and the last inputs to replace ``before_BSI``."""
         T, all_TBI = len(x_TBI), torch.cat((before_BSI.transpose(0, 1), x_TBI))
         starts = range((self.kernel - 1) * self.dilation, -1, -self.dilation)  # of x_t, x_{t-d}, ...
         seen_TBI = torch.cat([all_TBI[start : start + T] for start in starts], 2)

@@ -1,22 +1,21 @@
-"""The transformer block, causal, with the norm before each part.
+"""The causal pre-norm transformer block.
 
     a = W_in x                                          a = x if x has as many features as h
-    q, k, v = W_Q LN_1(a), W_K LN_1(a), W_V LN_1(a)     cut into heads of d features
-    y_m = sum_n softmax_n(R_m q_m . R_n k_n / sqrt(d)) v_n      in each head; step m looks at the last C steps n <= m
+    q, k, v = W_Q LN_1(a), W_K LN_1(a), W_V LN_1(a)     split into heads of d features
+    y_m = sum_n softmax_n(R_m q_m . R_n k_n / sqrt(d)) v_n      per head; m attends to the last C steps n <= m
     b = a + W_O [y of every head]
     c = b + W_2 gelu(W_1 LN_2(b))
     h = LN_3(c)
 
-R_m turns the plane of features i and i + d/2, i = 0 .. d/2 - 1, by the angle m theta_i, theta_i = 10000^(-2i/d), so
-that R_m q . R_n k depends on m - n only and no position is the last one. (The paper pairs neighbours instead, which is
-the same but for the order of features in W_Q and W_K. The last feature of an odd d is not turned.)
-A cell does not know whether it is the last one, so every block ends with the norm LN_3 that a transformer of this
-kind has once, at its end. Biases of W_in, W_1 and W_2 are not written; the others have none.
+R_m rotates the plane of features i and i + d/2, i = 0 .. d/2 - 1, by the angle m theta_i, theta_i = 10000^(-2i/d), so
+R_m q . R_n k depends only on m - n. (The paper pairs neighbours, which is the same up to the order of features. The last
+feature of an odd d is not rotated.) Every block ends with the norm LN_3, which a pre-norm transformer has once, since a
+cell does not know whether it is the last layer. Biases of W_in, W_1 and W_2 are omitted; the other maps have none.
 
-The state is the R k and v of the steps that can still be looked at, and at most twice as many: it grows by one entry a
-step, and a step costs in proportion to it. When it is cut, its k are turned back, so that positions stay small.
+The state is the cache of R k and v. It grows by one entry per step, up to twice the context, and a step costs in
+proportion to it. When it is cut back to the context, its keys are rotated back, so that positions stay small.
 
-Source: arXiv:1706.03762, sections 3.2 and 3.3, with gelu (arXiv:1606.08415) for ReLU; the norm before each part and
+Source: arXiv:1706.03762, sections 3.2 and 3.3, with gelu (arXiv:1606.08415) for ReLU; the norm before each sublayer and
 at the end: arXiv:2002.04745, table 1; R: arXiv:2104.09864, section 3.2.2.
 """
 
@@ -29,23 +28,23 @@ from torch.nn import functional
 import seqgen
 
 _BASE = 10_000.0
-_HEAD_SIZE = 32  # the least features of a head, unless the number of heads is given
+_MIN_HEAD_SIZE = 32  # features per head at least, unless the number of heads is given
 
 
 class TransformerCell(seqgen.Cell):
-    """Attention over all steps so far, then an MLP.
+    """A causal transformer block: self-attention, then an MLP.
 
-    Dimension letters: A heads, D features of a head, S steps kept (those of the state and T more), C context.
+    Dimension letters: A heads, D features per head, S cached steps (the state's and T more), C context.
 
     Args:
         input_size: I.
-        hidden_size: H; the state is the keys and the values, each (B, A, steps kept, D).
-        heads: A; None takes as many as divide H into 32 features or more.
-        mlp_ratio: inner features of the MLP / H.
-        context: C, steps that each step looks at, itself among them.
+        hidden_size: H; the state is the cache (keys, values), each (B, A, cached steps, D).
+        heads: A; None: the most that divide H into 32 features or more.
+        mlp_ratio: hidden units of the MLP / H.
+        context: C, steps that each step attends to, itself included.
 
     Raises:
-        BadOption: H cannot be divided by the heads.
+        BadOption: H is not divisible by the number of heads.
     """
 
     def __init__(
@@ -60,9 +59,11 @@ class TransformerCell(seqgen.Cell):
         super().__init__(input_size, hidden_size)
         self.context = context
         if heads is None:
-            heads = max(n for n in range(1, max(1, hidden_size // _HEAD_SIZE) + 1) if hidden_size % n == 0)
+            heads = max(n for n in range(1, max(1, hidden_size // _MIN_HEAD_SIZE) + 1) if hidden_size % n == 0)
         if hidden_size % heads:
-            raise seqgen.BadOption(f"{heads} heads cannot share {hidden_size} units evenly: choose a divisor")
+            raise seqgen.BadOption(
+                f"cannot split {hidden_size} units into {heads} heads: set heads to a divisor of {hidden_size}"
+            )
         self.heads, inner_size = heads, max(1, round(mlp_ratio * hidden_size))
         self.input = nn.Linear(input_size, hidden_size) if input_size != hidden_size else nn.Identity()
         self.attention_norm = nn.LayerNorm(hidden_size)
@@ -74,26 +75,26 @@ class TransformerCell(seqgen.Cell):
         self.norm = nn.LayerNorm(hidden_size)
 
     def initial_state(self, batch_size: int) -> tuple[Tensor, Tensor]:
-        """No keys and no values."""
-        none_BASD = self.attention_out.weight.new_empty(batch_size, self.heads, 0, self.hidden_size // self.heads)
-        return none_BASD, none_BASD
+        """Return an empty cache (keys, values), each (B, A, 0, D)."""
+        empty_BASD = self.attention_out.weight.new_empty(batch_size, self.heads, 0, self.hidden_size // self.heads)
+        return empty_BASD, empty_BASD
 
     def forward(self, x_BTI: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """The equations."""
+        """Compute all steps by the module's equations."""
         a_BTH = self.input(x_BTI)
         heads_BTH, state = self._attend(self.attention_norm(a_BTH), state)
         b_BTH = a_BTH + self.attention_out(heads_BTH)
         return self.norm(b_BTH + self.mlp(b_BTH)), state
 
     def _attend(self, x_BTH: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """The heads (B, T, H), and the keys and values with those of these steps."""
+        """Return the heads' outputs (B, T, H), and the cache with these steps appended."""
         T, before = x_BTH.shape[1], state[0].shape[2]
         parts_BTH = self.attention_in(x_BTH).chunk(3, 2)
         q_BATD, k_BATD, v_BATD = (part_BTH.unflatten(2, (self.heads, -1)).transpose(1, 2) for part_BTH in parts_BTH)
         q_BATD, k_BATD = rotate(q_BATD, before), rotate(k_BATD, before)
         k_BASD, v_BASD = torch.cat([state[0], k_BATD], 2), torch.cat([state[1], v_BATD], 2)
         steps, mask_TS = before + T, None
-        seen = slice(max(0, before + 1 - self.context), None)  # by the first of the new steps, and more by none
+        seen = slice(max(0, before + 1 - self.context), None)  # from the earliest step that a new step attends to
         if T > 1 and (before or steps > self.context):
             mask_TS = torch.ones(T, steps, dtype=torch.bool, device=x_BTH.device)
             mask_TS = mask_TS.tril(before).triu(before + 1 - self.context)[:, seen]
@@ -101,19 +102,19 @@ class TransformerCell(seqgen.Cell):
             q_BATD, k_BASD[:, :, seen], v_BASD[:, :, seen], mask_TS, is_causal=T > 1 and mask_TS is None
         )
         if steps >= 2 * self.context:
-            gone = steps - self.context
-            k_BASD, v_BASD = rotate(k_BASD[:, :, gone:], -gone, 0), v_BASD[:, :, gone:]
+            dropped = steps - self.context
+            k_BASD, v_BASD = rotate(k_BASD[:, :, dropped:], -dropped, 0), v_BASD[:, :, dropped:]
         return y_BATD.transpose(1, 2).flatten(2), (k_BASD, v_BASD)
 
 
-def rotate(x_BATD: Tensor, start: int, each: int = 1) -> Tensor:
-    """R_m of each step, the first of which is number ``start``, with ``each`` more from one to the next."""
+def rotate(x_BATD: Tensor, start: int, stride: int = 1) -> Tensor:
+    """Rotate each step by R_m, where m = ``start`` + ``stride`` * step."""
     T, D = x_BATD.shape[2:]
     half = D // 2
-    # In bfloat16 positions beyond 256 would not be told apart.
+    # bfloat16 cannot represent all integers beyond 256.
     dtype = torch.promote_types(x_BATD.dtype, torch.float32)
     theta_D = _BASE ** (-2 / max(D, 1) * torch.arange(half, dtype=dtype, device=x_BATD.device))
-    angle_TD = (start + each * torch.arange(T, dtype=dtype, device=x_BATD.device))[:, None] * theta_D
+    angle_TD = (start + stride * torch.arange(T, dtype=dtype, device=x_BATD.device))[:, None] * theta_D
     cos_TD, sin_TD = angle_TD.cos().to(x_BATD.dtype), angle_TD.sin().to(x_BATD.dtype)
     one, two, rest = x_BATD[..., :half], x_BATD[..., half : 2 * half], x_BATD[..., 2 * half :]
     return torch.cat([one * cos_TD - two * sin_TD, one * sin_TD + two * cos_TD, rest], -1)

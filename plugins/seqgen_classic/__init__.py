@@ -1,4 +1,4 @@
-"""The cells that everybody starts with: vanilla, GRU, LSTM."""
+"""The standard recurrent cells: vanilla, GRU and LSTM."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import seqgen
 
 @seqgen.hookimpl
 def register_cells(register):
-    """Hand in ``vanilla``, ``gru`` and ``lstm``."""
+    """Register ``vanilla``, ``gru`` and ``lstm``."""
     register(
         seqgen.CellSpec(
             name="vanilla",
@@ -22,8 +22,8 @@ def register_cells(register):
     register(
         seqgen.CellSpec(
             name="gru",
-            summary="gated recurrent unit: two gates, no separate memory",
-            source="arXiv:1406.1078; the form with the reset after the product is that of cuDNN",
+            summary="gated recurrent unit: two gates, no separate cell state",
+            source="arXiv:1406.1078; reset gate after the product as in cuDNN",
             load="seqgen_classic.gru:GRUCell",
             options="seqgen_classic.options:GRUOptions",
             tf={"GRUCell": {"reset": "before"}, "GRUBlockCell": {"reset": "before"}},
@@ -32,7 +32,7 @@ def register_cells(register):
     register(
         seqgen.CellSpec(
             name="lstm",
-            summary="long short-term memory: three gates and a memory",
+            summary="long short-term memory: three gates and a cell state",
             source="Hochreiter & Schmidhuber 1997, doi:10.1162/neco.1997.9.8.1735; forget gate: "
             "Gers et al. 2000, doi:10.1162/089976600300015015",
             load="seqgen_classic.lstm:LSTMCell",

@@ -2,13 +2,13 @@
 
     r = sigmoid(W_r x + U_r h)                 reset
     z = sigmoid(W_z x + U_z h)                 update
-    n = tanh(W_n x + r * (U_n h + b_n))        reset "after": torch, cuDNN
-    n = tanh(W_n x + U_n (r * h))              reset "before": the paper
+    n = tanh(W_n x + r * (U_n h + b_n))        reset="after": torch, cuDNN
+    n = tanh(W_n x + U_n (r * h))              reset="before": the paper
     h' = (1 - z) * n + z * h
 
-Biases of W are not written. In torch.nn.GRU U has biases of its own, of which only b_n is not redundant.
+Biases of W are omitted. torch.nn.GRU also gives U biases, of which only b_n is not redundant.
 
-Source: arXiv:1406.1078, section 2.3 (its h, h~ and z); the form "after" is that of torch.nn.GRU and cuDNN.
+Source: arXiv:1406.1078, section 2.3 (its h, h~ and z); reset="after" is the form of torch.nn.GRU and cuDNN.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from seqgen_classic.weights import layer_weights
 
 
 class GRUCell(seqgen.StepCell):
-    """Two gates, no separate memory.
+    """A GRU cell.
 
     Args:
         input_size: I.
         hidden_size: H; the state is h (B, H).
-        reset: "after" or "before" the product with the state.
+        reset: "after" applies the reset gate after the product with the state, "before" before it.
     """
 
     def __init__(self, input_size: int, hidden_size: int, *, reset: str = "after") -> None:
@@ -41,15 +41,15 @@ class GRUCell(seqgen.StepCell):
             self.candidate = seqgen.Recurrent(hidden_size, hidden_size)
 
     def initial_state(self, batch_size: int) -> Tensor:
-        """H = 0."""
+        """Return zeros h (B, H)."""
         return self.zeros(batch_size)
 
     def fuses(self) -> bool:
-        """On a GPU, with reset "after": on a CPU torch's layer is slower than the steps."""
+        """Return True on a GPU with reset="after"; on a CPU torch's layer is slower than single steps."""
         return self.reset_after and self.input.weight.is_cuda
 
     def fused(self, x_BTI: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        """Torch's fused layer."""
+        """Compute all steps with torch's fused layer."""
         recurrent_bias = torch.cat((self.candidate_bias.new_zeros(2 * self.hidden_size), self.candidate_bias))
         weights = layer_weights(self.input, self.recurrent, recurrent_bias)
         x_TBI = x_BTI.transpose(0, 1)
@@ -57,11 +57,11 @@ class GRUCell(seqgen.StepCell):
         return y_TBH.transpose(0, 1), h_1BH[0]
 
     def project(self, x_BTI: Tensor) -> Tensor:
-        """W x, for r, z and n."""
+        """Return W x for r, z and n, (B, T, 3 H)."""
         return self.input(x_BTI)
 
     def step(self, p_BP: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        """The equations."""
+        """Compute one step by the module's equations."""
         h_BH, sizes = state, [2 * self.hidden_size, self.hidden_size]
         p_gates, p_candidate = p_BP.split(sizes, 1)
         if self.reset_after:

@@ -7,12 +7,11 @@
     o = sigmoid(W_o x + U_o h + w_o * c')    output gate
     h' = clip_P(P (o * tanh(c')))
 
-Biases of W are not written; the order i, f, g, o is that of torch.nn.LSTM. The peepholes w, the clipping of c' to
-[-clip, clip], the projection P and the clipping of what it gives are options; by default w = 0, nothing is clipped and
-P is the identity.
+Biases of W are omitted; the order i, f, g, o is that of torch.nn.LSTM. The peepholes w, clipping c' to [-clip, clip],
+the projection P and clipping its output are options; by default w = 0, nothing is clipped and P is the identity.
 
 Source: Hochreiter & Schmidhuber 1997, doi:10.1162/neco.1997.9.8.1735, with the forget gate of Gers et al. 2000,
-doi:10.1162/089976600300015015. Its bias starts at 1, as Jozefowicz et al. 2015 (proceedings.mlr.press/v37) advise.
+doi:10.1162/089976600300015015. Its initial bias is 1, as Jozefowicz et al. 2015 (proceedings.mlr.press/v37) advise.
 Peepholes: Gers et al. 2002 (jmlr.org/papers/v3/gers02a); projection (LSTMP, its r is h here): arXiv:1402.1128.
 """
 
@@ -22,24 +21,24 @@ import torch
 from torch import Tensor, nn
 
 import seqgen
-from seqgen_classic.short import has_short_layer
+from seqgen_classic.bf16 import has_bf16_lstm
 from seqgen_classic.weights import layer_weights
 
 
 class LSTMCell(seqgen.StepCell):
-    """Three gates and a memory.
+    """An LSTM cell, with optional peepholes, projection and clipping.
 
     Args:
         input_size: I.
-        hidden_size: H; the state is h (B, R) and c (B, H), where R is ``projection``, or H without one.
-        forget_bias: start of the forget gate's bias.
-        peepholes: whether the gates see the memory; their weights start at 0.
+        hidden_size: H; the state is (h, c), h (B, R) and c (B, H), where R is ``projection``, or H without one.
+        forget_bias: initial bias of the forget gate.
+        peepholes: let the gates see the cell state; the weights start at 0.
         projection: R, the size of the output; None for H.
-        clip: the largest magnitude of the memory; None for no limit.
-        projection_clip: the largest magnitude of the projected output; None for no limit.
+        clip: bound on the magnitude of the cell state; None for no bound.
+        projection_clip: bound on the magnitude of the projected output; None for no bound.
 
     Raises:
-        BadOption: what is not projected is to be clipped.
+        BadOption: ``projection_clip`` is given without ``projection``.
     """
 
     def __init__(
@@ -55,7 +54,7 @@ class LSTMCell(seqgen.StepCell):
     ) -> None:
         super().__init__(input_size, hidden_size)
         if projection is None and projection_clip is not None:
-            raise seqgen.BadOption(f"projection_clip={projection_clip} clips a projection: give projection as well")
+            raise seqgen.BadOption(f"projection_clip={projection_clip} needs a projection: set projection as well")
         self.output_size = projection or hidden_size
         self.peepholes, self.clip, self.projection_clip = peepholes, clip, projection_clip
         self.input = nn.Linear(input_size, 4 * hidden_size)
@@ -67,21 +66,21 @@ class LSTMCell(seqgen.StepCell):
         self.projection = seqgen.Recurrent(hidden_size, self.output_size) if projection else None
 
     def initial_state(self, batch_size: int) -> tuple[Tensor, Tensor]:
-        """H = c = 0."""
+        """Return zeros (h, c), each (B, H)."""
         c_BH = self.zeros(batch_size)
         return c_BH.new_zeros(batch_size, self.output_size), c_BH
 
     def fuses(self) -> bool:
-        """Not with an option: torch's layer has no peepholes and no clipping, and its projection saves no time.
+        """Return False with peepholes, clipping or a projection, and in bfloat16 where the CPU has no such layer.
 
-        Nor in bfloat16 where the processor has no such layer.
+        Torch's layer has no peepholes and no clipping, and its projection saves no time.
         """
         plain = not self.peepholes and self.projection is None and self.clip is None
         on_cpu = self.input.weight.device.type == "cpu"
-        return plain and not (on_cpu and torch.is_autocast_enabled("cpu") and not has_short_layer())
+        return plain and not (on_cpu and torch.is_autocast_enabled("cpu") and not has_bf16_lstm())
 
     def fused(self, x_BTI: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """Torch's fused layer, about twice as fast as the steps."""
+        """Compute all steps with torch's fused layer, about twice as fast as single steps."""
         before = tuple(leaf_BH[None] for leaf_BH in state)
         weights = layer_weights(self.input, self.recurrent)
         x_TBI = x_BTI.transpose(0, 1)
@@ -89,11 +88,11 @@ class LSTMCell(seqgen.StepCell):
         return y_TBH.transpose(0, 1), (h_1BH[0], c_1BH[0])
 
     def project(self, x_BTI: Tensor) -> Tensor:
-        """W x, for i, f, g and o."""
+        """Return W x for i, f, g and o, (B, T, 4 H)."""
         return self.input(x_BTI)
 
     def step(self, p_BP: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """The equations."""
+        """Compute one step by the module's equations."""
         (h_BR, c_BH), H = state, self.hidden_size
         gates_BP, g_BH, o_BH = (p_BP + self.recurrent(h_BR)).split((2 * H, H, H), 1)
         if self.peepholes:

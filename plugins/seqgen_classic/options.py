@@ -1,4 +1,4 @@
-"""The options of the cells, readable without torch."""
+"""Options of the cells, importable without torch."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import seqgen
 class VanillaOptions(seqgen.Options):
     """Options of ``vanilla``."""
 
-    activation: Literal["relu", "tanh"] = Field("relu", description="what the new state passes through")
+    activation: Literal["relu", "tanh"] = Field("relu", description="activation function")
 
 
 class GRUOptions(seqgen.Options):
@@ -20,17 +20,17 @@ class GRUOptions(seqgen.Options):
 
     reset: Literal["after", "before"] = Field(
         "after",
-        description="whether the reset gate acts after the product with the state (torch, cuDNN) or before",
+        description="apply the reset gate after the product with the state (torch, cuDNN) or before it",
     )
 
 
 class LSTMOptions(seqgen.Options):
     """Options of ``lstm``."""
 
-    forget_bias: float = Field(1.0, description="start of the forget gate's bias; 1 remembers at first")
-    peepholes: bool = Field(False, description="whether the gates see the memory")
-    projection: int | None = Field(None, ge=1, description="features of the output; none: as many as units")
-    clip: float | None = Field(None, gt=0, description="largest magnitude of the memory; none: no limit")
+    forget_bias: float = Field(1.0, description="initial bias of the forget gate; 1: remember at first")
+    peepholes: bool = Field(False, description="peephole connections: gates see the cell state")
+    projection: int | None = Field(None, ge=1, description="size of the projected output; none: no projection")
+    clip: float | None = Field(None, gt=0, description="bound on the cell state's magnitude; none: no bound")
     projection_clip: float | None = Field(
-        None, gt=0, description="largest magnitude of the projected output; none: no limit"
+        None, gt=0, description="bound on the projected output's magnitude; none: no bound"
     )

@@ -2,10 +2,10 @@
 
     h' = act(W [x, h] + b)
 
-W is kept as its two halves, W_x (with b) for the input and W_h for the state.
+W is stored as its two halves, W_x (with b) for the input and W_h for the state.
 
 Source: Elman 1990, Finding structure in time, doi:10.1207/s15516709cog1402_1; with ReLU as in arXiv:1504.00941,
-whose identity initialisation is not used.
+whose identity initialization is not used.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _ACTIVATIONS = {"relu": torch.relu, "tanh": torch.tanh}
 
 
 class VanillaCell(seqgen.StepCell):
-    """One dense layer over input and state.
+    """A vanilla RNN cell: one dense layer over input and state.
 
     Args:
         input_size: I.
@@ -35,25 +35,25 @@ class VanillaCell(seqgen.StepCell):
         self.activation = _ACTIVATIONS[activation]
 
     def initial_state(self, batch_size: int) -> Tensor:
-        """H = 0."""
+        """Return zeros h (B, H)."""
         return self.zeros(batch_size)
 
     def fuses(self) -> bool:
-        """On a GPU only: on a CPU torch's layer is slower than the steps."""
+        """Return True on a GPU; on a CPU torch's layer is slower than single steps."""
         return self.input.weight.is_cuda
 
     def fused(self, x_BTI: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        """Torch's fused layer."""
+        """Compute all steps with torch's fused layer."""
         weights = layer_weights(self.input, self.recurrent)
         layer = torch.rnn_relu if self.activation is torch.relu else torch.rnn_tanh
         y_TBH, h_1BH = layer(x_BTI.transpose(0, 1), state[None], weights, True, 1, 0.0, self.training, False, False)
         return y_TBH.transpose(0, 1), h_1BH[0]
 
     def project(self, x_BTI: Tensor) -> Tensor:
-        """W_x x + b."""
+        """Return W_x x + b, (B, T, H)."""
         return self.input(x_BTI)
 
     def step(self, p_BP: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        """The equation."""
+        """Compute one step by the module's equation."""
         h_BH = self.activation(p_BP + self.recurrent(state))
         return h_BH, h_BH

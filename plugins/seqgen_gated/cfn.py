@@ -4,10 +4,10 @@
     eta = sigmoid(U_eta h + V_eta x + b_eta)            input gate
     h' = theta * tanh(h) + eta * tanh(W x)
 
-Without input the state shrinks to 0: it has no dynamics of its own.
+Without input the state decays to 0: it has no dynamics of its own.
 
-Source: arXiv:1612.06212. CFNCell in TensorFlow 1 writes 1 - eta for eta and starts both biases at 1; that is b_eta = -1
-here.
+Source: arXiv:1612.06212. TensorFlow 1's CFNCell writes 1 - eta for eta and initializes both biases to 1, which is
+b_eta = -1 here.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ import seqgen
 
 
 class CFNCell(seqgen.StepCell):
-    """Two gates.
+    """A chaos-free network cell.
 
     Args:
         input_size: I.
         hidden_size: H; the state is h (B, H).
-        gate_bias: start of b_theta and of -b_eta.
+        gate_bias: initial value of b_theta and of -b_eta.
     """
 
     def __init__(self, input_size: int, hidden_size: int, *, gate_bias: float = 1.0) -> None:
@@ -36,15 +36,15 @@ class CFNCell(seqgen.StepCell):
         nn.init.constant_(self.gates.bias[hidden_size:], -gate_bias)
 
     def initial_state(self, batch_size: int) -> Tensor:
-        """H = 0."""
+        """Return zeros h (B, H)."""
         return self.zeros(batch_size)
 
     def project(self, x_BTI: Tensor) -> Tensor:
-        """V x + b, for theta and eta, and tanh(W x)."""
+        """Return V x + b for theta and eta, then tanh(W x), (B, T, 3 H)."""
         return torch.cat((self.gates(x_BTI), torch.tanh(self.input(x_BTI))), 2)
 
     def step(self, p_BP: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        """The equations."""
+        """Compute one step by the module's equations."""
         gates_BP, w_BH = p_BP.split((2 * self.hidden_size, self.hidden_size), 1)
         theta_BH, eta_BH = torch.sigmoid(gates_BP + self.recurrent(state)).chunk(2, 1)
         h_BH = torch.addcmul(theta_BH * torch.tanh(state), eta_BH, w_BH)

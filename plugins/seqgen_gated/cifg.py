@@ -6,11 +6,11 @@
     c' = f * c + (1 - f) * z
     h' = o * tanh(c')
 
-Biases of W are not written. Peepholes of f and o, clipping and projection are those of ``memory``; layer norms stand
-where they do in ``lnlstm``.
+Biases of W are omitted. Peepholes of f and o, clipping and projection are those of ``lstm_base``; layer norms are
+placed as in ``lnlstm``.
 
-Source: arXiv:1503.04069, the variant CIFG (its y is h here). The forget gate's bias starts at 1, as for the LSTM. The
-options are those of CoupledInputForgetGateLSTMCell in TensorFlow 1.
+Source: arXiv:1503.04069, the variant CIFG (its y is h here). The forget gate's initial bias is 1, as for the LSTM. The
+options are those of TensorFlow 1's CoupledInputForgetGateLSTMCell.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ import torch
 from torch import Tensor, nn
 
 import seqgen
-from seqgen_gated.memory import MemoryCell
+from seqgen_gated.lstm_base import LSTMBase
 
 
-class CIFGCell(MemoryCell):
-    """Two gates and a memory.
+class CIFGCell(LSTMBase):
+    """An LSTM cell with coupled input and forget gates.
 
     Args:
         input_size: I.
-        hidden_size: H; the state is h (B, R), R being H or the projection, and c (B, H).
-        forget_bias: start of the forget gate's bias.
-        layer_norm: whether W x, U h and c' pass through layer norms.
-        more: peepholes, clip, projection and projection_clip, see ``MemoryCell``.
+        hidden_size: H; the state is (h, c), h (B, R) and c (B, H), where R is ``projection``, or H without one.
+        forget_bias: initial bias of the forget gate.
+        layer_norm: apply layer norms to W x, U h and c'.
+        more: peepholes, clip, projection and projection_clip, see ``LSTMBase``.
     """
 
     def __init__(
@@ -47,14 +47,14 @@ class CIFGCell(MemoryCell):
         nn.init.constant_(bias[:hidden_size], forget_bias)
 
     def project(self, x_BTI: Tensor) -> Tensor:
-        """W x, for f, o and z."""
+        """Return W x for f, o and z, (B, T, 3 H)."""
         return self.input_norm(self.input(x_BTI))
 
     def step(self, p_BP: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """The equations."""
+        """Compute one step by the module's equations."""
         (h_BR, c_BH), H = state, self.hidden_size
         gates_BP, z_BH = (p_BP + self.recurrent_norm(self.recurrent(h_BR))).split((2 * H, H), 1)
-        f_BH, o_BH = self.open(gates_BP, c_BH)
-        c_BH = self.limit(torch.lerp(torch.tanh(z_BH), c_BH, f_BH))
-        h_BR = self.recall(o_BH, c_BH)
+        f_BH, o_BH = self.apply_gates(gates_BP, c_BH)
+        c_BH = self.clip_state(torch.lerp(torch.tanh(z_BH), c_BH, f_BH))
+        h_BR = self.read_out(o_BH, c_BH)
         return h_BR, (h_BR, c_BH)

@@ -1,13 +1,13 @@
-"""FastGRNN: one matrix serves the gate and the new state, which differ by their biases.
+"""FastGRNN: the gate and the candidate share their matrices and differ by their biases.
 
     z = sigmoid(W x + U h + b_z)
     h~ = tanh(W x + U h + b_h)
     h' = (sigmoid(zeta) (1 - z) + sigmoid(nu)) * h~ + z * h
 
-zeta and nu are trained numbers. With a rank, W or U is a product of two matrices that meet in so many features.
+zeta and nu are learned scalars. With a rank, W or U is factored into two matrices of that inner size.
 
-Source: arXiv:1901.02358, after the implementation FastGRNNCell in microsoft/EdgeML, which the starts are from: both
-biases 1, zeta 1 and nu -4. There the matrices can be made sparse too.
+Source: arXiv:1901.02358, after FastGRNNCell in microsoft/EdgeML, which also gives the initial values: both biases 1,
+zeta 1 and nu -4. There the matrices can be made sparse too.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ import seqgen
 
 
 class FastGRNNCell(seqgen.StepCell):
-    """One gate that costs a bias.
+    """A FastGRNN cell.
 
     Args:
         input_size: I.
         hidden_size: H; the state is h (B, H).
         input_rank: the rank of W; None for a full matrix.
         recurrent_rank: the rank of U; None for a full matrix.
-        zeta: start of zeta.
-        nu: start of nu.
+        zeta: initial value of zeta.
+        nu: initial value of nu.
     """
 
     def __init__(
@@ -57,16 +57,16 @@ class FastGRNNCell(seqgen.StepCell):
         self.zeta, self.nu = nn.Parameter(torch.tensor([zeta])), nn.Parameter(torch.tensor([nu]))
 
     def initial_state(self, batch_size: int) -> Tensor:
-        """H = 0."""
+        """Return zeros h (B, H)."""
         return self.zeros(batch_size)
 
     def project(self, x_BTI: Tensor) -> Tensor:
-        """W x + b_z and W x + b_h."""
+        """Return W x + b_z and W x + b_h, (B, T, 2 H)."""
         input_BTH = self.input(x_BTI)
         return torch.cat((input_BTH + self.gate_bias, input_BTH + self.update_bias), 2)
 
     def step(self, p_BP: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        """The equations."""
+        """Compute one step by the module's equations."""
         (gate_BH, update_BH), recurrent_BH = p_BP.chunk(2, 1), self.recurrent(state)
         z_BH, new_BH = torch.sigmoid(gate_BH + recurrent_BH), torch.tanh(update_BH + recurrent_BH)
         share_BH = torch.addcmul(torch.sigmoid(self.nu), torch.sigmoid(self.zeta), 1 - z_BH)

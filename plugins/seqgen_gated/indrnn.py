@@ -2,9 +2,9 @@
 
     h' = act(W x + u * h + b)
 
-u is a vector: a unit sees its own past only, and units meet in the next layer.
+u is a vector: a unit sees only its own past, and the next layer mixes the units.
 
-Source: arXiv:1803.04831. u starts uniformly in [0, 1); the bound of the paper on |u|, 2^(1/T) for T steps, is not used.
+Source: arXiv:1803.04831. u starts uniform in [0, 1); the paper's bound on |u|, 2^(1/T) for T steps, is not used.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _ACTIVATIONS = {"relu": torch.relu, "tanh": torch.tanh}
 
 
 class IndRNNCell(seqgen.StepCell):
-    """One weight of recurrence a unit.
+    """An IndRNN cell: one recurrent weight per unit.
 
     Args:
         input_size: I.
@@ -33,14 +33,14 @@ class IndRNNCell(seqgen.StepCell):
         self.activation = _ACTIVATIONS[activation]
 
     def initial_state(self, batch_size: int) -> Tensor:
-        """H = 0."""
+        """Return zeros h (B, H)."""
         return self.zeros(batch_size)
 
     def project(self, x_BTI: Tensor) -> Tensor:
-        """W x + b."""
+        """Return W x + b, (B, T, H)."""
         return self.input(x_BTI)
 
     def step(self, p_BP: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        """The equation."""
+        """Compute one step by the module's equation."""
         h_BH = self.activation(torch.addcmul(p_BP, self.u, state))
         return h_BH, h_BH

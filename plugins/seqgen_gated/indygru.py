@@ -5,10 +5,10 @@
     n = tanh(W_n x + u_n * r * h + b_n)      candidate
     h' = z * h + (1 - z) * n
 
-u are vectors: a unit sees its own past only, and units meet in the next layer.
+The u are vectors: a unit sees only its own past, and the next layer mixes the units.
 
-Source: the GRU of arXiv:1406.1078 with the recurrence of arXiv:1803.04831, after IndyGRUCell in TensorFlow 1: u starts
-uniformly in [-1, 1], b_r and b_z start at 1.
+Source: the GRU of arXiv:1406.1078 with the recurrence of arXiv:1803.04831, after TensorFlow 1's IndyGRUCell: u starts
+uniform in [-1, 1], b_r and b_z start at 1.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ import seqgen
 
 
 class IndyGRUCell(seqgen.StepCell):
-    """Two gates, one weight of recurrence a gate and unit.
+    """An independently recurrent GRU cell: one recurrent weight per gate and unit.
 
     Args:
         input_size: I.
         hidden_size: H; the state is h (B, H).
-        gate_bias: start of the biases of both gates.
+        gate_bias: initial bias of both gates.
     """
 
     def __init__(self, input_size: int, hidden_size: int, *, gate_bias: float = 1.0) -> None:
@@ -36,15 +36,15 @@ class IndyGRUCell(seqgen.StepCell):
         nn.init.constant_(self.input.bias[: 2 * hidden_size], gate_bias)
 
     def initial_state(self, batch_size: int) -> Tensor:
-        """H = 0."""
+        """Return zeros h (B, H)."""
         return self.zeros(batch_size)
 
     def project(self, x_BTI: Tensor) -> Tensor:
-        """W x + b, for r, z and n."""
+        """Return W x + b for r, z and n, (B, T, 3 H)."""
         return self.input(x_BTI)
 
     def step(self, p_BP: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        """The equations."""
+        """Compute one step by the module's equations."""
         gates_BP, n_BH = p_BP.split((2 * self.hidden_size, self.hidden_size), 1)
         gates_BP = torch.sigmoid(torch.addcmul(gates_BP, self.u_gates, state.repeat(1, 2)))
         r_BH, z_BH = gates_BP.chunk(2, 1)

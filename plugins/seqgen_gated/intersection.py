@@ -5,10 +5,10 @@
     h' = g_h * h + (1 - g_h) * tanh(W_h x + U_h h + b_h)
     y = g_y * x + (1 - g_y) * act(W_y x + U_y h + b_y)
 
-The output y is as wide as x. Where the input has not as many features as there are units, x stands for W_in times the
-input plus a bias, as it does in the first layer of a stack.
+The output y is as wide as x. If the input does not have as many features as there are units, x stands for W_in times
+the input plus a bias, as it usually does in the first layer of a stack.
 
-Source: arXiv:1611.09913, with act = ReLU, after IntersectionRNNCell in TensorFlow 1. It is made for many layers.
+Source: arXiv:1611.09913, with act = ReLU, after TensorFlow 1's IntersectionRNNCell. It is meant for deep stacks.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ _ACTIVATIONS = {"relu": torch.relu, "tanh": torch.tanh}
 
 
 class IntersectionCell(seqgen.StepCell):
-    """Two gates, one state; the output is none.
+    """An intersection RNN cell; its output y is not its state h.
 
     Args:
         input_size: I.
         hidden_size: H; the state is h (B, H).
-        gate_bias: start of the biases of both gates.
-        activation: act, "relu" or "tanh".
+        gate_bias: initial bias of both gates.
+        activation: "relu" or "tanh", for act.
     """
 
     def __init__(self, input_size: int, hidden_size: int, *, gate_bias: float = 1.0, activation: str = "relu") -> None:
@@ -40,16 +40,16 @@ class IntersectionCell(seqgen.StepCell):
         nn.init.constant_(self.input.bias[: 2 * hidden_size], gate_bias)
 
     def initial_state(self, batch_size: int) -> Tensor:
-        """H = 0."""
+        """Return zeros h (B, H)."""
         return self.zeros(batch_size)
 
     def project(self, x_BTI: Tensor) -> Tensor:
-        """W x + b, for g_h, g_y, h and y, and x."""
+        """Return W x + b for g_h, g_y, h and y, then x, (B, T, 5 H)."""
         x_BTH = self.carry(x_BTI)
         return torch.cat((self.input(x_BTH), x_BTH), 2)
 
     def step(self, p_BP: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        """The equations."""
+        """Compute one step by the module's equations."""
         H = self.hidden_size
         p_BP, x_BH = p_BP.split((4 * H, H), 1)
         gates_BP, h_BH, y_BH = (p_BP + self.recurrent(state)).split((2 * H, H, H), 1)

@@ -1,16 +1,16 @@
-"""The LSTM with layer normalisation and recurrent dropout.
+"""The LSTM with layer normalization and recurrent dropout.
 
     f, i, o, g = LN(W_h h) + LN(W_x x) + b
     c' = sigmoid(f) * c + sigmoid(i) * d(tanh(g))
     h' = sigmoid(o) * tanh(LN(c'))
 
-LN takes the mean off all features of its argument, divides by their standard deviation, and applies a gain, alpha, and
-a bias, beta; the first two take one mean and one deviation over all four blocks. Of the three biases in the first line
-one is kept, the beta of LN(W_x x). While training, d sets a share of the candidate to 0 and scales the rest up, with a
-mask of its own at each step. Peepholes, clipping and projection are those of ``memory``.
+LN normalizes its argument by mean and standard deviation and applies a gain, alpha, and a bias, beta; the first two
+norms take one mean and one deviation over all four blocks. Of the three biases in the first line one is kept, the beta
+of LN(W_x x). During training d drops a fraction of the candidate and scales up the rest, with a new mask at each step.
+Peepholes, clipping and projection are those of ``lstm_base``.
 
-Source: arXiv:1607.06450, supplement, the LSTM with its alpha and beta; recurrent dropout: arXiv:1603.05118. The cells
-of TensorFlow 1 depart from it: each gate has a norm of its own, over W_x x + W_h h, and the memory kept is LN(c').
+Source: arXiv:1607.06450, supplement, the LSTM with its alpha and beta; recurrent dropout: arXiv:1603.05118. TensorFlow
+1's cells differ: each gate has its own norm over W_x x + W_h h, and the cell state that is kept is LN(c').
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 import seqgen
-from seqgen_gated.memory import MemoryCell
+from seqgen_gated.lstm_base import LSTMBase
 
 
-class LNLSTMCell(MemoryCell):
-    """Three gates and a memory, normalised.
+class LNLSTMCell(LSTMBase):
+    """An LSTM cell with layer normalization and recurrent dropout.
 
     Args:
         input_size: I.
-        hidden_size: H; the state is h (B, R), R being H or the projection, and c (B, H).
-        forget_bias: start of the forget gate's bias.
-        layer_norm: whether there are the layer norms; without them this is an LSTM.
-        recurrent_dropout: share of the candidate that is dropped while training.
-        more: peepholes, clip, projection and projection_clip, see ``MemoryCell``.
+        hidden_size: H; the state is (h, c), h (B, R) and c (B, H), where R is ``projection``, or H without one.
+        forget_bias: initial bias of the forget gate.
+        layer_norm: use the layer norms; without them this is an LSTM.
+        recurrent_dropout: fraction of the candidate that is dropped during training.
+        more: peepholes, clip, projection and projection_clip, see ``LSTMBase``.
     """
 
     def __init__(
@@ -57,19 +57,19 @@ class LNLSTMCell(MemoryCell):
         nn.init.constant_(bias[:hidden_size], forget_bias)
 
     def project(self, x_BTI: Tensor) -> Tensor:
-        """LN(W_x x) + b, for f, i, o and g."""
+        """Return LN(W_x x) + b for f, i, o and g, (B, T, 4 H)."""
         return self.input_norm(self.input(x_BTI))
 
     def noise(self, p_BTP: Tensor) -> Tensor:
-        """The masks of d, H features more; nothing without dropout."""
+        """Append the dropout masks of d, (B, T, 5 H); without dropout return the argument."""
         if not (self.training and self.recurrent_dropout):
             return p_BTP
         ones_BTH = p_BTP.new_ones(*p_BTP.shape[:2], self.hidden_size)
         return torch.cat((p_BTP, functional.dropout(ones_BTH, self.recurrent_dropout)), 2)
 
     def step(self, p_BP: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """The equations."""
+        """Compute one step by the module's equations."""
         (h_BR, c_BH), H = state, self.hidden_size
         p_BP, mask_BH = p_BP.split((4 * H, H), 1) if p_BP.shape[1] > 4 * H else (p_BP, None)
-        h_BR, c_BH = self.remember(p_BP + self.recurrent_norm(self.recurrent(h_BR)), c_BH, mask_BH)
+        h_BR, c_BH = self.update(p_BP + self.recurrent_norm(self.recurrent(h_BR)), c_BH, mask_BH)
         return h_BR, (h_BR, c_BH)

@@ -1,4 +1,4 @@
-"""The minimal gated unit: one gate is both of those of the GRU.
+"""The minimal gated unit: a GRU whose reset and update gates are one.
 
     f = sigmoid(W_f x + U_f h + b_f)
     h~ = tanh(W_h x + U_h (f * h) + b_h)
@@ -16,7 +16,7 @@ import seqgen
 
 
 class MGUCell(seqgen.StepCell):
-    """One gate, which resets and updates.
+    """A minimal gated unit cell.
 
     Args:
         input_size: I.
@@ -30,15 +30,15 @@ class MGUCell(seqgen.StepCell):
         self.candidate = seqgen.Recurrent(hidden_size, hidden_size)
 
     def initial_state(self, batch_size: int) -> Tensor:
-        """H = 0."""
+        """Return zeros h (B, H)."""
         return self.zeros(batch_size)
 
     def project(self, x_BTI: Tensor) -> Tensor:
-        """W x + b, for f and h~."""
+        """Return W x + b for f and h~, (B, T, 2 H)."""
         return self.input(x_BTI)
 
     def step(self, p_BP: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        """The equations."""
+        """Compute one step by the module's equations."""
         gate_BH, new_BH = p_BP.chunk(2, 1)
         f_BH = torch.sigmoid(gate_BH + self.gate(state))
         h_BH = torch.lerp(state, torch.tanh(new_BH + self.candidate(f_BH * state)), f_BH)

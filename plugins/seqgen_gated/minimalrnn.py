@@ -16,7 +16,7 @@ import seqgen
 
 
 class MinimalRNNCell(seqgen.StepCell):
-    """One gate between the state and what the input alone says.
+    """A minimal RNN cell: one gate between the state and a function of the input.
 
     Args:
         input_size: I.
@@ -30,16 +30,16 @@ class MinimalRNNCell(seqgen.StepCell):
         self.recurrent = seqgen.Recurrent(hidden_size, hidden_size)
 
     def initial_state(self, batch_size: int) -> Tensor:
-        """H = 0."""
+        """Return zeros h (B, H)."""
         return self.zeros(batch_size)
 
     def project(self, x_BTI: Tensor) -> Tensor:
-        """U_z z + b_u and z."""
+        """Return U_z z + b_u and z, (B, T, 2 H)."""
         z_BTH = torch.tanh(self.input(x_BTI))
         return torch.cat((self.gate(z_BTH), z_BTH), 2)
 
     def step(self, p_BP: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        """The other two equations."""
+        """Compute one step by the last two equations."""
         gate_BH, z_BH = p_BP.chunk(2, 1)
         h_BH = torch.lerp(z_BH, state, torch.sigmoid(gate_BH + self.recurrent(state)))
         return h_BH, h_BH

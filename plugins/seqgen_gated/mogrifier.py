@@ -1,4 +1,4 @@
-"""The mogrifier LSTM: input and state gate one another in turn before an LSTM sees them.
+"""The mogrifier LSTM: input and state gate each other in turn before an LSTM sees them.
 
     x^i = 2 sigmoid(Q^i h^(i-1)) * x^(i-2)    odd i from 1 to r; x^(-1) = x, h^0 = h
     h^i = 2 sigmoid(R^i x^(i-1)) * h^(i-2)    even i
@@ -10,10 +10,10 @@ and with the last x and h of these
     c' = f * c + i * g
     h' = o * tanh(c')
 
-With a rank k, each Q and R is a product of two matrices that meet in k features.
+With a rank k, each Q and R is factored into two matrices of inner size k.
 
-Source: arXiv:1909.01792. Nothing of W x can be had before the steps, since x waits for h: that is what a round costs.
-The forget gate's bias starts at 1, as for the LSTM.
+Source: arXiv:1909.01792. W x cannot be computed for all steps at once, since the gated x depends on h. The forget
+gate's initial bias is 1, as for the LSTM.
 """
 
 from __future__ import annotations
@@ -25,35 +25,35 @@ import seqgen
 
 
 class MogrifierCell(seqgen.StepCell):
-    """An LSTM after some rounds of mutual gating.
+    """A mogrifier LSTM cell.
 
     Args:
         input_size: I.
         hidden_size: H; the state is (h, c), each (B, H).
         rounds: r, from 1.
         rank: k, the rank of Q and R; None for full matrices.
-        forget_bias: start of the forget gate's bias.
+        forget_bias: initial bias of the forget gate.
     """
 
     def __init__(
         self, input_size: int, hidden_size: int, *, rounds: int = 5, rank: int | None = None, forget_bias: float = 1.0
     ) -> None:
         super().__init__(input_size, hidden_size)
-        ways = [(hidden_size, input_size), (input_size, hidden_size)]  # Q from h to x, R from x to h
-        self.rounds = nn.ModuleList(_linear(*ways[index % 2], rank) for index in range(rounds))
+        sizes = [(hidden_size, input_size), (input_size, hidden_size)]  # Q from h to x, R from x to h
+        self.rounds = nn.ModuleList(_linear(*sizes[index % 2], rank) for index in range(rounds))
         self.recurrent = seqgen.Recurrent(input_size + hidden_size, 4 * hidden_size, bias=True)
         nn.init.constant_(self.recurrent.bias[:hidden_size], forget_bias)
 
     def initial_state(self, batch_size: int) -> tuple[Tensor, Tensor]:
-        """H = c = 0."""
+        """Return zeros (h, c), each (B, H)."""
         return self.zeros(batch_size), self.zeros(batch_size)
 
     def project(self, x_BTI: Tensor) -> Tensor:
-        """X itself."""
+        """Return x unchanged."""
         return x_BTI
 
     def step(self, x_BI: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """The equations."""
+        """Compute one step by the module's equations."""
         (h_BH, c_BH), H = state, self.hidden_size
         for index, linear in enumerate(self.rounds):
             if index % 2 == 0:

@@ -1,4 +1,4 @@
-"""The multiplicative LSTM: what recurs is the state times a factor that the input chooses.
+"""The multiplicative LSTM: the recurrent state is scaled by a function of the input.
 
     m = (W_mx x) * (W_mh h)
     f, i, o = sigmoid(W x + U m + b)
@@ -7,8 +7,8 @@
     h' = o * tanh(c')
 
 Source: arXiv:1609.07959, after the implementation of arXiv:1704.01444 (openai/generating-reviews-discovering-sentiment)
-without its weight normalisation. Implementations of an earlier version of the paper leave out the tanh of u and put o
-inside the other, h' = tanh(o * c'). The forget gate's bias starts at 1, as for the LSTM.
+without its weight normalization. Implementations of an earlier version of the paper leave out the tanh of u and put o
+inside the other, h' = tanh(o * c'). The forget gate's initial bias is 1, as for the LSTM.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ import seqgen
 
 
 class MuLSTMCell(seqgen.StepCell):
-    """An LSTM that sees m in place of h.
+    """A multiplicative LSTM cell.
 
     Args:
         input_size: I.
         hidden_size: H; the state is (h, c), each (B, H).
-        forget_bias: start of the forget gate's bias.
+        forget_bias: initial bias of the forget gate.
     """
 
     def __init__(self, input_size: int, hidden_size: int, *, forget_bias: float = 1.0) -> None:
@@ -37,15 +37,15 @@ class MuLSTMCell(seqgen.StepCell):
         nn.init.constant_(self.input.bias[:hidden_size], forget_bias)
 
     def initial_state(self, batch_size: int) -> tuple[Tensor, Tensor]:
-        """H = c = 0."""
+        """Return zeros (h, c), each (B, H)."""
         return self.zeros(batch_size), self.zeros(batch_size)
 
     def project(self, x_BTI: Tensor) -> Tensor:
-        """W x + b, for f, i, o and u, and W_mx x."""
+        """Return W x + b for f, i, o and u, then W_mx x, (B, T, 5 H)."""
         return torch.cat((self.input(x_BTI), self.factor(x_BTI)), 2)
 
     def step(self, p_BP: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """The equations."""
+        """Compute one step by the module's equations."""
         (h_BH, c_BH), H = state, self.hidden_size
         p_BP, factor_BH = p_BP.split((4 * H, H), 1)
         m_BH = factor_BH * self.multiplied(h_BH)

@@ -1,4 +1,4 @@
-"""The recurrent cell found by an architecture search.
+"""The recurrent cell found by neural architecture search.
 
 With s_k = W_k x + U_k h + b_k for the branches 0, 1, 2, 4, 5, 6, 7, and a product for branch 3:
 
@@ -11,8 +11,8 @@ With s_k = W_k x + U_k h + b_k for the branches 0, 1, 2, 4, 5, 6, 7, and a produ
 
 The projection P is an option; by default it is the identity.
 
-Source: arXiv:1611.01578, in the form of NASCell in TensorFlow 1 (its m is h here), with its biases, which start at 0;
-they, too, are an option.
+Source: arXiv:1611.01578, in the form of TensorFlow 1's NASCell (its m is h here), with its biases, which start at 0 and
+are an option too.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ import seqgen
 
 
 class NASCell(seqgen.StepCell):
-    """Eight branches in a tree, and a memory.
+    """A NAS cell.
 
     Args:
         input_size: I.
-        hidden_size: H; the state is h (B, R) and c (B, H), where R is ``projection``, or H without one.
-        bias: whether there are biases.
+        hidden_size: H; the state is (h, c), h (B, R) and c (B, H), where R is ``projection``, or H without one.
+        bias: use biases.
         projection: R, the size of the output; None for H.
     """
 
@@ -43,16 +43,16 @@ class NASCell(seqgen.StepCell):
         self.projection = seqgen.Recurrent(hidden_size, projection) if projection else None
 
     def initial_state(self, batch_size: int) -> tuple[Tensor, Tensor]:
-        """H = c = 0."""
+        """Return zeros (h, c), h (B, R) and c (B, H)."""
         c_BH = self.zeros(batch_size)
         return c_BH.new_zeros(batch_size, self.output_size), c_BH
 
     def project(self, x_BTI: Tensor) -> Tensor:
-        """W x, for the branches 0, 2, 5, 7 (sigmoid), 4, 6 (tanh), 1 (relu) and 3 (product)."""
+        """Return W x for branches 0, 2, 5, 7 (sigmoid), 4, 6 (tanh), 1 (relu) and 3 (product), (B, T, 8 H)."""
         return self.input(x_BTI)
 
     def step(self, p_BP: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """The equations."""
+        """Compute one step by the module's equations."""
         (h_BR, c_BH), H = state, self.hidden_size
         (p_BP, px_BH), (u_BP, uh_BH) = (both.split((7 * H, H), 1) for both in (p_BP, self.recurrent(h_BR)))
         sigmoids_BP, tanhs_BP, relu_BH = (p_BP + u_BP).split((4 * H, 2 * H, H), 1)

@@ -1,4 +1,4 @@
-"""The options of the cells, readable without torch."""
+"""Options of the cells, importable without torch."""
 
 from __future__ import annotations
 
@@ -9,150 +9,155 @@ from pydantic import Field
 import seqgen
 
 
-class MemoryOptions(seqgen.Options):
-    """What the relatives of the LSTM have in common."""
+class LSTMOptions(seqgen.Options):
+    """Options shared by the LSTM variants."""
 
-    forget_bias: float = Field(1.0, description="start of the forget gate's bias; 1 remembers at first")
-    peepholes: bool = Field(False, description="whether the gates see the memory")
-    clip: float | None = Field(None, gt=0, description="largest magnitude of the memory; none: no limit")
-    projection: int | None = Field(None, ge=1, description="features of the output; none: as many as units")
+    forget_bias: float = Field(1.0, description="initial bias of the forget gate; 1: remember at first")
+    peepholes: bool = Field(False, description="peephole connections: gates see the cell state")
+    clip: float | None = Field(None, gt=0, description="bound on the cell state's magnitude; none: no bound")
+    projection: int | None = Field(None, ge=1, description="size of the projected output; none: no projection")
     projection_clip: float | None = Field(
-        None, gt=0, description="largest magnitude of the projected output; none: no limit"
+        None, gt=0, description="bound on the projected output's magnitude; none: no bound"
     )
 
 
-class CIFGOptions(MemoryOptions):
+class CIFGOptions(LSTMOptions):
     """Options of ``cifg``."""
 
-    layer_norm: bool = Field(False, description="whether there are layer norms, as in lnlstm")
+    layer_norm: bool = Field(False, description="layer normalization, as in lnlstm")
 
 
-class LNLSTMOptions(MemoryOptions):
+class LNLSTMOptions(LSTMOptions):
     """Options of ``lnlstm``."""
 
-    layer_norm: bool = Field(True, description="whether there are layer norms; without: an LSTM")
-    recurrent_dropout: float = Field(0.0, ge=0, lt=1, description="share of the candidate dropped while training")
+    layer_norm: bool = Field(True, description="layer normalization; without it: an LSTM")
+    recurrent_dropout: float = Field(0.0, ge=0, lt=1, description="fraction of the candidate dropped during training")
 
 
 class UGRNNOptions(seqgen.Options):
     """Options of ``ugrnn``."""
 
-    gate_bias: float = Field(1.0, description="start of the gate's bias; 1 remembers at first")
+    gate_bias: float = Field(1.0, description="initial bias of the gate; 1: remember at first")
 
 
 class NASOptions(seqgen.Options):
     """Options of ``nas``."""
 
-    bias: bool = Field(True, description="whether there are biases")
-    projection: int | None = Field(None, ge=1, description="features of the output; none: as many as units")
+    bias: bool = Field(True, description="use biases")
+    projection: int | None = Field(None, ge=1, description="size of the projected output; none: no projection")
 
 
 class IndRNNOptions(seqgen.Options):
     """Options of ``indrnn``."""
 
-    activation: Literal["relu", "tanh"] = Field("relu", description="what the new state passes through")
+    activation: Literal["relu", "tanh"] = Field("relu", description="activation function")
 
 
 class MogrifierOptions(seqgen.Options):
     """Options of ``mogrifier``."""
 
-    rounds: int = Field(5, ge=1, le=64, description="gatings of input and state by one another in turn")
-    rank: int | None = Field(None, ge=1, le=65536, description="rank of the matrices of the rounds; left out: full")
-    forget_bias: float = Field(1.0, description="start of the forget gate's bias; 1 remembers at first")
+    rounds: int = Field(5, ge=1, le=64, description="rounds in which input and state gate each other")
+    rank: int | None = Field(None, ge=1, le=65536, description="rank of the gating matrices; left out: full")
+    forget_bias: float = Field(1.0, description="initial bias of the forget gate; 1: remember at first")
 
 
 class MuLSTMOptions(seqgen.Options):
     """Options of ``mulstm``."""
 
-    forget_bias: float = Field(1.0, description="start of the forget gate's bias; 1 remembers at first")
+    forget_bias: float = Field(1.0, description="initial bias of the forget gate; 1: remember at first")
 
 
 class FastGRNNOptions(seqgen.Options):
     """Options of ``fastgrnn``."""
 
-    input_rank: int | None = Field(None, ge=1, le=65536, description="rank of the input's matrix; left out: full")
-    recurrent_rank: int | None = Field(None, ge=1, le=65536, description="rank of the state's matrix; left out: full")
-    zeta: float = Field(1.0, description="start of zeta; sigmoid(zeta) scales what is written")
-    nu: float = Field(-4.0, description="start of nu; sigmoid(nu) of the new state is written whatever the gate says")
+    input_rank: int | None = Field(None, ge=1, le=65536, description="rank of the input matrix; left out: full")
+    recurrent_rank: int | None = Field(None, ge=1, le=65536, description="rank of the recurrent matrix; left out: full")
+    zeta: float = Field(1.0, description="initial zeta; sigmoid(zeta) scales the candidate")
+    nu: float = Field(-4.0, description="initial nu; sigmoid(nu) of the candidate passes whatever the gate")
 
 
 class JANETOptions(seqgen.Options):
     """Options of ``janet``."""
 
-    beta: float = Field(1.0, ge=0, le=100, description="how much more is written than forgotten; 0: as much")
+    beta: float = Field(1.0, ge=0, le=100, description="excess of writing over forgetting; 0: coupled gates")
     t_max: float | None = Field(
         None,
         ge=2,
         le=1e9,
-        description="longest dependence in steps, which spreads the gate's biases; left out: all 1",
+        description="longest dependency in steps, for chrono initialization; left out: biases of 1",
     )
 
 
 class RHNOptions(seqgen.Options):
     """Options of ``rhn``."""
 
-    depth: int = Field(3, ge=1, le=64, description="highway layers from a state to the next")
-    gate_bias: float = Field(-1.0, description="start of the gates' biases; below 0 the state is kept at first")
+    depth: int = Field(3, ge=1, le=64, description="highway layers per step")
+    gate_bias: float = Field(-1.0, description="initial bias of the gates; below 0: keep the state at first")
 
 
 class SLSTMOptions(seqgen.Options):
     """Options of ``slstm``."""
 
-    heads: int = Field(1, ge=1, le=65536, description="blocks of units that do not see one another; must divide them")
-    forget_gate: Literal["sigmoid", "exp"] = Field("sigmoid", description="what makes the forget gate")
-    forget_bias: float = Field(1.0, description="start of the forget gate's bias; 1 remembers at first")
+    heads: int = Field(
+        1, ge=1, le=65536, description="heads: blocks of units with separate recurrence; must divide the units"
+    )
+    forget_gate: Literal["sigmoid", "exp"] = Field("sigmoid", description="activation of the forget gate")
+    forget_bias: float = Field(1.0, description="initial bias of the forget gate; 1: remember at first")
 
 
-class WNLSTMOptions(MemoryOptions):
+class WNLSTMOptions(LSTMOptions):
     """Options of ``wnlstm``."""
 
-    weight_norm: bool = Field(True, description="whether weights are normalised; without: an LSTM")
+    weight_norm: bool = Field(True, description="weight normalization; without it: an LSTM")
 
 
-class GLSTMOptions(MemoryOptions):
+class GLSTMOptions(LSTMOptions):
     """Options of ``glstm``."""
 
     groups: int | None = Field(
-        None, ge=1, le=65_536, description="groups that share features and units; left out: 2, or 1 of a single unit"
+        None,
+        ge=1,
+        le=65_536,
+        description="groups the features and units are split into; left out: 2, or 1 for a single unit",
     )
 
 
 class IndyLSTMOptions(seqgen.Options):
     """Options of ``indylstm``."""
 
-    forget_bias: float = Field(1.0, description="start of the forget gate's bias; 1 remembers at first")
+    forget_bias: float = Field(1.0, description="initial bias of the forget gate; 1: remember at first")
 
 
 class IndyGRUOptions(seqgen.Options):
     """Options of ``indygru``."""
 
-    gate_bias: float = Field(1.0, description="start of the biases of both gates; 1 remembers at first")
+    gate_bias: float = Field(1.0, description="initial bias of both gates; 1: remember at first")
 
 
 class CFNOptions(seqgen.Options):
     """Options of ``cfn``."""
 
     gate_bias: float = Field(
-        1.0, description="start of the forget gate's bias, and of the input gate's with a minus; 1 remembers at first"
+        1.0, description="initial bias of the forget gate, negated for the input gate; 1: remember at first"
     )
 
 
 class IntersectionOptions(seqgen.Options):
     """Options of ``intersection``."""
 
-    gate_bias: float = Field(1.0, description="start of the biases of both gates; 1 keeps state and input at first")
-    activation: Literal["relu", "tanh"] = Field("relu", description="what the new output passes through")
+    gate_bias: float = Field(1.0, description="initial bias of both gates; 1: keep state and input at first")
+    activation: Literal["relu", "tanh"] = Field("relu", description="activation of the new output")
 
 
 class PhasedLSTMOptions(seqgen.Options):
     """Options of ``phased``."""
 
-    forget_bias: float = Field(1.0, description="start of the forget gate's bias; 1 remembers at first")
-    peepholes: bool = Field(False, description="whether the gates see the memory")
+    forget_bias: float = Field(1.0, description="initial bias of the forget gate; 1: remember at first")
+    peepholes: bool = Field(False, description="peephole connections: gates see the cell state")
     leak: float = Field(
-        0.001, ge=0, le=1, description="share of an update that a closed unit takes at its period's end"
+        0.001, ge=0, le=1, description="fraction of an update that leaks through a closed unit at its period's end"
     )
-    ratio_on: float = Field(0.5, gt=0, lt=1, description="share of its period that a unit is open at first")
-    learn_ratio: bool = Field(True, description="whether that share is learned")
-    period_min: float = Field(1.0, gt=0, description="shortest period at first, steps")
-    period_max: float = Field(1000.0, gt=0, description="longest period at first, steps")
+    ratio_on: float = Field(0.5, gt=0, lt=1, description="initial fraction of its period that a unit is open")
+    learn_ratio: bool = Field(True, description="learn that fraction")
+    period_min: float = Field(1.0, gt=0, description="shortest initial period, steps")
+    period_max: float = Field(1000.0, gt=0, description="longest initial period, steps")

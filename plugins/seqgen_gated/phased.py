@@ -1,19 +1,19 @@
-"""The phased LSTM: a clock for each unit says when it takes part.
+"""The phased LSTM: each unit has a clock that decides when it is updated.
 
-    phi = ((t - s) mod tau) / tau                       where the unit's clock stands, 0 to 1
+    phi = ((t - s) mod tau) / tau                       phase of the unit's clock, 0 to 1
     k = 2 phi / r          for phi < r / 2              opening
         2 - 2 phi / r      for r / 2 <= phi < r         closing
         alpha phi          else                         closed but for a leak
     c' = k * c~ + (1 - k) * c
     h' = k * h~ + (1 - k) * h
 
-c~ and h~ are what an LSTM makes of x, h and c, see ``memory``. The time t is the number of the step, from 0, and is
-kept in the state. Period tau, shift s and, unless it is fixed, the share r of the period are learned.
+c~ and h~ are the LSTM's new c and h, see ``lstm_base``. The time t is the step number, from 0, and is part of the
+state. Period tau, shift s and, unless it is fixed, the open fraction r of the period are learned.
 
-Source: arXiv:1610.09513, after PhasedLSTMCell in TensorFlow 1, which learns tau and r as they are: here by log tau and
-by logit r, which keeps tau > 0 and 0 < r < 1. Its derivative by tau forgets that the number of whole periods in t - s
-depends on tau; here it is the true one. Its peepholes are matrices; here they are vectors. As there, the leak acts when
-the cell is not training, too. There r starts at 0.1, for sequences of thousands of steps; here at 0.5.
+Source: arXiv:1610.09513, after TensorFlow 1's PhasedLSTMCell, which learns tau and r directly; here log tau and logit r
+are learned, which keeps tau > 0 and 0 < r < 1. Its derivative by tau ignores that the number of whole periods in t - s
+depends on tau; here it is exact. Its peepholes are matrices; here they are vectors. As there, the leak also acts in
+evaluation mode. There r starts at 0.1, for sequences of thousands of steps; here at 0.5.
 """
 
 from __future__ import annotations
@@ -24,27 +24,27 @@ import torch
 from torch import Tensor, nn
 
 import seqgen
-from seqgen_gated.memory import MemoryCell
+from seqgen_gated.lstm_base import LSTMBase
 
 State = tuple[Tensor, Tensor, Tensor]
 
 
-class PhasedLSTMCell(MemoryCell):
-    """Three gates, a memory and a clock.
+class PhasedLSTMCell(LSTMBase):
+    """A phased LSTM cell.
 
     Args:
         input_size: I.
-        hidden_size: H; the state is h and c (B, H) and t (B, 1), a whole number.
-        forget_bias: start of the forget gate's bias.
-        peepholes: whether the gates see the memory.
+        hidden_size: H; the state is (h, c, t): h and c (B, H), t (B, 1), an integer.
+        forget_bias: initial bias of the forget gate.
+        peepholes: let the gates see the cell state.
         leak: alpha.
-        ratio_on: start of r.
-        learn_ratio: whether r is learned.
-        period_min: the shortest period to begin with, steps; drawn evenly in log tau.
-        period_max: the longest.
+        ratio_on: initial r.
+        learn_ratio: learn r.
+        period_min: shortest initial period, steps; periods are sampled uniformly in log tau.
+        period_max: longest initial period, steps.
 
     Raises:
-        BadOption: the shortest period is longer than the longest.
+        BadOption: ``period_min`` is above ``period_max``.
     """
 
     def __init__(
@@ -73,16 +73,16 @@ class PhasedLSTMCell(MemoryCell):
         self.logit_ratio = nn.Parameter(logit, requires_grad=learn_ratio)
 
     def initial_state(self, batch_size: int) -> State:
-        """H = c = 0, t = 0."""
+        """Return zeros (h, c, t): h and c (B, H), t (B, 1), an integer."""
         h_BH, c_BH = super().initial_state(batch_size)
         return h_BH, c_BH, torch.zeros(batch_size, 1, dtype=torch.long, device=c_BH.device)
 
     def project(self, x_BTI: Tensor) -> Tensor:
-        """W x + b, for f, i, o and g."""
+        """Return W x + b for f, i, o and g, (B, T, 4 H)."""
         return self.input(x_BTI)
 
     def gate(self, t_B1: Tensor) -> Tensor:
-        """K (B, H)."""
+        """Return the openness k (B, H) at time t."""
         turns_BH = (t_B1 - self.shift) * torch.exp(-self.log_period)
         phi_BH = torch.remainder(turns_BH, 1)
         ratio_H = torch.sigmoid(self.logit_ratio)
@@ -90,9 +90,9 @@ class PhasedLSTMCell(MemoryCell):
         return torch.where(phi_BH < ratio_H, open_BH, self.leak * phi_BH)
 
     def step(self, p_BP: Tensor, state: State) -> tuple[Tensor, State]:
-        """The equations."""
+        """Compute one step by the module's equations."""
         h_BH, c_BH, t_B1 = state
-        new_h_BH, new_c_BH = self.remember(p_BP + self.recurrent(h_BH), c_BH)
+        new_h_BH, new_c_BH = self.update(p_BP + self.recurrent(h_BH), c_BH)
         k_BH = self.gate(t_B1)
         h_BH, c_BH = torch.lerp(h_BH, new_h_BH, k_BH), torch.lerp(c_BH, new_c_BH, k_BH)
         return h_BH, (h_BH, c_BH, t_B1 + 1)

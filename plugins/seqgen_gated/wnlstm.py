@@ -1,13 +1,13 @@
-"""The LSTM with weight normalisation.
+"""The LSTM with weight normalization.
 
     f, i, o, g = N(V_x) x + N(V_h) h + b
-    N(V) = g V / |V|        row by row: the length g and the direction V / |V| of each weight vector are learned apart
+    N(V) = g V / |V|        row by row: each weight vector's length g and direction V / |V| are learned separately
 
-and c' and h' as in ``memory``, whose projection has a normalised matrix as well.
+and c' and h' as in ``lstm_base``, whose projection is normalized too.
 
-Source: arXiv:1602.07868, w = g v / |v|, after WeightNormLSTMCell in TensorFlow 1, in which what a unit sees of x and
-what it sees of h have a length each. There g starts at random, of either sign; here it starts at |V|, so that the cell
-starts as an LSTM does.
+Source: arXiv:1602.07868, w = g v / |v|, after TensorFlow 1's WeightNormLSTMCell, in which a unit's weights of x and of
+h have a length each. There g starts at random, with either sign; here it starts at |V|, so that the cell starts as an
+LSTM.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ import torch
 from torch import Tensor, nn
 
 import seqgen
-from seqgen_gated.sums import SumsCell
+from seqgen_gated.affine_lstm import AffineLSTM
 
 
-class Normalised(nn.Module):
+class WeightNormLinear(nn.Module):
     """The linear map N(V).
 
     Args:
-        in_size: features of the argument.
-        out_size: features of the result.
+        in_size: input features.
+        out_size: output features.
     """
 
     def __init__(self, in_size: int, out_size: int) -> None:
@@ -35,24 +35,24 @@ class Normalised(nn.Module):
         self.length = nn.Parameter(torch.linalg.vector_norm(self.direction.weight.detach(), dim=1))
 
     def forward(self, x_BI: Tensor) -> Tensor:
-        """N(V) x: the length is brought in last, so that core owns the gradient of V x."""
+        """Return N(V) x; the length is applied last, so that ``Recurrent`` computes the gradient of V x."""
         return self.direction(x_BI) * (self.length * torch.rsqrt(self.direction.weight.square().sum(1)))
 
 
-class WNLSTMCell(SumsCell):
-    """Three gates and a memory, weights normalised.
+class WNLSTMCell(AffineLSTM):
+    """An LSTM cell with weight normalization.
 
     Args:
         input_size: I.
-        hidden_size: H; the state is h (B, R), R being H or the projection, and c (B, H).
-        forget_bias: start of the forget gate's bias; the other biases start at 0.
-        weight_norm: whether weights are normalised; without it this is an LSTM.
-        more: peepholes, clip, projection and projection_clip, see ``MemoryCell``.
+        hidden_size: H; the state is (h, c), h (B, R) and c (B, H), where R is ``projection``, or H without one.
+        forget_bias: initial bias of the forget gate; the other biases start at 0.
+        weight_norm: normalize the weights; without it this is an LSTM.
+        more: peepholes, clip, projection and projection_clip, see ``LSTMBase``.
     """
 
     def __init__(
         self, input_size: int, hidden_size: int, *, forget_bias: float = 1.0, weight_norm: bool = True, **more: Any
     ) -> None:
-        linear = Normalised if weight_norm else seqgen.Recurrent
+        linear = WeightNormLinear if weight_norm else seqgen.Recurrent
         super().__init__(input_size, hidden_size, linear=linear, **more)
-        self.sum_of(linear(input_size, 4 * hidden_size), linear(self.output_size, 4 * hidden_size), forget_bias)
+        self.set_maps(linear(input_size, 4 * hidden_size), linear(self.output_size, 4 * hidden_size), forget_bias)

@@ -1,4 +1,4 @@
-"""A model that counts: the n-gram, what every other one should be compared with."""
+"""The n-gram model, a baseline for every other model."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import seqgen
 
 @seqgen.hookimpl
 def register_models(register):
-    """Hand in ``ngram``."""
+    """Register ``ngram``."""
     register(
         seqgen.ModelSpec(
             name="ngram",
-            summary="counts what follows the last few symbols, instead of descending a gradient",
+            summary="n-gram counts with smoothing; trained by counting, not by gradient descent",
             source="Witten & Bell 1991, doi:10.1109/18.87000; interpolated as in Chen & Goodman 1999, "
             "doi:10.1006/csla.1999.0128",
             load="seqgen_ngram.ngram:NGramModel",

@@ -1,4 +1,4 @@
-"""Cells whose gates see the input only, so that a whole sequence is one linear recurrence."""
+"""Cells that train in parallel over time: linear recurrences whose gates see only the input."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _FAST = {"train": {"lr": 1e-2}}
 _CELLS = (
     seqgen.CellSpec(
         name="mingru",
-        summary="minimal GRU: one gate, and no state in it",
+        summary="minimal GRU: one gate, which does not see the state",
         source="arXiv:2410.01201",
         load="seqgen_parallel.mingru:MinGRUCell",
         options="seqgen:Options",
@@ -16,7 +16,7 @@ _CELLS = (
     ),
     seqgen.CellSpec(
         name="minlstm",
-        summary="minimal LSTM: two gates that add up to one, and no state in them",
+        summary="minimal LSTM: two gates that sum to one and do not see the state",
         source="arXiv:2410.01201",
         load="seqgen_parallel.minlstm:MinLSTMCell",
         options="seqgen:Options",
@@ -24,7 +24,7 @@ _CELLS = (
     ),
     seqgen.CellSpec(
         name="sru",
-        summary="simple recurrent unit: a memory that forgets, and a highway from the input",
+        summary="simple recurrent unit: a forget gate and a highway connection from the input",
         source="arXiv:1709.02755v1",
         load="seqgen_parallel.sru:SRUCell",
         options="seqgen:Options",
@@ -33,7 +33,7 @@ _CELLS = (
     ),
     seqgen.CellSpec(
         name="gilr",
-        summary="gated impulse linear recurrence: one gate and an impulse",
+        summary="gated impulse linear recurrence: one gate between the state and an impulse",
         source="arXiv:1709.04057",
         load="seqgen_parallel.gilr:GILRCell",
         options="seqgen_parallel.options:GILROptions",
@@ -41,7 +41,7 @@ _CELLS = (
     ),
     seqgen.CellSpec(
         name="gilrlstm",
-        summary="LSTM whose gates see a linear recurrence in place of its output",
+        summary="LSTM whose gates see a linear recurrence instead of its output",
         source="arXiv:1709.04057",
         load="seqgen_parallel.gilrlstm:GILRLSTMCell",
         options="seqgen_parallel.options:GILRLSTMOptions",
@@ -49,7 +49,7 @@ _CELLS = (
     ),
     seqgen.CellSpec(
         name="qrnn",
-        summary="quasi-recurrent network: a convolution, and a pooling with gates",
+        summary="quasi-recurrent network: a convolution and gated pooling over time",
         source="arXiv:1611.01576",
         load="seqgen_parallel.qrnn:QRNNCell",
         options="seqgen_parallel.options:QRNNOptions",
@@ -57,7 +57,7 @@ _CELLS = (
     ),
     seqgen.CellSpec(
         name="hgrn",
-        summary="a complex state that turns, and a forget gate with a lower bound",
+        summary="hierarchically gated recurrent network: complex state, lower-bounded forget gate",
         source="arXiv:2311.04823",
         load="seqgen_parallel.hgrn:HGRNCell",
         options="seqgen_parallel.options:HGRNOptions",
@@ -89,7 +89,7 @@ _CELLS = (
     ),
     seqgen.CellSpec(
         name="mamba",
-        summary="a state space whose step, input and output are chosen by the input",
+        summary="selective state space model: step size, input and output depend on the input",
         source="arXiv:2312.00752",
         load="seqgen_parallel.mamba:MambaCell",
         options="seqgen_parallel.options:MambaOptions",
@@ -97,7 +97,7 @@ _CELLS = (
     ),
     seqgen.CellSpec(
         name="mlstm",
-        summary="LSTM with a matrix memory and exponential gates",
+        summary="mLSTM of the xLSTM: matrix memory and exponential gates",
         source="arXiv:2405.04517",
         load="seqgen_parallel.mlstm:MLSTMCell",
         options="seqgen_parallel.options:MLSTMOptions",
@@ -108,6 +108,6 @@ _CELLS = (
 
 @seqgen.hookimpl
 def register_cells(register):
-    """Hand in these cells."""
+    """Register the cells."""
     for spec in _CELLS:
         register(spec)

@@ -1,17 +1,17 @@
-"""The Mamba block: a state space model whose parameters are functions of the input.
+"""The Mamba block: a selective state space model.
 
     x, z = W_in u
     x = silu(conv(x))                               a causal convolution of each feature over time
     d, B, C = W_x x
     Delta = softplus(W_Delta d + b)
-    h' = exp(Delta A) h + Delta B x                 h: N numbers a feature; A = -exp(A_log) is diagonal
+    h' = exp(Delta A) h + Delta B x                 h: N numbers per feature; A = -exp(A_log) is diagonal
     y = W_out ((C h' + D x) * silu(z))
 
-A_log starts at log(1 .. N) in each feature, D at 1, and b so that softplus(b) is spread evenly, by its logarithm,
-between 0.001 and 0.1. W have no biases.
+A_log starts at log(1 .. N) in each feature, D at 1, and b such that softplus(b) is log-uniform between 0.001 and 0.1.
+The W have no biases.
 
 Source: arXiv:2312.00752, after the implementation state-spaces/mamba, which has Delta B for the zero-order hold of B.
-The norm before the block and the way around it are left to the model.
+The norm before the block and the residual connection are left to the model.
 """
 
 from __future__ import annotations
@@ -23,23 +23,23 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 import seqgen
-from seqgen_parallel.linear import CausalConvolution, SequenceCell, scan
+from seqgen_parallel.linear_recurrence import CausalConvolution, SequenceCell, scan
 
-_STEPS = 0.001, 0.1
+_STEP_RANGE = 0.001, 0.1  # of the initial Delta
 
 
 class MambaCell(SequenceCell):
-    """A selective state space between two gates.
+    """A Mamba block.
 
-    Dimension letters: E inner features, N states of a feature, R features of d.
+    Dimension letters: E inner features, N states per feature, R features of d.
 
     Args:
         input_size: I.
-        hidden_size: H; the state is the last inputs of the convolution (B, kernel - 1, E), and h (B, E, N).
+        hidden_size: H; the state is (the convolution's last inputs (B, kernel - 1, E), h (B, E, N)).
         expand: E / H.
         states: N.
-        kernel: steps that the convolution sees.
-        rank: R; None: a sixteenth of H, rounded up.
+        kernel: kernel size of the convolution.
+        rank: R; None: H / 16, rounded up.
     """
 
     def __init__(
@@ -62,21 +62,21 @@ class MambaCell(SequenceCell):
         self.log_a = nn.Parameter(torch.log(torch.arange(1.0, N + 1)).repeat(E, 1))
         self.d = nn.Parameter(torch.ones(E))
         self.output = seqgen.Recurrent(E, hidden_size)
-        step_E = torch.exp(torch.empty(E).uniform_(*map(math.log, _STEPS)))
+        step_E = torch.exp(torch.empty(E).uniform_(*map(math.log, _STEP_RANGE)))
         with torch.no_grad():
-            self.step_size.bias.copy_(step_E + torch.log(-torch.expm1(-step_E)))  # what softplus undoes
+            self.step_size.bias.copy_(step_E + torch.log(-torch.expm1(-step_E)))  # the inverse of softplus
 
     def initial_state(self, batch_size: int) -> tuple[Tensor, Tensor]:
-        """Zeros."""
+        """Return zeros (B, kernel - 1, E) and (B, E, N)."""
         return self.convolution.initial_state(batch_size), self.log_a.new_zeros(batch_size, *self.log_a.shape)
 
     def project(self, u_BTI: Tensor) -> Tensor:
-        """X and silu(z)."""
+        """Return x and silu(z), (B, T, 2 E)."""
         x_BTE, z_BTE = self.input(u_BTI).chunk(2, 2)
         return torch.cat((x_BTE, functional.silu(z_BTE)), 2)
 
-    def over_time(self, p_TBP: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """The equations."""
+    def run_sequence(self, p_TBP: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """Compute all steps by the module's equations."""
         (before_BKE, h_BEN), (x_TBE, z_TBE) = state, p_TBP.chunk(2, 2)
         x_TBE, before_BKE = self.convolution(x_TBE, before_BKE)
         x_TBE = functional.silu(x_TBE)

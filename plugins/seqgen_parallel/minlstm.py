@@ -6,9 +6,9 @@
     f', i' = f / (f + i), i / (f + i)
     h' = f' * h + i' * h~
 
-Biases of W are not written.
+Biases of W are omitted.
 
-Source: arXiv:2410.01201, appendix B, in the sequential form; the state starts at 0.
+Source: arXiv:2410.01201, appendix B, sequential form; the state starts at 0.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from seqgen_parallel.linear import LinearCell, positive
+from seqgen_parallel.linear_recurrence import LinearRecurrentCell, positive
 
 
-class MinLSTMCell(LinearCell):
-    """Two gates that add up to one.
+class MinLSTMCell(LinearRecurrentCell):
+    """A minLSTM cell.
 
     Args:
         input_size: I.
@@ -33,8 +33,8 @@ class MinLSTMCell(LinearCell):
         self.input = nn.Linear(input_size, 3 * hidden_size)
 
     def project(self, x_BTI: Tensor) -> Tensor:
-        """The factors f' and i' * h~."""
+        """Return f' and i' * h~, (B, T, 2 H)."""
         forget_BTH, input_BTH, candidate_BTH = self.input(x_BTI).chunk(3, 2)
-        # f / (f + i) is sigmoid(log f - log i), which has a value even where f and i underflow.
+        # f / (f + i) is sigmoid(log f - log i), which is finite even where f and i underflow.
         f_BTH = torch.sigmoid(functional.logsigmoid(forget_BTH) - functional.logsigmoid(input_BTH))
         return torch.cat((f_BTH, (1 - f_BTH) * positive(candidate_BTH)), 2)

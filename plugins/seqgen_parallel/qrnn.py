@@ -1,12 +1,12 @@
-"""The quasi-recurrent network: convolutions over the last k inputs, and a pooling that is a linear recurrence.
+"""The quasi-recurrent network: convolutions over the last k inputs, then pooling by a linear recurrence.
 
     z, f, o = tanh(W_z * X), sigmoid(W_f * X), sigmoid(W_o * X)      * is a convolution: W^1 x_{t-k+1} + .. + W^k x_t
     f-pooling:    h' = f . h + (1 - f) . z
     fo-pooling:   c' = f . c + (1 - f) . z,   h = o . c'
     ifo-pooling:  c' = f . c + i . z,         h = o . c'             i = sigmoid(W_i * X)
 
-. is the product element by element. Inputs before the first are 0, and so is the first state. Biases of W are not
-written. (The reference implementation torchqrnn has f and 1 - f the other way round, and no ifo-pooling.)
+. is the elementwise product. Inputs before the first are 0, and so is the initial state. Biases of W are omitted. (The
+reference implementation torchqrnn swaps f and 1 - f and has no ifo-pooling.)
 
 Source: arXiv:1611.01576.
 """
@@ -17,17 +17,17 @@ import torch
 from torch import Tensor, nn
 
 import seqgen
-from seqgen_parallel.linear import scan
+from seqgen_parallel.linear_recurrence import scan
 
 _GATES = {"f": 1, "fo": 2, "ifo": 3}
 
 
 class QRNNCell(seqgen.Cell):
-    """A convolution and a pooling.
+    """A QRNN layer.
 
     Args:
         input_size: I.
-        hidden_size: H; the state is the last k - 1 inputs (B, k - 1, I), and c (B, H).
+        hidden_size: H; the state is (the last k - 1 inputs (B, k - 1, I), c (B, H)).
         kernel: k.
         pooling: "f", "fo" or "ifo".
     """
@@ -38,16 +38,16 @@ class QRNNCell(seqgen.Cell):
         self.input = nn.Linear(kernel * input_size, (1 + _GATES[pooling]) * hidden_size)
 
     def initial_state(self, batch_size: int) -> tuple[Tensor, Tensor]:
-        """Zeros."""
+        """Return zeros (B, k - 1, I) and (B, H)."""
         return self.input.weight.new_zeros(batch_size, self.kernel - 1, self.input_size), self.zeros(batch_size)
 
     def forward(self, x_BTI: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """The equations."""
+        """Compute all steps by the module's equations."""
         (before_BKI, c_BH), T = state, x_BTI.shape[1]
         all_TBI = torch.cat((before_BKI.transpose(0, 1), x_BTI.transpose(0, 1)))
-        seen_TBI = torch.cat([all_TBI[index : index + T] for index in range(self.kernel)], 2)
-        # Of the state's type: sums over time are too much for short numbers.
-        z_TBH, *gates_TBH = self.input(seen_TBI).to(c_BH.dtype).chunk(1 + _GATES[self.pooling], 2)
+        window_TBI = torch.cat([all_TBI[index : index + T] for index in range(self.kernel)], 2)
+        # In the state's dtype: bfloat16 is too coarse for sums over time.
+        z_TBH, *gates_TBH = self.input(window_TBI).to(c_BH.dtype).chunk(1 + _GATES[self.pooling], 2)
         f_TBH, *others_TBH = torch.sigmoid(torch.cat(gates_TBH, 2)).chunk(len(gates_TBH), 2)
         i_TBH = others_TBH.pop() if self.pooling == "ifo" else 1 - f_TBH
         c_TBH = scan(f_TBH, i_TBH * torch.tanh(z_TBH), c_BH)

@@ -6,13 +6,13 @@
     h' = a * h + sqrt(1 - a^2) * (i * u)
     y = W_y (gelu(W_g x) * h')
 
-exp(-softplus(Lambda)), what a is at r = 1/8, starts uniformly by area on the ring from 0.9 to 0.999. Biases of W are
-not written.
+exp(-softplus(Lambda)), the value of a at r = 1/8, starts uniform by area on the ring from 0.9 to 0.999. Biases of W are
+omitted.
 
-Source: arXiv:2402.19427, after the implementation google-deepmind/recurrentgemma. It differs in two points: the gates'
-weights are dense (there they are diagonal blocks), and the square root is the same at the first step of a text (there
-it is 1: a cell does not know which step that is). The norm, the way around the block, and the MLP after it are left to
-other layers.
+Source: arXiv:2402.19427, after the implementation google-deepmind/recurrentgemma, with two differences: the gates'
+weights are dense (there block-diagonal), and the square root also applies at the first step of a text (there it is 1; a
+cell does not know which step is the first). The norm, the residual connection and the MLP of the paper's block are not
+part of it.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 import seqgen
-from seqgen_parallel.linear import CausalConvolution, SequenceCell, scan
+from seqgen_parallel.linear_recurrence import CausalConvolution, SequenceCell, scan
 
 _C = 8.0
 _RING = 0.9, 0.999
-_LEAST = 1e-12  # of 1 - a^2: where it underflows, its root has no derivative
+_EPSILON = 1e-12  # lower bound of 1 - a^2: the square root has no derivative at 0
 
 
 class RGLRUCell(SequenceCell):
-    """Two gates that see the input only, and a branch beside.
+    """A recurrent block of Griffin with a real-gated linear recurrent unit.
 
     Dimension letter: D inner features.
 
     Args:
         input_size: I.
-        hidden_size: H; the state is the last inputs of the convolution (B, kernel - 1, D), and h (B, D).
+        hidden_size: H; the state is (the convolution's last inputs (B, kernel - 1, D), h (B, D)).
         expand: D / H.
-        kernel: steps that the convolution sees.
+        kernel: kernel size of the convolution.
     """
 
     def __init__(self, input_size: int, hidden_size: int, *, expand: float = 1.0, kernel: int = 4) -> None:
@@ -52,20 +52,20 @@ class RGLRUCell(SequenceCell):
         self.output = seqgen.Recurrent(D, hidden_size, bias=True)
 
     def initial_state(self, batch_size: int) -> tuple[Tensor, Tensor]:
-        """Zeros."""
+        """Return zeros (B, kernel - 1, D) and (B, D)."""
         return self.convolution.initial_state(batch_size), self.decay.new_zeros(batch_size, self.inner)
 
     def project(self, x_BTI: Tensor) -> Tensor:
-        """W_x x, and gelu(W_g x)."""
+        """Return W_x x and gelu(W_g x), (B, T, 2 D)."""
         u_BTD, branch_BTD = self.input(x_BTI).chunk(2, 2)
         return torch.cat((u_BTD, functional.gelu(branch_BTD)), 2)
 
-    def over_time(self, p_TBP: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """The equations."""
+    def run_sequence(self, p_TBP: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """Compute all steps by the module's equations."""
         (before_BKD, h_BD), (u_TBD, branch_TBD) = state, p_TBP.chunk(2, 2)
         u_TBD, before_BKD = self.convolution(u_TBD, before_BKD)
         r_TBD, i_TBD = torch.sigmoid(self.gates(u_TBD)).chunk(2, 2)
         log_a_TBD = -_C * functional.softplus(self.decay) * r_TBD
-        root_TBD = torch.sqrt(torch.clamp(-torch.expm1(2 * log_a_TBD), min=_LEAST))
+        root_TBD = torch.sqrt(torch.clamp(-torch.expm1(2 * log_a_TBD), min=_EPSILON))
         h_TBD = scan(torch.exp(log_a_TBD), root_TBD * i_TBD * u_TBD, h_BD)
         return self.output(branch_TBD * h_TBD), (before_BKD, h_TBD[-1])

@@ -1,4 +1,4 @@
-"""Cells whose state has a structure: places along axes, blocks of features, slots of a memory."""
+"""Cells with a structured state: positions along axes, blocks of features, slots of a memory."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import seqgen
 _CELLS = (
     seqgen.CellSpec(
         name="convlstm",
-        summary="LSTM whose features lie at places, each of which sees its neighbours",
+        summary="convolutional LSTM: features at positions, each of which sees its neighbours",
         source="arXiv:1506.04214",
         load="seqgen_structured.convlstm:ConvLSTMCell",
         options="seqgen_structured.options:ConvLSTMOptions",
@@ -21,7 +21,7 @@ _CELLS = (
     ),
     seqgen.CellSpec(
         name="tflstm",
-        summary="time-frequency LSTM: an LSTM over time whose output also goes from block to block of the features",
+        summary="time-frequency LSTM: an LSTM over time whose output also passes from block to block of the features",
         source="Sainath & Li 2016, doi:10.21437/Interspeech.2016-84",
         load="seqgen_structured.tflstm:TimeFreqLSTMCell",
         options="seqgen_structured.options:TimeFreqLSTMOptions",
@@ -30,7 +30,7 @@ _CELLS = (
     ),
     seqgen.CellSpec(
         name="gridlstm",
-        summary="an LSTM over time and one over blocks of the features, which cross in every block",
+        summary="grid LSTM: one LSTM over time and one over blocks of features, coupled in every block",
         source="arXiv:1507.01526; Sainath & Li 2016, doi:10.21437/Interspeech.2016-84",
         load="seqgen_structured.gridlstm:GridLSTMCell",
         options="seqgen_structured.options:GridLSTMOptions",
@@ -39,7 +39,7 @@ _CELLS = (
     ),
     seqgen.CellSpec(
         name="bigridlstm",
-        summary="two grid LSTMs, which read the blocks of the features from either end; time stays causal",
+        summary="two grid LSTMs that read the blocks of features in opposite directions; causal in time",
         source="Sainath & Li 2016, doi:10.21437/Interspeech.2016-84",
         load="seqgen_structured.bigridlstm:BiGridLSTMCell",
         options="seqgen_structured.options:GridLSTMOptions",
@@ -48,8 +48,8 @@ _CELLS = (
     ),
     seqgen.CellSpec(
         name="ntm",
-        summary="neural Turing machine: an LSTM that reads and writes a memory, by content and by location",
-        source="arXiv:1410.5401; how the memory starts: arXiv:1807.08518",
+        summary="neural Turing machine: an LSTM that reads and writes a memory by content and by location",
+        source="arXiv:1410.5401; memory initialization: arXiv:1807.08518",
         load="seqgen_structured.ntm:NTMCell",
         options="seqgen_structured.options:NTMOptions",
         recommended={"train": {"lr": 1e-2}},
@@ -60,6 +60,6 @@ _CELLS = (
 
 @seqgen.hookimpl
 def register_cells(register):
-    """Hand in ``convlstm``, ``tflstm``, ``gridlstm``, ``bigridlstm`` and ``ntm``."""
+    """Register ``convlstm``, ``tflstm``, ``gridlstm``, ``bigridlstm`` and ``ntm``."""
     for spec in _CELLS:
         register(spec)

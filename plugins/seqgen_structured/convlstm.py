@@ -1,4 +1,4 @@
-"""The convolutional LSTM: the features of input and state lie at places along one axis or more.
+"""The convolutional LSTM: the features of input and state lie at positions along one to three axes.
 
     i = sigmoid(W_xi * X + W_hi * H + W_ci o C)
     f = sigmoid(W_xf * X + W_hf * H + W_cf o C)
@@ -6,12 +6,12 @@
     o = sigmoid(W_xo * X + W_ho * H + W_co o C')
     H' = o o tanh(C')
 
-* is a convolution over the places, with zeros around them, and o (between two) is the product of elements; biases are
-not written. The peepholes W_ci, W_cf and W_co, which have a weight for each element, are an option.
+* is a convolution over the positions, zero-padded, and o (between two) is the elementwise product; biases are omitted.
+The peepholes W_ci, W_cf and W_co, one weight per element, are an option.
 
-A symbol's features are shared among the places in their order, the same number to each, with zeros after the last.
+A symbol's features are split among the positions in order, the same number each, zero-padded after the last.
 
-Source: arXiv:1506.04214, after ConvLSTMCell and Conv1DLSTMCell in TensorFlow 1, which have no peepholes.
+Source: arXiv:1506.04214, after TensorFlow 1's ConvLSTMCell and Conv1DLSTMCell, which have no peepholes.
 """
 
 from __future__ import annotations
@@ -21,24 +21,27 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 import seqgen
-from seqgen_structured.blocks import cut, share_evenly
+from seqgen_structured.blocks import ceil_div, split_blocks
 
-_MAX_PLACES = 4096
+_MAX_POSITIONS = 4096
 
 
 class ConvLSTMCell(seqgen.StepCell):
-    """Three gates and a memory at each place.
+    """A convolutional LSTM cell.
 
-    Dimension letters: L places in all, C channels, S input channels, N rows.
+    Dimension letters: L positions in all, C channels, S input channels, N rows.
 
     Args:
         input_size: I.
-        hidden_size: H, rounded up to a multiple of L; the state is H and C, each (B, H), its places one after another.
-        dimensions: along how many axes the places lie.
-        places: how many along each; L is their product.
-        kernel: how many along each axis a convolution sees; of an even number, one more after a place than before it.
-        forget_bias: start of the forget gate's bias.
-        peepholes: whether the gates see the memory; their weights start at 0.
+        hidden_size: H, rounded up to a multiple of L; the state is (H, C), each (B, H), position after position.
+        dimensions: number of axes, 1 to 3.
+        places: positions along each axis; L is their product.
+        kernel: positions along each axis that a convolution sees; if even, one more after a position than before it.
+        forget_bias: initial bias of the forget gate.
+        peepholes: let the gates see the cell state; the weights start at 0.
+
+    Raises:
+        BadOption: there are more than 4,096 positions.
     """
 
     def __init__(
@@ -53,15 +56,16 @@ class ConvLSTMCell(seqgen.StepCell):
         peepholes: bool = False,
     ) -> None:
         n_places, seen = places**dimensions, kernel**dimensions
-        if n_places > _MAX_PLACES:
+        if n_places > _MAX_POSITIONS:
             raise seqgen.BadOption(
-                f"places={places} along {dimensions} axes are {n_places:,} places: at most {_MAX_PLACES:,} can be"
+                f"places={places} along {dimensions} axes make {n_places:,} positions: at most {_MAX_POSITIONS:,} are "
+                "supported; lower places or dimensions"
             )
-        channels = share_evenly(hidden_size, n_places)
+        channels = ceil_div(hidden_size, n_places)
         super().__init__(input_size, n_places * channels)
         self.shape, self.n_places, self.channels = (places,) * dimensions, n_places, channels
         self.kernel, self.peepholes = kernel, peepholes
-        self.input = nn.Linear(share_evenly(input_size, n_places) * seen, 4 * channels)
+        self.input = nn.Linear(ceil_div(input_size, n_places) * seen, 4 * channels)
         self.recurrent = seqgen.Recurrent(channels * seen, 4 * channels)
         nn.init.constant_(self.input.bias[channels : 2 * channels], forget_bias)
         if peepholes:
@@ -69,11 +73,11 @@ class ConvLSTMCell(seqgen.StepCell):
             self.peephole_o = nn.Parameter(torch.zeros(n_places, channels))
 
     def initial_state(self, batch_size: int) -> tuple[Tensor, Tensor]:
-        """H = C = 0."""
+        """Return zeros (H, C), each (B, H)."""
         return self.zeros(batch_size), self.zeros(batch_size)
 
-    def around(self, x_NLC: Tensor) -> Tensor:
-        """What the convolution sees at each place, a matrix (N L, C kernel^dimensions): its weight times that is it."""
+    def unfold(self, x_NLC: Tensor) -> Tensor:
+        """Return the convolution's input patches (N L, C kernel^dimensions), as im2col does."""
         before, after, n_axes = (self.kernel - 1) // 2, self.kernel // 2, len(self.shape)
         x_NLC = functional.pad(x_NLC.unflatten(1, self.shape), (0, 0, *(before, after) * n_axes))
         for axis in range(1, n_axes + 1):
@@ -81,15 +85,15 @@ class ConvLSTMCell(seqgen.StepCell):
         return x_NLC.flatten(n_axes + 1).flatten(0, n_axes)
 
     def project(self, x_BTI: Tensor) -> Tensor:
-        """W_x * X, for i, f, o and C of each place."""
-        x_NLS = cut(x_BTI, self.n_places, 0).flatten(0, 1)
-        return self.input(self.around(x_NLS)).view(*x_BTI.shape[:2], -1)
+        """Return W_x * X for i, f, o and C of each position, (B, T, 4 H)."""
+        x_NLS = split_blocks(x_BTI, self.n_places, 0).flatten(0, 1)
+        return self.input(self.unfold(x_NLS)).view(*x_BTI.shape[:2], -1)
 
     def step(self, p_BP: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """The equations."""
+        """Compute one step by the module's equations."""
         (h_BH, c_BH), C = state, self.channels
         h_BLC, c_BLC = (leaf_BH.unflatten(1, (self.n_places, C)) for leaf_BH in (h_BH, c_BH))
-        z_BLP = (p_BP + self.recurrent(self.around(h_BLC)).view_as(p_BP)).unflatten(1, (self.n_places, 4 * C))
+        z_BLP = (p_BP + self.recurrent(self.unfold(h_BLC)).view_as(p_BP)).unflatten(1, (self.n_places, 4 * C))
         gates_BLP, o_BLC, g_BLC = z_BLP.split((2 * C, C, C), 2)
         if self.peepholes:
             gates_BLP = torch.addcmul(gates_BLP, self.peephole_if, c_BLC.repeat(1, 1, 2))

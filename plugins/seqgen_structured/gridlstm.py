@@ -1,8 +1,8 @@
-"""The grid LSTM over time and over blocks of the input's features.
+"""The grid LSTM over time and over blocks of the input features.
 
 For the blocks k = 1 .. K of the input there are two LSTMs, T along time and F along the blocks, each with an output m
-and a memory c: m^T, c^T come from the same block one step before, m^F, c^F from the block below, 0 for the first.
-Both see both outputs. For D in (T, F):
+and a cell state c: m^T, c^T come from the same block at the previous step, m^F, c^F from the previous block, 0 for the
+first. Both see both outputs. For D in (T, F):
 
     i_D, f_D = sigmoid(W_D x_k + U_D m^T + V_D m^F + w_D * c^T + v_D * c^F)
     j_D = tanh(W_D x_k + U_D m^T + V_D m^F)
@@ -10,12 +10,12 @@ Both see both outputs. For D in (T, F):
     o_D = sigmoid(W_D x_k + U_D m^T + V_D m^F + w_D * c'_T + v_D * c'_F)
     m'_D = o_D * tanh(c'_D)
 
-Each of i, f, j, o has its own W, U, V and bias (not written), which are those of all blocks. The peepholes w and v,
-the clipping of c to [-clip, clip], and T and F having the same weights, are options. The output is m' of all blocks,
-along time and along the blocks.
+Each of i, f, j, o has its own W, U, V and bias (omitted), shared by all blocks. The peepholes w and v, clipping c to
+[-clip, clip], and sharing weights between T and F are options. The output is m' of all blocks, along time and along
+the blocks.
 
-Source: arXiv:1507.01526 and Sainath & Li 2016, doi:10.21437/Interspeech.2016-84, after GridLSTMCell in TensorFlow 1;
-its lists of ranges of features, each with weights of its own, and its coupled gates are left out.
+Source: arXiv:1507.01526 and Sainath & Li 2016, doi:10.21437/Interspeech.2016-84, after TensorFlow 1's GridLSTMCell,
+without its feature ranges with separate weights and its coupled gates.
 """
 
 from __future__ import annotations
@@ -24,24 +24,24 @@ import torch
 from torch import Tensor, nn
 
 import seqgen
-from seqgen_structured.blocks import cut, share_evenly
+from seqgen_structured.blocks import ceil_div, split_blocks
 
 
 class GridLSTMCell(seqgen.StepCell):
-    """Two LSTMs that cross in every block.
+    """A grid LSTM cell.
 
-    Dimension letters: K blocks, U units of a block and a direction, H = 2 K U.
+    Dimension letters: K blocks, U units per block and direction, H = 2 K U.
 
     Args:
         input_size: I.
-        hidden_size: H, rounded up to a multiple of twice the blocks; the state is m^T and c^T, each (B, H / 2).
+        hidden_size: H, rounded up to a multiple of 2 ``blocks``; the state is (m^T, c^T), each (B, H / 2).
         blocks: K.
-        overlap: features of the input that a block sees of the next one.
-        forget_bias: start of the forget gates' biases.
-        peepholes: whether the gates see the memories; their weights start at 0.
-        share: whether T and F have the same weights.
-        clip: the largest magnitude of a memory; None for no limit.
-        backward: whether the blocks are read from the last to the first.
+        overlap: input features of the next block that a block also sees.
+        forget_bias: initial bias of the forget gates.
+        peepholes: let the gates see the cell states; the weights start at 0.
+        share: share the weights of T and F.
+        clip: bound on the magnitude of the cell states; None for no bound.
+        backward: read the blocks from the last to the first.
     """
 
     def __init__(
@@ -57,12 +57,12 @@ class GridLSTMCell(seqgen.StepCell):
         clip: float | None = None,
         backward: bool = False,
     ) -> None:
-        units = share_evenly(hidden_size, 2 * blocks)
+        units = ceil_div(hidden_size, 2 * blocks)
         super().__init__(input_size, 2 * blocks * units)
         self.blocks, self.overlap, self.units, self.backward = blocks, overlap, units, backward
         self.peepholes, self.share, self.clip = peepholes, share, clip
-        size = units if share else 2 * units  # of a gate; F comes before T
-        self.input = nn.Linear(share_evenly(input_size, blocks) + overlap, 4 * size)
+        size = units if share else 2 * units  # features per gate; F comes before T
+        self.input = nn.Linear(ceil_div(input_size, blocks) + overlap, 4 * size)
         self.time = seqgen.Recurrent(units, 4 * size)
         self.frequency = seqgen.Recurrent(units, 4 * size)
         nn.init.constant_(self.input.bias[size : 2 * size], forget_bias)
@@ -71,35 +71,35 @@ class GridLSTMCell(seqgen.StepCell):
             self.peephole_o = nn.Parameter(torch.zeros(2, size))
 
     def initial_state(self, batch_size: int) -> tuple[Tensor, Tensor]:
-        """M^T = c^T = 0."""
+        """Return zeros (m^T, c^T), each (B, H / 2)."""
         m_BH = self.zeros(batch_size).new_zeros(batch_size, self.blocks * self.units)
         return m_BH, torch.zeros_like(m_BH)
 
     def project(self, x_BTI: Tensor) -> Tensor:
-        """W x, for i, f, o and j of each block."""
-        blocks_BTKS = cut(x_BTI, self.blocks, self.overlap)
+        """Return W x for i, f, o and j of each block, (B, T, P)."""
+        blocks_BTKS = split_blocks(x_BTI, self.blocks, self.overlap)
         return self.input(blocks_BTKS.flip(2) if self.backward else blocks_BTKS).flatten(2)
 
     def step(self, p_BP: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """The equations, block by block; what comes from the step before for all of them at once."""
+        """Compute one step block by block; the terms that depend on the previous step come from one product."""
         (m_BH, c_BH), U = state, self.units
-        of_time_BP = p_BP + self.time(m_BH.reshape(-1, U)).view_as(p_BP)
+        z_time_BP = p_BP + self.time(m_BH.reshape(-1, U)).view_as(p_BP)
         m_F, c_F = None, torch.zeros_like(c_BH[:, :U])
-        outputs, memories = [], []
-        for z_BP, c_T in zip(of_time_BP.chunk(self.blocks, 1), c_BH.split(U, 1), strict=True):
+        outputs, cell_states = [], []
+        for z_BP, c_T in zip(z_time_BP.chunk(self.blocks, 1), c_BH.split(U, 1), strict=True):
             z_BP = z_BP if m_F is None else z_BP + self.frequency(m_F)
             m_BD, c_BD = self.block(z_BP, torch.cat((c_F, c_T), 1))
             outputs.append(m_BD)
             m_F, (c_F, c_T) = m_BD[:, :U], c_BD.split(U, 1)
-            memories.append(c_T)
+            cell_states.append(c_T)
         y_BH = torch.cat(outputs, 1)
         m_BH = torch.cat([m_BD[:, U:] for m_BD in outputs], 1)
-        return y_BH, (m_BH, torch.cat(memories, 1))
+        return y_BH, (m_BH, torch.cat(cell_states, 1))
 
     def block(self, z_BP: Tensor, c_BD: Tensor) -> tuple[Tensor, Tensor]:
-        """M and c of F and T, side by side, of a block, from what their gates see and their memories."""
+        """Return (m, c) of one block, each F and T concatenated (B, 2 U), from pre-activations and cell states."""
         D = 2 * self.units
-        gates_BP, o_BD, j_BD = self.of_both(z_BP).split((2 * D, D, D), 1)
+        gates_BP, o_BD, j_BD = self.expand_shared(z_BP).split((2 * D, D, D), 1)
         if self.peepholes:
             gates_BP = gates_BP + self.peep(self.peephole_if, c_BD)
         i_BD, f_BD = torch.sigmoid(gates_BP).chunk(2, 1)
@@ -111,10 +111,10 @@ class GridLSTMCell(seqgen.StepCell):
         return torch.sigmoid(o_BD) * torch.tanh(c_BD), c_BD
 
     def peep(self, w_2P: Tensor, c_BD: Tensor) -> Tensor:
-        """What gates see of the memories of F and T."""
+        """Return the peepholes' contribution from the cell states of F and T."""
         c_F, c_T = (c_BU.repeat(1, w_2P.shape[1] // self.units) for c_BU in c_BD.chunk(2, 1))
-        return self.of_both(torch.addcmul(w_2P[0] * c_F, w_2P[1], c_T))
+        return self.expand_shared(torch.addcmul(w_2P[0] * c_F, w_2P[1], c_T))
 
-    def of_both(self, z_BP: Tensor) -> Tensor:
-        """For each gate that of F and that of T."""
+    def expand_shared(self, z_BP: Tensor) -> Tensor:
+        """Repeat each gate for F and T if they share weights."""
         return z_BP.unflatten(1, (-1, 1, self.units)).expand(-1, -1, 2, -1).flatten(1) if self.share else z_BP

@@ -1,23 +1,23 @@
-"""The neural Turing machine: an LSTM, the controller, that reads from and writes to a memory.
+"""The neural Turing machine: an LSTM controller that reads from and writes to a memory.
 
-M_t is a memory of N slots (rows) with F features each, r_t what was read from it. The controller sees x_t and r_{t-1}:
+M_t is a memory of N slots (rows) with F features each, r_t the vector read from it. The controller sees x_t, r_{t-1}:
 
     h_t, c_t = LSTM([x_t, r_{t-1}], h_{t-1}, c_{t-1})
 
-For each head it says k = tanh(.), beta = softplus(.), g = sigmoid(.), s = softmax(.), gamma = 1 + softplus(.), where
-each . is a linear map of h_t, clipped to [-clip, clip], and for a head that writes e = sigmoid(.), a = tanh(.) too:
+For each head it emits k = tanh(.), beta = softplus(.), g = sigmoid(.), s = softmax(.), gamma = 1 + softplus(.), where
+each . is a linear map of h_t, clipped to [-clip, clip], and for a write head also e = sigmoid(.), a = tanh(.):
 
-    w^c(i) = softmax_i(beta K[k, M_{t-1}(i)]), K[u, v] = u v / (|u| |v|)    by content
-    w^g = g w^c + (1 - g) w_{t-1}                                           or where it was before
-    w~(i) = sum_j w^g(j) s(i - j), i - j modulo N, from -shift to shift     moved
-    w_t(i) = w~(i)^gamma / sum_j w~(j)^gamma                                sharpened
-    r_t = sum_i w_t(i) M_{t-1}(i)                                           for a head that reads
-    M_t(i) = M_{t-1}(i) (1 - w_t(i) e) + w_t(i) a                           for each head that writes, in turn
+    w^c(i) = softmax_i(beta K[k, M_{t-1}(i)]), K[u, v] = u v / (|u| |v|)    content addressing
+    w^g = g w^c + (1 - g) w_{t-1}                                           interpolation
+    w~(i) = sum_j w^g(j) s(i - j), i - j modulo N, from -shift to shift     shift
+    w_t(i) = w~(i)^gamma / sum_j w~(j)^gamma                                sharpening
+    r_t = sum_i w_t(i) M_{t-1}(i)                                           read head
+    M_t(i) = M_{t-1}(i) (1 - w_t(i) e) + w_t(i) a                           each write head, in turn
     y_t = W [h_t, r_t] + b
 
-Source: arXiv:1410.5401, section 3, after NTMCell in TensorFlow 1 (arXiv:1807.08518): it reads before it writes, and
-the memory starts at 1e-6. There r_0 and w_0 are learned; here r_0 = 0 and every head starts at the first slot, since
-from equal slots with equal weights nothing could be told apart.
+Source: arXiv:1410.5401, section 3, after TensorFlow 1's NTMCell (arXiv:1807.08518): it reads before it writes, and the
+memory starts at 1e-6. There r_0 and w_0 are learned; here r_0 = 0 and every head starts at the first slot, since equal
+weights on equal slots would stay indistinguishable.
 """
 
 from __future__ import annotations
@@ -33,21 +33,21 @@ _START, _LEAST_NORM, _LEAST_WEIGHT = 1e-6, 1e-8, 1e-20
 
 
 class NTMCell(seqgen.StepCell):
-    """A controller, heads and a memory.
+    """A neural Turing machine cell.
 
-    Dimension letters: N slots, F features of a slot, R heads that read, A all heads, D what they are told.
+    Dimension letters: N slots, F features per slot, R read heads, A all heads, D head parameters.
 
     Args:
         input_size: I.
-        hidden_size: H, of the controller and of the output; the state is h and c (B, H), what was read (B, R F), the
-            weights of all heads (B, A N), those that read first, and the memory (B, N F).
+        hidden_size: H, of the controller and the output; the state is (h, c, read, weights, memory): h and c (B, H),
+            the vectors read (B, R F), the weights of all heads (B, A N), read heads first, the memory (B, N F).
         slots: N.
         features: F.
         read_heads: R.
         write_heads: A - R.
-        shift: the most slots by which a head moves in a step.
-        clip: the largest magnitude of what the heads are told.
-        forget_bias: start of the bias of the controller's forget gate.
+        shift: most slots by which a head moves per step.
+        clip: bound on the magnitude of the head parameters before their activation.
+        forget_bias: initial bias of the controller's forget gate.
     """
 
     def __init__(
@@ -69,15 +69,15 @@ class NTMCell(seqgen.StepCell):
         self.sizes = [features, 1, 1, 2 * shift + 1, 1]  # of k, beta, g, s, gamma
         self.input = nn.Linear(input_size, 4 * hidden_size)
         self.recurrent = seqgen.Recurrent(hidden_size + read_heads * features, 4 * hidden_size)
-        self.told = [self.heads * sum(self.sizes), 2 * write_heads * features]
-        self.tell = seqgen.Recurrent(hidden_size, sum(self.told), bias=True)
+        self.head_sizes = [self.heads * sum(self.sizes), 2 * write_heads * features]  # for addressing; for e and a
+        self.tell = seqgen.Recurrent(hidden_size, sum(self.head_sizes), bias=True)
         self.output = seqgen.Recurrent(hidden_size + read_heads * features, hidden_size, bias=True)
         nn.init.constant_(self.input.bias[hidden_size : 2 * hidden_size], forget_bias)
         for linear in (self.tell, self.output):
             nn.init.zeros_(linear.bias)
 
     def initial_state(self, batch_size: int) -> _State:
-        """The memory is 1e-6, every head at the first slot, the rest 0."""
+        """Return the state with a memory of 1e-6, all heads at the first slot, and zeros elsewhere."""
         zeros_BH, w_BN = self.zeros(batch_size), self.zeros(batch_size).new_zeros(batch_size, self.slots)
         w_BN[:, 0] = 1
         read_BF = w_BN.new_zeros(batch_size, self.readers * self.features)
@@ -85,36 +85,36 @@ class NTMCell(seqgen.StepCell):
         return zeros_BH, zeros_BH.clone(), read_BF, w_BN.repeat(1, self.heads), memory_BM
 
     def project(self, x_BTI: Tensor) -> Tensor:
-        """The controller's map of x, for its gates i, f, o and its candidate."""
+        """Return the controller's W x for i, f, o and the candidate, (B, T, 4 H)."""
         return self.input(x_BTI)
 
     def step(self, p_BP: Tensor, state: _State) -> tuple[Tensor, _State]:
-        """The equations."""
+        """Compute one step by the module's equations."""
         (h_BH, c_BH, read_BF, w_BW, memory_BM), H = state, self.hidden_size
         gates_BP, j_BH = (p_BP + self.recurrent(torch.cat((h_BH, read_BF), 1))).split((3 * H, H), 1)
         i_BH, f_BH, o_BH = torch.sigmoid(gates_BP).chunk(3, 1)
         c_BH = torch.addcmul(f_BH * c_BH, i_BH, torch.tanh(j_BH))
         h_BH = o_BH * torch.tanh(c_BH)
-        told_BD, written_BD = torch.clamp(self.tell(h_BH), -self.clip, self.clip).split(self.told, 1)
+        heads_BD, written_BD = torch.clamp(self.tell(h_BH), -self.clip, self.clip).split(self.head_sizes, 1)
         memory_BNF = memory_BM.unflatten(1, (self.slots, self.features))
-        told_BAD, w_BAN = (both.unflatten(1, (self.heads, -1)) for both in (told_BD, w_BW))
-        w_BAN = self.address(told_BAD, memory_BNF, w_BAN)
+        heads_BAD, w_BAN = (both.unflatten(1, (self.heads, -1)) for both in (heads_BD, w_BW))
+        w_BAN = self.address(heads_BAD, memory_BNF, w_BAN)
         read_BF = torch.bmm(w_BAN[:, : self.readers], memory_BNF).flatten(1)
-        for w_BN, told_BF in zip(w_BAN.unbind(1)[self.readers :], written_BD.chunk(self.writers, 1), strict=True):
-            w_BN1, (e_BF, a_BF) = w_BN[:, :, None], told_BF.chunk(2, 1)
+        for w_BN, ea_BF in zip(w_BAN.unbind(1)[self.readers :], written_BD.chunk(self.writers, 1), strict=True):
+            w_BN1, (e_BF, a_BF) = w_BN[:, :, None], ea_BF.chunk(2, 1)
             memory_BNF = memory_BNF * (1 - w_BN1 * torch.sigmoid(e_BF)[:, None]) + w_BN1 * torch.tanh(a_BF)[:, None]
         y_BH = self.output(torch.cat((h_BH, read_BF), 1))
         return y_BH, (h_BH, c_BH, read_BF, w_BAN.flatten(1), memory_BNF.flatten(1))
 
-    def address(self, told_BAD: Tensor, memory_BNF: Tensor, w_BAN: Tensor) -> Tensor:
-        """The weights of all heads (B, A, N), from what they are told, the memory and their weights before."""
-        k_BAF, beta_BA1, g_BA1, s_BAS, gamma_BA1 = told_BAD.split(self.sizes, 2)
+    def address(self, heads_BAD: Tensor, memory_BNF: Tensor, w_BAN: Tensor) -> Tensor:
+        """Return the weights of all heads (B, A, N) from their parameters, the memory and the previous weights."""
+        k_BAF, beta_BA1, g_BA1, s_BAS, gamma_BA1 = heads_BAD.split(self.sizes, 2)
         k_BAF = torch.tanh(k_BAF)
         norms_BAN = k_BAF.norm(dim=2)[:, :, None] * memory_BNF.norm(dim=2)[:, None]
         similar_BAN = torch.bmm(k_BAF, memory_BNF.transpose(1, 2)) / (norms_BAN + _LEAST_NORM)
         by_content_BAN = torch.softmax(functional.softplus(beta_BA1) * similar_BAN, 2)
         gated_BAN = torch.lerp(w_BAN, by_content_BAN, torch.sigmoid(g_BA1))
-        moves = torch.softmax(s_BAS, 2).split(1, 2)
-        moved = [s_BA1 * gated_BAN.roll(by - self.shift, 2) for by, s_BA1 in enumerate(moves)]
-        log_BAN = torch.log(torch.clamp_min(sum(moved[1:], moved[0]), _LEAST_WEIGHT))
+        shift_weights = torch.softmax(s_BAS, 2).split(1, 2)
+        shifted = [s_BA1 * gated_BAN.roll(by - self.shift, 2) for by, s_BA1 in enumerate(shift_weights)]
+        log_BAN = torch.log(torch.clamp_min(sum(shifted[1:], shifted[0]), _LEAST_WEIGHT))
         return torch.softmax((1 + functional.softplus(gamma_BA1)) * log_BAN, 2)

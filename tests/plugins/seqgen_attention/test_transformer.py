@@ -191,7 +191,7 @@ def test_heads_are_chosen_to_fit(hidden, heads):
 
 def test_heads_that_do_not_divide_the_units_are_refused_in_one_line(plugins):
     entry = plugins.registry.get("cell", "transformer")
-    with pytest.raises(seqgen.BadOption, match=r"^5 heads cannot share 12 units evenly: choose a divisor$"):
+    with pytest.raises(seqgen.BadOption, match=r"^cannot split 12 units into 5 heads: set heads to a divisor of 12$"):
         entry.build({"heads": 5}, I, H)
     with pytest.raises(seqgen.BadOption, match="mlp_ratio"):
         entry.build({"mlp_ratio": 0}, I, H)

@@ -17,7 +17,7 @@ from seqgen_classic import gru, lstm, vanilla
 from seqgen_classic.gru import GRUCell
 from seqgen_classic.lstm import LSTMCell
 from seqgen_classic.vanilla import VanillaCell
-from seqgen_classic.weights import layer_weights, one_behind_another
+from seqgen_classic.weights import flatten_weights, layer_weights
 
 B, T, I, H = 4, 9, 5, 7
 
@@ -77,7 +77,7 @@ def test_fused_forms_are_the_steps(cell, in_one_piece, monkeypatch):
     """Those that only a GPU uses can be computed here too, and so can the weights as they lie there."""
     if in_one_piece:
         for module in (gru, lstm, vanilla):
-            laid_out = lambda *given: one_behind_another(layer_weights(*given))  # noqa: E731
+            laid_out = lambda *given: flatten_weights(layer_weights(*given))  # noqa: E731
             monkeypatch.setattr(module, "layer_weights", laid_out)
     cell = cell.double()
     cell.engine = "eager"
@@ -253,7 +253,7 @@ def test_gradients_against_finite_differences(make):
 
 def test_weights_in_one_piece_follow_one_another_in_memory():
     weights = layer_weights(nn.Linear(I, 3 * H), seqgen.Recurrent(H, 3 * H), torch.ones(3 * H))
-    pieces = one_behind_another(weights)
+    pieces = flatten_weights(weights)
     assert all(torch.equal(piece, weight) for piece, weight in zip(pieces, weights, strict=True))
     ends = [piece.data_ptr() + piece.numel() * piece.element_size() for piece in pieces]
     assert ends[:-1] == [piece.data_ptr() for piece in pieces[1:]]

@@ -343,7 +343,7 @@ def test_impossible_options_are_refused(plugins, name, options):
 
 
 def test_heads_that_do_not_divide_the_units_are_refused(words, tmp_path):
-    with pytest.raises(seqgen.BadOption, match="3 heads cannot share 8 units evenly: choose a divisor"):
+    with pytest.raises(seqgen.BadOption, match="cannot split 8 units into 3 heads: set heads to a divisor of 8"):
         seqgen.train(words, cell="slstm", hidden=8, steps=1, out=tmp_path / "run", options={"cell.heads": 3})
     run = seqgen.train(words, cell="slstm", params=20_000, steps=1, out=tmp_path / "fits", options={"cell.heads": 3})
     assert run.settings.model.options["hidden"] % 3 == 0

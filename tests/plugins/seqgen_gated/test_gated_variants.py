@@ -349,10 +349,14 @@ def test_the_contract_with_options(name, form, options):
     ("cell", "options", "complaint"),
     [
         ("glstm", {"groups": 0}, "groups"),
-        ("glstm", {"groups": 9}, "9 groups cannot share 8 features of the input, 16 units and 16 of the output: at"),
-        ("glstm", {"groups": 4, "projection": 3}, "at most 3 groups can"),
-        ("wnlstm", {"projection_clip": 1.0}, "projection_clip=1.0 clips a projection: give projection as well"),
-        ("lstm", {"projection_clip": 1.0}, "give projection as well"),
+        (
+            "glstm",
+            {"groups": 9},
+            "cannot split 8 input features, 16 units and 16 output features into 9 groups: set groups",
+        ),
+        ("glstm", {"groups": 4, "projection": 3}, "into 4 groups: set groups to at most 3"),
+        ("wnlstm", {"projection_clip": 1.0}, "projection_clip=1.0 needs a projection: set projection as well"),
+        ("lstm", {"projection_clip": 1.0}, "set projection as well"),
         ("lnlstm", {"clip": 0.0}, "clip"),
         ("cifg", {"projection": 0}, "projection"),
         ("phased", {"ratio_on": 1.0}, "ratio_on"),

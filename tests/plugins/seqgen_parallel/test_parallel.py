@@ -9,7 +9,7 @@ import torch
 from equations import sigmoid
 
 pytest.importorskip("seqgen_parallel")
-from seqgen_parallel.linear import positive
+from seqgen_parallel.linear_recurrence import positive
 from seqgen_parallel.mingru import MinGRUCell
 from seqgen_parallel.minlstm import MinLSTMCell
 from seqgen_parallel.sru import SRUCell

@@ -26,7 +26,7 @@ from seqgen_parallel.gilrlstm import GILRLSTMCell
 from seqgen_parallel.hgrn import HGRNCell
 from seqgen_parallel.lru import LRUCell
 from seqgen_parallel.mamba import MambaCell
-from seqgen_parallel.memory import remember
+from seqgen_parallel.matrix_memory import run_chunk
 from seqgen_parallel.mlstm import MLSTMCell
 from seqgen_parallel.qrnn import QRNNCell
 from seqgen_parallel.rglru import RGLRUCell
@@ -347,7 +347,7 @@ def test_a_state_of_an_s5_cannot_grow():
     cell = make(S5Cell)
     with torch.no_grad():
         cell.real.fill_(3.0)
-    re, im = cell._discretise()
+    re, im = cell._discretize()
     assert (re**2 + im**2 < 1).all()
 
 
@@ -382,10 +382,10 @@ def test_an_mlstm_remembers_the_same_by_chunks():
     i, f = (3 * torch.randn(2, 3, 20, dtype=torch.float64) for _ in range(2))
     f = torch.nn.functional.logsigmoid(f)
     memory = tuple(torch.randn(2, 3, *shape, dtype=torch.float64) for shape in ((4, 4), (4,), ()))
-    whole, end = remember(q, k, v, i, f, memory)
+    whole, end = run_chunk(q, k, v, i, f, memory)
     parts = []
     for here in zip(*(tensor.split(6, 2) for tensor in (q, k, v, i, f)), strict=True):
-        h, memory = remember(*here, memory)
+        h, memory = run_chunk(*here, memory)
         parts.append(h)
     assert torch.allclose(torch.cat(parts, 2), whole, rtol=1e-9, atol=1e-9)
     assert all(torch.allclose(one, other, rtol=1e-9, atol=1e-9) for one, other in zip(memory, end, strict=True))
@@ -430,9 +430,9 @@ def test_impossible_options_are_refused_in_one_line(cli, words, cell, given):
 @pytest.mark.parametrize(
     ("cell", "given", "said"),
     [
-        ("lru", {"cell.r_min": 0.9, "cell.r_max": 0.5}, "r_min is 0.9, which is not below r_max, 0.5"),
-        ("s5", {"cell.step_min": 0.2}, "step_min is 0.2, above step_max, 0.1"),
-        ("mlstm", {"cell.heads": 5}, "5 heads cannot share 16 inner features evenly: choose a divisor"),
+        ("lru", {"cell.r_min": 0.9, "cell.r_max": 0.5}, "r_min=0.9 must be below r_max=0.5"),
+        ("s5", {"cell.step_min": 0.2}, "step_min=0.2 must not be above step_max=0.1"),
+        ("mlstm", {"cell.heads": 5}, "cannot split 16 inner features into 5 heads: set heads to a divisor of 16"),
     ],
 )
 def test_options_that_do_not_fit_one_another(words, tmp_path, cell, given, said):

@@ -90,7 +90,7 @@ def test_convlstm_is_torchs_convolution():
     h_BH = torch.randn(B, 6 * C, dtype=torch.float64)
     kernel = cell.recurrent.weight.view(4 * C, C, 3)
     expected = torch.nn.functional.conv1d(h_BH.view(B, 6, C).mT, kernel, padding=1).mT
-    found = cell.recurrent(cell.around(h_BH.view(B, 6, C))).view(B, 6, 4 * C)
+    found = cell.recurrent(cell.unfold(h_BH.view(B, 6, C))).view(B, 6, 4 * C)
     assert torch.allclose(found, expected, atol=1e-12)
 
 

@@ -1,4 +1,4 @@
-"""What torch's layers can do in short numbers depends on the processor."""
+"""Test for a bfloat16 LSTM kernel on this CPU."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import torch
 
 
 @functools.cache
-def has_short_layer() -> bool:
-    """Whether torch's LSTM works under bfloat16's autocast here; without AVX-512 oneDNN has none."""
+def has_bf16_lstm() -> bool:
+    """Return whether torch's LSTM runs under bfloat16 autocast; oneDNN has no such kernel without AVX-512."""
     x_TBI, state, weight = torch.zeros(2, 1, 1), torch.zeros(1, 1, 1), torch.zeros(4, 1)
     weights = [weight, weight, weight[:, 0], weight[:, 0]]
     try:
