@@ -8,7 +8,7 @@
     h = LN_3(c)
 
 R_m rotates the plane of features i and i + d/2, i = 0 .. d/2 - 1, by the angle m theta_i, theta_i = 10000^(-2i/d), so
-R_m q . R_n k depends only on m - n. (The paper pairs neighbours, which is the same up to the order of features. The last
+R_m q . R_n k depends only on m - n. (The paper pairs neighbours, which is the same up to feature order. The last
 feature of an odd d is not rotated.) Every block ends with the norm LN_3, which a pre-norm transformer has once, since a
 cell does not know whether it is the last layer. Biases of W_in, W_1 and W_2 are omitted; the other maps have none.
 
