@@ -97,53 +97,78 @@ class RecurrentModel(nn.Module):
         """The states of the layers."""
         return self.stack.initial_state(batch_size)
 
+    def pieces(self) -> tuple[list[nn.Module], list[nn.Module]]:
+        """List the pieces between the embedding and the logits, in the order in which features pass them.
+
+        The forward passes of this class walk these lists, and so does ``training.manual_backward``.
+
+        Returns:
+            Those that see whole sequences: the stack, which lists its own, and the dropout before the head; and those
+            that see each step alone: the bridge and the head.
+        """
+        return [self.stack, self.dropout], [self.bridge, self.head]
+
     def forward(self, ids_BT: Tensor, state: State) -> tuple[Tensor, State]:
-        """Logits (B, T, V) of the next symbol after each id, and the state after the last one."""
+        """Return the logits (B, T, V) of the next symbol after each id, and the state after the last one."""
         hidden_BTH, state = self._hidden(ids_BT, state)
-        return self.head(self.bridge(hidden_BTH)), state
+        return self._logits(hidden_BTH), state
 
     def logits_at(self, ids_BT: Tensor, state: State, at_N: Tensor | None) -> Tensor:
-        """Logits (N, V) at some places, which spares the head the others.
+        """Return the logits (N, V) at some positions, without those at the others.
 
         Args:
             ids_BT: the inputs.
             state: the state before the first of them.
-            at_N: places, each t * B + b; None: all, in this order.
+            at_N: positions, each t * B + b; None: all, in this order.
         """
         hidden_NH = self._hidden(ids_BT, state)[0].transpose(0, 1).flatten(0, 1)
-        logits_NV: Tensor = self.head(self.bridge(hidden_NH if at_N is None else hidden_NH.index_select(0, at_N)))
-        return logits_NV
-
-    def _hidden(self, ids_BT: Tensor, state: State) -> tuple[Tensor, State]:
-        # Time first in memory, as the layers compute.
-        ids_TB = ids_BT.t()
-        if self.stack.scans() and self.embedding.num_embeddings <= ids_BT.numel():
-            # One product over the V symbols instead of one over all B x T inputs; a row of the table is a symbol's.
-            p_BTP = self._look_up(self.input_table(), ids_TB).transpose(0, 1)
-            hidden_BTH, state = self.stack(p_BTP, state, projected=True)
-        else:
-            hidden_BTH, state = self.stack(self.embedding(ids_TB).transpose(0, 1), state)
-        return self.dropout(hidden_BTH), state
+        return self._logits(hidden_NH if at_N is None else hidden_NH.index_select(0, at_N))
 
     def stepper(self) -> Stepper:
-        """A step for sampling that looks the first layer's projection up in a table made once; weights must rest."""
+        """Return a step for sampling that looks the first layer's projection up in a table computed once.
+
+        The weights must not change while it is used.
+        """
         if not self.stack.steps():
             return generic_stepper(self)
         table_VP = self.input_table()
 
         def step(ids_B: Tensor, state: State) -> tuple[Tensor, State]:
-            hidden_BTH, state = self.stack(self._look_up(table_VP, ids_B[:, None]), state, projected=True)
-            return self.head(self.bridge(hidden_BTH[:, 0])), state
+            p_B1P = functional.embedding(ids_B[:, None], table_VP)
+            hidden_B1H, state = self._over_time(p_B1P, state, projected=True)
+            return self._logits(hidden_B1H[:, 0]), state
 
         return step
+
+    def uses_table(self, n_inputs: int) -> bool:
+        """Return whether the first layer's projection of so many inputs is looked up in a table with a row a symbol.
+
+        That is one product over the V symbols instead of one over all B x T inputs.
+        """
+        return self.stack.scans() and self.embedding.num_embeddings <= n_inputs
 
     def input_table(self) -> Tensor:
         """What the first layer, a step cell, makes of each symbol (V, P)."""
         return self.stack.project(self.embedding.weight[:, None])[:, 0]
 
-    @staticmethod
-    def _look_up(table_VP: Tensor, ids_BT: Tensor) -> Tensor:
-        return functional.embedding(ids_BT, table_VP)
+    def _hidden(self, ids_BT: Tensor, state: State) -> tuple[Tensor, State]:
+        ids_TB = ids_BT.t()  # time first in memory, as the layers compute
+        projected = self.uses_table(ids_BT.numel())
+        x_TBI = functional.embedding(ids_TB, self.input_table()) if projected else self.embedding(ids_TB)
+        return self._over_time(x_TBI.transpose(0, 1), state, projected=projected)
+
+    def _over_time(self, x_BTI: Tensor, state: State, *, projected: bool) -> tuple[Tensor, State]:
+        for piece in self.pieces()[0]:
+            if piece is self.stack:
+                x_BTI, state = piece(x_BTI, state, projected=projected)
+            else:
+                x_BTI = piece(x_BTI)
+        return x_BTI, state
+
+    def _logits(self, x: Tensor) -> Tensor:
+        for piece in self.pieces()[1]:
+            x = piece(x)
+        return x
 
 
 def generic_stepper(model: Model) -> Stepper:

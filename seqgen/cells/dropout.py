@@ -25,12 +25,18 @@ class Dropout(nn.Module):
         super().__init__()
         self.share = share
 
+    def mask(self, x_TBH: Tensor) -> Tensor | None:
+        """Return a mask to multiply the features with; None where none are dropped.
+
+        It is sampled time first, as the layers compute, so that all engines sample the same one.
+        """
+        return draw_mask(x_TBH, self.share) if self.training and self.share else None
+
     def forward(self, x_BTH: Tensor) -> Tensor:
-        """The features; the mask is drawn time first, as the layers compute, so that all engines draw the same one."""
-        if not self.training or not self.share:
-            return x_BTH
+        """Return the features times the mask."""
         x_TBH = x_BTH.transpose(0, 1)
-        return (x_TBH * draw_mask(x_TBH, self.share)).transpose(0, 1)
+        mask_TBH = self.mask(x_TBH)
+        return x_BTH if mask_TBH is None else (x_TBH * mask_TBH).transpose(0, 1)
 
 
 def draw_mask(like: Tensor, share: float) -> Tensor:

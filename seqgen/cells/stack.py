@@ -34,6 +34,11 @@ class Stack(Cell):
         """The cells, from the input up."""
         return cast("list[Cell]", children(self.cells))
 
+    def pieces(self) -> list[nn.Module]:
+        """Return the cells, and the dropout between each two of them, in the order in which features pass them."""
+        first, *others = self.layers
+        return [first, *(piece for cell in others for piece in (self.dropout, cell))]
+
     def initial_state(self, batch_size: int) -> State:
         """The layers' states, from the input up."""
         return tuple(cell.initial_state(batch_size) for cell in self.layers)
@@ -64,14 +69,17 @@ class Stack(Cell):
         Returns:
             The outputs of the last layer (B, T, H), and the layers' last states.
         """
-        states = []
-        for depth, (cell, before) in enumerate(zip(self.layers, state, strict=True)):
-            if depth:
-                x_BTI = self.dropout(x_BTI)
-            if projected and not depth:
-                assert isinstance(cell, StepCell)
-                x_BTI, after = cell.scan(x_BTI, before)
+        befores = [before for _, before in zip(self.layers, state, strict=True)]
+        afters: list[State] = []
+        for piece in self.pieces():
+            if not isinstance(piece, Cell):
+                x_BTI = piece(x_BTI)
+                continue
+            before = befores[len(afters)]
+            if projected and not afters:
+                assert isinstance(piece, StepCell)
+                x_BTI, after = piece.scan(x_BTI, before)
             else:
-                x_BTI, after = output_and_state(cell(x_BTI, before), "forward")
-            states.append(after)
-        return x_BTI, tuple(states)
+                x_BTI, after = output_and_state(piece(x_BTI, before), "forward")
+            afters.append(after)
+        return x_BTI, tuple(afters)

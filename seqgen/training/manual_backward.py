@@ -9,15 +9,14 @@ Dimension letters: T steps, B batch, P projection, H output, N places with a tar
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from seqgen.batches import Batch
-from seqgen.cells import Cell, Dropout, StepCell
-from seqgen.cells.dropout import draw_mask
+from seqgen.cells import Cell, Dropout, Stack, StepCell
 from seqgen.engine.autograd_utils import as_usual, backward_from
 from seqgen.engine.plan import Plan
 from seqgen.engine.plan_runner import Runner, recorded, run_back, step_by_step
@@ -105,20 +104,29 @@ def _head(
 
 
 def _forward(model: RecurrentModel, ids_TB: Tensor, first: State, tape: list[Back], ends: list[State]) -> Tensor:
-    """What the head sees (T, B, H); the last states of the layers are appended to ``ends``."""
-    n_symbols, stack = model.embedding.num_embeddings, model.stack
-    projected = stack.scans() and n_symbols <= ids_TB.numel()
+    """Return what the head sees (T, B, H); append the last states of the layers to ``ends``."""
+    projected = model.uses_table(ids_TB.numel())
     tape.append(lambda d_VE: _add(model.embedding.weight, d_VE))
     table_VP = model.embedding.weight.detach()
     if projected:
-        table_VP = _project(stack.layers[0], table_VP, tape)
+        table_VP = _project(model.stack.layers[0], table_VP, tape)
     x_TBI = _look_up(table_VP, ids_TB, tape)
-    for depth, (cell, state) in enumerate(zip(stack.layers, first, strict=True)):
-        if depth:
-            x_TBI = _drop(stack.dropout, x_TBI, tape)
-        x_TBI = _layer(cell, x_TBI, state, projected and not depth, tape, ends)
-    x_TBI = _drop(model.dropout, x_TBI, tape)
-    return x_TBI if isinstance(model.bridge, nn.Identity) else _graph(model.bridge, x_TBI, tape)
+    befores = [before for _, before in zip(model.stack.layers, first, strict=True)]
+    for piece in _before_head(model):
+        if isinstance(piece, Cell):
+            x_TBI = _layer(piece, x_TBI, befores[len(ends)], projected and not ends, tape, ends)
+        elif isinstance(piece, Dropout):
+            x_TBI = _drop(piece, x_TBI, tape)
+        elif not isinstance(piece, nn.Identity):
+            x_TBI = _graph(piece, x_TBI, tape)
+    return x_TBI
+
+
+def _before_head(model: RecurrentModel) -> Iterator[nn.Module]:
+    """Walk the pieces between the embedding and the head, those of the stack one by one."""
+    over_time, (*others, _) = model.pieces()
+    for piece in (*over_time, *others):
+        yield from piece.pieces() if isinstance(piece, Stack) else [piece]
 
 
 def _project(cell: Cell, table_VE: Tensor, tape: list[Back]) -> Tensor:
@@ -153,9 +161,9 @@ def _look_up(table_VP: Tensor, ids_TB: Tensor, tape: list[Back]) -> Tensor:
 
 
 def _drop(dropout: Dropout, x_TBH: Tensor, tape: list[Back]) -> Tensor:
-    if not dropout.training or not dropout.share:
+    mask_TBH = dropout.mask(x_TBH)
+    if mask_TBH is None:
         return x_TBH
-    mask_TBH = draw_mask(x_TBH, dropout.share)
     tape.append(lambda dy_TBH: dy_TBH * mask_TBH)
     return x_TBH * mask_TBH
 
