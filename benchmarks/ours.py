@@ -21,7 +21,7 @@ from seqgen.evaluation import penalty
 from seqgen.model import RecurrentModel, device_of
 from seqgen.tokenizers import EOS
 from seqgen.training.schedule import Schedule
-from seqgen.training.train_step import Descent, Taken, read_back
+from seqgen.training.train_step import StepResult, TrainStep, read_losses
 from seqgen.training.trainer import _UNREAD
 from timing import Done, OfARun, Work
 
@@ -99,8 +99,13 @@ class Learner:
         weight_decay: float = 0.0,
     ) -> None:
         use_engine(model, engine)
-        self.model, self.penalty_V, self.number, self._unread = model, penalty_V.to(device_of(model)), 0, list[Taken]()
-        self.descent = Descent(model, self.penalty_V, weight_decay=weight_decay, clip_norm=0.0, precision="float32")
+        self.model, self.penalty_V, self.number, self._unread = (
+            model,
+            penalty_V.to(device_of(model)),
+            0,
+            list[StepResult](),
+        )
+        self.descent = TrainStep(model, self.penalty_V, weight_decay=weight_decay, clip_norm=0.0, precision="float32")
         settings = TrainSettings(steps=10**9, lr=lr, warmup_steps=0, decay="none", weight_decay=weight_decay)
         self.schedule = Schedule(settings, 1)
 
@@ -114,11 +119,11 @@ class Learner:
         lr = self.begin()
         self.note(self.descent.take(self.number, lr, batch, derive_seed("step", 0, self.number)))
 
-    def note(self, taken: Taken) -> None:
+    def note(self, taken: StepResult) -> None:
         """Keep a step's loss, and read the kept ones back now and then."""
         self._unread.append(taken)
         if len(self._unread) >= _UNREAD:
-            read_back(self._unread)
+            read_losses(self._unread)
             self._unread.clear()
 
 

@@ -29,7 +29,7 @@ from seqgen.api.data import Data
 from seqgen.api.environment import keeping_memory
 from seqgen.batches import Batch
 from seqgen.corpus import Corpus
-from seqgen.training.train_step import Taken
+from seqgen.training.train_step import StepResult
 from stranger_cells import UGRNN
 from timing import Setting, interleave
 
@@ -168,7 +168,7 @@ def spent_s(learner: Learner, batches: Iterator[Batch], n_steps: int) -> Counter
         marks.append(time.perf_counter())
         norm = learner.descent._update(learner.number, lr, nats)
         marks.append(time.perf_counter())
-        learner.note(Taken(learner.number, lr, batch, nats, norm))
+        learner.note(StepResult(learner.number, lr, batch, nats, norm))
         spent.update(dict(zip(PARTS, (end - start for start, end in pairwise(marks)), strict=True)))
     spent["all"] = time.perf_counter() - began
     return spent

@@ -18,19 +18,19 @@ from seqgen import Recurrent, StepCell
 from seqgen.batches import Batch
 from seqgen.cells import compile_steps, use_engine
 from seqgen.engine import aot_cache, compiled_runner, loop_invariants, onednn_linear
-from seqgen.engine.codegen import Source
+from seqgen.engine.codegen import Codegen
 from seqgen.engine.ir import Name, Operation
-from seqgen.engine.plan_runner import recorded
+from seqgen.engine.plan_runner import traced_step
 from seqgen.evaluation import total_nats
 from seqgen.files import SafePath
 from seqgen.model import RecurrentModel
-from seqgen.training.train_step import Descent
+from seqgen.training.train_step import TrainStep
 
 ENTRIES = {entry.spec.name: entry for entry in registered("cell")}
 AGAIN = """
 import sys
 import torch
-from test_ahead import learned
+from test_aot_cache import learned
 torch.set_num_threads(int(sys.argv[2]))
 found = learned("ugrnn", 6)
 assert "torch._dynamo" not in sys.modules and "torch._inductor.compile_fx" not in sys.modules
@@ -57,7 +57,7 @@ def check_compiled(make_cell, hidden):
     expected = results(cell, "eager", x_BTI)
     results(cell, "scan", x_BTI)
     compile_steps(nn.ModuleList([cell]))
-    assert recorded(cell).compiled
+    assert traced_step(cell).compiled
     assert_agree(results(cell, "compiled", x_BTI), expected)
 
 
@@ -109,7 +109,7 @@ def test_a_flipped_bit_in_a_kept_library_is_found(libraries, record_property):
     learned("ugrnn", 6)
     path = next(libraries.iterdir())
     kept, place = SafePath(libraries, (path.name,)), random.Random(0)
-    assert aot_cache._find(kept) is not None
+    assert aot_cache._load_valid(kept) is not None
     for number in range(100):
         file = sorted(path.iterdir())[number % len(list(path.iterdir()))]
         whole = file.read_bytes()
@@ -117,7 +117,7 @@ def test_a_flipped_bit_in_a_kept_library_is_found(libraries, record_property):
         damaged[place.randrange(len(whole))] ^= 1 << place.randrange(8)
         file.unlink()  # what this process has loaded of it stays
         file.write_bytes(damaged)
-        assert aot_cache._find(kept) is None, file
+        assert aot_cache._load_valid(kept) is None, file
         file.unlink()
         file.write_bytes(whole)
     record_property("cases", 100)
@@ -145,7 +145,7 @@ def test_each_direction_is_compiled_once(libraries):
     torch.manual_seed(0)
     model = RecurrentModel(9, lambda i, h: ENTRIES["ugrnn"].build({}, i, h), hidden=8, layers=2, embedding=8)
     use_engine(model, "compiled")
-    descent = Descent(model, torch.zeros(9), weight_decay=0.0, clip_norm=0.0, precision="float32")
+    descent = TrainStep(model, torch.zeros(9), weight_decay=0.0, clip_norm=0.0, precision="float32")
     ids_BT = torch.randint(3, 9, (4, 17))
     batch = Batch(ids_BT[:, :-1], ids_BT[:, 1:], None, 64, 64, 4)
     descent.take(1, 0.1, batch)
@@ -188,7 +188,7 @@ def test_values_that_go_from_chunk_to_chunk_may_lie_anywhere_in_memory(libraries
 @pytest.mark.parametrize("taught", [True, False])
 def test_products_with_wide_matrices_are_laid_out_in_compiled_steps_too(libraries, monkeypatch, taught):
     """Whether torch's compiler can be taught to call them itself or not."""
-    if not onednn_linear._works():
+    if not onednn_linear.is_available():
         pytest.skip("torch has no such layout here")
     if not taught:
         from torch._inductor import lowering
@@ -232,27 +232,31 @@ def test_what_a_wide_product_gave_is_kept_as_it_lies(libraries):
 @pytest.mark.slow
 def test_on_other_devices_the_same_chunks_are_compiled_as_they_are_called(compiler, monkeypatch):
     """Shown on the CPU, told that it is another device."""
-    monkeypatch.setattr(compiled_runner, "_is_cpu", lambda examples: False)
-    monkeypatch.setattr(compiled_runner, "_elsewhere", {})
+    monkeypatch.setattr(compiled_runner, "has_library_runner", lambda: False)
+    monkeypatch.setattr(compiled_runner, "_jit_compiled", {})
     learned("gru", 6)
-    assert len(compiled_runner._elsewhere) == 2
+    assert len(compiled_runner._jit_compiled) == 2
 
 
 def test_what_a_library_does_and_what_for_is_all_in_its_name():
     """Numbers that are not written out, types, sizes, threads: else one would be taken for another."""
     texts = []
     for limit in (1.0, float("inf"), float("-inf")):
-        source = Source("def loop(p):", {})
-        source.plain(1, [Operation(torch.ops.aten.clamp.default, (Name("p"), limit), {}, ("v1",), False)])
+        source = Codegen("def loop(p):", {})
+        source.write_plain(1, [Operation(torch.ops.aten.clamp.default, (Name("p"), limit), {}, ("v1",), False)])
         texts.append(source.text())
     assert len(set(texts)) == 3
-    paths = {aot_cache.library(text, [torch.ones(2, 3)]) for text in texts}
-    paths |= {aot_cache.library(texts[0], [torch.ones(3, 2)]), aot_cache.library(texts[0], [torch.ones(3, 2).t()])}
-    paths.add(aot_cache.library(texts[0], [torch.ones(2, 3, dtype=torch.float64)]))
+    named = aot_cache.library_path
+    paths = {named(text, [torch.ones(2, 3)]) for text in texts}
+    paths |= {
+        named(texts[0], [torch.ones(3, 2)]),
+        named(texts[0], [torch.ones(3, 2).t()]),
+    }
+    paths.add(named(texts[0], [torch.ones(2, 3, dtype=torch.float64)]))
     threads = torch.get_num_threads()
     try:
         torch.set_num_threads(threads + 1)
-        paths.add(aot_cache.library(texts[0], [torch.ones(2, 3)]))
+        paths.add(named(texts[0], [torch.ones(2, 3)]))
     finally:
         torch.set_num_threads(threads)
-    assert len(paths) == 7 and aot_cache.library(texts[0], [torch.zeros(2, 3)]) in paths
+    assert len(paths) == 7 and named(texts[0], [torch.zeros(2, 3)]) in paths

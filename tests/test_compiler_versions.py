@@ -51,7 +51,7 @@ def test_a_package_without_one_library_is_an_error(tmp_path, names):
 
 def test_a_checksum_without_a_library_counts_as_nothing(tmp_path):
     (tmp_path / "sha256").write_text("")
-    assert aot_cache._find(tmp_path) is None
+    assert aot_cache._load_valid(tmp_path) is None
 
 
 def test_the_cause_is_one_whole_line():

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch.nn import functional
 
 from over_time import B, H, Plain, assert_agree, batch, begin, build, check, many, one, results
-from seqgen.engine.plan_runner import recorded
+from seqgen.engine.plan_runner import traced_step
 from seqgen.states import list_leaves
 
 OPERATIONS = [
@@ -63,7 +63,7 @@ def test_any_composition_of_operations(program, ends):
 
     cell = build(many(step, begin(H, H)))
     check(cell, batch(3, 5))
-    assert recorded(cell).problem == ""
+    assert traced_step(cell).problem == ""
 
 
 # -- gradients
@@ -86,7 +86,7 @@ def test_gradients_of_recorded_steps_against_finite_differences(plugins, name, o
         return (y, *list_leaves(end))
 
     assert torch.autograd.gradcheck(run, (x, *state, *cell.parameters()))
-    assert recorded(cell).problem == ""
+    assert traced_step(cell).problem == ""
 
 
 def recorded_batch():
@@ -141,4 +141,4 @@ def test_what_needs_no_gradient_gets_none():
     found, expected = results(cell, "scan", x), results(cell, "eager", x)
     assert all(found[f"d {name}"] is None for name in frozen)
     assert_agree(found, expected)
-    assert recorded(cell).problem == ""
+    assert traced_step(cell).problem == ""

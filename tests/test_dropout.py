@@ -8,14 +8,14 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from seqgen.cells import Dropout
-from seqgen.cells.dropout import draw_mask
+from seqgen.cells.dropout import dropout_mask
 
 TYPES = [torch.float32, torch.float64, torch.bfloat16]
 
 
 def mask(share, *shape, dtype=torch.float32, seed=0):
     torch.manual_seed(seed)
-    return draw_mask(torch.empty(*shape, dtype=dtype), share)
+    return dropout_mask(torch.empty(*shape, dtype=dtype), share)
 
 
 @pytest.mark.parametrize("share", [0.01, 0.1, 0.5, 0.9, 0.99])
@@ -50,7 +50,7 @@ def test_a_seed_gives_its_mask_again():
     assert torch.equal(mask(0.5, 9, 5, seed=1), mask(0.5, 9, 5, seed=1))
     assert not torch.equal(mask(0.5, 9, 5, seed=1), mask(0.5, 9, 5, seed=2))
     torch.manual_seed(1)
-    one, other = draw_mask(torch.empty(9, 5), 0.5), draw_mask(torch.empty(9, 5), 0.5)
+    one, other = dropout_mask(torch.empty(9, 5), 0.5), dropout_mask(torch.empty(9, 5), 0.5)
     assert not torch.equal(one, other)
 
 

@@ -21,7 +21,7 @@ from seqgen.cells import (
     describe_engine,
     use_engine,
 )
-from seqgen.engine.plan_runner import recorded
+from seqgen.engine.plan_runner import traced_step
 from seqgen.model import RecurrentModel
 
 I, H = 5, 6
@@ -99,7 +99,7 @@ def test_all_engines_agree(entry, options, dtype):
     assert off < 1e-3  # where eager itself is off by more than a part of the limit, others may be as much
     for engine in ("fused", "scan"):
         assert_agree(results(cell, engine, x), expected, max(1, 8 * off / CLOSE[dtype]))
-    assert recorded(cell).problem == ""
+    assert traced_step(cell).problem == ""
 
 
 @pytest.mark.parametrize(("B", "T"), [(1, 6), (4, 1), (1, 1), (3, 2)])
@@ -109,7 +109,7 @@ def test_all_engines_agree_on_a_row_and_on_a_step(entry, options, B, T):
     expected = results(cell, "eager", x)
     for engine in ("fused", "scan"):
         assert_agree(results(cell, engine, x), expected)
-    assert recorded(cell).problem == ""
+    assert traced_step(cell).problem == ""
 
 
 @pytest.mark.parametrize(("entry", "options"), [cell for cell in CELLS if not cell.values[1]])
@@ -126,7 +126,7 @@ def test_our_own_step_cells_are_recorded(entry, options):
     """And once they are, the step itself is called no more."""
     cell = build(entry, options)
     results(cell, "scan", batch(torch.float64))
-    assert recorded(cell).problem == ""
+    assert traced_step(cell).problem == ""
     assert describe_engine(nn.ModuleList([cell])).endswith(" by its recorded step")
     calls = []
     plain = cell.step
@@ -160,7 +160,7 @@ def test_all_engines_draw_the_same_noise_while_training(entry, options, around):
     assert torch.equal(again["y"], expected["y"]) == (around == "nothing" and "recurrent_dropout" not in options)
     for engine in ("fused", "scan"):
         assert_agree(results(cell, engine, x, seed=3), expected)
-    assert recorded(cell).problem == ""
+    assert traced_step(cell).problem == ""
     cell.eval()
     expected = results(cell, "eager", x, seed=3)
     assert_agree(results(cell, "scan", x, seed=4), expected)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 import seqgen
-from seqgen.engine.plan_runner import Recorded
+from seqgen.engine.plan_runner import TracedStep
 
 CELL = """
 import torch
@@ -137,7 +137,7 @@ def test_a_step_that_changes_its_state_is_told(train, words, in_tmp):
     )
 
 
-def test_a_step_that_writes_over_what_it_is_given_is_not_recorded_and_says_so():
+def test_a_step_that_writes_over_what_it_is_given_is_not_traced_and_says_so():
     class Over(seqgen.StepCell):
         def __init__(self):
             super().__init__(3, 3)
@@ -152,9 +152,9 @@ def test_a_step_that_writes_over_what_it_is_given_is_not_recorded_and_says_so():
             p_BP.mul_(2)
             return p_BP + h_BH, h_BH
 
-    found = Recorded()
-    assert found.find(Over(), Over().step, torch.ones(2, 4, 3), torch.zeros(4, 3), compiled=False) is None
-    assert found.problem.startswith("it changes its input or its state in place, where a new tensor would do (")
+    found = TracedStep()
+    assert found.find_runner(Over(), Over().step, torch.ones(2, 4, 3), torch.zeros(4, 3), compiled=False) is None
+    assert found.problem.startswith("it changes its input or its state in place; return a new tensor instead (")
 
 
 @pytest.mark.parametrize("path", ["/", ".", "..", "", "x" * 5000])

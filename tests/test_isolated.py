@@ -17,7 +17,7 @@ from torch.nn import functional
 import seqgen
 from over_time import B, H, Plain, batch, build, one, results
 from resuming import Stopper, digests
-from seqgen.engine.plan_runner import recorded
+from seqgen.engine.plan_runner import traced_step
 
 # -- products that are changed in place
 
@@ -55,7 +55,7 @@ def test_a_product_that_is_changed_in_place_is_differentiated_as_it_was(name):
         with torch.no_grad():
             cell.recurrent.weight.mul_(8)
         found[engine] = results(cell, engine, batch())
-        assert engine == "eager" or recorded(cell).problem == ""
+        assert engine == "eager" or traced_step(cell).problem == ""
     for value, expected in zip(found["scan"].values(), found["eager"].values(), strict=True):
         assert (value is None) == (expected is None)
         assert value is None or torch.allclose(value, expected, rtol=1e-9, atol=1e-9)
@@ -113,14 +113,14 @@ def test_steps_that_draw_or_keep_are_as_under_autograd_to_the_bit(equation):
             values += [value for value in found_here.values() if value is not None]
             values += [cell.n.clone(), cell.mean.clone(), torch.get_rng_state()]
         found.append(values)
-        assert engine == "eager" or recorded(cell).problem
+        assert engine == "eager" or traced_step(cell).problem
     assert all(torch.equal(one, other) for one, other in zip(*found, strict=True))
 
 
 def test_a_step_that_replaces_a_buffer_is_not_taken_down_again_and_again():
     cell = build(keeping(average))
     results(cell, "scan", batch())
-    assert recorded(cell).problem == "it puts another tensor in the place of a buffer"
+    assert traced_step(cell).problem == "it replaces a buffer by another tensor"
     cell.calls, n_steps = 0, batch().shape[1]
     for _ in range(3):
         results(cell, "scan", batch())
@@ -188,7 +188,7 @@ LOOKS = {
 def test_a_step_that_looks_at_values_is_not_recorded(name):
     cell = build(one(lambda c, p, q, h: torch.tanh(p + c.recurrent(h)) * (0.1 if LOOKS[name](p) > 1 else 1.0)))
     results(cell, "scan", batch())
-    assert recorded(cell).problem.startswith("it looks at the values of a tensor (")
+    assert traced_step(cell).problem.startswith("it reads the values of a tensor (")
 
 
 def test_weights_that_change_between_the_pass_and_its_derivative_are_noticed():
@@ -211,7 +211,7 @@ def test_attention_is_random_only_where_it_drops(share):
     cell = build(one(attend))
     found, expected = (results(copy.deepcopy(cell), engine, batch()) for engine in ("scan", "eager"))
     results(cell, "scan", batch())
-    assert ("is random" in recorded(cell).problem) == bool(share) == bool(recorded(cell).problem)
+    assert ("is random" in traced_step(cell).problem) == bool(share) == bool(traced_step(cell).problem)
     assert all(
         value is None or torch.allclose(value, other, atol=1e-9)
         for value, other in zip(found.values(), expected.values(), strict=True)
@@ -229,4 +229,4 @@ def test_a_parameter_in_a_plain_list_is_named():
 
     cell = build(Listing)
     results(cell, "scan", batch())
-    assert "neither trained nor saved; nn.ParameterList" in recorded(cell).problem
+    assert "neither trained nor saved; use nn.ParameterList" in traced_step(cell).problem

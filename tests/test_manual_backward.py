@@ -12,11 +12,11 @@ from conftest import registered
 from seqgen.batches import Batch
 from seqgen.cells import Dropout, Recurrent, StepCell, use_engine
 from seqgen.engine import torch_compat
-from seqgen.engine.plan_runner import recorded
+from seqgen.engine.plan_runner import traced_step
 from seqgen.evaluation import total_nats
 from seqgen.model import RecurrentModel
 from seqgen.training.gradients import Gradients
-from seqgen.training.manual_backward import can_derive, carry_gradients
+from seqgen.training.manual_backward import loss_and_gradients, supports_manual_backward
 
 V = 13
 CELLS = {entry.qualified: entry for entry in registered("cell")}
@@ -53,7 +53,7 @@ def both(model, batch, seed=3):
         gradients.clear()
         torch.manual_seed(seed)
         if direct:
-            nats, _ = carry_gradients(model, batch, penalty_V, None)
+            nats, _ = loss_and_gradients(model, batch, penalty_V, None)
         else:
             nats = total_nats(model, batch, penalty_V)
             (nats / batch.n_targets).backward()
@@ -61,7 +61,7 @@ def both(model, batch, seed=3):
 
 
 def assert_same(model, batch=None):
-    assert can_derive(model)
+    assert supports_manual_backward(model)
     (expected, wanted), (found, got) = both(model, batch or batch_of())
     assert torch.allclose(found, expected, rtol=1e-12)
     assert wanted.keys() == got.keys() and any(gradient.any() for gradient in wanted.values())
@@ -107,8 +107,8 @@ def test_every_projection(how, layers):
     model = model_of(cell, hidden=8, embedding=8, layers=layers)
     assert_same(model)
     for layer in model.stack.layers:
-        assert recorded(layer).problem == ""
-    assert bool(recorded(model.stack.layers[0], "project").problem) is (how == "without a derivative")
+        assert traced_step(layer).problem == ""
+    assert bool(traced_step(model.stack.layers[0], "project").problem) is (how == "without a derivative")
 
 
 class Noisy(Projecting):
@@ -133,7 +133,7 @@ def test_every_cell(cell, engine):
     model = model_of(cell, layers=2, dropout=0.3)
     use_engine(model, engine)
     assert_same(model)
-    assert not any(recorded(layer).problem for layer in model.stack.layers)
+    assert not any(traced_step(layer).problem for layer in model.stack.layers)
 
 
 @pytest.mark.parametrize(
@@ -203,14 +203,14 @@ def test_what_is_not_derived():
     class Other(RecurrentModel):
         pass
 
-    assert not can_derive(nn.Linear(2, 2))
+    assert not supports_manual_backward(nn.Linear(2, 2))
     model = model_of("seqgen_classic:vanilla")
-    assert can_derive(model)
+    assert supports_manual_backward(model)
     use_engine(model, "eager")
-    assert not can_derive(model)
+    assert not supports_manual_backward(model)
     model = model_of("seqgen_classic:vanilla")
     model.head = nn.Sequential(Dropout(0.1), model.head)
-    assert not can_derive(model)
+    assert not supports_manual_backward(model)
     model = model_of("seqgen_classic:vanilla")
     model.__class__ = Other
-    assert not can_derive(model)
+    assert not supports_manual_backward(model)

@@ -11,7 +11,7 @@ import torch
 
 import seqgen
 from over_time import B, Plain, T, batch, build, one, results
-from seqgen.engine.plan_runner import recorded
+from seqgen.engine.plan_runner import traced_step
 
 HUNGRY = """
 import torch
@@ -82,10 +82,10 @@ def test_a_step_that_runs_out_of_memory_while_it_is_recorded_may_be_recorded_lat
     cell = build(one(equation))
     with pytest.raises(torch.OutOfMemoryError):
         results(cell, "scan", batch(B, T))
-    assert recorded(cell).problem == ""
+    assert traced_step(cell).problem == ""
     full = False
     results(cell, "scan", batch(B, T))
-    assert recorded(cell).problem == ""
+    assert traced_step(cell).problem == ""
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="for a machine without a GPU")

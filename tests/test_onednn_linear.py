@@ -17,7 +17,7 @@ from seqgen.tokenizers import Vocabulary
 from seqgen.tokenizers.char import CharTokenizer
 
 ENTRIES = {entry.spec.name: entry for entry in registered("cell")}
-STEPS = onednn_linear._OFTEN + 1
+STEPS = onednn_linear._MIN_PRODUCTS + 1
 
 
 @pytest.mark.parametrize("times", [1, STEPS])
@@ -34,14 +34,14 @@ def test_a_multiplier_multiplies(times, turned):
 def test_it_is_used_where_torch_has_it():
     if not torch.backends.mkldnn.is_available():
         pytest.skip("torch was built without oneDNN")
-    assert onednn_linear._works()
+    assert onednn_linear.is_available()
 
 
 @pytest.mark.parametrize("available", [True, False])
 @pytest.mark.parametrize("cell", ["vanilla", "gru", "ugrnn", "nas"])
 def test_wide_steps_agree_with_plain_ones(cell, available, monkeypatch):
     if not available:
-        monkeypatch.setattr(onednn_linear, "_works", lambda: False)
+        monkeypatch.setattr(onednn_linear, "is_available", lambda: False)
     asked = []
     multiplier = onednn_linear.multiplier
 
@@ -87,6 +87,6 @@ def test_rows_of_a_wide_model_do_not_depend_on_how_many_are_drawn():
 
 def test_rows_of_a_wide_model_come_from_its_distribution(monkeypatch):
     quick = [row.text for row in wide_sampler(224).take(200)]
-    monkeypatch.setattr("seqgen.sampling.decoder.Quick", contextlib.nullcontext)
+    monkeypatch.setattr("seqgen.sampling.decoder.FastOps", contextlib.nullcontext)
     plain = [row.text for row in wide_sampler(224).take(200)]
     assert sum(a == b for a, b in zip(quick, plain, strict=True)) >= 198  # the same draws, up to rounding

@@ -18,7 +18,7 @@ from torch import nn
 import seqgen
 from over_time import B, H, I, Plain, batch, build, check, many, one, results
 from seqgen.engine import loop_runner
-from seqgen.engine.plan_runner import recorded
+from seqgen.engine.plan_runner import traced_step
 from seqgen.model import RecurrentModel
 
 Direct = one(lambda c, p, q, h: torch.tanh(p + c.recurrent(h) * c.vector + c.buffer * q))
@@ -28,7 +28,7 @@ def counted():
     """A recorded cell that counts how often its step is called."""
     cell = build(Direct)
     results(cell, "scan", batch())
-    assert recorded(cell).problem == ""
+    assert traced_step(cell).problem == ""
     cell.calls = 0
     return cell
 
@@ -123,7 +123,7 @@ def test_a_cell_that_has_changed_is_computed_as_it_is_now(change):
     check(cell, batch())
     change(cell)
     check(cell, batch())
-    assert recorded(cell).problem == ""
+    assert traced_step(cell).problem == ""
 
 
 def test_a_parameter_that_was_frozen_gets_its_gradient_once_it_is_not():
@@ -140,7 +140,7 @@ def test_a_cell_may_change_its_type_and_back():
     check(cell, batch())
     check(cell.float(), batch().float())
     check(cell.double(), batch())
-    assert recorded(cell).problem == ""
+    assert traced_step(cell).problem == ""
 
 
 def test_a_step_that_cannot_be_recorded_in_one_type_is_recorded_in_another():
@@ -150,7 +150,7 @@ def test_a_step_that_cannot_be_recorded_in_one_type_is_recorded_in_another():
     with torch.autocast("cpu", dtype=torch.bfloat16):
         results(cell, "scan", batch().float())  # the state comes back in another type than it began with
     check(cell, batch().float())
-    assert recorded(cell).problem == ""
+    assert traced_step(cell).problem == ""
 
 
 @pytest.mark.parametrize("copied", [copy.deepcopy, lambda cell: pickle.loads(pickle.dumps(cell))])
@@ -176,7 +176,7 @@ def test_threads_do_not_record_into_one_another():
             cell = Direct().double()
             for rows in range(1, 12):
                 check(cell, batch(rows))
-            assert recorded(cell).problem == ""
+            assert traced_step(cell).problem == ""
         except BaseException as error:
             problems.append(error)
 
@@ -239,7 +239,7 @@ def test_a_model_that_is_deleted_is_gone_with_its_recordings(plugins, name):
     before = live_tensors()
     model = RecurrentModel(9, lambda i, h: entry.build({}, i, h), hidden=7)
     model(torch.randint(9, (3, 4)), model.initial_state(3))[0].sum().backward()
-    recordings, cell = weakref.ref(recorded(model.stack.layers[0])), weakref.ref(model.stack.layers[0])
+    recordings, cell = weakref.ref(traced_step(model.stack.layers[0])), weakref.ref(model.stack.layers[0])
     assert recordings() is not None and cell() is not None
     del model
     gc.collect()
@@ -249,16 +249,17 @@ def test_a_model_that_is_deleted_is_gone_with_its_recordings(plugins, name):
 
 def test_a_loop_that_spoils_what_it_keeps_is_not_used(monkeypatch):
     """The form that may write over the projection is compared too."""
-    sound = loop_runner.reuse
+    sound = loop_runner.reuse_memory
 
-    def careless(operations, places, lasting, recording, *, given=(), **options):
-        return sound(operations, places, set(lasting) - set(given), recording, given=given, **options)
+    def careless(operations, buffers, live_out, trace, *, overwritable=(), **options):
+        live_out = set(live_out) - set(overwritable)
+        return sound(operations, buffers, live_out, trace, overwritable=overwritable, **options)
 
     cell = build(many(lambda c, p, h: (torch.tanh(p * torch.sigmoid(p + c.recurrent(h))),) * 2, Plain.initial_state))
     cell.input = nn.Linear(I, H).double()
     check(cell, batch())
-    assert recorded(cell).problem == ""
-    monkeypatch.setattr(loop_runner, "reuse", careless)
+    assert traced_step(cell).problem == ""
+    monkeypatch.setattr(loop_runner, "reuse_memory", careless)
     again = copy.deepcopy(cell)
     check(again, batch())
-    assert "where it writes over its input" in recorded(again).problem
+    assert "where it overwrites its input" in traced_step(again).problem

@@ -20,7 +20,7 @@ from seqgen.evaluation import carried_nats, held_out_loss, penalty
 from seqgen.model import RecurrentModel
 from seqgen.states import list_leaves, map_state
 from seqgen.tokenizers import BOS, EOS, CharTokenizer, Vocabulary
-from seqgen.training.manual_backward import carry_gradients
+from seqgen.training.manual_backward import loss_and_gradients
 
 TEXT = "the cat sat on the mat.\n\nthe dog sat on the log.\n" * 40
 
@@ -161,7 +161,7 @@ def test_gradients_by_formula_are_those_of_autograd_over_windows(name, wishes):
             model.zero_grad()
             state = carried.get(way)
             if way == "formula":
-                nats, end = carry_gradients(model, batch, penalty_V, state)
+                nats, end = loss_and_gradients(model, batch, penalty_V, state)
             else:
                 nats, end = carried_nats(model, batch, penalty_V, state)
                 (nats / batch.n_targets).backward()

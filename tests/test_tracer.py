@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from over_time import B, H, Plain, T, batch, begin, build, check, many, one, results
 from seqgen.cells import describe_engine
-from seqgen.engine.plan_runner import recorded
+from seqgen.engine.plan_runner import traced_step
 
 # -- steps that are recorded
 
@@ -127,7 +127,7 @@ def test_a_step_that_can_be_recorded(name):
     cell = build(RECORDED[name])
     for shape in ((B, T), (1, T), (B, 1), (2, 3), (B, T)):
         check(cell, batch(*shape))
-    assert recorded(cell).problem == ""
+    assert traced_step(cell).problem == ""
 
 
 # -- steps that are not
@@ -161,27 +161,27 @@ def counted_by_python(cell, p, q, h):
 NOT_RECORDED = {
     "random numbers": (one(lambda c, p, q, h: torch.tanh(p + c.recurrent(h)) * torch.rand_like(p)), "random"),
     "dropout": (one(lambda c, p, q, h: functional.dropout(p + c.recurrent(h), 0.5)), "random"),
-    "a branch": (one(branching), "looks at the values of a tensor"),
+    "a branch": (one(branching), "reads the values of a tensor"),
     "a number read back": (
-        one(lambda c, p, q, h: torch.tanh(p + h[0, 0].item() * c.recurrent(h))), "looks at the values of a tensor"
+        one(lambda c, p, q, h: torch.tanh(p + h[0, 0].item() * c.recurrent(h))), "reads the values of a tensor"
     ),
     "a number read behind torch's back": (
         one(lambda c, p, q, h: torch.tanh(p + sum(map(abs, read_behind(h))) * c.recurrent(h))),
         "other numbers",
     ),
-    "a part that is overwritten": (one(writing_a_part), "seen elsewhere"),
+    "a part that is overwritten": (one(writing_a_part), "used elsewhere"),
     "a tensor that is nobody's": (one(lambda c, p, q, h: torch.tanh(p * c.attribute + h)), "neither input, state"),
     "a new tensor of numbers": (one(lambda c, p, q, h: p + h * torch.tensor(0.5)), "neither input, state"),
     "a state that grows": (
-        many(growing, lambda self, n: self.zeros(n).new_zeros(n, 1, H)), "size changes"
+        many(growing, lambda self, n: self.zeros(n).new_zeros(n, 1, H)), "changes shape or type"
     ),
     "a state of more and more tensors": (
         many(lambda c, p, s: (p[:, :H] + c.recurrent(s[-1]), (*s, p[:, :H])), lambda self, n: (self.zeros(n),)),
-        "size changes",
+        "changes shape or type",
     ),
     "a state that changes its type": (
         many(lambda c, p, h: ((p[:, :H] + h).float(), (p[:, :H] * 0.5 + h).float()), Plain.initial_state),
-        "size changes",
+        "changes shape or type",
     ),
     "a state without features": (
         many(lambda c, p, s: (p[:, :H] + c.recurrent(s[0]), (p[:, :H] * s[0], s[1])), begin(H, 0)), "empty"
@@ -198,7 +198,7 @@ def test_a_step_that_cannot_be_recorded_runs_all_the_same(name):
         cell.engine = "scan"
         cell(batch(*shape), cell.initial_state(shape[0]))  # the attempt, after which nothing is tried any more
         check(cell, batch(*shape))
-    assert problem in recorded(cell).problem
+    assert problem in traced_step(cell).problem
     assert problem in describe_engine(nn.ModuleList([cell]))
 
 

@@ -21,7 +21,7 @@ from seqgen.model import RecurrentModel
 from seqgen.tokenizers import CharTokenizer, Vocabulary
 from seqgen.training import trainer
 from seqgen.training.optimizer import AdamW
-from seqgen.training.train_step import Descent, read_back
+from seqgen.training.train_step import TrainStep, read_losses
 
 VOCABULARY = Vocabulary(CharTokenizer.fit(WORDS))
 TRAIN = encode(map(Record, WORDS), VOCABULARY, Splitter((1.0, 0.0, 0.0)))["train"]
@@ -61,7 +61,7 @@ def descent_of(make_cell, **options):
     torch.manual_seed(0)
     model = RecurrentModel(VOCABULARY.size, make_cell, hidden=7, embedding=5)
     settings = {"weight_decay": 0.01, "clip_norm": 1.0, "precision": "float32", **options}
-    return model, Descent(model, penalty(VOCABULARY), **settings)
+    return model, TrainStep(model, penalty(VOCABULARY), **settings)
 
 
 def batches(n):
@@ -88,8 +88,8 @@ def test_what_is_read_back_are_the_losses():
         twin.load_state_dict(model.state_dict())
         expected.append(total_nats(twin, batch, penalty(VOCABULARY)).item())
         taken.append(descent.take(number, 0.01, batch))
-    assert read_back(taken) == pytest.approx(expected, rel=1e-6)
-    assert read_back(taken[3:]) == read_back(taken)[3:]
+    assert read_losses(taken) == pytest.approx(expected, rel=1e-6)
+    assert read_losses(taken[3:]) == read_losses(taken)[3:]
 
 
 def test_a_step_is_adamw_on_the_mean_of_the_targets():
@@ -150,7 +150,7 @@ def test_steps_read_nothing_back(plugins, cell, engine):
 
 def test_a_run_settles_at_evaluations_and_every_few_steps(words, tmp_path, monkeypatch):
     monkeypatch.setattr(trainer, "_PROGRESS_EVERY_S", 1e9)
-    sizes, plain = [], trainer.read_back
+    sizes, plain = [], trainer.read_losses
     monkeypatch.setattr(trainer, "read_back", lambda taken, *more: sizes.append(len(taken)) or plain(taken, *more))
     seqgen.train(words, cell="vanilla", hidden=4, steps=100, options={"eval_every": 50}, out=tmp_path / "run")
     assert [size for size in sizes if size] == [32, 18, 32, 18]
@@ -170,9 +170,9 @@ def test_a_bad_step_is_found_and_not_taken(factor):
     assert not same(before[3], before[2])
     after = [*numbers(model), *descent.optimizer.state().values()]
     assert same(after, before[3]), "the parameters and moments are those before step 4"
-    assert len(read_back(taken[:3])) == 3
+    assert len(read_losses(taken[:3])) == 3
     with pytest.raises(Diverged, match=r"^step 4: the loss is .* the step was not taken\. The rate is 0\.01") as caught:
-        read_back(taken)
+        read_losses(taken)
     assert "\n" not in str(caught.value) and caught.value.exit_code == 6
 
 
@@ -186,19 +186,19 @@ def test_the_rate_is_not_blamed_for_the_first_step(factor, what):
     with pytest.raises(
         Diverged, match=f"^step 1: the loss is .* The model's {what} was not finite before any"
     ) as caught:
-        read_back(taken)
+        read_losses(taken)
     assert "lower" not in str(caught.value) and "look at the cell and the data" in str(caught.value)
     assert caught.value.exit_code == 6 and caught.value.step == 1
 
 
 def test_steps_after_a_bad_one_change_nothing_either():
-    """What ``read_back`` promises of a run that is ended: also where later batches are good ones."""
+    """What ``read_losses`` promises of a run that is ended: also where later batches are good ones."""
     model, descent = descent_of(fragile({2}))
     taken = [descent.take(1, 0.01, batches(1)[0])]
     before = numbers(model)
     taken += [descent.take(number, 0.01, batch) for number, batch in enumerate(batches(3), 2)]
     with pytest.raises(Diverged, match="step 2"):
-        read_back(taken)
+        read_losses(taken)
     assert same(numbers(model), before)
 
 

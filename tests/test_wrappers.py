@@ -14,7 +14,7 @@ import seqgen
 from equations import layer_normed
 from seqgen import BadOption
 from seqgen.cells import Around, PastAttention, RecurrentDropout, Zoneout
-from seqgen.engine.plan_runner import recorded
+from seqgen.engine.plan_runner import traced_step
 from seqgen.model import RecurrentModel
 
 B, T, I, H = 4, 9, 5, 7
@@ -198,7 +198,7 @@ def test_attention_is_its_equations(plugins, name, window):
         wrapped.engine = engine
         y, end = wrapped(inputs(), wrapped.initial_state(B))
         assert np.allclose(y.detach().numpy(), expected, rtol=1e-9, atol=1e-9)
-    assert recorded(wrapped).problem == ""
+    assert traced_step(wrapped).problem == ""
     assert [leaf.shape[:2] for leaf in end[2:]] == [(B, window)] * 3
     half, state = wrapped(inputs()[:, :4], wrapped.initial_state(B))
     rest, _ = wrapped(inputs()[:, 4:], state)
@@ -243,7 +243,7 @@ def test_attention_around_noise(plugins):
         y.square().sum().backward()
         found.append([y, *(parameter.grad for parameter in wrapped.parameters())])
     assert all(close(one, other) for one, other in zip(*found, strict=True))
-    assert recorded(wrapped).problem == ""
+    assert traced_step(wrapped).problem == ""
 
 
 # -- what cannot be wrapped

@@ -82,7 +82,7 @@ def decide_engine(model: Any, data: Data, train: TrainSettings, n_parameters: in
     """
     import torch
 
-    from seqgen.cells import describe_engine, slow_steps, use_engine
+    from seqgen.cells import describe_engine, untraced_steps, use_engine
 
     device = choose_device(train.device, n_parameters)
     threads = choose_threads(n_parameters, train.batch_size, train.threads, torch.get_num_threads())
@@ -104,7 +104,7 @@ def decide_engine(model: Any, data: Data, train: TrainSettings, n_parameters: in
                     say("compiled steps are not faster here: going on uncompiled")
                     name = "scan"
         use_engine(model, name)
-        for problem in slow_steps(model):
+        for problem in untraced_steps(model):
             say(f"steps that cannot be recorded run one by one under autograd, which is slower: {problem}")
     return EngineSettings(name=name, how=describe_engine(model), device=device, threads=threads, precision=precision)
 
@@ -149,7 +149,7 @@ def _step_s(model: Any, batch: Batch, data: Data, precision: str, rounds: int = 
     import torch
 
     from seqgen.evaluation import penalty
-    from seqgen.training.train_step import Descent
+    from seqgen.training.train_step import TrainStep
 
     if hasattr(model, "learn"):
         return 0.0
@@ -157,7 +157,7 @@ def _step_s(model: Any, batch: Batch, data: Data, precision: str, rounds: int = 
     buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
     was_training, times_s = model.training, []
     model.train()
-    descent = Descent(model, penalty_V, weight_decay=0.0, clip_norm=0.0, precision=precision)
+    descent = TrainStep(model, penalty_V, weight_decay=0.0, clip_norm=0.0, precision=precision)
     for _ in range(rounds):
         started = time.perf_counter()
         descent.differentiate(batch)

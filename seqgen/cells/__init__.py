@@ -12,7 +12,7 @@ from seqgen.cells.step_engine import (
     compile_steps,
     describe_engine,
     is_compiled,
-    slow_steps,
+    untraced_steps,
     use_engine,
 )
 from seqgen.cells.wrappers import Around, RecurrentDropout, Zoneout
@@ -34,6 +34,6 @@ __all__ = [
     "describe_engine",
     "is_compiled",
     "linear_scan",
-    "slow_steps",
+    "untraced_steps",
     "use_engine",
 ]

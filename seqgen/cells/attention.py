@@ -10,10 +10,10 @@ from torch import Tensor, nn
 
 from seqgen.cells.cell import Cell
 from seqgen.cells.step import Recurrent
-from seqgen.cells.wrappers import StepWrapper, project_nothing
+from seqgen.cells.wrappers import StepWrapper, project_zeros
 from seqgen.protocols import State
 
-_NOTHING = -1e9  # added to the score of a place that holds no output yet
+_EMPTY = -1e9  # added to the score of a place that holds no output yet
 
 
 class PastAttention(StepWrapper):
@@ -46,14 +46,14 @@ class PastAttention(StepWrapper):
         self.query = Recurrent(H, H, bias=True)
         self.score = nn.Parameter(torch.empty(H).uniform_(-(H**-0.5), H**-0.5))
         self.output = Recurrent(2 * H, H, bias=True)
-        self._projected = project_nothing(self.cell).shape[2]
+        self._projected = project_zeros(self.cell).shape[2]
 
     def initial_state(self, batch_size: int) -> State:
         """That of the cell, d, the past outputs, W_h of them, and what is added to their scores."""
         like, H = self.score, self.output_size
         past_BKH = like.new_zeros(batch_size, self.window, H)
-        nothing_BK = like.new_full((batch_size, self.window), _NOTHING)
-        return super().initial_state(batch_size), like.new_zeros(batch_size, H), past_BKH, past_BKH, nothing_BK
+        empty_BK = like.new_full((batch_size, self.window), _EMPTY)
+        return super().initial_state(batch_size), like.new_zeros(batch_size, H), past_BKH, past_BKH, empty_BK
 
     def project(self, x_BTI: Tensor) -> Tensor:
         """W_x x."""
@@ -67,19 +67,19 @@ class PastAttention(StepWrapper):
 
     def step(self, p_BP: Tensor, state: State) -> tuple[Tensor, State]:
         """The equations."""
-        inner, d_BH, past_BKH, keys_BKH, nothing_BK = state
+        inner, d_BH, past_BKH, keys_BKH, empty_BK = state
         x_BI = p_BP[:, : self.input_size] + self.mixed(d_BH)
         q_BP = self.cell.project(x_BI[:, None])[:, 0]
         if p_BP.shape[1] > self.input_size:
             q_BP = torch.cat((q_BP, p_BP[:, self.input_size :]), 1)
         u_BH, inner = self.cell.step(q_BP, inner)
-        e_BK = (torch.tanh(keys_BKH + self.query(u_BH)[:, None]) * self.score).sum(2) + nothing_BK
+        e_BK = (torch.tanh(keys_BKH + self.query(u_BH)[:, None]) * self.score).sum(2) + empty_BK
         d_BH = (torch.softmax(e_BK, 1)[:, :, None] * past_BKH).sum(1)
         y_BH = self.output(torch.cat((u_BH, d_BH), 1))
         after = (
             _push(past_BKH, y_BH),
             _push(keys_BKH, self.key(y_BH)),
-            _push(nothing_BK, torch.zeros_like(nothing_BK[:, 0])),
+            _push(empty_BK, torch.zeros_like(empty_BK[:, 0])),
         )
         return y_BH, (inner, d_BH, *after)
 

@@ -30,7 +30,7 @@ class Dropout(nn.Module):
 
         It is sampled time first, as the layers compute, so that all engines sample the same one.
         """
-        return draw_mask(x_TBH, self.share) if self.training and self.share else None
+        return dropout_mask(x_TBH, self.share) if self.training and self.share else None
 
     def forward(self, x_BTH: Tensor) -> Tensor:
         """Return the features times the mask."""
@@ -39,7 +39,7 @@ class Dropout(nn.Module):
         return x_BTH if mask_TBH is None else (x_TBH * mask_TBH).transpose(0, 1)
 
 
-def draw_mask(like: Tensor, share: float) -> Tensor:
+def dropout_mask(like: Tensor, share: float) -> Tensor:
     """A mask of the shape, type and device of a tensor: 0 with the probability ``share``, else 1 / (1 - share)."""
     if like.device.type != "cpu":
         return functional.dropout(torch.ones_like(like), share)

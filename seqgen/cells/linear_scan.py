@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from seqgen.engine.autograd_utils import refuse_twice
+from seqgen.engine.autograd_utils import refuse_double_backward
 
 _FEW = 1024  # features of all rows, up to which a step on a CPU costs less than its call
 _LONG = 64  # steps, from which chunks pay there
@@ -86,7 +86,7 @@ class _LinearScan(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, dy_TBH: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        refuse_twice()
+        refuse_double_backward()
         a_TBH, h_BH, h_TBH = ctx.saved_tensors
         # g_t = dy_t + a_{t+1} g_{t+1}, from the last step to the first; of complex factors, their conjugates.
         a_TBH, h_BH, h_TBH = a_TBH.conj().resolve_conj(), h_BH.conj(), h_TBH.conj()

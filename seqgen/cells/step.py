@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from seqgen.cells.cell import Cell
-from seqgen.engine.plan_runner import recorded, step_by_step
-from seqgen.engine.tracer import recorded_product
+from seqgen.engine.plan_runner import step_by_step, traced_step
+from seqgen.engine.tracer import traced_product
 from seqgen.protocols import State
 
 Engine = Literal["fused", "scan", "compiled", "eager"]
@@ -25,11 +25,11 @@ Engine = Literal["fused", "scan", "compiled", "eager"]
 """
 
 
-_SHORT = (torch.bfloat16, torch.float16)
+_HALF = (torch.bfloat16, torch.float16)
 
 
-def _lengthened(tensor: Tensor) -> Tensor:
-    return tensor.float() if tensor.dtype in _SHORT else tensor
+def _as_float32(tensor: Tensor) -> Tensor:
+    return tensor.float() if tensor.dtype in _HALF else tensor
 
 
 class Recurrent(nn.Module):
@@ -49,8 +49,8 @@ class Recurrent(nn.Module):
 
     def forward(self, h_BI: Tensor) -> Tensor:
         """``h W' (+ b)``, (B, out_size)."""
-        noted = recorded_product(self.weight, self.bias, h_BI)
-        return functional.linear(h_BI, self.weight, self.bias) if noted is None else noted
+        traced = traced_product(self.weight, self.bias, h_BI)
+        return functional.linear(h_BI, self.weight, self.bias) if traced is None else traced
 
 
 class StepCell(Cell):
@@ -118,7 +118,7 @@ class StepCell(Cell):
         if torch.is_autocast_enabled(p_BTP.device.type):
             # Short numbers are for products over whole sequences: in a state their errors would add up.
             with torch.autocast(p_BTP.device.type, enabled=False):
-                return self.scan(_lengthened(p_BTP), state)
+                return self.scan(_as_float32(p_BTP), state)
         p_BTP = self.noise(p_BTP)
         if p_BTP.shape[1] > 1 and self.uses_parallel():
             return self.parallel(p_BTP, state)
@@ -128,7 +128,7 @@ class StepCell(Cell):
             y_TBH, state = step_by_step(self.step, p_TBP, state)
         else:
             compiled = self.engine == "compiled"
-            y_TBH, state = recorded(self).scan(self, self.step, p_TBP, state, compiled=compiled)
+            y_TBH, state = traced_step(self).run(self, self.step, p_TBP, state, compiled=compiled)
         return y_TBH.transpose(0, 1), state
 
     def uses_fused(self) -> bool:
@@ -145,7 +145,7 @@ class StepCell(Cell):
             if x_BTI.is_cuda and torch.is_autocast_enabled("cuda"):
                 # There cuDNN's layers compute in float16, whichever short type is wanted.
                 with torch.autocast("cuda", enabled=False):
-                    return self.fused(_lengthened(x_BTI), state)
+                    return self.fused(_as_float32(x_BTI), state)
             return self.fused(x_BTI, state)
         # A projection, pointwise in time, cannot tell that it sees time first.
         return self.scan(self.project(x_BTI.transpose(0, 1)).transpose(0, 1), state)

@@ -7,7 +7,7 @@ from torch import nn
 from seqgen.cells.step import Engine, StepCell
 from seqgen.cells.wrappers import StepWrapper
 from seqgen.engine.compiled_runner import CHUNK
-from seqgen.engine.plan_runner import recorded
+from seqgen.engine.plan_runner import traced_step
 
 _WORTH_A_CHUNK = 5  # steps left over from which a padded chunk is faster than as many steps in a loop
 
@@ -33,13 +33,13 @@ def compile_steps(module: nn.Module) -> None:
         Exception: whatever the compiler says; the model then still runs uncompiled.
     """
     for cell in step_cells(module):
-        recorded(cell).compile(cell.step)
+        traced_step(cell).compile(cell.step)
 
 
 def can_compile(module: nn.Module) -> bool:
     """Whether some steps were recorded, so that compiling them has a meaning."""
     cells = [cell for cell in step_cells(module) if not (cell.uses_fused() or cell.uses_parallel())]
-    return any(not recorded(cell).problem for cell in cells)
+    return any(not traced_step(cell).problem for cell in cells)
 
 
 def is_compiled(module: nn.Module) -> bool:
@@ -52,7 +52,7 @@ def describe_engine(module: nn.Module) -> str:
     said: dict[str, None] = {}
     for cell in step_cells(module):
         own = cell.uses_fused() or cell.uses_parallel()
-        found = recorded(cell)
+        found = traced_step(cell)
         if own:
             how = "by its own form for whole sequences"
         elif cell.engine == "eager":
@@ -67,10 +67,10 @@ def describe_engine(module: nn.Module) -> str:
     return "; ".join(said)
 
 
-def slow_steps(module: nn.Module) -> list[str]:
+def untraced_steps(module: nn.Module) -> list[str]:
     """Why steps that were to be recorded could not be, a line for each kind of cell; after it has learned a batch."""
-    cells = [cell for cell in step_cells(module) if cell.engine != "eager" and recorded(cell).problem]
-    return list(dict.fromkeys(f"{_title(cell)}: {recorded(cell).problem}" for cell in cells))
+    cells = [cell for cell in step_cells(module) if cell.engine != "eager" and traced_step(cell).problem]
+    return list(dict.fromkeys(f"{_title(cell)}: {traced_step(cell).problem}" for cell in cells))
 
 
 def _title(cell: nn.Module) -> str:

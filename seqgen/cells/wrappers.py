@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from seqgen.cells.cell import Cell
-from seqgen.cells.dropout import draw_mask
+from seqgen.cells.dropout import dropout_mask
 from seqgen.cells.step import StepCell
 from seqgen.engine.torch_compat import first_parameter
 from seqgen.errors import BadOption
@@ -102,7 +102,7 @@ class Zoneout(StepWrapper):
         p_BTP = super().noise(p_BTP)
         if not self.training:
             return p_BTP
-        mask_TBS = draw_mask(p_BTP.new_empty(p_BTP.shape[1], p_BTP.shape[0], sum(self.sizes)), 1 - self.share)
+        mask_TBS = dropout_mask(p_BTP.new_empty(p_BTP.shape[1], p_BTP.shape[0], sum(self.sizes)), 1 - self.share)
         return torch.cat((p_BTP, (mask_TBS != 0).to(p_BTP.dtype).transpose(0, 1)), 2)
 
     def step(self, p_BP: Tensor, state: State) -> tuple[Tensor, State]:
@@ -152,7 +152,7 @@ class RecurrentDropout(StepWrapper):
         if not self.training:
             return (inner,)
         like = next(self.parameters()).new_empty(batch_size, self.output_size)
-        return inner, draw_mask(like, self.share)
+        return inner, dropout_mask(like, self.share)
 
     def step(self, p_BP: Tensor, state: State) -> tuple[Tensor, State]:
         """The step, seeing less of the output before."""
@@ -169,12 +169,12 @@ def _find_output(cell: StepCell) -> list[bool]:
     training = cell.training
     cell.eval()  # nothing is random
     with torch.no_grad():
-        y_BH, after = cell.step(cell.noise(project_nothing(cell))[:, 0], cell.initial_state(1))
+        y_BH, after = cell.step(cell.noise(project_zeros(cell))[:, 0], cell.initial_state(1))
     cell.train(training)
     return [leaf is y_BH for leaf in list_leaves(after)]
 
 
-def project_nothing(cell: StepCell) -> Tensor:
+def project_zeros(cell: StepCell) -> Tensor:
     """What a cell projects of a step of zeros, (1, 1, P)."""
     like = first_parameter(cell)
     with torch.no_grad():

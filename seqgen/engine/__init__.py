@@ -1,1 +1,1 @@
-"""The engine: a step of a cell traced, planned, written out as loops and run over time."""
+"""The engine: a tracing compiler that runs the steps of a cell over time; ``docs/engine.md`` explains it."""

@@ -1,7 +1,7 @@
-"""A function of tensors, compiled ahead of time into a library that is kept on disk and loaded from there.
+"""The cache of functions compiled ahead of time: libraries on disk, loaded without torch's compiler.
 
-Torch's compiler takes seconds to be imported alone. What it made ahead of time is loaded without it, within
-milliseconds, and called without its look-ups.
+Importing the compiler alone takes seconds. A library is loaded without it, within milliseconds, and called without its
+look-ups.
 """
 
 from __future__ import annotations
@@ -24,89 +24,85 @@ from seqgen.errors import DiskError
 from seqgen.files import SafePath, cache_folder, remove_folders, write_folder_atomic
 
 Compiled = Callable[[list[Tensor]], list[Tensor]]
-_LIBRARY, _SUMS = "steps.so", "sha256"
+_LIBRARY, _CHECKSUMS = "steps.so", "sha256"
 _CALLS = "steps.json"  # names the operations of ours that the library calls, if there are any
-_FORM = 2  # of what is made of a function: with another number all libraries are made anew
-_OPTIONS = {"cpp.min_chunk_size": 4096}  # numbers a thread is worth waking for
+_FORMAT = 2  # of the libraries; raise it to have all of them compiled again
+_OPTIONS = {"cpp.min_chunk_size": 4096}  # elements from which a thread pays
 _loaded: dict[SafePath, Compiled] = {}
 
 
 def compile_ahead(function: Callable[..., list[Tensor]], text: str, examples: Sequence[Tensor]) -> Compiled:
-    """A function, compiled for this CPU; or loaded, where the same one was compiled before.
+    """Return a function compiled for this CPU, loaded if it was compiled before.
 
     Args:
-        function: of tensors, some of which it may change in place; gives new ones.
-        text: all that it does, by which it is known again.
-        examples: arguments of the shapes and types that will come; they may be changed.
+        function: of tensors, some of which it may change in place; returns new ones.
+        text: all that it does, by which it is recognized.
+        examples: arguments of the shapes and types to compile for; they may be changed.
 
     Returns:
-        What takes a list of the arguments, and gives a list.
+        A function of the list of arguments that returns a list.
 
     Raises:
-        LinkRefused: something of the kept library is a link.
-        Exception: whatever the compiler says.
+        LinkRefused: the library in the cache, or a part of it, is a link.
+        Exception: any error of the compiler.
     """
-    path = library(text, examples)
+    path = library_path(text, examples)
     if path not in _loaded:
-        _loaded[path] = _find(path) or _make(path, function, examples)
+        _loaded[path] = _load_valid(path) or _compile(path, function, examples)
     return _loaded[path]
 
 
-def library(text: str, examples: Sequence[Tensor]) -> SafePath:
-    """Where a library is kept: beside what torch's compiler keeps, if that was told where."""
+def library_path(text: str, examples: Sequence[Tensor]) -> SafePath:
+    """Return the folder of a library: in the cache of torch's compiler if that is set, else in ours."""
     kinds = [(tuple(example.shape), example.stride(), str(example.dtype)) for example in examples]
-    known = repr((_FORM, text, kinds, torch.get_num_threads(), sorted(_OPTIONS.items()), _machine()))
-    told = os.environ.get("TORCHINDUCTOR_CACHE_DIR")
-    home = SafePath(Path(told) if told else cache_folder("compiled"))
-    return home / "ahead" / hashlib.sha256(known.encode()).hexdigest()[:32]
+    key = repr((_FORMAT, text, kinds, torch.get_num_threads(), sorted(_OPTIONS.items()), _target()))
+    folder = os.environ.get("TORCHINDUCTOR_CACHE_DIR")
+    home = SafePath(Path(folder) if folder else cache_folder("compiled"))
+    return home / "ahead" / hashlib.sha256(key.encode()).hexdigest()[:32]
 
 
-def _machine() -> tuple[str, ...]:
-    """What a library is good for: it is made for the very processor, and for this torch."""
+def _target() -> tuple[str, ...]:
+    """Return what a library depends on: the exact processor and the version of torch."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text(errors="replace").splitlines() if info.exists() else [platform.processor()]
     flags = next((line for line in lines if line.startswith(("flags", "Features"))), lines[0] if lines else "")
     return torch.__version__, platform.system(), platform.machine(), torch.backends.cpu.get_cpu_capability(), flags
 
 
-def _find(path: SafePath) -> Compiled | None:
-    """What lies there, if it is as it was written: half a library would bring the process down."""
+def _load_valid(path: SafePath) -> Compiled | None:
+    """Load a library whose checksums hold, else return None: a truncated one would crash the process."""
     try:
         files = {name: (path / name).read() for name in (_LIBRARY, _CALLS) if (path / name).exists()}
-        whole = _LIBRARY in files and (path / _SUMS).read() == _sums(files)
-        return _load(path) if whole else None
-    except (RuntimeError, OSError):  # nothing lies there, or it was made where other libraries were
+        whole = _LIBRARY in files and (path / _CHECKSUMS).read() == _checksums(files)
+        return torch_compat.load_library(str((path / _LIBRARY).path)) if whole else None
+    except (RuntimeError, OSError):  # there is none, or it was compiled where other libraries were
         return None
 
 
-def _sums(files: Mapping[str, bytes]) -> bytes:
+def _checksums(files: Mapping[str, bytes]) -> bytes:
     return "".join(f"{hashlib.sha256(data).hexdigest()}  {name}\n" for name, data in files.items()).encode()
 
 
-def _load(path: SafePath) -> Compiled:
-    return torch_compat.load_library(str((path / _LIBRARY).path))
-
-
-def _make(path: SafePath, function: Callable[..., list[Tensor]], examples: Sequence[Tensor]) -> Compiled:
+def _compile(path: SafePath, function: Callable[..., list[Tensor]], examples: Sequence[Tensor]) -> Compiled:
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # the compiler's own, of its own code
         from torch import export
 
         register_lowering()
-        program, made = export.export(_Module(function), tuple(examples), strict=False), Path(folder) / "made.pt2"
-        torch_compat.compile_package(program, str(made), dict(_OPTIONS))
-        files = _unpack(made)
-    if found := _find(path):  # another process was faster
+        program, package = export.export(_Module(function), tuple(examples), strict=False), Path(folder) / "made.pt2"
+        torch_compat.compile_package(program, str(package), dict(_OPTIONS))
+        files = _unpack(package)
+    if found := _load_valid(path):  # another process was faster
         return found
     try:
         if path.exists():  # it is damaged
             remove_folders(SafePath(path.root, path.names[:-1]), [path.name])
-        write_folder_atomic(path, files | {_SUMS: _sums(files)})
+        write_folder_atomic(path, files | {_CHECKSUMS: _checksums(files)})
     except DiskError:
-        if found := _find(path):  # or at the same time
+        if found := _load_valid(path):  # or at the same time
             return found
         raise
-    return _load(path)
+    return torch_compat.load_library(str((path / _LIBRARY).path))
 
 
 def _unpack(package: Path) -> dict[str, bytes]:
@@ -116,7 +112,7 @@ def _unpack(package: Path) -> dict[str, bytes]:
     the list always has the name of the library, which looks for it under that name.
 
     Raises:
-        RuntimeError: not one library is in the package.
+        RuntimeError: the package does not hold exactly one library.
     """
     with zipfile.ZipFile(package) as archive:
         names = archive.namelist()
@@ -124,12 +120,12 @@ def _unpack(package: Path) -> dict[str, bytes]:
         if len(libraries) != 1:
             raise RuntimeError(f"torch {torch.__version__} packs {len(libraries)} libraries where one is expected")
         calls = libraries[0].removesuffix(".so") + ".json"
-        kept = {_LIBRARY: libraries[0]} | ({_CALLS: calls} if calls in names else {})
-        return {ours: archive.read(theirs) for ours, theirs in kept.items()}
+        members = {_LIBRARY: libraries[0]} | ({_CALLS: calls} if calls in names else {})
+        return {ours: archive.read(theirs) for ours, theirs in members.items()}
 
 
 class _Module(nn.Module):
-    """A function in the form that is exported."""
+    """A function in the form that torch exports."""
 
     def __init__(self, function: Callable[..., list[Tensor]]) -> None:
         super().__init__()

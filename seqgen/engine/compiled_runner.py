@@ -1,7 +1,7 @@
-"""A plan run over time in chunks of eight steps that torch's compiler has fused; what is left by the loops.
+"""The compiled runner: a plan in chunks of eight steps that torch's compiler has fused; the loops run the rest.
 
-Compiling takes tens of seconds; on a CPU what was made is kept on disk, and loaded within milliseconds. Layers of the
-same form share it.
+Compiling takes tens of seconds; on a CPU the library is kept on disk and loaded within milliseconds. Layers with equal
+steps share it.
 
 Dimension letters: T steps, C steps of a chunk, B batch, P projection, H output.
 """
@@ -16,148 +16,146 @@ import torch
 from torch import Tensor
 
 from seqgen.engine.aot_cache import Compiled, compile_ahead
-from seqgen.engine.codegen import Source
-from seqgen.engine.loop_invariants import Steady
-from seqgen.engine.loop_runner import Kept, Loops, room_for_outputs
+from seqgen.engine.codegen import Codegen
+from seqgen.engine.loop_invariants import LoopInvariants
+from seqgen.engine.loop_runner import LoopRunner, Saved, allocate_outputs
 from seqgen.engine.plan import Plan
 from seqgen.engine.torch_compat import has_library_runner
 
 CHUNK = 8
 _STEPS = range(CHUNK)
-_elsewhere: dict[Any, Callable[..., Any]] = {}
+_jit_compiled: dict[Any, Callable[..., Any]] = {}
 
 
-class Chunks:
-    """The compiled chunks of a plan; has the methods of ``Loops``.
+class CompiledRunner:
+    """The compiled chunks of a plan; has the methods of ``LoopRunner``.
 
     Args:
         plan: of a step.
         loops: its loops, for the steps after the last whole chunk.
-        p_BP: the projection of a step, of the size that will come.
+        p_BP: the projection of a step, of the shape to compile for.
         states: before it.
     """
 
     CHECKED_STEPS = CHUNK
 
-    def __init__(self, plan: Plan, loops: Loops, p_BP: Tensor, states: Sequence[Tensor]) -> None:
-        self._plan, self._loops, recording = plan, loops, plan.recording
-        needed = [recording.output, *recording.states, *plan.kept]
-        self._ahead = Steady(recording, plan.forward, ["p", *plan.states], needed)
-        needed = [*plan.collected, *plan.before(), *(name for _, name, _ in plan.sums)]
-        self._back = Steady(recording, plan.backward, ["dy", *plan.d_states, *plan.kept], needed)
-        # What a wide product gave is kept as it lies: stacking it would be copying it.
-        apart = self._ahead.begin([], []).wide_results(self._ahead.in_loop)
-        self._parts = {
-            name: [f"{name}_{step}" for step in _STEPS] if name in apart else [f"all_{name}"] for name in plan.kept
+    def __init__(self, plan: Plan, loops: LoopRunner, p_BP: Tensor, states: Sequence[Tensor]) -> None:
+        self._plan, self._loops, trace = plan, loops, plan.trace
+        outputs = [trace.output, *trace.states, *plan.saved]
+        self._ahead = LoopInvariants(trace, plan.forward, ["p", *plan.states], outputs)
+        outputs = [*plan.per_step, *plan.d_states_before(), *(name for _, name, _ in plan.parameter_sums)]
+        self._back = LoopInvariants(trace, plan.backward, ["dy", *plan.d_states, *plan.saved], outputs)
+        # Results of wide products are saved one by one: stacking them would copy them.
+        unstacked = self._ahead.open_function([], []).wide_results(self._ahead.in_loop)
+        self._saved_names = {
+            name: [f"{name}_{step}" for step in _STEPS] if name in unstacked else [f"all_{name}"] for name in plan.saved
         }
-        p_CBP, outside = p_BP.detach().expand(CHUNK, *p_BP.shape).contiguous(), self._ahead.examples()
-        states = _as_compiled(states)
-        y_C = [p_BP.new_empty(recording.shapes[recording.output]) for _ in _STEPS]
-        self._forward = _compile(self._write_forward(), [p_CBP, *states, *outside, *y_C])
-        kept = self._forward([p_CBP, *states, *outside, *y_C])[len(states) :]
-        into = [p_BP.new_empty(recording.shapes[name]) for name in plan.collected for _ in _STEPS]
+        p_CBP, invariants = p_BP.detach().expand(CHUNK, *p_BP.shape).contiguous(), self._ahead.examples()
+        states = _contiguous(states)
+        y_C = [p_BP.new_empty(trace.shapes[trace.output]) for _ in _STEPS]
+        self._forward = _compile(self._write_forward(), [p_CBP, *states, *invariants, *y_C])
+        saved = self._forward([p_CBP, *states, *invariants, *y_C])[len(states) :]
+        out = [p_BP.new_empty(trace.shapes[name]) for name in plan.per_step for _ in _STEPS]
         d_ends = [torch.zeros_like(state) for state in states]
-        outside = self._back.examples()
-        self._backward = _compile(self._write_backward(), [torch.stack(y_C), *d_ends, *kept, *outside, *into])
+        invariants = self._back.examples()
+        self._backward = _compile(self._write_backward(), [torch.stack(y_C), *d_ends, *saved, *invariants, *out])
 
     def forward(
-        self, p_TBP: Tensor, states: Sequence[Tensor], *, own: bool = False
-    ) -> tuple[Tensor, list[Tensor], Kept]:
-        """The outputs (T, B, H), the states after the last step, and what ``backward`` needs."""
-        # Whether they need a gradient is no reason to compile again.
-        p_TBP, kept = p_TBP.detach(), []
-        y_TBH, before_TBH = room_for_outputs(self._plan, p_TBP, states)
+        self, p_TBP: Tensor, states: Sequence[Tensor], *, may_overwrite: bool = False
+    ) -> tuple[Tensor, list[Tensor], Saved]:
+        """Return the outputs (T, B, H), the states after the last step, and what ``backward`` needs."""
+        p_TBP, saved = p_TBP.detach(), []  # whether it needs a gradient is no reason to compile again
+        y_TBH, before_TBH = allocate_outputs(self._plan, p_TBP, states)
         whole = len(p_TBP) // CHUNK * CHUNK
         if whole:
-            y_T, outside = y_TBH.unbind(0), self._ahead.values()
+            y_T, invariants = y_TBH.unbind(0), self._ahead.values()
             for start, p_CBP in zip(range(0, whole, CHUNK), torch.split(p_TBP[:whole], CHUNK), strict=True):
-                found = self._forward([p_CBP, *_as_compiled(states), *outside, *y_T[start : start + CHUNK]])
-                states, kept_here = found[: len(states)], found[len(states) :]
-                kept.append(kept_here)
-        kept_last = None
+                results = self._forward([p_CBP, *_contiguous(states), *invariants, *y_T[start : start + CHUNK]])
+                states, saved_here = results[: len(states)], results[len(states) :]
+                saved.append(saved_here)
+        saved_last = None
         if whole < len(p_TBP):
-            y_last_TBH, states, kept_last = self._loops.forward(p_TBP[whole:], states)
+            y_last_TBH, states, saved_last = self._loops.forward(p_TBP[whole:], states)
             y_TBH[whole:].copy_(y_last_TBH)
-        return y_TBH, list(states), (kept, kept_last, before_TBH)
+        return y_TBH, list(states), (saved, saved_last, before_TBH)
 
     def backward(
-        self, dy_TBH: Tensor, d_ends: Sequence[Tensor], kept: Kept
+        self, dy_TBH: Tensor, d_ends: Sequence[Tensor], saved: Saved
     ) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
-        """The gradients of the first states, those ``collected`` (T, B, ...) of all steps, and the sums over time."""
-        plan, shapes, (kept_chunks, kept_last, _) = self._plan, self._plan.recording.shapes, kept
-        collected = [dy_TBH.new_empty(len(dy_TBH), *shapes[name]) for name in plan.collected]
-        sums: list[Any] = [0.0] * len(plan.sums)
-        whole = len(kept_chunks) * CHUNK
-        if kept_last is not None:
-            d_ends, collected_last, sums = self._loops.backward(dy_TBH[whole:], d_ends, kept_last)
-            for tensor, last in zip(collected, collected_last, strict=True):
+        """Return the gradients of the first states, those of ``Plan.per_step`` (T, B, ...), and the parameter sums."""
+        plan, shapes, (saved_chunks, saved_last, _) = self._plan, self._plan.trace.shapes, saved
+        per_step = [dy_TBH.new_empty(len(dy_TBH), *shapes[name]) for name in plan.per_step]
+        sums: list[Any] = [0.0] * len(plan.parameter_sums)
+        whole = len(saved_chunks) * CHUNK
+        if saved_last is not None:
+            d_ends, per_step_last, sums = self._loops.backward(dy_TBH[whole:], d_ends, saved_last)
+            for tensor, last in zip(per_step, per_step_last, strict=True):
                 tensor[whole:].copy_(last)
         if whole:
             dy_TBH = dy_TBH.detach().contiguous()
-            into, outside = [tensor.unbind(0) for tensor in collected], self._back.values()
-            for start, kept_here in zip(range(whole - CHUNK, -1, -CHUNK), reversed(kept_chunks), strict=True):
+            out, invariants = [tensor.unbind(0) for tensor in per_step], self._back.values()
+            for start, saved_here in zip(range(whole - CHUNK, -1, -CHUNK), reversed(saved_chunks), strict=True):
                 steps = slice(start, start + CHUNK)
-                places = chain.from_iterable(parts[steps] for parts in into)
-                found = self._backward([dy_TBH[steps], *_as_compiled(d_ends), *kept_here, *outside, *places])
-                d_ends, more = found[: len(d_ends)], found[len(d_ends) :]
+                buffers = chain.from_iterable(parts[steps] for parts in out)
+                results = self._backward([dy_TBH[steps], *_contiguous(d_ends), *saved_here, *invariants, *buffers])
+                d_ends, more = results[: len(d_ends)], results[len(d_ends) :]
                 sums = [total + here for total, here in zip(sums, more, strict=True)]
-        return list(d_ends), collected, sums
+        return list(d_ends), per_step, sums
 
-    def over_time(self, kept: Kept, name: str) -> Tensor:
-        """What a product saw at all steps, (T, B, ...)."""
-        kept_chunks, kept_last, before_TBH = kept
-        if name == self._plan.shifted:
+    def values_over_time(self, saved: Saved, name: str) -> Tensor:
+        """Return a saved value, or the output before, of all steps, (T, B, ...)."""
+        saved_chunks, saved_last, before_TBH = saved
+        if name == self._plan.previous_output:
             return before_TBH  # type: ignore[no-any-return]
         found = []
-        for here in kept_chunks:
-            by_part = dict(zip(chain(*self._parts.values()), here, strict=True))
-            values = [by_part[part] for part in self._parts[name]]
+        for here in saved_chunks:
+            by_part = dict(zip(chain(*self._saved_names.values()), here, strict=True))
+            values = [by_part[part] for part in self._saved_names[name]]
             found.append(values[0] if len(values) == 1 else torch.stack(values))
-        return torch.cat([*found, *([] if kept_last is None else [self._loops.over_time(kept_last, name)])])
+        return torch.cat([*found, *([] if saved_last is None else [self._loops.values_over_time(saved_last, name)])])
 
-    def _write_forward(self) -> Source:
-        plan, recording = self._plan, self._plan.recording
+    def _write_forward(self) -> Codegen:
+        plan, trace = self._plan, self._plan.trace
         y_C = [f"y_{step}" for step in _STEPS]
-        source = self._ahead.begin(["p_C", *plan.states], y_C)
-        source.add(1, *(f"keep_{name} = []" for name in plan.kept), f"for p, y in zip(p_C, [{', '.join(y_C)}]):")
-        source.plain(2, self._ahead.in_loop)
-        source.add(2, f"y.copy_({recording.output})", *(f"keep_{name}.append({name})" for name in plan.kept))
-        source.add(2, f"[{', '.join(plan.states)}] = [{', '.join(recording.states)}]")
-        kept = [f"torch.stack(keep_{n})" if len(parts) == 1 else f"*keep_{n}" for n, parts in self._parts.items()]
-        source.add(1, f"return [{', '.join([*plan.states, *kept])}]")
-        return source
+        code = self._ahead.open_function(["p_C", *plan.states], y_C)
+        code.add(1, *(f"saved_{name} = []" for name in plan.saved), f"for p, y in zip(p_C, [{', '.join(y_C)}]):")
+        code.write_plain(2, self._ahead.in_loop)
+        code.add(2, f"y.copy_({trace.output})", *(f"saved_{name}.append({name})" for name in plan.saved))
+        code.add(2, f"[{', '.join(plan.states)}] = [{', '.join(trace.states)}]")
+        saved = [
+            f"torch.stack(saved_{n})" if len(parts) == 1 else f"*saved_{n}" for n, parts in self._saved_names.items()
+        ]
+        code.add(1, f"return [{', '.join([*plan.states, *saved])}]")
+        return code
 
-    def _write_backward(self) -> Source:
+    def _write_backward(self) -> Codegen:
         plan = self._plan
-        into = {name: [f"into_{name}_{step}" for step in _STEPS] for name in plan.collected}
-        kept, sums = list(self._parts.values()), [f"sum_{index}" for index in range(len(plan.sums))]
-        source = self._back.begin(["dy_C", *plan.d_states, *chain(*kept)], list(chain(*into.values())))
-        source.add(1, *(f"{total} = 0" for total in sums))
-        over = [names[0] if len(names) == 1 else f"[{', '.join(names)}]" for names in (*kept, *into.values())]
-        each = ["dy", *plan.kept, *(f"into_{name}" for name in into)]
-        source.add(1, f"for {', '.join(each)}, in list(zip({', '.join(['dy_C', *over])}))[::-1]:")
-        source.plain(2, self._back.in_loop)
-        source.add(2, *(f"into_{name}.copy_({name})" for name in into))
-        source.add(2, *(f"{total} = {total} + {name}" for total, (_, name, _) in zip(sums, plan.sums, strict=True)))
-        source.add(2, f"[{', '.join(plan.d_states)}] = [{', '.join(plan.before())}]")
-        source.add(1, f"return [{', '.join([*plan.d_states, *sums])}]")
-        return source
+        out = {name: [f"out_{name}_{step}" for step in _STEPS] for name in plan.per_step}
+        saved = list(self._saved_names.values())
+        sums = {f"sum_{index}": name for index, (_, name, _) in enumerate(plan.parameter_sums)}
+        code = self._back.open_function(["dy_C", *plan.d_states, *chain(*saved)], list(chain(*out.values())))
+        code.add(1, *(f"{total} = 0" for total in sums))
+        over = [names[0] if len(names) == 1 else f"[{', '.join(names)}]" for names in (*saved, *out.values())]
+        each = ["dy", *plan.saved, *(f"out_{name}" for name in out)]
+        code.add(1, f"for {', '.join(each)}, in list(zip({', '.join(['dy_C', *over])}))[::-1]:")
+        code.write_plain(2, self._back.in_loop)
+        code.add(2, *(f"out_{name}.copy_({name})" for name in out))
+        code.add(2, *(f"{total} = {total} + {name}" for total, name in sums.items()))
+        code.add(2, f"[{', '.join(plan.d_states)}] = [{', '.join(plan.d_states_before())}]")
+        code.add(1, f"return [{', '.join([*plan.d_states, *sums])}]")
+        return code
 
 
-def _as_compiled(states: Sequence[Tensor]) -> list[Tensor]:
-    """Values that go from chunk to chunk, as they lie in memory for a library, which does not look how they do."""
+def _contiguous(states: Sequence[Tensor]) -> list[Tensor]:
+    """Return values as a library reads them, which does not look at strides."""
     return [state.detach().contiguous() for state in states]
 
 
-def _compile(source: Source, examples: Sequence[Tensor]) -> Compiled:
-    """The source as a compiled function of a list; the same source of the same shapes is compiled once."""
-    if _is_cpu(examples) and has_library_runner():
-        return compile_ahead(source.compile(), source.text(), examples)
-    key = source.text(), tuple((example.shape, example.dtype, example.device) for example in examples)
-    if key not in _elsewhere:
-        _elsewhere[key] = torch.compile(source.compile(), fullgraph=True, dynamic=False)
-    return lambda values: _elsewhere[key](*values)
-
-
-def _is_cpu(examples: Sequence[Tensor]) -> bool:
-    return all(example.device.type == "cpu" for example in examples)
+def _compile(code: Codegen, examples: Sequence[Tensor]) -> Compiled:
+    """Return the compiled function of a list; equal code of equal shapes is compiled once."""
+    if has_library_runner() and all(example.device.type == "cpu" for example in examples):
+        return compile_ahead(code.compile(), code.text(), examples)
+    key = code.text(), tuple((example.shape, example.dtype, example.device) for example in examples)
+    if key not in _jit_compiled:
+        _jit_compiled[key] = torch.compile(code.compile(), fullgraph=True, dynamic=False)
+    return lambda values: _jit_compiled[key](*values)

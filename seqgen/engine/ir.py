@@ -1,6 +1,6 @@
-"""What a recorded step is: operations between named values, and which of the values are what.
+"""The intermediate representation of a step: operations between named values, forward and backward.
 
-Nothing here runs or looks into a tensor.
+Plain data: nothing here runs an operation or reads a tensor.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class Operation:
-    """One tensor operation; values are named, and ``Name`` stands for them among the arguments."""
+    """One tensor operation; a ``Name`` among its arguments stands for the value of that name."""
 
     function: Any
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
     results: tuple[str, ...]
-    many: bool  # whether it gives a list
+    returns_list: bool
 
 
 class Name(str):
@@ -29,7 +29,7 @@ class Name(str):
 
 @dataclass
 class Product:
-    """A ``Recurrent`` applied in the step: its argument, and the gradient of what it gives."""
+    """A ``Recurrent`` applied in the step: the names of its argument and of the gradient of its result."""
 
     weight: nn.Parameter
     bias: nn.Parameter | None
@@ -38,8 +38,8 @@ class Product:
 
 
 @dataclass
-class Recording:
-    """A step and its derivative, as operations.
+class Trace:
+    """The operations of a step and of its derivative.
 
     Attributes:
         forward: the step; reads "p", "s0", "s1", ... and constants.
@@ -52,7 +52,7 @@ class Recording:
         d_parameters: parameters used directly, with the names of their gradients.
         products: the ``Recurrent`` maps, in the order in which they were applied.
         shapes: the shape of every value.
-        dtypes: its type.
+        dtypes: the type of every value.
     """
 
     forward: list[Operation] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""Running a module to see what it does, without a trace."""
+"""Trial runs of a module that leave it and the random numbers unchanged."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from seqgen.engine.torch_compat import list_tensors, own_buffers, set_buffer
 
 
 @contextlib.contextmanager
-def aside(module: nn.Module) -> Iterator[None]:
-    """Within it a module may be run; afterwards its buffers and torch's random numbers are as they were."""
-    held = [
+def isolated(module: nn.Module) -> Iterator[None]:
+    """Restore the buffers of a module and torch's random numbers after the block."""
+    before = [
         (part, name, buffer, buffer.detach().clone())
         for part in module.modules()
         for name, buffer in own_buffers(part)
@@ -25,8 +25,8 @@ def aside(module: nn.Module) -> Iterator[None]:
         try:
             yield
         finally:
-            for part, name, buffer, value in held:
-                set_buffer(part, name, buffer)  # a step may have put another in its place
-                if not torch.equal(buffer, value):  # else it is as graphs that hold it know it
+            for part, name, buffer, value in before:
+                set_buffer(part, name, buffer)  # a step may have replaced it
+                if not torch.equal(buffer, value):  # else its version stays, which graphs that saved it compare
                     with torch.no_grad():
                         buffer.copy_(value)

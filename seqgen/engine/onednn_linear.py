@@ -1,4 +1,4 @@
-"""Many products with one wide matrix on a CPU: laid out once the way oneDNN wants it, they cost a fifth less.
+"""Products with wide matrices by oneDNN: a matrix packed once costs a fifth less in many products on a CPU.
 
 A row of the result has the same bits however many rows are computed together.
 
@@ -17,50 +17,50 @@ from torch import Tensor
 from seqgen.engine import torch_compat
 
 WIDE = 1 << 17
-"""Numbers of a matrix from which the layout pays."""
-_OFTEN = 16  # products with the same matrix from which it pays
-_libraries: list[Any] = []  # an operation is there as long as its library
+"""Elements of a matrix from which packing pays."""
+_MIN_PRODUCTS = 16  # with the same matrix, from which packing pays
+_libraries: list[Any] = []  # an operation exists as long as its library
 
 
 def multiplier(weight_IO: Tensor, n_rows: int, times: int) -> Callable[[Tensor], Tensor]:
-    """What gives ``x_BI @ weight_IO``.
+    """Return a function of ``x_BI`` that returns ``x_BI @ weight_IO``.
 
     Args:
-        weight_IO: at rest meanwhile.
+        weight_IO: must not change as long as the function is used.
         n_rows: B.
-        times: how often it will be asked.
+        times: how often the function will be called.
     """
-    if times < _OFTEN or not can_pack(weight_IO):
+    if times < _MIN_PRODUCTS or not can_pack(weight_IO):
         return lambda x_BI: torch.mm(x_BI, weight_IO)
     packed, product = pack(weight_IO.t(), n_rows), torch_compat.linear_pointwise()
     return lambda x_BI: product(x_BI, packed, None, "none", [], "")
 
 
 def can_pack(weight: Tensor) -> bool:
-    """Whether a matrix can be laid out here, and is so wide that it pays."""
+    """Return whether a matrix can be packed here, and is so wide that it pays."""
     fits = weight.dtype == torch.float32 and weight.device.type == "cpu" and weight.numel() >= WIDE
-    return fits and _works()
+    return fits and is_available()
 
 
 def pack(weight_OI: Tensor, n_rows: int) -> Tensor:
-    """The matrix laid out for about so many rows; for ``packed_linear`` only."""
+    """Return the matrix packed for about so many rows; only ``packed_linear`` can read it."""
     return torch_compat.reorder_linear_weight(weight_OI.detach().contiguous(), n_rows)
 
 
 def packed_linear(x_BI: Tensor, packed: Tensor, bias_O: Tensor | None) -> Tensor:
-    """``x W' + b`` (B, O), of rows that may have further dimensions; without a gradient."""
+    """Return ``x W' + b`` (B, O), of rows that may have further dimensions; without a gradient."""
     return torch_compat.linear_pointwise()(x_BI, packed, bias_O, "none", [], "")  # type: ignore[no-any-return]
 
 
-def product_with(packed: Tensor) -> Callable[[Tensor], Tensor]:
-    """The same as one operation without a bias, which torch's compiler takes as it is."""
+def packed_multiplier(packed: Tensor) -> Callable[[Tensor], Tensor]:
+    """Return the product with a packed matrix as one operation, which torch's compiler does not look into."""
     product = packed_operation()
     return lambda x_BI: product(x_BI, packed)
 
 
 @cache
 def packed_operation() -> Any:
-    """The operation, made when it is first asked for; compiled code that calls it cannot be loaded before.
+    """Return the operation, registered at the first call; compiled code that calls it cannot be loaded before.
 
     Torch's compiler knows the product itself only with matrices that never change.
     """
@@ -83,8 +83,8 @@ def register_lowering() -> None:
 
 
 @cache
-def _works() -> bool:
-    """Whether torch has the layout here, and under these names: they are not promised."""
+def is_available() -> bool:
+    """Return whether oneDNN's packed product works here."""
     try:
         x_BI, weight_OI = torch.ones(2, 3), torch.ones(4, 3)
         return torch.equal(packed_linear(x_BI, pack(weight_OI, 2), None), x_BI @ weight_OI.t())

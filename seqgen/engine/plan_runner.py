@@ -1,4 +1,4 @@
-"""Running a step over time by its recording: made when it is first needed, checked, and given up if it differs.
+"""Running a step over time by its trace: traced when first needed, verified, and replaced by eager steps if it differs.
 
 Dimension letters: T steps, B batch, P projection, H output.
 """
@@ -12,20 +12,20 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from seqgen.engine.autograd_utils import as_usual, refuse_twice
-from seqgen.engine.compiled_runner import Chunks
-from seqgen.engine.isolated import aside
-from seqgen.engine.loop_runner import Kept, Loops
+from seqgen.engine.autograd_utils import as_normal_tensor, refuse_double_backward
+from seqgen.engine.compiled_runner import CompiledRunner
+from seqgen.engine.isolated import isolated
+from seqgen.engine.loop_runner import LoopRunner, Saved
 from seqgen.engine.plan import Plan
-from seqgen.engine.single_step import Once
+from seqgen.engine.single_step import SingleStep
 from seqgen.engine.torch_compat import list_tensors
-from seqgen.engine.tracer import Step, record
-from seqgen.engine.untraceable import CannotRecord, ReplacesBuffer
+from seqgen.engine.tracer import Step, trace_step
+from seqgen.engine.untraceable import ReplacesBuffer, Untraceable
 from seqgen.errors import is_out_of_memory
 from seqgen.protocols import State
 from seqgen.states import list_leaves, map_state, output_and_state
 
-Runner = Loops | Once | Chunks
+Runner = LoopRunner | SingleStep | CompiledRunner
 
 
 def step_by_step(step: Step, p_TBP: Tensor, state: State) -> tuple[Tensor, State]:
@@ -41,138 +41,130 @@ def step_by_step(step: Step, p_TBP: Tensor, state: State) -> tuple[Tensor, State
     return torch.stack(outputs), state
 
 
-class Recorded:
-    """The recordings of a module's step, one for each size of batch; good for the tensors that it holds now.
+class TracedStep:
+    """The plans and runners of a module's step, one for each batch size; valid for the tensors that it holds now.
 
     Args:
-        once: whether it is no step over time but something that is done once.
+        single: whether it runs once instead of over time.
 
     Attributes:
-        problem: why the step cannot be recorded; "" as long as it can.
+        problem: why the step cannot be traced; "" as long as it can.
     """
 
-    def __init__(self, *, once: bool = False) -> None:
-        self._make: type[Loops | Once] = Once if once else Loops
-        self._read: list[Tensor] = []
-        self._known: list[tuple[int, bool]] = []
+    def __init__(self, *, single: bool = False) -> None:
+        self._runner_type: type[LoopRunner | SingleStep] = SingleStep if single else LoopRunner
+        self._tensors: list[Tensor] = []
+        self._tensor_keys: list[tuple[int, bool]] = []
         self._replaces = False
         self._forget()
 
     def _forget(self) -> None:
         self.problem = ""
-        self._found: dict[Any, tuple[Plan, Loops | Once]] = {}
-        self._chunks: dict[Any, Chunks] = {}
+        self._runners: dict[Any, tuple[Plan, LoopRunner | SingleStep]] = {}
+        self._compiled: dict[Any, CompiledRunner] = {}
         self._last: tuple[Any, Tensor, State] | None = None
 
-    def scan(
+    def run(
         self, module: nn.Module, step: Step, p_TBP: Tensor, state: State, *, compiled: bool
     ) -> tuple[Tensor, State]:
-        """What ``step_by_step`` gives, with a gradient."""
-        found = self.find(module, step, p_TBP, state, compiled=compiled)
-        return step_by_step(step, p_TBP, state) if found is None else _run(*found, p_TBP, state)
+        """Return what ``step_by_step`` returns, with a gradient."""
+        found = self.find_runner(module, step, p_TBP, state, compiled=compiled)
+        return step_by_step(step, p_TBP, state) if found is None else _scan(*found, p_TBP, state)
 
     def compile(self, step: Step) -> None:
-        """Make compiled chunks ready for batches of the size that was last seen."""
+        """Compile chunks for batches of the size that was last seen."""
         if self._last is not None and not self.problem:
-            size, p_TBP, state = self._last
-            plan, loops = self._found[size]
-            if size not in self._chunks:
-                assert isinstance(loops, Loops)
-                chunks = Chunks(plan, loops, p_TBP[0], list_leaves(state))
-                _check(plan, chunks, step, p_TBP, state)
-                self._chunks[size] = chunks
+            key, p_TBP, state = self._last
+            plan, loops = self._runners[key]
+            if key not in self._compiled:
+                assert isinstance(loops, LoopRunner)
+                runner = CompiledRunner(plan, loops, p_TBP[0], list_leaves(state))
+                _verify(plan, runner, step, p_TBP, state)
+                self._compiled[key] = runner
 
     @property
     def compiled(self) -> bool:
         """Whether there are compiled chunks for any size."""
-        return bool(self._chunks)
+        return bool(self._compiled)
 
-    def find(
+    def find_runner(
         self, module: nn.Module, step: Step, p_TBP: Tensor, state: State, *, compiled: bool
     ) -> tuple[Plan, Runner] | None:
-        """The recording for batches of this size, made when it is first needed; None where there can be none.
+        """Return plan and runner for batches of this size, traced when first needed; None if that is impossible.
 
         Args:
             module: that the step belongs to.
             step: of it.
-            p_TBP: what is to be run.
+            p_TBP: the projection to run over.
             state: before the first step.
-            compiled: whether to run by compiled chunks, if there are any for this size.
+            compiled: whether to run in compiled chunks, if there are any for this size.
         """
-        read = list_tensors(module)
-        known = [(id(tensor), tensor.requires_grad) for tensor in read]
-        if known != self._known and not self._replaces:
-            self._forget()  # it reads other tensors than those that were recorded
-            self._read, self._known = read, known  # as long as they are held, no other gets their ids
+        tensors = list_tensors(module)
+        keys = [(id(tensor), tensor.requires_grad) for tensor in tensors]
+        if keys != self._tensor_keys and not self._replaces:
+            self._forget()  # it reads other tensors than those that were traced
+            self._tensors, self._tensor_keys = tensors, keys  # as long as they are held, no other gets their ids
         if self.problem:
             return None
-        size = _size(module, p_TBP)
-        if size not in self._found:
+        key = module.training, p_TBP.shape[1:], p_TBP.dtype, p_TBP.device
+        if key not in self._runners:
             try:
-                with torch.inference_mode(False), aside(module):
-                    p_TBP, state = as_usual(p_TBP), map_state(as_usual, state)
-                    plan = Plan(record(step, module, p_TBP[0], state))
-                    loops = self._make(plan)
-                    _check(plan, loops, step, p_TBP, state)
-            except (CannotRecord, RuntimeError, NotImplementedError, TypeError) as error:
+                with torch.inference_mode(False), isolated(module):
+                    p_TBP, state = as_normal_tensor(p_TBP), map_state(as_normal_tensor, state)
+                    plan = Plan(trace_step(step, module, p_TBP[0], state))
+                    loops = self._runner_type(plan)
+                    _verify(plan, loops, step, p_TBP, state)
+            except (Untraceable, RuntimeError, NotImplementedError, TypeError) as error:
                 if is_out_of_memory(error):
                     raise
                 self.problem, self._replaces = _reason(error), isinstance(error, ReplacesBuffer)
                 return None
-            self._found[size] = plan, loops
-            self._last = size, p_TBP[: Chunks.CHECKED_STEPS].clone(), state  # all of it would be kept for long
-        plan, loops = self._found[size]
-        return plan, (self._chunks.get(size, loops) if compiled else loops)
+            self._runners[key] = plan, loops
+            # Not all of it, which would be kept for long.
+            self._last = key, p_TBP[: CompiledRunner.CHECKED_STEPS].clone(), state
+        plan, loops = self._runners[key]
+        return plan, (self._compiled.get(key, loops) if compiled else loops)
 
 
 def _reason(error: Exception) -> str:
-    """Why a step cannot be recorded."""
-    said = " ".join(str(error).split())[:200]
-    if "in-place operation" in said:
-        return f"it changes its input or its state in place, where a new tensor would do ({said})"
-    return said or type(error).__name__
+    """Return why a step cannot be traced, in a line."""
+    message = " ".join(str(error).split())[:200]
+    if "in-place operation" in message:
+        return f"it changes its input or its state in place; return a new tensor instead ({message})"
+    return message or type(error).__name__
 
 
-def _size(module: nn.Module, p_TBP: Tensor) -> tuple[Any, ...]:
-    return module.training, p_TBP.shape[1:], p_TBP.dtype, p_TBP.device
+_traced: weakref.WeakKeyDictionary[nn.Module, dict[str, TracedStep]] = weakref.WeakKeyDictionary()
 
 
-def _lengthen(p_TBP: Tensor, n_steps: int) -> Tensor:
-    """So many steps, by repeating what there is: of a single one, not all differences show."""
-    return torch.cat([p_TBP] * -(-n_steps // len(p_TBP)))[:n_steps]
-
-
-_recorded: weakref.WeakKeyDictionary[nn.Module, dict[str, Recorded]] = weakref.WeakKeyDictionary()
-
-
-def recorded(module: nn.Module, what: Literal["step", "project"] = "step") -> Recorded:
-    """The recordings of a module's step, or of its projection; a copy of it starts with none."""
-    of_module = _recorded.get(module)
+def traced_step(module: nn.Module, method: Literal["step", "project"] = "step") -> TracedStep:
+    """Return the traced step of a module, or its traced projection; a copy of a module starts with none."""
+    of_module = _traced.get(module)
     if of_module is None:
-        of_module = _recorded[module] = {}
-    if what not in of_module:
-        of_module[what] = Recorded(once=what == "project")
-    return of_module[what]
+        of_module = _traced[module] = {}
+    if method not in of_module:
+        of_module[method] = TracedStep(single=method == "project")
+    return of_module[method]
 
 
-def _run(plan: Plan, runner: Runner, p_TBP: Tensor, state: State) -> tuple[Tensor, State]:
-    """Run a plan over time."""
+def _scan(plan: Plan, runner: Runner, p_TBP: Tensor, state: State) -> tuple[Tensor, State]:
+    """Run a plan over time under autograd."""
     parameters = [
-        *(tensor for product in plan.recording.products for tensor in (product.weight, product.bias)),
-        *(parameter for parameter, _, _ in plan.sums),
+        *(tensor for product in plan.trace.products for tensor in (product.weight, product.bias)),
+        *(parameter for parameter, _, _ in plan.parameter_sums),
     ]
-    y_TBH, *after = _OverTime.apply(plan, runner, p_TBP.contiguous(), *list_leaves(state), *parameters)  # type: ignore[no-untyped-call]
+    y_TBH, *after = _Scan.apply(plan, runner, p_TBP.contiguous(), *list_leaves(state), *parameters)  # type: ignore[no-untyped-call]
     ends = iter(after)
     return y_TBH, map_state(lambda _: next(ends), state)
 
 
-class _OverTime(torch.autograd.Function):
-    """All steps, as one operation of autograd."""
+class _Scan(torch.autograd.Function):
+    """All steps as one operation of autograd."""
 
     @staticmethod
     def forward(ctx: Any, plan: Plan, runner: Runner, p_TBP: Tensor, *tensors: Tensor) -> tuple[Tensor, ...]:
         ctx.plan, ctx.runner = plan, runner
-        y_TBH, ends, ctx.kept = runner.forward(p_TBP, tensors[: len(plan.states)])
+        y_TBH, ends, ctx.saved = runner.forward(p_TBP, tensors[: len(plan.states)])
         # Detached, since an output that the context holds would hold the context.
         outputs = y_TBH.detach(), *(end.detach() for end in ends)
         # Raises if somebody changes the outputs, which are states too, or the weights, which are read again.
@@ -183,75 +175,80 @@ class _OverTime(torch.autograd.Function):
         return outputs
 
     @staticmethod
-    def backward(ctx: Any, *given: Tensor | None) -> tuple[Tensor | None, ...]:
-        refuse_twice()
+    def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
+        refuse_double_backward()
         y_TBH, *_ = ctx.saved_tensors
         dy_TBH, *d_ends = (
             torch.zeros(shape, dtype=dtype, device=device) if gradient is None else gradient
-            for gradient, (shape, dtype, device) in zip(given, ctx.outputs, strict=True)
+            for gradient, (shape, dtype, device) in zip(gradients, ctx.outputs, strict=True)
         )
         with torch.autocast(y_TBH.device.type, enabled=False):
-            d_input, d_states, of_parameters = run_back(ctx.plan, ctx.runner, ctx.kept, dy_TBH, d_ends)
+            d_input, d_states, of_parameters = run_backward(ctx.plan, ctx.runner, ctx.saved, dy_TBH, d_ends)
         return None, None, d_input, *d_states, *(gradient for _, gradient in of_parameters)
 
 
-def run_back(
+def run_backward(
     plan: Plan,
     runner: Runner,
-    kept: Kept,
+    saved: Saved,
     dy_TBH: Tensor,
     d_ends: Sequence[Tensor],
 ) -> tuple[Tensor | None, list[Tensor], list[tuple[nn.Parameter | None, Tensor | None]]]:
-    """The gradients of all that a run over time saw.
+    """Return the gradients of all inputs of a run over time.
 
     Args:
         plan: of the step.
         runner: that ran it forward.
-        kept: what the runner kept.
+        saved: what the runner saved.
         dy_TBH: the gradient of the outputs.
         d_ends: those of the leaves of the last state.
 
     Returns:
         The gradients of the projection, of the leaves of the state before the first step, and of the parameters in the
-        order in which ``_run`` hands them over.
+        order in which ``_scan`` passes them.
     """
-    d_states, collected, sums = runner.backward(dy_TBH, d_ends, kept)
-    over_time = dict(zip(plan.collected, collected, strict=True))
+    d_states, per_step, sums = runner.backward(dy_TBH, d_ends, saved)
+    gradients = dict(zip(plan.per_step, per_step, strict=True))
     of_parameters: list[tuple[nn.Parameter | None, Tensor | None]] = []
-    for product in plan.recording.products:
+    for product in plan.trace.products:
         if product.gradient is None:
             of_parameters += [(product.weight, None), (product.bias, None)]
             continue
-        dz_TBO = over_time[product.gradient]
-        argument_TBI = runner.over_time(kept, product.argument)
+        dz_TBO = gradients[product.gradient]
+        argument_TBI = runner.values_over_time(saved, product.argument)
         of_parameters.append((product.weight, dz_TBO.flatten(0, -2).t() @ argument_TBI.flatten(0, -2)))
         of_parameters.append((product.bias, None if product.bias is None else dz_TBO.flatten(0, -2).sum(0)))
-    for (parameter, _, late), total in zip(plan.sums, sums, strict=True):
-        of_parameters.append((parameter, (total.sum(0) if late else total).view_as(parameter)))
-    d_input = None if plan.recording.d_input is None else over_time[plan.recording.d_input]
+    for (parameter, _, sum_batch), total in zip(plan.parameter_sums, sums, strict=True):
+        of_parameters.append((parameter, (total.sum(0) if sum_batch else total).view_as(parameter)))
+    d_input = None if plan.trace.d_input is None else gradients[plan.trace.d_input]
     return d_input, d_states, of_parameters
 
 
-def _check(plan: Plan, runner: Runner, step: Step, p_TBP: Tensor, state: State) -> None:
-    """Compare a recording with what it was made from."""
+def _verify(plan: Plan, runner: Runner, step: Step, p_TBP: Tensor, state: State) -> None:
+    """Compare a runner with the step itself: outputs, last state and every gradient.
+
+    Raises:
+        Untraceable: they differ by more than rounding.
+    """
     results: list[list[Tensor | None]] = []
-    p_TBP = _lengthen(p_TBP, runner.CHECKED_STEPS)
-    for recorded_form in (False, True):
+    n_steps = runner.CHECKED_STEPS  # the same input again: on a single step not all differences show
+    p_TBP = torch.cat([p_TBP] * -(-n_steps // len(p_TBP)))[:n_steps]
+    for traced in (False, True):
         with torch.enable_grad():
             p = p_TBP.detach().requires_grad_()
             before = map_state(lambda leaf: leaf.detach().requires_grad_(leaf.is_floating_point()), state)
-            y_TBH, after = _run(plan, runner, p, before) if recorded_form else step_by_step(step, p, before)
+            y_TBH, after = _scan(plan, runner, p, before) if traced else step_by_step(step, p, before)
             outputs = [leaf for leaf in (y_TBH, *list_leaves(after)) if leaf.is_floating_point()]
             derived = [leaf for leaf in outputs if leaf.requires_grad]
             total = sum((leaf * torch.linspace(-1, 1, leaf.numel()).to(leaf).view_as(leaf)).sum() for leaf in derived)
             assert isinstance(total, Tensor)
-            parameters = [p, *(c for c in plan.recording.constants.values() if c.requires_grad)]
+            parameters = [p, *(c for c in plan.trace.constants.values() if c.requires_grad)]
             wanted = [*parameters, *(leaf for leaf in list_leaves(before) if leaf.requires_grad)]
             results.append([*outputs, *torch.autograd.grad(total, wanted, allow_unused=True)])
     for expected, found in zip(*results, strict=True):
         expected, found = (p_TBP.new_zeros(()) if value is None else value for value in (expected, found))
         limit = torch.finfo(expected.dtype).eps ** 0.5 * expected.abs().max()
         if not (expected - found).abs().max() <= limit:
-            raise CannotRecord("its recording gives other numbers")
-    if isinstance(runner, Loops) and not runner.same_over_its_input(p_TBP, list_leaves(state)):
-        raise CannotRecord("its recording gives other numbers where it writes over its input")
+            raise Untraceable("its trace gives other numbers")
+    if isinstance(runner, LoopRunner) and not runner.overwrites_safely(p_TBP, list_leaves(state)):
+        raise Untraceable("its trace gives other numbers where it overwrites its input")

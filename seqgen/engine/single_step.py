@@ -1,4 +1,4 @@
-"""A plan of one step without a state, run without a loop: what is done once, like projecting a table of symbols.
+"""A runner for one step without a state, such as the projection of a table of symbols.
 
 Dimension letters: T steps, here 1; B batch, P projection, H output.
 """
@@ -10,12 +10,13 @@ from typing import Any
 
 from torch import Tensor
 
-from seqgen.engine.codegen import Source
+from seqgen.engine.codegen import Codegen
+from seqgen.engine.ir import Operation
 from seqgen.engine.plan import Plan
 
 
-class Once:
-    """A plan's step and its derivative; has the methods of ``Loops``.
+class SingleStep:
+    """The step of a plan and its derivative without a loop; has the methods of ``LoopRunner``.
 
     Args:
         plan: of a step without a state.
@@ -24,37 +25,37 @@ class Once:
     CHECKED_STEPS = 1
 
     def __init__(self, plan: Plan) -> None:
-        self._plan, recording = plan, plan.recording
-        kept = f"[{', '.join(plan.kept)}]"
-        self._forward = self._write(["p"], plan.forward, f"{recording.output}, {kept}")
-        sums = ", ".join(name for _, name, _ in plan.sums)
-        self._backward = self._write(["dy", "kept"], plan.backward, f"[{', '.join(plan.collected)}], [{sums}]")
+        self._plan, trace = plan, plan.trace
+        saved, per_step = ", ".join(plan.saved), ", ".join(plan.per_step)
+        sums = ", ".join(name for _, name, _ in plan.parameter_sums)
+        self._forward = self._write(["p"], plan.forward, f"{trace.output}, [{saved}]")
+        self._backward = self._write(["dy", "saved"], plan.backward, f"[{per_step}], [{sums}]")
 
     def forward(
-        self, p_TBP: Tensor, states: Sequence[Tensor], *, own: bool = False
+        self, p_TBP: Tensor, states: Sequence[Tensor], *, may_overwrite: bool = False
     ) -> tuple[Tensor, list[Tensor], Any]:
-        """The output (1, B, H), no states, and what ``backward`` needs."""
+        """Return the output (1, B, H), no states, and what ``backward`` needs."""
         assert len(p_TBP) == 1 and not states
-        y_BH, kept = self._forward(p_TBP[0], *self._plan.recording.constants.values())
-        return y_BH[None], [], kept
+        y_BH, saved = self._forward(p_TBP[0], *self._plan.trace.constants.values())
+        return y_BH[None], [], saved
 
     def backward(
-        self, dy_TBH: Tensor, d_ends: Sequence[Tensor], kept: Any
+        self, dy_TBH: Tensor, d_ends: Sequence[Tensor], saved: Any
     ) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
-        """No gradients of states, those ``collected`` (1, B, ...), and those of parameters used directly."""
-        collected, sums = self._backward(dy_TBH[0], kept, *self._plan.recording.constants.values())
-        return [], [value[None] for value in collected], sums
+        """Return no gradients of states, those of ``per_step`` (1, B, ...), and those of parameters used directly."""
+        per_step, sums = self._backward(dy_TBH[0], saved, *self._plan.trace.constants.values())
+        return [], [value[None] for value in per_step], sums
 
-    def over_time(self, kept: Any, name: str) -> Tensor:
-        """A kept value, (1, B, ...)."""
-        value: Tensor = kept[self._plan.kept.index(name)]
+    def values_over_time(self, saved: Any, name: str) -> Tensor:
+        """Return a saved value, (1, B, ...)."""
+        value: Tensor = saved[self._plan.saved.index(name)]
         return value[None]
 
-    def _write(self, arguments: list[str], operations: list[Any], results: str) -> Callable[..., Any]:
-        recording = self._plan.recording
-        source = Source(f"def loop({', '.join([*arguments, *recording.constants])}):", recording.shapes)
-        if "kept" in arguments and self._plan.kept:
-            source.add(1, f"{', '.join(self._plan.kept)}, = kept")
-        source.operations(1, operations)
-        source.add(1, f"return {results}")
-        return source.compile()
+    def _write(self, arguments: list[str], operations: list[Operation], results: str) -> Callable[..., Any]:
+        trace = self._plan.trace
+        code = Codegen(f"def loop({', '.join([*arguments, *trace.constants])}):", trace.shapes)
+        if "saved" in arguments and self._plan.saved:
+            code.add(1, f"{', '.join(self._plan.saved)}, = saved")
+        code.write(1, operations)
+        code.add(1, f"return {results}")
+        return code.compile()

@@ -1,11 +1,11 @@
-"""The equations of a step, recorded once as the tensor operations that they and their derivative come to.
+"""The tracer: runs a step once and returns its operations and those of its derivative.
 
-A step is run once under torch's autograd while every operation beneath it is noted: first those of the step, then
-those of its derivative. What remains are two straight lists of operations, free of autograd, which ``loops`` runs
-over time. The derivative is torch's own; nothing here knows how to differentiate.
+The step runs under torch's autograd while a dispatch mode records every operation beneath it: first those of the step,
+then those of its derivative. The result is two straight lists of operations, free of autograd, which ``loop_runner``
+runs over time. The derivative is torch's own; nothing here knows how to differentiate.
 
-The weight of a ``Recurrent`` is treated apart: it is held fixed while the derivative is noted, and what is kept
-instead is the gradient of the product, so that the weight's gradient is one product over all steps.
+The weight of a ``Recurrent`` is treated as a constant while the derivative is traced. The gradient of the product is
+kept instead, so that the weight's gradient is one product over all steps.
 """
 
 from __future__ import annotations
@@ -19,31 +19,31 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.graph import GradientEdge, get_gradient_edge
 
-from seqgen.engine.autograd_utils import Given
-from seqgen.engine.ir import Name, Operation, Product, Recording
+from seqgen.engine.autograd_utils import InjectGradients
+from seqgen.engine.ir import Name, Operation, Product, Trace
 from seqgen.engine.torch_compat import TorchDispatchMode, schema_of
-from seqgen.engine.untraceable import CannotRecord, ReplacesBuffer, Unseen
+from seqgen.engine.untraceable import ForbidValues, ReplacesBuffer, Untraceable
 from seqgen.protocols import State
 from seqgen.states import list_leaves, map_state, output_and_state
 
-_recording = threading.local()
+_active = threading.local()
 
 
-def recorded_product(weight: Tensor, bias: Tensor | None, h: Tensor) -> Tensor | None:
-    """What a ``Recurrent`` gives while a step is recorded; None while none is, or where its weight is computed."""
-    recorder: _Recorder | None = getattr(_recording, "recorder", None)
-    if recorder is None or not isinstance(weight, nn.Parameter) or not isinstance(bias, nn.Parameter | None):
+def traced_product(weight: Tensor, bias: Tensor | None, h: Tensor) -> Tensor | None:
+    """Return the result of a ``Recurrent`` while a step is traced; None while none is, or if its weight is computed."""
+    tracer: _Tracer | None = getattr(_active, "tracer", None)
+    if tracer is None or not isinstance(weight, nn.Parameter) or not isinstance(bias, nn.Parameter | None):
         return None
-    return recorder.product(weight, bias, h)
+    return tracer.product(weight, bias, h)
 
 
-def _identity(tensor: Tensor) -> tuple[Any, ...]:
-    """What two tensors share only if they are the same values: all of a recording are kept alive."""
+def _key(tensor: Tensor) -> tuple[Any, ...]:
+    """Return a key that two tensors share only if they are the same values: all tensors of a trace are kept alive."""
     return tensor.data_ptr(), tuple(tensor.shape), tensor.stride(), tensor.dtype
 
 
-class _Recorder(TorchDispatchMode):
-    """Notes every operation that runs within it."""
+class _Tracer(TorchDispatchMode):
+    """A dispatch mode that records every operation within it."""
 
     def __init__(self, constants: dict[str, Tensor], p_BP: Tensor) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -51,57 +51,57 @@ class _Recorder(TorchDispatchMode):
         self.names: dict[tuple[Any, ...], Name] = {}
         self.shapes: dict[str, tuple[int, ...]] = {}
         self.dtypes: dict[str, torch.dtype] = {}
-        self.kept: list[Tensor] = []
+        self.alive: list[Tensor] = []
         self.operations: list[Operation] = []
         self.products: list[tuple[Product, GradientEdge]] = []
         self.inputs: set[str] = set()
         for name, tensor in constants.items():
-            self.given(tensor, name)
+            self.add_input(tensor, name)
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
-        """Torch would import its compiler, for seconds, to keep it away from this class."""
+        """Return False: else torch imports its compiler, for seconds, to keep it away from this class."""
         return False
 
-    def given(self, tensor: Tensor, name: str) -> None:
-        """Name what comes from outside."""
+    def add_input(self, tensor: Tensor, name: str) -> None:
+        """Name a tensor that no recorded operation makes."""
         self.inputs.add(self.name(tensor, name))
 
     def name(self, tensor: Tensor, name: str = "") -> str:
-        """Give a tensor a name, unless it has one."""
+        """Return the name of a tensor; give it one if it has none."""
         if tensor.numel() == 0 or tensor.layout is not torch.strided:
-            raise CannotRecord("an empty or sparse tensor")
-        if _identity(tensor) not in self.names:
-            self.names[_identity(tensor)] = Name(name or f"v{len(self.shapes)}")
-            self.shapes[self.names[_identity(tensor)]] = tuple(tensor.shape)
-            self.dtypes[self.names[_identity(tensor)]] = tensor.dtype
-            self.kept.append(tensor)
-        return self.names[_identity(tensor)]
+            raise Untraceable("it uses an empty or sparse tensor")
+        if _key(tensor) not in self.names:
+            self.names[_key(tensor)] = Name(name or f"v{len(self.shapes)}")
+            self.shapes[self.names[_key(tensor)]] = tuple(tensor.shape)
+            self.dtypes[self.names[_key(tensor)]] = tensor.dtype
+            self.alive.append(tensor)
+        return self.names[_key(tensor)]
 
-    def known(self, value: Any) -> Any:
-        """An argument with names for its tensors."""
+    def named(self, value: Any) -> Any:
+        """Return an argument with names in the place of its tensors."""
         if isinstance(value, Tensor):
-            if _identity(value) not in self.names:
+            if _key(value) not in self.names:
                 if isinstance(value, nn.Parameter):
-                    what = "a parameter that its module does not know, as in a plain list"
-                    raise CannotRecord(f"{what}: it is neither trained nor saved; nn.ParameterList makes it known")
-                what = "a tensor that is neither input, state, parameter nor buffer"
-                raise CannotRecord(f"{what}, as a number that is written into a part of another")
-            return self.names[_identity(value)]
+                    what = "it uses a parameter that is not registered with its module, as in a plain list"
+                    raise Untraceable(f"{what}, so that it is neither trained nor saved; use nn.ParameterList")
+                what = "it uses a tensor that is neither input, state, parameter nor buffer"
+                raise Untraceable(f"{what}, such as one made from a number in the step")
+            return self.names[_key(value)]
         if isinstance(value, list | tuple):
-            return type(value)(self.known(item) for item in value)
+            return type(value)(self.named(item) for item in value)
         return value
 
     def product(self, weight: nn.Parameter, bias: nn.Parameter | None, h: Tensor) -> Tensor:
-        """``h W' + b`` with the weight held fixed."""
+        """Return ``h W' + b`` with the weight as a constant."""
         z = nn.functional.linear(h, weight.detach(), None if bias is None else bias.detach())
         if not z.requires_grad:
             z = z.detach().requires_grad_()
         if z.dtype != self.dtype:
-            raise CannotRecord("numbers of another type than those of the projection")
-        product = Product(weight, bias, self.known(h))  # as they are now: both may be changed in place later
+            raise Untraceable("its dtype differs from that of the projection")
+        product = Product(weight, bias, self.named(h))  # named now: both may be changed in place later
         if product.argument in self.constants:
-            raise CannotRecord("a Recurrent of a parameter or buffer, where a Linear would do")
+            raise Untraceable("it applies a Recurrent to a parameter or buffer; use nn.Linear")
         self.products.append((product, get_gradient_edge(z)))
         return z
 
@@ -109,129 +109,129 @@ class _Recorder(TorchDispatchMode):
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         kwargs = kwargs or {}
-        known = self.known(args), {key: self.known(value) for key, value in kwargs.items()}
-        first = _identity(args[0]) if args and isinstance(args[0], Tensor) else None  # some change it, as squeeze_
-        drawn = torch.get_rng_state() if torch.Tag.nondeterministic_seeded in func.tags else None
+        named = self.named(args), {key: self.named(value) for key, value in kwargs.items()}
+        key = _key(args[0]) if args and isinstance(args[0], Tensor) else None  # some change it, as squeeze_
+        random = torch.get_rng_state() if torch.Tag.nondeterministic_seeded in func.tags else None
         result = func(*args, **kwargs)
-        # Attention without dropout draws nothing; on a GPU that would not be seen.
-        if drawn is not None and (self.on_gpu or not torch.equal(drawn, torch.get_rng_state())):
-            raise CannotRecord(f"{func} is random: draw in noise()")
+        # Attention without dropout uses no random numbers; on a GPU that would not be seen.
+        if random is not None and (self.on_gpu or not torch.equal(random, torch.get_rng_state())):
+            raise Untraceable(f"{func} is random: random numbers belong in noise()")
         if schema_of(func).is_mutable:
-            if first is None:
-                raise CannotRecord(f"{func} changes several tensors in place")
-            func = self._without_effect(func, args[0], first)
+            if key is None:
+                raise Untraceable(f"{func} changes several tensors in place")
+            func = self._functional_form(func, args[0], key)
         outputs = result if isinstance(result, list | tuple) else (result,)
         if not all(output is None or isinstance(output, Tensor) for output in outputs):
-            raise CannotRecord(f"it looks at the values of a tensor ({func})")
-        fresh = [output is not None and _identity(output) not in self.names for output in outputs]
+            raise Untraceable(f"it reads the values of a tensor ({func})")
+        fresh = [output is not None and _key(output) not in self.names for output in outputs]
         names = tuple("_" if output is None else self.name(output) for output in outputs)
-        if any(fresh):  # else it is a tensor that has a name already, as detach gives
+        if any(fresh):  # else the result has a name already, as that of detach
             results = tuple(name if new else "_" for name, new in zip(names, fresh, strict=True))
-            self.operations.append(Operation(func, *known, results, isinstance(result, list | tuple)))
+            self.operations.append(Operation(func, *named, results, isinstance(result, list | tuple)))
         return result
 
-    def _without_effect(self, func: Any, target: Tensor, identity: tuple[Any, ...]) -> Any:
-        """The form of an in-place operation that gives a new tensor, under which it is noted.
+    def _functional_form(self, func: Any, target: Tensor, key: tuple[Any, ...]) -> Any:
+        """Return the form of an in-place operation that makes a new tensor, which is recorded in its place.
 
         Args:
-            func: the operation, which has been done.
-            target: what it changed.
-            identity: of the target before.
+            func: the operation, which has run.
+            target: the tensor it changed.
+            key: of the target before.
         """
         storage = target.untyped_storage().data_ptr()
-        others = [tensor for tensor in self.kept if tensor.untyped_storage().data_ptr() != storage]
-        if len(others) < len(self.kept) - 1 or self.names[identity] in self.inputs:
-            raise CannotRecord(f"{func} changes a tensor that is seen elsewhere")
+        others = [tensor for tensor in self.alive if tensor.untyped_storage().data_ptr() != storage]
+        if len(others) < len(self.alive) - 1 or self.names[key] in self.inputs:
+            raise Untraceable(f"{func} changes in place a tensor that is used elsewhere")
         schema = schema_of(func)
         packet = getattr(torch.ops.aten, schema.name.removeprefix("aten::").removesuffix("_"), None)
         overload = schema.overload_name or "default"
         if not schema.name.endswith("_") or overload not in (packet.overloads() if packet else ()):
-            raise CannotRecord(f"{func} has no form without effects")
-        self.kept = others
-        del self.names[identity]
+            raise Untraceable(f"{func} has no out-of-place form")
+        self.alive = others
+        del self.names[key]
         return getattr(packet, overload)
 
 
 Step = Callable[[Tensor, State], tuple[Tensor, State]]
 
 
-def record(step: Step, module: nn.Module, p_BP: Tensor, state: State) -> Recording:
-    """Record a step.
+def trace_step(step: Step, module: nn.Module, p_BP: Tensor, state: State) -> Trace:
+    """Run a step once and return its operations and those of its derivative.
 
     Args:
-        step: gives y and the next state.
+        step: returns y and the next state.
         module: whose parameters and buffers it may read.
-        p_BP: an input of the size that will come.
-        state: a state of the size that will come.
+        p_BP: an input of the shape and type to trace for.
+        state: a state of the shapes and types to trace for.
 
     Raises:
-        CannotRecord: the step is random, changes tensors in place, or depends on their values.
+        Untraceable: the step is random, changes tensors in place, or depends on their values.
     """
     constants = {f"c{index}": tensor for index, tensor in enumerate([*module.parameters(), *module.buffers()])}
-    p_BP = _fresh(p_BP)
-    state = map_state(_fresh, state)
-    recorder, recording = _Recorder(constants, p_BP), Recording(constants=constants)
-    recorder.given(p_BP, "p")
+    p_BP = _independent_copy(p_BP)
+    state = map_state(_independent_copy, state)
+    tracer, trace = _Tracer(constants, p_BP), Trace(constants=constants)
+    tracer.add_input(p_BP, "p")
     leaves = list_leaves(state)
     for index, leaf in enumerate(leaves):
-        recorder.given(leaf, f"s{index}")
+        tracer.add_input(leaf, f"s{index}")
     try:
-        _recording.recorder = recorder
-        with torch.enable_grad(), Unseen(), recorder:
+        _active.tracer = tracer
+        with torch.enable_grad(), ForbidValues(), tracer:
             y_BH, after = output_and_state(step(p_BP, state), "step")
     finally:
-        _recording.recorder = None
+        _active.tracer = None
     if not all(map(operator.is_, constants.values(), [*module.parameters(), *module.buffers()])):
         raise ReplacesBuffer
     ends = list_leaves(after)
     if [(leaf.shape, leaf.dtype) for leaf in leaves] != [(leaf.shape, leaf.dtype) for leaf in ends]:
-        raise CannotRecord("a state whose size changes")
+        raise Untraceable("its state changes shape or type")
     if y_BH.dtype != p_BP.dtype:
-        raise CannotRecord("numbers of another type than those of the projection")
-    recording.output = recorder.known(y_BH)
-    recording.states = [recorder.known(leaf) for leaf in ends]
-    recording.forward, recorder.operations = recorder.operations, []
-    _differentiate(recorder, recording, p_BP, leaves, y_BH, ends)
-    return recording
+        raise Untraceable("its dtype differs from that of the projection")
+    trace.output = tracer.named(y_BH)
+    trace.states = [tracer.named(leaf) for leaf in ends]
+    trace.forward, tracer.operations = tracer.operations, []
+    _trace_derivative(tracer, trace, p_BP, leaves, y_BH, ends)
+    return trace
 
 
-def _differentiate(
-    recorder: _Recorder, recording: Recording, p_BP: Tensor, leaves: list[Tensor], y_BH: Tensor, ends: list[Tensor]
+def _trace_derivative(
+    tracer: _Tracer, trace: Trace, p_BP: Tensor, leaves: list[Tensor], y_BH: Tensor, ends: list[Tensor]
 ) -> None:
-    """Note the derivative."""
+    """Add the operations of the derivative to a trace."""
     outputs, gradients = [], []
     for tensor, name in ((y_BH, "dy"), *((leaf, f"d{index}") for index, leaf in enumerate(ends))):
         if tensor.requires_grad:
             outputs.append(tensor)
             gradients.append(torch.ones_like(tensor, memory_format=torch.contiguous_format))
-            recorder.given(gradients[-1], name)
+            tracer.add_input(gradients[-1], name)
     if not outputs:
-        raise CannotRecord("nothing to differentiate")
+        raise Untraceable("neither its output nor its state has a gradient")
     parameters = [
         parameter
-        for parameter in recording.constants.values()
+        for parameter in trace.constants.values()
         if isinstance(parameter, nn.Parameter) and parameter.requires_grad
     ]
-    products = [edge for _, edge in recorder.products]
+    products = [edge for _, edge in tracer.products]
     wanted: list[Any] = [p_BP, *(leaf for leaf in leaves if leaf.requires_grad), *products, *parameters]
     with torch.enable_grad():
-        total = Given.apply(gradients, *outputs)  # type: ignore[no-untyped-call]
-    recorder.given(total, "total")
-    with recorder:
+        total = InjectGradients.apply(gradients, *outputs)  # type: ignore[no-untyped-call]
+    tracer.add_input(total, "total")
+    with tracer:
         found = torch.autograd.grad(total, wanted, allow_unused=True)
-    names = iter([None if gradient is None else recorder.known(gradient) for gradient in found])
-    recording.d_input = next(names)
-    recording.d_states = [next(names) if leaf.requires_grad else None for leaf in leaves]
-    for product, _ in recorder.products:
+    names = iter([None if gradient is None else tracer.named(gradient) for gradient in found])
+    trace.d_input = next(names)
+    trace.d_states = [next(names) if leaf.requires_grad else None for leaf in leaves]
+    for product, _ in tracer.products:
         product.gradient = next(names)
-        recording.products.append(product)
-    recording.d_parameters = [
+        trace.products.append(product)
+    trace.d_parameters = [
         (parameter, name) for parameter, name in zip(parameters, names, strict=True) if name is not None
     ]
-    recording.backward = recorder.operations
-    recording.shapes, recording.dtypes = recorder.shapes, recorder.dtypes
+    trace.backward = tracer.operations
+    trace.shapes, trace.dtypes = tracer.shapes, tracer.dtypes
 
 
-def _fresh(tensor: Tensor) -> Tensor:
+def _independent_copy(tensor: Tensor) -> Tensor:
     copy = tensor.detach().clone(memory_format=torch.contiguous_format)
     return copy.requires_grad_() if copy.is_floating_point() else copy

@@ -1,4 +1,4 @@
-"""What a step may do that a list of operations cannot repeat."""
+"""Errors for steps that a list of operations cannot repeat, and a guard that finds some of them."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 
-class CannotRecord(Exception):
-    """The step does something that a list of operations cannot repeat; the message says what."""
+class Untraceable(Exception):
+    """The step does something that a list of operations cannot repeat; the message names it."""
 
 
-class ReplacesBuffer(CannotRecord):
-    """The step puts another tensor in the place of a buffer, so that no batch finds the buffers of the one before."""
+class ReplacesBuffer(Untraceable):
+    """The step replaces a buffer by another tensor, so that each batch finds other buffers than the one before."""
 
     def __init__(self) -> None:
-        super().__init__("it puts another tensor in the place of a buffer")
+        super().__init__("it replaces a buffer by another tensor")
 
 
-class Unseen(TorchFunctionMode):
-    """Within it no values of tensors can be taken out of torch, as far as no operation tells of that."""
+class ForbidValues(TorchFunctionMode):
+    """A mode in which the conversions of tensors to Python values or arrays that dispatch no operation raise."""
 
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        if func in _LOOKS:
-            raise CannotRecord(f"it looks at the values of a tensor ({func.__name__})")
+        if func in _CONVERSIONS:
+            raise Untraceable(f"it reads the values of a tensor ({func.__name__})")
         return func(*args, **(kwargs or {}))
 
 
-_LOOKS = (Tensor.tolist, Tensor.numpy, Tensor.__array__, Tensor.__dlpack__)
+_CONVERSIONS = (Tensor.tolist, Tensor.numpy, Tensor.__array__, Tensor.__dlpack__)

@@ -16,7 +16,7 @@ from seqgen.model import count_parameters, device_of, evaluation_mode
 from seqgen.plugin_guards import describe_part
 from seqgen.protocols import Processor
 from seqgen.sampling.constraint import build_constraint
-from seqgen.sampling.fast_ops import Quick
+from seqgen.sampling.fast_ops import FastOps
 from seqgen.sampling.processors import build_processors
 from seqgen.sampling.settings import SampleSettings
 from seqgen.sampling.steps import DecodingStep
@@ -103,7 +103,7 @@ class Decoder:
     @contextlib.contextmanager
     def inference(self) -> Iterator[None]:
         """Put the model in evaluation mode without gradients for the duration of the context."""
-        with evaluation_mode(self._model), Quick() if self.is_large else contextlib.nullcontext():
+        with evaluation_mode(self._model), FastOps() if self.is_large else contextlib.nullcontext():
             yield
 
     def process(self, logits_AV: Tensor, history_AT: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from seqgen.cells import Engine, StepCell, slow_steps, use_engine
+from seqgen.cells import Engine, StepCell, untraced_steps, use_engine
 from seqgen.states import map_state
 from seqgen.testing.check import Subject
 from seqgen.testing.layers import B, T, close, layer_of, leaves_of
@@ -68,7 +68,7 @@ def engines(subject: Subject) -> str:
                 assert close(tensor, wanted, tolerance), f"the engine {engine!r} gives another {name} than 'eager'"
     use_engine(nn.ModuleList([layer.module]), "scan")
     layer.run(x_BTI)
-    return "; ".join(f"not recorded: {why.partition(': ')[2]}" for why in slow_steps(nn.ModuleList([layer.module])))
+    return "; ".join(f"not recorded: {why.partition(': ')[2]}" for why in untraced_steps(nn.ModuleList([layer.module])))
 
 
 def _results(cell: StepCell, engine: Engine, x_BTI: Tensor) -> Iterator[tuple[str, Tensor]]:

@@ -22,7 +22,7 @@ from seqgen.model import RecurrentModel
 from seqgen.testing.check import Subject
 from seqgen.testing.layers import LeakyCell
 from seqgen.tokenizers import CharTokenizer, Vocabulary
-from seqgen.training.train_step import Descent, read_back
+from seqgen.training.train_step import TrainStep, read_losses
 
 _LINES = ("anna", "ben", "carla", "dora", "emil", "fred", "gina", "hans", "ida", "jan")
 _HIDDEN, _EMBEDDING = 16, 6
@@ -58,7 +58,7 @@ class _Training:
         else:
             self.model = subject.build(size, *([LeakyCell] if subject.spec.uses_cell else []))
         self._penalty_V = penalty(self._vocabulary)
-        self._descent = Descent(self.model, self._penalty_V, weight_decay=0.01, clip_norm=1.0, precision="float32")
+        self._descent = TrainStep(self.model, self._penalty_V, weight_decay=0.01, clip_norm=1.0, precision="float32")
         self.done = 0
 
     def go(self, steps: int) -> list[float]:
@@ -68,7 +68,7 @@ class _Training:
             seed = derive_seed("step", 0, step)
             taken.append(self._descent.take(step + 1, _LR, self.batch(step), seed))
         self.done += steps
-        nats = read_back(taken)
+        nats = read_losses(taken)
         return [loss / step.batch.n_targets for loss, step in zip(nats, taken, strict=True)]
 
     def batch(self, step: int = 0) -> Batch:

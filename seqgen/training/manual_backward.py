@@ -17,9 +17,9 @@ from torch.nn import functional
 
 from seqgen.batches import Batch
 from seqgen.cells import Cell, Dropout, Stack, StepCell
-from seqgen.engine.autograd_utils import as_usual, backward_from
+from seqgen.engine.autograd_utils import as_normal_tensor, backward_from
 from seqgen.engine.plan import Plan
-from seqgen.engine.plan_runner import Runner, recorded, run_back, step_by_step
+from seqgen.engine.plan_runner import Runner, run_backward, step_by_step, traced_step
 from seqgen.engine.torch_compat import has_hooks, have_hooks, log_softmax_backward
 from seqgen.model import RecurrentModel
 from seqgen.protocols import State
@@ -27,12 +27,12 @@ from seqgen.states import list_leaves, map_state
 from seqgen.tokenizers import PAD
 
 _aten = torch.ops.aten
-Back = Callable[[Tensor], Tensor | None]
+Backward = Callable[[Tensor], Tensor | None]
 """Adds the gradients of a piece's parameters, given that of its output, and gives that of its input."""
 
 
-def can_derive(model: nn.Module) -> bool:
-    """Whether ``carry_gradients`` is for it: the default model, unless it is to go step by step under autograd."""
+def supports_manual_backward(model: nn.Module) -> bool:
+    """Whether ``loss_and_gradients`` is for it: the default model, unless it is to go step by step under autograd."""
     if type(model) is not RecurrentModel or type(model.head) is not nn.Linear:
         return False
     state = model.initial_state(1)
@@ -45,7 +45,7 @@ def can_derive(model: nn.Module) -> bool:
     return not have_hooks(model.parameters())
 
 
-def carry_gradients(
+def loss_and_gradients(
     model: RecurrentModel,
     batch: Batch,
     penalty_V: Tensor,
@@ -57,7 +57,7 @@ def carry_gradients(
     """The loss summed over a batch, nats, 0-dimensional; the gradients of its mean are added to the parameters'.
 
     Args:
-        model: ``can_derive`` it.
+        model: ``supports_manual_backward`` it.
         batch: what to learn from.
         penalty_V: what ``penalty`` gives.
         state: in which the batch begins, apart from any graph; None: the model's first.
@@ -71,7 +71,7 @@ def carry_gradients(
     ends: list[State] = []
     first = model.initial_state(batch.ids_BT.shape[0]) if state is None else state
     with torch.no_grad() if compiled else torch.inference_mode():
-        tape: list[Back] = []
+        tape: list[Backward] = []
         hidden_TBH = _forward(model, batch.ids_BT.t(), first, tape, ends)
         hidden_NH, targets_N = hidden_TBH.flatten(0, 1), batch.targets_BT.t().flatten()
         if batch.at_N is not None:
@@ -84,7 +84,7 @@ def carry_gradients(
             if gradient is None:
                 break
             gradient = back(gradient)
-    return nats, map_state(as_usual, tuple(ends)) if carries else None
+    return nats, map_state(as_normal_tensor, tuple(ends)) if carries else None
 
 
 def _head(
@@ -98,15 +98,15 @@ def _head(
     share = torch.full_like(nats, 1 / n_targets)
     d_logits_NV = _aten.nll_loss_backward(share, log_probs_NV, targets_N, None, 2, PAD, weight)
     d_logits_NV = log_softmax_backward(d_logits_NV, log_probs_NV)
-    _add_product(head.weight, d_logits_NV.t(), hidden_NH)
-    _add(head.bias, d_logits_NV.sum(0))
+    _accumulate_product(head.weight, d_logits_NV.t(), hidden_NH)
+    _accumulate(head.bias, d_logits_NV.sum(0))
     return nats, d_logits_NV @ head.weight
 
 
-def _forward(model: RecurrentModel, ids_TB: Tensor, first: State, tape: list[Back], ends: list[State]) -> Tensor:
+def _forward(model: RecurrentModel, ids_TB: Tensor, first: State, tape: list[Backward], ends: list[State]) -> Tensor:
     """Return what the head sees (T, B, H); append the last states of the layers to ``ends``."""
     projected = model.uses_table(ids_TB.numel())
-    tape.append(lambda d_VE: _add(model.embedding.weight, d_VE))
+    tape.append(lambda d_VE: _accumulate(model.embedding.weight, d_VE))
     table_VP = model.embedding.weight.detach()
     if projected:
         table_VP = _project(model.stack.layers[0], table_VP, tape)
@@ -118,7 +118,7 @@ def _forward(model: RecurrentModel, ids_TB: Tensor, first: State, tape: list[Bac
         elif isinstance(piece, Dropout):
             x_TBI = _drop(piece, x_TBI, tape)
         elif not isinstance(piece, nn.Identity):
-            x_TBI = _graph(piece, x_TBI, tape)
+            x_TBI = _run_under_autograd(piece, x_TBI, tape)
     return x_TBI
 
 
@@ -129,7 +129,7 @@ def _before_head(model: RecurrentModel) -> Iterator[nn.Module]:
         yield from piece.pieces() if isinstance(piece, Stack) else [piece]
 
 
-def _project(cell: Cell, table_VE: Tensor, tape: list[Back]) -> Tensor:
+def _project(cell: Cell, table_VE: Tensor, tape: list[Backward]) -> Tensor:
     """What a step cell makes of each symbol (V, P): recorded as if it were a step, of which there is one."""
     assert isinstance(cell, StepCell)
 
@@ -139,16 +139,16 @@ def _project(cell: Cell, table_VE: Tensor, tape: list[Back]) -> Tensor:
     n_symbols = len(table_VE)
     x_1V1E = table_VE.reshape(1, n_symbols, 1, -1)
     tape.append(lambda d_1V1E: d_1V1E.reshape(n_symbols, -1))
-    found = recorded(cell, "project").find(cell, step, x_1V1E, (), compiled=False)
+    found = traced_step(cell, "project").find_runner(cell, step, x_1V1E, (), compiled=False)
     if found is None:
-        table_1V1P = _graph(lambda x: cell.project(x[0])[None], x_1V1E, tape)
+        table_1V1P = _run_under_autograd(lambda x: cell.project(x[0])[None], x_1V1E, tape)
     else:
-        table_1V1P, _ = _over_time(*found, x_1V1E, [], tape)
+        table_1V1P, _ = _scan(*found, x_1V1E, [], tape)
     tape.append(lambda d_VP: d_VP.reshape(1, n_symbols, 1, -1))
     return table_1V1P.reshape(n_symbols, -1)
 
 
-def _look_up(table_VP: Tensor, ids_TB: Tensor, tape: list[Back]) -> Tensor:
+def _look_up(table_VP: Tensor, ids_TB: Tensor, tape: list[Backward]) -> Tensor:
     ids_N = ids_TB.flatten()
 
     def back(d_TBP: Tensor) -> Tensor:
@@ -160,7 +160,7 @@ def _look_up(table_VP: Tensor, ids_TB: Tensor, tape: list[Back]) -> Tensor:
     return table_VP.index_select(0, ids_N).view(*ids_TB.shape, -1)
 
 
-def _drop(dropout: Dropout, x_TBH: Tensor, tape: list[Back]) -> Tensor:
+def _drop(dropout: Dropout, x_TBH: Tensor, tape: list[Backward]) -> Tensor:
     mask_TBH = dropout.mask(x_TBH)
     if mask_TBH is None:
         return x_TBH
@@ -168,7 +168,7 @@ def _drop(dropout: Dropout, x_TBH: Tensor, tape: list[Back]) -> Tensor:
     return x_TBH * mask_TBH
 
 
-def _layer(cell: Cell, x_TBI: Tensor, state: State, projected: bool, tape: list[Back], ends: list[State]) -> Tensor:
+def _layer(cell: Cell, x_TBI: Tensor, state: State, projected: bool, tape: list[Backward], ends: list[State]) -> Tensor:
     """A layer's output, by its recorded step where that is how it runs."""
 
     def first_of(found: tuple[Tensor, State]) -> Tensor:
@@ -176,21 +176,21 @@ def _layer(cell: Cell, x_TBI: Tensor, state: State, projected: bool, tape: list[
         return found[0]
 
     if not isinstance(cell, StepCell) or not (projected or _is_plain(cell)):
-        return _graph(lambda x: first_of(cell(x.transpose(0, 1), state)).transpose(0, 1), x_TBI, tape)
+        return _run_under_autograd(lambda x: first_of(cell(x.transpose(0, 1), state)).transpose(0, 1), x_TBI, tape)
     if not _is_plain(cell):
         scan = cell.scan
-        return _graph(lambda p: first_of(scan(p.transpose(0, 1), state)).transpose(0, 1), x_TBI, tape)
+        return _run_under_autograd(lambda p: first_of(scan(p.transpose(0, 1), state)).transpose(0, 1), x_TBI, tape)
     if not projected:
-        x_TBI = _graph(cell.project, x_TBI, tape)
+        x_TBI = _run_under_autograd(cell.project, x_TBI, tape)
     fresh = projected  # looked up just now, and nobody else's
     if type(cell).noise is not StepCell.noise:
         noise, fresh = cell.noise, False
-        x_TBI = _graph(lambda p: noise(p.transpose(0, 1)).transpose(0, 1), x_TBI, tape)
+        x_TBI = _run_under_autograd(lambda p: noise(p.transpose(0, 1)).transpose(0, 1), x_TBI, tape)
     step = cell.step
-    found = recorded(cell).find(cell, step, x_TBI, state, compiled=cell.engine == "compiled")
+    found = traced_step(cell).find_runner(cell, step, x_TBI, state, compiled=cell.engine == "compiled")
     if found is None:
-        return _graph(lambda p: first_of(step_by_step(step, p, state)), x_TBI, tape)
-    y_TBH, last = _over_time(*found, x_TBI, list_leaves(state), tape, own=fresh)
+        return _run_under_autograd(lambda p: first_of(step_by_step(step, p, state)), x_TBI, tape)
+    y_TBH, last = _scan(*found, x_TBI, list_leaves(state), tape, may_overwrite=fresh)
     leaves = iter(last)
     ends.append(map_state(lambda leaf: next(leaves), state))
     return y_TBH
@@ -198,56 +198,56 @@ def _layer(cell: Cell, x_TBI: Tensor, state: State, projected: bool, tape: list[
 
 def _is_plain(cell: StepCell) -> bool:
     """Whether it runs over time as core lets step cells run, by projecting and stepping."""
-    own = type(cell).forward is not StepCell.forward or type(cell).scan is not StepCell.scan
-    return not (own or cell.uses_fused() or cell.uses_parallel())
+    may_overwrite = type(cell).forward is not StepCell.forward or type(cell).scan is not StepCell.scan
+    return not (may_overwrite or cell.uses_fused() or cell.uses_parallel())
 
 
-def _over_time(
-    plan: Plan, runner: Runner, p_TBP: Tensor, first: list[Tensor], tape: list[Back], *, own: bool = False
+def _scan(
+    plan: Plan, runner: Runner, p_TBP: Tensor, first: list[Tensor], tape: list[Backward], *, may_overwrite: bool = False
 ) -> tuple[Tensor, list[Tensor]]:
     """A layer's output and the leaves of its last state."""
-    y_TBH, ends, kept = runner.forward(p_TBP.contiguous(), first, own=own)
+    y_TBH, ends, saved = runner.forward(p_TBP.contiguous(), first, may_overwrite=may_overwrite)
 
     def back(dy_TBH: Tensor) -> Tensor | None:
         d_ends = [torch.zeros_like(end) for end in ends]
-        d_input, _, of_parameters = run_back(plan, runner, kept, dy_TBH, d_ends)
+        d_input, _, of_parameters = run_backward(plan, runner, saved, dy_TBH, d_ends)
         for parameter, gradient in of_parameters:
-            _add(parameter, gradient)
+            _accumulate(parameter, gradient)
         return d_input
 
     tape.append(back)
     return y_TBH, ends
 
 
-def _graph(function: Callable[[Tensor], Tensor], x: Tensor, tape: list[Back]) -> Tensor:
+def _run_under_autograd(function: Callable[[Tensor], Tensor], x: Tensor, tape: list[Backward]) -> Tensor:
     """A piece under autograd, which takes no tensors of inference mode."""
     with torch.inference_mode(False), torch.enable_grad():
-        inner = as_usual(x).requires_grad_()
+        inner = as_normal_tensor(x).requires_grad_()
         y = function(inner)
         detached = y.detach()
 
     def back(dy: Tensor) -> Tensor | None:
         if y.requires_grad:
             with torch.inference_mode(False):
-                backward_from(y, as_usual(dy))
+                backward_from(y, as_normal_tensor(dy))
         return inner.grad
 
     tape.append(back)
     return detached
 
 
-def _add_product(parameter: Tensor, left_ON: Tensor, right_NI: Tensor) -> None:
+def _accumulate_product(parameter: Tensor, left_ON: Tensor, right_NI: Tensor) -> None:
     if parameter.grad is None:
-        _add(parameter, left_ON @ right_NI)
+        _accumulate(parameter, left_ON @ right_NI)
     elif parameter.requires_grad:
         parameter.grad.addmm_(left_ON, right_NI)
 
 
-def _add(parameter: Tensor | None, gradient: Tensor | None) -> None:
+def _accumulate(parameter: Tensor | None, gradient: Tensor | None) -> None:
     if parameter is None or gradient is None or not parameter.requires_grad:
         return
     if parameter.grad is None:
         with torch.inference_mode(False):
-            parameter.grad = as_usual(gradient)
+            parameter.grad = as_normal_tensor(gradient)
     else:
         parameter.grad.add_(gradient)

@@ -21,14 +21,14 @@ from seqgen.protocols import State
 from seqgen.states import list_leaves, map_state
 from seqgen.tokenizers import BOS
 from seqgen.training.gradients import Gradients
-from seqgen.training.manual_backward import can_derive, carry_gradients
+from seqgen.training.manual_backward import loss_and_gradients, supports_manual_backward
 from seqgen.training.optimizer import AdamW
 
 _CARRIED = "carried."
 
 
 @dataclass(frozen=True)
-class Taken:
+class StepResult:
     """A step that was taken.
 
     Attributes:
@@ -46,7 +46,7 @@ class Taken:
     norm: Tensor | None
 
 
-class Descent:
+class TrainStep:
     """Takes steps; a model that counts (it has a method ``learn``) is shown the batch instead.
 
     Args:
@@ -70,18 +70,18 @@ class Descent:
     ) -> None:
         self.optimizer = AdamW(model.named_parameters(), weight_decay)
         self._model, self._penalty_V, self._clip_norm = model, penalty_V, clip_norm
-        self._spoiled, self._nothing, self._refused = torch.zeros(3, device=penalty_V.device)
+        self._poisoned, self._zero, self._skip = torch.zeros(3, device=penalty_V.device)
         self._gradients = Gradients(model.parameters())
-        self._counts = hasattr(model, "learn")
+        self._learns = hasattr(model, "learn")
         self._autocast: contextlib.AbstractContextManager[Any] = contextlib.nullcontext()
-        self._derives: bool | None = None if precision == "float32" else False
+        self._manual: bool | None = None if precision == "float32" else False
         self._carries = carries
         self._carried: State = None
         self._compiled = False
         if precision == "bfloat16":
             self._autocast = torch.autocast(device_of(model).type, dtype=torch.bfloat16)
 
-    def take(self, number: int, lr: float, batch: Batch, seed: int | None = None) -> Taken:
+    def take(self, number: int, lr: float, batch: Batch, seed: int | None = None) -> StepResult:
         """Take a step; it changes nothing if its loss or gradient is not finite, or that of an earlier one was not.
 
         Args:
@@ -92,17 +92,17 @@ class Descent:
         """
         if not self._model.training:
             self._model.train()
-        self._settle()
+        self._choose_backward()
         if seed is not None:
             _seed(seed, self._penalty_V.device)
-        if self._counts:
+        if self._learns:
             with torch.no_grad():
                 nats = self._nats(batch)
                 self._learn(batch)
-            return Taken(number, lr, batch, nats, None)
+            return StepResult(number, lr, batch, nats, None)
         self._gradients.clear()
         nats = self.differentiate(batch)
-        return Taken(number, lr, batch, nats, self._update(number, lr, nats))
+        return StepResult(number, lr, batch, nats, self._update(number, lr, nats))
 
     def _learn(self, batch: Batch) -> None:
         try:
@@ -116,22 +116,22 @@ class Descent:
         """Clip the gradients and go along them; gives their norm before."""
         norm = self._gradients.clip(self._clip_norm)
         # 0 as long as all was finite, and not a number from the first step on that was not.
-        self._spoiled.addcmul_(norm + nats, self._nothing)
-        self.optimizer.step(number, lr, torch.ne(self._spoiled, 0.0, out=self._refused))
+        self._poisoned.addcmul_(norm + nats, self._zero)
+        self.optimizer.step(number, lr, torch.ne(self._poisoned, 0.0, out=self._skip))
         return norm
 
-    def _settle(self) -> None:
+    def _choose_backward(self) -> None:
         """Decide how to differentiate: not before it is settled how the cells run, nor amid a step's randomness."""
-        if self._derives is None:
-            self._derives, self._compiled = can_derive(self._model), is_compiled(self._model)
+        if self._manual is None:
+            self._manual, self._compiled = supports_manual_backward(self._model), is_compiled(self._model)
 
     def differentiate(self, batch: Batch) -> Tensor:
         """The loss summed over a batch; the gradients of its mean are added to the parameters'."""
-        self._settle()
-        if self._derives:
+        self._choose_backward()
+        if self._manual:
             state = self._carried if self._carries and batch.continues else None
-            nats, self._carried = carry_gradients(
-                self._model,  # type: ignore[arg-type]  # as ``can_derive`` found
+            nats, self._carried = loss_and_gradients(
+                self._model,  # type: ignore[arg-type]  # as ``supports_manual_backward`` found
                 batch,
                 self._penalty_V,
                 state,
@@ -168,14 +168,14 @@ class Descent:
         self.optimizer.load({name: tensor for name, tensor in tensors.items() if name not in carried})
         if carried:
             tensors_in_order = [carried[f"{_CARRIED}{number}"] for number in range(len(carried))]
-            blank, wanted = self._forms()
+            blank, wanted = self._state_shapes()
             found = [tuple(leaf.shape[1:]) for leaf in tensors_in_order]
-            if not (len(found) == len(wanted) and all(map(_is_of_form, found, wanted))):
+            if not (len(found) == len(wanted) and all(map(_fits, found, wanted))):
                 raise RuntimeError(f"the state it carries has shapes {found}, the model's {wanted}")
             leaves = iter(tensors_in_order)
             self._carried = map_state(lambda leaf: next(leaves).to(self._penalty_V.device), blank)
 
-    def _forms(self) -> tuple[State, list[tuple[int | None, ...]]]:
+    def _state_shapes(self) -> tuple[State, list[tuple[int | None, ...]]]:
         """The state before the first step, and the sizes of its leaves, the batch aside; None where they grow."""
         model: Any = self._model
         model.eval()
@@ -195,7 +195,7 @@ class Descent:
         return blank, forms
 
 
-def _is_of_form(sizes: tuple[int, ...], form: tuple[int | None, ...]) -> bool:
+def _fits(sizes: tuple[int, ...], form: tuple[int | None, ...]) -> bool:
     return len(sizes) == len(form) and all(wanted in (None, size) for size, wanted in zip(sizes, form, strict=True))
 
 
@@ -209,7 +209,7 @@ def _seed(seed: int, device: torch.device) -> None:
         torch.get_device_module(device).manual_seed(seed)
 
 
-def read_back(taken: Sequence[Taken], last: deque[float] | None = None) -> list[float]:
+def read_losses(taken: Sequence[StepResult], last: deque[float] | None = None) -> list[float]:
     """The losses of steps, nats summed over their batches.
 
     Args:
@@ -234,7 +234,7 @@ def read_back(taken: Sequence[Taken], last: deque[float] | None = None) -> list[
     return list(nats_N)
 
 
-def _likely_cause(step: Taken, loss_is_finite: bool, last: Iterable[float]) -> str:
+def _likely_cause(step: StepResult, loss_is_finite: bool, last: Iterable[float]) -> str:
     """What is to be looked at where a step was refused: the rate, unless none has touched the weights yet."""
     if step.number == 1:
         what = "gradient" if loss_is_finite else "output"

@@ -28,7 +28,7 @@ from seqgen.training.events import Ended, Evaluating, Event, Progress, Saved
 from seqgen.training.logs import RunLogs
 from seqgen.training.schedule import Schedule
 from seqgen.training.state import TrainState
-from seqgen.training.train_step import Descent, Taken, read_back
+from seqgen.training.train_step import StepResult, TrainStep, read_losses
 
 _PROGRESS_EVERY_S = 0.2
 _UNREAD = 32  # steps whose losses are read back together
@@ -75,12 +75,12 @@ class Trainer:
         self.schedule = Schedule(self.settings, self._feed.steps_per_epoch)
         self._saved_step = -1
         self._logs = RunLogs(self.folder)
-        self._unread: list[Taken] = []
+        self._unread: list[StepResult] = []
         self._last_nats, self._last_batch = 0.0, (1, 1, 1)
         self._last_losses: deque[float] = deque(maxlen=_TOLD_LOSSES)
         penalty_V = penalty(self.vocabulary, self.model)
         self._evaluator = Evaluator(self.model, self.encoded, penalty_V, self.settings, self.draw)
-        self._descent = Descent(
+        self._descent = TrainStep(
             self.model,
             penalty_V,
             weight_decay=self.settings.weight_decay,
@@ -191,7 +191,7 @@ class Trainer:
         """Count what the last steps came to."""
         unread, self._unread = self._unread, []
         try:
-            read = read_back(unread, self._last_losses) if unread else []
+            read = read_losses(unread, self._last_losses) if unread else []
         except Diverged as error:
             assert error.step is not None
             raise Diverged(str(error), error.step, self._feed.batch_indices(error.step - 1)) from None
