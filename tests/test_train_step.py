@@ -151,7 +151,7 @@ def test_steps_read_nothing_back(plugins, cell, engine):
 def test_a_run_settles_at_evaluations_and_every_few_steps(words, tmp_path, monkeypatch):
     monkeypatch.setattr(trainer, "_PROGRESS_EVERY_S", 1e9)
     sizes, plain = [], trainer.read_losses
-    monkeypatch.setattr(trainer, "read_back", lambda taken, *more: sizes.append(len(taken)) or plain(taken, *more))
+    monkeypatch.setattr(trainer, "read_losses", lambda taken, *more: sizes.append(len(taken)) or plain(taken, *more))
     seqgen.train(words, cell="vanilla", hidden=4, steps=100, options={"eval_every": 50}, out=tmp_path / "run")
     assert [size for size in sizes if size] == [32, 18, 32, 18]
 
