@@ -641,7 +641,11 @@ def bad_renderers():
     yield "renderable", renderer(lambda self, text: text if text else f"[/{text}x]"), "MarkupError"
     yield "hostile-strings", renderer(lambda self, text: Text(text)), "control characters .* get through"
     yield "hostile-strings", renderer(lambda self, text: Text(str(text.encode()))), "raises UnicodeEncodeError"
-    yield "draws", renderer(shown, suffixes=(".svg",), draw=lambda self, texts, suffix: "<svg/>"), "not the bytes"
+    yield (
+        "draws",
+        renderer(shown, suffixes=(".svg",), draw=lambda self, texts, suffix: "<svg/>"),
+        "not a list with the bytes",
+    )
     yield "draws", renderer(shown, suffixes=("svg",), draw=lambda self, texts, suffix: b"x"), "begin with a dot"
     yield "deterministic", renderer(lambda self, text: Text(str(next(_counter)))), "something else"
     yield "global-state", renderer(lambda self, text: Text(str(random.random()))), "Python's random"
