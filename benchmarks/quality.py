@@ -26,7 +26,7 @@ RESULTS = Path(__file__).parent / "results"
 def n_gram_bits(train: list[str], test: list[str], order: int) -> float:
     """Bits per character of an n-gram with interpolated Kneser-Ney smoothing, as ``seqgen evaluate`` has it."""
     alphabet = set().union(*train, *test)
-    return float(-np.log2(Grams(train, test, alphabet, order).shares(order)).mean())
+    return float(-np.log2(Grams(train, test, alphabet, order).probabilities(order)).mean())
 
 
 def measure(corpus: str, cell: str, seed: int, folder: Path) -> dict[str, float]:

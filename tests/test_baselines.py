@@ -59,7 +59,7 @@ def test_shares_are_those_of_the_equations(train, test, order, ends):
     for text in test:
         framed = BEGIN * (order - 1) + text + STOP * ends
         expected += [share(framed[at], framed[at - order + 1 : at]) for at in range(order - 1, len(framed))]
-    assert grams.shares(order) == pytest.approx(expected)
+    assert grams.probabilities(order) == pytest.approx(expected)
 
 
 @given(TEXTS, st.text("abc", max_size=5), st.sampled_from([1, 2, 5]))
@@ -67,7 +67,7 @@ def test_shares_of_all_that_may_follow_sum_to_one(train, context, order):
     """Also of characters that training has never seen; none has no share."""
     alphabet = "abcdé"
     test = [context + symbol for symbol in alphabet] + [context]
-    shares = Grams(train, test, alphabet, order).shares(order)
+    shares = Grams(train, test, alphabet, order).probabilities(order)
     ends = np.cumsum([len(text) + 1 for text in test])
     following = [shares[end - 2] for end in ends[:-1]] + [shares[ends[-1] - 1]]
     assert sum(following) == pytest.approx(1) and min(following) > 0
@@ -92,7 +92,7 @@ def test_longer_contexts_help_on_words_and_every_rung_beats_uniform():
 
 def test_an_alphabet_too_large_to_pack_grams_into_words():
     train = ["".join(chr(0x4E00 + 7 * (i * j) % 9000) for j in range(20)) for i in range(300)]
-    shares = Grams(train, train[:3], set("".join(train)), 5).shares(5)
+    shares = Grams(train, train[:3], set("".join(train)), 5).probabilities(5)
     assert len(shares) == 63 and ((shares > 0) & (shares <= 1)).all()
 
 

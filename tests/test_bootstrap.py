@@ -17,7 +17,7 @@ def test_a_ratio_lies_in_its_interval_as_often_as_it_should():
     for trial in range(200):
         chars_N = random.integers(1, 12, 150)
         nats_N = 2.0 * chars_N + random.normal(0, 1, 150) * chars_N
-        low, high = ratio_interval(nats_N, chars_N, seed=trial, draws=400)
+        low, high = ratio_interval(nats_N, chars_N, seed=trial, n_resamples=400)
         covered += low <= 2.0 <= high
     assert 180 <= covered <= 199, f"{covered} of 200, about 190 expected"
 

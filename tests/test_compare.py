@@ -91,7 +91,7 @@ def test_the_interval_covers_the_truth_as_often_as_it_says():
         shared_N = random.gamma(4, 2, 150)  # how hard a record is, for both
         other_N = shared_N + 0.3 * random.normal(size=150)
         nats_N = shared_N + 0.05 * math.log(2) * (chars_N + 1) + 0.3 * random.normal(size=150)
-        found = paired_difference(nats_N, other_N, chars_N, draws=300, seed=trial)
+        found = paired_difference(nats_N, other_N, chars_N, n_resamples=300, seed=trial)
         covered += found.low <= 0.05 <= found.high
         assert found.high - found.low < 0.05, "unpaired it would be 0.35 wide"
     assert 180 <= covered <= 198

@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 import seqgen
 from conftest import WORDS
 from seqgen.evaluation import (
-    copies,
+    copy_metrics,
     longest_common_substrings,
     memorization_verdict,
     nearest_candidates,
     nearest_distances,
     similarity_metrics,
 )
-from seqgen.evaluation.memorization import CLEAN, COPIES, NO_CHANCE, TOO_FEW
+from seqgen.evaluation.memorization import EVIDENCE, NO_CHANCE, NO_EVIDENCE, TOO_FEW
 
 SOME = st.lists(st.text("abc", max_size=12), min_size=1, max_size=6)
 
@@ -75,12 +75,12 @@ def test_a_search_that_would_take_too_long_looks_at_evenly_spaced_records():
 
 def test_exact_copies_beside_chance():
     where = {"a": "train", "b": "train", "c": "test", "d": "new"}
-    figures = copies(where, ["a", "a", "b", "c", "d"], 90, 10)
+    figures = copy_metrics(where, ["a", "a", "b", "c", "d"], 90, 10)
     assert figures["copies"] == 0.6 and figures["copies_low"] < 0.6 < figures["copies_high"]
     assert figures["copies_chance"] == 1 and figures["copies_chance_low"] < 1  # one in five was held out, of ten in 100
-    assert copies(where, ["a"] * 50 + ["c"], 90, 10)["copies_chance"] == pytest.approx(9 / 51)
+    assert copy_metrics(where, ["a"] * 50 + ["c"], 90, 10)["copies_chance"] == pytest.approx(9 / 51)
     assert figures["copies_p"] == pytest.approx(3 * 0.9**2 * 0.1 + 0.9**3)  # at least two of three different ones
-    assert "copies_p" not in copies(where, ["a"], 90, 0)
+    assert "copies_p" not in copy_metrics(where, ["a"], 90, 0)
 
 
 def test_likeness_and_its_verdict():
@@ -90,11 +90,11 @@ def test_likeness_and_its_verdict():
     training, held_out, fresh = made[:300], made[300:450], made[450:]
     near = [text[:-1] + "z" for text in training[:150]]
     healthy, copied = (similarity_metrics(texts, held_out, training, training) for texts in (fresh, near))
-    assert memorization_verdict(healthy, 100, 100) == CLEAN and memorization_verdict(healthy, 9, 100) == TOO_FEW
+    assert memorization_verdict(healthy, 100, 100) == NO_EVIDENCE and memorization_verdict(healthy, 9, 100) == TOO_FEW
     assert (
         memorization_verdict(copied, 9, 100)
         == memorization_verdict(copied, 100, 100)
-        == f"{COPIES} (nearest record, shared substrings)"
+        == f"{EVIDENCE} (nearest record, shared substrings)"
     )
     assert memorization_verdict(healthy, 100, 5) == TOO_FEW and memorization_verdict(
         copied, 100, 5
@@ -121,11 +121,11 @@ def test_an_overfitted_run_is_found_out_and_a_healthy_one_is_not(tmp_path):
     corpus, split = tmp_path / "words.txt", "80/10/10"
     overfitted = seqgen.train(corpus, **wishes, split=split, steps=400, out=tmp_path / "over")
     overfitted = seqgen.load(overfitted.path, checkpoint="latest").evaluate(300)
-    assert overfitted["memorisation"].startswith(f"{COPIES} (exact copies")
+    assert overfitted["memorisation"].startswith(f"{EVIDENCE} (exact copies")
     assert overfitted["copies"] > 0.5
     assert overfitted["copies_p"] < 0.01
     healthy = seqgen.train(corpus, **wishes, split=split, steps=20, out=tmp_path / "healthy").evaluate(300)
-    assert healthy["memorisation"] == CLEAN and healthy["copies"] < 0.1
+    assert healthy["memorisation"] == NO_EVIDENCE and healthy["copies"] < 0.1
     everything = seqgen.train(corpus, **wishes, split="none", steps=60, out=tmp_path / "none").evaluate(50)
     assert everything["memorisation"] == NO_CHANCE and "copies" in everything and "copies_chance" not in everything
     assert "nothing is held out: no baselines, distances or chance levels" in everything["notes"]
@@ -148,5 +148,5 @@ def test_a_run_on_names_makes_names_it_has_seen_no_more_often_than_others(tmp_pa
     """One in ten of its names is a training record, which looks like memory and is chance."""
     pytest.importorskip("rapidfuzz", reason="needs the extra 'judge'")
     healthy = seqgen.train("names", cell="gru", hidden=64, steps=1200, out=tmp_path / "run").evaluate(500)
-    assert healthy["copies"] > 0.05 and healthy["memorisation"] == CLEAN
+    assert healthy["copies"] > 0.05 and healthy["memorisation"] == NO_EVIDENCE
     assert healthy["nearest_difference_low"] > 0 > healthy["shared_difference_chars_high"]

@@ -159,14 +159,14 @@ def distance_figures(run: Run, found: Evidence) -> dict[str, float]:
 
 def memory_figures(run: Run, found: Evidence) -> dict[str, object]:
     """Whether the samples copy training records, and the verdict, in words."""
-    from seqgen.evaluation import copies, memorization_verdict, nearest_candidates, similarity_metrics
+    from seqgen.evaluation import copy_metrics, memorization_verdict, nearest_candidates, similarity_metrics
 
     if not found.samples:
         return {}
     records, figures = run.vocabulary.ends, dict[str, float]()
     n_held_out = found.sizes[1] if records else len(found.held_out)
     if records:
-        figures |= copies(found.where, found.samples, *found.sizes)
+        figures |= copy_metrics(found.where, found.samples, *found.sizes)
     fresh = [text for text in dict.fromkeys(found.looked_for) if text and found.where.get(text) != "train"]
     held_out = [text for text in _spaced(found.held_out) if text and found.where.get(text) != "train"]
     fresh = _spaced(fresh)

@@ -33,7 +33,9 @@ def scale(run: Run, given: Mapping[str, Any]) -> ReferenceScores | None:
         return None
     with computing(settings.engine.threads):
         penalty_V = penalty(run.vocabulary, run.model)
-        costs = record_losses(run.model, encoded[part], run.vocabulary, penalty_V, most=_MAX_HELD_OUT, told=set(given))
+        costs = record_losses(
+            run.model, encoded[part], run.vocabulary, penalty_V, most=_MAX_HELD_OUT, conditions=set(given)
+        )
     return ReferenceScores.of(costs, "validation" if part == "valid" else part)
 
 

@@ -1,4 +1,4 @@
-"""Judging a model: held-out loss, the score of given texts, and its samples beside the corpus."""
+"""Evaluation of a model: held-out loss, scores of given texts, and metrics of samples."""
 
 from seqgen.evaluation.baselines import baseline_bits_per_char, xz_bits_per_char
 from seqgen.evaluation.bootstrap import binomial_tail, difference_interval, ratio_interval, share_interval
@@ -17,7 +17,7 @@ from seqgen.evaluation.loss import (
     total_nats,
 )
 from seqgen.evaluation.memorization import (
-    copies,
+    copy_metrics,
     edit_distance,
     memorization_verdict,
     nearest_candidates,
@@ -45,7 +45,7 @@ __all__ = [
     "bits_per_char",
     "canonical_form",
     "carried_nats",
-    "copies",
+    "copy_metrics",
     "count_samples",
     "difference_interval",
     "distances",

@@ -1,25 +1,25 @@
 """Baselines that need no neural network, in bits per character.
 
-    uniform   every symbol is as likely as any other
-    unigram, bigram, 5-gram   counts, with interpolated Kneser-Ney smoothing
-    xz        the bits that the test part adds to the compressed training part
+    uniform   every symbol is equally likely
+    unigram, bigram, 5-gram   counts with interpolated Kneser-Ney smoothing
+    xz        bits that the test part adds to the compressed training part
 
-The symbols are characters and, where texts end, the stop, which counts as one character, whatever the tokenizer of the
-run is. Characters are those of the whole corpus, so that each has a share.
+The symbols are characters and, where texts end, a stop that counts as one character, whatever tokenizer the run has.
+The alphabet is that of the whole corpus, so every character has a positive probability.
 
-With c the count of what follows a context h, N1+(h .) how many different symbols follow it, h' the context without its
+With c the count of w after a context h, N1+(h .) the number of distinct symbols after it, h' the context without its
 first symbol and D the discount of the order:
 
     p_k(w | h) = max(c_k(h w) - D_k, 0) / c_k(h)  +  D_k N1+(h .) / c_k(h) * p_{k-1}(w | h')       p_0(w) = 1 / V
-    c_n(h w) = how often h w was seen;  below the highest order c_k(h w) = N1+(. h w), before how many different
-    symbols (all times it was seen, where h begins a text: nothing else can stand before it)
-    D = n_1 / (n_1 + 2 n_2), where n_r of the grams of this order have c = r; 1/2 where n_1 or n_2 is 0
-    p_k = p_{k-1} where h was never seen.
+    c_n(h w) is the number of occurrences of h w; below the highest order c_k(h w) = N1+(. h w), the number of distinct
+    symbols before it (all occurrences where h begins a text, since nothing else can come before it)
+    D = n_1 / (n_1 + 2 n_2), where n_r is the number of grams of this order with c = r; 1/2 where n_1 or n_2 is 0
+    p_k = p_{k-1} where h never occurred.
 
 Source: Kneser & Ney 1995, doi:10.1109/ICASSP.1995.479394; in this interpolated form Chen & Goodman 1999,
 doi:10.1006/csla.1999.0128, section 2.7; D is that of Ney, Essen & Kneser 1994, doi:10.1006/csla.1994.1001.
 
-Dimension letters: S symbols with the marks before each text, N targets, G different grams.
+Dimension letters: S symbols with the marks before each text, N targets, G distinct grams, C contexts.
 """
 
 from __future__ import annotations
@@ -47,26 +47,26 @@ _XZ: dict[str, Any] = {
 def baseline_bits_per_char(
     train: Sequence[str], test: Sequence[str], alphabet: Iterable[str], *, ends: bool = True
 ) -> dict[str, float]:
-    """The rungs by name, from "uniform" to "xz", in bits per character of the test texts.
+    """Return the baselines by name, from "uniform" to "xz", in bits per character of the test texts.
 
     Args:
-        train: what is counted.
-        test: what is predicted; at least one character or stop.
+        train: texts to count.
+        test: texts to predict, with at least one character or stop.
         alphabet: the characters of the whole corpus.
-        ends: whether texts have a stop; pieces of one long text do not.
+        ends: whether texts have a stop; pieces of one long text have none.
     """
     alphabet = set(alphabet).union(*train, *test)
-    rungs = {"uniform": math.log2(max(1, len(alphabet) + ends))}
+    values = {"uniform": math.log2(max(1, len(alphabet) + ends))}
     grams = Grams(train, test, alphabet, max(_ORDERS.values()), ends=ends)
     for name, order in _ORDERS.items():
-        rungs[name] = float(-np.log2(grams.shares(order)).mean())
-    return rungs | {"xz": xz_bits_per_char(train, test, ends=ends)}
+        values[name] = float(-np.log2(grams.probabilities(order)).mean())
+    return values | {"xz": xz_bits_per_char(train, test, ends=ends)}
 
 
 def xz_bits_per_char(train: Sequence[str], test: Sequence[str], *, ends: bool = True) -> float:
-    """Bits that the test texts add to the compressed training texts (LZMA2, preset 9e), per character.
+    """Return the bits per character that the test texts add to the compressed training texts (LZMA2, preset 9e).
 
-    Each text that ends is followed by a line end, in place of its stop. There is no header and no checksum.
+    Each text that ends is followed by a line end in place of its stop. Header and checksum are not counted.
     """
     stop = "\n" if ends else ""
     before, after = ("".join(text + stop for text in texts).encode("utf-8", "surrogatepass") for texts in (train, test))
@@ -75,13 +75,13 @@ def xz_bits_per_char(train: Sequence[str], test: Sequence[str], *, ends: bool = 
 
 
 class Grams:
-    """Every gram of training and test texts, numbered, and how often training saw it.
+    """All n-grams of training and test texts, numbered, with their counts in the training texts.
 
     Args:
         train: texts to count.
         test: texts to predict.
         alphabet: at least the characters of both.
-        order: of the longest gram.
+        order: length of the longest gram.
         ends: whether texts have a stop.
     """
 
@@ -90,24 +90,24 @@ class Grams:
     ) -> None:
         codes = np.array(sorted(map(ord, set(alphabet))), dtype=np.uint32)
         self.n_symbols = len(codes) + ends
-        self._begin = len(codes) + 1  # stands before each text; the stop is len(codes)
-        parts = [self._framed(texts, codes, order - 1, ends) for texts in (train, test)]
+        self._begin_id = len(codes) + 1  # precedes each text; the stop is len(codes)
+        parts = [self._frame(texts, codes, order - 1, ends) for texts in (train, test)]
         self._ids_S = np.concatenate(parts)
-        targets = np.flatnonzero(self._ids_S != self._begin)
+        targets = np.flatnonzero(self._ids_S != self._begin_id)
         cut = int(np.searchsorted(targets, len(parts[0])))
         self._train_N, self._test_N = targets[:cut], targets[cut:]
         self._grams_S = [np.zeros(len(self._ids_S), dtype=np.int64), self._ids_S]
-        for _ in range(1, order):  # a gram is the one before it and a symbol; numbers stay small whatever the alphabet
+        for _ in range(1, order):  # a gram is a shorter gram and a symbol, renumbered so that the numbers stay small
             before_S = np.concatenate(([0], self._grams_S[-1][:-1]))
-            pairs_S = before_S * (self._begin + 1) + self._ids_S
+            pairs_S = before_S * (self._begin_id + 1) + self._ids_S
             self._grams_S.append(np.unique(pairs_S, return_inverse=True)[1].astype(np.int64))
 
-    def _framed(self, texts: Sequence[str], codes: npt.NDArray[np.uint32], n_begins: int, ends: bool) -> Integers:
-        """Ids of texts one after another, each between its marks."""
+    def _frame(self, texts: Sequence[str], codes: npt.NDArray[np.uint32], n_begins: int, ends: bool) -> Integers:
+        """Return the concatenated ids of texts, each between its marks."""
         lengths = np.fromiter(map(len, texts), np.int64, len(texts))
         framed_lengths = lengths + n_begins + ends
         starts = np.cumsum(framed_lengths) - framed_lengths
-        ids_S = np.full(int(framed_lengths.sum()), self._begin, dtype=np.int64)
+        ids_S = np.full(int(framed_lengths.sum()), self._begin_id, dtype=np.int64)
         found = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
         firsts = starts + n_begins
         ids_S[np.repeat(firsts - (np.cumsum(lengths) - lengths), lengths) + np.arange(len(found))] = np.searchsorted(
@@ -117,32 +117,32 @@ class Grams:
             ids_S[firsts + lengths] = len(codes)
         return ids_S
 
-    def shares(self, order: int) -> Floats:
-        """What the n-gram of an order gives each target of the test texts (N,), in their order."""
-        shares_N = np.full(len(self._test_N), 1 / self.n_symbols)
+    def probabilities(self, order: int) -> Floats:
+        """Return the probability of each target of the test texts under the n-gram of an order, (N,)."""
+        probs_N = np.full(len(self._test_N), 1 / self.n_symbols)
         for k in range(1, order + 1):
-            shares_N = self._interpolated(k, highest=k == order, lower_N=shares_N)
-        return shares_N
+            probs_N = self._interpolated(k, highest=k == order, lower_N=probs_N)
+        return probs_N
 
     def _interpolated(self, k: int, *, highest: bool, lower_N: Floats) -> Floats:
-        """p_k of each target from p_{k-1}."""
+        """Return p_k of each target, given p_{k-1}."""
         grams_S, contexts_S = self._grams_S[k], self._grams_S[k - 1]
         counts_G = self._counts(k, highest)
-        kinds, first = np.unique(grams_S[self._train_N], return_index=True)
+        distinct, first = np.unique(grams_S[self._train_N], return_index=True)
         context_of = contexts_S[self._train_N[first] - 1]
         size = int(contexts_S.max(initial=0)) + 1
-        total_C = np.bincount(context_of, counts_G[kinds], size)
-        kinds_C = np.bincount(context_of, minlength=size)
-        seen = counts_G[kinds]
-        n_1, n_2 = int((seen == 1).sum()), int((seen == 2).sum())
+        total_C = np.bincount(context_of, counts_G[distinct], size)
+        distinct_C = np.bincount(context_of, minlength=size)
+        counts = counts_G[distinct]
+        n_1, n_2 = int((counts == 1).sum()), int((counts == 2).sum())
         discount = n_1 / (n_1 + 2 * n_2) if n_1 and n_2 else 0.5
         test_contexts_N = contexts_S[self._test_N - 1]
-        total_N, kinds_N = total_C[test_contexts_N], kinds_C[test_contexts_N]
-        kept_N = np.maximum(counts_G[grams_S[self._test_N]] - discount, 0.0) + discount * kinds_N * lower_N
-        return np.where(total_N > 0, kept_N / np.maximum(total_N, 1), lower_N)
+        total_N, distinct_N = total_C[test_contexts_N], distinct_C[test_contexts_N]
+        mass_N = np.maximum(counts_G[grams_S[self._test_N]] - discount, 0.0) + discount * distinct_N * lower_N
+        return np.where(total_N > 0, mass_N / np.maximum(total_N, 1), lower_N)
 
     def _counts(self, k: int, highest: bool) -> Integers:
-        """c_k of each gram (G,)."""
+        """Return c_k of each gram, (G,)."""
         grams_S = self._grams_S[k]
         size = int(grams_S.max(initial=0)) + 1
         seen_G = np.bincount(grams_S[self._train_N], minlength=size)
@@ -151,5 +151,5 @@ class Grams:
         _, first = np.unique(self._grams_S[k + 1][self._train_N], return_index=True)
         before_G = np.bincount(grams_S[self._train_N[first]], minlength=size)
         begins = np.zeros(size, dtype=bool)
-        begins[grams_S[self._train_N[self._ids_S[self._train_N - (k - 1)] == self._begin]]] = True
+        begins[grams_S[self._train_N[self._ids_S[self._train_N - (k - 1)] == self._begin_id]]] = True
         return np.where(begins, seen_G, before_G)

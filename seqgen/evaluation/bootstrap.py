@@ -1,9 +1,9 @@
-"""How sure a figure is: intervals by resampling, and of shares.
+"""Confidence intervals: bootstrap intervals of ratios and differences, and Wilson intervals of proportions.
 
 Source: Efron & Tibshirani 1993, An Introduction to the Bootstrap, chapter 13 (percentile interval); Wilson 1927,
-doi:10.1080/01621459.1927.10502953 (score interval of a share).
+doi:10.1080/01621459.1927.10502953 (score interval of a proportion).
 
-Dimension letters: N records, D draws.
+Dimension letters: N records, D resamples.
 """
 
 from __future__ import annotations
@@ -21,62 +21,66 @@ if TYPE_CHECKING:
 
 Interval = tuple[float, float]
 N_RESAMPLES = 2000
-"""Resamples of an interval, unless said otherwise."""
-_MAX_UNITS = 10_000  # that are resampled; more are summed up in random groups first
-_AT_ONCE = 4_000_000  # indices
+"""Default number of resamples of an interval."""
+_MAX_UNITS = 10_000  # units to resample; more records are first summed in random groups
+_MAX_INDICES = 4_000_000  # indices held at a time
 _NORMAL_975 = 1.959963984540054
 
 
-def ratio_interval(above_N: Numbers, below_N: Numbers, *, seed: int = 0, draws: int = N_RESAMPLES) -> Interval:
-    """The 95% percentile interval of sum(above) / sum(below), records resampled with replacement.
+def ratio_interval(
+    numerator_N: Numbers, denominator_N: Numbers, *, seed: int = 0, n_resamples: int = N_RESAMPLES
+) -> Interval:
+    """Return the 95% percentile interval of sum(numerator) / sum(denominator), with records resampled with replacement.
 
-    More than 10,000 records are first summed up in 10,000 random groups: the sum of a group varies as its records do,
-    so the interval stays that of the records.
+    More than 10,000 records are first summed in 10,000 random groups: the variance of a group's sum is that of its
+    records, so the interval stays that of the records.
 
     Args:
-        above_N: what each record adds above the line, as its nats.
-        below_N: what it adds below, as its characters.
-        seed: of the draws.
-        draws: D, how often.
+        numerator_N: what each record adds to the numerator, such as its nats.
+        denominator_N: what it adds to the denominator, such as its characters.
+        seed: of the resamples.
+        n_resamples: D.
 
     Returns:
-        The lower and the upper end; not-a-number both for fewer than two records, which do not tell how much they vary.
+        The lower and the upper end; both NaN for fewer than two records, which give no estimate of the variance.
     """
-    if len(above_N) < 2:
+    if len(numerator_N) < 2:
         return math.nan, math.nan
     random = np.random.default_rng(seed)
-    pair_N2 = np.stack((above_N, below_N), 1).astype(np.float64)
+    pair_N2 = np.stack((numerator_N, denominator_N), 1).astype(np.float64)
     if len(pair_N2) > _MAX_UNITS:
         starts = np.linspace(0, len(pair_N2), _MAX_UNITS, endpoint=False).astype(np.int64)
         pair_N2 = np.add.reduceat(random.permutation(pair_N2), starts)
-    sums_D2 = _resampled_sums(pair_N2, random, draws)
-    return _ends(sums_D2[:, 0] / sums_D2[:, 1])
+    sums_D2 = _resampled_sums(pair_N2, random, n_resamples)
+    return _percentile_interval(sums_D2[:, 0] / sums_D2[:, 1])
 
 
-def difference_interval(first_N: Numbers, second_N: Numbers, *, seed: int = 0, draws: int = N_RESAMPLES) -> Interval:
-    """The 95% percentile interval of mean(first) - mean(second), each resampled on its own.
+def difference_interval(
+    first_N: Numbers, second_N: Numbers, *, seed: int = 0, n_resamples: int = N_RESAMPLES
+) -> Interval:
+    """Return the 95% percentile interval of mean(first) - mean(second), each sample resampled on its own.
 
     Args:
-        first_N: a figure of each text of one kind.
-        second_N: the same of another kind; as many as there are.
-        seed: of the draws.
-        draws: D, how often.
+        first_N: a measurement of each text of one kind.
+        second_N: the same of another kind; the number may differ.
+        seed: of the resamples.
+        n_resamples: D.
 
     Returns:
-        The lower and the upper end; not-a-number both where there are fewer than two of a kind.
+        The lower and the upper end; both NaN where a kind has fewer than two texts.
     """
     if min(len(first_N), len(second_N)) < 2:
         return math.nan, math.nan
     random = np.random.default_rng(seed)
     first_D1, second_D1 = (
-        _resampled_sums(np.asarray(values, dtype=np.float64)[:, None], random, draws) / len(values)
+        _resampled_sums(np.asarray(values, dtype=np.float64)[:, None], random, n_resamples) / len(values)
         for values in (first_N, second_N)
     )
-    return _ends((first_D1 - second_D1)[:, 0])
+    return _percentile_interval((first_D1 - second_D1)[:, 0])
 
 
 def share_interval(hits: int, n: int) -> Interval:
-    """Wilson's 95% interval of a share of which ``hits`` of ``n`` have been seen; (0, 1) if n is 0."""
+    """Return Wilson's 95% interval of a proportion with ``hits`` successes in ``n`` trials; (0, 1) if n is 0."""
     if not n:
         return 0.0, 1.0
     share, z2 = hits / n, _NORMAL_975**2
@@ -86,7 +90,7 @@ def share_interval(hits: int, n: int) -> Interval:
 
 
 def binomial_tail(hits: int, n: int, share: float) -> float:
-    """The probability of at least ``hits`` of ``n`` when each is one with probability ``share``."""
+    """Return the probability of at least ``hits`` successes in ``n`` trials of probability ``share``."""
     if share <= 0 or share >= 1:
         return float(hits <= n * share)
     logs = [
@@ -97,16 +101,16 @@ def binomial_tail(hits: int, n: int, share: float) -> float:
     return min(1.0, math.fsum(map(math.exp, logs)))
 
 
-def _resampled_sums(values_NK: Floats, random: np.random.Generator, draws: int) -> Floats:
-    """Sums (D, K) over N rows drawn with replacement, a few draws at a time."""
-    n, together = len(values_NK), max(1, _AT_ONCE // len(values_NK))
+def _resampled_sums(values_NK: Floats, random: np.random.Generator, n_resamples: int) -> Floats:
+    """Return sums (D, K) over N rows sampled with replacement, computed in batches."""
+    n, batch_size = len(values_NK), max(1, _MAX_INDICES // len(values_NK))
     sums = [
-        values_NK[random.integers(0, n, (min(together, draws - start), n))].sum(1)
-        for start in range(0, draws, together)
+        values_NK[random.integers(0, n, (min(batch_size, n_resamples - start), n))].sum(1)
+        for start in range(0, n_resamples, batch_size)
     ]
     return np.concatenate(sums)
 
 
-def _ends(values_D: Floats) -> Interval:
+def _percentile_interval(values_D: Floats) -> Interval:
     low, high = np.quantile(values_D, (0.025, 0.975))
     return float(low), float(high)

@@ -1,4 +1,4 @@
-"""How far the lengths and the characters of some texts are from those of others.
+"""Distances between the character and length distributions of texts.
 
 Dimension letters: V characters.
 """
@@ -15,18 +15,18 @@ if TYPE_CHECKING:
 
     Floats = npt.NDArray[np.float64]
 
-_DRAWS = 20  # of training records, whose distances are averaged
+_N_SUBSETS = 20  # of training records, over which distances are averaged
 
 
 def symbol_distance(texts: Sequence[str], others: Sequence[str]) -> float:
-    """Total variation of the characters, sum |p - q| / 2: 0 for the same shares, 1 for no character in common."""
+    """Return the total variation distance of character frequencies, sum |p - q| / 2: 0 if equal, 1 if disjoint."""
     n_codes = 1 + max((ord(max(text)) for text in (*texts, *others) if text), default=0)
-    p_V, q_V = (_shares(some, n_codes) for some in (texts, others))
+    p_V, q_V = (_frequencies(some, n_codes) for some in (texts, others))
     return float(np.abs(p_V - q_V).sum() / 2)
 
 
 def length_distance(texts: Sequence[str], others: Sequence[str]) -> float:
-    """The 1-Wasserstein distance of the lengths, in characters: by how many characters texts must grow or shrink.
+    """Return the 1-Wasserstein distance of the lengths, in characters.
 
     In one dimension it is the area between the distribution functions (Vallender 1974, doi:10.1137/1118101).
     """
@@ -39,33 +39,36 @@ def length_distance(texts: Sequence[str], others: Sequence[str]) -> float:
 def distances(
     texts: Sequence[str], held_out: Sequence[str], training: Sequence[str], *, seed: int = 0, lengths: bool = True
 ) -> dict[str, float]:
-    """Both distances of samples from held-out records, and what training records score by chance.
+    """Return both distances of samples from held-out records, and the chance level of training records.
 
     Args:
         texts: the samples, at least one.
         held_out: held-out records, at least one.
-        training: training records, of which as many as there are samples are drawn 20 times.
-        seed: of these draws.
-        lengths: whether lengths mean anything; those of pieces of one long text do not.
+        training: training records, of which 20 random subsets as large as the samples give the chance level.
+        seed: of the subsets.
+        lengths: whether lengths are meaningful; those of pieces of one long text are not.
 
     Returns:
-        ``symbol_distance`` (a share) and ``length_distance_chars``, and both with ``_chance`` after them: the mean over
-        the draws.
+        ``symbol_distance`` (0 to 1) and ``length_distance_chars``, and both with the suffix ``_chance``: the mean over
+            the
+        subsets.
     """
     random = np.random.default_rng(seed)
     n = min(len(texts), len(training))
-    draws = [[training[at] for at in random.choice(len(training), n, replace=False)] for _ in range(_DRAWS)]
+    subsets = [[training[at] for at in random.choice(len(training), n, replace=False)] for _ in range(_N_SUBSETS)]
     figures = {
         "symbol_distance": symbol_distance(texts, held_out),
-        "symbol_distance_chance": float(np.mean([symbol_distance(draw, held_out) for draw in draws])),
+        "symbol_distance_chance": float(np.mean([symbol_distance(subset, held_out) for subset in subsets])),
     }
     if lengths:
         figures["length_distance_chars"] = length_distance(texts, held_out)
-        figures["length_distance_chars_chance"] = float(np.mean([length_distance(draw, held_out) for draw in draws]))
+        figures["length_distance_chars_chance"] = float(
+            np.mean([length_distance(subset, held_out) for subset in subsets])
+        )
     return figures
 
 
-def _shares(texts: Sequence[str], n_codes: int) -> Floats:
+def _frequencies(texts: Sequence[str], n_codes: int) -> Floats:
     codes = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
-    shares_V: Floats = np.bincount(codes, minlength=n_codes) / max(1, len(codes))
-    return shares_V
+    freq_V: Floats = np.bincount(codes, minlength=n_codes) / max(1, len(codes))
+    return freq_V

@@ -1,4 +1,4 @@
-"""The text behind encoded records, whole or evenly spaced, where all of it would be too much."""
+"""Decoded texts of encoded records: all of them, or an evenly spaced subset."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from seqgen.tokenizers import Vocabulary
 
 
 def excerpt(part: Encoded | Stream, vocabulary: Vocabulary, *, most_chars: int, most: int = 10**9) -> list[str]:
-    """Texts of a part.
+    """Return texts of one part of a corpus.
 
     Args:
         part: records, or a long text.
         vocabulary: its symbols.
-        most_chars: about how many characters at most.
-        most: how many records at most.
+        most_chars: approximate limit on the characters.
+        most: limit on the records.
 
     Returns:
-        Every k-th record for the smallest k that keeps to the limits. Of a long text one: its beginning.
+        Every k-th record, for the smallest k that keeps the limits; of a long text, its beginning as the only text.
     """
     if not len(part):
         return []
@@ -35,7 +35,7 @@ def excerpt(part: Encoded | Stream, vocabulary: Vocabulary, *, most_chars: int, 
 
 
 def pieces(text: str, width: int, most: int) -> list[str]:
-    """At most ``most`` pieces of a long text, evenly spaced, each ``width`` characters long."""
+    """Return at most ``most`` pieces of a long text, evenly spaced, each ``width`` characters long."""
     width = max(1, min(width, len(text)))
     starts = range(0, len(text) - width + 1, width)
     return [text[start : start + width] for start in starts[:: max(1, -(-len(starts) // most))]]

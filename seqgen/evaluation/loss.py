@@ -1,7 +1,7 @@
-"""The loss in its two units.
+"""The held-out loss in nats per symbol and in bits per character.
 
-Nats per symbol is what training minimises: the mean over all targets, the stop counted. Bits per character is what
-may be compared between tokenizers: ``total_nats / ln 2 / (characters + records)``; the stop counts as one character.
+Nats per symbol is the training objective: the mean over all targets, stops counted. Bits per character is comparable
+between tokenizers: ``total_nats / ln 2 / (characters + records)``; a stop counts as one character.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from seqgen.model import device_of, evaluation_mode
 from seqgen.protocols import State
 from seqgen.tokenizers import PAD, Vocabulary
 
-_LANES, _WINDOW = 32, 256  # of a long text that is judged
-_SYMBOLS = 64  # of a long text that count as a record
+_LANES, _WINDOW = 32, 256  # of a long text that is evaluated
+_SYMBOLS_PER_RECORD = 64  # of a long text that count as one record
 MIN_WINDOWS = 8
-"""Windows of a long text that are computed one after another at least; see ``evaluation_windows``."""
-RECORDS_PER_BATCH: dict[type, int] = {Encoded: 256, Stream: _LANES * _WINDOW // _SYMBOLS}
-"""Records of a batch that is judged; of a long text, what counts as them."""
+"""Least number of windows of a long text that are computed one after another; see ``lanes``."""
+RECORDS_PER_BATCH: dict[type, int] = {Encoded: 256, Stream: _LANES * _WINDOW // _SYMBOLS_PER_RECORD}
+"""Records of an evaluation batch; of a long text, the number of records it counts as."""
 
 
 @dataclass(frozen=True)
@@ -33,10 +33,10 @@ class HeldOut:
     """The loss over held-out records.
 
     Attributes:
-        loss_nats: nats per symbol, the stop counted.
-        bits_per_char: bits per character, the stop counted as one.
-        n_records: records looked at; 0 for a long text.
-        n_targets: symbols looked at, stops counted.
+        loss_nats: nats per symbol, stops counted.
+        bits_per_char: bits per character, a stop counted as one.
+        n_records: records evaluated; 0 for a long text.
+        n_targets: symbols evaluated, stops counted.
     """
 
     loss_nats: float
@@ -46,24 +46,24 @@ class HeldOut:
 
 
 def bits_per_char(nats: float, n_chars: int, n_records: int) -> float:
-    """Bits per character of records that cost ``nats`` together."""
+    """Return the bits per character of records with a total loss of ``nats``, a stop counted as one character."""
     return nats / math.log(2) / max(1, n_chars + n_records)
 
 
 def penalty(vocabulary: Vocabulary, model: nn.Module | None = None) -> Tensor:
-    """What is added to logits (V,), on the model's device: minus infinity for ids that may not be predicted, else 0."""
+    """Return the additive logit mask (V,) on the model's device: minus infinity for ids that cannot occur, else 0."""
     allowed_V = torch.from_numpy(vocabulary.allowed_V())
     penalty_V = torch.zeros(len(allowed_V)).masked_fill(~allowed_V, -torch.inf)
     return penalty_V if model is None else penalty_V.to(device_of(model))
 
 
 def total_nats(model: Any, batch: Batch, penalty_V: Tensor) -> Tensor:
-    """Negative log-likelihood of all targets of a batch, nats, as a tensor with a gradient.
+    """Return the negative log-likelihood of all targets of a batch, nats, as a differentiable scalar.
 
     Args:
-        model: keeps the contract of :class:`seqgen.Model`.
-        batch: what to predict.
-        penalty_V: what ``penalty`` gives.
+        model: implements :class:`seqgen.Model`.
+        batch: ids and targets.
+        penalty_V: the result of ``penalty``.
     """
     state = model.initial_state(len(batch.ids_BT))
     targets_N, logits_at = batch.targets_BT.t().flatten(), getattr(model, "logits_at", None)
@@ -76,13 +76,13 @@ def total_nats(model: Any, batch: Batch, penalty_V: Tensor) -> Tensor:
 
 
 def carried_nats(model: Any, batch: Batch, penalty_V: Tensor, state: State) -> tuple[Tensor, State]:
-    """What ``total_nats`` gives for a window of a long text, which begins in a state, and the state it ends in.
+    """Return ``total_nats`` of a window of a long text that starts from a state, and the state after it.
 
     Args:
-        model: keeps the contract of :class:`seqgen.Model`.
-        batch: what to predict.
-        penalty_V: what ``penalty`` gives.
-        state: that of the batch before; not used by one that does not continue it.
+        model: implements :class:`seqgen.Model`.
+        batch: ids and targets.
+        penalty_V: the result of ``penalty``.
+        state: the state after the previous batch; ignored by a batch that does not continue it.
     """
     state = state if batch.continues else model.initial_state(len(batch.ids_BT))
     logits_BTV, state = model(batch.ids_BT, state)
@@ -99,19 +99,19 @@ def held_out_loss(
     most: int = 10_000,
     check: Callable[[], None] = lambda: None,
 ) -> HeldOut:
-    """The loss over at most ``most`` records, evenly spaced, or over the first 64 times as many symbols of a text.
+    """Return the loss over at most ``most`` records, evenly spaced, or over the first 64 ``most`` symbols of a text.
 
     Args:
-        model: put in evaluation mode meanwhile.
-        encoded: the records, at least one; or a text, at least one symbol.
-        penalty_V: what ``penalty`` gives, on the model's device.
+        model: evaluated in evaluation mode.
+        encoded: the records, at least one; or a text of at least one symbol.
+        penalty_V: the result of ``penalty``, on the model's device.
         batch_size: records computed together.
-        most: how many records at most.
+        most: limit on the records.
         check: called before each batch; may raise to stop.
     """
     nats, n_targets, n_chars, n_records = 0.0, 0, 0, 0
     with evaluation_mode(model):
-        for batch_nats, batch in _judged(model, encoded, penalty_V, batch_size, most, check):
+        for batch_nats, batch in _batch_losses(model, encoded, penalty_V, batch_size, most, check):
             nats += batch_nats.item()
             n_targets += batch.n_targets
             n_chars += batch.n_chars
@@ -119,7 +119,7 @@ def held_out_loss(
     return HeldOut(nats / n_targets, bits_per_char(nats, n_chars, n_records), n_records, n_targets)
 
 
-def _judged(
+def _batch_losses(
     model: nn.Module,
     encoded: Encoded | Stream,
     penalty_V: Tensor,
@@ -127,10 +127,10 @@ def _judged(
     most: int,
     check: Callable[[], None],
 ) -> Iterator[tuple[Tensor, Batch]]:
-    """The loss of batch after batch."""
+    """Yield the summed loss of each batch, nats, with the batch."""
     if isinstance(encoded, Stream):
         state: State = None
-        for window in evaluation_windows(encoded, _LANES, _WINDOW, _SYMBOLS * most):
+        for window in evaluation_windows(encoded, _LANES, _WINDOW, _SYMBOLS_PER_RECORD * most):
             check()
             batch = window.to(penalty_V.device)
             nats, state = carried_nats(model, batch, penalty_V, state)

@@ -1,15 +1,15 @@
-"""Does a model copy what it was trained on? Each figure stands beside what held-out records score: that is chance.
+"""Memorization of training records, measured against held-out records, which give the chance level.
 
-Records are split by their text, so a held-out record never equals a training record, and a short name is drawn again
-without being remembered. Two things follow.
+Records are split by their text, so a held-out record never equals a training record, and a short name may be sampled
+again without having been memorized. Two things follow.
 
-- Exact copies: a model that does not favour what it has seen draws held-out records as often, for their number, as
-  training records. So of the different records of the corpus among the samples, each is a training record with the
-  probability that training records have in the corpus; more than that is memory (binomial test).
-- Nearest record and longest shared substring are compared where neither side is a copy: samples that equal no
-  training record, beside held-out records that equal none.
+- Exact copies: a model that does not favour its training records reproduces held-out records as often, relative to
+  their number. So each distinct corpus record among the samples is a training record with the probability that training
+  records have in the corpus; a larger share is memorization (binomial test).
+- Nearest record and longest shared substring are compared where neither side is a copy: samples that equal no training
+  record against held-out records that equal none.
 
-Dimension letters: N records, Q places in texts that are looked up, S places in the training text.
+Dimension letters: N records.
 """
 
 from __future__ import annotations
@@ -29,52 +29,52 @@ if TYPE_CHECKING:
 
     Floats = npt.NDArray[np.float64]
 
-_MAX_RECORDS = 200_000  # among which the nearest is looked for
-_MAX_STEPS = 1e10  # of that search, about ten seconds: 64 characters of one text beside one of the other
-_AT_ONCE = 1 << 24  # distances
-_SURE = 0.025  # one-sided, as the 95% intervals are
+_MAX_RECORDS = 200_000  # among which the nearest one is searched
+_MAX_STEPS = 1e10  # of that search, about ten seconds; a step compares 64 characters with one
+_MAX_DISTANCES = 1 << 24  # distances held at a time
+_LEVEL = 0.025  # of the one-sided test, to match the 95% intervals
 
-NO_CHANCE = "unknown: no record is held out, so there is no chance level"
-TOO_FEW = "unknown: too few samples or held-out records to compare"
-_FEW = 10  # samples or held-out records, by which a run that copies may look like one that does not
-COPIES = "training records are copied more often than held-out ones"
-CLEAN = "no evidence of more copying than held-out records show by chance"
+NO_CHANCE = "unknown (no record is held out, so there is no chance level)"
+TOO_FEW = "unknown (too few samples or held-out records to compare)"
+_MIN_TEXTS = 10  # samples or held-out records below which memorization may go unnoticed
+EVIDENCE = "more copying than by chance"
+NO_EVIDENCE = "no evidence of more copying than by chance"
 
 
-def copies(where: Mapping[str, str], samples: Sequence[str], n_train: int, n_held_out: int) -> dict[str, float]:
-    """Exact copies among samples.
+def copy_metrics(where: Mapping[str, str], samples: Sequence[str], n_train: int, n_held_out: int) -> dict[str, float]:
+    """Return metrics of exact copies among samples.
 
     Args:
-        where: "train", "valid", "test" or "new" for each sample, by its text.
-        samples: their texts.
-        n_train: training records.
-        n_held_out: held-out records.
+        where: "train", "valid", "test" or "new" by text of a sample.
+        samples: the texts of the samples.
+        n_train: number of training records.
+        n_held_out: number of held-out records.
 
     Returns:
         ``copies``, the share of samples that equal a training record, with its 95% interval in ``_low`` and ``_high``;
-        and, where something is held out, ``copies_chance``: the share that would if training records were drawn as
-        often as held-out ones for their number, with its interval, and ``copies_p``: the probability of so many
-        training records by chance among the different records that were drawn.
+        and, where something is held out, ``copies_chance``, the share expected if training records were sampled as
+        often as held-out ones relative to their number, with its interval, and ``copies_p``, the probability of at
+        least so many training records among the distinct corpus records that were sampled.
     """
-    hits = sum(where[text] == "train" for text in samples)
-    low, high = share_interval(hits, len(samples))
-    figures = {"copies": hits / len(samples), "copies_low": low, "copies_high": high}
+    n_copies = sum(where[text] == "train" for text in samples)
+    low, high = share_interval(n_copies, len(samples))
+    metrics = {"copies": n_copies / len(samples), "copies_low": low, "copies_high": high}
     if n_held_out:
         known = [where[text] for text in set(samples) if where[text] != "new"]
         share = n_train / (n_train + n_held_out)
         unseen = sum(where[text] in ("valid", "test") for text in samples)
-        chances = (unseen / len(samples), *share_interval(unseen, len(samples)))
-        for end, chance in zip(("", "_low", "_high"), chances, strict=True):
-            figures[f"copies_chance{end}"] = min(1.0, chance * n_train / n_held_out)
-        figures["copies_p"] = binomial_tail(known.count("train"), len(known), share)
-    return figures
+        chance_levels = (unseen / len(samples), *share_interval(unseen, len(samples)))
+        for end, chance in zip(("", "_low", "_high"), chance_levels, strict=True):
+            metrics[f"copies_chance{end}"] = min(1.0, chance * n_train / n_held_out)
+        metrics["copies_p"] = binomial_tail(known.count("train"), len(known), share)
+    return metrics
 
 
 def edit_distance(purpose: str) -> tuple[Any, Any]:
-    """Rapidfuzz's Levenshtein distance (1966), and its function for all pairs of two lists.
+    """Return rapidfuzz's Levenshtein distance (1966), and its function for all pairs of two lists.
 
     Args:
-        purpose: what needs it, for the message.
+        purpose: the feature that needs it, for the message.
 
     Raises:
         MissingExtra: rapidfuzz is not installed.
@@ -88,24 +88,24 @@ def edit_distance(purpose: str) -> tuple[Any, Any]:
 
 
 def nearest_distances(texts: Sequence[str], training: Sequence[str]) -> Floats:
-    """The edit distance of each text (N,) to the nearest training record, as a share of the longer one's length.
+    """Return the edit distance of each text (N,) to the nearest training record, relative to the longer text's length.
 
-    Levenshtein 1966: insertions, deletions and replacements count one each.
+    Insertions, deletions and substitutions cost 1 each (Levenshtein 1966).
 
     Raises:
         MissingExtra: rapidfuzz is not installed.
     """
     distance, cdist = edit_distance("the nearest training record")
-    together = max(1, _AT_ONCE // max(1, len(training)))
+    batch_size = max(1, _MAX_DISTANCES // max(1, len(training)))
     found = [np.empty(0)]
-    for start in range(0, len(texts), together):
-        some = texts[start : start + together]
+    for start in range(0, len(texts), batch_size):
+        some = texts[start : start + batch_size]
         found.append(cdist(some, training, scorer=distance.normalized_distance, dtype=np.float32).min(1))
     return np.concatenate(found)
 
 
 def nearest_candidates(texts: Sequence[str], training: Sequence[str]) -> Sequence[str]:
-    """The training records, evenly spaced, that the nearest is looked for among: all of them unless they are many."""
+    """Return the training records among which the nearest one is searched: all, or an evenly spaced subset of many."""
     rows = sum(-(-len(text) // 64) for text in texts)
     mean = sum(map(len, training)) / max(1, len(training))
     most = min(_MAX_RECORDS, max(1, int(_MAX_STEPS / max(1.0, rows * mean))))
@@ -113,62 +113,64 @@ def nearest_candidates(texts: Sequence[str], training: Sequence[str]) -> Sequenc
 
 
 def similarity_metrics(
-    texts: Sequence[str], held_out: Sequence[str], training: Sequence[str], near: Sequence[str] | None
+    texts: Sequence[str], held_out: Sequence[str], training: Sequence[str], candidates: Sequence[str] | None
 ) -> dict[str, float]:
-    """How like training records texts are, beside held-out records.
+    """Return the similarity of texts to training records, with that of held-out records as the chance level.
 
     Args:
-        texts: samples that are no copies, at least one.
-        held_out: held-out records that are no copies; may be none.
-        training: training records, of which substrings are shared.
-        near: those among which the nearest is looked for; None: it is not.
+        texts: samples that are not copies, at least one.
+        held_out: held-out records that are not copies; may be empty.
+        training: training records, searched for shared substrings.
+        candidates: the records among which the nearest one is searched; None: leave that out.
 
     Returns:
-        ``shared_mean_chars`` and ``shared_max_chars``: the longest substring that a text shares with a training record;
-        ``nearest_mean`` and ``nearest_median``: what ``nearest_distances`` gives; each also with ``_chance`` after it:
-        that of held-out records. ``shared_difference_chars`` and ``nearest_difference``: the difference of the means,
-        samples less held-out records, with its 95% interval in ``_low`` and ``_high`` where there are two of each.
+        ``shared_mean_chars`` and ``shared_max_chars``, the longest substring shared with a training record;
+        ``nearest_mean`` and ``nearest_median``, the result of ``nearest_distances``; each also for held-out records
+        with the suffix ``_chance``. ``shared_difference_chars`` and ``nearest_difference``, the mean of the samples
+        minus that of the held-out records, with its 95% interval in ``_low`` and ``_high`` where there are two of each.
 
     Raises:
-        MissingExtra: ``near`` is given and rapidfuzz is not installed.
+        MissingExtra: ``candidates`` is given and rapidfuzz is not installed.
     """
     both = [*texts, *held_out]
     measured: dict[str, Floats] = {"shared": longest_common_substrings(both, training).astype(np.float64)}
-    if near is not None:
-        measured["nearest"] = nearest_distances(both, near)
-    figures: dict[str, float] = {}
+    if candidates is not None:
+        measured["nearest"] = nearest_distances(both, candidates)
+    metrics: dict[str, float] = {}
     for name, values_N in measured.items():
         other, unit = ("max", "_chars") if name == "shared" else ("median", "")
         second = np.max if name == "shared" else np.median
         for part_N, chance in ((values_N[: len(texts)], ""), (values_N[len(texts) :], "_chance")):
             if len(part_N):
-                figures[f"{name}_mean{unit}{chance}"] = float(part_N.mean())
-                figures[f"{name}_{other}{unit}{chance}"] = float(second(part_N))
+                metrics[f"{name}_mean{unit}{chance}"] = float(part_N.mean())
+                metrics[f"{name}_{other}{unit}{chance}"] = float(second(part_N))
         if held_out:
             key = f"{name}_difference{unit}"
-            figures[key] = figures[f"{name}_mean{unit}"] - figures[f"{name}_mean{unit}_chance"]
+            metrics[key] = metrics[f"{name}_mean{unit}"] - metrics[f"{name}_mean{unit}_chance"]
             low, high = difference_interval(values_N[: len(texts)], values_N[len(texts) :])
-            figures |= {f"{key}_low": low, f"{key}_high": high} if math.isfinite(low) else {}
-    return figures
+            metrics |= {f"{key}_low": low, f"{key}_high": high} if math.isfinite(low) else {}
+    return metrics
 
 
-def memorization_verdict(figures: Mapping[str, float], n_samples: int, n_held_out: int) -> str:
-    """One line on what ``copies`` and ``similarity_metrics`` found: a difference counts when it is beyond its interval.
+def memorization_verdict(metrics: Mapping[str, float], n_samples: int, n_held_out: int) -> str:
+    """Return one line that summarizes ``copy_metrics`` and ``similarity_metrics``.
+
+    A difference counts where its interval excludes 0.
 
     Args:
-        figures: theirs.
-        n_samples: samples, copies included.
-        n_held_out: held-out records.
+        metrics: the results of both.
+        n_samples: number of samples, copies included.
+        n_held_out: number of held-out records.
     """
     signs = {
-        "exact copies": figures.get("copies_p", 1.0) < _SURE,
-        "nearest record": figures.get("nearest_difference_high", 0.0) < 0,
-        "shared substrings": figures.get("shared_difference_chars_low", 0.0) > 0,
+        "exact copies": metrics.get("copies_p", 1.0) < _LEVEL,
+        "nearest record": metrics.get("nearest_difference_high", 0.0) < 0,
+        "shared substrings": metrics.get("shared_difference_chars_low", 0.0) > 0,
     }
-    if not any(name in figures for name in ("copies_p", "shared_difference_chars")):
+    if not any(name in metrics for name in ("copies_p", "shared_difference_chars")):
         return NO_CHANCE
     found = [name for name, sign in signs.items() if sign]
-    no_interval = "shared_difference_chars" in figures and "shared_difference_chars_low" not in figures
-    if not found and (min(n_samples, n_held_out) < _FEW or no_interval):
+    no_interval = "shared_difference_chars" in metrics and "shared_difference_chars_low" not in metrics
+    if not found and (min(n_samples, n_held_out) < _MIN_TEXTS or no_interval):
         return TOO_FEW
-    return f"{COPIES} ({', '.join(found)})" if found else CLEAN
+    return f"{EVIDENCE} ({', '.join(found)})" if found else NO_EVIDENCE

@@ -1,4 +1,4 @@
-"""What can be said of samples beside their corpus."""
+"""Validity, uniqueness and novelty of samples."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from seqgen.protocols import Validator, Verdict
 
 @dataclass(frozen=True)
 class SampleCounts:
-    """How many samples are valid, unique and novel, and the shares.
+    """Numbers of valid, unique and novel samples, and their shares.
 
     Attributes:
-        n: how many samples.
-        n_valid: those that the domain's validator accepts.
-        n_unique: different canonical forms among the valid ones.
-        n_novel: the unique ones that no training record equals.
+        n: number of samples.
+        n_valid: samples that the domain's validator accepts.
+        n_unique: distinct canonical forms of the valid samples.
+        n_novel: unique forms that equal no training record.
     """
 
     n: int
@@ -27,17 +27,17 @@ class SampleCounts:
 
     @property
     def valid(self) -> float:
-        """The share of valid samples, 0 for none."""
+        """Valid samples as a share of all samples, 0 for none."""
         return self.n_valid / max(1, self.n)
 
     @property
     def unique(self) -> float:
-        """Unique ones as a share of the valid ones, 0 for none."""
+        """Unique samples as a share of the valid ones, 0 for none."""
         return self.n_unique / max(1, self.n_valid)
 
     @property
     def novel(self) -> float:
-        """Novel ones as a share of the unique ones, 0 for none."""
+        """Novel samples as a share of the unique ones, 0 for none."""
         return self.n_novel / max(1, self.n_unique)
 
 
@@ -46,37 +46,37 @@ def membership(
     records: Iterable[Record],
     splitter: Splitter,
     canonical: Callable[[str], str],
-    recorded: Callable[[str], str] | None = None,
+    record_form: Callable[[str], str] | None = None,
 ) -> dict[str, str]:
-    """Where texts stand in the corpus, by their canonical form.
+    """Return the part of the corpus to which each text belongs, compared by canonical form.
 
     Args:
-        texts: what to look for; only these are kept in memory.
+        texts: the texts to look up; only these are kept in memory.
         records: the corpus.
-        splitter: tells the part of each record.
-        canonical: the form by which texts are compared.
-        recorded: the same for a record, where that is known in another way.
+        splitter: assigns each record to a part.
+        canonical: the canonical form of a text.
+        record_form: the canonical form of a record, where it is known without computing it.
 
     Returns:
-        For each text "train", "valid", "test", or "new" when no record equals it; training counts first.
+        "train", "valid", "test" or, where no record is equal, "new" by text; "train" wins over the others.
     """
     forms = {text: canonical(text) for text in texts}
-    wanted = set(forms.values())
+    sought = set(forms.values())
     found: dict[str, str] = {}
     for record in records:
-        form = (recorded or canonical)(record.text)
-        if form in wanted and found.get(form) != "train":
+        form = (record_form or canonical)(record.text)
+        if form in sought and found.get(form) != "train":
             found[form] = splitter.part(record)
     return {text: found.get(form, "new") for text, form in forms.items()}
 
 
 def canonical_form(text: str, validator: Validator | None) -> str:
-    """The form by which "unique" and "novel" compare texts: the validator's, else the text itself."""
+    """Return the form by which "unique" and "novel" compare texts: the validator's, else the text itself."""
     return text if validator is None else validator.validate(text).form(text)
 
 
 def verdicts(texts: Sequence[str], validator: Validator | None) -> list[Verdict]:
-    """The validator's verdicts; without one every text is valid and its own canonical form."""
+    """Return the validator's verdicts; without a validator every text is valid and its own canonical form."""
     if validator is None:
         return [Verdict(True)] * len(texts)
     return [validator.validate(text) for text in texts]
@@ -87,23 +87,23 @@ def count_samples(
     records: Iterable[Record],
     splitter: Splitter,
     validator: Validator | None,
-    recorded: Callable[[str], str] | None = None,
+    record_form: Callable[[str], str] | None = None,
 ) -> SampleCounts:
-    """How many samples are valid, unique and novel.
+    """Count valid, unique and novel samples.
 
     Args:
         texts: the samples.
         records: the corpus.
-        splitter: tells which records are trained on.
-        validator: of the domain, or None.
-        recorded: the canonical form of a record, where that is known in another way.
+        splitter: assigns each record to a part.
+        validator: the validator of the domain, or None.
+        record_form: the canonical form of a record, where it is known without computing it.
     """
-    judged = zip(texts, verdicts(texts, validator), strict=True)
-    valid = [verdict.form(text) for text, verdict in judged if verdict.ok]
+    checked = zip(texts, verdicts(texts, validator), strict=True)
+    valid = [verdict.form(text) for text, verdict in checked if verdict.ok]
 
     def canonical(text: str) -> str:
         return canonical_form(text, validator)
 
     unique = set(valid)
-    known = membership(unique, records, splitter, str, recorded or canonical)
+    known = membership(unique, records, splitter, str, record_form or canonical)
     return SampleCounts(len(texts), len(valid), len(unique), sum(where != "train" for where in known.values()))

@@ -1,6 +1,6 @@
-"""Whether one model is better than another on the same records: their difference, record by record.
+"""Paired comparison of two models on the same records.
 
-Records differ much in how hard they are, and by the same for both models; the difference of each record is free of it.
+Records differ much in difficulty, and in the same way for both models; the difference of each record is free of that.
 
 Dimension letters: B batch, N records, V vocabulary.
 """
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Difference:
-    """How many more bits per character one model needs than another.
+    """The difference between two models in bits per character.
 
     Attributes:
         bits_per_char: the difference over all records.
-        low: where its interval begins.
-        high: where it ends.
+        low: lower end of its interval.
+        high: upper end of its interval.
     """
 
     bits_per_char: float
@@ -42,12 +42,12 @@ class Difference:
 
 
 def record_nats(model: nn.Module, encoded: Encoded, penalty_V: Tensor, *, batch_size: int = 256) -> Floats:
-    """The negative log-likelihood of each record (N,), nats, the stop counted, in the order of the corpus.
+    """Return the negative log-likelihood of each record (N,), nats, stops counted, in the order of the corpus.
 
     Args:
-        model: put in evaluation mode meanwhile.
+        model: evaluated in evaluation mode.
         encoded: the records.
-        penalty_V: what ``penalty`` gives, on the model's device.
+        penalty_V: the result of ``penalty``, on the model's device.
         batch_size: records computed together.
     """
     nats_N = np.zeros(len(encoded))
@@ -59,22 +59,22 @@ def record_nats(model: nn.Module, encoded: Encoded, penalty_V: Tensor, *, batch_
 
 
 def paired_difference(
-    nats_N: Floats, other_N: Floats, chars_N: Integers, *, draws: int = N_RESAMPLES, seed: int = 0
+    nats_N: Floats, other_N: Floats, chars_N: Integers, *, n_resamples: int = N_RESAMPLES, seed: int = 0
 ) -> Difference:
-    """The difference of two models on the same records, with the 95% percentile interval of a bootstrap over records.
+    """Return the difference of two models on the same records, with its 95% percentile bootstrap interval.
 
     Source: Efron & Tibshirani, An Introduction to the Bootstrap (1993), 13.3.
 
     Args:
-        nats_N: what each record costs the first model.
-        other_N: what it costs the second.
+        nats_N: loss of each record under the first model, nats.
+        other_N: loss under the second model.
         chars_N: characters of each record; its stop counts as one more.
-        draws: how many times records are drawn, as many as there are, with replacement.
-        seed: of these draws.
+        n_resamples: resamples of the records.
+        seed: of the resamples.
 
     Returns:
-        Bits per character, positive where the first model needs more; of one record without an interval (not-a-number).
+        Bits per character, positive where the first model needs more; the interval of a single record is NaN.
     """
     gap_N, weight_N = (nats_N - other_N) / math.log(2), chars_N + 1.0
-    low, high = ratio_interval(gap_N, weight_N, draws=draws, seed=seed)
+    low, high = ratio_interval(gap_N, weight_N, n_resamples=n_resamples, seed=seed)
     return Difference(float(gap_N.sum() / weight_N.sum()), low, high)

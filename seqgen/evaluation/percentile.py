@@ -1,4 +1,4 @@
-"""Where a score stands among those of held-out records."""
+"""Percentiles of scores among held-out records."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ReferenceScores:
-    """What held-out records score, in ascending order.
+    """The scores of held-out records, in ascending order.
 
     Attributes:
-        part: "test", or "validation" where nothing is kept for the test.
+        part: "test", or "validation" where there is no test part.
         bits_N: bits per character of each record.
     """
 
@@ -27,9 +27,9 @@ class ReferenceScores:
 
     @classmethod
     def of(cls, costs: RecordLosses, part: str) -> ReferenceScores:
-        """The scale of records that cost so much."""
+        """Return the scores of records with given losses."""
         return cls(part, np.sort(costs.nats_N / np.log(2) / costs.chars_N))
 
     def percentile(self, bits_per_char: float) -> float:
-        """The percentage of the records that are less likely per character: 100 is likelier than all of them."""
+        """Return the percentage of records that are less probable per character: 100 means above all of them."""
         return 100 * float((self.bits_N > bits_per_char).mean())

@@ -1,4 +1,4 @@
-"""What each held-out record costs, where ``held_out_loss`` gives their sum.
+"""Losses of single held-out records, whose sum ``held_out_loss`` returns.
 
 Dimension letters: B batch, T steps, V vocabulary, N records (or windows of a long text).
 """
@@ -25,18 +25,18 @@ if TYPE_CHECKING:
 
     Floats = npt.NDArray[np.float64]
 
-_TOGETHER = 256  # records
-_LANES, _WINDOW = 32, 256  # of a long text; a window of a lane stands for a record
+_BATCH_SIZE = 256  # records
+_LANES, _WINDOW = 32, 256  # of a long text, where a window of a lane counts as a record
 
 
 @dataclass(frozen=True)
 class RecordLosses:
-    """What held-out records cost.
+    """The losses of held-out records.
 
     Attributes:
-        nats_N: negative log-likelihood of each record, or of each window of a long text.
+        nats_N: negative log-likelihood of each record, or of each window of a long text, nats.
         chars_N: its characters, the stop counted as one.
-        n_targets: symbols over all of them, stops counted.
+        n_targets: symbols of all records, stops counted.
     """
 
     nats_N: Floats
@@ -45,12 +45,12 @@ class RecordLosses:
 
     @property
     def loss_nats(self) -> float:
-        """Nats per symbol, stops counted."""
+        """Mean loss in nats per symbol, stops counted."""
         return float(self.nats_N.sum()) / self.n_targets
 
     @property
     def bits_per_char(self) -> float:
-        """Bits per character, a stop counted as one."""
+        """Bits per character, a stop counted as one character."""
         return float(self.nats_N.sum()) / math.log(2) / float(self.chars_N.sum())
 
 
@@ -61,36 +61,36 @@ def record_losses(
     penalty_V: Tensor,
     *,
     most: int = 10**9,
-    told: Collection[str] | None = None,
+    conditions: Collection[str] | None = None,
 ) -> RecordLosses:
-    """What each of at most ``most`` records costs, evenly spaced; of a long text, each window of 256 symbols.
+    """Return the losses of at most ``most`` records, evenly spaced; of a long text, of each window of 256 symbols.
 
     Args:
-        model: put in evaluation mode meanwhile.
+        model: evaluated in evaluation mode.
         encoded: the records, or the text.
         vocabulary: its symbols.
-        penalty_V: what ``seqgen.evaluation.penalty`` gives, on the model's device.
-        most: records at most; a long text is read whole.
-        told: the names of the conditions that the model is told; None: all that a record has.
+        penalty_V: the result of ``seqgen.evaluation.penalty``, on the model's device.
+        most: limit on the records; a long text is read whole.
+        conditions: names of the conditions to give to the model; None: all that a record has.
     """
     nats, chars, n_targets = [np.empty(0)], [np.empty(0)], 0
     with evaluation_mode(model):
-        for nats_B, chars_B, batch in _rows(model, encoded, vocabulary, penalty_V, most, told):
+        for nats_B, chars_B, batch in _batches(model, encoded, vocabulary, penalty_V, most, conditions):
             nats.append(nats_B.double().cpu().numpy())
             chars.append(chars_B)
             n_targets += batch.n_targets
     return RecordLosses(np.concatenate(nats), np.concatenate(chars), n_targets)
 
 
-def _rows(
+def _batches(
     model: nn.Module,
     encoded: Encoded | Stream,
     vocabulary: Vocabulary,
     penalty_V: Tensor,
     most: int,
-    told: Collection[str] | None,
+    conditions: Collection[str] | None,
 ) -> Iterator[tuple[Tensor, Floats, Batch]]:
-    """Nats and characters of the rows of batch after batch."""
+    """Yield nats and characters of the rows of each batch, with the batch."""
     if isinstance(encoded, Stream):
         state: State = None
         for window in evaluation_windows(encoded, _LANES, _WINDOW, len(encoded)):
@@ -98,15 +98,15 @@ def _rows(
             nats_B, state = _window_nats(model, batch, penalty_V, state)
             yield nats_B, np.full(len(nats_B), batch.n_chars / len(nats_B)), batch
         return
-    absent_C = [told is not None and name not in told for name in vocabulary.slots]
-    for rows_B in evaluation_batches(encoded.lengths_N, _TOGETHER, most):
+    absent_C = [conditions is not None and name not in conditions for name in vocabulary.slots]
+    for rows_B in evaluation_batches(encoded.lengths_N, _BATCH_SIZE, most):
         absent_BC = np.tile(np.array(absent_C, dtype=bool), (len(rows_B), 1)) if any(absent_C) else None
         batch = encoded.take(rows_B, absent_BC=absent_BC).to(penalty_V.device)
         yield batch_nats(model, batch, penalty_V), encoded.chars_N[rows_B].astype(np.float64) + 1, batch
 
 
 def batch_nats(model: Any, batch: Batch, penalty_V: Tensor) -> Tensor:
-    """What ``total_nats`` sums, record by record (B,)."""
+    """Return the sum of ``total_nats`` split by record, (B,)."""
     B = len(batch.ids_BT)
     targets_N, logits_at = batch.targets_BT.t().flatten(), getattr(model, "logits_at", None)
     state, rows_N = model.initial_state(B), torch.arange(len(targets_N), device=targets_N.device)
@@ -121,7 +121,7 @@ def batch_nats(model: Any, batch: Batch, penalty_V: Tensor) -> Tensor:
 
 
 def _window_nats(model: Any, batch: Batch, penalty_V: Tensor, state: State) -> tuple[Tensor, State]:
-    """What ``carried_nats`` sums, lane by lane (B,), and the state at the end."""
+    """Return the sum of ``carried_nats`` split by lane, (B,), and the state at the end."""
     state = state if batch.continues else model.initial_state(len(batch.ids_BT))
     logits_BTV, state = model(batch.ids_BT, state)
     logits_NV, targets_N = (logits_BTV + penalty_V).flatten(0, 1), batch.targets_BT.flatten()

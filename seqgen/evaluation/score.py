@@ -1,4 +1,4 @@
-"""How likely a model finds given texts."""
+"""Log-likelihoods of given texts under a model."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from seqgen.evaluation.loss import bits_per_char
 from seqgen.model import device_of, evaluation_mode, log_probs
 from seqgen.tokenizers import PAD, Vocabulary
 
-_TOGETHER = 256
+_BATCH_SIZE = 256
 
 
 @dataclass(frozen=True)
 class Score:
-    """What a model says of a text.
+    """The log-likelihood of a text under a model.
 
     Attributes:
         text: the text.
         nats: its negative log-likelihood, the stop counted if texts end.
         bits_per_char: the same in bits per character, the stop counted as one.
-        nats_per_symbol: what each symbol cost, the stop last.
+        nats_per_symbol: negative log-likelihood of each symbol, the stop last.
     """
 
     text: str
@@ -40,23 +40,23 @@ def score(
     """Score texts, in their order.
 
     Args:
-        model: put in evaluation mode meanwhile.
+        model: evaluated in evaluation mode.
         vocabulary: its symbols.
-        texts: what to score.
-        given: the values of conditions under which they are scored.
+        texts: the texts to score.
+        given: values of the conditions, by name.
 
     Raises:
-        UnknownSymbol: a text holds a symbol that the vocabulary does not know.
-        UsageError: a condition or value that is not known.
+        UnknownSymbol: a text contains a symbol that the vocabulary lacks.
+        UsageError: an unknown condition or value.
     """
     scores: list[Score] = []
     with evaluation_mode(model):
-        for start in range(0, len(texts), _TOGETHER):
-            scores += _score_together(model, vocabulary, texts[start : start + _TOGETHER], given or {})
+        for start in range(0, len(texts), _BATCH_SIZE):
+            scores += _score_batch(model, vocabulary, texts[start : start + _BATCH_SIZE], given or {})
     return scores
 
 
-def _score_together(
+def _score_batch(
     model: nn.Module, vocabulary: Vocabulary, texts: Sequence[str], given: Mapping[str, str]
 ) -> list[Score]:
     flat, lengths_N = vocabulary.frame_many(texts)
@@ -67,11 +67,11 @@ def _score_together(
     batch = encoded.take(np.arange(len(texts))).to(device)
     logits_BTV, _ = model(batch.ids_BT, model.initial_state(len(texts)))  # type: ignore[operator]
     allowed_V = torch.from_numpy(vocabulary.allowed_V()).to(device)
-    chosen_BT = log_probs(logits_BTV, allowed_V).gather(-1, batch.targets_BT[..., None])[..., 0]
-    costs_BT = torch.where(batch.targets_BT == PAD, 0.0, -chosen_BT).double().cpu()
+    log_prob_BT = log_probs(logits_BTV, allowed_V).gather(-1, batch.targets_BT[..., None])[..., 0]
+    nats_BT = torch.where(batch.targets_BT == PAD, 0.0, -log_prob_BT).double().cpu()
     n_slots, n_stops = encoded.n_slots, int(vocabulary.ends)  # a window of a long text has no stop
     return [
-        Score(text, sum(costs), bits_per_char(sum(costs), len(text), n_stops), tuple(costs))
-        for text, length, row in zip(texts, lengths_N, costs_BT, strict=True)
-        for costs in [row[n_slots : n_slots + length - 2 + n_stops].tolist()]
+        Score(text, sum(nats), bits_per_char(sum(nats), len(text), n_stops), tuple(nats))
+        for text, length, row in zip(texts, lengths_N, nats_BT, strict=True)
+        for nats in [row[n_slots : n_slots + length - 2 + n_stops].tolist()]
     ]

@@ -1,4 +1,4 @@
-"""What a few measurements of the same thing tell of its mean: Student's t."""
+"""Student's t intervals of a mean."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import math
 import statistics
 from collections.abc import Sequence
 
-_MAX = 1e3  # the quantile of one degree of freedom is 12.7 at 95%
+_MAX_T = 1e3  # the quantile of one degree of freedom is 12.7 at 95%
 _HALVINGS = 80
 
 
-def within(t: float, freedom: int) -> float:
-    """The probability that a value of Student's distribution lies between -t and t.
+def central_probability(t: float, freedom: int) -> float:
+    """Return the probability that Student's t lies between -t and t.
 
     Source: Abramowitz & Stegun, Handbook of Mathematical Functions (1964), 26.7.3 and 26.7.4: a finite sum.
 
@@ -32,23 +32,23 @@ def within(t: float, freedom: int) -> float:
 
 
 def t_quantile(freedom: int, level: float = 0.95) -> float:
-    """The t between whose negative and which a share ``level`` of Student's distribution lies."""
-    low, high = 0.0, _MAX
+    """Return the t such that Student's distribution has probability ``level`` between -t and t."""
+    low, high = 0.0, _MAX_T
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
-        low, high = (middle, high) if within(middle, freedom) < level else (low, middle)
+        low, high = (middle, high) if central_probability(middle, freedom) < level else (low, middle)
     return (low + high) / 2
 
 
 def mean_interval(values: Sequence[float], level: float = 0.95) -> tuple[float, float | None]:
-    """The mean of some values, and how far the interval for the true mean reaches to each side.
+    """Return the mean of some values, and the half-width of its confidence interval.
 
     Args:
         values: at least one.
-        level: how sure the interval is.
+        level: confidence level.
 
     Returns:
-        The mean, and t times the standard error; None where a single value says nothing of the spread.
+        The mean, and t times the standard error; None for a single value, which gives no estimate of the spread.
     """
     if len(values) < 2:
         return values[0], None

@@ -11,7 +11,7 @@ import sys
 import pytest
 
 import seqgen
-from seqgen.evaluation.memorization import CLEAN, COPIES, NO_CHANCE, TOO_FEW
+from seqgen.evaluation.memorization import EVIDENCE, NO_CHANCE, NO_EVIDENCE, TOO_FEW
 from seqgen_report.page import page
 
 PLOT = "needs the extra 'plot'"
@@ -98,7 +98,7 @@ def test_texts_of_a_page_are_escaped():
     assert made.count("&lt;script&gt;") >= 5 and "日" in made
 
 
-@pytest.mark.parametrize("verdict", [NO_CHANCE, TOO_FEW, COPIES, CLEAN])
+@pytest.mark.parametrize("verdict", [NO_CHANCE, TOO_FEW, EVIDENCE, NO_EVIDENCE])
 def test_the_verdict_is_a_statement_of_its_own(verdict):
     pytest.importorskip("matplotlib", reason=PLOT)
     assert f">Memorization: {verdict}.</p>" in page(seqgen.Evaluation(metrics={"memorisation": verdict}))
