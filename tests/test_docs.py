@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
+import shlex
+import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -15,10 +19,8 @@ from seqgen import hookspecs, specs
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
-GUIDE = "\n".join(
-    path.read_text(encoding="utf-8")
-    for path in [*sorted((DOCS / "plugins").glob("*.md")), DOCS / "reference" / "python.md"]
-)
+GUIDE = "".join(page.read_text(encoding="utf-8") for page in sorted((DOCS / "plugins").glob("*.md")))
+PUBLIC = (DOCS / "reference" / "python.md").read_text(encoding="utf-8") + GUIDE
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCK = re.compile(r"```python\n(.*?)```", re.S)
 SOURCES = "".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "seqgen").rglob("*.py")))
@@ -109,7 +111,7 @@ def test_every_spec_field_is_described():
 
 @pytest.mark.parametrize("name", seqgen.__all__)
 def test_every_public_name_is_described(name):
-    assert re.search(rf"\b{name}\b", GUIDE) or name == "__version__"
+    assert re.search(rf"\b{name}\b", PUBLIC) or name == "__version__"
 
 
 @pytest.mark.parametrize("name", seqgen.testing.__all__)
@@ -127,38 +129,195 @@ def test_every_switch_is_described(name):
     assert f"`{name}=" in GUIDE
 
 
-def test_readme_holds_the_two_commands_and_ci_calls_one_of_them():
-    train, test = (
-        "python -m pip install . && seqgen train --corpus names --cell vanilla",
-        "python -m pip install -e '.[test]' && pytest",
-    )
-    assert train in README and test in README
-    assert test in (ROOT / ".ci" / "run").read_text() and test in (ROOT / "CONTRIBUTING.md").read_text()
+README_WORDS = 1200
+TRAIN_COMMAND = "python -m pip install . && seqgen train --corpus names --cell vanilla"
+TEST_COMMAND = "python -m pip install -e '.[test]' && pytest"
 
 
-def test_the_file_tree_of_the_readme_is_complete():
-    for path in sorted((ROOT / "seqgen").iterdir()):
-        if path.name not in ("__pycache__", "py.typed", "__init__.py"):
-            assert re.search(rf"^ +{re.escape(path.stem)}(/|\.py) ", README, re.M), path.name
+def test_readme_is_short_and_holds_the_two_commands():
+    assert len(README.split()) <= README_WORDS
+    assert TRAIN_COMMAND in README and TEST_COMMAND in README
 
 
-def test_links_lead_somewhere():
-    for page in (*ROOT.glob("*.md"), *DOCS.rglob("*.md"), ROOT / "plugins" / "README.md"):
-        prose = re.sub(r"`[^`\n]+`", "", page.read_text(encoding="utf-8"))
-        for target in re.findall(r"\]\(([^)#:]+)\)", prose):
-            assert (page.parent / target).exists(), f"{page.name}: {target}"
+def test_ci_and_contributing_call_the_test_command_of_the_readme():
+    assert TEST_COMMAND in (ROOT / ".ci" / "run").read_text()
+    assert TEST_COMMAND in (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 
 
-def test_the_readmes_examples_run(cli, in_tmp, monkeypatch):
-    python, cell = BLOCK.findall(README)
+def run_blocks(page, monkeypatch):
+    """Run the Python of a page, two steps of each training."""
     plain = seqgen.train
     monkeypatch.setattr(seqgen, "train", lambda *corpus, **options: plain(*corpus, **{**options, "steps": 2}))
-    exec(compile(python, "README.md", "exec"), {})
+    space = {"__name__": "page"}
+    for block in BLOCK.findall(page.read_text(encoding="utf-8")):
+        exec(compile(block, page.name, "exec"), space)
+
+
+def test_the_readmes_python_runs(in_tmp, monkeypatch):
+    run_blocks(ROOT / "README.md", monkeypatch)
+
+
+OWN_BLOCKS = {"from-the-notebook.md", "new-cell.md"}  # tested above and below
+PYTHON_PAGES = [
+    page
+    for page in sorted(DOCS.rglob("*.md"))
+    if page.parent.name != "plugins" and page.name not in OWN_BLOCKS and BLOCK.search(page.read_text(encoding="utf-8"))
+]
+
+
+@pytest.mark.parametrize("page", PYTHON_PAGES, ids=lambda page: page.stem)
+def test_the_python_of_a_page_runs(page, in_tmp, monkeypatch):
+    if page.stem == "molecules":
+        pytest.importorskip("rdkit", reason="no RDKit (extra: chem)")
+    run_blocks(page, monkeypatch)
+
+
+def test_the_cell_of_fifteen_lines_trains_as_its_page_says(cli, in_tmp):
+    page = (DOCS / "guides" / "new-cell.md").read_text(encoding="utf-8")
+    (cell,) = BLOCK.findall(page)
     (in_tmp / "mycell.py").write_text(cell)
-    command = next(line.split()[1:] for line in README.splitlines() if "--cell leaky" in line)
+    command = next(line.split()[1:] for line in page.splitlines() if "--cell leaky" in line)
     result = cli(*command, "--steps", 2, "--hidden", 4)
     assert result.code == 0, result.err
+    body = cell.partition("class ")[2].partition("@seqgen")[0]
+    assert len([line for line in body.splitlines() if line.strip()]) <= 15
     del sys.modules["mycell"]
+
+
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted(DOCS.rglob("*.md")), ROOT / "plugins" / "README.md"]
+PATH = re.compile(r"`((?:seqgen|plugins|corpora|tests|benchmarks|docs)/[\w./-]*)`")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_links_lead_somewhere_and_paths_exist(page):
+    text = page.read_text(encoding="utf-8")
+    prose = re.sub(r"`[^`\n]+`", "", re.sub(r"^```.*?^```", "", text, flags=re.M | re.S))
+    for target, anchor in re.findall(r"\]\((?!\w+:)([^)#]*)(?:#([^)]*))?\)", prose):
+        linked = page.parent / target if target else page
+        assert linked.exists(), target
+        if anchor:
+            headings = re.findall(r"^#+ (.*)", linked.read_text(encoding="utf-8"), re.M)
+            slugs = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+            assert anchor in slugs, f"{target}#{anchor}"
+    if page.name != "CHANGELOG.md":  # which also names what is gone
+        assert [path for path in PATH.findall(text) if not (ROOT / path).exists()] == []
+
+
+def test_the_architecture_page_names_every_module_of_the_top_level():
+    page = (DOCS / "architecture.md").read_text(encoding="utf-8")
+    for path in sorted((ROOT / "seqgen").iterdir()):
+        if path.name not in ("__pycache__", "py.typed", "__init__.py"):
+            assert f"`seqgen/{path.name}{'/' * path.is_dir()}`" in page, path.name
+
+
+@pytest.mark.parametrize(
+    ("looking_for", "path"),
+    {
+        "the dropout mask": "seqgen/cells/dropout.py",
+        "the learning-rate schedule": "seqgen/training/schedule.py",
+        "a filter of rows": "seqgen/sampling/filters.py",
+        "the files of a checkpoint": "seqgen/checkpoint/snapshot.py",
+        "the message about a missing plugin": "seqgen/api/missing_plugin.py",
+        "the CSV and JSON readers": "seqgen/corpus/tables.py",
+        "the GRU's equations": "plugins/seqgen_classic/gru.py",
+    }.items(),
+)
+def test_the_architecture_page_says_where_things_are(looking_for, path):
+    page = (DOCS / "architecture.md").read_text(encoding="utf-8")
+    assert re.search(rf"^\| {looking_for}.*\| .*`{path}`", page, re.M) and (ROOT / path).exists()
+
+
+def commands_of(text):
+    """The commands of seqgen that a page shows, each as its arguments."""
+    blocks = re.findall(r"^```(?:sh|console)\n(.*?)^```", text, re.M | re.S)
+    shown = [line.removeprefix("$ ") for block in blocks for line in block.replace("\\\n", " ").splitlines()]
+    shown += re.findall(r"`(seqgen [^`\n]+)`", re.sub(r"^```.*?^```", "", text, flags=re.M | re.S))
+    for line in shown:
+        for command in re.split(r"&&|;|\||>", re.sub(r"'[^']*'", "QUOTED", line.partition(" #")[0])):
+            words = shlex.split(command)
+            if words and words[0] == "seqgen" and len(words) > 1 and not words[1].isupper():
+                yield words[1:]
+
+
+COMMAND_PAGES = [page for page in PAGES if page.name not in ("mistakes.md", "CHANGELOG.md")]
+"""Pages whose commands are meant to be typed; the page of mistakes shows some that fail."""
+OWN_NAMES = {"onegate", "leaky", "dates", "squares", "demo", "NAME"}  # of examples and placeholders
+
+
+@pytest.fixture(scope="module")
+def app():
+    """The command line with the commands of all installed plugins, and what is registered."""
+    from typer.main import get_command
+
+    from seqgen.cli.common import session
+    from seqgen.cli.main import build_app
+    from seqgen.pytest_plugin import load_plugins
+
+    session.plugins = load_plugins((), installed=True)
+    return get_command(build_app()), session.plugins.registry
+
+
+@pytest.mark.parametrize("page", COMMAND_PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_commands_shown_exist_with_their_flags_and_names(page, app):
+    top, registry = app
+    for words in commands_of(page.read_text(encoding="utf-8")):
+        command, rest = top, list(words)
+        while rest and rest[0] in getattr(command, "commands", {}):
+            command = command.commands[rest.pop(0)]
+        if words[0] == "diary":  # the example of register_commands
+            continue
+        assert command is not top or words[0].startswith("-"), f"no command: seqgen {' '.join(words)}"
+        options = {name: option for option in command.params for name in (*option.opts, *option.secondary_opts)}
+        for place, word in enumerate(rest):
+            flag = word.partition("=")[0]
+            if re.match(r"--?[a-z0]", word) and flag not in ("--help", "-h"):
+                assert flag in options, f"no option {flag}: seqgen {' '.join(words)}"
+            names = {"--corpus": "corpus", "--cell": "cell", "--cells": "cell", "--tokenizer": "tokenizer"}
+            names |= {"--model": "model", "--augment": "augmentation", "--domain": "domain"}
+            if flag in names and "/" not in rest[place + 1]:
+                known = {entry.spec.name for entry in registry.entries(names[flag])} | OWN_NAMES | {"all", "CORPUS"}
+                assert set(rest[place + 1].split(",")) <= known, f"{flag} {rest[place + 1]}"
+
+
+def test_the_reference_has_every_public_name():
+    shown = re.findall(
+        r"^::: (seqgen\.[\w.]+)", "".join(page.read_text() for page in (DOCS / "reference").glob("*.md")), re.M
+    )
+    assert {f"seqgen.{name}" for name in seqgen.__all__ if name != "__version__"} <= set(shown)
+    assert {f"seqgen.testing.{name}" for name in seqgen.testing.__all__} <= set(shown)
+
+
+@pytest.mark.slow
+def test_the_site_builds_without_a_warning(tmp_path):
+    pytest.importorskip("mkdocs", reason="no mkdocs (extra: docs)")
+    pytest.importorskip("mkdocstrings", reason="no mkdocstrings (extra: docs)")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", tmp_path / "site"]
+    done = subprocess.run(
+        command, cwd=ROOT, env={**os.environ, "NO_MKDOCS_2_WARNING": "1"}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert "WARNING" not in done.stderr
+    built = (tmp_path / "site" / "reference" / "cli" / "index.html").read_text(encoding="utf-8")
+    assert "--repetition-penalty" in built and "seqgen checkpoint verify" in built
+
+
+def test_the_version_stands_in_one_place():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    assert project["project"]["dynamic"] == ["version"] and "version" not in project["project"]
+    assert project["tool"]["hatch"]["version"] == {"path": "seqgen/__init__.py"}
+    assert "\nversion" not in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    headings = re.findall(r"^## \[(.*?)\]", changes, re.M)
+    assert headings[:2] == ["Unreleased", seqgen.__version__]
+
+
+def test_the_workflows_cover_systems_and_versions():
+    tests = (ROOT / ".github" / "workflows" / "tests.yml").read_text(encoding="utf-8")
+    for word in ("ubuntu-latest", "macos-latest", "windows-latest", '"3.11"', '"3.12"', '"3.13"', '"3.14"'):
+        assert word in tests
+    lowest = "uv pip install --python lowest --resolution lowest-direct --no-build -e '.[test]'"
+    assert lowest in tests and lowest in (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    assert "mkdocs build --strict" in (ROOT / ".github" / "workflows" / "docs.yml").read_text(encoding="utf-8")
 
 
 CELLS = (ROOT / "docs" / "cells.md").read_text(encoding="utf-8")

@@ -121,7 +121,7 @@ def test_a_corpus_is_cut_where_it_is_large_and_that_is_said(tiny_run, monkeypatc
 
 
 def test_every_figure_is_described_on_the_page_about_them():
-    page = (Path(__file__).parent.parent / "docs" / "judging.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parent.parent / "docs" / "evaluation.md").read_text(encoding="utf-8")
     for name, figure in METRICS.items():
         assert re.search(
             rf"^\| `{name}` \| [^|]+ \| {re.escape(figure.label)}: {re.escape(figure.meaning)} \|$", page, re.M

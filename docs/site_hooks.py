@@ -1,0 +1,149 @@
+"""Build hooks of the documentation site: generated pages and links that leave docs/."""
+
+from __future__ import annotations
+
+import enum
+import html
+import posixpath
+import re
+from pathlib import Path
+from typing import Any
+
+from mkdocs.structure.files import File
+
+ROOT = Path(__file__).resolve().parent.parent
+OUTSIDE = {
+    "CHANGELOG.md": "project/changelog.md",
+    "CONTRIBUTING.md": "project/contributing.md",
+    "CODE_OF_CONDUCT.md": "project/code-of-conduct.md",
+    "SECURITY.md": "project/security.md",
+    "README.md": "index.md",
+    **{
+        f"benchmarks/results/{path.name}": f"results/{path.name}" for path in (ROOT / "benchmarks/results").glob("*.md")
+    },
+}
+"""Files outside docs/ that are pages of the site, by their path in the repository."""
+COMMANDS = "<!-- commands -->"
+_LINK = re.compile(r"\[([^\]\n]*)\]\((?!\w+:)([^)#\s]+)(#[^)\s]*)?\)")
+_FENCE = re.compile(r"^```.*?^```", re.M | re.S)
+
+
+def on_files(files: Any, config: Any) -> Any:
+    """Add the pages whose sources lie outside docs/."""
+    for source, page in OUTSIDE.items():
+        if page != "index.md":
+            text = (ROOT / source).read_text(encoding="utf-8")
+            files.append(File.generated(config, page, content=relink(text, source, page, config.repo_url)))
+    return files
+
+
+def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
+    """Fill in generated text, and lead links that leave docs/ to where the site has the file."""
+    path = page.file.src_uri
+    if not page.file.generated_by:
+        markdown = relink(markdown, f"docs/{path}", path, config.repo_url)
+    return markdown.replace(COMMANDS, command_pages()) if COMMANDS in markdown else markdown
+
+
+def relink(markdown: str, source: str, page: str, repo_url: str | None) -> str:
+    """Return the text with its relative links changed to those of the site.
+
+    Args:
+        markdown: text of a page; code blocks stay as they are.
+        source: path of the file in the repository.
+        page: path of the page in the site.
+        repo_url: address of the repository, to which links to sources lead; without one they become plain text.
+    """
+
+    def link(match: re.Match[str]) -> str:
+        text, target, anchor = (
+            match[1],
+            posixpath.normpath(posixpath.join(posixpath.dirname(source), match[2])),
+            match[3],
+        )
+        place = target.removeprefix("docs/") if target.startswith("docs/") else OUTSIDE.get(target)
+        if place is not None:
+            return f"[{text}]({posixpath.relpath(place, posixpath.dirname(page) or '.')}{anchor or ''})"
+        return f"[{text}]({repo_url.rstrip('/')}/blob/main/{target})" if repo_url else text
+
+    pieces, end = [], 0
+    for fence in _FENCE.finditer(markdown):
+        pieces += [_LINK.sub(link, markdown[end : fence.start()]), fence[0]]
+        end = fence.end()
+    text = "".join([*pieces, _LINK.sub(link, markdown[end:])])
+    return text.replace("][", "]\\[") if source.startswith("benchmarks/") else text  # regular expressions, not links
+
+
+def command_pages() -> str:
+    """Return the reference of the command line as Markdown, one section a command, from the typer app itself."""
+    from typer.main import get_command
+
+    from seqgen.cli.common import session
+    from seqgen.cli.main import build_app
+    from seqgen.plugins import Plugins, entry_point_candidates
+
+    session.plugins = Plugins(print)
+    session.plugins.load(entry_point_candidates(print))
+    top: Any = get_command(build_app())
+    sections = []
+    for name, command in top.commands.items():
+        sections += _sections(f"seqgen {name}", command)
+    return "\n".join(sections)
+
+
+def _sections(name: str, command: Any) -> list[str]:
+    lines = [f"## {name}", "", _prose(command.help), ""]
+    arguments = " ".join(_usage(parameter) for parameter in command.params if parameter.param_type_name == "argument")
+    children = getattr(command, "commands", {})
+    lines += ["```text", f"{name} [OPTIONS] {arguments}{' COMMAND' if children else ''}".rstrip(), "```", ""]
+    panels: dict[str, list[Any]] = {}
+    for parameter in command.params:
+        if not getattr(parameter, "hidden", False):
+            title = getattr(parameter, "rich_help_panel", None) or parameter.param_type_name.capitalize() + "s"
+            panels.setdefault(title, []).append(parameter)
+    panels.pop("Everywhere", None)
+    for title, parameters in panels.items():
+        lines += [f"| {title} | | |", "|---|---|---|", *(_row(parameter) for parameter in parameters), ""]
+    for child, below in children.items():
+        lines += ["#" + line if line.startswith("## ") else line for line in _sections(f"{name} {child}", below)]
+    return lines
+
+
+def _usage(argument: Any) -> str:
+    name = argument.metavar or argument.name.upper()
+    return name if argument.required or name.startswith("[") else f"[{name}]"
+
+
+def _row(parameter: Any) -> str:
+    argument = parameter.param_type_name == "argument"
+    names = f"`{parameter.name}`" if argument else ", ".join(f"`{name}`" for name in parameter.opts)
+    flag = argument or parameter.is_flag
+    value = "" if flag else parameter.metavar or _type(parameter)
+    text = " ".join((parameter.help or "").split())
+    default = parameter.show_default
+    if default is True and not flag and isinstance(parameter.default, str | int | float):
+        default = getattr(parameter.default, "value", parameter.default)
+    if isinstance(default, bool) or default is None:
+        default = ""
+    text += f" Default: {default}." * (default != "") + " Required." * (parameter.required and not argument)
+    return f"| {names} | {_code(value)} | {_cell(text)} |"
+
+
+def _type(parameter: Any) -> str:
+    """Return what stands for the value of an option: its choices, or a word for its type."""
+    kind = getattr(getattr(parameter, "type_descriptor", None), "annotation", None)
+    if isinstance(kind, type) and issubclass(kind, enum.Enum):
+        return "|".join(str(choice.value) for choice in kind)
+    return {int: "N", float: "X", str: "TEXT"}.get(kind, "VALUE")  # type: ignore[arg-type]
+
+
+def _code(text: str) -> str:
+    return f"<code>{html.escape(text).replace('|', '&#124;')}</code>" if text else ""
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("<", "&lt;").replace("[", "\\[")
+
+
+def _prose(text: str | None) -> str:
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in (text or "").split("\n\n"))
