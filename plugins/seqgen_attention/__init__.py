@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import seqgen
 
 _CELLS = (
@@ -24,7 +26,7 @@ _CELLS = (
 
 
 @seqgen.hookimpl
-def register_cells(register):
+def register_cells(register: Callable[[seqgen.CellSpec], None]) -> None:
     """Register ``transformer`` and ``tcn``."""
     for spec in _CELLS:
         register(spec)

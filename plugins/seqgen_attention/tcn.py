@@ -47,7 +47,7 @@ class TCNCell(seqgen.Cell):
 
     def initial_state(self, batch_size: int) -> tuple[Tensor, ...]:
         """Return each convolution's initial state, zeros."""
-        return tuple(convolution.initial_state(batch_size) for convolution in self.convolutions)
+        return tuple(convolution.initial_state(batch_size) for convolution in self.convolutions)  # type: ignore[operator]
 
     def forward(self, x_BTI: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Compute all steps by the module's equations."""

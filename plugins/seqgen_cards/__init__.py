@@ -6,13 +6,15 @@ DATASHEET-cards.md. The tokenizer ``fields`` and the augmentation ``shuffle-fiel
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import seqgen
 
 _FORM = "our own: lines of name=value"
 
 
 @seqgen.hookimpl
-def register_corpora(register):
+def register_corpora(register: Callable[[seqgen.CorpusSpec], None]) -> None:
     """Hand in ``cards``."""
     register(
         seqgen.CorpusSpec(
@@ -31,7 +33,7 @@ def register_corpora(register):
 
 
 @seqgen.hookimpl
-def register_tokenizers(register):
+def register_tokenizers(register: Callable[[seqgen.TokenizerSpec], None]) -> None:
     """Hand in ``fields``."""
     register(
         seqgen.TokenizerSpec(
@@ -44,7 +46,7 @@ def register_tokenizers(register):
 
 
 @seqgen.hookimpl
-def register_domains(register):
+def register_domains(register: Callable[[seqgen.DomainSpec], None]) -> None:
     """Hand in ``card``."""
     register(
         seqgen.DomainSpec(
@@ -60,7 +62,7 @@ def register_domains(register):
 
 
 @seqgen.hookimpl
-def register_validators(register):
+def register_validators(register: Callable[[seqgen.ValidatorSpec], None]) -> None:
     """Hand in ``card``."""
     register(
         seqgen.ValidatorSpec(
@@ -73,7 +75,7 @@ def register_validators(register):
 
 
 @seqgen.hookimpl
-def register_renderers(register):
+def register_renderers(register: Callable[[seqgen.RendererSpec], None]) -> None:
     """Hand in ``card``."""
     register(
         seqgen.RendererSpec(
@@ -86,7 +88,7 @@ def register_renderers(register):
 
 
 @seqgen.hookimpl
-def register_metrics(register):
+def register_metrics(register: Callable[[seqgen.MetricSpec], None]) -> None:
     """Hand in ``cards``."""
     register(
         seqgen.MetricSpec(
@@ -99,7 +101,7 @@ def register_metrics(register):
 
 
 @seqgen.hookimpl
-def register_augmentations(register):
+def register_augmentations(register: Callable[[seqgen.AugmentationSpec], None]) -> None:
     """Hand in ``shuffle-fields``."""
     register(
         seqgen.AugmentationSpec(

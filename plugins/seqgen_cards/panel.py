@@ -71,7 +71,7 @@ def _panel(text: str, n_lines: int) -> Panel:
     rarity = RARITY.get(card.get("rarity", ""), RARITY["common"])
     title = Text.assemble(_gem("cost", card), (f" {card['name']} ", f"bold {rarity}"))
     title.truncate(_TITLE, overflow="ellipsis")
-    rows = [
+    rows: list[RenderableType] = [
         _centred(f"{card.get('rarity', '')} {card['type']}".strip(), rarity),
         _centred(" · ".join(filter(None, [of, card.get("race", "")])), f"italic {DIM}"),
         Rule(style=DIM),

@@ -47,7 +47,7 @@ class FieldsTokenizer(seqgen.Tokenizer):
         self._id_of_code[self._codes] = np.arange(len(self._codes))
 
     @classmethod
-    def fit(
+    def fit(  # type: ignore[override]
         cls,
         texts: Iterable[str],
         *,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import seqgen
 
 
 @seqgen.hookimpl
-def register_cells(register):
+def register_cells(register: Callable[[seqgen.CellSpec], None]) -> None:
     """Register ``vanilla``, ``gru`` and ``lstm``."""
     register(
         seqgen.CellSpec(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import seqgen
 
 _CELLS = (
@@ -178,7 +180,7 @@ _CELLS = (
 
 
 @seqgen.hookimpl
-def register_cells(register):
+def register_cells(register: Callable[[seqgen.CellSpec], None]) -> None:
     """Register the cells."""
     for spec in _CELLS:
         register(spec)

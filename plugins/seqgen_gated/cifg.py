@@ -43,7 +43,7 @@ class CIFGCell(LSTMBase):
         self.recurrent = seqgen.Recurrent(self.output_size, 3 * hidden_size)
         self.input_norm = nn.LayerNorm(3 * hidden_size) if layer_norm else nn.Identity()
         self.recurrent_norm = nn.LayerNorm(3 * hidden_size, bias=False) if layer_norm else nn.Identity()
-        bias = self.input_norm.bias if layer_norm else self.input.bias
+        bias = self.input_norm.bias if isinstance(self.input_norm, nn.LayerNorm) else self.input.bias
         nn.init.constant_(bias[:hidden_size], forget_bias)
 
     def project(self, x_BTI: Tensor) -> Tensor:

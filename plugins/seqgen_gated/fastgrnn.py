@@ -42,13 +42,13 @@ class FastGRNNCell(seqgen.StepCell):
     ) -> None:
         super().__init__(input_size, hidden_size)
         if input_rank is None:
-            self.input = nn.Linear(input_size, hidden_size, bias=False)
+            self.input: nn.Module = nn.Linear(input_size, hidden_size, bias=False)
         else:
             self.input = nn.Sequential(
                 nn.Linear(input_size, input_rank, bias=False), nn.Linear(input_rank, hidden_size, bias=False)
             )
         if recurrent_rank is None:
-            self.recurrent = seqgen.Recurrent(hidden_size, hidden_size)
+            self.recurrent: nn.Module = seqgen.Recurrent(hidden_size, hidden_size)
         else:
             self.recurrent = nn.Sequential(
                 seqgen.Recurrent(hidden_size, recurrent_rank), seqgen.Recurrent(recurrent_rank, hidden_size)

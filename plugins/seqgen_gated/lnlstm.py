@@ -53,7 +53,7 @@ class LNLSTMCell(LSTMBase):
         self.recurrent = seqgen.Recurrent(self.output_size, 4 * hidden_size)
         self.input_norm = nn.LayerNorm(4 * hidden_size) if layer_norm else nn.Identity()
         self.recurrent_norm = nn.LayerNorm(4 * hidden_size, bias=False) if layer_norm else nn.Identity()
-        bias = self.input_norm.bias if layer_norm else self.input.bias
+        bias = self.input_norm.bias if isinstance(self.input_norm, nn.LayerNorm) else self.input.bias
         nn.init.constant_(bias[:hidden_size], forget_bias)
 
     def project(self, x_BTI: Tensor) -> Tensor:

@@ -42,7 +42,7 @@ class MogrifierCell(seqgen.StepCell):
         sizes = [(hidden_size, input_size), (input_size, hidden_size)]  # Q from h to x, R from x to h
         self.rounds = nn.ModuleList(_linear(*sizes[index % 2], rank) for index in range(rounds))
         self.recurrent = seqgen.Recurrent(input_size + hidden_size, 4 * hidden_size, bias=True)
-        nn.init.constant_(self.recurrent.bias[:hidden_size], forget_bias)
+        nn.init.constant_(self.recurrent.bias[:hidden_size], forget_bias)  # type: ignore[index]
 
     def initial_state(self, batch_size: int) -> tuple[Tensor, Tensor]:
         """Return zeros (h, c), each (B, H)."""

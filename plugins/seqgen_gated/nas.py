@@ -39,7 +39,7 @@ class NASCell(seqgen.StepCell):
         self.input = nn.Linear(input_size, 8 * hidden_size, bias=False)
         self.recurrent = seqgen.Recurrent(self.output_size, 8 * hidden_size, bias=bias)
         if bias:
-            nn.init.zeros_(self.recurrent.bias)
+            nn.init.zeros_(self.recurrent.bias)  # type: ignore[arg-type]
         self.projection = seqgen.Recurrent(hidden_size, projection) if projection else None
 
     def initial_state(self, batch_size: int) -> tuple[Tensor, Tensor]:

@@ -72,7 +72,7 @@ class PhasedLSTMCell(LSTMBase):
         logit = torch.full((hidden_size,), math.log(ratio_on / (1 - ratio_on)))
         self.logit_ratio = nn.Parameter(logit, requires_grad=learn_ratio)
 
-    def initial_state(self, batch_size: int) -> State:
+    def initial_state(self, batch_size: int) -> State:  # type: ignore[override]
         """Return zeros (h, c, t): h and c (B, H), t (B, 1), an integer."""
         h_BH, c_BH = super().initial_state(batch_size)
         return h_BH, c_BH, torch.zeros(batch_size, 1, dtype=torch.long, device=c_BH.device)

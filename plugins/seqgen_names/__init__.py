@@ -5,11 +5,13 @@ Source: Moby Word II (Grady Ward), public domain; see seqgen_corpora/names/DATAS
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import seqgen
 
 
 @seqgen.hookimpl
-def register_corpora(register):
+def register_corpora(register: Callable[[seqgen.CorpusSpec], None]) -> None:
     """Hand in ``names``."""
     register(
         seqgen.CorpusSpec(
@@ -27,13 +29,13 @@ def register_corpora(register):
 
 
 @seqgen.hookimpl
-def register_domains(register):
+def register_domains(register: Callable[[seqgen.DomainSpec], None]) -> None:
     """Hand in ``name``."""
     register(seqgen.DomainSpec(name="name", summary="names of people and places", validator="name"))
 
 
 @seqgen.hookimpl
-def register_validators(register):
+def register_validators(register: Callable[[seqgen.ValidatorSpec], None]) -> None:
     """Hand in ``name``."""
     register(
         seqgen.ValidatorSpec(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import seqgen
 
 
 @seqgen.hookimpl
-def register_models(register):
+def register_models(register: Callable[[seqgen.ModelSpec], None]) -> None:
     """Register ``ngram``."""
     register(
         seqgen.ModelSpec(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import seqgen
 
 _FAST = {"train": {"lr": 1e-2}}
@@ -107,7 +109,7 @@ _CELLS = (
 
 
 @seqgen.hookimpl
-def register_cells(register):
+def register_cells(register: Callable[[seqgen.CellSpec], None]) -> None:
     """Register the cells."""
     for spec in _CELLS:
         register(spec)

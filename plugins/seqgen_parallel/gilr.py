@@ -9,12 +9,14 @@ Source: arXiv:1709.04057, the GILR layer (its linear surrogate LSTM is the cell 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
 from seqgen_parallel.linear_recurrence import LinearRecurrentCell
 
-_ACTIVATIONS = {"tanh": torch.tanh, "relu": torch.relu, "linear": nn.Identity()}
+_ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"tanh": torch.tanh, "relu": torch.relu, "linear": nn.Identity()}
 
 
 class GILRCell(LinearRecurrentCell):

@@ -26,7 +26,8 @@ class LinearRecurrentCell(seqgen.StepCell):
 
     def parallel(self, p_BTP: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         """Compute all steps at once."""
-        h_BTH = seqgen.linear_scan(*p_BTP.chunk(2, 2), state)
+        a_BTH, b_BTH = p_BTP.chunk(2, 2)
+        h_BTH = seqgen.linear_scan(a_BTH, b_BTH, state)
         return h_BTH, h_BTH[:, -1]
 
 
@@ -104,7 +105,7 @@ class CausalConvolution(nn.Module):
     def forward(self, x_TBD: Tensor, before_BKD: Tensor) -> tuple[Tensor, Tensor]:
         """Return the outputs (T, B, D), and the last K - 1 inputs (B, K - 1, D)."""
         T, all_TBD = len(x_TBD), torch.cat((before_BKD.transpose(0, 1), x_TBD))
-        y_TBD = self.bias
+        y_TBD: Tensor = self.bias
         for index, w_D in enumerate(self.weight.unbind()):
             y_TBD = torch.addcmul(y_TBD, w_D, all_TBD[index : index + T])
         return y_TBD, all_TBD[T:].transpose(0, 1)

@@ -64,7 +64,8 @@ class MambaCell(SequenceCell):
         self.output = seqgen.Recurrent(E, hidden_size)
         step_E = torch.exp(torch.empty(E).uniform_(*map(math.log, _STEP_RANGE)))
         with torch.no_grad():
-            self.step_size.bias.copy_(step_E + torch.log(-torch.expm1(-step_E)))  # the inverse of softplus
+            before_E = step_E + torch.log(-torch.expm1(-step_E))  # the inverse of softplus
+            self.step_size.bias.copy_(before_E)  # type: ignore[union-attr]
 
     def initial_state(self, batch_size: int) -> tuple[Tensor, Tensor]:
         """Return zeros (B, kernel - 1, E) and (B, E, N)."""

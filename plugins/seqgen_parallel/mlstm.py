@@ -69,14 +69,16 @@ class MLSTMCell(SequenceCell):
         self.output = seqgen.Recurrent(E, hidden_size)
         nn.init.zeros_(self.gates.weight)
         with torch.no_grad():
-            self.gates.bias.copy_(torch.cat((0.1 * torch.randn(A), torch.linspace(3, 6, A))))
+            self.gates.bias.copy_(  # type: ignore[union-attr]
+                torch.cat((0.1 * torch.randn(A), torch.linspace(3, 6, A)))
+            )
 
     def initial_state(self, batch_size: int) -> tuple[Tensor, Memory]:
         """Return zeros of the state's shapes."""
         A, D, _ = self.value.shape
         shapes = (A, D, D), (A, D), (A,)
-        zeros = tuple(self.gain.new_zeros(batch_size, *shape) for shape in shapes)
-        return self.convolution.initial_state(batch_size), zeros
+        c_BADD, n_BAD, m_BA = (self.gain.new_zeros(batch_size, *shape) for shape in shapes)
+        return self.convolution.initial_state(batch_size), (c_BADD, n_BAD, m_BA)
 
     def project(self, u_BTI: Tensor) -> Tensor:
         """Return x and silu(z), (B, T, 2 E)."""
@@ -95,8 +97,8 @@ class MLSTMCell(SequenceCell):
         i_BAT, f_BAT = self.gates(seen_TBE).permute(1, 2, 0).chunk(2, 1)
         inputs = q_BATD, k_BATD * D**-0.5, v_BATD, i_BAT, functional.logsigmoid(f_BAT)
         outputs = []
-        for parts in zip(*(tensor.split(_CHUNK, 2) for tensor in inputs), strict=True):
-            h_BATD, memory = run_chunk(*parts, memory)
+        for q, k, v, i, f in zip(*(tensor.split(_CHUNK, 2) for tensor in inputs), strict=True):
+            h_BATD, memory = run_chunk(q, k, v, i, f, memory)
             outputs.append(h_BATD)
         h_BATD = torch.cat(outputs, 2) if len(outputs) > 1 else outputs[0]
         h_TBE = functional.layer_norm(h_BATD, (D,)).permute(2, 0, 1, 3).flatten(2) * self.gain

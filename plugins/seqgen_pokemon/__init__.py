@@ -5,11 +5,13 @@ Source: the npm package ``pokemon`` (MIT); see seqgen_corpora/pokemon/DATASHEET.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import seqgen
 
 
 @seqgen.hookimpl
-def register_corpora(register):
+def register_corpora(register: Callable[[seqgen.CorpusSpec], None]) -> None:
     """Hand in ``pokemon``."""
     register(
         seqgen.CorpusSpec(

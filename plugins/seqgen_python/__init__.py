@@ -5,13 +5,15 @@ Nothing is shipped and nothing is executed; see DATASHEET-python.md.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import seqgen
 
 _GRAMMAR = "Python's own grammar, by the module ast"
 
 
 @seqgen.hookimpl
-def register_corpora(register):
+def register_corpora(register: Callable[[seqgen.CorpusSpec], None]) -> None:
     """Hand in ``python``."""
     register(
         seqgen.CorpusSpec(
@@ -28,7 +30,7 @@ def register_corpora(register):
 
 
 @seqgen.hookimpl
-def register_domains(register):
+def register_domains(register: Callable[[seqgen.DomainSpec], None]) -> None:
     """Hand in ``python``."""
     register(
         seqgen.DomainSpec(
@@ -44,7 +46,7 @@ def register_domains(register):
 
 
 @seqgen.hookimpl
-def register_validators(register):
+def register_validators(register: Callable[[seqgen.ValidatorSpec], None]) -> None:
     """Hand in ``python``."""
     register(
         seqgen.ValidatorSpec(
@@ -57,7 +59,7 @@ def register_validators(register):
 
 
 @seqgen.hookimpl
-def register_renderers(register):
+def register_renderers(register: Callable[[seqgen.RendererSpec], None]) -> None:
     """Hand in ``python``."""
     register(
         seqgen.RendererSpec(
@@ -70,7 +72,7 @@ def register_renderers(register):
 
 
 @seqgen.hookimpl
-def register_metrics(register):
+def register_metrics(register: Callable[[seqgen.MetricSpec], None]) -> None:
     """Hand in ``python``."""
     register(
         seqgen.MetricSpec(

@@ -68,7 +68,8 @@ def _mean(values: Iterable[float]) -> float:
 
 def _depth(tree: ast.Module) -> int:
     """How many nodes stand below one another at most, the module among them."""
-    depth, level = 0, [tree]
+    depth = 0
+    level: list[ast.AST] = [tree]
     while level:
         depth, level = depth + 1, [child for node in level for child in ast.iter_child_nodes(node)]
     return depth

@@ -37,7 +37,7 @@ def pieces(source: str, *, kind: str, docstrings: bool) -> Iterator[Piece]:
     for name, node in _definitions(tree, kind) if tree else ():
         first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
         dropped = set() if docstrings else _docstring_lines(node, lines)
-        kept = [lines[number - 1] for number in range(first, node.end_lineno + 1) if number not in dropped]
+        kept = [lines[number - 1] for number in range(first, (node.end_lineno or 0) + 1) if number not in dropped]
         yield Piece(name, first, _to_margin(kept))
 
 

@@ -37,9 +37,12 @@ class PythonRenderer:
         for text in texts:
             wrong = Text(seqgen.visible(validator.validate(text).reason), "red")
             wrong.truncate(_WIDTH - 8, overflow="ellipsis")
-            below = {"subtitle": wrong, "subtitle_align": "left"} if wrong else {}
-            style = "red" if wrong else "dim"
-            panels.append(Panel(_code(text, "monokai"), box=box.ROUNDED, border_style=style, **below))
+            panels.append(
+                Panel(
+                    _code(text, "monokai"), box=box.ROUNDED, border_style="red" if wrong else "dim",
+                    subtitle=wrong or None, subtitle_align="left" if wrong else "center",
+                )
+            )  # fmt: skip
         return seqgen.export_svg(Group(*panels), width=_WIDTH, title="python")
 
 

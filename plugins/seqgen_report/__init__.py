@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import seqgen
 
 
 @seqgen.hookimpl
-def register_reports(register):
+def register_reports(register: Callable[[seqgen.ReportSpec], None]) -> None:
     """Register the HTML page."""
     register(
         seqgen.ReportSpec(

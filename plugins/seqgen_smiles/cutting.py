@@ -72,7 +72,8 @@ def cut(texts: Sequence[str], pairs: Sequence[str], ring_numbers: bool) -> Cut:
     begins_N[opens_M] = True
     begins_N[ends_T] = False
     starts, stops = [opens_M], [closes_M + 1]
-    for first, second in pairs:
+    for pair in pairs:
+        first, second = tuple(pair)
         at = np.flatnonzero((codes_N[:-1] == ord(first)) & (codes_N[1:] == ord(second)) & ~inside_N[:-1])
         begins_N[at + 1] = False
         starts.append(at)

@@ -94,7 +94,7 @@ class PieceTokenizer(seqgen.Tokenizer):
         """The text of ids."""
         return "".join([self.symbols[index] for index in ids])
 
-    def decode_many(self, flat: npt.NDArray[np.int32], lengths: npt.NDArray[np.int64]) -> list[str]:
+    def decode_many(self, flat: npt.NDArray[np.integer[Any]], lengths: npt.NDArray[np.int64]) -> list[str]:
         """The texts of many rows of ids, joined once and cut at the end of each."""
         joined = self.decode(flat.tolist())
         chars = np.concatenate(([0], np.cumsum(self._length_of[flat])))

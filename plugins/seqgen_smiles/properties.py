@@ -24,7 +24,7 @@ def scaffold(molecule: Any) -> list[str]:
     from rdkit import Chem
     from rdkit.Chem.Scaffolds import MurckoScaffold
 
-    found = MurckoScaffold.GetScaffoldForMol(molecule)
+    found = MurckoScaffold.GetScaffoldForMol(molecule)  # type: ignore[no-untyped-call]
     smiles: str = Chem.MolToSmiles(found)
     return [smiles] if smiles and found.GetRingInfo().NumRings() >= 2 else []
 
@@ -62,7 +62,7 @@ class Filters:
 def _log_p() -> Callable[[Any], float] | None:
     from rdkit.Chem import Crippen
 
-    function: Callable[[Any], float] = Crippen.MolLogP
+    function: Callable[[Any], float] = Crippen.MolLogP  # type: ignore[attr-defined]
     return function
 
 
@@ -85,7 +85,7 @@ def _drug_likeness() -> Callable[[Any], float] | None:
 def _weight() -> Callable[[Any], float] | None:
     from rdkit.Chem import Descriptors
 
-    function: Callable[[Any], float] = Descriptors.MolWt
+    function: Callable[[Any], float] = Descriptors.MolWt  # type: ignore[attr-defined]
     return function
 
 

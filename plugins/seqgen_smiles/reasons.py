@@ -31,7 +31,7 @@ def _chemistry(smiles: str) -> str:
     if not problems:
         return "it cannot be read"
     problem = problems[0]
-    kind, message = problem.GetType(), problem.Message()
+    kind, message = str(problem.GetType()), str(problem.Message())
     if kind == "AtomValenceException" and (found := re.search(r"# (\d+) (\w+), (\d+)", message)):
         return f"atom {found[1]} ({found[2]}) has valence {found[3]}, more than it can have"
     if kind == "AtomKekulizeException":

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import seqgen
 
-_MOSES = {
+_MOSES: dict[str, Any] = {
     "source": "MOSES (arXiv:1811.12823), from ZINC Clean Leads; in the package molsets",
     "licence": "MIT",
     "domain": "smiles",
     "canonical": True,
 }
-_PARTS = {"validator": "smiles", "renderer": "smiles", "metrics": ("moses",)}
+_PARTS: dict[str, Any] = {"validator": "smiles", "renderer": "smiles", "metrics": ("moses",)}
 
 CORPORA = (
     seqgen.CorpusSpec(

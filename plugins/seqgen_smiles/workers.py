@@ -89,9 +89,11 @@ class _Team:
 
     def _start(self) -> subprocess.Popen[str]:
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
         command = [sys.executable, "-m", __name__]
-        worker = subprocess.Popen(command, env=environment, text=True, **pipes)  # noqa: S603
+        worker = subprocess.Popen(  # noqa: S603
+            command, env=environment, text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
         self._workers.append(worker)
         self._send(worker, asdict(self._plan))
         return worker

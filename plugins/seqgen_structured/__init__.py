@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import seqgen
 
 _CELLS = (
@@ -59,7 +61,7 @@ _CELLS = (
 
 
 @seqgen.hookimpl
-def register_cells(register):
+def register_cells(register: Callable[[seqgen.CellSpec], None]) -> None:
     """Register ``convlstm``, ``tflstm``, ``gridlstm``, ``bigridlstm`` and ``ntm``."""
     for spec in _CELLS:
         register(spec)

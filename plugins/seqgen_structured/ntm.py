@@ -74,7 +74,7 @@ class NTMCell(seqgen.StepCell):
         self.output = seqgen.Recurrent(hidden_size + read_heads * features, hidden_size, bias=True)
         nn.init.constant_(self.input.bias[hidden_size : 2 * hidden_size], forget_bias)
         for linear in (self.tell, self.output):
-            nn.init.zeros_(linear.bias)
+            nn.init.zeros_(linear.bias)  # type: ignore[arg-type]
 
     def initial_state(self, batch_size: int) -> _State:
         """Return the state with a memory of 1e-6, all heads at the first slot, and zeros elsewhere."""

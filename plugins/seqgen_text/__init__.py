@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import seqgen
 
 
 @seqgen.hookimpl
-def register_tokenizers(register):
+def register_tokenizers(register: Callable[[seqgen.TokenizerSpec], None]) -> None:
     """Hand in ``word`` and ``bpe``."""
     register(
         seqgen.TokenizerSpec(

@@ -38,7 +38,7 @@ class BPETokenizer(seqgen.Tokenizer):
         self._known = {symbol for symbol in self.symbols if len(symbol) == 1}
 
     @classmethod
-    def fit(
+    def fit(  # type: ignore[override]
         cls,
         texts: Iterable[str],
         *,

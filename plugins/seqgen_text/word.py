@@ -37,7 +37,7 @@ class WordTokenizer(seqgen.Tokenizer):
         self._id_of = {symbol: index for index, symbol in enumerate(self.symbols)}
 
     @classmethod
-    def fit(
+    def fit(  # type: ignore[override]
         cls, texts: Iterable[str], *, min_count: MinCount = 2, max_words: MaxWords = 20_000, pattern: Pattern = None
     ) -> Self:
         """Learn characters and words from the same texts, in one pass; see :meth:`fit_parts`."""

@@ -5,11 +5,13 @@ Source: bibliographies that Python packages carry; see seqgen_corpora/titles/DAT
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import seqgen
 
 
 @seqgen.hookimpl
-def register_corpora(register):
+def register_corpora(register: Callable[[seqgen.CorpusSpec], None]) -> None:
     """Hand in ``titles``."""
     register(
         seqgen.CorpusSpec(
@@ -25,7 +27,7 @@ def register_corpora(register):
 
 
 @seqgen.hookimpl
-def register_domains(register):
+def register_domains(register: Callable[[seqgen.DomainSpec], None]) -> None:
     """Hand in ``title``."""
     register(
         seqgen.DomainSpec(
@@ -35,7 +37,7 @@ def register_domains(register):
 
 
 @seqgen.hookimpl
-def register_validators(register):
+def register_validators(register: Callable[[seqgen.ValidatorSpec], None]) -> None:
     """Hand in ``title``."""
     register(
         seqgen.ValidatorSpec(
@@ -48,7 +50,7 @@ def register_validators(register):
 
 
 @seqgen.hookimpl
-def register_renderers(register):
+def register_renderers(register: Callable[[seqgen.RendererSpec], None]) -> None:
     """Hand in ``title``."""
     register(
         seqgen.RendererSpec(
@@ -61,7 +63,7 @@ def register_renderers(register):
 
 
 @seqgen.hookimpl
-def register_metrics(register):
+def register_metrics(register: Callable[[seqgen.MetricSpec], None]) -> None:
     """Hand in ``titles``."""
     register(
         seqgen.MetricSpec(

@@ -6,13 +6,15 @@ standard 2.1 (December 2011).
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import seqgen
 
 _STANDARD = "the ABC music standard 2.1"
 
 
 @seqgen.hookimpl
-def register_corpora(register):
+def register_corpora(register: Callable[[seqgen.CorpusSpec], None]) -> None:
     """Hand in ``tunes``."""
     register(
         seqgen.CorpusSpec(
@@ -29,7 +31,7 @@ def register_corpora(register):
 
 
 @seqgen.hookimpl
-def register_tokenizers(register):
+def register_tokenizers(register: Callable[[seqgen.TokenizerSpec], None]) -> None:
     """Hand in ``abc``."""
     register(
         seqgen.TokenizerSpec(
@@ -42,7 +44,7 @@ def register_tokenizers(register):
 
 
 @seqgen.hookimpl
-def register_validators(register):
+def register_validators(register: Callable[[seqgen.ValidatorSpec], None]) -> None:
     """Hand in ``abc``."""
     register(
         seqgen.ValidatorSpec(
@@ -55,7 +57,7 @@ def register_validators(register):
 
 
 @seqgen.hookimpl
-def register_renderers(register):
+def register_renderers(register: Callable[[seqgen.RendererSpec], None]) -> None:
     """Hand in ``abc``."""
     register(
         seqgen.RendererSpec(
@@ -68,7 +70,7 @@ def register_renderers(register):
 
 
 @seqgen.hookimpl
-def register_metrics(register):
+def register_metrics(register: Callable[[seqgen.MetricSpec], None]) -> None:
     """Hand in ``tunes``."""
     register(
         seqgen.MetricSpec(
@@ -81,7 +83,7 @@ def register_metrics(register):
 
 
 @seqgen.hookimpl
-def register_domains(register):
+def register_domains(register: Callable[[seqgen.DomainSpec], None]) -> None:
     """Hand in ``abc``."""
     register(
         seqgen.DomainSpec(

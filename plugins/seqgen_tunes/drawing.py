@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import seqgen
@@ -16,6 +16,8 @@ from seqgen_tunes.tune import Tune
 
 if TYPE_CHECKING:
     from PIL.ImageDraw import ImageDraw
+
+    from seqgen_tunes.rolls import Font
 
 MAX = 12
 _WIDTH = 1500
@@ -77,7 +79,7 @@ def draw_png(texts: Sequence[str]) -> bytes:
     return file.getvalue()
 
 
-def _head(canvas: ImageDraw, fonts: dict[int, object], top: int, number: str, tune: Tune, text: str) -> None:
+def _head(canvas: ImageDraw, fonts: Mapping[int, Font], top: int, number: str, tune: Tune, text: str) -> None:
     """The line over a tune."""
     canvas.text((MARGIN, top), number, fill=_PALE, font=fonts[22])
     what = _title(tune) if tune.bars else f"no notes in {text[:60]!r}"

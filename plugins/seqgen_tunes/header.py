@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from seqgen_tunes.keys import Key, read_key
 from seqgen_tunes.metres import Metre, read_metre, read_unit
@@ -24,7 +25,8 @@ def read_header(text: str, tune: Tune) -> int:
     Returns:
         Where the body starts: after the line of the key, which ends a header.
     """
-    at, seen, values = 0, set(), {}
+    at, seen = 0, set[str]()
+    values: dict[str, Any] = {}
     while "K" not in seen and (match := _LINE.match(text, at)):
         letter, value = match[1], match[2]
         if letter in _NEEDED:

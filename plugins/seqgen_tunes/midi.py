@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import seqgen
 from seqgen_tunes.keys import Key
-from seqgen_tunes.metres import WHOLE, Metre, read_metre
+from seqgen_tunes.metres import WHOLE, Metre
 from seqgen_tunes.reading import read_tune
 from seqgen_tunes.tune import Tune
 
@@ -99,7 +99,7 @@ def write_midi(texts: Sequence[str]) -> bytes:
     tracks, start = [], 0
     for number, text in enumerate(texts, 1):
         tune = read_tune(text)
-        bar = to_midi((tune.metre or read_metre("4/4")).ticks or WHOLE)
+        bar = to_midi(tune.metre.ticks or WHOLE if tune.metre else WHOLE)
         lead = bar - to_midi(tune.bars[0].ticks) if tune.bars and tune.bars[0].short else 0
         what = f"{number}: {tune.metre.text} {tune.key.text}" if tune.metre and tune.key else f"{number}"
         fiddle = (start, 0, mido.Message("program_change", program=_FIDDLE))

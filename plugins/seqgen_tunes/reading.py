@@ -9,12 +9,12 @@ from seqgen_tunes.barlines import read_barline
 from seqgen_tunes.filling import unfilled
 from seqgen_tunes.header import read_header
 from seqgen_tunes.keys import read_key
-from seqgen_tunes.metres import WHOLE, read_metre, read_unit, unit_text
+from seqgen_tunes.metres import WHOLE, Metre, read_metre, read_unit, unit_text
 from seqgen_tunes.playing import Player
 from seqgen_tunes.tune import Tune
 from seqgen_tunes.words import KINDS, NOTE, words
 
-_FREE = read_metre("none")
+_FREE = Metre("none", 4, 4, None)
 _PASSED_OVER = set("HINOPQRSTWrsw")
 _GRACE = re.compile(rf"\{{/?(?:{NOTE}|[<>() -])*\}}")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,9 @@ from seqgen_tunes.tune import Bar, Note, Tune
 
 if TYPE_CHECKING:
     from PIL.ImageDraw import ImageDraw
+    from PIL.ImageFont import FreeTypeFont, ImageFont
+
+    Font = FreeTypeFont | ImageFont
 
 MARGIN, HEAD = 36, 40
 _SIDE = 46  # for note names
@@ -49,7 +52,7 @@ class Roll:
     def _x(self, at: int) -> float:
         return MARGIN + _SIDE + (at - self.bars[0].at) * (self.width - 2 * MARGIN - _SIDE) / self.room
 
-    def paint(self, canvas: ImageDraw, fonts: dict[int, object], top: int) -> None:
+    def paint(self, canvas: ImageDraw, fonts: Mapping[int, Font], top: int) -> None:
         """Draw it below a line of the picture."""
         low, high = self.range
         floor = top + _ABOVE + (high - low + 3) * _SEMITONE
@@ -67,7 +70,7 @@ class Roll:
         for bar in self.bars:
             self._paint_bar(canvas, fonts, bar, floor, top + _ABOVE)
 
-    def _paint_lanes(self, canvas: ImageDraw, fonts: dict[int, object], floor: int, left: float, right: float) -> None:
+    def _paint_lanes(self, canvas: ImageDraw, fonts: Mapping[int, Font], floor: int, left: float, right: float) -> None:
         """A lane a semitone: shaded outside the scale, warm for the tonic; names of the notes of the scale."""
         low, high = self.range
         tonic = self.tune.key.tonic if self.tune.key else None
@@ -84,7 +87,7 @@ class Roll:
                 canvas.text((left - 8, y + _SEMITONE / 2 - 1), name, fill=ink, font=fonts[11], anchor="rm")
                 named_at = y
 
-    def _paint_bar(self, canvas: ImageDraw, fonts: dict[int, object], bar: Bar, floor: int, ceiling: int) -> None:
+    def _paint_bar(self, canvas: ImageDraw, fonts: Mapping[int, Font], bar: Bar, floor: int, ceiling: int) -> None:
         """The lines of a bar, its number, its ending, the dots of repeats, and red below it where it is wrong."""
         x, right = self._x(bar.at), self._x(bar.at + bar.ticks)
         edges = [(x, bar.left, bar is self.bars[0]), (right, bar.right, True)]

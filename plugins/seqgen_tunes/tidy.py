@@ -74,8 +74,10 @@ def lay_out(found: list[Part]) -> str:
         if isinstance(part, BarLine):
             _drop_blanks(parts)
             ended = parts[-1:] == ["\n"] and bool(parts.pop())
-            if parts and isinstance(parts[-1], BarLine) and not parts[-1].ending:
-                part = parts.pop() + part
+            before = parts[-1] if parts else ""
+            if isinstance(before, BarLine) and not before.ending:
+                part = before + part
+                del parts[-1]
             if ended and (part.ending or (part.starts and not part.ends)):
                 parts.append("\n")
                 ended = False

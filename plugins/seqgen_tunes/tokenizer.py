@@ -35,7 +35,7 @@ class AbcTokenizer(seqgen.Tokenizer):
         self._known: dict[str, tuple[int, ...]] = {}
 
     @classmethod
-    def fit(cls, texts: Iterable[str], *, min_count: MinCount = 2) -> Self:
+    def fit(cls, texts: Iterable[str], *, min_count: MinCount = 2) -> Self:  # type: ignore[override]
         """Every character of the texts, and the words and parts of words that are frequent enough."""
         return cls.fit_parts(texts, None, min_count=min_count)
 
