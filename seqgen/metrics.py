@@ -24,13 +24,13 @@ class MetricInfo(NamedTuple):
     meaning: str
 
 
-_RUN, _LOSS, _LADDER = "Run", "Held-out loss", "Baselines on the same split, bits per character"
-_SAMPLES, _CLOSE, _MEMORY = "Samples", "Samples beside held-out records", "Memorisation"
-_NOT_COPIES = "of samples that are no copies, beside held-out records that are none"
+_RUN, _LOSS, _BASELINES = "Run", "Held-out loss", "Baselines on the same split, bits per character"
+_SAMPLES, _DISTANCES, _MEMORIZATION = "Samples", "Samples and held-out records", "Memorization"
+_NOT_COPIES = "of samples and held-out records that are not copies"
 
 METRICS: Mapping[str, MetricInfo] = {
     "run": MetricInfo(_RUN, "run", "text", "name of the run folder"),
-    "step": MetricInfo(_RUN, "step", "count", "optimisation steps of the checkpoint"),
+    "step": MetricInfo(_RUN, "step", "count", "optimizer steps of the checkpoint"),
     "trained_s": MetricInfo(_RUN, "trained for", "s", "seconds of training and evaluation"),
     "validation_loss_nats": MetricInfo(
         _LOSS, "validation, nats per symbol", "nats", "mean over symbols, stops counted"
@@ -38,62 +38,69 @@ METRICS: Mapping[str, MetricInfo] = {
     "validation_bits_per_char": MetricInfo(
         _LOSS, "validation, bits per character", "bits", "nats / ln 2 / (characters + records)"
     ),
-    "validation_records": MetricInfo(_LOSS, "validation, records", "count", "that these two rest on"),
+    "validation_records": MetricInfo(_LOSS, "validation, records", "count", "number of records evaluated"),
     "test_loss_nats": MetricInfo(_LOSS, "test, nats per symbol", "nats", "mean over symbols, stops counted"),
     "test_bits_per_char": MetricInfo(
         _LOSS, "test, bits per character", "bits",
-        "nats / ln 2 / (characters + records); the interval resamples records, of a long text windows of 256 symbols",
+        "nats / ln 2 / (characters + records); the interval resamples records, or 256-symbol windows of a long text",
     ),
     "test_records": MetricInfo(
-        _LOSS, "test, records", "count", "that these two rest on, of a long text windows; one alone has no interval"
+        _LOSS, "test, records", "count",
+        "number of records evaluated, or of windows of a long text; one alone has no interval",
     ),
-    "baseline_uniform_bits_per_char": MetricInfo(_LADDER, "uniform", "bits", "every character as likely as any other"),
-    "baseline_unigram_bits_per_char": MetricInfo(_LADDER, "unigram", "bits", "how often each character occurs"),
-    "baseline_bigram_bits_per_char": MetricInfo(_LADDER, "bigram", "bits", "Kneser-Ney, one character of context"),
-    "baseline_5gram_bits_per_char": MetricInfo(_LADDER, "5-gram Kneser-Ney", "bits", "four characters of context"),
+    "baseline_uniform_bits_per_char": MetricInfo(_BASELINES, "uniform", "bits", "all characters equally likely"),
+    "baseline_unigram_bits_per_char": MetricInfo(_BASELINES, "unigram", "bits", "character frequencies"),
+    "baseline_bigram_bits_per_char": MetricInfo(
+        _BASELINES, "bigram", "bits", "Kneser-Ney smoothing, one character of context"
+    ),
+    "baseline_5gram_bits_per_char": MetricInfo(_BASELINES, "5-gram Kneser-Ney", "bits", "four characters of context"),
     "baseline_xz_bits_per_char": MetricInfo(
-        _LADDER, "xz", "bits", "what the test part adds to a compressed training part"
+        _BASELINES, "xz", "bits", "bits that the test part adds to the compressed training part"
     ),
-    "samples": MetricInfo(_SAMPLES, "samples", "count", "how many were drawn"),
+    "samples": MetricInfo(_SAMPLES, "samples", "count", "number of samples"),
     "valid": MetricInfo(_SAMPLES, "valid", "share", "accepted by the domain's validator"),
-    "unique": MetricInfo(_SAMPLES, "unique", "share", "different ones among the valid"),
-    "novel": MetricInfo(_SAMPLES, "novel", "share", "of the unique ones, those that no training record equals"),
+    "unique": MetricInfo(_SAMPLES, "unique", "share", "distinct canonical forms among the valid samples"),
+    "novel": MetricInfo(_SAMPLES, "novel", "share", "unique samples that equal no training record"),
     "symbol_distance": MetricInfo(
-        _CLOSE, "characters, total variation", "share", "0: the same shares of characters, 1: none in common"
+        _DISTANCES, "characters, total variation", "share", "0: equal frequencies, 1: no character in common"
     ),
     "length_distance_chars": MetricInfo(
-        _CLOSE, "lengths, Wasserstein distance", "chars", "characters that lengths must change by, in the mean"
+        _DISTANCES, "lengths, Wasserstein distance", "chars", "mean number of characters by which lengths must change"
     ),
     "copies": MetricInfo(
-        _MEMORY, "copies of training records", "share",
-        "equal to one; by chance: if training records were drawn as often as held-out ones for their number",
+        _MEMORIZATION, "copies of training records", "share",
+        "samples that equal one; by chance: if training records were as probable as held-out ones",
     ),
     "copies_p": MetricInfo(
-        _MEMORY, "probability by chance", "p", "of so many training records; binomial, over different records"
+        _MEMORIZATION, "copies, p-value", "p",
+        "probability of at least so many training records by chance (binomial test)",
     ),
     "nearest_mean": MetricInfo(
-        _MEMORY, "edits to nearest record, mean", "share", f"share of the longer one's length; {_NOT_COPIES}"
+        _MEMORIZATION, "edits to nearest record, mean", "share", f"relative to the longer text's length; {_NOT_COPIES}"
     ),
-    "nearest_median": MetricInfo(_MEMORY, "edits to nearest record, median", "share", "the same"),
+    "nearest_median": MetricInfo(_MEMORIZATION, "edits to nearest record, median", "share", "the same"),
     "nearest_difference": MetricInfo(
-        _MEMORY, "edits, samples less held-out", "share", "below 0: nearer than by chance"
+        _MEMORIZATION, "edits, samples minus held-out", "share", "below 0: nearer than by chance"
     ),
     "shared_mean_chars": MetricInfo(
-        _MEMORY, "shared substring, mean", "chars", f"the longest shared with a training record; {_NOT_COPIES}"
+        _MEMORIZATION, "shared substring, mean", "chars",
+        f"longest substring shared with a training record; {_NOT_COPIES}",
     ),
-    "shared_max_chars": MetricInfo(_MEMORY, "shared substring, longest", "chars", "the same"),
+    "shared_max_chars": MetricInfo(_MEMORIZATION, "shared substring, maximum", "chars", "the same"),
     "shared_difference_chars": MetricInfo(
-        _MEMORY, "shared, samples less held-out", "chars", "above 0: longer than by chance"
+        _MEMORIZATION, "shared substring, samples minus held-out", "chars", "above 0: longer than by chance"
     ),
-    "examined": MetricInfo(_MEMORY, "samples examined", "count", "different ones that are no copies, at most 500"),
-    "memorisation": MetricInfo(_MEMORY, "verdict", "text", "a difference counts when it is beyond its interval"),
+    "examined": MetricInfo(
+        _MEMORIZATION, "samples examined", "count", "distinct samples that are not copies, at most 500"
+    ),
+    "memorisation": MetricInfo(_MEMORIZATION, "verdict", "text", "a difference counts where its interval excludes 0"),
 }  # fmt: skip
-"""By name. Figures of a domain's metrics, ``metric.figure``, are described by their plugin."""
+"""All metrics of core, by name; the plugin of a domain describes its own, ``metric.figure``."""
 
 DOMAIN = "Metrics of the domain"
 """The group of the metrics that the domain of a run has."""
 _NOT_SHOWN = ("notes", "published")
-_BESIDE = ("_low", "_high", "_chance", "_chance_low", "_chance_high")
+_SUFFIXES = ("_low", "_high", "_chance", "_chance_low", "_chance_high")
 
 
 class MetricRow(NamedTuple):
@@ -118,7 +125,7 @@ class MetricRow(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """An evaluation of a run, with the texts that it rests on.
+    """An evaluation of a run, with the texts behind it.
 
     Attributes:
         metrics: the result of ``Run.evaluate``, by name.
@@ -162,7 +169,7 @@ def groups(
     for name, info in METRICS.items():
         if name in metrics:
             known.setdefault(info.group, []).append(_row(metrics, name, info))
-    beside = {name + ending for name in METRICS for ending in _BESIDE}
+    beside = {name + ending for name in METRICS for ending in _SUFFIXES}
     for name, value in metrics.items():
         if name not in METRICS and name not in beside and name not in _NOT_SHOWN:
             row = MetricRow(name, metric_label(name, labels), format_metric(value))

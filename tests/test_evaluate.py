@@ -135,7 +135,7 @@ def test_every_figure_is_described_on_the_page_about_them():
 def test_the_table_has_groups_and_shows_texts_as_they_are(tiny_run):
     figures = {**tiny_run.evaluate(30), "notes": ["[bold]x[/bold]\x1b[0m"], "own.figure": 0.25}
     text = shown(evaluation_view(figures), width=100)
-    for heading in ("Held-out loss", "Baselines on the same split", "Memorisation", "Metrics of the domain"):
+    for heading in ("Held-out loss", "Baselines on the same split", "Memorization", "Metrics of the domain"):
         assert heading in text
     assert "[bold]x[/bold]\\x1b[0m" in text and "own.figure" in text and "by chance" in text
     assert figures["memorisation"] in text

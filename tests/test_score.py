@@ -177,7 +177,7 @@ def test_a_corpus_that_has_changed_costs_the_percentiles_only(cli, words, tmp_pa
 
 def test_a_heat_map_reads_without_colour():
     text = shown(heat_map(["a", " ", "日"], [0.1, 3.0, 9.0, 1.0], 13.1, 4.7, 12.5, 40))
-    assert "4.700 bits/char" in text and "likelier than 12.5% of 40 held-out records" in text
+    assert "4.700 bits/char" in text and "more probable than 12.5% of 40 held-out records" in text
     upper, lower = text.splitlines()[1:3]
     assert upper.rstrip() == "a␠日∎" and lower.rstrip() == "▁▅███"[:2] + "██" + "▂"
     wide = shown(heat_map(["x"] * 200, [1.0] * 200, 200.0, 1.4, None, 0), width=80)

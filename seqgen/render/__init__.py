@@ -1,4 +1,4 @@
-"""Rich renderables for what seqgen shows; nothing here prints."""
+"""Rich renderables of results; nothing here prints."""
 
 from seqgen.metrics import METRICS, by_model
 from seqgen.render.bench import bench_csv, bench_plot, bench_table, check_plot

@@ -1,4 +1,4 @@
-"""What a run was judged to be, as tables on a terminal."""
+"""Tables of the metrics of an evaluation, for terminals."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ from seqgen.render.text import visible
 
 
 def evaluation_view(
-    figures: Mapping[str, Any],
+    metrics: Mapping[str, Any],
     published: Mapping[str, Mapping[str, float]] | None = None,
     labels: Mapping[str, str] | None = None,
 ) -> RenderableType:
-    """The figures of ``Run.evaluate`` in groups, with intervals and chance levels beside them.
+    """Return the metrics of ``Run.evaluate`` in groups, with intervals and chance levels.
 
     Args:
-        figures: by name.
-        published: figures of the domain that others have published, by the name of their model.
-        labels: how people call figures of the domain, by name.
+        metrics: by name.
+        published: published values of the domain's metrics, by name of a model.
+        labels: labels of the domain's metrics, by name.
     """
     parts: list[RenderableType] = []
-    for heading, rows in groups(figures, labels):
+    for heading, rows in groups(metrics, labels):
         if heading == DOMAIN and published:
-            own = {name: figures[name] for name, *_ in rows}
+            own = {name: metrics[name] for name, *_ in rows}
             parts += [
                 Text(heading, style="bold"),
-                metrics_table(own, published, str(figures.get("run", "this run")), labels),
+                metrics_table(own, published, str(metrics.get("run", "this run")), labels),
             ]
         else:
             parts.append(_group(heading, rows))
-    parts += [Text(f"note: {visible(note)}", style="dim") for note in figures.get("notes", ())]
+    parts += [Text(f"note: {visible(note)}", style="dim") for note in metrics.get("notes", ())]
     return Group(*parts)
 
 
@@ -45,22 +45,22 @@ def _group(heading: str, rows: list[MetricRow]) -> Table:
     table = Table(title=Text(heading, style="bold"), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     intervals, chances = any(row.interval for row in rows), any(row.chance for row in rows)
     table.show_header = intervals or chances
-    table.add_column(Text("figure"), min_width=18)
+    table.add_column(Text("metric"), min_width=18)
     words = any(len(row.value) > 20 for row in rows)
     table.add_column(Text("value"), justify="left" if words else "right", overflow="fold", min_width=9)
-    for wanted, name in ((intervals, "95% interval"), (chances, "by chance")):
-        if wanted:
+    for is_shown, name in ((intervals, "95% interval"), (chances, "by chance")):
+        if is_shown:
             table.add_column(Text(name), justify="right", overflow="fold")
-    long = [row for row in rows if len(row.value) > 20]
+    long_rows = [row for row in rows if len(row.value) > 20]
     for row in rows:
-        if row not in long:
+        if row not in long_rows:
             cells = [row.label, row.value, *[row.interval] * intervals, *[row.chance] * chances]
             table.add_row(*(Text(visible(cell)) for cell in cells))
-    if long and (intervals or chances):  # a sentence would make its column as wide as the terminal
-        table.caption = Text("\n".join(f"{row.label}: {visible(row.value)}" for row in long), style="bold")
+    if long_rows and (intervals or chances):  # a sentence would make its column as wide as the terminal
+        table.caption = Text("\n".join(f"{row.label}: {visible(row.value)}" for row in long_rows), style="bold")
         table.caption_justify = "left"
         table.columns[1].justify = "right"
         return table
-    for row in long:
+    for row in long_rows:
         table.add_row(Text(row.label), Text(visible(row.value)))
     return table

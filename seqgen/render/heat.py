@@ -1,4 +1,4 @@
-"""A text with what each of its symbols costs: a heat map on a terminal, a plain line elsewhere."""
+"""The per-symbol costs of a text, as a heat map on a terminal or a plain line."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ STOP = "∎"
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _SHADES = ("grey15", "grey23", "dark_goldenrod", "dark_orange3", "red3", "bright_red")
 _INKS = ("grey85", "white", "black", "black", "white", "white")
-_MAX_BITS = 8.0  # a symbol that costs as much or more is the hottest
+_MAX_BITS = 8.0  # cost from which a symbol has the last shade
 _WIDTH = 76  # columns of a line
 
 
 def heat_map(
-    symbols: Sequence[str], nats: Sequence[float], nats_in_all: float, bits_per_char: float, percentile: float | None,
-    among: int,
+    symbols: Sequence[str], nats: Sequence[float], total_nats: float, bits_per_char: float, percentile: float | None,
+    n_reference: int,
 ) -> Group:  # fmt: skip
-    """A text as a heat map: symbols on shades of their cost, bars of the same below, so that it reads without colour.
+    """Return a text as a heat map, with bars below the symbols so that it reads without colour.
 
     Args:
         symbols: of the text, in order.
-        nats: what each cost, and the stop, if there is one, last.
-        nats_in_all: their sum.
+        nats: cost of each symbol, and last that of the stop, if there is one.
+        total_nats: their sum.
         bits_per_char: of the text.
         percentile: among held-out records, or None.
-        among: how many these are.
+        n_reference: number of these records.
     """
-    figures = f"{bits_per_char:.3f} bits/char  {nats_in_all:.3f} nats"
+    summary = f"{bits_per_char:.3f} bits/char  {total_nats:.3f} nats"
     if percentile is not None:
-        figures += f"  likelier than {percentile:.1f}% of {counted(among, 'held-out record')}"
-    lines: list[Text] = [Text(figures, style="bold")]
+        summary += f"  more probable than {percentile:.1f}% of {counted(n_reference, 'held-out record')}"
+    lines: list[Text] = [Text(summary, style="bold")]
     upper, lower = Text(no_wrap=True), Text(no_wrap=True, style="dim")
     for symbol, cost in zip([*map(shown, symbols), STOP], nats, strict=False):
         level = min(1.0, max(0.0, cost / math.log(2) / _MAX_BITS))
@@ -51,18 +51,18 @@ def heat_map(
 
 
 def score_line(
-    text: str, symbols: Sequence[str], nats: Sequence[float], nats_in_all: float, bits_per_char: float,
+    text: str, symbols: Sequence[str], nats: Sequence[float], total_nats: float, bits_per_char: float,
     percentile: float | None,
 ) -> str:  # fmt: skip
-    """The same as one line of columns with tabs between: bits per character, nats, percentile, symbols, text.
+    """Return the same as tab-separated columns: bits per character, nats, percentile, symbols, text.
 
-    A symbol stands with its nats after a colon, and a space between each and the next; the last is the stop.
+    A symbol is followed by a colon and its nats; symbols are separated by spaces, and the last one is the stop.
     """
     costs = " ".join(f"{shown(symbol)}:{cost:.2f}" for symbol, cost in zip([*symbols, STOP], nats, strict=False))
     rank = "-" if percentile is None else f"{percentile:.1f}"
-    return f"{bits_per_char:.3f}\t{nats_in_all:.3f}\t{rank}\t{costs}\t{visible(text)}"
+    return f"{bits_per_char:.3f}\t{total_nats:.3f}\t{rank}\t{costs}\t{visible(text)}"
 
 
 def shown(symbol: str) -> str:
-    """A symbol as it is shown: what cannot be seen is escaped, a space is marked."""
+    """Return a symbol as it is shown: invisible characters escaped, a space marked."""
     return visible(symbol).replace(" ", "␠")

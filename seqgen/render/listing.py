@@ -1,4 +1,4 @@
-"""Rows fitted to the terminal: a table, one with fewer columns, or a block a row; plain columns in a pipe."""
+"""Rows fitted to the terminal: a table, a table with fewer columns, or one block per row; plain columns in a pipe."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from rich.text import Text
 
 from seqgen.render.text import visible
 
-_LONG = ("text", "summary", "description", "problem", "state", "hooks", "type", "default", "range")  # may be folded
-_NARROW = {"type": 14, "default": 10, "range": 10}  # so that what stands beside them has room
-_LEAST = 20  # of a column that folds, if a word is as long
-_ANY_WIDTH = 100_000  # since what is measured is never said to be wider than the terminal
+_FOLDABLE = ("text", "summary", "description", "problem", "state", "hooks", "type", "default", "range")
+_MAX_WIDTHS = {"type": 14, "default": 10, "range": 10}  # limits that leave space for the other columns
+_MIN_WIDTH = 20  # least width of a folding column with a word that long
+_ANY_WIDTH = 100_000  # rich never measures more than the width it is given
 _HEADINGS = {"bits_per_char": "bits/char", "load_ms": "load ms"}
 
 
 class Listing:
-    """Rows to show; numbers right, missing values as a dash, long texts folded and never cut.
+    """A table that adapts to the terminal: numbers right-aligned, missing values as a dash, long texts folded, not cut.
 
-    On a terminal that is too narrow for all columns, first the spare ones are left out; if that is not enough, each row
-    is a block of lines. In a pipe there are plain columns, without rules and without lines between.
+    On a terminal that is too narrow for all columns, the spare ones are dropped first; if that is not enough, each row
+    becomes a block of lines. A pipe gets plain columns without rules.
 
     Args:
-        rows: what to show, by column.
-        columns: which columns, in order.
-        title: above the table.
+        rows: the rows, each by column.
+        columns: the columns to show, in order.
+        title: the title above the table.
         folded: further columns whose texts may be long.
-        spare: columns that are left out on a narrow terminal, the first one first.
+        spare: columns to drop on a narrow terminal, the first one first.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class Listing:
         self._folded, self._spare = folded, spare
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Yield what fits."""
+        """Yield the widest form that fits."""
         if not console.is_terminal:
             yield self._table(self._columns, plain=True)
             return
@@ -67,27 +67,27 @@ class Listing:
         for column in columns:
             values = [row.get(column) for row in self._rows]
             heading, numbers = _HEADINGS.get(column, column), any(isinstance(value, int | float) for value in values)
-            folds = column in _LONG or column in self._folded
+            folds = column in _FOLDABLE or column in self._folded
             shown = [str(cell(value)) for value in values if not isinstance(value, ConsoleRenderable)]
-            # What does not fold is never cut, however narrow the terminal is; what folds does so between words.
+            # Other columns are never cut, however narrow the terminal is; folded ones break between words.
             least = max(map(cell_len, [heading, *shown]))
             if folds:
                 words = [heading, *(word for text in shown for word in text.split())]
-                least = min(_LEAST, max(map(cell_len, words)))
+                least = min(_MIN_WIDTH, max(map(cell_len, words)))
             table.add_column(
                 Text(heading),
                 justify="right" if numbers else "left",
                 overflow="fold",
                 no_wrap=not folds,
                 min_width=least,
-                max_width=None if plain else _NARROW.get(column),
+                max_width=None if plain else _MAX_WIDTHS.get(column),
             )
         for row in self._rows:
             table.add_row(*(cell(row.get(column)) for column in columns))
         return table
 
     def _blocks(self) -> Iterable[RenderableType]:
-        """The rows as blocks: the first column, and under it a line for each other one."""
+        """Yield the rows as blocks: the first column, and below it a line for each other column."""
         first, *others = self._columns
         if self._title:
             yield Text(self._title, style="italic")
@@ -102,7 +102,7 @@ class Listing:
 
 
 def cell(value: Any) -> RenderableType:
-    """Return a value as it stands in a table."""
+    """Return a value as a table shows it."""
     if value is None:
         return Text("-", style="dim")
     if isinstance(value, float):

@@ -1,4 +1,4 @@
-"""Pictures of samples: as a domain draws them, else what a terminal would show."""
+"""Pictures of samples: drawn by the renderer of a domain, or an SVG image of the terminal output."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from seqgen.render.text import visible_lines
 
 _WIDTH = 100  # columns
 _FONTS = re.compile(r"@font-face \{.*?\}\s*", re.S)
-_UNDRAWABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")  # no part of any XML
+_UNDRAWABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")  # not allowed in XML
 
 
 def export_svg(view: RenderableType, *, width: int = _WIDTH, title: str = "seqgen") -> bytes:
-    """What rich can print, as an SVG picture; it names no font that would have to be fetched.
+    """Return a renderable as an SVG picture that references no external font.
 
     Args:
-        view: what to draw.
+        view: the renderable.
         width: columns.
-        title: above it.
+        title: the title above it.
     """
     console = Console(
         record=True, width=width, file=io.StringIO(), force_terminal=True, color_system="truecolor",
@@ -35,11 +35,11 @@ def export_svg(view: RenderableType, *, width: int = _WIDTH, title: str = "seqge
 
 
 def draw(texts: Sequence[str], suffix: str, renderer: Any = None) -> bytes:
-    """The content of a file that shows some texts.
+    """Return the content of a picture file of some texts.
 
     Args:
-        texts: what to show.
-        suffix: ".svg", or another that the renderer draws.
+        texts: the texts to show.
+        suffix: ".svg", or another suffix that the renderer supports.
         renderer: of the domain, or None.
     """
     if suffix in getattr(renderer, "suffixes", ()):

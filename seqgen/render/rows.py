@@ -1,4 +1,4 @@
-"""A row without text, as tables show it."""
+"""A placeholder for empty rows in tables."""
 
 from __future__ import annotations
 
@@ -20,4 +20,4 @@ class _Empty:
 
 
 EMPTY_ROW: RenderableType = _Empty()
-"""Stands for the text of a row whose end was drawn at once: a mark on a terminal, nothing elsewhere."""
+"""The text of an empty row: a mark on a terminal, nothing elsewhere."""

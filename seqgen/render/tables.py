@@ -1,4 +1,4 @@
-"""Tables. Texts of a corpus or a model go in as ``Text``, never through markup: ``[nH]`` is chemistry, not style."""
+"""Tables. Texts of a corpus or a model are passed as ``Text``, never as markup: ``[nH]`` is chemistry, not style."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def plain_table(
     folded: Collection[str] = (),
     spare: Sequence[str] = (),
 ) -> Listing:
-    """Return rows to show, fitted to the terminal; see :class:`Listing` for the arguments."""
+    """Return rows as a table that adapts to the terminal; see :class:`Listing` for the arguments."""
     return Listing(rows, columns, title, folded, spare)
 
 
@@ -33,12 +33,14 @@ def samples_table(
     renderer: Callable[[str], RenderableType] | None = None,
     title: str = "",
 ) -> Listing:
-    """Samples: row, text, bits per character, where it stands in the corpus; cut ones are marked with an ellipsis.
+    """Return a table of samples: row, text, bits per character, and the part of the corpus that contains it.
+
+    A sample that was cut ends with an ellipsis.
 
     Args:
         rows: with the keys row, text, cut, and, where known, bits_per_char and where.
         renderer: shows a text of this domain.
-        title: above the table.
+        title: the title above the table.
     """
     styles = {"new": "green", "train": "dim", "valid": "yellow", "test": "yellow"}
     shown = []
@@ -48,7 +50,7 @@ def samples_table(
             text = Text(visible_lines(row["text"])) if renderer is None else renderer(row["text"])
         if row["cut"] and isinstance(text, Text):
             n = len(visible_lines(row["text"])) if text.plain.startswith(visible_lines(row["text"])) else len(text)
-            text = text[:n] + Text("…", style="dim") + text[n:]  # before what a renderer says of it
+            text = text[:n] + Text("…", style="dim") + text[n:]  # before anything that a renderer adds to it
         where = row.get("where")
         place = {"train": "in training", "valid": "held out", "test": "held out"}.get(str(where), where)
         shown.append({**row, "text": text, "where": Text(place, style=styles.get(str(where), "")) if place else None})
@@ -59,34 +61,34 @@ def samples_table(
 
 
 def metrics_table(
-    figures: Mapping[str, Any],
+    metrics: Mapping[str, Any],
     published: Mapping[str, Mapping[str, float]],
     name: str,
     labels: Mapping[str, str] | None = None,
 ) -> RenderableType:
-    """What a run was judged to be; figures that others published stand beside.
+    """Return a table of metrics, with published values in further columns.
 
     Args:
-        figures: by name.
-        published: figures by the name of a model, each with some of the same names.
+        metrics: by name.
+        published: published values by name of a model; each has some of the same names.
         name: of the run.
-        labels: how people call figures, by name.
+        labels: labels of metrics, by name.
     """
     if not published:
-        return spec_view({metric_label(figure, labels): value for figure, value in figures.items()})
+        return spec_view({metric_label(metric, labels): value for metric, value in metrics.items()})
     rows = [
         {
-            "figure": metric_label(figure, labels),
+            "metric": metric_label(metric, labels),
             name: value,
-            **{model: of.get(figure) for model, of in published.items()},
+            **{model: of.get(metric) for model, of in published.items()},
         }
-        for figure, value in figures.items()
+        for metric, value in metrics.items()
     ]
-    return plain_table(rows, ("figure", name, *published))
+    return plain_table(rows, ("metric", name, *published))
 
 
 def options_table(options: Sequence[Mapping[str, Any]], part: str, how: str = "") -> RenderableType:
-    """The options of a part, and how they are given; left out: as those of a part of a run."""
+    """Return a table of the options of a part; ``how`` says how they are set, by default with ``-o``."""
     if not options:
         return Text(f"{part} has no options")
     return plain_table(
@@ -97,7 +99,7 @@ def options_table(options: Sequence[Mapping[str, Any]], part: str, how: str = ""
 
 
 def spec_view(facts: Mapping[str, Any], options: RenderableType | None = None) -> Group:
-    """What is known of a registered thing."""
+    """Return facts about a registered part, with its options."""
     table = Table.grid(padding=(0, 2))
     for name, value in facts.items():
         if value not in ("", None, (), {}):
@@ -108,13 +110,13 @@ def spec_view(facts: Mapping[str, Any], options: RenderableType | None = None) -
 def corpus_view(
     profile: Mapping[str, Any], facts: Mapping[str, Any], options: RenderableType | None = None, width: int = 40
 ) -> Group:
-    """What is known of a corpus and what ``seqgen.corpus.profile`` counted: figures, lengths, every n-th record."""
+    """Return facts about a corpus with the result of ``seqgen.corpus.profile``: counts, lengths, every n-th record."""
     counts = {name: profile[name] for name in ("records", "characters", "longest", "duplicates")}
     labels = ", ".join(f"{visible(label)} {n:,}" for label, n in profile["labels"].items())
     counts |= {"control characters": profile["control_characters"] or None, **profile["skipped_or_changed"]}
-    known = spec_view({**facts, **counts, "labels": labels, "symbols": f"{len(profile['symbols'])} distinct"})
+    facts_view = spec_view({**facts, **counts, "labels": labels, "symbols": f"{len(profile['symbols'])} distinct"})
     symbols = Text(" ".join(visible(symbol) if symbol != " " else "␠" for symbol in profile["symbols"]))
-    parts: list[RenderableType] = [known, Text(""), symbols, Text(""), _histogram(profile["lengths"], width)]
+    parts: list[RenderableType] = [facts_view, Text(""), symbols, Text(""), _histogram(profile["lengths"], width)]
     every = profile["every"]
     parts += [Text(f"\nevery {_ordinal(every)} record:" if every > 1 else "\nthe records:", style="bold")]
     parts += [Text("  " + visible_lines(text).replace("\n", "\n  "), overflow="fold") for text in profile["shown"]]

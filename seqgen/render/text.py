@@ -1,4 +1,4 @@
-"""Small pieces of text."""
+"""Short texts for tables and messages."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from collections.abc import Callable, Sequence
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _INVISIBLE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
-_JOINERS = "\u200c\u200d"  # they join letters and emoji, and do nothing to a terminal
+_JOINERS = "\u200c\u200d"  # they join letters and emoji, and are harmless on a terminal
 
 
 def visible(text: str) -> str:
-    """A text that is safe to show on a terminal: control, format and bidirectional characters are escaped."""
+    """Return a text that is safe on a terminal: control, format and bidirectional characters are escaped."""
     if text.isprintable():
         return text
     return _escaped(text, lambda character: character.encode("unicode_escape").decode())
@@ -31,19 +31,19 @@ def _json_escape(character: str) -> str:
 
 
 def visible_json(text: str) -> str:
-    """JSON that is safe to show on a terminal: the same value, with such characters as code units."""
+    r"""Return the same JSON value with such characters as \u escapes, safe on a terminal."""
     if text.replace("\n", "").isprintable():
         return text
     return "\n".join(_escaped(line, _json_escape) for line in text.split("\n"))
 
 
 def visible_lines(text: str) -> str:
-    """The same, with its line ends as they are."""
+    """Return the result of ``visible`` with line ends kept."""
     return "\n".join(map(visible, text.split("\n")))
 
 
 def sparkline(values: Sequence[float], width: int = 40) -> str:
-    """Values as a row of blocks, the lowest empty-most; more values than ``width`` are averaged together."""
+    """Return values as a row of block characters; more values than ``width`` are averaged in groups."""
     finite = [value for value in values if math.isfinite(value)]
     if not finite:
         return ""
@@ -55,13 +55,13 @@ def sparkline(values: Sequence[float], width: int = 40) -> str:
     return "".join(_BLOCKS[round((mean - low) * scale)] for mean in means)
 
 
-def counted(n: int, what: str) -> str:
-    """So many of something: 1 record, 2,000 records."""
-    return f"{n:,} {what}{'' if n == 1 else 's'}"
+def counted(n: int, noun: str) -> str:
+    """Return a number with its noun: 1 record, 2,000 records."""
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"
 
 
 def duration(seconds: float) -> str:
-    """Seconds as a person says them: 8s, 3m 20s, 2h 05m."""
+    """Return seconds in the form 8s, 3m 20s or 2h 05m."""
     if not math.isfinite(seconds):
         return "?"
     whole = round(seconds)

@@ -119,6 +119,6 @@ def test_without_matplotlib_a_page_costs_one_line_before_any_work(tiny_run, tmp_
 def test_the_command_line_writes_the_page(cli, tiny_run, tmp_path):
     pytest.importorskip("matplotlib", reason=PLOT)
     result = cli("evaluate", tiny_run.path, "-n", 20, "--html", tmp_path / "page.html")
-    assert result.code == 0 and "Memorisation" in result.out and (tmp_path / "page.html").stat().st_size > 20_000
+    assert result.code == 0 and "Memorization" in result.out and (tmp_path / "page.html").stat().st_size > 20_000
     refused = cli("evaluate", tiny_run.path, "-n", 20, "--html", tmp_path / "no" / "page.html")
     assert refused.code == 7 and "no/page.html" in refused.err
