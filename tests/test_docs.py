@@ -279,6 +279,11 @@ def test_commands_shown_exist_with_their_flags_and_names(page, app):
                 assert set(rest[place + 1].split(",")) <= known, f"{flag} {rest[place + 1]}"
 
 
+def test_the_guide_names_the_version_of_the_hooks():
+    assert f"now {seqgen.PLUGIN_API}." in GUIDE
+    assert 'seqgen_api = "{}.{}"'.format(*seqgen.PLUGIN_API) in GUIDE
+
+
 def test_the_reference_has_every_public_name():
     shown = re.findall(
         r"^::: (seqgen\.[\w.]+)", "".join(page.read_text() for page in (DOCS / "reference").glob("*.md")), re.M
