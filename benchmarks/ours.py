@@ -105,7 +105,9 @@ class Learner:
             0,
             list[StepResult](),
         )
-        self.descent = TrainStep(model, self.penalty_V, weight_decay=weight_decay, clip_norm=0.0, precision="float32")
+        self.train_step = TrainStep(
+            model, self.penalty_V, weight_decay=weight_decay, clip_norm=0.0, precision="float32"
+        )
         settings = TrainSettings(steps=10**9, lr=lr, warmup_steps=0, decay="none", weight_decay=weight_decay)
         self.schedule = Schedule(settings, 1)
 
@@ -117,7 +119,7 @@ class Learner:
     def take(self, batch: Batch) -> None:
         """Take a step."""
         lr = self.begin()
-        self.note(self.descent.take(self.number, lr, batch, derive_seed("step", 0, self.number)))
+        self.note(self.train_step.run(self.number, lr, batch, derive_seed("step", 0, self.number)))
 
     def note(self, taken: StepResult) -> None:
         """Keep a step's loss, and read the kept ones back now and then."""

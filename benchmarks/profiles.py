@@ -155,7 +155,7 @@ def timed_encoding(corpus: Corpus) -> tuple[float, Data]:
 
 
 def spent_s(learner: Learner, batches: Iterator[Batch], n_steps: int) -> Counter[str]:
-    """Seconds of the parts of so many steps, and of "all": what ``Descent.take`` does, timed part by part."""
+    """Seconds of the parts of so many steps, and of "all": what ``TrainStep.run`` does, timed part by part."""
     spent: Counter[str] = Counter()
     began = time.perf_counter()
     for _ in range(n_steps):
@@ -163,10 +163,10 @@ def spent_s(learner: Learner, batches: Iterator[Batch], n_steps: int) -> Counter
         marks = [time.perf_counter()]
         batch = next(batches)
         marks.append(time.perf_counter())
-        learner.descent._gradients.clear()
-        nats = learner.descent.differentiate(batch)
+        learner.train_step._gradients.clear()
+        nats = learner.train_step.differentiate(batch)
         marks.append(time.perf_counter())
-        norm = learner.descent._update(learner.number, lr, nats)
+        norm = learner.train_step._update(learner.number, lr, nats)
         marks.append(time.perf_counter())
         learner.note(StepResult(learner.number, lr, batch, nats, norm))
         spent.update(dict(zip(PARTS, (end - start for start, end in pairwise(marks)), strict=True)))

@@ -21,25 +21,25 @@ from seqgen.plugin_guards import defined_at
 from seqgen.protocols import Model, State
 
 Stepper = Callable[[Tensor, State], tuple[Tensor, State]]
-"""One step of sampling: ids (B,) and a state give logits (B, V) and the next state."""
+"""One step of sampling: a function of ids (B,) and a state to logits (B, V) and the next state."""
 
 
 class RecurrentModel(nn.Module):
-    """Embedding -> stack of cells -> head.
+    """A model of an embedding, a stack of cells and a head.
 
     Args:
         n_symbols: V.
         make_cell: builds one layer from its input size and hidden size.
         hidden: units of a layer.
-        layers: how many layers.
+        layers: number of layers.
         embedding: features of a symbol.
         dropout: probability of dropping a feature between layers and before the head, while training.
-        norm: where the features of each layer are normalised: before it, after it or not at all.
-        skip: how the input of each layer is led past it: "residual", "highway" or not at all.
-        zoneout: probability with which a feature of the state keeps its value while training; step cells only.
-        recurrent_dropout: share of the output that the next step does not see while training; step cells only.
-        attention: outputs of the past that each step looks back at; 0: none; step cells only.
-        tie: whether the head's weight is the embedding's; sizes that differ are bridged by a linear map.
+        norm: layer norm "before" or "after" each layer, or "none".
+        skip: connection around each layer: "residual", "highway" or "none".
+        zoneout: probability that a feature of the state keeps its value while training; step cells only.
+        recurrent_dropout: share of the output hidden from the next step while training; step cells only.
+        attention: number of past outputs that each step attends to; 0: none; step cells only.
+        tie: whether the head shares the weight of the embedding; if their sizes differ, a linear map is between them.
 
     Raises:
         BadOption: the cell cannot be wrapped in this way.
@@ -61,14 +61,16 @@ class RecurrentModel(nn.Module):
             Literal["none", "before", "after"], Field(description="layer norm before or after each layer")
         ] = "none",
         skip: Annotated[
-            Literal["none", "residual", "highway"], Field(description="how the input is led past each layer")
+            Literal["none", "residual", "highway"], Field(description="skip connection around each layer")
         ] = "none",
-        zoneout: Annotated[float, Field(ge=0, lt=1, description="probability that a feature of the state stays")] = 0.0,
-        recurrent_dropout: Annotated[
-            float, Field(ge=0, lt=1, description="share of the output that the next step does not see")
+        zoneout: Annotated[
+            float, Field(ge=0, lt=1, description="probability that a feature of the state keeps its value")
         ] = 0.0,
-        attention: Annotated[int, Field(ge=0, le=4096, description="past outputs that each step looks back at")] = 0,
-        tie: Annotated[bool, Field(description="whether head and embedding share their weights")] = False,
+        recurrent_dropout: Annotated[
+            float, Field(ge=0, lt=1, description="share of the output hidden from the next step")
+        ] = 0.0,
+        attention: Annotated[int, Field(ge=0, le=4096, description="past outputs that each step attends to")] = 0,
+        tie: Annotated[bool, Field(description="share the weight of head and embedding")] = False,
     ) -> None:
         super().__init__()
         self.embedding = nn.Embedding(n_symbols, embedding)
@@ -94,7 +96,7 @@ class RecurrentModel(nn.Module):
             self.head.weight = self.embedding.weight
 
     def initial_state(self, batch_size: int) -> State:
-        """The states of the layers."""
+        """Return the states of the layers."""
         return self.stack.initial_state(batch_size)
 
     def pieces(self) -> tuple[list[nn.Module], list[nn.Module]]:
@@ -148,7 +150,7 @@ class RecurrentModel(nn.Module):
         return self.stack.scans() and self.embedding.num_embeddings <= n_inputs
 
     def input_table(self) -> Tensor:
-        """What the first layer, a step cell, makes of each symbol (V, P)."""
+        """Return the projection of each symbol (V, P) by the first layer, a step cell."""
         return self.stack.project(self.embedding.weight[:, None])[:, 0]
 
     def _hidden(self, ids_BT: Tensor, state: State) -> tuple[Tensor, State]:
@@ -172,7 +174,7 @@ class RecurrentModel(nn.Module):
 
 
 def generic_stepper(model: Model) -> Stepper:
-    """A step for sampling from any model."""
+    """Return a step for sampling from any model."""
 
     def step(ids_B: Tensor, state: State) -> tuple[Tensor, State]:
         logits_BTV, state = model.forward(ids_B[:, None], state)
@@ -182,13 +184,14 @@ def generic_stepper(model: Model) -> Stepper:
 
 
 def make_stepper(model: Model) -> Stepper:
-    """The model's own step for sampling if it has one, else the generic one."""
+    """Return the model's own step for sampling if it has one, else the generic one."""
     own: Callable[[], Stepper] | None = getattr(model, "stepper", None)
     if own is None:
         return generic_stepper(model)
     step = own()
     if not callable(step):
-        raise PluginError(f"stepper gave {type(step).__name__}, not a function of a step{defined_at(model, 'stepper')}")
+        place = defined_at(model, "stepper")
+        raise PluginError(f"stepper returned {type(step).__name__}, not a function of a step{place}")
 
     def checked(ids_B: Tensor, state: State) -> tuple[Tensor, State]:
         try:
@@ -205,7 +208,7 @@ def make_stepper(model: Model) -> Stepper:
 
 
 def device_of(model: nn.Module) -> torch.device:
-    """Where a model computes: the device of its parameters, or else of its buffers."""
+    """Return the device of a model: of its parameters, or else of its buffers."""
     tensors = itertools.chain(model.parameters(), model.buffers())
     return next((tensor.device for tensor in tensors), torch.device("cpu"))
 
@@ -223,10 +226,10 @@ def evaluation_mode(model: nn.Module) -> Iterator[None]:
 
 
 def count_parameters(model: nn.Module) -> int:
-    """All trainable parameters."""
+    """Return the number of trainable parameters."""
     return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
 
 
 def log_probs(logits: Tensor, allowed_V: Tensor) -> Tensor:
-    """Logarithms of probabilities (..., V), nats; ids that may not be predicted get minus infinity."""
+    """Return log probabilities (..., V), nats; ids that may not be predicted get minus infinity."""
     return torch.log_softmax(logits.masked_fill(~allowed_V, -torch.inf), -1)

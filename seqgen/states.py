@@ -12,7 +12,7 @@ from seqgen.protocols import State
 
 
 def map_state(function: Callable[[Tensor], Any], state: State) -> State:
-    """The state with ``function`` applied to every leaf."""
+    """Return the state with ``function`` applied to every leaf."""
     if isinstance(state, Tensor):
         return function(state)
     if isinstance(state, dict):
@@ -26,17 +26,21 @@ def map_state(function: Callable[[Tensor], Any], state: State) -> State:
 
 
 def list_leaves(state: State) -> list[Tensor]:
-    """The leaves of a state, in the order of ``map_state``."""
+    """Return the leaves of a state, in the order of ``map_state``."""
     leaves: list[Tensor] = []
     map_state(leaves.append, state)
     return leaves
 
 
 def output_and_state(found: Any, what: str) -> tuple[Tensor, State]:
-    """What a step or a cell gives.
+    """Return the result of a step or a cell if it is a pair.
+
+    Args:
+        found: the result.
+        what: the method it comes from, for the message.
 
     Raises:
-        TypeError: it is something else; a batch of two outputs would pass for a pair.
+        TypeError: it is not a tuple of two; a tensor with two rows would unpack as a pair.
     """
     if not isinstance(found, tuple) or len(found) != 2:
         seen = f"{len(found)} values" if isinstance(found, tuple) else type(found).__name__
@@ -45,9 +49,9 @@ def output_and_state(found: Any, what: str) -> tuple[Tensor, State]:
 
 
 def structure_difference(before: Any, after: Any) -> tuple[str, str] | None:
-    """Where two states are nested in different ways: what stands there in the one and in the other.
+    """Describe the first difference in structure of two states: the part of the one and of the other; None if equal.
 
-    They may hold anything, since a state that is wrong does.
+    The leaves may be of any type: a wrong state is described too.
     """
     if isinstance(before, Tensor) and isinstance(after, Tensor):
         return None
@@ -57,26 +61,26 @@ def structure_difference(before: Any, after: Any) -> tuple[str, str] | None:
     elif isinstance(before, tuple | list) and type(before) is type(after) and len(before) == len(after):
         pairs = list(zip(before, after, strict=True))
     else:
-        return _form(before), _form(after)
+        return _describe(before), _describe(after)
     return next((found for pair in pairs if (found := structure_difference(*pair)) is not None), None)
 
 
-def _form(state: Any) -> str:
+def _describe(state: Any) -> str:
     if isinstance(state, dict):
-        return "{" + ", ".join(f"{key!r}: {_form(value)}" for key, value in state.items()) + "}"
+        return "{" + ", ".join(f"{key!r}: {_describe(value)}" for key, value in state.items()) + "}"
     if isinstance(state, tuple | list):
         begin, end = "[]" if isinstance(state, list) else "()"
         name = type(state).__name__ if hasattr(state, "_fields") else ""
-        return f"{name}{begin}{', '.join(map(_form, state))}{end}"
+        return f"{name}{begin}{', '.join(map(_describe, state))}{end}"
     return "tensor" if isinstance(state, Tensor) else repr(state)[:40]
 
 
 def join_rows(state: State, other: State) -> State:
-    """The rows of two states of the same form, one after another."""
+    """Return the rows of two states of equal structure, one after another."""
     others = iter(list_leaves(other))
     return map_state(lambda leaf: torch.cat((leaf, next(others))), state)
 
 
 def select_rows(state: State, rows_N: Tensor) -> State:
-    """The state of some rows of the batch, in the order of their indices."""
+    """Return the state of some rows of the batch, in the order of their indices."""
     return map_state(lambda leaf: torch.index_select(leaf, 0, rows_N), state)

@@ -145,13 +145,13 @@ def test_each_direction_is_compiled_once(libraries):
     torch.manual_seed(0)
     model = RecurrentModel(9, lambda i, h: ENTRIES["ugrnn"].build({}, i, h), hidden=8, layers=2, embedding=8)
     use_engine(model, "compiled")
-    descent = TrainStep(model, torch.zeros(9), weight_decay=0.0, clip_norm=0.0, precision="float32")
+    train_step = TrainStep(model, torch.zeros(9), weight_decay=0.0, clip_norm=0.0, precision="float32")
     ids_BT = torch.randint(3, 9, (4, 17))
     batch = Batch(ids_BT[:, :-1], ids_BT[:, 1:], None, 64, 64, 4)
-    descent.take(1, 0.1, batch)
+    train_step.run(1, 0.1, batch)
     compile_steps(model)
     written = made(libraries)
-    descent.take(2, 0.1, batch)
+    train_step.run(2, 0.1, batch)
     total_nats(model, batch, torch.zeros(9)).backward()
     assert len(written) == 2 and made(libraries) == written  # the layers share them
 

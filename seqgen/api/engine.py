@@ -157,10 +157,10 @@ def _step_s(model: Any, batch: Batch, data: Data, precision: str, rounds: int = 
     buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
     was_training, times_s = model.training, []
     model.train()
-    descent = TrainStep(model, penalty_V, weight_decay=0.0, clip_norm=0.0, precision=precision)
+    train_step = TrainStep(model, penalty_V, weight_decay=0.0, clip_norm=0.0, precision=precision)
     for _ in range(rounds):
         started = time.perf_counter()
-        descent.differentiate(batch)
+        train_step.differentiate(batch)
         if penalty_V.device.type == "cuda":
             torch.cuda.synchronize(penalty_V.device)
         times_s.append(time.perf_counter() - started)

@@ -1,4 +1,4 @@
-"""Attention over past outputs, around the steps of any cell.
+"""Attention over past outputs as a wrapper of step cells.
 
 Dimension letters: B batch, T steps, I input, H output, P projection, K past outputs.
 """
@@ -13,23 +13,23 @@ from seqgen.cells.step import Recurrent
 from seqgen.cells.wrappers import StepWrapper, project_zeros
 from seqgen.protocols import State
 
-_EMPTY = -1e9  # added to the score of a place that holds no output yet
+_EMPTY = -1e9  # added to the score of a slot that holds no output yet
 
 
 class PastAttention(StepWrapper):
-    """Each step looks back at the last K outputs.
+    """A step cell whose steps attend to its last K outputs.
 
-        u, s' = cell(W_x x + W_d d, s)                          d: what the step before saw
+        u, s' = cell(W_x x + W_d d, s)                          d: the attention of the step before
         e_j = v . tanh(W_h y_j + W_u u), j = 1 .. K             y_j: the past outputs
         d' = sum_j softmax_j(e_j) y_j
         y' = W_y [u, d']
 
-    Biases of W_x, W_u and W_y are not written. As d enters before the cell's own projection, that is computed step by
-    step, so that this costs more than the other wrappers.
+    Biases of W_x, W_u and W_y are omitted. As d enters before the projection of the cell, that projection is computed
+    step by step, so that this wrapper costs more than the others.
 
-    Source: arXiv:1601.06733, in the form of TensorFlow 1's AttentionCellWrapper. It differs in two points: places that
-    hold no output yet get no weight (there they are zeros with as much weight as others), and the cell's output asks
-    (there its whole state does), which does not grow with the state.
+    Source: arXiv:1601.06733, in the form of TensorFlow 1's AttentionCellWrapper. It differs in two points: slots that
+    hold no output yet get no weight (there they are zeros with as much weight as others), and the query is the output
+    of the cell (there its whole state), so that it does not grow with the state.
 
     Args:
         cell: the step cell.
@@ -49,24 +49,24 @@ class PastAttention(StepWrapper):
         self._projected = project_zeros(self.cell).shape[2]
 
     def initial_state(self, batch_size: int) -> State:
-        """That of the cell, d, the past outputs, W_h of them, and what is added to their scores."""
+        """Return the state of the cell, d, the past outputs, W_h of them, and the bias of their scores."""
         like, H = self.score, self.output_size
         past_BKH = like.new_zeros(batch_size, self.window, H)
         empty_BK = like.new_full((batch_size, self.window), _EMPTY)
         return super().initial_state(batch_size), like.new_zeros(batch_size, H), past_BKH, past_BKH, empty_BK
 
     def project(self, x_BTI: Tensor) -> Tensor:
-        """W_x x."""
+        """Return W_x x."""
         u_BTI: Tensor = self.input(x_BTI)
         return u_BTI
 
     def noise(self, p_BTP: Tensor) -> Tensor:
-        """What the cell appends to its own projection."""
+        """Append the noise that the cell appends to its own projection."""
         blank_BTP = p_BTP.new_zeros(*p_BTP.shape[:2], self._projected)
         return torch.cat((p_BTP, super().noise(blank_BTP)[..., self._projected :]), 2)
 
     def step(self, p_BP: Tensor, state: State) -> tuple[Tensor, State]:
-        """The equations."""
+        """Return the output y' and the state after this step."""
         inner, d_BH, past_BKH, keys_BKH, empty_BK = state
         x_BI = p_BP[:, : self.input_size] + self.mixed(d_BH)
         q_BP = self.cell.project(x_BI[:, None])[:, 0]
@@ -85,5 +85,5 @@ class PastAttention(StepWrapper):
 
 
 def _push(past_BK: Tensor, new_B: Tensor) -> Tensor:
-    """The last K, with one more; any further dimensions are kept."""
+    """Append a value to the last K and drop the first; any further dimensions are kept."""
     return torch.cat((past_BK, new_B[:, None]), 1)[:, 1:]

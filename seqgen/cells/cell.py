@@ -12,7 +12,7 @@ from seqgen.protocols import State
 
 
 class Cell(nn.Module):
-    """One layer: a function of (input, state) to (output, state).
+    """A layer of the model: a function of (input, state) to (output, state).
 
     Subclass it to mix time freely; subclass :class:`seqgen.StepCell` to write only the equations of one step.
 
@@ -30,7 +30,7 @@ class Cell(nn.Module):
         self.output_size = hidden_size
 
     def initial_state(self, batch_size: int) -> State:
-        """The state before the first step: a nested tuple, list or dict of tensors, every leaf (B, ...)."""
+        """Return the state before the first step: a nested tuple, list or dict of tensors, every leaf (B, ...)."""
         raise NotImplementedError(f"{type(self).__name__} has no method initial_state")
 
     def forward(self, x_BTI: Tensor, state: State) -> tuple[Tensor, State]:
@@ -46,7 +46,7 @@ class Cell(nn.Module):
         raise NotImplementedError(f"{type(self).__name__} has no method forward")
 
     def zeros(self, batch_size: int) -> Tensor:
-        """Zeros (B, H) of this module's type and device, for ``initial_state``."""
+        """Return zeros (B, H) of the dtype and device of this module, for ``initial_state``."""
         like = first_parameter(self)
-        assert like is not None, "a cell without parameters makes its own state"
+        assert like is not None, "a cell without parameters creates its own state"
         return like.new_zeros(batch_size, self.hidden_size)

@@ -1,4 +1,4 @@
-"""Dropout whose mask costs little on the CPU.
+"""Dropout with a mask that is fast to sample on the CPU.
 
 Source: Srivastava et al. 2014, jmlr.org/papers/v15/srivastava14a.
 """
@@ -13,12 +13,12 @@ _LEVELS = 1 << 16
 
 
 class Dropout(nn.Module):
-    """Sets a share of the features to 0 while training and scales the others up.
+    """A layer that sets a share of the features to 0 while training and scales the others up.
 
-    On the CPU a mask is drawn 16 bits a feature, a third of the time of torch's; the share is exact to 1 / 65,536.
+    On the CPU a mask takes 16 random bits a feature and a third of torch's time; the share is exact to 1 / 65,536.
 
     Args:
-        share: of the features, from 0 to less than 1.
+        share: of the features that are dropped, from 0 to less than 1.
     """
 
     def __init__(self, share: float) -> None:
@@ -40,7 +40,7 @@ class Dropout(nn.Module):
 
 
 def dropout_mask(like: Tensor, share: float) -> Tensor:
-    """A mask of the shape, type and device of a tensor: 0 with the probability ``share``, else 1 / (1 - share)."""
+    """Return a mask of the shape, dtype and device of a tensor: 0 with probability ``share``, else 1 / (1 - share)."""
     if like.device.type != "cpu":
         return functional.dropout(torch.ones_like(like), share)
     dropped = min(round(share * _LEVELS), _LEVELS - 1)

@@ -1,9 +1,9 @@
-"""Linear recurrences over time: h_t = a_t * h_{t-1} + b_t, element by element, in real or in complex numbers.
+"""Linear recurrences over time: h_t = a_t * h_{t-1} + b_t, elementwise, in real or complex numbers.
 
-Step by step is fastest where a step has enough to do. Where it has little, the calls cost more than the arithmetic:
-then all chunks of the sequence run side by side, each from zero and beside the product of its factors, and what enters
-each chunk is again a linear recurrence, over the chunks (arXiv:1709.04057 solves it so on a GPU). In logarithms, as
-arXiv:2311.06281 has it, it is slower at every size on a CPU.
+Step by step is fastest where a step has many elements. Where it has few, the calls cost more than the arithmetic: then
+all chunks of the sequence run in parallel, each from zero and with the product of its factors, and the state before
+each chunk is again a linear recurrence, over the chunks (arXiv:1709.04057 solves it so on a GPU). In logarithms, as in
+arXiv:2311.06281, it is slower at every size on a CPU.
 
 Dimension letters: T steps, B batch, H features, C chunks, L steps of a chunk.
 """
@@ -18,17 +18,17 @@ from torch import Tensor
 
 from seqgen.engine.autograd_utils import refuse_double_backward
 
-_FEW = 1024  # features of all rows, up to which a step on a CPU costs less than its call
-_LONG = 64  # steps, from which chunks pay there
+_FEW = 1024  # elements of a step, up to which it costs less on a CPU than its call
+_LONG = 64  # steps from which chunks pay there
 _LONG_ON_A_GPU = 16
 
 
 def linear_scan(a_BTH: Tensor, b_BTH: Tensor, h_BH: Tensor) -> Tensor:
-    """All h_t = a_t * h_{t-1} + b_t of a sequence.
+    """Return all h_t = a_t * h_{t-1} + b_t of a sequence.
 
     Args:
-        a_BTH: the factors, all real or all complex, as the others.
-        b_BTH: what is added.
+        a_BTH: the factors; all three tensors are real, or all are complex.
+        b_BTH: the terms.
         h_BH: the state before the first step.
 
     Returns:
@@ -41,7 +41,7 @@ def linear_scan(a_BTH: Tensor, b_BTH: Tensor, h_BH: Tensor) -> Tensor:
 
 
 def choose_chunk(a_TBH: Tensor) -> int:
-    """Steps of a chunk: all of them where chunks do not pay."""
+    """Return the steps of a chunk: all of them where chunks do not pay."""
     n_steps, n_features = len(a_TBH), a_TBH[0].numel()
     on_gpu = a_TBH.device.type != "cpu"
     pays = n_steps >= _LONG_ON_A_GPU if on_gpu else n_steps >= _LONG and n_features <= _FEW
@@ -49,7 +49,7 @@ def choose_chunk(a_TBH: Tensor) -> int:
 
 
 def solve(a_TBH: Tensor, b_TBH: Tensor, h_BH: Tensor, chunk: int) -> Tensor:
-    """All states (T, B, H), without a gradient, by chunks of so many steps; T of them: step by step."""
+    """Return all states (T, B, H), without a gradient, by chunks of so many steps; with T of them step by step."""
     h_TBH = torch.empty_like(b_TBH, memory_format=torch.contiguous_format)
     n_chunks = len(a_TBH) // chunk
     if n_chunks > 1:
@@ -75,7 +75,7 @@ def solve(a_TBH: Tensor, b_TBH: Tensor, h_BH: Tensor, chunk: int) -> Tensor:
 
 
 class _LinearScan(torch.autograd.Function):
-    """The scan as one operation of autograd: its derivative is the scan from the other end."""
+    """The scan as one operation of autograd; its derivative is the scan from the other end."""
 
     @staticmethod
     def forward(ctx: Any, a_TBH: Tensor, b_TBH: Tensor, h_BH: Tensor) -> Tensor:

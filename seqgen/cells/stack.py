@@ -1,4 +1,4 @@
-"""Layers on top of one another."""
+"""Stacks of layers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Stack(Cell):
 
     Args:
         cells: the layers, at least one, sizes fitting.
-        dropout: probability with which a feature between two layers is dropped while training.
+        dropout: probability of dropping a feature between two layers while training.
     """
 
     def __init__(self, cells: Sequence[Cell], *, dropout: float = 0.0) -> None:
@@ -31,7 +31,7 @@ class Stack(Cell):
 
     @property
     def layers(self) -> list[Cell]:
-        """The cells, from the input up."""
+        """The cells from the input to the output."""
         return cast("list[Cell]", children(self.cells))
 
     def pieces(self) -> list[nn.Module]:
@@ -40,20 +40,20 @@ class Stack(Cell):
         return [first, *(piece for cell in others for piece in (self.dropout, cell))]
 
     def initial_state(self, batch_size: int) -> State:
-        """The layers' states, from the input up."""
+        """Return the states of the layers from the input to the output."""
         return tuple(cell.initial_state(batch_size) for cell in self.layers)
 
     def steps(self) -> bool:
-        """Whether the first layer is a step cell, so that its input may be given as ``project`` makes it."""
+        """Return whether the first layer is a step cell, whose input may be passed in projected by ``project``."""
         return isinstance(self.layers[0], StepCell)
 
     def scans(self) -> bool:
-        """Whether that is also how it runs over a whole sequence: it uses no fused form, and no hooks see its input."""
+        """Return whether whole sequences too may be passed in projected: no fused form and no hook reads the input."""
         first = self.layers[0]
         return isinstance(first, StepCell) and not first.uses_fused() and not has_hooks(first)
 
     def project(self, x_BTI: Tensor) -> Tensor:
-        """The projection of the first layer, a step cell."""
+        """Return the projection of the first layer, a step cell."""
         first = self.layers[0]
         assert isinstance(first, StepCell)
         return first.project(x_BTI)
@@ -62,12 +62,12 @@ class Stack(Cell):
         """Run over time, layer by layer.
 
         Args:
-            x_BTI: the input, or with ``projected`` what ``project`` makes of it (B, T, P).
-            state: the layers' states; never modified.
+            x_BTI: the input, or with ``projected`` its projection (B, T, P).
+            state: the states of the layers; never modified.
             projected: whether the input is projected already.
 
         Returns:
-            The outputs of the last layer (B, T, H), and the layers' last states.
+            The outputs of the last layer (B, T, H), and the last states of the layers.
         """
         befores = [before for _, before in zip(self.layers, state, strict=True)]
         afters: list[State] = []

@@ -1,4 +1,4 @@
-"""Cells written as the equations of one step; how a step runs over time is core's business."""
+"""Cells written as the equations of one step; the engine runs the step over time."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from seqgen.engine.tracer import traced_product
 from seqgen.protocols import State
 
 Engine = Literal["fused", "scan", "compiled", "eager"]
-"""How the steps of a cell run over time.
+"""Ways to run the steps of a cell over time.
 
-- ``fused``: by the cell's own form for whole sequences; where it has none, as ``scan``.
-- ``scan``: the step is recorded once, and its operations and those of its derivative run in plain loops; a step that
-  cannot be recorded runs as ``eager``.
-- ``compiled``: as ``scan``, in chunks fused by torch's compiler where these were made ready (``compile_steps``).
+- ``fused``: the cell's own form for whole sequences; without one, as ``scan``.
+- ``scan``: the step is traced once, and its operations and those of its derivative run in plain loops; a step that
+  cannot be traced runs as ``eager``.
+- ``compiled``: as ``scan``, in chunks fused by torch's compiler once ``compile_steps`` has compiled them.
 - ``eager``: step after step under autograd.
 """
 
@@ -33,12 +33,12 @@ def _as_float32(tensor: Tensor) -> Tensor:
 
 
 class Recurrent(nn.Module):
-    """A linear map of a per-step tensor (usually the state), named so that core may own its gradient.
+    """A linear map of a per-step tensor, usually the state; the engine computes its gradient once for all steps.
 
     Args:
         in_size: features of the argument.
         out_size: features of the result.
-        bias: whether a bias is added; the projection usually has one already.
+        bias: whether to add a bias; the projection usually has one already.
     """
 
     def __init__(self, in_size: int, out_size: int, *, bias: bool = False) -> None:
@@ -48,41 +48,41 @@ class Recurrent(nn.Module):
         self.bias = nn.Parameter(torch.empty(out_size).uniform_(-bound, bound)) if bias else None
 
     def forward(self, h_BI: Tensor) -> Tensor:
-        """``h W' (+ b)``, (B, out_size)."""
+        """Return ``h W' (+ b)``, (B, out_size)."""
         traced = traced_product(self.weight, self.bias, h_BI)
         return functional.linear(h_BI, self.weight, self.bias) if traced is None else traced
 
 
 class StepCell(Cell):
-    """A cell given by ``step``, and ``project`` unless a step sees the input itself.
+    """A cell defined by ``step``, and by ``project`` unless a step reads the input itself.
 
     ``project`` sees all steps at once and no state, so its cost is one matrix product for the whole sequence, and in
-    the first layer a table with a row a symbol. ``step`` sees one step. That is all a cell must have. Both are
-    functions of their arguments, of the parameters and buffers, and of whether the cell is training: their equations
-    are taken down once, so what changes from batch to batch belongs into a buffer.
+    the first layer a table with a row a symbol. ``step`` sees one step. A cell needs no more. Both are functions of
+    their arguments, of the parameters and buffers, and of whether the cell is training: they are traced once, so a
+    value that changes from batch to batch belongs in a buffer.
 
-    Three more methods may be given. ``noise`` draws what is random in the steps of a sequence. ``fused`` and
-    ``parallel`` are faster forms for whole sequences, from the input or from its projection; they are proven equal to
-    the steps by the conformance kit.
+    Three methods are optional. ``noise`` samples all that is random in the steps of a sequence. ``fused`` and
+    ``parallel`` are faster forms for whole sequences, from the input or from its projection; the conformance kit
+    compares them with the steps.
 
     Attributes:
-        engine: how steps run over time, see ``Engine``.
+        engine: the way steps run over time, see ``Engine``.
     """
 
     engine: Engine = "fused"
 
     def project(self, x_BTI: Tensor) -> Tensor:
-        """Return what a step needs of its input, (B, T, P) for any P; by default the input as it is.
+        """Return the projection of the input that ``step`` reads, (B, T, P) for any P; by default the input itself.
 
-        It is pointwise in time: the two leading dimensions may be any.
+        It must be pointwise in time: the two leading dimensions may be any.
         """
         return x_BTI
 
     def step(self, p_BP: Tensor, state: State) -> tuple[Tensor, State]:
-        """The equations of one step.
+        """Compute one step.
 
         Args:
-            p_BP: one step of what ``project`` gave.
+            p_BP: one step of the projection.
             state: the state before this step; never modified.
 
         Returns:
@@ -91,22 +91,22 @@ class StepCell(Cell):
         raise NotImplementedError(f"{type(self).__name__} has no method step")
 
     def noise(self, p_BTP: Tensor) -> Tensor:
-        """Append to the projection what is random in the steps, drawn for all of them at once; by default nothing.
+        """Append the random numbers of all steps to the projection; by default none.
 
-        ``step`` must not draw random numbers itself. When it runs in evaluation mode nothing may be random.
+        ``step`` must not sample random numbers itself. In evaluation mode nothing may be random.
         """
         return p_BTP
 
     def fused(self, x_BTI: Tensor, state: State) -> tuple[Tensor, State]:
-        """What ``forward`` gives, by a kernel for whole sequences (T > 1); used where ``fuses`` says so."""
+        """Return what ``forward`` returns, by a kernel for whole sequences (T > 1); used if ``fuses`` returns True."""
         raise NotImplementedError(f"{type(self).__name__} has no method fused")
 
     def fuses(self) -> bool:
-        """Whether ``fused`` covers this cell as it is set: by default, whether there is one."""
+        """Return whether ``fused`` supports the options of this cell; by default, whether it is defined."""
         return type(self).fused is not StepCell.fused
 
     def parallel(self, p_BTP: Tensor, state: State) -> tuple[Tensor, State]:
-        """What the steps give, from the projection of a whole sequence (T > 1) in one go: see ``linear_scan``."""
+        """Return what the steps return, from the projection of a whole sequence (T > 1); see ``linear_scan``."""
         raise NotImplementedError(f"{type(self).__name__} has no method parallel")
 
     def scan(self, p_BTP: Tensor, state: State) -> tuple[Tensor, State]:
@@ -116,13 +116,13 @@ class StepCell(Cell):
             The outputs (B, T, H) and the last state.
         """
         if torch.is_autocast_enabled(p_BTP.device.type):
-            # Short numbers are for products over whole sequences: in a state their errors would add up.
+            # 16-bit floats are for products over whole sequences: in a state their rounding would add up.
             with torch.autocast(p_BTP.device.type, enabled=False):
                 return self.scan(_as_float32(p_BTP), state)
         p_BTP = self.noise(p_BTP)
         if p_BTP.shape[1] > 1 and self.uses_parallel():
             return self.parallel(p_BTP, state)
-        # Time first in memory: a step reads rows that lie together.
+        # Time first in memory: a step reads contiguous rows.
         p_TBP = p_BTP.transpose(0, 1)
         if self.engine == "eager" or not torch.is_grad_enabled():
             y_TBH, state = step_by_step(self.step, p_TBP, state)
@@ -132,20 +132,20 @@ class StepCell(Cell):
         return y_TBH.transpose(0, 1), state
 
     def uses_fused(self) -> bool:
-        """Whether whole sequences go through ``fused``."""
+        """Return whether whole sequences run by ``fused``."""
         return self.engine == "fused" and self.fuses()
 
     def uses_parallel(self) -> bool:
-        """Whether whole sequences go through ``parallel``."""
+        """Return whether whole sequences run by ``parallel``."""
         return self.engine == "fused" and type(self).parallel is not StepCell.parallel
 
     def forward(self, x_BTI: Tensor, state: State) -> tuple[Tensor, State]:
         """Run over time from the input."""
         if x_BTI.shape[1] > 1 and self.uses_fused():
             if x_BTI.is_cuda and torch.is_autocast_enabled("cuda"):
-                # There cuDNN's layers compute in float16, whichever short type is wanted.
+                # There cuDNN's layers compute in float16, whichever 16-bit type is set.
                 with torch.autocast("cuda", enabled=False):
                     return self.fused(_as_float32(x_BTI), state)
             return self.fused(x_BTI, state)
-        # A projection, pointwise in time, cannot tell that it sees time first.
+        # Time first: for a projection, pointwise in time, it makes no difference.
         return self.scan(self.project(x_BTI.transpose(0, 1)).transpose(0, 1), state)

@@ -1,4 +1,4 @@
-"""Setting how the steps of a model's cells run over time, and telling how they do."""
+"""Setting and describing the engine of the step cells of a model."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from seqgen.cells.wrappers import StepWrapper
 from seqgen.engine.compiled_runner import CHUNK
 from seqgen.engine.plan_runner import traced_step
 
-_WORTH_A_CHUNK = 5  # steps left over from which a padded chunk is faster than as many steps in a loop
+_WORTH_A_CHUNK = 5  # steps after the last whole chunk, from which one more padded chunk is faster than a loop
 
 
 def step_cells(module: nn.Module) -> list[StepCell]:
-    """The step cells of a model that run over time themselves, not within another one."""
+    """Return the step cells of a model that run over time themselves, not within another one."""
     cells: list[StepCell] = []
     for child in module.children():
         cells += [child] if isinstance(child, StepCell) else step_cells(child)
@@ -21,35 +21,35 @@ def step_cells(module: nn.Module) -> list[StepCell]:
 
 
 def use_engine(module: nn.Module, engine: Engine) -> None:
-    """Let every step cell of a model run over time by this engine."""
+    """Set the engine of every step cell of a model."""
     for cell in step_cells(module):
         cell.engine = engine
 
 
 def compile_steps(module: nn.Module) -> None:
-    """Compile the steps of batches of the size that the model, set to the engine "compiled", was last trained on.
+    """Compile the steps for batches of the size that the model, with the engine "compiled", was last trained on.
 
     Raises:
-        Exception: whatever the compiler says; the model then still runs uncompiled.
+        Exception: any error of the compiler; the model then still runs uncompiled.
     """
     for cell in step_cells(module):
         traced_step(cell).compile(cell.step)
 
 
 def can_compile(module: nn.Module) -> bool:
-    """Whether some steps were recorded, so that compiling them has a meaning."""
+    """Return whether any step was traced, so that it can be compiled."""
     cells = [cell for cell in step_cells(module) if not (cell.uses_fused() or cell.uses_parallel())]
     return any(not traced_step(cell).problem for cell in cells)
 
 
 def is_compiled(module: nn.Module) -> bool:
-    """Whether steps are to run in compiled chunks."""
+    """Return whether the engine of any step cell is "compiled"."""
     return any(cell.engine == "compiled" for cell in step_cells(module))
 
 
 def describe_engine(module: nn.Module) -> str:
-    """How each kind of step cell runs over time, in a line; empty for a model without any."""
-    said: dict[str, None] = {}
+    """Return in a line how each kind of step cell runs over time; empty for a model without any."""
+    lines: dict[str, None] = {}
     for cell in step_cells(module):
         own = cell.uses_fused() or cell.uses_parallel()
         found = traced_step(cell)
@@ -63,12 +63,12 @@ def describe_engine(module: nn.Module) -> str:
             how = f"by its recorded step, compiled in chunks of {CHUNK}"
         else:
             how = "by its recorded step"
-        said[f"{_title(cell)} {how}"] = None
-    return "; ".join(said)
+        lines[f"{_title(cell)} {how}"] = None
+    return "; ".join(lines)
 
 
 def untraced_steps(module: nn.Module) -> list[str]:
-    """Why steps that were to be recorded could not be, a line for each kind of cell; after it has learned a batch."""
+    """Return why steps cannot be traced, a line for each kind of cell; call it after a batch of training."""
     cells = [cell for cell in step_cells(module) if cell.engine != "eager" and traced_step(cell).problem]
     return list(dict.fromkeys(f"{_title(cell)}: {traced_step(cell).problem}" for cell in cells))
 
@@ -79,6 +79,6 @@ def _title(cell: nn.Module) -> str:
 
 
 def choose_padding(engine: str, n_steps: int) -> int:
-    """Steps to which a batch is padded: for compiled chunks, whole ones if few are missing."""
+    """Return the steps to pad a batch to: for compiled chunks, whole chunks if few steps are missing."""
     left_over = n_steps % CHUNK
     return n_steps + CHUNK - left_over if engine == "compiled" and left_over >= _WORTH_A_CHUNK else n_steps

@@ -1,4 +1,4 @@
-"""What can be put around any layer, or around the steps of one.
+"""Wrappers of layers and of the steps of layers.
 
 Dimension letters: B batch, T steps, I input, H output, P projection.
 """
@@ -18,14 +18,14 @@ from seqgen.states import list_leaves, map_state
 
 
 class Around(Cell):
-    """A layer with something around it; its state is that of the layer.
+    """A layer with a norm or a skip connection around it; its state is that of the layer.
 
     Args:
         cell: the layer.
-        norm: "before", "after" or "none": where features are normalised (arXiv:1607.06450).
+        norm: "before", "after" or "none": where to normalize features (arXiv:1607.06450).
         skip: "residual" adds the input to the output (arXiv:1512.03385); "highway" mixes them, y = g * cell(x) +
-            (1 - g) * x with g = sigmoid(W x + b) and b = -1 at first (arXiv:1505.00387); "none" neither. Where the
-            sizes differ, a linear map of the input is taken.
+            (1 - g) * x with g = sigmoid(W x + b) and b = -1 at first (arXiv:1505.00387); "none": neither. If
+            the sizes differ, the input passes a linear map first.
     """
 
     def __init__(self, cell: Cell, *, norm: str, skip: str) -> None:
@@ -43,11 +43,11 @@ class Around(Cell):
             nn.init.constant_(self.gate.bias, -1.0)
 
     def initial_state(self, batch_size: int) -> State:
-        """That of the layer."""
+        """Return the initial state of the layer."""
         return self.cell.initial_state(batch_size)
 
     def forward(self, x_BTI: Tensor, state: State) -> tuple[Tensor, State]:
-        """The layer, with what is around it."""
+        """Run the layer, its norm and its skip connection."""
         y_BTH, state = self.cell(self.before(x_BTI), state)
         if self.skip == "residual":
             y_BTH = self.carry(x_BTI) + y_BTH
@@ -57,33 +57,33 @@ class Around(Cell):
 
 
 class StepWrapper(StepCell):
-    """A step cell with something around its steps."""
+    """A step cell whose steps are those of another one, changed; the base class of such wrappers."""
 
-    def __init__(self, cell: Cell, what: str) -> None:
+    def __init__(self, cell: Cell, option: str) -> None:
         if not isinstance(cell, StepCell):
-            raise BadOption(f"{what} needs a cell written as steps; {type(cell).__name__} computes whole sequences")
+            raise BadOption(f"{option} needs a cell written as steps; {type(cell).__name__} computes whole sequences")
         super().__init__(cell.input_size, cell.hidden_size)
         self.cell, self.output_size = cell, cell.output_size
 
     def initial_state(self, batch_size: int) -> State:
-        """That of the cell."""
+        """Return the initial state of the cell."""
         return self.cell.initial_state(batch_size)
 
     def project(self, x_BTI: Tensor) -> Tensor:
-        """That of the cell."""
+        """Return the projection of the cell."""
         p_BTP: Tensor = self.cell.project(x_BTI)
         return p_BTP
 
     def noise(self, p_BTP: Tensor) -> Tensor:
-        """That of the cell."""
+        """Append the noise of the cell."""
         noisy_BTP: Tensor = self.cell.noise(p_BTP)
         return noisy_BTP
 
 
 class Zoneout(StepWrapper):
-    """Zoneout: each feature of the state keeps its old value with some probability while training.
+    """A step cell with zoneout: while training, each feature of the state keeps its old value with some probability.
 
-    When not training, the state moves by the expected part of the way.
+    In evaluation mode the state takes the expected value.
 
     Source: arXiv:1606.01305, section 3.2; one rate for all parts of the state.
 
@@ -98,7 +98,7 @@ class Zoneout(StepWrapper):
         self.sizes = [leaf.numel() for leaf in list_leaves(cell.initial_state(1)) if leaf.is_floating_point()]
 
     def noise(self, p_BTP: Tensor) -> Tensor:
-        """Masks for every feature of the state: 1 where it keeps its value."""
+        """Append masks for every feature of the state: 1 where it keeps its value."""
         p_BTP = super().noise(p_BTP)
         if not self.training:
             return p_BTP
@@ -106,7 +106,7 @@ class Zoneout(StepWrapper):
         return torch.cat((p_BTP, (mask_TBS != 0).to(p_BTP.dtype).transpose(0, 1)), 2)
 
     def step(self, p_BP: Tensor, state: State) -> tuple[Tensor, State]:
-        """The step, parts of the state held back."""
+        """Run the step; features of the state keep their old value by the masks."""
         masks: list[Tensor] = []
         if self.training:
             p_BP, *masks = p_BP.split([p_BP.shape[1] - sum(self.sizes), *self.sizes], 1)  # type: ignore[no-untyped-call]
@@ -129,7 +129,7 @@ class Zoneout(StepWrapper):
 
 
 class RecurrentDropout(StepWrapper):
-    """Dropout of the output on its way to the next step, one mask for the whole sequence.
+    """A step cell with dropout of the output that the next step reads, with one mask for the whole sequence.
 
     Source: arXiv:1512.05287, section 4 ("variational").
 
@@ -147,7 +147,7 @@ class RecurrentDropout(StepWrapper):
             raise BadOption(f"recurrent_dropout needs a cell whose output is a part of its state, unlike {name}")
 
     def initial_state(self, batch_size: int) -> State:
-        """That of the cell and, while training, the mask."""
+        """Return the initial state of the cell and, while training, the mask."""
         inner = super().initial_state(batch_size)
         if not self.training:
             return (inner,)
@@ -155,7 +155,7 @@ class RecurrentDropout(StepWrapper):
         return inner, dropout_mask(like, self.share)
 
     def step(self, p_BP: Tensor, state: State) -> tuple[Tensor, State]:
-        """The step, seeing less of the output before."""
+        """Run the step with the mask applied to the output before."""
         inner, *mask = state
         if mask:
             dropped = iter(self._is_output)
@@ -165,7 +165,7 @@ class RecurrentDropout(StepWrapper):
 
 
 def _find_output(cell: StepCell) -> list[bool]:
-    """For each leaf of a cell's state whether it is the output."""
+    """Return for each leaf of a cell's state whether it is the output."""
     training = cell.training
     cell.eval()  # nothing is random
     with torch.no_grad():
@@ -175,7 +175,7 @@ def _find_output(cell: StepCell) -> list[bool]:
 
 
 def project_zeros(cell: StepCell) -> Tensor:
-    """What a cell projects of a step of zeros, (1, 1, P)."""
+    """Return the projection of a step of zeros, (1, 1, P)."""
     like = first_parameter(cell)
     with torch.no_grad():
         x_BTI = torch.zeros(1, 1, cell.input_size) if like is None else like.new_zeros(1, 1, cell.input_size)

@@ -84,7 +84,7 @@ class TracedStep:
 
     @property
     def compiled(self) -> bool:
-        """Whether there are compiled chunks for any size."""
+        """Return whether there are compiled chunks for any size."""
         return bool(self._compiled)
 
     def find_runner(

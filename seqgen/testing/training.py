@@ -58,7 +58,7 @@ class _Training:
         else:
             self.model = subject.build(size, *([LeakyCell] if subject.spec.uses_cell else []))
         self._penalty_V = penalty(self._vocabulary)
-        self._descent = TrainStep(self.model, self._penalty_V, weight_decay=0.01, clip_norm=1.0, precision="float32")
+        self._train_step = TrainStep(self.model, self._penalty_V, weight_decay=0.01, clip_norm=1.0, precision="float32")
         self.done = 0
 
     def go(self, steps: int) -> list[float]:
@@ -66,7 +66,7 @@ class _Training:
         taken = []
         for step in range(self.done, self.done + steps):
             seed = derive_seed("step", 0, step)
-            taken.append(self._descent.take(step + 1, _LR, self.batch(step), seed))
+            taken.append(self._train_step.run(step + 1, _LR, self.batch(step), seed))
         self.done += steps
         nats = read_losses(taken)
         return [loss / step.batch.n_targets for loss, step in zip(nats, taken, strict=True)]
@@ -77,7 +77,7 @@ class _Training:
 
     def tensors(self) -> dict[str, Tensor]:
         """Everything that must survive, by name, copied as core does before it saves."""
-        found = {**self.model.state_dict(), **{f"optimizer {k}": v for k, v in self._descent.state().items()}}
+        found = {**self.model.state_dict(), **{f"optimizer {k}": v for k, v in self._train_step.state().items()}}
         for name, tensor in found.items():
             assert isinstance(tensor, Tensor), f"state_dict holds {name}, a {type(tensor).__name__} and not a tensor"
         return {name: tensor.detach().clone().contiguous() for name, tensor in found.items()}
@@ -85,7 +85,7 @@ class _Training:
     def save(self) -> dict[str, bytes]:
         """The files of a checkpoint."""
         tensors = self.tensors()
-        train = {name: tensors.pop(f"optimizer {name}") for name in self._descent.state()}
+        train = {name: tensors.pop(f"optimizer {name}") for name in self._train_step.state()}
         return pack(Snapshot(tensors, train, {"step": self.done}), {})
 
     def load(self, files: dict[str, bytes]) -> None:
@@ -98,7 +98,7 @@ class _Training:
                 "it does not take back what it saved (each parameter and buffer needs memory of its own, and the same "
                 f"shape in every object made with the same options): {error}"
             ) from error
-        self._descent.load(snapshot.train)
+        self._train_step.load(snapshot.train)
         self.done = snapshot.state["step"]
 
     @torch.no_grad()

@@ -1,4 +1,4 @@
-"""The gradients of all parameters in one piece of memory, so that what is done to all of them is one call."""
+"""The gradients of all parameters in flat tensors, so that an operation on all of them is one call."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
-_ALIGNED = 16  # numbers to whose multiple each gradient is moved, so that it begins where vector instructions like it
+_ALIGNED = 16  # elements: each gradient begins at a multiple, where vector instructions are fast
 
 
 class Gradients:
-    """The gradients of parameters, as autograd adds to them.
+    """The gradients of parameters as views of one flat tensor a type and device; autograd adds to them in place.
 
     A parameter that a step does not use has a gradient of zeros.
 
     Args:
-        parameters: those that need no gradient are left out.
+        parameters: those that require no gradient are left out.
     """
 
     def __init__(self, parameters: Iterable[nn.Parameter]) -> None:
@@ -34,7 +34,7 @@ class Gradients:
                 self._views.append((parameter, piece[: parameter.numel()].view(parameter.shape)))
 
     def clear(self) -> None:
-        """Set them to zero, before a step."""
+        """Set all gradients to zero, before a step."""
         for flat in self._flats:
             flat.zero_()
         for parameter, view in self._views:
@@ -42,16 +42,16 @@ class Gradients:
                 parameter.grad = view
 
     def clip(self, most: float) -> Tensor:
-        """Scale them in place so that their norm is at most ``most``; nothing is read back.
+        """Scale the gradients in place so that their norm is at most ``most``, without reading a value from the device.
 
         Args:
-            most: the largest norm; 0 leaves them as they are.
+            most: the largest norm; 0 leaves the gradients unchanged.
 
         Returns:
             The norm before scaling, 0-dimensional; not finite if any gradient is not.
         """
         norms = [torch.linalg.vector_norm(flat) for flat in self._flats]
-        # Of several types or devices: brought together where the first one is.
+        # Of several types or devices: combined on that of the first one.
         norm: Tensor = (
             norms[0] if len(norms) == 1 else torch.linalg.vector_norm(torch.stack([n.to(norms[0]) for n in norms]))
         )

@@ -1,10 +1,11 @@
-"""The loss of the default model and its gradients, with autograd only where it has to be.
+"""The loss of the default model and its gradients by a hand-written backward pass.
 
-What is known (the look-up of the input, recorded steps, the head, the loss) is derived here by its formulas; other
-pieces (a projection, a cell that computes whole sequences) are small graphs of their own. A tiny model spends half of
-its time in autograd otherwise. The gradients are the same: tests compare them.
+It walks the pieces that ``RecurrentModel.pieces`` lists, as the forward pass of the model does. The look-up of the
+input, traced steps, dropout, the head and the loss are differentiated here by their formulas; other pieces (a
+projection, a cell that computes whole sequences) run under autograd, each with a small graph of its own. Under autograd
+alone a tiny model spends half of its time there. The gradients are the same: tests compare them.
 
-Dimension letters: T steps, B batch, P projection, H output, N places with a target, V vocabulary.
+Dimension letters: T steps, B batch, P projection, H output, N positions with a target, V vocabulary.
 """
 
 from __future__ import annotations
@@ -28,18 +29,19 @@ from seqgen.tokenizers import PAD
 
 _aten = torch.ops.aten
 Backward = Callable[[Tensor], Tensor | None]
-"""Adds the gradients of a piece's parameters, given that of its output, and gives that of its input."""
+"""The backward pass of a piece: adds to the gradients of its parameters; takes the gradient of its output and returns
+that of its input."""
 
 
 def supports_manual_backward(model: nn.Module) -> bool:
-    """Whether ``loss_and_gradients`` is for it: the default model, unless it is to go step by step under autograd."""
+    """Return whether ``loss_and_gradients`` works: the default model without eager cells and without hooks."""
     if type(model) is not RecurrentModel or type(model.head) is not nn.Linear:
         return False
     state = model.initial_state(1)
     cells = [module for module in model.modules() if isinstance(module, StepCell)]
     if any(leaf.requires_grad for leaf in list_leaves(state)) or any(cell.engine == "eager" for cell in cells):
         return False
-    within = {part for cell in cells for part in cell.modules() if part is not cell}  # called as ever
+    within = {part for cell in cells for part in cell.modules() if part is not cell}  # called as modules in any case
     if any(has_hooks(module) for module in model.modules() if module not in within):
         return False
     return not have_hooks(model.parameters())
@@ -54,19 +56,19 @@ def loss_and_gradients(
     compiled: bool = False,
     carries: bool = True,
 ) -> tuple[Tensor, State]:
-    """The loss summed over a batch, nats, 0-dimensional; the gradients of its mean are added to the parameters'.
+    """Return the loss summed over a batch, in nats; add the gradients of its mean to those of the parameters.
 
     Args:
-        model: ``supports_manual_backward`` it.
-        batch: what to learn from.
-        penalty_V: what ``penalty`` gives.
-        state: in which the batch begins, apart from any graph; None: the model's first.
-        compiled: whether steps run in compiled chunks. Else everything but the graphs is in inference mode, a tenth
-            faster, for which the chunks would have to be compiled again.
-        carries: whether the state in which it ends is wanted.
+        model: for which ``supports_manual_backward`` holds.
+        batch: to train on.
+        penalty_V: the result of ``penalty``.
+        state: at the start of the batch, without a graph; None: the model's initial state.
+        compiled: whether steps run in compiled chunks. Otherwise everything but the graphs is in inference mode, a
+            tenth faster, for which the chunks would have to be compiled again.
+        carries: whether to return the state at the end of the batch.
 
     Returns:
-        The loss, and the state in which the batch ends; None where ``carries`` is not set.
+        The loss, 0-dimensional, and the state at the end of the batch; None without ``carries``.
     """
     ends: list[State] = []
     first = model.initial_state(batch.ids_BT.shape[0]) if state is None else state
@@ -90,7 +92,7 @@ def loss_and_gradients(
 def _head(
     head: nn.Linear, hidden_NH: Tensor, targets_N: Tensor, penalty_V: Tensor, n_targets: int
 ) -> tuple[Tensor, Tensor]:
-    """The loss, and the gradient of its mean with respect to what the head sees."""
+    """Return the loss, and the gradient of its mean by the input of the head."""
     bias_V = penalty_V if head.bias is None else head.bias + penalty_V
     logits_NV = functional.linear(hidden_NH, head.weight, bias_V)
     log_probs_NV = torch.log_softmax(logits_NV, -1)
@@ -104,7 +106,7 @@ def _head(
 
 
 def _forward(model: RecurrentModel, ids_TB: Tensor, first: State, tape: list[Backward], ends: list[State]) -> Tensor:
-    """Return what the head sees (T, B, H); append the last states of the layers to ``ends``."""
+    """Return the input of the head (T, B, H); append the last states of the layers to ``ends``."""
     projected = model.uses_table(ids_TB.numel())
     tape.append(lambda d_VE: _accumulate(model.embedding.weight, d_VE))
     table_VP = model.embedding.weight.detach()
@@ -123,14 +125,14 @@ def _forward(model: RecurrentModel, ids_TB: Tensor, first: State, tape: list[Bac
 
 
 def _before_head(model: RecurrentModel) -> Iterator[nn.Module]:
-    """Walk the pieces between the embedding and the head, those of the stack one by one."""
+    """Iterate over the pieces between the embedding and the head, those of the stack one by one."""
     over_time, (*others, _) = model.pieces()
     for piece in (*over_time, *others):
         yield from piece.pieces() if isinstance(piece, Stack) else [piece]
 
 
 def _project(cell: Cell, table_VE: Tensor, tape: list[Backward]) -> Tensor:
-    """What a step cell makes of each symbol (V, P): recorded as if it were a step, of which there is one."""
+    """Return the projection of each symbol (V, P), traced as a single step."""
     assert isinstance(cell, StepCell)
 
     def step(x_V1E: Tensor, state: State) -> tuple[Tensor, State]:
@@ -152,7 +154,7 @@ def _look_up(table_VP: Tensor, ids_TB: Tensor, tape: list[Backward]) -> Tensor:
     ids_N = ids_TB.flatten()
 
     def back(d_TBP: Tensor) -> Tensor:
-        if d_TBP.device.type != "cpu":  # where adding at indices is not the same every time
+        if d_TBP.device.type != "cpu":  # where adding at indices is not deterministic
             return _aten.embedding_dense_backward(d_TBP, ids_TB, len(table_VP), -1, False)  # type: ignore[no-any-return]
         return torch.zeros_like(table_VP).index_add_(0, ids_N, d_TBP.flatten(0, 1))
 
@@ -169,7 +171,7 @@ def _drop(dropout: Dropout, x_TBH: Tensor, tape: list[Backward]) -> Tensor:
 
 
 def _layer(cell: Cell, x_TBI: Tensor, state: State, projected: bool, tape: list[Backward], ends: list[State]) -> Tensor:
-    """A layer's output, by its recorded step where that is how it runs."""
+    """Return the output of a layer, by its traced step where that is how it runs; append its last state to ``ends``."""
 
     def first_of(found: tuple[Tensor, State]) -> Tensor:
         ends.append(map_state(Tensor.detach, found[1]))
@@ -182,7 +184,7 @@ def _layer(cell: Cell, x_TBI: Tensor, state: State, projected: bool, tape: list[
         return _run_under_autograd(lambda p: first_of(scan(p.transpose(0, 1), state)).transpose(0, 1), x_TBI, tape)
     if not projected:
         x_TBI = _run_under_autograd(cell.project, x_TBI, tape)
-    fresh = projected  # looked up just now, and nobody else's
+    fresh = projected  # just looked up, and read by nothing else
     if type(cell).noise is not StepCell.noise:
         noise, fresh = cell.noise, False
         x_TBI = _run_under_autograd(lambda p: noise(p.transpose(0, 1)).transpose(0, 1), x_TBI, tape)
@@ -197,7 +199,7 @@ def _layer(cell: Cell, x_TBI: Tensor, state: State, projected: bool, tape: list[
 
 
 def _is_plain(cell: StepCell) -> bool:
-    """Whether it runs over time as core lets step cells run, by projecting and stepping."""
+    """Return whether a cell runs over time by ``project`` and ``step``, without a method of its own for sequences."""
     may_overwrite = type(cell).forward is not StepCell.forward or type(cell).scan is not StepCell.scan
     return not (may_overwrite or cell.uses_fused() or cell.uses_parallel())
 
@@ -205,7 +207,7 @@ def _is_plain(cell: StepCell) -> bool:
 def _scan(
     plan: Plan, runner: Runner, p_TBP: Tensor, first: list[Tensor], tape: list[Backward], *, may_overwrite: bool = False
 ) -> tuple[Tensor, list[Tensor]]:
-    """A layer's output and the leaves of its last state."""
+    """Return the output of a layer and the leaves of its last state."""
     y_TBH, ends, saved = runner.forward(p_TBP.contiguous(), first, may_overwrite=may_overwrite)
 
     def back(dy_TBH: Tensor) -> Tensor | None:
@@ -220,7 +222,7 @@ def _scan(
 
 
 def _run_under_autograd(function: Callable[[Tensor], Tensor], x: Tensor, tape: list[Backward]) -> Tensor:
-    """A piece under autograd, which takes no tensors of inference mode."""
+    """Return the output of a piece that runs under autograd, which takes no inference tensors."""
     with torch.inference_mode(False), torch.enable_grad():
         inner = as_normal_tensor(x).requires_grad_()
         y = function(inner)

@@ -1,4 +1,4 @@
-"""One optimizer step, of which nothing is read back: what it came to is looked at later, for many steps at once."""
+"""One optimizer step whose results stay on the device; ``read_losses`` reads those of many steps at once."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ _CARRIED = "carried."
 
 @dataclass(frozen=True)
 class StepResult:
-    """A step that was taken.
+    """The result of an optimizer step.
 
     Attributes:
-        number: which one, from 1.
-        lr: its rate.
-        batch: what was learned from.
+        number: of the step, from 1.
+        lr: its learning rate.
+        batch: its training batch.
         nats: the loss summed over the batch, 0-dimensional.
-        norm: the gradient's norm before clipping, 0-dimensional; None where there is no gradient.
+        norm: the norm of the gradient before clipping, 0-dimensional; None where there is no gradient.
     """
 
     number: int
@@ -47,15 +47,15 @@ class StepResult:
 
 
 class TrainStep:
-    """Takes steps; a model that counts (it has a method ``learn``) is shown the batch instead.
+    """Optimizer steps of a model; for one that has a method ``learn``, calls of that method.
 
     Args:
-        model: keeps the contract of :class:`seqgen.Model`, on its device.
-        penalty_V: what ``penalty`` gives, on that device.
+        model: a :class:`seqgen.Model`, on its device.
+        penalty_V: the result of ``penalty``, on that device.
         weight_decay: of AdamW.
         clip_norm: the largest norm of the gradient; 0 for any.
         precision: "float32", or "bfloat16" for products.
-        carries: whether batches are windows of a long text, which go on where the ones before ended.
+        carries: whether batches are windows of a long text, each of which continues the one before.
     """
 
     def __init__(
@@ -81,14 +81,14 @@ class TrainStep:
         if precision == "bfloat16":
             self._autocast = torch.autocast(device_of(model).type, dtype=torch.bfloat16)
 
-    def take(self, number: int, lr: float, batch: Batch, seed: int | None = None) -> StepResult:
-        """Take a step; it changes nothing if its loss or gradient is not finite, or that of an earlier one was not.
+    def run(self, number: int, lr: float, batch: Batch, seed: int | None = None) -> StepResult:
+        """Take a step; it changes nothing if its loss or gradient, or that of an earlier step, is not finite.
 
         Args:
-            number: which one, from 1.
-            lr: the rate.
-            batch: what to learn from.
-            seed: of what is random in it; None: torch's random numbers go on.
+            number: of the step, from 1.
+            lr: the learning rate.
+            batch: to train on.
+            seed: of torch's random numbers in the step; None: they continue.
         """
         if not self._model.training:
             self._model.train()
@@ -113,25 +113,25 @@ class TrainStep:
             raise
 
     def _update(self, number: int, lr: float, nats: Tensor) -> Tensor:
-        """Clip the gradients and go along them; gives their norm before."""
+        """Clip the gradients and update the weights; return the norm before clipping."""
         norm = self._gradients.clip(self._clip_norm)
-        # 0 as long as all was finite, and not a number from the first step on that was not.
+        # 0 as long as every step was finite, NaN from the first one on that was not.
         self._poisoned.addcmul_(norm + nats, self._zero)
         self.optimizer.step(number, lr, torch.ne(self._poisoned, 0.0, out=self._skip))
         return norm
 
     def _choose_backward(self) -> None:
-        """Decide how to differentiate: not before it is settled how the cells run, nor amid a step's randomness."""
+        """Choose the backward pass: after the engine of the cells is set, before a step seeds its random numbers."""
         if self._manual is None:
             self._manual, self._compiled = supports_manual_backward(self._model), is_compiled(self._model)
 
     def differentiate(self, batch: Batch) -> Tensor:
-        """The loss summed over a batch; the gradients of its mean are added to the parameters'."""
+        """Return the loss summed over a batch; add the gradients of its mean to those of the parameters."""
         self._choose_backward()
         if self._manual:
             state = self._carried if self._carries and batch.continues else None
             nats, self._carried = loss_and_gradients(
-                self._model,  # type: ignore[arg-type]  # as ``supports_manual_backward`` found
+                self._model,  # type: ignore[arg-type]  # as supports_manual_backward found
                 batch,
                 self._penalty_V,
                 state,
@@ -145,7 +145,7 @@ class TrainStep:
         return nats.detach()
 
     def _nats(self, batch: Batch) -> Tensor:
-        """The loss summed over a batch, from the state that the batch before left where it goes on with that."""
+        """Return the loss summed over a batch, from the last state of the batch before where it continues that."""
         if not self._carries:
             return total_nats(self._model, batch, self._penalty_V)
         nats, state = carried_nats(self._model, batch, self._penalty_V, self._carried)
@@ -153,16 +153,16 @@ class TrainStep:
         return nats
 
     def state(self) -> dict[str, Tensor]:
-        """What ``load`` needs: the optimizer's tensors, and the state carried from window to window."""
+        """Return what ``load`` needs: the optimizer's tensors, and the state carried from window to window."""
         carried: list[Tensor] = [] if self._carried is None or not self._carries else list_leaves(self._carried)
         return self.optimizer.state() | {f"{_CARRIED}{number}": leaf for number, leaf in enumerate(carried)}
 
     def load(self, tensors: Mapping[str, Tensor]) -> None:
-        """Go on from what ``state`` gave.
+        """Restore what ``state`` returned.
 
         Raises:
             KeyError: a tensor is missing.
-            RuntimeError: one has another shape than it must.
+            RuntimeError: a tensor has the wrong shape.
         """
         carried = {name: tensor for name, tensor in tensors.items() if name.startswith(_CARRIED)}
         self.optimizer.load({name: tensor for name, tensor in tensors.items() if name not in carried})
@@ -176,16 +176,16 @@ class TrainStep:
             self._carried = map_state(lambda leaf: next(leaves).to(self._penalty_V.device), blank)
 
     def _state_shapes(self) -> tuple[State, list[tuple[int | None, ...]]]:
-        """The state before the first step, and the sizes of its leaves, the batch aside; None where they grow."""
+        """Return the initial state, and the sizes of its leaves without the batch; None where they grow."""
         model: Any = self._model
         model.eval()
-        with torch.no_grad():  # not in inference mode: what a cell keeps of its first steps is used in training too
+        with torch.no_grad():  # not in inference mode: a cell may cache values in its first step that training uses
             blank = model.initial_state(1)
             _, after = model(torch.full((1, 1), BOS, device=self._penalty_V.device), blank)
         model.train()
         pairs = list(zip(list_leaves(blank), list_leaves(after), strict=False))
         if len(pairs) != len(list_leaves(after)) or any(leaf.ndim != end.ndim for leaf, end in pairs):
-            raise RuntimeError("the model's state changes its form from step to step")
+            raise RuntimeError("the model's state changes its structure from step to step")
         forms = [
             tuple(
                 size if size == later != 0 else None for size, later in zip(leaf.shape[1:], end.shape[1:], strict=True)
@@ -200,7 +200,7 @@ def _fits(sizes: tuple[int, ...], form: tuple[int | None, ...]) -> bool:
 
 
 def _seed(seed: int, device: torch.device) -> None:
-    """What ``torch.manual_seed`` does, where it matters: it notes a traceback for each device that is not there."""
+    """Seed torch on the CPU and one device; ``torch.manual_seed`` also formats a traceback for each absent device."""
     torch.default_generator.manual_seed(seed)
     if device.type == "cuda":
         with torch.cuda.device(device):  # the model's, where there are several
@@ -209,20 +209,20 @@ def _seed(seed: int, device: torch.device) -> None:
         torch.get_device_module(device).manual_seed(seed)
 
 
-def read_losses(taken: Sequence[StepResult], last: deque[float] | None = None) -> list[float]:
-    """The losses of steps, nats summed over their batches.
+def read_losses(results: Sequence[StepResult], last: deque[float] | None = None) -> list[float]:
+    """Return the losses of steps, nats summed over their batches.
 
     Args:
-        taken: the steps.
-        last: losses in nats per symbol, to which those of these steps are added.
+        results: of the steps.
+        last: losses in nats per symbol, to which those of these steps are appended.
 
     Raises:
-        Diverged: one of them, or of the gradients, is not finite; that step and those after it changed nothing.
+        Diverged: a loss or gradient is not finite; that step and those after it changed nothing.
     """
     last = deque[float]() if last is None else last
-    norms = [torch.zeros_like(step.nats) if step.norm is None else step.norm for step in taken]
-    nats_N, norms_N = torch.stack([torch.stack([step.nats for step in taken]), torch.stack(norms)]).tolist()
-    for step, nats, norm in zip(taken, nats_N, norms_N, strict=True):
+    norms = [torch.zeros_like(step.nats) if step.norm is None else step.norm for step in results]
+    nats_N, norms_N = torch.stack([torch.stack([step.nats for step in results]), torch.stack(norms)]).tolist()
+    for step, nats, norm in zip(results, nats_N, norms_N, strict=True):
         loss_nats = nats / step.batch.n_targets
         if not (math.isfinite(nats) and math.isfinite(norm)):
             raise Diverged(
@@ -235,11 +235,9 @@ def read_losses(taken: Sequence[StepResult], last: deque[float] | None = None) -
 
 
 def _likely_cause(step: StepResult, loss_is_finite: bool, last: Iterable[float]) -> str:
-    """What is to be looked at where a step was refused: the rate, unless none has touched the weights yet."""
+    """Return the likely cause of a step that was refused: the learning rate, unless the weights are still the first."""
     if step.number == 1:
         what = "gradient" if loss_is_finite else "output"
-        return (
-            f"The model's {what} was not finite before any step was taken: look at the cell and the data, not at --lr"
-        )
+        return f"The model's {what} was not finite before any step was taken: check the cell and the data, not --lr"
     before = f"; the losses before it: {', '.join(f'{loss:.4g}' for loss in last)}" if last else ""
-    return f"The rate is {step.lr:.3g}: try a lower --lr{before}"
+    return f"The learning rate is {step.lr:.3g}: try a lower --lr{before}"

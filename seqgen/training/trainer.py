@@ -80,7 +80,7 @@ class Trainer:
         self._last_losses: deque[float] = deque(maxlen=_TOLD_LOSSES)
         penalty_V = penalty(self.vocabulary, self.model)
         self._evaluator = Evaluator(self.model, self.encoded, penalty_V, self.settings, self.draw)
-        self._descent = TrainStep(
+        self._train_step = TrainStep(
             self.model,
             penalty_V,
             weight_decay=self.settings.weight_decay,
@@ -102,7 +102,7 @@ class Trainer:
             self._saved_step = self.state.step
             try:
                 self.model.load_state_dict(snapshot.model)
-                self._descent.load(snapshot.train)
+                self._train_step.load(snapshot.train)
             except (RuntimeError, KeyError) as error:
                 line = " ".join(str(error).split())
                 raise CheckpointError(f"the checkpoint of step {self.state.step} does not fit: {line}") from None
@@ -120,7 +120,7 @@ class Trainer:
         for name, tensor in model.items():
             if tensor.is_floating_point() and not torch.isfinite(tensor).all():
                 raise Diverged(f"the weight {name!r} is not finite at step {self.state.step}; it is not saved")
-        train = {name: _detached(tensor) for name, tensor in self._descent.state().items()}
+        train = {name: _detached(tensor) for name, tensor in self._train_step.state().items()}
         self.state.log_bytes = self._logs.sync()
         self.state.elapsed_s = self._elapsed_s()
         self._saved_at, self._saved_step = time.monotonic(), self.state.step
@@ -183,7 +183,7 @@ class Trainer:
     def _step(self) -> None:
         batch = self._feed.batch(self.state.step).to(self._device)
         seed = derive_seed("step", self.settings.seed, self.state.step)
-        self._unread.append(self._descent.take(self.state.step + 1, self._lr(), batch, seed))
+        self._unread.append(self._train_step.run(self.state.step + 1, self._lr(), batch, seed))
         self.state.step += 1
         self._tokens_done += batch.n_targets
 

@@ -129,7 +129,9 @@ def test_what_is_not_finite_is_refused_before_it_is_learned(cell, engine, where,
         assert re.search(rf"the loss is {number}", line) or re.search(rf"norm {number}", line)
     else:
         assert re.search(rf"the loss is \d\.\d+ and the gradient's norm {number}", line)
-    assert re.search(r"The rate is 0\.\d+: try a lower --lr; the losses before it: \d\.\d+(, \d\.\d+){4};", line)
+    assert re.search(
+        r"The learning rate is 0\.\d+: try a lower --lr; the losses before it: \d\.\d+(, \d\.\d+){4};", line
+    )
     numbers = re.search(r"its batch: records of the corpus ([\d, ]+)$", line)[1].split(", ")
     lines = words.read_text().split()
     run = seqgen.load("run", checkpoint="latest", plugins=["bomb.py"])
