@@ -39,11 +39,14 @@ _HOME = {
     "seqgen.tokenizers": ("nearest",),
     "seqgen.render": ("export_svg", "visible", "visible_lines"),
 }  # fmt: skip
+_MODULES = ("commands", "measure")
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
-__all__ = sorted([*_MODULE_OF, "__version__"])
+__all__ = sorted([*_MODULE_OF, *_MODULES, "__version__"])
 
 if TYPE_CHECKING:
+    from seqgen import commands as commands
+    from seqgen import measure as measure
     from seqgen.api.progress import ProgressLine as ProgressLine
     from seqgen.api.run import Run as Run
     from seqgen.api.run import load as load
@@ -98,6 +101,8 @@ if TYPE_CHECKING:
 
 def __getattr__(name: str) -> Any:
     """Load a public name when it is first used."""
+    if name in _MODULES:
+        return importlib.import_module(f"seqgen.{name}")
     if name not in _MODULE_OF:
         raise AttributeError(f"module 'seqgen' has no attribute {name!r}")
     value = globals()[name] = getattr(importlib.import_module(_MODULE_OF[name]), name)

@@ -15,7 +15,6 @@ from seqgen.render import (
     duration,
     options_table,
     plain_table,
-    play_view,
     samples_table,
     sparkline,
     spec_view,
@@ -60,7 +59,6 @@ def test_a_row_without_text_has_a_mark_on_a_terminal_only():
     views = [
         samples_table(rows),
         samples_table(rows, lambda text: Text(f"<{text}>")),
-        play_view("", None, [("a", 0.5, False)], [("", False, 1.0), ("x", False, 1.0)], 3),
         plain_table([{"text": EMPTY_ROW}], ["text"]),
     ]
     for view in views:

@@ -198,6 +198,9 @@ def everywhere(function: Callable[..., Any], *, prints: bool = False) -> Callabl
     return run
 
 
+STDOUT_FOR_RESULTS = "seqgen_stdout_for_results"
+"""The attribute of a plugin's command that leaves stdout to the functions here; see ``seqgen.commands``."""
+
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 

@@ -8,8 +8,10 @@ from typing import Any
 
 from seqgen.cli.common import session
 from seqgen.errors import SeqgenError
+from seqgen.plugins import missing_plugin
 
 _TOO_MANY = re.compile(r"Got unexpected extra arguments?(?:\(s\))? \((.*)\)")
+_NO_COMMAND = re.compile(r"No such command '(\S+)'")
 _HELPFUL = ("Did you mean", "Possible options", " is not one of ", " is not in the range ", " is not a valid ")
 
 
@@ -30,6 +32,8 @@ def usage_line(error: Any) -> str:
     line = _TOO_MANY.sub(r"more arguments than the command takes: \1", line)
     if setting := _setting(error):
         return f"no such option: {error.option_name}; it is one of those that -o sets: -o {setting}=VALUE"
+    if (unknown := _NO_COMMAND.match(line)) and (hint := missing_plugin("commands", unknown[1])):
+        return f"no such command {unknown[1]!r}: {hint}"
     if not line or any(words in line for words in _HELPFUL):
         return line
     context = getattr(error, "ctx", None)

@@ -8,7 +8,7 @@ import sys
 import typer
 from typer.main import get_command
 
-from seqgen.cli.common import everywhere, session
+from seqgen.cli.common import STDOUT_FOR_RESULTS, everywhere, session
 from seqgen.registry import one_line
 
 
@@ -66,7 +66,8 @@ def _adopt(own: typer.Typer) -> None:
     """Give every command of a plugin, at any depth, the options that work everywhere."""
     for command in own.registered_commands:
         if command.callback is not None:
-            command.callback = everywhere(command.callback, prints=True)
+            prints = not hasattr(command.callback, STDOUT_FOR_RESULTS)
+            command.callback = everywhere(command.callback, prints=prints)
     for group in own.registered_groups:
         if group.typer_instance is not None:
             _adopt(group.typer_instance)

@@ -6,7 +6,6 @@ from seqgen.render.compare import compare_view
 from seqgen.render.evaluation import evaluation_view
 from seqgen.render.heat import heat_map, score_line
 from seqgen.render.picture import draw, export_svg
-from seqgen.render.play import play_view
 from seqgen.render.rows import EMPTY_ROW
 from seqgen.render.tables import corpus_view, metrics_table, options_table, plain_table, samples_table, spec_view
 from seqgen.render.text import counted, duration, sparkline, visible, visible_json, visible_lines
@@ -30,7 +29,6 @@ __all__ = [
     "metrics_table",
     "options_table",
     "plain_table",
-    "play_view",
     "samples_table",
     "score_line",
     "sparkline",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import os
 import pty
@@ -11,12 +12,16 @@ import time
 
 import pytest
 import torch
+from rich.console import Console
 
 import seqgen
 from conftest import WORDS
-from seqgen.api.play import Player
+from seqgen.api.next_symbols import NextSymbol
 from seqgen.errors import BadOption, UnknownSymbol, UsageError
 from seqgen.tokenizers import BOS, EOS
+from seqgen_play.player import Completion, Look, Player
+from seqgen_play.render import play_view
+from test_render import shown
 
 
 @pytest.fixture(scope="module")
@@ -129,6 +134,14 @@ def test_a_setting_that_cannot_be_changes_nothing(labelled):
     assert player.look("").symbols[0].text == "b"
 
 
+def test_a_completion_without_text_has_a_mark_on_a_terminal_only():
+    completions = [Completion("", False, 1.0), Completion("x", False, 1.0)]
+    view = play_view(Look("", None, [NextSymbol("a", 0.5, False)], completions, 3))
+    console = Console(width=80, file=io.StringIO(), force_terminal=True, markup=False)
+    console.print(view)
+    assert console.file.getvalue().count("(empty)") == 1 and "empty" not in shown(view)
+
+
 # -- the command
 
 
@@ -143,7 +156,7 @@ def test_playing_by_lines(labelled, tmp_path):
     typed = "a\n\n:label b\n\nÄ\n:label c\n:what\n:t 0.5\n:seed 9\nbb\n:q\naaa\n"
     result = played(labelled.path, typed, "--label", "a", cwd=tmp_path)
     assert result.returncode == 0
-    looks = result.stdout.split("drawn with seed ")
+    looks = result.stdout.split("sampled with seed ")
     assert [look.split(":")[0] for look in looks[1:]] == ["0", "1", "2", "9"], "nothing is read after :q"
     assert "a  " in looks[0] and "bits/symbol so far" in looks[0] and "(end)" in looks[0] and "█" in looks[0]
     completions = looks[3].split("\n\n")[0]
@@ -164,7 +177,7 @@ def test_what_is_drawn_can_be_drawn_again(tiny_run, tmp_path):
 
 def test_a_long_text_is_played_with(stream, tmp_path):
     result = played(stream.path, "an\n\n", cwd=tmp_path)
-    assert result.returncode == 0 and result.stdout.count("drawn with seed") == 2
+    assert result.returncode == 0 and result.stdout.count("sampled with seed") == 2
     assert "(end)" not in result.stdout and "…" in result.stdout and r"\n" in result.stdout
 
 

@@ -1,0 +1,70 @@
+"""The command ``seqgen play``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+import seqgen
+from seqgen import commands
+
+if TYPE_CHECKING:
+    from seqgen_play.player import Player
+
+
+@commands.results_on_stdout
+def play(
+    *,
+    run: commands.RunName = None,
+    label: Annotated[
+        str | None, typer.Option(help="Rows of this label, of a run trained with --condition label.")
+    ] = None,
+    given: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FIELD=VALUE", help="A condition, or a field that rows begin with; may be repeated."),
+    ] = None,
+    temperature: Annotated[float, typer.Option("-t", "--temperature", help="Of the completions.")] = 1.0,
+    seed: Annotated[int, typer.Option(help="Of the first completions; each line takes the next.")] = 0,
+    checkpoint: Annotated[str, typer.Option(metavar="best|latest|STEP", help="Which checkpoint.")] = "best",
+) -> None:
+    """Type a prefix: see the likeliest next symbols, completions, and its score so far; line by line, to the end."""
+    from seqgen_play.player import Player
+
+    loaded = seqgen.load(run, checkpoint=checkpoint, warn=commands.warn)
+    player = Player(loaded, commands.parse_fields(given or ()), label, temperature, seed)
+    labels = "  :label X" if "label" in loaded.vocabulary.slots else ""
+    commands.log(f"{loaded.path.name}: type a prefix; an empty line samples new rows")
+    commands.log(f":t 0.8  :seed 3{labels}  :q (quit)   write :: for a prefix that begins with a colon")
+    for line in commands.input_lines("> "):
+        try:
+            if line.startswith(":") and not line.startswith("::"):
+                if not _set(player, line):
+                    return
+            else:
+                _show_look(player, line.removeprefix(":") if line.startswith("::") else line)
+        except (seqgen.UsageError, seqgen.Diverged) as error:
+            commands.warn(str(error))
+
+
+def _set(player: Player, line: str) -> bool:
+    """Carry out a line that begins with a colon; return False to quit."""
+    name, _, value = line[1:].strip().partition(" ")
+    value = value.strip()
+    if name == "q":
+        return False
+    if name == "t":
+        player.change(temperature=value)
+    elif name == "seed":
+        player.change(seed=value)
+    elif name == "label":
+        player.change(label=value or None)
+    else:
+        raise seqgen.BadOption(f"no command {':' + name!r}; there are :t 0.8, :seed 3, :label X and :q")
+    return True
+
+
+def _show_look(player: Player, prefix: str) -> None:
+    from seqgen_play.render import play_view
+
+    commands.show(play_view(player.look(prefix)))

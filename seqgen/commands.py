@@ -1,0 +1,99 @@
+"""The kit for commands of plugins: what the commands of seqgen share.
+
+Results go to stdout by ``show``, ``show_json`` and ``write``, messages to stderr by ``log`` and ``warn``; errors of
+:class:`seqgen.SeqgenError` become one line and an exit code. Nothing here loads torch.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeVar
+
+from seqgen.cli.common import STDOUT_FOR_RESULTS, Json, RunName, complete_names, complete_runs, pair
+from seqgen.cli.common import say as log
+from seqgen.cli.common import session as _session
+from seqgen.cli.common import show as show
+from seqgen.cli.common import show_json as show_json
+from seqgen.cli.common import warn as warn
+from seqgen.cli.common import write as write
+from seqgen.render import EMPTY_ROW, counted, duration
+from seqgen.render import plain_table as table
+
+__all__ = [
+    "EMPTY_ROW",
+    "Json",
+    "RunName",
+    "complete_names",
+    "complete_runs",
+    "counted",
+    "duration",
+    "input_lines",
+    "log",
+    "parse_fields",
+    "parse_options",
+    "results_on_stdout",
+    "show",
+    "show_json",
+    "table",
+    "warn",
+    "write",
+]
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def results_on_stdout(command: Function) -> Function:
+    """Mark a command that writes to stdout by ``show``, ``show_json`` and ``write`` alone.
+
+    Whatever else is printed while it runs, by a library or another plugin, goes to stderr.
+    """
+    setattr(command, STDOUT_FOR_RESULTS, True)
+    return command
+
+
+def input_lines(prompt: str = "") -> Iterator[str]:
+    """Yield the lines of stdin without their ends; on a terminal with a prompt, line editing and history.
+
+    Results are flushed before the next line is read. Bytes that are not UTF-8 become U+FFFD.
+    """
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(errors="replace")
+    if not (sys.stdin.isatty() and _session.stdout.isatty()):
+        for line in sys.stdin:
+            yield line.rstrip("\r\n")
+            _session.stdout.flush()
+        return
+    with contextlib.suppress(ImportError):
+        import readline  # noqa: F401  # gives input() its line editing
+    while True:
+        try:
+            with contextlib.redirect_stdout(_session.stdout):
+                line = input(prompt)
+        except EOFError:
+            _session.stdout.write("\n")
+            return
+        yield line
+        _session.stdout.flush()
+
+
+def parse_fields(assignments: Iterable[str]) -> dict[str, str]:
+    """Return the values of ``--given FIELD=VALUE`` options by field.
+
+    Raises:
+        BadOption: one is not of that form.
+    """
+    return dict(map(pair, assignments))
+
+
+def parse_options(assignments: Iterable[str]) -> dict[str, Any]:
+    """Return the values of ``-o PART.NAME=VALUE`` options by ``"part.name"``, or ``"name"`` where no part is given.
+
+    Raises:
+        BadOption: one is not of that form.
+    """
+    from seqgen.config import parse_assignments
+
+    return {f"{part}.{name}" if part else name: value for part, name, value in parse_assignments(assignments)}

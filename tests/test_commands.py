@@ -1,0 +1,111 @@
+"""The kit for commands of plugins, and commands whose plugin is not loaded."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from conftest import finish, run_seqgen
+from seqgen import commands
+from seqgen.errors import BadOption
+
+KIT = """
+import sys
+import typer
+import seqgen
+from seqgen import commands
+
+@commands.results_on_stdout
+def count(run: commands.RunName = None, as_json: commands.Json = False, given: list[str] = [], option: list[str] = []):
+    \"\"\"Count rows.\"\"\"
+    print("noise")
+    commands.log("counting")
+    loaded = seqgen.load(run, warn=commands.warn)
+    rows = [{"row": 0, "text": loaded.path.name}]
+    if given:
+        commands.write(repr(commands.parse_fields(given)) + repr(commands.parse_options(option)))
+    elif as_json:
+        commands.show_json(rows)
+    else:
+        commands.show(commands.table(rows, ("row", "text"), "rows"))
+
+@commands.results_on_stdout
+def echo():
+    for line in commands.input_lines("> "):
+        commands.write(line.upper() + ";")
+
+def noisy():
+    print("noise")
+
+@seqgen.hookimpl
+def register_commands(app):
+    for command in (count, echo, noisy):
+        app.command()(command)
+"""
+
+
+@pytest.fixture
+def kit(in_tmp):
+    (in_tmp / "kit.py").write_text(KIT)
+    yield ("--plugin", "kit.py")
+    sys.modules.pop("kit", None)
+
+
+def test_results_alone_reach_stdout(cli, tiny_run, kit):
+    found = cli("count", tiny_run.path, "--json", *kit)
+    assert found.code == 0 and json.loads(found.out) == [{"row": 0, "text": "run"}]
+    assert found.err.splitlines() == ["noise", "counting"]
+    assert cli("noisy", *kit).out == "noise\n", "a command that is not marked prints itself"
+
+
+def test_a_table_and_a_quiet_command(cli, tiny_run, kit):
+    found = cli("count", tiny_run.path, "-q", *kit)
+    assert found.code == 0 and found.err == "noise\n"
+    assert [line.split() for line in found.out.splitlines() if line.strip()] == [
+        ["rows"],
+        ["row", "text"],
+        ["0", "run"],
+    ]
+
+
+def test_errors_are_one_line(cli, kit):
+    found = cli("count", "nowhere", *kit)
+    assert found.code == 2 and found.err.splitlines()[2].startswith("seqgen: ") and found.out == ""
+
+
+def test_options_and_fields_are_parsed(cli, tiny_run, kit):
+    found = cli("count", tiny_run.path, "--given", "cost=3", "--option", "cell.rate=2", "--option", "x=y", *kit)
+    assert found.out == "{'cost': '3'}{'cell.rate': '2', 'x': 'y'}", found.err
+    with pytest.raises(BadOption, match="FIELD=VALUE"):
+        commands.parse_fields(["cost"])
+    with pytest.raises(BadOption):
+        commands.parse_options(["rate"])
+
+
+def test_lines_of_stdin(kit, in_tmp):
+    found = subprocess.run(
+        [sys.executable, "-m", "seqgen", "echo", *kit], input=b"a\r\n\xff\nlast", capture_output=True, cwd=in_tmp
+    )
+    assert found.returncode == 0 and found.stdout.decode() == "A;\ufffd;LAST;" and found.stderr == b""
+
+
+@pytest.mark.parametrize(("command", "plugin"), [("play", "seqgen_play")])
+def test_a_command_without_its_plugin_is_a_usage_error_that_names_it(command, plugin, tmp_path):
+    found = finish(run_seqgen(command, "--no-plugins", cwd=tmp_path))
+    assert found.code == 2 and found.out == "" and found.err.count("\n") == 1
+    assert f"no such command {command!r}" in found.err and plugin in found.err
+
+
+def test_a_command_that_nobody_has_is_named(cli):
+    assert "No such command 'nothing'" in cli("nothing").err
+
+
+@pytest.mark.parametrize("name", commands.__all__)
+def test_every_name_of_the_kit_is_described(name):
+    guide = (Path(__file__).parent.parent / "docs" / "plugins" / "hooks.md").read_text(encoding="utf-8")
+    assert re.search(rf"`commands\.{name}\b", guide)
