@@ -1,7 +1,7 @@
-"""Cards of a game: records made of named fields, one a line, and what goes with any such record.
+"""Cards of the game Hearthstone: records of named fields, one ``name=value`` line each.
 
-The cards are those of Hearthstone, read where the package hearthstone-data has them and never shipped; see
-DATASHEET-cards.md. The tokenizer ``fields`` and the augmentation ``shuffle-fields`` suit every text of that form.
+The cards are read from the installed package hearthstone-data and never shipped; see DATASHEET-cards.md. The tokenizer
+``fields`` and the augmentation ``shuffle-fields`` work with any text of ``name=value`` lines.
 """
 
 from __future__ import annotations
@@ -10,17 +10,17 @@ from collections.abc import Callable
 
 import seqgen
 
-_FORM = "our own: lines of name=value"
+_FORM = "seqgen: lines of name=value"
 
 
 @seqgen.hookimpl
 def register_corpora(register: Callable[[seqgen.CorpusSpec], None]) -> None:
-    """Hand in ``cards``."""
+    """Register ``cards``."""
     register(
         seqgen.CorpusSpec(
             name="cards",
-            summary="about 6,100 cards of Hearthstone in English, a field a line, labelled by type",
-            source="CardDefs.xml of the game, as the package hearthstone-data carries it",
+            summary="about 6,100 English Hearthstone cards, one field per line, labelled by type",
+            source="the game's CardDefs.xml, from the package hearthstone-data",
             licence="unclear: the texts are Blizzard Entertainment's; read in place, never shipped",
             load="seqgen_cards.corpus:load",
             multiline=True,
@@ -34,11 +34,11 @@ def register_corpora(register: Callable[[seqgen.CorpusSpec], None]) -> None:
 
 @seqgen.hookimpl
 def register_tokenizers(register: Callable[[seqgen.TokenizerSpec], None]) -> None:
-    """Hand in ``fields``."""
+    """Register ``fields``."""
     register(
         seqgen.TokenizerSpec(
             name="fields",
-            summary="characters, and one symbol for each name= that begins a line",
+            summary="characters, and one symbol per field name (name= at the start of a line)",
             source=_FORM,
             load="seqgen_cards.tokenizer:FieldsTokenizer",
         )
@@ -47,11 +47,11 @@ def register_tokenizers(register: Callable[[seqgen.TokenizerSpec], None]) -> Non
 
 @seqgen.hookimpl
 def register_domains(register: Callable[[seqgen.DomainSpec], None]) -> None:
-    """Hand in ``card``."""
+    """Register ``card``."""
     register(
         seqgen.DomainSpec(
             name="card",
-            summary="a card of Hearthstone as lines of name=value",
+            summary="Hearthstone cards as lines of name=value",
             source="the game",
             tokenizer="fields",
             validator="card",
@@ -63,11 +63,11 @@ def register_domains(register: Callable[[seqgen.DomainSpec], None]) -> None:
 
 @seqgen.hookimpl
 def register_validators(register: Callable[[seqgen.ValidatorSpec], None]) -> None:
-    """Hand in ``card``."""
+    """Register ``card``."""
     register(
         seqgen.ValidatorSpec(
             name="card",
-            summary="every field that the type of card has, each once and of its kind, in any order",
+            summary="all fields of the card's type, each once and with a legal value, in any order",
             source="the game",
             load="seqgen_cards.rules:CardValidator",
         )
@@ -76,12 +76,12 @@ def register_validators(register: Callable[[seqgen.ValidatorSpec], None]) -> Non
 
 @seqgen.hookimpl
 def register_renderers(register: Callable[[seqgen.RendererSpec], None]) -> None:
-    """Hand in ``card``."""
+    """Register ``card``."""
     register(
         seqgen.RendererSpec(
             name="card",
-            summary="a drawn card; pictures of many as .svg",
-            source="our own",
+            summary="a panel that looks like a card; pictures of several cards as .svg",
+            source="seqgen",
             load="seqgen_cards.panel:CardRenderer",
         )
     )
@@ -89,12 +89,12 @@ def register_renderers(register: Callable[[seqgen.RendererSpec], None]) -> None:
 
 @seqgen.hookimpl
 def register_metrics(register: Callable[[seqgen.MetricSpec], None]) -> None:
-    """Hand in ``cards``."""
+    """Register ``cards``."""
     register(
         seqgen.MetricSpec(
             name="cards",
-            summary="fields that are as they should be, costs and types beside held-out cards, texts copied",
-            source="our own",
+            summary="share of legal fields, distribution of costs and types, share of copied texts",
+            source="seqgen",
             load="seqgen_cards.metric:load",
         )
     )
@@ -102,11 +102,11 @@ def register_metrics(register: Callable[[seqgen.MetricSpec], None]) -> None:
 
 @seqgen.hookimpl
 def register_augmentations(register: Callable[[seqgen.AugmentationSpec], None]) -> None:
-    """Hand in ``shuffle-fields``."""
+    """Register ``shuffle-fields``."""
     register(
         seqgen.AugmentationSpec(
             name="shuffle-fields",
-            summary="the lines name=value of a record in random order",
+            summary="the record's name=value lines in random order",
             source=_FORM,
             load="seqgen_cards.shuffle:load",
         )

@@ -1,4 +1,4 @@
-"""Reads the cards of Hearthstone from the package hearthstone-data, without importing it."""
+"""The corpus of Hearthstone cards, read from the package hearthstone-data without importing it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from xml.etree import ElementTree
 from pydantic import Field
 
 import seqgen
-from seqgen_cards import codes
-from seqgen_cards.plain import plain
+from seqgen_cards import game_tags as tags
+from seqgen_cards.card_text import plain_text
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
@@ -23,25 +23,25 @@ _END, _WANTED = b"</Entity>", b'name="COLLECTIBLE"'
 
 @dataclass(frozen=True)
 class Cards:
-    """The collectible cards in the order of the file, which is that of their identifiers.
+    """The records: collectible cards in file order, which is the order of their identifiers.
 
     Attributes:
-        files: the package.
-        reprints: whether a card that has the name of an earlier one is given too.
+        files: the files of the package.
+        reprints: include cards with the name of an earlier card.
     """
 
     files: seqgen.PackageFiles
     reprints: bool
 
     def __iter__(self) -> Iterator[seqgen.Record]:
-        """The records, from the first; what is kept in memory is the names."""
+        """Iterate over the records from the first; memory holds the names."""
         names: set[str] = set()
         with self.files.open(_FILE) as file:
             for element in _collectible(file):
                 try:
                     fields = _fields(ElementTree.fromstring(element))  # noqa: S314  one element, so no entities in it
                 except (ElementTree.ParseError, ValueError) as error:
-                    raise seqgen.CorpusError(f"{_FILE} is damaged: {error}") from None
+                    raise seqgen.CorpusError(f"cannot read {_FILE}: {error}; reinstall hearthstone-data") from None
                 if fields and (self.reprints or fields["name"] not in names):
                     names.add(str(fields["name"]))
                     text = "\n".join(f"{name}={value}" for name, value in fields.items())
@@ -53,18 +53,18 @@ class Cards:
 def load(
     *,
     path: Annotated[
-        str | None, Field(description="a wheel of hearthstone-data, or the folder it was unpacked to")
+        str | None, Field(description="wheel of hearthstone-data, or the folder it was unpacked to")
     ] = None,
     reprints: Annotated[
-        bool, Field(description="also cards that have the name of an earlier one, most of them equal to it")
+        bool, Field(description="include cards with the name of an earlier card, most of them equal to it")
     ] = False,
 ) -> Cards:
-    """The corpus."""
+    """Return the corpus."""
     return Cards(seqgen.PackageFiles("hearthstone-data", "corpus cards", "cards", path), reprints)
 
 
 def _collectible(file: BinaryIO) -> Iterator[bytes]:
-    """The XML of each card that players own, a fourth of all; parsing only these is what makes it fast."""
+    """Yield the XML of each collectible card, a quarter of all; parsing only these makes it fast."""
     rest = b""
     while block := file.read(_BLOCK):
         *entities, rest = (rest + block).split(_END)
@@ -74,39 +74,38 @@ def _collectible(file: BinaryIO) -> Iterator[bytes]:
 
 
 def _fields(entity: Element) -> dict[str, str | int] | None:
-    """The fields of a card in their usual order; None for what is not played as a card or has no plain text."""
-    tags = {int(tag.get("enumID", 0)): tag for tag in entity if tag.tag == "Tag"}
+    """Return a card's fields in their usual order; None for what is not a playable card or has no plain text."""
+    found = {int(tag.get("enumID", 0)): tag for tag in entity if tag.tag == "Tag"}
 
     def number(tag: int) -> int:
-        return int(tags[tag].get("value", 0)) if tag in tags else 0
+        return int(found[tag].get("value", 0)) if tag in found else 0
 
     def english(tag: int) -> str:
-        return (tags[tag].findtext("enUS") or "") if tag in tags else ""
+        return (found[tag].findtext("enUS") or "") if tag in found else ""
 
-    kind, name = codes.TYPES.get(number(codes.TYPE)), " ".join(english(codes.NAME).split())
-    text = plain(english(codes.TEXT), [number(tag) if tag in tags else -1 for tag in codes.COUNTERS])
-    if kind is None or not name or text is None or (kind == "hero" and codes.COST not in tags):  # a hero's other face
+    kind, name = tags.TYPES.get(number(tags.TYPE)), " ".join(english(tags.NAME).split())
+    text = plain_text(english(tags.TEXT), [number(tag) if tag in found else -1 for tag in tags.COUNTERS])
+    alternate_form = kind == "hero" and tags.COST not in found
+    if kind is None or not name or text is None or alternate_form:
         return None
-    mask = number(codes.CLASSES)
-    classes = [word for value, word in codes.CLASS_NAMES.items() if mask >> (value - 1) & 1]
-    races = {word for tag, word in codes.SECOND_RACES.items() if number(tag)} | {
-        codes.RACES.get(number(codes.RACE), "")
-    }
+    mask = number(tags.CLASSES)
+    classes = [word for value, word in tags.CLASS_NAMES.items() if mask >> (value - 1) & 1]
+    races = {word for tag, word in tags.SECOND_RACES.items() if number(tag)} | {tags.RACES.get(number(tags.RACE), "")}
     fields: dict[str, str | int] = {
         "name": name,
-        "cost": number(codes.COST),
+        "cost": number(tags.COST),
         "type": kind,
-        "class": "/".join(sorted(classes)) or codes.CLASS_NAMES.get(number(codes.CLASS), ""),
-        "rarity": codes.RARITIES.get(number(codes.RARITY), ""),
+        "class": "/".join(sorted(classes)) or tags.CLASS_NAMES.get(number(tags.CLASS), ""),
+        "rarity": tags.RARITIES.get(number(tags.RARITY), ""),
         "race": "/".join(sorted(races - {""})),
     }
     if kind in ("minion", "weapon"):
-        fields["attack"] = number(codes.ATTACK)
+        fields["attack"] = number(tags.ATTACK)
     if kind == "minion":
-        fields["health"] = number(codes.HEALTH)
+        fields["health"] = number(tags.HEALTH)
     elif kind in ("weapon", "location"):
-        fields["durability"] = number(codes.HEALTH) or number(codes.DURABILITY)
-    elif kind == "hero" and number(codes.ARMOR):
-        fields["armor"] = number(codes.ARMOR)
+        fields["durability"] = number(tags.HEALTH) or number(tags.DURABILITY)
+    elif kind == "hero" and number(tags.ARMOR):
+        fields["armor"] = number(tags.ARMOR)
     fields["text"] = text
     return {name: value for name, value in fields.items() if value != ""}

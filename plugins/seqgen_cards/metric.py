@@ -1,4 +1,4 @@
-"""Figures of cards."""
+"""Metrics of cards."""
 
 from __future__ import annotations
 
@@ -6,39 +6,39 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 import seqgen
-from seqgen_cards.rules import ALWAYS, NEEDED, ORDER, problems, split
+from seqgen_cards.rules import ALWAYS, NEEDED, ORDER, find_problems, split
 
 
 def load() -> seqgen.Metric:
-    """The metric; it has no options."""
+    """Return the metric; it has no options."""
     return cards
 
 
 def cards(samples: Sequence[str], reference: Sequence[str], training: Iterable[str] = ()) -> dict[str, float]:
-    """How far samples are cards, and how far they are cards like the others.
+    """Return metrics of samples as cards, and of their similarity to held-out cards.
 
     Args:
-        samples: the texts judged.
+        samples: the texts to evaluate.
         reference: held-out cards.
-        training: the cards learned from.
+        training: the training cards.
 
     Returns:
-        ``good_FIELD``, of the samples that have or need the field the share where it is as it should be (0 if none
-        does); ``good_lines``, the share whose lines are all fields of a card; ``tv_cost`` and ``tv_type``, the total
-        variation between what is sampled and what is held out, 0 to 1; ``text_length``, the mean length of the field
-        text in characters, and ``text_length_held_out``; ``copied_text`` and ``copied_name``, of the samples that have
-        the field the share where it stands in a training card too, and the same of the held-out cards.
+        ``good_FIELD``, the share with a legal value of the field among samples that have or need it (0 if none does);
+        ``good_lines``, the share whose lines are all fields of a card; ``tv_cost`` and ``tv_type``, the total variation
+        distance between samples and held-out cards, 0 to 1; ``text_length``, the mean length of the field text in
+        characters, and ``text_length_held_out``; ``copied_text`` and ``copied_name``, the share of the samples'
+        texts and names that occur in a training card, and the same with ``_held_out`` for the held-out cards.
     """
-    drawn, held_out = [split(text)[0] for text in samples], [split(text)[0] for text in reference]
-    wrong = [problems(text) for text in samples]
-    figures = {"good_lines": _mean("" not in complaints for complaints in wrong)}
+    sampled, held_out = [split(text)[0] for text in samples], [split(text)[0] for text in reference]
+    problems = [find_problems(text) for text in samples]
+    metrics = {"good_lines": _mean("" not in found for found in problems)}
     for name in ORDER:
-        pairs = zip(drawn, wrong, strict=True)
-        figures[f"good_{name}"] = _mean(name not in complaints for card, complaints in pairs if _has(card, name))
+        pairs = zip(sampled, problems, strict=True)
+        metrics[f"good_{name}"] = _mean(name not in found for card, found in pairs if _has(card, name))
     for name in ("cost", "type"):
-        figures[f"tv_{name}"] = _total_variation(_shares(drawn, name), _shares(held_out, name))
-    figures["text_length"] = _mean(len(card.get("text", "")) for card in drawn)
-    figures["text_length_held_out"] = _mean(len(card.get("text", "")) for card in held_out)
+        metrics[f"tv_{name}"] = _total_variation(_shares(sampled, name), _shares(held_out, name))
+    metrics["text_length"] = _mean(len(card.get("text", "")) for card in sampled)
+    metrics["text_length_held_out"] = _mean(len(card.get("text", "")) for card in held_out)
     learned: dict[str, set[str]] = {"text": set(), "name": set()}
     for text in training:
         card = split(text)[0]
@@ -46,9 +46,9 @@ def cards(samples: Sequence[str], reference: Sequence[str], training: Iterable[s
             if name in card:
                 values.add(card[name])
     for name, values in learned.items():
-        for title, of in ((f"copied_{name}", drawn), (f"copied_{name}_held_out", held_out)):
-            figures[title] = _mean(card[name] in values for card in of if name in card)
-    return figures
+        for key, cards_of in ((f"copied_{name}", sampled), (f"copied_{name}_held_out", held_out)):
+            metrics[key] = _mean(card[name] in values for card in cards_of if name in card)
+    return metrics
 
 
 def _has(card: dict[str, str], name: str) -> bool:
@@ -60,13 +60,13 @@ def _mean(values: Iterable[float]) -> float:
     return sum(listed) / len(listed) if listed else 0.0
 
 
-def _shares(drawn: Sequence[dict[str, str]], name: str) -> dict[str, float]:
-    counts = Counter(card[name] for card in drawn if name in card)
+def _shares(cards: Sequence[dict[str, str]], name: str) -> dict[str, float]:
+    counts = Counter(card[name] for card in cards if name in card)
     return {value: n / counts.total() for value, n in counts.items()}
 
 
 def _total_variation(one: dict[str, float], other: dict[str, float]) -> float:
-    """Half the sum of the differences; 1 when one of them has nothing."""
+    """Return half the sum of the absolute differences; 1 if one distribution is empty."""
     if not one or not other:
         return 1.0
     return sum(abs(one.get(value, 0.0) - other.get(value, 0.0)) for value in {*one, *other}) / 2

@@ -1,4 +1,4 @@
-"""A card as a person holds it: the name with its cost, what it is, what it does, and its strength below."""
+"""Rendering of a card: name and cost, type, text, and strength below."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ from rich.rule import Rule
 from rich.text import Text
 
 import seqgen
-from seqgen_cards.colours import CLASS, DIM, GEMS, ON_GEM, RARITY, WRONG
-from seqgen_cards.rules import problems, split
+from seqgen_cards.palette import CLASS, DIM, GEMS, ON_GEM, RARITY, WRONG
+from seqgen_cards.rules import find_problems, split
 
 _WIDTH = 36
 _INNER = _WIDTH - 4  # a border and a space on each side
 _TITLE = _WIDTH - 6
-_FRAME = 6  # lines of a card besides its text: border, two of what it is, rule, strength, border
+_FRAME = 6  # lines of a card besides its text: border, two lines of type and class, rule, strength, border
 _LINES = 4  # of text, at least
 _ACROSS = 3
 _KEYWORD = re.compile(r"\b[A-Z][a-z]+(?: (?:[A-Z][a-z]+|and|One))*(?=:| -)")
 
 
 class CardRenderer:
-    """Shows a text as a card, or, if it is none, as text with what is wrong; draws many as .svg."""
+    """Renders a text as a card, or, if it is not valid, as text with the reason; several texts as .svg."""
 
     suffixes = (".svg",)
 
     def __call__(self, text: str) -> RenderableType:
-        """A panel of 36 columns."""
+        """Return a panel of 36 columns."""
         return _panel(text, max(_LINES, len(_lines(text)[0])))
 
     def draw(self, texts: Sequence[str], suffix: str) -> bytes:
-        """A picture of cards, three in a row, all of one height; it names no font that would have to be fetched.
+        """Return a picture of cards, three in a row, all of one height; it refers to no external font.
 
         Args:
-            texts: the cards; what is no card is shown with what is wrong.
+            texts: the cards; a text that is not a valid card is shown with the reason.
             suffix: ".svg".
         """
         n_lines = max((len(_lines(text)[0]) for text in texts), default=0)
@@ -50,30 +50,30 @@ class CardRenderer:
 
 
 def _lines(text: str) -> tuple[list[str], int]:
-    """What stands in the middle of a card, in lines that fit, and where what is wrong begins: -1 for a card."""
-    complaint = next(iter(problems(text).values()), "")
-    if not complaint:
+    """Return the wrapped text of a card and -1; of an invalid text, its lines, the reason, and the reason's index."""
+    problem = next(iter(find_problems(text).values()), "")
+    if not problem:
         return textwrap.wrap(split(text)[0].get("text", ""), _INNER), -1
     shown = [part for line in text.split("\n") for part in textwrap.wrap(seqgen.visible(line), _INNER) or [""]]
-    return [*shown, "", *textwrap.wrap(seqgen.visible(complaint), _INNER)], len(shown)
+    return [*shown, "", *textwrap.wrap(seqgen.visible(problem), _INNER)], len(shown)
 
 
 def _panel(text: str, n_lines: int) -> Panel:
-    """A card with so many lines of text, or as many as it has."""
-    (lines, wrong), height = _lines(text), n_lines + _FRAME
-    if wrong >= 0:
-        body = Text.assemble("\n".join(lines[:wrong]), "\n", ("\n".join(lines[wrong:]), f"italic {WRONG}"))
-        title = Text(" no card ", WRONG)
+    """Return a card with ``n_lines`` lines of text or more."""
+    (lines, reason_at), height = _lines(text), n_lines + _FRAME
+    if reason_at >= 0:
+        body = Text.assemble("\n".join(lines[:reason_at]), "\n", ("\n".join(lines[reason_at:]), f"italic {WRONG}"))
+        title = Text(" not a card ", WRONG)
         return Panel(body, title=title, border_style=WRONG, box=box.ROUNDED, width=_WIDTH, height=height)
     card, _ = split(text)
     classes = card.get("class", "").split("/")
-    of = card.get("class", "") if len(classes) < 3 else f"{len(classes)} classes"
+    class_text = card.get("class", "") if len(classes) < 3 else f"{len(classes)} classes"
     rarity = RARITY.get(card.get("rarity", ""), RARITY["common"])
     title = Text.assemble(_gem("cost", card), (f" {card['name']} ", f"bold {rarity}"))
     title.truncate(_TITLE, overflow="ellipsis")
     rows: list[RenderableType] = [
         _centred(f"{card.get('rarity', '')} {card['type']}".strip(), rarity),
-        _centred(" · ".join(filter(None, [of, card.get("race", "")])), f"italic {DIM}"),
+        _centred(" · ".join(filter(None, [class_text, card.get("race", "")])), f"italic {DIM}"),
         Rule(style=DIM),
         _middle(lines, n_lines),
         _strength(card),
@@ -89,7 +89,7 @@ def _centred(text: str, style: str) -> Text:
 
 
 def _middle(lines: Sequence[str], n_lines: int) -> Text:
-    """Lines with empty ones around them, keywords bold."""
+    """Return the lines, vertically centred, with keywords in bold."""
     free = n_lines - len(lines)
     middle = Text("\n".join([*[""] * (free // 2), *lines, *[""] * (free - free // 2)]), justify="center")
     middle.highlight_regex(_KEYWORD, "bold")
@@ -97,13 +97,13 @@ def _middle(lines: Sequence[str], n_lines: int) -> Text:
 
 
 def _gem(name: str, card: dict[str, str]) -> Text:
-    """A number on its colour; nothing if the card has no such field."""
+    """Return a number on its background colour; empty if the card has no such field."""
     sign, colour = GEMS[name]
     return Text(f" {sign}{card[name]} ", f"bold {ON_GEM} on {colour}") if name in card else Text()
 
 
 def _strength(card: dict[str, str]) -> Text:
-    """Attack on the left, what it withstands on the right."""
-    withstands = next((name for name in ("health", "durability", "armor") if name in card), "health")
-    left, right = _gem("attack", card), _gem(withstands, card)
+    """Return a line with attack on the left and health, durability or armor on the right."""
+    defence = next((name for name in ("health", "durability", "armor") if name in card), "health")
+    left, right = _gem("attack", card), _gem(defence, card)
     return Text.assemble(left, " " * (_INNER - left.cell_len - right.cell_len), right)

@@ -1,6 +1,6 @@
-"""What a card is: its fields, what may stand in them, and the verdict on a text.
+"""Fields of a card, their legal values, and the validator.
 
-The words are the game's, in lower case. A card of several classes or races has them joined by a stroke, "mage/rogue".
+The values are the game's words in lower case; several classes or races are joined by a slash, "mage/rogue".
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ RACES = (
     "undead",
 )  # fmt: skip
 RANGES = {"cost": (0, 100), "attack": (0, 100), "health": (1, 100), "durability": (1, 100), "armor": (0, 100)}
-"""The fields that are whole numbers, with the least and the greatest; the game's own greatest is a cost of 100."""
+"""Integer fields with their minimum and maximum; the largest number in the game is a cost of 100."""
 
 ORDER = ("name", "cost", "type", "class", "rarity", "race", "attack", "health", "durability", "armor", "text")
 """All fields, in the order in which cards are written."""
@@ -33,7 +33,7 @@ NEEDED: Mapping[str, tuple[str, ...]] = {
     "hero": (),
     "spell": (),
 }
-"""By type, what a card must have besides ``ALWAYS``."""
+"""By type, the required fields besides ``ALWAYS``."""
 
 _ONLY = {"race": ("minion",), "armor": ("hero",), "attack": ("minion", "weapon"), "health": ("minion",),
          "durability": ("weapon", "location")}  # fmt: skip
@@ -43,7 +43,7 @@ _CLOSING = {")": "(", "]": "[", "}": "{"}
 
 
 def split(text: str) -> tuple[dict[str, str], dict[str, str]]:
-    """The fields of a text by name, and what is wrong with its lines by field; "" is the name of a line without one."""
+    """Return the fields of a text by name, and the problems of its lines by field; "" stands for a line without one."""
     fields: dict[str, str] = {}
     wrong: dict[str, str] = {}
     for number, line in enumerate(text.split("\n"), 1):
@@ -51,34 +51,34 @@ def split(text: str) -> tuple[dict[str, str], dict[str, str]]:
         if not equals or name not in ORDER:
             wrong.setdefault("", f"line {number} is not a field of a card: {line[:30]!r}")
         elif name in fields:
-            wrong.setdefault(name, f"{name} stands twice")
+            wrong.setdefault(name, f"{name} occurs twice")
         else:
             fields[name] = value
     return fields, wrong
 
 
-def problems(text: str) -> dict[str, str]:
-    """What is wrong with a text, by field; empty for a card."""
+def find_problems(text: str) -> dict[str, str]:
+    """Return the problems of a text by field; empty for a valid card."""
     fields, wrong = split(text)
     for name, value in fields.items():
-        complaint = _complaint(name, value)
-        if complaint:
-            wrong.setdefault(name, f"{name} {complaint}")
+        problem = _value_problem(name, value)
+        if problem:
+            wrong.setdefault(name, f"{name} {problem}")
     kind = fields.get("type", "")
     for name in (*ALWAYS, *NEEDED.get(kind, ())):
         if name not in fields:
-            wrong.setdefault(name, f"{name} is missing" if name in ALWAYS else f"{name} is missing: a {kind} has it")
+            wrong.setdefault(name, f"{name} is missing" + ("" if name in ALWAYS else f": every {kind} has it"))
     for name in fields:
         if kind in TYPES and kind not in _ONLY.get(name, TYPES):
-            wrong.setdefault(name, f"{name} does not belong to a {kind}")
+            wrong.setdefault(name, f"{name} is not a field of a {kind}")
     return wrong
 
 
-def _complaint(name: str, value: str) -> str:
+def _value_problem(name: str, value: str) -> str:
     if not value or value != value.strip():
         return "is empty" if not value.strip() else "begins or ends with a space"
     if not value.isprintable():
-        return "holds a control character"
+        return "contains a control character"
     if name in RANGES:
         low, high = RANGES[name]
         whole = value.isascii() and value.isdigit() and len(value) <= 4 and str(int(value)) == value
@@ -93,23 +93,23 @@ def _complaint(name: str, value: str) -> str:
 
 
 def _unbalanced(value: str) -> str:
-    """What is wrong with the brackets of a value."""
+    """Return the problem of a value's brackets, or ""."""
     opened: list[str] = []
     for position, character in enumerate(value):
         if character in "([{":
             opened.append(character)
         elif character in _CLOSING and (not opened or opened.pop() != _CLOSING[character]):
-            return f"has {character!r} without its partner at position {position}"
+            return f"has {character!r} without a matching bracket at position {position}"
     return f"has {opened[-1]!r} that is not closed" if opened else ""
 
 
 class CardValidator:
-    """Accepts the cards of the game; their order of fields is free, and their canonical form has the usual one."""
+    """Accepts the game's cards with their fields in any order; the canonical form has the usual order."""
 
     def validate(self, text: str) -> seqgen.Verdict:
-        """The verdict; the reason names the field."""
-        for complaint in problems(text).values():
-            return seqgen.Verdict(False, complaint)
+        """Return the verdict on a text; the reason names the field."""
+        for problem in find_problems(text).values():
+            return seqgen.Verdict(False, problem)
         fields, _ = split(text)
         for name in _SEVERAL:
             if name in fields:

@@ -1,4 +1,4 @@
-"""The order of fields says nothing: each epoch sees another one."""
+"""Augmentation that shuffles the fields of a record, whose order carries no information."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ _FIELD = re.compile(r"[a-z][a-z0-9_]*=")
 
 
 def load() -> seqgen.Augmentation:
-    """The augmentation; it has no options."""
+    """Return the augmentation; it has no options."""
     return shuffle_fields
 
 
 def shuffle_fields(text: str, random: Random) -> str:
-    """The lines of a text in random order if all of them are ``name=value``, else the text itself."""
+    """Shuffle the lines of a text if all of them are ``name=value``; else return it unchanged."""
     lines = text.split("\n")
     if not all(map(_FIELD.match, lines)):
         return text

@@ -1,4 +1,4 @@
-"""Characters, and one symbol for each ``name=`` that begins a line: a record's form is then learned in a few steps."""
+"""Tokenizer of records: characters, and one symbol per field name, so a model learns the format in a few steps."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from pydantic import Field
 import seqgen
 
 _LINE = re.compile(r"[a-z][a-z0-9_]*=", re.ASCII)
-_RARE = 0.001  # a name that fewer of the texts have is left as characters
+_RARE = 0.001  # share of texts; rarer names are left as characters
 _MAX_NAMES = 100_000  # kept while counting; beyond, those seen once are forgotten
-_PRIVATE = 0xE000  # where stand-ins for fields are looked for: code points that no text may hold
+_PRIVATE = 0xE000  # first code point tried as a placeholder for a field; texts may not contain placeholders
 
 
 class FieldsTokenizer(seqgen.Tokenizer):
-    r"""One id a character, in the order of code points; then the fields at the beginning of a text, then of a line.
+    r"""A tokenizer whose ids are characters by code point, then fields at the start of a text, then of a line.
 
-    A field has two ids, "cost=" and "\ncost=", so that decoding is putting strings together: the first stands where a
-    text begins with it, the second is the line end with it. ``cost=`` elsewhere is characters.
+    A field has two ids, "cost=" and "\ncost=", so that decoding is concatenation: the first is used at the start of a
+    text, the second includes the line end before it. ``cost=`` elsewhere is spelled with characters.
 
     Args:
         characters: the known characters.
@@ -36,13 +36,13 @@ class FieldsTokenizer(seqgen.Tokenizer):
         fields = [*opening, *(f"\n{name}" for name in opening)]
         self.symbols = [*self.characters, *fields]
         free = (chr(code) for code in range(_PRIVATE, 0x110000) if chr(code) not in self._known)
-        stand_ins = [mark for _, mark in zip(fields, free, strict=False)]
-        self._stand_in = dict(zip(fields, stand_ins, strict=True))
-        self._written_out = {ord(mark): symbol for symbol, mark in self._stand_in.items()}
+        placeholders = [mark for _, mark in zip(fields, free, strict=False)]
+        self._placeholder = dict(zip(fields, placeholders, strict=True))
+        self._field_of = {ord(mark): symbol for symbol, mark in self._placeholder.items()}
         names = "|".join(map(re.escape, opening)) or "(?!)"
         self._at_line = re.compile(rf"\A(?:{names})|\n(?:{names})")
-        self._forbidden = re.compile("[" + "".join(map(re.escape, stand_ins)) + "]" if stand_ins else "(?!)")
-        self._codes = np.array([ord(mark) for mark in [*self.characters, *stand_ins]], dtype=np.int64)
+        self._forbidden = re.compile("[" + "".join(map(re.escape, placeholders)) + "]" if placeholders else "(?!)")
+        self._codes = np.array([ord(mark) for mark in [*self.characters, *placeholders]], dtype=np.int64)
         self._id_of_code = np.full(int(self._codes.max(initial=0)) + 2, -1, dtype=np.int32)
         self._id_of_code[self._codes] = np.arange(len(self._codes))
 
@@ -52,10 +52,10 @@ class FieldsTokenizer(seqgen.Tokenizer):
         texts: Iterable[str],
         *,
         min_share: Annotated[
-            float, Field(gt=0, le=1, description="there are fields if this share of the texts has name= on every line")
+            float, Field(gt=0, le=1, description="learn field names if this share of the texts has name= on every line")
         ] = 0.5,
     ) -> Self:
-        """Every character of the texts; every name that begins lines, where most texts are made of such lines."""
+        """Learn all characters and, if enough texts consist of name=value lines, the field names."""
         characters: set[str] = set()
         counts: Counter[str] = Counter()
         n_texts = n_fielded = 0
@@ -74,11 +74,11 @@ class FieldsTokenizer(seqgen.Tokenizer):
 
     @property
     def n_symbols(self) -> int:
-        """How many characters and fields are known."""
+        """Return the number of characters and fields."""
         return len(self.symbols)
 
     def encode(self, text: str) -> list[int]:
-        """The ids of a text.
+        """Return the ids of a text.
 
         Raises:
             UnknownSymbol: a character is not known.
@@ -88,33 +88,33 @@ class FieldsTokenizer(seqgen.Tokenizer):
         return ids
 
     def encode_many(self, texts: Sequence[str]) -> tuple[Any, Any]:
-        """All ids of many texts one after another, and how many each has, by one look-up in a table."""
+        """Return the concatenated ids of the texts, and each text's number of ids, by one table lookup."""
         forbidden = self._forbidden.search("".join(texts))
-        marked = [self._at_line.sub(lambda match: self._stand_in[match[0]], text) for text in texts]
+        marked = [self._at_line.sub(lambda match: self._placeholder[match[0]], text) for text in texts]
         lengths = np.fromiter((len(text) for text in marked), dtype=np.int64, count=len(marked))
         codes = np.frombuffer("".join(marked).encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
         ids = self._id_of_code[np.minimum(codes, len(self._id_of_code) - 1)]
         if forbidden or (ids.size and ids.min() < 0):
-            unknown = ((c, place) for text in texts for place, c in enumerate(text) if c not in self._known)
+            unknown = ((c, at) for text in texts for at, c in enumerate(text) if c not in self._known)
             raise seqgen.UnknownSymbol(*(first := next(unknown)), seqgen.nearest(first[0], sorted(self._known)))
         return ids, lengths
 
     def decode(self, ids: Sequence[int]) -> str:
-        """The text of ids."""
+        """Return the text of the ids."""
         return "".join([self.symbols[index] for index in ids])
 
     def decode_many(self, flat: Any, lengths: Any) -> list[str]:
-        """The texts of many rows of ids, by one look-up in a table and a cut at each end."""
+        """Return the texts of many rows of ids, by one table lookup and a split at each row's end."""
         joined = self._codes[flat].astype("<u4").tobytes().decode("utf-32-le", "surrogatepass")
         ends = np.cumsum(lengths).tolist()
         rows = (joined[start:end] for start, end in zip([0, *ends], ends, strict=False))
-        return [row.translate(self._written_out) for row in rows]
+        return [row.translate(self._field_of) for row in rows]
 
     def to_json(self) -> dict[str, Any]:
-        """The characters and the names of fields."""
+        """Return the characters and the field names."""
         return {"characters": self.characters, "fields": self.fields}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
-        """The tokenizer that ``to_json`` described."""
+        """Build the tokenizer from the output of ``to_json``."""
         return cls(data["characters"], data["fields"])

@@ -1,4 +1,4 @@
-"""First names in English, labelled female or male, and what a name looks like.
+"""English first names, labelled female or male, and a validator of names.
 
 Source: Moby Word II (Grady Ward), public domain; see seqgen_corpora/names/DATASHEET.md.
 """
@@ -12,7 +12,7 @@ import seqgen
 
 @seqgen.hookimpl
 def register_corpora(register: Callable[[seqgen.CorpusSpec], None]) -> None:
-    """Hand in ``names``."""
+    """Register ``names``."""
     register(
         seqgen.CorpusSpec(
             name="names",
@@ -30,18 +30,18 @@ def register_corpora(register: Callable[[seqgen.CorpusSpec], None]) -> None:
 
 @seqgen.hookimpl
 def register_domains(register: Callable[[seqgen.DomainSpec], None]) -> None:
-    """Hand in ``name``."""
+    """Register ``name``."""
     register(seqgen.DomainSpec(name="name", summary="names of people and places", validator="name"))
 
 
 @seqgen.hookimpl
 def register_validators(register: Callable[[seqgen.ValidatorSpec], None]) -> None:
-    """Hand in ``name``."""
+    """Register ``name``."""
     register(
         seqgen.ValidatorSpec(
             name="name",
-            summary="letters and what stands between the parts of a name",
-            source="Unicode's categories of characters",
+            summary="letters, with apostrophes, hyphens, periods or spaces between the parts",
+            source="Unicode character categories",
             load="seqgen_names.validator:NameValidator",
         )
     )

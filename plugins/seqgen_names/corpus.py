@@ -1,4 +1,4 @@
-"""Reads the two lists."""
+"""The corpus of first names, read from two lists."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import seqgen
 
 
 class Names:
-    """The female names, then the male ones."""
+    """The records: the female names, then the male names."""
 
     def __iter__(self) -> Iterator[seqgen.Record]:
-        """The records, from the first."""
+        """Iterate over the records from the first."""
         folder = Path(str(files("seqgen_corpora"))) / "names"
         return chain.from_iterable(
             seqgen.TextFile(folder / f"{label}.txt", label=label) for label in ("female", "male")
@@ -22,5 +22,5 @@ class Names:
 
 
 def load() -> Names:
-    """The corpus; it has no options."""
+    """Return the corpus; it has no options."""
     return Names()

@@ -12,11 +12,11 @@ import seqgen
 
 @seqgen.hookimpl
 def register_corpora(register: Callable[[seqgen.CorpusSpec], None]) -> None:
-    """Hand in ``pokemon``."""
+    """Register ``pokemon``."""
     register(
         seqgen.CorpusSpec(
             name="pokemon",
-            summary="1,025 names of Pokémon, in English",
+            summary="1,025 English names of Pokémon",
             source="npm package pokemon 3.3.1 (Sindre Sorhus)",
             licence="MIT (the list); the names are trademarks of Nintendo",
             load="seqgen_pokemon.corpus:load",

@@ -1,6 +1,6 @@
-"""Python source code, a function or class a record: the standard library of the interpreter that runs.
+"""Python source code: functions and classes of the running interpreter's standard library.
 
-Nothing is shipped and nothing is executed; see DATASHEET-python.md.
+The code is neither shipped nor executed; see DATASHEET-python.md.
 """
 
 from __future__ import annotations
@@ -9,17 +9,17 @@ from collections.abc import Callable
 
 import seqgen
 
-_GRAMMAR = "Python's own grammar, by the module ast"
+_GRAMMAR = "Python's own grammar, with the module ast"
 
 
 @seqgen.hookimpl
 def register_corpora(register: Callable[[seqgen.CorpusSpec], None]) -> None:
-    """Hand in ``python``."""
+    """Register ``python``."""
     register(
         seqgen.CorpusSpec(
             name="python",
-            summary="functions of the standard library of the running Python, without docstrings",
-            source="the .py files of Python's standard library, where this interpreter has them",
+            summary="functions of the running Python's standard library, without docstrings",
+            source="the .py files of this interpreter's standard library",
             licence="PSF-2.0",
             load="seqgen_python.corpus:load",
             multiline=True,
@@ -31,7 +31,7 @@ def register_corpora(register: Callable[[seqgen.CorpusSpec], None]) -> None:
 
 @seqgen.hookimpl
 def register_domains(register: Callable[[seqgen.DomainSpec], None]) -> None:
-    """Hand in ``python``."""
+    """Register ``python``."""
     register(
         seqgen.DomainSpec(
             name="python",
@@ -47,11 +47,11 @@ def register_domains(register: Callable[[seqgen.DomainSpec], None]) -> None:
 
 @seqgen.hookimpl
 def register_validators(register: Callable[[seqgen.ValidatorSpec], None]) -> None:
-    """Hand in ``python``."""
+    """Register ``python``."""
     register(
         seqgen.ValidatorSpec(
             name="python",
-            summary="what this Python parses; two texts are the same if their syntax trees are",
+            summary="the running Python parses it; texts with equal syntax trees are the same",
             source=_GRAMMAR,
             load="seqgen_python.validator:PythonValidator",
         )
@@ -60,12 +60,12 @@ def register_validators(register: Callable[[seqgen.ValidatorSpec], None]) -> Non
 
 @seqgen.hookimpl
 def register_renderers(register: Callable[[seqgen.RendererSpec], None]) -> None:
-    """Hand in ``python``."""
+    """Register ``python``."""
     register(
         seqgen.RendererSpec(
             name="python",
-            summary="code with its colours; pictures of many as .svg",
-            source="Pygments, by rich",
+            summary="syntax highlighting; pictures of several texts as .svg",
+            source="Pygments, through rich",
             load="seqgen_python.renderer:PythonRenderer",
         )
     )
@@ -73,12 +73,12 @@ def register_renderers(register: Callable[[seqgen.RendererSpec], None]) -> None:
 
 @seqgen.hookimpl
 def register_metrics(register: Callable[[seqgen.MetricSpec], None]) -> None:
-    """Hand in ``python``."""
+    """Register ``python``."""
     register(
         seqgen.MetricSpec(
             name="python",
-            summary="what parses and defines something, size and depth beside held-out code, names and lines known",
-            source="our own",
+            summary="share that parses and defines something; size, depth, known names and copied lines",
+            source="seqgen",
             load="seqgen_python.metric:load",
         )
     )

@@ -1,4 +1,4 @@
-"""Reads the functions and classes of Python's standard library where this interpreter has it."""
+"""The corpus of functions and classes in the running Python's standard library."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 import seqgen
-from seqgen_python.pieces import pieces
+from seqgen_python.extraction import extract_definitions
 
-_LEFT_OUT = {
+_EXCLUDED_FOLDERS = {
     "site-packages", "dist-packages", "test", "tests", "idlelib", "idle_test", "lib2to3", "turtledemo", "__phello__",
     "ensurepip", "pydoc_data", "encodings",
 }  # fmt: skip
-_NOT_PLAIN = re.compile(r"[^\t\n -~]")
+_NON_ASCII = re.compile(r"[^\t\n -~]")
 
 
 @dataclass(frozen=True)
 class StandardLibrary:
-    """Definitions in the order of the files' names, then of their lines; each text once.
+    """The records: definitions by file name and line, without duplicates.
 
     Attributes:
-        root: the folder of the library.
+        root: the folder of the standard library.
         kind: "functions", "classes" or "all".
-        min_chars: shorter ones are left out.
-        max_chars: longer ones are left out.
-        docstrings: whether they are kept.
+        min_chars: minimum length of a definition.
+        max_chars: maximum length of a definition.
+        docstrings: keep docstrings.
     """
 
     root: Path
@@ -42,7 +42,7 @@ class StandardLibrary:
     docstrings: bool
 
     def __iter__(self) -> Iterator[seqgen.Record]:
-        """The records, from the first; what is kept in memory is a number for each."""
+        """Iterate over the records from the first; memory holds one hash per record."""
         seen: set[int] = set()
         for path in self._files():
             try:
@@ -51,19 +51,23 @@ class StandardLibrary:
             except (OSError, SyntaxError, UnicodeDecodeError):
                 continue
             module = ".".join(path.relative_to(self.root).with_suffix("").parts).removesuffix(".__init__")
-            for piece in pieces(source, kind=self.kind, docstrings=self.docstrings):
-                text = piece.text
-                fits = self.min_chars <= len(text) <= self.max_chars and not _NOT_PLAIN.search(text)
+            for definition in extract_definitions(source, kind=self.kind, docstrings=self.docstrings):
+                text = definition.text
+                fits = self.min_chars <= len(text) <= self.max_chars and not _NON_ASCII.search(text)
                 if fits and hash(text) not in seen:
                     seen.add(hash(text))
-                    yield seqgen.Record(text, fields={"module": module, "name": piece.name, "line": piece.line})
+                    fields = {"module": module, "name": definition.name, "line": definition.line}
+                    yield seqgen.Record(text, fields=fields)
         if not seen:
-            raise seqgen.CorpusError(f"no Python source in {str(self.root)!r}, where the standard library should be")
+            folder = str(self.root)
+            raise seqgen.CorpusError(
+                f"cannot read corpus python: no .py files in the standard library folder {folder!r}"
+            )
 
     def _files(self) -> list[Path]:
         found: list[Path] = []
         for folder, folders, names in os.walk(self.root):
-            folders[:] = [name for name in folders if name not in _LEFT_OUT]
+            folders[:] = [name for name in folders if name not in _EXCLUDED_FOLDERS]
             kept = (name for name in names if name.endswith(".py") and not name.startswith("_sysconfigdata"))
             found.extend(Path(folder, name) for name in kept)
         return sorted(found, key=lambda path: path.relative_to(self.root).parts)
@@ -73,11 +77,11 @@ def load(
     *,
     kind: Annotated[
         Literal["functions", "classes", "all"],
-        Field(description="functions, also those of classes; classes; or all: functions outside classes, and classes"),
+        Field(description="functions (methods included), classes, or all: classes and the functions outside them"),
     ] = "functions",
-    min_chars: Annotated[int, Field(ge=1, description="shorter definitions are left out, in characters")] = 30,
-    max_chars: Annotated[int, Field(ge=1, description="longer definitions are left out, in characters")] = 1000,
+    min_chars: Annotated[int, Field(ge=1, description="minimum length of a definition, characters")] = 30,
+    max_chars: Annotated[int, Field(ge=1, description="maximum length of a definition, characters")] = 1000,
     docstrings: Annotated[bool, Field(description="keep docstrings")] = False,
 ) -> StandardLibrary:
-    """The corpus."""
+    """Return the corpus."""
     return StandardLibrary(Path(sysconfig.get_paths()["stdlib"]), kind, min_chars, max_chars, docstrings)

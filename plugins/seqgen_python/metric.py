@@ -1,4 +1,4 @@
-"""Figures of code."""
+"""Metrics of Python code."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ import seqgen
 from seqgen_python.parsing import Definition, parsed
 
 _WORD = re.compile(r"[^\W\d]\w*")
-_LONG_LINE = 20  # shorter ones, such as "return None", are everybody's
+_LONG_LINE = 20  # characters; shorter lines, such as "return None", are common to all code
 _MAX_HELD_OUT = 1000
 
 
 def load() -> seqgen.Metric:
-    """The metric; it has no options."""
+    """Return the metric; it has no options."""
     return python
 
 
 def python(samples: Sequence[str], reference: Sequence[str], training: Iterable[str] = ()) -> dict[str, float]:
-    """How far samples are Python, and how far they are Python like the rest.
+    """Return metrics of samples as Python code, next to the same metrics of held-out code.
 
     Args:
-        samples: the texts judged.
-        reference: held-out code; the first 1,000 count.
-        training: the code learned from.
+        samples: the texts to evaluate.
+        reference: held-out code; the first 1,000 texts are used.
+        training: the training code.
 
     Returns:
-        ``parses``, and ``defines``, the share that parses and has a function or class on the outermost level;
-        then, each also with ``_held_out`` for the reference: ``lines``, the mean number of lines; ``depth``, the mean
-        depth of the syntax trees; ``known_names``, of the names in them the share that training code (else the
-        reference) or Python's builtins have; ``copied_lines``, of the lines of 20 characters and more, indents
-        aside, the share that stands in training code. Where there is nothing to count, 0.
+        ``parses``, the share that parses, and ``defines``, the share that also has a top-level function or class; then,
+        each also with the suffix ``_held_out`` for the reference: ``lines``, the mean number of lines; ``depth``, the
+        mean depth of the syntax trees; ``known_names``, the share of names that occur in training code (without any,
+        in the reference) or among Python's builtins; ``copied_lines``, the share of lines of 20 characters or more,
+        indentation removed, that occur in training code. 0 where there is nothing to count.
     """
     held_out = list(reference[:_MAX_HELD_OUT])
     words, lines = set(dir(builtins)), set()
@@ -44,19 +44,22 @@ def python(samples: Sequence[str], reference: Sequence[str], training: Iterable[
     if not lines:
         words.update(word for text in held_out for word in _WORD.findall(text))
     trees = [parsed(text) for text in samples]
-    figures = {
+    metrics = {
         "parses": _mean(tree is not None for tree in trees),
         "defines": _mean(
             tree is not None and any(isinstance(node, Definition) for node in tree.body) for tree in trees
         ),
     }
-    for ending, texts, of in (("", samples, trees), ("_held_out", held_out, [parsed(text) for text in held_out])):
-        known = [tree for tree in of if tree is not None]
-        figures[f"lines{ending}"] = _mean(text.count("\n") + 1 for text in texts)
-        figures[f"depth{ending}"] = _mean(map(_depth, known))
-        figures[f"known_names{ending}"] = _mean(name in words for tree in known for name in _names(tree))
-        figures[f"copied_lines{ending}"] = _mean(line in lines for text in texts for line in _long_lines(text))
-    return figures
+    for suffix, texts, parsed_texts in (
+        ("", samples, trees),
+        ("_held_out", held_out, [parsed(text) for text in held_out]),
+    ):
+        valid = [tree for tree in parsed_texts if tree is not None]
+        metrics[f"lines{suffix}"] = _mean(text.count("\n") + 1 for text in texts)
+        metrics[f"depth{suffix}"] = _mean(map(_depth, valid))
+        metrics[f"known_names{suffix}"] = _mean(name in words for tree in valid for name in _names(tree))
+        metrics[f"copied_lines{suffix}"] = _mean(line in lines for text in texts for line in _long_lines(text))
+    return metrics
 
 
 def _mean(values: Iterable[float]) -> float:
@@ -67,7 +70,7 @@ def _mean(values: Iterable[float]) -> float:
 
 
 def _depth(tree: ast.Module) -> int:
-    """How many nodes stand below one another at most, the module among them."""
+    """Return the depth of a syntax tree in nodes, the module included."""
     depth = 0
     level: list[ast.AST] = [tree]
     while level:
@@ -76,7 +79,7 @@ def _depth(tree: ast.Module) -> int:
 
 
 def _names(tree: ast.Module) -> Iterator[str]:
-    """Every name that is written in a tree, as often as it is."""
+    """Yield every occurrence of a name in a tree."""
     for node in ast.walk(tree):
         for field in ("id", "attr", "arg", "name"):
             name = getattr(node, field, None)

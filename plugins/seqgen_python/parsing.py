@@ -1,4 +1,4 @@
-"""Syntax trees of texts that nobody vouches for: nothing is compiled or executed, and no warning gets out."""
+"""Parsing of untrusted texts: nothing is compiled or executed, and warnings are suppressed."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import ast
 import warnings
 
 FAILURES = (SyntaxError, ValueError, RecursionError, MemoryError)
-"""What parsing or writing out a tree may raise: wrong syntax, characters that no source has, too deep a nesting."""
+"""Errors of parsing or unparsing: bad syntax, illegal characters, too deep nesting."""
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
 def parse(text: str) -> ast.Module:
-    """The syntax tree of a text.
+    """Return the syntax tree of a text.
 
     Raises:
-        SyntaxError, ValueError, RecursionError, MemoryError: it has none.
+        SyntaxError, ValueError, RecursionError, MemoryError: the text does not parse.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -23,7 +23,7 @@ def parse(text: str) -> ast.Module:
 
 
 def parsed(text: str) -> ast.Module | None:
-    """The syntax tree of a text; None if it has none."""
+    """Return the syntax tree of a text; None if it does not parse."""
     try:
         return parse(text)
     except FAILURES:

@@ -1,4 +1,4 @@
-"""Code with its colours."""
+"""Renderer of Python code with syntax highlighting."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ _WIDTH = 100
 
 
 class PythonRenderer:
-    """Shows any text as Python code, in the terminal's own colours; draws many as .svg."""
+    """Renders a text as Python code in the terminal's colours, and several texts as .svg."""
 
     suffixes = (".svg",)
 
     def __call__(self, text: str) -> RenderableType:
-        """The code; what would not print is escaped."""
+        """Render the code; characters that do not print are escaped."""
         return _code(text, "ansi_dark")
 
     def draw(self, texts: Sequence[str], suffix: str) -> bytes:
-        """A picture of texts below one another, 100 columns wide; it names no font that would have to be fetched.
+        """Return a picture of the texts in one column, 100 characters wide; it refers to no external font.
 
         Args:
-            texts: the texts; what is wrong with one that does not parse stands below it.
+            texts: the texts; the error of a text that does not parse is shown below it.
             suffix: ".svg".
         """
         validator = PythonValidator()
@@ -51,5 +51,5 @@ def _code(text: str, theme: str) -> Syntax:
 
 
 def _visible(text: str) -> str:
-    """The text with everything escaped that does not print, but for line ends and tabs."""
+    """Return the text with every unprintable character except line ends and tabs escaped."""
     return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in text)

@@ -1,4 +1,4 @@
-"""What Python itself accepts."""
+"""Validator of Python source code."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ import ast
 import seqgen
 from seqgen_python.parsing import FAILURES, parse
 
-_LONGEST = 80  # of what Python says, in characters
+_MAX_REASON = 80  # characters of Python's error message
 
 
 class PythonValidator:
-    """Accepts what ``ast.parse`` of the running interpreter does; the canonical form is the tree written out again."""
+    """Accepts what the running interpreter's ``ast.parse`` accepts; the canonical form is the unparsed tree."""
 
     def validate(self, text: str) -> seqgen.Verdict:
-        """The verdict; the reason is the syntax error and its line."""
+        """Return the verdict on a text; the reason is the syntax error and its line."""
         try:
             tree = parse(text)
         except SyntaxError as error:
-            return seqgen.Verdict(False, f"line {error.lineno or 1}: {error.msg[:_LONGEST]}")
+            return seqgen.Verdict(False, f"line {error.lineno or 1}: {error.msg[:_MAX_REASON]}")
         except ValueError as error:
-            return seqgen.Verdict(False, f"not source code: {str(error)[:_LONGEST]}")
+            return seqgen.Verdict(False, f"not source code: {str(error)[:_MAX_REASON]}")
         except (RecursionError, MemoryError):
             return seqgen.Verdict(False, "nested too deeply to be parsed")
         return seqgen.Verdict(True, "", _canonical(tree))
 
 
 def _canonical(tree: ast.Module) -> str | None:
-    """The tree as text, once writing it out and reading it again changes nothing; None if that does not happen."""
+    """Unparse a tree until unparsing and parsing is stable; None if it does not become so."""
     try:
         text = ast.unparse(tree)
         for _ in range(3):

@@ -1,4 +1,4 @@
-"""The options of the tokenizers."""
+"""Options of the tokenizers."""
 
 from __future__ import annotations
 
@@ -7,26 +7,27 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 MinCount = Annotated[
-    int, Field(ge=1, description="how often a word must stand in the corpus to be one symbol; others are spelled")
+    int, Field(ge=1, description="occurrences a word needs to be one symbol; rarer words are spelled out")
 ]
-MaxWords = Annotated[int, Field(ge=0, description="how many words are symbols at most; the most frequent are kept")]
+MaxWords = Annotated[int, Field(ge=0, description="most words that are symbols; the most frequent are kept")]
 Pattern = Annotated[
     str | None,
     Field(
-        description="a regular expression: what it matches is a word, what lies between is single characters; "
+        description="regular expression of a word; text between matches is split into characters; "
         "left out: words with their apostrophes, and numbers"
     ),
 ]
 
 VocabSize = Annotated[
-    int, Field(ge=1, le=1_000_000, description="symbols: all characters of the corpus, then merges up to this number")
+    int,
+    Field(ge=1, le=1_000_000, description="vocabulary size: all characters, then merges up to this number"),
 ]
-MinFrequency = Annotated[int, Field(ge=1, description="how often a pair must stand in the training part to be merged")]
+MinFrequency = Annotated[int, Field(ge=1, description="occurrences in the training part a pair needs to be merged")]
 Split = Literal["words", "blanks", "none"]
 SplitChoice = Annotated[
     Split,
     Field(
-        description="where nothing is merged across: words, numbers and runs of marks, each with the blank before it; "
-        "blanks only; or none, for what has no words, such as molecules"
+        description="boundaries merges do not cross: words (words, numbers and punctuation, each with the space before "
+        "it), blanks (whitespace only), or none, for texts without words, such as molecules"
     ),
 ]

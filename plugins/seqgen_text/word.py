@@ -1,4 +1,4 @@
-"""A symbol is a word, a number, a mark or a blank; what is rare is spelled with characters.
+"""Word tokenizer: symbols are words, numbers, punctuation and whitespace; rare words are spelled out.
 
 Dimension letters: N texts, P pieces, S symbols.
 """
@@ -13,26 +13,26 @@ import numpy as np
 
 import seqgen
 from seqgen_text.options import MaxWords, MinCount, Pattern
-from seqgen_text.pieces import Cutter, frequent
+from seqgen_text.word_split import WordSplitter, frequent_words
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
 
 class WordTokenizer(seqgen.Tokenizer):
-    """Ids of all characters of the corpus, then of its frequent pieces, each in the order of code points.
+    """A word tokenizer; ids are all characters of the corpus, then its frequent words, each by code point.
 
-    A text is cut into pieces, each character in exactly one; a piece without an id of its own is spelled. So any ids
-    in any order are a text, and every text of known characters comes back as it was.
+    A text is split into pieces; a piece without an id is spelled with characters. So any sequence of ids decodes to a
+    text, and every text of known characters decodes to itself.
 
     Args:
-        cut: what cuts a text.
-        characters: the known ones; duplicates are dropped.
+        split: splits a text into pieces.
+        characters: the known characters; duplicates are dropped.
         words: pieces of several characters.
     """
 
-    def __init__(self, cut: Cutter, characters: Iterable[str], words: Iterable[str]) -> None:
-        self._cut = cut
+    def __init__(self, split: WordSplitter, characters: Iterable[str], words: Iterable[str]) -> None:
+        self._split = split
         self.symbols = [*sorted(set(characters)), *sorted(set(words))]
         self._id_of = {symbol: index for index, symbol in enumerate(self.symbols)}
 
@@ -41,9 +41,9 @@ class WordTokenizer(seqgen.Tokenizer):
         cls, texts: Iterable[str], *, min_count: MinCount = 2, max_words: MaxWords = 20_000, pattern: Pattern = None
     ) -> Self:
         """Learn characters and words from the same texts, in one pass; see :meth:`fit_parts`."""
-        cut = Cutter(pattern)
-        counts = cut.count(texts)
-        return cls(cut, chain.from_iterable(counts), frequent(counts, min_count, max_words))
+        split = WordSplitter(pattern)
+        counts = split.count(texts)
+        return cls(split, chain.from_iterable(counts), frequent_words(counts, min_count, max_words))
 
     @classmethod
     def fit_parts(
@@ -55,30 +55,30 @@ class WordTokenizer(seqgen.Tokenizer):
         max_words: MaxWords = 20_000,
         pattern: Pattern = None,
     ) -> Self:
-        """Learn the characters from all texts and the words from those of the training part.
+        """Learn the characters from all texts and the words from the training texts.
 
         Each is iterated once; memory grows with the number of different pieces.
 
         Raises:
-            BadOption: the pattern is no regular expression.
+            BadOption: the pattern is not a valid regular expression.
         """
-        cut, characters = Cutter(pattern), set(chain.from_iterable(texts))
-        return cls(cut, characters, frequent(cut.count(training), min_count, max_words))
+        split, characters = WordSplitter(pattern), set(chain.from_iterable(texts))
+        return cls(split, characters, frequent_words(split.count(training), min_count, max_words))
 
     @property
     def n_symbols(self) -> int:
-        """How many characters and words have an id."""
+        """Return the number of characters and words."""
         return len(self.symbols)
 
     def encode(self, text: str) -> list[int]:
-        """The ids of a text.
+        """Return the ids of a text.
 
         Raises:
-            UnknownSymbol: a character never stood in the corpus.
+            UnknownSymbol: a character did not occur in the corpus.
         """
         ids: list[int] = []
         try:
-            for piece in self._cut(text):
+            for piece in self._split(text):
                 found = self._id_of.get(piece)
                 ids += [self._id_of[character] for character in piece] if found is None else [found]
         except KeyError as error:
@@ -87,35 +87,35 @@ class WordTokenizer(seqgen.Tokenizer):
         return ids
 
     def encode_many(self, texts: Sequence[str]) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
-        """All ids of many texts one after another, and how many each has.
+        """Return the concatenated ids of the texts, and each text's number of ids.
 
         Raises:
-            UnknownSymbol: a character never stood in the corpus.
+            UnknownSymbol: a character did not occur in the corpus.
         """
-        rows = list(map(self._cut, texts))
+        rows = list(map(self._split, texts))
         pieces = list(chain.from_iterable(rows))
         ids_P = np.fromiter(map(self._id_of.get, pieces, repeat(-1)), np.int32, len(pieces))
         spelled = [pieces[at] for at in np.flatnonzero(ids_P < 0).tolist()]
         sizes_P = np.ones(len(pieces), np.int64)
         sizes_P[ids_P < 0] = list(map(len, spelled))
-        ids_S = np.repeat(ids_P, sizes_P)  # a piece that is spelled has as many places as characters
+        ids_S = np.repeat(ids_P, sizes_P)  # a spelled piece has one entry per character
         ids_S[ids_S < 0] = list(map(self._id_of.get, chain.from_iterable(spelled), repeat(-1)))
         if ids_S.size and ids_S.min() < 0:
             for text in texts:
-                self.encode(text)  # raises with the symbol and its place
+                self.encode(text)  # raises, with the symbol and its position
         ends_P = np.concatenate([[0], np.cumsum(sizes_P)])
         return ids_S, np.diff(ends_P[np.cumsum([0, *map(len, rows)])])
 
     def decode(self, ids: Sequence[int]) -> str:
-        """The text of ids."""
+        """Return the text of the ids."""
         return "".join([self.symbols[index] for index in ids])
 
     def to_json(self) -> dict[str, Any]:
-        """The pattern, and the symbols in the order of their ids."""
-        return {"pattern": self._cut.pattern, "symbols": self.symbols}
+        """Return the pattern, and the symbols in id order."""
+        return {"pattern": self._split.pattern, "symbols": self.symbols}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
-        """The tokenizer that ``to_json`` described."""
+        """Build the tokenizer from the output of ``to_json``."""
         characters = [symbol for symbol in data["symbols"] if len(symbol) == 1]
-        return cls(Cutter(data["pattern"]), characters, data["symbols"][len(characters) :])
+        return cls(WordSplitter(data["pattern"]), characters, data["symbols"][len(characters) :])

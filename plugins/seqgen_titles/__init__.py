@@ -1,6 +1,6 @@
-"""Titles of machine-learning papers, and what a title looks like.
+"""Titles of machine-learning papers: corpus, validator, renderer and metric.
 
-Source: bibliographies that Python packages carry; see seqgen_corpora/titles/DATASHEET.md.
+Source: bibliographies in Python packages; see seqgen_corpora/titles/DATASHEET.md.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import seqgen
 
 @seqgen.hookimpl
 def register_corpora(register: Callable[[seqgen.CorpusSpec], None]) -> None:
-    """Hand in ``titles``."""
+    """Register ``titles``."""
     register(
         seqgen.CorpusSpec(
             name="titles",
@@ -28,7 +28,7 @@ def register_corpora(register: Callable[[seqgen.CorpusSpec], None]) -> None:
 
 @seqgen.hookimpl
 def register_domains(register: Callable[[seqgen.DomainSpec], None]) -> None:
-    """Hand in ``title``."""
+    """Register ``title``."""
     register(
         seqgen.DomainSpec(
             name="title", summary="titles of papers", validator="title", renderer="title", metrics=("titles",)
@@ -38,12 +38,12 @@ def register_domains(register: Callable[[seqgen.DomainSpec], None]) -> None:
 
 @seqgen.hookimpl
 def register_validators(register: Callable[[seqgen.ValidatorSpec], None]) -> None:
-    """Hand in ``title``."""
+    """Register ``title``."""
     register(
         seqgen.ValidatorSpec(
             name="title",
-            summary="brackets and quotes closed, no needless blanks; case does not count",
-            source="the rules are seqgen's",
+            summary="brackets and quotes balanced, no extra whitespace; compared without case",
+            source="seqgen",
             load="seqgen_titles.validator:TitleValidator",
         )
     )
@@ -51,7 +51,7 @@ def register_validators(register: Callable[[seqgen.ValidatorSpec], None]) -> Non
 
 @seqgen.hookimpl
 def register_renderers(register: Callable[[seqgen.RendererSpec], None]) -> None:
-    """Hand in ``title``."""
+    """Register ``title``."""
     register(
         seqgen.RendererSpec(
             name="title",
@@ -64,11 +64,11 @@ def register_renderers(register: Callable[[seqgen.RendererSpec], None]) -> None:
 
 @seqgen.hookimpl
 def register_metrics(register: Callable[[seqgen.MetricSpec], None]) -> None:
-    """Hand in ``titles``."""
+    """Register ``titles``."""
     register(
         seqgen.MetricSpec(
             name="titles",
-            summary="mean length, and the share of words that stand in real titles",
+            summary="mean length, and the share of words that occur in real titles",
             source="seqgen",
             load="seqgen_titles.metric:load",
         )

@@ -1,4 +1,4 @@
-"""Reads the list."""
+"""The corpus of paper titles."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ import seqgen
 
 
 def load() -> seqgen.TextFile:
-    """The corpus; it has no options."""
+    """Return the corpus; it has no options."""
     return seqgen.TextFile(Path(str(files("seqgen_corpora"))) / "titles" / "titles.txt")

@@ -1,4 +1,4 @@
-"""Figures of titles."""
+"""Metrics of titles: length and known words."""
 
 from __future__ import annotations
 
@@ -9,44 +9,44 @@ from typing import ClassVar
 _WORD = re.compile(r"[^\W\d_]+")
 
 
-def load() -> TitleFigures:
-    """The metric; it has no options."""
-    return TitleFigures()
+def load() -> TitleMetric:
+    """Return the metric; it has no options."""
+    return TitleMetric()
 
 
-class TitleFigures:
-    """How long titles are, and how many of their words are words.
+class TitleMetric:
+    """Mean length of titles, and the share of known words in them.
 
-    Figures:
-        mean_length: characters of a sample, on average.
-        mean_length_held_out: the same of the reference.
-        known_words: the share of the words of all samples that stand in a training or a reference title, case ignored.
-        known_words_held_out: the share of the words of the reference that stand in a training title; real titles have
-            new words too, so samples need not come nearer to 1. Absent without training titles.
+    Metrics:
+        mean_length: mean characters of a sample.
+        mean_length_held_out: mean characters of a reference title.
+        known_words: share of the samples' words that occur in a training or reference title, ignoring case.
+        known_words_held_out: share of the reference's words that occur in a training title; real titles contain new
+            words too, so samples need not score higher. Absent without training titles.
     """
 
     labels: ClassVar = {
         "mean_length": "mean length, characters",
         "mean_length_held_out": "mean length of held-out titles, characters",
-        "known_words": "known words, share",
-        "known_words_held_out": "known words of held-out titles, share",
+        "known_words": "share of known words",
+        "known_words_held_out": "share of known words in held-out titles",
     }
 
     def __call__(
         self, samples: Sequence[str], reference: Sequence[str], training: Iterable[str] = ()
     ) -> Mapping[str, float]:
-        """The figures; those of an empty list are 0."""
+        """Return the metrics; 0 for an empty list."""
         trained = {word for title in training for word in _words(title)}
         known = trained.union(*map(_words, reference))
-        figures = {
+        metrics = {
             "mean_length": _mean(map(len, samples)),
             "mean_length_held_out": _mean(map(len, reference)),
             "known_words": _mean(word in known for title in samples for word in _words(title)),
         }
         if trained:
             held_out = (word in trained for title in reference for word in _words(title))
-            figures["known_words_held_out"] = _mean(held_out)
-        return figures
+            metrics["known_words_held_out"] = _mean(held_out)
+        return metrics
 
 
 def _words(title: str) -> list[str]:

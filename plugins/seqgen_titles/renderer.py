@@ -1,4 +1,4 @@
-"""Shows a title with its head in bold."""
+"""Renderer that prints the part of a title before the colon in bold."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import seqgen
 
 
 def load() -> Callable[[str], Text]:
-    """The renderer; it has no options."""
+    """Return the renderer; it has no options."""
     return render
 
 
 def render(text: str) -> Text:
-    """A title: what stands before its first colon is bold, since it is the name of what the paper is about."""
+    """Render a title with the part before its first colon, usually the name of a method, in bold."""
     head, colon, tail = text.partition(": ")
     return Text.assemble((seqgen.visible(head), "bold" if colon else ""), seqgen.visible(colon + tail))

@@ -1,4 +1,4 @@
-"""Tells what is written like a title."""
+"""Validator of titles."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ _BEGIN = ("L", "N", "Ps", "Pi")  # letters, numbers, opening brackets and openin
 
 
 class TitleValidator:
-    """Accepts one line without needless blanks whose brackets and double quotes are closed in order.
+    """Accepts one line without extra whitespace whose brackets and double quotes are properly nested.
 
-    A title begins with a letter, a digit, a quote or an opening bracket. The canonical form has its case folded: titles
-    that differ in case only are the same.
+    A title begins with a letter, a digit, a quote or an opening bracket. The canonical form is case-folded: titles that
+    differ only in case are the same.
     """
 
     def validate(self, text: str) -> seqgen.Verdict:
-        """The verdict on one text; the reason gives the 0-based position."""
+        """Return the verdict on a text; the reason gives the 0-based position."""
         reason = _wrong_characters(text) or _wrong_nesting(text)
         return seqgen.Verdict(False, reason) if reason else seqgen.Verdict(True, "", text.casefold())
 
@@ -28,11 +28,11 @@ def _wrong_characters(text: str) -> str:
         return "it is empty"
     for position, character in enumerate(text):
         if character != " " and (character.isspace() or unicodedata.category(character) == "Cc"):
-            return f"{character!r} at position {position} is a blank or control character other than a space"
+            return f"{character!r} at position {position} is whitespace or a control character, but not a space"
     if text[0] == " ":
         return "it begins with a space"
     if text[0] not in "\"'" and not unicodedata.category(text[0]).startswith(_BEGIN):
-        return f"it begins with {text[0]!r}, which is no letter, digit, quote or opening bracket"
+        return f"it begins with {text[0]!r}, which is not a letter, digit, quote or opening bracket"
     if "  " in text:
         return f"two spaces at position {text.index('  ')}"
     return f"it ends in a space, at position {len(text) - 1}" if text[-1] == " " else ""

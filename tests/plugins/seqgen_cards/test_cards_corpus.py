@@ -14,8 +14,8 @@ import seqgen
 
 pytest.importorskip("seqgen_cards")
 import seqgen_cards
+from seqgen_cards.card_text import plain_text
 from seqgen_cards.corpus import load
-from seqgen_cards.plain import plain
 from seqgen_cards.rules import CardValidator
 
 FILE = "hearthstone_data/CardDefs.xml"
@@ -84,7 +84,10 @@ def test_a_wheel_is_read_too(folder, tmp_path):
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [("<CardDefs></CardDefs>", "no collectible cards"), (CARDS[0].replace("</enUS>", ""), "is damaged")],
+    [
+        ("<CardDefs></CardDefs>", "no collectible cards"),
+        (CARDS[0].replace("</enUS>", ""), "cannot read hearthstone_data/CardDefs.xml"),
+    ],
 )
 def test_what_is_wrong_is_one_line(folder, content, message):
     (folder / FILE).write_text(content, encoding="utf-8")
@@ -109,7 +112,7 @@ def test_what_is_wrong_is_one_line(folder, content, message):
     ],
 )  # fmt: skip
 def test_marks_become_plain(marked, read):
-    assert plain(marked, [] if "{0} " in marked else [2, 9]) == read
+    assert plain_text(marked, [] if "{0} " in marked else [2, 9]) == read
 
 
 @pytest.fixture(scope="module")

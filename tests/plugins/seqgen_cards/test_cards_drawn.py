@@ -49,7 +49,10 @@ def test_nothing_is_wider_than_a_card(text):
 def test_what_is_wrong_is_said():
     text = "\n".join(shown("name=[b]Owl[/b]\x1b[31m\ncost=1\ntype=spell\n\n"))
     assert (
-        "no card" in text and "[b]Owl[/b]\\x1b[31m" in text and "line 4 is not a field" in text and "\x1b" not in text
+        "not a card" in text
+        and "[b]Owl[/b]\\x1b[31m" in text
+        and "line 4 is not a field" in text
+        and "\x1b" not in text
     )
 
 

@@ -11,7 +11,7 @@ import seqgen.testing
 
 pytest.importorskip("seqgen_cards")
 from seqgen_cards.metric import cards
-from seqgen_cards.rules import ORDER, CardValidator, problems
+from seqgen_cards.rules import ORDER, CardValidator, find_problems
 from seqgen_cards.shuffle import shuffle_fields
 
 MINION = "name=Owl\ncost=3\ntype=minion\nclass=mage/rogue\nrarity=rare\nrace=beast\nattack=2\nhealth=4\ntext=Fly (far)."
@@ -33,11 +33,11 @@ def test_cards(text):
         ("Ada", "line 1 is not a field"),
         (MINION + "\nspeed=3", "line 10 is not a field of a card: 'speed=3'"),
         (MINION + "\n", "line 10"),
-        (MINION + "\ncost=4", "cost stands twice"),
+        (MINION + "\ncost=4", "cost occurs twice"),
         ("cost=1\ntype=spell", "name is missing"),
-        (MINION.replace("health=4\n", ""), "health is missing: a minion has it"),
-        (WEAPON.replace("\ndurability=2", ""), "durability is missing: a weapon has it"),
-        (SPELL + "\nattack=1", "attack does not belong to a spell"),
+        (MINION.replace("health=4\n", ""), "health is missing: every minion has it"),
+        (WEAPON.replace("\ndurability=2", ""), "durability is missing: every weapon has it"),
+        (SPELL + "\nattack=1", "attack is not a field of a spell"),
         (MINION.replace("cost=3", "cost=three"), "cost is not a whole number"),
         (MINION.replace("cost=3", "cost=03"), "cost is not a whole number"),
         (MINION.replace("cost=3", "cost=-3"), "cost is not a whole number"),
@@ -51,9 +51,9 @@ def test_cards(text):
         (MINION.replace("=rare", "=Rare"), "rarity is unknown"),
         (MINION.replace("=beast", "="), "race is empty"),
         (MINION.replace("=Owl", "= Owl"), "name begins or ends with a space"),
-        (MINION.replace("=Owl", "=O\x1bwl"), "name holds a control character"),
+        (MINION.replace("=Owl", "=O\x1bwl"), "name contains a control character"),
         (MINION.replace("(far)", "(far"), "text has '(' that is not closed"),
-        (MINION.replace("(far)", "far]"), "text has ']' without its partner"),
+        (MINION.replace("(far)", "far]"), "text has ']' without a matching bracket"),
     ],
 )  # fmt: skip
 def test_no_cards(text, reason):
@@ -74,7 +74,7 @@ def test_any_order_has_one_canonical_form():
 )
 def test_it_never_raises_and_is_final(text):
     verdict = CardValidator().validate(text)
-    assert verdict.ok == (not problems(text)) and verdict.ok == (not verdict.reason)
+    assert verdict.ok == (not find_problems(text)) and verdict.ok == (not verdict.reason)
     if verdict.ok:
         assert CardValidator().validate(verdict.canonical) == verdict
 

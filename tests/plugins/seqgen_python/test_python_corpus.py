@@ -15,7 +15,7 @@ import seqgen
 pytest.importorskip("seqgen_python")
 import seqgen_python
 from seqgen_python.corpus import StandardLibrary, load
-from seqgen_python.pieces import pieces
+from seqgen_python.extraction import extract_definitions
 from seqgen_python.validator import PythonValidator
 
 SOURCE = '''
@@ -61,7 +61,10 @@ if os:
 
 
 def texts(**options):
-    return {piece.name: piece.text for piece in pieces(SOURCE, **{"kind": "functions", "docstrings": False, **options})}
+    return {
+        found.name: found.text
+        for found in extract_definitions(SOURCE, **{"kind": "functions", "docstrings": False, **options})
+    }
 
 
 def test_functions():
@@ -87,7 +90,7 @@ def test_docstrings_can_stay():
 
 
 def test_what_does_not_parse_has_no_pieces():
-    assert not list(pieces("def f(:", kind="functions", docstrings=False))
+    assert not list(extract_definitions("def f(:", kind="functions", docstrings=False))
 
 
 @pytest.fixture
@@ -120,7 +123,7 @@ def test_what_is_left_out(library):
 
 
 def test_no_library_is_one_line(tmp_path):
-    with pytest.raises(seqgen.CorpusError, match="no Python source in"):
+    with pytest.raises(seqgen.CorpusError, match=r"no \.py files in the standard library folder"):
         list(StandardLibrary(tmp_path, "functions", 1, 100, False))
 
 

@@ -13,8 +13,8 @@ import seqgen
 from seqgen import testing
 
 pytest.importorskip("seqgen_text")
-from seqgen_text.pieces import Cutter
 from seqgen_text.word import WordTokenizer
+from seqgen_text.word_split import WordSplitter
 
 TEXTS = st.lists(st.text() | st.text("ab'’é\u0301 1\r\n\t_.\ud800") | st.text(st.characters()), max_size=6)
 PATTERNS = [
@@ -35,21 +35,21 @@ PATTERNS = [
 
 @given(st.text() | st.text("ab'1 \n"), st.sampled_from(PATTERNS))
 def test_pieces_join_to_the_text(text, pattern):
-    pieces = Cutter(pattern)(text)
+    pieces = WordSplitter(pattern)(text)
     assert "".join(pieces) == text and "" not in pieces
 
 
 def test_words_numbers_marks_and_blanks():
     text = "Don't  'quote' x_1 H2O rock'n'roll l’été 42%\r\n\te\u0301te\u0301 हिन्दी"
-    assert Cutter()(text) == [
+    assert WordSplitter()(text) == [
         "Don't", " ", " ", "'", "quote", "'", " ", "x", "_", "1", " ", "H", "2", "O", " ", "rock'n'roll", " ", "l’été",
         " ", "42", "%", "\r", "\n", "\t", "e\u0301te\u0301", " ", "हिन्दी",
     ]  # fmt: skip
 
 
 def test_a_pattern_of_ones_own():
-    assert Cutter("[A-Z][a-z]?|[0-9]+")("C10NaCl(=x)") == ["C", "10", "Na", "Cl", "(", "=", "x", ")"]
-    assert Cutter("(?:ab)+")("xababab") == ["x", "ababab"]
+    assert WordSplitter("[A-Z][a-z]?|[0-9]+")("C10NaCl(=x)") == ["C", "10", "Na", "Cl", "(", "=", "x", ")"]
+    assert WordSplitter("(?:ab)+")("xababab") == ["x", "ababab"]
 
 
 @pytest.mark.parametrize("pattern", ["(", "[a", "a{99999999999999999999}", "*", "(?P<n>a)(?P<n>b)", "a)|(b"])

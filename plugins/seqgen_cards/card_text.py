@@ -1,9 +1,9 @@
-"""The text of a card as a person reads it, from the game's form with its marks.
+"""Plain text of a card from the game's markup.
 
-In that form ``<b>`` and ``<i>`` are type, ``[x]`` says that the line ends are set by hand, ``_`` is a space that does
-not break, ``$4`` and ``#4`` are damage and healing that other cards may change, ``@`` and ``{0}`` are counters,
-``|4(card, cards)`` is a word that follows the number before it, ``&`` is a place where more may be put in, and a second
-``@`` begins the same text once more, as it reads later in a game.
+In that markup ``<b>`` and ``<i>`` are bold and italic, ``[x]`` marks manual line breaks, ``_`` is a non-breaking space,
+``$4`` and ``#4`` are damage and healing that other cards may change, ``@`` and ``{0}`` are counters, ``|4(card,
+cards)`` is a word that agrees with the number before it, ``&`` is an insertion point, and a second ``@`` starts an
+alternative text, as it reads later in a game.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ _TAG = re.compile(r"</?[A-Za-z]+>|\[x\]")
 _MAX = 1000  # greater counters are the numbers of other cards
 
 
-def plain(text: str, counters: Sequence[int] = ()) -> str | None:
-    """The text in one line without marks.
+def plain_text(text: str, counters: Sequence[int] = ()) -> str | None:
+    """Return the text on one line without markup.
 
     Args:
-        text: as the game has it.
-        counters: the values with which its counters begin.
+        text: the game's markup.
+        counters: initial values of its counters; negative: none.
 
     Returns:
-        The line; None when a counter has no value, so that there is no such text.
+        The line; None if a counter has no value, so that the text cannot be completed.
     """
     text = _reading(text.partition("~")[0], counters)
     if _COUNTER.search(text):
@@ -43,10 +43,10 @@ def plain(text: str, counters: Sequence[int] = ()) -> str | None:
 
 
 def _reading(text: str, counters: Sequence[int]) -> str:
-    """The first way to read a text whose counters all have values; if there is none, the first."""
-    ways = [_HINT.sub("", way) for way in _AGAIN.split(text)]
-    filled = [_fill(way, counters) for way in ways if not way.lstrip().startswith("<i>")] or [""]
-    return next((way for way in filled if not _COUNTER.search(way)), filled[0])
+    """Return the first alternative text whose counters all have values; without one, the first."""
+    alternatives = [_HINT.sub("", alternative) for alternative in _AGAIN.split(text)]
+    filled = [_fill(text, counters) for text in alternatives if not text.lstrip().startswith("<i>")] or [""]
+    return next((text for text in filled if not _COUNTER.search(text)), filled[0])
 
 
 def _fill(text: str, counters: Sequence[int]) -> str:
@@ -56,11 +56,11 @@ def _fill(text: str, counters: Sequence[int]) -> str:
         return str(counters[index]) if known else match[0]
 
     text = _COUNTER.sub(value, text)
-    return _UNUSUAL.sub("", text)  # a number that the game shows only when it is not the usual one
+    return _UNUSUAL.sub("", text)  # a number that the game shows only if it differs from the default
 
 
 def _end_keywords(text: str) -> str:
-    """With a full stop after lines of keywords alone, which only the line end sets apart from what follows."""
+    """Add a full stop after lines of keywords only, which the line end separates from what follows."""
     lines = text.split("\n")
     for index, line in enumerate(lines[:-1]):
         if "<b>" in line and _BOLD.fullmatch(line) and _TAG.sub("", lines[index + 1]).strip(" _")[:1].isupper():

@@ -1,4 +1,4 @@
-"""The colours and signs of drawn cards."""
+"""Colours and symbols of rendered cards."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ GEMS = {
     "durability": ("◈ ", "#5a6572"),
     "armor": ("◈ ", "#5a6572"),
 }
-"""By field, the sign before the number and what it stands on."""
+"""By field, the symbol before the number and the background colour."""
 
 ON_GEM = "#ffffff"
 DIM = "#8b9096"

@@ -1,4 +1,4 @@
-"""The numbers by which the game names its tags, and what their values stand for."""
+"""Numeric tags of the game's XML, and the meaning of their values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cutting a text into pieces that join to it again."""
+"""Splitting of texts into words and single characters."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _LETTER = r"[^\W\d_]"
 
 @cache
 def word_pattern() -> str:
-    r"""Words with inner apostrophes, and runs of digits; a letter may carry combining marks.
+    r"""Return a pattern of words with inner apostrophes, and of runs of digits; letters may carry combining marks.
 
-    Python's ``\w`` has no marks, yet Hindi is not written without them and an accent may be one; so they are spelled
-    out, as this Python knows them. They begin at U+0300: what lies below is passed by without looking through them.
+    Python's ``\w`` does not match combining marks, which Hindi needs and which accents may be; so they are listed
+    explicitly, as this Python's Unicode database has them. They start at U+0300, so a lookahead skips characters below.
     """
     marks = f"(?=[^\\x00-\\u02ff])[{''.join(_mark_ranges())}]+"
     return rf"{_LETTER}+(?:(?:['’](?={_LETTER})|{marks}){_LETTER}*)*|\d+"
@@ -35,10 +35,10 @@ def _mark_ranges() -> Iterator[str]:
             yield f"\\U{first:08x}-\\U{(rest or [first])[-1]:08x}"
 
 
-class Cutter:
-    """Cuts a text into the matches of a pattern, and what lies between them into single characters.
+class WordSplitter:
+    """Splits a text into the matches of a pattern and, between them, single characters.
 
-    No piece is empty, and the pieces of a text join to it.
+    No piece is empty, and the pieces of a text join to the text.
 
     Args:
         pattern: a regular expression; None: words and numbers.
@@ -47,7 +47,7 @@ class Cutter:
         pattern: the regular expression.
 
     Raises:
-        BadOption: the pattern is no regular expression.
+        BadOption: the pattern is not a valid regular expression.
     """
 
     def __init__(self, pattern: str | None = None) -> None:
@@ -55,29 +55,29 @@ class Cutter:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                verbose = re.compile(self.pattern).flags & re.VERBOSE  # a comment there ends with the line
+                verbose = re.compile(self.pattern).flags & re.VERBOSE  # a comment ends with the line
                 self._either = re.compile(self.pattern + ("\n" if verbose else "") + "|(?s:.)")
         except (re.error, OverflowError, RecursionError) as error:
             raise seqgen.BadOption(f"option 'pattern' of tokenizer word: {error}, not {pattern!r}") from None
 
     def __call__(self, text: str) -> list[str]:
-        """The pieces of a text."""
-        if self._either.groups:  # findall would give the groups
+        """Return the pieces of a text."""
+        if self._either.groups:  # findall would return the groups
             return [match[0] for match in self._either.finditer(text) if match[0]]
-        return list(filter(None, self._either.findall(text)))  # a pattern may match nothing
+        return list(filter(None, self._either.findall(text)))  # a pattern may match the empty string
 
     def count(self, texts: Iterable[str]) -> Counter[str]:
-        """How often each piece stands in the texts."""
+        """Return the number of occurrences of each piece in the texts."""
         return Counter(chain.from_iterable(map(self, texts)))
 
 
-def frequent(counts: Counter[str], at_least: int, most: int) -> list[str]:
-    """The pieces of several characters that were counted often, the most frequent first, ties by code point.
+def frequent_words(counts: Counter[str], at_least: int, most: int) -> list[str]:
+    """Return the most frequent pieces of several characters, in falling order, ties by code point.
 
     Args:
-        counts: of pieces.
-        at_least: rarer ones are left out.
-        most: how many at most.
+        counts: occurrences of each piece.
+        at_least: minimum number of occurrences.
+        most: maximum number of pieces.
     """
     found = [piece for piece, n in counts.items() if n >= at_least and len(piece) > 1]
     return sorted(found, key=lambda piece: (-counts[piece], piece))[:most]

@@ -1,4 +1,4 @@
-"""Cuts functions and classes out of a module's source, with the lines as they stand there."""
+"""Extraction of functions and classes from a module's source, with the original lines."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from seqgen_python.parsing import Definition, parsed
 
 
 @dataclass(frozen=True)
-class Piece:
-    """A definition.
+class SourceDefinition:
+    """The source of a function or class.
 
     Attributes:
-        name: with the classes around it, "Path.exists".
-        line: where it begins, counted from 1.
-        text: its lines with its decorators, moved to the left margin.
+        name: the qualified name, "Path.exists".
+        line: the first line, counted from 1.
+        text: the dedented lines, decorators included.
     """
 
     name: str
@@ -24,13 +24,13 @@ class Piece:
     text: str
 
 
-def pieces(source: str, *, kind: str, docstrings: bool) -> Iterator[Piece]:
-    """The definitions of a module in their order; none if it does not parse.
+def extract_definitions(source: str, *, kind: str, docstrings: bool) -> Iterator[SourceDefinition]:
+    """Yield the definitions of a module in order; none if it does not parse.
 
     Args:
         source: the module's source, its lines ended by line feeds.
-        kind: "functions", also those of classes; "classes"; or "all", functions outside classes, and classes.
-        docstrings: whether they are kept.
+        kind: "functions", methods included; "classes"; or "all", classes and the functions outside them.
+        docstrings: keep docstrings.
     """
     tree = parsed(source)
     lines = source.split("\n")
@@ -38,7 +38,7 @@ def pieces(source: str, *, kind: str, docstrings: bool) -> Iterator[Piece]:
         first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
         dropped = set() if docstrings else _docstring_lines(node, lines)
         kept = [lines[number - 1] for number in range(first, (node.end_lineno or 0) + 1) if number not in dropped]
-        yield Piece(name, first, _to_margin(kept))
+        yield SourceDefinition(name, first, _dedent(kept))
 
 
 def _definitions(tree: ast.Module | ast.ClassDef, kind: str, within: str = "") -> Iterator[tuple[str, Definition]]:
@@ -50,7 +50,7 @@ def _definitions(tree: ast.Module | ast.ClassDef, kind: str, within: str = "") -
 
 
 def _within(tree: ast.AST) -> Iterator[Definition]:
-    """The definitions in a statement, itself among them; only statements are looked at, which is much faster."""
+    """Yield the definitions in a statement, itself included; visits statements only, which is much faster."""
     if isinstance(tree, Definition):
         yield tree
     for field in ("body", "orelse", "finalbody", "handlers", "cases"):
@@ -59,22 +59,24 @@ def _within(tree: ast.AST) -> Iterator[Definition]:
 
 
 def _docstring_lines(tree: Definition, lines: list[str]) -> set[int]:
-    """The numbers of the lines of docstrings, and of the blank ones after each; one that is a whole body stays."""
+    """Return the line numbers of docstrings and of blank lines after them; a docstring that is the whole body stays."""
     dropped: set[int] = set()
     for node in _within(tree):
         if len(node.body) < 2 or ast.get_docstring(node, clean=False) is None:
             continue
         docstring, following = node.body[0], node.body[1]
-        begins = min([following.lineno, *(decorator.lineno for decorator in getattr(following, "decorator_list", ()))])
+        next_line = min(
+            [following.lineno, *(decorator.lineno for decorator in getattr(following, "decorator_list", ()))]
+        )
         last = docstring.end_lineno or docstring.lineno
-        if begins > last and not lines[docstring.lineno - 1].encode()[: docstring.col_offset].strip():
+        if next_line > last and not lines[docstring.lineno - 1].encode()[: docstring.col_offset].strip():
             while not lines[last].strip():
                 last += 1
             dropped.update(range(docstring.lineno, last + 1))
     return dropped
 
 
-def _to_margin(lines: list[str]) -> str:
-    """The lines without the indent of the first; one that has less of it stands within a string and stays."""
+def _dedent(lines: list[str]) -> str:
+    """Remove the first line's indentation from all lines; a line with less is inside a string and stays."""
     margin = lines[0][: len(lines[0]) - len(lines[0].lstrip())]
     return "\n".join(line.removeprefix(margin) for line in lines)
