@@ -193,7 +193,7 @@ def main() -> None:
     section = measure(setting, n_steps, cells, lambda name: print(name, file=sys.stderr, flush=True))
     path = (Path(tempfile.mkdtemp()) if given.quick or given.cells else DOCS) / "cells.md"
     text = section.text(setting)
-    store(path, HEADING, {"cells": text}, ["which", "cells"])
+    store(path, HEADING, {"cells": text}, ["Choosing a cell", "cells"])
     print(text)
     print(f"kept in {path}", file=sys.stderr)
 

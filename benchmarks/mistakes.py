@@ -88,9 +88,9 @@ def tried(mistakes: list[Mistake]) -> list[tuple[Mistake, int, str, float]]:
 def page(rows: list[tuple[Mistake, int, str, float]]) -> str:
     """The page, Markdown."""
     parts = [
-        "# What is answered to mistakes",
-        "Made by `python benchmarks/mistakes.py`, each in a process and a folder of its own that holds `words.txt` and "
-        "the run folder `run`. The exit codes are those of the README.",
+        "# Mistakes and their messages",
+        "Written by `python benchmarks/mistakes.py`, which makes each mistake in a process and a folder of its own "
+        "that holds `words.txt` and the run folder `run`. What the codes mean: [Exit codes](reference/exit-codes.md).",
         machine(Setting(1, False)),
     ]
     for group in dict.fromkeys(mistake.group for mistake, *_ in rows):

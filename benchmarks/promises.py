@@ -168,7 +168,7 @@ def main() -> None:
     setting = re.sub(r"; 1 round\.$", ".", machine(Setting(rounds=1)))
     text = "\n\n".join(
         [
-            "# What is promised, and how it was tested",
+            "# Promises, and how they are tested",
             "Made by `python benchmarks/promises.py --memory`; each row adds up the tests that are marked with its "
             "promise (`pytest -m promise`). *Cases* are what these tried (stops, kills, flipped bits, files, ...), "
             "*held* those in which the promise was kept.",
