@@ -204,7 +204,7 @@ def test_debug_shows_the_traceback(words, tmp_path):
 
 
 def test_an_unexpected_error_is_one_line_too(cli, run, monkeypatch):
-    monkeypatch.setattr("seqgen.sampling.sampler.draw", lambda *_: 1 / 0)
+    monkeypatch.setattr("seqgen.sampling.sampler.sample_ids", lambda *_: 1 / 0)
     result = cli("sample", run)
     assert result.code == 1 and "unexpected ZeroDivisionError" in result.err and result.err.count("\n") == 1
 

@@ -82,7 +82,7 @@ def test_steps_by_copies(shares, best):
     state = TrainState()
     for step, share in enumerate(shares, 1):
         state.step = step
-        state.judged(9.0 - step, share)
+        state.record_evaluation(9.0 - step, share)
     assert state.best_step == best and state.best_loss_nats == 9.0 - best
     with pytest.raises(seqgen.Diverged):
-        state.judged(math.nan, 0.1)
+        state.record_evaluation(math.nan, 0.1)

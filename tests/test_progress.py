@@ -36,7 +36,7 @@ def test_a_progress_line_on_a_terminal(words, in_tmp, often):
     lines = [line.rpartition("\r")[2].rstrip() for line in shown.split("\n")]
     assert lines[0].startswith("training run: vanilla, ") and lines[1].startswith("words: 30 training records, ")
     assert [line.split()[1] for line in lines if line.startswith("step ")] == ["10", "20"]
-    assert lines[-2] == "ended at step 20: steps done" and lines[-1] == ""
+    assert lines[-2] == "ended at step 20: the number of steps is reached" and lines[-1] == ""
     assert "\rstep 7  loss " in shown and " left" in shown
     assert max(len(line) for line in shown.replace("\r", "\n").split("\n") if " left" in line) < 80
 

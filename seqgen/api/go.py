@@ -71,7 +71,7 @@ def go(
         for line in trainer.restore(snapshot):
             warn(f"{line}; the run goes on, and the log is written on as it is")
         if snapshot is None and settings.start is not None:
-            trainer.state.learned_before()
+            trainer.state.require_initial_evaluation()
         warn_of_little_room(folder, model, warn)
         plugins.emit("on_run_start", path=folder.path, settings=settings.model_dump(mode="json"))
         begun = Started(settings, trainer.state.step, data.survey.quality_notes())

@@ -70,6 +70,15 @@ class ProgressLine:
             self._stream.flush()
 
 
+_REASONS = {
+    "steps": "the number of steps is reached",
+    "epochs": "the number of epochs is reached",
+    "time": "the time limit is reached",
+    "patience": "the held-out loss has stopped falling",
+    "interrupted": "a signal arrived",
+}
+
+
 def event_lines(folder: RunFolder, event: training.Event) -> list[str]:
     """What is said of an event that is no progress: the headlines, an evaluation, the end; of others nothing."""
     if isinstance(event, training.Started):
@@ -77,8 +86,7 @@ def event_lines(folder: RunFolder, event: training.Event) -> list[str]:
     if isinstance(event, training.Report):
         return [_report(event)]
     if isinstance(event, training.Ended):
-        reasons = {"patience": "the held-out loss no longer falls", "interrupted": "a signal came"}
-        return [f"ended at step {event.step:,}: {reasons.get(event.reason, event.reason + ' done')}"]
+        return [f"ended at step {event.step:,}: {_REASONS[event.reason]}"]
     return []
 
 

@@ -1,4 +1,4 @@
-"""Training: the loop, its optimizer and schedule, and what it tells while it runs."""
+"""Training: the loop, its optimizer and schedule, and the events that it yields."""
 
 from seqgen.signals import StopFlag
 from seqgen.training.events import Ended, Evaluating, Event, Progress, Report, Saved, Started

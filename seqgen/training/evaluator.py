@@ -1,4 +1,4 @@
-"""The evaluations of a training, kept within the time that it has."""
+"""Evaluations during a training run, kept within its time limit."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ from seqgen.signals import StopFlag
 from seqgen.training.events import Report
 from seqgen.training.state import TrainState
 
-_SHARE = 0.05  # of the time of a run, for the held-out records of one evaluation
+_SHARE = 0.05  # of a run's time, for the held-out records of one evaluation
 
 
-class StopAsked(Exception):
-    """A signal came during an evaluation."""
+class StopRequested(Exception):
+    """A signal arrived during an evaluation."""
 
 
-class _Enough(Exception):
+class _FirstBatchDone(Exception):
     """The first batch has been timed."""
 
 
 class Evaluator:
-    """Evaluates the model of a training on held-out records, and draws samples from it.
+    """Evaluates the model of a training run on held-out records, and samples from it.
 
-    Where the run has a time limit, an evaluation looks at as many held-out records as take a twentieth of it, and the
-    last one is begun early enough to end with it.
+    With a time limit, an evaluation uses as many held-out records as take 5% of it, and the last evaluation starts
+    early enough to end within the limit.
 
     Args:
-        model: put in evaluation mode meanwhile.
+        model: evaluated in evaluation mode.
         encoded: the records of "train" and "valid".
-        penalty_V: what ``seqgen.evaluation.penalty`` gives, on the model's device.
+        penalty_V: the result of ``seqgen.evaluation.penalty``, on the model's device.
         settings: of the run.
-        draw: gives samples of the model as it is now, for a seed; calls what it is given at each symbol.
+        sample: returns samples of the current model for a seed; calls its second argument before each symbol.
     """
 
     def __init__(
@@ -48,22 +48,22 @@ class Evaluator:
         encoded: Parts,
         penalty_V: Tensor,
         settings: TrainSettings,
-        draw: Callable[[int, Callable[[], None]], Sequence[Sample]],
+        sample: Callable[[int, Callable[[], None]], Sequence[Sample]],
     ) -> None:
-        self._model, self._penalty_V, self._settings, self._draw = model, penalty_V, settings, draw
+        self._model, self._penalty_V, self._settings, self._sample = model, penalty_V, settings, sample
         self._train, self._valid = encoded["train"], encoded["valid"]
-        self._takes_s = 0.0
+        self._duration_s = 0.0
 
     @property
     def reserved_s(self) -> float:
-        """Seconds before the time limit at which the last evaluation has to begin."""
-        return self._takes_s if self._settings.time_s is not None else 0.0
+        """Seconds before the time limit at which the last evaluation has to start."""
+        return self._duration_s if self._settings.time_s is not None else 0.0
 
     def plan(self, state: TrainState, stop: StopFlag) -> None:
-        """Time a batch and, unless the run has done so before, choose how many records an evaluation looks at.
+        """Time one batch and, unless the run has done so before, choose the number of records of an evaluation.
 
         Raises:
-            StopAsked: a signal came meanwhile.
+            StopRequested: a signal arrived meanwhile.
         """
         time_s = self._settings.time_s
         if time_s is None or not len(self._valid):
@@ -73,21 +73,21 @@ class Evaluator:
         if state.eval_records is None:
             state.eval_records = min(self._settings.eval_records, n_batches * RECORDS_PER_BATCH[type(self._valid)])
         n_batches = -(-state.eval_records // RECORDS_PER_BATCH[type(self._valid)])
-        self._takes_s = batch_s * (max(MIN_WINDOWS, n_batches) if isinstance(self._valid, Stream) else n_batches)
+        self._duration_s = batch_s * (max(MIN_WINDOWS, n_batches) if isinstance(self._valid, Stream) else n_batches)
 
     def evaluate(self, state: TrainState, lr: float, stop: StopFlag) -> Report:
-        """Evaluate the model as it is after a step, and note in the state what it is worth.
+        """Evaluate the current model, and record the result in the state.
 
         Args:
-            state: of the training; left as it is when a signal cuts the evaluation short, so that it can be done again.
+            state: of the run; unchanged when a signal cuts the evaluation short, so that it can be repeated.
             lr: the learning rate.
             stop: set by a signal.
 
         Raises:
             Diverged: the held-out loss is not finite.
-            StopAsked: a signal came meanwhile.
+            StopRequested: a signal arrived meanwhile.
         """
-        began = time.monotonic()
+        started = time.monotonic()
         check = _stop_check(stop)
         metrics: dict[str, Any] = {"step": state.step, "lr": lr}
         if state.n_targets:
@@ -106,32 +106,32 @@ class Evaluator:
             copies = metrics["expected_copies"] = expected_copies(self._model, self._train, self._penalty_V)
         check()
         seed = derive_seed("samples", self._settings.seed, state.step)
-        samples = self._draw(seed, check) if self._settings.samples else ()
+        samples = self._sample(seed, check) if self._settings.samples else ()
         check()
-        state.judged(loss_nats, copies)
-        self._takes_s = time.monotonic() - began
+        state.record_evaluation(loss_nats, copies)
+        self._duration_s = time.monotonic() - started
         return Report(metrics, samples)
 
     def _batch_s(self, stop: StopFlag) -> float:
-        """Seconds that a batch of held-out records takes, or a window of a long text."""
-        began, n_batches, check = time.monotonic(), 0, _stop_check(stop)
+        """Return the seconds that one batch of held-out records, or one window of a long text, takes."""
+        started, n_batches, check = time.monotonic(), 0, _stop_check(stop)
 
-        def once() -> None:
+        def check_once() -> None:
             nonlocal n_batches
             check()
             if n_batches:
-                raise _Enough
+                raise _FirstBatchDone
             n_batches = 1
 
         most = RECORDS_PER_BATCH[Encoded] if isinstance(self._valid, Encoded) else self._settings.eval_records
-        with contextlib.suppress(_Enough):
-            held_out_loss(self._model, self._valid, self._penalty_V, most=most, check=once)
-        return max(time.monotonic() - began, 1e-6)
+        with contextlib.suppress(_FirstBatchDone):
+            held_out_loss(self._model, self._valid, self._penalty_V, most=most, check=check_once)
+        return max(time.monotonic() - started, 1e-6)
 
 
 def _stop_check(stop: StopFlag) -> Callable[[], None]:
     def check() -> None:
         if stop.signal_number:
-            raise StopAsked
+            raise StopRequested
 
     return check

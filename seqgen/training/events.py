@@ -1,4 +1,4 @@
-"""What a training tells while it runs, as plain values; who listens decides what to show."""
+"""Events of a training run, as plain values for callbacks."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from seqgen.sampling import Sample
 
 @dataclass(frozen=True)
 class Started:
-    """The first event.
+    """The first event of a run.
 
     Attributes:
         settings: the content of run.json.
-        step: optimizer steps done before; more than 0 when the run is resumed.
-        remarks: what a person should know of the corpus, a few words each: duplicates, lines that are skipped.
+        step: optimizer steps done before; positive when the run is resumed.
+        remarks: short notes on the corpus, such as duplicates and skipped lines.
     """
 
     settings: RunSettings
@@ -28,17 +28,17 @@ class Started:
 
 @dataclass(frozen=True)
 class Progress:
-    """A few times a second.
+    """The progress of a run, a few times per second.
 
     Attributes:
         step: optimizer steps done.
-        share: done of the whole run, 0 to 1.
+        share: fraction of the run that is done, 0 to 1.
         loss_nats: of the last batch, nats per symbol.
         bits_per_char: of the last batch.
-        tokens_per_s: targets learned from a second, padding not counted, since training (re)started.
-        n_targets: those targets.
-        elapsed_s: training and evaluation time, summed over resumes.
-        left_s: estimate of what is left.
+        tokens_per_s: targets trained on per second, without padding, since training (re)started.
+        n_targets: number of these targets.
+        elapsed_s: time of training and evaluation, summed over resumes.
+        left_s: estimated time left.
     """
 
     step: int
@@ -53,11 +53,11 @@ class Progress:
 
 @dataclass(frozen=True)
 class Evaluating:
-    """Before an evaluation.
+    """The start of an evaluation.
 
     Attributes:
         step: optimizer steps done.
-        share: done of the whole run, 0 to 1.
+        share: fraction of the run that is done, 0 to 1.
     """
 
     step: int
@@ -66,11 +66,11 @@ class Evaluating:
 
 @dataclass(frozen=True)
 class Report:
-    """At an evaluation.
+    """The result of an evaluation.
 
     Attributes:
         metrics: the line added to metrics.jsonl.
-        samples: rows drawn from the model as it is now.
+        samples: rows sampled from the current model.
     """
 
     metrics: dict[str, Any]
@@ -79,10 +79,10 @@ class Report:
 
 @dataclass(frozen=True)
 class Saved:
-    """A checkpoint was published.
+    """A published checkpoint.
 
     Attributes:
-        step: optimizer steps it holds.
+        step: optimizer steps of the checkpoint.
         path: its folder.
     """
 
@@ -92,12 +92,12 @@ class Saved:
 
 @dataclass(frozen=True)
 class Ended:
-    """The last event.
+    """The last event of a run.
 
     Attributes:
         reason: "steps", "epochs", "time", "patience" or "interrupted".
         step: optimizer steps done.
-        signal_number: which signal interrupted it, or 0.
+        signal_number: the signal that interrupted it, or 0.
     """
 
     reason: str

@@ -10,7 +10,7 @@ from seqgen.sampling import Sample
 
 
 class RunLogs:
-    """metrics.jsonl and samples.jsonl, written together.
+    """The logs metrics.jsonl and samples.jsonl, which are written together.
 
     Args:
         folder: the run folder.
@@ -21,22 +21,22 @@ class RunLogs:
         self._all = {log.path.name: log for log in (self._metrics, self._samples)}
 
     def restore(self, sizes: Mapping[str, int], checksums: Mapping[str, Mapping[str, Any]]) -> list[str]:
-        """Forget what was written behind a checkpoint; returns a line for each log that is damaged.
+        """Truncate the logs to their sizes at a checkpoint; return a line for each damaged log.
 
         Args:
             sizes: bytes of each log at the checkpoint, by file name.
-            checksums: what ``checksums`` gave then.
+            checksums: the result of ``checksums`` at the checkpoint.
         """
         found = (log.truncate(sizes.get(name, 0), checksums.get(name)) for name, log in self._all.items())
         return [line for line in found if line]
 
     def append(self, metrics: Mapping[str, Any], samples: Sequence[Sample]) -> None:
-        """Add the results of an evaluation; ``metrics`` has the step."""
+        """Append the results of an evaluation; ``metrics`` has the step."""
         self._metrics.append(metrics)
         self._samples.append(*({"step": metrics["step"], "text": row.text, "cut": row.cut} for row in samples))
 
     def sync(self) -> dict[str, int]:
-        """Make the logs durable; returns their sizes in bytes, by file name."""
+        """Flush the logs to disk; return their sizes in bytes, by file name."""
         return {name: log.sync() for name, log in self._all.items()}
 
     def checksums(self) -> dict[str, dict[str, Any]]:

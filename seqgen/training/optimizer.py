@@ -1,6 +1,7 @@
 """AdamW over named parameters, in one fused call where torch has it.
 
-``torch.optim`` is not used: making any of its optimizers imports the compiler, which costs a short run two seconds.
+``torch.optim`` is not used: constructing any of its optimizers imports the compiler, which costs a short run two
+seconds.
 
 Source: Adam, arXiv:1412.6980, algorithm 1; decoupled weight decay, arXiv:1711.05101, algorithm 2.
 """
@@ -21,7 +22,7 @@ BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
 
 
 class _Group:
-    """Parameters of one decay, each with its moments."""
+    """Parameters with the same weight decay, and their moments."""
 
     def __init__(self, decay: float) -> None:
         self.decay = decay
@@ -37,7 +38,7 @@ class _Group:
         self.number = self.number.to(parameter.device)
 
     def with_gradient(self) -> tuple[list[Tensor], list[Tensor], list[Tensor], list[Tensor]]:
-        """Weights, gradients, means and squares of the parameters that have a gradient."""
+        """Return weights, gradients, first and second moments of the parameters that have a gradient."""
         grads = [grad for weight in self.weights if (grad := weight.grad) is not None]
         if len(grads) == len(self.weights):
             return self.weights, grads, self.means, self.squares
@@ -52,9 +53,9 @@ class AdamW:
     """AdamW with beta1 0.9, beta2 0.999, epsilon 1e-8.
 
     Args:
-        parameters: name and parameter; those that need no gradient are left out.
-        weight_decay: share of a weight that a step at rate 1 takes away; vectors (biases, gains) are spared.
-        fused: whether to use torch's fused step; None tries it.
+        parameters: names and parameters; those that need no gradient are skipped.
+        weight_decay: decay of matrices per step at learning rate 1; vectors (biases, gains) are not decayed.
+        fused: whether to use torch's fused step; None: where it works.
     """
 
     def __init__(
@@ -77,9 +78,9 @@ class AdamW:
         """Take a step along the gradients.
 
         Args:
-            number: which step it is, from 1.
-            lr: the rate.
-            refused: 1 (0-dimensional, on the device of the parameters) where the step must change nothing, else 0.
+            number: number of the step, from 1.
+            lr: the learning rate.
+            refused: 0-dimensional tensor on the device of the parameters: 1 where the step must change nothing, else 0.
         """
         with torch.no_grad():
             for group in self._groups.values():
@@ -91,11 +92,15 @@ class AdamW:
             return
         if self._fused:
             try:
-                # One counter for all: the fused step reads it only.
+                # One counter for all, since the fused step only reads it.
                 steps = [group.number.fill_(number)] * len(grads)
                 self._fused_step(weights, grads, means, squares, steps, lr, decay, refused)
                 return
-            except (RuntimeError, NotImplementedError, TypeError) as error:  # not with this torch, device or type
+            except (
+                RuntimeError,
+                NotImplementedError,
+                TypeError,
+            ) as error:  # not supported by this torch, device or type
                 if is_out_of_memory(error):
                     raise
                 self._fused = False
@@ -129,18 +134,18 @@ class AdamW:
         )  # fmt: skip
 
     def state(self) -> dict[str, Tensor]:
-        """Both moments by parameter name."""
+        """Return both moments by name of the parameter."""
         means = {f"mean.{name}": tensor for name, tensor in self.mean.items()}
         return means | {f"square.{name}": tensor for name, tensor in self.square.items()}
 
     def load(self, state: Mapping[str, Tensor]) -> None:
-        """Take back what ``state`` gave.
+        """Restore the result of ``state``.
 
         Raises:
             KeyError: a tensor is missing.
-            RuntimeError: one has another shape than its parameter.
+            RuntimeError: a tensor differs in shape from its parameter.
         """
         for name, tensor in self.state().items():
             if state[name].shape != tensor.shape:
-                raise RuntimeError(f"{name!r} is of {list(state[name].shape)}, the parameter of {list(tensor.shape)}")
+                raise RuntimeError(f"{name!r} has shape {list(state[name].shape)}, its parameter {list(tensor.shape)}")
             tensor.copy_(state[name])

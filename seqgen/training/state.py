@@ -1,4 +1,4 @@
-"""Everything a training must remember to go on as if it had never stopped, tensors aside."""
+"""The JSON state of a training run, which a resumed run continues from."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from seqgen.errors import CheckpointError, Diverged
 
 MAX_COPIES = 0.2
-"""Share of samples that would repeat a training record up to which, of few records, a later step is the better one."""
+"""Limit on the expected share of copies among samples; on few records, the last step within it is the best one."""
 
 
 class TrainState(BaseModel):
@@ -19,27 +19,29 @@ class TrainState(BaseModel):
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     step: int = Field(0, ge=0, lt=2**53, description="optimizer steps done")
-    evaluated_step: int = Field(0, ge=-1, description="step of the last evaluation; -1: not even at step 0")
+    evaluated_step: int = Field(
+        0, ge=-1, description="step of the last evaluation; -1: none, and step 0 has to be evaluated"
+    )
     best_step: int | None = Field(None, description="step with the lowest held-out loss, or the last with few copies")
     best_loss_nats: float | None = Field(None, description="its held-out loss, nats per symbol")
     since_best: int = Field(0, ge=0, description="evaluations since then")
     eval_records: int | None = Field(
-        None, ge=1, description="held-out records that an evaluation looks at, chosen by a time limit; None: as set"
+        None, ge=1, description="held-out records of an evaluation, chosen by the time limit; None: as set"
     )
     nats: float = Field(0.0, description="training loss since the last evaluation, summed")
     n_targets: int = Field(0, ge=0, description="targets since the last evaluation")
     n_chars: int = Field(0, ge=0, description="characters since the last evaluation")
     n_records: int = Field(0, ge=0, description="records since the last evaluation")
     elapsed_s: float = Field(0.0, ge=0, description="training and evaluation time, summed over resumes")
-    ended: str = Field("", description="why the run ended, or empty")
+    ended: str = Field("", description="reason of the run's end, or empty")
     log_bytes: dict[str, Annotated[int, Field(ge=0)]] = Field(default_factory=dict, description="size of each log")
 
     @classmethod
     def read(cls, data: object) -> Self:
-        """Check what state.json holds.
+        """Return the state of a state.json.
 
         Raises:
-            CheckpointError: it makes no sense.
+            CheckpointError: the content is invalid.
         """
         try:
             return cls.model_validate(data)
@@ -47,17 +49,17 @@ class TrainState(BaseModel):
             first = error.errors()[0]
             raise CheckpointError(f"state.json is damaged: {first['loc']}: {first['msg']}") from None
 
-    def learned_before(self) -> None:
-        """Have the weights judged before the first step, to be the best until others are better."""
+    def require_initial_evaluation(self) -> None:
+        """Require an evaluation before the first step, so that the initial weights may be the best ones."""
         self.evaluated_step = -1
 
-    def judged(self, loss_nats: float | None, copies: float | None = None) -> None:
-        """Note an evaluation at this step.
+    def record_evaluation(self, loss_nats: float | None, copies: float | None = None) -> None:
+        """Record an evaluation at the current step.
 
         Args:
             loss_nats: held-out loss, nats per symbol; None where nothing is held out.
-            copies: the share of samples that would repeat a training record, by which the best step is then found:
-                the last with at most ``MAX_COPIES``, else the first; None: the one with the lowest loss.
+            copies: the expected share of copies among samples, which selects the best step: the last with at most
+                ``MAX_COPIES``, else the first; None: the step with the lowest loss is the best.
 
         Raises:
             Diverged: the loss is not finite.
@@ -65,8 +67,8 @@ class TrainState(BaseModel):
         self.evaluated_step = self.step
         self.nats, self.n_targets, self.n_chars, self.n_records = 0.0, 0, 0, 0
         if loss_nats is not None and not math.isfinite(loss_nats):
-            way = "try a lower --lr" if self.step else "look at the weights that it began with, and at the data"
-            raise Diverged(f"the held-out loss at step {self.step} is {loss_nats}; {way}")
+            hint = "try a lower --lr" if self.step else "check the initial weights and the data"
+            raise Diverged(f"the held-out loss at step {self.step} is {loss_nats}; {hint}")
         if loss_nats is None and copies is None:
             return
         if self._is_better(loss_nats, copies):

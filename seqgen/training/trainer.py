@@ -23,7 +23,7 @@ from seqgen.model import device_of
 from seqgen.sampling import Sample
 from seqgen.signals import StopFlag
 from seqgen.tokenizers import Vocabulary
-from seqgen.training.evaluator import Evaluator, StopAsked
+from seqgen.training.evaluator import Evaluator, StopRequested
 from seqgen.training.events import Ended, Evaluating, Event, Progress, Saved
 from seqgen.training.logs import RunLogs
 from seqgen.training.schedule import Schedule
@@ -31,23 +31,23 @@ from seqgen.training.state import TrainState
 from seqgen.training.train_step import StepResult, TrainStep, read_losses
 
 _PROGRESS_EVERY_S = 0.2
-_UNREAD = 32  # steps whose losses are read back together
-_TOLD_LOSSES = 5  # before one that is not finite
+_MAX_UNREAD = 32  # steps whose losses are read back from the device together
+_LAST_LOSSES = 5  # reported with a loss that is not finite
 
 
 @dataclass
 class Trainer:
-    """Trains a model in its run folder; iterate ``events`` to make it go.
+    """A training run of a model in its run folder; iterate over ``events`` to train.
 
     Attributes:
-        model: keeps the contract of :class:`seqgen.Model`, on its device.
+        model: implements :class:`seqgen.Model`, on its device.
         encoded: the records of "train", "valid" and "test".
         vocabulary: their symbols.
         settings: how to train.
-        folder: where logs and checkpoints go.
-        draw: gives samples of the model as it is now, for a seed; calls what it is given at each symbol.
+        folder: the folder of logs and checkpoints.
+        sample: returns samples of the current model for a seed; calls its second argument before each symbol.
         engine: how to compute.
-        rewriter: writes records anew each epoch, or None.
+        rewriter: augments records each epoch, or None.
     """
 
     model: nn.Module
@@ -55,12 +55,12 @@ class Trainer:
     vocabulary: Vocabulary
     settings: TrainSettings
     folder: RunFolder
-    draw: Callable[[int, Callable[[], None]], Sequence[Sample]]
+    sample: Callable[[int, Callable[[], None]], Sequence[Sample]]
     engine: EngineSettings
     rewriter: Rewriter | None = None
 
     def __post_init__(self) -> None:
-        """Prepare what no step changes."""
+        """Prepare everything that stays the same over the steps."""
         self.state = TrainState()
         self._device = device_of(self.model)
         train = self.encoded["train"]
@@ -77,9 +77,9 @@ class Trainer:
         self._logs = RunLogs(self.folder)
         self._unread: list[StepResult] = []
         self._last_nats, self._last_batch = 0.0, (1, 1, 1)
-        self._last_losses: deque[float] = deque(maxlen=_TOLD_LOSSES)
+        self._last_losses: deque[float] = deque(maxlen=_LAST_LOSSES)
         penalty_V = penalty(self.vocabulary, self.model)
-        self._evaluator = Evaluator(self.model, self.encoded, penalty_V, self.settings, self.draw)
+        self._evaluator = Evaluator(self.model, self.encoded, penalty_V, self.settings, self.sample)
         self._train_step = TrainStep(
             self.model,
             penalty_V,
@@ -89,10 +89,10 @@ class Trainer:
             carries=isinstance(train, Stream),
         )
 
-    # -- going on from a checkpoint
+    # -- checkpoints
 
     def restore(self, snapshot: Snapshot | None) -> list[str]:
-        """Take up the state of a checkpoint, or of the beginning, and its logs; returns a line for each damaged log.
+        """Restore the state of a checkpoint, or of the start, with its logs; return a line for each damaged log.
 
         Raises:
             CheckpointError: the checkpoint does not fit this model.
@@ -105,21 +105,26 @@ class Trainer:
                 self._train_step.load(snapshot.train)
             except (RuntimeError, KeyError) as error:
                 line = " ".join(str(error).split())
-                raise CheckpointError(f"the checkpoint of step {self.state.step} does not fit: {line}") from None
+                raise CheckpointError(
+                    f"cannot load the checkpoint of step {self.state.step}: it does not fit the model: {line}"
+                ) from None
         return self._logs.restore(self.state.log_bytes, {} if snapshot is None else snapshot.logs)
 
     def save(self) -> Saved:
-        """Publish a checkpoint of the state between two steps.
+        """Publish a checkpoint of the current state.
 
         Raises:
             Diverged: a weight is not finite; older checkpoints stay as they are.
-            DiskError: the disk refused.
+            DiskError: the disk refused to write.
         """
-        self._read()
+        self._read_losses()
         model = {name: _detached(tensor) for name, tensor in self.model.state_dict().items()}
         for name, tensor in model.items():
             if tensor.is_floating_point() and not torch.isfinite(tensor).all():
-                raise Diverged(f"the weight {name!r} is not finite at step {self.state.step}; it is not saved")
+                raise Diverged(
+                    f"cannot save step {self.state.step}: the weight {name!r} is not finite; "
+                    "resume from an older checkpoint"
+                )
         train = {name: _detached(tensor) for name, tensor in self._train_step.state().items()}
         self.state.log_bytes = self._logs.sync()
         self.state.elapsed_s = self._elapsed_s()
@@ -128,7 +133,7 @@ class Trainer:
         return Saved(self.state.step, path)
 
     def save_if_new(self) -> None:
-        """Save, unless the step is saved already.
+        """Publish a checkpoint unless there is one of this step.
 
         Raises:
             Diverged, DiskError: as ``save``.
@@ -139,19 +144,19 @@ class Trainer:
     # -- the loop
 
     def events(self, stop: StopFlag) -> Iterator[Event]:
-        """Train to the end, telling what happens; a checkpoint is published before the last event.
+        """Train to the end, yielding events; a checkpoint is published before the last one.
 
         Args:
-            stop: when a signal sets it, the run saves and ends.
+            stop: when a signal sets it, the run is saved and ends.
 
         Raises:
             Diverged: a loss or gradient is not finite; the step is not taken, the checkpoints stay as they are.
-            DiskError: the disk refused.
+            DiskError: the disk refused to write.
         """
         self._started_at = self._saved_at = self._shown_at = time.monotonic()
         self._elapsed_before_s, self._tokens_done = self.state.elapsed_s, 0
-        with contextlib.suppress(StopAsked):
-            yield from self._until_the_end(stop)
+        with contextlib.suppress(StopRequested):
+            yield from self._run(stop)
         if self.state.ended:
             yield Ended(self.state.ended, self.state.step)
             return
@@ -159,20 +164,20 @@ class Trainer:
             yield self.save()
         yield Ended("interrupted", self.state.step, stop.signal_number)
 
-    def _until_the_end(self, stop: StopFlag) -> Iterator[Event]:
+    def _run(self, stop: StopFlag) -> Iterator[Event]:
         if not self.state.ended:
             self._evaluator.plan(self.state, stop)
         while not self.state.ended and not stop.signal_number:
-            if len(self._unread) >= _UNREAD:
-                self._read()
+            if len(self._unread) >= _MAX_UNREAD:
+                self._read_losses()
             due = self.state.step % self.schedule.eval_every() == 0
-            why = self.schedule.ended(self.state.step, self._elapsed_s(), self._evaluator.reserved_s)
-            if (due or why) and self.state.evaluated_step != self.state.step:
+            reason = self.schedule.ended(self.state.step, self._elapsed_s(), self._evaluator.reserved_s)
+            if (due or reason) and self.state.evaluated_step != self.state.step:
                 yield Evaluating(self.state.step, self.schedule.share(self.state.step, self._elapsed_s()))
-                self._read()
+                self._read_losses()
                 report = self._evaluator.evaluate(self.state, self._lr(), stop)
                 self._logs.append(report.metrics, report.samples)
-                self.state.ended = why or self._patience_spent()
+                self.state.ended = reason or self._patience_spent()
                 saved = self.save()  # before it is reported: a callback may fail
                 yield report
                 yield saved
@@ -187,16 +192,16 @@ class Trainer:
         self.state.step += 1
         self._tokens_done += batch.n_targets
 
-    def _read(self) -> None:
-        """Count what the last steps came to."""
+    def _read_losses(self) -> None:
+        """Read the losses of the last steps back from the device, and add them up."""
         unread, self._unread = self._unread, []
         try:
             read = read_losses(unread, self._last_losses) if unread else []
         except Diverged as error:
             assert error.step is not None
             raise Diverged(str(error), error.step, self._feed.batch_indices(error.step - 1)) from None
-        for taken, nats in zip(unread, read, strict=True):
-            batch, state = taken.batch, self.state
+        for result, nats in zip(unread, read, strict=True):
+            batch, state = result.batch, self.state
             state.nats += nats
             state.n_targets += batch.n_targets
             state.n_chars += batch.n_chars
@@ -212,8 +217,8 @@ class Trainer:
             yield self.save()
 
     def progress(self) -> Progress:
-        """How far the run is."""
-        self._read()
+        """Return the progress of the run."""
+        self._read_losses()
         elapsed_s = self._elapsed_s()
         here_s = max(elapsed_s - self._elapsed_before_s, 1e-9)
         share = self.schedule.share(self.state.step, elapsed_s)

@@ -21,7 +21,7 @@ pytest.importorskip("seqgen_ngram")
 def test_train_sample_evaluate_resume(cli, words, in_tmp):
     result = cli("train", "--corpus", words, "--model", "ngram", "--split", "80/10/10")
     assert result.code == 0 and result.err.startswith("training runs/words-ngram-001: ngram, 0 parameters")
-    assert "ended at step 1: epochs done" in result.err
+    assert "ended at step 1: the number of epochs is reached" in result.err
     rows = cli("sample", "-n", 40, "--seed", 1).out.splitlines()
     assert len(rows) == 40 and len(set(rows)) > 15
     assert cli("sample", "-n", 5, "--seed", 1).out.splitlines() == rows[:5]
