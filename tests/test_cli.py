@@ -60,7 +60,7 @@ def test_json_nul_and_out(cli, run, tmp_path):
 
 def test_too_few_unique_rows_come_with_exit_8(cli, run, tmp_path):
     result = cli("sample", run, "-n", 5, "--unique", "-t", 0, "--out", tmp_path / "o.txt")
-    assert result.code == 8 and "only 1 different row among" in result.err
+    assert result.code == 8 and "cannot find 5 different rows: only 1 among" in result.err
     assert (tmp_path / "o.txt").read_text().count("\n") == 1
     assert cli("sample", run, "-n", 5, "--unique", "-t", 0).out.count("\n") == 1
 
