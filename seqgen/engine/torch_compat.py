@@ -11,7 +11,8 @@
 | `torch._foreach_*` | the optimizer step on lists of tensors | a loop over the tensors |
 | `mkldnn._reorder_linear_weight`, `mkldnn._linear_pointwise` | products with wide matrices | `torch.mm` |
 | `torch._inductor.lowering`, `.ir`, `.mkldnn_ir` | compiled code that calls oneDNN directly | it calls the operation |
-| `torch._inductor.aoti_compile_and_package`, `torch._C._aoti` | libraries kept on disk | `torch.compile` |
+| `torch._C._aoti` | loading compiled libraries from disk | `torch.compile` |
+| `torch._inductor.aoti_compile_and_package` | compiling libraries | an error, after which steps run uncompiled |
 | `nn.Module._parameters`, `._buffers`, `._modules` | walking a module with few calls | the public iterators |
 | `nn.Module._forward_hooks` and the like, `Tensor._backward_hooks` and the like | seeing hooks | hooks are assumed |
 """
@@ -85,14 +86,12 @@ def for_each(name: str, tensors: Sequence[Tensor], *arguments: Any) -> Sequence[
     if together is not None:
         results: Sequence[Tensor] | None = together(tensors, *arguments)
         return tensors if results is None else results
-    columns = [value if isinstance(value, list | tuple) else [value] * len(tensors) for value in arguments]
-    # Of these two the factor of the list form is a keyword of the method.
-    keyword = "value" if name.startswith(("addcmul", "addcdiv")) and len(columns) == 3 else None
-    extra = columns.pop() if keyword is not None else []
-    return [
-        getattr(tensor, name)(*values, **({keyword: extra[index]} if keyword is not None else {}))
-        for index, (tensor, *values) in enumerate(zip(tensors, *columns, strict=True))
-    ]
+    columns = [value if isinstance(value, list) else [value] * len(tensors) for value in arguments]
+    results = []
+    for tensor, *values in zip(tensors, *columns, strict=True):
+        factor = {"value": values.pop()} if name.startswith(("addcmul", "addcdiv")) else {}
+        results.append(getattr(tensor, name)(*values, **factor))
+    return results
 
 
 # -- oneDNN and the compiler
