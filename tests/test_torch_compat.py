@@ -69,9 +69,7 @@ def test_no_other_module_uses_a_private_name_of_torch():
     compat = trees.pop(CORE / "engine" / "torch_compat.py")
     ours = {name for tree in (*trees.values(), compat) for name in defined_names(tree)}
     of_torch = {name for name in private_names(compat) if is_private(name) and name not in ours}
-    of_torch |= {
-        node.value for node in ast.walk(compat) if isinstance(node, ast.Constant) and str(node.value)[:1] == "_"
-    }
+    of_torch |= set(filter(is_private, strings(compat)))
     assert {"_schema", "_modules", "_C", "_inductor", "_python_dispatch", "_fused_adamw_"} <= of_torch
     for path, tree in trees.items():
         found = {name for name in private_names(tree) if is_private(name) and name not in ours}

@@ -1,10 +1,11 @@
 """The intermediate representation of a step: operations between named values, forward and backward.
 
-Plain data: nothing here runs an operation or reads a tensor.
+Plain data: nothing here runs an operation or reads a tensor. ``str`` shows it as code.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +22,10 @@ class Operation:
     kwargs: dict[str, Any]
     results: tuple[str, ...]
     returns_list: bool
+
+    def __str__(self) -> str:
+        arguments = [*map(_show, self.args), *(f"{key}={_show(value)}" for key, value in self.kwargs.items())]
+        return f"{', '.join(self.results)} = {self.function}({', '.join(arguments)})"
 
 
 class Name(str):
@@ -66,3 +71,31 @@ class Trace:
     products: list[Product] = field(default_factory=list)
     shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
     dtypes: dict[str, torch.dtype] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        numbers = range(len(self.states))
+        step = ", ".join(["p", *(f"s{number}" for number in numbers)])
+        derivative = ", ".join(["dy", *(f"d{number}" for number in numbers)])
+        names = {id(constant): name for name, constant in self.constants.items()}
+        products = [
+            f"Recurrent({names[id(product.weight)]}): argument {product.argument}, gradient {product.gradient}"
+            for product in self.products
+        ]
+        return "\n".join(
+            [
+                show_function(f"step({step})", self.forward, f"{self.output}, [{', '.join(self.states)}]"),
+                show_function(f"derivative({derivative})", self.backward, f"{self.d_input}, {_show(self.d_states)}"),
+                *products,
+            ]
+        )
+
+
+def show_function(head: str, operations: Sequence[Operation], results: str) -> str:
+    """Return operations as the text of a function."""
+    return "\n".join([f"{head}:", *(f"    {operation}" for operation in operations), f"    return {results}"])
+
+
+def _show(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_show, value))}]"
+    return str(value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from seqgen.engine.ir import Operation, Trace
+from seqgen.engine.ir import Operation, Trace, show_function
 from seqgen.engine.peephole import inputs, simplify
 
 _aten = torch.ops.aten
@@ -53,6 +53,15 @@ class Plan:
 
     def _is_output_before(self, name: str) -> bool:
         return name in self.states and self.trace.states[self.states.index(name)] == self.trace.output
+
+    def __str__(self) -> str:
+        saved = ", ".join(self.saved)
+        results = f"{self.trace.output}, [{', '.join(self.trace.states)}], saved: {saved}"
+        forward = show_function(f"forward({', '.join(['p', *self.states])})", self.forward, results)
+        per_step, sums = ", ".join(self.per_step), ", ".join(name for _, name, _ in self.parameter_sums)
+        results = f"[{', '.join(self.d_states_before())}], per step: {per_step}" + (f", summed: {sums}" if sums else "")
+        backward = show_function(f"backward({', '.join(['dy', *self.d_states, saved])})", self.backward, results)
+        return f"{forward}\n{backward}"
 
     def d_states_before(self) -> list[str]:
         """Return the names of the gradients of the leaves before a step; for those without one, zeros."""
