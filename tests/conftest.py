@@ -14,8 +14,9 @@ import sys
 import tempfile
 import tomllib
 import venv
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 # Hundreds of tests start processes, and each worker imports every test: without bytecode all would compile all of it.
 # Set before the imports below, whose assertions pytest rewrites and stores as bytecode.
@@ -24,6 +25,7 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 import hypothesis
 import pytest
+from _pytest.mark import ParameterSet
 
 import seqgen
 from seqgen.plugins import Plugins, entry_point_candidates
@@ -128,6 +130,37 @@ def _all_installed() -> Plugins:
     loaded = Plugins(print)
     loaded.load(entry_point_candidates())
     return loaded
+
+
+FAMILIES = frozenset({
+    "vanilla", "gru", "lstm", "lnlstm", "slstm", "convlstm", "ntm", "mingru", "s5", "mlstm", "transformer", "tcn",
+})  # fmt: skip
+"""A cell of each way to compute: plain steps, a form for whole sequences, norms inside a step, several heads, a state
+with more dimensions, a memory that is read and written, linear and complex recurrences, attention, convolution."""
+
+
+def in_tiers(cases: Iterable[Any], by_default: Callable[..., bool]) -> list[ParameterSet]:
+    """Return the cases of a parametrization, each that the default tier leaves out marked "full".
+
+    Args:
+        cases: as ``pytest.mark.parametrize`` takes them.
+        by_default: passed the values of a case, reports whether the default tier runs it.
+    """
+    found = []
+    for case in cases:
+        case = case if isinstance(case, ParameterSet) else pytest.param(case)
+        marks = case.marks if by_default(*case.values) else (*case.marks, pytest.mark.full)
+        found.append(pytest.param(*case.values, id=case.id, marks=marks))
+    return found
+
+
+def cells_in_tiers(cases: Iterable[Any]) -> list[ParameterSet]:
+    """Return the cases of a grid of cells, a cell of each family in the default tier and the others in "full".
+
+    Args:
+        cases: the first value is a cell: its name, its qualified name or its entry.
+    """
+    return in_tiers(cases, lambda cell, *_: getattr(cell, "qualified", cell).split(":")[-1] in FAMILIES)
 
 
 def plugins_with(cell: seqgen.CellSpec) -> Plugins:

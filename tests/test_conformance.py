@@ -12,7 +12,7 @@ import torch
 
 import seqgen
 from broken import BROKEN, GOOD, PICKY, Good, cell, corpus
-from conftest import registered
+from conftest import FAMILIES, in_tiers, registered
 from seqgen import testing
 from seqgen.plugins import entry_point_candidates
 from seqgen.testing.catalog import CATALOG, checks_of_package
@@ -26,6 +26,10 @@ CORE = [
     for entry in registered(kind)
     if entry.package == "seqgen" and entry.spec.name != "file"  # needs a path: tested below
 ]
+EXPENSIVE = {
+    "corpus-python-offline", "corpus-tunes-offline", "corpus-cards-offline", "corpus-tunes-valid",
+    "validator-abc-canonical",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("check", [pytest.param(check, id=check.id) for check in testing.checks_of_plugin(CORE)])
@@ -34,7 +38,11 @@ def test_core_keeps_its_contracts(check):
 
 
 @pytest.mark.parametrize(
-    "check", [pytest.param(check, id=check.id) for name in PACKAGES for check in testing.checks_of_plugin(name)]
+    "check",
+    in_tiers(
+        (pytest.param(check, id=check.id) for name in PACKAGES for check in testing.checks_of_plugin(name)),
+        lambda check: check.id not in EXPENSIVE and (check.spec.kind != "cell" or check.spec.name in FAMILIES),
+    ),
 )
 def test_plugins_keep_their_contracts(check):
     try:

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from conftest import registered
+from conftest import cells_in_tiers, registered
 from over_time import CLOSE, assert_agree, results
 from seqgen import BadOption, StepCell
 from seqgen.cells import (
@@ -59,10 +59,10 @@ def step_cells():
     return [(entry, options) for entry in found for options in ({}, *OPTIONS.get(entry.spec.name, ()))]
 
 
-CELLS = [
+CELLS = cells_in_tiers(
     pytest.param(entry, options, id=" ".join([entry.qualified, *(f"{k}={v}" for k, v in options.items())]))
     for entry, options in step_cells()
-]
+)
 
 
 def build(entry, options, dtype=torch.float64, wrap=lambda cell: cell):

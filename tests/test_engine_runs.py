@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import seqgen
-from conftest import registered
+from conftest import cells_in_tiers, registered
 from over_time import assert_agree, results
 from seqgen import Interrupted
 from seqgen.api.engine import choose_threads
@@ -16,7 +16,7 @@ from seqgen.cells import StepCell
 from test_training import Stopper, digests
 
 SMALL = {"hidden": 10, "embedding": 5, "batch_size": 8, "split": "80/10/10"}
-CELLS = [pytest.param(entry, id=entry.qualified) for entry in registered("cell")]
+CELLS = cells_in_tiers(pytest.param(entry, id=entry.qualified) for entry in registered("cell"))
 STEP_CELLS = [cell for cell in CELLS if isinstance(cell.values[0].build({}, 5, 6), StepCell)]
 
 

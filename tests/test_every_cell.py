@@ -12,11 +12,15 @@ import sys
 import pytest
 
 import seqgen
-from conftest import registered
+from conftest import FAMILIES, in_tiers, registered
 
 CELLS = [entry.qualified for entry in registered("cell")]
 COUNTING = [entry.qualified for entry in registered("model") if not entry.spec.uses_cell]
 PARTS = [*({"cell": cell} for cell in CELLS), *({"model": model} for model in COUNTING)]
+CASES = in_tiers(
+    (pytest.param(part, id="".join(part.values())) for part in PARTS),
+    lambda part: "model" in part or part["cell"].split(":")[-1] in FAMILIES,
+)
 
 
 def name(part):
@@ -27,7 +31,7 @@ def texts(rows):
     return [(row.number, row.text, row.cut) for row in rows]
 
 
-@pytest.mark.parametrize("part", PARTS, ids=name)
+@pytest.mark.parametrize("part", CASES)
 def test_rows_do_not_depend_on_how_many_are_drawn_nor_on_how_many_together(words, tmp_path, part):
     sizes = {"hidden": 24, "embedding": 10, "layers": 2} if "cell" in part else {}
     run = seqgen.train(words, **part, **sizes, steps=1, split="none", options={"samples": 0}, out=tmp_path / "run")
@@ -42,6 +46,7 @@ def test_rows_do_not_depend_on_how_many_are_drawn_nor_on_how_many_together(words
     assert texts(run.sample(3, seed=5, prefix="an", temperature=0.8, top_k=9)) == prefixed[:3]
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("part", [{"hidden": 257}, {"hidden": 100, "layers": 3}])
 def test_rows_of_a_larger_model(words, tmp_path, part):
     """Products that are shared out among threads, of sizes that fit no vector."""
@@ -53,7 +58,7 @@ def test_rows_of_a_larger_model(words, tmp_path, part):
     assert many[:10] == few and texts(run.sample(1100, batch_size=64)) == many[:1100]
 
 
-@pytest.mark.parametrize("part", PARTS, ids=name)
+@pytest.mark.parametrize("part", CASES)
 def test_scores_do_not_depend_on_what_is_scored_together(words, tmp_path, part):
     sizes = {"hidden": 24, "embedding": 10} if "cell" in part else {}
     run = seqgen.train(words, **part, **sizes, steps=1, split="none", options={"samples": 0}, out=tmp_path / "run")
@@ -86,6 +91,7 @@ def test_every_cell_falls_below_the_two_gram_in_a_thousand_steps(two_gram, tmp_p
     assert losses[-1] < two_gram - 0.2 and min(losses) < losses[0] - 0.2
 
 
+@pytest.mark.full
 def test_a_run_of_every_cell_is_read_by_a_new_process(words, tmp_path):
     """What a cell keeps in its module must not be what tells a training process from another."""
     for part in PARTS:

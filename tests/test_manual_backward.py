@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from conftest import registered
+from conftest import cells_in_tiers, registered
 from seqgen.batches import Batch
 from seqgen.cells import Dropout, Recurrent, StepCell, use_engine
 from seqgen.engine import torch_compat
@@ -128,7 +128,7 @@ def test_pieces_under_autograd_where_torch_does_not_lend_its_engine(monkeypatch)
 
 
 @pytest.mark.parametrize("engine", ["fused", "scan"])
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", cells_in_tiers(CELLS))
 def test_every_cell(cell, engine):
     model = model_of(cell, layers=2, dropout=0.3)
     use_engine(model, engine)
