@@ -140,7 +140,7 @@ with more dimensions, a memory that is read and written, linear and complex recu
 
 
 def in_tiers(cases: Iterable[Any], by_default: Callable[..., bool]) -> list[ParameterSet]:
-    """Return the cases of a parametrization, each that the default tier leaves out marked "full".
+    """Return the cases of a parametrization, marking "full" each that the default tier leaves out.
 
     Args:
         cases: as ``pytest.mark.parametrize`` takes them.

@@ -14,6 +14,7 @@ import zipfile
 import pytest
 
 import seqgen
+from conftest import in_tiers
 from seqgen.corpus import TextFile, load_file, refuse_known_formats
 from seqgen.corpus.file_formats import START, refuse_text_format
 from seqgen.errors import BadOption, CorpusError, NoSuchFile, UsageError
@@ -43,7 +44,7 @@ WRITTEN = {  # what it is, the option that reads its records, and these
 
 
 @pytest.mark.promise("R16")
-@pytest.mark.parametrize("what", WRITTEN)
+@pytest.mark.parametrize("what", in_tiers(WRITTEN, list(WRITTEN)[:2].__contains__))
 def test_a_file_of_records_of_several_lines_names_the_option_that_reads_them(what, cli, in_tmp):
     text, separator, records = WRITTEN[what]
     (in_tmp / "corpus.txt").write_text(text)

@@ -146,6 +146,7 @@ def test_a_pattern_with_comments_counts_as_large():
     assert regexes._count_symbols("(?ix: a )") > regexes._INLINE_SYMBOLS
 
 
+@pytest.mark.full
 @given(st.text("ab([{}])|*+?\\^$.,-:<>=!?PpwxiE019 \n", max_size=30) | patterns("ab("))
 @settings(max_examples=300)
 def test_any_pattern_is_an_automaton_or_refused(pattern):

@@ -131,6 +131,7 @@ def test_an_overfitted_run_is_found_out_and_a_healthy_one_is_not(tmp_path):
     assert "nothing is held out: no baselines, distances or chance levels" in everything["notes"]
 
 
+@pytest.mark.full
 def test_without_rapidfuzz_the_nearest_record_is_left_out_with_a_line(tiny_run):
     call = [
         sys.executable, "-c",

@@ -12,7 +12,7 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from conftest import in_terminal
+from conftest import in_terminal, in_tiers
 from seqgen.api.progress import progress_line
 from seqgen.render import plain_table
 from seqgen.training import Progress
@@ -35,7 +35,7 @@ def runs(tiny_run, in_tmp):
         subprocess.run(["cp", "-r", tiny_run.path, in_tmp / "runs" / name], check=True)
 
 
-@pytest.mark.parametrize("columns", [80, 60])
+@pytest.mark.parametrize("columns", in_tiers([80, 60], lambda columns: columns == 60))
 @pytest.mark.parametrize(
     "command",
     [("runs",), ("list", "cells"), ("list",), ("show", "train"), ("show", "model", "recurrent"), ("plugins",)],

@@ -11,10 +11,13 @@ import pytest
 import seqgen
 
 DATA = Path(os.environ.get("SEQGEN_TEST_DATA", "")) / "names-kantrowitz"
-pytestmark = pytest.mark.skipif(
-    "SEQGEN_TEST_DATA" not in os.environ or not DATA.is_dir(),
-    reason="the notebook's names are not there: set SEQGEN_TEST_DATA to the folder that holds names-kantrowitz",
-)
+pytestmark = [
+    pytest.mark.full,
+    pytest.mark.skipif(
+        "SEQGEN_TEST_DATA" not in os.environ or not DATA.is_dir(),
+        reason="the notebook's names are not there: set SEQGEN_TEST_DATA to the folder that holds names-kantrowitz",
+    ),
+]
 NOTEBOOK = {
     "cell": "vanilla", "hidden": 64, "embedding": 16, "batch_size": 32, "lr": 1e-3, "steps": 1000,
     "options": {"decay": "none", "warmup_steps": 0, "weight_decay": 0, "clip_norm": 0},

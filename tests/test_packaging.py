@@ -92,7 +92,8 @@ def test_core_does_without_a_plugin(tmp_path):
     tests = [path for path in (project / "tests").glob("test_*.py") if path.name != "test_golden.py"]
     path = os.pathsep.join(map(str, (project, project / "plugins", project / "corpora", site)))
     out = run(
-        sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests, project / "tests" / "plugins",
+        sys.executable, "-m", "pytest", "-q", "-m", "not slow", "-p", "no:cacheprovider",
+        *tests, project / "tests" / "plugins",
         cwd=project, PYTHONPATH=path,
     )  # fmt: skip
     assert re.search(r"\d+ passed", out) and "failed" not in out

@@ -82,6 +82,7 @@ def run(tiny_run, in_memory):
     return run
 
 
+@pytest.mark.full
 @pytest.mark.promise("R15")
 def test_a_bomb_is_refused_soon_and_small(run, in_memory, record_property):
     """Headers, shapes, nesting, symbols, sizes beyond reason: exit 4 in 2 s, 270 MB beside torch."""

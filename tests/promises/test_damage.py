@@ -48,6 +48,7 @@ def files(run: RunFolder) -> list:
     return [*(newest / name for name in CHECKPOINT), *(run.path / name for name in RUN)]
 
 
+@pytest.mark.full
 @pytest.mark.promise("R5")
 def test_a_thousand_flipped_bits_are_detected(run, record_property):
     """1,000 random single-bit flips over all files: each is found, the file named, the older checkpoint used."""

@@ -112,6 +112,7 @@ def test_a_training_ends_at_any_refusal_and_goes_on_when_there_is_room(words, in
     record_property("cases", len(points))
 
 
+@pytest.mark.full
 @pytest.mark.promise("R4")
 def test_a_real_limit_of_the_system_is_met_in_the_same_way(words, in_memory):
     """A process that may write no file beyond 20 kB (RLIMIT_FSIZE) ends with 7 and one line; without, it goes on."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from conftest import in_tiers
 from seqgen.checkpoint import RunFolder
 
 NAMES = (
@@ -52,7 +53,7 @@ def put_link(path: Path, target: Path) -> None:
 
 @pytest.mark.promise("R29")
 @pytest.mark.parametrize("target", TARGETS)
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", in_tiers(NAMES, NAMES[::4].__contains__))
 def test_no_command_follows_a_link_in_a_run(name, target, tiny_run, words, outside, in_memory, cli, record_property):
     """Each part of a run as a link (dangling, to a file, to a folder), each command: nothing outside is used."""
     run = RunFolder(shutil.copytree(tiny_run.path, in_memory / "run"))
@@ -88,6 +89,7 @@ def test_a_bench_follows_no_link_in_its_folder(name, target, words, outside, in_
     assert "Traceback" not in result.err and content(outside) == before
 
 
+@pytest.mark.full
 @pytest.mark.promise("R29")
 @pytest.mark.parametrize("target", TARGETS)
 def test_no_command_follows_a_link_in_a_cache(target, words, outside, in_memory, cli, monkeypatch, record_property):

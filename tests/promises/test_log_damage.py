@@ -36,6 +36,7 @@ def flipped(content: bytes, rng: random.Random) -> bytes:
     return bytes(bad)
 
 
+@pytest.mark.full
 @pytest.mark.promise("R31")
 def test_a_thousand_flips_over_all_files_of_a_run_are_found(stopped, record_property):
     """1,000 random single-bit flips over all files of a run, its logs among them: each is found, the file named."""

@@ -86,6 +86,7 @@ def straight(folder, steps):
     return digests(seqgen.train(folder / "words.txt", out=folder / "straight", **options).path)
 
 
+@pytest.mark.full
 @pytest.mark.promise("R30")
 @pytest.mark.parametrize("sink", SINKS)
 def test_a_run_that_nobody_reads_about_is_the_same_run(sink, folder):
@@ -133,6 +134,7 @@ def test_commands_that_nobody_reads_about(sink, folder, record_property):
     record_property("cases", len(commands) + 2)
 
 
+@pytest.mark.full
 @pytest.mark.promise("R30")
 def test_a_terminal_that_is_closed_leaves_a_run_that_is_saved(folder):
     """Its terminal is closed while it trains: SIGHUP, exit 129, and what is resumed ends in the same bytes."""

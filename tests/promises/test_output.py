@@ -154,6 +154,7 @@ def test_what_is_sampled_is_read_back(hostile, cli, record_property):
         assert [row["text"] for row in rows] == texts
 
 
+@pytest.mark.full
 @pytest.mark.promise("R18")
 def test_a_pipe_gets_bytes_that_are_read_back_as_a_corpus(hostile, tmp_path):
     texts = [row.text for row in hostile.sample(500, temperature=1.5)]

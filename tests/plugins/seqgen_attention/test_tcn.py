@@ -67,12 +67,14 @@ def test_equations(options, zero):
     assert all(torch.allclose(one, other, rtol=1e-9, atol=1e-9) for one, other in zip(state, end, strict=True))
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
 def test_the_kit_with_options(options):
     (spec,) = [entry.spec for entry in registered("cell") if entry.spec.name == "tcn"]
     testing.check_cell(spec, **options)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
 def test_gradients_against_finite_differences(options):
     torch.manual_seed(0)

@@ -197,6 +197,7 @@ def test_peepholes_start_closed():
     assert torch.allclose(run(cell, x)[0], run(plain, x)[0], rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("options", LSTM_OPTIONS)
 def test_lstm_with_options_keeps_the_contract(options):
     torch.manual_seed(0)

@@ -180,6 +180,7 @@ def test_gradients_against_finite_differences(form, options):
     assert torch.autograd.gradcheck(lambda x: cell(x, cell.initial_state(2))[0], (x_BTI,))
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("name", "options"),
     [

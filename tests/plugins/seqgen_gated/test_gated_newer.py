@@ -304,6 +304,7 @@ def test_gradients_against_finite_differences(form, options):
     assert "by its recorded step" in describe_engine(nn.ModuleList([cell]))
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("name", "options"),
     [

@@ -337,6 +337,7 @@ def test_gradients_against_finite_differences(name, form, options):
     assert torch.autograd.gradcheck(lambda x, *_: cell(x, cell.initial_state(2))[0], (x_BTI, *learned), fast_mode=True)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(("name", "form", "options"), FORMS)
 def test_the_contract_with_options(name, form, options):
     torch.manual_seed(0)

@@ -406,6 +406,7 @@ def test_exponential_gates_stay_finite(gate):
 # -- options
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("form", CELLS)
 def test_the_kit_with_options(form):
     (spec,) = [entry.spec for entry in registered("cell") if entry.spec.load.endswith(":" + form.__name__)]

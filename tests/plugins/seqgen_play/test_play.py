@@ -168,6 +168,7 @@ def test_playing_by_lines(labelled, tmp_path):
     assert "\x1b" not in result.stdout
 
 
+@pytest.mark.full
 def test_what_is_drawn_can_be_drawn_again(tiny_run, tmp_path):
     result = played(tiny_run.path, "an\n", "-t", "0.7", "--seed", "5", cwd=tmp_path)
     for row in tiny_run.sample(5, prefix="an", temperature=0.7, seed=5):
@@ -181,6 +182,7 @@ def test_a_long_text_is_played_with(stream, tmp_path):
     assert "(end)" not in result.stdout and "…" in result.stdout and r"\n" in result.stdout
 
 
+@pytest.mark.full
 def test_control_characters_are_escaped(tmp_path):
     (tmp_path / "c.txt").write_text("a\x1b[31mb\n" * 20)
     run = seqgen.train(tmp_path / "c.txt", cell="gru", steps=60, lr=0.03, split="none", out=tmp_path / "run")
@@ -189,6 +191,7 @@ def test_control_characters_are_escaped(tmp_path):
     assert r"a\x1b" in result.stdout and r"U+0000" in result.stderr and "U+003A" in result.stderr
 
 
+@pytest.mark.full
 def test_bytes_that_are_no_text_are_one_line(tiny_run, tmp_path):
     command = [sys.executable, "-m", "seqgen", "play", str(tiny_run.path), "-q"]
     result = subprocess.run(command, input=b"\xff\nan\n", capture_output=True, cwd=tmp_path)

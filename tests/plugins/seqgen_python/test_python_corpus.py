@@ -135,6 +135,7 @@ def real():
     return records
 
 
+@pytest.mark.full
 def test_the_library_of_this_python(real):
     texts = [record.text for record in real]
     assert len(set(texts)) == len(texts) > 5000

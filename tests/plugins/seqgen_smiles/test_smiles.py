@@ -65,6 +65,7 @@ def test_a_run_from_the_corpus_to_its_figures(cli, in_tmp):
     assert '"moses.valid"' in judged.out
 
 
+@pytest.mark.full
 def test_without_rdkit_a_run_is_trained_and_what_needs_it_costs_one_line(in_tmp):
     hidden = "import sys; sys.modules |= dict.fromkeys(('rdkit', 'selfies', 'fcd')); import seqgen.cli; "
     (in_tmp / "mine.smi").write_text("CCO mol1\nCCN mol2\nCCC mol3\nCCCl mol4\n" * 10)

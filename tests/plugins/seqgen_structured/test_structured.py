@@ -351,6 +351,7 @@ seqgen_structured.register_cells(SPECS.append)
 BY_NAME = {spec.name: spec for spec in SPECS}
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("name", "options"),
     [

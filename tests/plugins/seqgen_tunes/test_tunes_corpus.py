@@ -124,6 +124,7 @@ def test_a_wheel_that_is_not_there(tmp_path):
         list(load(path=str(tmp_path / "music21.whl")))
 
 
+@pytest.mark.full
 def test_the_corpus():
     try:
         importlib.metadata.version("music21")
