@@ -294,23 +294,23 @@ def cell(load, **changes):
 
 def common(kind, load, **fields):
     """What breaks the promises of every kind."""
-    yield "options", made(kind, load, options=Lax, **fields), "the options take"
-    yield "options", made(kind, load, options=Clamps, **fields), "'width' is said to have a range and takes 0"
+    yield "options", made(kind, load, options=Lax, **fields), "the options accept the unknown name"
+    yield "options", made(kind, load, options=Clamps, **fields), "the option 'width' accepts 0, which is outside"
     yield "options", made(kind, load, options=Beyond, **fields), "the default of the option 'width', 0, is refused"
 
 
 BAD_CELLS = [
     ("shapes", GivesTheWrongShape, r"the output is \(3, 7, 5\)"),
-    ("shapes", GivesNoNumbers, "not a number"),
+    ("shapes", GivesNoNumbers, "contains NaN"),
     ("batch-independence", MixesRows, "depends on the other rows"),
     ("causality", LooksAhead, "not causal"),
     ("step-equals-sequence", ForgetsBetweenSteps, "one step at a time differs at step 1"),
     ("step-equals-sequence", LooksAhead, "one step at a time differs at step 0"),
     ("step-equals-sequence", IsRandom, "one step at a time differs"),
     ("state-form", StateWithoutBatch, r"not \(B, \.\.\.\)"),
-    ("state-form", StateOfNumbers, "the state holds a int, not only tensors"),
-    ("state-form", StateOfAnotherForm, "nested in another way"),
-    ("state-rows", NumbersItsRows, "selected go on in another way"),
+    ("state-form", StateOfNumbers, "the state holds a value of type int, not only tensors"),
+    ("state-form", StateOfAnotherForm, "differs in structure"),
+    ("state-rows", NumbersItsRows, "selected rows of a state continue differently"),
     ("state-untouched", ModifiesItsState, "modifies the state"),
     ("padding", NormalisesWholeBatches, "after a row's end changes its outputs"),
     ("eval-mode", IsRandom, "random numbers in evaluation mode"),
@@ -322,9 +322,9 @@ BAD_CELLS = [
     ("save-load", ForgetsATensor, "not in state_dict"),
     ("save-load", SharesItsMemory, "memory of its own"),
     ("save-load", SavesWhatIsNoTensor, "a dict and not a tensor"),
-    ("resume", CountsForItself, "resumed it has other losses"),
-    ("determinism", DrawsItsOwnWeights, "two that are made with the same seed differ"),
-    ("determinism", DrawsWhileTraining, "two trainings with the same seed have other losses"),
+    ("resume", CountsForItself, "resumed it has different losses"),
+    ("determinism", DrawsItsOwnWeights, "two instances with the same seed differ"),
+    ("determinism", DrawsWhileTraining, "two runs with the same seed have different losses"),
     ("learns", GrowsWhileTraining, "in 50 steps the loss went from"),
     ("global-state", SeedsTheProcess, "it changes Python's random numbers for the whole process"),
 ]
@@ -336,7 +336,7 @@ def bad_cells():
     yield "shapes", cell(nn.Linear), "not a seqgen.Cell"
     yield "projection", cell(MixesSteps), "project mixes the steps"
     yield "projection", cell(MixesRowsOfTheInput), "project mixes rows"
-    yield "project-and-step", cell(ForwardOfItsOwn), "forward is not project and step"
+    yield "project-and-step", cell(ForwardOfItsOwn), "forward differs from project and step"
     yield "engines", cell(WrongFusedForm), "the engine 'fused' gives another output"
     yield "engines", cell(WrongFusedGradient), "the engine 'fused' gives another gradient of"
     yield "recommended", cell(Good, recommended={"cell": {"nope": 1}}), "has no option 'nope'"
@@ -424,10 +424,10 @@ def bad_models():
     yield "shapes", made(seqgen.ModelSpec, TooFewLogits), "the output is"
     yield "shapes", made(seqgen.ModelSpec, lambda n_symbols: 3), "not a torch.nn.Module"
     yield "stepper", made(seqgen.ModelSpec, AnotherStepper), r"stepper\(\) differs"
-    yield "logits-at", made(seqgen.ModelSpec, LogitsOfOtherPlaces), "is not forward, time first"
+    yield "logits-at", made(seqgen.ModelSpec, LogitsOfOtherPlaces), "differs from forward with time first"
     yield "learn", made(seqgen.ModelSpec, CountsInVain), "learn changes no buffer"
     yield "learn", made(seqgen.ModelSpec, CountsOnItsArguments), "learn modifies its arguments"
-    yield "padding", made(seqgen.ModelSpec, CountsPads), "counts what stands after a row's end"
+    yield "padding", made(seqgen.ModelSpec, CountsPads), "counts padding after a row's end"
     yield "recommended", made(seqgen.ModelSpec, Table, recommended={"model": {"nope": 1}}), "has no option 'nope'"
     yield from common(seqgen.ModelSpec, Table)
 
@@ -483,12 +483,16 @@ def only_known_texts(self, ids):
 def bad_tokenizers():
     yield "round-trip", tokenizer(decode=lambda self, ids: "x"), "comes back as"
     yield "n-symbols", tokenizer(n_symbols=3), "not below 3"
-    yield "n-symbols", tokenizer(encode=lambda self, text: list(text)), "not a whole number"
+    yield "n-symbols", tokenizer(encode=lambda self, text: list(text)), "not an integer"
     yield "any-ids", tokenizer(decode=only_known_texts), "no such text"
     yield "unknown-symbols", made(seqgen.TokenizerSpec, SkipsUnknowns), "raise UnknownSymbol"
     yield "unknown-symbols", made(seqgen.TokenizerSpec, NamesTheWrongPlace), "wrong symbol or position"
     yield "hostile-strings", made(seqgen.TokenizerSpec, RaisesKeyError), "raises ValueError, not UnknownSymbol"
-    yield "to-json", tokenizer(to_json=lambda self: {"symbols": [*self.symbols, "\x01"]}), "another number of symbols"
+    yield (
+        "to-json",
+        tokenizer(to_json=lambda self: {"symbols": [*self.symbols, "\x01"]}),
+        "a different number of symbols",
+    )
     yield (
         "to-json",
         tokenizer(to_json=lambda self: {"symbols": ["\x01", *self.symbols[1:]]}),
@@ -556,15 +560,15 @@ PICKY = (
 
 
 def bad_corpora():
-    yield "offline", corpus(called), r"loading calls .*example\.org"
-    yield "offline", corpus(connected), r"loading calls .*127\.0\.0\.1"
+    yield "offline", corpus(called), r"loading connects to .*example\.org"
+    yield "offline", corpus(connected), r"loading connects to .*127\.0\.0\.1"
     yield "records", corpus([]), "holds no records"
     yield "records", corpus(["a"]), "not a seqgen.Record"
     yield "records", corpus([seqgen.Record(" ")]), "blank"
     yield "line-ends", corpus([seqgen.Record("a\nb")]), "line end"
     yield "labels", corpus([seqgen.Record("a", "y")], labels=("x",)), "not declared"
     yield "restartable", corpus(OnlyOnce), "iterated again"
-    yield "restartable", corpus(lambda: iter(AB)), "gives an iterator"
+    yield "restartable", corpus(lambda: iter(AB)), "returns an iterator"
     yield "digest", corpus(another_each_time), "loaded again"
     yield "source", corpus(AB, source=""), "source is empty"
     yield "licence", corpus(AB, licence=""), "licence is empty"
@@ -587,7 +591,7 @@ def sometimes(self, text):
 
 
 def bad_validators():
-    yield "verdicts", validator(lambda self, text: seqgen.Verdict(False)), "no reason"
+    yield "verdicts", validator(lambda self, text: seqgen.Verdict(False)), "without a reason"
     yield "verdicts", validator(lambda self, text: True), "not a seqgen.Verdict"
     yield "canonical", validator(lambda self, text: seqgen.Verdict(True, "", text + "x")), "not final"
     yield (
@@ -595,7 +599,7 @@ def bad_validators():
         validator(lambda self, text: seqgen.Verdict(bool(text.encode()), "-")),
         "UnicodeEncodeError",
     )
-    yield "deterministic", validator(sometimes), "something else"
+    yield "deterministic", validator(sometimes), "different results on the same input"
     yield "global-state", validator(lambda self, text: seqgen.Verdict(random.random() > 2, "-")), "Python's random"
     yield from common(seqgen.ValidatorSpec, Picky)
 
@@ -616,14 +620,18 @@ def size(self, samples, reference):
 def bad_metrics():
     yield "figures", metric(lambda self, samples, reference: {"x": "much"}), "'much'"
     yield "figures", metric(lambda self, samples, reference: {"x": 1 / len(samples)}), "ZeroDivisionError"
-    yield "figures", metric(lambda self, samples, reference: 3), "not figures by name"
+    yield "figures", metric(lambda self, samples, reference: 3), "not numbers by name"
     yield "hostile-strings", metric(lambda self, samples, reference: {"x": len(samples[0].encode())}), "raises Unicode"
     yield "untouched", metric(sorts), "modifies the lists"
     yield "published", metric(size, published={"A (arXiv:1)": {"n": "few"}}), "not a number"
     yield "published", metric(size, published=[1]), "not a mapping"
     yield "labels", metric(size, labels=["n"]), "not a mapping"
     yield "labels", metric(size, labels={"n": 3}), "not one line of text"
-    yield "deterministic", metric(lambda self, samples, reference: {"x": next(_counter)}), "something else"
+    yield (
+        "deterministic",
+        metric(lambda self, samples, reference: {"x": next(_counter)}),
+        "different results on the same input",
+    )
     yield "global-state", metric(lambda self, samples, reference: {"x": random.random()}), "Python's random"
     yield from common(seqgen.MetricSpec, lambda: lambda samples, reference: {})
 
@@ -637,17 +645,17 @@ def shown(self, text):
 
 
 def bad_renderers():
-    yield "renderable", renderer(lambda self, text: 3), "cannot print"
+    yield "renderable", renderer(lambda self, text: 3), "rich cannot print"
     yield "renderable", renderer(lambda self, text: text if text else f"[/{text}x]"), "MarkupError"
-    yield "hostile-strings", renderer(lambda self, text: Text(text)), "control characters .* get through"
+    yield "hostile-strings", renderer(lambda self, text: Text(text)), "lets the control characters .* through"
     yield "hostile-strings", renderer(lambda self, text: Text(str(text.encode()))), "raises UnicodeEncodeError"
     yield (
         "draws",
         renderer(shown, suffixes=(".svg",), draw=lambda self, texts, suffix: "<svg/>"),
-        "not a list with the bytes",
+        "not the bytes of a file",
     )
     yield "draws", renderer(shown, suffixes=("svg",), draw=lambda self, texts, suffix: b"x"), "begin with a dot"
-    yield "deterministic", renderer(lambda self, text: Text(str(next(_counter)))), "something else"
+    yield "deterministic", renderer(lambda self, text: Text(str(next(_counter)))), "different results on the same input"
     yield "global-state", renderer(lambda self, text: Text(str(random.random()))), "Python's random"
     yield from common(seqgen.RendererSpec, lambda: seqgen.visible)
 
@@ -662,13 +670,21 @@ def smoothed(logits, ids):
 
 def bad_processors():
     yield "logits-shape", processor(lambda logits, ids: logits[:, 1:]), "shape"
-    yield "logits-shape", processor(lambda logits, ids: logits.double()), "type"
-    yield "something-left", processor(lambda logits, ids: logits - torch.inf), "nothing to draw|not a number"
-    yield "something-left", processor(lambda logits, ids: logits.masked_fill(logits < 9, -torch.inf)), "nothing to draw"
-    yield "stays-forbidden", processor(smoothed), "what is forbidden"
-    yield "rows-apart", processor(lambda logits, ids: logits - logits.clamp(min=-99).mean(0)), "depends on the others"
+    yield "logits-shape", processor(lambda logits, ids: logits.double()), "dtype"
+    yield "something-left", processor(lambda logits, ids: logits - torch.inf), "without a possible symbol|not a number"
+    yield (
+        "something-left",
+        processor(lambda logits, ids: logits.masked_fill(logits < 9, -torch.inf)),
+        "without a possible symbol",
+    )
+    yield "stays-forbidden", processor(smoothed), "a forbidden id"
+    yield (
+        "rows-apart",
+        processor(lambda logits, ids: logits - logits.clamp(min=-99).mean(0)),
+        "depends on the other rows",
+    )
     yield "untouched", processor(lambda logits, ids: logits.mul_(2)), "modifies its arguments"
-    yield "deterministic", processor(lambda logits, ids: logits + next(_counter)), "something else"
+    yield "deterministic", processor(lambda logits, ids: logits + next(_counter)), "different results on the same input"
     yield "global-state", processor(lambda logits, ids: logits + torch.rand(1)), "torch's random numbers"
     yield from common(seqgen.ProcessorSpec, lambda: lambda logits, ids: logits)
 

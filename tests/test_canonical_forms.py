@@ -46,9 +46,9 @@ def check(name, *specs):
 @pytest.mark.parametrize(
     ("pattern", "form", "says"),
     [
-        (r"\d{4}-\d\d-\d\d", lambda text: text.replace("-", "."), "is not valid: no match"),
+        (r"\d{4}-\d\d-\d\d", lambda text: text.replace("-", "."), "is invalid: no match"),
         (r"\d+", lambda text: text[1:] or text, "is not final"),
-        (r"[a-z]+", str.upper, "is not valid"),
+        (r"[a-z]+", str.upper, "is invalid"),
         (r"[A-Za-z ]+", str.strip, ""),
         (r"[A-Za-z]+", str.swapcase, "is not final"),
         (r" ?[a-z]+", lambda text: text.removeprefix(" "), ""),
@@ -66,20 +66,20 @@ def test_forms_of_what_is_accepted_are_valid_and_final(pattern, form, says):
 def test_a_validator_that_accepts_no_ordinary_text_is_tried_on_its_own_corpus():
     spec = validator_of(r"~~[xy]+", lambda text: text + "x" if len(text) < 9 else text)
     assert "accepts none of the texts" in check("validator-v-canonical", spec)
-    with pytest.raises(AssertionError, match=r"canonical of '~~xy' is not final: '~~xyx' has '~~xyxx'"):
+    with pytest.raises(AssertionError, match=r"the canonical form of '~~xy' is not final: '~~xyx' has '~~xyxx'"):
         check("validator-v-canonical", spec, corpus_of("~~xy"), DOMAIN)
 
 
 def test_records_and_their_forms_are_checked_with_the_corpus():
     spec, corpus = validator_of(r"[a-z]+", str.upper), corpus_of("ab", "cd")
-    with pytest.raises(AssertionError, match="is not valid"):
+    with pytest.raises(AssertionError, match="is invalid"):
         check("corpus-c-valid", corpus, DOMAIN, spec)
-    with pytest.raises(AssertionError, match="is not valid"):
+    with pytest.raises(AssertionError, match="is invalid"):
         seqgen.testing.check_accepts(spec, corpus)
 
 
 def test_a_corpus_that_says_canonical_holds_canonical_forms():
     spec = validator_of(r"[A-Za-z]+", str.lower)
     assert check("corpus-c-valid", corpus_of("ab", "cd", canonical=True), DOMAIN, spec) == ""
-    with pytest.raises(AssertionError, match=r"canonical=True, and 'Cd' has the canonical form 'cd'"):
+    with pytest.raises(AssertionError, match=r"canonical=True, but 'Cd' has the canonical form 'cd'"):
         check("corpus-c-valid", corpus_of("ab", "Cd", canonical=True), DOMAIN, spec)

@@ -118,7 +118,7 @@ def test_a_name_handed_in_twice_is_found():
     with pytest.raises(seqgen.PluginError, match="cell x was registered already"):
         testing.checks_of_plugin(module)
     names, *_ = checks_of_package(Package("doubled", (cell(Good), cell(Good)), None))
-    with pytest.raises(AssertionError, match="package doubled: it hands in more than once: cell x"):
+    with pytest.raises(AssertionError, match="package doubled: it registers more than once: cell x"):
         names()
 
 
@@ -134,7 +134,7 @@ def test_a_package_that_imports_torch_is_found(tmp_path, monkeypatch):
         name: {check.id: check for check in testing.checks_of_plugin(name)} for name in ("heavy_pack", "light_pack")
     }
     assert checks["light_pack"]["package-light_pack-light-import"]() == ""
-    with pytest.raises(AssertionError, match="importing it loads torch"):
+    with pytest.raises(AssertionError, match="importing it imports torch"):
         checks["heavy_pack"]["package-heavy_pack-light-import"]()
     for name in checks:
         del sys.modules[name]
@@ -151,7 +151,7 @@ def test_a_check_leaves_random_numbers_alone():
 
 def test_a_note_says_what_could_not_be_shown(monkeypatch):
     monkeypatch.setattr("seqgen.testing.gradients._has_bfloat16", lambda: False)
-    assert check_named(GOOD[0], "bfloat16")() == "no bfloat16 on this machine"
+    assert check_named(GOOD[0], "bfloat16")() == "bfloat16 is not supported on this machine"
 
 
 def test_a_note_names_what_might_be_meant_as_an_option():
@@ -160,7 +160,7 @@ def test_a_note_names_what_might_be_meant_as_an_option():
             super().__init__(input_size, hidden_size)
 
     note = check_named(cell(Early), "options")()
-    assert note == "scale is no option: it is not keyword-only: put it behind a *"
+    assert note == "scale is not an option: it is not keyword-only: put it behind a *"
 
 
 def test_what_a_plugin_raises_is_told_with_its_check():

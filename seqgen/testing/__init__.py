@@ -1,11 +1,12 @@
-"""The conformance kit: what a plugin promises, as small named checks that need no pytest.
+"""The conformance kit: the contracts of plugins as small named checks that need no pytest.
 
-- ``@parametrize_with_checks(plugin)`` makes a test of pytest of each check.
-- ``check_cell(spec)``, ``check_tokenizer(spec)``, ... run all checks of one spec; ``CHECKS`` has them by kind.
-- ``checks_of(spec)`` gives them one by one, ``checks_of_plugin(plugin)`` all of a plugin, ``specs_of(plugin)`` what it
-  hands in. ``seqgen plugins check`` shows the same as a table.
+- ``@parametrize_with_checks(plugin)`` turns each check into a pytest test.
+- ``check_cell(spec)``, ``check_tokenizer(spec)``, ... run all checks of one spec; ``CHECKS`` maps kinds to these
+functions. - ``checks_of(spec)`` returns the checks one by one, ``checks_of_plugin(plugin)`` all checks of a plugin,
+``specs_of(plugin)``
+  its specs. ``seqgen plugins check`` shows the results as a table.
 
-A check that is called raises AssertionError where the promise is not kept, else gives a note, which is mostly empty.
+Calling a check raises AssertionError where the contract is violated, else returns a note, which is usually empty.
 """
 
 from seqgen.testing.catalog import checks_of

@@ -1,4 +1,4 @@
-"""What augmentations promise."""
+"""Checks of augmentations."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ from seqgen.testing.check import Subject
 from seqgen.testing.exercise import must_not_raise
 
 
-def _write(augment: Any, text: str, random: Random) -> str:
+def _apply(augment: Any, text: str, random: Random) -> str:
     written = augment(text, random)
-    assert isinstance(written, str), f"{text!r:.60} becomes {written!r:.60}"
+    assert isinstance(written, str), f"{text!r:.60} becomes {written!r:.60}, not a text"
     return written
 
 
 def written(subject: Subject) -> None:
-    """It gives a text for a text; an empty one, which no record is, may become anything."""
+    """Check that a text becomes a text; an empty text, which no record is, may become anything."""
     augment = subject.build()
     for text in subject.texts:
-        found = _write(augment, text, Random(1))
+        found = _apply(augment, text, Random(1))
         assert found or not text, f"{text!r} becomes {found!r}"
 
 
 def seeded(subject: Subject) -> None:
-    """For the same random numbers it writes the same, and it draws from no others."""
+    """Check that equal random numbers give equal texts, and that no others are used."""
     augment, again = subject.build(), subject.build()
     for text in subject.texts:
-        found = [_write(one, text, Random(1)) for one in (augment, augment, again)]
+        found = [_apply(one, text, Random(1)) for one in (augment, augment, again)]
         assert len(set(found)) == 1, f"{text!r} differs for the same random numbers"
 
 
 def hostile_strings(subject: Subject) -> None:
-    """It never raises, on any string."""
+    """Check that it raises on no string."""
     augment = subject.build()
-    must_not_raise(lambda text: _write(augment, text, Random(1)))
+    must_not_raise(lambda text: _apply(augment, text, Random(1)))

@@ -1,4 +1,4 @@
-"""What each kind promises: the checks by name, and where they are. Nothing is loaded before a check is run."""
+"""The catalog of checks by kind; a check's module is imported only when it runs."""
 
 from __future__ import annotations
 
@@ -61,8 +61,9 @@ CATALOG: dict[str, dict[str, tuple[str, ...]]] = {
     "domain": {"domains": ("parts",)},
     "package": {"domains": ("names", "commands", "light-import")},
 }  # fmt: skip
-"""The names of the checks of a kind, by the module here that holds them; ``step-equals-sequence`` is the function
-``step_equals_sequence``."""
+"""The names of the checks of a kind, by the module here that defines them; ``step-equals-sequence`` is the function
+``step_equals_sequence``.
+"""
 
 
 def _names(kind: str) -> Iterator[tuple[str, str]]:
@@ -80,19 +81,19 @@ def _run(module: str, name: str, subject: Any) -> str | None:
 def checks_of(
     spec: Spec, *, texts: Sequence[str] = TEXTS, siblings: Sequence[Spec] = (), **options: Any
 ) -> list[Check]:
-    """The checks of one spec: a small one for each promise.
+    """Return the checks of one spec.
 
     Args:
-        spec: what is checked.
-        texts: to try it on, for kinds that deal with texts.
-        siblings: what its plugin hands in besides, such as the parts that a domain names.
-        options: options other than the defaults.
+        spec: the spec to check.
+        texts: the texts to use, for kinds that process texts.
+        siblings: the other specs of its plugin, such as the parts that a domain names.
+        options: options that differ from the defaults.
     """
     return checks_on(Subject(spec, options, tuple(texts), tuple(siblings)))
 
 
 def checks_on(subject: Subject) -> list[Check]:
-    """The checks of one spec with the options, texts and neighbours of a subject; see ``checks_of``."""
+    """Return the checks of one spec with the options, texts and siblings of a subject; see ``checks_of``."""
     spec = subject.spec
     return [
         Check(spec, name, functools.partial(_run, module, name, subject), name in _FOUNDATIONS)
@@ -101,7 +102,7 @@ def checks_on(subject: Subject) -> list[Check]:
 
 
 def checks_of_package(package: Package) -> list[Check]:
-    """The checks of a plugin as a whole; what is asked of installed packages only is left out for a file."""
+    """Return the checks of a plugin as a whole; a single file skips those for installed packages."""
     return [
         Check(package, name, functools.partial(_run, module, name, package))
         for module, name in _names("package")

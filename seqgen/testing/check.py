@@ -1,4 +1,4 @@
-"""A check: one promise of one thing that a plugin hands in, and what it is tried on. Needs neither torch nor pytest."""
+"""A single check of a spec, and its subject. Needs neither torch nor pytest."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from seqgen.specs import Spec
 Found = TypeVar("Found")
 
 TEXTS = ("Ada", "Grace Hopper", "a", "", "naïve café", "C[C@H](N)C(=O)O", "<eos>[pad]", "日本語", "e\u0301", "👩‍🔬")
-"""Texts that have broken tokenizers: empty, accented, composed, bracketed, beyond the first plane."""
+"""Texts that have broken tokenizers: empty, accented, decomposed, bracketed, outside the basic plane."""
 
 _SEED = 0
 
 
 @dataclass(frozen=True)
 class Package:
-    """A plugin as a whole, for checks that are of no spec of it.
+    """A plugin as a whole, for checks that belong to none of its specs.
 
     Attributes:
-        name: its import package; for one file, the file's stem.
-        specs: what it hands in.
-        file: the file, for a one-file plugin.
-        commands: makes an app of the commands it brings; raises a PluginError if that fails.
+        name: its import package; the file's stem for a plugin in one file.
+        specs: its specs.
+        file: the file of a plugin in one file.
+        commands: builds an app of the commands it registers; raises a PluginError on failure.
     """
 
     name: str
@@ -43,13 +43,13 @@ class Package:
 
 @dataclass(frozen=True)
 class Check:
-    """One promise of one spec; call it to see whether it is kept.
+    """One check of one spec; call it to run it.
 
     Attributes:
-        spec: what is checked.
-        name: of the promise, such as "causality".
-        run: looks; raises AssertionError, or gives a note.
-        foundation: whether others of the spec fail with it, though nothing else is wrong.
+        spec: the spec.
+        name: name of the check, such as "causality".
+        run: the check; raises AssertionError or returns a note.
+        foundation: whether other checks of the spec fail as a consequence when this one does.
     """
 
     spec: Spec | Package
@@ -59,18 +59,18 @@ class Check:
 
     @property
     def id(self) -> str:
-        """How reports and expected failures name it: "cell-onegate-causality"."""
+        """The id in reports and expected failures: "cell-onegate-causality"."""
         return f"{self.spec.kind}-{self.spec.name}-{self.name}"
 
     def __call__(self) -> str:
-        """Check, with random numbers that are the same each time and are put back afterwards.
+        """Run the check with fixed random numbers, whose state is restored afterwards.
 
         Returns:
-            A note, such as what this machine could not show; "" if there is nothing to say.
+            A note, such as what could not be checked on this machine; "" if there is none.
 
         Raises:
-            AssertionError: the promise is not kept; the message says how, or what the plugin's code raised.
-            MissingExtra: what the plugin needs is not installed, so nothing can be said.
+            AssertionError: the contract is violated; the message says how, or what the plugin's code raised.
+            MissingExtra: a dependency of the plugin is not installed, so nothing could be checked.
         """
         what = f"{self.spec.kind} {self.spec.name}"
         with _random_state_kept():
@@ -83,15 +83,15 @@ class Check:
                 raise
             except (Exception, SystemExit) as error:
                 reraise_signal()
-                place = _place(error, self.spec)
-                raise AssertionError(f"{what}: {type(error).__name__}{place}: {one_line(error, 400)}") from error
+                location = _location(error, self.spec)
+                raise AssertionError(f"{what}: {type(error).__name__}{location}: {one_line(error, 400)}") from error
 
 
-def _place(error: BaseException, spec: Spec | Package) -> str:
-    """Where in the plugin's code an exception came up; "" if that was elsewhere."""
+def _location(error: BaseException, spec: Spec | Package) -> str:
+    """Return where in the plugin's code an exception was raised; "" if that was elsewhere."""
     load = getattr(spec, "load", spec.name)
     package = (load if isinstance(load, str) else str(load.__module__)).partition(":")[0].partition(".")[0]
-    for one in (error.__cause__, error):  # core may have made an error of its own of it
+    for one in (error.__cause__, error):  # core may have wrapped it in an error of its own
         if one is not None and (found := find_plugin_frame(one, (package,))) is not None:
             return f" {found[1]}"
     return ""
@@ -99,40 +99,40 @@ def _place(error: BaseException, spec: Spec | Package) -> str:
 
 @dataclass(frozen=True)
 class Subject:
-    """What the checks of one spec are about; they share what is dear to find out.
+    """The subject of the checks of one spec, with a cache of expensive results.
 
     Attributes:
-        spec: what is checked.
-        options: other than the defaults.
-        texts: to try it on.
-        siblings: what its plugin hands in besides.
+        spec: the spec.
+        options: options that differ from the defaults.
+        texts: texts to use.
+        siblings: the other specs of its plugin.
     """
 
     spec: Any
     options: Mapping[str, Any]
     texts: tuple[str, ...] = TEXTS
     siblings: Sequence[Spec] = ()
-    _known: dict[str, Any] = field(default_factory=dict)
+    _cache: dict[str, Any] = field(default_factory=dict)
 
     @property
     def entry(self) -> Entry:
-        """The spec as core holds it."""
+        """The spec as the registry holds it."""
         return Entry("the plugin under test", self.spec)
 
     def build(self, *arguments: Any) -> Any:
-        """What ``load(*arguments, **options)`` gives, as core builds it: options checked, defaults filled in."""
+        """Return the result of ``load(*arguments, **options)`` as core calls it, options validated and completed."""
         return self.entry.build(self.options, *arguments)
 
     def once(self, name: str, find: Callable[[], Found]) -> Found:
-        """What ``find`` gives, looked for once."""
-        if name not in self._known:
-            self._known[name] = find()
-        return cast("Found", self._known[name])
+        """Return the result of ``find``, computed once per name."""
+        if name not in self._cache:
+            self._cache[name] = find()
+        return cast("Found", self._cache[name])
 
 
 @contextlib.contextmanager
 def _random_state_kept() -> Iterator[None]:
-    """Within it Python's and torch's random numbers begin at a seed; torch, if nobody has loaded it, is not."""
+    """Seed the random numbers of Python, and of torch if it is imported, and restore their state afterwards."""
     torch, state = sys.modules.get("torch"), random.getstate()
     torch_state = None if torch is None else torch.get_rng_state()
     random.seed(_SEED)

@@ -1,4 +1,4 @@
-"""What every kind promises: options that are checked, and a process that is left as it was."""
+"""Checks of every kind: options, recommended settings, and an unchanged process."""
 
 from __future__ import annotations
 
@@ -15,21 +15,23 @@ _NONSENSE = "an-option-that-nobody-has"
 
 
 def options(subject: Subject) -> str:
-    """An option that does not exist is refused, and each value outside the range that is said; defaults are not."""
+    """Check that unknown options and values outside a declared range are refused, and that defaults are accepted."""
     model = subject.entry.options_model()
-    refused = f"the options take {_NONSENSE!r}: subclass seqgen.Options, or leave options out"
+    refused = f"the options accept the unknown name {_NONSENSE!r}: subclass seqgen.Options, or leave options out"
     assert _is_refused(subject, {**subject.options, _NONSENSE: 1}), refused
     for name, field in model.model_fields.items():
         if not field.is_required() and field.default_factory is None:
-            asked = {**subject.options, name: field.default}
-            assert not _is_refused(subject, asked), f"the default of the option {name!r}, {field.default!r}, is refused"
-    for name, value in _outside(model):
+            values = {**subject.options, name: field.default}
+            assert not _is_refused(subject, values), (
+                f"the default of the option {name!r}, {field.default!r}, is refused"
+            )
+    for name, value in _out_of_range(model):
         assert _is_refused(subject, {**subject.options, name: value}), (
-            f"the option {name!r} is said to have a range and takes {value!r}"
+            f"the option {name!r} accepts {value!r}, which is outside its declared range"
         )
     missing = [row["name"] for row in describe_options(model) if not row["description"]]
-    notes = [f"not described: {', '.join(missing)}"] if missing else []
-    notes += [f"{name} is no option: {reason}" for name, reason in getattr(model, "no_options", {}).items()]
+    notes = [f"without description: {', '.join(missing)}"] if missing else []
+    notes += [f"{name} is not an option: {reason}" for name, reason in getattr(model, "no_options", {}).items()]
     return "; ".join(notes)
 
 
@@ -41,8 +43,8 @@ def _is_refused(subject: Subject, values: dict[str, Any]) -> bool:
     return False
 
 
-def _outside(model: Any) -> Iterator[tuple[str, Any]]:
-    """Values that are outside the ranges of the options."""
+def _out_of_range(model: Any) -> Iterator[tuple[str, Any]]:
+    """Yield names of options with values outside their ranges."""
     beyond = {"ge": -1, "gt": 0, "le": 1, "lt": 0}  # added to the bound
     for name, field in model.model_fields.items():
         for item in field.metadata:
@@ -52,23 +54,23 @@ def _outside(model: Any) -> Iterator[tuple[str, Any]]:
 
 
 def recommended(subject: Subject) -> None:
-    """What is recommended exists: options of the thing itself, and settings of training."""
+    """Check that recommended options of the part and recommended training settings exist."""
     advice = subject.spec.recommended
     settings = {"steps": 1, **advice.get("train", {})}
     try:
         subject.entry.options({**dict(advice.get(subject.spec.kind, {})), **subject.options})
         build_options(TrainSettings, settings, "train")
     except BadOption as error:
-        raise AssertionError(f"what is recommended is refused: {error}") from None
+        raise AssertionError(f"a recommended value is refused: {error}") from None
 
 
 def source(subject: Subject) -> None:
-    """It says where its data comes from."""
+    """Check that the source of the data is stated."""
     assert subject.spec.source.strip(), "source is empty: say where the data comes from"
 
 
 def global_state(subject: Subject) -> None:
-    """Being used leaves random numbers, torch's settings and the current folder as they were."""
+    """Check that use leaves random states, torch's settings and the current folder unchanged."""
     changed: list[str] = []
     with record_changes(changed):
         exercise(subject)
@@ -76,5 +78,5 @@ def global_state(subject: Subject) -> None:
 
 
 def deterministic(subject: Subject) -> None:
-    """Built twice and used on the same, it gives the same."""
-    assert exercise(subject) == exercise(subject), "built and used twice it gives something else"
+    """Check that two instances give the same results on the same input."""
+    assert exercise(subject) == exercise(subject), "two instances give different results on the same input"

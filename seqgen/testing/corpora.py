@@ -1,4 +1,4 @@
-"""What corpora promise: records that are the same each time, and are what the spec says."""
+"""Checks of corpora: the same records each time, as the spec declares them."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ from seqgen.testing.process_state import record_changes
 from seqgen.testing.registry import find_spec
 from seqgen.testing.validators import check_form
 
-_JUDGED = 1000  # records shown to the validator, at least, evenly spaced
-_FIRST = 100  # records looked at once more
-_ACCEPTED = 0.99
+_MIN_VALIDATED = 1000  # records validated at least, evenly spaced
+_FIRST = 100  # records compared between iterations
+_MIN_ACCEPTED = 0.99
 
 
 @dataclass
-class _Facts:
-    """What two loads tell, by a pass over the records of each; some corpora are slow to read.
+class _Findings:
+    """The findings of two loads with one pass over the records of each, shared since a corpus may be slow to read.
 
     Attributes:
-        complaints: the first that was found, by promise.
+        problems: the first problem by name of the check.
         digests: of the two passes.
         first: the first records.
-        again: the same, iterated once more over what was loaded first.
-        texts: some of all records' texts, evenly spaced.
-        connections: where it wanted to connect to.
-        changed: what it changed for the whole process.
-        n_records: how many records there are.
+        again: the same records, iterated again over the first load.
+        texts: texts of records, evenly spaced.
+        connections: addresses that it tried to connect to.
+        changed: settings of the process that it changed.
+        n_records: number of records.
     """
 
-    complaints: dict[str, str] = field(default_factory=dict)
+    problems: dict[str, str] = field(default_factory=dict)
     digests: list[str] = field(default_factory=list)
     first: list[Record] = field(default_factory=list)
     again: list[Record] = field(default_factory=list)
@@ -46,58 +46,61 @@ class _Facts:
     n_records: int = 0
 
 
-def _facts(subject: Subject) -> _Facts:
-    return subject.once("facts", lambda: _look(subject))
+def _findings(subject: Subject) -> _Findings:
+    return subject.once("findings", lambda: _load_twice(subject))
 
 
-def _look(subject: Subject) -> _Facts:
-    spec, facts = subject.spec, _Facts()
-    with record_changes(facts.changed), contextlib.nullcontext() if spec.network else _no_network(facts.connections):
+def _load_twice(subject: Subject) -> _Findings:
+    spec, findings = subject.spec, _Findings()
+    with (
+        record_changes(findings.changed),
+        contextlib.nullcontext() if spec.network else _no_network(findings.connections),
+    ):
         try:
             loaded = subject.build()
-            for source in (_noted(loaded, spec, facts), subject.build()):
+            for source in (_observe(loaded, spec, findings), subject.build()):
                 found = Survey()
                 for _ in survey(source, spec.name, found):
                     pass
-                facts.digests.append(found.digest)
-            facts.n_records = found.n_records
-            facts.again = list(itertools.islice(loaded, _FIRST))
+                findings.digests.append(found.digest)
+            findings.n_records = found.n_records
+            findings.again = list(itertools.islice(loaded, _FIRST))
         except (CorpusError, PluginError) as error:
-            if not facts.connections:
-                facts.complaints.setdefault("records", str(error))
-    return facts
+            if not findings.connections:
+                findings.problems.setdefault("records", str(error))
+    return findings
 
 
-def _noted(records: Iterable[Record], spec: Any, facts: _Facts) -> Iterator[Record]:
-    """The records, while what is to be said of each is noted."""
+def _observe(records: Iterable[Record], spec: Any, findings: _Findings) -> Iterator[Record]:
+    """Yield the records, recording what the checks need."""
     lines, step = spec.layout == "lines", 1
     for number, record in enumerate(records):
         if isinstance(record, Record):
             if lines and not record.text.strip():
-                facts.complaints.setdefault("records", "there is a blank record")
+                findings.problems.setdefault("records", "a record is blank")
             if lines and not spec.multiline and ("\n" in record.text or "\r" in record.text):
-                facts.complaints.setdefault(
+                findings.problems.setdefault(
                     "line ends", f"{record.text!r:.80} has a line end, and multiline is not set"
                 )
             if spec.labels and record.label not in spec.labels:
-                facts.complaints.setdefault("labels", f"the label {record.label!r} is not declared: {spec.labels}")
+                findings.problems.setdefault("labels", f"the label {record.label!r} is not declared: {spec.labels}")
             if number < _FIRST:
-                facts.first.append(record)
+                findings.first.append(record)
             if number % step == 0:
-                facts.texts.append(record.text)
-            if len(facts.texts) == 2 * _JUDGED:
-                facts.texts, step = facts.texts[::2], 2 * step
+                findings.texts.append(record.text)
+            if len(findings.texts) == 2 * _MIN_VALIDATED:
+                findings.texts, step = findings.texts[::2], 2 * step
         yield record
 
 
 @contextlib.contextmanager
 def _no_network(connections: list[str]) -> Iterator[None]:
-    """Within it this process can reach nobody; who is called is noted."""
+    """Refuse network access of this process within the context, and record the addresses."""
 
     def refuse(*arguments: Any, **named: Any) -> Any:
-        called = arguments[1] if isinstance(arguments[0], socket.socket) else arguments[:2]
-        connections.append(str(called))
-        raise OSError(f"no network here: {called}")
+        address = arguments[1] if isinstance(arguments[0], socket.socket) else arguments[:2]
+        connections.append(str(address))
+        raise OSError(f"network access is disabled: {address}")
 
     lookup, connect, connect_ex = socket.getaddrinfo, socket.socket.connect, socket.socket.connect_ex
     socket.getaddrinfo = refuse
@@ -109,62 +112,64 @@ def _no_network(connections: list[str]) -> Iterator[None]:
         socket.socket.connect, socket.socket.connect_ex = connect, connect_ex  # type: ignore[method-assign]
 
 
-def _require(subject: Subject, promise: str) -> None:
-    complaint = _facts(subject).complaints.get(promise)
-    assert complaint is None, complaint
+def _assert_no(subject: Subject, check: str) -> None:
+    problem = _findings(subject).problems.get(check)
+    assert problem is None, problem
 
 
 def offline(subject: Subject) -> str:
-    """Loading does without the network, unless the spec says that it is needed."""
+    """Check that loading uses no network unless the spec declares it."""
     if subject.spec.network:
-        return "declared: it needs the network"
-    called = _facts(subject).connections
-    assert not called, f"loading calls {called[0]}: set network=True, or ship the data"
+        return "declared to need the network"
+    addresses = _findings(subject).connections
+    assert not addresses, f"loading connects to {addresses[0]}: set network=True, or ship the data"
     return ""
 
 
 def records(subject: Subject) -> str:
-    """It gives records (seqgen.Record), none of them blank, and at least one."""
-    _require(subject, "records")
-    return f"{_facts(subject).n_records} records"
+    """Check that there is at least one record, that all are seqgen.Record, and that none is blank."""
+    _assert_no(subject, "records")
+    return f"{_findings(subject).n_records} records"
 
 
 def line_ends(subject: Subject) -> None:
-    """Only a multiline corpus has line ends in its records."""
-    _require(subject, "line ends")
+    """Check that only a multiline corpus has line ends in its records."""
+    _assert_no(subject, "line ends")
 
 
 def labels(subject: Subject) -> None:
-    """Where labels are declared, each record has one of them."""
-    _require(subject, "labels")
+    """Check that each record has one of the declared labels, if any are declared."""
+    _assert_no(subject, "labels")
 
 
 def restartable(subject: Subject) -> None:
-    """Iterated again, it gives the same records in the same order."""
-    facts = _facts(subject)
-    assert not isinstance(subject.build(), Iterator), "load gives an iterator, which ends: give what can start anew"
-    assert facts.again == facts.first, "iterated again it gives other records"
+    """Check that a second iteration gives the same records in the same order."""
+    findings = _findings(subject)
+    assert not isinstance(subject.build(), Iterator), (
+        "load returns an iterator, which can be used once: return an iterable that starts anew"
+    )
+    assert findings.again == findings.first, "iterated again it gives different records"
 
 
 def digest(subject: Subject) -> None:
-    """Loaded again it has the same digest, which resumed runs compare."""
-    first, *others = _facts(subject).digests or [""]
-    assert others == [first], "loaded again it gives other records"
+    """Check that a second load has the same digest, which resumed runs compare."""
+    first, *others = _findings(subject).digests or [""]
+    assert others == [first], "loaded again it gives different records"
 
 
 def global_state(subject: Subject) -> None:
-    """Loading leaves random numbers, torch's settings and the current folder as they were."""
-    changed = _facts(subject).changed
+    """Check that loading leaves random states, torch's settings and the current folder unchanged."""
+    changed = _findings(subject).changed
     assert not changed, f"it changes {' and '.join(changed)} for the whole process"
 
 
 def licence(subject: Subject) -> None:
-    """It says under which terms its data may be used."""
-    assert subject.spec.licence.strip(), "licence is empty: say under which terms the data may be used"
+    """Check that the licence of the data is stated."""
+    assert subject.spec.licence.strip(), "licence is empty: state the terms of use of the data"
 
 
 def valid(subject: Subject) -> str:
-    """The validator of its domain accepts at least 99 % of its records."""
+    """Check that the validator of its domain accepts at least 99% of its records."""
     spec = subject.spec
     if spec.domain is None:
         return ""
@@ -174,17 +179,19 @@ def valid(subject: Subject) -> str:
         return ""
     validator = find_spec("validator", domain.validator, subject.siblings)
     assert validator is not None, f"the validator {domain.validator!r} of its domain does not exist"
-    judge, texts = Subject(validator, {}).build(), _facts(subject).texts
+    checker, texts = Subject(validator, {}).build(), _findings(subject).texts
     refused = []
     for text in texts:
-        verdict = judge.validate(text)
+        verdict = checker.validate(text)
         if not verdict.ok:
             refused.append((text, verdict.reason))
             continue
-        check_form(judge, text, verdict)
+        check_form(checker, text, verdict)
         if spec.canonical:
             form = verdict.form(text)
-            assert form == text, f"its spec says canonical=True, and {text!r:.60} has the canonical form {form!r:.60}"
+            assert form == text, (
+                f"its spec declares canonical=True, but {text!r:.60} has the canonical form {form!r:.60}"
+            )
     share = 1 - len(refused) / max(1, len(texts))
-    assert share >= _ACCEPTED, f"{validator.name} accepts {share:.1%} of it, and refuses {refused[0]!r}"
+    assert share >= _MIN_ACCEPTED, f"{validator.name} accepts {share:.1%} of it, and refuses {refused[0]!r}"
     return "" if share == 1 else f"{share:.2%} of {len(texts)} accepted"

@@ -1,4 +1,4 @@
-"""What step cells promise: a projection that sees one step at a time, and forms that all give the same.
+"""Checks of step cells: projections of single steps, and equivalence of all execution forms.
 
 Dimension letters: B batch, T steps, I input, P projection.
 """
@@ -15,25 +15,25 @@ from seqgen.states import map_state
 from seqgen.testing.check import Subject
 from seqgen.testing.layers import B, T, close, layer_of, leaves_of
 
-_NO_STEPS = "no step cell: it has the one form"
+_NO_STEPS = "not a step cell: it has a single form"
 
 
 def projection(subject: Subject) -> str:
-    """A projection sees one input at a time, whatever the leading dimensions mean."""
+    """Check that a projection treats each input alone, whatever the leading dimensions mean."""
     layer = layer_of(subject)
     cell = layer.module
     if not isinstance(cell, StepCell):
         return _NO_STEPS
     x_BTI = layer.inputs()
     p_BTP = cell.project(x_BTI)
-    apart = torch.stack([cell.project(x_BTI[:, t : t + 1])[:, 0] for t in range(T)], 1)
-    assert close(apart, p_BTP), "project mixes the steps of a sequence"
+    single_steps = torch.stack([cell.project(x_BTI[:, t : t + 1])[:, 0] for t in range(T)], 1)
+    assert close(single_steps, p_BTP), "project mixes the steps of a sequence"
     assert close(cell.project(x_BTI.transpose(0, 1)).transpose(0, 1), p_BTP), "project mixes rows"
     return ""
 
 
 def project_and_step(subject: Subject) -> str:
-    """The forward is the projection, then step after step."""
+    """Check that forward equals the projection followed by single steps."""
     layer = layer_of(subject)
     cell = layer.module
     if not isinstance(cell, StepCell):
@@ -44,23 +44,23 @@ def project_and_step(subject: Subject) -> str:
         y_BH, state = cell.step(p_BP, state)
         outputs.append(y_BH)
     y_BTH, end = layer.run(x_BTI)
-    assert close(torch.stack(outputs, 1), y_BTH), "forward is not project and step"
+    assert close(torch.stack(outputs, 1), y_BTH), "forward differs from project and step"
     assert all(map(close, leaves_of(state), leaves_of(end))), "forward ends in another state than project and step"
     return ""
 
 
 def engines(subject: Subject) -> str:
-    """Every engine gives the outputs and gradients that step after step under autograd gives."""
+    """Check that every engine gives the outputs and gradients of the eager one."""
     layer = layer_of(subject)
     if not isinstance(layer.module, StepCell):
         return _NO_STEPS
     x_BTI = layer.inputs()
-    own = layer.module.uses_fused() or layer.module.uses_parallel()
-    others: list[Engine] = ["scan", "fused"] if own else ["scan"]
+    has_own_form = layer.module.uses_fused() or layer.module.uses_parallel()
+    others: list[Engine] = ["scan", "fused"] if has_own_form else ["scan"]
     for training in (False, True):
         cell = layer.module.train(training)
         expected = dict(_results(cell, "eager", x_BTI))
-        # While training, a form of the cell's own may draw its noise in another order.
+        # In training mode a form of the cell's own may sample its noise in another order.
         for engine in others[:1] if training else others:
             for name, tensor in _results(cell, engine, x_BTI):
                 wanted = expected[name]
@@ -68,21 +68,21 @@ def engines(subject: Subject) -> str:
                 assert close(tensor, wanted, tolerance), f"the engine {engine!r} gives another {name} than 'eager'"
     use_engine(nn.ModuleList([layer.module]), "scan")
     layer.run(x_BTI)
-    return "; ".join(f"not recorded: {why.partition(': ')[2]}" for why in untraced_steps(nn.ModuleList([layer.module])))
+    return "; ".join(f"not traced: {why.partition(': ')[2]}" for why in untraced_steps(nn.ModuleList([layer.module])))
 
 
 def _results(cell: StepCell, engine: Engine, x_BTI: Tensor) -> Iterator[tuple[str, Tensor]]:
-    """Outputs, last state, and the gradients of input, first state (not zero) and parameters."""
+    """Yield outputs, last state, and the gradients of input, first state (not zero) and parameters."""
     use_engine(nn.ModuleList([cell]), engine)
     torch.manual_seed(2)
     noise = torch.Generator().manual_seed(9)
 
-    def begin(leaf: Tensor) -> Tensor:
+    def make_leaf(leaf: Tensor) -> Tensor:
         if not leaf.is_floating_point():
             return leaf
         return (leaf + 0.5 * torch.randn(leaf.shape, generator=noise).to(leaf)).detach().requires_grad_()
 
-    state = map_state(begin, cell.initial_state(B))
+    state = map_state(make_leaf, cell.initial_state(B))
     x_BTI = x_BTI.clone().requires_grad_()
     y_BTH, end = cell(x_BTI, state)
     yield "output", y_BTH.detach()

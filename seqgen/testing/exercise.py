@@ -1,4 +1,4 @@
-"""Using what a spec describes as core does, whatever its kind, and what came of it, so that it can be compared."""
+"""Use of a part as core uses it, with results that can be compared."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HOSTILE = (
     "\ud800", "a\udfffb", "\u202eabc", "\ufeff", "\u2028", "[bold]x[/bold]", "[/]", "\\", "%s{0}", "\U0010ffff",
     "x" * 10_000, "(" * 10_000, "é" * 10_000,
 )  # fmt: skip
-"""Strings that no model is forbidden to make: control characters, lone surrogates, markup, the very long."""
+"""Strings that a model may generate: control characters, lone surrogates, markup, very long texts."""
 
 _RECORDS = 100
 
@@ -49,19 +49,19 @@ def sample_evaluation(texts: Sequence[str] = ("Ada", "Grace")) -> Evaluation:
 
 
 def exercise(subject: Subject) -> list[Any]:
-    """Build it and use it once."""
-    return _WAYS[subject.spec.kind](subject)
+    """Build the part, use it once, and return the results."""
+    return _EXERCISES[subject.spec.kind](subject)
 
 
-def measure(metric: Any, samples: Sequence[str], reference: Sequence[str]) -> Mapping[str, float]:
-    """What a metric gives; one that has a parameter for them also gets training records."""
+def compute_metric(metric: Any, samples: Sequence[str], reference: Sequence[str]) -> Mapping[str, float]:
+    """Return the values of a metric, with training records if it has a parameter for them."""
     given = {"training": tuple(reference)} if "training" in inspect.signature(metric).parameters else {}
     found: Mapping[str, float] = metric(samples, reference, **given)
     return found
 
 
 def printed(renderable: Any, *, width: int = 80) -> str:
-    """What rich prints, where there are no colours."""
+    """Return the text that rich prints without colours."""
     from rich.console import Console
 
     file = io.StringIO()
@@ -70,7 +70,7 @@ def printed(renderable: Any, *, width: int = 80) -> str:
 
 
 def must_not_raise(use: Callable[[str], Any]) -> None:
-    """Use something on strings that nobody would write; it must not raise."""
+    """Call a function on hostile strings; raise AssertionError if it raises."""
     for text in HOSTILE:
         try:
             use(text)
@@ -97,7 +97,7 @@ def _layer(subject: Subject) -> list[Any]:
     state = torch.get_rng_state()
     layer = layer_of(subject)
     x = layer.inputs()
-    torch.set_rng_state(state)  # making weights draws random numbers, as it should
+    torch.set_rng_state(state)  # initialising weights uses random numbers, as it should
     with torch.no_grad():
         return [layer.run(x)[0].tolist()]
 
@@ -108,7 +108,7 @@ def _validator(subject: Subject) -> list[Any]:
 
 
 def _metric(subject: Subject) -> list[Any]:
-    return [repr(dict(measure(subject.build(), list(subject.texts), list(subject.texts))))]
+    return [repr(dict(compute_metric(subject.build(), list(subject.texts), list(subject.texts))))]
 
 
 def _renderer(subject: Subject) -> list[Any]:
@@ -146,7 +146,7 @@ def _report(subject: Subject) -> list[Any]:
     return [written_files(subject.build(), sample_evaluation())]
 
 
-_WAYS: dict[str, Callable[[Subject], list[Any]]] = {
+_EXERCISES: dict[str, Callable[[Subject], list[Any]]] = {
     "corpus": _corpus,
     "tokenizer": _tokenizer,
     "cell": _layer,

@@ -1,4 +1,4 @@
-"""What cells and models promise of their gradients and of short numbers.
+"""Checks of the gradients and of lower precisions of cells and models.
 
 Dimension letters: B batch, T steps.
 """
@@ -13,19 +13,19 @@ from torch import Tensor
 from seqgen.protocols import State
 from seqgen.states import map_state
 from seqgen.testing.check import Subject
-from seqgen.testing.layers import B, Layer, layer_of, leaves_of, trained
+from seqgen.testing.layers import B, Layer, layer_of, leaves_of, trained_parameters
 
 _STEPS = 4
 _SEEDS = 3
-_NUDGE = 1e-6
-_EXACT = 1e-6  # of a central difference in float64 with this nudge, relative
-_SINGLE, _SHORT = 1e-4, 0.1  # of the largest output
+_STEP_SIZE = 1e-6
+_TOLERANCE = 1e-6  # relative, of a central difference in float64 with this step size
+_FLOAT32_TOLERANCE, _BFLOAT16_TOLERANCE = 1e-4, 0.1  # of the largest output
 
 
 def gradients_reach(subject: Subject) -> None:
-    """Every parameter that learns gets a gradient that is not zero."""
+    """Check that every trained_parameters parameter gets a gradient that is not zero."""
     layer = layer_of(subject)
-    parameters = trained(layer)
+    parameters = trained_parameters(layer)
     if parameters:
         layer.run(layer.inputs())[0].square().sum().backward()  # type: ignore[no-untyped-call]
     for name, parameter in parameters.items():
@@ -34,26 +34,26 @@ def gradients_reach(subject: Subject) -> None:
 
 
 def gradients_exact(subject: Subject) -> str:
-    """The gradients of input, state and parameters match finite differences, in float64."""
-    if not trained(layer_of(subject)):
-        return "nothing learns by a gradient"
-    # A step with a kink, as relu has, may be nudged over it: then other numbers are tried.
-    complaints = [""]
+    """Check that gradients of input, state and parameters match finite differences in float64."""
+    if not trained_parameters(layer_of(subject)):
+        return "no parameter is trained_parameters by a gradient"
+    # A difference may straddle a kink, such as that of relu: then other numbers are tried.
+    problems = [""]
     for seed in range(_SEEDS):
-        if not (complaint := _difference(layer_of(subject, seed=seed))):
+        if not (problem := _difference(layer_of(subject, seed=seed))):
             break
-        complaints.append(complaint)
+        problems.append(problem)
     else:
-        raise AssertionError(complaints[1])
-    return f"at the {len(complaints)}. try" if complaints[1:] else ""
+        raise AssertionError(problems[1])
+    return f"passed at attempt {len(problems)}" if problems[1:] else ""
 
 
 def _difference(layer: Layer) -> str:
-    """How a gradient differs from finite differences; "" if none does."""
-    x, state = layer.inputs(B, _STEPS), map_state(_begin, layer.start())
-    tensors = {name: parameter.detach() for name, parameter in trained(layer).items()}
+    """Return how a gradient differs from finite differences, or ""."""
+    x, state = layer.inputs(B, _STEPS), map_state(_random_leaf, layer.start())
+    tensors = {name: parameter.detach() for name, parameter in trained_parameters(layer).items()}
     tensors |= {f"leaf {i} of the state": leaf for i, leaf in enumerate(leaves_of(state)) if leaf.requires_grad}
-    wanted: dict[str, Tensor] = dict(trained(layer))
+    wanted: dict[str, Tensor] = dict(trained_parameters(layer))
     wanted |= {name: tensor for name, tensor in tensors.items() if name not in wanted}
     if layer.n_features:
         x.requires_grad_()
@@ -61,24 +61,27 @@ def _difference(layer: Layer) -> str:
     found = torch.autograd.grad(_total(layer, x, state), list(wanted.values()), allow_unused=True)
     for (name, tensor), gradient in zip(wanted.items(), found, strict=True):
         direction = torch.randn_like(tensor)
-        ours = 0.0 if gradient is None else float((gradient * direction).sum())
-        theirs = _slope(layer, x, state, tensor.detach(), direction)
-        if not math.isclose(ours, theirs, rel_tol=_EXACT, abs_tol=_EXACT):
-            return f"along a random direction the gradient of {name} is {ours:.6g}, by finite differences {theirs:.6g}"
+        gradient_value = 0.0 if gradient is None else float((gradient * direction).sum())
+        expected = _directional_derivative(layer, x, state, tensor.detach(), direction)
+        if not math.isclose(gradient_value, expected, rel_tol=_TOLERANCE, abs_tol=_TOLERANCE):
+            return (
+                f"along a random direction the gradient of {name} is {gradient_value:.6g}, "
+                f"by finite differences {expected:.6g}"
+            )
     return ""
 
 
-def _begin(leaf: Tensor) -> Tensor:
-    """A leaf of a state to differentiate at: not the zeros it mostly begins with."""
+def _random_leaf(leaf: Tensor) -> Tensor:
+    """Return a leaf of a state to differentiate at, away from the zeros it usually starts with."""
     if not leaf.is_floating_point():
         return leaf
     return (leaf + 0.1 * torch.rand_like(leaf)).detach().requires_grad_()
 
 
 def _total(layer: Layer, x: Tensor, state: State) -> Tensor:
-    """A number that depends on all outputs; half of them follow from a state that was given back.
+    """Return a scalar that depends on all outputs; half of them follow from a state that was returned.
 
-    What a state holds may be differentiated in any way that is right for the outputs that come of it.
+    A state may be differentiable in any way that is right for the outputs that follow from it.
     """
     half = x.shape[1] // 2
     first, state = layer.run(x[:, :half], state)
@@ -87,49 +90,49 @@ def _total(layer: Layer, x: Tensor, state: State) -> Tensor:
 
 
 @torch.no_grad()
-def _slope(layer: Layer, x: Tensor, state: State, tensor: Tensor, direction: Tensor) -> float:
-    """The derivative along a direction of one of the tensors, by a central difference; leaves it as it was."""
+def _directional_derivative(layer: Layer, x: Tensor, state: State, tensor: Tensor, direction: Tensor) -> float:
+    """Return the derivative along a direction of a tensor by a central difference; restore the tensor."""
     before, totals = tensor.clone(), []
     for sign in (1, -1):
-        tensor.copy_(before + sign * _NUDGE * direction)
+        tensor.copy_(before + sign * _STEP_SIZE * direction)
         totals.append(float(_total(layer, x, state)))
     tensor.copy_(before)
-    return (totals[0] - totals[1]) / (2 * _NUDGE)
+    return (totals[0] - totals[1]) / (2 * _STEP_SIZE)
 
 
 def float32(subject: Subject) -> None:
-    """In float32 it gives float32, close to what it gives in float64."""
+    """Check that float32 gives float32 results close to those in float64."""
     exact, single = layer_of(subject), layer_of(subject, dtype=torch.float32)
     single.module.load_state_dict(exact.module.state_dict())
     x = exact.inputs()
     with torch.no_grad():
         wanted, found = exact.run(x)[0], single.run(x.float() if single.n_features else x)[0]
     assert found.dtype == torch.float32, f"in float32 the output is {found.dtype}"
-    off = float((found - wanted).detach().abs().max() / wanted.abs().max().clamp(min=1e-3))
-    assert off < _SINGLE, f"in float32 an output is off by {off:.2g} of the largest"
+    error = float((found - wanted).detach().abs().max() / wanted.abs().max().clamp(min=1e-3))
+    assert error < _FLOAT32_TOLERANCE, f"in float32 an output is off by {error:.2g} of the largest"
 
 
 def bfloat16(subject: Subject) -> str:
-    """Trained in bfloat16 (under autocast) its outputs are near those in float32, and its gradients finite."""
+    """Check that autocast to bfloat16 gives outputs close to float32, and finite gradients."""
     if not _has_bfloat16():
-        return "no bfloat16 on this machine"
+        return "bfloat16 is not supported on this machine"
     layer = layer_of(subject, dtype=torch.float32)
     x = layer.inputs()
     wanted = layer.run(x)[0].detach()
     with torch.autocast("cpu", dtype=torch.bfloat16):
         found = layer.run(x)[0].float()
-    off = float((found - wanted).detach().abs().max() / wanted.abs().max().clamp(min=1e-3))
-    assert off < _SHORT, f"in bfloat16 an output is off by {off:.2g} of the largest"
-    if trained(layer):
+    error = float((found - wanted).detach().abs().max() / wanted.abs().max().clamp(min=1e-3))
+    assert error < _BFLOAT16_TOLERANCE, f"in bfloat16 an output is off by {error:.2g} of the largest"
+    if trained_parameters(layer):
         found.square().sum().backward()  # type: ignore[no-untyped-call]
-    for name, parameter in trained(layer).items():
+    for name, parameter in trained_parameters(layer).items():
         finite = parameter.grad is None or bool(parameter.grad.isfinite().all())
         assert finite, f"in bfloat16 the gradient of {name} is not finite"
     return ""
 
 
 def _has_bfloat16() -> bool:
-    """Whether products in bfloat16 work here."""
+    """Return whether matrix products in bfloat16 work on this machine."""
     try:
         with torch.autocast("cpu", dtype=torch.bfloat16):
             weight = torch.ones(2, 2, requires_grad=True)

@@ -1,6 +1,6 @@
-"""What models promise beyond the contract of a layer: a faster step, logits at some places, learning by counting.
+"""Checks of models beyond those of a layer: ``stepper``, ``logits_at`` and ``learn``.
 
-Dimension letters: B batch, T steps, N places, V vocabulary.
+Dimension letters: B batch, T steps, N positions, V vocabulary.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from torch import Tensor
 
 from seqgen.model import make_stepper
 from seqgen.testing.check import Subject
-from seqgen.testing.layers import B, T, V, close, copied, layer_of, leaves_of, same
+from seqgen.testing.layers import B, T, V, close, copy_leaves, layer_of, leaves_of, same
 
 
 def stepper(subject: Subject) -> str:
-    """``stepper()`` gives what the whole sequence gives, step by step, and leaves the state alone."""
+    """Check that ``stepper()`` gives the logits of the whole sequence step by step, and leaves its state unmodified."""
     layer = layer_of(subject)
     step = make_stepper(layer.module)  # type: ignore[arg-type]
     ids_BT = layer.inputs()
@@ -22,40 +22,42 @@ def stepper(subject: Subject) -> str:
     state = layer.start()
     with torch.no_grad():
         for t in range(T):
-            before = copied(state)
+            before = copy_leaves(state)
             logits_BV, after = step(ids_BT[:, t], state)
             assert close(logits_BV, logits_BTV[:, t]), f"stepper() differs at step {t}"
             assert same(leaves_of(state), before), "stepper() modifies the state it is given"
             state = after
-    return "" if hasattr(layer.module, "stepper") else "no stepper(): core's own"
+    return "" if hasattr(layer.module, "stepper") else "no stepper(): core uses its own"
 
 
 def logits_at(subject: Subject) -> str:
-    """``logits_at(ids_BT, state, at_N)`` gives what forward gives at these places."""
+    """Check that ``logits_at(ids_BT, state, at_N)`` gives the logits of forward at these positions."""
     layer = layer_of(subject)
     at = getattr(layer.module, "logits_at", None)
     if at is None:
         return "no logits_at()"
     ids_BT = layer.inputs()
     logits_NV = layer.run(ids_BT)[0].transpose(0, 1).flatten(0, 1)
-    assert close(at(ids_BT, layer.start(), None), logits_NV), "logits_at(..., None) is not forward, time first"
+    assert close(at(ids_BT, layer.start(), None), logits_NV), (
+        "logits_at(..., None) differs from forward with time first"
+    )
     at_N = torch.tensor([0, 4, 5, T * B - 1])
-    assert close(at(ids_BT, layer.start(), at_N), logits_NV[at_N]), "logits_at gives other logits than forward"
+    assert close(at(ids_BT, layer.start(), at_N), logits_NV[at_N]), "logits_at differs from forward"
     return ""
 
 
 def learn(subject: Subject) -> str:
-    """``learn`` makes what it has seen likelier, keeps it in buffers, and leaves its arguments alone."""
+    """Check that ``learn`` makes its batch more probable, stores it in buffers, and leaves its arguments unmodified."""
     layer = layer_of(subject)
     if not hasattr(layer.module, "learn"):
-        return "no learn(): it follows a gradient"
+        return "no learn(): trained by a gradient"
     ids_BT, targets_BT = torch.randint(1, V, (B, T)), torch.randint(1, V, (B, T))
     given, before = (ids_BT.clone(), targets_BT.clone()), _loss(layer.run(ids_BT)[0], targets_BT)
-    kept = copied(list(layer.module.buffers()))
+    kept = copy_leaves(list(layer.module.buffers()))
     layer.module.learn(ids_BT, targets_BT)  # type: ignore[operator]
     assert torch.equal(ids_BT, given[0]) and torch.equal(targets_BT, given[1]), "learn modifies its arguments"
     assert not same(layer.module.buffers(), kept), "learn changes no buffer, so what it learns is not saved"
-    assert _loss(layer.run(ids_BT)[0], targets_BT) < before, "what learn has seen is no likelier afterwards"
+    assert _loss(layer.run(ids_BT)[0], targets_BT) < before, "the batch given to learn is not more probable afterwards"
     return ""
 
 

@@ -1,4 +1,4 @@
-"""Options other than the defaults for the specs of a plugin that is checked."""
+"""Options that differ from the defaults, assigned to the specs of a plugin under test."""
 
 from __future__ import annotations
 
@@ -9,45 +9,45 @@ from seqgen.errors import BadOption, SeqgenError, did_you_mean
 from seqgen.registry import Entry
 from seqgen.specs import LoadableSpec, Spec
 
-_WHOSE = "the plugin under test"
+_OWNER = "the plugin under test"
 
 
 def options_by_spec(specs: Sequence[Spec], given: Sequence[tuple[str | None, str, Any]]) -> list[dict[str, Any]]:
-    """Return the given options of each spec, in the order of the specs.
+    """Return the options of each spec, in the order of the specs.
 
-    A spec that cannot list its options is given all that may be meant for it, and its checks report why.
+    A spec that cannot list its options gets all that may be meant for it, and its checks report the reason.
 
     Args:
         specs: of one plugin.
-        given: (part or None, name, value), as ``seqgen.config.parse_assignments`` gives them; the part is a kind or the
+        given: (part or None, name, value), the result of ``seqgen.config.parse_assignments``; the part is a kind or the
             name of a spec.
 
     Raises:
-        BadOption: no spec has such an option, or it refuses the value.
+        BadOption: no spec has the option, or it refuses the value.
     """
     if not given:
         return [{} for _ in specs]
     fields = [_fields(spec) for spec in specs]
-    chosen: list[dict[str, Any]] = [{} for _ in specs]
+    options: list[dict[str, Any]] = [{} for _ in specs]
     for part, name, value in given:
-        taken = False
-        for spec, names, values in zip(specs, fields, chosen, strict=True):
+        is_known = False
+        for spec, names, values in zip(specs, fields, options, strict=True):
             if part in (None, spec.kind, spec.name) and (names is None or name in names):
-                values[name], taken = value, True
-        if not taken:
+                values[name], is_known = value, True
+        if not is_known:
             raise BadOption(_unknown(part, name, specs, fields))
-    for spec, names, values in zip(specs, fields, chosen, strict=True):
+    for spec, names, values in zip(specs, fields, options, strict=True):
         if values and names is not None:
-            Entry(_WHOSE, spec).options(values)
-    return chosen
+            Entry(_OWNER, spec).options(values)
+    return options
 
 
 def _fields(spec: Spec) -> list[str] | None:
-    """The names of the options of a spec; None if they cannot be found out."""
+    """Return the option names of a spec; None if they cannot be determined."""
     if not isinstance(spec, LoadableSpec):
         return []
     try:
-        return list(Entry(_WHOSE, spec).options_model().model_fields)
+        return list(Entry(_OWNER, spec).options_model().model_fields)
     except SeqgenError:
         return None
 

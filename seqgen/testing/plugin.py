@@ -1,4 +1,4 @@
-"""All that a plugin hands in, and all its checks."""
+"""The specs of a plugin, and all its checks."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def specs_of(plugin: ModuleType | str | Path) -> list[Spec]:
-    """What a plugin hands in.
+    """Return the specs of a plugin.
 
     Args:
         plugin: a module, the name of an import package, or the path of a plugin in one file.
@@ -35,7 +35,7 @@ def specs_of(plugin: ModuleType | str | Path) -> list[Spec]:
 
 
 def package_of(plugin: ModuleType | str | Path) -> Package:
-    """A plugin as a whole; see ``specs_of``."""
+    """Return a plugin as a whole; see ``specs_of``."""
     candidate, file = candidate_of(plugin)
     problems: list[str] = []
     plugins = Plugins(problems.append)
@@ -58,7 +58,7 @@ def package_of(plugin: ModuleType | str | Path) -> Package:
 
 
 def candidate_of(plugin: ModuleType | str | Path) -> tuple[Candidate, Path | None]:
-    """A plugin that is not loaded yet, and its file if it is one file; see ``specs_of``."""
+    """Return a plugin that is not loaded yet, and its file if it is a single file; see ``specs_of``."""
     if isinstance(plugin, Path) or (isinstance(plugin, str) and (plugin.endswith(".py") or "/" in plugin)):
         return file_candidate(Path(plugin)), Path(plugin)
     name = plugin.__name__ if isinstance(plugin, ModuleType) else plugin
@@ -68,11 +68,11 @@ def candidate_of(plugin: ModuleType | str | Path) -> tuple[Candidate, Path | Non
     if isinstance(plugin, str) and not _exists(name):
         raise UnknownName("plugin", name, installed, "the name of an import package, or a file: ./mycell.py")
     spec = getattr(plugin, "__spec__", None) if isinstance(plugin, ModuleType) else importlib.util.find_spec(name)
-    place = getattr(plugin, "__file__", None) if spec is None else spec.origin
+    path = getattr(plugin, "__file__", None) if spec is None else spec.origin
     is_package = spec is not None and bool(spec.submodule_search_locations)
-    file = Path(str(place)) if place is not None and name not in installed and not is_package else None
+    file = Path(str(path)) if path is not None and name not in installed and not is_package else None
     given = plugin if isinstance(plugin, ModuleType) else None
-    # What goes wrong on importing is the plugin's, and told by the guard that loads it.
+    # An error on import is the plugin's; the guard that loads it reports it.
     return Candidate(name, name, "?", lambda: given or importlib.import_module(name)), file
 
 
@@ -81,30 +81,30 @@ def _exists(name: str) -> bool:
         return importlib.util.find_spec(name) is not None
     except (ImportError, ValueError):
         return False
-    except Exception:  # a package above it that does not work
+    except Exception:  # a parent package fails on import
         return True
 
 
 def checks_of_plugin(
     plugin: ModuleType | str | Path | Package | Sequence[Spec], options: Mapping[str, Any] | None = None
 ) -> list[Check]:
-    """All checks of a plugin, those of the whole of it first; of a list of specs, theirs only.
+    """Return all checks of a plugin, those of the whole plugin first; for a list of specs, the checks of these only.
 
     Args:
-        plugin: as ``specs_of`` takes it, what ``package_of`` gives, or specs.
-        options: values other than the defaults, by ``"part.name"`` or bare name; the part is a kind or the name of a
-            spec. Each is given to every spec that has the option.
+        plugin: an argument of ``specs_of``, a result of ``package_of``, or specs.
+        options: values that differ from the defaults, by ``"part.name"`` or bare name; the part is a kind or the name
+            of a spec. Each value goes to every spec that has the option.
 
     Raises:
-        BadOption: no spec has such an option, or it refuses the value.
+        BadOption: no spec has the option, or it refuses the value.
     """
     if isinstance(plugin, ModuleType | str | Path | Package):
         package = plugin if isinstance(plugin, Package) else package_of(plugin)
-        return [*checks_of_package(package), *_of_specs(package.specs, options or {})]
-    return _of_specs(plugin, options or {})
+        return [*checks_of_package(package), *_checks_of_specs(package.specs, options or {})]
+    return _checks_of_specs(plugin, options or {})
 
 
-def _of_specs(specs: Sequence[Spec], options: Mapping[str, Any]) -> list[Check]:
+def _checks_of_specs(specs: Sequence[Spec], options: Mapping[str, Any]) -> list[Check]:
     from seqgen.config import split_names
 
     given = options_by_spec(specs, split_names(options))

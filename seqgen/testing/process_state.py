@@ -1,4 +1,4 @@
-"""What belongs to the process and not to a plugin."""
+"""The state of the process that a plugin must not change."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import torch
 
 @contextlib.contextmanager
 def record_changes(changed: list[str]) -> Iterator[None]:
-    """Within it, whatever happens, it is noted afterwards which settings of the process are others; names are added."""
+    """Append the names of the process settings that change within the context to ``changed``."""
     before = _settings()
     try:
         yield

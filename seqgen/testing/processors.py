@@ -1,4 +1,4 @@
-"""What decoding steps promise.
+"""Checks of decoding steps.
 
 Dimension letters: B batch, T steps, V vocabulary.
 """
@@ -13,11 +13,11 @@ from torch import Tensor
 from seqgen.testing.check import Subject
 
 _B, _V = 4, 9
-_LENGTHS = (0, 5)  # symbols drawn so far
+_LENGTHS = (0, 5)  # symbols sampled so far
 
 
 def _cases() -> Iterator[tuple[Tensor, Tensor]]:
-    """Logits and ids; some symbols are forbidden already."""
+    """Yield logits and ids; some logits forbid ids."""
     for length in _LENGTHS:
         logits_BV = torch.randn(_B, _V).log_softmax(-1)
         yield logits_BV, torch.randint(3, _V, (_B, length))
@@ -26,44 +26,44 @@ def _cases() -> Iterator[tuple[Tensor, Tensor]]:
 
 
 def logits_shape(subject: Subject) -> None:
-    """The logits keep their shape and type."""
+    """Check that logits keep their shape and dtype."""
     process = subject.build()
     for logits_BV, ids_BT in _cases():
         found = process(logits_BV, ids_BT)
         assert isinstance(found, Tensor) and found.shape == logits_BV.shape, "changes the shape of the logits"
-        assert found.dtype == logits_BV.dtype, f"changes the type of the logits to {found.dtype}"
+        assert found.dtype == logits_BV.dtype, f"changes the dtype of the logits to {found.dtype}"
 
 
 def something_left(subject: Subject) -> None:
-    """Each row has something left to draw, and no logit is not a number."""
+    """Check that each row keeps a possible symbol, and that no logit is NaN."""
     process = subject.build()
     for logits_BV, ids_BT in _cases():
         found = process(logits_BV, ids_BT)
-        assert not found.isnan().any(), "gives logits that are not a number"
-        assert found.isfinite().any(-1).all(), "leaves a row nothing to draw"
+        assert not found.isnan().any(), "returns logits that are not a number"
+        assert found.isfinite().any(-1).all(), "leaves a row without a possible symbol"
 
 
 def stays_forbidden(subject: Subject) -> None:
-    """What is minus infinity stays so: pad and begin, what a constraint forbids, banned characters."""
+    """Check that minus infinity stays minus infinity: padding, begin, constraints, banned characters."""
     process = subject.build()
     for logits_BV, ids_BT in _cases():
         forbidden_BV = logits_BV == -torch.inf
-        allowed_again = process(logits_BV, ids_BT)[forbidden_BV] > -torch.inf
-        assert not allowed_again.any(), "gives what is forbidden, whose logit is minus infinity, a probability"
+        revived = process(logits_BV, ids_BT)[forbidden_BV] > -torch.inf
+        assert not revived.any(), "gives a forbidden id, whose logit is minus infinity, a positive probability"
 
 
 def rows_apart(subject: Subject) -> None:
-    """Each row depends on that row alone."""
+    """Check that each row depends on that row only."""
     process = subject.build()
     for logits_BV, ids_BT in _cases():
         found = process(logits_BV, ids_BT)
         for row in range(_B):
             alone = process(logits_BV[row : row + 1], ids_BT[row : row + 1])
-            assert torch.allclose(alone[0], found[row]), "a row depends on the others"
+            assert torch.allclose(alone[0], found[row]), "a row depends on the other rows"
 
 
 def untouched(subject: Subject) -> None:
-    """It leaves its arguments as they are."""
+    """Check that it does not modify its arguments."""
     process = subject.build()
     for logits_BV, ids_BT in _cases():
         before = logits_BV.clone(), ids_BT.clone()

@@ -1,4 +1,4 @@
-"""The checks of a plugin as tests of pytest, which is imported only here, and only when it is used."""
+"""The checks of a plugin as pytest tests; pytest is imported only when this is used."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ def parametrize_with_checks(
     *,
     expected_failures: Mapping[str, str] | None = None,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Make one test of each check: it decorates ``def test_contracts(check): check()``.
+    """Return a decorator that runs a test once per check: ``def test_contracts(check): check()``.
 
-    A check that needs what is not installed is skipped.
+    A check with a missing dependency is skipped.
 
     Args:
         plugin_or_specs: a module, the name of an import package, the path of a plugin in one file; or some specs.
-        expected_failures: why a check cannot pass, by its id; it must then fail.
+        expected_failures: the reason why a check cannot pass, by its id; that check must fail.
 
     Raises:
-        UsageError: an id that no check has, or no reason.
+        UsageError: no check has a given id, or a reason is empty.
         UnknownName: there is no such package.
         PluginError: the plugin cannot be loaded.
     """
@@ -40,7 +40,7 @@ def parametrize_with_checks(
         if name not in known:
             raise UsageError(f"expected_failures: no check has the id {name!r}{did_you_mean(name, known)}")
         if not isinstance(reason, str) or not reason.strip():
-            raise UsageError(f"expected_failures: say why {name!r} cannot pass")
+            raise UsageError(f"expected_failures: the reason of {name!r} is empty; say why it cannot pass")
 
     def parameter(check: Check) -> Any:
         reason = expected.get(check.id)

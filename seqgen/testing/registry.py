@@ -1,4 +1,4 @@
-"""Specs by name: those that a plugin hands in besides, and those of what is installed."""
+"""Specs by name: siblings of a spec, and those of installed plugins."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def _installed() -> Plugins:
 
 
 def find_spec(kind: str, name: str, siblings: Sequence[Spec]) -> Any:
-    """The spec of a name, or None; siblings come first."""
+    """Return the spec of a name, or None; siblings take precedence."""
     for spec in siblings:
         if spec.kind == kind and spec.name == name.rpartition(":")[2]:
             return spec

@@ -1,4 +1,4 @@
-"""What renderers promise."""
+"""Checks of renderers."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ from seqgen.testing.exercise import HOSTILE, must_not_raise, printed
 
 
 def renderable(subject: Subject) -> None:
-    """It gives something that rich can print, however narrow the terminal is."""
+    """Check that rich can print the result at any width."""
     render = subject.build()
     for text in subject.texts:
         shown = render(text)
-        assert is_renderable(shown), f"{text!r} becomes something rich cannot print: {shown!r:.60}"
+        assert is_renderable(shown), f"{text!r} becomes {shown!r:.60}, which rich cannot print"
         for width in (1, 80):
             printed(shown, width=width)
 
 
 def hostile_strings(subject: Subject) -> None:
-    """It never raises, and nothing that steers a terminal gets through."""
+    """Check that it raises on no string, and lets no control characters through."""
     render = subject.build()
 
-    def look(text: str) -> None:
-        steering = {c for c in printed(render(text)) if (ord(c) < 32 and c != "\n") or 0x7F <= ord(c) < 0xA0}
-        assert not steering, (
-            f"of {text!r:.60} the control characters {sorted(steering)} get through: use seqgen.visible"
+    def check_text(text: str) -> None:
+        control = {c for c in printed(render(text)) if (ord(c) < 32 and c != "\n") or 0x7F <= ord(c) < 0xA0}
+        assert not control, (
+            f"for {text!r:.60} it lets the control characters {sorted(control)} through: use seqgen.visible"
         )
 
-    must_not_raise(look)
+    must_not_raise(check_text)
 
 
 def draws(subject: Subject) -> str:
-    """One that can draw gives the bytes of a file for each of its suffixes."""
+    """Check that ``draw``, if there is one, returns the bytes of a file for each suffix."""
     render = subject.build()
     suffixes = getattr(render, "suffixes", ())
     assert isinstance(suffixes, tuple | list), f"suffixes is {suffixes!r:.60}, not a tuple"
@@ -43,10 +43,10 @@ def draws(subject: Subject) -> str:
         for given in (texts, list(HOSTILE[:-3])):
             try:
                 data = render.draw(given, suffix)
-            except SeqgenError as error:  # told to the user in one line
-                assert str(error), f"draw refuses {suffix} and does not say why"
+            except SeqgenError as error:  # shown to the user as one line
+                assert str(error), f"draw refuses {suffix} without a reason"
             else:
                 assert isinstance(data, bytes) and data, (
-                    f"draw gives {data!r:.60} for {suffix}, not the bytes of a file"
+                    f"draw returns {data!r:.60} for {suffix}, not the bytes of a file"
                 )
     return ", ".join(suffixes)

@@ -1,6 +1,6 @@
-"""What cells and models promise of their outputs and states over time.
+"""Checks of outputs and states over time.
 
-Dimension letters: B batch, T steps, N places that count.
+Dimension letters: B batch, T steps, N positions within rows.
 """
 
 from __future__ import annotations
@@ -10,31 +10,31 @@ from torch import Tensor
 
 from seqgen.states import map_state, select_rows, structure_difference
 from seqgen.testing.check import Subject
-from seqgen.testing.layers import B, Layer, T, V, close, copied, layer_of, leaves_of, same, trained
+from seqgen.testing.layers import B, Layer, T, V, close, copy_leaves, layer_of, leaves_of, same, trained_parameters
 
 _LENGTHS = (T, 4, 2)  # of the rows of a batch
 _CUT = 4
 
 
 def shapes(subject: Subject) -> None:
-    """The output is (B, T, size), whatever B and T are, and its numbers are numbers: of others nothing can be told."""
+    """Check that the output is (B, T, size) for any B and T, and that it has no NaN."""
     layer = layer_of(subject)
     for batch_size, n_steps in ((B, T), (B, 1), (1, T), (1, 1)):
         y, _ = layer.run(layer.inputs(batch_size, n_steps))
         wanted = batch_size, n_steps, layer.size
         assert y.shape == wanted, f"the output is {tuple(y.shape)}, not (B, T, size) = {wanted}"
-        assert not y.isnan().any(), "the output holds what is not a number (NaN)"
+        assert not y.isnan().any(), "the output contains NaN"
 
 
 def one_unit(subject: Subject) -> None:
-    """A cell works with one feature and one unit."""
+    """Check that a cell works with one feature and one unit."""
     layer = layer_of(subject, sizes=(1, 1))
     y, _ = layer.run(layer.inputs())
     assert y.shape == (B, T, layer.size), f"with one feature and one unit the output is {tuple(y.shape)}"
 
 
 def batch_independence(subject: Subject) -> None:
-    """A row comes out the same, whatever rows stand beside it."""
+    """Check that a row does not depend on the other rows of its batch."""
     layer = layer_of(subject)
     x = layer.inputs()
     y, _ = layer.run(x)
@@ -44,7 +44,7 @@ def batch_independence(subject: Subject) -> None:
 
 
 def causality(subject: Subject) -> None:
-    """A later input changes no earlier output."""
+    """Check that a later input changes no earlier output."""
     layer = layer_of(subject)
     x = layer.inputs()
     y, _ = layer.run(x)
@@ -54,7 +54,7 @@ def causality(subject: Subject) -> None:
 
 
 def step_equals_sequence(subject: Subject) -> None:
-    """One step at a time, as in sampling, gives what the whole sequence gives; so do two pieces."""
+    """Check that single steps, as in sampling, and two pieces give the outputs of the whole sequence."""
     layer = layer_of(subject)
     x = layer.inputs()
     y, end = layer.run(x)
@@ -70,7 +70,7 @@ def step_equals_sequence(subject: Subject) -> None:
 
 
 def state_form(subject: Subject) -> None:
-    """A state is nested tuples, lists and dicts of tensors, batch first, and keeps its form; the first one is fixed."""
+    """Check that a state is nested tuples, lists and dicts of batch-first tensors with a constant structure."""
     layer = layer_of(subject)
     start = layer.start()
     _, end = layer.run(layer.inputs())
@@ -78,29 +78,29 @@ def state_form(subject: Subject) -> None:
         for leaf in leaves:
             assert leaf.shape[:1] == (B,), f"a leaf of the {name} state is {tuple(leaf.shape)}, not (B, ...)"
     first, last = structure_difference(start, end) or ("", "")
-    assert first == last, f"the last state is nested in another way than the first: {last}, not {first}"
+    assert first == last, f"the last state differs in structure from the first: {last}, not {first}"
     assert same(leaves_of(layer.start()), leaves_of(start)), "initial_state changes from call to call"
 
 
 def state_rows(subject: Subject) -> None:
-    """Rows of a state can be selected, dropped and doubled, and go on as they would have."""
+    """Check that selected, dropped and repeated rows of a state continue as the original rows."""
     layer = layer_of(subject)
     x = layer.inputs()
     y, _ = layer.run(x)
     _, middle = layer.run(x[:, :_CUT])
     rows = torch.tensor([2, 0, 2, 2])
     some, _ = layer.run(x[rows, _CUT:], select_rows(middle, rows))
-    assert close(some, y[rows, _CUT:]), "rows of a state that are selected go on in another way"
+    assert close(some, y[rows, _CUT:]), "selected rows of a state continue differently"
 
 
 def state_untouched(subject: Subject) -> None:
-    """Neither the state nor the input that it is given is modified."""
+    """Check that neither the state nor the input is modified."""
     for training in (False, True):
         layer = layer_of(subject, training=training)
         for n_steps in (1, T):
             x, (_, state) = layer.inputs(B, n_steps), layer.run(layer.inputs(B, 2))
             state = map_state(lambda leaf: leaf.detach().clone(), state)
-            x_before, before = x.clone(), copied(state)
+            x_before, before = x.clone(), copy_leaves(state)
             for grad in (False, True):
                 with torch.set_grad_enabled(grad):
                     layer.run(x, state)
@@ -111,7 +111,7 @@ def state_untouched(subject: Subject) -> None:
 
 
 def eval_mode(subject: Subject) -> None:
-    """In evaluation mode nothing is random."""
+    """Check that nothing is random in evaluation mode."""
     layer = layer_of(subject)
     x = layer.inputs()
     with torch.no_grad():
@@ -120,30 +120,30 @@ def eval_mode(subject: Subject) -> None:
             torch.manual_seed(seed)
             state = torch.get_rng_state()
             outputs.append(layer.run(x)[0])
-            assert torch.equal(torch.get_rng_state(), state), "draws random numbers in evaluation mode"
-    assert torch.equal(*outputs), "gives other outputs in evaluation mode each time"
+            assert torch.equal(torch.get_rng_state(), state), "uses random numbers in evaluation mode"
+    assert torch.equal(*outputs), "gives different outputs in evaluation mode each time"
 
 
 def padding(subject: Subject) -> None:
-    """What stands after a row's end changes neither what comes before nor any gradient, while training."""
+    """Check that padding changes neither outputs within the rows nor gradients, in training mode."""
     layer = layer_of(subject, training=True)
     if hasattr(layer.module, "learn"):
-        _padding_of_counts(subject)
+        _counts_no_padding(subject)
         return
     inside_BT = torch.arange(T) < torch.tensor(_LENGTHS)[:, None]
     x, other = layer.inputs(), layer.inputs()
-    apart = inside_BT if not layer.n_features else inside_BT[..., None]
-    found, expected = (_at_ends(layer, torch.where(apart, x, rest), inside_BT) for rest in (other, x))
-    assert close(found.pop("output"), expected.pop("output")), "what stands after a row's end changes its outputs"
+    is_inside = inside_BT if not layer.n_features else inside_BT[..., None]
+    found, expected = (_within_rows(layer, torch.where(is_inside, x, rest), inside_BT) for rest in (other, x))
+    assert close(found.pop("output"), expected.pop("output")), "padding after a row's end changes its outputs"
     for name, gradient in expected.items():
-        assert close(found[name], gradient), f"what stands after a row's end changes the gradient of {name}"
+        assert close(found[name], gradient), f"padding after a row's end changes the gradient of {name}"
 
 
-def _at_ends(layer: Layer, x: Tensor, inside_BT: Tensor) -> dict[str, Tensor]:
-    """The outputs within the rows, and the gradients of a loss of these only."""
+def _within_rows(layer: Layer, x: Tensor, inside_BT: Tensor) -> dict[str, Tensor]:
+    """Return the outputs within the rows, and the gradients of a loss on these only."""
     torch.manual_seed(1)
     x = x.clone().requires_grad_(bool(layer.n_features))
-    parameters = trained(layer)
+    parameters = trained_parameters(layer)
     y_N = layer.run(x)[0][inside_BT]
     loss = (y_N * torch.linspace(-1, 1, y_N.numel(), dtype=y_N.dtype).view_as(y_N)).sum()
     wanted = parameters | ({"the input": x} if layer.n_features else {})
@@ -154,8 +154,8 @@ def _at_ends(layer: Layer, x: Tensor, inside_BT: Tensor) -> dict[str, Tensor]:
     return {"output": y_N.detach()} | found
 
 
-def _padding_of_counts(subject: Subject) -> None:
-    """A model that counts must not count what stands after a row's end, where the target is 0."""
+def _counts_no_padding(subject: Subject) -> None:
+    """Check that a counting model ignores padding, where the target is 0."""
     states = []
     ids_BT, targets_BT = torch.randint(1, V, (B, T)), torch.randint(1, V, (B, T))
     for other in (0, 1):
@@ -163,4 +163,4 @@ def _padding_of_counts(subject: Subject) -> None:
         layer = layer_of(subject)
         layer.module.learn(torch.where(inside_BT, ids_BT, other), targets_BT * inside_BT)  # type: ignore[operator]
         states.append(layer.module.state_dict().values())
-    assert same(*states), "counts what stands after a row's end"
+    assert same(*states), "counts padding after a row's end"

@@ -1,4 +1,4 @@
-"""All checks of one spec in turn, a function a kind."""
+"""Functions that run all checks of one spec, one per kind."""
 
 from __future__ import annotations
 
@@ -31,52 +31,52 @@ def _check_all(spec: Spec, texts: Sequence[str] = TEXTS, **options: Any) -> None
 
 
 def check_corpus(spec: CorpusSpec, **options: Any) -> None:
-    """Run all checks of a corpus; AssertionError says which promise is not kept."""
+    """Run all checks of a corpus; raise AssertionError at the first violation."""
     _check_all(spec, **options)
 
 
 def check_tokenizer(spec: TokenizerSpec, texts: Sequence[str] = TEXTS, **options: Any) -> None:
-    """Run all checks of a tokenizer that is fitted to ``texts``; AssertionError says which promise is not kept."""
+    """Run all checks of a tokenizer fitted to ``texts``; raise AssertionError at the first violation."""
     _check_all(spec, texts, **options)
 
 
 def check_cell(spec: CellSpec, **options: Any) -> None:
-    """Run all checks of a cell; AssertionError says which promise is not kept."""
+    """Run all checks of a cell; raise AssertionError at the first violation."""
     _check_all(spec, **options)
 
 
 def check_model(spec: ModelSpec, **options: Any) -> None:
-    """Run all checks of a model; AssertionError says which promise is not kept."""
+    """Run all checks of a model; raise AssertionError at the first violation."""
     _check_all(spec, **options)
 
 
 def check_validator(spec: ValidatorSpec, **options: Any) -> None:
-    """Run all checks of a validator; AssertionError says which promise is not kept."""
+    """Run all checks of a validator; raise AssertionError at the first violation."""
     _check_all(spec, **options)
 
 
 def check_metric(spec: MetricSpec, **options: Any) -> None:
-    """Run all checks of a metric; AssertionError says which promise is not kept."""
+    """Run all checks of a metric; raise AssertionError at the first violation."""
     _check_all(spec, **options)
 
 
 def check_renderer(spec: RendererSpec, **options: Any) -> None:
-    """Run all checks of a renderer; AssertionError says which promise is not kept."""
+    """Run all checks of a renderer; raise AssertionError at the first violation."""
     _check_all(spec, **options)
 
 
 def check_processor(spec: ProcessorSpec, **options: Any) -> None:
-    """Run all checks of a processor; AssertionError says which promise is not kept."""
+    """Run all checks of a processor; raise AssertionError at the first violation."""
     _check_all(spec, **options)
 
 
 def check_augmentation(spec: AugmentationSpec, texts: Sequence[str] = TEXTS, **options: Any) -> None:
-    """Run all checks of an augmentation, on ``texts``; AssertionError says which promise is not kept."""
+    """Run all checks of an augmentation, on ``texts``; raise AssertionError at the first violation."""
     _check_all(spec, texts, **options)
 
 
 def check_report(spec: ReportSpec, **options: Any) -> None:
-    """Run all checks of a report; AssertionError says which promise is not kept."""
+    """Run all checks of a report; raise AssertionError at the first violation."""
     _check_all(spec, **options)
 
 
@@ -99,40 +99,37 @@ CHECKS: dict[str, Callable[..., None]] = {
     "report": check_report,
     "domain": check_domain,
 }
-"""The functions above by kind."""
+"""The functions above, by kind."""
 
 
 def check_accepts(validator: ValidatorSpec, corpus: CorpusSpec, *, most: int = 5000, **options: Any) -> float:
-    """A validator accepts at least 99 % of its own corpus, and its canonical forms of them are valid and final.
+    """Check that a validator accepts at least 99% of its corpus, with valid and final canonical forms.
 
     Args:
         validator: of the corpus's domain.
         corpus: the corpus.
-        most: records looked at, evenly spaced.
+        most: limit on the records checked, evenly spaced.
         options: of the corpus.
 
     Returns:
-        The share it accepts, for the datasheet.
+        The share of accepted records, for the datasheet.
 
     Raises:
-        AssertionError: it accepts fewer, or gives a canonical form that is not valid or not final; the message has an
-            example.
-        UsageError: they are no specs, but what specs load.
+        AssertionError: it accepts fewer, or a canonical form is invalid or not final; the message has an example.
+        UsageError: an argument is not a spec.
     """
-    for given, wanted in ((validator, ValidatorSpec), (corpus, CorpusSpec)):
-        if not isinstance(given, wanted):
-            raise UsageError(
-                f"cannot check {given!r:.60}: check_accepts takes a seqgen.{wanted.__name__}; give the spec"
-            )
-    judge, texts = Subject(validator, {}).build(), [record.text for record in Subject(corpus, options).build()]
-    looked_at = texts[:: -(-len(texts) // most)]
+    for value, wanted in ((validator, ValidatorSpec), (corpus, CorpusSpec)):
+        if not isinstance(value, wanted):
+            raise UsageError(f"cannot check {value!r:.60}: it is not a seqgen.{wanted.__name__}; pass the spec")
+    checker, texts = Subject(validator, {}).build(), [record.text for record in Subject(corpus, options).build()]
+    checked = texts[:: -(-len(texts) // most)]
     refused = []
-    for text in looked_at:
-        verdict = judge.validate(text)
+    for text in checked:
+        verdict = checker.validate(text)
         if verdict.ok:
-            check_form(judge, text, verdict)
+            check_form(checker, text, verdict)
         else:
             refused.append((text, verdict.reason))
-    share = 1 - len(refused) / len(looked_at)
+    share = 1 - len(refused) / len(checked)
     assert share >= 0.99, f"{validator.name} accepts {share:.1%} of {corpus.name}; it refuses {refused[0]!r}"
     return share

@@ -1,4 +1,4 @@
-"""What tokenizers promise."""
+"""Checks of tokenizers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from seqgen.testing.check import Subject
 from seqgen.testing.exercise import HOSTILE
 
 _UNKNOWN = "☃"
-_MADE = 200  # texts made at random of known characters, and sequences of ids
+_N_RANDOM = 200  # random texts of known characters, and random sequences of ids
 _LONGEST = 20
 
 
@@ -22,58 +22,58 @@ def _fitted(subject: Subject) -> Any:
     return subject.spec.resolve().fit(subject.texts, **subject.entry.options(subject.options))
 
 
-def _made(texts: Sequence[str]) -> Iterator[str]:
-    """Texts nobody fitted, of the characters of those that were."""
+def _random_texts(texts: Sequence[str]) -> Iterator[str]:
+    """Yield random texts of the characters of given texts."""
     random, characters = Random(0), sorted(set("".join(texts)))
-    for _ in range(_MADE):
+    for _ in range(_N_RANDOM):
         yield "".join(random.choices(characters, k=random.randint(1, _LONGEST)))
 
 
 def round_trip(subject: Subject) -> str:
-    """Encoded and decoded a text is what it was; one that cannot be is refused by UnknownSymbol."""
+    """Check that decoding reverses encoding; a text that cannot be encoded must raise UnknownSymbol."""
     tokenizer, refused = _fitted(subject), 0
     for text in subject.texts:
         found = tokenizer.decode(tokenizer.encode(text))
         assert found == text, f"{text!r} comes back as {found!r}"
-    for text in _made(subject.texts):
+    for text in _random_texts(subject.texts):
         try:
             found = tokenizer.decode(tokenizer.encode(text))
         except UnknownSymbol:
             refused += 1
         else:
             assert found == text, f"{text!r} comes back as {found!r}"
-    return f"{refused} of {_MADE} texts made of known characters are refused" if refused else ""
+    return f"{refused} of {_N_RANDOM} random texts of known characters are refused" if refused else ""
 
 
 def n_symbols(subject: Subject) -> None:
-    """Ids are whole numbers from 0 to n_symbols - 1."""
+    """Check that ids are integers from 0 to n_symbols - 1."""
     tokenizer = _fitted(subject)
     for text in subject.texts:
         for index in tokenizer.encode(text):
-            assert isinstance(index, int | np.integer), f"an id of {text!r} is {index!r}, not a whole number"
+            assert isinstance(index, int | np.integer), f"an id of {text!r} is {index!r}, not an integer"
             assert 0 <= index < tokenizer.n_symbols, f"an id of {text!r} is {index}, not below {tokenizer.n_symbols}"
 
 
 def any_ids(subject: Subject) -> None:
-    """Whatever a model draws can be decoded."""
+    """Check that any sequence of ids can be decoded."""
     tokenizer, random = _fitted(subject), Random(0)
-    for _ in range(_MADE if tokenizer.n_symbols else 0):
+    for _ in range(_N_RANDOM if tokenizer.n_symbols else 0):
         ids = random.choices(range(tokenizer.n_symbols), k=random.randint(0, _LONGEST))
         text = tokenizer.decode(ids)
-        assert isinstance(text, str), f"the ids {ids} are decoded to {text!r}"
+        assert isinstance(text, str), f"the ids {ids} are decoded to {text!r}, not a text"
 
 
 def unknown_symbols(subject: Subject) -> str:
-    """A symbol that is not known is refused by UnknownSymbol, with the symbol and its place, in one text or many."""
-    tokenizer, begun = _fitted(subject), max(subject.texts, key=lambda text: (text.isascii(), len(text)))
-    text = f"{begun}{_UNKNOWN}"
-    for encode in (tokenizer.encode, lambda one: tokenizer.encode_many([begun, one])):
+    """Check that an unknown symbol raises UnknownSymbol with the symbol and its position, in one text or many."""
+    tokenizer, prefix = _fitted(subject), max(subject.texts, key=lambda text: (text.isascii(), len(text)))
+    text = f"{prefix}{_UNKNOWN}"
+    for encode in (tokenizer.encode, lambda one: tokenizer.encode_many([prefix, one])):
         try:
             encode(text)
         except UnknownSymbol as error:
-            symbol, place = error.symbol, error.position
-            right = _UNKNOWN in symbol and text[place : place + len(symbol)] == symbol
-            assert right, f"of {text!r} the wrong symbol or position is named: {symbol!r} at {place}"
+            symbol, position = error.symbol, error.position
+            is_named = _UNKNOWN in symbol and text[position : position + len(symbol)] == symbol
+            assert is_named, f"for {text!r} UnknownSymbol has the wrong symbol or position: {symbol!r} at {position}"
         else:
             found = tokenizer.decode(tokenizer.encode(text))
             assert found == text, f"a text with an unknown symbol comes back as {found!r}; raise UnknownSymbol"
@@ -81,7 +81,7 @@ def unknown_symbols(subject: Subject) -> str:
 
 
 def hostile_strings(subject: Subject) -> None:
-    """Any string at all is encoded and comes back, or is refused by UnknownSymbol."""
+    """Check that any string is encoded and restored, or raises UnknownSymbol."""
     tokenizer = _fitted(subject)
     for text in HOSTILE:
         try:
@@ -94,23 +94,23 @@ def hostile_strings(subject: Subject) -> None:
 
 
 def to_json(subject: Subject) -> None:
-    """Written as JSON and read again, it gives the same ids."""
+    """Check that a tokenizer restored from JSON gives the same ids."""
     tokenizer = _fitted(subject)
-    again = subject.spec.resolve().from_json(json.loads(json.dumps(tokenizer.to_json())))
-    assert again.n_symbols == tokenizer.n_symbols, "after JSON it has another number of symbols"
+    restored = subject.spec.resolve().from_json(json.loads(json.dumps(tokenizer.to_json())))
+    assert restored.n_symbols == tokenizer.n_symbols, "after JSON it has a different number of symbols"
     for text in subject.texts:
         ids = list(tokenizer.encode(text))
-        assert list(again.encode(text)) == ids, f"after JSON {text!r} has other ids"
-        assert again.decode(ids) == text, f"after JSON {text!r} comes back as {again.decode(ids)!r}"
+        assert list(restored.encode(text)) == ids, f"after JSON {text!r} has different ids"
+        assert restored.decode(ids) == text, f"after JSON {text!r} comes back as {restored.decode(ids)!r}"
 
 
 def stable_ids(subject: Subject) -> None:
-    """Fitted again, to the same texts, it has the same ids."""
-    assert _fitted(subject).to_json() == _fitted(subject).to_json(), "ids are not stable: fitted again they differ"
+    """Check that fitting twice to the same texts gives the same ids."""
+    assert _fitted(subject).to_json() == _fitted(subject).to_json(), "ids are not stable: they differ when fitted again"
 
 
 def encode_many(subject: Subject) -> None:
-    """``encode_many`` gives what ``encode`` gives, one text after another, and the lengths."""
+    """Check that ``encode_many`` gives the concatenated results of ``encode``, and their lengths."""
     tokenizer, rows = _fitted(subject), [list(_fitted(subject).encode(text)) for text in subject.texts]
     given = list(subject.texts)
     flat, lengths = tokenizer.encode_many(given)
@@ -123,7 +123,7 @@ def encode_many(subject: Subject) -> None:
 
 
 def decode_many(subject: Subject) -> None:
-    """``decode_many`` gives what ``decode`` gives."""
+    """Check that ``decode_many`` gives the results of ``decode``."""
     tokenizer = _fitted(subject)
     rows = [list(tokenizer.encode(text)) for text in subject.texts]
     flat = np.array([index for row in rows for index in row], dtype=np.int64)
@@ -132,11 +132,11 @@ def decode_many(subject: Subject) -> None:
 
 
 def symbol_bytes(subject: Subject) -> str:
-    """``symbol_bytes()``, if there is one, says what each symbol writes."""
+    """Check that ``symbol_bytes()``, if there is one, gives the bytes that each symbol decodes to."""
     tokenizer = _fitted(subject)
     pieces = tokenizer.symbol_bytes() if hasattr(tokenizer, "symbol_bytes") else None
     if pieces is None:
-        return "" if hasattr(tokenizer, "symbol_bytes") else "no symbol_bytes(): core tries it out"
+        return "" if hasattr(tokenizer, "symbol_bytes") else "no symbol_bytes(): core finds the bytes by decoding"
     assert len(pieces) == tokenizer.n_symbols, f"symbol_bytes() has {len(pieces)} entries, not {tokenizer.n_symbols}"
     for text in subject.texts:
         written = b"".join(pieces[index] for index in tokenizer.encode(text))

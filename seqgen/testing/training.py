@@ -1,6 +1,6 @@
-"""What cells and models promise of training: saved, resumed, repeated, and that something is learned.
+"""Checks of training: saved, resumed and repeated runs, and a falling loss.
 
-A cell is trained as core does it, within the default model.
+A cell is trained as core trains it, inside the default model.
 """
 
 from __future__ import annotations
@@ -24,33 +24,33 @@ from seqgen.testing.layers import LeakyCell
 from seqgen.tokenizers import CharTokenizer, Vocabulary
 from seqgen.training.train_step import TrainStep, read_losses
 
-_LINES = ("anna", "ben", "carla", "dora", "emil", "fred", "gina", "hans", "ida", "jan")
+_RECORDS = ("anna", "ben", "carla", "dora", "emil", "fred", "gina", "hans", "ida", "jan")
 _HIDDEN, _EMBEDDING = 16, 6
-_HALF = 3  # steps before and after a stop
-_LEARNING = 50  # steps in which the loss has to fall
+_STEPS = 3  # steps before and after the checkpoint
+_LEARN_STEPS = 50  # steps within which the loss must fall
 _LR = 0.01
-_FALLEN = 0.9  # share of the first loss below which it has fallen
-_others = itertools.count(1)
+_MAX_RATIO = 0.9  # fraction of the first loss below which it counts as fallen
+_seeds = itertools.count(1)
 
 
 @functools.cache
 def _data() -> tuple[Vocabulary, RecordFeed]:
-    vocabulary = Vocabulary(CharTokenizer.fit(_LINES))
-    encoded = encode(map(Record, _LINES), vocabulary, Splitter((1, 0, 0), 0))
+    vocabulary = Vocabulary(CharTokenizer.fit(_RECORDS))
+    encoded = encode(map(Record, _RECORDS), vocabulary, Splitter((1, 0, 0), 0))
     return vocabulary, RecordFeed(encoded["train"], batch_size=5, seed=0)
 
 
-class _Training:
-    """A model of a spec, being trained.
+class _TrainingRun:
+    """A short training run of a spec's model.
 
     Args:
-        subject: what is checked.
+        subject: what to check.
         seed: of the weights.
     """
 
     def __init__(self, subject: Subject, seed: int = 0) -> None:
         self._vocabulary, self._feed = _data()
-        random.seed(next(_others))  # only torch's are the same in two trainings of a seed
+        random.seed(next(_seeds))  # only torch's random numbers are the same in two runs with a seed
         torch.manual_seed(seed)
         size = self._vocabulary.size
         if subject.spec.kind == "cell":
@@ -61,8 +61,8 @@ class _Training:
         self._train_step = TrainStep(self.model, self._penalty_V, weight_decay=0.01, clip_norm=1.0, precision="float32")
         self.done = 0
 
-    def go(self, steps: int) -> list[float]:
-        """Take some steps; gives the loss before each, nats per symbol."""
+    def train(self, steps: int) -> list[float]:
+        """Take some steps; return the loss before each, nats per symbol."""
         taken = []
         for step in range(self.done, self.done + steps):
             seed = derive_seed("step", 0, step)
@@ -72,30 +72,30 @@ class _Training:
         return [loss / step.batch.n_targets for loss, step in zip(nats, taken, strict=True)]
 
     def batch(self, step: int = 0) -> Batch:
-        """What is learned from in a step."""
+        """Return the batch of a step."""
         return self._feed.batch(step)
 
     def tensors(self) -> dict[str, Tensor]:
-        """Everything that must survive, by name, copied as core does before it saves."""
+        """Return copies of everything that a checkpoint must hold, by name."""
         found = {**self.model.state_dict(), **{f"optimizer {k}": v for k, v in self._train_step.state().items()}}
         for name, tensor in found.items():
             assert isinstance(tensor, Tensor), f"state_dict holds {name}, a {type(tensor).__name__} and not a tensor"
         return {name: tensor.detach().clone().contiguous() for name, tensor in found.items()}
 
     def save(self) -> dict[str, bytes]:
-        """The files of a checkpoint."""
+        """Return the files of a checkpoint."""
         tensors = self.tensors()
         train = {name: tensors.pop(f"optimizer {name}") for name in self._train_step.state()}
         return pack(Snapshot(tensors, train, {"step": self.done}), {})
 
     def load(self, files: dict[str, bytes]) -> None:
-        """Go on from the files of a checkpoint."""
+        """Continue from the files of a checkpoint."""
         snapshot = unpack(files, Path("the checkpoint"))
         try:
             self.model.load_state_dict(snapshot.model)
         except RuntimeError as error:
             raise AssertionError(
-                "it does not take back what it saved (each parameter and buffer needs memory of its own, and the same "
+                "it cannot load what it saved (each parameter and buffer needs memory of its own, and the same "
                 f"shape in every object made with the same options): {error}"
             ) from error
         self._train_step.load(snapshot.train)
@@ -103,7 +103,7 @@ class _Training:
 
     @torch.no_grad()
     def logits(self) -> Tensor:
-        """What it predicts now, in evaluation mode."""
+        """Return the logits of the first batch in evaluation mode."""
         self.model.eval()
         ids_BT = self.batch().ids_BT
         found: Tensor = self.model(ids_BT, self.model.initial_state(len(ids_BT)))[0]  # type: ignore[operator]
@@ -112,20 +112,20 @@ class _Training:
 
 
 @dataclass
-class _Straight:
-    """A training that was never stopped, as far as all checks need it.
+class _Reference:
+    """An uninterrupted run, with everything that the checks compare with.
 
     Attributes:
-        training: where it is.
+        training: the run.
         first: its tensors before the first step.
         files: its checkpoint half way.
-        logits: what it predicted then.
-        half: its tensors then.
-        whole: its tensors twice as far.
-        losses: of its steps.
+        logits: its logits half way.
+        half: its tensors half way.
+        whole: its tensors at the end.
+        losses: the losses of its steps.
     """
 
-    training: _Training
+    training: _TrainingRun
     first: dict[str, Tensor]
     files: dict[str, bytes]
     logits: Tensor
@@ -134,41 +134,43 @@ class _Straight:
     losses: list[float]
 
 
-def _straight(subject: Subject) -> _Straight:
-    def train() -> _Straight:
-        training = _Training(subject)
-        first, losses = training.tensors(), training.go(_HALF)
+def _reference(subject: Subject) -> _Reference:
+    def train() -> _Reference:
+        training = _TrainingRun(subject)
+        first, losses = training.tensors(), training.train(_STEPS)
         files, logits, half = training.save(), training.logits(), training.tensors()
-        losses += training.go(_HALF)
-        return _Straight(training, first, files, logits, half, training.tensors(), losses)
+        losses += training.train(_STEPS)
+        return _Reference(training, first, files, logits, half, training.tensors(), losses)
 
-    return subject.once("straight", train)
+    return subject.once("reference", train)
 
 
 def save_load(subject: Subject) -> None:
-    """A model made anew from saved tensors gives the same to the bit."""
-    straight, again = _straight(subject), _Training(subject, seed=1)
-    again.load(straight.files)
-    assert torch.equal(straight.logits, again.logits()), (
-        "loaded anew it gives other outputs: what it depends on is not in state_dict (use register_buffer)"
+    """Check that a model loaded from a checkpoint gives bit-identical outputs."""
+    reference, resumed = _reference(subject), _TrainingRun(subject, seed=1)
+    resumed.load(reference.files)
+    assert torch.equal(reference.logits, resumed.logits()), (
+        "loaded again it gives different outputs: something it depends on is not in state_dict (use register_buffer)"
     )
 
 
 def resume(subject: Subject) -> None:
-    """Training that is stopped, saved and gone on with elsewhere gives the same to the bit as one that was not."""
-    straight, again = _straight(subject), _Training(subject, seed=1)
-    again.load(straight.files)
-    assert again.go(_HALF) == straight.losses[_HALF:], "resumed it has other losses: something is not in state_dict"
-    _assert_equal(straight.whole, again.tensors(), "resumed it learns something else")
+    """Check that a run resumed from a checkpoint is bit-identical to one that never stopped."""
+    reference, resumed = _reference(subject), _TrainingRun(subject, seed=1)
+    resumed.load(reference.files)
+    assert resumed.train(_STEPS) == reference.losses[_STEPS:], (
+        "resumed it has different losses: something is not in state_dict"
+    )
+    _assert_equal(reference.whole, resumed.tensors(), "resumed it has different weights")
 
 
 def determinism(subject: Subject) -> None:
-    """Made and trained twice with the same seed, it is the same to the bit."""
-    straight, other = _straight(subject), _Training(subject)
-    alike = "two that are made with the same seed differ: draw from torch's random numbers only"
-    _assert_equal(straight.first, other.tensors(), alike)
-    assert other.go(_HALF) == straight.losses[:_HALF], "two trainings with the same seed have other losses"
-    _assert_equal(straight.half, other.tensors(), "two trainings with the same seed differ")
+    """Check that two runs with the same seed are bit-identical."""
+    reference, other = _reference(subject), _TrainingRun(subject)
+    alike = "two instances with the same seed differ: use torch's random numbers only"
+    _assert_equal(reference.first, other.tensors(), alike)
+    assert other.train(_STEPS) == reference.losses[:_STEPS], "two runs with the same seed have different losses"
+    _assert_equal(reference.half, other.tensors(), "two runs with the same seed differ")
 
 
 def _assert_equal(tensors: dict[str, Tensor], others: dict[str, Tensor], complaint: str) -> None:
@@ -178,8 +180,8 @@ def _assert_equal(tensors: dict[str, Tensor], others: dict[str, Tensor], complai
 
 
 def learns(subject: Subject) -> None:
-    """The loss on ten lines falls within fifty steps."""
-    straight = _straight(subject)
-    losses = subject.once("losses", lambda: straight.losses + straight.training.go(_LEARNING - 2 * _HALF))
+    """Check that the loss on ten records falls within fifty steps."""
+    reference = _reference(subject)
+    losses = subject.once("losses", lambda: reference.losses + reference.training.train(_LEARN_STEPS - 2 * _STEPS))
     first, last = losses[0], sum(losses[-2:]) / 2
-    assert last < _FALLEN * first, f"in {_LEARNING} steps the loss went from {first:.3f} to {last:.3f} nats"
+    assert last < _MAX_RATIO * first, f"in {_LEARN_STEPS} steps the loss went from {first:.3f} to {last:.3f} nats"

@@ -1,4 +1,4 @@
-"""What validators promise."""
+"""Checks of validators."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ORDINARY = (
     "a,b", "b,a", "a;a", "1+2=3", "(a)", "[]", "{}", '{"a": 1}', "<p>", "#fff", "CCO", "OCC", "c1ccccc1", "2024-02-29",
     "20240229", "12:30", "a@b.c", "http://a.b/", "x = 1", "A B C", "aA", "\u00e9", "\ufb01", "\u0130", "\u00df",
 )  # fmt: skip
-"""Texts of many kinds, several of which mean the same: some are valid for most validators."""
+"""Texts of many kinds, several with the same meaning, so that most validators accept some."""
 
 _RECORDS = 100
 _VARIED = 50
@@ -27,31 +27,31 @@ _VARIED = 50
 
 def _verdict(validator: Any, text: str) -> Verdict:
     verdict = validator.validate(text)
-    assert isinstance(verdict, Verdict), f"of {text!r:.60} it says {verdict!r:.60}, not a seqgen.Verdict"
+    assert isinstance(verdict, Verdict), f"for {text!r:.60} it returns {verdict!r:.60}, not a seqgen.Verdict"
     return verdict
 
 
 def verdicts(subject: Subject) -> None:
-    """It gives a verdict, and a reason where a text is not valid."""
+    """Check that it returns a verdict, with a reason for an invalid text."""
     validator = subject.build()
     for text in subject.texts:
         verdict = _verdict(validator, text)
-        assert verdict.ok or verdict.reason, f"no reason why {text!r} is not valid"
+        assert verdict.ok or verdict.reason, f"the verdict on {text!r} is invalid without a reason"
 
 
 def canonical(subject: Subject) -> str:
-    """The canonical form of a valid text is valid, and its own canonical form."""
+    """Check that the canonical form of a valid text is valid and its own canonical form."""
     validator = subject.build()
     texts = [*subject.texts, *ORDINARY, *_records(subject)]
     accepted = [text for text in dict.fromkeys(texts) if _is_final(validator, text)]
     for text in accepted[:_VARIED]:
         for variant in {text.swapcase(), text.lower(), text.upper(), text[::-1], f" {text}", f"{text} ", text * 2}:
             _is_final(validator, variant)
-    return "" if accepted else "it accepts none of the texts it is tried on, so no canonical form was seen"
+    return "" if accepted else "it accepts none of the texts, so no canonical form was checked"
 
 
 def _is_final(validator: Any, text: str) -> bool:
-    """Return whether a text is valid; its canonical form must then be valid, and its own canonical form."""
+    """Check the canonical form of a text if it is valid, and return whether it is."""
     verdict = _verdict(validator, text)
     if verdict.ok:
         check_form(validator, text, verdict)
@@ -59,23 +59,25 @@ def _is_final(validator: Any, text: str) -> bool:
 
 
 def check_form(validator: Any, text: str, verdict: Verdict) -> None:
-    """Check the canonical form of a text that is valid.
+    """Check the canonical form of a valid text.
 
     Raises:
-        AssertionError: the form is not valid, or not its own canonical form.
+        AssertionError: the form is invalid, or not its own canonical form.
     """
     form = verdict.form(text)
     if form == text:
         return
-    again = _verdict(validator, form)
-    assert again.ok, f"canonical of {text!r:.60} is not final: {form!r:.60} is not valid: {again.reason:.100}"
-    assert again.form(form) == form, (
-        f"canonical of {text!r:.60} is not final: {form!r:.60} has {again.form(form)!r:.60}"
+    form_verdict = _verdict(validator, form)
+    assert form_verdict.ok, (
+        f"the canonical form of {text!r:.60} is not final: {form!r:.60} is invalid: {form_verdict.reason:.100}"
+    )
+    assert form_verdict.form(form) == form, (
+        f"the canonical form of {text!r:.60} is not final: {form!r:.60} has {form_verdict.form(form)!r:.60}"
     )
 
 
 def _records(subject: Subject) -> Iterator[str]:
-    """Records of the corpora of the same plugin whose domain has this validator."""
+    """Yield records of corpora of the same plugin whose domain has this validator."""
     for corpus in subject.siblings:
         if isinstance(corpus, CorpusSpec) and corpus.domain is not None and not corpus.network:
             domain = find_spec("domain", corpus.domain, subject.siblings)
@@ -85,6 +87,6 @@ def _records(subject: Subject) -> Iterator[str]:
 
 
 def hostile_strings(subject: Subject) -> None:
-    """It never raises, on any string."""
+    """Check that it raises on no string."""
     validator = subject.build()
     must_not_raise(lambda text: _verdict(validator, text))
