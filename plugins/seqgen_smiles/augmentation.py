@@ -1,4 +1,4 @@
-"""The same molecule written from another atom, along another path (arXiv:1703.07076)."""
+"""SMILES randomization: the same molecule written with another atom order (arXiv:1703.07076)."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from seqgen_smiles.translation import to_selfies
 
 
 def rewrite(text: str, random: Random) -> str:
-    """A text with its atoms in another order; the text itself where it is no molecule.
+    """Rewrite a text with its atoms in random order; return it unchanged if it is not a molecule.
 
-    The atoms are shuffled and written in the order they then have, as RDKit's own random order comes from a seed that
-    the whole process shares. A SELFIES text becomes a SELFIES text.
+    The atoms are shuffled and written in that order, because RDKit's own randomization uses a process-wide seed. A
+    SELFIES text becomes a SELFIES text.
     """
     from rdkit import Chem
 
@@ -25,13 +25,13 @@ def rewrite(text: str, random: Random) -> str:
     try:
         shuffled = Chem.RenumberAtoms(reading.molecule, order)
         written: str = Chem.MolToSmiles(shuffled, canonical=False)
-    except Exception:  # what RDKit raises is not of one type
+    except Exception:  # RDKit's exceptions have no common type
         return text
     return (to_selfies(written) or text) if reading.is_selfies else written
 
 
 def load() -> Callable[[str, Random], str]:
-    """The augmentation; it has no options.
+    """Return the augmentation; it has no options.
 
     Raises:
         MissingExtra: RDKit is not installed.

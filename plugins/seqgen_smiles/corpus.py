@@ -1,4 +1,4 @@
-"""Reads the list."""
+"""The corpus of molecules of the NCI open database."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from importlib.resources import files
 from pathlib import Path
 
 import seqgen
-from seqgen_smiles.forms import Form, in_form
+from seqgen_smiles.selfies_records import Form, convert_records
 
 
 def load(*, form: Form = "smiles") -> Iterable[seqgen.Record]:
-    """The corpus.
+    """Return the corpus.
 
     Raises:
-        MissingExtra: selfies is asked for and not installed.
+        MissingExtra: ``form`` is "selfies" and the package selfies is not installed.
     """
     path = Path(str(files("seqgen_corpora"))) / "smiles" / "smiles.txt"
-    return in_form(seqgen.TextFile(path), form, "the form selfies of the corpus smiles")
+    return convert_records(seqgen.TextFile(path), form, "the form selfies of the corpus smiles")

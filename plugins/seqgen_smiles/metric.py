@@ -1,4 +1,4 @@
-"""The figures of MOSES (arXiv:1811.12823) on RDKit."""
+"""The metrics of MOSES (arXiv:1811.12823), computed with RDKit."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from seqgen_smiles.molsets import MolsetsPath, molsets
 from seqgen_smiles.novelty import novelty
 from seqgen_smiles.properties import PROPERTIES
 from seqgen_smiles.similarity import cosine, diversities, nearest, wasserstein
-from seqgen_smiles.summary import Plan, Summary, total
-from seqgen_smiles.workers import cores, summaries
+from seqgen_smiles.stats import MoleculeStats, StatsConfig, total
+from seqgen_smiles.workers import collect_stats, cores
 
 _PUBLISHED = {
     "valid": 0.9748, "unique@1k": 1.0, "unique@10k": 0.9994, "Novelty": 0.8419, "FCD": 0.0732, "SNN": 0.6015,
@@ -26,17 +26,17 @@ _PUBLISHED = {
 
 _DISTANCE = "Wasserstein distance to the reference"
 _LABELS = {
-    "valid": "valid, share",
-    "unique@1k": "unique@1k, share of the first 1,000",
-    "unique@10k": "unique@10k, share of the first 10,000",
-    "Novelty": "Novelty, share of the different ones",
+    "valid": "share of valid samples",
+    "unique@1k": "unique@1k, share of distinct among the first 1,000",
+    "unique@10k": "unique@10k, share of distinct among the first 10,000",
+    "Novelty": "Novelty, share of distinct molecules not in the training part",
     "FCD": "FCD, Fréchet ChemNet distance to the reference",
     "SNN": "SNN, mean similarity to the nearest reference molecule",
-    "Frag": "Frag, cosine of fragment counts and the reference's",
-    "Scaf": "Scaf, cosine of scaffold counts and the reference's",
-    "IntDiv": "IntDiv, 1 - mean similarity of samples to one another",
-    "IntDiv2": "IntDiv2, the same of order 2",
-    "Filters": "Filters, share that passes",
+    "Frag": "Frag, cosine similarity of fragment counts to the reference",
+    "Scaf": "Scaf, cosine similarity of scaffold counts to the reference",
+    "IntDiv": "IntDiv, 1 - mean similarity between samples",
+    "IntDiv2": "IntDiv2, the same with the 2-mean",
+    "Filters": "Filters, share that passes the filters",
     "logP": f"logP, {_DISTANCE}",
     "SA": f"SA, {_DISTANCE}",
     "QED": f"QED, {_DISTANCE}",
@@ -47,21 +47,21 @@ _MAX_PROPERTIES = 10_000  # molecules whose properties are computed, evenly spac
 
 
 class Moses:
-    """The figures of MOSES, by its names; those that cannot be had are left out.
+    """The metrics of MOSES under its names; metrics that cannot be computed are omitted.
 
-    - valid: the share that is a molecule. All further figures are of the valid ones, repeats included.
-    - unique@1k, unique@10k: different ones among the first 1,000 and 10,000, if as many samples are given.
-    - Novelty: the share of the different ones that was not trained on.
-    - FCD: Fréchet ChemNet distance to the reference, where the extra ``fcd`` is installed and both have 1,000 molecules
-      and more. It takes 1.6 ms a molecule.
-    - SNN: Tanimoto similarity to the nearest reference molecule, mean (Morgan fingerprints, radius 2, 1024 bits).
-    - Frag, Scaf: cosine between the counts of BRICS fragments, and of Murcko scaffolds, of samples and reference.
-    - IntDiv, IntDiv2: 1 - the mean similarity of samples to one another, of order 1 and 2.
-    - Filters: the share that passes the medicinal chemistry filters, whose lists lie in the package molsets.
-    - logP, SA, QED, weight: Wasserstein distance to the reference, of at most 10,000 evenly spaced molecules of each;
-      SA where RDKit carries it.
+    - valid: share of valid molecules. All other metrics use the valid samples, duplicates included. - unique@1k,
+    unique@10k: share of distinct molecules among the first 1,000 and 10,000, given as many samples. - Novelty: share of
+    the distinct molecules that are not in the training part. - FCD: Fréchet ChemNet distance to the reference, if the
+    extra ``fcd`` is installed and both sets have at least 1,000
+      molecules. It takes 1.6 ms per molecule.
+    - SNN: mean Tanimoto similarity to the nearest reference molecule (Morgan fingerprints, radius 2, 1024 bits).
+    - Frag, Scaf: cosine similarity of the counts of BRICS fragments and of Murcko scaffolds to the reference.
+    - IntDiv, IntDiv2: 1 - the mean similarity between samples, by the mean and the 2-mean.
+    - Filters: share that passes the medicinal chemistry filters, whose lists are in the package molsets.
+    - logP, SA, QED, weight: Wasserstein distance to the reference, on at most 10,000 evenly spaced molecules of each;
+      SA if RDKit includes it.
 
-    The figures of the paper are for 30,000 samples, the whole training part, and its test part as the reference.
+    The paper's values are for 30,000 samples, the whole training part, and its test part as the reference.
     """
 
     published: ClassVar = {"CharRNN on MOSES, test set (arXiv:1811.12823)": _PUBLISHED}
@@ -72,16 +72,16 @@ class Moses:
         self,
         *,
         path: MolsetsPath = None,
-        most: Annotated[int, Field(ge=1, description="samples looked at, the first ones")] = 30_000,
-        properties: Annotated[bool, Field(description="whether to compare logP, SA, QED and weight")] = True,
-        fcd: Annotated[bool, Field(description="whether to compute FCD where the extra fcd is installed")] = True,
-        jobs: Annotated[int, Field(ge=0, description="processes that read molecules; 0: one a core")] = 0,
+        most: Annotated[int, Field(ge=1, description="maximum number of samples, from the first")] = 30_000,
+        properties: Annotated[bool, Field(description="compare logP, SA, QED and weight")] = True,
+        fcd: Annotated[bool, Field(description="compute FCD if the extra fcd is installed")] = True,
+        jobs: Annotated[int, Field(ge=0, description="processes that parse molecules; 0: one per core")] = 0,
     ) -> None:
-        """Prepare the figures.
+        """Read the filters and the options.
 
         Raises:
             MissingExtra: RDKit is not installed.
-            UsageError: there is nothing at ``path``.
+            UsageError: ``path`` does not exist.
         """
         need_rdkit("the metric moses")
         self._smarts = _filter_patterns(path)
@@ -91,32 +91,32 @@ class Moses:
     def __call__(
         self, samples: Sequence[str], reference: Sequence[str], training: Iterable[str] = ()
     ) -> dict[str, float]:
-        """The figures of samples, beside reference texts and training texts; any of them may be empty."""
+        """Return the metrics of samples against reference and training texts; any of them may be empty."""
         texts = samples[: self._most]
-        described = self._describe(texts, self._smarts)
-        beside = self._describe(reference, None) if described.valid else Summary()
-        figures: dict[str, float | None] = {"valid": len(described.valid) / len(texts) if texts else None}
-        figures |= self._alone(described, training) | self._compared(described, beside)
-        return {name: float(value) for name, value in figures.items() if value is not None}
+        sample_stats = self._collect(texts, self._smarts)
+        reference_stats = self._collect(reference, None) if sample_stats.valid else MoleculeStats()
+        metrics: dict[str, float | None] = {"valid": len(sample_stats.valid) / len(texts) if texts else None}
+        metrics |= self._own_metrics(sample_stats, training) | self._compare(sample_stats, reference_stats)
+        return {name: float(value) for name, value in metrics.items() if value is not None}
 
-    def _describe(self, texts: Sequence[str], smarts: tuple[str, ...] | None) -> Summary:
+    def _collect(self, texts: Sequence[str], smarts: tuple[str, ...] | None) -> MoleculeStats:
         every = max(1, -(-len(texts) // _MAX_PROPERTIES))
-        return total(summaries(texts, Plan(True, self._properties, every, smarts), self._jobs))
+        return total(collect_stats(texts, StatsConfig(True, self._properties, every, smarts), self._jobs))
 
-    def _alone(self, samples: Summary, training: Iterable[str]) -> dict[str, float | None]:
+    def _own_metrics(self, samples: MoleculeStats, training: Iterable[str]) -> dict[str, float | None]:
         if not (valid := samples.valid):
             return {}
-        figures: dict[str, float | None] = {
+        metrics: dict[str, float | None] = {
             f"unique@{k // 1000}k": len(set(valid[:k])) / len(valid[:k])
             for k in (1000, 10_000)
             if len(samples.canonical) >= k
         }
-        figures["Novelty"] = novelty(valid, training, self._jobs)
-        figures["IntDiv"], figures["IntDiv2"] = diversities(samples.prints)
-        figures["Filters"] = None if self._smarts is None else samples.passed / len(valid)
-        return figures
+        metrics["Novelty"] = novelty(valid, training, self._jobs)
+        metrics["IntDiv"], metrics["IntDiv2"] = diversities(samples.prints)
+        metrics["Filters"] = None if self._smarts is None else samples.passed / len(valid)
+        return metrics
 
-    def _compared(self, samples: Summary, reference: Summary) -> dict[str, float | None]:
+    def _compare(self, samples: MoleculeStats, reference: MoleculeStats) -> dict[str, float | None]:
         if not samples.valid or not reference.valid:
             return {}
         return {
@@ -130,7 +130,7 @@ class Moses:
 
 
 def _filter_patterns(path: str | None) -> tuple[str, ...] | None:
-    """The SMARTS patterns of both lists of molsets; None where it is neither installed nor given."""
+    """Return the SMARTS patterns of both filter lists in molsets; None if it is neither installed nor given."""
     files = molsets("the filters of the metric moses", path)
     try:
         lists = [files.read(f"moses/metrics/{name}.csv") for name in ("mcf", "wehi_pains")]

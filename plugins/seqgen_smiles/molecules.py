@@ -1,10 +1,10 @@
-"""Reading texts as molecules and writing molecules as texts, with RDKit and selfies.
+"""Conversion between texts and molecules, with RDKit and selfies.
 
-A text may be SMILES or SELFIES (arXiv:1905.13741). Only one that consists of bracket pieces and dots can be either:
-``[Na+].[Cl-]`` is salt in SMILES, ``[C][C][O]`` is alcohol in SELFIES and three bare atoms in SMILES. Such a text is
-read as SMILES if that leaves no atom with free electrons, else as SELFIES, and where that fails as SMILES after all.
-So every SELFIES of more than a few atoms, and every salt, is read as it is meant. A molecule's canonical form is in
-the writing of the text it comes from: RDKit's canonical SMILES, or the SELFIES of that.
+A text may be SMILES or SELFIES (arXiv:1905.13741). Only a text of bracketed groups and dots is ambiguous:
+``[Na+].[Cl-]`` is salt in SMILES, ``[C][C][O]`` is ethanol in SELFIES and three bare atoms in SMILES. Such a text is
+read as SMILES if that leaves no radical, else as SELFIES, and if that fails as SMILES after all. So every SELFIES of
+more than a few atoms, and every salt, is read as intended. A molecule's canonical form keeps the notation of its text:
+RDKit's canonical SMILES, or the SELFIES of it.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ _NOT_SMILES = re.compile(r"[^!-~]")
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A text as a molecule.
+    """The result of reading a text as a molecule.
 
     Attributes:
-        molecule: what it means, sanitised; None if it is not valid.
-        is_selfies: whether it was read as SELFIES.
+        molecule: the sanitized molecule; None if the text is not valid.
+        is_selfies: True if the text was read as SELFIES.
         smiles: the SMILES that was read.
     """
 
@@ -38,10 +38,10 @@ class Reading:
 
 
 def need_rdkit(what: str) -> None:
-    """Complain if RDKit is not installed.
+    """Raise an error if RDKit is not installed; ``what`` needs it.
 
     Raises:
-        MissingExtra: it is not.
+        MissingExtra: RDKit is not installed.
     """
     try:
         import rdkit.Chem  # noqa: F401
@@ -50,42 +50,42 @@ def need_rdkit(what: str) -> None:
 
 
 def parse(smiles: str, *, sanitize: bool = True) -> Mol | None:
-    """The molecule that a SMILES string means, or None; RDKit's log is silent meanwhile.
+    """Return the molecule of a SMILES string, or None; RDKit's log is silenced.
 
     Args:
         smiles: any string.
-        sanitize: False asks for the grammar only, not for valences and aromatic rings.
+        sanitize: False checks the grammar only, not valences and aromatic rings.
     """
     from rdkit import Chem, rdBase
 
-    if not smiles or _NOT_SMILES.search(smiles):  # RDKit would drop what follows a space, as a name
+    if not smiles or _NOT_SMILES.search(smiles):  # RDKit would drop text after a space as a name
         return None
     with rdBase.BlockLogs():
         try:
             molecule = Chem.MolFromSmiles(smiles, sanitize=sanitize)
-        except Exception:  # what RDKit raises is not of one type
+        except Exception:  # RDKit's exceptions have no common type
             return None
     return molecule if molecule is not None and molecule.GetNumAtoms() else None
 
 
 def read(text: str) -> Reading:
-    """A text as SMILES or SELFIES, whichever it is."""
+    """Read a text as SMILES or SELFIES; see the module for ambiguous texts."""
     molecule = parse(text)
-    if MAY_BE_SELFIES.fullmatch(text) and (molecule is None or _has_free_electrons(molecule)):
+    if MAY_BE_SELFIES.fullmatch(text) and (molecule is None or _is_radical(molecule)):
         smiles = from_selfies(text)
-        if smiles and (meant := parse(smiles)) is not None:
-            return Reading(meant, True, smiles)
+        if smiles and (decoded := parse(smiles)) is not None:
+            return Reading(decoded, True, smiles)
     return Reading(molecule, False, text)
 
 
-def _has_free_electrons(molecule: Mol) -> bool:
+def _is_radical(molecule: Mol) -> bool:
     return any(atom.GetNumRadicalElectrons() for atom in molecule.GetAtoms())
 
 
 def canonical(reading: Reading) -> str:
-    """The canonical form of a valid molecule, in the writing of its text.
+    """Return the canonical form of a valid molecule in the notation of its text.
 
-    Where its SELFIES does not lead back to the same canonical SMILES, the latter is the form.
+    If its SELFIES does not round-trip to the same canonical SMILES, the canonical SMILES is returned.
     """
     from rdkit import Chem
 
@@ -94,12 +94,12 @@ def canonical(reading: Reading) -> str:
         return smiles
     written = to_selfies(smiles)
     again = read(written) if written else None
-    leads_back = again is not None and again.is_selfies and Chem.MolToSmiles(again.molecule) == smiles
-    return written if written and leads_back else smiles
+    round_trips = again is not None and again.is_selfies and Chem.MolToSmiles(again.molecule) == smiles
+    return written if written and round_trips else smiles
 
 
 def formula(text: str) -> str:
-    """Molecular formula and weight, ``C2H6O, 46.07 g/mol``; "" for what is no molecule or without RDKit."""
+    """Return formula and weight, ``C2H6O, 46.07 g/mol``; "" if the text is not valid or RDKit is not installed."""
     try:
         from rdkit.Chem import rdMolDescriptors
     except ImportError:

@@ -1,4 +1,4 @@
-"""The files of the package molsets, read where they lie and never imported."""
+"""The data files of the package molsets, read in place without importing it."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ import seqgen
 _COLUMN = "SMILES"
 _HELD_OUT_BITS = 64
 FOLDER = "moses/dataset/data/"
-"""Where the wheel has its lists of molecules."""
+"""Folder of the molecule lists inside the wheel."""
 
 MolsetsPath = Annotated[
     str | None,
-    Field(description="the wheel of molsets, or the folder it was unpacked to; left out: as it is installed"),
+    Field(description="wheel of molsets, or the folder it was unpacked to; left out: the installed package"),
 ]
 
 
 def molsets(what: str, path: str | None) -> seqgen.PackageFiles:
-    """The files of the package molsets, for a part named ``what``."""
+    """Return the files of the package molsets; ``what`` names the plugin that needs them."""
     return seqgen.PackageFiles("molsets", what, path=path)
 
 
 @dataclass(frozen=True)
-class Column:
-    """The column SMILES of a list in the package, as records.
+class MoleculeList:
+    """The records of a molecule list in the package, from its column SMILES.
 
     Attributes:
-        files: the package.
+        files: the files of the package.
         name: the list, such as "train".
-        split: the part that its records belong to, if any.
-        valid_share: the share of them, by a hash of the text, that belongs to the part "valid" instead.
+        split: the split of its records, if any.
+        valid_share: share of the records, chosen by a hash of the text, that goes to the split "valid" instead.
 
     Raises (while iterating):
-        CorpusError: the list is damaged, or has no such column.
+        CorpusError: the list is damaged, or has no column SMILES.
     """
 
     files: seqgen.PackageFiles
@@ -51,7 +51,7 @@ class Column:
     valid_share: float = 0.0
 
     def __iter__(self) -> Iterator[seqgen.Record]:
-        """The records, from the first."""
+        """Iterate over the records from the first."""
         limit = int(self.valid_share * 2**_HELD_OUT_BITS)
         for text in self._texts():
             held_out = limit and _hash(text) < limit
@@ -68,11 +68,13 @@ class Column:
                 rows = csv.reader(lines)
                 header = next(rows, [])
                 if _COLUMN not in header:
-                    raise seqgen.CorpusError(f"{name!r} of molsets has no column {_COLUMN}; it has {header}")
+                    raise seqgen.CorpusError(f"cannot read {name!r} of molsets: no column {_COLUMN}, only {header}")
                 column = header.index(_COLUMN)
                 yield from (row[column] for row in rows if row)
         except (EOFError, gzip.BadGzipFile, zlib.error, UnicodeDecodeError, IndexError, csv.Error) as error:
-            raise seqgen.CorpusError(f"{name!r} of molsets is damaged: {error}") from None
+            raise seqgen.CorpusError(
+                f"cannot read {name!r} of molsets: the file is damaged: {error}; reinstall molsets"
+            ) from None
 
 
 def _hash(text: str) -> int:

@@ -1,4 +1,4 @@
-"""How many molecules are not among those trained on."""
+"""Novelty: the share of molecules that are not in the training part."""
 
 from __future__ import annotations
 
@@ -6,39 +6,39 @@ import itertools
 from collections.abc import Callable, Iterable, Sequence
 
 from seqgen_smiles.molecules import read
-from seqgen_smiles.summary import Plan
+from seqgen_smiles.stats import StatsConfig
 from seqgen_smiles.translation import to_selfies
-from seqgen_smiles.workers import summaries
+from seqgen_smiles.workers import collect_stats
 
-_LOOKED_AT = 1000  # training texts, to tell how they are written
-_ENOUGH = 0.99
+_PROBED = 1000  # training texts from which the notation is inferred
+_MIN_CANONICAL = 0.99  # share of them that must be canonical
 
 
 def novelty(molecules: Iterable[str], training: Iterable[str], jobs: int) -> float | None:
-    """The share of different molecules that no training text is; None if there is nothing to compare.
+    """Return the share of distinct molecules that are not in the training texts; None if either is empty.
 
-    Where nearly all of the first thousand training texts are canonical SMILES, or SELFIES made of such, texts are
-    compared, as MOSES does; other training texts are brought to their canonical form first, which takes 0.2 ms each.
+    If nearly all of the first 1,000 training texts are canonical SMILES, or their SELFIES, texts are compared directly,
+    as MOSES does; otherwise training texts are canonicalized first, which takes 0.2 ms each.
 
     Args:
         molecules: canonical SMILES.
-        training: can be iterated again and again.
-        jobs: how many workers at most.
+        training: training texts; can be iterated repeatedly.
+        jobs: maximum number of workers.
     """
-    different = set(molecules)
-    first = list(itertools.islice(training, _LOOKED_AT))
-    if not different or not first:
+    distinct = set(molecules)
+    first = list(itertools.islice(training, _PROBED))
+    if not distinct or not first:
         return None
     for write in (str, to_selfies):
-        if _share(first, write) >= _ENOUGH:
-            wanted = {write(smiles) for smiles in different}
-            return 1 - len(wanted.intersection(training)) / len(different)
-    forms = (form for summary in summaries(training, Plan(), jobs) for form in summary.canonical)
-    return 1 - len(different.intersection(forms)) / len(different)
+        if _share(first, write) >= _MIN_CANONICAL:
+            wanted = {write(smiles) for smiles in distinct}
+            return 1 - len(wanted.intersection(training)) / len(distinct)
+    canonical = (text for stats in collect_stats(training, StatsConfig(), jobs) for text in stats.canonical)
+    return 1 - len(distinct.intersection(canonical)) / len(distinct)
 
 
 def _share(texts: Sequence[str], write: Callable[[str], str | None]) -> float:
-    """The share of texts that are what ``write`` makes of the canonical SMILES of their molecule."""
+    """Return the share of texts that equal ``write`` of their molecule's canonical SMILES."""
     from rdkit import Chem
 
     molecules = [(text, read(text).molecule) for text in texts]

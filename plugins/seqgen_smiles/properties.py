@@ -1,4 +1,4 @@
-"""Figures and parts of single molecules, by RDKit."""
+"""Properties and substructures of single molecules, computed with RDKit."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _MAX_IN_RING = 7  # atoms
 
 
 def fragments(molecule: Any) -> list[str]:
-    """The SMILES of what is left when every bond of BRICS (doi:10.1002/cmdc.200800178) is broken."""
+    """Return the SMILES of the fragments after breaking every BRICS bond (doi:10.1002/cmdc.200800178)."""
     from rdkit import Chem
 
     broken: str = Chem.MolToSmiles(Chem.rdmolops.FragmentOnBRICSBonds(molecule))
@@ -20,7 +20,7 @@ def fragments(molecule: Any) -> list[str]:
 
 
 def scaffold(molecule: Any) -> list[str]:
-    """The SMILES of the rings and what joins them (doi:10.1021/jm9602928), if there are two rings and more."""
+    """Return the SMILES of the Murcko scaffold (doi:10.1021/jm9602928) in a list; empty with fewer than two rings."""
     from rdkit import Chem
     from rdkit.Chem.Scaffolds import MurckoScaffold
 
@@ -30,13 +30,13 @@ def scaffold(molecule: Any) -> list[str]:
 
 
 class Filters:
-    """The filters through which the molecules of MOSES went (arXiv:1811.12823).
+    """The medicinal chemistry filters of MOSES (arXiv:1811.12823).
 
-    A molecule passes if it has the atoms C, N, S, O, F, Cl, Br and H only, no charge, no ring of eight atoms and more,
-    and none of some patterns.
+    A molecule passes if it has only the atoms C, N, S, O, F, Cl, Br and H, no charges, no ring of eight or more atoms,
+    and matches none of the patterns.
 
     Args:
-        smarts: the patterns; they may name hydrogen atoms.
+        smarts: the patterns; they may contain hydrogen atoms.
     """
 
     def __init__(self, smarts: Sequence[str]) -> None:
@@ -46,7 +46,7 @@ class Filters:
         self._patterns = [(Chem.PatternFingerprint(pattern), pattern) for pattern in patterns]
 
     def passes(self, molecule: Any) -> bool:
-        """Whether a molecule passes."""
+        """Return whether a molecule passes."""
         from rdkit import Chem, DataStructs
 
         if any(atom.GetFormalCharge() or atom.GetSymbol() not in _ATOMS for atom in molecule.GetAtoms()):
@@ -54,7 +54,7 @@ class Filters:
         if any(len(ring) > _MAX_IN_RING for ring in molecule.GetRingInfo().AtomRings()):
             return False
         whole = Chem.AddHs(molecule)
-        bits = Chem.PatternFingerprint(whole)  # what lacks a bit of a pattern lacks the pattern: five times as fast
+        bits = Chem.PatternFingerprint(whole)  # no match without all of a pattern's bits: five times as fast
         screened = (pattern for needed, pattern in self._patterns if DataStructs.AllProbeBitsMatch(needed, bits))
         return not any(whole.HasSubstructMatch(pattern) for pattern in screened)
 
@@ -67,7 +67,7 @@ def _log_p() -> Callable[[Any], float] | None:
 
 
 def _synthetic_accessibility() -> Callable[[Any], float] | None:
-    """RDKit carries it among its contributions, which some packages of it leave out."""
+    """Return RDKit's contributed scorer, which some RDKit packages omit."""
     with contextlib.suppress(ImportError):
         scorer = importlib.import_module("rdkit.Contrib.SA_Score.sascorer")
         function: Callable[[Any], float] = scorer.calculateScore
@@ -95,5 +95,5 @@ PROPERTIES: dict[str, Callable[[], Callable[[Any], float] | None]] = {
     "QED": _drug_likeness,
     "weight": _weight,
 }
-"""By the names of MOSES, what gives the function of a molecule, or None where RDKit lacks it: octanol-water partition
-(Crippen), synthetic accessibility (doi:10.1186/1758-2946-1-8), drug-likeness (doi:10.1038/nchem.1243), g/mol."""
+"""Factories of property functions by MOSES name, None if RDKit lacks it: octanol-water partition coefficient (Crippen),
+synthetic accessibility (doi:10.1186/1758-2946-1-8), drug-likeness (doi:10.1038/nchem.1243), weight in g/mol."""

@@ -1,4 +1,4 @@
-"""Shows molecules: coloured text for a terminal, a grid of drawings for a file."""
+"""Renderer of molecules: coloured text on a terminal, a grid of structures in a file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ELEMENT = re.compile(r"Cl|Br|[A-Za-z]")
 
 
 def coloured(text: str) -> Text:
-    """A text with the colours that chemists give the elements; what a terminal would obey is escaped."""
+    """Return a text with the elements in their usual (CPK) colours and control characters escaped."""
     shown = Text()
     for piece in SmilesTokenizer.pattern.findall(text):
         printable = piece if piece.isprintable() else "".join(map(_escaped, piece))
@@ -31,23 +31,23 @@ def _escaped(character: str) -> str:
 
 
 class MoleculeRenderer:
-    """A line of SMILES (or SELFIES) with formula and weight; drawn, a grid of structures.
+    """Renders SMILES or SELFIES with formula and weight, and several molecules as a grid of structures.
 
     Attributes:
-        suffixes: the files it draws, which needs RDKit.
+        suffixes: file suffixes of ``draw``, which needs RDKit.
     """
 
     suffixes = (".svg", ".png")
 
     def __call__(self, text: str) -> Text:
-        """The text in colours, then its formula and weight where RDKit is installed and reads it."""
+        """Return the coloured text, then formula and weight if RDKit is installed and can parse it."""
         shown = coloured(text)
-        if told := formula(text):
-            shown.append(f"  {told}", "dim")
+        if properties := formula(text):
+            shown.append(f"  {properties}", "dim")
         return shown
 
     def draw(self, texts: Sequence[str], suffix: str) -> bytes:
-        """A picture of some molecules in rows; what is no molecule leaves its cell empty and says so.
+        """Return an image of the molecules in rows; an invalid text leaves its cell empty, with a note.
 
         Args:
             texts: the first 200 of them are drawn.
@@ -56,11 +56,11 @@ class MoleculeRenderer:
         Raises:
             MissingExtra: RDKit is not installed.
         """
-        from seqgen_smiles.drawing import draw_grid
+        from seqgen_smiles.grid_image import draw_grid
 
         return draw_grid(texts, suffix)
 
 
 def load() -> MoleculeRenderer:
-    """The renderer; it has no options."""
+    """Return the renderer; it has no options."""
     return MoleculeRenderer()

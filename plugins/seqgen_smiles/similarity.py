@@ -1,6 +1,6 @@
-"""Likeness of sets of molecules, from fingerprints in blocks and from counts.
+"""Similarity of sets of molecules, from fingerprints and from counts.
 
-N and M are numbers of molecules; a fingerprint is 1024 bits, packed in 128 bytes.
+N and M are numbers of molecules; a fingerprint has 1024 bits, packed in 128 bytes.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     from torch import Tensor
 
-_ROWS, _COLUMNS = 1024, 1024  # of a block: 4 MiB of similarities, which stay in the cache
+_ROWS, _COLUMNS = 1024, 1024  # of a block: 4 MiB of similarities, which fit in the cache
 
 
 def nearest(prints_N: npt.NDArray[np.uint8], others_M: npt.NDArray[np.uint8]) -> float:
-    """The mean over N of the Tanimoto similarity to the nearest of M; both have members."""
+    """Return the mean over N of the Tanimoto similarity to the nearest of M; neither may be empty."""
     import torch
 
     total = 0.0
@@ -32,10 +32,10 @@ def nearest(prints_N: npt.NDArray[np.uint8], others_M: npt.NDArray[np.uint8]) ->
 
 
 def diversities(prints_N: npt.NDArray[np.uint8]) -> tuple[float, float]:
-    """Internal diversities of order 1 and 2 of molecules, of which there are some.
+    """Return the internal diversities of order 1 and 2; the set may not be empty.
 
-    Each is 1 - the mean over molecules of the p-mean of its similarity to all, itself counted. (The paper puts the
-    root of order p outside both means; the program whose figures it prints, and this one, do not.)
+    Each is 1 - the mean over molecules of the p-mean of a molecule's similarity to all, itself included. (The paper
+    puts the root of order p outside both means; the program that computed its values, and this one, do not.)
     """
     import torch
 
@@ -56,7 +56,7 @@ def _blocks(prints: npt.NDArray[np.uint8], size: int) -> list[npt.NDArray[np.uin
 
 
 def _tanimoto(rows: npt.NDArray[np.uint8], columns: npt.NDArray[np.uint8]) -> Tensor:
-    """Similarities of all pairs: bits in common by bits in either."""
+    """Return the similarities of all pairs: common bits / bits in either."""
     import torch
 
     first, second = (torch.from_numpy(np.unpackbits(part, axis=1)).float() for part in (rows, columns))
@@ -66,17 +66,17 @@ def _tanimoto(rows: npt.NDArray[np.uint8], columns: npt.NDArray[np.uint8]) -> Te
 
 
 def cosine(counts: Mapping[str, int], others: Mapping[str, int]) -> float | None:
-    """The cosine of the angle between two tables of counts; None if one is empty."""
+    """Return the cosine similarity of two tables of counts; None if one is empty."""
     common = sum(count * others[name] for name, count in counts.items() if name in others)
     lengths = math.sqrt(sum(n * n for n in counts.values()) * sum(n * n for n in others.values()))
     return common / lengths if lengths else None
 
 
 def wasserstein(values: Sequence[float], others: Sequence[float]) -> float | None:
-    """The first Wasserstein distance of two samples of a quantity, in its unit; None if one is empty."""
+    """Return the first Wasserstein distance of two samples of a quantity, in its unit; None if one is empty."""
     if not len(values) or not len(others):
         return None
     first, second = np.sort(values), np.sort(others)
-    places = np.sort(np.concatenate((first, second)))
-    below = [np.searchsorted(side, places[:-1], "right") / len(side) for side in (first, second)]
-    return float(np.sum(np.abs(below[0] - below[1]) * np.diff(places)))
+    points = np.sort(np.concatenate((first, second)))
+    below = [np.searchsorted(side, points[:-1], "right") / len(side) for side in (first, second)]
+    return float(np.sum(np.abs(below[0] - below[1]) * np.diff(points)))

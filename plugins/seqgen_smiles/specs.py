@@ -1,4 +1,4 @@
-"""What this plugin hands in; cheap to import."""
+"""Specs that this plugin registers; cheap to import."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CORPORA = (
     seqgen.CorpusSpec(
         name="smiles",
         summary="4,881 small molecules written as SMILES",
-        source="NCI open database, first entries, as RDKit carries them",
+        source="NCI open database, first entries, as distributed with RDKit",
         licence="public data of a US federal agency; RDKit's extract BSD-3-Clause",
         load="seqgen_smiles.corpus:load",
         domain="smiles",
@@ -26,59 +26,59 @@ CORPORA = (
     ),
     seqgen.CorpusSpec(
         name="moses",
-        summary="1.76 million drug-like molecules, split as MOSES does (needs the wheel of molsets)",
-        load="seqgen_smiles.moses:load",
+        summary="1.76 million drug-like molecules with the split of MOSES (needs the wheel of molsets)",
+        load="seqgen_smiles.moses_corpora:load",
         recommended={"train": {"batch_size": 256, "lr": 2e-3}},
         **_MOSES,
     ),
     seqgen.CorpusSpec(
         name="moses-test",
-        summary="the 176,074 test molecules of MOSES, to compare samples with",
-        load="seqgen_smiles.moses:load_test",
+        summary="176,074 test molecules of MOSES, a reference for samples",
+        load="seqgen_smiles.moses_corpora:load_test",
         **_MOSES,
     ),
     seqgen.CorpusSpec(
         name="moses-scaffolds",
-        summary="the 176,225 molecules of MOSES with scaffolds held out, to compare samples with",
-        load="seqgen_smiles.moses:load_scaffolds",
+        summary="176,225 molecules of MOSES with held-out scaffolds, a reference for samples",
+        load="seqgen_smiles.moses_corpora:load_scaffolds",
         **_MOSES,
     ),
 )
 TOKENIZERS = (
     seqgen.TokenizerSpec(
         name="smiles",
-        summary="an atom, a bond, a bracket or a ring number is a symbol",
+        summary="symbols are atoms, bonds, brackets and ring numbers",
         source="after the pattern of Schwaller et al., arXiv:1711.04810",
         load="seqgen_smiles.tokenizers:SmilesTokenizer",
     ),
     seqgen.TokenizerSpec(
         name="selfies",
-        summary="a bracket piece of SELFIES is a symbol",
+        summary="symbols are the bracketed symbols of SELFIES",
         source="arXiv:1905.13741",
         load="seqgen_smiles.tokenizers:SelfiesTokenizer",
     ),
 )
 VALIDATOR = seqgen.ValidatorSpec(
     name="smiles",
-    summary="RDKit reads it, as SMILES or SELFIES, and finds it sound",
+    summary="RDKit parses and sanitizes it, as SMILES or SELFIES",
     source="RDKit",
     load="seqgen_smiles.validator:load",
 )
 RENDERER = seqgen.RendererSpec(
     name="smiles",
-    summary="formula and weight beside the text; drawn structures as .svg and .png",
+    summary="text with formula and weight; structures as .svg and .png",
     source="RDKit",
     load="seqgen_smiles.renderer:load",
 )
 METRIC = seqgen.MetricSpec(
     name="moses",
-    summary="the figures of MOSES: novelty, diversity, nearest neighbours, fragments, scaffolds, filters, FCD",
+    summary="MOSES metrics: novelty, diversity, nearest neighbours, fragments, scaffolds, filters, FCD",
     source="arXiv:1811.12823",
     load="seqgen_smiles.metric:Moses",
 )
 AUGMENTATION = seqgen.AugmentationSpec(
     name="random-smiles",
-    summary="the same molecule, its atoms in another order",
+    summary="the same molecule with its atoms in random order",
     source="arXiv:1703.07076",
     load="seqgen_smiles.augmentation:load",
 )

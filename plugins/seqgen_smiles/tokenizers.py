@@ -1,7 +1,7 @@
-"""A symbol is an atom, a bond, a bracket or the like.
+"""Tokenizers of SMILES and SELFIES.
 
-The pieces are those of the pattern of Schwaller et al. (arXiv:1711.04810, arXiv:1811.02633), in a form that leaves
-nothing out: a text that is no molecule can be encoded too.
+The SMILES tokens follow the pattern of Schwaller et al. (arXiv:1711.04810, arXiv:1811.02633), extended so that any
+text, valid or not, can be encoded.
 """
 
 from __future__ import annotations
@@ -10,19 +10,19 @@ import re
 from collections.abc import Sequence
 
 import seqgen
-from seqgen_smiles.pieces import PieceTokenizer
+from seqgen_smiles.substring_tokenizer import SubstringTokenizer
 
 
-class SmilesTokenizer(PieceTokenizer):
-    """Bracket atoms such as ``[nH]``, ``Br``, ``Cl``, ring numbers such as ``%12``; every other character by itself."""
+class SmilesTokenizer(SubstringTokenizer):
+    """Symbols are bracket atoms such as ``[nH]``, ``Br``, ``Cl``, ring numbers such as ``%12``, and characters."""
 
     pattern = re.compile(r"\[[^\[\]]*\]|Br|Cl|%[0-9]{2}|.", re.DOTALL)
     pairs = ("Br", "Cl")
     ring_numbers = True
 
 
-class SelfiesTokenizer(PieceTokenizer):
-    """What stands in brackets, such as ``[=Branch1]``; every other character, such as ``.``, by itself."""
+class SelfiesTokenizer(SubstringTokenizer):
+    """Symbols are bracketed groups such as ``[=Branch1]``, and single characters such as ``.``."""
 
     pattern = re.compile(r"\[[^\[\]]*\]|.", re.DOTALL)
     _selfies = re.compile(r"(\[[^\[\]]*\]|\.)*")

@@ -1,4 +1,4 @@
-"""SMILES to SELFIES and back, by the package selfies (arXiv:1905.13741)."""
+"""Translation between SMILES and SELFIES, with the package selfies (arXiv:1905.13741)."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any
 import seqgen
 
 MAY_BE_SELFIES = re.compile(r"(?:\[[^\[\]]+\]|\.)+")
-"""Bracket pieces and dots only."""
+"""Matches texts of bracketed groups and dots only."""
 
 
 def need_selfies(what: str) -> None:
-    """Complain if selfies is not installed.
+    """Raise an error if the package selfies is not installed; ``what`` needs it.
 
     Raises:
-        MissingExtra: it is not.
+        MissingExtra: selfies is not installed.
     """
     try:
         import selfies  # noqa: F401
@@ -24,12 +24,12 @@ def need_selfies(what: str) -> None:
 
 
 def to_selfies(smiles: str) -> str | None:
-    """The SELFIES of a SMILES string; None where selfies cannot encode it, or is not installed."""
+    """Return the SELFIES of a SMILES string; None if selfies cannot encode it or is not installed."""
     return _translate("encoder", smiles)
 
 
 def from_selfies(text: str) -> str | None:
-    """The SMILES of a SELFIES string; None where selfies cannot decode it, or is not installed."""
+    """Return the SMILES of a SELFIES string; None if selfies cannot decode it or is not installed."""
     return _translate("decoder", text)
 
 
@@ -41,12 +41,12 @@ def _translate(name: str, text: str) -> str | None:
     translate: Any = getattr(selfies, name)
     try:
         return translate(text) or None
-    except Exception:  # beside its own errors selfies lets some others out, such as RecursionError
+    except Exception:  # selfies also leaks other errors, such as RecursionError
         return None
 
 
 def is_selfies_symbol(piece: str) -> bool:
-    """Whether selfies knows a symbol such as ``[=Branch1]``."""
+    """Return whether selfies knows a symbol such as ``[=Branch1]``."""
     try:
         import selfies
 

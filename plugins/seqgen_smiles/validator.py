@@ -1,32 +1,32 @@
-"""Tells whether a text is a molecule."""
+"""Validator of molecules."""
 
 from __future__ import annotations
 
 import seqgen
+from seqgen_smiles.explanation import explain_invalid
 from seqgen_smiles.molecules import canonical, need_rdkit, read
-from seqgen_smiles.reasons import why_not
 
 
 class MoleculeValidator:
-    """A text is valid if RDKit reads it as SMILES (or what selfies decodes it to) and sanitises it.
+    """Accepts what RDKit parses and sanitizes as SMILES, directly or decoded from SELFIES.
 
-    One molecule, or several that a dot joins. What canonical form it has, and when a text is read as SELFIES, is told
-    in :mod:`seqgen_smiles.molecules`.
+    A text is one molecule, or several joined by dots. :mod:`seqgen_smiles.molecules` documents the canonical form, and
+    when a text is read as SELFIES.
     """
 
     def validate(self, text: str) -> seqgen.Verdict:
-        """The verdict; atoms and characters are counted from 0."""
+        """Return the verdict on a text; reasons count atoms and characters from 0."""
         reading = read(text)
         if reading.molecule is None:
-            return seqgen.Verdict(False, why_not(text))
+            return seqgen.Verdict(False, explain_invalid(text))
         try:
             return seqgen.Verdict(True, canonical=canonical(reading))
-        except Exception as error:  # what RDKit raises is not of one type
+        except Exception as error:  # RDKit's exceptions have no common type
             return seqgen.Verdict(False, f"it cannot be written: {str(error).strip().splitlines()[0]}")
 
 
 def load() -> MoleculeValidator:
-    """The validator; it has no options.
+    """Return the validator; it has no options.
 
     Raises:
         MissingExtra: RDKit is not installed.

@@ -1,7 +1,7 @@
-"""Describes many molecules in processes of their own, as RDKit keeps all but one core waiting.
+"""Parallel computation of molecule statistics in subprocesses, because RDKit holds the interpreter lock.
 
-A worker is this module run by another interpreter, which reads texts from its input and writes summaries, a line of
-JSON each. So a worker imports nothing of the program that called, forks no threads, and ends when that program does.
+A worker is this module run by a new interpreter; it reads texts from stdin and writes statistics to stdout, one line of
+JSON per chunk. So a worker imports nothing of the calling program, forks no threads, and ends with the caller.
 """
 
 from __future__ import annotations
@@ -17,53 +17,53 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict
 
-from seqgen_smiles.describing import Describer
-from seqgen_smiles.summary import Plan, Summary
+from seqgen_smiles.stats import MoleculeStats, StatsConfig
+from seqgen_smiles.stats_collector import StatsCollector
 
 _CHUNK = 1000  # texts
-_WORTH_WORKERS = 4  # chunks
+_MIN_CHUNKS = 4  # for which starting workers pays off
 
 
 def cores() -> int:
-    """How many cores this process may use, at most 16: more workers wait for the one that hands out texts."""
+    """Return the number of cores available to this process, at most 16: more workers would wait for input."""
     return min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, 16)
 
 
-def summaries(texts: Iterable[str], plan: Plan, jobs: int) -> Iterator[Summary]:
-    """Summaries of texts, a thousand at a time, in their order.
+def collect_stats(texts: Iterable[str], config: StatsConfig, jobs: int) -> Iterator[MoleculeStats]:
+    """Yield the statistics of the texts in order, one per 1,000 texts.
 
     Args:
-        texts: need not fit in memory.
-        plan: what to gather.
-        jobs: how many workers at most; few texts are described here.
+        texts: the texts; need not fit in memory.
+        config: the statistics to compute.
+        jobs: maximum number of workers; few texts are processed in this process.
     """
     rest = iter(texts)
     chunks = iter(lambda: list(itertools.islice(rest, _CHUNK)), [])
-    first = list(itertools.islice(chunks, _WORTH_WORKERS))
+    first = list(itertools.islice(chunks, _MIN_CHUNKS))
     every = itertools.chain(first, chunks)
-    if jobs < 2 or len(first) < _WORTH_WORKERS:
-        here = Describer(plan)
-        yield from (here.describe(chunk) for chunk in every)
+    if jobs < 2 or len(first) < _MIN_CHUNKS:
+        collector = StatsCollector(config)
+        yield from (collector.collect(chunk) for chunk in every)
     else:
-        yield from _Team(plan, jobs).summaries(every)
+        yield from _WorkerPool(config, jobs).collect(every)
 
 
-class _Team:
-    """Threads that hand chunks to a worker each."""
+class _WorkerPool:
+    """Threads that each feed chunks to a worker process."""
 
-    def __init__(self, plan: Plan, jobs: int) -> None:
-        self._plan, self._jobs = plan, jobs
-        self._own = threading.local()
+    def __init__(self, config: StatsConfig, jobs: int) -> None:
+        self._config, self._jobs = config, jobs
+        self._thread = threading.local()
         self._workers: list[subprocess.Popen[str]] = []
         self._lock = threading.Lock()
-        self._here: Describer | None = None
+        self._fallback: StatsCollector | None = None
 
-    def summaries(self, chunks: Iterable[list[str]]) -> Iterator[Summary]:
-        waiting: deque[Future[Summary]] = deque()
+    def collect(self, chunks: Iterable[list[str]]) -> Iterator[MoleculeStats]:
+        waiting: deque[Future[MoleculeStats]] = deque()
         with ThreadPoolExecutor(self._jobs) as threads:
             try:
                 for chunk in chunks:
-                    waiting.append(threads.submit(self._describe, chunk))
+                    waiting.append(threads.submit(self._collect_chunk, chunk))
                     if len(waiting) > 2 * self._jobs:
                         yield waiting.popleft().result()
                 while waiting:
@@ -74,18 +74,18 @@ class _Team:
                     worker.kill()
                     worker.communicate()
 
-    def _describe(self, chunk: list[str]) -> Summary:
+    def _collect_chunk(self, chunk: list[str]) -> MoleculeStats:
         try:
-            if not hasattr(self._own, "worker"):
-                self._own.worker = self._start()
-            reply = self._ask(self._own.worker, chunk)
+            if not hasattr(self._thread, "worker"):
+                self._thread.worker = self._start()
+            reply = self._ask(self._thread.worker, chunk)
         except OSError:
             reply = ""
         if reply:
-            return Summary.from_json(json.loads(reply))
-        with self._lock:  # no worker could be started, or it died
-            self._here = self._here or Describer(self._plan)
-            return self._here.describe(chunk)
+            return MoleculeStats.from_json(json.loads(reply))
+        with self._lock:  # the worker could not be started, or it died
+            self._fallback = self._fallback or StatsCollector(self._config)
+            return self._fallback.collect(chunk)
 
     def _start(self) -> subprocess.Popen[str]:
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
@@ -95,7 +95,7 @@ class _Team:
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
         )  # fmt: skip
         self._workers.append(worker)
-        self._send(worker, asdict(self._plan))
+        self._send(worker, asdict(self._config))
         return worker
 
     def _ask(self, worker: subprocess.Popen[str], chunk: list[str]) -> str:
@@ -109,10 +109,10 @@ class _Team:
 
 
 def serve() -> None:
-    """Be a worker: a plan, then lists of texts on standard input; summaries on standard output."""
-    describer = Describer(Plan(**json.loads(sys.stdin.readline())))
+    """Run as a worker: read a configuration, then lists of texts from stdin; write statistics to stdout."""
+    collector = StatsCollector(StatsConfig(**json.loads(sys.stdin.readline())))
     for line in sys.stdin:
-        sys.stdout.write(json.dumps(describer.describe(json.loads(line)).to_json()) + "\n")
+        sys.stdout.write(json.dumps(collector.collect(json.loads(line)).to_json()) + "\n")
         sys.stdout.flush()
 
 

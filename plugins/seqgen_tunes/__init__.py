@@ -1,6 +1,6 @@
-"""Folk tunes in ABC notation: corpus, tokenizer, validator, pictures and MIDI, and figures.
+"""Folk tunes in ABC notation: corpus, tokenizer, validator, pictures, MIDI and metrics.
 
-Source: three printed collections as music21 carries them; see DATASHEET-tunes.md. The notation is that of the ABC music
+Source: three printed collections distributed with music21; see DATASHEET-tunes.md. The notation is the ABC music
 standard 2.1 (December 2011).
 """
 
@@ -15,12 +15,12 @@ _STANDARD = "the ABC music standard 2.1"
 
 @seqgen.hookimpl
 def register_corpora(register: Callable[[seqgen.CorpusSpec], None]) -> None:
-    """Hand in ``tunes``."""
+    """Register ``tunes``."""
     register(
         seqgen.CorpusSpec(
             name="tunes",
             summary="3,669 Irish, Scottish and American dance tunes and airs in ABC notation",
-            source="O'Neill's Music of Ireland, Aird's Airs, Ryan's Mammoth Collection, as music21 carries them",
+            source="O'Neill's Music of Ireland, Aird's Airs, Ryan's Mammoth Collection, from music21",
             licence="tunes in the public domain; encodings without a notice, in music21's wheel (BSD-3-Clause)",
             load="seqgen_tunes.corpus:load",
             multiline=True,
@@ -32,11 +32,11 @@ def register_corpora(register: Callable[[seqgen.CorpusSpec], None]) -> None:
 
 @seqgen.hookimpl
 def register_tokenizers(register: Callable[[seqgen.TokenizerSpec], None]) -> None:
-    """Hand in ``abc``."""
+    """Register ``abc``."""
     register(
         seqgen.TokenizerSpec(
             name="abc",
-            summary="a symbol is a note, a bar line, a line of the header, ... of ABC notation",
+            summary="symbols are ABC tokens: notes, bar lines, header fields, ...",
             source=_STANDARD,
             load="seqgen_tunes.tokenizer:AbcTokenizer",
         )
@@ -45,11 +45,11 @@ def register_tokenizers(register: Callable[[seqgen.TokenizerSpec], None]) -> Non
 
 @seqgen.hookimpl
 def register_validators(register: Callable[[seqgen.ValidatorSpec], None]) -> None:
-    """Hand in ``abc``."""
+    """Register ``abc``."""
     register(
         seqgen.ValidatorSpec(
             name="abc",
-            summary="a legal header, a body that parses, bars that fill their metre",
+            summary="a legal header, a body that parses, and complete bars",
             source=_STANDARD,
             load="seqgen_tunes.validator:AbcValidator",
         )
@@ -58,11 +58,11 @@ def register_validators(register: Callable[[seqgen.ValidatorSpec], None]) -> Non
 
 @seqgen.hookimpl
 def register_renderers(register: Callable[[seqgen.RendererSpec], None]) -> None:
-    """Hand in ``abc``."""
+    """Register ``abc``."""
     register(
         seqgen.RendererSpec(
             name="abc",
-            summary="the text over a piano roll; draws .png and writes .mid",
+            summary="text and piano roll; pictures as .png, MIDI as .mid",
             source=_STANDARD,
             load="seqgen_tunes.renderer:AbcRenderer",
         )
@@ -71,12 +71,12 @@ def register_renderers(register: Callable[[seqgen.RendererSpec], None]) -> None:
 
 @seqgen.hookimpl
 def register_metrics(register: Callable[[seqgen.MetricSpec], None]) -> None:
-    """Hand in ``tunes``."""
+    """Register ``tunes``."""
     register(
         seqgen.MetricSpec(
             name="tunes",
-            summary="bars that are full, tunes that end on the tonic, pitches, and what is copied",
-            source="our own",
+            summary="complete bars, endings on the tonic, pitch statistics, copied phrases",
+            source="seqgen",
             load="seqgen_tunes.metric:load",
         )
     )
@@ -84,7 +84,7 @@ def register_metrics(register: Callable[[seqgen.MetricSpec], None]) -> None:
 
 @seqgen.hookimpl
 def register_domains(register: Callable[[seqgen.DomainSpec], None]) -> None:
-    """Hand in ``abc``."""
+    """Register ``abc``."""
     register(
         seqgen.DomainSpec(
             name="abc",

@@ -1,4 +1,4 @@
-"""Bar lines: what one means, and how it is spelled (ABC 2.1, sections 4.8 to 4.10)."""
+"""Bar lines, their meaning and canonical spelling (ABC 2.1, sections 4.8 to 4.10)."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from seqgen_tunes.words import ENDING
+from seqgen_tunes.lexer import ENDING
 
 _PARTS = re.compile(rf"([|:\[\]]*?)(?:(?:(?<=[|:\]])\[?|(?<![|:\]])\[)({ENDING}))?")
 
 
 @dataclass(frozen=True)
 class BarLine:
-    """A bar line, or several that stand together.
+    """A bar line, or several adjacent ones.
 
     Attributes:
-        ends: ends a repeated section.
-        starts: starts one.
-        double: is a double bar line, "||".
-        final: is one with a thick line, "|]".
-        ending: which times the bars that follow are played: "1".
-        bare: is only the mark of an ending, "[1", without a line.
+        ends: True if it ends a repeated section.
+        starts: True if it starts a repeated section.
+        double: True for a double bar line, "||".
+        final: True for a thick bar line, "|]".
+        ending: number of the ending that follows: "1"; "" for none.
+        bare: True for the mark of an ending without a line, "[1".
     """
 
     ends: bool = False
@@ -33,16 +33,16 @@ class BarLine:
 
     @property
     def strong(self) -> bool:
-        """Whether a part of the tune may end or start here, in the middle of a bar."""
+        """Return whether a section of the tune may end or start here, even within a bar."""
         return self.ends or self.starts or self.double or self.final
 
     @property
     def opens(self) -> bool:
-        """Whether a part may start here: not at a second ending, which goes on where the first one did."""
+        """Return whether a section may start here; not at a second ending, which continues the section."""
         return self.strong and not (self.ends and self.ending)
 
     def __add__(self, other: BarLine) -> BarLine:
-        """Both, where nothing stands between them."""
+        """Return the combination of two adjacent bar lines."""
         return BarLine(
             self.ends or other.ends,
             self.starts or other.starts,
@@ -53,7 +53,7 @@ class BarLine:
         )
 
     def __str__(self) -> str:
-        """The one spelling."""
+        """Return the canonical spelling."""
         if self.bare:
             return f"[{self.ending}"
         if self.ends or self.starts:
@@ -66,7 +66,7 @@ class BarLine:
 
 @lru_cache(maxsize=1024)
 def read_barline(text: str) -> BarLine | None:
-    """What a bar line means; None if it is none, such as a lone colon."""
+    """Parse a bar line; None if the text is not one, such as a single colon."""
     match = _PARTS.fullmatch(text)
     if match is None:
         return None

@@ -1,4 +1,4 @@
-"""The tunes of three printed collections, as music21 carries them in ABC; see DATASHEET-tunes.md."""
+"""The corpus of three printed collections in ABC, read from the package music21; see DATASHEET-tunes.md."""
 
 from __future__ import annotations
 
@@ -9,30 +9,30 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 import seqgen
+from seqgen_tunes.abc_files import SourceTune, source_tunes
 from seqgen_tunes.keys import read_key
 from seqgen_tunes.metres import default_unit, read_metre, read_unit, unit_text
-from seqgen_tunes.reading import read_tune
-from seqgen_tunes.source import SourceTune, source_tunes
-from seqgen_tunes.tidy import tidy
+from seqgen_tunes.normalization import normalize
+from seqgen_tunes.parser import read_tune
 
 FOLDERS = {"oneill": "oneills1850", "aird": "airdsAirs", "ryan": "ryansMammoth"}
 LABELS = ("hornpipe", "jig", "reel", "slip jig")
-"""The rhythms that at least 50 tunes have."""
-LONGEST = 1500
+"""Rhythms of at least 50 tunes each."""
+MAX_CHARS = 1500
 _RHYTHMS = {"double jig": "jig", "slipjig": "slip jig"}
 
 Collection = Literal["all", "oneill", "aird", "ryan"]
 
 
 class Tunes:
-    """The records, kept once read; what is left out is counted.
+    """The records, cached after the first pass.
 
     Args:
-        collection: which collection, or all.
-        path: a wheel of music21 or the folder it was unpacked to; None: as installed here.
+        collection: a collection, or "all".
+        path: wheel of music21, or the folder it was unpacked to; None: the installed package.
 
     Attributes:
-        dropped: after a pass, how many tunes were left out, by collection and reason.
+        dropped: number of dropped tunes by (collection, reason), after a pass.
     """
 
     def __init__(self, collection: Collection, path: str | None) -> None:
@@ -42,7 +42,7 @@ class Tunes:
         self.dropped: Counter[tuple[str, str]] = Counter()
 
     def __iter__(self) -> Iterator[seqgen.Record]:
-        """The records, from the first."""
+        """Iterate over the records from the first."""
         if self._records is None:
             self._records = list(self._read())
         return iter(self._records)
@@ -53,15 +53,15 @@ class Tunes:
             for file in self._files.names(f"music21/corpus/{folder}/", ".abc"):
                 for tune in source_tunes(self._files.read(file)):
                     record = _record(tune)
-                    reason = record if isinstance(record, str) else _seen_before(name, tune, record, seen)
+                    reason = record if isinstance(record, str) else _duplicate_reason(name, tune, record, seen)
                     if isinstance(record, str) or reason:
                         self.dropped[name, reason] += 1
                     else:
                         yield record
 
 
-def _seen_before(name: str, tune: SourceTune, record: seqgen.Record, seen: set[str]) -> str:
-    """Why a record is not new, or ""; O'Neill's book numbers its tunes, and some were transcribed twice."""
+def _duplicate_reason(name: str, tune: SourceTune, record: seqgen.Record, seen: set[str]) -> str:
+    """Return why a record is a duplicate, or ""; some numbered tunes of O'Neill's book were transcribed twice."""
     music, number = read_tune(record.text).canonical, f"O'Neill {tune.fields['X']}"
     if name == "oneill" and number in seen:
         return "a second transcription of a tune"
@@ -72,16 +72,16 @@ def _seen_before(name: str, tune: SourceTune, record: seqgen.Record, seen: set[s
 
 
 def _record(tune: SourceTune) -> seqgen.Record | str:
-    """A tune as a record, or why it is left out."""
+    """Convert a tune to a record, or return why it is dropped."""
     if tune.voices:
         return "several voices"
     metre, key = read_metre(tune.fields.get("M", "")), read_key(tune.fields.get("K", ""))
     unit = read_unit(tune.fields.get("L") or (default_unit(metre) if metre else ""))
     if not (metre and key and unit):
         return "no legal metre, key or unit note length"
-    text = f"M:{metre.text}\nL:{unit_text(unit)}\nK:{key.text}\n{tidy(chr(10).join(tune.lines))}"
-    if len(text) > LONGEST:
-        return f"longer than {LONGEST:,} characters"
+    text = f"M:{metre.text}\nL:{unit_text(unit)}\nK:{key.text}\n{normalize(chr(10).join(tune.lines))}"
+    if len(text) > MAX_CHARS:
+        return f"longer than {MAX_CHARS:,} characters"
     if problems := read_tune(text).problems:
         return "bars that do not fill the metre" if "of its metre" in problems[0] else "ABC that does not parse"
     rhythm = tune.fields.get("R", "").strip().lower()
@@ -97,8 +97,9 @@ def load(
         Field(description="O'Neill's Music of Ireland, Aird's Airs, Ryan's Mammoth Collection, or all three"),
     ] = "all",
     path: Annotated[
-        str | None, Field(description="a wheel of music21, or the folder it was unpacked to; None: as installed")
+        str | None,
+        Field(description="wheel of music21, or the folder it was unpacked to; left out: the installed package"),
     ] = None,
 ) -> Tunes:
-    """The corpus."""
+    """Return the corpus."""
     return Tunes(collection, path)

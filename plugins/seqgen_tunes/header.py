@@ -1,4 +1,4 @@
-"""The header of a tune: metre, unit note length and key; other fields may stand there and are passed over."""
+"""Parsing of a tune's header: metre, unit note length and key; other fields are allowed and ignored."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ _NEEDED = {"M": "metre", "L": "unit note length", "K": "key"}
 
 
 def read_field(letter: str, value: str) -> Metre | Key | int | None:
-    """What a field M, L or K says; None if that is not legal."""
+    """Parse the value of a field M, L or K; None if it is not legal."""
     return {"M": read_metre, "L": read_unit, "K": read_key}[letter](value)
 
 
 def read_header(text: str, tune: Tune) -> int:
-    """Read the header into the tune, with its problems.
+    """Parse the header into the tune, with its problems.
 
     Returns:
-        Where the body starts: after the line of the key, which ends a header.
+        The position where the body starts: after the line of the key, which ends a header.
     """
     at, seen = 0, set[str]()
     values: dict[str, Any] = {}
@@ -33,13 +33,13 @@ def read_header(text: str, tune: Tune) -> int:
             seen.add(letter)
             values[letter] = read_field(letter, value)
             if values[letter] is None:
-                tune.problems.append(f"{letter + ':' + value[:20].strip()!r} is no legal {_NEEDED[letter]}")
+                tune.problems.append(f"{letter + ':' + value[:20].strip()!r} is not a legal {_NEEDED[letter]}")
         elif letter not in _OTHER:
-            tune.problems.append(f"the field {letter}: in the header")
+            tune.problems.append(f"unsupported header field {letter}:")
         at = match.end()
     missing = [letter for letter in _NEEDED if letter not in seen]
     if missing:
         line = text[at:].split("\n", 1)[0][:20]
-        tune.problems.append(f"no field {missing[0]}: in the header, which ends before {line!r}")
+        tune.problems.append(f"field {missing[0]}: is missing from the header, which ends before {line!r}")
     tune.metre, tune.unit, tune.key = values.get("M"), values.get("L"), values.get("K")
     return at

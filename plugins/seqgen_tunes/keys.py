@@ -1,4 +1,4 @@
-"""Keys: "G", "E Minor", "Amix", "D phr ^f"; which notes they alter, and their tonic (ABC 2.1, section 3.1.14)."""
+"""Key signatures such as "G", "E Minor", "Amix", "D phr ^f" (ABC 2.1, section 3.1.14)."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class Key:
     """A key signature.
 
     Attributes:
-        text: its short spelling: "Em", "Amix".
-        tonic: its pitch class, 0 .. 11 from C; None where there is none.
-        fifths: how many sharps (positive) or flats (negative) the mode has, -7 .. 7.
-        alters: by letter, semitones that a note without accidental is raised.
+        text: the short spelling: "Em", "Amix".
+        tonic: pitch class of the tonic, 0 .. 11 from C; None if there is none.
+        fifths: number of sharps (positive) or flats (negative), -7 .. 7.
+        alters: semitones added to a note without accidental, by letter.
     """
 
     text: str
@@ -36,11 +36,11 @@ class Key:
 
 @lru_cache(maxsize=1024)
 def read_key(text: str) -> Key | None:
-    """The key that a field names; None if it names none."""
+    """Parse a key field; None if it is not legal."""
     text = text.strip()
     if text in ("none", "HP"):
         return Key(text, None if text == "none" else 9, 0, {})
-    if text == "Hp":  # highland pipes: the scale of A mixolydian
+    if text == "Hp":  # Highland bagpipes: the scale of A mixolydian
         return Key(text, 9, 2, {"F": 1, "C": 1})
     match = _KEY.fullmatch(text)
     if match is None:

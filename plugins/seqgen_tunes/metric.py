@@ -1,4 +1,4 @@
-"""Figures about tunes: do they keep time, do they end where they should, what are they made of, and what is copied."""
+"""Metrics of tunes: complete bars, endings, pitch statistics and copied phrases."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ from typing import Annotated
 
 from pydantic import Field
 
-from seqgen_tunes.names import in_scale
-from seqgen_tunes.reading import read_tune
+from seqgen_tunes.parser import read_tune
+from seqgen_tunes.pitch_names import in_scale
 from seqgen_tunes.tune import Tune
 
-Figures = dict[str, float]
+Metrics = dict[str, float]
 
 
 def intervals(tune: Tune) -> list[int]:
-    """Semitones from each note to the next, rests passed over; of a chord, its highest note."""
+    """Return the semitones from each note to the next, ignoring rests; of a chord, the highest note."""
     tops = [note.pitches[-1] for note in tune.sounding()]
     return [after - before for before, after in itertools.pairwise(tops)]
 
 
 def patterns(tune: Tune, notes: int) -> Iterator[int]:
-    """A number for each run of so many notes; it depends on their intervals only, not on key or rhythm."""
+    """Yield a hash of the intervals of each run of ``notes`` notes; it is independent of key and rhythm."""
     steps = tuple(intervals(tune))
     for start in range(len(steps) - notes + 2):
         yield hash(steps[start : start + notes - 1])
 
 
 def cosine(one: Mapping[int, int], other: Mapping[int, int]) -> float:
-    """How alike two histograms are: 1 if proportional, 0 if they share nothing or one is empty."""
+    """Return the cosine similarity of two histograms; 0 if one is empty."""
     sizes = math.sqrt(sum(n * n for n in one.values())) * math.sqrt(sum(n * n for n in other.values()))
     return sum(n * other.get(key, 0) for key, n in one.items()) / sizes if sizes else 0.0
 
@@ -41,7 +41,7 @@ def _share(part: float, whole: float) -> float:
 
 
 def _degrees(tunes: Iterable[Tune]) -> Counter[int]:
-    """How often each pitch class occurs, counted from the tonic."""
+    """Count pitch classes relative to the tonic."""
     return Counter(
         (pitch - tune.key.tonic) % 12
         for tune in tunes
@@ -67,20 +67,20 @@ def _copied(tunes: Sequence[Tune], known: set[int], notes: int) -> float:
 
 def load(
     *,
-    pattern: Annotated[int, Field(ge=2, le=64, description="notes of a pattern that counts as copied")] = 8,
-    phrase: Annotated[int, Field(ge=2, le=256, description="notes of a phrase that counts as copied")] = 32,
-) -> Callable[[Sequence[str], Sequence[str], Iterable[str]], Figures]:
-    """The metric. Its figures are shares of one, but for the mean number of notes.
+    pattern: Annotated[int, Field(ge=2, le=64, description="length of a short copied run, notes")] = 8,
+    phrase: Annotated[int, Field(ge=2, le=256, description="length of a long copied run, notes")] = 32,
+) -> Callable[[Sequence[str], Sequence[str], Iterable[str]], Metrics]:
+    """Return the metric. Its values are shares from 0 to 1, except for the mean number of notes.
 
-    "bars in time" are those the validator has nothing against: full, or short where a bar may be short; none in a tune
-    without a metre. "notes in key" need no accidental in the tune's own key. The cosines compare with the reference how
-    often each degree of the scale and each interval occurs. "copied" is the share of runs of notes whose intervals the
-    training part has too. Short runs are the common stock of such tunes, and many a tune is printed in several forms,
-    so the same share of the held-out tunes stands beside it.
+    "bars in time" is the share of bars that the validator accepts: complete, or short where a bar may be short; none in
+    a tune without a metre. "notes in key" is the share of notes that need no accidental in the tune's own key. The
+    cosines compare the frequencies of scale degrees and intervals with the reference. "copied" is the share of runs of
+    notes whose intervals also occur in the training part. Short runs are common to many tunes, and many tunes are
+    printed in several versions, so the same share of the held-out tunes is given for comparison.
     """
 
-    def figures(samples: Sequence[str], reference: Sequence[str], training: Iterable[str] = ()) -> Figures:
-        """Figures of the samples; those called "held-out" are the reference's."""
+    def figures(samples: Sequence[str], reference: Sequence[str], training: Iterable[str] = ()) -> Metrics:
+        """Return the metrics of the samples, and with "held-out" in the key, of the reference."""
         tunes, others = [read_tune(text) for text in samples], [read_tune(text) for text in reference]
         known: dict[int, set[int]] = {pattern: set(), phrase: set()}
         for text in training:

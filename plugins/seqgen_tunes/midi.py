@@ -1,4 +1,4 @@
-"""Tunes as a MIDI file, one after another, a track each."""
+"""Export of tunes as a MIDI file, one track per tune, played in sequence."""
 
 from __future__ import annotations
 
@@ -9,33 +9,33 @@ from typing import TYPE_CHECKING, Any
 import seqgen
 from seqgen_tunes.keys import Key
 from seqgen_tunes.metres import WHOLE, Metre
-from seqgen_tunes.reading import read_tune
+from seqgen_tunes.parser import read_tune
 from seqgen_tunes.tune import Tune
 
 if TYPE_CHECKING:
     import mido
 
 QUARTER = 480
-"""MIDI ticks of a quarter note."""
-BEATS_A_MINUTE = 100
+"""MIDI ticks per quarter note."""
+BEATS_PER_MINUTE = 100
 _FIDDLE = 40
 _LOUD, _SOFT = 92, 78
 _MAJOR = ("Cb", "Gb", "Db", "Ab", "Eb", "Bb", "F", "C", "G", "D", "A", "E", "B", "F#", "C#")
 _MINOR = ("Ab", "Eb", "Bb", "F", "C", "G", "D", "A", "E", "B", "F#", "C#", "G#", "D#", "A#")
 
 Event = tuple[int, int, Any]
-"""MIDI tick from the start of the file, rank among those at the same tick, and the message."""
+"""MIDI tick from the start of the file, order among events at the same tick, and the message."""
 
 
 def to_midi(ticks: int) -> int:
-    """Our ticks as MIDI ticks, rounded; rounding times, not lengths, keeps tunes in step."""
+    """Convert ticks to MIDI ticks, rounded; round times rather than lengths, or errors add up."""
     return (ticks * 4 * QUARTER + WHOLE // 2) // WHOLE
 
 
-def quarters_a_minute(metre: Metre) -> int:
-    """The tempo: 100 beats a minute; a beat is dotted over 8, a half note over 2."""
+def quarters_per_minute(metre: Metre) -> int:
+    """Return the tempo for 100 beats per minute; a beat is a dotted quarter over 8, a half note over 2."""
     beat = {8: 3, 2: 4, 1: 8, 16: 1}.get(metre.unit, 2)  # in eighths
-    return BEATS_A_MINUTE * beat // 2
+    return BEATS_PER_MINUTE * beat // 2
 
 
 def _signature(key: Key) -> str:
@@ -43,8 +43,8 @@ def _signature(key: Key) -> str:
     return (_MINOR if minor else _MAJOR)[key.fifths + 7] + "m" * minor
 
 
-def _conducted(tune: Tune, start: int, lead: int) -> Iterator[Event]:
-    """Metre, tempo and key from the start on, and where they change; the notes start ``lead`` later."""
+def _conductor_events(tune: Tune, start: int, lead: int) -> Iterator[Event]:
+    """Yield metre, tempo and key at the start and at each change; the notes start ``lead`` later."""
     import mido
 
     metre = None
@@ -53,14 +53,14 @@ def _conducted(tune: Tune, start: int, lead: int) -> Iterator[Event]:
             metre, at = bar.metre, start + (lead + to_midi(bar.at) if bar.at else 0)
             number = {"numerator": min(metre.beats, 255), "denominator": metre.unit}
             yield at, 1, mido.MetaMessage("time_signature", **number)
-            yield at, 2, mido.MetaMessage("set_tempo", tempo=mido.bpm2tempo(quarters_a_minute(metre)))
+            yield at, 2, mido.MetaMessage("set_tempo", tempo=mido.bpm2tempo(quarters_per_minute(metre)))
     for ticks, key in tune.keys:
         at = start + (lead + to_midi(ticks) if ticks else 0)
         yield at, 3, mido.MetaMessage("key_signature", key=_signature(key))
 
 
-def _played(tune: Tune, start: int) -> Iterator[Event]:
-    """The notes, the first of a bar a little louder."""
+def _note_events(tune: Tune, start: int) -> Iterator[Event]:
+    """Yield the notes; the first of a bar is a little louder."""
     import mido
 
     first = {bar.at for bar in tune.bars if not bar.short}
@@ -83,10 +83,10 @@ def _track(name: str, events: Sequence[Event]) -> mido.MidiTrack:
 
 
 def write_midi(texts: Sequence[str]) -> bytes:
-    """A type 1 file: a conductor's track, then each tune on a track of its own, after a bar's rest.
+    """Return a type 1 file: a conductor track, then one track per tune, separated by a bar's rest.
 
-    Repeats are played once, grace notes not at all. A pick-up stands at the end of its bar. Of a text that is not
-    valid, what can be read is played; its track's name says so.
+    Repeats are played once, grace notes not at all. A pick-up is at the end of its bar. Of an invalid text, the legible
+    part is played, and the track name says "(not valid)".
 
     Raises:
         MissingExtra: mido is not installed.
@@ -103,8 +103,8 @@ def write_midi(texts: Sequence[str]) -> bytes:
         lead = bar - to_midi(tune.bars[0].ticks) if tune.bars and tune.bars[0].short else 0
         what = f"{number}: {tune.metre.text} {tune.key.text}" if tune.metre and tune.key else f"{number}"
         fiddle = (start, 0, mido.Message("program_change", program=_FIDDLE))
-        tracks.append(_track(what + " (not valid)" * bool(tune.problems), [fiddle, *_played(tune, start + lead)]))
-        conductor += _conducted(tune, start, lead)
+        tracks.append(_track(what + " (not valid)" * bool(tune.problems), [fiddle, *_note_events(tune, start + lead)]))
+        conductor += _conductor_events(tune, start, lead)
         start += bar + -(-(lead + to_midi(tune.ticks)) // bar) * bar if tune.bars else 0
     file = io.BytesIO()
     mido.MidiFile(type=1, ticks_per_beat=QUARTER, tracks=[_track("tunes", conductor), *tracks]).save(file=file)

@@ -1,4 +1,4 @@
-"""From the letters of a note to its MIDI number, with key signature, accidentals and ties."""
+"""MIDI numbers of notes, from letters, key signature, accidentals and ties."""
 
 from __future__ import annotations
 
@@ -7,36 +7,36 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from seqgen_tunes.keys import ALTERED, SEMITONES, Key
+from seqgen_tunes.lexer import LENGTH
 from seqgen_tunes.metres import read_length
-from seqgen_tunes.words import LENGTH
 
 _NOTE = re.compile(rf"(\^\^?|__?|=)?([A-Ga-g])([,']*)({LENGTH})")
 _CHORD = re.compile(r"\[(.*)\]([^\]]*)", re.DOTALL)
 
-Place = tuple[str, int]
-"""Letter A .. G, and octave: 0 starts at middle C."""
+StaffPosition = tuple[str, int]
+"""Letter A .. G, and octave; octave 0 starts at middle C."""
 
 
 @dataclass(frozen=True, slots=True)
-class NoteWord:
-    """What a note word says.
+class NoteToken:
+    """A parsed note token.
 
     Attributes:
         accidental: "", "^", "_", "=", "^^" or "__".
-        place: where it stands on the staff.
-        length: numerator and denominator of its multiple of the unit note length.
-        spelled: its one spelling.
+        place: the staff position.
+        length: multiple of the unit note length as (numerator, denominator).
+        spelled: the canonical spelling.
     """
 
     accidental: str
-    place: Place
+    place: StaffPosition
     length: tuple[int, int]
     spelled: str
 
 
 @lru_cache(maxsize=8192)
 def spell_length(length: str) -> str:
-    """The one spelling of a length: "/2" and "/" are "/", "3/" is "3/2", "1" is ""."""
+    """Return the canonical spelling of a length: "/2" and "/" are "/", "3/" is "3/2", "1" is ""."""
     above, below = read_length(length)
     if (above, below) == (1, 2):
         return "/"
@@ -44,18 +44,18 @@ def spell_length(length: str) -> str:
 
 
 @lru_cache(maxsize=8192)
-def read_note(word: str) -> NoteWord:
-    """What a note word says."""
+def read_note(word: str) -> NoteToken:
+    """Parse a note token."""
     accidental, letter, marks, length = _NOTE.fullmatch(word).groups("")  # type: ignore[union-attr]
     octave = int(letter.islower()) + marks.count("'") - marks.count(",")
     name = letter.lower() + "'" * (octave - 1) if octave > 0 else letter.upper() + "," * -octave
     spelled = accidental + name + spell_length(length)
-    return NoteWord(accidental, (letter.upper(), octave), read_length(length), spelled)
+    return NoteToken(accidental, (letter.upper(), octave), read_length(length), spelled)
 
 
 @lru_cache(maxsize=1024)
-def read_chord(word: str) -> tuple[list[NoteWord], str, str]:
-    """The notes of a chord word, the length outside its brackets, and its one spelling."""
+def read_chord(word: str) -> tuple[list[NoteToken], str, str]:
+    """Return the notes of a chord token, the length after its brackets, and its canonical spelling."""
     inside, length = _CHORD.fullmatch(word).groups()  # type: ignore[union-attr]
     notes = [read_note(match.group()) for match in _NOTE.finditer(inside)]
     spelled = _NOTE.sub(lambda match: read_note(match.group()).spelled, inside)
@@ -63,25 +63,25 @@ def read_chord(word: str) -> tuple[list[NoteWord], str, str]:
 
 
 @dataclass(slots=True)
-class Pitcher:
-    """Remembers the accidentals of a bar: they hold for their letter, in all octaves, to the next bar line.
+class PitchResolver:
+    """Pitches of notes, given the accidentals of a bar, which apply to a letter in all octaves up to the bar line.
 
     Source: ABC 2.1, sections 4.2 and 11.3 (``propagate-accidentals pitch``, its default).
 
     Attributes:
-        key: the key that holds; None alters nothing.
-        accidentals: by letter, what this bar has changed.
+        key: the current key; None alters nothing.
+        accidentals: alteration by letter in the current bar.
     """
 
     key: Key | None = None
     accidentals: dict[str, int] = field(default_factory=dict)
 
-    def number(self, note: NoteWord, tied: dict[Place, int]) -> int:
-        """The MIDI number of a note.
+    def number(self, note: NoteToken, tied: dict[StaffPosition, int]) -> int:
+        """Return the MIDI number of a note.
 
         Args:
             note: the note.
-            tied: the numbers of notes that are tied to this one, by place.
+            tied: MIDI numbers of the notes tied to this one, by staff position.
         """
         letter, octave = note.place
         if note.accidental:

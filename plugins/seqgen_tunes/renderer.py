@@ -1,4 +1,4 @@
-"""Shows tunes: on a terminal, as a picture, as MIDI."""
+"""Renderer of tunes for the terminal, as pictures and as MIDI."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from seqgen_tunes.terminal import TerminalTune
 
 
 class AbcRenderer:
-    """The text over a piano roll; ``draw`` makes a picture of piano rolls, or a MIDI file."""
+    """Renders a tune as text and a piano roll; ``draw`` makes a picture of piano rolls or a MIDI file."""
 
     suffixes = (".png", ".mid")
 
     def __call__(self, text: str) -> TerminalTune:
-        """Something that rich can print, of any text."""
+        """Return a rich renderable of any text."""
         return TerminalTune(text)
 
     def draw(self, texts: Sequence[str], suffix: str) -> bytes:
-        """The content of a file with tunes one after another; of a text that is no tune, what can be read.
+        """Return the content of a file with all tunes; of an invalid text, the legible part.
 
         Raises:
             MissingExtra: Pillow or mido is not installed.
-            UsageError: there is no such kind of file.
+            UsageError: ``suffix`` is not supported.
         """
         if suffix == ".png":
-            from seqgen_tunes.drawing import draw_png
+            from seqgen_tunes.png import draw_png
 
             return draw_png(texts)
         if suffix == ".mid":
             from seqgen_tunes.midi import write_midi
 
             return write_midi(texts)
-        raise seqgen.UsageError(f"cannot draw tunes as {suffix!r}; known: {', '.join(self.suffixes)}")
+        raise seqgen.UsageError(f"cannot draw tunes as {suffix!r}: use one of {', '.join(self.suffixes)}")

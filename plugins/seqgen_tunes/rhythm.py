@@ -1,4 +1,4 @@
-"""How long a note lasts: unit, multiple, tuplet and broken rhythm (ABC 2.1, sections 4.3, 4.4 and 4.13)."""
+"""Durations of notes: unit, multiple, tuplet and broken rhythm (ABC 2.1, sections 4.3, 4.4 and 4.13)."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from seqgen_tunes.tune import Note
 
 @dataclass(slots=True)
 class Rhythm:
-    """The unit, and what a tuplet or a broken rhythm does to the notes that follow.
+    """The unit note length, and the effect of a tuplet or broken rhythm on the next notes.
 
     Attributes:
         unit: the unit note length in ticks.
-        notes: how many notes of the tuplet are to come.
-        factor: the tuplet's: so many notes in the time of so many.
-        broken: what the next note is multiplied by, as numerator and denominator; None: nothing.
+        notes: remaining notes of the tuplet.
+        factor: (p, q) of the tuplet: p notes in the time of q.
+        broken: factor of the next note as (numerator, denominator); None for none.
     """
 
     unit: int
@@ -25,7 +25,7 @@ class Rhythm:
     broken: tuple[int, int] | None = None
 
     def ticks(self, above: int, below: int) -> int | str:
-        """The ticks of the next note, given its multiple of the unit; or why it cannot be played."""
+        """Return the ticks of the next note, given its multiple of the unit, or the problem."""
         ticks, rest = (self.unit, 0) if above == below == 1 else divmod(self.unit * above, below)
         if self.notes:
             self.notes -= 1
@@ -35,11 +35,11 @@ class Rhythm:
             ticks, more = divmod(ticks * self.broken[0], self.broken[1])
             rest, self.broken = rest + more, None
         if rest or not ticks:
-            return "a length that no note has"
+            return "an impossible note length"
         return ticks if ticks <= 8 * WHOLE else "a note of more than eight whole notes"
 
     def start_tuplet(self, word: str, metre: Metre) -> str:
-        """Begin a tuplet; gives what is wrong, or ""."""
+        """Start a tuplet; return the problem, or ""."""
         if self.notes:
             return f"tuplet {word} within a tuplet"
         numbers = [*word[1:].split(":"), "", ""]
@@ -48,18 +48,18 @@ class Rhythm:
         self.notes = int(numbers[2] or notes)
         return ""
 
-    def breaks(self, word: str, last: Note | None) -> str:
-        """Lengthen the last note and shorten the next, or the other way about; gives what is wrong, or ""."""
+    def start_broken(self, word: str, last: Note | None) -> str:
+        """Lengthen the last note and shorten the next, or vice versa; return the problem, or ""."""
         if last is None or self.broken:
             return f"{word} without a note before it"
         part = 2 ** len(word)
         long, short = (2 * part - 1, part), (1, part)
         first, self.broken = (long, short) if word[0] == ">" else (short, long)
         last.ticks, rest = divmod(last.ticks * first[0], first[1])
-        return "a length that no note has" if rest or not last.ticks else ""
+        return "an impossible note length" if rest or not last.ticks else ""
 
-    def open(self) -> str:
-        """What a bar line must not interrupt, or ""; forgets it."""
+    def close(self) -> str:
+        """End tuplet and broken rhythm at a bar line; return the problem if one is incomplete, or ""."""
         left = f"a tuplet lacks {self.notes} of its notes" if self.notes else ""
         left = left or ("a broken rhythm without its second note" if self.broken else "")
         self.notes, self.broken = 0, None

@@ -1,4 +1,4 @@
-"""A tune on a terminal: its text, and a piano roll of half blocks, coloured by pitch class."""
+"""Rendering of a tune on a terminal: the text, and a piano roll of half blocks, coloured by pitch class."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from rich.style import Style
 from rich.text import Text
 
 import seqgen
-from seqgen_tunes.names import colour, pitch_name
-from seqgen_tunes.reading import read_tune
-from seqgen_tunes.systems import pitch_range, systems
+from seqgen_tunes.parser import read_tune
+from seqgen_tunes.pitch_names import colour, pitch_name
+from seqgen_tunes.rows import layout_rows, pitch_range
 from seqgen_tunes.tune import Bar, Note, Tune
 
 _LABEL = 4
@@ -22,18 +22,18 @@ _DIM = Style(dim=True)
 
 
 class TerminalTune:
-    """What rich prints of a text.
+    """A rich renderable of a tune; the text is parsed when it is printed.
 
     Args:
         text: any text.
     """
 
     def __init__(self, text: str) -> None:
-        """Nothing is read before it is printed."""
+        """Keep the text."""
         self._text = text
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
-        """The text, why it is no tune, and the roll of what can be read, as wide as there is room."""
+        """Yield the text, the reason if it is not valid, and the piano roll, as wide as the terminal allows."""
         shown = seqgen.visible_lines(self._text[:_MAX_CHARACTERS])
         yield Text(shown + ("..." if len(self._text) > _MAX_CHARACTERS else ""))
         tune = read_tune(self._text)
@@ -45,12 +45,12 @@ class TerminalTune:
 
 
 def _roll(tune: Tune, width: int) -> Iterator[Text]:
-    """The rows of the roll: a column is a unit note length, and each row of bars is as high as the tune's range."""
+    """Yield the lines of the piano roll; a column is one unit note length, a row as high as the tune's range."""
     step = tune.unit or min(note.ticks for note in tune.notes)
     longest = max(bar.ticks for bar in tune.bars)
-    room = max((width * step * 9 // 10) // longest, 1) * longest  # bar lines take columns too
+    row_ticks = max((width * step * 9 // 10) // longest, 1) * longest  # bar lines take columns too
     notes = tune.sounding()
-    rows = systems(tune.bars, room)
+    rows = layout_rows(tune.bars, row_ticks)
     for bars in rows[:_MAX_ROWS]:
         yield from _row(tune, bars, notes, step, width)
     if len(rows) > _MAX_ROWS:
@@ -58,7 +58,7 @@ def _roll(tune: Tune, width: int) -> Iterator[Text]:
 
 
 def _columns(bars: Sequence[Bar], notes: Sequence[Note], step: int, width: int) -> list[set[int] | str]:
-    """What stands in each column: the pitches that sound, or a bar line."""
+    """Return the content of each column: the sounding pitches, or a bar line."""
     columns: list[set[int] | str] = []
     for bar in bars:
         inside = [note for note in notes if note.at < bar.at + bar.ticks and note.at + note.ticks > bar.at]
@@ -87,7 +87,7 @@ def _row(tune: Tune, bars: Sequence[Bar], notes: Sequence[Note], step: int, widt
 
 
 def _cell(low: bool, high: bool, bottom: int) -> tuple[str, Style]:
-    """A character for two pitches, one above the other."""
+    """Return the character and style for two adjacent pitches."""
     if not (low or high):
         return " ", Style()
     lower, upper = (f"rgb({','.join(map(str, colour(pitch % 12, 0.6)))})" for pitch in (bottom, bottom + 1))

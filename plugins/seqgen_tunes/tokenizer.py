@@ -1,7 +1,7 @@
-"""A symbol is a word of ABC: a note with accidental, octave and length, a bar line, a line of the header, ...
+"""Tokenizer of ABC: symbols are notes with accidental, octave and length, bar lines, header lines, ...
 
-A word that is rare is spelled: a chord by its notes, a note by its accidental, letter and length, anything by its
-characters. So the vocabulary stays small, and every text whose characters are known can be written.
+Rare tokens are split: a chord into its notes, a note into accidental, letter and length, anything else into characters.
+So the vocabulary stays small, and every text of known characters can be encoded.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from typing import Annotated, Any, Self
 from pydantic import Field
 
 import seqgen
-from seqgen_tunes.words import pieces, words
+from seqgen_tunes.lexer import lex, split_token
 
-_REMEMBERED = 100_000
+_CACHE_SIZE = 100_000
 MinCount = Annotated[
-    int, Field(ge=1, description="a word of several characters that occurs less often is spelled by its parts")
+    int, Field(ge=1, description="occurrences an ABC token needs to be one symbol; rarer tokens are split into parts")
 ]
 
 
 class AbcTokenizer(seqgen.Tokenizer):
-    """Ids of ABC words, in the order of code points.
+    """A tokenizer whose ids are ABC tokens by code point.
 
     Args:
-        symbols: the known words, all known characters among them.
+        symbols: the known tokens, including all known characters.
     """
 
     def __init__(self, symbols: Iterable[str]) -> None:
@@ -36,16 +36,16 @@ class AbcTokenizer(seqgen.Tokenizer):
 
     @classmethod
     def fit(cls, texts: Iterable[str], *, min_count: MinCount = 2) -> Self:  # type: ignore[override]
-        """Every character of the texts, and the words and parts of words that are frequent enough."""
+        """Learn every character of the texts, and the tokens and parts of tokens that are frequent enough."""
         return cls.fit_parts(texts, None, min_count=min_count)
 
     @classmethod
     def fit_parts(cls, texts: Iterable[str], training: Iterable[str] | None, *, min_count: MinCount = 2) -> Self:
-        """The characters of all texts, the words and parts of words of the training part.
+        """Learn the characters of all texts, and the tokens and parts of tokens of the training texts.
 
         Args:
             texts: all texts, iterated once.
-            training: those of the training part; None: the same as ``texts``.
+            training: the training texts; None: the same as ``texts``.
             min_count: see :meth:`fit`.
         """
         characters: set[str] = set()
@@ -53,9 +53,9 @@ class AbcTokenizer(seqgen.Tokenizer):
         for text in texts:
             characters.update(text)
             if training is None:
-                counts.update((kind, word) for kind, word, _ in words(text))
+                counts.update((kind, word) for kind, word, _ in lex(text))
         for text in training or ():
-            counts.update((kind, word) for kind, word, _ in words(text))
+            counts.update((kind, word) for kind, word, _ in lex(text))
         frequent: set[str] = set()
         while counts:
             parts: Counter[tuple[str, str]] = Counter()
@@ -63,28 +63,28 @@ class AbcTokenizer(seqgen.Tokenizer):
                 if count >= min_count:
                     frequent.add(word)
                 elif len(word) > 1:
-                    for part in pieces(kind, word):
+                    for part in split_token(kind, word):
                         parts[_kind(part), part] += count
             counts = Counter({part: count for part, count in parts.items() if part[1] not in frequent})
         return cls(characters | {word for word in frequent if characters.issuperset(word)})
 
     @property
     def n_symbols(self) -> int:
-        """How many words and characters are known."""
+        """Return the number of known tokens and characters."""
         return len(self.symbols)
 
     def encode(self, text: str) -> list[int]:
-        """The ids of a text.
+        """Return the ids of a text.
 
         Raises:
             UnknownSymbol: a character is not known.
         """
         ids: list[int] = []
-        for kind, word, at in words(text):
+        for kind, word, at in lex(text):
             known = self._known.get(word)
             if known is None:
                 known = tuple(self._spell(kind, word, at))
-                if len(self._known) < _REMEMBERED:
+                if len(self._known) < _CACHE_SIZE:
                     self._known[word] = known
             ids.extend(known)
         return ids
@@ -97,24 +97,24 @@ class AbcTokenizer(seqgen.Tokenizer):
             near = [other for other in (word.swapcase(),) if other in self._id_of]
             raise seqgen.UnknownSymbol(word, at, near)
         else:
-            for part in pieces(kind, word):
+            for part in split_token(kind, word):
                 yield from self._spell(_kind(part), part, at)
                 at += len(part)
 
     def decode(self, ids: Sequence[int]) -> str:
-        """The text of ids."""
+        """Return the text of the ids."""
         return "".join([self.symbols[index] for index in ids])
 
     def to_json(self) -> dict[str, Any]:
-        """The words."""
+        """Return the symbols."""
         return {"symbols": self.symbols}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
-        """The tokenizer that ``to_json`` described."""
+        """Build the tokenizer from the output of ``to_json``."""
         return cls(data["symbols"])
 
 
 def _kind(part: str) -> str:
-    """Whether a part of a word has parts itself."""
-    return next((kind for kind, word, _ in words(part) if word == part), "other")
+    """Return the kind of a part of a token, by which it may be split further."""
+    return next((kind for kind, word, _ in lex(part) if word == part), "other")

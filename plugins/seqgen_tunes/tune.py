@@ -1,4 +1,4 @@
-"""A tune as events in time."""
+"""A parsed tune: notes and bars with their times."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ class Note:
     """A note, a chord, or a rest.
 
     Attributes:
-        pitches: MIDI numbers, 60 is middle C, key signature and accidentals applied; none for a rest.
-        at: ticks from the start of the tune; ``WHOLE`` ticks are a whole note.
-        ticks: how long it lasts.
-        tied: whether it goes on with the pitches of the note before, without a new attack.
+        pitches: MIDI numbers (60 is middle C) with key signature and accidentals applied; empty for a rest.
+        at: start in ticks from the start of the tune; ``WHOLE`` ticks are a whole note.
+        ticks: duration in ticks.
+        tied: True if it continues the pitches of the note before without a new attack.
     """
 
     pitches: tuple[int, ...]
@@ -28,25 +28,25 @@ class Note:
 
     @property
     def start(self) -> Fraction:
-        """When it starts, in whole notes from the start of the tune."""
+        """Return the start in whole notes from the start of the tune."""
         return Fraction(self.at, WHOLE)
 
     @property
     def duration(self) -> Fraction:
-        """How long it lasts, in whole notes."""
+        """Return the duration in whole notes."""
         return Fraction(self.ticks, WHOLE)
 
 
 @dataclass(slots=True)
 class Bar:
-    """What stands between two bar lines.
+    """A bar.
 
     Attributes:
-        number: counted from 1, or from 0 where the tune starts with a pick-up; two short bars on both sides of a
-            repeat sign or double bar line count as one.
-        at: ticks from the start of the tune.
-        ticks: how long its notes and rests last.
-        metre: that of the bar.
+        number: counted from 1, or from 0 if the tune starts with a pick-up; two short bars on both sides of a repeat
+            sign or double bar line count as one.
+        at: start in ticks from the start of the tune.
+        ticks: total duration of its notes and rests.
+        metre: the metre of the bar.
         left: the bar line before it; None at the start of the tune.
         right: the bar line after it; None if the tune ends without one.
     """
@@ -60,29 +60,29 @@ class Bar:
 
     @property
     def full(self) -> bool:
-        """Whether it fills its metre exactly; in free metre every bar does."""
+        """Return whether the bar fills its metre exactly; in free metre every bar does."""
         return self.metre.ticks is None or self.ticks == self.metre.ticks
 
     @property
     def short(self) -> bool:
-        """Whether it is shorter than its metre."""
+        """Return whether the bar is shorter than its metre."""
         return self.metre.ticks is not None and self.ticks < self.metre.ticks
 
 
 @dataclass(slots=True)
 class Tune:
-    """A tune.
+    """A parsed tune.
 
     Attributes:
-        metre: that of the header.
-        key: that of the header; None where it is not legal.
-        unit: the unit note length of the header, in ticks.
+        metre: the header's metre; None if it is not legal.
+        key: the header's key; None if it is not legal.
+        unit: the header's unit note length in ticks; None if it is not legal.
         notes: all notes and rests in order.
-        bars: all bars that hold something.
-        wrong: those of the bars that do not fill their metre, and should.
-        keys: the key from a tick on, the header's first.
-        problems: what is wrong, the first in the text first; notes and bars are what could be read all the same.
-        canonical: the tune spelled without layout.
+        bars: all bars that are not empty.
+        wrong: the bars that do not fill their metre but should.
+        keys: (tick, key) for each change of key, the header's first.
+        problems: problems in the order of the text; notes and bars hold what could be parsed despite them.
+        canonical: the tune in canonical spelling without layout; "" if the header is not legal.
     """
 
     metre: Metre | None = None
@@ -97,11 +97,11 @@ class Tune:
 
     @property
     def ticks(self) -> int:
-        """How long it lasts."""
+        """Return the duration in ticks."""
         return self.notes[-1].at + self.notes[-1].ticks if self.notes else 0
 
     def sounding(self) -> list[Note]:
-        """What is heard: no rests, and notes that are tied as one."""
+        """Return the sounding notes: rests left out, tied notes merged."""
         heard: list[Note] = []
         for note in self.notes:
             if note.tied and heard and heard[-1].pitches == note.pitches and heard[-1].at + heard[-1].ticks == note.at:

@@ -1,19 +1,19 @@
-"""Says whether a text is a tune: a legal header, a body that parses, and bars that fill their metre."""
+"""Validator of tunes: a legal header, a body that parses, and complete bars."""
 
 from __future__ import annotations
 
 import seqgen
-from seqgen_tunes.reading import read_tune
+from seqgen_tunes.parser import read_tune
 
 
 class AbcValidator:
-    """Judges by the ABC music standard 2.1; bars are summed exactly, as fractions of a whole note."""
+    """Accepts tunes that follow the ABC music standard 2.1; bars are summed exactly."""
 
     def validate(self, text: str) -> seqgen.Verdict:
-        """The verdict; the reason names the character, or the bar and its sum.
+        """Return the verdict on a text; the reason gives the character, or the bar and its duration.
 
-        The canonical form is the tune without blanks and line ends, everything spelled in one way, so that two texts
-        are equal if they say the same music.
+        The canonical form is the tune without whitespace and in canonical spelling, so that two texts with the same
+        music have the same form.
         """
         tune = read_tune(text)
         if tune.problems:

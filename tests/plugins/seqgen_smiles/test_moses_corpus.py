@@ -13,7 +13,7 @@ from seqgen import testing
 
 pytest.importorskip("seqgen_smiles")
 from seqgen_smiles import specs
-from seqgen_smiles.moses import load, load_scaffolds, load_test
+from seqgen_smiles.moses_corpora import load, load_scaffolds, load_test
 
 REAL = "SEQGEN_TEST_MOLSETS"
 FOLDER = "moses/dataset/data"

@@ -16,12 +16,12 @@ from rdkit.Chem import rdFingerprintGenerator
 
 from seqgen_smiles import frechet, specs, workers
 from seqgen_smiles.corpus import load
-from seqgen_smiles.describing import Describer
 from seqgen_smiles.metric import Moses
 from seqgen_smiles.novelty import novelty
 from seqgen_smiles.properties import Filters, fragments, scaffold
 from seqgen_smiles.similarity import cosine, diversities, nearest, wasserstein
-from seqgen_smiles.summary import Plan, total
+from seqgen_smiles.stats import StatsConfig, total
+from seqgen_smiles.stats_collector import StatsCollector
 
 TEXTS = [record.text for record in load()][:1000]
 RINGS = ["c1ccc(-c2ccccc2)cc1", "c1ccc2ccccc2c1", "O=C(Nc1ccccc1)c1ccccc1", "CCO", "C1CCCCC1N"]
@@ -82,7 +82,7 @@ def test_selfies_are_the_same_molecules(plain):
 def test_similarities_are_those_of_rdkit():
     generator = rdFingerprintGenerator.GetMorganGenerator(radius=2, fpSize=1024)
     prints = [generator.GetFingerprint(Chem.MolFromSmiles(text)) for text in TEXTS[:90]]
-    ours = Describer(Plan(shape=True)).describe(TEXTS[:90]).prints
+    ours = StatsCollector(StatsConfig(shape=True)).collect(TEXTS[:90]).prints
     table = np.array([DataStructs.BulkTanimotoSimilarity(one, prints) for one in prints])
     assert nearest(ours[:40], ours[40:]) == pytest.approx(table[:40, 40:].max(1).mean(), abs=1e-6)
     first, second = diversities(ours)
@@ -91,7 +91,7 @@ def test_similarities_are_those_of_rdkit():
 
 
 def test_similarities_do_not_depend_on_the_blocks(monkeypatch):
-    ours = Describer(Plan(shape=True)).describe(TEXTS[:90]).prints
+    ours = StatsCollector(StatsConfig(shape=True)).collect(TEXTS[:90]).prints
     before = nearest(ours[:40], ours[40:]), *diversities(ours)
     monkeypatch.setattr("seqgen_smiles.similarity._ROWS", 7)
     monkeypatch.setattr("seqgen_smiles.similarity._COLUMNS", 11)
@@ -138,8 +138,8 @@ def test_screening_changes_no_filter():
 def test_workers_describe_what_is_described_here(monkeypatch):
     monkeypatch.setattr(workers, "_CHUNK", 60)
     texts = [*TEXTS[:500], "no molecule", "\ud800", "C\nC"]
-    plan = Plan(shape=True, properties=("weight",), every=3, smarts=("[#6]=[#8]",))
-    here, there = (total(workers.summaries(texts, plan, jobs)) for jobs in (1, 2))
+    config = StatsConfig(shape=True, properties=("weight",), every=3, smarts=("[#6]=[#8]",))
+    here, there = (total(workers.collect_stats(texts, config, jobs)) for jobs in (1, 2))
     assert here.prints.shape == (len(here.valid), 128) and np.array_equal(here.prints, there.prints)
     here.prints = there.prints
     assert here == there and here.canonical[-3:] == [None] * 3
@@ -148,7 +148,7 @@ def test_workers_describe_what_is_described_here(monkeypatch):
 def test_without_workers_the_work_is_done_here(monkeypatch):
     monkeypatch.setattr(workers, "_CHUNK", 60)
     monkeypatch.setattr(sys, "executable", "/no/such/python")
-    assert len(total(workers.summaries(TEXTS[:500], Plan(), 2)).valid) == 500
+    assert len(total(workers.collect_stats(TEXTS[:500], StatsConfig(), 2)).valid) == 500
 
 
 def test_novelty_by_the_writing_of_the_training_texts():

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 import seqgen
 
 pytest.importorskip("seqgen_tunes")
+from seqgen_tunes.abc_files import source_tunes
 from seqgen_tunes.corpus import LABELS, load
-from seqgen_tunes.reading import read_tune
-from seqgen_tunes.source import source_tunes
-from seqgen_tunes.tidy import tidy
+from seqgen_tunes.normalization import normalize
+from seqgen_tunes.parser import read_tune
 
 SOURCE = """% a file
 %%scale 0.7
@@ -74,14 +74,14 @@ def test_a_file_is_cut_into_tunes():
         ("[P:A]A[K:D]B", "A[K:D]B"),
     ],
 )
-def test_tidy(music, expected):
-    assert tidy(music) == expected
-    assert tidy(expected) == expected
+def test_normalize(music, expected):
+    assert normalize(music) == expected
+    assert normalize(expected) == expected
 
 
 @given(st.text() | st.text("AaBbc,'^=/234>-()[]|: \n`~\"!{}z"))
 def test_tidy_takes_any_text(music):
-    assert tidy(tidy(music)) == tidy(music) or read_tune(f"M:none\nL:1/8\nK:C\n{music}").problems
+    assert normalize(normalize(music)) == normalize(music) or read_tune(f"M:none\nL:1/8\nK:C\n{music}").problems
 
 
 @pytest.fixture(scope="module")

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 pytest.importorskip("seqgen_tunes")
 from seqgen_tunes.barlines import read_barline
 from seqgen_tunes.keys import read_key
+from seqgen_tunes.lexer import lex, split_token
 from seqgen_tunes.metres import WHOLE, read_length, read_metre
-from seqgen_tunes.names import key_name, pitch_name
-from seqgen_tunes.reading import read_tune
-from seqgen_tunes.words import pieces, words
+from seqgen_tunes.parser import read_tune
+from seqgen_tunes.pitch_names import key_name, pitch_name
 
 
 def tune(body, metre="none", length="1/8", key="C"):
@@ -32,14 +32,14 @@ def durations(body, **header):
 
 @given(st.text())
 def test_the_words_of_any_text_are_the_text(text):
-    found = list(words(text))
+    found = list(lex(text))
     assert "".join(word for _, word, _ in found) == text
     assert all(text[at : at + len(word)] == word for _, word, at in found)
-    assert all("".join(pieces(kind, word)) == word for kind, word, _ in found)
+    assert all("".join(split_token(kind, word)) == word for kind, word, _ in found)
 
 
 def test_words():
-    found = [word for _, word, _ in words('M:6/8\nK:D\n|:^f\'3/2 [Ac]2>{g}z|1(3abc:|2"Am"!trill!~d-|d [K:G]C::')]
+    found = [word for _, word, _ in lex('M:6/8\nK:D\n|:^f\'3/2 [Ac]2>{g}z|1(3abc:|2"Am"!trill!~d-|d [K:G]C::')]
     assert found == [
         "M:6/8\n", "K:D\n", "|:", "^f'3/2", " ", "[Ac]2", ">", "{g}", "z", "|1", "(3", "a", "b", "c", ":|2", '"Am"',
         "!trill!", "~", "d", "-", "|", "d", " ", "[K:G]", "C", "::",

@@ -14,9 +14,9 @@ import seqgen
 
 pytest.importorskip("seqgen_tunes")
 from seqgen_tunes.metric import load as metric
-from seqgen_tunes.reading import read_tune
+from seqgen_tunes.parser import read_tune
 from seqgen_tunes.renderer import AbcRenderer
-from seqgen_tunes.systems import systems
+from seqgen_tunes.rows import layout_rows
 
 JIG = "M:6/8\nL:1/8\nK:G\nD|GAB c2d|[GB]3 b2:|\nd|{a}g3-g2e|(3ded B2 z:|"
 REEL = "M:C|\nL:1/8\nK:Am\nABcd efga|A8|[M:3/4][K:D]f2 c2 d2|]"
@@ -43,14 +43,14 @@ def test_the_terminal_shows_text_and_roll():
 
 def test_the_terminal_says_why_a_text_is_no_tune_and_escapes_it():
     out = shown(BROKEN)
-    assert "not valid: '\\x1b' stands for nothing" in out.replace("\n", " ")
+    assert "not valid: '\\x1b' has no meaning in ABC" in out.replace("\n", " ")
     assert "\x1b" not in out and "│" in out
     assert shown("") and shown("hello") and shown(JIG, width=9)
 
 
 def test_rows_hold_whole_phrases():
     bars = read_tune("M:2/4\nL:1/8\nK:G\nD|" + "GABc|" * 15 + "G3:|D|" + "GABc|" * 15 + "G3|]").bars
-    rows = systems(bars, bars[1].ticks * 11)
+    rows = layout_rows(bars, bars[1].ticks * 11)
     assert [[row[0].number, row[-1].number] for row in rows] == [[0, 8], [9, 16], [16, 24], [25, 32]]
     assert rows[2][0].short and [bar for row in rows for bar in row] == bars
 
@@ -159,7 +159,7 @@ def test_without_the_extra(module, suffix, monkeypatch):
 
 
 def test_another_suffix():
-    with pytest.raises(seqgen.UsageError, match=r"'.wav'; known: .png, .mid"):
+    with pytest.raises(seqgen.UsageError, match=r"'.wav': use one of .png, .mid"):
         RENDER.draw([JIG], ".wav")
 
 

@@ -22,22 +22,22 @@ CHARACTERS = sorted(set("".join(TUNES)))
 TOKENIZER = AbcTokenizer.fit(TUNES)
 
 
-def words(text, tokenizer=TOKENIZER):
+def lex(text, tokenizer=TOKENIZER):
     return [tokenizer.symbols[index] for index in tokenizer.encode(text)]
 
 
 def test_words_are_symbols():
-    assert words("M:6/8\nL:1/8\nK:G\nGAB|(3fga [GB]2|") == [
+    assert lex("M:6/8\nL:1/8\nK:G\nGAB|(3fga [GB]2|") == [
         "M:6/8\n", "L:1/8\n", "K:G\n", "G", "A", "B", "|", "(3", "f", "g", "a", " ", "[GB]2", "|",
     ]  # fmt: skip
 
 
 def test_rare_words_are_spelled_by_their_parts():
     every = AbcTokenizer.fit([*TUNES, "c'", "c'", "3/2", "3/2", "A4", "C4", "4", "^c", "^c"])
-    assert words("^c'3/2", every) == ["^", "c'", *"3/2"]
-    assert words("[AB]", every) == ["[", "A", "B", "]"]
-    assert words("M:C|\n", every) == list("M:C|\n")
-    assert words("_B,,4", TOKENIZER) == list("_B,,4")
+    assert lex("^c'3/2", every) == ["^", "c'", *"3/2"]
+    assert lex("[AB]", every) == ["[", "A", "B", "]"]
+    assert lex("M:C|\n", every) == list("M:C|\n")
+    assert lex("_B,,4", TOKENIZER) == list("_B,,4")
 
 
 @given(st.text(CHARACTERS))

@@ -1,54 +1,54 @@
-"""Writes a tune in one way: what is played stays, what only this transcriber or printer added goes."""
+"""Normalization of ABC: music is kept, additions of a transcriber or printer are removed."""
 
 from __future__ import annotations
 
 import re
 
 from seqgen_tunes.barlines import BarLine, read_barline
-from seqgen_tunes.pitches import Place, read_chord, read_note, spell_length
-from seqgen_tunes.words import NOTE, words
+from seqgen_tunes.lexer import NOTE, lex
+from seqgen_tunes.pitches import StaffPosition, read_chord, read_note, spell_length
 
 _ADDED = re.compile(r'"[^"\n]*"|![^!\n]{1,12}!|[!*\\\r`]')
-"""Annotations, named decorations, forced line ends; they may stand between an accidental and its note."""
+"""Annotations, named decorations, forced line breaks; they may occur between an accidental and its note."""
 _NOTE = re.compile(NOTE)
 Part = tuple[str, str]
-"""A word's kind and its characters."""
+"""Kind and text of a token."""
 _SKIPPED = frozenset({"blank", "slur", "grace", "tuplet", "bar", "inline"})
 
 
-def tidy(music: str) -> str:
-    """Lines of music without decorations, annotations and spacers, everything spelled in its one way.
+def normalize(music: str) -> str:
+    """Return lines of music without decorations, annotations and spacers, in canonical spelling.
 
-    Blanks stay where they group the notes of a bar, and line ends too. Slurs and ties that do not pair go, and fields
-    but M:, L: and K:.
+    Spaces that group the notes of a bar are kept, and so are line ends. Unpaired slurs and ties are removed, and all
+    fields except M:, L: and K:.
     """
-    found = [(kind, text) for kind, text, _ in words(_ADDED.sub("", music)) if kind != "mark" and text[0] != "y"]
-    return lay_out(_without_idle_slurs(_without_false_ties(found)))
+    found = [(kind, text) for kind, text, _ in lex(_ADDED.sub("", music)) if kind != "mark" and text[0] != "y"]
+    return lay_out(_without_redundant_slurs(_without_false_ties(found)))
 
 
 def _without_false_ties(found: list[Part]) -> list[Part]:
-    """Old transcriptions write a slur of two notes with the sign of a tie."""
+    """Drop ties between different notes: old transcriptions use them for slurs of two notes."""
     kept = []
     for index, (kind, text) in enumerate(found):
         if kind == "tie":
             after = next((other for other in found[index + 1 :] if other[0] not in _SKIPPED), ("", ""))
-            if not index or not _tied(_places(*found[index - 1]), _places(*after)):
+            if not index or not _tied(_positions(*found[index - 1]), _positions(*after)):
                 continue
         kept.append((kind, text))
     return kept
 
 
-def _tied(before: dict[Place, str], after: dict[Place, str]) -> bool:
+def _tied(before: dict[StaffPosition, str], after: dict[StaffPosition, str]) -> bool:
     return any(after.get(place, "no") in ("", accidental) for place, accidental in before.items())
 
 
-def _places(kind: str, text: str) -> dict[Place, str]:
+def _positions(kind: str, text: str) -> dict[StaffPosition, str]:
     notes = [read_note(text)] if kind == "note" else read_chord(text)[0] if kind == "chord" else []
     return {note.place: note.accidental for note in notes}
 
 
-def _without_idle_slurs(found: list[Part]) -> list[Part]:
-    """Drop slurs that start or end nowhere, hold no note, or hold just the notes of a tuplet."""
+def _without_redundant_slurs(found: list[Part]) -> list[Part]:
+    """Drop slurs that are unpaired, contain no note, or contain just the notes of a tuplet."""
     opened: list[tuple[int, int, int]] = []
     kept: set[int] = set()
     notes = 0
@@ -67,7 +67,7 @@ def _without_idle_slurs(found: list[Part]) -> list[Part]:
 
 
 def lay_out(found: list[Part]) -> str:
-    """Join words: a bar line where several met, blanks between groups only."""
+    """Join tokens; adjacent bar lines are merged, spaces are kept between groups only."""
     parts: list[str | BarLine] = []
     for kind, text in found:
         part = _spelled(kind, text)
@@ -96,7 +96,7 @@ def lay_out(found: list[Part]) -> str:
 
 
 def _binds(part: str | BarLine) -> bool:
-    """Whether a blank after it says nothing."""
+    """Return whether a space after the token has no meaning."""
     return isinstance(part, BarLine) or part[0] in "<>{("
 
 

@@ -1,6 +1,6 @@
-"""The words of ABC: notes, rests, bar lines, fields and the rest, found one after another in a text.
+"""Lexer of ABC: splits a text into notes, rests, bar lines, fields and other tokens.
 
-Every character of a text belongs to exactly one word, so the words of any text, joined, are that text again.
+Every character of a text belongs to exactly one token, so the tokens of a text join to the text.
 Source: the ABC music standard 2.1 (December 2011), sections 3 and 4.
 """
 
@@ -10,16 +10,16 @@ import re
 from collections.abc import Iterator
 
 LENGTH = r"[0-9]*(?:/[0-9]+|/*)"
-"""A multiple of the unit note length: "2", "3/2", "/", "//"; "" is one."""
+"""A multiple of the unit note length: "2", "3/2", "/", "//"; "" means 1."""
 PITCH = r"(?:\^\^?|__?|=)?[A-Ga-g][,']*"
 NOTE = PITCH + LENGTH
 MARK = r"[.~H-Wh-w]|![^!\s|:\[\]]+!"
-"""Decorations: one letter, or a name between exclamation marks; no letter that is a note, a rest or a spacer."""
+"""Decorations: one letter other than notes, rests and spacers, or a name between exclamation marks."""
 BARLINE = r"(?::|\|\]?|\[\|\]?)(?::|\|\]?|\[\||\])*"
 ENDING = r"[1-9](?:[,-][1-9])*"
 
 _KINDS = {
-    # a line of music may begin with "T:|" or "A:|", which is a note or mark and a bar line
+    # "T:|" or "A:|" at the start of a line of music is a note or decoration and a bar line, not a field
     "field": r"^[A-Zmrsw]:(?![|:\]])[^\n]*\n?",
     "inline": r"\[[A-Zmr]:(?![|:\]])[^\]\n]*\]",
     "quoted": r'"[^"\n]*"',
@@ -38,25 +38,24 @@ _KINDS = {
     "other": r".",
 }
 KINDS = tuple(_KINDS)
-_WORD = re.compile("|".join(f"(?P<{kind}>{pattern})" for kind, pattern in _KINDS.items()), re.MULTILINE | re.DOTALL)
+_TOKEN = re.compile("|".join(f"(?P<{kind}>{pattern})" for kind, pattern in _KINDS.items()), re.MULTILINE | re.DOTALL)
 _NOTE_OR_LENGTH = re.compile(rf"{NOTE}|[0-9]+(?:/[0-9]+|/*)|/+[0-9]*|.", re.DOTALL)
 _PARTS = re.compile(rf"(\^\^?|__?|=)?([A-Ga-gxz][,']*)({LENGTH})")
 
-Word = tuple[str, str, int]
-"""A word: its kind, such as "note" ("other" is a character that ABC does not know), its characters, and the 0-based
-position of the first one."""
+Token = tuple[str, str, int]
+"""Kind, such as "note" ("other" is a character without meaning in ABC), text, and 0-based position of a token."""
 
 
-def words(text: str, start: int = 0) -> Iterator[Word]:
-    """The words of a text from a position on; joined, they are the text."""
-    for match in _WORD.finditer(text, start):
+def lex(text: str, start: int = 0) -> Iterator[Token]:
+    """Yield the tokens of a text from a position on; they join to the text."""
+    for match in _TOKEN.finditer(text, start):
         yield match.lastgroup or "other", match.group(), match.start()
 
 
-def pieces(kind: str, word: str) -> list[str]:
-    """What a word is made of: the notes of a chord; the accidental, letter and length of a note; at last, characters.
+def split_token(kind: str, word: str) -> list[str]:
+    """Split a token: a chord into notes; a note into accidental, letter and length; anything else into characters.
 
-    ConcatenatedRecords, they are the word; each is shorter than the word, unless it is one character.
+    The parts join to the token; each is shorter than the token, unless the token is one character.
     """
     parts: list[str] = []
     if kind in ("chord", "grace"):

@@ -1,7 +1,7 @@
-"""Cuts many texts into pieces at once, by comparing characters in arrays.
+"""Vectorized segmentation of many texts into tokens.
 
-N is the number of characters of all texts, one separator after each counted, and K that of the pieces that are longer
-than one character.
+Dimension letters: N characters of all texts, including one separator after each text; T texts; K tokens of several
+characters; M brackets.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ _OPEN, _CLOSE, _PERCENT = ord("["), ord("]"), ord("%")
 
 
 @dataclass(frozen=True)
-class Cut:
-    """Texts cut into pieces.
+class Segmentation:
+    """Texts split into tokens.
 
     Attributes:
         joined: the texts with a line end after each.
         codes_N: the code points of ``joined``.
-        begins_N: whether a piece begins there; False at the separators.
-        ends_T: where the separators stand, one a text.
-        starts_K: where the longer pieces begin.
-        stops_K: where they end, exclusive.
+        begins_N: True where a token begins; False at the separators.
+        ends_T: positions of the separators, one per text.
+        starts_K: positions where tokens of several characters begin.
+        stops_K: positions where they end, exclusive.
     """
 
     joined: str
@@ -36,28 +36,28 @@ class Cut:
     stops_K: npt.NDArray[np.int64]
 
     def longer(self) -> list[str]:
-        """The pieces of more than one character, in the order of ``starts_K``."""
+        """Return the tokens of several characters, in the order of ``starts_K``."""
         joined = self.joined
         return [joined[start:stop] for start, stop in zip(self.starts_K.tolist(), self.stops_K.tolist(), strict=True)]
 
     def singles(self) -> set[str]:
-        """The different pieces of one character."""
+        """Return the distinct tokens of one character."""
         alone_N = self.begins_N.copy()
         alone_N[self.starts_K] = False
         return set(map(chr, np.unique(self.codes_N[alone_N]).tolist()))
 
     def lengths(self) -> npt.NDArray[np.int64]:
-        """How many pieces each text has."""
+        """Return the number of tokens of each text, (T,)."""
         return np.diff(np.cumsum(self.begins_N)[self.ends_T], prepend=0).astype(np.int64)
 
 
-def cut(texts: Sequence[str], pairs: Sequence[str], ring_numbers: bool) -> Cut:
-    """Cut texts.
+def segment(texts: Sequence[str], pairs: Sequence[str], ring_numbers: bool) -> Segmentation:
+    """Split texts into tokens: bracketed groups, letter pairs, ring numbers, else single characters.
 
     Args:
         texts: any texts.
-        pairs: two letters that are one piece, outside brackets.
-        ring_numbers: whether ``%`` and two digits are one piece, outside brackets.
+        pairs: two letters that form one token outside brackets.
+        ring_numbers: make ``%`` and two digits one token outside brackets.
     """
     lengths_T = np.fromiter(map(len, texts), np.int64, len(texts))
     ends_T = np.cumsum(lengths_T + 1) - 1
@@ -83,11 +83,11 @@ def cut(texts: Sequence[str], pairs: Sequence[str], ring_numbers: bool) -> Cut:
         begins_N[at + 1] = begins_N[at + 2] = False
         starts.append(at)
         stops.append(at + 3)
-    return Cut(joined, codes_N, begins_N, ends_T, np.concatenate(starts), np.concatenate(stops))
+    return Segmentation(joined, codes_N, begins_N, ends_T, np.concatenate(starts), np.concatenate(stops))
 
 
 def _codes(joined: str) -> npt.NDArray[np.unsignedinteger]:
-    """Code points, in a byte each where that is enough."""
+    """Return the code points, as bytes if all texts are ASCII."""
     if joined.isascii():
         return np.frombuffer(joined.encode("ascii"), dtype=np.uint8)
     return np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
@@ -96,7 +96,7 @@ def _codes(joined: str) -> npt.NDArray[np.unsignedinteger]:
 def _brackets(
     codes_N: npt.NDArray[np.unsignedinteger], ends_T: npt.NDArray[np.int64]
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Where pairs of brackets with no bracket between open and close, both within one text."""
+    """Return the positions of matching brackets without a bracket in between, within one text."""
     matters_N = (codes_N == _OPEN) | (codes_N == _CLOSE)
     matters_N[ends_T] = True
     at_M = np.flatnonzero(matters_N)

@@ -1,4 +1,4 @@
-"""Tunes as transcribers left them: a file cut into tunes, and a tune into header and lines of music."""
+"""Reading of ABC files: a file is split into tunes, and a tune into header and lines of music."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ class SourceTune:
     """A tune of a source file.
 
     Attributes:
-        fields: the fields of its header, by letter; of one that stands there twice, the last.
-        lines: its music, a line of a staff each: comments, directives and words left out, lines that go on joined,
-            and metre, unit and key that change turned into "[M:2/4]".
-        voices: whether it has several voices.
+        fields: header fields by letter; the last one if a letter occurs twice.
+        lines: lines of music, without comments, directives and lyrics, continued lines joined, and changes of metre,
+            unit and key written inline, "[M:2/4]".
+        voices: True if it has several voices.
     """
 
     fields: dict[str, str] = field(default_factory=dict)
@@ -28,9 +28,9 @@ class SourceTune:
 
 
 def source_tunes(text: str) -> Iterator[SourceTune]:
-    """The tunes of a file, in order. A tune starts with X: and ends before an empty line, or before the next."""
+    """Yield the tunes of a file in order; a tune starts with X: and ends before an empty line or the next X:."""
     tune: SourceTune | None = None
-    goes_on = False
+    continued = False
     for line in text.splitlines():
         line = line.strip()
         if line.startswith("X:") or not line:
@@ -38,22 +38,22 @@ def source_tunes(text: str) -> Iterator[SourceTune]:
                 yield tune
                 tune = None
             if line:
-                tune, goes_on = SourceTune({"X": line[2:].strip()}), False
+                tune, continued = SourceTune({"X": line[2:].strip()}), False
             continue
         line = line.split("%", 1)[0].rstrip()
         if tune is None or not line:
             continue
         match = _FIELD.fullmatch(line)
         if match and match[1] not in "abcdefgxyz":
-            _take_field(tune, match[1], match[2].strip())
+            _add_field(tune, match[1], match[2].strip())
         elif "K" in tune.fields:
-            _take_music(tune, line.removesuffix("\\"), goes_on)
-            goes_on = line.endswith("\\")
+            _add_music(tune, line.removesuffix("\\"), continued)
+            continued = line.endswith("\\")
     if tune:
         yield tune
 
 
-def _take_field(tune: SourceTune, letter: str, value: str) -> None:
+def _add_field(tune: SourceTune, letter: str, value: str) -> None:
     tune.voices |= letter == "V"
     if "K" not in tune.fields:
         tune.fields[letter] = value
@@ -61,9 +61,9 @@ def _take_field(tune: SourceTune, letter: str, value: str) -> None:
         tune.lines.append(f"[{letter}:{value}]")
 
 
-def _take_music(tune: SourceTune, line: str, goes_on: bool) -> None:
+def _add_music(tune: SourceTune, line: str, continued: bool) -> None:
     tune.voices |= "[V:" in line or "&" in line
-    if tune.lines and (goes_on or _CHANGES.fullmatch(tune.lines[-1])):
+    if tune.lines and (continued or _CHANGES.fullmatch(tune.lines[-1])):
         tune.lines[-1] += line
     else:
         tune.lines.append(line)

@@ -1,4 +1,4 @@
-"""What a metric wants to know of many molecules, and how it is added up."""
+"""Statistics of sets of molecules that the metric needs, and their sum."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _NO_PRINTS = np.zeros((0, BITS // 8), dtype=np.uint8)
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What is gathered beside canonical SMILES.
+class StatsConfig:
+    """The statistics to compute besides canonical SMILES.
 
     Attributes:
-        shape: fingerprints, fragments and scaffolds.
-        properties: the names of properties.
-        every: each so many texts, the properties of one are computed.
-        smarts: patterns of the filters; None applies no filters.
+        shape: compute fingerprints, fragments and scaffolds.
+        properties: names of properties.
+        every: compute properties of every n-th text.
+        smarts: patterns of the filters; None: no filters.
     """
 
     shape: bool = False
@@ -34,16 +34,16 @@ class Plan:
 
 
 @dataclass
-class Summary:
-    """What some texts are, as molecules.
+class MoleculeStats:
+    """Statistics of some texts as molecules.
 
     Attributes:
-        canonical: the canonical SMILES of each text, None where it is not valid.
-        prints: Morgan fingerprints of the valid ones, (N, 128) bytes of 8 bits.
-        fragments: how often each BRICS fragment occurs.
-        scaffolds: how often each Murcko scaffold of two rings and more occurs.
-        passed: how many of the valid ones pass the filters.
-        properties: values by name, of those valid ones that were asked for and have one.
+        canonical: canonical SMILES of each text, None if it is not valid.
+        prints: Morgan fingerprints of the valid texts, (N, 128) packed bytes.
+        fragments: counts of BRICS fragments.
+        scaffolds: counts of Murcko scaffolds with two or more rings.
+        passed: number of valid texts that pass the filters.
+        properties: property values by name, where they could be computed.
     """
 
     canonical: list[str | None] = field(default_factory=list)
@@ -55,31 +55,31 @@ class Summary:
 
     @property
     def valid(self) -> list[str]:
-        """The canonical SMILES of the valid texts, in their order."""
+        """Return the canonical SMILES of the valid texts in order."""
         return [text for text in self.canonical if text is not None]
 
     def to_json(self) -> dict[str, Any]:
-        """The same as JSON values."""
+        """Return the statistics as JSON values."""
         return vars(self) | {"prints": base64.b64encode(self.prints.tobytes()).decode()}
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Summary:
-        """The summary that ``to_json`` described."""
+    def from_json(cls, data: dict[str, Any]) -> MoleculeStats:
+        """Build the statistics from the output of ``to_json``."""
         flat = np.frombuffer(base64.b64decode(data["prints"]), dtype=np.uint8)
         counts = {name: Counter(data[name]) for name in ("fragments", "scaffolds")}
         return cls(**data | counts | {"prints": flat.reshape(-1, BITS // 8)})
 
 
-def total(summaries: Iterable[Summary]) -> Summary:
-    """Summaries added up, in their order."""
-    whole, prints = Summary(), [_NO_PRINTS]
-    for summary in summaries:
-        whole.canonical += summary.canonical
-        prints.append(summary.prints)
-        whole.fragments.update(summary.fragments)
-        whole.scaffolds.update(summary.scaffolds)
-        whole.passed += summary.passed
-        for name, values in summary.properties.items():
+def total(parts: Iterable[MoleculeStats]) -> MoleculeStats:
+    """Return the sum of statistics, in order."""
+    whole, prints = MoleculeStats(), [_NO_PRINTS]
+    for part in parts:
+        whole.canonical += part.canonical
+        prints.append(part.prints)
+        whole.fragments.update(part.fragments)
+        whole.scaffolds.update(part.scaffolds)
+        whole.passed += part.passed
+        for name, values in part.properties.items():
             whole.properties.setdefault(name, []).extend(values)
     whole.prints = np.concatenate(prints)
     return whole

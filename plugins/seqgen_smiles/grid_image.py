@@ -1,4 +1,4 @@
-"""Draws molecules in a grid, as SVG or PNG."""
+"""Grid images of molecules, as SVG or PNG."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from typing import Any
 
 from seqgen_smiles.molecules import formula, need_rdkit, read
 
-_WIDTH, _HEIGHT = 300, 240  # of a cell, pixels
+_WIDTH, _HEIGHT = 300, 240  # pixels per cell
 _COLUMNS = 4
 _MAX = 200  # molecules in a picture: more would be higher than PNG viewers like
-_LEGEND = 38  # characters of a legend's line
+_LEGEND = 38  # characters per legend line
 
 
 def draw_grid(texts: Sequence[str], suffix: str) -> bytes:
-    """The content of a picture of the first 200 texts.
+    """Return the content of an image of the first 200 texts.
 
     Args:
-        texts: SMILES or SELFIES; what is neither leaves its cell empty, and the legend says so.
+        texts: SMILES or SELFIES; an invalid text leaves its cell empty, and the legend says so.
         suffix: ".svg" or ".png".
 
     Raises:
@@ -29,11 +29,11 @@ def draw_grid(texts: Sequence[str], suffix: str) -> bytes:
 
     molecules, legends = [], []
     for text in texts[:_MAX]:
-        molecule = _laid_out(text)
-        molecules.append(_nothing() if molecule is None else molecule)
+        molecule = _with_coordinates(text)
+        molecules.append(_blank_molecule() if molecule is None else molecule)
         legends.append(f"not valid: {_short(text)}" if molecule is None else f"{formula(text)}\n{_short(text)}")
     if len(texts) > _MAX:
-        molecules.append(_nothing())
+        molecules.append(_blank_molecule())
         legends.append(f"and {len(texts) - _MAX} more")
     columns = max(1, min(_COLUMNS, len(molecules)))
     rows = max(1, -(-len(molecules) // columns))
@@ -47,8 +47,8 @@ def draw_grid(texts: Sequence[str], suffix: str) -> bytes:
     return content if isinstance(content, bytes) else content.encode()
 
 
-def _laid_out(text: str) -> Any:
-    """The molecule of a text with its atoms placed in the plane; None if there is none."""
+def _with_coordinates(text: str) -> Any:
+    """Return the molecule of a text with 2D coordinates; None if the text is not valid."""
     molecule = read(text).molecule
     return None if molecule is None else _prepared(molecule)
 
@@ -60,12 +60,12 @@ def _prepared(molecule: Any) -> Any:
     with rdBase.BlockLogs():
         try:
             return rdMolDraw2D.PrepareMolForDrawing(molecule)
-        except Exception:  # what RDKit raises is not of one type
+        except Exception:  # RDKit's exceptions have no common type
             return None
 
 
-def _nothing() -> Any:
-    """An atom that is drawn as a blank: RDKit leaves out the legend of a cell without atoms."""
+def _blank_molecule() -> Any:
+    """Return an atom that is drawn as a blank: RDKit omits the legend of a cell without atoms."""
     from rdkit import Chem
 
     molecule = Chem.MolFromSmiles("*")
@@ -85,6 +85,6 @@ def _style(options: Any) -> None:
 
 
 def _short(text: str) -> str:
-    """The beginning of a text, as far as a legend has room; fonts lack what is not ASCII."""
+    """Return the start of a text that fits a legend; the font has ASCII only."""
     plain = "".join(character if " " <= character <= "~" else "?" for character in text)
     return plain if len(plain) <= _LEGEND else plain[: _LEGEND - 3] + "..."

@@ -1,7 +1,7 @@
-"""What tokenizers share whose symbols are pieces of text that join to it again.
+"""The base of tokenizers whose symbols are substrings that join to the text.
 
-What begins no longer piece is a piece of one character, so every text can be cut. Many texts are cut together by
-comparing characters in arrays, which finds the same pieces.
+A character that starts no longer token is a token itself, so every text can be tokenized. Batches are tokenized by
+array operations, with the same result.
 """
 
 from __future__ import annotations
@@ -15,27 +15,27 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 import seqgen
-from seqgen_smiles.cutting import Cut, cut
+from seqgen_smiles.segmentation import Segmentation, segment
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-_TOGETHER = 8192
+_BATCH_SIZE = 8192
 
 
-class PieceTokenizer(seqgen.Tokenizer):
-    """Pieces, numbered in the order of their text; a subclass says what is one.
+class SubstringTokenizer(seqgen.Tokenizer):
+    """A tokenizer whose ids are substrings in sorted order; subclasses define the substrings.
 
     Args:
-        symbols: the known pieces; duplicates are dropped.
+        symbols: the known substrings; duplicates are dropped.
     """
 
     pattern: re.Pattern[str]
-    """Matches a piece at any place of any text."""
+    """Matches one token at any position of any text."""
     pairs: tuple[str, ...] = ()
-    """Pieces of two letters."""
+    """Tokens of two letters."""
     ring_numbers = False
-    """Whether ``%`` and two digits are a piece."""
+    """True if ``%`` and two digits form a token."""
 
     def __init__(self, symbols: Iterable[str]) -> None:
         self.symbols = sorted(set(symbols))
@@ -46,30 +46,30 @@ class PieceTokenizer(seqgen.Tokenizer):
         self._length_of = np.array([len(symbol) for symbol in self.symbols], dtype=np.int64)
 
     @classmethod
-    def _cut(cls, texts: Sequence[str]) -> Cut:
-        return cut(texts, cls.pairs, cls.ring_numbers)
+    def _segment(cls, texts: Sequence[str]) -> Segmentation:
+        return segment(texts, cls.pairs, cls.ring_numbers)
 
     @classmethod
     def fit(cls, texts: Iterable[str], **options: Any) -> Self:
-        """Every piece of the texts."""
+        """Learn every token of the texts."""
         symbols: set[str] = set()
         rest = iter(texts)
-        while batch := list(islice(rest, _TOGETHER)):
-            found = cls._cut(batch)
+        while batch := list(islice(rest, _BATCH_SIZE)):
+            found = cls._segment(batch)
             symbols |= found.singles()
             symbols.update(found.longer())
         return cls(symbols)
 
     @property
     def n_symbols(self) -> int:
-        """How many pieces are known."""
+        """Return the number of known tokens."""
         return len(self.symbols)
 
     def encode(self, text: str) -> list[int]:
-        """The ids of a text.
+        """Return the ids of a text.
 
         Raises:
-            UnknownSymbol: a piece is not known.
+            UnknownSymbol: a token is not known.
         """
         try:
             return [self._id_of[piece] for piece in self.pattern.findall(text)]
@@ -79,33 +79,33 @@ class PieceTokenizer(seqgen.Tokenizer):
             raise seqgen.UnknownSymbol(unknown[0], unknown.start(), near) from None
 
     def encode_many(self, texts: Sequence[str]) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
-        """All ids of many texts one after another, and how many each text has."""
-        found = self._cut(texts)
-        largest = np.iinfo(found.codes_N.dtype).max  # of a byte, where the texts are ASCII and some symbol is not
+        """Return the concatenated ids of the texts, and each text's number of ids."""
+        found = self._segment(texts)
+        largest = np.iinfo(found.codes_N.dtype).max  # 255 if the texts are ASCII but some symbol is not
         ids_N = self._id_of_code[np.minimum(found.codes_N, min(len(self._id_of_code) - 1, largest))]
         ids_N[found.starts_K] = [self._id_of.get(piece, -1) for piece in found.longer()]
         flat, lengths = ids_N[found.begins_N], found.lengths()
         if flat.size and flat.min() < 0:
             row = int(np.searchsorted(np.cumsum(lengths), int(np.argmax(flat < 0)), side="right"))
-            self.encode(texts[row])  # raises with the piece and its place
+            self.encode(texts[row])  # raises, with the token and its position
         return flat, lengths
 
     def decode(self, ids: Sequence[int]) -> str:
-        """The text of ids."""
+        """Return the text of the ids."""
         return "".join([self.symbols[index] for index in ids])
 
     def decode_many(self, flat: npt.NDArray[np.integer[Any]], lengths: npt.NDArray[np.int64]) -> list[str]:
-        """The texts of many rows of ids, joined once and cut at the end of each."""
+        """Return the texts of many rows of ids, joined once and split at each row's end."""
         joined = self.decode(flat.tolist())
         chars = np.concatenate(([0], np.cumsum(self._length_of[flat])))
         ends = chars[np.cumsum(lengths)].tolist()
         return [joined[start:end] for start, end in zip([0, *ends], ends, strict=False)]
 
     def to_json(self) -> dict[str, Any]:
-        """The pieces."""
+        """Return the symbols."""
         return {"symbols": self.symbols}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
-        """The tokenizer that ``to_json`` described."""
+        """Build the tokenizer from the output of ``to_json``."""
         return cls(data["symbols"])

@@ -1,4 +1,4 @@
-"""Keeps bars and bar lines while a tune is read, and the tune's one spelling."""
+"""Collection of bars, bar lines and the canonical spelling while a tune is parsed."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from seqgen_tunes.metres import Metre
 from seqgen_tunes.tune import Bar
 
 
-class Bars:
-    """The bars so far, the one at hand, and everything spelled so far.
+class BarBuilder:
+    """The bars parsed so far, the current bar, and the canonical spelling so far.
 
-    Bar lines with nothing but fields between them are one: a line of music that ends with one and the next that
-    begins with one do not leave an empty bar.
+    Bar lines with nothing but fields between them are merged: a line of music that ends with one and a next line that
+    begins with one do not make an empty bar.
 
     Args:
-        metre: that of the header.
+        metre: the header's metre.
     """
 
     def __init__(self, metre: Metre) -> None:
@@ -25,23 +25,23 @@ class Bars:
         self._left, self._left_index, self._empty = BarLine(), 0, True
 
     def pass_time(self, ticks: int) -> None:
-        """A note or rest of so many ticks stands in the bar."""
+        """Advance by the ticks of a note or rest in the current bar."""
         self.at += ticks
         self._empty = False
 
     @property
     def empty(self) -> bool:
-        """Whether the bar at hand holds nothing yet."""
+        """Return whether the current bar is empty."""
         return self._empty
 
     def change_metre(self, metre: Metre) -> None:
-        """A new metre, from this bar on if it is empty, else from the next."""
+        """Change the metre, from the current bar if it is empty, else from the next."""
         self.next_metre = metre
         if self._empty:
             self.metre = metre
 
     def line(self, line: BarLine) -> str:
-        """A bar line; gives what is wrong with it, or ""."""
+        """Add a bar line; return the problem, or ""."""
         if not self._empty:
             self._close(line)
             self._left, self._left_index = line, len(self.spelled)
@@ -57,12 +57,12 @@ class Bars:
         return ""
 
     def finish(self) -> str:
-        """The tune ends; gives everything spelled."""
+        """End the tune; return its canonical spelling."""
         if not self._empty:
             self._close(None)
         first = self.spelled[0]
         assert isinstance(first, BarLine)
-        if not (first.starts or first.ending):  # a bar line at the start says nothing
+        if not (first.starts or first.ending):  # a plain bar line at the start has no meaning
             self.spelled[0] = ""
         return "".join(map(str, self.spelled))
 
@@ -71,7 +71,7 @@ class Bars:
         short = metre is not None and ticks < metre
         if not self.done:
             number = 0 if short else 1
-        else:  # two short bars on both sides of a seam are one
+        else:  # two short bars on both sides of a section boundary are one bar
             last = self.done[-1]
             number = last.number + (not (short and last.short and self._left.opens))
         self.done.append(Bar(number, self.started_at, ticks, self.metre, left, right))

@@ -1,4 +1,4 @@
-"""Says in a few words why a text is no molecule, and where; positions are of characters, from 0."""
+"""Explanations of why a text is not a molecule; positions are 0-based characters."""
 
 from __future__ import annotations
 
@@ -13,49 +13,49 @@ _BONDS = frozenset("-=#$:/\\~")
 _RING = re.compile(r"%?[0-9]+")
 
 
-def why_not(text: str) -> str:
-    """Why a text that cannot be read as a molecule cannot; "it cannot be read" where nothing better is known."""
+def explain_invalid(text: str) -> str:
+    """Return why an invalid text cannot be parsed; "it cannot be parsed" if nothing more specific is known."""
     if not text:
         return "empty"
     if parse(text, sanitize=False) is not None:
         return _chemistry(text)
-    return _grammar(text) or ("it has no atom" if MAY_BE_SELFIES.fullmatch(text) else "it cannot be read")
+    return _grammar(text) or ("it has no atoms" if MAY_BE_SELFIES.fullmatch(text) else "it cannot be parsed")
 
 
 def _chemistry(smiles: str) -> str:
-    """The first problem that RDKit names of a string that is SMILES by its grammar."""
+    """Return RDKit's first problem with a string that is grammatical SMILES."""
     from rdkit import Chem, rdBase
 
     with rdBase.BlockLogs():
         problems = Chem.DetectChemistryProblems(parse(smiles, sanitize=False))
     if not problems:
-        return "it cannot be read"
+        return "it cannot be parsed"
     problem = problems[0]
     kind, message = str(problem.GetType()), str(problem.Message())
     if kind == "AtomValenceException" and (found := re.search(r"# (\d+) (\w+), (\d+)", message)):
-        return f"atom {found[1]} ({found[2]}) has valence {found[3]}, more than it can have"
+        return f"atom {found[1]} ({found[2]}) has valence {found[3]}, which is too high"
     if kind == "AtomKekulizeException":
-        return f"atom {problem.GetAtomIdx()} is aromatic but in no ring"
+        return f"atom {problem.GetAtomIdx()} is aromatic but not in a ring"
     if kind == "KekulizeException":
         atoms = list(problem.GetAtomIndices())
-        return f"the aromatic ring of atoms {', '.join(map(str, atoms[:6]))} has no double bonds that fit"
+        return f"the aromatic ring of atoms {', '.join(map(str, atoms[:6]))} cannot be kekulized"
     return message.splitlines()[0]
 
 
 def _grammar(text: str) -> str:
-    """The first place where a text breaks the grammar of SMILES, or what is left open at its end."""
+    """Return the first error of SMILES grammar in a text, or what is left open at its end."""
     is_known = is_selfies_symbol if MAY_BE_SELFIES.fullmatch(text) else _is_atom
     branches: list[int] = []
     rings: dict[str, int] = {}
-    before = ""  # an atom, a bond, "(", ")" or "."; a ring number leaves it as it is
+    before = ""  # "atom", "bond", "(", ")" or "."; a ring number counts as part of its atom
     for match in SmilesTokenizer.pattern.finditer(text):
         piece, at = match[0], match.start()
         if piece in _ATOMS or piece[:1] == "[" != piece:
             if piece[0] == "[" and not is_known(piece):
-                return f"{piece!r} at position {at} is no atom"
+                return f"{piece!r} at position {at} is not an atom"
             before = "atom"
-        elif complaint := _misplaced(piece, before, at, bool(branches)):
-            return complaint
+        elif problem := _misplaced(piece, before, at, bool(branches)):
+            return problem
         elif _RING.fullmatch(piece):
             if rings.pop(piece, None) is None:
                 rings[piece] = at
@@ -80,7 +80,7 @@ def _is_atom(piece: str) -> bool:
 
 
 def _misplaced(piece: str, before: str, at: int, in_branch: bool) -> str:
-    """What is wrong with a piece that is no atom where it stands; "" if nothing is."""
+    """Return why a token other than an atom cannot follow ``before``; "" if it can."""
     if piece == "[":
         return f"the bracket at position {at} is not closed"
     if piece == "]":
@@ -88,10 +88,10 @@ def _misplaced(piece: str, before: str, at: int, in_branch: bool) -> str:
     if piece == ")" and not in_branch:
         return f"the branch closed at position {at} was not opened"
     if not (piece in _BONDS or piece in "()." or _RING.fullmatch(piece)):
-        return f"{piece!r} at position {at} is no symbol of SMILES"
+        return f"{piece!r} at position {at} is not a SMILES symbol"
     after_atom = before in ("atom", ")")
     ring_after_bond = before == "bond" and _RING.fullmatch(piece)
     bond_in_branch = before == "(" and piece in _BONDS
     if not (after_atom or ring_after_bond or bond_in_branch):
-        return f"{piece!r} at position {at} follows no atom"
+        return f"{piece!r} at position {at} does not follow an atom"
     return ""

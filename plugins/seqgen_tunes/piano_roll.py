@@ -1,4 +1,4 @@
-"""One row of a piano roll in a picture."""
+"""Drawing of one row of a piano roll in a picture."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from seqgen_tunes.names import colour, in_scale, pitch_name
+from seqgen_tunes.pitch_names import colour, in_scale, pitch_name
 from seqgen_tunes.tune import Bar, Note, Tune
 
 if TYPE_CHECKING:
@@ -25,16 +25,16 @@ _OFF, _TONIC = (243, 244, 247), (255, 243, 214)
 
 
 @dataclass(frozen=True)
-class Roll:
-    """Bars side by side.
+class PianoRollRow:
+    """Some bars of a tune, side by side.
 
     Attributes:
         tune: the tune.
         bars: the bars of this row.
-        notes: what sounds in the whole tune.
+        notes: the sounding notes of the whole tune.
         range: lowest and highest pitch of the tune.
-        width: of the picture, in pixels.
-        room: how many ticks fit between the margins.
+        width: width of the picture in pixels.
+        row_ticks: ticks between the margins.
     """
 
     tune: Tune
@@ -42,18 +42,18 @@ class Roll:
     notes: Sequence[Note]
     range: tuple[int, int]
     width: int
-    room: int
+    row_ticks: int
 
     @property
     def height(self) -> int:
-        """In pixels."""
+        """Return the height in pixels."""
         return _ABOVE + (self.range[1] - self.range[0] + 3) * _SEMITONE + _BELOW
 
     def _x(self, at: int) -> float:
-        return MARGIN + _SIDE + (at - self.bars[0].at) * (self.width - 2 * MARGIN - _SIDE) / self.room
+        return MARGIN + _SIDE + (at - self.bars[0].at) * (self.width - 2 * MARGIN - _SIDE) / self.row_ticks
 
     def paint(self, canvas: ImageDraw, fonts: Mapping[int, Font], top: int) -> None:
-        """Draw it below a line of the picture."""
+        """Draw the row, its upper edge at ``top``."""
         low, high = self.range
         floor = top + _ABOVE + (high - low + 3) * _SEMITONE
         start, end = self.bars[0].at, self.bars[-1].at + self.bars[-1].ticks
@@ -71,7 +71,7 @@ class Roll:
             self._paint_bar(canvas, fonts, bar, floor, top + _ABOVE)
 
     def _paint_lanes(self, canvas: ImageDraw, fonts: Mapping[int, Font], floor: int, left: float, right: float) -> None:
-        """A lane a semitone: shaded outside the scale, warm for the tonic; names of the notes of the scale."""
+        """Draw one lane per semitone, grey outside the scale, yellow for the tonic, with names of the scale's notes."""
         low, high = self.range
         tonic = self.tune.key.tonic if self.tune.key else None
         named_at = floor + 99
@@ -88,7 +88,7 @@ class Roll:
                 named_at = y
 
     def _paint_bar(self, canvas: ImageDraw, fonts: Mapping[int, Font], bar: Bar, floor: int, ceiling: int) -> None:
-        """The lines of a bar, its number, its ending, the dots of repeats, and red below it where it is wrong."""
+        """Draw a bar's lines, number, ending and repeat dots, and a red mark below it if it is invalid."""
         x, right = self._x(bar.at), self._x(bar.at + bar.ticks)
         edges = [(x, bar.left, bar is self.bars[0]), (right, bar.right, True)]
         for place, line, needed in edges:

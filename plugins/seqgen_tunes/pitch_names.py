@@ -1,4 +1,4 @@
-"""Names and colours of pitches and keys, for the eye."""
+"""Names and colours of pitches and keys."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ MAJOR_SCALE = (0, 2, 4, 5, 7, 9, 11)
 
 
 def pitch_name(number: int, key: Key | None) -> str:
-    """The name of a MIDI number, such as ``F#5``; 60 is C4. Flats in keys that have flats."""
+    """Return the name of a MIDI note number, such as ``F#5``; 60 is C4. Keys with flats use flats."""
     names = _FLAT if key and key.fifths < 0 else _SHARP
     return f"{names[number % 12]}{number // 12 - 1}"
 
 
 def key_name(key: Key) -> str:
-    """The name of a key, such as ``A mixolydian``; keys of another kind as they are written."""
+    """Return the name of a key, such as ``A mixolydian``; keys without such a name as written."""
     tonic = key.text[:2] if key.text[1:2] in ("#", "b") else key.text[:1]
     mode = _MODES.get(key.text[len(tonic) :])
     return f"{tonic} {mode}" if mode and key.tonic is not None else key.text
 
 
 def in_scale(number: int, key: Key | None) -> bool:
-    """Whether a pitch belongs to the signature of a key."""
+    """Return whether a pitch is in the scale of a key."""
     return (number - 7 * (key.fifths if key else 0)) % 12 in MAJOR_SCALE
 
 
 @lru_cache(maxsize=128)
 def colour(number: int, lightness: float) -> tuple[int, int, int]:
-    """Red, green and blue (0 .. 255) of a pitch class; a fifth apart are neighbours in hue."""
+    """Return the RGB colour (0 .. 255) of a pitch class; pitches a fifth apart have adjacent hues."""
     red, green, blue = colorsys.hls_to_rgb(number * 7 % 12 / 12, lightness, 0.62)
     return round(255 * red), round(255 * green), round(255 * blue)

@@ -1,4 +1,4 @@
-"""A picture of tunes: piano rolls one under another, with bar lines, repeats, endings and note names."""
+"""PNG pictures of tunes: piano rolls with bar lines, repeats, endings and note names."""
 
 from __future__ import annotations
 
@@ -8,47 +8,47 @@ from typing import TYPE_CHECKING
 
 import seqgen
 from seqgen_tunes.metres import WHOLE
-from seqgen_tunes.names import key_name
-from seqgen_tunes.reading import read_tune
-from seqgen_tunes.rolls import HEAD, MARGIN, Roll
-from seqgen_tunes.systems import pitch_range, systems
+from seqgen_tunes.parser import read_tune
+from seqgen_tunes.piano_roll import HEAD, MARGIN, PianoRollRow
+from seqgen_tunes.pitch_names import key_name
+from seqgen_tunes.rows import layout_rows, pitch_range
 from seqgen_tunes.tune import Tune
 
 if TYPE_CHECKING:
     from PIL.ImageDraw import ImageDraw
 
-    from seqgen_tunes.rolls import Font
+    from seqgen_tunes.piano_roll import Font
 
 MAX = 12
 _WIDTH = 1500
 _GAP = 34
-_MAX_SYSTEMS = 8
-_ROOM = 9 * WHOLE  # ticks of a row: eight bars of 9/8
+_MAX_ROWS = 8
+_ROW_TICKS = 9 * WHOLE  # eight bars of 9/8
 _INK, _PALE, _RED, _PAPER = (40, 42, 48), (130, 132, 140), (186, 40, 40), (255, 255, 255)
 
 
 def _title(tune: Tune) -> str:
-    """What a tune is: ``D major, 6/8, 16 bars``."""
+    """Return the title of a tune: ``D major, 6/8, 16 bars``."""
     key = key_name(tune.key) if tune.key else "no key"
     metre = tune.metre.text if tune.metre else "no metre"
     last = tune.bars[-1].number
     return f"{key},  {metre},  {last} bar{'' if last == 1 else 's'}"
 
 
-def _rolls(tune: Tune) -> Iterator[Roll]:
-    """The rows of a tune, drawn at one scale."""
+def _rolls(tune: Tune) -> Iterator[PianoRollRow]:
+    """Yield the rows of a tune, all at the same scale."""
     if not tune.bars:
         return
     longest = max(bar.ticks for bar in tune.bars)
-    rows = systems(tune.bars, max(_ROOM + WHOLE, longest), 8)[:_MAX_SYSTEMS]
-    room = max([sum(bar.ticks for bar in row) for row in rows] + [2 * WHOLE])
+    rows = layout_rows(tune.bars, max(_ROW_TICKS + WHOLE, longest), 8)[:_MAX_ROWS]
+    row_ticks = max([sum(bar.ticks for bar in row) for row in rows] + [2 * WHOLE])
     notes = tune.sounding()
     for row in rows:
-        yield Roll(tune, row, notes, pitch_range(notes), _WIDTH, room)
+        yield PianoRollRow(tune, row, notes, pitch_range(notes), _WIDTH, row_ticks)
 
 
 def draw_png(texts: Sequence[str]) -> bytes:
-    """A PNG of the first dozen tunes, each with key, metre and, if it is not valid, why.
+    """Return a PNG of the first 12 tunes, each with key, metre and, if it is not valid, the reason.
 
     Raises:
         MissingExtra: Pillow is not installed.
@@ -80,7 +80,7 @@ def draw_png(texts: Sequence[str]) -> bytes:
 
 
 def _head(canvas: ImageDraw, fonts: Mapping[int, Font], top: int, number: str, tune: Tune, text: str) -> None:
-    """The line over a tune."""
+    """Draw the line above a tune."""
     canvas.text((MARGIN, top), number, fill=_PALE, font=fonts[22])
     what = _title(tune) if tune.bars else f"no notes in {text[:60]!r}"
     canvas.text((MARGIN + 46, top), _plain(what), fill=_INK, font=fonts[22])
@@ -90,5 +90,5 @@ def _head(canvas: ImageDraw, fonts: Mapping[int, Font], top: int, number: str, t
 
 
 def _plain(text: str) -> str:
-    """What the font can show, on one line."""
+    """Return the text on one line, limited to the font's characters."""
     return seqgen.visible_lines(text).replace("\n", " ").encode("latin-1", "replace").decode("latin-1")
