@@ -6,6 +6,7 @@ import contextlib
 import functools
 import importlib
 import importlib.metadata
+import itertools
 import os
 import shutil
 import signal
@@ -152,6 +153,12 @@ def in_tiers(cases: Iterable[Any], by_default: Callable[..., bool]) -> list[Para
         marks = case.marks if by_default(*case.values) else (*case.marks, pytest.mark.full)
         found.append(pytest.param(*case.values, id=case.id, marks=marks))
     return found
+
+
+def one_in(step: int, cases: Iterable[Any]) -> list[ParameterSet]:
+    """Return the cases of a parametrization, one in ``step`` in the default tier and the others in "full"."""
+    numbers = itertools.count()
+    return in_tiers(cases, lambda *_: next(numbers) % step == 0)
 
 
 def cells_in_tiers(cases: Iterable[Any]) -> list[ParameterSet]:

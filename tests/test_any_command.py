@@ -136,6 +136,7 @@ def try_line(line, ready, tmp_path, monkeypatch, capsys):
 ANY = settings(suppress_health_check=list(HealthCheck), deadline=None, database=None)
 
 
+@pytest.mark.full
 @settings(ANY, max_examples=150)
 @given(data=st.data())
 def test_any_command_line(data, commands, ready, tmp_path_factory, capsys):

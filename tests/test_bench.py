@@ -203,6 +203,7 @@ def test_one_seed_has_no_interval(cli, words, in_tmp):
     assert "±" not in line and 0 < float(line.split()[1]) < 9
 
 
+@pytest.mark.full
 def test_all_is_every_registered_cell(words, in_tmp):
     result = bench(words, "all", **{**QUICK, "steps": 1, "seeds": 1}, options={"cell.activation": "tanh"})
     assert {row["cell"] for row in result.rows} == {entry.spec.name for entry in registered("cell")}

@@ -107,6 +107,7 @@ def test_what_is_damaged_when_it_is_used_is_renewed_once(tmp_path, small_blocks)
         CheckedArray(bad, sums, lambda block: (bad, sums))[300]
 
 
+@pytest.mark.full
 @pytest.mark.promise("R31")
 @pytest.mark.parametrize("kind", ["records", "stream"])
 def test_flipped_bits_of_a_cache_are_found_and_it_is_made_anew(kind, in_memory, small_blocks, record_property):

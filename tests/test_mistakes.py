@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from conftest import one_in
+
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 PAGE = BENCHMARKS.parent / "docs" / "mistakes.md"
 sys.path.insert(0, str(BENCHMARKS))
@@ -26,7 +28,9 @@ def ready(tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    "mistake", [one for one in MISTAKES if not one.shell and not one.slow], ids=lambda one: f"{one.group}: {one.what}"
+    "mistake",
+    one_in(3, [one for one in MISTAKES if not one.shell and not one.slow]),
+    ids=lambda one: f"{one.group}: {one.what}",
 )
 def test_a_mistake_is_answered_in_one_line(mistake, ready, cli, in_tmp, monkeypatch):
     folder = in_tmp / "folder"

@@ -449,6 +449,7 @@ def test_each_version_of_the_hooks_has_an_old_plugin():
 NAMED = "the distribution stranger 1.0;"
 
 
+@pytest.mark.full
 def test_runs_whose_plugin_is_gone_are_marked(tmp_path, words):
     site = tmp_path / "site"
     install_fake(site, "stranger", CELL)
@@ -472,6 +473,7 @@ def test_runs_whose_plugin_is_gone_are_marked(tmp_path, words):
     assert "pip" not in result.out + result.err
 
 
+@pytest.mark.full
 @pytest.mark.promise("R24")
 def test_a_run_stores_distribution_version_and_api(tmp_path, words):
     site = tmp_path / "site"

@@ -40,6 +40,7 @@ def python_path(written: Path) -> dict[str, str]:
     return {"PYTHONPATH": os.pathsep.join(map(str, (written / "site", *(written / kind / "src" for kind in KINDS))))}
 
 
+@pytest.mark.full
 def test_the_tests_of_what_is_written_pass(written):
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--import-mode=importlib",
@@ -49,6 +50,7 @@ def test_the_tests_of_what_is_written_pass(written):
     assert done.returncode == 0 and "skipped" not in done.stdout, done.stdout + done.stderr
 
 
+@pytest.mark.full
 def test_what_is_written_keeps_its_contracts(written, tmp_path):
     """``seqgen plugins check``, one after another in one process; each shows checks that pass, and nothing else."""
     program = (

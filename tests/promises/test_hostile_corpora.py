@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import seqgen
-from conftest import in_tiers, read_again, registered
+from conftest import one_in, read_again, registered
 from seqgen.api.chosen import default_plugins
 from seqgen.api.data import learn
 from seqgen.api.environment import open_corpus
@@ -131,7 +131,7 @@ TABLE = {
 
 
 @pytest.mark.promise("R16")
-@pytest.mark.parametrize("name", in_tiers(TABLE, list(TABLE)[::3].__contains__))
+@pytest.mark.parametrize("name", one_in(3, TABLE))
 def test_a_file_is_read_or_refused_as_said(name, cli, in_tmp):
     row = TABLE[name]
     (in_tmp / row.name).write_bytes(row.data)

@@ -20,7 +20,7 @@ import torch
 from safetensors.torch import load, save
 
 import seqgen
-from conftest import in_tiers
+from conftest import one_in
 from seqgen.checkpoint import RunFolder, pack, unpack
 from seqgen.files import dump_json
 
@@ -216,7 +216,7 @@ def commands(run: RunFolder) -> list[tuple]:
 
 
 @pytest.mark.promise("R13")
-@pytest.mark.parametrize("name", in_tiers(HOSTILE, list(HOSTILE)[::4].__contains__))
+@pytest.mark.parametrize("name", one_in(4, HOSTILE))
 def test_a_hostile_file_is_harmless(name, run, in_memory, cli):
     """Pickles, archives, polyglots, links, yaml, import paths in each file: exit 4 and one line; no canary."""
     canary = in_memory / "canary"

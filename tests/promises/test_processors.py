@@ -107,6 +107,7 @@ def drawn(way, processors, wanted):
     return [row.text for row in rows]
 
 
+@pytest.mark.full
 @pytest.mark.promise("R33")
 def test_constraints_and_bans_hold_under_any_decoding_steps(record_property):
     """Decoding steps that smooth, shuffle, force forbidden ids or write into their arguments, drawn and searched."""

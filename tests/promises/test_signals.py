@@ -250,6 +250,7 @@ def test_a_signal_during_other_commands_is_one_line(command, phase, bell):
     assert is_said(stopped.err.splitlines()[-1], signal.SIGTERM, phase) and "Traceback" not in stopped.err, stopped.err
 
 
+@pytest.mark.full
 @pytest.mark.promise("R7")
 @pytest.mark.parametrize("phase", ["count", "train", "evaluate"])
 def test_a_signal_during_a_bench_keeps_what_was_measured(phase, bell):

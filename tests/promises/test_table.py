@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 BENCHMARKS = Path(__file__).parent.parent.parent / "benchmarks"
 TESTS = """
 import pytest
@@ -31,6 +33,7 @@ def test_five():
 """
 
 
+@pytest.mark.full
 def test_cases_and_what_held_are_summed(tmp_path):
     (tmp_path / "test_some.py").write_text(TESTS)
     program = (

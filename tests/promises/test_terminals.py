@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import seqgen
-from conftest import WORDS, in_terminal
+from conftest import WORDS, in_terminal, one_in
 from seqgen.render import visible_json
 
 NAME = "run\x1b]0;owned\x07\u202e\u2028\x7f\x9b31m"
@@ -45,7 +45,7 @@ def run(folder):
 @pytest.mark.promise("R18")
 @pytest.mark.parametrize(
     "arguments",
-    [
+    one_in(5, [
         ("sample", "{run}", "-n", 30, "-t", 2, "-0"),
         ("sample", "{run}", "-n", 30, "-t", 2, "--json"),
         ("sample", "{run}", "-n", 30, "-t", 2),
@@ -60,7 +60,7 @@ def run(folder):
         ("train", "--corpus", "{folder}/words.txt", "--steps", 2, "--out", "{folder}/q\x1b[2J\u202e", "-q"),
         ("bench", "--corpus", "{folder}/words.txt", "--cells", "vanilla", "--hidden", 8, "--steps", 2, "--seeds", 1,
          "--out", "{folder}/bench\x1b[2J\u202e"),
-    ],
+    ]),
     ids=lambda arguments: " ".join(map(str, (*arguments[:2], arguments[-1])))[:40].encode("unicode_escape").decode(),
 )  # fmt: skip
 def test_no_name_and_no_result_steers_a_terminal(arguments, folder, run):
@@ -70,6 +70,7 @@ def test_no_name_and_no_result_steers_a_terminal(arguments, folder, run):
     assert shown.strip() and not steering(shown), ascii(shown)
 
 
+@pytest.mark.full
 @pytest.mark.promise("R18")
 def test_json_is_the_same_value_on_a_terminal_and_exact_bytes_in_a_pipe(run):
     asked = ("sample", run.path, "-n", 30, "-t", 2, "--json")
@@ -123,7 +124,7 @@ def register_domains(register):
 
 
 @pytest.mark.promise("R21")
-@pytest.mark.parametrize("kind", ["raising", "late", "wrong", "unloadable"])
+@pytest.mark.parametrize("kind", one_in(4, ["raising", "late", "wrong", "unloadable"]))
 def test_a_renderer_that_fails_leaves_plain_text_and_one_line(kind, cli, in_tmp):
     """The finished run ends with 0 and its report; rows are shown as texts."""
     plugin = f"drawing_{kind}.py"  # a name of its own: what is imported stays
