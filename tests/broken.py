@@ -689,6 +689,34 @@ def bad_processors():
     yield from common(seqgen.ProcessorSpec, lambda: lambda logits, ids: logits)
 
 
+def report(content):
+    """A report that writes one file, with the content that a function of the evaluation gives."""
+
+    def write(self, evaluation, path):
+        path.write_text(content(evaluation), encoding="utf-8")
+        return [path]
+
+    return made(seqgen.ReportSpec, lambda: type("W", (), {"write": write})())
+
+
+def writes_nothing(self, evaluation, path):
+    return []
+
+
+def bad_reports():
+    yield (
+        "files",
+        made(seqgen.ReportSpec, lambda: type("W", (), {"write": writes_nothing})()),
+        "not a list of the files",
+    )
+    yield "files", report(lambda evaluation: ""), "writes an empty file"
+    yield "few-metrics", report(lambda evaluation: f"{evaluation.metrics['step']}"), "KeyError"
+    yield "hostile-strings", report(lambda evaluation: "".join(evaluation.samples) + "."), "UnicodeEncodeError"
+    yield "deterministic", report(lambda evaluation: str(next(_counter))), "different results on the same input"
+    yield "global-state", report(lambda evaluation: str(random.random())), "Python's random"
+    yield from common(seqgen.ReportSpec, lambda: None)
+
+
 def augmentation(function):
     return made(seqgen.AugmentationSpec, lambda: function)
 
@@ -718,6 +746,7 @@ BROKEN = [
         "metric": bad_metrics(),
         "renderer": bad_renderers(),
         "processor": bad_processors(),
+        "report": bad_reports(),
         "augmentation": bad_augmentations(),
         "domain": bad_domains(),
     }.items()
@@ -735,6 +764,7 @@ GOOD = [
     metric(size, published={"A (arXiv:1)": {"n": 3}}, labels={"n": "number of samples"}),
     renderer(shown, suffixes=(".txt",), draw=lambda self, texts, suffix: b"x"),
     processor(lambda logits, ids: logits / 2),
+    report(lambda evaluation: f"{len(evaluation.samples)} samples"),
     augmentation(lambda text, random: text),
     seqgen.DomainSpec(name="x", summary="s"),
 ]
