@@ -102,7 +102,7 @@ def test_a_state_that_is_not_finite_is_damaged(name, number, tiny_run, in_tmp):
         path = run.checkpoint(step) / "state.json"
         path.write_bytes(path.read_bytes().replace(b"12345.5", number.encode()))
         fit(run, step)
-    with pytest.raises(CheckpointError, match=r"state\.json makes no sense"):
+    with pytest.raises(CheckpointError, match=r"state\.json has invalid values"):
         run.load_latest(pytest.fail)
     assert run.latest_state() is None
 

@@ -116,7 +116,7 @@ def test_opening_a_run_of_a_class_without_it_says_how(module, words, cli):
     result = cli("sample", "run", "-n", 1)
     assert result.code == 4 and "in Python: seqgen.load(..., plugins=[LeakyUnits])" in result.err
     other = cli("sample", "run", "-n", 1, "--plugin", "leaky_units_module.py")
-    assert other.code == 5 and "it has no hooks: mark functions with @seqgen.hookimpl" in other.err
+    assert other.code == 5 and "it has no hooks; mark functions with @seqgen.hookimpl" in other.err
 
 
 def test_a_class_of_another_file_is_noticed(module, words, in_tmp):
@@ -213,10 +213,10 @@ def test_a_class_that_is_defined_anew_takes_the_place_of_the_old(module, words):
     [
         (
             {"cell": torch.nn.Linear},
-            "cannot use the class torch.nn.modules.linear.Linear as a cell: it is no seqgen.Cell",
+            "cannot use the class torch.nn.modules.linear.Linear as a cell: it is not a seqgen.Cell",
         ),
-        ({"cell": 3}, "cannot use 3 as a cell: give a name, a class or a seqgen.CellSpec"),
-        ({"model": seqgen.CellSpec(name="a", summary="b", load=upper)}, "as a model: it is a spec of a cell"),
+        ({"cell": 3}, "cannot use 3 as a cell: pass a name, a class or a seqgen.CellSpec"),
+        ({"model": seqgen.CellSpec(name="a", summary="b", load=upper)}, "as a model: it is the spec of a cell"),
         ({"plugins": [3]}, "cannot use 3 as a plugin: "),
         ({"plugins": [dict]}, "cannot use the class builtins.dict as a plugin: "),
     ],

@@ -376,7 +376,7 @@ HERE = ".".join(map(str, seqgen.PLUGIN_API))
 @pytest.mark.parametrize(
     ("said", "says"),
     [
-        ("'2'", f"written for version 2 of the hooks, this is {HERE}: pip install 'seqgen-lm>=2,<3'"),
+        ("'2'", f"written for version 2 of the hooks, but this is {HERE}: pip install 'seqgen-lm>=2,<3'"),
         ("'2.4'", "pip install 'seqgen-lm>=2,<3'"),
         ("1.1", f"seqgen_api is 1.1, not a version such as '{HERE}'"),
         ("'one'", "seqgen_api is 'one'"),
@@ -407,7 +407,7 @@ def test_a_newer_minor_version_is_a_warning(loaded, problems):
     plugins = loaded(good=f"seqgen_api = '1.7'\n{GOOD}")
     assert plugins.registry.names("cell") == ["fake"]
     assert problems == [
-        f"plugin good (good-dist 1.0) is written for version 1.7 of the hooks, this is {HERE}: what came later is "
+        f"plugin good (good-dist 1.0) is written for version 1.7 of the hooks, but this is {HERE}: newer features are "
         "missing; pip install --upgrade seqgen-lm"
     ]
     problems.clear()

@@ -274,7 +274,7 @@ def test_a_name_of_no_plugin_in_the_environment_is_told_of(site, tmp_path, monke
     install_fake(site, "polite", HOOK.format(name="register_cells", argument="register", body="pass"))
     env = {"PYTHONPATH": str(site), "SEQGEN_LOAD_PLUGINS": "plite, polite,seqgen"}
     result = finish(run_seqgen("list", "cells", cwd=tmp_path, env=env))
-    said = "seqgen: SEQGEN_LOAD_PLUGINS names 'plite', which is not installed; did you mean 'polite'?\n"
+    said = "seqgen: SEQGEN_LOAD_PLUGINS: plugin 'plite' is not installed; did you mean 'polite'?\n"
     assert (result.code, result.err) == (0, said)
     said = finish(run_seqgen("list", "cells", cwd=tmp_path, env=env | {"SEQGEN_LOAD_PLUGINS": "polite,"})).err
     assert said == ""

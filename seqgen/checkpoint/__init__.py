@@ -1,4 +1,4 @@
-"""The run folder and its checkpoints: safetensors and JSON, verified before use, never a pickle."""
+"""Run folders and checkpoints: safetensors and JSON, verified before use, without pickle."""
 
 from seqgen.checkpoint.finding import find_run, list_runs
 from seqgen.checkpoint.log_check import check_logs, damaged_logs

@@ -1,4 +1,4 @@
-"""The checkpoints of a run: published whole, verified before use, the old ones removed."""
+"""The checkpoints of a run: written atomically, verified before use, old ones removed."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ _KEEP_LAST = 2
 
 @dataclass(frozen=True)
 class Checkpoints:
-    """The folder of a run, as far as its checkpoints go.
+    """The checkpoints in a run folder.
 
     Attributes:
-        path: the folder.
-        root: the folder below which no link is followed: that of a bench; None: the run folder itself.
+        path: the run folder.
+        root: the folder below which no link is followed, such as a bench folder; None for the run folder itself.
     """
 
     path: Path
@@ -43,20 +43,20 @@ class Checkpoints:
 
     @property
     def files(self) -> SafePath:
-        """The folder, through which no link below the root is followed."""
+        """Return the run folder as a path that follows no link below the root."""
         return SafePath(self.path) if self.root is None else SafePath(self.root, self.path.relative_to(self.root).parts)
 
     @property
     def name(self) -> str:
-        """The last part of the path."""
+        """Return the last part of the path."""
         return self.path.name
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[Self]:
-        """Lock the folder for this process; yields the run, whose ``save`` makes sure that it is still locked.
+        """Lock the run folder for this process; yield the run, whose ``save`` verifies that it is still locked.
 
         Raises:
-            RunLocked: another process trains it.
+            RunLocked: another process is training the run.
         """
         lock = FolderLock(self.files)
         try:
@@ -65,7 +65,7 @@ class Checkpoints:
             lock.release()
 
     def steps(self) -> list[int]:
-        """The steps that have a checkpoint, verified or not, in order.
+        """Return the steps that have a checkpoint, verified or not, in ascending order.
 
         Raises:
             LinkRefused: the folder of checkpoints is a link.
@@ -75,35 +75,35 @@ class Checkpoints:
         return sorted(step for step, name in found.items() if name == _step_name(step))
 
     def checkpoint(self, step: int) -> Path:
-        """Where the checkpoint of a step is."""
+        """Return the path of the checkpoint of a step."""
         return self.path / CHECKPOINTS / _step_name(step)
 
     def save(self, snapshot: Snapshot) -> Path:
-        """Publish a checkpoint, then remove those that are neither the best nor among the last two.
+        """Write a checkpoint atomically, then remove all but the best and the last two.
 
-        An old one that cannot be removed stays, and is tried again by the next call.
+        An old one that cannot be removed is tried again by the next call.
 
         Raises:
-            RunLocked: another process trains the run since the lock file was removed.
+            RunLocked: the lock file was removed, and another process is training the run.
             LinkRefused: something in the run folder is a link.
-            DiskError: the disk refused; older checkpoints are untouched.
-            CheckpointError: run.json or tokenizer.json is gone.
+            DiskError: writing failed; older checkpoints are unchanged.
+            CheckpointError: run.json or tokenizer.json is missing.
         """
         if self._lock is not None:
             self._lock.ensure_held()
         step, best = snapshot.state["step"], snapshot.state.get("best_step")
         folder = self.files / CHECKPOINTS
         run_files = {name: read_bounded(self.files / name, MAX_JSON_BYTES) for name in sorted(RUN_FILES)}
-        if (folder / _step_name(step)).exists():  # a damaged one that a resumed run has reached again
+        if (folder / _step_name(step)).exists():  # a damaged one, reached again by a resumed run
             remove_folders(folder, [_step_name(step)])
         write_folder_atomic(folder / _step_name(step), pack(snapshot, run_files))
-        old = [known for known in self.steps() if known <= step][:-_KEEP_LAST]
+        old = [other for other in self.steps() if other <= step][:-_KEEP_LAST]
         with contextlib.suppress(DiskError):
-            remove_folders(folder, [_step_name(known) for known in old if known != best])
+            remove_folders(folder, [_step_name(other) for other in old if other != best])
         return self.checkpoint(step)
 
     def load(self, step: int) -> Snapshot:
-        """The checkpoint of a step.
+        """Load the checkpoint of a step.
 
         Raises:
             CheckpointError: it is missing or damaged.
@@ -111,7 +111,7 @@ class Checkpoints:
         return self._read(step)[0]
 
     def verify(self, step: int) -> int:
-        """Return the bytes of the checkpoint of a step, once all that loading it needs is known to be sound.
+        """Verify everything that loading the checkpoint of a step needs, and return its size in bytes.
 
         Raises:
             CheckpointError: it is missing or damaged.
@@ -121,8 +121,8 @@ class Checkpoints:
     def _read(self, step: int) -> tuple[Snapshot, int]:
         folder = self.safe_checkpoint(step)
         if not folder.is_folder():
-            known = ", ".join(map(str, self.steps())) or "none"
-            raise CheckpointError(f"the run {self.name!r} has no checkpoint of step {step}; it has: {known}")
+            available = ", ".join(map(str, self.steps())) or "none"
+            raise CheckpointError(f"the run {self.name!r} has no checkpoint of step {step}; it has: {available}")
         files = read_verified(folder)
         snapshot = unpack(files, folder.path)
         if snapshot.state["step"] != step:
@@ -132,13 +132,13 @@ class Checkpoints:
         return replace(snapshot, logs=read_logs(folder) or {}), sum(map(len, files.values()))
 
     def load_latest(self, warn: Callable[[str], None]) -> Snapshot | None:
-        """The newest checkpoint that verifies, or None when the run has never saved one.
+        """Load the newest checkpoint that verifies; return None if the run has never saved one.
 
         Args:
-            warn: is told, in one line, of each damaged one that is passed over.
+            warn: called with one line if a damaged checkpoint is skipped.
 
         Raises:
-            CheckpointError: there are checkpoints, and all are damaged.
+            CheckpointError: all checkpoints are damaged.
         """
         problem: CheckpointError | None = None
         for step in reversed(self.steps()):
@@ -153,18 +153,18 @@ class Checkpoints:
                 warn(f"{problem}; using step {step} instead")
             return snapshot
         if problem is not None:
-            raise CheckpointError(f"the run {self.name!r} has no checkpoint that can be used: {problem}")
+            raise CheckpointError(f"the run {self.name!r} has no usable checkpoint: {problem}")
         return None
 
     def load_best(self, warn: Callable[[str], None]) -> Snapshot:
-        """The checkpoint with the lowest held-out loss, or the latest if none was measured or it is damaged.
+        """Load the checkpoint with the lowest held-out loss, or the latest if none was measured or it is damaged.
 
         Raises:
-            CheckpointError: no checkpoint can be used.
+            CheckpointError: no checkpoint is usable.
         """
         latest = self.load_latest(warn)
         if latest is None:
-            raise CheckpointError(f"the run {self.name!r} has no checkpoint yet: seqgen resume {self.path}")
+            raise CheckpointError(f"the run {self.name!r} has no checkpoint yet; run: seqgen resume {self.path}")
         best = latest.state.get("best_step")
         if best is None or best == latest.state["step"]:
             return latest
@@ -177,7 +177,7 @@ class Checkpoints:
             return latest
 
     def latest_state(self) -> dict[str, Any] | None:
-        """The JSON part of the newest checkpoint whose state verifies, or None; needs no torch."""
+        """Return the state of the newest checkpoint whose state verifies, or None; needs no torch."""
         for step in reversed(self.steps()):
             try:
                 return read_state(self.safe_checkpoint(step))
@@ -188,7 +188,7 @@ class Checkpoints:
         return None
 
     def safe_checkpoint(self, step: int) -> SafePath:
-        """Return the folder of a checkpoint, on the way to which no link is followed."""
+        """Return the folder of a checkpoint as a path that follows no link."""
         return self.files / CHECKPOINTS / _step_name(step)
 
 

@@ -1,4 +1,4 @@
-"""How the folder of a run is found."""
+"""Finding the run folder that a user names."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from seqgen.checkpoint.run_folder import RUN, RunFolder
 from seqgen.errors import CheckpointError, LinkRefused, NoSuchRun, nearest_names
 from seqgen.files import SafePath
 
-_NAMED = 5  # runs, in a message
+_MAX_LISTED = 5  # runs in a message
 
 
 def list_runs(base: Path) -> list[RunFolder]:
-    """The run folders under a folder, the newest first; those whose run.json is damaged come last."""
+    """Return the run folders in a folder, newest first; those with a damaged run.json come last."""
 
     def created(run: RunFolder) -> tuple[str, str]:
         try:
@@ -29,34 +29,34 @@ def list_runs(base: Path) -> list[RunFolder]:
 
 
 def find_run(name: str | Path | None, base: Path, *, unfinished: bool = False) -> RunFolder:
-    """The run that a user means.
+    """Find the run folder that a user names.
 
     Args:
-        name: a folder, or a name under ``base``; None is the newest run with a checkpoint.
-        base: where runs are kept.
-        unfinished: whether None is rather the newest that has not ended, if there is one.
+        name: a folder, or a name under ``base``; None for the newest run with a checkpoint.
+        base: the folder that contains the runs.
+        unfinished: whether None prefers the newest run that has not ended.
 
     Raises:
-        NoSuchRun: there is none.
+        NoSuchRun: there is no such run.
     """
     runs = list_runs(base)
     if name is None:
         found = next((run for run in runs if unfinished and (state := _state(run)) and not state["ended"]), None)
         found = found or next((run for run in runs if _state(run)), None)
         if found is None:
-            raise NoSuchRun(f"no run with a checkpoint under {str(base)!r}: train one with seqgen train")
+            raise NoSuchRun(f"no run with a checkpoint under {str(base)!r}; train one with seqgen train")
         return found
     with contextlib.suppress(OSError):  # a name that is too long for a file
         for path in (Path(name), base / name):
             if _is_run(path):
                 return RunFolder(path)
         if Path(name).is_dir():
-            raise NoSuchRun(f"{str(name)!r} is not a run folder: it holds no {RUN}")
-    raise NoSuchRun(f"no run {str(name)!r:.200}{_those_there([run.name for run in runs], str(name), base)}")
+            raise NoSuchRun(f"{str(name)!r} is not a run folder: it has no {RUN}")
+    raise NoSuchRun(f"no run {str(name)!r:.200}{_available_runs([run.name for run in runs], str(name), base)}")
 
 
 def _state(run: RunFolder) -> dict[str, Any] | None:
-    """The state of the newest checkpoint; None if there is none that can be used."""
+    """Return the state of the newest checkpoint; None if there is no usable one."""
     try:
         return run.latest_state()
     except LinkRefused:
@@ -64,7 +64,7 @@ def _state(run: RunFolder) -> dict[str, Any] | None:
 
 
 def _is_run(path: Path) -> bool:
-    """Whether a folder has a run.json; one that is a link counts, and is refused by who reads it."""
+    """Return whether a folder has a run.json; a link counts, and is refused when it is read."""
     try:
         found = (SafePath(path) / RUN).status()
     except LinkRefused:
@@ -74,10 +74,10 @@ def _is_run(path: Path) -> bool:
     return found is not None and stat.S_ISREG(found.st_mode)
 
 
-def _those_there(names: list[str], asked: str, base: Path) -> str:
+def _available_runs(names: list[str], asked: str, base: Path) -> str:
     """A clause on the runs that there are, the newest first, for who asked for none of them."""
     if not names:
-        return f"; there is none under {str(base)!r}: train one with seqgen train"
-    more = f" and {len(names) - _NAMED:,} more (seqgen runs)" if len(names) > _NAMED else ""
-    there = f"; under {str(base)!r} there are, the newest first, {', '.join(names[:_NAMED])}{more}"
+        return f"; there are no runs under {str(base)!r}: train one with seqgen train"
+    more = f" and {len(names) - _MAX_LISTED:,} more (seqgen runs)" if len(names) > _MAX_LISTED else ""
+    there = f"; the newest under {str(base)!r} are {', '.join(names[:_MAX_LISTED])}{more}"
     return there + nearest_names(asked, names)

@@ -1,4 +1,4 @@
-"""The logs of a run, compared with what its checkpoints say of them."""
+"""Verification of a run's logs against its checkpoints."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from seqgen.files import JsonLines
 
 
 def check_logs(run: RunFolder, step: int) -> list[str] | None:
-    """Compare the logs with what the checkpoint of a step says of them, whose other files are not looked at.
+    """Compare the logs with what the checkpoint of a step records of them; its other files are not read.
 
     Returns:
-        A line for each log that is damaged; None if the checkpoint was made before it said anything of logs.
+        A line for each damaged log; None if the checkpoint is from before logs were recorded.
 
     Raises:
         CheckpointError: the manifest is damaged.
@@ -24,11 +24,11 @@ def check_logs(run: RunFolder, step: int) -> list[str] | None:
 
 
 def damaged_logs(run: RunFolder) -> list[str]:
-    """Return a line for each log that is not what the newest checkpoint that verifies says it was."""
+    """Return a line for each log that does not match the newest checkpoint that verifies."""
     for step in reversed(run.steps()):
         try:
             problems = check_logs(run, step) or []
-            if problems:  # a damaged checkpoint has no say: the run may have gone on from an older one
+            if problems:  # ignore a damaged checkpoint: the run may have continued from an older one
                 read_verified(run.safe_checkpoint(step))
         except CheckpointError:
             continue

@@ -1,4 +1,4 @@
-"""The folder of a run: what is in it."""
+"""The run folder and its files."""
 
 from __future__ import annotations
 
@@ -37,22 +37,23 @@ class RunFolder(Checkpoints):
 
     @classmethod
     def create(cls, path: Path, files: Mapping[str, bytes], root: Path | None = None) -> RunFolder:
-        """Make a run folder with its first files, atomically.
+        """Create a run folder with its first files, atomically.
 
         Args:
-            path: its place.
-            files: their content by name.
-            root: see the class.
+            path: the run folder.
+            files: the content of each file by name.
+            root: as for the class.
 
         Raises:
             LinkRefused: a folder between root and path is a link.
             UsageError: the name is taken, or a file is too large to be read again.
-            DiskError: the disk refused.
+            DiskError: writing failed.
         """
         for name, data in files.items():
             if len(data) > MAX_JSON_BYTES:
                 raise UsageError(
-                    f"{name} would have {len(data):,} bytes, the most is {MAX_JSON_BYTES:,}: use fewer symbols"
+                    f"cannot write {name}: it would have {len(data):,} bytes (at most {MAX_JSON_BYTES:,}); "
+                    "use fewer symbols"
                 )
         run = cls(path, root)
         try:
@@ -62,14 +63,15 @@ class RunFolder(Checkpoints):
             if isinstance(error.__cause__, OSError) and error.__cause__.errno in taken and os.path.lexists(path):
                 by = f", trained by {holder}" if (holder := last_holder(run.files)) else ""
                 raise UsageError(
-                    f"{str(path)!r} exists already{by}; choose another folder, or go on with it: seqgen resume {path}"
+                    f"cannot create run folder {str(path)!r}: it exists{by}; pass another --out, or run: "
+                    f"seqgen resume {path}"
                 ) from None
             raise
         return run
 
     @classmethod
     def create_numbered(cls, base: Path, stem: str, files: Mapping[str, bytes]) -> RunFolder:
-        """Make ``base/stem-001``, or the next number that is free."""
+        """Create ``base/stem-001``, or the next free number."""
         pattern = re.compile(re.escape(stem) + r"-(\d{3,})")
         while True:
             names = [path.name for path in base.iterdir()] if base.is_dir() else []
@@ -81,16 +83,16 @@ class RunFolder(Checkpoints):
 
     @property
     def metrics(self) -> JsonLines:
-        """Losses by step."""
+        """Return the log of losses by step."""
         return JsonLines(self.files / METRICS)
 
     @property
     def samples(self) -> JsonLines:
-        """Samples by step."""
+        """Return the log of samples by step."""
         return JsonLines(self.files / SAMPLES)
 
     def read_json(self, name: str) -> Any:
-        """A JSON file of the run.
+        """Read a JSON file of the run.
 
         Raises:
             CheckpointError: it is missing or damaged, or a link.
@@ -98,7 +100,7 @@ class RunFolder(Checkpoints):
         path = self.path / name
         data = read_bounded(self.files / name, MAX_JSON_BYTES)
         collects = gc.isenabled()
-        gc.disable()  # millions of new lists make it look at them all again and again: five times as slow
+        gc.disable()  # millions of new lists trigger many collections: five times as slow
         try:
             return load_json(data)
         except ValueError:
@@ -108,35 +110,35 @@ class RunFolder(Checkpoints):
                 gc.enable()
 
     def settings(self) -> RunSettings:
-        """What run.json holds, with the corpus that the run went on with if it is another.
+        """Return the content of run.json, with the corpus that the run was continued with, if it is another.
 
         Raises:
-            CheckpointError: it is missing, damaged or too new.
+            CheckpointError: it is missing, damaged or of a newer format.
         """
-        said = self.read_json(RUN)
-        settings = RunSettings.read(said, str(self.path / RUN))
+        stored = self.read_json(RUN)
+        settings = RunSettings.read(stored, str(self.path / RUN))
         if not (self.files / CORPUS).exists():
             return settings
-        return RunSettings.read({**said, "corpus": self._read_corpus()}, str(self.path / CORPUS))
+        return RunSettings.read({**stored, "corpus": self._read_corpus()}, str(self.path / CORPUS))
 
     def _read_corpus(self) -> Any:
-        """What corpus.json holds; one of before it had a checksum has none."""
-        said = self.read_json(CORPUS)
-        sealed = isinstance(said, dict) and said.pop("sha256", None) is not None
-        if sealed and read_bounded(self.files / CORPUS, MAX_JSON_BYTES) != dump_checksummed(said):
-            raise CheckpointError(f"{str(self.path / CORPUS)!r} is damaged: its checksum is not that of its content")
-        return said
+        """Return the content of corpus.json; old ones have no checksum."""
+        stored = self.read_json(CORPUS)
+        has_checksum = isinstance(stored, dict) and stored.pop("sha256", None) is not None
+        if has_checksum and read_bounded(self.files / CORPUS, MAX_JSON_BYTES) != dump_checksummed(stored):
+            raise CheckpointError(f"{str(self.path / CORPUS)!r} is damaged: its checksum does not match its content")
+        return stored
 
     def record_corpus(self, corpus: CorpusSettings) -> None:
-        """Note that the run goes on with another corpus; run.json stays, since checkpoints vouch for it.
+        """Record that the run continues with another corpus; run.json stays, since checkpoints have its checksum.
 
         Raises:
             LinkRefused: corpus.json is a link.
-            DiskError: the disk refused.
+            DiskError: writing failed.
         """
         write_atomic(self.files / CORPUS, dump_checksummed(corpus.model_dump(mode="json")))
 
     def clean(self) -> None:
-        """Remove what a killed process left half-written."""
+        """Remove temporary files of killed processes."""
         remove_temporaries(self.files)
         remove_temporaries(self.files / CHECKPOINTS)

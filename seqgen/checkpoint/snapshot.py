@@ -1,4 +1,4 @@
-"""One checkpoint: a folder of four files, the last of which vouches for the others by SHA-256."""
+"""One checkpoint: a folder of four files, whose manifest holds the SHA-256 of the others."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ if TYPE_CHECKING:
 
 MODEL, TRAIN, STATE, MANIFEST = "model.safetensors", "train.safetensors", "state.json", "MANIFEST.json"
 FILES, RUN_FILES, LOGS = {MODEL, TRAIN, STATE}, {"run.json", "tokenizer.json"}, {"metrics.jsonl", "samples.jsonl"}
-_BEFORE = {"format_version", "files", "run"}  # what a manifest held before it had a checksum of its own
+_LEGACY_KEYS = {"format_version", "files", "run"}  # of a manifest from before it had a checksum of its own
 MAX_JSON_BYTES = 8 << 20  # of run.json and tokenizer.json: half a million symbols
 _MAX_SMALL_BYTES = 1 << 20  # of the manifest and of state.json
-_MAX_HEADER_BYTES = 10 << 20  # of a tensor file: names, types and shapes, some hundred bytes a tensor
+_MAX_HEADER_BYTES = 10 << 20  # of a tensor file: names, types and shapes, some hundred bytes per tensor
 _MAX = {STATE: _MAX_SMALL_BYTES}
 _KINDS = {"step": int, "best_step": int, "best_loss_nats": int | float, "elapsed_s": int | float, "ended": str}
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What a checkpoint holds.
+    """The content of a checkpoint.
 
     Attributes:
         model: the model's parameters and buffers.
-        train: what the optimizer and the running figures need to go on.
-        state: the rest, as JSON values; ``state["step"]`` counts optimizer steps.
-        logs: the length and checksum of each log at this step, by file name, as ``JsonLines.checksum`` gives them.
+        train: the tensors of the optimizer and of the running averages.
+        state: the rest, as JSON values; ``state["step"]`` is the number of optimizer steps.
+        logs: the length and checksum of each log at this step, by file name, as returned by ``JsonLines.checksum``.
     """
 
     model: Mapping[str, Tensor]
@@ -44,11 +44,11 @@ class Snapshot:
 
 
 def pack(snapshot: Snapshot, run_files: Mapping[str, bytes]) -> dict[str, bytes]:
-    """The files of a checkpoint, the manifest last.
+    """Return the files of a checkpoint, the manifest last.
 
     Args:
-        snapshot: what to keep.
-        run_files: files of the run folder that the checkpoint depends on, which the manifest covers too.
+        snapshot: the content.
+        run_files: the files of the run folder that the checkpoint depends on; the manifest covers them too.
     """
     from safetensors.torch import save
 
@@ -71,14 +71,14 @@ def _fingerprint(data: bytes) -> dict[str, Any]:
 
 
 def read_verified(folder: Path | SafePath, names: tuple[str, ...] = (MODEL, TRAIN, STATE)) -> dict[str, bytes]:
-    """The files of a checkpoint, read whole and verified before anything looks into them.
+    """Read files of a checkpoint completely and verify them before anything is parsed.
 
     Args:
-        folder: the checkpoint; the run folder is its grandparent.
-        names: which files are wanted; the run's own files are verified in any case.
+        folder: the checkpoint folder, two levels below the run folder.
+        names: the files to return; the files of the run folder are verified in any case.
 
     Raises:
-        CheckpointError: a file is missing or is not what the manifest says, or the manifest is damaged or too new.
+        CheckpointError: a file is missing or does not match the manifest, which may itself be damaged or too new.
         LinkRefused: something in the run folder is a link.
     """
     if isinstance(folder, Path):
@@ -94,25 +94,27 @@ def read_verified(folder: Path | SafePath, names: tuple[str, ...] = (MODEL, TRAI
 def _read_manifest(file: SafePath) -> dict[str, Any]:
     data, path = read_bounded(file, _MAX_SMALL_BYTES), file.path
     try:
-        manifest, sealed = load_checksummed(data)
+        manifest, has_checksum = load_checksummed(data)
         version, sections = manifest["format_version"], (manifest["files"], manifest["run"])
         if not isinstance(version, int) or version < 1 or not all(isinstance(section, dict) for section in sections):
             raise ValueError
         if version <= FORMAT_VERSION and [set(section) for section in sections] != [FILES, RUN_FILES]:
             raise ValueError
-        if version <= FORMAT_VERSION and not (_are_logs(manifest["logs"]) if sealed else set(manifest) == _BEFORE):
+        if version <= FORMAT_VERSION and not (
+            _are_logs(manifest["logs"]) if has_checksum else set(manifest) == _LEGACY_KEYS
+        ):
             raise ValueError
     except (ValueError, KeyError, TypeError):
-        raise CheckpointError(f"{str(path)!r} is damaged: it is not a manifest") from None
+        raise CheckpointError(f"{str(path)!r} is damaged: it is not a valid manifest") from None
     if version > FORMAT_VERSION:
         raise CheckpointError(
-            f"{str(path)!r} has format {version}, this seqgen knows {FORMAT_VERSION}: it needs a newer seqgen"
+            f"{str(path)!r} has format {version}, this seqgen reads up to {FORMAT_VERSION}: it needs a newer seqgen"
         )
     return manifest
 
 
 def _are_logs(logs: Any) -> bool:
-    """Whether this is what a manifest says of logs."""
+    """Return whether a value has the form of a manifest's "logs" section."""
     return isinstance(logs, dict) and all(
         name in LOGS
         and isinstance(found, dict)
@@ -124,48 +126,48 @@ def _are_logs(logs: Any) -> bool:
 
 
 def read_logs(folder: SafePath) -> dict[str, dict[str, Any]] | None:
-    """What the manifest of a checkpoint says of the logs, by file name; None if it was made before that was noted.
+    """Return the "logs" section of a checkpoint's manifest, by file name; None in manifests from before it was added.
 
     Raises:
-        CheckpointError: the manifest is missing, damaged or too new.
+        CheckpointError: the manifest is missing, damaged or of a newer format.
         LinkRefused: something in the run folder is a link.
     """
     return _read_manifest(folder / MANIFEST).get("logs")
 
 
 def read_bounded(file: SafePath, most: int) -> bytes:
-    """The content of a file that somebody else may have made.
+    """Return the content of a file from a possibly untrusted source.
 
     Raises:
         LinkRefused: it is a link.
-        CheckpointError: it cannot be read, is no regular file, or has more than ``most`` bytes.
+        CheckpointError: it cannot be read, is not a regular file, or has more than ``most`` bytes.
     """
     try:
         with file.open("rb") as opened:
             n_bytes = os.fstat(opened.fileno()).st_size
             if n_bytes > most:
-                raise CheckpointError(f"{str(file.path)!r} is damaged: it has {n_bytes:,} bytes, the most is {most:,}")
+                raise CheckpointError(f"{str(file.path)!r} is damaged: it has {n_bytes:,} bytes (at most {most:,})")
             return opened.read()
     except OSError as error:
-        raise CheckpointError(f"{str(file.path)!r} cannot be read: {error.strerror}") from None
+        raise CheckpointError(f"cannot read {str(file.path)!r}: {error.strerror}") from None
     except MemoryError:
-        raise CheckpointError(f"{str(file.path)!r} does not fit into memory") from None
+        raise CheckpointError(f"cannot read {str(file.path)!r}: it does not fit into memory") from None
 
 
 def _verified(file: SafePath, expected: Any, most: int | None = None) -> bytes:
-    """A file, read if its size is what the manifest says."""
+    """Return the content of a file if its size and checksum match the manifest."""
     path = file.path
     n_bytes = expected.get("bytes") if isinstance(expected, dict) else None
     if type(n_bytes) is not int or (most is not None and n_bytes > most):
         raise CheckpointError(f"{str(path)!r} is damaged: the manifest says it has {n_bytes!r:.40} bytes")
     data = read_bounded(file, n_bytes)
     if _fingerprint(data) != expected:
-        raise CheckpointError(f"{str(path)!r} is damaged: its content is not what the manifest says")
+        raise CheckpointError(f"{str(path)!r} is damaged: its content does not match the manifest")
     return data
 
 
 def read_state(folder: SafePath) -> dict[str, Any]:
-    """The JSON part of a checkpoint, verified, without reading its tensors; needs no torch."""
+    """Read and verify the JSON state of a checkpoint, without its tensors; needs no torch."""
     return _parse_state(read_verified(folder, (STATE,))[STATE], folder.path)
 
 
@@ -179,7 +181,7 @@ def _parse_state(data: bytes, folder: Path) -> dict[str, Any]:
         for name, kind in _KINDS.items()
         if name == "step" or state.get(name) is not None
     ):
-        raise CheckpointError(f"the checkpoint {str(folder)!r} is damaged: its {STATE} makes no sense")
+        raise CheckpointError(f"the checkpoint {str(folder)!r} is damaged: its {STATE} has invalid values")
     return state
 
 
@@ -188,14 +190,14 @@ def _is_whole(value: Any) -> bool:
 
 
 def unpack(files: Mapping[str, bytes], folder: Path) -> Snapshot:
-    """The snapshot in verified files.
+    """Return the snapshot in verified files.
 
     Args:
-        files: what ``read_verified`` gave.
-        folder: where they were, for messages.
+        files: the result of ``read_verified``.
+        folder: the checkpoint folder, for messages.
 
     Raises:
-        CheckpointError: the content makes no sense.
+        CheckpointError: the content is invalid.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load
@@ -205,8 +207,7 @@ def unpack(files: Mapping[str, bytes], folder: Path) -> Snapshot:
         n_header = int.from_bytes(files[name][:8], "little")
         if n_header > _MAX_HEADER_BYTES:
             raise CheckpointError(
-                f"{str(folder / name)!r} is damaged: its header has {n_header:,} bytes, "
-                f"the most is {_MAX_HEADER_BYTES:,}"
+                f"{str(folder / name)!r} is damaged: its header has {n_header:,} bytes (at most {_MAX_HEADER_BYTES:,})"
             )
         try:
             tensors.append(load(files[name]))

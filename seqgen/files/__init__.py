@@ -1,4 +1,4 @@
-"""The only package of core that writes to disk."""
+"""File access: atomic writes, locks, logs and safe paths; the only package of core that writes to disk."""
 
 from seqgen.files.atomic_write import (
     build_folder,

@@ -1,4 +1,4 @@
-"""Advisory locks on open files and folders, which vanish with the process that holds them."""
+"""Advisory locks on open files and folders, released when the process that holds them ends."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ _HELD = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES)
 
 
 def try_lock(descriptor: int, *, wait: bool = False) -> bool:
-    """Take the exclusive lock on an open file or folder, until its descriptor is closed.
+    """Take the exclusive lock on an open file or folder, held until its descriptor is closed.
 
     Args:
         descriptor: the open file; on POSIX a folder too.
-        wait: whether to wait while another process holds it; on Windows for ten seconds.
+        wait: whether to wait while another process holds it; at most ten seconds on Windows.
 
     Returns:
         False if another process holds it.
 
     Raises:
-        OSError: this file system has no such lock.
+        OSError: the file system does not support such locks.
     """
     try:
         if sys.platform == "win32":

@@ -1,6 +1,6 @@
-"""Arrays that are written piece by piece and then mapped into memory; apart, since numpy takes a while to load.
+"""Arrays written piece by piece and then memory-mapped; a separate module, since importing numpy is slow.
 
-A file of numbers has a CRC-32 for each block of 4 MiB (on one core, some gigabytes a second).
+Each file has a CRC-32 per 4 MiB block (computed at some gigabytes per second on one core).
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ BLOCK_BYTES = 4 << 20
 
 
 class ArrayFile:
-    """An array in a file.
+    """An array being written to a file.
 
     Args:
         path: a new file, not a link.
-        dtype: of its numbers.
-        width: columns, for an array of two dimensions.
+        dtype: the type of its numbers.
+        width: the number of columns of a two-dimensional array; None for one dimension.
     """
 
     def __init__(self, path: Path | SafePath, dtype: npt.DTypeLike, width: int | None = None) -> None:
@@ -40,7 +40,7 @@ class ArrayFile:
         self._file = self.path.open("xb")
 
     def append(self, piece: Array) -> None:
-        """Add to the end."""
+        """Append rows."""
         data = np.ascontiguousarray(piece, self._dtype).reshape(-1).view(np.uint8).data
         self._file.write(data)
         while len(data):
@@ -53,18 +53,18 @@ class ArrayFile:
         self._n += len(piece)
 
     def finish(self) -> Array:
-        """Make the file durable; the array, mapped."""
+        """Make the file durable and return the array, memory-mapped."""
         self._file.flush()
         os.fsync(self._file.fileno())
         self.close()
         return map_array(self.path, self._dtype.str, self._shape())
 
     def close(self) -> None:
-        """Let the file go, whatever it holds."""
+        """Close the file, complete or not."""
         self._file.close()
 
     def describe(self) -> dict[str, Any]:
-        """Return dtype and shape, as ``map_array`` needs them, and the CRC-32 of each block."""
+        """Return the dtype and shape that ``map_array`` needs, and the CRC-32 of each block."""
         return {"dtype": self._dtype.str, "shape": self._shape(), "crc32": self._crc32}
 
     def _shape(self) -> list[int]:
@@ -72,12 +72,12 @@ class ArrayFile:
 
 
 def map_array(path: Path | SafePath, dtype: str, shape: list[int]) -> Array:
-    """An array in a file, mapped: its pages are read when they are used, and can be given back at any time.
+    """Return the array in a file, memory-mapped: pages are read on first use and can be evicted at any time.
 
     Raises:
         LinkRefused: the file is a link.
         OSError: it cannot be read.
-        ValueError: it has another size.
+        ValueError: its size does not match.
     """
     size = int(np.prod(shape)) * np.dtype(dtype).itemsize
     with SafePath.of(path).open("rb") as file:
@@ -86,15 +86,15 @@ def map_array(path: Path | SafePath, dtype: str, shape: list[int]) -> Array:
             raise ValueError(f"{SafePath.of(path).path} has {found} bytes, not {size}")
         if not size:
             return np.empty(shape, dtype)
-        # A plain array over the map: the class of maps is slow to index.
+        # A plain array over the map, since np.memmap is slow to index.
         return np.asarray(np.memmap(file, dtype, "r", shape=tuple(shape)))
 
 
 def damaged_blocks(array: Array, crc32: Sequence[int], blocks: Sequence[int] | None = None) -> Iterator[int]:
-    """Return which blocks of an array do not have their checksums; ``blocks``: those to look at, by default all.
+    """Yield the numbers of the blocks that do not match their checksums; ``blocks`` defaults to all.
 
     Raises:
-        ValueError: there are not as many checksums as blocks.
+        ValueError: the number of checksums is not that of the blocks.
     """
     data = array.reshape(-1).view(np.uint8).data
     if len(crc32) != -(-len(data) // BLOCK_BYTES):
@@ -105,67 +105,66 @@ def damaged_blocks(array: Array, crc32: Sequence[int], blocks: Sequence[int] | N
 
 
 class CheckedArray:
-    """A mapped array of one dimension; a block of it is compared with its checksum before it is first used.
+    """A memory-mapped array of one dimension whose blocks are verified before their first use.
 
     Args:
-        array: (N,), the numbers.
-        crc32: of each block.
-        renew: is called with the number of the first damaged block, and gives what takes the place of the array and
-            of its checksums.
+        array: the numbers, (N,).
+        crc32: the checksum of each block.
+        renew: called with the number of the first damaged block; returns a new array and its checksums.
     """
 
     def __init__(self, array: Array, crc32: Sequence[int], renew: Callable[[int], tuple[Array, Sequence[int]]]) -> None:
         self._renew = renew
-        self._take_over(array, crc32)
+        self._replace_array(array, crc32)
 
-    def _take_over(self, array: Array, crc32: Sequence[int]) -> None:
+    def _replace_array(self, array: Array, crc32: Sequence[int]) -> None:
         self._array, self._crc32 = array, crc32
         self._shift = (BLOCK_BYTES // array.itemsize).bit_length() - 1
         self._unchecked, self._n_unchecked = np.ones(len(crc32), dtype=bool), len(crc32)
 
     def __len__(self) -> int:
-        """How many numbers."""
+        """Return the number of elements."""
         return len(self._array)
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Of its numbers."""
+        """Return the type of the elements."""
         return self._array.dtype
 
-    def __getitem__(self, places: Any) -> Array:
-        """The numbers at places: whole numbers from 0, or a slice that goes forward."""
+    def __getitem__(self, indices: Any) -> Array:
+        """Return the elements at non-negative indices or in a slice with a positive step."""
         if self._n_unchecked:
-            if isinstance(places, slice):
-                first, stop, _ = places.indices(len(self))
+            if isinstance(indices, slice):
+                first, stop, _ = indices.indices(len(self))
                 self._check_blocks(range(first >> self._shift, -(-stop >> self._shift)) if first < stop else ())
             else:
-                self._check(places)
-        found: Array = self._array[places]
+                self._check(indices)
+        found: Array = self._array[indices]
         return found
 
-    def take(self, places: Any, *, mode: Literal["clip"]) -> Array:
-        """The numbers at places from 0; behind the end, the last one."""
+    def take(self, indices: Any, *, mode: Literal["clip"]) -> Array:
+        """Return the elements at indices from 0; an index beyond the end gives the last element."""
         if self._n_unchecked:
-            self._check(np.minimum(places, len(self) - 1))
-        found: Array = self._array.take(places, mode=mode)
+            self._check(np.minimum(indices, len(self) - 1))
+        found: Array = self._array.take(indices, mode=mode)
         return found
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
-        """All numbers."""
+        """Return all elements as an array."""
         if self._n_unchecked:
             self._check_blocks(range(len(self._crc32)))
         return np.array(self._array, dtype) if copy else np.asarray(self._array, dtype)
 
-    def _check(self, places: Any) -> None:
-        blocks = np.asarray(places) >> self._shift
+    def _check(self, indices: Any) -> None:
+        blocks = np.asarray(indices) >> self._shift
         if self._unchecked[blocks].any():
             self._check_blocks(np.unique(blocks).tolist())
 
     def _check_blocks(self, blocks: Sequence[int]) -> None:
-        """Compare those that have not been compared yet; renew the array once if one is damaged.
+        """Verify the blocks that are not verified yet; renew the array once if one is damaged.
 
         Raises:
-            DiskError: the new one is damaged, too.
+            DiskError: the new array is damaged too.
         """
         for renewed in (False, True):
             wanted = [block for block in blocks if self._unchecked[block]]
@@ -175,5 +174,7 @@ class CheckedArray:
                 self._n_unchecked -= len(wanted)
                 return
             if renewed:
-                raise DiskError(f"block {bad} of an array, just written anew, is damaged again: the disk may fail")
-            self._take_over(*self._renew(bad))
+                raise DiskError(
+                    f"cannot use block {bad} of an array: it is damaged again after rewriting; the disk may be failing"
+                )
+            self._replace_array(*self._renew(bad))

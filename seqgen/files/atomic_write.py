@@ -1,7 +1,7 @@
-"""Publishing: what is put in place is whole or not there at all.
+"""Atomic writes of files and folders: after a crash the target is either complete or absent.
 
-The order is that of a database: write to a temporary name beside the target, flush, fsync the file, rename, fsync
-the folder. After a crash or a power loss either the old or the new content is there.
+As in a database: write to a temporary name beside the target, flush, fsync the file, rename, fsync the folder. After a
+crash or a power loss the target has either its old or its new content.
 """
 
 from __future__ import annotations
@@ -22,27 +22,27 @@ from seqgen.files.temporary import remove_abandoned, remove_atomically, temporar
 
 @contextlib.contextmanager
 def disk_errors(path: Path, n_bytes: int | None = None) -> Iterator[None]:
-    """Turn what the operating system says about ``path`` into one line.
+    """Convert an OSError about ``path`` into a DiskError with one line.
 
     Args:
-        path: what is written.
-        n_bytes: how much that is, if it is known.
+        path: the file or folder being written.
+        n_bytes: its size in bytes, if known.
 
     Raises:
-        DiskError: an OSError happened inside.
+        DiskError: an OSError was raised inside the context.
     """
     try:
         yield
     except OSError as error:
-        room = ""
+        space = ""
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) and (free := free_bytes(path)) is not None:
             needed = "" if n_bytes is None else f"{n_bytes:,} bytes needed, "
-            room = f" ({needed}{free:,} bytes free)"
-        raise DiskError(f"cannot write {str(path)!r}: {error.strerror or error}{room}") from error
+            space = f" ({needed}{free:,} bytes free)"
+        raise DiskError(f"cannot write {str(path)!r}: {error.strerror or error}{space}") from error
 
 
 def free_bytes(path: Path) -> int | None:
-    """Room on the disk of a path, which need not exist; None if the system does not tell."""
+    """Return the free disk space at a path, which need not exist, in bytes; None if unknown."""
     try:
         return shutil.disk_usage(nearest_existing(path)).free
     except OSError:
@@ -50,12 +50,12 @@ def free_bytes(path: Path) -> int | None:
 
 
 def nearest_existing(path: Path) -> Path:
-    """The path, or its nearest parent that exists."""
+    """Return the path, or its nearest parent that exists."""
     return path if path.exists() else next((parent for parent in path.parents if parent.exists()), Path("/"))
 
 
 def write_synced(path: SafePath, data: bytes) -> None:
-    """Write a new file and fsync it; the name itself is not yet durable."""
+    """Write a new file and fsync it; its name is not durable until the folder is synced."""
     with path.open("xb") as file:
         _write(file, data)
 
@@ -67,17 +67,16 @@ def _write(file: BinaryIO, data: bytes) -> None:
 
 
 def write_atomic(path: Path | SafePath, data: bytes, *, make_parents: bool = False) -> None:
-    """Put a file in place atomically, replacing an older one.
+    """Write a file atomically, replacing an existing one.
 
     Args:
-        path: its place. A plain path is the user's choice: a link stays, and what it leads to is replaced; a device
-            or a pipe is written to.
+        path: the file. For a plain Path, chosen by the user, links are followed, and devices and pipes are written to.
         data: its content.
-        make_parents: whether its folder is made if it is not there.
+        make_parents: whether to create missing parent folders.
 
     Raises:
-        LinkRefused: the path is a safe one, and a link.
-        DiskError: the disk refused; an older file is untouched.
+        LinkRefused: the path is a SafePath and a link.
+        DiskError: writing failed; an existing file is unchanged.
     """
     if isinstance(path, Path):
         path = path.resolve()
@@ -91,22 +90,22 @@ def write_atomic(path: Path | SafePath, data: bytes, *, make_parents: bool = Fal
         remove_abandoned(directory)
         with temporary_file(directory) as (name, file):
             _write(file, data)
-            if directory.descriptor is None:  # Windows renames no open file
+            if directory.descriptor is None:  # Windows cannot rename an open file
                 file.close()
             directory.replace(name, target.name)
             directory.sync()
 
 
 def write_folder_atomic(folder: Path | SafePath, files: Mapping[str, bytes]) -> None:
-    """Put a folder of files in place atomically, in the order given; the name must be free or an empty folder.
+    """Write a folder of files atomically, in the given order; an existing folder must be empty.
 
     Args:
-        folder: its place.
-        files: the content of each, by names that may lie in folders of their own: "src/mycell/cell.py".
+        folder: the folder.
+        files: the content of each file by its relative path, such as "src/mycell/cell.py".
 
     Raises:
-        LinkRefused: a folder on the way is a link.
-        DiskError: the disk refused; nothing is left behind.
+        LinkRefused: a parent folder is a link.
+        DiskError: writing failed; nothing is left behind.
     """
 
     def fill(new: SafePath) -> None:
@@ -118,16 +117,16 @@ def write_folder_atomic(folder: Path | SafePath, files: Mapping[str, bytes]) -> 
 
 
 def build_folder(folder: Path | SafePath, fill: Callable[[SafePath], None], n_bytes: int | None = None) -> None:
-    """Put a folder in place atomically, as soon as it is filled; the name must be free or an empty folder.
+    """Create a folder atomically from what ``fill`` writes; an existing folder must be empty.
 
     Args:
-        folder: its place.
-        fill: puts synced files into the folder it is given.
-        n_bytes: how much that is, if it is known.
+        folder: the folder.
+        fill: writes synced files into the temporary folder it is given.
+        n_bytes: the size of all files in bytes, if known.
 
     Raises:
-        LinkRefused: a folder on the way is a link.
-        DiskError: the disk refused; nothing is left behind.
+        LinkRefused: a parent folder is a link.
+        DiskError: writing failed; nothing is left behind.
     """
     target = SafePath.of(folder)
     with disk_errors(target.path, n_bytes), target.parent(make=True) as directory:
@@ -142,15 +141,15 @@ def build_folder(folder: Path | SafePath, fill: Callable[[SafePath], None], n_by
 
 
 def remove_folders(folder: SafePath, names: Sequence[str]) -> None:
-    """Remove folders of a folder with what is in them; each is gone at once, however long its removal takes.
+    """Remove subfolders with their content; each disappears atomically.
 
     Args:
-        folder: where they are.
-        names: theirs; one that is not there is left out.
+        folder: the parent folder.
+        names: the names of the subfolders; missing ones are ignored.
 
     Raises:
-        LinkRefused: one is a link.
-        DiskError: the disk refused.
+        LinkRefused: one of them is a link.
+        DiskError: removing failed.
     """
     if names:
         with disk_errors(folder.path), folder.opened() as directory:
@@ -158,10 +157,10 @@ def remove_folders(folder: SafePath, names: Sequence[str]) -> None:
 
 
 def remove_temporaries(folder: Path | SafePath) -> None:
-    """Remove what killed processes left half-written in a folder of seqgen's own.
+    """Remove temporary files of killed processes from a folder that only seqgen writes to.
 
     Raises:
-        LinkRefused: the folder is a safe path, and a link or reached through one.
+        LinkRefused: the folder is a SafePath that is a link or reached through one.
     """
     safe = SafePath(folder) if isinstance(folder, Path) else folder
     with contextlib.suppress(OSError), safe.opened() as directory:
@@ -169,10 +168,10 @@ def remove_temporaries(folder: Path | SafePath) -> None:
 
 
 def dump_json(value: Any) -> bytes:
-    """JSON as it is stored: indented, UTF-8, keys in their order, one final line end."""
+    """Return JSON in its stored form: indented, UTF-8, keys in order, with a final line end."""
     return (json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode("utf-8", "surrogatepass")
 
 
 def cache_folder(name: str) -> Path:
-    """Where things are kept that can be made again; ``XDG_CACHE_HOME`` says where all programs do so."""
+    """Return the folder of a cache, below ``XDG_CACHE_HOME`` or ``~/.cache``."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "seqgen" / name

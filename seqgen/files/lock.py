@@ -1,4 +1,4 @@
-"""One process at a time in a run folder."""
+"""The lock that admits one process at a time to a run folder."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from seqgen.files.atomic_write import disk_errors
 from seqgen.files.safe_path import SafePath
 
 _NAME = ".lock"
-_LONGEST = 1000  # bytes
-_LOOKS, _PAUSE_S = 50, 0.01  # while the holder has the lock and has not yet written who it is
-_TRIES = 20  # of the lock on the folder: who looks whether it is abandoned has that for a moment
+_MAX_BYTES = 1000
+_READS, _PAUSE_S = 50, 0.01  # while the holder has the lock but has not written its name yet
+_TRIES = 20  # at the folder's lock, which a process that looks for abandoned folders holds for a moment
 
 
 class FolderLock:
-    """An exclusive lock on a folder, held by this process until released or killed.
+    """An exclusive lock on a folder, held by this process until it is released or the process ends.
 
-    Two locks are taken: on the folder itself, where the system can, so that nobody gets in by removing a file; and on
-    its file ``.lock``, which says who holds it. Both stay with the folder when that is renamed.
+    Two locks are taken: on the folder itself, where the system supports it, so that removing a file does not break the
+    lock; and on its file ``.lock``, which names the holder. Both stay with the folder when it is renamed.
 
     Args:
         folder: an existing folder.
@@ -46,10 +46,10 @@ class FolderLock:
             self._stack = stack.pop_all()
 
     def ensure_held(self) -> None:
-        """Make sure that the lock file is still this process's; put it back if somebody has removed it.
+        """Verify that this process still holds the lock file; put it back if it was removed.
 
         Raises:
-            RunLocked: it has been removed, and another process has taken it since.
+            RunLocked: it was removed, and another process has locked the folder since.
             DiskError: it cannot be put back.
         """
         if not self._directory.is_same_file(_NAME, self._file.fileno()):
@@ -57,24 +57,24 @@ class FolderLock:
             before.close()
 
     def release(self) -> None:
-        """Give the folder free."""
+        """Release the lock."""
         with contextlib.suppress(OSError):
             self._file.truncate(0)
         _close_quietly(self._file)
         self._stack.close()
 
     def _take(self) -> BinaryIO:
-        """Open the lock file, lock it and write who holds it."""
+        """Open and lock the lock file, and write the holder's name to it."""
         path = self._folder / _NAME
         with disk_errors(path.path):
             file = path.open("r+b")
         with contextlib.ExitStack() as stack:
             stack.callback(_close_quietly, file)
             with disk_errors(path.path):
-                file.seek(0, os.SEEK_END)  # where Windows puts the lock: what is before can be read
+                file.seek(0, os.SEEK_END)  # Windows locks from here on, so the text before stays readable
                 if not try_lock(file.fileno()):
                     raise self._locked()
-                file.seek(0)  # written over, so that whoever reads it never finds it empty
+                file.seek(0)  # overwritten, so that a reader never finds it empty
                 file.write(this_process().encode())
                 file.flush()
                 file.truncate()
@@ -82,9 +82,9 @@ class FolderLock:
         return file
 
     def _locked(self) -> RunLocked:
-        """Who holds the lock that is held, as its file says, in an error."""
+        """Return the error that names the holder of the lock."""
         holder = ""
-        for _ in range(_LOOKS):
+        for _ in range(_READS):
             if holder := last_holder(self._folder):
                 break
             time.sleep(_PAUSE_S)
@@ -93,17 +93,17 @@ class FolderLock:
 
 
 def this_process() -> str:
-    """What the lock file says while this process holds the lock."""
+    """Return the content of the lock file while this process holds the lock."""
     return f"process {os.getpid()} on {socket.gethostname()} since {time.strftime('%Y-%m-%d %H:%M:%S')}\n"
 
 
 def lock_file() -> dict[str, bytes]:
-    """The lock file, by name, of a folder that this process is about to make and to lock."""
+    """Return the lock file, by name, for a folder that this process is about to create and lock."""
     return {_NAME: this_process().encode()}
 
 
 def last_holder(folder: Path | SafePath) -> str:
-    """Who holds the lock of a folder, or was killed while it did; "" if nobody. Does not touch the lock.
+    """Return the process that holds a folder's lock, or was killed holding it; "" if there is none.
 
     Raises:
         LinkRefused: the lock file is a link.
@@ -111,13 +111,13 @@ def last_holder(folder: Path | SafePath) -> str:
     path = (SafePath(folder) if isinstance(folder, Path) else folder) / _NAME
     try:
         with path.open("rb") as file:
-            return file.read(_LONGEST).partition(b"\n")[0].decode("utf-8", "replace").strip()
+            return file.read(_MAX_BYTES).partition(b"\n")[0].decode("utf-8", "replace").strip()
     except OSError:
         return ""
 
 
 def _try_folder(descriptor: int) -> bool:
-    """Lock a folder; False if another process holds it, True also where folders cannot be locked."""
+    """Lock a folder; return False if another process holds it, True also if folders cannot be locked."""
     for _ in range(_TRIES):
         with contextlib.suppress(OSError):
             if not try_lock(descriptor):

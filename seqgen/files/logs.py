@@ -1,4 +1,4 @@
-"""Logs that survive a crash."""
+"""Append-only JSON Lines logs with checksums."""
 
 from __future__ import annotations
 
@@ -14,19 +14,17 @@ from seqgen.errors import CheckpointError
 from seqgen.files.atomic_write import disk_errors
 from seqgen.files.safe_path import SafePath
 
-_MAX_BYTES = 64 << 20  # that are read: the rows of some 300,000 evaluations
-
-_AT_ONCE = 1 << 20  # bytes
+_MAX_BYTES = 64 << 20  # of a log that is read: some 300,000 evaluations
+_AT_ONCE = 1 << 20  # bytes read per call
 
 
 class JsonLines:
-    """A log: a JSON object a line, appended.
+    """A log file with one JSON object per line, to which lines are appended.
 
-    Its length and checksum are kept while it is written, from the first ``truncate`` on, so that saving them does not
-    read it again.
+    From the first ``truncate`` on its length and checksum are updated as it grows, so that it need not be read again.
 
     Args:
-        path: the file; it need not exist. It must not be a link.
+        path: the file, which may not exist yet; not a link.
     """
 
     def __init__(self, path: Path | SafePath) -> None:
@@ -35,11 +33,11 @@ class JsonLines:
         self._hash, self._n_bytes, self._n_damaged = hashlib.sha256(), -1, 0  # -1: not known yet
 
     def append(self, *rows: Mapping[str, Any]) -> None:
-        """Add lines.
+        """Append lines.
 
         Raises:
             LinkRefused: the log is a link.
-            DiskError: the disk refused.
+            DiskError: writing failed.
         """
         self._write(
             "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode("utf-8", "surrogatepass")
@@ -53,15 +51,18 @@ class JsonLines:
             self._n_bytes += len(data)
 
     def sync(self) -> int:
-        """Make the log durable; returns its size in bytes. Its name is durable once a new name beside it is."""
+        """Make the log durable and return its size in bytes.
+
+        The name of a new log becomes durable when the folder is synced.
+        """
         with disk_errors(self.path), self._file.open("ab") as file:
-            if 0 <= self._n_bytes < file.tell():  # a line that a full disk has cut short
+            if 0 <= self._n_bytes < file.tell():  # a line cut short by a full disk
                 file.truncate(self._n_bytes)
             os.fsync(file.fileno())
             return file.tell() if self._n_bytes < 0 else self._n_bytes
 
     def checksum(self) -> dict[str, Any]:
-        """Return "bytes" and "sha256" of the log; where its beginning was damaged, "damaged_bytes" says how long."""
+        """Return "bytes" and "sha256" of the log, and "damaged_bytes" if its first bytes are damaged."""
         if self._n_bytes < 0:
             with disk_errors(self.path):
                 self._hash, self._n_bytes = self._read_hash(None)
@@ -69,20 +70,20 @@ class JsonLines:
         return found | ({"damaged_bytes": self._n_damaged} if self._n_damaged else {})
 
     def truncate(self, size: int, expected: Mapping[str, Any] | None = None) -> str:
-        """Forget what was written after the log had ``size`` bytes.
+        """Truncate the log to ``size`` bytes.
 
-        A log that is damaged is written on as it is, and its checksums say from then on what was damaged.
+        A damaged log is kept and appended to; its checksums then record how much of it is damaged.
 
         Args:
-            size: bytes.
-            expected: what ``checksum`` gave at that size; None where it is not known.
+            size: the size in bytes.
+            expected: the result of ``checksum`` at that size; None if unknown.
 
         Returns:
-            What is wrong with the log, in one line; "" if nothing is.
+            The problem of the log in one line; "" if there is none.
 
         Raises:
             CheckpointError: the log is a link.
-            DiskError: the disk refused.
+            DiskError: writing failed.
         """
         with disk_errors(self.path), self._file.open("ab") as file:
             found = file.tell()
@@ -90,41 +91,41 @@ class JsonLines:
             problem = self._problem(found, size, expected)
         self._n_damaged = 0 if expected is None else expected.get("damaged_bytes", 0)
         if problem:
-            self._write(b"\n")  # what follows stands in lines of its own
+            self._write(b"\n")  # start a new line after the damage
             self._n_damaged = self._n_bytes
         return problem
 
     def check(self, expected: Mapping[str, Any]) -> str:
-        """Compare the beginning of the log with what ``checksum`` gave when it was that long.
+        """Compare the start of the log with what ``checksum`` returned when it was that long.
 
         Returns:
-            What is wrong, in one line; "" if nothing is.
+            The problem of the log in one line; "" if there is none.
         """
         try:
             status = self._file.status()
             if status is None:
-                return f"log {str(self.path)!r} is damaged: it is not there" if expected["bytes"] else ""
+                return f"log {str(self.path)!r} is damaged: it is missing" if expected["bytes"] else ""
             problem = self._problem(status.st_size, expected["bytes"], expected)
         except OSError as error:
-            return f"log {str(self.path)!r} cannot be read: {error.strerror}"
+            return f"cannot read log {str(self.path)!r}: {error.strerror}"
         if not problem and expected.get("damaged_bytes"):
             problem = (
-                f"log {str(self.path)!r} is damaged: its first {expected['damaged_bytes']:,} bytes were when the run "
-                "was resumed"
+                f"log {str(self.path)!r} is damaged: its first {expected['damaged_bytes']:,} bytes were damaged "
+                "when the run was resumed"
             )
         return problem
 
     def _problem(self, found: int, size: int, expected: Mapping[str, Any] | None) -> str:
-        """What is wrong with the first ``size`` bytes, which are hashed; ``found``: how many there are."""
+        """Hash the first ``size`` bytes and return their problem; ``found`` is the actual size."""
         self._hash, self._n_bytes = self._read_hash(size)
         if found < size:
-            return f"log {str(self.path)!r} is damaged: it has {found:,} bytes, the checkpoint says {size:,}"
+            return f"log {str(self.path)!r} is damaged: it has {found:,} bytes, but the checkpoint says {size:,}"
         if expected is not None and self._hash.hexdigest() != expected["sha256"]:
-            return f"log {str(self.path)!r} is damaged: its content is not what the checkpoint says"
+            return f"log {str(self.path)!r} is damaged: its content does not match the checkpoint"
         return ""
 
     def _read_hash(self, size: int | None) -> tuple[Any, int]:
-        """The SHA-256 of the first bytes, None: of all, and how many they are."""
+        """Return the SHA-256 of the first ``size`` bytes (None: all) and their number."""
         digest, n_bytes = hashlib.sha256(), 0
         with self._file.open("rb") as file:
             while data := file.read(_AT_ONCE if size is None else min(_AT_ONCE, size - n_bytes)):
@@ -133,10 +134,10 @@ class JsonLines:
         return digest, n_bytes
 
     def rows(self) -> list[dict[str, Any]]:
-        """The lines; a last line that a crash cut short is left out.
+        """Return the lines as dictionaries; lines that are not JSON, such as one cut short by a crash, are ignored.
 
         Raises:
-            CheckpointError: the log is a link, no regular file, or too large to be read.
+            CheckpointError: the log is a link, not a regular file, or too large.
         """
         try:
             with self._file.open("rb") as file:

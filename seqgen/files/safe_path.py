@@ -1,4 +1,4 @@
-"""Paths below a root folder, on which no link is followed."""
+"""Paths below a root folder on which no link is followed."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from typing import BinaryIO, Literal
 from seqgen.errors import LinkRefused
 
 BY_DESCRIPTOR = {os.open, os.mkdir, os.rename, os.rmdir, os.stat, os.unlink} <= os.supports_dir_fd
-"""Whether names can be used relative to an open folder; Windows has no such calls."""
+"""Whether the system can use names relative to an open folder; Windows cannot."""
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 _FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
-_AT_ONCE = getattr(os, "O_NONBLOCK", 0)  # a pipe that nobody writes to is opened, too, and then refused
+_NONBLOCK = getattr(os, "O_NONBLOCK", 0)  # opening a pipe without a writer must not block; it is refused later
 _FLAGS = {
-    "rb": os.O_RDONLY | _AT_ONCE,
-    "ab": os.O_WRONLY | os.O_CREAT | os.O_APPEND | _AT_ONCE,
+    "rb": os.O_RDONLY | _NONBLOCK,
+    "ab": os.O_WRONLY | os.O_CREAT | os.O_APPEND | _NONBLOCK,
     "xb": os.O_WRONLY | os.O_CREAT | os.O_EXCL,
-    "r+b": os.O_RDWR | os.O_CREAT | _AT_ONCE,
+    "r+b": os.O_RDWR | os.O_CREAT | _NONBLOCK,
 }
 
 
 class Directory:
-    """An open folder, whose names are used without following links.
+    """An open folder whose entries are accessed without following links.
 
     Args:
-        path: the folder, for messages; on Windows also the way to it.
+        path: the folder, for messages; on Windows also for access.
         descriptor: the open folder; None on Windows.
     """
 
@@ -39,43 +39,43 @@ class Directory:
         self.path, self.descriptor = path, descriptor
 
     def at(self, name: str) -> str:
-        """Return a name as the operating system takes it, together with ``dir_fd=self.descriptor``."""
+        """Return a name in the form for calls with ``dir_fd=self.descriptor``."""
         return name if self.descriptor is not None else str(self.path / name)
 
     def close(self) -> None:
-        """Let the folder go."""
+        """Close the folder."""
         if self.descriptor is not None:
             os.close(self.descriptor)
 
     def names(self) -> list[str]:
-        """Return the names of what is in the folder."""
+        """Return the names of the entries."""
         return os.listdir(self.path if self.descriptor is None else self.descriptor)  # noqa: PTH208
 
     def status(self, name: str) -> os.stat_result | None:
-        """Return what the system says of a name, which may be a link; None if there is no such name."""
+        """Return the status of an entry, not following a link; None if it does not exist."""
         try:
             return os.stat(self.at(name), dir_fd=self.descriptor, follow_symlinks=False)
         except (FileNotFoundError, NotADirectoryError):
             return None
 
     def refuse_link(self, name: str) -> None:
-        """Raise LinkRefused if a name is a link or, on Windows, a junction."""
+        """Raise LinkRefused if an entry is a link or, on Windows, a junction."""
         if (found := self.status(name)) is not None and _is_link(found):
             raise LinkRefused(
-                f"cannot use {str(self.path / name)!r}: it is a link, and links in a folder of seqgen's are not "
-                "followed; put the file or folder itself in its place"
+                f"cannot use {str(self.path / name)!r}: it is a link, and links inside a folder of seqgen are "
+                "not followed; replace it by the file or folder itself"
             )
 
     def enter(self, name: str, *, make: bool = False) -> Directory:
-        """Open a folder in this one.
+        """Open a subfolder.
 
         Args:
-            name: of the folder.
-            make: whether to make it if it is missing; its name is then durable.
+            name: its name.
+            make: whether to create it if it is missing; its name is then durable.
 
         Raises:
             LinkRefused: it is a link.
-            OSError: it is missing or no folder.
+            OSError: it is missing or not a folder.
         """
         if make and self.status(name) is None:
             with contextlib.suppress(FileExistsError):
@@ -87,7 +87,7 @@ class Directory:
         return Directory(self.path / name, self.open(name, _FOLDER))
 
     def open(self, name: str, flags: int) -> int:
-        """Open a name; returns the descriptor.
+        """Open a file and return its descriptor.
 
         Raises:
             LinkRefused: it is a link.
@@ -102,19 +102,19 @@ class Directory:
             raise
 
     def is_same_file(self, name: str, descriptor: int) -> bool:
-        """Return whether a name is that of an open file or folder."""
+        """Return whether a name refers to the file or folder that is open as ``descriptor``."""
         found, own = self.status(name), os.fstat(descriptor)
         return found is not None and (found.st_dev, found.st_ino) == (own.st_dev, own.st_ino)
 
     def replace(self, old: str, new: str) -> None:
-        """Rename atomically; a file in the way is replaced, a link is not followed."""
+        """Rename an entry atomically; an existing file is replaced, a link is not followed."""
         os.replace(self.at(old), self.at(new), src_dir_fd=self.descriptor, dst_dir_fd=self.descriptor)
 
     def remove(self, name: str) -> None:
-        """Remove a file, a link, or a folder and what is in it; nothing else if it is gone.
+        """Remove a file, a link, or a folder with its content; a missing one is ignored.
 
         Raises:
-            OSError: something of it cannot be removed.
+            OSError: something cannot be removed.
         """
         found = self.status(name)
         if found is None:
@@ -126,22 +126,22 @@ class Directory:
                 os.unlink(self.at(name), dir_fd=self.descriptor)
 
     def sync(self) -> None:
-        """Make renames and new names in the folder durable; Windows has no such call."""
+        """Make renames and new names in the folder durable; a no-op on Windows."""
         if self.descriptor is not None:
             os.fsync(self.descriptor)
 
 
 @dataclass(frozen=True)
 class SafePath:
-    """A file or folder below a root folder; no link below the root is followed.
+    """A file or folder below a root folder; links below the root are not followed.
 
-    A run folder may come from anybody: nothing in it may lead a read or a write elsewhere. The root itself, and the
-    folders above it, are the user's choice and may be links. On POSIX each folder on the way is opened relative to
-    the one before it and without following links; on Windows links and junctions are looked for before and after.
+    A run folder may come from an untrusted source: nothing in it may redirect a read or a write. The root and its
+    parents are chosen by the user and may be links. On POSIX each folder of the path is opened relative to its parent
+    without following links; on Windows links and junctions are checked for before and after access.
 
     Attributes:
-        root: the folder.
-        names: those of the folders on the way and, last, of the file or folder itself; () is the root.
+        root: the root folder.
+        names: the parts of the path below the root; () is the root itself.
     """
 
     root: Path
@@ -149,21 +149,21 @@ class SafePath:
 
     @classmethod
     def of(cls, path: Path | SafePath) -> SafePath:
-        """Return a path that is safe already, or the last part of any other below its parent."""
+        """Return a SafePath unchanged, or a Path as its last part below its parent."""
         return path if isinstance(path, SafePath) else cls(path.parent, (path.name,))
 
     @property
     def path(self) -> Path:
-        """The plain path, for messages and for who may follow links."""
+        """Return the plain path, for messages and for code that may follow links."""
         return self.root.joinpath(*self.names)
 
     @property
     def name(self) -> str:
-        """The last part."""
+        """Return the last part."""
         return self.path.name
 
     def __truediv__(self, name: str) -> SafePath:
-        """Return what has a name, or a relative path of names, in this folder."""
+        """Return the path of a name, or of a relative path, in this folder."""
         return SafePath(self.root, (*self.names, *name.split("/")))
 
     @contextlib.contextmanager
@@ -171,11 +171,11 @@ class SafePath:
         """Open this folder.
 
         Args:
-            make: whether to make it, and the folders on the way, as far as they are missing.
+            make: whether to create it and its missing parents.
 
         Raises:
             LinkRefused: a folder below the root is a link.
-            OSError: a folder is missing, no folder, or cannot be opened.
+            OSError: a folder is missing, not a folder, or cannot be opened.
         """
         if make:
             make_folder(self.root)
@@ -193,15 +193,15 @@ class SafePath:
                     one.refuse_link(name)
 
     def parent(self, *, make: bool = False) -> contextlib.AbstractContextManager[Directory]:
-        """Open the folder that this is in; see :meth:`opened`."""
+        """Open the parent folder; see :meth:`opened`."""
         return SafePath(self.root, self.names[:-1]).opened(make=make)
 
     def status(self) -> os.stat_result | None:
-        """Return what the system says of it; None if it is not there.
+        """Return the status of the file or folder; None if it does not exist.
 
         Raises:
-            LinkRefused: it, or a folder on the way, is a link.
-            OSError: a folder on the way cannot be opened.
+            LinkRefused: it, or a parent below the root, is a link.
+            OSError: a parent cannot be opened.
         """
         if not self.names:
             return self.root.stat() if self.root.exists() else None
@@ -213,16 +213,16 @@ class SafePath:
             return None
 
     def exists(self) -> bool:
-        """Return whether it is there; raises LinkRefused if it is a link."""
+        """Return whether it exists; raise LinkRefused if it is a link."""
         return self.status() is not None
 
     def is_folder(self) -> bool:
-        """Return whether it is a folder; raises LinkRefused if it is a link."""
+        """Return whether it is a folder; raise LinkRefused if it is a link."""
         found = self.status()
         return found is not None and stat.S_ISDIR(found.st_mode)
 
     def listing(self) -> list[str]:
-        """Return the sorted names in this folder; [] if it is no folder; raises LinkRefused if it is a link."""
+        """Return the sorted names in this folder, [] if it is not a folder; raise LinkRefused if it is a link."""
         try:
             with self.opened() as directory:
                 return sorted(directory.names())
@@ -233,12 +233,12 @@ class SafePath:
         """Open this file.
 
         Args:
-            mode: to read, to append, to write a new one, or to read and write; the second and the last make a file
-                that is missing.
+            mode: "rb" reads, "ab" appends, "xb" writes a new file, "r+b" reads and writes; "ab" and "r+b" create a
+                missing file.
 
         Raises:
-            LinkRefused: it, or a folder on the way, is a link.
-            OSError: it cannot be opened, or is no regular file.
+            LinkRefused: it, or a parent below the root, is a link.
+            OSError: it cannot be opened, or is not a regular file.
         """
         with self.parent() as directory:
             descriptor = directory.open(self.names[-1], _FLAGS[mode])
@@ -254,7 +254,7 @@ class SafePath:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder and its parents, as far as they are missing; each name is durable at once."""
+    """Create a folder and its missing parents; each name is durable at once."""
     if not folder.is_dir():
         make_folder(folder.parent)
         folder.mkdir(exist_ok=True)
@@ -263,5 +263,5 @@ def make_folder(folder: Path) -> None:
 
 
 def _is_link(found: os.stat_result) -> bool:
-    """Whether a status is that of a link, or of a junction of Windows."""
+    """Return whether a status is that of a link or of a Windows junction."""
     return stat.S_ISLNK(found.st_mode) or getattr(found, "st_reparse_tag", 0) == 0xA0000003

@@ -1,4 +1,4 @@
-"""Stored JSON, read strictly, and JSON objects that carry their own checksum."""
+"""Stored JSON, parsed strictly, and JSON objects with their own checksum."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any
 
 from seqgen.files.atomic_write import dump_json
 
-_SEAL = "sha256"
+_CHECKSUM = "sha256"
 
 
 def load_json(data: bytes) -> Any:
-    """Return the value of stored JSON, which may come from anybody.
+    """Return the value of stored JSON, which may come from an untrusted source.
 
     Raises:
         ValueError: it is not JSON, is nested too deeply, or holds a number that is not finite.
@@ -32,12 +32,12 @@ def _finite(text: str) -> float:
 
 
 def dump_checksummed(value: Mapping[str, Any]) -> bytes:
-    """Return a JSON object as it is stored, with the SHA-256 of the rest as its last entry."""
-    return dump_json({**value, _SEAL: hashlib.sha256(dump_json(value)).hexdigest()})
+    """Return a JSON object in its stored form, with the SHA-256 of the rest as its last entry."""
+    return dump_json({**value, _CHECKSUM: hashlib.sha256(dump_json(value)).hexdigest()})
 
 
 def load_checksummed(data: bytes) -> tuple[dict[str, Any], bool]:
-    """Return a stored JSON object without its checksum, and whether it had one, which then is right.
+    """Return a stored JSON object without its checksum, and whether it had one; a wrong one is refused.
 
     Raises:
         ValueError: it is not a JSON object, its checksum is wrong, or it is not in the form in which it was stored.
@@ -45,8 +45,8 @@ def load_checksummed(data: bytes) -> tuple[dict[str, Any], bool]:
     value = load_json(data)
     if not isinstance(value, dict):
         raise ValueError("it is not a JSON object")
-    sealed = _SEAL in value
-    rest = {name: item for name, item in value.items() if name != _SEAL}
-    if data != (dump_checksummed(rest) if sealed else dump_json(rest)):
-        raise ValueError("its checksum is not that of its content" if sealed else "it is not in its stored form")
-    return rest, sealed
+    has_checksum = _CHECKSUM in value
+    rest = {name: item for name, item in value.items() if name != _CHECKSUM}
+    if data != (dump_checksummed(rest) if has_checksum else dump_json(rest)):
+        raise ValueError("its checksum does not match its content" if has_checksum else "it is not in its stored form")
+    return rest, has_checksum

@@ -1,4 +1,4 @@
-"""Temporary names beside a target, locked by the process that writes there and removed once that is dead."""
+"""Temporary names beside a target, locked by the process that writes them and removed once it has ended."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from seqgen.files.safe_path import Directory
 
 _PREFIX = ".tmp-seqgen-"
 _NAME = re.compile(re.escape(_PREFIX) + "[0-9a-f]{32}")
-_NAME_BEFORE = re.compile(r"\.tmp-.+-\d+")  # until 0.1; only folders of seqgen's own are searched for them
-_OLD_S = 86_400.0  # where the system cannot lock, what is older is taken for abandoned
+_LEGACY_NAME = re.compile(r"\.tmp-.+-\d+")  # before 0.1; removed only from folders that seqgen alone writes to
+_OLD_S = 86_400.0  # without locks, anything older counts as abandoned
 _ANY = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)
 
 
 def new_name() -> str:
-    """Return a temporary name that no other process uses: process numbers are the same in every container."""
+    """Return a random temporary name; process ids would collide between containers."""
     return f"{_PREFIX}{secrets.token_hex(16)}"
 
 
 @contextlib.contextmanager
 def temporary_file(directory: Directory) -> Iterator[tuple[str, BinaryIO]]:
-    """Make a new file; yields its name and the file, open for writing. What is not renamed meanwhile is removed.
+    """Create a temporary file; yield its name and the open file, and remove it unless it is renamed.
 
     Raises:
-        OSError: it cannot be made.
+        OSError: it cannot be created.
     """
     while True:
         name = new_name()
@@ -45,10 +45,10 @@ def temporary_file(directory: Directory) -> Iterator[tuple[str, BinaryIO]]:
 
 @contextlib.contextmanager
 def temporary_folder(directory: Directory) -> Iterator[str]:
-    """Make a new folder; yields its name. If it is not renamed meanwhile, it is removed.
+    """Create a temporary folder; yield its name, and remove it unless it is renamed.
 
     Raises:
-        OSError: it cannot be made.
+        OSError: it cannot be created.
     """
     while True:
         name = new_name()
@@ -58,7 +58,7 @@ def temporary_folder(directory: Directory) -> Iterator[str]:
             break
         try:
             descriptor = directory.open(name, _ANY)
-        except FileNotFoundError:  # taken for abandoned before it was locked
+        except FileNotFoundError:  # removed as abandoned before it was locked
             continue
         if _own(directory, name, descriptor):
             break
@@ -73,7 +73,7 @@ def temporary_folder(directory: Directory) -> Iterator[str]:
 
 @contextlib.contextmanager
 def _removed(directory: Directory, name: str) -> Iterator[None]:
-    """Remove what has still a temporary name at the end."""
+    """Remove at the end what still has the temporary name."""
     try:
         yield
     finally:
@@ -82,26 +82,26 @@ def _removed(directory: Directory, name: str) -> Iterator[None]:
 
 
 def _own(directory: Directory, name: str, descriptor: int) -> bool:
-    """Lock what was just made; False if another process took it for abandoned before that."""
-    if directory.descriptor is None:  # Windows locks bytes, not files: others go by its age
+    """Lock a new file or folder; return False if another process removed it as abandoned before that."""
+    if directory.descriptor is None:  # Windows locks bytes, not files: other processes go by its age
         return True
-    with contextlib.suppress(OSError):  # no locks on this disk
+    with contextlib.suppress(OSError):  # the file system has no locks
         try_lock(descriptor, wait=True)
     return directory.is_same_file(name, descriptor)
 
 
 def remove_atomically(directory: Directory, names: list[str]) -> None:
-    """Remove files and folders of a folder, each first renamed, so that nobody finds a half of one.
+    """Remove files and folders, each renamed first, so that no process sees one partly removed.
 
     Args:
-        directory: the folder.
-        names: of those that are to go.
+        directory: the parent folder.
+        names: the names to remove.
 
     Raises:
-        LinkRefused: one is a link.
-        OSError: one cannot be renamed.
+        LinkRefused: one of them is a link.
+        OSError: one of them cannot be renamed.
     """
-    aside: list[str] = []
+    renamed: list[str] = []
     with contextlib.ExitStack() as stack:
         try:
             for name in names:
@@ -115,26 +115,26 @@ def remove_atomically(directory: Directory, names: list[str]) -> None:
                         try_lock(descriptor)
                 hidden = new_name()
                 directory.replace(name, hidden)
-                aside.append(hidden)
+                renamed.append(hidden)
         finally:
-            if aside:
+            if renamed:
                 with contextlib.suppress(OSError):
-                    directory.sync()  # so that after a power loss, too, there is the whole or nothing
-            for hidden in aside:
+                    directory.sync()  # so that a power loss leaves all of it or nothing
+            for hidden in renamed:
                 with contextlib.suppress(OSError):
                     directory.remove(hidden)
 
 
 def remove_abandoned(directory: Directory, *, own: bool = False) -> None:
-    """Remove the temporary files and folders of processes that are dead; what cannot be removed stays.
+    """Remove the temporary files and folders of dead processes; failures are ignored.
 
     Args:
-        directory: the folder that is searched, without those in it.
-        own: whether only seqgen writes into it; then names as they were until 0.1 are removed too.
+        directory: the folder to search, not recursively.
+        own: whether seqgen alone writes to it; names used before 0.1 are then removed too.
     """
     with contextlib.suppress(OSError):
         for name in directory.names():
-            if _NAME.fullmatch(name) or (own and _NAME_BEFORE.fullmatch(name)):
+            if _NAME.fullmatch(name) or (own and _LEGACY_NAME.fullmatch(name)):
                 with contextlib.suppress(OSError):
                     _remove_if_abandoned(directory, name)
 
@@ -154,7 +154,7 @@ def _remove_if_abandoned(directory: Directory, name: str) -> None:
             abandoned = try_lock(descriptor)
         except OSError:
             abandoned = old
-        if abandoned and directory.is_same_file(name, descriptor):  # its owner may have renamed it
+        if abandoned and directory.is_same_file(name, descriptor):  # unless its owner has renamed it meanwhile
             directory.remove(name)
     finally:
         os.close(descriptor)

@@ -1,4 +1,4 @@
-"""Finding plugins, guarding against them, and calling their hooks."""
+"""Plugins: finding them, loading them in isolation, and calling their hooks."""
 
 from seqgen.plugins.builtin import Builtin
 from seqgen.plugins.discovery import Candidate, entry_point_candidates, file_candidate, installed, origin_of

@@ -1,4 +1,4 @@
-"""Versions of the hooks: what a plugin says it is written for, beside what this program has."""
+"""Versions of the hook API: the one that a plugin declares against the one of this program."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ _SPELT = re.compile(r"(\d+)(?:\.(\d+))?")
 
 
 def declared_version(hooks: object, distribution: str) -> str:
-    """The version that a plugin's ``seqgen_api`` says, else that of this program.
+    """Return the version that a plugin declares as ``seqgen_api``; the current one if it declares none.
 
     Args:
-        hooks: the plugin.
-        distribution: what it comes with, for the message.
+        hooks: the object with the hooks.
+        distribution: its distribution, for the message.
 
     Raises:
-        LookupError: it is written for another major version, or says something else than a version.
+        LookupError: it needs another major version, or what it declares is not a version.
     """
     said: Any = getattr(hooks, "seqgen_api", None)
     if said is None:
@@ -31,28 +31,30 @@ def declared_version(hooks: object, distribution: str) -> str:
     if major != PLUGIN_API[0]:
         newer = f" or a version of {distribution} for {PLUGIN_API[0]}" if major < PLUGIN_API[0] else ""
         raise LookupError(
-            f"it is written for version {said} of the hooks, this is {CURRENT}: "
+            f"it is written for version {said} of the hooks, but this is {CURRENT}: "
             f"pip install {compatible_releases(major)!r}{newer}"
         )
     return spelt[0]
 
 
 def newer_hint(said: str) -> str:
-    """A clause on a plugin of a newer minor version, or ""."""
+    """Return a clause about a plugin written for a newer minor version, or ""."""
     minor = int(said.partition(".")[2] or 0)
     if minor <= PLUGIN_API[1]:
         return ""
-    return f"is written for version {said} of the hooks, this is {CURRENT}: what came later is missing; {_UPGRADE}"
+    return f"is written for version {said} of the hooks, but this is {CURRENT}: newer features are missing; {_UPGRADE}"
 
 
 def hint(hooks: object) -> str:
-    """A further way out where a hook is not known."""
+    """Return the hint for an unknown hook of a plugin written for a newer version, or ""."""
     said = str(getattr(hooks, "seqgen_api", CURRENT))
-    return f"; it is written for version {said} of the hooks, this is {CURRENT}: {_UPGRADE}" if newer_hint(said) else ""
+    if not newer_hint(said):
+        return ""
+    return f"; it is written for version {said} of the hooks, but this is {CURRENT}: {_UPGRADE}"
 
 
 def compatible_releases(major: int) -> str:
-    """The versions of this program that have a major version of the hooks, as pip spells them."""
+    """Return the releases of seqgen with a major version of the hooks, as a pip requirement."""
     return "seqgen-lm>=0.1,<2" if major <= 1 else f"seqgen-lm>={major},<{major + 1}"
 
 

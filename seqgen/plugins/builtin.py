@@ -1,4 +1,4 @@
-"""What core itself hands in, through the same hooks as anybody."""
+"""The parts that core registers, through the same hooks as any plugin."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from seqgen.specs import CorpusSpec, DomainSpec, ModelSpec, TokenizerSpec
 
 
 class Builtin:
-    """Core's own tokenizers, domain and model, and the corpus that is a file."""
+    """The built-in tokenizers, domain, model, and corpus ``file``."""
 
     @staticmethod
     @hookimpl
     def register_corpora(register: Callable[[CorpusSpec], None]) -> None:
-        """Any text file."""
+        """Register the corpus ``file``."""
         register(
             CorpusSpec(
                 name="file",
-                summary="any text file, a record a line: --corpus FILE",
+                summary="any text file, one record per line: --corpus FILE",
                 source="the user's own",
                 licence="the user's own",
                 load="seqgen.corpus:load_file",
@@ -28,11 +28,11 @@ class Builtin:
     @staticmethod
     @hookimpl
     def register_tokenizers(register: Callable[[TokenizerSpec], None]) -> None:
-        """Characters and bytes."""
+        """Register the character and byte tokenizers."""
         register(
             TokenizerSpec(
                 name="char",
-                summary="a symbol is a character; the alphabet is that of the corpus",
+                summary="one symbol per character of the corpus",
                 source="Unicode code points",
                 load="seqgen.tokenizers:CharTokenizer",
             )
@@ -40,7 +40,7 @@ class Builtin:
         register(
             TokenizerSpec(
                 name="byte",
-                summary="a symbol is a byte of UTF-8; no text is unknown",
+                summary="one symbol per byte of UTF-8; encodes any text",
                 source="RFC 3629",
                 load="seqgen.tokenizers:ByteTokenizer",
             )
@@ -49,13 +49,13 @@ class Builtin:
     @staticmethod
     @hookimpl
     def register_domains(register: Callable[[DomainSpec], None]) -> None:
-        """Plain text."""
-        register(DomainSpec(name="text", summary="plain text: characters, nothing to validate"))
+        """Register plain text."""
+        register(DomainSpec(name="text", summary="plain text, without validation"))
 
     @staticmethod
     @hookimpl
     def register_models(register: Callable[[ModelSpec], None]) -> None:
-        """The default model."""
+        """Register the default model."""
         register(
             ModelSpec(
                 name="recurrent",

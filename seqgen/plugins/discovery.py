@@ -1,4 +1,4 @@
-"""Where plugins come from: entry points of installed distributions, and single files."""
+"""Discovery of plugins: entry points of installed distributions, and single files."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class Candidate:
 
     Attributes:
         package: its import package; for a file, the file's stem.
-        distribution: the distribution, or the file's name.
-        version: the distribution's version; for a file, the start of its SHA-256.
-        load: imports it and gives the object with the hooks.
-        sha256: of the file, for a one-file plugin.
-        given: for one that can be had from Python only, what to give again: "MyPlugin()"; else "".
+        distribution: the distribution, or the file name.
+        version: the version of the distribution; for a file, the start of its SHA-256.
+        load: imports the plugin and returns the object with the hooks.
+        sha256: the SHA-256 of a one-file plugin.
+        given: for a plugin passed as a Python object, its expression, such as "MyPlugin()"; else "".
     """
 
     package: str
@@ -42,12 +42,12 @@ class Candidate:
 
 
 def entry_point_candidates(warn: Callable[[str], None] | None = None) -> list[Candidate]:
-    """The entry points that are to be loaded.
+    """Return the plugins to load from entry points.
 
     ``SEQGEN_LOAD_PLUGINS=a,b`` keeps only the packages named; an empty value keeps none.
 
     Args:
-        warn: is told, in one line, of each name there that is no plugin's.
+        warn: called with one line for each name in the variable that is not a plugin.
     """
     wanted, found = os.environ.get("SEQGEN_LOAD_PLUGINS"), installed()
     if wanted is None:
@@ -56,12 +56,12 @@ def entry_point_candidates(warn: Callable[[str], None] | None = None) -> list[Ca
     known = {candidate.package for candidate in found}
     for name in keep:
         if warn is not None and name not in known | {GROUP}:  # core's own are always loaded
-            warn(f"SEQGEN_LOAD_PLUGINS names {name!r}, which is not installed{did_you_mean(name, known)}")
+            warn(f"SEQGEN_LOAD_PLUGINS: plugin {name!r} is not installed{did_you_mean(name, known)}")
     return [candidate for candidate in found if candidate.package in keep]
 
 
 def installed() -> list[Candidate]:
-    """Every entry point in the group, sorted, so that nothing depends on the file system."""
+    """Return every entry point of the group, sorted so that the order does not depend on the file system."""
     points = importlib.metadata.entry_points(group=GROUP)
     found = {
         (point.name, point.dist.name if point.dist else "?", point.dist.version if point.dist else "?"): point
@@ -87,41 +87,45 @@ def offering(plural: str, name: str) -> list[str]:
 
 
 def origin_of(distribution: str) -> str | None:
-    """The local folder, or the repository as pip takes it, that a distribution was installed from; else None.
+    """Return the local folder or the pip repository URL that a distribution was installed from; None if unknown.
 
     Source: PEP 610, Recording the Direct URL Origin of installed distributions.
     """
     try:
-        told = json.loads(importlib.metadata.distribution(distribution).read_text("direct_url.json") or "{}")
-        parts = urlsplit(told["url"])
-        if "dir_info" in told and parts.scheme == "file":
+        direct_url = json.loads(importlib.metadata.distribution(distribution).read_text("direct_url.json") or "{}")
+        parts = urlsplit(direct_url["url"])
+        if "dir_info" in direct_url and parts.scheme == "file":
             return url2pathname(parts.path)
-        vcs = told["vcs_info"]
-        return f"{vcs['vcs']}+{told['url']}@{vcs['commit_id']}" if "@" not in parts.netloc else None  # a password
+        if "@" in parts.netloc:  # it may hold a password
+            return None
+        vcs = direct_url["vcs_info"]
+        return f"{vcs['vcs']}+{direct_url['url']}@{vcs['commit_id']}"
     except (importlib.metadata.PackageNotFoundError, OSError, ValueError, LookupError, TypeError, AttributeError):
-        return None  # from an index, or said by nobody in a way that can be read
+        return None  # installed from an index, or without readable metadata
 
 
 def file_candidate(path: Path) -> Candidate:
-    """A plugin in one file.
+    """Return the plugin in one file.
 
     Raises:
-        UsageError: no such file, or its name is not a Python module's.
+        UsageError: there is no such file, or its name is not that of a Python module.
     """
     if not _is_file(path):
         there = path.parent / f"{path.stem}.py"
         hint = f"; did you mean {str(there)!r}?" if _is_file(there) else ""
         raise UsageError(f"no such plugin file: {str(path)!r}{hint}")
     if path.suffix != ".py" or not path.stem.isidentifier():
-        raise UsageError(f"{str(path)!r} is not a Python file with a module's name, like mycell.py")
+        raise UsageError(
+            f"cannot use {str(path)!r} as a plugin: it is not named like a Python module, such as mycell.py"
+        )
     if not _is_free(path):
-        raise UsageError(f"{str(path)!r} has the name of a module that exists already: rename the file")
+        raise UsageError(f"cannot use {str(path)!r} as a plugin: a module of this name exists; rename the file")
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     return Candidate(path.stem, path.name, digest[:12], lambda: _import_file(path), sha256=digest)
 
 
 def _is_file(path: Path) -> bool:
-    """Return whether a path, which may be any text, is a file: "/" and 10,000 letters are none."""
+    """Return whether a path, which may be any text, is a file."""
     try:
         return path.is_file()
     except (OSError, ValueError):
@@ -129,7 +133,7 @@ def _is_file(path: Path) -> bool:
 
 
 def _is_free(path: Path) -> bool:
-    """Whether a file's name as a module is taken by nothing but the file itself."""
+    """Return whether no other module has the name of a file."""
     try:
         known = importlib.util.find_spec(path.stem)
     except ValueError:  # a module without a spec, such as __main__
@@ -141,7 +145,7 @@ def _import_file(path: Path) -> Any:
     spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module  # so that "mycell:MyCell" resolves, and classes know their module
+    sys.modules[path.stem] = module  # so that "mycell:MyCell" resolves, and classes find their module
     try:
         spec.loader.exec_module(module)
     except BaseException:

@@ -1,4 +1,4 @@
-"""An exception of a plugin in one line, and the plugin that is missing."""
+"""One-line descriptions of exceptions raised by plugins."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from seqgen.registry import one_line
 
 
 def explain(error: BaseException, package: str) -> str:
-    """An exception in one line, with the line of the plugin's code that it came from.
+    """Return an exception in one line, with the line of the plugin's code that raised it.
 
     Args:
         error: the exception.
-        package: the plugin's import package; where none of its code was running, the last line outside seqgen is given.
+        package: the plugin's import package; if none of its code was running, the last line outside seqgen is shown.
     """
     frames = list(traceback.walk_tb(error.__traceback__))
     own = [item for item in frames if str(item[0].f_globals.get("__name__", "")).partition(".")[0] == package]
@@ -40,5 +40,5 @@ def missing_plugin(plural: str, name: str) -> str:
 
 
 def _is_ours(filename: str) -> bool:
-    """Whether a file is one of those that load plugins, or of Python's own import."""
+    """Return whether a file belongs to the plugin loader or to Python's import system."""
     return "seqgen/plugins/" in filename.replace("\\", "/") or filename.startswith("<frozen ")

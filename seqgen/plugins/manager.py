@@ -1,4 +1,4 @@
-"""Loading plugins, each behind a guard: a broken one costs a line, never a command."""
+"""The plugin manager: loads plugins in isolation, so that a broken one costs a warning and not the command."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ from seqgen.signals import annotate_interrupt, reraise_signal
 from seqgen.specs import KINDS, SPEC_TYPES, Spec
 
 CORE = "seqgen"
-_GIVEN = "; "  # between what was given from Python
+_GIVEN = "; "  # separates the expressions in Provenance.given
 
 
 @dataclass(frozen=True)
 class Provenance:
-    """Where a part of a run came from, as run.json holds it.
+    """The origin of a part of a run, as run.json stores it.
 
     Attributes:
         package: the import package.
-        distribution: the distribution, or a file's name.
+        distribution: the distribution, or a file name.
         version: its version.
-        sha256: of the file, for a one-file plugin.
-        api: the version of the hooks it is written for; that of this program if it does not say.
-        given: what of it was given from Python, and must be again: "MyCell, MyModel"; "" if it can be loaded.
+        sha256: the SHA-256 of a one-file plugin.
+        api: the version of the hooks that it declares; the current one by default.
+        given: the objects of it that were passed from Python and must be passed again: "MyCell; MyModel"; "" if none.
     """
 
     package: str
@@ -56,15 +56,15 @@ class Provenance:
 
 @dataclass
 class Plugin:
-    """A plugin that was found, and how loading it went.
+    """A plugin that was found, and the result of loading it.
 
     Attributes:
-        provenance: what it is.
-        hooks: the hooks it implements.
-        load_s: seconds that importing and registering took.
-        problem: why it is not used, or "".
-        notes: what of it is not used, and why.
-        heavy: whether it imported torch, which makes every command slow to start.
+        provenance: its origin.
+        hooks: the hooks that it implements.
+        load_s: the seconds that importing and registering took.
+        problem: the reason why it is not used; "" if it is.
+        notes: reasons why some of its hooks are not used.
+        heavy: whether it imported torch, which slows down the start of every command.
     """
 
     provenance: Provenance
@@ -76,18 +76,18 @@ class Plugin:
 
 
 class Plugins:
-    """All plugins of a program: what they handed in, and their event hooks.
+    """The plugins of a program: the parts that they register, and their event hooks.
 
     With ``SEQGEN_PLUGINS_STRICT=1`` a problem of a plugin is raised as a PluginError; with ``SEQGEN_TRACE_PLUGINS=1``
-    stderr has a line for each hook that is called.
+    each hook call is logged on stderr.
 
     Args:
-        warn: is told, in one line, of each problem.
+        warn: called with one line for each problem.
 
     Attributes:
-        registry: what they handed in.
-        plugins: those found, by package.
-        duplicates: those that came second with the name of another.
+        registry: the registered parts.
+        plugins: the plugins found, by package.
+        duplicates: plugins whose package name was already taken.
     """
 
     def __init__(self, warn: Callable[[str], None]) -> None:
@@ -101,35 +101,35 @@ class Plugins:
 
     @functools.cached_property
     def installed(self) -> frozenset[str]:
-        """The packages of all plugins that are installed, loaded or not; looking for them takes a while."""
+        """Return the packages of all installed plugins, loaded or not; searching for them takes a while."""
         return frozenset(candidate.package for candidate in installed())
 
     def report_problem(self, line: str) -> None:
-        """Tell of a plugin's problem.
+        """Warn about a problem of a plugin.
 
         Raises:
-            PluginError: ``SEQGEN_PLUGINS_STRICT`` asks for it.
+            PluginError: ``SEQGEN_PLUGINS_STRICT`` is set.
         """
         if env_flag("SEQGEN_PLUGINS_STRICT"):
             raise PluginError(line)
         self._warn(line)
 
     def load(self, candidates: Iterable[Candidate], *, needed: bool = False) -> None:
-        """Load plugins; whatever one of them does wrong is told in one line, and the others go on.
+        """Load plugins; a failing one is reported in one line, and the others are loaded.
 
         Args:
             candidates: the plugins.
-            needed: whether somebody has asked for these.
+            needed: whether the user requested these, so that a failure is an error.
 
         Raises:
-            PluginError: one that is needed cannot be used.
+            PluginError: a needed plugin cannot be used.
         """
         for candidate in candidates:
             of = candidate.package, candidate.distribution, candidate.version, candidate.sha256
             provenance = Provenance(*of, given=candidate.given)
             if candidate.package in self.plugins:
                 holder = self.plugins[candidate.package].provenance
-                taken = f"the name {candidate.package!r} is taken already, by {holder.distribution} {holder.version}"
+                taken = f"the name {candidate.package!r} is already taken by {holder.distribution} {holder.version}"
                 self.duplicates.append(Plugin(provenance, problem=taken))
                 self.report_problem(f"plugin {provenance} is not loaded: {taken}")
                 continue
@@ -142,7 +142,7 @@ class Plugins:
                     annotate_interrupt(f"plugin {provenance} was being imported"),
                 ):
                     self._load(candidate, plugin)
-            except KeyboardInterrupt:  # the user's wish, whatever code is running
+            except KeyboardInterrupt:  # from the user, not from the plugin
                 raise
             except BaseException as error:
                 reraise_signal()
@@ -158,11 +158,11 @@ class Plugins:
                 self.report_problem(f"plugin {provenance} {line}")
 
     def register_spec(self, spec: Spec, provenance: Provenance) -> Entry:
-        """Register a spec given from Python, in the place of one of the same name.
+        """Register a spec passed from Python, replacing one of the same name.
 
         Args:
             spec: the spec.
-            provenance: where it comes from; a plugin of that package keeps its own, and takes over what was given.
+            provenance: its origin; a loaded plugin of that package keeps its own, extended by ``given``.
         """
         plugin = self.plugins.setdefault(provenance.package, Plugin(provenance))
         given = [name for name in plugin.provenance.given.split(_GIVEN) if name]
@@ -173,7 +173,7 @@ class Plugins:
         return entry
 
     def get_hooks(self, package: str) -> object:
-        """The object with the hooks of a loaded plugin, or None."""
+        """Return the object with the hooks of a loaded plugin, or None."""
         return self._manager.get_plugin(package)
 
     def _load(self, candidate: Candidate, plugin: Plugin) -> None:
@@ -183,16 +183,16 @@ class Plugins:
         self._manager.register(hooks, candidate.package)
         for kind, plural in KINDS.items():
             if f"register_{plural}" in plugin.hooks:
-                self._call(f"register_{plural}", candidate.package, register=self._taker(kind, candidate))
+                self._call(f"register_{plural}", candidate.package, register=self._make_register(kind, candidate))
 
     def _drop(self, plugin: Plugin) -> None:
-        """Forget all that a plugin handed in."""
+        """Remove everything that a plugin has registered."""
         package = plugin.provenance.package
         self.registry.remove_package(package)
         if self._manager.has_plugin(package):
             self._manager.unregister(name=package)
 
-    def _taker(self, kind: str, candidate: Candidate) -> Callable[[Spec], None]:
+    def _make_register(self, kind: str, candidate: Candidate) -> Callable[[Spec], None]:
         wanted = next(spec_type for spec_type in SPEC_TYPES if spec_type.kind == kind)
 
         def register(spec: Spec) -> None:
@@ -213,20 +213,20 @@ class Plugins:
                 trace(f"{package} {hook} {1000 * (time.perf_counter() - started):.2f} ms")
 
     def implementing(self, hook: str) -> list[str]:
-        """The packages that implement a hook and are in use, in the order they were loaded."""
+        """Return the packages in use that implement a hook, in load order."""
         return [name for name, plugin in self.plugins.items() if hook in plugin.hooks and not plugin.problem]
 
     def call_hook(self, hook: str, argument: Callable[[str], Mapping[str, Any]]) -> None:
-        """Call a hook plugin by plugin; one that raises costs a line, and this hook of it is not called again.
+        """Call a hook plugin by plugin; one that raises is reported and this hook of it is not called again.
 
         Args:
-            hook: the hook's name.
-            argument: gives the arguments for a package.
+            hook: the name of the hook.
+            argument: returns the arguments for a package.
         """
         for package in self.implementing(hook):
             try:
                 self._call(hook, package, **argument(package))
-            except KeyboardInterrupt:  # the user's wish, whatever code is running
+            except KeyboardInterrupt:  # from the user, not from the plugin
                 raise
             except BaseException as error:
                 reraise_signal()
@@ -234,17 +234,17 @@ class Plugins:
                 self.add_note(package, f"its {hook} is not used: {explain(error, package)}")
 
     def add_note(self, package: str, line: str) -> None:
-        """Tell of something of a plugin that is not used, and keep it."""
+        """Warn that a part of a plugin is not used, and remember it."""
         plugin = self.plugins[package]
         plugin.notes.append(line)
         self.report_problem(f"plugin {plugin.provenance}: {line}")
 
     def emit(self, hook: str, **arguments: Any) -> None:
-        """Tell every plugin of an event, guarded."""
+        """Call an event hook of every plugin, guarded."""
         self.call_hook(hook, lambda package: arguments)
 
     def describe_failure(self, error: BaseException) -> str:
-        """What is said of an exception that came up in a plugin's code, where in it too; "" when it is none's."""
+        """Return a line on an exception raised in a plugin's code, with its location; "" if it was raised elsewhere."""
         found = find_plugin_frame(error, self.plugins.keys() - {CORE})
         if found is None:
             return ""
@@ -252,11 +252,11 @@ class Plugins:
         return f"plugin {self.plugins[package].provenance} failed {where}: {type(error).__name__}: {one_line(error)}"
 
     def failed(self) -> list[str]:
-        """The names of plugins that are not used."""
+        """Return the names of the plugins that could not be loaded."""
         return [name for name, plugin in self.plugins.items() if plugin.problem]
 
     def failed_hint(self) -> str:
-        """For messages about unknown names: which plugins did not load."""
+        """Return a hint on plugins that did not load, for messages about unknown names; "" if all did."""
         if len(self.plugins) == 1:
             return "no plugin is loaded"
         broken = ", ".join(self.failed())

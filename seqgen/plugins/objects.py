@@ -1,4 +1,4 @@
-"""Plugins and parts given from Python: modules, objects and classes with hooks; specs; classes of cells, models, ..."""
+"""Plugins and parts passed as Python objects: modules, classes with hooks, specs, and classes of parts."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ _MAIN = "__main__"
 
 
 def load_objects(plugins: Plugins, given: Iterable[object]) -> None:
-    """Load plugins given from Python.
+    """Load plugins passed as Python objects.
 
     Args:
-        plugins: to which they are added.
+        plugins: the plugins to add them to.
         given: paths of files; modules; objects or classes with hooks; specs; classes of cells, models or tokenizers.
 
     Raises:
-        UsageError: one is none of these, or a file that is not there.
-        PluginError: one cannot be used.
+        UsageError: an object is none of these, or a file is missing.
+        PluginError: a plugin cannot be used.
     """
     for item in given:
         if isinstance(item, str | Path):
@@ -47,23 +47,23 @@ def load_objects(plugins: Plugins, given: Iterable[object]) -> None:
         elif isinstance(item, type) and (kind := _kind_of(item)):
             register_object(plugins, kind, item)
         else:
-            known = "a file, a module, an object or a class with hooks, a spec, or the class of a cell"
-            raise UsageError(f"cannot use {_shown(item)} as a plugin: it has no hook of seqgen; give {known}")
+            known = "a file, a module, an object or a class with hooks, a spec, or a cell class"
+            raise UsageError(f"cannot use {_shown(item)} as a plugin: it has no seqgen hook; pass {known}")
 
 
 def register_object(plugins: Plugins, kind: str, part: object) -> str:
-    """The name in the registry of a part given as a class or a spec.
+    """Return the registry name of a part passed as a class or a spec, registering it if necessary.
 
-    A class that an installed plugin or its own module registers is that part; else it is registered under the name of
-    its module and its own, in small letters with hyphens: ``mycell:leaky-units``.
+    A class that an installed plugin or its own module registers keeps that name. Any other is registered under the name
+    of its module and its own name in lower case with hyphens: ``mycell:leaky-units``.
 
     Args:
-        plugins: where it is looked for, and to which it is added.
+        plugins: the plugins to search, and to add it to.
         kind: "cell", "model", "tokenizer", ...
         part: the class or the spec.
 
     Raises:
-        UsageError: it is neither, or of another kind.
+        UsageError: it is neither a class nor a spec, or of another kind.
     """
     if isinstance(part, type) and (registered := _registered(plugins, kind, part)):
         return registered
@@ -75,12 +75,12 @@ def register_object(plugins: Plugins, kind: str, part: object) -> str:
 
 
 def has_hooks(item: object) -> bool:
-    """Whether an object, a class or a module has a function marked with ``@seqgen.hookimpl``."""
+    """Return whether an object, a class or a module has a function marked with ``@seqgen.hookimpl``."""
     return any(hasattr(getattr(item, name, None), "seqgen_impl") for name in dir(item))
 
 
 def _registered(plugins: Plugins, kind: str, part: type) -> str | None:
-    """The name by which a plugin offers a class: one that is loaded, or the module of the class."""
+    """Return the name under which a loaded plugin, or the module of a class, registers the class; None if none does."""
     module = sys.modules.get(part.__module__)
     if module is not None and part.__module__ != _MAIN and has_hooks(module):
         load_objects(plugins, [module])
@@ -96,26 +96,26 @@ def _registered(plugins: Plugins, kind: str, part: type) -> str | None:
 
 
 def _spec_of(kind: str, part: object) -> Spec:
-    """The spec of a part.
+    """Return the spec of a part, derived from its class if necessary.
 
     Raises:
-        UsageError: there is none.
+        UsageError: no spec can be derived.
     """
     wanted = next(spec_type for spec_type in SPEC_TYPES if spec_type.kind == kind)
     if isinstance(part, wanted):
         return part
     problem = f"cannot use {_shown(part)} as a {kind}"
     if isinstance(part, Spec):
-        raise UsageError(f"{problem}: it is a spec of a {part.kind}")
+        raise UsageError(f"{problem}: it is the spec of a {part.kind}")
     if not isinstance(part, type):
-        raise UsageError(f"{problem}: give a name, a class or a seqgen.{wanted.__name__}")
+        raise UsageError(f"{problem}: pass a name, a class or a seqgen.{wanted.__name__}")
     if _kind_of(part) != kind:
         bases = {
             "cell": "seqgen.Cell",
             "tokenizer": "seqgen.Tokenizer",
             "model": "torch.nn.Module that is a whole model",
         }
-        raise UsageError(f"{problem}: it is no {bases.get(kind, wanted.__name__)}; give a seqgen.{wanted.__name__}")
+        raise UsageError(f"{problem}: it is not a {bases.get(kind, wanted.__name__)}; pass a seqgen.{wanted.__name__}")
     name = _WORDS.sub("-", part.__name__.strip("_")).lower()
     said = (part.__doc__ or "").strip().partition("\n")[0]
     summary = said or f"the class {part.__name__}"
@@ -125,11 +125,11 @@ def _spec_of(kind: str, part: object) -> Spec:
         spec_type = CellSpec if kind == "cell" else TokenizerSpec
         return spec_type(name=name, summary=summary, load=part)
     except ValueError as error:
-        raise UsageError(f"{problem}: {error}; give a seqgen.{wanted.__name__} with a name") from None
+        raise UsageError(f"{problem}: {error}; pass a seqgen.{wanted.__name__} with a name") from None
 
 
 def _kind_of(part: type) -> str:
-    """Return "cell", "tokenizer" or "model" by what a class descends from; else ""."""
+    """Return "cell", "tokenizer" or "model" by the bases and members of a class; else ""."""
     from torch import nn
 
     from seqgen.cells import Cell
@@ -152,13 +152,13 @@ def _shown(item: object) -> str:
 
 
 def _package(module: str) -> str:
-    """The name of a module; of the script that is run, that of its file."""
+    """Return the name of a module; for the main script, the stem of its file."""
     file = getattr(sys.modules.get(module), "__file__", None)
     return Path(file).stem if module == _MAIN and file else module
 
 
 def _is_one_file(module: ModuleType) -> bool:
-    """Whether ``--plugin FILE`` loads a module by the same name."""
+    """Return whether ``--plugin FILE`` would load a module under the same name."""
     file = getattr(module, "__file__", None)
     return file is not None and not hasattr(module, "__path__") and Path(file).stem == module.__name__
 
@@ -173,7 +173,7 @@ def _candidate(hooks: Any, package: str, given: str) -> Candidate:
 
 
 def _provenance(name: str, given: str, module: ModuleType | None = None) -> Provenance:
-    """Where what a module defines comes from: its file, where it has one."""
+    """Return the origin of what a module defines: its file, if it has one."""
     file = getattr(module or sys.modules.get(name), "__file__", None)
     if file is None or not Path(file).is_file():
         return Provenance(_package(name), "Python", "0", given=given)

@@ -1,4 +1,4 @@
-"""What the environment asks of all plugins, and where a trace goes."""
+"""Switches in the environment, and the plugins of the running command."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from collections.abc import Iterator
 
 
 def env_flag(variable: str) -> bool:
-    """Whether a variable of the environment is set to something; empty, 0, false, no and off are not."""
+    """Return whether an environment variable is set; "", 0, false, no and off count as unset."""
     return os.environ.get(variable, "").strip().lower() not in ("", "0", "false", "no", "off")
 
 
 def trace(line: str) -> None:
-    """Write a line of a trace that the environment asked for, on stderr, whoever uses seqgen."""
+    """Write a trace line to stderr."""
     sys.stderr.write(f"seqgen: trace: {line}\n")
 
 
-_ACTIVE: list[object] = []  # not a context variable: a command's own threads see it too
+_ACTIVE: list[object] = []  # not a context variable, so that threads of a command see it too
 
 
 @contextlib.contextmanager
 def activate_plugins(plugins: object) -> Iterator[None]:
-    """Within it these plugins are those of the session, which code that names none works with."""
+    """Make these plugins the default inside the context, for code that names none."""
     _ACTIVE.append(plugins)
     try:
         yield
@@ -32,5 +32,5 @@ def activate_plugins(plugins: object) -> Iterator[None]:
 
 
 def active_plugins() -> object | None:
-    """The plugins of the session, or None outside of one."""
+    """Return the plugins of the running command; None outside a command."""
     return _ACTIVE[-1] if _ACTIVE else None

@@ -85,7 +85,7 @@ def test_with_no_valid_checkpoint_left_the_command_line_ends_with_4(run, cli):
     for command in (("sample", run.path), ("score", "anna", "--run", run.path), ("resume", run.path)):
         result = cli(*command)
         assert result.code == 4 and "Traceback" not in result.err
-        assert "no checkpoint that can be used" in result.err.splitlines()[-1]
+        assert "no usable checkpoint" in result.err.splitlines()[-1]
     verified = cli("checkpoint", "verify", run.path)
     assert verified.code == 4
     assert f"{len(run.steps())} of {len(run.steps())} checkpoints are damaged" in verified.err

@@ -39,7 +39,7 @@ def test_a_path_that_is_a_file_or_leads_through_one(words, in_tmp, cli):
     """A file where the run folder or its parent should be is said in one line."""
     (in_tmp / "file").touch()
     taken = cli("train", "--corpus", words, *TRAIN, "--out", in_tmp / "file")
-    assert taken.code == 2 and "exists already" in taken.err
+    assert taken.code == 2 and "it exists" in taken.err
     through = cli("train", "--corpus", words, *TRAIN, "--out", in_tmp / "file" / "run")
     assert through.code == 7 and "cannot write" in through.err and "Traceback" not in through.err
     assert cli("sample", in_tmp / "file").code == 2
