@@ -20,7 +20,7 @@ from seqgen import specs
 if TYPE_CHECKING:
     import typer
 
-PLUGIN_API = (1, 3)
+PLUGIN_API = (1, 0)
 """Version of the hooks: the second number grows when something is added, the first when something breaks."""
 
 hookspec = pluggy.HookspecMarker("seqgen")

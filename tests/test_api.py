@@ -8,6 +8,7 @@ import pytest
 
 import seqgen
 from conftest import plugins_with
+from seqgen.api.chosen import default_plugins
 from seqgen.api.recipe import Request, resolve
 from seqgen.errors import BadOption, CorpusError, MissingPlugin, PluginError, UnknownName, UsageError
 from seqgen.plugins import Candidate, Plugins, entry_point_candidates
@@ -73,7 +74,7 @@ def test_python_callers_get_the_public_errors(in_tmp):
 def test_default_plugins_load_without_warnings():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert seqgen.api.default_plugins().registry.has("cell", "vanilla")
+        assert default_plugins().registry.has("cell", "vanilla")
 
 
 # -- what wins over what

@@ -7,7 +7,6 @@ import sys
 import pytest
 from rich.console import Console
 
-import seqgen
 from seqgen.protocols import LabelledMetric
 from seqgen.render import evaluation_view, metrics_table
 
@@ -81,7 +80,6 @@ def test_distances_of_molecules_are_called_so(plugins):
     found = metric(["CCO", "CCN", "c1ccccc1"], ["CCC", "CCCl"])
     assert set(found) <= set(metric.labels)
     assert all("distance" in metric.labels[name] for name in ("FCD", "logP", "SA", "QED", "weight"))
-    assert seqgen.PLUGIN_API >= (1, 3)
 
 
 def test_the_page_has_labels(cli, words, in_tmp):

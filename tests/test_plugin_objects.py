@@ -11,6 +11,7 @@ import pytest
 import torch
 
 import seqgen
+from seqgen.api.chosen import default_plugins
 from seqgen.api.factories import part_entry
 from seqgen.errors import MissingPlugin, PluginError, UnknownName, UsageError
 
@@ -137,7 +138,7 @@ def test_a_class_that_its_module_registers_is_that_cell(module, words, cli):
 
 
 def test_a_class_of_an_installed_plugin_is_that_cell(words, in_tmp):
-    cell = seqgen.api.default_plugins().registry.get("cell", "mgu").load()
+    cell = default_plugins().registry.get("cell", "mgu").load()
     assert seqgen.train(words, cell=cell, **QUICK).settings.cell.name.endswith(":mgu")
 
 
@@ -181,7 +182,8 @@ def test_objects_classes_and_modules_are_plugins(words, in_tmp):
         lambda register: register(seqgen.AugmentationSpec(name="upper", summary="large letters", load=upper))
     )
     module.register_augmentations.__name__ = "register_augmentations"
-    for plugin, name in ((watcher, "test_given.Watcher"), (Watcher, "test_given.Watcher"), (module, "made_up")):
+    own = "test_plugin_objects.Watcher"
+    for plugin, name in ((watcher, own), (Watcher, own), (module, "made_up")):
         run = seqgen.train(words, augment="upper", plugins=[plugin], **QUICK)
         assert run.settings.augmentation.name == f"{name}:upper"
     assert watcher.told == ["steps"]
@@ -198,7 +200,7 @@ def test_one_that_is_not_in_a_list(words, in_tmp, module):
 
 
 def test_a_class_that_is_defined_anew_takes_the_place_of_the_old(module, words):
-    plugins = seqgen.api.default_plugins()
+    plugins = default_plugins()
     first = seqgen.train(words, cell=module.LeakyUnits, **QUICK)
     old = module.LeakyUnits
     exec(MODULE.replace("0.5", "0.125"), vars(module))
@@ -254,7 +256,7 @@ def test_a_hostile_run_says_nothing_of_its_own(module, words, in_tmp):
     path = run.path / "run.json"
     path.write_text(path.read_text().replace('"given": "LeakyUnits"', '"given": "x]; import os; os.system(1) #"'))
     with pytest.raises(MissingPlugin) as caught:
-        part_entry(seqgen.api.default_plugins(), "cell", run.settings.cell.name, seqgen.load("run").settings)
+        part_entry(default_plugins(), "cell", run.settings.cell.name, seqgen.load("run").settings)
     assert "import os" not in str(caught.value) and "plugins=" not in str(caught.value)
 
 

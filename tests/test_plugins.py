@@ -186,7 +186,7 @@ def test_one_file_plugins(tmp_path):
     with pytest.raises(UsageError, match="no such plugin file"):
         file_candidate(tmp_path / "nope.py")
     (tmp_path / "my-cell.py").touch()
-    with pytest.raises(UsageError, match="module's name"):
+    with pytest.raises(UsageError, match="not named like a Python module"):
         file_candidate(tmp_path / "my-cell.py")
 
 

@@ -2,7 +2,7 @@
 
 import seqgen
 
-seqgen_api = "1.1"
+seqgen_api = "1.0"
 
 
 @seqgen.hookimpl
