@@ -1,4 +1,4 @@
-"""``python -m seqgen``, and the ``seqgen`` command."""
+"""The entry point of ``python -m seqgen`` and of the ``seqgen`` command."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import os
 import sys
 
 _SPINS = "10000"
-"""Rounds that a thread of GCC's OpenMP waits awake for the others, before it sleeps.
+"""Iterations that an idle thread of GCC's OpenMP spins before it sleeps.
 
-Its own 300,000 take a time slice, and where other programs want the cores each of the many short pieces of work of a
-training step may wait for one: a wide model then trains 1.5 times as fast with these few, in bad moments ten times, and
-as fast alone (benchmarks/busy.py).
+The default of 300,000 takes a time slice. When other programs compete for the cores, each of the many short parallel
+regions of a training step may wait for one: a wide model then trains 1.5 times as fast with fewer spins, at worst ten
+times, and as fast on idle cores (benchmarks/busy.py).
 """
 
 
@@ -20,7 +20,7 @@ def main() -> None:
     from seqgen.streams import secure_streams
 
     secure_streams()
-    install_handler(exit_now)  # until the command line answers, and after it
+    install_handler(exit_now)  # until the command line installs its own handler
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", _SPINS)  # before torch loads the library
     from seqgen.cli import main as run

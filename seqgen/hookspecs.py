@@ -1,8 +1,8 @@
-"""Every hook of seqgen. A plugin implements any of them, marked with ``@seqgen.hookimpl``.
+"""The hooks of seqgen; a plugin implements any of them, marked with ``@seqgen.hookimpl``.
 
-``register_*`` hooks get a function ``register`` and call it with one spec at a time; they run once, when the program
-starts, and must not import anything heavy. ``on_*`` hooks are told what happens while a run is trained; what they
-return is ignored, and a hook that raises is not called again.
+``register_*`` hooks receive a function ``register`` and call it with one spec at a time; they run once, when the
+program starts, and must not import anything heavy. ``on_*`` hooks are callbacks for events of a training run; their
+return value is ignored, and a hook that raises is not called again.
 
 Hooks only ever gain optional arguments, and an implementation may take fewer than there are.
 """
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import typer
 
 PLUGIN_API = (1, 0)
-"""Version of the hooks: the second number grows when something is added, the first when something breaks."""
+"""Version of the hooks: (major, minor). Additions raise the minor number, breaking changes the major one."""
 
 hookspec = pluggy.HookspecMarker("seqgen")
 hookimpl = pluggy.HookimplMarker("seqgen")
@@ -29,52 +29,52 @@ hookimpl = pluggy.HookimplMarker("seqgen")
 
 @hookspec
 def register_corpora(register: Callable[[specs.CorpusSpec], None]) -> None:
-    """Hand in corpora."""
+    """Register corpora."""
 
 
 @hookspec
 def register_tokenizers(register: Callable[[specs.TokenizerSpec], None]) -> None:
-    """Hand in tokenizers."""
+    """Register tokenizers."""
 
 
 @hookspec
 def register_cells(register: Callable[[specs.CellSpec], None]) -> None:
-    """Hand in cells."""
+    """Register cells."""
 
 
 @hookspec
 def register_models(register: Callable[[specs.ModelSpec], None]) -> None:
-    """Hand in models that are not embedding, stack of cells and head."""
+    """Register whole models, for architectures other than embedding, stack of cells and head."""
 
 
 @hookspec
 def register_domains(register: Callable[[specs.DomainSpec], None]) -> None:
-    """Hand in domains."""
+    """Register domains."""
 
 
 @hookspec
 def register_validators(register: Callable[[specs.ValidatorSpec], None]) -> None:
-    """Hand in validators."""
+    """Register validators."""
 
 
 @hookspec
 def register_metrics(register: Callable[[specs.MetricSpec], None]) -> None:
-    """Hand in metrics."""
+    """Register metrics."""
 
 
 @hookspec
 def register_renderers(register: Callable[[specs.RendererSpec], None]) -> None:
-    """Hand in renderers."""
+    """Register renderers."""
 
 
 @hookspec
 def register_processors(register: Callable[[specs.ProcessorSpec], None]) -> None:
-    """Hand in decoding steps."""
+    """Register logits processors."""
 
 
 @hookspec
 def register_augmentations(register: Callable[[specs.AugmentationSpec], None]) -> None:
-    """Hand in other ways to write a record."""
+    """Register augmentations."""
 
 
 @hookspec
@@ -84,12 +84,12 @@ def register_reports(register: Callable[[specs.ReportSpec], None]) -> None:
 
 @hookspec
 def register_commands(app: typer.Typer) -> None:
-    """Add commands to ``app``, a Typer of this plugin's own that core mounts; names already taken are refused."""
+    """Add commands to ``app``, a Typer of this plugin that core mounts; names that are already taken are refused."""
 
 
 @hookspec
 def on_run_start(path: Path, settings: Mapping[str, Any]) -> None:
-    """Training starts or resumes.
+    """Handle the start of training, or its resumption.
 
     Args:
         path: the run folder.
@@ -99,7 +99,7 @@ def on_run_start(path: Path, settings: Mapping[str, Any]) -> None:
 
 @hookspec
 def on_report(path: Path, metrics: Mapping[str, Any]) -> None:
-    """A line was added to metrics.jsonl.
+    """Handle a new line in metrics.jsonl.
 
     Args:
         path: the run folder.
@@ -109,18 +109,18 @@ def on_report(path: Path, metrics: Mapping[str, Any]) -> None:
 
 @hookspec
 def on_checkpoint(path: Path, step: int, checkpoint: Path) -> None:
-    """A checkpoint was published.
+    """Handle a new checkpoint.
 
     Args:
         path: the run folder.
-        step: the optimizer steps it holds.
-        checkpoint: its folder.
+        step: its number of optimizer steps.
+        checkpoint: the checkpoint folder.
     """
 
 
 @hookspec
 def on_run_end(path: Path, reason: str) -> None:
-    """Training ended.
+    """Handle the end of training.
 
     Args:
         path: the run folder.

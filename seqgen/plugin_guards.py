@@ -1,6 +1,6 @@
-"""Where what a plugin made enters core: it has the members it must have, and what it returns is looked at.
+"""Guards around the parts of plugins: required members, and checks of what they return.
 
-A mistake of a plugin is then told where it is made, with the plugin's name, and not somewhere in core later on.
+A mistake of a plugin is thus reported where it is made, with the name of the plugin, and not later inside core.
 """
 
 from __future__ import annotations
@@ -23,39 +23,39 @@ MEMBERS: Mapping[str, tuple[str, ...]] = {
     "augmentation": ("__call__",),
     "report": ("write",),
 }
-"""What a part must have, by kind; of a tokenizer, its class. Corpora, cells and models are looked at where they run."""
+"""Required members by kind (of the class, for tokenizers). Corpora, cells and models are checked where they run."""
 
 
 def check_members(kind: str, part: Any, label: str) -> None:
-    """Refuse a part that lacks what its kind has.
+    """Refuse a part that lacks a member its kind requires.
 
     Args:
         kind: "cell", "validator", ...
-        part: what ``load`` gave; of a tokenizer, the class itself.
-        label: how messages call it.
+        part: the object that ``load`` returned; for a tokenizer, the class.
+        label: its name in messages.
 
     Raises:
-        PluginError: something is missing.
+        PluginError: a member is missing.
     """
     missing = [name for name in MEMBERS.get(kind, ()) if not hasattr(part, name)]
     if kind == "tokenizer" and not isinstance(part, type):
-        raise PluginError(f"{label}: load gave {part!r:.60}, not a class with {', '.join(MEMBERS[kind])}")
+        raise PluginError(f"{label}: load returned {part!r:.60}, not a class with {', '.join(MEMBERS[kind])}")
     if missing == ["__call__"]:
-        raise PluginError(f"{label}: load gave {part!r:.60}, which cannot be called")
+        raise PluginError(f"{label}: load returned {part!r:.60}, which cannot be called")
     if missing:
         named = f"the class {part.__name__}" if isinstance(part, type) else f"{part!r:.60}"
-        raise PluginError(f"{label}: load gave {named}, which has no {', '.join(missing)}")
+        raise PluginError(f"{label}: load returned {named}, which has no {', '.join(missing)}")
 
 
 def defined_at(owner: Any, name: str = "") -> str:
-    """Where an author wrote a method or a function, as messages end: " (decode, line 12 of mycell.py)".
+    """Return where a method or function is defined, for the end of a message: " (decode, line 12 of mycell.py)".
 
     Args:
-        owner: an object or a class that has the method; without a name, a function or a class.
-        name: of the method.
+        owner: the object or class that has the method; without ``name``, a function, callable or class.
+        name: the name of the method.
 
     Returns:
-        "" for what is not written in Python, or is core's own.
+        The clause, or "" for code of core or not written in Python.
     """
     found: Any = owner
     if name:
@@ -76,31 +76,31 @@ _MODULES: Mapping[str, tuple[tuple[str, ...], str]] = {
     "cell": (("input_size", "hidden_size", "output_size"), "call super().__init__(input_size, hidden_size) first"),
     "model": (("initial_state",), "call super().__init__() first"),
 }
-"""What a torch module of a plugin must have, by kind, and how it is initialised."""
+"""Required attributes of a torch module by kind, and the hint if it is not initialised."""
 
 
 def check_module(kind: str, module: Any, label: str) -> None:
-    """Refuse a torch module that is not initialised as one, or lacks what its kind has.
+    """Refuse a torch module whose ``__init__`` was not called, or that lacks a member its kind requires.
 
     Args:
         kind: "cell" or "model".
-        module: what ``load`` gave.
-        label: how messages call it.
+        module: the object that ``load`` returned.
+        label: its name in messages.
 
     Raises:
-        PluginError: it, or a module within it, has not called ``super().__init__``; or something is missing.
+        PluginError: it, or a submodule, has not called ``super().__init__``; or a member is missing.
     """
     members, way = _MODULES[kind]
     missing = [name for name in members if not hasattr(module, name)]
     if (bare := _uninitialised(module)) is not None or (missing and kind == "cell"):
         named = type(module if bare is None else bare).__name__
-        raise PluginError(f"{label}: {named}.__init__ does not call that of the class above it: {way}")
+        raise PluginError(f"{label}: {named}.__init__ does not call super().__init__: {way}")
     if missing:
         raise PluginError(f"{label}: the class {type(module).__name__} has no {', '.join(missing)}")
 
 
 def _uninitialised(module: Any) -> Any:
-    """The first module, of one and all within it, whose ``__init__`` has not reached that of torch.nn.Module."""
+    """Return the first module, of this one and its submodules, on which Module.__init__ was not called; else None."""
     if "training" not in vars(module):  # which torch.nn.Module sets first
         return module
     bare = (_uninitialised(child) for child in module.children())
@@ -108,40 +108,40 @@ def _uninitialised(module: Any) -> Any:
 
 
 def hint_on_init(kind: str, error: BaseException) -> str:
-    """The way out for an exception that a torch module raises since it is not initialised as one yet; else ""."""
+    """Return the hint for an exception that a torch module raises because it is not initialised yet; else ""."""
     if kind not in _MODULES or not isinstance(error, AttributeError):
         return ""
-    too_early = "before Module.__init__() call" in str(error)  # as torch says where something is set
-    known = vars(error.obj) if hasattr(error.obj, "__dict__") else {}
-    bare = hasattr(type(error.obj), "register_forward_hook") and "training" not in known
+    too_early = "before Module.__init__() call" in str(error)  # torch's message when an attribute is set
+    attributes = vars(error.obj) if hasattr(error.obj, "__dict__") else {}
+    bare = hasattr(type(error.obj), "register_forward_hook") and "training" not in attributes
     return f"; {_MODULES[kind][1]}" if too_early or bare else ""
 
 
 class Guarded:
-    """A part of a plugin with all that it has, whose results are looked at.
+    """A wrapper around a part of a plugin that checks its results and forwards everything else.
 
     Args:
         part: the part.
-        label: how messages call it.
+        label: its name in messages.
     """
 
     result: ClassVar[str] = ""
-    """What it must return, for the message."""
+    """The required result, for messages."""
 
     def __init__(self, part: Any, label: str) -> None:
-        self.__wrapped__, self._label = part, label  # the name by which inspect.signature looks through it
+        self.__wrapped__, self._label = part, label  # __wrapped__ is followed by inspect.signature
 
     def __getattr__(self, name: str) -> Any:
-        """Everything else is the part's own."""
-        if name == "__wrapped__":  # it is being copied or unpickled, and has nothing yet
+        """Return an attribute of the part."""
+        if name == "__wrapped__":  # while being copied or unpickled
             raise AttributeError(name)
         return getattr(self.__wrapped__, name)
 
     def __call__(self, *arguments: Any, **named: Any) -> Any:
-        """What the part returns for these arguments, if it is what it must be.
+        """Return the result of the part, after checking it.
 
         Raises:
-            PluginError: it is not.
+            PluginError: the result is invalid.
         """
         try:
             result = self.__wrapped__(*arguments, **named)
@@ -151,93 +151,93 @@ class Guarded:
                 error.add_note(f"{FAULT_NOTE}{self._label} fails")
             raise
         if not self.accepts(result, *arguments):
-            raise PluginError(f"{self._label} gave {result!r:.80}, not {self.result}{defined_at(self.__wrapped__)}")
+            raise PluginError(f"{self._label} returned {result!r:.80}, not {self.result}{defined_at(self.__wrapped__)}")
         return result
 
     def accepts(self, result: Any, *arguments: Any) -> bool:
-        """Whether a result is what it must be."""
+        """Return whether a result is valid."""
         raise NotImplementedError
 
 
 def describe_part(part: Any) -> str:
-    """Return how messages call a part: by its kind, name and plugin if it has a guard, else by the name of its code."""
+    """Return a part's name for messages: kind, name and plugin of a guarded one, else the name of its code."""
     if isinstance(part, Guarded):
         return str(part._label)
     return f"decoding step {getattr(part, '__qualname__', type(part).__qualname__).replace('.<locals>', '')}"
 
 
 class GuardedValidator(Guarded):
-    """A validator: verdicts."""
+    """A validator whose verdicts are checked."""
 
     def validate(self, text: str) -> Verdict:
-        """The verdict on a text.
+        """Return the verdict on a text.
 
         Raises:
-            PluginError: it is none.
+            PluginError: the result is not a Verdict.
         """
         verdict = self.__wrapped__.validate(text)
         if not isinstance(verdict, Verdict) or not isinstance(verdict.canonical, str | None):
             place = defined_at(self.__wrapped__, "validate")
             raise PluginError(
-                f"{self._label}: validate({text!r:.60}) gave {verdict!r:.80}, not a seqgen.Verdict{place}"
+                f"{self._label}: validate({text!r:.60}) returned {verdict!r:.80}, not a seqgen.Verdict{place}"
             )
         return verdict
 
 
 class GuardedMetric(Guarded):
-    """A metric: named numbers."""
+    """A metric whose values are checked to be named numbers."""
 
     result = "a mapping of names to numbers"
 
     def accepts(self, result: Any, *arguments: Any) -> bool:
-        """Names to numbers."""
+        """Return whether the result maps names to numbers."""
         return isinstance(result, Mapping) and all(
             isinstance(name, str) and isinstance(value, Real) for name, value in result.items()
         )
 
 
 class GuardedRenderer(Guarded):
-    """A renderer: what rich can print, and files as bytes."""
+    """A renderer whose output is checked to be printable by rich, and whose files to be bytes."""
 
     result = "something rich can print"
 
     def accepts(self, result: Any, *arguments: Any) -> bool:
-        """As rich says."""
+        """Return whether rich can print the result."""
         from rich.protocol import is_renderable
 
         return is_renderable(result)
 
     def draw(self, texts: Sequence[str], suffix: str) -> bytes:
-        """The bytes of a file; only one that has ``suffixes`` can.
+        """Return the content of a file; only for renderers with ``suffixes``.
 
         Raises:
-            PluginError: it is something else.
+            PluginError: the result is not bytes.
         """
         drawn = self.__wrapped__.draw(texts, suffix)
         if not isinstance(drawn, bytes):
             place = defined_at(self.__wrapped__, "draw")
-            raise PluginError(f"{self._label}: draw gave {drawn!r:.80}, not the bytes of a {suffix} file{place}")
+            raise PluginError(f"{self._label}: draw returned {drawn!r:.80}, not the bytes of a {suffix} file{place}")
         return drawn
 
 
 class GuardedProcessor(Guarded):
-    """A decoding step: logits of the same shape and kind."""
+    """A logits processor whose output is checked to have the shape, dtype and device of its input."""
 
-    result = "logits of the shape and type it was given"
+    result = "logits of the same shape, dtype and device"
 
     def accepts(self, result: Any, *arguments: Any) -> bool:
-        """Whether it is a tensor like the logits, on their device."""
+        """Return whether the result has the shape, dtype and device of the logits."""
         given = arguments[0]
         return all(getattr(result, name, None) == getattr(given, name) for name in ("shape", "dtype", "device"))
 
 
 class GuardedAugmentation(Guarded):
-    """An augmentation: texts."""
+    """An augmentation whose output is checked to be a text."""
 
-    result = "a text that is not empty"
+    result = "a non-empty string"
 
     def accepts(self, result: Any, *arguments: Any) -> bool:
-        """A text; of an empty one, which no record is, any."""
+        """Return whether the result is a string, and not empty unless the text is."""
         return isinstance(result, str) and bool(result or not arguments[0])
 
 
@@ -266,4 +266,4 @@ GUARDS: Mapping[str, Callable[[Any, str], Any]] = {
     "augmentation": GuardedAugmentation,
     "report": GuardedReport,
 }
-"""The guard of each kind whose results are looked at at every call; those of the others are where core uses them."""
+"""The guard of each kind whose results are checked on every call; other kinds are checked where core uses them."""

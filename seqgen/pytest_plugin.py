@@ -1,12 +1,12 @@
-"""Fixtures for the tests of plugins; pytest finds them by itself where seqgen is installed.
+"""Pytest fixtures for tests of plugins, available wherever seqgen is installed.
 
 - ``seqgen_corpus``: a corpus file of forty words, in ``tmp_path``.
-- ``seqgen_run``: a tiny run, trained once a session.
-- ``seqgen_cli``: calls the command line in this process.
-- ``seqgen_isolated``: loads plugins beside core, and nothing else.
-- ``seqgen_installed``: loads plugins beside everything that is installed.
+- ``seqgen_run``: a tiny run, trained once per session.
+- ``seqgen_cli``: a function that runs the command line in this process.
+- ``seqgen_isolated``: a function that loads plugins together with core only.
+- ``seqgen_installed``: a function that loads plugins together with all installed plugins.
 
-``pytest -p no:seqgen`` does without. Nothing heavy is imported before a fixture is asked for.
+``pytest -p no:seqgen`` disables them. Nothing heavy is imported before a fixture is used.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ WORDS = (
     "paul", "rosa", "sven", "tina", "ute", "anne", "bert", "clara", "dorian", "emilia", "frieda", "gero", "hanna",
     "ilse", "jonas", "kira", "leon", "mara", "nils", "olga", "petra", "ruth", "stefan", "thea", "uwe",
 )  # fmt: skip
-"""What ``seqgen_corpus`` holds and ``seqgen_run`` has learned, a record a word."""
+"""The records of ``seqgen_corpus`` and ``seqgen_run``."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a call of the command line gave.
+    """The result of a run of the command line.
 
     Attributes:
         code: the exit code.
-        out: what it wrote to stdout.
-        err: what it wrote to stderr.
+        out: its stdout.
+        err: its stderr.
     """
 
     code: int
@@ -50,13 +50,13 @@ class Result:
 
 @pytest.fixture
 def seqgen_corpus(tmp_path: Path) -> Path:
-    """A corpus of forty words: the file ``words.txt`` in ``tmp_path``, which a test may change."""
+    """Return a corpus file of forty words, ``words.txt`` in ``tmp_path``, which a test may change."""
     return _write_words(tmp_path)
 
 
 @pytest.fixture(scope="session")
 def seqgen_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """A run of sixty steps on the forty words, evaluated every twenty; do not change it."""
+    """Return a run of sixty steps on the forty words, evaluated every twenty; do not change it."""
     import seqgen
 
     folder = tmp_path_factory.mktemp("seqgen")
@@ -76,7 +76,7 @@ def _write_words(folder: Path) -> Path:
 
 @pytest.fixture
 def seqgen_cli(capfd: pytest.CaptureFixture[str]) -> Callable[..., Result]:
-    """Calls the command line in this process: ``seqgen_cli("train", "--corpus", path).code``."""
+    """Return a function that runs the command line in this process: ``seqgen_cli("train", "--corpus", path).code``."""
     from seqgen.cli import main
 
     def call(*arguments: object) -> Result:
@@ -91,22 +91,22 @@ def seqgen_cli(capfd: pytest.CaptureFixture[str]) -> Callable[..., Result]:
 
 @pytest.fixture
 def seqgen_isolated() -> Callable[..., Plugins]:
-    """Loads plugins beside core's own parts: ``seqgen.train(..., plugins=seqgen_isolated(mycell))``.
+    """Return a function that loads plugins with core only: ``train(..., plugins=seqgen_isolated(mycell))``.
 
-    Its arguments are modules, names of import packages, paths of plugins in one file, or specs. A plugin that cannot
-    be loaded fails the test.
+    Its arguments are modules, names of import packages, paths of one-file plugins, or specs. A plugin that cannot be
+    loaded fails the test.
     """
     return lambda *plugins: load_plugins(plugins, installed=False)
 
 
 @pytest.fixture
 def seqgen_installed() -> Callable[..., Plugins]:
-    """Loads plugins beside all that is installed here; otherwise as ``seqgen_isolated``."""
+    """Return a function that loads plugins with all installed ones; otherwise as ``seqgen_isolated``."""
     return lambda *plugins: load_plugins(plugins, installed=True)
 
 
 def load_plugins(wanted: Sequence[ModuleType | str | Path | Spec], *, installed: bool) -> Plugins:
-    """What the last two fixtures do; ``installed`` tells them apart."""
+    """Load plugins together with core or, if ``installed``, with all installed plugins."""
     from seqgen.plugins import Candidate, Plugins, entry_point_candidates
     from seqgen.specs import Spec
     from seqgen.testing.plugin import candidate_of
@@ -117,12 +117,12 @@ def load_plugins(wanted: Sequence[ModuleType | str | Path | Spec], *, installed:
     loaded.load(entry_point_candidates() if installed else ())
     loaded.load([candidate_of(plugin)[0] for plugin in others])
     if specs:
-        loaded.load([Candidate("handed_in", "handed in by a test", "0", lambda: _hooks(specs))])
+        loaded.load([Candidate("registered_by_test", "registered by a test", "0", lambda: _hooks(specs))])
     return loaded
 
 
 def _hooks(specs: list[Spec]) -> object:
-    """A plugin that hands in some specs."""
+    """Return a plugin that registers some specs."""
     from seqgen.hookspecs import hookimpl
     from seqgen.specs import KINDS
 
@@ -135,4 +135,4 @@ def _hooks(specs: list[Spec]) -> object:
         return hook
 
     kinds = {spec.kind for spec in specs}
-    return type("HandedIn", (), {f"register_{KINDS[kind]}": staticmethod(hookimpl(of_kind(kind))) for kind in kinds})
+    return type("Hooks", (), {f"register_{KINDS[kind]}": staticmethod(hookimpl(of_kind(kind))) for kind in kinds})

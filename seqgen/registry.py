@@ -1,4 +1,4 @@
-"""What plugins handed in, by kind and name, with the package that each came from."""
+"""The registry of parts by kind and name, each with the plugin that registered it."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Entry:
-    """A spec and the plugin that offers it.
+    """A spec and the plugin that registered it.
 
     Attributes:
         package: the import package of the plugin.
-        spec: what it handed in.
-        distribution: what brought the plugin, or its file; "" if that does not matter.
-        version: of the distribution.
+        spec: the registered spec.
+        distribution: the distribution of the plugin, or its file; "" if irrelevant.
+        version: the version of the distribution.
     """
 
     package: str
@@ -36,29 +36,29 @@ class Entry:
 
     @property
     def qualified(self) -> str:
-        """``package:name``, which always works and is what files hold."""
+        """Return ``package:name``, which is unambiguous and stored in files."""
         return f"{self.package}:{self.spec.name}"
 
     @property
     def label(self) -> str:
-        """How messages call it: "cell vanilla"."""
+        """Return the part for messages: "cell vanilla"."""
         return f"{self.spec.kind} {self.spec.name}"
 
     @property
     def owner(self) -> str:
-        """The plugin as messages call it: "mycell (seqgen-mycell 0.1)"."""
+        """Return the plugin for messages: "mycell (seqgen-mycell 0.1)"."""
         return f"{self.package} ({self.distribution} {self.version})" if self.distribution else self.package
 
     @property
     def full_label(self) -> str:
-        """The part and the plugin: "cell vanilla of mycell (seqgen-mycell 0.1)"."""
+        """Return the part and the plugin for messages: "cell vanilla of mycell (seqgen-mycell 0.1)"."""
         return f"{self.label} of {self.owner}"
 
     def load(self) -> Any:
-        """What the spec's ``load`` names.
+        """Return the object that the spec's ``load`` names.
 
         Raises:
-            PluginError: it cannot be imported, or is a tokenizer that lacks what one must have.
+            PluginError: it cannot be imported, or is a tokenizer class that lacks a required member.
         """
         assert isinstance(self.spec, LoadableSpec)
         found = self._guarded(self.spec.resolve)
@@ -67,7 +67,7 @@ class Entry:
         return found
 
     def options_model(self) -> type[BaseModel]:
-        """The options as a pydantic model.
+        """Return the options as a pydantic model.
 
         Raises:
             PluginError: they cannot be imported or derived.
@@ -86,26 +86,26 @@ class Entry:
         return model
 
     def options(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Check option values and fill in the defaults.
+        """Validate option values and fill in defaults.
 
         Raises:
-            BadOption: an unknown option or an impossible value.
+            BadOption: an option is unknown, or a value is invalid.
         """
         from seqgen.config import build_options
 
         return build_options(self.options_model(), values, self.label)
 
     def build(self, values: Mapping[str, Any], *arguments: Any) -> Any:
-        """What ``load(*arguments, **options)`` gives.
+        """Return ``load(*arguments, **options)``.
 
         Args:
-            values: options, checked and completed with the defaults.
-            arguments: what comes before them, for kinds that need it.
+            values: the options, to be validated and completed with defaults.
+            arguments: positional arguments, for kinds that take them.
 
         Raises:
-            BadOption: an unknown option or an impossible value.
+            BadOption: an option is unknown, or a value is invalid.
             UsageError: it does not fit into memory.
-            PluginError: the plugin's code failed, or what it gave lacks what its kind must have.
+            PluginError: the plugin's code failed, or its result lacks a required member.
         """
         target, options = self.load(), self.options(values)
 
@@ -114,7 +114,9 @@ class Entry:
                 return target(*arguments, **options)
             except (MemoryError, RuntimeError) as error:
                 if is_out_of_memory(error):
-                    raise UsageError(f"{self.label} does not fit into memory with {options}; make it smaller") from None
+                    raise UsageError(
+                        f"cannot build {self.label} with {options}: it does not fit into memory; make it smaller"
+                    ) from None
                 raise
 
         built = self._guarded(construct)
@@ -122,7 +124,7 @@ class Entry:
         return built
 
     def use(self, values: Mapping[str, Any]) -> Any:
-        """As ``build``, with a guard around it that looks at what it returns."""
+        """Return what ``build`` returns, wrapped in a guard that checks its results."""
         return GUARDS[self.spec.kind](self.build(values), self.full_label)
 
     def _guarded(self, function: Any) -> Any:
@@ -139,7 +141,7 @@ class Entry:
             line += hint_on_init(self.spec.kind, error)
             load = str(getattr(self.spec, "load", ""))
             if isinstance(error, ModuleNotFoundError) and load.startswith(f"{error.name}:"):
-                line += f"; its spec says load={load!r}, and the module is {self.package!r}"
+                line += f"; its spec has load={load!r}, but the module is {self.package!r}"
             raise PluginError(line) from error
 
 
@@ -150,23 +152,23 @@ class Registry:
         self._entries: dict[str, dict[str, list[Entry]]] = {kind: {} for kind in KINDS}
 
     def add(self, entry: Entry) -> None:
-        """Take a spec in; a name that two plugins offer is an error only when it is used.
+        """Add an entry; a name that two plugins register is an error only when it is used.
 
         Raises:
-            ValueError: the plugin itself offered it before.
+            ValueError: the same plugin registered the name before.
         """
         same = self._entries[entry.spec.kind].setdefault(entry.spec.name, [])
         if any(other.package == entry.package for other in same):
-            raise ValueError(f"the {entry.label} was registered already")
+            raise ValueError(f"the {entry.label} is already registered")
         same.append(entry)
 
     def replace(self, entry: Entry) -> None:
-        """Take a spec in, in the place of one of the same name that the plugin offered before."""
+        """Add an entry, replacing one of the same name and plugin."""
         same = self._entries[entry.spec.kind].setdefault(entry.spec.name, [])
         same[:] = [other for other in same if other.package != entry.package] + [entry]
 
     def remove_package(self, package: str) -> None:
-        """Forget everything that a plugin handed in."""
+        """Remove everything that a plugin registered."""
         for names in self._entries.values():
             for name in list(names):
                 names[name] = [entry for entry in names[name] if entry.package != package]
@@ -174,7 +176,7 @@ class Registry:
                     del names[name]
 
     def entries(self, kind: str) -> list[Entry]:
-        """Everything of a kind, by name."""
+        """Return all entries of a kind, sorted by name."""
         return list(self._sorted(kind))
 
     def _sorted(self, kind: str) -> Iterator[Entry]:
@@ -182,7 +184,7 @@ class Registry:
             yield from sorted(entries, key=lambda entry: entry.package)
 
     def names(self, kind: str) -> list[str]:
-        """The names that ``get`` accepts: bare where one plugin offers it, else ``package:name``."""
+        """Return the names that ``get`` accepts: bare, or ``package:name`` where several plugins use a name."""
         return [
             name if len(entries) == 1 else entry.qualified
             for name, entries in sorted(self._entries[kind].items())
@@ -190,48 +192,48 @@ class Registry:
         ]
 
     def has(self, kind: str, name: str) -> bool:
-        """Whether some plugin offers this name."""
+        """Return whether any plugin registered a name."""
         package, _, bare = name.rpartition(":")
         return any(not package or entry.package == package for entry in self._entries[kind].get(bare, ()))
 
-    def _also_called(self, kind: str, alias: str) -> list[str]:
-        """The names of what has an alias, whatever its case."""
+    def _names_by_alias(self, kind: str, alias: str) -> list[str]:
+        """Return the names of the entries with an alias, ignoring case."""
         return [e.spec.name for e in self.entries(kind) if alias.casefold() in map(str.casefold, e.spec.aliases)]
 
     def get(self, kind: str, name: str, hint: str = "", near: Entry | None = None) -> Entry:
-        """The spec of a name.
+        """Return the entry of a name.
 
         Args:
             kind: "cell", "corpus", ...
             name: a bare name, or ``package:name``.
-            hint: a further way out, for the message.
-            near: who names it, if that is not the user: then what comes with the same plugin, or else with the same
-                distribution, wins over strangers of the same name.
+            hint: a further hint for the message.
+            near: the entry that refers to the name, None for the user; entries of its plugin, or else of its
+                distribution, take precedence over others of the same name.
 
         Raises:
-            UnknownName: nobody offers it.
-            UsageError: several plugins offer the bare name.
+            UnknownName: no plugin registered it.
+            UsageError: several plugins registered the bare name.
         """
         package, _, bare = name.rpartition(":")
         found = [entry for entry in self._entries[kind].get(bare, ()) if not package or entry.package == package]
         if not found:
             names = self.names(kind)
-            if meant := self._also_called(kind, bare):
+            if meant := self._names_by_alias(kind, bare):
                 raise UnknownName(kind, name, names, "", meant)
             if not hint and not difflib.get_close_matches(name, names):
-                hint = "one in a file of yours is there with --plugin FILE.py"
+                hint = "load one from a file with --plugin FILE.py"
             raise UnknownName(kind, name, names, hint)
         for same in ("package", "distribution"):
             if len(found) > 1 and near is not None:
                 found = [entry for entry in found if getattr(entry, same) == getattr(near, same)] or found
         if len(found) > 1:
             choices = " or ".join(sorted(entry.qualified for entry in found))
-            raise UsageError(f"several plugins offer the {kind} {name!r}: write {choices}")
+            raise UsageError(f"several plugins have a {kind} {name!r}; write {choices}")
         return found[0]
 
 
 def find_plugin_frame(error: BaseException, packages: Container[str]) -> tuple[str, str] | None:
-    """Where an exception came up last in the code of some packages: the package, and the function and line."""
+    """Return the innermost frame of an exception in one of the packages: the package, and its function and line."""
     found = None
     for frame, line in traceback.walk_tb(error.__traceback__):
         package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
@@ -241,18 +243,18 @@ def find_plugin_frame(error: BaseException, packages: Container[str]) -> tuple[s
 
 
 def short_repr(value: object, limit: int = 60) -> str:
-    """What a plugin gave, for a message; its ``repr`` may fail."""
+    """Return the ``repr`` of a value from a plugin, shortened; the ``repr`` may fail."""
     try:
         text = repr(value)
     except Exception:
-        text = f"a {type(value).__name__} that cannot be shown"
+        text = f"a {type(value).__name__} whose repr fails"
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def one_line(error: BaseException, limit: int = 200) -> str:
-    """What an exception says, in one line."""
+    """Return the message of an exception in one line, shortened."""
     try:
         text = " ".join(str(error).split()) or "no message"
     except Exception:
-        text = "a message that cannot be shown"
+        text = "a message that cannot be formatted"
     return text if len(text) <= limit else text[: limit - 1] + "…"

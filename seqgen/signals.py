@@ -1,4 +1,4 @@
-"""SIGINT, SIGTERM and SIGHUP: who answers them, and the flag that lets a training save before it stops."""
+"""Handling of SIGINT, SIGTERM and SIGHUP, and the flag that lets training save before it stops."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ Handler = Callable[[int, FrameType | None], None]
 _NUMBERS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
-class Signalled(KeyboardInterrupt):  # which no library takes for an error of its own that it may pass over
-    """A signal came where nothing has to be saved.
+class Signalled(KeyboardInterrupt):  # not an Exception, so that libraries do not swallow it
+    """A signal received where nothing has to be saved.
 
     Args:
-        number: the signal's.
+        number: the signal number.
     """
 
     def __init__(self, number: int) -> None:
@@ -25,14 +25,14 @@ class Signalled(KeyboardInterrupt):  # which no library takes for an error of it
         self.number = number
 
     def __str__(self) -> str:
-        """Return the line for the user: the signal, and what ``annotate_interrupt`` added."""
+        """Return the line for the user: the signal, and the note of ``annotate_interrupt``."""
         return "; ".join([*map(str, self.args), *getattr(self, "__notes__", ())])
 
 
 def install_handler(handler: Handler) -> None:
-    """From now on ``handler`` answers these signals; one that is ignored (nohup) stays so.
+    """Install a handler for these signals, except for those that are ignored (nohup).
 
-    Outside the main thread, where Python has no signals, nothing changes.
+    Does nothing outside the main thread, where Python cannot handle signals.
     """
     if threading.current_thread() is threading.main_thread():
         for number in _NUMBERS:
@@ -42,7 +42,7 @@ def install_handler(handler: Handler) -> None:
 
 @contextlib.contextmanager
 def signal_handlers(handler: Handler) -> Iterator[None]:
-    """Within it ``handler`` answers, as by ``install_handler``; afterwards who did before."""
+    """Install a handler inside the context, and restore the previous ones afterwards."""
     before = {number: signal.getsignal(number) for number in _NUMBERS}
     try:
         install_handler(handler)
@@ -54,18 +54,18 @@ def signal_handlers(handler: Handler) -> Iterator[None]:
 
 
 def exit_now(number: int, frame: FrameType | None) -> None:
-    """The answer where there is nothing to clean up: while the program starts, and once it is done."""
-    with contextlib.suppress(OSError):  # nobody may be there to read it
+    """Exit at once: the handler while the program starts and after it is done, with nothing to clean up."""
+    with contextlib.suppress(OSError):  # stderr may be closed
         os.write(2, f"seqgen: ended by {signal.Signals(number).name}\n".encode())
     os._exit(128 + number)
 
 
 _raised: Signalled | None = None
-"""What the first signal was raised as, until ``clear_signal``."""
+"""The exception raised for the first signal, until ``clear_signal``."""
 
 
 def raise_signalled(number: int, frame: FrameType | None) -> None:
-    """The answer of a command: the first signal is raised as ``Signalled``, the second ends the process at once."""
+    """Raise the first signal as ``Signalled`` and exit at once on the second: the handler of a command."""
     global _raised
     if _raised:
         os._exit(128 + number)
@@ -74,26 +74,28 @@ def raise_signalled(number: int, frame: FrameType | None) -> None:
 
 
 def reraise_signal() -> None:
-    """For who passes errors over: a signal may have become one (pydantic raises its own for whatever it is hit by).
+    """Raise the signal again if one was raised before; for code that catches any exception.
+
+    A library may have turned it into an exception of its own, as pydantic does.
 
     Raises:
-        Signalled: it was raised before, and somebody took it for an error.
+        Signalled: it was raised before, and was converted to another exception.
     """
     if _raised:
         raise _raised
 
 
 def clear_signal() -> None:
-    """The command has ended: the signal that ended it says nothing to the next one in this process."""
+    """Forget the signal that ended a command, before the next one in the same process."""
     global _raised
     _raised = None
 
 
 @contextlib.contextmanager
 def annotate_interrupt(what: str) -> Iterator[None]:
-    """Add a note to an interrupt or a signal that comes within it: "plugin mycell (mycell.py 1f2e) was being imported".
+    """Add a note to an interrupt inside the context: "plugin mycell (mycell.py 1f2e) was being imported".
 
-    A signal that the code within has turned into an error of its own is raised, with the note.
+    A signal that the code inside has turned into an exception of its own is raised again, with the note.
     """
     try:
         try:
@@ -102,27 +104,27 @@ def annotate_interrupt(what: str) -> Iterator[None]:
             reraise_signal()
             raise
     except KeyboardInterrupt as error:
-        if not hasattr(error, "__notes__"):  # the innermost says most
+        if not hasattr(error, "__notes__"):  # the innermost note is the most specific
             error.add_note(what)
         raise
 
 
 class StopFlag:
-    """Set by a signal, looked at by the loop between steps.
+    """A flag set by a signal and checked by the training loop between steps.
 
     Args:
-        raises: whether a second SIGINT raises KeyboardInterrupt, as in a notebook, whose process goes on; else it ends.
+        raises: whether a second SIGINT raises KeyboardInterrupt, as in a notebook; else it ends the process.
 
     Attributes:
-        signal_number: the signal that came, or 0.
+        signal_number: the signal received, or 0.
     """
 
     def __init__(self, raises: bool = False) -> None:
-        self.signal_number = _raised.number if _raised else 0  # one that was taken for an error just before
+        self.signal_number = _raised.number if _raised else 0  # one that was swallowed just before
         self._raises = raises
 
     def handle(self, number: int, frame: FrameType | None) -> None:
-        """The signal handler: remembers the first signal; at the second the process ends, or what it does."""
+        """Remember the first signal; on the second, end the process or raise KeyboardInterrupt."""
         if self.signal_number and self._raises and number == signal.SIGINT:
             raise KeyboardInterrupt
         if self.signal_number:
@@ -132,7 +134,7 @@ class StopFlag:
 
 @contextlib.contextmanager
 def graceful_stop() -> Iterator[StopFlag]:
-    """Within it the first signal only sets the flag, and the second ends the process at once, in Python the call."""
+    """Make the first signal set a flag inside the context; the second ends the process or, in Python, the call."""
     flag = StopFlag(raises=signal.getsignal(signal.SIGINT) is signal.default_int_handler)
     with signal_handlers(flag.handle):
         yield flag

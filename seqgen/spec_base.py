@@ -1,4 +1,4 @@
-"""The base classes of specs: a name, a summary, and what ``load`` names."""
+"""The base classes of specs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _REFERENCE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 
 def load_reference(reference: str) -> Any:
-    """What ``"package.module:Name"`` names; import errors pass through."""
+    """Import and return what ``"package.module:Name"`` names; import errors pass through."""
     module, _, name = reference.partition(":")
     return getattr(importlib.import_module(module), name)
 
@@ -26,16 +26,16 @@ def check(condition: bool, complaint: str) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Spec:
-    """What all specs have.
+    """The common fields of all specs.
 
     Attributes:
-        name: how users call it, ``[a-z][a-z0-9_-]*``.
-        summary: one line for lists.
+        name: the name for users, matching ``[a-z][a-z0-9_-]*``.
+        summary: a one-line description for listings.
         source: the paper ("arXiv:1412.3555") or the origin of the data.
-        aliases: what else people call it: an unknown name that is one of these is answered with ``name``.
+        aliases: other names of it, for which messages suggest ``name``.
 
     Raises:
-        ValueError: a field has an impossible value.
+        ValueError: a field has an invalid value.
     """
 
     name: str
@@ -45,7 +45,7 @@ class Spec:
     kind: ClassVar[str] = ""
 
     def __post_init__(self) -> None:
-        """Refuse names that the command line could not spell."""
+        """Validate the name, the summary and the aliases."""
         named = isinstance(self.name, str) and _NAME.fullmatch(self.name) is not None
         check(named, f"the name {self.name!r} is not of the form [a-z][a-z0-9_-]*")
         check(
@@ -53,23 +53,23 @@ class Spec:
             f"{self.name}: the summary must be one line",
         )
         texts = isinstance(self.aliases, tuple) and all(isinstance(alias, str) for alias in self.aliases)
-        check(texts, f"{self.name}: aliases={self.aliases!r} are not like ('rnn',)")
+        check(texts, f"{self.name}: aliases={self.aliases!r} is not a tuple of names like ('rnn',)")
 
 
 @dataclass(frozen=True, kw_only=True)
 class LoadableSpec(Spec):
-    """A spec of something that can be built.
+    """A spec of a part that can be built.
 
     Attributes:
         load: ``"package.module:Name"``, or the function or class itself.
-        options: the pydantic model of the options, or where it is; None derives it from what ``load`` gives.
+        options: the pydantic model of the options, or a reference to it; None derives it from what ``load`` names.
     """
 
     load: str | Callable[..., Any]
     options: str | type | None = None
 
     def __post_init__(self) -> None:
-        """Refuse references that cannot be followed."""
+        """Validate the form of references."""
         super().__post_init__()
         for value in (self.load, self.options):
             if isinstance(value, str):
@@ -83,10 +83,10 @@ class LoadableSpec(Spec):
         )
 
     def resolve(self) -> Any:
-        """What ``load`` names; whatever its import raises passes through."""
+        """Return what ``load`` names; import errors pass through."""
         return load_reference(self.load) if isinstance(self.load, str) else self.load
 
     def signature_source(self) -> Callable[..., Any]:
-        """The callable whose keyword-only parameters are the options."""
+        """Return the callable whose keyword-only parameters are the options."""
         target: Callable[..., Any] = self.resolve()
         return target

@@ -1,9 +1,9 @@
-"""What a plugin hands in: frozen descriptions that are cheap to make and load what they name when asked.
+"""Specs: frozen descriptions of the parts that a plugin registers, cheap to create and loading the part on demand.
 
-Every spec has a ``name``, a one-line ``summary``, and a ``source`` (paper or origin of data). What can be built also
-has ``load`` (``"package.module:Name"`` or a function) and ``options`` (the options as a pydantic model, named in the
-same way; left out, they are derived from the keyword-only parameters of what ``load`` gives, by their annotations or,
-where there is none, by the types of plain defaults).
+Every spec has a ``name``, a one-line ``summary``, and a ``source`` (paper or origin of data). Specs of parts that can
+be built also have ``load`` (``"package.module:Name"`` or a callable) and ``options`` (a pydantic model, referenced in
+the same way). Without ``options`` they are derived from the keyword-only parameters of what ``load`` names: from their
+annotations or, without one, from the types of plain default values.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from seqgen.spec_base import Spec as Spec
 from seqgen.spec_base import check
 from seqgen.spec_base import load_reference as load_reference
 
-_ENDING = re.compile(r"\.[a-z0-9_-]+")
+_SUFFIX = re.compile(r"\.[a-z0-9_-]+")
 _IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
 PARTS = ("corpus", "tokenizer", "model", "cell", "augmentation", "train")
-"""The parts of a run that have options, as they are named in ``-o PART.NAME=VALUE`` and in ``recommended``."""
+"""The parts of a run that have options, as named in ``-o PART.NAME=VALUE`` and in ``recommended``."""
 
 
 def _check_recommended(name: str, recommended: Mapping[str, Mapping[str, Any]]) -> None:
@@ -32,17 +32,17 @@ def _check_recommended(name: str, recommended: Mapping[str, Mapping[str, Any]]) 
 
 @dataclass(frozen=True, kw_only=True)
 class CorpusSpec(LoadableSpec):
-    """A corpus: ``load(**options)`` gives a restartable iterable of :class:`seqgen.Record`.
+    """A corpus: ``load(**options)`` returns a restartable iterable of :class:`seqgen.Record`.
 
     Attributes:
-        licence: under which terms the data may be used.
+        licence: the terms of use of the data.
         layout: "lines" (a record is a sequence) or "stream" (one long text).
         multiline: whether a record may hold line ends.
-        domain: the name of what its texts are; None means plain text.
-        labels: the labels that records carry, if any.
+        domain: the name of the domain of its texts; None for plain text.
+        labels: the labels of its records, if any.
         network: whether loading needs the network.
-        canonical: whether each text is its own canonical form, as the validator gives it, which spares asking.
-        recommended: settings that suit it, by part: ``{"train": {"steps": 2000}}``.
+        canonical: whether each text is its own canonical form, so that the validator need not compute it.
+        recommended: recommended settings by part: ``{"train": {"steps": 2000}}``.
     """
 
     licence: str
@@ -56,33 +56,33 @@ class CorpusSpec(LoadableSpec):
     kind: ClassVar[str] = "corpus"
 
     def __post_init__(self) -> None:
-        """Refuse an unknown layout or part."""
+        """Validate the layout and the parts in ``recommended``."""
         super().__post_init__()
-        check(self.layout in ("lines", "stream"), f"{self.name}: layout {self.layout!r} is not lines or stream")
-        check(isinstance(self.licence, str), f"{self.name}: licence {self.licence!r} is not a text")
-        check(self.domain is None or isinstance(self.domain, str), f"{self.name}: domain is not a name")
+        check(self.layout in ("lines", "stream"), f"{self.name}: layout {self.layout!r} is neither lines nor stream")
+        check(isinstance(self.licence, str), f"{self.name}: licence {self.licence!r} is not a string")
+        check(self.domain is None or isinstance(self.domain, str), f"{self.name}: domain {self.domain!r} is not a name")
         _check_recommended(self.name, self.recommended)
 
 
 @dataclass(frozen=True, kw_only=True)
 class TokenizerSpec(LoadableSpec):
-    """A tokenizer: ``load`` gives a class that keeps the contract of :class:`seqgen.Tokenizer`."""
+    """A tokenizer: ``load`` names a class that implements :class:`seqgen.Tokenizer`."""
 
     kind: ClassVar[str] = "tokenizer"
 
     def signature_source(self) -> Callable[..., Any]:
-        """A tokenizer's options are those of its ``fit``."""
+        """Return ``fit``, whose keyword-only parameters are the options."""
         fit: Callable[..., Any] = self.resolve().fit
         return fit
 
 
 @dataclass(frozen=True, kw_only=True)
 class ArchitectureSpec(LoadableSpec):
-    """What cells and models have.
+    """The common fields of cells and models.
 
     Attributes:
-        recommended: settings that suit it, by part: ``{"train": {"lr": 1e-3}}``.
-        tf: the classes of TensorFlow 1 that it answers, each with the options that make it so:
+        recommended: recommended settings by part: ``{"train": {"lr": 1e-3}}``.
+        tf: the equivalent classes of TensorFlow 1, each with the options that make it equivalent:
             ``{"BasicLSTMCell": {}, "LSTMCell": {"peepholes": True}}``.
     """
 
@@ -90,28 +90,30 @@ class ArchitectureSpec(LoadableSpec):
     tf: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Refuse an unknown part, and what no class can be called."""
+        """Validate the parts in ``recommended`` and the class names in ``tf``."""
         super().__post_init__()
         _check_recommended(self.name, self.recommended)
         for theirs, values in self.tf.items():
-            check(_IDENTIFIER.fullmatch(theirs) is not None, f"{self.name}: tf has {theirs!r}, not a class's name")
+            check(
+                _IDENTIFIER.fullmatch(theirs) is not None, f"{self.name}: tf has {theirs!r}, which is not a class name"
+            )
             check(isinstance(values, Mapping), f"{self.name}: tf[{theirs!r}] must be a mapping of options")
 
 
 @dataclass(frozen=True, kw_only=True)
 class CellSpec(ArchitectureSpec):
-    """A cell: ``load`` gives a subclass of :class:`seqgen.Cell` or :class:`seqgen.StepCell`."""
+    """A cell: ``load`` names a subclass of :class:`seqgen.Cell` or :class:`seqgen.StepCell`."""
 
     kind: ClassVar[str] = "cell"
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelSpec(ArchitectureSpec):
-    """A whole model: ``load(n_symbols, **options)`` gives a module that keeps the contract of :class:`seqgen.Model`.
+    """A whole model: ``load(n_symbols, **options)`` returns a module that implements :class:`seqgen.Model`.
 
     Attributes:
-        uses_cell: whether ``load`` takes a second argument, ``make_cell(input_size, hidden_size)``, which builds one
-            layer of the chosen cell; a model that does not is trained without ``--cell``.
+        uses_cell: whether ``load`` takes a second argument ``make_cell(input_size, hidden_size)`` that builds a layer
+            of the chosen cell; other models are trained without ``--cell``.
     """
 
     uses_cell: bool = False
@@ -120,37 +122,37 @@ class ModelSpec(ArchitectureSpec):
 
 @dataclass(frozen=True, kw_only=True)
 class ValidatorSpec(LoadableSpec):
-    """A validator: ``load(**options)`` gives an object with ``validate(text) -> Verdict``."""
+    """A validator: ``load(**options)`` returns an object with ``validate(text) -> Verdict``."""
 
     kind: ClassVar[str] = "validator"
 
 
 @dataclass(frozen=True, kw_only=True)
 class MetricSpec(LoadableSpec):
-    """A metric: ``load(**options)`` gives a function of samples and reference texts to named figures."""
+    """A metric: ``load(**options)`` returns a function of samples and reference texts that returns named numbers."""
 
     kind: ClassVar[str] = "metric"
 
 
 @dataclass(frozen=True, kw_only=True)
 class RendererSpec(LoadableSpec):
-    """A renderer: ``load(**options)`` gives a function of a text to something rich can print."""
+    """A renderer: ``load(**options)`` returns a function from a text to something that rich can print."""
 
     kind: ClassVar[str] = "renderer"
 
 
 @dataclass(frozen=True, kw_only=True)
 class ProcessorSpec(LoadableSpec):
-    """A decoding step: ``load(**options)`` gives a function of (logits_BV, ids_BT) to logits_BV."""
+    """A logits processor: ``load(**options)`` returns a function from (logits_BV, ids_BT) to logits_BV."""
 
     kind: ClassVar[str] = "processor"
 
 
 @dataclass(frozen=True, kw_only=True)
 class AugmentationSpec(LoadableSpec):
-    """Another way to write a record: ``load(**options)`` gives a function of (text, random) to an equivalent text.
+    """An augmentation: ``load(**options)`` returns a function from (text, random) to an equivalent text.
 
-    Each epoch of a training with ``--augment NAME`` sees its records anew.
+    With ``--augment NAME`` it is applied to the records anew in each epoch.
     """
 
     kind: ClassVar[str] = "augmentation"
@@ -165,18 +167,18 @@ class ReportSpec(LoadableSpec):
 
 @dataclass(frozen=True, kw_only=True)
 class DomainSpec(Spec):
-    """What a text is: the parts, all by name, that belong together.
+    """A kind of text, and the names of the parts that go with it.
 
     Attributes:
-        tokenizer: the tokenizer used unless the user chooses another.
-        validator: tells valid texts and their canonical form; None accepts everything.
-        renderer: shows a text; None shows it as it is.
-        metrics: figures that mean something here.
-        endings: how files are called whose texts are such, without the user saying so: ``(".smi",)``.
-        columns: names of fields of tables whose texts are such, in small letters, the preferred one first:
-            ``("smiles", "canonical_smiles")``. Such a field of a file is its text unless the user chooses another.
-        trailing_names: whether a line of plain text may have white space and a name after its text, which itself has
-            no white space.
+        tokenizer: the default tokenizer.
+        validator: the validator of its texts; None accepts everything.
+        renderer: the renderer of its texts; None shows the plain text.
+        metrics: the metrics of its texts.
+        endings: the suffixes of files that are assigned to this domain automatically: ``(".smi",)``.
+        columns: the names, in lower case and in order of preference, of table columns that are assigned to this domain
+            automatically: ``("smiles", "canonical_smiles")``. It is the text unless the user chooses another.
+        trailing_names: whether a line of a plain text file may have white space and a name after the text, which has
+            no white space itself.
     """
 
     tokenizer: str = "char"
@@ -189,15 +191,17 @@ class DomainSpec(Spec):
     kind: ClassVar[str] = "domain"
 
     def __post_init__(self) -> None:
-        """Refuse endings that no file has, and columns that would never be found."""
+        """Validate ``endings``, ``columns`` and ``trailing_names``."""
         super().__post_init__()
-        fit = isinstance(self.endings, tuple) and all(_ENDING.fullmatch(str(ending)) for ending in self.endings)
-        check(fit, f"{self.name}: endings={self.endings!r} are not like ('.smi',), in small letters")
+        fit = isinstance(self.endings, tuple) and all(_SUFFIX.fullmatch(str(ending)) for ending in self.endings)
+        check(fit, f"{self.name}: endings={self.endings!r} is not a tuple of lower-case suffixes like ('.smi',)")
         fit = isinstance(self.columns, tuple) and all(
             isinstance(name, str) and name and name == name.casefold() for name in self.columns
         )
-        check(fit, f"{self.name}: columns={self.columns!r} are not like ('smiles',), in small letters")
-        check(isinstance(self.trailing_names, bool), f"{self.name}: trailing_names={self.trailing_names!r} is no bool")
+        check(fit, f"{self.name}: columns={self.columns!r} is not a tuple of lower-case names like ('smiles',)")
+        check(
+            isinstance(self.trailing_names, bool), f"{self.name}: trailing_names={self.trailing_names!r} is not a bool"
+        )
 
 
 SPEC_TYPES: tuple[type[Spec], ...] = (
@@ -207,4 +211,4 @@ SPEC_TYPES: tuple[type[Spec], ...] = (
 KINDS: dict[str, str] = {"corpus": "corpora"} | {
     spec.kind: spec.kind + "s" for spec in SPEC_TYPES if spec.kind != "corpus"
 }
-"""Kind to plural, as hooks (``register_cells``) and ``seqgen list`` spell it."""
+"""The plural of each kind, as in hooks (``register_cells``) and ``seqgen list``."""

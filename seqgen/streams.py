@@ -1,7 +1,7 @@
-"""Standard streams that are always there, and a stderr that nobody has to read.
+"""Standard streams that are always open, and a stderr whose write errors are ignored.
 
-A program may be started with a stream closed (``2>&-``), and whoever reads stderr may go away: a full disk under a log,
-a terminal that is closed. Messages are then lost. The work that they are about is not.
+A program may be started with a stream closed (``2>&-``), and stderr may stop accepting writes: a full disk under a log,
+a closed terminal. Messages are then lost, but the work continues.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 
 
 def secure_streams() -> None:
-    """Open the standard streams that are closed, and have stderr drop what cannot be written.
+    """Open the standard streams that are closed, and make stderr drop what cannot be written.
 
-    The number of a closed stream would be given to the next file that is opened, a checkpoint maybe, and messages of
-    a C library would go there.
+    Otherwise the next file opened, such as a checkpoint, would get the number of the closed stream, and a C library
+    would write its messages to it.
     """
     for number in range(3):
         try:
             os.fstat(number)
         except OSError:
-            # What is written to stdout is a result: a descriptor that cannot be written to refuses it.
+            # Results go to stdout: a read-only descriptor makes writing them an error.
             null = os.open(os.devnull, os.O_RDONLY if number == 1 else os.O_RDWR)
             if null != number:
                 os.dup2(null, number)
@@ -36,13 +36,13 @@ def secure_streams() -> None:
     if sys.stdout is None:
         sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
     encoding = "utf-8" if sys.stderr is None else sys.stderr.encoding
-    # Without a buffer: one would write a line twice if a signal's exception came up just after the first time.
-    unbuffered: Any = _Unread(sys.stderr)
+    # Unbuffered: a buffer would write a line twice if a signal's exception was raised just after the first write.
+    unbuffered: Any = _LossyStderr(sys.stderr)
     sys.stderr = io.TextIOWrapper(unbuffered, encoding, errors="backslashreplace", line_buffering=True)
 
 
 def forget_unwritten(stream: TextIO) -> None:
-    """Send to nowhere what a stream still holds and cannot write, which Python would try again, and report, at exit."""
+    """Discard what a stream holds and cannot write, which Python would otherwise try again, and report, at exit."""
     try:
         stream.flush()
     except OSError:
@@ -51,15 +51,15 @@ def forget_unwritten(stream: TextIO) -> None:
         os.close(null)
 
 
-class _Unread(io.RawIOBase):
-    """A stderr that drops what cannot be written, and tries again the next time.
+class _LossyStderr(io.RawIOBase):
+    """A stderr that drops what cannot be written, and tries again on the next write.
 
     Args:
-        stream: where messages go; None if it was closed when the program began.
+        stream: the original stderr; None if it was closed when the program started.
     """
 
     def __init__(self, stream: TextIO | None) -> None:
-        self._stream = stream  # which would take its buffer with it
+        self._stream = stream  # keep a reference: its buffer would be closed with it
         buffer = getattr(stream, "buffer", None)
         self._raw: io.RawIOBase | None = getattr(buffer, "raw", buffer)
 
@@ -73,7 +73,7 @@ class _Unread(io.RawIOBase):
         return self._raw is not None and self._raw.isatty()
 
     def write(self, data: ReadableBuffer, /) -> int:
-        """Write what can be written; the number of bytes of all."""
+        """Write as much as possible, and return the number of bytes of all data."""
         bytes_left = memoryview(data).cast("B")
         n_bytes = len(bytes_left)
         with contextlib.suppress(OSError):

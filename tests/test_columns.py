@@ -103,5 +103,5 @@ def test_a_broken_table_is_refused_where_it_is_read(cli, in_tmp):
 
 @pytest.mark.parametrize("columns", ["smiles", ("SMILES",), ("",), (3,)])
 def test_columns_are_small_letters(columns):
-    with pytest.raises(ValueError, match=r"columns=.* are not like \('smiles',\)"):
+    with pytest.raises(ValueError, match=r"columns=.* is not a tuple of lower-case names like \('smiles',\)"):
         seqgen.DomainSpec(name="x", summary="x", columns=columns)

@@ -115,7 +115,7 @@ def test_a_name_handed_in_twice_is_found():
     module = types.ModuleType("doubled")
     module.register_cells = seqgen.hookimpl(lambda register: [register(cell(Good)), register(cell(Good))])
     module.register_cells.__name__ = "register_cells"
-    with pytest.raises(seqgen.PluginError, match="cell x was registered already"):
+    with pytest.raises(seqgen.PluginError, match="cell x is already registered"):
         testing.checks_of_plugin(module)
     names, *_ = checks_of_package(Package("doubled", (cell(Good), cell(Good)), None))
     with pytest.raises(AssertionError, match="package doubled: it registers more than once: cell x"):

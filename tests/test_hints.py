@@ -50,7 +50,7 @@ def test_a_step_must_return_a_pair(train, words, in_tmp):
 def test_a_spec_names_its_module(train, words, in_tmp):
     (in_tmp / "renamed.py").write_text(CELL.replace("oddcell:", "before_it_was:"))
     result = train(words, "--cell", "odd", "--plugin", in_tmp / "renamed.py")
-    assert result.code == 5 and "its spec says load='before_it_was:Odd', and the module is 'renamed'" in result.err
+    assert result.code == 5 and "its spec has load='before_it_was:Odd', but the module is 'renamed'" in result.err
 
 
 def test_an_unknown_name_may_stand_in_a_file(train, words):

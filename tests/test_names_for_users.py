@@ -21,7 +21,7 @@ def test_the_plain_cell_is_found_by_its_other_names(name, cli, words):
     with pytest.raises(UnknownName) as caught:
         seqgen.train(words, cell=name)
     assert caught.value.meant == ("vanilla",)
-    with pytest.raises(ValueError, match="aliases='rnn' are not like"):
+    with pytest.raises(ValueError, match="aliases='rnn' is not a tuple of names like"):
         CellSpec(name="c", summary="s", load="a:b", aliases="rnn")
 
 

@@ -125,7 +125,7 @@ WRONG_HOOKS = {
     "a hook that is misspelt": (BROKEN["misspells_a_hook"], "no hook 'register_cels'; did you mean 'register_cells'"),
     "a name twice": (
         HOOK.format(name="register_cells", argument="register", body=f"register({SPEC}); register({SPEC})"),
-        "the cell fake was registered already",
+        "the cell fake is already registered",
     ),
     "no spec": (BROKEN["registers_a_wrong_object"], "register_cells takes a CellSpec, not 'gru'"),
     "a name nobody can type": (BROKEN["makes_a_bad_spec"], "'A B' is not of the form"),
@@ -204,27 +204,27 @@ ODD_PARTS = {
         part("validator", "class load: pass"), ("--domain", "odd"), TRAIN, "which has no validate"),
     "a validator that says yes or no": (
         part("validator", "class load:\n    def validate(self, text): return True"),
-        ("--domain", "odd"), TRAIN, "gave True, not a seqgen.Verdict",
+        ("--domain", "odd"), TRAIN, "returned True, not a seqgen.Verdict",
     ),
     "a validator that forgets to say no": (
         part("validator", "class load:\n    def validate(self, t):\n        if not t: return seqgen.Verdict(True)"),
-        ("--domain", "odd"), TRAIN, "gave None, not a seqgen.Verdict",
+        ("--domain", "odd"), TRAIN, "returned None, not a seqgen.Verdict",
     ),
     "a metric of words": (
         part("metrics", "def load(): return lambda samples, reference: {'a': 'b'}"),
-        ("--domain", "odd"), JUDGE, "gave {'a': 'b'}, not a mapping of names to numbers",
+        ("--domain", "odd"), JUDGE, "returned {'a': 'b'}, not a mapping of names to numbers",
     ),
     "a processor of another shape": (
         own("processor", "def load(): return lambda logits_BV, ids_BT: logits_BV[:1]"),
-        ("--processor", "odd"), SAMPLE, "not logits of the shape and type it was given",
+        ("--processor", "odd"), SAMPLE, "not logits of the same shape, dtype and device",
     ),
     "a processor that gives nothing": (
         own("processor", "def load(): return lambda logits_BV, ids_BT: None"),
-        ("--processor", "odd"), SAMPLE, "gave None, not logits",
+        ("--processor", "odd"), SAMPLE, "returned None, not logits",
     ),
     "an augmentation of numbers": (
         own("augmentation", "def load(): return lambda text, random: len(text)"),
-        ("--augment", "odd"), TRAIN, "not a text",
+        ("--augment", "odd"), TRAIN, "not a non-empty string",
     ),
     "a domain that names nothing": (
         "import seqgen\n@seqgen.hookimpl\ndef register_domains(register):\n"
@@ -236,7 +236,7 @@ ODD_PARTS = {
 
 ODD_RENDERERS = {
     "def load(): return len": "not something rich can print",
-    "def load(): return 3": "gave 3, which cannot be called",
+    "def load(): return 3": "returned 3, which cannot be called",
 }
 
 

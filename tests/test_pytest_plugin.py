@@ -55,7 +55,7 @@ def test_specs(seqgen_isolated, seqgen_installed, seqgen_corpus):
     assert "abc" in seqgen_isolated(spec).registry.names("corpus")
     assert {"abc", "names"} <= set(seqgen_installed(spec).registry.names("corpus"))
     run = seqgen.train("abc", steps=1, hidden=4, split="none", plugins=seqgen_installed(spec))
-    assert run.settings.corpus.name == "handed_in:abc"
+    assert run.settings.corpus.name == "registered_by_test:abc"
 
 def test_a_plugin_that_cannot_be_loaded_fails_the_test(seqgen_isolated):
     seqgen_isolated(seqgen)

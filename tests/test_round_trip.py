@@ -162,7 +162,7 @@ def register_augmentations(register):
 """
     line = refused(source, "--corpus", words, "--augment", "shorter")
     assert "augmentation shorter of oddity" in line
-    assert "gave '', not a text that is not empty (augment, line 5 of oddity.py)" in line
+    assert "returned '', not a non-empty string (augment, line 5 of oddity.py)" in line
 
 
 @pytest.mark.parametrize("tokenizer", ["byte", "word", "bpe"])

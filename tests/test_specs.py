@@ -62,7 +62,7 @@ def test_kinds_and_plurals():
 
 @pytest.mark.parametrize("endings", ["smi", ".smi", ("smi",), (".SMI",), (".tar.gz",), (3,)])
 def test_endings_that_no_file_has_are_refused(endings):
-    with pytest.raises(ValueError, match=r"endings=.* are not like \('.smi',\)"):
+    with pytest.raises(ValueError, match=r"endings=.* is not a tuple of lower-case suffixes like \('.smi',\)"):
         DomainSpec(name="d", summary="s", endings=endings)
 
 

@@ -22,7 +22,7 @@ from seqgen.checkpoint import RunFolder
 from seqgen.cli.common import session
 from seqgen.cli.main import _verdict
 from seqgen.errors import Interrupted
-from seqgen.streams import _Unread
+from seqgen.streams import _LossyStderr
 from seqgen.training import Progress, Report, Saved
 
 pty = pytest.importorskip("pty", reason="no terminals here")
@@ -227,7 +227,7 @@ def test_a_stream_that_takes_little_at_a_time_gets_all_and_one_that_refuses_gets
     class Stream:
         buffer = slow = Slow()
 
-    unread = _Unread(Stream())
+    unread = _LossyStderr(Stream())
     assert unread.write(b"first line\n") == 11 and taken == b"first line\n"
     Stream.slow.full = True
     assert unread.write(b"second\n") == 7 and taken == b"first line\n"
