@@ -112,8 +112,9 @@ class RecurrentModel(nn.Module):
 
     def forward(self, ids_BT: Tensor, state: State) -> tuple[Tensor, State]:
         """Return the logits (B, T, V) of the next symbol after each id, and the state after the last one."""
-        hidden_BTH, state = self._hidden(ids_BT, state)
-        return self._logits(hidden_BTH), state
+        over_time, per_step = self.pieces()
+        hidden_BTH, state = self._hidden(over_time, ids_BT, state)
+        return _walk(per_step, hidden_BTH), state
 
     def logits_at(self, ids_BT: Tensor, state: State, at_N: Tensor | None) -> Tensor:
         """Return the logits (N, V) at some positions, without those at the others.
@@ -123,8 +124,9 @@ class RecurrentModel(nn.Module):
             state: the state before the first of them.
             at_N: positions, each t * B + b; None: all, in this order.
         """
-        hidden_NH = self._hidden(ids_BT, state)[0].transpose(0, 1).flatten(0, 1)
-        return self._logits(hidden_NH if at_N is None else hidden_NH.index_select(0, at_N))
+        over_time, per_step = self.pieces()
+        hidden_NH = self._hidden(over_time, ids_BT, state)[0].transpose(0, 1).flatten(0, 1)
+        return _walk(per_step, hidden_NH if at_N is None else hidden_NH.index_select(0, at_N))
 
     def stepper(self) -> Stepper:
         """Return a step for sampling that looks the first layer's projection up in a table computed once.
@@ -134,11 +136,11 @@ class RecurrentModel(nn.Module):
         if not self.stack.steps():
             return generic_stepper(self)
         table_VP = self.input_table()
+        (stack, _), per_step = self.pieces()  # sampling drops no features
 
         def step(ids_B: Tensor, state: State) -> tuple[Tensor, State]:
-            p_B1P = functional.embedding(ids_B[:, None], table_VP)
-            hidden_B1H, state = self._over_time(p_B1P, state, projected=True)
-            return self._logits(hidden_B1H[:, 0]), state
+            hidden_B1H, state = stack(functional.embedding(ids_B[:, None], table_VP), state, projected=True)
+            return _walk(per_step, hidden_B1H[:, 0]), state
 
         return step
 
@@ -153,24 +155,19 @@ class RecurrentModel(nn.Module):
         """Return the projection of each symbol (V, P) by the first layer, a step cell."""
         return self.stack.project(self.embedding.weight[:, None])[:, 0]
 
-    def _hidden(self, ids_BT: Tensor, state: State) -> tuple[Tensor, State]:
+    def _hidden(self, over_time: list[nn.Module], ids_BT: Tensor, state: State) -> tuple[Tensor, State]:
         ids_TB = ids_BT.t()  # time first in memory, as the layers compute
         projected = self.uses_table(ids_BT.numel())
         x_TBI = functional.embedding(ids_TB, self.input_table()) if projected else self.embedding(ids_TB)
-        return self._over_time(x_TBI.transpose(0, 1), state, projected=projected)
+        stack, *others = over_time
+        hidden_BTH, state = stack(x_TBI.transpose(0, 1), state, projected=projected)
+        return _walk(others, hidden_BTH), state
 
-    def _over_time(self, x_BTI: Tensor, state: State, *, projected: bool) -> tuple[Tensor, State]:
-        for piece in self.pieces()[0]:
-            if piece is self.stack:
-                x_BTI, state = piece(x_BTI, state, projected=projected)
-            else:
-                x_BTI = piece(x_BTI)
-        return x_BTI, state
 
-    def _logits(self, x: Tensor) -> Tensor:
-        for piece in self.pieces()[1]:
-            x = piece(x)
-        return x
+def _walk(pieces: list[nn.Module], x: Tensor) -> Tensor:
+    for piece in pieces:
+        x = piece(x)
+    return x
 
 
 def generic_stepper(model: Model) -> Stepper:

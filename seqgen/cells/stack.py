@@ -69,13 +69,16 @@ class Stack(Cell):
         Returns:
             The outputs of the last layer (B, T, H), and the last states of the layers.
         """
-        befores = [before for _, before in zip(self.layers, state, strict=True)]
         afters: list[State] = []
-        for piece in self.pieces():
+        pieces = self.pieces()
+        n_layers = len(pieces) // 2 + 1
+        if len(state) != n_layers:
+            raise ValueError(f"a stack of {n_layers} layers needs a state of as many parts, not {len(state)}")
+        for piece in pieces:
             if not isinstance(piece, Cell):
                 x_BTI = piece(x_BTI)
                 continue
-            before = befores[len(afters)]
+            before = state[len(afters)]
             if projected and not afters:
                 assert isinstance(piece, StepCell)
                 x_BTI, after = piece.scan(x_BTI, before)
