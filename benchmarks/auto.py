@@ -9,8 +9,8 @@ from pathlib import Path
 import seqgen
 from compiling import compile_s, has_compiler
 from report import COMPARED, Compare, Section, missing, number, table, verdict
-from seqgen.api.chosen import choose_plugins
-from seqgen.api.engine import _WORTH_COMPILING_S as WORTH_COMPILING_S
+from seqgen.plugins.selection import choose_plugins
+from seqgen.training.engine_choice import _WORTH_COMPILING_S as WORTH_COMPILING_S
 from timing import Done, Setting, Work, interleave
 
 STRANGER = Path(__file__).parent / "stranger_cells.py"

@@ -27,13 +27,13 @@ from baselines import TorchModel, adamw, step_of
 from ours import encode, endless_batches, learner_of, names, steps
 from quality import n_gram_bits
 from report import Section, number, store, table
-from seqgen.api.chosen import default_plugins
-from seqgen.api.data import Data
+from seqgen.api.encoded_corpus import Data
 from seqgen.api.factories import build_model
-from seqgen.api.width import solve_width
+from seqgen.api.recommended import solve_width
 from seqgen.batches import evaluation_batches
 from seqgen.corpus import Corpus, Splitter
 from seqgen.model import count_parameters
+from seqgen.plugins.selection import default_plugins
 from seqgen.tokenizers import EOS, PAD
 from timing import Rounds, Setting, Work, interleave
 

@@ -32,7 +32,7 @@ import smiles
 import stranger
 import whole
 from report import RESULTS, store
-from seqgen.api.environment import keeping_memory
+from seqgen.compute import keeping_memory
 from timing import Setting
 
 TABLES = {

@@ -25,10 +25,10 @@ from pathlib import Path
 from typing import Any
 
 from report import RESULTS, table
-from seqgen.api.chosen import default_plugins
-from seqgen.api.environment import open_corpus, sort_out_corpus
+from seqgen.api.corpora import open_corpus, sort_out_corpus
 from seqgen.batches import cached, encode
 from seqgen.corpus import Record, Splitter
+from seqgen.plugins.selection import default_plugins
 from seqgen.tokenizers import Vocabulary
 
 TOGETHER = 8192

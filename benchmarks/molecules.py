@@ -12,7 +12,8 @@ from bare_sampling import Adjust, BareSampler, head_of, lstm_layers, torch_step
 from matmul import products, sampling_gflop
 from report import COMPARED, Compare, Section, table
 from sampling import mean_length
-from seqgen.sampling import Sampler, SampleSettings
+from seqgen.config import SampleConfig
+from seqgen.sampling import Sampler
 from seqgen.tokenizers import EOS, Vocabulary
 from timing import Done, Setting, Work, interleave
 
@@ -36,7 +37,7 @@ def measure(setting: Setting) -> Section:
     adjust = ending_like_molecules(vocabulary)
     step = torch_step(lstm_layers(model), model.embedding, head_of(model, vocabulary))
     bare = BareSampler(step, vocabulary, LONGEST, adjust)
-    sampler = Sampler(model, vocabulary, SampleSettings(max_length=LONGEST), processors=[adjust])
+    sampler = Sampler(model, vocabulary, SampleConfig(max_length=LONGEST), processors=[adjust])
     texts: dict[str, list[str]] = {}
 
     def drawing(name: str, draw) -> Work:

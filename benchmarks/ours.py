@@ -11,14 +11,14 @@ from typing import Any
 import torch
 from torch import nn
 
-from seqgen.api.chosen import default_plugins, open_corpus, sort_out_corpus
-from seqgen.api.data import Data, learn
+from seqgen.api.encoded_corpus import Data, learn
 from seqgen.batches import Batch, Encoded, derive_seed, make_feed
 from seqgen.cells import Cell, choose_padding, use_engine
 from seqgen.config import TrainSettings
 from seqgen.corpus import Corpus, Record, Splitter
 from seqgen.evaluation import penalty
 from seqgen.model import RecurrentModel, device_of
+from seqgen.plugins.selection import default_plugins, open_corpus, sort_out_corpus
 from seqgen.tokenizers import EOS
 from seqgen.training.schedule import Schedule
 from seqgen.training.train_step import StepResult, TrainStep, read_losses

@@ -25,9 +25,9 @@ from ours import (
     steps,
 )
 from report import COMPARED, Compare, Section, table, verdict
-from seqgen.api.data import Data
-from seqgen.api.environment import keeping_memory
+from seqgen.api.encoded_corpus import Data
 from seqgen.batches import Batch
+from seqgen.compute import keeping_memory
 from seqgen.corpus import Corpus
 from seqgen.training.train_step import StepResult
 from stranger_cells import UGRNN

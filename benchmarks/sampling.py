@@ -8,9 +8,10 @@ from itertools import islice
 from bare_sampling import BareSampler, notebook_names, vanilla_step
 from ours import encode, endless_batches, learner_of, make_model, names
 from report import COMPARED, Compare, Section, table
-from seqgen.api.data import Data
+from seqgen.api.encoded_corpus import Data
+from seqgen.config import SampleConfig
 from seqgen.model import RecurrentModel
-from seqgen.sampling import Sampler, SampleSettings
+from seqgen.sampling import Sampler
 from timing import Done, OfARun, Setting, Work, interleave
 
 CAPTION = """Names a second, decoded to str, from the notebook's model (embedding 16, 64 ReLU units) after 500
@@ -61,7 +62,7 @@ def trained(data: Data, n_steps: int) -> RecurrentModel:
 
 def sampler(model: RecurrentModel, data: Data, max_length: int) -> Sampler:
     """Ours, as a run draws."""
-    return Sampler(model, data.vocabulary, SampleSettings(max_length=max_length))
+    return Sampler(model, data.vocabulary, SampleConfig(max_length=max_length))
 
 
 def mean_length(texts: Sequence[str]) -> float:

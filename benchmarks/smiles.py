@@ -10,7 +10,7 @@ from baselines import PackedModel, TorchModel, adam, step_of
 from matmul import products, training_gflop
 from ours import encode, endless_batches, learner_of, make_model, molecules, steps
 from report import COMPARED, Compare, Section, table
-from seqgen.api.data import Data
+from seqgen.api.encoded_corpus import Data
 from seqgen.batches import Batch, Encoded
 from timing import Rounds, Setting, Work, interleave
 

@@ -18,7 +18,7 @@ import tempfile
 from pathlib import Path
 
 import seqgen
-from seqgen.api.chosen import default_plugins
+from seqgen.plugins.selection import default_plugins
 
 RESULTS = Path(__file__).parent / "results"
 SAMPLES = 500

@@ -17,7 +17,7 @@ from typing import TypeVar
 
 import torch
 
-from seqgen.api.environment import keeping_memory
+from seqgen.compute import keeping_memory
 
 Done = Mapping[str, float]
 """How much was done in one call, by unit: {"tokens": 480, "gflop": 0.03}."""

@@ -31,9 +31,10 @@ _HOME = {
         "NoSuchRun", "RunLocked", "CorpusError", "CheckpointError", "MissingPlugin", "PluginError", "Diverged",
         "DiskError", "TooFewRows", "Interrupted",
     ),
-    "seqgen.api.train": ("train", "resume"),
+    "seqgen.api.train": ("train", "plan", "TrainingPlan"),
+    "seqgen.api.resume": ("resume",),
     "seqgen.api.run": ("load", "Run"),
-    "seqgen.api.progress": ("ProgressLine",),
+    "seqgen.render.progress": ("ProgressLine",),
     "seqgen.sampling": ("Sample",),
     "seqgen.evaluation": ("Score",),
     "seqgen.tokenizers": ("nearest",),
@@ -47,10 +48,11 @@ __all__ = sorted([*_MODULE_OF, *_MODULES, "__version__"])
 if TYPE_CHECKING:
     from seqgen import commands as commands
     from seqgen import measure as measure
-    from seqgen.api.progress import ProgressLine as ProgressLine
+    from seqgen.api.resume import resume as resume
     from seqgen.api.run import Run as Run
     from seqgen.api.run import load as load
-    from seqgen.api.train import resume as resume
+    from seqgen.api.train import TrainingPlan as TrainingPlan
+    from seqgen.api.train import plan as plan
     from seqgen.api.train import train as train
     from seqgen.cells import Cell as Cell
     from seqgen.cells import Recurrent as Recurrent
@@ -84,6 +86,7 @@ if TYPE_CHECKING:
     from seqgen.render import export_svg as export_svg
     from seqgen.render import visible as visible
     from seqgen.render import visible_lines as visible_lines
+    from seqgen.render.progress import ProgressLine as ProgressLine
     from seqgen.sampling import Sample as Sample
     from seqgen.specs import AugmentationSpec as AugmentationSpec
     from seqgen.specs import CellSpec as CellSpec

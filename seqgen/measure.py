@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from seqgen.api.conditioning import Wishes
+from seqgen.api.conditioning import Conditioning
 
 if TYPE_CHECKING:
     from seqgen.api.run import Run
@@ -26,7 +26,7 @@ def prefix_nats(
         UnknownSymbol: the prefix has a symbol that is not in the corpus.
         UsageError: a label or field that the run does not know.
     """
-    wishes = Wishes.of(run, label, given or {})
+    wishes = Conditioning.of(run, label, given or {})
     n_symbols = len(run.vocabulary.encode(wishes.prefix + prefix))
     if not n_symbols:
         return []

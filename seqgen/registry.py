@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import traceback
 from collections.abc import Container, Iterator, Mapping
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seqgen.errors import PluginError, SeqgenError, UnknownName, UsageError, is_out_of_memory
+from seqgen.errors import FAULT_NOTE, PluginError, SeqgenError, UnknownName, UsageError, is_out_of_memory
 from seqgen.plugin_guards import GUARDS, check_members, hint_on_init
 from seqgen.signals import annotate_interrupt, reraise_signal
 from seqgen.specs import KINDS, LoadableSpec, Spec, load_reference
@@ -84,6 +85,14 @@ class Entry:
         if not (isinstance(model, type) and hasattr(model, "model_validate")):
             raise PluginError(f"{self.full_label}: options is {model!r}, not a pydantic model")
         return model
+
+    def option_names(self) -> list[str]:
+        """Return the names of the options.
+
+        Raises:
+            PluginError: they cannot be imported or derived.
+        """
+        return list(self.options_model().model_fields)
 
     def options(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Validate option values and fill in defaults.
@@ -258,3 +267,25 @@ def one_line(error: BaseException, limit: int = 200) -> str:
     except Exception:
         text = "a message that cannot be formatted"
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+@contextlib.contextmanager
+def blamed(entry: Entry, problem: str) -> Iterator[None]:
+    """Attribute to a part what fails meanwhile, by a note that the error message uses.
+
+    Args:
+        entry: the part.
+        problem: the clause of the message after its name: "fails on its first batch".
+
+    Raises:
+        UsageError: it does not fit into memory.
+    """
+    try:
+        yield
+    except (Exception, SystemExit) as error:
+        if is_out_of_memory(error):
+            less = "a smaller --hidden, --batch-size or -o window= needs less"
+            raise UsageError(f"{entry.label} does not fit into memory: {less} ({one_line(error)})") from error
+        if not isinstance(error, SeqgenError | OSError):
+            error.add_note(f"{FAULT_NOTE}{entry.full_label} {problem}")
+        raise

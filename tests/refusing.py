@@ -15,8 +15,8 @@ from pathlib import Path
 import torch
 
 import seqgen
-from seqgen.api.chosen import default_plugins
 from seqgen.errors import SeqgenError
+from seqgen.plugins.selection import default_plugins
 
 
 def peak_mb() -> float:

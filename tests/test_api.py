@@ -8,10 +8,10 @@ import pytest
 
 import seqgen
 from conftest import plugins_with
-from seqgen.api.chosen import default_plugins
-from seqgen.api.recipe import Request, resolve
+from seqgen.api.config import resolve
+from seqgen.config import TrainConfig
 from seqgen.errors import BadOption, CorpusError, MissingPlugin, PluginError, UnknownName, UsageError
-from seqgen.plugins import Candidate, Plugins, entry_point_candidates
+from seqgen.plugins import Candidate, Plugins, default_plugins, entry_point_candidates
 
 
 def test_train_load_sample_score(tiny_run):
@@ -80,31 +80,37 @@ def test_default_plugins_load_without_warnings():
 # -- what wins over what
 
 
-def recipe(plugins, **request):
-    return resolve(Request(**{"corpus": "names", **request}), plugins)
+def resolved(plugins, **settings):
+    return resolve(TrainConfig.of({"corpus": "names", **settings}), plugins)
 
 
 def test_defaults_and_recommendations(plugins):
-    plain = recipe(plugins)
-    assert plain.cell.spec.name == "gru" and plain.tokenizer.spec.name == "char" and plain.domain.spec.name == "name"
+    plain = resolved(plugins)
+    assert (
+        plain.cell.spec.name == "gru"
+        and plain.tokenizer.spec.name == "char"
+        and plain.parts["domain"].spec.name == "name"
+    )
     assert plain.train.steps == plugins.registry.get("corpus", "names").spec.recommended["train"]["steps"]
 
 
-def test_flag_over_toml_over_recommended(plugins, tmp_path):
+def test_flag_over_option_over_toml_over_recommended(plugins, tmp_path):
     config = tmp_path / "c.toml"
     config.write_text(
         '[train]\nsteps = 11\nlr = 0.5\n[cell]\nname = "vanilla"\nactivation = "tanh"\n[model]\nhidden = 9\n'
     )
-    made = recipe(plugins, config=config, flags={"train": {"lr": 0.25}}, assignments=[(None, "hidden", "7")])
+    made = resolved(plugins, config=config, lr=0.25, options={"hidden": "7"})
     assert (made.train.steps, made.train.lr, made.options["model"]["hidden"]) == (11, 0.25, 7)
+    made = resolved(plugins, config=config, lr=0.25, hidden=5, options={"hidden": "7", "lr": 0.125, "steps": 12})
+    assert (made.train.steps, made.train.lr, made.options["model"]["hidden"]) == (12, 0.25, 5)
     assert made.cell.spec.name == "vanilla" and made.options["cell"] == {"activation": "tanh"}
     with pytest.raises(BadOption, match="cell gru has no option 'activation'"):
-        recipe(plugins, config=config, cell="gru")
+        resolved(plugins, config=config, cell="gru")
 
 
-@pytest.mark.parametrize("end", [{"epochs": 2}, {"time_s": 9}])
+@pytest.mark.parametrize("end", [{"epochs": 2}, {"time": 9}])
 def test_an_end_that_is_asked_for_replaces_the_recommended_one(plugins, end):
-    assert recipe(plugins, flags={"train": end}).train.steps is None
+    assert resolved(plugins, **end).train.steps is None
 
 
 class Fakes:
@@ -220,11 +226,11 @@ def fakes():
 
 
 def test_recommendations_apply_where_such_options_exist(fakes):
-    made = resolve(Request(corpus="letters", cell="vanilla"), fakes)
+    made = resolved(fakes, corpus="letters", cell="vanilla")
     assert (made.train.lr, made.train.steps, made.options["model"]["hidden"]) == (0.1, 5, 3)
     assert made.options["cell"] == {"activation": "tanh"}
-    assert resolve(Request(corpus="letters", cell="odd"), fakes).train.lr == 0.01  # the cell knows better
-    assert resolve(Request(corpus="letters", model="bigram"), fakes).options["model"] == {"scale": 1.0}
+    assert resolved(fakes, corpus="letters", cell="odd").train.lr == 0.01  # the cell knows better
+    assert resolved(fakes, corpus="letters", model="bigram").options["model"] == {"scale": 1.0}
 
 
 def test_a_domain_brings_its_parts(fakes, tmp_path):
@@ -239,15 +245,15 @@ def test_a_domain_brings_its_parts(fakes, tmp_path):
 
 
 def test_parts_that_do_not_fit_are_refused(fakes, tmp_path):
-    for request, kind, message in [
-        (Request(corpus="letters", model="bigram", cell="gru"), UsageError, "not made of cells"),
-        (Request(corpus="letters", model="bigram", flags={"model": {"hidden": 3}}), BadOption, "no option 'hidden'"),
-        (Request(corpus="letters", model="bigram", flags={"cell": {"x": 3}}), BadOption, "this run has no cell"),
-        (Request(corpus="letters", domain="nope"), UnknownName, "no domain"),
-        (Request(), UsageError, "--corpus NAME"),
+    for settings, kind, message in [
+        ({"corpus": "letters", "model": "bigram", "cell": "gru"}, UsageError, "not made of cells"),
+        ({"corpus": "letters", "model": "bigram", "hidden": 3}, BadOption, "no option 'hidden'"),
+        ({"corpus": "letters", "model": "bigram", "options": {"cell.x": 3}}, BadOption, "no part 'cell' in this run"),
+        ({"corpus": "letters", "domain": "nope"}, UnknownName, "no domain"),
+        ({"corpus": None}, UsageError, "--corpus NAME"),
     ]:
         with pytest.raises(kind, match=message):
-            resolve(request, fakes)
+            resolved(fakes, **settings)
     for corpus, kind, message in [("once", PluginError, "restartable"), ("book", CorpusError, "no records")]:
         with pytest.raises(kind, match=message):
             seqgen.train(corpus, steps=1, plugins=fakes, out=tmp_path / corpus)

@@ -290,13 +290,12 @@ def test_one_long_text(words, in_tmp):
 
 def test_the_rate_of_a_whole_run(tiny_run):
     """Sixty steps over 32 words in batches of 16: each epoch, two steps, learns every symbol and every stop once."""
-    from seqgen.api.corpus_checks import splitter_of
-    from seqgen.api.data import count, encode_with
+    from seqgen.api.encoded_corpus import count, encode_with
     from seqgen.api.speed import whole_tokens_per_s
 
     run = tiny_run
-    data = encode_with(run.corpus, "w", run.vocabulary, splitter_of(run.settings), count(run.corpus, "w"))
-    texts = [record.text for record in run.corpus if splitter_of(run.settings).part(record) == "train"]
+    data = encode_with(run.corpus, "w", run.vocabulary, run.settings.splitter, count(run.corpus, "w"))
+    texts = [record.text for record in run.corpus if run.settings.splitter.part(record) == "train"]
     per_epoch = sum(len(text) + 1 for text in texts)
     steps_per_epoch = math.ceil(len(texts) / 16)
     rate = whole_tokens_per_s(run.settings, data.encoded["train"], 60, 2.0)

@@ -11,8 +11,7 @@ import pytest
 import seqgen
 from conftest import WORDS
 from seqgen.api.compare import compare
-from seqgen.api.corpus_checks import splitter_of
-from seqgen.api.data import encode_with
+from seqgen.api.encoded_corpus import encode_with
 from seqgen.errors import BadOption, NoSuchRun
 from seqgen.evaluation import held_out_loss, paired_difference, penalty, record_nats
 
@@ -36,13 +35,13 @@ def runs(tmp_path_factory):
 
 
 def held_out_texts(runs):
-    return [record.text for record in runs["good"].corpus if splitter_of(runs["good"].settings).part(record) == "test"]
+    return [record.text for record in runs["good"].corpus if runs["good"].settings.splitter.part(record) == "test"]
 
 
 def encoded(run, part):
-    from seqgen.api.data import count
+    from seqgen.api.encoded_corpus import count
 
-    data = encode_with(run.corpus, "w", run.vocabulary, splitter_of(run.settings), count(run.corpus, "w"))
+    data = encode_with(run.corpus, "w", run.vocabulary, run.settings.splitter, count(run.corpus, "w"))
     return data.encoded[part]
 
 

@@ -55,7 +55,7 @@ def test_a_checksum_without_a_library_counts_as_nothing(tmp_path):
 
 
 def test_the_cause_is_one_whole_line():
-    from seqgen.api.engine import _compiler_problem
+    from seqgen.training.engine_choice import _compiler_problem
 
     command = "g++ " + "-O3 " * 500
     error = RuntimeError(

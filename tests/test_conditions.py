@@ -137,7 +137,7 @@ def test_mistakes_say_what_would_do(told, tiny_run, words, tmp_path):
     with pytest.raises(UsageError, match="no cost '9'; known: 1, 2, 3, 4"):
         told.sample(1, given={"cost": 9})
     with pytest.raises(
-        UsageError, match="not told labels, and its records have none; to ask for a label, train on records"
+        UsageError, match="not conditioned on labels, and its records have none; to sample by label, train on records"
     ):
         tiny_run.sample(1, label="low")
     with pytest.raises(UsageError, match="no field 'mana' to give"):
@@ -211,7 +211,7 @@ def test_a_field_that_no_training_record_has_so_is_told_of_once(text_fields, cli
     run = seqgen.load(text_fields.path, warn=said.append)
     for size in (2, 12, 12):
         assert run.sample(1, given={"size": size}, max_length=30)[0].text.startswith(f"size={size}\n")
-    assert said == ["no training record has 'size=12': how rows go on from it is a guess"]
+    assert said == ["no training record has 'size=12': rows that begin with it are unreliable"]
     result = cli("sample", text_fields.path, "-n", 2, "--given", "size=12", "--max-length", 30, "--json")
     assert result.code == 0 and result.err == f"seqgen: {said[0]}\n"
     assert [json.loads(line)["row"] for line in result.out.splitlines()] == [0, 1]

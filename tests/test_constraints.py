@@ -9,9 +9,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from seqgen.config import SampleConfig
 from seqgen.errors import BadOption, UsageError
 from seqgen.model import RecurrentModel
-from seqgen.sampling import Sampler, SampleSettings, constraint
+from seqgen.sampling import Sampler, constraint
 from seqgen.tokenizers import EOS, Vocabulary
 from seqgen.tokenizers.byte import ByteTokenizer
 from seqgen.tokenizers.char import CharTokenizer
@@ -38,7 +39,7 @@ CORPORA = {
 
 
 def sampler(of, max_length=40, **wanted):
-    return Sampler(*of, SampleSettings(max_length=max_length, **wanted))
+    return Sampler(*of, SampleConfig(max_length=max_length, **wanted))
 
 
 def rows(of, n=20, **wanted):

@@ -12,8 +12,8 @@ import seqgen
 from conftest import cells_in_tiers, in_tiers, registered
 from over_time import assert_agree, results
 from seqgen import Interrupted
-from seqgen.api.engine import choose_threads
 from seqgen.cells import StepCell
+from seqgen.training.engine_choice import choose_threads
 from test_training import Stopper, digests
 
 SMALL = {"hidden": 10, "embedding": 5, "batch_size": 8, "split": "80/10/10"}

@@ -8,7 +8,7 @@ import threading
 import pytest
 import torch
 
-from seqgen.api.environment import computing, keeping_memory
+from seqgen.compute import computing, keeping_memory
 
 resource = pytest.importorskip("resource")
 pytestmark = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library keeps memory as it likes")

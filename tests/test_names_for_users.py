@@ -65,8 +65,8 @@ def test_held_out_files_have_names_of_their_own(cli, words, in_tmp):
     assert trained.code == 0, trained.err
     parts = seqgen.load("run").settings.corpus.parts
     assert (parts["valid"], parts["test"]) == (1, 2)
-    assert cli("train", "--corpus", words, "--valid", "valid.txt", *TINY, "--out", "earlier").code == 0
-    assert seqgen.load("earlier").settings.corpus.parts["valid"] == 1
+    refused = cli("train", "--corpus", words, "--valid", "valid.txt", *TINY, "--out", "earlier")
+    assert refused.code == 2 and "--valid-file" in refused.err
     helped = cli("train", "--help").out
     assert "--valid-file" in helped and "--valid " not in helped
     both = cli("train", "--corpus", words, *files, "--split", "none")

@@ -13,8 +13,8 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from conftest import in_terminal, in_tiers
-from seqgen.api.progress import progress_line
 from seqgen.render import plain_table
+from seqgen.render.progress import progress_line
 from seqgen.training import Progress
 
 EVENT = Progress(

@@ -10,9 +10,10 @@ import torch
 
 from conftest import registered
 from over_time import assert_agree, results
+from seqgen.config import SampleConfig
 from seqgen.engine import onednn_linear
 from seqgen.model import RecurrentModel
-from seqgen.sampling import Sampler, SampleSettings
+from seqgen.sampling import Sampler
 from seqgen.tokenizers import Vocabulary
 from seqgen.tokenizers.char import CharTokenizer
 
@@ -75,7 +76,7 @@ def wide_sampler(width):
     vocabulary = Vocabulary(CharTokenizer("abcdefgh"))
     make = functools.partial(ENTRIES["lstm"].build, {})
     model = RecurrentModel(vocabulary.size, make, hidden=200, layers=2, embedding=8)
-    settings = SampleSettings(max_length=12, batch_size=width)
+    settings = SampleConfig(max_length=12, batch_size=width)
     return Sampler(model, vocabulary, settings)
 
 

@@ -11,9 +11,9 @@ import pytest
 import torch
 
 import seqgen
-from seqgen.api.chosen import default_plugins
-from seqgen.api.factories import part_entry
+from seqgen.api.missing_plugin import part_entry
 from seqgen.errors import MissingPlugin, PluginError, UnknownName, UsageError
+from seqgen.plugins import default_plugins
 
 MODULE = '''
 import torch

@@ -11,9 +11,9 @@ import pytest
 import seqgen
 from conftest import finish, install_fake, run_seqgen
 from seqgen import CellSpec, hookimpl
-from seqgen.api.chosen import default_plugins
 from seqgen.errors import UsageError
 from seqgen.plugins import Candidate, Plugins, file_candidate
+from seqgen.plugins.selection import default_plugins
 
 SPEC = "seqgen.CellSpec(name='fake', summary='s', source='none', load='json:loads')"
 HOOK = "import seqgen\n@seqgen.hookimpl\ndef {name}({argument}):\n    {body}\n"

@@ -13,7 +13,7 @@ import warnings
 import pytest
 
 import seqgen
-from seqgen.api.progress import in_ipython
+from seqgen.render.progress import in_ipython
 
 QUICK = {"cell": "vanilla", "hidden": 4, "steps": 20, "split": "80/10/10", "options": {"eval_every": 10}}
 
@@ -137,7 +137,7 @@ def test_a_second_signal_ends_the_training_and_not_the_kernel(words, in_tmp):
 
 
 def test_how_to_go_on_with_a_run_of_a_class(words, in_tmp):
-    from seqgen.api.chosen import default_plugins
+    from seqgen.plugins.selection import default_plugins
 
     class Own(default_plugins().registry.get("cell", "mgu").load()):
         pass

@@ -40,7 +40,7 @@ def test_case_is_ignored_on_request(cli, run, tiny_run, tmp_path):
 
 def test_a_file_of_words_that_cannot_be_used_is_said(cli, run, tmp_path):
     (tmp_path / "empty.txt").write_text("\n\n")
-    for name, says in (("empty.txt", "it holds none"), ("gone.txt", "no such file")):
+    for name, says in (("empty.txt", "it has none"), ("gone.txt", "no such file")):
         result = cli("sample", run, "--avoid-file", tmp_path / name)
         assert result.code == 2 and says in result.err and result.err.count("\n") == 1, result.err
 

@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
+from seqgen.config import SampleConfig
 from seqgen.errors import BadOption, Diverged, TooFewRows, UnknownSymbol
 from seqgen.protocols import Verdict
-from seqgen.sampling import RowFilter, Sample, Sampler, SampleSettings, filter_rows
+from seqgen.sampling import RowFilter, Sample, Sampler, filter_rows
 from seqgen.sampling.categorical import BLOCK, Uniforms, sample_ids
 from seqgen.sampling.processors import build_processors, min_p, temperature, top_k, top_p
 from seqgen.tokenizers import BOS, EOS, PAD, CharTokenizer, Vocabulary
@@ -33,7 +34,7 @@ class Chain(nn.Module):
 
 
 def sampler(model=None, **options):
-    return Sampler(model or Chain(), VOCABULARY, SampleSettings(**{"max_length": 12, **options}))
+    return Sampler(model or Chain(), VOCABULARY, SampleConfig(**{"max_length": 12, **options}))
 
 
 def texts(rows):
@@ -86,7 +87,7 @@ def test_rows_do_not_depend_on_how_many_are_drawn(tiny_run, options, name):
         options = options if "prefix" not in options else {"prefix": "an"}
 
         def make(**more):
-            settings = SampleSettings(**{"max_length": 20, **options, **more})
+            settings = SampleConfig(**{"max_length": 20, **options, **more})
             return Sampler(tiny_run.model, tiny_run.vocabulary, settings)
 
     many = list(make().take(2100))
@@ -127,7 +128,7 @@ def test_line_ends_are_not_drawn_in_single_line_records():
         def forward(self, ids_BT, state):
             return torch.zeros(*ids_BT.shape, vocabulary.size), state
 
-    settings = SampleSettings(max_length=20)
+    settings = SampleConfig(max_length=20)
     assert not any("\n" in text for text in texts(Sampler(Flat(), vocabulary, settings).take(200)))
     assert any("\n" in text for text in texts(Sampler(Flat(), vocabulary, settings, multiline=True).take(200)))
 
@@ -171,7 +172,7 @@ def test_processors_see_a_row_up_to_its_end_only():
         assert (ids_BT[after_end] == PAD).all()
         return logits_BV
 
-    assert len(list(Sampler(Chain(), VOCABULARY, SampleSettings(max_length=12), processors=[watch]).take(500))) == 500
+    assert len(list(Sampler(Chain(), VOCABULARY, SampleConfig(max_length=12), processors=[watch]).take(500))) == 500
 
 
 def test_rows_that_have_ended_may_have_no_symbol_left():
@@ -179,7 +180,7 @@ def test_rows_that_have_ended_may_have_no_symbol_left():
         ended = (ids_BT == EOS).any(1)
         return logits_BV.masked_fill(ended[:, None], -torch.inf)
 
-    rows = Sampler(Chain(), VOCABULARY, SampleSettings(max_length=12), processors=[stop]).take(500)
+    rows = Sampler(Chain(), VOCABULARY, SampleConfig(max_length=12), processors=[stop]).take(500)
     assert list(rows) == list(sampler().take(500))
 
 
@@ -219,7 +220,7 @@ def test_temperature():
 
 
 def test_defaults_change_nothing():
-    assert build_processors(SampleSettings()) == []
+    assert build_processors(SampleConfig()) == []
 
 
 def test_further_processors_see_what_was_drawn():
@@ -229,7 +230,7 @@ def test_further_processors_see_what_was_drawn():
         seen.append(ids_BT.shape[1])
         return logits_BV.scatter(-1, ids_BT, -1e9) if ids_BT.shape[1] else logits_BV
 
-    rows = list(Sampler(Chain(), VOCABULARY, SampleSettings(max_length=4), processors=[no_repeats]).take(64))
+    rows = list(Sampler(Chain(), VOCABULARY, SampleConfig(max_length=4), processors=[no_repeats]).take(64))
     assert all(len(set(row.text)) == len(row.text) for row in rows) and seen[0] == 0
 
 
@@ -260,7 +261,7 @@ def test_nothing_to_draw_is_an_error(value):
         return torch.full_like(logits_BV, value)
 
     with pytest.raises(Diverged, match=r"cannot sample symbol 0 of a row: decoding step .*spoil leaves no symbol"):
-        list(Sampler(Chain(), VOCABULARY, SampleSettings(max_length=4), processors=[spoil]).take(2))
+        list(Sampler(Chain(), VOCABULARY, SampleConfig(max_length=4), processors=[spoil]).take(2))
     broken = Chain()
     with torch.no_grad():
         broken.logits_VV.fill_(value)
@@ -273,4 +274,4 @@ def test_a_prefix_must_fit():
         sampler(prefix="abc", max_length=2)
     vocabulary = Vocabulary(CharTokenizer("a\n"))
     with pytest.raises(BadOption, match="line end"):
-        Sampler(Chain(), vocabulary, SampleSettings(max_length=9, prefix="a\na"))
+        Sampler(Chain(), vocabulary, SampleConfig(max_length=9, prefix="a\na"))

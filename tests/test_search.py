@@ -7,9 +7,10 @@ from collections import Counter
 import pytest
 import torch
 
+from seqgen.config import SampleConfig
 from seqgen.errors import BadOption, UsageError
 from seqgen.model import RecurrentModel
-from seqgen.sampling import Decoder, Sampler, SampleSettings, beam_rows, top_rows
+from seqgen.sampling import Decoder, Sampler, beam_rows, top_rows
 from seqgen.tokenizers import Vocabulary
 from seqgen.tokenizers.char import CharTokenizer
 from seqgen_attention.transformer import TransformerCell
@@ -24,7 +25,7 @@ def make(cell, alphabet="ab", seed=5, conditions=()):
 
 
 def decoder(of, max_length=4, given=None, **wanted):
-    return Decoder(*of, SampleSettings(max_length=max_length, **wanted), given=given)
+    return Decoder(*of, SampleConfig(max_length=max_length, **wanted), given=given)
 
 
 @pytest.fixture(scope="module", params=[GRUCell, TransformerCell])
@@ -87,7 +88,7 @@ def test_a_wide_beam_finds_what_the_search_finds(tiny):
 def test_a_beam_of_one_is_no_worse_than_greedy(tiny):
     of, shares = tiny
     one = beam_rows(decoder(of), 1)[0]
-    greedy = next(iter(Sampler(*of, SampleSettings(max_length=4, temperature=0)).take(1)))
+    greedy = next(iter(Sampler(*of, SampleConfig(max_length=4, temperature=0)).take(1)))
     assert not one.cut and (greedy.cut or shares[one.text] >= shares[greedy.text])
 
 
@@ -149,7 +150,7 @@ def test_rows_of_a_beam_and_without_replacement(tiny_run):
     assert len(set(drawn)) == 50
     assert drawn == [row.text for row in tiny_run.sample(50, decode="gumbel", seed=3)]
     assert drawn != [row.text for row in tiny_run.sample(50, decode="gumbel", seed=4)]
-    with pytest.raises(BadOption, match="draw, beam, gumbel, not 'beem'"):
+    with pytest.raises(BadOption, match="'draw', 'beam' or 'gumbel', not 'beem'"):
         tiny_run.sample(5, decode="beem")
     with pytest.raises(UsageError, match="drop the filters"):
         tiny_run.sample(5, decode="beam", unique=True)
@@ -160,5 +161,5 @@ def test_the_command(cli, tiny_run):
     found = json.loads(shown.out)
     assert [row["text"] for row in found["rows"]] == list(tiny_run.top(3).texts)
     assert found["proven"] == 3 and found["rows"][0]["p"] == pytest.approx(math.exp(-found["rows"][0]["nats"]))
-    assert "3 of 3 proven; nothing unseen is above p = " in cli("top", tiny_run.path, "-n", "3").out
+    assert "3 of 3 proven; no other row has more than p = " in cli("top", tiny_run.path, "-n", "3").out
     assert "of 50 proven" in cli("top", tiny_run.path, "-n", "50", "--nodes", "2").out

@@ -9,7 +9,7 @@ import pytest
 
 import seqgen
 from conftest import in_terminal, registered
-from seqgen.api.tf import tf_answers
+from seqgen.cli.tf import tf_answers
 from seqgen.config import assign, parse_assignments
 
 # What ends in "Cell" in tf.nn.rnn_cell and tf.contrib.rnn of TensorFlow 1.15.

@@ -14,12 +14,11 @@ from hypothesis import strategies as st
 import seqgen
 from conftest import ROOT
 from resuming import digests
-from seqgen.api.chosen import default_plugins
-from seqgen.api.data import _learned_facts
-from seqgen.api.warm_start import find_start
-from seqgen.api.weights import _moved
+from seqgen.api.encoded_corpus import _learned_facts
+from seqgen.api.warm_start import _moved, find_warm_start
 from seqgen.corpus import Splitter
 from seqgen.errors import BadOption, CheckpointError
+from seqgen.plugins import default_plugins
 from seqgen.tokenizers import (
     ByteTokenizer,
     CharTokenizer,
@@ -89,7 +88,7 @@ def test_weights_that_only_get_worse_stay_the_best(first):
 def test_of_another_corpus_the_known_symbols_are_known(first, in_tmp):
     warned = []
     other = seqgen.train(accents(in_tmp), start=first.path, out="other", steps=1, lr=1e-8, warn=warned.append)
-    assert len(warned) == 1 and warned[0].endswith("has not learned 3 of the symbols, which start fresh: - é ü")
+    assert len(warned) == 1 and warned[0].endswith("3 symbols are new to first and start with fresh weights: - é ü")
     text = "banana"
     places = torch.tensor(map_ids(other.vocabulary, first.vocabulary))
     logits = []
@@ -145,7 +144,7 @@ def test_rows_are_not_new_beside_another_corpus(first, cli, in_tmp):
     assert cli("sample", "first", "-n", 2).code == 0
     (in_tmp / "words.txt").unlink()
     gone = cli("sample", "first", "-n", 2, "--novel")
-    assert gone.code == 2 and gone.err.endswith("words.txt', from which the run first learned\n"), gone.err
+    assert gone.code == 2 and gone.err.endswith("words.txt', on which the run first was trained\n"), gone.err
 
 
 # -- stopping and resuming
@@ -215,7 +214,7 @@ def test_a_name_that_is_too_long(cli, in_tmp):
         (["--hidden", "65000"], "do not fit the model that is asked for"),  # 17 GB
         (["-o", "activation=relu", "--layers", "2"], "do not fit"),
         (["--layout", "stream"], "it learned lines, so it cannot learn stream"),
-        (["--corpus", "names", "--condition", "label"], "not told any condition"),
+        (["--corpus", "names", "--condition", "label"], "it has no conditions"),
     ],
 )  # fmt: skip
 def test_what_the_weights_cannot_be(first, cli, arguments, says):
@@ -276,7 +275,7 @@ def with_files(words, in_tmp):
         (["--split", "none"], 0, False),
         (["-o", "corpus.path=other.txt"], 0, False),
         (["--corpus", "other.txt"], 0, False),
-        (["--valid", "other.txt"], 4, True),
+        (["--valid-file", "other.txt"], 4, True),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -327,7 +326,9 @@ def test_conditions_stay_and_may_have_new_values(in_tmp):
     warned = []
     third = seqgen.train("plain.txt", start="first", out="third", steps=2, warn=warned.append)
     assert third.vocabulary.conditions == first.vocabulary.conditions and third.sample(2, label="m")
-    assert len(warned) == 1 and warned[0].startswith("no record has label, which first was told: --label-field")
+    assert len(warned) == 1 and warned[0].startswith(
+        "no record has label, on which first was conditioned: --label-field"
+    )
 
 
 def test_another_file_is_read_as_the_first_was(in_tmp):
@@ -490,7 +491,7 @@ def test_files_of_one_form(in_tmp, before, form, now, kept):
     (in_tmp / before).write_text("who\tsex\n" + "anna\tf\nbert\tm\n" * 9)
     given = {"text_field": "who", "label_field": "sex", "options": {"corpus.form": form}}
     seqgen.train(before, out="first", **given, **{**SMALL, "steps": 1})
-    start = find_start("first", in_tmp, default_plugins())
+    start = find_warm_start("first", in_tmp, default_plugins())
     entry = default_plugins().registry.get("corpus", "seqgen:file")
     assert ("label_field" in start.read_as(entry, {"path": str(in_tmp / now)})) == kept
 
@@ -498,7 +499,7 @@ def test_files_of_one_form(in_tmp, before, form, now, kept):
 def test_symbols_that_a_tokenizer_cannot_take_in(in_tmp, words, cli):
     assert cli("train", "--corpus", words, "--tokenizer", "word", "--steps", 1, "--out", "first").code == 0
     result = cli("train", "--from", "first", "--corpus", accents(in_tmp), "--out", "second")
-    assert result.code == 2 and "a word tokenizer that has learned cannot take in others" in result.err
+    assert result.code == 2 and "a fitted word tokenizer cannot add symbols" in result.err
     result = cli("train", "--from", "first", "-o", "tokenizer.min_count=7", "--out", "second")
     assert result.code == 2 and "its tokenizer has min_count 2, not 7" in result.err
 

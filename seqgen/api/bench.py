@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from seqgen.api.begin import Hearers
-from seqgen.api.chosen import SomePlugins, choose_plugins
-from seqgen.api.contest import OnRun, hold
-from seqgen.api.data import Progress, no_progress
+from seqgen.api.contest import OnRun, check_part, hold
+from seqgen.api.encoded_corpus import Progress, ignore, no_progress
 from seqgen.api.entrants import choose, enter
-from seqgen.api.environment import ignore
-from seqgen.api.request import Request
 from seqgen.api.scores import BenchResult
-from seqgen.config import parse_count, parse_duration_s, split_names
+from seqgen.config import parse_count, parse_duration_s
 from seqgen.errors import BadOption
+from seqgen.plugins import SomePlugins, choose_plugins
 from seqgen.render import counted, duration
 
 _PARAMETERS, _TIME_S = 50_000, 60.0  # unless said otherwise
-_PLAIN = {"samples": 0, "patience": 0}  # nothing is drawn meanwhile, and nobody stops early, unless asked for
+_PLAIN = {
+    "train.samples": 0,
+    "train.patience": 0,
+}  # nothing is drawn meanwhile, and nobody stops early, unless asked for
 
 
 def _nobody(result: BenchResult, cell: str, seed: int, score: object) -> None:
@@ -108,24 +109,32 @@ def bench(
     ends = {"steps": steps, "epochs": epochs, "time_s": None if time is None else parse_duration_s(time)}
     if all(end is None for end in ends.values()):
         ends["time_s"] = _TIME_S
-    wanted: dict[str, dict[str, Any]] = {
-        "train": _PLAIN | ends | {"lr": lr, "batch_size": batch_size, "split": split},
-        "corpus": {"text_field": text_field},
-        "model": {"hidden": hidden, "layers": layers, "embedding": embedding, "dropout": dropout},
-    }
-    flags = {name: {key: value for key, value in table.items() if value is not None} for name, table in wanted.items()}
     budget = None if hidden is not None else parse_count(_PARAMETERS if params is None else params)
-    request = Request(
-        corpus, tokenizer=tokenizer, domain=domain, valid=valid, test=test, flags=flags,
-        assignments=split_names(options or {}),
-        params=budget, layout=layout,
-    )  # fmt: skip
+    wanted: dict[str, Any] = {
+        "steps": steps, "epochs": epochs, "time": ends["time_s"], "lr": lr, "batch_size": batch_size, "split": split,
+        "text_field": text_field, "hidden": hidden, "layers": layers, "embedding": embedding, "dropout": dropout,
+        "tokenizer": tokenizer, "domain": domain, "valid": valid, "test": test, "layout": layout, "params": budget,
+    }  # fmt: skip
+    settings = {name: value for name, value in wanted.items() if value is not None}
+    settings |= {"options": {**_PLAIN, **(options or {})}, "params": budget}
     plugins = choose_plugins(plugins)
     chosen = choose(cells, plugins)
     n_runs, time_s = len(chosen) * seeds, ends["time_s"]
     how_long = "" if time_s is None else f" of {duration(time_s)}: about {duration(n_runs * time_s)}"
     kept = "; those done in its folder are kept" if out is not None and Path(out).exists() else ""
     tell(f"{counted(n_runs, 'run')}{how_long}{kept}")
-    entrants = enter(chosen, request, plugins, must_follow=params is not None)
-    asked = {"parameters": budget, "seeds": seeds, **flags["train"], **flags["model"]}
-    return hold(entrants, plugins, asked, part, seeds, out, Hearers(None, warn, progress), on_run)
+    planned = enter(
+        chosen,
+        corpus,
+        settings,
+        plugins,
+        warn=warn,
+        progress=progress,
+        check=partial(check_part, part=part),
+        must_follow=params is not None,
+    )
+    named = {"steps": steps, "epochs": epochs, "time_s": ends["time_s"], "lr": lr, "batch_size": batch_size}
+    asked = {"parameters": budget, "seeds": seeds, "samples": 0, "patience": 0, **named, "split": split}
+    asked |= {"hidden": hidden, "layers": layers, "embedding": embedding, "dropout": dropout}
+    given = {name: value for name, value in asked.items() if value is not None or name == "parameters"}
+    return hold(planned, plugins, given, part, seeds, out, warn, on_run)

@@ -8,15 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from seqgen.api.chosen import SomePlugins, choose_plugins
-from seqgen.api.corpus_checks import read_again, splitter_of
-from seqgen.api.data import Data
-from seqgen.api.environment import computing, ignore
+from seqgen.api.encoded_corpus import EncodedCorpus, ignore, read_again
 from seqgen.api.run import Run, load
-from seqgen.api.settings_diff import differing
 from seqgen.api.speed import whole_tokens_per_s
 from seqgen.checkpoint import RunSettings
+from seqgen.checkpoint.settings_diff import differing
+from seqgen.compute import computing
 from seqgen.errors import BadOption, CorpusError, UsageError
+from seqgen.plugins.selection import SomePlugins, choose_plugins
 
 if TYPE_CHECKING:
     from seqgen.evaluation.paired import Floats, Integers
@@ -114,7 +113,7 @@ def compare(
     ]
     settings = {one.name: one.run.settings for one in judged}
     notes = _notes(settings)
-    encoded: dict[str, Data] = {}
+    encoded: dict[str, EncodedCorpus] = {}
     for one in judged:
         one.row = _facts(one)
         if not (one.run.folder.latest_state() or {}).get("ended"):
@@ -166,7 +165,7 @@ def _facts(one: _Judged) -> dict[str, Any]:
     }
 
 
-def _judge(one: _Judged, data: Data, part: str, n: int, seed: int) -> None:
+def _judge(one: _Judged, data: EncodedCorpus, part: str, n: int, seed: int) -> None:
     """Add the held-out figures of a run, and what can be said of its samples."""
     from seqgen.batches import Encoded
     from seqgen.evaluation import bits_per_char, count_samples, held_out_loss, penalty, record_nats
@@ -186,12 +185,12 @@ def _judge(one: _Judged, data: Data, part: str, n: int, seed: int) -> None:
                 row[f"{title}_bits_per_char"] = loss.bits_per_char
     if n and run.vocabulary.ends:
         texts = [sample.text for sample in run.sample(n, seed=seed)]
-        shares = count_samples(texts, run.corpus, splitter_of(run.settings), run.validator_here, run.recorded_form)
+        shares = count_samples(texts, run.corpus, run.settings.splitter, run.validator_here, run.recorded_form)
         valid = None if run.validator_here is None else shares.valid
         row |= {"samples": n, "valid": valid, "unique": shares.unique, "novel": shares.novel}
 
 
-def _read(run: Run, encoded: dict[str, Data]) -> Data:
+def _read(run: Run, encoded: dict[str, EncodedCorpus]) -> EncodedCorpus:
     """The encoded corpus of a run, which others may share."""
     settings, vocabulary = run.settings, run.vocabulary
     # A run that began with another's weights has that one's symbols before its own.

@@ -11,39 +11,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from seqgen.api.begin import Hearers, begin, count_planned, plan, read
-from seqgen.api.data import Data
-from seqgen.api.entrants import FAILURES, Entrant, of_seed, reason
-from seqgen.api.environment import computing
-from seqgen.api.factories import changed_plugins
-from seqgen.api.recipe import Recipe
-from seqgen.api.run import RUNS, Run
+from seqgen.api.encoded_corpus import EncodedCorpus
+from seqgen.api.entrants import FAILURES, Entrant, reason
+from seqgen.api.run import Run
 from seqgen.api.scores import RESULTS, BenchResult, RunScore, read_scores
-from seqgen.api.settings_diff import check_same
 from seqgen.api.speed import TrainSpeed, samples_per_s, whole_tokens_per_s
-from seqgen.checkpoint import RunFolder, RunSettings
-from seqgen.errors import BadOption, CorpusError, Diverged, Interrupted, UsageError
+from seqgen.api.train import TrainingPlan
+from seqgen.checkpoint import RUNS, RunFolder
+from seqgen.compute import computing
+from seqgen.errors import BadOption, CorpusError, Diverged, Interrupted
 from seqgen.files import FolderLock, SafePath, dump_json, remove_folders, remove_temporaries, write_atomic
 from seqgen.plugins import Plugins
 from seqgen.signals import Signalled
 
 OnRun = Callable[[BenchResult, str, int, RunScore | None], None]
 """Is told of each run that ended: the result so far, cell, seed, and what was measured; None for one that failed."""
-
-
-@dataclass(frozen=True)
-class Planned:
-    """A training whose every setting is known but the seed.
-
-    Attributes:
-        recipe: how it is done.
-        settings: what its run.json will hold.
-        data: its corpus, encoded.
-    """
-
-    recipe: Recipe
-    settings: RunSettings
-    data: Data
 
 
 def hold(
@@ -53,7 +35,7 @@ def hold(
     part: str,
     n_seeds: int,
     out: str | Path | None,
-    hear: Hearers,
+    warn: Callable[[str], None],
     on_run: OnRun,
 ) -> BenchResult:
     """Plan all runs, then train and measure them one after another; what is raised says ``seqgen.api.bench.bench``.
@@ -65,27 +47,26 @@ def hold(
         part: the held-out part that is judged.
         n_seeds: runs of each.
         out: the folder, or None.
-        hear: who is told of reading, and warned.
+        warn: called with one line for each warning.
         on_run: who is told of runs.
     """
     problems = {entrant.name: entrant.problem for entrant in entrants if entrant.problem}
-    planned: dict[str, Planned] = {}
-    read_already: dict[str, Data] = {}
+    planned: dict[str, TrainingPlan] = {}
     for entrant in entrants:
-        if entrant.recipe is not None:
-            data = _read_once(entrant.recipe, read_already, hear)
-            _check_part(data, part, entrant.recipe.title)
+        if entrant.plan is not None:
             try:
-                planned[entrant.name] = _plan(entrant, entrant.recipe, plugins, data, hear)
+                _check_size(entrant, entrant.plan, warn)
             except FAILURES as error:
                 problems[entrant.name] = reason(error)
-    title = next(entrant.recipe.title for entrant in entrants if entrant.recipe is not None)
+            else:
+                planned[entrant.name] = entrant.plan
+    title = next(entrant.plan.resolved.title for entrant in entrants if entrant.plan is not None)
     folder = _make_folder(out, title)
     lock = FolderLock(folder)
     try:
         names = [entrant.name for entrant in entrants]
         result = BenchResult(folder, title, part, dict(asked), names, read_scores(folder))
-        contest = _Contest(result, planned, plugins, hear, on_run)
+        contest = _Contest(result, planned, plugins, warn, on_run)
         contest.check_folder(n_seeds)
         for name, problem in problems.items():
             contest.fail(name, 0, problem)
@@ -103,32 +84,26 @@ def hold(
     return result
 
 
-def _plan(entrant: Entrant, recipe: Recipe, plugins: Plugins, data: Data, hear: Hearers) -> Planned:
-    """Settle all but the seed of a training run.
+def _check_size(entrant: Entrant, plan: TrainingPlan, warn: Callable[[str], None]) -> None:
+    """Warn of a model whose size the number of parameters cannot set.
 
     Raises:
-        BadOption: it cannot have as many parameters as were asked for.
+        BadOption: the number was given, not the default.
     """
-    settings = plan(recipe, plugins, data)
     if entrant.ignored_params is not None:
-        problem = entrant.size_problem(count_planned(plugins, settings))
+        problem = entrant.size_problem(plan.n_parameters)
         if problem and entrant.must_follow:
             raise BadOption(f"{problem}; set these (-o model.NAME=VALUE) in a bench without --params")
         if problem:
-            hear.warn(f"{entrant.name}: {problem}")
-    return Planned(recipe, settings, data)
+            warn(f"{entrant.name}: {problem}")
 
 
-def _read_once(recipe: Recipe, read_already: dict[str, Data], hear: Hearers) -> Data:
-    """The encoded corpus, which is the same for all unless a cell recommends other options of how it is read."""
-    options = {name: recipe.options[name] for name in ("corpus", "tokenizer")}
-    key = repr((options, recipe.tokenizer.qualified, recipe.train.split, recipe.train.split_seed))
-    if key not in read_already:
-        read_already[key] = read(recipe, hear)
-    return read_already[key]
+def check_part(data: EncodedCorpus, title: str, *, part: str) -> None:
+    """Refuse a corpus that has no record in the part by which cells are compared.
 
-
-def _check_part(data: Data, part: str, title: str) -> None:
+    Raises:
+        CorpusError: it has none.
+    """
     if not len(data.encoded[part]):
         name = {"valid": "validation", "test": "test"}[part]
         raise CorpusError(f"corpus {title!r} has no record in its {name} part to judge by; try --split 80/10/10")
@@ -156,15 +131,15 @@ class _Contest:
         result: what there is so far.
         planned: who has not failed, by name.
         plugins: where parts come from.
-        hear: who is warned.
+        warn: called with one line for each warning.
         on_run: who is told of runs.
         finished: runs that it trained to their end.
     """
 
     result: BenchResult
-    planned: Mapping[str, Planned]
+    planned: Mapping[str, TrainingPlan]
     plugins: Plugins
-    hear: Hearers
+    warn: Callable[[str], None]
     on_run: OnRun
     finished: set[Path] = field(default_factory=set)
 
@@ -183,10 +158,7 @@ class _Contest:
                 folder = self.folder(name, seed)
                 if not (folder.files / "run.json").exists():
                     continue
-                found = folder.settings()
-                check_same(of_seed(planned.recipe, planned.settings, seed)[1], found, folder.path)
-                if changed := changed_plugins(self.plugins, found):
-                    raise UsageError(f"{str(folder.path)!r}: {changed[0]}: remove it, or give another --out")
+                planned.with_seed(seed).check_run(Run(folder, folder.settings(), self.plugins))
                 if (folder.latest_state() or {}).get("ended"):
                     self.finished.add(folder.path)
 
@@ -218,10 +190,10 @@ class _Contest:
         else:
             if (folder.files / "run.json").exists():  # it was stopped
                 remove_folders(SafePath(self.result.folder), [folder.name])
-            recipe, settings = of_seed(planned.recipe, planned.settings, seed)
             speed = TrainSpeed()
-            hear = Hearers(speed, lambda line: self.hear.warn(f"{name}: {line}"))
-            run = begin(recipe, settings, self.plugins, planned.data, folder, hear)
+            run = planned.with_seed(seed).train(
+                folder.path, listener=speed, warn=lambda line: self.warn(f"{name}: {line}"), root=folder.root
+            )
             tokens_per_s = speed.tokens_per_s()
         state = folder.latest_state() or {}
         whole = whole_tokens_per_s(run.settings, planned.data.encoded["train"], state["step"], state["elapsed_s"])
@@ -241,7 +213,7 @@ class _Contest:
         )
 
 
-def _bits_per_char(run: Run, data: Data, part: str) -> float:
+def _bits_per_char(run: Run, data: EncodedCorpus, part: str) -> float:
     """Of all records of a part, with the best checkpoint."""
     from seqgen.evaluation import held_out_loss, penalty
 

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-import dataclasses
-import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
-from seqgen.api.environment import option_fields
-from seqgen.api.recipe import Recipe, resolve
-from seqgen.api.request import Request
-from seqgen.checkpoint import RunSettings
-from seqgen.config import Layer, TrainSettings, merge
-from seqgen.errors import FAULT_NOTE, BadOption, DiskError, Interrupted, SeqgenError, UnknownName, UsageError
+from seqgen.api.encoded_corpus import EncodedCorpus
+from seqgen.api.train import TrainingPlan, plan
+from seqgen.config import TrainSettings, split_names
+from seqgen.errors import (
+    FAULT_NOTE,
+    BadOption,
+    CorpusError,
+    DiskError,
+    Interrupted,
+    SeqgenError,
+    UnknownName,
+    UsageError,
+)
 from seqgen.plugins import Plugins
 from seqgen.registry import Entry, one_line
 from seqgen.signals import reraise_signal
@@ -22,7 +29,8 @@ ALL = "all"
 _OF_CELLS = "recurrent"  # the model that cells are compared in
 FAILURES = (Exception, SystemExit)
 """What a cell's code may do wrong without ending the bench; see ``reason``."""
-_ENDS = ("steps", "epochs", "time_s")
+_ENDS = {"steps": "steps", "epochs": "epochs", "time": "time_s"}  # keyword to setting
+_OF_MODEL = ("hidden", "layers", "embedding", "dropout")
 _CHOSEN = {"seed": "--seeds", "hidden": "--hidden or --params"}
 
 
@@ -32,14 +40,14 @@ class Entrant:
 
     Attributes:
         name: as it was given.
-        recipe: its training; None if it cannot be trained.
+        plan: its training run; None if it cannot be trained.
         problem: why not, in one line.
         ignored_params: the budget of parameters that it cannot follow, since it has no width; else None.
         must_follow: whether that budget was asked for, not the default.
     """
 
     name: str
-    recipe: Recipe | None
+    plan: TrainingPlan | None
     problem: str = ""
     ignored_params: int | None = None
     must_follow: bool = False
@@ -104,35 +112,58 @@ def _uses_cell(entry: Entry) -> bool:
 
 
 def enter(
-    chosen: Sequence[tuple[str, Entry]], asked: Request, plugins: Plugins, must_follow: bool = False
+    chosen: Sequence[tuple[str, Entry]],
+    corpus: str | Path,
+    settings: Mapping[str, Any],
+    plugins: Plugins,
+    *,
+    warn: Callable[[str], None],
+    progress: Callable[[str, int, int | None], None],
+    check: Callable[[EncodedCorpus, str], None],
+    must_follow: bool = False,
 ) -> list[Entrant]:
-    """Resolve what is asked of all for each of them.
+    """Plan the same training run for each of some cells and models; the corpus is read once.
 
     An option that only some have is given to these; one that none has is refused.
 
     Args:
         chosen: names, with cells or models.
-        asked: what is asked, cell and model left out.
-        plugins: where parts come from.
-        must_follow: whether the budget of parameters was asked for, not the default.
+        corpus: the corpus.
+        settings: keywords of ``seqgen.train``, without cell and model.
+        plugins: the registered parts.
+        warn: called with one line for each warning, once.
+        progress: called while the corpus is read.
+        check: refuses an encoded corpus, given its title.
+        must_follow: whether the number of parameters was given, not the default.
 
     Raises:
-        UsageError: what is asked can be had with none of them.
+        UsageError: none of them can be trained so.
+        CorpusError: the corpus is unreadable or empty, or refused.
     """
-    for _, name, _ in asked.assignments:
+    for _, name, _ in split_names(settings["options"]):
         if name in _CHOSEN:
             raise BadOption(f"-o {name}=...: in a bench {_CHOSEN[name]} says so")
     fields = {name: _fields(entry, plugins) for name, entry in chosen}
-    entrants, first = [], None
+    entrants, first, cache, said = [], None, dict[str, EncodedCorpus](), set[str]()
+
+    def warn_once(line: str) -> None:
+        if line not in said:
+            said.add(line)
+            warn(line)
+
     for name, entry in chosen:
         try:
-            request = _request(name, entry, asked, fields, plugins)
-            ignored = asked.params if request.params is None else None
-            entrants.append(Entrant(name, resolve(request, plugins), "", ignored, must_follow))
+            own = _settings_of(name, entry, settings, fields)
+            ignored = settings["params"] if own["params"] is None else None
+            planned = plan(corpus, plugins=plugins, warn=warn_once, progress=progress, cache=cache, **own)
+            check(planned.data, planned.resolved.title)
+            entrants.append(Entrant(name, planned, "", ignored, must_follow))
+        except CorpusError:
+            raise
         except FAILURES as error:
             entrants.append(Entrant(name, None, reason(error)))
             first = first or error
-    if first is not None and not any(entrant.recipe for entrant in entrants):
+    if first is not None and not any(entrant.plan for entrant in entrants):
         raise first
     return entrants
 
@@ -143,16 +174,19 @@ def _fields(entry: Entry, plugins: Plugins) -> Mapping[str, Sequence[str]]:
     if entry.spec.kind == "model":
         parts = {"model": entry}
     try:
-        return {part: option_fields(found) for part, found in parts.items()}
+        return {part: found.option_names() for part, found in parts.items()}
     except FAILURES as error:
         reason(error)
         return {}
 
 
-def _request(
-    name: str, entry: Entry, asked: Request, fields: Mapping[str, Mapping[str, Sequence[str]]], plugins: Plugins
-) -> Request:
-    """What is asked of one of them."""
+def _settings_of(
+    name: str,
+    entry: Entry,
+    settings: Mapping[str, Any],
+    fields: Mapping[str, Mapping[str, Sequence[str]]],
+) -> dict[str, Any]:
+    """Return the keywords of one of them, without the options that only others have."""
     own = fields[name]
     others = {(part, option) for each in fields.values() for part, names in each.items() for option in names}
     anywhere = {option for _, option in others}
@@ -163,25 +197,20 @@ def _request(
             return mine or option not in anywhere
         return option in own.get(part, ()) or (part, option) not in others
 
-    assignments = [item for item in asked.assignments if concerns(item[0], item[1])]
+    options = {
+        f"{part}.{option}" if part else option: value
+        for part, option, value in split_names(settings["options"])
+        if concerns(part, option)
+    }
     if entry.spec.kind == "cell":
-        return dataclasses.replace(asked, cell=name, model=_OF_CELLS, assignments=assignments)
-    has_width = "hidden" in own.get("model", ())
-    model = {option: value for option, value in asked.flags.get("model", {}).items() if concerns("model", option)}
-    flags = merge(_own_ends(entry), {**asked.flags, "model": model})
-    params = asked.params if has_width else None
-    return dataclasses.replace(asked, model=name, assignments=assignments, flags=flags, params=params)
+        return {**settings, "cell": name, "model": _OF_CELLS, "options": options}
+    kept = {key: value for key, value in settings.items() if key not in _OF_MODEL or concerns("model", key)}
+    params = settings["params"] if "hidden" in own.get("model", ()) else None
+    return {**_own_ends(entry), **kept, "model": name, "options": options, "params": params}
 
 
-def _own_ends(entry: Entry) -> Layer:
-    """Where a model that is not made of cells recommends to end, at the latest: one that counts has then seen all."""
+def _own_ends(entry: Entry) -> dict[str, Any]:
+    """Return the recommended end of a model that is not made of cells: one that counts has then seen all."""
     assert isinstance(entry.spec, ModelSpec)
     recommended = entry.spec.recommended.get("train", {})
-    return {"train": {name: value for name, value in recommended.items() if name in _ENDS}}
-
-
-def of_seed(recipe: Recipe, settings: RunSettings, seed: int) -> tuple[Recipe, RunSettings]:
-    """The same training with another seed, begun now."""
-    train = recipe.train.model_copy(update={"seed": seed})
-    created = datetime.datetime.now(datetime.UTC).isoformat(timespec="microseconds")
-    return dataclasses.replace(recipe, train=train), settings.model_copy(update={"train": train, "created": created})
+    return {keyword: recommended[name] for keyword, name in _ENDS.items() if name in recommended}

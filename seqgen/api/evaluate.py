@@ -11,35 +11,30 @@ from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seqgen.api.corpus_checks import read_again, splitter_of
-from seqgen.api.data import Data
-from seqgen.api.environment import FILE, computing, ignore, named_by, open_new_corpus, option_fields, sort_out_corpus
+from seqgen.api.corpora import FILE, open_new_corpus, read_file_as, sort_out_corpus
+from seqgen.api.encoded_corpus import EncodedCorpus, ignore, read_again
 from seqgen.api.evidence import baseline_metrics, distance_figures, gather, memory_figures
 from seqgen.api.factories import domain_entry
-from seqgen.api.reading import read_file_as
-from seqgen.api.reports import Reports, evaluation_of, find_reports
-from seqgen.config import assign, split_names
+from seqgen.api.reports import evaluation_of, find_reports
+from seqgen.api.sample import iter_rows
+from seqgen.compute import computing
+from seqgen.config import EvaluateConfig, SampleConfig, assign, split_names
 from seqgen.corpus import Corpus, Record
 from seqgen.errors import MissingExtra
+from seqgen.plugins import named_by
 from seqgen.registry import Entry
 from seqgen.render import counted
 
 if TYPE_CHECKING:
-    from seqgen.api.run import Run
+    from seqgen.api.open_run import OpenRun
 
 _MAX_HELD_OUT = 10_000  # held-out records that metrics compare with, where no reference is named
 
 
 def evaluate(
-    run: Run,
-    n: int,
-    seed: int,
-    reference: str | None,
-    options: Mapping[str, Any],
-    reports: Reports | None = None,
-    tell: Callable[[str], None] = ignore,
+    run: OpenRun, config: EvaluateConfig, tell: Callable[[str], None] = ignore
 ) -> tuple[dict[str, Any], dict[str, str], list[Path]]:
-    """Evaluate a run: held-out losses, and metrics of ``n`` samples drawn with ``seed``; write reports if asked for.
+    """Evaluate a run: held-out losses, and metrics of samples; write the reports of the configuration.
 
     Returns:
         The metrics by name; labels of the domain's metrics, by name; and the files of the reports.
@@ -47,8 +42,9 @@ def evaluate(
     Raises:
         UnknownName, MissingExtra: a report cannot be written; raised before anything is evaluated.
     """
-    reports = reports or {}
-    corpus, metrics, writers, left_out = _parts(run, reference, find_reports(reports, run.plugins), options)
+    n, reference = config.n, None if config.reference is None else str(config.reference)
+    reports = {**config.reports, **({} if config.html is None else {"html": config.html})}
+    corpus, metrics, writers, left_out = _parts(run, reference, find_reports(reports, run.plugins), config.options)
     settings = run.settings
     tell("reading the corpus")
     data = read_again(run.corpus, settings, run.vocabulary, warn=run.warn)
@@ -57,7 +53,7 @@ def evaluate(
     with computing(settings.engine.threads):
         result |= _losses(run, data)
     tell(f"{n:,} samples")
-    samples = run.sample(n, seed=seed)
+    samples = list(iter_rows(run, n, SampleConfig(seed=config.seed), run.warn))
     texts = [sample.text for sample in samples]
     tell("baselines, and what the samples share with the training part")
     found = gather(run, data, texts)
@@ -78,7 +74,7 @@ def evaluate(
 
 
 def _domain_figures(
-    run: Run,
+    run: OpenRun,
     texts: list[str],
     corpus: Corpus | None,
     metrics: Mapping[str, Any],
@@ -121,7 +117,7 @@ def _is_published_on(metric: Any, reference: str | None) -> bool:
 
 
 def _parts(
-    run: Run, reference: str | None, reports: Mapping[str, Entry], options: Mapping[str, Any]
+    run: OpenRun, reference: str | None, reports: Mapping[str, Entry], options: Mapping[str, Any]
 ) -> tuple[Corpus | None, dict[str, Any], dict[str, Any], list[str]]:
     """Return the reference corpus, metrics of the run's domain and reports, both built, by name, and what is left out.
 
@@ -129,11 +125,11 @@ def _parts(
     """
     domain, spec = domain_entry(run.settings, run.plugins)
     entries = {name: named_by(domain, "metric", name, run.plugins) for name in spec.metrics}
-    fields = {name: option_fields(entry) for name, entry in (*entries.items(), *reports.items())}
+    fields = {name: entry.option_names() for name, entry in (*entries.items(), *reports.items())}
     found: tuple[Entry, dict[str, Any]] | None = None
     if reference is not None:
         found = sort_out_corpus(reference, run.plugins)
-        fields["corpus"] = option_fields(found[0])
+        fields["corpus"] = found[0].option_names()
     given = assign(_everywhere(split_names(options), fields), fields)
     writers = {name: entry.use(given.get(name, {})) for name, entry in reports.items()}
     metrics, left_out = dict[str, Any](), list[str]()
@@ -165,11 +161,11 @@ def _everywhere(
 class _Texts:
     """The texts of a run's training records, or of those held out; can be iterated again and again."""
 
-    run: Run
+    run: OpenRun
     training: bool
 
     def __iter__(self) -> Iterator[str]:
-        splitter = splitter_of(self.run.settings)
+        splitter = self.run.settings.splitter
 
         def wanted(record: Record) -> bool:
             return (splitter.part(record) == "train") is self.training
@@ -192,7 +188,7 @@ def _takes_training(metric: Callable[..., Any]) -> bool:
         return False
 
 
-def _losses(run: Run, data: Data) -> dict[str, float]:
+def _losses(run: OpenRun, data: EncodedCorpus) -> dict[str, float]:
     """Losses, and of how many records; fewer than two have no interval."""
     from seqgen.evaluation import held_out_loss, penalty, ratio_interval, record_losses
 
@@ -211,13 +207,13 @@ def _losses(run: Run, data: Data) -> dict[str, float]:
     return losses
 
 
-def _shares(run: Run, texts: list[str]) -> dict[str, float]:
+def _shares(run: OpenRun, texts: list[str]) -> dict[str, float]:
     """Valid, unique and novel shares; intervals of those that are shares of independent draws, or near it."""
     from seqgen.evaluation import count_samples, share_interval
 
     if not run.vocabulary.ends:  # one long text has no records to be new beside
         return {}
-    judged = count_samples(texts, run.corpus, splitter_of(run.settings), run.validator_here, run.recorded_form)
+    judged = count_samples(texts, run.corpus, run.settings.splitter, run.validator_here, run.recorded_form)
     shares: dict[str, float] = {}
     if run.validator_here is not None:
         low, high = share_interval(judged.n_valid, judged.n)

@@ -6,13 +6,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from seqgen.api.corpus_checks import splitter_of
-from seqgen.api.data import Data
+from seqgen.api.encoded_corpus import EncodedCorpus
 from seqgen.corpus import Record
 from seqgen.errors import MissingExtra
 
 if TYPE_CHECKING:
-    from seqgen.api.run import Run
+    from seqgen.api.open_run import OpenRun
 
 _MAX_TRAINING, _MAX_TEST = 3_000_000, 300_000  # characters, of the baselines and of shared substrings
 _MAX_COMPARED = 10_000  # held-out and training records whose lengths and characters are compared with
@@ -52,7 +51,7 @@ class Evidence:
     notes: list[str] = field(default_factory=list)
 
 
-def gather(run: Run, data: Data, samples: list[str]) -> Evidence:
+def gather(run: OpenRun, data: EncodedCorpus, samples: list[str]) -> Evidence:
     """Excerpts of the parts of the corpus, and where samples and held-out records stand in it."""
     from seqgen.evaluation import excerpt, membership
 
@@ -67,7 +66,7 @@ def gather(run: Run, data: Data, samples: list[str]) -> Evidence:
         _gather_records(found, run, data)
         found.looked_for = samples
         sought = [*samples, *_spaced(found.held_out)]
-        found.where = membership(sought, _watched(run.corpus, found.alphabet), splitter_of(run.settings), str)
+        found.where = membership(sought, _watched(run.corpus, found.alphabet), run.settings.splitter, str)
     else:
         _gather_pieces(found, run, data)
         for _ in _watched(run.corpus, found.alphabet):
@@ -75,7 +74,7 @@ def gather(run: Run, data: Data, samples: list[str]) -> Evidence:
     return found
 
 
-def _gather_tested(found: Evidence, run: Run, data: Data) -> None:
+def _gather_tested(found: Evidence, run: OpenRun, data: EncodedCorpus) -> None:
     from seqgen.evaluation import excerpt
 
     train, valid, test = (data.encoded[part] for part in ("train", "valid", "test"))
@@ -91,7 +90,7 @@ def _gather_tested(found: Evidence, run: Run, data: Data) -> None:
             found.notes.append(f"{what} {n_here:,} of {n_all:,} {name} characters{also}")
 
 
-def _gather_records(found: Evidence, run: Run, data: Data) -> None:
+def _gather_records(found: Evidence, run: OpenRun, data: EncodedCorpus) -> None:
     from seqgen.evaluation import excerpt
 
     limits = {"most_chars": 10 * _MAX_TEST, "most": _MAX_COMPARED}
@@ -102,7 +101,7 @@ def _gather_records(found: Evidence, run: Run, data: Data) -> None:
     found.near = excerpt(data.encoded["train"], run.vocabulary, **near)
 
 
-def _gather_pieces(found: Evidence, run: Run, data: Data) -> None:
+def _gather_pieces(found: Evidence, run: OpenRun, data: EncodedCorpus) -> None:
     from seqgen.evaluation import excerpt, pieces
 
     found.notes.append(
@@ -138,7 +137,7 @@ def _spaced(texts: list[str]) -> list[str]:
     return texts[:: max(1, -(-len(texts) // _MAX_EXAMINED))]
 
 
-def baseline_metrics(run: Run, found: Evidence) -> dict[str, float]:
+def baseline_metrics(run: OpenRun, found: Evidence) -> dict[str, float]:
     """The baselines by name, bits per character."""
     from seqgen.evaluation import baseline_bits_per_char
 
@@ -148,7 +147,7 @@ def baseline_metrics(run: Run, found: Evidence) -> dict[str, float]:
     return {f"baseline_{name}_bits_per_char": bits for name, bits in values.items()}
 
 
-def distance_figures(run: Run, found: Evidence) -> dict[str, float]:
+def distance_figures(run: OpenRun, found: Evidence) -> dict[str, float]:
     """How far lengths and characters of the samples are from those of held-out records."""
     from seqgen.evaluation import distances
 
@@ -157,7 +156,7 @@ def distance_figures(run: Run, found: Evidence) -> dict[str, float]:
     return distances(found.samples, found.held_out, found.training, lengths=run.vocabulary.ends)
 
 
-def memory_figures(run: Run, found: Evidence) -> dict[str, object]:
+def memory_figures(run: OpenRun, found: Evidence) -> dict[str, object]:
     """Whether the samples copy training records, and the verdict, in words."""
     from seqgen.evaluation import copy_metrics, memorization_verdict, nearest_candidates, similarity_metrics
 

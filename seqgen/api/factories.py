@@ -1,148 +1,27 @@
-"""The parts of a run, built again from what its folder says."""
+"""The parts of a run built from what its folder says: tokenizer, model, domain and corpus."""
 
 from __future__ import annotations
 
 import functools
-import re
-import shlex
-import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from numbers import Integral
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seqgen.api.environment import computing, named_by, open_corpus
+from seqgen.api.corpora import open_corpus
+from seqgen.api.missing_plugin import part_entry
 from seqgen.checkpoint import RunFolder, RunSettings
+from seqgen.compute import computing, without_filling
 from seqgen.corpus import Corpus
-from seqgen.errors import CheckpointError, MissingPlugin, PluginError, SeqgenError
+from seqgen.errors import BadOption, CheckpointError, PluginError, SeqgenError
 from seqgen.plugin_guards import check_module
-from seqgen.plugins import Plugins
+from seqgen.plugins import Plugins, named_by
 from seqgen.registry import Entry, one_line, short_repr
 from seqgen.specs import DomainSpec
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from seqgen.tokenizers import Vocabulary
-
-
-_DISTRIBUTION = re.compile(r"[A-Za-z0-9][\w.-]{0,99}")
-_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+!_-]{0,49}")
-_GIVEN = re.compile(r"(?:[A-Za-z_][\w.]{0,99}(?:\(\))?|seqgen\.[A-Za-z]{1,30}\(name='[\w-]{1,99}', \.\.\.\))", re.ASCII)
-_FOLDER = re.compile(r"(?:/[\w.+-]{1,99}){1,30}", re.ASCII)
-_REPOSITORY = re.compile(r"(?:git|hg|bzr|svn)\+https?:/(?:/[\w.+-]{1,99}){1,9}@\w{1,64}", re.ASCII)
-
-
-def part_entry(plugins: Plugins, kind: str, name: str, settings: RunSettings) -> Entry:
-    """The plugin's spec behind a part of a run.
-
-    Raises:
-        MissingPlugin: it is not installed.
-    """
-    if plugins.registry.has(kind, name):
-        return plugins.registry.get(kind, name)
-    package = name.partition(":")[0]
-    known = next((plugin for plugin in settings.plugins if plugin.get("package") == package), {})
-    way = way_to(known)
-    if again := _given(known):
-        of = f" with what {known['distribution']} defines" if known.get("sha256") and way else ""
-        given = f"which was given from Python; give it again{of}, in Python: seqgen.load(..., plugins=[{again}])"
-        raise MissingPlugin(f"the run needs the {kind} {name!r:.80}, {given}")
-    if package not in plugins.plugins and not way:
-        raise MissingPlugin(f"the run needs the {kind} {name!r:.80}, which is not installed")
-    if package in plugins.plugins:
-        state = f"which is loaded but not used: {plugins.plugins[package].problem or 'it no longer offers it'}"
-    elif known.get("sha256"):
-        state = f"which is not loaded; give its file: {way}, in Python plugins=[...]"
-    elif package in plugins.installed:
-        state = "which is installed but was told not to load (--no-plugins, SEQGEN_LOAD_PLUGINS)"
-    else:
-        state = f"which is not installed; {way}"
-    of = f"{known.get('distribution') or package} {known.get('version') or ''}".strip()
-    raise MissingPlugin(f"the run needs the {kind} {name!r} of {of}, {state}")
-
-
-def way_to(known: Mapping[str, Any]) -> str:
-    """Where a plugin is to be had again, as run.json holds it.
-
-    A run.json may be anybody's: the distribution that it names is told as its claim, never in a command that installs
-    it, and what does not look like a distribution, a version or a file is not passed on; then this is "", or of what
-    came from no index that it came from none.
-    """
-    distribution, version = str(known.get("distribution") or ""), str(known.get("version") or "")
-    if not _DISTRIBUTION.fullmatch(distribution):
-        return ""
-    if known.get("given"):
-        return f"in Python, plugins=[{again}]" if (again := _given(known)) else ""
-    if known.get("sha256"):
-        return f"--plugin {distribution}"
-    if origin := known.get("origin"):
-        if _FOLDER.fullmatch(origin):
-            return f"run.json says it was installed from the folder {origin}"
-        where = f"the repository {origin}" if _REPOSITORY.fullmatch(origin) else "a local folder or a repository"
-        return f"run.json says it was installed from {where}"
-    release = f"{distribution} {version}" if _VERSION.fullmatch(version) else distribution
-    return f"run.json names the distribution {release}; install it only if you trust whoever made the run"
-
-
-def _given(known: Mapping[str, Any]) -> str:
-    """What to list in ``plugins=[...]`` to have again what was given from Python, as run.json holds it; or ""."""
-    given = str(known.get("given") or "").split("; ")
-    return ", ".join(given) if all(map(_GIVEN.fullmatch, given)) and len(given) < 20 else ""
-
-
-def given_parts(settings: RunSettings) -> str:
-    """What to list in ``plugins=[...]`` to go on with a run whose parts were given from Python; else ""."""
-    return ", ".join(filter(None, map(_given, settings.plugins)))
-
-
-def given_again(entries: Iterable[Entry], plugins: Plugins) -> list[str]:
-    """A line for each part of a run that was given from Python: what opening the run needs."""
-    lines = []
-    for entry in entries:
-        if given := plugins.plugins[entry.package].provenance.given:
-            again = ", ".join(given.split("; "))
-            lines.append(f"{entry.label}: to open the run again, give it again: seqgen.load(..., plugins=[{again}])")
-    return lines
-
-
-def plugin_options(settings: RunSettings) -> str:
-    """The options that load the files of plugins that a run needs, for a line that somebody types; "" without any."""
-    options = ""
-    for known in settings.plugins:
-        if known.get("sha256") and not known.get("given") and (way := way_to(known)):
-            file = getattr(sys.modules.get(str(known.get("package"))), "__file__", None)
-            options += f" {way}" if file is None else f" --plugin {shlex.quote(_as_typed(Path(file)))}"
-    return options
-
-
-def _as_typed(path: Path) -> str:
-    """A path from where one is, if it lies below."""
-    here = Path.cwd()
-    return str(path.resolve().relative_to(here)) if path.resolve().is_relative_to(here) else str(path)
-
-
-def changed_plugins(plugins: Plugins, settings: RunSettings) -> list[str]:
-    """A line for each plugin of a run that is not the one the run was made with."""
-    lines = []
-    for known in settings.plugins:
-        plugin = plugins.plugins.get(str(known.get("package")))
-        if plugin is None:
-            continue
-        now, what = plugin.provenance, f"{known.get('package')} ({known.get('distribution')})"
-        if now.sha256 != known.get("sha256"):
-            lines.append(f"the plugin {what} is another file than the run was made with")
-        elif now.version != known.get("version"):
-            lines.append(f"the run was made with {what} {known.get('version')}, this is {now.version}")
-    return lines
-
-
-def missing_plugins(plugins: Plugins, settings: RunSettings) -> list[str]:
-    """A line for each plugin of a run that is neither loaded nor installed, with what to type to have it again."""
-    lines = []
-    for known in settings.plugins:
-        package = known.get("package")
-        if package not in plugins.plugins and package not in plugins.installed:
-            lines.append(f"needs {package!r:.60}: {way_to(known) or 'not installed'}")
-    return lines
 
 
 def build_tokenizer(entry: Entry, data: Any) -> Any:
@@ -211,9 +90,64 @@ def _build_cell(entry: Entry, options: Mapping[str, Any], model: Entry, input_si
     return cell
 
 
-def domain_of(settings: RunSettings, plugins: Plugins) -> DomainSpec:
-    """What the texts of a run are."""
-    return domain_entry(settings, plugins)[1]
+def rebuild_model(plugins: Plugins, settings: RunSettings, weights: Mapping[str, Tensor] | None) -> Any:
+    """The model that a run folder describes, with fresh weights.
+
+    Args:
+        plugins: what its parts come from.
+        settings: what run.json says, which may be anything.
+        weights: the tensors of the checkpoint by name, which are there; None: there is no checkpoint yet.
+
+    Raises:
+        CheckpointError: run.json describes no model, or another than the weights are of.
+    """
+    from seqgen.model import count_parameters
+
+    try:
+        blank = blank_model(plugins, settings)
+    except BadOption as error:
+        raise CheckpointError(f"run.json does not fit this seqgen and its plugins: {error}") from None
+    if blank is None:
+        return build_model(plugins, settings)
+    if weights is None:
+        if (n_parameters := count_parameters(blank)) != settings.n_parameters:
+            raise CheckpointError(
+                f"run.json is damaged: its model has {n_parameters:,} parameters, not {settings.n_parameters:,}"
+            )
+    elif problem := difference(weights, blank.state_dict()):
+        raise CheckpointError(f"the checkpoint does not fit run.json: {problem}")
+    return build_model(plugins, settings)
+
+
+def blank_model(plugins: Plugins, settings: RunSettings) -> Any:
+    """The model that some settings describe, without memory; None for one that looks at its weights.
+
+    Raises:
+        BadOption: they describe none.
+    """
+    import torch
+
+    try:
+        with torch.device("meta"), without_filling():
+            return build_model(plugins, settings)
+    except PluginError:  # what else is wrong with it shows when it gets memory
+        return None
+
+
+def difference(weights: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> str:
+    """The first difference in names, types and shapes, or ""."""
+    for name in [*wanted, *weights]:
+        if name not in weights:
+            return f"it has no tensor {name!r:.80}"
+        if name not in wanted:
+            return f"the model has no tensor {name!r:.80}"
+        found, expected = weights[name], wanted[name]
+        if (found.shape, found.dtype) != (expected.shape, expected.dtype):
+            return (
+                f"{name!r:.80} is {found.dtype} of {list(found.shape)}, the model's {expected.dtype} of "
+                f"{list(expected.shape)}"
+            )
+    return ""
 
 
 def domain_entry(settings: RunSettings, plugins: Plugins) -> tuple[Entry, DomainSpec]:

@@ -1,60 +1,84 @@
-"""What is learned otherwise than it seems: looked for in the first records, and told before a training."""
+"""Preflight checks: the corpus, the model, memory and disk space, before the first step of a run.
+
+A problem that would make the run useless is an error; one that the user may not mean is a warning of one line. Where a
+plugin's model is made of cells, the cell is also tried alone, in core's own model, so that the message names the part
+at fault.
+"""
 
 from __future__ import annotations
 
 import itertools
+import os
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from seqgen.api.corpus_checks import blaming
-from seqgen.api.environment import FILE, named_by, open_corpus
-from seqgen.api.recipe import Recipe
-from seqgen.errors import MissingExtra, UnknownSymbol
-from seqgen.plugins import Plugins
-from seqgen.registry import Entry
+from seqgen.api.config import ResolvedConfig
+from seqgen.api.corpora import FILE, open_corpus
+from seqgen.api.encoded_corpus import EncodedCorpus
+from seqgen.checkpoint import RunFolder
+from seqgen.compute import computing
+from seqgen.corpus import Corpus
+from seqgen.errors import BadOption, MissingExtra, PluginError, SeqgenError, UnknownSymbol, is_out_of_memory
+from seqgen.files import free_bytes
+from seqgen.plugins import Plugins, named_by
+from seqgen.registry import Entry, blamed, find_plugin_frame, one_line
 from seqgen.specs import DomainSpec
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
+    from seqgen.batches import Batch
+    from seqgen.protocols import State
     from seqgen.tokenizers import Vocabulary
 
-_LOOKED_AT = 1000  # records
+_FIRST_RECORDS = 1000  # read for warnings
 
 
-def doubts(recipe: Recipe, plugins: Plugins, vocabulary: Vocabulary) -> list[str]:
-    """Lines on what will be learned otherwise than it seems: records that are not valid, or not rewritten."""
-    asked = (
-        recipe.corpus.qualified == FILE or recipe.augmentation is not None or hasattr(recipe.tokenizer.load(), "doubt")
+# -- the corpus
+
+
+def corpus_warnings(resolved: ResolvedConfig, plugins: Plugins, vocabulary: Vocabulary) -> list[str]:
+    """Return warnings about the first records: not valid in the domain, unusual for the tokenizer, not augmented."""
+    looked_into = (
+        resolved.corpus.qualified == FILE
+        or resolved.augmentation is not None
+        or hasattr(resolved.tokenizer.load(), "doubt")
     )
-    if recipe.layout != "lines" or not asked:
+    if resolved.layout != "lines" or not looked_into:
         return []  # a corpus may be slow to read
-    corpus = open_corpus(recipe.corpus, recipe.options["corpus"], recipe.valid, recipe.test, recipe.layout)
-    texts = [record.text for record in itertools.islice(corpus, _LOOKED_AT)]
+    corpus = open_corpus(
+        resolved.corpus, resolved.options["corpus"], resolved.config.valid, resolved.config.test, resolved.layout
+    )
+    texts = [record.text for record in itertools.islice(corpus, _FIRST_RECORDS)]
     found = (
-        _of_domain(recipe, plugins, texts),
-        _of_tokenizer(recipe.tokenizer, texts),
-        _of_augmentation(recipe, vocabulary, texts),
+        _of_domain(resolved, plugins, texts),
+        _of_tokenizer(resolved.tokenizer, texts),
+        _of_augmentation(resolved, vocabulary, texts),
     )
     return [line for line in found if line]
 
 
 def _of_tokenizer(entry: Entry, texts: list[str]) -> str:
-    """What a tokenizer itself says of texts that it can cut and is not made for."""
-    with blaming(entry, "fails on the first records"):
+    """Return the warning of a tokenizer about texts that it can cut and is not made for."""
+    with blamed(entry, "fails on the first records"):
         tokenizer = entry.load()
         line = tokenizer.doubt(texts) if hasattr(tokenizer, "doubt") else ""
         return f"tokenizer {entry.spec.name}: {line}" if line else ""
 
 
-def _of_domain(recipe: Recipe, plugins: Plugins, texts: list[str]) -> str:
-    """A file of the user's whose records are no members of the domain: ``CCO mol17`` would be learned as it stands."""
-    spec = recipe.domain.spec
+def _of_domain(resolved: ResolvedConfig, plugins: Plugins, texts: list[str]) -> str:
+    """Return a warning about a user's file whose records are not valid in the domain, like ``CCO mol17``."""
+    spec = resolved.parts["domain"].spec
     assert isinstance(spec, DomainSpec)
-    if recipe.corpus.qualified != FILE or spec.validator is None:
+    if resolved.corpus.qualified != FILE or spec.validator is None:
         return ""
     try:
-        validator = named_by(recipe.domain, "validator", spec.validator, plugins).use({})
+        validator = named_by(resolved.parts["domain"], "validator", spec.validator, plugins).use({})
     except MissingExtra as error:
-        return f"whether the records are valid is not known: {error}"
+        return f"the records are not validated: {error}"
     verdicts = [validator.validate(text) for text in texts]
     refused = [(text, verdict.reason) for text, verdict in zip(texts, verdicts, strict=True) if not verdict.ok]
     if not refused:
@@ -64,16 +88,16 @@ def _of_domain(recipe: Recipe, plugins: Plugins, texts: list[str]) -> str:
     more = "; a line must be the text alone: cut -f1 FILE, or cut -d' ' -f1, takes the first field" if alone else ""
     return (
         f"{len(refused)} of the first {len(texts)} records are not valid for the domain {spec.name}, "
-        f"such as {text[:60]!r}: {reason[:120]}; they are learned as they stand{more}"
+        f"such as {text[:60]!r}: {reason[:120]}; they are trained on as they are{more}"
     )
 
 
-def _of_augmentation(recipe: Recipe, vocabulary: Vocabulary, texts: list[str]) -> str:
-    """An augmentation that writes what the tokenizer has not seen: such a record stays as it is."""
-    if recipe.augmentation is None:
+def _of_augmentation(resolved: ResolvedConfig, vocabulary: Vocabulary, texts: list[str]) -> str:
+    """Return a warning about an augmentation that writes unknown symbols: such a record stays as it is."""
+    if resolved.augmentation is None:
         return ""
-    with blaming(recipe.augmentation, "fails on its first record"):
-        augment = recipe.augmentation.use(recipe.options["augmentation"])
+    with blamed(resolved.augmentation, "fails on its first record"):
+        augment = resolved.augmentation.use(resolved.options["augmentation"])
         written = [augment(text, Random(index)) for index, text in enumerate(texts)]
     problems = list[str]()
     for text in written:
@@ -84,6 +108,243 @@ def _of_augmentation(recipe: Recipe, vocabulary: Vocabulary, texts: list[str]) -
     if not problems:
         return ""
     return (
-        f"{len(problems)} of the first {len(texts)} records stay as they are, since what the augmentation "
-        f"{recipe.augmentation.spec.name} writes has symbols that the corpus has not: {problems[0]}"
+        f"{len(problems)} of the first {len(texts)} records are not augmented, since the augmentation "
+        f"{resolved.augmentation.spec.name} writes symbols that the corpus does not have: {problems[0]}"
     )
+
+
+def count_leaked(corpus: Corpus) -> int:
+    """Return the number of records of held-out files that are in the training part too."""
+    held_out = Counter(record.text for record in corpus if record.split != "train")
+    known = {record.text for record in corpus if record.split == "train" and record.text in held_out}
+    return sum(held_out[text] for text in known)
+
+
+# -- the model
+
+_NEAR = 1e-3  # by which the logits of two ways may differ, relative to the largest
+_CORE = "seqgen"
+_MORE = "seqgen plugins check finds out more"
+
+
+class _Broken(Exception):
+    """A broken contract of a model; the message follows the name of the part at fault."""
+
+
+def check_model(
+    model: Any, data: EncodedCorpus, entry: Entry, cell: Entry | None, alone: Callable[[], Any], *, fresh: bool = True
+) -> None:
+    """Run the model on a small batch, and refuse one that fails or whose losses would be meaningless.
+
+    Args:
+        model: on the CPU.
+        data: the corpus.
+        entry: the model's.
+        cell: that of its cell, if it is made of cells.
+        alone: builds core's model around the same cell; called only if either may be at fault.
+        fresh: whether the weights are untrained, so that NaN is the fault of the part.
+
+    Raises:
+        PluginError: it raises; the logits or the state have the wrong shape; the logits are not numbers, or are
+            probabilities; the state that is given is changed, or comes back in another form; a step depends on later
+            symbols, or a row on others; a sequence that is read in two pieces comes out another.
+        UsageError, OSError: what the part itself raises for the user.
+    """
+    from seqgen.batches import make_feed
+
+    batch = make_feed(data.encoded["train"], batch_size=2, window=8, seed=0).probe_batch()
+    with computing():
+        look = partial(_fault, batch=batch, n_symbols=data.vocabulary.size, fresh=fresh)
+        fault = look(model)
+        if fault is None:
+            return
+        culprit = entry
+        if cell is not None:
+            of_cell = fault if entry.package == _CORE else _fault_alone(alone, look)
+            culprit, fault = (entry, fault) if of_cell is None else (cell, of_cell)
+    raise PluginError(f"{culprit.full_label}{_message(fault, culprit)}") from fault
+
+
+def part_at_fault(entry: Entry, cell: Entry | None) -> Entry:
+    """Return the part to name first if a model fails: its cell if the model is core's, else the model."""
+    return cell if cell is not None and entry.package == _CORE else entry
+
+
+def _message(fault: BaseException, culprit: Entry) -> str:
+    """Return the clause of the message after the name of the part, with the line that raised."""
+    if isinstance(fault, _Broken):
+        return str(fault)
+    found = find_plugin_frame(fault, (culprit.package,))
+    place = f"{found[1]}; " if found is not None else ""
+    return f" fails on its first batch: {type(fault).__name__}: {one_line(fault)} ({place}{_MORE})"
+
+
+def _fault_alone(alone: Callable[[], Any], look: Callable[[Any], BaseException | None]) -> BaseException | None:
+    """Return the failure of a cell in core's model; None if it works, or if it cannot be built there."""
+    try:
+        model = alone()
+    except SeqgenError:
+        return None
+    return look(model)
+
+
+def _fault(model: Any, *, batch: Batch, n_symbols: int, fresh: bool) -> BaseException | None:
+    """Run a model and return its failure; None if it works.
+
+    Raises:
+        SeqgenError, OSError, MemoryError, RuntimeError: the part's own message for the user, or memory ran out.
+    """
+    import torch
+
+    model.eval()
+    try:
+        with torch.no_grad():
+            _try(model, batch, n_symbols, fresh)
+    except (SeqgenError, OSError):
+        raise
+    except (Exception, SystemExit) as error:
+        if is_out_of_memory(error):
+            raise
+        return error
+    model.train()
+    return None
+
+
+def _try(model: Any, batch: Batch, n_symbols: int, fresh: bool) -> None:
+    from seqgen.model import evaluation_mode
+
+    ids_BT = batch.ids_BT
+    _check_state(model, ids_BT[:, :1])
+    logits_BTV, _ = model(ids_BT, model.initial_state(len(ids_BT)))
+    wanted = (*ids_BT.shape, n_symbols)
+    if tuple(logits_BTV.shape) != wanted:
+        raise _Broken(f" gives logits {tuple(logits_BTV.shape)}, not {wanted}")
+    if fresh:
+        _check_numbers(logits_BTV[batch.targets_BT != 0])
+    _check_sense(model, ids_BT, logits_BTV)
+    with evaluation_mode(model):  # as it is judged, where nothing can have a gradient
+        model(ids_BT, model.initial_state(len(ids_BT)))
+
+
+def _check_state(model: Any, ids_B1: Tensor) -> None:
+    """One step: the state has the batch first and keeps its form, and the one given stays as it was."""
+    from seqgen.states import list_leaves, structure_difference
+
+    n_rows = len(ids_B1)
+    start = model.initial_state(n_rows)
+    _check_rows(start, n_rows, f": initial_state({n_rows}) has")
+    state = start
+    for _ in range(2):  # a first state of zeros is the same when it is multiplied
+        before = [leaf.clone() for leaf in list_leaves(state)]
+        found = model(ids_B1, state)
+        if not isinstance(found, tuple) or len(found) != 2:
+            raise _Broken(f": forward must return (logits, state), not {type(found).__name__}")
+        if not all(_same(was, is_now) for was, is_now in zip(before, list_leaves(state), strict=True)):
+            raise _Broken(" changes the state it is given: make a new tensor, h = h + x and not h += x")
+        if (difference := structure_difference(start, found[1])) is not None:
+            first, then = difference
+            raise _Broken(f": initial_state gives {first}, a step gives back {then}; a state keeps its form")
+        _check_rows(found[1], n_rows, f": the state that a step of {n_rows} rows gives back has")
+        state = found[1]
+
+
+def _same(was: Tensor, is_now: Tensor) -> bool:
+    """Whether two tensors are equal, what is not a number (NaN) included."""
+    return was.shape == is_now.shape and bool(((was == is_now) | ((was != was) & (is_now != is_now))).all())
+
+
+def _check_rows(state: State, n_rows: int, what: str) -> None:
+    from seqgen.states import list_leaves
+
+    for leaf in list_leaves(state):
+        if leaf.shape[:1] != (n_rows,):
+            raise _Broken(f"{what} a tensor {tuple(leaf.shape)}, batch first")
+
+
+def _check_numbers(logits_NV: Tensor) -> None:
+    """Logits are numbers, and not already probabilities, from which nothing like them would be learned."""
+    import torch
+
+    if logits_NV.isnan().any():
+        raise _Broken(" gives NaN (not a number) on its first batch, before it has learned anything")
+    sums_N = logits_NV.sum(-1)
+    if len(sums_N) > 1 and (logits_NV >= 0).all() and torch.allclose(sums_N, torch.ones_like(sums_N), atol=_NEAR):
+        raise _Broken(" gives probabilities, not logits: leave the softmax out, or give logarithms")
+
+
+def _check_sense(model: Any, ids_BT: Tensor, logits_BTV: Tensor) -> None:
+    """The same sequences in other ways, which must come out the same."""
+    import torch
+
+    n_rows, n_steps = ids_BT.shape
+    cut = n_steps // 2
+    early_BTV, middle = logits_BTV[:, :0], model.initial_state(n_rows)
+    if cut:
+        early_BTV, middle = model(ids_BT[:, :cut], middle)
+    late_BTV, _ = model(ids_BT[:, cut:], middle)
+    again_BTV, _ = model(ids_BT, model.initial_state(n_rows))
+    alone_BTV = torch.cat([model(ids_1T[None], model.initial_state(1))[0] for ids_1T in ids_BT])
+    limit = _NEAR * (1 + logits_BTV[logits_BTV.isfinite()].abs().amax()) if logits_BTV.isfinite().any() else 0.0
+    for found, expected, problem in (
+        (again_BTV, logits_BTV, "gives something else each time, though it is not being trained"),
+        (
+            early_BTV,
+            logits_BTV[:, :cut],
+            "looks ahead: what it gives at a step depends on later ones, so losses say nothing",
+        ),
+        (late_BTV, logits_BTV[:, cut:], "gives something else when a sequence is read in two pieces, as in sampling"),
+        (alone_BTV, logits_BTV, "mixes rows: what it gives for one depends on the others of its batch"),
+    ):
+        # NaN after a row's end is of no account; the same infinity on both sides is no difference.
+        if bool(((found - expected).abs() > limit).any()) or bool((found.isinf() != expected.isinf()).any()):
+            raise _Broken(f" {problem} ({_MORE})")
+
+
+# -- memory and disk
+
+_WEIGHT_BYTES = 4
+_KEPT = 3  # checkpoints of a run for most of its time: the last two and the best
+
+
+def check_memory(budget: int) -> None:
+    """Refuse a model whose weights alone exceed the memory of the machine; solving for its width takes minutes.
+
+    Args:
+        budget: number of its parameters.
+
+    Raises:
+        BadOption: it exceeds the memory.
+    """
+    try:
+        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):  # a system that does not say
+        return
+    needed = budget * _WEIGHT_BYTES
+    if needed > memory > 0:
+        raise BadOption(
+            f"a budget of {budget:,} parameters is too large: their weights take {needed:,} bytes, "
+            f"this machine has {memory:,}"
+        )
+
+
+def check_disk_space(folder: RunFolder, model: Any, warn: Callable[[str], None]) -> None:
+    """Warn before the first step of a disk that has no space for the checkpoints.
+
+    Args:
+        folder: the run's.
+        model: the model that is trained.
+        warn: called with one line.
+    """
+    needed, free = _KEPT * _checkpoint_bytes(model), free_bytes(folder.path)
+    if free is not None and free < needed:
+        warn(
+            f"{_KEPT} checkpoints of {str(folder.path)!r} need {needed:,} bytes, the disk has {free:,} free: the run "
+            "will stop when it is full; free space, or choose another --out"
+        )
+
+
+def _checkpoint_bytes(model: Any) -> int:
+    """Return the size of a checkpoint: weights and two moments of each parameter; a few kilobytes are left out."""
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    tensors = [*model.state_dict().values(), *trained, *trained]
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors)

@@ -14,7 +14,7 @@ from seqgen.registry import Entry
 
 if TYPE_CHECKING:
     from seqgen.api.evidence import Evidence
-    from seqgen.api.run import Run
+    from seqgen.api.open_run import OpenRun
     from seqgen.sampling import Sample
 
 _MAX_ROWS = 50  # samples that a report has with their scores
@@ -36,7 +36,7 @@ def find_reports(reports: Reports, plugins: Plugins) -> dict[str, Entry]:
 
 
 def evaluation_of(
-    run: Run, metrics: Mapping[str, Any], labels: Mapping[str, str], samples: Sequence[Sample], found: Evidence
+    run: OpenRun, metrics: Mapping[str, Any], labels: Mapping[str, str], samples: Sequence[Sample], found: Evidence
 ) -> Evaluation:
     """Return what reports are given."""
     first = samples[:_MAX_ROWS]

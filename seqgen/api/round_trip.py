@@ -1,4 +1,4 @@
-"""A tokenizer and a corpus tried on a few records before a run: what could not be opened or read again is refused."""
+"""Preflight checks of a tokenizer and a corpus: a round trip of a few records, and a second pass."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from collections.abc import Mapping, Sequence, Set
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
-from seqgen.api.corpus_checks import blaming
 from seqgen.errors import PluginError, SeqgenError, UnknownSymbol
 from seqgen.files import dump_json
 from seqgen.plugin_guards import defined_at
-from seqgen.registry import Entry, find_plugin_frame, one_line
+from seqgen.registry import Entry, blamed, find_plugin_frame, one_line
 
 if TYPE_CHECKING:
     from seqgen.corpus import Corpus
@@ -35,7 +34,7 @@ def check_order(entry: Entry, corpus: Corpus, texts: Sequence[str]) -> None:
     Raises:
         PluginError: the second pass begins with others.
     """
-    with blaming(entry, "fails when it is iterated again"):
+    with blamed(entry, "fails when it is iterated again"):
         again = [getattr(record, "text", record) for record in itertools.islice(corpus, len(texts))]
     for number, (first, then) in enumerate(itertools.zip_longest(texts, again), 1):
         if first != then:
@@ -87,8 +86,8 @@ def check_tokenizer(entry: Entry, vocabulary: Vocabulary, texts: Sequence[str]) 
         return ""
     first, then = other[0]
     return (
-        f"{entry.full_label}: {len(other)} of the first {len(texts)} records come back from encode and decode as other "
-        f"texts, {_shown(first)} as {_shown(then)}; samples will read so{defined_at(tokenizer, 'decode')}"
+        f"{entry.full_label}: encode and decode change {len(other)} of the first {len(texts)} records, "
+        f"{_shown(first)} to {_shown(then)}; samples will be changed so too{defined_at(tokenizer, 'decode')}"
     )
 
 

@@ -1,30 +1,28 @@
-"""A trained run: sample from it, score texts with it, judge it."""
+"""A run on disk: sample from it, score texts with it, evaluate it."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 
-from seqgen.api.chosen import SomePlugins, choose_plugins
-from seqgen.api.conditioning import Wishes, as_conditions
-from seqgen.api.corpus_checks import splitter_of
-from seqgen.api.environment import computing, ignore
-from seqgen.api.stored import StoredRun
-from seqgen.checkpoint import find_run
-from seqgen.corpus import PARTS, Record
-from seqgen.errors import BadOption
+from seqgen.api.encoded_corpus import check_unchanged, count, ignore
+from seqgen.api.factories import corpus_of, domain_part, read_vocabulary
+from seqgen.api.missing_plugin import changed_plugins
+from seqgen.checkpoint import RUNS, RunFolder, RunSettings, damaged_logs, find_run
+from seqgen.compute import computing
+from seqgen.corpus import PARTS, Corpus, Record
+from seqgen.errors import BadOption, CheckpointError, MissingExtra, NoSuchFile
+from seqgen.plugins import Plugins, SomePlugins, choose_plugins
 from seqgen.protocols import Verdict
 
 if TYPE_CHECKING:
-    from seqgen.api.next_symbols import NextSymbol
-    from seqgen.api.reports import Reports
-    from seqgen.api.sample import Decoding, Processors
+    from seqgen.api.sample import NextSymbol
     from seqgen.evaluation import ReferenceScores, Score
+    from seqgen.keywords import DecodeKeywords, EvaluateKeywords, SampleKeywords
     from seqgen.sampling import Sample, Top
-
-RUNS = Path("runs")
-"""Where runs are kept, relative to the current folder."""
+    from seqgen.tokenizers import Vocabulary
 
 
 def load(
@@ -34,14 +32,14 @@ def load(
     plugins: SomePlugins = None,
     warn: Callable[[str], None] = ignore,
 ) -> Run:
-    """A finished or interrupted run.
+    """Open a finished or interrupted run.
 
     Args:
-        run: its folder, or a name under ``runs/``; left out: the newest run with a checkpoint.
+        run: its folder, or a name under ``runs/``; None: the newest run with a checkpoint.
         checkpoint: "best", "latest", or a step.
-        plugins: left out: all that are installed; a list ``["mycell.py", module, MyCell, object_with_hooks, spec]``:
-            these too.
-        warn: is told, in one line, when a damaged checkpoint is passed over.
+        plugins: None: all that are installed; a list ``["mycell.py", module, MyCell, object_with_hooks, spec]``: these
+            too.
+        warn: called with one line for each warning, such as a damaged checkpoint that is skipped.
 
     Raises:
         NoSuchRun: there is none.
@@ -51,99 +49,186 @@ def load(
     return Run(folder, folder.settings(), choose_plugins(plugins), checkpoint, warn)
 
 
-class Run(StoredRun):
-    """A run, to draw from, to score with and to judge; see :class:`StoredRun` for what it is made of."""
+class Run:
+    """A run on disk; its model, vocabulary and corpus are loaded when they are first used.
 
-    def sample(self, n: int = 10, **options: Any) -> list[Sample]:
-        """Draw ``n`` rows; see :meth:`iter_samples` for the options and errors."""
-        return list(self.iter_samples(n, **options))
+    Args:
+        folder: its folder.
+        settings: its run.json.
+        plugins: the plugins of its parts.
+        checkpoint: "best", "latest", or a step.
+        warn: called with one line for each warning.
 
-    def iter_samples(
+    Attributes:
+        checked_fields: fields that rows may begin with, verified already.
+    """
+
+    def __init__(
         self,
-        n: int = 10,
-        *,
-        unique: bool = False,
-        valid: bool = False,
-        novel: bool = False,
-        min_edit: int = 0,
-        effort: int | None = None,
-        decode: Decoding = "draw",
-        label: str | None = None,
-        given: Mapping[str, Any] | None = None,
-        processors: Processors | None = None,
-        warn: Callable[[str], None] | None = None,
-        **options: Any,
-    ) -> Iterator[Sample]:
-        """Draw rows one after another.
+        folder: RunFolder,
+        settings: RunSettings,
+        plugins: Plugins,
+        checkpoint: str | int = "best",
+        warn: Callable[[str], None] = ignore,
+    ) -> None:
+        self.folder, self.settings, self.plugins = folder, settings, plugins
+        self._checkpoint, self.warn = checkpoint, warn
+        self.checked_fields: set[tuple[tuple[str, str], ...]] = set()
 
-        Args:
-            n: how many.
-            unique: leave out rows whose canonical form has come before.
-            valid: leave out rows that the domain's validator refuses.
-            novel: leave out rows whose canonical form has been trained on.
-            min_edit: leave out rows less than so many insertions, deletions and exchanges from a training record.
-            effort: rows looked at, at most; None: 200 for each one asked, at least 20,000.
-            decode: "draw"; or "beam", the likeliest rows that a beam of ``n`` finds; or "gumbel", rows drawn without
-                replacement.
-            label: draw rows of this label; the run must have been trained with ``condition="label"``.
-            given: values of conditions or of fields that the rows begin with.
-            processors: further decoding steps by registered name: some names, or a mapping to their options.
-            warn: called with one line where the model seldom satisfies a constraint, so that rows are guided to it,
-                which changes their distribution; left out: that of the run. ``exact`` is recommended.
-            options: prefix, seed, temperature, top_k, top_p, min_p, repetition_penalty, ban, guidance, contains,
-                contains_any, avoid, ends, length, regex, ignore_case, exact, max_length, batch_size.
+    def __repr__(self) -> str:
+        """Return the call that opens it."""
+        return f"seqgen.load({str(self.folder.path)!r})"
+
+    # -- its parts
+
+    @property
+    def path(self) -> Path:
+        """The run folder."""
+        return self.folder.path
+
+    @property
+    def metrics(self) -> list[dict[str, Any]]:
+        """The lines of metrics.jsonl: step, losses in nats per symbol, bits per character; warns if it is damaged."""
+        for line in damaged_logs(self.folder):
+            self.warn(line)
+        return self.folder.metrics.rows()
+
+    @functools.cached_property
+    def vocabulary(self) -> Vocabulary:
+        """The symbols."""
+        _ = self._loaded  # the checkpoint vouches for tokenizer.json
+        return read_vocabulary(self.folder, self.settings, self.plugins)
+
+    @functools.cached_property
+    def state(self) -> Mapping[str, Any]:
+        """The JSON part of the checkpoint in use."""
+        return self._loaded[1]
+
+    @property
+    def model(self) -> Any:
+        """The model with the checkpoint's weights, a ``torch.nn.Module`` in evaluation mode."""
+        return self._loaded[0]
+
+    @functools.cached_property
+    def _loaded(self) -> tuple[Any, Mapping[str, Any]]:
+        from seqgen.api.factories import rebuild_model
+
+        snapshot = self._snapshot()
+        for line in changed_plugins(self.plugins, self.settings):
+            self.warn(line)
+        model = rebuild_model(self.plugins, self.settings, snapshot.model)
+        try:
+            model.load_state_dict(snapshot.model)
+        except RuntimeError as error:
+            raise CheckpointError(f"the checkpoint does not fit run.json: {' '.join(str(error).split())}") from None
+        return model.eval(), snapshot.state
+
+    def _snapshot(self) -> Any:
+        if self._checkpoint == "best":
+            return self.folder.load_best(self.warn)
+        if self._checkpoint == "latest":
+            snapshot = self.folder.load_latest(self.warn)
+            if snapshot is None:
+                raise CheckpointError(f"the run {self.folder.name!r} has no checkpoint yet: seqgen resume {self.path}")
+            return snapshot
+        if not str(self._checkpoint).isdecimal():
+            raise BadOption(f"a checkpoint is best, latest or a step, not {self._checkpoint!r}")
+        return self.folder.load(int(self._checkpoint))
+
+    @functools.cached_property
+    def corpus(self) -> Corpus:
+        """The corpus it was trained on, opened again.
 
         Raises:
-            BadOption: an unknown option or an impossible value.
+            SeqgenError: it no longer exists.
+        """
+        return corpus_of(self.settings, self.plugins)
+
+    @functools.cached_property
+    def learned(self) -> Corpus:
+        """The corpus, verified to be the one it was trained on.
+
+        Raises:
+            CorpusError: it has changed since.
+            SeqgenError: it no longer exists.
+        """
+        try:
+            counted = count(self.corpus, self.settings.corpus.title)
+        except NoSuchFile as error:
+            raise NoSuchFile(f"{error}, on which the run {self.folder.name} was trained") from None
+        check_unchanged(counted, self.settings)
+        return self.corpus
+
+    @functools.cached_property
+    def validator(self) -> Any:
+        """The validator of the corpus's domain, or None.
+
+        Raises:
+            MissingExtra: it needs a package that is not installed.
+        """
+        return domain_part(self.settings, self.plugins, "validator")
+
+    @functools.cached_property
+    def lacking(self) -> MissingExtra | None:
+        """The error of a validator that needs a package that is not installed; else None."""
+        try:
+            _ = self.validator
+        except MissingExtra as error:
+            return error
+        return None
+
+    @property
+    def validator_here(self) -> Any:
+        """The validator; None also if it needs a package that is not installed."""
+        return None if self.lacking else self.validator
+
+    @functools.cached_property
+    def renderer(self) -> Any:
+        """The renderer of the corpus's domain, or None."""
+        return domain_part(self.settings, self.plugins, "renderer")
+
+    # -- sampling
+
+    def sample(self, n: int = 10, **settings: Unpack[SampleKeywords]) -> list[Sample]:
+        """Sample ``n`` rows; see :meth:`iter_samples` for the settings and errors."""
+        return list(self.iter_samples(n, **settings))
+
+    def iter_samples(
+        self, n: int = 10, *, warn: Callable[[str], None] | None = None, **settings: Unpack[SampleKeywords]
+    ) -> Iterator[Sample]:
+        """Sample rows one after another.
+
+        Args:
+            n: number of rows.
+            warn: called with one line if the model seldom satisfies a constraint, so that rows are guided to it, which
+                changes their distribution (``exact`` avoids it); None: that of the run.
+            settings: see :class:`seqgen.keywords.SampleKeywords`.
+
+        Raises:
+            BadOption: an unknown setting or an impossible value.
             UsageError: a label or field that the run does not know, ``valid`` where there is no validator, or a
                 constraint that no row can satisfy.
-            UnknownSymbol: the prefix holds a symbol that the corpus did not.
-            CorpusError: ``novel`` or ``min_edit``, and the corpus is not what the run learned from.
-            TooFewRows: fewer were found, after these have been given.
+            UnknownSymbol: the prefix has a symbol that the corpus did not have.
+            CorpusError: ``novel`` or ``min_edit``, and the corpus is not the one the run was trained on.
+            TooFewRows: fewer were found, after these have been returned.
         """
-        from seqgen.api.sample import Filters, iter_rows
+        from seqgen.api.sample import iter_rows
+        from seqgen.config import SampleConfig
 
-        filters = Filters(unique, valid, novel, min_edit, effort)
-        wishes = Wishes.of(self, label, given or {})
-        yield from iter_rows(self, n, filters, wishes, decode, processors or {}, options, warn or self.warn)
+        yield from iter_rows(self, n, SampleConfig.validated(settings), warn or self.warn)
 
-    def describe(self, samples: Sequence[Sample], *, given: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
-        """Return a row for each sample: row, text, cut, what was given, bits_per_char, and where it stands.
+    def top(self, n: int = 20, *, n_nodes: int = 100_000, **settings: Unpack[DecodeKeywords]) -> Top:
+        """Find the ``n`` most probable rows by best-first search, and how many of them are proven to be.
 
         Args:
-            samples: of this run.
-            given: values of conditions or fields under which they were sampled, by name; they are scored so.
-
-        Returns:
-            ``bits_per_char`` and ``where`` ("train", "valid", "test" or "new") are None where they cannot be known.
-        """
-        from seqgen.api.described import describe_samples
-
-        return describe_samples(self, samples, given or {})
-
-    def top(
-        self,
-        n: int = 20,
-        *,
-        n_nodes: int = 100_000,
-        label: str | None = None,
-        given: Mapping[str, Any] | None = None,
-        processors: Processors | None = None,
-        **options: Any,
-    ) -> Top:
-        """The ``n`` most probable rows, and how many of them are proven to be it: best-first search.
-
-        Args:
-            n: how many.
-            n_nodes: the effort: beginnings looked at, at most.
-            label: as for :meth:`iter_samples`, and so the others.
-            given: values of conditions or of fields that the rows begin with.
-            processors: further decoding steps by registered name: some names, or a mapping to their options.
-            options: those of :meth:`iter_samples`.
+            n: number of rows.
+            n_nodes: the effort: the most prefixes that are expanded.
+            settings: see :class:`seqgen.keywords.DecodeKeywords`.
         """
         from seqgen.api.sample import find_top
+        from seqgen.config import DecodeConfig
 
-        return find_top(self, n, n_nodes, Wishes.of(self, label, given or {}), processors or {}, options)
+        return find_top(self, n, n_nodes, DecodeConfig.validated(settings))
 
     def next_symbols(
         self,
@@ -153,32 +238,50 @@ class Run(StoredRun):
         label: str | None = None,
         given: Mapping[str, Any] | None = None,
     ) -> list[NextSymbol]:
-        """What may come after a prefix, the likeliest first, each with its probability; the end is one of them.
+        """Return the symbols that may follow a prefix, the most probable first; the end is one of them.
 
         Args:
-            prefix: how the sequence begins.
-            n: how many; None: all, whose probabilities sum to 1.
-            label: of sequences of this label.
-            given: values of conditions or of fields that come before the prefix.
+            prefix: the beginning of the sequence.
+            n: number of symbols; None: all, whose probabilities sum to 1.
+            label: label of the sequences.
+            given: values of conditions, or of fields that come before the prefix.
 
         Raises:
-            UnknownSymbol: the prefix holds a symbol that the corpus did not.
+            UnknownSymbol: the prefix has a symbol that the corpus did not have.
             UsageError: a label or field that the run does not know.
         """
-        from seqgen.api.next_symbols import next_symbols
+        from seqgen.api.conditioning import Conditioning
+        from seqgen.api.sample import next_symbols
 
-        return next_symbols(self, prefix, n, Wishes.of(self, label, given or {}))
+        return next_symbols(self, prefix, n, Conditioning.of(self, label, given or {}))
 
-    def score(self, texts: str | Sequence[str], *, given: Mapping[str, Any] | None = None) -> list[Score]:
-        """How likely the model finds texts (or one text): nats, bits per character, nats of each symbol.
+    def describe(self, samples: Sequence[Sample], *, given: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+        """Return a row for each sample: row, text, cut, the conditions, bits_per_char and where.
 
         Args:
-            texts: what to score.
+            samples: samples of this run.
+            given: values of conditions or fields under which they were sampled and are scored, by name.
+
+        Returns:
+            ``bits_per_char`` and ``where`` ("train", "valid", "test" or "new") are None if they are not known.
+        """
+        from seqgen.api.score import describe_samples
+
+        return describe_samples(self, samples, given or {})
+
+    # -- scoring and evaluation
+
+    def score(self, texts: str | Sequence[str], *, given: Mapping[str, Any] | None = None) -> list[Score]:
+        """Score texts (or one text): nats, bits per character, and nats of each symbol.
+
+        Args:
+            texts: the texts.
             given: values of conditions under which they are scored.
 
         Raises:
-            UnknownSymbol: a text holds a symbol that the corpus did not.
+            UnknownSymbol: a text has a symbol that the corpus did not have.
         """
+        from seqgen.api.conditioning import as_conditions
         from seqgen.evaluation import score
 
         texts = [texts] if isinstance(texts, str) else texts
@@ -186,84 +289,73 @@ class Run(StoredRun):
             return score(self.model, self.vocabulary, texts, as_conditions(given or {}))
 
     def scale(self, *, given: Mapping[str, Any] | None = None) -> ReferenceScores | None:
-        """What at most 10,000 test (else validation) records score; None where nothing is held out, or in a long text.
+        """Return the scores of at most 10,000 held-out records; None without any, or for one long text.
 
-        ``run.scale().percentile(score.bits_per_char)`` ranks a score. Conditions not ``given`` are told of no record.
+        ``run.scale().percentile(score.bits_per_char)`` ranks a score. Records are scored without conditions that are
+        not ``given``.
         """
         from seqgen.api.score import scale
 
         return scale(self, given or {})
 
     def verdict(self, text: str) -> Verdict:
-        """What the domain's validator says of a text; without one every text is valid.
+        """Return the verdict of the domain's validator; without one every text is valid.
 
         Raises:
-            MissingExtra: it needs what is not installed.
+            MissingExtra: it needs a package that is not installed.
         """
         return Verdict(True) if self.validator is None else self.validator.validate(text)
 
     def canonical(self, text: str) -> str:
-        """The form by which "unique" and "novel" compare texts; where the validator is ``lacking``, as they stand."""
+        """Return the form by which "unique" and "novel" compare texts; without a validator, the text itself."""
         from seqgen.evaluation import canonical_form
 
         return canonical_form(text, self.validator_here)
 
     def recorded_form(self, text: str) -> str:
-        """The canonical form of a record of the corpus, which may be known to be its own."""
+        """Return the canonical form of a record of the corpus, which may declare that its records are canonical."""
         return text if self.corpus.canonical else self.canonical(text)
 
     def where(self, texts: Sequence[str]) -> dict[str, str]:
-        """Where texts stand in the corpus: "train", "valid", "test" or "new".
+        """Return the part of the corpus that has each text: "train", "valid", "test" or "new".
 
         Raises:
-            CorpusError: the corpus is not what the run learned from.
+            CorpusError: the corpus is not the one the run was trained on.
         """
         from seqgen.evaluation import membership
 
-        return membership(texts, self.learned, splitter_of(self.settings), self.canonical, self.recorded_form)
+        return membership(texts, self.learned, self.settings.splitter, self.canonical, self.recorded_form)
 
     def records(self, part: Literal["train", "valid", "test"]) -> Iterator[Record]:
-        """The records of a part of the corpus, as they are, in its order.
+        """Return the records of a part of the corpus, in its order.
 
         Raises:
             BadOption: there is no such part, or the corpus is one long text, which has no records.
-            CorpusError: the corpus is not what the run learned from.
+            CorpusError: the corpus is not the one the run was trained on.
         """
         if part not in PARTS:
             raise BadOption(f"a part is train, valid or test, not {part!r}")
         if not self.vocabulary.ends:
             raise BadOption("one long text has no records")
-        splitter = splitter_of(self.settings)
+        splitter = self.settings.splitter
         return (record for record in self.learned if splitter.part(record) == part)
 
     def evaluate(
-        self,
-        n: int = 500,
-        *,
-        seed: int = 0,
-        reference: str | None = None,
-        html: str | Path | None = None,
-        reports: Reports | None = None,
-        tell: Callable[[str], None] = ignore,
-        **options: Any,
+        self, n: int | None = None, *, tell: Callable[[str], None] = ignore, **settings: Unpack[EvaluateKeywords]
     ) -> dict[str, Any]:
-        """Judge the run: held-out losses, a ladder of baselines, and figures of ``n`` samples.
+        """Evaluate the run: held-out losses, baselines, and metrics of ``n`` samples.
 
         Args:
-            n: how many samples.
-            seed: of the samples.
-            reference: a corpus, by name or file, with which metrics compare the samples; None: the held-out records.
-            html: the file of the report "html", a page with plots; needs the extra ``plot``.
-            reports: files of other reports, by name.
-            tell: is told, in a few words, what is being done.
-            options: of the reference corpus (``path``, ...) and, by ``"name.option"``, of metrics and reports.
+            n: number of samples; None: 500.
+            tell: called with a few words at the start of each stage.
+            settings: see :class:`seqgen.keywords.EvaluateKeywords`.
 
         Returns:
-            Figures by name; ``seqgen.METRICS`` says what each means and its unit. ``_low`` and ``_high`` are the
-            ends of a 95% interval, ``_chance`` is what held-out (of distances, training) records score. What has no
-            meaning for the run is left out, and said in ``notes``.
+            Metrics by name; ``seqgen.METRICS`` has the meaning and unit of each. ``_low`` and ``_high`` are the
+            ends of a 95% interval, ``_chance`` is the value of held-out (for distances, training) records. Metrics
+            without a meaning for the run are left out, with a line in ``notes``.
         """
         from seqgen.api.evaluate import evaluate
+        from seqgen.config import EvaluateConfig
 
-        page = {} if html is None else {"html": html}
-        return evaluate(self, n, seed, reference, options, {**(reports or {}), **page}, tell)[0]
+        return evaluate(self, EvaluateConfig.validated({"n": n, **settings}), tell)[0]

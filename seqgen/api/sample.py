@@ -1,141 +1,104 @@
-"""Drawing rows from a run: what ``Run.sample``, ``Run.top`` and their commands give."""
+"""Sampling from a run: rows, the most probable rows, and the next symbols after a prefix.
+
+Dimension letters: B batch (one), T steps, V vocabulary.
+"""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from seqgen.api.conditioning import Wishes
-from seqgen.api.constrained import constrained_rows
-from seqgen.api.corpus_checks import splitter_of
-from seqgen.api.environment import computing
-from seqgen.config import build_options
+from seqgen.api.conditioning import Conditioning
+from seqgen.compute import computing
+from seqgen.config import DecodeConfig, SampleConfig
 from seqgen.errors import BadOption, UsageError
 from seqgen.protocols import Verdict
 
 if TYPE_CHECKING:
-    from seqgen.api.run import Run
+    from seqgen.api.open_run import OpenRun
     from seqgen.protocols import Processor
-    from seqgen.sampling import RowFilter, Sample, Top
+    from seqgen.sampling import RowFilter, Sample, Sampler, Top
 
-Decoding = Literal["draw", "beam", "gumbel"]
-"""Rows drawn one by one; the likeliest that a beam finds; rows drawn without replacement."""
-Processors = Mapping[str, Mapping[str, Any]] | Iterable[str]
-"""Decoding steps by registered name, to their options or with the defaults."""
-_CHUNK = 20_000  # training records that texts are compared with in one go
-
-
-@dataclass(frozen=True)
-class Filters:
-    """Which rows are kept.
-
-    Attributes:
-        unique: no canonical form twice.
-        valid: only what the domain's validator accepts.
-        novel: no canonical form that has been trained on.
-        min_edit: the least edit distance from every training record; 0: none.
-        effort: rows looked at, at most; None: 200 for each one asked, at least 20,000.
-    """
-
-    unique: bool = False
-    valid: bool = False
-    novel: bool = False
-    min_edit: int = 0
-    effort: int | None = None
-
-    def any(self) -> bool:
-        """Whether a row may be left out."""
-        return self.unique or self.valid or self.novel or self.min_edit > 0
+_CHUNK = 20_000  # training records that texts are compared with at a time
+PILOT, LEAST_KEPT = 1000, 20
+"""Trial rows by which the rate of a constraint is estimated, and how many must satisfy it for rejection sampling."""
+_PILOT_SEED = 2**63 - 1  # one for all seeds, so that a constraint is always treated alike
+_LONG = 0.9  # of the length limit
+_MANY = 0.2  # of the rows
 
 
-def iter_rows(
-    run: Run,
-    n: int,
-    filters: Filters,
-    wishes: Wishes,
-    decode: Decoding,
-    processors: Processors,
-    options: Mapping[str, Any],
-    warn: Callable[[str], None],
-) -> Iterator[Sample]:
-    """Draw rows one after another; see :meth:`seqgen.Run.iter_samples` for what they mean and what is raised."""
+def iter_rows(run: OpenRun, n: int, config: SampleConfig, warn: Callable[[str], None]) -> Iterator[Sample]:
+    """Yield rows one after another; see :meth:`seqgen.Run.iter_samples` for errors."""
     if not isinstance(n, int) or n < 0:
         raise BadOption(f"the number of rows must be a whole number, at least 0, not {n!r}")
-    if decode not in get_args(Decoding):
-        raise BadOption(f"rows are decoded by {', '.join(get_args(Decoding))}, not {decode!r}")
     from seqgen.sampling import Sampler, beam_rows, filter_rows
 
-    wanted = _wanted(run, filters)
+    row_filter = _row_filter(run, config)
     with computing(run.settings.engine.threads):
-        sampler: Sampler = _decoder(Sampler, run, wishes, processors, options)
+        sampler: Sampler = _decoder(Sampler, run, config)
         exact = sampler.constraint is not None and sampler.constraint.exact
-        if decode != "draw":
-            if filters.any() or exact:
-                raise UsageError(f"rows by {decode} know of one another, so none can be left out: drop the filters")
-            yield from beam_rows(sampler, n, replace=decode == "beam")[:n] if n else ()
-        elif filters.any() or exact:
+        if config.decode != "draw":
+            if config.filters or exact:
+                raise UsageError(
+                    f"rows by {config.decode} depend on one another, so none can be rejected: drop the filters"
+                )
+            yield from beam_rows(sampler, n, replace=config.decode == "beam")[:n] if n else ()
+        elif config.filters or exact:
             if exact:
-                wanted = replace(wanted, satisfies=sampler.satisfies)
+                row_filter = replace(row_filter, satisfies=sampler.satisfies)
             rows = sampler.rows()
             if sampler.constraint is not None and not exact:
                 rows = constrained_rows(run, sampler, 0, warn)
-            yield from filter_rows(rows, n, wanted, filters.effort)
+            yield from filter_rows(rows, n, row_filter, config.effort)
         elif sampler.constraint is not None:
             yield from itertools.islice(constrained_rows(run, sampler, n, warn), n) if n else ()
         else:
             yield from sampler.take(n)
 
 
-def find_top(
-    run: Run,
-    n: int,
-    n_nodes: int,
-    wishes: Wishes,
-    processors: Processors,
-    options: Mapping[str, Any],
-) -> Top:
-    """The most probable rows; see :meth:`seqgen.Run.top`."""
+def find_top(run: OpenRun, n: int, n_nodes: int, config: DecodeConfig) -> Top:
+    """Return the most probable rows; see :meth:`seqgen.Run.top`."""
     for name, value in (("number of rows", n), ("effort", n_nodes)):
         if not isinstance(value, int) or value < 1:
             raise BadOption(f"the {name} must be a whole number, at least 1, not {value!r}")
     from seqgen.sampling import Decoder, top_rows
 
     with computing(run.settings.engine.threads):
-        return top_rows(_decoder(Decoder, run, wishes, processors, options), n, n_nodes)
+        return top_rows(_decoder(Decoder, run, config), n, n_nodes)
 
 
-def _wanted(run: Run, filters: Filters) -> RowFilter:
+def _row_filter(run: OpenRun, config: SampleConfig) -> RowFilter:
     from seqgen.sampling import RowFilter
 
-    if filters.valid and run.validator is None:
+    if config.valid and run.validator is None:
         domain = run.settings.corpus.domain.rpartition(":")[2]
-        raise UsageError(f"the domain {domain!r} of this run has no validator, so nothing is known to be valid")
-    if (filters.novel or filters.min_edit) and not run.vocabulary.ends:
-        raise UsageError("this run learned one long text, which has no records to be new beside")
+        raise UsageError(f"--valid needs a validator, and the domain {domain!r} of this run has none")
+    if (config.novel or config.min_edit) and not run.vocabulary.ends:
+        raise UsageError("--novel and --min-edit need records, and this run was trained on one long text")
 
     def known(forms: set[str]) -> set[str]:
         return {form for form, where in run.where(sorted(forms)).items() if where == "train"}
 
-    if (filters.unique or filters.novel) and run.lacking:
+    if (config.unique or config.novel) and run.lacking:
         run.warn(f"{run.lacking}; without it rows are compared as they stand")
 
     def verdict(text: str) -> Verdict:
         return Verdict(True) if run.lacking else run.verdict(text)
 
-    near = _nearness(run, filters.min_edit) if filters.min_edit else None
-    return RowFilter(verdict, filters.valid, filters.unique, known if filters.novel else None, near)
+    near = _nearness(run, config.min_edit) if config.min_edit else None
+    return RowFilter(verdict, config.valid, config.unique, known if config.novel else None, near)
 
 
-def _nearness(run: Run, min_edit: int) -> Callable[[set[str]], set[str]]:
-    """Which of some texts are less than ``min_edit`` insertions, deletions and exchanges from a training record."""
+def _nearness(run: OpenRun, min_edit: int) -> Callable[[set[str]], set[str]]:
+    """Return a function that finds texts less than ``min_edit`` edits from a training record."""
     from seqgen.evaluation import edit_distance
 
     distance, cdist = edit_distance("--min-edit")
 
     def near(texts: set[str]) -> set[str]:
-        splitter, found = splitter_of(run.settings), set[str]()
+        splitter, found = run.settings.splitter, set[str]()
         training = (record.text for record in run.learned if splitter.part(record) == "train")
         while chunk := list(itertools.islice(training, _CHUNK)):
             asked = sorted(texts - found)
@@ -146,18 +109,119 @@ def _nearness(run: Run, min_edit: int) -> Callable[[set[str]], set[str]]:
     return near
 
 
-def _decoder(kind: Any, run: Run, wishes: Wishes, processors: Processors, options: Mapping[str, Any]) -> Any:
-    from seqgen.sampling import SampleSettings
-
-    given = {name: value for name, value in options.items() if value is not None}
-    given["prefix"] = wishes.prefix + str(given.get("prefix", ""))
-    known = {"max_length": run.settings.max_length}
-    settings = SampleSettings(**build_options(SampleSettings, known | given, "sample"))
-    if settings.guidance != 1 and not wishes.conditions:
-        raise UsageError("guidance strengthens what is asked by a label or condition: give --label or --given")
+def _decoder(kind: Any, run: OpenRun, config: DecodeConfig) -> Any:
+    """Return a sampler or decoder of a run."""
+    conditioning = Conditioning.of(run, config.label, config.given)
+    if config.guidance != 1 and not conditioning.conditions:
+        raise UsageError("--guidance strengthens a condition: give --label or --given")
+    resolved = config.model_copy(
+        update={
+            "prefix": conditioning.prefix + config.prefix,
+            "max_length": run.settings.max_length if config.max_length is None else config.max_length,
+        }
+    )
     registry = run.plugins.registry
-    if not isinstance(processors, Mapping):
-        processors = {name: {} for name in ([processors] if isinstance(processors, str) else processors)}
-    steps: list[Processor] = [registry.get("processor", name).use(values) for name, values in processors.items()]
-    multiline = run.settings.corpus.multiline
-    return kind(run.model, run.vocabulary, settings, multiline=multiline, processors=steps, given=wishes.conditions)
+    steps: list[Processor] = [registry.get("processor", name).use(vals) for name, vals in config.processors.items()]
+    multiline, given = run.settings.corpus.multiline, conditioning.conditions
+    return kind(run.model, run.vocabulary, resolved, multiline=multiline, processors=steps, given=given)
+
+
+# -- rows under a constraint
+
+
+def satisfying(sampler: Sampler) -> Iterator[Sample]:
+    """Yield without end the rows of unconstrained sampling that satisfy the constraint."""
+    return (row for row in sampler.rows() if sampler.satisfies(row))
+
+
+def constrained_rows(run: OpenRun, sampler: Sampler, n: int, warn: Callable[[str], None]) -> Iterator[Sample]:
+    """Yield rows that satisfy a constraint: by rejection without end, or ``n`` rows guided step by step.
+
+    Rows that break the constraint are rejected where at least 20 of 1,000 trial rows satisfy it. The trial has a seed
+    of its own, so row i depends on its seed and number only.
+
+    Args:
+        run: the run.
+        sampler: of the run, with a constraint.
+        n: number of guided rows; 0: without end.
+        warn: called with one line if rows are guided, and if many of them reach the length limit.
+    """
+    assert sampler.constraint is not None
+    trial = itertools.islice(sampler.as_rejection_sampler(_PILOT_SEED).rows(), PILOT)
+    n_kept = sum(1 for _ in itertools.islice(filter(sampler.satisfies, trial), LEAST_KEPT))
+    if n_kept == LEAST_KEPT:
+        yield from satisfying(sampler.as_rejection_sampler())
+        return
+    warn(
+        f"constraint {sampler.constraint.name}: {n_kept} of {PILOT:,} trial rows satisfy it ({n_kept / PILOT:.1%}), so "
+        "rows are guided step by step, which changes their distribution; --exact keeps the model's distribution and "
+        "leaves out what does not fit"
+    )
+    yield from _watched(run, sampler, sampler.take(n) if n else sampler.rows(), warn)
+
+
+def _watched(run: OpenRun, sampler: Sampler, rows: Iterator[Sample], warn: Callable[[str], None]) -> Iterator[Sample]:
+    """Pass rows on, then warn if many reach the length limit in search of a way to satisfy the constraint."""
+    least, most = sampler.lengths
+    counts_chars = most is not None and least < _LONG * most
+    n_rows = n_long = n_cut = 0
+    try:
+        for row in rows:
+            n_rows += 1
+            n_long += counts_chars and most is not None and len(row.text) >= _LONG * most
+            longest = _LONG * sampler.max_length
+            n_cut += len(row.text) >= longest and len(run.vocabulary.encode(row.text)) >= longest
+            yield row
+    finally:
+        exact = "--exact keeps the model's distribution and leaves out what does not fit"
+        if n_cut and n_cut >= _MANY * n_rows:
+            warn(
+                f"{n_cut:,} of {n_rows:,} rows satisfy it only at about the limit of {sampler.max_length} symbols: "
+                f"{exact}"
+            )
+        elif n_long and n_long >= _MANY * n_rows:
+            warn(f"{n_long:,} of {n_rows:,} rows are as long as --length allows, {most} characters, or nearly: {exact}")
+
+
+# -- the next symbols
+
+
+class NextSymbol(NamedTuple):
+    """A symbol that may come next.
+
+    Attributes:
+        text: the symbol; "" for the end of the sequence.
+        probability: that it comes, 0 to 1, at temperature 1.
+        ends: whether it is the end.
+    """
+
+    text: str
+    probability: float
+    ends: bool
+
+
+def next_symbols(run: OpenRun, prefix: str, n: int | None, conditioning: Conditioning) -> list[NextSymbol]:
+    """Return the most probable symbols after a prefix; see :meth:`seqgen.Run.next_symbols` for errors.
+
+    Symbols that no row may hold, such as a line end in records of one line, are left out, as in sampling.
+    """
+    import torch
+
+    from seqgen.model import device_of, log_probs
+    from seqgen.tokenizers import BOS, EOS
+
+    if n is not None and (not isinstance(n, int) or n < 0):
+        raise BadOption(f"the number of symbols must be a whole number, at least 0, not {n!r}")
+    model, vocabulary = run.model, run.vocabulary
+    conditions = vocabulary.condition_ids([conditioning.conditions])[0].tolist()
+    ids = [BOS, *conditions, *vocabulary.encode(conditioning.prefix + prefix).tolist()]
+    allowed_V = torch.from_numpy(vocabulary.allowed_V(line_ends=run.settings.corpus.multiline))
+    with computing(run.settings.engine.threads), torch.inference_mode():
+        device = device_of(model)
+        logits_BTV, _ = model(torch.tensor([ids], device=device), model.initial_state(1))
+        share_V = log_probs(logits_BTV[0, -1].double(), allowed_V.to(device)).exp().cpu()
+    order = torch.argsort(share_V, descending=True, stable=True)[: int(allowed_V.sum())]
+    return [
+        NextSymbol("" if index == EOS else vocabulary.decode([index]), float(share_V[index]), index == EOS)
+        for index in order[:n].tolist()
+    ]

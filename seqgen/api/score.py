@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from seqgen.api.conditioning import Wishes
-from seqgen.api.corpus_checks import read_again
-from seqgen.api.environment import computing
-from seqgen.errors import UnknownSymbol, UsageError
+from seqgen.api.conditioning import Conditioning
+from seqgen.api.encoded_corpus import read_again
+from seqgen.compute import computing
+from seqgen.errors import SeqgenError, UnknownSymbol, UsageError
 from seqgen.render import visible
 
 if TYPE_CHECKING:
-    from seqgen.api.run import Run
+    from seqgen.api.open_run import OpenRun
     from seqgen.evaluation import ReferenceScores, Score
+    from seqgen.sampling import Sample
 
 _TOGETHER, _MAX_CHARS = 256, 65_536  # texts scored together, and characters, the shorter filled up to the longest
 _MAX_HELD_OUT = 10_000  # records that a score is compared with
 _SHOWN_CHARS = 40  # of a text in a message
+_MAX_CORPUS_CHARS = 100_000_000  # of a corpus in which samples are looked up for a table
 
 
-def scale(run: Run, given: Mapping[str, Any]) -> ReferenceScores | None:
+def scale(run: OpenRun, given: Mapping[str, Any]) -> ReferenceScores | None:
     """What held-out records score; see :meth:`seqgen.Run.scale`."""
     from seqgen.evaluation import ReferenceScores, penalty, record_losses
 
@@ -39,21 +41,21 @@ def scale(run: Run, given: Mapping[str, Any]) -> ReferenceScores | None:
     return ReferenceScores.of(costs, "validation" if part == "valid" else part)
 
 
-def conditions(run: Run, label: str | None, given: Mapping[str, Any]) -> dict[str, str]:
+def conditions(run: OpenRun, label: str | None, given: Mapping[str, Any]) -> dict[str, str]:
     """The conditions under which texts are scored.
 
     Raises:
         UsageError: the run was not trained with one of them.
     """
-    wishes = Wishes.of(run, label, given)
-    if wishes.prefix:
-        name = wishes.prefix.partition("=")[0]
+    conditioning = Conditioning.of(run, label, given)
+    if conditioning.prefix:
+        name = conditioning.prefix.partition("=")[0]
         raise UsageError(f"{name!r} is a field and no condition of this run: write it in the text that is scored")
-    return dict(wishes.conditions)
+    return dict(conditioning.conditions)
 
 
 def iter_scores(
-    run: Run,
+    run: OpenRun,
     texts: Iterable[str],
     given: Mapping[str, Any] | None = None,
     called: str = "text",
@@ -105,7 +107,7 @@ def _chunks(texts: Iterable[str]) -> Iterator[list[tuple[int, str]]]:
         yield chunk
 
 
-def _unknown_symbol(run: Run, text: str, called: str) -> UsageError | None:
+def _unknown_symbol(run: OpenRun, text: str, called: str) -> UsageError | None:
     """What is wrong with a text that the run cannot spell."""
     try:
         run.vocabulary.encode(text)
@@ -115,7 +117,7 @@ def _unknown_symbol(run: Run, text: str, called: str) -> UsageError | None:
     return None
 
 
-def symbols(run: Run, text: str) -> list[str]:
+def symbols(run: OpenRun, text: str) -> list[str]:
     """The symbols of a text as the run's tokenizer cuts it; a byte that is no character alone comes as its code."""
     ids = run.vocabulary.encode(text).tolist()
     whole = [run.vocabulary.decode([index]) for index in ids]
@@ -127,3 +129,28 @@ def _bytes(text: str, whole: list[str]) -> list[str]:
     if len(encoded) != len(whole):
         return whole
     return [chr(byte) if byte < 128 else f"\\x{byte:02x}" for byte in encoded]
+
+
+def describe_samples(run: OpenRun, samples: Sequence[Sample], given: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return a row for each sample; see :meth:`seqgen.Run.describe`."""
+    texts = [sample.text for sample in samples]
+    scores: dict[str, float] = {}
+    where: dict[str, str] = {}
+    try:
+        conditions = {name: value for name, value in given.items() if name in run.vocabulary.slots}
+        scores = {score.text: score.bits_per_char for score in run.score(texts, given=conditions)}
+        if run.vocabulary.ends and run.settings.corpus.n_chars <= _MAX_CORPUS_CHARS:
+            where = run.where(texts)
+    except SeqgenError:  # the corpus is gone, or a row cannot be encoded again: the samples are shown all the same
+        pass
+    return [
+        {
+            "row": sample.number,
+            "text": sample.text,
+            "cut": sample.cut,
+            **given,
+            "bits_per_char": scores.get(sample.text),
+            "where": where.get(sample.text),
+        }
+        for sample in samples
+    ]

@@ -1,258 +1,327 @@
-"""Training from Python: ``train`` and ``resume``."""
+"""Training: a plan whose corpus is read and whose every setting is known, then the run itself."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import dataclasses
+import datetime
+import re
+from collections.abc import Callable, MutableMapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
-from seqgen.api.begin import begin, hearers, plan, read
-from seqgen.api.chosen import SomePlugins, choose_parts, choose_plugins
-from seqgen.api.corpus_checks import read_again
-from seqgen.api.data import Progress
-from seqgen.api.engine import is_there, ready_engine
-from seqgen.api.environment import ignore
-from seqgen.api.factories import changed_plugins, corpus_of, given_again, read_vocabulary
-from seqgen.api.go import Listener, go
-from seqgen.api.missing_plugin import with_a_way_out
-from seqgen.api.preflight import doubts
-from seqgen.api.recipe import resolve
-from seqgen.api.request import Request
-from seqgen.api.run import RUNS, Run
-from seqgen.api.run_metadata import environment, with_corpus
-from seqgen.api.warm_start import find_start, start_again
-from seqgen.api.weights import take_over
-from seqgen.checkpoint import RunFolder, RunSettings, WarmStartSettings, find_run
-from seqgen.config import parse_count, parse_duration_s, split_names
-from seqgen.errors import BadOption, CheckpointError, UnknownName
-from seqgen.plugins import Plugins
+from seqgen.api.config import ResolvedConfig, resolve
+from seqgen.api.corpora import FILE, open_new_corpus
+from seqgen.api.encoded_corpus import EncodedCorpus, learn, unchanging
+from seqgen.api.factories import build_around_cell, build_model
+from seqgen.api.missing_plugin import changed_plugins, given_again, with_hint
+from seqgen.api.preflight import (
+    check_memory,
+    check_model,
+    corpus_warnings,
+    count_leaked,
+    part_at_fault,
+)
+from seqgen.api.recommended import solve_width, with_best_by
+from seqgen.api.round_trip import check_order, check_tokenizer
+from seqgen.api.run import Run
+from seqgen.api.run_metadata import run_settings, with_width
+from seqgen.api.training_run import run_training
+from seqgen.api.warm_start import find_warm_start, load_weights
+from seqgen.checkpoint import RUNS, RunFolder, RunSettings, check_same
+from seqgen.config import TrainConfig, parse_count
+from seqgen.corpus import Splitter
+from seqgen.errors import BadOption, PluginError, UnknownName, UsageError
+from seqgen.files import dump_json
+from seqgen.plugins import Plugins, SomePlugins, choose_parts
+from seqgen.registry import blamed
 from seqgen.signals import graceful_stop
-from seqgen.specs import AugmentationSpec, CellSpec, DomainSpec, ModelSpec, TokenizerSpec
+from seqgen.specs import CorpusSpec
 
 if TYPE_CHECKING:
+    from seqgen.keywords import TrainKeywords
+    from seqgen.render.progress import Listener, OnProgress
     from seqgen.tokenizers import Vocabulary
+
+Warn = Callable[[str], None]
+_KINDS = {"cell": "cell", "model": "model", "tokenizer": "tokenizer", "domain": "domain", "augment": "augmentation"}
 
 
 def train(
     corpus: str | Path | None = None,
     *,
-    cell: str | type | CellSpec | None = None,
-    model: str | type | ModelSpec | None = None,
-    tokenizer: str | type | TokenizerSpec | None = None,
-    domain: str | DomainSpec | None = None,
-    hidden: int | None = None,
-    layers: int | None = None,
-    embedding: int | None = None,
-    dropout: float | None = None,
-    steps: int | None = None,
-    epochs: float | None = None,
-    time: str | float | None = None,
-    batch_size: int | None = None,
-    lr: float | None = None,
-    seed: int | None = None,
-    split: str | None = None,
-    valid: str | Path | None = None,
-    test: str | Path | None = None,
-    device: str | None = None,
-    engine: str | None = None,
-    params: int | str | None = None,
-    layout: str | None = None,
-    condition: str | Sequence[str] = (),
-    augment: str | AugmentationSpec | None = None,
-    start: str | Path | None = None,
-    text_field: str | None = None,
-    label_field: str | None = None,
-    options: Mapping[str, Any] | None = None,
-    config: str | Path | None = None,
-    out: str | Path | None = None,
     plugins: SomePlugins = None,
     listener: Listener | None = None,
-    warn: Callable[[str], None] = ignore,
-    progress: Progress | bool | None = None,
+    warn: Warn | None = None,
+    progress: OnProgress | bool | None = None,
+    **settings: Unpack[TrainKeywords],
 ) -> Run:
     """Train a model on a corpus, in a new run folder.
 
     Args:
-        corpus: a registered name, or a text file with a record a line.
-        cell: the layer; ``gru`` unless said otherwise. A name, the class of a cell, or a seqgen.CellSpec; so too the
-            model, tokenizer, domain (no class) and augmentation (no class). To open a run of a class again it is given
-            again: ``seqgen.load(run, plugins=[MyCell])``.
-        model: the model; ``recurrent`` unless said otherwise.
-        tokenizer: how text becomes symbols; that of the domain unless said otherwise.
-        domain: what the texts are; the corpus knows, a file is plain ``text``.
-        hidden: units of a layer.
-        layers: how many layers.
-        embedding: features of a symbol.
-        dropout: share of features dropped between layers and before the head.
-        steps: optimizer steps.
-        epochs: passes over the training part.
-        time: seconds, or a duration like "60s" or "5m".
-        batch_size: records a step.
-        lr: peak learning rate.
-        seed: everything random in training derives from it.
-        split: shares of training, validation and test like "90/5/5", or "none".
-        valid: a file of validation records.
-        test: a file of test records.
-        device: auto, cpu, cuda or mps.
-        engine: how steps run over time: auto, fused, scan, compiled or eager.
-        params: choose the units of a layer so that the model has at most so many parameters, like 50_000 or "50k".
-        layout: "lines" (a record a line), or "stream" for one long text.
-        condition: "label" or fields that the model is told, to be asked for when sampling.
-        augment: an augmentation, by which every epoch sees its records written anew.
-        start: a run, by folder or name: begin with the weights of its best checkpoint, and what is not said (the
-            corpus too) is as it was there. Symbols that are new come beside those it knows.
-        text_field: the field of a JSON or CSV file that is the text.
-        label_field: the field that is the label.
-        options: any option by ``"part.name"``, or by its bare name when only one part has it.
-        config: a TOML file with tables [train] [model] [cell] [tokenizer] [corpus] [augmentation], each with its
-            options and, but for [train], a ``name``; [train] may have ``condition`` and ``augment``.
-        out: the run folder; left out: ``runs/<corpus>-<cell>-001`` or the next free number.
-        plugins: left out: all that are installed; a list ``["mycell.py", module, MyCell, object_with_hooks, spec]``:
-            these too.
-        listener: is told of progress, reports and checkpoints, as ``listener(folder, event)``; one that raises
-            KeyboardInterrupt stops the run as Ctrl-C does. ``seqgen.ProgressLine()`` is one.
-        warn: is told, in one line, of what may not be meant.
-        progress: whether a ``seqgen.ProgressLine`` shows how it goes; left out: where there is no listener, in IPython
-            and notebooks. Or a function, which is told what is being done before training, how many records are done,
-            and of how many.
+        corpus: a registered name, or a text file with one record per line.
+        plugins: None: all that are installed; a list ``["mycell.py", module, MyCell, object_with_hooks, spec]``: these
+            too.
+        listener: called with the run folder and each event: progress, reports and checkpoints; if it raises
+            KeyboardInterrupt, the run stops as after Ctrl-C. ``seqgen.ProgressLine()`` is one.
+        warn: called with one line for each warning.
+        progress: whether a ``seqgen.ProgressLine`` is shown; None: in IPython and notebooks where there is no listener.
+            Or a function of (activity, records done, records in total or None), called while the corpus is read.
+        settings: see :class:`seqgen.keywords.TrainKeywords`. A cell, model or tokenizer may be a class, and these, a
+            domain and an augmentation a spec; such a run is opened by ``seqgen.load(run, plugins=[MyCell])``.
 
     Returns:
         The finished run.
 
     Raises:
-        UsageError: something was asked that cannot be done.
-        CheckpointError: ``start`` has no checkpoint that can be used.
+        UsageError: a setting is unknown or impossible.
+        CheckpointError: the run to start from has no usable checkpoint.
         CorpusError: the corpus is unreadable or empty.
         Diverged: the loss is not finite; the last good checkpoint stays.
         Interrupted: a signal came, such as Ctrl-C; the run is saved and can be resumed. It is the error's ``run``.
-        DiskError: the disk refused.
+        DiskError: the disk is full or refuses.
     """
-    train_flags = {
-        "steps": steps, "epochs": epochs, "time_s": None if time is None else parse_duration_s(time),
-        "batch_size": batch_size, "lr": lr, "seed": seed, "split": split, "device": device, "engine": engine,
-    }  # fmt: skip
-    model_flags = {"hidden": hidden, "layers": layers, "embedding": embedding, "dropout": dropout}
-    corpus_flags = {"text_field": text_field, "label_field": label_field}
-    flags = {
-        part: {name: value for name, value in values.items() if value is not None}
-        for part, values in (("train", train_flags), ("model", model_flags), ("corpus", corpus_flags))
-    }
-    asked = {"cell": cell, "model": model, "tokenizer": tokenizer, "domain": domain, "augmentation": augment}
-    plugins, names = choose_parts(plugins, asked)
-    request = Request(
-        corpus,
-        names["cell"],
-        names["model"],
-        names["tokenizer"],
-        names["domain"],
-        valid,
-        test,
-        flags,
-        split_names(options or {}),
-        Path(config) if config else None,
-        None if params is None else parse_count(params),
-        layout,
-        condition.split(",") if isinstance(condition, str) else condition,
-        names["augmentation"],
-        None if start is None else find_start(start, RUNS, plugins, warn),
-    )
-    hear = hearers(listener, warn, progress)
-    try:
-        recipe = resolve(request, plugins)
-    except UnknownName as error:
-        if plugins.failed():  # likelier one of these would have had it
-            raise
-        raise with_a_way_out(error) from None
-    for line in given_again(recipe.entries, plugins):
-        hear.warn(line)
-    data = read(recipe, hear)
-    for line in doubts(recipe, plugins, data.vocabulary):
-        hear.warn(line)
-    folder = None if out is None else RunFolder(Path(out))
-    return begin(recipe, plan(recipe, plugins, data), plugins, data, folder, hear)
+    from seqgen.render.progress import with_progress_line
+
+    listener, warn, progress = with_progress_line(listener, warn, progress)
+    return plan(corpus, plugins=plugins, warn=warn, progress=progress, **settings).train(listener=listener)
 
 
-def resume(
-    run: str | Path | None = None,
+def plan(
+    corpus: str | Path | None = None,
     *,
-    allow_corpus_change: bool = False,
     plugins: SomePlugins = None,
-    listener: Listener | None = None,
-    warn: Callable[[str], None] = ignore,
-    progress: Progress | bool | None = None,
-) -> Run:
-    """Go on with a run from its newest valid checkpoint; the result is what it would have been without a stop.
+    warn: Warn | None = None,
+    progress: OnProgress | bool | None = None,
+    cache: MutableMapping[str, EncodedCorpus] | None = None,
+    **settings: Unpack[TrainKeywords],
+) -> TrainingPlan:
+    """Read a corpus and settle every setting of a training run, without writing anything.
 
     Args:
-        run: its folder, or a name under ``runs/``; left out: the newest run that has not ended.
-        allow_corpus_change: go on even if the corpus is not what it was; then the result is another.
-        plugins: left out: all that are installed; a list ``["mycell.py", module, MyCell, object_with_hooks, spec]``:
-            these too.
-        listener: is told of progress, reports and checkpoints.
-        warn: is told, in one line, when a damaged checkpoint is passed over.
-        progress: as ``train`` takes it.
-
-    Returns:
-        The finished run; one that had ended already is returned as it is.
+        corpus: as ``seqgen.train`` takes it.
+        plugins: as ``seqgen.train`` takes them.
+        warn: called with one line for each warning.
+        progress: whether a ``seqgen.ProgressLine`` is shown, or a function called while the corpus is read.
+        cache: corpora that plans share: one that was read with the same options is not read again.
+        settings: see :class:`seqgen.keywords.TrainKeywords`.
 
     Raises:
-        NoSuchRun: there is none.
-        RunLocked: another process is training it.
-        CheckpointError: no checkpoint can be used, or a plugin is missing.
-        CorpusError: the corpus is not what it was.
+        UsageError, CheckpointError, CorpusError, PluginError: as ``train``.
     """
-    from seqgen.api.rebuild import rebuild_model
+    from seqgen.render.progress import with_progress_line
 
-    plugins, hear = choose_plugins(plugins), hearers(listener, warn, progress)
-    warn = hear.warn
-    with find_run(run, RUNS, unfinished=True).locked() as folder:
-        folder.clean()
-        settings = folder.settings()
-        snapshot = folder.load_latest(warn)
-        if snapshot is not None and snapshot.state.get("ended"):
-            return Run(folder, settings, plugins)
-        settings = _warn_of_changes(settings, plugins, warn)
-        model = rebuild_model(plugins, settings, None if snapshot is None else snapshot.model)
-        vocabulary = read_vocabulary(folder, settings, plugins)
-        if snapshot is None and settings.start is not None:
-            _begin_again(model, settings.start, plugins, vocabulary)
-        changed = warn if allow_corpus_change else None
-        way_out = "restore it, train anew, or go on with what is there now: --allow-corpus-change"
-        corpus = corpus_of(settings, plugins)
-        data = read_again(corpus, settings, vocabulary, hear.progress, warn=warn, changed=changed, way_out=way_out)
-        ready_engine(model, data, settings.engine, settings.train, warn)
-        if data.survey.digest != settings.corpus.digest:
-            settings = with_corpus(settings, data)
-            folder.record_corpus(settings.corpus)
-        with graceful_stop() as stop:
-            return go(folder, settings, plugins, data, model, hear.listener, warn, stop, snapshot)
-
-
-def _begin_again(model: Any, said: WarmStartSettings, plugins: Plugins, vocabulary: Vocabulary) -> None:
-    """Give a model the weights that its run began with."""
+    _, warn, progress = with_progress_line(None, warn, progress)
+    parts = {kind: settings.pop(keyword, None) for keyword, kind in _KINDS.items()}  # type: ignore[misc]
+    plugins, names = choose_parts(plugins, parts)
+    named = {keyword: names[kind] for keyword, kind in _KINDS.items()}
+    config = TrainConfig.of({"corpus": corpus, **settings, **named})
+    if config.params is not None:
+        config = config.model_copy(update={"params": parse_count(config.params)})
+    start = None if config.start is None else find_warm_start(config.start, RUNS, plugins, warn)
     try:
-        take_over(model, start_again(said, plugins), vocabulary)
-    except BadOption as error:
-        raise CheckpointError(
-            f"run.json and tokenizer.json do not fit the weights that the run began with: {error}"
-        ) from None
-
-
-def _warn_of_changes(settings: RunSettings, plugins: Plugins, warn: Callable[[str], None]) -> RunSettings:
-    """The same bytes are promised on the same machine and torch only; elsewhere the run goes on, with a word.
-
-    Returns:
-        The settings, with a device that is there.
-    """
-    now, engine = environment(), settings.engine
-    if not is_there(engine.device):
-        instead = "cuda" if is_there("cuda") else "cpu"
-        warn(f"the run began on {engine.device!r}, which is not here: it goes on on {instead!r}, as another run would")
-        settings = settings.model_copy(update={"engine": engine.model_copy(update={"device": instead})})
-    for name in ("torch", "machine", *(["gpu"] if engine.device.startswith("cuda") and "gpu" in now else [])):
-        before = settings.environment.get(name)
-        if before != now[name]:
-            warn(f"the run began with {name} {before}, this is {now[name]}: its result may differ in the last bits")
-    for line in changed_plugins(plugins, settings):
+        resolved = resolve(config, plugins, start)
+    except UnknownName as error:
+        if plugins.failed():  # one of these is more likely to have had it
+            raise
+        raise with_hint(error) from None
+    for line in given_again(resolved.parts.values(), plugins):
         warn(line)
-    return settings
+    data = _read(resolved, warn, progress, {} if cache is None else cache)
+    for line in corpus_warnings(resolved, plugins, data.vocabulary):
+        warn(line)
+    return TrainingPlan(resolved, _settle(resolved, plugins, data), plugins, data, warn)
+
+
+def _read(
+    resolved: ResolvedConfig, warn: Warn, progress: OnProgress, cache: MutableMapping[str, EncodedCorpus]
+) -> EncodedCorpus:
+    """Return the encoded corpus, from the cache if it was read with the same options.
+
+    Raises:
+        CorpusError: it is unreadable, empty or has no training part.
+    """
+    options = {part: resolved.options[part] for part in ("corpus", "tokenizer")}
+    split = resolved.train.split, resolved.train.split_seed
+    config = resolved.config
+    names = resolved.corpus.qualified, resolved.tokenizer.qualified, resolved.layout, resolved.conditions
+    key = repr((names, options, split, config.valid, config.test, config.start))
+    if key not in cache:
+        cache[key] = _encode(resolved, warn, progress)
+    return cache[key]
+
+
+def _encode(resolved: ResolvedConfig, warn: Warn, progress: OnProgress) -> EncodedCorpus:
+    """Return the corpus, counted and encoded."""
+    spec, config, start = resolved.corpus.spec, resolved.config, resolved.start
+    if isinstance(spec, CorpusSpec) and spec.network:
+        warn(f"the corpus {spec.name} is read over the network")
+    corpus = open_new_corpus(resolved.corpus, resolved.options["corpus"], config.valid, config.test, resolved.layout)
+    tokenizer = resolved.tokenizer
+
+    def check(vocabulary: Vocabulary, texts: Sequence[str]) -> None:
+        if resolved.corpus.qualified != FILE:
+            check_order(resolved.corpus, corpus, texts)
+        if line := check_tokenizer(tokenizer, vocabulary, texts):
+            warn(line)
+
+    with unchanging(corpus, resolved.title), blamed(tokenizer, "cannot encode the corpus"):
+        data = learn(
+            corpus,
+            resolved.title,
+            tokenizer,
+            resolved.options["tokenizer"],
+            Splitter(resolved.train.split, resolved.train.split_seed),
+            resolved.conditions,
+            progress,
+            None if start is None else start.vocabulary,
+            warn,
+            check,
+        )
+    if start is not None:
+        for line in start.warnings(data, config, resolved.train, resolved.corpus, resolved.options["corpus"]):
+            warn(line)
+    if n_controls := data.survey.n_controls:
+        warn(f"control characters ({n_controls:,}) are kept as symbols, and escaped where a terminal shows them")
+    if (config.valid or config.test) and data.vocabulary.ends and (n_leaked := count_leaked(corpus)):
+        warn(f"{n_leaked:,} held-out records stand in the training part too; losses on them say little")
+    return data
+
+
+def _settle(resolved: ResolvedConfig, plugins: Plugins, data: EncodedCorpus) -> RunSettings:
+    """Return what run.json will hold, the width and the criterion of the best step decided.
+
+    Raises:
+        BadOption: even the smallest model has more parameters than are allowed, or they exceed the memory.
+        PluginError: a part cannot be built.
+    """
+    settings = run_settings(resolved, plugins, data)
+    train = with_best_by(settings, data.survey, counts=hasattr(resolved.model.load(), "learn"))
+    settings, budget = settings.model_copy(update={"train": train}), resolved.config.params
+    if budget is None:
+        return settings
+    check_memory(budget)
+    return with_width(settings, solve_width(lambda width: _count(plugins, with_width(settings, width)), budget))
+
+
+def _count(plugins: Plugins, settings: RunSettings) -> int:
+    """Return the number of trainable parameters of the model of a run."""
+    from seqgen.model import count_parameters
+
+    return count_parameters(build_model(plugins, settings))
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """A training run whose corpus is read and whose every setting is known.
+
+    Attributes:
+        resolved: its parts and options.
+        settings: what run.json will hold; ``n_parameters`` and ``engine`` follow when it is trained.
+        plugins: the plugins of its parts.
+        data: its corpus, encoded.
+        warn: called with one line for each warning.
+    """
+
+    resolved: ResolvedConfig
+    settings: RunSettings
+    plugins: Plugins
+    data: EncodedCorpus
+    warn: Warn
+
+    @property
+    def n_parameters(self) -> int:
+        """The number of trainable parameters.
+
+        Raises:
+            PluginError: a part cannot be built.
+        """
+        return _count(self.plugins, self.settings)
+
+    def with_seed(self, seed: int) -> TrainingPlan:
+        """Return the same plan with another seed, created now."""
+        train = self.settings.train.model_copy(update={"seed": seed})
+        created = datetime.datetime.now(datetime.UTC).isoformat(timespec="microseconds")
+        settings = self.settings.model_copy(update={"train": train, "created": created})
+        return dataclasses.replace(self, settings=settings)
+
+    def check_run(self, run: Run) -> None:
+        """Refuse a run that was trained with other settings, or with another version of a plugin.
+
+        Raises:
+            UsageError: it was; the message names the first difference.
+        """
+        check_same(self.settings, run.settings, run.path)
+        if changed := changed_plugins(self.plugins, run.settings):
+            raise UsageError(f"{str(run.path)!r}: {changed[0]}: remove it, or give another --out")
+
+    def train(
+        self,
+        out: str | Path | None = None,
+        *,
+        listener: Listener | None = None,
+        warn: Warn | None = None,
+        root: str | Path | None = None,
+    ) -> Run:
+        """Build the model, check it, choose the engine, create the run folder and train.
+
+        Args:
+            out: the run folder, which must not exist; None: ``out`` of the settings, or else the next number under
+                ``runs/``.
+            listener: as ``seqgen.train`` takes it.
+            warn: called with one line for each warning; None: that of the plan.
+            root: a folder above ``out`` below which no link is followed; None: ``out`` itself.
+
+        Raises:
+            PluginError: a part breaks its contract.
+            UsageError: the folder exists, or the device does not.
+            Diverged, Interrupted, DiskError: as ``seqgen.train``.
+        """
+        resolved, data = self.resolved, self.data
+        warn = warn or self.warn
+        settings, model = self._built(warn)
+        described = {
+            "name": resolved.tokenizer.qualified,
+            "conditions": list(data.vocabulary.conditions),
+            "data": data.vocabulary.tokenizer.to_json(),
+        }
+        files = {"tokenizer.json": dump_json(described), "run.json": dump_json(settings.model_dump(mode="json"))}
+        out = resolved.config.out if out is None else out
+        if out is not None:
+            _refuse_taken(Path(out))
+        with graceful_stop() as stop:  # from here on a signal leaves a run that is saved
+            if out is not None:
+                wanted = RunFolder(Path(out)) if root is None else RunFolder(Path(out), Path(root))
+                folder = RunFolder.create(wanted.path, files, wanted.root)
+            else:
+                architecture = resolved.cell or resolved.model
+                stem = re.sub(r"[^\w.-]+", "-", f"{resolved.title[:60]}-{architecture.spec.name}")
+                folder = RunFolder.create_numbered(RUNS, stem, files)
+            with folder.locked() as held:
+                return run_training(held, settings, self.plugins, data, model, listener, warn, stop)
+
+    def _built(self, warn: Warn) -> tuple[RunSettings, Any]:
+        """Return the complete settings and the model, checked on a small batch and set to its engine."""
+        from seqgen.model import count_parameters
+        from seqgen.training.engine_choice import decide_engine
+
+        resolved, data, settings = self.resolved, self.data, self.settings
+        model = build_model(self.plugins, settings)
+        n_parameters = count_parameters(model)
+        if not n_parameters and not hasattr(model, "learn"):
+            raise PluginError(f"{resolved.model.full_label} has no parameter to train")
+        if resolved.start is not None:
+            load_weights(model, resolved.start, data.vocabulary)
+        with blamed(part_at_fault(resolved.model, resolved.cell), "fails on its first batch"):
+            alone, fresh = partial(build_around_cell, self.plugins, settings), resolved.start is None
+            check_model(model, data, resolved.model, resolved.cell, alone, fresh=fresh)
+            engine = decide_engine(model, data.encoded, data.vocabulary, settings.train, n_parameters, warn)
+        return settings.model_copy(update={"n_parameters": n_parameters, "engine": engine}), model
+
+
+def _refuse_taken(out: Path) -> None:
+    """Refuse a run folder that can never be new."""
+    taken = {Path.cwd(): "the current folder", Path(out.resolve().anchor): "the root of the file system"}
+    if what := taken.get(out.resolve()):
+        raise BadOption(f"--out {str(out)!r} is {what}; name a new one")

@@ -1,4 +1,4 @@
-"""A training that begins with the weights of another run: what it takes over, and what must then be as it was there."""
+"""Warm start: a training run that starts from the weights of another run."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seqgen.api.environment import FILE, ignore, option_fields
-from seqgen.api.factories import changed_plugins, part_entry, read_vocabulary
+from seqgen.api.corpora import FILE
+from seqgen.api.encoded_corpus import ignore
+from seqgen.api.factories import blank_model, difference, read_vocabulary
+from seqgen.api.missing_plugin import changed_plugins, part_entry
 from seqgen.checkpoint import PartSettings, RunFolder, RunSettings, Snapshot, WarmStartSettings, find_run
 from seqgen.corpus import guess_form
 from seqgen.errors import BadOption, CheckpointError, NoSuchRun
@@ -20,10 +22,10 @@ from seqgen.registry import Entry
 from seqgen.render import visible
 
 if TYPE_CHECKING:
-    from seqgen.api.data import Data
-    from seqgen.api.recipe import Recipe
-    from seqgen.api.request import Request
-    from seqgen.config import Layer
+    from torch import Tensor, nn
+
+    from seqgen.api.encoded_corpus import EncodedCorpus
+    from seqgen.config import Layer, TrainConfig, TrainSettings
     from seqgen.tokenizers import Vocabulary
 
 
@@ -39,14 +41,14 @@ _OF_FORM = (
 
 
 @dataclass(frozen=True)
-class Start:
-    """The run whose weights a training begins with.
+class WarmStart:
+    """The run whose weights another run starts from.
 
     Attributes:
-        folder: where it is.
+        folder: its folder.
         settings: its run.json.
         vocabulary: its symbols.
-        snapshot: its checkpoint, of which the optimizer's part is left out.
+        snapshot: its checkpoint, without the state of the optimizer.
     """
 
     folder: RunFolder
@@ -55,8 +57,8 @@ class Start:
     snapshot: Snapshot
 
     @property
-    def said(self) -> WarmStartSettings:
-        """What run.json says of it."""
+    def recorded(self) -> WarmStartSettings:
+        """The entry ``start`` of the new run's run.json."""
         from safetensors.torch import save
 
         digest = hashlib.sha256(save(dict(self.snapshot.model))).hexdigest()
@@ -64,7 +66,7 @@ class Start:
 
     @property
     def parts(self) -> dict[str, PartSettings]:
-        """What the weights are of, by kind."""
+        """The parts whose weights these are, by kind."""
         own = self.settings
         found = {"model": own.model, "cell": own.cell, "tokenizer": own.tokenizer}
         return {kind: part for kind, part in found.items() if part is not None}
@@ -75,17 +77,17 @@ class Start:
         return {kind: part.name for kind, part in self.parts.items()} | {"corpus": self.settings.corpus.name}
 
     def reads(self, corpus: Entry) -> bool:
-        """Whether a corpus is read as the one of this run was, maybe from elsewhere."""
+        """Return whether a corpus is read as the one of this run was, maybe from another file."""
         return corpus.qualified == self.settings.corpus.name
 
     def is_of(self, corpus: Entry, options: Mapping[str, Any]) -> bool:
-        """Whether a corpus, with the options that are said, is the one that this run has learned from."""
+        """Return whether a corpus, with the options that are given, is the one that this run was trained on."""
         own = self.settings.corpus.options.get("path")
         path = options.get("path", own)
         return self.reads(corpus) and (path == own or (None not in (path, own) and _place(path) == _place(own)))
 
     def read_as(self, corpus: Entry, options: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The options by which a corpus is read as this run's was: without those of fields if its form is another."""
+        """Return the options by which this run's corpus was read; without those of fields if the form differs."""
         if not self.reads(corpus):
             return {}
         own = self.settings.corpus.options
@@ -96,38 +98,39 @@ class Start:
         same = now == (before if said == "auto" else said)
         return own if same else {name: value for name, value in own.items() if name not in _OF_FORM}
 
-    def checked(self, request: Request, names: Mapping[str, str], plugins: Plugins) -> Mapping[str, str]:
-        """The names of parts that a file gives, where they and those asked for are the ones of the weights.
+    def checked(self, config: TrainConfig, names: Mapping[str, str], plugins: Plugins) -> Mapping[str, str]:
+        """Return the names of parts that a TOML file gives, once they and the user's are those of the weights.
 
         Raises:
             BadOption: a model, cell or tokenizer is another, or another width is to be solved for.
         """
-        if request.params is not None:
+        if config.params is not None:
             raise BadOption(f"--from {self.folder.name}: its weights have their width, so --params cannot choose one")
-        asked = {"model": request.model, "cell": request.cell, "tokenizer": request.tokenizer}
-        for kind, flag in asked.items():
+        given = {"model": config.model, "cell": config.cell, "tokenizer": config.tokenizer}
+        for kind, flag in given.items():
             name, own = flag or names.get(kind), self.names.get(kind)
             if name is not None and plugins.registry.get(kind, name).qualified != own:
                 raise BadOption(f"--from {self.folder.name}: its {kind} is {own or 'none'}, so it cannot be {name!r}")
         return names
 
-    def filled_in(self, request: Request, parts: Mapping[str, Entry], asked: Layer) -> Request:
-        """What is asked, on the same corpus its held-out files too.
+    def filled_in(self, config: TrainConfig, parts: Mapping[str, Entry], given: Layer) -> TrainConfig:
+        """Return the configuration, on the same corpus with the held-out files of this run.
 
         Raises:
             BadOption: a file of that run that would be read is gone.
         """
         corpus = self.settings.corpus
-        if not self.is_of(parts["corpus"], asked.get("corpus", {})):
-            return request
+        if not self.is_of(parts["corpus"], given.get("corpus", {})):
+            return config
         if parts["corpus"].qualified == FILE:
             self._need(corpus.options["path"], "corpus", "--corpus")
-        if not (request.valid or request.test or "split" in asked.get("train", {})):
+        if not (config.valid or config.test or "split" in given.get("train", {})):
             for file, part in ((corpus.valid, "valid"), (corpus.test, "test")):
                 if file is not None:
                     self._need(file, f"{part} file", f"--{part}-file or --split")
-            request = replace(request, valid=corpus.valid, test=corpus.test)
-        return request
+            held_out = {"valid": corpus.valid, "test": corpus.test}
+            config = config.model_copy(update=held_out)
+        return config
 
     def augmentation_of(self, domain: Entry) -> str | None:
         """The name of its augmentation, if texts are of the domain that this is for."""
@@ -155,42 +158,47 @@ class Start:
         Raises:
             BadOption: they would be.
         """
-        from seqgen.api.rebuild import blank_model, difference
-
         own, name = self.settings, self.folder.name
-        others = {
+        differing = {
             kind: _differing(options[kind], _as_now(parts[kind], part.options)) for kind, part in self.parts.items()
         }
-        if others["tokenizer"]:
-            raise BadOption(f"--from {name}: its tokenizer has {'; '.join(others['tokenizer'])}")
+        if differing["tokenizer"]:
+            raise BadOption(f"--from {name}: its tokenizer has {'; '.join(differing['tokenizer'])}")
         cell = None if own.cell is None else PartSettings(name=own.cell.name, options=options["cell"])
         model = PartSettings(name=own.model.name, options=options["model"])
         blank = blank_model(plugins, own.model_copy(update={"model": model, "cell": cell}))
         if hasattr(blank, "learn"):
-            raise BadOption(f"--from {name}: its model counts, it has no weights to go on from")
+            raise BadOption(f"--from {name}: its model counts and has no weights to start from")
         if blank is not None and (problem := difference(self.snapshot.model, blank.state_dict())):
-            asked = [f"{part}.{line}" for part in ("model", "cell") for line in others.get(part, ())]
+            asked = [f"{part}.{line}" for part in ("model", "cell") for line in differing.get(part, ())]
             problem = f"they have {'; '.join(asked)}" if asked else problem
             raise BadOption(f"--from {name}: its weights do not fit the model that is asked for: {problem}")
 
-    def remarks(self, data: Data, recipe: Recipe) -> list[str]:
-        """What a person should know who goes on with these weights on a corpus, a line each."""
+    def warnings(
+        self,
+        data: EncodedCorpus,
+        config: TrainConfig,
+        train: TrainSettings,
+        corpus: Entry,
+        options: Mapping[str, Any],
+    ) -> list[str]:
+        """Return a warning for each difference between the corpus and what the weights were trained on."""
         from seqgen.tokenizers import new_tokens
 
         lines, own = [], self.settings
         given_NC = getattr(data.encoded["train"], "conditions_NC", None)
         if given_NC is not None and not given_NC.any():
             asked = " or ".join(own.conditions)
-            way = "--label-field or -o fields= says where it stands"
-            lines.append(f"no record has {asked}, which {self.folder.name} was told: {way}")
+            way = "--label-field or -o fields= names the field that holds it"
+            lines.append(f"no record has {asked}, on which {self.folder.name} was conditioned: {way}")
         if new := new_tokens(data.vocabulary, self.vocabulary):
-            shown = " ".join(map(_told, new[:_SHOWN])) + (" ..." if len(new) > _SHOWN else "")
-            lines.append(f"{self.folder.name} has not learned {len(new)} of the symbols, which start fresh: {shown}")
-        files = [None if path is None else str(path.resolve()) for path in (recipe.valid, recipe.test)]
-        now = recipe.train.split, recipe.train.split_seed, *files
+            shown = " ".join(map(_shown, new[:_SHOWN])) + (" ..." if len(new) > _SHOWN else "")
+            lines.append(f"{len(new)} symbols are new to {self.folder.name} and start with fresh weights: {shown}")
+        files = [None if path is None else str(Path(path).resolve()) for path in (config.valid, config.test)]
+        now = train.split, train.split_seed, *files
         before = own.train.split, own.train.split_seed, own.corpus.valid, own.corpus.test
         held_out = len(data.encoded["valid"]) + len(data.encoded["test"])
-        same = data.survey.digest == own.corpus.digest or self.is_of(recipe.corpus, recipe.options["corpus"])
+        same = data.survey.digest == own.corpus.digest or self.is_of(corpus, options)
         if held_out and now != before and same:
             lines.append(
                 f"other records are held out than in {self.folder.name}, which has learned from some of them: losses "
@@ -208,13 +216,13 @@ class Start:
         if layout != own.corpus.layout:
             raise BadOption(f"--from {self.folder.name}: it learned {own.corpus.layout}, so it cannot learn {layout}")
         if asked and set(asked) != set(own.conditions):
-            told = f"told {', '.join(own.conditions)}" if own.conditions else "not told any condition"
-            raise BadOption(f"--from {self.folder.name}: it was {told}, so it cannot be told {', '.join(asked)}")
+            now = f"it is conditioned on {', '.join(own.conditions)}" if own.conditions else "it has no conditions"
+            raise BadOption(f"--from {self.folder.name}: {now}, so --condition cannot be {', '.join(asked)}")
         return own.conditions
 
 
-def find_start(run: str | Path, base: Path, plugins: Plugins, warn: Callable[[str], None] = ignore) -> Start:
-    """A run to begin with: its best checkpoint.
+def find_warm_start(run: str | Path, base: Path, plugins: Plugins, warn: Callable[[str], None] = ignore) -> WarmStart:
+    """Return the run to start from, with its best checkpoint.
 
     Raises:
         NoSuchRun: there is none.
@@ -228,12 +236,12 @@ def find_start(run: str | Path, base: Path, plugins: Plugins, warn: Callable[[st
     for line in changed_plugins(plugins, settings):
         warn(line)
     vocabulary, snapshot = read_vocabulary(folder, settings, plugins), folder.load_best(warn)
-    return Start(folder, settings, vocabulary, replace(snapshot, train={}))
+    return WarmStart(folder, settings, vocabulary, replace(snapshot, train={}))
 
 
 def _as_now(entry: Entry, stored: Mapping[str, Any]) -> Mapping[str, Any]:
     """Options of a run as they are called now; one that has come since has its default."""
-    known = option_fields(entry)
+    known = entry.option_names()
     return entry.options({name: value for name, value in stored.items() if name in known})
 
 
@@ -241,8 +249,8 @@ def _differing(asked: Mapping[str, Any], own: Mapping[str, Any]) -> list[str]:
     return [f"{name} {own[name]!r}, not {value!r}" for name, value in asked.items() if own[name] != value]
 
 
-def _told(symbol: str) -> str:
-    """A symbol as it is seen: what is blank or stands on another by its number."""
+def _shown(symbol: str) -> str:
+    """Return a symbol as it is shown: blank and combining characters by their code points."""
     blank = len(symbol) == 1 and unicodedata.category(symbol)[0] in "ZM"
     return f"U+{ord(symbol):04X}" if blank else visible(symbol)
 
@@ -251,19 +259,62 @@ def _place(path: object) -> str:
     return os.path.realpath(str(path))
 
 
-def start_again(said: WarmStartSettings, plugins: Plugins) -> Start:
-    """The weights that a run began with, for one that has no checkpoint of its own yet.
+def reload_warm_start(recorded: WarmStartSettings, plugins: Plugins) -> WarmStart:
+    """Return the weights that a run started from, for one that has no checkpoint of its own yet.
 
     Raises:
         CheckpointError: they are gone, or others now.
     """
-    problem = "has no checkpoint yet, and the weights of {!r:.200} that it began with are {}: train it anew"
+    problem = "has no checkpoint yet, and the weights of {!r:.200} that it started from are {}: train it anew"
     try:
-        folder = find_run(Path(said.run), Path(said.run).parent)
+        folder = find_run(Path(recorded.run), Path(recorded.run).parent)
         settings = folder.settings()
-        start = Start(folder, settings, read_vocabulary(folder, settings, plugins), folder.load(said.step))
+        start = WarmStart(folder, settings, read_vocabulary(folder, settings, plugins), folder.load(recorded.step))
     except (NoSuchRun, CheckpointError) as error:
-        raise CheckpointError(f"the run {problem.format(said.run, 'gone')} ({error})") from None
-    if start.said.sha256 != said.sha256:
-        raise CheckpointError(f"the run {problem.format(said.run, 'others now')}")
+        raise CheckpointError(f"the run {problem.format(recorded.run, 'gone')} ({error})") from None
+    if start.recorded.sha256 != recorded.sha256:
+        raise CheckpointError(f"the run {problem.format(recorded.run, 'no longer the same')}")
     return start
+
+
+def load_weights(model: nn.Module, start: WarmStart, vocabulary: Vocabulary) -> None:
+    """Load the weights of another run into a fresh model; those of new symbols stay fresh.
+
+    Raises:
+        BadOption: the model or the vocabulary is another than theirs.
+    """
+    import torch
+
+    from seqgen.tokenizers import map_ids
+
+    try:
+        places = torch.tensor(map_ids(vocabulary, start.vocabulary))
+    except KeyError as error:
+        raise BadOption(
+            f"--from {start.folder.name}: its symbol {error.args[0]!r:.40} is not in the vocabulary"
+        ) from None
+    sizes = start.vocabulary.size, vocabulary.size
+    fresh, known = model.state_dict(), start.snapshot.model
+    moved = {
+        name: _moved(tensor, fresh[name], places, sizes) if name in fresh else tensor for name, tensor in known.items()
+    }
+    if problem := difference(moved, fresh):
+        raise BadOption(f"--from {start.folder.name}: its weights do not fit the model that is asked for: {problem}")
+    model.load_state_dict(moved)
+
+
+def _moved(known: Tensor, fresh: Tensor, places: Tensor, sizes: tuple[int, int]) -> Tensor:
+    """A tensor whose entries for known symbols are the known ones, along each dimension that has grown with them."""
+    if known.ndim != fresh.ndim:
+        return known
+    pairs = list(enumerate(zip(known.shape, fresh.shape, strict=True)))
+    grown = [dim for dim, pair in pairs if pair == sizes and pair[0] != pair[1]]
+    moved = known
+    for at, dim in enumerate(grown):
+        base = fresh
+        for later in grown[at + 1 :]:
+            base = base.index_select(later, places)
+        if any(base.shape[other] != moved.shape[other] for other in range(base.ndim) if other != dim):
+            return known
+        moved = base.index_copy(dim, places, moved.to(base.dtype))
+    return moved

@@ -1,6 +1,6 @@
 """Run folders and checkpoints: safetensors and JSON, verified before use, without pickle."""
 
-from seqgen.checkpoint.finding import find_run, list_runs
+from seqgen.checkpoint.finding import RUNS, find_run, list_runs
 from seqgen.checkpoint.log_check import check_logs, damaged_logs
 from seqgen.checkpoint.run_folder import RunFolder
 from seqgen.checkpoint.settings import (
@@ -11,10 +11,12 @@ from seqgen.checkpoint.settings import (
     RunSettings,
     WarmStartSettings,
 )
+from seqgen.checkpoint.settings_diff import check_same, differing, flat
 from seqgen.checkpoint.snapshot import Snapshot, pack, read_logs, read_state, read_verified, unpack
 
 __all__ = [
     "FORMAT_VERSION",
+    "RUNS",
     "CorpusSettings",
     "EngineSettings",
     "PartSettings",
@@ -23,8 +25,11 @@ __all__ = [
     "Snapshot",
     "WarmStartSettings",
     "check_logs",
+    "check_same",
     "damaged_logs",
+    "differing",
     "find_run",
+    "flat",
     "list_runs",
     "pack",
     "read_logs",

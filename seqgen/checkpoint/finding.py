@@ -11,6 +11,8 @@ from seqgen.checkpoint.run_folder import RUN, RunFolder
 from seqgen.errors import CheckpointError, LinkRefused, NoSuchRun, nearest_names
 from seqgen.files import SafePath
 
+RUNS = Path("runs")
+"""The folder of all runs, relative to the current folder."""
 _MAX_LISTED = 5  # runs in a message
 
 

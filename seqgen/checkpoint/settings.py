@@ -10,7 +10,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, ValidationError
 
-from seqgen.config import MAX_LENGTH, Options, TrainSettings, usable_device
+from seqgen.config import MAX_LENGTH, Options, TrainSettings, device_name
+from seqgen.corpus import Splitter
 from seqgen.errors import CheckpointError
 
 FORMAT_VERSION = 1
@@ -75,7 +76,7 @@ class EngineSettings(Options):
 
     name: Literal["fused", "scan", "compiled", "eager"] = Field("fused", description="execution of the loop over time")
     how: str = Field("", description="what that means for the cells of this run")
-    device: Annotated[str, AfterValidator(usable_device)] = Field("cpu", description="device")
+    device: Annotated[str, AfterValidator(device_name)] = Field("cpu", description="device")
     threads: int = Field(ge=1, le=1024, description="CPU threads")
     precision: Literal["float32", "bfloat16"] = Field("float32", description="precision of matrix products in training")
 
@@ -110,6 +111,11 @@ class RunSettings(Options):
     engine: EngineSettings
     plugins: list[dict[str, str | None]] = Field(description="plugin of every part: package, distribution, version")
     environment: dict[str, str] = Field(description="versions of libraries, and the machine")
+
+    @property
+    def splitter(self) -> Splitter:
+        """The splitter of its records into training, validation and test."""
+        return Splitter(self.train.split, self.train.split_seed)
 
     @classmethod
     def read(cls, data: Any, where: str) -> RunSettings:

@@ -24,8 +24,7 @@ def add_commands(app: typer.Typer) -> None:
 
 def verify(*, run: RunName = None, as_json: Json = False) -> None:
     """Check every checkpoint and log of a run against its manifests; exit 4 if one is damaged."""
-    from seqgen.api.run import RUNS
-    from seqgen.checkpoint import find_run
+    from seqgen.checkpoint import RUNS, find_run
     from seqgen.errors import CheckpointError
     from seqgen.render import plain_table
 

@@ -36,12 +36,14 @@ class Session:
         quiet: only results and errors.
         verbose: say more.
         plugins: what is registered; set before any command runs.
+        command: the command that is parsed; "": any.
     """
 
     stdout: TextIO = sys.stdout
     debug: bool = False
     quiet: bool = False
     verbose: bool = False
+    command: str = ""
     _plugins: list[Plugins] = field(default_factory=list)
 
     @property
@@ -52,6 +54,10 @@ class Session:
     @plugins.setter
     def plugins(self, plugins: Plugins) -> None:
         self._plugins[:] = [plugins]
+
+    def parses(self, command: str) -> bool:
+        """Return whether a command may be the one that is parsed, so that it needs its flags."""
+        return self.command in ("", command)
 
     def describe_failure(self, error: BaseException) -> str:
         """What is said of an exception that came up in a plugin's code; "" when it is none's."""
@@ -139,6 +145,17 @@ def pair(assignment: str) -> tuple[str, str]:
     return name, value
 
 
+def assignments(pairs: Iterable[str] | None) -> dict[str, str]:
+    """Return the values of ``-o PART.NAME=VALUE`` by name.
+
+    Raises:
+        BadOption: one has no name or no "=".
+    """
+    from seqgen.config import parse_assignments
+
+    return {f"{part}.{name}" if part else name: value for part, name, value in parse_assignments(pairs or ())}
+
+
 _PANEL = "Everywhere"
 _EVERYWHERE: dict[str, tuple[Any, Any]] = {
     "plugin": (
@@ -215,8 +232,7 @@ def complete_names(kind: str) -> Callable[[str], list[str]]:
 
 def complete_runs(incomplete: str) -> list[str]:
     """Shell completion of run names."""
-    from seqgen.api.run import RUNS
-    from seqgen.checkpoint import list_runs
+    from seqgen.checkpoint import RUNS, list_runs
 
     return [run.name for run in list_runs(RUNS) if run.name.startswith(incomplete)]
 

@@ -103,7 +103,7 @@ def list_names(
 def _list_tf(kind: str | None, as_json: bool) -> None:
     from rich.text import Text
 
-    from seqgen.api.tf import tf_answers
+    from seqgen.cli.tf import tf_answers
     from seqgen.render import plain_table, visible
 
     if kind is None or _kind(kind) != "cell":
@@ -145,8 +145,7 @@ def show_one(
 
     `show run` has the settings of a run.
     """
-    from seqgen.api.environment import FILE, sort_out_corpus
-    from seqgen.api.reading import read_file_as
+    from seqgen.api.corpora import FILE, read_file_as, sort_out_corpus
     from seqgen.config import parse_assignments
     from seqgen.render import corpus_view, options_table, spec_view
 
@@ -233,7 +232,7 @@ def _options(entry: Entry) -> list[dict[str, Any]] | None:
 
 
 def _profile(found: Entry, implied: dict[str, Any]) -> dict[str, Any]:
-    from seqgen.api.environment import open_new_corpus
+    from seqgen.api.corpora import open_new_corpus
     from seqgen.corpus import profile
 
     return profile(open_new_corpus(found, found.options(implied)), implied.get("path", found.spec.name))

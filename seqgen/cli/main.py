@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import io
+import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -112,6 +113,8 @@ def _load_plugins(arguments: Sequence[str]) -> None:
             files.append(Path(argument.removeprefix("--plugin=")))
         elif not argument.startswith("-"):
             command = command or argument
+    completes = "_SEQGEN_COMPLETE" in os.environ  # a shell that completes asks for any command
+    session.command = "" if completes else command or "-"
     session.plugins = Plugins(warn)
     if "--no-plugins" not in options:
         session.plugins.load(entry_point_candidates(warn))

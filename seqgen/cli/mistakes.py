@@ -45,10 +45,9 @@ def _setting(error: Any) -> str:
     context, name = getattr(error, "ctx", None), str(getattr(error, "option_name", "")).lstrip("-").replace("-", "_")
     if not name or context is None or context.info_name != "train":
         return ""
-    from seqgen.api.environment import option_fields
     from seqgen.config import TrainSettings
 
     fields = [*TrainSettings.model_fields]
     with contextlib.suppress(SeqgenError, ImportError):
-        fields += option_fields(session.plugins.registry.get("model", "recurrent"))
+        fields += session.plugins.registry.get("model", "recurrent").option_names()
     return name if name in fields else ""

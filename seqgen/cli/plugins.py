@@ -79,7 +79,7 @@ def write_plugin(
     ] = None,
 ) -> None:
     """Write a new plugin: a small package that works, with its tests."""
-    from seqgen.api.scaffold import TITLES, new_plugin
+    from seqgen.cli.scaffold import TITLES, new_plugin
 
     if kind == "command" and name in getattr(ctx.find_root().command, "commands", ()):
         raise BadOption(f"cannot name a command {name!r}: seqgen has a command of that name; choose another")

@@ -24,7 +24,7 @@ def add_commands(app: typer.Typer) -> None:
 
 def list_runs(*, as_json: Json = False) -> None:
     """List the runs under runs/, the newest first; `seqgen show run NAME` has the settings of one."""
-    from seqgen.api.run import RUNS
+    from seqgen.checkpoint import RUNS
     from seqgen.checkpoint import list_runs as find_all
     from seqgen.render import plain_table
 
@@ -50,8 +50,7 @@ def show_run(name: str | None, as_json: bool) -> None:
         NoSuchRun: there is none.
         CheckpointError: its run.json is damaged or too new.
     """
-    from seqgen.api.run import RUNS
-    from seqgen.checkpoint import find_run
+    from seqgen.checkpoint import RUNS, find_run
     from seqgen.render import spec_view
 
     run = find_run(name, RUNS)
@@ -74,7 +73,7 @@ def _row_or_why(run: RunFolder) -> dict[str, Any]:
 
 def _row(run: RunFolder) -> dict[str, Any]:
     """What is to be said of a run in a line."""
-    from seqgen.api.factories import missing_plugins
+    from seqgen.api.missing_plugin import missing_plugins
     from seqgen.checkpoint import damaged_logs
 
     row: dict[str, Any] = {"run": run.name, "missing": []}
@@ -113,7 +112,7 @@ def _state(row: dict[str, Any]) -> str:
 
 def _by_part(settings: RunSettings) -> dict[str, str]:
     """The settings, a line a part: its name and its options as they are given."""
-    from seqgen.api.settings_diff import flat
+    from seqgen.checkpoint.settings_diff import flat
 
     lines = {"conditions": ", ".join(settings.conditions)}
     for part in _SHOWN:

@@ -96,8 +96,7 @@ def score(
 
 def _is_run(text: str) -> bool:
     """Whether a text is the name or folder of a run, as other commands take it first."""
-    from seqgen.api.run import RUNS
-    from seqgen.checkpoint import find_run
+    from seqgen.checkpoint import RUNS, find_run
     from seqgen.errors import SeqgenError
 
     try:

@@ -14,29 +14,29 @@ from seqgen.cli.decoding import with_decoding
 
 def add_commands(app: typer.Typer) -> None:
     """Add this module's command."""
-    app.command()(everywhere(with_decoding(top)))
+    app.command()(everywhere(with_decoding("DecodeConfig", without=("seed", "exact", "batch_size"))(top)))
 
 
 def top(
     *,
     run: RunName = None,
-    n: Annotated[int, typer.Option("-n", "--num", help="Rows.", min=1)] = 20,
-    nodes: Annotated[int, typer.Option(help="Effort: beginnings looked at, at most.", min=1)] = 100_000,
-    checkpoint: Annotated[str, typer.Option(metavar="best|latest|STEP", help="Which checkpoint.")] = "best",
+    n: Annotated[int, typer.Option("-n", "--num", help="Number of rows.", min=1)] = 20,
+    nodes: Annotated[int, typer.Option(help="Effort: the most prefixes that are expanded.", min=1)] = 100_000,
+    checkpoint: Annotated[str, typer.Option(metavar="best|latest|STEP", help="Checkpoint to load.")] = "best",
     as_json: Json = False,
-    decoding: dict[str, Any],
+    settings: dict[str, Any],
 ) -> None:
-    """The most probable rows of a run, and how many of them are proven to be it."""
+    """Find the most probable rows of a run, and prove as many as the effort allows."""
     import seqgen
     from seqgen.render import EMPTY_ROW, plain_table
 
     loaded = seqgen.load(run, checkpoint=checkpoint, plugins=session.plugins, warn=warn)
-    found = loaded.top(n, n_nodes=nodes, **decoding)
+    found = loaded.top(n, n_nodes=nodes, **settings)
     proven = f"{found.n_proven:,} of {n:,} proven"
     if len(found.texts) < n and found.unseen_nats == math.inf:
-        proven = f"there are no more than {len(found.texts):,} rows"
+        proven = f"there are only {len(found.texts):,} rows"
     elif found.unseen_nats < math.inf:
-        proven += f"; nothing unseen is above p = {math.exp(-found.unseen_nats):.3g}"
+        proven += f"; no other row has more than p = {math.exp(-found.unseen_nats):.3g}"
     rows: list[dict[str, Any]] = [
         {"rank": rank, "text": text, "p": math.exp(-nats), "nats": nats, "proven": rank <= found.n_proven}
         for rank, (text, nats) in enumerate(zip(found.texts, found.nats, strict=True), 1)
@@ -51,6 +51,6 @@ def top(
             }
         )
         return
-    show(Text(f"{proven} ({found.n_nodes:,} beginnings looked at)"))
+    show(Text(f"{proven} ({found.n_nodes:,} prefixes expanded)"))
     rows = [{**row, "text": row["text"] or EMPTY_ROW, "p": f"{row['p']:.3g}"} for row in rows]
     show(plain_table(rows, ["rank", "text", "p", "nats", "proven"]))

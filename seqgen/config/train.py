@@ -1,148 +1,86 @@
-"""The settings of a training, each with its unit and range, and the ways to write them."""
+"""The settings of a training run: those that run.json keeps, and those by which a user chooses its parts."""
 
 from __future__ import annotations
 
-import math
-import re
-from collections.abc import Sequence
-from typing import Annotated, Literal, Self
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from seqgen.config.flags import Flag, UserConfig, flags_of
 from seqgen.config.options import Options
-from seqgen.errors import BadOption
+from seqgen.config.values import MAX, device_name, duration_or_value_error, split_or_value_error
 
-_MAX = 2**63  # of what is counted
-_UNITS_S = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
-
-
-def parse_duration_s(text: str | float) -> float:
-    """Seconds of "90", "90s", "1.5m", "1.5min" or "2h".
-
-    Raises:
-        BadOption: the text is not a positive duration.
-    """
-    if isinstance(text, str):
-        match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-z]*)", text.strip().lower())
-        seconds = 0.0 if match is None else float(match[1]) * _UNITS_S.get(match[2], 0.0)
-    else:
-        seconds = float(text)
-    if not 0 < seconds < math.inf:
-        raise BadOption(f"{text!r:.60} is not a duration; write it like 90s, 5m or 1h")
-    return seconds
-
-
-def parse_count(text: str | int) -> int:
-    """How many "50000", "50k" or "1.5M" are.
-
-    Raises:
-        BadOption: the text is not a positive count.
-    """
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([kmKM]?)", str(text).strip().replace("_", "").replace(",", ""))
-    count = 0.0 if match is None else float(match[1]) * {"": 1, "k": 1e3, "m": 1e6}[match[2].lower()]
-    if not 0.5 < count < _MAX:
-        raise BadOption(f"{text!r:.60} is not a count; write it like 50000, 50k or 1.5M")
-    return round(count)
-
-
-def parse_split(text: str | Sequence[float]) -> tuple[float, float, float]:
-    """The shares of training, validation and test of "90/5/5" or "none".
-
-    Returns:
-        Three shares that sum to 1; "none" is (1, 0, 0).
-
-    Raises:
-        BadOption: not three numbers, or no training part.
-    """
-    if text == "none":
-        return (1.0, 0.0, 0.0)
-    try:
-        shares = [float(share) for share in (text.split("/") if isinstance(text, str) else text)]
-    except ValueError:
-        shares = []
-    total = sum(shares)
-    if len(shares) != 3 or min(shares) < 0 or not (0 < total < math.inf and shares[0] / total > 0):
-        raise BadOption(f"{text!r:.60} is not a split; write it like 90/5/5, or none")
-    return (shares[0] / total, shares[1] / total, shares[2] / total)
-
-
-def _duration_s(value: object) -> object:
-    try:
-        return parse_duration_s(value) if isinstance(value, str | int | float) else value
-    except BadOption as error:
-        raise ValueError(str(error)) from None
-
-
-def _split(value: object) -> object:
-    try:
-        return parse_split(value) if isinstance(value, str | tuple | list) else value
-    except BadOption as error:
-        raise ValueError(str(error)) from None
-
-
-MAX_LENGTH = 1_000_000
-"""The most symbols of a sampled row."""
-
-
-def usable_device(value: str) -> str:
-    """A device's name, as it is.
-
-    Raises:
-        ValueError: it is none.
-    """
-    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?|mps", value):
-        raise ValueError("a device is auto, cpu, cuda, cuda:N or mps")
-    return value
+_MODEL, _END, _DATA, _MORE = "The model", "When it ends", "The data", "More"
 
 
 class TrainSettings(Options):
-    """How to train. The run ends at the first of ``steps``, ``epochs``, ``time_s`` and early stopping."""
+    """The table ``train`` of run.json; a run ends at the first of ``steps``, ``epochs``, ``time_s`` and patience."""
 
-    seed: int = Field(0, ge=0, lt=2**63, description="everything random in training derives from it")
-    split: Annotated[tuple[float, float, float], BeforeValidator(_split)] = Field(
-        (0.9, 0.05, 0.05), description="shares of training, validation and test; by a hash of the text"
+    seed: Annotated[int, Flag(_MORE)] = Field(
+        0, ge=0, lt=2**63, description="seed of all random numbers: the same seed gives the same run"
     )
+    split: Annotated[
+        tuple[float, float, float],
+        BeforeValidator(split_or_value_error),
+        Flag(_DATA, metavar="A/B/C|none", default="90/5/5", accepts="str | Sequence[float]"),
+    ] = Field((0.9, 0.05, 0.05), description="shares of training, validation and test records, by a hash of the text")
     split_seed: int = Field(0, ge=0, lt=2**63, description="seed of the split, independent of seed")
-    steps: int | None = Field(None, ge=1, lt=_MAX, description="optimizer steps")
-    epochs: float | None = Field(None, gt=0, le=1e9, description="passes over the training part")
-    time_s: Annotated[float | None, BeforeValidator(_duration_s)] = Field(
-        None, description="training and evaluation time, seconds or a duration like 5m, summed over resumes"
+    steps: Annotated[int | None, Flag(_END)] = Field(
+        None, ge=1, lt=MAX, description="stop after this many optimizer steps"
     )
-    batch_size: int = Field(128, ge=1, le=65_536, description="records a step; of a long text, lanes read side by side")
-    window: int = Field(128, ge=1, le=65_536, description="symbols of a long text that a step learns from at once")
-    lr: float = Field(3e-3, gt=0, le=10, description="peak learning rate")
-    warmup_steps: int = Field(50, ge=0, lt=_MAX, description="steps over which the rate rises from zero")
-    decay: Literal["cosine", "none"] = Field("cosine", description="how the rate falls after the warm-up")
-    final_lr_ratio: float = Field(0.05, ge=0, le=1, description="last rate / peak rate, with decay")
+    epochs: Annotated[float | None, Flag(_END)] = Field(
+        None, gt=0, le=1e9, description="stop after this many passes over the training records"
+    )
+    time_s: Annotated[
+        float | None,
+        BeforeValidator(duration_or_value_error),
+        Flag(_END, names=("--time",), metavar="DURATION", keyword="time", accepts="str | float"),
+    ] = Field(None, description="stop after this much training and evaluation, like 60s, 5m or 1h, summed over resumes")
+    batch_size: Annotated[int, Flag(_MORE)] = Field(
+        128, ge=1, le=65_536, description="records of each step; of one long text, lanes that are read side by side"
+    )
+    window: int = Field(128, ge=1, le=65_536, description="symbols of one long text from which a step learns at once")
+    lr: Annotated[float, Flag(_MORE)] = Field(3e-3, gt=0, le=10, description="peak learning rate")
+    warmup_steps: int = Field(50, ge=0, lt=MAX, description="steps over which the learning rate rises from zero")
+    decay: Literal["cosine", "none"] = Field("cosine", description="shape of the learning rate after the warm-up")
+    final_lr_ratio: float = Field(0.05, ge=0, le=1, description="last learning rate / peak learning rate, with decay")
     weight_decay: float = Field(0.01, ge=0, le=1, description="decoupled weight decay of AdamW (arXiv:1711.05101)")
     clip_norm: float = Field(1.0, ge=0, description="largest gradient norm; 0 does not clip")
     eval_every: int | None = Field(
         None,
         ge=1,
-        lt=_MAX,
-        description="steps between evaluations; left out: about 20 a run; of few records, every 10",
+        lt=MAX,
+        description="steps between evaluations; default: about 20 evaluations a run, every 10 steps for few records",
     )
     eval_records: int = Field(
         10_000,
         ge=1,
-        lt=_MAX,
+        lt=MAX,
         description="most held-out records of an evaluation; with time_s, at most what a twentieth of it allows",
     )
-    patience: int = Field(8, ge=0, lt=_MAX, description="evaluations without improvement before stopping; 0: never")
+    patience: int = Field(
+        8, ge=0, lt=MAX, description="evaluations without improvement before the run stops; 0: never stop early"
+    )
     best_by: Literal["loss", "copies"] | None = Field(
         None,
-        description="how the best step is found: lowest held-out loss, or the last that copies few records; left out: "
-        "copies for fewer than 200 records",
+        description="criterion of the best step: lowest held-out loss, or the last step that copies few records; "
+        "default: copies for fewer than 200 records",
     )
     save_every_s: float = Field(60.0, gt=0, description="most seconds between checkpoints")
-    samples: int = Field(3, ge=0, le=1000, description="samples drawn at an evaluation")
-    device: Annotated[str, AfterValidator(usable_device)] = Field("auto", description="auto, cpu, cuda or mps")
-    engine: Literal["auto", "fused", "scan", "compiled", "eager"] = Field(
-        "auto", description="how steps run over time; auto decides by the cell and the length of the run"
+    samples: int = Field(3, ge=0, le=1000, description="samples shown at each evaluation")
+    device: Annotated[str, AfterValidator(device_name), Flag(_MORE)] = Field(
+        "auto", description="device to compute on: auto, cpu, cuda or mps"
     )
-    precision: Literal["float32", "bfloat16"] = Field("float32", description="of products; bfloat16 where it works")
+    engine: Annotated[Literal["auto", "fused", "scan", "compiled", "eager"], Flag(_MORE)] = Field(
+        "auto", description="engine that runs steps over time: auto, fused, scan, compiled or eager"
+    )
+    precision: Literal["float32", "bfloat16"] = Field(
+        "float32", description="precision of matrix products; bfloat16 only where it is faster"
+    )
     threads: int | None = Field(
-        None, ge=1, le=1024, description="CPU threads; left out: by the sizes of model and batch"
+        None, ge=1, le=1024, description="CPU threads; default: by the sizes of model and batch"
     )
 
     @model_validator(mode="after")
@@ -150,3 +88,89 @@ class TrainSettings(Options):
         if self.steps is None and self.epochs is None and self.time_s is None:
             raise ValueError("give steps, epochs or time_s: the run would never end")
         return self
+
+
+def _of(panel: str, kind: str, default: str = "", accepts: str = "") -> Flag:
+    """Return the flag of a registered name."""
+    return Flag(panel, metavar="NAME", default=default, completes=kind, accepts=accepts)
+
+
+class TrainConfig(TrainSettings, UserConfig):
+    """All settings of ``seqgen train`` and ``seqgen.train``, as far as the user gives them.
+
+    Values are validated when they are merged with those of TOML, ``-o`` and ``recommended``, since only then is known
+    which part each belongs to.
+    """
+
+    title: ClassVar[str] = "train"
+    corpus: Annotated[str | Path | None, Flag(_DATA, metavar="NAME|FILE", completes="corpus")] = Field(
+        None, description="corpus to learn from: a registered name, or a text file with one record per line"
+    )
+    cell: Annotated[str | None, _of(_MODEL, "cell", "gru", "str | type | CellSpec")] = Field(
+        None, description="recurrent cell of each layer (seqgen list cells)"
+    )
+    model: Annotated[str | None, _of(_MODEL, "model", "recurrent", "str | type | ModelSpec")] = Field(
+        None, description="model around the cells (seqgen list models)"
+    )
+    hidden: Annotated[int | None, Flag(_MODEL, part="model")] = Field(None, description="units of each layer")
+    layers: Annotated[int | None, Flag(_MODEL, part="model")] = Field(None, description="number of layers of cells")
+    embedding: Annotated[int | None, Flag(_MODEL, part="model")] = Field(
+        None, description="size of the embedding of each symbol"
+    )
+    dropout: Annotated[float | None, Flag(_MODEL, part="model")] = Field(
+        None, description="dropout probability between layers and before the head"
+    )
+    params: Annotated[int | None, Flag(_MODEL, metavar="N", accepts="int | str")] = Field(
+        None, description="choose --hidden for at most this many parameters, like 50k"
+    )
+    tokenizer: Annotated[str | None, _of(_DATA, "tokenizer", "the domain's", "str | type | TokenizerSpec")] = Field(
+        None, description="tokenizer that cuts texts into symbols (seqgen list tokenizers)"
+    )
+    domain: Annotated[str | None, _of(_DATA, "domain", "the corpus's", "str | DomainSpec")] = Field(
+        None, description="domain of the texts, such as smiles (seqgen list domains)"
+    )
+    layout: Annotated[Literal["lines", "stream"] | None, Flag(_DATA, metavar="lines|stream")] = Field(
+        None, description="lines: one record per line; stream: one long text, such as a novel"
+    )
+    text_field: Annotated[str | None, Flag(_DATA, metavar="F", part="corpus")] = Field(
+        None, description="field of a JSON or CSV file that holds the text"
+    )
+    label_field: Annotated[str | None, Flag(_DATA, metavar="F", part="corpus")] = Field(
+        None, description="field of a JSON or CSV file that holds the label"
+    )
+    condition: Annotated[tuple[str, ...], Flag(_DATA, metavar="F,...", accepts="str | Sequence[str]")] = Field(
+        (), description="condition the model on the label or on these fields (comma-separated)"
+    )
+    augment: Annotated[str | None, _of(_DATA, "augmentation", "", "str | AugmentationSpec")] = Field(
+        None, description="augmentation that rewrites each record anew in every epoch"
+    )
+    valid: Annotated[Path | None, Flag(_DATA, names=("--valid-file",), metavar="FILE", accepts="str | Path")] = Field(
+        None, description="file of validation records, instead of a split"
+    )
+    test: Annotated[Path | None, Flag(_DATA, names=("--test-file",), metavar="FILE", accepts="str | Path")] = Field(
+        None, description="file of test records, instead of a split"
+    )
+    start: Annotated[str | Path | None, Flag(_MORE, names=("--from",), metavar="RUN", completes="run")] = Field(
+        None, description="start from the weights of this run, with its settings unless others are given"
+    )
+    out: Annotated[Path | None, Flag(_MORE, metavar="DIR", default="the next in runs/", accepts="str | Path")] = Field(
+        None, description="folder of the new run"
+    )
+    config: Annotated[Path | None, Flag(_MORE, metavar="FILE.toml", accepts="str | Path")] = Field(
+        None, description="TOML file with the tables train, model, cell, tokenizer, corpus and augmentation"
+    )
+    options: Annotated[
+        Mapping[str, Any], Flag(_MORE, names=("-o", "--option"), metavar="PART.NAME=VALUE", repeated=True)
+    ] = Field(
+        {},
+        description="any other setting, like zoneout=0.1 or cell.activation=tanh, several values as NAME=A,B "
+        "(see seqgen show train, show model recurrent, show cell vanilla); may be repeated",
+    )
+
+    def part(self, part: str) -> dict[str, Any]:
+        """Return the given settings that are options of a part, by name: "train", "model" or "corpus"."""
+        if part == "train":
+            own = set(TrainSettings.model_fields)
+        else:
+            own = {name for name, flag in flags_of(type(self)).items() if flag.part == part}
+        return {name: getattr(self, name) for name in type(self).model_fields if name in own & self.model_fields_set}

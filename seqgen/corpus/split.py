@@ -1,4 +1,4 @@
-"""The split of a corpus into training, validation and test parts."""
+"""Which records are trained on and which are held out."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ PARTS = ("train", "valid", "test")
 
 @dataclass(frozen=True)
 class Splitter:
-    """A split by a hash of (seed, text), so that equal texts are always in the same part.
+    """Assigns a record to a part by a hash of (seed, text), so that equal texts never stand on both sides.
 
     Attributes:
         shares: the shares of training, validation and test, which sum to 1.
-        seed: the seed of the hash; labels do not affect the split.
+        seed: another seed gives another split; the label plays no role.
     """
 
     shares: tuple[float, float, float] = (0.9, 0.05, 0.05)
     seed: int = 0
 
     def part(self, record: Record) -> str:
-        """Return the record's own split if it has one, else "train", "valid" or "test" by the hash of its text."""
+        """The record's own split if it carries one, else "train", "valid" or "test" by its text."""
         if record.split is not None:
             return record.split
         share = int.from_bytes(self._digest()(record.text), "little") / 2**64
         return PARTS[bisect.bisect_right(self._bounds, share)]
 
     def parts(self, records: Sequence[Record]) -> npt.NDArray[np.int8]:
-        """Return the part of each record as an index into ``PARTS``, (N,) int8."""
+        """What ``part`` gives for many records, as places in ``PARTS``."""
         import numpy as np
 
         if set(map(itemgetter(3), records)) <= {None}:
@@ -57,21 +57,21 @@ class Splitter:
 
     @property
     def _bounds(self) -> tuple[float, float]:
-        """Return the ends of the training and validation parts, as cumulative shares."""
+        """Where training and validation end, as shares of the whole."""
         return self.shares[0], self.shares[0] + self.shares[1]
 
     def _digest(self) -> Callable[[str], bytes]:
-        """Return a function that maps a text to its 8-byte hash."""
+        """What gives the hash of a text, 8 bytes."""
         begin = hashlib.blake2b(digest_size=8, key=self.seed.to_bytes(8, "little")).copy
 
         def digest(text: str) -> bytes:
-            keyed = begin()  # cheaper than processing the key each time
+            keyed = begin()  # cheaper than to begin with the key each time
             keyed.update(text.encode("utf-8", "surrogatepass"))
             return keyed.digest()
 
         return digest
 
     def ends(self, n_chars: int) -> dict[str, int]:
-        """Return the end of each part of one long text, in characters; the parts are consecutive."""
+        """Where each part of one long text ends, in characters: they follow one another."""
         train, valid = (round(bound * n_chars) for bound in self._bounds)
         return {"train": train, "valid": valid, "test": n_chars}

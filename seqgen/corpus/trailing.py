@@ -1,4 +1,4 @@
-"""Lines of a text, white space and a name, as in .smi files."""
+"""Lines of a text, white space and a name, as .smi files have them."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ NAME = "name"
 
 @dataclass(frozen=True)
 class TrailingNames:
-    """The first word of each line as the text, and the rest as the record's field ``name``.
+    """The first word of each line as a text; what follows it is the record's field ``name``.
 
     Attributes:
         file: the lines.
 
-    Raises (while iterating): as ``TextFile`` does.
+    Raises (while iterating): as of ``TextFile``.
     """
 
     file: TextFile
 
     def __iter__(self) -> Iterator[Record]:
-        """Iterate over the records from the first line."""
+        """The records, from the first line."""
         for record in self.file:
             words = record.text.split(None, 1)
             if words[0] == record.text:
@@ -36,13 +36,13 @@ class TrailingNames:
 
     @property
     def counts(self) -> Mapping[str, int]:
-        """Return what the last complete pass skipped or changed."""
+        """What the last pass to the end skipped or changed."""
         return self.file.counts
 
     def stamp(self) -> list[object]:
-        """Return a value that changes when the records do."""
+        """What changes when the records do."""
         return [self.file.stamp(), NAME]
 
     def source_files(self) -> list[Path]:
-        """Return the file, in a list."""
+        """The file, in a list."""
         return self.file.source_files()

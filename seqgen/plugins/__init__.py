@@ -5,6 +5,7 @@ from seqgen.plugins.discovery import Candidate, entry_point_candidates, file_can
 from seqgen.plugins.explain import missing_plugin
 from seqgen.plugins.manager import Plugin, Plugins, Provenance
 from seqgen.plugins.objects import load_objects, register_object
+from seqgen.plugins.selection import SomePlugins, choose_parts, choose_plugins, default_plugins, named_by
 from seqgen.plugins.session import activate_plugins, active_plugins
 
 __all__ = [
@@ -13,13 +14,18 @@ __all__ = [
     "Plugin",
     "Plugins",
     "Provenance",
+    "SomePlugins",
     "activate_plugins",
     "active_plugins",
+    "choose_parts",
+    "choose_plugins",
+    "default_plugins",
     "entry_point_candidates",
     "file_candidate",
     "installed",
     "load_objects",
     "missing_plugin",
+    "named_by",
     "origin_of",
     "register_object",
 ]

@@ -5,13 +5,11 @@ from seqgen.sampling.decoder import Decoder
 from seqgen.sampling.filters import RowFilter, filter_rows
 from seqgen.sampling.sampler import Sample, Sampler
 from seqgen.sampling.search import Top, top_rows
-from seqgen.sampling.settings import SampleSettings
 
 __all__ = [
     "Decoder",
     "RowFilter",
     "Sample",
-    "SampleSettings",
     "Sampler",
     "Top",
     "beam_rows",

@@ -19,12 +19,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from seqgen.config import DecodeConfig
 from seqgen.errors import UsageError
 from seqgen.sampling import automata
 from seqgen.sampling.automata import Automaton
 from seqgen.sampling.product import Product, explain_conflict
 from seqgen.sampling.regexes import regex
-from seqgen.sampling.settings import SampleSettings
 from seqgen.sampling.state_graph import UNREACHABLE
 from seqgen.tokenizers import Vocabulary
 
@@ -135,7 +135,7 @@ class Constraint:
 
 
 def build_constraint(
-    settings: SampleSettings, vocabulary: Vocabulary, allowed_V: npt.NDArray[np.bool_], device: torch.device
+    settings: DecodeConfig, vocabulary: Vocabulary, allowed_V: npt.NDArray[np.bool_], device: torch.device
 ) -> Constraint | None:
     """Return the constraint of the settings, or None if they have none.
 

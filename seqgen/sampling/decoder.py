@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
+from seqgen.config import DecodeConfig
 from seqgen.errors import BadOption, Diverged
 from seqgen.model import count_parameters, device_of, evaluation_mode
 from seqgen.plugin_guards import describe_part
@@ -18,7 +19,6 @@ from seqgen.protocols import Processor
 from seqgen.sampling.constraint import build_constraint
 from seqgen.sampling.fast_ops import FastOps
 from seqgen.sampling.processors import build_processors
-from seqgen.sampling.settings import SampleSettings
 from seqgen.sampling.steps import DecodingStep
 from seqgen.tokenizers import EOS, Vocabulary
 
@@ -58,7 +58,7 @@ class Decoder:
         self,
         model: nn.Module,
         vocabulary: Vocabulary,
-        settings: SampleSettings,
+        settings: DecodeConfig,
         *,
         multiline: bool = False,
         processors: Sequence[Processor] = (),

@@ -7,8 +7,8 @@ import math
 import torch
 from torch import Tensor
 
+from seqgen.config import DecodeConfig
 from seqgen.protocols import Processor
-from seqgen.sampling.settings import SampleSettings
 
 _MIN_TEMPERATURE = 1e-30
 
@@ -65,7 +65,7 @@ def repetition_penalty(penalty: float) -> Processor:
     return process
 
 
-def build_processors(settings: SampleSettings) -> list[Processor]:
+def build_processors(settings: DecodeConfig) -> list[Processor]:
     """Return the decoding steps of the settings, in the order repetition penalty, temperature, top-k, top-p, min-p."""
     steps: list[Processor] = []
     if settings.repetition_penalty != 1:

@@ -1,4 +1,4 @@
-"""Extending a fitted tokenizer and its conditions by new symbols."""
+"""A vocabulary that learns further symbols and keeps those it has."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from seqgen.tokenizers.vocabulary import EOS, Vocabulary
 
 
 def extend_tokenizer(known: Tokenizer, texts: Iterable[str], options: Mapping[str, Any]) -> Tokenizer:
-    """Return a tokenizer that has every symbol of ``known`` and those of the texts; ``known`` if there are no new ones.
+    """A tokenizer for further texts that has every symbol of a known one, or the known one where there is none.
 
-    It is fitted again, on the known symbols and the texts. A tokenizer with ``fit_parts`` is returned unchanged, since
-    its merges depend on counts and would come out differently.
+    It is fitted anew, on the known symbols and the texts; merges, which depend on counts, would not come out again,
+    so a tokenizer with ``fit_parts`` stays as it is.
 
     Args:
-        known: the fitted tokenizer.
-        texts: the new texts; they may not be consumed completely.
-        options: the options of the tokenizer's ``fit``.
+        known: the tokenizer.
+        texts: the further texts; not all of them may be looked at.
+        options: of the tokenizer's ``fit``.
     """
     make, symbols = type(known), _symbols(known)
     if symbols is None or hasattr(make, "fit_parts"):
@@ -36,7 +36,7 @@ def extend_tokenizer(known: Tokenizer, texts: Iterable[str], options: Mapping[st
 
 
 def extend_conditions(known: Sequence[str], found: Mapping[str, Iterable[str]]) -> tuple[str, ...]:
-    """Return the condition tokens ``name=value`` extended by the values found, grouped by name."""
+    """Condition tokens, ``name=value``, with the values that were found beside the known ones, name by name."""
     names = dict.fromkeys(token.partition("=")[0] for token in known)
     tokens = {name: [token for token in known if token.startswith(f"{name}=")] for name in names}
     for name, values in found.items():
@@ -45,10 +45,10 @@ def extend_conditions(known: Sequence[str], found: Mapping[str, Iterable[str]]) 
 
 
 def map_ids(wider: Vocabulary, known: Vocabulary) -> list[int]:
-    """Return, for each id of ``known``, the id of the same symbol in the extended vocabulary ``wider``.
+    """For each id of a vocabulary the id of the same symbol in one that was grown from it.
 
     Raises:
-        KeyError: a symbol or condition is missing: ``wider`` does not extend ``known``.
+        KeyError: a symbol or condition is not there: it was grown from another.
     """
     of_condition = {token: index for index, token in enumerate(wider.conditions, EOS + 1)}
     frame = [*range(EOS + 1), *(of_condition[token] for token in known.conditions)]
@@ -62,7 +62,7 @@ def map_ids(wider: Vocabulary, known: Vocabulary) -> list[int]:
 
 
 def new_tokens(wider: Vocabulary, known: Vocabulary) -> list[str]:
-    """Return the conditions, then the symbols, of ``wider`` that ``known`` lacks."""
+    """What a vocabulary has beside the one it was grown from: conditions, then symbols."""
     kept = set(map_ids(wider, known))
     return [
         wider.conditions[index - EOS - 1] if index < wider.symbol_offset else wider.decode([index])
@@ -72,11 +72,11 @@ def new_tokens(wider: Vocabulary, known: Vocabulary) -> list[str]:
 
 
 def _symbols(tokenizer: Tokenizer) -> list[str] | None:
-    """Return the text of each symbol; None unless decoding is concatenation and all texts differ."""
+    """The text of each symbol, where a text is what its symbols write one after another and no two write the same."""
     pieces = Vocabulary(tokenizer).pieces()
     if pieces is None or len(set(pieces)) < len(pieces):
         return None
     try:
         return [piece.decode("utf-8", "surrogatepass") for piece in pieces]
-    except UnicodeDecodeError:  # symbols that are parts of characters, such as bytes
+    except UnicodeDecodeError:  # bytes, all of which are known
         return None

@@ -133,7 +133,7 @@ def test_little_room_is_told_before_the_first_step(words, in_memory, monkeypatch
     run = seqgen.train(words, out=in_memory / "a", **common)
     assert said == []
     size = sum(path.stat().st_size for path in max((run.path / "checkpoints").iterdir()).iterdir())
-    monkeypatch.setattr("seqgen.api.resource_checks.free_bytes", lambda path: 2 * size)
+    monkeypatch.setattr("seqgen.api.preflight.free_bytes", lambda path: 2 * size)
     started: list[object] = []
     seqgen.train(words, out=in_memory / "b", listener=lambda folder, event: started.append(len(said)), **common)
     assert len(said) == 1 and f"the disk has {2 * size:,} free" in said[0] and "3 checkpoints" in said[0]

@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 
 import seqgen
 from conftest import one_in, read_again, registered
-from seqgen.api.chosen import default_plugins
-from seqgen.api.data import learn
-from seqgen.api.environment import open_corpus
+from seqgen.api.corpora import open_corpus
+from seqgen.api.encoded_corpus import learn
 from seqgen.corpus import Splitter, TextFile, load_file
 from seqgen.errors import BadOption, CorpusError, UnknownSymbol, UsageError
+from seqgen.plugins.selection import default_plugins
 
 TINY = ("--cell", "vanilla", "--hidden", 4, "--embedding", 4, "--steps", 1, "--split", "none", "-o", "samples=2")
 ANY_TEXT = st.text(st.characters(exclude_categories=()))  # lone surrogates too
@@ -167,7 +167,7 @@ def test_a_file_is_read_or_refused_as_said(name, cli, in_tmp):
         ({"encoding": "utf-61"}, "did you mean 'utf-16'"),
         ({"encoding": "base64"}, "no encoding named"),
         ({"layout": "stream", "strip": True}, "no lines to strip"),
-        ({"form": "csv", "long_lines": "skip"}, "cannot skip long lines"),
+        ({"form": "csv", "long_lines": "skip"}, "cannot be skipped"),
     ],
 )
 def test_what_cannot_be_asked_of_a_file(options, message, words):

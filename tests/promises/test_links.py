@@ -95,7 +95,7 @@ def test_a_bench_follows_no_link_in_its_folder(name, target, words, outside, in_
 def test_no_command_follows_a_link_in_a_cache(target, words, outside, in_memory, cli, monkeypatch, record_property):
     """Each part of an encoded corpus and of what is kept of reading it as a link: exit 4, nothing outside is used."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(in_memory / "cache"))
-    monkeypatch.setattr(importlib.import_module("seqgen.api.data"), "_IN_MEMORY", 100)  # characters
+    monkeypatch.setattr(importlib.import_module("seqgen.api.encoded_corpus"), "_IN_MEMORY", 100)  # characters
     train = ("train", "--corpus", words, "--cell", "vanilla", "--hidden", 4, "--steps", 1)
     assert cli(*train, "--out", in_memory / "run").code == 0
     home = in_memory / "cache" / "seqgen"

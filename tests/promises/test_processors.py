@@ -8,8 +8,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from seqgen.config import SampleConfig
 from seqgen.errors import Diverged, UsageError
-from seqgen.sampling import Sampler, SampleSettings, beam_rows, top_rows
+from seqgen.sampling import Sampler, beam_rows, top_rows
 from seqgen.tokenizers import BOS, EOS, PAD, Vocabulary
 from seqgen.tokenizers.char import CharTokenizer
 from test_constraints import make
@@ -95,12 +96,12 @@ def holds(text, wanted):
         return False
     if not automaton_free:
         return True
-    constraint = Sampler(*OF, SampleSettings(max_length=12, **automaton_free)).constraint
+    constraint = Sampler(*OF, SampleConfig(max_length=12, **automaton_free)).constraint
     return constraint.accepts(text)
 
 
 def drawn(way, processors, wanted):
-    of = Sampler(*OF, SampleSettings(max_length=12, **wanted), processors=processors)
+    of = Sampler(*OF, SampleConfig(max_length=12, **wanted), processors=processors)
     if way == "top":
         return list(top_rows(of, 3, 200).texts)
     rows = of.take(40) if way == "draw" else beam_rows(of, 8, replace=way == "beam")

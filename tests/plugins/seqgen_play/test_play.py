@@ -13,10 +13,10 @@ import time
 import pytest
 import torch
 from rich.console import Console
+from seqgen.api.next_symbols import NextSymbol
 
 import seqgen
 from conftest import WORDS
-from seqgen.api.next_symbols import NextSymbol
 from seqgen.errors import BadOption, UnknownSymbol, UsageError
 from seqgen.tokenizers import BOS, EOS
 from seqgen_play.player import Completion, Look, Player
@@ -98,7 +98,7 @@ def test_what_cannot_be_asked(tiny_run):
         tiny_run.next_symbols("Ä")
     with pytest.raises(BadOption, match="at least 0, not -1"):
         tiny_run.next_symbols(n=-1)
-    with pytest.raises(UsageError, match="not told labels"):
+    with pytest.raises(UsageError, match="not conditioned on labels"):
         tiny_run.next_symbols(label="x")
 
 
@@ -221,7 +221,7 @@ def test_a_terminal_has_a_prompt(tiny_run, tmp_path):
     ("options", "expected"),
     [
         (("-t", "-1"), "temperature"),
-        (("--label", "x"), "not told labels"),
+        (("--label", "x"), "not conditioned on labels"),
         (("--given", "x"), "FIELD=VALUE"),
         (("--seed", "-3"), "seed"),
     ],

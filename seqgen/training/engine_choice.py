@@ -1,4 +1,4 @@
-"""How a run computes: where, with how many threads, and how steps run over time; decided before the run begins."""
+"""Choice of device, CPU threads, precision and engine, made before a run starts."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from seqgen.api.environment import computing
 from seqgen.checkpoint import EngineSettings
+from seqgen.compute import computing
 from seqgen.config import TrainSettings
 from seqgen.errors import UsageError, is_out_of_memory
 from seqgen.files import cache_folder
 
 if TYPE_CHECKING:
-    from seqgen.api.data import Data
-    from seqgen.batches import Batch
+    from seqgen.batches import Batch, Parts
+    from seqgen.tokenizers import Vocabulary
 
 _A_THREAD = 12_800_000  # multiplications of a symbol's step that a thread must have for itself, or it waits for others
 _TINY = 300_000  # parameters below which a GPU waits for Python longer than a CPU computes
@@ -67,12 +67,15 @@ def is_there(device: str) -> bool:
     return kind == "cpu" or torch.backends.mps.is_available()
 
 
-def decide_engine(model: Any, data: Data, train: TrainSettings, n_parameters: int, say: Say) -> EngineSettings:
+def decide_engine(
+    model: Any, encoded: Parts, vocabulary: Vocabulary, train: TrainSettings, n_parameters: int, say: Say
+) -> EngineSettings:
     """Decide how a run computes, by letting the model learn from one batch and forget it.
 
     Args:
         model: with fresh weights; moved to its device, and set to the engine.
-        data: to train on.
+        encoded: the records to train on.
+        vocabulary: their symbols.
         train: what is wanted.
         n_parameters: of the model.
         say: is told, in one line, what takes time or cannot be had.
@@ -88,19 +91,19 @@ def decide_engine(model: Any, data: Data, train: TrainSettings, n_parameters: in
     threads = choose_threads(n_parameters, train.batch_size, train.threads, torch.get_num_threads())
     model.to(device)
     name = "fused" if train.engine == "auto" else train.engine
-    batch = _trial_batch(data, train).to(model_device(model))
+    batch = _trial_batch(encoded, train).to(model_device(model))
     with computing(threads):
         use_engine(model, name)
-        precision = _choose_precision(model, batch, data, train, say)
-        step_s = _step_s(model, batch, data, precision)
+        precision = _choose_precision(model, batch, vocabulary, train, say)
+        step_s = _step_s(model, batch, vocabulary, precision)
         if name == "compiled" and not _compile(model, say):
             name = "scan"
-        if train.engine == "auto" and _left_s(train, len(data.encoded["train"]), step_s) > _WORTH_COMPILING_S:
-            step_s = _step_s(model, batch, data, precision, rounds=3)  # the first time is not like the others
-            worth = _left_s(train, len(data.encoded["train"]), step_s) > _WORTH_COMPILING_S
+        if train.engine == "auto" and _left_s(train, len(encoded["train"]), step_s) > _WORTH_COMPILING_S:
+            step_s = _step_s(model, batch, vocabulary, precision, rounds=3)  # the first time is not like the others
+            worth = _left_s(train, len(encoded["train"]), step_s) > _WORTH_COMPILING_S
             if worth and _compiler() and _compile(model, say):
                 name = "compiled"
-                if _step_s(model, batch, data, precision, rounds=3) > _FASTER * step_s:
+                if _step_s(model, batch, vocabulary, precision, rounds=3) > _FASTER * step_s:
                     say("compiled steps are not faster here: going on uncompiled")
                     name = "scan"
         use_engine(model, name)
@@ -109,7 +112,9 @@ def decide_engine(model: Any, data: Data, train: TrainSettings, n_parameters: in
     return EngineSettings(name=name, how=describe_engine(model), device=device, threads=threads, precision=precision)
 
 
-def ready_engine(model: Any, data: Data, settings: EngineSettings, train: TrainSettings, say: Say) -> None:
+def ready_engine(
+    model: Any, encoded: Parts, vocabulary: Vocabulary, settings: EngineSettings, train: TrainSettings, say: Say
+) -> None:
     """Set a model to the engine that was decided when its run began."""
     from seqgen.cells import use_engine
 
@@ -117,7 +122,7 @@ def ready_engine(model: Any, data: Data, settings: EngineSettings, train: TrainS
     use_engine(model, settings.name)
     if settings.name == "compiled":
         with computing(settings.threads):
-            _step_s(model, _trial_batch(data, train).to(model_device(model)), data, settings.precision)
+            _step_s(model, _trial_batch(encoded, train).to(model_device(model)), vocabulary, settings.precision)
             if not _compile(model, say):
                 say("the run began with compiled steps: its result may differ in the last bits")
 
@@ -136,15 +141,15 @@ def model_device(model: Any) -> Any:
     return device_of(model)
 
 
-def _trial_batch(data: Data, train: TrainSettings) -> Batch:
+def _trial_batch(encoded: Parts, train: TrainSettings) -> Batch:
     """The first whole batch of the run."""
     from seqgen.batches import make_feed
 
-    part = data.encoded["train"]
+    part = encoded["train"]
     return make_feed(part, batch_size=train.batch_size, window=train.window, seed=train.seed).probe_batch()
 
 
-def _step_s(model: Any, batch: Batch, data: Data, precision: str, rounds: int = 1) -> float:
+def _step_s(model: Any, batch: Batch, vocabulary: Vocabulary, precision: str, rounds: int = 1) -> float:
     """Seconds of learning from a batch, the best of some rounds; the model is left as it was."""
     import torch
 
@@ -153,7 +158,7 @@ def _step_s(model: Any, batch: Batch, data: Data, precision: str, rounds: int = 
 
     if hasattr(model, "learn"):
         return 0.0
-    penalty_V = penalty(data.vocabulary, model)
+    penalty_V = penalty(vocabulary, model)
     buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
     was_training, times_s = model.training, []
     model.train()
@@ -171,13 +176,13 @@ def _step_s(model: Any, batch: Batch, data: Data, precision: str, rounds: int = 
     return min(times_s)
 
 
-def _choose_precision(model: Any, batch: Batch, data: Data, train: TrainSettings, say: Say) -> Any:
+def _choose_precision(model: Any, batch: Batch, vocabulary: Vocabulary, train: TrainSettings, say: Say) -> Any:
     """Bfloat16 only where it is wanted, works and is faster."""
     if train.precision == "float32" or hasattr(model, "learn"):
         return "float32"
-    plain_s = _step_s(model, batch, data, "float32", rounds=3)
+    plain_s = _step_s(model, batch, vocabulary, "float32", rounds=3)
     try:
-        short_s = _step_s(model, batch, data, "bfloat16", rounds=3)
+        short_s = _step_s(model, batch, vocabulary, "bfloat16", rounds=3)
     except RuntimeError as error:
         if is_out_of_memory(error):
             raise

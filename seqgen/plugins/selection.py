@@ -1,4 +1,4 @@
-"""The plugins that a Python user means, and the parts given as classes or specs."""
+"""The plugins of a call from Python, and parts given as classes or specs or named by other parts."""
 
 from __future__ import annotations
 
@@ -8,13 +8,18 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import ModuleType
 
-from seqgen.plugins import Plugins, active_plugins, entry_point_candidates, load_objects, register_object
+from seqgen.errors import PluginError, UnknownName
+from seqgen.plugins.discovery import entry_point_candidates
+from seqgen.plugins.manager import Plugins
+from seqgen.plugins.objects import load_objects, register_object
+from seqgen.plugins.session import active_plugins
+from seqgen.registry import Entry
 from seqgen.specs import Spec
 
 
 @functools.cache
 def default_plugins() -> Plugins:
-    """The installed plugins, loaded once; problems are Python warnings."""
+    """Return the installed plugins, loaded once; problems are Python warnings."""
     plugins = Plugins(warn=_warn)
     plugins.load(entry_point_candidates(_warn))
     return plugins
@@ -29,7 +34,7 @@ SomePlugins = Plugins | Iterable[object] | str | Path | ModuleType | Spec | type
 
 
 def choose_plugins(plugins: SomePlugins) -> Plugins:
-    """The plugins that a Python user means: None is all that are installed, what is given comes on top of these.
+    """Return the plugins of a call: all that are installed, and those that are given.
 
     Raises:
         UsageError: something given is no plugin.
@@ -47,7 +52,7 @@ def choose_plugins(plugins: SomePlugins) -> Plugins:
 
 
 def choose_parts(plugins: SomePlugins, parts: Mapping[str, object]) -> tuple[Plugins, dict[str, str | None]]:
-    """The plugins that a Python user means, and the names of parts of which some are given as classes or specs.
+    """Return the plugins of a call, and the names of its parts, of which some are given as classes or specs.
 
     Args:
         plugins: as ``choose_plugins`` takes them.
@@ -60,3 +65,18 @@ def choose_parts(plugins: SomePlugins, parts: Mapping[str, object]) -> tuple[Plu
     chosen = choose_plugins([] if plugins is None and given else plugins)
     names = {kind: part for kind, part in parts.items() if part is None or isinstance(part, str)}
     return chosen, names | {kind: register_object(chosen, kind, part) for kind, part in given.items()}
+
+
+def named_by(naming: Entry, kind: str, name: str, plugins: Plugins) -> Entry:
+    """Return a part that a spec names, such as the validator of a domain; its own plugin's comes first.
+
+    Raises:
+        PluginError: no plugin offers it.
+    """
+    try:
+        return plugins.registry.get(kind, name, near=naming)
+    except UnknownName:
+        hint = plugins.failed_hint()
+        raise PluginError(
+            f"{naming.full_label} names the {kind} {name!r}, which no plugin offers" + (f" ({hint})" if hint else "")
+        ) from None

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TextIO
 
 from seqgen import training
-from seqgen.api.environment import FILE
 from seqgen.checkpoint import RunFolder
 from seqgen.render import counted, duration, visible
 
+Listener = Callable[[RunFolder, training.Event], None]
+OnProgress = Callable[[str, int, int | None], None]
+"""Callback of (activity, records done, records in total or None)."""
 _SHOWN_CHARS = 100  # of a sample in a line
 _FEW_RECORDS = 10  # of the validation part
 MANY_RECORDS = 100_000
@@ -139,7 +142,7 @@ def _headlines(folder: RunFolder, event: training.Started) -> list[str]:
     origin = f", from {visible(Path(begun.run).name)} at step {begun.step:,}" if begun is not None and not step else ""
     domain = corpus.domain.rpartition(":")[2]
     title = visible(corpus.title)
-    if corpus.name == FILE and domain != "text":
+    if corpus.name == "seqgen:file" and domain != "text":
         title += f" (domain {domain})"
     return [
         f"{action}: {architecture}, {settings.n_parameters:,} parameters{origin}",
@@ -161,3 +164,32 @@ def _report(event: training.Report) -> str:
 
 def _short(text: str) -> str:
     return text if len(text) <= _SHOWN_CHARS else text[: _SHOWN_CHARS - 1] + "…"
+
+
+def with_progress_line(
+    listener: Listener | None, warn: Callable[[str], None] | None, progress: OnProgress | bool | None
+) -> tuple[Listener | None, Callable[[str], None], OnProgress]:
+    """Return the callbacks of a training run: listener, warnings and progress of reading.
+
+    Args:
+        listener: called with the run folder and each event, or None.
+        warn: called with one line for each warning; None: warnings are dropped, or written by the progress line.
+        progress: whether a :class:`ProgressLine` is added; None: in IPython where there is no listener; or a function
+            of its own, called while the corpus is read.
+    """
+    if progress is not None and not isinstance(progress, bool):
+        return listener, warn or _ignore, progress
+    if not (listener is None and in_ipython() if progress is None else progress):
+        return listener, warn or _ignore, _ignore
+    line = ProgressLine()
+
+    def both(folder: RunFolder, event: training.Event) -> None:
+        line(folder, event)
+        if listener is not None:
+            listener(folder, event)
+
+    return both, warn or line.write, line.on_progress
+
+
+def _ignore(*_: object) -> None:
+    """Ignore a warning, or progress."""

@@ -1,4 +1,4 @@
-"""From a corpus to ids: one pass to count and learn the alphabet, one to encode."""
+"""A corpus counted and encoded: one pass to count and to fit the tokenizer, one to encode."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from seqgen.api.environment import ignore
-from seqgen.api.survey_cache import Memo, keep_survey, read_survey, survey_memo
+from seqgen.batches.survey_cache import Memo, keep_survey, read_survey, survey_memo
+from seqgen.checkpoint import RunSettings
 from seqgen.corpus import Corpus, Record, Splitter, Survey, get_stamp, survey, verify_digest
 from seqgen.errors import CorpusError, UsageError
 from seqgen.files import cache_folder, dump_json
@@ -25,17 +25,22 @@ if TYPE_CHECKING:
 Item = TypeVar("Item")
 _TOLD_EVERY = 4096
 _TRIED = 100  # records that a new vocabulary is tried on
+_ADVICE = "restore it, or train anew"
 _IN_MEMORY = 20_000_000  # characters, beyond which the ids go to files
 Progress = Callable[[str, int, int | None], None]
-"""Is told what is being done, how many records are done, and how many there are, if that is known."""
+"""Callback of (activity, records done, records in total or None)."""
+
+
+def ignore(line: str) -> None:
+    """Ignore a warning."""
 
 
 def no_progress(what: str, done: int, total: int | None) -> None:
-    """Progress that nobody listens to."""
+    """Ignore progress."""
 
 
 @dataclass(frozen=True)
-class Data:
+class EncodedCorpus:
     """A corpus, counted and encoded.
 
     Attributes:
@@ -50,20 +55,20 @@ class Data:
 
     @property
     def longest_symbols(self) -> int:
-        """Symbols of the longest training record."""
+        """The number of symbols of the longest training record."""
         train = self.encoded["train"]
         return len(train) if not self.vocabulary.ends else int(train.lengths_N.max()) - 2  # type: ignore[union-attr]
 
 
 @contextlib.contextmanager
 def unchanging(corpus: Corpus, title: str) -> Iterator[None]:
-    """Within it a corpus is read several times, and refused if its files change meanwhile.
+    """Refuse a corpus whose files change while it is read several times.
 
     Raises:
-        CorpusError: they did; what else went wrong is then of no account.
+        CorpusError: they changed, whatever else went wrong.
     """
     before = get_stamp(corpus.source)
-    changed = CorpusError(f"the corpus {title!r} changed while it was read: try again when it is at rest")
+    changed = CorpusError(f"the corpus {title!r} changed while it was read: try again when its files no longer change")
     try:
         yield
     except (CorpusError, UsageError):
@@ -85,7 +90,7 @@ def learn(
     begun: Vocabulary | None = None,
     warn: Callable[[str], None] = ignore,
     tried: Callable[[Vocabulary, Sequence[str]], None] = lambda vocabulary, texts: None,
-) -> Data:
+) -> EncodedCorpus:
     """Count a corpus, fit its tokenizer and encode it.
 
     Args:
@@ -93,12 +98,12 @@ def learn(
         title: how messages call it.
         tokenizer: what is fitted.
         options: of it.
-        splitter: tells the part of each record.
-        conditions: "label", or fields, that the model is told.
-        progress: is told how far reading is.
-        begun: symbols that are learned already; new ones come beside them.
-        warn: is passed one line when an encoded corpus that was kept is damaged.
-        tried: tries a vocabulary that is new on the first texts, before all are encoded.
+        splitter: assigns each record to a part.
+        conditions: "label", or fields, on which the model is conditioned.
+        progress: called while reading.
+        begun: the vocabulary of the run that this one starts from; new symbols are added to it.
+        warn: called with one line when the cached encoded corpus is damaged.
+        tried: checks a new vocabulary on the first texts, before all are encoded.
 
     Raises:
         CorpusError: it is unreadable, empty or has no training part.
@@ -136,7 +141,7 @@ def learn(
     except UsageError as error:
         if begun is None or isinstance(error, CorpusError):
             raise
-        raise UsageError(f"{error}; a {tokenizer.spec.name} tokenizer that has learned cannot take in others") from None
+        raise UsageError(f"{error}; a fitted {tokenizer.spec.name} tokenizer cannot add symbols") from None
 
 
 def _learned_facts(
@@ -146,7 +151,7 @@ def _learned_facts(
     conditions: Sequence[str],
     begun: Vocabulary | None,
 ) -> dict[str, Any]:
-    """What a tokenizer and the values of conditions depend on, beside the corpus."""
+    """Return all that a tokenizer and the values of conditions depend on, except the corpus."""
     return {
         "tokenizer": tokenizer.qualified,
         "code": _code(tokenizer.load()),
@@ -166,7 +171,7 @@ def _code(tokenizer: type) -> str:
 
 
 def _training_texts(corpus: Corpus, splitter: Splitter, counted: Survey, progress: Progress) -> Iterator[str]:
-    """The texts of the training part; of one long text, its pieces as far as that goes."""
+    """Yield the training texts; of one long text, its pieces up to the end of the training part."""
     left = splitter.ends(counted.n_chars)["train"]
     for record in _told(corpus, "learning symbols", counted.n_records, progress):
         if corpus.layout == "lines" or record.split is not None:
@@ -178,12 +183,12 @@ def _training_texts(corpus: Corpus, splitter: Splitter, counted: Survey, progres
 
 
 def _reading(progress: Progress) -> Callable[[int], None]:
-    """Tells how many records have been read."""
+    """Return a callback of the number of records read."""
     return lambda n_done: progress("reading", n_done, None)
 
 
 def _told(items: Iterable[Item], what: str, total: int | None, progress: Progress) -> Iterator[Item]:
-    """The items, told how many have passed."""
+    """Yield the items and report how many have passed."""
     for n_done, item in enumerate(items):
         if n_done % _TOLD_EVERY == 0:
             progress(what, n_done, total)
@@ -199,8 +204,8 @@ def encode_with(
     progress: Progress = no_progress,
     kept: Sequence[Record] = (),
     warn: Callable[[str], None] = ignore,
-) -> Data:
-    """Encode a corpus that has been counted, with a vocabulary that is known already.
+) -> EncodedCorpus:
+    """Encode a counted corpus with a given vocabulary.
 
     One that is large is encoded into files, once: see ``seqgen.batches.cache``. ``kept`` are its records, if they
     have been kept; else it is read again, and refused if its digest is not what was counted. ``warn`` is passed one
@@ -210,7 +215,7 @@ def encode_with(
         CorpusError: it is unreadable, empty or has no training part.
     """
     from seqgen.batches import cached, encode, encode_stream
-    from seqgen.batches.encoding import MakeSink, make_memory_sink
+    from seqgen.batches.encoding import MakeSink, in_memory
 
     def records() -> Iterable[Record]:
         return kept if len(kept) == counted.n_records else verify_digest(corpus, title, counted.digest)
@@ -224,7 +229,7 @@ def encode_with(
         return encode_stream(records(), counted.n_chars, vocabulary, splitter, make_sink, told)
 
     if counted.n_chars <= _IN_MEMORY:
-        encoded = build(make_memory_sink)
+        encoded = build(in_memory)
     else:
         try:
             encoded = cached(cache_folder("encoded"), _facts(counted, vocabulary, splitter), build, warn)
@@ -233,11 +238,11 @@ def encode_with(
             raise
     if not len(encoded["train"]):
         raise CorpusError(f"corpus {title!r} has no record in its training part; try --split none")
-    return Data(counted, vocabulary, encoded)
+    return EncodedCorpus(counted, vocabulary, encoded)
 
 
 def count(corpus: Corpus, title: str, progress: Progress = no_progress) -> Survey:
-    """The counts of a corpus, which is read through for them unless they are known."""
+    """Return the counts of a corpus; it is read through unless they are cached."""
     memo = survey_memo(corpus)
     if (known := read_survey(memo)) is not None:
         return known
@@ -250,7 +255,7 @@ def count(corpus: Corpus, title: str, progress: Progress = no_progress) -> Surve
 
 
 def _facts(counted: Survey, vocabulary: Vocabulary, splitter: Splitter) -> dict[str, Any]:
-    """All that the ids of a corpus depend on."""
+    """Return all that the ids of a corpus depend on."""
     tokenizer = vocabulary.tokenizer
     code = _code(type(tokenizer)).encode()
     return {
@@ -261,3 +266,59 @@ def _facts(counted: Survey, vocabulary: Vocabulary, splitter: Splitter) -> dict[
         "shares": list(splitter.shares),
         "split_seed": splitter.seed,
     }
+
+
+def check_unchanged(counted: Survey, settings: RunSettings, advice: str = _ADVICE) -> None:
+    """Refuse a corpus that is not the one that a run began with.
+
+    Args:
+        counted: the corpus as it is now.
+        settings: the run's.
+        advice: what to do about it, for the message.
+
+    Raises:
+        CorpusError: the corpus has changed.
+    """
+    if counted.digest != settings.corpus.digest:
+        raise CorpusError(
+            f"the corpus {settings.corpus.title!r} has changed since the run began "
+            f"({settings.corpus.n_records} records then, {counted.n_records} now): {advice}"
+        )
+
+
+def read_again(
+    corpus: Corpus,
+    settings: RunSettings,
+    vocabulary: Vocabulary,
+    progress: Progress = no_progress,
+    *,
+    warn: Callable[[str], None] = ignore,
+    changed: Callable[[str], None] | None = None,
+    advice: str = _ADVICE,
+) -> EncodedCorpus:
+    """Return the corpus of a run, verified to be unchanged and encoded with its vocabulary.
+
+    Args:
+        corpus: the corpus, opened again.
+        settings: the run's.
+        vocabulary: the run's.
+        progress: called while reading.
+        warn: called with one line when the cached encoded corpus is damaged.
+        changed: called with one line if it has changed; None: a changed corpus is refused.
+        advice: what to do about it, for the message.
+
+    Raises:
+        CorpusError: it is unreadable, or not what the run was trained on.
+    """
+    title = settings.corpus.title
+    with unchanging(corpus, title):
+        counted = count(corpus, title, progress)
+        try:
+            check_unchanged(
+                counted, settings, advice if changed is None else "the run continues with the corpus as it is now"
+            )
+        except CorpusError as error:
+            if changed is None:
+                raise
+            changed(str(error))
+        return encode_with(corpus, title, vocabulary, settings.splitter, counted, progress, warn=warn)

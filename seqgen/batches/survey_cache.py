@@ -32,8 +32,11 @@ class Memo:
 
     def __init__(self, corpus: Corpus, facts: Mapping[str, Any]) -> None:
         found = get_stamp(corpus.source)
-        self._path, self._files = None, get_source_files(corpus.source)
-        self._marks = _marks(self._files)
+        self._path, self._files, self._marks = (
+            None,
+            get_source_files(corpus.source),
+            _marks(get_source_files(corpus.source)),
+        )
         if found is not None:
             told = json.dumps({"stamp": found, "format": _FORMAT, **facts}, sort_keys=True)
             self._path = SafePath(cache_folder("read")) / f"{hashlib.sha256(told.encode()).hexdigest()[:32]}.json"

@@ -1,11 +1,10 @@
-"""Plugins, corpora, device and threads: what a training finds before it begins."""
+"""Corpora found by name or path, and opened; for a file, its domain and the options by which it is read."""
 
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,21 +13,18 @@ from seqgen.corpus import (
     Corpus,
     PresplitSource,
     Record,
+    Table,
+    TextFile,
+    TrailingNames,
+    file_suffix,
     guess_form,
     load_file,
     refuse_known_formats,
 )
-from seqgen.errors import NoSuchFile, PluginError, UnknownName, UsageError
-from seqgen.plugins import Plugins, origin_of
+from seqgen.errors import NoSuchFile, PluginError, SeqgenError, UnknownName, UsageError
+from seqgen.plugins import Plugins
 from seqgen.registry import Entry
-from seqgen.specs import CorpusSpec
-
-
-def ignore(line: str) -> None:
-    """A message that nobody listens to."""
-
-
-# -- corpora
+from seqgen.specs import CorpusSpec, DomainSpec
 
 _UNQUOTED = re.compile(r"[\w./*?\[\]-]+")  # a pattern that a shell takes as it is
 
@@ -137,86 +133,77 @@ def _held_out(path: str | Path | None, read_as: Mapping[str, Any], layout: str) 
     return load_file(path=str(path), layout=layout, **read_as)  # type: ignore[arg-type]
 
 
-def named_by(naming: Entry, kind: str, name: str, plugins: Plugins) -> Entry:
-    """What a spec names, such as the validator of a domain: of its own plugin, if others offer the name too.
+def read_file_as(
+    corpus: Entry, said: Mapping[str, Any], plugins: Plugins, domain: Entry | None = None
+) -> tuple[Entry, dict[str, Any]]:
+    """Find what the texts of a file are, and which options read them from it.
+
+    The end of the file's name comes first, then the field that is said to be the text, then the names of its fields.
+
+    Args:
+        corpus: the corpus ``file``.
+        said: its options as far as they are given, ``path`` among them; they are not checked here.
+        plugins: where domains come from.
+        domain: the domain, if it is known.
+
+    Returns:
+        The domain, ``text`` where nothing says more; and options of the corpus for what is not said: the field that
+        is the text, or that names stand behind the texts.
 
     Raises:
-        PluginError: no plugin offers it.
+        UsageError: several domains claim the file.
     """
-    try:
-        return plugins.registry.get(kind, name, near=naming)
-    except UnknownName:
-        hint = plugins.failed_hint()
-        raise PluginError(
-            f"{naming.full_label} names the {kind} {name!r}, which no plugin offers" + (f" ({hint})" if hint else "")
-        ) from None
+    source = _opened(corpus, said)
+    fields = _field_names(source)
+    domain = domain or _domain_of(Path(said["path"]), said, fields, plugins)
+    spec = domain.spec
+    assert isinstance(spec, DomainSpec)
+    known: dict[str, Any] = {"trailing_names": True} if spec.trailing_names and source is not None else {}
+    if isinstance(source, Table) and not (said.get("text_field") or said.get("fields")):
+        columns = _claimed(spec, [name for name in fields if name != said.get("label_field")])
+        known |= {"text_field": columns[0]} if columns else {}
+    return domain, known
 
 
-def provenance(plugins: Plugins, entries: Iterable[Entry]) -> list[dict[str, Any]]:
-    """Package, distribution and version behind some specs, as run.json holds them; of what no index has, its origin."""
-    rows, program = [], plugins.plugins["seqgen"].provenance.distribution
-    for package in sorted({entry.package for entry in entries}):
-        known = plugins.plugins[package].provenance
-        own = known.sha256 is None and known.distribution != program  # the program's plugins come with the program
-        origin = origin_of(known.distribution) if own else None
-        said = {name: value for name, value in vars(known).items() if name != "given" or value}
-        rows.append(said | ({"origin": origin} if origin else {}))
-    return rows
+def _opened(corpus: Entry, said: Mapping[str, Any]) -> Table | TextFile | None:
+    """Return the file as it is read without a choice of fields; None where a record is no line or row."""
+    options = {name: value for name, value in said.items() if name not in OF_FIELDS}
+    with contextlib.suppress(SeqgenError):  # it comes up again, with its message, where the corpus is opened
+        source = corpus.build(corpus.options(options))
+        return (
+            source.file
+            if isinstance(source, TrailingNames)
+            else source
+            if isinstance(source, Table | TextFile)
+            else None
+        )
+    return None
 
 
-def option_fields(entry: Entry) -> list[str]:
-    """The names of a part's options."""
-    return list(entry.options_model().model_fields)
+def _field_names(source: Table | TextFile | None) -> list[str]:
+    with contextlib.suppress(SeqgenError):  # as above
+        return source.field_names() if isinstance(source, Table) else []
+    return []
 
 
-# -- the machine
-
-_KEEP = ((-4, 0), (-1, 2**31 - 1))  # M_MMAP_MAX: map nothing apart; M_TRIM_THRESHOLD: give back only beyond 2 GiB
-_AS_BEFORE = ((-4, 1 << 16), (-3, 1 << 25), (-1, 1 << 26))  # what glibc comes to by itself: M_MMAP_THRESHOLD 32 MiB
-_keeping: list[None] = []
-
-
-@contextlib.contextmanager
-def keeping_memory() -> Iterator[None]:
-    """Within it, with glibc, memory that is freed stays with the process.
-
-    Else large pieces go back to the system at each step and come again as pages of zeros, thousands of them: a fifth
-    of the time of a wide model.
-    """
-    try:
-        libc = ctypes.CDLL(None)
-        set_option, give_back = libc.mallopt, libc.malloc_trim
-    except (AttributeError, OSError, TypeError):  # another C library
-        yield
-        return
-    if not _keeping:
-        for option in _KEEP:
-            set_option(*option)
-    _keeping.append(None)
-    try:
-        yield
-    finally:
-        _keeping.pop()
-        if not _keeping:
-            for option in _AS_BEFORE:
-                set_option(*option)
-            give_back(0)
+def _claimed(spec: DomainSpec, fields: Iterable[str]) -> list[str]:
+    """Return the fields that a domain claims, the one it prefers first."""
+    found = [(spec.columns.index(name.casefold()), name) for name in fields if name.casefold() in spec.columns]
+    return [name for _, name in sorted(found, key=lambda pair: pair[0])]
 
 
-@contextlib.contextmanager
-def computing(threads: int | None = None) -> Iterator[None]:
-    """Within it torch computes with so many CPU threads; afterwards they and torch's random state are as before."""
-    import torch
-
-    before, random_state = torch.get_num_threads(), torch.get_rng_state()
-    on_gpus = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []  # type: ignore[no-untyped-call]
-    if threads is not None:
-        torch.set_num_threads(threads)
-    try:
-        with keeping_memory():
-            yield
-    finally:
-        torch.set_num_threads(before)
-        torch.set_rng_state(random_state)
-        if on_gpus:
-            torch.cuda.set_rng_state_all(on_gpus)
+def _domain_of(path: Path, said: Mapping[str, Any], fields: Sequence[str], plugins: Plugins) -> Entry:
+    domains = [
+        (entry, entry.spec) for entry in plugins.registry.entries("domain") if isinstance(entry.spec, DomainSpec)
+    ]
+    ending = file_suffix(path)
+    claiming, what = [entry for entry, spec in domains if ending in spec.endings], f"files that end in {ending}"
+    if not claiming and not said.get("fields"):
+        text = said.get("text_field")
+        considered = [name for name in fields if name != said.get("label_field")] if text is None else [str(text)]
+        claiming = [entry for entry, spec in domains if _claimed(spec, considered)]
+        what = f"the fields of {str(path)!r}"
+    if len(claiming) > 1:
+        names = " or ".join(f"--domain {entry.qualified}" for entry in claiming)
+        raise UsageError(f"{what} belong to several domains; say which: {names}")
+    return claiming[0] if claiming else plugins.registry.get("domain", "seqgen:text")

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from seqgen.checkpoint import RunSettings
+from seqgen.checkpoint.settings import RunSettings
 from seqgen.errors import UsageError
 
 _LEARNING = ("corpus", "tokenizer", "model", "cell", "train", "conditions", "augmentation", "start")

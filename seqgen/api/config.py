@@ -1,0 +1,273 @@
+"""Resolution of a training configuration: parts found, options merged and checked, before anything is read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from seqgen.api.corpora import FILE, read_file_as, sort_out_corpus
+from seqgen.api.recommended import as_in, recommended
+from seqgen.config import Layer, TrainConfig, TrainSettings, assign, build_options, merge, read_toml, split_names
+from seqgen.errors import BadOption, UsageError, did_you_mean
+from seqgen.plugins import Plugins, named_by
+from seqgen.registry import Entry
+from seqgen.specs import PARTS, CorpusSpec, DomainSpec, ModelSpec
+
+if TYPE_CHECKING:
+    from seqgen.api.warm_start import WarmStart
+
+_CELL = "gru"  # unless the user names one
+_STREAM = {"batch_size": 32}  # lanes of a long text, unless the user gives a number
+_LAYOUT_OPTION = ((None, "layout"), ("corpus", "layout"))
+Layout = Literal["lines", "stream"]
+_RECOMMENDING = ("corpus", "model", "cell")  # a later one wins
+_FLAGGED = ("train", "model", "corpus")  # parts some of whose options have flags of their own
+
+
+@dataclass(frozen=True)
+class ResolvedConfig:
+    """A training run whose every part and option is known.
+
+    Attributes:
+        config: the user's, with held-out files, number of parameters and the weights to start from.
+        parts: corpus, domain, tokenizer, model and, if the run has them, cell and augmentation.
+        options: every option of each part, defaults included.
+        train: the settings of training.
+        layout: "lines" or "stream".
+        conditions: "label" or fields on which the model is conditioned.
+        start: the run whose weights it starts from, or None.
+    """
+
+    config: TrainConfig
+    parts: Mapping[str, Entry]
+    options: Layer
+    train: TrainSettings
+    layout: Layout
+    conditions: tuple[str, ...]
+    start: WarmStart | None = None
+
+    @property
+    def corpus(self) -> Entry:
+        """The corpus."""
+        return self.parts["corpus"]
+
+    @property
+    def tokenizer(self) -> Entry:
+        """The tokenizer."""
+        return self.parts["tokenizer"]
+
+    @property
+    def model(self) -> Entry:
+        """The model."""
+        return self.parts["model"]
+
+    @property
+    def cell(self) -> Entry | None:
+        """The cell, if the model is made of cells."""
+        return self.parts.get("cell")
+
+    @property
+    def augmentation(self) -> Entry | None:
+        """The augmentation, if records are rewritten in every epoch."""
+        return self.parts.get("augmentation")
+
+    @property
+    def title(self) -> str:
+        """The name of the corpus in messages: a file's without its ending."""
+        return Path(self.options["corpus"]["path"]).stem if self.corpus.qualified == FILE else self.corpus.spec.name
+
+
+def resolve(config: TrainConfig, plugins: Plugins, start: WarmStart | None = None) -> ResolvedConfig:
+    """Find the parts and merge the options of a training run.
+
+    Precedence, the first wins: flag or keyword, ``-o``, TOML, what corpus, model and cell recommend, default. A run
+    that starts from the weights of another takes what is not given from there.
+
+    Args:
+        config: what the user gives.
+        plugins: the registered parts.
+        start: the run whose weights it starts from.
+
+    Raises:
+        UsageError: an unknown name, an unknown option or an impossible value.
+    """
+    flags = {part: config.part(part) for part in _FLAGGED}
+    if (config.valid or config.test) and "split" in flags["train"]:
+        raise BadOption("give held-out files (--valid-file, --test-file) or a --split, not both")
+    toml = read_toml(Path(config.config)) if config.config else {}
+    config = _with_toml(config, toml)
+    names = _names(toml, config.config)
+    if start is not None:
+        names = {**start.names, **start.checked(config, names, plugins)}
+    assignments = split_names(config.options)
+    parts, implied, reading = _find_parts(config, assignments, names, toml, plugins, start)
+    fields = {part: entry.option_names() for part, entry in parts.items() if part in PARTS}
+    fields["train"] = list(TrainSettings.model_fields)
+    layout = _layout(config, assignments, parts["corpus"], toml, start)
+    conditions = tuple(dict.fromkeys(config.condition))
+    if layout == "stream" and (conditions or "augmentation" in parts):
+        raise BadOption("one long text (--layout stream) has no records to condition or to augment")
+    if start is not None:
+        conditions = start.conditions(layout, conditions)
+    if parts["corpus"].qualified == FILE:
+        implied = merge(implied, {"corpus": {"layout": layout}})
+    given = merge(implied, toml, assign(assignments, fields), flags)
+    if start is not None:
+        config = start.filled_in(config, parts, given)
+    _check_params(config.params, fields["model"], given.get("model", {}))
+    known = _known(parts, fields, given, start)
+    merged = merge(_suiting(layout, reading), known, given)
+    for part, values in merged.items():
+        if part not in fields and values:
+            raise BadOption(f"this run has no {part}, so no option {next(iter(values))!r} of one")
+    train = TrainSettings(**build_options(TrainSettings, merged["train"], "train"))
+    options = {part: parts[part].options(merged.get(part, {})) for part in fields if part != "train"}
+    if start is not None:
+        start.check_options(options, parts, plugins)
+    return ResolvedConfig(config, parts, options, train, layout, conditions, start)
+
+
+def _with_toml(config: TrainConfig, toml: Layer) -> TrainConfig:
+    """Return a configuration with the conditions and the augmentation of the table [train], unless it has its own.
+
+    Args:
+        config: what the user gives; flags win over TOML.
+        toml: the tables; ``condition`` and ``augment`` are taken out of [train].
+
+    Raises:
+        BadOption: ``condition`` is neither a text nor a list of texts, ``augment`` is no text, or it is not the
+            augmentation that the table [augmentation] names.
+    """
+    table = toml.get("train", {})
+    condition, augment = table.pop("condition", []), table.pop("augment", None)
+    fields = condition.split(",") if isinstance(condition, str) else condition
+    if not (isinstance(fields, list) and all(isinstance(one, str) and one.strip() for one in fields)):
+        raise BadOption(f'cannot use condition {condition!r} of [train]: write fields, condition = ["label"]')
+    if augment is not None and not (isinstance(augment, str) and augment):
+        raise BadOption(f'cannot use augment {augment!r} of [train]: write the name of one, augment = "NAME"')
+    named = toml.get("augmentation", {}).get("name", augment)
+    if augment is not None and named != augment:
+        raise BadOption(f"cannot use augment {augment!r} of [train]: [augmentation] names {named!r}; keep one of them")
+    given = config.condition
+    conditions = (given.split(",") if isinstance(given, str) else given) or [one.strip() for one in fields]
+    return config.model_copy(update={"condition": tuple(conditions), "augment": config.augment or augment})
+
+
+def _known(parts: Mapping[str, Entry], fields: Mapping[str, list[str]], given: Layer, start: WarmStart | None) -> Layer:
+    """Return the options that parts recommend, or those of the run whose weights this one starts from."""
+    if start is None:
+        return recommended([parts[part] for part in _RECOMMENDING if part in parts], fields, given)
+    corpus = parts["corpus"]
+    read_as = start.read_as(corpus, given.get("corpus", {}))
+    known = as_in(start.settings, fields, given, read_as, None if start.reads(corpus) else corpus)
+    return merge(known, start.augmentation_options(parts.get("augmentation")))
+
+
+def _check_params(params: int | None, fields: Sequence[str], given: Mapping[str, Any]) -> None:
+    """Refuse a number of parameters that cannot choose the width of a model.
+
+    Raises:
+        BadOption: the model has no width, or it is given.
+    """
+    if params is not None and ("hidden" not in fields or "hidden" in given):
+        problem = "give --params or --hidden, not both" if "hidden" in fields else "this model has no width"
+        raise BadOption(f"--params {params} chooses the width: {problem}")
+
+
+def _suiting(layout: Layout, reading: Layer) -> Layer:
+    """Return the options that suit a layout, and a file as it is read; all others win over them."""
+    if layout == "lines":
+        return reading
+    of_fields = {name: value for name, value in reading["corpus"].items() if name != "trailing_names"}
+    return {"train": _STREAM, "corpus": of_fields}
+
+
+def _layout(
+    config: TrainConfig,
+    assignments: Sequence[tuple[str | None, str, Any]],
+    corpus: Entry,
+    toml: Layer,
+    start: WarmStart | None,
+) -> Layout:
+    """Return whether the corpus is read as records or as one long text.
+
+    Raises:
+        BadOption: neither, or the corpus has no such layout.
+    """
+    assert isinstance(corpus.spec, CorpusSpec)
+    assigned = [value for part, name, value in assignments if (part, name) in _LAYOUT_OPTION]
+    wanted = config.layout or (str(assigned[-1]) if assigned else toml.get("corpus", {}).get("layout"))
+    layout = wanted or (start.settings.corpus.layout if start is not None else corpus.spec.layout)
+    if layout not in ("lines", "stream"):
+        raise BadOption(f"a layout is lines or stream, not {layout!r}")
+    if layout == "lines" and corpus.spec.layout == "stream":
+        raise BadOption(f"corpus {corpus.spec.name} is one long text: it has no layout lines")
+    return layout  # type: ignore[return-value]
+
+
+def _names(toml: Layer, config: Path | None) -> dict[str, str]:
+    """Take the names of parts out of the tables of a configuration file."""
+    for part, values in toml.items():
+        if part not in PARTS:
+            raise BadOption(f"{str(config)!r} has the table [{part}]{did_you_mean(part, PARTS)}")
+        if not isinstance(values.get("name", ""), str):
+            raise BadOption(f"{str(config)!r}: the name of [{part}] is {values['name']!r}, not a text")
+    return {part: values.pop("name") for part, values in toml.items() if "name" in values and part != "train"}
+
+
+def _find_parts(
+    config: TrainConfig,
+    assignments: Sequence[tuple[str | None, str, Any]],
+    names: Mapping[str, str],
+    toml: Layer,
+    plugins: Plugins,
+    start: WarmStart | None,
+) -> tuple[dict[str, Entry], Layer, Layer]:
+    """Return the parts by kind, the options implied by the corpus's name, and those by which its file is read."""
+    registry, hint = plugins.registry, plugins.failed_hint()
+    wanted = config.corpus if config.corpus is not None else names.get("corpus")
+    if wanted is None:
+        known = ", ".join(registry.names("corpus")) or "none is registered"
+        raise UsageError(f"say what to learn from: --corpus NAME or --corpus FILE; names: {known}")
+    corpus, implied = sort_out_corpus(wanted, plugins)
+    assert isinstance(corpus.spec, CorpusSpec)
+    domain, reading = None, dict[str, Any]()
+    if config.domain:
+        domain = registry.get("domain", config.domain, hint)
+    elif start is not None and (corpus.qualified == FILE or start.reads(corpus)):
+        domain = registry.get("domain", start.settings.corpus.domain, hint)
+    elif corpus.qualified != FILE:
+        domain = named_by(corpus, "domain", corpus.spec.domain or "text", plugins)
+    fields = corpus.option_names()
+    assigned = {name: value for part, name, value in assignments if part == "corpus" or name in fields}
+    given = implied | toml.get("corpus", {}) | assigned | config.part("corpus")
+    if corpus.qualified == FILE and given.get("path"):
+        domain, reading = read_file_as(corpus, given, plugins, domain)
+    elif domain is None:
+        domain = plugins.registry.get("domain", "seqgen:text")
+    assert isinstance(domain.spec, DomainSpec)
+    tokenizer = config.tokenizer or names.get("tokenizer")
+    model = registry.get("model", config.model or names.get("model") or "recurrent", hint)
+    assert isinstance(model.spec, ModelSpec)
+    cell_name = config.cell if config.cell is not None else names.get("cell")
+    if not model.spec.uses_cell and cell_name is not None:
+        raise UsageError(f"the model {model.spec.name!r} is not made of cells: leave --cell {cell_name} out")
+    parts = {
+        "corpus": corpus,
+        "domain": domain,
+        "tokenizer": registry.get("tokenizer", tokenizer, hint)
+        if tokenizer
+        else named_by(domain, "tokenizer", domain.spec.tokenizer, plugins),
+        "model": model,
+    }
+    if model.spec.uses_cell:
+        near = model if cell_name is None else None  # another plugin's cell of that name is not the default
+        parts["cell"] = registry.get("cell", _CELL if cell_name is None else cell_name, hint, near)
+    augmentation = config.augment or names.get("augmentation")
+    if augmentation is None and start is not None:
+        augmentation = start.augmentation_of(domain)
+    if augmentation:
+        parts["augmentation"] = registry.get("augmentation", augmentation, hint)
+    return parts, {"corpus": implied}, {"corpus": reading}

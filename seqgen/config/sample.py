@@ -1,0 +1,129 @@
+"""The settings of sampling."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field, field_validator
+
+from seqgen.config.flags import Flag, UserConfig
+from seqgen.config.values import MAX_LENGTH
+
+_DECODING, _CONSTRAINTS, _FILTERS = "Decoding", "Constraints on every row", "Filters"
+_TEXT, _TEXTS = "TEXT", "str | Sequence[str]"
+
+
+class DecodeConfig(UserConfig):
+    """The settings by which symbols are sampled, and the constraints that every row satisfies."""
+
+    title: ClassVar[str] = "sample"
+
+    prefix: Annotated[str, Flag(_CONSTRAINTS)] = Field("", description="text that every row starts with")
+    contains: Annotated[tuple[str, ...], Flag(_CONSTRAINTS, metavar=_TEXT, repeated=True, accepts=_TEXTS)] = Field(
+        (), description="text that every row contains; may be repeated"
+    )
+    contains_any: Annotated[
+        tuple[str, ...], Flag(_CONSTRAINTS, names=("--contains-file",), metavar="FILE", repeated=True, accepts=_TEXTS)
+    ] = Field((), description="texts, one a line, of which every row contains at least one")
+    avoid: Annotated[tuple[str, ...], Flag(_CONSTRAINTS, metavar=_TEXT, repeated=True, accepts=_TEXTS)] = Field(
+        (), description="text that no row contains; may be repeated"
+    )
+    ends: Annotated[str, Flag(_CONSTRAINTS, metavar=_TEXT)] = Field("", description="text that every row ends with")
+    length: Annotated[str, Flag(_CONSTRAINTS, metavar="5-8")] = Field(
+        "", description="length of every row in characters: 5-8, 5, 5- or -8"
+    )
+    regex: Annotated[str, Flag(_CONSTRAINTS)] = Field(
+        "", description="regular expression that matches every whole row (extra: constrain)"
+    )
+    ignore_case: Annotated[bool, Flag(_CONSTRAINTS)] = Field(
+        False, description="match these texts and --regex in upper and lower case"
+    )
+    label: Annotated[str | None, Flag(_CONSTRAINTS)] = Field(
+        None, description="label of the rows, of a run trained with --condition label"
+    )
+    given: Annotated[Mapping[str, Any], Flag(_CONSTRAINTS, metavar="FIELD=VALUE", repeated=True)] = Field(
+        {}, description="value of a condition, or of a field that rows begin with; may be repeated"
+    )
+    max_length: Annotated[int | None, Flag(_CONSTRAINTS, default="twice the longest training record")] = Field(
+        None, ge=1, le=MAX_LENGTH, description="number of symbols at which a row is cut"
+    )
+    temperature: Annotated[float, Flag(_DECODING, names=("-t", "--temperature"))] = Field(
+        1.0, ge=0, le=100, description="below 1 rows are safer, above 1 bolder; 0 is greedy"
+    )
+    top_k: Annotated[int | None, Flag(_DECODING)] = Field(
+        None, ge=1, description="sample among the k most probable symbols only"
+    )
+    top_p: Annotated[float | None, Flag(_DECODING)] = Field(
+        None, gt=0, le=1, description="sample among the most probable symbols that together reach this probability"
+    )
+    min_p: Annotated[float | None, Flag(_DECODING)] = Field(
+        None, ge=0, le=1, description="least probability of a symbol, as a share of the most probable symbol's"
+    )
+    repetition_penalty: Annotated[float, Flag(_DECODING)] = Field(
+        1.0,
+        ge=1,
+        le=100,
+        description="above 1, symbols that the row already contains are less likely (arXiv:1909.05858)",
+    )
+    ban: Annotated[str, Flag(_DECODING, metavar="CHARACTERS")] = Field(
+        "", description="characters that no sampled symbol contains"
+    )
+    guidance: Annotated[float, Flag(_DECODING)] = Field(
+        1.0, ge=0, le=100, description="above 1, --label and --given have a stronger effect than in training"
+    )
+    processors: Annotated[
+        Mapping[str, Mapping[str, Any]],
+        Flag(
+            _DECODING,
+            names=("--processor",),
+            metavar="NAME",
+            completes="processor",
+            repeated=True,
+            accepts="Mapping[str, Mapping[str, Any]] | Sequence[str]",
+        ),
+    ] = Field({}, description="processor of the logits, by its registered name; may be repeated")
+    seed: Annotated[int, Flag()] = Field(
+        0, ge=0, lt=2**63, description="seed of the rows: row i is the same for every number of rows"
+    )
+    exact: Annotated[bool, Flag()] = Field(
+        False, description="keep the model's distribution: sample freely and reject rows that break a constraint"
+    )
+    batch_size: Annotated[int | None, Flag(default="by the size of the model")] = Field(
+        None, ge=1, le=65_536, description="rows sampled together; it changes no row"
+    )
+
+    @field_validator("contains", "contains_any", "avoid", mode="before")
+    @classmethod
+    def _listed(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
+
+    @field_validator("processors", mode="before")
+    @classmethod
+    def _with_options(cls, value: Any) -> Any:
+        names = [value] if isinstance(value, str) else value
+        return names if isinstance(names, Mapping) else {name: {} for name in names}
+
+
+class SampleConfig(DecodeConfig):
+    """All settings of ``seqgen sample`` and ``Run.sample``: decoding, constraints, and filters of finished rows."""
+
+    decode: Annotated[Literal["draw", "beam", "gumbel"], Flag()] = Field(
+        "draw", description="draw: sample; beam: beam search as wide as -n; gumbel: sample without replacement"
+    )
+    unique: Annotated[bool, Flag(_FILTERS)] = Field(False, description="reject rows that have come before")
+    novel: Annotated[bool, Flag(_FILTERS)] = Field(False, description="reject rows that are training records")
+    valid: Annotated[bool, Flag(_FILTERS)] = Field(
+        False, description="reject rows that the domain's validator does not accept"
+    )
+    min_edit: Annotated[int, Flag(_FILTERS)] = Field(
+        0, ge=0, description="least edit distance from every training record (extra: evaluate)"
+    )
+    effort: Annotated[int | None, Flag(_FILTERS, default="200 a row, at least 20,000")] = Field(
+        None, ge=1, description="most rows sampled to find those that pass the filters"
+    )
+
+    @property
+    def filters(self) -> bool:
+        """Whether a row may be rejected."""
+        return self.unique or self.valid or self.novel or self.min_edit > 0

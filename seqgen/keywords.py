@@ -1,0 +1,188 @@
+"""Typed keywords of ``seqgen.train``, ``Run.sample`` and ``Run.evaluate``.
+
+Written by ``tools/write_keywords.py`` from the configurations; a new setting is declared there, never here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, TypedDict
+
+from seqgen.specs import AugmentationSpec, CellSpec, DomainSpec, ModelSpec, TokenizerSpec
+
+
+class TrainKeywords(TypedDict, total=False):
+    """Keywords of :class:`seqgen.config.TrainConfig`."""
+
+    seed: int | None
+    """Seed of all random numbers: the same seed gives the same run."""
+    split: str | Sequence[float] | None
+    """Shares of training, validation and test records, by a hash of the text."""
+    split_seed: int | None
+    """Seed of the split, independent of seed."""
+    steps: int | None
+    """Stop after this many optimizer steps."""
+    epochs: float | None
+    """Stop after this many passes over the training records."""
+    time: str | float | None
+    """Stop after this much training and evaluation, like 60s, 5m or 1h, summed over resumes."""
+    batch_size: int | None
+    """Records of each step; of one long text, lanes that are read side by side."""
+    window: int | None
+    """Symbols of one long text from which a step learns at once."""
+    lr: float | None
+    """Peak learning rate."""
+    warmup_steps: int | None
+    """Steps over which the learning rate rises from zero."""
+    decay: Literal["cosine", "none"] | None
+    """Shape of the learning rate after the warm-up."""
+    final_lr_ratio: float | None
+    """Last learning rate / peak learning rate, with decay."""
+    weight_decay: float | None
+    """Decoupled weight decay of AdamW (arXiv:1711.05101)."""
+    clip_norm: float | None
+    """Largest gradient norm; 0 does not clip."""
+    eval_every: int | None
+    """Steps between evaluations; default: about 20 evaluations a run, every 10 steps for few records."""
+    eval_records: int | None
+    """Most held-out records of an evaluation; with time_s, at most what a twentieth of it allows."""
+    patience: int | None
+    """Evaluations without improvement before the run stops; 0: never stop early."""
+    best_by: Literal["loss", "copies"] | None
+    """Criterion of the best step: lowest held-out loss, or the last step that copies few records; default: copies
+    for fewer than 200 records."""
+    save_every_s: float | None
+    """Most seconds between checkpoints."""
+    samples: int | None
+    """Samples shown at each evaluation."""
+    device: str | None
+    """Device to compute on: auto, cpu, cuda or mps."""
+    engine: Literal["auto", "fused", "scan", "compiled", "eager"] | None
+    """Engine that runs steps over time: auto, fused, scan, compiled or eager."""
+    precision: Literal["float32", "bfloat16"] | None
+    """Precision of matrix products; bfloat16 only where it is faster."""
+    threads: int | None
+    """CPU threads; default: by the sizes of model and batch."""
+    cell: str | type | CellSpec | None
+    """Recurrent cell of each layer (seqgen list cells)."""
+    model: str | type | ModelSpec | None
+    """Model around the cells (seqgen list models)."""
+    hidden: int | None
+    """Units of each layer."""
+    layers: int | None
+    """Number of layers of cells."""
+    embedding: int | None
+    """Size of the embedding of each symbol."""
+    dropout: float | None
+    """Dropout probability between layers and before the head."""
+    params: int | str | None
+    """Choose --hidden for at most this many parameters, like 50k."""
+    tokenizer: str | type | TokenizerSpec | None
+    """Tokenizer that cuts texts into symbols (seqgen list tokenizers)."""
+    domain: str | DomainSpec | None
+    """Domain of the texts, such as smiles (seqgen list domains)."""
+    layout: Literal["lines", "stream"] | None
+    """Lines: one record per line; stream: one long text, such as a novel."""
+    text_field: str | None
+    """Field of a JSON or CSV file that holds the text."""
+    label_field: str | None
+    """Field of a JSON or CSV file that holds the label."""
+    condition: str | Sequence[str] | None
+    """Condition the model on the label or on these fields (comma-separated)."""
+    augment: str | AugmentationSpec | None
+    """Augmentation that rewrites each record anew in every epoch."""
+    valid: str | Path | None
+    """File of validation records, instead of a split."""
+    test: str | Path | None
+    """File of test records, instead of a split."""
+    start: str | Path | None
+    """Start from the weights of this run, with its settings unless others are given."""
+    out: str | Path | None
+    """Folder of the new run."""
+    config: str | Path | None
+    """TOML file with the tables train, model, cell, tokenizer, corpus and augmentation."""
+    options: Mapping[str, Any] | None
+    """Any other setting, like zoneout=0.1 or cell.activation=tanh, several values as NAME=A,B (see seqgen show
+    train, show model recurrent, show cell vanilla); may be repeated."""
+
+
+class DecodeKeywords(TypedDict, total=False):
+    """Keywords of :class:`seqgen.config.DecodeConfig`."""
+
+    prefix: str | None
+    """Text that every row starts with."""
+    contains: str | Sequence[str] | None
+    """Text that every row contains; may be repeated."""
+    contains_any: str | Sequence[str] | None
+    """Texts, one a line, of which every row contains at least one."""
+    avoid: str | Sequence[str] | None
+    """Text that no row contains; may be repeated."""
+    ends: str | None
+    """Text that every row ends with."""
+    length: str | None
+    """Length of every row in characters: 5-8, 5, 5- or -8."""
+    regex: str | None
+    """Regular expression that matches every whole row (extra: constrain)."""
+    ignore_case: bool | None
+    """Match these texts and --regex in upper and lower case."""
+    label: str | None
+    """Label of the rows, of a run trained with --condition label."""
+    given: Mapping[str, Any] | None
+    """Value of a condition, or of a field that rows begin with; may be repeated."""
+    max_length: int | None
+    """Number of symbols at which a row is cut."""
+    temperature: float | None
+    """Below 1 rows are safer, above 1 bolder; 0 is greedy."""
+    top_k: int | None
+    """Sample among the k most probable symbols only."""
+    top_p: float | None
+    """Sample among the most probable symbols that together reach this probability."""
+    min_p: float | None
+    """Least probability of a symbol, as a share of the most probable symbol's."""
+    repetition_penalty: float | None
+    """Above 1, symbols that the row already contains are less likely (arXiv:1909.05858)."""
+    ban: str | None
+    """Characters that no sampled symbol contains."""
+    guidance: float | None
+    """Above 1, --label and --given have a stronger effect than in training."""
+    processors: Mapping[str, Mapping[str, Any]] | Sequence[str] | None
+    """Processor of the logits, by its registered name; may be repeated."""
+    seed: int | None
+    """Seed of the rows: row i is the same for every number of rows."""
+    exact: bool | None
+    """Keep the model's distribution: sample freely and reject rows that break a constraint."""
+    batch_size: int | None
+    """Rows sampled together; it changes no row."""
+
+
+class SampleKeywords(DecodeKeywords, total=False):
+    """Keywords of :class:`seqgen.config.SampleConfig`."""
+
+    decode: Literal["draw", "beam", "gumbel"] | None
+    """Draw: sample; beam: beam search as wide as -n; gumbel: sample without replacement."""
+    unique: bool | None
+    """Reject rows that have come before."""
+    novel: bool | None
+    """Reject rows that are training records."""
+    valid: bool | None
+    """Reject rows that the domain's validator does not accept."""
+    min_edit: int | None
+    """Least edit distance from every training record (extra: evaluate)."""
+    effort: int | None
+    """Most rows sampled to find those that pass the filters."""
+
+
+class EvaluateKeywords(TypedDict, total=False):
+    """Keywords of :class:`seqgen.config.EvaluateConfig`."""
+
+    seed: int | None
+    """Seed of the samples."""
+    reference: str | Path | None
+    """Corpus that metrics compare the samples with; default: the held-out records."""
+    options: Mapping[str, Any] | None
+    """Option of the reference corpus, a metric or a report; may be repeated."""
+    html: str | Path | None
+    """Also write a self-contained HTML page with plots (extra: plot)."""
+    reports: Mapping[str, str | Path] | None
+    """Also write another report (seqgen list reports); may be repeated."""
