@@ -1,4 +1,4 @@
-"""What the tests of the engine share: a cell with a step of any kind, and all that comes out of it compared.
+"""Helpers of the engine's tests: a cell with any step, and comparisons of all its results.
 
 Dimension letters: B batch, T steps, I input, H state.
 """
@@ -16,9 +16,9 @@ CLOSE = {torch.float32: 1e-5, torch.float64: 1e-9}  # of the largest number
 
 
 def results(cell: StepCell, engine: str, x_BTI: Tensor, seed: int = 2) -> dict[str, Tensor | None]:
-    """Outputs, last state, and the gradients of input, initial state (not zero) and parameters.
+    """Return outputs, last state, and the gradients of input, initial state (not zero) and parameters.
 
-    ``seed`` is that of whatever is random.
+    ``seed`` is that of torch's random numbers.
     """
     use_engine(nn.ModuleList([cell]), engine)
     cell.zero_grad()
@@ -42,7 +42,7 @@ def results(cell: StepCell, engine: str, x_BTI: Tensor, seed: int = 2) -> dict[s
 
 
 def assert_agree(found: dict[str, Tensor | None], expected: dict[str, Tensor | None], times: float = 1) -> None:
-    """Everything is equal up to rounding, ``times`` as much; no gradient is the same as one of zeros."""
+    """Assert that results are equal up to ``times`` the rounding; a missing gradient equals zeros."""
     assert found.keys() == expected.keys()
     for name, one in expected.items():
         other = found[name]
@@ -58,7 +58,7 @@ B, T, I, H = 4, 7, 5, 6
 
 
 class Plain(seqgen.StepCell):
-    """h' = tanh(W x + U h), with things to use that some of the steps below need."""
+    """A cell h' = tanh(W x + U h), with attributes that some of the steps below need."""
 
     def __init__(self, input_size=I, hidden_size=H):
         super().__init__(input_size, hidden_size)
@@ -89,17 +89,17 @@ class Plain(seqgen.StepCell):
 
 
 def one(equation):
-    """A cell whose new state is given by ``equation(cell, p, q, h)``."""
+    """Return a cell class whose new state is ``equation(cell, p, q, h)``."""
     return type("One", (Plain,), {"equation": equation})
 
 
 def begin(*sizes):
-    """A state of some leaves (B, size), as a tuple."""
+    """Return an initial state of some leaves (B, size), as a tuple."""
     return lambda self, batch_size: tuple(self.zeros(batch_size).new_zeros(batch_size, size) for size in sizes)
 
 
 def many(step, initial_state):
-    """A cell whose step and state are given."""
+    """Return a cell class with a step and an initial state."""
     return type("Many", (Plain,), {"step": step, "initial_state": initial_state})
 
 
@@ -114,7 +114,7 @@ def batch(rows=B, steps=T):
 
 
 def check(cell, x):
-    """Both engines."""
+    """Assert that both engines agree."""
     found = []
     for engine in ("eager", "scan"):
         cell.calls = 0

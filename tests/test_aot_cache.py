@@ -1,4 +1,4 @@
-"""Steps are compiled ahead of time: once, into libraries on disk that are used again without any compiler."""
+"""Steps are compiled ahead of time into libraries on disk, which are used again without a compiler."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ torch.save(found, sys.argv[1])
 
 
 def learned(name, hidden, dtype=torch.float32):
-    """What a compiled cell gives for a batch, with all gradients."""
+    """Return the results of a compiled cell for a batch, with all gradients."""
     torch.manual_seed(0)
     cell = ENTRIES[name].build({}, 5, hidden).to(dtype)
     x_BTI = torch.randn(4, 19, 5, dtype=dtype)
@@ -51,7 +51,7 @@ def learned(name, hidden, dtype=torch.float32):
 
 
 def check_compiled(make_cell, hidden):
-    """Compare compiled steps with eager ones: whole chunks, and steps left over."""
+    """Compare compiled steps with eager ones: whole chunks, and steps after them."""
     torch.manual_seed(0)
     cell, x_BTI = make_cell(5, hidden), torch.randn(4, 27, 5)
     expected = results(cell, "eager", x_BTI)
@@ -63,24 +63,24 @@ def check_compiled(make_cell, hidden):
 
 @pytest.fixture
 def libraries(tmp_path, monkeypatch, compiler):
-    """An empty folder of libraries, of which none is loaded."""
+    """Return an empty folder of libraries; none is loaded."""
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setattr(aot_cache, "_loaded", {})
     return tmp_path / "cache" / "ahead"
 
 
 def made(libraries):
-    """When each library was written, by name."""
+    """Return the time at which each library was written, by name."""
     return {path.name: (path / "steps.so").stat().st_mtime_ns for path in libraries.iterdir()}
 
 
 def read(path):
-    """A file's text; none where there is no file."""
+    """Return the text of a file; "" without a file."""
     return path.read_text() if path.exists() else ""
 
 
 @pytest.mark.slow
-def test_a_library_is_made_once_and_used_without_a_compiler(libraries, tmp_path, monkeypatch):
+def test_a_library_is_compiled_once_and_used_without_a_compiler(libraries, tmp_path, monkeypatch):
     first = learned("ugrnn", 6)
     written = made(libraries)
     assert len(written) == 2 and not any(name.startswith(".") for name in written)
@@ -104,8 +104,8 @@ def test_a_library_is_made_once_and_used_without_a_compiler(libraries, tmp_path,
 
 @pytest.mark.slow
 @pytest.mark.promise("R31")
-def test_a_flipped_bit_in_a_kept_library_is_found(libraries, record_property):
-    """100 flips over all files of a compiled library: it is not loaded, but made anew."""
+def test_a_flipped_bit_in_a_cached_library_is_found(libraries, record_property):
+    """With 100 flips over all files of a library, it is compiled again instead of loaded."""
     learned("ugrnn", 6)
     path = next(libraries.iterdir())
     kept, place = SafePath(libraries, (path.name,)), random.Random(0)
@@ -124,7 +124,7 @@ def test_a_flipped_bit_in_a_kept_library_is_found(libraries, record_property):
 
 
 @pytest.mark.slow
-def test_another_process_may_put_the_same_library_in_place_at_the_same_time(libraries, tmp_path, monkeypatch):
+def test_another_process_may_write_the_same_library_at_the_same_time(libraries, tmp_path, monkeypatch):
     learned("ugrnn", 6)
     theirs = libraries.rename(tmp_path / "theirs")
     monkeypatch.setattr(aot_cache, "_loaded", {})
@@ -141,7 +141,7 @@ def test_another_process_may_put_the_same_library_in_place_at_the_same_time(libr
 
 @pytest.mark.slow
 def test_each_direction_is_compiled_once(libraries):
-    """Whoever calls: the check of what was compiled, autograd, or the gradients by formula."""
+    """For all callers: the verification, autograd, and the manual backward pass."""
     torch.manual_seed(0)
     model = RecurrentModel(9, lambda i, h: ENTRIES["ugrnn"].build({}, i, h), hidden=8, layers=2, embedding=8)
     use_engine(model, "compiled")
@@ -157,7 +157,7 @@ def test_each_direction_is_compiled_once(libraries):
 
 
 class Strewn(StepCell):
-    """Its states are pieces of something larger, and begin as one row seen as many."""
+    """A cell whose states are slices of a larger tensor, and initially one expanded row."""
 
     def __init__(self, input_size, hidden_size):
         super().__init__(input_size, hidden_size)
@@ -178,34 +178,34 @@ class Strewn(StepCell):
 
 
 @pytest.mark.slow
-def test_values_that_go_from_chunk_to_chunk_may_lie_anywhere_in_memory(libraries, monkeypatch):
-    """A library reads memory where it was told that it is."""
+def test_values_between_chunks_may_have_any_strides(libraries, monkeypatch):
+    """A library does not look at strides."""
     monkeypatch.setenv("AOTI_RUNTIME_CHECK_INPUTS", "1")
     check_compiled(Strewn, 6)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("taught", [True, False])
-def test_products_with_wide_matrices_are_laid_out_in_compiled_steps_too(libraries, monkeypatch, taught):
-    """Whether torch's compiler can be taught to call them itself or not."""
+@pytest.mark.parametrize("lowered", [True, False])
+def test_wide_matrices_are_packed_in_compiled_steps_too(libraries, monkeypatch, lowered):
+    """With and without a lowering for torch's compiler."""
     if not onednn_linear.is_available():
         pytest.skip("torch has no such layout here")
-    if not taught:
+    if not lowered:
         from torch._inductor import lowering
 
         monkeypatch.setattr(aot_cache, "register_lowering", lambda: None)
         monkeypatch.delitem(lowering.lowerings, onednn_linear.packed_operation(), raising=False)
-    laid_out = []
+    packed = []
     pack = onednn_linear.pack
-    monkeypatch.setattr(loop_invariants, "pack", lambda matrix, n_rows: laid_out.append(n_rows) or pack(matrix, n_rows))
+    monkeypatch.setattr(loop_invariants, "pack", lambda matrix, n_rows: packed.append(n_rows) or pack(matrix, n_rows))
     learned("ugrnn", 260)
-    assert set(laid_out) == {4}
+    assert set(packed) == {4}
     calls = [path.name for path in libraries.iterdir() if "packed_linear" in read(path / "steps.json")]
-    assert len(calls) == (0 if taught else 2)
+    assert len(calls) == (0 if lowered else 2)
 
 
 class Chained(StepCell):
-    """What one product gives is the state, and what the next one multiplies."""
+    """A cell in which the result of one product is the state, and the argument of the next product."""
 
     def __init__(self, input_size, hidden_size):
         super().__init__(input_size, hidden_size)
@@ -225,21 +225,21 @@ class Chained(StepCell):
 
 
 @pytest.mark.slow
-def test_what_a_wide_product_gave_is_kept_as_it_lies(libraries):
+def test_results_of_wide_products_are_saved_without_a_copy(libraries):
     check_compiled(Chained, 370)
 
 
 @pytest.mark.slow
-def test_on_other_devices_the_same_chunks_are_compiled_as_they_are_called(compiler, monkeypatch):
-    """Shown on the CPU, told that it is another device."""
+def test_without_libraries_chunks_are_compiled_when_called(compiler, monkeypatch):
+    """As on a GPU; tested on the CPU."""
     monkeypatch.setattr(compiled_runner, "has_library_runner", lambda: False)
     monkeypatch.setattr(compiled_runner, "_jit_compiled", {})
     learned("gru", 6)
     assert len(compiled_runner._jit_compiled) == 2
 
 
-def test_what_a_library_does_and_what_for_is_all_in_its_name():
-    """Numbers that are not written out, types, sizes, threads: else one would be taken for another."""
+def test_the_path_of_a_library_depends_on_all_it_does_and_all_it_is_for():
+    """Values that are not literals, dtypes, shapes and threads tell libraries apart."""
     texts = []
     for limit in (1.0, float("inf"), float("-inf")):
         source = Codegen("def loop(p):", {})

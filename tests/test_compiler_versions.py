@@ -21,7 +21,7 @@ exit 1
 
 
 def packed(folder, *names):
-    """A package of compiled code with these files, each of which holds its own name."""
+    """Write a package of compiled code with these files, each of which holds its own name."""
     path = folder / "made.pt2"
     with zipfile.ZipFile(path, "w") as archive:
         for name in names:
@@ -49,7 +49,7 @@ def test_a_package_without_one_library_is_an_error(tmp_path, names):
         aot_cache._unpack(packed(tmp_path, *names))
 
 
-def test_a_checksum_without_a_library_counts_as_nothing(tmp_path):
+def test_a_checksum_without_a_library_is_ignored(tmp_path):
     (tmp_path / "sha256").write_text("")
     assert aot_cache._load_valid(tmp_path) is None
 
@@ -71,7 +71,7 @@ def test_the_cause_is_one_whole_line():
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="the compiler is a shell script")
-def test_a_run_goes_on_uncompiled_where_the_compiler_fails_and_keeps_no_library(words, tmp_path, compiler, monkeypatch):
+def test_a_run_continues_uncompiled_if_the_compiler_fails(words, tmp_path, compiler, monkeypatch):
     (tmp_path / "cxx").write_text(FAILING)
     (tmp_path / "cxx").chmod(0o755)
     monkeypatch.setenv("CXX", str(tmp_path / "cxx"))

@@ -1,4 +1,4 @@
-"""Recorded steps and their derivatives: any composition of operations, finite differences, what autograd promises."""
+"""Derivatives of traced steps: random compositions of operations, finite differences, guarantees of autograd."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ OPERATIONS = [
     st.tuples(*[st.integers(0, 99)] * 3),
 )
 def test_any_composition_of_operations(program, ends):
-    """Whatever operations a step is made of, its recording gives the numbers of the step."""
+    """For any composition of operations, the trace gives the numbers of the step."""
 
     def step(cell, p_BP, state):
         pool = [*p_BP.chunk(2, 1), *state]
@@ -73,7 +73,7 @@ def test_any_composition_of_operations(program, ends):
     ("name", "options"),
     [("lstm", {"peepholes": True, "projection": 3}), ("minimalrnn", {}), ("lnlstm", {})],
 )
-def test_gradients_of_recorded_steps_against_finite_differences(plugins, name, options):
+def test_gradients_of_traced_steps_against_finite_differences(plugins, name, options):
     torch.manual_seed(0)
     cell = plugins.registry.get("cell", name).build(options, 2, 3).double()
     cell.engine = "scan"
@@ -89,7 +89,7 @@ def test_gradients_of_recorded_steps_against_finite_differences(plugins, name, o
     assert traced_step(cell).problem == ""
 
 
-def recorded_batch():
+def traced_batch():
     cell, x = build(Plain), batch().requires_grad_()
     cell.engine = "scan"
     y, end = cell(x, cell.initial_state(B))
@@ -98,15 +98,15 @@ def recorded_batch():
 
 @pytest.mark.parametrize("loss", [lambda y: y.square().sum(), lambda y: y.sum()], ids=["square", "linear"])
 def test_a_second_derivative_is_refused(loss):
-    """Never wrong numbers: the first derivative depends on the input by the states, whatever the loss is."""
-    _, x, y, _ = recorded_batch()
+    """Instead of wrong numbers: the first derivative depends on the input through the states, for any loss."""
+    _, x, y, _ = traced_batch()
     with pytest.raises(RuntimeError, match="twice"):
         (gradient,) = torch.autograd.grad(loss(y), x, create_graph=True)
         gradient.sum().backward()
 
 
 def test_a_graph_that_is_retained_gives_its_gradient_again():
-    cell, x, y, _ = recorded_batch()
+    cell, x, y, _ = traced_batch()
     y.sum().backward(retain_graph=True)
     once = [x.grad.clone(), cell.recurrent.weight.grad.clone()]
     y.sum().backward()
@@ -118,14 +118,14 @@ def test_a_graph_that_is_retained_gives_its_gradient_again():
 
 @pytest.mark.parametrize("changed", ["outputs", "state"])
 def test_outputs_that_are_changed_in_place_are_noticed(changed):
-    _, _, y, end = recorded_batch()
+    _, _, y, end = traced_batch()
     with torch.no_grad():
         (y if changed == "outputs" else end).mul_(2)
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
         y.sum().backward()
 
 
-def test_what_needs_no_gradient_gets_none():
+def test_tensors_that_require_no_gradient_get_none():
     cell, x = build(one(lambda c, p, q, h: torch.tanh(p + c.recurrent(h) * c.vector + c.second(h)))), batch()
     full = results(cell, "eager", x)
     cell.engine = "scan"

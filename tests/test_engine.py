@@ -1,4 +1,4 @@
-"""All engines give the same numbers: outputs, last state and every gradient of one batch, cell by cell.
+"""All engines return the same outputs, last states and gradients, for every cell.
 
 Every registered step cell is tested, with its defaults and with options that change its equations.
 """
@@ -54,7 +54,7 @@ OPTIONS = {
 
 
 def step_cells():
-    """(entry, options) of every registered cell that is given by steps."""
+    """Return (entry, options) of every registered step cell."""
     found = [entry for entry in registered("cell") if isinstance(entry.build({}, I, H), StepCell)]
     return [(entry, options) for entry in found for options in ({}, *OPTIONS.get(entry.spec.name, ()))]
 
@@ -66,7 +66,7 @@ CELLS = cells_in_tiers(
 
 
 def build(entry, options, dtype=torch.float64, wrap=lambda cell: cell):
-    """A cell no parameter of which is a constant any more."""
+    """Return a cell whose parameters are all random."""
     torch.manual_seed(0)
     cell = wrap(entry.build(options, I, H)).to(dtype)
     with torch.no_grad():
@@ -81,7 +81,7 @@ def batch(dtype, B=5, T=11):
 
 
 def rounding(entry, options, found):
-    """By how much what eager found in float32 is off from the same in float64, beside the largest of each tensor.
+    """Return the rounding error of eager in float32, relative to the largest number of each tensor.
 
     Norms over six units, and sums of exponentials that cancel, magnify it: 1e-5 and more, on some machines.
     """
@@ -114,7 +114,7 @@ def test_all_engines_agree_on_a_row_and_on_a_step(entry, options, B, T):
 
 @pytest.mark.parametrize(("entry", "options"), [cell for cell in CELLS if not cell.values[1]])
 def test_all_engines_agree_on_long_sequences(entry, options):
-    """Of so few features that a form for whole sequences may take another way."""
+    """With so few features that a form for whole sequences may use another algorithm."""
     cell, x = build(entry, options), batch(torch.float64, 2, 70)
     expected = results(cell, "eager", x)
     for engine in ("fused", "scan"):
@@ -122,8 +122,8 @@ def test_all_engines_agree_on_long_sequences(entry, options):
 
 
 @pytest.mark.parametrize(("entry", "options"), CELLS)
-def test_our_own_step_cells_are_recorded(entry, options):
-    """And once they are, the step itself is called no more."""
+def test_our_own_step_cells_are_traced(entry, options):
+    """Once traced, the step itself is not called again."""
     cell = build(entry, options)
     results(cell, "scan", batch(torch.float64))
     assert traced_step(cell).problem == ""
@@ -148,7 +148,7 @@ AROUND = {
 
 @pytest.mark.parametrize("around", AROUND)
 @pytest.mark.parametrize(("entry", "options"), [cell for cell in CELLS if not cell.values[1]])
-def test_all_engines_draw_the_same_noise_while_training(entry, options, around):
+def test_all_engines_sample_the_same_noise_while_training(entry, options, around):
     try:
         cell = build(entry, options, wrap=AROUND[around])
     except BadOption as error:
@@ -168,7 +168,7 @@ def test_all_engines_draw_the_same_noise_while_training(entry, options, around):
 
 @pytest.mark.parametrize("options", [{}, {"norm": "before", "skip": "residual"}, {"norm": "after", "skip": "highway"}])
 def test_all_engines_agree_on_a_model_with_everything(plugins, options):
-    """Two layers, where the first one's projection is looked up in a table, or is not."""
+    """Two layers, with and without a table of the first one's projection."""
     entry = plugins.registry.get("cell", "lstm")
     torch.manual_seed(0)
     model = RecurrentModel(
@@ -215,8 +215,8 @@ def test_compiled_chunks_agree(plugins, compiler, monkeypatch, name, dtype):
 
 
 @pytest.mark.slow
-def test_back_at_the_engine_scan_nothing_is_compiled_any_more(plugins, compiler):
-    """As when compiled steps turn out not to be faster: a run must say, and be, what a resumed one will be."""
+def test_setting_the_engine_back_to_scan_uses_no_compiled_chunk(plugins, compiler):
+    """As when compiled steps are not faster: a run must report, and use, the engine of a resumed one."""
     cell, x = build(plugins.registry.get("cell", "ugrnn"), {}, torch.float32), batch(torch.float32, T=16)
     plain = results(cell, "scan", x)
     compile_steps(nn.ModuleList([cell]))

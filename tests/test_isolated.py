@@ -1,4 +1,4 @@
-"""What taking a step down must not change, and must not miss.
+"""Tracing leaves buffers and random numbers unchanged, and finds what it cannot trace.
 
 Steps that draw, keep buffers or look at values run as they do under autograd, to the bit; steps that change what they
 made are differentiated as they were before the change.
@@ -46,8 +46,8 @@ CHANGED = {
 
 
 @pytest.mark.parametrize("name", CHANGED)
-def test_a_product_that_is_changed_in_place_is_differentiated_as_it_was(name):
-    """Weights grow after the step was taken down: what was not cut off then is cut off now."""
+def test_a_product_changed_in_place_has_the_right_gradient(name):
+    """Weights grow after the trace: values that were not clipped then are clipped now."""
     found = {}
     for engine in ("eager", "scan"):
         cell = build(one(CHANGED[name]))
@@ -61,18 +61,18 @@ def test_a_product_that_is_changed_in_place_is_differentiated_as_it_was(name):
         assert value is None or torch.allclose(value, expected, rtol=1e-9, atol=1e-9)
 
 
-def test_what_a_product_saw_may_not_change_afterwards():
-    """Autograd refuses it, since the weight's gradient needs what it saw; so does the engine."""
+def test_the_argument_of_a_product_may_not_change_afterwards():
+    """Autograd refuses it, since the weight's gradient needs the argument; so does the engine."""
     for engine in ("eager", "scan"):
         with pytest.raises(RuntimeError, match="modified by an inplace operation"):
             results(build(one(argument_changed)), engine, batch())
 
 
-# -- no trace
+# -- no side effects
 
 
 class Keeps(Plain):
-    """A step that draws and keeps buffers, in three ways."""
+    """A step that samples random numbers and changes buffers, in three ways."""
 
     def __init__(self, *arguments):
         super().__init__(*arguments)
@@ -104,7 +104,7 @@ def keeping(equation):
 
 
 @pytest.mark.parametrize("equation", [drop, noise, count, average], ids=lambda equation: equation.__name__)
-def test_steps_that_draw_or_keep_are_as_under_autograd_to_the_bit(equation):
+def test_random_and_stateful_steps_equal_autograd_to_the_bit(equation):
     found = []
     for engine in ("eager", "scan"):
         cell, values = build(keeping(equation)), []
@@ -117,7 +117,7 @@ def test_steps_that_draw_or_keep_are_as_under_autograd_to_the_bit(equation):
     assert all(torch.equal(one, other) for one, other in zip(*found, strict=True))
 
 
-def test_a_step_that_replaces_a_buffer_is_not_taken_down_again_and_again():
+def test_a_step_that_replaces_a_buffer_is_traced_once():
     cell = build(keeping(average))
     results(cell, "scan", batch())
     assert traced_step(cell).problem == "it replaces a buffer by another tensor"
@@ -160,7 +160,7 @@ def register_cells(register):
 """
 
 
-def test_a_run_of_such_steps_is_resumed_to_the_bit(words, in_tmp):
+def test_a_run_of_random_and_stateful_steps_is_resumed_to_the_bit(words, in_tmp):
     settings = {
         "cell": "dropping", "hidden": 8, "steps": 24, "plugins": ["dropping.py"],
         "options": {"eval_every": 4, "batch_size": 8, "model.dropout": 0, "samples": 1},
@@ -173,7 +173,7 @@ def test_a_run_of_such_steps_is_resumed_to_the_bit(words, in_tmp):
     assert digests(in_tmp / "stopped") == digests(in_tmp / "straight")
 
 
-# -- what is seen
+# -- what is found
 
 LOOKS = {
     "tolist": lambda p: max(p.flatten().tolist()),
@@ -185,7 +185,7 @@ LOOKS = {
 
 
 @pytest.mark.parametrize("name", LOOKS)
-def test_a_step_that_looks_at_values_is_not_recorded(name):
+def test_a_step_that_reads_values_is_not_traced(name):
     cell = build(one(lambda c, p, q, h: torch.tanh(p + c.recurrent(h)) * (0.1 if LOOKS[name](p) > 1 else 1.0)))
     results(cell, "scan", batch())
     assert traced_step(cell).problem.startswith("it reads the values of a tensor (")

@@ -1,4 +1,4 @@
-"""A corpus much larger than what a training takes of memory."""
+"""Training on a corpus much larger than the memory it may take."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ N_LINES = 3_000_000
 
 
 def peak_anonymous_mb(folder: Path, corpus: Path, *more: object) -> tuple[float, float]:
-    """The most anonymous memory that a training had, MB, and what it took, s."""
+    """Return the peak anonymous memory of a training run, MB, and its time, s."""
     folder.mkdir()
     started, peak = time.monotonic(), 0.0
     process = run_seqgen(
@@ -35,7 +35,7 @@ def peak_anonymous_mb(folder: Path, corpus: Path, *more: object) -> tuple[float,
 
 @pytest.fixture(scope="module")
 def large(tmp_path_factory):
-    """A hundred megabytes of lines."""
+    """A corpus of a hundred megabytes of lines."""
     path = tmp_path_factory.mktemp("large") / "lines.txt"
     script = (
         "import random, sys; random.seed(0); out = open(sys.argv[1], 'w')\n"

@@ -1,4 +1,4 @@
-"""The gradients that training takes are those of autograd: for every cell, wrapper and shape of batch."""
+"""The manual backward pass returns the gradients of autograd, for every cell, wrapper and batch shape."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def batch_of(n_rows=6, n_steps=7, *, full=False, only_targets=False):
 
 
 def both(model, batch, seed=3):
-    """Loss and gradients by autograd and by the direct way."""
+    """Return loss and gradients by autograd and by the manual backward pass."""
     penalty_V = torch.zeros(V, dtype=model.head.weight.dtype)
     penalty_V[:2] = -torch.inf
     batch.targets_BT[batch.targets_BT == 1] = 2
@@ -70,7 +70,7 @@ def assert_same(model, batch=None):
 
 
 class Projecting(StepCell):
-    """h' = tanh(p + U h) with a projection that is given: P = H = I."""
+    """A cell h' = tanh(p + U h) with the projection ``how``: P = H = I."""
 
     how = staticmethod(lambda cell, x: x)
 
@@ -112,7 +112,7 @@ def test_every_projection(how, layers):
 
 
 class Noisy(Projecting):
-    """Its noise has a derivative that needs what it gave."""
+    """A cell whose noise has a derivative that needs its result."""
 
     def noise(self, p_BTP):
         return torch.tanh(p_BTP * self.vector)
@@ -122,7 +122,7 @@ def test_noise_whose_derivative_needs_its_result():
     assert_same(model_of(Noisy, hidden=8, embedding=8, layers=2))
 
 
-def test_pieces_under_autograd_where_torch_does_not_lend_its_engine(monkeypatch):
+def test_pieces_under_autograd_without_torchs_execution_engine(monkeypatch):
     monkeypatch.setattr(torch_compat, "EXECUTION_ENGINE", None)
     assert_same(model_of(next(name for name in CELLS if name.endswith(":lstm")), layers=2))
 
@@ -171,7 +171,7 @@ def test_every_shape(cell, batch):
     assert_same(model_of(cell), batch)
 
 
-def test_frozen_parameters_get_none():
+def test_frozen_parameters_get_no_gradient():
     model = model_of("seqgen_classic:gru")
     model.embedding.weight.requires_grad_(False)
     model.head.bias.requires_grad_(False)
@@ -180,7 +180,7 @@ def test_frozen_parameters_get_none():
     assert model.embedding.weight.grad is model.head.bias.grad is None
 
 
-def test_a_step_that_cannot_be_recorded():
+def test_a_step_that_cannot_be_traced():
     class Branching(StepCell):
         def __init__(self, input_size, hidden_size):
             super().__init__(input_size, hidden_size)
@@ -199,7 +199,7 @@ def test_a_step_that_cannot_be_recorded():
     assert_same(model_of(Branching, layers=2))
 
 
-def test_what_is_not_derived():
+def test_models_without_a_manual_backward_pass():
     class Other(RecurrentModel):
         pass
 

@@ -1,4 +1,4 @@
-"""The default model: its forms for training and sampling, tied weights, and logits at some places."""
+"""The default model: training, sampling, tied weights, and logits at some positions."""
 
 from __future__ import annotations
 
@@ -118,22 +118,22 @@ def test_a_tied_model_is_stored_loaded_and_resumed(words, tmp_path, monkeypatch,
     assert snapshot.train["mean.embedding.weight"].any()
 
 
-# -- logits where they are wanted
+# -- logits at some positions
 
 
 @pytest.mark.parametrize("layers", [1, 2])
-def test_logits_at_places_are_those_of_all_places(make_cell, layers):
+def test_logits_at_positions_are_those_of_all_positions(make_cell, layers):
     torch.manual_seed(0)
     model = RecurrentModel(9, make_cell, hidden=5, layers=layers, embedding=4, tie=layers == 2).double()
     ids = torch.randint(9, (3, 6))
     logits_TBV = model(ids, model.initial_state(3))[0].transpose(0, 1)
     assert torch.allclose(model.logits_at(ids, model.initial_state(3), None), logits_TBV.flatten(0, 1))
-    places = [(0, 0), (0, 2), (2, 1), (5, 0), (5, 2)]
-    found = model.logits_at(ids, model.initial_state(3), torch.tensor([t * 3 + b for t, b in places]))
-    assert torch.allclose(found, torch.stack([logits_TBV[t, b] for t, b in places]))
-    weights = torch.randn(len(places), 9, dtype=torch.float64)
+    positions = [(0, 0), (0, 2), (2, 1), (5, 0), (5, 2)]
+    found = model.logits_at(ids, model.initial_state(3), torch.tensor([t * 3 + b for t, b in positions]))
+    assert torch.allclose(found, torch.stack([logits_TBV[t, b] for t, b in positions]))
+    weights = torch.randn(len(positions), 9, dtype=torch.float64)
     expected = torch.autograd.grad(
-        (torch.stack([logits_TBV[t, b] for t, b in places]) * weights).sum(), list(model.parameters())
+        (torch.stack([logits_TBV[t, b] for t, b in positions]) * weights).sum(), list(model.parameters())
     )
     for one, other in zip(
         torch.autograd.grad((found * weights).sum(), list(model.parameters())), expected, strict=True

@@ -1,4 +1,4 @@
-"""Products with wide matrices go through oneDNN's layout where torch has it; the numbers are those of plain ones."""
+"""Products with wide matrices use oneDNN's packed layout where torch has it, with the same numbers."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_wide_steps_agree_with_plain_ones(cell, available, monkeypatch):
     assert len(whole) == 2 and all(numel >= onednn_linear.WIDE for numel in whole)  # forward and backward
 
 
-def test_other_types_and_narrow_matrices_are_multiplied_plainly(monkeypatch):
+def test_other_dtypes_and_narrow_matrices_are_multiplied_by_torch(monkeypatch):
     monkeypatch.setattr(onednn_linear, "pack", lambda *_: pytest.fail("no oneDNN here"))
     weight_IO, x_BI = torch.randn(2, 20, 30, dtype=torch.float64)[0], torch.randn(4, 20, dtype=torch.float64)
     assert torch.equal(onednn_linear.multiplier(weight_IO, 4, STEPS)(x_BI), x_BI @ weight_IO)
@@ -80,7 +80,7 @@ def wide_sampler(width):
     return Sampler(model, vocabulary, settings)
 
 
-def test_rows_of_a_wide_model_do_not_depend_on_how_many_are_drawn():
+def test_rows_of_a_wide_model_do_not_depend_on_how_many_are_sampled():
     many, few = (list(wide_sampler(width).take(200)) for width in (224, 32))
     assert few == many and list(wide_sampler(64).take(10)) == many[:10]
     assert len({row.text for row in many}) > 150

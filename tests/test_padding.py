@@ -1,4 +1,4 @@
-"""What stands where nothing is to be predicted changes nothing: not the loss, not the gradient, not a count."""
+"""Padding changes neither loss nor gradient nor counts."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def assert_same(one, other):
 
 
 @given(st.lists(st.text("abn", max_size=20), min_size=1, max_size=12), st.integers(0, 20))
-def test_places_are_those_of_the_targets(texts, more):
+def test_positions_are_those_of_the_targets(texts, more):
     part = encoded(texts)
     batch = part.take(np.arange(len(texts)), pad=lambda n_steps: n_steps + more)
     assert batch.ids_BT.shape == batch.targets_BT.shape == (len(texts), max(map(len, texts)) + 1 + more)
@@ -69,8 +69,8 @@ def test_places_are_those_of_the_targets(texts, more):
 
 @pytest.mark.parametrize("cell", ["gru", "lstm", "mingru", "transformer", "qrnn", "mlstm", "tcn"])
 @pytest.mark.parametrize("options", [{}, {"layers": 2, "norm": "before", "skip": "residual", "tie": True}])
-def test_loss_and_gradient_do_not_see_how_a_batch_is_laid_out(plugins, cell, options):
-    """With places or without, padded or not, alone or together."""
+def test_loss_and_gradient_do_not_depend_on_the_layout_of_a_batch(plugins, cell, options):
+    """With positions or without, padded or not, alone or together."""
     model, part = model_of(plugins, cell, **options), encoded(TEXTS)
     rows = np.arange(len(TEXTS))
     batch = part.take(rows)
@@ -89,7 +89,7 @@ def test_loss_and_gradient_do_not_see_how_a_batch_is_laid_out(plugins, cell, opt
 
 
 def test_padding_changes_no_gradient_under_noise(plugins):
-    """The masks of one layer of noise are drawn time first."""
+    """The masks of one layer of noise are sampled time first."""
     model, part = model_of(plugins, zoneout=0.3, recurrent_dropout=0.2), encoded(TEXTS)
     found = []
     for pad in (None, lambda n_steps: n_steps + 3):
@@ -108,7 +108,7 @@ def test_batches_are_padded_to_chunks_where_it_pays(n_steps):
 
 
 def test_tokens_are_targets(tmp_path, monkeypatch):
-    """Of the figures that are shown and logged; half of this corpus would be padding."""
+    """In the metrics that are shown and logged; half of this corpus would be padding."""
     monkeypatch.setattr("seqgen.training.trainer._PROGRESS_EVERY_S", 0.0)  # an event a step
     corpus = tmp_path / "c.txt"
     corpus.write_text("a\nabababababab\n" * 8)

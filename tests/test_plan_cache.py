@@ -1,4 +1,4 @@
-"""How long recordings live: as long as their cell, true to what it is now; and what a batch leaves in memory: nothing.
+"""Traces live as long as their cell and follow its changes; a batch leaves nothing in memory.
 
 The cells here take part in whatever happens to modules: weights are frozen, replaced, moved, loaded and copied.
 """
@@ -25,7 +25,7 @@ Direct = one(lambda c, p, q, h: torch.tanh(p + c.recurrent(h) * c.vector + c.buf
 
 
 def counted():
-    """A recorded cell that counts how often its step is called."""
+    """Return a traced cell that counts the calls of its step."""
     cell = build(Direct)
     results(cell, "scan", batch())
     assert traced_step(cell).problem == ""
@@ -33,10 +33,10 @@ def counted():
     return cell
 
 
-# -- what is recorded when
+# -- when a step is traced
 
 
-def test_a_size_of_batch_is_recorded_once():
+def test_each_batch_size_is_traced_once():
     cell = counted()
     for rows in (1, 3):
         results(cell, "scan", batch(rows))
@@ -47,21 +47,21 @@ def test_a_size_of_batch_is_recorded_once():
     assert cell.calls == 0
 
 
-def test_training_and_evaluation_are_recorded_apart():
+def test_training_and_evaluation_have_traces_of_their_own():
     cell = build(one(lambda c, p, q, h: torch.tanh(p + h) * (2.0 if c.training else 1.0)))
     for _ in range(2):
         check(cell.train(), batch())
         check(cell.eval(), batch())
 
 
-def test_without_a_gradient_nothing_is_recorded():
+def test_without_a_gradient_nothing_is_traced():
     cell = counted()
     with torch.no_grad():
         cell(batch(), cell.initial_state(B))
     assert cell.calls == 7
 
 
-def test_two_layers_of_one_cell_have_recordings_of_their_own():
+def test_two_layers_of_one_cell_have_traces_of_their_own():
     def step(cell, p, state):
         h = torch.tanh(p[:, :6] * cell.vector + cell.recurrent(state))
         return h, h
@@ -143,8 +143,8 @@ def test_a_cell_may_change_its_type_and_back():
     assert traced_step(cell).problem == ""
 
 
-def test_a_step_that_cannot_be_recorded_in_one_type_is_recorded_in_another():
-    """As when a type is tried and not used."""
+def test_a_step_untraceable_in_one_dtype_is_traced_in_another():
+    """As when a dtype is tried and not used."""
     cell = build(Plain).float()
     check(cell, batch().float())
     with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -154,7 +154,7 @@ def test_a_step_that_cannot_be_recorded_in_one_type_is_recorded_in_another():
 
 
 @pytest.mark.parametrize("copied", [copy.deepcopy, lambda cell: pickle.loads(pickle.dumps(cell))])
-def test_a_copy_records_anew(copied, plugins):
+def test_a_copy_is_traced_anew(copied, plugins):
     cell = plugins.registry.get("cell", "lnlstm").build({}, 5, 6).double()
     check_calls = lambda cell: results(cell, "scan", batch())  # noqa: E731
     check_calls(cell)
@@ -167,7 +167,7 @@ def test_a_copy_records_anew(copied, plugins):
     assert not torch.allclose(found["y"], check_calls(cell)["y"], rtol=1e-3)
 
 
-def test_threads_do_not_record_into_one_another():
+def test_threads_do_not_trace_into_one_another():
     problems = []
 
     def work(seed):
@@ -195,7 +195,7 @@ def live_tensors():
     return sum(issubclass(type(thing), torch.Tensor) for thing in gc.get_objects())
 
 
-def test_training_does_not_gather_tensors(plugins):
+def test_training_does_not_accumulate_tensors(plugins):
     entry = plugins.registry.get("cell", "lstm")
     model = RecurrentModel(9, lambda i, h: entry.build({}, i, h), hidden=7, layers=2, zoneout=0.1, dropout=0.1)
 
@@ -215,7 +215,7 @@ def test_training_does_not_gather_tensors(plugins):
     assert len(gc.get_objects()) - before[1] < 100
 
 
-def test_a_batch_is_gone_with_its_loss_without_the_garbage_collector():
+def test_a_batch_is_freed_with_its_loss_without_the_garbage_collector():
     cell, x = build(Direct), batch().requires_grad_()
     results(cell, "scan", x)
     gc.collect()
@@ -233,22 +233,22 @@ def test_a_batch_is_gone_with_its_loss_without_the_garbage_collector():
 
 
 @pytest.mark.parametrize("name", ["gru", "lnlstm"])
-def test_a_model_that_is_deleted_is_gone_with_its_recordings(plugins, name):
+def test_a_deleted_model_is_freed_with_its_traces(plugins, name):
     entry = plugins.registry.get("cell", name)
     gc.collect()
     before = live_tensors()
     model = RecurrentModel(9, lambda i, h: entry.build({}, i, h), hidden=7)
     model(torch.randint(9, (3, 4)), model.initial_state(3))[0].sum().backward()
-    recordings, cell = weakref.ref(traced_step(model.stack.layers[0])), weakref.ref(model.stack.layers[0])
-    assert recordings() is not None and cell() is not None
+    traced, cell = weakref.ref(traced_step(model.stack.layers[0])), weakref.ref(model.stack.layers[0])
+    assert traced() is not None and cell() is not None
     del model
     gc.collect()
-    assert cell() is None and recordings() is None
+    assert cell() is None and traced() is None
     assert live_tensors() == before
 
 
-def test_a_loop_that_spoils_what_it_keeps_is_not_used(monkeypatch):
-    """The form that may write over the projection is compared too."""
+def test_a_loop_that_overwrites_saved_values_is_not_used(monkeypatch):
+    """The loop that may overwrite the projection is verified too."""
     sound = loop_runner.reuse_memory
 
     def careless(operations, buffers, live_out, trace, *, overwritable=(), **options):

@@ -1,4 +1,4 @@
-"""What a step may do: everything that autograd can differentiate. What cannot be recorded runs step by step instead.
+"""Steps that can be traced, and steps that cannot, which run under autograd instead.
 
 Each step here is run by the engines "eager" and "scan"; numbers and gradients must be equal, whichever way it went.
 """
@@ -17,7 +17,7 @@ from over_time import B, H, Plain, T, batch, begin, build, check, many, one, res
 from seqgen.cells import describe_engine
 from seqgen.engine.plan_runner import traced_step
 
-# -- steps that are recorded
+# -- steps that can be traced
 
 
 Pair = namedtuple("Pair", "h rest")
@@ -86,10 +86,10 @@ RECORDED = {
     "a state that stays": many(
         lambda c, p, s: (s[0] * s[1], (torch.tanh(p[:, :H] + c.recurrent(s[0])), s[1])), begin(H, H)
     ),
-    "a state that is not looked at": many(
+    "a state that is not read": many(
         lambda c, p, s: (p[:, :H] * c.vector, (torch.tanh(p[:, :H]), p[:, :H])), begin(H, H)
     ),
-    "states that change places": many(
+    "states that swap": many(
         lambda c, p, s: (s[0] + s[1], (s[1], torch.tanh(p[:, :H] + c.recurrent(s[0])))), begin(H, H)
     ),
     "two states that are the output": many(
@@ -123,18 +123,18 @@ RECORDED = {
 
 
 @pytest.mark.parametrize("name", RECORDED)
-def test_a_step_that_can_be_recorded(name):
+def test_a_step_that_can_be_traced(name):
     cell = build(RECORDED[name])
     for shape in ((B, T), (1, T), (B, 1), (2, 3), (B, T)):
         check(cell, batch(*shape))
     assert traced_step(cell).problem == ""
 
 
-# -- steps that are not
+# -- steps that cannot
 
 
 def read_behind(tensor):
-    """The numbers of a tensor, from where they lie in memory."""
+    """Return the numbers of a tensor, read from its memory."""
     flat = tensor.detach().contiguous()
     return (ctypes.c_double * flat.numel()).from_address(flat.data_ptr())[:]
 
@@ -191,7 +191,7 @@ NOT_RECORDED = {
 
 
 @pytest.mark.parametrize("name", NOT_RECORDED)
-def test_a_step_that_cannot_be_recorded_runs_all_the_same(name):
+def test_a_step_that_cannot_be_traced_runs_eagerly(name):
     form, problem = NOT_RECORDED[name]
     cell = build(form)
     for shape in ((B, T), (1, T), (B, 1)):
@@ -202,14 +202,14 @@ def test_a_step_that_cannot_be_recorded_runs_all_the_same(name):
     assert problem in describe_engine(nn.ModuleList([cell]))
 
 
-def test_what_one_step_cannot_tell_is_found_out_later():
-    """The first sequence has a single step, to which a recording of it is true."""
+def test_a_state_that_grows_is_found_after_a_single_step():
+    """The first sequence has a single step, for which the trace is right."""
     cell = build(NOT_RECORDED["a number read behind torch's back"][0])
     check(cell, batch(steps=1))
     check(cell, batch())
 
 
-def test_what_one_row_cannot_tell_is_found_out_later():
+def test_a_dependence_on_rows_is_found_after_a_single_row():
     cell = build(RECORDED["a softmax of a part of the input"])
     check(cell, batch(rows=1))
     check(cell, batch())
@@ -222,7 +222,7 @@ def in_place_of_many(cell, p, q, h):
 
 
 class OtherType(Plain):
-    """The projection is single, if it is told so, the rest double."""
+    """A cell whose projection may be float32, with all else float64."""
 
     single = True
 
@@ -235,7 +235,7 @@ class OtherType(Plain):
 
 
 class LearnedBeginning(Plain):
-    """Rows of the state that lie on top of one another in memory, as ``expand`` gives them."""
+    """A cell whose state has rows that share memory, as ``expand`` returns them."""
 
     def initial_state(self, batch_size):
         return self.vector.expand(batch_size, -1)
@@ -268,7 +268,7 @@ ODD = {
 
 
 @pytest.mark.parametrize("name", ODD)
-def test_an_odd_step_is_right_whether_it_is_recorded_or_not(name):
+def test_an_odd_step_is_right_traced_or_not(name):
     cell = build(ODD[name])
     for shape in ((B, T), (B, T), (2, 3)):
         check(cell, batch(*shape))
@@ -282,7 +282,7 @@ def test_the_type_of_the_output_is_that_of_the_step_when_the_projection_changes_
     check(cell, batch())
 
 
-def test_an_error_within_a_step_is_the_steps_own():
+def test_an_error_within_a_step_is_raised_unchanged():
     def fail(cell, p, q, h):
         raise ValueError("mine")
 

@@ -1,4 +1,4 @@
-"""Optimizer steps whose results are looked at later: nothing is read back meanwhile, and a bad step is still found."""
+"""Optimizer steps read no value from the device, and a step that is not finite is still found."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ TRAIN = encode(map(Record, WORDS), VOCABULARY, Splitter((1.0, 0.0, 0.0)))["train
 
 
 class Fragile(seqgen.StepCell):
-    """A leaky sum that gives ``factor`` times what it should in the numbered batches."""
+    """A leaky sum whose output is multiplied by ``factor`` in the numbered batches."""
 
     bad: frozenset[int] = frozenset()
     factor = math.nan
@@ -80,7 +80,7 @@ def same(one, other):
 # -- good steps
 
 
-def test_what_is_read_back_are_the_losses():
+def test_the_losses_read_are_those_of_the_steps():
     model, train_step = descent_of(Fragile)
     twin, _ = descent_of(Fragile)
     taken, expected = [], []
@@ -124,7 +124,7 @@ def test_hooks_of_parameters_and_modules_are_called(plugins, engine):
 
 
 class Reads(TorchDispatchMode):
-    """Counts how often Python asks for the value of a tensor."""
+    """A mode that counts how often Python reads the value of a tensor."""
 
     def __init__(self):
         super().__init__()
@@ -137,7 +137,7 @@ class Reads(TorchDispatchMode):
 
 @pytest.mark.parametrize("engine", ["fused", "scan", "eager"])
 @pytest.mark.parametrize("cell", ["lstm", "lnlstm", "mingru", "transformer"])
-def test_steps_read_nothing_back(plugins, cell, engine):
+def test_steps_read_no_value_from_the_device(plugins, cell, engine):
     entry = plugins.registry.get("cell", cell)
     model, train_step = descent_of(lambda i, h: entry.build({}, i, h))
     use_engine(model, engine)
@@ -148,7 +148,7 @@ def test_steps_read_nothing_back(plugins, cell, engine):
         assert bool(taken[0].nats > 0) and reads.count == 1  # it does count
 
 
-def test_a_run_settles_at_evaluations_and_every_few_steps(words, tmp_path, monkeypatch):
+def test_a_run_reads_losses_at_evaluations_and_every_few_steps(words, tmp_path, monkeypatch):
     monkeypatch.setattr(trainer, "_PROGRESS_EVERY_S", 1e9)
     sizes, plain = [], trainer.read_losses
     monkeypatch.setattr(trainer, "read_losses", lambda taken, *more: sizes.append(len(taken)) or plain(taken, *more))
@@ -161,7 +161,7 @@ def test_a_run_settles_at_evaluations_and_every_few_steps(words, tmp_path, monke
 
 @pytest.mark.parametrize("factor", [math.nan, math.inf, 1e30])
 def test_a_bad_step_is_found_and_not_taken(factor):
-    """With 1e30 the loss is a number, and its gradient is not."""
+    """With 1e30 the loss is finite, and its gradient is not."""
     model, train_step = descent_of(fragile(range(4, 99), factor))
     taken, before = [], []
     for number, batch in enumerate(batches(8), 1):
@@ -179,8 +179,8 @@ def test_a_bad_step_is_found_and_not_taken(factor):
 
 
 @pytest.mark.parametrize(("factor", "what"), [(math.nan, "output"), (math.inf, "output"), (1e30, "gradient")])
-def test_the_rate_is_not_blamed_for_the_first_step(factor, what):
-    """No step has touched the weights yet."""
+def test_the_learning_rate_is_not_blamed_for_the_first_step(factor, what):
+    """No step has changed the weights yet."""
     model, train_step = descent_of(fragile(range(1, 99), factor))
     before = numbers(model)
     taken = [train_step.run(number, 0.01, batch) for number, batch in enumerate(batches(3), 1)]
@@ -194,7 +194,7 @@ def test_the_rate_is_not_blamed_for_the_first_step(factor, what):
 
 
 def test_steps_after_a_bad_one_change_nothing_either():
-    """What ``read_losses`` promises of a run that is ended: also where later batches are good ones."""
+    """As ``read_losses`` documents, also if later batches are finite."""
     model, train_step = descent_of(fragile({2}))
     taken = [train_step.run(1, 0.01, batches(1)[0])]
     before = numbers(model)
@@ -221,7 +221,7 @@ def test_a_refused_step_changes_nothing(fused):
 
 @pytest.mark.parametrize("bad", [{8}, {13}, {33}, {34}, {41}, {61}])
 def test_a_run_with_one_bad_batch_ends_at_it(words, tmp_path, bad):
-    """Wherever it stands between two readings; the first batch is the trial before the run."""
+    """For every position between two readings; the first batch is the trial before the run."""
     (number,) = bad
     plugins = plugins_with(seqgen.CellSpec(name="fragile", summary="s", load=fragile(bad)))
     with pytest.raises(Diverged, match=f"^step {number - 1}: the loss is nan"):

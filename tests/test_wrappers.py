@@ -1,4 +1,4 @@
-"""What is put around layers and around steps, against equations written plainly."""
+"""Wrappers of layers and of steps, compared with their equations written plainly."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ B, T, I, H = 4, 9, 5, 7
 
 
 def make(plugins, name="gru", input_size=I, hidden_size=H, **options):
-    """A cell without constants."""
+    """Return a cell whose parameters are all random."""
     torch.manual_seed(0)
     cell = plugins.registry.get("cell", name).build(options, input_size, hidden_size)
     with torch.no_grad():
@@ -40,7 +40,7 @@ def close(one, other):
 
 
 def over_time(cell, x, step, state):
-    """Outputs and last state of a step that is given beside the cell."""
+    """Return outputs and last state of a step function of the cell."""
     outputs = []
     for p in cell.project(x).unbind(1):
         y, state = step(p, state)
@@ -66,7 +66,7 @@ def test_zoneout_in_evaluation_mixes_old_and_new_in_expectation(plugins):
 
 
 def test_zoneout_holds_the_state_only(plugins):
-    """The output of this cell is no part of its state: it is left as the step gives it."""
+    """The output of this cell is not part of its state, so it is unchanged."""
     cell, x = make(plugins, "sru"), inputs()
     zoned = Zoneout(cell, 0.3).double().eval()
 
@@ -132,7 +132,7 @@ def test_recurrent_dropout_in_evaluation_is_the_cell(plugins):
 
 
 def test_recurrent_dropout_hides_the_output_from_the_next_step_by_one_mask(plugins):
-    """The memory of the LSTM is not dropped, and its output is whole where it leaves the layer."""
+    """The memory of the LSTM is not dropped, nor its output for the next layer."""
     cell, x = make(plugins, "lstm"), inputs()
     dropped = RecurrentDropout(cell, 0.5).double().train()
     state = dropped.initial_state(B)
@@ -167,7 +167,7 @@ def test_recurrent_dropout_around_a_cell_of_another_type(plugins):
 
 
 def attended(wrapped, x_BTI, window):
-    """Outputs (B, T, H), step by step, from the beginning."""
+    """Return outputs (B, T, H), step by step, from the initial state."""
     w = {name: parameter.detach().numpy() for name, parameter in wrapped.named_parameters()}
     inner, d, past, outputs = wrapped.cell.initial_state(B), np.zeros((B, H)), [], []
     for t in range(x_BTI.shape[1]):
@@ -205,8 +205,8 @@ def test_attention_is_its_equations(plugins, name, window):
     assert np.allclose(torch.cat((half, rest), 1).detach().numpy(), expected, rtol=1e-9, atol=1e-9)
 
 
-def test_attention_sees_so_many_outputs_and_no_more(plugins):
-    """What has fallen out of the window changes nothing, where the cell itself remembers nothing."""
+def test_attention_sees_exactly_the_window(plugins):
+    """Outputs before the window change nothing, if the cell itself has no memory."""
     cell = make(plugins, "mingru").double()
     with torch.no_grad():
         cell.input.bias[:H] = 1e9  # all of the state is new at each step
@@ -226,7 +226,7 @@ def test_attention_sees_so_many_outputs_and_no_more(plugins):
 
 
 def test_attention_around_noise(plugins):
-    """The noise of what is inside comes through, drawn once for all steps."""
+    """The noise of the wrapped cell is used, sampled once for all steps."""
     inner = Zoneout(RecurrentDropout(make(plugins, "lstm"), 0.2), 0.3)
     wrapped = PastAttention(inner, 3).double().train()
     torch.manual_seed(3)
@@ -246,7 +246,7 @@ def test_attention_around_noise(plugins):
     assert traced_step(wrapped).problem == ""
 
 
-# -- what cannot be wrapped
+# -- cells that cannot be wrapped
 
 
 @pytest.mark.parametrize("option", ["zoneout=0.1", "recurrent_dropout=0.1", "attention=2"])
@@ -259,7 +259,7 @@ def test_whole_sequences_cannot_be_wrapped(cli, words, in_tmp, option):
     assert cli(*arguments, "-o", f"model.{name}=0").code == 0
 
 
-def test_an_output_that_no_step_sees_cannot_be_hidden_from_it(cli, words, plugins):
+def test_recurrent_dropout_needs_an_output_in_the_state(cli, words, plugins):
     with pytest.raises(BadOption, match="output is a part of its state") as caught:
         RecurrentDropout(make(plugins, "sru"), 0.1)
     assert str(caught.value).endswith("SRUCell") and "\n" not in str(caught.value)
@@ -275,7 +275,7 @@ def test_impossible_values_are_one_line(cli, words, assignment):
     assert result.code == 2 and result.err.count("\n") == 1 and assignment.split("=")[0] in result.err
 
 
-# -- around layers
+# -- wrappers of layers
 
 
 def normalised(x, layer):
@@ -309,7 +309,7 @@ def test_norm_and_skip_are_their_equations(plugins, norm, skip, input_size):
     assert np.allclose(state.detach().numpy(), end, rtol=1e-9, atol=1e-9)
 
 
-def test_a_layer_without_anything_around_it_is_bare(plugins):
+def test_a_layer_without_wrappers_is_the_cell_itself(plugins):
     def layers(**options):
         entry = plugins.registry.get("cell", "gru")
         return RecurrentModel(9, lambda i, h: entry.build({}, i, h), hidden=H, layers=3, **options).stack.layers
@@ -325,17 +325,17 @@ def test_a_layer_without_anything_around_it_is_bare(plugins):
     assert isinstance(wrapped[0].carry, nn.Linear) and isinstance(wrapped[1].carry, nn.Identity)
 
 
-def test_projected_outputs_are_led_past(plugins):
+def test_skip_connections_of_projected_outputs(plugins):
     around = Around(make(plugins, "lstm", input_size=3, projection=3), norm="after", skip="residual").double()
     y, _ = around(inputs(features=3), around.initial_state(B))
     assert y.shape == (B, T, 3) and around.output_size == 3 and isinstance(around.carry, nn.Identity)
 
 
-# -- the model with all of it, trained and stored
+# -- a model with every wrapper, trained and stored
 
 
 @pytest.mark.parametrize(("cell", "attention"), [("lstm", 0), ("mingru", 0), ("gru", 4)])
-def test_a_run_with_everything_around_its_layers(words, tmp_path, cell, attention):
+def test_a_run_with_every_wrapper(words, tmp_path, cell, attention):
     options = {
         "model.attention": attention,
         "model.norm": "before", "model.skip": "highway", "model.zoneout": 0.1, "model.recurrent_dropout": 0.1,
