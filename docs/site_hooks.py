@@ -82,6 +82,7 @@ def command_pages() -> str:
     from seqgen.cli.main import build_app
     from seqgen.plugins import Plugins, entry_point_candidates
 
+    session.command = ""  # the flags of every command, not of the one that is parsed
     session.plugins = Plugins(print)
     session.plugins.load(entry_point_candidates(print))
     top: Any = get_command(build_app())
@@ -119,7 +120,7 @@ def _row(parameter: Any) -> str:
     names = f"`{parameter.name}`" if argument else ", ".join(f"`{name}`" for name in parameter.opts)
     flag = argument or parameter.is_flag
     value = "" if flag else parameter.metavar or _type(parameter)
-    text = " ".join((parameter.help or "").split())
+    text = re.sub(r"\[default: (.*?)\]", r"Default: \1.", " ".join((parameter.help or "").split()))
     default = parameter.show_default
     if default is True and not flag and isinstance(parameter.default, str | int | float):
         default = getattr(parameter.default, "value", parameter.default)

@@ -251,6 +251,7 @@ def app():
     from seqgen.cli.main import build_app
     from seqgen.pytest_plugin import load_plugins
 
+    session.command = ""  # the flags of every command
     session.plugins = load_plugins((), installed=True)
     return get_command(build_app()), session.plugins.registry
 
