@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 FOLDER = Path(__file__).parent.parent / "benchmarks"
 
 
@@ -15,6 +17,7 @@ def test_every_benchmark_finds_what_it_imports():
     assert len(names) > 10 and done.stdout == ""
 
 
+@pytest.mark.full
 def test_the_stranger_in_one_file_is_short_and_trains():
     """At most fifteen lines of equations, through the path that ``--plugin`` takes."""
     program = (

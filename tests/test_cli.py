@@ -88,6 +88,7 @@ def plain_terminal(*arguments: object) -> str:
     return re.sub(r"\x1b\[[0-9;]*m", "", in_terminal(*arguments))
 
 
+@pytest.mark.full
 def test_groups_in_brackets_survive_everywhere(cli, chemistry):
     assert set(cli("sample", chemistry, "-n", 40).out.splitlines()) == {"c1cc[nH]c1", "[/red]"}
     shown = plain_terminal("sample", chemistry, "-n", 20)
@@ -95,6 +96,7 @@ def test_groups_in_brackets_survive_everywhere(cli, chemistry):
     assert "c1cc[nH]c1" in cli("show", "corpus", chemistry.parent / "c.txt").out
 
 
+@pytest.mark.full
 def test_control_characters_are_escaped_on_a_terminal_only(tmp_path, cli, in_tmp):
     (tmp_path / "c.txt").write_text("a\x1b[31mb\u202ec\n" * 30)
     assert cli("train", "--corpus", "c.txt", "--cell", "gru", "--steps", 150, "--lr", 0.03, "--split", "none").code == 0
@@ -103,6 +105,7 @@ def test_control_characters_are_escaped_on_a_terminal_only(tmp_path, cli, in_tmp
     assert r"a\x1b[31mb\u202ec" in shown and "\x1b" not in shown
 
 
+@pytest.mark.full
 def test_a_row_without_text_has_a_mark_on_a_terminal_only(tmp_path, cli, in_tmp):
     (tmp_path / "c.txt").write_text("a\n" * 30)
     assert cli("train", "--corpus", "c.txt", "--steps", 1, "--split", "none", "--out", "run").code == 0
@@ -340,6 +343,7 @@ def test_nothing_a_plugin_prints_gets_between_results(cli, words, in_tmp):
     del sys.modules["noisy"]
 
 
+@pytest.mark.full
 def test_training_outlives_the_reader_of_its_messages(words, tmp_path):
     program = (
         f"{sys.executable} -m seqgen train --corpus {words} --cell vanilla --steps 400 --hidden 8 -o eval_every=20 "

@@ -191,6 +191,7 @@ def test_the_checks_of_a_plugin_are_listed_without_torch_and_pytest(tmp_path):
     assert found.returncode == 0 and int(found.stdout.split()[0]) > 50, found.stderr
 
 
+@pytest.mark.full
 def test_checks_run_without_pytest(tmp_path):
     program = (
         "import sys; sys.modules['pytest'] = None\n"
@@ -248,6 +249,7 @@ def test_contracts(check):
 """
 
 
+@pytest.mark.full
 def test_pytest_shows_each_check_as_a_test(tmp_path):
     (tmp_path / "test_uneven.py").write_text(FAILING)
     found = subprocess.run(

@@ -63,6 +63,7 @@ def test_the_plugin_that_was_being_imported_is_named(tmp_path, source, number):
     )
 
 
+@pytest.mark.full
 def test_the_part_whose_module_was_being_imported_is_named(tmp_path):
     (tmp_path / "lately.py").write_text(LAZY)
     (tmp_path / "slow_part.py").write_text(HANGS)

@@ -12,7 +12,7 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from conftest import in_terminal, in_tiers
+from conftest import in_terminal, in_tiers, one_in
 from seqgen.render import plain_table
 from seqgen.render.progress import progress_line
 from seqgen.training import Progress
@@ -38,7 +38,9 @@ def runs(tiny_run, in_tmp):
 @pytest.mark.parametrize("columns", in_tiers([80, 60], lambda columns: columns == 60))
 @pytest.mark.parametrize(
     "command",
-    [("runs",), ("list", "cells"), ("list",), ("show", "train"), ("show", "model", "recurrent"), ("plugins",)],
+    one_in(
+        3, [("runs",), ("list", "cells"), ("list",), ("show", "train"), ("show", "model", "recurrent"), ("plugins",)]
+    ),
 )
 def test_tables_fit_a_narrow_terminal(command, columns, runs):
     lines = lines_of(in_terminal(*command, columns=columns))

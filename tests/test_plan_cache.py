@@ -195,6 +195,7 @@ def live_tensors():
     return sum(issubclass(type(thing), torch.Tensor) for thing in gc.get_objects())
 
 
+@pytest.mark.full
 def test_training_does_not_accumulate_tensors(plugins):
     entry = plugins.registry.get("cell", "lstm")
     model = RecurrentModel(9, lambda i, h: entry.build({}, i, h), hidden=7, layers=2, zoneout=0.1, dropout=0.1)
@@ -232,6 +233,7 @@ def test_a_batch_is_freed_with_its_loss_without_the_garbage_collector():
         gc.enable()
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("name", ["gru", "lnlstm"])
 def test_a_deleted_model_is_freed_with_its_traces(plugins, name):
     entry = plugins.registry.get("cell", name)

@@ -229,6 +229,7 @@ def test_what_is_neither_is_refused_in_a_line(words, in_tmp, wrong, reason):
     assert reason in str(caught.value) and "\n" not in str(caught.value)
 
 
+@pytest.mark.full
 def test_a_class_of_a_script_and_of_no_file(words, in_tmp):
     (in_tmp / "script.py").write_text(
         MODULE + "\nif __name__ == '__main__':\n    import sys\n"

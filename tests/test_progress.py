@@ -129,6 +129,7 @@ print("the kernel goes on")
 """
 
 
+@pytest.mark.full
 def test_a_second_signal_ends_the_training_and_not_the_kernel(words, in_tmp):
     result = subprocess.run([sys.executable, "-c", TWICE, str(words)], capture_output=True, text=True, timeout=300)
     assert result.returncode == 0, result.stderr

@@ -92,6 +92,7 @@ def test_a_beam_of_one_is_no_worse_than_greedy(tiny):
     assert not one.cut and (greedy.cut or shares[one.text] >= shares[greedy.text])
 
 
+@pytest.mark.full
 def test_rows_without_replacement_come_as_often_as_they_should():
     of = make(GRUCell)
     shares = enumerate_rows(of, "ab", 2)

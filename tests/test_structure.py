@@ -127,5 +127,6 @@ def test_format():
 
 
 @pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="types are checked on the oldest Python, as mypy is told")
-def test_types(tmp_path):
-    tool("mypy", "--cache-dir", str(tmp_path))
+def test_types():
+    """With mypy's own cache, which makes it five times as fast from the second time on."""
+    tool("mypy")

@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 import seqgen
-from conftest import finish, plugins_with, run_seqgen
+from conftest import finish, one_in, plugins_with, run_seqgen
 from resuming import SMALL, Stopper, digests
 from seqgen.config import TrainSettings
 from seqgen.errors import CorpusError, Diverged, Interrupted, RunLocked
@@ -283,7 +283,9 @@ def start_training(words: Path, out: Path, *more: object):
     return process
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"), one_in(2, [pytest.param(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143)])
+)
 def test_a_signal_saves_and_ends_with_its_code(words, tmp_path, number, code):
     process = start_training(words, tmp_path / "run")
     process.send_signal(number)
@@ -295,6 +297,7 @@ def test_a_signal_saves_and_ends_with_its_code(words, tmp_path, number, code):
     assert folder.load_latest(pytest.fail).state["step"] == step
 
 
+@pytest.mark.full
 @pytest.mark.promise("R8")
 def test_a_second_training_in_the_folder_is_refused_at_once(words, tmp_path):
     process = start_training(words, tmp_path / "run")
@@ -343,6 +346,7 @@ def test_a_signal_during_an_evaluation_drops_it_and_resuming_does_it_again(words
     assert digests(seqgen.resume(tmp_path / "b").path) == expected
 
 
+@pytest.mark.full
 def test_hangup_is_a_signal_too(words, tmp_path):
     process = start_training(words, tmp_path / "run")
     process.send_signal(signal.SIGHUP)
@@ -364,6 +368,7 @@ def test_a_second_signal_ends_at_once(words, tmp_path):
     assert time.monotonic() - started < 30
 
 
+@pytest.mark.full
 def test_a_signal_while_data_is_prepared_is_one_line(tmp_path):
     (tmp_path / "slow.py").write_text(
         "import time, seqgen\n"

@@ -268,6 +268,7 @@ def test_a_closed_stdout_refuses_results_in_one_line(arguments, code, folder):
         assert RunFolder(Path("run")).load_latest(pytest.fail).state["ended"] == "steps"
 
 
+@pytest.mark.full
 def test_a_closed_stdin_is_an_empty_one(tiny_run, in_tmp):
     process = run_seqgen("score", "--run", tiny_run.path, cwd=in_tmp, preexec_fn=lambda: os.close(0))
     result = finish(process)

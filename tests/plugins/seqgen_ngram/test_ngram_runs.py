@@ -81,6 +81,7 @@ def test_probabilities_of_texts_sum_to_one(tmp_path):
         assert drawn[score.text] / 4000 == pytest.approx(math.exp(-score.nats), abs=0.03)
 
 
+@pytest.mark.full
 def test_more_context_is_better_on_names(tmp_path):
     """In bits per character of the validation part; and the same by the command's own figures."""
     bits = {}

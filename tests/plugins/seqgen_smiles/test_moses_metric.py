@@ -135,6 +135,7 @@ def test_screening_changes_no_filter():
             assert filters.passes(molecule) == (none.passes(molecule) and not found)
 
 
+@pytest.mark.full
 def test_workers_describe_what_is_described_here(monkeypatch):
     monkeypatch.setattr(workers, "_CHUNK", 60)
     texts = [*TEXTS[:500], "no molecule", "\ud800", "C\nC"]
