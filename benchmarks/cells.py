@@ -27,7 +27,7 @@ from baselines import TorchModel, adamw, step_of
 from ours import encode, endless_batches, learner_of, names, steps
 from quality import n_gram_bits
 from report import Section, number, store, table
-from seqgen.api.encoded_corpus import Data
+from seqgen.api.encoded_corpus import EncodedCorpus
 from seqgen.api.factories import build_model
 from seqgen.api.recommended import solve_width
 from seqgen.batches import evaluation_batches
@@ -64,7 +64,7 @@ class TorchGRU:
         n_steps: how long to train.
     """
 
-    def __init__(self, data: Data, parameters: int, n_steps: int) -> None:
+    def __init__(self, data: EncodedCorpus, parameters: int, n_steps: int) -> None:
         def make(hidden: int) -> TorchModel:
             return TorchModel(data.vocabulary.size, "gru", hidden, EMBEDDING, dropout=DROPOUT)
 
@@ -138,7 +138,7 @@ def side_by_side(torch_gru: TorchGRU, setting: Setting, n_names: int) -> dict[st
     return {"torch tokens": train, "torch names": draw}
 
 
-def our_works(run: seqgen.Run, data: Data, setting: Setting, n_names: int) -> dict[str, Work]:
+def our_works(run: seqgen.Run, data: EncodedCorpus, setting: Setting, n_names: int) -> dict[str, Work]:
     """What ours does in every round: training goes on with weights of its own."""
     learner = learner_of(build_model(run.plugins, run.settings), data, engine=run.settings.engine.name)
 
@@ -148,7 +148,7 @@ def our_works(run: seqgen.Run, data: Data, setting: Setting, n_names: int) -> di
     return {"our tokens": steps(learner.take, fixed_batches(data), n_of(setting), ours=True), "our names": draw}
 
 
-def fixed_batches(data: Data) -> Any:
+def fixed_batches(data: EncodedCorpus) -> Any:
     """The same few batches again and again."""
     return cycle(islice(endless_batches(data.encoded["train"], BATCH), 60))
 

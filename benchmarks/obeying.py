@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import tempfile
 import unittest.mock
 from pathlib import Path
@@ -9,7 +10,6 @@ from typing import Any
 
 import seqgen
 from report import COMPARED, Compare, Section, table
-from seqgen.api import constrained
 from timing import Done, Setting, Work, interleave
 
 CAPTION = """Rows a second, decoded, from runs of `names` (default cell, 25 s of training) and `smiles` (60 s), as
@@ -65,7 +65,7 @@ def guided(work: Work) -> Work:
     """The same rows, guided however often the model satisfies the constraint: a trial of one row tells too little."""
 
     def patched() -> Done:
-        with unittest.mock.patch.object(constrained, "PILOT", 1):
+        with unittest.mock.patch.object(importlib.import_module("seqgen.api.sample"), "PILOT", 1):
             return work()
 
     return patched

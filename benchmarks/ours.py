@@ -11,18 +11,19 @@ from typing import Any
 import torch
 from torch import nn
 
-from seqgen.api.encoded_corpus import Data, learn
+from seqgen.api.corpora import open_corpus, sort_out_corpus
+from seqgen.api.encoded_corpus import EncodedCorpus, learn
 from seqgen.batches import Batch, Encoded, derive_seed, make_feed
 from seqgen.cells import Cell, choose_padding, use_engine
 from seqgen.config import TrainSettings
 from seqgen.corpus import Corpus, Record, Splitter
 from seqgen.evaluation import penalty
 from seqgen.model import RecurrentModel, device_of
-from seqgen.plugins.selection import default_plugins, open_corpus, sort_out_corpus
+from seqgen.plugins.selection import default_plugins
 from seqgen.tokenizers import EOS
 from seqgen.training.schedule import Schedule
 from seqgen.training.train_step import StepResult, TrainStep, read_losses
-from seqgen.training.trainer import _UNREAD
+from seqgen.training.trainer import _MAX_UNREAD
 from timing import Done, OfARun, Work
 
 
@@ -44,7 +45,7 @@ def molecules(n: int = 10_000) -> Corpus:
     return Corpus("molecules", [Record("".join(draw.choices(symbols, k=length))) for length in lengths])
 
 
-def encode(corpus: Corpus) -> Data:
+def encode(corpus: Corpus) -> EncodedCorpus:
     """A corpus counted, its characters learned, split and encoded, as a run does it."""
     return learn(corpus, corpus.name, default_plugins().registry.get("tokenizer", "char"), {}, Splitter())
 
@@ -124,12 +125,12 @@ class Learner:
     def note(self, taken: StepResult) -> None:
         """Keep a step's loss, and read the kept ones back now and then."""
         self._unread.append(taken)
-        if len(self._unread) >= _UNREAD:
+        if len(self._unread) >= _MAX_UNREAD:
             read_losses(self._unread)
             self._unread.clear()
 
 
-def learner_of(model: nn.Module, data: Data, **options: Any) -> Learner:
+def learner_of(model: nn.Module, data: EncodedCorpus, **options: Any) -> Learner:
     """A learner of a corpus."""
     return Learner(model, penalty(data.vocabulary), **options)
 

@@ -25,7 +25,7 @@ from ours import (
     steps,
 )
 from report import COMPARED, Compare, Section, table, verdict
-from seqgen.api.encoded_corpus import Data
+from seqgen.api.encoded_corpus import EncodedCorpus
 from seqgen.batches import Batch
 from seqgen.compute import keeping_memory
 from seqgen.corpus import Corpus
@@ -146,7 +146,7 @@ def within_runs(setting: Setting, given: Configuration) -> list[str]:
     return [given.title, *ms, f"{middle('training_s'):.2f}", *(f"{share:.1%}" for share in shares), goal, met]
 
 
-def timed_encoding(corpus: Corpus) -> tuple[float, Data]:
+def timed_encoding(corpus: Corpus) -> tuple[float, EncodedCorpus]:
     """Seconds of encoding a corpus, and what came of it."""
     gc.collect()
     started = time.perf_counter()

@@ -8,7 +8,7 @@ from itertools import islice
 from bare_sampling import BareSampler, notebook_names, vanilla_step
 from ours import encode, endless_batches, learner_of, make_model, names
 from report import COMPARED, Compare, Section, table
-from seqgen.api.encoded_corpus import Data
+from seqgen.api.encoded_corpus import EncodedCorpus
 from seqgen.config import SampleConfig
 from seqgen.model import RecurrentModel
 from seqgen.sampling import Sampler
@@ -51,7 +51,7 @@ def measure(setting: Setting) -> Section:
     return Section("sampling", "10,000 names", CAPTION, [table(COMPARED, [row.row(rounds) for row in rows]), lengths])
 
 
-def trained(data: Data, n_steps: int) -> RecurrentModel:
+def trained(data: EncodedCorpus, n_steps: int) -> RecurrentModel:
     """The notebook's model, trained a little, so that its names end like names."""
     model = make_model(data.vocabulary.size, "vanilla", 64, 16)
     learner = learner_of(model, data, lr=3e-3)
@@ -60,7 +60,7 @@ def trained(data: Data, n_steps: int) -> RecurrentModel:
     return model
 
 
-def sampler(model: RecurrentModel, data: Data, max_length: int) -> Sampler:
+def sampler(model: RecurrentModel, data: EncodedCorpus, max_length: int) -> Sampler:
     """Ours, as a run draws."""
     return Sampler(model, data.vocabulary, SampleConfig(max_length=max_length))
 

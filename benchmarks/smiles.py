@@ -10,7 +10,7 @@ from baselines import PackedModel, TorchModel, adam, step_of
 from matmul import products, training_gflop
 from ours import encode, endless_batches, learner_of, make_model, molecules, steps
 from report import COMPARED, Compare, Section, table
-from seqgen.api.encoded_corpus import Data
+from seqgen.api.encoded_corpus import EncodedCorpus
 from seqgen.batches import Batch, Encoded
 from timing import Rounds, Setting, Work, interleave
 
@@ -54,7 +54,7 @@ def rows(rounds: Rounds, goal: float) -> Iterator[list[str]]:
             yield Compare("seqgen", "gflop", name, 0.9).row(rounds)
 
 
-def training_variants(data: Data, hidden: int, n_steps: int) -> dict[str, Work]:
+def training_variants(data: EncodedCorpus, hidden: int, n_steps: int) -> dict[str, Work]:
     """Ours and torch's, each with its own batches."""
     V, train = data.vocabulary.size, data.encoded["train"]
     sizes = "lstm", hidden, EMBEDDING, LAYERS
