@@ -1,7 +1,7 @@
-"""What the parts promise each other, as types: the words that specs, core and plugins share.
+"""The contracts of parts as protocols: the types that specs, core and plugins share.
 
 Dimension letters: B batch, T steps, V vocabulary. A *state* is a nested tuple, list or dict of tensors whose
-first dimension is B; core never looks inside it, it only selects rows.
+first dimension is B; core never reads its values, it only selects rows. Helpers on states are in ``states``.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ State = Any
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a validator says of one text.
+    """The result of a validator for one text.
 
     Attributes:
         ok: whether the text is a valid member of its domain.
-        reason: why not; "" when it is.
-        canonical: the form by which "unique" and "novel" compare; None means the text itself.
+        reason: of an invalid text; "" for a valid one.
+        canonical: the form that "unique" and "novel" compare; None means the text itself.
     """
 
     ok: bool
@@ -43,36 +43,37 @@ class Verdict:
     canonical: str | None = None
 
     def form(self, text: str) -> str:
-        """The form by which a text of this verdict is compared."""
+        """Return the form by which a text with this verdict is compared."""
         return text if self.canonical is None else self.canonical
 
 
 class Tokenizer(Protocol):
-    """Turns text into symbol ids 0 .. ``n_symbols`` - 1 and back; knows symbols only.
+    """A mapping of text to symbol ids 0 .. ``n_symbols`` - 1 and back.
 
-    Special symbols (pad, begin, end, conditions) are added by core, as ids and never as text. Subclass it to
-    inherit ``encode_many`` and ``decode_many``.
+    Core adds special symbols (pad, begin, end, conditions), as ids and never as text. Subclass it to inherit
+    ``encode_many`` and ``decode_many``.
     """
 
     @property
     def n_symbols(self) -> int:
-        """How many symbols there are."""
+        """The number of symbols."""
         ...
 
     @classmethod
     def fit(cls, texts: Iterable[str], **options: Any) -> Self:
-        """Learn the symbols from texts; keyword-only parameters are the tokenizer's options."""
+        """Learn the symbols from texts; keyword-only parameters are the options of the tokenizer."""
         ...
 
-    # A tokenizer that learns more than an alphabet, such as merges, may also have a class method
-    # fit_parts(texts, training, **options): all texts for the alphabet, those of the training part for the rest.
-    # One whose symbols are parts of characters may have symbol_bytes(): the bytes that each symbol writes, which
-    # constraints need; of others it is found out. doubt(texts), a class method, may give a line on texts that it can
-    # cut and is not made for, which is logged before training, "" if there is no doubt; or raise CorpusError to refuse
-    # to be trained on them.
+    # Optional methods:
+    # - fit_parts(texts, training, **options), a class method of tokenizers that learn more than an alphabet, such as
+    #   merges: all texts for the alphabet, those of the training part for the rest.
+    # - symbol_bytes(), of tokenizers whose symbols are parts of characters: the bytes of each symbol, which constraints
+    #   need; for other tokenizers core computes them.
+    # - doubt(texts), a class method: a warning about texts that it can encode but is not made for, which is logged
+    #   before training, or ""; it may raise CorpusError to refuse them.
 
     def encode(self, text: str) -> Sequence[int]:
-        """The ids of a text.
+        """Return the ids of a text.
 
         Raises:
             UnknownSymbol: the text holds a symbol that is not known.
@@ -80,7 +81,7 @@ class Tokenizer(Protocol):
         ...
 
     def encode_many(self, texts: Sequence[str]) -> tuple[Ids, Lengths]:
-        """All ids of many texts one after another, and how many each text has."""
+        """Return the ids of many texts one after another, and the number of ids of each text."""
         import numpy as np
 
         rows = [self.encode(text) for text in texts]
@@ -88,11 +89,11 @@ class Tokenizer(Protocol):
         return flat, np.fromiter((len(row) for row in rows), dtype=np.int64, count=len(rows))
 
     def decode(self, ids: Sequence[int]) -> str:
-        """The text of ids; ``decode(encode(text)) == text``."""
+        """Return the text of ids; ``decode(encode(text)) == text``."""
         ...
 
     def decode_many(self, flat: Ids, lengths: Lengths) -> list[str]:
-        """The texts of many rows of ids, one after another in ``flat``; the inverse of ``encode_many``."""
+        """Return the texts of many rows of ids, one after another in ``flat``; the inverse of ``encode_many``."""
         ids, texts, start = flat.tolist(), [], 0
         for length in lengths.tolist():
             texts.append(self.decode(ids[start : start + length]))
@@ -100,103 +101,102 @@ class Tokenizer(Protocol):
         return texts
 
     def to_json(self) -> dict[str, Any]:
-        """Everything needed to make this tokenizer again, as JSON values."""
+        """Return all that ``from_json`` needs, as JSON values."""
         ...
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
-        """The tokenizer that ``to_json`` described."""
+        """Return the tokenizer that ``to_json`` returned the values of."""
         ...
 
 
 @runtime_checkable
 class Model(Protocol):
-    """Ids and a state give logits and the next state. Implementations are ``torch.nn.Module``."""
+    """A function of ids and a state to logits and the next state. Implementations are ``torch.nn.Module``."""
 
     def initial_state(self, batch_size: int) -> State:
-        """The state before the first symbol, every leaf (B, ...)."""
+        """Return the state before the first symbol, every leaf (B, ...)."""
         ...
 
     def forward(self, ids_BT: Tensor, state: State) -> tuple[Tensor, State]:
-        """Logits (B, T, V) of the next symbol after each id, and the state after the last one."""
+        """Return the logits (B, T, V) of the next symbol after each id, and the state after the last one."""
         ...
 
 
 @runtime_checkable
 class Validator(Protocol):
-    """Says whether a text is a valid member of its domain."""
+    """A check whether a text is a valid member of its domain."""
 
     def validate(self, text: str) -> Verdict:
-        """The verdict on one text; never raises on any string."""
+        """Return the verdict on one text; never raise on any string."""
         ...
 
 
 class Metric(Protocol):
-    """Figures about a list of samples.
+    """A function of a list of samples to named numbers.
 
     One that has a third parameter, ``training``, also gets the training records, as a restartable iterable of texts.
-    One that has an attribute ``published``, ``{"a model (arXiv:...)": {"figure": value}}``, has these shown beside
-    where samples are compared with a reference corpus; with an attribute ``published_on``, names of corpora, with one
-    of these only.
+    One that has an attribute ``published``, ``{"a model (arXiv:...)": {"metric": value}}``, has these values shown
+    beside where samples are compared with a reference corpus; with an attribute ``published_on``, names of corpora, for
+    these corpora only.
     """
 
     def __call__(self, samples: Sequence[str], reference: Sequence[str]) -> Mapping[str, float]:
-        """Named figures of the samples, compared with reference texts (held-out records) where that applies."""
+        """Return named values of the samples, compared with reference texts (held-out records) where that applies."""
         ...
 
 
 @runtime_checkable
 class LabelledMetric(Protocol):
-    """A metric that also says how its figures are called where people read them; their names in JSON stay."""
+    """A metric with labels for people; the names in JSON stay."""
 
     labels: Mapping[str, str]
-    """By the name of a figure: what it is, with its unit: ``{"weight": "weight, distance to the reference (g/mol)"}``
-    is shown where the figure ``weight`` is."""
+    """By the name of a value, its label with its unit: ``{"weight": "weight, distance to the reference (g/mol)"}``."""
 
     def __call__(self, samples: Sequence[str], reference: Sequence[str]) -> Mapping[str, float]:
-        """Named figures, as of ``Metric``."""
+        """Return named values, as ``Metric``."""
         ...
 
 
 class Renderer(Protocol):
-    """Shows one text the way its domain is read.
+    """A display of one text in the notation of its domain.
 
-    One that can also draw has ``suffixes``, such as ``(".png", ".mid")``, and ``draw(texts, suffix) -> bytes``: the
-    content of a file that shows some texts together.
+    A renderer that also draws files has ``suffixes``, such as ``(".png", ".mid")``, and
+    ``draw(texts, suffix) -> bytes``: the content of a file that shows some texts together.
     """
 
     def __call__(self, text: str) -> RenderableType:
-        """Something that rich can print."""
+        """Return an object that rich can print."""
         ...
 
 
 class Processor(Protocol):
-    """Changes the distribution of the next symbol while sampling."""
+    """A change of the distribution of the next symbol while sampling."""
 
     def __call__(self, logits_BV: Tensor, ids_BT: Tensor) -> Tensor:
-        """New logits (B, V), made from the logits and the ids drawn so far in each row (B, T; T may be 0).
+        """Return new logits (B, V) from the logits and the ids sampled so far in each row (B, T; T may be 0).
 
-        Each row must depend on that row alone, and the arguments must not be modified. A logit of minus infinity is
-        forbidden and stays so: probability that it is given is dropped.
+        Each row must depend on that row alone, and the arguments must not be modified. A symbol with a logit of minus
+        infinity is forbidden and stays so: core drops any probability it gets.
         """
         ...
 
 
 class Report(Protocol):
-    """Presents an evaluation as files, such as a page."""
+    """A presentation of an evaluation as files, such as a page."""
 
     def write(self, evaluation: Evaluation, path: Path) -> Sequence[str | Path]:
         """Write the report to ``path`` and return the files written; ``seqgen.write_atomic`` writes atomically.
 
         Raises:
-            DiskError: the disk refused.
+            DiskError: a file cannot be written.
         """
         ...
 
 
 class Augmentation(Protocol):
-    """Another way to write a record that means the same."""
+    """A random rewriting of a record that keeps its meaning."""
 
     def __call__(self, text: str, random: Random) -> str:
-        """The text written anew; all that is random in it comes from ``random``."""
+        """Return the text rewritten; all random numbers come from ``random``."""
         ...
