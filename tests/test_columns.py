@@ -98,7 +98,7 @@ def test_a_broken_table_is_refused_where_it_is_read(cli, in_tmp):
     assert refused.code == 3 and "line 1: not JSON" in refused.err
     (in_tmp / "x.smi").write_text(FILES["space.smi"])
     option = cli("train", "--corpus", "x.smi", "--layout", "stream", "-o", "corpus.trailing_names=true", "--steps", 1)
-    assert option.code == 2 and "trailing_names is of plain text with a record a line" in option.err
+    assert option.code == 2 and "trailing_names needs plain text with one record per line" in option.err
 
 
 @pytest.mark.parametrize("columns", ["smiles", ("SMILES",), ("",), (3,)])

@@ -76,8 +76,8 @@ NAMED = {
     "one JSON array": ('[{"name": "anna"}, {"name": "ben"}]', "jq -c '.[]' corpus.txt"),
     "JSON array": ('[\n  "anna",\n  "ben"\n]\n', "jq -c '.[]' corpus.txt"),
     "JSON objects": ('{"name": "anna"}\n{"name": "ben"}\n', "-o corpus.form=jsonl"),
-    "HTML": ("\n<!DOCTYPE html>\n<html><body>anna</body></html>\n", "a file, one a line"),
-    "XML": ('<?xml version="1.0"?>\n<score/>\n', "a file, one a line"),
+    "HTML": ("\n<!DOCTYPE html>\n<html><body>anna</body></html>\n", "a file, one per line"),
+    "XML": ('<?xml version="1.0"?>\n<score/>\n', "a file, one per line"),
     "RTF": ("{\\rtf1\\ansi anna}\n", "as plain text"),
 }
 
@@ -144,15 +144,15 @@ def tarred() -> bytes:
 BINARIES = {
     "an Excel workbook": zipped("[Content_Types].xml", "xl/workbook.xml"),
     "a Word document": zipped("[Content_Types].xml", "word/document.xml"),
-    "an Office document of before 2007": b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600),
+    "an Office document (before 2007)": b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600),
     "a zip archive": zipped("corpus.txt"),
     "a NumPy archive": zipped("arr_0.npy"),
     "a Parquet file": b"PAR1\x15\x04\x15\x10",
     "a MIDI file": b"MThd\0\0\0\x06\0\x01\0\x02\x01\xe0MTrk",
     "a PDF document": b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n",
-    "a PNG picture": b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR",
+    "a PNG image": b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR",
     "an SQLite database": b"SQLite format 3\0\x10\0",
-    "a gzip file in another": gzip.compress(gzip.compress(b"anna\n")),
+    "a doubly gzipped file": gzip.compress(gzip.compress(b"anna\n")),
     "an xz file": b"\xfd7zXZ\0\0\x04",
     "a bzip2 file": b"BZh91AY&SY\x8b",
     "a Zstandard file": b"\x28\xb5\x2f\xfd\x04\0",
@@ -177,7 +177,7 @@ def test_a_file_that_is_no_text_is_named_with_what_to_do(what, encoding, cli, in
 def test_a_folder_a_pattern_and_stdin_are_named(cli, in_tmp):
     (in_tmp / "data").mkdir()
     for corpus, said in (
-        ("data", "it is a folder; join its files to one: cat "),
+        ("data", "it is a folder; join its files into one: cat "),
         ("data/*.txt", "no such file: 'data/*.txt'; a corpus is one file, so join those that the pattern names: "),
         ("-", "cannot read records from '-': a corpus is read more than once; write stdin to a file first"),
     ):
@@ -246,7 +246,7 @@ def test_a_record_with_a_line_that_cannot_be_decoded_is_skipped(tmp_path):
         read(tmp_path, text, "")
 
 
-@pytest.mark.parametrize(("separator", "sought"), [("", "is blank"), ("Y:", "begins with 'Y:'")])
+@pytest.mark.parametrize(("separator", "sought"), [("", "is blank"), ("Y:", "starts with 'Y:'")])
 def test_a_separator_that_no_line_has_is_refused(separator, sought, tmp_path):
     with pytest.raises(CorpusError, match=f"no line {sought}"):
         read(tmp_path, "X:1\na\n", separator)
@@ -255,7 +255,7 @@ def test_a_separator_that_no_line_has_is_refused(separator, sought, tmp_path):
 
 @pytest.mark.parametrize("options", [{"layout": "stream"}, {"form": "csv"}, {"form": "jsonl"}])
 def test_what_has_no_separator(options, words):
-    with pytest.raises(BadOption, match="separator '---' is of plain text with records"):
+    with pytest.raises(BadOption, match="separator '---' applies to records of plain text"):
         load_file(path=str(words), separator="---", **options)
 
 

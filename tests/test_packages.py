@@ -48,7 +48,7 @@ def test_files_are_listed_and_read(songs):
 def test_what_is_missing_costs_one_line(tmp_path):
     with pytest.raises(MissingExtra, match=r"^the corpus x needs the extra 'music': pip install 'seqgen-lm\[music\]'$"):
         PackageFiles("no-such-songs", "the corpus x", "music").names()
-    with pytest.raises(MissingExtra, match="pip download --no-deps no-such-songs, then give the wheel"):
+    with pytest.raises(MissingExtra, match="pip download --no-deps no-such-songs, then pass the wheel"):
         PackageFiles("no-such-songs", "the corpus x").read("a")
     with pytest.raises(UsageError, match="no such file"):
         PackageFiles("songs", "x", "", str(tmp_path / "none.whl")).names()

@@ -85,14 +85,14 @@ def test_fields_make_a_text_of_lines(tmp_path):
     ("name", "content", "options", "message"),
     [
         ("a.jsonl", b'{"text": "x"}\n\n{"text": \n', {}, "line 3: not JSON"),
-        ("a.jsonl", b"[1]\n", {}, "line 1: '.1.' is neither an object nor a text"),
+        ("a.jsonl", b"[1]\n", {}, "line 1: '.1.' is neither an object nor a string"),
         ("a.jsonl", b'{"text": "x"}\n{"other": "x"}\n', {}, "line 2: has no field 'text'"),
-        ("a.csv", b"a,b\n1,2\n1\n", {"text_field": "a"}, "line 3: 1 fields, the first row names 2"),
+        ("a.csv", b"a,b\n1,2\n1\n", {"text_field": "a"}, "line 3: 1 fields, but the first row names 2"),
         ("a.csv", b"a,b\n1,\xff\n", {"text_field": "a"}, "line 2: byte 3 of the line"),
-        ("a.csv", b'a,b\n1,"2\n', {"text_field": "a"}, "line 2: a quote is opened here and not closed"),
-        ("a.csv", b'a,b\n\n1,"2\n3,4\n5,6', {"text_field": "a"}, "line 3: a quote is opened here and not closed"),
+        ("a.csv", b'a,b\n1,"2\n', {"text_field": "a"}, "line 2: a quote opened here is not closed"),
+        ("a.csv", b'a,b\n\n1,"2\n3,4\n5,6', {"text_field": "a"}, "line 3: a quote opened here is not closed"),
         ("a.csv", b'a,b\n1,"2\n3"\n4\n', {"text_field": "a"}, "line 4: 1 fields"),
-        ("a.csv", b"sep=;\r\na;a\r\n", {"text_field": "a"}, "line 2: 2 fields have the name 'a'"),
+        ("a.csv", b"sep=;\r\na;a\r\n", {"text_field": "a"}, "line 2: 2 columns are named 'a'"),
         ("a.csv", b"sep=;\na;b\n1\n", {"text_field": "a"}, "line 3: 1 fields"),
     ],
 )
@@ -112,7 +112,7 @@ def test_what_is_asked_must_be_there(tmp_path):
     ]:
         with pytest.raises(UsageError, match=message):
             records(path, **options)
-    with pytest.raises(BadOption, match="not both"):
+    with pytest.raises(BadOption, match="exclude each other"):
         records(path, fields="name", text_field="name")
     plain = tmp_path / "a.txt"
     plain.write_text("x\n")
@@ -164,7 +164,7 @@ def test_what_separates_fields_is_seen_from_the_first_row(tmp_path, separator, m
 
 def test_two_fields_of_one_name_are_refused(tmp_path):
     (tmp_path / "rows.csv").write_text("smiles,id,smiles\nC,1,CC\n")
-    with pytest.raises(CorpusError, match="line 1: 2 fields have the name 'smiles'"):
+    with pytest.raises(CorpusError, match="line 1: 2 columns are named 'smiles'"):
         records(tmp_path / "rows.csv")
     (tmp_path / "rows.csv").write_text("name,,\nanna,,\n")  # as spreadsheets write empty columns
     assert [record.text for record in records(tmp_path / "rows.csv")] == ["anna"]
@@ -173,7 +173,7 @@ def test_two_fields_of_one_name_are_refused(tmp_path):
 @pytest.mark.parametrize("text", ['[\n  {"name": "anna"}\n]\n', '[{"name": "anna"}]'])
 def test_a_json_file_that_holds_an_array_is_refused_with_the_way_out(tmp_path, text):
     (tmp_path / "rows.json").write_text(text)
-    with pytest.raises(CorpusError, match=r"line 1: .*; a record stands on a line of its own here: jq"):
+    with pytest.raises(CorpusError, match=r"line 1: .*; JSON Lines has one record per line: convert an array with jq"):
         records(tmp_path / "rows.json")
     (tmp_path / "rows.json").write_text('{"name": "anna"}\n')
     assert [record.text for record in records(tmp_path / "rows.json")] == ["anna"]

@@ -1,4 +1,4 @@
-"""Corpora: records in a fixed order, where they come from, and how they are split."""
+"""Corpora: reading records, splitting them, and collecting statistics."""
 
 from seqgen.corpus.corpus import Corpus, PresplitSource, Record, get_source_files, get_stamp
 from seqgen.corpus.digest import verify_digest

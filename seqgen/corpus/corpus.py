@@ -1,4 +1,4 @@
-"""What a corpus is."""
+"""Records and corpora."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class Record(NamedTuple):
 
     Attributes:
         text: the sequence.
-        label: what kind of sequence it is, if the corpus says.
+        label: the class of the sequence, if the corpus has labels.
         fields: further named values.
-        split: "train", "valid" or "test" if the corpus comes with a split of its own.
+        split: "train", "valid" or "test" if the corpus defines its own split.
     """
 
     text: str
@@ -33,7 +33,7 @@ class Record(NamedTuple):
     split: Literal["train", "valid", "test"] | None = None
 
     def value(self, name: str) -> str | None:
-        """The label (``name`` is "label") or a field, as text; None if the record has none."""
+        """Return the label (``name`` is "label") or a field as text; None if the record has none."""
         found = self.label if name == "label" and self.label is not None else self.fields.get(name)
         return None if found is None else str(found)
 
@@ -44,24 +44,24 @@ _make = partial(tuple.__new__, Record)
 def records_of(
     texts: Iterable[str], label: str | None = None, split: Literal["train", "valid", "test"] | None = None
 ) -> Iterator[Record]:
-    """Records without fields, of one label and one split: a third of the time that calling ``Record`` takes."""
+    """Yield records without fields that share a label and a split, in a third of the time of calling ``Record``."""
     return map(_make, zip(texts, repeat(label), repeat(_NO_FIELDS), repeat(split), strict=False))
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """Records in a fixed order, and what is known of them.
+    """Records in a fixed order, with their metadata.
 
     Attributes:
         name: the registered name, or the path of a file.
-        source: gives the same records in the same order each time it is iterated.
+        source: a restartable iterable: the same records in the same order each time.
         origin: where the data comes from.
-        licence: under which terms it may be used; "" when unknown.
-        layout: "lines" or "stream".
+        licence: the terms of use; "" if unknown.
+        layout: "lines" (separate records) or "stream" (one long text).
         multiline: whether a record may hold line ends.
-        domain: the name of what its texts are, or None.
+        domain: the name of the domain of its texts, or None.
         canonical: whether each text is its own canonical form.
-        plugin: the plugin that offers it, for messages; "" when unknown.
+        plugin: the plugin that provides it, for messages; "" if unknown.
     """
 
     name: str
@@ -75,18 +75,18 @@ class Corpus:
     plugin: str = ""
 
     def __iter__(self) -> Iterator[Record]:
-        """The records, from the first."""
+        """Iterate over the records from the first one."""
         return iter(self.source)
 
     @property
     def counts(self) -> Mapping[str, int]:
-        """What the last pass to the end skipped or changed, by what it is called."""
+        """Return how many lines or bytes the last complete pass skipped or changed, by description."""
         return get_counts(self.source)
 
 
 @dataclass(frozen=True)
 class PresplitSource:
-    """A source whose held-out parts the user gives: all of ``train`` is trained on.
+    """A source with held-out parts given by the user: all of ``train`` is trained on.
 
     Attributes:
         train: the records to train on.
@@ -99,7 +99,7 @@ class PresplitSource:
     test: Iterable[Record] | None = None
 
     def __iter__(self) -> Iterator[Record]:
-        """The records of the three parts one after another, each marked with its part."""
+        """Iterate over the three parts in order, each record marked with its part."""
         for record in self.train:
             yield record._replace(split="train")
         for record in self.valid or ():
@@ -109,24 +109,24 @@ class PresplitSource:
 
     @property
     def counts(self) -> Mapping[str, int]:
-        """What the last pass to the end skipped or changed, over the three parts."""
+        """Return what the last complete pass skipped or changed, summed over the three parts."""
         total = Counter[str]()
         for part in (self.train, self.valid, self.test):
             total.update(get_counts(part))
         return total
 
     def stamp(self) -> object:
-        """What changes when the records do, or None if one of the parts cannot tell."""
+        """Return a value that changes when the records do; None if one of the parts has none."""
         found = [get_stamp(part) for part in (self.train, self.valid or (), self.test or ())]
         return None if None in found else found
 
     def source_files(self) -> list[Path]:
-        """The files that the records are read from."""
+        """Return the files that the records are read from."""
         return [path for part in (self.train, self.valid or (), self.test or ()) for path in get_source_files(part)]
 
 
 def get_counts(source: object) -> Mapping[str, int]:
-    """What the last pass through a source skipped or changed, if it counts."""
+    """Return what the last complete pass through a source skipped or changed; {} if it does not count."""
     found = getattr(source, "counts", None)
     if not isinstance(found, Mapping):
         return {}
@@ -134,10 +134,10 @@ def get_counts(source: object) -> Mapping[str, int]:
 
 
 def get_stamp(source: object) -> object:
-    """What changes when the records of a source do, as JSON values; None if it cannot tell.
+    """Return a JSON value that changes when the records of a source do; None if the source has none.
 
     Raises:
-        PluginError: it says so by something else.
+        PluginError: ``stamp`` returned something that is not JSON.
     """
     if isinstance(source, tuple) and not source:
         return ""
@@ -146,22 +146,23 @@ def get_stamp(source: object) -> object:
     try:
         json.dumps(found)
     except (TypeError, ValueError, RecursionError):
-        raise PluginError(f"{_called(source)}.stamp gave {type(found).__name__}, not JSON values") from None
+        raise PluginError(f"{_qualified_name(source)}.stamp returned {type(found).__name__}, not JSON values") from None
     return found
 
 
 def get_source_files(source: object) -> list[Path]:
-    """The files that the records of a source are read from; none if it does not say.
+    """Return the files that the records of a source are read from; [] if the source does not list them.
 
     Raises:
-        PluginError: it gives something else than paths.
+        PluginError: ``source_files`` returned something other than a list of paths.
     """
     files = getattr(source, "source_files", None)
     found = files() if files is not None else []
     if not isinstance(found, list | tuple) or not all(isinstance(path, Path) for path in found):
-        raise PluginError(f"{_called(source)}.source_files gave {type(found).__name__}, not a list of paths")
+        returned = type(found).__name__
+        raise PluginError(f"{_qualified_name(source)}.source_files returned {returned}, not a list of paths")
     return list(found)
 
 
-def _called(source: object) -> str:
+def _qualified_name(source: object) -> str:
     return f"{type(source).__module__}.{type(source).__qualname__}"

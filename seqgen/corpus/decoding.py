@@ -1,4 +1,4 @@
-"""Bytes that no encoding allows: kept as characters that no text has, so that their line and place are known."""
+"""Undecodable bytes, kept as lone surrogates so that their position in the file is known."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from seqgen.errors import BadOption, CorpusError, did_you_mean
 
 UTF8 = "utf-8"
 KEEP_UNDECODABLE = "seqgen.keeping"
-"""The error handler that turns a byte into the lone surrogate U+DC00 plus the byte, whatever the encoding."""
+"""Name of the error handler that decodes an invalid byte as the lone surrogate U+DC00 + byte, in any encoding."""
 STRIPS_BOM = ("utf-16", "utf-32", "utf-8-sig")
-"""Encodings that drop a mark at the start themselves."""
+"""Encodings whose codec drops a byte order mark itself."""
 Errors = Literal["strict", "replace", "skip"]
 _FIRST = 0xDC00
 _AT_ONCE = 1 << 16  # characters
@@ -35,23 +35,23 @@ codecs.register_error(KEEP_UNDECODABLE, _keep)
 
 
 def check_encoding(name: str) -> str:
-    """Its usual name.
+    """Return the canonical name of an encoding.
 
     Raises:
-        BadOption: there is no such encoding of text.
+        BadOption: there is no such text encoding.
     """
     try:
-        b"    ".decode(name, "replace")  # which codecs of anything else than text refuse
+        b"    ".decode(name, "replace")  # raises for codecs that are not text encodings
         return codecs.lookup(name).name
     except (LookupError, UnicodeError, ValueError):
         raise BadOption(f"no encoding named {name!r}{did_you_mean(name, _USUAL)}") from None
 
 
 def refuse_other_encoding(path: str, start: bytes) -> None:
-    """Refuse a file that begins as one of another encoding does.
+    """Refuse a file that starts with the byte order mark of another encoding.
 
     Raises:
-        CorpusError: it does.
+        CorpusError: it starts with such a mark.
     """
     for mark, encoding in _FOREIGN_MARKS.items():
         if start.startswith(mark):
@@ -62,7 +62,7 @@ def refuse_other_encoding(path: str, start: bytes) -> None:
 
 
 def is_decodable(block: str) -> bool:
-    """Whether every byte could be decoded."""
+    """Return whether every byte of a block could be decoded."""
     try:
         return block.isascii() or bool(block.encode())
     except UnicodeEncodeError:
@@ -70,27 +70,27 @@ def is_decodable(block: str) -> bool:
 
 
 def replace_undecodable(line: str, put: str) -> tuple[str, int]:
-    """The line with ``put`` for each byte that could not be decoded, and how many these were."""
+    """Return the line with ``put`` in place of each undecodable byte, and the number of such bytes."""
     return _KEPT.subn(put, line)
 
 
 def find_first_problem(file: TextIO, path: str, encoding: str, limit: int | None, ways: str) -> CorpusError:
-    """What is wrong with a file, told with its place.
+    """Return the first problem of a file as an error with its line and byte offset.
 
     Args:
-        file: opened anew with ``newline=""`` and the error handler above.
-        path: its name in the message.
-        encoding: what it is read as, by its usual name.
-        limit: the longest line that is allowed, in characters; None: any.
-        ways: what can be done about a longer one, for the message.
+        file: freshly opened with ``newline=""`` and the error handler ``KEEP_UNDECODABLE``.
+        path: the file name to show.
+        encoding: the canonical name of the encoding.
+        limit: the longest line allowed, in characters; None for no limit.
+        ways: the hint to show for a longer line.
     """
-    number, before, offset = 0, 0, 0  # of the line; bytes before this piece of it, and before that in the file
-    at_once = _AT_ONCE if limit is None else limit + 3  # with a mark at the start and CR LF at the end
+    number, before, offset = 0, 0, 0  # line number; bytes of the line and of the file before this piece
+    at_once = _AT_ONCE if limit is None else limit + 3  # plus a byte order mark and CR LF
     while piece := file.readline(at_once):
         number += not before
         if limit is not None and len(piece.rstrip("\r\n").removeprefix("\ufeff" if number == 1 else "")) > limit:
             return CorpusError(
-                f"{path!r}, line {number}: longer than {limit} characters; is it a file with a record a line? {ways}"
+                f"{path!r}, line {number}: longer than {limit} characters; does it hold one record per line? {ways}"
             )
         if found := _KEPT_RUN.search(piece):
             here, shown = _n_bytes(piece[: found.start()]), " ".join(f"0x{ord(byte) - _FIRST:02x}" for byte in found[0])
@@ -100,7 +100,7 @@ def find_first_problem(file: TextIO, path: str, encoding: str, limit: int | None
             return CorpusError(
                 f"{path!r}, line {number}: {in_line} is {shown}, which is not {encoding.upper()}; "
                 "-o corpus.encoding=NAME reads another encoding, -o corpus.encoding_errors=replace (or skip) "
-                "passes over such bytes"
+                "ignores such bytes"
             )
         n_here = _n_bytes(piece)
         offset, before = offset + n_here, 0 if piece.endswith(("\n", "\r")) else before + n_here
@@ -108,5 +108,5 @@ def find_first_problem(file: TextIO, path: str, encoding: str, limit: int | None
 
 
 def _n_bytes(text: str) -> int:
-    """How many bytes of UTF-8 a text was read from."""
+    """Return the number of UTF-8 bytes that a text was decoded from."""
     return len(text.encode(UTF8, "surrogatepass")) - 2 * len(_KEPT.findall(text))

@@ -1,4 +1,4 @@
-"""The corpus ``file``: how any file becomes one."""
+"""The built-in corpus ``file``: any file read as records."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ _STREAM_CHARS = 1 << 16
 
 
 def file_suffix(path: Path) -> str:
-    """The end of a file's name, ".gz" aside, in small letters: ".csv"; "" if it has none."""
+    """Return the last suffix of a file name in lower case, ignoring ".gz"; "" if there is none."""
     endings = [ending.lower() for ending in path.suffixes if ending.lower() != ".gz"]
     return endings[-1] if endings else ""
 
 
 def guess_form(path: Path) -> Form | None:
-    """The form of a file by the end of its name; None where that says nothing."""
+    """Return the form of a file by its suffix; None if the suffix is unknown."""
     return _FORMS.get(file_suffix(path))
 
 
 @dataclass(frozen=True)
 class LongText:
-    """A file as one long text: records that follow one another, line ends and blank lines kept.
+    """A file read as one long text: consecutive pieces, with line ends and blank lines kept.
 
     Attributes:
         file: the file.
@@ -47,27 +47,27 @@ class LongText:
     file: TextFile
 
     def __iter__(self) -> Iterator[Record]:
-        """The pieces, from the first."""
+        """Iterate over the pieces from the first one."""
         for text in self.file.blocks():
             yield Record(text, split=self.file.split)
 
     @property
     def counts(self) -> Mapping[str, int]:
-        """What the last pass to the end skipped or changed."""
+        """Return what the last complete pass skipped or changed."""
         return self.file.counts
 
     def stamp(self) -> list[object]:
-        """What changes when the text does."""
+        """Return a value that changes when the text does."""
         return self.file.stamp()
 
     def source_files(self) -> list[Path]:
-        """The file, in a list."""
+        """Return the file, in a list."""
         return self.file.source_files()
 
 
 @dataclass(frozen=True)
 class ConcatenatedRecords:
-    """Records as one long text, each with a line end.
+    """Records joined into one long text, each followed by a line end.
 
     Attributes:
         source: the records.
@@ -76,7 +76,7 @@ class ConcatenatedRecords:
     source: Iterable[Record]
 
     def __iter__(self) -> Iterator[Record]:
-        """The pieces, from the first."""
+        """Iterate over the pieces of the text from the first one."""
         pieces: list[str] = []
         size, split = 0, None
         for record in self.source:
@@ -91,15 +91,15 @@ class ConcatenatedRecords:
 
     @property
     def counts(self) -> Mapping[str, int]:
-        """What the last pass to the end skipped or changed."""
+        """Return what the last complete pass skipped or changed."""
         return get_counts(self.source)
 
     def stamp(self) -> object:
-        """What changes when the text does, or None if the records cannot tell."""
+        """Return a value that changes when the text does; None if the records have no stamp."""
         return get_stamp(self.source)
 
     def source_files(self) -> list[Path]:
-        """The files that the records are read from."""
+        """Return the files that the records are read from."""
         return get_source_files(self.source)
 
 
@@ -112,18 +112,18 @@ def refuse_known_formats(
     separator: str | None = None,
     **others: object,
 ) -> None:
-    """Refuse a file that would be read as a record a line, and looks as if its records were others.
+    """Refuse a file in a known format, such as FASTA, that would be read as one record per line.
 
     Args:
         path: the file.
-        form: what it holds, as of ``load_file``.
+        form: the form of its content, as for ``load_file``.
         encoding: of the file.
         layout: "lines" or "stream".
-        separator: how a record's first line begins, if that is said.
-        **others: further options of ``load_file``, which do not matter here.
+        separator: the start of a record's first line, if given.
+        **others: further options of ``load_file``, ignored.
 
     Raises:
-        CorpusError: its first lines are those of a known kind, such as FASTA.
+        CorpusError: its first lines are in a known format of several lines per record.
         UsageError: there is no such file.
     """
     kind = form if form != "auto" else guess_form(Path(path)) or "text"
@@ -134,51 +134,45 @@ def refuse_known_formats(
 
 def load_file(
     *,
-    path: Annotated[str, Field(min_length=1, description="the file, gzipped or not")],
+    path: Annotated[str, Field(min_length=1, description="path of the file, gzipped or not")],
     form: Annotated[
-        Form, Field(description="what it holds; auto goes by the ending: .jsonl, .json, .csv, .tsv, else text")
+        Form, Field(description="file format; auto goes by the suffix: .jsonl, .json, .csv, .tsv, else text")
     ] = "auto",
     text_field: Annotated[
         str | None,
-        Field(
-            description="the field that is the text; left out: the only one, or one called text, name, title or smiles"
-        ),
+        Field(description="field with the text; default: the only one, or one named text, name, title or smiles"),
     ] = None,
-    label_field: Annotated[str | None, Field(description="the field that is the label")] = None,
+    label_field: Annotated[str | None, Field(description="field with the label")] = None,
     fields: Annotated[
-        str | None, Field(description="fields with commas, whose lines name=value are the text: name,cost,type")
+        str | None, Field(description="comma-separated fields that make up the text as lines name=value")
     ] = None,
-    max_line_chars: Annotated[
-        int, Field(ge=1, description="the longest line of records, in characters")
-    ] = MAX_LINE_CHARS,
-    long_lines: Annotated[Literal["refuse", "skip"], Field(description="what becomes of a longer line")] = "refuse",
+    max_line_chars: Annotated[int, Field(ge=1, description="longest line allowed, in characters")] = MAX_LINE_CHARS,
+    long_lines: Annotated[Literal["refuse", "skip"], Field(description="refuse or skip longer lines")] = "refuse",
     encoding: Annotated[
-        str, Field(min_length=1, description="of the file, by Python's name: utf-16, latin-1, cp1252")
+        str, Field(min_length=1, description="encoding of the file, as Python names it: utf-16, latin-1, cp1252")
     ] = UTF8,
     encoding_errors: Annotated[
         Errors,
-        Field(description="bytes that are no text: refused, each made U+FFFD, or their lines skipped"),
+        Field(description="invalid bytes: refuse the file, replace them by U+FFFD, or skip their lines"),
     ] = "strict",
-    strip: Annotated[bool, Field(description="whether white space around a text is dropped")] = False,
-    normalize: Annotated[Normal, Field(description="the Unicode form that texts are brought to")] = "none",
+    strip: Annotated[bool, Field(description="strip white space around each text")] = False,
+    normalize: Annotated[Normal, Field(description="Unicode normalization form of the texts")] = "none",
     separator: Annotated[
         str | None,
         Field(
-            description="how the first line of a record of several lines begins, such as X:; nothing: blank lines are "
-            "between records; line: a record a line, whatever the file looks like"
+            description="start of the first line of each record, such as X:; empty: records are separated by blank "
+            "lines; line: one record per line, without checking the file's format"
         ),
     ] = None,
     trailing_names: Annotated[
-        bool, Field(description="whether the first word of a line of plain text is the text, and the rest its name")
+        bool, Field(description="take the first word of each line as the text and the rest as its name")
     ] = False,
-    layout: Annotated[
-        Literal["lines", "stream"], Field(description="a record a line, or one long text: --layout")
-    ] = "lines",
+    layout: Annotated[Literal["lines", "stream"], Field(description="one record per line, or one long text")] = "lines",
 ) -> Iterable[Record]:
-    """A file as a restartable iterable of records.
+    """Read a file as a restartable iterable of records.
 
     Raises:
-        BadOption: the options do not go together.
+        BadOption: the options contradict each other.
     """
     file = TextFile(
         Path(path), max_line_chars=max_line_chars, long_lines=long_lines, encoding=check_encoding(encoding),
@@ -187,13 +181,13 @@ def load_file(
     kind: Form = form if form != "auto" else guess_form(file.path) or "text"
     if separator is not None and (kind not in ("auto", "text") or layout == "stream"):
         what = "one long text (--layout stream)" if layout == "stream" else f"a table ({kind})"
-        raise BadOption(f"separator {separator!r} is of plain text with records, and {path!r} is read as {what}")
+        raise BadOption(f"separator {separator!r} applies to records of plain text, and {path!r} is read as {what}")
     if trailing_names and (layout == "stream" or separator not in (None, LINE)):
-        raise BadOption("trailing_names is of plain text with a record a line: leave out the layout or the separator")
+        raise BadOption("trailing_names needs plain text with one record per line: omit the layout or the separator")
     if kind in ("auto", "text"):
         if text_field or label_field or fields:
             raise BadOption(
-                f"{path!r} is plain text, which has no fields; -o corpus.form=jsonl, csv or tsv says otherwise"
+                f"{path!r} is plain text, which has no fields; for a table pass -o corpus.form=jsonl, csv or tsv"
             )
         if layout == "stream" and (strip or normalize != "none" or long_lines == "skip"):
             raise BadOption("one long text (--layout stream) has no lines to strip, normalize or skip")
@@ -203,9 +197,9 @@ def load_file(
             return LongText(file)
         return TrailingNames(file) if trailing_names else file
     if long_lines == "skip" and kind in ("csv", "tsv"):
-        raise BadOption(f"a line of {path!r} may be part of a quoted value, so long ones cannot be skipped")
+        raise BadOption(f"cannot skip long lines of {path!r}: a line may be part of a quoted value")
     if fields and text_field:
-        raise BadOption("give text_field or fields, not both")
+        raise BadOption("text_field and fields exclude each other: pass one of them")
     columns = Columns(text_field, label_field, [name.strip() for name in (fields or "").split(",") if name.strip()])
     table = Table(file, cast("TableForm", kind), columns)
     return ConcatenatedRecords(table) if layout == "stream" else table

@@ -1,4 +1,4 @@
-"""Cutting blocks of text at line ends, in time proportional to their size."""
+"""Cutting blocks of text at line ends, in linear time."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ def whole_lines(blocks: Iterable[str], most: int) -> Iterator[str]:
 
     Args:
         blocks: a text with LF as line ends, in pieces of any size.
-        most: the characters of a line beyond which it is no longer collected.
+        most: the number of characters beyond which a line is no longer buffered.
     """
-    begun, size = list[str](), 0  # of a line that the blocks so far do not end
+    begun, size = list[str](), 0  # of the line that is still open
     for block in blocks:
         cut = block.rfind("\n") + 1
         if cut:
@@ -35,9 +35,9 @@ def whole_lines(blocks: Iterable[str], most: int) -> Iterator[str]:
 
 
 def without_runs(pieces: Iterable[str]) -> Iterator[tuple[str, int]]:
-    """Yield the pieces without long runs of empty lines, and how many of these follow each.
+    """Yield the pieces without long runs of empty lines, each with the number of empty lines that follow it.
 
-    A gigabyte of line ends fits into a packed file of a megabyte, and a line costs more time than a character.
+    A gigabyte of line ends fits into a gzipped file of a megabyte, and a line costs more time than a character.
     """
     for piece in pieces:
         if _RUN not in piece:

@@ -1,4 +1,4 @@
-"""Opening a text file of records, gzipped or not."""
+"""Opening of text files, gzipped or not."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ _GZIP_MARK = b"\x1f\x8b"
 
 @contextlib.contextmanager
 def open_text(path: Path, encoding: str, newline: Literal[""] | None = None) -> Iterator[TextIOWrapper]:
-    """Open a file of text; within the context an error of the operating system becomes one line.
+    """Open a text file; inside the context an error of the operating system is raised as one line.
 
     Args:
         path: the file.
-        encoding: by Python's name, already checked.
+        encoding: a checked encoding name.
         newline: "" keeps line ends as they are; None makes them LF.
 
     Raises:
-        NoSuchFile: there is none.
-        UsageError: it is no regular file.
-        CorpusError: the file is unreadable, or no text.
+        NoSuchFile: the file does not exist.
+        UsageError: it is not a regular file.
+        CorpusError: it cannot be read, or is not text.
     """
     shown = str(path)
     if path.exists() and not (path.is_file() or path.is_dir()):
-        raise UsageError(f"{shown!r} is not a regular file; a corpus is read more than once")
+        raise UsageError(f"cannot read records from {shown!r}: it is not a regular file")
     try:
         with open_unpacked(path, encoding, newline) as file:
             start = bytes(file.buffer.read(START))
@@ -47,7 +47,7 @@ def open_text(path: Path, encoding: str, newline: Literal[""] | None = None) -> 
         raise NoSuchFile(f"no such file: {shown!r}") from None
     except IsADirectoryError:
         raise UsageError(
-            f"cannot read records from {shown!r}: it is a folder; join its files to one: "
+            f"cannot read records from {shown!r}: it is a folder; join its files into one: "
             f"cat {shlex.quote(shown)}/* > corpus.txt"
         ) from None
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
@@ -59,7 +59,7 @@ def open_text(path: Path, encoding: str, newline: Literal[""] | None = None) -> 
 
 
 def open_unpacked(path: Path, encoding: str, newline: Literal[""] | None = None) -> TextIOWrapper:
-    """Return a file opened as text, undecodable bytes kept as surrogates; a gzipped file is unpacked while read.
+    """Return a file opened as text, with undecodable bytes kept as surrogates and gzip decompressed on the fly.
 
     Raises:
         OSError: it cannot be opened.

@@ -1,4 +1,4 @@
-"""Data that lies in a package somebody else publishes: read where it is, and never imported."""
+"""Data files inside an installed distribution or its wheel, read without importing it."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from seqgen.errors import CorpusError, MissingExtra, NoSuchFile
 
 @functools.lru_cache(maxsize=4)
 def _opened(path: Path, changed_ns: int) -> zipfile.ZipFile:
-    """A zip file, kept open: its index is read once, not for each of a thousand files."""
+    """Open a zip file and cache it, so that its index is read once and not for each of a thousand files."""
     return zipfile.ZipFile(path)
 
 
 @dataclass(frozen=True)
 class PackageFiles:
-    """The files of a distribution, as its wheel holds them.
+    """The files of a distribution, laid out as in its wheel.
 
     Attributes:
         distribution: its name on the package index.
-        what: what needs it, for the message.
-        extra: the extra that brings it; "" if it cannot be installed beside seqgen.
-        path: a wheel (or another zip file), or the folder it was unpacked to; None: as it is installed here.
-        extra_of: the distribution whose extra it is.
+        what: the part that needs it, for the message.
+        extra: the extra that installs it; "" if it cannot be installed together with seqgen.
+        path: a wheel (or another zip file), or the folder it was unpacked to; None for the installed distribution.
+        extra_of: the distribution that defines the extra.
 
     Raises (by its methods):
         MissingExtra: it is not installed, and no path is given.
@@ -42,11 +42,11 @@ class PackageFiles:
     extra_of: str = "seqgen-lm"
 
     def names(self, under: str = "", suffix: str = "") -> list[str]:
-        """The names of its files, with forward slashes from its root, sorted.
+        """Return the sorted names of its files, relative to its root, with forward slashes.
 
         Args:
-            under: how they begin, such as "package/data/".
-            suffix: how they end.
+            under: a prefix, such as "package/data/".
+            suffix: the ending of the names.
         """
         root = self._root()
         if root.is_dir():
@@ -59,7 +59,7 @@ class PackageFiles:
         return names
 
     def open(self, name: str) -> BinaryIO:
-        """One of its files, for reading bytes; close it after use."""
+        """Open one of its files for reading bytes."""
         root = self._root()
         try:
             if root.is_dir():
@@ -71,7 +71,7 @@ class PackageFiles:
             raise CorpusError(f"cannot read {name!r} of {str(root)!r}: {error.strerror}") from None
 
     def read(self, name: str) -> str:
-        """The text of one of its files; bytes that are not UTF-8 become U+FFFD."""
+        """Return the text of one of its files; bytes that are not UTF-8 become U+FFFD."""
         with self.open(name) as file:
             return file.read().decode("utf-8", "replace")
 
@@ -79,17 +79,17 @@ class PackageFiles:
         if self.path is not None:
             root = Path(self.path)
             if not root.exists():
-                raise NoSuchFile(f"no such file: {self.path!r}; {self._how()}")
+                raise NoSuchFile(f"no such file: {self.path!r}; {self._download_hint()}")
             return root
         try:
             return Path(str(importlib.metadata.distribution(self.distribution).locate_file("")))
         except importlib.metadata.PackageNotFoundError:
-            how = "" if self.extra else self._how()
+            how = "" if self.extra else self._download_hint()
             raise MissingExtra(self.extra, self.what, how, distribution=self.extra_of) from None
 
-    def _how(self) -> str:
+    def _download_hint(self) -> str:
         return (
-            f"pip download --no-deps {self.distribution}, then give the wheel or the folder it was unpacked to: "
+            f"pip download --no-deps {self.distribution}, then pass the wheel, or the folder it was unpacked to: "
             "-o corpus.path=PATH"
         )
 
@@ -97,7 +97,8 @@ class PackageFiles:
         try:
             return _opened(root, root.stat().st_mtime_ns)
         except zipfile.BadZipFile:
-            raise CorpusError(f"{str(root)!r} is neither a wheel nor a folder; {self._how()}") from None
+            raise CorpusError(f"{str(root)!r} is neither a wheel nor a folder; {self._download_hint()}") from None
 
     def _absent(self, missing: str) -> CorpusError:
-        return CorpusError(f"{str(self._root())!r} has no {missing}, so it is not {self.distribution}; {self._how()}")
+        reason = f"has no {missing}, so it is not {self.distribution}"
+        return CorpusError(f"{str(self._root())!r} {reason}; {self._download_hint()}")

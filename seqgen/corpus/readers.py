@@ -1,4 +1,4 @@
-"""Reading records from text files, in bounded memory and with exact positions in complaints."""
+"""Text files read as records, in bounded memory and with exact positions in error messages."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ MAX_LINE_CHARS = 10_000
 BLANK, LONG, UNDECODABLE = "blank lines skipped", "long lines skipped", "undecodable lines skipped"
 REPLACED, SKIPPED = "undecodable bytes replaced", "undecodable bytes skipped"
 _BLOCK_CHARS = 1 << 16
-_MAX_EMPTY = 1_000_000  # empty lines one after another in a table, where they may belong to a quoted value
+_MAX_EMPTY = 1_000_000  # consecutive empty lines in a table, where they may belong to a quoted value
 Normal = Literal["none", "NFC", "NFD", "NFKC", "NFKD"]
 _Lines = list[str | None]
 """Lines without their ends; None for one that is skipped."""
@@ -39,28 +39,28 @@ _Lines = list[str | None]
 
 @dataclass(frozen=True)
 class TextFile:
-    """The lines of a text file, gzipped or not, as records; iterating reads the file anew.
+    """The lines of a text file, gzipped or not, as records; each iteration reads the file again.
 
     A line ends at LF, CR or CR LF and nowhere else (U+2028 and the like are ordinary characters). A byte order mark
-    at the start is dropped, blank lines are skipped, every other space is kept.
+    at the start is dropped and blank lines are skipped; all other white space is kept.
 
     Attributes:
         path: the file.
         label: the label of every record, if any.
         split: the part that every record belongs to, if any.
-        max_line_chars: a longer line is refused.
-        encoding: of the file, by Python's name.
-        encoding_errors: whether bytes that it does not allow are refused, become U+FFFD, or cost their line.
-        long_lines: whether a longer line is refused or skipped.
+        max_line_chars: the longest line allowed, in characters.
+        encoding: the encoding of the file, as Python names it.
+        encoding_errors: on invalid bytes, "strict" refuses the file, "replace" puts U+FFFD, "skip" drops the line.
+        long_lines: whether a line that is too long is refused or skipped.
         strip: whether white space around a line is dropped.
-        normalize: the Unicode form that lines are brought to.
-        counts: what the last pass to the end skipped or changed.
+        normalize: the Unicode normalization form of the lines.
+        counts: what the last complete pass skipped or changed.
 
     Raises (while iterating):
-        BadOption: no such encoding.
-        NoSuchFile: there is none.
-        UsageError: it is no regular file.
-        CorpusError: the file is unreadable, not of its encoding, or has too long a line.
+        BadOption: there is no such encoding.
+        NoSuchFile: the file does not exist.
+        UsageError: it is not a regular file.
+        CorpusError: it cannot be read or decoded, or a line is too long.
     """
 
     path: Path
@@ -75,7 +75,7 @@ class TextFile:
     counts: dict[str, int] = field(default_factory=dict, compare=False, repr=False)
 
     def __iter__(self) -> Iterator[Record]:
-        """The records, from the first line."""
+        """Iterate over the records from the first line."""
         return itertools.chain.from_iterable(self._pieces())
 
     def _pieces(self) -> Iterator[Iterator[Record]]:
@@ -88,12 +88,12 @@ class TextFile:
         self.store_counts(counts)
 
     def cleaned(self, text: str) -> str:
-        """A text stripped and normalized as is wanted."""
+        """Return a text stripped and normalized according to the options."""
         text = text.strip() if self.strip else text
         return text if self.normalize == "none" else unicodedata.normalize(self.normalize, text)
 
     def store_counts(self, counts: Mapping[str, int]) -> None:
-        """Keep what a pass to the end has counted."""
+        """Keep the counts of a complete pass."""
         self.counts.clear()
         self.counts.update({name: n for name, n in counts.items() if n})
 
@@ -105,18 +105,18 @@ class TextFile:
         return check_encoding(self.encoding) not in STRIPS_BOM
 
     def stamp(self) -> list[object]:
-        """What changes when the file does, as JSON values; "" where there is no file."""
+        """Return JSON values that change when the file does; "" stands for a missing file."""
         found = self.path.stat() if self.path.is_file() else None
-        told = [found.st_size, found.st_mtime_ns, found.st_ino] if found else [""]
+        state = [found.st_size, found.st_mtime_ns, found.st_ino] if found else [""]
         how = [self.encoding, self.encoding_errors, self.long_lines, self.strip, self.normalize]
-        return [str(self.path.resolve()), *told, self.label, self.split, self.max_line_chars, *how]
+        return [str(self.path.resolve()), *state, self.label, self.split, self.max_line_chars, *how]
 
     def source_files(self) -> list[Path]:
-        """The file, in a list."""
+        """Return the file, in a list."""
         return [self.path]
 
     def blocks(self) -> Iterator[str]:
-        """The text as it stands, line ends made LF, in pieces that end with a line where lines are not very long."""
+        """Yield the text in pieces, line ends made LF; a piece ends with a line unless the line is very long."""
         rest, at_start, counts = "", self._may_be_marked(), Counter[str]()
         with self.opened() as file:
             for block in _blocks(file):
@@ -137,7 +137,7 @@ class TextFile:
         self.store_counts(counts)
 
     def numbered_lines(self, counts: Counter[str]) -> Iterator[tuple[int, str]]:
-        """The lines that are not blank, with their numbers from 1; ``counts`` is added to."""
+        """Yield the lines that are not blank, numbered from 1, and add to ``counts``."""
         first = 1
         with self.opened() as file:
             for lines, n_empty in self.lines(file, counts):
@@ -150,28 +150,28 @@ class TextFile:
                 counts[BLANK] += n_empty
 
     def bounded_lines(self, file: TextIOWrapper) -> Iterator[str]:
-        """The lines of a file opened with ``newline=""``, with their ends.
+        """Yield the lines of a file opened with ``newline=""``, with their line ends.
 
         Raises:
-            CorpusError: one is too long.
+            CorpusError: a line is too long.
         """
         limit, n_empty = self.max_line_chars, 0
         while line := file.readline(limit + 3):  # with a mark at the start and CR LF at the end
             n_empty = n_empty + 1 if line.isspace() else 0
             if n_empty > _MAX_EMPTY:
-                raise CorpusError(f"{str(self.path)!r} is no table: {n_empty:,} blank lines follow one another in it")
+                raise CorpusError(f"{str(self.path)!r} is not a table: it has {n_empty:,} consecutive blank lines")
             if len(line) > limit and len(line.rstrip("\r\n").removeprefix("\ufeff")) > limit:
                 raise replace(self, long_lines="refuse").find_problem(skippable=False)
             yield line
 
     def lines(self, file: TextIOWrapper, counts: Counter[str]) -> Iterator[tuple[_Lines, int]]:
-        """All lines, those of a piece together, and how many empty lines follow them."""
+        """Yield lists of lines, each with the number of empty lines that follow it."""
         begun, at_start, dropping, spoiled = "", self._may_be_marked(), False, False
         lines: _Lines
         for piece, n_empty in without_runs(whole_lines(_blocks(file), self.max_line_chars)):
             *found, rest = (begun + (piece.removeprefix("\ufeff") if at_start else piece)).split("\n")
             lines = list(found)
-            if dropping:  # the rest of a line that is too long
+            if dropping:  # the rest of an overlong line
                 lines[:1], rest, dropping = [None] * bool(lines), rest if lines else "", not lines
             if max(map(len, (*found, rest))) > self.max_line_chars:
                 if self.long_lines == "refuse":
@@ -195,10 +195,10 @@ class TextFile:
         return kept, rest, dropping
 
     def handle_undecodable(self, line: str, counts: Counter[str]) -> str | None:
-        """A line as it shall be read; None if it is skipped for its undecodable bytes; ``counts`` is added to.
+        """Return a line with undecodable bytes handled, or None if it is skipped; add to ``counts``.
 
         Raises:
-            CorpusError: it has such bytes, and they are refused.
+            CorpusError: it has such bytes, and ``encoding_errors`` is "strict".
         """
         if is_decodable(line):
             return line
@@ -212,25 +212,25 @@ class TextFile:
         return line
 
     def head(self) -> str:
-        """The first characters of the file, without a byte order mark."""
+        """Return the first characters of the file, without a byte order mark."""
         with self.opened() as file:
             return file.read(START).removeprefix("\ufeff")
 
     def find_problem(self, *, skippable: bool = True) -> CorpusError:
-        """What is wrong with the file, which is read once more for it; ``skippable``: whether lines can be left out."""
-        ways = "-o corpus.max_line_chars=N takes longer ones"
+        """Read the file again and return what is wrong with it; ``skippable`` is whether lines can be left out."""
+        ways = "-o corpus.max_line_chars=N allows longer lines"
         ways += ", -o corpus.long_lines=skip skips them; " if skippable else "; "
-        ways += "one long text is read by --layout stream"
+        ways += "--layout stream reads one long text"
         with open_unpacked(self.path, check_encoding(self.encoding), newline="") as file:
             limit = self.max_line_chars if self.long_lines == "refuse" else None
             return find_first_problem(file, str(self.path), check_encoding(self.encoding), limit, ways)
 
 
 def _blocks(file: TextIOWrapper) -> Iterator[str]:
-    """The rest of a file, a block at a time."""
+    """Return an iterator over the rest of a file, block by block."""
     return iter(lambda: file.read(_BLOCK_CHARS), "")
 
 
 def read_lines(path: str | Path, *, max_line_chars: int = MAX_LINE_CHARS) -> TextFile:
-    """The lines of a UTF-8 text file as a restartable iterable of records."""
+    """Return the lines of a UTF-8 text file as a restartable iterable of records."""
     return TextFile(Path(path), max_line_chars=max_line_chars)

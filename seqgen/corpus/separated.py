@@ -1,4 +1,4 @@
-"""Records of several lines."""
+"""Records of several lines each."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ BEFORE = "lines before the first record skipped"
 
 @dataclass
 class _Lines:
-    """The lines of the record that is being read.
+    """The lines of the record being read.
 
     Attributes:
-        kept: the lines up to the last that is not blank, as far as they are not too long together.
-        blank: the blank lines behind them.
-        number: of the first line, from 1.
-        n_chars: characters of the text that the lines make.
+        kept: the lines up to the last one that is not blank, unless the record is too long.
+        blank: the blank lines after them.
+        number: the number of the first line, from 1.
+        n_chars: the length of the record in characters.
         unread: whether a line could not be decoded.
     """
 
@@ -37,22 +37,22 @@ class _Lines:
 
 @dataclass(frozen=True)
 class SeparatedRecords:
-    """The records of a text file, each of one line or several; iterating reads the file anew.
+    """The records of a text file, each of one or more lines; each iteration reads the file again.
 
     Attributes:
         file: the lines.
-        separator: how the first line of a record begins; a line that is the separator and nothing more belongs to no
-            record. "": records are separated by blank lines.
+        separator: the start of the first line of each record; a line that is only the separator belongs to no record.
+            "" for records separated by blank lines.
 
     Raises (while iterating):
-        CorpusError: no line separates records, a record is longer than lines may be, or the file cannot be read.
+        CorpusError: no line separates records, a record is too long, or the file cannot be read.
     """
 
     file: TextFile
     separator: str
 
     def __iter__(self) -> Iterator[Record]:
-        """The records, from the first."""
+        """Iterate over the records from the first one."""
         counts, lines, is_cut = Counter[str](), _Lines(), False
         for number, line in self._numbered(counts):
             if line is None or not self._separates(line):
@@ -67,29 +67,29 @@ class SeparatedRecords:
             if begins:
                 self._add(lines, line, number)
         if len(lines.kept) > 1 and not is_cut:
-            sought = f"begins with {self.separator!r}" if self.separator else "is blank"
+            sought = f"starts with {self.separator!r}" if self.separator else "is blank"
             raise CorpusError(
                 f"cannot separate the records of {str(self.file.path)!r}: no line {sought}; pass another "
-                "-o corpus.separator=, or none for a record a line"
+                "-o corpus.separator=, or none for one record per line"
             )
         yield from self._finished(lines, counts)
         self.file.store_counts(counts)
 
     @property
     def counts(self) -> Mapping[str, int]:
-        """What the last pass to the end skipped or changed."""
+        """Return what the last complete pass skipped or changed."""
         return self.file.counts
 
     def source_files(self) -> list[Path]:
-        """The file."""
+        """Return the file, in a list."""
         return self.file.source_files()
 
     def stamp(self) -> list[object]:
-        """What changes when the records do."""
+        """Return a value that changes when the records do."""
         return [self.file.stamp(), self.separator]
 
     def _numbered(self, counts: Counter[str]) -> Iterator[tuple[int, str | None]]:
-        """All lines with their numbers from 1; of long runs of empty ones no more than matter."""
+        """Yield all lines numbered from 1, with long runs of empty ones shortened to what matters."""
         number, most_empty = 1, self.file.max_line_chars + 1 if self.separator else 1
         with self.file.opened() as opened:
             for lines, n_empty in self.file.lines(opened, counts):
@@ -104,12 +104,12 @@ class SeparatedRecords:
         return not line or line.isspace()
 
     def _add(self, lines: _Lines, line: str | None, number: int) -> None:
-        """Take in a further line of a record, None for one that could not be decoded."""
+        """Add a line to the record; None stands for a line that could not be decoded."""
         most = self.file.max_line_chars
         if line is None:
             lines.unread = True
         elif not line.strip():
-            if lines.kept and len(lines.blank) <= most:  # more of them cannot be part of a record
+            if lines.kept and len(lines.blank) <= most:  # more blank lines would exceed the limit
                 lines.blank.append(line)
         else:
             added = [*lines.blank, line]
@@ -120,12 +120,12 @@ class SeparatedRecords:
             elif self.file.long_lines == "refuse":
                 raise CorpusError(
                     f"cannot read the record from line {lines.number} of {str(self.file.path)!r}: it is longer than "
-                    f"{most} characters; -o corpus.max_line_chars=N takes longer ones, "
+                    f"{most} characters; -o corpus.max_line_chars=N allows longer ones, "
                     "-o corpus.long_lines=skip skips them"
                 )
 
     def _finished(self, lines: _Lines, counts: Counter[str]) -> Iterator[Record]:
-        """Yield the record that some lines make, if it is one."""
+        """Yield the record made of the lines, if there is one."""
         if lines.unread or lines.n_chars > self.file.max_line_chars:
             counts[UNREAD if lines.unread else LONG] += 1
         elif text := self.file.cleaned("\n".join(lines.kept)):

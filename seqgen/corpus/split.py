@@ -1,4 +1,4 @@
-"""Which records are trained on and which are held out."""
+"""The split of a corpus into training, validation and test parts."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ PARTS = ("train", "valid", "test")
 
 @dataclass(frozen=True)
 class Splitter:
-    """Assigns a record to a part by a hash of (seed, text), so that equal texts never stand on both sides.
+    """A split by a hash of (seed, text), so that equal texts are always in the same part.
 
     Attributes:
         shares: the shares of training, validation and test, which sum to 1.
-        seed: another seed gives another split; the label plays no role.
+        seed: the seed of the hash; labels do not affect the split.
     """
 
     shares: tuple[float, float, float] = (0.9, 0.05, 0.05)
     seed: int = 0
 
     def part(self, record: Record) -> str:
-        """The record's own split if it carries one, else "train", "valid" or "test" by its text."""
+        """Return the record's own split if it has one, else "train", "valid" or "test" by the hash of its text."""
         if record.split is not None:
             return record.split
         share = int.from_bytes(self._digest()(record.text), "little") / 2**64
         return PARTS[bisect.bisect_right(self._bounds, share)]
 
     def parts(self, records: Sequence[Record]) -> npt.NDArray[np.int8]:
-        """What ``part`` gives for many records, as places in ``PARTS``."""
+        """Return the part of each record as an index into ``PARTS``, (N,) int8."""
         import numpy as np
 
         if set(map(itemgetter(3), records)) <= {None}:
@@ -57,21 +57,21 @@ class Splitter:
 
     @property
     def _bounds(self) -> tuple[float, float]:
-        """Where training and validation end, as shares of the whole."""
+        """Return the ends of the training and validation parts, as cumulative shares."""
         return self.shares[0], self.shares[0] + self.shares[1]
 
     def _digest(self) -> Callable[[str], bytes]:
-        """What gives the hash of a text, 8 bytes."""
+        """Return a function that maps a text to its 8-byte hash."""
         begin = hashlib.blake2b(digest_size=8, key=self.seed.to_bytes(8, "little")).copy
 
         def digest(text: str) -> bytes:
-            keyed = begin()  # cheaper than to begin with the key each time
+            keyed = begin()  # cheaper than processing the key each time
             keyed.update(text.encode("utf-8", "surrogatepass"))
             return keyed.digest()
 
         return digest
 
     def ends(self, n_chars: int) -> dict[str, int]:
-        """Where each part of one long text ends, in characters: they follow one another."""
+        """Return the end of each part of one long text, in characters; the parts are consecutive."""
         train, valid = (round(bound * n_chars) for bound in self._bounds)
         return {"train": train, "valid": valid, "test": n_chars}

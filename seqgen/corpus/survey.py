@@ -1,4 +1,4 @@
-"""One look over a corpus: what training must know of it, and what a person wants to see of it."""
+"""Corpus statistics collected in one pass, and the profile shown by ``seqgen show corpus``."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ from seqgen.errors import CorpusError, PluginError, UsageError
 
 _SPLITS, _TYPES = {None, *PARTS}, {str, type(None)}
 _PROGRESS_EVERY = 4096
-_MAX_VALUES, _MAX_NUMBERS = 1000, 50  # of a condition; if all are numbers, a symbol for each says little of its order
+_MAX_VALUES, _MAX_NUMBERS = 1000, 50  # values of a condition; a symbol per number would lose their order
 _MAX_KEPT = 1 << 18  # hashes of texts
-_MAX_RECORDS, _MAX_CHARS = 1 << 16, 1 << 22  # of a corpus that is not read again
+_MAX_RECORDS, _MAX_CHARS = 1 << 16, 1 << 22  # of a corpus that is kept in memory
 _CONTROLS = bytes({*range(0x20), 0x7F} - set(b"\t\n\v\f\r"))
 
 
 @dataclass
 class Survey:
-    """What one pass over the records tells.
+    """The statistics of one pass over the records.
 
     Attributes:
-        n_records: how many records.
-        n_chars: characters over all records.
-        longest: characters of the longest record.
-        multiline: whether a record holds a line end.
+        n_records: the number of records.
+        n_chars: the number of characters over all records.
+        longest: the length of the longest record, in characters.
+        multiline: whether any record holds a line end.
         digest: SHA-256 over texts, labels, fields and splits in order, as hex.
-        values: for each condition asked for, the values that occur, sorted.
-        n_distinct: different texts: exact up to 262,144 of them, else within about half a percent.
+        values: the sorted values of each requested condition.
+        n_distinct: the number of distinct texts: exact up to 262,144, else within about half a percent.
         n_controls: control characters below U+0020, white space left out, and U+007F.
-        counts: what reading skipped or changed, by what it is called.
+        counts: what reading skipped or changed, by description.
     """
 
     n_records: int = 0
@@ -51,20 +51,20 @@ class Survey:
 
     @property
     def n_duplicates(self) -> int:
-        """Records whose text has come before."""
+        """Return the number of records whose text occurred before."""
         return self.n_records - self.n_distinct
 
     def quality_notes(self) -> list[str]:
-        """What a person should know of the records, a few words each."""
+        """Return notes on duplicate, skipped and changed records, a few words each."""
         shares = [f"{self.n_duplicates:,} duplicates ({self.n_duplicates / self.n_records:.1%})"]
         return shares * bool(self.n_duplicates) + [f"{n:,} {name}" for name, n in sorted(self.counts.items())]
 
 
 class _Distinct:
-    """How many different texts there are, in bounded memory.
+    """An estimate of the number of distinct texts, in bounded memory.
 
-    Source: adaptive sampling, M. Wegman; analysed by P. Flajolet, Computing 43 (1990): hashes are kept that end in so
-    many zeros that not too many are kept.
+    Source: adaptive sampling, M. Wegman; analysed by P. Flajolet, Computing 43 (1990): only hashes that end in k zero
+    bits are kept, and k grows with their number.
     """
 
     def __init__(self) -> None:
@@ -93,20 +93,20 @@ def survey(
     kept: list[Record] | None = None,
     progress: Callable[[int], None] = lambda n_records: None,
 ) -> Iterator[str]:
-    """Pass the texts on while counting them; ``result`` is complete when the iteration is.
+    """Yield the texts while collecting statistics; ``result`` is complete when the iteration is.
 
     Args:
         records: the corpus.
-        name: how messages call it.
-        result: filled in.
-        conditions: "label", or names of fields, whose values are wanted.
-        needed: whether each of these must be there.
-        kept: gets the records, so that they need not be read again; it is emptied if there are too many of them.
-        progress: is told how many records have been looked at, now and then.
+        name: the corpus name to show in messages.
+        result: the statistics to fill in.
+        conditions: "label" or names of fields whose values are collected.
+        needed: whether every condition must occur.
+        kept: a list to keep the records in, so that they need not be read again; cleared if there are too many.
+        progress: called now and then with the number of records read.
 
     Raises (while iterating):
         CorpusError: there is no record.
-        UsageError: no record has one of the conditions, or it has too many values.
+        UsageError: a condition does not occur in any record, or has too many values.
         PluginError: an item is not a Record.
     """
     return itertools.chain.from_iterable(_surveyed(records, name, result, conditions, needed, kept, progress))
@@ -121,10 +121,10 @@ def _surveyed(
     kept: list[Record] | None,
     progress: Callable[[int], None],
 ) -> Iterator[list[str]]:
-    """What ``survey`` does, chunk by chunk."""
+    """Yield the texts of each chunk for ``survey``."""
     digest, distinct = hashlib.sha256(), _Distinct()
     values: dict[str, set[str]] = {condition: set() for condition in conditions}
-    known: set[str] = set()
+    names: set[str] = set()
     whose = f"{name} of {records.plugin}" if isinstance(records, Corpus) and records.plugin else name
     iterator = iter(records)
     progress(0)
@@ -144,7 +144,7 @@ def _surveyed(
         for condition, found in values.items():
             found.update(value for record in chunk if (value := record.value(condition)) is not None)
         if conditions:
-            known.update(*(record.fields for record in chunk), ["label"] * any(record.label for record in chunk))
+            names.update(*(record.fields for record in chunk), ["label"] * any(record.label for record in chunk))
         if kept is not None and len(kept) + len(chunk) == result.n_records:
             kept += chunk
             if result.n_records > _MAX_RECORDS or result.n_chars > _MAX_CHARS:
@@ -158,15 +158,15 @@ def _surveyed(
     result.digest = digest.hexdigest()
     result.n_distinct, result.counts = min(distinct.count(), result.n_records), dict(get_counts(records))
     result.values = {
-        condition: _usable(condition, found, known, needed) for condition, found in values.items() if needed or found
+        condition: _usable(condition, found, names, needed) for condition, found in values.items() if needed or found
     }
 
 
 def _columns(chunk: Sequence[Record], whose: str) -> list[list[Any]]:
-    """Texts, labels, fields and splits; refuses what is not a record."""
+    """Return the texts, labels, fields and splits of a chunk; refuse anything that is not a record."""
     if set(map(type, chunk)) != {Record}:
         _refuse(chunk, whose)
-    # Where zip(*chunk) would make an object a record, which garbage collection counts.
+    # zip(*chunk) would create an object per record, which makes the garbage collector run.
     columns = [list(map(operator.itemgetter(at), chunk)) for at in range(4)]
     if (
         set(map(type, columns[0])) != {str}
@@ -179,31 +179,29 @@ def _columns(chunk: Sequence[Record], whose: str) -> list[list[Any]]:
 
 
 def _refuse(chunk: Sequence[Record], whose: str) -> None:
-    """Refuse the first that is not a record; there may be none, where a plugin has a kind of record of its own."""
+    """Raise for the first item that is not a record; subclasses of Record from a plugin pass."""
     for record in chunk:
         if not isinstance(record, Record) or not isinstance(record.text, str):
-            raise PluginError(f"corpus {whose} gave {type(record).__name__} {record!r:.60}, not a seqgen.Record")
+            raise PluginError(f"corpus {whose} yielded {type(record).__name__} {record!r:.60}, not a seqgen.Record")
         if record.label is not None and not isinstance(record.label, str):
-            raise PluginError(f"corpus {whose} gave the label {record.label!r:.60}, which is not a text")
+            raise PluginError(f"corpus {whose} yielded the label {record.label!r:.60}, which is not a string")
         if record.split is not None and record.split not in PARTS:
-            raise PluginError(f"corpus {whose} gave the split {record.split!r}, which is not train, valid or test")
+            raise PluginError(f"corpus {whose} yielded the split {record.split!r}, which is not train, valid or test")
 
 
-def _usable(condition: str, values: set[str], known: set[str], new: bool) -> list[str]:
-    """The values of a condition, sorted; refuses what cannot be one, and a measured quantity as a new one."""
+def _usable(condition: str, values: set[str], names: set[str], new: bool) -> list[str]:
+    """Return the sorted values of a condition; refuse a missing one, and a measured quantity as a new one."""
     if not values:
-        have = ", ".join(sorted(known)) or "neither a label nor fields"
-        way = "; --label-field makes one of them the label" if condition == "label" and known else ""
-        raise UsageError(
-            f"no record has {condition!r}, so nothing can be conditioned on it; the records have {have}{way}"
-        )
+        have = ", ".join(sorted(names)) or "neither a label nor fields"
+        way = "; pass --label-field to use one of them as the label" if condition == "label" and names else ""
+        raise UsageError(f"cannot condition on {condition!r}: no record has it; the records have {have}{way}")
     if len(values) > _MAX_VALUES:
-        raise UsageError(f"{condition!r} has {len(values):,} different values; a condition has {_MAX_VALUES} at most")
+        raise UsageError(f"cannot condition on {condition!r}: it has {len(values):,} values (at most {_MAX_VALUES})")
     if new and len(values) > _MAX_NUMBERS and all(map(_is_number, values)):
         raise UsageError(
-            f"cannot condition on {condition!r}: it has {len(values):,} different numbers, and each would be learned "
-            f"as a symbol of its own ({_MAX_NUMBERS} at most); write a field of a few classes beside it, such as low, "
-            "middle and high, and condition on that"
+            f"cannot condition on {condition!r}: it has {len(values):,} different numbers, and each would become "
+            f"a symbol of its own (at most {_MAX_NUMBERS}); add a field with a few classes, such as low, middle and "
+            "high, and condition on that"
         )
     return sorted(values)
 
@@ -217,12 +215,12 @@ def _is_number(value: str) -> bool:
 
 
 def profile(records: Iterable[Record], name: str, n_shown: int = 8) -> dict[str, Any]:
-    """What ``seqgen show corpus`` shows.
+    """Return the statistics that ``seqgen show corpus`` shows.
 
     Args:
         records: the corpus, iterated twice.
-        name: how messages call it.
-        n_shown: about how many records to show, evenly spaced (every n-th).
+        name: the corpus name to show in messages.
+        n_shown: the approximate number of records to show, evenly spaced.
 
     Returns:
         Counts, symbols with their frequency, a length histogram, labels, duplicates, every n-th record.

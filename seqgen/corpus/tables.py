@@ -1,4 +1,4 @@
-"""Records from files with named fields: JSON a line, comma- or tab-separated values."""
+"""Records from files with named fields: JSON Lines, comma- or tab-separated values."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from seqgen.corpus.readers import TextFile
 from seqgen.errors import CorpusError, UsageError, did_you_mean
 
 TableForm = Literal["jsonl", "csv", "tsv"]
-_SEPARATORS = (",", ";", "\t")  # in a file called .csv, as spreadsheets and databases write it
-_SAID = re.compile("sep=([,;\t])")  # a first line by which Excel is told
-_DEEPEST = 100  # lists or objects in one another, as values of fields
-_UNCLOSED = "unexpected end of data"  # as Python's csv calls it
-_USUAL = ("text", "name", "title", "smiles", "SMILES")  # names of the field that is the text, if none is said
+_SEPARATORS = (",", ";", "\t")  # of .csv files written by spreadsheets and databases
+_SEP_LINE = re.compile("sep=([,;\t])")  # a first line that Excel understands
+_MAX_DEPTH = 100  # nested lists or objects in the value of a field
+_UNCLOSED = "unexpected end of data"  # the message of Python's csv module
+_USUAL = ("text", "name", "title", "smiles", "SMILES")  # default names of the text field
 
 
 @dataclass(frozen=True)
 class Columns:
-    """Which fields make a record.
+    """The fields that make up a record.
 
     Attributes:
-        text: the field that is the text; None: the only one, or one with a usual name.
-        label: the field that is the label, if any.
-        text_fields: the fields that make a text of lines "name=value"; then ``text`` is not used.
+        text: the field with the text; None for the only field, or one with a usual name.
+        label: the field with the label, if any.
+        text_fields: the fields that make up the text as lines "name=value", instead of ``text``.
     """
 
     text: str | None = None
@@ -43,19 +43,19 @@ class Columns:
 
 @dataclass(frozen=True)
 class Table:
-    """The rows of a file as records; what is neither text nor label stays with them as their fields.
+    """The rows of a file as records; the remaining columns become the record's fields.
 
-    A field without a value (empty, or null) is none that the row has. Rows without text are skipped.
+    A field without a value (empty or null) is left out. Rows without text are skipped.
 
     Attributes:
-        file: where they are; its label is that of rows without one.
-        form: "jsonl" (an object or a text a line), "csv" or "tsv" (the first row has the names). What separates the
-            fields of "csv", a comma, a semicolon or a tab, is seen from the first row, or said by "sep=;" above it.
-        columns: which fields make a record.
+        file: the file to read; its label applies to rows without one.
+        form: "jsonl" (an object or a string per line), "csv" or "tsv" (the first row holds the column names). The
+            separator of "csv" (comma, semicolon or tab) is detected from the first row, or given by a line "sep=;".
+        columns: the fields that make up a record.
 
     Raises (while iterating):
         UsageError: there is no such file or field.
-        CorpusError: the file is unreadable or not of that form.
+        CorpusError: the file cannot be read or is not in that form.
     """
 
     file: TextFile
@@ -63,7 +63,7 @@ class Table:
     columns: Columns = field(default_factory=Columns)
 
     def __iter__(self) -> Iterator[Record]:
-        """The records, from the first row, which decides what the text is."""
+        """Iterate over the records; the first row determines the text field."""
         name, counts = None, Counter[str]()
         for number, row in self._json_rows(counts) if self.form == "jsonl" else self._separated_rows(counts):
             if name is None:
@@ -80,7 +80,7 @@ class Table:
         self.file.store_counts(counts)
 
     def field_names(self) -> list[str]:
-        """Return the names of the fields of the first row; none where there is no row.
+        """Return the field names of the first row; [] if there is no row.
 
         Raises:
             UsageError, CorpusError: as while iterating.
@@ -90,15 +90,15 @@ class Table:
 
     @property
     def counts(self) -> Mapping[str, int]:
-        """What the last pass to the end skipped or changed."""
+        """Return what the last complete pass skipped or changed."""
         return self.file.counts
 
     def stamp(self) -> list[object]:
-        """What changes when the records do."""
+        """Return a value that changes when the records do."""
         return [self.file.stamp(), self.form, self.columns.text, self.columns.label, list(self.columns.text_fields)]
 
     def source_files(self) -> list[Path]:
-        """The file, in a list."""
+        """Return the file, in a list."""
         return self.file.source_files()
 
     def _record(self, row: Mapping[str, Any], name: str) -> Record:
@@ -119,15 +119,15 @@ class Table:
         return rest[0] if len(rest) == 1 else next((name for name in _USUAL if name in row), "")
 
     def _check(self, row: Mapping[str, Any]) -> None:
-        """Refuse names that the first row does not have."""
+        """Refuse field names that are missing from the first row."""
         for name in (self.columns.text, self.columns.label, *self.columns.text_fields):
             if name is not None and name not in row:
                 near = did_you_mean(name, row) or f"; it has {_listed(row)}"
                 raise UsageError(f"{str(self.file.path)!r} has no field {name!r}{near}")
         if not self.columns.text_fields and not self._text_field(row):
             raise UsageError(
-                f"say which field of {str(self.file.path)!r} is the text: --text-field NAME, or -o text_field=NAME; "
-                f"it has {_listed(row)}"
+                f"cannot tell which field of {str(self.file.path)!r} is the text; pass --text-field NAME, or "
+                f"-o text_field=NAME; it has {_listed(row)}"
             )
 
     def _json_rows(self, counts: Counter[str]) -> Iterator[tuple[int, Mapping[str, Any]]]:
@@ -136,10 +136,10 @@ class Table:
                 value = json.loads(line)
             except (ValueError, RecursionError) as error:
                 raise CorpusError(f"{self._where(number)}: not JSON: {error}{_of_an_array(line)}") from None
-            if line.count("[") + line.count("{") > _DEEPEST and _is_deep(value):
-                raise CorpusError(f"{self._where(number)}: a value is nested more than {_DEEPEST} deep")
+            if line.count("[") + line.count("{") > _MAX_DEPTH and _is_deep(value):
+                raise CorpusError(f"{self._where(number)}: a value is nested more than {_MAX_DEPTH} levels deep")
             if not isinstance(value, dict | str):
-                what = f"{line[:40]!r} is neither an object nor a text"
+                what = f"{line[:40]!r} is neither an object nor a string"
                 raise CorpusError(f"{self._where(number)}: {what}{_of_an_array(line)}")
             yield number, {"text": value} if isinstance(value, str) else value
 
@@ -148,8 +148,8 @@ class Table:
             lines = self.file.bounded_lines(file)
             first, above = next(lines, "").removeprefix("\ufeff"), 0
             separator = "\t" if self.form == "tsv" else _separator(first)
-            if (said := _SAID.fullmatch(first.rstrip("\r\n"))) is not None and self.form == "csv":
-                separator, first, above = said[1], next(lines, ""), 1
+            if (sep_line := _SEP_LINE.fullmatch(first.rstrip("\r\n"))) is not None and self.form == "csv":
+                separator, first, above = sep_line[1], next(lines, ""), 1
             rows = csv.reader(itertools.chain([first], lines), delimiter=separator, strict=True)
             names: list[str] | None = None
             begin = end = above
@@ -167,23 +167,23 @@ class Table:
                     if not row:
                         continue
                     if len(row) != len(names):
-                        many = f"{len(row)} fields, the first row names {len(names)}"
+                        many = f"{len(row)} fields, but the first row names {len(names)}"
                         raise CorpusError(f"{self._where(begin)}: {many}")
                     yield begin, dict(zip(names, row, strict=True))
             except csv.Error as error:
-                reason = "a quote is opened here and not closed" if _UNCLOSED in str(error) else str(error)
+                reason = "a quote opened here is not closed" if _UNCLOSED in str(error) else str(error)
                 raise CorpusError(f"{self._where(end + 1)}: {reason}") from None
 
     def _named(self, row: list[str], line: int) -> list[str]:
-        """The names that the first row gives the fields."""
+        """Return the column names in the first row."""
         names = [name.strip() for name in row]
         for name, n in Counter(names).items():
             if n > 1 and name:
-                raise CorpusError(f"{self._where(line)}: {n} fields have the name {name!r}")
+                raise CorpusError(f"{self._where(line)}: {n} columns are named {name!r}")
         return names
 
     def _decoded(self, row: list[str], counts: Counter[str]) -> list[str] | None:
-        """A row as it shall be read; None if it is to be skipped for its undecodable bytes."""
+        """Return a row with undecodable bytes handled; None if it is skipped for them."""
         if is_decodable(joined := "".join(row)):
             return row
         found = self.file.handle_undecodable(joined, counts)
@@ -194,31 +194,31 @@ class Table:
 
 
 def _listed(names: Iterable[str]) -> str:
-    """Names of fields; those that hold anything but letters, digits and _ are quoted."""
+    """Return field names joined by commas; names that are not identifiers are quoted."""
     return ", ".join(name if name.isidentifier() else repr(name) for name in names)
 
 
 def _of_an_array(line: str) -> str:
     is_array = line.lstrip().startswith("[")
-    return "; a record stands on a line of its own here: jq -c '.[]' FILE writes an array so" if is_array else ""
+    return "; JSON Lines has one record per line: convert an array with jq -c '.[]' FILE" if is_array else ""
 
 
 def _is_deep(value: Any) -> bool:
-    """Whether a JSON value is nested deeper than is allowed."""
+    """Return whether a JSON value is nested deeper than allowed."""
     level = [value]
-    for _ in range(_DEEPEST):
+    for _ in range(_MAX_DEPTH):
         inner = [item.values() if isinstance(item, dict) else item for item in level if isinstance(item, dict | list)]
         level = list(itertools.chain.from_iterable(inner))
     return any(isinstance(item, dict | list) for item in level)
 
 
 def _separator(first: str) -> str:
-    """What cuts a first row into most names; a comma where that is none of them."""
-    with contextlib.suppress(csv.Error):  # which is told where the rows are read
+    """Return the separator that cuts the first row into the most fields; a comma if none does."""
+    with contextlib.suppress(csv.Error):  # reported when the rows are read
         return max(_SEPARATORS, key=lambda separator: len(next(csv.reader([first], delimiter=separator), [])))
     return _SEPARATORS[0]
 
 
 def fields_to_text(fields: Mapping[str, Any]) -> str:
-    """Fields as a text of lines "name=value"; line ends in a value become spaces."""
+    """Return fields as a text of lines "name=value"; line ends in a value become spaces."""
     return "\n".join(f"{name}={' '.join(str(value).splitlines())}" for name, value in fields.items())

@@ -1,4 +1,4 @@
-"""Lines of a text, white space and a name, as .smi files have them."""
+"""Lines of a text, white space and a name, as in .smi files."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ NAME = "name"
 
 @dataclass(frozen=True)
 class TrailingNames:
-    """The first word of each line as a text; what follows it is the record's field ``name``.
+    """The first word of each line as the text, and the rest as the record's field ``name``.
 
     Attributes:
         file: the lines.
 
-    Raises (while iterating): as of ``TextFile``.
+    Raises (while iterating): as ``TextFile`` does.
     """
 
     file: TextFile
 
     def __iter__(self) -> Iterator[Record]:
-        """The records, from the first line."""
+        """Iterate over the records from the first line."""
         for record in self.file:
             words = record.text.split(None, 1)
             if words[0] == record.text:
@@ -36,13 +36,13 @@ class TrailingNames:
 
     @property
     def counts(self) -> Mapping[str, int]:
-        """What the last pass to the end skipped or changed."""
+        """Return what the last complete pass skipped or changed."""
         return self.file.counts
 
     def stamp(self) -> list[object]:
-        """What changes when the records do."""
+        """Return a value that changes when the records do."""
         return [self.file.stamp(), NAME]
 
     def source_files(self) -> list[Path]:
-        """The file, in a list."""
+        """Return the file, in a list."""
         return self.file.source_files()

@@ -167,7 +167,7 @@ def test_a_file_is_read_or_refused_as_said(name, cli, in_tmp):
         ({"encoding": "utf-61"}, "did you mean 'utf-16'"),
         ({"encoding": "base64"}, "no encoding named"),
         ({"layout": "stream", "strip": True}, "no lines to strip"),
-        ({"form": "csv", "long_lines": "skip"}, "cannot be skipped"),
+        ({"form": "csv", "long_lines": "skip"}, "cannot skip long lines"),
     ],
 )
 def test_what_cannot_be_asked_of_a_file(options, message, words):
