@@ -124,7 +124,7 @@ def test_flipped_bits_of_a_cache_are_found_and_it_is_made_anew(kind, in_memory, 
         (folder / name).write_bytes(bytes(bad))
         said: list[str] = []
         assert numbers(cached(in_memory, {}, make, said.append)) == whole
-        assert len(said) == 1 and name in said[0] and said[0].endswith("it is made anew") and "\n" not in said[0]
+        assert len(said) == 1 and name in said[0] and said[0].endswith("rebuilding it") and "\n" not in said[0]
         assert {path.name: path.read_bytes() for path in folder.iterdir()} == good
     assert numbers(cached(in_memory, {}, lambda sink: pytest.fail("made anew"), pytest.fail)) == whole
     record_property("cases", 200)
@@ -275,5 +275,5 @@ def test_a_resumed_run_says_that_its_cache_was_damaged_and_is_the_same(words, tm
     for path in (large / "encoded").rglob("train.flat.bin"):
         path.write_bytes(bytes(path.stat().st_size))
     again = seqgen.train(words, **WISHES, out=tmp_path / "again", warn=said.append)
-    assert [line for line in said if "train.flat.bin" in line and line.endswith("it is made anew")]
+    assert [line for line in said if "train.flat.bin" in line and line.endswith("rebuilding it")]
     assert (again.path / "metrics.jsonl").read_bytes() == (whole.path / "metrics.jsonl").read_bytes()

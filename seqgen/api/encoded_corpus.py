@@ -215,7 +215,7 @@ def encode_with(
         CorpusError: it is unreadable, empty or has no training part.
     """
     from seqgen.batches import cached, encode, encode_stream
-    from seqgen.batches.encoding import MakeSink, in_memory
+    from seqgen.batches.encoding import MakeSink, make_memory_sink
 
     def records() -> Iterable[Record]:
         return kept if len(kept) == counted.n_records else verify_digest(corpus, title, counted.digest)
@@ -229,7 +229,7 @@ def encode_with(
         return encode_stream(records(), counted.n_chars, vocabulary, splitter, make_sink, told)
 
     if counted.n_chars <= _IN_MEMORY:
-        encoded = build(in_memory)
+        encoded = build(make_memory_sink)
     else:
         try:
             encoded = cached(cache_folder("encoded"), _facts(counted, vocabulary, splitter), build, warn)

@@ -1,4 +1,4 @@
-"""Records encoded once into flat arrays, and batches made from them by indexing."""
+"""Records encoded once into flat arrays, and batches taken from them by indexing."""
 
 from seqgen.batches.cache import cached
 from seqgen.batches.encoded import Batch, Encoded, Parts, Stream

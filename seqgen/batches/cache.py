@@ -1,7 +1,7 @@
-"""A corpus that is larger than memory: encoded once into files, which are mapped from then on.
+"""An on-disk cache of corpora larger than memory: encoded once into files that are then memory-mapped.
 
-Each file has a checksum for every 4 MiB, which is compared before the block is first used; ``meta.json``, which holds
-them, has one of its own.
+Each file has a checksum per 4 MiB block, verified before the block is first used. ``meta.json`` holds them and has a
+checksum of its own.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
     Array = npt.NDArray[Any]
 
-_FORMAT = 1  # of the folder; another one is another key
-_META, _BEFORE = "meta.json", {"facts", "arrays", "chars"}  # what it held before there were checksums
-_BY_BLOCK = "flat"  # the ids: far larger than what says where they are, which is compared whole at the start
+_FORMAT = 1  # version of the folder's layout, part of the key
+_META, _LEGACY_KEYS = "meta.json", {"facts", "arrays", "chars"}  # the keys before checksums were added
+_BY_BLOCK = "flat"  # the ids are verified block by block; the much smaller index arrays on opening
 
 
 def cached(
@@ -35,27 +35,27 @@ def cached(
     build: Callable[[MakeSink], Parts],
     warn: Callable[[str], None] = lambda line: None,
 ) -> Parts:
-    """What ``build`` gave when it was last called for the same facts, from files; else it is called now.
+    """Return the cached result of ``build`` for the same facts, or call it and cache the result in files.
 
-    A folder of the cache is written beside its place and renamed when it is whole, so a half-written one is never
-    read. It may be deleted at any time. One that is damaged is deleted and made anew, whenever that is found.
+    A cache folder is written under a temporary name and renamed when complete, so a partial one is never read. It may
+    be deleted at any time. A damaged one is deleted and rebuilt as soon as the damage is found.
 
     Args:
-        home: the folder of all of them.
-        facts: all that the result depends on, as JSON values.
-        build: gives the parts, whose arrays it puts where it is told; it is called again if they are damaged.
-        warn: is passed one line when something is damaged.
+        home: the folder that contains all cache folders.
+        facts: everything that the result depends on, as JSON values.
+        build: returns the parts and writes their arrays to the sinks it is given; called again after damage.
+        warn: called with one line when something is damaged.
 
     Raises:
-        LinkRefused: something of it is a link.
-        DiskError: the disk refused.
+        LinkRefused: a file or folder of the cache is a link.
+        DiskError: writing failed.
     """
     key = hashlib.sha256(json.dumps({**facts, "format": _FORMAT}, sort_keys=True).encode()).hexdigest()[:32]
     return _Cache(SafePath(home) / key, facts, build, warn).open()
 
 
 class _Cache:
-    """One folder of the cache; for its arguments see ``cached``."""
+    """One folder of the cache; ``cached`` describes the arguments."""
 
     def __init__(
         self,
@@ -67,13 +67,13 @@ class _Cache:
         self._folder, self._facts, self._build, self._warn = folder, facts, build, warn
 
     def open(self) -> Parts:
-        """The parts; the folder is made if it is not there or damaged."""
+        """Return the parts; the folder is built if it is missing or damaged."""
         try:
             return self._read()
         except FileNotFoundError:
             pass
         except (OSError, ValueError, KeyError, TypeError) as error:
-            self._told_damaged(str(error))
+            self._warn_damaged(str(error))
         self._make()
         try:
             return self._read()
@@ -83,8 +83,8 @@ class _Cache:
                 "the disk may be failing"
             ) from None
 
-    def _told_damaged(self, why: str) -> None:
-        self._warn(f"encoded corpus {str(self._folder.path)!r}: {' '.join(why.split())}; it is made anew")
+    def _warn_damaged(self, why: str) -> None:
+        self._warn(f"encoded corpus {str(self._folder.path)!r}: {' '.join(why.split())}; rebuilding it")
 
     def _make(self) -> None:
         def fill(new: SafePath) -> None:
@@ -106,15 +106,15 @@ class _Cache:
             }
             write_synced(new / _META, dump_checksummed(meta))
 
-        if self._folder.exists():  # it is damaged
+        if self._folder.exists():  # damaged
             remove_folders(SafePath(self._folder.root), [self._folder.name])
         try:
             build_folder(self._folder, fill)
         except DiskError:
-            if not self._is_there():  # no other process was quicker
+            if not self._is_complete():  # no other process built it meanwhile
                 raise
 
-    def _is_there(self) -> bool:
+    def _is_complete(self) -> bool:
         try:
             self._read()
         except (OSError, ValueError, KeyError, TypeError):
@@ -122,29 +122,29 @@ class _Cache:
         return True
 
     def _meta(self) -> dict[str, Any]:
-        """What ``meta.json`` holds.
+        """Return the content of ``meta.json``.
 
         Raises:
-            OSError, ValueError: it is not there, or damaged.
+            OSError, ValueError: it is missing or damaged.
         """
         try:
             meta, sealed = load_checksummed((self._folder / _META).read())
         except ValueError as error:
             raise ValueError(f"{_META} is damaged: {error}") from None
-        if not sealed and set(meta) != _BEFORE:
+        if not sealed and set(meta) != _LEGACY_KEYS:
             raise ValueError(f"{_META} is damaged")
         return meta
 
     def _map(self, name: str, meta: Mapping[str, Any]) -> tuple[Array, Sequence[int] | None]:
-        """An array and its checksums, if it has any."""
+        """Return an array and its checksums; None if it has none."""
         how = meta["arrays"][name]
         return map_array(self._folder / f"{name}.bin", how["dtype"], how["shape"]), how.get("crc32")
 
     def _read(self) -> Parts:
-        """The parts in the folder.
+        """Return the parts in the folder.
 
         Raises:
-            OSError, ValueError, KeyError, TypeError: it is not there, or damaged.
+            OSError, ValueError, KeyError, TypeError: it is missing or damaged.
         """
         meta = self._meta()
         arrays = {name: self._array(name, meta) for name in meta["arrays"]}
@@ -167,7 +167,7 @@ class _Cache:
             return array
 
         def renew(block: int) -> tuple[Array, Sequence[int]]:
-            self._told_damaged(f"block {block} of {name}.bin is damaged")
+            self._warn_damaged(f"block {block} of {name}.bin is damaged")
             self._make()
             array, crc32 = self._map(name, self._meta())
             assert crc32 is not None

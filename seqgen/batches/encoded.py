@@ -1,4 +1,4 @@
-"""What is trained on, as ids: records, or one long text; and a batch of either.
+"""Encoded records or one long text, and batches of either.
 
 Dimension letters: B batch, T steps, N records, S symbols of a long text, C conditions of a record.
 """
@@ -27,23 +27,22 @@ if TYPE_CHECKING:
     Ids = npt.NDArray[np.int64]
     Flags = npt.NDArray[np.bool_]
 
-_MAX_TOGETHER = 1 << 18  # ids of batches that are made in one go
-_MAX_PADDED = 1 << 22  # ids of a part that is kept padded
-_FULL = 0.9  # share of targets below which it pays to leave the padding out
+_MAX_TOGETHER = 1 << 18  # ids of batches that are built together
+_MAX_PADDED = 1 << 22  # ids of a part that is kept padded in memory
+_FULL = 0.9  # share of targets below which skipping the padding pays off
 
 
-class Batch(NamedTuple):  # which is made three times as fast as a frozen dataclass, for every step
-    """What one step sees.
+class Batch(NamedTuple):  # created three times as fast as a frozen dataclass
+    """The input of one step.
 
     Attributes:
-        ids_BT: inputs, from ``BOS`` on.
-        targets_BT: the id that follows each input; ``PAD`` where there is none to predict.
-        at_N: where the targets stand, each place t * B + b in ascending order; None if so few are missing that
-            leaving them out does not pay.
-        n_targets: how many targets there are.
-        n_chars: characters over all records.
+        ids_BT: the input ids, starting with ``BOS``.
+        targets_BT: the id after each input; ``PAD`` where nothing is predicted.
+        at_N: the flat indices t * B + b of the targets, ascending; None if padding is too rare to be worth skipping.
+        n_targets: the number of targets.
+        n_chars: the number of characters over all records.
         n_records: B; 0 for windows of a long text, which have no end.
-        continues: whether each row goes on where that of the batch before ended.
+        continues: whether each row continues the row of the previous batch.
     """
 
     ids_BT: Tensor
@@ -55,7 +54,7 @@ class Batch(NamedTuple):  # which is made three times as fast as a frozen datacl
     continues: bool = False
 
     def to(self, device: torch.device) -> Batch:
-        """The batch on a device."""
+        """Return the batch on a device."""
         if self.ids_BT.device == device:
             return self
         at_N = None if self.at_N is None else _moved(self.at_N, device)
@@ -65,7 +64,7 @@ class Batch(NamedTuple):  # which is made three times as fast as a frozen datacl
 
 
 def _moved(tensor: Tensor, device: torch.device) -> Tensor:
-    """A tensor on a device; a GPU is not waited for, so that it is handed a step while it computes the one before."""
+    """Return a tensor on a device, copied asynchronously to a GPU so that steps overlap with the transfer."""
     if device.type != "cuda":
         return tensor.to(device)
     return tensor.contiguous().pin_memory().to(device, non_blocking=True)
@@ -73,14 +72,14 @@ def _moved(tensor: Tensor, device: torch.device) -> Tensor:
 
 @dataclass(frozen=True)
 class Encoded:
-    """The framed ids of records; the arrays may lie in files that are mapped into memory.
+    """The framed ids of records; the arrays may be memory-mapped files.
 
     Attributes:
-        flat: ``BOS symbols EOS`` of every record, one after another.
-        starts_N: where each record begins in ``flat``.
-        lengths_N: ids of each record, its frame counted, its conditions not.
-        chars_N: characters of each record.
-        conditions_NC: ids of its conditions, ``PAD`` for one it does not have; None where there are none.
+        flat: ``BOS symbols EOS`` of every record, concatenated.
+        starts_N: the index in ``flat`` at which each record starts.
+        lengths_N: the number of ids of each record, with its frame but without conditions.
+        chars_N: the number of characters of each record.
+        conditions_NC: the condition ids of each record, ``PAD`` for a missing one; None without conditions.
     """
 
     flat: Integers | CheckedArray
@@ -90,14 +89,14 @@ class Encoded:
     conditions_NC: Integers | None = None
 
     def __len__(self) -> int:
-        """How many records."""
+        """Return the number of records."""
         return len(self.lengths_N)
 
     @functools.cached_property
     def _padded_TN(self) -> Integers | None:
-        """All records, time first, with ``PAD`` behind them: batches come from it in a third of the time.
+        """Return all records padded with ``PAD``, (T, N), or None if that would be large.
 
-        None where it would be large.
+        Batches are taken from it in a third of the time.
         """
         if not len(self) or (longest := int(self.lengths_N.max())) * len(self) > _MAX_PADDED:
             return None
@@ -107,23 +106,23 @@ class Encoded:
 
     @property
     def n_slots(self) -> int:
-        """C: places between ``BOS`` and the first symbol."""
+        """Return C, the number of condition positions between ``BOS`` and the first symbol."""
         return 0 if self.conditions_NC is None else self.conditions_NC.shape[1]
 
     def take(self, rows_B: Order, pad: Callable[[int], int] | None = None, absent_BC: Flags | None = None) -> Batch:
-        """Some records as a batch.
+        """Return some records as a batch.
 
         Args:
-            rows_B: which records.
-            pad: gives how many steps there should be for as many as the longest record has; None: these.
-            absent_BC: conditions that are left out.
+            rows_B: the indices of the records.
+            pad: maps the number of steps of the longest record to the number to pad to; None for no extra padding.
+            absent_BC: mask of the conditions to leave out.
         """
         return self.take_many([rows_B], pad, absent_BC)[0]
 
     def take_many(
         self, batches: Sequence[Order], pad: Callable[[int], int] | None = None, absent_NC: Flags | None = None
     ) -> list[Batch]:
-        """What ``take`` gives for each of some batches; several short ones are made in one go, at half the price."""
+        """Return what ``take`` returns for each of several batches; short ones are built together at half the cost."""
         rows_N = np.concatenate(batches)
         sizes = [len(rows_B) for rows_B in batches]
         ends = list(itertools.accumulate(sizes))
@@ -137,7 +136,7 @@ class Encoded:
             return [batch for some, flags in halves for batch in self.take_many(some, pad, flags)]
         n_steps = [steps + self.n_slots for steps in longest]
         n_steps = n_steps if pad is None else [pad(steps - 1) + 1 for steps in n_steps]
-        # Time first in memory, as the layers compute.
+        # Time first in memory, the order in which layers compute.
         framed_TN, is_target_TN = self._frame(rows_N, lengths_N, max(n_steps), absent_NC)
         ids_TN = targets_TN = torch.from_numpy(framed_TN)
         if self.n_slots:
@@ -156,7 +155,7 @@ class Encoded:
         return made
 
     def _frame(self, rows_N: Order, lengths_N: Integers, n_steps: int, absent_NC: Flags | None) -> tuple[Ids, Flags]:
-        """The ids of some records, time first, and which of them a model has to predict (``BOS`` counted as one)."""
+        """Return the ids of some records, (T, N), and a mask of those to be predicted (``BOS`` included)."""
         n_steps -= self.n_slots
         if self._padded_TN is not None and n_steps <= len(self._padded_TN):
             ids_TN = self._padded_TN[:n_steps].take(rows_N, axis=1).astype(np.int64)
@@ -164,7 +163,7 @@ class Encoded:
         else:
             steps_T1 = np.arange(n_steps)[:, None]
             inside_TN = steps_T1 < lengths_N
-            # What lies beyond a record's end, another record's, is multiplied by zero, which is PAD.
+            # Ids beyond a record's end belong to other records: multiplying by zero makes them PAD.
             found_TN = self.flat.take(self.starts_N[rows_N] + steps_T1, mode="clip")
             ids_TN = np.multiply(found_TN, inside_TN, dtype=np.int64)
         if self.conditions_NC is not None:
@@ -180,25 +179,25 @@ class Stream:
     """The ids of one long text, without frame.
 
     Attributes:
-        flat_S: its symbols, one after another.
-        n_chars: its characters.
+        flat_S: the ids of its symbols.
+        n_chars: its number of characters.
     """
 
     flat_S: Integers | CheckedArray
     n_chars: int
 
     def __len__(self) -> int:
-        """How many symbols."""
+        """Return the number of symbols."""
         return len(self.flat_S)
 
     def window(self, starts_B: Integers, before_B: Integers, n_steps: int, *, continues: bool) -> Batch:
-        """The same number of symbols from some places.
+        """Return windows of the same length from some positions, as a batch.
 
         Args:
-            starts_B: where each row begins.
-            before_B: the id that comes before each.
+            starts_B: the position of the first symbol of each row.
+            before_B: the id before each first symbol.
             n_steps: T.
-            continues: whether the rows go on where those of the batch before ended.
+            continues: whether the rows continue those of the previous batch.
         """
         targets_TB = self.flat_S[starts_B + np.arange(n_steps)[:, None]].astype(np.int64)
         ids_TB = np.concatenate((before_B[None].astype(np.int64), targets_TB[:-1]))
@@ -208,4 +207,4 @@ class Stream:
 
 
 Parts = Mapping[str, Encoded] | Mapping[str, Stream]
-"""What "train", "valid" and "test" hold; all of one kind."""
+"""The encoded parts "train", "valid" and "test", all of one type."""

@@ -1,4 +1,4 @@
-"""From records to flat arrays, a few thousand at a time, in memory or into files.
+"""Encoding of records into flat arrays, a few thousand at a time, in memory or in files.
 
 Dimension letters: N records, C conditions.
 """
@@ -25,38 +25,38 @@ if TYPE_CHECKING:
 _ENCODED_AT_ONCE = 8192
 
 
-class ArrayInMemory:
-    """What is appended, in memory.
+class MemorySink:
+    """An array collected in memory from pieces.
 
     Args:
-        dtype: of the whole.
-        width: columns, for an array of two dimensions.
+        dtype: the type of its numbers.
+        width: the number of columns of a two-dimensional array; None for one dimension.
     """
 
     def __init__(self, dtype: npt.DTypeLike, width: int | None = None) -> None:
         self._pieces: list[Array] = [np.empty((0,) if width is None else (0, width), dtype)]
 
     def append(self, piece: Array) -> None:
-        """Add to the end."""
+        """Append rows."""
         self._pieces.append(piece.astype(self._pieces[0].dtype, copy=False))
 
     def finish(self) -> Array:
-        """The whole."""
+        """Return the complete array."""
         return np.concatenate(self._pieces)
 
 
-Sink = ArrayInMemory | ArrayFile
+Sink = MemorySink | ArrayFile
 MakeSink = Callable[[str, Any, int | None], Sink]
-"""Gives a place to put an array: name, type of its numbers, columns (None: it has one dimension)."""
+"""Creates the sink of an array from its name, dtype and number of columns (None for one dimension)."""
 
 
-def in_memory(name: str, dtype: npt.DTypeLike, width: int | None) -> Sink:
-    """A place in memory."""
-    return ArrayInMemory(dtype, width)
+def make_memory_sink(name: str, dtype: npt.DTypeLike, width: int | None) -> Sink:
+    """Return a sink in memory."""
+    return MemorySink(dtype, width)
 
 
 class _Part:
-    """One part under construction."""
+    """One part of a split while it is being encoded."""
 
     def __init__(self, name: str, vocabulary: Vocabulary, make_sink: MakeSink) -> None:
         n_slots = len(vocabulary.slots)
@@ -76,10 +76,10 @@ class _Part:
         self._lengths.append(lengths_N)
         self._chars.append(np.fromiter(map(len, texts), np.int32, len(texts)))
         if self._conditions is not None:
-            self._conditions.append(self._vocabulary.condition_ids(map(self._given, records)))
+            self._conditions.append(self._vocabulary.condition_ids(map(self._condition_values, records)))
         self._n_ids += len(framed)
 
-    def _given(self, record: Record) -> dict[str, str]:
+    def _condition_values(self, record: Record) -> dict[str, str]:
         values = {name: record.value(name) for name in self._vocabulary.slots}
         return {name: value for name, value in values.items() if value is not None}
 
@@ -94,23 +94,23 @@ def encode(
     records: Iterable[Record],
     vocabulary: Vocabulary,
     splitter: Splitter,
-    make_sink: MakeSink = in_memory,
+    make_sink: MakeSink = make_memory_sink,
     progress: Callable[[int], None] = lambda n_records: None,
 ) -> dict[str, Encoded]:
-    """Encode a corpus, part by part.
+    """Encode the records of a corpus, part by part.
 
     Args:
         records: the corpus; consumed a few thousand records at a time.
-        vocabulary: the symbols.
-        splitter: tells the part of each record.
-        make_sink: where the arrays go.
-        progress: is told how many records are done.
+        vocabulary: the vocabulary to encode with.
+        splitter: assigns each record to a part.
+        make_sink: creates the sinks for the arrays; memory by default.
+        progress: called with the number of records done.
 
     Returns:
-        "train", "valid" and "test"; any of them may be empty.
+        The parts "train", "valid" and "test"; any of them may be empty.
 
     Raises:
-        UsageError: a record holds a symbol that the tokenizer does not know.
+        UsageError: a record contains a symbol that the tokenizer does not know.
     """
     parts = {part: _Part(part, vocabulary, make_sink) for part in PARTS}
     iterator, n_done = iter(records), 0
@@ -120,7 +120,7 @@ def encode(
             try:
                 parts[part].append(list(itertools.compress(chunk, (parts_N == index).tolist())))
             except UnknownSymbol as error:
-                raise UsageError(f"the tokenizer cannot encode a record of the {part} part: {error}") from None
+                raise UsageError(f"cannot encode a record of the {part} part: {error}") from None
         n_done += len(chunk)
         progress(n_done)
     return {part: parts[part].finish() for part in PARTS}
@@ -131,21 +131,21 @@ def encode_stream(
     n_chars: int,
     vocabulary: Vocabulary,
     splitter: Splitter,
-    make_sink: MakeSink = in_memory,
+    make_sink: MakeSink = make_memory_sink,
     progress: Callable[[int], None] = lambda n_records: None,
 ) -> dict[str, Stream]:
-    """Encode one long text, whose parts follow one another: training, then validation, then test.
+    """Encode one long text into consecutive parts: training, then validation, then test.
 
     Args:
-        records: its pieces, in order.
-        n_chars: characters of all of them.
-        vocabulary: the symbols.
-        splitter: has the shares of the parts.
-        make_sink: where the arrays go.
-        progress: is told how many pieces are done.
+        records: the pieces of the text, in order.
+        n_chars: the number of characters of all pieces.
+        vocabulary: the vocabulary to encode with.
+        splitter: defines the shares of the parts.
+        make_sink: creates the sinks for the arrays; memory by default.
+        progress: called with the number of pieces done.
 
     Raises:
-        UsageError: the text holds a symbol that the tokenizer does not know.
+        UsageError: the text contains a symbol that the tokenizer does not know.
     """
     sinks = {part: make_sink(f"{part}.flat", vocabulary.dtype, None) for part in PARTS}
     chars = dict.fromkeys(PARTS, 0)
@@ -153,7 +153,7 @@ def encode_stream(
         try:
             flat, _ = vocabulary.tokenizer.encode_many([text])
         except UnknownSymbol as error:
-            raise UsageError(f"the tokenizer cannot encode the {part} part: {error}") from None
+            raise UsageError(f"cannot encode the {part} part: {error}") from None
         sinks[part].append(np.add(flat, vocabulary.symbol_offset, dtype=np.int32))
         chars[part] += len(text)
         progress(n_done)
@@ -161,7 +161,7 @@ def encode_stream(
 
 
 def _cut(records: Iterable[Record], ends: dict[str, int]) -> Iterator[tuple[str, str]]:
-    """The pieces of a long text with their parts; one that reaches over an end is cut there."""
+    """Yield the pieces of a long text with their parts; a piece across a boundary is cut there."""
     at = 0
     for record in records:
         text, own = record.text, record.split

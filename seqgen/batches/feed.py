@@ -1,4 +1,4 @@
-"""The batch of each step: a pure function of the seed and the step's number.
+"""The batch of each step, as a pure function of the seed and the step number.
 
 Dimension letters: B batch, T steps, N records, C conditions.
 """
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     Flags = npt.NDArray[np.bool_]
 
-_AHEAD, _RECORDS_AHEAD, _IDS_AHEAD = 256, 8192, 1 << 19  # batches made together, records and ids of them, at most
-_ABSENT = 0.1  # share of conditions left out, so that they can be left out when sampling
+_AHEAD, _RECORDS_AHEAD, _IDS_AHEAD = 256, 8192, 1 << 19  # limits on batches built together: number, records, ids
+_ABSENT = 0.1  # share of conditions dropped in training, so that sampling works without them
 
 
 def _as_long(steps: int) -> int:
@@ -37,12 +37,12 @@ class RecordFeed:
     Args:
         encoded: the records.
         batch_size: B.
-        seed: the run's.
-        pad: gives how many steps there should be for as many as the longest record of a batch has.
-        rewriter: writes records anew each epoch.
+        seed: the seed of the run.
+        pad: maps the number of steps of a batch's longest record to the number to pad to.
+        rewriter: augments the records anew each epoch; None for no augmentation.
 
     Attributes:
-        steps_per_epoch: batches an epoch.
+        steps_per_epoch: the number of batches of an epoch.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class RecordFeed:
         self.steps_per_epoch = count_batches(len(encoded), batch_size)
         self._encoded, self._batch_size, self._seed = encoded, batch_size, seed
         self._pad, self._rewriter = pad, rewriter
-        self._ahead = 1  # of those that are written anew: that takes long, and together it takes no less
+        self._ahead = 1  # augmentation is slow, and no faster for several batches together
         if rewriter is None:
             ids_of_one = batch_size * max(1, len(encoded.flat) // max(1, len(encoded)))
             self._ahead = max(1, min(_AHEAD, _RECORDS_AHEAD // batch_size, _IDS_AHEAD // ids_of_one))
@@ -65,7 +65,7 @@ class RecordFeed:
         self._ready: dict[int, Batch] = {}
 
     def batch(self, step: int) -> Batch:
-        """The batch of a step, from 0; the steps are best asked in their order."""
+        """Return the batch of a step, counted from 0; fastest when steps are requested in order."""
         epoch, index = divmod(step, self.steps_per_epoch)
         if epoch != self._epoch or (index not in self._ready and index != self._next):
             order = epoch_batches(self._encoded.lengths_N, self._batch_size, self._seed, epoch)
@@ -78,13 +78,13 @@ class RecordFeed:
         return self._ready[index]
 
     def batch_indices(self, step: int) -> list[int]:
-        """Which records, from 0 of the part, are in the batch of a step."""
+        """Return the indices, in the part, of the records in the batch of a step."""
         epoch, index = divmod(step, self.steps_per_epoch)
         order = epoch_batches(self._encoded.lengths_N, self._batch_size, self._seed, epoch)
         return [int(place) for place in next(itertools.islice(order, index, None))]
 
     def probe_batch(self) -> Batch:
-        """The first whole batch, else the largest."""
+        """Return the first full batch, or the largest if none is full."""
         largest: Order | None = None
         for rows_B in epoch_batches(self._encoded.lengths_N, self._batch_size, self._seed, 0):
             if largest is None or len(rows_B) > len(largest):
@@ -105,7 +105,7 @@ class RecordFeed:
         return made
 
     def _absent(self, rows_N: Order, epoch: int) -> Flags | None:
-        """Which conditions are left out this epoch."""
+        """Return a mask of the conditions that are dropped in this epoch."""
         n_slots = self._encoded.n_slots
         if not n_slots:
             return None
@@ -113,35 +113,35 @@ class RecordFeed:
 
 
 class StreamFeed:
-    """Windows of one long text, read in lanes: row b of a batch goes on where row b of the one before ended.
+    """Windows of one long text, read in parallel lanes: each row continues the same row of the previous batch.
 
-    An epoch begins at a random offset below the window's length, so that windows are cut elsewhere each time.
+    Each epoch starts at a random offset smaller than the window, so that windows are cut at different positions.
 
     Args:
         stream: the text.
-        batch_size: lanes; fewer where the text is short.
-        window: symbols of a step; fewer where the text is short.
-        seed: the run's.
+        batch_size: the number of lanes; fewer for a short text.
+        window: the number of symbols of a step; fewer for a short text.
+        seed: the seed of the run.
 
     Attributes:
-        steps_per_epoch: windows of a lane.
+        steps_per_epoch: the number of windows of a lane.
     """
 
     def __init__(self, stream: Stream, batch_size: int, window: int, seed: int) -> None:
         self._stream, self._seed = stream, seed
         self._window = min(window, max(1, len(stream) // 2))
-        room = len(stream) - self._window  # for what the offset takes away
-        self._lanes = min(batch_size, max(1, room // self._window))
-        self.steps_per_epoch = max(1, room // self._lanes // self._window)
+        usable = len(stream) - self._window  # the random offset skips at most one window
+        self._lanes = min(batch_size, max(1, usable // self._window))
+        self.steps_per_epoch = max(1, usable // self._lanes // self._window)
 
     def batch(self, step: int) -> Batch:
-        """The batch of a step, from 0."""
+        """Return the batch of a step, counted from 0."""
         index, starts_B = step % self.steps_per_epoch, self._starts_B(step)
         before_B = self._stream.flat_S[starts_B - 1] if index else np.full(self._lanes, BOS)
         return self._stream.window(starts_B, before_B, self._window, continues=index > 0)
 
     def batch_indices(self, step: int) -> list[int]:
-        """At which symbols of the text the windows of a step begin, from 0."""
+        """Return the positions, in the text, at which the windows of a step start."""
         return [int(place) for place in self._starts_B(step)]
 
     def _starts_B(self, step: int) -> Order:
@@ -151,7 +151,7 @@ class StreamFeed:
         return offset + np.arange(self._lanes) * lane + index * self._window
 
     def probe_batch(self) -> Batch:
-        """The first batch."""
+        """Return the first batch."""
         return self.batch(0)
 
 
@@ -167,20 +167,20 @@ def make_feed(
     pad: Callable[[int], int] = _as_long,
     rewriter: Rewriter | None = None,
 ) -> Feed:
-    """The feed of a training part; the arguments are those of its class."""
+    """Return the feed of an encoded part; the arguments are those of its class."""
     if isinstance(part, Stream):
         return StreamFeed(part, batch_size, window, seed)
     return RecordFeed(part, batch_size, seed, pad, rewriter)
 
 
 def evaluation_windows(stream: Stream, n_lanes: int, window: int, most: int) -> Iterator[Batch]:
-    """A long text once through, for judging: at most ``most`` symbols from its beginning, in lanes.
+    """Yield windows that cover at most ``most`` symbols from the start of a long text once, in lanes.
 
     Args:
         stream: the text.
-        n_lanes: lanes at most; each is at least eight windows long.
-        window: symbols of a batch's row.
-        most: symbols.
+        n_lanes: the maximum number of lanes; each is at least eight windows long.
+        window: the number of symbols of each row.
+        most: the maximum number of symbols in total.
     """
     size = min(len(stream), most)
     n_lanes = min(n_lanes, max(1, size // (8 * window)))

@@ -1,4 +1,4 @@
-"""In which order records are seen: a pure function of the seed and the epoch, in bounded memory.
+"""The order of records in an epoch, as a pure function of the seed and the epoch, in bounded memory.
 
 Dimension letters: B batch, N records.
 """
@@ -17,23 +17,23 @@ if TYPE_CHECKING:
     Order = npt.NDArray[np.int64]
     Integers = npt.NDArray[np.integer[Any]]
 
-_BLOCK = 64  # records that stand together in the corpus and are read together: about a page
-_POOL = 1024  # blocks shuffled together
-_WINDOW = 50  # batches sorted by length together
+_BLOCK = 64  # consecutive records that are read together: about a page
+_POOL = 1024  # blocks that are shuffled together
+_WINDOW = 50  # batches that are sorted by length together
 
 
 def epoch_batches(lengths_N: Integers, batch_size: int, seed: int, epoch: int) -> Iterator[Order]:
-    """The batches of an epoch as record indices: a pure function of the arguments, found as they are asked for.
+    """Yield the batches of an epoch as record indices, as a pure function of the arguments.
 
-    Blocks of 64 records come in random order, 1,024 of them are shuffled together: like the whole corpus even where
-    that is sorted, and read in pages. In windows of 50 batches records of like length are put together, and the batches
-    of a window come in random order.
+    Blocks of 64 records are visited in random order, and the records of 1,024 blocks are shuffled together: close to a
+    full shuffle even for a sorted corpus, while reading whole pages. Within windows of 50 batches, records of similar
+    length are grouped, and the batches are shuffled.
 
     Args:
         lengths_N: the length of each record.
-        batch_size: records a batch; the last one of a window may have fewer.
-        seed: the run's seed.
-        epoch: 0, 1, ...
+        batch_size: records per batch; the last batch of a window may have fewer.
+        seed: the seed of the run.
+        epoch: the epoch, from 0.
     """
     random = np.random.Generator(np.random.Philox(key=derive_seed("order", seed, epoch)))
     width = _WINDOW * batch_size
@@ -57,12 +57,12 @@ def epoch_batches(lengths_N: Integers, batch_size: int, seed: int, epoch: int) -
 
 
 def count_batches(n_records: int, batch_size: int) -> int:
-    """How many batches an epoch has."""
+    """Return the number of batches of an epoch."""
     return -(-n_records // batch_size)
 
 
 def evaluation_batches(lengths_N: Integers, batch_size: int, most: int) -> Iterator[Order]:
-    """At most ``most`` records, evenly spaced over the corpus, in batches of like length."""
+    """Yield at most ``most`` records, evenly spaced over the corpus, in batches of similar length."""
     every = max(1, -(-len(lengths_N) // most))
     rows = np.arange(0, len(lengths_N), every)
     rows = rows[_by_length(lengths_N[rows])]
@@ -71,32 +71,30 @@ def evaluation_batches(lengths_N: Integers, batch_size: int, most: int) -> Itera
 
 
 def _by_length(lengths_N: Integers) -> Order:
-    """The places of lengths in ascending order, equal ones as they come."""
-    # Numbers of 16 bits are sorted by their digits, in a tenth of the time.
+    """Return the indices that sort lengths in ascending order, stably."""
+    # numpy sorts 16-bit integers by radix sort, in a tenth of the time.
     fit = len(lengths_N) and lengths_N.max() < 2**16
     return np.argsort(lengths_N.astype(np.uint16) if fit else lengths_N, kind="stable")
 
 
 def derive_seed(purpose: str, *numbers: int) -> int:
-    """A 63-bit seed that differs for every purpose and number."""
+    """Return a 63-bit seed that differs for every purpose and number."""
     text = " ".join([purpose, *map(str, numbers)])
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little") >> 1
 
 
 def uniforms(key: int, rows_N: Order, n_columns: int) -> npt.NDArray[np.float64]:
-    """For each row and column a number in [0, 1) that depends on (key, row, column) alone.
+    """Return uniform numbers in [0, 1) that depend on (key, row, column) alone, (N, C).
 
-    SplitMix64's finalizer (Steele, Lea and Flood 2014, Fast splittable pseudorandom number generators) of a counter.
+    Source: SplitMix64's finalizer (Steele, Lea and Flood 2014, Fast splittable pseudorandom number generators) applied
+    to a counter.
 
     Args:
-        key: a seed of 63 bits.
-        rows_N: which rows.
+        key: a 63-bit seed.
+        rows_N: the row numbers.
         n_columns: C.
-
-    Returns:
-        (N, C).
     """
-    mixed: Any  # numpy's types lose track of unsigned integers
+    mixed: Any  # numpy's stubs do not infer unsigned integers here
     with np.errstate(over="ignore"):
         place = rows_N.astype(np.uint64)[:, None] * np.uint64(n_columns) + np.arange(n_columns, dtype=np.uint64)
         mixed = (place + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(key)

@@ -1,4 +1,4 @@
-"""Records written anew for each epoch, as an augmentation does."""
+"""Augmentation: records rewritten anew in each epoch."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ if TYPE_CHECKING:
 
 
 class Rewriter:
-    """Writes records anew; what comes out is a pure function of (seed, epoch, record).
+    """An augmentation applied to records, as a pure function of (seed, epoch, record).
 
     Args:
-        augment: gives another text for a text.
-        vocabulary: of the records.
-        seed: the run's.
+        augment: maps a text to an equivalent text.
+        vocabulary: the vocabulary of the records.
+        seed: the seed of the run.
     """
 
     def __init__(self, augment: Augmentation, vocabulary: Vocabulary, seed: int) -> None:
         self._augment, self._vocabulary, self._seed = augment, vocabulary, seed
 
     def rewrite(self, encoded: Encoded, rows_B: Order, epoch: int) -> Encoded:
-        """Some records, written anew; one that then has a symbol nobody knows stays as it is."""
+        """Return some records rewritten; a record that would get an unknown symbol stays as it is."""
         vocabulary = self._vocabulary
         texts = []
         for row, start, length in zip(

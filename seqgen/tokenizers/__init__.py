@@ -1,4 +1,4 @@
-"""Tokenizers that live in core (char, byte), and the vocabulary that frames their symbols."""
+"""Built-in tokenizers (char, byte), and the vocabulary that adds special symbols and conditions."""
 
 from seqgen.tokenizers.byte import ByteTokenizer
 from seqgen.tokenizers.char import CharTokenizer, nearest

@@ -1,4 +1,4 @@
-"""A symbol is a byte of the text's UTF-8 form: no text is unknown."""
+"""The byte tokenizer: one symbol per byte of UTF-8, so that it can encode any text."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ if TYPE_CHECKING:
 
 
 class ByteTokenizer(Tokenizer):
-    """Always 256 symbols. Bytes that are not UTF-8 decode to U+FFFD, so a sample is always text."""
+    """A tokenizer with 256 fixed symbols; bytes that are not UTF-8 decode to U+FFFD, so a sample is always text."""
 
     n_symbols = 256
 
     @classmethod
     def fit(cls, texts: Iterable[str], **options: Any) -> Self:
-        """Nothing to learn; the texts are iterated, as for every tokenizer."""
+        """Return the tokenizer; the texts are consumed but nothing is learned from them."""
         for _ in texts:
             pass
         return cls()
 
     def encode(self, text: str) -> list[int]:
-        """The bytes of a text."""
+        """Return the bytes of a text."""
         return list(text.encode("utf-8", "surrogatepass"))
 
     def encode_many(self, texts: Sequence[str]) -> tuple[Ids, Lengths]:
-        """All bytes of many texts one after another, and how many each has."""
+        """Return the concatenated bytes of many texts, (N,) uint8, and the number of bytes of each."""
         rows = [text.encode("utf-8", "surrogatepass") for text in texts]
         lengths = np.fromiter((len(row) for row in rows), dtype=np.int64, count=len(rows))
         return np.frombuffer(b"".join(rows), dtype=np.uint8), lengths
 
     def decode(self, ids: Sequence[int]) -> str:
-        """The text of bytes."""
+        """Return the text of a sequence of bytes."""
         data = bytes(ids)
         try:
             return data.decode("utf-8", "surrogatepass")
@@ -44,14 +44,14 @@ class ByteTokenizer(Tokenizer):
             return data.decode("utf-8", "replace")
 
     def symbol_bytes(self) -> list[bytes]:
-        """What each symbol writes."""
+        """Return the bytes that each symbol writes."""
         return [bytes([byte]) for byte in range(self.n_symbols)]
 
     def to_json(self) -> dict[str, Any]:
-        """Nothing to keep."""
+        """Return {}: there is nothing to store."""
         return {}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
-        """The tokenizer."""
+        """Return the tokenizer."""
         return cls()

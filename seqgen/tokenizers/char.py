@@ -1,4 +1,4 @@
-"""A symbol is a character (a Unicode code point)."""
+"""The character tokenizer: one symbol per Unicode code point."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 _MAX_SYMBOLS = 1 << 16  # a Chinese corpus has some 20,000
 _LOW = 256  # code points of Latin-1
-_TOGETHER = 128  # texts whose symbols are collected in one go; pieces of a long text are long
+_TOGETHER = 128  # texts whose symbols are collected together; small, since pieces of a long text are long
 
 
 class CharTokenizer(Tokenizer):
-    """One id a character, in the order of code points.
+    """A tokenizer with one id per character, in code point order.
 
     Args:
-        symbols: the known characters; duplicates are dropped.
+        symbols: the alphabet; duplicates are dropped.
     """
 
     def __init__(self, symbols: Iterable[str]) -> None:
@@ -37,7 +37,7 @@ class CharTokenizer(Tokenizer):
         self._other = next(code for code in itertools.count(1) if chr(code) not in self._id_of)
         self._id_of_code = np.full(int(codes.max(initial=0)) + 2, -1, dtype=np.int32)
         self._id_of_code[codes] = np.arange(len(codes))
-        # Most texts are of the first 256 code points, whose table is a translation of bytes.
+        # Most texts use only the first 256 code points, for which bytes.translate is the fastest lookup.
         low = codes[codes < _LOW]
         self._id_of_low = np.full(_LOW, _LOW - 1, dtype=np.uint8)
         self._id_of_low[low] = np.arange(len(low))
@@ -45,10 +45,10 @@ class CharTokenizer(Tokenizer):
 
     @classmethod
     def fit(cls, texts: Iterable[str], **options: Any) -> Self:
-        """Learn every character of the texts.
+        """Learn the alphabet of the texts.
 
         Raises:
-            CorpusError: there are more than 65,536 different ones, which is no alphabet.
+            CorpusError: there are more than 65,536 different characters.
         """
         symbols: set[str] = set()
         iterator = iter(texts)
@@ -56,21 +56,21 @@ class CharTokenizer(Tokenizer):
             symbols.update("".join(chunk))
             if len(symbols) > _MAX_SYMBOLS:
                 raise CorpusError(
-                    f"the corpus has more than {_MAX_SYMBOLS:,} different characters, and every step would weigh each "
-                    "as the next; --tokenizer byte learns any text with 256 symbols"
+                    f"cannot fit the tokenizer: the corpus has more than {_MAX_SYMBOLS:,} different characters; "
+                    "--tokenizer byte handles any text with 256 symbols"
                 )
         return cls(symbols)
 
     @property
     def n_symbols(self) -> int:
-        """How many characters are known."""
+        """Return the size of the alphabet."""
         return len(self.symbols)
 
     def encode(self, text: str) -> list[int]:
-        """The ids of a text.
+        """Return the ids of a text.
 
         Raises:
-            UnknownSymbol: a character is not known.
+            UnknownSymbol: a character is not in the alphabet.
         """
         try:
             return [self._id_of[character] for character in text]
@@ -79,17 +79,17 @@ class CharTokenizer(Tokenizer):
             raise UnknownSymbol(symbol, text.index(symbol), nearest(symbol, self.symbols)) from None
 
     def encode_many(self, texts: Sequence[str]) -> tuple[Ids, Lengths]:
-        """All ids of many texts one after another, and how many each has, by one look-up in a table."""
+        """Return the concatenated ids of many texts, (N,), and the length of each, by one table lookup."""
         lengths = np.fromiter(map(len, texts), dtype=np.int64, count=len(texts))
         joined = "".join(texts)
         ids, unknown = self._look_up(joined)
         if ids.size and (unknown_N := ids == unknown).any():
             row = int(np.searchsorted(np.cumsum(lengths), int(np.argmax(unknown_N)), side="right"))
-            self.encode(texts[row])  # raises with the symbol and its place
+            self.encode(texts[row])  # raises with the symbol and its position
         return ids, lengths
 
     def _look_up(self, text: str) -> tuple[Ids, int]:
-        """The ids of a text, and what stands for a symbol that is not known."""
+        """Return the ids of a text, and the value that stands for unknown characters."""
         if self._has_low:
             with contextlib.suppress(UnicodeEncodeError):
                 low = text.encode("latin-1").translate(self._id_of_low.tobytes())
@@ -98,12 +98,12 @@ class CharTokenizer(Tokenizer):
         return self._id_of_code[np.minimum(codes, len(self._id_of_code) - 1)], -1
 
     def decode(self, ids: Sequence[int]) -> str:
-        """The text of ids."""
+        """Return the text of a sequence of ids."""
         return "".join([self.symbols[index] for index in ids])
 
     def decode_many(self, flat: Ids, lengths: Lengths) -> list[str]:
-        """The texts of many rows of ids, by one look-up in a table and a cut at each end."""
-        # A character that is no symbol stands at each end, since Python cuts fastest there.
+        """Return the texts of many rows of ids by one table lookup and one split."""
+        # Rows are separated by a character outside the alphabet, since str.split is the fastest way to cut them.
         codes = np.full(len(flat) + len(lengths), self._other, dtype="<u4")
         is_symbol = np.ones(len(codes), dtype=bool)
         is_symbol[np.cumsum(lengths) + np.arange(len(lengths))] = False
@@ -111,22 +111,25 @@ class CharTokenizer(Tokenizer):
         return codes.tobytes().decode("utf-32-le", "surrogatepass").split(chr(self._other))[:-1]
 
     def to_json(self) -> dict[str, Any]:
-        """The characters."""
+        """Return the alphabet."""
         return {"symbols": self.symbols}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
-        """The tokenizer that ``to_json`` described."""
+        """Return the tokenizer that ``to_json`` described."""
         return cls(data["symbols"])
 
 
 def nearest(symbol: str, known: Sequence[str], n: int = 3) -> list[str]:
-    """Known characters that resemble one: the other case, the same base letter, the same script and kind.
+    """Return the known characters most similar to a symbol, the most similar first.
+
+    Similar means: the same letter in the other case, the same base letter, the same Unicode category, a close code
+    point.
 
     Args:
         symbol: an unknown character.
-        known: the known ones.
-        n: how many at most.
+        known: the known characters.
+        n: the number of characters to return at most.
     """
 
     def base(character: str) -> str:

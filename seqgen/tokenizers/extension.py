@@ -1,4 +1,4 @@
-"""A vocabulary that learns further symbols and keeps those it has."""
+"""Extending a fitted tokenizer and its conditions by new symbols."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from seqgen.tokenizers.vocabulary import EOS, Vocabulary
 
 
 def extend_tokenizer(known: Tokenizer, texts: Iterable[str], options: Mapping[str, Any]) -> Tokenizer:
-    """A tokenizer for further texts that has every symbol of a known one, or the known one where there is none.
+    """Return a tokenizer that has every symbol of ``known`` and those of the texts; ``known`` if there are no new ones.
 
-    It is fitted anew, on the known symbols and the texts; merges, which depend on counts, would not come out again,
-    so a tokenizer with ``fit_parts`` stays as it is.
+    It is fitted again, on the known symbols and the texts. A tokenizer with ``fit_parts`` is returned unchanged, since
+    its merges depend on counts and would come out differently.
 
     Args:
-        known: the tokenizer.
-        texts: the further texts; not all of them may be looked at.
-        options: of the tokenizer's ``fit``.
+        known: the fitted tokenizer.
+        texts: the new texts; they may not be consumed completely.
+        options: the options of the tokenizer's ``fit``.
     """
     make, symbols = type(known), _symbols(known)
     if symbols is None or hasattr(make, "fit_parts"):
@@ -36,7 +36,7 @@ def extend_tokenizer(known: Tokenizer, texts: Iterable[str], options: Mapping[st
 
 
 def extend_conditions(known: Sequence[str], found: Mapping[str, Iterable[str]]) -> tuple[str, ...]:
-    """Condition tokens, ``name=value``, with the values that were found beside the known ones, name by name."""
+    """Return the condition tokens ``name=value`` extended by the values found, grouped by name."""
     names = dict.fromkeys(token.partition("=")[0] for token in known)
     tokens = {name: [token for token in known if token.startswith(f"{name}=")] for name in names}
     for name, values in found.items():
@@ -45,10 +45,10 @@ def extend_conditions(known: Sequence[str], found: Mapping[str, Iterable[str]]) 
 
 
 def map_ids(wider: Vocabulary, known: Vocabulary) -> list[int]:
-    """For each id of a vocabulary the id of the same symbol in one that was grown from it.
+    """Return, for each id of ``known``, the id of the same symbol in the extended vocabulary ``wider``.
 
     Raises:
-        KeyError: a symbol or condition is not there: it was grown from another.
+        KeyError: a symbol or condition is missing: ``wider`` does not extend ``known``.
     """
     of_condition = {token: index for index, token in enumerate(wider.conditions, EOS + 1)}
     frame = [*range(EOS + 1), *(of_condition[token] for token in known.conditions)]
@@ -62,7 +62,7 @@ def map_ids(wider: Vocabulary, known: Vocabulary) -> list[int]:
 
 
 def new_tokens(wider: Vocabulary, known: Vocabulary) -> list[str]:
-    """What a vocabulary has beside the one it was grown from: conditions, then symbols."""
+    """Return the conditions, then the symbols, of ``wider`` that ``known`` lacks."""
     kept = set(map_ids(wider, known))
     return [
         wider.conditions[index - EOS - 1] if index < wider.symbol_offset else wider.decode([index])
@@ -72,11 +72,11 @@ def new_tokens(wider: Vocabulary, known: Vocabulary) -> list[str]:
 
 
 def _symbols(tokenizer: Tokenizer) -> list[str] | None:
-    """The text of each symbol, where a text is what its symbols write one after another and no two write the same."""
+    """Return the text of each symbol; None unless decoding is concatenation and all texts differ."""
     pieces = Vocabulary(tokenizer).pieces()
     if pieces is None or len(set(pieces)) < len(pieces):
         return None
     try:
         return [piece.decode("utf-8", "surrogatepass") for piece in pieces]
-    except UnicodeDecodeError:  # bytes, all of which are known
+    except UnicodeDecodeError:  # symbols that are parts of characters, such as bytes
         return None

@@ -1,6 +1,6 @@
 """The ids that a model sees: pad, begin, end, conditions, then the tokenizer's symbols.
 
-Specials are ids and never text: a corpus that contains "<eos>" is plain characters.
+Special symbols are ids and never text: "<eos>" in a corpus is plain characters.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
     from seqgen.protocols import Ids, Lengths
 
 PAD, BOS, EOS = 0, 1, 2
-_TRIES, _TRIED = 20, 50  # sequences, and symbols of each
+_TRIES, _TRIED = 20, 50  # random sequences, and symbols of each
 
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """A tokenizer's symbols, framed.
+    """A tokenizer's symbols together with special symbols and conditions.
 
     Attributes:
-        tokenizer: knows the symbols.
-        conditions: the condition tokens, "name=value", whose ids follow ``EOS``; those of a name stand together.
-        ends: whether sequences end; windows of a long text do not.
+        tokenizer: the fitted tokenizer.
+        conditions: the condition tokens "name=value", grouped by name; their ids follow ``EOS``.
+        ends: whether sequences end with ``EOS``; windows of a long text do not.
     """
 
     tokenizer: Tokenizer
@@ -39,35 +39,32 @@ class Vocabulary:
 
     @property
     def symbol_offset(self) -> int:
-        """The id of the tokenizer's symbol 0."""
+        """Return the id of the tokenizer's symbol 0."""
         return EOS + 1 + len(self.conditions)
 
     @property
     def size(self) -> int:
-        """V: every id, the specials too."""
+        """Return V, the number of ids including special symbols and conditions."""
         return self.symbol_offset + self.tokenizer.n_symbols
 
     @property
     def slots(self) -> tuple[str, ...]:
-        """The names of the conditions, each of which has a place between ``BOS`` and the first symbol."""
+        """Return the names of the conditions, which occupy the positions between ``BOS`` and the first symbol."""
         return tuple(dict.fromkeys(condition.partition("=")[0] for condition in self.conditions))
 
     @property
     def dtype(self) -> npt.DTypeLike:
-        """The smallest integers that hold every id."""
+        """Return the smallest integer type that holds every id."""
         return np.min_scalar_type(self.size - 1)
 
     def condition_ids(self, given: Iterable[Mapping[str, str]]) -> Ids:
-        """The condition tokens of some sequences, as ids.
+        """Return the condition ids of some sequences, (N, C) int32.
 
         Args:
-            given: for each sequence the value of each condition, by name; what is left out is ``PAD``.
-
-        Returns:
-            (N, C).
+            given: for each sequence, the value of each condition by name; a missing condition becomes ``PAD``.
 
         Raises:
-            UsageError: a condition or a value that is not known.
+            UsageError: a value is unknown.
         """
         id_of = {condition: index for index, condition in enumerate(self.conditions, EOS + 1)}
         try:
@@ -81,10 +78,10 @@ class Vocabulary:
         return np.array(rows, dtype=np.int32).reshape(len(rows), len(self.slots))
 
     def allowed_V(self, *, line_ends: bool = True) -> npt.NDArray[np.bool_]:
-        """Which ids may be predicted: ``EOS`` and the symbols, not pad, begin or conditions.
+        """Return a mask of the ids that may be predicted: ``EOS`` and the symbols, (V,) bool.
 
         Args:
-            line_ends: False forbids symbols that hold a line end too, for records that are one line.
+            line_ends: whether symbols with a line end are allowed; pass False for single-line records.
         """
         allowed = np.ones(self.size, dtype=bool)
         allowed[[PAD, BOS, *([] if self.ends else [EOS]), *range(EOS + 1, self.symbol_offset)]] = False
@@ -93,16 +90,16 @@ class Vocabulary:
         return allowed
 
     def containing(self, characters: str) -> npt.NDArray[np.bool_]:
-        """Which ids (V,) are symbols whose text holds one of some characters."""
+        """Return a mask of the symbols whose text contains one of the characters, (V,) bool."""
         holds = np.zeros(self.size, dtype=bool)
         for symbol in range(self.tokenizer.n_symbols if characters else 0):
             holds[self.symbol_offset + symbol] = not set(characters).isdisjoint(self.tokenizer.decode([symbol]))
         return holds
 
     def pieces(self) -> list[bytes] | None:
-        """What each symbol writes, as UTF-8, where a text is what its symbols write one after another; else None.
+        """Return the UTF-8 bytes that each symbol writes, or None if decoding is not concatenation.
 
-        A tokenizer may say it, by a method ``symbol_bytes``; otherwise it is tried on sequences drawn at random.
+        A tokenizer may define them by a method ``symbol_bytes``; otherwise decoding is checked on random sequences.
         """
         own: Callable[[], list[bytes] | None] | None = getattr(self.tokenizer, "symbol_bytes", None)
         if own is not None:
@@ -110,7 +107,7 @@ class Vocabulary:
             said = isinstance(found, list) and all(isinstance(piece, bytes) for piece in found)
             if found is not None and not (said and len(found) == self.tokenizer.n_symbols):
                 called = f"{type(self.tokenizer).__module__}.{type(self.tokenizer).__qualname__}.symbol_bytes"
-                raise PluginError(f"{called} gave {type(found).__name__}, not the bytes of each symbol in a list")
+                raise PluginError(f"{called} returned {type(found).__name__}, not a list with the bytes of each symbol")
             return found
         texts = [self.tokenizer.decode([symbol]) for symbol in range(self.tokenizer.n_symbols)]
         rng = np.random.default_rng(0)
@@ -121,25 +118,25 @@ class Vocabulary:
         return [text.encode("utf-8", "surrogatepass") for text in texts]
 
     def encode(self, text: str) -> Ids:
-        """The ids of a text, without frame.
+        """Return the ids of a text, without ``BOS`` and ``EOS``.
 
         Raises:
-            UnknownSymbol: the text holds a symbol that the tokenizer does not know.
+            UnknownSymbol: the text contains a symbol that the tokenizer does not know.
         """
         return self._checked(np.asarray(self.tokenizer.encode(text), dtype=np.int32)) + self.symbol_offset
 
     def _checked(self, ids: Ids) -> Ids:
-        """The tokenizer's ids, if they are that: a wrong one would be cast to another symbol in silence."""
+        """Return the tokenizer's ids if all are valid; an invalid one would silently become another symbol."""
         n_symbols = self.tokenizer.n_symbols
         if len(ids) and not 0 <= ids.min() <= ids.max() < n_symbols:
-            raise ValueError(f"encode gave the ids {ids.min()} to {ids.max()}, and n_symbols is {n_symbols}")
+            raise ValueError(f"encode returned the ids {ids.min()} to {ids.max()}, but n_symbols is {n_symbols}")
         return ids
 
     def frame_many(self, texts: Sequence[str]) -> tuple[Ids, Lengths]:
-        """``BOS symbols EOS`` of many texts one after another, and the length of each with its frame.
+        """Return ``BOS symbols EOS`` of many texts, concatenated, and the length of each with its frame.
 
         Raises:
-            UnknownSymbol: a text holds a symbol that the tokenizer does not know.
+            UnknownSymbol: a text contains a symbol that the tokenizer does not know.
         """
         flat, lengths = self.tokenizer.encode_many(texts)
         framed_lengths = lengths + 2
@@ -154,10 +151,10 @@ class Vocabulary:
         return framed, framed_lengths
 
     def decode(self, ids: Sequence[int]) -> str:
-        """Return the text of ids without frame.
+        """Return the text of ids of symbols.
 
         Raises:
-            ValueError: an id is no symbol but pad, begin, end or a condition, or is not known.
+            ValueError: an id is not that of a symbol: a special symbol, a condition, or out of range.
         """
         symbols = [index - self.symbol_offset for index in ids]
         if symbols:
@@ -165,10 +162,10 @@ class Vocabulary:
         return self.tokenizer.decode(symbols)
 
     def decode_many(self, flat: Ids, lengths: Lengths) -> list[str]:
-        """Return the texts of many rows of ids without frame, one after another in ``flat``.
+        """Return the texts of many rows of ids of symbols, concatenated in ``flat``.
 
         Raises:
-            ValueError: an id is no symbol but pad, begin, end or a condition, or is not known.
+            ValueError: an id is not that of a symbol: a special symbol, a condition, or out of range.
         """
         symbols = flat - self.symbol_offset
         if len(symbols):
@@ -176,7 +173,7 @@ class Vocabulary:
         return self.tokenizer.decode_many(symbols, lengths)
 
     def _check_symbols(self, least: int, most: int) -> None:
-        """Refuse what a tokenizer would read as another symbol in silence: a negative index counts from the end."""
+        """Refuse ids out of range: a negative index would silently count from the end."""
         if least < 0 or most >= self.tokenizer.n_symbols:
             raise ValueError(
                 f"cannot decode the ids {least + self.symbol_offset} to {most + self.symbol_offset}: "
