@@ -79,7 +79,7 @@ def register_augmentations(register: Callable[[specs.AugmentationSpec], None]) -
 
 @hookspec
 def register_reports(register: Callable[[specs.ReportSpec], None]) -> None:
-    """Hand in reports: files that present an evaluation."""
+    """Register reports: files that present an evaluation."""
 
 
 @hookspec

@@ -77,9 +77,9 @@ def _is_run(path: Path) -> bool:
 
 
 def _available_runs(names: list[str], asked: str, base: Path) -> str:
-    """A clause on the runs that there are, the newest first, for who asked for none of them."""
+    """Return a clause that lists the newest runs, for a name that matches none of them."""
     if not names:
         return f"; there are no runs under {str(base)!r}: train one with seqgen train"
     more = f" and {len(names) - _MAX_LISTED:,} more (seqgen runs)" if len(names) > _MAX_LISTED else ""
-    there = f"; the newest under {str(base)!r} are {', '.join(names[:_MAX_LISTED])}{more}"
-    return there + nearest_names(asked, names)
+    clause = f"; the newest under {str(base)!r} are {', '.join(names[:_MAX_LISTED])}{more}"
+    return clause + nearest_names(asked, names)

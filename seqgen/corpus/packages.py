@@ -30,7 +30,7 @@ class PackageFiles:
         extra_of: the distribution that defines the extra.
 
     Raises (by its methods):
-        MissingExtra: it is not installed, and no path is given.
+        MissingExtra: it is not installed, and ``path`` is None.
         NoSuchFile: the path does not exist.
         CorpusError: it has no such file, or is damaged.
     """

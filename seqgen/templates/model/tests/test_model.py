@@ -1,4 +1,4 @@
-"""What the model sees."""
+"""Tests of the model."""
 
 import torch
 
@@ -6,7 +6,7 @@ from plugin_package.model import WindowModel
 
 
 def test_it_sees_no_further_than_its_window():
-    """What lies before it changes nothing."""
+    """Check that symbols before the window have no influence."""
     model, ids_BT = WindowModel(7, window=2), torch.tensor([[1, 2, 3, 4]])
     other_BT = torch.tensor([[5, 6, 3, 4]])
     logits_BTV, _ = model(ids_BT, model.initial_state(1))

@@ -1,10 +1,10 @@
-"""How a text is shown."""
+"""Tests of the renderer."""
 
 from plugin_package.renderer import VowelRenderer
 
 
 def test_vowels_have_a_colour():
-    """They alone, and nothing of the text is lost."""
+    """Check that only vowels are coloured and no character is lost."""
     shown = VowelRenderer(colour="red")("Adam")
     assert shown.plain == "Adam" and [(span.start, span.end, span.style) for span in shown.spans] == [
         (0, 1, "red"),

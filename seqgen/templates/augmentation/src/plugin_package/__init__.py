@@ -7,11 +7,11 @@ seqgen_api = "plugin-api"
 
 @seqgen.hookimpl
 def register_augmentations(register):
-    """Hand the augmentation in."""
+    """Register the augmentation."""
     register(
         seqgen.AugmentationSpec(
             name="plugin-name",
-            summary="some records in small letters",
+            summary="some records in lower case",
             source="none",
             load="plugin_package.augmentation:load",
         )

@@ -1,15 +1,15 @@
-"""Records written anew each epoch."""
+"""An augmentation: records rewritten in each epoch."""
 
 from typing import Annotated
 
 from pydantic import Field
 
 
-def load(*, share: Annotated[float, Field(ge=0, le=1, description="of the records that are changed")] = 0.5):
-    """Return the augmentation; a keyword-only parameter is an option of it."""
+def load(*, share: Annotated[float, Field(ge=0, le=1, description="share of the records to change")] = 0.5):
+    """Return the augmentation; keyword-only parameters are its options."""
 
     def augment(text, random):
-        """Return a text that means the same; all chance comes from ``random``, a random.Random."""
+        """Return an equivalent text; take all randomness from ``random``, a random.Random."""
         return text.lower() if random.random() < share else text
 
     return augment

@@ -7,11 +7,11 @@ seqgen_api = "plugin-api"
 
 @seqgen.hookimpl
 def register_cells(register):
-    """Hand the cell in."""
+    """Register the cell."""
     register(
         seqgen.CellSpec(
             name="plugin-name",
-            summary="leaky units: part of the old state stays",
+            summary="leaky units: the new state is a mix of old and candidate",
             source="Jaeger 2001, The echo state approach",
             load="plugin_package.cell:LeakyCell",
             options="plugin_package.options:LeakyOptions",

@@ -9,12 +9,12 @@ from torch import Tensor, nn
 
 
 class LeakyCell(seqgen.StepCell):
-    """The equations of one step; seqgen runs them over time.
+    """A leaky recurrent cell: defines one step, which seqgen runs over time.
 
     Args:
         input_size: I.
         hidden_size: H; the state is h (B, H).
-        leak: share of the state that is new at each step.
+        leak: share of the new value in the next state, 0 to 1.
     """
 
     def __init__(self, input_size: int, hidden_size: int, *, leak: float = 0.5) -> None:
@@ -24,14 +24,14 @@ class LeakyCell(seqgen.StepCell):
         self.leak = leak
 
     def initial_state(self, batch_size: int) -> Tensor:
-        """Zeros."""
+        """Return zeros (B, H)."""
         return self.zeros(batch_size)
 
     def project(self, x_BTI: Tensor) -> Tensor:
-        """W x + b, of all steps at once."""
+        """Return W x + b for all steps at once, (B, T, H)."""
         return self.input(x_BTI)
 
     def step(self, p_BP: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        """The equations: the output and the next state."""
+        """Return the output and the next state, both (B, H)."""
         h_BH = torch.lerp(state, torch.tanh(p_BP + self.recurrent(state)), self.leak)
         return h_BH, h_BH

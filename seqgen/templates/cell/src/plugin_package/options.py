@@ -1,10 +1,10 @@
-"""The options, in a module of their own, so that they can be listed without torch."""
+"""The options of the cell, in a separate module so that they can be listed without importing torch."""
 
 import seqgen
 from pydantic import Field
 
 
 class LeakyOptions(seqgen.Options):
-    """What can be chosen with ``-o cell.NAME=VALUE``."""
+    """The options for ``-o cell.NAME=VALUE``."""
 
-    leak: float = Field(0.5, gt=0, le=1, description="share of the state that is new at each step")
+    leak: float = Field(0.5, gt=0, le=1, description="share of the new value in the next state")

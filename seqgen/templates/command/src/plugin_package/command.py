@@ -1,4 +1,4 @@
-"""How long the samples of a run are."""
+"""A command that counts the lengths of a run's samples."""
 
 from collections import Counter
 from pathlib import Path
@@ -10,7 +10,7 @@ import typer
 
 def show_lengths(
     run: Annotated[Path, typer.Argument(help="The run folder.")],
-    n: Annotated[int, typer.Option("-n", min=1, help="How many samples.")] = 100,
+    n: Annotated[int, typer.Option("-n", min=1, help="Number of samples.")] = 100,
 ) -> None:
     """Count the samples of a run by their length in characters."""
     lengths = Counter(len(sample.text) for sample in seqgen.load(run).sample(n))

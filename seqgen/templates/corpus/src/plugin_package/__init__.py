@@ -7,7 +7,7 @@ seqgen_api = "plugin-api"
 
 @seqgen.hookimpl
 def register_corpora(register):
-    """Hand the corpus in."""
+    """Register the corpus."""
     register(
         seqgen.CorpusSpec(
             name="plugin-name",

@@ -1,4 +1,4 @@
-"""Reading the data, which lies in the package beside this module."""
+"""Reading the data file of this package."""
 
 from collections.abc import Iterable
 from importlib.resources import files
@@ -7,5 +7,5 @@ import seqgen
 
 
 def load() -> Iterable[seqgen.Record]:
-    """The records, a line each; they can be iterated again and again."""
+    """Return a restartable iterable of records, one per line."""
     return seqgen.read_lines(str(files("plugin_package") / "data.txt"))

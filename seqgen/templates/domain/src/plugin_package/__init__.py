@@ -1,4 +1,4 @@
-"""A domain for seqgen: what makes a text valid, how it is shown, what is counted; and a corpus of such texts."""
+"""A domain for seqgen with a validator, a renderer and a metric, and a corpus of such texts."""
 
 import seqgen
 
@@ -8,7 +8,7 @@ _OWN = {"name": "plugin-name", "source": "the clock"}
 
 @seqgen.hookimpl
 def register_domains(register):
-    """The domain, whose parts are named."""
+    """Register the domain, which refers to its parts by name."""
     register(
         seqgen.DomainSpec(
             **_OWN,
@@ -22,7 +22,7 @@ def register_domains(register):
 
 @seqgen.hookimpl
 def register_corpora(register):
-    """Every minute of a day."""
+    """Register the corpus."""
     register(
         seqgen.CorpusSpec(
             **_OWN,
@@ -36,17 +36,17 @@ def register_corpora(register):
 
 @seqgen.hookimpl
 def register_validators(register):
-    """Which texts are times."""
+    """Register the validator."""
     register(seqgen.ValidatorSpec(**_OWN, summary="hours and minutes", load="plugin_package.times:TimeValidator"))
 
 
 @seqgen.hookimpl
 def register_renderers(register):
-    """How a time is shown."""
-    register(seqgen.RendererSpec(**_OWN, summary="as it is said", load="plugin_package.shown:TimeRenderer"))
+    """Register the renderer."""
+    register(seqgen.RendererSpec(**_OWN, summary="12-hour clock", load="plugin_package.shown:TimeRenderer"))
 
 
 @seqgen.hookimpl
 def register_metrics(register):
-    """What is counted."""
+    """Register the metric."""
     register(seqgen.MetricSpec(**_OWN, summary="times of day", load="plugin_package.times:TimeMetric"))

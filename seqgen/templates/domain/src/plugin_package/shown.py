@@ -1,4 +1,4 @@
-"""How a time is shown."""
+"""The renderer of times."""
 
 import seqgen
 from rich.text import Text
@@ -7,10 +7,10 @@ from plugin_package.times import parse
 
 
 class TimeRenderer:
-    """Twelve hours, in colour; what is no time in red."""
+    """A renderer that shows valid times on a 12-hour clock in green and other texts in red."""
 
     def __call__(self, text: str) -> Text:
-        """Something that rich can print; never a string with markup."""
+        """Return something that rich can print; never a string with markup."""
         try:
             hour, minute = parse(text)
         except ValueError:

@@ -1,4 +1,4 @@
-"""Times of day, such as 17:05: the texts, what makes one valid, and a figure."""
+"""Times of day, such as 17:05: the corpus, the validator and the metric."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,30 +9,30 @@ _FORM = re.compile(r"(\d\d?):(\d\d)", re.ASCII)
 
 
 def load() -> Iterable[seqgen.Record]:
-    """The records; a list can be iterated again and again."""
+    """Return the records; a list can be iterated repeatedly."""
     return [seqgen.Record(f"{hour}:{minute:02}") for hour in range(24) for minute in range(60)]
 
 
 def parse(text: str) -> tuple[int, int]:
-    """Hour and minute.
+    """Return the hour and minute.
 
     Raises:
-        ValueError: the text is no time of day.
+        ValueError: the text is not a time of day.
     """
     found = _FORM.fullmatch(text)
     if found is None:
         raise ValueError("not of the form H:MM")
     hour, minute = map(int, found.groups())
     if hour > 23 or minute > 59:
-        raise ValueError("no clock shows it")
+        raise ValueError("hour or minute out of range")
     return hour, minute
 
 
 class TimeValidator:
-    """Accepts times; 07:30 and 7:30 are the same."""
+    """A validator that accepts times; 07:30 and 7:30 have the same canonical form."""
 
     def validate(self, text: str) -> seqgen.Verdict:
-        """The verdict, with the reason or the canonical form."""
+        """Return the verdict, with the reason or the canonical form."""
         try:
             hour, minute = parse(text)
         except ValueError as error:
@@ -44,7 +44,7 @@ class TimeMetric:
     """The share of times before noon."""
 
     def __call__(self, samples: Sequence[str], reference: Sequence[str]) -> Mapping[str, float]:
-        """Figures by name, of the valid samples and of held-out records."""
+        """Return named values for the valid samples and the held-out records."""
         return {"morning": _morning(samples), "morning_held_out": _morning(reference)}
 
 

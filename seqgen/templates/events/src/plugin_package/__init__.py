@@ -10,7 +10,7 @@ _steps = {}
 
 @seqgen.hookimpl
 def on_run_start(path, settings):
-    """Begin when training starts or resumes; ``settings`` is the content of run.json."""
+    """Start recording when training starts or resumes; ``settings`` is the content of run.json."""
     _steps[path] = []
 
 
@@ -22,5 +22,5 @@ def on_report(path, metrics):
 
 @seqgen.hookimpl
 def on_run_end(path, reason):
-    """Tell at which steps, and why training ended: "steps", "time", "interrupted", ..."""
+    """Report the steps and the reason of the end: "steps", "time", "interrupted", ..."""
     sys.stderr.write(f"plugin-name: evaluated at steps {_steps.pop(path)}, ended by {reason}\n")

@@ -1,4 +1,4 @@
-"""A metric for seqgen, and a domain that has it."""
+"""A metric for seqgen, and a domain that uses it."""
 
 import seqgen
 
@@ -7,11 +7,11 @@ seqgen_api = "plugin-api"
 
 @seqgen.hookimpl
 def register_metrics(register):
-    """Hand the metric in."""
+    """Register the metric."""
     register(
         seqgen.MetricSpec(
             name="plugin-name",
-            summary="how long samples are, beside held-out records",
+            summary="mean length of samples and of held-out records",
             source="counting",
             load="plugin_package.metric:LengthMetric",
         )
@@ -20,5 +20,5 @@ def register_metrics(register):
 
 @seqgen.hookimpl
 def register_domains(register):
-    """Plain texts that are judged by it: ``--domain plugin-name``."""
+    """Register a domain of plain text evaluated by it: ``--domain plugin-name``."""
     register(seqgen.DomainSpec(name="plugin-name", summary="texts", source="counting", metrics=("plugin-name",)))

@@ -1,14 +1,14 @@
-"""Lengths of texts."""
+"""The mean length of texts."""
 
 from collections.abc import Mapping, Sequence
 from statistics import mean
 
 
 class LengthMetric:
-    """Mean lengths, in characters."""
+    """A metric of mean lengths in characters."""
 
     def __call__(self, samples: Sequence[str], reference: Sequence[str]) -> Mapping[str, float]:
-        """Figures by name; of an empty list they are not a number."""
+        """Return named values; NaN for an empty list."""
         return {"length": _mean_length(samples), "length_held_out": _mean_length(reference)}
 
 

@@ -7,7 +7,7 @@ seqgen_api = "plugin-api"
 
 @seqgen.hookimpl
 def register_models(register):
-    """Hand the model in."""
+    """Register the model."""
     register(
         seqgen.ModelSpec(
             name="plugin-name",

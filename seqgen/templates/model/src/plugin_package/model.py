@@ -1,4 +1,4 @@
-"""Embeddings of the last few symbols, side by side, through a hidden layer.
+"""A feed-forward network on the concatenated embeddings of the last few symbols.
 
 B batch, T steps, V vocabulary, K window.
 """
@@ -8,13 +8,13 @@ from torch import Tensor, nn
 
 
 class WindowModel(nn.Module):
-    """The state is the last K - 1 ids.
+    """A model whose state is the last K - 1 ids.
 
     Args:
         n_symbols: V.
         window: K.
-        embedding: features of a symbol.
-        hidden: units of the hidden layer.
+        embedding: size of the embedding.
+        hidden: size of the hidden layer.
     """
 
     def __init__(self, n_symbols: int, *, window: int = 3, embedding: int = 16, hidden: int = 64) -> None:
@@ -24,11 +24,11 @@ class WindowModel(nn.Module):
         self.layers = nn.Sequential(nn.Linear(window * embedding, hidden), nn.Tanh(), nn.Linear(hidden, n_symbols))
 
     def initial_state(self, batch_size: int) -> Tensor:
-        """Nothing but padding (B, K - 1)."""
+        """Return padding ids, (B, K - 1)."""
         return torch.zeros(batch_size, self.window - 1, dtype=torch.long, device=self.embed.weight.device)
 
     def forward(self, ids_BT: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits (B, T, V) of the symbol after each id, and the ids that the next call must remember."""
+        """Return logits (B, T, V) of the symbol after each id, and the next state (B, K - 1)."""
         seen = torch.cat([state, ids_BT], 1)
         windows_BTK = seen.unfold(1, self.window, 1)
         logits_BTV = self.layers(self.embed(windows_BTK).flatten(2))

@@ -1,4 +1,4 @@
-"""A decoding step for seqgen."""
+"""A logits processor for seqgen."""
 
 import seqgen
 
@@ -7,7 +7,7 @@ seqgen_api = "plugin-api"
 
 @seqgen.hookimpl
 def register_processors(register):
-    """Hand the decoding step in."""
+    """Register the logits processor."""
     register(
         seqgen.ProcessorSpec(
             name="plugin-name",

@@ -1,15 +1,18 @@
-"""A penalty on the last symbol. B batch, T steps, V vocabulary."""
+"""A penalty on repeating the last symbol.
+
+B batch, T steps, V vocabulary.
+"""
 
 from typing import Annotated
 
 from pydantic import Field
 
 
-def load(*, penalty: Annotated[float, Field(ge=0, description="taken off the logit of the last symbol")] = 1.0):
-    """Return the step; a keyword-only parameter is an option of it."""
+def load(*, penalty: Annotated[float, Field(ge=0, description="subtracted from the logit of the last symbol")] = 1.0):
+    """Return the processor; keyword-only parameters are its options."""
 
     def process(logits_BV, ids_BT):
-        """Return new logits (B, V); the arguments stay as they are, and minus infinity stays minus infinity."""
+        """Return new logits (B, V); do not modify the arguments, and keep minus infinity."""
         if not ids_BT.shape[1]:
             return logits_BV
         last_B1 = ids_BT[:, -1:]

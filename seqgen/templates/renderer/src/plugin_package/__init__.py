@@ -1,4 +1,4 @@
-"""A renderer for seqgen, and a domain that has it."""
+"""A renderer for seqgen, and a domain that uses it."""
 
 import seqgen
 
@@ -7,7 +7,7 @@ seqgen_api = "plugin-api"
 
 @seqgen.hookimpl
 def register_renderers(register):
-    """Hand the renderer in."""
+    """Register the renderer."""
     register(
         seqgen.RendererSpec(
             name="plugin-name",
@@ -20,5 +20,5 @@ def register_renderers(register):
 
 @seqgen.hookimpl
 def register_domains(register):
-    """Texts that are shown by it: ``--domain plugin-name``."""
+    """Register a domain of words shown by it: ``--domain plugin-name``."""
     register(seqgen.DomainSpec(name="plugin-name", summary="words", source="spelling", renderer="plugin-name"))

@@ -7,11 +7,11 @@ seqgen_api = "plugin-api"
 
 @seqgen.hookimpl
 def register_tokenizers(register):
-    """Hand the tokenizer in."""
+    """Register the tokenizer."""
     register(
         seqgen.TokenizerSpec(
             name="plugin-name",
-            summary="small letters, and a symbol that makes the next one large",
+            summary="lower-case letters, and a shift symbol for capitals",
             source="the shift key",
             load="plugin_package.tokenizer:ShiftTokenizer",
         )

@@ -1,4 +1,4 @@
-"""Large letters as two symbols: a shift, and the small letter."""
+"""A tokenizer that writes a capital as two symbols, a shift and the lower-case letter."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self
@@ -9,10 +9,10 @@ SHIFT = 0
 
 
 class ShiftTokenizer(seqgen.Tokenizer):
-    """Symbol 0 makes the next one large; the others are characters.
+    """A tokenizer whose symbol 0 capitalizes the next one; the others are characters.
 
     Args:
-        alphabet: the characters.
+        alphabet: the characters of symbols 1, 2, ...
     """
 
     def __init__(self, alphabet: Sequence[str]) -> None:
@@ -21,51 +21,51 @@ class ShiftTokenizer(seqgen.Tokenizer):
 
     @property
     def n_symbols(self) -> int:
-        """The shift and the characters."""
+        """Return the number of symbols: the shift and the characters."""
         return 1 + len(self._alphabet)
 
     @classmethod
     def fit(cls, texts: Iterable[str]) -> Self:
-        """Every character that occurs."""
-        return cls(sorted({_small(character) for text in texts for character in text}))
+        """Learn every character that occurs."""
+        return cls(sorted({_lower(character) for text in texts for character in text}))
 
     def encode(self, text: str) -> list[int]:
-        """The ids of a text.
+        """Return the ids of a text.
 
         Raises:
-            UnknownSymbol: it holds a character that the corpus did not.
+            UnknownSymbol: it contains a character that is not in the alphabet.
         """
         ids = []
         for position, character in enumerate(text):
-            small = _small(character)
-            if small not in self._id_of:
+            lower = _lower(character)
+            if lower not in self._id_of:
                 raise seqgen.UnknownSymbol(character, position, seqgen.nearest(character, self._alphabet))
-            ids += [SHIFT, self._id_of[small]] if small != character else [self._id_of[small]]
+            ids += [SHIFT, self._id_of[lower]] if lower != character else [self._id_of[lower]]
         return ids
 
     def decode(self, ids: Sequence[int]) -> str:
-        """The text of ids; a shift before nothing, or before what has no large form, says nothing."""
+        """Return the text of ids; a shift that does not precede a letter with a capital is ignored."""
         text, shifted = "", False
         for index in ids:
             if index == SHIFT:
                 shifted = True
                 continue
             character = self._alphabet[index - 1]
-            text += character.upper() if shifted and _small(character.upper()) == character else character
+            text += character.upper() if shifted and _lower(character.upper()) == character else character
             shifted = False
         return text
 
     def to_json(self) -> dict[str, Any]:
-        """The alphabet."""
+        """Return the alphabet."""
         return {"alphabet": self._alphabet}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
-        """The tokenizer that ``to_json`` described."""
+        """Return the tokenizer that ``to_json`` described."""
         return cls(data["alphabet"])
 
 
-def _small(character: str) -> str:
-    """The small letter of a large one, where that is one character that leads back; else the character."""
-    small = character.lower()
-    return small if len(small) == 1 and small.upper() == character else character
+def _lower(character: str) -> str:
+    """Return the lower-case form of a capital if it is one character that maps back; else the character."""
+    lower = character.lower()
+    return lower if len(lower) == 1 and lower.upper() == character else character

@@ -1,4 +1,4 @@
-"""A validator for seqgen, and a domain that has it."""
+"""A validator for seqgen, and a domain that uses it."""
 
 import seqgen
 
@@ -7,7 +7,7 @@ seqgen_api = "plugin-api"
 
 @seqgen.hookimpl
 def register_validators(register):
-    """Hand the validator in."""
+    """Register the validator."""
     register(
         seqgen.ValidatorSpec(
             name="plugin-name",
@@ -20,5 +20,5 @@ def register_validators(register):
 
 @seqgen.hookimpl
 def register_domains(register):
-    """Texts that are valid by it: ``--domain plugin-name``."""
+    """Register a domain of words validated by it: ``--domain plugin-name``."""
     register(seqgen.DomainSpec(name="plugin-name", summary="words", source="spelling", validator="plugin-name"))

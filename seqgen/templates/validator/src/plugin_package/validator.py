@@ -1,15 +1,15 @@
-"""Which texts are words."""
+"""A validator of words."""
 
 import seqgen
 
 
 class WordValidator:
-    """Accepts words of the letters a to z; case does not matter."""
+    """A validator that accepts words of the letters a to z in any case."""
 
     def validate(self, text: str) -> seqgen.Verdict:
-        """Return whether a text is valid, else why not; it never raises.
+        """Return the verdict with a reason or a canonical form; never raise.
 
-        "Unique" and "novel" compare canonical forms, which must be valid and their own canonical forms.
+        "Unique" and "novel" compare canonical forms; a canonical form must be valid and its own canonical form.
         """
         if not (text.isascii() and text.isalpha()):
             return seqgen.Verdict(False, "not only letters a to z")
