@@ -186,11 +186,11 @@ class Registry:
 
     def entries(self, kind: str) -> list[Entry]:
         """Return all entries of a kind, sorted by name."""
-        return list(self._sorted(kind))
-
-    def _sorted(self, kind: str) -> Iterator[Entry]:
-        for _, entries in sorted(self._entries[kind].items()):
-            yield from sorted(entries, key=lambda entry: entry.package)
+        return [
+            entry
+            for _, entries in sorted(self._entries[kind].items())
+            for entry in sorted(entries, key=lambda entry: entry.package)
+        ]
 
     def names(self, kind: str) -> list[str]:
         """Return the names that ``get`` accepts: bare, or ``package:name`` where several plugins use a name."""

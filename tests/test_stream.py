@@ -14,7 +14,8 @@ import seqgen
 from conftest import registered
 from resuming import digests
 from seqgen.batches import Stream, StreamFeed, encode_stream, evaluation_windows
-from seqgen.corpus import ConcatenatedRecords, LongText, Record, Splitter, TextFile
+from seqgen.corpus import ConcatenatedRecords, Record, Splitter, TextFile
+from seqgen.corpus.file import LongText
 from seqgen.errors import UsageError
 from seqgen.evaluation import carried_nats, held_out_loss, penalty
 from seqgen.model import RecurrentModel

@@ -96,11 +96,11 @@ def test_it_is_of_cells(cli, arguments):
 
 
 def test_without_plugins_core_answers_its_own(plugins):
-    from seqgen.plugins import Builtin
+    from seqgen.plugins import builtin
     from seqgen.registry import Entry, Registry
 
     registry = Registry()
-    Builtin.register_models(lambda spec: registry.add(Entry("seqgen", spec)))
+    builtin.register_models(lambda spec: registry.add(Entry("seqgen", spec)))
     assert [answer.tf for answer in tf_answers(registry)] == ["FusedRNNCell", "LayerRNNCell", "MultiRNNCell", "RNNCell"]
 
 

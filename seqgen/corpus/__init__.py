@@ -2,36 +2,16 @@
 
 from seqgen.corpus.corpus import Corpus, PresplitSource, Record, get_source_files, get_stamp
 from seqgen.corpus.digest import verify_digest
-from seqgen.corpus.file import ConcatenatedRecords, LongText, file_suffix, guess_form, load_file, refuse_known_formats
+from seqgen.corpus.file import ConcatenatedRecords, file_suffix, guess_form, load_file, refuse_known_formats
 from seqgen.corpus.packages import PackageFiles
-from seqgen.corpus.readers import MAX_LINE_CHARS, TextFile, read_lines
+from seqgen.corpus.readers import TextFile, read_lines
 from seqgen.corpus.split import PARTS, Splitter
 from seqgen.corpus.survey import Survey, profile, survey
 from seqgen.corpus.tables import Table
 from seqgen.corpus.trailing import TrailingNames
 
 __all__ = [
-    "MAX_LINE_CHARS",
-    "PARTS",
-    "ConcatenatedRecords",
-    "Corpus",
-    "LongText",
-    "PackageFiles",
-    "PresplitSource",
-    "Record",
-    "Splitter",
-    "Survey",
-    "Table",
-    "TextFile",
-    "TrailingNames",
-    "file_suffix",
-    "get_source_files",
-    "get_stamp",
-    "guess_form",
-    "load_file",
-    "profile",
-    "read_lines",
-    "refuse_known_formats",
-    "survey",
-    "verify_digest",
-]
+    "PARTS", "ConcatenatedRecords", "Corpus", "PackageFiles", "PresplitSource", "Record", "Splitter", "Survey",
+    "Table", "TextFile", "TrailingNames", "file_suffix", "get_source_files", "get_stamp", "guess_form", "load_file",
+    "profile", "read_lines", "refuse_known_formats", "survey", "verify_digest",
+]  # fmt: skip

@@ -12,7 +12,7 @@ from pydantic import Field
 from seqgen.corpus.corpus import Record, get_counts, get_source_files, get_stamp
 from seqgen.corpus.decoding import UTF8, Errors, check_encoding
 from seqgen.corpus.file_formats import LINE, refuse_text_format
-from seqgen.corpus.readers import MAX_LINE_CHARS, Normal, TextFile
+from seqgen.corpus.readers import MAX_LINE_CHARS, FileSource, Normal, TextFile
 from seqgen.corpus.separated import SeparatedRecords
 from seqgen.corpus.tables import Columns, Table, TableForm
 from seqgen.corpus.trailing import TrailingNames
@@ -37,32 +37,21 @@ def guess_form(path: Path) -> Form | None:
 
 
 @dataclass(frozen=True)
-class LongText:
+class LongText(FileSource):
     """A file read as one long text: consecutive pieces, with line ends and blank lines kept.
 
     Attributes:
         file: the file.
     """
 
-    file: TextFile
-
     def __iter__(self) -> Iterator[Record]:
         """Iterate over the pieces from the first one."""
         for text in self.file.blocks():
             yield Record(text, split=self.file.split)
 
-    @property
-    def counts(self) -> Mapping[str, int]:
-        """Return what the last complete pass skipped or changed."""
-        return self.file.counts
-
     def stamp(self) -> list[object]:
         """Return a value that changes when the text does."""
         return self.file.stamp()
-
-    def source_files(self) -> list[Path]:
-        """Return the file, in a list."""
-        return self.file.source_files()
 
 
 @dataclass(frozen=True)

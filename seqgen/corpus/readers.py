@@ -226,6 +226,26 @@ class TextFile:
             return find_first_problem(file, str(self.path), check_encoding(self.encoding), limit, ways)
 
 
+@dataclass(frozen=True)
+class FileSource:
+    """A base class of sources that read one text file.
+
+    Attributes:
+        file: the file.
+    """
+
+    file: TextFile
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """Return what the last complete pass skipped or changed."""
+        return self.file.counts
+
+    def source_files(self) -> list[Path]:
+        """Return the file, in a list."""
+        return self.file.source_files()
+
+
 def _blocks(file: TextIOWrapper) -> Iterator[str]:
     """Return an iterator over the rest of a file, block by block."""
     return iter(lambda: file.read(_BLOCK_CHARS), "")

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import repeat
-from pathlib import Path
 
 from seqgen.corpus.corpus import Record
-from seqgen.corpus.readers import TextFile
+from seqgen.corpus.readers import FileSource
 from seqgen.errors import CorpusError
 
 LONG, UNREAD = "long records skipped", "records with undecodable lines skipped"
@@ -36,7 +35,7 @@ class _Lines:
 
 
 @dataclass(frozen=True)
-class SeparatedRecords:
+class SeparatedRecords(FileSource):
     """The records of a text file, each of one or more lines; each iteration reads the file again.
 
     Attributes:
@@ -48,7 +47,6 @@ class SeparatedRecords:
         CorpusError: no line separates records, a record is too long, or the file cannot be read.
     """
 
-    file: TextFile
     separator: str
 
     def __iter__(self) -> Iterator[Record]:
@@ -74,15 +72,6 @@ class SeparatedRecords:
             )
         yield from self._finished(lines, counts)
         self.file.store_counts(counts)
-
-    @property
-    def counts(self) -> Mapping[str, int]:
-        """Return what the last complete pass skipped or changed."""
-        return self.file.counts
-
-    def source_files(self) -> list[Path]:
-        """Return the file, in a list."""
-        return self.file.source_files()
 
     def stamp(self) -> list[object]:
         """Return a value that changes when the records do."""

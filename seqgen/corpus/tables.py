@@ -10,12 +10,11 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal
 
 from seqgen.corpus.corpus import Record
 from seqgen.corpus.decoding import is_decodable, replace_undecodable
-from seqgen.corpus.readers import TextFile
+from seqgen.corpus.readers import FileSource
 from seqgen.errors import CorpusError, UsageError, did_you_mean
 
 TableForm = Literal["jsonl", "csv", "tsv"]
@@ -42,7 +41,7 @@ class Columns:
 
 
 @dataclass(frozen=True)
-class Table:
+class Table(FileSource):
     """The rows of a file as records; the remaining columns become the record's fields.
 
     A field without a value (empty or null) is left out. Rows without text are skipped.
@@ -58,7 +57,6 @@ class Table:
         CorpusError: the file cannot be read or is not in that form.
     """
 
-    file: TextFile
     form: TableForm
     columns: Columns = field(default_factory=Columns)
 
@@ -88,18 +86,9 @@ class Table:
         rows = self._json_rows(Counter()) if self.form == "jsonl" else self._separated_rows(Counter())
         return next((list(row) for _, row in rows), [])
 
-    @property
-    def counts(self) -> Mapping[str, int]:
-        """Return what the last complete pass skipped or changed."""
-        return self.file.counts
-
     def stamp(self) -> list[object]:
         """Return a value that changes when the records do."""
         return [self.file.stamp(), self.form, self.columns.text, self.columns.label, list(self.columns.text_fields)]
-
-    def source_files(self) -> list[Path]:
-        """Return the file, in a list."""
-        return self.file.source_files()
 
     def _record(self, row: Mapping[str, Any], name: str) -> Record:
         columns, given = self.columns, {key: value for key, value in row.items() if value is not None and value != ""}

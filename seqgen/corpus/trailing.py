@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from seqgen.corpus.corpus import Record
-from seqgen.corpus.readers import TextFile
+from seqgen.corpus.readers import FileSource
 
 NAME = "name"
 
 
 @dataclass(frozen=True)
-class TrailingNames:
+class TrailingNames(FileSource):
     """The first word of each line as the text, and the rest as the record's field ``name``.
 
     Attributes:
@@ -21,8 +20,6 @@ class TrailingNames:
 
     Raises (while iterating): as ``TextFile`` does.
     """
-
-    file: TextFile
 
     def __iter__(self) -> Iterator[Record]:
         """Iterate over the records from the first line."""
@@ -34,15 +31,6 @@ class TrailingNames:
                 fields = {NAME: name} if (name := "".join(words[1:]).rstrip()) else {}
                 yield Record(words[0], record.label, fields, record.split)
 
-    @property
-    def counts(self) -> Mapping[str, int]:
-        """Return what the last complete pass skipped or changed."""
-        return self.file.counts
-
     def stamp(self) -> list[object]:
         """Return a value that changes when the records do."""
         return [self.file.stamp(), NAME]
-
-    def source_files(self) -> list[Path]:
-        """Return the file, in a list."""
-        return self.file.source_files()

@@ -3,10 +3,8 @@
 from seqgen.files.atomic_write import (
     build_folder,
     cache_folder,
-    disk_errors,
     dump_json,
     free_bytes,
-    nearest_existing,
     remove_folders,
     remove_temporaries,
     write_atomic,
@@ -19,23 +17,7 @@ from seqgen.files.safe_path import SafePath
 from seqgen.files.stored_json import dump_checksummed, load_checksummed, load_json
 
 __all__ = [
-    "FolderLock",
-    "JsonLines",
-    "SafePath",
-    "build_folder",
-    "cache_folder",
-    "disk_errors",
-    "dump_checksummed",
-    "dump_json",
-    "free_bytes",
-    "last_holder",
-    "load_checksummed",
-    "load_json",
-    "lock_file",
-    "nearest_existing",
-    "remove_folders",
-    "remove_temporaries",
-    "write_atomic",
-    "write_folder_atomic",
-    "write_synced",
-]
+    "FolderLock", "JsonLines", "SafePath", "build_folder", "cache_folder", "dump_checksummed", "dump_json",
+    "free_bytes", "last_holder", "load_checksummed", "load_json", "lock_file", "remove_folders",
+    "remove_temporaries", "write_atomic", "write_folder_atomic", "write_synced",
+]  # fmt: skip

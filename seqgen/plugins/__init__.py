@@ -1,6 +1,5 @@
 """Plugins: finding them, loading them in isolation, and calling their hooks."""
 
-from seqgen.plugins.builtin import Builtin
 from seqgen.plugins.discovery import Candidate, entry_point_candidates, file_candidate, installed, origin_of
 from seqgen.plugins.explain import missing_plugin
 from seqgen.plugins.manager import Plugin, Plugins, Provenance
@@ -9,23 +8,7 @@ from seqgen.plugins.selection import SomePlugins, choose_parts, choose_plugins, 
 from seqgen.plugins.session import activate_plugins, active_plugins
 
 __all__ = [
-    "Builtin",
-    "Candidate",
-    "Plugin",
-    "Plugins",
-    "Provenance",
-    "SomePlugins",
-    "activate_plugins",
-    "active_plugins",
-    "choose_parts",
-    "choose_plugins",
-    "default_plugins",
-    "entry_point_candidates",
-    "file_candidate",
-    "installed",
-    "load_objects",
-    "missing_plugin",
-    "named_by",
-    "origin_of",
-    "register_object",
-]
+    "Candidate", "Plugin", "Plugins", "Provenance", "SomePlugins", "activate_plugins", "active_plugins",
+    "choose_parts", "choose_plugins", "default_plugins", "entry_point_candidates", "file_candidate", "installed",
+    "load_objects", "missing_plugin", "named_by", "origin_of", "register_object",
+]  # fmt: skip

@@ -15,8 +15,7 @@ import pluggy
 
 from seqgen import __version__, hookspecs
 from seqgen.errors import PluginError
-from seqgen.plugins import api
-from seqgen.plugins.builtin import Builtin
+from seqgen.plugins import api, builtin
 from seqgen.plugins.discovery import Candidate, installed
 from seqgen.plugins.explain import explain
 from seqgen.plugins.hooks import check_hooks
@@ -97,7 +96,7 @@ class Plugins:
         self._warn = warn
         self._manager = pluggy.PluginManager("seqgen")
         self._manager.add_hookspecs(hookspecs)
-        self.load([Candidate(CORE, "seqgen-lm", __version__, Builtin)])
+        self.load([Candidate(CORE, "seqgen-lm", __version__, lambda: builtin)])
 
     @functools.cached_property
     def installed(self) -> frozenset[str]:

@@ -6,15 +6,6 @@ from seqgen.tokenizers.extension import extend_conditions, extend_tokenizer, map
 from seqgen.tokenizers.vocabulary import BOS, EOS, PAD, Vocabulary
 
 __all__ = [
-    "BOS",
-    "EOS",
-    "PAD",
-    "ByteTokenizer",
-    "CharTokenizer",
-    "Vocabulary",
-    "extend_conditions",
-    "extend_tokenizer",
-    "map_ids",
-    "nearest",
-    "new_tokens",
+    "BOS", "EOS", "PAD", "ByteTokenizer", "CharTokenizer", "Vocabulary", "extend_conditions", "extend_tokenizer",
+    "map_ids", "nearest", "new_tokens",
 ]  # fmt: skip
