@@ -337,8 +337,8 @@ def bad_cells():
     yield "projection", cell(MixesSteps), "project mixes the steps"
     yield "projection", cell(MixesRowsOfTheInput), "project mixes rows"
     yield "project-and-step", cell(ForwardOfItsOwn), "forward differs from project and step"
-    yield "engines", cell(WrongFusedForm), "the engine 'fused' gives another output"
-    yield "engines", cell(WrongFusedGradient), "the engine 'fused' gives another gradient of"
+    yield "engines", cell(WrongFusedForm), "the engine 'fused' gives a different output"
+    yield "engines", cell(WrongFusedGradient), "the engine 'fused' gives a different gradient of"
     yield "recommended", cell(Good, recommended={"cell": {"nope": 1}}), "has no option 'nope'"
     yield "recommended", cell(Good, recommended={"train": {"lr": -1}}), "option 'lr' of train"
     yield from common(seqgen.CellSpec, Good)

@@ -56,16 +56,16 @@ def distances(
     random = np.random.default_rng(seed)
     n = min(len(texts), len(training))
     subsets = [[training[at] for at in random.choice(len(training), n, replace=False)] for _ in range(_N_SUBSETS)]
-    figures = {
+    metrics = {
         "symbol_distance": symbol_distance(texts, held_out),
         "symbol_distance_chance": float(np.mean([symbol_distance(subset, held_out) for subset in subsets])),
     }
     if lengths:
-        figures["length_distance_chars"] = length_distance(texts, held_out)
-        figures["length_distance_chars_chance"] = float(
+        metrics["length_distance_chars"] = length_distance(texts, held_out)
+        metrics["length_distance_chars_chance"] = float(
             np.mean([length_distance(subset, held_out) for subset in subsets])
         )
-    return figures
+    return metrics
 
 
 def _frequencies(texts: Sequence[str], n_codes: int) -> Floats:

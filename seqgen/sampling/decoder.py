@@ -92,7 +92,7 @@ class Decoder:
 
     @property
     def is_large(self) -> bool:
-        """Whether the model has more than 300,000 parameters, so that computing costs more than calling."""
+        """True for a model of more than 300,000 parameters, whose steps cost more to compute than to call."""
         return self.n_parameters > _LARGE
 
     def steps(self) -> DecodingStep:

@@ -75,7 +75,7 @@ class Sampler(Decoder):
 
     @functools.cached_property
     def _is_unrestricted(self) -> bool:
-        """Whether any symbol may follow any other, so that slicing off the ids before EOS replaces masking."""
+        """True where any symbol may follow any other, so that slicing off the ids before EOS replaces masking."""
         return not (self.processors or self.constraint or bool(self.forbidden_V[EOS:].any()))
 
     def as_rejection_sampler(self, seed: int | None = None) -> Sampler:

@@ -65,7 +65,7 @@ def engines(subject: Subject) -> str:
             for name, tensor in _results(cell, engine, x_BTI):
                 wanted = expected[name]
                 tolerance = 1e-9 * max(1.0, float(wanted.abs().max())) if wanted.numel() else 1
-                assert close(tensor, wanted, tolerance), f"the engine {engine!r} gives another {name} than 'eager'"
+                assert close(tensor, wanted, tolerance), f"the engine {engine!r} gives a different {name} than 'eager'"
     use_engine(nn.ModuleList([layer.module]), "scan")
     layer.run(x_BTI)
     return "; ".join(f"not traced: {why.partition(': ')[2]}" for why in untraced_steps(nn.ModuleList([layer.module])))

@@ -15,7 +15,7 @@ def files(subject: Subject) -> str:
 
 
 def few_metrics(subject: Subject) -> None:
-    """Check evaluations without held-out records, without samples, and of one long text."""
+    """Check that it handles evaluations without held-out records, without samples, and of one long text."""
     report = subject.build()
     few = {"run": "a-run", "step": 0, "trained_s": 0.0, "samples": 0}
     for metrics in ({}, few, {**few, "test_bits_per_char": 1.0, "baseline_uniform_bits_per_char": 2.0}):
