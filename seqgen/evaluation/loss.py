@@ -65,6 +65,12 @@ def total_nats(model: Any, batch: Batch, penalty_V: Tensor) -> Tensor:
         batch: ids and targets.
         penalty_V: the result of ``penalty``.
     """
+    logits_NV, targets_N = batch_logits(model, batch, penalty_V)
+    return functional.cross_entropy(logits_NV, targets_N, ignore_index=PAD, reduction="sum")
+
+
+def batch_logits(model: Any, batch: Batch, penalty_V: Tensor) -> tuple[Tensor, Tensor]:
+    """Return masked logits (N, V) and targets (N,), time first; a model with ``logits_at`` skips padded positions."""
     state = model.initial_state(len(batch.ids_BT))
     targets_N, logits_at = batch.targets_BT.t().flatten(), getattr(model, "logits_at", None)
     if logits_at is None:
@@ -72,7 +78,7 @@ def total_nats(model: Any, batch: Batch, penalty_V: Tensor) -> Tensor:
     else:
         logits_NV = logits_at(batch.ids_BT, state, batch.at_N)
         targets_N = targets_N if batch.at_N is None else targets_N[batch.at_N]
-    return functional.cross_entropy(logits_NV + penalty_V, targets_N, ignore_index=PAD, reduction="sum")
+    return logits_NV + penalty_V, targets_N
 
 
 def carried_nats(model: Any, batch: Batch, penalty_V: Tensor, state: State) -> tuple[Tensor, State]:
@@ -84,10 +90,15 @@ def carried_nats(model: Any, batch: Batch, penalty_V: Tensor, state: State) -> t
         penalty_V: the result of ``penalty``.
         state: the state after the previous batch; ignored by a batch that does not continue it.
     """
+    logits_NV, state = window_logits(model, batch, penalty_V, state)
+    return functional.cross_entropy(logits_NV, batch.targets_BT.flatten(), reduction="sum"), state
+
+
+def window_logits(model: Any, batch: Batch, penalty_V: Tensor, state: State) -> tuple[Tensor, State]:
+    """Return masked logits (B T, V) of a window, and the state after it; arguments as for ``carried_nats``."""
     state = state if batch.continues else model.initial_state(len(batch.ids_BT))
     logits_BTV, state = model(batch.ids_BT, state)
-    logits_NV, targets_N = (logits_BTV + penalty_V).flatten(0, 1), batch.targets_BT.flatten()
-    return functional.cross_entropy(logits_NV, targets_N, reduction="sum"), state
+    return (logits_BTV + penalty_V).flatten(0, 1), state
 
 
 def held_out_loss(

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from seqgen.batches import Batch, Encoded, Stream, evaluation_batches, evaluation_windows
+from seqgen.evaluation.loss import batch_logits, window_logits
 from seqgen.model import evaluation_mode
 from seqgen.protocols import State
 from seqgen.tokenizers import PAD, Vocabulary
@@ -107,23 +108,16 @@ def _batches(
 
 def batch_nats(model: Any, batch: Batch, penalty_V: Tensor) -> Tensor:
     """Return the sum of ``total_nats`` split by record, (B,)."""
+    logits_NV, targets_N = batch_logits(model, batch, penalty_V)
+    nats_N = functional.cross_entropy(logits_NV, targets_N, ignore_index=PAD, reduction="none").double()
+    at_N = torch.arange(len(nats_N), device=nats_N.device) if len(nats_N) == batch.ids_BT.numel() else batch.at_N
+    assert at_N is not None
     B = len(batch.ids_BT)
-    targets_N, logits_at = batch.targets_BT.t().flatten(), getattr(model, "logits_at", None)
-    state, rows_N = model.initial_state(B), torch.arange(len(targets_N), device=targets_N.device)
-    if logits_at is None:
-        logits_NV = model(batch.ids_BT, state)[0].transpose(0, 1).flatten(0, 1)
-    else:
-        logits_NV = logits_at(batch.ids_BT, state, batch.at_N)
-        if batch.at_N is not None:
-            targets_N, rows_N = targets_N[batch.at_N], batch.at_N
-    nats_N = functional.cross_entropy(logits_NV + penalty_V, targets_N, ignore_index=PAD, reduction="none").double()
-    return nats_N.new_zeros(B).index_add_(0, rows_N % B, nats_N)
+    return nats_N.new_zeros(B).index_add_(0, at_N % B, nats_N)
 
 
 def _window_nats(model: Any, batch: Batch, penalty_V: Tensor, state: State) -> tuple[Tensor, State]:
     """Return the sum of ``carried_nats`` split by lane, (B,), and the state at the end."""
-    state = state if batch.continues else model.initial_state(len(batch.ids_BT))
-    logits_BTV, state = model(batch.ids_BT, state)
-    logits_NV, targets_N = (logits_BTV + penalty_V).flatten(0, 1), batch.targets_BT.flatten()
-    nats_N = functional.cross_entropy(logits_NV, targets_N, reduction="none").double()
+    logits_NV, state = window_logits(model, batch, penalty_V, state)
+    nats_N = functional.cross_entropy(logits_NV, batch.targets_BT.flatten(), reduction="none").double()
     return nats_N.view(len(batch.ids_BT), -1).sum(1), state
