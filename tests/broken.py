@@ -1,4 +1,4 @@
-"""For each promise of a plugin a plugin that breaks it, and for each kind one that keeps them all."""
+"""Plugins that violate one check each, and for each kind a plugin that passes all."""
 
 from __future__ import annotations
 
@@ -264,17 +264,17 @@ class SeedsTheProcess(Whole):
 
 
 class Lax(BaseModel):
-    """Options that take anything."""
+    """Options that accept any name."""
 
 
 class Beyond(seqgen.Options):
-    """A default that nobody could give."""
+    """Options with a default outside its range."""
 
     width: Annotated[int, Field(ge=1, description="units")] = 0
 
 
 class Clamps(seqgen.Options):
-    """Options that say a range and take what is outside."""
+    """Options that declare a range and accept values outside."""
 
     width: Annotated[int, Field(ge=1, description="units")] = 1
 
@@ -293,7 +293,7 @@ def cell(load, **changes):
 
 
 def common(kind, load, **fields):
-    """What breaks the promises of every kind."""
+    """Yield violations of the checks common to all kinds."""
     yield "options", made(kind, load, options=Lax, **fields), "the options accept the unknown name"
     yield "options", made(kind, load, options=Clamps, **fields), "the option 'width' accepts 0, which is outside"
     yield "options", made(kind, load, options=Beyond, **fields), "the default of the option 'width', 0, is refused"

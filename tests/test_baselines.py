@@ -52,7 +52,7 @@ def slow_kneser_ney(train, order, alphabet, ends):
 
 
 @given(TEXTS, TEXTS, st.integers(1, 4), st.booleans())
-def test_shares_are_those_of_the_equations(train, test, order, ends):
+def test_probabilities_match_the_equations(train, test, order, ends):
     grams = Grams(train, test, "abc", order, ends=ends)
     share = slow_kneser_ney(train, order, "abc", ends)
     expected = []
@@ -63,8 +63,8 @@ def test_shares_are_those_of_the_equations(train, test, order, ends):
 
 
 @given(TEXTS, st.text("abc", max_size=5), st.sampled_from([1, 2, 5]))
-def test_shares_of_all_that_may_follow_sum_to_one(train, context, order):
-    """Also of characters that training has never seen; none has no share."""
+def test_probabilities_of_all_next_symbols_sum_to_one(train, context, order):
+    """Also where characters never occurred in training; none has probability 0."""
     alphabet = "abcdé"
     test = [context + symbol for symbol in alphabet] + [context]
     shares = Grams(train, test, alphabet, order).probabilities(order)
@@ -85,7 +85,7 @@ def test_values_of_a_tiny_corpus_by_hand():
     assert long["uniform"] == 1 and long["unigram"] == 1
 
 
-def test_longer_contexts_help_on_words_and_every_rung_beats_uniform():
+def test_longer_contexts_help_and_every_baseline_beats_uniform():
     values = baseline_bits_per_char(WORDS * 3, WORDS[:10], set("".join(WORDS)))
     assert values["uniform"] > values["unigram"] > values["bigram"] > values["5gram"]
 
@@ -96,7 +96,7 @@ def test_an_alphabet_too_large_to_pack_grams_into_words():
     assert len(shares) == 63 and ((shares > 0) & (shares <= 1)).all()
 
 
-def test_xz_is_what_lzma_says():
+def test_xz_matches_lzma():
     train, test = [*["the cat sat on the mat"] * 20, *WORDS], ["the dog sat", "on the log"]
     filters = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "dict_size": 1 << 24}]
 
@@ -112,7 +112,7 @@ def test_xz_is_what_lzma_says():
 
 
 @given(st.lists(st.integers(0, 9), min_size=1, max_size=12), st.lists(st.integers(0, 9), min_size=1, max_size=12))
-def test_the_distance_of_lengths_is_what_it_costs_to_move_them(first, second):
+def test_the_length_distance_is_the_optimal_transport_cost(first, second):
     """In one dimension the cheapest way moves the sorted ones; repeated to the same number."""
     one, other = np.sort(np.repeat(first, len(second))), np.sort(np.repeat(second, len(first)))
     found = length_distance(["x" * n for n in first], ["x" * n for n in second])
@@ -126,7 +126,7 @@ def test_the_distance_of_characters():
     assert symbol_distance([""], ["a"]) == pytest.approx(0.5)  # no characters at all are as far as they can be
 
 
-def test_training_records_tell_what_chance_is():
+def test_training_records_give_the_chance_level():
     random = np.random.default_rng(0)
     texts = ["".join(random.choice(list("abcd"), random.integers(2, 9))) for _ in range(600)]
     same = distances(texts[:200], texts[200:400], texts[400:])

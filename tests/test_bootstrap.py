@@ -1,4 +1,4 @@
-"""Intervals hold what they are of as often as they say."""
+"""Confidence intervals have their stated coverage."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pytest
 from seqgen.evaluation import binomial_tail, difference_interval, ratio_interval, share_interval
 
 
-def test_a_ratio_lies_in_its_interval_as_often_as_it_should():
-    """Costs of records of random length: the true ratio is 2 nats a character, and costs and lengths go together."""
+def test_the_interval_of_a_ratio_has_its_coverage():
+    """Losses of records of random length, correlated with it; the true ratio is 2 nats per character."""
     random = np.random.default_rng(0)
     covered = 0
     for trial in range(200):
@@ -32,7 +32,7 @@ def test_many_records_are_resampled_in_groups_with_the_same_result():
     assert low < nats_N.sum() / chars_N.sum() < high
 
 
-def test_intervals_depend_on_their_seed_only_and_degenerate_well():
+def test_intervals_depend_on_the_seed_only_and_handle_degenerate_input():
     values, ones = np.arange(50.0), np.ones(50)
     assert ratio_interval(values, ones, seed=3) == ratio_interval(values, ones, seed=3)
     assert ratio_interval(values, ones, seed=3) != ratio_interval(values, ones, seed=4)
@@ -50,7 +50,7 @@ def test_a_difference_of_means():
     assert high - low == pytest.approx(2 * 1.96 * math.sqrt(first.var() / 400 + second.var() / 300), rel=0.1)
 
 
-def test_shares_as_wilson_gives_them():
+def test_intervals_of_proportions_are_wilsons():
     assert share_interval(0, 0) == (0.0, 1.0)
     low, high = share_interval(5, 50)  # by hand: Wilson 1927 with z = 1.96
     assert (low, high) == (pytest.approx(0.0435, abs=1e-4), pytest.approx(0.2136, abs=1e-4))

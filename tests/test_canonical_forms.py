@@ -1,4 +1,4 @@
-"""Canonical forms of validators: the kit finds those that are not valid, or have another canonical form."""
+"""Checks of canonical forms: invalid ones, and ones with another canonical form."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def check(name, *specs):
         (r" ?[a-z]+", lambda text: text.removeprefix(" "), ""),
     ],
 )
-def test_forms_of_what_is_accepted_are_valid_and_final(pattern, form, says):
+def test_canonical_forms_are_valid_and_final(pattern, form, says):
     spec = validator_of(pattern, form)
     if not says:
         assert check("validator-v-canonical", spec) == ""
@@ -63,7 +63,7 @@ def test_forms_of_what_is_accepted_are_valid_and_final(pattern, form, says):
         check("validator-v-canonical", spec)
 
 
-def test_a_validator_that_accepts_no_ordinary_text_is_tried_on_its_own_corpus():
+def test_a_validator_is_checked_on_its_own_corpus_too():
     spec = validator_of(r"~~[xy]+", lambda text: text + "x" if len(text) < 9 else text)
     assert "accepts none of the texts" in check("validator-v-canonical", spec)
     with pytest.raises(AssertionError, match=r"the canonical form of '~~xy' is not final: '~~xyx' has '~~xyxx'"):
@@ -78,7 +78,7 @@ def test_records_and_their_forms_are_checked_with_the_corpus():
         seqgen.testing.check_accepts(spec, corpus)
 
 
-def test_a_corpus_that_says_canonical_holds_canonical_forms():
+def test_a_corpus_declared_canonical_has_canonical_forms():
     spec = validator_of(r"[A-Za-z]+", str.lower)
     assert check("corpus-c-valid", corpus_of("ab", "cd", canonical=True), DOMAIN, spec) == ""
     with pytest.raises(AssertionError, match=r"canonical=True, but 'Cd' has the canonical form 'cd'"):

@@ -1,4 +1,4 @@
-"""``seqgen plugins check -o part.name=value``: the promises with options other than the defaults."""
+"""``seqgen plugins check -o part.name=value``: checks with options that differ from the defaults."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def brief(in_tmp):
 
 
 @pytest.mark.parametrize("option", ["validator.quiet=true", "short.quiet=true", "quiet=true"])
-def test_a_promise_that_an_option_breaks_is_found(cli, brief, option):
+def test_a_contract_that_an_option_violates_is_found(cli, brief, option):
     assert cli("plugins", "check", brief).code == 0
     found = cli("plugins", "check", brief, "-o", option)
     assert found.code == 5 and "validator-short-verdicts" in found.err, found.err

@@ -1,4 +1,4 @@
-"""Everything that is registered keeps its contract; and each check can fail."""
+"""Every registered part passes its checks, and every check can fail."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def check_named(spec, name):
     ("spec", "name", "message"),
     [pytest.param(spec, name, message, id=f"{kind}-{name}-{message}") for kind, name, spec, message in BROKEN],
 )
-def test_a_broken_promise_is_found(spec, name, message):
+def test_a_violated_contract_is_found(spec, name, message):
     with pytest.raises(AssertionError, match=message) as caught:
         check_named(spec, name)()
     assert str(caught.value).startswith(f"{spec.kind} x: ")
@@ -86,7 +86,7 @@ def test_every_check_has_a_plugin_that_breaks_it():
     assert there == proven
 
 
-def test_every_check_says_what_is_promised():
+def test_every_check_is_documented():
     for kind, modules in CATALOG.items():
         for module, names in modules.items():
             for name in names:
@@ -95,12 +95,12 @@ def test_every_check_says_what_is_promised():
 
 
 @pytest.mark.parametrize("spec", GOOD, ids=lambda spec: spec.kind)
-def test_a_good_plugin_keeps_every_promise(spec):
+def test_a_good_plugin_passes_every_check(spec):
     for check in testing.checks_of(spec):
         assert isinstance(check(), str)
 
 
-def test_commands_that_cannot_be_made_are_found():
+def test_commands_that_cannot_be_built_are_found():
     def register_commands(app):
         raise ValueError("no commands today")
 
@@ -111,7 +111,7 @@ def test_commands_that_cannot_be_made_are_found():
         check()
 
 
-def test_a_name_handed_in_twice_is_found():
+def test_a_name_registered_twice_is_found():
     module = types.ModuleType("doubled")
     module.register_cells = seqgen.hookimpl(lambda register: [register(cell(Good)), register(cell(Good))])
     module.register_cells.__name__ = "register_cells"
@@ -149,7 +149,7 @@ def test_a_check_leaves_random_numbers_alone():
     assert torch.equal(torch.get_rng_state(), state)
 
 
-def test_a_note_says_what_could_not_be_shown(monkeypatch):
+def test_a_note_names_an_unsupported_feature(monkeypatch):
     monkeypatch.setattr("seqgen.testing.gradients._has_bfloat16", lambda: False)
     assert check_named(GOOD[0], "bfloat16")() == "bfloat16 is not supported on this machine"
 
@@ -163,14 +163,14 @@ def test_a_note_names_what_might_be_meant_as_an_option():
     assert note == "scale is not an option: it is not keyword-only: put it behind a *"
 
 
-def test_what_a_plugin_raises_is_told_with_its_check():
+def test_an_exception_of_a_plugin_is_reported_with_its_check():
     with pytest.raises(
         AssertionError, match=r"cell x: .* in __init__, line \d+ of broken.py: .*ValueError: too few units"
     ):
         check_named(next(spec for _, name, spec, _ in BROKEN if name == "one-unit"), "one-unit")()
 
 
-def test_where_in_the_plugin_an_exception_came_up_is_told():
+def test_the_location_of_an_exception_is_reported():
     class Three(Good):
         def step(self, p_BP, state):
             (h_BH,) = state
@@ -206,7 +206,7 @@ def test_checks_run_without_pytest(tmp_path):
     ("plugin", "error", "message"),
     [("seqgen_clasic", seqgen.UnknownName, "did you mean 'seqgen_classic'"), ("json", seqgen.PluginError, "no hooks")],
 )
-def test_what_is_no_plugin_is_refused(plugin, error, message):
+def test_other_objects_than_plugins_are_refused(plugin, error, message):
     with pytest.raises(error, match=message):
         testing.specs_of(plugin)
 

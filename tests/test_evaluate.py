@@ -1,4 +1,4 @@
-"""``evaluate`` as a whole: its figures, its tables, its page."""
+"""``evaluate`` as a whole: metrics, tables and reports."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def encoded(texts, vocabulary):
 # -- what records cost
 
 
-def test_costs_of_records_sum_to_the_loss_and_are_their_scores(tiny_run):
+def test_record_losses_sum_to_the_loss_and_equal_the_scores(tiny_run):
     vocabulary, weights = tiny_run.vocabulary, penalty(tiny_run.vocabulary)
     part = encoded(WORDS, vocabulary)
     costs, loss = (
@@ -53,7 +53,7 @@ def test_costs_of_records_sum_to_the_loss_and_are_their_scores(tiny_run):
     assert costs.chars_N.tolist() == [len(word) + 1 for word in by_length]
 
 
-def test_costs_of_windows_sum_to_the_loss_of_a_long_text(long_run):
+def test_window_losses_sum_to_the_loss_of_a_long_text(long_run):
     vocabulary, weights = long_run.vocabulary, penalty(long_run.vocabulary)
     text = "".join(record.text for record in long_run.corpus) * 3
     part = encode_stream([Record(text)], len(text), vocabulary, Splitter((1.0, 0.0, 0.0)))["train"]
@@ -65,7 +65,7 @@ def test_costs_of_windows_sum_to_the_loss_of_a_long_text(long_run):
 
 
 @pytest.mark.parametrize("tokenizer", [CharTokenizer.fit([*WORDS, "é"]), ByteTokenizer()])
-def test_excerpts_are_records_again(tokenizer):
+def test_excerpts_decode_to_records(tokenizer):
     vocabulary = Vocabulary(tokenizer)
     texts = [*WORDS, "", "éa"]
     part = encoded(texts, vocabulary)
@@ -79,7 +79,7 @@ def test_excerpts_are_records_again(tokenizer):
 # -- the figures
 
 
-def test_figures_of_a_run_of_records(tiny_run):
+def test_metrics_of_a_run_on_records(tiny_run):
     figures = tiny_run.evaluate(60)
     old = "run step trained_s validation_bits_per_char validation_loss_nats test_bits_per_char test_loss_nats"
     assert {*old.split(), "samples", "unique", "novel"} <= set(figures)
@@ -97,7 +97,7 @@ def test_figures_of_a_run_of_records(tiny_run):
     assert json.dumps(figures) and tiny_run.evaluate(60) == figures
 
 
-def test_what_has_no_meaning_is_left_out_and_said(long_run, tmp_path, words):
+def test_meaningless_metrics_are_left_out_with_a_note(long_run, tmp_path, words):
     figures = long_run.evaluate(5)
     assert not {"novel", "copies", "nearest_mean", "length_distance_chars"} & set(figures)
     assert "one long text has no records" in figures["notes"][0]
@@ -110,7 +110,7 @@ def test_what_has_no_meaning_is_left_out_and_said(long_run, tmp_path, words):
     assert nothing["samples"] == 0 and "memorisation" not in nothing and "symbol_distance" not in nothing
 
 
-def test_a_corpus_is_cut_where_it_is_large_and_that_is_said(tiny_run, monkeypatch):
+def test_a_large_corpus_is_subsampled_with_a_note(tiny_run, monkeypatch):
     from seqgen.api import evidence
 
     monkeypatch.setattr(evidence, "_MAX_TRAINING", 60)
@@ -120,7 +120,7 @@ def test_a_corpus_is_cut_where_it_is_large_and_that_is_said(tiny_run, monkeypatc
     assert re.search(r"nearest record is looked for among 10 of \d\d", notes)
 
 
-def test_every_figure_is_described_on_the_page_about_them():
+def test_every_metric_is_documented():
     page = (Path(__file__).parent.parent / "docs" / "evaluation.md").read_text(encoding="utf-8")
     for name, figure in METRICS.items():
         assert re.search(
@@ -132,7 +132,7 @@ def test_every_figure_is_described_on_the_page_about_them():
 # -- tables
 
 
-def test_the_table_has_groups_and_shows_texts_as_they_are(tiny_run):
+def test_the_table_has_groups_and_escapes_texts(tiny_run):
     figures = {**tiny_run.evaluate(30), "notes": ["[bold]x[/bold]\x1b[0m"], "own.figure": 0.25}
     text = shown(evaluation_view(figures), width=100)
     for heading in ("Held-out loss", "Baselines on the same split", "Memorization", "Metrics of the domain"):
@@ -143,7 +143,7 @@ def test_the_table_has_groups_and_shows_texts_as_they_are(tiny_run):
     assert "Other (1999)" in published and "0.500" in published
 
 
-def test_one_held_out_record_has_no_interval_and_is_told_as_one(words, tmp_path):
+def test_one_held_out_record_has_no_interval(words, tmp_path):
     one = tmp_path / "one.txt"
     one.write_text("anno\n")
     runs = [

@@ -35,7 +35,7 @@ def uniform(tokenizer):
 
 
 def test_the_loss_of_a_uniform_model_is_known():
-    """A uniform model spends ln(symbols + stop) a target: pad, begin and padding count for nothing."""
+    """A uniform model needs ln(symbols + stop) per target; padding and begin do not count."""
     model, vocabulary = uniform(CharTokenizer.fit(WORDS))
     part = encode([Record(word) for word in WORDS], vocabulary, Splitter((1, 0, 0)))["train"]
     penalty = torch.zeros(vocabulary.size).masked_fill(~torch.from_numpy(vocabulary.allowed_V()), -torch.inf)
@@ -47,7 +47,7 @@ def test_the_loss_of_a_uniform_model_is_known():
 
 
 def test_bits_per_char_do_not_depend_on_the_tokenizer():
-    """The same text costs the same however it is cut: here three bytes a character instead of one symbol."""
+    """The bits of a text are independent of its segmentation, here three bytes per character instead of one symbol."""
     text = "日本語"
     by_char, by_byte = uniform(CharTokenizer.fit([text])), uniform(ByteTokenizer())
     (char,), (byte,) = (score(*pair, [text]) for pair in (by_char, by_byte))
@@ -71,7 +71,7 @@ def test_scores_sum_to_the_loss(tiny_run):
 
 
 def test_probabilities_of_all_short_texts_sum_to_one():
-    """Over every text of at most three symbols, and the mass of longer ones, from a trained model's own scores."""
+    """All texts of at most three symbols, plus the mass of longer ones, from the scores of a trained model."""
     model, vocabulary = uniform(CharTokenizer("ab"))
     texts = [a + b + c for a in ["", "a", "b"] for b in ["", "a", "b"] for c in ["", "a", "b"]]
     mass = sum(math.exp(-one.nats) for one in score(model, vocabulary, sorted(set(texts))))
@@ -98,7 +98,7 @@ class LowerCase:
         )
 
 
-def test_judging_samples():
+def test_counts_of_valid_unique_and_novel_samples():
     judged = count_samples(["Anna", "anna", "eve", "x1"], RECORDS, Splitter(), LowerCase())
     assert (judged.n, judged.valid, judged.unique, judged.novel) == (4, 0.75, pytest.approx(2 / 3), 0.5)
     empty = count_samples([], RECORDS, Splitter(), None)

@@ -1,4 +1,4 @@
-"""The best step of a run on few records: the last whose samples are mostly new, not the lowest of a noisy loss."""
+"""The best step of a run on few records: the last one with few copies, not the lowest of a noisy loss."""
 
 import json
 import math
@@ -38,7 +38,7 @@ def test_the_best_step_is_the_last_with_few_copies(few):
     assert by_loss < state["best_step"]
 
 
-def test_expected_copies_are_what_samples_are(few):
+def test_expected_copies_match_the_samples(few):
     _, folder = few
     for step in ("best", "latest"):
         run = seqgen.load(folder / "run", checkpoint=step)
@@ -48,7 +48,7 @@ def test_expected_copies_are_what_samples_are(few):
         assert abs(share - rows[run.state["step"]]) < 0.06
 
 
-def test_it_is_said_and_can_be_chosen(cli, in_tmp):
+def test_the_criterion_is_reported_and_can_be_set(cli, in_tmp):
     (in_tmp / "names.txt").write_text("\n".join(NAMES) + "\n")
     train = ("train", "--corpus", "names.txt", "--hidden", 8, "--steps", 20, "--out")
     told = cli(*train, "a")
@@ -60,7 +60,7 @@ def test_it_is_said_and_can_be_chosen(cli, in_tmp):
     assert refused.code == 2 and "best_by=copies is of records" in refused.err
 
 
-def test_many_records_and_further_runs_go_by_the_loss(in_tmp):
+def test_many_records_and_warm_starts_use_the_loss(in_tmp):
     (in_tmp / "few.txt").write_text("\n".join(NAMES) + "\n")
     (in_tmp / "many.txt").write_text("\n".join(f"{a}{b}" for a in NAMES[:15] for b in NAMES[15:29]) + "\n")
     small = {"hidden": 4, "steps": 1}

@@ -38,7 +38,7 @@ SLOW = "[a-z]*[aeiou].{30}"
     ],
     ids=range(12),
 )
-def test_what_is_beyond_a_limit_is_refused_with_the_limit(wanted, limit):
+def test_a_constraint_beyond_a_limit_is_refused_with_the_limit(wanted, limit):
     with pytest.raises(UsageError, match=re.escape(limit)) as caught:
         sampler(CORPORA["bytes"], **wanted)
     assert (
@@ -65,7 +65,7 @@ def test_a_product_beyond_a_limit_is_refused(monkeypatch):
 # -- child processes
 
 
-def test_a_regex_that_takes_too_long_is_ended(monkeypatch):
+def test_a_regex_that_takes_too_long_is_stopped(monkeypatch):
     begun = []
 
     class Watched(subprocess.Popen):
@@ -80,7 +80,7 @@ def test_a_regex_that_takes_too_long_is_ended(monkeypatch):
     assert [child.poll() is not None for child in begun] == [True]
 
 
-def test_a_regex_that_takes_too_much_memory_is_ended(monkeypatch):
+def test_a_regex_that_takes_too_much_memory_is_stopped(monkeypatch):
     pytest.importorskip("resource", reason="no limits of this kind here")
     monkeypatch.setattr(regexes, "_MAX_BYTES", 100_000_000)
     with pytest.raises(BadOption, match="it takes more than 100 MB of memory, the limit"):
@@ -116,7 +116,7 @@ def test_a_child_process_builds_the_same_automaton(pattern, monkeypatch):
 
 
 @pytest.mark.parametrize("pattern", ["K[a", "(?=a)b", r"\bK", "^a", "a{3", "[[]", "\ud800", "\\", ")("])
-def test_what_is_no_regex_is_said_by_both(pattern, monkeypatch):
+def test_an_invalid_regex_is_refused_in_both_processes(pattern, monkeypatch):
     said = set()
     for places in (-1, 1000):
         monkeypatch.setattr(regexes, "_INLINE_SYMBOLS", places)
@@ -137,7 +137,7 @@ def test_what_is_no_regex_is_said_by_both(pattern, monkeypatch):
         ("(?i)ab", 2), ("(?:a|b)*", 2), ("(?P<n>ab)+", 2), ("a*+?", 1), ("[(]{2}", 2), (r"\(a\)", 3), (r"[\]]{5}", 5),
     ],
 )  # fmt: skip
-def test_places_are_symbols_and_classes_written_out(pattern, n_symbols):
+def test_symbols_and_classes_are_counted_with_repetitions_expanded(pattern, n_symbols):
     assert regexes._count_symbols(pattern) == n_symbols
 
 

@@ -1,4 +1,4 @@
-"""Memory of training records is found where it is, and not where it is not."""
+"""Memorization is detected where it occurs, and only there."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ def slow_shared(text, training):
 
 
 @given(SOME, SOME)
-def test_the_longest_shared_substring_is_that_of_looking_at_all(texts, training):
+def test_longest_common_substrings_match_brute_force(texts, training):
     assert longest_common_substrings(texts, training).tolist() == [slow_shared(text, training) for text in texts]
 
 
-def test_no_substring_reaches_from_one_record_into_the_next():
+def test_no_substring_spans_two_records():
     assert longest_common_substrings(["abcd", "cdab", "", "xyz"], ["ab", "cd"]).tolist() == [2, 2, 0, 0]
     assert longest_common_substrings(["a"], []).tolist() == [0] and len(longest_common_substrings([], ["a"])) == 0
 
@@ -57,7 +57,7 @@ def slow_distance(one, other):
 
 
 @given(SOME, SOME)
-def test_the_nearest_record_is_that_of_looking_at_all(texts, training):
+def test_nearest_records_match_brute_force(texts, training):
     pytest.importorskip("rapidfuzz", reason="needs the extra 'judge'")
     expected = [
         min(slow_distance(text, record) / max(len(text), len(record), 1) for record in training) for text in texts
@@ -65,7 +65,7 @@ def test_the_nearest_record_is_that_of_looking_at_all(texts, training):
     assert nearest_distances(texts, training) == pytest.approx(expected, abs=1e-6)
 
 
-def test_a_search_that_would_take_too_long_looks_at_evenly_spaced_records():
+def test_a_long_search_uses_evenly_spaced_records():
     training = [str(number) for number in range(450_000)]
     assert nearest_candidates(["abc"], training) == training[::3]
     assert nearest_candidates(["abc"] * 500, training[:1000]) == training[:1000]
@@ -73,7 +73,7 @@ def test_a_search_that_would_take_too_long_looks_at_evenly_spaced_records():
     assert len(nearest_candidates(["y" * 20_000] * 500, long)) < 100
 
 
-def test_exact_copies_beside_chance():
+def test_exact_copies_and_their_chance_level():
     where = {"a": "train", "b": "train", "c": "test", "d": "new"}
     figures = copy_metrics(where, ["a", "a", "b", "c", "d"], 90, 10)
     assert figures["copies"] == 0.6 and figures["copies_low"] < 0.6 < figures["copies_high"]
@@ -83,7 +83,7 @@ def test_exact_copies_beside_chance():
     assert "copies_p" not in copy_metrics(where, ["a"], 90, 0)
 
 
-def test_likeness_and_its_verdict():
+def test_similarity_and_its_verdict():
     pytest.importorskip("rapidfuzz", reason="needs the extra 'judge'")
     random = np.random.default_rng(3)
     made = ["".join(random.choice(list("abcdefgh"), 12)) for _ in range(600)]
@@ -112,8 +112,8 @@ def test_likeness_and_its_verdict():
         assert not any(name.endswith(("_low", "_high")) for name in few)
 
 
-def test_an_overfitted_run_is_found_out_and_a_healthy_one_is_not(tmp_path):
-    """Sixty words learned by heart; and the same model after a few steps, which has learned the letters only."""
+def test_an_overfitted_run_is_detected_and_a_healthy_one_is_not(tmp_path):
+    """Sixty words trained until memorized, and the same model after a few steps."""
     words = sorted({a[:3] + b[-3:] for a in WORDS for b in WORDS})[::17][:60]
     assert len(words) == 60
     (tmp_path / "words.txt").write_text("\n".join(words) + "\n")
@@ -145,8 +145,8 @@ def test_without_rapidfuzz_the_nearest_record_is_left_out_with_a_line(tiny_run):
 
 
 @pytest.mark.slow
-def test_a_run_on_names_makes_names_it_has_seen_no_more_often_than_others(tmp_path):
-    """One in ten of its names is a training record, which looks like memory and is chance."""
+def test_a_run_on_names_copies_no_more_often_than_by_chance(tmp_path):
+    """One in ten of its names is a training record, as by chance."""
     pytest.importorskip("rapidfuzz", reason="needs the extra 'judge'")
     healthy = seqgen.train("names", cell="gru", hidden=64, steps=1200, out=tmp_path / "run").evaluate(500)
     assert healthy["copies"] > 0.05 and healthy["memorisation"] == NO_EVIDENCE

@@ -1,4 +1,4 @@
-"""Figures of a domain's metrics are called by the labels that the metric gives; JSON has their names."""
+"""Labels of a domain's metrics in tables; JSON has their names."""
 
 import io
 import json
@@ -46,7 +46,7 @@ def shown(view):
 
 
 @pytest.mark.parametrize("labels", [{"gap": "length, distance (characters)"}, ["gap"], {"gap": 3}, {3: "gap"}])
-def test_evaluate_calls_figures_by_their_labels(cli, words, in_tmp, labels):
+def test_evaluate_shows_metrics_by_their_labels(cli, words, in_tmp, labels):
     """Labels that are none are passed over: a finished evaluation is shown all the same."""
     (in_tmp / "sizes.py").write_text(PLUGIN.replace("LABELS", repr(labels)))
     plugin = ("--plugin", "sizes.py")
@@ -63,7 +63,7 @@ def test_evaluate_calls_figures_by_their_labels(cli, words, in_tmp, labels):
     assert figures["sizes.gap"] == 1.5 and "labels" not in figures
 
 
-def test_labels_stand_in_every_table():
+def test_labels_are_in_every_table():
     labels, figures = {"moses.logP": "moses: logP, distance"}, {"run": "r", "moses.logP": 0.761}
     published = {"CharRNN": {"moses.logP": 0.5}}
     for view in (
@@ -73,7 +73,7 @@ def test_labels_stand_in_every_table():
         assert "moses: logP, distance" in shown(view) and "moses.logP" not in shown(view)
 
 
-def test_distances_of_molecules_are_called_so(plugins):
+def test_distances_of_molecules_have_labels(plugins):
     pytest.importorskip("rdkit", reason="it comes with the extra 'chem'")
     metric = plugins.registry.get("metric", "moses").use({"jobs": 1})
     assert isinstance(metric.__wrapped__, LabelledMetric)

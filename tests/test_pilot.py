@@ -1,4 +1,4 @@
-"""Rows under a constraint without --exact: drawn as the model does where it often satisfies it, else guided."""
+"""Constraints without --exact: rejection sampling where the model often satisfies them, guided sampling elsewhere."""
 
 import itertools
 
@@ -10,13 +10,13 @@ def sample(run, n, **wanted):
     return [row.text for row in run.sample(n, warn=warned.append, **wanted)], warned
 
 
-def test_rows_that_are_common_are_drawn_as_the_model_does(tiny_run):
+def test_frequent_rows_are_sampled_from_the_model(tiny_run):
     for wanted in ({"length": "3-6"}, {"contains": "a", "unique": True}):
         found, warned = sample(tiny_run, 100, **wanted)
         assert found == [row.text for row in tiny_run.sample(100, exact=True, **wanted)] and warned == []
 
 
-def test_rows_that_are_rare_are_guided_with_the_share(tiny_run):
+def test_rare_rows_are_guided_and_their_share_is_reported(tiny_run):
     found, warned = sample(tiny_run, 50, contains="xwxw", length="5-12")
     assert all("xwxw" in text and 5 <= len(text) <= 12 for text in found)
     assert warned[0].startswith(
@@ -41,7 +41,7 @@ def test_rows_do_not_depend_on_how_many_are_drawn(tiny_run):
         assert sample(tiny_run, 60, seed=4, **wanted)[0] != many[:60]
 
 
-def test_the_trial_is_the_same_for_every_seed_and_not_made_without_a_constraint(tiny_run, monkeypatch):
+def test_the_trial_has_a_fixed_seed_and_needs_a_constraint(tiny_run, monkeypatch):
     warned = [sample(tiny_run, 5, seed=seed, contains="xwxw", length="6")[1] for seed in range(4)]
     assert all(lines == warned[0] and len(lines) == 1 for lines in warned)
     monkeypatch.setattr(constrained, "constrained_rows", None)

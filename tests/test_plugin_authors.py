@@ -1,4 +1,4 @@
-"""What an author of a plugin meets: the line at fault, and a kit that takes what is at hand."""
+"""Errors that plugin authors meet: the line at fault, and arguments of the kit."""
 
 from __future__ import annotations
 

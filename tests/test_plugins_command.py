@@ -72,7 +72,7 @@ def test_one_that_does_not(cli, little):
     assert shown.code == 5 and "FAILED" in shown.out and "raises UnicodeEncodeError" in shown.out
 
 
-def test_what_rests_on_a_promise_that_is_not_kept_waits_for_it(cli, little):
+def test_checks_that_depend_on_a_failed_one_are_not_run(cli, little):
     found = cli("plugins", "check", little(GROUNDLESS), "--json")
     rows = {row["id"]: row for row in json.loads(found.out)}
     for name in ("adding", "again"):
@@ -92,7 +92,7 @@ def test_an_installed_package_is_checked_as_a_whole(cli):
     assert "corpus-pokemon-digest" in found.err
 
 
-def test_what_needs_an_extra_is_skipped_and_says_so(cli, little):
+def test_checks_with_a_missing_extra_are_skipped(cli, little):
     source = (
         "import seqgen\n\n\ndef missing():\n    raise seqgen.MissingExtra('chem', 'the corpus away')\n\n\n"
         "@seqgen.hookimpl\ndef register_corpora(register):\n"
@@ -112,7 +112,7 @@ def test_what_needs_an_extra_is_skipped_and_says_so(cli, little):
         ("little.py", "x = 1", 5, "it has no hooks"),
     ],
 )
-def test_what_cannot_be_checked(cli, little, plugin, source, code, message):
+def test_plugins_that_cannot_be_checked(cli, little, plugin, source, code, message):
     little(source)
     found = cli("plugins", "check", plugin)
     assert found.code == code and message in found.err and found.err.count("\n") == 1

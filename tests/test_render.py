@@ -40,11 +40,11 @@ def test_duration(seconds, text):
 
 
 @given(st.text())
-def test_what_is_visible_holds_no_control_character(text):
+def test_visible_text_has_no_control_character(text):
     assert not any(ord(character) < 32 or 127 <= ord(character) < 160 for character in visible(text))
 
 
-def test_tables_show_text_as_it_is():
+def test_tables_show_text_without_markup():
     rows = [{"row": 0, "text": "c1cc[nH]c1 :smile: [/b]", "cut": True, "bits_per_char": 1.5, "where": "train"}]
     assert "c1cc[nH]c1 :smile: [/b]…" in shown(samples_table(rows)) and "in training" in shown(samples_table(rows))
     loud = samples_table(rows, lambda text: Text(text.upper()))

@@ -87,7 +87,7 @@ def test_a_report_that_breaks_its_contract_is_one_line(name, expected, cli, tiny
         (("--report", "html=x.html", "-o", "html.nothing=1"), "no option 'nothing'"),
     ],
 )
-def test_mistakes_are_told_before_the_evaluation(asked, expected, cli, tiny_run, unevaluated):
+def test_mistakes_are_reported_before_the_evaluation(asked, expected, cli, tiny_run, unevaluated):
     result = cli("evaluate", tiny_run.path, *asked)
     assert result.code == 2 and expected in result.err.replace("; did", ", did") and result.err.count("\n") == 1
 
@@ -101,13 +101,13 @@ def test_a_page_without_its_plugin_names_it_and_evaluates_nothing(switch, tiny_r
     assert result.err.count("\n") == 1 and "seqgen_report" in result.err and "'html'" in result.err
 
 
-def test_a_missing_extra_is_told_before_the_evaluation(tiny_run, unevaluated, monkeypatch):
+def test_a_missing_extra_is_reported_before_the_evaluation(tiny_run, unevaluated, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name, *_: None)
     with pytest.raises(MissingExtra, match=r"seqgen-lm\[plot\]"):
         tiny_run.evaluate(5, html="x.html")
 
 
-def test_who_offers_what_is_read_from_the_distributions():
+def test_the_providers_of_parts_are_read_from_the_distributions():
     assert "seqgen_report" in missing_plugin("reports", "html")
     assert missing_plugin("reports", "nothing") == "" == missing_plugin("nothing", "html")
     alone = load_plugins((), installed=False)

@@ -1,4 +1,4 @@
-"""``seqgen score``: what texts cost, and where that stands among held-out records."""
+"""``seqgen score``: costs of texts, and their percentiles among held-out records."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def held_out(run, part="test"):
     return [word for word in WORDS if splitter.part(Record(word)) == part]
 
 
-def test_a_percentile_is_the_share_of_records_that_are_less_likely(tiny_run):
+def test_a_percentile_is_the_share_of_less_probable_records(tiny_run):
     scale = tiny_run.scale()
     records = [score.bits_per_char for score in tiny_run.score(held_out(tiny_run))]
     assert scale.part == "test" and scale.bits_N == pytest.approx(sorted(records), rel=1e-5)
@@ -36,7 +36,7 @@ def test_a_percentile_is_the_share_of_records_that_are_less_likely(tiny_run):
     assert scale.percentile(0.0) == 100 and scale.percentile(99.0) == 0
 
 
-def test_without_a_test_part_validation_records_are_the_scale(words, tmp_path):
+def test_without_a_test_part_percentiles_use_validation_records(words, tmp_path):
     run = seqgen.train(words, cell="vanilla", hidden=4, steps=2, split="80/20/0", out=tmp_path / "a")
     assert run.scale().part == "validation" and len(run.scale().bits_N) == len(held_out(run, "valid"))
     run = seqgen.train(words, cell="vanilla", hidden=4, steps=2, split="none", out=tmp_path / "b")
@@ -57,7 +57,7 @@ def test_lines_for_programs(cli, tiny_run):
     assert cli("score", "-q", "anna", "--run", tiny_run.path).err == ""
 
 
-def test_a_percentile_says_of_how_many_records(words, tmp_path, cli):
+def test_a_percentile_names_the_number_of_records(words, tmp_path, cli):
     one = tmp_path / "one.txt"
     one.write_text("anno\n")
     run = seqgen.train(words, test=one, cell="vanilla", hidden=4, steps=2, out=tmp_path / "run")
@@ -110,7 +110,7 @@ def test_scores_come_before_all_texts_have_been_read(tiny_run):
     assert scores[2].nats == pytest.approx(tiny_run.score("otto")[0].nats, rel=1e-5)
 
 
-def test_an_unknown_symbol_is_one_line_and_what_stood_before_it_is_scored(cli, tiny_run, monkeypatch):
+def test_an_unknown_symbol_is_one_line_after_the_texts_before_it(cli, tiny_run, monkeypatch):
     result = cli("score", "anna", "b\x1b3", "otto", "--run", tiny_run.path)
     assert result.code == 2 and result.out.count("\n") == 1
     (line,) = [line for line in result.err.splitlines() if "unknown" in line]
@@ -133,7 +133,7 @@ def test_a_file_is_no_text(cli, tiny_run, in_tmp):
     assert "unknown symbol '.'" in cli("score", "anna" * 9999 + ".b", "--run", tiny_run.path).err
 
 
-def test_texts_with_unknown_symbols_are_left_out_if_that_is_asked_for(cli, tiny_run, monkeypatch):
+def test_texts_with_unknown_symbols_are_skipped_on_request(cli, tiny_run, monkeypatch):
     plain = cli("score", "anna", "otto", "--run", tiny_run.path).out
     result = cli("score", "an9a", "anna", "b\x1b3", "otto", "--run", tiny_run.path, "--skip-unknown")
     assert (result.code, result.out) == (0, plain)
@@ -167,7 +167,7 @@ def test_conditions(cli, tmp_path):
     assert "FIELD=VALUE" in cli("score", "anna", "--given", "label", "--run", run.path).err
 
 
-def test_a_corpus_that_has_changed_costs_the_percentiles_only(cli, words, tmp_path):
+def test_a_changed_corpus_only_disables_percentiles(cli, words, tmp_path):
     run = seqgen.train(words, cell="vanilla", hidden=4, steps=2, out=tmp_path / "run")
     words.write_text(words.read_text() + "new\n")
     result = cli("score", "anna", "--json", "--run", run.path)
@@ -190,7 +190,7 @@ def test_symbols_of_a_text_as_its_tokenizer_cuts_it(words, tmp_path):
     assert len(run.score("aé")[0].nats_per_symbol) == 4
 
 
-def test_nothing_to_score_is_said(tiny_run):
+def test_an_empty_input_is_reported(tiny_run):
     """A terminal on stdin; the heat map on a terminal."""
     script = (
         "import os, pty, sys\n"

@@ -72,7 +72,7 @@ def test_each_epoch_cuts_elsewhere():
 
 
 @given(st.integers(1, 500), st.integers(1, 8), st.integers(1, 30))
-def test_judging_goes_once_through(n, n_lanes, window):
+def test_evaluation_reads_a_text_once(n, n_lanes, window):
     batches = list(evaluation_windows(Stream(np.arange(n), n), n_lanes, window, 10**6))
     seen = np.concatenate([batch.targets_BT.flatten().numpy() for batch in batches])
     assert len(set(seen.tolist())) == len(seen) > n - n_lanes
@@ -123,7 +123,7 @@ def test_a_long_text_is_learned_and_read_on(tiny_stream):
 
 
 @pytest.mark.parametrize(("cell", "engine"), [("gru", "fused"), ("lstm", "fused"), ("vanilla", "eager")])
-def test_a_stopped_run_goes_on_with_the_state_it_had(tmp_path, cell, engine):
+def test_a_resumed_run_continues_with_its_state(tmp_path, cell, engine):
     path = tmp_path / "book.txt"
     path.write_text(TEXT, encoding="utf-8")
     options = {"window": 16, "eval_every": 10}

@@ -40,7 +40,7 @@ def test_a_reserve_ends_the_steps_earlier():
 
 
 @pytest.mark.parametrize("layout", ["lines", "stream"])
-def test_an_evaluation_looks_at_what_the_time_allows(tmp_path, layout):
+def test_an_evaluation_uses_as_many_records_as_the_time_allows(tmp_path, layout):
     """Of 40,000 characters or more that are held out, and says at how many it looked."""
     text = written(tmp_path / "text.txt", 800_000, lines=layout == "lines")
     seen = Seen()
@@ -66,12 +66,12 @@ def test_an_evaluation_looks_at_what_the_time_allows(tmp_path, layout):
     assert reports and all(kinds[at - 1] is training.Evaluating for at in reports)
 
 
-def test_without_a_limit_all_are_looked_at(tmp_path):
+def test_without_a_limit_all_records_are_evaluated(tmp_path):
     run = seqgen.train("names", steps=3, hidden=8, out=tmp_path / "run", options={"train.samples": 0})
     assert run.state["eval_records"] is None and "valid_symbols" not in run.metrics[-1]
 
 
-def test_a_resumed_run_looks_at_the_same_records(tmp_path, monkeypatch):
+def test_a_resumed_run_evaluates_the_same_records(tmp_path, monkeypatch):
     """Whatever the machine is doing then."""
     text = written(tmp_path / "text.txt", 200_000)
 
@@ -99,7 +99,7 @@ def test_a_resumed_run_looks_at_the_same_records(tmp_path, monkeypatch):
     assert [row["step"] for row in rows] == [1, 2] and rows[0]["valid_symbols"] == rows[1]["valid_symbols"] < 50_000
 
 
-def test_the_line_says_that_it_evaluates(tmp_path):
+def test_the_progress_line_reports_evaluations(tmp_path):
     stream = io.StringIO()
     stream.isatty = lambda: True
     seqgen.train("names", steps=2, hidden=8, out=tmp_path / "run", listener=seqgen.ProgressLine(stream))

@@ -309,7 +309,7 @@ def test_a_second_training_in_the_folder_is_refused_at_once(words, tmp_path):
         process.communicate()
 
 
-def test_a_change_of_torch_is_told_when_resuming(words, tmp_path):
+def test_a_change_of_torch_is_reported_when_resuming(words, tmp_path):
     with pytest.raises(Interrupted):
         seqgen.train(words, **SMALL, cell="vanilla", steps=4000, out=tmp_path / "r", listener=Stopper(1))
     for checkpoint in (tmp_path / "r" / "checkpoints").iterdir():

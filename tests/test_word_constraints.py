@@ -1,4 +1,4 @@
-"""Many words looked for at once, and the graphs that constraints are made of."""
+"""Automata for many words, and the graphs behind constraints."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ def folded(text):
 
 
 @given(WORDS, TEXTS, st.booleans())
-def test_each_place_where_a_word_ends_is_found(some, text, ignore_case):
+def test_every_position_where_a_word_ends_is_found(some, text, ignore_case):
     table_KB, ends_K = aho_corasick.build_matcher(some, ignore_case=ignore_case)
     fold = folded if ignore_case else str
     state = 0
@@ -32,7 +32,7 @@ def test_each_place_where_a_word_ends_is_found(some, text, ignore_case):
 
 
 @given(WORDS, TEXTS, st.booleans())
-def test_texts_hold_avoid_and_end(some, text, ignore_case):
+def test_contains_avoids_and_ends(some, text, ignore_case):
     fold = folded if ignore_case else str
     held = any(fold(word) in fold(text) for word in some)
     assert automata.contains(some, ignore_case=ignore_case).accepts(text.encode()) == held
@@ -41,7 +41,7 @@ def test_texts_hold_avoid_and_end(some, text, ignore_case):
     assert ends.accepts(text.encode()) == fold(text).endswith(fold(some[0]))
 
 
-def test_characters_that_differ_in_case_only_are_one():
+def test_ignore_case_treats_case_variants_as_equal():
     for one, other in (("é", "É"), ("ß", "ẞ"), ("k", "\N{KELVIN SIGN}"), ("s", "ſ"), ("И", "и"), ("a", "A")):
         assert automata.contains([one], ignore_case=True).accepts(f"x{other}y".encode())
         assert not automata.contains([one]).accepts(f"x{other}y".encode())
@@ -57,7 +57,7 @@ def test_a_list_of_words_is_one_automaton():
     assert automata.contains(["an", "on"]).name == "--contains 'an' or 'on'"
 
 
-def test_more_states_than_can_be_held_are_refused(monkeypatch):
+def test_too_many_states_are_refused(monkeypatch):
     monkeypatch.setattr(aho_corasick, "MAX_STATES", 10)
     assert len(aho_corasick.build_matcher(["abcdefghi"])[0]) == 10
     with pytest.raises(BadOption, match="more than 10 states, the limit; give fewer"):
@@ -70,7 +70,7 @@ GRAPHS = st.integers(1, 7).flatmap(
 
 
 @given(GRAPHS, st.data())
-def test_distances_and_endless_ways_are_those_of_the_definition(graph, data):
+def test_distances_and_endless_walks_match_their_definition(graph, data):
     next_SC = np.array(graph, dtype=np.int32)
     accepts_S = np.array(data.draw(st.lists(st.booleans(), min_size=len(graph), max_size=len(graph))))
     after = [{there for there in row if there >= 0} for row in graph]
@@ -85,7 +85,7 @@ def test_distances_and_endless_ways_are_those_of_the_definition(graph, data):
 
 
 @given(st.lists(st.lists(st.integers(-3, 60), max_size=20), max_size=12))
-def test_numbers_are_new_once(steps):
+def test_a_set_of_integers_returns_new_members_once(steps):
     seen, known = {5}, IntSet(np.array([5]))
     for step in steps:
         new = known.add(np.array(step, dtype=np.int64)).tolist()
