@@ -2,7 +2,7 @@
 
 import itertools
 
-from seqgen.api import constrained
+from seqgen.api import sample as sampling
 
 
 def sample(run, n, **wanted):
@@ -27,7 +27,7 @@ def test_rare_rows_are_guided_and_their_share_is_reported(tiny_run):
 
 def test_the_longest_rows_that_a_length_allows_are_counted(tiny_run):
     _, warned = sample(tiny_run, 50, contains="xwxw", length="4-6", max_length=30)
-    assert len(warned) == 2 and "rows are as long as --length allows, 6 characters" in warned[1]
+    assert len(warned) == 2 and "rows nearly reach the limit of 6 characters" in warned[1]
     _, warned = sample(tiny_run, 50, contains="xwxw", length="6", max_length=30)
     assert len(warned) == 1  # all have six, as asked
 
@@ -44,5 +44,5 @@ def test_rows_do_not_depend_on_how_many_are_drawn(tiny_run):
 def test_the_trial_has_a_fixed_seed_and_needs_a_constraint(tiny_run, monkeypatch):
     warned = [sample(tiny_run, 5, seed=seed, contains="xwxw", length="6")[1] for seed in range(4)]
     assert all(lines == warned[0] and len(lines) == 1 for lines in warned)
-    monkeypatch.setattr(constrained, "constrained_rows", None)
+    monkeypatch.setattr(sampling, "constrained_rows", None)
     assert len(list(itertools.islice(tiny_run.iter_samples(5), 9))) == 5

@@ -129,6 +129,9 @@ def _decoder(kind: Any, run: OpenRun, config: DecodeConfig) -> Any:
 # -- rows under a constraint
 
 
+_EXACT_HINT = "--exact keeps the model's distribution by rejecting rows"
+
+
 def satisfying(sampler: Sampler) -> Iterator[Sample]:
     """Yield without end the rows of unconstrained sampling that satisfy the constraint."""
     return (row for row in sampler.rows() if sampler.satisfies(row))
@@ -154,8 +157,7 @@ def constrained_rows(run: OpenRun, sampler: Sampler, n: int, warn: Callable[[str
         return
     warn(
         f"constraint {sampler.constraint.name}: {n_kept} of {PILOT:,} trial rows satisfy it ({n_kept / PILOT:.1%}), so "
-        "rows are guided step by step, which changes their distribution; --exact keeps the model's distribution and "
-        "leaves out what does not fit"
+        f"rows are guided step by step, which changes their distribution; {_EXACT_HINT}"
     )
     yield from _watched(run, sampler, sampler.take(n) if n else sampler.rows(), warn)
 
@@ -173,14 +175,14 @@ def _watched(run: OpenRun, sampler: Sampler, rows: Iterator[Sample], warn: Calla
             n_cut += len(row.text) >= longest and len(run.vocabulary.encode(row.text)) >= longest
             yield row
     finally:
-        exact = "--exact keeps the model's distribution and leaves out what does not fit"
+        assert sampler.constraint is not None
+        long = ""
         if n_cut and n_cut >= _MANY * n_rows:
-            warn(
-                f"{n_cut:,} of {n_rows:,} rows satisfy it only at about the limit of {sampler.max_length} symbols: "
-                f"{exact}"
-            )
+            long = f"{n_cut:,} of {n_rows:,} rows nearly reach the limit of {sampler.max_length} symbols"
         elif n_long and n_long >= _MANY * n_rows:
-            warn(f"{n_long:,} of {n_rows:,} rows are as long as --length allows, {most} characters, or nearly: {exact}")
+            long = f"{n_long:,} of {n_rows:,} rows nearly reach the limit of {most} characters"
+        if long:
+            warn(f"constraint {sampler.constraint.name}: {long}; {_EXACT_HINT}")
 
 
 # -- the next symbols
