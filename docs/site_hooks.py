@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import enum
 import html
+import itertools
 import posixpath
 import re
 from pathlib import Path
@@ -23,7 +25,8 @@ OUTSIDE = {
     },
 }
 """Files outside docs/ that are pages of the site, by their path in the repository."""
-COMMANDS = "<!-- commands -->"
+GENERATED = {"<!-- commands -->": "command_pages", "<!-- keywords -->": "keyword_tables"}
+"""Functions of this module that write a part of a page, by the mark that stands for it."""
 _LINK = re.compile(r"\[([^\]\n]*)\]\((?!\w+:)([^)#\s]+)(#[^)\s]*)?\)")
 _FENCE = re.compile(r"^```.*?^```", re.M | re.S)
 
@@ -42,7 +45,10 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
     path = page.file.src_uri
     if not page.file.generated_by:
         markdown = relink(markdown, f"docs/{path}", path, config.repo_url)
-    return markdown.replace(COMMANDS, command_pages()) if COMMANDS in markdown else markdown
+    for mark, function in GENERATED.items():
+        if mark in markdown:
+            markdown = markdown.replace(mark, globals()[function]())
+    return markdown
 
 
 def relink(markdown: str, source: str, page: str, repo_url: str | None) -> str:
@@ -90,6 +96,24 @@ def command_pages() -> str:
     for name, command in top.commands.items():
         sections += _sections(f"seqgen {name}", command)
     return "\n".join(sections)
+
+
+def keyword_tables() -> str:
+    """Return a table of the typed keywords of each use case, from ``seqgen/keywords.py``."""
+    lines = []
+    for node in ast.parse((ROOT / "seqgen" / "keywords.py").read_text(encoding="utf-8")).body:
+        if not isinstance(node, ast.ClassDef):
+            continue
+        bases = [base.id for base in node.bases if isinstance(base, ast.Name) and base.id != "TypedDict"]
+        more = f"The keywords of {bases[0]}, and:" if bases else ""
+        lines += [f"### {node.name}", "", more, "", "| keyword | type | |", "|---|---|---|"]
+        for field, text in itertools.pairwise(node.body):
+            if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr):
+                kind = ast.unparse(field.annotation).removesuffix(" | None")
+                description = _cell(" ".join(str(ast.literal_eval(text.value)).split()))
+                lines.append(f"| `{ast.unparse(field.target)}` | {_code(kind)} | {description} |")
+        lines.append("")
+    return "\n".join(lines)
 
 
 def _sections(name: str, command: Any) -> list[str]:
