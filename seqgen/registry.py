@@ -270,12 +270,12 @@ def one_line(error: BaseException, limit: int = 200) -> str:
 
 
 @contextlib.contextmanager
-def blamed(entry: Entry, problem: str) -> Iterator[None]:
-    """Attribute to a part what fails meanwhile, by a note that the error message uses.
+def attribute_errors(entry: Entry, problem: str) -> Iterator[None]:
+    """Add a note to exceptions inside the context that names the part at fault.
 
     Args:
         entry: the part.
-        problem: the clause of the message after its name: "fails on its first batch".
+        problem: the clause that follows its name in the message: "fails on its first batch".
 
     Raises:
         UsageError: it does not fit into memory.

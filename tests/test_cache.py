@@ -146,11 +146,11 @@ def test_a_file_that_has_changed_is_read_again(words, tmp_path, monkeypatch):
 
 
 def test_a_cache_that_cannot_be_written_costs_nothing_but_time(words, tmp_path, monkeypatch):
-    from seqgen.batches.survey_cache import Memo
+    from seqgen.batches.survey_cache import CorpusCache
     from seqgen.corpus import Corpus, read_lines
 
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    memo = Memo(Corpus("c", read_lines(words)), {})
-    memo.keep([1])
-    assert memo.read() is None and Memo(Corpus("c", [Record("a")]), {}).read() is None
+    cache = CorpusCache(Corpus("c", read_lines(words)), {})
+    cache.store([1])
+    assert cache.read() is None and CorpusCache(Corpus("c", [Record("a")]), {}).read() is None

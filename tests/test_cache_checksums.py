@@ -243,25 +243,24 @@ def test_a_corpus_that_changes_between_counting_and_encoding_is_refused(words, t
 @pytest.mark.promise("R31")
 def test_flipped_bits_of_what_is_kept_of_reading_are_found(words, tmp_path, large, record_property):
     """100 flips of each of what is kept of a corpus that was read: it is read again, and kept as before."""
-    from seqgen.api.survey_cache import survey_memo
-
+    from seqgen.batches.survey_cache import open_survey_cache
     from seqgen.corpus import Corpus, read_lines
 
     seqgen.train(words, **WISHES, out=tmp_path / "run")
     corpus = Corpus("words", read_lines(words))
-    memo = survey_memo(corpus)
-    memo.keep({"n_records": 40, "digest": "abc"})
+    cache = open_survey_cache(corpus)
+    cache.store({"n_records": 40, "digest": "abc"})
     (path,) = [path for path in (large / "read").iterdir() if b'"abc"' in path.read_bytes()]
     good, rng = path.read_bytes(), random.Random(0)
     for _ in range(100):
         bad = bytearray(good)
         bad[rng.randrange(len(bad))] ^= 1 << rng.randrange(8)
         path.write_bytes(bytes(bad))
-        assert survey_memo(corpus).read() is None
+        assert open_survey_cache(corpus).read() is None
     path.write_bytes(good)
-    assert survey_memo(corpus).read() == {"n_records": 40, "digest": "abc"}
+    assert open_survey_cache(corpus).read() == {"n_records": 40, "digest": "abc"}
     edit_keeping_size_and_times(words)
-    assert survey_memo(corpus).read() is None
+    assert open_survey_cache(corpus).read() is None
     for path in (large / "read").iterdir():
         path.write_bytes(path.read_bytes().replace(b"sha256", b"sha25v"))
     again = seqgen.train(words, **WISHES, out=tmp_path / "again")

@@ -13,7 +13,7 @@ from seqgen.api.entrants import choose, enter
 from seqgen.api.scores import BenchResult
 from seqgen.config import parse_count, parse_duration_s
 from seqgen.errors import BadOption
-from seqgen.plugins import SomePlugins, choose_plugins
+from seqgen.plugins import PluginsArgument, choose_plugins
 from seqgen.render import counted, duration
 
 _PARAMETERS, _TIME_S = 50_000, 60.0  # unless said otherwise
@@ -52,7 +52,7 @@ def bench(
     layout: str | None = None,
     options: Mapping[str, Any] | None = None,
     out: str | Path | None = None,
-    plugins: SomePlugins = None,
+    plugins: PluginsArgument = None,
     on_run: OnRun = _nobody,
     warn: Callable[[str], None] = ignore,
     progress: Progress = no_progress,

@@ -12,10 +12,10 @@ from seqgen.api.encoded_corpus import EncodedCorpus, ignore, read_again
 from seqgen.api.run import Run, load
 from seqgen.api.speed import whole_tokens_per_s
 from seqgen.checkpoint import RunSettings
-from seqgen.checkpoint.settings_diff import differing
+from seqgen.checkpoint.settings_diff import find_differences
 from seqgen.compute import computing
 from seqgen.errors import BadOption, CorpusError, UsageError
-from seqgen.plugins.selection import SomePlugins, choose_plugins
+from seqgen.plugins.selection import PluginsArgument, choose_plugins
 
 if TYPE_CHECKING:
     from seqgen.evaluation.paired import Floats, Integers
@@ -79,7 +79,7 @@ def compare(
     n: int = 200,
     seed: int = 0,
     checkpoint: str | int = "best",
-    plugins: SomePlugins = None,
+    plugins: PluginsArgument = None,
     warn: Callable[[str], None] = ignore,
 ) -> Comparison:
     """Put runs side by side.
@@ -128,7 +128,7 @@ def compare(
             notes.append(f"{one.name}: {one.run.lacking}; without it texts are compared as they stand")
     _pair(judged, f"{PARTS[part]}_bits_per_char")
     judged.sort(key=lambda one: _order(one.row[f"{PARTS[part]}_bits_per_char"]))
-    return Comparison(part, [one.row for one in judged], differing(settings), notes)
+    return Comparison(part, [one.row for one in judged], find_differences(settings), notes)
 
 
 def _order(bits: float | None) -> float:

@@ -11,7 +11,7 @@ from seqgen.api.corpora import FILE, read_file_as, sort_out_corpus
 from seqgen.api.recommended import as_in, recommended
 from seqgen.config import Layer, TrainConfig, TrainSettings, assign, build_options, merge, read_toml, split_names
 from seqgen.errors import BadOption, UsageError, did_you_mean
-from seqgen.plugins import Plugins, named_by
+from seqgen.plugins import Plugins, get_referenced
 from seqgen.registry import Entry
 from seqgen.specs import PARTS, CorpusSpec, DomainSpec, ModelSpec
 
@@ -239,7 +239,7 @@ def _find_parts(
     elif start is not None and (corpus.qualified == FILE or start.reads(corpus)):
         domain = registry.get("domain", start.settings.corpus.domain, hint)
     elif corpus.qualified != FILE:
-        domain = named_by(corpus, "domain", corpus.spec.domain or "text", plugins)
+        domain = get_referenced(corpus, "domain", corpus.spec.domain or "text", plugins)
     fields = corpus.option_names()
     assigned = {name: value for part, name, value in assignments if part == "corpus" or name in fields}
     given = implied | toml.get("corpus", {}) | assigned | config.part("corpus")
@@ -259,7 +259,7 @@ def _find_parts(
         "domain": domain,
         "tokenizer": registry.get("tokenizer", tokenizer, hint)
         if tokenizer
-        else named_by(domain, "tokenizer", domain.spec.tokenizer, plugins),
+        else get_referenced(domain, "tokenizer", domain.spec.tokenizer, plugins),
         "model": model,
     }
     if model.spec.uses_cell:

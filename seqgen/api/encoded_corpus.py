@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from seqgen.batches.survey_cache import Memo, keep_survey, read_survey, survey_memo
+from seqgen.batches.survey_cache import CorpusCache, open_survey_cache, read_survey, store_survey
 from seqgen.checkpoint import RunSettings
 from seqgen.corpus import Corpus, Record, Splitter, Survey, get_stamp, survey, verify_digest
 from seqgen.errors import CorpusError, UsageError
@@ -112,8 +112,8 @@ def learn(
     from seqgen.tokenizers import Vocabulary, extend_conditions, extend_tokenizer
 
     make = tokenizer.load()
-    surveyed = survey_memo(corpus)
-    learned = Memo(corpus, _learned_facts(tokenizer, options, splitter, conditions, begun))
+    surveyed = open_survey_cache(corpus)
+    learned = CorpusCache(corpus, _learned_facts(tokenizer, options, splitter, conditions, begun))
     known = read_survey(surveyed), learned.read()
     if known[0] is not None and known[1] is not None:
         vocabulary = Vocabulary(make.from_json(known[1]["data"]), tuple(known[1]["tokens"]), corpus.layout == "lines")
@@ -134,8 +134,8 @@ def learn(
     vocabulary = Vocabulary(fitted, tokens, ends=corpus.layout == "lines")
     tried(vocabulary, first)
     if counted.n_chars > _IN_MEMORY:
-        keep_survey(surveyed, counted)
-        learned.keep({"data": fitted.to_json(), "tokens": tokens})
+        store_survey(surveyed, counted)
+        learned.store({"data": fitted.to_json(), "tokens": tokens})
     try:
         return encode_with(corpus, title, vocabulary, splitter, counted, progress, kept, warn)
     except UsageError as error:
@@ -234,7 +234,7 @@ def encode_with(
         try:
             encoded = cached(cache_folder("encoded"), _facts(counted, vocabulary, splitter), build, warn)
         except CorpusError:
-            survey_memo(corpus).keep(None)  # its source took a change for none
+            open_survey_cache(corpus).store(None)  # its source took a change for none
             raise
     if not len(encoded["train"]):
         raise CorpusError(f"corpus {title!r} has no record in its training part; try --split none")
@@ -243,14 +243,14 @@ def encode_with(
 
 def count(corpus: Corpus, title: str, progress: Progress = no_progress) -> Survey:
     """Return the counts of a corpus; it is read through unless they are cached."""
-    memo = survey_memo(corpus)
-    if (known := read_survey(memo)) is not None:
+    cache = open_survey_cache(corpus)
+    if (known := read_survey(cache)) is not None:
         return known
     counted = Survey()
     for _ in survey(corpus, title, counted, progress=_reading(progress)):
         pass
     if counted.n_chars > _IN_MEMORY:
-        keep_survey(memo, counted)
+        store_survey(cache, counted)
     return counted
 
 

@@ -21,7 +21,7 @@ from seqgen.compute import computing
 from seqgen.config import EvaluateConfig, SampleConfig, assign, split_names
 from seqgen.corpus import Corpus, Record
 from seqgen.errors import MissingExtra
-from seqgen.plugins import named_by
+from seqgen.plugins import get_referenced
 from seqgen.registry import Entry
 from seqgen.render import counted
 
@@ -124,7 +124,7 @@ def _parts(
     A metric that needs what is not installed is left out, unless it was asked for, by its options or a reference.
     """
     domain, spec = domain_entry(run.settings, run.plugins)
-    entries = {name: named_by(domain, "metric", name, run.plugins) for name in spec.metrics}
+    entries = {name: get_referenced(domain, "metric", name, run.plugins) for name in spec.metrics}
     fields = {name: entry.option_names() for name, entry in (*entries.items(), *reports.items())}
     found: tuple[Entry, dict[str, Any]] | None = None
     if reference is not None:

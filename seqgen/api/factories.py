@@ -14,7 +14,7 @@ from seqgen.compute import computing, without_filling
 from seqgen.corpus import Corpus
 from seqgen.errors import BadOption, CheckpointError, PluginError, SeqgenError
 from seqgen.plugin_guards import check_module
-from seqgen.plugins import Plugins, named_by
+from seqgen.plugins import Plugins, get_referenced
 from seqgen.registry import Entry, one_line, short_repr
 from seqgen.specs import DomainSpec
 
@@ -161,7 +161,7 @@ def domain_part(settings: RunSettings, plugins: Plugins, kind: str) -> Any:
     """The validator or renderer of a run's domain, or None if it has none."""
     entry, spec = domain_entry(settings, plugins)
     name = {"validator": spec.validator, "renderer": spec.renderer}[kind]
-    return None if name is None else named_by(entry, kind, name, plugins).use({})
+    return None if name is None else get_referenced(entry, kind, name, plugins).use({})
 
 
 def read_vocabulary(folder: RunFolder, settings: RunSettings, plugins: Plugins) -> Vocabulary:

@@ -23,8 +23,8 @@ from seqgen.compute import computing
 from seqgen.corpus import Corpus
 from seqgen.errors import BadOption, MissingExtra, PluginError, SeqgenError, UnknownSymbol, is_out_of_memory
 from seqgen.files import free_bytes
-from seqgen.plugins import Plugins, named_by
-from seqgen.registry import Entry, blamed, find_plugin_frame, one_line
+from seqgen.plugins import Plugins, get_referenced
+from seqgen.registry import Entry, attribute_errors, find_plugin_frame, one_line
 from seqgen.specs import DomainSpec
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def corpus_warnings(resolved: ResolvedConfig, plugins: Plugins, vocabulary: Voca
 
 def _of_tokenizer(entry: Entry, texts: list[str]) -> str:
     """Return the warning of a tokenizer about texts that it can cut and is not made for."""
-    with blamed(entry, "fails on the first records"):
+    with attribute_errors(entry, "fails on the first records"):
         tokenizer = entry.load()
         line = tokenizer.doubt(texts) if hasattr(tokenizer, "doubt") else ""
         return f"tokenizer {entry.spec.name}: {line}" if line else ""
@@ -76,7 +76,7 @@ def _of_domain(resolved: ResolvedConfig, plugins: Plugins, texts: list[str]) -> 
     if resolved.corpus.qualified != FILE or spec.validator is None:
         return ""
     try:
-        validator = named_by(resolved.parts["domain"], "validator", spec.validator, plugins).use({})
+        validator = get_referenced(resolved.parts["domain"], "validator", spec.validator, plugins).use({})
     except MissingExtra as error:
         return f"the records are not validated: {error}"
     verdicts = [validator.validate(text) for text in texts]
@@ -96,7 +96,7 @@ def _of_augmentation(resolved: ResolvedConfig, vocabulary: Vocabulary, texts: li
     """Return a warning about an augmentation that writes unknown symbols: such a record stays as it is."""
     if resolved.augmentation is None:
         return ""
-    with blamed(resolved.augmentation, "fails on its first record"):
+    with attribute_errors(resolved.augmentation, "fails on its first record"):
         augment = resolved.augmentation.use(resolved.options["augmentation"])
         written = [augment(text, Random(index)) for index, text in enumerate(texts)]
     problems = list[str]()

@@ -15,7 +15,7 @@ from seqgen.api.training_run import run_training
 from seqgen.api.warm_start import load_weights, reload_warm_start
 from seqgen.checkpoint import RUNS, RunSettings, WarmStartSettings, find_run
 from seqgen.errors import BadOption, CheckpointError
-from seqgen.plugins import Plugins, SomePlugins, choose_plugins
+from seqgen.plugins import Plugins, PluginsArgument, choose_plugins
 from seqgen.signals import graceful_stop
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def resume(
     run: str | Path | None = None,
     *,
     allow_corpus_change: bool = False,
-    plugins: SomePlugins = None,
+    plugins: PluginsArgument = None,
     listener: Listener | None = None,
     warn: Callable[[str], None] | None = None,
     progress: OnProgress | bool | None = None,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from seqgen.errors import PluginError, SeqgenError, UnknownSymbol
 from seqgen.files import dump_json
 from seqgen.plugin_guards import defined_at
-from seqgen.registry import Entry, blamed, find_plugin_frame, one_line
+from seqgen.registry import Entry, attribute_errors, find_plugin_frame, one_line
 
 if TYPE_CHECKING:
     from seqgen.corpus import Corpus
@@ -34,7 +34,7 @@ def check_order(entry: Entry, corpus: Corpus, texts: Sequence[str]) -> None:
     Raises:
         PluginError: the second pass begins with others.
     """
-    with blamed(entry, "fails when it is iterated again"):
+    with attribute_errors(entry, "fails when it is iterated again"):
         again = [getattr(record, "text", record) for record in itertools.islice(corpus, len(texts))]
     for number, (first, then) in enumerate(itertools.zip_longest(texts, again), 1):
         if first != then:

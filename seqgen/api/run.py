@@ -14,7 +14,7 @@ from seqgen.checkpoint import RUNS, RunFolder, RunSettings, damaged_logs, find_r
 from seqgen.compute import computing
 from seqgen.corpus import PARTS, Corpus, Record
 from seqgen.errors import BadOption, CheckpointError, MissingExtra, NoSuchFile
-from seqgen.plugins import Plugins, SomePlugins, choose_plugins
+from seqgen.plugins import Plugins, PluginsArgument, choose_plugins
 from seqgen.protocols import Verdict
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def load(
     run: str | Path | None = None,
     *,
     checkpoint: str | int = "best",
-    plugins: SomePlugins = None,
+    plugins: PluginsArgument = None,
     warn: Callable[[str], None] = ignore,
 ) -> Run:
     """Open a finished or interrupted run.

@@ -34,8 +34,8 @@ from seqgen.config import TrainConfig, parse_count
 from seqgen.corpus import Splitter
 from seqgen.errors import BadOption, PluginError, UnknownName, UsageError
 from seqgen.files import dump_json
-from seqgen.plugins import Plugins, SomePlugins, choose_parts
-from seqgen.registry import blamed
+from seqgen.plugins import Plugins, PluginsArgument, choose_parts
+from seqgen.registry import attribute_errors
 from seqgen.signals import graceful_stop
 from seqgen.specs import CorpusSpec
 
@@ -51,7 +51,7 @@ _KINDS = {"cell": "cell", "model": "model", "tokenizer": "tokenizer", "domain": 
 def train(
     corpus: str | Path | None = None,
     *,
-    plugins: SomePlugins = None,
+    plugins: PluginsArgument = None,
     listener: Listener | None = None,
     warn: Warn | None = None,
     progress: OnProgress | bool | None = None,
@@ -91,7 +91,7 @@ def train(
 def plan(
     corpus: str | Path | None = None,
     *,
-    plugins: SomePlugins = None,
+    plugins: PluginsArgument = None,
     warn: Warn | None = None,
     progress: OnProgress | bool | None = None,
     cache: MutableMapping[str, EncodedCorpus] | None = None,
@@ -166,7 +166,7 @@ def _encode(resolved: ResolvedConfig, warn: Warn, progress: OnProgress) -> Encod
         if line := check_tokenizer(tokenizer, vocabulary, texts):
             warn(line)
 
-    with unchanging(corpus, resolved.title), blamed(tokenizer, "cannot encode the corpus"):
+    with unchanging(corpus, resolved.title), attribute_errors(tokenizer, "cannot encode the corpus"):
         data = learn(
             corpus,
             resolved.title,
@@ -313,7 +313,7 @@ class TrainingPlan:
             raise PluginError(f"{resolved.model.full_label} has no parameter to train")
         if resolved.start is not None:
             load_weights(model, resolved.start, data.vocabulary)
-        with blamed(part_at_fault(resolved.model, resolved.cell), "fails on its first batch"):
+        with attribute_errors(part_at_fault(resolved.model, resolved.cell), "fails on its first batch"):
             alone, fresh = partial(build_around_cell, self.plugins, settings), resolved.start is None
             check_model(model, data, resolved.model, resolved.cell, alone, fresh=fresh)
             engine = decide_engine(model, data.encoded, data.vocabulary, settings.train, n_parameters, warn)

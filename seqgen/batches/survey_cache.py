@@ -1,4 +1,4 @@
-"""What was learned by reading a large corpus through, kept until its files change."""
+"""A cache of what was computed from a large corpus, valid until its files change."""
 
 from __future__ import annotations
 
@@ -14,73 +14,70 @@ from seqgen.errors import DiskError
 from seqgen.files import SafePath, cache_folder, dump_checksummed, load_checksummed, write_atomic
 
 _FORMAT = 3
-_Marks = list[tuple[str, int, int, int, int]]
-_contents: dict[tuple[str, int, int, int, int], str] = {}  # SHA-256 of files that this process has read
+_FileStates = list[tuple[str, int, int, int, int]]
+_contents: dict[tuple[str, int, int, int, int], str] = {}  # SHA-256 of files already read by this process
 
 
-class Memo:
-    """One thing that is known of a corpus whose source can tell whether it has changed.
+class CorpusCache:
+    """A cached value computed from a corpus whose source can detect changes.
 
-    A source tells by a method ``stamp()``, which gives JSON values: of files their path, size and time of change. Since
-    a file may be edited and its time put back, what was kept is used only if the files, read through, have the SHA-256
-    that they had then: about half a second for a gigabyte, and the time that the disk takes.
+    A source detects them by a method ``stamp()`` that returns JSON values: for files their path, size and modification
+    time. Since a file may be edited and its modification time reset, a cached value is used only if the files still
+    have the same SHA-256, which takes about half a second per gigabyte, plus reading from disk.
 
     Args:
-        corpus: the corpus; without a stamp nothing is kept.
-        facts: what else the thing depends on, as JSON values.
+        corpus: the corpus; nothing is cached if its source has no stamp.
+        facts: everything else that the value depends on, as JSON values.
     """
 
     def __init__(self, corpus: Corpus, facts: Mapping[str, Any]) -> None:
         found = get_stamp(corpus.source)
-        self._path, self._files, self._marks = (
-            None,
-            get_source_files(corpus.source),
-            _marks(get_source_files(corpus.source)),
-        )
+        self._path, self._files = None, get_source_files(corpus.source)
+        self._states = _file_states(self._files)
         if found is not None:
-            told = json.dumps({"stamp": found, "format": _FORMAT, **facts}, sort_keys=True)
-            self._path = SafePath(cache_folder("read")) / f"{hashlib.sha256(told.encode()).hexdigest()[:32]}.json"
+            key = json.dumps({"stamp": found, "format": _FORMAT, **facts}, sort_keys=True)
+            self._path = SafePath(cache_folder("read")) / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.json"
 
     def read(self) -> Any:
-        """What was kept, or None; it is damaged, or of other files, where a checksum does not fit.
+        """Return the cached value; None if there is none, it is damaged, or the files have changed.
 
         Raises:
-            LinkRefused: it is a link.
+            LinkRefused: the cache file is a link.
         """
         try:
             if self._path is None:
                 return None
-            kept, sealed = load_checksummed(self._path.read())
-            return kept["value"] if sealed and kept["contents"] == _contents_of(self._marks) else None
+            kept, has_checksum = load_checksummed(self._path.read())
+            return kept["value"] if has_checksum and kept["contents"] == _digests(self._states) else None
         except (OSError, ValueError, KeyError):
             return None
 
-    def keep(self, value: Any) -> None:
-        """Keep JSON values, learned since this object was made; None: forget them.
+    def store(self, value: Any) -> None:
+        """Cache JSON values computed since this object was created; None discards the cached value.
 
-        A disk that refuses costs nothing but the time of reading again.
+        Write errors are ignored.
         """
         if self._path is not None:
             try:
-                contents = _contents_of(self._marks)
-                if _marks(self._files) == self._marks:
+                contents = _digests(self._states)
+                if _file_states(self._files) == self._states:
                     kept = dump_checksummed({"contents": contents, "value": value})
                     write_atomic(self._path, kept, make_parents=True)
             except (DiskError, OSError):
                 return
 
 
-def _marks(files: list[Path]) -> _Marks:
-    """What the system knows of files: path, size, times of change of content and of anything else, number."""
+def _file_states(files: list[Path]) -> _FileStates:
+    """Return the path, size, times of modification and status change, and inode of each file."""
     marks = [(str(path.resolve()), path.stat()) for path in files if path.is_file()]
     return [(name, at.st_size, at.st_mtime_ns, at.st_ctime_ns, at.st_ino) for name, at in marks]
 
 
-def _contents_of(marks: _Marks) -> list[str]:
-    """The SHA-256 of files, which are read for it unless this process has done so.
+def _digests(marks: _FileStates) -> list[str]:
+    """Return the SHA-256 of each file, read unless this process has read it before.
 
     Raises:
-        OSError: one cannot be read.
+        OSError: a file cannot be read.
     """
     for mark in marks:
         if mark not in _contents:
@@ -89,20 +86,20 @@ def _contents_of(marks: _Marks) -> list[str]:
     return [_contents[mark] for mark in marks]
 
 
-def survey_memo(corpus: Corpus) -> Memo:
-    """Where the counts of a corpus are kept."""
-    return Memo(corpus, {"what": "survey", "layout": corpus.layout})
+def open_survey_cache(corpus: Corpus) -> CorpusCache:
+    """Return the cache of a corpus's survey."""
+    return CorpusCache(corpus, {"what": "survey", "layout": corpus.layout})
 
 
-def read_survey(memo: Memo) -> Survey | None:
-    """The counts that were kept, or None."""
+def read_survey(cache: CorpusCache) -> Survey | None:
+    """Return the cached survey, or None."""
     try:
-        found = memo.read()
+        found = cache.read()
         return None if found is None else Survey(**found)
     except TypeError:
         return None
 
 
-def keep_survey(memo: Memo, counted: Survey) -> None:
-    """Keep counts."""
-    memo.keep(dataclasses.asdict(counted) | {"values": {}})
+def store_survey(cache: CorpusCache, counted: Survey) -> None:
+    """Cache a survey."""
+    cache.store(dataclasses.asdict(counted) | {"values": {}})

@@ -11,11 +11,11 @@ from seqgen.checkpoint.settings import (
     RunSettings,
     WarmStartSettings,
 )
-from seqgen.checkpoint.settings_diff import check_same, differing, flat
+from seqgen.checkpoint.settings_diff import check_same, find_differences, flatten
 from seqgen.checkpoint.snapshot import Snapshot, pack, read_logs, read_state, read_verified, unpack
 
 __all__ = [
     "FORMAT_VERSION", "RUNS", "CorpusSettings", "EngineSettings", "PartSettings", "RunFolder", "RunSettings",
-    "Snapshot", "WarmStartSettings", "check_logs", "check_same", "damaged_logs", "differing", "find_run", "flat",
-    "list_runs", "pack", "read_logs", "read_state", "read_verified", "unpack",
+    "Snapshot", "WarmStartSettings", "check_logs", "check_same", "damaged_logs", "find_differences", "find_run",
+    "flatten", "list_runs", "pack", "read_logs", "read_state", "read_verified", "unpack",
 ]  # fmt: skip

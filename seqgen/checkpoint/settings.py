@@ -114,7 +114,7 @@ class RunSettings(Options):
 
     @property
     def splitter(self) -> Splitter:
-        """The splitter of its records into training, validation and test."""
+        """Return the splitter of the records into training, validation and test."""
         return Splitter(self.train.split, self.train.split_seed)
 
     @classmethod

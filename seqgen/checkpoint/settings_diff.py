@@ -1,4 +1,4 @@
-"""What run.json says of several runs: whether they are the same, and in what they differ."""
+"""Comparison of the settings of runs."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from seqgen.errors import UsageError
 _LEARNING = ("corpus", "tokenizer", "model", "cell", "train", "conditions", "augmentation", "start")
 _SAME = (*_LEARNING, "n_symbols", "max_length")
 _SHOWN = (*_LEARNING, "engine", "environment")
-_FOLLOW = (
+_DERIVED = (
     "start.sha256", "corpus.digest", "corpus.before", "corpus.n_records", "corpus.n_chars", "corpus.longest",
     "corpus.parts", "engine.how",
 )  # fmt: skip
-"""What follows from the corpus or the engine, and tells a reader nothing more."""
+"""Settings that follow from the corpus or the engine, and are not shown."""
 
 
-def flat(settings: RunSettings, tables: Sequence[str]) -> dict[str, Any]:
-    """Some tables of the settings as one, by dotted name: "train.lr"."""
+def flatten(settings: RunSettings, tables: Sequence[str]) -> dict[str, Any]:
+    """Return some sections of the settings as one dictionary with dotted names such as "train.lr"."""
 
     def leaves(prefix: str, value: Any) -> dict[str, Any]:
         if not isinstance(value, dict):
@@ -31,17 +31,17 @@ def flat(settings: RunSettings, tables: Sequence[str]) -> dict[str, Any]:
     return {name: leaf for table in tables for name, leaf in leaves(table, dumped[table]).items()}
 
 
-def differing(runs: Mapping[str, RunSettings]) -> dict[str, dict[str, Any]]:
-    """The settings that are not the same in all of some runs.
+def find_differences(runs: Mapping[str, RunSettings]) -> dict[str, dict[str, Any]]:
+    """Return the settings that differ between runs.
 
     Args:
-        runs: by name.
+        runs: the settings of each run, by name.
 
     Returns:
-        For each setting, as ``-o`` spells it, its value in each run, None where a run has no such setting.
+        For each setting, named as in ``-o``, its value in each run; None where a run lacks it.
     """
-    tables = {run: flat(settings, _SHOWN) for run, settings in runs.items()}
-    names = dict.fromkeys(name for table in tables.values() for name in table if not name.startswith(_FOLLOW))
+    tables = {run: flatten(settings, _SHOWN) for run, settings in runs.items()}
+    names = dict.fromkeys(name for table in tables.values() for name in table if not name.startswith(_DERIVED))
     found = {name: {run: table.get(name) for run, table in tables.items()} for name in names}
     return {
         name.replace(".options.", "."): values
@@ -51,18 +51,20 @@ def differing(runs: Mapping[str, RunSettings]) -> dict[str, dict[str, Any]]:
 
 
 def check_same(planned: RunSettings, found: RunSettings, folder: Path) -> None:
-    """Refuse to take a run for one with other settings.
+    """Refuse an existing run with other settings than planned.
 
     Args:
-        planned: what the run should have.
-        found: what it has.
-        folder: where it is.
+        planned: the settings that the run should have.
+        found: the settings that it has.
+        folder: the run folder.
 
     Raises:
         UsageError: they differ; the line names the first difference.
     """
-    before, now = (flat(settings, _SAME) for settings in (found, planned))
+    before, now = (flatten(settings, _SAME) for settings in (found, planned))
     for name in before | now:
         if before.get(name) != now.get(name):
             was, wanted = (repr(table.get(name))[:60] for table in (before, now))
-            raise UsageError(f"{str(folder)!r} was made with {name} {was}, not {wanted}: give another --out")
+            raise UsageError(
+                f"cannot continue {str(folder)!r}: it was trained with {name} {was}, not {wanted}; pass another --out"
+            )

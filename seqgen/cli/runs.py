@@ -112,13 +112,13 @@ def _state(row: dict[str, Any]) -> str:
 
 def _by_part(settings: RunSettings) -> dict[str, str]:
     """The settings, a line a part: its name and its options as they are given."""
-    from seqgen.checkpoint.settings_diff import flat
+    from seqgen.checkpoint.settings_diff import flatten
 
     lines = {"conditions": ", ".join(settings.conditions)}
     for part in _SHOWN:
         if getattr(settings, part) is None:
             continue
-        leaves = {name.removeprefix(f"{part}."): value for name, value in flat(settings, [part]).items()}
+        leaves = {name.removeprefix(f"{part}."): value for name, value in flatten(settings, [part]).items()}
         found = {name.removeprefix("options."): value for name, value in leaves.items() if value is not None}
         said = [f"{name}={_short(value)}" for name, value in found.items() if name != "name"]
         lines[part] = " ".join([*([found["name"]] if "name" in found else []), *said])

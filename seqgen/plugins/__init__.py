@@ -4,11 +4,11 @@ from seqgen.plugins.discovery import Candidate, entry_point_candidates, file_can
 from seqgen.plugins.explain import missing_plugin
 from seqgen.plugins.manager import Plugin, Plugins, Provenance
 from seqgen.plugins.objects import load_objects, register_object
-from seqgen.plugins.selection import SomePlugins, choose_parts, choose_plugins, default_plugins, named_by
+from seqgen.plugins.selection import PluginsArgument, choose_parts, choose_plugins, default_plugins, get_referenced
 from seqgen.plugins.session import activate_plugins, active_plugins
 
 __all__ = [
-    "Candidate", "Plugin", "Plugins", "Provenance", "SomePlugins", "activate_plugins", "active_plugins",
-    "choose_parts", "choose_plugins", "default_plugins", "entry_point_candidates", "file_candidate", "installed",
-    "load_objects", "missing_plugin", "named_by", "origin_of", "register_object",
+    "Candidate", "Plugin", "Plugins", "PluginsArgument", "Provenance", "activate_plugins", "active_plugins",
+    "choose_parts", "choose_plugins", "default_plugins", "entry_point_candidates", "file_candidate",
+    "get_referenced", "installed", "load_objects", "missing_plugin", "origin_of", "register_object",
 ]  # fmt: skip

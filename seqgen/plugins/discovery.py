@@ -73,14 +73,14 @@ def installed() -> list[Candidate]:
     ]
 
 
-def offering(plural: str, name: str) -> list[str]:
-    """Return the installed plugins that declare to offer something, loaded or not.
+def plugins_declaring(plural: str, name: str) -> list[str]:
+    """Return the installed plugins that declare a part or command, loaded or not.
 
     A distribution declares it by an entry point such as ``html = "mypages"`` in the group ``seqgen.reports``.
 
     Args:
         plural: "reports", "commands" or another kind in the plural.
-        name: of the part or command.
+        name: the name of the part or command.
     """
     points = importlib.metadata.entry_points(group=f"{GROUP}.{plural}", name=name)
     return sorted({point.value.partition(":")[0].partition(".")[0] for point in points})

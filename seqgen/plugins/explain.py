@@ -1,10 +1,10 @@
-"""One-line descriptions of exceptions raised by plugins."""
+"""One-line explanations of plugin errors and missing plugins."""
 
 from __future__ import annotations
 
 import traceback
 
-from seqgen.plugins.discovery import offering
+from seqgen.plugins.discovery import plugins_declaring
 from seqgen.registry import one_line
 
 
@@ -26,13 +26,13 @@ def explain(error: BaseException, package: str) -> str:
 
 
 def missing_plugin(plural: str, name: str) -> str:
-    """Return a hint that names the plugin whose part or command is not there, or "".
+    """Return a hint that names the plugin of a missing part or command, or "".
 
     Args:
         plural: "reports", "commands" or another kind in the plural.
-        name: of the part or command.
+        name: the name of the part or command.
     """
-    found = offering(plural, name)
+    found = plugins_declaring(plural, name)
     if not found:
         return ""
     listed = " or ".join(found)

@@ -1,4 +1,4 @@
-"""The plugins of a call from Python, and parts given as classes or specs or named by other parts."""
+"""Selection of the plugins and parts for a call of the Python API."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ def _warn(line: str) -> None:
     warnings.warn(line, RuntimeWarning, stacklevel=2)
 
 
-SomePlugins = Plugins | Iterable[object] | str | Path | ModuleType | Spec | type | None
-"""None: all that are installed; else one, or several, of what ``seqgen.plugins.load_objects`` takes: these too."""
+PluginsArgument = Plugins | Iterable[object] | str | Path | ModuleType | Spec | type | None
+"""None for all installed plugins, or one or several objects for ``load_objects`` to add to them."""
 
 
-def choose_plugins(plugins: SomePlugins) -> Plugins:
-    """Return the plugins of a call: all that are installed, and those that are given.
+def choose_plugins(plugins: PluginsArgument) -> Plugins:
+    """Return the plugins for a call: the installed ones, and those that are passed.
 
     Raises:
-        UsageError: something given is no plugin.
+    UsageError: an object that is passed is not a plugin.
     """
     if plugins is None:
-        session = active_plugins()  # within a command: those that it was started with, files too
+        session = active_plugins()  # inside a command: the plugins it was started with, including files
         return session if isinstance(session, Plugins) else default_plugins()
     if isinstance(plugins, Plugins):
         return plugins
@@ -51,15 +51,15 @@ def choose_plugins(plugins: SomePlugins) -> Plugins:
     return chosen
 
 
-def choose_parts(plugins: SomePlugins, parts: Mapping[str, object]) -> tuple[Plugins, dict[str, str | None]]:
-    """Return the plugins of a call, and the names of its parts, of which some are given as classes or specs.
+def choose_parts(plugins: PluginsArgument, parts: Mapping[str, object]) -> tuple[Plugins, dict[str, str | None]]:
+    """Return the plugins for a call and the registry names of its parts, which may be passed as classes or specs.
 
     Args:
-        plugins: as ``choose_plugins`` takes them.
+        plugins: as for ``choose_plugins``.
         parts: names, classes, specs or None, by kind.
 
     Raises:
-        UsageError: something given is no plugin, or no such part.
+        UsageError: an object that is passed is not a plugin, or not such a part.
     """
     given = {kind: part for kind, part in parts.items() if part is not None and not isinstance(part, str)}
     chosen = choose_plugins([] if plugins is None and given else plugins)
@@ -67,11 +67,11 @@ def choose_parts(plugins: SomePlugins, parts: Mapping[str, object]) -> tuple[Plu
     return chosen, names | {kind: register_object(chosen, kind, part) for kind, part in given.items()}
 
 
-def named_by(naming: Entry, kind: str, name: str, plugins: Plugins) -> Entry:
-    """Return a part that a spec names, such as the validator of a domain; its own plugin's comes first.
+def get_referenced(naming: Entry, kind: str, name: str, plugins: Plugins) -> Entry:
+    """Return a part that a spec refers to, such as the validator of a domain; its own plugin takes precedence.
 
     Raises:
-        PluginError: no plugin offers it.
+        PluginError: no plugin has registered it.
     """
     try:
         return plugins.registry.get(kind, name, near=naming)
