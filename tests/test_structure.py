@@ -42,9 +42,11 @@ def imports(path: Path) -> set[str]:
     return found
 
 
-def offences(paths: Iterable[Path], rule: Callable[[Path], Iterable[str]]) -> list[str]:
-    """Return "file: offence" for everything that a rule finds in a list of files."""
-    return [f"{path.relative_to(ROOT)}: {offence}" for path in paths for offence in rule(path)]
+def hold(paths: list[Path], rule: Callable[[Path], Iterable[str]]) -> None:
+    """Fail with "file: offence" for everything that a rule yields of a list of files."""
+    found = [f"{path.relative_to(ROOT).as_posix()}: {offence}" for path in paths for offence in rule(path)]
+    assert paths
+    assert not found, "\n".join(["", *found])
 
 
 def test_plugins_import_only_the_public_api():
@@ -61,7 +63,8 @@ def test_plugins_import_only_the_public_api():
             elif parts[0].startswith("seqgen_") and parts[0] not in (own, "seqgen_corpora"):
                 yield f"{own or 'it'} imports {name}"
 
-    assert PLUGINS and STRANGERS and offences(PLUGINS + STRANGERS, rule) == []
+    hold(PLUGINS, rule)
+    hold(STRANGERS, rule)
 
 
 def test_core_knows_no_plugin():
@@ -71,7 +74,8 @@ def test_core_knows_no_plugin():
         yield from (f"imports {name}" for name in imports(path) if name.startswith("seqgen_"))
         yield from (f"mentions {name}" for name in words if name in text_of(path))
 
-    assert CORE and words and offences(CORE, rule) == []
+    assert words
+    hold(CORE, rule)
 
 
 def test_modules_are_short():
@@ -84,7 +88,7 @@ def test_modules_are_short():
         if length > limit:
             yield f"{length} lines, the limit is {limit}"
 
-    assert offences(CORE + PLUGINS, rule) == []
+    hold(CORE + PLUGINS, rule)
 
 
 def test_functions_are_short():
@@ -98,7 +102,7 @@ def test_functions_are_short():
                 if length > 55:
                     yield f"{node.name} has {length} lines"
 
-    assert offences(CORE + PLUGINS, rule) == []
+    hold(CORE + PLUGINS, rule)
 
 
 def tool(*command: str) -> None:
