@@ -111,9 +111,7 @@ def test_a_step_that_cannot_be_recorded_trains_and_says_why(words, in_tmp):
     )
     reason = "it reads the values of a tensor (aten._local_scalar_dense.default)"
     assert f"cannot be recorded: {reason}" in engine_of(run)["how"]
-    assert said == [
-        f"steps that cannot be recorded run one by one under autograd, which is slower: Branching: {reason}"
-    ]
+    assert said == [f"steps that cannot be traced run one by one under autograd, which is slower: Branching: {reason}"]
     assert len(run.sample(3)) == 3
 
 

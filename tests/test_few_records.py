@@ -57,7 +57,7 @@ def test_the_criterion_is_reported_and_can_be_set(cli, in_tmp):
     assert "the best step is" not in chosen.err
     assert "expected_copies" not in json.dumps(seqgen.load("b").metrics)
     refused = cli(*train, "d", "--layout", "stream", "-o", "best_by=copies")
-    assert refused.code == 2 and "best_by=copies is of records" in refused.err
+    assert refused.code == 2 and "best_by=copies needs records" in refused.err
 
 
 def test_many_records_and_warm_starts_use_the_loss(in_tmp):

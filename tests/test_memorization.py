@@ -58,7 +58,7 @@ def slow_distance(one, other):
 
 @given(SOME, SOME)
 def test_nearest_records_match_brute_force(texts, training):
-    pytest.importorskip("rapidfuzz", reason="needs the extra 'judge'")
+    pytest.importorskip("rapidfuzz", reason="needs the extra 'evaluate'")
     expected = [
         min(slow_distance(text, record) / max(len(text), len(record), 1) for record in training) for text in texts
     ]
@@ -84,7 +84,7 @@ def test_exact_copies_and_their_chance_level():
 
 
 def test_similarity_and_its_verdict():
-    pytest.importorskip("rapidfuzz", reason="needs the extra 'judge'")
+    pytest.importorskip("rapidfuzz", reason="needs the extra 'evaluate'")
     random = np.random.default_rng(3)
     made = ["".join(random.choice(list("abcdefgh"), 12)) for _ in range(600)]
     training, held_out, fresh = made[:300], made[300:450], made[450:]
@@ -140,14 +140,14 @@ def test_without_rapidfuzz_the_nearest_record_is_left_out_with_a_line(tiny_run):
     ]  # fmt: skip
     result = subprocess.run(call, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
-    assert "seqgen-lm[judge]" in result.stdout and "nearest_mean" not in result.stdout
+    assert "seqgen-lm[evaluate]" in result.stdout and "nearest_mean" not in result.stdout
     assert "shared_mean_chars" in result.stdout
 
 
 @pytest.mark.slow
 def test_a_run_on_names_copies_no_more_often_than_by_chance(tmp_path):
     """One in ten of its names is a training record, as by chance."""
-    pytest.importorskip("rapidfuzz", reason="needs the extra 'judge'")
+    pytest.importorskip("rapidfuzz", reason="needs the extra 'evaluate'")
     healthy = seqgen.train("names", cell="gru", hidden=64, steps=1200, out=tmp_path / "run").evaluate(500)
     assert healthy["copies"] > 0.05 and healthy["memorisation"] == NO_EVIDENCE
     assert healthy["nearest_difference_low"] > 0 > healthy["shared_difference_chars_high"]

@@ -110,5 +110,9 @@ def test_a_device_that_is_not_there_is_refused(device, cli, words, in_tmp):
     if device == "cuda" and torch.cuda.is_available():
         pytest.skip("there is one")
     refused = cli("train", "--corpus", words, "--device", device, "--out", "run")
-    assert refused.code == 2 and refused.err == f"seqgen: no device {device!r} here; use --device cpu\n"
+    assert (
+        refused.code == 2
+        and refused.err
+        == f"seqgen: cannot use device {device!r}: it is not available on this machine; use --device cpu\n"
+    )
     assert not (in_tmp / "run").exists()

@@ -84,7 +84,7 @@ def test_the_repetition_penalty_is_on_what_a_row_has():
 
 @pytest.mark.parametrize(
     ("wanted", "modules", "extra"),
-    [({"regex": "a+"}, ["outlines_core"], "constrain"), ({"min_edit": 2}, ["rapidfuzz.distance"], "judge")],
+    [({"regex": "a+"}, ["outlines_core"], "constrain"), ({"min_edit": 2}, ["rapidfuzz.distance"], "evaluate")],
 )
 def test_a_missing_extra_is_named(tiny_run, monkeypatch, wanted, modules, extra):
     for module in modules:

@@ -51,7 +51,7 @@ def resume(
         CheckpointError: no checkpoint can be used, or a plugin is missing.
         CorpusError: the corpus is not what it was.
     """
-    from seqgen.training.engine_choice import ready_engine
+    from seqgen.training.engine_choice import restore_engine
 
     plugins = choose_plugins(plugins)
     from seqgen.render.progress import with_progress_line
@@ -72,7 +72,7 @@ def resume(
         advice = "restore it, train anew, or continue with the corpus as it is now: --allow-corpus-change"
         corpus = corpus_of(settings, plugins)
         data = read_again(corpus, settings, vocabulary, progress, warn=warn, changed=changed, advice=advice)
-        ready_engine(model, data.encoded, data.vocabulary, settings.engine, settings.train, warn)
+        restore_engine(model, data.encoded, data.vocabulary, settings.engine, settings.train, warn)
         if data.survey.digest != settings.corpus.digest:
             settings = with_corpus(settings, data)
             folder.record_corpus(settings.corpus)
@@ -96,11 +96,11 @@ def _warn_of_changes(settings: RunSettings, plugins: Plugins, warn: Callable[[st
     Returns:
         The settings, with a device that exists here.
     """
-    from seqgen.training.engine_choice import is_there
+    from seqgen.training.engine_choice import is_available
 
     now, engine = environment(), settings.engine
-    if not is_there(engine.device):
-        instead = "cuda" if is_there("cuda") else "cpu"
+    if not is_available(engine.device):
+        instead = "cuda" if is_available("cuda") else "cpu"
         gone = f"the device {engine.device!r} of the run is not available"
         warn(f"{gone}: it continues on {instead!r}, and its result will differ")
         settings = settings.model_copy(update={"engine": engine.model_copy(update={"device": instead})})

@@ -83,7 +83,7 @@ def edit_distance(purpose: str) -> tuple[Any, Any]:
         from rapidfuzz.distance import Levenshtein
         from rapidfuzz.process import cdist
     except ImportError:
-        raise MissingExtra("judge", purpose) from None
+        raise MissingExtra("evaluate", purpose) from None
     return Levenshtein, cdist
 
 

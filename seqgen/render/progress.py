@@ -18,22 +18,22 @@ OnProgress = Callable[[str, int, int | None], None]
 _SHOWN_CHARS = 100  # of a sample in a line
 _FEW_RECORDS = 10  # of the validation part
 MANY_RECORDS = 100_000
-"""Records from which on reading them is worth a line."""
+"""Number of records from which on reading shows its progress."""
 
 
 def in_ipython() -> bool:
-    """Whether this is a notebook, or another prompt of IPython."""
+    """Return whether the process runs a notebook or another IPython shell."""
     shell = sys.modules.get("IPython")
     return shell is not None and shell.get_ipython() is not None
 
 
 class ProgressLine:
-    """A listener for ``seqgen.train``: a line that is rewritten, and a line for each evaluation.
+    """A listener for ``seqgen.train``: a line that is rewritten in place, and a line per evaluation.
 
-    Where the stream is neither a terminal nor a notebook's, only whole lines are written.
+    A stream that is neither a terminal nor a notebook's gets whole lines only.
 
     Args:
-        stream: where to write; None: ``sys.stderr``.
+        stream: the stream to write to; None: ``sys.stderr``.
     """
 
     def __init__(self, stream: TextIO | None = None) -> None:
@@ -52,12 +52,12 @@ class ProgressLine:
                 self.write(line)
 
     def on_progress(self, what: str, done: int, total: int | None) -> None:
-        """Show how far reading and encoding are; short ones pass unseen."""
+        """Show the progress of reading and encoding, from 100,000 records on."""
         if done >= MANY_RECORDS:
             self._rewrite(reading_line(what, done, total))
 
     def write(self, line: str) -> None:
-        """Write a line that stays."""
+        """Write a line that is not rewritten."""
         line = visible(line)
         self._put(f"\r{line:{self._width}}\n" if self._width else f"{line}\n")
         self._width = 0
@@ -68,7 +68,7 @@ class ProgressLine:
             self._width = len(line)
 
     def _put(self, text: str) -> None:
-        with contextlib.suppress(OSError, ValueError):  # nobody reads it, which is no reason to stop
+        with contextlib.suppress(OSError, ValueError):  # a closed stream is no reason to stop training
             self._stream.write(text)
             self._stream.flush()
 
@@ -83,7 +83,7 @@ _REASONS = {
 
 
 def event_lines(folder: RunFolder, event: training.Event) -> list[str]:
-    """What is said of an event that is no progress: the headlines, an evaluation, the end; of others nothing."""
+    """Return the lines of an event: the headlines, an evaluation, the end; none for other events."""
     if isinstance(event, training.Started):
         return _headlines(folder, event)
     if isinstance(event, training.Report):
@@ -94,11 +94,11 @@ def event_lines(folder: RunFolder, event: training.Event) -> list[str]:
 
 
 def progress_line(event: training.Progress, width: int | None = None) -> str:
-    """How far a training is.
+    """Return the progress line of a training run.
 
     Args:
         event: the progress.
-        width: characters that there are for it; None: any. What is missed least is left out first, the time left last.
+        width: available columns; None: unlimited. The least important parts are dropped first, the time left last.
     """
     parts = {
         "step": f"step {event.step:,}",
@@ -115,12 +115,12 @@ def progress_line(event: training.Progress, width: int | None = None) -> str:
 
 
 def evaluating_line(event: training.Evaluating) -> str:
-    """That held-out records are looked at, and samples drawn."""
+    """Return the line for the start of an evaluation."""
     return f"evaluating at step {event.step:,}"
 
 
 def reading_line(what: str, done: int, total: int | None) -> str:
-    """How far reading is."""
+    """Return the progress line of reading."""
     return f"{what}: {done:,}" + (f" of {total:,} records" if total else " records")
 
 
@@ -134,9 +134,9 @@ def _headlines(folder: RunFolder, event: training.Started) -> list[str]:
         most = f"{training.MAX_COPIES:.0%}"
         held_out += f" (few records: the best step is the last at which at most {most} of samples are copies)"
     elif 0 < parts["valid"] < _FEW_RECORDS and corpus.layout == "lines":
-        held_out += " (too few to tell which step is best; --valid-file FILE or --split A/B/C gives more)"
+        held_out += " (too few to select the best step; add more with --valid-file FILE or --split A/B/C)"
     elif not parts["valid"]:
-        held_out += " (nothing held out to validate: no early stopping)"
+        held_out += " (no held-out records: no early stopping)"
     action = f"resuming {folder.path} at step {step:,}" if step else f"training {folder.path}"
     begun = settings.start
     origin = f", from {visible(Path(begun.run).name)} at step {begun.step:,}" if begun is not None and not step else ""
@@ -173,9 +173,9 @@ def with_progress_line(
 
     Args:
         listener: called with the run folder and each event, or None.
-        warn: called with one line for each warning; None: warnings are dropped, or written by the progress line.
-        progress: whether a :class:`ProgressLine` is added; None: in IPython where there is no listener; or a function
-            of its own, called while the corpus is read.
+        warn: called with one line per warning; None: warnings are dropped, or written by the progress line.
+        progress: whether to add a :class:`ProgressLine`; None: in IPython, if there is no listener; or a function that
+            is called while the corpus is read.
     """
     if progress is not None and not isinstance(progress, bool):
         return listener, warn or _ignore, progress
@@ -192,4 +192,4 @@ def with_progress_line(
 
 
 def _ignore(*_: object) -> None:
-    """Ignore a warning, or progress."""
+    """Ignore all arguments."""

@@ -18,47 +18,47 @@ if TYPE_CHECKING:
     from seqgen.batches import Batch, Parts
     from seqgen.tokenizers import Vocabulary
 
-_A_THREAD = 12_800_000  # multiplications of a symbol's step that a thread must have for itself, or it waits for others
-_TINY = 300_000  # parameters below which a GPU waits for Python longer than a CPU computes
-_WORTH_COMPILING_S = 600.0  # of training left, so that compiling, up to a minute, is at most a tenth of it
-_FASTER = 0.95  # share of the time of uncompiled steps that compiled ones must stay below to be used
+_MIN_OPS_PER_THREAD = 12_800_000  # multiplications per step below which a further thread costs more than it saves
+_SMALL = 300_000  # parameters below which a CPU is faster than a GPU, which waits for Python
+_MIN_COMPILE_S = 600.0  # of training left, so that compiling (up to a minute) takes at most a tenth of it
+_MAX_COMPILED_SHARE = 0.95  # compiled steps must take less than this fraction of the uncompiled time
 
-Say = Callable[[str], None]
+Report = Callable[[str], None]
 
 
-def choose_threads(n_parameters: int, batch_size: int, wanted: int | None, most: int) -> int:
-    """CPU threads: as wanted, else as many as have enough to compute at each symbol, a product for each weight and row.
+def choose_threads(n_parameters: int, batch_size: int, requested: int | None, max_threads: int) -> int:
+    """Return the number of CPU threads: as requested, else as many as the multiplications of a step keep busy.
 
-    The sizes decide, never a measurement: it would make a run's bytes depend on what else the machine does.
+    Only sizes count, never a measurement, which would make the bytes of a run depend on the load of the machine.
 
     Args:
-        n_parameters: of the model.
+        n_parameters: parameters of the model.
         batch_size: rows of a step.
-        wanted: the user's own number, or None.
-        most: how many threads torch would use by itself.
+        requested: the number that the user sets, or None.
+        max_threads: the number that torch uses by default.
     """
-    if wanted is not None:
-        return wanted
-    return min(most, max(1, n_parameters * batch_size // _A_THREAD))
+    if requested is not None:
+        return requested
+    return min(max_threads, max(1, n_parameters * batch_size // _MIN_OPS_PER_THREAD))
 
 
-def choose_device(wanted: str, n_parameters: int = _TINY) -> str:
-    """A device that is there; "auto" takes a GPU if there is one, but the CPU for tiny models.
+def choose_device(requested: str, n_parameters: int = _SMALL) -> str:
+    """Return an available device; "auto" prefers a GPU, but the CPU for small models.
 
     Raises:
-        UsageError: the wanted one is not there.
+        UsageError: the requested device is not available.
     """
     import torch
 
-    if wanted == "auto":
-        return "cuda" if torch.cuda.is_available() and n_parameters >= _TINY else "cpu"
-    if not is_there(wanted):
-        raise UsageError(f"no device {wanted!r} here; use --device cpu")
-    return wanted
+    if requested == "auto":
+        return "cuda" if torch.cuda.is_available() and n_parameters >= _SMALL else "cpu"
+    if not is_available(requested):
+        raise UsageError(f"cannot use device {requested!r}: it is not available on this machine; use --device cpu")
+    return requested
 
 
-def is_there(device: str) -> bool:
-    """Whether there is such a device: "cpu", "mps", "cuda" or "cuda:1"."""
+def is_available(device: str) -> bool:
+    """Return whether a device is available: "cpu", "mps", "cuda" or "cuda:1"."""
     import torch
 
     kind, _, index = device.partition(":")
@@ -68,20 +68,20 @@ def is_there(device: str) -> bool:
 
 
 def decide_engine(
-    model: Any, encoded: Parts, vocabulary: Vocabulary, train: TrainSettings, n_parameters: int, say: Say
+    model: Any, encoded: Parts, vocabulary: Vocabulary, train: TrainSettings, n_parameters: int, report: Report
 ) -> EngineSettings:
-    """Decide how a run computes, by letting the model learn from one batch and forget it.
+    """Choose how a run computes, by timing steps on one batch; the model is restored afterwards.
 
     Args:
-        model: with fresh weights; moved to its device, and set to the engine.
+        model: with initial weights; moved to its device, and set to the engine.
         encoded: the records to train on.
         vocabulary: their symbols.
-        train: what is wanted.
-        n_parameters: of the model.
-        say: is told, in one line, what takes time or cannot be had.
+        train: the training settings.
+        n_parameters: parameters of the model.
+        report: called with one line about anything slow or unavailable.
 
     Raises:
-        UsageError: the wanted device is not there.
+        UsageError: the requested device is not available.
     """
     import torch
 
@@ -94,28 +94,28 @@ def decide_engine(
     batch = _trial_batch(encoded, train).to(model_device(model))
     with computing(threads):
         use_engine(model, name)
-        precision = _choose_precision(model, batch, vocabulary, train, say)
+        precision = _choose_precision(model, batch, vocabulary, train, report)
         step_s = _step_s(model, batch, vocabulary, precision)
-        if name == "compiled" and not _compile(model, say):
+        if name == "compiled" and not _compile(model, report):
             name = "scan"
-        if train.engine == "auto" and _left_s(train, len(encoded["train"]), step_s) > _WORTH_COMPILING_S:
-            step_s = _step_s(model, batch, vocabulary, precision, rounds=3)  # the first time is not like the others
-            worth = _left_s(train, len(encoded["train"]), step_s) > _WORTH_COMPILING_S
-            if worth and _compiler() and _compile(model, say):
+        if train.engine == "auto" and _remaining_s(train, len(encoded["train"]), step_s) > _MIN_COMPILE_S:
+            step_s = _step_s(model, batch, vocabulary, precision, rounds=3)  # the first step is slower than the others
+            worth = _remaining_s(train, len(encoded["train"]), step_s) > _MIN_COMPILE_S
+            if worth and _compiler() and _compile(model, report):
                 name = "compiled"
-                if _step_s(model, batch, vocabulary, precision, rounds=3) > _FASTER * step_s:
-                    say("compiled steps are not faster here: going on uncompiled")
+                if _step_s(model, batch, vocabulary, precision, rounds=3) > _MAX_COMPILED_SHARE * step_s:
+                    report("engine: compiled steps are not faster on this machine; training continues without them")
                     name = "scan"
         use_engine(model, name)
         for problem in untraced_steps(model):
-            say(f"steps that cannot be recorded run one by one under autograd, which is slower: {problem}")
+            report(f"steps that cannot be traced run one by one under autograd, which is slower: {problem}")
     return EngineSettings(name=name, how=describe_engine(model), device=device, threads=threads, precision=precision)
 
 
-def ready_engine(
-    model: Any, encoded: Parts, vocabulary: Vocabulary, settings: EngineSettings, train: TrainSettings, say: Say
+def restore_engine(
+    model: Any, encoded: Parts, vocabulary: Vocabulary, settings: EngineSettings, train: TrainSettings, report: Report
 ) -> None:
-    """Set a model to the engine that was decided when its run began."""
+    """Set a model to the engine that was chosen when its run started."""
     from seqgen.cells import use_engine
 
     model.to(settings.device)
@@ -123,26 +123,26 @@ def ready_engine(
     if settings.name == "compiled":
         with computing(settings.threads):
             _step_s(model, _trial_batch(encoded, train).to(model_device(model)), vocabulary, settings.precision)
-            if not _compile(model, say):
-                say("the run began with compiled steps: its result may differ in the last bits")
+            if not _compile(model, report):
+                report("engine: the run started with compiled steps; its result may differ in the last bits")
 
 
-def _left_s(train: TrainSettings, n_records: int, step_s: float) -> float:
-    """Seconds of training, as far as they can be told."""
+def _remaining_s(train: TrainSettings, n_records: int, step_s: float) -> float:
+    """Return the estimated duration of the training, seconds."""
     steps = [train.steps, None if train.epochs is None else train.epochs * n_records / train.batch_size]
     limits_s = [train.time_s, *(None if limit is None else limit * step_s for limit in steps)]
     return min(limit_s for limit_s in limits_s if limit_s is not None)
 
 
 def model_device(model: Any) -> Any:
-    """Where a model computes."""
+    """Return the device of a model."""
     from seqgen.model import device_of
 
     return device_of(model)
 
 
 def _trial_batch(encoded: Parts, train: TrainSettings) -> Batch:
-    """The first whole batch of the run."""
+    """Return the first full batch of the run."""
     from seqgen.batches import make_feed
 
     part = encoded["train"]
@@ -150,7 +150,7 @@ def _trial_batch(encoded: Parts, train: TrainSettings) -> Batch:
 
 
 def _step_s(model: Any, batch: Batch, vocabulary: Vocabulary, precision: str, rounds: int = 1) -> float:
-    """Seconds of learning from a batch, the best of some rounds; the model is left as it was."""
+    """Return the seconds of a training step on a batch, the best of some rounds; the model is restored."""
     import torch
 
     from seqgen.evaluation import penalty
@@ -176,20 +176,22 @@ def _step_s(model: Any, batch: Batch, vocabulary: Vocabulary, precision: str, ro
     return min(times_s)
 
 
-def _choose_precision(model: Any, batch: Batch, vocabulary: Vocabulary, train: TrainSettings, say: Say) -> Any:
-    """Bfloat16 only where it is wanted, works and is faster."""
+def _choose_precision(model: Any, batch: Batch, vocabulary: Vocabulary, train: TrainSettings, report: Report) -> Any:
+    """Return bfloat16 only where it is requested, works and is faster, else float32."""
     if train.precision == "float32" or hasattr(model, "learn"):
         return "float32"
-    plain_s = _step_s(model, batch, vocabulary, "float32", rounds=3)
+    float32_s = _step_s(model, batch, vocabulary, "float32", rounds=3)
     try:
-        short_s = _step_s(model, batch, vocabulary, "bfloat16", rounds=3)
+        bfloat16_s = _step_s(model, batch, vocabulary, "bfloat16", rounds=3)
     except RuntimeError as error:
         if is_out_of_memory(error):
             raise
-        say(f"bfloat16 does not work here ({' '.join(str(error).split())[:80]}): training in float32")
+        report(
+            f"precision: bfloat16 does not work on this machine ({' '.join(str(error).split())[:80]}); training in float32"
+        )
         return "float32"
-    if short_s > plain_s:
-        say(f"bfloat16 is slower here, {short_s / plain_s:.1f} times: training in float32")
+    if bfloat16_s > float32_s:
+        report(f"precision: bfloat16 takes {bfloat16_s / float32_s:.1f} times as long as float32; training in float32")
         return "float32"
     return "bfloat16"
 
@@ -198,8 +200,8 @@ def _compiler() -> bool:
     return any(shutil.which(program) for program in (os.environ.get("CXX", "c++"), "g++", "clang++"))
 
 
-def _compile(model: Any, say: Say) -> bool:
-    """Compile the steps that were last seen; False, with a line, where that cannot be done."""
+def _compile(model: Any, report: Report) -> bool:
+    """Compile the steps traced last; report and return False where that fails."""
     from seqgen.cells import can_compile, compile_steps, use_engine
 
     if not can_compile(model):
@@ -207,18 +209,18 @@ def _compile(model: Any, say: Say) -> bool:
     home = cache_folder("compiled")
     cache = os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(home))
     os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")
-    say(f"compiling the steps: up to a minute the first time, kept in {cache}")
+    report(f"compiling the steps: up to a minute the first time, kept in {cache}")
     use_engine(model, "compiled")
     try:
         compile_steps(model)
     except Exception as error:
-        say(f"cannot compile the steps: {_compiler_problem(error)}; they run uncompiled")
+        report(f"cannot compile the steps: {_compiler_problem(error)}; they run uncompiled")
         return False
     return True
 
 
 def _compiler_problem(error: Exception) -> str:
-    """Return the line of an exception of torch's compiler that names the cause, whole.
+    """Return the line of an exception of torch's compiler that names the cause.
 
     The exception of a failed C++ compilation quotes the command of a thousand characters before the compiler's errors.
     """
