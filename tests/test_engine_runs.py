@@ -162,7 +162,7 @@ def test_bfloat16_never_fails(words, tmp_path, entry):
         )  # fmt: skip
         chosen = engine_of(run)["precision"]
         assert (chosen, len(said)) in (("float32", precision == "bfloat16"), (precision, 0))
-        assert all(line.startswith("bfloat16 ") and line.endswith(": training in float32") for line in said)
+        assert all(line.startswith("precision: bfloat16 ") and line.endswith("; training in float32") for line in said)
         assert not any("\n" in line for line in said)
         hows[precision] = engine_of(run)["how"]
         assert torch.isfinite(torch.tensor([row["train_loss_nats"] for row in run.metrics])).all()

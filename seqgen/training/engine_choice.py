@@ -186,9 +186,8 @@ def _choose_precision(model: Any, batch: Batch, vocabulary: Vocabulary, train: T
     except RuntimeError as error:
         if is_out_of_memory(error):
             raise
-        report(
-            f"precision: bfloat16 does not work on this machine ({' '.join(str(error).split())[:80]}); training in float32"
-        )
+        problem = " ".join(str(error).split())[:80]
+        report(f"precision: bfloat16 does not work on this machine ({problem}); training in float32")
         return "float32"
     if bfloat16_s > float32_s:
         report(f"precision: bfloat16 takes {bfloat16_s / float32_s:.1f} times as long as float32; training in float32")
