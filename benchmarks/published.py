@@ -21,9 +21,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from seqgen_bench.runner import bench
+
 import seqgen
 from report import RESULTS, machine, store, table
-from seqgen.api.bench import bench
 from timing import Setting
 
 HEADING = """# Names on the published splits

@@ -34,6 +34,9 @@ _HOME = {
     "seqgen.api.train": ("train", "plan", "TrainingPlan"),
     "seqgen.api.resume": ("resume",),
     "seqgen.api.run": ("load", "Run"),
+    "seqgen.api.work_folder": ("WorkFolder",),
+    "seqgen.plugins": ("choose_plugins", "failure_reason", "option_names"),
+    "seqgen.training": ("Progress",),
     "seqgen.render.progress": ("ProgressLine",),
     "seqgen.sampling": ("Sample",),
     "seqgen.evaluation": ("Score",),
@@ -54,6 +57,7 @@ if TYPE_CHECKING:
     from seqgen.api.train import TrainingPlan as TrainingPlan
     from seqgen.api.train import plan as plan
     from seqgen.api.train import train as train
+    from seqgen.api.work_folder import WorkFolder as WorkFolder
     from seqgen.cells import Cell as Cell
     from seqgen.cells import Recurrent as Recurrent
     from seqgen.cells import Stack as Stack
@@ -73,6 +77,9 @@ if TYPE_CHECKING:
     from seqgen.metrics import Evaluation as Evaluation
     from seqgen.metrics import MetricRow as MetricRow
     from seqgen.metrics import format_metric as format_metric
+    from seqgen.plugins import choose_plugins as choose_plugins
+    from seqgen.plugins import failure_reason as failure_reason
+    from seqgen.plugins import option_names as option_names
     from seqgen.protocols import Augmentation as Augmentation
     from seqgen.protocols import Metric as Metric
     from seqgen.protocols import Model as Model
@@ -100,6 +107,7 @@ if TYPE_CHECKING:
     from seqgen.specs import TokenizerSpec as TokenizerSpec
     from seqgen.specs import ValidatorSpec as ValidatorSpec
     from seqgen.tokenizers import nearest as nearest
+    from seqgen.training import Progress as Progress
 
 
 def __getattr__(name: str) -> Any:

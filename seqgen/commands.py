@@ -32,6 +32,8 @@ __all__ = [
     "duration",
     "input_lines",
     "log",
+    "parse_count",
+    "parse_duration",
     "parse_fields",
     "parse_options",
     "results_on_stdout",
@@ -86,6 +88,28 @@ def parse_fields(assignments: Iterable[str]) -> dict[str, str]:
         BadOption: one is not of that form.
     """
     return dict(map(pair, assignments))
+
+
+def parse_count(value: int | str) -> int:
+    """Return a number like 50000, "50k" or "1.5m".
+
+    Raises:
+        BadOption: it is none.
+    """
+    from seqgen.config import parse_count as parse
+
+    return parse(value)
+
+
+def parse_duration(value: float | str) -> float:
+    """Return the seconds of a duration like 60, "60s", "5m" or "1h".
+
+    Raises:
+        BadOption: it is none.
+    """
+    from seqgen.config import parse_duration_s
+
+    return parse_duration_s(value)
 
 
 def parse_options(assignments: Iterable[str]) -> dict[str, Any]:

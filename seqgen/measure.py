@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, MutableMapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from seqgen.api.conditioning import Conditioning
+from seqgen.checkpoint.settings_diff import find_differences
+from seqgen.compute import computing
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from seqgen.api.encoded_corpus import EncodedCorpus
     from seqgen.api.run import Run
+    from seqgen.evaluation import Difference, HeldOut, RecordLosses, SampleCounts
+
+    Numbers = npt.NDArray[Any]
+
+Part = Literal["valid", "test"]
 
 
 def prefix_nats(
@@ -26,9 +36,162 @@ def prefix_nats(
         UnknownSymbol: the prefix has a symbol that is not in the corpus.
         UsageError: a label or field that the run does not know.
     """
-    wishes = Conditioning.of(run, label, given or {})
-    n_symbols = len(run.vocabulary.encode(wishes.prefix + prefix))
+    conditioning = Conditioning.of(run, label, given or {})
+    n_symbols = len(run.vocabulary.encode(conditioning.prefix + prefix))
     if not n_symbols:
         return []
-    (score,) = run.score(wishes.prefix + prefix, given=wishes.conditions)
+    (score,) = run.score(conditioning.prefix + prefix, given=conditioning.conditions)
     return list(score.nats_per_symbol[:n_symbols])
+
+
+class TrainingState(NamedTuple):
+    """How far the training of a run has come, by its newest checkpoint.
+
+    Attributes:
+        step: optimizer steps done.
+        elapsed_s: seconds of training and evaluation.
+        ended: whether training has ended, and was not only stopped.
+    """
+
+    step: int
+    elapsed_s: float
+    ended: bool
+
+
+def training_state(run: Run) -> TrainingState:
+    """Return how far the training of a run has come; zeros where it has no checkpoint."""
+    state = run.folder.latest_state() or {}
+    return TrainingState(state.get("step", 0), state.get("elapsed_s", 0.0), bool(state.get("ended")))
+
+
+def read_corpus(run: Run, cache: MutableMapping[str, EncodedCorpus] | None = None) -> EncodedCorpus:
+    """Read and encode the corpus of a run.
+
+    Args:
+        run: the run.
+        cache: corpora that runs share: one that was read for a run with the same symbols and split is not read again.
+
+    Raises:
+        CorpusError: it is unreadable, or has changed since the run was trained.
+        UsageError: it is gone, or what it needs is not installed.
+    """
+    from seqgen.api.encoded_corpus import read_again
+
+    cache, settings, vocabulary = {} if cache is None else cache, run.settings, run.vocabulary
+    # A run that started from another's weights has that one's symbols before its own.
+    symbols = vocabulary.conditions, vocabulary.tokenizer.to_json()
+    split = settings.train.split, settings.train.split_seed
+    key = repr((settings.corpus, settings.tokenizer, symbols, split))
+    if key not in cache:
+        cache[key] = read_again(run.corpus, settings, vocabulary, warn=run.warn)
+    return cache[key]
+
+
+def held_out_loss(run: Run, part: Part, corpus: EncodedCorpus | None = None) -> HeldOut | None:
+    """Return the loss on all records of a held-out part: ``loss_nats``, ``bits_per_char`` and ``n_records``.
+
+    Args:
+        run: the run.
+        part: "valid" or "test".
+        corpus: the result of ``read_corpus``, or the ``data`` of a :class:`seqgen.TrainingPlan`; None: it is read.
+
+    Returns:
+        None where the part is empty.
+    """
+    from seqgen.evaluation import held_out_loss as loss_of
+    from seqgen.evaluation import penalty
+
+    encoded = (read_corpus(run) if corpus is None else corpus).encoded[part]
+    if not len(encoded):
+        return None
+    with computing(run.settings.engine.threads):
+        return loss_of(run.model, encoded, penalty(run.vocabulary, run.model), most=10**9)
+
+
+def record_losses(run: Run, part: Part, corpus: EncodedCorpus | None = None) -> RecordLosses | None:
+    """Return the loss of each record of a held-out part, in the order of the corpus: ``nats_N`` and ``chars_N``.
+
+    Args:
+        run: the run.
+        part: "valid" or "test".
+        corpus: as ``held_out_loss`` takes it.
+
+    Returns:
+        None where the part is empty, or the corpus is one long text.
+    """
+    from seqgen.batches import Encoded
+    from seqgen.evaluation import RecordLosses, penalty, record_nats
+
+    encoded = (read_corpus(run) if corpus is None else corpus).encoded[part]
+    if not isinstance(encoded, Encoded) or not len(encoded):
+        return None
+    with computing(run.settings.engine.threads):
+        nats_N = record_nats(run.model, encoded, penalty(run.vocabulary, run.model))
+    return RecordLosses(nats_N, encoded.chars_N.astype("float64") + 1, int((encoded.lengths_N - 1).sum()))
+
+
+def count_samples(run: Run, texts: Sequence[str]) -> SampleCounts:
+    """Return how many of some samples are valid, unique and novel, and the shares of each.
+
+    Where the domain has no validator, or it is not installed, all count as valid.
+
+    Raises:
+        CorpusError: the corpus is not what the run was trained on.
+    """
+    from seqgen.evaluation import count_samples as counts_of
+
+    return counts_of(texts, run.corpus, run.settings.splitter, run.validator_here, run.recorded_form)
+
+
+def tokens_per_s(run: Run, corpus: EncodedCorpus | None = None) -> float | None:
+    """Return the targets per second over the whole training run, evaluations included; None at step 0.
+
+    Args:
+        run: the run.
+        corpus: as ``held_out_loss`` takes it.
+    """
+    from seqgen.batches import Stream, count_batches, make_feed
+
+    train, settings = (read_corpus(run) if corpus is None else corpus).encoded["train"], run.settings.train
+    state = training_state(run)
+    if isinstance(train, Stream):  # each step has as many
+        feed = make_feed(train, batch_size=settings.batch_size, window=settings.window, seed=0)
+        per_step = float(feed.batch(0).n_targets)
+    else:
+        per_step = float((train.lengths_N - 1).sum()) / count_batches(len(train), settings.batch_size)
+    return per_step * state.step / state.elapsed_s if state.step and state.elapsed_s else None
+
+
+def settings_diff(runs: Mapping[str, Run]) -> dict[str, dict[str, Any]]:
+    """Return the settings that are not the same in all of some runs.
+
+    Args:
+        runs: by name.
+
+    Returns:
+        For each setting, as ``-o`` spells it, its value in each run; None where a run has no such setting.
+    """
+    return find_differences({name: run.settings for name, run in runs.items()})
+
+
+def mean_interval(values: Sequence[float]) -> tuple[float, float | None]:
+    """Return the mean, and the half width of its 95% interval by Student's t; None for one value."""
+    from seqgen.evaluation import mean_interval as interval_of
+
+    return interval_of(values)
+
+
+def paired_difference(nats_N: Numbers, other_N: Numbers, chars_N: Numbers) -> Difference:
+    """Return how many more bits per character one model needs than another for the same records.
+
+    Args:
+        nats_N: the loss of each record (N,) in nats, of the first model.
+        other_N: the same of the second model.
+        chars_N: the characters of each record; its stop counts as one more.
+
+    Returns:
+        ``bits_per_char``, with its 95% interval ``low`` and ``high`` by a bootstrap over records.
+    """
+    from seqgen.evaluation import paired_difference as difference_of
+
+    return difference_of(nats_N, other_N, chars_N)

@@ -87,6 +87,14 @@ def test_options_and_fields_are_parsed(cli, tiny_run, kit):
         commands.parse_options(["rate"])
 
 
+def test_counts_and_durations_are_parsed():
+    assert commands.parse_count("50k") == 50_000 == commands.parse_count(50_000)
+    assert commands.parse_duration("5m") == 300 == commands.parse_duration(300)
+    for parse in (commands.parse_count, commands.parse_duration):
+        with pytest.raises(BadOption):
+            parse("soon")
+
+
 def test_lines_of_stdin(kit, in_tmp):
     found = subprocess.run(
         [sys.executable, "-m", "seqgen", "echo", *kit], input=b"a\r\n\xff\nlast", capture_output=True, cwd=in_tmp
@@ -94,7 +102,9 @@ def test_lines_of_stdin(kit, in_tmp):
     assert found.returncode == 0 and found.stdout.decode() == "A;\ufffd;LAST;" and found.stderr == b""
 
 
-@pytest.mark.parametrize(("command", "plugin"), [("play", "seqgen_play")])
+@pytest.mark.parametrize(
+    ("command", "plugin"), [("play", "seqgen_play"), ("bench", "seqgen_bench"), ("compare", "seqgen_bench")]
+)
 def test_a_command_without_its_plugin_is_a_usage_error_that_names_it(command, plugin, tmp_path):
     found = finish(run_seqgen(command, "--no-plugins", cwd=tmp_path))
     assert found.code == 2 and found.out == "" and found.err.count("\n") == 1

@@ -12,12 +12,11 @@ import pytest
 
 import seqgen
 from conftest import WORDS
-from seqgen.api.compare import compare
 from seqgen.batches import encode, encode_stream
 from seqgen.corpus import Record, Splitter
 from seqgen.evaluation import excerpt, held_out_loss, penalty, pieces, record_losses
 from seqgen.evaluation.memorization import TOO_FEW
-from seqgen.render import METRICS, compare_view, evaluation_view
+from seqgen.render import METRICS, evaluation_view
 from seqgen.tokenizers import ByteTokenizer, CharTokenizer, Vocabulary
 from test_render import shown
 
@@ -156,10 +155,6 @@ def test_one_held_out_record_has_no_interval(words, tmp_path):
     assert not [name for name in ends if name.startswith(("test", "nearest", "shared"))]
     assert figures["memorisation"] == TOO_FEW
     assert "test, records" in shown(evaluation_view(figures), width=100)
-    found = compare([run.path for run in runs], n=0)
-    worse = next(row for row in found.rows if row["difference"] is not None)
-    assert worse["difference_low"] is None is worse["difference_high"]
-    assert "[" not in shown(compare_view(found.rows, found.settings, "test"), width=100)
 
 
 def test_intervals_of_the_test_loss_shrink_with_the_records(tmp_path):

@@ -1,14 +1,22 @@
 """Plugins: finding them, loading them in isolation, and calling their hooks."""
 
 from seqgen.plugins.discovery import Candidate, entry_point_candidates, file_candidate, installed, origin_of
-from seqgen.plugins.explain import missing_plugin
+from seqgen.plugins.explain import failure_reason, missing_plugin
 from seqgen.plugins.manager import Plugin, Plugins, Provenance
 from seqgen.plugins.objects import load_objects, register_object
-from seqgen.plugins.selection import PluginsArgument, choose_parts, choose_plugins, default_plugins, get_referenced
+from seqgen.plugins.selection import (
+    PluginsArgument,
+    choose_parts,
+    choose_plugins,
+    default_plugins,
+    get_referenced,
+    option_names,
+)
 from seqgen.plugins.session import activate_plugins, active_plugins
 
 __all__ = [
     "Candidate", "Plugin", "Plugins", "PluginsArgument", "Provenance", "activate_plugins", "active_plugins",
-    "choose_parts", "choose_plugins", "default_plugins", "entry_point_candidates", "file_candidate",
-    "get_referenced", "installed", "load_objects", "missing_plugin", "origin_of", "register_object",
+    "choose_parts", "choose_plugins", "default_plugins", "entry_point_candidates", "failure_reason",
+    "file_candidate", "get_referenced", "installed", "load_objects", "missing_plugin", "option_names", "origin_of",
+    "register_object",
 ]  # fmt: skip

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import traceback
 
+from seqgen.errors import FAULT_NOTE, DiskError, Interrupted, SeqgenError
 from seqgen.plugins.discovery import plugins_declaring
 from seqgen.registry import one_line
+from seqgen.signals import reraise_signal
 
 
 def explain(error: BaseException, package: str) -> str:
@@ -23,6 +25,22 @@ def explain(error: BaseException, package: str) -> str:
         frame, line = found[-1]
         place = f" ({frame.f_code.co_filename}:{line})"
     return f"{type(error).__name__}: {one_line(error)}{place}"
+
+
+def failure_reason(error: BaseException) -> str:
+    """Return the reason of a failure in one line, for a command that continues with the next part.
+
+    Raises:
+        BaseException: the error itself, if it says nothing of a part: a signal, or a disk that refuses.
+    """
+    reraise_signal()
+    if isinstance(error, KeyboardInterrupt | Interrupted | DiskError):
+        raise error
+    if isinstance(error, SeqgenError):
+        return one_line(error, limit=500)
+    text = f"{type(error).__name__}: {one_line(error)}"
+    notes = [note.removeprefix(FAULT_NOTE) for note in getattr(error, "__notes__", ()) if note.startswith(FAULT_NOTE)]
+    return f"{notes[0]}: {text}" if notes else text
 
 
 def missing_plugin(plural: str, name: str) -> str:

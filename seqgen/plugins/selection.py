@@ -33,11 +33,11 @@ PluginsArgument = Plugins | Iterable[object] | str | Path | ModuleType | Spec | 
 """None for all installed plugins, or one or several objects for ``load_objects`` to add to them."""
 
 
-def choose_plugins(plugins: PluginsArgument) -> Plugins:
+def choose_plugins(plugins: PluginsArgument = None) -> Plugins:
     """Return the plugins for a call: the installed ones, and those that are passed.
 
     Raises:
-    UsageError: an object that is passed is not a plugin.
+        UsageError: an object that is passed is not a plugin.
     """
     if plugins is None:
         session = active_plugins()  # inside a command: the plugins it was started with, including files
@@ -51,8 +51,27 @@ def choose_plugins(plugins: PluginsArgument) -> Plugins:
     return chosen
 
 
+def option_names(kind: str, name: str = "", *, plugins: PluginsArgument = None) -> list[str]:
+    """Return the names of the options of a registered part, or of the settings of training.
+
+    Args:
+        kind: "cell", "model", ..., or "train" for the settings of training, which need no name.
+        name: of the part.
+        plugins: as ``choose_plugins`` takes them.
+
+    Raises:
+        UnknownName: no plugin offers it.
+        PluginError: its options cannot be imported or derived.
+    """
+    if kind == "train":
+        from seqgen.config import TrainSettings
+
+        return list(TrainSettings.model_fields)
+    return choose_plugins(plugins).registry.get(kind, name).option_names()
+
+
 def choose_parts(plugins: PluginsArgument, parts: Mapping[str, object]) -> tuple[Plugins, dict[str, str | None]]:
-    """Return the plugins for a call and the registry names of its parts, which may be passed as classes or specs.
+    """Return the plugins of a call, and the names of its parts, of which some are given as classes or specs.
 
     Args:
         plugins: as for ``choose_plugins``.

@@ -1,8 +1,6 @@
 """Rich renderables of results; nothing here prints."""
 
 from seqgen.metrics import METRICS, by_model
-from seqgen.render.bench import bench_csv, bench_plot, bench_table, check_plot
-from seqgen.render.compare import compare_view
 from seqgen.render.evaluation import evaluation_view
 from seqgen.render.heat import heat_map, score_line
 from seqgen.render.picture import draw, export_svg
@@ -13,12 +11,7 @@ from seqgen.render.text import counted, duration, sparkline, visible, visible_js
 __all__ = [
     "EMPTY_ROW",
     "METRICS",
-    "bench_csv",
-    "bench_plot",
-    "bench_table",
     "by_model",
-    "check_plot",
-    "compare_view",
     "corpus_view",
     "counted",
     "draw",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-BIGRAM = Path(__file__).parent.parent / "docs" / "examples" / "bigram.py"
+BIGRAM = Path(__file__).parents[3] / "docs" / "examples" / "bigram.py"
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What a bench has measured: a row for each run, and one for each cell over its seeds."""
+"""Results of a bench: a row for each run, and a row for each cell over its seeds."""
 
 from __future__ import annotations
 
@@ -8,30 +8,33 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from seqgen.files import SafePath, dump_json, write_atomic
-from seqgen.render import bench_csv
+import seqgen
+from seqgen import measure
+from seqgen_bench.render import bench_csv
 
 RESULTS, RESULTS_CSV = "results.json", "results.csv"
+EMPTY: dict[str, Any] = {RESULTS: {"runs": []}}
+"""The files of a bench that has not begun, as JSON values."""
 
 
 @dataclass(frozen=True)
 class RunScore:
-    """What was measured of one run.
+    """The measurements of one run.
 
     Attributes:
         cell: the cell, or the model that is not made of cells.
-        seed: of the training.
+        seed: of the run.
         run: the name of its folder.
-        part: the held-out part that was judged, "valid" or "test".
-        parameters: trainable ones.
+        part: the held-out part that was evaluated, "valid" or "test".
+        parameters: trainable parameters.
         width: units of a layer; None where there are none.
         steps: optimizer steps done.
         trained_s: seconds of training and evaluation.
         bits_per_char: of all records of the part, with the best checkpoint, the stop counted as a character.
-        tokens_per_s: targets learned from a second of training, evaluations left out.
-        samples_per_s: rows drawn a second.
+        tokens_per_s: targets per second of training, evaluations left out.
+        samples_per_s: rows sampled per second.
         lr: the peak learning rate; None of a model that only counts.
     """
 
@@ -51,31 +54,31 @@ class RunScore:
 
 @dataclass
 class BenchResult:
-    """A bench, as far as it is.
+    """The results of a bench so far.
 
     Attributes:
-        folder: where it is kept.
-        corpus: how people call the corpus.
-        part: the held-out part that is judged.
-        asked: what all were given: parameters, seeds, ends.
-        cells: who takes part, in the order they were named.
-        earlier: what an earlier bench in the same folder measured, by cell and seed.
-        runs: what was measured of each run.
-        problems: why a cell is out, in one line each.
+        folder: its folder.
+        corpus: the title of the corpus.
+        part: the held-out part that is evaluated.
+        asked: settings of all runs: parameters, seeds, ends.
+        cells: the cells, in the order given.
+        earlier: the scores that its folder has from earlier benches, by cell and seed.
+        runs: the scores of this bench.
+        problems: reasons by cell, of those that failed.
     """
 
     folder: Path
     corpus: str
-    part: str
+    part: Literal["valid", "test"]
     asked: dict[str, Any]
-    cells: Sequence[str]
+    cells: list[str]
     earlier: dict[tuple[str, int], RunScore] = field(default_factory=dict)
     runs: list[RunScore] = field(default_factory=list)
     problems: dict[str, str] = field(default_factory=dict)
 
     @property
     def rows(self) -> list[dict[str, Any]]:
-        """A row a cell, the lowest bits per character first; then what failed, then what has not run."""
+        """A row for each cell: by bits per character, then those that failed, then those that have not run."""
         rows = [_row(cell, [run for run in self.runs if run.cell == cell], self.problems) for cell in self.cells]
         missing = float("inf")
 
@@ -86,7 +89,7 @@ class BenchResult:
         return sorted(rows, key=order)
 
     def to_json(self) -> dict[str, Any]:
-        """All of it as JSON values, with what stands in the folder besides."""
+        """Return everything as JSON values, earlier scores of the folder included."""
         runs = self.earlier | {(run.cell, run.seed): run for run in self.runs}
         return {
             "corpus": self.corpus,
@@ -96,28 +99,26 @@ class BenchResult:
             "runs": [dataclasses.asdict(run) for run in runs.values()],
         }
 
-    def keep(self) -> None:
-        """Publish results.json and results.csv.
+    def save(self, folder: seqgen.WorkFolder) -> None:
+        """Write results.json and results.csv.
 
         Raises:
-            LinkRefused: one of them is a link.
+            CheckpointError: one of them is a link.
             DiskError: the disk refused.
         """
-        write_atomic(SafePath(self.folder) / RESULTS, dump_json(self.to_json()), make_parents=True)
-        write_atomic(SafePath(self.folder) / RESULTS_CSV, bench_csv(self.rows))
+        folder.write_json(RESULTS, self.to_json())
+        folder.write(RESULTS_CSV, bench_csv(self.rows))
 
 
 def _row(cell: str, runs: Sequence[RunScore], problems: dict[str, str]) -> dict[str, Any]:
-    """The mean over the seeds of a cell."""
-    from seqgen.evaluation import mean_interval
-
+    """Return the means over the seeds of a cell."""
     row: dict[str, Any] = {
         "cell": cell, "bits_per_char": None, "interval": None, "parameters": None, "width": None, "steps": None,
         "lr": None, "tokens_per_s": None, "samples_per_s": None, "seeds": len(runs), "problem": problems.get(cell, ""),
     }  # fmt: skip
     if not runs:
         return row
-    row["bits_per_char"], row["interval"] = mean_interval([run.bits_per_char for run in runs])
+    row["bits_per_char"], row["interval"] = measure.mean_interval([run.bits_per_char for run in runs])
     speeds = [run.tokens_per_s for run in runs if run.tokens_per_s is not None]
     return row | {
         "lr": runs[0].lr,
@@ -129,15 +130,20 @@ def _row(cell: str, runs: Sequence[RunScore], problems: dict[str, str]) -> dict[
     }
 
 
-def read_scores(folder: Path) -> dict[tuple[str, int], RunScore]:
-    """What an earlier bench in a folder measured, by cell and seed; what cannot be read is measured again.
+def read_scores(folder: seqgen.WorkFolder) -> dict[tuple[str, int], RunScore]:
+    """Return the scores that a folder has, by cell and seed; those that cannot be read are measured again.
 
     Raises:
-        LinkRefused: the file is a link.
+        CheckpointError: the file is a link.
     """
     try:
-        listed = json.loads((SafePath(folder) / RESULTS).read())["runs"]
+        listed = json.loads(folder.read(RESULTS))["runs"]
         scores = [RunScore(**run) for run in listed]
     except (OSError, ValueError, KeyError, TypeError):
         return {}
     return {(score.cell, score.seed): score for score in scores}
+
+
+def run_name(name: str, seed: int) -> str:
+    """Return the name of a run's folder; names of cells have no dot, so all differ."""
+    return f"{name.replace(':', '.')}-seed{seed}"

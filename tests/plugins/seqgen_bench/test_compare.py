@@ -10,10 +10,12 @@ import pytest
 
 import seqgen
 from conftest import WORDS
-from seqgen.api.compare import compare
 from seqgen.api.encoded_corpus import encode_with
 from seqgen.errors import BadOption, NoSuchRun
 from seqgen.evaluation import held_out_loss, paired_difference, penalty, record_nats
+from seqgen_bench.compare import compare
+from seqgen_bench.render import compare_view
+from test_render import shown
 
 SMALL = {"hidden": 8, "split": "50/20/30", "options": {"samples": 0}}
 
@@ -147,13 +149,24 @@ def test_a_run_whose_corpus_is_gone_keeps_its_row(cli, runs, tmp_path):
     path.unlink()
     found = compare([runs["good"].path, run.path], n=10)
     assert found.rows[-1]["parameters"] == run.settings.n_parameters
-    assert any("gone cannot be judged" in note for note in found.notes)
+    assert any("gone cannot be evaluated" in note for note in found.notes)
 
 
 def test_runs_of_the_same_name_are_told_apart(runs, tmp_path):
     (tmp_path / "good").symlink_to(runs["poor"].path)
     found = compare([runs["good"].path, tmp_path / "good"], n=0)
     assert [row["run"] for row in found.rows] == [str(runs["good"].path), str(tmp_path / "good")]
+
+
+def test_one_held_out_record_has_no_interval(tmp_path, words):
+    one = tmp_path / "one.txt"
+    one.write_text("anno\n")
+    for hidden in (4, 5):
+        seqgen.train(words, test=one, cell="vanilla", hidden=hidden, steps=2, out=tmp_path / f"{hidden}")
+    found = compare([tmp_path / "4", tmp_path / "5"], n=0)
+    worse = next(row for row in found.rows if row["difference"] is not None)
+    assert worse["difference_low"] is None is worse["difference_high"]
+    assert "[" not in shown(compare_view(found.rows, found.settings, "test"), width=100)
 
 
 def test_mistakes(runs, in_tmp):

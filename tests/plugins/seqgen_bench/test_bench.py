@@ -15,10 +15,10 @@ import pytest
 
 import seqgen
 from conftest import registered
-from seqgen.api.bench import bench
 from seqgen.errors import BadOption, CorpusError, DiskError, UnknownName, UsageError
 from seqgen.evaluation import mean_interval, t_quantile
-from seqgen.render import bench_plot
+from seqgen_bench.plot import bench_plot
+from seqgen_bench.runner import bench
 
 QUICK = {"params": 3000, "seeds": 2, "steps": 12, "split": "60/20/20"}
 PLUGIN = """
@@ -174,7 +174,7 @@ def test_what_is_finished_is_not_trained_again(words, in_tmp):
     assert len(kept["runs"]) == 4 and [row["cell"] for row in kept["rows"]] == ["vanilla"]
     judged = bench(words, "vanilla", **QUICK, part="test", out=first.folder)
     assert made(first.folder) == after and judged.rows[0]["bits_per_char"] != first.rows[0]["bits_per_char"]
-    with pytest.raises(UsageError, match=r"train\.steps 12, not 13: give another --out"):
+    with pytest.raises(UsageError, match=r"train\.steps 12, not 13; pass another --out"):
         bench(words, "vanilla", **{**QUICK, "steps": 13}, out=first.folder)
     assert made(first.folder) == after
 
@@ -185,7 +185,7 @@ def test_a_signal_leaves_the_rows_so_far(cli, words, in_tmp):
              "--split", "60/20/20", "--out", "kept")  # fmt: skip
     result = cli(*asked, "--json", "--plugin", "stopper.py")
     sys.modules.pop("stopper")
-    assert result.code == 130 and "with --out kept goes on" in result.err, result.err
+    assert result.code == 130 and "with --out kept continues" in result.err, result.err
     shown = json.loads(result.out)
     assert [(run["cell"], run["seed"]) for run in shown["runs"]] == [("vanilla", 0), ("ngram", 0)]
     assert json.loads((in_tmp / "kept" / "results.json").read_text())["runs"] == shown["runs"]
@@ -219,10 +219,10 @@ def test_a_budget_that_cannot_be_met_is_a_row(words, in_tmp):
 
 
 def test_a_full_disk_ends_the_bench(words, in_tmp, monkeypatch):
-    def full(*_):
+    def full(*_, **__):
         raise DiskError("cannot write: full")
 
-    monkeypatch.setattr("seqgen.api.contest.begin", full)
+    monkeypatch.setattr(seqgen.TrainingPlan, "train", full)
     with pytest.raises(DiskError):
         bench(words, "vanilla", **QUICK)
 
@@ -231,7 +231,7 @@ def test_a_full_disk_ends_the_bench(words, in_tmp, monkeypatch):
     ("changed", "error", "expected"),
     [
         ({"cells": "vanila"}, UnknownName, "did you mean 'vanilla'"),
-        ({"cells": ""}, UsageError, "say what to compare"),
+        ({"cells": ""}, UsageError, "name the cells to compare"),
         ({"cells": "recurrent"}, UsageError, "made of cells"),
         ({"seeds": 0}, BadOption, "at least 1, not 0"),
         ({"part": "train"}, BadOption, "valid or test, not 'train'"),
@@ -286,18 +286,3 @@ def test_one_long_text(words, in_tmp):
     run = seqgen.load(result.folder / score.run)
     assert run.settings.corpus.layout == "stream"
     assert score.bits_per_char == pytest.approx(run.evaluate(1)["validation_bits_per_char"], rel=1e-6)
-
-
-def test_the_rate_of_a_whole_run(tiny_run):
-    """Sixty steps over 32 words in batches of 16: each epoch, two steps, learns every symbol and every stop once."""
-    from seqgen.api.encoded_corpus import count, encode_with
-    from seqgen.api.speed import whole_tokens_per_s
-
-    run = tiny_run
-    data = encode_with(run.corpus, "w", run.vocabulary, run.settings.splitter, count(run.corpus, "w"))
-    texts = [record.text for record in run.corpus if run.settings.splitter.part(record) == "train"]
-    per_epoch = sum(len(text) + 1 for text in texts)
-    steps_per_epoch = math.ceil(len(texts) / 16)
-    rate = whole_tokens_per_s(run.settings, data.encoded["train"], 60, 2.0)
-    assert rate == pytest.approx(per_epoch * 60 / steps_per_epoch / 2.0)
-    assert whole_tokens_per_s(run.settings, data.encoded["train"], 0, 0.0) is None

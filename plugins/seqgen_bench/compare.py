@@ -1,0 +1,185 @@
+"""Finished runs side by side: their settings, their losses, and the settings that differ."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import seqgen
+from seqgen import measure
+
+PARTS: dict[Literal["valid", "test"], str] = {"valid": "validation", "test": "test"}
+_COLUMNS = (
+    "run", "corpus", "cell", "parameters", "steps", "trained_s", "tokens_per_s", "validation_bits_per_char",
+    "test_bits_per_char", "difference", "difference_low", "difference_high", "samples", "valid", "unique", "novel",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Runs side by side.
+
+    Attributes:
+        part: the held-out part by which they are sorted.
+        rows: a row a run, the lowest bits per character of that part first: run, corpus, cell, parameters, steps,
+            trained_s, tokens_per_s (evaluations counted), validation_bits_per_char, test_bits_per_char; difference,
+            difference_low and difference_high: bits per character more than the best run needs for the same records,
+            with its 95% interval over records (other seeds of the same settings differ besides); samples, valid,
+            unique and novel. None where there is no value.
+        settings: those that are not the same in all runs, by name, then by run.
+        notes: reasons why values cannot be compared or are missing, a line each.
+    """
+
+    part: Literal["valid", "test"]
+    rows: list[dict[str, Any]]
+    settings: dict[str, dict[str, Any]]
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass
+class _Compared:
+    """A run and its measurements.
+
+    Attributes:
+        run: the run.
+        name: its name, unique among the runs.
+        row: its row.
+        losses: the losses of the records of the part; None where there are no records.
+    """
+
+    run: seqgen.Run
+    name: str
+    row: dict[str, Any]
+    losses: Any = None
+
+    @property
+    def records(self) -> Hashable:
+        """A value that is equal for two runs whose parts have the same records in the same order."""
+        settings = self.run.settings
+        return settings.corpus.digest, settings.corpus.layout, settings.train.split, settings.train.split_seed
+
+
+def _ignore(line: str) -> None:
+    """Ignore a warning."""
+
+
+def compare(
+    runs: Sequence[str | Path],
+    *,
+    part: Literal["valid", "test"] = "test",
+    n: int = 200,
+    seed: int = 0,
+    checkpoint: str | int = "best",
+    plugins: Any = None,
+    warn: Callable[[str], None] = _ignore,
+) -> Comparison:
+    """Compare runs.
+
+    Args:
+        runs: at least two, each a folder or a name under ``runs/``.
+        part: the held-out part by which they are sorted, and over whose records they are compared in pairs.
+        n: samples of each that are evaluated; 0: none.
+        seed: of the samples.
+        checkpoint: "best", "latest", or a step.
+        plugins: as ``seqgen.load`` takes them.
+        warn: called with one line for each damaged checkpoint that is skipped.
+
+    Raises:
+        BadOption: fewer than two runs, or an unknown part.
+        NoSuchRun, CheckpointError: as in ``seqgen.load``.
+    """
+    if part not in PARTS:
+        raise seqgen.BadOption(f"--part is valid or test, not {part!r}")
+    plugins = seqgen.choose_plugins(plugins)
+    opened = [seqgen.load(run, checkpoint=checkpoint, plugins=plugins, warn=warn) for run in runs]
+    found = list({run.path.resolve(): run for run in opened}.values())
+    if len(found) < 2:
+        raise seqgen.BadOption(f"give at least two different runs to compare, not {len(found)}")
+    names = [run.path.name for run in found]
+    compared = [
+        _Compared(run, name if names.count(name) == 1 else str(run.path), {})
+        for run, name in zip(found, names, strict=True)
+    ]
+    differing = measure.settings_diff({one.name: one.run for one in compared})
+    notes, cache = _notes(compared), dict[str, Any]()
+    for one in compared:
+        one.row = _facts(one)
+        if not measure.training_state(one.run).ended:
+            notes.append(f"{one.name} has not ended; it is evaluated as it is")
+        try:
+            corpus = measure.read_corpus(one.run, cache)
+        except (seqgen.CorpusError, seqgen.UsageError) as error:  # its corpus is gone or has changed
+            notes.append(f"{one.name} cannot be evaluated: {error}")
+            continue
+        _evaluate(one, corpus, part, n, seed)
+        if n and one.run.lacking:
+            notes.append(f"{one.name}: {one.run.lacking}; without it texts are compared as they stand")
+    column = f"{PARTS[part]}_bits_per_char"
+    _pair(compared, column)
+    compared.sort(key=lambda one: _order(one.row[column]))
+    return Comparison(part, [one.row for one in compared], differing, notes)
+
+
+def _order(bits: float | None) -> float:
+    return float("inf") if bits is None else bits
+
+
+def _notes(compared: Sequence[_Compared]) -> list[str]:
+    """Return a line on why the held-out losses of runs cannot be compared, if they cannot."""
+    corpora = [one.run.settings.corpus for one in compared]
+    titles = dict.fromkeys(corpus.title for corpus in corpora)
+    if len(titles) > 1:
+        return [f"the runs were trained on different corpora ({', '.join(titles)}): their losses cannot be compared"]
+    if len({corpus.digest for corpus in corpora}) > 1:
+        return [f"the corpus {next(iter(titles))!r} was not the same for all runs: their losses cannot be compared"]
+    if len({one.records for one in compared}) > 1:
+        return ["the runs were split in different ways: their held-out losses are of different records"]
+    return []
+
+
+def _facts(one: _Compared) -> dict[str, Any]:
+    """Return the row of a run with what its files say; the measurements follow."""
+    settings, state = one.run.settings, measure.training_state(one.run)
+    return dict.fromkeys(_COLUMNS) | {
+        "run": one.name,
+        "corpus": settings.corpus.title,
+        "cell": (settings.cell or settings.model).name.rpartition(":")[2],
+        "parameters": settings.n_parameters,
+        "steps": state.step,
+        "trained_s": state.elapsed_s,
+    }
+
+
+def _evaluate(one: _Compared, corpus: Any, part: str, n: int, seed: int) -> None:
+    """Add the held-out losses of a run, and the shares of its samples."""
+    run, row = one.run, one.row
+    row["tokens_per_s"] = measure.tokens_per_s(run, corpus)
+    for name, title in PARTS.items():
+        losses = measure.record_losses(run, name, corpus) if name == part else None
+        if losses is not None:
+            one.losses = losses
+            row[f"{title}_bits_per_char"] = losses.bits_per_char
+        elif (loss := measure.held_out_loss(run, name, corpus)) is not None:
+            row[f"{title}_bits_per_char"] = loss.bits_per_char
+    if n and run.vocabulary.ends:
+        counts = measure.count_samples(run, [sample.text for sample in run.sample(n, seed=seed)])
+        valid = None if run.lacking or run.validator is None else counts.valid
+        row |= {"samples": n, "valid": valid, "unique": counts.unique, "novel": counts.novel}
+
+
+def _pair(compared: Sequence[_Compared], column: str) -> None:
+    """Add to each run its difference from the best, where both were evaluated on the same records."""
+    able = [one for one in compared if one.losses is not None]
+    if not able:
+        return
+    best = min(able, key=lambda one: _order(one.row[column]))
+    for one in able:
+        if one is best or one.records != best.records:
+            continue
+        found = measure.paired_difference(one.losses.nats_N, best.losses.nats_N, one.losses.chars_N - 1)
+        one.row["difference"] = found.bits_per_char
+        if math.isfinite(found.low):
+            one.row |= {"difference_low": found.low, "difference_high": found.high}
