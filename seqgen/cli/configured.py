@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 Command = Callable[..., Any]
 _AS_THEY_ARE = (bool, int, float, Path)
+_PANELS = ("The data", "The model", "When it ends", "More")  # in this order in the help of train
 
 
 def configured(config: str, *, without: Container[str] = ()) -> Callable[[Command], Command]:
@@ -64,9 +65,14 @@ def _parameters(config: str, without: Container[str]) -> list[tuple[str, inspect
     flags, keywords = flags_of(model), {name: keyword for keyword, name in keywords_of(model).items()}
     return [
         (keywords[name], _parameter(name, flag, model.model_fields[name]))
-        for name, flag in flags.items()
+        for name, flag in sorted(flags.items(), key=_panel_order)
         if name not in without
     ]
+
+
+def _panel_order(item: tuple[str, Flag]) -> int:
+    panel = item[1].panel
+    return _PANELS.index(panel) if panel in _PANELS else -1
 
 
 def _parameter(name: str, flag: Flag, field: FieldInfo) -> inspect.Parameter:
