@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import seqgen
-from seqgen.api import data as data_module
+from seqgen.api import encoded_corpus
 from seqgen.batches import Stream, cached, encode, encode_stream
 from seqgen.corpus import Record, Splitter
 from seqgen.errors import DiskError
@@ -114,11 +114,11 @@ def test_a_run_from_files_is_the_run_from_memory(words, tmp_path, monkeypatch):
     wishes = {"cell": "vanilla", "hidden": 8, "steps": 12, "batch_size": 8, "split": "80/10/10"}
     plain = seqgen.train(words, **wishes, out=tmp_path / "plain")
     assert not (tmp_path / "cache").exists()
-    monkeypatch.setattr(data_module, "_IN_MEMORY", 10)
+    monkeypatch.setattr(encoded_corpus, "_IN_MEMORY", 10)
     mapped = seqgen.train(words, **wishes, out=tmp_path / "mapped")
     assert len(list((tmp_path / "cache" / "seqgen" / "encoded").iterdir())) == 1
     with monkeypatch.context() as patch:  # it is not even read again
-        patch.setattr(data_module, "survey", lambda *given: pytest.fail("read again"))
+        patch.setattr(encoded_corpus, "survey", lambda *given: pytest.fail("read again"))
         again = seqgen.train(words, **wishes, out=tmp_path / "again")
     assert (again.path / "metrics.jsonl").read_bytes() == (mapped.path / "metrics.jsonl").read_bytes()
     for name, tensor in plain.model.state_dict().items():
@@ -129,7 +129,7 @@ def test_a_run_from_files_is_the_run_from_memory(words, tmp_path, monkeypatch):
 
 def test_a_file_that_has_changed_is_read_again(words, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(data_module, "_IN_MEMORY", 10)
+    monkeypatch.setattr(encoded_corpus, "_IN_MEMORY", 10)
     wishes = {"cell": "vanilla", "hidden": 8, "steps": 2, "split": "none"}
     first = seqgen.train(words, **wishes, out=tmp_path / "first")
     words.write_text(words.read_text() + "zoë\n", encoding="utf-8")

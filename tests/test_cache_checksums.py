@@ -12,7 +12,7 @@ import pytest
 
 import seqgen
 from conftest import read_again
-from seqgen.api import data as data_module
+from seqgen.api import encoded_corpus
 from seqgen.batches import cached, encode, encode_stream, make_feed
 from seqgen.corpus import Record, Splitter
 from seqgen.errors import DiskError
@@ -192,7 +192,7 @@ WISHES = {"cell": "vanilla", "hidden": 8, "steps": 4, "batch_size": 8, "split": 
 def large(monkeypatch, tmp_path):
     """Every corpus is one that goes to files."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(data_module, "_IN_MEMORY", 10)
+    monkeypatch.setattr(encoded_corpus, "_IN_MEMORY", 10)
     return tmp_path / "cache" / "seqgen"
 
 
@@ -222,16 +222,16 @@ def test_a_large_corpus_edited_with_size_and_time_kept_does_not_pass_as_unchange
 def test_a_corpus_that_changes_between_counting_and_encoding_is_refused(words, tmp_path, large, monkeypatch):
     """By what is encoded, not by the times of the file."""
     read_again(monkeypatch)
-    counting = data_module.survey
+    counting = encoded_corpus.survey
 
     def then_edit(*given, **options):
         yield from counting(*given, **options)
         if changes:
             edit_keeping_size_and_times(changes.pop())
 
-    monkeypatch.setattr(data_module, "survey", then_edit)
+    monkeypatch.setattr(encoded_corpus, "survey", then_edit)
     for most in (10, 1 << 30):  # in files, and in memory
-        monkeypatch.setattr(data_module, "_IN_MEMORY", most)
+        monkeypatch.setattr(encoded_corpus, "_IN_MEMORY", most)
         good, changes = words.read_text(encoding="utf-8"), [words]
         with pytest.raises(seqgen.CorpusError, match="changed while it was read"):
             seqgen.train(words, **WISHES, out=tmp_path / "run")
