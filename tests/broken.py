@@ -1,4 +1,4 @@
-"""Plugins that violate one check each, and for each kind a plugin that passes all."""
+"""Plugins that each violate one check of the conformance kit, and one valid plugin of each kind."""
 
 from __future__ import annotations
 
@@ -224,7 +224,7 @@ class SavesWhatIsNoTensor(Whole):
 
 
 class CountsForItself(Whole):
-    """What it counts is not saved."""
+    """A model whose counts are not part of its saved state."""
 
     def __init__(self, input_size, hidden_size):
         super().__init__(input_size, hidden_size)
@@ -383,7 +383,7 @@ class LogitsOfOtherPlaces(Table):
 
 
 class Counts(nn.Module):
-    """How often each symbol followed each."""
+    """A model that counts how often each symbol follows each."""
 
     def __init__(self, n_symbols):
         super().__init__()

@@ -1,4 +1,4 @@
-"""What the tests share: a tiny corpus, a tiny run, and ways to call the command line."""
+"""Shared fixtures: a tiny corpus, a tiny run, and ways to call the command line."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def plugins() -> Plugins:
-    """The installed plugins, loaded anew; a problem fails the test."""
+    """Return the installed plugins, freshly loaded; a problem fails the test."""
     return load_plugins((), installed=True)
 
 
@@ -194,7 +194,7 @@ def finish(process: subprocess.Popen[bytes], timeout_s: float = 120) -> Result:
 
 
 def in_terminal(*arguments: object, columns: int = 100, messages: bool = False) -> str:
-    """What a command shows on a terminal, escape sequences and all.
+    """Return the output of a command on a terminal, including escape sequences.
 
     Args:
         arguments: of the command line.

@@ -1,4 +1,4 @@
-"""Ends a training process at its n-th file operation, for each n, and resumes; prints what came of it as JSON.
+"""A script that kills a training process at its n-th file operation, for each n, resumes, and prints results as JSON.
 
     python tests/fault_points.py FOLDER WORDS [EVERY]
 

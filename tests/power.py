@@ -1,4 +1,4 @@
-"""A model of power loss: what may be on a disk afterwards.
+"""A model of power loss: the disk states that are possible after a crash.
 
 After POSIX, and as in Pillai et al., OSDI 2014: the content of a file is durable once the file has been fsynced, the
 names in a folder once the folder has been. Of all the rest any part may have reached the disk, in any order: a write
@@ -114,7 +114,7 @@ class Power:
         return nodes
 
     def states(self, at: int, most: int, rng: random.Random) -> Iterator[tuple[str, Nodes]]:
-        """What may be on the disk when the power goes after ``at`` operations, at most so many states.
+        """Yield the possible disk states after a power loss after ``at`` operations, up to a limit.
 
         All and none of what is not durable, each of it missing or half there alone, each of it there alone, and then
         subsets at random.

@@ -1,4 +1,4 @@
-"""Samples from each of some runs in a process of its own; prints what that cost and how it ended, as JSON.
+"""A script that samples from some runs, each in its own process, and prints cost and result as JSON.
 
 python tests/refusing.py RUN...
 """

@@ -1,4 +1,4 @@
-"""Runs that are stopped and go on: what they must reproduce, and how they are stopped at a step."""
+"""Interrupted and resumed runs: what they must reproduce, and how they are stopped at a step."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Starts many trainings in one folder at the same moment; prints how each ended as JSON.
+"""A script that starts several trainings in one folder at the same moment and prints the results as JSON.
 
     python tests/start_together.py train|resume FOLDER WORDS N
 

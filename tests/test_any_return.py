@@ -1,4 +1,4 @@
-"""Whatever a plugin's functions return: a documented exit code that names the plugin, never "unexpected"."""
+"""Any return value of a plugin's functions gives a documented exit code that names the plugin, never "unexpected"."""
 
 from __future__ import annotations
 

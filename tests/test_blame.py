@@ -1,4 +1,4 @@
-"""The part that is at fault is the one that is named: a model, its cell, or neither."""
+"""Error messages name the part at fault: a model, its cell, or neither."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Large corpora: encoded into files once, mapped from then on, never half-written."""
+"""Large corpora: encoded once into files that are then memory-mapped, and never partly written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Caches that are damaged, and corpora that are edited with size and time kept: found, said and made good."""
+"""Damaged caches, and corpora edited without changing size and time, are detected, reported and rebuilt."""
 
 from __future__ import annotations
 

@@ -169,7 +169,7 @@ def test_a_few_runs_are_named_to_who_asks_for_none_of_them(tmp_path):
 
 @pytest.mark.parametrize("content", [b"[]", b"{}", b"[" * 100_000, b'{"step": "1"}', b"nonsense"], ids=range(5))
 def test_a_consistent_but_hostile_state_is_refused(run, content):
-    """Who can write to a run folder can make the checksums fit; what they vouch for is still looked at."""
+    """A writer of a run folder can fix the checksums; the content they cover is still validated."""
     import hashlib
 
     step = run.steps()[-1]

@@ -1,4 +1,4 @@
-"""Fields and lines of a user's file that a domain knows: a column SMILES, and names behind the texts of a .smi file."""
+"""Columns and lines of a file that a domain recognizes: a column SMILES, and names after the texts of a .smi file."""
 
 import json
 

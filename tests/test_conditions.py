@@ -1,4 +1,4 @@
-"""Labels and fields that a model is told, and that are asked for when sampling."""
+"""Conditioning on labels and fields, in training and sampling."""
 
 from __future__ import annotations
 

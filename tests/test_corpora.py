@@ -1,4 +1,4 @@
-"""What is shipped is what its datasheet says."""
+"""The bundled corpora match their datasheets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files that do not hold a record a line: what they are is said, with the option or the command that reads them."""
+"""Files that do not hold one record per line are recognized, with a hint on how to read them."""
 
 from __future__ import annotations
 

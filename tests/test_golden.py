@@ -1,4 +1,4 @@
-"""Losses of short trainings, kept: a change that is not meant to change results reproduces them.
+"""Golden losses of short training runs: a change that is not meant to change results reproduces them.
 
 `python tests/test_golden.py` writes them anew; say why in CHANGELOG.md.
 """

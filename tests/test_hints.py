@@ -1,4 +1,4 @@
-"""What a newcomer gets wrong, and the line that says what would do."""
+"""Mistakes of newcomers, and the hints that they get."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Ctrl-C while the code of a plugin is imported: the line names the plugin."""
+"""Ctrl-C during the import of a plugin: the message names the plugin."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names that users look for: what a cell is also called, options of showing, files of held-out records."""
+"""Names that users look for: aliases of cells, options of show, held-out files."""
 
 from __future__ import annotations
 

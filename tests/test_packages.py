@@ -1,4 +1,4 @@
-"""Data in other packages: read where it is, as installed, as a wheel or unpacked, and never imported."""
+"""Data files in other distributions: installed, in a wheel or unpacked, and never imported."""
 
 from __future__ import annotations
 

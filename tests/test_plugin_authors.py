@@ -1,4 +1,4 @@
-"""Errors that plugin authors meet: the line at fault, and arguments of the kit."""
+"""Errors that plugin authors meet: the line at fault, and the arguments of the test kit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plugins and parts given from Python: classes, specs, modules and objects; a run of them says how it is opened."""
+"""Plugins and parts passed as Python objects, and the hint on how to open such a run again."""
 
 from __future__ import annotations
 
@@ -162,7 +162,7 @@ def upper():
 
 
 class Watcher:
-    """A plugin that is an object: what it was told."""
+    """A plugin object that records the events it receives."""
 
     def __init__(self):
         self.told = []

@@ -1,4 +1,4 @@
-"""What is promised of others' plugins: each fault is told in one line that names the plugin, and costs nothing else."""
+"""Promises about third-party plugins: each fault costs one line that names the plugin, and nothing else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A broken plugin costs one line that names it, never a command."""
+"""A broken plugin costs one line that names it, and never a command."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The fixtures that plugins have for their tests."""
+"""The pytest fixtures for tests of plugins."""
 
 from __future__ import annotations
 

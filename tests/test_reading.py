@@ -1,4 +1,4 @@
-"""Reading takes time in proportion to a file, whatever stands in it."""
+"""Reading takes time linear in the size of a file, for any content."""
 
 from __future__ import annotations
 

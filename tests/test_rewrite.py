@@ -1,4 +1,4 @@
-"""Records written anew each epoch."""
+"""Augmentation: records rewritten anew in each epoch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A tokenizer, a corpus or an augmentation whose run could not be opened again, or would mean little, is refused."""
+"""Tokenizers, corpora and augmentations that do not round-trip are refused before training."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Paths below a folder: no link is followed, and what a dead process left is told from what a live one writes."""
+"""Paths below a folder: no link is followed, and leftovers of dead processes are told from files being written."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def hold(folder: Path, *before: str) -> subprocess.Popen[bytes]:
 
 @pytest.fixture(params=["by descriptor", "by path"])
 def way(request, monkeypatch):
-    """How names are used: as on POSIX, or as on Windows."""
+    """Access names as on POSIX or as on Windows."""
     monkeypatch.setattr(safe_path, "BY_DESCRIPTOR", request.param == "by descriptor")
 
 
@@ -96,7 +96,7 @@ def test_the_root_and_its_parents_may_be_links(way, tmp_path):
 
 
 def test_a_folder_that_becomes_a_link_while_it_is_used_is_not_left(tmp_path):
-    """What is open is used, whatever its name has come to lead to."""
+    """The open folder is used even if its name now leads elsewhere."""
     (tmp_path / "root" / "under").mkdir(parents=True)
     (tmp_path / "outside").mkdir()
     under = SafePath(tmp_path / "root") / "under"
@@ -216,7 +216,7 @@ def test_removing_the_lock_file_lets_nobody_in(tmp_path):
 
 @pytest.mark.promise("R8")
 def test_where_folders_cannot_be_locked_the_first_notices_the_second(tmp_path, monkeypatch):
-    """As on network disks: the second gets in by a new lock file, and the first is told before it saves."""
+    """On network disks the second process gets in by a new lock file, and the first notices before it saves."""
     monkeypatch.setattr("seqgen.files.lock._try_folder", lambda descriptor: True)
     first = files.FolderLock(tmp_path)
     (tmp_path / ".lock").unlink()

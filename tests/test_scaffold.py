@@ -1,4 +1,4 @@
-"""``seqgen plugins new``: what it writes works at once."""
+"""``seqgen plugins new``: the plugin it writes works at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plugins of a call of the program: what their commands see, which commands are used, and whose extra is missing."""
+"""The plugins of a running command: visible to its commands, checked for name clashes, named for missing extras."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""One long text: cut by position, read in lanes, its state carried from window to window."""
+"""One long text: split by position, read in lanes, with the state carried from window to window."""
 
 from __future__ import annotations
 
@@ -175,7 +175,7 @@ def test_gradients_by_formula_are_those_of_autograd_over_windows(name, wishes):
 
 
 def test_the_state_reaches_over_windows(tmp_path):
-    """What comes next can only be known from the symbol before the window."""
+    """The next symbol depends on the symbol before the window."""
     path = tmp_path / "pairs.txt"
     path.write_text("abab" * 500 + "\n", encoding="utf-8")
     run = seqgen.train(

@@ -1,4 +1,4 @@
-"""A package of somebody else: built, installed beside seqgen, used, and taken away."""
+"""A third-party package: built, installed next to seqgen, used, and uninstalled."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A disk that is watched: every change under a folder passes here first, and may fail, or be the last one."""
+"""A watched disk: every change below a folder can be counted, made to fail, or made the last one."""
 
 # ruff: noqa: PTH109, PTH110, PTH115, PTH118
 
@@ -43,7 +43,7 @@ def let_pass(number: int, operation: Operation) -> None:
 
 
 class Disk:
-    """Within it, changes under a folder by this process are counted and told to a hook before they are made.
+    """A context in which changes below a folder by this process are counted and passed to a hook beforehand.
 
     The functions of the operating system are replaced that ``pathlib``, ``shutil`` and ``seqgen.files`` call; files are
     opened with the buffers of ``io.open``, so that a write is told when it reaches the system.
@@ -134,7 +134,7 @@ class Disk:
 
 
 class _Raw(io.FileIO):
-    """A file below its buffer, whose writes are told."""
+    """An unbuffered file whose writes are passed to a hook."""
 
     def __init__(self, path: str, mode: str, disk: Disk, descriptor: int | None = None) -> None:
         super().__init__(path if descriptor is None else descriptor, mode)

@@ -1,4 +1,4 @@
-"""R15: a run folder cannot take the machine's memory or time, and readers fail in one way only."""
+"""R15: a run folder cannot exhaust memory or time, and readers fail in one way only."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def test_a_bomb_is_refused_soon_and_small(run, in_memory, record_property):
 
 
 def test_a_run_without_a_checkpoint_is_held_to_its_own_count(run):
-    """With no tensors to compare with, the model must have the parameters that run.json says."""
+    """Without tensors to compare with, the model must have as many parameters as run.json says."""
     shutil.rmtree(run.path / "checkpoints")
     (run.path / RUN).write_bytes(with_settings(run, "model", hidden=65_536))
     with pytest.raises(seqgen.CheckpointError, match="parameters"):

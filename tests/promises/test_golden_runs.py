@@ -1,4 +1,4 @@
-"""R9: runs that an older seqgen has made keep loading, sampling, scoring and going on.
+"""R9: runs of older versions keep loading, sampling, scoring and resuming.
 
 `python tests/promises/test_golden_runs.py NAME...` makes runs of this version anew in tests/golden/runs/. Do not make
 those anew that a release has made: add others.
@@ -51,7 +51,7 @@ def write_corpus(folder: Path, name: str) -> str:
 
 
 def figures(run: seqgen.Run, name: str) -> dict:
-    """What a run gives: samples, and what it thinks of two words."""
+    """Return the results of a run: samples, and the scores of two words."""
     given = {"label": "long"} if name == "conditioned" else {}
     lengths = {"max_length": 40} if name == "stream" else {}
     texts = [sample.text for sample in run.sample(5, seed=1, **given, **lengths)]

@@ -1,4 +1,4 @@
-"""Files that are not what one hopes for: a corpus is read as said, or refused in one line with exit 3."""
+"""Malformed corpus files: read as specified, or refused in one line with exit code 3."""
 
 from __future__ import annotations
 
@@ -500,7 +500,7 @@ print(code, time.monotonic() - started, (after - before) / 1024)
     ],
 )
 def test_a_line_of_a_gigabyte_is_refused_at_once_in_little_memory(name, options, tmp_path):
-    """It is a hole in a file, so a gigabyte of NUL; skipping has to read it to its end."""
+    """The line is a hole in a sparse file: a gigabyte of NUL; skipping has to read it all."""
     path = tmp_path / name
     path.write_bytes(b'"text"\n"ben"\n')
     with path.open("r+b") as file:

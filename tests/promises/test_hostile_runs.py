@@ -1,4 +1,4 @@
-"""R13, R14: a run folder from anybody cannot run code, whatever lies in its files, checksums made to fit."""
+"""R13, R14: an untrusted run folder cannot execute code, even with matching checksums."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Evil:
 
 
 def fit(run: RunFolder) -> None:
-    """Write the manifest anew, so that what lies in the folder is looked into."""
+    """Rewrite the manifest so that the files of the folder pass verification and are parsed."""
     import hashlib
 
     def of(path: Path) -> dict[str, object]:
@@ -311,7 +311,7 @@ BANNED_CALLS = {
 
 
 def guilt(tree: ast.AST, allowed: frozenset[str] = frozenset()) -> list[str]:
-    """What a program has that runs what data says."""
+    """Return the program elements that could execute code from data."""
     found = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import | ast.ImportFrom):

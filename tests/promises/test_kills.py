@@ -1,4 +1,4 @@
-"""R2: a process that is killed at any moment leaves a run that goes on to the same bytes, and nothing half-written."""
+"""R2: a process killed at any moment leaves a run that resumes to the same bytes, and no partial files."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_kill_9_at_random_moments(cell, words, tmp_path, record_property):
 
 
 def fault_points(folder: Path, words: Path, *more: str) -> dict[str, object]:
-    """What the script of that name found, in a process of its own, which forks."""
+    """Run the script of that name in a process of its own, which forks, and return its results."""
     script = Path(__file__).parent.parent / "fault_points.py"
     done = subprocess.run(
         [sys.executable, str(script), str(folder), str(words), *more], capture_output=True, text=True, timeout=900
@@ -78,7 +78,7 @@ def fault_points(folder: Path, words: Path, *more: str) -> dict[str, object]:
 
 
 def held(found: dict[str, object]) -> int:
-    """How many points were looked at; each must have been killed there, and resumed to the same bytes."""
+    """Return the number of points tested; at each the process must have been killed, and resumed to the same bytes."""
     assert found["wrong"] == []
     assert found["killed"] == found["points"]
     return int(str(found["points"]))

@@ -31,7 +31,7 @@ BENCH = ("--time", "0.1s", "--seeds", 1, "--hidden", 4)
 
 @pytest.fixture
 def outside(in_memory) -> Path:
-    """What must stay as it is; the folder looks like one of checkpoints with leftovers."""
+    """Return a folder outside the run that must not change; it looks like checkpoints with leftovers."""
     folder = in_memory / "outside" / "folder"
     for name in (".tmp-step-1", ".tmp-seqgen-" + 32 * "0", "step-00000001"):
         (folder / name).mkdir(parents=True)

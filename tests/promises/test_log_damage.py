@@ -1,4 +1,4 @@
-"""R31: all files of a run are checksummed, logs and corpus.json too; a damaged log warns, the weights stay usable."""
+"""R31: all files of a run have checksums, logs and corpus.json too; a damaged log is a warning."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""R30: a stderr that nobody reads costs messages, never work."""
+"""R30: a stderr that cannot be written to costs messages, never work."""
 
 from __future__ import annotations
 
@@ -258,7 +258,7 @@ def test_a_stream_that_takes_little_at_a_time_gets_all_and_one_that_refuses_gets
     ids=str,
 )
 def test_a_closed_stdout_refuses_results_in_one_line(arguments, code, folder):
-    """What writes no result works; what does ends with 7 and a line, after the run is saved."""
+    """Commands without results work; others end with exit code 7 and one line, after saving."""
     result = finish(run_seqgen(*arguments, cwd=folder, preexec_fn=lambda: os.close(1)))
     assert result.code == code, result.err
     if code == 7:

@@ -1,4 +1,4 @@
-"""What a user asks for is never misread, and what comes out is data: byte-exact in a pipe, harmless on a terminal."""
+"""User input is never misread, and output is data: byte-exact in a pipe, harmless on a terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""R3: whatever of the unsynced part of a save a power loss takes, the run has its old or its new checkpoint."""
+"""R3: after a power loss during a save, the run has its old or its new checkpoint."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def snapshot(run: RunFolder, step: int) -> Snapshot:
 
 
 def what_is_wrong(run: RunFolder, allowed: set[int | None]) -> str:
-    """Why a folder after a power loss is not what was promised; "" if it is.
+    """Return the reason why a folder after a power loss breaks the promise; "" if it does not.
 
     Args:
         run: the folder.

@@ -1,4 +1,4 @@
-"""Constraints and bans hold under any decoding step of a plugin."""
+"""Constraints and bans hold under any logits processor of a plugin."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""R1: a run that is stopped at any step and resumed is, byte for byte, the run that never stopped."""
+"""R1: a run that is stopped at any step and resumed equals, byte for byte, the run that was never stopped."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def train(out: Path, name: str, eval_every: int, **more):
 
 @functools.cache
 def straight(name: str, eval_every: int) -> dict[str, str]:
-    """What a run comes to that is never stopped."""
+    """Return the result of a run that is never stopped."""
     with tempfile.TemporaryDirectory() as folder:
         return digests(train(Path(folder) / "straight", name, eval_every).path)
 

@@ -1,4 +1,4 @@
-"""A signal at any moment: the run is saved, the exit code is the shell's, what is resumed ends in the same bytes."""
+"""A signal at any moment: the run is saved, the exit code is the shell's, and resuming ends in the same bytes."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def heard(monkeypatch):
 
 @pytest.fixture
 def bell(in_tmp, monkeypatch, cli):
-    """Calls the command line in this process with a bell to be rung; the plugin is imported anew each time."""
+    """Return a function that runs the command line here with a bell to ring; the plugin is imported again each time."""
     (in_tmp / "bell.py").write_text(BELL)
     read_again(monkeypatch)
 
@@ -156,7 +156,7 @@ def expected(tmp_path_factory):
 
 
 def is_said(line, number, phase):
-    """Whether a line says which signal came, and names what of the plugin was being imported or built then."""
+    """Return whether a line names the signal, and the part of the plugin being imported or built."""
     ended = re.escape(f"seqgen: ended by {number.name}")
     if phase == "import":
         return re.fullmatch(rf"{ended}; plugin bell \(bell\.py \w+\) was being imported", line)

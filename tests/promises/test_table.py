@@ -1,4 +1,4 @@
-"""The table of promises counts what it says it counts."""
+"""The table of promises counts correctly."""
 
 from __future__ import annotations
 

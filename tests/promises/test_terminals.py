@@ -1,4 +1,4 @@
-"""Names, results and JSON on a terminal: nothing but rich's own colours and line ends; a pipe gets exact bytes."""
+"""Names, results and JSON contain only rich's own escape sequences on a terminal; a pipe gets exact bytes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""R8: of many that want one run folder, one gets it, and the others say who has it."""
+"""R8: of several processes that start in one run folder, one gets it, and the others name the holder."""
 
 from __future__ import annotations
 

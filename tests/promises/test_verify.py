@@ -1,4 +1,4 @@
-"""``seqgen checkpoint verify`` finds what loading a checkpoint would refuse, and no damage that is not there."""
+"""``seqgen checkpoint verify`` finds the damage that loading a checkpoint would refuse, and no other."""
 
 from __future__ import annotations
 
