@@ -1,4 +1,4 @@
-"""What every row must satisfy: regexes, texts to hold and to avoid, ends, lengths."""
+"""Constraints on rows: regexes, contained and avoided texts, ends, lengths."""
 
 import itertools
 import math
@@ -70,15 +70,15 @@ def regexes(alphabet):
 def check_regex(name, pattern):
     of = CORPORA[name]
     try:
-        drawn = rows(of, n=8, max_length=30, regex=pattern)
+        sampled = rows(of, n=8, max_length=30, regex=pattern)
     except UsageError as error:  # nothing so short, or nothing of these symbols
         assert "impossible" in str(error), error
         return None
-    assert len(drawn) == 8
-    for row in drawn:
+    assert len(sampled) == 8
+    for row in sampled:
         assert re.fullmatch(pattern, row.text), (pattern, row.text)
         assert not row.cut
-    return drawn
+    return sampled
 
 
 def alphabet_of(name):
@@ -109,7 +109,7 @@ def test_every_row_matches_each_of_a_thousand_regexes(name, capsys):
     assert sum(possible) > 0.8 * len(possible)
 
 
-def test_what_cannot_be_is_refused_with_the_reason():
+def test_impossible_constraints_are_refused_with_the_reason():
     of = CORPORA["names"]
     for wanted, words in (
         ({"contains": "ab", "avoid": "a"}, "--contains 'ab' and --avoid 'a' exclude each other"),
@@ -140,7 +140,7 @@ def test_what_cannot_be_is_refused_with_the_reason():
 
 
 @pytest.mark.parametrize("name", CORPORA)
-def test_rows_hold_end_and_measure_as_asked(name):
+def test_rows_satisfy_contains_ends_and_length(name):
     some = {"names": ("an", "a"), "molecules": ("cc", "C"), "titles": ("Gr", "h"), "bytes": ("ë", "é")}
     held, end = some[name]
     for row in rows(CORPORA[name], contains=(held, end), avoid=(end + end,), ends=end, length="6-12"):
@@ -155,7 +155,7 @@ def test_lengths_are_of_characters(name, length, least, most):
     assert all(least <= len(row.text) <= most for row in rows(CORPORA[name], length=length))
 
 
-def test_overlapping_beginnings_of_a_text_are_found():
+def test_overlapping_prefixes_of_a_text_are_found():
     of = CORPORA["names"]
     assert all("anan" in row.text for row in rows(of, contains="anan", prefix="anaana"[:3]))
     assert not any("aan" in row.text for row in rows(of, avoid="aan", prefix="aa", n=200))
@@ -163,17 +163,17 @@ def test_overlapping_beginnings_of_a_text_are_found():
 
 def test_the_prefix_counts():
     of = CORPORA["names"]
-    drawn = rows(of, prefix="Kar", regex="K[a-z]+(na|la)", n=50)
-    assert all(row.text.startswith("Kar") and re.fullmatch("K[a-z]+(na|la)", row.text) for row in drawn)
+    sampled = rows(of, prefix="Kar", regex="K[a-z]+(na|la)", n=50)
+    assert all(row.text.startswith("Kar") and re.fullmatch("K[a-z]+(na|la)", row.text) for row in sampled)
 
 
-def test_parts_of_characters_make_characters():
-    drawn = rows(CORPORA["bytes"], n=100, length="3-6", max_length=24)
-    assert not any("\N{REPLACEMENT CHARACTER}" in row.text for row in drawn)
-    assert any(not row.text.isascii() for row in drawn)
+def test_byte_symbols_form_whole_characters():
+    sampled = rows(CORPORA["bytes"], n=100, length="3-6", max_length=24)
+    assert not any("\N{REPLACEMENT CHARACTER}" in row.text for row in sampled)
+    assert any(not row.text.isascii() for row in sampled)
 
 
-def test_symbols_that_are_no_pieces_of_the_text_are_said_so():
+def test_symbols_that_are_not_pieces_of_the_text_are_refused():
     class Backwards(CharTokenizer):
         def decode(self, ids):
             return super().decode(ids)[::-1]
@@ -182,9 +182,9 @@ def test_symbols_that_are_no_pieces_of_the_text_are_said_so():
         sampler(make(Backwards.fit(NAMES)), contains="a")
 
 
-def test_banned_characters_do_not_come_and_a_prefix_may_hold_them():
-    drawn = rows(CORPORA["names"], n=200, ban="aeK", prefix="Ka")
-    assert all(row.text.startswith("Ka") and not set(row.text[2:]) & set("aeK") for row in drawn)
+def test_banned_characters_occur_in_the_prefix_only():
+    sampled = rows(CORPORA["names"], n=200, ban="aeK", prefix="Ka")
+    assert all(row.text.startswith("Ka") and not set(row.text[2:]) & set("aeK") for row in sampled)
     assert all("a" not in row.text[2:] for row in rows(CORPORA["names"], ban="a", contains="b", prefix="Ka"))
     with pytest.raises(UsageError, match="contains 'a'"):
         sampler(CORPORA["names"], ban="a", contains="a")
@@ -229,7 +229,7 @@ def exact_rows(of, n, **wanted):
     return list(itertools.islice(accepted, n))
 
 
-def test_exact_rows_are_of_the_models_distribution_given_the_constraint(tiny):
+def test_exact_rows_follow_the_conditional_distribution(tiny):
     of, shares = tiny
     wanted = {text: share for text, share in shares.items() if "ba" in text}
     shares = {text: share / sum(wanted.values()) for text, share in wanted.items()}
@@ -242,7 +242,7 @@ def test_exact_rows_are_of_the_models_distribution_given_the_constraint(tiny):
     assert total_variation(guided, shares) > 0.02
 
 
-def test_a_symbol_that_is_never_wanted_still_counts_in_exact_rows():
+def test_a_symbol_outside_the_constraint_counts_in_exact_rows():
     of = make(CharTokenizer("abc"), seed=3, hidden=4)
     shares = enumerate_rows(of, "abc", 4)
     wanted = {text: share for text, share in shares.items() if "c" not in text and 1 <= len(text) <= 2}
@@ -250,7 +250,7 @@ def test_a_symbol_that_is_never_wanted_still_counts_in_exact_rows():
     assert total_variation(exact_rows(of, 40_000, avoid="c", length="1-2"), shares) < 0.02
 
 
-def test_guided_rows_are_of_the_distribution_renormalised_at_each_step(tiny):
+def test_guided_rows_follow_the_distribution_renormalised_at_each_step(tiny):
     of, _ = tiny
     model, vocabulary = of
     live = {"", "a", "ab", "aa", "aab", "aba", "abb"}  # beginnings of what length 2-3 and prefix a allow
@@ -274,7 +274,7 @@ def test_guided_rows_are_of_the_distribution_renormalised_at_each_step(tiny):
 
 
 @pytest.mark.parametrize("wanted", [{"regex": "K[a-z]+a"}, {"contains": "an", "length": "4-9"}, {"ban": "aoK"}])
-def test_rows_do_not_depend_on_how_many_are_drawn_together(wanted):
+def test_rows_do_not_depend_on_how_many_are_sampled_together(wanted):
     of = CORPORA["names"]
     expected = [row.text for row in rows(of, n=1000, seed=1, **wanted)]
     assert [row.text for row in rows(of, n=10, seed=1, **wanted)] == expected[:10]
@@ -284,13 +284,13 @@ def test_rows_do_not_depend_on_how_many_are_drawn_together(wanted):
 
 
 @pytest.mark.parametrize("wanted", [{"regex": "[A-Z][a-z]+"}, {"contains": ("a",), "length": "3-5"}])
-def test_masks_that_are_worked_out_each_time_are_those_that_are_kept(wanted, monkeypatch):
+def test_cached_and_computed_masks_are_equal(wanted, monkeypatch):
     kept = rows(CORPORA["names"], n=200, max_length=9, **wanted)
     monkeypatch.setattr(constraint, "_MAX_PENALTIES", 0)
     assert rows(CORPORA["names"], n=200, max_length=9, **wanted) == kept
 
 
-def test_exact_rows_do_not_depend_on_it_either():
+def test_exact_rows_do_not_depend_on_the_batch_size():
     of = make(CharTokenizer("ab"), seed=5, hidden=4)
     for size in (32, 64, 1000):
         assert exact_rows(of, 300, contains="ba", batch_size=size) == exact_rows(of, 1000, contains="ba")[:300]

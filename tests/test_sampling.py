@@ -51,13 +51,13 @@ def test_uniforms_depend_on_seed_and_row_only(seed, start):
         assert torch.equal(whole.next()[start : start + 32], part.next())
 
 
-def test_draw_is_the_inverse_of_the_cumulative_distribution():
+def test_sampling_inverts_the_cumulative_distribution():
     logits = torch.tensor([[0.1, 0.2, 0.3, 0.4]]).log().expand(5, 4)
     assert sample_ids(logits, torch.tensor([0.0, 0.0999, 0.1001, 0.5999, 0.9999])).tolist() == [0, 0, 1, 2, 3]
 
 
 @given(st.integers(0, 9), st.floats(0, 1, exclude_max=True, width=32))
-def test_what_is_forbidden_is_never_drawn(only, uniform):
+def test_a_forbidden_id_is_never_sampled(only, uniform):
     logits = torch.full((1, 10), -torch.inf)
     logits[0, only] = -50.0
     almost_one = np.nextafter(np.float32(1), np.float32(0))
@@ -80,7 +80,7 @@ def test_frequencies_are_those_of_the_model():
 
 @pytest.mark.parametrize("options", [{}, {"temperature": 0.5}, {"top_k": 3}, {"top_p": 0.8}, {"prefix": "ab"}])
 @pytest.mark.parametrize("name", ["chain", "run"])
-def test_rows_do_not_depend_on_how_many_are_drawn(tiny_run, options, name):
+def test_rows_do_not_depend_on_how_many_are_sampled(tiny_run, options, name):
     if name == "chain":
         make = lambda **more: sampler(**options, **more)  # noqa: E731
     else:
@@ -118,7 +118,7 @@ def test_greedy_is_always_the_same():
     assert len(set(texts(sampler(temperature=0).take(40)))) == 1
 
 
-def test_line_ends_are_not_drawn_in_single_line_records():
+def test_line_ends_are_not_sampled_in_single_line_records():
     vocabulary = Vocabulary(CharTokenizer("a\n"))
 
     class Flat(nn.Module):
@@ -133,13 +133,13 @@ def test_line_ends_are_not_drawn_in_single_line_records():
     assert any("\n" in text for text in texts(Sampler(Flat(), vocabulary, settings, multiline=True).take(200)))
 
 
-def test_the_models_mode_is_left_as_it_was():
+def test_the_mode_of_the_model_is_restored():
     model = Chain().train()
     list(sampler(model).take(3))
     assert model.training
 
 
-def test_rows_that_are_alike_are_computed_once():
+def test_equal_rows_are_computed_once():
     seen = []
 
     class Counting(Chain):
@@ -153,7 +153,7 @@ def test_rows_that_are_alike_are_computed_once():
 
 
 @pytest.mark.parametrize(("grows", "n_chunks"), [(False, 1), (True, 2)])
-def test_very_many_rows_are_drawn_together_unless_their_state_grows(grows, n_chunks):
+def test_very_many_rows_are_sampled_together_unless_their_state_grows(grows, n_chunks):
     begun = []
 
     class Counting(Chain):
@@ -223,7 +223,7 @@ def test_defaults_change_nothing():
     assert build_processors(SampleConfig()) == []
 
 
-def test_further_processors_see_what_was_drawn():
+def test_further_processors_see_the_sampled_ids():
     seen = []
 
     def no_repeats(logits_BV, ids_BT):
@@ -247,7 +247,7 @@ def test_unique_rows_are_the_first_of_their_kind():
     assert texts(filter_rows(rows, 0, unique(str.lower))) == []
 
 
-def test_too_few_unique_rows_are_given_before_the_error():
+def test_too_few_unique_rows_are_yielded_before_the_error():
     found = []
     with pytest.raises(TooFewRows, match="cannot find 3 different rows: only 2 among"):
         for row in filter_rows((Sample(n, "ab"[n % 2], False) for n in range(10**9)), 3, unique(str)):
@@ -256,7 +256,7 @@ def test_too_few_unique_rows_are_given_before_the_error():
 
 
 @pytest.mark.parametrize("value", [float("nan"), -float("inf")])
-def test_nothing_to_draw_is_an_error(value):
+def test_logits_without_a_possible_id_are_an_error(value):
     def spoil(logits_BV, ids_BT):
         return torch.full_like(logits_BV, value)
 

@@ -1,4 +1,4 @@
-"""The most probable rows, beams, and rows drawn without replacement."""
+"""The most probable rows, beam search, and sampling without replacement."""
 
 import json
 import math
@@ -39,7 +39,7 @@ def best(shares, n, wanted=lambda text: True):
 
 
 @pytest.mark.parametrize("n", [1, 5, 31])
-def test_the_most_probable_rows_are_those_of_brute_force(tiny, n):
+def test_the_most_probable_rows_match_brute_force(tiny, n):
     of, shares = tiny
     top = top_rows(decoder(of), n, 10_000)
     assert list(top.texts) == best(shares, n)
@@ -53,7 +53,7 @@ def test_there_may_be_fewer_rows_than_asked(tiny):
     assert sorted(top.texts) == sorted(shares) and top.unseen_nats == math.inf and top.n_proven == 31
 
 
-def test_a_constraint_takes_rows_away_and_changes_the_probability_of_none(tiny):
+def test_a_constraint_removes_rows_and_keeps_probabilities(tiny):
     of, shares = tiny
     top = top_rows(decoder(of, contains="ba", prefix="a"), 3, 10_000)
     assert list(top.texts) == best(shares, 3, lambda text: text.startswith("a") and "ba" in text)
@@ -63,7 +63,7 @@ def test_a_constraint_takes_rows_away_and_changes_the_probability_of_none(tiny):
         assert shares[text] / (of_prefix + cut) < math.exp(-nats) < shares[text] / of_prefix
 
 
-def test_a_search_that_is_cut_short_says_what_it_knows(tiny):
+def test_a_search_that_stops_early_reports_its_bounds(tiny):
     of, shares = tiny
     for effort in range(1, 12):
         top = top_rows(decoder(of), 6, effort)
@@ -93,17 +93,17 @@ def test_a_beam_of_one_is_no_worse_than_greedy(tiny):
 
 
 @pytest.mark.full
-def test_rows_without_replacement_come_as_often_as_they_should():
+def test_rows_without_replacement_have_their_frequencies():
     of = make(GRUCell)
     shares = enumerate_rows(of, "ab", 2)
     n_seeds, counts, first = 800, Counter(), Counter()
     for seed in range(n_seeds):
-        drawn = [
+        sampled = [
             row.text + "…" * row.cut for row in beam_rows(decoder(of, 2, seed=seed, length="-2"), 2, replace=False)
         ]
-        assert len(set(drawn)) == 2
-        counts.update(drawn)
-        first.update(drawn[:1])
+        assert len(set(sampled)) == 2
+        counts.update(sampled)
+        first.update(sampled[:1])
     # With length -2 a row of two must end, so the shares of rows of two are those of their beginnings.
     guided = {text: share for text, share in shares.items() if len(text) < 2}
     ends = enumerate_beginnings(of)
@@ -132,7 +132,7 @@ def enumerate_beginnings(of):
 # -- from a run
 
 
-def test_a_run_gives_its_most_probable_rows(tiny_run, words):
+def test_top_of_a_run(tiny_run, words):
     top = tiny_run.top(5)
     assert top.n_proven == 5 and len(set(top.texts)) == 5
     scores = [score.nats for score in tiny_run.score(list(top.texts))]
@@ -147,10 +147,10 @@ def test_a_run_gives_its_most_probable_rows(tiny_run, words):
 def test_rows_of_a_beam_and_without_replacement(tiny_run):
     beam = [row.text for row in tiny_run.sample(60, decode="beam")]
     assert set(tiny_run.top(3).texts) <= set(beam)
-    drawn = [row.text for row in tiny_run.sample(50, decode="gumbel", seed=3)]
-    assert len(set(drawn)) == 50
-    assert drawn == [row.text for row in tiny_run.sample(50, decode="gumbel", seed=3)]
-    assert drawn != [row.text for row in tiny_run.sample(50, decode="gumbel", seed=4)]
+    sampled = [row.text for row in tiny_run.sample(50, decode="gumbel", seed=3)]
+    assert len(set(sampled)) == 50
+    assert sampled == [row.text for row in tiny_run.sample(50, decode="gumbel", seed=3)]
+    assert sampled != [row.text for row in tiny_run.sample(50, decode="gumbel", seed=4)]
     with pytest.raises(BadOption, match="'draw', 'beam' or 'gumbel', not 'beem'"):
         tiny_run.sample(5, decode="beem")
     with pytest.raises(UsageError, match="drop the filters"):

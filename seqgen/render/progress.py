@@ -10,7 +10,7 @@ from typing import TextIO
 
 from seqgen import training
 from seqgen.checkpoint import RunFolder
-from seqgen.render import counted, duration, visible
+from seqgen.render.text import counted, duration, visible
 
 Listener = Callable[[RunFolder, training.Event], None]
 OnProgress = Callable[[str, int, int | None], None]

@@ -165,7 +165,7 @@ def test_a_smoothing_step_of_a_plugin_breaks_nothing(cli, tiny_run, tmp_path, re
     record_property("cases", 201)
 
 
-def test_the_step_that_leaves_nothing_is_named():
+def test_a_decoding_step_that_leaves_no_symbol_is_named():
     def fine(logits, ids):
         return logits / 2
 
@@ -176,13 +176,13 @@ def test_the_step_that_leaves_nothing_is_named():
             drawn(way, [fine, only(PAD)], {})
 
 
-def test_top_k_counts_symbols_that_may_be_drawn():
+def test_top_k_counts_allowed_symbols_only():
     rows = drawn("draw", [towards(BOS), towards(PAD)], {"top_k": 1, "avoid": "a"})
     assert all(set(text) <= set("bcde") for text in rows)
 
 
 @pytest.mark.parametrize("index", [PAD, BOS, EOS, _N_IDS, -1])
-def test_ids_that_are_no_symbols_are_not_decoded(index):
+def test_ids_without_a_symbol_are_not_decoded(index):
     vocabulary = OF[1]
     with pytest.raises(ValueError, match="cannot decode the ids"):
         vocabulary.decode([vocabulary.symbol_offset, index])

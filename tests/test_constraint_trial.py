@@ -32,7 +32,7 @@ def test_the_longest_rows_that_a_length_allows_are_counted(tiny_run):
     assert len(warned) == 1  # all have six, as asked
 
 
-def test_rows_do_not_depend_on_how_many_are_drawn(tiny_run):
+def test_rows_do_not_depend_on_how_many_are_sampled(tiny_run):
     for wanted in ({"contains": "an"}, {"contains": "xw"}, {"length": "3-5", "novel": True}):
         many, _ = sample(tiny_run, 120, seed=3, **wanted)
         assert sample(tiny_run, 10, seed=3, **wanted)[0] == many[:10]

@@ -1,4 +1,4 @@
-"""Filters that go on until there are enough rows, guidance, the repetition penalty, and their options."""
+"""Row filters, guidance, the repetition penalty, and their options."""
 
 import json
 import math
@@ -27,7 +27,7 @@ def training_records(run):
     return [text for text, where in run.where([record.text for record in run.corpus]).items() if where == "train"]
 
 
-def test_filters_give_as_many_rows_as_asked(tiny_run):
+def test_filters_yield_the_requested_number_of_rows(tiny_run):
     training = training_records(tiny_run)
     rows = tiny_run.sample(100, unique=True, novel=True, min_edit=2)
     assert len({row.text for row in rows}) == 100
@@ -41,7 +41,7 @@ def test_filters_give_as_many_rows_as_asked(tiny_run):
         seen |= {text} if number in kept else set()
 
 
-def test_rows_kept_are_the_same_whatever_n_and_the_batch_are(tiny_run):
+def test_filtered_rows_do_not_depend_on_n_or_the_batch_size(tiny_run):
     wanted = {"unique": True, "novel": True, "regex": "[a-z]{2,6}", "seed": 1}
     many = [row.text for row in tiny_run.sample(300, **wanted)]
     assert [row.text for row in tiny_run.sample(10, **wanted)] == many[:10]
@@ -51,7 +51,7 @@ def test_rows_kept_are_the_same_whatever_n_and_the_batch_are(tiny_run):
     assert [row.text for row in tiny_run.sample(10, exact=True, batch_size=64, **wanted)] == exact[:10]
 
 
-def test_effort_is_a_bound(tiny_run):
+def test_the_effort_is_a_limit(tiny_run):
     with pytest.raises(
         TooFewRows, match=r"cannot find 50 matching rows: only \d+ among 50 sampled; .* raise the effort"
     ):
@@ -68,7 +68,7 @@ def test_a_constraint_needs_no_filter_and_a_filter_no_constraint(tiny_run):
         tiny_run.sample(-1)
 
 
-def test_the_repetition_penalty_is_on_what_a_row_has():
+def test_the_repetition_penalty_applies_to_ids_of_the_row():
     logits_BV = torch.tensor([[1.0, -2.0, 3.0, -math.inf], [1.0, -2.0, 3.0, 0.5]])
     ids_BT = torch.tensor([[0, 1], [3, 3]])
     after = repetition_penalty(2.0)(logits_BV, ids_BT)
@@ -117,7 +117,7 @@ def share_of_low(rows):
     return sum(set(row.text) <= set("ab") for row in rows) / len(rows)
 
 
-def test_guidance_makes_rows_more_like_what_is_asked(labelled):
+def test_guidance_strengthens_conditions(labelled):
     plain = share_of_low(labelled.sample(1000, label="low"))
     guided = share_of_low(labelled.sample(1000, label="low", guidance=3))
     assert 0.7 < plain < 0.9 and guided > 0.95
@@ -126,7 +126,7 @@ def test_guidance_makes_rows_more_like_what_is_asked(labelled):
         labelled.sample(1, guidance=2)
 
 
-def test_guided_logits_are_those_of_the_formula(labelled):
+def test_guided_logits_match_the_formula(labelled):
     model, vocabulary = labelled.model, labelled.vocabulary
     low = int(vocabulary.condition_ids([{"label": "low"}])[0, 0])
     with torch.inference_mode():
