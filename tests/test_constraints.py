@@ -229,6 +229,7 @@ def exact_rows(of, n, **wanted):
     return list(itertools.islice(accepted, n))
 
 
+@pytest.mark.full
 def test_exact_rows_follow_the_conditional_distribution(tiny):
     of, shares = tiny
     wanted = {text: share for text, share in shares.items() if "ba" in text}

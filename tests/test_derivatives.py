@@ -46,6 +46,7 @@ OPERATIONS = [
 ]
 
 
+@pytest.mark.full
 @settings(max_examples=150)
 @given(
     st.lists(st.tuples(st.sampled_from(range(len(OPERATIONS))), *[st.integers(0, 99)] * 3), min_size=1, max_size=9),

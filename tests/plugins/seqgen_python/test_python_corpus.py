@@ -145,6 +145,7 @@ def test_the_library_of_this_python(real):
     assert all(isinstance(ast.parse(text).body[0], defining) for text in texts[::7])
 
 
+@pytest.mark.full
 def test_the_text_is_that_of_the_source(real):
     by_name = {(record.fields["module"], record.fields["name"]): record for record in real}
     for name, function in (("JSONDecoder.decode", json.JSONDecoder.decode), ("detect_encoding", json.detect_encoding)):

@@ -11,6 +11,7 @@ import sys
 import pytest
 
 import seqgen
+from conftest import one_in
 from seqgen.evaluation.memorization import EVIDENCE, NO_CHANCE, NO_EVIDENCE, TOO_FEW
 from seqgen_report.page import page
 
@@ -61,7 +62,7 @@ class Page(html.parser.HTMLParser):
         self.words.append(data)
 
 
-@pytest.mark.parametrize("kind", ["tiny_run", "long_run"])
+@pytest.mark.parametrize("kind", one_in(2, ["tiny_run", "long_run"]))
 def test_a_page_is_whole_and_asks_nothing_of_a_network(kind, request, tmp_path):
     pytest.importorskip("matplotlib", reason=PLOT)
     run = request.getfixturevalue(kind)
@@ -104,6 +105,7 @@ def test_the_verdict_is_a_statement_of_its_own(verdict):
     assert f">Memorization: {verdict}.</p>" in page(seqgen.Evaluation(metrics={"memorisation": verdict}))
 
 
+@pytest.mark.full
 def test_without_matplotlib_a_page_costs_one_line_before_any_work(tiny_run, tmp_path):
     call = [
         sys.executable, "-c",
