@@ -13,10 +13,10 @@ import time
 import pytest
 import torch
 from rich.console import Console
-from seqgen.api.next_symbols import NextSymbol
 
 import seqgen
 from conftest import WORDS
+from seqgen.api.sample import NextSymbol
 from seqgen.errors import BadOption, UnknownSymbol, UsageError
 from seqgen.tokenizers import BOS, EOS
 from seqgen_play.player import Completion, Look, Player
