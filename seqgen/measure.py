@@ -45,7 +45,7 @@ def prefix_nats(
 
 
 class TrainingState(NamedTuple):
-    """How far the training of a run has come, by its newest checkpoint.
+    """The progress of the training of a run, by its newest checkpoint.
 
     Attributes:
         step: optimizer steps done.
@@ -59,7 +59,7 @@ class TrainingState(NamedTuple):
 
 
 def training_state(run: Run) -> TrainingState:
-    """Return how far the training of a run has come; zeros where it has no checkpoint."""
+    """Return the progress of the training of a run; zeros where it has no checkpoint."""
     state = run.folder.latest_state() or {}
     return TrainingState(state.get("step", 0), state.get("elapsed_s", 0.0), bool(state.get("ended")))
 

@@ -61,7 +61,7 @@ def test_a_report_of_a_plugin_is_written_with_its_options(cli, tiny_run, reporte
 
 def test_a_report_from_python(tiny_run, reporter, in_tmp):
     run = seqgen.load(tiny_run.path, plugins=["reporter.py"])
-    metrics = run.evaluate(20, reports={"numbers": in_tmp / "b.txt"}, **{"numbers.digits": 2})
+    metrics = run.evaluate(20, reports={"numbers": in_tmp / "b.txt"}, options={"numbers.digits": 2})
     assert (in_tmp / "b.txt").read_text() == f"{metrics['test_bits_per_char']:.2f}"
 
 

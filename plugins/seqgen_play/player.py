@@ -1,4 +1,4 @@
-"""What a run expects after a prefix: its score, the likeliest next symbols, and completions."""
+"""The view that a run has of a prefix: its score, the likeliest next symbols, and completions."""
 
 from __future__ import annotations
 
