@@ -100,7 +100,8 @@ def page(rows: list[tuple[Mistake, int, str, float]]) -> str:
             for mistake, code, line, _ in rows
             if mistake.group == group
         ]
-        parts.append(table(HEAD, cells))
+        left = "| --- | --- | ---: | --- |"  # texts to the left, codes to the right
+        parts.append(table(HEAD, cells).replace("| --- | ---: | ---: | ---: |", left, 1))
     return "\n\n".join(parts) + "\n"
 
 
