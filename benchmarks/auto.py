@@ -10,7 +10,7 @@ import seqgen
 from compiling import compile_s, has_compiler
 from report import COMPARED, Compare, Section, missing, number, table, verdict
 from seqgen.plugins.selection import choose_plugins
-from seqgen.training.engine_choice import _WORTH_COMPILING_S as WORTH_COMPILING_S
+from seqgen.training.engine_choice import _MIN_COMPILE_S as WORTH_COMPILING_S
 from timing import Done, Setting, Work, interleave
 
 STRANGER = Path(__file__).parent / "stranger_cells.py"
