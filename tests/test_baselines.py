@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conftest import WORDS
-from seqgen.evaluation import baseline_bits_per_char, length_distance, symbol_distance, xz_bits_per_char
-from seqgen.evaluation.baselines import Grams
-from seqgen.evaluation.distance import distances
+from seqgen.evaluation import baseline_bits_per_char
+from seqgen.evaluation.baselines import Grams, xz_bits_per_char
+from seqgen.evaluation.distance import distances, length_distance, symbol_distance
 
 BEGIN, STOP = "<", ">"  # of the slow way; the texts below have neither
 TEXTS = st.lists(st.text("abc", max_size=6), min_size=1, max_size=8)

@@ -7,7 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from seqgen.evaluation import binomial_tail, difference_interval, ratio_interval, share_interval
+from seqgen.evaluation import ratio_interval, share_interval
+from seqgen.evaluation.bootstrap import binomial_tail, difference_interval
 
 
 def test_the_interval_of_a_ratio_has_its_coverage():

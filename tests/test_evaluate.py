@@ -16,7 +16,8 @@ from seqgen.batches import encode, encode_stream
 from seqgen.corpus import Record, Splitter
 from seqgen.evaluation import excerpt, held_out_loss, penalty, pieces, record_losses
 from seqgen.evaluation.memorization import TOO_FEW
-from seqgen.render import METRICS, evaluation_view
+from seqgen.metrics import METRICS
+from seqgen.render import evaluation_view
 from seqgen.tokenizers import ByteTokenizer, CharTokenizer, Vocabulary
 from test_render import shown
 

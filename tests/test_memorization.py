@@ -12,15 +12,9 @@ from hypothesis import strategies as st
 
 import seqgen
 from conftest import WORDS
-from seqgen.evaluation import (
-    copy_metrics,
-    longest_common_substrings,
-    memorization_verdict,
-    nearest_candidates,
-    nearest_distances,
-    similarity_metrics,
-)
-from seqgen.evaluation.memorization import EVIDENCE, NO_CHANCE, NO_EVIDENCE, TOO_FEW
+from seqgen.evaluation import copy_metrics, memorization_verdict, nearest_candidates, similarity_metrics
+from seqgen.evaluation.common_substring import longest_common_substrings
+from seqgen.evaluation.memorization import EVIDENCE, NO_CHANCE, NO_EVIDENCE, TOO_FEW, nearest_distances
 
 SOME = st.lists(st.text("abc", max_size=12), min_size=1, max_size=6)
 

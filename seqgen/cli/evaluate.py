@@ -30,7 +30,8 @@ def evaluate(
     import seqgen
     from seqgen.api.evaluate import evaluate as evaluate_run
     from seqgen.config import EvaluateConfig
-    from seqgen.render import by_model, evaluation_view
+    from seqgen.metrics import by_model
+    from seqgen.render import evaluation_view
 
     reports = dict(_named_file(one) for one in settings["reports"] or ())
     config = EvaluateConfig.validated(settings | {"options": assignments(settings["options"]), "reports": reports})

@@ -1,10 +1,9 @@
 """Evaluation of a model: held-out loss, scores of given texts, and metrics of samples."""
 
-from seqgen.evaluation.baselines import baseline_bits_per_char, xz_bits_per_char
-from seqgen.evaluation.bootstrap import binomial_tail, difference_interval, ratio_interval, share_interval
-from seqgen.evaluation.common_substring import longest_common_substrings
+from seqgen.evaluation.baselines import baseline_bits_per_char
+from seqgen.evaluation.bootstrap import ratio_interval, share_interval
 from seqgen.evaluation.copy_rate import expected_copies
-from seqgen.evaluation.distance import distances, length_distance, symbol_distance
+from seqgen.evaluation.distance import distances
 from seqgen.evaluation.excerpts import excerpt, pieces
 from seqgen.evaluation.loss import (
     MIN_WINDOWS,
@@ -21,7 +20,6 @@ from seqgen.evaluation.memorization import (
     edit_distance,
     memorization_verdict,
     nearest_candidates,
-    nearest_distances,
     similarity_metrics,
 )
 from seqgen.evaluation.novelty import SampleCounts, canonical_form, count_samples, membership
@@ -29,7 +27,7 @@ from seqgen.evaluation.paired import Difference, paired_difference, record_nats
 from seqgen.evaluation.percentile import ReferenceScores
 from seqgen.evaluation.record_losses import RecordLosses, record_losses
 from seqgen.evaluation.score import Score, score
-from seqgen.evaluation.t_interval import mean_interval, t_quantile
+from seqgen.evaluation.t_interval import mean_interval
 
 __all__ = [
     "MIN_WINDOWS",
@@ -41,25 +39,20 @@ __all__ = [
     "SampleCounts",
     "Score",
     "baseline_bits_per_char",
-    "binomial_tail",
     "bits_per_char",
     "canonical_form",
     "carried_nats",
     "copy_metrics",
     "count_samples",
-    "difference_interval",
     "distances",
     "edit_distance",
     "excerpt",
     "expected_copies",
     "held_out_loss",
-    "length_distance",
-    "longest_common_substrings",
     "mean_interval",
     "membership",
     "memorization_verdict",
     "nearest_candidates",
-    "nearest_distances",
     "paired_difference",
     "penalty",
     "pieces",
@@ -69,8 +62,5 @@ __all__ = [
     "score",
     "share_interval",
     "similarity_metrics",
-    "symbol_distance",
-    "t_quantile",
     "total_nats",
-    "xz_bits_per_char",
 ]

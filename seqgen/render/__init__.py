@@ -1,6 +1,5 @@
 """Rich renderables of results; nothing here prints."""
 
-from seqgen.metrics import METRICS, by_model
 from seqgen.render.evaluation import evaluation_view
 from seqgen.render.heat import heat_map, score_line
 from seqgen.render.picture import draw, export_svg
@@ -10,8 +9,6 @@ from seqgen.render.text import counted, duration, sparkline, visible, visible_js
 
 __all__ = [
     "EMPTY_ROW",
-    "METRICS",
-    "by_model",
     "corpus_view",
     "counted",
     "draw",

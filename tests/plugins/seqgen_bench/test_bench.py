@@ -16,7 +16,8 @@ import pytest
 import seqgen
 from conftest import registered
 from seqgen.errors import BadOption, CorpusError, DiskError, UnknownName, UsageError
-from seqgen.evaluation import mean_interval, t_quantile
+from seqgen.evaluation import mean_interval
+from seqgen.evaluation.t_interval import t_quantile
 from seqgen_bench.plot import bench_plot
 from seqgen_bench.runner import bench
 
