@@ -320,7 +320,7 @@ def test_a_change_of_torch_is_reported_when_resuming(words, tmp_path):
     (tmp_path / "r" / "run.json").write_text(json.dumps(data))
     said: list[str] = []
     seqgen.resume(tmp_path / "r", warn=said.append)
-    assert len(said) == 1 and "began with torch 1.0" in said[0]
+    assert len(said) == 1 and "was started with torch 1.0" in said[0]
 
 
 def test_a_signal_during_an_evaluation_drops_it_and_resuming_does_it_again(words, tmp_path, monkeypatch):

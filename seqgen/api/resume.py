@@ -11,7 +11,7 @@ from seqgen.api.factories import corpus_of, read_vocabulary, rebuild_model
 from seqgen.api.missing_plugin import changed_plugins
 from seqgen.api.run import Run
 from seqgen.api.run_metadata import environment, with_corpus
-from seqgen.api.training_run import run_training
+from seqgen.api.training_run import OpenedTraining, run_training
 from seqgen.api.warm_start import load_weights, reload_warm_start
 from seqgen.checkpoint import RUNS, RunSettings, WarmStartSettings, find_run
 from seqgen.errors import BadOption, CheckpointError
@@ -77,7 +77,8 @@ def resume(
             settings = with_corpus(settings, data)
             folder.record_corpus(settings.corpus)
         with graceful_stop() as stop:
-            return run_training(folder, settings, plugins, data, model, listener, warn, stop, snapshot)
+            opened = OpenedTraining(folder, settings, plugins, data, model, warn, stop, snapshot)
+            return run_training(opened, listener)
 
 
 def _load_start(model: Any, recorded: WarmStartSettings, plugins: Plugins, vocabulary: Vocabulary) -> None:

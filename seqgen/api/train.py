@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime
 import re
-from collections.abc import Callable, MutableMapping, Sequence
+from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -27,7 +28,7 @@ from seqgen.api.recommended import solve_width, with_best_by
 from seqgen.api.round_trip import check_order, check_tokenizer
 from seqgen.api.run import Run
 from seqgen.api.run_metadata import run_settings, with_width
-from seqgen.api.training_run import run_training
+from seqgen.api.training_run import OpenedTraining, run_training
 from seqgen.api.warm_start import find_warm_start, load_weights
 from seqgen.checkpoint import RUNS, RunFolder, RunSettings, check_same
 from seqgen.config import TrainConfig, parse_count
@@ -85,7 +86,8 @@ def train(
     from seqgen.render.progress import with_progress_line
 
     listener, warn, progress = with_progress_line(listener, warn, progress)
-    return plan(corpus, plugins=plugins, warn=warn, progress=progress, **settings).train(listener=listener)
+    with plan(corpus, plugins=plugins, warn=warn, progress=progress, **settings).opened() as opened:
+        return run_training(opened, listener)
 
 
 def plan(
@@ -278,8 +280,22 @@ class TrainingPlan:
             UsageError: the folder exists, or the device does not.
             Diverged, Interrupted, DiskError: as ``seqgen.train``.
         """
-        resolved, data = self.resolved, self.data
+        with self.opened(out, warn=warn, root=root) as opened:
+            return run_training(opened, listener)
+
+    @contextlib.contextmanager
+    def opened(
+        self, out: str | Path | None = None, *, warn: Warn | None = None, root: str | Path | None = None
+    ) -> Iterator[OpenedTraining]:
+        """Create the run folder and keep it locked; what ``run_training`` trains.
+
+        Args:
+            out: as ``train`` takes it, and so ``root``.
+            warn: called with one line for each warning; None: that of the plan.
+            root: as ``train`` takes it.
+        """
         warn = warn or self.warn
+        resolved, data = self.resolved, self.data
         settings, model = self._built(warn)
         described = {
             "name": resolved.tokenizer.qualified,
@@ -299,7 +315,7 @@ class TrainingPlan:
                 stem = re.sub(r"[^\w.-]+", "-", f"{resolved.title[:60]}-{architecture.spec.name}")
                 folder = RunFolder.create_numbered(RUNS, stem, files)
             with folder.locked() as held:
-                return run_training(held, settings, self.plugins, data, model, listener, warn, stop)
+                yield OpenedTraining(held, settings, self.plugins, data, model, warn, stop)
 
     def _built(self, warn: Warn) -> tuple[RunSettings, Any]:
         """Return the complete settings and the model, checked on a small batch and set to its engine."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import signal
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from seqgen.api.encoded_corpus import EncodedCorpus
@@ -24,29 +25,37 @@ if TYPE_CHECKING:
     from seqgen.sampling import Sample
 
 
-def run_training(
-    folder: RunFolder,
-    settings: RunSettings,
-    plugins: Plugins,
-    data: EncodedCorpus,
-    model: Any,
-    listener: Listener | None,
-    warn: Callable[[str], None],
-    stop: StopFlag,
-    snapshot: Snapshot | None = None,
-) -> Run:
-    """Train a model that is set to its engine in its run folder, from a checkpoint if there is one.
+@dataclass(frozen=True)
+class OpenedTraining:
+    """A run folder that is locked, with all that its training needs.
 
-    Args:
+    Attributes:
         folder: the run folder, locked.
         settings: the content of its run.json.
         plugins: their hooks are called on each event.
         data: the encoded corpus.
-        model: the model.
-        listener: called with the folder and each event; if it raises KeyboardInterrupt, the run stops.
+        model: the model, set to its engine.
         warn: called with one line if the disk has little space.
         stop: set when a signal comes, or the listener raises KeyboardInterrupt.
-        snapshot: the checkpoint to resume from.
+        snapshot: the checkpoint to resume from, or None.
+    """
+
+    folder: RunFolder
+    settings: RunSettings
+    plugins: Plugins
+    data: EncodedCorpus
+    model: Any
+    warn: Callable[[str], None]
+    stop: StopFlag
+    snapshot: Snapshot | None = None
+
+
+def run_training(opened: OpenedTraining, listener: Listener | None) -> Run:
+    """Train a model in its run folder, from a checkpoint if there is one.
+
+    Args:
+        opened: the run.
+        listener: called with the folder and each event; if it raises KeyboardInterrupt, the run stops.
 
     Raises:
         Diverged: the loss is not finite; the last good checkpoint stays.
@@ -57,6 +66,9 @@ def run_training(
     from seqgen.config import SampleConfig
     from seqgen.sampling import Sampler
     from seqgen.training import Ended, Report, Saved, Started, Trainer
+
+    folder, settings, plugins, data = opened.folder, opened.settings, opened.plugins, opened.data
+    model, warn, stop, snapshot = opened.model, opened.warn, opened.stop, opened.snapshot
 
     def draw(seed: int, check: Callable[[], None]) -> list[Sample]:
         wanted = SampleConfig(seed=seed, max_length=settings.max_length)

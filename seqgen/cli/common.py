@@ -8,7 +8,7 @@ import inspect
 import json
 import math
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TextIO
@@ -172,12 +172,26 @@ _EVERYWHERE: dict[str, tuple[Any, Any]] = {
 }
 
 
-def everywhere(function: Callable[..., Any], *, prints: bool = False) -> Callable[..., Any]:
+@dataclass(frozen=True)
+class Flags:
+    """Flags of a command that are derived from a configuration.
+
+    Attributes:
+        parameters: the parameters of the command, one a flag.
+        take: takes their values out of all values, and returns them as the command's keyword ``settings``.
+    """
+
+    parameters: Sequence[inspect.Parameter]
+    take: Callable[[dict[str, Any]], dict[str, Any]]
+
+
+def everywhere(function: Callable[..., Any], *, prints: bool = False, flags: Flags | None = None) -> Callable[..., Any]:
     """Give a command the options that work everywhere; plugins are loaded before any command is parsed.
 
     Args:
         function: the command; what it returns is dropped, since the parser would take it for an exit code.
         prints: whether it writes to ``sys.stdout`` itself, as commands of plugins do.
+        flags: further flags, whose values it receives as the keyword ``settings``.
     """
     signature = inspect.signature(function, eval_str=True)
     added = [
@@ -198,6 +212,8 @@ def everywhere(function: Callable[..., Any], *, prints: bool = False) -> Callabl
         session.quiet |= given.get("quiet", False)
         session.verbose |= given.get("verbose", False)
         try:
+            if flags is not None:
+                values["settings"] = flags.take(values)
             with contextlib.nullcontext() if prints else contextlib.redirect_stdout(sys.stderr):
                 function(**values)
         except SystemExit as error:  # a plugin's command may end so; elsewhere it is an error, and no end
@@ -209,7 +225,9 @@ def everywhere(function: Callable[..., Any], *, prints: bool = False) -> Callabl
         except Signalled as error:  # after which the parser would put an empty line
             raise Interrupted(error.number, str(error)) from None
 
-    parameters = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in signature.parameters.values()]
+    own = [parameter for name, parameter in signature.parameters.items() if flags is None or name != "settings"]
+    parameters = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own]
+    parameters += flags.parameters if flags is not None else []
     run.__signature__ = signature.replace(parameters=[*parameters, *added])  # type: ignore[attr-defined]
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in [*parameters, *added]}
     return run

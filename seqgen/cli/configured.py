@@ -2,59 +2,42 @@
 
 from __future__ import annotations
 
-import functools
 import inspect
 import types
 import typing
-from collections.abc import Callable, Container
+from collections.abc import Container
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seqgen.cli.common import complete_names, complete_runs, session
+from seqgen.cli.common import Flags, complete_names, complete_runs, session
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
     from seqgen.config import Flag
 
-Command = Callable[..., Any]
 _AS_THEY_ARE = (bool, int, float, Path)
-_PANELS = ("The data", "The model", "When it ends", "More")  # in this order in the help of train
 
 
-def configured(config: str, *, without: Container[str] = ()) -> Callable[[Command], Command]:
-    """Give a command the flags of a configuration; it receives the values as the keyword ``settings``.
+def configured(command: str, config: str, *, without: Container[str] = ()) -> Flags:
+    """Return the flags of a configuration for a command; none unless the command is the one that is parsed.
 
-    Configurations are pydantic models, which take a while to import, so flags are derived only for the command that
-    is being parsed.
+    Configurations are pydantic models, which take a while to import.
 
     Args:
+        command: name of the command.
         config: name of a class of ``seqgen.config``.
         without: names of settings that the command has no flag for, or declares itself.
     """
+    added = _parameters(config, without) if session.parses(command) else []
 
-    def decorate(function: Command) -> Command:
-        own = [
-            parameter
-            for name, parameter in inspect.signature(function, eval_str=True).parameters.items()
-            if name != "settings"
-        ]
-        added = _parameters(config, without) if session.parses(function.__name__) else []
+    def take(values: dict[str, Any]) -> dict[str, Any]:
+        return {keyword: values.pop(parameter.name) for keyword, parameter in added}
 
-        @functools.wraps(function)
-        def run(**values: Any) -> Any:
-            settings = {keyword: values.pop(parameter.name) for keyword, parameter in added}
-            return function(settings=settings, **values)
-
-        parameters = [*own, *(parameter for _, parameter in added)]
-        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-        run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-        return run
-
-    return decorate
+    return Flags([parameter for _, parameter in added], take)
 
 
 def _parameters(config: str, without: Container[str]) -> list[tuple[str, inspect.Parameter]]:
@@ -63,16 +46,13 @@ def _parameters(config: str, without: Container[str]) -> list[tuple[str, inspect
 
     model = getattr(import_module("seqgen.config"), config)
     flags, keywords = flags_of(model), {name: keyword for keyword, name in keywords_of(model).items()}
+    inherited = model.__base__.model_fields
+    names = sorted(flags, key=lambda name: (model.panels.index(flags[name].panel), name in inherited))
     return [
-        (keywords[name], _parameter(name, flag, model.model_fields[name]))
-        for name, flag in sorted(flags.items(), key=_panel_order)
+        (keywords[name], _parameter(name, flags[name], model.model_fields[name]))
+        for name in names
         if name not in without
     ]
-
-
-def _panel_order(item: tuple[str, Flag]) -> int:
-    panel = item[1].panel
-    return _PANELS.index(panel) if panel in _PANELS else -1
 
 
 def _parameter(name: str, flag: Flag, field: FieldInfo) -> inspect.Parameter:

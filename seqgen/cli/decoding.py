@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import functools
 import inspect
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Container, Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from seqgen.cli.common import pair, session
+from seqgen.cli.common import Flags, pair, session
 from seqgen.cli.configured import configured
 
 _FILES: dict[str, Any] = {
@@ -35,32 +34,26 @@ _FILES: dict[str, Any] = {
 }
 
 
-def with_decoding(config: str, *, without: Container[str] = ()) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Give a command the flags of a decoding configuration; it receives them as the keyword ``settings``.
+def decoding(command: str, config: str, *, without: Container[str] = ()) -> Flags:
+    """Return the flags of a decoding configuration for a command, their values as ``Run.sample`` takes them.
 
     Args:
+        command: name of the command.
         config: "SampleConfig" or "DecodeConfig".
-        without: names of settings that the command declares itself.
+        without: names of settings that the command has no flag for.
     """
+    flags = configured(command, config, without=without)
+    added = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+        for name, annotation in _FILES.items()
+        if session.parses(command)
+    ]
 
-    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        parses = session.parses(function.__name__)
-        own = inspect.signature(function, eval_str=True).parameters
-        added = [
-            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
-            for name, annotation in _FILES.items()
-            if parses
-        ]
+    def take(values: dict[str, Any]) -> dict[str, Any]:
+        avoid_files, assignments = values.pop("avoid_file") or (), values.pop("option") or ()
+        return _converted(flags.take(values), avoid_files, assignments)
 
-        @functools.wraps(function)
-        def run(*, settings: dict[str, Any], **values: Any) -> Any:
-            avoid_file, option = values.pop("avoid_file", None), values.pop("option", None)
-            return function(settings=_converted(settings, avoid_file or (), option or ()), **values)
-
-        run.__signature__ = inspect.Signature([*own.values(), *added])  # type: ignore[attr-defined]
-        return configured(config, without=without)(run)
-
-    return decorate
+    return Flags([*flags.parameters, *added], take)
 
 
 def _converted(settings: dict[str, Any], avoid_files: Iterable[Path], assignments: Iterable[str]) -> dict[str, Any]:

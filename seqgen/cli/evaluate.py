@@ -16,7 +16,7 @@ _MANY = 50_000  # records or samples, for the stages to be worth a line
 
 def add_commands(app: typer.Typer) -> None:
     """Add this module's command."""
-    app.command()(everywhere(configured("EvaluateConfig")(evaluate)))
+    app.command()(everywhere(evaluate, flags=configured("evaluate", "EvaluateConfig")))
 
 
 def evaluate(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from seqgen.cli.common import Json, RunName, everywhere, say, session, show, stdout, warn, write
-from seqgen.cli.decoding import with_decoding
+from seqgen.cli.decoding import decoding
 from seqgen.cli.sample_files import TABLES, described, json_lines, refuse_to_overwrite, write_out
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ _MAX_SCORED = 200  # rows of a table that are scored and looked up in the corpus
 
 def add_commands(app: typer.Typer) -> None:
     """Add this module's command."""
-    app.command()(everywhere(with_decoding("SampleConfig")(sample)))
+    app.command()(everywhere(sample, flags=decoding("sample", "SampleConfig")))
 
 
 def sample(

@@ -9,12 +9,14 @@ import typer
 from rich.text import Text
 
 from seqgen.cli.common import Json, RunName, everywhere, session, show, show_json, warn
-from seqgen.cli.decoding import with_decoding
+from seqgen.cli.decoding import decoding
+
+_NO_FLAG = ("seed", "exact", "batch_size")  # settings of sampling that search does not have
 
 
 def add_commands(app: typer.Typer) -> None:
     """Add this module's command."""
-    app.command()(everywhere(with_decoding("DecodeConfig", without=("seed", "exact", "batch_size"))(top)))
+    app.command()(everywhere(top, flags=decoding("top", "DecodeConfig", without=_NO_FLAG)))
 
 
 def top(

@@ -12,7 +12,7 @@ from seqgen.cli.configured import configured
 
 def add_commands(app: typer.Typer) -> None:
     """Add this module's commands."""
-    app.command()(everywhere(configured("TrainConfig")(train)))
+    app.command()(everywhere(train, flags=configured("train", "TrainConfig")))
     app.command()(everywhere(resume))
 
 

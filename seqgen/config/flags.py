@@ -60,9 +60,11 @@ class UserConfig(Options):
 
     Attributes:
         title: the use case, for messages.
+        panels: headings of ``--help``, in their order.
     """
 
     title: ClassVar[str] = ""
+    panels: ClassVar[tuple[str, ...]] = ("",)
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> Self:

@@ -18,6 +18,7 @@ class DecodeConfig(UserConfig):
     """The settings by which symbols are sampled, and the constraints that every row satisfies."""
 
     title: ClassVar[str] = "sample"
+    panels: ClassVar[tuple[str, ...]] = ("", _CONSTRAINTS, _FILTERS, _DECODING)
 
     prefix: Annotated[str, Flag(_CONSTRAINTS)] = Field("", description="text that every row starts with")
     contains: Annotated[tuple[str, ...], Flag(_CONSTRAINTS, metavar=_TEXT, repeated=True, accepts=_TEXTS)] = Field(

@@ -73,7 +73,7 @@ class TrainSettings(Options):
     device: Annotated[str, AfterValidator(device_name), Flag(_MORE)] = Field(
         "auto", description="device to compute on: auto, cpu, cuda or mps"
     )
-    engine: Annotated[Literal["auto", "fused", "scan", "compiled", "eager"], Flag(_MORE)] = Field(
+    engine: Annotated[Literal["auto", "fused", "scan", "compiled", "eager"], Flag(_MORE, metavar="NAME")] = Field(
         "auto", description="engine that runs steps over time: auto, fused, scan, compiled or eager"
     )
     precision: Literal["float32", "bfloat16"] = Field(
@@ -103,6 +103,7 @@ class TrainConfig(TrainSettings, UserConfig):
     """
 
     title: ClassVar[str] = "train"
+    panels: ClassVar[tuple[str, ...]] = (_DATA, _MODEL, _END, _MORE)
     corpus: Annotated[str | Path | None, Flag(_DATA, metavar="NAME|FILE", completes="corpus")] = Field(
         None, description="corpus to learn from: a registered name, or a text file with one record per line"
     )

@@ -102,7 +102,11 @@ class TrainStep:
             return StepResult(number, lr, batch, nats, None)
         self._gradients.clear()
         nats = self.differentiate(batch)
-        return StepResult(number, lr, batch, nats, self._update(number, lr, nats))
+        norm = self._gradients.clip(self._clip_norm)
+        # 0 as long as every step was finite, NaN from the first one on that was not.
+        self._poisoned.addcmul_(norm + nats, self._zero)
+        self.optimizer.step(number, lr, torch.ne(self._poisoned, 0.0, out=self._skip))
+        return StepResult(number, lr, batch, nats, norm)
 
     def _learn(self, batch: Batch) -> None:
         try:
@@ -111,14 +115,6 @@ class TrainStep:
             kind = type(self._model)
             error.add_note(f"{FAULT_NOTE}{kind.__module__}.{kind.__qualname__}.learn(ids_BT, targets_BT) fails")
             raise
-
-    def _update(self, number: int, lr: float, nats: Tensor) -> Tensor:
-        """Clip the gradients and update the weights; return the norm before clipping."""
-        norm = self._gradients.clip(self._clip_norm)
-        # 0 as long as every step was finite, NaN from the first one on that was not.
-        self._poisoned.addcmul_(norm + nats, self._zero)
-        self.optimizer.step(number, lr, torch.ne(self._poisoned, 0.0, out=self._skip))
-        return norm
 
     def _choose_backward(self) -> None:
         """Choose the backward pass: after the engine of the cells is set, before a step seeds its random numbers."""

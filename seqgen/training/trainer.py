@@ -156,7 +156,22 @@ class Trainer:
         self._started_at = self._saved_at = self._shown_at = time.monotonic()
         self._elapsed_before_s, self._tokens_done = self.state.elapsed_s, 0
         with contextlib.suppress(StopRequested):
-            yield from self._run(stop)
+            if not self.state.ended:
+                self._evaluator.plan(self.state, stop)
+            while not self.state.ended and not stop.signal_number:
+                if len(self._unread) >= _MAX_UNREAD:
+                    self._read_losses()
+                due = self.state.step % self.schedule.eval_every() == 0
+                reason = self.schedule.ended(self.state.step, self._elapsed_s(), self._evaluator.reserved_s)
+                if (due or reason) and self.state.evaluated_step != self.state.step:
+                    yield from self._evaluate(reason, stop)
+                    continue
+                yield from self._between_steps()
+                batch = self._feed.batch(self.state.step).to(self._device)
+                seed = derive_seed("step", self.settings.seed, self.state.step)
+                self._unread.append(self._train_step.run(self.state.step + 1, self._lr(), batch, seed))
+                self.state.step += 1
+                self._tokens_done += batch.n_targets
         if self.state.ended:
             yield Ended(self.state.ended, self.state.step)
             return
@@ -164,33 +179,15 @@ class Trainer:
             yield self.save()
         yield Ended("interrupted", self.state.step, stop.signal_number)
 
-    def _run(self, stop: StopFlag) -> Iterator[Event]:
-        if not self.state.ended:
-            self._evaluator.plan(self.state, stop)
-        while not self.state.ended and not stop.signal_number:
-            if len(self._unread) >= _MAX_UNREAD:
-                self._read_losses()
-            due = self.state.step % self.schedule.eval_every() == 0
-            reason = self.schedule.ended(self.state.step, self._elapsed_s(), self._evaluator.reserved_s)
-            if (due or reason) and self.state.evaluated_step != self.state.step:
-                yield Evaluating(self.state.step, self.schedule.share(self.state.step, self._elapsed_s()))
-                self._read_losses()
-                report = self._evaluator.evaluate(self.state, self._lr(), stop)
-                self._logs.append(report.metrics, report.samples)
-                self.state.ended = reason or self._patience_spent()
-                saved = self.save()  # before it is reported: a callback may fail
-                yield report
-                yield saved
-                continue
-            yield from self._between_steps()
-            self._step()
-
-    def _step(self) -> None:
-        batch = self._feed.batch(self.state.step).to(self._device)
-        seed = derive_seed("step", self.settings.seed, self.state.step)
-        self._unread.append(self._train_step.run(self.state.step + 1, self._lr(), batch, seed))
-        self.state.step += 1
-        self._tokens_done += batch.n_targets
+    def _evaluate(self, reason: str, stop: StopFlag) -> Iterator[Event]:
+        yield Evaluating(self.state.step, self.schedule.share(self.state.step, self._elapsed_s()))
+        self._read_losses()
+        report = self._evaluator.evaluate(self.state, self._lr(), stop)
+        self._logs.append(report.metrics, report.samples)
+        self.state.ended = reason or self._patience_spent()
+        saved = self.save()  # before it is reported: a callback may fail
+        yield report
+        yield saved
 
     def _read_losses(self) -> None:
         """Read the losses of the last steps back from the device, and add them up."""
