@@ -65,11 +65,11 @@ def test_records_that_are_none_of_the_domain_are_told(train, in_tmp):
     result = train(path, "--domain", "name")
     assert result.code == 0, result.err
     assert "80 of the first 80 records are not valid for the domain name, such as 'ada 17': " in result.err
-    assert "they are learned as they stand; a line must be the text alone: cut -f1" in result.err
+    assert "they are trained on as they are; a line must be the text alone: cut -f1" in result.err
     path.write_text("Ada\nBea\nCyd\n" * 20 + "D7\n")
     some = train(path, "--domain", "name", out="some")
     assert some.code == 0 and "1 of the first 61 records are not valid for the domain name, such as 'D7': " in some.err
-    assert some.err.endswith("they are learned as they stand\n")
+    assert some.err.endswith("they are trained on as they are\n")
     path.write_text("".join(f"{name}\n" for name in ("Ada", "Bea", "Cyd", "Dora")) * 20)
     again = train(path, "--domain", "name", out="other")
     assert again.code == 0 and again.err == ""
