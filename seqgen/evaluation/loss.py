@@ -110,7 +110,7 @@ def held_out_loss(
     most: int = 10_000,
     check: Callable[[], None] = lambda: None,
 ) -> HeldOut:
-    """Return the loss over at most ``most`` records, evenly spaced, or over the first 64 ``most`` symbols of a text.
+    """Return the loss over at most ``most`` records, evenly spaced, or over the first 64 * ``most`` symbols of a text.
 
     Args:
         model: evaluated in evaluation mode.

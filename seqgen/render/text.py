@@ -31,7 +31,7 @@ def _json_escape(character: str) -> str:
 
 
 def visible_json(text: str) -> str:
-    r"""Return the same JSON value with such characters as \u escapes, safe on a terminal."""
+    """Return JSON text of the same value that is safe on a terminal: such characters are escaped as code units."""
     if text.replace("\n", "").isprintable():
         return text
     return "\n".join(_escaped(line, _json_escape) for line in text.split("\n"))

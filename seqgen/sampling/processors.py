@@ -56,7 +56,7 @@ def min_p(share: float) -> Processor:
 
 
 def repetition_penalty(penalty: float) -> Processor:
-    """Divide positive logits of ids that a row has already by ``penalty``, multiply others (arXiv:1909.05858)."""
+    """Divide the positive logits of repeated ids by ``penalty``, multiply the negative ones (arXiv:1909.05858)."""
 
     def process(logits_BV: Tensor, ids_BT: Tensor) -> Tensor:
         has_BV = torch.zeros_like(logits_BV, dtype=torch.bool).scatter_(1, ids_BT, True)

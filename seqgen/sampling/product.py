@@ -176,7 +176,7 @@ def _explore(
                 f"{_HINT}"
             )
         after = []
-        for first in range(0, len(frontier_F), step := max(1, _BATCH_SIZE // n_classes)):  # signals wait for one
+        for first in range(0, len(frontier_F), step := max(1, _BATCH_SIZE // n_classes)):  # bounds a signal's delay
             codes_F = frontier_F[first : first + step]
             next_FC = np.zeros((len(codes_F), n_classes), np.int64)
             refused_FC = np.zeros(next_FC.shape, bool)

@@ -23,7 +23,7 @@ _FLOAT32_TOLERANCE, _BFLOAT16_TOLERANCE = 1e-4, 0.1  # of the largest output
 
 
 def gradients_reach(subject: Subject) -> None:
-    """Check that every trained_parameters parameter gets a gradient that is not zero."""
+    """Check that every trained parameter gets a gradient that is not zero."""
     layer = layer_of(subject)
     parameters = trained_parameters(layer)
     if parameters:
