@@ -34,7 +34,7 @@ _HOME = {
     "seqgen.api.train": ("train", "plan", "TrainingPlan"),
     "seqgen.api.resume": ("resume",),
     "seqgen.api.run": ("load", "Run"),
-    "seqgen.api.work_folder": ("WorkFolder",),
+    "seqgen.work_folder": ("WorkFolder",),
     "seqgen.plugins": ("choose_plugins", "failure_reason", "option_names"),
     "seqgen.training": ("Progress",),
     "seqgen.render.progress": ("ProgressLine",),
@@ -57,7 +57,6 @@ if TYPE_CHECKING:
     from seqgen.api.train import TrainingPlan as TrainingPlan
     from seqgen.api.train import plan as plan
     from seqgen.api.train import train as train
-    from seqgen.api.work_folder import WorkFolder as WorkFolder
     from seqgen.cells import Cell as Cell
     from seqgen.cells import Recurrent as Recurrent
     from seqgen.cells import Stack as Stack
@@ -108,6 +107,7 @@ if TYPE_CHECKING:
     from seqgen.specs import ValidatorSpec as ValidatorSpec
     from seqgen.tokenizers import nearest as nearest
     from seqgen.training import Progress as Progress
+    from seqgen.work_folder import WorkFolder as WorkFolder
 
 
 def __getattr__(name: str) -> Any:

@@ -117,7 +117,7 @@ def test_rows_that_are_valid_new_and_different_are_the_first_ones_that_are(run):
 
 
 def test_without_a_validator_nothing_is_known_to_be_valid(tiny_run):
-    with pytest.raises(seqgen.UsageError, match="the domain 'text' of this run has no validator"):
+    with pytest.raises(seqgen.UsageError, match="the domain 'text' of this run has none"):
         tiny_run.sample(1, valid=True)
 
 
@@ -142,7 +142,7 @@ def test_figures_of_the_domain_with_its_options_and_a_reference(run, monkeypatch
     assert json.dumps([figures["lengths.single"], figures["lengths.whole"]]) == "[0.5, 3]"
     assert figures["lengths.training"] == 2 * run.settings.corpus.parts["train"]
     assert figures["valid"] < 1 and "published" not in figures
-    others = run.evaluate(50, reference=str(run.path.parent / "others.txt"), scale=2.0)
+    others = run.evaluate(50, reference=str(run.path.parent / "others.txt"), options={"scale": 2.0})
     assert others["lengths.reference"] == 3
     assert others["lengths.mean"] == pytest.approx(2 * figures["lengths.mean"])
     assert others["published"] == {"lengths": {"another model (a paper)": {"mean": 4.5}}}
@@ -150,7 +150,7 @@ def test_figures_of_the_domain_with_its_options_and_a_reference(run, monkeypatch
         monkeypatch.setattr(Lengths, "published_on", names, raising=False)
         assert ("published" in run.evaluate(9, reference="pokemon")) == shown
     with pytest.raises(seqgen.BadOption, match="no part has the option 'scal'"):
-        run.evaluate(5, scal=2)
+        run.evaluate(5, options={"scal": 2})
 
 
 def test_a_metric_that_needs_what_is_not_installed_is_left_out_unless_it_was_asked_for(run, monkeypatch):
@@ -158,7 +158,7 @@ def test_a_metric_that_needs_what_is_not_installed_is_left_out_unless_it_was_ask
     figures = run.evaluate(20)
     assert "left out: the metric lengths needs the extra 'chem': pip install 'seqgen-lm[chem]'" in figures["notes"]
     assert "valid" in figures and not any(name.startswith("lengths.") for name in figures)
-    for asked in ({"scale": 2.0}, {"reference": str(run.path.parent / "others.txt")}):
+    for asked in ({"options": {"scale": 2.0}}, {"reference": str(run.path.parent / "others.txt")}):
         with pytest.raises(seqgen.MissingExtra):
             run.evaluate(20, **asked)
 

@@ -64,7 +64,7 @@ def test_memory_that_runs_out_later_leaves_a_run_that_goes_on(cli, words, in_tmp
     stopped = cli("train", "--corpus", words, *TRAIN, "-o", "cell.gpu=true", "-o", "cell.at=12", "--out", "run", "-q")
     assert stopped.code == 2 and stopped.err.count("\n") == 1
     assert "memory ran out: CUDA out of memory" in stopped.err and "plugins check" not in stopped.err
-    assert stopped.err.endswith("is saved, go on with: seqgen resume run --plugin hungry.py\n")
+    assert stopped.err.endswith("is saved, continue with: seqgen resume run --plugin hungry.py\n")
     sys.modules.pop("hungry")
     (in_tmp / "hungry.py").write_text(HUNGRY.replace("Hungry.asked > self.at", "False"))
     assert cli("resume", "run", "--plugin", "hungry.py").code == 0
@@ -100,7 +100,10 @@ def test_a_run_whose_device_is_gone_goes_on_with_a_word(cli, words, in_tmp):
         (in_tmp / "run" / name).unlink(missing_ok=True)
     resumed = cli("resume", "run", "-q")
     assert resumed.code == 0 and resumed.err.count("\n") == 1
-    assert "began on 'cuda:1', which is not here: it goes on on 'cpu', as another run would" in resumed.err
+    assert (
+        "the device 'cuda:1' of the run is not available: it continues on 'cpu', and its result will differ"
+        in resumed.err
+    )
     weights = [seqgen.load(name, checkpoint="latest").model.state_dict() for name in ("here", "run")]
     assert all(torch.equal(value, weights[1][name]) for name, value in weights[0].items())
 

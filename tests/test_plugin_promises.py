@@ -297,7 +297,7 @@ def test_a_failure_in_the_middle_of_training_saves_first(one_file, cli, words, i
     assert broken.code == 5 and broken.err.splitlines()[-1].startswith("seqgen: plugin breaks (breaks.py "), broken.err
     line = BREAKS[: BREAKS.index("raise ZeroDivisionError")].count("\n") + 1
     assert f" failed in step, line {line} of breaks.py: ZeroDivisionError: in the step; step " in broken.err
-    assert broken.err.endswith("go on with: seqgen resume run --plugin breaks.py\n")
+    assert broken.err.endswith("continue with: seqgen resume run --plugin breaks.py\n")
     sys.modules.pop("breaks")
     Path("breaks.py").write_text(BREAKS)
     resumed = cli("resume", "run", "--plugin", path)
@@ -317,7 +317,9 @@ def test_an_event_that_fails_strictly_saves_first(words, in_tmp, monkeypatch):
     monkeypatch.setenv("SEQGEN_PLUGINS_STRICT", "1")
     plugins = Plugins(pytest.fail)
     plugins.load([*entry_point_candidates(), Candidate("picky", "picky-dist", "2.1", Picky)])
-    with pytest.raises(PluginError, match=r"picky \(picky-dist 2\.1\): its on_report .*; step 3 is saved, go on with"):
+    with pytest.raises(
+        PluginError, match=r"picky \(picky-dist 2\.1\): its on_report .*; step 3 is saved, continue with"
+    ):
         seqgen.train(words, cell="vanilla", hidden=4, steps=3, out="run", plugins=plugins)
     monkeypatch.delenv("SEQGEN_PLUGINS_STRICT")
     run = seqgen.resume("run")

@@ -89,7 +89,7 @@ def test_what_is_written_with_symbols_of_its_own_is_told(words, tmp_path, shuffl
     told: list[str] = []
     seqgen.train(words, options={"share": 1.0}, warn=told.append, out=tmp_path / "a", **wishes)
     (line,) = told
-    assert line.startswith("40 of the first 40 records stay as they are, since what the augmentation mark writes has")
+    assert line.startswith("40 of the first 40 records are not augmented, since the augmentation mark writes")
     assert "unknown symbol '!'" in line
     seqgen.train(words, options={"mark": "a"}, warn=pytest.fail, out=tmp_path / "b", **wishes)
 

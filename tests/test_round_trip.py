@@ -118,8 +118,8 @@ def test_texts_that_come_back_as_others_are_warned_about(train, words, in_tmp):
     lossy = TOKENIZER.replace(DECODE, DECODE.replace("return ", "return 'x' + "))
     result = train(lossy, "--corpus", words, "--tokenizer", "letters")
     assert result.code == 0 and result.err.count("\n") == 1, result.err
-    assert "tokenizer letters of oddity (oddity.py " in result.err and "of the first 40 records come back" in result.err
-    assert "'anna' as 'xanna'; samples will read so (decode, line 20 of oddity.py)" in result.err
+    assert "tokenizer letters of oddity (oddity.py " in result.err and "of the first 40 records" in result.err
+    assert "'anna' to 'xanna'; samples will be changed so too (decode, line 20 of oddity.py)" in result.err
 
 
 CORPUS = """

@@ -29,13 +29,13 @@ from seqgen.specs import CorpusSpec, DomainSpec
 _UNQUOTED = re.compile(r"[\w./*?\[\]-]+")  # a pattern that a shell takes as it is
 
 FILE = "seqgen:file"
-"""The corpus that is a text file; its option ``path`` says which."""
+"""The built-in corpus ``file``; its option ``path`` names the file."""
 OF_FIELDS = ("text_field", "label_field", "fields")
-"""Its options that choose fields of a table."""
+"""Options of the corpus ``file`` that choose fields of a table."""
 
 
 def sort_out_corpus(name: str | Path, plugins: Plugins) -> tuple[Entry, dict[str, Any]]:
-    """What ``--corpus`` names: a registered corpus first, else a file; ``./names`` is always the file.
+    """Find the corpus that ``--corpus`` names: a registered one, else a file; ``./names`` is always the file.
 
     Returns:
         The corpus, and the options that the name implies.
@@ -75,7 +75,7 @@ def open_new_corpus(
     test: str | Path | None = None,
     layout: str | None = None,
 ) -> Corpus:
-    """A corpus that is not yet that of a run, as ``open_corpus`` gives it.
+    """Open a corpus for a new run; see ``open_corpus``.
 
     Raises:
         CorpusError: a file is of a kind whose lines are no records, such as FASTA, and no option says how to read it.
@@ -95,7 +95,7 @@ def open_corpus(
     test: str | Path | None = None,
     layout: str | None = None,
 ) -> Corpus:
-    """A corpus ready to be iterated.
+    """Open a corpus, ready to be iterated.
 
     Args:
         entry: a registered corpus.
@@ -125,7 +125,7 @@ def open_corpus(
 
 
 def _held_out(path: str | Path | None, read_as: Mapping[str, Any], layout: str) -> Iterable[Record] | None:
-    """Held-out records, read with the options of the corpus if that is a file too; plain text has no fields."""
+    """Open a file of held-out records with the options of the corpus; plain text has no fields."""
     if path is None:
         return None
     plain = read_as.get("form", "auto") == "auto" and guess_form(Path(path)) is None
@@ -136,7 +136,7 @@ def _held_out(path: str | Path | None, read_as: Mapping[str, Any], layout: str) 
 def read_file_as(
     corpus: Entry, said: Mapping[str, Any], plugins: Plugins, domain: Entry | None = None
 ) -> tuple[Entry, dict[str, Any]]:
-    """Find what the texts of a file are, and which options read them from it.
+    """Find the domain of a file, and the options by which its texts are read.
 
     The end of the file's name comes first, then the field that is said to be the text, then the names of its fields.
 

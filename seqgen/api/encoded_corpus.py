@@ -163,7 +163,7 @@ def _learned_facts(
 
 
 def _code(tokenizer: type) -> str:
-    """A digest of the file that a tokenizer is written in; "" for one that is in no file, as in a notebook."""
+    """Return a digest of the source file of a tokenizer; "" if it has none, as in a notebook."""
     try:
         return hashlib.sha256(Path(inspect.getfile(tokenizer)).read_bytes()).hexdigest()
     except (OSError, TypeError):

@@ -1,7 +1,8 @@
-"""Judging a run: what ``Run.evaluate`` and ``seqgen evaluate`` give."""
+"""Evaluation of a run: held-out losses, baselines, metrics of samples, and reports."""
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import itertools
 import math
@@ -13,22 +14,24 @@ from typing import TYPE_CHECKING, Any
 
 from seqgen.api.corpora import FILE, open_new_corpus, read_file_as, sort_out_corpus
 from seqgen.api.encoded_corpus import EncodedCorpus, ignore, read_again
-from seqgen.api.evidence import baseline_metrics, distance_figures, gather, memory_figures
+from seqgen.api.evidence import Evidence, baseline_metrics, distance_figures, gather, memory_figures
 from seqgen.api.factories import domain_entry
-from seqgen.api.reports import evaluation_of, find_reports
 from seqgen.api.sample import iter_rows
 from seqgen.compute import computing
 from seqgen.config import EvaluateConfig, SampleConfig, assign, split_names
 from seqgen.corpus import Corpus, Record
-from seqgen.errors import MissingExtra
-from seqgen.plugins import get_referenced
+from seqgen.errors import MissingExtra, UnknownSymbol
+from seqgen.metrics import Evaluation
+from seqgen.plugins import Plugins, get_referenced, missing_plugin
 from seqgen.registry import Entry
 from seqgen.render import counted
 
 if TYPE_CHECKING:
     from seqgen.api.open_run import OpenRun
+    from seqgen.sampling import Sample
 
 _MAX_HELD_OUT = 10_000  # held-out records that metrics compare with, where no reference is named
+_MAX_ROWS = 50  # samples that a report has with their scores
 
 
 def evaluate(
@@ -81,7 +84,7 @@ def _domain_figures(
     reference: str | None,
     tell: Callable[[str], None],
 ) -> dict[str, Any]:
-    """The figures of the domain's metrics, by ``metric.figure``, and what others have published on the reference."""
+    """Return the metrics of the domain by ``metric.name``, and published values on the reference corpus."""
     if not metrics:
         return {}
     result: dict[str, Any] = {}
@@ -98,7 +101,7 @@ def _domain_figures(
 
 
 def _labels_of(metrics: Mapping[str, Any]) -> dict[str, str]:
-    """Return how people call the figures of metrics, by ``metric.figure``, where the metrics say so."""
+    """Return the labels of metrics by ``metric.name``, as far as the metrics have them."""
     return {
         f"{name}.{figure}": f"{name}: {label}"
         for name, metric in metrics.items()
@@ -109,7 +112,7 @@ def _labels_of(metrics: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _is_published_on(metric: Any, reference: str | None) -> bool:
-    """Whether others have published figures that were measured beside this reference."""
+    """Return whether there are published values of a metric on this reference corpus."""
     if reference is None or not getattr(metric, "published", None):
         return False
     on = getattr(metric, "published_on", None)
@@ -151,7 +154,7 @@ def _parts(
 def _everywhere(
     assignments: Sequence[tuple[str | None, str, Any]], fields: Mapping[str, Sequence[str]]
 ) -> Iterator[tuple[str | None, str, Any]]:
-    """A bare name goes to every part that has it: the wheel that holds a reference often holds a metric's lists."""
+    """Give a bare option name to every part that has it: one wheel often holds a reference and a metric's lists."""
     for part, name, value in assignments:
         owners: list[str | None] = [owner for owner, names in fields.items() if part is None and name in names]
         yield from ((owner, name, value) for owner in owners or [part])
@@ -159,7 +162,7 @@ def _everywhere(
 
 @dataclass(frozen=True)
 class _Texts:
-    """The texts of a run's training records, or of those held out; can be iterated again and again."""
+    """The texts of a run's training or held-out records, as a restartable iterable."""
 
     run: OpenRun
     training: bool
@@ -176,7 +179,7 @@ class _Texts:
 def _measure(
     metric: Callable[..., Mapping[str, float]], texts: list[str], reference: list[str], training: _Texts
 ) -> Any:
-    """What a metric gives; one that has a parameter for them also gets the training records."""
+    """Return the values of a metric; it also gets the training records if it has a parameter for them."""
     figures = metric(texts, reference, training=training) if _takes_training(metric) else metric(texts, reference)
     return {name: int(value) if isinstance(value, Integral) else float(value) for name, value in figures.items()}
 
@@ -189,7 +192,7 @@ def _takes_training(metric: Callable[..., Any]) -> bool:
 
 
 def _losses(run: OpenRun, data: EncodedCorpus) -> dict[str, float]:
-    """Losses, and of how many records; fewer than two have no interval."""
+    """Return held-out losses and numbers of records; an interval needs at least two."""
     from seqgen.evaluation import held_out_loss, penalty, ratio_interval, record_losses
 
     losses: dict[str, float] = {}
@@ -208,7 +211,7 @@ def _losses(run: OpenRun, data: EncodedCorpus) -> dict[str, float]:
 
 
 def _shares(run: OpenRun, texts: list[str]) -> dict[str, float]:
-    """Valid, unique and novel shares; intervals of those that are shares of independent draws, or near it."""
+    """Return the shares of valid, unique and novel samples, with intervals where samples are independent."""
     from seqgen.evaluation import count_samples, share_interval
 
     if not run.vocabulary.ends:  # one long text has no records to be new beside
@@ -220,3 +223,42 @@ def _shares(run: OpenRun, texts: list[str]) -> dict[str, float]:
         shares |= {"valid": judged.valid, "valid_low": low, "valid_high": high}
     low, high = share_interval(judged.n_novel, judged.n_unique)
     return shares | {"unique": judged.unique, "novel": judged.novel, "novel_low": low, "novel_high": high}
+
+
+# -- reports
+
+
+def find_reports(reports: Mapping[str, str | Path], plugins: Plugins) -> dict[str, Entry]:
+    """Return the registered reports, by name.
+
+    Raises:
+        UnknownName: no loaded plugin offers one; the line names the plugin that would.
+    """
+    registry = plugins.registry
+    return {
+        name: registry.get("report", name, missing_plugin("reports", name) or plugins.failed_hint()) for name in reports
+    }
+
+
+def evaluation_of(
+    run: OpenRun, metrics: Mapping[str, Any], labels: Mapping[str, str], samples: Sequence[Sample], found: Evidence
+) -> Evaluation:
+    """Return what reports are given."""
+    first = samples[:_MAX_ROWS]
+    bits: list[float | None] = [None] * len(first)
+    with contextlib.suppress(UnknownSymbol):  # bytes that are no text cannot be scored again
+        bits = [score.bits_per_char for score in run.score([sample.text for sample in first])]
+    rows = [
+        {"text": sample.text, "cut": sample.cut, "bits_per_char": score, "where": found.where.get(sample.text)}
+        for sample, score in zip(first, bits, strict=True)
+    ]
+    return Evaluation(
+        metrics=metrics,
+        labels=labels,
+        settings=run.settings.model_dump(mode="json"),
+        history=run.metrics,
+        rows=rows,
+        samples=found.samples,
+        held_out=found.held_out,
+        has_records=run.vocabulary.ends,
+    )

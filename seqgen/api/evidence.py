@@ -1,4 +1,4 @@
-"""The texts that a run is judged by: its samples, and excerpts of what it was and was not trained on."""
+"""The texts that an evaluation compares: samples, and excerpts of training and held-out records."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _MAX_NEAR, _MAX_NEAR_CHARS = 200_000, 20_000_000  # training records among which
 
 @dataclass
 class Evidence:
-    """What a run is judged by.
+    """The texts that an evaluation compares.
 
     Attributes:
         samples: texts drawn from it.
@@ -52,7 +52,7 @@ class Evidence:
 
 
 def gather(run: OpenRun, data: EncodedCorpus, samples: list[str]) -> Evidence:
-    """Excerpts of the parts of the corpus, and where samples and held-out records stand in it."""
+    """Return excerpts of the parts of the corpus, and the part that has each sample and held-out record."""
     from seqgen.evaluation import excerpt, membership
 
     found, encoded = Evidence(samples), data.encoded
@@ -126,19 +126,19 @@ def _n_chars(part: object) -> int:
 
 
 def _watched(records: Iterable[Record], alphabet: set[str]) -> Iterator[Record]:
-    """The records; their characters are noted as they pass."""
+    """Yield the records and collect their characters."""
     for record in records:
         alphabet.update(record.text)
         yield record
 
 
 def _spaced(texts: list[str]) -> list[str]:
-    """At most 500 of them, evenly spaced."""
+    """Return at most 500 texts, evenly spaced."""
     return texts[:: max(1, -(-len(texts) // _MAX_EXAMINED))]
 
 
 def baseline_metrics(run: OpenRun, found: Evidence) -> dict[str, float]:
-    """The baselines by name, bits per character."""
+    """Return the baselines by name, in bits per character."""
     from seqgen.evaluation import baseline_bits_per_char
 
     if not found.tested:
@@ -148,7 +148,7 @@ def baseline_metrics(run: OpenRun, found: Evidence) -> dict[str, float]:
 
 
 def distance_figures(run: OpenRun, found: Evidence) -> dict[str, float]:
-    """How far lengths and characters of the samples are from those of held-out records."""
+    """Return the distances of lengths and characters of the samples from those of held-out records."""
     from seqgen.evaluation import distances
 
     if not found.held_out or not found.samples:

@@ -1,4 +1,4 @@
-"""The parts of a run built from what its folder says: tokenizer, model, domain and corpus."""
+"""Factories of the parts of a run: tokenizer, model, domain and corpus, from its run.json."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
 
 def build_tokenizer(entry: Entry, data: Any) -> Any:
-    """The tokenizer that tokenizer.json describes.
+    """Build the tokenizer of a tokenizer.json.
 
     Raises:
-        CheckpointError: the description makes no sense.
+        CheckpointError: the tokenizer cannot read it.
     """
     try:
         return entry.load().from_json(data)
@@ -39,7 +39,7 @@ def build_tokenizer(entry: Entry, data: Any) -> Any:
 
 
 def build_model(plugins: Plugins, settings: RunSettings) -> Any:
-    """The model of a run, with fresh weights, on the CPU."""
+    """Build the model of a run with fresh weights, on the CPU."""
     import torch
 
     from seqgen.batches import derive_seed
@@ -58,7 +58,7 @@ def build_model(plugins: Plugins, settings: RunSettings) -> Any:
 
 
 def build_around_cell(plugins: Plugins, settings: RunSettings) -> Any:
-    """Core's own model, with its default options, around the cell of a run that has one, with fresh weights.
+    """Build core's model with its default options around the cell of a run, with fresh weights.
 
     Raises:
         PluginError, UsageError: the cell cannot be built at the default sizes.
@@ -68,7 +68,7 @@ def build_around_cell(plugins: Plugins, settings: RunSettings) -> Any:
 
 
 def _cell_maker(plugins: Plugins, settings: RunSettings, model: Entry) -> Callable[[int, int], Any]:
-    """The function ``make_cell(input_size, hidden_size)`` that a model is given."""
+    """Return the function ``make_cell(input_size, hidden_size)`` that a model receives."""
     assert settings.cell is not None
     entry = part_entry(plugins, "cell", settings.cell.name, settings)
     return functools.partial(_build_cell, entry, settings.cell.options, model)
@@ -91,7 +91,7 @@ def _build_cell(entry: Entry, options: Mapping[str, Any], model: Entry, input_si
 
 
 def rebuild_model(plugins: Plugins, settings: RunSettings, weights: Mapping[str, Tensor] | None) -> Any:
-    """The model that a run folder describes, with fresh weights.
+    """Build the model of a run folder with fresh weights, after verifying run.json.
 
     Args:
         plugins: what its parts come from.
@@ -120,7 +120,7 @@ def rebuild_model(plugins: Plugins, settings: RunSettings, weights: Mapping[str,
 
 
 def blank_model(plugins: Plugins, settings: RunSettings) -> Any:
-    """The model that some settings describe, without memory; None for one that looks at its weights.
+    """Build the model of a run on the device "meta"; None if it reads its weights while it is built.
 
     Raises:
         BadOption: they describe none.
@@ -135,7 +135,7 @@ def blank_model(plugins: Plugins, settings: RunSettings) -> Any:
 
 
 def difference(weights: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> str:
-    """The first difference in names, types and shapes, or ""."""
+    """Return the first difference in names, types and shapes of tensors, or ""."""
     for name in [*wanted, *weights]:
         if name not in weights:
             return f"it has no tensor {name!r:.80}"
@@ -151,21 +151,21 @@ def difference(weights: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> s
 
 
 def domain_entry(settings: RunSettings, plugins: Plugins) -> tuple[Entry, DomainSpec]:
-    """The domain of a run, and what it says."""
+    """Return the domain of a run, and its spec."""
     entry = part_entry(plugins, "domain", settings.corpus.domain, settings)
     assert isinstance(entry.spec, DomainSpec)
     return entry, entry.spec
 
 
 def domain_part(settings: RunSettings, plugins: Plugins, kind: str) -> Any:
-    """The validator or renderer of a run's domain, or None if it has none."""
+    """Build the validator or renderer of a run's domain; None if it has none."""
     entry, spec = domain_entry(settings, plugins)
     name = {"validator": spec.validator, "renderer": spec.renderer}[kind]
     return None if name is None else get_referenced(entry, kind, name, plugins).use({})
 
 
 def read_vocabulary(folder: RunFolder, settings: RunSettings, plugins: Plugins) -> Vocabulary:
-    """The symbols of a run, from its tokenizer.json.
+    """Read the vocabulary of a run from its tokenizer.json.
 
     Raises:
         CheckpointError: the file is damaged or does not fit the run.
@@ -187,13 +187,13 @@ def read_vocabulary(folder: RunFolder, settings: RunSettings, plugins: Plugins) 
 
 
 def augmentation_of(settings: RunSettings, plugins: Plugins) -> Any:
-    """How a run writes its records anew, or None."""
+    """Build the augmentation of a run; None if it has none."""
     part = settings.augmentation
     return None if part is None else part_entry(plugins, "augmentation", part.name, settings).use(part.options)
 
 
 def corpus_of(settings: RunSettings, plugins: Plugins) -> Corpus:
-    """The corpus of a run, opened again."""
+    """Open the corpus of a run again."""
     corpus = settings.corpus
     entry = part_entry(plugins, "corpus", corpus.name, settings)
     return open_corpus(entry, entry.options(corpus.options), corpus.valid, corpus.test, corpus.layout)

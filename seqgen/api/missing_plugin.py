@@ -1,4 +1,4 @@
-"""Missing and changed plugins of a run: messages that say where each part is to be had again."""
+"""Missing and changed plugins of a run, and the hint that says how to get each of them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _REPOSITORY = re.compile(r"(?:git|hg|bzr|svn)\+https?:/(?:/[\w.+-]{1,99}){1,9}@\
 
 
 def part_entry(plugins: Plugins, kind: str, name: str, settings: RunSettings) -> Entry:
-    """The plugin's spec behind a part of a run.
+    """Return the registered part of a run.
 
     Raises:
         MissingPlugin: it is not installed.
@@ -45,7 +45,7 @@ def part_entry(plugins: Plugins, kind: str, name: str, settings: RunSettings) ->
     elif known.get("sha256"):
         state = f"which is not loaded; give its file: {way}, in Python plugins=[...]"
     elif package in plugins.installed:
-        state = "which is installed but was told not to load (--no-plugins, SEQGEN_LOAD_PLUGINS)"
+        state = "which is installed but disabled (--no-plugins, SEQGEN_LOAD_PLUGINS)"
     else:
         state = f"which is not installed; {way}"
     of = f"{known.get('distribution') or package} {known.get('version') or ''}".strip()
@@ -53,11 +53,11 @@ def part_entry(plugins: Plugins, kind: str, name: str, settings: RunSettings) ->
 
 
 def way_to(known: Mapping[str, Any]) -> str:
-    """Where a plugin is to be had again, as run.json holds it.
+    """Return how to get a plugin again, from its entry in run.json.
 
-    A run.json may be anybody's: the distribution that it names is told as its claim, never in a command that installs
-    it, and what does not look like a distribution, a version or a file is not passed on; then this is "", or of what
-    came from no index that it came from none.
+    A run.json may come from a stranger: the distribution that it names is reported as a claim, never in a command that
+    installs it. Names that do not look like a distribution, a version or a file are not repeated; the result is then
+    "", or for what came from no index, that it came from none.
     """
     distribution, version = str(known.get("distribution") or ""), str(known.get("version") or "")
     if not _DISTRIBUTION.fullmatch(distribution):
@@ -72,22 +72,22 @@ def way_to(known: Mapping[str, Any]) -> str:
         where = f"the repository {origin}" if _REPOSITORY.fullmatch(origin) else "a local folder or a repository"
         return f"run.json says it was installed from {where}"
     release = f"{distribution} {version}" if _VERSION.fullmatch(version) else distribution
-    return f"run.json names the distribution {release}; install it only if you trust whoever made the run"
+    return f"run.json names the distribution {release}; install it only if you trust the author of the run"
 
 
 def _given(known: Mapping[str, Any]) -> str:
-    """What to list in ``plugins=[...]`` to have again what was given from Python, as run.json holds it; or ""."""
+    """Return the items of ``plugins=[...]`` for parts that were given from Python, or ""."""
     given = str(known.get("given") or "").split("; ")
     return ", ".join(given) if all(map(_GIVEN.fullmatch, given)) and len(given) < 20 else ""
 
 
 def given_parts(settings: RunSettings) -> str:
-    """What to list in ``plugins=[...]`` to go on with a run whose parts were given from Python; else ""."""
+    """Return the items of ``plugins=[...]`` to continue a run whose parts were given from Python, or ""."""
     return ", ".join(filter(None, map(_given, settings.plugins)))
 
 
 def given_again(entries: Iterable[Entry], plugins: Plugins) -> list[str]:
-    """A line for each part of a run that was given from Python: what opening the run needs."""
+    """Return a warning for each part that was given from Python and must be given again to open the run."""
     lines = []
     for entry in entries:
         if given := plugins.plugins[entry.package].provenance.given:
@@ -97,7 +97,7 @@ def given_again(entries: Iterable[Entry], plugins: Plugins) -> list[str]:
 
 
 def plugin_options(settings: RunSettings) -> str:
-    """The options that load the files of plugins that a run needs, for a line that somebody types; "" without any."""
+    """Return the command-line options that load the plugin files of a run, or ""."""
     options = ""
     for known in settings.plugins:
         if known.get("sha256") and not known.get("given") and (way := way_to(known)):
@@ -107,13 +107,13 @@ def plugin_options(settings: RunSettings) -> str:
 
 
 def _as_typed(path: Path) -> str:
-    """A path from where one is, if it lies below."""
+    """Return a path relative to the current folder, if it is inside."""
     here = Path.cwd()
     return str(path.resolve().relative_to(here)) if path.resolve().is_relative_to(here) else str(path)
 
 
 def changed_plugins(plugins: Plugins, settings: RunSettings) -> list[str]:
-    """A line for each plugin of a run that is not the one the run was made with."""
+    """Return a warning for each plugin whose version or file is not the one of the run."""
     lines = []
     for known in settings.plugins:
         plugin = plugins.plugins.get(str(known.get("package")))
@@ -128,7 +128,7 @@ def changed_plugins(plugins: Plugins, settings: RunSettings) -> list[str]:
 
 
 def missing_plugins(plugins: Plugins, settings: RunSettings) -> list[str]:
-    """A line for each plugin of a run that is neither loaded nor installed, with what to type to have it again."""
+    """Return a line for each plugin of a run that is not installed, with the hint how to get it."""
     lines = []
     for known in settings.plugins:
         package = known.get("package")
@@ -161,7 +161,7 @@ def with_hint(error: UnknownName) -> UnknownName:
 
 
 def _parts(settings: RunSettings) -> Iterator[tuple[str, str]]:
-    """Kind and name of each part of a run."""
+    """Yield the kind and name of each part of a run."""
     yield from (("corpus", settings.corpus.name), ("domain", settings.corpus.domain))
     for kind in ("tokenizer", "model", "cell", "augmentation"):
         part = getattr(settings, kind)

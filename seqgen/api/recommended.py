@@ -24,7 +24,7 @@ _ENDS = ("steps", "epochs", "time_s")
 
 
 def recommended(parts: Iterable[Entry], fields: Mapping[str, list[str]], asked: Layer) -> Layer:
-    """What the parts recommend, as far as this run has such options; a later part wins over an earlier one."""
+    """Return the recommended values of the parts for options of this run; a later part wins."""
     layers = [part.spec.recommended for part in parts if isinstance(part.spec, CorpusSpec | ModelSpec | CellSpec)]
     merged = merge({"train": {}}, *layers)
     for name in merged["train"]:
@@ -45,7 +45,7 @@ def as_in(
     read_as: Mapping[str, Any],
     other: Entry | None,
 ) -> Layer:
-    """The options of another run, as far as there still are such options; its ends unless others are asked for.
+    """Return the options of the run to start from that still exist, with its end unless another is given.
 
     Args:
         settings: the run.
@@ -88,7 +88,7 @@ def _ends_said(asked: Layer) -> bool:
 
 
 def _known(layer: Layer, fields: Mapping[str, list[str]]) -> dict[str, dict[str, Any]]:
-    """Those of some options that this run has."""
+    """Return the options that this run has."""
     return {
         part: {name: value for name, value in values.items() if name in fields.get(part, ())}
         for part, values in layer.items()

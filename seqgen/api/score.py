@@ -1,4 +1,4 @@
-"""Scoring texts as they come, and where a score stands: what ``Run.scale`` and ``seqgen score`` give."""
+"""Scores of texts, and the scores of held-out records that rank them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _MAX_CORPUS_CHARS = 100_000_000  # of a corpus in which samples are looked up fo
 
 
 def scale(run: OpenRun, given: Mapping[str, Any]) -> ReferenceScores | None:
-    """What held-out records score; see :meth:`seqgen.Run.scale`."""
+    """Return the scores of held-out records; see :meth:`seqgen.Run.scale`."""
     from seqgen.evaluation import ReferenceScores, penalty, record_losses
 
     if not run.vocabulary.ends:
@@ -42,7 +42,7 @@ def scale(run: OpenRun, given: Mapping[str, Any]) -> ReferenceScores | None:
 
 
 def conditions(run: OpenRun, label: str | None, given: Mapping[str, Any]) -> dict[str, str]:
-    """The conditions under which texts are scored.
+    """Return the conditions under which texts are scored.
 
     Raises:
         UsageError: the run was not trained with one of them.
@@ -50,7 +50,7 @@ def conditions(run: OpenRun, label: str | None, given: Mapping[str, Any]) -> dic
     conditioning = Conditioning.of(run, label, given)
     if conditioning.prefix:
         name = conditioning.prefix.partition("=")[0]
-        raise UsageError(f"{name!r} is a field and no condition of this run: write it in the text that is scored")
+        raise UsageError(f"{name!r} is a field and not a condition of this run: write it in the text that is scored")
     return dict(conditioning.conditions)
 
 
@@ -61,14 +61,14 @@ def iter_scores(
     called: str = "text",
     leave_out: Callable[[UsageError], None] | None = None,
 ) -> Iterator[Score]:
-    """Scores of texts in their order, a few hundred at a time.
+    """Yield the scores of texts in their order, a few hundred at a time.
 
     Args:
         run: the run.
         texts: any number of them.
         given: values of conditions.
         called: how messages call a text, before its number.
-        leave_out: is told of each text with a symbol that the run does not know; without it such a text is an error.
+        leave_out: called for each text with an unknown symbol, which is then left out; None: such a text is an error.
 
     Raises:
         UsageError: a text holds a symbol that the run does not know; those before it have been given.
@@ -94,7 +94,7 @@ def iter_scores(
 
 
 def _chunks(texts: Iterable[str]) -> Iterator[list[tuple[int, str]]]:
-    """Numbered texts, as many together as are computed in reasonable memory."""
+    """Yield chunks of numbered texts that are scored together in reasonable memory."""
     chunk: list[tuple[int, str]] = []
     longest = 0
     for number, text in enumerate(texts, 1):
@@ -108,7 +108,7 @@ def _chunks(texts: Iterable[str]) -> Iterator[list[tuple[int, str]]]:
 
 
 def _unknown_symbol(run: OpenRun, text: str, called: str) -> UsageError | None:
-    """What is wrong with a text that the run cannot spell."""
+    """Return the error of a text with a symbol that the run does not know; None if it has none."""
     try:
         run.vocabulary.encode(text)
     except UnknownSymbol as error:
@@ -118,7 +118,7 @@ def _unknown_symbol(run: OpenRun, text: str, called: str) -> UsageError | None:
 
 
 def symbols(run: OpenRun, text: str) -> list[str]:
-    """The symbols of a text as the run's tokenizer cuts it; a byte that is no character alone comes as its code."""
+    """Return the symbols of a text; a byte that is not a character is shown by its code."""
     ids = run.vocabulary.encode(text).tolist()
     whole = [run.vocabulary.decode([index]) for index in ids]
     return whole if "".join(whole) == text else _bytes(text, whole)

@@ -25,7 +25,6 @@ from seqgen.api.preflight import (
     part_at_fault,
 )
 from seqgen.api.recommended import solve_width, with_best_by
-from seqgen.api.round_trip import check_order, check_tokenizer
 from seqgen.api.run import Run
 from seqgen.api.run_metadata import run_settings, with_width
 from seqgen.api.training_run import OpenedTraining, run_training
@@ -36,6 +35,7 @@ from seqgen.corpus import Splitter
 from seqgen.errors import BadOption, PluginError, UnknownName, UsageError
 from seqgen.files import dump_json
 from seqgen.plugins import Plugins, PluginsArgument, choose_parts
+from seqgen.plugins.round_trip import check_order, check_tokenizer
 from seqgen.registry import attribute_errors
 from seqgen.signals import graceful_stop
 from seqgen.specs import CorpusSpec

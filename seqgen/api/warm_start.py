@@ -133,12 +133,12 @@ class WarmStart:
         return config
 
     def augmentation_of(self, domain: Entry) -> str | None:
-        """The name of its augmentation, if texts are of the domain that this is for."""
+        """Return the name of its augmentation, if the domain is the same."""
         own = self.settings.augmentation
         return own.name if own is not None and domain.qualified == self.settings.corpus.domain else None
 
     def augmentation_options(self, augmentation: Entry | None) -> Layer:
-        """The options of its augmentation, if that is the one that is wanted."""
+        """Return the options of its augmentation, if the new run uses the same."""
         own = self.settings.augmentation
         same = own is not None and augmentation is not None and own.name == augmentation.qualified
         return {"augmentation": dict(own.options)} if own is not None and same else {}
@@ -207,7 +207,7 @@ class WarmStart:
         return lines
 
     def conditions(self, layout: str, asked: tuple[str, ...]) -> tuple[str, ...]:
-        """The conditions of the weights.
+        """Return the conditions of the weights.
 
         Raises:
             BadOption: others are asked for, or another layout.
@@ -240,7 +240,7 @@ def find_warm_start(run: str | Path, base: Path, plugins: Plugins, warn: Callabl
 
 
 def _as_now(entry: Entry, stored: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Options of a run as they are called now; one that has come since has its default."""
+    """Return the options of a run as the part declares them now; new ones have their defaults."""
     known = entry.option_names()
     return entry.options({name: value for name, value in stored.items() if name in known})
 
@@ -304,7 +304,7 @@ def load_weights(model: nn.Module, start: WarmStart, vocabulary: Vocabulary) -> 
 
 
 def _moved(known: Tensor, fresh: Tensor, places: Tensor, sizes: tuple[int, int]) -> Tensor:
-    """A tensor whose entries for known symbols are the known ones, along each dimension that has grown with them."""
+    """Return a tensor with the trained entries of known symbols, along each dimension that has grown."""
     if known.ndim != fresh.ndim:
         return known
     pairs = list(enumerate(zip(known.shape, fresh.shape, strict=True)))

@@ -1,4 +1,4 @@
-"""What every command shares: the session, the options that work everywhere, and ways to show a result."""
+"""The session, the options of every command, and the output of results and messages."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Session:
         return self.command in ("", command)
 
     def describe_failure(self, error: BaseException) -> str:
-        """What is said of an exception that came up in a plugin's code; "" when it is none's."""
+        """Return the message about an exception that a plugin's code raised; "" if no plugin did."""
         return self.plugins.describe_failure(error) if self._plugins else ""
 
 
@@ -69,17 +69,17 @@ _PIPE_WIDTH = 100_000  # so that a row of a table is a line
 
 
 class ReaderGone(Exception):
-    """Whoever reads stdout has closed it (`| head`)."""
+    """The reader of stdout has closed it (`| head`)."""
 
 
 class _Stdout(Console):
     def on_broken_pipe(self) -> None:
-        """Leave it to the one place that knows what a closed pipe means."""
+        """Raise, so that ``main`` handles the closed pipe."""
         raise ReaderGone
 
 
 def stdout() -> Console:
-    """Where results go; no markup, no highlighting, no emoji names. A pipe has no width, so its tables are wide."""
+    """Return the console of results, without markup, highlighting and emoji; tables in a pipe are wide."""
     width = None if session.stdout.isatty() else _PIPE_WIDTH
     console = _Stdout(file=session.stdout, markup=False, highlight=False, emoji=False, width=width)
     console.push_render_hook(EscapingHook())
@@ -87,31 +87,31 @@ def stdout() -> Console:
 
 
 def stderr() -> Console:
-    """Where progress and messages go."""
+    """Return the console of progress and messages."""
     console = Console(stderr=True, markup=False, highlight=False, emoji=False)
     console.push_render_hook(EscapingHook())
     return console
 
 
 def say(line: str, *, always: bool = False) -> None:
-    """A message, one line on stderr; not when quiet."""
+    """Write a message, one line on stderr, unless quiet."""
     if always or not session.quiet:
         sys.stderr.write(visible(" ".join(line.split("\n"))) + "\n")
         sys.stderr.flush()
 
 
 def warn(line: str) -> None:
-    """A problem, told even when quiet."""
+    """Write a warning or an error, even when quiet."""
     say(f"seqgen: {line}", always=True)
 
 
 def show(view: RenderableType) -> None:
-    """A result for people, on stdout; a table that is wider than the terminal is not cut."""
+    """Write a result for people to stdout; a table wider than the terminal is not cut."""
     stdout().print(view, crop=False)
 
 
 def show_json(value: Any) -> None:
-    """A result for programs, on stdout; a number that is not finite is null, as JSON has no other way to say it."""
+    """Write a result for programs to stdout, as JSON; a number that is not finite becomes null."""
 
     def plain(value: Any) -> Any:
         if isinstance(value, Mapping):
@@ -136,7 +136,7 @@ def write(text: str, *, as_json: bool = False) -> None:
 
 
 def pair(assignment: str) -> tuple[str, str]:
-    """The two sides of ``FIELD=VALUE``."""
+    """Return the two sides of ``FIELD=VALUE``."""
     from seqgen.errors import BadOption
 
     name, equals, value = assignment.partition("=")
@@ -240,7 +240,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def complete_names(kind: str) -> Callable[[str], list[str]]:
-    """Shell completion of registered names; reads specs only."""
+    """Return a shell completion of registered names, which reads specs only."""
 
     def complete(incomplete: str) -> list[str]:
         return [name for name in session.plugins.registry.names(kind) if name.startswith(incomplete)]
@@ -249,7 +249,7 @@ def complete_names(kind: str) -> Callable[[str], list[str]]:
 
 
 def complete_runs(incomplete: str) -> list[str]:
-    """Shell completion of run names."""
+    """Complete the name of a run in a shell."""
     from seqgen.checkpoint import RUNS, list_runs
 
     return [run.name for run in list_runs(RUNS) if run.name.startswith(incomplete)]
@@ -266,6 +266,6 @@ RunName = Annotated[
 
 
 def pick(rows: Iterable[Mapping[str, Any]], columns: Iterable[str]) -> list[dict[str, Any]]:
-    """Rows with some columns only."""
+    """Return rows with the given columns only."""
     wanted = list(columns)
     return [{name: row.get(name) for name in wanted} for row in rows]

@@ -1,4 +1,4 @@
-"""What a person sees of a training: a live bar on a terminal, plain lines elsewhere, and the summary."""
+"""Display of a training run: a live bar on a terminal, plain lines elsewhere, and a summary."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ class TrainDisplay:
             say(line)
 
     def summary(self, run: Run) -> None:
-        """The end of a training: the curve of the loss, samples with what is known of them, what to type next."""
+        """Show the loss curve, samples with their scores, and the next commands."""
         if session.quiet:
             write(f"{run.path}\n")
             return

@@ -1,4 +1,4 @@
-"""What a rich console shows, with every character that would steer a terminal escaped.
+"""Escaping of characters that would steer a terminal, in all that a rich console shows.
 
 Texts of a corpus, names of folders and what a plugin renders end up in tables, titles and progress lines. They are
 escaped last of all, so that none of these has to remember to.
@@ -16,7 +16,7 @@ class EscapingHook(RenderHook):
     """A hook of a console (``push_render_hook``)."""
 
     def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
-        """The same, escaped."""
+        """Return the renderables, escaped."""
         return [_Escaped(renderable) for renderable in renderables]
 
 

@@ -1,4 +1,4 @@
-"""Looking around: ``seqgen list`` and ``show``. Neither needs torch."""
+"""``seqgen list`` and ``seqgen show``, which need no torch."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _HOW = {
     "validator": "a domain has it as it is",
     "renderer": "a domain has it as it is",
 }
-"""How options are given of what is no part of every run."""
+"""Hint how to give options of parts that not every run has."""
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -47,7 +47,7 @@ def _complete_name(ctx: typer.Context, incomplete: str) -> list[str]:
 
 
 def _kind(text: str) -> str:
-    """The kind of a singular or plural.
+    """Return the kind of a singular or plural.
 
     Raises:
         UnknownName: neither.

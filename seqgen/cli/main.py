@@ -70,11 +70,12 @@ def main(arguments: Sequence[str]) -> int:
             warn(line)
         return code
     finally:
+        session.command = ""
         clear_signal()
 
 
 def _verdict(error: BaseException) -> tuple[str, int]:
-    """What an error that nothing below has handled means: a line for the user, and the exit code."""
+    """Return the message and the exit code of an error that reached the command line."""
     if not isinstance(error, Interrupted):
         try:
             reraise_signal()  # the parser, and others, make of a signal an error of their own
@@ -103,7 +104,7 @@ def _verdict(error: BaseException) -> tuple[str, int]:
 
 
 def _load_plugins(arguments: Sequence[str]) -> None:
-    """Plugins may bring commands, so they are loaded before the arguments are parsed."""
+    """Load plugins before the arguments are parsed, since they may bring commands."""
     files, command = list[Path](), ""
     options = list(arguments[: arguments.index("--")] if "--" in arguments else arguments)
     for before, argument in zip(["", *options], options, strict=False):
@@ -123,7 +124,7 @@ def _load_plugins(arguments: Sequence[str]) -> None:
 
 
 def build_app() -> typer.Typer:
-    """The app with core's commands and those of the loaded plugins."""
+    """Build the app with core's commands and those of the loaded plugins."""
     app = typer.Typer(
         name="seqgen",
         no_args_is_help=True,
@@ -150,4 +151,4 @@ def _options(
         bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
     ] = False,
 ) -> None:
-    """Learn from any list of sequences and make more of them."""
+    """Learn from any list of sequences and generate more of them."""

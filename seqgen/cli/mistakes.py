@@ -1,4 +1,4 @@
-"""What the option parser says of a mistake, as all of this program says it: the value seen, and what would do."""
+"""Usage errors of the option parser in the form of all messages: the value seen, and what to do."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _HELPFUL = ("Did you mean", "Possible options", " is not one of ", " is not in t
 
 
 def usage_line(error: Any) -> str:
-    """A usage error of the parser in one line; "" where it has shown the help already.
+    """Return a usage error of the parser in one line; "" if it has shown the help already.
 
     Args:
         error: of a class that is private to typer; what it has beside ``format_message`` is looked for, not relied on.
@@ -41,7 +41,7 @@ def usage_line(error: Any) -> str:
 
 
 def _setting(error: Any) -> str:
-    """The setting of a training, or of the model that is the default, that an unknown option has the name of; or ""."""
+    """Return the setting of training or of the default model that has the name of an unknown option, or ""."""
     context, name = getattr(error, "ctx", None), str(getattr(error, "option_name", "")).lstrip("-").replace("-", "_")
     if not name or context is None or context.info_name != "train":
         return ""

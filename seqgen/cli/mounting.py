@@ -1,4 +1,4 @@
-"""The commands that plugins bring."""
+"""Mounting of plugins' commands."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def _mount(app: typer.Typer, own: typer.Typer) -> list[str]:
 
 
 def command_names(app: typer.Typer) -> set[str]:
-    """The names of an app's commands and groups."""
+    """Return the names of an app's commands and groups."""
     if not (app.registered_commands or app.registered_groups):
         return set()
     app.callback()(lambda: None)  # which makes a group even of a single command

@@ -142,7 +142,7 @@ def check_plugin(
 
 
 def _clashes(package: Package, ctx: typer.Context) -> str:
-    """Which commands of a plugin have a name that is taken, or ""."""
+    """Return the commands of a plugin whose names are taken, or ""."""
     loaded = session.plugins.plugins.get(package.name)
     if loaded is not None:
         return "; ".join(loaded.notes)
@@ -154,7 +154,7 @@ def _clashes(package: Package, ctx: typer.Context) -> str:
 
 
 def _told_once(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The rows, each failure spelt out where it is met first."""
+    """Return the rows, each failure in full where it occurs first."""
     first: dict[str, str] = {}
     told = []
     for row in rows:
@@ -164,7 +164,7 @@ def _told_once(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _row(check: Check, first_to_mend: dict[str, str]) -> dict[str, Any]:
-    """How a check went; what fails and others rest on is noted, by spec, and these are not run."""
+    """Run a check, unless one that it rests on has failed for the same spec."""
     row = {"what": f"{check.spec.kind} {check.spec.name}", "check": check.name, "id": check.id}
     if row["what"] in first_to_mend:
         return row | {"result": "skipped", "note": f"mend {first_to_mend[row['what']]} first"}

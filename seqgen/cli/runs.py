@@ -64,7 +64,7 @@ def show_run(name: str | None, as_json: bool) -> None:
 
 
 def _row_or_why(run: RunFolder) -> dict[str, Any]:
-    """A run in a list: one with a link in its folder is listed with what is wrong, and the others after it."""
+    """Return the row of a run in a list; for a folder with a link, the row says so."""
     try:
         return _row(run)
     except LinkRefused as error:
@@ -72,7 +72,7 @@ def _row_or_why(run: RunFolder) -> dict[str, Any]:
 
 
 def _row(run: RunFolder) -> dict[str, Any]:
-    """What is to be said of a run in a line."""
+    """Return the row of a run."""
     from seqgen.api.missing_plugin import missing_plugins
     from seqgen.checkpoint import damaged_logs
 
@@ -111,7 +111,7 @@ def _state(row: dict[str, Any]) -> str:
 
 
 def _by_part(settings: RunSettings) -> dict[str, str]:
-    """The settings, a line a part: its name and its options as they are given."""
+    """Return the settings, one line per part: its name and its options."""
     from seqgen.checkpoint.settings_diff import flatten
 
     lines = {"conditions": ", ".join(settings.conditions)}

@@ -49,7 +49,7 @@ def described(run: Run, rows: Iterable[Sample], given: Mapping[str, Any]) -> Ite
 
 
 def _finite(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A row whose numbers JSON and CSV have."""
+    """Return a row with numbers that JSON and CSV can hold."""
     return {
         name: None if isinstance(value, float) and not math.isfinite(value) else value for name, value in row.items()
     }
@@ -91,7 +91,7 @@ TABLES: Mapping[str, Callable[[Iterable[Mapping[str, Any]]], Iterator[bytes]]] =
     ".jsonl": json_lines,
     ".json": _json_array,
 }
-"""The forms of a file with columns, by the ending of its name; any other holds the texts alone."""
+"""Writers of files with columns, by suffix; any other file holds the texts alone."""
 
 
 def write_out(out: Path, chunks: Iterator[bytes]) -> None:

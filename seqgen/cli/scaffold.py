@@ -1,4 +1,4 @@
-"""A new plugin as a package of its own, made of the templates that come with seqgen."""
+"""Creation of a new plugin package from the templates."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ TITLES = {
     "command": "a command",
     "events": "event hooks",
 }
-"""The kinds of plugins that there is a template of, and what each is called in a sentence."""
+"""The kinds of plugins that have a template, and their names in a sentence."""
 KINDS = tuple(TITLES)
 _NAME = re.compile(r"[a-z]([a-z0-9_-]*[a-z0-9])?")
 _LONGEST = 30
@@ -82,7 +82,7 @@ def new_plugin(name: str, kind: str, out: Path | None = None, plugins: Plugins |
 
 
 def _package(name: str, kind: str, plugins: Plugins | None) -> str:
-    """The import package of a name that is free.
+    """Return the import package for a free name.
 
     Raises:
         BadOption: it is not.
@@ -113,7 +113,7 @@ def _is_module(package: str) -> bool:
 
 
 def _files(folder: Traversable, above: str = "") -> Iterator[tuple[str, str]]:
-    """The files of a template by their paths, as text; what tools have cached beside them is none."""
+    """Return the files of a template by path, as text, without caches of tools."""
     for item in sorted(folder.iterdir(), key=lambda item: item.name):
         if item.is_dir():
             if not item.name.startswith((".", "__")):
@@ -123,7 +123,7 @@ def _files(folder: Traversable, above: str = "") -> Iterator[tuple[str, str]]:
 
 
 def _filled(text: str, names: dict[str, str]) -> str:
-    """A text with what the new plugin's own names are."""
+    """Return a text with the names of the new plugin."""
     for placeholder, name in names.items():
         text = text.replace(placeholder, name)
     return text

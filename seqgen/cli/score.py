@@ -113,7 +113,7 @@ def _is_file(text: str) -> bool:
 
 
 def _as_object(scored: Any, percentile: float | None, parts: list[str]) -> dict[str, Any]:
-    """A score as JSON has it; the symbol of the stop is null."""
+    """Return a score as a JSON object; the symbol of the stop is null."""
     named: list[str | None] = [*parts, *[None] * (len(scored.nats_per_symbol) - len(parts))]
     return {
         "text": scored.text,
@@ -127,7 +127,7 @@ def _as_object(scored: Any, percentile: float | None, parts: list[str]) -> dict[
 
 
 def _scale(run: Run, told: dict[str, str]) -> ReferenceScores | None:
-    """What percentiles are taken of, said once; None, and why, where there is nothing to take them of."""
+    """Return the scores that percentiles refer to, with one message; None if there are none."""
     from seqgen.errors import CorpusError, UsageError
     from seqgen.render import counted
 
@@ -145,7 +145,7 @@ def _scale(run: Run, told: dict[str, str]) -> ReferenceScores | None:
 
 
 def _read(end: bytes) -> Iterator[str]:
-    """Texts from stdin, as they come; a line may also end as Windows ends it."""
+    """Yield texts from stdin as they come; lines may end with CR LF."""
     rest, number = b"", 0
     stdin: Any = sys.stdin.buffer
     while block := stdin.read1(1 << 16):

@@ -1,4 +1,4 @@
-"""What the cells of TensorFlow 1 are called here: the list that a notebook for it prints, class by class."""
+"""Equivalents of the RNN classes of TensorFlow 1."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _BASES = {  # of what is not a recurrence but what recurrences are written as
 
 @dataclass(frozen=True)
 class Answer:
-    """What answers a class of TensorFlow 1.
+    """The equivalent of a class of TensorFlow 1.
 
     Attributes:
         tf: its name there.
@@ -39,7 +39,7 @@ class Answer:
 
     @property
     def use(self) -> str:
-        """How it is asked for, on the command line or in Python."""
+        """The flags, or the Python name, that select it."""
         if self.kind == "class":
             return f"seqgen.{self.name}"
         chosen = (f"-o {self.kind}.{option}={_spell(value)}" for option, value in self.options.items())
@@ -51,7 +51,7 @@ def _spell(value: Any) -> str:
 
 
 def tf_answers(registry: Registry) -> list[Answer]:
-    """What is registered as an answer to classes of TensorFlow 1, and core's own base classes; by the name there."""
+    """Return the registered equivalents of TensorFlow 1 classes, and core's base classes, by their names there."""
     answers = [Answer(tf, "class", name, {}, summary, "seqgen") for tf, (name, summary) in _BASES.items()]
     for kind in ("cell", "model"):
         for name, entry in zip(registry.names(kind), registry.entries(kind), strict=True):

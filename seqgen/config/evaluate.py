@@ -16,7 +16,7 @@ class EvaluateConfig(UserConfig):
 
     title: ClassVar[str] = "evaluate"
 
-    n: Annotated[int, Flag(names=("-n", "--num"))] = Field(500, ge=1, description="number of samples to evaluate")
+    n: Annotated[int, Flag(names=("-n", "--num"))] = Field(500, ge=0, description="number of samples to evaluate")
     seed: Annotated[int, Flag()] = Field(0, ge=0, lt=2**63, description="seed of the samples")
     reference: Annotated[str | Path | None, Flag(metavar="NAME|FILE", completes="corpus")] = Field(
         None, description="corpus that metrics compare the samples with; default: the held-out records"

@@ -342,7 +342,7 @@ def test_a_changed_corpus_is_resumed_only_if_that_is_allowed(cli, words, in_tmp)
     refused = cli("resume", "run")
     assert refused.code == 3 and "(40 records then, 41 now)" in refused.err and "--allow-corpus-change" in refused.err
     allowed = cli("resume", "run", "--allow-corpus-change")
-    assert allowed.code == 0 and "41 now): the run goes on with what is there now" in allowed.err
+    assert allowed.code == 0 and "41 now): the run continues with the corpus as it is now" in allowed.err
     run = seqgen.load("run", checkpoint="latest")
     assert run.state["ended"] == "steps" and run.settings.corpus.n_records == 41
     assert sum(run.settings.corpus.parts.values()) == 41 and run.settings.corpus.before == (began_with.digest,)

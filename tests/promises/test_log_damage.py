@@ -91,7 +91,7 @@ def test_a_damaged_log_warns_and_the_run_goes_on(name, how, stopped, cli, record
     assert seqgen.load("run", warn=said.append).metrics is not None and name in said[0]
     resumed = cli("resume", "run")
     assert resumed.code == 0
-    (line,) = [line for line in resumed.err.splitlines() if "is damaged" in line and "the run goes on" in line]
+    (line,) = [line for line in resumed.err.splitlines() if "is damaged" in line and "the run continues" in line]
     assert name in line
     (line,) = damaged_logs(stopped)  # what was damaged stays known
     assert name in line and "when the run was resumed" in line

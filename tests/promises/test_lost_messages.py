@@ -199,7 +199,7 @@ def test_a_listener_that_fails_leaves_a_run_that_is_saved(kind, folder, monkeypa
         seqgen.train(folder / "words.txt", out=folder / "run", listener=listener, **common)
     step = RunFolder(folder / "run").load_latest(pytest.fail).state["step"]
     assert step == (5 if kind is Progress else 10)
-    assert f"step {step} is saved, go on with: seqgen resume" in caught.value.__notes__[-1]
+    assert f"step {step} is saved, continue with: seqgen resume" in caught.value.__notes__[-1]
     seqgen.resume(folder / "run")
     assert digests(folder / "run") == expected
 
@@ -207,9 +207,9 @@ def test_a_listener_that_fails_leaves_a_run_that_is_saved(kind, folder, monkeypa
 def test_an_unexpected_error_says_what_is_saved(plugins, monkeypatch):
     monkeypatch.setattr(session, "_plugins", [plugins])
     error = KeyError("x")
-    error.add_note("run: ; step 3 is saved, go on with: seqgen resume run")
+    error.add_note("run: ; step 3 is saved, continue with: seqgen resume run")
     line, code = _verdict(error)
-    assert code == 1 and line.startswith("unexpected KeyError") and line.endswith("go on with: seqgen resume run")
+    assert code == 1 and line.startswith("unexpected KeyError") and line.endswith("continue with: seqgen resume run")
 
 
 def test_a_stream_that_takes_little_at_a_time_gets_all_and_one_that_refuses_gets_the_next_message():

@@ -212,7 +212,7 @@ def test_a_signal_within_a_run_saves_it(phase, number, bell, in_tmp, expected):
     assert stopped.code == 128 + number and time.monotonic() - started < 10
     last = stopped.err.splitlines()[-1]
     step = int(
-        re.search(r"seqgen: stopped at step (\d+), saved; go on with: seqgen resume run --plugin bell.py$", last)[1]
+        re.search(r"seqgen: stopped at step (\d+), saved; continue with: seqgen resume run --plugin bell.py$", last)[1]
     )
     assert seqgen.load("run", plugins=["bell.py"]).folder.load_latest(pytest.fail).state["step"] == step
     assert "Traceback" not in stopped.err and (phase != "save" or step == 20)
