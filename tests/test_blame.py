@@ -4,6 +4,8 @@ import sys
 
 import pytest
 
+from conftest import one_in
+
 PARTS = """
 import torch
 import seqgen
@@ -99,7 +101,7 @@ def test_parts_that_keep_their_contract_are_not_refused(refused):
     assert refused(("x", "x"), "--model", "outer", "--cell", "inner", code=0) == ""
 
 
-@pytest.mark.parametrize("mistake", OF_MODEL)
+@pytest.mark.parametrize("mistake", one_in(3, OF_MODEL))
 @pytest.mark.parametrize("chosen", [("outer",), ("outer", "--cell", "inner"), ("alone",)], ids=" ".join)
 def test_a_model_is_named_and_not_its_cell(mistake, chosen, refused):
     before, after, says = OF_MODEL[mistake]
@@ -107,7 +109,7 @@ def test_a_model_is_named_and_not_its_cell(mistake, chosen, refused):
     assert line.startswith(f"seqgen: model {chosen[0]} of oddity (oddity.py ") and says in line, line
 
 
-@pytest.mark.parametrize("mistake", OF_CELL)
+@pytest.mark.parametrize("mistake", one_in(3, OF_CELL))
 @pytest.mark.parametrize("model", ["recurrent", "outer"])
 def test_a_cell_is_named_in_any_model(mistake, model, refused):
     before, after, says = OF_CELL[mistake]

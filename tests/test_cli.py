@@ -370,6 +370,7 @@ def test_out_writes_to_a_pipe_and_through_a_link(cli, run, tmp_path):
 FULL = Path("/dev/full")
 
 
+@pytest.mark.full
 @pytest.mark.skipif(not FULL.is_char_device(), reason="no device that is always full here")
 def test_a_full_disk_is_exit_7(run, tmp_path):
     command = [sys.executable, "-m", "seqgen", "sample", str(run), "-n", "2000"]

@@ -15,6 +15,7 @@ import pytest
 
 import seqgen
 import seqgen.testing
+from conftest import one_in
 from seqgen import hookspecs, specs
 
 ROOT = Path(__file__).parent.parent
@@ -27,6 +28,7 @@ SOURCES = "".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "s
 HOOKS = [name for name in vars(hookspecs) if name.startswith(("register_", "on_"))]
 
 
+@pytest.mark.full
 def test_the_notebook_page_runs(in_tmp, capsys):
     page = (ROOT / "docs" / "from-the-notebook.md").read_text(encoding="utf-8")
     blocks = BLOCK.findall(page)
@@ -71,7 +73,7 @@ def test_the_guide_shows_the_examples_as_they_are():
     assert {name for name in EXAMPLES if not name.startswith("test_")} == set(USES)
 
 
-@pytest.mark.parametrize("name", USES)
+@pytest.mark.parametrize("name", one_in(3, USES))
 def test_an_example_of_the_guide_works(name, cli, words, in_tmp, monkeypatch):
     """As the guide says, and without a complaint."""
     monkeypatch.setenv("SEQGEN_PLUGINS_STRICT", "1")
@@ -83,7 +85,7 @@ def test_an_example_of_the_guide_works(name, cli, words, in_tmp, monkeypatch):
     assert SAID.get(name, "\n") in result.out
 
 
-@pytest.mark.parametrize("name", USES)
+@pytest.mark.parametrize("name", one_in(3, USES))
 def test_an_example_of_the_guide_keeps_its_promises(name):
     """By the kit."""
     for check in seqgen.testing.checks_of_plugin(EXAMPLES[name]):

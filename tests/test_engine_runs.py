@@ -201,6 +201,7 @@ def test_the_sizes_choose_the_number_of_threads():
     assert choose_threads(10, 1, 3, 2) == 3
 
 
+@pytest.mark.full
 def test_the_number_of_threads_is_recorded_and_kept(words, tmp_path):
     """A run with a large batch computes with two, also when it is resumed where torch would take one."""
     seen, said = [], []

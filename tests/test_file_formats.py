@@ -14,7 +14,7 @@ import zipfile
 import pytest
 
 import seqgen
-from conftest import in_tiers
+from conftest import in_tiers, one_in
 from seqgen.corpus import TextFile, load_file, refuse_known_formats
 from seqgen.corpus.file_formats import START, refuse_text_format
 from seqgen.errors import BadOption, CorpusError, NoSuchFile, UsageError
@@ -163,7 +163,7 @@ BINARIES = {
 
 @pytest.mark.promise("R16")
 @pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
-@pytest.mark.parametrize("what", BINARIES)
+@pytest.mark.parametrize("what", one_in(3, BINARIES))
 def test_a_file_that_is_no_text_is_named_with_what_to_do(what, encoding, cli, in_tmp):
     (in_tmp / "corpus.dat").write_bytes(BINARIES[what])
     refused = cli("train", "--corpus", "corpus.dat", "-o", f"corpus.encoding={encoding}", *TINY)

@@ -7,6 +7,7 @@ import sys
 import pytest
 from rich.console import Console
 
+from conftest import one_in
 from seqgen.protocols import LabelledMetric
 from seqgen.render import evaluation_view, metrics_table
 
@@ -45,7 +46,9 @@ def shown(view):
     return console.file.getvalue()
 
 
-@pytest.mark.parametrize("labels", [{"gap": "length, distance (characters)"}, ["gap"], {"gap": 3}, {3: "gap"}])
+@pytest.mark.parametrize(
+    "labels", one_in(4, [{"gap": "length, distance (characters)"}, ["gap"], {"gap": 3}, {3: "gap"}])
+)
 def test_evaluate_shows_metrics_by_their_labels(cli, words, in_tmp, labels):
     """Labels that are none are passed over: a finished evaluation is shown all the same."""
     (in_tmp / "sizes.py").write_text(PLUGIN.replace("LABELS", repr(labels)))
@@ -82,6 +85,7 @@ def test_distances_of_molecules_have_labels(plugins):
     assert all("distance" in metric.labels[name] for name in ("FCD", "logP", "SA", "QED", "weight"))
 
 
+@pytest.mark.full
 def test_the_page_has_labels(cli, words, in_tmp):
     pytest.importorskip("matplotlib", reason="it comes with the extra 'plot'")
     (in_tmp / "sizes.py").write_text(PLUGIN.replace("LABELS", "{'gap': 'length, distance (characters)'}"))

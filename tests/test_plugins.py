@@ -243,6 +243,7 @@ def test_training_survives_all_faults_at_once(site, tmp_path, words):
     assert '"state": "RuntimeError: out of order' in listed
 
 
+@pytest.mark.full
 def test_a_stale_entry_point_and_using_a_broken_cell(site, tmp_path, words):
     hollow = HOOK.format(
         name="register_cells", argument="register",

@@ -75,6 +75,7 @@ def outside(tmp_path):
     return call
 
 
+@pytest.mark.full
 def test_an_authors_tests_have_the_fixtures(outside):
     found = outside("-W", "error", "test_little.py")
     assert "6 passed, 1 failed" in found.stdout or "1 failed, 6 passed" in found.stdout, found.stdout + found.stderr

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 import seqgen
-from conftest import finish, run_seqgen
+from conftest import finish, one_in, run_seqgen
 from seqgen.errors import MissingExtra, PluginError, UnknownName
 from seqgen.plugins import missing_plugin
 from seqgen.pytest_plugin import load_plugins
@@ -92,7 +92,7 @@ def test_mistakes_are_reported_before_the_evaluation(asked, expected, cli, tiny_
     assert result.code == 2 and expected in result.err.replace("; did", ", did") and result.err.count("\n") == 1
 
 
-@pytest.mark.parametrize("switch", ["--no-plugins", "SEQGEN_LOAD_PLUGINS"])
+@pytest.mark.parametrize("switch", one_in(2, ["--no-plugins", "SEQGEN_LOAD_PLUGINS"]))
 def test_a_page_without_its_plugin_names_it_and_evaluates_nothing(switch, tiny_run, tmp_path):
     option, variable = ((switch,), {}) if switch.startswith("-") else ((), {switch: "seqgen_classic"})
     process = run_seqgen("evaluate", tiny_run.path, "--html", "x.html", *option, cwd=tmp_path, env=variable)

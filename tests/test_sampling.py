@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
+from conftest import one_in
 from seqgen.config import SampleConfig
 from seqgen.errors import BadOption, Diverged, TooFewRows, UnknownSymbol
 from seqgen.protocols import Verdict
@@ -78,7 +79,9 @@ def test_frequencies_are_those_of_the_model():
 # -- the promise: a row depends on the seed and its number only
 
 
-@pytest.mark.parametrize("options", [{}, {"temperature": 0.5}, {"top_k": 3}, {"top_p": 0.8}, {"prefix": "ab"}])
+@pytest.mark.parametrize(
+    "options", one_in(4, [{}, {"temperature": 0.5}, {"top_k": 3}, {"top_p": 0.8}, {"prefix": "ab"}])
+)
 @pytest.mark.parametrize("name", ["chain", "run"])
 def test_rows_do_not_depend_on_how_many_are_sampled(tiny_run, options, name):
     if name == "chain":

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from conftest import finish, in_tiers, run_seqgen
+from conftest import finish, run_seqgen
 
 SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 GRACE_S = 10  # 2 s are promised; a machine that runs many tests at once may be slow
@@ -27,8 +27,9 @@ def is_there(pid):
     return True
 
 
+@pytest.mark.full
 @pytest.mark.promise("R32")
-@pytest.mark.parametrize("number", in_tiers(SIGNALS, lambda number: number == signal.SIGINT))
+@pytest.mark.parametrize("number", SIGNALS)
 def test_a_signal_ends_a_regex_and_its_child_process(tiny_run, tmp_path, number):
     """A regex that takes minutes and gigabytes where nothing ends it."""
     process = run_seqgen("sample", tiny_run.path, "--regex", "[a-z]*[aeiou].{30}", cwd=tmp_path)

@@ -131,7 +131,7 @@ TABLE = {
 
 
 @pytest.mark.promise("R16")
-@pytest.mark.parametrize("name", one_in(3, TABLE))
+@pytest.mark.parametrize("name", one_in(5, TABLE))
 def test_a_file_is_read_or_refused_as_said(name, cli, in_tmp):
     row = TABLE[name]
     (in_tmp / row.name).write_bytes(row.data)

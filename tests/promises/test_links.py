@@ -53,7 +53,7 @@ def put_link(path: Path, target: Path) -> None:
 
 @pytest.mark.promise("R29")
 @pytest.mark.parametrize("target", TARGETS)
-@pytest.mark.parametrize("name", one_in(4, NAMES))
+@pytest.mark.parametrize("name", one_in(8, NAMES))
 def test_no_command_follows_a_link_in_a_run(name, target, tiny_run, words, outside, in_memory, cli, record_property):
     """Each part of a run as a link (dangling, to a file, to a folder), each command: nothing outside is used."""
     run = RunFolder(shutil.copytree(tiny_run.path, in_memory / "run"))

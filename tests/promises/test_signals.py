@@ -17,7 +17,7 @@ import pytest
 
 import seqgen
 import seqgen.cli
-from conftest import WORDS, Result, finish, read_again, run_seqgen
+from conftest import WORDS, Result, finish, one_in, read_again, run_seqgen
 from resuming import digests
 from seqgen import signals
 from seqgen.checkpoint import RunFolder
@@ -178,7 +178,7 @@ def test_a_signal_before_there_is_a_run(phase, number, bell, in_tmp, expected):
 
 
 @pytest.mark.promise("R7")
-@pytest.mark.parametrize("phase", BEFORE)
+@pytest.mark.parametrize("phase", one_in(3, BEFORE))
 def test_a_signal_that_somebody_took_for_an_error_is_heeded(phase, bell, in_tmp):
     stopped = bell(*TRAIN, ring=phase, number=signal.SIGTERM, twice=-1)
     (line,) = stopped.err.splitlines()

@@ -45,7 +45,7 @@ def run(folder):
 @pytest.mark.promise("R18")
 @pytest.mark.parametrize(
     "arguments",
-    one_in(5, [
+    one_in(13, [
         ("sample", "{run}", "-n", 30, "-t", 2, "-0"),
         ("sample", "{run}", "-n", 30, "-t", 2, "--json"),
         ("sample", "{run}", "-n", 30, "-t", 2),

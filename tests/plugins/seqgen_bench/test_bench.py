@@ -251,6 +251,7 @@ def test_mistakes_are_told_before_anything_is_trained(words, in_tmp, changed, er
     assert not (in_tmp / "runs").exists()
 
 
+@pytest.mark.full
 def test_a_plot_that_cannot_be_drawn_is_told_first(cli, words, in_tmp):
     result = cli("bench", "--corpus", words, "--plot", "p.gif")
     assert result.code == 2 and "ends in .svg or .png, not '.gif'" in result.err and result.err.count("\n") == 1
