@@ -323,6 +323,13 @@ def test_the_site_builds_without_a_warning(tmp_path):
     assert "--repetition-penalty" in built and "seqgen checkpoint verify" in built
 
 
+def test_every_extra_for_users_is_described():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    page = (DOCS / "corpora.md").read_text(encoding="utf-8")
+    described = set(re.findall(r"^\| `(\w+)` \| ", page.partition("## Extras")[2], re.M))
+    assert described == {*project["project"]["optional-dependencies"]} - {"docs", "test"}
+
+
 def test_the_version_stands_in_one_place():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     assert project["project"]["dynamic"] == ["version"] and "version" not in project["project"]
