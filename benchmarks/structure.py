@@ -27,7 +27,7 @@ from types import CodeType, FrameType, ModuleType
 from typing import Any, TypeGuard
 
 ROOT = Path(__file__).resolve().parent.parent
-CORPUS = "corpus-of-structure.txt"
+CORPUS = "data/corpus-of-structure.txt"  # apart from the run, whose folder is listed while files are written
 UPDATES = ("_fused_adamw_", "_foreach_addcdiv_", "_foreach_addcdiv")  # C functions of torch that change the weights
 FUNCTION = 0x1 | 0x2  # CO_OPTIMIZED | CO_NEWLOCALS: module and class bodies lack the first
 NOT_COUNTED = ("<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>")  # frames of their own up to Python 3.11 only
@@ -101,7 +101,7 @@ class Probe:
         self.found["batch"] = self._names(codes[start:trained])
         self.found["step"] = self._names(codes[start:])
         self.found["process"] = self._names(codes[:trained])
-        self.found["frames"] = self._names([each.f_code for each in reversed(inside)])
+        self.found["frames"] = self._names([each.f_code for each in reversed(inside[1:])])
 
     def _names(self, codes: Iterable[CodeType]) -> list[str]:
         return [f"{code.co_filename[len(self.core) :]}:{code.co_qualname}" for code in codes]
@@ -140,6 +140,7 @@ def probe(root: Path) -> None:
     core = Path(seqgen.__file__).resolve().parent
     assert core == root / "seqgen", f"this environment has {core}"
     corpus = Path(CORPUS)
+    corpus.parent.mkdir()
     letters = "abcdefghij"
     corpus.write_text("".join(f"{a}{b}{c}na\n" for a in letters for b in letters for c in letters[:3]))
     watch = Probe(f"{core}{os.sep}", (CORPUS, str(corpus.resolve()), corpus, corpus.resolve()))
@@ -308,7 +309,12 @@ def measure(root: Path, python: str, rounds: int) -> list[Row]:
             run["crossed"],
         ),
         Row("core files in which one is it or directly contains it", "", str(len(run["reached"])), run["reached"]),
-        Row("frames of the core on the stack at the optimizer step", "<= 8", str(len(run["frames"])), run["frames"]),
+        Row(
+            "frames of the core between the start and the optimizer's own step",
+            "<= 8",
+            str(len(run["frames"])),
+            run["frames"],
+        ),
         Row("modules in `seqgen/api` (without `__init__`)", "<= 20", str(len(api)), api),
         Row("import circles inside packages, imports for types included", "0", str(len(loops)), members),
         Row("modules in these circles", "0", str(sum(map(len, loops)))),

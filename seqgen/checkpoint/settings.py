@@ -30,13 +30,13 @@ def _needed_version(data: dict[str, Any]) -> str:
 
 def _as_in_json(options: dict[str, Any]) -> dict[str, Any]:
     """Return options in their JSON form: tuples as lists, sets as sorted lists."""
-    return {name: _listed(value) for name, value in options.items()}
-
-
-def _listed(value: Any) -> Any:
-    if isinstance(value, set | frozenset):
-        return sorted(value, key=lambda item: (str(type(item)), item))
-    return list(value) if isinstance(value, tuple) else value
+    listed = dict(options)
+    for name in options:
+        if isinstance(listed[name], set | frozenset):
+            listed[name] = sorted(listed[name], key=lambda item: (str(type(item)), item))
+        elif isinstance(listed[name], tuple):
+            listed[name] = list(listed[name])
+    return listed
 
 
 def _samplable(length: int) -> int:
