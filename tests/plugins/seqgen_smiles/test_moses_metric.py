@@ -179,7 +179,7 @@ def test_chemnet(monkeypatch):
     fcd = pytest.importorskip("fcd", reason="it comes with the extra 'fcd'")
     from torch import no_grad, stack, tensor
 
-    monkeypatch.setattr(frechet, "_FEWEST", 2)
+    monkeypatch.setattr(frechet, "_MIN_MOLECULES", 2)
     texts = [Chem.CanonSmiles(text) for text in TEXTS[:12]]
     assert frechet.distance(texts, ["C"]) is None
     mean, covariance = frechet._moments(texts[:6])
