@@ -1,9 +1,9 @@
-"""Every registered cell at equal parameters: what it learns of names, and how fast it trains and samples.
+"""Every registered cell with equal parameters: held-out bits per character on names, training and sampling speed.
 
     python benchmarks/cells.py [--cells NAME,NAME] [--steps N] [--rounds N] [--quick]
 
-The table is printed and kept in docs/cells.md. --quick makes everything tiny, to see that it runs; that table, and one
-of some cells only, is kept in a temporary folder.
+The table is printed and stored in docs/cells.md. --quick uses tiny sizes, as a smoke test; its table, and a table of
+some cells only, is stored in a temporary folder.
 """
 
 from __future__ import annotations
@@ -22,9 +22,7 @@ import torch
 from torch.nn import functional
 
 import seqgen
-from bare_sampling import BareSampler, torch_step
-from baselines import TorchModel, adamw, step_of
-from ours import encode, endless_batches, learner_of, names, steps
+from fixtures import encode, endless_batches, make_learner, names, steps
 from quality import n_gram_bits
 from report import Section, number, store, table
 from seqgen.api.encoded_corpus import EncodedCorpus
@@ -36,32 +34,34 @@ from seqgen.model import count_parameters
 from seqgen.plugins.selection import default_plugins
 from seqgen.tokenizers import EOS, PAD
 from timing import Rounds, Setting, Work, interleave
+from torch_baselines import TorchModel, adamw, make_step
+from torch_sampling import TorchSampler, torch_step
 
 DOCS = Path(__file__).parent.parent / "docs"
 BATCH, EMBEDDING, DROPOUT, LR = 128, 32, 0.2, 3e-3
 HEADING = """# Cells
 
-The table at the end is written by `python benchmarks/cells.py`, which says how.
+The table at the end is written by `python benchmarks/cells.py`.
 """
-CAPTION = """Every cell in the default model of one layer (the n-gram is a model of its own) on the corpus `names`,
-its width chosen so that all parameters together are at most {params}; trained for {steps} steps (the n-gram for one
-pass) with the recommended settings by `seqgen.train`. Held-out bits per character are those of the validation part
-after the last step, the stop counted as a character. Then, 1 thread, side by side with a model of torch.nn.GRU of as
-many parameters (embedding 32, dropout 0.2 before the head): real tokens a second of whole training steps, on the same
-batches of 128 names of like length, without clipping, torch's with torch.optim.AdamW, fused; and names a second,
-decoded, of {n_names} drawn, torch's 1,000 rows together under inference_mode by softmax and multinomial. "x" is the
-median of the ratios to torch.nn.GRU of the same round, with the smallest and the largest."""
-HEAD = ["model", "parameters", "units", "bits per character", "under the 2-gram", "tokens/s trained", "x torch.nn.GRU",
-        "names/s drawn", "x torch.nn.GRU"]  # fmt: skip
+CAPTION = """Every cell in the default model with one layer (the n-gram is its own model) on the corpus `names`, the
+width chosen so that the model has at most {params} parameters, trained for {steps} steps (the n-gram for one pass)
+with the recommended settings by `seqgen.train`. Bits per character are those of the validation part after the last
+step, the end symbol counted as a character. Then, on 1 thread, side by side with a model of torch.nn.GRU with as many
+parameters (embedding 32, dropout 0.2 before the head): real tokens per second of whole training steps, on the same
+batches of 128 names of similar length, without clipping, torch's with fused torch.optim.AdamW; and names per second,
+decoded, sampling {n_names}, torch's 1,000 rows at a time under inference_mode by softmax and multinomial. "x" is the
+median ratio to torch.nn.GRU in the same round, with the smallest and the largest."""
+HEAD = ["model", "parameters", "units", "bits per character", "below the 2-gram", "tokens/s trained", "x torch.nn.GRU",
+        "names/s sampled", "x torch.nn.GRU"]  # fmt: skip
 
 
 class TorchGRU:
-    """A model of torch.nn.GRU that was trained on the corpus for so many steps.
+    """A model of torch.nn.GRU, trained on the corpus.
 
     Args:
-        data: the corpus.
-        parameters: the most it may have.
-        n_steps: how long to train.
+        data: the encoded corpus.
+        parameters: maximum number of parameters.
+        n_steps: training steps.
     """
 
     def __init__(self, data: EncodedCorpus, parameters: int, n_steps: int) -> None:
@@ -70,14 +70,14 @@ class TorchGRU:
 
         self.data, self.hidden = data, solve_width(lambda hidden: count_parameters(make(hidden)), parameters)
         self.model = make(self.hidden)
-        self.step = step_of(self.model, adamw(self.model, fused=True, lr=LR))
+        self.step = make_step(self.model, adamw(self.model, fused=True, lr=LR))
         for batch in islice(endless_batches(data.encoded["train"], BATCH), n_steps):
             self.step(batch.ids_BT.t(), batch.targets_BT.t())
         self.n_parameters = count_parameters(self.model)
 
     @torch.inference_mode()
     def bits_per_char(self) -> float:
-        """Of the validation part."""
+        """Return the bits per character of the validation part."""
         encoded, nats = self.data.encoded["valid"], 0.0
         self.model.eval()
         for rows_B in evaluation_batches(encoded.lengths_N, 256, len(encoded)):
@@ -87,92 +87,97 @@ class TorchGRU:
         self.model.train()
         return nats / math.log(2) / (int(encoded.chars_N.sum()) + len(encoded))
 
-    def sampler(self) -> BareSampler:
-        """Draws from it; pad and begin are ruled out."""
+    def sampler(self) -> TorchSampler:
+        """Return a sampler that never samples padding or the start symbol."""
         with torch.no_grad():
             self.model.head.bias[:EOS] = -torch.inf
         step = torch_step(self.model.layer, self.model.embedding, self.model.head)
-        return BareSampler(step, self.data.vocabulary, 2 * self.data.longest_symbols)
+        return TorchSampler(step, self.data.vocabulary, 2 * self.data.longest_symbols)
 
 
-def measure(setting: Setting, n_steps: int, cells: list[str], tell: Callable[[str], None]) -> Section:
-    """The table."""
+def measure(setting: Setting, n_steps: int, cells: list[str], report: Callable[[str], None]) -> Section:
+    """Return the section; ``report`` is called with each cell's name."""
     corpus = names()
     data, parameters, n_names = encode(corpus), setting.pick(50_000, 5_000), setting.pick(10_000, 32)
     two_gram = n_gram_on_valid(corpus, 2)
     with setting.threads(1):
         torch_gru = TorchGRU(data, parameters, n_steps)
         bits = torch_gru.bits_per_char()
-        works = side_by_side(torch_gru, setting, n_names)
+        works = torch_works(torch_gru, setting, n_names)
         measured: list[Rounds] = []
-        rows = [["2-gram, counted", "", "", f"{two_gram:.3f}", *([""] * 5)]]
+        rows = [["2-gram", "", "", f"{two_gram:.3f}", *([""] * 5)]]
         with tempfile.TemporaryDirectory() as folder:
             for name in cells:
-                tell(name)
-                asked = {"model": name} if name == "ngram" else {"cell": name, "params": parameters, "steps": n_steps}
-                run = seqgen.train("names", out=Path(folder) / name, **asked)
-                measured.append(interleave(works | our_works(run, data, setting, n_names), setting.rounds))
+                report(name)
+                options = {"model": name} if name == "ngram" else {"cell": name, "params": parameters, "steps": n_steps}
+                run = seqgen.train("names", out=Path(folder) / name, **options)
+                measured.append(interleave(works | seqgen_works(run, data, setting, n_names), setting.rounds))
                 rows.append(row(name, run, measured[-1], two_gram))
-    told = [
+    torch_rates = [
         number(statistics.median(rate for rounds in measured for rate in rounds.rates(f"torch {unit}", unit)))
         for unit in ("tokens", "names")
     ]
-    under = "yes" if bits < two_gram else "no"
-    rows.insert(1, ["torch.nn.GRU", f"{torch_gru.n_parameters:,}", str(torch_gru.hidden), f"{bits:.3f}", under,
-                    told[0], "1", told[1], "1"])  # fmt: skip
+    below = "yes" if bits < two_gram else "no"
+    rows.insert(1, ["torch.nn.GRU", f"{torch_gru.n_parameters:,}", str(torch_gru.hidden), f"{bits:.3f}", below,
+                    torch_rates[0], "1", torch_rates[1], "1"])  # fmt: skip
     caption = CAPTION.format(params=f"{parameters:,}", steps=f"{n_steps:,}", n_names=f"{n_names:,}")
-    return Section("cells", "every cell at equal parameters", caption, [table(HEAD, rows)])
+    return Section("cells", "every cell with equal parameters", caption, [table(HEAD, rows)])
 
 
-def side_by_side(torch_gru: TorchGRU, setting: Setting, n_names: int) -> dict[str, Work]:
-    """What torch's model does in every round."""
+def torch_works(torch_gru: TorchGRU, setting: Setting, n_names: int) -> dict[str, Work]:
+    """Return the work of torch's model in each round."""
     sampler = torch_gru.sampler()
 
-    def draw() -> dict[str, float]:
-        return {"names": len(sampler.draw(n_names, 1000))}
+    def sample() -> dict[str, float]:
+        return {"names": len(sampler.sample(n_names, 1000))}
 
     step = torch_gru.step
     train = steps(
-        lambda batch: step(batch.ids_BT.t(), batch.targets_BT.t()), fixed_batches(torch_gru.data), n_of(setting)
+        lambda batch: step(batch.ids_BT.t(), batch.targets_BT.t()),
+        fixed_batches(torch_gru.data),
+        steps_per_round(setting),
     )
-    return {"torch tokens": train, "torch names": draw}
+    return {"torch tokens": train, "torch names": sample}
 
 
-def our_works(run: seqgen.Run, data: EncodedCorpus, setting: Setting, n_names: int) -> dict[str, Work]:
-    """What ours does in every round: training goes on with weights of its own."""
-    learner = learner_of(build_model(run.plugins, run.settings), data, engine=run.settings.engine.name)
+def seqgen_works(run: seqgen.Run, data: EncodedCorpus, setting: Setting, n_names: int) -> dict[str, Work]:
+    """Return the work of seqgen's model in each round; training uses fresh weights."""
+    learner = make_learner(build_model(run.plugins, run.settings), data, engine=run.settings.engine.name)
 
-    def draw() -> dict[str, float]:
+    def sample() -> dict[str, float]:
         return {"names": len(run.sample(n_names))}
 
-    return {"our tokens": steps(learner.take, fixed_batches(data), n_of(setting), ours=True), "our names": draw}
+    return {
+        "our tokens": steps(learner.take, fixed_batches(data), steps_per_round(setting), ours=True),
+        "our names": sample,
+    }
 
 
 def fixed_batches(data: EncodedCorpus) -> Any:
-    """The same few batches again and again."""
+    """Cycle over the first 60 batches."""
     return cycle(islice(endless_batches(data.encoded["train"], BATCH), 60))
 
 
-def n_of(setting: Setting) -> int:
-    """Training steps of a round."""
+def steps_per_round(setting: Setting) -> int:
+    """Return the training steps per round."""
     return setting.pick(30, 1)
 
 
 def row(name: str, run: seqgen.Run, rounds: Rounds, two_gram: float) -> list[str]:
-    """The row of a cell."""
+    """Return the row of a cell."""
     bits = run.metrics[-1]["valid_bits_per_char"]
-    told = []
+    speeds = []
     for unit in ("tokens", "names"):
         ratios = rounds.ratios(f"our {unit}", f"torch {unit}", unit)
         spread = f"{number(statistics.median(ratios))} ({number(min(ratios))}-{number(max(ratios))})"
-        told += [number(statistics.median(rounds.rates(f"our {unit}", unit))), spread]
+        speeds += [number(statistics.median(rounds.rates(f"our {unit}", unit))), spread]
     units = str(run.settings.model.options.get("hidden", ""))
-    under = "yes" if bits < two_gram else "no"
-    return [name, f"{run.settings.n_parameters:,}", units, f"{bits:.3f}", under, *told]
+    below = "yes" if bits < two_gram else "no"
+    return [name, f"{run.settings.n_parameters:,}", units, f"{bits:.3f}", below, *speeds]
 
 
 def n_gram_on_valid(corpus: Corpus, order: int) -> float:
-    """Bits per character of counts, of the validation part."""
+    """Return an n-gram's bits per character on the validation part."""
     splitter = Splitter()
     records = list(corpus)
     train, valid = ([r.text for r in records if splitter.part(r) == part] for part in ("train", "valid"))
@@ -180,22 +185,22 @@ def n_gram_on_valid(corpus: Corpus, order: int) -> float:
 
 
 def main() -> None:
-    """Measure, print and store."""
+    """Measure, print and store the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--cells", help="which, by name, with commas between them; ngram is the model; left out: all")
-    parser.add_argument("--steps", type=int, default=1000, help="how long each cell is trained")
-    parser.add_argument("--rounds", type=int, default=5, help="how often speed is timed")
-    parser.add_argument("--quick", action="store_true", help="tiny, to see that it runs")
-    given = parser.parse_args()
-    setting = Setting(2 if given.quick else given.rounds, given.quick)
-    n_steps = setting.pick(given.steps, 3)
-    cells = given.cells.split(",") if given.cells else [*default_plugins().registry.names("cell"), "ngram"]
+    parser.add_argument("--cells", help="cells, comma-separated; ngram is the model; left out: all")
+    parser.add_argument("--steps", type=int, default=1000, help="training steps of each cell")
+    parser.add_argument("--rounds", type=int, default=5, help="rounds of timing")
+    parser.add_argument("--quick", action="store_true", help="tiny sizes, as a smoke test")
+    args = parser.parse_args()
+    setting = Setting(2 if args.quick else args.rounds, args.quick)
+    n_steps = setting.pick(args.steps, 3)
+    cells = args.cells.split(",") if args.cells else [*default_plugins().registry.names("cell"), "ngram"]
     section = measure(setting, n_steps, cells, lambda name: print(name, file=sys.stderr, flush=True))
-    path = (Path(tempfile.mkdtemp()) if given.quick or given.cells else DOCS) / "cells.md"
+    path = (Path(tempfile.mkdtemp()) if args.quick or args.cells else DOCS) / "cells.md"
     text = section.text(setting)
     store(path, HEADING, {"cells": text}, ["Choosing a cell", "cells"])
     print(text)
-    print(f"kept in {path}", file=sys.stderr)
+    print(f"stored in {path}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""What comes out of each domain pack in three minutes: held-out bits per character beside counting, shares, a sample.
+"""Quality of each domain after a few minutes of training: held-out bits per character, n-grams, shares, a sample.
 
     python benchmarks/domains.py [--only names,tunes] [--minutes 2] [--molsets PATH] [--picture FOLDER]
 
-Every run has the defaults of its corpus, but for what the row says. Baselines on the same split: n-grams of
-characters with Kneser-Ney smoothing (quality.py), learned from at most three million characters. Shares are of 500
-samples: valid by the validator of the domain, unique among the valid ones, new among the unique ones; all by canonical
-form. The table is stored in benchmarks/results/domains.md; rows that are not measured stay.
+Every run uses its corpus's defaults, except for the row's settings. Baselines on the same split are character n-grams
+with Kneser-Ney smoothing (quality.py), fitted on at most three million characters. Shares are of 500 samples: valid by
+the domain's validator, unique among the valid ones, new among the unique ones, compared by canonical form. The table is
+stored in benchmarks/results/domains.md; rows that are not measured are kept.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ HEAD = ("corpus", "tokens", "records", "symbols", "bits/char", "1-gram", "5-gram
 
 @dataclass(frozen=True)
 class Row:
-    """A training.
+    """A training run of the table.
 
     Attributes:
-        name: of the row.
-        corpus: a registered name, or "" for the text that ``long_text`` gives.
-        wishes: what ``seqgen.train`` is asked beyond that.
-        prefix: what the sample shown begins with.
+        name: name of the row.
+        corpus: a registered corpus, or "" for the text of ``write_long_text``.
+        settings: more arguments of ``seqgen.train``.
+        prefix: prefix of the sample shown.
     """
 
     name: str
     corpus: str
-    wishes: dict[str, Any] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
     prefix: str = ""
 
 
@@ -60,26 +60,26 @@ ROWS = (
 )
 
 
-def long_text(folder: Path) -> Path:
-    """Half a million characters of prose: Python's own help topics, which every interpreter has."""
+def write_long_text(folder: Path) -> Path:
+    """Write Python's help topics, half a million characters of prose, and return the path."""
     path = folder / "topics.txt"
     path.write_text("\n".join(pydoc_data.topics.topics.values()), encoding="utf-8")
     return path
 
 
 def texts_of(run: seqgen.Run) -> tuple[list[str], list[str]]:
-    """Training and test texts; of a long text its parts."""
+    """Return training and test texts; a long text is split in order."""
     splitter = Splitter(run.settings.train.split, run.settings.train.split_seed)
     if run.settings.corpus.layout == "stream":
         whole = "".join(record.text for record in run.corpus)
         ends = splitter.ends(len(whole))
         return [whole[: ends["train"]][:MAX_CHARS]], [whole[ends["valid"] :]]
-    train = up_to(MAX_CHARS, (record.text for record in run.corpus if splitter.part(record) == "train"))
-    return list(train), list(up_to(MAX_CHARS // 10, (r.text for r in run.corpus if splitter.part(r) == "test")))
+    train = take_chars(MAX_CHARS, (record.text for record in run.corpus if splitter.part(record) == "train"))
+    return list(train), list(take_chars(MAX_CHARS // 10, (r.text for r in run.corpus if splitter.part(r) == "test")))
 
 
-def up_to(n_chars: int, texts: Iterator[str]) -> Iterator[str]:
-    """Texts as long as all of them have not so many characters."""
+def take_chars(n_chars: int, texts: Iterator[str]) -> Iterator[str]:
+    """Yield texts while their total length is at most ``n_chars``."""
     total = 0
     for text in texts:
         total += len(text)
@@ -89,11 +89,11 @@ def up_to(n_chars: int, texts: Iterator[str]) -> Iterator[str]:
 
 
 def measure(row: Row, given: argparse.Namespace, folder: Path) -> list[str]:
-    """The cells of a row."""
+    """Train, evaluate, and return the cells of a row."""
     options = {"corpus.path": given.molsets} if row.corpus == "moses" else {}
     options |= {"train.threads": given.threads} if given.threads else {}
-    corpus, out = row.corpus or long_text(folder), folder / re.sub(r"\W+", "-", row.name)
-    run = seqgen.train(corpus, time=given.minutes * 60, options=options, out=out, **row.wishes)
+    corpus, out = row.corpus or write_long_text(folder), folder / re.sub(r"\W+", "-", row.name)
+    run = seqgen.train(corpus, time=given.minutes * 60, options=options, out=out, **row.settings)
     pictures = given.picture
     figures = run.evaluate(500)
     train, test = texts_of(run)
@@ -118,13 +118,13 @@ def measure(row: Row, given: argparse.Namespace, folder: Path) -> list[str]:
 
 
 def main() -> None:
-    """Measure, print and store."""
+    """Measure, print and store the rows."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", default=",".join(row.corpus or "long text" for row in ROWS))
     parser.add_argument("--minutes", type=float, default=2)
-    parser.add_argument("--molsets", help="the wheel of molsets, or the folder it was unpacked to")
-    parser.add_argument("--threads", type=int, help="of each training; left out: by the size of the model")
-    parser.add_argument("--picture", type=Path, help="a folder for pictures of samples")
+    parser.add_argument("--molsets", help="wheel of molsets, or the folder it was unpacked to")
+    parser.add_argument("--threads", type=int, help="threads of each run; left out: by model size")
+    parser.add_argument("--picture", type=Path, help="folder for pictures of samples")
     given = parser.parse_args()
     wanted = given.only.split(",")
     with tempfile.TemporaryDirectory() as folder:
@@ -137,7 +137,7 @@ def main() -> None:
 
 
 def store(cells: list[str], minutes: float) -> None:
-    """Put a row into the table, whose other rows stay."""
+    """Replace one row of the table and keep the others."""
     path = RESULTS / "domains.md"
     there = (
         re.findall(r"^\| (?!corpus|---)(.*?) \|(.*)$", path.read_text(encoding="utf-8"), re.M) if path.exists() else []

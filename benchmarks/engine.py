@@ -1,10 +1,10 @@
-"""The engine, beside what one would write with torch alone: speed, memory, and shares of the machine.
+"""The engine against plain torch: speed, memory, and share of the machine's matrix-product rate.
 
     python benchmarks/engine.py [--only A,B] [--rounds N] [--quick]
 
-Every table is measured in one process, in interleaved rounds; a row's "x" is the median of the ratios to another row,
-round by round. The tables are printed and kept in benchmarks/results/engine.md, of which --only writes some anew.
---quick makes everything tiny, to see that it runs, and keeps the tables in a temporary folder.
+Every table is measured in one process, in interleaved rounds; a row's "x" is the median of the per-round ratios to
+another row. The tables are printed and stored in benchmarks/results/engine.md; --only replaces some of them. --quick
+uses tiny sizes, as a smoke test, and stores the tables in a temporary folder.
 """
 
 from __future__ import annotations
@@ -16,69 +16,69 @@ import tempfile
 import time
 from pathlib import Path
 
-os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # torch's profiler would write on the terminal
+os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # silence torch's profiler
 
-import auto
-import busy
-import growth
-import molecules
-import obeying
-import one_file
-import profiles
-import recurrent
-import sampling
-import small
-import smiles
-import stranger
-import whole
+import classic_cells
+import constrained_sampling
+import cpu_contention
+import custom_cell
+import engine_choice
+import full_command
+import molecule_sampling
+import molecule_training
+import name_sampling
+import notebook_training
+import plugin_file
+import scaling
+import step_profile
 from report import RESULTS, store
 from seqgen.compute import keeping_memory
 from timing import Setting
 
 TABLES = {
-    "small": small.measure,
-    "recurrent": recurrent.measure,
-    "smiles": smiles.measure,
-    "stranger": stranger.measure,
-    "one_file": one_file.measure,
-    "auto": auto.measure,
-    "growth": growth.measure,
-    "profile": profiles.measure,
-    "sampling": sampling.measure,
-    "molecules": molecules.measure,
-    "obeying": obeying.measure,
-    "whole": whole.measure,
-    "busy": busy.measure,
+    "notebook_training": notebook_training.measure,
+    "classic_cells": classic_cells.measure,
+    "molecule_training": molecule_training.measure,
+    "custom_cell": custom_cell.measure,
+    "plugin_file": plugin_file.measure,
+    "engine_choice": engine_choice.measure,
+    "scaling": scaling.measure,
+    "step_profile": step_profile.measure,
+    "name_sampling": name_sampling.measure,
+    "molecule_sampling": molecule_sampling.measure,
+    "constrained_sampling": constrained_sampling.measure,
+    "full_command": full_command.measure,
+    "cpu_contention": cpu_contention.measure,
 }
 HEADING = """# The engine
 
-Written by `python benchmarks/engine.py`, which says how. "x" is the median of the ratios to the row named under
-"against", taken round by round, with the smallest and the largest; "goal" is what was promised of it. Our training
-(since 2026-11-26), and our sampling of names, run as a run does: what memory they free stays with the process.
+Written by `python benchmarks/engine.py`. "x" is the median of the per-round ratios to the row under "against", with the
+smallest and the largest; "goal" is the required ratio. seqgen's training (since 2026-11-26) and its sampling of names
+run with the allocator settings of a run, which keep freed memory in the process.
 """
 
 
 def main() -> None:
-    """Measure, print and store."""
+    """Measure, print and store the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", default=",".join(TABLES), help=f"some of {','.join(TABLES)}")
-    parser.add_argument("--rounds", type=int, default=7, help="how often everything is timed")
-    parser.add_argument("--quick", action="store_true", help="tiny, to see that it runs")
-    given = parser.parse_args()
-    setting = Setting(2 if given.quick else given.rounds, given.quick)
-    wanted = given.only.split(",")
+    parser.add_argument("--only", default=",".join(TABLES), help=f"tables, comma-separated, of {','.join(TABLES)}")
+    parser.add_argument("--rounds", type=int, default=7, help="rounds of timing")
+    parser.add_argument("--quick", action="store_true", help="tiny sizes, as a smoke test")
+    args = parser.parse_args()
+    setting = Setting(2 if args.quick else args.rounds, args.quick)
+    wanted = args.only.split(",")
     if unknown := set(wanted) - set(TABLES):
-        parser.error(f"no table {', '.join(sorted(unknown))}; there are {', '.join(TABLES)}")
-    path = (Path(tempfile.mkdtemp()) if given.quick else RESULTS) / "engine.md"
+        parser.error(f"unknown table {', '.join(sorted(unknown))}: choose from {', '.join(TABLES)}")
+    path = (Path(tempfile.mkdtemp()) if args.quick else RESULTS) / "engine.md"
     for name in wanted:
         started = time.monotonic()
-        with keeping_memory():  # as seqgen does; it serves everything that is measured
+        with keeping_memory():  # as in a run, for all variants
             section = TABLES[name](setting)
         text = section.text(setting)
         store(path, HEADING, {name: text}, list(TABLES))
         print(text, flush=True)
         print(f"{name}: {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
-    print(f"kept in {path}", file=sys.stderr)
+    print(f"stored in {path}", file=sys.stderr)
 
 
 if __name__ == "__main__":

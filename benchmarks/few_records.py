@@ -1,12 +1,12 @@
-"""Lists of fewer than 200 names: which step is the best, by a few held-out records or by the share of copies.
+"""Lists of fewer than 200 names: choosing the best step by held-out loss against choosing it by copied samples.
 
     python benchmarks/few_records.py [--seeds N] [--time 60s]
 
-A reference run learns all shipped names. For each size of list and seed, names are drawn at random and learned with
-the settings that a file gets, once with the best step found by the held-out loss (``-o best_by=loss``) and once by
-copies, the default. Shown are the step, the share of 500 plain samples that are not in the list, and what these new
-ones cost under the reference run, nats per symbol: the lower, the more they look like names. Real names have the cost
-in the last line. Means over the seeds. The table is stored in benchmarks/results/few_records.md.
+A reference run is trained on all shipped names. For each list size and seed, random names are trained on with a file's
+default settings, once with the best step chosen by held-out loss (``-o best_by=loss``) and once by copies, the default.
+The table shows the step, the share of 500 plain samples that are not in the list, and the nats per symbol of these new
+samples under the reference run: the lower, the more they look like names. The last line has the value for real names.
+All are means over the seeds. The table is stored in benchmarks/results/few_records.md.
 """
 
 from __future__ import annotations
@@ -26,34 +26,34 @@ HEAD = ["| names | step chosen by | step | new samples | nats/symbol of new ones
 
 
 def cost(reference: seqgen.Run, texts: list[str]) -> float:
-    """Nats per symbol of texts under a run."""
+    """Return the nats per symbol of texts under a run."""
     scores = reference.score(texts)
     return sum(score.nats for score in scores) / sum(len(score.nats_per_symbol) for score in scores)
 
 
-def judge(run: seqgen.Run, names: list[str], reference: seqgen.Run) -> dict[str, float]:
-    """The step, the share of new samples, and their cost."""
+def evaluate(run: seqgen.Run, names: list[str], reference: seqgen.Run) -> dict[str, float]:
+    """Return the step, the share of new samples, and their nats per symbol."""
     rows = [row.text for row in run.sample(SAMPLES)]
     new = [row for row in rows if row not in set(names)]
     return {"step": run.state["step"], "new": len(new) / len(rows), "cost": cost(reference, new)}
 
 
 def measure(folder: Path, names: list[str], reference: seqgen.Run) -> dict[str, dict[str, float]]:
-    """One list, learned in both ways."""
+    """Train on one list with both criteria and evaluate."""
     path = folder / "names.txt"
     path.write_text("\n".join(names) + "\n")
     by_loss = seqgen.train(path, out=folder / "loss", options={"best_by": "loss"})
     by_copies = seqgen.train(path, out=folder / "copies")
     last = seqgen.load(by_loss.path, checkpoint="latest")
     return {
-        "held-out loss": judge(by_loss, names, reference),
-        "copies": judge(by_copies, names, reference),
-        "the last of the first": judge(last, names, reference),
+        "held-out loss": evaluate(by_loss, names, reference),
+        "copies": evaluate(by_copies, names, reference),
+        "the last of the first": evaluate(last, names, reference),
     }
 
 
 def main() -> None:
-    """Measure, print and store."""
+    """Measure, print and store the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--time", default="60s")
@@ -63,7 +63,7 @@ def main() -> None:
     lines = [
         "# Lists of fewer than 200 names",
         "",
-        f"Written by `python benchmarks/few_records.py`, which says how; {arguments.seeds} seeds.",
+        f"Written by `python benchmarks/few_records.py`; {arguments.seeds} seeds.",
         "",
         *HEAD,
     ]
@@ -75,9 +75,9 @@ def main() -> None:
                 folder = Path(place) / f"{size}-{seed}"
                 folder.mkdir()
                 rounds.append(measure(folder, random.Random(seed).sample(names, size), reference))
-            for way in rounds[0]:
-                mean = {key: statistics.mean(row[way][key] for row in rounds) for key in rounds[0][way]}
-                lines.append(f"| {size} | {way} | {mean['step']:.0f} | {mean['new']:.0%} | {mean['cost']:.2f} |")
+            for criterion in rounds[0]:
+                mean = {key: statistics.mean(row[criterion][key] for row in rounds) for key in rounds[0][criterion]}
+                lines.append(f"| {size} | {criterion} | {mean['step']:.0f} | {mean['new']:.0%} | {mean['cost']:.2f} |")
                 print(lines[-1], flush=True)
         lines += ["", f"Names of the corpus cost {cost(reference, random.Random(0).sample(names, SAMPLES)):.2f}."]
     (RESULTS / "few_records.md").write_text("\n".join(lines) + "\n")

@@ -1,10 +1,10 @@
-"""The first minutes of a newcomer, timed: commands that only look around, and the first training.
+"""Wall time of the first commands of a new user: light commands, and the first training and sampling.
 
     python benchmarks/first_run.py [--rounds N]
 
-Every figure is the wall time of a whole process. The rows of a round are measured one after another, and what is
-printed is the median over the rounds with the smallest and the largest; the column "x" divides by the row that the
-table compares with, round by round. The table is stored in benchmarks/results/first_run.md.
+Every value is the wall time of a whole process. The rows of a round are measured one after another; printed are the
+median over the rounds, the smallest and the largest; "x" is the median per-round ratio to the reference row. The table
+is stored in benchmarks/results/first_run.md.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from pathlib import Path
 RESULTS = Path(__file__).parent / "results"
 PYTHON = [sys.executable]
 SEQGEN = [sys.executable, "-m", "seqgen"]
-BARE = "python -c pass"
-LOOKING = {
-    BARE: [*PYTHON, "-c", "pass"],
+EMPTY = "python -c pass"
+LIGHT_COMMANDS = {
+    EMPTY: [*PYTHON, "-c", "pass"],
     "python -c 'import torch'": [*PYTHON, "-c", "import torch"],
     "seqgen --help": [*SEQGEN, "--help"],
     "seqgen list": [*SEQGEN, "list"],
@@ -40,14 +40,14 @@ TRAINING = {
 
 
 def wall_s(command: list[str], cwd: Path) -> float:
-    """Seconds of a whole process; it must succeed."""
+    """Return the wall time of a process, seconds; it must succeed."""
     started = time.perf_counter()
     subprocess.run(command, cwd=cwd, check=True, capture_output=True)
     return time.perf_counter() - started
 
 
 def measure(commands: dict[str, list[str]], rounds: int, cwd: Path, against: str) -> list[str]:
-    """Rows of a Markdown table."""
+    """Measure the commands and return a Markdown table."""
     times = {name: [] for name in commands}
     for _ in range(rounds):
         for name, command in commands.items():
@@ -62,16 +62,16 @@ def measure(commands: dict[str, list[str]], rounds: int, cwd: Path, against: str
 
 
 def main() -> None:
-    """Measure, print and store."""
+    """Measure, print and store the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=7)
     rounds = parser.parse_args().rounds
     with tempfile.TemporaryDirectory() as folder:
         cwd = Path(folder)
-        looking = measure(LOOKING, rounds, cwd, BARE)
+        light = measure(LIGHT_COMMANDS, rounds, cwd, EMPTY)
         training = measure(TRAINING, max(1, rounds // 2), cwd, next(iter(TRAINING)))
     machine = f"{platform.machine()}, Python {platform.python_version()}, {rounds} rounds"
-    text = "\n".join([f"# The first run\n\n{machine}; x is the ratio to the first row.\n", *looking, "", *training, ""])
+    text = "\n".join([f"# The first run\n\n{machine}; x is the ratio to the first row.\n", *light, "", *training, ""])
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / "first_run.md").write_text(text)
     print(text)

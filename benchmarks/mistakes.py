@@ -1,8 +1,8 @@
-"""Make mistakes of every kind and write down the answers: one line, and an exit code.
+"""Run every user mistake and record the answer: one line, and an exit code.
 
     python benchmarks/mistakes.py [--only GROUP]
 
-Makes each of them in a folder of its own, in a process of its own, and writes docs/mistakes.md.
+runs each mistake in its own folder and process and writes docs/mistakes.md.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ import time
 from pathlib import Path
 
 import seqgen
-from mistaken import MISTAKES, Mistake
+from mistake_cases import MISTAKES, Mistake
 from report import machine, table
 from seqgen.pytest_plugin import WORDS
 from timing import Setting
 
 PAGE = Path(__file__).parent.parent / "docs" / "mistakes.md"
 HEAD = ("mistake", "command", "exit code", "answer")
-LONG = 60  # characters of a word of a command that are shown
+LONG = 60  # longer words of a command are shortened
 TIMEOUT_S = 120
 
 
 def prepare(folder: Path) -> None:
-    """Make the corpus and the run that mistakes are made with."""
+    """Create the corpus and the run that the mistakes use."""
     folder.mkdir()
     (folder / "words.txt").write_text("\n".join(WORDS) + "\n")
     seqgen.train(
@@ -38,36 +38,36 @@ def prepare(folder: Path) -> None:
     )  # fmt: skip
 
 
-def within_shell(mistake: Mistake, command: str) -> str:
-    """The command with what a shell adds to it, before or after."""
+def shell_command(mistake: Mistake, command: str) -> str:
+    """Return the command with the mistake's shell syntax before or after it."""
     before = mistake.shell.endswith(";")
     return " ".join(filter(None, [mistake.shell, command] if before else [command, mistake.shell]))
 
 
 def typed(mistake: Mistake) -> str:
-    """The command as it is shown: its long words cut."""
+    """Return the command as shown on the page, with long words shortened."""
     words = [word if len(word) <= LONG else f"{word[:12]}…({len(word):,} characters)" for word in mistake.words]
-    return within_shell(mistake, " ".join(["seqgen", *map(shlex.quote, words)])).replace("'", "")
+    return shell_command(mistake, " ".join(["seqgen", *map(shlex.quote, words)])).replace("'", "")
 
 
-def answered(mistake: Mistake, folder: Path) -> tuple[int, str, float]:
-    """Make a mistake in a folder that is ready for it; gives the exit code, the last line, and seconds."""
+def run_mistake(mistake: Mistake, folder: Path) -> tuple[int, str, float]:
+    """Run a mistake in a prepared folder; return the exit code, the last message, and seconds."""
     command = shlex.join([sys.executable, "-m", "seqgen", *mistake.words])
     began = time.monotonic()
     done = subprocess.run(
-        ["/bin/sh", "-c", within_shell(mistake, command)], cwd=folder, capture_output=True, timeout=TIMEOUT_S,
+        ["/bin/sh", "-c", shell_command(mistake, command)], cwd=folder, capture_output=True, timeout=TIMEOUT_S,
         text=True, stdin=subprocess.DEVNULL,
     )  # fmt: skip
     return done.returncode, told(done.stderr), time.monotonic() - began
 
 
 def told(err: str) -> str:
-    """The last warning or error on stderr; "" without any."""
+    """Return the last warning or error on stderr; "" if there is none."""
     return next((line.strip() for line in reversed(err.splitlines()) if line.startswith("seqgen: ")), "")
 
 
-def tried(mistakes: list[Mistake]) -> list[tuple[Mistake, int, str, float]]:
-    """Make mistakes, each in a folder of its own."""
+def run_all(mistakes: list[Mistake]) -> list[tuple[Mistake, int, str, float]]:
+    """Run mistakes, each in its own folder."""
     rows = []
     with tempfile.TemporaryDirectory() as name:
         ready = Path(name) / "ready"
@@ -76,7 +76,7 @@ def tried(mistakes: list[Mistake]) -> list[tuple[Mistake, int, str, float]]:
             folder = Path(name) / "folder"
             shutil.copytree(ready, folder)
             mistake.make(folder)
-            code, line, seconds = answered(mistake, folder)
+            code, line, seconds = run_mistake(mistake, folder)
             line = line.replace(str(folder), "FOLDER")
             rows.append((mistake, code, line, seconds))
             wrong = "" if code == mistake.code and "unexpected" not in line else f"  <- not {mistake.code}"
@@ -86,7 +86,7 @@ def tried(mistakes: list[Mistake]) -> list[tuple[Mistake, int, str, float]]:
 
 
 def page(rows: list[tuple[Mistake, int, str, float]]) -> str:
-    """The page, Markdown."""
+    """Return the page as Markdown."""
     parts = [
         "# Mistakes and their messages",
         "Written by `python benchmarks/mistakes.py`, which makes each mistake in a process and a folder of its own "
@@ -106,11 +106,11 @@ def page(rows: list[tuple[Mistake, int, str, float]]) -> str:
 
 
 def main() -> int:
-    """Make them."""
+    """Run the mistakes and write the page."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--only", default="", help="a group")
+    parser.add_argument("--only", default="", help="run one group only")
     wanted = parser.parse_args().only
-    rows = tried([mistake for mistake in MISTAKES if wanted in ("", mistake.group)])
+    rows = run_all([mistake for mistake in MISTAKES if wanted in ("", mistake.group)])
     wrong = [mistake for mistake, code, line, _ in rows if code != mistake.code or "unexpected" in line]
     if not wanted:
         PAGE.write_text(page(rows), encoding="utf-8")

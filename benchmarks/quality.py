@@ -1,10 +1,10 @@
-"""What each cell reaches on a corpus with its defaults, beside what counting reaches.
+"""Quality of cells on a corpus with default settings, compared with n-grams.
 
     python benchmarks/quality.py [--corpus NAME] [--cells a,b,c] [--seeds N]
 
-Bits per character of the test part (the stop counts as one character), with the mean over the seeds; time is that of
-training and evaluation, without start-up. Baselines on the same split: uniform over the symbols, and n-grams with
-interpolated Kneser-Ney smoothing. The table is stored in benchmarks/results/quality-<corpus>.md.
+Bits per character of the test part (the end symbol counts as one character), mean over the seeds; time is training and
+evaluation, without start-up. Baselines on the same split: uniform over the symbols, and n-grams with interpolated
+Kneser-Ney smoothing. The table is stored in benchmarks/results/quality-<corpus>.md.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ RESULTS = Path(__file__).parent / "results"
 
 
 def n_gram_bits(train: list[str], test: list[str], order: int) -> float:
-    """Bits per character of an n-gram with interpolated Kneser-Ney smoothing, as ``seqgen evaluate`` has it."""
+    """Return bits per character of an n-gram with interpolated Kneser-Ney smoothing, as in ``seqgen evaluate``."""
     alphabet = set().union(*train, *test)
     return float(-np.log2(Grams(train, test, alphabet, order).probabilities(order)).mean())
 
 
 def measure(corpus: str, cell: str, seed: int, folder: Path) -> dict[str, float]:
-    """Train with the defaults and judge."""
+    """Train with default settings and evaluate."""
     run = seqgen.train(corpus, cell=cell, seed=seed, out=folder / f"{cell}-{seed}")
     last = run.folder.load_latest(print)
     figures = run.evaluate(500)
@@ -45,7 +45,7 @@ def measure(corpus: str, cell: str, seed: int, folder: Path) -> dict[str, float]
 
 
 def baselines(corpus: str, folder: Path) -> list[str]:
-    """Rows for what needs no network."""
+    """Return the rows of the uniform and n-gram baselines."""
     run = seqgen.train(corpus, steps=1, hidden=2, out=folder / "split")
     from seqgen.corpus import Splitter
 
@@ -61,7 +61,7 @@ def baselines(corpus: str, folder: Path) -> list[str]:
 
 
 def main() -> None:
-    """Measure, print and store."""
+    """Measure, print and store the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--corpus", default="names")
     parser.add_argument("--cells", default="vanilla,gru,lstm")

@@ -1,4 +1,4 @@
-"""Tables as Markdown: rows of ratios with their goals, and a file of sections of which some are written anew."""
+"""Markdown tables of ratios and goals, and files of sections that can be replaced one by one."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from timing import Rounds, Setting
 
 RESULTS = Path(__file__).parent / "results"
 COMPARED = ["what", "median", "unit", "against", "x", "min", "max", "goal", "met"]
-"""Head of a table of comparisons: the median rate, and the median of the ratios to another row, round by round."""
+"""Header of a comparison table: the median rate, and the median of the per-round ratios to another row."""
 
 
 @dataclass(frozen=True)
 class Section:
-    """What one benchmark found.
+    """The result of one benchmark.
 
     Attributes:
-        name: by which it is asked for, and found again in the file.
-        title: what it is about.
-        caption: what was measured, how, and what exactly the baseline is.
-        blocks: tables and lines, Markdown.
+        name: key of the section, on the command line and in the file.
+        title: title of the section.
+        caption: the measured quantity, the method, and the exact baseline.
+        blocks: tables and paragraphs in Markdown.
     """
 
     name: str
@@ -39,13 +39,13 @@ class Section:
     blocks: Sequence[str]
 
     def text(self, setting: Setting) -> str:
-        """The section as Markdown."""
+        """Return the section as Markdown."""
         caption = " ".join(self.caption.split())
         return "\n\n".join([f"## {self.name}: {self.title}", caption, machine(setting), *self.blocks]) + "\n"
 
 
 def machine(setting: Setting) -> str:
-    """Where, with what and how thoroughly, in a line."""
+    """Return one line with date, machine, versions and rounds."""
     there = f"{platform.machine()} ({torch.backends.cpu.get_cpu_capability()}), {os.cpu_count()} cores"
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
     versions = f"Python {platform.python_version()}, torch {torch.__version__}, numpy {np.__version__}"
@@ -56,21 +56,21 @@ def machine(setting: Setting) -> str:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table; the first column is to the left, the others to the right."""
+    """Return a Markdown table; the first column is left-aligned, the others right-aligned."""
     lines = [head, ["---", *(["---:"] * (len(head) - 1))], *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 @dataclass(frozen=True)
 class Compare:
-    """A row: something that was measured, and how it stands to something else.
+    """A row of a comparison table.
 
     Attributes:
-        what: its name in the rounds.
-        unit: what is counted a second; with ``in_time`` only shown.
-        against: the name of what it is compared with; None: nothing.
-        goal: the least ratio that is wanted, with ``in_time`` the largest; None: none.
-        in_time: whether seconds are compared instead of rates.
+        what: name of the variant in the rounds.
+        unit: unit of the rate per second; with ``in_time`` only shown.
+        against: name of the variant it is compared with; None: none.
+        goal: smallest acceptable ratio, with ``in_time`` the largest; None: none.
+        in_time: compare seconds instead of rates.
     """
 
     what: str
@@ -80,7 +80,7 @@ class Compare:
     in_time: bool = False
 
     def row(self, rounds: Rounds) -> list[str]:
-        """The cells of the row, as ``COMPARED`` names them."""
+        """Return the cells of the row in the order of ``COMPARED``."""
         shown = rounds.median_s(self.what) if self.in_time else statistics.median(rounds.rates(self.what, self.unit))
         unit = "s" if self.in_time else f"{self.unit}/s"
         if self.against is None:
@@ -97,32 +97,32 @@ class Compare:
 
 
 def verdict(value: float, goal: float | None, *, most: bool = False) -> tuple[str, str]:
-    """The columns "goal" and "met"; ``most``: the value must be at most the goal, not at least."""
+    """Return the columns "goal" and "met"; with ``most`` the value must be at most the goal, else at least."""
     if goal is None:
         return "", ""
     return f"{'<=' if most else '>='} {goal:g}", "yes" if (value <= goal if most else value >= goal) else "no"
 
 
 def missing(what: str, why: str, head: Sequence[str] = COMPARED) -> list[str]:
-    """A row of something that cannot be measured here."""
+    """Return a row of a variant that cannot be measured here."""
     return [what, f"not measured: {why}", *([""] * (len(head) - 2))]
 
 
 def number(value: float) -> str:
-    """A figure with three digits that count, or whole."""
+    """Format a number with about three significant digits."""
     if abs(value) >= 100:
         return f"{value:,.0f}"
     return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}" if abs(value) >= 0.1 else f"{value:.3f}"
 
 
 def store(path: Path, heading: str, texts: dict[str, str], order: Sequence[str]) -> None:
-    """Write sections to a file; those that it has and that are not among them stay.
+    """Write sections to a file and keep its other sections.
 
     Args:
         path: the file.
-        heading: what stands above all sections.
+        heading: text above all sections.
         texts: the sections by name.
-        order: all names, in the order of the file.
+        order: all section names in the order of the file.
     """
     there = re.split(r"^(?=## )", path.read_text(encoding="utf-8"), flags=re.M)[1:] if path.exists() else []
     known = {text.removeprefix("## ").partition(":")[0]: text.strip() + "\n" for text in there}

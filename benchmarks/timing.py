@@ -1,7 +1,7 @@
-"""Measuring what stands in one table: side by side in one process, in interleaved rounds of shuffled order.
+"""Side-by-side timing in one process, in interleaved rounds of shuffled order.
 
-A machine's speed moves by the minute, so what is compared is timed in the same round: a ratio is taken round by round,
-and a table shows the median of these ratios with the smallest and the largest. Absolute rates are only of that hour.
+A machine's speed changes by the minute, so variants are timed in the same round: ratios are taken per round, and tables
+show their median with the smallest and the largest. Absolute rates only hold for the time of measurement.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ import torch
 from seqgen.compute import keeping_memory
 
 Done = Mapping[str, float]
-"""How much was done in one call, by unit: {"tokens": 480, "gflop": 0.03}."""
+"""Amount of work of one call, by unit: {"tokens": 480, "gflop": 0.03}."""
 Work = Callable[[], Done]
-"""Does a fixed amount of work."""
+"""A function that does a fixed amount of work."""
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class OfARun:
-    """Work of ours, done as in a run, within which memory that is freed stays with the process.
+class WithRunMemory:
+    """Work of seqgen with the allocator settings of a run, which keep freed memory in the process.
 
     Attributes:
-        work: is timed.
-        first: is done before the time begins, each time: what takes the memory from the system, as a run does once.
+        work: the timed work.
+        first: untimed work before each measurement, which allocates the memory, as a run does once.
     """
 
     work: Work
@@ -45,23 +45,23 @@ class OfARun:
 
 @dataclass(frozen=True)
 class Setting:
-    """How thoroughly to measure.
+    """Rounds and sizes of a measurement.
 
     Attributes:
-        rounds: how often everything is timed.
-        quick: whether everything is tiny, to see that it runs; the figures then mean nothing.
+        rounds: number of rounds.
+        quick: use tiny sizes as a smoke test; the results are then meaningless.
     """
 
     rounds: int
     quick: bool = False
 
     def pick(self, full: T, quick: T) -> T:
-        """The first, or the second when quick."""
+        """Return ``quick`` in a quick run, else ``full``."""
         return quick if self.quick else full
 
     @contextlib.contextmanager
     def threads(self, n: int) -> Iterator[None]:
-        """Within it torch computes with so many CPU threads; with one when quick."""
+        """Let torch use n CPU threads within the context; one in a quick run."""
         before = torch.get_num_threads()
         torch.set_num_threads(self.pick(n, 1))
         try:
@@ -72,7 +72,7 @@ class Setting:
 
 @dataclass(frozen=True)
 class Size:
-    """Sizes of what a table measures."""
+    """Sizes of a training step and threads."""
 
     hidden: int
     batch: int
@@ -81,42 +81,42 @@ class Size:
     threads: int
 
     def __str__(self) -> str:
-        """As a heading."""
+        """Return the sizes as a heading."""
         sizes = f"H = {self.hidden}, B = {self.batch}, T = {self.n_steps}, embedding {self.embedding}"
         return f"{sizes}, {self.threads} thread{'s' if self.threads > 1 else ''}"
 
 
 @dataclass
 class Rounds:
-    """Seconds and work of every round, by what was measured."""
+    """Seconds and amount of work of every round, by variant."""
 
     seconds: dict[str, list[float]] = field(default_factory=dict)
     done: dict[str, list[Done]] = field(default_factory=dict)
 
     def rates(self, what: str, unit: str) -> list[float]:
-        """Units a second, round by round."""
+        """Return the rate in units per second of each round."""
         return [done[unit] / s for done, s in zip(self.done[what], self.seconds[what], strict=True)]
 
     def ratios(self, what: str, against: str, unit: str) -> list[float]:
-        """How many times the rate of another, round by round."""
+        """Return the ratio of the rates of two variants in each round."""
         return [a / b for a, b in zip(self.rates(what, unit), self.rates(against, unit), strict=True)]
 
     def time_ratios(self, what: str, against: str) -> list[float]:
-        """How many times the seconds of another, round by round."""
+        """Return the ratio of the seconds of two variants in each round."""
         return [a / b for a, b in zip(self.seconds[what], self.seconds[against], strict=True)]
 
     def median_s(self, what: str) -> float:
-        """Seconds of the middle round."""
+        """Return the median of the seconds."""
         return statistics.median(self.seconds[what])
 
 
 def interleave(variants: Mapping[str, Work], rounds: int, *, warm_up: bool = True) -> Rounds:
-    """Time everything in every round, in an order that differs from round to round.
+    """Time every variant once per round, in an order that differs between rounds.
 
     Args:
-        variants: what to measure, by name.
-        rounds: how often.
-        warm_up: whether each is done once before, untimed.
+        variants: the works by name.
+        rounds: number of rounds.
+        warm_up: run each variant once before, untimed.
     """
     measured, shuffled = Rounds({name: [] for name in variants}, {name: [] for name in variants}), random.Random(0)
     if warm_up:
@@ -135,15 +135,15 @@ def interleave(variants: Mapping[str, Work], rounds: int, *, warm_up: bool = Tru
 
 @contextlib.contextmanager
 def _ready(work: Work) -> Iterator[None]:
-    """Within it some work is done where it belongs."""
-    with keeping_memory() if isinstance(work, OfARun) else contextlib.nullcontext():
-        if isinstance(work, OfARun):
+    """Set up the allocator and run the untimed part of a work."""
+    with keeping_memory() if isinstance(work, WithRunMemory) else contextlib.nullcontext():
+        if isinstance(work, WithRunMemory):
             work.first()
         yield
 
 
 def repeat(work: Callable[[], object], times: int, done: Done) -> Work:
-    """Work that is a call repeated; ``done`` is what all the calls come to."""
+    """Return work that repeats a call; ``done`` is the amount of work of all calls."""
 
     def repeated() -> Done:
         for _ in range(times):

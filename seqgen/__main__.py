@@ -10,7 +10,7 @@ _SPINS = "10000"
 
 The default of 300,000 takes a time slice. When other programs compete for the cores, each of the many short parallel
 regions of a training step may wait for one: a wide model then trains 1.5 times as fast with fewer spins, at worst ten
-times, and as fast on idle cores (benchmarks/busy.py).
+times, and as fast on idle cores (benchmarks/cpu_contention.py).
 """
 
 

@@ -15,7 +15,7 @@ PAGE = BENCHMARKS.parent / "docs" / "mistakes.md"
 sys.path.insert(0, str(BENCHMARKS))
 try:
     import mistakes
-    from mistaken import MISTAKES
+    from mistake_cases import MISTAKES
 finally:
     sys.path.remove(str(BENCHMARKS))
 

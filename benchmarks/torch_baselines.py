@@ -1,6 +1,6 @@
-"""What we are compared with: the models and training steps that one writes with torch alone.
+"""Baselines in plain torch: models and training steps.
 
-Time first in all of them, (T, B), which is how torch's layers compute; the loss is the mean over the targets.
+All of them are time-first, (T, B), torch's native layout; the loss is the mean over the targets.
 
 Dimension letters: T steps, B batch, V vocabulary, H hidden.
 """
@@ -18,8 +18,8 @@ from seqgen.tokenizers import PAD
 Optimizer = torch.optim.Optimizer
 
 
-class BareVanilla(nn.Module):
-    """Embedding, a time loop of one dense layer over [x, h] with ReLU, and the head once over all steps."""
+class EagerVanilla(nn.Module):
+    """Embedding, an eager time loop of one dense layer over [x, h] with ReLU, and the head once over all steps."""
 
     def __init__(self, n_symbols: int, hidden: int, embedding: int) -> None:
         super().__init__()
@@ -29,7 +29,7 @@ class BareVanilla(nn.Module):
         self.head = nn.Linear(hidden, n_symbols)
 
     def forward(self, ids_TB: Tensor) -> Tensor:
-        """Logits (T, B, V)."""
+        """Return logits (T, B, V)."""
         x_TBE = self.embedding(ids_TB)
         h_BH = x_TBE.new_zeros(ids_TB.shape[1], self.hidden)
         outputs = []
@@ -39,25 +39,26 @@ class BareVanilla(nn.Module):
         return self.head(torch.stack(outputs))
 
 
-class BareLoop(nn.Module):
-    """Embedding, an eager time loop of any step (x projected inside it), and the head once over all steps.
+class EagerLoop(nn.Module):
+    """Embedding, an eager time loop of any step (which projects x itself), and the head once over all steps.
 
     Args:
         n_symbols: V.
-        make_step: builds a module with ``start(B)`` and ``forward(x, state) -> (y, state)`` from input and hidden size.
+        make_cell: builds a module with ``initial_state(B)`` and ``forward(x, state) -> (y, state)`` from input and
+            hidden size.
         hidden: H.
-        embedding: features of a symbol.
+        embedding: E.
     """
 
-    def __init__(self, n_symbols: int, make_step: Callable[[int, int], nn.Module], hidden: int, embedding: int) -> None:
+    def __init__(self, n_symbols: int, make_cell: Callable[[int, int], nn.Module], hidden: int, embedding: int) -> None:
         super().__init__()
         self.embedding = nn.Embedding(n_symbols, embedding)
-        self.step = make_step(embedding, hidden)
+        self.step = make_cell(embedding, hidden)
         self.head = nn.Linear(hidden, n_symbols)
 
     def forward(self, ids_TB: Tensor) -> Tensor:
-        """Logits (T, B, V)."""
-        state = self.step.start(ids_TB.shape[1])
+        """Return logits (T, B, V)."""
+        state = self.step.initial_state(ids_TB.shape[1])
         outputs = []
         for x_BE in self.embedding(ids_TB).unbind(0):
             y_BH, state = self.step(x_BE, state)
@@ -73,8 +74,8 @@ class TorchModel(nn.Module):
         layer: "rnn relu", "rnn tanh", "gru" or "lstm".
         hidden: H.
         embedding: features of a symbol.
-        layers: how many layers.
-        dropout: share of features dropped before the head while training.
+        layers: number of layers.
+        dropout: dropout probability before the head.
     """
 
     def __init__(
@@ -87,30 +88,30 @@ class TorchModel(nn.Module):
         self.head = nn.Linear(hidden, n_symbols)
 
     def forward(self, ids_TB: Tensor) -> Tensor:
-        """Logits (T, B, V)."""
+        """Return logits (T, B, V)."""
         return self.head(self.dropout(self.layer(self.embedding(ids_TB))[0]))
 
 
 class PackedModel(TorchModel):
-    """The same over packed sequences, as the CharRNN of MOSES computes (arXiv:1811.12823)."""
+    """The same model over packed sequences, as in the CharRNN of MOSES (arXiv:1811.12823)."""
 
     def forward(self, ids_TB: Tensor) -> Tensor:
-        """Logits (T, B, V); records must come longest first."""
+        """Return logits (T, B, V); records must be sorted by falling length."""
         lengths_B = (ids_TB != PAD).sum(0)
         packed = nn.utils.rnn.pack_padded_sequence(self.embedding(ids_TB), lengths_B)
         return self.head(nn.utils.rnn.pad_packed_sequence(self.layer(packed)[0])[0])
 
 
 def torch_layer(layer: str, input_size: int, hidden: int, layers: int = 1) -> nn.Module:
-    """A layer of torch.nn by the name that ``TorchModel`` takes."""
+    """Build a torch.nn layer by its name for ``TorchModel``."""
     torch.manual_seed(0)
     if layer.startswith("rnn"):
         return nn.RNN(input_size, hidden, layers, nonlinearity=layer.removeprefix("rnn "))
     return {"gru": nn.GRU, "lstm": nn.LSTM}[layer](input_size, hidden, layers)
 
 
-def step_of(model: nn.Module, optimizer: Optimizer) -> Callable[[Tensor, Tensor], None]:
-    """A training step: of ids (T, B) and targets (T, B), ``PAD`` where there is none."""
+def make_step(model: nn.Module, optimizer: Optimizer) -> Callable[[Tensor, Tensor], None]:
+    """Return a training step on ids (T, B) and targets (T, B), ``PAD`` where there is no target."""
 
     def take(ids_TB: Tensor, targets_TB: Tensor) -> None:
         optimizer.zero_grad()
@@ -123,10 +124,10 @@ def step_of(model: nn.Module, optimizer: Optimizer) -> Callable[[Tensor, Tensor]
 
 
 def adam(model: nn.Module, *, fused: bool = False, lr: float = 1e-3) -> Optimizer:
-    """torch.optim.Adam, as it is by default or with its fused step."""
+    """Return torch.optim.Adam, with its default or its fused implementation."""
     return torch.optim.Adam(model.parameters(), lr, fused=True) if fused else torch.optim.Adam(model.parameters(), lr)
 
 
 def adamw(model: nn.Module, *, fused: bool = False, lr: float = 1e-3) -> Optimizer:
-    """torch.optim.AdamW, as it is by default or with its fused step."""
+    """Return torch.optim.AdamW, with its default or its fused implementation."""
     return torch.optim.AdamW(model.parameters(), lr, fused=True) if fused else torch.optim.AdamW(model.parameters(), lr)

@@ -1,6 +1,6 @@
-"""A stranger's cell, in one file: the update gate RNN (arXiv:1611.09913), at most fifteen lines of equations.
+"""A user's cell in a plugin file: the update gate RNN (arXiv:1611.09913), at most fifteen lines of equations.
 
-seqgen train --corpus names --plugin benchmarks/one_file_cell.py --cell stranger-ugrnn-file
+seqgen train --corpus names --plugin benchmarks/plugin_file_cell.py --cell custom-ugrnn-file
 """
 
 import torch
@@ -30,5 +30,5 @@ class UGRNN(seqgen.StepCell):
 
 @seqgen.hookimpl
 def register_cells(register):
-    """Hand it in."""
-    register(seqgen.CellSpec(name="stranger-ugrnn-file", summary="one gate", source="arXiv:1611.09913", load=UGRNN))
+    """Register the cell."""
+    register(seqgen.CellSpec(name="custom-ugrnn-file", summary="one gate", source="arXiv:1611.09913", load=UGRNN))

@@ -1,4 +1,4 @@
-"""The stranger's equations as one step of an eager time loop: the input is projected inside it."""
+"""The cells of ``custom_cells.py`` in plain torch, as one step of an eager time loop that also projects the input."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 
-class BareUGRNN(nn.Module):
-    """See ``stranger_cells.UGRNN``."""
+class TorchUGRNN(nn.Module):
+    """The step of ``custom_cells.UGRNN``."""
 
     def __init__(self, input_size: int, hidden_size: int) -> None:
         super().__init__()
@@ -15,20 +15,20 @@ class BareUGRNN(nn.Module):
         self.input = nn.Linear(input_size, 2 * hidden_size)
         self.recurrent = nn.Linear(hidden_size, 2 * hidden_size, bias=False)
 
-    def start(self, batch_size: int) -> Tensor:
-        """H = 0."""
+    def initial_state(self, batch_size: int) -> Tensor:
+        """Return zeros h (B, H)."""
         return torch.zeros(batch_size, self.hidden_size)
 
     def forward(self, x_BI: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        """The equations."""
+        """Compute one step."""
         c_BH, g_BH = (self.input(x_BI) + self.recurrent(state)).chunk(2, 1)
         g_BH = torch.sigmoid(g_BH)
         h_BH = g_BH * state + (1 - g_BH) * torch.tanh(c_BH)
         return h_BH, h_BH
 
 
-class BareLayerNormLSTM(nn.Module):
-    """See ``stranger_cells.LayerNormLSTM``."""
+class TorchLayerNormLSTM(nn.Module):
+    """The step of ``custom_cells.LayerNormLSTM``."""
 
     def __init__(self, input_size: int, hidden_size: int) -> None:
         super().__init__()
@@ -38,12 +38,12 @@ class BareLayerNormLSTM(nn.Module):
         self.norm_x, self.norm_h = nn.LayerNorm(4 * hidden_size), nn.LayerNorm(4 * hidden_size)
         self.norm_c = nn.LayerNorm(hidden_size)
 
-    def start(self, batch_size: int) -> tuple[Tensor, Tensor]:
-        """H = c = 0."""
+    def initial_state(self, batch_size: int) -> tuple[Tensor, Tensor]:
+        """Return zeros (h, c), each (B, H)."""
         return torch.zeros(batch_size, self.hidden_size), torch.zeros(batch_size, self.hidden_size)
 
     def forward(self, x_BI: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """The equations."""
+        """Compute one step."""
         h_BH, c_BH = state
         gates_BG = self.norm_x(self.input(x_BI)) + self.norm_h(self.recurrent(h_BH))
         f_BH, i_BH, o_BH, g_BH = gates_BG.chunk(4, 1)

@@ -1,4 +1,4 @@
-"""Our side of every comparison: corpora, models and training steps made of the pieces that a run is made of."""
+"""seqgen's side of every comparison: corpora, models and training steps built from the parts of a run."""
 
 from __future__ import annotations
 
@@ -24,63 +24,63 @@ from seqgen.tokenizers import EOS
 from seqgen.training.schedule import Schedule
 from seqgen.training.train_step import StepResult, TrainStep, read_losses
 from seqgen.training.trainer import _MAX_UNREAD
-from timing import Done, OfARun, Work
+from timing import Done, WithRunMemory, Work
 
 
 def names() -> Corpus:
-    """The corpus ``names``: 8,841 names of 2 to 15 characters."""
+    """Return the corpus ``names``: 8,841 names of 2 to 15 characters."""
     entry, options = sort_out_corpus("names", default_plugins())
     return open_corpus(entry, entry.options(options))
 
 
 def molecules(n: int = 10_000) -> Corpus:
-    """Random strings of the lengths of the molecules of MOSES (arXiv:1811.12823): mean 36, at most 57.
+    """Return random strings with the lengths of the molecules of MOSES (arXiv:1811.12823): mean 36, at most 57.
 
-    The lengths are drawn from a normal distribution around 36 with a deviation of 6, clipped to 15 .. 57; the 30
-    symbols evenly. (The corpus ``smiles`` is of other lengths: mean 32, deviation 17, at most 120.)
+    The lengths are normal with mean 36 and deviation 6, clipped to 15 .. 57; the 30 symbols are uniform. (The corpus
+    ``smiles`` has other lengths: mean 32, deviation 17, at most 120.)
     """
-    draw = random.Random(0)
+    rng = random.Random(0)
     symbols = "".join(map(chr, range(ord("A"), ord("A") + 30)))
-    lengths = [min(57, max(15, round(draw.gauss(36, 6)))) for _ in range(n)]
-    return Corpus("molecules", [Record("".join(draw.choices(symbols, k=length))) for length in lengths])
+    lengths = [min(57, max(15, round(rng.gauss(36, 6)))) for _ in range(n)]
+    return Corpus("molecules", [Record("".join(rng.choices(symbols, k=length))) for length in lengths])
 
 
 def encode(corpus: Corpus) -> EncodedCorpus:
-    """A corpus counted, its characters learned, split and encoded, as a run does it."""
+    """Count, tokenize, split and encode a corpus, as a run does."""
     return learn(corpus, corpus.name, default_plugins().registry.get("tokenizer", "char"), {}, Splitter())
 
 
 def train_texts(corpus: Corpus) -> list[str]:
-    """The texts of the training part."""
+    """Return the texts of the training part."""
     splitter = Splitter()
     return [record.text for record in corpus if splitter.part(record) == "train"]
 
 
-def cell_maker(name: str, **options: Any) -> Callable[[int, int], Cell]:
-    """What builds a layer of a registered cell from its input size and hidden size."""
+def cell_factory(name: str, **options: Any) -> Callable[[int, int], Cell]:
+    """Return a factory of layers of a registered cell, called with (input size, hidden size)."""
     return partial(default_plugins().registry.get("cell", name).build, options)
 
 
 def make_model(
     n_symbols: int, cell: str | Callable[[int, int], Cell], hidden: int, embedding: int, layers: int = 1, **options: Any
 ) -> RecurrentModel:
-    """The default model with reproducible weights, without dropout.
+    """Build the default model with reproducible weights and without dropout.
 
     Args:
         n_symbols: V.
-        cell: a registered cell, or what builds a layer.
-        hidden: units of a layer.
-        embedding: features of a symbol.
-        layers: how many layers.
-        options: of the registered cell.
+        cell: a registered cell, or a factory of layers.
+        hidden: units per layer.
+        embedding: embedding size.
+        layers: number of layers.
+        options: options of the registered cell.
     """
     torch.manual_seed(0)
-    make_cell = cell_maker(cell, **options) if isinstance(cell, str) else cell
+    make_cell = cell_factory(cell, **options) if isinstance(cell, str) else cell
     return RecurrentModel(n_symbols, make_cell, hidden=hidden, layers=layers, embedding=embedding)
 
 
 class Learner:
-    """Takes training steps as a run takes them: see ``seqgen.training.Trainer``.
+    """Training steps as in a run; see ``seqgen.training.Trainer``.
 
     Args:
         model: to train.
@@ -118,7 +118,7 @@ class Learner:
         return self.schedule.lr(self.number, self.schedule.share(self.number, 0.0))
 
     def take(self, batch: Batch) -> None:
-        """Take a step."""
+        """Run a training step."""
         lr = self.begin()
         self.note(self.train_step.run(self.number, lr, batch, derive_seed("step", 0, self.number)))
 
@@ -130,26 +130,26 @@ class Learner:
             self._unread.clear()
 
 
-def learner_of(model: nn.Module, data: EncodedCorpus, **options: Any) -> Learner:
-    """A learner of a corpus."""
+def make_learner(model: nn.Module, data: EncodedCorpus, **options: Any) -> Learner:
+    """Build a learner for a corpus."""
     return Learner(model, penalty(data.vocabulary), **options)
 
 
-def learner_of_ids(model: nn.Module, n_symbols: int, **options: Any) -> Learner:
-    """A learner of ids that no corpus stands behind; pad and begin are never predicted."""
+def make_id_learner(model: nn.Module, n_symbols: int, **options: Any) -> Learner:
+    """Build a learner for random ids without a corpus; padding and the start symbol are never predicted."""
     penalty_V = torch.zeros(n_symbols)
     penalty_V[:EOS] = -torch.inf
     return Learner(model, penalty_V, **options)
 
 
 def endless_batches(encoded: Encoded, batch_size: int, engine: str = "fused") -> Iterator[Batch]:
-    """The batches of a run, epoch after epoch, made when they are asked for."""
+    """Yield the batches of a run, epoch after epoch, made on demand."""
     feed = make_feed(encoded, batch_size=batch_size, window=1, seed=0, pad=partial(choose_padding, engine))
     return map(feed.batch, count())
 
 
 def random_batches(n_symbols: int, batch_size: int, n_steps: int, n: int) -> list[Batch]:
-    """Batches of random symbols that fill every place, so that no padding is computed by anybody."""
+    """Return batches of random symbols without any padding."""
     torch.manual_seed(0)
     made = []
     for _ in range(n):
@@ -159,8 +159,8 @@ def random_batches(n_symbols: int, batch_size: int, n_steps: int, n: int) -> lis
     return made
 
 
-def step_over(learner: Learner, batches: Sequence[Batch]) -> Callable[[], None]:
-    """Takes a step with one batch after another, round and round."""
+def cycle_steps(learner: Learner, batches: Sequence[Batch]) -> Callable[[], None]:
+    """Return a function that runs a step on the next batch, cycling over the batches."""
     over = cycle(batches)
     return lambda: learner.take(next(over))
 
@@ -174,15 +174,15 @@ def steps(
     *,
     ours: bool = False,
 ) -> Work:
-    """Work that is so many training steps; asking for the batches is part of it.
+    """Return work of ``n_steps`` training steps, including the making of their batches.
 
     Args:
-        take: takes a step.
-        batches: what to learn from.
-        n_steps: how many batches.
-        batch_size: records of a whole step; the last batch of a window has fewer.
-        gflop_of: what the matrix products of a step come to.
-        ours: whether they are ours, and are done as in a run.
+        take: runs a step on a batch.
+        batches: the batches.
+        n_steps: number of batches.
+        batch_size: records per full step; the last batch of a window has fewer.
+        gflop_of: GFLOP of a step's matrix products.
+        ours: True for seqgen's steps, which run with the allocator settings of a run.
     """
 
     def work() -> Done:
@@ -195,9 +195,9 @@ def steps(
             gflop += gflop_of(batch)
         return {"steps": n_records / batch_size, "tokens": n_tokens, "gflop": gflop}
 
-    return OfARun(work, lambda: take(next(batches))) if ours else work
+    return WithRunMemory(work, lambda: take(next(batches))) if ours else work
 
 
 def matrix_weights(modules: Iterable[nn.Module]) -> int:
-    """Weights of matrices that a token is multiplied with; an embedding only looks up."""
+    """Return the number of weights in matrices that take part in products (not embeddings)."""
     return sum(weight.numel() for module in modules for weight in module.parameters() if weight.ndim == 2)

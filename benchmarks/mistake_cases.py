@@ -1,4 +1,4 @@
-"""Mistakes of every kind, each with the command that makes it; ``mistakes.py`` makes them all."""
+"""User mistakes, each with the command that makes it and its documented exit code; ``mistakes.py`` runs them all."""
 
 from __future__ import annotations
 
@@ -107,16 +107,16 @@ def draw(text):
 
 @dataclass(frozen=True)
 class Mistake:
-    """A mistake.
+    """A user mistake.
 
     Attributes:
-        group: what it is about.
-        what: the mistake.
-        words: of the command line, after ``seqgen``.
-        code: the exit code that is documented for it.
-        make: makes what it needs in a folder that holds words.txt and the run folder ``run``.
-        shell: what a shell adds to the command; such a command needs a process of its own.
-        slow: it is answered only after some seconds.
+        group: the heading it is listed under.
+        what: description of the mistake.
+        words: command-line arguments after ``seqgen``.
+        code: the documented exit code.
+        make: sets up its files in a folder that contains words.txt and the run folder ``run``.
+        shell: shell syntax added to the command, which then needs its own process.
+        slow: True if the answer takes several seconds.
     """
 
     group: str
@@ -129,12 +129,12 @@ class Mistake:
 
 
 def put(name: str, content: str | bytes) -> Make:
-    """Make a file."""
+    """Return a setup that writes a file."""
     return lambda folder: (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
 
 
-def fit(folder: Path) -> None:
-    """Write the manifests of the run anew, so that what lies in it is looked into."""
+def reseal(folder: Path) -> None:
+    """Update the checksums in the run's manifests, so that changed files are read rather than rejected."""
     run = folder / "run"
     for path in run.rglob("MANIFEST.json"):
         manifest = json.loads(path.read_text())
@@ -146,23 +146,23 @@ def fit(folder: Path) -> None:
 
 
 def change(name: str, **values: object) -> Make:
-    """Change values of a JSON file of the run, and make the manifests fit."""
+    """Return a setup that changes values in a JSON file of the run and updates the manifests."""
 
     def make(folder: Path) -> None:
         for path in (folder / "run").rglob(name):
             path.write_text(json.dumps(json.loads(path.read_text()) | values))
-        fit(folder)
+        reseal(folder)
 
     return make
 
 
-def both(*makes: Make) -> Make:
-    """Make several things."""
+def chain(*makes: Make) -> Make:
+    """Return a setup that runs several setups."""
     return lambda folder: [make(folder) for make in makes]
 
 
 def link(name: str, target: str) -> Make:
-    """Put a link, in place of what is there."""
+    """Return a setup that replaces a file or folder by a symbolic link."""
 
     def make(folder: Path) -> None:
         path = folder / name
@@ -178,21 +178,21 @@ def link(name: str, target: str) -> Make:
 def cell(
     init: str = "super().__init__(input_size, hidden_size)", forward: str = "return self.linear(x_BTI), state_BH"
 ) -> Make:
-    """A plugin in one file with a cell."""
+    """Return a setup that writes a plugin file with a broken cell."""
     return put("mine.py", CELL.format(init=init, forward=forward))
 
 
 def letters(**methods: str) -> Make:
-    """A plugin in one file with a tokenizer."""
-    right = {
+    """Return a setup that writes a plugin file with a broken tokenizer."""
+    working = {
         "encode": "[ord(letter) - 97 for letter in text]", "decode": "''.join(chr(97 + one) for one in ids)",
         "to_json": "{}", "from_json": "return cls()",
     }  # fmt: skip
-    return put("mine.py", TOKENIZER.format(**right | methods))
+    return put("mine.py", TOKENIZER.format(**working | methods))
 
 
 def zipped(*names: str) -> bytes:
-    """An archive of empty files."""
+    """Return a zip archive of empty files."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
         for name in names:
@@ -200,41 +200,41 @@ def zipped(*names: str) -> bytes:
     return file.getvalue()
 
 
-def swapped(folder: Path) -> None:
-    """Two checkpoints in one another's place."""
+def swap_checkpoints(folder: Path) -> None:
+    """Swap two checkpoints."""
     first, second = sorted((folder / "run" / "checkpoints").glob("step-*"))[:2]
     first.rename(folder / "aside")
     second.rename(first)
     (folder / "aside").rename(second)
 
 
-def pickled(folder: Path) -> None:
-    """A checkpoint whose weights are a pickle, with a manifest to match."""
+def pickle_weights(folder: Path) -> None:
+    """Replace a checkpoint's weights by a pickle and update the manifest."""
     step = max((folder / "run" / "checkpoints").glob("step-*"))
     (step / "model.safetensors").write_bytes(pickle.dumps({"weights": [1.0]}))
-    fit(folder)
+    reseal(folder)
 
 
-def piped(folder: Path) -> None:
-    """A log that is a pipe."""
+def replace_log_by_pipe(folder: Path) -> None:
+    """Replace the log by a named pipe."""
     log = folder / "run" / "metrics.jsonl"
     log.unlink()
     os.mkfifo(log)
 
 
-def huge(folder: Path) -> None:
-    """A log of 4 GB, all of it a hole."""
+def extend_log(folder: Path) -> None:
+    """Extend the log to 4 GB with a hole."""
     with (folder / "run" / "metrics.jsonl").open("r+b") as file:
         file.truncate(4 << 30)
 
 
 def train(corpus: str, *words: str) -> tuple[str, ...]:
-    """A short training."""
+    """Return the arguments of a short training run."""
     return ("train", "--corpus", corpus, "--steps", "2", "--hidden", "8", *words)
 
 
 def of(group: str, *mistakes: tuple[object, ...]) -> list[Mistake]:
-    """The mistakes of a group."""
+    """Return the mistakes of a group."""
     return [Mistake(group, *mistake) for mistake in mistakes]  # type: ignore[arg-type]
 
 
@@ -339,7 +339,7 @@ MISTAKES = [
             "corpus.json a link that leads outside",
             ("resume", "run", "--allow-corpus-change"),
             4,
-            both(link("run/corpus.json", "outside.json"), put("words.txt", "otto\n" * 30)),
+            chain(link("run/corpus.json", "outside.json"), put("words.txt", "otto\n" * 30)),
         ),
         ("checkpoints a link", ("resume", "run"), 4, link("run/checkpoints", "elsewhere")),
         (
@@ -348,17 +348,17 @@ MISTAKES = [
             4,
             link("b/results.json", "outside.json"),
         ),
-        ("swapped checkpoints", ("checkpoint", "verify", "run"), 4, swapped),
+        ("swapped checkpoints", ("checkpoint", "verify", "run"), 4, swap_checkpoints),
         (
             "a checkpoint of no possible step",
             ("checkpoint", "verify", "run"),
             4,
             lambda folder: (folder / "run" / "checkpoints" / "step-999999999999").mkdir(),
         ),
-        ("weights that are a pickle", ("checkpoint", "verify", "run"), 4, pickled),
-        ("metrics.jsonl a pipe", ("show", "run", "run"), 0, piped),
-        ("metrics.jsonl of 4 GB", ("show", "run", "run"), 0, huge),
-        ("metrics.jsonl a pipe, resumed", ("resume", "run"), 4, piped),
+        ("weights that are a pickle", ("checkpoint", "verify", "run"), 4, pickle_weights),
+        ("metrics.jsonl a pipe", ("show", "run", "run"), 0, replace_log_by_pipe),
+        ("metrics.jsonl of 4 GB", ("show", "run", "run"), 0, extend_log),
+        ("metrics.jsonl a pipe, resumed", ("resume", "run"), 4, replace_log_by_pipe),
         ("a length of 2**31 in run.json", SAMPLE, 0, change("run.json", max_length=2**31)),
         ("NaN in state.json", ("resume", "run"), 4, change("state.json", elapsed_s=float("nan"))),
         (

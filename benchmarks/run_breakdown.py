@@ -1,4 +1,4 @@
-"""What a run spends on its corpus and its batches, timed where a run does it."""
+"""Time a run spends on reading, encoding, batches and training, measured within the run."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from seqgen import batches
 from seqgen.batches.feed import RecordFeed
 from seqgen.plugins import Plugins, entry_point_candidates, file_candidate
 
-STRANGERS = Path(__file__).parent / "stranger_cells.py"
-STRANGER = "stranger-ugrnn"
-"""The cell of that file that is timed."""
+CUSTOM_CELLS = Path(__file__).parent / "custom_cells.py"
+CUSTOM_CELL = "custom-ugrnn"
+"""The cell of ``custom_cells.py`` that is timed."""
 
 
 @dataclass(frozen=True)
-class Spent:
-    """Seconds of a run.
+class RunTimes:
+    """Seconds of the phases of a run.
 
     Attributes:
-        reading_s: reading the corpus, counting it and learning its characters.
+        reading_s: reading the corpus, counting it and fitting the tokenizer.
         encoding_s: splitting and encoding it.
         batches_s: making batches.
-        training_s: training and evaluation, as the run counts them for ``--time``.
+        training_s: training and evaluation, as counted for ``--time``.
     """
 
     reading_s: float
@@ -41,42 +41,42 @@ class Spent:
     training_s: float
 
     @property
-    def all_s(self) -> float:
-        """All of it."""
+    def total_s(self) -> float:
+        """Return the total."""
         return self.reading_s + self.encoding_s + self.training_s
 
     @property
     def share(self) -> float:
-        """Of encoding and batches in all of it."""
-        return (self.encoding_s + self.batches_s) / self.all_s
+        """Return the share of encoding and batches in the total."""
+        return (self.encoding_s + self.batches_s) / self.total_s
 
     @property
     def share_with_reading(self) -> float:
-        """Of reading, encoding and batches in all of it."""
-        return (self.reading_s + self.encoding_s + self.batches_s) / self.all_s
+        """Return the share of reading, encoding and batches in the total."""
+        return (self.reading_s + self.encoding_s + self.batches_s) / self.total_s
 
 
-def spend(n_steps: int, **asked: Any) -> Spent:
-    """Train so many steps in a folder that goes away, by ``seqgen.train``, and say what it spent."""
+def measure_run(n_steps: int, **options: Any) -> RunTimes:
+    """Train with ``seqgen.train`` in a temporary folder and return the time of its phases."""
     plugins = Plugins(print)
-    plugins.load([*entry_point_candidates(), file_candidate(STRANGERS)])
+    plugins.load([*entry_point_candidates(), file_candidate(CUSTOM_CELLS)])
     gc.collect()
     with tempfile.TemporaryDirectory() as folder, _timed() as seconds:
-        run = seqgen.train(steps=n_steps, out=Path(folder) / "run", plugins=plugins, **asked)
+        run = seqgen.train(steps=n_steps, out=Path(folder) / "run", plugins=plugins, **options)
         reading_s = seconds["learn"] - seconds["encode"]
-        return Spent(reading_s, seconds["encode"], seconds["batch"], float(run.state["elapsed_s"]))
+        return RunTimes(reading_s, seconds["encode"], seconds["batch"], float(run.state["elapsed_s"]))
 
 
 @contextlib.contextmanager
 def _timed() -> Iterator[Counter[str]]:
-    """Within it ``learn``, ``encode`` and ``batch`` are timed wherever they are called."""
+    """Time ``learn``, ``encode`` and ``batch`` within the context, wherever they are called."""
     seconds: Counter[str] = Counter()
 
     def timed(function: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*given: Any, **named: Any) -> Any:
+        def call(*args: Any, **kwargs: Any) -> Any:
             started = time.perf_counter()
             try:
-                return function(*given, **named)
+                return function(*args, **kwargs)
             finally:
                 seconds[function.__name__] += time.perf_counter() - started
 

@@ -1,8 +1,8 @@
-"""The course notebook's training step, in torch, as literally as it goes.
+"""A literal torch port of the course notebook's training step.
 
-Every step of training draws 32 names, encodes their strings, and pads them to the longest name of all; head and softmax
-stand inside the time loop; the loss takes one-hot answers and the logarithm of probabilities that were kept off 0;
-Adam with rate 1e-3; the loss is read after every step.
+Every training step samples 32 names, encodes their strings, and pads them to the longest name of all; head and softmax
+are inside the time loop; the loss uses one-hot targets and the logarithm of clamped probabilities; Adam with a learning
+rate of 1e-3; the loss is read after every step.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ START = " "
 
 
 class NotebookModel(nn.Module):
-    """One recurrent step that also predicts."""
+    """One recurrent step with its prediction."""
 
     def __init__(self, n_tokens: int, hidden: int = 64, embedding: int = 16) -> None:
         super().__init__()
@@ -27,26 +27,26 @@ class NotebookModel(nn.Module):
         self.get_probas = nn.Linear(hidden, n_tokens)
 
     def forward(self, x_B: Tensor, h_BH: Tensor) -> tuple[Tensor, Tensor]:
-        """Probabilities of the next token, and the next state."""
+        """Return the probabilities of the next token (B, V), and the next state (B, H)."""
         x_and_h = torch.cat([self.embed_x(x_B), h_BH], 1)
         h_BH = torch.relu(self.get_h_next(x_and_h))
         return torch.softmax(self.get_probas(h_BH), 1), h_BH
 
 
 def notebook_step(texts: Sequence[str], batch_size: int = 32, hidden: int = 64) -> Callable[[], float]:
-    """One step of the notebook's training loop; gives the loss.
+    """Return one step of the notebook's training loop, which returns the loss.
 
     Args:
         texts: the names.
-        batch_size: names a step.
-        hidden: units.
+        batch_size: names per step.
+        hidden: number of units.
     """
     lines = [START + text for text in texts]
     tokens = sorted(set("".join(lines)))
     token_to_id = {token: index for index, token in enumerate(tokens)}
     max_length = max(map(len, lines))
     torch.manual_seed(0)
-    model, draw = NotebookModel(len(tokens), hidden), random.Random(0)
+    model, rng = NotebookModel(len(tokens), hidden), random.Random(0)
     optimizer = torch.optim.Adam(model.parameters())
 
     def to_matrix(rows: Sequence[str]) -> Tensor:
@@ -56,7 +56,7 @@ def notebook_step(texts: Sequence[str], batch_size: int = 32, hidden: int = 64) 
         return ids_BT.t()
 
     def step() -> float:
-        ids_TB = to_matrix(draw.sample(lines, batch_size))
+        ids_TB = to_matrix(rng.sample(lines, batch_size))
         h_BH, predicted = torch.zeros(batch_size, hidden), []
         for x_B in ids_TB:
             probas_BV, h_BH = model(x_B, h_BH)

@@ -1,6 +1,6 @@
-"""Two cells as a stranger would write them, in one file: the update gate RNN, and an LSTM with layer normalisation.
+"""Two cells as a user would write them in a plugin file: the update gate RNN, and an LSTM with layer normalization.
 
-    seqgen train --corpus names --plugin benchmarks/stranger_cells.py --cell stranger-ugrnn
+    seqgen train --corpus names --plugin benchmarks/custom_cells.py --cell custom-ugrnn
 
 Sources: arXiv:1611.09913; arXiv:1607.06450, supplement.
 """
@@ -60,6 +60,6 @@ class LayerNormLSTM(seqgen.StepCell):
 
 @seqgen.hookimpl
 def register_cells(register):
-    """Hand both in."""
-    for name, cell in (("stranger-ugrnn", UGRNN), ("stranger-lnlstm", LayerNormLSTM)):
-        register(seqgen.CellSpec(name=name, summary="of a benchmark", source="see the module", load=cell))
+    """Register both cells."""
+    for name, cell in (("custom-ugrnn", UGRNN), ("custom-lnlstm", LayerNormLSTM)):
+        register(seqgen.CellSpec(name=name, summary="cell of a benchmark", source="see the module", load=cell))

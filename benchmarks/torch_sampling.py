@@ -1,9 +1,9 @@
-"""Drawing strings as one writes it with torch alone: a batch of rows, all computed until the last has ended.
+"""Sampling baselines in plain torch: a batch of rows, all computed until the last one has ended.
 
-Each symbol is drawn by softmax and multinomial under inference_mode; rows are decoded to str. The weights are those of
-our model, so that both sides draw strings of the same lengths.
+Each symbol is sampled by softmax and multinomial under inference_mode; rows are decoded to str. The weights are those
+of seqgen's model, so that both sides sample strings of the same lengths.
 
-Dimension letters: B rows drawn together, V vocabulary, E embedding, H hidden.
+Dimension letters: B rows sampled together, T steps, V vocabulary, E embedding, H hidden.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from seqgen.model import RecurrentModel
 from seqgen.tokenizers import BOS, EOS, Vocabulary
 
 Adjust = Callable[[Tensor, Tensor], Tensor]
-"""A decoding step: logits (B, V) and the ids so far (B, T) give logits."""
+"""A logits processor: (logits (B, V), ids so far (B, T)) -> logits (B, V)."""
 
 
 @dataclass(frozen=True)
-class BareSampler:
-    """Draws rows.
+class TorchSampler:
+    """A sampler of rows in plain torch.
 
     Attributes:
-        step: ids (B,) and a state (None at first) give logits (B, V) and the next state.
+        step: (ids (B,), state or None) -> (logits (B, V), state).
         vocabulary: the symbols.
-        max_length: symbols at which a row is cut.
-        adjust: a decoding step, or None.
+        max_length: symbols at which a row is cut off.
+        adjust: a logits processor, or None.
     """
 
     step: Callable[[Tensor, Any], tuple[Tensor, Any]]
@@ -39,8 +39,8 @@ class BareSampler:
     max_length: int
     adjust: Adjust | None = None
 
-    def draw(self, n: int, batch_size: int) -> list[str]:
-        """So many rows, in batches."""
+    def sample(self, n: int, batch_size: int) -> list[str]:
+        """Return n rows, sampled in batches."""
         return [text for start in range(0, n, batch_size) for text in self._batch(min(batch_size, n - start))]
 
     @torch.inference_mode()
@@ -62,8 +62,8 @@ class BareSampler:
         return self.vocabulary.decode(ids[: ids.index(EOS) if EOS in ids else self.max_length])
 
 
-def head_of(model: RecurrentModel, vocabulary: Vocabulary) -> nn.Linear:
-    """The head of our model; what may not be predicted is ruled out by its bias, which costs nothing."""
+def copy_head(model: RecurrentModel, vocabulary: Vocabulary) -> nn.Linear:
+    """Copy the model's head, with a bias of minus infinity for symbols that must not be predicted."""
     head = nn.Linear(model.head.in_features, model.head.out_features)
     head.load_state_dict(model.head.state_dict())
     with torch.no_grad():
@@ -72,8 +72,8 @@ def head_of(model: RecurrentModel, vocabulary: Vocabulary) -> nn.Linear:
 
 
 def vanilla_step(model: RecurrentModel, vocabulary: Vocabulary) -> Callable[[Tensor, Any], tuple[Tensor, Any]]:
-    """A step of our one-layer vanilla model with ReLU, as one dense layer over [x, h]."""
-    embedding, head, (cell,) = model.embedding, head_of(model, vocabulary), model.stack.layers
+    """Return the step of a one-layer vanilla model with ReLU as one dense layer over [x, h]."""
+    embedding, head, (cell,) = model.embedding, copy_head(model, vocabulary), model.stack.layers
     dense = nn.Linear(cell.input_size + cell.hidden_size, cell.hidden_size)
     with torch.no_grad():
         dense.weight.copy_(torch.cat([cell.input.weight, cell.recurrent.weight], 1))
@@ -88,27 +88,27 @@ def vanilla_step(model: RecurrentModel, vocabulary: Vocabulary) -> Callable[[Ten
     return step
 
 
-def notebook_names(model: RecurrentModel, vocabulary: Vocabulary, longest: int) -> Callable[[int], list[str]]:
-    """Draws as the course notebook does, with the weights of our one-layer vanilla model with ReLU.
+def notebook_sampler(model: RecurrentModel, vocabulary: Vocabulary, longest: int) -> Callable[[int], list[str]]:
+    """Return the course notebook's sampler, with the weights of a one-layer vanilla model with ReLU.
 
-    A name at a time, by numpy's choice from the probabilities, always up to the length of the longest name.
+    It samples one name at a time with numpy.random.choice, always up to the length of the longest name.
     """
-    step, ids = vanilla_step(model, vocabulary), np.arange(model.head.out_features)
+    step, all_ids = vanilla_step(model, vocabulary), np.arange(model.head.out_features)
 
     @torch.inference_mode()
     def generate() -> str:
         h_BH, sequence = None, [BOS]
         for _ in range(longest):
             logits_BV, h_BH = step(torch.tensor(sequence[-1:]), h_BH)
-            sequence.append(int(np.random.choice(ids, p=torch.softmax(logits_BV, 1)[0].numpy())))
-        drawn = sequence[1:]
-        return vocabulary.decode(drawn[: drawn.index(EOS) if EOS in drawn else longest])
+            sequence.append(int(np.random.choice(all_ids, p=torch.softmax(logits_BV, 1)[0].numpy())))
+        ids = sequence[1:]
+        return vocabulary.decode(ids[: ids.index(EOS) if EOS in ids else longest])
 
     return lambda n: [generate() for _ in range(n)]
 
 
 def torch_step(layer: nn.Module, embedding: nn.Embedding, head: nn.Linear) -> Callable[..., tuple[Tensor, Any]]:
-    """A step through a layer of torch.nn, which is given sequences of one step."""
+    """Return a step through a torch.nn layer, which runs on sequences of length one."""
 
     def step(ids_B: Tensor, state: Any) -> tuple[Tensor, Any]:
         y_1BH, state = layer(embedding(ids_B)[None], state)
@@ -117,14 +117,14 @@ def torch_step(layer: nn.Module, embedding: nn.Embedding, head: nn.Linear) -> Ca
     return step
 
 
-def lstm_layers(model: RecurrentModel) -> nn.LSTM:
-    """Our stack of LSTM layers as one torch.nn.LSTM."""
+def to_torch_lstm(model: RecurrentModel) -> nn.LSTM:
+    """Convert a stack of LSTM cells to one torch.nn.LSTM with the same weights."""
     layers = model.stack.layers
-    made = nn.LSTM(layers[0].input_size, layers[0].hidden_size, len(layers))
+    lstm = nn.LSTM(layers[0].input_size, layers[0].hidden_size, len(layers))
     with torch.no_grad():
         for depth, cell in enumerate(layers):
-            getattr(made, f"weight_ih_l{depth}").copy_(cell.input.weight)
-            getattr(made, f"weight_hh_l{depth}").copy_(cell.recurrent.weight)
-            getattr(made, f"bias_ih_l{depth}").copy_(cell.input.bias)
-            getattr(made, f"bias_hh_l{depth}").zero_()
-    return made
+            getattr(lstm, f"weight_ih_l{depth}").copy_(cell.input.weight)
+            getattr(lstm, f"weight_hh_l{depth}").copy_(cell.recurrent.weight)
+            getattr(lstm, f"bias_ih_l{depth}").copy_(cell.input.bias)
+            getattr(lstm, f"bias_hh_l{depth}").zero_()
+    return lstm

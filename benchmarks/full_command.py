@@ -1,4 +1,4 @@
-"""A whole command, beside a bare script that does the same work."""
+"""A whole command against a plain torch script that does the same work."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ import seqgen_corpora
 from report import COMPARED, Compare, Section, table
 from timing import Setting, Work, interleave
 
-BARE = Path(__file__).parent / "whole_bare.py"
-CAPTION = """Seconds of a whole process, start and imports included, in its own surroundings (threads as each chooses
-them): `seqgen train --corpus names --cell vanilla --steps 1000` against a script (`whole_bare.py`) that reads the
-same files and trains the same sizes for as many steps of as many names (128 units, embedding 32, dropout 0.2, batches
-of 128, padded) with torch.optim.AdamW and clipping, judges the held-out names and saves once, at the end. seqgen also
-judges, draws samples and saves 20 times on the way. `eager loop` computes step after step, `torch.nn.RNN` by torch's
-layer. "x" compares seconds: less is better."""
+BARE = Path(__file__).parent / "full_command_torch.py"
+CAPTION = """Seconds of a whole process, including start and imports, with default threads: `seqgen train --corpus
+names --cell vanilla --steps 1000` against a script (`full_command_torch.py`) that reads the same files and trains the
+same sizes for as many steps of as many names (128 units, embedding 32, dropout 0.2, batches of 128, padded) with
+torch.optim.AdamW and clipping, and evaluates the held-out names and saves once, at the end. seqgen also evaluates,
+samples and saves 20 times during training. `eager loop` runs step by step, `torch.nn.RNN` with torch's layer. "x"
+compares seconds: less is better."""
 
 
 def measure(setting: Setting) -> Section:
-    """The table."""
+    """Return the section."""
     n_steps = str(setting.pick(1000, 5))
     names = Path(next(iter(seqgen_corpora.__path__))) / "names"
     files = [str(names / file) for file in ("female.txt", "male.txt")]
@@ -45,4 +45,4 @@ def measure(setting: Setting) -> Section:
     bare = [name for name in variants if name.startswith("bare")]
     rows = [Compare(name, "runs", in_time=True) for name in bare]
     rows += [Compare("seqgen train", "runs", name, 0.9, in_time=True) for name in bare]
-    return Section("whole", "a whole command", CAPTION, [table(COMPARED, [row.row(rounds) for row in rows])])
+    return Section("full_command", "a whole command", CAPTION, [table(COMPARED, [row.row(rounds) for row in rows])])

@@ -1,4 +1,4 @@
-"""Where a training step spends its time, and what share of the machine's matrix products it reaches."""
+"""Profile of a training step: time per part, and share of the machine's matrix-product rate."""
 
 from __future__ import annotations
 
@@ -10,47 +10,47 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import cycle, pairwise
 
-from in_a_run import STRANGER, spend
-from matmul import products, training_gflop
-from ours import (
+from custom_cells import UGRNN
+from fixtures import (
     Learner,
     encode,
     endless_batches,
-    learner_of,
-    learner_of_ids,
+    make_id_learner,
+    make_learner,
     make_model,
     molecules,
     names,
     random_batches,
     steps,
 )
+from matmul import products, training_gflop
 from report import COMPARED, Compare, Section, table, verdict
+from run_breakdown import CUSTOM_CELL, measure_run
 from seqgen.api.encoded_corpus import EncodedCorpus
 from seqgen.batches import Batch
 from seqgen.compute import keeping_memory
 from seqgen.corpus import Corpus
 from seqgen.training.train_step import StepResult
-from stranger_cells import UGRNN
 from timing import Setting, interleave
 
-CAPTION = """Shares of the time of training: the parts of a step are timed one by one within training as a run does it
-(the median over the rounds); `other` is what is between them. `data ms` is reading the corpus, counting it, learning
-its characters, splitting and encoding it (the median, too); `data and batches` is the share of these and of batches
-where 1,000 such steps are all that is done. Molecules are the strings of the table `smiles`, 20,000 of them."""
-RUNS = """**Within runs**: the same of `seqgen train --corpus names --steps 1000` of the sizes above, timed in the run
-(medians of as many runs as there are rounds). `training` is training and evaluation, as `--time` counts them; the
-shares are those of all that stands here. The goal is that of encoding and batches."""
+CAPTION = """Shares of training time: the parts of a step are timed separately within training as in a run (median over
+the rounds); `other` is the rest. `data ms` is reading the corpus, counting it, fitting the tokenizer, splitting and
+encoding (median too); `data and batches` is the share of these and of batches in a run of 1,000 such steps. Molecules
+are the 20,000 strings of the table `molecule_training`."""
+RUNS = """**Within runs**: the same for `seqgen train --corpus names --steps 1000` with the sizes above, timed within
+the run (medians over as many runs as there are rounds). `training` is training and evaluation, as counted for
+`--time`; the shares are of all columns. The goal applies to encoding and batches."""
 GOAL = 0.03
 PARTS = ("batches", "loss and gradients", "clipping and update")
 N_SYMBOLS = 60
-HEAD = ["model", "threads", "ms a step", *PARTS, "other", "data ms", "data and batches", "goal", "met"]
+HEAD = ["model", "threads", "ms per step", *PARTS, "other", "data ms", "data and batches", "goal", "met"]
 HEAD_OF_RUNS = ["model", "reading ms", "encoding ms", "batches ms", "training s", "with reading"]
 HEAD_OF_RUNS += ["encoding and batches", "goal", "met"]
 
 
 @dataclass(frozen=True)
 class Configuration:
-    """A training of which a profile is taken; ``n_steps`` a round."""
+    """A training run to profile, with ``n_steps`` per round."""
 
     title: str
     cell: str | type
@@ -68,7 +68,7 @@ CONFIGURATIONS = [
     Configuration("gru 64, names", "gru", "names", 64, 16, 1, 32, 1, 250),
     Configuration("lstm 64, names", "lstm", "names", 64, 16, 1, 32, 1, 250),
     Configuration("mingru 64, names", "mingru", "names", 64, 16, 1, 32, 1, 250),
-    Configuration("a stranger's UGRNN 64, names", UGRNN, "names", 64, 16, 1, 32, 1, 250),
+    Configuration("a user's UGRNN 64, names", UGRNN, "names", 64, 16, 1, 32, 1, 250),
     Configuration("vanilla 256, molecules", "vanilla", "molecules", 256, 64, 1, 64, 2, 20),
     Configuration("gru 256, molecules", "gru", "molecules", 256, 64, 1, 64, 2, 20),
     Configuration("lstm 256, molecules", "lstm", "molecules", 256, 64, 1, 64, 2, 20),
@@ -78,7 +78,7 @@ CONFIGURATIONS = [
 
 
 def measure(setting: Setting) -> Section:
-    """Shares of a step, and of the rate of matrix products."""
+    """Return the section: time per part of a step, and shares of the matrix-product rate."""
     corpora = {"names": names(), "molecules": molecules(setting.pick(20_000, 500))}
     chosen = setting.pick(CONFIGURATIONS, CONFIGURATIONS[:1])
     blocks = [
@@ -87,18 +87,18 @@ def measure(setting: Setting) -> Section:
         table(HEAD_OF_RUNS, [within_runs(setting, given) for given in chosen if given.corpus == "names"]),
         "**Share of the rate of matrix products**: gru, H = 256, B = 64, T = 40, V = 60, 2 threads, whole training "
         "steps (6 operations a weight and place) against products of one time step and of a whole batch, in the same "
-        "rounds. That of the LSTM of 3 x 768 is in the table `smiles`.",
+        "rounds. That of the LSTM of 3 x 768 is in the table `molecule_training`.",
         table(COMPARED, shares(setting)),
     ]
-    return Section("profile", "a profile of a training step", CAPTION, blocks)
+    return Section("step_profile", "a profile of a training step", CAPTION, blocks)
 
 
 def shares(setting: Setting) -> list[list[str]]:
-    """How near a wide GRU comes to products alone."""
+    """Return a wide GRU's share of the rate of products alone."""
     hidden, n_steps = setting.pick(256, 8), setting.pick(40, 4)
     model = make_model(N_SYMBOLS, "gru", hidden, 64)
     over = cycle(random_batches(N_SYMBOLS, 64, n_steps, 8))
-    take, gflop_of = learner_of_ids(model, N_SYMBOLS).take, training_gflop(model)
+    take, gflop_of = make_id_learner(model, N_SYMBOLS).take, training_gflop(model)
     ours = steps(take, over, setting.pick(12, 1), gflop_of=gflop_of, ours=True)
     with setting.threads(2):
         alone = {
@@ -111,31 +111,35 @@ def shares(setting: Setting) -> list[list[str]]:
 
 
 def profile(setting: Setting, given: Configuration, corpus: Corpus) -> list[str]:
-    """A row: the parts of the round that took the median of time."""
+    """Return the row of a configuration, from the round with the median time."""
     encodings_s, (data, *_) = zip(*(timed_encoding(corpus) for _ in range(setting.rounds)), strict=True)
     encoding_s = statistics.median(encodings_s)
     model = make_model(data.vocabulary.size, given.cell, given.hidden, given.embedding, given.layers)
-    learner, batches = learner_of(model, data), endless_batches(data.encoded["train"], given.batch)
+    learner, batches = make_learner(model, data), endless_batches(data.encoded["train"], given.batch)
     n_steps = setting.pick(given.n_steps, 2)
     with setting.threads(given.threads), keeping_memory():
         learner.take(next(batches))
-        spent = [spent_s(learner, batches, n_steps) for _ in range(setting.rounds + 1)][1:]
-    middle = sorted(spent, key=lambda parts: parts["all"])[len(spent) // 2]
+        profiles = [time_parts(learner, batches, n_steps) for _ in range(setting.rounds + 1)][1:]
+    middle = sorted(profiles, key=lambda parts: parts["all"])[len(profiles) // 2]
     parts = [middle[part] / middle["all"] for part in PARTS]
     step_s = middle["all"] / n_steps
     reading_s = encoding_s + 1000 * middle["batches"] / n_steps
     alone = reading_s / (encoding_s + 1000 * step_s)
-    told = [f"{step_s * 1000:.2f}", *(f"{part:.1%}" for part in [*parts, 1 - sum(parts)]), f"{encoding_s * 1000:.0f}"]
+    shown = [f"{step_s * 1000:.2f}", *(f"{part:.1%}" for part in [*parts, 1 - sum(parts)]), f"{encoding_s * 1000:.0f}"]
     goal, met = verdict(alone, None if given.corpus == "names" else GOAL, most=True)
-    return [given.title, str(given.threads), *told, f"{alone:.1%}", goal, met]
+    return [given.title, str(given.threads), *shown, f"{alone:.1%}", goal, met]
 
 
 def within_runs(setting: Setting, given: Configuration) -> list[str]:
-    """A row: what runs of 1,000 steps of the corpus ``names`` spent."""
-    asked = {"corpus": given.corpus, "cell": given.cell if isinstance(given.cell, str) else STRANGER, "dropout": 0.0}
+    """Return the row of whole runs of 1,000 steps on the corpus ``names``."""
+    options = {
+        "corpus": given.corpus,
+        "cell": given.cell if isinstance(given.cell, str) else CUSTOM_CELL,
+        "dropout": 0.0,
+    }
     sizes = {"hidden": given.hidden, "embedding": given.embedding, "batch_size": given.batch, "layers": given.layers}
     n_steps, n_runs = setting.pick(1000, 2), setting.pick(setting.rounds, 1)
-    runs = [spend(n_steps, engine="fused", **asked, **sizes) for _ in range(n_runs)]
+    runs = [measure_run(n_steps, engine="fused", **options, **sizes) for _ in range(n_runs)]
 
     def middle(what: str) -> float:
         return statistics.median(getattr(run, what) for run in runs)
@@ -147,16 +151,16 @@ def within_runs(setting: Setting, given: Configuration) -> list[str]:
 
 
 def timed_encoding(corpus: Corpus) -> tuple[float, EncodedCorpus]:
-    """Seconds of encoding a corpus, and what came of it."""
+    """Return the seconds of encoding a corpus, and the result."""
     gc.collect()
     started = time.perf_counter()
     data = encode(corpus)
     return time.perf_counter() - started, data
 
 
-def spent_s(learner: Learner, batches: Iterator[Batch], n_steps: int) -> Counter[str]:
+def time_parts(learner: Learner, batches: Iterator[Batch], n_steps: int) -> Counter[str]:
     """Seconds of the parts of so many steps, and of "all": what ``TrainStep.run`` does, timed part by part."""
-    spent: Counter[str] = Counter()
+    seconds: Counter[str] = Counter()
     began = time.perf_counter()
     for _ in range(n_steps):
         lr = learner.begin()
@@ -169,6 +173,6 @@ def spent_s(learner: Learner, batches: Iterator[Batch], n_steps: int) -> Counter
         norm = learner.train_step._update(learner.number, lr, nats)
         marks.append(time.perf_counter())
         learner.note(StepResult(learner.number, lr, batch, nats, norm))
-        spent.update(dict(zip(PARTS, (end - start for start, end in pairwise(marks)), strict=True)))
-    spent["all"] = time.perf_counter() - began
-    return spent
+        seconds.update(dict(zip(PARTS, (end - start for start, end in pairwise(marks)), strict=True)))
+    seconds["all"] = time.perf_counter() - began
+    return seconds

@@ -1,4 +1,4 @@
-"""What constraints and filters cost when rows are drawn from trained runs."""
+"""Speed of sampling from trained runs under constraints and filters."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import seqgen
 from report import COMPARED, Compare, Section, table
 from timing import Done, Setting, Work, interleave
 
-CAPTION = """Rows a second, decoded, from runs of `names` (default cell, 25 s of training) and `smiles` (60 s), as
-`Run.sample` gives them, filters and all; 10,000 rows a round. Where at least 20 of 1,000 trial rows satisfy a
-constraint, rows are sampled freely and those that break it are rejected, so its rates count what is kept; `guided` rows
-are masked symbol by symbol instead, as they are where a constraint is rarer. A filter continues until there are enough.
-Rows that must hold something are longer than others, and the longer the rarer it is. `valid` asks RDKit for every
-molecule. Symbols are characters, and the stop."""
-WISHES: dict[str, dict[str, dict[str, Any]]] = {
+CAPTION = """Rows per second, decoded, from runs of `names` (default cell, 25 s of training) and `smiles` (60 s), with
+`Run.sample`, filters included; 10,000 rows per round. If at least 20 of 1,000 trial rows satisfy a constraint, rows
+are sampled freely and rejected if they violate it, so the rates count accepted rows; `guided` rows are masked symbol
+by symbol instead, as for rarer constraints. A filter continues until there are enough rows. Rows that must contain
+something are longer than others, the more so the rarer it is. `valid` checks every molecule with RDKit. Symbols are
+characters and the end."""
+SAMPLE_OPTIONS: dict[str, dict[str, dict[str, Any]]] = {
     "names": {
         "plain": {},
         "regex [A-Z][a-z]+a": {"regex": "[A-Z][a-z]+a"},
@@ -37,15 +37,17 @@ GOAL = 0.7  # of the plain rate
 
 
 def measure(setting: Setting) -> Section:
-    """The tables."""
+    """Return the section, with one table per corpus."""
     blocks = []
     with tempfile.TemporaryDirectory() as folder:
         for corpus, seconds in (("names", 25), ("smiles", 60)):
             run = seqgen.train(corpus, time=setting.pick(seconds, 1), out=Path(folder) / corpus)
-            n, wishes = setting.pick(10_000, 40), WISHES[corpus]
-            works = {what: rows_of(run, n, wished) for what, wished in wishes.items()}
-            limited = {what: wished for what, wished in wishes.items() if what.startswith(("regex", "contains"))}
-            works |= {f"{what}, guided": guided(rows_of(run, n, wished)) for what, wished in limited.items()}
+            n, cases = setting.pick(10_000, 40), SAMPLE_OPTIONS[corpus]
+            works = {what: rows_of(run, n, options) for what, options in cases.items()}
+            constrained_cases = {k: v for k, v in cases.items() if k.startswith(("regex", "contains"))}
+            works |= {
+                f"{what}, guided": guided(rows_of(run, n, options)) for what, options in constrained_cases.items()
+            }
             rounds = interleave(works, setting.rounds)
             rows = [
                 Compare(what, unit, "plain" if what != "plain" else None, goal_of(what, unit))
@@ -53,16 +55,16 @@ def measure(setting: Setting) -> Section:
                 for unit in ("symbols", "rows")
             ]
             blocks += [f"### {corpus}", table(COMPARED, [row.row(rounds) for row in rows])]
-    return Section("obeying", "constraints and filters", CAPTION, blocks)
+    return Section("constrained_sampling", "constraints and filters", CAPTION, blocks)
 
 
 def goal_of(what: str, unit: str) -> float | None:
-    """What is promised: of guided rows, since none is thrown away; and of symbols, since what is asked may be long."""
+    """Return the goal: only of guided rows, as none is rejected, and of symbols, as constrained rows may be longer."""
     return GOAL if what.endswith("guided") and unit == "symbols" else None
 
 
 def guided(work: Work) -> Work:
-    """The same rows, guided however often the model satisfies the constraint: a trial of one row tells too little."""
+    """Return the same work with guided sampling, forced by a trial of one row only."""
 
     def patched() -> Done:
         with unittest.mock.patch.object(importlib.import_module("seqgen.api.sample"), "PILOT", 1):
@@ -71,11 +73,11 @@ def guided(work: Work) -> Work:
     return patched
 
 
-def rows_of(run: seqgen.Run, n: int, wished: dict[str, Any]) -> Work:
-    """Draw rows."""
+def rows_of(run: seqgen.Run, n: int, options: dict[str, Any]) -> Work:
+    """Return work that samples n rows."""
 
     def work() -> Done:
-        rows = run.sample(n, **wished)
+        rows = run.sample(n, **options)
         return {"rows": len(rows), "symbols": sum(len(row.text) + 1 for row in rows)}
 
     return work

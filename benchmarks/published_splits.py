@@ -1,13 +1,13 @@
-"""Names on the published splits of makemore: all cells, the best of them longer, and three runs of ten minutes.
+"""Names on the published splits of makemore: all cells, the best ones for longer, and three runs of ten minutes.
 
-    python benchmarks/published.py --data FOLDER [--only cells,best,long] [--runs FOLDER]
+    python benchmarks/published_splits.py --data FOLDER [--only cells,best,long] [--runs FOLDER]
 
-The folder holds lecture-train.txt, -valid.txt and -test.txt (the 80/10/10 split of the lecture notebooks, seed 42)
-and script-train.txt and -test.txt (the split of makemore.py): 32,033 given names. Nats are per symbol, the stop
-counted, as makemore counts them. The settings of the long runs, cells among them, are the best of some tries judged by
-the same held-out names; within a run nothing is chosen by them. The sections are kept in
-benchmarks/results/names-published.md; those that are not asked for stay. With --runs, runs are kept there and those
-that are finished are not trained again.
+The folder contains lecture-train.txt, -valid.txt and -test.txt (the 80/10/10 split of the lecture notebooks, seed 42)
+and script-train.txt and -test.txt (the split of makemore.py): 32,033 given names. Nats are per symbol, including the
+end symbol, as in makemore. The settings of the long runs, including the cells, were chosen among several by the same
+held-out names; nothing within a run is chosen by them. The sections are stored in
+benchmarks/results/names-published.md; sections that are not measured are kept. With --runs, runs are kept there and
+finished ones are not trained again.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from timing import Setting
 
 HEADING = """# Names on the published splits
 
-Written by `python benchmarks/published.py`, which says how. Nats per symbol, the stop counted.
+Written by `python benchmarks/published_splits.py`. Nats per symbol, including the end symbol.
 """
 PUBLISHED = {"22k": 2.022, "76k": 1.994, "200k": 1.92}
-"""Of makemore (github.com/karpathy/makemore and nn-zero-to-hero): hierarchical networks, and a transformer."""
+"""Nats of makemore (github.com/karpathy/makemore and nn-zero-to-hero): hierarchical networks, and a transformer."""
 
 
 @dataclass(frozen=True)
@@ -40,17 +40,17 @@ class Long:
     """A run of ten minutes.
 
     Attributes:
-        size: the parameters it may have.
-        split: "lecture", judged on its validation part, or "script", judged on its test part.
-        goal: nats that are to be reached.
-        wishes: what ``seqgen.train`` is asked.
+        size: maximum number of parameters.
+        split: "lecture", evaluated on its validation part, or "script", evaluated on its test part.
+        goal: nats to reach.
+        settings: arguments of ``seqgen.train``.
         options: its options.
     """
 
     size: str
     split: str
     goal: float
-    wishes: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -73,26 +73,26 @@ LONG = (
 
 
 def files(data: Path, split: str) -> dict[str, Any]:
-    """The parts of a split, as ``seqgen.train`` takes them; the script's has no part to validate on."""
+    """Return a split as arguments of ``seqgen.train``; the script's split has no validation part."""
     held_out = "valid" if split == "lecture" else "test"
     return {"corpus": data / f"{split}-train.txt", "valid": data / f"{split}-{held_out}.txt"}
 
 
 def all_cells(given: argparse.Namespace, runs: Path) -> str:
-    """Every cell for 15 seconds."""
+    """Train every cell for 15 seconds."""
     return _bench(given, runs / "cells", "all", seeds=1, time=15)
 
 
 def best_cells(given: argparse.Namespace, runs: Path) -> str:
-    """The eight that were best for 15 seconds, three times for a minute."""
+    """Train the best eight cells after 15 seconds for a minute with three seeds each."""
     found = json.loads((runs / "cells" / "results.json").read_text(encoding="utf-8"))["rows"]
     names = [row["cell"] for row in found if not row["problem"]][:8]
     return _bench(given, runs / "best", names, seeds=3, time=60)
 
 
-def _bench(given: argparse.Namespace, out: Path, cells: Any, **wishes: Any) -> str:
+def _bench(given: argparse.Namespace, out: Path, cells: Any, **settings: Any) -> str:
     parts = files(given.data, "lecture")
-    result = bench(cells=cells, params="50k", out=out, **parts, **wishes)
+    result = bench(cells=cells, params="50k", out=out, **parts, **settings)
     head = ["cell", "nats", "± 95%", "bits/char", "parameters", "units", "steps", "tokens/s", "samples/s"]
     rows = []
     for row in result.rows:
@@ -107,19 +107,19 @@ def _bench(given: argparse.Namespace, out: Path, cells: Any, **wishes: Any) -> s
 
 
 def long_runs(given: argparse.Namespace, runs: Path) -> str:
-    """Three runs of ten minutes, with the settings that served best, and their curves."""
+    """Train three runs of ten minutes with the best settings found, and show their curves."""
     head = ["parameters", "split", "nats", "goal", "met", "published", "training nats", "steps", "settings"]
     rows, curves = [], []
     for long in (long for long in LONG if long.size in given.sizes.split(",")):
         run = _train(given, long, runs / f"long-{long.size}")
         losses = [row["valid_loss_nats"] for row in run.metrics if "valid_loss_nats" in row]
         reached, last = losses[-1], run.metrics[-1]
-        wished = ", ".join(f"{name} {value}" for name, value in [*long.wishes.items(), *long.options.items()])
+        shown_settings = ", ".join(f"{name} {value}" for name, value in [*long.settings.items(), *long.options.items()])
         rows.append(
             [
                 f"{run.settings.n_parameters:,}", f"{long.split} {'validation' if long.split == 'lecture' else 'test'}",
                 f"{reached:.4f}", f"{long.goal}", "yes" if reached <= long.goal else "no", f"{PUBLISHED[long.size]}",
-                f"{last['train_loss_nats']:.3f}", f"{last['step']:,}", wished,
+                f"{last['train_loss_nats']:.3f}", f"{last['step']:,}", shown_settings,
             ]
         )  # fmt: skip
         shown = [losses[round(at * (len(losses) - 1) / 11)] for at in range(12)]
@@ -136,7 +136,7 @@ def _train(given: argparse.Namespace, long: Long, out: Path) -> seqgen.Run:
     parts = files(given.data, long.split)
     corpus = parts.pop("corpus")
     return seqgen.train(
-        corpus, params=long.size, time=given.minutes * 60, options=options, out=out, **parts, **long.wishes
+        corpus, params=long.size, time=given.minutes * 60, options=options, out=out, **parts, **long.settings
     )
 
 
@@ -144,13 +144,15 @@ SECTIONS = {"cells": all_cells, "best": best_cells, "long": long_runs}
 
 
 def main() -> None:
-    """Measure, print and store."""
+    """Measure, print and store the sections."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="the folder of the published splits")
+    parser.add_argument("--data", type=Path, required=True, help="folder of the published splits")
     parser.add_argument("--only", default=",".join(SECTIONS))
-    parser.add_argument("--sizes", default=",".join(long.size for long in LONG), help="of the long runs")
-    parser.add_argument("--minutes", type=float, default=10, help="of the long runs")
-    parser.add_argument("--runs", type=Path, help="keep the runs there")
+    parser.add_argument(
+        "--sizes", default=",".join(long.size for long in LONG), help="sizes of the long runs, comma-separated"
+    )
+    parser.add_argument("--minutes", type=float, default=10, help="minutes of each long run")
+    parser.add_argument("--runs", type=Path, help="folder to keep the runs in")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         runs = given.runs or Path(folder)

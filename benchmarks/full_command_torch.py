@@ -1,11 +1,11 @@
-"""The work of ``seqgen train --corpus names --cell vanilla --steps N``, as a script that uses torch alone.
+"""The work of ``seqgen train --corpus names --cell vanilla --steps N`` as a plain torch script.
 
-    python benchmarks/whole_bare.py FOLDER N loop|layer FILE FILE
+    python benchmarks/full_command_torch.py FOLDER N loop|layer FILE FILE
 
 reads the files of names, encodes them once, trains the same sizes (128 ReLU units, embedding 32, dropout 0.2 before the
-head) with AdamW and clipping on random padded batches of 128, says the loss now and then, judges the held-out names
-once at the end, draws three names, and saves model and optimizer. ``loop`` computes step after step in Python,
-``layer`` by torch.nn.RNN.
+head) with AdamW and clipping on random padded batches of 128, prints the loss every 50 steps, evaluates the held-out
+names once at the end, samples three names, and saves model and optimizer. ``loop`` runs step by step in Python,
+``layer`` with torch.nn.RNN.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ PAD, BOS, EOS = 0, 1, 2
 
 
 class Loop(nn.Module):
-    """One dense layer over [x, h] with ReLU, step after step."""
+    """One dense layer over [x, h] with ReLU, step by step."""
 
     def __init__(self) -> None:
         super().__init__()
         self.dense = nn.Linear(EMBEDDING + HIDDEN, HIDDEN)
 
     def forward(self, x_TBE, h_BH=None):
-        """The outputs (T, B, H), and the last state."""
+        """Return the outputs (T, B, H), and the last state."""
         h_BH = x_TBE.new_zeros(x_TBE.shape[1], HIDDEN) if h_BH is None else h_BH
         outputs = []
         for x_BE in x_TBE:
@@ -39,7 +39,7 @@ class Loop(nn.Module):
 
 
 class Names(nn.Module):
-    """Embedding, layer, dropout, head."""
+    """A model of embedding, layer, dropout and head."""
 
     def __init__(self, n_symbols, layer):
         super().__init__()
@@ -49,20 +49,20 @@ class Names(nn.Module):
         self.head = nn.Linear(HIDDEN, n_symbols)
 
     def forward(self, ids_TB, state=None):
-        """Logits (T, B, V), and the last state."""
+        """Return the logits (T, B, V), and the last state."""
         y_TBH, state = self.layer(self.embedding(ids_TB), state)
         return self.head(self.dropout(y_TBH)), state
 
 
 def loss_of(model, ids_NT):
-    """Nats a symbol."""
+    """Return the loss in nats per symbol."""
     ids_TN = ids_NT.t()
     logits_TNV, _ = model(ids_TN[:-1])
     return functional.cross_entropy(logits_TNV.flatten(0, 1), ids_TN[1:].flatten(), ignore_index=PAD)
 
 
-def draw(model, symbols, longest):
-    """A name."""
+def sample(model, symbols, longest):
+    """Sample a name."""
     ids, text, state = torch.tensor([[BOS]]), "", None
     while len(text) < longest:
         logits_11V, state = model(ids, state)
@@ -75,7 +75,7 @@ def draw(model, symbols, longest):
 
 
 def main():
-    """Train, judge, draw, save."""
+    """Train, evaluate, sample and save."""
     folder, n_steps, layer, *files = sys.argv[1:]
     texts = [text for file in files for text in Path(file).read_text(encoding="utf-8").splitlines() if text]
     symbols = sorted(set("".join(texts)))
@@ -99,7 +99,7 @@ def main():
     model.eval()
     with torch.inference_mode():
         print("held out", loss_of(model, ids_NT[n_train:]).item())
-        print(*(draw(model, symbols, 2 * longest) for _ in range(3)))
+        print(*(sample(model, symbols, 2 * longest) for _ in range(3)))
     torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict()}, Path(folder) / "bare.pt")
 
 

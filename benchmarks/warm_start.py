@@ -1,12 +1,12 @@
-"""A few molecules of a kind, learned alone and from a run that has learned others: ``seqgen train --from``.
+"""Training on a few molecules of a kind, from scratch and from a run trained on others: ``seqgen train --from``.
 
-    python benchmarks/start.py [--kind 'S(=O)(=O)'] [--few N] [--seeds N] [--time 90s]
+    python benchmarks/warm_start.py [--kind 'S(=O)(=O)'] [--few N] [--seeds N] [--time 90s]
 
-The shipped molecules whose text holds ``--kind`` are set apart: ``--few`` to learn from, as many to stop by, and the
-rest, as far as all runs know their symbols, to test on. The first run learns from all others. Compared are that run as
-it is, a run on the few from fresh weights, and one on the few from the weights of the first. Bits per character are of
-the test part, means over the seeds; `valid` and `of the kind` are shares of 500 plain samples. The table is stored in
-benchmarks/results/start.md.
+The shipped molecules whose text contains ``--kind`` are set aside: ``--few`` for training, as many for validation, and
+the rest, if all runs know their symbols, for testing. The first run is trained on all other molecules. Compared are
+this run as it is, a run on the few molecules from scratch, and one on them from the weights of the first. Bits per
+character are of the test part, means over the seeds; `valid` and `of the kind` are shares of 500 plain samples. The
+table is in benchmarks/results/warm_start.md.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ RESULTS = Path(__file__).parent / "results"
 SAMPLES = 500
 
 
-def judge(run: seqgen.Run, texts: list[str], kind: str) -> dict[str, float]:
-    """Bits per character of texts, and shares of samples."""
+def evaluate(run: seqgen.Run, texts: list[str], kind: str) -> dict[str, float]:
+    """Return the bits per character of texts, and shares of samples."""
     chars = [len(text) + 1 for text in texts]
     bits = sum(score.bits_per_char * n for score, n in zip(run.score(texts), chars, strict=True)) / sum(chars)
     rows = [row.text for row in run.sample(SAMPLES)]
@@ -39,7 +39,7 @@ def judge(run: seqgen.Run, texts: list[str], kind: str) -> dict[str, float]:
 
 
 def encodable(text: str, run: seqgen.Run) -> bool:
-    """Whether a run knows every symbol of a text."""
+    """Return whether a run knows every symbol of a text."""
     try:
         return len(run.vocabulary.encode(text)) > 0
     except seqgen.UnknownSymbol:
@@ -47,7 +47,7 @@ def encodable(text: str, run: seqgen.Run) -> bool:
 
 
 def measure(arguments: argparse.Namespace, seed: int, folder: Path) -> dict[str, dict[str, float]]:
-    """One round: the first run, then the two that are compared."""
+    """Train and evaluate the first run and the two that are compared with it."""
     entry = default_plugins().registry.get("corpus", "smiles")
     texts = [record.text for record in entry.build(entry.options({}))]
     of_kind = sorted(text for text in texts if arguments.kind in text)
@@ -69,20 +69,20 @@ def measure(arguments: argparse.Namespace, seed: int, folder: Path) -> dict[str,
         **held_out,
         **same,
     )
-    begun = seqgen.train(
-        folder / "train.smi", start=first.path, steps=300, lr=1e-3, dropout=0.3, out=folder / "begun",
+    warm = seqgen.train(
+        folder / "train.smi", start=first.path, steps=300, lr=1e-3, dropout=0.3, out=folder / "warm",
         options={"eval_every": 25}, **held_out,
     )  # fmt: skip
     test = [text for text in of_kind[2 * few :] if encodable(text, alone) and encodable(text, first)]
     return {
-        "the other molecules alone": judge(first, test, arguments.kind),
-        f"{few} of the kind alone": judge(alone, test, arguments.kind),
-        f"{few} of the kind, `--from` the first": judge(begun, test, arguments.kind),
+        "the other molecules alone": evaluate(first, test, arguments.kind),
+        f"{few} of the kind alone": evaluate(alone, test, arguments.kind),
+        f"{few} of the kind, `--from` the first": evaluate(warm, test, arguments.kind),
     }
 
 
 def main() -> None:
-    """Measure, print and store."""
+    """Measure, print and store the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kind", default="S(=O)(=O)")
     parser.add_argument("--few", type=int, default=60)
@@ -95,12 +95,12 @@ def main() -> None:
             rounds.append(measure(arguments, seed, Path(folder)))
         print(rounds[-1], flush=True)
     lines = [
-        f"# {arguments.few} molecules that hold `{arguments.kind}`",
+        f"# {arguments.few} molecules that contain `{arguments.kind}`",
         "",
-        f"Written by `python benchmarks/start.py`, which says how; {arguments.seeds} seeds, a gru of 256 units, "
+        f"Written by `python benchmarks/warm_start.py`; {arguments.seeds} seeds, a gru of 256 units, "
         f"{arguments.time} for the first run.",
         "",
-        "| learned from | test bits/char | valid | of the kind | best step | seconds |",
+        "| trained on | test bits/char | valid | of the kind | best step | seconds |",
         "|---|---:|---:|---:|---:|---:|",
     ]
     for name in rounds[0]:
@@ -111,7 +111,7 @@ def main() -> None:
         )
     table = "\n".join(lines) + "\n"
     print(table)
-    (RESULTS / "start.md").write_text(table)
+    (RESULTS / "warm_start.md").write_text(table)
 
 
 if __name__ == "__main__":
