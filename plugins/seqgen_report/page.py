@@ -182,7 +182,7 @@ def _table(rows: Sequence[seqgen.MetricRow], published: Mapping[str, Mapping[str
 def _samples(evaluation: seqgen.Evaluation) -> Iterator[str]:
     if not evaluation.rows:
         return
-    yield "<section><h2>Samples</h2>"
+    yield "<section><h2>Sampled texts</h2>"
     yield '<div class="wide"><table><thead><tr><th scope="col">text</th><th scope="col" class="n">bits/char</th>'
     yield '<th scope="col">where</th></tr></thead><tbody>'
     for row in evaluation.rows:
