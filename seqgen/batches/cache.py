@@ -128,10 +128,10 @@ class _Cache:
             OSError, ValueError: it is missing or damaged.
         """
         try:
-            meta, sealed = load_checksummed((self._folder / _META).read())
+            meta, has_checksum = load_checksummed((self._folder / _META).read())
         except ValueError as error:
             raise ValueError(f"{_META} is damaged: {error}") from None
-        if not sealed and set(meta) != _LEGACY_KEYS:
+        if not has_checksum and set(meta) != _LEGACY_KEYS:
             raise ValueError(f"{_META} is damaged")
         return meta
 

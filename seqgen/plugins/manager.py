@@ -49,7 +49,7 @@ class Provenance:
     given: str = ""
 
     def __str__(self) -> str:
-        """As messages call it: "mycell (seqgen-mycell 0.1)"."""
+        """Return the plugin for messages: "mycell (seqgen-mycell 0.1)"."""
         return f"{self.package} ({self.distribution} {self.version})"
 
 

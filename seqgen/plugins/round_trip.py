@@ -18,21 +18,21 @@ if TYPE_CHECKING:
     from seqgen.protocols import Tokenizer
     from seqgen.tokenizers import Vocabulary
 
-_MAX_CHARS = 20_000  # of them together; a single longer one is cut only where it is a piece of a long text
+_MAX_CHARS = 20_000  # of all texts together; a longer single text is cut only if it is a piece of a long text
 _MAX_SYMBOLS = 2**31
 _SHOWN = 60  # characters of a text in a message
 
 
 def check_order(entry: Entry, corpus: Corpus, texts: Sequence[str]) -> None:
-    """Refuse a corpus that gives other records when it is iterated a second time.
+    """Refuse a corpus that yields other records when it is iterated again.
 
     Args:
-        entry: the corpus's, for the message.
-        corpus: the corpus, iterated once already.
-        texts: its first texts, as the first pass gave them.
+        entry: the entry of the corpus, for the message.
+        corpus: the corpus, after a first pass.
+        texts: the first texts of that pass.
 
     Raises:
-        PluginError: the second pass begins with others.
+        PluginError: the second pass starts with other texts.
     """
     with attribute_errors(entry, "fails when it is iterated again"):
         again = [getattr(record, "text", record) for record in itertools.islice(corpus, len(texts))]
@@ -46,41 +46,41 @@ def check_order(entry: Entry, corpus: Corpus, texts: Sequence[str]) -> None:
 
 
 def check_tokenizer(entry: Entry, vocabulary: Vocabulary, texts: Sequence[str]) -> str:
-    """Take some texts to ids and back, before and after the tokenizer has been JSON.
+    """Encode and decode some texts, before and after storing the tokenizer as JSON.
 
     Args:
-        entry: the tokenizer's, for messages.
-        vocabulary: has the fitted tokenizer.
-        texts: records of the corpus; those with a symbol that is not known are passed over.
+        entry: the entry of the tokenizer, for messages.
+        vocabulary: the vocabulary with the fitted tokenizer.
+        texts: records of the corpus; those with unknown symbols are skipped.
 
     Returns:
-        A warning where texts come back as other texts; "" if none does.
+        A warning if decoding changes texts, else "".
 
     Raises:
-        PluginError: ``fit`` gave no tokenizer; a text gives no ids, or ids come back as no text; ``encode_many`` and
-            ``encode`` differ; or ``to_json`` gives no JSON, or ``from_json`` makes another tokenizer of it, so that
-            the run could not be opened.
+        PluginError: ``fit`` did not return a tokenizer; ``encode`` or ``decode`` returned something invalid;
+            ``encode_many`` differs from ``encode``; or the tokenizer does not survive ``to_json`` and ``from_json``, so
+            that the run could not be opened.
     """
     tokenizer = vocabulary.tokenizer
     _check_fitted(entry, tokenizer)
-    texts, rows = _encoded(entry, vocabulary, _some(texts, whole=vocabulary.ends))
+    texts, rows = _encoded(entry, vocabulary, _first_texts(texts, whole=vocabulary.ends))
     if any(texts) and not any(rows):
-        raise _slip(entry, tokenizer, "encode", f"encode gives no ids, of {_shown(texts[0])} too")
+        raise _error(entry, tokenizer, "encode", f"encode gives no ids, of {_shown(texts[0])} too")
     back = [_decoded(entry, tokenizer, row) for row in rows]
     _check_many(entry, tokenizer, texts, rows, back)
-    again = _again(entry, tokenizer)
+    again = _rebuilt(entry, tokenizer)
     if again.n_symbols != tokenizer.n_symbols:
         what = f"has {again.n_symbols!r:.{_SHOWN}} symbols, not {tokenizer.n_symbols}"
-        raise _slip(entry, again, "from_json", f"what from_json makes of to_json {what}")
+        raise _error(entry, again, "from_json", f"what from_json makes of to_json {what}")
     for text, row, known in zip(texts, rows, back, strict=True):
         try:
             same = list(again.encode(text)) == row and (not row or again.decode(row) == known)
         except (Exception, SystemExit) as error:
             problem = f"after to_json and from_json {_shown(text)} raises {type(error).__name__}: {one_line(error)}"
-            raise _slip(entry, again, "from_json", problem) from error
+            raise _error(entry, again, "from_json", problem) from error
         if not same:
             problem = f"after to_json and from_json {_shown(text)} has other ids, or they another text"
-            raise _slip(entry, again, "from_json", problem)
+            raise _error(entry, again, "from_json", problem)
     other = [(text, known) for text, known in zip(texts, back, strict=True) if text != known]
     if not other:
         return ""
@@ -92,7 +92,7 @@ def check_tokenizer(entry: Entry, vocabulary: Vocabulary, texts: Sequence[str]) 
 
 
 def _check_fitted(entry: Entry, tokenizer: Any) -> None:
-    """Refuse what ``fit`` gave unless it is a tokenizer whose symbols are counted."""
+    """Refuse the result of ``fit`` unless it is a tokenizer with a number of symbols."""
     method = "fit_parts" if hasattr(entry.load(), "fit_parts") else "fit"
     lacking = [name for name in ("n_symbols", "encode", "decode", "to_json") if not hasattr(tokenizer, name)]
     if lacking:
@@ -101,7 +101,7 @@ def _check_fitted(entry: Entry, tokenizer: Any) -> None:
     found: Any = tokenizer.n_symbols
     if not isinstance(found, Integral) or not 0 <= int(found) < _MAX_SYMBOLS:
         hint = "; mark it with @property" if callable(found) else ""
-        raise _slip(
+        raise _error(
             entry, tokenizer, "n_symbols", f"n_symbols is {found!r:.{_SHOWN}}, not a whole number below 2**31{hint}"
         )
 
@@ -110,13 +110,13 @@ def _shown(text: str) -> str:
     return repr(text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…")
 
 
-def _slip(entry: Entry, tokenizer: Any, method: str, problem: str) -> PluginError:
-    """What is wrong, with the part and the line where the method begins."""
+def _error(entry: Entry, tokenizer: Any, method: str, problem: str) -> PluginError:
+    """Return an error that names the part and the line where the method is defined."""
     return PluginError(f"{entry.full_label}: {problem}{defined_at(tokenizer, method)}")
 
 
-def _some(texts: Sequence[str], *, whole: bool) -> list[str]:
-    """The first texts that are not long together, at least one."""
+def _first_texts(texts: Sequence[str], *, whole: bool) -> list[str]:
+    """Return the first texts up to a total length, at least one."""
     if not whole:
         return [text[:_MAX_CHARS] for text in texts[:1]]
     ends = list(itertools.accumulate(map(len, texts)))
@@ -124,7 +124,7 @@ def _some(texts: Sequence[str], *, whole: bool) -> list[str]:
 
 
 def _encoded(entry: Entry, vocabulary: Vocabulary, texts: Sequence[str]) -> tuple[list[str], list[list[int]]]:
-    """The texts whose symbols are known, and the tokenizer's ids of each."""
+    """Return the texts without unknown symbols, and the ids of each."""
     tokenizer, known, rows = vocabulary.tokenizer, list[str](), list[list[int]]()
     for text in texts:
         try:
@@ -132,22 +132,22 @@ def _encoded(entry: Entry, vocabulary: Vocabulary, texts: Sequence[str]) -> tupl
             if isinstance(ids, Mapping | Set):
                 raise TypeError("it has no order")
             row = list(ids)
-        except UnknownSymbol:  # which part of the corpus it stands in is told where all of it is encoded
+        except UnknownSymbol:  # reported, with the part, when the whole corpus is encoded
             continue
         except TypeError as error:
             if find_plugin_frame(error, (entry.package,)) is not None:
                 raise
-            raise _slip(
+            raise _error(
                 entry, tokenizer, "encode", f"encode({_shown(text)}) gave {ids!r:.{_SHOWN}}, not ids"
             ) from error
         wrong = [index for index in row if not isinstance(index, Integral)]
         if wrong:
             problem = f"encode({_shown(text)}) gave {wrong[0]!r:.{_SHOWN}} as an id, which is not a whole number"
-            raise _slip(entry, tokenizer, "encode", problem)
+            raise _error(entry, tokenizer, "encode", problem)
         low, high = min(row, default=0), max(row, default=0)
         if low < 0 or high >= max(1, tokenizer.n_symbols):
             problem = f"encode gave the ids {low} to {high}, and n_symbols is {tokenizer.n_symbols}"
-            raise _slip(entry, tokenizer, "encode", problem)
+            raise _error(entry, tokenizer, "encode", problem)
         known.append(text)
         rows.append(row)
     return known, rows
@@ -157,37 +157,37 @@ def _decoded(entry: Entry, tokenizer: Tokenizer, row: list[int]) -> str:
     text: Any = tokenizer.decode(row)
     if not isinstance(text, str):
         problem = f"decode gave {text!r:.{_SHOWN}}, not a text"
-        raise _slip(entry, tokenizer, "decode", problem)
+        raise _error(entry, tokenizer, "decode", problem)
     return text
 
 
 def _check_many(
     entry: Entry, tokenizer: Tokenizer, texts: list[str], rows: list[list[int]], back: Sequence[str]
 ) -> None:
-    """Refuse an ``encode_many`` or ``decode_many`` that gives something else than ``encode`` or ``decode``."""
+    """Refuse an ``encode_many`` or ``decode_many`` whose results differ from ``encode`` or ``decode``."""
     import numpy as np
 
     found: Any = tokenizer.encode_many(texts)
     flat, lengths = [index for row in rows for index in row], [len(row) for row in rows]
     same = isinstance(found, tuple) and len(found) == 2 and all(isinstance(part, np.ndarray) for part in found)
     if not same or found[0].tolist() != flat or found[1].tolist() != lengths:
-        raise _slip(entry, tokenizer, "encode_many", "encode_many gives something else than encode, text by text")
+        raise _error(entry, tokenizer, "encode_many", "encode_many gives something else than encode, text by text")
     given: Any = tokenizer.decode_many(*found)
     if not isinstance(given, list | tuple) or list(given) != list(back):
-        raise _slip(entry, tokenizer, "decode_many", "decode_many gives something else than decode, row by row")
+        raise _error(entry, tokenizer, "decode_many", "decode_many gives something else than decode, row by row")
 
 
-def _again(entry: Entry, tokenizer: Tokenizer) -> Any:
-    """The tokenizer, made again from its JSON."""
-    said: Any = tokenizer.to_json()
+def _rebuilt(entry: Entry, tokenizer: Tokenizer) -> Any:
+    """Return the tokenizer rebuilt from its JSON."""
+    stored: Any = tokenizer.to_json()
     try:
-        data = json.loads(dump_json(said))
+        data = json.loads(dump_json(stored))
     except (TypeError, ValueError, RecursionError) as error:
-        raise _slip(entry, tokenizer, "to_json", f"to_json gave what is no JSON: {one_line(error)}") from error
+        raise _error(entry, tokenizer, "to_json", f"to_json gave what is no JSON: {one_line(error)}") from error
     try:
         return entry.load().from_json(data)
     except SeqgenError:
         raise
     except (Exception, SystemExit) as error:
         problem = f"from_json cannot load what to_json gave: {type(error).__name__}: {one_line(error)}"
-        raise _slip(entry, tokenizer, "from_json", problem) from error
+        raise _error(entry, tokenizer, "from_json", problem) from error
