@@ -43,6 +43,8 @@ def on_files(files: Any, config: Any) -> Any:
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
     """Fill in generated text, and lead links that leave docs/ to where the site has the file."""
     path = page.file.src_uri
+    boost = 4.0 if path == "architecture.md" else 0.3 if path.startswith("results/") else 1.0
+    page.meta.setdefault("search", {"boost": boost})  # who searches for a thing wants its place before its measurements
     if not page.file.generated_by:
         markdown = relink(markdown, f"docs/{path}", path, config.repo_url)
     for mark, function in GENERATED.items():
