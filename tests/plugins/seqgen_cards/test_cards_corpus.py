@@ -51,7 +51,7 @@ CARDS = [
 
 @pytest.fixture
 def folder(tmp_path):
-    """What an unpacked wheel would be, with cards of our own."""
+    """Create the folder of an unpacked wheel with test cards."""
     path = tmp_path / FILE
     path.parent.mkdir()
     path.write_text('<?xml version="1.0"?>\n<CardDefs>\n' + "\n".join(CARDS) + "\n</CardDefs>\n", encoding="utf-8")

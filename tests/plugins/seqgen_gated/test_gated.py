@@ -206,7 +206,7 @@ def test_impossible_options_are_refused(text, words, tmp_path):
 
 
 def test_dropout_in_a_model_with_layers(words, tmp_path):
-    """Masks are drawn where the projection is looked up and where it is computed."""
+    """Dropout masks are sampled whether the projection is looked up or computed."""
     common = {"cell": "lnlstm", "hidden": 8, "embedding": 4, "layers": 2, "steps": 3}
     losses = []
     for name, options in (("a", {"cell.recurrent_dropout": 0.5}), ("b", {"cell.recurrent_dropout": 0.5}), ("c", {})):

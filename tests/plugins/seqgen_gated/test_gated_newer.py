@@ -207,7 +207,7 @@ def test_the_heads_of_slstm_are_blocks():
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("scale", [100.0, 3000.0])
 def test_huge_gates_stay_finite(gate, dtype, scale):
-    """Where plain exponentials overflow, or vanish; outputs are weighted means of what lies within (-1, 1)."""
+    """Stay finite where plain exponentials overflow or vanish; outputs are weighted means of values in (-1, 1)."""
     torch.manual_seed(0)
     cell = SLSTMCell(I, H, forget_gate=gate).to(dtype)
     with torch.no_grad():

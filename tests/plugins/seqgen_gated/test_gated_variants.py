@@ -44,7 +44,7 @@ def length_of(v):
 
 
 def lstm_tail(w, projected=lambda w: w["projection.weight"], clip=None, projection=None, projection_clip=None, **_):
-    """What follows the sums of the gates: a function of (f, i, o, g, c) to (h, c), or without an i, that of CIFG."""
+    """Return the LSTM step after the pre-activations: (f, i, o, g, c) -> (h, c), or without i that of CIFG."""
     before, after = w.get("peephole_before", np.zeros(2 * H)), w.get("peephole_after", 0.0)
 
     def tail(f, i, o, g, c):
@@ -266,7 +266,7 @@ def test_phased(options):
 
 
 def test_the_clocks_of_a_phased_lstm():
-    """Where they start, and how they go; each row has its own time."""
+    """The clocks start and advance as specified; each row has its own time."""
     torch.manual_seed(0)
     cell = PhasedLSTMCell(1, 900, ratio_on=0.25, period_min=2.0, period_max=50.0, leak=0.5).double()
     period = cell.log_period.exp()

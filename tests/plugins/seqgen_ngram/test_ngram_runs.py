@@ -1,4 +1,4 @@
-"""The n-gram as a user meets it: trained, resumed, sampled, judged; and the probabilities that come out of a run."""
+"""Runs of the n-gram: training, resuming, sampling, evaluation, and the probabilities of a run."""
 
 from __future__ import annotations
 

@@ -393,7 +393,7 @@ def test_an_mlstm_remembers_the_same_by_chunks():
 
 @pytest.mark.parametrize("gate", [-500.0, 500.0])
 def test_exponential_gates_stay_finite(gate):
-    """Which they do not without m: exp(500) is infinite in these numbers."""
+    """Without m they would not: exp(500) is infinite in float32."""
     cell = MLSTMCell(I, H)
     with torch.no_grad():
         cell.gates.bias[: len(cell.gates.bias) // 2] = gate

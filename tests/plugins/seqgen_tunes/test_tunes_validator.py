@@ -1,4 +1,4 @@
-"""What is a tune, and what is not."""
+"""Verdicts of the ABC validator."""
 
 from __future__ import annotations
 
