@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import cycle, pairwise
 
+import torch
+
 from custom_cells import UGRNN
 from fixtures import (
     Learner,
@@ -161,16 +163,19 @@ def timed_encoding(corpus: Corpus) -> tuple[float, EncodedCorpus]:
 def time_parts(learner: Learner, batches: Iterator[Batch], n_steps: int) -> Counter[str]:
     """Return the seconds of each part of ``n_steps`` steps and of "all", timing ``TrainStep.run`` part by part."""
     seconds: Counter[str] = Counter()
+    step = learner.train_step
     began = time.perf_counter()
     for _ in range(n_steps):
         lr = learner.begin()
         marks = [time.perf_counter()]
         batch = next(batches)
         marks.append(time.perf_counter())
-        learner.train_step._gradients.clear()
-        nats = learner.train_step.differentiate(batch)
+        step._gradients.clear()
+        nats = step.differentiate(batch)
         marks.append(time.perf_counter())
-        norm = learner.train_step._update(learner.number, lr, nats)
+        norm = step._gradients.clip(step._clip_norm)
+        step._poisoned.addcmul_(norm + nats, step._zero)
+        step.optimizer.step(learner.number, lr, torch.ne(step._poisoned, 0.0, out=step._skip))
         marks.append(time.perf_counter())
         learner.note(StepResult(learner.number, lr, batch, nats, norm))
         seconds.update(dict(zip(PARTS, (end - start for start, end in pairwise(marks)), strict=True)))

@@ -74,7 +74,7 @@ def test_without_rdkit_a_run_is_trained_and_what_needs_it_costs_one_line(in_tmp)
         (["evaluate", "-n", "1"], 0, "pip install 'seqgen-lm[chem]'; unique and novel compare texts as they stand"),
         (["sample", "-n", "2", "--unique", "--novel"], 0, "seqgen-lm[chem]'; without it rows are compared as they"),
         (["sample", "-n", "1", "--valid"], 2, "the validator smiles needs the extra 'chem'"),
-        (["train", "--corpus", "mine.smi", "--steps", "1"], 0, "whether the records are valid is not known: the val"),
+        (["train", "--corpus", "mine.smi", "--steps", "1"], 0, "the records are not validated: the validator smiles"),
         (["compare", "smiles-gru-001", "mine-gru-001", "-n", "2"], 0, "'; without it texts are compared as they stand"),
         (["train", "--corpus", "smiles", "--steps", "1", "-o", "corpus.form=selfies"], 2, "seqgen-lm[chem]"),
     ):
