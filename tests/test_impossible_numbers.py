@@ -72,7 +72,9 @@ def test_a_deeply_nested_value_is_refused_with_its_line(depth, opening, tmp_path
     if depth < 100:
         assert [record.text for record in source] == ["ben", "anna"]
         return
-    with pytest.raises(CorpusError, match=r"line 2: (a value is nested more than 100 levels deep|not JSON: maximum recursion)"):
+    with pytest.raises(
+        CorpusError, match=r"line 2: (a value is nested more than 100 levels deep|not JSON: maximum recursion)"
+    ):
         list(source)
 
 

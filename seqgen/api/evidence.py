@@ -157,7 +157,7 @@ def distance_figures(run: OpenRun, found: Evidence) -> dict[str, float]:
 
 
 def memory_figures(run: OpenRun, found: Evidence) -> dict[str, object]:
-    """Whether the samples copy training records, and the verdict, in words."""
+    """Return metrics of copies of training records among the samples, with the verdict."""
     from seqgen.evaluation import copy_metrics, memorization_verdict, nearest_candidates, similarity_metrics
 
     if not found.samples:

@@ -249,7 +249,7 @@ def _check_state(model: Any, ids_B1: Tensor) -> None:
 
 
 def _same(was: Tensor, is_now: Tensor) -> bool:
-    """Whether two tensors are equal, what is not a number (NaN) included."""
+    """Return whether two tensors are equal, with NaN equal to NaN."""
     return was.shape == is_now.shape and bool(((was == is_now) | ((was != was) & (is_now != is_now))).all())
 
 

@@ -184,7 +184,7 @@ def show_one(
 
 
 def _lacking(options: list[dict[str, Any]] | None, given: dict[str, Any]) -> bool:
-    """Whether an option without a default is not given, so that there is nothing yet to look into."""
+    """Return whether an option without a default is missing, so that there is nothing to show yet."""
     return not given and any(option["default"] == "required" for option in options or ())
 
 

@@ -104,7 +104,7 @@ def _package(name: str, kind: str, plugins: Plugins | None) -> str:
 
 
 def _is_module(package: str) -> bool:
-    """Whether an import would find a module; a folder without ``__init__.py`` is none."""
+    """Return whether an import would find a module; a folder without ``__init__.py`` does not count."""
     try:
         found = importlib.util.find_spec(package)
     except (ImportError, ValueError):

@@ -95,7 +95,7 @@ def score(
 
 
 def _is_run(text: str) -> bool:
-    """Whether a text is the name or folder of a run, as other commands take it first."""
+    """Return whether a text is the name or folder of a run, which other commands take first."""
     from seqgen.checkpoint import RUNS, find_run
     from seqgen.errors import SeqgenError
 
@@ -106,7 +106,7 @@ def _is_run(text: str) -> bool:
 
 
 def _is_file(text: str) -> bool:
-    """Whether a text is rather the name of a file: it has an ending, and there is one."""
+    """Return whether a text is the name of an existing file with a suffix."""
     with contextlib.suppress(OSError):  # too long for a name
         return bool(Path(text).suffix) and Path(text).is_file()
     return False

@@ -124,7 +124,7 @@ def _complaint(error: ValidationError, model: type[BaseModel], part: str) -> str
 
 
 def refusal(error: ValidationError) -> str:
-    """What was expected of the first value that was refused, and the value."""
+    """Return what was expected of the first refused value, and the value."""
     first = error.errors()[0]
     reason = first["msg"].removeprefix("Value error, ").partition(", unable to parse")[0].removesuffix(".")
     seen = "" if repr(first["input"]) in reason else f", not {first['input']!r}"

@@ -126,5 +126,5 @@ class SampleConfig(DecodeConfig):
 
     @property
     def filters(self) -> bool:
-        """Whether a row may be rejected."""
+        """True if a row may be rejected."""
         return self.unique or self.valid or self.novel or self.min_edit > 0
