@@ -1,4 +1,4 @@
-"""Values by part and name, from several places, laid over one another."""
+"""Layers of option values by part and name, from flags, TOML and assignments, merged in order."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Layer = dict[str, dict[str, Any]]
 
 
 def merge(*layers: Mapping[str, Mapping[str, Any]]) -> Layer:
-    """Lay layers over one another; the later ones win, name by name."""
+    """Merge layers; the later ones win, name by name."""
     merged: Layer = {}
     for layer in layers:
         for part, values in layer.items():
@@ -40,7 +40,7 @@ def parse_assignments(assignments: Iterable[str]) -> list[tuple[str | None, str,
 
 
 def split_names(options: Mapping[str, Any]) -> list[tuple[str | None, str, Any]]:
-    """Options by ``"part.name"`` or bare name, as ``parse_assignments`` gives them."""
+    """Return options by ``"part.name"`` or bare name in the form of ``parse_assignments``."""
     parted = ((name.rpartition("."), value) for name, value in options.items())
     return [(part or None, name, value) for (part, _, name), value in parted]
 
@@ -78,7 +78,7 @@ def _ambiguous(name: str, owners: list[str], fields: Mapping[str, Iterable[str]]
 
 
 def read_toml(path: Path) -> Layer:
-    """The tables of a configuration file: ``[train] [model] [cell] [tokenizer] [corpus]``.
+    """Read the tables of a configuration file: ``[train] [model] [cell] [tokenizer] [corpus]``.
 
     Raises:
         UsageError: no such file, too large, not TOML, nested too deeply, or something outside a table.

@@ -1,4 +1,4 @@
-"""The options of a part: a pydantic model that a plugin names, or one derived from a signature."""
+"""Options of a part: a pydantic model that a plugin names, or one derived from a signature."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from seqgen.errors import BadOption, did_you_mean
 
 _PLAIN = (bool, int, float, str)  # a default of such a type says what the option is, where an annotation does not
 _SEVERAL = {"list_type", "tuple_type", "set_type", "frozen_set_type", "sequence_str"}
-"""The errors of pydantic where a text is given and several values are expected."""
+"""Types of pydantic errors for a text where several values are expected."""
 
 
 class Options(BaseModel):
@@ -32,7 +32,7 @@ class Options(BaseModel):
 
 
 def options_model(signature_source: Callable[..., Any]) -> type[BaseModel]:
-    """The options of a callable, derived from its keyword-only parameters that are annotated or have a plain default.
+    """Derive the options of a callable from its keyword-only parameters that are annotated or have a plain default.
 
     Args:
         signature_source: a function or a class; ``Annotated[int, Field(ge=1, description="...")]`` is understood.
@@ -90,13 +90,13 @@ def build_options(model: type[BaseModel], values: Mapping[str, Any], part: str) 
 
 
 def _several(error: ValidationError, given: Mapping[str, Any]) -> dict[str, list[str]]:
-    """The values of the options of which a text was given and several values are expected."""
+    """Return the values of options that were given as a text where several values are expected."""
     wanting = [str(one["loc"][0]) for one in error.errors() if one["type"] in _SEVERAL]
     return {name: split_values(given[name]) for name in wanting if isinstance(given.get(name), str)}
 
 
 def split_values(text: str) -> list[str]:
-    """The values of "DE,FR": separated by commas; one that holds a comma stands in double quotes, as in a CSV file.
+    """Split "DE,FR" at commas; a value that contains a comma stands in double quotes, as in a CSV file.
 
     A double quote within quotes is written twice; blanks behind a comma are dropped; an empty text is no value.
 
@@ -132,7 +132,7 @@ def refusal(error: ValidationError) -> str:
 
 
 def describe_options(model: type[BaseModel]) -> list[dict[str, Any]]:
-    """A row per option, for lists: name, type, default, what it does."""
+    """Return a row for each option: name, type, default, range and description."""
     return [
         {
             "name": name,
@@ -164,6 +164,6 @@ def _range(field: FieldInfo) -> str:
 
 
 def _power(bound: Any) -> str:
-    """A bound as it is read best: 2**63 rather than its nineteen digits."""
+    """Return a bound in its most readable form: 2**63 rather than nineteen digits."""
     large = isinstance(bound, int) and bound > 1 << 31 and bound.bit_count() == 1
     return f"2**{bound.bit_length() - 1}" if large else str(bound)
