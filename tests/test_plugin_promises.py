@@ -465,7 +465,7 @@ def test_runs_whose_plugin_is_gone_are_marked(tmp_path, words):
         return row["missing"]
 
     assert told(PYTHONPATH=str(site)) == [] == told("--no-plugins", PYTHONPATH=str(site))
-    assert told() == [f"needs 'stranger': run.json names {NAMED} install it only if you trust whoever made the run"]
+    assert told() == [f"needs 'stranger': run.json names {NAMED} install it only if you trust the author of the run"]
     wide = run_seqgen("runs", cwd=tmp_path, env={"COLUMNS": "60"})  # of a terminal: a pipe has no width
     assert "steps; needs 'stranger': run.json names" in finish(wide).out
     path = tmp_path / "runs" / "run" / "run.json"
@@ -493,7 +493,7 @@ def test_a_run_stores_distribution_version_and_api(tmp_path, words):
         return result.err
 
     assert "not installed; run.json names the distribution stranger 1.0" in refused() and "pip" not in refused()
-    assert "told not to load" in refused(PYTHONPATH=str(site), SEQGEN_LOAD_PLUGINS="seqgen_classic")
+    assert "installed but disabled" in refused(PYTHONPATH=str(site), SEQGEN_LOAD_PLUGINS="seqgen_classic")
     (site / "stranger-1.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: stranger\nVersion: 1.2\n")
     result = finish(run_seqgen("sample", "run", "-n", 2, cwd=tmp_path, env=env))
     assert result.code == 0 and result.err.count("\n") == 1
