@@ -28,9 +28,9 @@ class TrainKeywords(TypedDict, total=False):
     time: str | float | None
     """Stop after this much training and evaluation, like 60s, 5m or 1h, summed over resumes."""
     batch_size: int | None
-    """Records of each step; of one long text, lanes that are read side by side."""
+    """Records per step; for one long text, lanes that are read side by side."""
     window: int | None
-    """Symbols of one long text from which a step learns at once."""
+    """Symbols per lane and step, for one long text."""
     lr: float | None
     """Peak learning rate."""
     warmup_steps: int | None
@@ -38,7 +38,7 @@ class TrainKeywords(TypedDict, total=False):
     decay: Literal["cosine", "none"] | None
     """Shape of the learning rate after the warm-up."""
     final_lr_ratio: float | None
-    """Last learning rate / peak learning rate, with decay."""
+    """Final learning rate as a share of the peak, with decay."""
     weight_decay: float | None
     """Decoupled weight decay of AdamW (arXiv:1711.05101)."""
     clip_norm: float | None
@@ -46,14 +46,14 @@ class TrainKeywords(TypedDict, total=False):
     eval_every: int | None
     """Steps between evaluations; default: about 20 evaluations a run, every 10 steps for few records."""
     eval_records: int | None
-    """Most held-out records of an evaluation; with time_s, at most what a twentieth of it allows."""
+    """Maximum held-out records per evaluation; with time_s, as many as fit in a twentieth of it."""
     patience: int | None
     """Evaluations without improvement before the run stops; 0: never stop early."""
     best_by: Literal["loss", "copies"] | None
     """Criterion of the best step: lowest held-out loss, or the last step that copies few records; default: copies
     for fewer than 200 records."""
     save_every_s: float | None
-    """Most seconds between checkpoints."""
+    """Maximum seconds between checkpoints."""
     samples: int | None
     """Samples shown at each evaluation."""
     device: str | None
@@ -61,7 +61,7 @@ class TrainKeywords(TypedDict, total=False):
     engine: Literal["auto", "fused", "scan", "compiled", "eager"] | None
     """Engine that runs steps over time: auto, fused, scan, compiled or eager."""
     precision: Literal["float32", "bfloat16"] | None
-    """Precision of matrix products; bfloat16 only where it is faster."""
+    """Precision of matrix products; bfloat16 is used only where it is faster."""
     threads: int | None
     """CPU threads; default: by the sizes of model and batch."""
     cell: str | type | CellSpec | None
@@ -71,23 +71,23 @@ class TrainKeywords(TypedDict, total=False):
     hidden: int | None
     """Units of each layer."""
     layers: int | None
-    """Number of layers of cells."""
+    """Number of recurrent layers."""
     embedding: int | None
     """Size of the embedding of each symbol."""
     dropout: float | None
     """Dropout probability between layers and before the head."""
     params: int | str | None
-    """Choose --hidden for at most this many parameters, like 50k."""
+    """Choose --hidden so that the model has at most this many parameters, like 50k."""
     tokenizer: str | type | TokenizerSpec | None
     """Tokenizer that cuts texts into symbols (seqgen list tokenizers)."""
     domain: str | DomainSpec | None
     """Domain of the texts, such as smiles (seqgen list domains)."""
     layout: Literal["lines", "stream"] | None
-    """Lines: one record per line; stream: one long text, such as a novel."""
+    """lines: one record per line; stream: one long text, such as a novel."""
     text_field: str | None
-    """Field of a JSON or CSV file that holds the text."""
+    """Field that holds the text, in a JSON or CSV file."""
     label_field: str | None
-    """Field of a JSON or CSV file that holds the label."""
+    """Field that holds the label, in a JSON or CSV file."""
     condition: str | Sequence[str] | None
     """Condition the model on the label or on these fields (comma-separated)."""
     augment: str | AugmentationSpec | None
@@ -115,7 +115,7 @@ class DecodeKeywords(TypedDict, total=False):
     contains: str | Sequence[str] | None
     """Text that every row contains; may be repeated."""
     contains_any: str | Sequence[str] | None
-    """Texts, one a line, of which every row contains at least one."""
+    """File of texts, one per line; every row contains at least one of them."""
     avoid: str | Sequence[str] | None
     """Text that no row contains; may be repeated."""
     ends: str | None
@@ -125,9 +125,9 @@ class DecodeKeywords(TypedDict, total=False):
     regex: str | None
     """Regular expression that matches every whole row (extra: constrain)."""
     ignore_case: bool | None
-    """Match these texts and --regex in upper and lower case."""
+    """Ignore case in --contains, --avoid, --ends and --regex."""
     label: str | None
-    """Label of the rows, of a run trained with --condition label."""
+    """Label of the rows, for runs trained with --condition label."""
     given: Mapping[str, Any] | None
     """Value of a condition, or of a field that rows begin with; may be repeated."""
     max_length: int | None
@@ -139,7 +139,7 @@ class DecodeKeywords(TypedDict, total=False):
     top_p: float | None
     """Sample among the most probable symbols that together reach this probability."""
     min_p: float | None
-    """Least probability of a symbol, as a share of the most probable symbol's."""
+    """Drop symbols less probable than this share of the most probable one."""
     repetition_penalty: float | None
     """Above 1, symbols that the row already contains are less likely (arXiv:1909.05858)."""
     ban: str | None
@@ -153,24 +153,24 @@ class DecodeKeywords(TypedDict, total=False):
     exact: bool | None
     """Keep the model's distribution: sample freely and reject rows that break a constraint."""
     batch_size: int | None
-    """Rows sampled together; it changes no row."""
+    """Rows sampled together; does not change the rows."""
 
 
 class SampleKeywords(DecodeKeywords, total=False):
     """Keywords of :class:`seqgen.config.SampleConfig`."""
 
     decode: Literal["draw", "beam", "gumbel"] | None
-    """Draw: sample; beam: beam search as wide as -n; gumbel: sample without replacement."""
+    """draw: sample; beam: beam search as wide as -n; gumbel: sample without replacement."""
     unique: bool | None
-    """Reject rows that have come before."""
+    """Reject duplicate rows."""
     novel: bool | None
     """Reject rows that are training records."""
     valid: bool | None
     """Reject rows that the domain's validator does not accept."""
     min_edit: int | None
-    """Least edit distance from every training record (extra: evaluate)."""
+    """Minimum edit distance from every training record (extra: evaluate)."""
     effort: int | None
-    """Most rows sampled to find those that pass the filters."""
+    """Maximum rows sampled to find those that pass the filters."""
 
 
 class EvaluateKeywords(TypedDict, total=False):

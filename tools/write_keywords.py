@@ -71,7 +71,8 @@ def class_source(config: type[BaseModel], name: str, base: type[BaseModel] | Non
 
 def _doc(config: type[BaseModel], field: str) -> str:
     text = config.model_fields[field].description or ""
-    return f'"""{text[:1].upper()}{text[1:]}."""'
+    first = text[:1] if text.partition(" ")[0].endswith(":") else text[:1].upper()  # "lines: ..." names a value
+    return f'"""{first}{text[1:]}."""'
 
 
 def source() -> str:

@@ -91,7 +91,9 @@ def bench(
         str, typer.Option(metavar="valid|test", help="The held-out part that is evaluated.", rich_help_panel=_DATA)
     ] = "valid",
     layers: Annotated[int | None, typer.Option(help="Layers of cells.", rich_help_panel=_MODEL)] = None,
-    embedding: Annotated[int | None, typer.Option(help="Features of a symbol.", rich_help_panel=_MODEL)] = None,
+    embedding: Annotated[
+        int | None, typer.Option(help="Size of the embedding of each symbol.", rich_help_panel=_MODEL)
+    ] = None,
     dropout: Annotated[
         float | None, typer.Option(help="Share of features dropped during training.", rich_help_panel=_MODEL)
     ] = None,

@@ -24,8 +24,11 @@ def play(
         list[str] | None,
         typer.Option(metavar="FIELD=VALUE", help="A condition, or a field that rows begin with; may be repeated."),
     ] = None,
-    temperature: Annotated[float, typer.Option("-t", "--temperature", help="Of the completions.")] = 1.0,
-    seed: Annotated[int, typer.Option(help="Of the first completions; each line takes the next.")] = 0,
+    temperature: Annotated[
+        float,
+        typer.Option("-t", "--temperature", help="Temperature of the completions: below 1 is safer, above 1 bolder."),
+    ] = 1.0,
+    seed: Annotated[int, typer.Option(help="Seed of the first completions; each line uses the next one.")] = 0,
     checkpoint: Annotated[str, typer.Option(metavar="best|latest|STEP", help="Which checkpoint.")] = "best",
 ) -> None:
     """Type a prefix: see the likeliest next symbols, completions, and its score so far; line by line, to the end."""

@@ -17,7 +17,7 @@ _FILES: dict[str, Any] = {
         list[Path] | None,
         typer.Option(
             metavar="FILE",
-            help="Texts, one a line, none of which any row contains.",
+            help="File of texts, one per line, that no row contains.",
             rich_help_panel="Constraints on every row",
         ),
     ],

@@ -72,7 +72,9 @@ def _state(plugin: Plugin) -> str:
 def write_plugin(
     *,
     ctx: typer.Context,
-    name: Annotated[str, typer.Argument(help="Of the package, and of what it offers.", show_default=False)],
+    name: Annotated[
+        str, typer.Argument(help="Name of the package, and of the part that it offers.", show_default=False)
+    ],
     kind: Annotated[str, typer.Option("--kind", metavar="KIND", help=_KINDS)] = "cell",
     out: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="The folder to make; left out: NAME.")

@@ -23,7 +23,7 @@ def top(
     *,
     run: RunName = None,
     n: Annotated[int, typer.Option("-n", "--num", help="Number of rows.", min=1)] = 20,
-    nodes: Annotated[int, typer.Option(help="Effort: the most prefixes that are expanded.", min=1)] = 100_000,
+    nodes: Annotated[int, typer.Option(help="Maximum number of prefixes to expand.", min=1)] = 100_000,
     checkpoint: Annotated[str, typer.Option(metavar="best|latest|STEP", help="Checkpoint to load.")] = "best",
     as_json: Json = False,
     settings: dict[str, Any],

@@ -26,7 +26,7 @@ class DecodeConfig(UserConfig):
     )
     contains_any: Annotated[
         tuple[str, ...], Flag(_CONSTRAINTS, names=("--contains-file",), metavar="FILE", repeated=True, accepts=_TEXTS)
-    ] = Field((), description="texts, one a line, of which every row contains at least one")
+    ] = Field((), description="file of texts, one per line; every row contains at least one of them")
     avoid: Annotated[tuple[str, ...], Flag(_CONSTRAINTS, metavar=_TEXT, repeated=True, accepts=_TEXTS)] = Field(
         (), description="text that no row contains; may be repeated"
     )
@@ -38,10 +38,10 @@ class DecodeConfig(UserConfig):
         "", description="regular expression that matches every whole row (extra: constrain)"
     )
     ignore_case: Annotated[bool, Flag(_CONSTRAINTS)] = Field(
-        False, description="match these texts and --regex in upper and lower case"
+        False, description="ignore case in --contains, --avoid, --ends and --regex"
     )
     label: Annotated[str | None, Flag(_CONSTRAINTS)] = Field(
-        None, description="label of the rows, of a run trained with --condition label"
+        None, description="label of the rows, for runs trained with --condition label"
     )
     given: Annotated[Mapping[str, Any], Flag(_CONSTRAINTS, metavar="FIELD=VALUE", repeated=True)] = Field(
         {}, description="value of a condition, or of a field that rows begin with; may be repeated"
@@ -59,7 +59,7 @@ class DecodeConfig(UserConfig):
         None, gt=0, le=1, description="sample among the most probable symbols that together reach this probability"
     )
     min_p: Annotated[float | None, Flag(_DECODING)] = Field(
-        None, ge=0, le=1, description="least probability of a symbol, as a share of the most probable symbol's"
+        None, ge=0, le=1, description="drop symbols less probable than this share of the most probable one"
     )
     repetition_penalty: Annotated[float, Flag(_DECODING)] = Field(
         1.0,
@@ -91,7 +91,7 @@ class DecodeConfig(UserConfig):
         False, description="keep the model's distribution: sample freely and reject rows that break a constraint"
     )
     batch_size: Annotated[int | None, Flag(default="by the size of the model")] = Field(
-        None, ge=1, le=65_536, description="rows sampled together; it changes no row"
+        None, ge=1, le=65_536, description="rows sampled together; does not change the rows"
     )
 
     @field_validator("contains", "contains_any", "avoid", mode="before")
@@ -112,16 +112,16 @@ class SampleConfig(DecodeConfig):
     decode: Annotated[Literal["draw", "beam", "gumbel"], Flag()] = Field(
         "draw", description="draw: sample; beam: beam search as wide as -n; gumbel: sample without replacement"
     )
-    unique: Annotated[bool, Flag(_FILTERS)] = Field(False, description="reject rows that have come before")
+    unique: Annotated[bool, Flag(_FILTERS)] = Field(False, description="reject duplicate rows")
     novel: Annotated[bool, Flag(_FILTERS)] = Field(False, description="reject rows that are training records")
     valid: Annotated[bool, Flag(_FILTERS)] = Field(
         False, description="reject rows that the domain's validator does not accept"
     )
     min_edit: Annotated[int, Flag(_FILTERS)] = Field(
-        0, ge=0, description="least edit distance from every training record (extra: evaluate)"
+        0, ge=0, description="minimum edit distance from every training record (extra: evaluate)"
     )
     effort: Annotated[int | None, Flag(_FILTERS, default="200 a row, at least 20,000")] = Field(
-        None, ge=1, description="most rows sampled to find those that pass the filters"
+        None, ge=1, description="maximum rows sampled to find those that pass the filters"
     )
 
     @property

@@ -12,7 +12,8 @@ from seqgen.config.flags import Flag, UserConfig, flags_of
 from seqgen.config.options import Options
 from seqgen.config.values import MAX, device_name, duration_or_value_error, split_or_value_error
 
-_MODEL, _END, _DATA, _MORE = "The model", "When it ends", "The data", "More"
+_MODEL, _END, _DATA, _MORE = "The model", "Stopping", "The data", "Other settings"
+_RECOMMENDED = "as recommended"
 
 
 class TrainSettings(Options):
@@ -27,7 +28,7 @@ class TrainSettings(Options):
         Flag(_DATA, metavar="A/B/C|none", default="90/5/5", accepts="str | Sequence[float]"),
     ] = Field((0.9, 0.05, 0.05), description="shares of training, validation and test records, by a hash of the text")
     split_seed: int = Field(0, ge=0, lt=2**63, description="seed of the split, independent of seed")
-    steps: Annotated[int | None, Flag(_END)] = Field(
+    steps: Annotated[int | None, Flag(_END, default=_RECOMMENDED)] = Field(
         None, ge=1, lt=MAX, description="stop after this many optimizer steps"
     )
     epochs: Annotated[float | None, Flag(_END)] = Field(
@@ -39,13 +40,15 @@ class TrainSettings(Options):
         Flag(_END, names=("--time",), metavar="DURATION", keyword="time", accepts="str | float"),
     ] = Field(None, description="stop after this much training and evaluation, like 60s, 5m or 1h, summed over resumes")
     batch_size: Annotated[int, Flag(_MORE)] = Field(
-        128, ge=1, le=65_536, description="records of each step; of one long text, lanes that are read side by side"
+        128, ge=1, le=65_536, description="records per step; for one long text, lanes that are read side by side"
     )
-    window: int = Field(128, ge=1, le=65_536, description="symbols of one long text from which a step learns at once")
+    window: int = Field(128, ge=1, le=65_536, description="symbols per lane and step, for one long text")
     lr: Annotated[float, Flag(_MORE)] = Field(3e-3, gt=0, le=10, description="peak learning rate")
     warmup_steps: int = Field(50, ge=0, lt=MAX, description="steps over which the learning rate rises from zero")
     decay: Literal["cosine", "none"] = Field("cosine", description="shape of the learning rate after the warm-up")
-    final_lr_ratio: float = Field(0.05, ge=0, le=1, description="last learning rate / peak learning rate, with decay")
+    final_lr_ratio: float = Field(
+        0.05, ge=0, le=1, description="final learning rate as a share of the peak, with decay"
+    )
     weight_decay: float = Field(0.01, ge=0, le=1, description="decoupled weight decay of AdamW (arXiv:1711.05101)")
     clip_norm: float = Field(1.0, ge=0, description="largest gradient norm; 0 does not clip")
     eval_every: int | None = Field(
@@ -58,7 +61,7 @@ class TrainSettings(Options):
         10_000,
         ge=1,
         lt=MAX,
-        description="most held-out records of an evaluation; with time_s, at most what a twentieth of it allows",
+        description="maximum held-out records per evaluation; with time_s, as many as fit in a twentieth of it",
     )
     patience: int = Field(
         8, ge=0, lt=MAX, description="evaluations without improvement before the run stops; 0: never stop early"
@@ -68,7 +71,7 @@ class TrainSettings(Options):
         description="criterion of the best step: lowest held-out loss, or the last step that copies few records; "
         "default: copies for fewer than 200 records",
     )
-    save_every_s: float = Field(60.0, gt=0, description="most seconds between checkpoints")
+    save_every_s: float = Field(60.0, gt=0, description="maximum seconds between checkpoints")
     samples: int = Field(3, ge=0, le=1000, description="samples shown at each evaluation")
     device: Annotated[str, AfterValidator(device_name), Flag(_MORE)] = Field(
         "auto", description="device to compute on: auto, cpu, cuda or mps"
@@ -77,7 +80,7 @@ class TrainSettings(Options):
         "auto", description="engine that runs steps over time: auto, fused, scan, compiled or eager"
     )
     precision: Literal["float32", "bfloat16"] = Field(
-        "float32", description="precision of matrix products; bfloat16 only where it is faster"
+        "float32", description="precision of matrix products; bfloat16 is used only where it is faster"
     )
     threads: int | None = Field(
         None, ge=1, le=1024, description="CPU threads; default: by the sizes of model and batch"
@@ -105,7 +108,8 @@ class TrainConfig(TrainSettings, UserConfig):
     title: ClassVar[str] = "train"
     panels: ClassVar[tuple[str, ...]] = (_DATA, _MODEL, _END, _MORE)
     corpus: Annotated[str | Path | None, Flag(_DATA, metavar="NAME|FILE", completes="corpus")] = Field(
-        None, description="corpus to learn from: a registered name, or a text file with one record per line"
+        None,
+        description="corpus to learn from: a registered name, or a file of text, JSON or CSV with one record per line",
     )
     cell: Annotated[str | None, _of(_MODEL, "cell", "gru", "str | type | CellSpec")] = Field(
         None, description="recurrent cell of each layer (seqgen list cells)"
@@ -113,16 +117,20 @@ class TrainConfig(TrainSettings, UserConfig):
     model: Annotated[str | None, _of(_MODEL, "model", "recurrent", "str | type | ModelSpec")] = Field(
         None, description="model around the cells (seqgen list models)"
     )
-    hidden: Annotated[int | None, Flag(_MODEL, part="model")] = Field(None, description="units of each layer")
-    layers: Annotated[int | None, Flag(_MODEL, part="model")] = Field(None, description="number of layers of cells")
-    embedding: Annotated[int | None, Flag(_MODEL, part="model")] = Field(
+    hidden: Annotated[int | None, Flag(_MODEL, part="model", default=_RECOMMENDED)] = Field(
+        None, description="units of each layer"
+    )
+    layers: Annotated[int | None, Flag(_MODEL, part="model", default=_RECOMMENDED)] = Field(
+        None, description="number of recurrent layers"
+    )
+    embedding: Annotated[int | None, Flag(_MODEL, part="model", default=_RECOMMENDED)] = Field(
         None, description="size of the embedding of each symbol"
     )
-    dropout: Annotated[float | None, Flag(_MODEL, part="model")] = Field(
+    dropout: Annotated[float | None, Flag(_MODEL, part="model", default=_RECOMMENDED)] = Field(
         None, description="dropout probability between layers and before the head"
     )
     params: Annotated[int | None, Flag(_MODEL, metavar="N", accepts="int | str")] = Field(
-        None, description="choose --hidden for at most this many parameters, like 50k"
+        None, description="choose --hidden so that the model has at most this many parameters, like 50k"
     )
     tokenizer: Annotated[str | None, _of(_DATA, "tokenizer", "the domain's", "str | type | TokenizerSpec")] = Field(
         None, description="tokenizer that cuts texts into symbols (seqgen list tokenizers)"
@@ -134,10 +142,10 @@ class TrainConfig(TrainSettings, UserConfig):
         None, description="lines: one record per line; stream: one long text, such as a novel"
     )
     text_field: Annotated[str | None, Flag(_DATA, metavar="F", part="corpus")] = Field(
-        None, description="field of a JSON or CSV file that holds the text"
+        None, description="field that holds the text, in a JSON or CSV file"
     )
     label_field: Annotated[str | None, Flag(_DATA, metavar="F", part="corpus")] = Field(
-        None, description="field of a JSON or CSV file that holds the label"
+        None, description="field that holds the label, in a JSON or CSV file"
     )
     condition: Annotated[tuple[str, ...], Flag(_DATA, metavar="F,...", accepts="str | Sequence[str]")] = Field(
         (), description="condition the model on the label or on these fields (comma-separated)"
