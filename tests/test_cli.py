@@ -65,6 +65,7 @@ def test_too_few_unique_rows_come_with_exit_8(cli, run, tmp_path):
     assert cli("sample", run, "-n", 5, "--unique", "-t", 0).out.count("\n") == 1
 
 
+@pytest.mark.full
 def test_a_closed_pipe_ends_quietly(run, tmp_path):
     program = f"{sys.executable} -m seqgen sample {run} -n 50000 | head -1; echo ${{PIPESTATUS[0]}}"
     result = subprocess.run(["bash", "-c", program], capture_output=True, text=True, cwd=tmp_path, check=True)
@@ -201,6 +202,7 @@ def test_every_mistake_is_one_line_with_its_code(cli, words, run, in_tmp):
     assert not (in_tmp / "runs").exists(), "a refused training leaves nothing behind"
 
 
+@pytest.mark.full
 def test_debug_shows_the_traceback(words, tmp_path):
     result = finish(run_seqgen("sample", "nope", "--debug", cwd=tmp_path))
     assert "Traceback" in result.err and result.code == 2 and "no run" in result.err.splitlines()[-1]

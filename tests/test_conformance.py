@@ -122,6 +122,7 @@ def test_a_name_registered_twice_is_found():
         names()
 
 
+@pytest.mark.full
 def test_a_package_that_imports_torch_is_found(tmp_path, monkeypatch):
     for name, head in (("heavy_pack", "import torch\n"), ("light_pack", "")):
         (tmp_path / name).mkdir()

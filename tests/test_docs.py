@@ -85,7 +85,7 @@ def test_an_example_of_the_guide_works(name, cli, words, in_tmp, monkeypatch):
     assert SAID.get(name, "\n") in result.out
 
 
-@pytest.mark.parametrize("name", one_in(3, USES))
+@pytest.mark.parametrize("name", one_in(5, USES))
 def test_an_example_of_the_guide_keeps_its_promises(name):
     """By the kit."""
     for check in seqgen.testing.checks_of_plugin(EXAMPLES[name]):
@@ -165,7 +165,7 @@ PYTHON_PAGES = [
 ]
 
 
-@pytest.mark.parametrize("page", PYTHON_PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", one_in(4, PYTHON_PAGES), ids=lambda page: page.stem)
 def test_the_python_of_a_page_runs(page, in_tmp, monkeypatch):
     if page.stem == "molecules":
         pytest.importorskip("rdkit", reason="no RDKit (extra: chem)")

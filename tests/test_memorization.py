@@ -24,6 +24,7 @@ def slow_shared(text, training):
     return max((len(span) for span in spans if any(span in record for record in training)), default=0)
 
 
+@pytest.mark.full
 @given(SOME, SOME)
 def test_longest_common_substrings_match_brute_force(texts, training):
     assert longest_common_substrings(texts, training).tolist() == [slow_shared(text, training) for text in texts]

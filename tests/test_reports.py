@@ -92,6 +92,7 @@ def test_mistakes_are_reported_before_the_evaluation(asked, expected, cli, tiny_
     assert result.code == 2 and expected in result.err.replace("; did", ", did") and result.err.count("\n") == 1
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("switch", one_in(2, ["--no-plugins", "SEQGEN_LOAD_PLUGINS"]))
 def test_a_page_without_its_plugin_names_it_and_evaluates_nothing(switch, tiny_run, tmp_path):
     option, variable = ((switch,), {}) if switch.startswith("-") else ((), {switch: "seqgen_classic"})

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import finish, run_seqgen
+from conftest import finish, one_in, run_seqgen
 
 LIGHT = [
     ["--help"],
@@ -31,7 +31,7 @@ def python(program: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=cwd)
 
 
-@pytest.mark.parametrize("arguments", LIGHT, ids=" ".join)
+@pytest.mark.parametrize("arguments", one_in(3, LIGHT), ids=" ".join)
 def test_looking_around_with_torch_forbidden(arguments, tmp_path):
     program = f"import sys; sys.modules['torch'] = None\nfrom seqgen.cli import main\nsys.exit(main({arguments!r}))"
     result = python(program, tmp_path)

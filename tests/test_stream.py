@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import seqgen
-from conftest import registered
+from conftest import one_in, registered
 from resuming import digests
 from seqgen.batches import Stream, StreamFeed, encode_stream, evaluation_windows
 from seqgen.corpus import ConcatenatedRecords, Record, Splitter, TextFile
@@ -78,6 +78,7 @@ def test_evaluation_reads_a_text_once(n, n_lanes, window):
     assert len(set(seen.tolist())) == len(seen) > n - n_lanes
 
 
+@pytest.mark.full
 def test_a_loss_in_windows_is_that_in_one(tiny_stream):
     run, text = tiny_stream
     vocabulary = run.vocabulary
@@ -122,7 +123,9 @@ def test_a_long_text_is_learned_and_read_on(tiny_stream):
     assert len(score.nats_per_symbol) == 7 and score.bits_per_char == pytest.approx(score.nats / np.log(2) / 7)
 
 
-@pytest.mark.parametrize(("cell", "engine"), [("gru", "fused"), ("lstm", "fused"), ("vanilla", "eager")])
+@pytest.mark.parametrize(
+    ("cell", "engine"), one_in(3, map(pytest.param, ["gru", "lstm", "vanilla"], ["fused", "fused", "eager"]))
+)
 def test_a_resumed_run_continues_with_its_state(tmp_path, cell, engine):
     path = tmp_path / "book.txt"
     path.write_text(TEXT, encoding="utf-8")

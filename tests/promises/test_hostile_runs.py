@@ -216,7 +216,7 @@ def commands(run: RunFolder) -> list[tuple]:
 
 
 @pytest.mark.promise("R13")
-@pytest.mark.parametrize("name", one_in(4, HOSTILE))
+@pytest.mark.parametrize("name", one_in(8, HOSTILE))
 def test_a_hostile_file_is_harmless(name, run, in_memory, cli):
     """Pickles, archives, polyglots, links, yaml, import paths in each file: exit 4 and one line; no canary."""
     canary = in_memory / "canary"

@@ -141,6 +141,7 @@ def piped(*arguments: object) -> bytes:
     return subprocess.run(command, capture_output=True, check=True, timeout=120).stdout
 
 
+@pytest.mark.full
 @pytest.mark.promise("R18")
 def test_what_is_sampled_is_read_back(hostile, cli, record_property):
     """In this process for many seeds; the bytes of a pipe below."""
@@ -167,6 +168,7 @@ def test_a_pipe_gets_bytes_that_are_read_back_as_a_corpus(hostile, tmp_path):
     assert again[1:] == kept[1:] and again[0] in (kept[0], kept[0].removeprefix("\ufeff"))
 
 
+@pytest.mark.full
 @pytest.mark.promise("R18")
 @pytest.mark.parametrize("command", one_in(2, ["sample", "show"]))
 def test_a_terminal_is_not_commanded(command, hostile):

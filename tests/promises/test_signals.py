@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import random
 import re
@@ -221,7 +222,7 @@ def test_a_signal_within_a_run_saves_it(phase, number, bell, in_tmp, expected):
 
 
 @pytest.mark.promise("R7")
-@pytest.mark.parametrize("phase", ["count", "encode", "trial", "probe"])
+@pytest.mark.parametrize("phase", one_in(4, ["count", "encode", "trial", "probe"]))
 def test_a_signal_while_resuming(phase, bell, in_tmp, expected):
     assert bell(*TRAIN, ring="save", number=signal.SIGTERM).code == 143
     assert bell("resume", "run", "--plugin", "bell.py", ring=phase, number=signal.SIGINT).code == 130
@@ -231,16 +232,22 @@ def test_a_signal_while_resuming(phase, bell, in_tmp, expected):
 @pytest.mark.promise("R7")
 @pytest.mark.parametrize(
     ("command", "phase"),
-    [
-        (("sample", "run", "-n", 9), "import"),
-        (("sample", "run", "-n", 9), "build"),
-        (("sample", "run", "-n", 9), "draw"),
-        (("evaluate", "run", "-n", 20), "draw"),
-        (("evaluate", "run", "-n", 20), "count"),
-        (("score", "anna", "--run", "run"), "probe"),
-        (("top", "run"), "look"),
-        (("show", "corpus", "bells"), "count"),
-    ],
+    one_in(
+        4,
+        itertools.starmap(
+            pytest.param,
+            [
+                (("sample", "run", "-n", 9), "import"),
+                (("sample", "run", "-n", 9), "build"),
+                (("sample", "run", "-n", 9), "draw"),
+                (("evaluate", "run", "-n", 20), "draw"),
+                (("evaluate", "run", "-n", 20), "count"),
+                (("score", "anna", "--run", "run"), "probe"),
+                (("top", "run"), "look"),
+                (("show", "corpus", "bells"), "count"),
+            ],
+        ),
+    ),
     ids=lambda value: value if isinstance(value, str) else value[0],
 )
 def test_a_signal_during_other_commands_is_one_line(command, phase, bell):

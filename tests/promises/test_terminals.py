@@ -123,6 +123,7 @@ def register_domains(register):
 """
 
 
+@pytest.mark.full
 @pytest.mark.promise("R21")
 @pytest.mark.parametrize("kind", one_in(4, ["raising", "late", "wrong", "unloadable"]))
 def test_a_renderer_that_fails_leaves_plain_text_and_one_line(kind, cli, in_tmp):

@@ -65,6 +65,7 @@ def test_a_picture():
     assert b"url(http" not in picture and b"font-face" not in picture
 
 
+@pytest.mark.full
 @given(st.lists(st.text(), max_size=4))
 def test_any_texts_make_a_picture(texts):
     ElementTree.fromstring(CardRenderer().draw(texts, ".svg"))

@@ -176,6 +176,7 @@ def test_what_is_drawn_can_be_drawn_again(tiny_run, tmp_path):
     assert result.returncode == 0 and ":label" not in result.stderr
 
 
+@pytest.mark.full
 def test_a_long_text_is_played_with(stream, tmp_path):
     result = played(stream.path, "an\n\n", cwd=tmp_path)
     assert result.returncode == 0 and result.stdout.count("sampled with seed") == 2
@@ -199,6 +200,7 @@ def test_bytes_that_are_no_text_are_one_line(tiny_run, tmp_path):
     assert b"bits/symbol so far" in result.stdout
 
 
+@pytest.mark.full
 def test_a_terminal_has_a_prompt(tiny_run, tmp_path):
     leader, follower = pty.openpty()
     process = subprocess.Popen(

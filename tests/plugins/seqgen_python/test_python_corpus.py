@@ -157,6 +157,7 @@ def test_the_text_is_that_of_the_source(real):
         assert ast.dump(ast.parse(record.text).body[0].args) == ast.dump(ast.parse("\n".join(source)).body[0].args)
 
 
+@pytest.mark.full
 def test_the_validator_accepts_it(real):
     validator = PythonValidator()
     looked_at = real[::5]
