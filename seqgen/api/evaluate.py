@@ -35,7 +35,7 @@ _MAX_ROWS = 50  # samples that a report has with their scores
 
 
 def evaluate(
-    run: OpenRun, config: EvaluateConfig, tell: Callable[[str], None] = ignore
+    run: OpenRun, config: EvaluateConfig, log: Callable[[str], None] = ignore
 ) -> tuple[dict[str, Any], dict[str, str], list[Path]]:
     """Evaluate a run: held-out losses, and metrics of samples; write the reports of the configuration.
 
@@ -49,16 +49,16 @@ def evaluate(
     reports = {**config.reports, **({} if config.html is None else {"html": config.html})}
     corpus, metrics, writers, left_out = _parts(run, reference, find_reports(reports, run.plugins), config.options)
     settings = run.settings
-    tell("reading the corpus")
+    log("reading the corpus")
     data = read_again(run.corpus, settings, run.vocabulary, warn=run.warn)
     result: dict[str, Any] = {"run": run.folder.name, "step": run.state["step"], "trained_s": run.state["elapsed_s"]}
-    tell("held-out losses")
+    log("held-out losses")
     with computing(settings.engine.threads):
         result |= _losses(run, data)
-    tell(f"{n:,} samples")
+    log(f"{n:,} samples")
     samples = list(iter_rows(run, n, SampleConfig(seed=config.seed), run.warn))
     texts = [sample.text for sample in samples]
-    tell("baselines, and what the samples share with the training part")
+    log("baselines, and what the samples share with the training part")
     found = gather(run, data, texts)
     found.notes += left_out
     if run.lacking and run.vocabulary.ends:
@@ -67,7 +67,7 @@ def evaluate(
     result |= {"samples": len(texts)} | _shares(run, texts)
     result |= distance_figures(run, found) | memory_figures(run, found)
     result |= {"notes": found.notes} if found.notes else {}
-    result |= _domain_figures(run, texts, corpus, metrics, reference, tell)
+    result |= _domain_figures(run, texts, corpus, metrics, reference, log)
     labels = _labels_of(metrics)
     files: list[Path] = []
     if writers:
@@ -82,7 +82,7 @@ def _domain_figures(
     corpus: Corpus | None,
     metrics: Mapping[str, Any],
     reference: str | None,
-    tell: Callable[[str], None],
+    log: Callable[[str], None],
 ) -> dict[str, Any]:
     """Return the metrics of the domain by ``metric.name``, and published values on the reference corpus."""
     if not metrics:
@@ -90,7 +90,7 @@ def _domain_figures(
     result: dict[str, Any] = {}
     held_out = itertools.islice(_Texts(run, training=False), _MAX_HELD_OUT)
     compared = list(held_out) if corpus is None else [record.text for record in corpus]
-    tell(f"metrics: {', '.join(metrics)}, of {counted(len(texts), 'sample')} beside {counted(len(compared), 'record')}")
+    log(f"metrics: {', '.join(metrics)}, of {counted(len(texts), 'sample')} beside {counted(len(compared), 'record')}")
     for name, metric in metrics.items():
         figures = _measure(metric, texts, compared, _Texts(run, training=True))
         result |= {f"{name}.{figure}": value for figure, value in figures.items()}

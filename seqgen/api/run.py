@@ -341,13 +341,13 @@ class Run:
         return (record for record in self.learned if splitter.part(record) == part)
 
     def evaluate(
-        self, n: int | None = None, *, tell: Callable[[str], None] = ignore, **settings: Unpack[EvaluateKeywords]
+        self, n: int | None = None, *, log: Callable[[str], None] = ignore, **settings: Unpack[EvaluateKeywords]
     ) -> dict[str, Any]:
         """Evaluate the run: held-out losses, baselines, and metrics of ``n`` samples.
 
         Args:
             n: number of samples; None: 500.
-            tell: called with a few words at the start of each stage.
+            log: called with a few words at the start of each stage.
             settings: see :class:`seqgen.keywords.EvaluateKeywords`.
 
         Returns:
@@ -358,4 +358,4 @@ class Run:
         from seqgen.api.evaluate import evaluate
         from seqgen.config import EvaluateConfig
 
-        return evaluate(self, EvaluateConfig.validated({"n": n, **settings}), tell)[0]
+        return evaluate(self, EvaluateConfig.validated({"n": n, **settings}), log)[0]

@@ -43,11 +43,11 @@ def evaluate(
     )
     is_long = session.verbose or max(loaded.settings.corpus.n_records, config.n) > _MANY or config.reference is not None
 
-    def tell(stage: str) -> None:
+    def log(stage: str) -> None:
         if is_long:
             say(f"{stage} ...")
 
-    metrics, labels, files = evaluate_run(loaded, config, tell)
+    metrics, labels, files = evaluate_run(loaded, config, log)
     for file in files:
         say(f"wrote {file}")
     if as_json:

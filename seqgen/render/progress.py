@@ -1,4 +1,4 @@
-"""The lines that tell a person how a training goes, and a listener that writes them."""
+"""Progress lines of a training run, and a listener that writes them."""
 
 from __future__ import annotations
 
