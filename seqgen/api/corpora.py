@@ -68,32 +68,14 @@ def sort_out_corpus(name: str | Path, plugins: Plugins) -> tuple[Entry, dict[str
     raise UnknownName("corpus", text, plugins.registry.names("corpus"), hint)
 
 
-def open_new_corpus(
-    entry: Entry,
-    options: Mapping[str, Any],
-    valid: str | Path | None = None,
-    test: str | Path | None = None,
-    layout: str | None = None,
-) -> Corpus:
-    """Open a corpus for a new run; see ``open_corpus``.
-
-    Raises:
-        CorpusError: a file is of a kind whose lines are no records, such as FASTA, and no option says how to read it.
-        PluginError, UsageError: as of ``open_corpus``.
-    """
-    read_as = dict(options) if entry.qualified == FILE else {}
-    for path in (read_as.pop("path", None), valid, test):
-        if path is not None:
-            refuse_known_formats(str(path), **read_as | ({"layout": layout} if layout else {}))
-    return open_corpus(entry, options, valid, test, layout)
-
-
 def open_corpus(
     entry: Entry,
     options: Mapping[str, Any],
     valid: str | Path | None = None,
     test: str | Path | None = None,
     layout: str | None = None,
+    *,
+    new: bool = False,
 ) -> Corpus:
     """Open a corpus, ready to be iterated.
 
@@ -103,12 +85,19 @@ def open_corpus(
         valid: a file of validation records, or None.
         test: a file of test records, or None.
         layout: "stream" sees records as one long text; None: as the corpus is.
+        new: whether no run has read it yet, so that files of kinds whose lines are no records are refused.
 
     Raises:
+        CorpusError: a new file is of such a kind, like FASTA, and no option says how to read it.
         PluginError: the plugin's code failed, or what it gave cannot be iterated again and again.
     """
     spec = entry.spec
     assert isinstance(spec, CorpusSpec)
+    if new:
+        read_as = dict(options) if entry.qualified == FILE else {}
+        for path in (read_as.pop("path", None), valid, test):
+            if path is not None:
+                refuse_known_formats(str(path), **read_as | ({"layout": layout} if layout else {}))
     layout = layout or spec.layout
     source = entry.build(options)
     if layout == "stream" and spec.layout == "lines" and entry.qualified != FILE:

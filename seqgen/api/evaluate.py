@@ -12,7 +12,7 @@ from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seqgen.api.corpora import FILE, open_new_corpus, read_file_as, sort_out_corpus
+from seqgen.api.corpora import FILE, open_corpus, read_file_as, sort_out_corpus
 from seqgen.api.encoded_corpus import EncodedCorpus, ignore, read_again
 from seqgen.api.evidence import Evidence, baseline_metrics, distance_figures, gather, memory_figures
 from seqgen.api.factories import domain_entry
@@ -148,7 +148,7 @@ def _parts(
     entry, implied = found
     said = implied | given.get("corpus", {})
     read_as = read_file_as(entry, said, run.plugins, domain)[1] if entry.qualified == FILE else {}
-    return open_new_corpus(entry, entry.options(read_as | said)), metrics, writers, left_out
+    return open_corpus(entry, entry.options(read_as | said), new=True), metrics, writers, left_out
 
 
 def _everywhere(

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from seqgen.api.config import ResolvedConfig, resolve
-from seqgen.api.corpora import FILE, open_new_corpus
+from seqgen.api.corpora import FILE, open_corpus
 from seqgen.api.encoded_corpus import EncodedCorpus, learn, unchanging
 from seqgen.api.factories import build_around_cell, build_model
 from seqgen.api.missing_plugin import changed_plugins, given_again, with_hint
@@ -159,7 +159,8 @@ def _encode(resolved: ResolvedConfig, warn: Warn, progress: OnProgress) -> Encod
     spec, config, start = resolved.corpus.spec, resolved.config, resolved.start
     if isinstance(spec, CorpusSpec) and spec.network:
         warn(f"the corpus {spec.name} is read over the network")
-    corpus = open_new_corpus(resolved.corpus, resolved.options["corpus"], config.valid, config.test, resolved.layout)
+    options, layout = resolved.options["corpus"], resolved.layout
+    corpus = open_corpus(resolved.corpus, options, config.valid, config.test, layout, new=True)
     tokenizer = resolved.tokenizer
 
     def check(vocabulary: Vocabulary, texts: Sequence[str]) -> None:

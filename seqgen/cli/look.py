@@ -232,7 +232,7 @@ def _options(entry: Entry) -> list[dict[str, Any]] | None:
 
 
 def _profile(found: Entry, implied: dict[str, Any]) -> dict[str, Any]:
-    from seqgen.api.corpora import open_new_corpus
+    from seqgen.api.corpora import open_corpus
     from seqgen.corpus import profile
 
-    return profile(open_new_corpus(found, found.options(implied)), implied.get("path", found.spec.name))
+    return profile(open_corpus(found, found.options(implied), new=True), implied.get("path", found.spec.name))
