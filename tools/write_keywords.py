@@ -16,7 +16,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from seqgen.config import DecodeConfig, EvaluateConfig, SampleConfig, TrainConfig, flags_of, keywords_of
+from seqgen.config import DecodeConfig, EvaluateConfig, SampleConfig, TrainConfig, flags_of, keywords_of, sentence
 
 TARGET = Path(__file__).resolve().parent.parent / "seqgen" / "keywords.py"
 HEADER = '''"""Typed keywords of ``seqgen.train``, ``Run.sample`` and ``Run.evaluate``.
@@ -70,9 +70,7 @@ def class_source(config: type[BaseModel], name: str, base: type[BaseModel] | Non
 
 
 def _doc(config: type[BaseModel], field: str) -> str:
-    text = config.model_fields[field].description or ""
-    first = text[:1] if text.partition(" ")[0].endswith(":") else text[:1].upper()  # "lines: ..." names a value
-    return f'"""{first}{text[1:]}."""'
+    return f'"""{sentence(config.model_fields[field].description or "")}."""'
 
 
 def source() -> str:

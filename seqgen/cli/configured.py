@@ -87,7 +87,8 @@ def _without_none(annotation: Any) -> Any:
 
 def _help(flag: Flag, field: FieldInfo) -> str:
     """Return the help text of a flag, with the default that it stands for."""
-    text = field.description or ""
-    text = text if text.partition(" ")[0].endswith(":") else text[:1].upper() + text[1:]
+    from seqgen.config import sentence
+
+    text = sentence(field.description or "")
     default = flag.default or ("" if field.default in (None, "", False, ()) or flag.repeated else str(field.default))
     return f"{text}.  [default: {default}]" if default else f"{text}."

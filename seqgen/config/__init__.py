@@ -1,7 +1,7 @@
 """Configurations of the use cases, options of parts, TOML files and ``-o PART.NAME=VALUE``."""
 
 from seqgen.config.evaluate import EvaluateConfig
-from seqgen.config.flags import Flag, UserConfig, flags_of, keywords_of
+from seqgen.config.flags import Flag, UserConfig, flags_of, keywords_of, sentence
 from seqgen.config.layers import Layer, assign, merge, parse_assignments, read_toml, split_names
 from seqgen.config.options import Options, build_options, describe_options, options_model, refusal
 from seqgen.config.sample import DecodeConfig, SampleConfig
@@ -33,5 +33,6 @@ __all__ = [
     "parse_split",
     "read_toml",
     "refusal",
+    "sentence",
     "split_names",
 ]

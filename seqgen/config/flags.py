@@ -49,6 +49,12 @@ def flags_of(config: type[BaseModel]) -> Mapping[str, Flag]:
     return found
 
 
+def sentence(description: str) -> str:
+    """Return a description with a capital, unless it begins with a value: "lines: one record per line"."""
+    names_value = description.partition(" ")[0].endswith(":")
+    return description if names_value else description[:1].upper() + description[1:]
+
+
 def keywords_of(config: type[BaseModel]) -> dict[str, str]:
     """Return the name of each setting by its keyword in Python."""
     flags = flags_of(config)
