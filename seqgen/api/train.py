@@ -309,8 +309,7 @@ class TrainingPlan:
             _refuse_taken(Path(out))
         with graceful_stop() as stop:  # from here on a signal leaves a run that is saved
             if out is not None:
-                wanted = RunFolder(Path(out)) if root is None else RunFolder(Path(out), Path(root))
-                folder = RunFolder.create(wanted.path, files, wanted.root)
+                folder = RunFolder.create(Path(out), files, None if root is None else Path(root))
             else:
                 architecture = resolved.cell or resolved.model
                 stem = re.sub(r"[^\w.-]+", "-", f"{resolved.title[:60]}-{architecture.spec.name}")
