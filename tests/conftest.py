@@ -243,3 +243,14 @@ def environment_of_its_own(folder: Path) -> Path:
     seen = [*own, *(path for path in here if path.name == "site-packages")]
     (site / "what_is_installed.pth").write_text("".join(f"{path}\n" for path in seen))
     return folder / "bin" / "python"
+
+
+@pytest.fixture(scope="session")
+def long_run(tmp_path_factory):
+    """A run of one long text, as small as its baselines allow."""
+    folder = tmp_path_factory.mktemp("long")
+    (folder / "book.txt").write_text("the cat sat on the mat.\nthe dog sat on the log.\n" * 240)
+    return seqgen.train(
+        folder / "book.txt", layout="stream", cell="gru", hidden=16, steps=40, lr=0.01, batch_size=4,
+        options={"window": 16, "eval_every": 20}, out=folder / "run",
+    )  # fmt: skip

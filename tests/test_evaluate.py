@@ -22,16 +22,6 @@ from seqgen.tokenizers import ByteTokenizer, CharTokenizer, Vocabulary
 from test_render import shown
 
 
-@pytest.fixture(scope="module")
-def long_run(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("long")
-    (folder / "book.txt").write_text("the cat sat on the mat.\nthe dog sat on the log.\n" * 240)
-    return seqgen.train(
-        folder / "book.txt", layout="stream", cell="gru", hidden=16, steps=40, lr=0.01, batch_size=4,
-        options={"window": 16, "eval_every": 20}, out=folder / "run",
-    )  # fmt: skip
-
-
 def encoded(texts, vocabulary):
     return encode(map(Record, texts), vocabulary, Splitter((1.0, 0.0, 0.0)))["train"]
 

@@ -18,16 +18,6 @@ from seqgen_report.page import page
 PLOT = "needs the extra 'plot'"
 
 
-@pytest.fixture(scope="module")
-def long_run(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("long")
-    (folder / "book.txt").write_text("the cat sat on the mat.\nthe dog sat on the log.\n" * 240)
-    return seqgen.train(
-        folder / "book.txt", layout="stream", cell="gru", hidden=16, steps=40, lr=0.01, batch_size=4,
-        options={"window": 16, "eval_every": 20}, out=folder / "run",
-    )  # fmt: skip
-
-
 class Page(html.parser.HTMLParser):
     """Checks that what is opened is closed, and collects what could ask a network for something."""
 
