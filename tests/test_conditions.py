@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import seqgen
 from seqgen.batches import RecordFeed, encode
-from seqgen.batches.order import uniforms
+from seqgen.batches.feed import uniforms
 from seqgen.corpus import Record, Splitter
 from seqgen.errors import UsageError
 from seqgen.tokenizers import BOS, EOS, PAD, CharTokenizer, Vocabulary

@@ -215,7 +215,7 @@ def encode_with(
         CorpusError: it is unreadable, empty or has no training part.
     """
     from seqgen.batches import cached, encode, encode_stream
-    from seqgen.batches.encoding import MakeSink, make_memory_sink
+    from seqgen.batches.encoded import MakeSink, make_memory_sink
 
     def records() -> Iterable[Record]:
         return kept if len(kept) == counted.n_records else verify_digest(corpus, title, counted.digest)

@@ -1,11 +1,18 @@
 """Records encoded once into flat arrays, and batches taken from them by indexing."""
 
 from seqgen.batches.cache import cached
-from seqgen.batches.encoded import Batch, Encoded, Parts, Stream
-from seqgen.batches.encoding import encode, encode_stream
-from seqgen.batches.feed import RecordFeed, StreamFeed, evaluation_windows, make_feed
-from seqgen.batches.order import count_batches, derive_seed, epoch_batches, evaluation_batches
-from seqgen.batches.rewrite import Rewriter
+from seqgen.batches.encoded import Batch, Encoded, Parts, Stream, encode, encode_stream
+from seqgen.batches.feed import (
+    RecordFeed,
+    Rewriter,
+    StreamFeed,
+    count_batches,
+    derive_seed,
+    epoch_batches,
+    evaluation_batches,
+    evaluation_windows,
+    make_feed,
+)
 
 __all__ = [
     "Batch", "Encoded", "Parts", "RecordFeed", "Rewriter", "Stream", "StreamFeed", "cached", "count_batches",

@@ -12,8 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seqgen.batches.encoded import Encoded, Parts, Stream
-from seqgen.batches.encoding import MakeSink
+from seqgen.batches.encoded import Encoded, MakeSink, Parts, Stream
 from seqgen.corpus import PARTS
 from seqgen.errors import DiskError
 from seqgen.files import SafePath, build_folder, dump_checksummed, load_checksummed, remove_folders, write_synced

@@ -1,27 +1,154 @@
-"""The batch of each step, as a pure function of the seed and the step number.
+"""The batch of each step: the order of records in an epoch, their augmentation, and windows of a long text.
+
+All of it is a pure function of the seed and the number of the step.
 
 Dimension letters: B batch, T steps, N records, C conditions.
 """
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from random import Random
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from seqgen.batches.encoded import Batch, Encoded, Stream
-from seqgen.batches.order import count_batches, derive_seed, epoch_batches, uniforms
-from seqgen.batches.rewrite import Rewriter
-from seqgen.tokenizers import BOS
+from seqgen.errors import UnknownSymbol
+from seqgen.protocols import Augmentation
+from seqgen.tokenizers import BOS, Vocabulary
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from seqgen.batches.order import Order
+    from seqgen.batches.encoded import Order
 
+    Integers = npt.NDArray[np.integer[Any]]
     Flags = npt.NDArray[np.bool_]
+
+
+_BLOCK = 64  # consecutive records that are read together: about a page
+_POOL = 1024  # blocks that are shuffled together
+_WINDOW = 50  # batches that are sorted by length together
+
+
+def epoch_batches(lengths_N: Integers, batch_size: int, seed: int, epoch: int) -> Iterator[Order]:
+    """Yield the batches of an epoch as record indices, as a pure function of the arguments.
+
+    Blocks of 64 records are visited in random order, and the records of 1,024 blocks are shuffled together: close to a
+    full shuffle even for a sorted corpus, while reading whole pages. Within windows of 50 batches, records of similar
+    length are grouped, and the batches are shuffled.
+
+    Args:
+        lengths_N: the length of each record.
+        batch_size: records per batch; the last batch of a window may have fewer.
+        seed: the seed of the run.
+        epoch: the epoch, from 0.
+    """
+    random = np.random.Generator(np.random.Philox(key=derive_seed("order", seed, epoch)))
+    width = _WINDOW * batch_size
+
+    def cut(window: Order) -> Iterator[Order]:
+        window = window[_by_length(lengths_N[window])]
+        cuts = [window[at : at + batch_size] for at in range(0, len(window), batch_size)]
+        return map(cuts.__getitem__, random.permutation(len(cuts)).tolist())
+
+    left = np.empty(0, dtype=np.int64)
+    n = len(lengths_N)
+    blocks = random.permutation(-(-n // _BLOCK)) if n > _POOL * _BLOCK else np.arange(-(-n // _BLOCK))
+    for start in range(0, len(blocks), _POOL):
+        rows = (blocks[start : start + _POOL, None] * _BLOCK + np.arange(_BLOCK)).reshape(-1)
+        left = np.concatenate((left, random.permutation(rows[rows < n])))
+        while len(left) >= width:
+            yield from cut(left[:width])
+            left = left[width:]
+    if len(left):
+        yield from cut(left)
+
+
+def count_batches(n_records: int, batch_size: int) -> int:
+    """Return the number of batches of an epoch."""
+    return -(-n_records // batch_size)
+
+
+def evaluation_batches(lengths_N: Integers, batch_size: int, most: int) -> Iterator[Order]:
+    """Yield at most ``most`` records, evenly spaced over the corpus, in batches of similar length."""
+    every = max(1, -(-len(lengths_N) // most))
+    rows = np.arange(0, len(lengths_N), every)
+    rows = rows[_by_length(lengths_N[rows])]
+    for start in range(0, len(rows), batch_size):
+        yield rows[start : start + batch_size]
+
+
+def _by_length(lengths_N: Integers) -> Order:
+    """Return the indices that sort lengths in ascending order, stably."""
+    # numpy sorts 16-bit integers by radix sort, in a tenth of the time.
+    fit = len(lengths_N) and lengths_N.max() < 2**16
+    return np.argsort(lengths_N.astype(np.uint16) if fit else lengths_N, kind="stable")
+
+
+def derive_seed(purpose: str, *numbers: int) -> int:
+    """Return a 63-bit seed that differs for every purpose and number."""
+    text = " ".join([purpose, *map(str, numbers)])
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little") >> 1
+
+
+def uniforms(key: int, rows_N: Order, n_columns: int) -> npt.NDArray[np.float64]:
+    """Return uniform numbers in [0, 1) that depend on (key, row, column) alone, (N, C).
+
+    Source: SplitMix64's finalizer (Steele, Lea and Flood 2014, Fast splittable pseudorandom number generators) applied
+    to a counter.
+
+    Args:
+        key: a 63-bit seed.
+        rows_N: the row numbers.
+        n_columns: C.
+    """
+    mixed: Any  # numpy's stubs do not infer unsigned integers here
+    with np.errstate(over="ignore"):
+        place = rows_N.astype(np.uint64)[:, None] * np.uint64(n_columns) + np.arange(n_columns, dtype=np.uint64)
+        mixed = (place + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(key)
+        mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        mixed ^= mixed >> np.uint64(31)
+    uniform_NC: npt.NDArray[np.float64] = (mixed >> np.uint64(11)) * 2.0**-53
+    return uniform_NC
+
+
+class Rewriter:
+    """An augmentation applied to records, as a pure function of (seed, epoch, record).
+
+    Args:
+        augment: maps a text to an equivalent text.
+        vocabulary: the vocabulary of the records.
+        seed: the seed of the run.
+    """
+
+    def __init__(self, augment: Augmentation, vocabulary: Vocabulary, seed: int) -> None:
+        self._augment, self._vocabulary, self._seed = augment, vocabulary, seed
+
+    def rewrite(self, encoded: Encoded, rows_B: Order, epoch: int) -> Encoded:
+        """Return some records rewritten; a record that would get an unknown symbol stays as it is."""
+        vocabulary = self._vocabulary
+        texts = []
+        for row, start, length in zip(
+            rows_B.tolist(), encoded.starts_N[rows_B].tolist(), encoded.lengths_N[rows_B].tolist(), strict=True
+        ):
+            text = vocabulary.decode(encoded.flat[start + 1 : start + length - 1].tolist())
+            written = self._augment(text, Random(derive_seed("rewrite", self._seed, epoch, row)))
+            try:
+                vocabulary.encode(written)
+            except UnknownSymbol:
+                written = text
+            texts.append(written)
+        flat, lengths_B = vocabulary.frame_many(texts)
+        chars_B = np.fromiter(map(len, texts), np.int64, len(texts))
+        conditions = encoded.conditions_NC
+        given_BC = None if conditions is None else conditions[rows_B]
+        return Encoded(flat, np.cumsum(lengths_B) - lengths_B, lengths_B, chars_B, given_BC)
+
 
 _AHEAD, _RECORDS_AHEAD, _IDS_AHEAD = 256, 8192, 1 << 19  # limits on batches built together: number, records, ids
 _ABSENT = 0.1  # share of conditions dropped in training, so that sampling works without them
