@@ -16,7 +16,7 @@ import pytest
 import seqgen
 from conftest import in_tiers, one_in
 from seqgen.corpus import TextFile, load_file, refuse_known_formats
-from seqgen.corpus.file_formats import START, refuse_text_format
+from seqgen.corpus.opening import START, refuse_text_format
 from seqgen.errors import BadOption, CorpusError, NoSuchFile, UsageError
 
 TINY = ("--cell", "vanilla", "--hidden", 4, "--steps", 1, "--split", "none", "-o", "samples=1")

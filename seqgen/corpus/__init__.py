@@ -1,7 +1,6 @@
 """Corpora: reading records, splitting them, and collecting statistics."""
 
-from seqgen.corpus.corpus import Corpus, PresplitSource, Record, get_source_files, get_stamp
-from seqgen.corpus.digest import verify_digest
+from seqgen.corpus.corpus import Corpus, PresplitSource, Record, get_source_files, get_stamp, verify_digest
 from seqgen.corpus.file import ConcatenatedRecords, file_suffix, guess_form, load_file, refuse_known_formats
 from seqgen.corpus.packages import PackageFiles
 from seqgen.corpus.readers import TextFile, read_lines

@@ -10,8 +10,7 @@ from typing import Annotated, Literal, cast
 from pydantic import Field
 
 from seqgen.corpus.corpus import Record, get_counts, get_source_files, get_stamp
-from seqgen.corpus.decoding import UTF8, Errors, check_encoding
-from seqgen.corpus.file_formats import LINE, refuse_text_format
+from seqgen.corpus.opening import LINE, UTF8, Errors, check_encoding, refuse_text_format
 from seqgen.corpus.readers import MAX_LINE_CHARS, FileSource, Normal, TextFile
 from seqgen.corpus.separated import SeparatedRecords
 from seqgen.corpus.tables import Columns, Table, TableForm

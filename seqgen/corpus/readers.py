@@ -4,27 +4,28 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Literal
 
 from seqgen.corpus.corpus import Record, records_of
-from seqgen.corpus.decoding import (
+from seqgen.corpus.opening import (
+    START,
     STRIPS_BOM,
     UTF8,
     Errors,
     check_encoding,
     find_first_problem,
     is_decodable,
+    open_text,
+    open_unpacked,
     replace_undecodable,
 )
-from seqgen.corpus.file_formats import START
-from seqgen.corpus.lines import whole_lines, without_runs
-from seqgen.corpus.opening import open_text, open_unpacked
 from seqgen.errors import CorpusError
 
 MAX_LINE_CHARS = 10_000
@@ -254,3 +255,45 @@ def _blocks(file: TextIOWrapper) -> Iterator[str]:
 def read_lines(path: str | Path, *, max_line_chars: int = MAX_LINE_CHARS) -> TextFile:
     """Return the lines of a UTF-8 text file as a restartable iterable of records."""
     return TextFile(Path(path), max_line_chars=max_line_chars)
+
+
+_RUN = "\n" * 64
+_RUNS = re.compile("(?<=\n)(\n{63,})")
+
+
+def whole_lines(blocks: Iterable[str], most: int) -> Iterator[str]:
+    """Yield the blocks cut so that each piece ends with a line end.
+
+    The last piece may lack it, and so does a piece of a line that is longer than ``most`` characters.
+
+    Args:
+        blocks: a text with LF as line ends, in pieces of any size.
+        most: the number of characters beyond which a line is no longer buffered.
+    """
+    begun, size = list[str](), 0  # of the line that is still open
+    for block in blocks:
+        cut = block.rfind("\n") + 1
+        if cut:
+            yield "".join((*begun, block[:cut]))
+            begun, size = [], 0
+        begun.append(block[cut:])
+        size += len(block) - cut
+        if size > most:
+            yield "".join(begun)
+            begun, size = [], 0
+    if size:
+        yield "".join(begun)
+
+
+def without_runs(pieces: Iterable[str]) -> Iterator[tuple[str, int]]:
+    """Yield the pieces without long runs of empty lines, each with the number of empty lines that follow it.
+
+    A gigabyte of line ends fits into a gzipped file of a megabyte, and a line costs more time than a character.
+    """
+    for piece in pieces:
+        if _RUN not in piece:
+            yield piece, 0
+            continue
+        texts = _RUNS.split(piece)
+        for text, run in itertools.zip_longest(texts[::2], texts[1::2], fillvalue=""):
+            yield text, len(run)

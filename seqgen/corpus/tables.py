@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from seqgen.corpus.corpus import Record
-from seqgen.corpus.decoding import is_decodable, replace_undecodable
+from seqgen.corpus.opening import is_decodable, replace_undecodable
 from seqgen.corpus.readers import FileSource
 from seqgen.errors import CorpusError, UsageError, did_you_mean
 
