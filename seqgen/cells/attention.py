@@ -8,8 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from seqgen.cells.cell import Cell
-from seqgen.cells.step import Recurrent
+from seqgen.cells.cell import Cell, Recurrent
 from seqgen.cells.wrappers import StepWrapper, project_zeros
 from seqgen.protocols import State
 

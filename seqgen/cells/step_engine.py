@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
-from seqgen.cells.step import Engine, StepCell
+from seqgen.cells.cell import Engine, StepCell
 from seqgen.cells.wrappers import StepWrapper
 from seqgen.engine.compiled_runner import CHUNK
 from seqgen.engine.plan_runner import traced_step

@@ -9,8 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from seqgen.cli.common import Flags, pair, session
-from seqgen.cli.configured import configured
+from seqgen.cli.common import Flags, configured, pair, session
 
 _FILES: dict[str, Any] = {
     "avoid_file": Annotated[

@@ -7,8 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from seqgen.cli.common import Json, RunName, assignments, everywhere, say, session, show, show_json, warn
-from seqgen.cli.configured import configured
+from seqgen.cli.common import Json, RunName, assignments, configured, everywhere, say, session, show, show_json, warn
 from seqgen.errors import BadOption
 
 _MANY = 50_000  # records or samples, for the stages to be worth a line

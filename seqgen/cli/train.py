@@ -6,8 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from seqgen.cli.common import RunName, assignments, everywhere, say, session, warn
-from seqgen.cli.configured import configured
+from seqgen.cli.common import RunName, assignments, configured, everywhere, say, session, warn
 
 
 def add_commands(app: typer.Typer) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from seqgen.config.flags import Flag, UserConfig
+from seqgen.config.options import Flag, UserConfig
 
 
 class EvaluateConfig(UserConfig):

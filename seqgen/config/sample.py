@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from seqgen.config.flags import Flag, UserConfig
+from seqgen.config.options import Flag, UserConfig
 from seqgen.config.values import MAX_LENGTH
 
 _DECODING, _CONSTRAINTS, _FILTERS = "Decoding", "Constraints on every row", "Filters"

@@ -8,8 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from seqgen.config.flags import Flag, UserConfig, flags_of
-from seqgen.config.options import Options
+from seqgen.config.options import Flag, Options, UserConfig, flags_of
 from seqgen.config.values import MAX, device_name, duration_or_value_error, split_or_value_error
 
 _MODEL, _END, _DATA, _MORE = "The model", "Stopping", "The data", "Other settings"

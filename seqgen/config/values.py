@@ -1,12 +1,112 @@
-"""Durations, counts, splits and devices, parsed from the ways that users write them."""
+"""Option values as users write them: assignments and TOML files, in layers; durations, counts, splits and devices."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
-from seqgen.errors import BadOption
+from seqgen.errors import BadOption, UsageError, did_you_mean
+
+_MAX_TOML_BYTES = 1 << 20
+Layer = dict[str, dict[str, Any]]
+"""Part to option to value, e.g. ``{"cell": {"activation": "tanh"}}``."""
+
+
+def merge(*layers: Mapping[str, Mapping[str, Any]]) -> Layer:
+    """Merge layers; the later ones win, name by name."""
+    merged: Layer = {}
+    for layer in layers:
+        for part, values in layer.items():
+            merged.setdefault(part, {}).update(values)
+    return merged
+
+
+def parse_assignments(assignments: Iterable[str]) -> list[tuple[str | None, str, str]]:
+    """Read ``PART.NAME=VALUE`` or ``NAME=VALUE``, as (part or None, name, value).
+
+    Raises:
+        BadOption: there is no "=" or no name.
+    """
+    parsed = []
+    for assignment in assignments:
+        target, equals, value = assignment.partition("=")
+        part, dot, name = target.strip().rpartition(".")
+        if not equals or not name or (dot and not part):
+            raise BadOption(f"{assignment!r} is not of the form PART.NAME=VALUE, like cell.activation=tanh")
+        parsed.append((part or None, name.replace("-", "_"), value))
+    return parsed
+
+
+def split_names(options: Mapping[str, Any]) -> list[tuple[str | None, str, Any]]:
+    """Return options by ``"part.name"`` or bare name in the form of ``parse_assignments``."""
+    parted = ((name.rpartition("."), value) for name, value in options.items())
+    return [(part or None, name, value) for (part, _, name), value in parted]
+
+
+def assign(assignments: Iterable[tuple[str | None, str, Any]], fields: Mapping[str, Iterable[str]]) -> Layer:
+    """Find the part of each assignment.
+
+    Args:
+        assignments: (part or None, name, value).
+        fields: the option names of each part of this run.
+
+    Raises:
+        BadOption: no such part or name, or a bare name that several parts have.
+    """
+    layer: Layer = {}
+    for part, name, value in assignments:
+        if part is None:
+            owners = [candidate for candidate, names in fields.items() if name in names]
+            if len(owners) != 1:
+                raise BadOption(_ambiguous(name, owners, fields))
+            part = owners[0]
+        elif part not in fields:
+            raise BadOption(f"no part {part!r} in this run{did_you_mean(part, fields)}")
+        layer.setdefault(part, {})[name] = value
+    return layer
+
+
+def _ambiguous(name: str, owners: list[str], fields: Mapping[str, Iterable[str]]) -> str:
+    if owners:
+        return f"several parts have the option {name!r}: write " + " or ".join(f"{o}.{name}=" for o in owners)
+    known = [f"{part}.{option}" for part, options in fields.items() for option in options]
+    bare = {option for options in fields.values() for option in options}
+    others = f"; known: {', '.join(known)}" if known else ": none here has options"
+    return f"no part has the option {name!r}{did_you_mean(name, bare) or others}"
+
+
+def read_toml(path: Path) -> Layer:
+    """Read the tables of a configuration file: ``[train] [model] [cell] [tokenizer] [corpus]``.
+
+    Raises:
+        UsageError: no such file, too large, not TOML, nested too deeply, or something outside a table.
+    """
+    try:
+        with path.open("rb") as file:  # at most so much, since a device may never end
+            content = file.read(_MAX_TOML_BYTES + 1)
+        if len(content) > _MAX_TOML_BYTES:
+            raise UsageError(
+                f"cannot read the configuration {str(path)!r}: it has more than {_MAX_TOML_BYTES:,} bytes; "
+                "pass a TOML file of settings"
+            )
+        data = tomllib.loads(content.decode("utf-8"))
+    except OSError as error:
+        raise UsageError(f"cannot read the configuration {str(path)!r}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{str(path)!r} is not TOML: {error}") from None
+    except RecursionError:
+        raise UsageError(
+            f"cannot read the configuration {str(path)!r}: its values are nested too deeply; write plain values"
+        ) from None
+    for part, values in data.items():
+        if not isinstance(values, dict):
+            raise BadOption(f"{str(path)!r}: {part!r} must stand in a table such as [train]")
+    return data
+
 
 MAX = 2**63
 """Upper bound of counts, exclusive."""

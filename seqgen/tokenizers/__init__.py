@@ -2,8 +2,16 @@
 
 from seqgen.tokenizers.byte import ByteTokenizer
 from seqgen.tokenizers.char import CharTokenizer, nearest
-from seqgen.tokenizers.extension import extend_conditions, extend_tokenizer, map_ids, new_tokens
-from seqgen.tokenizers.vocabulary import BOS, EOS, PAD, Vocabulary
+from seqgen.tokenizers.vocabulary import (
+    BOS,
+    EOS,
+    PAD,
+    Vocabulary,
+    extend_conditions,
+    extend_tokenizer,
+    map_ids,
+    new_tokens,
+)
 
 __all__ = [
     "BOS", "EOS", "PAD", "ByteTokenizer", "CharTokenizer", "Vocabulary", "extend_conditions", "extend_tokenizer",

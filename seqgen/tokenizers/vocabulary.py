@@ -1,23 +1,25 @@
-"""The ids that a model sees: pad, begin, end, conditions, then the tokenizer's symbols.
+"""The ids that a model sees: pad, begin, end, conditions, then the tokenizer's symbols; and how new ones are added.
 
 Special symbols are ids and never text: "<eos>" in a corpus is plain characters.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from seqgen.errors import PluginError, UsageError, did_you_mean
+from seqgen.errors import PluginError, SeqgenError, UsageError, did_you_mean
 from seqgen.protocols import Tokenizer
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     from seqgen.protocols import Ids, Lengths
+
 
 PAD, BOS, EOS = 0, 1, 2
 _TRIES, _TRIED = 20, 50  # random sequences, and symbols of each
@@ -179,3 +181,74 @@ class Vocabulary:
                 f"cannot decode the ids {least + self.symbol_offset} to {most + self.symbol_offset}: "
                 f"symbols are {self.symbol_offset} to {self.size - 1}"
             )
+
+
+def extend_tokenizer(known: Tokenizer, texts: Iterable[str], options: Mapping[str, Any]) -> Tokenizer:
+    """Return a tokenizer that has every symbol of ``known`` and those of the texts; ``known`` if there are no new ones.
+
+    It is fitted again, on the known symbols and the texts. A tokenizer with ``fit_parts`` is returned unchanged, since
+    its merges depend on counts and would come out differently.
+
+    Args:
+        known: the fitted tokenizer.
+        texts: the new texts; they may not be consumed completely.
+        options: the options of the tokenizer's ``fit``.
+    """
+    make, symbols = type(known), _symbols(known)
+    if symbols is None or hasattr(make, "fit_parts"):
+        return known
+    try:
+        again = make.fit(symbols, **options)
+    except SeqgenError:
+        return known
+    if _symbols(again) != symbols:
+        return known
+    wider = make.fit(itertools.chain(symbols, texts), **options)
+    return wider if set(symbols) < set(_symbols(wider) or ()) else known
+
+
+def extend_conditions(known: Sequence[str], found: Mapping[str, Iterable[str]]) -> tuple[str, ...]:
+    """Return the condition tokens ``name=value`` extended by the values found, grouped by name."""
+    names = dict.fromkeys(token.partition("=")[0] for token in known)
+    tokens = {name: [token for token in known if token.startswith(f"{name}=")] for name in names}
+    for name, values in found.items():
+        tokens[name] = [*dict.fromkeys([*tokens.get(name, ()), *(f"{name}={value}" for value in values)])]
+    return tuple(itertools.chain.from_iterable(tokens.values()))
+
+
+def map_ids(wider: Vocabulary, known: Vocabulary) -> list[int]:
+    """Return, for each id of ``known``, the id of the same symbol in the extended vocabulary ``wider``.
+
+    Raises:
+        KeyError: a symbol or condition is missing: ``wider`` does not extend ``known``.
+    """
+    of_condition = {token: index for index, token in enumerate(wider.conditions, EOS + 1)}
+    frame = [*range(EOS + 1), *(of_condition[token] for token in known.conditions)]
+    symbols, before = _symbols(wider.tokenizer), _symbols(known.tokenizer)
+    if symbols == before and wider.tokenizer.n_symbols == known.tokenizer.n_symbols:
+        return [*frame, *range(wider.symbol_offset, wider.size)]
+    if symbols is None or before is None:
+        raise KeyError(known.symbol_offset)
+    of_symbol = {symbol: index for index, symbol in enumerate(symbols, wider.symbol_offset)}
+    return [*frame, *(of_symbol[symbol] for symbol in before)]
+
+
+def new_tokens(wider: Vocabulary, known: Vocabulary) -> list[str]:
+    """Return the conditions, then the symbols, of ``wider`` that ``known`` lacks."""
+    kept = set(map_ids(wider, known))
+    return [
+        wider.conditions[index - EOS - 1] if index < wider.symbol_offset else wider.decode([index])
+        for index in range(wider.size)
+        if index not in kept
+    ]
+
+
+def _symbols(tokenizer: Tokenizer) -> list[str] | None:
+    """Return the text of each symbol; None unless decoding is concatenation and all texts differ."""
+    pieces = Vocabulary(tokenizer).pieces()
+    if pieces is None or len(set(pieces)) < len(pieces):
+        return None
+    try:
+        return [piece.decode("utf-8", "surrogatepass") for piece in pieces]
+    except UnicodeDecodeError:  # symbols that are parts of characters, such as bytes
+        return None
