@@ -10,11 +10,13 @@ feature. The last line is the layer's only nonlinearity. The norm and the residu
 (norm=before, skip=residual).
 
 Lambda starts with the eigenvalues of the normal part of the HiPPO-LegS matrix; its real part is kept below -0.0001,
-without which states may grow without bound. B and C start at random (the paper also transforms them by the
-eigenvectors, of which it may use several blocks).
+without which states may grow without bound. B and C start at random, each part normal: those of B with the standard
+deviation 1 / (2 sqrt(N)), those of C with sqrt(1/2), for N complex features. (The implementation samples a real B and
+transforms it by the eigenvectors, of which it may use several blocks; parts of B are then as large as here.)
 
 Source: arXiv:2208.04933; the bound, the last line and the initial values after the implementation lindermanlab/S5 (its
-clip_eigs, half_glu1 and complex_normal), where D is diagonal.
+clip_eigs, half_glu1 and complex_normal). There D is diagonal and its entries start with the standard deviation 1; here
+D is dense, with 1 / sqrt(I).
 """
 
 from __future__ import annotations
@@ -28,6 +30,8 @@ from torch.nn import functional
 
 import seqgen
 from seqgen_parallel.linear_recurrence import SequenceCell, complex_scan, times
+
+_C_SCALE = 0.5**0.5  # standard deviation of each part of C
 
 
 class S5Cell(SequenceCell):
@@ -63,8 +67,10 @@ class S5Cell(SequenceCell):
         self.input = nn.Linear(input_size, 2 * N + hidden_size, bias=False)  # parts of B, then D
         self.output = seqgen.Recurrent(2 * N, hidden_size)  # 2 Re C, -2 Im C
         self.gate = seqgen.Recurrent(hidden_size, hidden_size, bias=True)
-        nn.init.normal_(self.input.weight, std=input_size**-0.5)
-        nn.init.normal_(self.output.weight, std=(2 / N) ** 0.5)
+        b_and_d = self.input.weight.detach()
+        nn.init.normal_(b_and_d[: 2 * N], std=0.5 * N**-0.5)
+        nn.init.normal_(b_and_d[2 * N :], std=input_size**-0.5)
+        nn.init.normal_(self.output.weight, std=2 * _C_SCALE)
 
     def initial_state(self, batch_size: int) -> Tensor:
         """Return zeros (B, 2 N): real parts, then imaginary parts."""
