@@ -33,6 +33,9 @@ class QRNNOptions(seqgen.Options):
     pooling: Literal["f", "fo", "ifo"] = Field(
         "fo", description="gates of the pooling: f (forget), o (output), i (a separate input gate)"
     )
+    zoneout: float = Field(
+        0.0, ge=0, lt=1, description="probability that a feature of the state keeps its value during training"
+    )
 
 
 class HGRNOptions(seqgen.Options):
@@ -71,7 +74,7 @@ class MambaOptions(seqgen.Options):
     """Options of ``mamba``."""
 
     expand: float = Field(2.0, gt=0, le=64, description=_EXPAND)
-    states: int = Field(4, ge=1, le=1024, description="state size per inner feature")
+    states: int = Field(4, ge=1, le=1024, description="state size per inner feature; 16 in the paper")
     kernel: int = Field(4, ge=2, le=256, description=_KERNEL)
     rank: int | None = Field(
         None, ge=1, le=65_536, description="rank of the time step's map; left out: a sixteenth of the units"

@@ -8,7 +8,10 @@
 . is the elementwise product. Inputs before the first are 0, and so is the initial state. Biases of W are omitted. (The
 reference implementation torchqrnn swaps f and 1 - f and has no ifo-pooling.)
 
-Source: arXiv:1611.01576.
+With zoneout, the paper's regularization, f is 1 - m . (1 - f) during training, where each m is 0 with the probability
+given and otherwise 1; in evaluation mode m is its mean.
+
+Source: arXiv:1611.01576; zoneout: its section 2.1.
 """
 
 from __future__ import annotations
@@ -30,11 +33,14 @@ class QRNNCell(seqgen.Cell):
         hidden_size: H; the state is (the last k - 1 inputs (B, k - 1, I), c (B, H)).
         kernel: k.
         pooling: "f", "fo" or "ifo".
+        zoneout: probability that a feature of c keeps its value during training.
     """
 
-    def __init__(self, input_size: int, hidden_size: int, *, kernel: int = 2, pooling: str = "fo") -> None:
+    def __init__(
+        self, input_size: int, hidden_size: int, *, kernel: int = 2, pooling: str = "fo", zoneout: float = 0.0
+    ) -> None:
         super().__init__(input_size, hidden_size)
-        self.kernel, self.pooling = kernel, pooling
+        self.kernel, self.pooling, self.zoneout = kernel, pooling, zoneout
         self.input = nn.Linear(kernel * input_size, (1 + _GATES[pooling]) * hidden_size)
 
     def initial_state(self, batch_size: int) -> tuple[Tensor, Tensor]:
@@ -49,7 +55,14 @@ class QRNNCell(seqgen.Cell):
         # In the state's dtype: bfloat16 is too coarse for sums over time.
         z_TBH, *gates_TBH = self.input(window_TBI).to(c_BH.dtype).chunk(1 + _GATES[self.pooling], 2)
         f_TBH, *others_TBH = torch.sigmoid(torch.cat(gates_TBH, 2)).chunk(len(gates_TBH), 2)
+        f_TBH = self._zoned_out(f_TBH) if self.zoneout else f_TBH
         i_TBH = others_TBH.pop() if self.pooling == "ifo" else 1 - f_TBH
         c_TBH = scan(f_TBH, i_TBH * torch.tanh(z_TBH), c_BH)
         h_TBH = others_TBH[0] * c_TBH if others_TBH else c_TBH
         return h_TBH.transpose(0, 1), (all_TBI[T:].transpose(0, 1), c_TBH[-1])
+
+    def _zoned_out(self, f_TBH: Tensor) -> Tensor:
+        """Return the forget gate with zoneout."""
+        if not self.training:
+            return 1 - (1 - self.zoneout) * (1 - f_TBH)
+        return torch.where(torch.rand_like(f_TBH) < self.zoneout, torch.ones_like(f_TBH), f_TBH)

@@ -310,6 +310,25 @@ def test_a_qrnn_sees_so_many_inputs():
     assert (plain != changed).any(2).tolist() == [[False, True, True, True, False, False]]
 
 
+@pytest.mark.parametrize("pooling", ["f", "ifo"])
+def test_zoneout_of_a_qrnn_keeps_features(pooling):
+    """While training a feature of c keeps its value exactly; in evaluation mode the forget gate has its mean."""
+    cell = make(QRNNCell, kernel=1, pooling=pooling, zoneout=0.4)
+    with torch.no_grad():
+        cell.input.bias[-H:] = -1e9  # of ifo: nothing is written; of f: nothing is kept
+    x_B1I = torch.randn(4000, 1, I, dtype=torch.float64)
+    state = cell.initial_state(4000)[0], torch.ones(4000, H, dtype=torch.float64)
+    gates = torch.sigmoid(cell.input(x_B1I)[:, 0, H : 2 * H])
+    _, (_, c_BH) = cell.train()(x_B1I, state)
+    kept = c_BH == 1
+    assert kept.double().mean().item() == pytest.approx(0.4, abs=0.02)
+    cell.eval()
+    _, (_, mean_BH) = cell(x_B1I, state)
+    f_BH = 0.4 + 0.6 * gates
+    z_BH = torch.tanh(cell.input(x_B1I)[:, 0, :H])
+    assert torch.allclose(mean_BH, f_BH if pooling == "ifo" else f_BH + (1 - f_BH) * z_BH)
+
+
 def test_hgrn_keeps_at_least_its_lower_bound():
     cell = make(HGRNCell, lower_bound=0.75)
     kept = cell.project(100 * torch.randn(5, 9, I, dtype=torch.float64))[..., :H]
@@ -341,6 +360,17 @@ def test_where_the_eigenvalues_of_an_s5_start():
     steps = torch.exp(cell.log_step)
     assert 0.01 <= steps.min() < 0.0105 and 0.19 < steps.max() <= 0.2
     assert cell.log_step.mean().item() == pytest.approx(math.log(0.01 * 0.2) / 2, abs=0.15)
+
+
+@pytest.mark.parametrize("n", [10, 40])
+def test_the_scales_at_which_an_s5_starts(n):
+    """B and C as in the reference's ``complex_normal``: C does not shrink with the number of states, B does."""
+    torch.manual_seed(0)
+    cell = S5Cell(300, 400, states=n)
+    b, c, d = complex_parts(numbers(cell), n)
+    for parts, scale in ((b, 0.5 / math.sqrt(n)), (c, 2 * math.sqrt(0.5))):  # the output's weight is 2 C
+        assert parts.real.std() == pytest.approx(scale, rel=0.05) == parts.imag.std()
+    assert d.std() == pytest.approx(300**-0.5, rel=0.05)
 
 
 def test_a_state_of_an_s5_cannot_grow():
