@@ -13,7 +13,8 @@ state. Period tau, shift s and, unless it is fixed, the open fraction r of the p
 Source: arXiv:1610.09513, after TensorFlow 1's PhasedLSTMCell, which learns tau and r directly; here log tau and logit r
 are learned, which keeps tau > 0 and 0 < r < 1. Its derivative by tau ignores that the number of whole periods in t - s
 depends on tau; here it is exact. Its peepholes are matrices; here they are vectors. As there, the leak also acts in
-evaluation mode. There r starts at 0.1, for sequences of thousands of steps; here at 0.5.
+evaluation mode. There r starts at 0.1, for sequences of thousands of steps, and the forget gate's bias at 0; here they
+start at 0.5 and 1.
 """
 
 from __future__ import annotations

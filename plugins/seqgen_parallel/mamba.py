@@ -11,7 +11,8 @@ A_log starts at log(1 .. N) in each feature, D at 1, and b such that softplus(b)
 The W have no biases.
 
 Source: arXiv:2312.00752, after the implementation state-spaces/mamba, which has Delta B for the zero-order hold of B.
-The norm before the block and the residual connection are left to the model.
+N is 4 by default, where paper and implementation have 16 (states=16): a step costs in proportion to it. The norm before
+the block and the residual connection are left to the model (norm=before, skip=residual).
 """
 
 from __future__ import annotations

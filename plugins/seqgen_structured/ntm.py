@@ -15,9 +15,9 @@ each . is a linear map of h_t, clipped to [-clip, clip], and for a write head al
     M_t(i) = M_{t-1}(i) (1 - w_t(i) e) + w_t(i) a                           each write head, in turn
     y_t = W [h_t, r_t] + b
 
-Source: arXiv:1410.5401, section 3, after TensorFlow 1's NTMCell (arXiv:1807.08518): it reads before it writes, and the
-memory starts at 1e-6. There r_0 and w_0 are learned; here r_0 = 0 and every head starts at the first slot, since equal
-weights on equal slots would stay indistinguishable.
+Source: arXiv:1410.5401, section 3, after TensorFlow 1's NTMCell, which too reads before it writes. There the initial
+memory, r_0 and w_0 are learned, and y is clipped too. Here the memory starts at 1e-6 (arXiv:1807.08518), r_0 = 0, and
+every head starts at the first slot, since equal weights on equal slots would stay indistinguishable.
 """
 
 from __future__ import annotations
