@@ -163,7 +163,7 @@ class ArchitectureSpec(LoadableSpec):
     Attributes:
         recommended: recommended settings by part: ``{"train": {"lr": 1e-3}}``.
         tf: the equivalent classes of TensorFlow 1, each with the options that make it equivalent:
-            ``{"BasicLSTMCell": {}, "LSTMCell": {"peepholes": True}}``.
+            ``{"BasicLSTMCell": {}, "CudnnLSTM": {"forget_bias": 0.0}}``.
     """
 
     recommended: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

@@ -10,7 +10,7 @@ import pytest
 import seqgen
 from conftest import in_terminal, registered
 from seqgen.cli.tf import tf_answers
-from seqgen.config import assign, parse_assignments
+from seqgen.config import TrainSettings, assign, parse_assignments
 
 # What ends in "Cell" in tf.nn.rnn_cell and tf.contrib.rnn of TensorFlow 1.15.
 PRINTED = """
@@ -21,6 +21,18 @@ PRINTED = """
 """.split()
 # What tf.contrib.rnn defines beside them and does not export.
 HIDDEN = "LayerNormLSTMCell WeightNormLSTMCell MinimalRNNCell CFNCell NTMCell".split()
+# The rest of tf.nn.rnn_cell and tf.contrib.rnn, but for LSTMStateTuple: wrappers and bases.
+WRAPPERS = """
+    DropoutWrapper ResidualWrapper HighwayWrapper DeviceWrapper AttentionCellWrapper CompiledWrapper EmbeddingWrapper
+    InputProjectionWrapper OutputProjectionWrapper GRUBlockCellV2 LSTMBlockWrapper FusedRNNCellAdaptor
+    TimeReversedFusedRNN
+""".split()
+CUDNN = "CudnnGRU CudnnLSTM CudnnRNNRelu CudnnRNNTanh CudnnCompatibleGRUCell CudnnCompatibleLSTMCell".split()
+GRID = """
+    GridRNNCell Grid1BasicRNNCell Grid1BasicLSTMCell Grid1LSTMCell Grid2BasicRNNCell Grid2BasicLSTMCell Grid2LSTMCell
+    Grid2GRUCell Grid3LSTMCell
+""".split()
+ALSO = WRAPPERS + CUDNN + GRID + ["AttentionWrapper"]
 
 
 @pytest.fixture
@@ -30,7 +42,25 @@ def answers(cli):
 
 def test_all_names_of_the_notebook_are_answered_once(answers):
     assert len(PRINTED) == 29 and len(HIDDEN) == 5
-    assert sorted(answer["tf"] for answer in answers) == sorted(PRINTED + HIDDEN)
+    assert (len(CUDNN), len(GRID)) == (6, 9)
+    assert sorted(answer["tf"] for answer in answers) == sorted(PRINTED + HIDDEN + ALSO)
+
+
+def test_nothing_is_said_to_answer_where_nothing_does(answers):
+    """By name: the cells of tf.contrib.grid_rnn, what reads backward, and what reads an encoder."""
+    by_tf = {answer["tf"]: answer for answer in answers}
+    unanswered = {tf for tf, answer in by_tf.items() if answer["kind"] == "none"}
+    assert unanswered == {*GRID, "TimeReversedFusedRNN", "AttentionWrapper"}
+    assert {by_tf[tf]["use"] for tf in unanswered} == {"nothing"} and all(by_tf[tf]["summary"] for tf in unanswered)
+
+
+def test_options_are_those_of_the_defaults_of_tensorflow(answers):
+    uses = {answer["tf"]: answer["use"] for answer in answers}
+    assert uses["LSTMCell"] == uses["BasicLSTMCell"] == "--cell lstm"  # use_peepholes=False, forget_bias=1
+    assert uses["CudnnLSTM"] == uses["CudnnCompatibleLSTMCell"] == "--cell lstm -o cell.forget_bias=0.0"
+    assert uses["CudnnGRU"] == "--cell gru -o cell.reset=after" and uses["GRUCell"].endswith("reset=before")
+    assert uses["ResidualWrapper"] == "--model recurrent -o model.skip=residual"
+    assert uses["CompiledWrapper"] == "-o train.engine=compiled"
 
 
 def test_every_answer_exists(answers):
@@ -41,15 +71,21 @@ def test_every_answer_exists(answers):
                 issubclass(getattr(seqgen, answer["name"]), seqgen.Cell) and answer["use"] == f"seqgen.{answer['name']}"
             )
             continue
+        if answer["kind"] == "none":
+            continue
+        if answer["kind"] == "train":
+            TrainSettings(steps=1, **answer["options"])
+            continue
         entry = entries[answer["kind"], answer["name"]]
         assert entry.options(answer["options"]).items() >= answer["options"].items()
-        assert answer["package"] == entry.package and answer["summary"] == entry.spec.summary
+        assert answer["package"] == entry.package
+        assert answer["tf"] in WRAPPERS or answer["summary"] == entry.spec.summary
 
 
 def test_what_it_says_can_be_typed(answers):
     """The options are spelled so that the command line reads the same values from them."""
     entries = {(kind, entry.spec.name): entry for kind in ("cell", "model") for entry in registered(kind)}
-    for answer in (answer for answer in answers if answer["kind"] != "class"):
+    for answer in (answer for answer in answers if answer["kind"] in ("cell", "model")):
         flag, name, *rest = answer["use"].split(" ")
         assert (flag, name) == (f"--{answer['kind']}", answer["name"]) and set(rest[::2]) <= {"-o"}
         entry = entries[answer["kind"], name]
@@ -58,11 +94,12 @@ def test_what_it_says_can_be_typed(answers):
 
 
 def test_an_answer_trains(cli, words, in_tmp):
-    line = next(row for row in cli("list", "cells", "--tf").out.splitlines() if row.split()[:1] == ["LSTMCell"])
-    assert "--cell lstm -o cell.peepholes=true" in line
-    result = cli("train", "--corpus", words, *"--cell lstm -o cell.peepholes=true".split(), "--steps", 1, "--hidden", 4)
+    line = next(row for row in cli("list", "cells", "--tf").out.splitlines() if row.split()[:1] == ["CudnnLSTM"])
+    assert "--cell lstm -o cell.forget_bias=0.0" in line
+    use = "--cell lstm -o cell.forget_bias=0.0".split()
+    result = cli("train", "--corpus", words, *use, "--steps", 1, "--hidden", 4)
     assert result.code == 0, result.err
-    assert seqgen.load().settings.cell.options["peepholes"] is True
+    assert seqgen.load().settings.cell.options["forget_bias"] == 0
 
 
 def test_a_terminal_of_80_columns_shows_it_whole(cli):
@@ -101,7 +138,8 @@ def test_without_plugins_core_answers_its_own(plugins):
 
     registry = Registry()
     builtin.register_models(lambda spec: registry.add(Entry("seqgen", spec)))
-    assert [answer.tf for answer in tf_answers(registry)] == ["FusedRNNCell", "LayerRNNCell", "MultiRNNCell", "RNNCell"]
+    own = {"FusedRNNCell", "LayerRNNCell", "MultiRNNCell", "RNNCell", *GRID, *WRAPPERS, "AttentionWrapper"}
+    assert {answer.tf for answer in tf_answers(registry)} == own - {"GRUBlockCellV2"}
 
 
 def test_show_names_what_a_cell_answers(cli):

@@ -18,7 +18,11 @@ def register_cells(register: Callable[[seqgen.CellSpec], None]) -> None:
             source="Elman 1990, Finding structure in time, doi:10.1207/s15516709cog1402_1",
             load="seqgen_classic.vanilla:VanillaCell",
             options="seqgen_classic.options:VanillaOptions",
-            tf={"BasicRNNCell": {"activation": "tanh"}},
+            tf={
+                "BasicRNNCell": {"activation": "tanh"},
+                "CudnnRNNTanh": {"activation": "tanh"},
+                "CudnnRNNRelu": {"activation": "relu"},
+            },
         )
     )
     register(
@@ -28,7 +32,13 @@ def register_cells(register: Callable[[seqgen.CellSpec], None]) -> None:
             source="arXiv:1406.1078; reset gate after the product as in cuDNN",
             load="seqgen_classic.gru:GRUCell",
             options="seqgen_classic.options:GRUOptions",
-            tf={"GRUCell": {"reset": "before"}, "GRUBlockCell": {"reset": "before"}},
+            tf={
+                "GRUCell": {"reset": "before"},
+                "GRUBlockCell": {"reset": "before"},
+                "GRUBlockCellV2": {"reset": "before"},
+                "CudnnGRU": {"reset": "after"},
+                "CudnnCompatibleGRUCell": {"reset": "after"},
+            },
         )
     )
     register(
@@ -43,7 +53,9 @@ def register_cells(register: Callable[[seqgen.CellSpec], None]) -> None:
                 "BasicLSTMCell": {},
                 "LSTMBlockCell": {},
                 "LSTMBlockFusedCell": {},
-                "LSTMCell": {"peepholes": True},
+                "LSTMCell": {},
+                "CudnnLSTM": {"forget_bias": 0.0},
+                "CudnnCompatibleLSTMCell": {"forget_bias": 0.0},
             },
         )
     )
