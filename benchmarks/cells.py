@@ -27,7 +27,7 @@ from quality import n_gram_bits
 from report import Section, number, store, table
 from seqgen.api.encoded_corpus import EncodedCorpus
 from seqgen.api.factories import build_model
-from seqgen.api.recommended import solve_width
+from seqgen.api.run_metadata import solve_width
 from seqgen.batches import evaluation_batches
 from seqgen.corpus import Corpus, Splitter
 from seqgen.model import count_parameters

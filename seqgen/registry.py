@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import difflib
 import traceback
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -209,13 +209,13 @@ class Registry:
         """Return the names of the entries with an alias, ignoring case."""
         return [e.spec.name for e in self.entries(kind) if alias.casefold() in map(str.casefold, e.spec.aliases)]
 
-    def get(self, kind: str, name: str, hint: str = "", near: Entry | None = None) -> Entry:
+    def get(self, kind: str, name: str, hint: Callable[[], str] = str, near: Entry | None = None) -> Entry:
         """Return the entry of a name.
 
         Args:
             kind: "cell", "corpus", ...
             name: a bare name, or ``package:name``.
-            hint: a further hint for the message.
+            hint: returns a further hint for the message; called for a name that is not found.
             near: the entry that refers to the name, None for the user; entries of its plugin, or else of its
                 distribution, take precedence over others of the same name.
 
@@ -229,9 +229,10 @@ class Registry:
             names = self.names(kind)
             if meant := self._names_by_alias(kind, bare):
                 raise UnknownName(kind, name, names, "", meant)
-            if not hint and not difflib.get_close_matches(name, names):
-                hint = "load one from a file with --plugin FILE.py"
-            raise UnknownName(kind, name, names, hint)
+            further = hint()
+            if not further and not difflib.get_close_matches(name, names):
+                further = "load one from a file with --plugin FILE.py"
+            raise UnknownName(kind, name, names, further)
         for same in ("package", "distribution"):
             if len(found) > 1 and near is not None:
                 found = [entry for entry in found if getattr(entry, same) == getattr(near, same)] or found

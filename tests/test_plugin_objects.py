@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import seqgen
-from seqgen.api.missing_plugin import part_entry
+from seqgen.api.factories import part_entry
 from seqgen.errors import MissingPlugin, PluginError, UnknownName, UsageError
 from seqgen.plugins import default_plugins
 

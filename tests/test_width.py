@@ -10,8 +10,7 @@ import seqgen
 from conftest import cells_in_tiers, one_in, registered
 from seqgen import BadOption
 from seqgen.api.factories import build_model
-from seqgen.api.recommended import solve_width
-from seqgen.api.run_metadata import with_width
+from seqgen.api.run_metadata import solve_width, with_width
 from seqgen.config import parse_count
 from seqgen.model import count_parameters
 

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from seqgen.api.corpora import FILE, read_file_as, sort_out_corpus
-from seqgen.api.recommended import as_in, recommended
 from seqgen.config import Layer, TrainConfig, TrainSettings, assign, build_options, merge, read_toml, split_names
-from seqgen.errors import BadOption, UsageError, did_you_mean
+from seqgen.errors import BadOption, PluginError, UsageError, did_you_mean
 from seqgen.plugins import Plugins, get_referenced
 from seqgen.registry import Entry
-from seqgen.specs import PARTS, CorpusSpec, DomainSpec, ModelSpec
+from seqgen.specs import PARTS, CellSpec, CorpusSpec, DomainSpec, ModelSpec
 
 if TYPE_CHECKING:
     from seqgen.api.warm_start import WarmStart
+    from seqgen.checkpoint import RunSettings
 
 _CELL = "gru"  # unless the user names one
+_DEFAULT_STEPS = 2000
+_ENDS = ("steps", "epochs", "time_s")
 _STREAM = {"batch_size": 32}  # lanes of a long text, unless the user gives a number
 _LAYOUT_OPTION = ((None, "layout"), ("corpus", "layout"))
 Layout = Literal["lines", "stream"]
@@ -117,7 +119,7 @@ def resolve(config: TrainConfig, plugins: Plugins, start: WarmStart | None = Non
     if start is not None:
         config = start.filled_in(config, parts, given)
     _check_params(config.params, fields["model"], given.get("model", {}))
-    known = _known(parts, fields, given, start)
+    known = _options_by_default(parts, fields, given, start)
     merged = merge(_suiting(layout, reading), known, given)
     for part, values in merged.items():
         if part not in fields and values:
@@ -155,13 +157,15 @@ def _with_toml(config: TrainConfig, toml: Layer) -> TrainConfig:
     return config.model_copy(update={"condition": tuple(conditions), "augment": config.augment or augment})
 
 
-def _known(parts: Mapping[str, Entry], fields: Mapping[str, list[str]], given: Layer, start: WarmStart | None) -> Layer:
+def _options_by_default(
+    parts: Mapping[str, Entry], fields: Mapping[str, list[str]], given: Layer, start: WarmStart | None
+) -> Layer:
     """Return the options that parts recommend, or those of the run whose weights this one starts from."""
     if start is None:
-        return recommended([parts[part] for part in _RECOMMENDING if part in parts], fields, given)
+        return _recommended([parts[part] for part in _RECOMMENDING if part in parts], fields, given)
     corpus = parts["corpus"]
     read_as = start.read_as(corpus, given.get("corpus", {}))
-    known = as_in(start.settings, fields, given, read_as, None if start.reads(corpus) else corpus)
+    known = _as_in(start.settings, fields, given, read_as, None if start.reads(corpus) else corpus)
     return merge(known, start.augmentation_options(parts.get("augmentation")))
 
 
@@ -226,7 +230,7 @@ def _find_parts(
     start: WarmStart | None,
 ) -> tuple[dict[str, Entry], Layer, Layer]:
     """Return the parts by kind, the options implied by the corpus's name, and those by which its file is read."""
-    registry, hint = plugins.registry, plugins.failed_hint()
+    registry, hint = plugins.registry, plugins.failed_hint
     wanted = config.corpus if config.corpus is not None else names.get("corpus")
     if wanted is None:
         known = ", ".join(registry.names("corpus")) or "none is registered"
@@ -271,3 +275,75 @@ def _find_parts(
     if augmentation:
         parts["augmentation"] = registry.get("augmentation", augmentation, hint)
     return parts, {"corpus": implied}, {"corpus": reading}
+
+
+def _recommended(parts: Iterable[Entry], fields: Mapping[str, list[str]], asked: Layer) -> Layer:
+    """Return the recommended values of the parts for options of this run; a later part wins."""
+    layers = [part.spec.recommended for part in parts if isinstance(part.spec, CorpusSpec | ModelSpec | CellSpec)]
+    merged = merge({"train": {}}, *layers)
+    for name in merged["train"]:
+        if name not in fields["train"]:
+            raise PluginError(f"train has no option {name!r}, which a part of this run recommends")
+    known = _existing(merged, fields)
+    if _ends_said(asked):
+        known["train"] = _without_ends(known["train"])
+    elif not any(end in known["train"] for end in _ENDS):
+        known["train"]["steps"] = _DEFAULT_STEPS
+    return known
+
+
+def _as_in(
+    settings: RunSettings,
+    fields: Mapping[str, list[str]],
+    asked: Layer,
+    read_as: Mapping[str, Any],
+    other: Entry | None,
+) -> Layer:
+    """Return the options of the run to start from that still exist, with its end unless another is given.
+
+    Args:
+        settings: the run.
+        fields: the options that there are, by part.
+        asked: the options that are asked for.
+        read_as: the options by which the corpus is read as that of the run was.
+        other: the corpus, if it is another: how it recommends to train, and how much to drop, is then
+            above what served that one; sizes are those of the weights.
+
+    Raises:
+        BadOption: a part no longer has an option that the weights were made with.
+    """
+    parts = {"model": settings.model, "cell": settings.cell, "tokenizer": settings.tokenizer}
+    there = {name: part.options for name, part in parts.items() if part is not None} | {"corpus": dict(read_as)}
+    for kind, part in parts.items():
+        for name, value in part.options.items() if part is not None else ():
+            if name not in fields.get(kind, ()):
+                gone = f"the {kind} of that run had the option {name!r}, {value!r}, which it has no more"
+                raise BadOption(f"{gone}: use the plugin as it was")
+    there["train"] = settings.train.model_dump(exclude={"best_by"})  # it goes by the records of the run
+    better: Layer = {"train": {}}
+    if other is not None:
+        assert isinstance(other.spec, CorpusSpec)
+        said = other.spec.recommended
+        better["train"] = dict(said.get("train", {}))
+        better["model"] = {name: value for name, value in said.get("model", {}).items() if name == "dropout"}
+    if _ends_said(asked):
+        there["train"], better["train"] = map(_without_ends, (there["train"], better["train"]))
+    elif _ends_said(better):
+        there["train"] = _without_ends(there["train"])
+    return _existing(merge(there, better), fields)
+
+
+def _without_ends(train: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in train.items() if name not in _ENDS}
+
+
+def _ends_said(asked: Layer) -> bool:
+    return any(asked.get("train", {}).get(end) is not None for end in _ENDS)
+
+
+def _existing(layer: Layer, fields: Mapping[str, list[str]]) -> dict[str, dict[str, Any]]:
+    """Return the options that this run has."""
+    return {
+        part: {name: value for name, value in values.items() if name in fields.get(part, ())}
+        for part, values in layer.items()
+    }

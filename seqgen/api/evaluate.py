@@ -8,6 +8,7 @@ import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -235,9 +236,11 @@ def find_reports(reports: Mapping[str, str | Path], plugins: Plugins) -> dict[st
         UnknownName: no loaded plugin offers one; the line names the plugin that would.
     """
     registry = plugins.registry
-    return {
-        name: registry.get("report", name, missing_plugin("reports", name) or plugins.failed_hint()) for name in reports
-    }
+
+    def hint(name: str) -> str:
+        return missing_plugin("reports", name) or plugins.failed_hint()
+
+    return {name: registry.get("report", name, partial(hint, name)) for name in reports}
 
 
 def evaluation_of(

@@ -8,7 +8,7 @@ from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 from seqgen.api.corpora import open_corpus
-from seqgen.api.missing_plugin import part_entry
+from seqgen.api.missing_plugin import missing_part
 from seqgen.checkpoint import RunFolder, RunSettings
 from seqgen.compute import computing, without_filling
 from seqgen.corpus import Corpus
@@ -22,6 +22,17 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from seqgen.tokenizers import Vocabulary
+
+
+def part_entry(plugins: Plugins, kind: str, name: str, settings: RunSettings) -> Entry:
+    """Return the registered part of a run.
+
+    Raises:
+        MissingPlugin: no plugin offers it.
+    """
+    if not plugins.registry.has(kind, name):
+        raise missing_part(plugins, kind, name, settings)
+    return plugins.registry.get(kind, name)
 
 
 def build_tokenizer(entry: Entry, data: Any) -> Any:

@@ -6,14 +6,13 @@ import contextlib
 import re
 import shlex
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from seqgen.checkpoint import RUNS, RunSettings, list_runs
 from seqgen.errors import CheckpointError, MissingPlugin, UnknownName
 from seqgen.plugins import Plugins, installed
-from seqgen.registry import Entry
 
 _MAX_RUNS = 100  # searched for a name
 _DISTRIBUTION = re.compile(r"[A-Za-z0-9][\w.-]{0,99}")
@@ -23,23 +22,17 @@ _FOLDER = re.compile(r"(?:/[\w.+-]{1,99}){1,30}", re.ASCII)
 _REPOSITORY = re.compile(r"(?:git|hg|bzr|svn)\+https?:/(?:/[\w.+-]{1,99}){1,9}@\w{1,64}", re.ASCII)
 
 
-def part_entry(plugins: Plugins, kind: str, name: str, settings: RunSettings) -> Entry:
-    """Return the registered part of a run.
-
-    Raises:
-        MissingPlugin: it is not installed.
-    """
-    if plugins.registry.has(kind, name):
-        return plugins.registry.get(kind, name)
+def missing_part(plugins: Plugins, kind: str, name: str, settings: RunSettings) -> MissingPlugin:
+    """Return the error about a part of a run that no plugin offers, with the hint how to get it."""
     package = name.partition(":")[0]
     known = next((plugin for plugin in settings.plugins if plugin.get("package") == package), {})
     way = way_to(known)
     if again := _given(known):
         of = f" with what {known['distribution']} defines" if known.get("sha256") and way else ""
         given = f"which was given from Python; give it again{of}, in Python: seqgen.load(..., plugins=[{again}])"
-        raise MissingPlugin(f"the run needs the {kind} {name!r:.80}, {given}")
+        return MissingPlugin(f"the run needs the {kind} {name!r:.80}, {given}")
     if package not in plugins.plugins and not way:
-        raise MissingPlugin(f"the run needs the {kind} {name!r:.80}, which is not installed")
+        return MissingPlugin(f"the run needs the {kind} {name!r:.80}, which is not installed")
     if package in plugins.plugins:
         state = f"which is loaded but not used: {plugins.plugins[package].problem or 'it no longer offers it'}"
     elif known.get("sha256"):
@@ -49,7 +42,7 @@ def part_entry(plugins: Plugins, kind: str, name: str, settings: RunSettings) ->
     else:
         state = f"which is not installed; {way}"
     of = f"{known.get('distribution') or package} {known.get('version') or ''}".strip()
-    raise MissingPlugin(f"the run needs the {kind} {name!r} of {of}, {state}")
+    return MissingPlugin(f"the run needs the {kind} {name!r} of {of}, {state}")
 
 
 def way_to(known: Mapping[str, Any]) -> str:
@@ -84,16 +77,6 @@ def _given(known: Mapping[str, Any]) -> str:
 def given_parts(settings: RunSettings) -> str:
     """Return the items of ``plugins=[...]`` to continue a run whose parts were given from Python, or ""."""
     return ", ".join(filter(None, map(_given, settings.plugins)))
-
-
-def given_again(entries: Iterable[Entry], plugins: Plugins) -> list[str]:
-    """Return a warning for each part that was given from Python and must be given again to open the run."""
-    lines = []
-    for entry in entries:
-        if given := plugins.plugins[entry.package].provenance.given:
-            again = ", ".join(given.split("; "))
-            lines.append(f"{entry.label}: to open the run again, give it again: seqgen.load(..., plugins=[{again}])")
-    return lines
 
 
 def plugin_options(settings: RunSettings) -> str:

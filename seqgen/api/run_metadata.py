@@ -1,21 +1,30 @@
-"""Run metadata: the content of run.json, with the versions and the machine."""
+"""Run metadata: the content of run.json, its width and criterion decided, with the versions and the machine."""
 
 from __future__ import annotations
 
 import datetime
 import platform
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import seqgen
 from seqgen.api.config import ResolvedConfig
 from seqgen.api.encoded_corpus import EncodedCorpus
 from seqgen.checkpoint import CorpusSettings, EngineSettings, PartSettings, RunSettings
+from seqgen.errors import BadOption
 from seqgen.plugins import Plugins, origin_of
 from seqgen.registry import Entry
 from seqgen.specs import CorpusSpec
 
+if TYPE_CHECKING:
+    from seqgen.config import TrainSettings
+    from seqgen.corpus import Survey
+
+_FEW_RECORDS = 200
+"""Number of records below which the best step is the last that copies few of them."""
+_MAX_WIDTH = 65_536
+_TRIES = 64  # widths in a row that a model may refuse, as attention heads that must divide them do
 _STREAM_LENGTH = 500  # symbols of a sample of one long text, unless asked otherwise
 
 
@@ -77,6 +86,72 @@ def _counted(data: EncodedCorpus) -> dict[str, Any]:
     }
 
 
+def with_best_by(settings: RunSettings, counted: Survey, *, counts: bool) -> TrainSettings:
+    """Return the training settings of a new run, with the criterion of its best step.
+
+    A handful of held-out records cannot decide which step is best, and the last step repeats the records. With fewer
+    than 200 records the best step is the last at which few samples would be copies, and evaluations are frequent;
+    ``benchmarks/few_records.py`` compares the two. A run still goes by the loss if it starts from the weights of
+    another and so already knows how records look; if its validation records are in a file, or it has none; if most of
+    its records are the same, so that copies are the goal; and if its model counts.
+
+    Args:
+        settings: settings of the run.
+        counted: counts of its corpus.
+        counts: whether its model learns by counting.
+
+    Raises:
+        BadOption: copies are the criterion, and the corpus is one long text.
+    """
+    train, corpus = settings.train, settings.corpus
+    if train.best_by == "copies" and corpus.layout != "lines":
+        raise BadOption("best_by=copies needs records, and one long text (--layout stream) has none")
+    chosen = settings.start is not None or corpus.valid is not None or not train.split[1]
+    few = counted.n_records < _FEW_RECORDS and 2 * counted.n_distinct >= counted.n_records
+    by = "copies" if few and corpus.layout == "lines" and not chosen and not counts else "loss"
+    return train.model_copy(update={"best_by": train.best_by or by})
+
+
+def solve_width(count: Callable[[int], int], budget: int) -> int:
+    """Return the largest width whose model has at most a number of parameters.
+
+    Args:
+        count: returns the trainable parameters at a width; may refuse one with BadOption.
+        budget: the most parameters.
+
+    Raises:
+        BadOption: even the smallest model has more.
+    """
+
+    def smallest(width: int) -> tuple[int, int]:
+        """Return the first width from this one that the model does not refuse, and its parameters."""
+        for candidate in range(width, width + _TRIES):
+            try:
+                return candidate, count(candidate)
+            except BadOption as error:
+                problem = error
+        raise problem
+
+    best, least = smallest(1)
+    if least > budget:
+        raise BadOption(f"a budget of {budget:,} parameters is too small: the model has {least:,} at width {best}")
+    too_wide = best
+    while too_wide < _MAX_WIDTH:
+        too_wide *= 2
+        width, n_parameters = smallest(too_wide)
+        if n_parameters > budget:
+            break
+        best = too_wide = width
+    while too_wide - best > 1:
+        middle = (best + too_wide) // 2
+        width, n_parameters = smallest(middle)
+        if n_parameters <= budget:
+            best = width
+        else:
+            too_wide = middle
+    return best
+
+
 def with_width(settings: RunSettings, width: int) -> RunSettings:
     """Return the settings with another number of units of each layer."""
     model = settings.model.model_copy(update={"options": settings.model.options | {"hidden": width}})
@@ -109,3 +184,13 @@ def provenance(plugins: Plugins, entries: Iterable[Entry]) -> list[dict[str, Any
         said = {name: value for name, value in vars(known).items() if name != "given" or value}
         rows.append(said | ({"origin": origin} if origin else {}))
     return rows
+
+
+def given_again(entries: Iterable[Entry], plugins: Plugins) -> list[str]:
+    """Return a warning for each part that was given from Python and must be given again to open the run."""
+    lines = []
+    for entry in entries:
+        if given := plugins.plugins[entry.package].provenance.given:
+            again = ", ".join(given.split("; "))
+            lines.append(f"{entry.label}: to open the run again, give it again: seqgen.load(..., plugins=[{again}])")
+    return lines

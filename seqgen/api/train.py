@@ -16,7 +16,7 @@ from seqgen.api.config import ResolvedConfig, resolve
 from seqgen.api.corpora import FILE, open_corpus
 from seqgen.api.encoded_corpus import EncodedCorpus, learn, unchanging
 from seqgen.api.factories import build_around_cell, build_model
-from seqgen.api.missing_plugin import changed_plugins, given_again, with_hint
+from seqgen.api.missing_plugin import changed_plugins, with_hint
 from seqgen.api.preflight import (
     check_memory,
     check_model,
@@ -24,9 +24,8 @@ from seqgen.api.preflight import (
     count_leaked,
     part_at_fault,
 )
-from seqgen.api.recommended import solve_width, with_best_by
 from seqgen.api.run import Run
-from seqgen.api.run_metadata import run_settings, with_width
+from seqgen.api.run_metadata import given_again, run_settings, solve_width, with_best_by, with_width
 from seqgen.api.training_run import OpenedTraining, run_training
 from seqgen.api.warm_start import find_warm_start, load_weights
 from seqgen.checkpoint import RUNS, RunFolder, RunSettings, check_same

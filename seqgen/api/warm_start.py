@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from seqgen.api.corpora import FILE
 from seqgen.api.encoded_corpus import ignore
-from seqgen.api.factories import blank_model, difference, read_vocabulary
-from seqgen.api.missing_plugin import changed_plugins, part_entry
+from seqgen.api.factories import blank_model, difference, part_entry, read_vocabulary
+from seqgen.api.missing_plugin import changed_plugins
 from seqgen.checkpoint import PartSettings, RunFolder, RunSettings, Snapshot, WarmStartSettings, find_run
 from seqgen.corpus import guess_form
 from seqgen.errors import BadOption, CheckpointError, NoSuchRun

@@ -168,7 +168,7 @@ def show_one(
         if found.qualified == FILE and "path" in implied:
             implied = read_file_as(found, implied, plugins)[1] | implied
     else:
-        found = plugins.registry.get(single, name, plugins.failed_hint())
+        found = plugins.registry.get(single, name, plugins.failed_hint)
     facts, options = _facts(found) | implied, _options(found)
     how = _HOW.get(single, "").format(found.spec.name)
     table = options_table(options, single, how) if options is not None and single != "domain" else None

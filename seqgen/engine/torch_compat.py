@@ -3,6 +3,7 @@
 | name | used for | without it |
 |---|---|---|
 | `torch.utils._python_dispatch.TorchDispatchMode` | tracing a step | every step runs eagerly |
+| `TorchDispatchMode._should_skip_dynamo` | not importing torch's compiler, which takes seconds | nothing changes |
 | `OpOverload._schema` | the out variants and views of an operation | every step runs eagerly |
 | `OpOverload._op` | calls with less overhead | the operation itself is called |
 | `Variable._execution_engine` | `backward` without the imports of `Tensor.backward` | an autograd function starts it |
@@ -26,7 +27,7 @@ import torch
 from torch import Tensor, nn
 
 try:
-    from torch.utils._python_dispatch import TorchDispatchMode as TorchDispatchMode
+    from torch.utils._python_dispatch import TorchDispatchMode
 except ImportError:  # pragma: no cover  # a test removes it in a process of its own
 
     class TorchDispatchMode:  # type: ignore[no-redef]
@@ -34,6 +35,12 @@ except ImportError:  # pragma: no cover  # a test removes it in a process of its
 
         def __init__(self) -> None:
             raise NotImplementedError(f"torch {torch.__version__} has no TorchDispatchMode")
+
+
+class TracingMode(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """A dispatch mode whose subclasses torch need not hide from its compiler."""
+
+    _should_skip_dynamo = staticmethod(bool)  # False: else torch imports its compiler, for seconds, to hide them
 
 
 # -- operations

@@ -21,7 +21,7 @@ from torch.autograd.graph import GradientEdge, get_gradient_edge
 
 from seqgen.engine.autograd_utils import InjectGradients
 from seqgen.engine.ir import Name, Operation, Product, Trace
-from seqgen.engine.torch_compat import TorchDispatchMode, schema_of
+from seqgen.engine.torch_compat import TracingMode, schema_of
 from seqgen.engine.untraceable import ForbidValues, ReplacesBuffer, Untraceable
 from seqgen.protocols import State
 from seqgen.states import list_leaves, map_state, output_and_state
@@ -42,7 +42,7 @@ def _key(tensor: Tensor) -> tuple[Any, ...]:
     return tensor.data_ptr(), tuple(tensor.shape), tensor.stride(), tensor.dtype
 
 
-class _Tracer(TorchDispatchMode):
+class _Tracer(TracingMode):
     """A dispatch mode that records every operation within it."""
 
     def __init__(self, constants: dict[str, Tensor], p_BP: Tensor) -> None:
@@ -57,11 +57,6 @@ class _Tracer(TorchDispatchMode):
         self.inputs: set[str] = set()
         for name, tensor in constants.items():
             self.add_input(tensor, name)
-
-    @classmethod
-    def _should_skip_dynamo(cls) -> bool:
-        """Return False: else torch imports its compiler, for seconds, to keep it away from this class."""
-        return False
 
     def add_input(self, tensor: Tensor, name: str) -> None:
         """Name a tensor that no recorded operation makes."""
