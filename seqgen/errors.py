@@ -1,4 +1,4 @@
-"""The exceptions of seqgen, with the exit codes of the command line.
+"""The exceptions of seqgen, with the exit codes of the command line; and any exception in one line.
 
     SeqgenError                 1  base class
     ├── UsageError              2  an invalid request
@@ -27,7 +27,9 @@ from __future__ import annotations
 
 import difflib
 import errno
-from collections.abc import Iterable, Sequence
+import traceback
+from collections.abc import Container, Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 
@@ -233,3 +235,31 @@ def nearest_names(name: str, known: Iterable[str]) -> str:
 
 def _or(names: Sequence[str]) -> str:
     return "; did you mean " + " or ".join(map(repr, names)) + "?"
+
+
+def find_plugin_frame(error: BaseException, packages: Container[str]) -> tuple[str, str] | None:
+    """Return the innermost frame of an exception in one of the packages: the package, and its function and line."""
+    found = None
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
+        if package in packages:
+            found = package, f"in {frame.f_code.co_name}, line {line} of {Path(frame.f_code.co_filename).name}"
+    return found
+
+
+def short_repr(value: object, limit: int = 60) -> str:
+    """Return the ``repr`` of a value from a plugin, shortened; the ``repr`` may fail."""
+    try:
+        text = repr(value)
+    except Exception:
+        text = f"a {type(value).__name__} whose repr fails"
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def one_line(error: BaseException, limit: int = 200) -> str:
+    """Return the message of an exception in one line, shortened."""
+    try:
+        text = " ".join(str(error).split()) or "no message"
+    except Exception:
+        text = "a message that cannot be formatted"
+    return text if len(text) <= limit else text[: limit - 1] + "…"

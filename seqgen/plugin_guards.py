@@ -1,4 +1,4 @@
-"""Guards around the parts of plugins: required members, and checks of what they return.
+"""Guards around the parts of plugins, which check what they return.
 
 A mistake of a plugin is thus reported where it is made, with the name of the plugin, and not later inside core.
 """
@@ -13,38 +13,6 @@ from typing import Any, ClassVar
 
 from seqgen.errors import FAULT_NOTE, PluginError, SeqgenError
 from seqgen.protocols import Verdict
-
-MEMBERS: Mapping[str, tuple[str, ...]] = {
-    "tokenizer": ("fit", "n_symbols", "encode", "encode_many", "decode", "decode_many", "to_json", "from_json"),
-    "validator": ("validate",),
-    "metric": ("__call__",),
-    "renderer": ("__call__",),
-    "processor": ("__call__",),
-    "augmentation": ("__call__",),
-    "report": ("write",),
-}
-"""Required members by kind (of the class, for tokenizers). Corpora, cells and models are checked where they run."""
-
-
-def check_members(kind: str, part: Any, label: str) -> None:
-    """Refuse a part that lacks a member its kind requires.
-
-    Args:
-        kind: "cell", "validator", ...
-        part: the object that ``load`` returned; for a tokenizer, the class.
-        label: its name in messages.
-
-    Raises:
-        PluginError: a member is missing.
-    """
-    missing = [name for name in MEMBERS.get(kind, ()) if not hasattr(part, name)]
-    if kind == "tokenizer" and not isinstance(part, type):
-        raise PluginError(f"{label}: load returned {part!r:.60}, not a class with {', '.join(MEMBERS[kind])}")
-    if missing == ["__call__"]:
-        raise PluginError(f"{label}: load returned {part!r:.60}, which cannot be called")
-    if missing:
-        named = f"the class {part.__name__}" if isinstance(part, type) else f"{part!r:.60}"
-        raise PluginError(f"{label}: load returned {named}, which has no {', '.join(missing)}")
 
 
 def defined_at(owner: Any, name: str = "") -> str:
@@ -70,51 +38,6 @@ def defined_at(owner: Any, name: str = "") -> str:
     if code is None or module.partition(".")[0] == "seqgen":
         return ""
     return f" ({code.co_name}, line {code.co_firstlineno} of {Path(code.co_filename).name})"
-
-
-_MODULES: Mapping[str, tuple[tuple[str, ...], str]] = {
-    "cell": (("input_size", "hidden_size", "output_size"), "call super().__init__(input_size, hidden_size) first"),
-    "model": (("initial_state",), "call super().__init__() first"),
-}
-"""Required attributes of a torch module by kind, and the hint if it is not initialised."""
-
-
-def check_module(kind: str, module: Any, label: str) -> None:
-    """Refuse a torch module whose ``__init__`` was not called, or that lacks a member its kind requires.
-
-    Args:
-        kind: "cell" or "model".
-        module: the object that ``load`` returned.
-        label: its name in messages.
-
-    Raises:
-        PluginError: it, or a submodule, has not called ``super().__init__``; or a member is missing.
-    """
-    members, way = _MODULES[kind]
-    missing = [name for name in members if not hasattr(module, name)]
-    if (bare := _uninitialised(module)) is not None or (missing and kind == "cell"):
-        named = type(module if bare is None else bare).__name__
-        raise PluginError(f"{label}: {named}.__init__ does not call super().__init__: {way}")
-    if missing:
-        raise PluginError(f"{label}: the class {type(module).__name__} has no {', '.join(missing)}")
-
-
-def _uninitialised(module: Any) -> Any:
-    """Return the first module, of this one and its submodules, on which Module.__init__ was not called; else None."""
-    if "training" not in vars(module):  # which torch.nn.Module sets first
-        return module
-    bare = (_uninitialised(child) for child in module.children())
-    return next((found for found in bare if found is not None), None)
-
-
-def hint_on_init(kind: str, error: BaseException) -> str:
-    """Return the hint for an exception that a torch module raises because it is not initialised yet; else ""."""
-    if kind not in _MODULES or not isinstance(error, AttributeError):
-        return ""
-    too_early = "before Module.__init__() call" in str(error)  # torch's message when an attribute is set
-    attributes = vars(error.obj) if hasattr(error.obj, "__dict__") else {}
-    bare = hasattr(type(error.obj), "register_forward_hook") and "training" not in attributes
-    return f"; {_MODULES[kind][1]}" if too_early or bare else ""
 
 
 class Guarded:

@@ -1,17 +1,15 @@
-"""The registry of parts by kind and name, each with the plugin that registered it."""
+"""The registry of parts: by kind and name, with the plugin that registered each and the members that it must have."""
 
 from __future__ import annotations
 
 import contextlib
 import difflib
-import traceback
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seqgen.errors import FAULT_NOTE, PluginError, SeqgenError, UnknownName, UsageError, is_out_of_memory
-from seqgen.plugin_guards import GUARDS, check_members, hint_on_init
+from seqgen.errors import FAULT_NOTE, PluginError, SeqgenError, UnknownName, UsageError, is_out_of_memory, one_line
+from seqgen.plugin_guards import GUARDS
 from seqgen.signals import annotate_interrupt, reraise_signal
 from seqgen.specs import KINDS, LoadableSpec, Spec, load_reference
 
@@ -242,34 +240,6 @@ class Registry:
         return found[0]
 
 
-def find_plugin_frame(error: BaseException, packages: Container[str]) -> tuple[str, str] | None:
-    """Return the innermost frame of an exception in one of the packages: the package, and its function and line."""
-    found = None
-    for frame, line in traceback.walk_tb(error.__traceback__):
-        package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
-        if package in packages:
-            found = package, f"in {frame.f_code.co_name}, line {line} of {Path(frame.f_code.co_filename).name}"
-    return found
-
-
-def short_repr(value: object, limit: int = 60) -> str:
-    """Return the ``repr`` of a value from a plugin, shortened; the ``repr`` may fail."""
-    try:
-        text = repr(value)
-    except Exception:
-        text = f"a {type(value).__name__} whose repr fails"
-    return text if len(text) <= limit else text[: limit - 1] + "…"
-
-
-def one_line(error: BaseException, limit: int = 200) -> str:
-    """Return the message of an exception in one line, shortened."""
-    try:
-        text = " ".join(str(error).split()) or "no message"
-    except Exception:
-        text = "a message that cannot be formatted"
-    return text if len(text) <= limit else text[: limit - 1] + "…"
-
-
 @contextlib.contextmanager
 def attribute_errors(entry: Entry, problem: str) -> Iterator[None]:
     """Add a note to exceptions inside the context that names the part at fault.
@@ -290,3 +260,81 @@ def attribute_errors(entry: Entry, problem: str) -> Iterator[None]:
         if not isinstance(error, SeqgenError | OSError):
             error.add_note(f"{FAULT_NOTE}{entry.full_label} {problem}")
         raise
+
+
+MEMBERS: Mapping[str, tuple[str, ...]] = {
+    "tokenizer": ("fit", "n_symbols", "encode", "encode_many", "decode", "decode_many", "to_json", "from_json"),
+    "validator": ("validate",),
+    "metric": ("__call__",),
+    "renderer": ("__call__",),
+    "processor": ("__call__",),
+    "augmentation": ("__call__",),
+    "report": ("write",),
+}
+"""Required members by kind (of the class, for tokenizers). Corpora, cells and models are checked where they run."""
+
+
+def check_members(kind: str, part: Any, label: str) -> None:
+    """Refuse a part that lacks a member its kind requires.
+
+    Args:
+        kind: "cell", "validator", ...
+        part: the object that ``load`` returned; for a tokenizer, the class.
+        label: its name in messages.
+
+    Raises:
+        PluginError: a member is missing.
+    """
+    missing = [name for name in MEMBERS.get(kind, ()) if not hasattr(part, name)]
+    if kind == "tokenizer" and not isinstance(part, type):
+        raise PluginError(f"{label}: load returned {part!r:.60}, not a class with {', '.join(MEMBERS[kind])}")
+    if missing == ["__call__"]:
+        raise PluginError(f"{label}: load returned {part!r:.60}, which cannot be called")
+    if missing:
+        named = f"the class {part.__name__}" if isinstance(part, type) else f"{part!r:.60}"
+        raise PluginError(f"{label}: load returned {named}, which has no {', '.join(missing)}")
+
+
+_MODULES: Mapping[str, tuple[tuple[str, ...], str]] = {
+    "cell": (("input_size", "hidden_size", "output_size"), "call super().__init__(input_size, hidden_size) first"),
+    "model": (("initial_state",), "call super().__init__() first"),
+}
+"""Required attributes of a torch module by kind, and the hint if it is not initialised."""
+
+
+def check_module(kind: str, module: Any, label: str) -> None:
+    """Refuse a torch module whose ``__init__`` was not called, or that lacks a member its kind requires.
+
+    Args:
+        kind: "cell" or "model".
+        module: the object that ``load`` returned.
+        label: its name in messages.
+
+    Raises:
+        PluginError: it, or a submodule, has not called ``super().__init__``; or a member is missing.
+    """
+    members, way = _MODULES[kind]
+    missing = [name for name in members if not hasattr(module, name)]
+    if (bare := _uninitialised(module)) is not None or (missing and kind == "cell"):
+        named = type(module if bare is None else bare).__name__
+        raise PluginError(f"{label}: {named}.__init__ does not call super().__init__: {way}")
+    if missing:
+        raise PluginError(f"{label}: the class {type(module).__name__} has no {', '.join(missing)}")
+
+
+def _uninitialised(module: Any) -> Any:
+    """Return the first module, of this one and its submodules, on which Module.__init__ was not called; else None."""
+    if "training" not in vars(module):  # which torch.nn.Module sets first
+        return module
+    bare = (_uninitialised(child) for child in module.children())
+    return next((found for found in bare if found is not None), None)
+
+
+def hint_on_init(kind: str, error: BaseException) -> str:
+    """Return the hint for an exception that a torch module raises because it is not initialised yet; else ""."""
+    if kind not in _MODULES or not isinstance(error, AttributeError):
+        return ""
+    too_early = "before Module.__init__() call" in str(error)  # torch's message when an attribute is set
+    attributes = vars(error.obj) if hasattr(error.obj, "__dict__") else {}
+    bare = hasattr(type(error.obj), "register_forward_hook") and "training" not in attributes
+    return f"; {_MODULES[kind][1]}" if too_early or bare else ""

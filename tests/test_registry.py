@@ -31,7 +31,7 @@ def test_a_name_offered_twice_is_an_error_only_when_used():
 
 def test_unknown():
     with pytest.raises(UnknownName, match=r"no cell named 'x' \(look there\)"):
-        Registry().get("cell", "x", "look there")
+        Registry().get("cell", "x", lambda: "look there")
 
 
 @pytest.mark.parametrize("load", ["no_such_module:Thing", "json:no_such_name"])

@@ -12,10 +12,9 @@ from seqgen.api.missing_plugin import missing_part
 from seqgen.checkpoint import RunFolder, RunSettings
 from seqgen.compute import computing, without_filling
 from seqgen.corpus import Corpus
-from seqgen.errors import BadOption, CheckpointError, PluginError, SeqgenError
-from seqgen.plugin_guards import check_module
+from seqgen.errors import BadOption, CheckpointError, PluginError, SeqgenError, one_line, short_repr
 from seqgen.plugins import Plugins, get_referenced
-from seqgen.registry import Entry, one_line, short_repr
+from seqgen.registry import Entry, check_module
 from seqgen.specs import DomainSpec
 
 if TYPE_CHECKING:

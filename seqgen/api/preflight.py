@@ -21,10 +21,19 @@ from seqgen.api.encoded_corpus import EncodedCorpus
 from seqgen.checkpoint import RunFolder
 from seqgen.compute import computing
 from seqgen.corpus import Corpus
-from seqgen.errors import BadOption, MissingExtra, PluginError, SeqgenError, UnknownSymbol, is_out_of_memory
+from seqgen.errors import (
+    BadOption,
+    MissingExtra,
+    PluginError,
+    SeqgenError,
+    UnknownSymbol,
+    find_plugin_frame,
+    is_out_of_memory,
+    one_line,
+)
 from seqgen.files import free_bytes
 from seqgen.plugins import Plugins, get_referenced
-from seqgen.registry import Entry, attribute_errors, find_plugin_frame, one_line
+from seqgen.registry import Entry, attribute_errors
 from seqgen.specs import DomainSpec
 
 if TYPE_CHECKING:

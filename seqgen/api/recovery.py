@@ -10,9 +10,8 @@ from typing import Any
 from seqgen.api.factories import corpus_of
 from seqgen.api.missing_plugin import given_parts, plugin_options
 from seqgen.checkpoint import RunFolder, RunSettings
-from seqgen.errors import Diverged, SeqgenError
+from seqgen.errors import Diverged, SeqgenError, one_line
 from seqgen.plugins import Plugins
-from seqgen.registry import one_line
 
 _MAX_SHOWN = 64  # records of a refused batch
 

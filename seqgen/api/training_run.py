@@ -15,9 +15,17 @@ from seqgen.api.recovery import how_to_continue, naming_batch, save_after_failur
 from seqgen.api.run import Run
 from seqgen.checkpoint import RunFolder, RunSettings, Snapshot
 from seqgen.compute import computing
-from seqgen.errors import SAVED_NOTE, Diverged, Interrupted, PluginError, SeqgenError, UsageError, is_out_of_memory
+from seqgen.errors import (
+    SAVED_NOTE,
+    Diverged,
+    Interrupted,
+    PluginError,
+    SeqgenError,
+    UsageError,
+    is_out_of_memory,
+    one_line,
+)
 from seqgen.plugins import Plugins
-from seqgen.registry import one_line
 from seqgen.signals import StopFlag
 
 if TYPE_CHECKING:

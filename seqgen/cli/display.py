@@ -15,8 +15,7 @@ from seqgen import training
 from seqgen.api.missing_plugin import plugin_options
 from seqgen.checkpoint import RUNS
 from seqgen.cli.common import say, session, stderr, warn, write
-from seqgen.errors import SeqgenError
-from seqgen.registry import one_line
+from seqgen.errors import SeqgenError, one_line
 from seqgen.render import samples_table, sparkline
 from seqgen.render.progress import MANY_RECORDS, evaluating_line, event_lines, progress_line, reading_line
 from seqgen.signals import reraise_signal

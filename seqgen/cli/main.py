@@ -28,9 +28,9 @@ from seqgen.errors import (
     SeqgenError,
     UsageError,
     is_out_of_memory,
+    one_line,
 )
 from seqgen.plugins import Plugins, activate_plugins, entry_point_candidates, file_candidate
-from seqgen.registry import one_line
 from seqgen.signals import Signalled, clear_signal, raise_signalled, reraise_signal, signal_handlers
 from seqgen.streams import forget_unwritten
 

@@ -9,7 +9,7 @@ import typer
 from typer.main import get_command
 
 from seqgen.cli.common import STDOUT_FOR_RESULTS, everywhere, session
-from seqgen.registry import one_line
+from seqgen.errors import one_line
 
 
 def mount_plugin_commands(app: typer.Typer) -> None:

@@ -1,10 +1,18 @@
 """Corpora: reading records, splitting them, and collecting statistics."""
 
-from seqgen.corpus.corpus import Corpus, PresplitSource, Record, get_source_files, get_stamp, verify_digest
+from seqgen.corpus.corpus import (
+    PARTS,
+    Corpus,
+    PresplitSource,
+    Record,
+    Splitter,
+    get_source_files,
+    get_stamp,
+    verify_digest,
+)
 from seqgen.corpus.file import ConcatenatedRecords, file_suffix, guess_form, load_file, refuse_known_formats
 from seqgen.corpus.packages import PackageFiles
 from seqgen.corpus.readers import TextFile, read_lines
-from seqgen.corpus.split import PARTS, Splitter
 from seqgen.corpus.survey import Survey, profile, survey
 from seqgen.corpus.tables import Table
 from seqgen.corpus.trailing import TrailingNames

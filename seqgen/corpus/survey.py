@@ -10,8 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from seqgen.corpus.corpus import CHUNK_RECORDS, Corpus, Record, get_counts, serialize_records
-from seqgen.corpus.split import PARTS
+from seqgen.corpus.corpus import CHUNK_RECORDS, PARTS, Corpus, Record, get_counts, serialize_records
 from seqgen.errors import CorpusError, PluginError, UsageError
 
 _SPLITS, _TYPES = {None, *PARTS}, {str, type(None)}

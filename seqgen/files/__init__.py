@@ -2,7 +2,6 @@
 
 from seqgen.files.atomic_write import (
     build_folder,
-    cache_folder,
     dump_json,
     free_bytes,
     remove_folders,
@@ -13,7 +12,7 @@ from seqgen.files.atomic_write import (
 )
 from seqgen.files.lock import FolderLock, last_holder, lock_file
 from seqgen.files.logs import JsonLines
-from seqgen.files.safe_path import SafePath
+from seqgen.files.safe_path import SafePath, cache_folder
 from seqgen.files.stored_json import dump_checksummed, load_checksummed, load_json
 
 __all__ = [

@@ -170,8 +170,3 @@ def remove_temporaries(folder: Path | SafePath) -> None:
 def dump_json(value: Any) -> bytes:
     """Return JSON in its stored form: indented, UTF-8, keys in order, with a final line end."""
     return (json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode("utf-8", "surrogatepass")
-
-
-def cache_folder(name: str) -> Path:
-    """Return the folder of a cache, below ``XDG_CACHE_HOME`` or ``~/.cache``."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "seqgen" / name

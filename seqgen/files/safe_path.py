@@ -265,3 +265,8 @@ def make_folder(folder: Path) -> None:
 def _is_link(found: os.stat_result) -> bool:
     """Return whether a status is that of a link or of a Windows junction."""
     return stat.S_ISLNK(found.st_mode) or getattr(found, "st_reparse_tag", 0) == 0xA0000003
+
+
+def cache_folder(name: str) -> Path:
+    """Return the folder of a cache, below ``XDG_CACHE_HOME`` or ``~/.cache``."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "seqgen" / name

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import traceback
 
-from seqgen.errors import FAULT_NOTE, DiskError, Interrupted, SeqgenError
+from seqgen.errors import FAULT_NOTE, DiskError, Interrupted, SeqgenError, one_line
 from seqgen.plugins.discovery import plugins_declaring
-from seqgen.registry import one_line
 from seqgen.signals import reraise_signal
 
 

@@ -14,13 +14,13 @@ from typing import Any
 import pluggy
 
 from seqgen import __version__, hookspecs
-from seqgen.errors import PluginError
+from seqgen.errors import PluginError, find_plugin_frame, one_line
 from seqgen.plugins import api, builtin
 from seqgen.plugins.discovery import Candidate, installed
 from seqgen.plugins.explain import explain
 from seqgen.plugins.hooks import check_hooks
 from seqgen.plugins.session import env_flag, trace
-from seqgen.registry import Entry, Registry, find_plugin_frame, one_line
+from seqgen.registry import Entry, Registry
 from seqgen.signals import annotate_interrupt, reraise_signal
 from seqgen.specs import KINDS, SPEC_TYPES, Spec
 

@@ -11,9 +11,9 @@ from types import ModuleType
 from typing import Any
 
 from seqgen.errors import UsageError
-from seqgen.plugin_guards import MEMBERS
 from seqgen.plugins.discovery import Candidate, file_candidate
 from seqgen.plugins.manager import Plugins, Provenance
+from seqgen.registry import MEMBERS
 from seqgen.specs import SPEC_TYPES, CellSpec, LoadableSpec, ModelSpec, Spec, TokenizerSpec
 
 _WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")

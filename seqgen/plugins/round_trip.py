@@ -8,10 +8,9 @@ from collections.abc import Mapping, Sequence, Set
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
-from seqgen.errors import PluginError, SeqgenError, UnknownSymbol
-from seqgen.files import dump_json
+from seqgen.errors import PluginError, SeqgenError, UnknownSymbol, find_plugin_frame, one_line
 from seqgen.plugin_guards import defined_at
-from seqgen.registry import Entry, attribute_errors, find_plugin_frame, one_line
+from seqgen.registry import Entry, attribute_errors
 
 if TYPE_CHECKING:
     from seqgen.corpus import Corpus
@@ -181,7 +180,7 @@ def _rebuilt(entry: Entry, tokenizer: Tokenizer) -> Any:
     """Return the tokenizer rebuilt from its JSON."""
     stored: Any = tokenizer.to_json()
     try:
-        data = json.loads(dump_json(stored))
+        data = json.loads(json.dumps(stored, ensure_ascii=False, allow_nan=False))
     except (TypeError, ValueError, RecursionError) as error:
         raise _error(entry, tokenizer, "to_json", f"to_json gave what is no JSON: {one_line(error)}") from error
     try:

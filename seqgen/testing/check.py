@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from seqgen.errors import MissingExtra
-from seqgen.registry import Entry, find_plugin_frame, one_line
+from seqgen.errors import MissingExtra, find_plugin_frame, one_line
+from seqgen.registry import Entry
 from seqgen.signals import reraise_signal
 from seqgen.specs import Spec
 

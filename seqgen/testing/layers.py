@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from seqgen.cells import Cell
-from seqgen.plugin_guards import check_module
 from seqgen.protocols import Model, State
+from seqgen.registry import check_module
 from seqgen.testing.check import Subject
 
 B, T, I, H, V = 3, 7, 5, 6, 11  # noqa: E741  # the usual dimension letters
