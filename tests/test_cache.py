@@ -146,7 +146,7 @@ def test_a_file_that_has_changed_is_read_again(words, tmp_path, monkeypatch):
 
 
 def test_a_cache_that_cannot_be_written_costs_nothing_but_time(words, tmp_path, monkeypatch):
-    from seqgen.batches.survey_cache import CorpusCache
+    from seqgen.api.encoded_corpus import CorpusCache
     from seqgen.corpus import Corpus, read_lines
 
     (tmp_path / "file").write_text("")

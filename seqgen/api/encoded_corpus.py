@@ -1,31 +1,31 @@
-"""A corpus counted and encoded: one pass to count and to fit the tokenizer, one to encode."""
+"""A corpus counted and encoded: one pass to count and to fit the tokenizer, one to encode; cached if it is large."""
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import hashlib
 import inspect
 import itertools
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from seqgen.batches.survey_cache import CorpusCache, open_survey_cache, read_survey, store_survey
-from seqgen.checkpoint import RunSettings
-from seqgen.corpus import Corpus, Record, Splitter, Survey, get_stamp, survey, verify_digest
-from seqgen.errors import CorpusError, UsageError
-from seqgen.files import cache_folder, dump_json
+from seqgen.corpus import Corpus, Record, Splitter, Survey, get_source_files, get_stamp, survey, verify_digest
+from seqgen.errors import CorpusError, DiskError, UsageError
+from seqgen.files import SafePath, cache_folder, dump_checksummed, dump_json, load_checksummed, write_atomic
 from seqgen.registry import Entry
 
 if TYPE_CHECKING:
     from seqgen.batches import Parts
     from seqgen.tokenizers import Vocabulary
 
+
 Item = TypeVar("Item")
 _TOLD_EVERY = 4096
 _TRIED = 100  # records that a new vocabulary is tried on
-_ADVICE = "restore it, or train anew"
 _IN_MEMORY = 20_000_000  # characters, beyond which the ids go to files
 Progress = Callable[[str, int, int | None], None]
 """Callback of (activity, records done, records in total or None)."""
@@ -268,57 +268,93 @@ def _facts(counted: Survey, vocabulary: Vocabulary, splitter: Splitter) -> dict[
     }
 
 
-def check_unchanged(counted: Survey, settings: RunSettings, advice: str = _ADVICE) -> None:
-    """Refuse a corpus that is not the one that a run began with.
+_FORMAT = 3
+_FileStates = list[tuple[str, int, int, int, int]]
+_contents: dict[tuple[str, int, int, int, int], str] = {}  # SHA-256 of files already read by this process
+
+
+class CorpusCache:
+    """A cached value computed from a corpus whose source can detect changes.
+
+    A source detects them by a method ``stamp()`` that returns JSON values: for files their path, size and modification
+    time. Since a file may be edited and its modification time reset, a cached value is used only if the files still
+    have the same SHA-256, which takes about half a second per gigabyte, plus reading from disk.
 
     Args:
-        counted: the corpus as it is now.
-        settings: the run's.
-        advice: what to do about it, for the message.
-
-    Raises:
-        CorpusError: the corpus has changed.
+        corpus: the corpus; nothing is cached if its source has no stamp.
+        facts: everything else that the value depends on, as JSON values.
     """
-    if counted.digest != settings.corpus.digest:
-        raise CorpusError(
-            f"the corpus {settings.corpus.title!r} has changed since the run began "
-            f"({settings.corpus.n_records} records then, {counted.n_records} now): {advice}"
-        )
 
+    def __init__(self, corpus: Corpus, facts: Mapping[str, Any]) -> None:
+        found = get_stamp(corpus.source)
+        self._path, self._files = None, get_source_files(corpus.source)
+        self._states = _file_states(self._files)
+        if found is not None:
+            key = json.dumps({"stamp": found, "format": _FORMAT, **facts}, sort_keys=True)
+            self._path = SafePath(cache_folder("read")) / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.json"
 
-def read_again(
-    corpus: Corpus,
-    settings: RunSettings,
-    vocabulary: Vocabulary,
-    progress: Progress = no_progress,
-    *,
-    warn: Callable[[str], None] = ignore,
-    changed: Callable[[str], None] | None = None,
-    advice: str = _ADVICE,
-) -> EncodedCorpus:
-    """Return the corpus of a run, verified to be unchanged and encoded with its vocabulary.
+    def read(self) -> Any:
+        """Return the cached value; None if there is none, it is damaged, or the files have changed.
 
-    Args:
-        corpus: the corpus, opened again.
-        settings: the run's.
-        vocabulary: the run's.
-        progress: called while reading.
-        warn: called with one line when the cached encoded corpus is damaged.
-        changed: called with one line if it has changed; None: a changed corpus is refused.
-        advice: what to do about it, for the message.
-
-    Raises:
-        CorpusError: it is unreadable, or not what the run was trained on.
-    """
-    title = settings.corpus.title
-    with unchanging(corpus, title):
-        counted = count(corpus, title, progress)
+        Raises:
+            LinkRefused: the cache file is a link.
+        """
         try:
-            check_unchanged(
-                counted, settings, advice if changed is None else "the run continues with the corpus as it is now"
-            )
-        except CorpusError as error:
-            if changed is None:
-                raise
-            changed(str(error))
-        return encode_with(corpus, title, vocabulary, settings.splitter, counted, progress, warn=warn)
+            if self._path is None:
+                return None
+            kept, has_checksum = load_checksummed(self._path.read())
+            return kept["value"] if has_checksum and kept["contents"] == _digests(self._states) else None
+        except (OSError, ValueError, KeyError):
+            return None
+
+    def store(self, value: Any) -> None:
+        """Cache JSON values computed since this object was created; None discards the cached value.
+
+        Write errors are ignored.
+        """
+        if self._path is not None:
+            try:
+                contents = _digests(self._states)
+                if _file_states(self._files) == self._states:
+                    kept = dump_checksummed({"contents": contents, "value": value})
+                    write_atomic(self._path, kept, make_parents=True)
+            except (DiskError, OSError):
+                return
+
+
+def _file_states(files: list[Path]) -> _FileStates:
+    """Return the path, size, times of modification and status change, and inode of each file."""
+    marks = [(str(path.resolve()), path.stat()) for path in files if path.is_file()]
+    return [(name, at.st_size, at.st_mtime_ns, at.st_ctime_ns, at.st_ino) for name, at in marks]
+
+
+def _digests(marks: _FileStates) -> list[str]:
+    """Return the SHA-256 of each file, read unless this process has read it before.
+
+    Raises:
+        OSError: a file cannot be read.
+    """
+    for mark in marks:
+        if mark not in _contents:
+            with Path(mark[0]).open("rb") as file:
+                _contents[mark] = hashlib.file_digest(file, "sha256").hexdigest()
+    return [_contents[mark] for mark in marks]
+
+
+def open_survey_cache(corpus: Corpus) -> CorpusCache:
+    """Return the cache of a corpus's survey."""
+    return CorpusCache(corpus, {"what": "survey", "layout": corpus.layout})
+
+
+def read_survey(cache: CorpusCache) -> Survey | None:
+    """Return the cached survey, or None."""
+    try:
+        found = cache.read()
+        return None if found is None else Survey(**found)
+    except TypeError:
+        return None
+
+
+def store_survey(cache: CorpusCache, counted: Survey) -> None:
+    """Cache a survey."""
+    cache.store(dataclasses.asdict(counted) | {"values": {}})

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seqgen.api.corpora import FILE, open_corpus, read_file_as, sort_out_corpus
-from seqgen.api.encoded_corpus import EncodedCorpus, ignore, read_again
+from seqgen.api.encoded_corpus import EncodedCorpus, ignore
 from seqgen.api.evidence import Evidence, baseline_metrics, distance_figures, gather, memory_figures
-from seqgen.api.factories import domain_entry
+from seqgen.api.factories import domain_entry, read_again
 from seqgen.api.sample import iter_rows
 from seqgen.compute import computing
 from seqgen.config import EvaluateConfig, SampleConfig, assign, split_names

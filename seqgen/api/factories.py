@@ -1,4 +1,4 @@
-"""Factories of the parts of a run: tokenizer, model, domain and corpus, from its run.json."""
+"""Factories of the parts of a run, from its run.json: tokenizer, model, domain, and its corpus, encoded again."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 from seqgen.api.corpora import open_corpus
+from seqgen.api.encoded_corpus import EncodedCorpus, Progress, count, encode_with, ignore, no_progress, unchanging
 from seqgen.api.missing_plugin import missing_part
 from seqgen.checkpoint import RunFolder, RunSettings
 from seqgen.compute import computing, without_filling
-from seqgen.corpus import Corpus
-from seqgen.errors import BadOption, CheckpointError, PluginError, SeqgenError, one_line, short_repr
+from seqgen.corpus import Corpus, Survey
+from seqgen.errors import BadOption, CheckpointError, CorpusError, PluginError, SeqgenError, one_line, short_repr
 from seqgen.plugins import Plugins, get_referenced
 from seqgen.registry import Entry, check_module
 from seqgen.specs import DomainSpec
@@ -207,3 +208,62 @@ def corpus_of(settings: RunSettings, plugins: Plugins) -> Corpus:
     corpus = settings.corpus
     entry = part_entry(plugins, "corpus", corpus.name, settings)
     return open_corpus(entry, entry.options(corpus.options), corpus.valid, corpus.test, corpus.layout)
+
+
+_ADVICE = "restore it, or train anew"
+
+
+def check_unchanged(counted: Survey, settings: RunSettings, advice: str = _ADVICE) -> None:
+    """Refuse a corpus that is not the one that a run began with.
+
+    Args:
+        counted: the corpus as it is now.
+        settings: the run's.
+        advice: what to do about it, for the message.
+
+    Raises:
+        CorpusError: the corpus has changed.
+    """
+    if counted.digest != settings.corpus.digest:
+        raise CorpusError(
+            f"the corpus {settings.corpus.title!r} has changed since the run began "
+            f"({settings.corpus.n_records} records then, {counted.n_records} now): {advice}"
+        )
+
+
+def read_again(
+    corpus: Corpus,
+    settings: RunSettings,
+    vocabulary: Vocabulary,
+    progress: Progress = no_progress,
+    *,
+    warn: Callable[[str], None] = ignore,
+    changed: Callable[[str], None] | None = None,
+    advice: str = _ADVICE,
+) -> EncodedCorpus:
+    """Return the corpus of a run, verified to be unchanged and encoded with its vocabulary.
+
+    Args:
+        corpus: the corpus, opened again.
+        settings: the run's.
+        vocabulary: the run's.
+        progress: called while reading.
+        warn: called with one line when the cached encoded corpus is damaged.
+        changed: called with one line if it has changed; None: a changed corpus is refused.
+        advice: what to do about it, for the message.
+
+    Raises:
+        CorpusError: it is unreadable, or not what the run was trained on.
+    """
+    title = settings.corpus.title
+    with unchanging(corpus, title):
+        counted = count(corpus, title, progress)
+        try:
+            check_unchanged(
+                counted, settings, advice if changed is None else "the run continues with the corpus as it is now"
+            )
+        except CorpusError as error:
+            if changed is None:
+                raise
+            changed(str(error))
+        return encode_with(corpus, title, vocabulary, settings.splitter, counted, progress, warn=warn)

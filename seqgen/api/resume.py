@@ -6,8 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seqgen.api.encoded_corpus import read_again
-from seqgen.api.factories import corpus_of, read_vocabulary, rebuild_model
+from seqgen.api.factories import corpus_of, read_again, read_vocabulary, rebuild_model
 from seqgen.api.missing_plugin import changed_plugins
 from seqgen.api.run import Run
 from seqgen.api.run_metadata import environment, with_corpus

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Unpack
 
-from seqgen.api.encoded_corpus import check_unchanged, count, ignore
-from seqgen.api.factories import corpus_of, domain_part, read_vocabulary
+from seqgen.api.encoded_corpus import count, ignore
+from seqgen.api.factories import check_unchanged, corpus_of, domain_part, read_vocabulary
 from seqgen.api.missing_plugin import changed_plugins
 from seqgen.checkpoint import RUNS, RunFolder, RunSettings, damaged_logs, find_run
 from seqgen.compute import computing

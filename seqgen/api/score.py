@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from seqgen.api.conditioning import Conditioning
-from seqgen.api.encoded_corpus import read_again
+from seqgen.api.factories import read_again
 from seqgen.compute import computing
 from seqgen.errors import SeqgenError, UnknownSymbol, UsageError
 from seqgen.render import visible
