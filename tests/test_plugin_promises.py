@@ -14,7 +14,7 @@ import pytest
 import seqgen
 from conftest import finish, install_fake, one_in, run_seqgen
 from seqgen.errors import MissingPlugin, PluginError
-from seqgen.plugins import Candidate, Plugins, api, entry_point_candidates
+from seqgen.plugins import Candidate, Plugins, entry_point_candidates, hooks
 from seqgen.specs import KINDS
 from test_plugins import BROKEN, CELL, HOOK, SPEC, candidate
 
@@ -392,7 +392,7 @@ def test_another_version_is_refused(said, says, loaded, problems):
 
 @pytest.mark.promise("R23")
 def test_an_older_major_version_says_what_to_install(loaded, problems, monkeypatch):
-    monkeypatch.setattr(api, "PLUGIN_API", (2, 0))
+    monkeypatch.setattr(hooks, "PLUGIN_API", (2, 0))
     loaded(guilty=f"seqgen_api = '1.1'\n{GOOD}")
     assert "pip install 'seqgen-lm>=0.1,<2' or a version of guilty-dist for 2" in problems[0]
 

@@ -15,8 +15,7 @@ import seqgen
 from conftest import registered
 from over_time import assert_agree, results
 from seqgen.engine import autograd_utils, buffers, codegen, compiled_runner, onednn_linear, torch_compat, tracer
-from seqgen.engine.isolated import isolated
-from seqgen.engine.plan_runner import traced_step
+from seqgen.engine.plan_runner import isolated, traced_step
 from seqgen.training import manual_backward, optimizer
 
 CORE = Path(seqgen.__file__).parent

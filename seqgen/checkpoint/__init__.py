@@ -1,8 +1,6 @@
 """Run folders and checkpoints: safetensors and JSON, verified before use, without pickle."""
 
-from seqgen.checkpoint.finding import RUNS, find_run, list_runs
-from seqgen.checkpoint.log_check import check_logs, damaged_logs
-from seqgen.checkpoint.run_folder import RunFolder
+from seqgen.checkpoint.run_folder import RUNS, RunFolder, check_logs, damaged_logs, find_run, list_runs
 from seqgen.checkpoint.settings import (
     FORMAT_VERSION,
     CorpusSettings,

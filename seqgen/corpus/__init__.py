@@ -10,12 +10,18 @@ from seqgen.corpus.corpus import (
     get_stamp,
     verify_digest,
 )
-from seqgen.corpus.file import ConcatenatedRecords, file_suffix, guess_form, load_file, refuse_known_formats
+from seqgen.corpus.file import (
+    ConcatenatedRecords,
+    TrailingNames,
+    file_suffix,
+    guess_form,
+    load_file,
+    refuse_known_formats,
+)
 from seqgen.corpus.packages import PackageFiles
 from seqgen.corpus.readers import TextFile, read_lines
 from seqgen.corpus.survey import Survey, profile, survey
 from seqgen.corpus.tables import Table
-from seqgen.corpus.trailing import TrailingNames
 
 __all__ = [
     "PARTS", "ConcatenatedRecords", "Corpus", "PackageFiles", "PresplitSource", "Record", "Splitter", "Survey",

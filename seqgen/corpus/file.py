@@ -14,7 +14,6 @@ from seqgen.corpus.opening import LINE, UTF8, Errors, check_encoding, refuse_tex
 from seqgen.corpus.readers import MAX_LINE_CHARS, FileSource, Normal, TextFile
 from seqgen.corpus.separated import SeparatedRecords
 from seqgen.corpus.tables import Columns, Table, TableForm
-from seqgen.corpus.trailing import TrailingNames
 from seqgen.errors import BadOption
 
 Form = Literal["auto", "text", "jsonl", "csv", "tsv"]
@@ -191,3 +190,31 @@ def load_file(
     columns = Columns(text_field, label_field, [name.strip() for name in (fields or "").split(",") if name.strip()])
     table = Table(file, cast("TableForm", kind), columns)
     return ConcatenatedRecords(table) if layout == "stream" else table
+
+
+NAME = "name"
+
+
+@dataclass(frozen=True)
+class TrailingNames(FileSource):
+    """The first word of each line as the text, and the rest as the record's field ``name``.
+
+    Attributes:
+        file: the lines.
+
+    Raises (while iterating): as ``TextFile`` does.
+    """
+
+    def __iter__(self) -> Iterator[Record]:
+        """Iterate over the records from the first line."""
+        for record in self.file:
+            words = record.text.split(None, 1)
+            if words[0] == record.text:
+                yield record
+            else:
+                fields = {NAME: name} if (name := "".join(words[1:]).rstrip()) else {}
+                yield Record(words[0], record.label, fields, record.split)
+
+    def stamp(self) -> list[object]:
+        """Return a value that changes when the records do."""
+        return [self.file.stamp(), NAME]

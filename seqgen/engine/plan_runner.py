@@ -5,8 +5,9 @@ Dimension letters: T steps, B batch, P projection, H output.
 
 from __future__ import annotations
 
+import contextlib
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 import torch
@@ -14,13 +15,11 @@ from torch import Tensor, nn
 
 from seqgen.engine.autograd_utils import as_normal_tensor, refuse_double_backward
 from seqgen.engine.compiled_runner import CompiledRunner
-from seqgen.engine.isolated import isolated
 from seqgen.engine.loop_runner import LoopRunner, Saved
 from seqgen.engine.plan import Plan
 from seqgen.engine.single_step import SingleStep
-from seqgen.engine.torch_compat import list_tensors
-from seqgen.engine.tracer import Step, trace_step
-from seqgen.engine.untraceable import ReplacesBuffer, Untraceable
+from seqgen.engine.torch_compat import list_tensors, own_buffers, set_buffer
+from seqgen.engine.tracer import ReplacesBuffer, Step, Untraceable, trace_step
 from seqgen.errors import is_out_of_memory
 from seqgen.protocols import State
 from seqgen.states import list_leaves, map_state, output_and_state
@@ -252,3 +251,24 @@ def _verify(plan: Plan, runner: Runner, step: Step, p_TBP: Tensor, state: State)
             raise Untraceable("its trace gives other numbers")
     if isinstance(runner, LoopRunner) and not runner.overwrites_safely(p_TBP, list_leaves(state)):
         raise Untraceable("its trace gives other numbers where it overwrites its input")
+
+
+@contextlib.contextmanager
+def isolated(module: nn.Module) -> Iterator[None]:
+    """Restore the buffers of a module and torch's random numbers after the block."""
+    before = [
+        (part, name, buffer, buffer.detach().clone())
+        for part in module.modules()
+        for name, buffer in own_buffers(part)
+        if not buffer.is_inference()
+    ]
+    gpus = {tensor.device for tensor in list_tensors(module) if tensor.is_cuda}
+    with torch.random.fork_rng(gpus):
+        try:
+            yield
+        finally:
+            for part, name, buffer, value in before:
+                set_buffer(part, name, buffer)  # a step may have replaced it
+                if not torch.equal(buffer, value):  # else its version stays, which graphs that saved it compare
+                    with torch.no_grad():
+                        buffer.copy_(value)

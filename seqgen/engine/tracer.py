@@ -2,7 +2,8 @@
 
 The step runs under torch's autograd while a dispatch mode records every operation beneath it: first those of the step,
 then those of its derivative. The result is two straight lists of operations, free of autograd, which ``loop_runner``
-runs over time. The derivative is torch's own; nothing here knows how to differentiate.
+runs over time. The derivative is torch's own; nothing here knows how to differentiate. A step that a list of operations
+cannot repeat is refused by an error that names the reason.
 
 The weight of a ``Recurrent`` is treated as a constant while the derivative is traced. The gradient of the product is
 kept instead, so that the weight's gradient is one product over all steps.
@@ -18,13 +19,39 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.autograd.graph import GradientEdge, get_gradient_edge
+from torch.overrides import TorchFunctionMode
 
 from seqgen.engine.autograd_utils import InjectGradients
 from seqgen.engine.ir import Name, Operation, Product, Trace
 from seqgen.engine.torch_compat import TracingMode, schema_of
-from seqgen.engine.untraceable import ForbidValues, ReplacesBuffer, Untraceable
 from seqgen.protocols import State
 from seqgen.states import list_leaves, map_state, output_and_state
+
+
+class Untraceable(Exception):
+    """The step does something that a list of operations cannot repeat; the message names it."""
+
+
+class ReplacesBuffer(Untraceable):
+    """The step replaces a buffer by another tensor, so that each batch finds other buffers than the one before."""
+
+    def __init__(self) -> None:
+        super().__init__("it replaces a buffer by another tensor")
+
+
+class ForbidValues(TorchFunctionMode):
+    """A mode in which the conversions of tensors to Python values or arrays that dispatch no operation raise."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        if func in _CONVERSIONS:
+            raise Untraceable(f"it reads the values of a tensor ({func.__name__})")
+        return func(*args, **(kwargs or {}))
+
+
+_CONVERSIONS = (Tensor.tolist, Tensor.numpy, Tensor.__array__, Tensor.__dlpack__)
+
 
 _active = threading.local()
 

@@ -1,10 +1,9 @@
 """Evaluation of a model: held-out loss, scores of given texts, and metrics of samples."""
 
 from seqgen.evaluation.baselines import baseline_bits_per_char
-from seqgen.evaluation.bootstrap import ratio_interval, share_interval
-from seqgen.evaluation.copy_rate import expected_copies
 from seqgen.evaluation.distance import distances
 from seqgen.evaluation.excerpts import excerpt, pieces
+from seqgen.evaluation.intervals import mean_interval, ratio_interval, share_interval
 from seqgen.evaluation.loss import (
     MIN_WINDOWS,
     RECORDS_PER_BATCH,
@@ -18,16 +17,21 @@ from seqgen.evaluation.loss import (
 from seqgen.evaluation.memorization import (
     copy_metrics,
     edit_distance,
+    expected_copies,
     memorization_verdict,
     nearest_candidates,
     similarity_metrics,
 )
 from seqgen.evaluation.novelty import SampleCounts, canonical_form, count_samples, membership
-from seqgen.evaluation.paired import Difference, paired_difference, record_nats
-from seqgen.evaluation.percentile import ReferenceScores
-from seqgen.evaluation.record_losses import RecordLosses, record_losses
+from seqgen.evaluation.record_losses import (
+    Difference,
+    RecordLosses,
+    ReferenceScores,
+    paired_difference,
+    record_losses,
+    record_nats,
+)
 from seqgen.evaluation.score import Score, score
-from seqgen.evaluation.t_interval import mean_interval
 
 __all__ = [
     "MIN_WINDOWS",

@@ -1,4 +1,6 @@
-"""Losses of single held-out records, whose sum ``held_out_loss`` returns.
+"""Losses of single held-out records, whose sum ``held_out_loss`` returns: what scores and models are compared by.
+
+Records differ much in difficulty, and in the same way for two models; the difference of each record is free of that.
 
 Dimension letters: B batch, T steps, V vocabulary, N records (or windows of a long text).
 """
@@ -16,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from seqgen.batches import Batch, Encoded, Stream, evaluation_batches, evaluation_windows
+from seqgen.evaluation.intervals import N_RESAMPLES, ratio_interval
 from seqgen.evaluation.loss import batch_logits, window_logits
 from seqgen.model import evaluation_mode
 from seqgen.protocols import State
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     Floats = npt.NDArray[np.float64]
+    Integers = npt.NDArray[np.integer[Any]]
+
 
 _BATCH_SIZE = 256  # records
 _LANES, _WINDOW = 32, 256  # of a long text, where a window of a lane counts as a record
@@ -121,3 +126,79 @@ def _window_nats(model: Any, batch: Batch, penalty_V: Tensor, state: State) -> t
     logits_NV, state = window_logits(model, batch, penalty_V, state)
     nats_N = functional.cross_entropy(logits_NV, batch.targets_BT.flatten(), reduction="none").double()
     return nats_N.view(len(batch.ids_BT), -1).sum(1), state
+
+
+@dataclass(frozen=True)
+class ReferenceScores:
+    """The scores of held-out records, in ascending order.
+
+    Attributes:
+        part: "test", or "validation" where there is no test part.
+        bits_N: bits per character of each record.
+    """
+
+    part: str
+    bits_N: npt.NDArray[np.float64]
+
+    @classmethod
+    def of(cls, costs: RecordLosses, part: str) -> ReferenceScores:
+        """Return the scores of records with given losses."""
+        return cls(part, np.sort(costs.nats_N / np.log(2) / costs.chars_N))
+
+    def percentile(self, bits_per_char: float) -> float:
+        """Return the percentage of records that are less probable per character: 100 means above all of them."""
+        return 100 * float((self.bits_N > bits_per_char).mean())
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The difference between two models in bits per character.
+
+    Attributes:
+        bits_per_char: the difference over all records.
+        low: lower end of its interval.
+        high: upper end of its interval.
+    """
+
+    bits_per_char: float
+    low: float
+    high: float
+
+
+def record_nats(model: nn.Module, encoded: Encoded, penalty_V: Tensor, *, batch_size: int = 256) -> Floats:
+    """Return the negative log-likelihood of each record (N,), nats, stops counted, in the order of the corpus.
+
+    Args:
+        model: evaluated in evaluation mode.
+        encoded: the records.
+        penalty_V: the result of ``penalty``, on the model's device.
+        batch_size: records computed together.
+    """
+    nats_N = np.zeros(len(encoded))
+    with evaluation_mode(model):
+        for rows_B in evaluation_batches(encoded.lengths_N, batch_size, max(1, len(encoded))):
+            batch = encoded.take(rows_B).to(penalty_V.device)
+            nats_N[rows_B] = batch_nats(model, batch, penalty_V).cpu().numpy()
+    return nats_N
+
+
+def paired_difference(
+    nats_N: Floats, other_N: Floats, chars_N: Integers, *, n_resamples: int = N_RESAMPLES, seed: int = 0
+) -> Difference:
+    """Return the difference of two models on the same records, with its 95% percentile bootstrap interval.
+
+    Source: Efron & Tibshirani, An Introduction to the Bootstrap (1993), 13.3.
+
+    Args:
+        nats_N: loss of each record under the first model, nats.
+        other_N: loss under the second model.
+        chars_N: characters of each record; its stop counts as one more.
+        n_resamples: resamples of the records.
+        seed: of the resamples.
+
+    Returns:
+        Bits per character, positive where the first model needs more; the interval of a single record is NaN.
+    """
+    gap_N, weight_N = (nats_N - other_N) / math.log(2), chars_N + 1.0
+    low, high = ratio_interval(gap_N, weight_N, n_resamples=n_resamples, seed=seed)
+    return Difference(float(gap_N.sum() / weight_N.sum()), low, high)

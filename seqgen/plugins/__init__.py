@@ -3,14 +3,15 @@
 from seqgen.plugins.discovery import Candidate, entry_point_candidates, file_candidate, installed, origin_of
 from seqgen.plugins.explain import failure_reason, missing_plugin
 from seqgen.plugins.manager import Plugin, Plugins, Provenance
-from seqgen.plugins.objects import load_objects, register_object
 from seqgen.plugins.selection import (
     PluginsArgument,
     choose_parts,
     choose_plugins,
     default_plugins,
     get_referenced,
+    load_objects,
     option_names,
+    register_object,
 )
 from seqgen.plugins.session import activate_plugins, active_plugins
 

@@ -1,15 +1,71 @@
-"""Checks of the hooks that a plugin implements, before any of them is called."""
+"""Checks of the hooks that a plugin implements, and of the version for which it is written, before any is called."""
 
 from __future__ import annotations
 
 import inspect
+import re
 from typing import Any
 
 import pluggy
 
 from seqgen import hookspecs
 from seqgen.errors import did_you_mean
-from seqgen.plugins import api
+from seqgen.hookspecs import PLUGIN_API
+
+CURRENT_API = ".".join(map(str, PLUGIN_API))
+_SPELT = re.compile(r"(\d+)(?:\.(\d+))?")
+
+
+def declared_version(hooks: object, distribution: str) -> str:
+    """Return the version that a plugin declares as ``seqgen_api``; the current one if it declares none.
+
+    Args:
+        hooks: the object with the hooks.
+        distribution: its distribution, for the message.
+
+    Raises:
+        LookupError: it needs another major version, or what it declares is not a version.
+    """
+    said: Any = getattr(hooks, "seqgen_api", None)
+    if said is None:
+        return CURRENT_API
+    spelt = _SPELT.fullmatch(said) if isinstance(said, str) else None
+    if spelt is None:
+        raise LookupError(f"seqgen_api is {said!r:.40}, not a version such as {CURRENT_API!r}")
+    major = int(spelt[1])
+    if major != PLUGIN_API[0]:
+        newer = f" or a version of {distribution} for {PLUGIN_API[0]}" if major < PLUGIN_API[0] else ""
+        raise LookupError(
+            f"it is written for version {said} of the hooks, but this is {CURRENT_API}: "
+            f"pip install {compatible_releases(major)!r}{newer}"
+        )
+    return spelt[0]
+
+
+def newer_hint(said: str) -> str:
+    """Return a clause about a plugin written for a newer minor version, or ""."""
+    minor = int(said.partition(".")[2] or 0)
+    if minor <= PLUGIN_API[1]:
+        return ""
+    return (
+        f"is written for version {said} of the hooks, but this is {CURRENT_API}: newer features are missing; {_UPGRADE}"
+    )
+
+
+def version_hint(hooks: object) -> str:
+    """Return the hint for an unknown hook of a plugin written for a newer version, or ""."""
+    said = str(getattr(hooks, "seqgen_api", CURRENT_API))
+    if not newer_hint(said):
+        return ""
+    return f"; it is written for version {said} of the hooks, but this is {CURRENT_API}: {_UPGRADE}"
+
+
+def compatible_releases(major: int) -> str:
+    """Return the releases of seqgen with a major version of the hooks, as a pip requirement."""
+    return "seqgen-lm>=0.1,<2" if major <= 1 else f"seqgen-lm>={major},<{major + 1}"
+
+
+_UPGRADE = "pip install --upgrade seqgen-lm"
 
 
 def check_hooks(manager: pluggy.PluginManager, hooks: object) -> list[str]:
@@ -31,7 +87,7 @@ def check_hooks(manager: pluggy.PluginManager, hooks: object) -> list[str]:
             if not (marked["hookwrapper"] or marked["wrapper"]):
                 _check_runs(hook, getattr(hooks, name))
         elif not marked["optionalhook"]:
-            raise LookupError(f"there is no hook {hook!r}{did_you_mean(hook, known)}{api.hint(hooks)}")
+            raise LookupError(f"there is no hook {hook!r}{did_you_mean(hook, known)}{version_hint(hooks)}")
         found.append(hook)
     if not found:
         raise LookupError("it has no hooks; mark functions with @seqgen.hookimpl")

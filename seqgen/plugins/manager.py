@@ -15,10 +15,10 @@ import pluggy
 
 from seqgen import __version__, hookspecs
 from seqgen.errors import PluginError, find_plugin_frame, one_line
-from seqgen.plugins import api, builtin
+from seqgen.plugins import builtin
 from seqgen.plugins.discovery import Candidate, installed
 from seqgen.plugins.explain import explain
-from seqgen.plugins.hooks import check_hooks
+from seqgen.plugins.hooks import CURRENT_API, check_hooks, declared_version, newer_hint
 from seqgen.plugins.session import env_flag, trace
 from seqgen.registry import Entry, Registry
 from seqgen.signals import annotate_interrupt, reraise_signal
@@ -45,7 +45,7 @@ class Provenance:
     distribution: str
     version: str
     sha256: str | None = None
-    api: str = api.CURRENT
+    api: str = CURRENT_API
     given: str = ""
 
     def __str__(self) -> str:
@@ -153,7 +153,7 @@ class Plugins:
                 self.report_problem(line)
             plugin.load_s = time.perf_counter() - started
             plugin.heavy = "torch" in sys.modules and not had_torch
-            if not plugin.problem and (line := api.newer_hint(plugin.provenance.api)):
+            if not plugin.problem and (line := newer_hint(plugin.provenance.api)):
                 self.report_problem(f"plugin {provenance} {line}")
 
     def register_spec(self, spec: Spec, provenance: Provenance) -> Entry:
@@ -177,7 +177,7 @@ class Plugins:
 
     def _load(self, candidate: Candidate, plugin: Plugin) -> None:
         hooks = candidate.load()
-        plugin.provenance = replace(plugin.provenance, api=api.declared_version(hooks, candidate.distribution))
+        plugin.provenance = replace(plugin.provenance, api=declared_version(hooks, candidate.distribution))
         plugin.hooks = check_hooks(self._manager, hooks)
         self._manager.register(hooks, candidate.package)
         for kind, plural in KINDS.items():

@@ -1,20 +1,23 @@
-"""Selection of the plugins and parts for a call of the Python API."""
+"""Selection of the plugins and parts for a call of the Python API, of which some are passed as Python objects."""
 
 from __future__ import annotations
 
 import functools
+import hashlib
+import re
+import sys
 import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
-from seqgen.errors import PluginError, UnknownName
-from seqgen.plugins.discovery import entry_point_candidates
-from seqgen.plugins.manager import Plugins
-from seqgen.plugins.objects import load_objects, register_object
+from seqgen.errors import PluginError, UnknownName, UsageError
+from seqgen.plugins.discovery import Candidate, entry_point_candidates, file_candidate
+from seqgen.plugins.manager import Plugins, Provenance
 from seqgen.plugins.session import active_plugins
-from seqgen.registry import Entry
-from seqgen.specs import Spec
+from seqgen.registry import MEMBERS, Entry
+from seqgen.specs import SPEC_TYPES, CellSpec, LoadableSpec, ModelSpec, Spec, TokenizerSpec
 
 
 @functools.cache
@@ -99,3 +102,168 @@ def get_referenced(naming: Entry, kind: str, name: str, plugins: Plugins) -> Ent
         raise PluginError(
             f"{naming.full_label} names the {kind} {name!r}, which no plugin offers" + (f" ({hint})" if hint else "")
         ) from None
+
+
+_WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_MAIN = "__main__"
+
+
+def load_objects(plugins: Plugins, given: Iterable[object]) -> None:
+    """Load plugins passed as Python objects.
+
+    Args:
+        plugins: the plugins to add them to.
+        given: paths of files; modules; objects or classes with hooks; specs; classes of cells, models or tokenizers.
+
+    Raises:
+        UsageError: an object is none of these, or a file is missing.
+        PluginError: a plugin cannot be used.
+    """
+    for item in given:
+        if isinstance(item, str | Path):
+            plugins.load([file_candidate(Path(item))], needed=True)
+        elif isinstance(item, Spec):
+            register_object(plugins, item.kind, item)
+        elif isinstance(item, ModuleType):
+            if plugins.get_hooks(item.__name__) is not item:
+                given_as = "" if _is_one_file(item) else item.__name__
+                plugins.load([_candidate(item, item.__name__, given_as)], needed=True)
+        elif has_hooks(item):
+            of = item if isinstance(item, type) else type(item)
+            name = f"{_package(of.__module__)}.{of.__name__}"
+            plugins.load([_candidate(item, name, of.__name__ if item is of else f"{of.__name__}()")], needed=True)
+        elif isinstance(item, type) and (kind := _kind_of(item)):
+            register_object(plugins, kind, item)
+        else:
+            known = "a file, a module, an object or a class with hooks, a spec, or a cell class"
+            raise UsageError(f"cannot use {_shown(item)} as a plugin: it has no seqgen hook; pass {known}")
+
+
+def register_object(plugins: Plugins, kind: str, part: object) -> str:
+    """Return the registry name of a part passed as a class or a spec, registering it if necessary.
+
+    A class that an installed plugin or its own module registers keeps that name. Any other is registered under the name
+    of its module and its own name in lower case with hyphens: ``mycell:leaky-units``.
+
+    Args:
+        plugins: the plugins to search, and to add it to.
+        kind: "cell", "model", "tokenizer", ...
+        part: the class or the spec.
+
+    Raises:
+        UsageError: it is neither a class nor a spec, or of another kind.
+    """
+    if isinstance(part, type) and (registered := _registered(plugins, kind, part)):
+        return registered
+    spec = _spec_of(kind, part)
+    load = getattr(spec, "load", "")
+    module = load.partition(":")[0] if isinstance(load, str) else str(load.__module__)
+    given = part.__name__ if isinstance(part, type) else f"seqgen.{type(spec).__name__}(name={spec.name!r}, ...)"
+    return plugins.register_spec(spec, _provenance(module or "given", given)).qualified
+
+
+def has_hooks(item: object) -> bool:
+    """Return whether an object, a class or a module has a function marked with ``@seqgen.hookimpl``."""
+    return any(hasattr(getattr(item, name, None), "seqgen_impl") for name in dir(item))
+
+
+def _registered(plugins: Plugins, kind: str, part: type) -> str | None:
+    """Return the name under which a loaded plugin, or the module of a class, registers the class; None if none does."""
+    module = sys.modules.get(part.__module__)
+    if module is not None and part.__module__ != _MAIN and has_hooks(module):
+        load_objects(plugins, [module])
+    top = part.__module__.partition(".")[0]
+    for entry in plugins.registry.entries(kind):
+        spec = entry.spec
+        assert isinstance(spec, LoadableSpec)
+        if spec.load in (part, f"{part.__module__}:{part.__qualname__}"):
+            return entry.qualified
+        if entry.package == top and isinstance(spec.load, str) and spec.resolve() is part:
+            return entry.qualified
+    return None
+
+
+def _spec_of(kind: str, part: object) -> Spec:
+    """Return the spec of a part, derived from its class if necessary.
+
+    Raises:
+        UsageError: no spec can be derived.
+    """
+    wanted = next(spec_type for spec_type in SPEC_TYPES if spec_type.kind == kind)
+    if isinstance(part, wanted):
+        return part
+    problem = f"cannot use {_shown(part)} as a {kind}"
+    if isinstance(part, Spec):
+        raise UsageError(f"{problem}: it is the spec of a {part.kind}")
+    if not isinstance(part, type):
+        raise UsageError(f"{problem}: pass a name, a class or a seqgen.{wanted.__name__}")
+    if _kind_of(part) != kind:
+        bases = {
+            "cell": "seqgen.Cell",
+            "tokenizer": "seqgen.Tokenizer",
+            "model": "torch.nn.Module that is a whole model",
+        }
+        raise UsageError(f"{problem}: it is not a {bases.get(kind, wanted.__name__)}; pass a seqgen.{wanted.__name__}")
+    name = _WORDS.sub("-", part.__name__.strip("_")).lower()
+    said = (part.__doc__ or "").strip().partition("\n")[0]
+    summary = said or f"the class {part.__name__}"
+    try:
+        if issubclass(wanted, ModelSpec):
+            return ModelSpec(name=name, summary=summary, load=part, uses_cell=_takes_cells(part))
+        spec_type = CellSpec if kind == "cell" else TokenizerSpec
+        return spec_type(name=name, summary=summary, load=part)
+    except ValueError as error:
+        raise UsageError(f"{problem}: {error}; pass a seqgen.{wanted.__name__} with a name") from None
+
+
+def _kind_of(part: type) -> str:
+    """Return "cell", "tokenizer" or "model" by the bases and members of a class; else ""."""
+    from torch import nn
+
+    from seqgen.cells import Cell
+
+    if issubclass(part, Cell):
+        return "cell"
+    if issubclass(part, nn.Module):
+        return "model" if hasattr(part, "initial_state") else ""
+    return "tokenizer" if all(hasattr(part, name) for name in MEMBERS["tokenizer"]) else ""
+
+
+def _takes_cells(part: type) -> bool:
+    import inspect
+
+    return "make_cell" in inspect.signature(part).parameters
+
+
+def _shown(item: object) -> str:
+    return f"the class {item.__module__}.{item.__qualname__}" if isinstance(item, type) else f"{item!r:.60}"
+
+
+def _package(module: str) -> str:
+    """Return the name of a module; for the main script, the stem of its file."""
+    file = getattr(sys.modules.get(module), "__file__", None)
+    return Path(file).stem if module == _MAIN and file else module
+
+
+def _is_one_file(module: ModuleType) -> bool:
+    """Return whether ``--plugin FILE`` would load a module under the same name."""
+    file = getattr(module, "__file__", None)
+    return file is not None and not hasattr(module, "__path__") and Path(file).stem == module.__name__
+
+
+def _candidate(hooks: Any, package: str, given: str) -> Candidate:
+    if isinstance(hooks, ModuleType):
+        known = _provenance(hooks.__name__, given, hooks)
+    else:
+        known = _provenance((hooks if isinstance(hooks, type) else type(hooks)).__module__, given)
+    load = hooks if isinstance(hooks, type) else lambda: hooks
+    return Candidate(package, known.distribution, known.version, load, known.sha256, given)
+
+
+def _provenance(name: str, given: str, module: ModuleType | None = None) -> Provenance:
+    """Return the origin of what a module defines: its file, if it has one."""
+    file = getattr(module or sys.modules.get(name), "__file__", None)
+    if file is None or not Path(file).is_file():
+        return Provenance(_package(name), "Python", "0", given=given)
+    digest = hashlib.sha256(Path(file).read_bytes()).hexdigest()
+    return Provenance(_package(name), Path(file).name, digest[:12], digest, given=given)

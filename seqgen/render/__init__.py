@@ -3,8 +3,15 @@
 from seqgen.render.evaluation import evaluation_view
 from seqgen.render.heat import heat_map, score_line
 from seqgen.render.picture import draw, export_svg
-from seqgen.render.rows import EMPTY_ROW
-from seqgen.render.tables import corpus_view, metrics_table, options_table, plain_table, samples_table, spec_view
+from seqgen.render.tables import (
+    EMPTY_ROW,
+    corpus_view,
+    metrics_table,
+    options_table,
+    plain_table,
+    samples_table,
+    spec_view,
+)
 from seqgen.render.text import counted, duration, sparkline, visible, visible_json, visible_lines
 
 __all__ = [

@@ -5,14 +5,31 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
 from seqgen.metrics import metric_label
 from seqgen.render.listing import Listing, cell
-from seqgen.render.rows import EMPTY_ROW
 from seqgen.render.text import visible, visible_lines
+
+
+class _Empty:
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield self._mark(console)
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        return Measurement.get(console, options, self._mark(console))
+
+    @staticmethod
+    def _mark(console: Console) -> Text:
+        return Text("(empty)" if console.is_terminal else "", style="dim")
+
+
+EMPTY_ROW: RenderableType = _Empty()
+"""The text of an empty row: a mark on a terminal, nothing elsewhere."""
+
 
 _BAR = "█"
 

@@ -17,7 +17,7 @@ import seqgen
 from conftest import registered
 from seqgen.errors import BadOption, CorpusError, DiskError, UnknownName, UsageError
 from seqgen.evaluation import mean_interval
-from seqgen.evaluation.t_interval import t_quantile
+from seqgen.evaluation.intervals import t_quantile
 from seqgen_bench.plot import bench_plot
 from seqgen_bench.runner import bench
 

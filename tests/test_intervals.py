@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from seqgen.evaluation import ratio_interval, share_interval
-from seqgen.evaluation.bootstrap import binomial_tail, difference_interval
+from seqgen.evaluation.intervals import binomial_tail, difference_interval
 
 
 def test_the_interval_of_a_ratio_has_its_coverage():
