@@ -184,6 +184,12 @@ def n_gram_on_valid(corpus: Corpus, order: int) -> float:
     return n_gram_bits(train, valid, order)
 
 
+def _all_cells() -> list[str]:
+    """Return the names of the cells that are a model alone."""
+    registry = default_plugins().registry
+    return [name for name in registry.names("cell") if registry.get("cell", name).spec.remembers]  # type: ignore[attr-defined]
+
+
 def main() -> None:
     """Measure, print and store the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -194,7 +200,7 @@ def main() -> None:
     args = parser.parse_args()
     setting = Setting(2 if args.quick else args.rounds, args.quick)
     n_steps = setting.pick(args.steps, 3)
-    cells = args.cells.split(",") if args.cells else [*default_plugins().registry.names("cell"), "ngram"]
+    cells = args.cells.split(",") if args.cells else [*_all_cells(), "ngram"]
     section = measure(setting, n_steps, cells, lambda name: print(name, file=sys.stderr, flush=True))
     path = (Path(tempfile.mkdtemp()) if args.quick or args.cells else DOCS) / "cells.md"
     text = section.text(setting)

@@ -182,8 +182,14 @@ class ArchitectureSpec(LoadableSpec):
 
 @dataclass(frozen=True, kw_only=True)
 class CellSpec(ArchitectureSpec):
-    """A cell: ``load`` names a subclass of :class:`seqgen.Cell` or :class:`seqgen.StepCell`."""
+    """A cell: ``load`` names a subclass of :class:`seqgen.Cell` or :class:`seqgen.StepCell`.
 
+    Attributes:
+        remembers: whether its state carries anything from step to step; a layer without a state, such as an MLP, is for
+            stacks, and is left out where all cells are compared.
+    """
+
+    remembers: bool = True
     kind: ClassVar[str] = "cell"
 
 

@@ -10,7 +10,8 @@ _CELLS = (
     seqgen.CellSpec(
         name="transformer",
         summary="causal transformer block: self-attention over past steps, and an MLP",
-        source="arXiv:1706.03762; pre-norm: arXiv:2002.04745; rotary positions: arXiv:2104.09864",
+        source="arXiv:1706.03762; pre-norm: arXiv:2002.04745; rotary positions: arXiv:2104.09864; "
+        "RMSNorm: arXiv:1910.07467; SwiGLU: arXiv:2002.05202",
         load="seqgen_attention.transformer:TransformerCell",
         options="seqgen_attention.options:TransformerOptions",
     ),

@@ -18,6 +18,8 @@ class TransformerOptions(seqgen.Options):
     )
     mlp_ratio: float = Field(4.0, gt=0, le=64, description="hidden units of the MLP / units of the layer")
     context: int = Field(1024, ge=1, le=1_000_000, description="steps that each step attends to, itself included")
+    rms_norm: bool = Field(False, description="RMSNorm instead of layer norm")
+    swiglu: bool = Field(False, description="gate the MLP (SwiGLU): half as many parameters again at one mlp_ratio")
 
 
 class TCNOptions(seqgen.Options):

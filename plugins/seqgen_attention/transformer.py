@@ -4,30 +4,35 @@
     q, k, v = W_Q LN_1(a), W_K LN_1(a), W_V LN_1(a)     split into heads of d features
     y_m = sum_n softmax_n(R_m q_m . R_n k_n / sqrt(d)) v_n      per head; m attends to the last C steps n <= m
     b = a + W_O [y of every head]
-    c = b + W_2 gelu(W_1 LN_2(b))
+    c = b + W_2 gelu(W_1 LN_2(b))                       or, with swiglu, b + W_2 (silu(W_1 LN_2(b)) * W_3 LN_2(b))
     h = LN_3(c)
 
 R_m rotates the plane of features i and i + d/2, i = 0 .. d/2 - 1, by the angle m theta_i, theta_i = 10000^(-2i/d), so
-R_m q . R_n k depends only on m - n. (The paper pairs neighbours, which is the same up to feature order. The last
-feature of an odd d is not rotated.) Every block ends with the norm LN_3, which a pre-norm transformer has once, since a
-cell does not know whether it is the last layer. Biases of W_in, W_1 and W_2 are omitted; the other maps have none.
+R_m q . R_n k depends only on m - n. (The last feature of an odd d is not rotated.) Every block ends with the norm LN_3,
+which a pre-norm transformer has once, since a cell does not know whether it is the last layer. With rms_norm all three
+norms are RMSNorm, which does not subtract the mean and has no bias. Biases of W_in, and without swiglu of W_1 and W_2,
+are omitted; the other maps have none.
 
 The state is the cache of R k and v. It grows by one entry per step, up to twice the context, and a step costs in
 proportion to it. When it is cut back to the context, its keys are rotated back, so that positions stay small.
 
 Source: arXiv:1706.03762, sections 3.2 and 3.3, with gelu (arXiv:1606.08415) for ReLU; the norm before each sublayer and
-at the end: arXiv:2002.04745, table 1; R: arXiv:2104.09864, section 3.2.2.
+at the end: arXiv:2002.04745, table 1; R: arXiv:2104.09864, section 3.2.2; RMSNorm: arXiv:1910.07467; SwiGLU:
+arXiv:2002.05202.
 """
 
 from __future__ import annotations
+
+import functools
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 import seqgen
+from seqgen_attention.rotary import rotate
 
-_BASE = 10_000.0
+_EPSILON = 1e-5  # of RMSNorm, as of layer norm
 _MIN_HEAD_SIZE = 32  # features per head at least, unless the number of heads is given
 
 
@@ -42,6 +47,8 @@ class TransformerCell(seqgen.Cell):
         heads: A; None: the most that divide H into 32 features or more.
         mlp_ratio: hidden units of the MLP / H.
         context: C, steps that each step attends to, itself included.
+        rms_norm: normalize by the root mean square instead of mean and variance.
+        swiglu: gate the MLP.
 
     Raises:
         BadOption: H is not divisible by the number of heads.
@@ -55,6 +62,8 @@ class TransformerCell(seqgen.Cell):
         heads: int | None = None,
         mlp_ratio: float = 4.0,
         context: int = 1024,
+        rms_norm: bool = False,
+        swiglu: bool = False,
     ) -> None:
         super().__init__(input_size, hidden_size)
         self.context = context
@@ -66,13 +75,13 @@ class TransformerCell(seqgen.Cell):
             )
         self.heads, inner_size = heads, max(1, round(mlp_ratio * hidden_size))
         self.input = nn.Linear(input_size, hidden_size) if input_size != hidden_size else nn.Identity()
-        self.attention_norm = nn.LayerNorm(hidden_size)
+        norm = functools.partial(nn.RMSNorm, eps=_EPSILON) if rms_norm else nn.LayerNorm
+        self.attention_norm = norm(hidden_size)
         self.attention_in = nn.Linear(hidden_size, 3 * hidden_size, bias=False)
         self.attention_out = nn.Linear(hidden_size, hidden_size, bias=False)
-        self.mlp = nn.Sequential(
-            nn.LayerNorm(hidden_size), nn.Linear(hidden_size, inner_size), nn.GELU(), nn.Linear(inner_size, hidden_size)
-        )
-        self.norm = nn.LayerNorm(hidden_size)
+        plain = nn.Linear(hidden_size, inner_size), nn.GELU(), nn.Linear(inner_size, hidden_size)
+        self.mlp = nn.Sequential(norm(hidden_size), *([SwiGLU(hidden_size, inner_size)] if swiglu else plain))
+        self.norm = norm(hidden_size)
 
     def initial_state(self, batch_size: int) -> tuple[Tensor, Tensor]:
         """Return an empty cache (keys, values), each (B, A, 0, D)."""
@@ -107,14 +116,15 @@ class TransformerCell(seqgen.Cell):
         return y_BATD.transpose(1, 2).flatten(2), (k_BASD, v_BASD)
 
 
-def rotate(x_BATD: Tensor, start: int, stride: int = 1) -> Tensor:
-    """Rotate each step by R_m, where m = ``start`` + ``stride`` * step."""
-    T, D = x_BATD.shape[2:]
-    half = D // 2
-    # bfloat16 cannot represent all integers beyond 256.
-    dtype = torch.promote_types(x_BATD.dtype, torch.float32)
-    theta_D = _BASE ** (-2 / max(D, 1) * torch.arange(half, dtype=dtype, device=x_BATD.device))
-    angle_TD = (start + stride * torch.arange(T, dtype=dtype, device=x_BATD.device))[:, None] * theta_D
-    cos_TD, sin_TD = angle_TD.cos().to(x_BATD.dtype), angle_TD.sin().to(x_BATD.dtype)
-    one, two, rest = x_BATD[..., :half], x_BATD[..., half : 2 * half], x_BATD[..., 2 * half :]
-    return torch.cat([one * cos_TD - two * sin_TD, one * sin_TD + two * cos_TD, rest], -1)
+class SwiGLU(nn.Module):
+    """A gated MLP, W_2 (silu(W_1 x) * W_3 x), without biases."""
+
+    def __init__(self, size: int, inner_size: int) -> None:
+        super().__init__()
+        self.input = nn.Linear(size, 2 * inner_size, bias=False)
+        self.output = nn.Linear(inner_size, size, bias=False)
+
+    def forward(self, x_BTH: Tensor) -> Tensor:
+        """Return the features (B, T, H) mixed in each step."""
+        gate_BTN, value_BTN = self.input(x_BTH).chunk(2, 2)
+        return self.output(functional.silu(gate_BTN) * value_BTN)

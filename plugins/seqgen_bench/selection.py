@@ -70,7 +70,8 @@ def choose(names: str | Sequence[str], plugins: Any) -> dict[str, Any]:
     """
     registry = plugins.registry
     given = [name.strip() for name in (names.split(",") if isinstance(names, str) else names) if name.strip()]
-    expanded = [name for one in given for name in (registry.names("cell") if one == ALL else [one])]
+    remembering = [name for name in registry.names("cell") if registry.get("cell", name).spec.remembers]
+    expanded = [name for one in given for name in (remembering if one == ALL else [one])]
     if not expanded:
         cells = ", ".join(registry.names("cell"))
         raise seqgen.UsageError(f"name the cells to compare: --cells a,b,c or --cells all; cells: {cells}")

@@ -1,4 +1,4 @@
-"""Cells that train in parallel over time: linear recurrences whose gates see only the input."""
+"""Cells that train in parallel over time: linear recurrences whose gates see only the input, and a gated MLP."""
 
 from __future__ import annotations
 
@@ -104,6 +104,15 @@ _CELLS = (
         load="seqgen_parallel.mlstm:MLSTMCell",
         options="seqgen_parallel.options:MLSTMOptions",
         recommended=_FAST,
+    ),
+    seqgen.CellSpec(
+        name="mlp",
+        summary="gated MLP of each step, for stacks: it mixes features and remembers nothing",
+        source="arXiv:2002.05202",
+        load="seqgen_parallel.mlp:MLPCell",
+        options="seqgen_parallel.options:MLPOptions",
+        recommended=_FAST,
+        remembers=False,
     ),
 )
 

@@ -7,11 +7,11 @@
     y = W_o LN(sigmoid(W_g x) * [Re h', Im h'])
 
 theta is learned, one angle per feature, and starts at 10000^(-2k/H) for feature k. gamma is the lower bound of the
-forget gate. In the paper it is learned jointly for all layers, 0 in the first and larger in each later one; a cell does
-not know its layer, so here it is an option. Biases of W are omitted.
+forget gate. In the paper it is learned jointly for all layers, 0 in the first and larger in each later one; here it is
+an option, with a value for each layer (lower_bound=0,0.5,0.9). Biases of W are omitted.
 
 Source: arXiv:2311.04823, the HGRU; LN, its position and the initial theta after the implementation OpenNLPLab/HGRN. The
-paper's channel mixer, a gated MLP, is not part of it.
+paper's channel mixer, a gated MLP, is the cell ``mlp``.
 """
 
 from __future__ import annotations

@@ -41,7 +41,9 @@ class QRNNOptions(seqgen.Options):
 class HGRNOptions(seqgen.Options):
     """Options of ``hgrn``."""
 
-    lower_bound: float = Field(0.0, ge=0, lt=1, description="lower bound of the forget gate")
+    lower_bound: float = Field(
+        0.0, ge=0, lt=1, description="lower bound of the forget gate; may be one a layer: 0,0.5,0.9"
+    )
 
 
 class LRUOptions(seqgen.Options):
@@ -79,6 +81,13 @@ class MambaOptions(seqgen.Options):
     rank: int | None = Field(
         None, ge=1, le=65_536, description="rank of the time step's map; left out: a sixteenth of the units"
     )
+
+
+class MLPOptions(seqgen.Options):
+    """Options of ``mlp``."""
+
+    expand: float = Field(3.0, gt=0, le=64, description=_EXPAND)
+    activation: Literal["silu", "gelu"] = Field("silu", description="activation of the gate: SwiGLU or GeGLU")
 
 
 class MLSTMOptions(seqgen.Options):

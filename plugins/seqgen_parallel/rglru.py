@@ -11,8 +11,8 @@ omitted.
 
 Source: arXiv:2402.19427, after the implementation google-deepmind/recurrentgemma, with two differences: the gates'
 weights are dense (there block-diagonal), and the square root also applies at the first step of a text (there it is 1; a
-cell does not know which step is the first). The norm, the residual connection and the MLP of the paper's block are not
-part of it.
+cell does not know which step is the first). The norm and the residual connection of the paper's block are left to the
+model (norm=before, skip=residual); its MLP is the cell ``mlp``.
 """
 
 from __future__ import annotations

@@ -80,6 +80,8 @@ def state_form(subject: Subject) -> None:
     first, last = structure_difference(start, end) or ("", "")
     assert first == last, f"the last state differs in structure from the first: {last}, not {first}"
     assert same(leaves_of(layer.start()), leaves_of(start)), "initial_state changes from call to call"
+    if not getattr(subject.spec, "remembers", True):
+        assert not leaves_of(start), "its spec has remembers=False, but its state holds tensors"
 
 
 def state_rows(subject: Subject) -> None:

@@ -12,7 +12,8 @@ import seqgen
 from conftest import one_in
 
 pytest.importorskip("seqgen_attention")
-from seqgen_attention.transformer import TransformerCell, rotate
+from seqgen_attention.rotary import rotate
+from seqgen_attention.transformer import TransformerCell
 
 B, T, I, H = 4, 9, 5, 12
 
@@ -40,8 +41,18 @@ def inputs(steps=T, features=I):
 
 
 def norm(x, layer):
-    gain, bias = (parameter.detach().numpy() for parameter in layer.parameters())
-    return (x - x.mean()) / np.sqrt(x.var() + 1e-5) * gain + bias
+    gain, *bias = (parameter.detach().numpy() for parameter in layer.parameters())
+    if not bias:
+        return x / np.sqrt((x**2).mean() + 1e-5) * gain
+    return (x - x.mean()) / np.sqrt(x.var() + 1e-5) * gain + bias[0]
+
+
+def mlp(x, first, *others):
+    if not others:
+        gate, value = np.split(linear(x, first.input), 2)
+        return linear(gate / (1 + np.exp(-gate)) * value, first.output)
+    u = linear(x, first)
+    return linear(u * np.array([(1 + math.erf(one / math.sqrt(2))) / 2 for one in u]), others[-1])
 
 
 def linear(x, layer):
@@ -59,7 +70,7 @@ def turned(x, m):
 
 def by_the_equations(cell, x_TI):
     d = cell.hidden_size // cell.heads
-    norm_2, first, _, second = cell.mlp
+    norm_2, *maps = cell.mlp
     keys, values, outputs = [], [], []
     for m, x in enumerate(x_TI):
         a = x if cell.input_size == cell.hidden_size else linear(x, cell.input)
@@ -73,9 +84,7 @@ def by_the_equations(cell, x_TI):
             e = np.exp([turned(q[at], m) @ key[head] / math.sqrt(d) for key in keys[seen]])
             heads.append(sum(w * value[head] for w, value in zip(e / e.sum(), values[seen], strict=True)))
         b = a + linear(np.concatenate(heads), cell.attention_out)
-        u = linear(norm(b, norm_2), first)
-        gelu = u * np.array([(1 + math.erf(one / math.sqrt(2))) / 2 for one in u])
-        outputs.append(norm(b + linear(gelu, second), cell.norm))
+        outputs.append(norm(b + mlp(norm(b, norm_2), *maps), cell.norm))
     return np.stack(outputs)
 
 
@@ -90,6 +99,9 @@ def by_the_equations(cell, x_TI):
         ((1, 1), {}),
         ((I, H), {"heads": 3, "context": 4}),
         ((I, H), {"context": 1}),
+        ((I, H), {"rms_norm": True}),
+        ((I, H), {"swiglu": True, "mlp_ratio": 1.5}),
+        ((H, H), {"rms_norm": True, "swiglu": True, "heads": 3, "context": 4}),
     ],
 )
 def test_it_is_the_equations(sizes, options):
