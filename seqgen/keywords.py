@@ -64,8 +64,8 @@ class TrainKeywords(TypedDict, total=False):
     """Precision of matrix products; bfloat16 is used only where it is faster."""
     threads: int | None
     """CPU threads; default: by the sizes of model and batch."""
-    cell: str | type | CellSpec | None
-    """Recurrent cell of each layer (seqgen list cells)."""
+    cell: str | type | CellSpec | Sequence[str | type | CellSpec] | None
+    """Recurrent cell of each layer (seqgen list cells); a stack has one a layer: gru,mlp,gru."""
     model: str | type | ModelSpec | None
     """Model around the cells (seqgen list models)."""
     hidden: int | None

@@ -199,7 +199,7 @@ class ModelSpec(ArchitectureSpec):
 
     Attributes:
         uses_cell: whether ``load`` takes a second argument ``make_cell(input_size, hidden_size)`` that builds a layer
-            of the chosen cell; other models are trained without ``--cell``.
+            of the chosen cell, the n-th call the n-th layer; other models are trained without ``--cell``.
     """
 
     uses_cell: bool = False

@@ -31,6 +31,7 @@ from torch.nn import functional
 
 import seqgen
 from seqgen_attention.rotary import rotate
+from seqgen_attention.swiglu import SwiGLU
 
 _EPSILON = 1e-5  # of RMSNorm, as of layer norm
 _MIN_HEAD_SIZE = 32  # features per head at least, unless the number of heads is given
@@ -114,17 +115,3 @@ class TransformerCell(seqgen.Cell):
             dropped = steps - self.context
             k_BASD, v_BASD = rotate(k_BASD[:, :, dropped:], -dropped, 0), v_BASD[:, :, dropped:]
         return y_BATD.transpose(1, 2).flatten(2), (k_BASD, v_BASD)
-
-
-class SwiGLU(nn.Module):
-    """A gated MLP, W_2 (silu(W_1 x) * W_3 x), without biases."""
-
-    def __init__(self, size: int, inner_size: int) -> None:
-        super().__init__()
-        self.input = nn.Linear(size, 2 * inner_size, bias=False)
-        self.output = nn.Linear(inner_size, size, bias=False)
-
-    def forward(self, x_BTH: Tensor) -> Tensor:
-        """Return the features (B, T, H) mixed in each step."""
-        gate_BTN, value_BTN = self.input(x_BTH).chunk(2, 2)
-        return self.output(functional.silu(gate_BTN) * value_BTN)

@@ -69,7 +69,10 @@ def bench(
         ),
     ],
     cells: Annotated[
-        str, typer.Option(metavar="A,B,..|all", help="Cells, or models that are not made of cells.")
+        str,
+        typer.Option(
+            metavar="A,B,..|all", help="Cells, stacks (A+B: one a layer), or models that are not made of cells."
+        ),
     ] = "all",
     params: Annotated[
         str | None,

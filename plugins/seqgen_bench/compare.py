@@ -146,7 +146,7 @@ def _facts(one: _Compared) -> dict[str, Any]:
     return dict.fromkeys(_COLUMNS) | {
         "run": one.name,
         "corpus": settings.corpus.title,
-        "cell": (settings.cell or settings.model).name.rpartition(":")[2],
+        "cell": settings.architecture,
         "parameters": settings.n_parameters,
         "steps": state.step,
         "trained_s": state.elapsed_s,

@@ -10,6 +10,7 @@ from typing import Any
 import seqgen
 
 ALL = "all"
+_STACKED = "+"  # between the cells of a stack, since a comma is between candidates
 _OF_CELLS = "recurrent"  # the model in which cells are compared
 FAILURES = (Exception, SystemExit)
 """Errors of a cell's code that do not end the bench; see ``seqgen.failure_reason``."""
@@ -58,10 +59,10 @@ class Candidate:
 
 
 def choose(names: str | Sequence[str], plugins: Any) -> dict[str, Any]:
-    """Return the specs of cells and models by name; "all" is every cell.
+    """Return the specs of cells and models by name; "all" is every cell that remembers.
 
     Args:
-        names: a list, or names with commas between.
+        names: a list, or names with commas between; a stack of cells has a plus sign between layers: "rglru+mlp".
         plugins: the result of ``seqgen.choose_plugins``.
 
     Raises:
@@ -77,6 +78,9 @@ def choose(names: str | Sequence[str], plugins: Any) -> dict[str, Any]:
         raise seqgen.UsageError(f"name the cells to compare: --cells a,b,c or --cells all; cells: {cells}")
     chosen: dict[str, Any] = {}
     for name in expanded:
+        if _STACKED in name:
+            chosen[name] = [registry.get("cell", cell, plugins.failed_hint).spec for cell in name.split(_STACKED)]
+            continue
         kind = "cell" if registry.has("cell", name) else "model"
         if not registry.has(kind, name):
             models = [model for model in registry.names("model") if not registry.get("model", model).spec.uses_cell]
@@ -160,10 +164,13 @@ def _split_options(options: Mapping[str, Any]) -> Options:
 
 
 def _option_names(spec: Any, name: str, plugins: Any) -> dict[str, Sequence[str]]:
-    """Return the options by part of a cell or model; none where its code fails."""
-    parts = {"model": name} if spec.kind == "model" else {"model": _OF_CELLS, "cell": name}
+    """Return the options by part of a cell, a stack or a model; none where its code fails."""
+    cells = name.split(_STACKED) if isinstance(spec, list) else [name]
     try:
-        return {kind: seqgen.option_names(kind, of, plugins=plugins) for kind, of in parts.items()}
+        if not isinstance(spec, list) and spec.kind == "model":
+            return {"model": seqgen.option_names("model", name, plugins=plugins)}
+        of_cells = [option for cell in cells for option in seqgen.option_names("cell", cell, plugins=plugins)]
+        return {"model": seqgen.option_names("model", _OF_CELLS, plugins=plugins), "cell": of_cells}
     except FAILURES as error:
         seqgen.failure_reason(error)
         return {}
@@ -185,11 +192,13 @@ def _settings_of(
         if part is None:
             mine = any(option in names for names in own.values()) or option in seqgen.option_names("train")
             return mine or option not in anywhere
+        if part.startswith("cell."):
+            return isinstance(spec, list)
         return option in own.get(part, ()) or (part, option) not in others
 
     options = {f"{part}.{option}" if part else option: value for part, option, value in given if concerns(part, option)}
-    if spec.kind == "cell":
-        return {**settings, "cell": name, "model": _OF_CELLS, "options": options}
+    if isinstance(spec, list) or spec.kind == "cell":
+        return {**settings, "cell": name.replace(_STACKED, ","), "model": _OF_CELLS, "options": options}
     kept = {key: value for key, value in settings.items() if key not in _OF_MODEL or concerns("model", key)}
     params = settings["params"] if "hidden" in own.get("model", ()) else None
     # A model that is not made of cells ends as it recommends: one that counts has then seen all.

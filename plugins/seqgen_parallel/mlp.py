@@ -10,12 +10,14 @@ Source: arXiv:2002.05202.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from torch import Tensor, nn
 from torch.nn import functional
 
 import seqgen
 
-_ACTIVATIONS = {"silu": functional.silu, "gelu": functional.gelu}
+_ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"silu": functional.silu, "gelu": functional.gelu}
 
 
 class MLPCell(seqgen.Cell):

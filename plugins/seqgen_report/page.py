@@ -87,10 +87,11 @@ def page(evaluation: seqgen.Evaluation) -> str:
 
 def _head(evaluation: seqgen.Evaluation) -> Iterator[str]:
     metrics, settings = evaluation.metrics, evaluation.settings
-    part = settings.get("cell") or settings.get("model") or {}
+    parts = settings.get("cell") or settings.get("model") or {}
+    names = [str(part.get("name", "")).rpartition(":")[2] for part in (parts if isinstance(parts, list) else [parts])]
     yield f"<header><h1>{escape(str(metrics.get('run')))}</h1>"
     about = [
-        f"corpus {settings.get('corpus', {}).get('title')}", str(part.get("name", "")).rpartition(":")[2],
+        f"corpus {settings.get('corpus', {}).get('title')}", ",".join(names),
         f"{settings.get('n_parameters', 0):,} parameters", f"step {metrics.get('step', 0):,}",
         f"trained for {seqgen.format_metric(metrics.get('trained_s'), 's')}",
     ]  # fmt: skip

@@ -8,11 +8,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from seqgen.api.corpora import FILE, read_file_as, sort_out_corpus
+from seqgen.api.layer_cells import (
+    by_layer,
+    by_part,
+    cell_fields,
+    cells_of,
+    find_cells,
+    kind_of,
+    recommended_by_all,
+    with_layer_tables,
+)
 from seqgen.config import Layer, TrainConfig, TrainSettings, assign, build_options, merge, read_toml, split_names
 from seqgen.errors import BadOption, PluginError, UsageError, did_you_mean
 from seqgen.plugins import Plugins, get_referenced
 from seqgen.registry import Entry
-from seqgen.specs import PARTS, CellSpec, CorpusSpec, DomainSpec, ModelSpec
+from seqgen.specs import PARTS, CorpusSpec, DomainSpec, ModelSpec
 
 if TYPE_CHECKING:
     from seqgen.api.warm_start import WarmStart
@@ -24,7 +34,6 @@ _ENDS = ("steps", "epochs", "time_s")
 _STREAM = {"batch_size": 32}  # lanes of a long text, unless the user gives a number
 _LAYOUT_OPTION = ((None, "layout"), ("corpus", "layout"))
 Layout = Literal["lines", "stream"]
-_RECOMMENDING = ("corpus", "model", "cell")  # a later one wins
 _FLAGGED = ("train", "model", "corpus")  # parts some of whose options have flags of their own
 
 
@@ -34,7 +43,8 @@ class ResolvedConfig:
 
     Attributes:
         config: the user's, with held-out files, number of parameters and the weights to start from.
-        parts: corpus, domain, tokenizer, model and, if the run has them, cell and augmentation.
+        parts: corpus, domain, tokenizer, model and, if the run has them, augmentation and cell, or cell.1, cell.2 and
+            so on if its layers have different cells or options.
         options: every option of each part, defaults included.
         train: the settings of training.
         layout: "lines" or "stream".
@@ -66,9 +76,14 @@ class ResolvedConfig:
         return self.parts["model"]
 
     @property
-    def cell(self) -> Entry | None:
-        """The cell, if the model is made of cells."""
-        return self.parts.get("cell")
+    def cells(self) -> tuple[Entry, ...]:
+        """The cells: one if it is the same in all layers, one for each layer otherwise, none if there are none."""
+        return tuple(cells_of(self.parts))
+
+    @property
+    def architecture(self) -> str:
+        """The names of its cells, with commas between; without cells, the name of its model."""
+        return ",".join(entry.spec.name for entry in self.cells or (self.model,))
 
     @property
     def augmentation(self) -> Entry | None:
@@ -101,11 +116,13 @@ def resolve(config: TrainConfig, plugins: Plugins, start: WarmStart | None = Non
     toml = read_toml(Path(config.config)) if config.config else {}
     config = _with_toml(config, toml)
     names = _names(toml, config.config)
+    toml = with_layer_tables(toml)
     if start is not None:
         names = {**start.names, **start.checked(config, names, plugins)}
     assignments = split_names(config.options)
     parts, implied, reading = _find_parts(config, assignments, names, toml, plugins, start)
     fields = {part: entry.option_names() for part, entry in parts.items() if part in PARTS}
+    fields |= cell_fields(parts, [*toml, *(part for part, _, _ in assignments if part)])
     fields["train"] = list(TrainSettings.model_fields)
     layout = _layout(config, assignments, parts["corpus"], toml, start)
     conditions = tuple(dict.fromkeys(config.condition))
@@ -119,13 +136,13 @@ def resolve(config: TrainConfig, plugins: Plugins, start: WarmStart | None = Non
     if start is not None:
         config = start.filled_in(config, parts, given)
     _check_params(config.params, fields["model"], given.get("model", {}))
-    known = _options_by_default(parts, fields, given, start)
+    parts, known, given = by_layer(parts, _options_by_default(parts, fields, given, start), given)
     merged = merge(_suiting(layout, reading), known, given)
     for part, values in merged.items():
-        if part not in fields and values:
+        if part not in fields and part not in parts and values:
             raise BadOption(f"this run has no {part}, so no option {next(iter(values))!r} of one")
     train = TrainSettings(**build_options(TrainSettings, merged["train"], "train"))
-    options = {part: parts[part].options(merged.get(part, {})) for part in fields if part != "train"}
+    options = {part: entry.options(merged.get(part, {})) for part, entry in parts.items() if kind_of(part) in PARTS}
     if start is not None:
         start.check_options(options, parts, plugins)
     return ResolvedConfig(config, parts, options, train, layout, conditions, start)
@@ -162,7 +179,7 @@ def _options_by_default(
 ) -> Layer:
     """Return the options that parts recommend, or those of the run whose weights this one starts from."""
     if start is None:
-        return _recommended([parts[part] for part in _RECOMMENDING if part in parts], fields, given)
+        return _recommended([parts["corpus"], parts["model"]], cells_of(parts), fields, given)
     corpus = parts["corpus"]
     read_as = start.read_as(corpus, given.get("corpus", {}))
     known = _as_in(start.settings, fields, given, read_as, None if start.reads(corpus) else corpus)
@@ -216,6 +233,8 @@ def _names(toml: Layer, config: Path | None) -> dict[str, str]:
     for part, values in toml.items():
         if part not in PARTS:
             raise BadOption(f"{str(config)!r} has the table [{part}]{did_you_mean(part, PARTS)}")
+        if part == "cell" and isinstance(values.get("name"), list):
+            values["name"] = ",".join(map(str, values["name"]))
         if not isinstance(values.get("name", ""), str):
             raise BadOption(f"{str(config)!r}: the name of [{part}] is {values['name']!r}, not a text")
     return {part: values.pop("name") for part, values in toml.items() if "name" in values and part != "train"}
@@ -268,7 +287,7 @@ def _find_parts(
     }
     if model.spec.uses_cell:
         near = model if cell_name is None else None  # another plugin's cell of that name is not the default
-        parts["cell"] = registry.get("cell", _CELL if cell_name is None else cell_name, hint, near)
+        parts |= find_cells(_CELL if cell_name is None else cell_name, registry, hint, near)
     augmentation = config.augment or names.get("augmentation")
     if augmentation is None and start is not None:
         augmentation = start.augmentation_of(domain)
@@ -277,10 +296,12 @@ def _find_parts(
     return parts, {"corpus": implied}, {"corpus": reading}
 
 
-def _recommended(parts: Iterable[Entry], fields: Mapping[str, list[str]], asked: Layer) -> Layer:
-    """Return the recommended values of the parts for options of this run; a later part wins."""
-    layers = [part.spec.recommended for part in parts if isinstance(part.spec, CorpusSpec | ModelSpec | CellSpec)]
-    merged = merge({"train": {}}, *layers)
+def _recommended(
+    parts: Iterable[Entry], cells: Sequence[Entry], fields: Mapping[str, list[str]], asked: Layer
+) -> Layer:
+    """Return the recommended values for options of this run; a later part wins, and the cells win over the parts."""
+    layers = [part.spec.recommended for part in parts if isinstance(part.spec, CorpusSpec | ModelSpec)]
+    merged = merge({"train": {}}, *layers, recommended_by_all(cells))
     for name in merged["train"]:
         if name not in fields["train"]:
             raise PluginError(f"train has no option {name!r}, which a part of this run recommends")
@@ -312,10 +333,10 @@ def _as_in(
     Raises:
         BadOption: a part no longer has an option that the weights were made with.
     """
-    parts = {"model": settings.model, "cell": settings.cell, "tokenizer": settings.tokenizer}
-    there = {name: part.options for name, part in parts.items() if part is not None} | {"corpus": dict(read_as)}
+    parts = {"model": settings.model, "tokenizer": settings.tokenizer, **by_part(settings.cells)}
+    there = {name: part.options for name, part in parts.items()} | {"corpus": dict(read_as)}
     for kind, part in parts.items():
-        for name, value in part.options.items() if part is not None else ():
+        for name, value in part.options.items():
             if name not in fields.get(kind, ()):
                 gone = f"the {kind} of that run had the option {name!r}, {value!r}, which it has no more"
                 raise BadOption(f"{gone}: use the plugin as it was")

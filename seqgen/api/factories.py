@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
@@ -56,33 +56,67 @@ def build_model(plugins: Plugins, settings: RunSettings) -> Any:
     from seqgen.batches import derive_seed
 
     entry = part_entry(plugins, "model", settings.model.name, settings)
-    arguments: list[Any] = [settings.n_symbols]
-    if settings.cell is not None:
-        arguments.append(_cell_maker(plugins, settings, entry))
+    maker = _cell_maker(plugins, settings, entry) if settings.cells else None
     with computing():
         torch.manual_seed(derive_seed("init", settings.train.seed))
-        model = entry.build(settings.model.options, *arguments)
+        model = entry.build(settings.model.options, settings.n_symbols, *([] if maker is None else [maker]))
+    if isinstance(maker, _LayerMaker):
+        maker.check()
     if not isinstance(model, torch.nn.Module):
         raise PluginError(f"{entry.full_label} gave {model!r:.60}, not a torch.nn.Module")
     check_module("model", model, entry.full_label)
     return model
 
 
-def build_around_cell(plugins: Plugins, settings: RunSettings) -> Any:
-    """Build core's model with its default options around the cell of a run, with fresh weights.
+def build_around_cell(plugins: Plugins, settings: RunSettings, layer: int = 0) -> Any:
+    """Build core's model with its default options, of one layer, around a cell of a run, with fresh weights.
+
+    Args:
+        plugins: what its parts come from.
+        settings: what run.json says.
+        layer: the index of the cell among those of the layers.
 
     Raises:
         PluginError, UsageError: the cell cannot be built at the default sizes.
     """
     core = plugins.registry.get("model", "seqgen:recurrent")
-    return core.build({}, settings.n_symbols, _cell_maker(plugins, settings, core))
+    alone = settings.model_copy(update={"cell": settings.cells[layer]})
+    return core.build({}, settings.n_symbols, _cell_maker(plugins, alone, core))
 
 
 def _cell_maker(plugins: Plugins, settings: RunSettings, model: Entry) -> Callable[[int, int], Any]:
     """Return the function ``make_cell(input_size, hidden_size)`` that a model receives."""
-    assert settings.cell is not None
-    entry = part_entry(plugins, "cell", settings.cell.name, settings)
-    return functools.partial(_build_cell, entry, settings.cell.options, model)
+    makers = [
+        functools.partial(_build_cell, part_entry(plugins, "cell", part.name, settings), part.options, model)
+        for part in settings.cells
+    ]
+    return makers[0] if len(makers) == 1 else _LayerMaker(makers, model)
+
+
+class _LayerMaker:
+    """A function ``make_cell(input_size, hidden_size)`` whose n-th call builds the cell of the n-th layer."""
+
+    def __init__(self, makers: Sequence[Callable[[int, int], Any]], model: Entry) -> None:
+        self.makers, self.model, self.n_built = makers, model, 0
+
+    def __call__(self, input_size: int, hidden_size: int) -> Any:
+        self.n_built += 1
+        if self.n_built > len(self.makers):
+            raise PluginError(
+                f"{self.model.full_label} builds more layers than the {len(self.makers)} cells of the run"
+            )
+        return self.makers[self.n_built - 1](input_size, hidden_size)
+
+    def check(self) -> None:
+        """Refuse a model that has not built every layer.
+
+        Raises:
+            PluginError: it has not.
+        """
+        if self.n_built != len(self.makers):
+            raise PluginError(
+                f"{self.model.full_label} builds {self.n_built} layers of the {len(self.makers)} cells of the run"
+            )
 
 
 def _build_cell(entry: Entry, options: Mapping[str, Any], model: Entry, input_size: int, hidden_size: int) -> Any:

@@ -146,7 +146,8 @@ def with_hint(error: UnknownName) -> UnknownName:
 def _parts(settings: RunSettings) -> Iterator[tuple[str, str]]:
     """Yield the kind and name of each part of a run."""
     yield from (("corpus", settings.corpus.name), ("domain", settings.corpus.domain))
-    for kind in ("tokenizer", "model", "cell", "augmentation"):
+    for kind in ("tokenizer", "model", "augmentation"):
         part = getattr(settings, kind)
         if part is not None:
             yield kind, part.name
+    yield from (("cell", part.name) for part in settings.cells)

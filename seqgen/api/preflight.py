@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -141,7 +141,13 @@ class _Broken(Exception):
 
 
 def check_model(
-    model: Any, data: EncodedCorpus, entry: Entry, cell: Entry | None, alone: Callable[[], Any], *, fresh: bool = True
+    model: Any,
+    data: EncodedCorpus,
+    entry: Entry,
+    cells: Sequence[Entry],
+    alone: Callable[[int], Any],
+    *,
+    fresh: bool = True,
 ) -> None:
     """Run the model on a small batch, and refuse one that fails or whose losses would be meaningless.
 
@@ -149,8 +155,8 @@ def check_model(
         model: on the CPU.
         data: the corpus.
         entry: the model's.
-        cell: that of its cell, if it is made of cells.
-        alone: builds core's model around the same cell; called only if either may be at fault.
+        cells: those of its cells, if it is made of cells.
+        alone: builds core's model around one of these cells, by index; called only if several parts may be at fault.
         fresh: whether the weights are untrained, so that NaN is the fault of the part.
 
     Raises:
@@ -168,15 +174,18 @@ def check_model(
         if fault is None:
             return
         culprit = entry
-        if cell is not None:
-            of_cell = fault if entry.package == _CORE else _fault_alone(alone, look)
-            culprit, fault = (entry, fault) if of_cell is None else (cell, of_cell)
+        for index, cell in enumerate(cells):
+            is_cells = entry.package == _CORE and len(cells) == 1
+            of_cell = fault if is_cells else _fault_alone(partial(alone, index), look)
+            if of_cell is not None:
+                culprit, fault = cell, of_cell
+                break
     raise PluginError(f"{culprit.full_label}{_message(fault, culprit)}") from fault
 
 
-def part_at_fault(entry: Entry, cell: Entry | None) -> Entry:
-    """Return the part to name first if a model fails: its cell if the model is core's, else the model."""
-    return cell if cell is not None and entry.package == _CORE else entry
+def part_at_fault(entry: Entry, cells: Sequence[Entry]) -> Entry:
+    """Return the part to name first if a model fails: its only cell if the model is core's, else the model."""
+    return cells[0] if len(cells) == 1 and entry.package == _CORE else entry
 
 
 def _message(fault: BaseException, culprit: Entry) -> str:

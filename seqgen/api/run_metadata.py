@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import seqgen
 from seqgen.api.config import ResolvedConfig
 from seqgen.api.encoded_corpus import EncodedCorpus
+from seqgen.api.layer_cells import cell_settings
 from seqgen.checkpoint import CorpusSettings, EngineSettings, PartSettings, RunSettings
 from seqgen.errors import BadOption
 from seqgen.plugins import Plugins, origin_of
@@ -54,7 +55,7 @@ def run_settings(resolved: ResolvedConfig, plugins: Plugins, data: EncodedCorpus
         corpus=corpus,
         tokenizer=part(resolved.tokenizer, "tokenizer"),
         model=part(resolved.model, "model"),
-        cell=part(resolved.cell, "cell") if resolved.cell is not None else None,
+        cell=cell_settings(resolved.parts, resolved.options),
         train=resolved.train,
         n_symbols=data.vocabulary.size,
         conditions=resolved.conditions,

@@ -310,8 +310,7 @@ class TrainingPlan:
             if out is not None:
                 folder = RunFolder.create(Path(out), files, None if root is None else Path(root))
             else:
-                architecture = resolved.cell or resolved.model
-                stem = re.sub(r"[^\w.-]+", "-", f"{resolved.title[:60]}-{architecture.spec.name}")
+                stem = re.sub(r"[^\w.-]+", "-", f"{resolved.title[:60]}-{resolved.architecture[:60]}")
                 folder = RunFolder.create_numbered(RUNS, stem, files)
             with folder.locked() as held:
                 yield OpenedTraining(held, settings, self.plugins, data, model, warn, stop)
@@ -328,9 +327,9 @@ class TrainingPlan:
             raise PluginError(f"{resolved.model.full_label} has no parameter to train")
         if resolved.start is not None:
             load_weights(model, resolved.start, data.vocabulary)
-        with attribute_errors(part_at_fault(resolved.model, resolved.cell), "fails on its first batch"):
+        with attribute_errors(part_at_fault(resolved.model, resolved.cells), "fails on its first batch"):
             alone, fresh = partial(build_around_cell, self.plugins, settings), resolved.start is None
-            check_model(model, data, resolved.model, resolved.cell, alone, fresh=fresh)
+            check_model(model, data, resolved.model, resolved.cells, alone, fresh=fresh)
             engine = decide_engine(model, data.encoded, data.vocabulary, settings.train, n_parameters, warn)
         return settings.model_copy(update={"n_parameters": n_parameters, "engine": engine}), model
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from seqgen.api.corpora import FILE
 from seqgen.api.encoded_corpus import ignore
 from seqgen.api.factories import blank_model, difference, part_entry, read_vocabulary
+from seqgen.api.layer_cells import by_part, cell_settings, kind_of, split_cells
 from seqgen.api.missing_plugin import changed_plugins
 from seqgen.checkpoint import PartSettings, RunFolder, RunSettings, Snapshot, WarmStartSettings, find_run
 from seqgen.corpus import guess_form
@@ -66,15 +67,16 @@ class WarmStart:
 
     @property
     def parts(self) -> dict[str, PartSettings]:
-        """The parts whose weights these are, by kind."""
+        """The parts whose weights these are: model, tokenizer, and cell or cell.1, cell.2 and so on."""
         own = self.settings
-        found = {"model": own.model, "cell": own.cell, "tokenizer": own.tokenizer}
-        return {kind: part for kind, part in found.items() if part is not None}
+        return {"model": own.model, "tokenizer": own.tokenizer, **by_part(own.cells)}
 
     @property
     def names(self) -> dict[str, str]:
-        """The names of its parts and of its corpus, by kind."""
-        return {kind: part.name for kind, part in self.parts.items()} | {"corpus": self.settings.corpus.name}
+        """The names of its parts and of its corpus, by kind; those of a stack of cells with commas between."""
+        own = self.settings
+        found = {"model": own.model.name, "tokenizer": own.tokenizer.name, "corpus": own.corpus.name}
+        return found | ({"cell": ",".join(part.name for part in own.cells)} if own.cells else {})
 
     def reads(self, corpus: Entry) -> bool:
         """Return whether a corpus is read as the one of this run was, maybe from another file."""
@@ -109,7 +111,10 @@ class WarmStart:
         given = {"model": config.model, "cell": config.cell, "tokenizer": config.tokenizer}
         for kind, flag in given.items():
             name, own = flag or names.get(kind), self.names.get(kind)
-            if name is not None and plugins.registry.get(kind, name).qualified != own:
+            if name is None:
+                continue
+            asked = split_cells(name) if kind == "cell" else [name]
+            if ",".join(plugins.registry.get(kind, one).qualified for one in asked) != own:
                 raise BadOption(f"--from {self.folder.name}: its {kind} is {own or 'none'}, so it cannot be {name!r}")
         return names
 
@@ -159,18 +164,21 @@ class WarmStart:
             BadOption: they would be.
         """
         own, name = self.settings, self.folder.name
+        stored = self.parts
+        if "cell" in stored and "cell" not in parts:  # layers with options of their own
+            same = stored.pop("cell")
+            stored |= {part: same for part in parts if kind_of(part) == "cell"}
         differing = {
-            kind: _differing(options[kind], _as_now(parts[kind], part.options)) for kind, part in self.parts.items()
+            kind: _differing(options[kind], _as_now(parts[kind], part.options)) for kind, part in stored.items()
         }
         if differing["tokenizer"]:
             raise BadOption(f"--from {name}: its tokenizer has {'; '.join(differing['tokenizer'])}")
-        cell = None if own.cell is None else PartSettings(name=own.cell.name, options=options["cell"])
-        model = PartSettings(name=own.model.name, options=options["model"])
+        cell, model = cell_settings(parts, options), PartSettings(name=own.model.name, options=options["model"])
         blank = blank_model(plugins, own.model_copy(update={"model": model, "cell": cell}))
         if hasattr(blank, "learn"):
             raise BadOption(f"--from {name}: its model counts and has no weights to start from")
         if blank is not None and (problem := difference(self.snapshot.model, blank.state_dict())):
-            asked = [f"{part}.{line}" for part in ("model", "cell") for line in differing.get(part, ())]
+            asked = [f"{part}.{line}" for part in stored if part != "tokenizer" for line in differing[part]]
             problem = f"they have {'; '.join(asked)}" if asked else problem
             raise BadOption(f"--from {name}: its weights do not fit the model that is asked for: {problem}")
 
@@ -230,9 +238,8 @@ def find_warm_start(run: str | Path, base: Path, plugins: Plugins, warn: Callabl
     """
     folder = find_run(run, base)
     settings = folder.settings()
-    for kind, part in (("model", settings.model), ("cell", settings.cell)):
-        if part is not None:
-            part_entry(plugins, kind, part.name, settings)
+    for part, own in (("model", settings.model), *(("cell", cell) for cell in settings.cells)):
+        part_entry(plugins, part, own.name, settings)
     for line in changed_plugins(plugins, settings):
         warn(line)
     vocabulary, snapshot = read_vocabulary(folder, settings, plugins), folder.load_best(warn)

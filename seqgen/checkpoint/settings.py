@@ -19,6 +19,7 @@ REGISTERED = r"^[\w.-]+:[a-z][a-z0-9_-]*$"
 """The pattern of a registry name in files: never an import path."""
 
 
+_OF_UNION = ("PartSettings", "tuple[")  # items of pydantic's places that name a member of a union
 _VERSION = re.compile(r"[0-9A-Za-z.+!-]{1,40}")
 
 
@@ -98,7 +99,7 @@ class RunSettings(Options):
     corpus: CorpusSettings
     tokenizer: PartSettings
     model: PartSettings
-    cell: PartSettings | None
+    cell: PartSettings | Annotated[tuple[PartSettings, ...], Field(min_length=2, max_length=256)] | None
     train: TrainSettings
     conditions: tuple[str, ...] = Field((), description="label or fields that the model is conditioned on")
     augmentation: PartSettings | None = Field(None, description="augmentation applied to records anew each epoch")
@@ -111,6 +112,18 @@ class RunSettings(Options):
     engine: EngineSettings
     plugins: list[dict[str, str | None]] = Field(description="plugin of every part: package, distribution, version")
     environment: dict[str, str] = Field(description="versions of libraries, and the machine")
+
+    @property
+    def cells(self) -> tuple[PartSettings, ...]:
+        """The cells: one if it is the same in all layers, one for each layer otherwise, none if there are none."""
+        if self.cell is None:
+            return ()
+        return self.cell if isinstance(self.cell, tuple) else (self.cell,)
+
+    @property
+    def architecture(self) -> str:
+        """The names of its cells, with commas between; without cells, the name of its model."""
+        return ",".join(part.name.rpartition(":")[2] for part in self.cells or (self.model,))
 
     @property
     def splitter(self) -> Splitter:
@@ -134,5 +147,9 @@ class RunSettings(Options):
             return cls.model_validate(data)
         except ValidationError as error:
             first = error.errors()[0]
-            place = ".".join(map(str, first["loc"]))
+            if first["loc"][:1] == ("cell",):  # of the members of the union, the one that the value is like
+                first = max(
+                    (one for one in error.errors() if one["loc"][:1] == ("cell",)), key=lambda one: len(one["loc"])
+                )
+            place = ".".join(str(item) for item in first["loc"] if not str(item).startswith(_OF_UNION))
             raise CheckpointError(f"{where} is damaged: {place or 'content'}: {first['msg']}") from None

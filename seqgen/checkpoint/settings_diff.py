@@ -23,6 +23,8 @@ def flatten(settings: RunSettings, tables: Sequence[str]) -> dict[str, Any]:
     """Return some sections of the settings as one dictionary with dotted names such as "train.lr"."""
 
     def leaves(prefix: str, value: Any) -> dict[str, Any]:
+        if isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
+            value = {str(n): item for n, item in enumerate(value, 1)}
         if not isinstance(value, dict):
             return {prefix: value}
         return {name: leaf for key, item in value.items() for name, leaf in leaves(f"{prefix}.{key}", item).items()}

@@ -162,6 +162,10 @@ def show_one(
     single, plugins, implied = _kind(kind), session.plugins, dict[str, Any]()
     if name is None:
         raise UsageError(f"say which: seqgen show {kind} NAME (seqgen list {kind} has the names)")
+    if single == "cell" and "," in name:
+        raise UsageError(
+            f"cannot show the stack {name!r}: show a cell at a time, seqgen show cell {name.split(',')[0]}"
+        )
     if single == "corpus":
         found, implied = sort_out_corpus(name, plugins)
         implied |= {key: value for _, key, value in parse_assignments(option or ())} | named

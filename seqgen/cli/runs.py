@@ -94,7 +94,7 @@ def _row(run: RunFolder) -> dict[str, Any]:
     return row | {
         "corpus": settings.corpus.title,
         "model": settings.model.name.rpartition(":")[2],
-        "cell": settings.cell.name.rpartition(":")[2] if settings.cell else settings.model.name.rpartition(":")[2],
+        "cell": settings.architecture,
         "parameters": settings.n_parameters,
         "step": state["step"] if state else None,
         "bits_per_char": best[0].get("valid_bits_per_char") if best else None,
@@ -115,10 +115,11 @@ def _by_part(settings: RunSettings) -> dict[str, str]:
     from seqgen.checkpoint.settings_diff import flatten
 
     lines = {"conditions": ", ".join(settings.conditions)}
-    for part in _SHOWN:
-        if getattr(settings, part) is None:
-            continue
-        leaves = {name.removeprefix(f"{part}."): value for name, value in flatten(settings, [part]).items()}
+    flat, n_cells = flatten(settings, _SHOWN), len(settings.cells)
+    cells = ["cell"] if n_cells < 2 else [f"cell.{n}" for n in range(1, n_cells + 1)]
+    kinds = [kind for kind in _SHOWN if getattr(settings, kind) is not None]
+    for part in (part for kind in kinds for part in (cells if kind == "cell" else [kind])):
+        leaves = {name.removeprefix(f"{part}."): item for name, item in flat.items() if name.startswith(f"{part}.")}
         found = {name.removeprefix("options."): value for name, value in leaves.items() if value is not None}
         said = [f"{name}={_short(value)}" for name, value in found.items() if name != "name"]
         lines[part] = " ".join([*([found["name"]] if "name" in found else []), *said])

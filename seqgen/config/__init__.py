@@ -5,6 +5,7 @@ from seqgen.config.options import (
     Flag,
     Options,
     UserConfig,
+    accepts,
     build_options,
     describe_options,
     flags_of,
@@ -12,6 +13,7 @@ from seqgen.config.options import (
     options_model,
     refusal,
     sentence,
+    split_values,
 )
 from seqgen.config.sample import DecodeConfig, SampleConfig
 from seqgen.config.train import TrainConfig, TrainSettings
@@ -40,6 +42,7 @@ __all__ = [
     "TrainConfig",
     "TrainSettings",
     "UserConfig",
+    "accepts",
     "assign",
     "build_options",
     "describe_options",
@@ -56,4 +59,5 @@ __all__ = [
     "refusal",
     "sentence",
     "split_names",
+    "split_values",
 ]

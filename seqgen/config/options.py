@@ -93,6 +93,16 @@ def build_options(model: type[BaseModel], values: Mapping[str, Any], part: str) 
     return {name: getattr(built, name) for name in model.model_fields}
 
 
+def accepts(model: type[BaseModel], name: str, value: Any) -> bool:
+    """Return whether an option takes a value, as ``build_options`` would convert it."""
+    try:
+        model.model_validate({name: value})
+    except ValidationError as error:
+        about = [one["type"] for one in error.errors() if one["loc"][:1] == (name,)]
+        return not about or (isinstance(value, str) and any(kind in _SEVERAL for kind in about))
+    return True
+
+
 def _several(error: ValidationError, given: Mapping[str, Any]) -> dict[str, list[str]]:
     """Return the values of options that were given as a text where several values are expected."""
     wanting = [str(one["loc"][0]) for one in error.errors() if one["type"] in _SEVERAL]

@@ -13,6 +13,7 @@ from seqgen.config.values import MAX, device_name, duration_or_value_error, spli
 
 _MODEL, _END, _DATA, _MORE = "The model", "Stopping", "The data", "Other settings"
 _RECOMMENDED = "as recommended"
+_CELLS = "str | type | CellSpec | Sequence[str | type | CellSpec]"
 
 
 class TrainSettings(Options):
@@ -110,8 +111,8 @@ class TrainConfig(TrainSettings, UserConfig):
         None,
         description="corpus to learn from: a registered name, or a file of text, JSON or CSV with one record per line",
     )
-    cell: Annotated[str | None, _of(_MODEL, "cell", "gru", "str | type | CellSpec")] = Field(
-        None, description="recurrent cell of each layer (seqgen list cells)"
+    cell: Annotated[str | None, _of(_MODEL, "cell", "gru", _CELLS)] = Field(
+        None, description="recurrent cell of each layer (seqgen list cells); a stack has one a layer: gru,mlp,gru"
     )
     model: Annotated[str | None, _of(_MODEL, "model", "recurrent", "str | type | ModelSpec")] = Field(
         None, description="model around the cells (seqgen list models)"

@@ -52,7 +52,7 @@ def assign(assignments: Iterable[tuple[str | None, str, Any]], fields: Mapping[s
 
     Args:
         assignments: (part or None, name, value).
-        fields: the option names of each part of this run.
+        fields: the option names of each part of this run; "cell.2" is that of one layer, and needs its name.
 
     Raises:
         BadOption: no such part or name, or a bare name that several parts have.
@@ -60,7 +60,7 @@ def assign(assignments: Iterable[tuple[str | None, str, Any]], fields: Mapping[s
     layer: Layer = {}
     for part, name, value in assignments:
         if part is None:
-            owners = [candidate for candidate, names in fields.items() if name in names]
+            owners = [candidate for candidate, names in fields.items() if name in names and "." not in candidate]
             if len(owners) != 1:
                 raise BadOption(_ambiguous(name, owners, fields))
             part = owners[0]
@@ -73,7 +73,7 @@ def assign(assignments: Iterable[tuple[str | None, str, Any]], fields: Mapping[s
 def _ambiguous(name: str, owners: list[str], fields: Mapping[str, Iterable[str]]) -> str:
     if owners:
         return f"several parts have the option {name!r}: write " + " or ".join(f"{o}.{name}=" for o in owners)
-    known = [f"{part}.{option}" for part, options in fields.items() for option in options]
+    known = [f"{part}.{option}" for part, options in fields.items() if "." not in part for option in options]
     bare = {option for options in fields.values() for option in options}
     others = f"; known: {', '.join(known)}" if known else ": none here has options"
     return f"no part has the option {name!r}{did_you_mean(name, bare) or others}"

@@ -78,7 +78,7 @@ def choose_parts(plugins: PluginsArgument, parts: Mapping[str, object]) -> tuple
 
     Args:
         plugins: as for ``choose_plugins``.
-        parts: names, classes, specs or None, by kind.
+        parts: names, classes, specs or None, by kind; several cells are a stack, one a layer.
 
     Raises:
         UsageError: an object that is passed is not a plugin, or not such a part.
@@ -86,7 +86,14 @@ def choose_parts(plugins: PluginsArgument, parts: Mapping[str, object]) -> tuple
     given = {kind: part for kind, part in parts.items() if part is not None and not isinstance(part, str)}
     chosen = choose_plugins([] if plugins is None and given else plugins)
     names = {kind: part for kind, part in parts.items() if part is None or isinstance(part, str)}
-    return chosen, names | {kind: register_object(chosen, kind, part) for kind, part in given.items()}
+
+    def register(kind: str, part: object) -> str:
+        return part if isinstance(part, str) else register_object(chosen, kind, part)
+
+    for kind, part in given.items():
+        stacked = kind == "cell" and isinstance(part, list | tuple)
+        names[kind] = ",".join(register(kind, one) for one in part) if stacked else register(kind, part)  # type: ignore[attr-defined]
+    return chosen, names
 
 
 def get_referenced(naming: Entry, kind: str, name: str, plugins: Plugins) -> Entry:

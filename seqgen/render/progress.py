@@ -127,7 +127,6 @@ def reading_line(what: str, done: int, total: int | None) -> str:
 def _headlines(folder: RunFolder, event: training.Started) -> list[str]:
     settings, step = event.settings, event.step
     corpus, parts = settings.corpus, settings.corpus.parts
-    architecture = (settings.cell or settings.model).name.rpartition(":")[2]
     unit = "record" if corpus.layout == "lines" else "symbol"
     held_out = f"{parts['valid']:,} validation, {parts['test']:,} test"
     if settings.train.best_by == "copies":
@@ -145,7 +144,7 @@ def _headlines(folder: RunFolder, event: training.Started) -> list[str]:
     if corpus.name == "seqgen:file" and domain != "text":
         title += f" (domain {domain})"
     return [
-        f"{action}: {architecture}, {settings.n_parameters:,} parameters{origin}",
+        f"{action}: {settings.architecture}, {settings.n_parameters:,} parameters{origin}",
         f"{title}: {counted(parts['train'], f'training {unit}')}, {held_out}",
         *([f"{visible(corpus.title)}: {', '.join(event.remarks)}"] if event.remarks else []),
     ]
