@@ -52,6 +52,9 @@ class TrainKeywords(TypedDict, total=False):
     best_by: Literal["loss", "copies"] | None
     """Criterion of the best step: lowest held-out loss, or the last step that copies few records; default: copies
     for fewer than 200 records."""
+    blend: Literal["auto", "ngram", "none"] | None
+    """Counts that the model is blended with: ngram, none, or auto: ngram where the held-out loss is lower with
+    it."""
     save_every_s: float | None
     """Maximum seconds between checkpoints."""
     samples: int | None

@@ -21,6 +21,7 @@ from seqgen.specs import DomainSpec
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from seqgen.counting import Graph
     from seqgen.tokenizers import Vocabulary
 
 
@@ -162,6 +163,43 @@ def rebuild_model(plugins: Plugins, settings: RunSettings, weights: Mapping[str,
     elif problem := difference(weights, blank.state_dict()):
         raise CheckpointError(f"the checkpoint does not fit run.json: {problem}")
     return build_model(plugins, settings)
+
+
+def read_counts(folder: RunFolder, settings: RunSettings) -> Graph:
+    """Read the counts that the model of a run is blended with.
+
+    Raises:
+        CheckpointError: they are missing, damaged or of other symbols.
+    """
+    from seqgen.counting import load_graph
+
+    return load_graph(folder.read_counts(), settings.n_symbols)
+
+
+def blended(folder: RunFolder, settings: RunSettings, model: Any, gate: Any) -> Any:
+    """Return the model of a checkpoint with the counts that it is blended with, if there are any.
+
+    Args:
+        folder: the run folder.
+        settings: the content of its run.json.
+        model: the model, with its weights.
+        gate: what the state of the checkpoint says of the gate; None: the model predicts alone.
+
+    Raises:
+        CheckpointError: the gate or the counts are damaged.
+    """
+    if gate is None:
+        return model
+    import numpy as np
+
+    from seqgen.counting import N_FEATURES, Blend
+
+    weights = gate if isinstance(gate, list) else []
+    if len(weights) != N_FEATURES or not all(isinstance(weight, int | float) for weight in weights):
+        raise CheckpointError(f"the checkpoint is damaged: its gate is not {N_FEATURES} numbers")
+    blend = Blend(model, read_counts(folder, settings))
+    blend.set_gate(np.array(weights, dtype=np.float64))
+    return blend
 
 
 def blank_model(plugins: Plugins, settings: RunSettings) -> Any:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seqgen.api.factories import corpus_of, read_again, read_vocabulary, rebuild_model
+from seqgen.api.factories import corpus_of, read_again, read_counts, read_vocabulary, rebuild_model
 from seqgen.api.missing_plugin import changed_plugins
 from seqgen.api.run import Run
 from seqgen.api.run_metadata import environment, with_corpus
@@ -76,7 +76,8 @@ def resume(
             settings = with_corpus(settings, data)
             folder.record_corpus(settings.corpus)
         with graceful_stop() as stop:
-            opened = OpenedTraining(folder, settings, plugins, data, model, warn, stop, snapshot)
+            graph = read_counts(folder, settings) if settings.train.blend in ("auto", "ngram") else None
+            opened = OpenedTraining(folder, settings, plugins, data, model, warn, stop, graph, snapshot)
             return run_training(opened, listener)
 
 

@@ -111,7 +111,7 @@ class Run:
 
     @functools.cached_property
     def _loaded(self) -> tuple[Any, Mapping[str, Any]]:
-        from seqgen.api.factories import rebuild_model
+        from seqgen.api.factories import blended, rebuild_model
 
         snapshot = self._snapshot()
         for line in changed_plugins(self.plugins, self.settings):
@@ -121,7 +121,7 @@ class Run:
             model.load_state_dict(snapshot.model)
         except RuntimeError as error:
             raise CheckpointError(f"the checkpoint does not fit run.json: {' '.join(str(error).split())}") from None
-        return model.eval(), snapshot.state
+        return blended(self.folder, self.settings, model, snapshot.state.get("gate")).eval(), snapshot.state
 
     def _snapshot(self) -> Any:
         if self._checkpoint == "best":

@@ -6,7 +6,7 @@ import datetime
 import platform
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import seqgen
 from seqgen.api.config import ResolvedConfig
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from seqgen.config import TrainSettings
     from seqgen.corpus import Survey
 
+_DEFAULT_BLEND: Literal["auto", "ngram", "none"] = "none"
 _FEW_RECORDS = 200
 """Number of records below which the best step is the last that copies few of them."""
 _MAX_WIDTH = 65_536
@@ -111,6 +112,21 @@ def with_best_by(settings: RunSettings, counted: Survey, *, counts: bool) -> Tra
     few = counted.n_records < _FEW_RECORDS and 2 * counted.n_distinct >= counted.n_records
     by = "copies" if few and corpus.layout == "lines" and not chosen and not counts else "loss"
     return train.model_copy(update={"best_by": train.best_by or by})
+
+
+def with_blend(train: TrainSettings, *, counts: bool) -> TrainSettings:
+    """Return the training settings of a new run, with what its model is blended with.
+
+    Args:
+        train: settings of the run.
+        counts: whether its model learns by counting.
+
+    Raises:
+        BadOption: a model that counts would be blended with counts.
+    """
+    if counts and train.blend not in (None, "none"):
+        raise BadOption(f"blend={train.blend} needs a network, and this model counts itself")
+    return train.model_copy(update={"blend": "none" if counts else train.blend or _DEFAULT_BLEND})
 
 
 def solve_width(count: Callable[[int], int], budget: int) -> int:

@@ -25,10 +25,10 @@ from seqgen.api.preflight import (
     part_at_fault,
 )
 from seqgen.api.run import Run
-from seqgen.api.run_metadata import given_again, run_settings, solve_width, with_best_by, with_width
+from seqgen.api.run_metadata import given_again, run_settings, solve_width, with_best_by, with_blend, with_width
 from seqgen.api.training_run import OpenedTraining, run_training
 from seqgen.api.warm_start import find_warm_start, load_weights
-from seqgen.checkpoint import RUNS, RunFolder, RunSettings, check_same
+from seqgen.checkpoint import NGRAM, RUNS, RunFolder, RunSettings, check_same
 from seqgen.config import TrainConfig, parse_count
 from seqgen.corpus import Splitter
 from seqgen.errors import BadOption, PluginError, UnknownName, UsageError
@@ -199,7 +199,8 @@ def _settle(resolved: ResolvedConfig, plugins: Plugins, data: EncodedCorpus) -> 
         PluginError: a part cannot be built.
     """
     settings = run_settings(resolved, plugins, data)
-    train = with_best_by(settings, data.survey, counts=hasattr(resolved.model.load(), "learn"))
+    counts = hasattr(resolved.model.load(), "learn")
+    train = with_blend(with_best_by(settings, data.survey, counts=counts), counts=counts)
     settings, budget = settings.model_copy(update={"train": train}), resolved.config.params
     if budget is None:
         return settings
@@ -303,6 +304,12 @@ class TrainingPlan:
             "data": data.vocabulary.tokenizer.to_json(),
         }
         files = {"tokenizer.json": dump_json(described), "run.json": dump_json(settings.model_dump(mode="json"))}
+        graph = None
+        if settings.train.blend != "none":
+            from seqgen.counting import count_part, dump_graph
+
+            graph = count_part(data.encoded["train"], data.vocabulary)
+            files[NGRAM] = dump_graph(graph)
         out = resolved.config.out if out is None else out
         if out is not None:
             _refuse_taken(Path(out))
@@ -313,7 +320,7 @@ class TrainingPlan:
                 stem = re.sub(r"[^\w.-]+", "-", f"{resolved.title[:60]}-{resolved.architecture[:60]}")
                 folder = RunFolder.create_numbered(RUNS, stem, files)
             with folder.locked() as held:
-                yield OpenedTraining(held, settings, self.plugins, data, model, warn, stop)
+                yield OpenedTraining(held, settings, self.plugins, data, model, warn, stop, graph)
 
     def _built(self, warn: Warn) -> tuple[RunSettings, Any]:
         """Return the complete settings and the model, checked on a small batch and set to its engine."""

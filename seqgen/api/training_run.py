@@ -29,6 +29,7 @@ from seqgen.plugins import Plugins
 from seqgen.signals import StopFlag
 
 if TYPE_CHECKING:
+    from seqgen.counting import Graph
     from seqgen.render.progress import Listener
     from seqgen.sampling import Sample
 
@@ -44,6 +45,7 @@ class OpenedTraining:
         data: the encoded corpus.
         model: the model, set to its engine.
         warn: called with one line if the disk has little space.
+        graph: the counts that the model may be blended with, or None.
         stop: set when a signal comes, or the listener raises KeyboardInterrupt.
         snapshot: the checkpoint to resume from, or None.
     """
@@ -55,6 +57,7 @@ class OpenedTraining:
     model: Any
     warn: Callable[[str], None]
     stop: StopFlag
+    graph: Graph | None = None
     snapshot: Snapshot | None = None
 
 
@@ -72,21 +75,26 @@ def run_training(opened: OpenedTraining, listener: Listener | None) -> Run:
     """
     from seqgen.batches import Rewriter
     from seqgen.config import SampleConfig
+    from seqgen.counting import Blend
+    from seqgen.model import device_of
     from seqgen.sampling import Sampler
     from seqgen.training import Ended, Report, Saved, Started, Trainer
 
     folder, settings, plugins, data = opened.folder, opened.settings, opened.plugins, opened.data
     model, warn, stop, snapshot = opened.model, opened.warn, opened.stop, opened.snapshot
 
-    def draw(seed: int, check: Callable[[], None]) -> list[Sample]:
+    def draw(predictor: Any, seed: int, check: Callable[[], None]) -> list[Sample]:
         wanted = SampleConfig(seed=seed, max_length=settings.max_length)
-        sampler = Sampler(model, data.vocabulary, wanted, multiline=settings.corpus.multiline)
+        sampler = Sampler(predictor, data.vocabulary, wanted, multiline=settings.corpus.multiline)
         return list(sampler.take(settings.train.samples, check))
 
     with naming_batch(settings, plugins), computing(settings.engine.threads):
         augment = augmentation_of(settings, plugins)
         rewriter = None if augment is None else Rewriter(augment, data.vocabulary, settings.train.seed)
-        trainer = Trainer(model, data.encoded, data.vocabulary, settings.train, folder, draw, settings.engine, rewriter)
+        blend = None if opened.graph is None else Blend(model, opened.graph).to(device_of(model))
+        trainer = Trainer(
+            model, data.encoded, data.vocabulary, settings.train, folder, draw, settings.engine, rewriter, blend
+        )
         for line in trainer.restore(snapshot):
             warn(f"{line}; the run continues, and the log is appended to as it is")
         if snapshot is None and settings.start is not None:

@@ -11,6 +11,7 @@ from typing import Any, Self
 
 from seqgen.checkpoint.snapshot import (
     MAX_JSON_BYTES,
+    NGRAM,
     RUN_FILES,
     Snapshot,
     pack,
@@ -26,6 +27,7 @@ from seqgen.files import FolderLock, SafePath, remove_folders, write_folder_atom
 CHECKPOINTS = "checkpoints"
 _STEP = re.compile(r"step-(\d{8,12})")
 _KEEP_LAST = 2
+_MAX_COUNTS = 1 << 34  # bytes
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,8 @@ class Checkpoints:
         step, best = snapshot.state["step"], snapshot.state.get("best_step")
         folder = self.files / CHECKPOINTS
         run_files = {name: read_bounded(self.files / name, MAX_JSON_BYTES) for name in sorted(RUN_FILES)}
+        if (self.files / NGRAM).exists():
+            run_files[NGRAM] = self.read_counts()
         if (folder / _step_name(step)).exists():  # a damaged one, reached again by a resumed run
             remove_folders(folder, [_step_name(step)])
         write_folder_atomic(folder / _step_name(step), pack(snapshot, run_files))
@@ -101,6 +105,14 @@ class Checkpoints:
         with contextlib.suppress(DiskError):
             remove_folders(folder, [_step_name(other) for other in old if other != best])
         return self.checkpoint(step)
+
+    def read_counts(self) -> bytes:
+        """Return the file of the counts that the model is blended with.
+
+        Raises:
+            CheckpointError: it is missing, a link or too large.
+        """
+        return read_bounded(self.files / NGRAM, _MAX_COUNTS)
 
     def load(self, step: int) -> Snapshot:
         """Load the checkpoint of a step.

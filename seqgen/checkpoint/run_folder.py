@@ -15,7 +15,7 @@ from typing import Any
 
 from seqgen.checkpoint.checkpoints import CHECKPOINTS, Checkpoints
 from seqgen.checkpoint.settings import CorpusSettings, RunSettings
-from seqgen.checkpoint.snapshot import MAX_JSON_BYTES, read_bounded, read_logs, read_verified
+from seqgen.checkpoint.snapshot import MAX_JSON_BYTES, NGRAM, read_bounded, read_logs, read_verified
 from seqgen.errors import CheckpointError, DiskError, LinkRefused, NoSuchRun, UsageError, nearest_names
 from seqgen.files import (
     JsonLines,
@@ -53,7 +53,7 @@ class RunFolder(Checkpoints):
             DiskError: writing failed.
         """
         for name, data in files.items():
-            if len(data) > MAX_JSON_BYTES:
+            if len(data) > MAX_JSON_BYTES and name != NGRAM:
                 raise UsageError(
                     f"cannot write {name}: it would have {len(data):,} bytes (at most {MAX_JSON_BYTES:,}); "
                     "use fewer symbols"

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 MODEL, TRAIN, STATE, MANIFEST = "model.safetensors", "train.safetensors", "state.json", "MANIFEST.json"
 FILES, RUN_FILES, LOGS = {MODEL, TRAIN, STATE}, {"run.json", "tokenizer.json"}, {"metrics.jsonl", "samples.jsonl"}
 _LEGACY_KEYS = {"format_version", "files", "run"}  # of a manifest from before it had a checksum of its own
+NGRAM = "ngram.safetensors"
+"""The file of a run folder with the counts that its model is blended with."""
 MAX_JSON_BYTES = 8 << 20  # of run.json and tokenizer.json: half a million symbols
 _MAX_SMALL_BYTES = 1 << 20  # of the manifest and of state.json
 _MAX_HEADER_BYTES = 10 << 20  # of a tensor file: names, types and shapes, some hundred bytes per tensor
@@ -87,7 +89,7 @@ def read_verified(folder: Path | SafePath, names: tuple[str, ...] = (MODEL, TRAI
     run = SafePath(folder.root, folder.names[:-2])
     verified = {name: _verified(folder / name, manifest["files"].get(name), _MAX.get(name)) for name in names}
     for name, expected in manifest["run"].items():
-        _verified(run / name, expected, MAX_JSON_BYTES)
+        _verified(run / name, expected, None if name == NGRAM else MAX_JSON_BYTES)
     return verified
 
 
@@ -98,7 +100,7 @@ def _read_manifest(file: SafePath) -> dict[str, Any]:
         version, sections = manifest["format_version"], (manifest["files"], manifest["run"])
         if not isinstance(version, int) or version < 1 or not all(isinstance(section, dict) for section in sections):
             raise ValueError
-        if version <= FORMAT_VERSION and [set(section) for section in sections] != [FILES, RUN_FILES]:
+        if version <= FORMAT_VERSION and [set(sections[0]), set(sections[1]) - {NGRAM}] != [FILES, RUN_FILES]:
             raise ValueError
         if version <= FORMAT_VERSION and not (
             _are_logs(manifest["logs"]) if has_checksum else set(manifest) == _LEGACY_KEYS

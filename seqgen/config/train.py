@@ -71,6 +71,13 @@ class TrainSettings(Options):
         description="criterion of the best step: lowest held-out loss, or the last step that copies few records; "
         "default: copies for fewer than 200 records",
     )
+    blend: Annotated[
+        Literal["auto", "ngram", "none"] | None, Flag(_MODEL, metavar="auto|ngram|none", default="auto")
+    ] = Field(
+        None,
+        description="counts that the model is blended with: ngram, none, or auto: ngram where the held-out loss is "
+        "lower with it",
+    )
     save_every_s: float = Field(60.0, gt=0, description="maximum seconds between checkpoints")
     samples: int = Field(3, ge=0, le=1000, description="samples shown at each evaluation")
     device: Annotated[str, AfterValidator(device_name), Flag(_MORE)] = Field(

@@ -130,6 +130,17 @@ def held_out_loss(
     return HeldOut(nats / n_targets, bits_per_char(nats, n_chars, n_records), n_records, n_targets)
 
 
+def held_out_batches(
+    encoded: Encoded | Stream, most: int, batch_size: int = RECORDS_PER_BATCH[Encoded]
+) -> Iterator[Batch]:
+    """Yield the batches of at most ``most`` records, or the windows of the first 64 * ``most`` symbols of a text."""
+    if isinstance(encoded, Stream):
+        yield from evaluation_windows(encoded, _LANES, _WINDOW, _SYMBOLS_PER_RECORD * most)
+        return
+    for rows_B in evaluation_batches(encoded.lengths_N, batch_size, most):
+        yield encoded.take(rows_B)
+
+
 def _batch_losses(
     model: nn.Module,
     encoded: Encoded | Stream,
@@ -139,15 +150,12 @@ def _batch_losses(
     check: Callable[[], None],
 ) -> Iterator[tuple[Tensor, Batch]]:
     """Yield the summed loss of each batch, nats, with the batch."""
-    if isinstance(encoded, Stream):
-        state: State = None
-        for window in evaluation_windows(encoded, _LANES, _WINDOW, _SYMBOLS_PER_RECORD * most):
-            check()
-            batch = window.to(penalty_V.device)
+    state: State = None
+    for held_out in held_out_batches(encoded, most, batch_size):
+        check()
+        batch = held_out.to(penalty_V.device)
+        if isinstance(encoded, Stream):
             nats, state = carried_nats(model, batch, penalty_V, state)
             yield nats, batch
-        return
-    for rows_B in evaluation_batches(encoded.lengths_N, batch_size, most):
-        check()
-        batch = encoded.take(rows_B).to(penalty_V.device)
-        yield total_nats(model, batch, penalty_V), batch
+        else:
+            yield total_nats(model, batch, penalty_V), batch

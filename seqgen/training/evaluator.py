@@ -5,19 +5,34 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 from torch import Tensor, nn
 
 from seqgen.batches import Encoded, Parts, Stream, derive_seed
 from seqgen.config import TrainSettings
-from seqgen.evaluation import MIN_WINDOWS, RECORDS_PER_BATCH, bits_per_char, expected_copies, held_out_loss
+from seqgen.counting import N_FEATURES, Blend, cross_fitted
+from seqgen.evaluation import (
+    MIN_WINDOWS,
+    RECORDS_PER_BATCH,
+    HeldOut,
+    bits_per_char,
+    expected_copies,
+    held_out_loss,
+)
 from seqgen.sampling import Sample
 from seqgen.signals import StopFlag
 from seqgen.training.events import Report
+from seqgen.training.observer import Observer
 from seqgen.training.state import TrainState
 
 _SHARE = 0.05  # of a run's time, for the held-out records of one evaluation
+
+
+Draw = Callable[[nn.Module, int, Callable[[], None]], Sequence[Sample]]
+"""Returns samples of a model for a seed; calls its last argument before each symbol."""
 
 
 class StopRequested(Exception):
@@ -39,7 +54,8 @@ class Evaluator:
         encoded: the records of "train" and "valid".
         penalty_V: the result of ``seqgen.evaluation.penalty``, on the model's device.
         settings: of the run.
-        sample: returns samples of the current model for a seed; calls its second argument before each symbol.
+        sample: returns samples of a model for a seed; calls its last argument before each symbol.
+        blend: the model with the counts that it may be blended with; None: none.
     """
 
     def __init__(
@@ -48,10 +64,12 @@ class Evaluator:
         encoded: Parts,
         penalty_V: Tensor,
         settings: TrainSettings,
-        sample: Callable[[int, Callable[[], None]], Sequence[Sample]],
+        sample: Draw,
+        blend: Blend | None = None,
     ) -> None:
         self._model, self._penalty_V, self._settings, self._sample = model, penalty_V, settings, sample
-        self._train, self._valid = encoded["train"], encoded["valid"]
+        self._train, self._valid, self._blend = encoded["train"], encoded["valid"], blend
+        self._observer = Observer(blend, self._valid, penalty_V) if blend is not None and len(self._valid) else None
         self._duration_s = 0.0
 
     @property
@@ -94,23 +112,48 @@ class Evaluator:
             metrics["train_loss_nats"] = state.nats / state.n_targets
             metrics["train_bits_per_char"] = bits_per_char(state.nats, state.n_chars, state.n_records)
         loss_nats = copies = None
+        gate = [0.0] * N_FEATURES if self._settings.blend == "ngram" else None
         if len(self._valid):
             most = self._settings.eval_records if state.eval_records is None else state.eval_records
-            held_out = held_out_loss(self._model, self._valid, self._penalty_V, most=most, check=check)
+            held_out, gate = self._held_out(most, check, metrics)
             loss_nats = held_out.loss_nats
             metrics |= {"valid_loss_nats": loss_nats, "valid_bits_per_char": held_out.bits_per_char}
             if most < self._settings.eval_records:
                 metrics["valid_symbols"] = held_out.n_targets
+        predictor = self.predictor(gate)
         if self._settings.best_by == "copies" and isinstance(self._train, Encoded):
             check()
-            copies = metrics["expected_copies"] = expected_copies(self._model, self._train, self._penalty_V)
+            copies = metrics["expected_copies"] = expected_copies(predictor, self._train, self._penalty_V)
         check()
         seed = derive_seed("samples", self._settings.seed, state.step)
-        samples = self._sample(seed, check) if self._settings.samples else ()
+        samples = self._sample(predictor, seed, check) if self._settings.samples else ()
         check()
         state.record_evaluation(loss_nats, copies)
+        state.gate = gate
         self._duration_s = time.monotonic() - started
         return Report(metrics, samples)
+
+    def predictor(self, gate: Sequence[float] | None) -> nn.Module:
+        """Return the model that predicts: the network alone, or blended by a gate."""
+        if gate is None or self._blend is None:
+            return self._model
+        self._blend.set_gate(np.array(gate))
+        return self._blend
+
+    def _held_out(
+        self, most: int, check: Callable[[], None], metrics: dict[str, Any]
+    ) -> tuple[HeldOut, list[float] | None]:
+        """Return the held-out loss and the weights of the gate; None where the network alone is better."""
+        if self._observer is None:
+            return held_out_loss(self._model, self._valid, self._penalty_V, most=most, check=check), None
+        observed, alone = self._observer.observe(most, check)
+        weights_F, nats = cross_fitted(observed)
+        metrics["valid_network_bits_per_char"] = alone.bits_per_char
+        if self._settings.blend == "auto" and nats >= alone.loss_nats * alone.n_targets:
+            return alone, None
+        scale = nats / alone.n_targets / max(alone.loss_nats, 1e-9)
+        blended = replace(alone, loss_nats=alone.loss_nats * scale, bits_per_char=alone.bits_per_char * scale)
+        return blended, weights_F.tolist()
 
     def _batch_s(self, stop: StopFlag) -> float:
         """Return the seconds that one batch of held-out records, or one window of a long text, takes."""
@@ -125,7 +168,10 @@ class Evaluator:
 
         most = RECORDS_PER_BATCH[Encoded] if isinstance(self._valid, Encoded) else self._settings.eval_records
         with contextlib.suppress(_FirstBatchDone):
-            held_out_loss(self._model, self._valid, self._penalty_V, most=most, check=check_once)
+            if self._observer is None:
+                held_out_loss(self._model, self._valid, self._penalty_V, most=most, check=check_once)
+            else:
+                self._observer.observe(most, check_once)
         return max(time.monotonic() - started, 1e-6)
 
 

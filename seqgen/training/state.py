@@ -28,6 +28,9 @@ class TrainState(BaseModel):
     eval_records: int | None = Field(
         None, ge=1, description="held-out records of an evaluation, chosen by the time limit; None: as set"
     )
+    gate: list[float] | None = Field(
+        None, description="weights of the gate between the network and the counts; None: the network alone"
+    )
     nats: float = Field(0.0, description="training loss since the last evaluation, summed")
     n_targets: int = Field(0, ge=0, description="targets since the last evaluation")
     n_chars: int = Field(0, ge=0, description="characters since the last evaluation")

@@ -6,7 +6,7 @@ import contextlib
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
@@ -17,13 +17,13 @@ from seqgen.batches import Parts, Rewriter, Stream, derive_seed, make_feed
 from seqgen.cells import choose_padding
 from seqgen.checkpoint import EngineSettings, RunFolder, Snapshot
 from seqgen.config import TrainSettings
+from seqgen.counting import Blend
 from seqgen.errors import CheckpointError, Diverged
 from seqgen.evaluation import bits_per_char, penalty
 from seqgen.model import device_of
-from seqgen.sampling import Sample
 from seqgen.signals import StopFlag
 from seqgen.tokenizers import Vocabulary
-from seqgen.training.evaluator import Evaluator, StopRequested
+from seqgen.training.evaluator import Draw, Evaluator, StopRequested
 from seqgen.training.events import Ended, Evaluating, Event, Progress, Saved
 from seqgen.training.logs import RunLogs
 from seqgen.training.schedule import Schedule
@@ -45,9 +45,10 @@ class Trainer:
         vocabulary: their symbols.
         settings: how to train.
         folder: the folder of logs and checkpoints.
-        sample: returns samples of the current model for a seed; calls its second argument before each symbol.
+        sample: returns samples of a model for a seed; calls its last argument before each symbol.
         engine: how to compute.
         rewriter: augments records each epoch, or None.
+        blend: the model with the counts that it may be blended with, or None.
     """
 
     model: nn.Module
@@ -55,9 +56,10 @@ class Trainer:
     vocabulary: Vocabulary
     settings: TrainSettings
     folder: RunFolder
-    sample: Callable[[int, Callable[[], None]], Sequence[Sample]]
+    sample: Draw
     engine: EngineSettings
     rewriter: Rewriter | None = None
+    blend: Blend | None = None
 
     def __post_init__(self) -> None:
         """Prepare everything that stays the same over the steps."""
@@ -79,7 +81,7 @@ class Trainer:
         self._last_nats, self._last_batch = 0.0, (1, 1, 1)
         self._last_losses: deque[float] = deque(maxlen=_LAST_LOSSES)
         penalty_V = penalty(self.vocabulary, self.model)
-        self._evaluator = Evaluator(self.model, self.encoded, penalty_V, self.settings, self.sample)
+        self._evaluator = Evaluator(self.model, self.encoded, penalty_V, self.settings, self.sample, self.blend)
         self._train_step = TrainStep(
             self.model,
             penalty_V,

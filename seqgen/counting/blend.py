@@ -1,0 +1,195 @@
+"""A network and the counts of an n-gram as one model.
+
+The mixture needs the distribution of every symbol, so its logits are log probabilities. Nodes of short contexts have a
+row of a table with their whole distribution; those of long contexts add the arcs of the nodes between to it.
+
+Dimension letters: B batch, T steps, V ids, R nodes, D nodes with a row in the table, A arcs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from seqgen.counting.gate import N_FEATURES, N_LENGTHS, node_scores
+from seqgen.counting.graph import Graph, distributions
+from seqgen.model import make_stepper
+from seqgen.protocols import State
+from seqgen.tokenizers import BOS
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+_MAX_TABLE = 1 << 24  # probabilities in the table
+_TINY = torch.finfo(torch.float32).tiny  # keeps logarithms finite
+
+
+class Blend(nn.Module):
+    """A model whose probabilities are g p_network + (1 - g) p_ngram.
+
+    Its state is that of the network, the node of the n-gram and the position. It has no parameters of its own: weights
+    of the gate are fitted by ``fit_gate`` and set by ``set_gate``.
+
+    Args:
+        network: implements :class:`seqgen.Model`.
+        graph: the counts, of the same ids.
+
+    Attributes:
+        network: as given.
+        graph: as given.
+    """
+
+    network: Any  # a model, which mypy would take for a tensor or any module
+    probs_DV: Tensor
+    following_DV: Tensor
+    shorter_R: Tensor
+    mass_R: Tensor
+    scores_R: Tensor
+    starts_R: Tensor
+    keys_A: Tensor
+    probs_A: Tensor
+    next_A: Tensor
+    penalty_V: Tensor
+
+    def __init__(self, network: nn.Module, graph: Graph) -> None:
+        super().__init__()
+        self.network, self.graph = network, graph
+        n_dense = 0
+        while n_dense < graph.n_nodes:
+            after = graph.level(int(graph.length_R[n_dense])).stop
+            if n_dense and after * graph.n_ids > _MAX_TABLE:
+                break
+            n_dense = after
+        self._n_dense = n_dense
+        arrays = _table(graph, n_dense) | {
+            "shorter_R": graph.shorter_R.astype(np.int64),
+            "mass_R": graph.mass_R,
+            "starts_R": np.searchsorted(graph.keys_A, np.arange(graph.n_nodes + 1) * graph.n_ids),
+            "keys_A": graph.keys_A,
+            "probs_A": graph.probs_A,
+            "next_A": graph.next_A.astype(np.int64),
+            "penalty_V": np.where(graph.base_V > 0, 0, -np.inf).astype(np.float32),
+        }
+        for name, array in arrays.items():
+            self.register_buffer(name, torch.from_numpy(np.ascontiguousarray(array)), persistent=False)
+        self.register_buffer("scores_R", torch.zeros(graph.n_nodes), persistent=False)
+        self.gate_F: npt.NDArray[np.float64] = np.zeros(N_FEATURES)
+        self.set_gate(self.gate_F)
+
+    def set_gate(self, weights_F: npt.NDArray[np.floating[Any]]) -> None:
+        """Set the weights of the gate."""
+        self.gate_F = np.asarray(weights_F, dtype=np.float64)
+        self.scores_R = torch.from_numpy(node_scores(self.graph, self.gate_F)).to(self.mass_R.device)
+
+    def initial_state(self, batch_size: int) -> State:
+        """Return the state before the first symbol: of the network, the node (B,) and the position (B,)."""
+        nothing_B = self.shorter_R.new_zeros(batch_size)
+        return self.network.initial_state(batch_size), nothing_B, nothing_B.clone()
+
+    def forward(self, ids_BT: Tensor, state: State) -> tuple[Tensor, State]:
+        """Return log probabilities (B, T, V) of the next symbol after each id, and the state after the last one."""
+        inner, node_B, position_B = state
+        logits_BTV, inner = self.network(ids_BT, inner)
+        node_BT, position_BT = self.path(ids_BT, node_B, position_B)
+        mixed_NV = self._mixed(logits_BTV.flatten(0, 1), node_BT.flatten(), position_BT.flatten())
+        return mixed_NV.view_as(logits_BTV), (inner, node_BT[:, -1], position_BT[:, -1])
+
+    def stepper(self) -> Callable[[Tensor, State], tuple[Tensor, State]]:
+        """Return a step for sampling; the weights must not change while it is used."""
+        network = make_stepper(self.network)
+
+        def step(ids_B: Tensor, state: State) -> tuple[Tensor, State]:
+            inner, node_B, position_B = state
+            logits_BV, inner = network(ids_B, inner)
+            node_B, position_B = self._advance(ids_B, node_B, position_B)
+            return self._mixed(logits_BV, node_B, position_B), (inner, node_B, position_B)
+
+        return step
+
+    def path(self, ids_BT: Tensor, node_B: Tensor, position_B: Tensor) -> tuple[Tensor, Tensor]:
+        """Return nodes and positions after each id, (B, T) each, from those before the first."""
+        nodes, positions = [], []
+        for ids_B in ids_BT.unbind(1):
+            node_B, position_B = self._advance(ids_B, node_B, position_B)
+            nodes.append(node_B)
+            positions.append(position_B)
+        return torch.stack(nodes, 1), torch.stack(positions, 1)
+
+    def _advance(self, ids_B: Tensor, node_B: Tensor, position_B: Tensor) -> tuple[Tensor, Tensor]:
+        """Return node and position after ids; conditions and padding change neither."""
+        is_symbol_B = self.penalty_V.index_select(0, ids_B) == 0
+        position_B = torch.where(ids_B == BOS, 0, position_B + is_symbol_B) if self.graph.begin else position_B
+        if self._n_dense == self.graph.n_nodes:
+            return self.following_DV.view(-1)[node_B * self.graph.n_ids + ids_B].long(), position_B
+        return self._searched(ids_B, node_B), position_B
+
+    def _searched(self, ids_B: Tensor, node_B: Tensor) -> Tensor:
+        n_ids, last = self.graph.n_ids, len(self.keys_A) - 1
+        special_B = (ids_B == BOS) | (self.penalty_V[ids_B] != 0)
+        done_B, at_B = special_B.clone(), node_B
+        found_B = torch.where(ids_B == BOS, self.graph.begin, node_B)
+        for _ in range(self.graph.order):
+            keys_B = at_B * n_ids + ids_B
+            place_B = torch.searchsorted(self.keys_A, keys_B).clamp_(max=last)
+            hit_B = (self.keys_A[place_B] == keys_B) & ~done_B
+            found_B = torch.where(hit_B, self.next_A[place_B], found_B)
+            done_B |= hit_B
+            found_B = torch.where(~done_B & (at_B == 0), 0, found_B)
+            done_B |= at_B == 0
+            at_B = self.shorter_R[at_B]
+        return found_B
+
+    def _mixed(self, logits_NV: Tensor, node_N: Tensor, position_N: Tensor) -> Tensor:
+        """Return the log probabilities of the mixture."""
+        log_probs_NV = torch.log_softmax(logits_NV.float() + self.penalty_V, -1)
+        probs_NV = log_probs_NV.exp()
+        entropy_N = -(probs_NV * log_probs_NV.clamp(min=-1e4)).sum(-1)
+        of_entropy, of_largest, of_position = self.gate_F[2 * N_LENGTHS + 1 : -1].tolist()
+        score_N = self.scores_R[node_N] + of_entropy * entropy_N + of_largest * log_probs_NV.amax(-1)
+        score_N = score_N + of_position * torch.log1p(position_N.float())
+        ngram_NV = self.ngram_probs(node_N)
+        return torch.lerp(ngram_NV, probs_NV, torch.sigmoid(score_N)[:, None]).clamp_(min=_TINY).log_()
+
+    def ngram_probs(self, node_N: Tensor) -> Tensor:
+        """Return the distributions (N, V) of nodes."""
+        if self._n_dense == self.graph.n_nodes:
+            return self.probs_DV.index_select(0, node_N)
+        chain = [node_N]
+        while bool((chain[-1] >= self._n_dense).any()):
+            chain.append(torch.where(chain[-1] >= self._n_dense, self.shorter_R[chain[-1]], chain[-1]))
+        probs_NV = self.probs_DV.index_select(0, chain[-1])
+        for longer_N, shorter_N in zip(chain[-2::-1], chain[:0:-1], strict=True):
+            rows_M = (longer_N != shorter_N).nonzero().squeeze(1)
+            node_M = longer_N[rows_M]
+            probs_NV[rows_M] *= self.mass_R[node_M, None]
+            starts_M = self.starts_R[node_M]
+            counts_M = self.starts_R[node_M + 1] - starts_M
+            place_A = torch.repeat_interleave(starts_M - counts_M.cumsum(0) + counts_M, counts_M)
+            arcs_A = place_A + torch.arange(len(place_A), device=place_A.device)
+            cells_A = (
+                torch.repeat_interleave(rows_M, counts_M) * self.graph.n_ids + self.keys_A[arcs_A] % self.graph.n_ids
+            )
+            probs_NV.view(-1)[cells_A] += self.probs_A[arcs_A]
+        return probs_NV
+
+
+def _table(graph: Graph, n_dense: int) -> dict[str, Any]:
+    """Return distributions and following nodes of the first nodes, (D, V)."""
+    probs_DV = np.zeros((n_dense, graph.n_ids), dtype=np.float32)
+    following_DV = np.zeros((n_dense, graph.n_ids), dtype=np.int32)
+    source_A, id_A = np.divmod(graph.keys_A, graph.n_ids)
+    for length in range(int(graph.length_R[n_dense - 1]) + 1):
+        level = graph.level(length)
+        probs_DV[level] = distributions(graph, level.start, level.stop, probs_DV if length else None)
+        if length:
+            following_DV[level] = following_DV[graph.shorter_R[level]]
+        arcs = slice(*np.searchsorted(graph.keys_A, [level.start * graph.n_ids, level.stop * graph.n_ids]).tolist())
+        following_DV[source_A[arcs], id_A[arcs]] = graph.next_A[arcs]
+    unread_V = graph.base_V == 0  # conditions and padding
+    following_DV[:, unread_V] = np.arange(n_dense)[:, None]
+    following_DV[:, BOS] = graph.begin
+    return {"probs_DV": probs_DV, "following_DV": following_DV}

@@ -1,0 +1,174 @@
+"""The gate of a blend: the share of the network in each prediction, from what the network and the counts know.
+
+    g = sigmoid(w . x),   p = g p_network + (1 - g) p_ngram
+
+x holds, for each context length, the logarithm of its count and the share of the probability that it does not leave to
+shorter contexts; the entropies of both distributions; the network's largest log probability; the logarithm of the
+position; and a constant. The weights are fitted to held-out symbols, never to training symbols: there the network
+repeats what it has learned by heart, and a gate would learn to trust it too far.
+
+Dimension letters: N symbols, F features, K context lengths.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from seqgen.counting.graph import Graph
+from seqgen.counting.kneser_ney import MAX_ORDER
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    Integers = npt.NDArray[np.integer[Any]]
+    Floats = npt.NDArray[np.floating[Any]]
+
+N_LENGTHS = MAX_ORDER - 1
+N_FEATURES = 2 * N_LENGTHS + 5
+"""F: two for each context length, both entropies, the largest log probability, the position and the constant."""
+_MAX_SYMBOLS = 10_000  # that a gate is fitted to
+_STEPS = 50
+_CLOSE = 0.1  # gain of a step, nats, below which fitting ends
+_SMALLEST_STEP = 1 / 64
+_LEAST_BEND = 0.05  # share of the curvature of a logistic regression that is kept
+_SPREAD = 1e-3  # standard deviation below which a feature counts as constant
+
+
+@dataclass(frozen=True)
+class Observed:
+    """The predictions of network and counts of some symbols.
+
+    Attributes:
+        network_N: log probability that the network gives to each symbol, nats.
+        ngram_N: log probability that the counts give to it, nats.
+        features_NF: what the gate sees before each symbol.
+        record_N: the record of each symbol, from 0.
+    """
+
+    network_N: Floats
+    ngram_N: Floats
+    features_NF: Floats
+    record_N: Integers
+
+
+def node_features(graph: Graph, node_N: Integers) -> Floats:
+    """Return the features of nodes: counts and shares by context length, then the entropy, (N, 2 K + 1)."""
+    found_NF = np.zeros((len(node_N), 2 * N_LENGTHS + 1), dtype=np.float64)
+    found_NF[:, -1] = graph.entropy_R[node_N]
+    at_N, rows_N = node_N, np.arange(len(node_N))
+    while len(at_N):
+        length_N = graph.length_R[at_N].astype(np.int64)
+        deep = length_N > 0
+        at_N, rows_N, length_N = at_N[deep], rows_N[deep], length_N[deep]
+        found_NF[rows_N, length_N - 1] = np.log1p(graph.total_R[at_N])
+        found_NF[rows_N, N_LENGTHS + length_N - 1] = 1 - graph.mass_R[at_N]
+        at_N = graph.shorter_R[at_N]
+    return found_NF
+
+
+def node_scores(graph: Graph, weights_F: Floats) -> Floats:
+    """Return the part of w . x that belongs to each node, the constant included, (R,) float32."""
+    scores_R = np.zeros(graph.n_nodes)
+    for length in range(1, graph.order):
+        level = graph.level(length)
+        own_R = weights_F[length - 1] * np.log1p(graph.total_R[level], dtype=np.float64)
+        own_R += weights_F[N_LENGTHS + length - 1] * (1 - graph.mass_R[level].astype(np.float64))
+        scores_R[level] = scores_R[graph.shorter_R[level]] + own_R
+    scores_R += weights_F[2 * N_LENGTHS] * graph.entropy_R + weights_F[-1]
+    return scores_R.astype(np.float32)
+
+
+def fit_gate(observed: Observed, start_F: Floats | None = None) -> Floats:
+    """Return the weights (F,) of the largest likelihood under a standard normal prior on the scaled features.
+
+    Without symbols they are 0, which mixes network and counts half and half. The maximum is found by Newton's steps
+    with a curvature that is kept positive, halved where they overshoot.
+
+    Args:
+        observed: held-out symbols.
+        start_F: weights near the maximum, which save steps.
+    """
+    x_NF = torch.from_numpy(np.ascontiguousarray(observed.features_NF))
+    if not len(x_NF):
+        return np.zeros(N_FEATURES)
+    center_F, scale_F = x_NF.mean(0), x_NF.std(0, correction=0)
+    varies_F = scale_F >= _SPREAD
+    center_F, scale_F = torch.where(varies_F, center_F, 0.0), torch.where(varies_F, scale_F, 1.0)
+    x_NF = (x_NF - center_F) / scale_F * varies_F
+    x_NF[:, -1] = 1.0
+    ratio_N = torch.from_numpy(observed.network_N - observed.ngram_N)
+    weights_F = torch.zeros(N_FEATURES, dtype=torch.float64)
+    if start_F is not None:
+        known_F = torch.from_numpy(start_F)
+        weights_F = known_F * scale_F * varies_F
+        weights_F[-1] = known_F[-1] + center_F[:-1] @ known_F[:-1]
+    eye_FF = torch.eye(N_FEATURES, dtype=torch.float64)
+    best, score_N = _objective(x_NF, ratio_N, weights_F)
+    for _ in range(_STEPS):
+        gate_N = torch.sigmoid(score_N)
+        share_N = torch.sigmoid(score_N + ratio_N)  # probability that the network's part of the mixture made the symbol
+        spread_N = gate_N * (1 - gate_N)
+        bend_N = torch.maximum(spread_N - share_N * (1 - share_N), _LEAST_BEND * spread_N)
+        gradient_F = x_NF.T @ (share_N - gate_N) - weights_F
+        change_F = torch.linalg.solve((x_NF * bend_N[:, None]).T @ x_NF + eye_FF, gradient_F)
+        size = 1.0
+        while True:
+            found, score_N = _objective(x_NF, ratio_N, weights_F + size * change_F)
+            if found >= best or size < _SMALLEST_STEP:
+                break
+            size /= 2
+        if found < best + _CLOSE:
+            break
+        best, weights_F = found, weights_F + size * change_F
+    weights_F = weights_F / scale_F
+    weights_F[-1] -= center_F[:-1] @ weights_F[:-1]
+    fitted: Floats = weights_F.numpy()
+    return fitted
+
+
+def _objective(x_NF: Tensor, ratio_N: Tensor, weights_F: Tensor) -> tuple[float, Tensor]:
+    """Return the logarithm of likelihood and prior, up to a constant, and the scores (N,)."""
+    score_N = x_NF @ weights_F
+    likelihood = (functional.softplus(score_N + ratio_N) - functional.softplus(score_N)).sum()
+    return float(likelihood - 0.5 * weights_F @ weights_F), score_N
+
+
+def mixed_nats(observed: Observed, weights_F: Floats) -> Floats:
+    """Return the loss of each symbol under the mixture, (N,) nats."""
+    score_N = observed.features_NF @ weights_F
+    network_N = observed.network_N - np.logaddexp(0, -score_N)
+    return -np.logaddexp(network_N, observed.ngram_N - np.logaddexp(0, score_N))
+
+
+def cross_fitted(observed: Observed, folds: int = 4) -> tuple[Floats, float]:
+    """Return the weights of the gate (F,), and the summed loss of the mixture in nats.
+
+    Each record is mixed by a gate that was fitted to other records, so the loss is that of new ones. Of many symbols a
+    part is fitted to.
+    """
+    every = -(-len(observed.record_N) // _MAX_SYMBOLS)
+    fitted_N = observed.record_N % max(every, 1) == 0
+    some = _selected(observed, fitted_N)
+    weights_F = fit_gate(some)
+    total = float(mixed_nats(_selected(observed, ~fitted_N), weights_F).sum())
+    fold_N = some.record_N // max(every, 1) % folds
+    for fold in range(folds):
+        inside_N = fold_N == fold
+        others_F = fit_gate(_selected(some, ~inside_N), weights_F) if inside_N.any() else weights_F
+        total += float(mixed_nats(_selected(some, inside_N), others_F).sum())
+    return weights_F, total
+
+
+def _selected(observed: Observed, chosen_N: npt.NDArray[np.bool_]) -> Observed:
+    return Observed(
+        observed.network_N[chosen_N],
+        observed.ngram_N[chosen_N],
+        observed.features_NF[chosen_N],
+        observed.record_N[chosen_N],
+    )

@@ -1,0 +1,275 @@
+"""N-gram counts as a graph: nodes are contexts, and an arc leads from a context and a symbol to the next context.
+
+A distribution of the n-gram depends only on the longest suffix of the history that occurred as a context, so one node
+is all that a reader of a sequence has to remember.
+
+Dimension letters: R nodes, A arcs, V ids, G grams of one order.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from seqgen.counting.kneser_ney import MAX_ORDER, Counted, Order, Records
+from seqgen.errors import CheckpointError
+from seqgen.tokenizers import BOS
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    Integers = npt.NDArray[np.integer[Any]]
+    Floats = npt.NDArray[np.floating[Any]]
+
+NGRAM = "ngram.safetensors"
+"""The file of the counts in a run folder."""
+_TYPES = {
+    "shorter_R": np.int32,
+    "mass_R": np.float32,
+    "total_R": np.float32,
+    "entropy_R": np.float32,
+    "length_R": np.uint8,
+    "keys_A": np.int64,
+    "probs_A": np.float32,
+    "next_A": np.int32,
+}
+_ROWS = 1 << 16  # nodes whose distributions are computed together
+
+
+@dataclass(frozen=True)
+class Graph:
+    """The counts of an n-gram. Node 0 is the empty context; the others follow by length.
+
+    Attributes:
+        shorter_R: the node of each node's context without its first symbol.
+        mass_R: the share of the probability that each node leaves to its shorter node.
+        total_R: c_k(h) of each node.
+        entropy_R: the entropy of each node's distribution, nats.
+        length_R: the number of symbols of each context.
+        keys_A: node x V + id of each arc, ascending.
+        probs_A: the probability that each arc adds to the share of the shorter node.
+        next_A: the node that each arc leads to.
+        base_V: the distribution below the empty context: 1 / (number of ids that may be predicted), or 0.
+        begin: the node after the mark before a record; 0 in a long text.
+        order: n.
+    """
+
+    shorter_R: Integers
+    mass_R: Floats
+    total_R: Floats
+    entropy_R: Floats
+    length_R: Integers
+    keys_A: Integers
+    probs_A: Floats
+    next_A: Integers
+    base_V: Floats
+    begin: int
+    order: int
+
+    @property
+    def n_nodes(self) -> int:
+        """R."""
+        return len(self.mass_R)
+
+    @property
+    def n_ids(self) -> int:
+        """V."""
+        return len(self.base_V)
+
+    def level(self, length: int) -> slice:
+        """Return the nodes of a length."""
+        return slice(*np.searchsorted(self.length_R, [length, length + 1]).tolist())
+
+
+def build_graph(records: Records, orders: list[Order], counted: list[Counted], base_V: Floats) -> Graph:
+    """Return the graph of counts.
+
+    Args:
+        records: the records that were counted.
+        orders: their grams of 0 to n symbols.
+        counted: the counts of 1 to n symbols.
+        base_V: the distribution below the empty context.
+    """
+    node_of = _number_nodes(records, orders)
+    n_ids = len(base_V)
+    shorter: list[Integers] = []
+    mass, total, length = [], [], []
+    keys: list[Integers] = []
+    probs: list[Floats] = []
+    nexts: list[Integers] = []
+    next_G: Integers = np.zeros(1, dtype=np.int64)
+    begin = 0
+    for below, here, counts in zip(orders, orders[1:], counted, strict=False):
+        contexts = np.flatnonzero(node_of[below.k] >= 0)
+        ends = below.first_G[contexts]
+        shorter.append(
+            node_of[below.k - 1][orders[below.k - 1].gram_S[ends]] if below.k else np.zeros(1, dtype=np.int64)
+        )
+        mass.append(counts.mass_C[contexts] / counts.total_C[contexts])
+        total.append(counts.total_C[contexts])
+        length.append(np.full(len(contexts), below.k))
+        # The longest suffix of a gram that is a context: the gram itself, or that of the gram without its first symbol.
+        next_G = next_G[below.gram_S[here.first_G]] if below.k else np.zeros(len(here.first_G), dtype=np.int64)
+        if here.k < len(node_of):
+            next_G = np.where(node_of[here.k] >= 0, node_of[here.k], next_G)
+        if not below.k and len(marks := np.flatnonzero(records.depth_S[here.first_G] == 0)):
+            begin = int(next_G[marks[0]])
+        kept = np.flatnonzero(counts.used_G > 0)
+        context, used = counts.context_G[kept], counts.used_G[kept]
+        keys.append(node_of[below.k][context] * n_ids + records.ids_S[here.first_G[kept]])
+        own = np.maximum(used - counts.discounts[np.minimum(used, 3)], 0)
+        probs.append(own / counts.total_C[context])
+        nexts.append(next_G[kept])
+    keys_A = np.concatenate(keys)
+    sorted_A = np.argsort(keys_A, kind="stable")
+    arrays = {
+        "shorter_R": np.concatenate(shorter),
+        "mass_R": np.concatenate(mass),
+        "total_R": np.concatenate(total),
+        "entropy_R": np.zeros(sum(map(len, mass))),
+        "length_R": np.concatenate(length),
+        "keys_A": keys_A[sorted_A],
+        "probs_A": np.concatenate(probs)[sorted_A],
+        "next_A": np.concatenate(nexts)[sorted_A],
+    }
+    typed = {name: array.astype(_TYPES[name]) for name, array in arrays.items()}
+    graph = Graph(**typed, base_V=base_V.astype(np.float32), begin=begin, order=len(counted))
+    graph.entropy_R[:] = _entropies(graph)
+    return graph
+
+
+def _number_nodes(records: Records, orders: list[Order]) -> list[Integers]:
+    """Return, for each length below n, the node of each gram; -1 where it is the context of nothing."""
+    at_N = records.targets_N
+    found: list[Integers] = []
+    n_nodes = 0
+    for below, here in itertools.pairwise(orders):
+        contexts = np.unique(below.gram_S[at_N[here.gram_S[at_N] >= 0] - 1]) if below.k else np.zeros(1, dtype=np.int64)
+        nodes_G = np.full(len(below.first_G), -1, dtype=np.int64)
+        nodes_G[contexts] = n_nodes + np.arange(len(contexts))
+        n_nodes += len(contexts)
+        found.append(nodes_G)
+    return found
+
+
+def distributions(graph: Graph, first: int, last: int, above_RV: Floats | None = None) -> Floats:
+    """Return the distributions of nodes ``first`` to ``last`` - 1, (R, V) float32.
+
+    Args:
+        graph: the counts.
+        first: a node.
+        last: the node after the last one, of the same length as the first.
+        above_RV: the distributions of all shorter nodes, if they are known; None: they are computed.
+    """
+    nodes = np.arange(first, last)
+    probs_RV = np.tile(graph.base_V, (len(nodes), 1))
+    length = int(graph.length_R[first])
+    chains: list[Integers] = [nodes]
+    while above_RV is None and len(chains) <= length:
+        chains.append(graph.shorter_R[chains[-1]])
+    if above_RV is not None and length:
+        probs_RV = above_RV[graph.shorter_R[nodes]]
+    for chain in reversed(chains):
+        probs_RV *= graph.mass_R[chain][:, None]
+        starts, ends = (np.searchsorted(graph.keys_A, (chain + more).astype(np.int64) * graph.n_ids) for more in (0, 1))
+        counts = ends - starts
+        rows = np.repeat(np.arange(len(nodes)), counts)
+        arcs = np.arange(int(counts.sum())) + np.repeat(starts - (np.cumsum(counts) - counts), counts)
+        probs_RV[rows, graph.keys_A[arcs] % graph.n_ids] += graph.probs_A[arcs]
+    return probs_RV
+
+
+def _entropies(graph: Graph) -> Floats:
+    """Return the entropy of each node's distribution, nats."""
+    found = []
+    for length in range(graph.order):
+        level = graph.level(length)
+        for first in range(level.start, level.stop, _ROWS):
+            probs_RV = distributions(graph, first, min(first + _ROWS, level.stop))
+            found.append(-(probs_RV * np.log(np.maximum(probs_RV, np.finfo(np.float32).tiny))).sum(1))
+    return np.concatenate(found)
+
+
+def next_node(graph: Graph, node_N: Integers, id_N: Integers) -> Integers:
+    """Return the nodes after some ids, each read at a node.
+
+    Conditions and padding change nothing, and the mark before a record leads to its node.
+    """
+    result = np.where(graph.base_V[id_N] > 0, -1, node_N)
+    result[id_N == BOS] = graph.begin
+    at_N = node_N.astype(np.int64)
+    open_N = np.flatnonzero(result < 0)
+    while len(open_N):
+        keys = at_N[open_N] * graph.n_ids + id_N[open_N]
+        place = np.minimum(np.searchsorted(graph.keys_A, keys), len(graph.keys_A) - 1)
+        hit = graph.keys_A[place] == keys
+        result[open_N[hit]] = graph.next_A[place[hit]]
+        missed = open_N[~hit]
+        root = at_N[missed] == 0
+        result[missed[root]] = 0
+        open_N = missed[~root]
+        at_N[open_N] = graph.shorter_R[at_N[open_N]]
+    return result
+
+
+def dump_graph(graph: Graph) -> bytes:
+    """Return a graph as the bytes of a safetensors file."""
+    from safetensors.numpy import save
+
+    arrays = {name: getattr(graph, name) for name in (*_TYPES, "base_V")}
+    return save({**arrays, "begin_and_order": np.array([graph.begin, graph.order])})
+
+
+def load_graph(data: bytes, n_ids: int) -> Graph:
+    """Return the graph that ``dump_graph`` wrote.
+
+    Args:
+        data: the bytes.
+        n_ids: V, which the graph must have.
+
+    Raises:
+        CheckpointError: it is damaged or of other symbols.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    try:
+        arrays = load(data)
+        begin, order = arrays.pop("begin_and_order").tolist()
+        graph = Graph(**arrays, begin=begin, order=order)
+    except (SafetensorError, ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f"{NGRAM} is damaged: {' '.join(str(error).split())}") from None
+    if graph.n_ids != n_ids:
+        raise CheckpointError(f"{NGRAM} has {graph.n_ids} ids, the run {n_ids}")
+    if problem := _inconsistency(graph):
+        raise CheckpointError(f"{NGRAM} is damaged: {problem}")
+    return graph
+
+
+def _inconsistency(graph: Graph) -> str:
+    """Return what would make an index leave an array, or ""."""
+    size = graph.n_nodes
+    for name, dtype in _TYPES.items():
+        array = getattr(graph, name)
+        if (
+            array.ndim != 1
+            or array.dtype != dtype
+            or len(array) != (size if name.endswith("_R") else len(graph.keys_A))
+        ):
+            return f"{name} has the type {array.dtype} and the shape {list(array.shape)}"
+    if not size or not len(graph.keys_A) or not 0 <= graph.begin < size or not 1 <= graph.order <= MAX_ORDER:
+        return "it has no counts"
+    nodes_R = np.arange(size)
+    sound = (
+        ((graph.shorter_R >= 0) & ((graph.shorter_R < nodes_R) | (nodes_R == 0))).all()
+        and ((graph.next_A >= 0) & (graph.next_A < size)).all()
+        and (np.diff(graph.keys_A) > 0).all()
+        and graph.keys_A[0] >= 0
+        and graph.keys_A[-1] < size * graph.n_ids
+        and (np.diff(graph.length_R.astype(np.int16)) >= 0).all()
+        and graph.length_R[-1] < graph.order
+    )
+    return "" if sound else "its indices are not those of a graph"

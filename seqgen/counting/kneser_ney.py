@@ -1,0 +1,258 @@
+"""Counts of n-grams with interpolated modified Kneser-Ney smoothing, exact, in arrays.
+
+With c_k the count of the gram h w of k symbols, h' the context h without its first symbol, and N_r(h) the number of
+symbols w with c_k(h w) = r:
+
+    p_k(w | h) = (max(c_k(h w) - D_k(c_k(h w)), 0) + G_k(h) p_{k-1}(w | h')) / c_k(h)           p_0(w) = 1 / V
+    G_k(h) = D_k(1) N_1(h) + D_k(2) N_2(h) + D_k(3) N_3+(h),   c_k(h) = sum over w of c_k(h w)
+    D_k(r) = r - (r + 1) Y n_{r+1} / n_r,   Y = n_1 / (n_1 + 2 n_2),   n_r the number of grams of order k with c_k = r
+    c_n(h w) is the number of occurrences; below the highest order it is the number of distinct symbols before h w, or
+    all occurrences where h begins a record, since nothing else can come before it
+    p_k = p_{k-1} where h never occurred; a discount without counts to estimate it, or outside [0, r], is r / 2.
+
+Source: Chen & Goodman 1999, An empirical study of smoothing techniques for language modeling,
+doi:10.1006/csla.1999.0128, section 3; one mark before each record as in Heafield et al. 2013,
+https://aclanthology.org/P13-2121.
+
+Dimension letters: S ids of all records with a mark before each, N predicted ids, M those that have a gram of an order,
+G grams of one order, C those of one symbol less, P pairs of a group and a gram, K orders.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    Integers = npt.NDArray[np.integer[Any]]
+    Floats = npt.NDArray[np.floating[Any]]
+
+MAX_ORDER = 8
+"""The longest gram that is counted, in symbols."""
+
+
+@dataclass(frozen=True)
+class Records:
+    """Records to count.
+
+    Attributes:
+        ids_S: the ids of all records, each with a mark before it.
+        depth_S: the position of each id in its record; 0 is the mark, which is not predicted. Above ``MAX_ORDER``
+            throughout in a text without marks.
+        group_S: the group of each id, ascending from 0: the records that are left out together.
+        weight_S: the number of times that the record of each id occurs.
+        n_ids: V, the number of ids that there are.
+        n_symbols: the number of ids that may be predicted.
+    """
+
+    ids_S: Integers
+    depth_S: Integers
+    group_S: Integers
+    weight_S: Integers
+    n_ids: int
+    n_symbols: int
+
+    @property
+    def targets_N(self) -> Integers:
+        """The positions of the predicted ids."""
+        return np.flatnonzero(self.depth_S > 0)
+
+
+@dataclass(frozen=True)
+class Order:
+    """The grams of k symbols that occur in records.
+
+    Attributes:
+        k: their length.
+        gram_S: the gram that ends at each id; -1 where a record is shorter.
+        first_G: a position at which each gram ends.
+        raw_G: its occurrences.
+        pair_S: the pair of group and gram at each id; -1 where there is no gram.
+        first_P: a position of each pair.
+        left_P: the occurrences of its gram outside its group.
+    """
+
+    k: int
+    gram_S: Integers
+    first_G: Integers
+    raw_G: Integers
+    pair_S: Integers
+    first_P: Integers
+    left_P: Integers
+
+
+@dataclass(frozen=True)
+class Counted:
+    """The counts of the grams of k symbols that the formula takes.
+
+    Attributes:
+        used_G: c_k of each gram; 0 for a mark.
+        left_P: c_k of the gram of each pair without the records of its group.
+        discounts: D_k(r) for r = 0, 1, 2 and 3.
+        context_G: the gram of k - 1 symbols before the last symbol of each gram.
+        total_C: c_k(h) of each gram of k - 1 symbols.
+        mass_C: G_k(h) of each gram of k - 1 symbols.
+    """
+
+    used_G: Integers
+    left_P: Integers
+    discounts: Floats
+    context_G: Integers
+    total_C: Floats
+    mass_C: Floats
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """Predictions of one order without the records of each id's group.
+
+    Attributes:
+        probs_N: the probability of each predicted id.
+        total_N: c_k of its context; 0 where it did not occur.
+        mass_N: the share of the probability that the order leaves to the one below; 1 where it did not occur.
+    """
+
+    probs_N: Floats
+    total_N: Floats
+    mass_N: Floats
+
+
+def number_grams(records: Records) -> Iterator[Order]:
+    """Yield the grams of 0, 1, 2, ... symbols, without end."""
+    size = len(records.ids_S)
+    gram_S: Integers = np.zeros(size, dtype=np.int32)
+    yield _numbered(records, 0, gram_S)
+    for k in itertools.count(1):
+        before_S = np.concatenate(([0 if k == 1 else -1][:size], gram_S[:-1]))  # the empty gram ends everywhere
+        valid_S = (records.depth_S >= k - 1) & (before_S >= 0)
+        keys = before_S[valid_S].astype(np.int64) * records.n_ids + records.ids_S[valid_S]
+        gram_S = np.full(size, -1, dtype=np.int32)
+        gram_S[valid_S] = np.unique(keys, return_inverse=True)[1]
+        yield _numbered(records, k, gram_S)
+
+
+def _numbered(records: Records, k: int, gram_S: Integers) -> Order:
+    at_M = np.flatnonzero(gram_S >= 0)
+    gram_M = gram_S[at_M]
+    n_grams = int(gram_M.max(initial=-1)) + 1
+    first_G = np.zeros(n_grams, dtype=np.int64)
+    first_G[gram_M[::-1]] = at_M[::-1]
+    weight_M = np.where(records.depth_S[at_M] > 0, records.weight_S[at_M], 0)
+    raw_G = np.bincount(gram_M, weight_M, n_grams).astype(np.int64)
+    keys_M = records.group_S[at_M].astype(np.int64) * n_grams + gram_M
+    _, first, pair_M = np.unique(keys_M, return_index=True, return_inverse=True)
+    pair_S = np.full(len(gram_S), -1, dtype=np.int32)
+    pair_S[at_M] = pair_M
+    left_P = raw_G[gram_M[first]] - np.bincount(pair_M, weight_M, len(first)).astype(np.int64)
+    return Order(k, gram_S, first_G, raw_G, pair_S, at_M[first], left_P)
+
+
+def count_order(records: Records, below: Order, here: Order, above: Order | None) -> Counted:
+    """Return the counts of the grams of k symbols.
+
+    Args:
+        records: the records.
+        below: their grams of k - 1 symbols.
+        here: their grams of k symbols.
+        above: their grams of k + 1 symbols; None where k is the highest order.
+    """
+    n_grams, n_pairs = len(here.first_G), len(here.first_P)
+    depth_G = records.depth_S[here.first_G]
+    used_G, left_P = here.raw_G, here.left_P
+    if above is not None:
+        before_G = np.bincount(here.gram_S[above.first_G], minlength=n_grams)
+        gone_P = np.bincount(here.pair_S[above.first_P[above.left_P == 0]], minlength=n_pairs)
+        begins_G = depth_G == here.k - 1
+        gram_P = here.gram_S[here.first_P]
+        used_G = np.where(begins_G, used_G, before_G)
+        left_P = np.where(begins_G[gram_P], left_P, before_G[gram_P] - gone_P)
+    used_G = np.where(depth_G > 0, used_G, 0)
+    discounts = estimate_discounts(used_G)
+    context_G = np.where(depth_G > 0, below.gram_S[here.first_G - 1], 0)
+    size = len(below.first_G)
+    total_C = np.bincount(context_G, used_G, size).astype(np.float64)
+    mass_C = np.bincount(context_G, discounts[np.minimum(used_G, 3)], size).astype(np.float64)
+    return Counted(used_G, left_P, discounts, context_G, total_C, mass_C)
+
+
+def estimate_discounts(counts: Integers) -> Floats:
+    """Return D(r) for r = 0, 1, 2 and 3, from the counts of all grams of an order."""
+    n = np.bincount(np.minimum(counts, 5), minlength=6)[:5].astype(np.float64)
+    y = n[1] / (n[1] + 2 * n[2]) if n[1] and n[2] else 0.0
+    found = [0.0]
+    for r in (1, 2, 3):
+        value = r - (r + 1) * y * n[r + 1] / n[r] if y and n[r] else -1.0
+        found.append(value if 0 < value < r else r / 2)
+    return np.array(found)
+
+
+def leave_out(records: Records, below: Order, here: Order, counts: Counted, lower_N: Floats) -> LeftOut:
+    """Return the predictions of an order without each id's group: its counts are taken away, the discounts stay.
+
+    Args:
+        records: the records.
+        below: their grams of k - 1 symbols.
+        here: their grams of k symbols.
+        counts: the counts of these.
+        lower_N: the predictions of the order below.
+    """
+    at_N = records.targets_N
+    valid_N = here.gram_S[at_N] >= 0
+    at_M = at_N[valid_N]
+    n_contexts = len(counts.total_C)
+    keys_M = records.group_S[at_M].astype(np.int64) * n_contexts + below.gram_S[at_M - 1]
+    distinct_Q, place_M = np.unique(keys_M, return_inverse=True)  # pairs of a group and a context
+    pair_M = here.pair_S[at_M]
+    place_P = np.zeros(len(here.first_P), dtype=np.int64)
+    place_P[pair_M] = place_M
+    full_P, left_P, discounts = counts.used_G[here.gram_S[here.first_P]], counts.left_P, counts.discounts
+    gone_P = np.where(full_P > 0, full_P - left_P, 0)
+    freed_P = np.where(full_P > 0, discounts[np.minimum(full_P, 3)] - discounts[np.minimum(left_P, 3)], 0.0)
+    context_Q = distinct_Q % max(n_contexts, 1)
+    total_M = (counts.total_C[context_Q] - np.bincount(place_P, gone_P, len(distinct_Q)))[place_M]
+    mass_M = (counts.mass_C[context_Q] - np.bincount(place_P, freed_P, len(distinct_Q)))[place_M]
+    left_M = left_P[pair_M]
+    seen_M, scale_M = total_M > 0, np.maximum(total_M, 1)
+    own_M = np.maximum(left_M - discounts[np.minimum(left_M, 3)], 0)
+    probs_N, total_N, mass_N = lower_N.copy(), np.zeros(len(at_N)), np.ones(len(at_N))
+    probs_N[valid_N] = np.where(seen_M, (own_M + mass_M * lower_N[valid_N]) / scale_M, lower_N[valid_N])
+    total_N[valid_N] = total_M
+    mass_N[valid_N] = np.where(seen_M, mass_M / scale_M, 1)
+    return LeftOut(probs_N, total_N, mass_N)
+
+
+def choose_order(records: Records, most: int = MAX_ORDER) -> tuple[list[Order], list[Counted], list[float]]:
+    """Return the grams and counts of the order that predicts each record best from all others.
+
+    Args:
+        records: the records, at least one predicted id.
+        most: the highest order that is tried.
+
+    Returns:
+        The grams of 0 to n symbols, the counts of 1 to n symbols, and the mean loss of each order that was tried, from
+        1 on, in nats per symbol. Trying ends with the first order that is worse than the one below.
+    """
+    numbering = number_grams(records)
+    orders = [next(numbering), next(numbering)]
+    lower_N = np.full(len(records.targets_N), 1 / records.n_symbols)
+    below: list[Counted] = []
+    best: list[Counted] = []
+    losses: list[float] = []
+    for k in range(1, most + 1):
+        highest = count_order(records, orders[k - 1], orders[k], None)
+        found = leave_out(records, orders[k - 1], orders[k], highest, lower_N)
+        losses.append(float(-np.log(found.probs_N).mean()))
+        if k > 1 and losses[-1] >= losses[-2]:
+            return orders[:k], best, losses
+        best = [*below, highest]
+        if k < most:
+            orders.append(next(numbering))
+            below.append(count_order(records, orders[k - 1], orders[k], orders[k + 1]))
+            lower_N = leave_out(records, orders[k - 1], orders[k], below[-1], lower_N).probs_N
+    return orders, best, losses

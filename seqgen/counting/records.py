@@ -1,0 +1,88 @@
+"""Records to count: those of an encoded part, of one long text, or of texts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from seqgen.batches import Encoded, Stream
+from seqgen.counting.graph import Graph, build_graph
+from seqgen.counting.kneser_ney import MAX_ORDER, Records, choose_order
+from seqgen.tokenizers import Vocabulary
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    Ids = npt.NDArray[np.integer[Any]]
+
+_BLOCKS = 64  # of a long text, each left out as a record is
+
+
+def count_part(part: Encoded | Stream, vocabulary: Vocabulary) -> Graph:
+    """Count the n-grams of a training part, of the order that predicts each record best from all others.
+
+    Args:
+        part: the records, or one long text.
+        vocabulary: its symbols.
+    """
+    records = records_of_part(part, vocabulary)
+    orders, counted, _ = choose_order(records)
+    allowed_V = vocabulary.allowed_V()
+    return build_graph(records, orders, counted, allowed_V / allowed_V.sum())
+
+
+def records_of_part(part: Encoded | Stream, vocabulary: Vocabulary) -> Records:
+    """Return the records of a part, equal ones together; conditions are not counted.
+
+    A long text is cut into 64 blocks, which take the place of records.
+    """
+    n_ids, n_symbols = vocabulary.size, int(vocabulary.allowed_V().sum())
+    if isinstance(part, Stream):
+        size = len(part)
+        groups_S = (np.arange(size) * _BLOCKS // max(size, 1)).astype(np.int32)
+        deep_S, ones_S = np.full(size, MAX_ORDER + 1, dtype=np.int8), np.ones(size, dtype=np.int8)
+        return Records(np.asarray(part.flat_S).astype(np.int32), deep_S, groups_S, ones_S, n_ids, n_symbols)
+    flat = np.asarray(part.flat)
+    starts_N, lengths_N = part.starts_N.astype(np.int64), part.lengths_N.astype(np.int64)
+    bounds = zip(starts_N.tolist(), (starts_N + lengths_N).tolist(), strict=True)
+    rows = [flat[start:end].tobytes() for start, end in bounds]
+    times: dict[bytes, int] = {}
+    for row in rows:
+        times[row] = times.get(row, 0) + 1
+    ids_S = np.frombuffer(b"".join(times), dtype=flat.dtype).astype(np.int32)
+    lengths = np.array([len(row) // flat.dtype.itemsize for row in times], dtype=np.int64)
+    return _framed(ids_S, lengths, list(times.values()), n_ids, n_symbols)
+
+
+def records_of_texts(texts: Sequence[str], alphabet: Iterable[str], *, ends: bool) -> Records:
+    """Return texts as records of characters: the mark is 0, the stop 1, characters follow in order.
+
+    Args:
+        texts: the texts.
+        alphabet: at least their characters.
+        ends: whether texts have a stop.
+    """
+    codes = np.array(sorted(map(ord, set(alphabet))), dtype=np.uint32)
+    times: dict[str, int] = {}
+    for text in texts:
+        times[text] = times.get(text, 0) + 1
+    found = np.frombuffer("".join(times).encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+    ids = np.searchsorted(codes, found) + 2
+    lengths = np.array([len(text) for text in times], dtype=np.int64)
+    framed = lengths + 1 + ends
+    starts = np.cumsum(framed) - framed
+    ids_S = np.ones(int(framed.sum()), dtype=np.int32)
+    ids_S[starts] = 0
+    ids_S[np.repeat(starts + 1 - (np.cumsum(lengths) - lengths), lengths) + np.arange(len(ids))] = ids
+    return _framed(ids_S, framed, list(times.values()), len(codes) + 2, len(codes) + ends)
+
+
+def _framed(ids_S: Ids, lengths_N: Ids, times: list[int], n_ids: int, n_symbols: int) -> Records:
+    """Return records that lie one after another, each from its mark on."""
+    group_S = np.repeat(np.arange(len(lengths_N), dtype=np.int32), lengths_N)
+    starts_N = np.cumsum(lengths_N) - lengths_N
+    depth_S = (np.arange(len(ids_S)) - starts_N[group_S]).astype(np.int32)
+    weight_S = np.array(times, dtype=np.int32)[group_S]
+    return Records(ids_S, depth_S, group_S, weight_S, n_ids, n_symbols)

@@ -1,0 +1,118 @@
+"""The held-out symbols of a run as the gate of its blend sees them.
+
+Dimension letters: B batch, T steps, N symbols, F features.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from seqgen.batches import Batch, Encoded, Stream
+from seqgen.counting import N_FEATURES, Blend, Observed, node_features
+from seqgen.evaluation import HeldOut, bits_per_char, held_out_batches
+from seqgen.model import evaluation_mode
+from seqgen.protocols import State
+from seqgen.tokenizers import PAD
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    Floats = npt.NDArray[np.floating[Any]]
+
+
+class Observer:
+    """Held-out symbols, whose counts are looked up once.
+
+    Args:
+        blend: the network and the counts.
+        encoded: the held-out part.
+        penalty_V: the result of ``seqgen.evaluation.penalty``, on the model's device.
+    """
+
+    def __init__(self, blend: Blend, encoded: Encoded | Stream, penalty_V: Tensor) -> None:
+        self._blend, self._encoded, self._penalty_V = blend, encoded, penalty_V
+        self._most, self._counts = -1, _nothing()
+
+    def observe(self, most: int, check: Callable[[], None]) -> tuple[Observed, HeldOut]:
+        """Return the predictions of at most ``most`` records, and the loss of the network alone.
+
+        Args:
+            most: limit on the records, as ``held_out_loss`` has it.
+            check: called before each batch; may raise to stop.
+        """
+        if most != self._most:
+            self._counts = self._look_up(most, check)
+            self._most = most
+        found: list[Floats] = [np.empty((3, 0))]
+        n_chars = n_records = 0
+        with evaluation_mode(self._blend):
+            state: State = None
+            for batch in self._batches(most, check):
+                start = state if batch.continues else self._blend.network.initial_state(len(batch.ids_BT))
+                logits_BTV, state = self._blend.network(batch.ids_BT, start)
+                found.append(_facts(logits_BTV + self._penalty_V, batch.targets_BT))
+                n_chars += batch.n_chars
+                n_records += batch.n_records
+        network_N, entropy_N, largest_N = np.concatenate(found, 1)
+        features_NF = self._counts.features_NF.astype(np.float64)
+        features_NF[:, -4], features_NF[:, -3] = entropy_N, largest_N
+        observed = Observed(network_N, self._counts.ngram_N, features_NF, self._counts.record_N)
+        nats, n_targets = -float(network_N.sum()), len(network_N)
+        alone = HeldOut(nats / n_targets, bits_per_char(nats, n_chars, n_records), n_records, n_targets)
+        return observed, alone
+
+    def _batches(self, most: int, check: Callable[[], None]) -> Iterator[Batch]:
+        for batch in held_out_batches(self._encoded, most):
+            check()
+            yield batch.to(self._penalty_V.device)
+
+    def _look_up(self, most: int, check: Callable[[], None]) -> Observed:
+        """Return what the counts say of each symbol; the columns of the network are empty."""
+        blend, graph = self._blend, self._blend.graph
+        nodes, positions, ngram, records = [], [], [], []
+        n_records = 0
+        with torch.inference_mode():
+            node_B = position_B = torch.zeros(0, dtype=torch.int64)
+            for batch in self._batches(most, check):
+                if not batch.continues:
+                    _, node_B, position_B = blend.initial_state(len(batch.ids_BT))
+                node_BT, position_BT = blend.path(batch.ids_BT, node_B, position_B)
+                node_B, position_B = node_BT[:, -1], position_BT[:, -1]
+                known_BT = batch.targets_BT != PAD
+                node_N, target_N = node_BT[known_BT], batch.targets_BT[known_BT]
+                for some_N, targets_N in zip(
+                    torch.split(node_N, _SYMBOLS), torch.split(target_N, _SYMBOLS), strict=True
+                ):
+                    probs_NV = blend.ngram_probs(some_N)
+                    ngram.append(probs_NV.gather(1, targets_N[:, None])[:, 0].double().log().cpu().numpy())
+                row_BT = torch.arange(len(node_BT), device=node_BT.device)[:, None].expand_as(node_BT)
+                records.append(row_BT[known_BT].cpu().numpy() + n_records)
+                n_records += len(node_BT)
+                nodes.append(node_N.cpu().numpy())
+                positions.append(position_BT[known_BT].cpu().numpy())
+        features_NF = np.ones((sum(map(len, nodes)), N_FEATURES), dtype=np.float32)
+        features_NF[:, :-4] = node_features(graph, np.concatenate(nodes))
+        features_NF[:, -2] = np.log1p(np.concatenate(positions))
+        return Observed(np.empty(0), np.concatenate(ngram), features_NF, np.concatenate(records))
+
+
+_SYMBOLS = 1 << 14  # whose distributions are looked up together
+
+
+def _nothing() -> Observed:
+    return Observed(np.empty(0), np.empty(0), np.empty((0, N_FEATURES)), np.empty(0, dtype=np.int64))
+
+
+def _facts(logits_BTV: Tensor, targets_BT: Tensor) -> Floats:
+    """Return, of each target, its log probability, the entropy and the largest log probability, (3, N)."""
+    known_BT = targets_BT != PAD
+    log_probs_NV = torch.log_softmax(logits_BTV[known_BT].float(), -1)
+    own_N = log_probs_NV.gather(1, targets_BT[known_BT][:, None])[:, 0]
+    entropy_N = -(log_probs_NV.exp() * log_probs_NV.clamp(min=-1e4)).sum(-1)
+    found: Floats = torch.stack([own_N, entropy_N, log_probs_NV.amax(-1)]).double().cpu().numpy()
+    return found
