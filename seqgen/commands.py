@@ -9,10 +9,12 @@ from __future__ import annotations
 import contextlib
 import io
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
-from seqgen.cli.common import STDOUT_FOR_RESULTS, Json, RunName, complete_names, complete_runs, pair
+from seqgen.cli.common import STDOUT_FOR_RESULTS, Json, RunName, complete_names, complete_runs
+from seqgen.cli.common import parse_fields as parse_fields
+from seqgen.cli.common import parse_options as parse_options
 from seqgen.cli.common import say as log
 from seqgen.cli.common import session as _session
 from seqgen.cli.common import show as show
@@ -81,15 +83,6 @@ def input_lines(prompt: str = "") -> Iterator[str]:
         _session.stdout.flush()
 
 
-def parse_fields(assignments: Iterable[str]) -> dict[str, str]:
-    """Return the values of ``--given FIELD=VALUE`` options by field.
-
-    Raises:
-        BadOption: one is not of that form.
-    """
-    return dict(map(pair, assignments))
-
-
 def parse_count(value: int | str) -> int:
     """Return a number like 50000, "50k" or "1.5m".
 
@@ -110,14 +103,3 @@ def parse_duration(value: float | str) -> float:
     from seqgen.config import parse_duration_s
 
     return parse_duration_s(value)
-
-
-def parse_options(assignments: Iterable[str]) -> dict[str, Any]:
-    """Return the values of ``-o PART.NAME=VALUE`` options by ``"part.name"``, or ``"name"`` where no part is given.
-
-    Raises:
-        BadOption: one is not of that form.
-    """
-    from seqgen.config import parse_assignments
-
-    return {f"{part}.{name}" if part else name: value for part, name, value in parse_assignments(assignments)}

@@ -203,10 +203,6 @@ class Registry:
         package, _, bare = name.rpartition(":")
         return any(not package or entry.package == package for entry in self._entries[kind].get(bare, ()))
 
-    def _names_by_alias(self, kind: str, alias: str) -> list[str]:
-        """Return the names of the entries with an alias, ignoring case."""
-        return [e.spec.name for e in self.entries(kind) if alias.casefold() in map(str.casefold, e.spec.aliases)]
-
     def get(self, kind: str, name: str, hint: Callable[[], str] = str, near: Entry | None = None) -> Entry:
         """Return the entry of a name.
 
@@ -225,7 +221,9 @@ class Registry:
         found = [entry for entry in self._entries[kind].get(bare, ()) if not package or entry.package == package]
         if not found:
             names = self.names(kind)
-            if meant := self._names_by_alias(kind, bare):
+            of_alias = bare.casefold()
+            meant = [e.spec.name for e in self.entries(kind) if of_alias in map(str.casefold, e.spec.aliases)]
+            if meant:
                 raise UnknownName(kind, name, names, "", meant)
             further = hint()
             if not further and not difflib.get_close_matches(name, names):

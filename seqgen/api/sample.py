@@ -132,11 +132,6 @@ def _decoder(kind: Any, run: OpenRun, config: DecodeConfig) -> Any:
 _EXACT_HINT = "--exact keeps the model's distribution by rejecting rows"
 
 
-def satisfying(sampler: Sampler) -> Iterator[Sample]:
-    """Yield without end the rows of unconstrained sampling that satisfy the constraint."""
-    return (row for row in sampler.rows() if sampler.satisfies(row))
-
-
 def constrained_rows(run: OpenRun, sampler: Sampler, n: int, warn: Callable[[str], None]) -> Iterator[Sample]:
     """Yield rows that satisfy a constraint: by rejection without end, or ``n`` rows guided step by step.
 
@@ -153,7 +148,7 @@ def constrained_rows(run: OpenRun, sampler: Sampler, n: int, warn: Callable[[str
     trial = itertools.islice(sampler.as_rejection_sampler(_PILOT_SEED).rows(), PILOT)
     n_kept = sum(1 for _ in itertools.islice(filter(sampler.satisfies, trial), LEAST_KEPT))
     if n_kept == LEAST_KEPT:
-        yield from satisfying(sampler.as_rejection_sampler())
+        yield from filter(sampler.satisfies, sampler.as_rejection_sampler().rows())
         return
     warn(
         f"constraint {sampler.constraint.name}: {n_kept} of {PILOT:,} trial rows satisfy it ({n_kept / PILOT:.1%}), so "

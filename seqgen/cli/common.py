@@ -20,7 +20,7 @@ import typer
 from rich.console import Console, RenderableType
 
 from seqgen.cli.escaping import EscapingHook
-from seqgen.errors import Interrupted
+from seqgen.errors import BadOption, Interrupted
 from seqgen.render import visible, visible_json, visible_lines
 from seqgen.signals import Signalled
 
@@ -141,25 +141,30 @@ def write(text: str, *, as_json: bool = False) -> None:
     session.stdout.write(text)
 
 
-def pair(assignment: str) -> tuple[str, str]:
-    """Return the two sides of ``FIELD=VALUE``."""
-    from seqgen.errors import BadOption
-
-    name, equals, value = assignment.partition("=")
-    if not equals or not name:
-        raise BadOption(f"--given {assignment!r} is not of the form FIELD=VALUE, like cost=3")
-    return name, value
-
-
-def assignments(pairs: Iterable[str] | None) -> dict[str, str]:
-    """Return the values of ``-o PART.NAME=VALUE`` by name.
+def parse_fields(assignments: Iterable[str]) -> dict[str, str]:
+    """Return the values of ``--given FIELD=VALUE`` options by field.
 
     Raises:
-        BadOption: one has no name or no "=".
+        BadOption: one is not of that form.
+    """
+    fields = {}
+    for assignment in assignments:
+        name, equals, value = assignment.partition("=")
+        if not equals or not name:
+            raise BadOption(f"--given {assignment!r} is not of the form FIELD=VALUE, like cost=3")
+        fields[name] = value
+    return fields
+
+
+def parse_options(assignments: Iterable[str]) -> dict[str, Any]:
+    """Return the values of ``-o PART.NAME=VALUE`` options by ``"part.name"``, or ``"name"`` where no part is given.
+
+    Raises:
+        BadOption: one is not of that form.
     """
     from seqgen.config import parse_assignments
 
-    return {f"{part}.{name}" if part else name: value for part, name, value in parse_assignments(pairs or ())}
+    return {f"{part}.{name}" if part else name: value for part, name, value in parse_assignments(assignments)}
 
 
 _PANEL = "Everywhere"
@@ -245,13 +250,14 @@ STDOUT_FOR_RESULTS = "seqgen_stdout_for_results"
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
+def completing(names: Callable[[], Iterable[str]]) -> Callable[[str], list[str]]:
+    """Return a shell completion of some names."""
+    return lambda incomplete: [name for name in names() if name.startswith(incomplete)]
+
+
 def complete_names(kind: str) -> Callable[[str], list[str]]:
     """Return a shell completion of registered names, which reads specs only."""
-
-    def complete(incomplete: str) -> list[str]:
-        return [name for name in session.plugins.registry.names(kind) if name.startswith(incomplete)]
-
-    return complete
+    return completing(lambda: session.plugins.registry.names(kind))
 
 
 def complete_runs(incomplete: str) -> list[str]:
@@ -269,12 +275,6 @@ RunName = Annotated[
         show_default=False,
     ),
 ]
-
-
-def pick(rows: Iterable[Mapping[str, Any]], columns: Iterable[str]) -> list[dict[str, Any]]:
-    """Return rows with the given columns only."""
-    wanted = list(columns)
-    return [{name: row.get(name) for name in wanted} for row in rows]
 
 
 _AS_THEY_ARE = (bool, int, float, Path)

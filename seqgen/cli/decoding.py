@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from seqgen.cli.common import Flags, configured, pair, session
+from seqgen.cli.common import Flags, configured, parse_fields, session
 
 _FILES: dict[str, Any] = {
     "avoid_file": Annotated[
@@ -59,7 +59,7 @@ def _converted(settings: dict[str, Any], avoid_files: Iterable[Path], assignment
     """Return the values of flags as ``Run.sample`` takes them: files read, pairs split, processors with options."""
     texts = (*(settings["avoid"] or ()), *_texts_of(avoid_files))
     return settings | {
-        "given": dict(map(pair, settings["given"] or ())),
+        "given": parse_fields(settings["given"] or ()),
         "contains": tuple(settings["contains"] or ()),
         "contains_any": _texts_of(map(Path, settings["contains_any"] or ())),
         "avoid": texts,

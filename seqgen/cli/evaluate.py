@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from seqgen.cli.common import Json, RunName, assignments, configured, everywhere, say, session, show, show_json, warn
+from seqgen.cli.common import Json, RunName, configured, everywhere, parse_options, say, session, show, show_json, warn
 from seqgen.errors import BadOption
 
 _MANY = 50_000  # records or samples, for the stages to be worth a line
@@ -33,7 +33,9 @@ def evaluate(
     from seqgen.render import evaluation_view
 
     reports = dict(_named_file(one) for one in settings["reports"] or ())
-    config = EvaluateConfig.validated(settings | {"options": assignments(settings["options"]), "reports": reports})
+    config = EvaluateConfig.validated(
+        settings | {"options": parse_options(settings["options"] or ()), "reports": reports}
+    )
     loaded = seqgen.load(
         run,
         checkpoint=checkpoint,

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from seqgen.cli.common import Json, complete_runs, everywhere, session, show, show_json
+from seqgen.cli.common import Json, complete_runs, completing, everywhere, session, show, show_json
 from seqgen.cli.runs import show_run
 from seqgen.errors import MissingExtra, PluginError, UnknownName, UsageError
 from seqgen.registry import Entry
@@ -27,14 +27,6 @@ def add_commands(app: typer.Typer) -> None:
     """Add this module's commands."""
     app.command("list")(everywhere(list_names))
     app.command("show")(everywhere(show_one))
-
-
-def _complete_kind(incomplete: str) -> list[str]:
-    return [plural for plural in KINDS.values() if plural.startswith(incomplete)]
-
-
-def _complete_shown(incomplete: str) -> list[str]:
-    return [name for name in (*KINDS.values(), "train", "run") if name.startswith(incomplete)]
 
 
 def _complete_name(ctx: typer.Context, incomplete: str) -> list[str]:
@@ -62,7 +54,7 @@ def list_names(
     *,
     kind: Annotated[
         str | None,
-        typer.Argument(help="corpora, cells, ...; left out: everything.", autocompletion=_complete_kind),
+        typer.Argument(help="corpora, cells, ...; left out: everything.", autocompletion=completing(KINDS.values)),
     ] = None,
     tf: Annotated[
         bool, typer.Option("--tf", help="Of cells: the classes of TensorFlow 1, and what answers each here.")
@@ -123,7 +115,13 @@ def _list_tf(kind: str | None, as_json: bool) -> None:
 
 def show_one(
     *,
-    kind: Annotated[str, typer.Argument(help="corpus, cell, ...; or train, or run.", autocompletion=_complete_shown)],
+    kind: Annotated[
+        str,
+        typer.Argument(
+            help="corpus, cell, ...; or train, or run.",
+            autocompletion=completing(lambda: (*KINDS.values(), "train", "run")),
+        ),
+    ],
     name: Annotated[
         str | None,
         typer.Argument(

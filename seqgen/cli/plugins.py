@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seqgen.cli.common import Json, everywhere, say, session, show, show_json, write
+from seqgen.cli.common import Json, completing, everywhere, parse_options, say, session, show, show_json, write
 from seqgen.cli.mounting import command_names
 from seqgen.errors import BadOption, MissingExtra, PluginError
 
@@ -31,10 +31,6 @@ def add_commands(app: typer.Typer) -> None:
     group.command("check")(everywhere(check_plugin))
     group.command("new")(everywhere(write_plugin))
     app.add_typer(group, name="plugins")
-
-
-def _complete_package(incomplete: str) -> list[str]:
-    return [name for name in session.plugins.plugins if name.startswith(incomplete)]
 
 
 def list_plugins(*, ctx: typer.Context, as_json: Json = False) -> None:
@@ -99,7 +95,9 @@ def check_plugin(
     plugin: Annotated[
         str,
         typer.Argument(
-            metavar="PACKAGE|FILE", help="An import package, or a plugin in one file.", autocompletion=_complete_package
+            metavar="PACKAGE|FILE",
+            help="An import package, or a plugin in one file.",
+            autocompletion=completing(lambda: session.plugins.plugins),
         ),
     ],
     option: Annotated[
@@ -109,15 +107,13 @@ def check_plugin(
     as_json: Json = False,
 ) -> None:
     """Check that a plugin keeps its contracts; exit 5 if it does not."""
-    from seqgen.config import parse_assignments
     from seqgen.render import plain_table
     from seqgen.testing import checks_of_plugin
     from seqgen.testing.plugin import package_of
 
     named_file = plugin.endswith(".py") or "/" in plugin
-    options = {f"{part}.{name}" if part else name: value for part, name, value in parse_assignments(option or ())}
     package = package_of(Path(plugin) if named_file else plugin)
-    checks = checks_of_plugin(package, options)
+    checks = checks_of_plugin(package, parse_options(option or ()))
     rows = []
     first_to_mend: dict[str, str] = {}
     for number, check in enumerate(checks, 1):

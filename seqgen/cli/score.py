@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seqgen.cli.common import complete_runs, everywhere, pair, say, session, show, warn, write
+from seqgen.cli.common import complete_runs, everywhere, parse_fields, say, session, show, warn, write
 
 if TYPE_CHECKING:
     from seqgen.api.run import Run
@@ -70,7 +70,7 @@ def score(
     if texts and len(texts) == 1 and _is_file(texts[0]):
         raise UsageError(f"{texts[0]!r} is a file: seqgen score < {shlex.quote(texts[0])} scores its lines")
     loaded = seqgen.load(run, checkpoint=checkpoint, plugins=session.plugins, warn=warn)
-    told = conditions(loaded, label, dict(pair(assignment) for assignment in given or ()))
+    told = conditions(loaded, label, parse_fields(given or ()))
     scale = _scale(loaded, told)
     source = _read(b"\0" if nul else b"\n") if piped else iter(texts or ())
     n_left_out, first = 0, ""

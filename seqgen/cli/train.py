@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from seqgen.cli.common import RunName, assignments, configured, everywhere, say, session, warn
+from seqgen.cli.common import RunName, configured, everywhere, parse_options, say, session, warn
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -20,7 +20,7 @@ def train(*, settings: dict[str, Any]) -> None:
     import seqgen
     from seqgen.cli.display import TrainDisplay
 
-    settings["options"] = assignments(settings["options"])
+    settings["options"] = parse_options(settings["options"] or ())
     with TrainDisplay() as display:
         run = seqgen.train(
             **settings,

@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from seqgen.config.options import Flag, Options, UserConfig, flags_of
-from seqgen.config.values import MAX, device_name, duration_or_value_error, split_or_value_error
+from seqgen.config.values import MAX, as_validator, device_name, parse_duration_s, parse_split
 
 _MODEL, _END, _DATA, _MORE = "The model", "Stopping", "The data", "Other settings"
 _RECOMMENDED = "as recommended"
@@ -24,7 +24,7 @@ class TrainSettings(Options):
     )
     split: Annotated[
         tuple[float, float, float],
-        BeforeValidator(split_or_value_error),
+        BeforeValidator(as_validator(parse_split, str, tuple, list)),
         Flag(_DATA, metavar="A/B/C|none", default="90/5/5", accepts="str | Sequence[float]"),
     ] = Field((0.9, 0.05, 0.05), description="shares of training, validation and test records, by a hash of the text")
     split_seed: int = Field(0, ge=0, lt=2**63, description="seed of the split, independent of seed")
@@ -36,7 +36,7 @@ class TrainSettings(Options):
     )
     time_s: Annotated[
         float | None,
-        BeforeValidator(duration_or_value_error),
+        BeforeValidator(as_validator(parse_duration_s, str, int, float)),
         Flag(_END, names=("--time",), metavar="DURATION", keyword="time", accepts="str | float"),
     ] = Field(None, description="stop after this much training and evaluation, like 60s, 5m or 1h, summed over resumes")
     batch_size: Annotated[int, Flag(_MORE)] = Field(

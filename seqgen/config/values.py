@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -165,20 +165,16 @@ def parse_split(text: str | Sequence[float]) -> tuple[float, float, float]:
     return (shares[0] / total, shares[1] / total, shares[2] / total)
 
 
-def duration_or_value_error(value: object) -> object:
-    """Parse a duration for pydantic, whose validators raise ValueError; return seconds."""
-    try:
-        return parse_duration_s(value) if isinstance(value, str | int | float) else value
-    except BadOption as error:
-        raise ValueError(str(error)) from None
+def as_validator(parse: Callable[[Any], Any], *kinds: type) -> Callable[[object], object]:
+    """Return a parser of values of some types as a validator of pydantic, which raises ValueError."""
 
+    def validate(value: object) -> object:
+        try:
+            return parse(value) if isinstance(value, kinds) else value
+        except BadOption as error:
+            raise ValueError(str(error)) from None
 
-def split_or_value_error(value: object) -> object:
-    """Parse a split for pydantic, whose validators raise ValueError."""
-    try:
-        return parse_split(value) if isinstance(value, str | tuple | list) else value
-    except BadOption as error:
-        raise ValueError(str(error)) from None
+    return validate
 
 
 def device_name(value: str) -> str:

@@ -47,10 +47,6 @@ class LongText(FileSource):
         for text in self.file.blocks():
             yield Record(text, split=self.file.split)
 
-    def stamp(self) -> list[object]:
-        """Return a value that changes when the text does."""
-        return self.file.stamp()
-
 
 @dataclass(frozen=True)
 class ConcatenatedRecords:

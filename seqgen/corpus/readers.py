@@ -242,6 +242,10 @@ class FileSource:
         """Return what the last complete pass skipped or changed."""
         return self.file.counts
 
+    def stamp(self) -> list[object]:
+        """Return a value that changes when the file does."""
+        return self.file.stamp()
+
     def source_files(self) -> list[Path]:
         """Return the file, in a list."""
         return self.file.source_files()

@@ -37,7 +37,7 @@ def length_distance(texts: Sequence[str], others: Sequence[str]) -> float:
 
 
 def distances(
-    texts: Sequence[str], held_out: Sequence[str], training: Sequence[str], *, seed: int = 0, lengths: bool = True
+    texts: Sequence[str], held_out: Sequence[str], training: Sequence[str], *, lengths: bool = True
 ) -> dict[str, float]:
     """Return both distances of samples from held-out records, and the chance level of training records.
 
@@ -45,15 +45,13 @@ def distances(
         texts: the samples, at least one.
         held_out: held-out records, at least one.
         training: training records, of which 20 random subsets as large as the samples give the chance level.
-        seed: of the subsets.
         lengths: whether lengths are meaningful; those of pieces of one long text are not.
 
     Returns:
         ``symbol_distance`` (0 to 1) and ``length_distance_chars``, and both with the suffix ``_chance``: the mean over
-            the
-        subsets.
+        the subsets.
     """
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng(0)
     n = min(len(texts), len(training))
     subsets = [[training[at] for at in random.choice(len(training), n, replace=False)] for _ in range(_N_SUBSETS)]
     metrics = {

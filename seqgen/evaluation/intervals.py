@@ -58,25 +58,21 @@ def ratio_interval(
     return _percentile_interval(sums_D2[:, 0] / sums_D2[:, 1])
 
 
-def difference_interval(
-    first_N: Numbers, second_N: Numbers, *, seed: int = 0, n_resamples: int = N_RESAMPLES
-) -> Interval:
+def difference_interval(first_N: Numbers, second_N: Numbers) -> Interval:
     """Return the 95% percentile interval of mean(first) - mean(second), each sample resampled on its own.
 
     Args:
         first_N: a measurement of each text of one kind.
         second_N: the same of another kind; the number may differ.
-        seed: of the resamples.
-        n_resamples: D.
 
     Returns:
         The lower and the upper end; both NaN where a kind has fewer than two texts.
     """
     if min(len(first_N), len(second_N)) < 2:
         return math.nan, math.nan
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng(0)
     first_D1, second_D1 = (
-        _resampled_sums(np.asarray(values, dtype=np.float64)[:, None], random, n_resamples) / len(values)
+        _resampled_sums(np.asarray(values, dtype=np.float64)[:, None], random, N_RESAMPLES) / len(values)
         for values in (first_N, second_N)
     )
     return _percentile_interval((first_D1 - second_D1)[:, 0])
@@ -153,12 +149,11 @@ def t_quantile(freedom: int, level: float = 0.95) -> float:
     return (low + high) / 2
 
 
-def mean_interval(values: Sequence[float], level: float = 0.95) -> tuple[float, float | None]:
-    """Return the mean of some values, and the half-width of its confidence interval.
+def mean_interval(values: Sequence[float]) -> tuple[float, float | None]:
+    """Return the mean of some values, and the half-width of its 95% confidence interval.
 
     Args:
         values: at least one.
-        level: confidence level.
 
     Returns:
         The mean, and t times the standard error; None for a single value, which gives no estimate of the spread.
@@ -166,4 +161,4 @@ def mean_interval(values: Sequence[float], level: float = 0.95) -> tuple[float, 
     if len(values) < 2:
         return values[0], None
     error = statistics.stdev(values) / math.sqrt(len(values))
-    return statistics.fmean(values), t_quantile(len(values) - 1, level) * error
+    return statistics.fmean(values), t_quantile(len(values) - 1) * error

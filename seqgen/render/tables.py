@@ -31,7 +31,7 @@ EMPTY_ROW: RenderableType = _Empty()
 """The text of an empty row: a mark on a terminal, nothing elsewhere."""
 
 
-_BAR = "█"
+_BAR, _BAR_WIDTH, _MAX_BINS = "█", 40, 20
 
 
 def plain_table(
@@ -48,7 +48,6 @@ def plain_table(
 def samples_table(
     rows: Iterable[Mapping[str, Any]],
     renderer: Callable[[str], RenderableType] | None = None,
-    title: str = "",
 ) -> Listing:
     """Return a table of samples: row, text, bits per character, and the part of the corpus that contains it.
 
@@ -57,7 +56,6 @@ def samples_table(
     Args:
         rows: with the keys row, text, cut, and, where known, bits_per_char and where.
         renderer: shows a text of this domain.
-        title: the title above the table.
     """
     styles = {"new": "green", "train": "dim", "valid": "yellow", "test": "yellow"}
     shown = []
@@ -74,7 +72,7 @@ def samples_table(
     columns = [
         name for name in ("row", "text", "bits_per_char", "where") if any(row.get(name) is not None for row in shown)
     ]
-    return plain_table(shown, columns, title)
+    return plain_table(shown, columns)
 
 
 def metrics_table(
@@ -124,16 +122,14 @@ def spec_view(facts: Mapping[str, Any], options: RenderableType | None = None) -
     return Group(table, *([Text(""), options] if options is not None else []))
 
 
-def corpus_view(
-    profile: Mapping[str, Any], facts: Mapping[str, Any], options: RenderableType | None = None, width: int = 40
-) -> Group:
+def corpus_view(profile: Mapping[str, Any], facts: Mapping[str, Any], options: RenderableType | None = None) -> Group:
     """Return facts about a corpus with the result of ``seqgen.corpus.profile``: counts, lengths, every n-th record."""
     counts = {name: profile[name] for name in ("records", "characters", "longest", "duplicates")}
     labels = ", ".join(f"{visible(label)} {n:,}" for label, n in profile["labels"].items())
     counts |= {"control characters": profile["control_characters"] or None, **profile["skipped_or_changed"]}
     facts_view = spec_view({**facts, **counts, "labels": labels, "symbols": f"{len(profile['symbols'])} distinct"})
     symbols = Text(" ".join(visible(symbol) if symbol != " " else "␠" for symbol in profile["symbols"]))
-    parts: list[RenderableType] = [facts_view, Text(""), symbols, Text(""), _histogram(profile["lengths"], width)]
+    parts: list[RenderableType] = [facts_view, Text(""), symbols, Text(""), _histogram(profile["lengths"])]
     every = profile["every"]
     parts += [Text(f"\nevery {_ordinal(every)} record:" if every > 1 else "\nthe records:", style="bold")]
     parts += [Text("  " + visible_lines(text).replace("\n", "\n  "), overflow="fold") for text in profile["shown"]]
@@ -145,9 +141,9 @@ def _ordinal(n: int) -> str:
     return f"{n:,}{ending}"
 
 
-def _histogram(lengths: Mapping[int, int], width: int, most_bins: int = 20) -> RenderableType:
+def _histogram(lengths: Mapping[int, int]) -> RenderableType:
     low, high = min(lengths), max(lengths)
-    step = -(-(high - low + 1) // most_bins)
+    step = -(-(high - low + 1) // _MAX_BINS)
     bins: dict[int, int] = dict.fromkeys(range(low, high + 1, step), 0)
     for length, n in lengths.items():
         bins[low + (length - low) // step * step] += n
@@ -159,5 +155,5 @@ def _histogram(lengths: Mapping[int, int], width: int, most_bins: int = 20) -> R
     table.add_row(Text("length", style="bold"), "", Text("records", style="bold"))
     for start, n in bins.items():
         name = str(start) if step == 1 else f"{start}-{start + step - 1}"
-        table.add_row(Text(name), Text(_BAR * round(width * n / most)), Text(f"{n:,}"))
+        table.add_row(Text(name), Text(_BAR * round(_BAR_WIDTH * n / most)), Text(f"{n:,}"))
     return table

@@ -6,7 +6,7 @@ import math
 import unicodedata
 from collections.abc import Callable, Sequence
 
-_BLOCKS = "▁▂▃▄▅▆▇█"
+_BLOCKS, _MAX_BLOCKS = "▁▂▃▄▅▆▇█", 40
 _INVISIBLE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 _JOINERS = "\u200c\u200d"  # they join letters and emoji, and are harmless on a terminal
 
@@ -42,12 +42,12 @@ def visible_lines(text: str) -> str:
     return "\n".join(map(visible, text.split("\n")))
 
 
-def sparkline(values: Sequence[float], width: int = 40) -> str:
-    """Return values as a row of block characters; more values than ``width`` are averaged in groups."""
+def sparkline(values: Sequence[float]) -> str:
+    """Return values as a row of block characters; more values than 40 are averaged in groups."""
     finite = [value for value in values if math.isfinite(value)]
     if not finite:
         return ""
-    n = min(width, len(finite))
+    n = min(_MAX_BLOCKS, len(finite))
     cuts = [finite[i * len(finite) // n : (i + 1) * len(finite) // n] for i in range(n)]
     means = [sum(cut) / len(cut) for cut in cuts]
     low, high = min(means), max(means)

@@ -38,8 +38,9 @@ class Automaton:
     next_KB: npt.NDArray[np.int32]
     accepts_K: npt.NDArray[np.bool_]
 
-    def walk(self, text: bytes, state: int = 0) -> int:
+    def walk(self, text: bytes) -> int:
         """Return the state after some bytes, or -1."""
+        state = 0
         for byte in text:
             state = int(self.next_KB[state, byte])
             if state < 0:

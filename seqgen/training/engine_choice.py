@@ -42,7 +42,7 @@ def choose_threads(n_parameters: int, batch_size: int, requested: int | None, ma
     return min(max_threads, max(1, n_parameters * batch_size // _MIN_OPS_PER_THREAD))
 
 
-def choose_device(requested: str, n_parameters: int = _SMALL) -> str:
+def choose_device(requested: str, n_parameters: int) -> str:
     """Return an available device; "auto" prefers a GPU, but the CPU for small models.
 
     Raises:
@@ -91,7 +91,7 @@ def decide_engine(
     threads = choose_threads(n_parameters, train.batch_size, train.threads, torch.get_num_threads())
     model.to(device)
     name = "fused" if train.engine == "auto" else train.engine
-    batch = _trial_batch(encoded, train).to(model_device(model))
+    batch = _trial_batch(model, encoded, train)
     with computing(threads):
         use_engine(model, name)
         precision = _choose_precision(model, batch, vocabulary, train, report)
@@ -122,7 +122,7 @@ def restore_engine(
     use_engine(model, settings.name)
     if settings.name == "compiled":
         with computing(settings.threads):
-            _step_s(model, _trial_batch(encoded, train).to(model_device(model)), vocabulary, settings.precision)
+            _step_s(model, _trial_batch(model, encoded, train), vocabulary, settings.precision)
             if not _compile(model, report):
                 report("engine: the run started with compiled steps; its result may differ in the last bits")
 
@@ -134,19 +134,13 @@ def _remaining_s(train: TrainSettings, n_records: int, step_s: float) -> float:
     return min(limit_s for limit_s in limits_s if limit_s is not None)
 
 
-def model_device(model: Any) -> Any:
-    """Return the device of a model."""
+def _trial_batch(model: Any, encoded: Parts, train: TrainSettings) -> Batch:
+    """Return the first full batch of the run, on the device of the model."""
+    from seqgen.batches import make_feed
     from seqgen.model import device_of
 
-    return device_of(model)
-
-
-def _trial_batch(encoded: Parts, train: TrainSettings) -> Batch:
-    """Return the first full batch of the run."""
-    from seqgen.batches import make_feed
-
-    part = encoded["train"]
-    return make_feed(part, batch_size=train.batch_size, window=train.window, seed=train.seed).probe_batch()
+    feed = make_feed(encoded["train"], batch_size=train.batch_size, window=train.window, seed=train.seed)
+    return feed.probe_batch().to(device_of(model))
 
 
 def _step_s(model: Any, batch: Batch, vocabulary: Vocabulary, precision: str, rounds: int = 1) -> float:
