@@ -225,7 +225,7 @@ def test_the_architecture_page_names_every_module_of_the_top_level():
 @pytest.mark.parametrize(
     ("looking_for", "path"),
     {
-        "the dropout mask": "seqgen/cells/stack.py",
+        "the dropout mask": "seqgen/cells/cell.py",
         "the learning-rate schedule": "seqgen/training/schedule.py",
         "a filter of rows": "seqgen/sampling/filters.py",
         "the files of a checkpoint": "seqgen/checkpoint/snapshot.py",

@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from seqgen.cells import Dropout
-from seqgen.cells.stack import dropout_mask
+from seqgen.cells.cell import dropout_mask
 
 TYPES = [torch.float32, torch.float64, torch.bfloat16]
 

@@ -1,9 +1,8 @@
 """Cells: one layer, a function of (input, state) to (output, state)."""
 
 from seqgen.cells.attention import PastAttention
-from seqgen.cells.cell import Cell, Engine, Recurrent, StepCell
+from seqgen.cells.cell import Cell, Dropout, Engine, Recurrent, Stack, StepCell
 from seqgen.cells.linear_scan import linear_scan
-from seqgen.cells.stack import Dropout, Stack
 from seqgen.cells.step_engine import (
     can_compile,
     choose_padding,

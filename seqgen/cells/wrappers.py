@@ -8,8 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from seqgen.cells.cell import Cell, StepCell
-from seqgen.cells.stack import dropout_mask
+from seqgen.cells.cell import Cell, StepCell, dropout_mask
 from seqgen.engine.torch_compat import first_parameter
 from seqgen.errors import BadOption
 from seqgen.protocols import State
