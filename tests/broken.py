@@ -339,6 +339,7 @@ def bad_cells():
     yield "project-and-step", cell(ForwardOfItsOwn), "forward differs from project and step"
     yield "engines", cell(WrongFusedForm), "the engine 'fused' gives a different output"
     yield "engines", cell(WrongFusedGradient), "the engine 'fused' gives a different gradient of"
+    yield "state-form", cell(Good, remembers=False), "remembers=False, but its state holds tensors"
     yield "recommended", cell(Good, recommended={"cell": {"nope": 1}}), "has no option 'nope'"
     yield "recommended", cell(Good, recommended={"train": {"lr": -1}}), "option 'lr' of train"
     yield from common(seqgen.CellSpec, Good)

@@ -23,17 +23,16 @@ arXiv:2002.05202.
 
 from __future__ import annotations
 
-import functools
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 import seqgen
+from seqgen_attention.blocks import RMSNorm, SwiGLU
 from seqgen_attention.rotary import rotate
-from seqgen_attention.swiglu import SwiGLU
 
-_EPSILON = 1e-5  # of RMSNorm, as of layer norm
 _MIN_HEAD_SIZE = 32  # features per head at least, unless the number of heads is given
 
 
@@ -76,7 +75,7 @@ class TransformerCell(seqgen.Cell):
             )
         self.heads, inner_size = heads, max(1, round(mlp_ratio * hidden_size))
         self.input = nn.Linear(input_size, hidden_size) if input_size != hidden_size else nn.Identity()
-        norm = functools.partial(nn.RMSNorm, eps=_EPSILON) if rms_norm else nn.LayerNorm
+        norm: Callable[[int], nn.Module] = RMSNorm if rms_norm else nn.LayerNorm
         self.attention_norm = norm(hidden_size)
         self.attention_in = nn.Linear(hidden_size, 3 * hidden_size, bias=False)
         self.attention_out = nn.Linear(hidden_size, hidden_size, bias=False)

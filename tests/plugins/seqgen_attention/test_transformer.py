@@ -10,6 +10,7 @@ import torch
 
 import seqgen
 from conftest import one_in
+from seqgen import testing
 
 pytest.importorskip("seqgen_attention")
 from seqgen_attention.rotary import rotate
@@ -208,6 +209,11 @@ def test_heads_that_do_not_divide_the_units_are_refused_in_one_line(plugins):
         entry.build({"heads": 5}, I, H)
     with pytest.raises(seqgen.BadOption, match="mlp_ratio"):
         entry.build({"mlp_ratio": 0}, I, H)
+
+
+@pytest.mark.parametrize("options", [{"rms_norm": True}, {"swiglu": True}, {"rms_norm": True, "swiglu": True}])
+def test_the_kit_with_options(options, plugins):
+    testing.check_cell(plugins.registry.get("cell", "transformer").spec, **options)
 
 
 def test_samples_do_not_depend_on_how_many_are_drawn(words, tmp_path):

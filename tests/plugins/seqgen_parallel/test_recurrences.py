@@ -27,6 +27,7 @@ from seqgen_parallel.hgrn import HGRNCell
 from seqgen_parallel.lru import LRUCell
 from seqgen_parallel.mamba import MambaCell
 from seqgen_parallel.matrix_memory import run_chunk
+from seqgen_parallel.mlp import MLPCell
 from seqgen_parallel.mlstm import MLSTMCell
 from seqgen_parallel.qrnn import QRNNCell
 from seqgen_parallel.rglru import RGLRUCell
@@ -169,6 +170,12 @@ def mlstm(w, cell, x, state):
     return (inner * silu(z)) @ w["output.weight"].T, (past, (memory, n, after))
 
 
+def mlp(w, cell, x, state):
+    gate, value = np.split(x @ w["input.weight"].T, 2, 1)
+    act = gelu if cell.activation is torch.nn.functional.gelu else silu
+    return (act(gate) * value) @ w["output.weight"].T, state
+
+
 CELLS = {
     GILRCell: (gilr, []),
     GILRLSTMCell: (gilrlstm, []),
@@ -178,6 +185,7 @@ CELLS = {
     S5Cell: (s5, [{"states": 5, "step_min": 0.05, "step_max": 2.0}]),
     RGLRUCell: (rglru, [{"expand": 1.5, "kernel": 2}, {"kernel": 12}]),
     MambaCell: (mamba, [{"expand": 1.0, "states": 3, "kernel": 2, "rank": 2}, {"kernel": 12}]),
+    MLPCell: (mlp, [{"expand": 1.5, "activation": "gelu"}]),
     MLSTMCell: (mlstm, [{"heads": 7, "kernel": 2}, {"expand": 3.0, "heads": 3}]),
 }
 ALL = [
@@ -443,6 +451,12 @@ def test_the_kit_with_options(form):
     for options in CELLS[form][1]:
         if "heads" not in options:  # the kit also builds a cell of one unit
             testing.check_cell(spec, **options)
+
+
+@pytest.mark.full
+def test_the_kit_with_zoneout():
+    (spec,) = [entry.spec for entry in registered("cell") if entry.spec.name == "qrnn"]
+    testing.check_cell(spec, zoneout=0.3)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
-"""The gated MLP SwiGLU.
+"""RMSNorm and the gated MLP SwiGLU, with which a transformer block may be built.
 
-Source: arXiv:2002.05202.
+Source: arXiv:1910.07467; arXiv:2002.05202.
 
 Dimension letters: B batch, T steps, H features, N inner features.
 """
@@ -9,6 +9,17 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 from torch.nn import functional
+
+
+class RMSNorm(nn.RMSNorm):
+    """A norm by the root mean square, computed in the dtype of its weight, as layer norm is under autocast."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(size, eps=1e-5)
+
+    def forward(self, x_BTH: Tensor) -> Tensor:
+        """Return the normalized features."""
+        return super().forward(x_BTH.to(self.weight.dtype))
 
 
 class SwiGLU(nn.Module):
