@@ -268,6 +268,8 @@ def _facts(counted: Survey, vocabulary: Vocabulary, splitter: Splitter) -> dict[
     }
 
 
+# -- the cache of a large corpus
+
 _FORMAT = 3
 _FileStates = list[tuple[str, int, int, int, int]]
 _contents: dict[tuple[str, int, int, int, int], str] = {}  # SHA-256 of files already read by this process

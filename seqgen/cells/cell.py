@@ -63,6 +63,8 @@ class Cell(nn.Module):
         return like.new_zeros(batch_size, self.hidden_size)
 
 
+# -- cells of steps
+
 Engine = Literal["fused", "scan", "compiled", "eager"]
 """Ways to run the steps of a cell over time.
 
@@ -199,6 +201,8 @@ class StepCell(Cell):
         # Time first: for a projection, pointwise in time, it makes no difference.
         return self.scan(self.project(x_BTI.transpose(0, 1)).transpose(0, 1), state)
 
+
+# -- dropout and stacks
 
 _LEVELS = 1 << 16
 

@@ -147,6 +147,8 @@ class RunFolder(Checkpoints):
         remove_temporaries(self.files / CHECKPOINTS)
 
 
+# -- finding the folder that a user names
+
 RUNS = Path("runs")
 """The folder of all runs, relative to the current folder."""
 _MAX_LISTED = 5  # runs in a message
@@ -219,6 +221,9 @@ def _available_runs(names: list[str], asked: str, base: Path) -> str:
     more = f" and {len(names) - _MAX_LISTED:,} more (seqgen runs)" if len(names) > _MAX_LISTED else ""
     clause = f"; the newest under {str(base)!r} are {', '.join(names[:_MAX_LISTED])}{more}"
     return clause + nearest_names(asked, names)
+
+
+# -- logs
 
 
 def check_logs(run: RunFolder, step: int) -> list[str] | None:

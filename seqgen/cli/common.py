@@ -277,6 +277,8 @@ RunName = Annotated[
 ]
 
 
+# -- flags of a configuration
+
 _AS_THEY_ARE = (bool, int, float, Path)
 
 

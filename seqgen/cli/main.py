@@ -155,6 +155,8 @@ def _options(
     """Learn from any list of sequences and generate more of them."""
 
 
+# -- usage errors of the option parser, in the form of all messages
+
 _TOO_MANY = re.compile(r"Got unexpected extra arguments?(?:\(s\))? \((.*)\)")
 _NO_COMMAND = re.compile(r"No such command '(\S+)'")
 _HELPFUL = ("Did you mean", "Possible options", " is not one of ", " is not in the range ", " is not a valid ")

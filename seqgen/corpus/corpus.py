@@ -178,6 +178,8 @@ def _qualified_name(source: object) -> str:
     return f"{type(source).__module__}.{type(source).__qualname__}"
 
 
+# -- the digest
+
 CHUNK_RECORDS = 128  # records hashed together; small, since pieces of a long text are long
 
 
@@ -216,6 +218,8 @@ def _one(text: str, label: Any, fields: Mapping[str, Any], split: Any) -> str:
     serialized = json.dumps(dict(fields), sort_keys=True, default=str) if fields else ""
     return f"{text}\x1f{label or ''}\x1f{split or ''}\x1e{serialized}"
 
+
+# -- the split
 
 PARTS = ("train", "valid", "test")
 

@@ -75,6 +75,8 @@ def open_unpacked(path: Path, encoding: str, newline: Literal[""] | None = None)
 
 
 UTF8 = "utf-8"
+# -- encodings
+
 KEEP_UNDECODABLE = "seqgen.keeping"
 """Name of the error handler that decodes an invalid byte as the lone surrogate U+DC00 + byte, in any encoding."""
 STRIPS_BOM = ("utf-16", "utf-32", "utf-8-sig")
@@ -177,6 +179,8 @@ def _n_bytes(text: str) -> int:
     """Return the number of UTF-8 bytes that a text was decoded from."""
     return len(text.encode(UTF8, "surrogatepass")) - 2 * len(_KEPT.findall(text))
 
+
+# -- files that do not hold one record per line
 
 START = 4096
 """Number of bytes, or characters, at the start of a file that are inspected."""

@@ -261,6 +261,8 @@ def read_lines(path: str | Path, *, max_line_chars: int = MAX_LINE_CHARS) -> Tex
     return TextFile(Path(path), max_line_chars=max_line_chars)
 
 
+# -- cutting blocks of text at line ends, in linear time
+
 _RUN = "\n" * 64
 _RUNS = re.compile("(?<=\n)(\n{63,})")
 

@@ -115,6 +115,8 @@ def _percentile_interval(values_D: Floats) -> Interval:
     return float(low), float(high)
 
 
+# -- means of a few values, by Student's t
+
 _MAX_T = 1e3  # the quantile of one degree of freedom is 12.7 at 95%
 _HALVINGS = 80
 

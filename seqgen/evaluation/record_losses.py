@@ -150,6 +150,9 @@ class ReferenceScores:
         return 100 * float((self.bits_N > bits_per_char).mean())
 
 
+# -- two models on the same records
+
+
 @dataclass(frozen=True)
 class Difference:
     """The difference between two models in bits per character.

@@ -111,6 +111,8 @@ def get_referenced(naming: Entry, kind: str, name: str, plugins: Plugins) -> Ent
         ) from None
 
 
+# -- plugins and parts passed as Python objects
+
 _WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _MAIN = "__main__"
 
