@@ -215,6 +215,8 @@ Parts = Mapping[str, Encoded] | Mapping[str, Stream]
 """The encoded parts "train", "valid" and "test", all of one type."""
 
 
+# -- encoding
+
 _ENCODED_AT_ONCE = 8192
 
 

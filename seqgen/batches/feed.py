@@ -117,6 +117,9 @@ def uniforms(key: int, rows_N: Order, n_columns: int) -> npt.NDArray[np.float64]
     return uniform_NC
 
 
+# -- augmentation
+
+
 class Rewriter:
     """An augmentation applied to records, as a pure function of (seed, epoch, record).
 
@@ -149,6 +152,8 @@ class Rewriter:
         given_BC = None if conditions is None else conditions[rows_B]
         return Encoded(flat, np.cumsum(lengths_B) - lengths_B, lengths_B, chars_B, given_BC)
 
+
+# -- feeds
 
 _AHEAD, _RECORDS_AHEAD, _IDS_AHEAD = 256, 8192, 1 << 19  # limits on batches built together: number, records, ids
 _ABSENT = 0.1  # share of conditions dropped in training, so that sampling works without them

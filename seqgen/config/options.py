@@ -183,6 +183,9 @@ def _power(bound: Any) -> str:
     return f"2**{bound.bit_length() - 1}" if large else str(bound)
 
 
+# -- flags
+
+
 @dataclass(frozen=True)
 class Flag:
     """The command-line flag of a setting; without one a setting is reached by ``-o``, TOML and Python only.

@@ -108,6 +108,8 @@ def read_toml(path: Path) -> Layer:
     return data
 
 
+# -- durations, counts, splits and devices
+
 MAX = 2**63
 """Upper bound of counts, exclusive."""
 MAX_LENGTH = 1_000_000

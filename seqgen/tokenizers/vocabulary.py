@@ -183,6 +183,9 @@ class Vocabulary:
             )
 
 
+# -- extension by new symbols
+
+
 def extend_tokenizer(known: Tokenizer, texts: Iterable[str], options: Mapping[str, Any]) -> Tokenizer:
     """Return a tokenizer that has every symbol of ``known`` and those of the texts; ``known`` if there are no new ones.
 
