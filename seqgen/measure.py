@@ -6,7 +6,7 @@ from collections.abc import Mapping, MutableMapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from seqgen.api.conditioning import Conditioning
-from seqgen.checkpoint.settings_diff import find_differences
+from seqgen.checkpoint import find_differences
 from seqgen.compute import computing
 
 if TYPE_CHECKING:

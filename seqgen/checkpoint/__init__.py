@@ -10,10 +10,10 @@ from seqgen.checkpoint.settings import (
     WarmStartSettings,
 )
 from seqgen.checkpoint.settings_diff import check_same, find_differences, flatten
-from seqgen.checkpoint.snapshot import NGRAM, Snapshot, pack, read_logs, read_state, read_verified, unpack
+from seqgen.checkpoint.snapshot import NGRAM, Snapshot, pack, read_verified, unpack
 
 __all__ = [
     "FORMAT_VERSION", "NGRAM", "RUNS", "CorpusSettings", "EngineSettings", "PartSettings", "RunFolder", "RunSettings",
     "Snapshot", "WarmStartSettings", "check_logs", "check_same", "damaged_logs", "find_differences", "find_run",
-    "flatten", "list_runs", "pack", "read_logs", "read_state", "read_verified", "unpack",
+    "flatten", "list_runs", "pack", "read_verified", "unpack",
 ]  # fmt: skip

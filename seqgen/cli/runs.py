@@ -112,7 +112,7 @@ def _state(row: dict[str, Any]) -> str:
 
 def _by_part(settings: RunSettings) -> dict[str, str]:
     """Return the settings, one line per part: its name and its options."""
-    from seqgen.checkpoint.settings_diff import flatten
+    from seqgen.checkpoint import flatten
 
     lines = {"conditions": ", ".join(settings.conditions)}
     flat, n_cells = flatten(settings, _SHOWN), len(settings.cells)

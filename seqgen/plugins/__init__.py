@@ -2,22 +2,19 @@
 
 from seqgen.plugins.discovery import Candidate, entry_point_candidates, file_candidate, installed, origin_of
 from seqgen.plugins.explain import failure_reason, missing_plugin
-from seqgen.plugins.manager import Plugin, Plugins, Provenance
+from seqgen.plugins.manager import Plugin, Plugins
 from seqgen.plugins.selection import (
     PluginsArgument,
     choose_parts,
     choose_plugins,
     default_plugins,
     get_referenced,
-    load_objects,
     option_names,
-    register_object,
 )
-from seqgen.plugins.session import activate_plugins, active_plugins
+from seqgen.plugins.session import activate_plugins
 
 __all__ = [
-    "Candidate", "Plugin", "Plugins", "PluginsArgument", "Provenance", "activate_plugins", "active_plugins",
+    "Candidate", "Plugin", "Plugins", "PluginsArgument", "activate_plugins",
     "choose_parts", "choose_plugins", "default_plugins", "entry_point_candidates", "failure_reason",
-    "file_candidate", "get_referenced", "installed", "load_objects", "missing_plugin", "option_names", "origin_of",
-    "register_object",
+    "file_candidate", "get_referenced", "installed", "missing_plugin", "option_names", "origin_of",
 ]  # fmt: skip
