@@ -189,6 +189,8 @@ def test_the_commands_show_each_layer(cli, words, in_tmp):
     assert json.loads(cli("show", "run", "two", "--json").out)["cell"] == STACK
     compared = cli("compare", "one", "two", "-n", 0, "--part", "valid", "--json")
     assert json.loads(compared.out)["settings"]["cell.2.expand"] == {"one": 3.0, "two": 2.0}
+    assert cli("evaluate", "one", "-n", 5, "--html", "page.html").code == 0
+    assert STACK in (in_tmp / "page.html").read_text(encoding="utf-8")
     result = cli("show", "cell", STACK)
     assert result.code == 2 and "show a cell at a time, seqgen show cell rglru" in result.err
 

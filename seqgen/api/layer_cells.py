@@ -3,7 +3,7 @@
 The cell setting names a stack by commas, "rglru,mlp,transformer", one cell a layer from the input to the output. The
 parts of such a run are called "cell.1", "cell.2" and so on, in ``-o``, in TOML tables and in messages. An option of
 "cell" goes to every layer that has it, or, if its value is a list of values that it takes, one to each of them; an
-option of one layer wins. A run whose layers have the same cell and the same options has a single part "cell".
+option of one layer wins. A run of one name whose layers have the same options has a single part "cell".
 """
 
 from __future__ import annotations
@@ -196,8 +196,10 @@ def _several(cell: Entry, name: str, value: Any) -> list[Any] | None:
         values: list[Any] = split_values(value) if "," in value else []
     else:
         values = list(value) if isinstance(value, list | tuple) else []
+    if len(values) < 2:
+        return None
     model = cell.options_model()
-    if len(values) < 2 or name not in model.model_fields or accepts(model, name, value):
+    if name not in model.model_fields or accepts(model, name, value):
         return None
     return values if all(accepts(model, name, one) for one in values) else None
 
