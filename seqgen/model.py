@@ -15,10 +15,11 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from seqgen.cells import Around, Cell, Dropout, PastAttention, RecurrentDropout, Stack, Zoneout
+from seqgen.cells import Around, Cell, Dropout, PastAttention, RecurrentDropout, Stack, StepCell, Zoneout
 from seqgen.errors import FAULT_NOTE, PluginError
 from seqgen.plugin_guards import defined_at
 from seqgen.protocols import Model, State
+from seqgen.states import list_leaves
 
 Stepper = Callable[[Tensor, State], tuple[Tensor, State]]
 """One step of sampling: a function of ids (B,) and a state to logits (B, V) and the next state."""
@@ -36,9 +37,10 @@ class RecurrentModel(nn.Module):
         dropout: probability of dropping a feature between layers and before the head, while training.
         norm: layer norm "before" or "after" each layer, or "none".
         skip: connection around each layer: "residual", "highway" or "none".
-        zoneout: probability that a feature of the state keeps its value while training; step cells only.
-        recurrent_dropout: share of the output hidden from the next step while training; step cells only.
-        attention: number of past outputs that each step attends to; 0: none; step cells only.
+        zoneout: probability that a feature of the state keeps its value while training; step cells only, as the next
+            two; a layer without a state is left as it is.
+        recurrent_dropout: share of the output hidden from the next step while training.
+        attention: number of past outputs that each step attends to; 0: none.
         tie: whether the head shares the weight of the embedding; if their sizes differ, a linear map is between them.
 
     Raises:
@@ -77,9 +79,10 @@ class RecurrentModel(nn.Module):
 
         def make_layer(input_size: int) -> Cell:
             cell = make_cell(input_size, hidden)
-            cell = RecurrentDropout(cell, recurrent_dropout) if recurrent_dropout else cell
-            cell = Zoneout(cell, zoneout) if zoneout else cell
-            cell = PastAttention(cell, attention) if attention else cell
+            if (recurrent_dropout or zoneout or attention) and remembers(cell):
+                cell = RecurrentDropout(cell, recurrent_dropout) if recurrent_dropout else cell
+                cell = Zoneout(cell, zoneout) if zoneout else cell
+                cell = PastAttention(cell, attention) if attention else cell
             return cell if norm == skip == "none" else Around(cell, norm=norm, skip=skip)
 
         cells = [make_layer(embedding)]
@@ -162,6 +165,11 @@ class RecurrentModel(nn.Module):
         stack, *others = over_time
         hidden_BTH, state = stack(x_TBI.transpose(0, 1), state, projected=projected)
         return _walk(others, hidden_BTH), state
+
+
+def remembers(cell: Cell) -> bool:
+    """Return whether a cell has a state; an MLP between the layers of a stack has none that could be wrapped."""
+    return isinstance(cell, StepCell) or bool(list_leaves(cell.initial_state(1)))
 
 
 def _walk(pieces: list[nn.Module], x: Tensor) -> Tensor:

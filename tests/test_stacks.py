@@ -343,6 +343,13 @@ def test_steps_of_sampling_equal_the_sequence(names, engine):
     assert len(state) == len(end) == len(children(model.stack.cells))
 
 
+def test_wrappers_of_steps_leave_layers_without_a_state_as_they_are():
+    options = {"zoneout": 0.1, "recurrent_dropout": 0.1, "attention": 3}
+    model = RecurrentModel(13, maker("gru,mlp,lstm"), hidden=8, layers=3, embedding=5, **options).double().train()
+    assert [type(cell).__name__ for cell in model.stack.layers] == ["PastAttention", "MLPCell", "PastAttention"]
+    assert_same(model)
+
+
 @pytest.mark.parametrize("names", [STACK, "gru,mlp,vanilla"])
 def test_a_stopped_run_resumes_to_the_same_bytes(words, in_tmp, names):
     settings = {**SMALL, "cell": names, "steps": 12, "dropout": 0.1, "options": {"eval_every": 3, "norm": "before"}}
