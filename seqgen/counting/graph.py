@@ -16,7 +16,7 @@ import numpy as np
 
 from seqgen.counting.kneser_ney import MAX_ORDER, Counted, Order, Records
 from seqgen.errors import CheckpointError
-from seqgen.tokenizers import BOS
+from seqgen.tokenizers import BOS, PAD
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -35,7 +35,9 @@ _TYPES = {
     "keys_A": np.int64,
     "probs_A": np.float32,
     "next_A": np.int32,
+    "base_V": np.float32,
 }
+_CLOSE = 1e-3  # of a sum of probabilities to 1
 _ROWS = 1 << 16  # nodes whose distributions are computed together
 
 
@@ -108,7 +110,9 @@ def build_graph(records: Records, orders: list[Order], counted: list[Counted], b
         shorter.append(
             node_of[below.k - 1][orders[below.k - 1].gram_S[ends]] if below.k else np.zeros(1, dtype=np.int64)
         )
-        mass.append(counts.mass_C[contexts] / counts.total_C[contexts])
+        # A context with which a long text begins may have no count: nothing precedes it.
+        total_C = np.maximum(counts.total_C, 1)
+        mass.append(np.where(counts.total_C > 0, counts.mass_C / total_C, 1)[contexts])
         total.append(counts.total_C[contexts])
         length.append(np.full(len(contexts), below.k))
         # The longest suffix of a gram that is a context: the gram itself, or that of the gram without its first symbol.
@@ -117,11 +121,11 @@ def build_graph(records: Records, orders: list[Order], counted: list[Counted], b
             next_G = np.where(node_of[here.k] >= 0, node_of[here.k], next_G)
         if not below.k and len(marks := np.flatnonzero(records.depth_S[here.first_G] == 0)):
             begin = int(next_G[marks[0]])
-        kept = np.flatnonzero(counts.used_G > 0)
+        kept = np.flatnonzero(records.depth_S[here.first_G] > 0)  # arcs without a count lead to longer contexts
         context, used = counts.context_G[kept], counts.used_G[kept]
         keys.append(node_of[below.k][context] * n_ids + records.ids_S[here.first_G[kept]])
         own = np.maximum(used - counts.discounts[np.minimum(used, 3)], 0)
-        probs.append(own / counts.total_C[context])
+        probs.append(own / total_C[context])
         nexts.append(next_G[kept])
     keys_A = np.concatenate(keys)
     sorted_A = np.argsort(keys_A, kind="stable")
@@ -134,9 +138,10 @@ def build_graph(records: Records, orders: list[Order], counted: list[Counted], b
         "keys_A": keys_A[sorted_A],
         "probs_A": np.concatenate(probs)[sorted_A],
         "next_A": np.concatenate(nexts)[sorted_A],
+        "base_V": base_V,
     }
     typed = {name: array.astype(_TYPES[name]) for name, array in arrays.items()}
-    graph = Graph(**typed, base_V=base_V.astype(np.float32), begin=begin, order=len(counted))
+    graph = Graph(**typed, begin=begin, order=len(counted))
     graph.entropy_R[:] = _entropies(graph)
     return graph
 
@@ -219,7 +224,7 @@ def dump_graph(graph: Graph) -> bytes:
     """Return a graph as the bytes of a safetensors file."""
     from safetensors.numpy import save
 
-    arrays = {name: getattr(graph, name) for name in (*_TYPES, "base_V")}
+    arrays = {name: getattr(graph, name) for name in _TYPES}
     return save({**arrays, "begin_and_order": np.array([graph.begin, graph.order])})
 
 
@@ -242,6 +247,8 @@ def load_graph(data: bytes, n_ids: int) -> Graph:
         graph = Graph(**arrays, begin=begin, order=order)
     except (SafetensorError, ValueError, KeyError, TypeError) as error:
         raise CheckpointError(f"{NGRAM} is damaged: {' '.join(str(error).split())}") from None
+    if problem := _unsuitable_array(graph):
+        raise CheckpointError(f"{NGRAM} is damaged: {problem}")
     if graph.n_ids != n_ids:
         raise CheckpointError(f"{NGRAM} has {graph.n_ids} ids, the run {n_ids}")
     if problem := _inconsistency(graph):
@@ -249,27 +256,45 @@ def load_graph(data: bytes, n_ids: int) -> Graph:
     return graph
 
 
-def _inconsistency(graph: Graph) -> str:
-    """Return what would make an index leave an array, or ""."""
-    size = graph.n_nodes
+def _unsuitable_array(graph: Graph) -> str:
+    """Return the first array of another type or shape than its own, or ""."""
+    size, n_arcs = graph.mass_R.shape[:1], graph.keys_A.shape[:1]
     for name, dtype in _TYPES.items():
         array = getattr(graph, name)
-        if (
-            array.ndim != 1
-            or array.dtype != dtype
-            or len(array) != (size if name.endswith("_R") else len(graph.keys_A))
-        ):
+        length = {"R": size, "A": n_arcs}.get(name[-1], array.shape[:1])
+        if array.dtype != dtype or array.ndim != 1 or array.shape != length:
             return f"{name} has the type {array.dtype} and the shape {list(array.shape)}"
-    if not size or not len(graph.keys_A) or not 0 <= graph.begin < size or not 1 <= graph.order <= MAX_ORDER:
+    return ""
+
+
+def _inconsistency(graph: Graph) -> str:
+    """Return what would make an index leave an array or a probability leave its range, or ""."""
+    size, begin, order = graph.n_nodes, graph.begin, graph.order
+    if not size or not len(graph.keys_A) or not all(isinstance(number, int) for number in (begin, order)):
         return "it has no counts"
-    nodes_R = np.arange(size)
+    length_R, shorter_R = graph.length_R.astype(np.int16), graph.shorter_R
     sound = (
-        ((graph.shorter_R >= 0) & ((graph.shorter_R < nodes_R) | (nodes_R == 0))).all()
+        0 <= begin < size
+        and 1 <= order <= MAX_ORDER
+        and shorter_R[0] == length_R[0] == 0
+        and ((shorter_R >= 0) & (shorter_R < size)).all()
+        and (length_R[shorter_R[1:]] == length_R[1:] - 1).all()
+        and (np.diff(length_R) >= 0).all()
+        and length_R[-1] < order
         and ((graph.next_A >= 0) & (graph.next_A < size)).all()
         and (np.diff(graph.keys_A) > 0).all()
         and graph.keys_A[0] >= 0
         and graph.keys_A[-1] < size * graph.n_ids
-        and (np.diff(graph.length_R.astype(np.int16)) >= 0).all()
-        and graph.length_R[-1] < graph.order
     )
-    return "" if sound else "its indices are not those of a graph"
+    if not sound:
+        return "its indices are not those of a graph"
+    shares = (graph.mass_R, graph.probs_A, graph.base_V)
+    sum_R = graph.mass_R + np.bincount(graph.keys_A // graph.n_ids, graph.probs_A, size)
+    sound = (
+        all(((share >= 0) & (share <= 1)).all() for share in shares)
+        and (np.abs(sum_R - 1) < _CLOSE).all()
+        and abs(float(graph.base_V.sum(dtype=np.float64)) - 1) < _CLOSE
+        and not graph.base_V[[PAD, BOS]].any()
+        and all((np.isfinite(array) & (array >= 0)).all() for array in (graph.total_R, graph.entropy_R))
+    )
+    return "" if sound else "its probabilities are not those of distributions"

@@ -8,7 +8,7 @@ symbols w with c_k(h w) = r:
     D_k(r) = r - (r + 1) Y n_{r+1} / n_r,   Y = n_1 / (n_1 + 2 n_2),   n_r the number of grams of order k with c_k = r
     c_n(h w) is the number of occurrences; below the highest order it is the number of distinct symbols before h w, or
     all occurrences where h begins a record, since nothing else can come before it
-    p_k = p_{k-1} where h never occurred; a discount without counts to estimate it, or outside [0, r], is r / 2.
+    p_k = p_{k-1} where h never occurred; a discount without counts to estimate it, or not between 0 and r, is r / 2.
 
 Source: Chen & Goodman 1999, An empirical study of smoothing techniques for language modeling,
 doi:10.1006/csla.1999.0128, section 3; one mark before each record as in Heafield et al. 2013,
