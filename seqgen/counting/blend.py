@@ -83,7 +83,7 @@ class Blend(nn.Module):
     def set_gate(self, weights_F: npt.NDArray[np.floating[Any]]) -> None:
         """Set the weights of the gate."""
         self.gate_F = np.asarray(weights_F, dtype=np.float64)
-        self.scores_R = torch.from_numpy(node_scores(self.graph, self.gate_F)).to(self.mass_R.device)
+        self.scores_R = torch.from_numpy(node_scores(self.graph, self.gate_F)).to(self.mass_R)
 
     def initial_state(self, batch_size: int) -> State:
         """Return the state before the first symbol: of the network, the node (B,) and the position (B,)."""
@@ -145,12 +145,12 @@ class Blend(nn.Module):
 
     def _mixed(self, logits_NV: Tensor, node_N: Tensor, position_N: Tensor) -> Tensor:
         """Return the log probabilities of the mixture."""
-        log_probs_NV = torch.log_softmax(logits_NV.float() + self.penalty_V, -1)
+        log_probs_NV = torch.log_softmax(logits_NV.to(self.penalty_V.dtype) + self.penalty_V, -1)
         probs_NV = log_probs_NV.exp()
         entropy_N = -(probs_NV * log_probs_NV.clamp(min=-1e4)).sum(-1)
         of_entropy, of_largest, of_position = self.gate_F[2 * N_LENGTHS + 1 : -1].tolist()
         score_N = self.scores_R[node_N] + of_entropy * entropy_N + of_largest * log_probs_NV.amax(-1)
-        score_N = score_N + of_position * torch.log1p(position_N.float())
+        score_N = score_N + of_position * torch.log1p(position_N.to(self.penalty_V.dtype))
         ngram_NV = self.ngram_probs(node_N)
         return torch.lerp(ngram_NV, probs_NV, torch.sigmoid(score_N)[:, None]).clamp_(min=_TINY).log_()
 

@@ -1,0 +1,397 @@
+"""A network mixed with counts: the mixture and its gate, its runs, and that every command sees one model."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import seqgen
+from conftest import in_tiers, one_in, registered
+from seqgen.counting import (
+    N_FEATURES,
+    Blend,
+    Observed,
+    cross_fitted,
+    fit_gate,
+    mixed_nats,
+)
+from seqgen.model import RecurrentModel, make_stepper
+from seqgen.testing import check_model
+from seqgen.tokenizers import BOS, PAD
+from test_counting import brute_force, encoded, graph_of, streamed
+
+ENTRIES = {entry.spec.name: entry for entry in registered("cell")}
+CELLS = ["vanilla", "gru", "lnlstm", "mingru", "transformer", "ntm"]
+TEXTS = ["abab", "abc", "cab", "bab", "aab", "", "abcabc", "abab"]
+
+
+def make(name):
+    """Return a function that builds a cell."""
+    return lambda input_size, hidden_size: ENTRIES[name].build({}, input_size, hidden_size)
+
+
+def network(n_ids, cell="gru", seed=0):
+    torch.manual_seed(seed)
+    return RecurrentModel(n_ids, make(cell), hidden=6, embedding=4).eval()
+
+
+def gate(seed=0):
+    """Return weights that make the gate depend on everything."""
+    return np.random.default_rng(seed).normal(0, 0.6, N_FEATURES)
+
+
+def blend_of(part, vocabulary, order=4, cell="gru", seed=0):
+    """Return a blend with an untrained network, as it is in evaluation mode."""
+    blend = Blend(network(vocabulary.size, cell, seed), graph_of(part, vocabulary, order)).eval()
+    blend.set_gate(gate(seed))
+    return blend
+
+
+def forward(model, ids_BT, state=None):
+    with torch.inference_mode():
+        return model(ids_BT, model.initial_state(len(ids_BT)) if state is None else state)
+
+
+def random_ids(vocabulary, shape=(3, 12), seed=0):
+    """Return ids of all kinds after a mark, (B, T)."""
+    ids_BT = torch.from_numpy(np.random.default_rng(seed).integers(0, vocabulary.size, shape))
+    ids_BT[:, 0] = BOS
+    return ids_BT
+
+
+# -- the mixture
+
+
+def expected_mixture(part, vocabulary, order, history, logits_V, weights_F):
+    """Return the distribution after a history, straight from the formulas."""
+    exact = brute_force(part, vocabulary, order)
+    allowed = np.flatnonzero(vocabulary.allowed_V()).tolist()
+    ngram_V = np.array([exact.probability(history, symbol) for symbol in allowed])
+    scores_V = np.array([float(logits_V[symbol]) for symbol in allowed])
+    network_V = np.exp(scores_V - scores_V.max())
+    network_V /= network_V.sum()
+    x_F = np.zeros(N_FEATURES)
+    lengths = (N_FEATURES - 5) // 2
+    for length in range(1, min(order - 1, len(history)) + 1):
+        context = history[len(history) - length :]
+        times = [times for gram, times in exact.counts[length + 1].items() if gram[:-1] == context]
+        if sum(times):
+            x_F[length - 1] = np.log1p(sum(times))
+            mass = sum(exact.discounts[length + 1][min(each, 3)] for each in times)
+            x_F[lengths + length - 1] = 1 - mass / sum(times)
+    x_F[-5] = -(ngram_V * np.log(ngram_V)).sum()
+    x_F[-4] = -(network_V * np.log(network_V)).sum()
+    x_F[-3] = np.log(network_V.max())
+    x_F[-2] = np.log1p(len(history) - 1)
+    x_F[-1] = 1
+    share = 1 / (1 + np.exp(-x_F @ weights_F))
+    return allowed, share * network_V + (1 - share) * ngram_V
+
+
+@given(
+    st.lists(st.text("abc", max_size=6), min_size=1, max_size=8),
+    st.integers(2, 5),
+    st.lists(st.sampled_from([3, 4, 5]), max_size=7),
+    st.integers(0, 9),
+)
+@settings(max_examples=30)
+def test_the_mixture_is_that_of_the_formula(texts, order, symbols, seed):
+    part, vocabulary = encoded(texts)
+    blend = blend_of(part, vocabulary, order, seed=seed)
+    ids_BT = torch.tensor([[BOS, *symbols]])
+    log_probs_V = forward(blend, ids_BT)[0][0, -1].double()
+    logits_V = forward(blend.network, ids_BT)[0][0, -1]
+    allowed, probs_V = expected_mixture(part, vocabulary, order, (BOS, *symbols), logits_V, gate(seed))
+    assert log_probs_V[allowed].exp().tolist() == pytest.approx(probs_V.tolist(), rel=1e-4, abs=1e-6)
+    assert log_probs_V.exp().sum().item() == pytest.approx(1, abs=1e-5)
+
+
+def test_weights_of_zero_mix_half_and_half():
+    part, vocabulary = encoded(TEXTS)
+    blend = Blend(network(vocabulary.size), graph_of(part, vocabulary, 4)).eval()
+    ids_BT = random_ids(vocabulary)
+    mixed_BTV = forward(blend, ids_BT)[0].exp()
+    alone_BTV = torch.softmax(forward(blend.network, ids_BT)[0] + blend.penalty_V, -1)
+    node_BT, _ = blend.path(ids_BT, *blend.initial_state(3)[1:])
+    counted_BTV = blend.ngram_probs(node_BT.flatten()).view_as(mixed_BTV)
+    torch.testing.assert_close(mixed_BTV, (alone_BTV + counted_BTV) / 2, atol=1e-6, rtol=1e-5)
+
+
+def test_probabilities_sum_to_one_and_unread_ids_have_none():
+    part, vocabulary = encoded(TEXTS, conditions=("kind=x", "kind=y"))
+    probs_BTV = forward(blend_of(part, vocabulary), random_ids(vocabulary, (20, 15)))[0].exp()
+    allowed_V = torch.from_numpy(vocabulary.allowed_V())
+    torch.testing.assert_close(probs_BTV.sum(-1), torch.ones(20, 15), atol=1e-5, rtol=0)
+    assert (probs_BTV[..., ~allowed_V] < 1e-30).all() and (probs_BTV[..., allowed_V] > 1e-9).all()
+
+
+@pytest.mark.parametrize("most", [0, 60, 1 << 24])
+@pytest.mark.parametrize("cell", ["gru", "transformer"])
+def test_steps_and_pieces_give_what_the_whole_sequence_does(monkeypatch, cell, most):
+    monkeypatch.setattr("seqgen.counting.blend._MAX_TABLE", most)
+    part, vocabulary = encoded(TEXTS, conditions=("kind=x",))
+    blend = blend_of(part, vocabulary, cell=cell)
+    ids_BT = random_ids(vocabulary)
+    whole_BTV, end = forward(blend, ids_BT)
+    with torch.inference_mode():
+        step, state = make_stepper(blend), blend.initial_state(3)
+        for t in range(ids_BT.shape[1]):
+            logits_BV, state = step(ids_BT[:, t], state)
+            torch.testing.assert_close(logits_BV, whole_BTV[:, t], atol=1e-5, rtol=1e-5)
+    assert all(map(torch.equal, state[1:], end[1:]))
+    first_BTV, middle = forward(blend, ids_BT[:, :5])
+    rest_BTV, _ = forward(blend, ids_BT[:, 5:], middle)
+    torch.testing.assert_close(torch.cat([first_BTV, rest_BTV], 1), whole_BTV, atol=1e-5, rtol=1e-5)
+
+
+@given(st.lists(st.text("abc", max_size=8), min_size=1, max_size=9), st.integers(1, 8), st.integers(0, 300))
+@settings(max_examples=30)
+def test_a_small_table_gives_what_a_table_of_all_contexts_does(texts, order, most):
+    part, vocabulary = encoded(texts, conditions=("kind=x",))
+    ids_BT = random_ids(vocabulary, (4, 20), seed=most)
+    whole = blend_of(part, vocabulary, order)
+    assert whole._n_dense == whole.graph.n_nodes
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("seqgen.counting.blend._MAX_TABLE", most)
+        sparse = blend_of(part, vocabulary, order)
+    assert sparse._n_dense < whole._n_dense or whole.graph.n_nodes * vocabulary.size <= most or order == 1
+    found = [blend.path(ids_BT, *blend.initial_state(4)[1:]) for blend in (sparse, whole)]
+    assert torch.equal(found[0][0], found[1][0]) and torch.equal(found[0][1], found[1][1])
+    torch.testing.assert_close(
+        *(blend.ngram_probs(found[0][0].flatten()) for blend in (sparse, whole)), atol=1e-6, rtol=1e-5
+    )
+    torch.testing.assert_close(*(forward(blend, ids_BT)[0] for blend in (sparse, whole)), atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("most", [0, 1 << 24])
+def test_conditions_and_padding_leave_node_and_position(monkeypatch, most):
+    monkeypatch.setattr("seqgen.counting.blend._MAX_TABLE", most)
+    part, vocabulary = encoded(TEXTS, conditions=("kind=x", "kind=y", "size=1"))
+    assert vocabulary.symbol_offset == 6
+    blend = blend_of(part, vocabulary)
+    nodes, positions = blend.path(torch.tensor([[BOS, 3, PAD, 6, 4, 7, PAD, 5, 6]]), *blend.initial_state(1)[1:])
+    plain, _ = blend.path(torch.tensor([[BOS, 6, 7, 6]]), *blend.initial_state(1)[1:])
+    assert positions.tolist() == [[0, 0, 0, 1, 1, 2, 2, 2, 3]]
+    assert nodes[0, [0, 3, 5, 8]].tolist() == plain[0].tolist()
+    assert nodes[0, 1] == nodes[0, 2] == nodes[0, 0] and nodes[0, 4] == nodes[0, 3] and nodes[0, 6] == nodes[0, 5]
+    again, anew = blend.path(torch.tensor([[BOS, 6, 7, BOS, 6]]), *blend.initial_state(1)[1:])
+    assert again[0, 3:].tolist() == plain[0, :2].tolist() and anew.tolist() == [[0, 1, 2, 0, 1]]
+
+
+def test_a_text_is_read_without_positions_and_from_the_empty_context():
+    part, vocabulary = streamed("abacabba" * 20)
+    blend = blend_of(part, vocabulary, 3)
+    nodes, positions = blend.path(torch.tensor([[BOS, 3, 4]]), *blend.initial_state(1)[1:])
+    assert nodes[0, 0] == 0 and blend.graph.length_R[nodes[0].numpy()].tolist() == [0, 1, 2]
+    assert positions.tolist() == [[0, 0, 0]]
+    exact = brute_force(part, vocabulary, 3)
+    found = blend.ngram_probs(nodes[0])[:, 3:].tolist()
+    assert found[2] == pytest.approx([exact.probability((3, 4), symbol) for symbol in (3, 4, 5)], abs=1e-6)
+
+
+def test_there_may_be_no_rows():
+    part, vocabulary = encoded(TEXTS)
+    for most in (0, 1 << 24):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("seqgen.counting.blend._MAX_TABLE", most)
+            blend = blend_of(part, vocabulary)
+        with torch.inference_mode():
+            logits_BTV, _ = blend(torch.zeros((0, 3), dtype=torch.int64), blend.initial_state(0))
+            logits_BV, _ = make_stepper(blend)(torch.zeros(0, dtype=torch.int64), blend.initial_state(0))
+        assert logits_BTV.shape == (0, 3, vocabulary.size) and logits_BV.shape == (0, vocabulary.size)
+
+
+@pytest.mark.parametrize("cell", one_in(len(CELLS), CELLS))
+@pytest.mark.parametrize("most", in_tiers([1 << 24, 100], lambda most: most > 100))
+def test_a_blend_passes_the_kit_as_a_model(monkeypatch, cell, most):
+    monkeypatch.setattr("seqgen.counting.blend._MAX_TABLE", most)
+
+    def load(n_symbols):
+        alphabet = "abcdefghijklmnopqrstuvwxyz"[: n_symbols - 3]
+        part, vocabulary = encoded(["abc", "cab", "bad", "abba", "ace"], alphabet)
+        blend = Blend(RecurrentModel(n_symbols, make(cell), hidden=12, embedding=6), graph_of(part, vocabulary, 3))
+        blend.set_gate(gate() * 0.3)
+        return blend
+
+    spec = seqgen.ModelSpec(name="blend", summary="a blend", source="none", load=load, uses_cell=False)
+    check_model(spec)
+
+
+# -- the gate
+
+
+def simulated(n, seed=0, share=0.5, spread=1.0, per_record=10):
+    """Return symbols of a mixture with a constant share, with features that say nothing."""
+    rng = np.random.default_rng(seed)
+    one, other = rng.dirichlet(np.ones(5), n), rng.dirichlet(np.ones(5), n)
+    shares_NV = share * one + (1 - share) * other
+    targets_N = (rng.random((n, 1)) > shares_NV.cumsum(1)).sum(1).clip(max=4)
+    rows = np.arange(n)
+    features_NF = rng.normal(0, spread, (n, N_FEATURES)) + rng.normal(0, 3, N_FEATURES)
+    features_NF[:, -1] = 1
+    return Observed(np.log(one[rows, targets_N]), np.log(other[rows, targets_N]), features_NF, rows // per_record)
+
+
+def informative(n, seed=0):
+    """Return symbols whose first features say which of both knows them."""
+    rng = np.random.default_rng(seed)
+    some = simulated(n, seed)
+    x_N = rng.normal(size=n)
+    gain_N = 2 * x_N + rng.normal(size=n)
+    some.features_NF[:, 0], some.features_NF[:, 3] = 5 + 2 * x_N, 7.0
+    return Observed(some.ngram_N + gain_N, some.ngram_N, some.features_NF, some.record_N)
+
+
+def objective(observed, weights_F):
+    """Return the log likelihood and the log prior of the scaled weights."""
+    x_NF = observed.features_NF[:, :-1]
+    scale_F = x_NF.std(0)
+    center_F = x_NF.mean(0)
+    varies_F = scale_F >= 1e-3
+    scaled_F = np.where(varies_F, weights_F[:-1] * scale_F, 0)
+    constant = weights_F[-1] + center_F[varies_F] @ weights_F[:-1][varies_F]
+    return -mixed_nats(observed, weights_F).sum() - 0.5 * (scaled_F @ scaled_F + constant**2)
+
+
+def by_lbfgs(observed, starts=3):
+    """Return the highest value of the objective that LBFGS finds from several starts."""
+    x_NF = torch.from_numpy(observed.features_NF)
+    scale_F, center_F = x_NF.std(0, correction=0), x_NF.mean(0)
+    varies_F = scale_F >= 1e-3
+    z_NF = torch.where(varies_F, (x_NF - center_F) / scale_F, 0.0)
+    z_NF[:, -1] = 1.0
+    one_N, other_N = torch.from_numpy(observed.network_N), torch.from_numpy(observed.ngram_N)
+    best = -math.inf
+    for seed in range(starts):
+        torch.manual_seed(seed)
+        weights_F = (seed * 0.3 * torch.randn(N_FEATURES, dtype=torch.float64)).requires_grad_()
+        optimizer = torch.optim.LBFGS([weights_F], max_iter=500, line_search_fn="strong_wolfe")
+
+        def loss(weights_F=weights_F):
+            log_g, log_h = (torch.nn.functional.logsigmoid(sign * (z_NF @ weights_F)) for sign in (1, -1))
+            return -torch.logaddexp(log_g + one_N, log_h + other_N).sum() + 0.5 * weights_F.square().sum()
+
+        def closure(optimizer=optimizer, loss=loss):
+            optimizer.zero_grad()
+            value = loss()
+            value.backward()
+            return value
+
+        optimizer.step(closure)
+        best = max(best, -loss().item())
+    return best
+
+
+@pytest.mark.parametrize("n", [1, 2, 30, 400, 3000])
+@pytest.mark.parametrize("kind", [simulated, informative])
+def test_the_gate_has_the_largest_likelihood_under_its_prior(kind, n):
+    observed = kind(n, seed=n)
+    weights_F = fit_gate(observed)
+    assert objective(observed, weights_F) > by_lbfgs(observed) - 0.2  # of n symbols, in nats
+    assert objective(observed, weights_F) >= objective(observed, np.zeros(N_FEATURES)) - 1e-9
+    assert weights_F.shape == (N_FEATURES,) and np.isfinite(weights_F).all()
+
+
+def test_a_gate_finds_which_model_knows_a_symbol():
+    observed = informative(4000)
+    weights_F = fit_gate(observed)
+    half = mixed_nats(observed, np.zeros(N_FEATURES)).mean()
+    new = informative(4000, seed=1)
+    assert mixed_nats(new, weights_F).mean() < half - 0.1
+    shared = weights_F[0] * 2  # a standard deviation of the feature that says so
+    assert shared > 1 and abs(weights_F[3]) < 1e-12  # a feature that is constant says nothing
+
+
+def test_a_gate_of_one_feature_is_that_of_a_grid():
+    """Only the constant varies here: the best share by a fine grid, its prior included."""
+    rng = np.random.default_rng(0)
+    ratio_N = rng.normal(0.5, 1.5, 500)
+    features_NF = np.tile(rng.normal(size=N_FEATURES), (500, 1))
+    features_NF[:, -1] = 1
+    observed = Observed(ratio_N - 2, np.full(500, -2.0), features_NF, np.arange(500))
+    weights_F = fit_gate(observed)
+    grid = np.linspace(-6, 6, 4801)
+    values = [-mixed_nats(observed, np.eye(N_FEATURES)[-1] * w).sum() - w * w / 2 for w in grid]
+    assert not weights_F[:-1].any() and weights_F[-1] == pytest.approx(grid[np.argmax(values)], abs=0.05)
+
+
+def test_starting_weights_lead_to_the_same_gate():
+    observed = informative(3000)
+    plain = fit_gate(observed)
+    for start_F in (plain, gate(3) * 0.3):
+        found = fit_gate(observed, start_F)
+        assert objective(observed, found) == pytest.approx(objective(observed, plain), abs=0.3)
+
+
+@pytest.mark.parametrize("better", [1, -1])
+def test_a_gate_trusts_the_one_that_is_always_better(better):
+    some = simulated(2000)
+    observed = Observed(some.ngram_N + 2.0 * better, some.ngram_N, some.features_NF, some.record_N)
+    best = np.maximum(observed.network_N, observed.ngram_N)
+    assert mixed_nats(observed, fit_gate(observed)).mean() < -best.mean() + 0.05
+
+
+def test_without_symbols_a_gate_mixes_half_and_half():
+    nothing = Observed(np.empty(0), np.empty(0), np.empty((0, N_FEATURES)), np.empty(0, dtype=np.int64))
+    assert fit_gate(nothing).tolist() == [0.0] * N_FEATURES
+    weights_F, nats = cross_fitted(nothing)
+    assert weights_F.tolist() == [0.0] * N_FEATURES and nats == 0
+    one = Observed(np.log([0.8]), np.log([0.2]), np.ones((1, N_FEATURES)), np.zeros(1, dtype=np.int64))
+    assert mixed_nats(one, np.zeros(N_FEATURES)).tolist() == pytest.approx([-math.log(0.5)])
+
+
+def by_hand(observed, every=1, folds=4):
+    """Return the loss of a gate fitted to other records, record by record of the fitted ones."""
+    fitted_N = observed.record_N % every == 0
+
+    def part(chosen_N):
+        return Observed(*(getattr(observed, name)[chosen_N] for name in Observed.__dataclass_fields__))
+
+    whole_F = fit_gate(part(fitted_N))
+    total = mixed_nats(part(~fitted_N), whole_F).sum()
+    for fold in range(folds):
+        inside_N = fitted_N & (observed.record_N // every % folds == fold)
+        total += mixed_nats(part(inside_N), fit_gate(part(fitted_N & ~inside_N), whole_F)).sum()
+    return total
+
+
+@pytest.mark.parametrize(("n", "every"), [(300, 1), (9, 1), (2500, 1), (25_000, 3)])
+def test_each_record_is_mixed_by_a_gate_of_other_records(n, every):
+    observed = informative(n)
+    weights_F, nats = cross_fitted(observed)
+    assert nats == pytest.approx(by_hand(observed, every), rel=1e-9)
+    own = Observed(observed.network_N + 1, *list(vars(observed).values())[1:])
+    assert cross_fitted(own)[1] != nats
+
+
+def test_a_cross_fitted_loss_is_not_lower_than_that_of_the_best_fixed_gate():
+    """With features that say nothing, no gate is better than the constant that made the symbols."""
+    differences, fitted = [], []
+    for seed in range(30):
+        observed = simulated(300, seed)
+        best = mixed_nats(observed, np.zeros(N_FEATURES)).sum()
+        weights_F, nats = cross_fitted(observed)
+        differences.append((nats - best) / 300)
+        fitted.append((mixed_nats(observed, weights_F).sum() - best) / 300)
+    error = np.std(differences) / math.sqrt(len(differences))
+    assert np.mean(differences) > -2 * error and np.mean(differences) < 0.06
+    assert np.mean(fitted) < -3 * np.std(fitted) / math.sqrt(len(fitted))  # as a loss on its own symbols would be
+
+
+def test_records_are_not_split_over_folds():
+    """Symbols of a record that are alike: a fold with the others of its record would know them."""
+    rng = np.random.default_rng(0)
+    sign_N = np.repeat(rng.choice([-1.0, 1.0], 40), 25)
+    features_NF = np.repeat(rng.normal(size=(40, N_FEATURES)), 25, axis=0)
+    features_NF[:, -1] = 1
+    network_N = -1 + 0.9 * sign_N
+    records = np.repeat(np.arange(40), 25)
+    observed = Observed(network_N, np.full(1000, -1.0), features_NF, records)
+    alone = cross_fitted(observed)[1]
+    split = cross_fitted(Observed(network_N, np.full(1000, -1.0), features_NF, np.arange(1000)))[1]
+    assert split < alone - 50
