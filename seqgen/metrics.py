@@ -54,6 +54,23 @@ METRICS: Mapping[str, MetricInfo] = {
         _BASELINES, "bigram", "bits", "Kneser-Ney smoothing, one character of context"
     ),
     "baseline_5gram_bits_per_char": MetricInfo(_BASELINES, "5-gram Kneser-Ney", "bits", "four characters of context"),
+    "baseline_kneser_ney_bits_per_char": MetricInfo(
+        _BASELINES, "modified Kneser-Ney, best order", "bits",
+        "exact n-gram counts of the order that predicts each training record best from all others",
+    ),
+    "baseline_kneser_ney_order": MetricInfo(
+        _BASELINES, "order of Kneser-Ney", "count", "1 to 8; the test part has no say in it"
+    ),
+    "baseline_kneser_ney_by_order": MetricInfo(
+        _BASELINES, "each order, 1 to 8", "bits", "modified Kneser-Ney of each order"
+    ),
+    "baseline_ppmd_bits_per_char": MetricInfo(
+        _BASELINES, "PPMd", "bits",
+        "bits that the test part adds to the compressed training part; variant H, 64 MB; extra `evaluate`",
+    ),
+    "baseline_ppmd_order": MetricInfo(
+        _BASELINES, "order of PPMd", "count", "2 to 8, to which a tenth of the training part adds the fewest bits"
+    ),
     "baseline_xz_bits_per_char": MetricInfo(
         _BASELINES, "xz", "bits", "bits that the test part adds to the compressed training part"
     ),
@@ -209,11 +226,13 @@ def format_metric(value: Any, unit: str = "") -> str:
     """Return a value as tables show it.
 
     Args:
-        value: a number, a text or None.
+        value: a number, a text, a list of numbers or None.
         unit: one of those in ``METRICS``.
     """
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return "-"
+    if isinstance(value, list):
+        return ", ".join(format_metric(one, unit) for one in value)
     if isinstance(value, str | bool) or unit == "text":
         return str(value)
     if unit == "share":

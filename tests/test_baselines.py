@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conftest import WORDS
-from seqgen.evaluation import baseline_bits_per_char
+from seqgen.counting import choose_order, records_of_texts
+from seqgen.evaluation import baseline_bits_per_char, kneser_ney_bits_per_char, ppmd_bits_per_char
 from seqgen.evaluation.baselines import Grams, xz_bits_per_char
 from seqgen.evaluation.distance import distances, length_distance, symbol_distance
 
@@ -106,6 +107,91 @@ def test_xz_matches_lzma():
     bits = 8 * (size(train + test) - size(train)) / (len("".join(test)) + 2)
     assert xz_bits_per_char(train, test) == bits and 1 < bits < 8
     assert xz_bits_per_char(["ab" * 500], ["ab" * 500], ends=False) < 0.05
+
+
+# -- modified Kneser-Ney and PPMd
+
+
+def slow_modified(train, order, alphabet, ends):
+    """The equations of ``seqgen.counting.kneser_ney`` word for word, with dictionaries: gives p(symbol | context)."""
+    n_symbols = len(alphabet) + ends
+    seen = defaultdict(Counter)
+    for text in train:
+        framed = BEGIN + text + STOP * ends
+        for at in range(1, len(framed)):
+            for k in range(1, min(order, at + 1) + 1):
+                seen[k][framed[at - k + 1 : at + 1]] += 1
+
+    def count(gram):
+        if len(gram) == order or gram[0] == BEGIN:
+            return seen[len(gram)][gram]
+        return sum(1 for longer in seen[len(gram) + 1] if longer[1:] == gram)
+
+    def discounts(k):
+        counts = [count(gram) for gram in seen[k]]
+        n = [counts.count(r) for r in range(5)]
+        y = n[1] / (n[1] + 2 * n[2]) if n[1] and n[2] else None
+        found = [0]
+        for r in (1, 2, 3):
+            value = r - (r + 1) * y * n[r + 1] / n[r] if y and n[r] else -1
+            found.append(value if 0 < value < r else r / 2)
+        return found
+
+    def share(symbol, context):
+        k = len(context) + 1
+        lower = 1 / n_symbols if k == 1 else share(symbol, context[1:])
+        following = {gram[-1]: count(gram) for gram in seen[k] if gram[:-1] == context}
+        total = sum(following.values())
+        if not total:
+            return lower
+        taken = discounts(k)
+        mass = sum(taken[min(n, 3)] for n in following.values())
+        own = following.get(symbol, 0)
+        return (max(own - taken[min(own, 3)], 0) + mass * lower) / total
+
+    return share
+
+
+@given(TEXTS, TEXTS, st.booleans())
+def test_every_order_of_modified_kneser_ney_matches_the_equations(train, test, ends):
+    found = kneser_ney_bits_per_char(train, test, "abc", ends=ends) if any(test) or ends else None
+    for order in (1, 2, 4) if found else ():
+        share, bits = slow_modified(train, order, "abc", ends), []
+        for text in test:
+            framed = BEGIN + text + STOP * ends
+            bits += [-math.log2(share(framed[at], framed[max(0, at - order + 1) : at])) for at in range(1, len(framed))]
+        assert found.by_order[order - 1] == pytest.approx(np.mean(bits))
+
+
+def test_the_order_is_that_of_the_training_texts_alone():
+    random = np.random.default_rng(1)
+    train = [*WORDS, *("".join(random.choice(list("abcd"), random.integers(2, 9))) for _ in range(60))]
+    losses = choose_order(records_of_texts(train, "".join(train), ends=True))[2]
+    for test in (WORDS[:3], ["zzzz", "abab"]):
+        found = kneser_ney_bits_per_char(train, test, "".join(train))
+        assert found.order == 1 + int(np.argmin(losses)) and len(found.by_order) == 8
+    assert found.by_order[0] != kneser_ney_bits_per_char(train, WORDS[:3], "".join(train)).by_order[0]
+
+
+def test_a_long_text_is_left_out_by_blocks():
+    """A text that repeats itself is predicted best by a high order, one of random symbols by a low one."""
+    random = np.random.default_rng(2)
+    noise = "".join(random.choice(list("abcdefgh"), 6000))
+    assert kneser_ney_bits_per_char([noise], [noise[:500]], "", ends=False).order <= 2
+    assert kneser_ney_bits_per_char([noise[:300] * 20], [noise[:300]], "", ends=False).order >= 4
+
+
+def test_ppmd_adds_the_bits_of_the_test_part():
+    pyppmd = pytest.importorskip("pyppmd", reason="needs the extra 'evaluate'")
+    train, test = [*["the cat sat on the mat"] * 20, *WORDS], ["the dog sat", "on the log"]
+    order, bits = ppmd_bits_per_char(train, test)
+
+    def size(texts):
+        encoder = pyppmd.Ppmd7Encoder(order, 1 << 26)
+        return len(encoder.encode("".join(f"{text}\n" for text in texts).encode()) + encoder.flush())
+
+    assert 2 <= order <= 8 and bits == 8 * (size(train + test) - size(train)) / (len("".join(test)) + 2)
+    assert 0 < bits < 6 and ppmd_bits_per_char(["ab" * 500], ["ab" * 500], ends=False)[1] < 0.1
 
 
 # -- lengths and characters

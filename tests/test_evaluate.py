@@ -79,6 +79,8 @@ def test_metrics_of_a_run_on_records(tiny_run):
     assert figures["baseline_uniform_bits_per_char"] == pytest.approx(math.log2(n_symbols + 1))
     parts = Splitter(tiny_run.settings.train.split)
     train = [word for word in WORDS if parts.part(Record(word)) == "train"]
+    by_order = figures["baseline_kneser_ney_by_order"]
+    assert figures["baseline_kneser_ney_bits_per_char"] == by_order[figures["baseline_kneser_ney_order"] - 1]
     samples = [sample.text for sample in tiny_run.sample(60)]
     assert figures["copies"] == sum(text in train for text in samples) / 60
     for name in figures:

@@ -139,6 +139,14 @@ def test_without_rapidfuzz_the_nearest_record_is_left_out_with_a_line(tiny_run):
     assert "shared_mean_chars" in result.stdout
 
 
+@pytest.mark.full
+def test_without_pyppmd_its_baseline_is_left_out_with_a_line(tiny_run, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyppmd", None)
+    figures = tiny_run.evaluate(20)
+    assert any("PPMd" in note and "seqgen-lm[evaluate]" in note for note in figures["notes"])
+    assert "baseline_ppmd_order" not in figures and "baseline_kneser_ney_order" in figures
+
+
 @pytest.mark.slow
 def test_a_run_on_names_copies_no_more_often_than_by_chance(tmp_path):
     """One in ten of its names is a training record, as by chance."""

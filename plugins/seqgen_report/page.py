@@ -39,7 +39,8 @@ _SHARES = {
     "nearest_mean": "edits to nearest, mean",
     "nearest_median": "edits to nearest, median",
 }
-_LEAD = ("test_bits_per_char", "validation_bits_per_char", "baseline_5gram_bits_per_char", "valid", "unique", "novel")
+_LEAD = ("test_bits_per_char", "validation_bits_per_char", "baseline_kneser_ney_bits_per_char", "valid", "unique",
+         "novel")  # fmt: skip
 _CLASSES = {"metric": "f", "definition": "m"}
 _CAPTIONS = {
     "shares": "Samples and the level of held-out records; more copies or fewer edits than that suggest memorization.",
@@ -132,7 +133,9 @@ def _sections(evaluation: seqgen.Evaluation) -> Iterator[str]:
 def _plots_of(names: set[str], evaluation: seqgen.Evaluation) -> Iterator[str]:
     """Yield the plots of a group of metrics."""
     metrics, info = evaluation.metrics, seqgen.METRICS
-    if baselines := [name for name in info if name.startswith("baseline") and name in names]:
+    if baselines := [
+        name for name in info if name.startswith("baseline") and name.endswith("_bits_per_char") and name in names
+    ]:
         own = "test_bits_per_char" if "test_bits_per_char" in metrics else "validation_bits_per_char"
         values = {info[name].label: metrics[name] for name in baselines} | {"this run": metrics[own]}
         caption = "Bits per character of held-out text; shorter is better."

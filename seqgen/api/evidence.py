@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from seqgen.api.encoded_corpus import EncodedCorpus
 from seqgen.corpus import Record
@@ -137,14 +137,27 @@ def _spaced(texts: list[str]) -> list[str]:
     return texts[:: max(1, -(-len(texts) // _MAX_EXAMINED))]
 
 
-def baseline_metrics(run: OpenRun, found: Evidence) -> dict[str, float]:
-    """Return the baselines by name, in bits per character."""
-    from seqgen.evaluation import baseline_bits_per_char
+def baseline_metrics(run: OpenRun, found: Evidence) -> dict[str, Any]:
+    """Return the baselines by name, in bits per character, and the orders of those that choose one."""
+    from seqgen.evaluation import baseline_bits_per_char, kneser_ney_bits_per_char, ppmd_bits_per_char
 
     if not found.tested:
         return {}
-    values = baseline_bits_per_char(found.train, found.tested, found.alphabet, ends=run.vocabulary.ends)
-    return {f"baseline_{name}_bits_per_char": bits for name, bits in values.items()}
+    ends = run.vocabulary.ends
+    values = baseline_bits_per_char(found.train, found.tested, found.alphabet, ends=ends)
+    metrics: dict[str, Any] = {f"baseline_{name}_bits_per_char": bits for name, bits in values.items()}
+    counts = kneser_ney_bits_per_char(found.train, found.tested, found.alphabet, ends=ends)
+    metrics |= {
+        "baseline_kneser_ney_bits_per_char": counts.by_order[counts.order - 1],
+        "baseline_kneser_ney_order": counts.order,
+        "baseline_kneser_ney_by_order": counts.by_order,
+    }
+    try:
+        order, bits = ppmd_bits_per_char(found.train, found.tested, ends=ends)
+    except MissingExtra as error:
+        found.notes.append(f"left out: {error}")
+        return metrics
+    return metrics | {"baseline_ppmd_bits_per_char": bits, "baseline_ppmd_order": order}
 
 
 def distance_figures(run: OpenRun, found: Evidence) -> dict[str, float]:

@@ -3,12 +3,13 @@
 from seqgen.counting.blend import Blend
 from seqgen.counting.gate import N_FEATURES, Observed, cross_fitted, fit_gate, mixed_nats, node_features
 from seqgen.counting.graph import NGRAM, Graph, build_graph, dump_graph, load_graph, next_node
-from seqgen.counting.kneser_ney import MAX_ORDER, Records, choose_order
-from seqgen.counting.records import count_part, records_of_part, records_of_texts
+from seqgen.counting.kneser_ney import MAX_ORDER, Records, choose_order, leave_out_by_order
+from seqgen.counting.records import N_BLOCKS, count_part, records_of_part, records_of_texts
 
 __all__ = [
     "MAX_ORDER",
     "NGRAM",
+    "N_BLOCKS",
     "N_FEATURES",
     "Blend",
     "Graph",
@@ -20,6 +21,7 @@ __all__ = [
     "cross_fitted",
     "dump_graph",
     "fit_gate",
+    "leave_out_by_order",
     "load_graph",
     "mixed_nats",
     "next_node",

@@ -15,7 +15,8 @@ doi:10.1006/csla.1999.0128, section 3; one mark before each record as in Heafiel
 https://aclanthology.org/P13-2121.
 
 Dimension letters: S ids of all records with a mark before each, N predicted ids, M those that have a gram of an order,
-G grams of one order, C those of one symbol less, P pairs of a group and a gram, K orders.
+G grams of one order, C those of one symbol less, P pairs of a group and a gram, Q
+pairs of a group and a context, K orders.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ class Records:
         depth_S: the position of each id in its record; 0 is the mark, which is not predicted. Above ``MAX_ORDER``
             throughout in a text without marks.
         group_S: the group of each id, ascending from 0: the records that are left out together.
-        weight_S: the number of times that the record of each id occurs.
+        weight_S: the number of times that the record of each id occurs; 0: it is predicted, but not counted.
         n_ids: V, the number of ids that there are.
         n_symbols: the number of ids that may be predicted.
     """
@@ -166,8 +167,10 @@ def count_order(records: Records, below: Order, here: Order, above: Order | None
     depth_G = records.depth_S[here.first_G]
     used_G, left_P = here.raw_G, here.left_P
     if above is not None:
-        before_G = np.bincount(here.gram_S[above.first_G], minlength=n_grams)
-        gone_P = np.bincount(here.pair_S[above.first_P[above.left_P == 0]], minlength=n_pairs)
+        seen_G = above.raw_G > 0
+        before_G = np.bincount(here.gram_S[above.first_G[seen_G]], minlength=n_grams)
+        gone = (above.left_P == 0) & seen_G[above.gram_S[above.first_P]]
+        gone_P = np.bincount(here.pair_S[above.first_P[gone]], minlength=n_pairs)
         begins_G = depth_G == here.k - 1
         gram_P = here.gram_S[here.first_P]
         used_G = np.where(begins_G, used_G, before_G)
@@ -192,7 +195,24 @@ def estimate_discounts(counts: Integers) -> Floats:
     return np.array(found)
 
 
-def leave_out(records: Records, below: Order, here: Order, counts: Counted, lower_N: Floats) -> LeftOut:
+def number_contexts(records: Records, below: Order, here: Order) -> tuple[Integers, Integers]:
+    """Return the context (Q,) of each pair of a group and a context, and the pair (M,) before each predicted id."""
+    at_M = records.targets_N
+    at_M = at_M[here.gram_S[at_M] >= 0]
+    n_contexts = max(len(below.first_G), 1)
+    keys_M = records.group_S[at_M].astype(np.int64) * n_contexts + below.gram_S[at_M - 1]
+    distinct_Q, place_M = np.unique(keys_M, return_inverse=True)
+    return distinct_Q % n_contexts, place_M
+
+
+def leave_out(
+    records: Records,
+    below: Order,
+    here: Order,
+    counts: Counted,
+    lower_N: Floats,
+    contexts: tuple[Integers, Integers] | None = None,
+) -> LeftOut:
     """Return the predictions of an order without each id's group: its counts are taken away, the discounts stay.
 
     Args:
@@ -201,22 +221,20 @@ def leave_out(records: Records, below: Order, here: Order, counts: Counted, lowe
         here: their grams of k symbols.
         counts: the counts of these.
         lower_N: the predictions of the order below.
+        contexts: the result of ``number_contexts`` for the same grams, where it is known.
     """
     at_N = records.targets_N
     valid_N = here.gram_S[at_N] >= 0
     at_M = at_N[valid_N]
-    n_contexts = len(counts.total_C)
-    keys_M = records.group_S[at_M].astype(np.int64) * n_contexts + below.gram_S[at_M - 1]
-    distinct_Q, place_M = np.unique(keys_M, return_inverse=True)  # pairs of a group and a context
+    context_Q, place_M = contexts or number_contexts(records, below, here)
     pair_M = here.pair_S[at_M]
     place_P = np.zeros(len(here.first_P), dtype=np.int64)
     place_P[pair_M] = place_M
     full_P, left_P, discounts = counts.used_G[here.gram_S[here.first_P]], counts.left_P, counts.discounts
     gone_P = np.where(full_P > 0, full_P - left_P, 0)
     freed_P = np.where(full_P > 0, discounts[np.minimum(full_P, 3)] - discounts[np.minimum(left_P, 3)], 0.0)
-    context_Q = distinct_Q % max(n_contexts, 1)
-    total_M = (counts.total_C[context_Q] - np.bincount(place_P, gone_P, len(distinct_Q)))[place_M]
-    mass_M = (counts.mass_C[context_Q] - np.bincount(place_P, freed_P, len(distinct_Q)))[place_M]
+    total_M = (counts.total_C[context_Q] - np.bincount(place_P, gone_P, len(context_Q)))[place_M]
+    mass_M = (counts.mass_C[context_Q] - np.bincount(place_P, freed_P, len(context_Q)))[place_M]
     left_M = left_P[pair_M]
     seen_M, scale_M = total_M > 0, np.maximum(total_M, 1)
     own_M = np.maximum(left_M - discounts[np.minimum(left_M, 3)], 0)
@@ -245,14 +263,36 @@ def choose_order(records: Records, most: int = MAX_ORDER) -> tuple[list[Order], 
     best: list[Counted] = []
     losses: list[float] = []
     for k in range(1, most + 1):
-        highest = count_order(records, orders[k - 1], orders[k], None)
-        found = leave_out(records, orders[k - 1], orders[k], highest, lower_N)
+        grams = orders[k - 1], orders[k]
+        highest, contexts = count_order(records, *grams, None), number_contexts(records, *grams)
+        found = leave_out(records, *grams, highest, lower_N, contexts)
         losses.append(float(-np.log(found.probs_N).mean()))
         if k > 1 and losses[-1] >= losses[-2]:
             return orders[:k], best, losses
         best = [*below, highest]
         if k < most:
             orders.append(next(numbering))
-            below.append(count_order(records, orders[k - 1], orders[k], orders[k + 1]))
-            lower_N = leave_out(records, orders[k - 1], orders[k], below[-1], lower_N).probs_N
+            below.append(count_order(records, *grams, orders[k + 1]))
+            lower_N = leave_out(records, *grams, below[-1], lower_N, contexts).probs_N
     return orders, best, losses
+
+
+def leave_out_by_order(records: Records, most: int = MAX_ORDER) -> Iterator[Floats]:
+    """Yield the probabilities (N,) of the predicted ids under the n-grams of order 1, 2, ..., without each id's group.
+
+    Args:
+        records: the records; those of weight 0 are predicted from all others.
+        most: the highest order.
+    """
+    numbering = number_grams(records)
+    below, here = next(numbering), next(numbering)
+    lower_N = np.full(len(records.targets_N), 1 / records.n_symbols)
+    for k in range(1, most + 1):
+        contexts = number_contexts(records, below, here)
+        highest = count_order(records, below, here, None)
+        yield leave_out(records, below, here, highest, lower_N, contexts).probs_N
+        if k < most:
+            above = next(numbering)
+            inner = count_order(records, below, here, above)
+            lower_N = leave_out(records, below, here, inner, lower_N, contexts).probs_N
+            below, here = here, above

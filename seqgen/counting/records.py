@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     Ids = npt.NDArray[np.integer[Any]]
 
-_BLOCKS = 64  # of a long text, each left out as a record is
+N_BLOCKS = 64
+"""Blocks of a long text, each of which is left out as a record is."""
 
 
 def count_part(part: Encoded | Stream, vocabulary: Vocabulary) -> Graph:
@@ -41,7 +42,7 @@ def records_of_part(part: Encoded | Stream, vocabulary: Vocabulary) -> Records:
     n_ids, n_symbols = vocabulary.size, int(vocabulary.allowed_V().sum())
     if isinstance(part, Stream):
         size = len(part)
-        groups_S = (np.arange(size) * _BLOCKS // max(size, 1)).astype(np.int32)
+        groups_S = (np.arange(size) * N_BLOCKS // max(size, 1)).astype(np.int32)
         deep_S, ones_S = np.full(size, MAX_ORDER + 1, dtype=np.int8), np.ones(size, dtype=np.int8)
         return Records(np.asarray(part.flat_S).astype(np.int32), deep_S, groups_S, ones_S, n_ids, n_symbols)
     flat = np.asarray(part.flat)

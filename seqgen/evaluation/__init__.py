@@ -1,6 +1,7 @@
 """Evaluation of a model: held-out loss, scores of given texts, and metrics of samples."""
 
 from seqgen.evaluation.baselines import baseline_bits_per_char
+from seqgen.evaluation.counts import CountBits, kneser_ney_bits_per_char, ppmd_bits_per_char
 from seqgen.evaluation.distance import distances
 from seqgen.evaluation.excerpts import excerpt, pieces
 from seqgen.evaluation.intervals import mean_interval, ratio_interval, share_interval
@@ -37,6 +38,7 @@ from seqgen.evaluation.score import Score, score
 __all__ = [
     "MIN_WINDOWS",
     "RECORDS_PER_BATCH",
+    "CountBits",
     "Difference",
     "HeldOut",
     "RecordLosses",
@@ -55,6 +57,7 @@ __all__ = [
     "expected_copies",
     "held_out_batches",
     "held_out_loss",
+    "kneser_ney_bits_per_char",
     "mean_interval",
     "membership",
     "memorization_verdict",
@@ -62,6 +65,7 @@ __all__ = [
     "paired_difference",
     "penalty",
     "pieces",
+    "ppmd_bits_per_char",
     "ratio_interval",
     "record_losses",
     "record_nats",

@@ -26,7 +26,7 @@ from __future__ import annotations
 
 import lzma
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -66,12 +66,30 @@ def baseline_bits_per_char(
 def xz_bits_per_char(train: Sequence[str], test: Sequence[str], *, ends: bool = True) -> float:
     """Return the bits per character that the test texts add to the compressed training texts (LZMA2, preset 9e).
 
-    Each text that ends is followed by a line end in place of its stop. Header and checksum are not counted.
+    Header and checksum are not counted.
     """
-    stop = "\n" if ends else ""
-    before, after = ("".join(text + stop for text in texts).encode("utf-8", "surrogatepass") for texts in (train, test))
-    added = len(lzma.compress(before + after, **_XZ)) - len(lzma.compress(before, **_XZ))
+    return added_bits_per_char(lambda data: len(lzma.compress(data, **_XZ)), train, test, ends=ends)
+
+
+def added_bits_per_char(
+    size: Callable[[bytes], int], train: Sequence[str], test: Sequence[str], *, ends: bool = True
+) -> float:
+    """Return the bits per character that the test texts add to the compressed training texts.
+
+    Args:
+        size: returns the bytes of compressed data.
+        train: texts before the test texts.
+        test: texts to compress.
+        ends: whether each text is followed by a line end in place of its stop.
+    """
+    before = joined(train, ends=ends)
+    added = size(before + joined(test, ends=ends)) - size(before)
     return 8 * added / max(1, sum(map(len, test)) + ends * len(test))
+
+
+def joined(texts: Sequence[str], *, ends: bool) -> bytes:
+    """Return texts as UTF-8, each followed by a line end where texts end."""
+    return "".join(text + "\n" * ends for text in texts).encode("utf-8", "surrogatepass")
 
 
 class Grams:
