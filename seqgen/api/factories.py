@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Mapping, Sequence
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
@@ -195,7 +196,7 @@ def blended(folder: RunFolder, settings: RunSettings, model: Any, gate: Any) -> 
     from seqgen.counting import N_FEATURES, Blend
 
     weights = gate if isinstance(gate, list) else []
-    if len(weights) != N_FEATURES or not all(isinstance(weight, int | float) for weight in weights):
+    if len(weights) != N_FEATURES or not all(isinstance(one, float) and math.isfinite(one) for one in weights):
         raise CheckpointError(f"the checkpoint is damaged: its gate is not {N_FEATURES} numbers")
     blend = Blend(model, read_counts(folder, settings))
     blend.set_gate(np.array(weights, dtype=np.float64))

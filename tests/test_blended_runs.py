@@ -1,0 +1,537 @@
+"""Runs blended with counts: the same network, the same bytes after a stop, and one model for every command."""
+
+from __future__ import annotations
+
+import collections
+import hashlib
+import json
+import math
+import random
+import shutil
+
+import pytest
+import torch
+
+import seqgen
+from conftest import WORDS, one_in
+from resuming import Stopper, digests
+from seqgen.checkpoint import NGRAM
+from seqgen.config import SampleConfig
+from seqgen.counting import Blend, count_part, dump_graph, mixed_nats
+from seqgen.errors import BadOption, CheckpointError, Interrupted
+from seqgen.evaluation import held_out_loss, penalty
+from seqgen.measure import read_corpus
+from seqgen.sampling import Decoder, beam_rows
+from seqgen.tokenizers import BOS
+from seqgen.training.observer import Observer
+from test_constraints import enumerate_rows, total_variation
+
+SMALL = {"cell": "gru", "hidden": 10, "embedding": 5, "batch_size": 8, "lr": 0.01}
+SPLIT = {**SMALL, "split": "80/10/10", "steps": 30}
+OPTIONS = {"eval_every": 10, "samples": 2}
+
+
+def train(corpus, out, **settings):
+    return seqgen.train(corpus, out=out, **{**SPLIT, "options": OPTIONS, **settings})
+
+
+def state_of(run):
+    return run.folder.latest_state()
+
+
+def files_of(run):
+    """Return the SHA-256 of the last checkpoint's weights and optimizer."""
+    return {name: digest for name, digest in digests(run.path).items() if name.endswith("safetensors")}
+
+
+def gates(run):
+    return [
+        json.loads((folder / "state.json").read_text())["gate"]
+        for folder in sorted((run.path / "checkpoints").iterdir())
+    ]
+
+
+def encoded_part(run, part):
+    return read_corpus(run).encoded[part]
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    path = tmp_path_factory.mktemp("words") / "words.txt"
+    path.write_text("\n".join(WORDS) + "\n", encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def plain(corpus, tmp_path_factory):
+    return train(corpus, tmp_path_factory.mktemp("plain") / "run", blend="none")
+
+
+@pytest.fixture(scope="module")
+def blended(corpus, tmp_path_factory):
+    return train(corpus, tmp_path_factory.mktemp("blended") / "run", blend="ngram")
+
+
+@pytest.fixture
+def copied(blended, tmp_path):
+    """A copy of the blended run that may be changed."""
+    shutil.copytree(blended.path, tmp_path / "copy")
+    return tmp_path / "copy"
+
+
+# -- training
+
+
+def test_the_network_is_that_of_a_run_without_counts(corpus, plain, blended, tmp_path):
+    assert files_of(plain) == files_of(blended)
+    each = {"steps": 12, "options": {"eval_every": 1, "samples": 0}}
+    rows = [train(corpus, tmp_path / blend, blend=blend, **each).metrics for blend in ("none", "ngram", "auto")]
+    assert len(rows[0]) == 12
+    for name, other in (("train_loss_nats", "train_loss_nats"), ("valid_bits_per_char", "valid_network_bits_per_char")):
+        for run in rows[1:]:
+            assert [row[name] for row in rows[0]] == pytest.approx([row[other] for row in run], rel=1e-6, abs=0)
+    assert [row["train_loss_nats"] for row in rows[0]] == [row["train_loss_nats"] for row in rows[1]]
+
+
+def test_a_blend_is_recorded_with_the_run_and_with_each_checkpoint(corpus, plain, blended):
+    assert json.loads((blended.path / "run.json").read_text())["train"]["blend"] == "ngram"
+    assert json.loads((plain.path / "run.json").read_text())["train"]["blend"] == "none"
+    assert not (plain.path / NGRAM).exists() and all(gate is None for gate in gates(plain))
+    assert all(len(gate) == 19 for gate in gates(blended)) and isinstance(blended.model, Blend)
+    assert not isinstance(plain.model, Blend)
+    digest = hashlib.sha256((blended.path / NGRAM).read_bytes()).hexdigest()
+    for folder in (blended.path / "checkpoints").iterdir():
+        assert digest in json.dumps(json.loads((folder / "MANIFEST.json").read_text())["run"][NGRAM])
+    own = dump_graph(count_part(encoded_part(blended, "train"), blended.vocabulary))
+    assert (blended.path / NGRAM).read_bytes() == own
+
+
+def test_the_best_step_has_the_lowest_loss_of_the_blend(corpus, tmp_path):
+    run = train(corpus, tmp_path / "run", blend="ngram", best_by="loss", options={"eval_every": 5, "samples": 0})
+    losses = {row["step"]: row["valid_loss_nats"] for row in run.metrics}
+    assert run.state["best_step"] == min(losses, key=losses.__getitem__)
+    assert run.state["best_loss_nats"] == pytest.approx(min(losses.values()))
+    assert run.state["gate"] != state_of(run)["gate"] or run.state["best_step"] == run.state["step"]
+    assert all(row["valid_bits_per_char"] != row["valid_network_bits_per_char"] for row in run.metrics)
+
+
+def test_the_samples_of_an_evaluation_are_those_of_the_blend(blended, plain):
+    def rows(run):
+        return [json.loads(line) for line in (run.path / "samples.jsonl").read_text().splitlines()]
+
+    assert rows(blended) != rows(plain) and len(rows(blended)) == len(rows(plain))
+
+
+# -- auto
+
+
+def test_auto_blends_where_counts_help(corpus, blended, tmp_path):
+    run = train(corpus, tmp_path / "run", blend="auto")
+    assert run.state["gate"] is not None and gates(run) == gates(blended)
+    assert run.metrics == blended.metrics
+
+
+def test_auto_leaves_a_network_alone_where_counts_only_hurt(tmp_path):
+    """Whatever a held-out record contains, the counts give it less than a uniform network does."""
+    (tmp_path / "train.txt").write_text("\n".join("a" * n for n in range(30, 60)) + "\nbcd\n")
+    (tmp_path / "valid.txt").write_text("\n".join(x + y + z for x in "bcd" for y in "bcd" for z in "bcd") + "\n")
+    settings = {"valid": tmp_path / "valid.txt", "lr": 1e-9, "split": None, "steps": 4, "options": {"eval_every": 2}}
+    settings = {name: value for name, value in settings.items() if value is not None}
+    common = {name: value for name, value in SMALL.items() if name != "lr"}
+    runs = {
+        blend: seqgen.train(tmp_path / "train.txt", out=tmp_path / blend, blend=blend, **common, **settings)
+        for blend in ("auto", "ngram", "none")
+    }
+    assert gates(runs["auto"]) == [None] * len(gates(runs["auto"])) and not isinstance(runs["auto"].model, Blend)
+    assert isinstance(runs["ngram"].model, Blend)
+    for one, other in zip(runs["auto"].metrics, runs["none"].metrics, strict=True):
+        assert one["valid_loss_nats"] == pytest.approx(other["valid_loss_nats"], rel=1e-6)
+    assert runs["ngram"].metrics[-1]["valid_loss_nats"] > runs["none"].metrics[-1]["valid_loss_nats"]
+    assert runs["auto"].sample(5) == runs["none"].sample(5)
+    assert seqgen.resume(runs["auto"].path).state["gate"] is None
+
+
+def test_without_held_out_records_a_blend_is_half_and_half(corpus, tmp_path):
+    run = train(corpus, tmp_path / "a", blend="ngram", split="none")
+    assert run.state["gate"] == [0.0] * 19 and isinstance(run.model, Blend)
+    assert len(run.sample(5)) == 5 and run.score("anna")[0].nats > 0
+    alone = train(corpus, tmp_path / "b", blend="auto", split="none")
+    assert alone.state["gate"] is None and not isinstance(alone.model, Blend)
+
+
+# -- stopping and resuming
+
+
+@pytest.mark.parametrize("blend", one_in(2, ["ngram", "auto"]))
+def test_a_stopped_run_resumes_to_the_same_bytes(corpus, tmp_path, monkeypatch, blend):
+    monkeypatch.setattr("seqgen.training.trainer._PROGRESS_EVERY_S", 0.0)
+    settings = {"blend": blend, "dropout": 0.2, "options": {"eval_every": 7, "samples": 1}}
+    straight = train(corpus, tmp_path / "straight", **settings)
+    expected = digests(straight.path), gates(straight), (straight.path / NGRAM).read_bytes()
+    for at in (1, 7, 15, 29):
+        path = tmp_path / f"stopped-{at}"
+        with pytest.raises(Interrupted):
+            train(corpus, path, listener=Stopper(at), **settings)
+        assert digests(path) != expected[0]
+        resumed = seqgen.resume(path)
+        assert (digests(path), gates(resumed), (path / NGRAM).read_bytes()) == expected, f"stopped at {at}"
+        assert resumed.sample(5) == straight.sample(5)
+
+
+def test_a_blended_text_resumes_to_the_same_bytes(tmp_path, monkeypatch):
+    monkeypatch.setattr("seqgen.training.trainer._PROGRESS_EVERY_S", 0.0)
+    (tmp_path / "book.txt").write_text("the cat sat on the mat.\nthe dog sat on the log.\n" * 240)
+    settings = {"layout": "stream", "blend": "ngram", "split": "90/5/5", "options": {"window": 16, "eval_every": 8}}
+    straight = train(tmp_path / "book.txt", tmp_path / "straight", **settings)
+    assert isinstance(straight.model, Blend) and straight.model.graph.begin == 0
+    with pytest.raises(Interrupted):
+        train(tmp_path / "book.txt", tmp_path / "stopped", listener=Stopper(12), **settings)
+    resumed = seqgen.resume(tmp_path / "stopped")
+    assert digests(resumed.path) == digests(straight.path) and gates(resumed) == gates(straight)
+
+
+def test_a_run_of_a_time_without_blends_resumes_as_a_network_alone(corpus, plain, tmp_path, monkeypatch):
+    monkeypatch.setattr("seqgen.training.trainer._PROGRESS_EVERY_S", 0.0)
+    path = tmp_path / "old"
+    with pytest.raises(Interrupted):
+        train(corpus, path, blend="none", listener=Stopper(12))
+    stored = json.loads((path / "run.json").read_text())
+    assert stored["train"].pop("blend") == "none"
+    (path / "run.json").write_text(json.dumps(stored))
+    from seqgen.files import dump_checksummed, load_checksummed
+
+    for folder in (path / "checkpoints").iterdir():
+        state = json.loads((folder / "state.json").read_text())
+        assert state.pop("gate") is None
+        (folder / "state.json").write_text(json.dumps(state))
+        manifest, _ = load_checksummed((folder / "MANIFEST.json").read_bytes())
+        for section, name, file in (
+            ("run", "run.json", path / "run.json"),
+            ("files", "state.json", folder / "state.json"),
+        ):
+            data = file.read_bytes()
+            entry = {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+            assert set(manifest[section][name]) == set(entry)
+            manifest[section][name] = entry
+        (folder / "MANIFEST.json").write_bytes(dump_checksummed(manifest))
+    resumed = seqgen.resume(path)
+    assert files_of(resumed) == files_of(plain) and resumed.state["gate"] is None and not (path / NGRAM).exists()
+    assert resumed.sample(5) == plain.sample(5)
+
+
+# -- damage
+
+
+@pytest.mark.parametrize("at", [0, 8, 200, -1])
+def test_a_changed_byte_of_the_counts_is_refused(copied, at, cli):
+    data = bytearray((copied / NGRAM).read_bytes())
+    data[at] ^= 1
+    (copied / NGRAM).write_bytes(bytes(data))
+    with pytest.raises(CheckpointError, match=r"ngram\.safetensors"):
+        _ = seqgen.load(copied).model
+    result = cli("sample", copied, "-n", 2)
+    assert result.code == 4 and result.err.count("\n") <= 4 and NGRAM in result.err
+
+
+def test_missing_counts_are_refused(copied, cli):
+    (copied / NGRAM).unlink()
+    with pytest.raises(CheckpointError, match=r"ngram\.safetensors"):
+        _ = seqgen.load(copied).model
+    result = cli("resume", copied)
+    assert result.code == 4 and NGRAM in result.err
+
+
+@pytest.mark.parametrize(
+    "gate", [[], [0.0] * 18, "x", [0.0] * 18 + ["1"], {"a": 1}, True, [math.nan] * 19, [1e400] * 19]
+)
+def test_a_gate_that_is_none_is_refused(copied, gate, plugins):
+    from seqgen.api.factories import blended as with_counts
+
+    run = seqgen.load(copied)
+    with pytest.raises(CheckpointError, match="the checkpoint is damaged: its gate is not 19 numbers"):
+        with_counts(run.folder, run.settings, run.model.network, gate)
+
+
+# -- from another run
+
+
+def test_runs_start_from_blended_ones_and_blended_from_others(corpus, plain, blended, tmp_path):
+    after = train(corpus, tmp_path / "a", start=blended.path, blend="none")
+    before = train(corpus, tmp_path / "b", start=plain.path, blend="ngram")
+    again = train(corpus, tmp_path / "c", start=blended.path)
+    assert not isinstance(after.model, Blend) and not (after.path / NGRAM).exists()
+    assert isinstance(before.model, Blend) and (before.path / NGRAM).read_bytes() == (blended.path / NGRAM).read_bytes()
+    assert again.settings.train.blend == "ngram" and isinstance(again.model, Blend)
+    rows = after.metrics[0], before.metrics[0], again.metrics[0]
+    assert [row["step"] for row in rows] == [0, 0, 0]
+    first = held_out_loss(
+        blended.model.network, encoded_part(blended, "valid"), penalty(blended.vocabulary)
+    ).bits_per_char
+    assert rows[0]["valid_bits_per_char"] == pytest.approx(first, rel=1e-5)
+    assert rows[2]["valid_network_bits_per_char"] == pytest.approx(first, rel=1e-5)
+    own = held_out_loss(plain.model, encoded_part(plain, "valid"), penalty(plain.vocabulary)).bits_per_char
+    assert rows[1]["valid_network_bits_per_char"] == pytest.approx(own, rel=1e-5)
+
+
+def test_a_run_that_starts_from_another_counts_its_own_records(blended, tmp_path):
+    """New symbols included, which the counts of the first run do not have."""
+    (tmp_path / "other.txt").write_text("\n".join(["ané", "bené", "carü", "élan", "éna", "üne", "renü", "lané"] * 4))
+    other = train(tmp_path / "other.txt", tmp_path / "run", start=blended.path, warn=lambda line: None)
+    assert other.model.graph.n_ids == other.vocabulary.size > blended.vocabulary.size
+    assert other.score(["éne"])[0].nats < other.score(["ttt"])[0].nats
+
+
+def test_counts_are_not_blended_with_counts(corpus, tmp_path, cli):
+    for blend in ("ngram", "auto"):
+        with pytest.raises(BadOption, match=f"blend={blend} needs a network, and this model counts itself") as caught:
+            seqgen.train(corpus, model="ngram", blend=blend, out=tmp_path / "run")
+        assert "\n" not in str(caught.value) and not (tmp_path / "run").exists()
+    result = cli("train", "--corpus", corpus, "--model", "ngram", "--blend", "ngram", "--out", tmp_path / "run")
+    assert result.code == 2 and "needs a network" in result.err and not (tmp_path / "run").exists()
+    assert seqgen.train(corpus, model="ngram", blend="none", out=tmp_path / "a").settings.train.blend == "none"
+    assert seqgen.train(corpus, model="ngram", out=tmp_path / "b").settings.train.blend == "none"
+
+
+def test_the_command_line_has_the_setting(corpus, tmp_path, cli):
+    common = ("train", "--corpus", corpus, "--hidden", 8, "--steps", 4, "--out")
+    assert cli(*common, tmp_path / "a", "--blend", "ngram").code == 0
+    assert seqgen.load(tmp_path / "a").settings.train.blend == "ngram"
+    result = cli(*common, tmp_path / "b", "--blend", "both")
+    assert result.code == 2 and "ngram" in result.err
+
+
+# -- one model
+
+
+def test_scores_sum_to_the_held_out_loss(blended):
+    valid = [record.text for record in blended.records("valid")]
+    scores = blended.score(valid)
+    nats = sum(score.nats for score in scores)
+    held_out = held_out_loss(blended.model, encoded_part(blended, "valid"), penalty(blended.vocabulary))
+    assert held_out.n_records == len(valid) and nats == pytest.approx(held_out.loss_nats * held_out.n_targets, rel=1e-5)
+    assert [score.nats for score in scores] == pytest.approx([blended.score(text)[0].nats for text in valid], rel=1e-5)
+    alone = held_out_loss(blended.model.network, encoded_part(blended, "valid"), penalty(blended.vocabulary))
+    assert held_out.loss_nats < alone.loss_nats
+
+
+@pytest.mark.parametrize("fixture", ["blended", "told", "read"])
+def test_the_gate_sees_in_training_what_it_sees_in_use(request, fixture):
+    """The loss from the facts that the gate was fitted to is that of the model with the gate."""
+    run = request.getfixturevalue(fixture)
+    run = seqgen.load(run.path, checkpoint="latest")
+    part, penalty_V = encoded_part(run, "valid"), penalty(run.vocabulary)
+    observed, alone = Observer(run.model, part, penalty_V).observe(10_000, lambda: None)
+    whole = held_out_loss(run.model, part, penalty_V)
+    assert mixed_nats(observed, run.model.gate_F).mean() == pytest.approx(whole.loss_nats, rel=1e-5)
+    network = held_out_loss(run.model.network, part, penalty_V)
+    assert alone.loss_nats == pytest.approx(network.loss_nats, rel=1e-6)
+    assert (alone.n_targets, alone.n_records) == (network.n_targets, network.n_records)
+    # Cross-fitted, the loss in the log is a little above that of the gate on the symbols it was fitted to.
+    logged = run.metrics[-1]["valid_loss_nats"]
+    assert whole.loss_nats - 1e-6 <= logged < whole.loss_nats + 0.6
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    """A blended run with two symbols, and the probabilities of its short rows."""
+    folder = tmp_path_factory.mktemp("two")
+    texts = ["ab", "aab", "abb", "b", "ba", "aaab", "bb", "abab", "a", "bab"]
+    (folder / "two.txt").write_text("\n".join(texts * 4) + "\n")
+    run = train(folder / "two.txt", folder / "run", blend="ngram", split="none", options={"samples": 0})
+    run.model.set_gate(torch.linspace(-0.3, 0.5, 19).numpy())
+    of = run.model, run.vocabulary
+    return run, of, enumerate_rows(of, "ab", 5)
+
+
+def test_the_most_probable_rows_match_brute_force(tiny):
+    run, _, shares = tiny
+    for n in (1, 7, 30):
+        top = run.top(n, max_length=5)
+        assert list(top.texts) == sorted(shares, key=shares.__getitem__, reverse=True)[:n] and top.n_proven == n
+        assert [math.exp(-nats) for nats in top.nats] == pytest.approx([shares[text] for text in top.texts], rel=1e-4)
+    top = run.top(4, max_length=5, contains="ba", prefix="a")
+    wanted = [text for text in shares if text.startswith("a") and "ba" in text]
+    assert list(top.texts) == sorted(wanted, key=shares.__getitem__, reverse=True)[:4]
+
+
+def test_scores_are_the_probabilities_of_rows(tiny):
+    run, _, shares = tiny
+    scores = {score.text: math.exp(-score.nats) for score in run.score(list(shares))}
+    assert scores == pytest.approx(shares, rel=1e-4)
+    assert 0.5 < sum(shares.values()) < 1
+    symbols = run.next_symbols("ab")
+    assert symbols
+
+
+def test_a_wide_beam_finds_the_most_probable_rows(tiny):
+    run, of, shares = tiny
+    rows = run.sample(20, decode="beam", max_length=5)
+    best = sorted(shares, key=shares.__getitem__, reverse=True)
+    assert [row.text for row in rows if not row.cut][:5] == best[:5]
+    wide = beam_rows(Decoder(*of, SampleConfig(max_length=5)), 63)
+    assert [row.text for row in wide if not row.cut] == best
+
+
+def test_sampled_rows_have_their_probabilities(tiny):
+    run, _, shares = tiny
+    rows = run.sample(6000, max_length=5)
+    seen = [row.text for row in rows if not row.cut]
+    known = {text: share / sum(shares.values()) for text, share in shares.items()}
+    noise = sum(math.sqrt(share * (1 - share) / len(seen)) for share in known.values()) / 2
+    assert total_variation(seen, known) < 1.5 * noise
+    rest = 1 - sum(shares.values())
+    assert abs(1 - len(seen) / 6000 - rest) < 4 * math.sqrt(rest * (1 - rest) / 6000)
+
+
+@pytest.mark.full
+def test_rows_without_replacement_are_those_of_the_blend(tiny):
+    run, _, shares = tiny
+    first = collections.Counter()
+    for seed in range(400):
+        rows = run.sample(3, decode="gumbel", seed=seed, length="-5", max_length=5)
+        assert len({row.text for row in rows}) == 3 and not any(row.cut for row in rows)
+        first[rows[0].text] += 1
+    for text in sorted(shares, key=shares.__getitem__)[-4:]:
+        share = shares[text]
+        assert abs(first[text] / 400 - share) < 4.5 * math.sqrt(share * (1 - share) / 400), text
+
+
+def test_exact_rows_keep_their_ratios(tiny):
+    run, _, shares = tiny
+    rows = [row.text for row in run.sample(1500, exact=True, regex="a(a|b)*", max_length=5)]
+    wanted = {text: share for text, share in shares.items() if text.startswith("a")}
+    wanted = {text: share / sum(wanted.values()) for text, share in wanted.items()}
+    noise = sum(math.sqrt(share * (1 - share) / len(rows)) for share in wanted.values()) / 2
+    assert set(rows) <= set(wanted) and total_variation(rows, wanted) < 1.5 * noise
+
+
+DECODING = {
+    "plain": {},
+    "cold": {"temperature": 0.5},
+    "greedy": {"temperature": 0},
+    "regex": {"regex": "[a-e].*[a-o]"},
+    "contains": {"contains": "an"},
+    "length": {"length": "4-6"},
+    "prefix-ends": {"prefix": "b", "ends": "a"},
+    "top-k": {"top_k": 3},
+    "top-p": {"top_p": 0.8},
+    "min-p": {"min_p": 0.1},
+    "penalty": {"repetition_penalty": 1.5},
+    "exact": {"exact": True, "length": "2-9"},
+    "unique": {"unique": True},
+    "novel": {"novel": True},
+}
+
+
+@pytest.mark.parametrize("wanted", DECODING.values(), ids=DECODING)
+def test_rows_do_not_depend_on_how_many_are_sampled_together(blended, wanted):
+    few, many = blended.sample(6, batch_size=1, **wanted), blended.sample(40, batch_size=32, **wanted)
+    assert [row.text for row in few] == [row.text for row in many[:6]]
+    if wanted.get("temperature") != 0:
+        assert len({row.text for row in many}) > 3
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory):
+    """A blended run on a's labelled low and z's labelled high."""
+    folder = tmp_path_factory.mktemp("told")
+    rng = random.Random(0)
+    rows = [
+        {"text": "".join(rng.choices(letters, k=rng.randint(2, 6))), "label": label}
+        for label, letters in (("low", "abc"), ("high", "xyz"))
+        for _ in range(60)
+    ]
+    (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return train(
+        folder / "rows.jsonl", folder / "run", blend="ngram", condition="label", text_field="text",
+        label_field="label", steps=150, options={"eval_every": 50},
+    )  # fmt: skip
+
+
+def test_a_conditioned_blend_follows_its_condition(told):
+    assert isinstance(told.model, Blend)
+    assert told.model.graph.n_ids == told.vocabulary.size
+    for label, letters in (("low", "abc"), ("high", "xyz")):
+        own = "".join(row.text for row in told.sample(40, label=label))
+        strong = "".join(row.text for row in told.sample(40, label=label, guidance=3.0))
+        shares = [sum(letter in letters for letter in text) / max(1, len(text)) for text in (own, strong)]
+        assert shares[0] > 0.6 and shares[1] >= shares[0] - 0.1
+        assert told.score(letters, given={"label": label})[0].nats < told.score(letters)[0].nats + 0.1
+    assert told.sample(4, label="low", guidance=2.0) == told.sample(30, label="low", guidance=2.0)[:4]
+
+
+@pytest.fixture(scope="module")
+def read(tmp_path_factory):
+    """A blended run on one long text."""
+    folder = tmp_path_factory.mktemp("read")
+    (folder / "book.txt").write_text("the cat sat on the mat.\nthe dog sat on the log.\n" * 240)
+    return train(
+        folder / "book.txt", folder / "run", blend="ngram", layout="stream", split="90/5/5",
+        options={"window": 16, "eval_every": 10},
+    )  # fmt: skip
+
+
+def test_a_blended_text_goes_on_as_it_was_read(read):
+    rows = read.sample(20, max_length=60)
+    assert {len(row.text) for row in rows} == {60}
+    words = {word for row in rows for word in row.text.split()[1:-1]}
+    assert words & {"the", "cat", "sat", "mat.", "dog", "log."}
+    assert read.sample(3, max_length=60, batch_size=1) == rows[:3]
+    text = "the cat sat on the mat."
+    assert read.score([text])[0].nats < seqgen_network(read, text)
+    assert read.model.graph.base_V[:3].tolist() == [0, 0, 0]
+
+
+def seqgen_network(run, text):
+    """Return the nats of a text under the network alone."""
+    ids = [BOS, *run.vocabulary.encode(text).tolist()]
+    with torch.inference_mode():
+        network = run.model.network
+        logits_TV = network(torch.tensor([ids[:-1]]), network.initial_state(1))[0][0] + penalty(run.vocabulary)
+    return -float(torch.log_softmax(logits_TV, -1)[torch.arange(len(ids) - 1), ids[1:]].sum())
+
+
+TOKENIZED = {
+    "smiles": ({"tokenizer": "smiles"}, ["CCO", "CC(=O)O", "c1ccccc1", "CCl", "CBr", "CCN", "C[nH]", "CC(C)C"]),
+    "bpe": ({"tokenizer": "bpe", "options": {"vocab_size": 40, "eval_every": 10}}, list(WORDS)),
+    "word": ({"tokenizer": "word"}, ["a cat sat", "a dog sat", "the cat ran", "the dog ran", "a cat ran"]),
+    "byte": ({"tokenizer": "byte"}, ["né", "é", "日本", "anna"]),
+}
+
+
+@pytest.mark.parametrize("name", one_in(2, TOKENIZED))
+def test_symbols_of_any_tokenizer_are_blended(name, tmp_path):
+    settings, texts = TOKENIZED[name]
+    (tmp_path / "texts.txt").write_text("\n".join(texts * 3) + "\n", encoding="utf-8")
+    run = train(tmp_path / "texts.txt", tmp_path / "run", blend="ngram", **{"split": "none", **settings})
+    assert isinstance(run.model, Blend) and run.model.graph.n_ids == run.vocabulary.size
+    rows = run.sample(12)
+    assert run.sample(4, batch_size=1) == rows[:4]
+    score = run.score(texts[0])[0]
+    alone = seqgen_network(run, texts[0])
+    assert sum(score.nats_per_symbol) == pytest.approx(score.nats, rel=1e-5) and score.nats < alone + 5
+    top = run.top(3)
+    assert [s.nats for s in run.score(list(top.texts))] == pytest.approx(list(top.nats), rel=1e-3, abs=0.02)
+
+
+def test_augmented_records_are_counted_as_they_were_written(blended):
+    """The counts are those of the training part, once; new forms each epoch are for the network."""
+    graph = count_part(encoded_part(blended, "train"), blended.vocabulary)
+    assert graph.order == blended.model.graph.order and graph.n_nodes == blended.model.graph.n_nodes
+
+
+def test_evaluations_and_reports_take_a_blend(blended, cli):
+    metrics = blended.evaluate(40)
+    valid = held_out_loss(blended.model, encoded_part(blended, "valid"), penalty(blended.vocabulary))
+    assert valid.bits_per_char in [pytest.approx(value, rel=1e-4) for value in _numbers(metrics)]
+    assert cli("evaluate", blended.path, "-n", 20).code == 0
+    shown = cli("show", "run", blended.path)
+    assert shown.code == 0 and "blend" in shown.out
+
+
+def _numbers(value):
+    if isinstance(value, dict):
+        for inner in value.values():
+            yield from _numbers(inner)
+    elif isinstance(value, float):
+        yield value
