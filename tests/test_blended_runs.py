@@ -23,6 +23,7 @@ from seqgen.evaluation import held_out_loss, penalty
 from seqgen.measure import read_corpus
 from seqgen.sampling import Decoder, beam_rows
 from seqgen.tokenizers import BOS
+from seqgen.training.evaluator import Evaluator
 from seqgen.training.observer import Observer
 from test_constraints import enumerate_rows, total_variation
 
@@ -217,6 +218,21 @@ def test_a_run_of_a_time_without_blends_resumes_as_a_network_alone(corpus, plain
     resumed = seqgen.resume(path)
     assert files_of(resumed) == files_of(plain) and resumed.state["gate"] is None and not (path / NGRAM).exists()
     assert resumed.sample(5) == plain.sample(5)
+
+
+def test_the_time_of_an_evaluation_is_that_of_the_network(corpus, tmp_path, monkeypatch):
+    """The counts are looked up once, so they say nothing of the time of a batch."""
+    calls, plain = [], Evaluator._batch_s
+
+    def counted(self, stop):
+        with monkeypatch.context() as patch:
+            own = self._model.logits_at
+            patch.setattr(self._model, "logits_at", lambda *given: calls.append(None) or own(*given))
+            return plain(self, stop)
+
+    monkeypatch.setattr(Evaluator, "_batch_s", counted)
+    run = train(corpus, tmp_path / "run", blend="ngram", steps=10_000, time="1s")
+    assert len(calls) == 1 and state_of(run)["eval_records"] >= 256 and run.state["gate"] is not None
 
 
 # -- damage

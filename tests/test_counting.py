@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import itertools
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -103,12 +104,12 @@ def rows_of(part):
 
 
 def encoded(texts, alphabet="abc", conditions=()):
-    vocabulary = Vocabulary(CharTokenizer(alphabet), conditions)
+    vocabulary = Vocabulary(CharTokenizer("".join(alphabet)), conditions)
     return encode([Record(text) for text in texts], vocabulary, ALL)["train"], vocabulary
 
 
 def streamed(text, alphabet="abc"):
-    vocabulary = Vocabulary(CharTokenizer(alphabet), ends=False)
+    vocabulary = Vocabulary(CharTokenizer("".join(alphabet)), ends=False)
     return encode_stream([Record(text)], len(text), vocabulary, ALL)["train"], vocabulary
 
 
@@ -498,6 +499,25 @@ def test_a_changed_byte_of_a_graph_is_refused_or_leaves_it_usable(data):
     assert np.isfinite(probs_RV).all()
     for history in ((BOS,), (BOS, 3, 4, 5), (BOS, 5, 5, 5, 5)):
         assert 0 <= after(graph, history) < graph.n_nodes
+
+
+def test_many_symbols_take_no_memory_of_their_own():
+    """Of 20,000 symbols, the distributions of all contexts would take gigabytes."""
+    rng = np.random.default_rng(0)
+    texts = ["".join(map(chr, 0x4E00 + rng.integers(0, 20_000, 12))) for _ in range(4000)]
+    part, vocabulary = encoded(texts, map(chr, range(0x4E00, 0x4E00 + 20_000)))
+    tracemalloc.start()
+    try:
+        graph = graph_of(part, vocabulary, 3)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert graph.n_nodes > 40_000 and peak < 100e6
+    some = range(0, graph.level(1).stop, 1000)
+    for node in some:
+        probs_V = distributions(graph, node, node + 1)[0].astype(np.float64)
+        probs_V = probs_V[probs_V > 0]
+        assert graph.entropy_R[node] == pytest.approx(-(probs_V * np.log(probs_V)).sum(), rel=1e-4)
 
 
 def test_the_file_grows_with_the_distinct_contexts():

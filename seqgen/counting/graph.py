@@ -38,7 +38,6 @@ _TYPES = {
     "base_V": np.float32,
 }
 _CLOSE = 1e-3  # of a sum of probabilities to 1
-_ROWS = 1 << 16  # nodes whose distributions are computed together
 
 
 @dataclass(frozen=True)
@@ -188,14 +187,30 @@ def distributions(graph: Graph, first: int, last: int, above_RV: Floats | None =
 
 
 def _entropies(graph: Graph) -> Floats:
-    """Return the entropy of each node's distribution, nats."""
-    found = []
+    """Return the entropy of each node's distribution, nats.
+
+    With m the share of the shorter node, p' its distribution and p that of the node, which differs from m p' at arcs:
+    H(p) = m (H(p') - log m) + sum over arcs of (m p' log m p' - p log p).
+    """
+    source_A, id_A = np.divmod(graph.keys_A, graph.n_ids)
+    base_V, mass_R = graph.base_V.astype(np.float64), graph.mass_R.astype(np.float64)
+    known_A, entropy_R = np.zeros(len(source_A)), np.zeros(graph.n_nodes)
     for length in range(graph.order):
         level = graph.level(length)
-        for first in range(level.start, level.stop, _ROWS):
-            probs_RV = distributions(graph, first, min(first + _ROWS, level.stop))
-            found.append(-(probs_RV * np.log(np.maximum(probs_RV, np.finfo(np.float32).tiny))).sum(1))
-    return np.concatenate(found)
+        arcs = slice(*np.searchsorted(source_A, [level.start, level.stop]).tolist())
+        source, ids = source_A[arcs], id_A[arcs]
+        if length:
+            shorter = graph.shorter_R[source].astype(np.int64)
+            before = known_A[np.searchsorted(graph.keys_A, shorter * graph.n_ids + ids)]
+            entropy = entropy_R[graph.shorter_R[level]]
+        else:
+            before, entropy = base_V[ids], -np.log(base_V[base_V > 0]) @ base_V[base_V > 0]
+        left = mass_R[source] * before
+        known = known_A[arcs] = left + graph.probs_A[arcs]
+        change = left * np.log(left) - known * np.log(known)
+        entropy_R[level] = mass_R[level] * (entropy - np.log(mass_R[level]))
+        entropy_R[level] += np.bincount(source - level.start, change, level.stop - level.start)
+    return entropy_R
 
 
 def next_node(graph: Graph, node_N: Integers, id_N: Integers) -> Integers:

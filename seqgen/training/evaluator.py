@@ -168,10 +168,7 @@ class Evaluator:
 
         most = RECORDS_PER_BATCH[Encoded] if isinstance(self._valid, Encoded) else self._settings.eval_records
         with contextlib.suppress(_FirstBatchDone):
-            if self._observer is None:
-                held_out_loss(self._model, self._valid, self._penalty_V, most=most, check=check_once)
-            else:
-                self._observer.observe(most, check_once)
+            held_out_loss(self._model, self._valid, self._penalty_V, most=most, check=check_once)
         return max(time.monotonic() - started, 1e-6)
 
 
