@@ -14,7 +14,7 @@ class MetricInfo(NamedTuple):
     Attributes:
         group: the heading that it is shown under.
         label: its name for people.
-        unit: "bits", "nats", "share", "chars", "p", "count", "s" or "text".
+        unit: "bits", "nats", "share", "chars", "p", "ratio", "count", "s" or "text".
         meaning: its definition.
     """
 
@@ -92,6 +92,14 @@ METRICS: Mapping[str, MetricInfo] = {
         _MEMORIZATION, "copies, p-value", "p",
         "probability of at least so many training records by chance (binomial test)",
     ),
+    "copies_ratio": MetricInfo(
+        _MEMORIZATION, "training records, times chance", "ratio",
+        "different training records in as many samples as there are records, by the model's probabilities",
+    ),
+    "copies_ratio_p": MetricInfo(
+        _MEMORIZATION, "training records, p-value", "p",
+        "probability of so many if training records are 1.25 times as probable (permutation test)",
+    ),
     "nearest_mean": MetricInfo(
         _MEMORIZATION, "edits to nearest record, mean", "share", f"relative to the longer text's length; {_NOT_COPIES}"
     ),
@@ -110,7 +118,10 @@ METRICS: Mapping[str, MetricInfo] = {
     "examined": MetricInfo(
         _MEMORIZATION, "samples examined", "count", "distinct samples that are not copies, at most 500"
     ),
-    "memorisation": MetricInfo(_MEMORIZATION, "verdict", "text", "a difference counts where its interval excludes 0"),
+    "memorisation": MetricInfo(
+        _MEMORIZATION, "verdict", "text",
+        "copies count where their p-value is below 0.025, a difference where its interval excludes 0",
+    ),
 }  # fmt: skip
 """All metrics of core, by name; the plugin of a domain describes its own, ``metric.figure``."""
 
@@ -239,6 +250,8 @@ def format_metric(value: Any, unit: str = "") -> str:
         return f"{100 * value:.1f}%"
     if unit == "p":
         return f"{value:.2g}" if value >= 0.0001 else "< 0.0001"
+    if unit == "ratio":
+        return f"{value:.3g}"
     if unit == "s":
         return f"{value:.1f} s"
     return f"{value:,}" if isinstance(value, int) else f"{value:.2f}" if unit == "chars" else f"{value:.3f}"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import seqgen
 from conftest import WORDS
-from seqgen.evaluation import copy_metrics, memorization_verdict, nearest_candidates, similarity_metrics
+from seqgen.evaluation import copy_metrics, copying, memorization_verdict, nearest_candidates, similarity_metrics
 from seqgen.evaluation.common_substring import longest_common_substrings
 from seqgen.evaluation.memorization import EVIDENCE, NO_CHANCE, NO_EVIDENCE, TOO_FEW, nearest_distances
 
@@ -78,6 +78,65 @@ def test_exact_copies_and_their_chance_level():
     assert "copies_p" not in copy_metrics(where, ["a"], 90, 0)
 
 
+def simulated(random, favour=1.0, copies=0.0, n=400):
+    """Records of a known source, one in ten held out: log probabilities by a model and by the source, and labels.
+
+    The model errs a little on every record. It favours training records by a factor, or writes one of them instead of a
+    new text, each equally often, so that copies become more by a share.
+    """
+    letters_L = np.array([0.4, 0.25, 0.15, 0.1, 0.06, 0.04])
+    logs = {}
+    while len(logs) < n:
+        text = random.choice(6, random.integers(3, 7), p=letters_L)
+        logs[bytes(text)] = np.log(letters_L[text]).sum()
+    q_N, is_train_N = np.exp(list(logs.values())), random.permutation(n) < 0.9 * n
+    q_N *= 0.12 / q_N.sum()
+    p_N = q_N * np.exp(random.normal(0, 0.4, n)) * np.where(is_train_N, favour, 1)
+    p_N += is_train_N * copies * p_N[is_train_N].sum() / is_train_N.sum()
+    return np.log(p_N), np.log(q_N), is_train_N
+
+
+def rejected(n_runs, **kinds):
+    """The shares of runs with a p-value of at most 0.05, and of at most 0.025."""
+    random = np.random.default_rng(0)
+    p_R = np.array([copying.copy_ratio(*simulated(random, **kinds), 400)[1] for _ in range(n_runs)])
+    return (p_R <= 0.05).mean(), (p_R <= 0.025).mean()
+
+
+def test_the_test_of_copying_holds_its_level(monkeypatch):
+    """At the limit of what is tolerated; a model that treats all records alike is found hardly ever."""
+    monkeypatch.setattr(copying, "_N_PERMUTATIONS", 199)
+    at_5, at_2_5 = rejected(200, favour=copying.TOLERANCE)
+    assert 0.02 < at_5 < 0.08 and at_2_5 < 0.05
+    assert rejected(40)[0] < 0.05
+
+
+@pytest.mark.parametrize("kinds", [{"favour": 1.8}, {"copies": 0.6}])
+def test_the_test_of_copying_finds_a_planted_copier(kinds, monkeypatch):
+    """Much more often than the binomial test of 2,000 samples does."""
+    monkeypatch.setattr(copying, "_N_PERMUTATIONS", 199)
+    share = rejected(60, **kinds)[1]
+    assert share > 0.85
+    random, found = np.random.default_rng(0), 0
+    for _ in range(60):
+        log_p_N, _, is_train_N = simulated(random, **kinds)
+        counts = random.multinomial(2000, [*np.exp(log_p_N), 1 - np.exp(log_p_N).sum()])
+        where = {str(at): "train" if known else "test" for at, known in enumerate(is_train_N)} | {"400": "new"}
+        samples = [str(at) for at, times in enumerate(counts) for _ in range(times)]
+        figures = copy_metrics(where, samples, int(is_train_N.sum()), int((~is_train_N).sum()))
+        found += figures["copies_p"] <= 0.025
+    assert found / 60 < share - 0.25
+
+
+def test_the_ratio_of_copies():
+    random = np.random.default_rng(1)
+    log_p_N, log_q_N, is_train_N = simulated(random, n=1000, favour=3.0)
+    ratio, p = copying.copy_ratio(log_p_N - 9, log_q_N - 9, is_train_N, 1000)  # so rare that none is sampled twice
+    assert ratio == pytest.approx(3, rel=0.25) and p == 0.001
+    assert copying.copy_ratio(log_q_N, log_q_N, is_train_N, 1000) == (1, 1)
+    assert copying.copy_ratio(np.where(is_train_N, 0.0, -1e5), log_q_N, is_train_N, 1000)[1] == 0.001
+
+
 def test_similarity_and_its_verdict():
     pytest.importorskip("rapidfuzz", reason="needs the extra 'evaluate'")
     random = np.random.default_rng(3)
@@ -118,7 +177,7 @@ def test_an_overfitted_run_is_detected_and_a_healthy_one_is_not(tmp_path):
     overfitted = seqgen.load(overfitted.path, checkpoint="latest").evaluate(300)
     assert overfitted["memorisation"].startswith(f"{EVIDENCE} (exact copies")
     assert overfitted["copies"] > 0.5
-    assert overfitted["copies_p"] < 0.01
+    assert overfitted["copies_p"] < 0.01 and overfitted["copies_ratio_p"] < 0.01 and overfitted["copies_ratio"] > 2
     healthy = seqgen.train(corpus, **wishes, split=split, steps=20, out=tmp_path / "healthy").evaluate(300)
     assert healthy["memorisation"] == NO_EVIDENCE and healthy["copies"] < 0.1
     everything = seqgen.train(corpus, **wishes, split="none", steps=60, out=tmp_path / "none").evaluate(50)

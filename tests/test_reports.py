@@ -140,7 +140,7 @@ def test_rows_of_an_evaluation_are_ready_to_show():
     [
         (None, "", "-"), (float("nan"), "bits", "-"), (0.256, "share", "25.6%"), (0.00001, "p", "< 0.0001"),
         (1234, "count", "1,234"), (1.5, "s", "1.5 s"), (2.0, "chars", "2.00"), ("why", "text", "why"),
-        (2.0, "", "2.000"),
+        (2.0, "", "2.000"), (1.6944, "ratio", "1.69"), ([1.0, 2.5], "bits", "1.000, 2.500"),
     ],
 )  # fmt: skip
 def test_values_are_written_by_their_unit(value, unit, shown):
@@ -148,5 +148,5 @@ def test_values_are_written_by_their_unit(value, unit, shown):
 
 
 def test_every_metric_has_a_known_unit():
-    units = {"bits", "nats", "share", "chars", "p", "count", "s", "text"}
+    units = {"bits", "nats", "share", "chars", "p", "ratio", "count", "s", "text"}
     assert {info.unit for info in seqgen.METRICS.values()} <= units

@@ -66,7 +66,8 @@ def evaluate(
         found.notes.append(f"left out: valid, since {run.lacking}; unique and novel compare texts as they stand")
     result |= baseline_metrics(run, found)
     result |= {"samples": len(texts)} | _shares(run, texts)
-    result |= distance_figures(run, found) | memory_figures(run, found)
+    with computing(settings.engine.threads):
+        result |= distance_figures(run, found) | memory_figures(run, data, found)
     result |= {"notes": found.notes} if found.notes else {}
     result |= _domain_figures(run, texts, corpus, metrics, reference, log)
     labels = _labels_of(metrics)

@@ -169,9 +169,16 @@ def distance_figures(run: OpenRun, found: Evidence) -> dict[str, float]:
     return distances(found.samples, found.held_out, found.training, lengths=run.vocabulary.ends)
 
 
-def memory_figures(run: OpenRun, found: Evidence) -> dict[str, object]:
+def memory_figures(run: OpenRun, data: EncodedCorpus, found: Evidence) -> dict[str, object]:
     """Return metrics of copies of training records among the samples, with the verdict."""
-    from seqgen.evaluation import copy_metrics, memorization_verdict, nearest_candidates, similarity_metrics
+    from seqgen.evaluation import (
+        copy_metrics,
+        copying_metrics,
+        memorization_verdict,
+        nearest_candidates,
+        penalty,
+        similarity_metrics,
+    )
 
     if not found.samples:
         return {}
@@ -179,6 +186,7 @@ def memory_figures(run: OpenRun, found: Evidence) -> dict[str, object]:
     n_held_out = found.sizes[1] if records else len(found.held_out)
     if records:
         figures |= copy_metrics(found.where, found.samples, *found.sizes)
+        figures |= copying_metrics(run.model, data.encoded, run.vocabulary, penalty(run.vocabulary, run.model))
     fresh = [text for text in dict.fromkeys(found.looked_for) if text and found.where.get(text) != "train"]
     held_out = [text for text in _spaced(found.held_out) if text and found.where.get(text) != "train"]
     fresh = _spaced(fresh)

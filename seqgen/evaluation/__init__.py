@@ -1,6 +1,7 @@
 """Evaluation of a model: held-out loss, scores of given texts, and metrics of samples."""
 
 from seqgen.evaluation.baselines import baseline_bits_per_char
+from seqgen.evaluation.copying import copying_metrics
 from seqgen.evaluation.counts import CountBits, kneser_ney_bits_per_char, ppmd_bits_per_char
 from seqgen.evaluation.distance import distances
 from seqgen.evaluation.excerpts import excerpt, pieces
@@ -50,6 +51,7 @@ __all__ = [
     "canonical_form",
     "carried_nats",
     "copy_metrics",
+    "copying_metrics",
     "count_samples",
     "distances",
     "edit_distance",

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from seqgen.batches import Encoded, Stream
 from seqgen.tokenizers import Vocabulary
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 
 def excerpt(part: Encoded | Stream, vocabulary: Vocabulary, *, most_chars: int, most: int = 10**9) -> list[str]:
@@ -27,11 +32,15 @@ def excerpt(part: Encoded | Stream, vocabulary: Vocabulary, *, most_chars: int, 
         return vocabulary.decode_many(part.flat_S[:n_symbols].astype(np.int32), np.array([n_symbols]))
     n_chars = int(part.chars_N.sum(dtype=np.int64))
     every = max(1, -(-n_chars // most_chars), -(-len(part) // most))
-    rows = np.arange(0, len(part), every)
-    lengths = part.lengths_N[rows].astype(np.int64) - 2
-    firsts = part.starts_N[rows] + 1
+    return decoded_rows(part, vocabulary, np.arange(0, len(part), every))
+
+
+def decoded_rows(encoded: Encoded, vocabulary: Vocabulary, rows_N: npt.NDArray[np.integer[Any]]) -> list[str]:
+    """Return the texts of records."""
+    lengths = encoded.lengths_N[rows_N].astype(np.int64) - 2
+    firsts = encoded.starts_N[rows_N] + 1
     flat_at = np.repeat(firsts - (np.cumsum(lengths) - lengths), lengths) + np.arange(int(lengths.sum()))
-    return vocabulary.decode_many(part.flat[flat_at].astype(np.int32), lengths)
+    return vocabulary.decode_many(encoded.flat[flat_at].astype(np.int32), lengths)
 
 
 def pieces(text: str, width: int, most: int) -> list[str]:

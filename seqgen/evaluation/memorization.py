@@ -160,17 +160,18 @@ def similarity_metrics(
 
 
 def memorization_verdict(metrics: Mapping[str, float], n_samples: int, n_held_out: int) -> str:
-    """Return one line that summarizes ``copy_metrics`` and ``similarity_metrics``.
+    """Return one line that summarizes ``copy_metrics``, ``copying_metrics`` and ``similarity_metrics``.
 
-    A difference counts where its interval excludes 0.
+    Copies count where ``copies_ratio_p``, or else ``copies_p``, is below 0.025, a difference where its interval
+    excludes 0.
 
     Args:
-        metrics: the results of both.
+        metrics: the results of all.
         n_samples: number of samples, copies included.
         n_held_out: number of held-out records.
     """
     signs = {
-        "exact copies": metrics.get("copies_p", 1.0) < _LEVEL,
+        "exact copies": metrics.get("copies_ratio_p", metrics.get("copies_p", 1.0)) < _LEVEL,
         "nearest record": metrics.get("nearest_difference_high", 0.0) < 0,
         "shared substrings": metrics.get("shared_difference_chars_low", 0.0) > 0,
     }
