@@ -76,6 +76,11 @@ class ResolvedConfig:
         return self.parts["model"]
 
     @property
+    def cell(self) -> Entry | None:
+        """The cell, if the model is made of cells and all its layers have the same part."""
+        return self.parts.get("cell")
+
+    @property
     def cells(self) -> tuple[Entry, ...]:
         """The cells: one if it is the same in all layers, one for each layer otherwise, none if there are none."""
         return tuple(cells_of(self.parts))
