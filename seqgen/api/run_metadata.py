@@ -6,7 +6,7 @@ import datetime
 import platform
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import seqgen
 from seqgen.api.config import ResolvedConfig
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from seqgen.config import TrainSettings
     from seqgen.corpus import Survey
 
-_DEFAULT_BLEND: Literal["auto", "ngram", "none"] = "none"
 _FEW_RECORDS = 200
 """Number of records below which the best step is the last that copies few of them."""
+_MAX_COUNTED = 4_000_000  # symbols that are counted without being asked to
 _MAX_WIDTH = 65_536
 _TRIES = 64  # widths in a row that a model may refuse, as attention heads that must divide them do
 _STREAM_LENGTH = 500  # symbols of a sample of one long text, unless asked otherwise
@@ -114,19 +114,27 @@ def with_best_by(settings: RunSettings, counted: Survey, *, counts: bool) -> Tra
     return train.model_copy(update={"best_by": train.best_by or by})
 
 
-def with_blend(train: TrainSettings, *, counts: bool) -> TrainSettings:
+def with_blend(train: TrainSettings, data: EncodedCorpus, *, counts: bool) -> TrainSettings:
     """Return the training settings of a new run, with what its model is blended with.
 
+    Unless the user says otherwise, held-out records decide. There is nothing to decide with where nothing is held out,
+    or so little that the best step goes by copies; and counting very many symbols takes minutes.
+
     Args:
-        train: settings of the run.
+        train: settings of the run, with the criterion of the best step.
+        data: its encoded corpus.
         counts: whether its model learns by counting.
 
     Raises:
         BadOption: a model that counts would be blended with counts.
     """
     if counts and train.blend not in (None, "none"):
-        raise BadOption(f"blend={train.blend} needs a network, and this model counts itself")
-    return train.model_copy(update={"blend": "none" if counts else train.blend or _DEFAULT_BLEND})
+        raise BadOption(f"cannot blend a model that counts itself: blend is {train.blend}; drop it")
+    part: Any = data.encoded["train"]
+    n_symbols = len(part.flat) if data.vocabulary.ends else len(part)
+    few = not len(data.encoded["valid"]) or train.best_by == "copies"
+    default = "none" if counts or few or n_symbols > _MAX_COUNTED else "auto"
+    return train.model_copy(update={"blend": train.blend or default})
 
 
 def solve_width(count: Callable[[int], int], budget: int) -> int:

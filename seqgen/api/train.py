@@ -200,7 +200,7 @@ def _settle(resolved: ResolvedConfig, plugins: Plugins, data: EncodedCorpus) -> 
     """
     settings = run_settings(resolved, plugins, data)
     counts = hasattr(resolved.model.load(), "learn")
-    train = with_blend(with_best_by(settings, data.survey, counts=counts), counts=counts)
+    train = with_blend(with_best_by(settings, data.survey, counts=counts), data, counts=counts)
     settings, budget = settings.model_copy(update={"train": train}), resolved.config.params
     if budget is None:
         return settings

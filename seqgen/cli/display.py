@@ -106,6 +106,7 @@ class TrainDisplay:
             lines = [row for row in metrics if row.get("step") == run.state["best_step"]]
             bits = f"{lines[-1]['valid_bits_per_char']:.3f} bits/char, " if lines else ""
             view.append(Text(f"best      {best:.3f} nats/symbol, {bits}at step {run.state['best_step']:,}"))
+            view.extend(Text(f"          {line}") for line in _blend_lines(run, lines))
             if run.state["best_step"] == 0:
                 view.append(Text("          no later step was better; the last one: --checkpoint latest"))
         view.append(samples_view(rows, run, self._console))
@@ -117,6 +118,16 @@ class TrainDisplay:
         sample = f"seqgen sample {name} -n 20" + (f" --prefix {prefix}" if prefix else "") + files
         further = "\n  ".join(["Next:", sample, f"seqgen evaluate {name}{files}", "seqgen list cells"])
         self._console.print(Text(further), soft_wrap=True)  # to be copied: never cut into two lines
+
+
+def _blend_lines(run: Run, best: list[dict[str, Any]]) -> list[str]:
+    """Return a line on whether the model is blended with counts, and why; none if that was not asked."""
+    if not best or "valid_network_bits_per_char" not in best[-1]:
+        return []
+    if run.state.get("gate") is None:
+        return ["not blended with counts: they do not lower the held-out loss"]
+    bits = [best[-1][key] for key in ("valid_network_bits_per_char", "valid_bits_per_char")]
+    return [f"blended with a {run.model.graph.order}-gram: {bits[0]:.3f} bits/char without it, {bits[1]:.3f} with it"]
 
 
 def samples_view(rows: list[dict[str, Any]], run: Run, console: Console) -> RenderableType:

@@ -33,9 +33,11 @@ if TYPE_CHECKING:
 
     Integers = npt.NDArray[np.integer[Any]]
     Floats = npt.NDArray[np.floating[Any]]
+    Flags = npt.NDArray[np.bool_]
 
 MAX_ORDER = 8
 """The longest gram that is counted, in symbols."""
+_MAX_PROBED = 300_000  # ids whose groups are left out
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,11 @@ class Records:
         """The positions of the predicted ids."""
         return np.flatnonzero(self.depth_S > 0)
 
+    @property
+    def probed_S(self) -> Flags:
+        """The ids whose groups are left out: all, or every second, third, ... group of many."""
+        return self.group_S % -(-max(len(self.ids_S), 1) // _MAX_PROBED) == 0
+
 
 @dataclass(frozen=True)
 class Order:
@@ -74,7 +81,7 @@ class Order:
         gram_S: the gram that ends at each id; -1 where a record is shorter.
         first_G: a position at which each gram ends.
         raw_G: its occurrences.
-        pair_S: the pair of group and gram at each id; -1 where there is no gram.
+        pair_S: the pair of group and gram at each probed id; -1 where there is none.
         first_P: a position of each pair.
         left_P: the occurrences of its gram outside its group.
     """
@@ -114,7 +121,7 @@ class LeftOut:
     """Predictions of one order without the records of each id's group.
 
     Attributes:
-        probs_N: the probability of each predicted id.
+        probs_N: the probability of each probed id that is predicted.
         total_N: c_k of its context; 0 where it did not occur.
         mass_N: the share of the probability that the order leaves to the one below; 1 where it did not occur.
     """
@@ -146,6 +153,8 @@ def _numbered(records: Records, k: int, gram_S: Integers) -> Order:
     first_G[gram_M[::-1]] = at_M[::-1]
     weight_M = np.where(records.depth_S[at_M] > 0, records.weight_S[at_M], 0)
     raw_G = np.bincount(gram_M, weight_M, n_grams).astype(np.int64)
+    probed_M = records.probed_S[at_M]
+    at_M, gram_M, weight_M = at_M[probed_M], gram_M[probed_M], weight_M[probed_M]
     keys_M = records.group_S[at_M].astype(np.int64) * n_grams + gram_M
     _, first, pair_M = np.unique(keys_M, return_index=True, return_inverse=True)
     pair_S = np.full(len(gram_S), -1, dtype=np.int32)
@@ -223,7 +232,7 @@ def leave_out(
         lower_N: the predictions of the order below.
         contexts: the result of ``number_contexts`` for the same grams, where it is known.
     """
-    at_N = records.targets_N
+    at_N = np.flatnonzero(records.probed_S & (records.depth_S > 0))
     valid_N = here.gram_S[at_N] >= 0
     at_M = at_N[valid_N]
     context_Q, place_M = contexts or number_contexts(records, below, here)
@@ -258,7 +267,7 @@ def choose_order(records: Records, most: int = MAX_ORDER) -> tuple[list[Order], 
     """
     numbering = number_grams(records)
     orders = [next(numbering), next(numbering)]
-    lower_N = np.full(len(records.targets_N), 1 / records.n_symbols)
+    lower_N = np.full(int((records.probed_S & (records.depth_S > 0)).sum()), 1 / records.n_symbols)
     below: list[Counted] = []
     best: list[Counted] = []
     losses: list[float] = []
