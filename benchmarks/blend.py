@@ -26,6 +26,7 @@ from timing import Setting
 
 CORPORA = ["names", "titles", "pokemon", "python", "smiles", "cards", "tunes"]
 _SAMPLES = 2000
+_COUNTS = "baseline_5gram_bits_per_char"
 _SHOWN = ("valid", "unique", "novel")
 
 
@@ -36,9 +37,8 @@ def measure(corpus: str, cell: str, seed: int, blend: str, folder: Path) -> dict
         shutil.rmtree(out)
     run = seqgen.load(out) if out.exists() else seqgen.train(corpus, cell=cell, seed=seed, blend=blend, out=out)
     figures = run.evaluate(_SAMPLES)
-    counts = {name: figures[name] for name in ("baseline_5gram_bits_per_char",) if name in figures}
-    found = {"bits": figures["test_bits_per_char"], "copies": figures["copies"], **counts}
-    found |= {name: figures[name] for name in (*_SHOWN, "copies_chance") if name in figures}
+    found = {"bits": figures["test_bits_per_char"], "copies": figures["copies"]}
+    found |= {name: figures[name] for name in (*_SHOWN, _COUNTS, "copies_chance") if name in figures}
     return found | {"gate": run.state.get("gate") is not None, "elapsed_s": run.state["elapsed_s"]}
 
 
@@ -52,7 +52,12 @@ def row(corpus: str, pairs: list[tuple[dict[str, Any], dict[str, Any]]]) -> str:
     def mean(place: int, name: str) -> float:
         return statistics.mean(pair[place].get(name, math.nan) for pair in pairs)
 
-    cells = [corpus, f"{mean(0, 'baseline_5gram_bits_per_char'):.3f}", f"{mean(0, 'bits'):.3f}", f"{mean(1, 'bits'):.3f}"]
+    cells = [
+        corpus,
+        f"{mean(0, 'baseline_5gram_bits_per_char'):.3f}",
+        f"{mean(0, 'bits'):.3f}",
+        f"{mean(1, 'bits'):.3f}",
+    ]
     cells.append(f"{statistics.mean(differences):+.3f} ± {half:.3f}")
     cells.append(f"{sum(after['gate'] for _, after in pairs)} of {len(pairs)}")
     cells += [f"{mean(place, 'copies'):.1%} ({mean(place, 'copies_chance'):.1%})" for place in (0, 1)]

@@ -87,7 +87,7 @@ def resolved(plugins, **settings):
 def test_defaults_and_recommendations(plugins):
     plain = resolved(plugins)
     assert (
-        plain.cell.spec.name == "gru"
+        [cell.spec.name for cell in plain.cells] == ["gru"]
         and plain.tokenizer.spec.name == "char"
         and plain.parts["domain"].spec.name == "name"
     )
@@ -103,7 +103,7 @@ def test_flag_over_option_over_toml_over_recommended(plugins, tmp_path):
     assert (made.train.steps, made.train.lr, made.options["model"]["hidden"]) == (11, 0.25, 7)
     made = resolved(plugins, config=config, lr=0.25, hidden=5, options={"hidden": "7", "lr": 0.125, "steps": 12})
     assert (made.train.steps, made.train.lr, made.options["model"]["hidden"]) == (12, 0.25, 5)
-    assert made.cell.spec.name == "vanilla" and made.options["cell"] == {"activation": "tanh"}
+    assert [cell.spec.name for cell in made.cells] == ["vanilla"] and made.options["cell"] == {"activation": "tanh"}
     with pytest.raises(BadOption, match="cell gru has no option 'activation'"):
         resolved(plugins, config=config, cell="gru")
 

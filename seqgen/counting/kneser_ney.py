@@ -69,7 +69,9 @@ class Records:
     @property
     def probed_S(self) -> Flags:
         """The ids whose groups are left out: all, or every second, third, ... group of many."""
-        return self.group_S % -(-max(len(self.ids_S), 1) // _MAX_PROBED) == 0
+        stride = -(-max(len(self.ids_S), 1) // _MAX_PROBED)
+        probed_S: Flags = self.group_S % stride == 0
+        return probed_S
 
 
 @dataclass(frozen=True)
