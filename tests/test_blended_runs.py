@@ -8,21 +8,24 @@ import json
 import math
 import random
 import shutil
+import time
 
 import pytest
 import torch
 
 import seqgen
-from conftest import WORDS, one_in
+from conftest import WORDS, one_in, plugins_with, run_seqgen
 from resuming import Stopper, digests
 from seqgen.checkpoint import NGRAM
 from seqgen.config import SampleConfig
 from seqgen.counting import Blend, count_part, dump_graph, mixed_nats
-from seqgen.errors import BadOption, CheckpointError, Interrupted
+from seqgen.errors import BadOption, CheckpointError, Diverged, Interrupted
 from seqgen.evaluation import held_out_loss, penalty
 from seqgen.measure import read_corpus
+from seqgen.pytest_plugin import load_plugins
 from seqgen.sampling import Decoder, beam_rows
 from seqgen.tokenizers import BOS
+from seqgen.training import Report
 from seqgen.training.evaluator import Evaluator
 from seqgen.training.observer import Observer
 from test_constraints import enumerate_rows, total_variation
@@ -179,6 +182,28 @@ def test_a_stopped_run_resumes_to_the_same_bytes(corpus, tmp_path, monkeypatch, 
         assert resumed.sample(5) == straight.sample(5)
 
 
+@pytest.mark.slow
+def test_a_killed_run_resumes_to_the_same_bytes(corpus, tmp_path):
+    options = {"eval_every": 100, "samples": 1, "save_every_s": 0.05, "patience": 0}
+    straight = train(corpus, tmp_path / "straight", blend="ngram", steps=2000, options=options)
+    told = [f"{name}={value}" for name, value in options.items()]
+    process = run_seqgen(
+        "train", "--corpus", corpus, "--blend", "ngram", "--split", "80/10/10", "--steps", 2000,
+        *(part for name, value in SMALL.items() for part in ("--" + name.replace("_", "-"), value)),
+        *(part for option in told for part in ("-o", option)), "--out", tmp_path / "killed", cwd=tmp_path,
+    )  # fmt: skip
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and not list((tmp_path / "killed" / "checkpoints").glob("step-000002*")):
+        time.sleep(0.005)
+    process.kill()
+    process.communicate()
+    assert (tmp_path / "killed" / "checkpoints").exists()
+    assert max((tmp_path / "killed" / "checkpoints").iterdir()).name < "step-00002000"
+    resumed = seqgen.resume(tmp_path / "killed")
+    assert digests(resumed.path) == digests(straight.path) and gates(resumed)[-1] == gates(straight)[-1]
+    assert (resumed.path / NGRAM).read_bytes() == (straight.path / NGRAM).read_bytes()
+
+
 def test_a_blended_text_resumes_to_the_same_bytes(tmp_path, monkeypatch):
     monkeypatch.setattr("seqgen.training.trainer._PROGRESS_EVERY_S", 0.0)
     (tmp_path / "book.txt").write_text("the cat sat on the mat.\nthe dog sat on the log.\n" * 240)
@@ -233,6 +258,35 @@ def test_the_time_of_an_evaluation_is_that_of_the_network(corpus, tmp_path, monk
     monkeypatch.setattr(Evaluator, "_batch_s", counted)
     run = train(corpus, tmp_path / "run", blend="ngram", steps=10_000, time="1s")
     assert len(calls) == 1 and state_of(run)["eval_records"] >= 256 and run.state["gate"] is not None
+
+
+@pytest.mark.parametrize("blend", ["none", "ngram", "auto"])
+def test_a_network_that_diverges_is_reported_as_without_counts(corpus, tmp_path, blend):
+    class Bomb(seqgen.StepCell):
+        spoilt = False
+
+        def __init__(self, input_size, hidden_size):
+            super().__init__(input_size, hidden_size)
+            self.input = torch.nn.Linear(input_size, hidden_size)
+
+        def initial_state(self, batch_size):
+            return self.zeros(batch_size)
+
+        def project(self, x_BTI):
+            spoilt = type(self).spoilt and not self.training
+            return self.input(x_BTI) * (math.nan if spoilt else 1.0)
+
+        def step(self, p_BP, state):
+            return p_BP + state, p_BP + state
+
+    def spoil(folder, event):
+        Bomb.spoilt = Bomb.spoilt or (isinstance(event, Report) and event.metrics["step"] == 10)
+
+    plugins = plugins_with(seqgen.CellSpec(name="bomb", summary="s", load=Bomb))
+    options = {"eval_every": 10, "samples": 0}
+    with pytest.raises(Diverged, match="the held-out loss at step 20 is nan") as caught:
+        train(corpus, tmp_path / "run", blend=blend, cell="bomb", plugins=plugins, listener=spoil, options=options)
+    assert "\n" not in str(caught.value)
 
 
 # -- damage
@@ -375,8 +429,14 @@ def test_scores_are_the_probabilities_of_rows(tiny):
     scores = {score.text: math.exp(-score.nats) for score in run.score(list(shares))}
     assert scores == pytest.approx(shares, rel=1e-4)
     assert 0.5 < sum(shares.values()) < 1
-    symbols = run.next_symbols("ab")
-    assert symbols
+    chain = [run.next_symbols(prefix) for prefix in ("", "a", "ab")]
+    ends = [next(one.probability for one in symbols if one.ends) for symbols in chain]
+    goes_on = [
+        next(one.probability for one in symbols if one.text == letter)
+        for symbols, letter in zip(chain, "ab", strict=False)
+    ]
+    assert shares[""] == pytest.approx(ends[0], rel=1e-4)
+    assert shares["ab"] == pytest.approx(goes_on[0] * goes_on[1] * ends[2], rel=1e-4)
 
 
 def test_a_wide_beam_finds_the_most_probable_rows(tiny):
@@ -530,10 +590,38 @@ def test_symbols_of_any_tokenizer_are_blended(name, tmp_path):
     assert [s.nats for s in run.score(list(top.texts))] == pytest.approx(list(top.nats), rel=1e-3, abs=0.02)
 
 
-def test_augmented_records_are_counted_as_they_were_written(blended):
-    """The counts are those of the training part, once; new forms each epoch are for the network."""
-    graph = count_part(encoded_part(blended, "train"), blended.vocabulary)
-    assert graph.order == blended.model.graph.order and graph.n_nodes == blended.model.graph.n_nodes
+def test_augmented_records_are_counted_as_they_are_written(corpus, blended, tmp_path):
+    """New forms in each epoch are for the network."""
+    spec = seqgen.AugmentationSpec(name="turned", summary="backwards", load=lambda: lambda text, random: text[::-1])
+    run = train(corpus, tmp_path / "run", blend="ngram", augment="turned", plugins=load_plugins([spec], installed=True))
+    assert (run.path / NGRAM).read_bytes() == (blended.path / NGRAM).read_bytes()
+    assert files_of(run) != files_of(blended) and isinstance(run.model, Blend)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    one_in(
+        3,
+        [
+            {"cell": "rglru,mlp,transformer"},
+            {"options": {"precision": "bfloat16", "eval_every": 10}},
+            {"engine": "scan", "cell": "lstm"},
+            {"engine": "fused", "cell": "lstm"},
+            {"engine": "eager", "cell": "lstm"},
+            {"layers": 2, "dropout": 0.3, "options": {"attention": 2, "eval_every": 10}},
+            {"options": {"tie": True, "eval_every": 10}},
+        ],
+    ),
+)
+def test_networks_of_any_kind_are_blended(corpus, tmp_path, settings):
+    run = train(corpus, tmp_path / "run", blend="ngram", **settings)
+    assert isinstance(run.model, Blend) and len(run.state["gate"]) == 19
+    rows = run.sample(12)
+    assert run.sample(3, batch_size=1) == rows[:3]
+    shares = [symbol.probability for symbol in run.next_symbols("an")]
+    assert sum(shares) == pytest.approx(1, abs=1e-5)
+    top = run.top(3, n_nodes=3000)
+    assert [one.nats for one in run.score(list(top.texts))] == pytest.approx(list(top.nats), rel=1e-3)
 
 
 def test_evaluations_and_reports_take_a_blend(blended, cli):

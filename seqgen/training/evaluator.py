@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -147,6 +148,8 @@ class Evaluator:
         if self._observer is None:
             return held_out_loss(self._model, self._valid, self._penalty_V, most=most, check=check), None
         observed, alone = self._observer.observe(most, check)
+        if not math.isfinite(alone.loss_nats):  # has diverged
+            return alone, None
         weights_F, nats = cross_fitted(observed)
         metrics["valid_network_bits_per_char"] = alone.bits_per_char
         if self._settings.blend == "auto" and nats >= alone.loss_nats * alone.n_targets:
