@@ -12,13 +12,14 @@ import time
 
 import pytest
 import torch
+from safetensors.numpy import load, save
 
 import seqgen
 from conftest import WORDS, one_in, plugins_with, run_seqgen
 from resuming import Stopper, digests
 from seqgen.checkpoint import NGRAM
 from seqgen.config import SampleConfig
-from seqgen.counting import Blend, count_part, dump_graph, mixed_nats
+from seqgen.counting import Blend, count_part, dump_graph, load_graph, mixed_nats
 from seqgen.errors import BadOption, CheckpointError, Diverged, Interrupted
 from seqgen.evaluation import held_out_loss, penalty
 from seqgen.measure import read_corpus
@@ -303,6 +304,16 @@ def test_a_changed_byte_of_the_counts_is_refused(copied, at, cli):
     assert result.code == 4 and result.err.count("\n") <= 4 and NGRAM in result.err
 
 
+def test_the_counts_of_another_run_are_refused(copied):
+    """They would be read without an error, but the manifest has another SHA-256."""
+    arrays = load((copied / NGRAM).read_bytes())
+    arrays["total_R"] = arrays["total_R"] + 1
+    (copied / NGRAM).write_bytes(save(arrays))
+    assert load_graph((copied / NGRAM).read_bytes(), len(arrays["base_V"]))
+    with pytest.raises(CheckpointError, match=r"ngram\.safetensors"):
+        _ = seqgen.load(copied).model
+
+
 def test_missing_counts_are_refused(copied, cli):
     (copied / NGRAM).unlink()
     with pytest.raises(CheckpointError, match=r"ngram\.safetensors"):
@@ -353,11 +364,15 @@ def test_a_run_that_starts_from_another_counts_its_own_records(blended, tmp_path
 
 def test_counts_are_not_blended_with_counts(corpus, tmp_path, cli):
     for blend in ("ngram", "auto"):
-        with pytest.raises(BadOption, match=f"blend={blend} needs a network, and this model counts itself") as caught:
+        with pytest.raises(
+            BadOption, match=f"cannot blend a model that counts itself: blend is {blend}; drop it"
+        ) as caught:
             seqgen.train(corpus, model="ngram", blend=blend, out=tmp_path / "run")
         assert "\n" not in str(caught.value) and not (tmp_path / "run").exists()
     result = cli("train", "--corpus", corpus, "--model", "ngram", "--blend", "ngram", "--out", tmp_path / "run")
-    assert result.code == 2 and "needs a network" in result.err and not (tmp_path / "run").exists()
+    assert (
+        result.code == 2 and "cannot blend a model that counts itself" in result.err and not (tmp_path / "run").exists()
+    )
     assert seqgen.train(corpus, model="ngram", blend="none", out=tmp_path / "a").settings.train.blend == "none"
     assert seqgen.train(corpus, model="ngram", out=tmp_path / "b").settings.train.blend == "none"
 

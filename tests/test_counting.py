@@ -350,6 +350,37 @@ def test_the_order_is_the_first_before_one_that_predicts_left_out_records_worse(
         assert np.array_equal(getattr(graph, name), getattr(same, name)), name
 
 
+@given(st.lists(st.text("abc", max_size=6), min_size=2, max_size=12), st.integers(1, 60))
+@settings(max_examples=25)
+def test_of_many_records_some_are_left_out(texts, most):
+    part, vocabulary = encoded(texts)
+    records = records_of_part(part, vocabulary)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("seqgen.counting.kneser_ney._MAX_PROBED", most)
+        grams, counts, losses = choose_order(records)
+        graph = count_part(part, vocabulary)
+    stride = -(-len(records.ids_S) // most)
+    probed_N = records.group_S[records.targets_N] % stride == 0
+    for order, loss in enumerate(losses, 1):
+        probs_N = predict_left_out(records, order).probs_N
+        assert loss == pytest.approx(-np.log(probs_N[probed_N]).mean())
+    same = graph_of(part, vocabulary, graph.order)
+    assert len(counts) == graph.order and dump_graph(graph) == dump_graph(same)
+    assert [order.k for order in grams] == list(range(graph.order + 1))
+
+
+def test_half_a_million_symbols_are_counted():
+    rng = np.random.default_rng(0)
+    lengths = rng.integers(20, 60, 14_000)
+    ids = rng.choice(list("abcdefgh"), int(lengths.sum()), p=np.arange(8, 0, -1) / 36)
+    texts = ["".join(some) for some in np.split(ids, np.cumsum(lengths)[:-1])]
+    part, vocabulary = encoded(texts, "abcdefgh")
+    graph = count_part(part, vocabulary)
+    assert len(ids) > 500_000 and graph.order <= 3
+    text, letters = streamed("".join(texts), "abcdefgh")
+    assert count_part(text, letters).order <= 3
+
+
 def test_long_contexts_are_chosen_where_they_predict():
     rng = np.random.default_rng(0)
     words = ["abcd", "acbd", "bdca", "dacb"]

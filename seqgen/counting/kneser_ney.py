@@ -15,15 +15,15 @@ doi:10.1006/csla.1999.0128, section 3; one mark before each record as in Heafiel
 https://aclanthology.org/P13-2121.
 
 Dimension letters: S ids of all records with a mark before each, N predicted ids, M those that have a gram of an order,
-G grams of one order, C those of one symbol less, P pairs of a group and a gram, Q
-pairs of a group and a context, K orders.
+G grams of one order, C those of one symbol less, P pairs of a group and a gram, Q pairs of a group and a context, K
+orders.
 """
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -52,6 +52,7 @@ class Records:
         weight_S: the number of times that the record of each id occurs; 0: it is predicted, but not counted.
         n_ids: V, the number of ids that there are.
         n_symbols: the number of ids that may be predicted.
+        stride: n, where only every n-th group is left out.
     """
 
     ids_S: Integers
@@ -60,6 +61,7 @@ class Records:
     weight_S: Integers
     n_ids: int
     n_symbols: int
+    stride: int = 1
 
     @property
     def targets_N(self) -> Integers:
@@ -68,10 +70,14 @@ class Records:
 
     @property
     def probed_S(self) -> Flags:
-        """The ids whose groups are left out: all, or every second, third, ... group of many."""
-        stride = -(-max(len(self.ids_S), 1) // _MAX_PROBED)
-        probed_S: Flags = self.group_S % stride == 0
+        """The ids whose groups are left out."""
+        probed_S: Flags = self.group_S % self.stride == 0
         return probed_S
+
+    @property
+    def probed_N(self) -> Integers:
+        """The positions of the predicted ids whose groups are left out."""
+        return np.flatnonzero(self.probed_S & (self.depth_S > 0))
 
 
 @dataclass(frozen=True)
@@ -207,8 +213,8 @@ def estimate_discounts(counts: Integers) -> Floats:
 
 
 def number_contexts(records: Records, below: Order, here: Order) -> tuple[Integers, Integers]:
-    """Return the context (Q,) of each pair of a group and a context, and the pair (M,) before each predicted id."""
-    at_M = records.targets_N
+    """Return the context (Q,) of each pair of a group and a context, and the pair (M,) before each probed id."""
+    at_M = records.probed_N
     at_M = at_M[here.gram_S[at_M] >= 0]
     n_contexts = max(len(below.first_G), 1)
     keys_M = records.group_S[at_M].astype(np.int64) * n_contexts + below.gram_S[at_M - 1]
@@ -234,7 +240,7 @@ def leave_out(
         lower_N: the predictions of the order below.
         contexts: the result of ``number_contexts`` for the same grams, where it is known.
     """
-    at_N = np.flatnonzero(records.probed_S & (records.depth_S > 0))
+    at_N = records.probed_N
     valid_N = here.gram_S[at_N] >= 0
     at_M = at_N[valid_N]
     context_Q, place_M = contexts or number_contexts(records, below, here)
@@ -257,7 +263,7 @@ def leave_out(
 
 
 def choose_order(records: Records, most: int = MAX_ORDER) -> tuple[list[Order], list[Counted], list[float]]:
-    """Return the grams and counts of the order that predicts each record best from all others.
+    """Return the grams and counts of the order that predicts each record best from all others; of many, some records.
 
     Args:
         records: the records, at least one predicted id.
@@ -267,9 +273,10 @@ def choose_order(records: Records, most: int = MAX_ORDER) -> tuple[list[Order], 
         The grams of 0 to n symbols, the counts of 1 to n symbols, and the mean loss of each order that was tried, from
         1 on, in nats per symbol. Trying ends with the first order that is worse than the one below.
     """
+    records = replace(records, stride=-(-len(records.ids_S) // _MAX_PROBED))
     numbering = number_grams(records)
     orders = [next(numbering), next(numbering)]
-    lower_N = np.full(int((records.probed_S & (records.depth_S > 0)).sum()), 1 / records.n_symbols)
+    lower_N = np.full(len(records.probed_N), 1 / records.n_symbols)
     below: list[Counted] = []
     best: list[Counted] = []
     losses: list[float] = []
@@ -297,7 +304,7 @@ def leave_out_by_order(records: Records, most: int = MAX_ORDER) -> Iterator[Floa
     """
     numbering = number_grams(records)
     below, here = next(numbering), next(numbering)
-    lower_N = np.full(len(records.targets_N), 1 / records.n_symbols)
+    lower_N = np.full(len(records.probed_N), 1 / records.n_symbols)
     for k in range(1, most + 1):
         contexts = number_contexts(records, below, here)
         highest = count_order(records, below, here, None)
