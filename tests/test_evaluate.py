@@ -105,7 +105,7 @@ def test_meaningless_metrics_are_left_out_with_a_note(long_run, tmp_path, words)
 def test_a_large_corpus_is_subsampled_with_a_note(tiny_run, monkeypatch):
     from seqgen.api import evidence
 
-    monkeypatch.setattr(evidence, "_MAX_TRAINING", 60)
+    monkeypatch.setattr(evidence, "MAX_TRAINING", 60)
     monkeypatch.setattr(evidence, "_MAX_NEAR", 10)
     notes = "\n".join(tiny_run.evaluate(20)["notes"])
     assert re.search(r"the baselines count \d\d of \d+ training characters", notes)

@@ -194,7 +194,7 @@ def _finish(result: BenchResult, csv: Path | None, plot: Path | None, as_json: b
     if as_json:
         commands.show_json({"folder": str(result.folder), **result.to_json()})
     else:
-        commands.show(bench_table(result.rows, title))
+        commands.show(bench_table(result.rows, title, result.counts))
     if csv is not None:
         seqgen.write_atomic(csv, bench_csv(result.rows))
     if plot is not None:

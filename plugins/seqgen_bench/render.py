@@ -16,16 +16,28 @@ from seqgen import commands
 
 Rows = Sequence[Mapping[str, Any]]
 """A row a cell, the best first: cell, bits_per_char, interval (what its 95% interval adds to each side),
-parameters, width, steps, lr, tokens_per_s, samples_per_s, seeds, problem; None where there is no value."""
+parameters, width, steps, lr, tokens_per_s, samples_per_s, seeds, problem, under_best_count (bits per character that it
+needs less than the best count); None where there is no value."""
 
 _COLUMNS = (
     "cell", "bits_per_char", "interval", "parameters", "width", "steps", "lr", "tokens_per_s", "samples_per_s", "seeds",
-    "problem",
+    "problem", "under_best_count",
 )  # fmt: skip
-_SHOWN = tuple(name for name in _COLUMNS if name not in ("interval", "width", "problem"))  # eighty characters
+_SHOWN = (
+    "cell",
+    "bits_per_char",
+    "under_best_count",
+    "parameters",
+    "steps",
+    "lr",
+    "tokens_per_s",
+    "samples_per_s",
+    "seeds",
+)
 _BITS = "bits/char ± 95%"
 _HEADINGS = {
     "bits_per_char": _BITS,
+    "under_best_count": "under count",
     "parameters": "params",
     "width": "units",
     "tokens_per_s": "tokens/s",
@@ -42,14 +54,23 @@ def outlook(n_runs: int, time_s: float | None, out: str | Path | None) -> str:
     return f"{commands.counted(n_runs, 'run')}{of}{kept}"
 
 
-def bench_table(rows: Rows, title: str = "") -> Group:
-    """Return the rows as a table, with the reasons of failures below; seeds and rates that all share are left out."""
+def bench_table(rows: Rows, title: str = "", counts: Mapping[str, float] | None = None) -> Group:
+    """Return the rows as a table, with the reasons of failures below; seeds and rates that all share are left out.
+
+    Args:
+        rows: the rows.
+        title: above them.
+        counts: bits per character that counting reaches, by name; shown first.
+    """
     differs = {name: len({row[name] for row in rows if row[name] is not None}) > 1 for name in ("seeds", "lr")}
+    differs["under_best_count"] = bool(counts)
     columns = [name for name in _SHOWN if differs.get(name, True)]
+    nothing = dict.fromkeys(_COLUMNS)
+    baselines = [nothing | {"cell": name, "bits_per_char": bits} for name, bits in (counts or {}).items()]
     shown = [
         {_HEADINGS.get(name, name): _whole(row[name]) if name.endswith("_per_s") else row[name] for name in columns}
-        | {_BITS: _bits(row["bits_per_char"], row["interval"])}
-        for row in rows
+        | {_BITS: _bits(row["bits_per_char"], row["interval"]), "under count": _signed(row["under_best_count"])}
+        for row in [*baselines, *rows]
     ]
     names = {} if any(row["interval"] is not None for row in rows) else {_BITS: "bits/char"}  # one seed has none
     shown = [{names.get(name, name): value for name, value in row.items()} for row in shown]
@@ -62,6 +83,10 @@ def _bits(bits: float | None, interval: float | None) -> str | None:
     if bits is None:
         return None
     return f"{bits:.3f}" if interval is None else f"{bits:.3f} ± {interval:.3f}"
+
+
+def _signed(bits: float | None) -> str | None:
+    return None if bits is None else f"{bits:+.3f}"
 
 
 def _whole(value: float | None) -> int | None:

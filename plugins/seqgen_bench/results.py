@@ -65,6 +65,7 @@ class BenchResult:
         earlier: the scores that its folder has from earlier benches, by cell and seed.
         runs: the scores of this bench.
         problems: reasons by cell, of those that failed.
+        counts: bits per character that counting reaches on the same part, by name.
     """
 
     folder: Path
@@ -75,11 +76,15 @@ class BenchResult:
     earlier: dict[tuple[str, int], RunScore] = field(default_factory=dict)
     runs: list[RunScore] = field(default_factory=list)
     problems: dict[str, str] = field(default_factory=dict)
+    counts: dict[str, float] = field(default_factory=dict)
 
     @property
     def rows(self) -> list[dict[str, Any]]:
         """A row for each cell: by bits per character, then those that failed, then those that have not run."""
         rows = [_row(cell, [run for run in self.runs if run.cell == cell], self.problems) for cell in self.cells]
+        for row in rows:
+            if self.counts and row["bits_per_char"] is not None:
+                row["under_best_count"] = min(self.counts.values()) - row["bits_per_char"]
         missing = float("inf")
 
         def order(row: dict[str, Any]) -> tuple[bool, float]:
@@ -95,6 +100,7 @@ class BenchResult:
             "corpus": self.corpus,
             "part": self.part,
             "asked": self.asked,
+            "counts": self.counts,
             "rows": self.rows,
             "runs": [dataclasses.asdict(run) for run in runs.values()],
         }
@@ -115,6 +121,7 @@ def _row(cell: str, runs: Sequence[RunScore], problems: dict[str, str]) -> dict[
     row: dict[str, Any] = {
         "cell": cell, "bits_per_char": None, "interval": None, "parameters": None, "width": None, "steps": None,
         "lr": None, "tokens_per_s": None, "samples_per_s": None, "seeds": len(runs), "problem": problems.get(cell, ""),
+        "under_best_count": None,
     }  # fmt: skip
     if not runs:
         return row

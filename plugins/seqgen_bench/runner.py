@@ -110,7 +110,7 @@ def _run_all(
     candidates: Sequence[Candidate],
     plugins: Any,
     title: str,
-    asked: Mapping[str, Any],
+    asked: dict[str, Any],
     part: Literal["valid", "test"],
     n_seeds: int,
     out: str | Path | None,
@@ -130,11 +130,11 @@ def _run_all(
                 plans[candidate.name] = candidate.plan
     folder = seqgen.WorkFolder.create(f"bench-{title[:60]}", EMPTY) if out is None else _open(Path(out))
     with folder.locked():
-        names = [candidate.name for candidate in candidates]
-        result = BenchResult(folder.path, title, part, dict(asked), names, read_scores(folder))
+        result = BenchResult(folder.path, title, part, asked, [one.name for one in candidates], read_scores(folder))
         runner = _Runner(folder, result, plans, plugins, warn, on_run)
         try:
             runner.find_finished(n_seeds)
+            result.counts = measure.count_bits_per_char(next(iter(plans.values())).data, part) if plans else {}
             for name, problem in problems.items():
                 runner.fail(name, 0, problem)
             for seed in range(n_seeds):

@@ -13,7 +13,8 @@ from seqgen.errors import MissingExtra
 if TYPE_CHECKING:
     from seqgen.api.open_run import OpenRun
 
-_MAX_TRAINING, _MAX_TEST = 3_000_000, 300_000  # characters, of the baselines and of shared substrings
+MAX_TRAINING, MAX_TEST = 3_000_000, 300_000
+"""Characters of the training part and of a held-out part, of the baselines and of shared substrings."""
 _MAX_COMPARED = 10_000  # held-out and training records whose lengths and characters are compared with
 _MAX_EXAMINED = 500  # samples and held-out records that are looked for in the training records
 _PIECE = 200  # characters of a long text that are looked for together, at most
@@ -57,7 +58,7 @@ def gather(run: OpenRun, data: EncodedCorpus, samples: list[str]) -> Evidence:
 
     found, encoded = Evidence(samples), data.encoded
     train, valid, test = (encoded[part] for part in ("train", "valid", "test"))
-    found.train = excerpt(train, run.vocabulary, most_chars=_MAX_TRAINING)
+    found.train = excerpt(train, run.vocabulary, most_chars=MAX_TRAINING)
     _gather_tested(found, run, data)
     found.sizes = len(train), len(valid) + len(test)
     if not found.sizes[1]:
@@ -79,7 +80,7 @@ def _gather_tested(found: Evidence, run: OpenRun, data: EncodedCorpus) -> None:
 
     train, valid, test = (data.encoded[part] for part in ("train", "valid", "test"))
     tested = test if len(test) else valid
-    found.tested = excerpt(tested, run.vocabulary, most_chars=_MAX_TEST)
+    found.tested = excerpt(tested, run.vocabulary, most_chars=MAX_TEST)
     if len(valid) and not len(test):
         found.notes.append("there is no test part: the baselines use the validation part")
     for name, part, texts in (("training", train, found.train), ("held-out", tested, found.tested)):
@@ -93,7 +94,7 @@ def _gather_tested(found: Evidence, run: OpenRun, data: EncodedCorpus) -> None:
 def _gather_records(found: Evidence, run: OpenRun, data: EncodedCorpus) -> None:
     from seqgen.evaluation import excerpt
 
-    limits = {"most_chars": 10 * _MAX_TEST, "most": _MAX_COMPARED}
+    limits = {"most_chars": 10 * MAX_TEST, "most": _MAX_COMPARED}
     for part in ("valid", "test"):
         found.held_out += excerpt(data.encoded[part], run.vocabulary, **limits)
     found.training = excerpt(data.encoded["train"], run.vocabulary, **limits)
@@ -110,7 +111,7 @@ def _gather_pieces(found: Evidence, run: OpenRun, data: EncodedCorpus) -> None:
     texts = [
         text
         for part in ("valid", "test")
-        for text in excerpt(data.encoded[part], run.vocabulary, most_chars=_MAX_TRAINING)
+        for text in excerpt(data.encoded[part], run.vocabulary, most_chars=MAX_TRAINING)
     ]
     # All pieces have one length: longer ones would share more.
     width = min((len(text) for text in (*found.samples, *texts) if text), default=1)

@@ -2,7 +2,7 @@
 
 from seqgen.evaluation.baselines import baseline_bits_per_char
 from seqgen.evaluation.copying import copying_metrics
-from seqgen.evaluation.counts import CountBits, kneser_ney_bits_per_char, ppmd_bits_per_char
+from seqgen.evaluation.counts import CountBits, count_bits_per_char, kneser_ney_bits_per_char, ppmd_bits_per_char
 from seqgen.evaluation.distance import distances
 from seqgen.evaluation.excerpts import excerpt, pieces
 from seqgen.evaluation.intervals import mean_interval, ratio_interval, share_interval
@@ -52,6 +52,7 @@ __all__ = [
     "carried_nats",
     "copy_metrics",
     "copying_metrics",
+    "count_bits_per_char",
     "count_samples",
     "distances",
     "edit_distance",

@@ -12,6 +12,7 @@ Dimension letters: S ids with a mark before each text, N predicted ids.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -19,7 +20,7 @@ import numpy as np
 
 from seqgen.counting import MAX_ORDER, N_BLOCKS, Records, leave_out_by_order, records_of_texts
 from seqgen.errors import MissingExtra
-from seqgen.evaluation.baselines import added_bits_per_char
+from seqgen.evaluation.baselines import Grams, added_bits_per_char, xz_bits_per_char
 
 _PPMD_ORDERS = range(2, 9)
 _PPMD_MEMORY = 1 << 26  # bytes
@@ -103,3 +104,26 @@ def _parted(texts: Sequence[str], *, ends: bool) -> tuple[Sequence[str], Sequenc
         return [text for at, text in enumerate(texts) if at % 10 != 9], texts[9::10]
     cut = len(texts[0]) * 9 // 10 if texts else 0
     return [text[:cut] for text in texts], [text[cut:] for text in texts]
+
+
+def count_bits_per_char(
+    train: Sequence[str], test: Sequence[str], alphabet: Iterable[str], *, ends: bool = True
+) -> dict[str, float]:
+    """Return the bits per character of the strongest baselines without a network, by a name that states the order.
+
+    These are the 5-gram of ``seqgen.evaluation.baselines``, modified Kneser-Ney, PPMd (if pyppmd is installed) and xz.
+
+    Args:
+        train: texts to count.
+        test: texts to predict, with at least one character or stop.
+        alphabet: the characters of the whole corpus.
+        ends: whether texts have a stop.
+    """
+    alphabet = set(alphabet).union(*train, *test)
+    found = {"5-gram": float(-np.log2(Grams(train, test, alphabet, 5, ends=ends).probabilities(5)).mean())}
+    counts = kneser_ney_bits_per_char(train, test, alphabet, ends=ends)
+    found[f"Kneser-Ney n={counts.order}"] = counts.by_order[counts.order - 1]
+    with contextlib.suppress(MissingExtra):
+        order, bits = ppmd_bits_per_char(train, test, ends=ends)
+        found[f"PPMd n={order}"] = bits
+    return found | {"xz": xz_bits_per_char(train, test, ends=ends)}

@@ -15,6 +15,7 @@ import pytest
 
 import seqgen
 from conftest import registered
+from seqgen import measure
 from seqgen.errors import BadOption, CorpusError, DiskError, UnknownName, UsageError
 from seqgen.evaluation import mean_interval
 from seqgen.evaluation.intervals import t_quantile
@@ -113,6 +114,12 @@ def test_a_bench_compares_at_equal_parameters_and_a_failure_costs_a_row(cli, wor
     assert bits == sorted(bits) and len(bits) == 3
     for name in ("vanilla", "plain"):
         assert 2700 < int(rows[name]["parameters"]) <= 3000 and rows[name]["steps"] == "12"
+    counts = json.loads((in_tmp / "runs" / "bench-words-001" / "results.json").read_text())["counts"]
+    assert {"5-gram", "xz"} < counts.keys() and any(name.startswith("Kneser-Ney n=") for name in counts)
+    assert all(f" {name} {bits:.3f} " in shown for name, bits in counts.items())
+    for row in rows.values():
+        under = "" if row["problem"] else min(counts.values()) - float(row["bits_per_char"])
+        assert row["under_best_count"] == under or float(row["under_best_count"]) == pytest.approx(under)
     assert rows["ngram"]["lr"] == "" and rows["vanilla"]["lr"] == rows["plain"]["lr"] != "" and " lr " not in shown
     assert rows["ngram"]["steps"] == "1" and rows["ngram"]["width"] == "", "what counts sees the corpus once"
     drawn = ElementTree.fromstring((in_tmp / "out.svg").read_bytes())
@@ -288,4 +295,15 @@ def test_one_long_text(words, in_tmp):
     (score,) = result.runs
     run = seqgen.load(result.folder / score.run)
     assert run.settings.corpus.layout == "stream"
-    assert score.bits_per_char == pytest.approx(run.evaluate(1)["validation_bits_per_char"], rel=1e-6)
+    figures = run.evaluate(1)
+    assert score.bits_per_char == pytest.approx(figures["validation_bits_per_char"], rel=1e-6)
+    assert result.counts["xz"] > 0 and row["under_best_count"] < 0
+
+
+def test_counts_are_those_of_an_evaluation(tiny_run):
+    figures, counts = tiny_run.evaluate(0), measure.count_bits_per_char(measure.read_corpus(tiny_run), "test")
+    order = figures["baseline_kneser_ney_order"]
+    expected = {"5-gram": "5gram", f"Kneser-Ney n={order}": "kneser_ney", "xz": "xz"}
+    if "baseline_ppmd_order" in figures:
+        expected[f"PPMd n={figures['baseline_ppmd_order']}"] = "ppmd"
+    assert counts == pytest.approx({name: figures[f"baseline_{key}_bits_per_char"] for name, key in expected.items()})
