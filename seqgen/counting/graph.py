@@ -8,7 +8,6 @@ Dimension letters: R nodes, A arcs, V ids, G grams of one order.
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -94,37 +93,34 @@ def build_graph(records: Records, orders: list[Order], counted: list[Counted], b
         counted: the counts of 1 to n symbols.
         base_V: the distribution below the empty context.
     """
-    node_of = _number_nodes(records, orders)
+    node_of = _number_nodes(records, orders, counted)
     n_ids = len(base_V)
     shorter: list[Integers] = []
     mass, total, length = [], [], []
     keys: list[Integers] = []
     probs: list[Floats] = []
     nexts: list[Integers] = []
-    next_G: Integers = np.zeros(1, dtype=np.int64)
+    next_G: Integers = np.zeros(1, dtype=np.int32)
     begin = 0
     for below, here, counts in zip(orders, orders[1:], counted, strict=False):
         contexts = np.flatnonzero(node_of[below.k] >= 0)
-        ends = below.first_G[contexts]
-        shorter.append(
-            node_of[below.k - 1][orders[below.k - 1].gram_S[ends]] if below.k else np.zeros(1, dtype=np.int64)
-        )
+        shorter.append(node_of[below.k - 1][below.suffix_G[contexts]] if below.k else np.zeros(1, dtype=np.int32))
         # A context with which a long text begins may have no count: nothing precedes it.
         total_C = np.maximum(counts.total_C, 1)
         mass.append(np.where(counts.total_C > 0, counts.mass_C / total_C, 1)[contexts])
         total.append(counts.total_C[contexts])
         length.append(np.full(len(contexts), below.k))
         # The longest suffix of a gram that is a context: the gram itself, or that of the gram without its first symbol.
-        next_G = next_G[below.gram_S[here.first_G]] if below.k else np.zeros(len(here.first_G), dtype=np.int64)
+        next_G = next_G[here.suffix_G]
         if here.k < len(node_of):
             next_G = np.where(node_of[here.k] >= 0, node_of[here.k], next_G)
         if not below.k and len(marks := np.flatnonzero(records.depth_S[here.first_G] == 0)):
             begin = int(next_G[marks[0]])
         kept = np.flatnonzero(records.depth_S[here.first_G] > 0)  # arcs without a count lead to longer contexts
         context, used = counts.context_G[kept], counts.used_G[kept]
-        keys.append(node_of[below.k][context] * n_ids + records.ids_S[here.first_G[kept]])
+        keys.append(node_of[below.k][context].astype(np.int64) * n_ids + records.ids_S[here.first_G[kept]])
         own = np.maximum(used - counts.discounts[np.minimum(used, 3)], 0)
-        probs.append(own / total_C[context])
+        probs.append((own / total_C[context]).astype(np.float32))
         nexts.append(next_G[kept])
     keys_A = np.concatenate(keys)
     sorted_A = np.argsort(keys_A, kind="stable")
@@ -145,16 +141,18 @@ def build_graph(records: Records, orders: list[Order], counted: list[Counted], b
     return graph
 
 
-def _number_nodes(records: Records, orders: list[Order]) -> list[Integers]:
+def _number_nodes(records: Records, orders: list[Order], counted: list[Counted]) -> list[Integers]:
     """Return, for each length below n, the node of each gram; -1 where it is the context of nothing."""
-    at_N = records.targets_N
     found: list[Integers] = []
     n_nodes = 0
-    for below, here in itertools.pairwise(orders):
-        contexts = np.unique(below.gram_S[at_N[here.gram_S[at_N] >= 0] - 1]) if below.k else np.zeros(1, dtype=np.int64)
-        nodes_G = np.full(len(below.first_G), -1, dtype=np.int64)
-        nodes_G[contexts] = n_nodes + np.arange(len(contexts))
-        n_nodes += len(contexts)
+    for below, here, counts in zip(orders, orders[1:], counted, strict=False):
+        is_context_G = np.zeros(len(below.first_G), dtype=np.bool_)
+        is_context_G[counts.context_G[records.depth_S[here.first_G] > 0]] = True
+        is_context_G[:1] |= not below.k
+        n_contexts = int(is_context_G.sum())
+        nodes_G = np.full(len(below.first_G), -1, dtype=np.int32)
+        nodes_G[is_context_G] = n_nodes + np.arange(n_contexts)
+        n_nodes += n_contexts
         found.append(nodes_G)
     return found
 

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 MAX_ORDER = 8
 """The longest gram that is counted, in symbols."""
 _MAX_PROBED = 300_000  # ids whose groups are left out
+_PIECE = 1 << 20  # ids that are numbered together
+_NONE: Integers = np.empty(0, dtype=np.int32)
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ class Records:
 
     Attributes:
         ids_S: the ids of all records, each with a mark before it.
-        depth_S: the position of each id in its record; 0 is the mark, which is not predicted. Above ``MAX_ORDER``
+        depth_S: the position of each id in its record, at most 9; 0 is the mark, which is not predicted. 9
             throughout in a text without marks.
         group_S: the group of each id, ascending from 0: the records that are left out together.
         weight_S: the number of times that the record of each id occurs; 0: it is predicted, but not counted.
@@ -89,6 +91,7 @@ class Order:
         gram_S: the gram that ends at each id; -1 where a record is shorter.
         first_G: a position at which each gram ends.
         raw_G: its occurrences.
+        suffix_G: the gram of k - 1 symbols that each gram ends with.
         pair_S: the pair of group and gram at each probed id; -1 where there is none.
         first_P: a position of each pair.
         left_P: the occurrences of its gram outside its group.
@@ -98,6 +101,7 @@ class Order:
     gram_S: Integers
     first_G: Integers
     raw_G: Integers
+    suffix_G: Integers
     pair_S: Integers
     first_P: Integers
     left_P: Integers
@@ -141,34 +145,59 @@ class LeftOut:
 
 def number_grams(records: Records) -> Iterator[Order]:
     """Yield the grams of 0, 1, 2, ... symbols, without end."""
-    size = len(records.ids_S)
-    gram_S: Integers = np.zeros(size, dtype=np.int32)
-    yield _numbered(records, 0, gram_S)
+    gram_S: Integers = np.zeros(len(records.ids_S), dtype=np.int32)
+    yield _numbered(records, 0, gram_S, gram_S)
     for k in itertools.count(1):
-        before_S = np.concatenate(([0 if k == 1 else -1][:size], gram_S[:-1]))  # the empty gram ends everywhere
-        valid_S = (records.depth_S >= k - 1) & (before_S >= 0)
-        keys = before_S[valid_S].astype(np.int64) * records.n_ids + records.ids_S[valid_S]
-        gram_S = np.full(size, -1, dtype=np.int32)
-        gram_S[valid_S] = np.unique(keys, return_inverse=True)[1]
-        yield _numbered(records, k, gram_S)
+        shorter_S, gram_S = gram_S, _extended(records, k, gram_S)
+        yield _numbered(records, k, gram_S, shorter_S)
 
 
-def _numbered(records: Records, k: int, gram_S: Integers) -> Order:
-    at_M = np.flatnonzero(gram_S >= 0)
-    gram_M = gram_S[at_M]
-    n_grams = int(gram_M.max(initial=-1)) + 1
-    first_G = np.zeros(n_grams, dtype=np.int64)
-    first_G[gram_M[::-1]] = at_M[::-1]
-    weight_M = np.where(records.depth_S[at_M] > 0, records.weight_S[at_M], 0)
-    raw_G = np.bincount(gram_M, weight_M, n_grams).astype(np.int64)
-    probed_M = records.probed_S[at_M]
-    at_M, gram_M, weight_M = at_M[probed_M], gram_M[probed_M], weight_M[probed_M]
+def _pieces(size: int) -> Iterator[slice]:
+    """Yield slices of an array, so that what is computed of one takes little memory."""
+    for start in range(0, size, _PIECE):
+        yield slice(start, min(start + _PIECE, size))
+
+
+def _extended(records: Records, k: int, shorter_S: Integers) -> Integers:
+    """Return the gram of k symbols that ends at each id, from those of k - 1 symbols."""
+    size = len(shorter_S)
+
+    def keys(piece: slice) -> Integers:
+        before = np.concatenate((shorter_S[piece.start - 1 : piece.start], shorter_S[piece][:-1]))
+        if not piece.start:
+            before = np.concatenate(([0 if k == 1 else -1], before))  # the empty gram ends everywhere
+        valid = (records.depth_S[piece] >= k - 1) & (before >= 0)
+        found: Integers = np.where(valid, before.astype(np.int64) * records.n_ids + records.ids_S[piece], -1)
+        return found
+
+    keys_S = np.empty(size, dtype=np.int64)
+    for piece in _pieces(size):
+        keys_S[piece] = keys(piece)
+    keys_S.sort()
+    distinct_G = keys_S[np.diff(keys_S, prepend=-2) > 0]
+    del keys_S
+    absent = int(size > 0 and distinct_G[0] == -1)
+    gram_S = np.empty(size, dtype=np.int32)
+    for piece in _pieces(size):
+        gram_S[piece] = np.searchsorted(distinct_G, keys(piece)) - absent
+    return gram_S
+
+
+def _numbered(records: Records, k: int, gram_S: Integers, shorter_S: Integers) -> Order:
+    n_grams = int(gram_S.max(initial=-1)) + 1
+    first_G, raw_G = np.zeros(n_grams, dtype=np.int64), np.zeros(n_grams, dtype=np.int64)
+    for piece in reversed(list(_pieces(len(gram_S)))):
+        at = np.flatnonzero(gram_S[piece] >= 0) + piece.start
+        first_G[gram_S[at[::-1]]] = at[::-1]
+        raw_G += np.bincount(gram_S[at], records.weight_S[at] * (records.depth_S[at] > 0), n_grams).astype(np.int64)
+    at_M = np.flatnonzero((gram_S >= 0) & records.probed_S)
+    gram_M, weight_M = gram_S[at_M], records.weight_S[at_M] * (records.depth_S[at_M] > 0)
     keys_M = records.group_S[at_M].astype(np.int64) * n_grams + gram_M
     _, first, pair_M = np.unique(keys_M, return_index=True, return_inverse=True)
     pair_S = np.full(len(gram_S), -1, dtype=np.int32)
     pair_S[at_M] = pair_M
     left_P = raw_G[gram_M[first]] - np.bincount(pair_M, weight_M, len(first)).astype(np.int64)
-    return Order(k, gram_S, first_G, raw_G, pair_S, at_M[first], left_P)
+    return Order(k, gram_S, first_G, raw_G, shorter_S[first_G], pair_S, at_M[first], left_P)
 
 
 def count_order(records: Records, below: Order, here: Order, above: Order | None) -> Counted:
@@ -270,8 +299,9 @@ def choose_order(records: Records, most: int = MAX_ORDER) -> tuple[list[Order], 
         most: the highest order that is tried.
 
     Returns:
-        The grams of 0 to n symbols, the counts of 1 to n symbols, and the mean loss of each order that was tried, from
-        1 on, in nats per symbol. Trying ends with the first order that is worse than the one below.
+        The grams of 0 to n symbols and the counts of 1 to n symbols, as a graph needs them; and the mean loss of each
+        order that was tried, from 1 on, in nats per symbol. Trying ends with the first order that is worse than the one
+        below.
     """
     records = replace(records, stride=-(-len(records.ids_S) // _MAX_PROBED))
     numbering = number_grams(records)
@@ -283,16 +313,22 @@ def choose_order(records: Records, most: int = MAX_ORDER) -> tuple[list[Order], 
     for k in range(1, most + 1):
         grams = orders[k - 1], orders[k]
         highest, contexts = count_order(records, *grams, None), number_contexts(records, *grams)
-        found = leave_out(records, *grams, highest, lower_N, contexts)
-        losses.append(float(-np.log(found.probs_N).mean()))
+        losses.append(float(-np.log(leave_out(records, *grams, highest, lower_N, contexts).probs_N).mean()))
         if k > 1 and losses[-1] >= losses[-2]:
-            return orders[:k], best, losses
-        best = [*below, highest]
+            return [*map(_without_ids, orders[:k])], best, losses
+        best = [*below, replace(highest, left_P=_NONE)]
         if k < most:
             orders.append(next(numbering))
-            below.append(count_order(records, *grams, orders[k + 1]))
-            lower_N = leave_out(records, *grams, below[-1], lower_N, contexts).probs_N
-    return orders, best, losses
+            inner = count_order(records, *grams, orders[k + 1])
+            lower_N = leave_out(records, *grams, inner, lower_N, contexts).probs_N
+            below.append(replace(inner, left_P=_NONE))
+        orders[k - 1] = _without_ids(orders[k - 1])
+    return [*map(_without_ids, orders)], best, losses
+
+
+def _without_ids(order: Order) -> Order:
+    """Return what a graph needs of an order; the rest takes the most memory."""
+    return replace(order, gram_S=_NONE, raw_G=_NONE, pair_S=_NONE, first_P=_NONE, left_P=_NONE)
 
 
 def leave_out_by_order(records: Records, most: int = MAX_ORDER) -> Iterator[Floats]:

@@ -44,15 +44,15 @@ def records_of_part(part: Encoded | Stream, vocabulary: Vocabulary) -> Records:
         size = len(part)
         groups_S = (np.arange(size) * N_BLOCKS // max(size, 1)).astype(np.int32)
         deep_S, ones_S = np.full(size, MAX_ORDER + 1, dtype=np.int8), np.ones(size, dtype=np.int8)
-        return Records(np.asarray(part.flat_S).astype(np.int32), deep_S, groups_S, ones_S, n_ids, n_symbols)
+        return Records(np.asarray(part.flat_S), deep_S, groups_S, ones_S, n_ids, n_symbols)
     flat = np.asarray(part.flat)
     starts_N, lengths_N = part.starts_N.astype(np.int64), part.lengths_N.astype(np.int64)
     bounds = zip(starts_N.tolist(), (starts_N + lengths_N).tolist(), strict=True)
-    rows = [flat[start:end].tobytes() for start, end in bounds]
     times: dict[bytes, int] = {}
-    for row in rows:
+    for start, end in bounds:
+        row = flat[start:end].tobytes()
         times[row] = times.get(row, 0) + 1
-    ids_S = np.frombuffer(b"".join(times), dtype=flat.dtype).astype(np.int32)
+    ids_S = np.frombuffer(b"".join(times), dtype=flat.dtype)
     lengths = np.array([len(row) // flat.dtype.itemsize for row in times], dtype=np.int64)
     return _framed(ids_S, lengths, list(times.values()), n_ids, n_symbols)
 
@@ -84,6 +84,8 @@ def _framed(ids_S: Ids, lengths_N: Ids, times: list[int], n_ids: int, n_symbols:
     """Return records that lie one after another, each from its mark on."""
     group_S = np.repeat(np.arange(len(lengths_N), dtype=np.int32), lengths_N)
     starts_N = np.cumsum(lengths_N) - lengths_N
-    depth_S = (np.arange(len(ids_S)) - starts_N[group_S]).astype(np.int32)
-    weight_S = np.array(times, dtype=np.int32)[group_S]
+    depth_S = np.arange(len(ids_S), dtype=np.int32)
+    depth_S -= starts_N.astype(np.int32)[group_S]
+    depth_S = np.minimum(depth_S, MAX_ORDER + 1).astype(np.int8)
+    weight_S = np.array(times, dtype=np.min_scalar_type(-max(times, default=1)))[group_S]
     return Records(ids_S, depth_S, group_S, weight_S, n_ids, n_symbols)
