@@ -36,6 +36,7 @@ _TYPES = {
     "next_A": np.int32,
     "base_V": np.float32,
 }
+_ARCS = 1 << 20  # whose share of the entropy is computed together
 _CLOSE = 1e-3  # of a sum of probabilities to 1
 
 
@@ -93,6 +94,12 @@ def build_graph(records: Records, orders: list[Order], counted: list[Counted], b
         counted: the counts of 1 to n symbols.
         base_V: the distribution below the empty context.
     """
+    graph = _without_entropies(records, orders, counted, base_V)
+    graph.entropy_R[:] = _entropies(graph)
+    return graph
+
+
+def _without_entropies(records: Records, orders: list[Order], counted: list[Counted], base_V: Floats) -> Graph:
     node_of = _number_nodes(records, orders, counted)
     n_ids = len(base_V)
     shorter: list[Integers] = []
@@ -118,27 +125,28 @@ def build_graph(records: Records, orders: list[Order], counted: list[Counted], b
             begin = int(next_G[marks[0]])
         kept = np.flatnonzero(records.depth_S[here.first_G] > 0)  # arcs without a count lead to longer contexts
         context, used = counts.context_G[kept], counts.used_G[kept]
-        keys.append(node_of[below.k][context].astype(np.int64) * n_ids + records.ids_S[here.first_G[kept]])
-        own = np.maximum(used - counts.discounts[np.minimum(used, 3)], 0)
-        probs.append((own / total_C[context]).astype(np.float32))
-        nexts.append(next_G[kept])
-    keys_A = np.concatenate(keys)
-    sorted_A = np.argsort(keys_A, kind="stable")
+        keys_K = node_of[below.k][context].astype(np.int64) * n_ids + records.ids_S[here.first_G[kept]]
+        sorted_K = np.argsort(keys_K)
+        own = np.maximum(used - counts.discounts[np.minimum(used, 3)], 0) / total_C[context]
+        keys.append(keys_K[sorted_K])
+        probs.append(own.astype(np.float32)[sorted_K])
+        nexts.append(next_G[kept][sorted_K])
     arrays = {
-        "shorter_R": np.concatenate(shorter),
-        "mass_R": np.concatenate(mass),
-        "total_R": np.concatenate(total),
-        "entropy_R": np.zeros(sum(map(len, mass))),
-        "length_R": np.concatenate(length),
-        "keys_A": keys_A[sorted_A],
-        "probs_A": np.concatenate(probs)[sorted_A],
-        "next_A": np.concatenate(nexts)[sorted_A],
-        "base_V": base_V,
+        "shorter_R": shorter,
+        "mass_R": mass,
+        "total_R": total,
+        "entropy_R": [np.zeros(sum(map(len, mass)))],
+        "length_R": length,
+        "keys_A": keys,  # ascending, since contexts are numbered by length
+        "probs_A": probs,
+        "next_A": nexts,
+        "base_V": [base_V],
     }
-    typed = {name: array.astype(_TYPES[name]) for name, array in arrays.items()}
-    graph = Graph(**typed, begin=begin, order=len(counted))
-    graph.entropy_R[:] = _entropies(graph)
-    return graph
+    typed = {}
+    for name, parts in arrays.items():
+        typed[name] = np.concatenate(parts, dtype=_TYPES[name], casting="unsafe")
+        parts.clear()  # both would be twice the memory
+    return Graph(**typed, begin=begin, order=len(counted))
 
 
 def _number_nodes(records: Records, orders: list[Order], counted: list[Counted]) -> list[Integers]:
@@ -190,24 +198,23 @@ def _entropies(graph: Graph) -> Floats:
     With m the share of the shorter node, p' its distribution and p that of the node, which differs from m p' at arcs:
     H(p) = m (H(p') - log m) + sum over arcs of (m p' log m p' - p log p).
     """
-    source_A, id_A = np.divmod(graph.keys_A, graph.n_ids)
     base_V, mass_R = graph.base_V.astype(np.float64), graph.mass_R.astype(np.float64)
-    known_A, entropy_R = np.zeros(len(source_A)), np.zeros(graph.n_nodes)
+    known_A, entropy_R = np.zeros(len(graph.keys_A)), np.zeros(graph.n_nodes)
+    below = float(-np.log(base_V[base_V > 0]) @ base_V[base_V > 0])
     for length in range(graph.order):
         level = graph.level(length)
-        arcs = slice(*np.searchsorted(source_A, [level.start, level.stop]).tolist())
-        source, ids = source_A[arcs], id_A[arcs]
-        if length:
-            shorter = graph.shorter_R[source].astype(np.int64)
-            before = known_A[np.searchsorted(graph.keys_A, shorter * graph.n_ids + ids)]
-            entropy = entropy_R[graph.shorter_R[level]]
-        else:
-            before, entropy = base_V[ids], -np.log(base_V[base_V > 0]) @ base_V[base_V > 0]
-        left = mass_R[source] * before
-        known = known_A[arcs] = left + graph.probs_A[arcs]
-        change = left * np.log(left) - known * np.log(known)
-        entropy_R[level] = mass_R[level] * (entropy - np.log(mass_R[level]))
-        entropy_R[level] += np.bincount(source - level.start, change, level.stop - level.start)
+        entropy_R[level] = entropy_R[graph.shorter_R[level]] if length else below
+        entropy_R[level] = mass_R[level] * (entropy_R[level] - np.log(mass_R[level]))
+        first, last = np.searchsorted(graph.keys_A, [level.start * graph.n_ids, level.stop * graph.n_ids]).tolist()
+        for start in range(first, last, _ARCS):
+            arcs = slice(start, min(start + _ARCS, last))
+            source, ids = np.divmod(graph.keys_A[arcs], graph.n_ids)
+            shorter = graph.shorter_R[source].astype(np.int64) * graph.n_ids + ids
+            before = known_A[np.searchsorted(graph.keys_A, shorter)] if length else base_V[ids]
+            left = mass_R[source] * before
+            known = known_A[arcs] = left + graph.probs_A[arcs]
+            change = np.bincount(source - source[0], left * np.log(left) - known * np.log(known))
+            entropy_R[source[0] : source[-1] + 1] += change
     return entropy_R
 
 
