@@ -319,6 +319,7 @@ class TrainingPlan:
             else:
                 stem = re.sub(r"[^\w.-]+", "-", f"{resolved.title[:60]}-{resolved.architecture[:60]}")
                 folder = RunFolder.create_numbered(RUNS, stem, files)
+            files.clear()  # the counts may be large
             with folder.locked() as held:
                 yield OpenedTraining(held, settings, self.plugins, data, model, warn, stop, graph)
 

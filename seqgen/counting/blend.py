@@ -66,12 +66,12 @@ class Blend(nn.Module):
             n_dense = after
         self._n_dense = n_dense
         arrays = _table(graph, n_dense) | {
-            "shorter_R": graph.shorter_R.astype(np.int64),
+            "shorter_R": graph.shorter_R,
             "mass_R": graph.mass_R,
-            "starts_R": np.searchsorted(graph.keys_A, np.arange(graph.n_nodes + 1) * graph.n_ids),
+            "starts_R": np.searchsorted(graph.keys_A, np.arange(graph.n_nodes + 1) * graph.n_ids).astype(np.int32),
             "keys_A": graph.keys_A,
             "probs_A": graph.probs_A,
-            "next_A": graph.next_A.astype(np.int64),
+            "next_A": graph.next_A,
             "penalty_V": np.where(graph.base_V > 0, 0, -np.inf).astype(np.float32),
         }
         for name, array in arrays.items():
@@ -87,7 +87,7 @@ class Blend(nn.Module):
 
     def initial_state(self, batch_size: int) -> State:
         """Return the state before the first symbol: of the network, the node (B,) and the position (B,)."""
-        nothing_B = self.shorter_R.new_zeros(batch_size)
+        nothing_B = torch.zeros(batch_size, dtype=torch.int64, device=self.shorter_R.device)
         return self.network.initial_state(batch_size), nothing_B, nothing_B.clone()
 
     def forward(self, ids_BT: Tensor, state: State) -> tuple[Tensor, State]:
@@ -136,11 +136,11 @@ class Blend(nn.Module):
             keys_B = at_B * n_ids + ids_B
             place_B = torch.searchsorted(self.keys_A, keys_B).clamp_(max=last)
             hit_B = (self.keys_A[place_B] == keys_B) & ~done_B
-            found_B = torch.where(hit_B, self.next_A[place_B], found_B)
+            found_B = torch.where(hit_B, self.next_A[place_B].long(), found_B)
             done_B |= hit_B
             found_B = torch.where(~done_B & (at_B == 0), 0, found_B)
             done_B |= at_B == 0
-            at_B = self.shorter_R[at_B]
+            at_B = self.shorter_R[at_B].long()
         return found_B
 
     def _mixed(self, logits_NV: Tensor, node_N: Tensor, position_N: Tensor) -> Tensor:
@@ -160,13 +160,13 @@ class Blend(nn.Module):
             return self.probs_DV.index_select(0, node_N)
         chain = [node_N]
         while bool((chain[-1] >= self._n_dense).any()):
-            chain.append(torch.where(chain[-1] >= self._n_dense, self.shorter_R[chain[-1]], chain[-1]))
+            chain.append(torch.where(chain[-1] >= self._n_dense, self.shorter_R[chain[-1]].long(), chain[-1]))
         probs_NV = self.probs_DV.index_select(0, chain[-1])
         for longer_N, shorter_N in zip(chain[-2::-1], chain[:0:-1], strict=True):
             rows_M = (longer_N != shorter_N).nonzero().squeeze(1)
             node_M = longer_N[rows_M]
             probs_NV[rows_M] *= self.mass_R[node_M, None]
-            starts_M = self.starts_R[node_M]
+            starts_M = self.starts_R[node_M].long()
             counts_M = self.starts_R[node_M + 1] - starts_M
             place_A = torch.repeat_interleave(starts_M - counts_M.cumsum(0) + counts_M, counts_M)
             arcs_A = place_A + torch.arange(len(place_A), device=place_A.device)
