@@ -90,11 +90,13 @@ def build_graph(records: Records, orders: list[Order], counted: list[Counted], b
 
     Args:
         records: the records that were counted.
-        orders: their grams of 0 to n symbols.
-        counted: the counts of 1 to n symbols.
+        orders: their grams of 0 to n symbols; the list is emptied, since it may take much memory.
+        counted: the counts of 1 to n symbols; emptied too.
         base_V: the distribution below the empty context.
     """
     graph = _without_entropies(records, orders, counted, base_V)
+    orders.clear()
+    counted.clear()
     graph.entropy_R[:] = _entropies(graph)
     return graph
 

@@ -15,12 +15,13 @@ doi:10.1006/csla.1999.0128, section 3; one mark before each record as in Heafiel
 https://aclanthology.org/P13-2121.
 
 Dimension letters: S ids of all records with a mark before each, N predicted ids, M those that have a gram of an order,
-G grams of one order, C those of one symbol less, P pairs of a group and a gram, Q pairs of a group and a context, K
-orders.
+G grams of one order, C those of one symbol less, U ids whose groups are left out, P pairs of a group and a gram, Q
+pairs of a group and a context, K orders.
 """
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 
     Integers = npt.NDArray[np.integer[Any]]
     Floats = npt.NDArray[np.floating[Any]]
-    Flags = npt.NDArray[np.bool_]
 
 MAX_ORDER = 8
 """The longest gram that is counted, in symbols."""
@@ -70,16 +70,15 @@ class Records:
         """The positions of the predicted ids."""
         return np.flatnonzero(self.depth_S > 0)
 
-    @property
-    def probed_S(self) -> Flags:
-        """The ids whose groups are left out."""
-        probed_S: Flags = self.group_S % self.stride == 0
-        return probed_S
+    @functools.cached_property
+    def probed_U(self) -> Integers:
+        """The positions of the ids whose groups are left out."""
+        return np.flatnonzero(self.group_S % self.stride == 0)
 
     @property
     def probed_N(self) -> Integers:
         """The positions of the predicted ids whose groups are left out."""
-        return np.flatnonzero(self.probed_S & (self.depth_S > 0))
+        return self.probed_U[self.depth_S[self.probed_U] > 0]
 
 
 @dataclass(frozen=True)
@@ -92,7 +91,7 @@ class Order:
         first_G: a position at which each gram ends.
         raw_G: its occurrences.
         suffix_G: the gram of k - 1 symbols that each gram ends with.
-        pair_S: the pair of group and gram at each probed id; -1 where there is none.
+        pair_U: the pair of group and gram at each id whose group is left out; -1 where there is none.
         first_P: a position of each pair.
         left_P: the occurrences of its gram outside its group.
     """
@@ -102,7 +101,7 @@ class Order:
     first_G: Integers
     raw_G: Integers
     suffix_G: Integers
-    pair_S: Integers
+    pair_U: Integers
     first_P: Integers
     left_P: Integers
 
@@ -174,8 +173,10 @@ def _extended(records: Records, k: int, shorter_S: Integers) -> Integers:
     for piece in _pieces(size):
         keys_S[piece] = keys(piece)
     keys_S.sort()
-    distinct_G = keys_S[np.diff(keys_S, prepend=-2) > 0]
-    del keys_S
+    is_first_S = np.ones(size, dtype=np.bool_)
+    np.not_equal(keys_S[1:], keys_S[:-1], out=is_first_S[1:])
+    distinct_G = keys_S[is_first_S]
+    del keys_S, is_first_S
     absent = int(size > 0 and distinct_G[0] == -1)
     gram_S = np.empty(size, dtype=np.int32)
     for piece in _pieces(size):
@@ -190,14 +191,15 @@ def _numbered(records: Records, k: int, gram_S: Integers, shorter_S: Integers) -
         at = np.flatnonzero(gram_S[piece] >= 0) + piece.start
         first_G[gram_S[at[::-1]]] = at[::-1]
         raw_G += np.bincount(gram_S[at], records.weight_S[at] * (records.depth_S[at] > 0), n_grams).astype(np.int64)
-    at_M = np.flatnonzero((gram_S >= 0) & records.probed_S)
+    valid_U = gram_S[records.probed_U] >= 0
+    at_M = records.probed_U[valid_U]
     gram_M, weight_M = gram_S[at_M], records.weight_S[at_M] * (records.depth_S[at_M] > 0)
     keys_M = records.group_S[at_M].astype(np.int64) * n_grams + gram_M
     _, first, pair_M = np.unique(keys_M, return_index=True, return_inverse=True)
-    pair_S = np.full(len(gram_S), -1, dtype=np.int32)
-    pair_S[at_M] = pair_M
+    pair_U = np.full(len(valid_U), -1, dtype=np.int32)
+    pair_U[valid_U] = pair_M
     left_P = raw_G[gram_M[first]] - np.bincount(pair_M, weight_M, len(first)).astype(np.int64)
-    return Order(k, gram_S, first_G, raw_G, shorter_S[first_G], pair_S, at_M[first], left_P)
+    return Order(k, gram_S, first_G, raw_G, shorter_S[first_G], pair_U, at_M[first], left_P)
 
 
 def count_order(records: Records, below: Order, here: Order, above: Order | None) -> Counted:
@@ -216,7 +218,8 @@ def count_order(records: Records, below: Order, here: Order, above: Order | None
         seen_G = above.raw_G > 0
         before_G = np.bincount(here.gram_S[above.first_G[seen_G]], minlength=n_grams)
         gone = (above.left_P == 0) & seen_G[above.gram_S[above.first_P]]
-        gone_P = np.bincount(here.pair_S[above.first_P[gone]], minlength=n_pairs)
+        places = np.searchsorted(records.probed_U, above.first_P[gone])
+        gone_P = np.bincount(here.pair_U[places], minlength=n_pairs)
         begins_G = depth_G == here.k - 1
         gram_P = here.gram_S[here.first_P]
         used_G = np.where(begins_G, used_G, before_G)
@@ -273,7 +276,7 @@ def leave_out(
     valid_N = here.gram_S[at_N] >= 0
     at_M = at_N[valid_N]
     context_Q, place_M = contexts or number_contexts(records, below, here)
-    pair_M = here.pair_S[at_M]
+    pair_M = here.pair_U[np.searchsorted(records.probed_U, at_M)]
     place_P = np.zeros(len(here.first_P), dtype=np.int64)
     place_P[pair_M] = place_M
     full_P, left_P, discounts = counts.used_G[here.gram_S[here.first_P]], counts.left_P, counts.discounts
@@ -328,7 +331,7 @@ def choose_order(records: Records, most: int = MAX_ORDER) -> tuple[list[Order], 
 
 def _without_ids(order: Order) -> Order:
     """Return what a graph needs of an order; the rest takes the most memory."""
-    return replace(order, gram_S=_NONE, raw_G=_NONE, pair_S=_NONE, first_P=_NONE, left_P=_NONE)
+    return replace(order, gram_S=_NONE, raw_G=_NONE, pair_U=_NONE, first_P=_NONE, left_P=_NONE)
 
 
 def leave_out_by_order(records: Records, most: int = MAX_ORDER) -> Iterator[Floats]:
