@@ -54,7 +54,7 @@ def row(corpus: str, pairs: list[tuple[dict[str, Any], dict[str, Any]]]) -> str:
 
     cells = [
         corpus,
-        f"{mean(0, 'baseline_5gram_bits_per_char'):.3f}",
+        f"{mean(0, _COUNTS):.3f}",
         f"{mean(0, 'bits'):.3f}",
         f"{mean(1, 'bits'):.3f}",
     ]
