@@ -217,7 +217,7 @@ def _entropies(graph: Graph) -> Floats:
             known = known_A[arcs] = left + graph.probs_A[arcs]
             change = np.bincount(source - source[0], left * np.log(left) - known * np.log(known))
             entropy_R[source[0] : source[-1] + 1] += change
-    return entropy_R
+    return np.maximum(entropy_R, 0)  # that of a nearly certain symbol is rounded to either side of it
 
 
 def next_node(graph: Graph, node_N: Integers, id_N: Integers) -> Integers:
