@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 import seqgen
@@ -16,4 +18,8 @@ class NGramOptions(seqgen.Options):
         ge=1,
         le=16_777_216,
         description="most contexts counted per length; memory: order x buckets x symbols x 4 bytes",
+    )
+    smoothing: Literal["kneser-ney", "witten-bell"] = Field(
+        "witten-bell",  # runs without this option were trained before there was a choice
+        description="smoothing of the counts; new runs take kneser-ney",
     )

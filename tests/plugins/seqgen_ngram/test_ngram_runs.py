@@ -6,6 +6,7 @@ import itertools
 import json
 import math
 from collections import Counter
+from pathlib import Path
 
 import pytest
 import torch
@@ -42,7 +43,9 @@ def test_impossible_options_are_one_line(cli, words, in_tmp, option):
     assert not (in_tmp / "runs").exists()
 
 
-@pytest.mark.parametrize("options", [{}, {"engine": "eager"}, {"engine": "scan"}])
+@pytest.mark.parametrize(
+    "options", [{}, {"engine": "eager"}, {"engine": "scan"}, {"options": {"model.smoothing": "witten-bell"}}]
+)
 def test_a_resumed_count_is_the_straight_one(words, tmp_path, monkeypatch, options):
     """Nothing is counted twice and nothing is left out, wherever an epoch is interrupted."""
     monkeypatch.setattr("seqgen.training.trainer._PROGRESS_EVERY_S", 0.0)  # an event a step
@@ -53,8 +56,19 @@ def test_a_resumed_count_is_the_straight_one(words, tmp_path, monkeypatch, optio
             seqgen.train(words, out=tmp_path / str(at), listener=Stopper(at), **common)
         assert digests(seqgen.resume(tmp_path / str(at)).path) == digests(straight.path)
     texts = [text for text, part in straight.where(words.read_text().split()).items() if part == "train"]
-    n_targets = 2 * sum(len(text) + 1 for text in texts)
-    assert seqgen.load(straight.path, checkpoint="latest").model.counts_RV[0].sum().item() == n_targets
+    model = seqgen.load(straight.path, checkpoint="latest").model
+    if "options" in options:
+        assert model.counts_RV[0].sum().item() == 2 * sum(len(text) + 1 for text in texts)
+        return
+    assert model.smoothing == "kneser-ney"
+    before = {(one, other) for text in texts for one, other in itertools.pairwise(["", *text, "end"])}
+    assert model.counts_RV[0].sum().item() == len(before)  # different symbols before each symbol
+
+
+def test_a_run_without_the_option_has_witten_bell_smoothing():
+    """Runs were trained so before there was a choice."""
+    run = seqgen.load(Path(__file__).parents[2] / "golden" / "runs" / "ngram")
+    assert "smoothing" not in run.settings.model.options and run.model.smoothing == "witten-bell"
 
 
 def test_probabilities_of_symbols_sum_to_one(words, tmp_path):
