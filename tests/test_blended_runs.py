@@ -164,6 +164,30 @@ def test_without_held_out_records_a_blend_is_half_and_half(corpus, tmp_path):
     assert alone.state["gate"] is None and not isinstance(alone.model, Blend)
 
 
+def test_held_out_records_decide_unless_told_otherwise(corpus, tmp_path, cli):
+    many = tmp_path / "many.txt"
+    many.write_text("\n".join(f"{one}{other}" for one in WORDS[:24] for other in WORDS[24:36]) + "\n")
+    result = cli(
+        "train", "--corpus", many, "--hidden", 8, "--steps", 20, "--split", "80/10/10", "--out", tmp_path / "many"
+    )
+    run = seqgen.load(tmp_path / "many")
+    assert result.code == 0 and run.settings.train.blend == "auto" and isinstance(run.model, Blend)
+    best = next(row for row in run.metrics if row["step"] == run.state["best_step"])
+    alone, blended = best["valid_network_bits_per_char"], best["valid_bits_per_char"]
+    line = f"blended with a {run.model.graph.order}-gram: {alone:.3f} bits/char without it, {blended:.3f} with it"
+    assert line in result.out + result.err
+    plain = cli(
+        "train", "--corpus", many, "--hidden", 8, "--steps", 5, "--blend", "none", "--split", "80/10/10", "--out",
+        tmp_path / "plain",
+    )  # fmt: skip
+    assert plain.code == 0 and "blended" not in plain.out + plain.err
+    # Of few records the best step is the last that copies few of them; without held-out records nothing decides.
+    assert seqgen.plan(corpus, split="80/10/10").settings.train.blend == "none"
+    assert seqgen.plan(many, split="none").settings.train.blend == "none"
+    assert seqgen.plan(many, split="80/10/10", blend="ngram").settings.train.blend == "ngram"
+    assert seqgen.plan(many, split="80/10/10", model="ngram").settings.train.blend == "none"
+
+
 # -- stopping and resuming
 
 

@@ -369,6 +369,25 @@ def test_of_many_records_some_are_left_out(texts, most):
     assert [order.k for order in grams] == list(range(graph.order + 1))
 
 
+@given(
+    st.lists(st.text("abc", max_size=7), min_size=1, max_size=9) | st.text("abc", min_size=1, max_size=60),
+    st.integers(1, 8),
+    st.integers(1, 9),
+    st.integers(1, 9),
+)
+@settings(max_examples=60)
+def test_pieces_of_a_large_part_are_counted_as_a_small_one(corpus, order, piece, arcs):
+    part, vocabulary = streamed(corpus) if isinstance(corpus, str) else encoded(corpus)
+    whole = graph_of(part, vocabulary, order)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("seqgen.counting.kneser_ney._PIECE", piece)
+        patch.setattr("seqgen.counting.graph._ARCS", arcs)
+        pieces = graph_of(part, vocabulary, order)
+    assert pieces.entropy_R == pytest.approx(whole.entropy_R, abs=1e-6)
+    pieces.entropy_R[:] = whole.entropy_R
+    assert dump_graph(pieces) == dump_graph(whole)
+
+
 def test_half_a_million_symbols_are_counted():
     rng = np.random.default_rng(0)
     lengths = rng.integers(20, 60, 14_000)
