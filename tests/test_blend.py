@@ -95,7 +95,7 @@ def expected_mixture(part, vocabulary, order, history, logits_V, weights_F):
 
 @given(
     st.lists(st.text("abc", max_size=6), min_size=1, max_size=8),
-    st.integers(2, 5),
+    st.integers(1, 5),
     st.lists(st.sampled_from([3, 4, 5]), max_size=7),
     st.integers(0, 9),
 )

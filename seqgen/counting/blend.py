@@ -19,7 +19,7 @@ from seqgen.counting.gate import N_FEATURES, N_LENGTHS, node_scores
 from seqgen.counting.graph import Graph, distributions
 from seqgen.model import make_stepper
 from seqgen.protocols import State
-from seqgen.tokenizers import BOS
+from seqgen.tokenizers import BOS, EOS
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -58,6 +58,7 @@ class Blend(nn.Module):
     def __init__(self, network: nn.Module, graph: Graph) -> None:
         super().__init__()
         self.network, self.graph = network, graph
+        self._ends = bool(graph.base_V[EOS])  # a long text has no positions
         n_dense = 0
         while n_dense < graph.n_nodes:
             after = graph.level(int(graph.length_R[n_dense])).stop
@@ -122,7 +123,7 @@ class Blend(nn.Module):
     def _advance(self, ids_B: Tensor, node_B: Tensor, position_B: Tensor) -> tuple[Tensor, Tensor]:
         """Return node and position after ids; conditions and padding change neither."""
         is_symbol_B = self.penalty_V.index_select(0, ids_B) == 0
-        position_B = torch.where(ids_B == BOS, 0, position_B + is_symbol_B) if self.graph.begin else position_B
+        position_B = torch.where(ids_B == BOS, 0, position_B + is_symbol_B) if self._ends else position_B
         if self._n_dense == self.graph.n_nodes:
             return self.following_DV.view(-1)[node_B * self.graph.n_ids + ids_B].long(), position_B
         return self._searched(ids_B, node_B), position_B
