@@ -123,11 +123,11 @@ def _without_entropies(records: Records, orders: list[Order], counted: list[Coun
         next_G = next_G[here.suffix_G]
         if here.k < len(node_of):
             next_G = np.where(node_of[here.k] >= 0, node_of[here.k], next_G)
-        if not below.k and len(marks := np.flatnonzero(records.depth_S[here.first_G] == 0)):
+        if not below.k and len(marks := np.flatnonzero(records.depth_S[here.end_G] == 0)):
             begin = int(next_G[marks[0]])
-        kept = np.flatnonzero(records.depth_S[here.first_G] > 0)  # arcs without a count lead to longer contexts
+        kept = np.flatnonzero(records.depth_S[here.end_G] > 0)  # arcs without a count lead to longer contexts
         context, used = counts.context_G[kept], counts.used_G[kept]
-        keys_K = node_of[below.k][context].astype(np.int64) * n_ids + records.ids_S[here.first_G[kept]]
+        keys_K = node_of[below.k][context].astype(np.int64) * n_ids + records.ids_S[here.end_G[kept]]
         sorted_K = np.argsort(keys_K)
         own = np.maximum(used - counts.discounts[np.minimum(used, 3)], 0) / total_C[context]
         keys.append(keys_K[sorted_K])
@@ -156,11 +156,10 @@ def _number_nodes(records: Records, orders: list[Order], counted: list[Counted])
     found: list[Integers] = []
     n_nodes = 0
     for below, here, counts in zip(orders, orders[1:], counted, strict=False):
-        is_context_G = np.zeros(len(below.first_G), dtype=np.bool_)
-        is_context_G[counts.context_G[records.depth_S[here.first_G] > 0]] = True
-        is_context_G[:1] |= not below.k
+        is_context_G = np.zeros(len(below.end_G), dtype=np.bool_)
+        is_context_G[counts.context_G[records.depth_S[here.end_G] > 0]] = True
         n_contexts = int(is_context_G.sum())
-        nodes_G = np.full(len(below.first_G), -1, dtype=np.int32)
+        nodes_G = np.full(len(below.end_G), -1, dtype=np.int32)
         nodes_G[is_context_G] = n_nodes + np.arange(n_contexts)
         n_nodes += n_contexts
         found.append(nodes_G)

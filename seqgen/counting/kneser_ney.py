@@ -88,7 +88,7 @@ class Order:
     Attributes:
         k: their length.
         gram_S: the gram that ends at each id; -1 where a record is shorter.
-        first_G: a position at which each gram ends.
+        end_G: a position at which each gram ends.
         raw_G: its occurrences.
         suffix_G: the gram of k - 1 symbols that each gram ends with.
         pair_U: the pair of group and gram at each id whose group is left out; -1 where there is none.
@@ -98,7 +98,7 @@ class Order:
 
     k: int
     gram_S: Integers
-    first_G: Integers
+    end_G: Integers
     raw_G: Integers
     suffix_G: Integers
     pair_U: Integers
@@ -186,10 +186,10 @@ def _extended(records: Records, k: int, shorter_S: Integers) -> Integers:
 
 def _numbered(records: Records, k: int, gram_S: Integers, shorter_S: Integers) -> Order:
     n_grams = int(gram_S.max(initial=-1)) + 1
-    first_G, raw_G = np.zeros(n_grams, dtype=np.int64), np.zeros(n_grams, dtype=np.int64)
-    for piece in reversed(list(_pieces(len(gram_S)))):
+    end_G, raw_G = np.zeros(n_grams, dtype=np.int64), np.zeros(n_grams, dtype=np.int64)
+    for piece in _pieces(len(gram_S)):
         at = np.flatnonzero(gram_S[piece] >= 0) + piece.start
-        first_G[gram_S[at[::-1]]] = at[::-1]
+        end_G[gram_S[at]] = at
         raw_G += np.bincount(gram_S[at], records.weight_S[at] * (records.depth_S[at] > 0), n_grams).astype(np.int64)
     valid_U = gram_S[records.probed_U] >= 0
     at_M = records.probed_U[valid_U]
@@ -199,7 +199,7 @@ def _numbered(records: Records, k: int, gram_S: Integers, shorter_S: Integers) -
     pair_U = np.full(len(valid_U), -1, dtype=np.int32)
     pair_U[valid_U] = pair_M
     left_P = raw_G[gram_M[first]] - np.bincount(pair_M, weight_M, len(first)).astype(np.int64)
-    return Order(k, gram_S, first_G, raw_G, shorter_S[first_G], pair_U, at_M[first], left_P)
+    return Order(k, gram_S, end_G, raw_G, shorter_S[end_G], pair_U, at_M[first], left_P)
 
 
 def count_order(records: Records, below: Order, here: Order, above: Order | None) -> Counted:
@@ -211,12 +211,12 @@ def count_order(records: Records, below: Order, here: Order, above: Order | None
         here: their grams of k symbols.
         above: their grams of k + 1 symbols; None where k is the highest order.
     """
-    n_grams, n_pairs = len(here.first_G), len(here.first_P)
-    depth_G = records.depth_S[here.first_G]
+    n_grams, n_pairs = len(here.end_G), len(here.first_P)
+    depth_G = records.depth_S[here.end_G]
     used_G, left_P = here.raw_G, here.left_P
     if above is not None:
         seen_G = above.raw_G > 0
-        before_G = np.bincount(here.gram_S[above.first_G[seen_G]], minlength=n_grams)
+        before_G = np.bincount(here.gram_S[above.end_G[seen_G]], minlength=n_grams)
         gone = (above.left_P == 0) & seen_G[above.gram_S[above.first_P]]
         places = np.searchsorted(records.probed_U, above.first_P[gone])
         gone_P = np.bincount(here.pair_U[places], minlength=n_pairs)
@@ -226,8 +226,8 @@ def count_order(records: Records, below: Order, here: Order, above: Order | None
         left_P = np.where(begins_G[gram_P], left_P, before_G[gram_P] - gone_P)
     used_G = np.where(depth_G > 0, used_G, 0)
     discounts = estimate_discounts(used_G)
-    context_G = np.where(depth_G > 0, below.gram_S[here.first_G - 1], 0)
-    size = len(below.first_G)
+    context_G = np.where(depth_G > 0, below.gram_S[here.end_G - 1], 0)
+    size = len(below.end_G)
     total_C = np.bincount(context_G, used_G, size).astype(np.float64)
     mass_C = np.bincount(context_G, discounts[np.minimum(used_G, 3)], size).astype(np.float64)
     return Counted(used_G, left_P, discounts, context_G, total_C, mass_C)
@@ -248,7 +248,7 @@ def number_contexts(records: Records, below: Order, here: Order) -> tuple[Intege
     """Return the context (Q,) of each pair of a group and a context, and the pair (M,) before each probed id."""
     at_M = records.probed_N
     at_M = at_M[here.gram_S[at_M] >= 0]
-    n_contexts = max(len(below.first_G), 1)
+    n_contexts = max(len(below.end_G), 1)
     keys_M = records.group_S[at_M].astype(np.int64) * n_contexts + below.gram_S[at_M - 1]
     distinct_Q, place_M = np.unique(keys_M, return_inverse=True)
     return distinct_Q % n_contexts, place_M
