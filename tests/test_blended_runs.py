@@ -20,7 +20,7 @@ from resuming import Stopper, digests
 from seqgen.checkpoint import NGRAM
 from seqgen.config import SampleConfig
 from seqgen.counting import Blend, count_part, dump_graph, load_graph, mixed_nats
-from seqgen.errors import BadOption, CheckpointError, Diverged, Interrupted
+from seqgen.errors import BadOption, CheckpointError, Diverged, Interrupted, LinkRefused
 from seqgen.evaluation import held_out_loss, penalty
 from seqgen.measure import read_corpus
 from seqgen.pytest_plugin import load_plugins
@@ -326,6 +326,13 @@ def test_a_changed_byte_of_the_counts_is_refused(copied, at, cli):
         _ = seqgen.load(copied).model
     result = cli("sample", copied, "-n", 2)
     assert result.code == 4 and result.err.count("\n") <= 4 and NGRAM in result.err
+
+
+def test_a_link_to_counts_is_refused(copied):
+    (copied / NGRAM).rename(copied.parent / "elsewhere")
+    (copied / NGRAM).symlink_to(copied.parent / "elsewhere")
+    with pytest.raises(LinkRefused, match=r"ngram\.safetensors"):
+        _ = seqgen.load(copied).model
 
 
 def test_the_counts_of_another_run_are_refused(copied):

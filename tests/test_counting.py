@@ -181,6 +181,7 @@ DEGENERATE = {
     "empty-records": ["", "", "ab"],
     "short-records": ["a", "b", "c", "b"],
     "duplicates": ["abc"] * 5 + ["ab"] * 2,
+    "many-duplicates": ["ab"] * 300 + ["b", "b", "ba"],
     "all-different": ["a", "bb", "ccc"],
     "a-long-record": ["abcabcaab" * 6],
 }
