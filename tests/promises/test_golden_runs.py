@@ -32,7 +32,8 @@ KINDS = {
     "transformer": {"cell": "transformer", "hidden": 8},
     "mingru": {"cell": "mingru"},
     "sru": {"cell": "sru"},
-    "ngram": {"model": "ngram", "options": {"order": 3, "buckets": 64}},
+    "ngram": {"model": "ngram", "options": {"order": 3, "buckets": 64, "smoothing": "witten-bell"}},
+    "ngram-kneser-ney": {"model": "ngram", "options": {"order": 3, "buckets": 64}},
     "conditioned": {"cell": "gru", "condition": "label", "label_field": "label"},
     "stream": {"cell": "gru", "layout": "stream", "options": {"window": 8}},
 }
