@@ -265,6 +265,8 @@ class DomainSpec(Spec):
             automatically: ``("smiles", "canonical_smiles")``. It is the text unless the user chooses another.
         trailing_names: whether a line of a plain text file may have white space and a name after the text, which has
             no white space itself.
+        syntax: whether texts follow rules over longer distances than counts see, such as brackets or line formats.
+            Such texts are not blended with counts by default, since fewer samples would be valid.
     """
 
     tokenizer: str = "char"
@@ -274,10 +276,11 @@ class DomainSpec(Spec):
     endings: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
     trailing_names: bool = False
+    syntax: bool = False
     kind: ClassVar[str] = "domain"
 
     def __post_init__(self) -> None:
-        """Validate ``endings``, ``columns`` and ``trailing_names``."""
+        """Validate ``endings``, ``columns``, ``trailing_names`` and ``syntax``."""
         super().__post_init__()
         fit = isinstance(self.endings, tuple) and all(_SUFFIX.fullmatch(str(ending)) for ending in self.endings)
         check(fit, f"{self.name}: endings={self.endings!r} is not a tuple of lower-case suffixes like ('.smi',)")
@@ -285,9 +288,8 @@ class DomainSpec(Spec):
             isinstance(name, str) and name and name == name.casefold() for name in self.columns
         )
         check(fit, f"{self.name}: columns={self.columns!r} is not a tuple of lower-case names like ('smiles',)")
-        check(
-            isinstance(self.trailing_names, bool), f"{self.name}: trailing_names={self.trailing_names!r} is not a bool"
-        )
+        for flag in ("trailing_names", "syntax"):
+            check(isinstance(getattr(self, flag), bool), f"{self.name}: {flag}={getattr(self, flag)!r} is not a bool")
 
 
 SPEC_TYPES: tuple[type[Spec], ...] = (

@@ -57,6 +57,7 @@ def register_domains(register: Callable[[seqgen.DomainSpec], None]) -> None:
             validator="card",
             renderer="card",
             metrics=("cards",),
+            syntax=True,
         )
     )
 

@@ -91,6 +91,7 @@ DOMAINS = (
         endings=(".smi", ".smiles"),
         columns=("smiles", "canonical_smiles", "isomeric_smiles"),
         trailing_names=True,
+        syntax=True,
         **_PARTS,
     ),
     seqgen.DomainSpec(

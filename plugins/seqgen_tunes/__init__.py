@@ -94,5 +94,6 @@ def register_domains(register: Callable[[seqgen.DomainSpec], None]) -> None:
             validator="abc",
             renderer="abc",
             metrics=("tunes",),
+            syntax=True,
         )
     )

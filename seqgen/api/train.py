@@ -37,7 +37,7 @@ from seqgen.plugins import Plugins, PluginsArgument, choose_parts
 from seqgen.plugins.round_trip import check_order, check_tokenizer
 from seqgen.registry import attribute_errors
 from seqgen.signals import graceful_stop
-from seqgen.specs import CorpusSpec
+from seqgen.specs import CorpusSpec, DomainSpec
 
 if TYPE_CHECKING:
     from seqgen.keywords import TrainKeywords
@@ -200,7 +200,9 @@ def _settle(resolved: ResolvedConfig, plugins: Plugins, data: EncodedCorpus) -> 
     """
     settings = run_settings(resolved, plugins, data)
     counts = hasattr(resolved.model.load(), "learn")
-    train = with_blend(with_best_by(settings, data.survey, counts=counts), data, counts=counts)
+    domain = resolved.parts["domain"].spec
+    assert isinstance(domain, DomainSpec)
+    train = with_blend(with_best_by(settings, data.survey, counts=counts), data, domain, counts=counts)
     settings, budget = settings.model_copy(update={"train": train}), resolved.config.params
     if budget is None:
         return settings
