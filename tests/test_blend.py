@@ -18,6 +18,7 @@ from seqgen.counting import (
     Observed,
     cross_fitted,
     fit_gate,
+    least_shift,
     mixed_nats,
 )
 from seqgen.model import RecurrentModel, make_stepper
@@ -395,3 +396,25 @@ def test_records_are_not_split_over_folds():
     alone = cross_fitted(observed)[1]
     split = cross_fitted(Observed(network_N, np.full(1000, -1.0), features_NF, np.arange(1000)))[1]
     assert split < alone - 50
+
+
+# -- copies
+
+
+@pytest.mark.parametrize("boost", [0.0, 0.005, 3.0])
+def test_the_least_shift_is_the_smallest_that_limits_copies(boost):
+    """Counts that favour each symbol of a training record by ``boost`` nats are trusted as far as that is harmless."""
+    training = simulated(400, seed=3)
+    training = Observed(training.network_N, training.network_N + boost, training.features_NF, training.record_N)
+    weights_F = gate(1)
+
+    def copies(nats_N):
+        return np.exp(-np.bincount(training.record_N, nats_N)).sum()
+
+    def ratio(shift):
+        moved_F = np.append(weights_F[:-1], weights_F[-1] + shift)
+        return copies(mixed_nats(training, moved_F)) / copies(-training.network_N)
+
+    shift = least_shift(training, weights_F)
+    assert ratio(shift) <= 1.1 and (shift > 0) == (ratio(0.0) > 1.1) == (boost > 1)
+    assert not shift or ratio(shift - 1 / 32) > 1.1

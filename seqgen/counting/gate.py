@@ -36,6 +36,8 @@ _MAX_SYMBOLS = 10_000  # that a gate is fitted to
 _STEPS = 50
 _CLOSE = 0.1  # gain of a step, nats, below which fitting ends
 _SMALLEST_STEP = 1 / 64
+_MORE_COPIES = 1.1  # factor on the copies of the network alone
+_MAX_SHIFT, _SHIFT_STEP = 16.0, 1 / 64  # of w . x, towards the network
 _LEAST_BEND = 0.05  # share of the curvature of a logistic regression that is kept
 _SPREAD = 1e-3  # standard deviation below which a feature counts as constant
 
@@ -146,23 +148,60 @@ def mixed_nats(observed: Observed, weights_F: Floats) -> Floats:
     return -np.logaddexp(network_N, observed.ngram_N - np.logaddexp(0, score_N))
 
 
-def cross_fitted(observed: Observed, folds: int = 4) -> tuple[Floats, float]:
+def cross_fitted(observed: Observed, shift: float = 0.0, folds: int = 4) -> tuple[Floats, float]:
     """Return the weights of the gate (F,), and the summed loss of the mixture in nats.
 
     Each record is mixed by a gate that was fitted to other records, so the loss is that of new ones. Of many symbols a
     part is fitted to.
+
+    Args:
+        observed: held-out symbols.
+        shift: added to the constant of every fitted gate.
+        folds: parts of the records, each left out once.
     """
     every = -(-len(observed.record_N) // _MAX_SYMBOLS)
     fitted_N = observed.record_N % max(every, 1) == 0
     some = _selected(observed, fitted_N)
     weights_F = fit_gate(some)
-    total = float(mixed_nats(_selected(observed, ~fitted_N), weights_F).sum())
+    total = float(mixed_nats(_selected(observed, ~fitted_N), shifted(weights_F, shift)).sum())
     fold_N = some.record_N // max(every, 1) % folds
     for fold in range(folds):
         inside_N = fold_N == fold
         others_F = fit_gate(_selected(some, ~inside_N), weights_F) if inside_N.any() else weights_F
-        total += float(mixed_nats(_selected(some, inside_N), others_F).sum())
-    return weights_F, total
+        total += float(mixed_nats(_selected(some, inside_N), shifted(others_F, shift)).sum())
+    return shifted(weights_F, shift), total
+
+
+def shifted(weights_F: Floats, shift: float) -> Floats:
+    """Return weights whose gate gives more to the network: ``shift`` is added to w . x."""
+    found: Floats = np.append(weights_F[:-1], weights_F[-1] + shift)
+    return found
+
+
+def least_shift(training: Observed, weights_F: Floats) -> float:
+    """Return the smallest shift by which the blend samples hardly more training records than the network alone.
+
+    A gate that is best for new records still lets the counts repeat their own. The expected share of training records
+    among samples is the sum of their probabilities; here it may exceed that of the network by a tenth of it.
+
+    Args:
+        training: symbols of training records.
+        weights_F: the gate.
+    """
+
+    def copies(nats_N: Floats) -> float:
+        return float(np.exp(-np.bincount(training.record_N, nats_N)).sum())
+
+    most = _MORE_COPIES * copies(-training.network_N)
+    low, high = 0.0, _MAX_SHIFT
+    if copies(mixed_nats(training, weights_F)) <= most:
+        return low
+    while high - low > _SHIFT_STEP:
+        middle = (low + high) / 2
+        low, high = (
+            (low, middle) if copies(mixed_nats(training, shifted(weights_F, middle))) <= most else (middle, high)
+        )
+    return high
 
 
 def _selected(observed: Observed, chosen_N: npt.NDArray[np.bool_]) -> Observed:

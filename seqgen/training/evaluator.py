@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from seqgen.batches import Encoded, Parts, Stream, derive_seed
 from seqgen.config import TrainSettings
-from seqgen.counting import N_FEATURES, Blend, cross_fitted
+from seqgen.counting import N_FEATURES, Blend, cross_fitted, least_shift
 from seqgen.evaluation import (
     MIN_WINDOWS,
     RECORDS_PER_BATCH,
@@ -29,6 +29,8 @@ from seqgen.training.events import Report
 from seqgen.training.observer import Observer
 from seqgen.training.state import TrainState
 
+_COPIED_IDS = 20_000  # ids of the training records whose probabilities are watched
+_LEAST_GAIN = 1e-3  # of the held-out loss, for which a network is blended with counts
 _SHARE = 0.05  # of a run's time, for the held-out records of one evaluation
 
 
@@ -71,6 +73,11 @@ class Evaluator:
         self._model, self._penalty_V, self._settings, self._sample = model, penalty_V, settings, sample
         self._train, self._valid, self._blend = encoded["train"], encoded["valid"], blend
         self._observer = Observer(blend, self._valid, penalty_V) if blend is not None and len(self._valid) else None
+        self._copied: Observer | None = None  # training records, of which a blend by default must not copy more
+        if self._observer is not None and settings.blend == "auto" and isinstance(self._train, Encoded):
+            assert blend is not None
+            self._copied = Observer(blend, self._train, penalty_V)
+            self._n_copied = max(1, _COPIED_IDS * len(self._train) // len(self._train.flat))
         self._duration_s = 0.0
 
     @property
@@ -152,7 +159,11 @@ class Evaluator:
             return alone, None
         weights_F, nats = cross_fitted(observed)
         metrics["valid_network_bits_per_char"] = alone.bits_per_char
-        if self._settings.blend == "auto" and nats >= alone.loss_nats * alone.n_targets:
+        if self._copied is not None:
+            training, _ = self._copied.observe(self._n_copied, check)
+            if shift := least_shift(training, weights_F):
+                weights_F, nats = cross_fitted(observed, shift)
+        if self._settings.blend == "auto" and nats >= (1 - _LEAST_GAIN) * alone.loss_nats * alone.n_targets:
             return alone, None
         scale = nats / alone.n_targets / max(alone.loss_nats, 1e-9)
         blended = replace(alone, loss_nats=alone.loss_nats * scale, bits_per_char=alone.bits_per_char * scale)
