@@ -71,12 +71,10 @@ class TrainSettings(Options):
         description="criterion of the best step: lowest held-out loss, or the last step that copies few records; "
         "default: copies for fewer than 200 records",
     )
-    blend: Annotated[
-        Literal["auto", "ngram", "none"] | None, Flag(_MODEL, metavar="auto|ngram|none", default="auto")
-    ] = Field(
+    blend: Annotated[Literal["auto", "ngram", "none"] | None, Flag(_MODEL, metavar="auto|ngram|none")] = Field(
         None,
-        description="counts that the model is blended with: ngram, none, or auto: ngram where the held-out loss is "
-        "lower with it",
+        description="counts to blend the model with: ngram, none, or auto: ngram where that lowers the held-out loss "
+        "without more copies; default: auto, for texts with a syntax none",
     )
     save_every_s: float = Field(60.0, gt=0, description="maximum seconds between checkpoints")
     samples: int = Field(3, ge=0, le=1000, description="samples shown at each evaluation")
