@@ -36,7 +36,7 @@ _MAX_SYMBOLS = 10_000  # that a gate is fitted to
 _STEPS = 50
 _CLOSE = 0.1  # gain of a step, nats, below which fitting ends
 _SMALLEST_STEP = 1 / 64
-_MORE_COPIES = 1.1  # factor on the copies of the network alone
+_MORE_COPIES, _FEW_COPIES = 1.1, 0.01  # factor on the copies of the network alone; share of samples
 _MAX_SHIFT, _SHIFT_STEP = 16.0, 1 / 64  # of w . x, towards the network
 _LEAST_BEND = 0.05  # share of the curvature of a logistic regression that is kept
 _SPREAD = 1e-3  # standard deviation below which a feature counts as constant
@@ -178,21 +178,24 @@ def shifted(weights_F: Floats, shift: float) -> Floats:
     return found
 
 
-def least_shift(training: Observed, weights_F: Floats) -> float:
+def least_shift(training: Observed, weights_F: Floats, scale: float = 1.0) -> float:
     """Return the smallest shift by which the blend samples hardly more training records than the network alone.
 
     A gate that is best for new records still lets the counts repeat their own. The expected share of training records
-    among samples is the sum of their probabilities; here it may exceed that of the network by a tenth of it.
+    among samples is the sum of their probabilities; here it may exceed that of the network by a tenth of it, or by one
+    sample in a hundred.
 
     Args:
         training: symbols of training records.
         weights_F: the gate.
+        scale: the number of training records for each of these.
     """
 
     def copies(nats_N: Floats) -> float:
-        return float(np.exp(-np.bincount(training.record_N, nats_N)).sum())
+        return scale * float(np.exp(-np.bincount(training.record_N, nats_N)).sum())
 
-    most = _MORE_COPIES * copies(-training.network_N)
+    alone = copies(-training.network_N)
+    most = max(_MORE_COPIES * alone, alone + _FEW_COPIES)
     low, high = 0.0, _MAX_SHIFT
     if copies(mixed_nats(training, weights_F)) <= most:
         return low

@@ -30,7 +30,7 @@ from seqgen.training.observer import Observer
 from seqgen.training.state import TrainState
 
 _COPIED_IDS = 20_000  # ids of the training records whose probabilities are watched
-_LEAST_GAIN = 1e-3  # of the held-out loss, for which a network is blended with counts
+_LEAST_GAIN = 0.01  # share of the held-out loss for which a network is blended with counts
 _SHARE = 0.05  # of a run's time, for the held-out records of one evaluation
 
 
@@ -160,8 +160,8 @@ class Evaluator:
         weights_F, nats = cross_fitted(observed)
         metrics["valid_network_bits_per_char"] = alone.bits_per_char
         if self._copied is not None:
-            training, _ = self._copied.observe(self._n_copied, check)
-            if shift := least_shift(training, weights_F):
+            training, observed_of = self._copied.observe(self._n_copied, check)
+            if shift := least_shift(training, weights_F, len(self._train) / observed_of.n_records):
                 weights_F, nats = cross_fitted(observed, shift)
         if self._settings.blend == "auto" and nats >= (1 - _LEAST_GAIN) * alone.loss_nats * alone.n_targets:
             return alone, None
