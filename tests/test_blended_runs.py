@@ -150,7 +150,6 @@ def test_auto_copies_hardly_more_than_the_network_alone(tmp_path):
         data, model = read_corpus(run), run.model
         penalty_V = penalty(data.vocabulary, model)
         copies[blend] = expected_copies(model, data.encoded["train"], penalty_V)
-        network = getattr(model, "network", model)
         alone = expected_copies(model.network, data.encoded["train"], penalty_V)
     most = max(1.1 * alone, alone + 0.01)
     assert copies["auto"] <= most + 1e-6 < copies["ngram"], (copies, alone)

@@ -122,6 +122,8 @@ def plan_all(
         CorpusError: the corpus is unreadable or empty, or the part is.
     """
     given = _split_options(settings["options"])
+    if not any(option == "blend" for _, option, _ in given):
+        given = [*given, ("train", "blend", "none")]  # cells are compared, not the counts that they all share
     for _, name, _ in given:
         if name in _RESERVED:
             raise seqgen.BadOption(f"cannot use -o {name}=... in a bench: use {_RESERVED[name]}")
