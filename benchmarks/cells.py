@@ -115,7 +115,7 @@ def measure(setting: Setting, n_steps: int, cells: list[str], report: Callable[[
             for name in cells:
                 report(name)
                 options = {"model": name} if name == "ngram" else {"cell": name, "params": parameters, "steps": n_steps}
-                run = seqgen.train("names", out=Path(folder) / name, **options)
+                run = seqgen.train("names", out=Path(folder) / name, blend="none", **options)
                 measured.append(interleave(works | seqgen_works(run, data, setting, n_names), setting.rounds))
                 rows.append(row(name, run, measured[-1], best))
     torch_rates = [

@@ -30,7 +30,14 @@ def measure(setting: Setting) -> Section:
             def work() -> Done:
                 out = Path(folder) / str(next(numbers))
                 seqgen.train(
-                    "names", cell="custom-ugrnn", steps=n_steps, engine=engine, out=out, plugins=plugins, **small
+                    "names",
+                    cell="custom-ugrnn",
+                    steps=n_steps,
+                    engine=engine,
+                    blend="none",
+                    out=out,
+                    plugins=plugins,
+                    **small,
                 )
                 return {"runs": 1}
 

@@ -42,7 +42,7 @@ def measure(folder: Path, names: list[str], reference: seqgen.Run) -> dict[str, 
     """Train on one list with both criteria and evaluate."""
     path = folder / "names.txt"
     path.write_text("\n".join(names) + "\n")
-    by_loss = seqgen.train(path, out=folder / "loss", options={"best_by": "loss"})
+    by_loss = seqgen.train(path, out=folder / "loss", options={"best_by": "loss"}, blend="none")
     by_copies = seqgen.train(path, out=folder / "copies")
     last = seqgen.load(by_loss.path, checkpoint="latest")
     return {

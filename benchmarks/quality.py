@@ -1,4 +1,4 @@
-"""Quality of cells on a corpus with default settings, compared with n-grams.
+"""Quality of cells alone on a corpus with default settings, compared with n-grams.
 
     python benchmarks/quality.py [--corpus NAME] [--cells a,b,c] [--seeds N] [--quick]
 
@@ -35,7 +35,7 @@ def n_gram_bits(train: list[str], test: list[str], order: int) -> float:
 def measure(corpus: str, cell: str, seed: int, folder: Path, *, quick: bool = False) -> dict[str, float]:
     """Train with default settings, or a few steps, and evaluate."""
     ends = {"steps": 3} if quick else {}
-    run = seqgen.train(corpus, cell=cell, seed=seed, out=folder / f"{cell}-{seed}", **ends)
+    run = seqgen.train(corpus, cell=cell, seed=seed, blend="none", out=folder / f"{cell}-{seed}", **ends)
     last = run.folder.load_latest(print)
     figures = run.evaluate(500)
     return {

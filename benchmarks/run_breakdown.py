@@ -62,7 +62,7 @@ def measure_run(n_steps: int, **options: Any) -> RunTimes:
     plugins.load([*entry_point_candidates(), file_candidate(CUSTOM_CELLS)])
     gc.collect()
     with tempfile.TemporaryDirectory() as folder, _timed() as seconds:
-        run = seqgen.train(steps=n_steps, out=Path(folder) / "run", plugins=plugins, **options)
+        run = seqgen.train(steps=n_steps, out=Path(folder) / "run", plugins=plugins, blend="none", **options)
         reading_s = seconds["learn"] - seconds["encode"]
         return RunTimes(reading_s, seconds["encode"], seconds["batch"], float(run.state["elapsed_s"]))
 
