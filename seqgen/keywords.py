@@ -54,7 +54,7 @@ class TrainKeywords(TypedDict, total=False):
     for fewer than 200 records."""
     blend: Literal["auto", "ngram", "none"] | None
     """Counts to blend the model with: ngram, none, or auto: ngram where that lowers the held-out loss without more
-    copies; default: auto, for texts with a syntax none."""
+    copies; default: auto; for texts with a syntax or conditions none."""
     save_every_s: float | None
     """Maximum seconds between checkpoints."""
     samples: int | None

@@ -118,8 +118,8 @@ def with_blend(train: TrainSettings, data: EncodedCorpus, domain: DomainSpec, *,
     """Return the training settings of a new run, with what its model is blended with.
 
     Unless the user says otherwise, held-out records decide. There is nothing to decide with where nothing is held out,
-    or so little that the best step goes by copies; counting very many symbols takes minutes; and counts know no syntax,
-    so that samples of a blend break it more often, though its loss is lower.
+    or so little that the best step goes by copies; counting very many symbols takes minutes; and counts know no
+    conditions and no syntax, so that samples of a blend follow them less often, though its loss is lower.
 
     Args:
         train: settings of the run, with the criterion of the best step.
@@ -135,7 +135,8 @@ def with_blend(train: TrainSettings, data: EncodedCorpus, domain: DomainSpec, *,
     part: Any = data.encoded["train"]
     n_symbols = len(part.flat) if data.vocabulary.ends else len(part)
     few = not len(data.encoded["valid"]) or train.best_by == "copies"
-    default = "none" if counts or few or domain.syntax or n_symbols > _MAX_COUNTED else "auto"
+    unknown = domain.syntax or bool(data.vocabulary.conditions)
+    default = "none" if counts or few or unknown or n_symbols > _MAX_COUNTED else "auto"
     return train.model_copy(update={"blend": train.blend or default})
 
 
