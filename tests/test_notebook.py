@@ -19,7 +19,7 @@ pytestmark = [
     ),
 ]
 NOTEBOOK = {
-    "cell": "vanilla", "hidden": 64, "embedding": 16, "batch_size": 32, "lr": 1e-3, "steps": 1000,
+    "cell": "vanilla", "blend": "none", "hidden": 64, "embedding": 16, "batch_size": 32, "lr": 1e-3, "steps": 1000,
     "options": {"decay": "none", "warmup_steps": 0, "weight_decay": 0, "clip_norm": 0},
 }  # fmt: skip
 

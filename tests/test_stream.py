@@ -102,7 +102,7 @@ def tiny_stream(tmp_path_factory):
     path = folder / "book.txt"
     path.write_text(TEXT, encoding="utf-8")
     run = seqgen.train(
-        path, layout="stream", cell="gru", hidden=24, steps=160, lr=0.01, batch_size=4,
+        path, layout="stream", cell="gru", blend="none", hidden=24, steps=160, lr=0.01, batch_size=4,
         options={"window": 16, "eval_every": 20}, out=folder / "run",
     )  # fmt: skip
     return run, TEXT
@@ -182,7 +182,7 @@ def test_the_state_reaches_over_windows(tmp_path):
     path = tmp_path / "pairs.txt"
     path.write_text("abab" * 500 + "\n", encoding="utf-8")
     run = seqgen.train(
-        path, layout="stream", cell="vanilla", hidden=8, steps=120, batch_size=2, lr=0.02,
+        path, layout="stream", cell="vanilla", blend="none", hidden=8, steps=120, batch_size=2, lr=0.02,
         options={"window": 1}, out=tmp_path / "run",
     )  # fmt: skip
     assert run.metrics[-1]["valid_bits_per_char"] < 0.4
