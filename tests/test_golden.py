@@ -34,6 +34,11 @@ def test_losses_are_the_golden_ones(cell):
     assert losses(cell) == pytest.approx(expected, abs=2e-4)
 
 
+def test_a_run_of_ngram_from_before_there_was_a_choice_has_witten_bell_smoothing():
+    run = seqgen.load(GOLDEN / "runs" / "ngram")
+    assert "smoothing" not in run.settings.model.options and run.model.smoothing == "witten-bell"
+
+
 if __name__ == "__main__":
     for name in CELLS:
         (GOLDEN / f"{name}.txt").write_text("".join(f"{loss:.6f}\n" for loss in losses(name)))

@@ -6,7 +6,6 @@ import itertools
 import json
 import math
 from collections import Counter
-from pathlib import Path
 
 import pytest
 import torch
@@ -63,12 +62,6 @@ def test_a_resumed_count_is_the_straight_one(words, tmp_path, monkeypatch, optio
     assert model.smoothing == "kneser-ney"
     before = {(one, other) for text in texts for one, other in itertools.pairwise(["", *text, "end"])}
     assert model.counts_RV[0].sum().item() == len(before)  # different symbols before each symbol
-
-
-def test_a_run_without_the_option_has_witten_bell_smoothing():
-    """Runs were trained so before there was a choice."""
-    run = seqgen.load(Path(__file__).parents[2] / "golden" / "runs" / "ngram")
-    assert "smoothing" not in run.settings.model.options and run.model.smoothing == "witten-bell"
 
 
 def test_probabilities_of_symbols_sum_to_one(words, tmp_path):
