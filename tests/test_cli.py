@@ -396,3 +396,11 @@ def test_a_plugin_file_may_not_take_the_name_of_a_module(cli, tmp_path, name):
 def test_messages_cannot_command_the_terminal(cli, in_tmp):
     result = cli("sample", "no\x1b[31msuch\x07run")
     assert "\x1b" not in result.err and "\x07" not in result.err and r"\x1b[31m" in result.err
+
+
+def test_a_help_page_that_nobody_reads_ends_quietly(tmp_path):
+    process = run_seqgen("train", "--help", cwd=tmp_path)
+    process.stdout.close()
+    err = process.stderr.read()
+    process.stderr.close()
+    assert process.wait(60) == 0 and not err, err

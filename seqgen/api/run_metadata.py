@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _FEW_RECORDS = 200
 """Number of records below which the best step is the last that copies few of them."""
+_LEAST_HELD_OUT = 20  # records by which blending is decided: on 300 place names, 7 chose a blend with worse samples
+_SYMBOLS_PER_RECORD = 64  # of a long text
 _MAX_COUNTED = 4_000_000  # symbols that are counted without being asked to
 _MAX_WIDTH = 65_536
 _TRIES = 64  # widths in a row that a model may refuse, as attention heads that must divide them do
@@ -117,8 +119,8 @@ def with_best_by(settings: RunSettings, counted: Survey, *, counts: bool) -> Tra
 def with_blend(train: TrainSettings, data: EncodedCorpus, domain: DomainSpec, *, counts: bool) -> TrainSettings:
     """Return the training settings of a new run, with what its model is blended with.
 
-    Unless the user says otherwise, held-out records decide. There is nothing to decide with where nothing is held out,
-    or so little that the best step goes by copies; counting very many symbols takes minutes; and counts know no
+    Unless the user says otherwise, held-out records decide. There is nothing to decide with where fewer than 20 are
+    held out, or where the best step goes by copies; counting very many symbols takes minutes; and counts know no
     conditions and no syntax, so that samples of a blend follow them less often, though its loss is lower.
 
     Args:
@@ -134,7 +136,8 @@ def with_blend(train: TrainSettings, data: EncodedCorpus, domain: DomainSpec, *,
         raise BadOption(f"cannot blend a model that counts itself: blend is {train.blend}; drop it")
     part: Any = data.encoded["train"]
     n_symbols = len(part.flat) if data.vocabulary.ends else len(part)
-    few = not len(data.encoded["valid"]) or train.best_by == "copies"
+    n_held_out = len(data.encoded["valid"]) // (1 if data.vocabulary.ends else _SYMBOLS_PER_RECORD)
+    few = n_held_out < _LEAST_HELD_OUT or train.best_by == "copies"
     unknown = domain.syntax or bool(data.vocabulary.conditions)
     default = "none" if counts or few or unknown or n_symbols > _MAX_COUNTED else "auto"
     return train.model_copy(update={"blend": train.blend or default})

@@ -127,7 +127,9 @@ def _blend_lines(run: Run, best: list[dict[str, Any]]) -> list[str]:
     if run.state.get("gate") is None:
         return ["not blended with counts: they do not lower the held-out loss"]
     bits = [best[-1][key] for key in ("valid_network_bits_per_char", "valid_bits_per_char")]
-    return [f"blended with a {run.model.graph.order}-gram: {bits[0]:.3f} bits/char without it, {bits[1]:.3f} with it"]
+    order = run.model.graph.order
+    gram = f"{'an' if order == 8 else 'a'} {order}-gram"
+    return [f"blended with {gram}: {bits[0]:.3f} bits/char without it, {bits[1]:.3f} with it"]
 
 
 def samples_view(rows: list[dict[str, Any]], run: Run, console: Console) -> RenderableType:

@@ -63,6 +63,9 @@ def main(arguments: Sequence[str]) -> int:
         forget_unwritten(sys.stdout)
         return 0
     except (Exception, SystemExit, Signalled) as error:
+        if isinstance(error, SystemExit) and isinstance(error.__context__, BrokenPipeError):  # rich, in a help page
+            forget_unwritten(sys.stdout)
+            return 0
         if session.debug:
             traceback.print_exc()
         line, code = _verdict(error)
