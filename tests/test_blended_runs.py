@@ -206,7 +206,7 @@ def test_held_out_records_decide_unless_told_otherwise(corpus, tmp_path, cli):
     assert seqgen.plan(many, split="80/10/10", blend="ngram").settings.train.blend == "ngram"
     assert seqgen.plan(many, split="80/10/10", model="ngram").settings.train.blend == "none"
     assert seqgen.plan("names", condition="label").settings.train.blend == "none"  # counts know no conditions
-    assert seqgen.plan(many, split="80/10/10", domain="title").settings.train.blend == "auto"
+    assert seqgen.plan(many, split="80/10/10", domain="text").settings.train.blend == "auto"
     assert seqgen.plan(many, split="80/10/10", domain="python").settings.train.blend == "none"  # it has a syntax
     assert seqgen.plan(many, split="80/10/10", domain="python", blend="auto").settings.train.blend == "auto"
 
