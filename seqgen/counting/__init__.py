@@ -1,6 +1,6 @@
 """Counting beside a network: exact n-gram counts, and the blend of both."""
 
-from seqgen.counting.blend import Blend
+from seqgen.counting.blend import Blend, entropy
 from seqgen.counting.gate import N_FEATURES, Observed, cross_fitted, fit_gate, least_shift, mixed_nats, node_features
 from seqgen.counting.graph import NGRAM, Graph, build_graph, dump_graph, load_graph, next_node
 from seqgen.counting.kneser_ney import MAX_ORDER, Records, choose_order, leave_out_by_order
@@ -20,6 +20,7 @@ __all__ = [
     "count_part",
     "cross_fitted",
     "dump_graph",
+    "entropy",
     "fit_gate",
     "least_shift",
     "leave_out_by_order",

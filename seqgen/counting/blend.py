@@ -148,7 +148,7 @@ class Blend(nn.Module):
         """Return the log probabilities of the mixture."""
         log_probs_NV = torch.log_softmax(logits_NV.to(self.penalty_V.dtype) + self.penalty_V, -1)
         probs_NV = log_probs_NV.exp()
-        entropy_N = -(probs_NV * log_probs_NV.clamp(min=-1e4)).sum(-1)
+        entropy_N = entropy(log_probs_NV, probs_NV)
         of_entropy, of_largest, of_position = self.gate_F[2 * N_LENGTHS + 1 : -1].tolist()
         score_N = self.scores_R[node_N] + of_entropy * entropy_N + of_largest * log_probs_NV.amax(-1)
         score_N = score_N + of_position * torch.log1p(position_N.to(self.penalty_V.dtype))
@@ -176,6 +176,11 @@ class Blend(nn.Module):
             )
             probs_NV.view(-1)[cells_A] += self.probs_A[arcs_A]
         return probs_NV
+
+
+def entropy(log_probs_NV: Tensor, probs_NV: Tensor) -> Tensor:
+    """Return the entropy of each distribution, (N,) nats; ids that may not be predicted add nothing."""
+    return -(probs_NV * log_probs_NV.clamp(min=-1e4)).sum(-1)
 
 
 def _table(graph: Graph, n_dense: int) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -48,10 +49,7 @@ def records_of_part(part: Encoded | Stream, vocabulary: Vocabulary) -> Records:
     flat = np.asarray(part.flat)
     starts_N, lengths_N = part.starts_N.astype(np.int64), part.lengths_N.astype(np.int64)
     bounds = zip(starts_N.tolist(), (starts_N + lengths_N).tolist(), strict=True)
-    times: dict[bytes, int] = {}
-    for start, end in bounds:
-        row = flat[start:end].tobytes()
-        times[row] = times.get(row, 0) + 1
+    times = Counter(flat[start:end].tobytes() for start, end in bounds)
     ids_S = np.frombuffer(b"".join(times), dtype=flat.dtype)
     lengths = np.array([len(row) // flat.dtype.itemsize for row in times], dtype=np.int64)
     return _framed(ids_S, lengths, list(times.values()), n_ids, n_symbols)
@@ -66,9 +64,7 @@ def records_of_texts(texts: Sequence[str], alphabet: Iterable[str], *, ends: boo
         ends: whether texts have a stop.
     """
     codes = np.array(sorted(map(ord, set(alphabet))), dtype=np.uint32)
-    times: dict[str, int] = {}
-    for text in texts:
-        times[text] = times.get(text, 0) + 1
+    times = Counter(texts)
     found = np.frombuffer("".join(times).encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
     ids = np.searchsorted(codes, found) + 2
     lengths = np.array([len(text) for text in times], dtype=np.int64)

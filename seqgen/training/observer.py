@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from seqgen.batches import Batch, Encoded, Stream
-from seqgen.counting import N_FEATURES, Blend, Observed, node_features
+from seqgen.counting import N_FEATURES, Blend, Observed, entropy, node_features
 from seqgen.evaluation import HeldOut, bits_per_char, held_out_batches
 from seqgen.model import evaluation_mode
 from seqgen.protocols import State
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     Floats = npt.NDArray[np.floating[Any]]
+
+_SYMBOLS = 1 << 14  # whose distributions are looked up together
 
 
 class Observer:
@@ -101,9 +103,6 @@ class Observer:
         return Observed(np.empty(0), np.concatenate(ngram), features_NF, np.concatenate(records))
 
 
-_SYMBOLS = 1 << 14  # whose distributions are looked up together
-
-
 def _nothing() -> Observed:
     return Observed(np.empty(0), np.empty(0), np.empty((0, N_FEATURES)), np.empty(0, dtype=np.int64))
 
@@ -113,6 +112,6 @@ def _facts(logits_BTV: Tensor, targets_BT: Tensor) -> Floats:
     known_BT = targets_BT != PAD
     log_probs_NV = torch.log_softmax(logits_BTV[known_BT].float(), -1)
     own_N = log_probs_NV.gather(1, targets_BT[known_BT][:, None])[:, 0]
-    entropy_N = -(log_probs_NV.exp() * log_probs_NV.clamp(min=-1e4)).sum(-1)
+    entropy_N = entropy(log_probs_NV, log_probs_NV.exp())
     found: Floats = torch.stack([own_N, entropy_N, log_probs_NV.amax(-1)]).double().cpu().numpy()
     return found
