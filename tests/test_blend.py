@@ -20,6 +20,7 @@ from seqgen.counting import (
     fit_gate,
     least_shift,
     mixed_nats,
+    scored_nats,
 )
 from seqgen.model import RecurrentModel, make_stepper
 from seqgen.testing import check_model
@@ -340,10 +341,16 @@ def test_a_gate_trusts_the_one_that_is_always_better(better):
 def test_without_symbols_a_gate_mixes_half_and_half():
     nothing = Observed(np.empty(0), np.empty(0), np.empty((0, N_FEATURES)), np.empty(0, dtype=np.int64))
     assert fit_gate(nothing).tolist() == [0.0] * N_FEATURES
-    weights_F, nats = cross_fitted(nothing)
+    weights_F, nats = cross_fitted_loss(nothing)
     assert weights_F.tolist() == [0.0] * N_FEATURES and nats == 0
     one = Observed(np.log([0.8]), np.log([0.2]), np.ones((1, N_FEATURES)), np.zeros(1, dtype=np.int64))
     assert mixed_nats(one, np.zeros(N_FEATURES)).tolist() == pytest.approx([-math.log(0.5)])
+
+
+def cross_fitted_loss(observed):
+    """Return the weights of the gate, and the summed loss of new records."""
+    weights_F, score_N = cross_fitted(observed)
+    return weights_F, float(scored_nats(observed, score_N).sum())
 
 
 def by_hand(observed, every=1, folds=4):
@@ -364,10 +371,10 @@ def by_hand(observed, every=1, folds=4):
 @pytest.mark.parametrize(("n", "every"), [(300, 1), (9, 1), (2500, 1), (25_000, 3)])
 def test_each_record_is_mixed_by_a_gate_of_other_records(n, every):
     observed = informative(n)
-    weights_F, nats = cross_fitted(observed)
+    weights_F, nats = cross_fitted_loss(observed)
     assert nats == pytest.approx(by_hand(observed, every), rel=1e-9)
     own = Observed(observed.network_N + 1, *list(vars(observed).values())[1:])
-    assert cross_fitted(own)[1] != nats
+    assert cross_fitted_loss(own)[1] != nats
 
 
 def test_a_cross_fitted_loss_is_not_lower_than_that_of_the_best_fixed_gate():
@@ -376,7 +383,7 @@ def test_a_cross_fitted_loss_is_not_lower_than_that_of_the_best_fixed_gate():
     for seed in range(30):
         observed = simulated(300, seed)
         best = mixed_nats(observed, np.zeros(N_FEATURES)).sum()
-        weights_F, nats = cross_fitted(observed)
+        weights_F, nats = cross_fitted_loss(observed)
         differences.append((nats - best) / 300)
         fitted.append((mixed_nats(observed, weights_F).sum() - best) / 300)
     error = np.std(differences) / math.sqrt(len(differences))
@@ -393,8 +400,8 @@ def test_records_are_not_split_over_folds():
     network_N = -1 + 0.9 * sign_N
     records = np.repeat(np.arange(40), 25)
     observed = Observed(network_N, np.full(1000, -1.0), features_NF, records)
-    alone = cross_fitted(observed)[1]
-    split = cross_fitted(Observed(network_N, np.full(1000, -1.0), features_NF, np.arange(1000)))[1]
+    alone = cross_fitted_loss(observed)[1]
+    split = cross_fitted_loss(Observed(network_N, np.full(1000, -1.0), features_NF, np.arange(1000)))[1]
     assert split < alone - 50
 
 

@@ -143,33 +143,35 @@ def _objective(x_NF: Tensor, ratio_N: Tensor, weights_F: Tensor) -> tuple[float,
 
 def mixed_nats(observed: Observed, weights_F: Floats) -> Floats:
     """Return the loss of each symbol under the mixture, (N,) nats."""
-    score_N = observed.features_NF @ weights_F
+    return scored_nats(observed, observed.features_NF @ weights_F)
+
+
+def scored_nats(observed: Observed, score_N: Floats) -> Floats:
+    """Return the loss of each symbol under the mixture, (N,) nats, given w . x of each."""
     network_N = observed.network_N - np.logaddexp(0, -score_N)
     return -np.logaddexp(network_N, observed.ngram_N - np.logaddexp(0, score_N))
 
 
-def cross_fitted(observed: Observed, shift: float = 0.0, folds: int = 4) -> tuple[Floats, float]:
-    """Return the weights of the gate (F,), and the summed loss of the mixture in nats.
+def cross_fitted(observed: Observed, folds: int = 4) -> tuple[Floats, Floats]:
+    """Return the weights of the gate (F,), and w . x of each symbol (N,) for the loss of new records.
 
-    Each record is mixed by a gate that was fitted to other records, so the loss is that of new ones. Of many symbols a
-    part is fitted to.
+    There, each record has a gate that was fitted to other records. Of many symbols a part is fitted to.
 
     Args:
         observed: held-out symbols.
-        shift: added to the constant of every fitted gate.
         folds: parts of the records, each left out once.
     """
-    every = -(-len(observed.record_N) // _MAX_SYMBOLS)
-    fitted_N = observed.record_N % max(every, 1) == 0
-    some = _selected(observed, fitted_N)
-    weights_F = fit_gate(some)
-    total = float(mixed_nats(_selected(observed, ~fitted_N), shifted(weights_F, shift)).sum())
-    fold_N = some.record_N // max(every, 1) % folds
+    every = max(-(-len(observed.record_N) // _MAX_SYMBOLS), 1)
+    fitted_N = observed.record_N % every == 0
+    weights_F = fit_gate(_selected(observed, fitted_N))
+    score_N = observed.features_NF @ weights_F
+    fold_N = np.where(fitted_N, observed.record_N // every % folds, -1)
     for fold in range(folds):
         inside_N = fold_N == fold
-        others_F = fit_gate(_selected(some, ~inside_N), weights_F) if inside_N.any() else weights_F
-        total += float(mixed_nats(_selected(some, inside_N), shifted(others_F, shift)).sum())
-    return shifted(weights_F, shift), total
+        if inside_N.any():
+            others_F = fit_gate(_selected(observed, fitted_N & ~inside_N), weights_F)
+            score_N[inside_N] = observed.features_NF[inside_N] @ others_F
+    return weights_F, score_N
 
 
 def shifted(weights_F: Floats, shift: float) -> Floats:
@@ -196,14 +198,16 @@ def least_shift(training: Observed, weights_F: Floats, scale: float = 1.0) -> fl
 
     alone = copies(-training.network_N)
     most = max(_MORE_COPIES * alone, alone + _FEW_COPIES)
+    score_N = training.features_NF @ weights_F
     low, high = 0.0, _MAX_SHIFT
-    if copies(mixed_nats(training, weights_F)) <= most:
+    if copies(scored_nats(training, score_N)) <= most:
         return low
     while high - low > _SHIFT_STEP:
         middle = (low + high) / 2
-        low, high = (
-            (low, middle) if copies(mixed_nats(training, shifted(weights_F, middle))) <= most else (middle, high)
-        )
+        if copies(scored_nats(training, score_N + middle)) <= most:
+            high = middle
+        else:
+            low = middle
     return high
 
 

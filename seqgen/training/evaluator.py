@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from seqgen.batches import Encoded, Parts, Stream, derive_seed
 from seqgen.config import TrainSettings
-from seqgen.counting import N_FEATURES, Blend, cross_fitted, least_shift
+from seqgen.counting import N_FEATURES, Blend, cross_fitted, least_shift, scored_nats, shifted
 from seqgen.evaluation import (
     MIN_WINDOWS,
     RECORDS_PER_BATCH,
@@ -157,17 +157,18 @@ class Evaluator:
         observed, alone = self._observer.observe(most, check)
         if not math.isfinite(alone.loss_nats):  # has diverged
             return alone, None
-        weights_F, nats = cross_fitted(observed)
+        weights_F, score_N = cross_fitted(observed)
+        shift = 0.0
         metrics["valid_network_bits_per_char"] = alone.bits_per_char
         if self._copied is not None:
             training, observed_of = self._copied.observe(self._n_copied, check)
-            if shift := least_shift(training, weights_F, len(self._train) / observed_of.n_records):
-                weights_F, nats = cross_fitted(observed, shift)
+            shift = least_shift(training, weights_F, len(self._train) / observed_of.n_records)
+        nats = float(scored_nats(observed, score_N + shift).sum())
         if self._settings.blend == "auto" and nats >= (1 - _LEAST_GAIN) * alone.loss_nats * alone.n_targets:
             return alone, None
         scale = nats / alone.n_targets / max(alone.loss_nats, 1e-9)
         blended = replace(alone, loss_nats=alone.loss_nats * scale, bits_per_char=alone.bits_per_char * scale)
-        return blended, weights_F.tolist()
+        return blended, shifted(weights_F, shift).tolist()
 
     def _batch_s(self, stop: StopFlag) -> float:
         """Return the seconds that one batch of held-out records, or one window of a long text, takes."""
