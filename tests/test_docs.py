@@ -309,6 +309,13 @@ def test_the_reference_has_every_public_name():
     assert {f"seqgen.testing.{name}" for name in seqgen.testing.__all__} <= set(shown)
 
 
+def test_the_site_leads_to_every_page():
+    named = set(re.findall(r"[\w/.-]+\.md", (ROOT / "mkdocs.yml").read_text(encoding="utf-8").partition("\nnav:")[2]))
+    written = {page.relative_to(DOCS).as_posix() for page in DOCS.rglob("*.md")}
+    measured = {f"results/{page.name}" for page in (ROOT / "benchmarks/results").glob("*.md")}
+    assert {page for page in named if not page.startswith("project/")} == written | measured
+
+
 @pytest.mark.slow
 def test_the_site_builds_without_a_warning(tmp_path):
     pytest.importorskip("mkdocs", reason="no mkdocs (extra: docs)")
