@@ -18,7 +18,6 @@ from seqgen.counting import (
     Observed,
     cross_fitted,
     fit_gate,
-    least_shift,
     mixed_nats,
     scored_nats,
 )
@@ -119,7 +118,7 @@ def test_weights_of_zero_mix_half_and_half():
     ids_BT = random_ids(vocabulary)
     mixed_BTV = forward(blend, ids_BT)[0].exp()
     alone_BTV = torch.softmax(forward(blend.network, ids_BT)[0] + blend.penalty_V, -1)
-    node_BT, _ = blend.path(ids_BT, *blend.initial_state(3)[1:])
+    node_BT, _ = blend.path(ids_BT, *blend.initial_state(3)[1:3])
     counted_BTV = blend.ngram_probs(node_BT.flatten()).view_as(mixed_BTV)
     torch.testing.assert_close(mixed_BTV, (alone_BTV + counted_BTV) / 2, atol=1e-6, rtol=1e-5)
 
@@ -162,7 +161,7 @@ def test_a_small_table_gives_what_a_table_of_all_contexts_does(texts, order, mos
         patch.setattr("seqgen.counting.blend._MAX_TABLE", most)
         sparse = blend_of(part, vocabulary, order)
     assert sparse._n_dense < whole._n_dense or whole.graph.n_nodes * vocabulary.size <= most or order == 1
-    found = [blend.path(ids_BT, *blend.initial_state(4)[1:]) for blend in (sparse, whole)]
+    found = [blend.path(ids_BT, *blend.initial_state(4)[1:3]) for blend in (sparse, whole)]
     assert torch.equal(found[0][0], found[1][0]) and torch.equal(found[0][1], found[1][1])
     torch.testing.assert_close(
         *(blend.ngram_probs(found[0][0].flatten()) for blend in (sparse, whole)), atol=1e-6, rtol=1e-5
@@ -176,19 +175,19 @@ def test_conditions_and_padding_leave_node_and_position(monkeypatch, most):
     part, vocabulary = encoded(TEXTS, conditions=("kind=x", "kind=y", "size=1"))
     assert vocabulary.symbol_offset == 6
     blend = blend_of(part, vocabulary)
-    nodes, positions = blend.path(torch.tensor([[BOS, 3, PAD, 6, 4, 7, PAD, 5, 6]]), *blend.initial_state(1)[1:])
-    plain, _ = blend.path(torch.tensor([[BOS, 6, 7, 6]]), *blend.initial_state(1)[1:])
+    nodes, positions = blend.path(torch.tensor([[BOS, 3, PAD, 6, 4, 7, PAD, 5, 6]]), *blend.initial_state(1)[1:3])
+    plain, _ = blend.path(torch.tensor([[BOS, 6, 7, 6]]), *blend.initial_state(1)[1:3])
     assert positions.tolist() == [[0, 0, 0, 1, 1, 2, 2, 2, 3]]
     assert nodes[0, [0, 3, 5, 8]].tolist() == plain[0].tolist()
     assert nodes[0, 1] == nodes[0, 2] == nodes[0, 0] and nodes[0, 4] == nodes[0, 3] and nodes[0, 6] == nodes[0, 5]
-    again, anew = blend.path(torch.tensor([[BOS, 6, 7, BOS, 6]]), *blend.initial_state(1)[1:])
+    again, anew = blend.path(torch.tensor([[BOS, 6, 7, BOS, 6]]), *blend.initial_state(1)[1:3])
     assert again[0, 3:].tolist() == plain[0, :2].tolist() and anew.tolist() == [[0, 1, 2, 0, 1]]
 
 
 def test_a_text_is_read_without_positions_and_from_the_empty_context():
     part, vocabulary = streamed("abacabba" * 20)
     blend = blend_of(part, vocabulary, 3)
-    nodes, positions = blend.path(torch.tensor([[BOS, 3, 4]]), *blend.initial_state(1)[1:])
+    nodes, positions = blend.path(torch.tensor([[BOS, 3, 4]]), *blend.initial_state(1)[1:3])
     assert nodes[0, 0] == 0 and blend.graph.length_R[nodes[0].numpy()].tolist() == [0, 1, 2]
     assert positions.tolist() == [[0, 0, 0]]
     exact = brute_force(part, vocabulary, 3)
@@ -403,28 +402,3 @@ def test_records_are_not_split_over_folds():
     alone = cross_fitted_loss(observed)[1]
     split = cross_fitted_loss(Observed(network_N, np.full(1000, -1.0), features_NF, np.arange(1000)))[1]
     assert split < alone - 50
-
-
-# -- copies
-
-
-@pytest.mark.parametrize(("boost", "scale"), [(0.0, 1.0), (0.005, 1.0), (3.0, 1.0), (3.0, 1e-30), (3.0, 1e6)])
-def test_the_least_shift_is_the_smallest_that_limits_copies(boost, scale):
-    """Counts that favour each symbol of a training record by ``boost`` nats are trusted as far as that is harmless."""
-    training = simulated(400, seed=3)
-    training = Observed(training.network_N, training.network_N + boost, training.features_NF, training.record_N)
-    weights_F = gate(1)
-
-    def copies(nats_N):
-        return scale * np.exp(-np.bincount(training.record_N, nats_N)).sum()
-
-    def blended(shift):
-        return copies(mixed_nats(training, np.append(weights_F[:-1], weights_F[-1] + shift)))
-
-    alone = copies(-training.network_N)
-    most = max(1.1 * alone, alone + 0.01)
-    shift = least_shift(training, weights_F, scale)
-    assert blended(shift) <= most and (shift > 0) == (blended(0.0) > most)
-    assert not shift or blended(shift - 1 / 32) > most
-    if scale != 1.0:
-        assert (shift > 0) == (scale > 1)  # hardly any copies are none

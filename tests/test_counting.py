@@ -18,12 +18,13 @@ from seqgen.batches import Encoded, Stream, encode, encode_stream
 from seqgen.corpus import Record, Splitter
 from seqgen.counting import (
     MAX_ORDER,
+    Counts,
     build_graph,
     choose_order,
     count_part,
-    dump_graph,
+    dump_counts,
     kneser_ney,
-    load_graph,
+    load_counts,
     next_node,
     records_of_part,
     records_of_texts,
@@ -344,7 +345,7 @@ def test_the_order_is_the_first_before_one_that_predicts_left_out_records_worse(
     worse = [k for k in range(1, MAX_ORDER) if losses[k : k + 1] and losses[k] >= losses[k - 1]]
     chosen = worse[0] if worse else MAX_ORDER
     assert len(counts) == chosen and len(grams) == chosen + 1 and len(losses) == min(chosen + 1, MAX_ORDER)
-    graph = count_part(part, vocabulary)
+    graph = count_part(part, vocabulary).graph
     same = graph_of(part, vocabulary, chosen)
     assert graph.order == chosen
     for name in ("keys_A", "probs_A", "next_A", "shorter_R", "mass_R", "total_R", "entropy_R"):
@@ -359,7 +360,7 @@ def test_of_many_records_some_are_left_out(texts, most):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("seqgen.counting.kneser_ney._MAX_PROBED", most)
         grams, counts, losses = choose_order(records)
-        graph = count_part(part, vocabulary)
+        graph = count_part(part, vocabulary).graph
     stride = -(-len(records.ids_S) // most)
     probed_N = records.group_S[records.targets_N] % stride == 0
     for order, loss in enumerate(losses, 1):
@@ -395,10 +396,10 @@ def test_half_a_million_symbols_are_counted():
     ids = rng.choice(list("abcdefgh"), int(lengths.sum()), p=np.arange(8, 0, -1) / 36)
     texts = ["".join(some) for some in np.split(ids, np.cumsum(lengths)[:-1])]
     part, vocabulary = encoded(texts, "abcdefgh")
-    graph = count_part(part, vocabulary)
+    graph = count_part(part, vocabulary).graph
     assert len(ids) > 500_000 and graph.order <= 3
     text, letters = streamed("".join(texts), "abcdefgh")
-    assert count_part(text, letters).order <= 3
+    assert count_part(text, letters).graph.order <= 3
 
 
 def test_long_contexts_are_chosen_where_they_predict():
@@ -406,11 +407,15 @@ def test_long_contexts_are_chosen_where_they_predict():
     words = ["abcd", "acbd", "bdca", "dacb"]
     regular = ["".join(rng.choice(words, 5)) for _ in range(60)]
     random = ["".join(rng.choice(list("abcd"), 20)) for _ in range(60)]
-    assert count_part(*encoded(regular, "abcd")).order >= 3
-    assert count_part(*encoded(random, "abcd")).order == 1
+    assert count_part(*encoded(regular, "abcd")).graph.order >= 3
+    assert count_part(*encoded(random, "abcd")).graph.order == 1
 
 
 # -- the graph and its file
+
+
+def dump_graph(graph):
+    return dump_counts(Counts(graph))
 
 
 @given(TEXTS, st.integers(1, 5), st.lists(st.sampled_from([PAD, BOS, EOS, 3, 4, 5, 6, 7]), max_size=20))
@@ -435,7 +440,7 @@ def test_any_ids_lead_to_the_longest_context_that_occurred(texts, order, ids):
 def test_a_graph_is_stored_and_read_again(texts, order):
     part, vocabulary = encoded(texts)
     graph = graph_of(part, vocabulary, order)
-    again = load_graph(dump_graph(graph), vocabulary.size)
+    again = load_counts(dump_graph(graph), vocabulary.size).graph
     for name, value in vars(graph).items():
         found = getattr(again, name)
         assert np.array_equal(found, value) and getattr(found, "dtype", None) == getattr(value, "dtype", None), name
@@ -523,7 +528,7 @@ DAMAGE = {
 @pytest.mark.parametrize("changes", DAMAGE.values(), ids=DAMAGE)
 def test_a_damaged_graph_is_refused(changes):
     with pytest.raises(CheckpointError, match=r"ngram\.safetensors") as caught:
-        load_graph(damaged(**changes), N_IDS)
+        load_counts(damaged(**changes), N_IDS)
     assert "\n" not in str(caught.value)
 
 
@@ -532,9 +537,9 @@ def test_a_file_that_is_no_graph_is_refused():
     extra = save({**load(data), "more": np.zeros(2, dtype=np.float32)})
     for other in (b"", b"abc", data[:-1], data[: len(data) // 2], data[:9], b"\xff" * 100, extra):
         with pytest.raises(CheckpointError, match=r"ngram\.safetensors is damaged: \S"):
-            load_graph(other, N_IDS)
+            load_counts(other, N_IDS)
     with pytest.raises(CheckpointError, match=rf"ngram\.safetensors has {N_IDS} ids, the run {N_IDS + 1}"):
-        load_graph(data, N_IDS + 1)
+        load_counts(data, N_IDS + 1)
 
 
 @given(st.data())
@@ -543,7 +548,7 @@ def test_a_changed_byte_of_a_graph_is_refused_or_leaves_it_usable(data):
     whole = bytearray(dump_graph(GRAPH))
     whole[data.draw(st.integers(0, len(whole) - 1))] = data.draw(st.integers(0, 255))
     try:
-        graph = load_graph(bytes(whole), N_IDS)
+        graph = load_counts(bytes(whole), N_IDS).graph
     except CheckpointError:
         return
     probs_RV = all_distributions(graph)
@@ -580,4 +585,4 @@ def test_the_file_grows_with_the_distinct_contexts():
 def test_an_encoded_part_of_wide_ids_is_counted_alike():
     part, vocabulary = encoded(["abc", "ab", "abc"])
     wide = Encoded(part.flat.astype(np.int32), part.starts_N, part.lengths_N, part.chars_N)
-    assert dump_graph(count_part(wide, vocabulary)) == dump_graph(count_part(part, vocabulary))
+    assert dump_counts(count_part(wide, vocabulary)) == dump_counts(count_part(part, vocabulary))

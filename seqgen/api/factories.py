@@ -22,7 +22,7 @@ from seqgen.specs import DomainSpec
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from seqgen.counting import Graph
+    from seqgen.counting import Counts
     from seqgen.tokenizers import Vocabulary
 
 
@@ -166,29 +166,30 @@ def rebuild_model(plugins: Plugins, settings: RunSettings, weights: Mapping[str,
     return build_model(plugins, settings)
 
 
-def read_counts(folder: RunFolder, settings: RunSettings) -> Graph:
+def read_counts(folder: RunFolder, settings: RunSettings) -> Counts:
     """Read the counts that the model of a run is blended with.
 
     Raises:
         CheckpointError: they are missing, damaged or of other symbols.
     """
-    from seqgen.counting import load_graph
+    from seqgen.counting import load_counts
 
-    return load_graph(folder.read_counts(), settings.n_symbols)
+    return load_counts(folder.read_counts(), settings.n_symbols)
 
 
-def blended(folder: RunFolder, settings: RunSettings, model: Any, gate: Any) -> Any:
+def blended(folder: RunFolder, settings: RunSettings, model: Any, state: Mapping[str, Any]) -> Any:
     """Return the model of a checkpoint with the counts that it is blended with, if there are any.
 
     Args:
         folder: the run folder.
         settings: the content of its run.json.
         model: the model, with its weights.
-        gate: what the state of the checkpoint says of the gate; None: the model predicts alone.
+        state: the state of the checkpoint; without a gate the model predicts alone.
 
     Raises:
         CheckpointError: the gate or the counts are damaged.
     """
+    gate, kept_share = state.get("gate"), state.get("kept_share")
     if gate is None:
         return model
     import numpy as np
@@ -198,8 +199,13 @@ def blended(folder: RunFolder, settings: RunSettings, model: Any, gate: Any) -> 
     weights = gate if isinstance(gate, list) else []
     if len(weights) != N_FEATURES or not all(isinstance(one, float) and math.isfinite(one) for one in weights):
         raise CheckpointError(f"the checkpoint is damaged: its gate is not {N_FEATURES} numbers")
-    blend = Blend(model, read_counts(folder, settings))
+    counts = read_counts(folder, settings)
+    blend = Blend(model, counts.graph, counts.records)
     blend.set_gate(np.array(weights, dtype=np.float64))
+    if kept_share is not None:
+        if not isinstance(kept_share, float) or not 0 < kept_share <= 1:
+            raise CheckpointError(f"the checkpoint is damaged: its kept_share is {kept_share!r:.40}, not in (0, 1]")
+        blend.set_discount(kept_share)
     return blend
 
 

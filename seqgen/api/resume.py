@@ -76,8 +76,8 @@ def resume(
             settings = with_corpus(settings, data)
             folder.record_corpus(settings.corpus)
         with graceful_stop() as stop:
-            graph = read_counts(folder, settings) if settings.train.blend in ("auto", "ngram") else None
-            opened = OpenedTraining(folder, settings, plugins, data, model, warn, stop, graph, snapshot)
+            counts = read_counts(folder, settings) if settings.train.blend in ("auto", "ngram") else None
+            opened = OpenedTraining(folder, settings, plugins, data, model, warn, stop, counts, snapshot)
             return run_training(opened, listener)
 
 

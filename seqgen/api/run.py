@@ -121,7 +121,7 @@ class Run:
             model.load_state_dict(snapshot.model)
         except RuntimeError as error:
             raise CheckpointError(f"the checkpoint does not fit run.json: {' '.join(str(error).split())}") from None
-        return blended(self.folder, self.settings, model, snapshot.state.get("gate")).eval(), snapshot.state
+        return blended(self.folder, self.settings, model, snapshot.state).eval(), snapshot.state
 
     def _snapshot(self) -> Any:
         if self._checkpoint == "best":

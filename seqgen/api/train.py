@@ -306,12 +306,12 @@ class TrainingPlan:
             "data": data.vocabulary.tokenizer.to_json(),
         }
         files = {"tokenizer.json": dump_json(described), "run.json": dump_json(settings.model_dump(mode="json"))}
-        graph = None
+        counts = None
         if settings.train.blend != "none":
-            from seqgen.counting import count_part, dump_graph
+            from seqgen.counting import count_part, dump_counts
 
-            graph = count_part(data.encoded["train"], data.vocabulary)
-            files[NGRAM] = dump_graph(graph)
+            counts = count_part(data.encoded["train"], data.vocabulary)
+            files[NGRAM] = dump_counts(counts)
         out = resolved.config.out if out is None else out
         if out is not None:
             _refuse_taken(Path(out))
@@ -323,7 +323,7 @@ class TrainingPlan:
                 folder = RunFolder.create_numbered(RUNS, stem, files)
             files.clear()  # the counts may be large
             with folder.locked() as held:
-                yield OpenedTraining(held, settings, self.plugins, data, model, warn, stop, graph)
+                yield OpenedTraining(held, settings, self.plugins, data, model, warn, stop, counts)
 
     def _built(self, warn: Warn) -> tuple[RunSettings, Any]:
         """Return the complete settings and the model, checked on a small batch and set to its engine."""

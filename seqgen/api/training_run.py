@@ -29,7 +29,7 @@ from seqgen.plugins import Plugins
 from seqgen.signals import StopFlag
 
 if TYPE_CHECKING:
-    from seqgen.counting import Graph
+    from seqgen.counting import Counts
     from seqgen.render.progress import Listener
     from seqgen.sampling import Sample
 
@@ -45,7 +45,7 @@ class OpenedTraining:
         data: the encoded corpus.
         model: the model, set to its engine.
         warn: called with one line if the disk has little space.
-        graph: the counts that the model may be blended with, or None.
+        counts: the counts that the model may be blended with, or None.
         stop: set when a signal comes, or the listener raises KeyboardInterrupt.
         snapshot: the checkpoint to resume from, or None.
     """
@@ -57,7 +57,7 @@ class OpenedTraining:
     model: Any
     warn: Callable[[str], None]
     stop: StopFlag
-    graph: Graph | None = None
+    counts: Counts | None = None
     snapshot: Snapshot | None = None
 
 
@@ -91,7 +91,11 @@ def run_training(opened: OpenedTraining, listener: Listener | None) -> Run:
     with naming_batch(settings, plugins), computing(settings.engine.threads):
         augment = augmentation_of(settings, plugins)
         rewriter = None if augment is None else Rewriter(augment, data.vocabulary, settings.train.seed)
-        blend = None if opened.graph is None else Blend(model, opened.graph).to(device_of(model))
+        blend = (
+            None
+            if opened.counts is None
+            else Blend(model, opened.counts.graph, opened.counts.records).to(device_of(model))
+        )
         trainer = Trainer(
             model, data.encoded, data.vocabulary, settings.train, folder, draw, settings.engine, rewriter, blend
         )

@@ -1,20 +1,20 @@
 """Counting beside a network: exact n-gram counts, and the blend of both."""
 
 from seqgen.counting.blend import Blend, entropy
+from seqgen.counting.counts_file import NGRAM, Counts, count_part, dump_counts, load_counts
+from seqgen.counting.discount import fit_factor, is_first
 from seqgen.counting.gate import (
     N_FEATURES,
     Observed,
     cross_fitted,
     fit_gate,
-    least_shift,
     mixed_nats,
     node_features,
     scored_nats,
-    shifted,
 )
-from seqgen.counting.graph import NGRAM, Graph, build_graph, dump_graph, load_graph, next_node
+from seqgen.counting.graph import Graph, build_graph, next_node
 from seqgen.counting.kneser_ney import MAX_ORDER, Records, choose_order, leave_out_by_order
-from seqgen.counting.records import N_BLOCKS, count_part, records_of_part, records_of_texts
+from seqgen.counting.records import N_BLOCKS, records_of_part, records_of_texts
 
 __all__ = [
     "MAX_ORDER",
@@ -22,6 +22,7 @@ __all__ = [
     "N_BLOCKS",
     "N_FEATURES",
     "Blend",
+    "Counts",
     "Graph",
     "Observed",
     "Records",
@@ -29,17 +30,17 @@ __all__ = [
     "choose_order",
     "count_part",
     "cross_fitted",
-    "dump_graph",
+    "dump_counts",
     "entropy",
+    "fit_factor",
     "fit_gate",
-    "least_shift",
+    "is_first",
     "leave_out_by_order",
-    "load_graph",
+    "load_counts",
     "mixed_nats",
     "next_node",
     "node_features",
     "records_of_part",
     "records_of_texts",
     "scored_nats",
-    "shifted",
 ]

@@ -1,9 +1,12 @@
 """A network and the counts of an n-gram as one model.
 
+Training records may be made as rare among samples as new ones are (``seqgen.counting.discount``).
+
 The mixture needs the distribution of every symbol, so its logits are log probabilities. Nodes of short contexts have a
 row of a table with their whole distribution; those of long contexts add the arcs of the nodes between to it.
 
-Dimension letters: B batch, T steps, V ids, R nodes, D nodes with a row in the table, A arcs.
+Dimension letters: B batch, T steps, V ids, R nodes, D nodes with a row in the table, A arcs, I prefixes of training
+records.
 """
 
 from __future__ import annotations
@@ -15,9 +18,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from seqgen.batches import Encoded, evaluation_batches
+from seqgen.counting.discount import build_discount
 from seqgen.counting.gate import N_FEATURES, N_LENGTHS, node_scores
 from seqgen.counting.graph import Graph, distributions
-from seqgen.model import make_stepper
+from seqgen.model import evaluation_mode, make_stepper
 from seqgen.protocols import State
 from seqgen.tokenizers import BOS, EOS
 
@@ -25,22 +30,25 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 _MAX_TABLE = 1 << 24  # probabilities in the table
+_RECORDS_PER_BATCH = 256
 _TINY = torch.finfo(torch.float32).tiny  # keeps logarithms finite
 
 
 class Blend(nn.Module):
     """A model whose probabilities are g p_network + (1 - g) p_ngram.
 
-    Its state is that of the network, the node of the n-gram and the position. It has no parameters of its own: weights
-    of the gate are fitted by ``fit_gate`` and set by ``set_gate``.
+    Its state is that of the network, the node of the n-gram, the position and the prefix of training records. It has no
+    parameters of its own: weights of the gate are fitted by ``fit_gate`` and set by ``set_gate``.
 
     Args:
         network: implements :class:`seqgen.Model`.
         graph: the counts, of the same ids.
+        records: training records whose probability can be lowered, or None.
 
     Attributes:
         network: as given.
         graph: as given.
+        records: as given.
     """
 
     network: Any  # a model, which mypy would take for a tensor or any module
@@ -54,10 +62,12 @@ class Blend(nn.Module):
     probs_A: Tensor
     next_A: Tensor
     penalty_V: Tensor
+    change_IV: Tensor | None
+    next_IV: Tensor | None
 
-    def __init__(self, network: nn.Module, graph: Graph) -> None:
+    def __init__(self, network: nn.Module, graph: Graph, records: Encoded | None = None) -> None:
         super().__init__()
-        self.network, self.graph = network, graph
+        self.network, self.graph, self.records = network, graph, records
         self._ends = bool(graph.base_V[EOS])  # a long text has no positions
         n_dense = 0
         while n_dense < graph.n_nodes:
@@ -78,38 +88,77 @@ class Blend(nn.Module):
         for name, array in arrays.items():
             self.register_buffer(name, torch.from_numpy(np.ascontiguousarray(array)), persistent=False)
         self.register_buffer("scores_R", torch.zeros(graph.n_nodes), persistent=False)
+        self.register_buffer("change_IV", None, persistent=False)
+        self.register_buffer("next_IV", None, persistent=False)
         self.gate_F: npt.NDArray[np.float64] = np.zeros(N_FEATURES)
         self.set_gate(self.gate_F)
 
     def set_gate(self, weights_F: npt.NDArray[np.floating[Any]]) -> None:
-        """Set the weights of the gate."""
+        """Set the weights of the gate, and lower no probability."""
         self.gate_F = np.asarray(weights_F, dtype=np.float64)
         self.scores_R = torch.from_numpy(node_scores(self.graph, self.gate_F)).to(self.mass_R)
+        self.change_IV = self.next_IV = None
+
+    def set_discount(self, factor: float) -> None:
+        """Lower the probability of the training records; network and gate must not change afterwards.
+
+        Args:
+            factor: the share of their probability that they keep, above 0.
+        """
+        self.change_IV = self.next_IV = None
+        if self.records is None or not len(self.records):
+            return
+        log_probs: list[npt.NDArray[np.floating[Any]]] = [np.empty(0)] * len(self.records)
+        with evaluation_mode(self):
+            for rows_B in evaluation_batches(self.records.lengths_N, _RECORDS_PER_BATCH, len(self.records)):
+                batch = self.records.take(rows_B).to(self.penalty_V.device)
+                found_BTV, _ = self(batch.ids_BT, self.initial_state(len(rows_B)))
+                found_BT = found_BTV.gather(2, batch.targets_BT[..., None])[..., 0].double().cpu().numpy()
+                for row, of_row_T in zip(rows_B.tolist(), found_BT, strict=True):
+                    log_probs[row] = of_row_T[: int(self.records.lengths_N[row]) - 1]
+        discount = build_discount(self.records, log_probs, factor, (self.penalty_V != 0).cpu().numpy())
+        self.change_IV = torch.from_numpy(discount.change_IV).to(self.penalty_V)
+        self.next_IV = torch.from_numpy(discount.next_IV).to(self.penalty_V.device)
 
     def initial_state(self, batch_size: int) -> State:
-        """Return the state before the first symbol: of the network, the node (B,) and the position (B,)."""
+        """Return the state before the first symbol: of the network, the node, the position and the prefix (B,)."""
         nothing_B = torch.zeros(batch_size, dtype=torch.int64, device=self.shorter_R.device)
-        return self.network.initial_state(batch_size), nothing_B, nothing_B.clone()
+        return self.network.initial_state(batch_size), nothing_B, nothing_B.clone(), nothing_B.clone()
 
     def forward(self, ids_BT: Tensor, state: State) -> tuple[Tensor, State]:
         """Return log probabilities (B, T, V) of the next symbol after each id, and the state after the last one."""
-        inner, node_B, position_B = state
+        inner, node_B, position_B, prefix_B = state
         logits_BTV, inner = self.network(ids_BT, inner)
         node_BT, position_BT = self.path(ids_BT, node_B, position_B)
         mixed_NV = self._mixed(logits_BTV.flatten(0, 1), node_BT.flatten(), position_BT.flatten())
-        return mixed_NV.view_as(logits_BTV), (inner, node_BT[:, -1], position_BT[:, -1])
+        if self.change_IV is not None:
+            prefixes = []
+            for ids_B in ids_BT.unbind(1):
+                prefix_B = self._longer(ids_B, prefix_B)
+                prefixes.append(prefix_B)
+            mixed_NV += self.change_IV.index_select(0, torch.stack(prefixes, 1).flatten())
+        return mixed_NV.view_as(logits_BTV), (inner, node_BT[:, -1], position_BT[:, -1], prefix_B)
 
     def stepper(self) -> Callable[[Tensor, State], tuple[Tensor, State]]:
         """Return a step for sampling; the weights must not change while it is used."""
         network = make_stepper(self.network)
 
         def step(ids_B: Tensor, state: State) -> tuple[Tensor, State]:
-            inner, node_B, position_B = state
+            inner, node_B, position_B, prefix_B = state
             logits_BV, inner = network(ids_B, inner)
             node_B, position_B = self._advance(ids_B, node_B, position_B)
-            return self._mixed(logits_BV, node_B, position_B), (inner, node_B, position_B)
+            mixed_BV = self._mixed(logits_BV, node_B, position_B)
+            if self.change_IV is not None:
+                prefix_B = self._longer(ids_B, prefix_B)
+                mixed_BV += self.change_IV.index_select(0, prefix_B)
+            return mixed_BV, (inner, node_B, position_B, prefix_B)
 
         return step
+
+    def _longer(self, ids_B: Tensor, prefix_B: Tensor) -> Tensor:
+        """Return the prefixes of training records after ids."""
+        assert self.next_IV is not None
+        return self.next_IV.view(-1)[prefix_B * self.graph.n_ids + ids_B].long()
 
     def path(self, ids_BT: Tensor, node_B: Tensor, position_B: Tensor) -> tuple[Tensor, Tensor]:
         """Return nodes and positions after each id, (B, T) each, from those before the first."""

@@ -36,8 +36,6 @@ _MAX_SYMBOLS = 10_000  # that a gate is fitted to
 _STEPS = 50
 _CLOSE = 0.1  # gain of a step, nats, below which fitting ends
 _SMALLEST_STEP = 1 / 64
-_MORE_COPIES, _FEW_COPIES = 1.1, 0.01  # factor on the copies of the network alone; share of samples
-_MAX_SHIFT, _SHIFT_STEP = 16.0, 1 / 64  # of w . x, towards the network
 _LEAST_BEND = 0.05  # share of the curvature of a logistic regression that is kept
 _SPREAD = 1e-3  # standard deviation below which a feature counts as constant
 
@@ -172,43 +170,6 @@ def cross_fitted(observed: Observed, folds: int = 4) -> tuple[Floats, Floats]:
             others_F = fit_gate(_selected(observed, fitted_N & ~inside_N), weights_F)
             score_N[inside_N] = observed.features_NF[inside_N] @ others_F
     return weights_F, score_N
-
-
-def shifted(weights_F: Floats, shift: float) -> Floats:
-    """Return weights whose gate gives more to the network: ``shift`` is added to w . x."""
-    found: Floats = np.append(weights_F[:-1], weights_F[-1] + shift)
-    return found
-
-
-def least_shift(training: Observed, weights_F: Floats, scale: float = 1.0) -> float:
-    """Return the smallest shift by which the blend samples hardly more training records than the network alone.
-
-    A gate that is best for new records still lets the counts repeat their own. The expected share of training records
-    among samples is the sum of their probabilities; here it may exceed that of the network by a tenth of it, or by one
-    sample in a hundred.
-
-    Args:
-        training: symbols of training records.
-        weights_F: the gate.
-        scale: the number of training records for each of these.
-    """
-
-    def copies(nats_N: Floats) -> float:
-        return scale * float(np.exp(-np.bincount(training.record_N, nats_N)).sum())
-
-    alone = copies(-training.network_N)
-    most = max(_MORE_COPIES * alone, alone + _FEW_COPIES)
-    score_N = training.features_NF @ weights_F
-    low, high = 0.0, _MAX_SHIFT
-    if copies(scored_nats(training, score_N)) <= most:
-        return low
-    while high - low > _SHIFT_STEP:
-        middle = (low + high) / 2
-        if copies(scored_nats(training, score_N + middle)) <= most:
-            high = middle
-        else:
-            low = middle
-    return high
 
 
 def _selected(observed: Observed, chosen_N: npt.NDArray[np.bool_]) -> Observed:

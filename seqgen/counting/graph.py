@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from seqgen.counting.kneser_ney import MAX_ORDER, Counted, Order, Records
-from seqgen.errors import CheckpointError
-from seqgen.tokenizers import BOS, PAD
+from seqgen.counting.kneser_ney import Counted, Order, Records
+from seqgen.tokenizers import BOS
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -23,9 +22,7 @@ if TYPE_CHECKING:
     Integers = npt.NDArray[np.integer[Any]]
     Floats = npt.NDArray[np.floating[Any]]
 
-NGRAM = "ngram.safetensors"
-"""The file of the counts in a run folder."""
-_TYPES = {
+ARRAY_TYPES = {
     "shorter_R": np.int32,
     "mass_R": np.float32,
     "total_R": np.float32,
@@ -36,8 +33,8 @@ _TYPES = {
     "next_A": np.int32,
     "base_V": np.float32,
 }
+"""The types of the arrays of a graph, by name."""
 _ARCS = 1 << 20  # whose share of the entropy is computed together
-_CLOSE = 1e-3  # of a sum of probabilities to 1
 
 
 @dataclass(frozen=True)
@@ -146,7 +143,7 @@ def _without_entropies(records: Records, orders: list[Order], counted: list[Coun
     }
     typed = {}
     for name, parts in arrays.items():
-        typed[name] = np.concatenate(parts, dtype=_TYPES[name], casting="unsafe")
+        typed[name] = np.concatenate(parts, dtype=ARRAY_TYPES[name], casting="unsafe")
         parts.clear()  # both would be twice the memory
     return Graph(**typed, begin=begin, order=len(counted))
 
@@ -239,83 +236,3 @@ def next_node(graph: Graph, node_N: Integers, id_N: Integers) -> Integers:
         open_N = missed[~root]
         at_N[open_N] = graph.shorter_R[at_N[open_N]]
     return result
-
-
-def dump_graph(graph: Graph) -> bytes:
-    """Return a graph as the bytes of a safetensors file."""
-    from safetensors.numpy import save
-
-    arrays = {name: getattr(graph, name) for name in _TYPES}
-    return save({**arrays, "begin_and_order": np.array([graph.begin, graph.order])})
-
-
-def load_graph(data: bytes, n_ids: int) -> Graph:
-    """Return the graph that ``dump_graph`` wrote.
-
-    Args:
-        data: the bytes.
-        n_ids: V, which the graph must have.
-
-    Raises:
-        CheckpointError: it is damaged or of other symbols.
-    """
-    from safetensors import SafetensorError
-    from safetensors.numpy import load
-
-    try:
-        arrays = load(data)
-        begin, order = arrays.pop("begin_and_order").tolist()
-        graph = Graph(**arrays, begin=begin, order=order)
-    except (SafetensorError, ValueError, KeyError, TypeError) as error:
-        raise CheckpointError(f"{NGRAM} is damaged: {' '.join(str(error).split())}") from None
-    if problem := _unsuitable_array(graph):
-        raise CheckpointError(f"{NGRAM} is damaged: {problem}")
-    if graph.n_ids != n_ids:
-        raise CheckpointError(f"{NGRAM} has {graph.n_ids} ids, the run {n_ids}")
-    if problem := _inconsistency(graph):
-        raise CheckpointError(f"{NGRAM} is damaged: {problem}")
-    return graph
-
-
-def _unsuitable_array(graph: Graph) -> str:
-    """Return the first array of another type or shape than its own, or ""."""
-    size, n_arcs = graph.mass_R.shape[:1], graph.keys_A.shape[:1]
-    for name, dtype in _TYPES.items():
-        array = getattr(graph, name)
-        length = {"R": size, "A": n_arcs}.get(name[-1], array.shape[:1])
-        if array.dtype != dtype or array.ndim != 1 or array.shape != length:
-            return f"{name} has the type {array.dtype} and the shape {list(array.shape)}"
-    return ""
-
-
-def _inconsistency(graph: Graph) -> str:
-    """Return what would make an index leave an array or a probability leave its range, or ""."""
-    size, begin, order = graph.n_nodes, graph.begin, graph.order
-    if not size or not len(graph.keys_A) or not all(isinstance(number, int) for number in (begin, order)):
-        return "it has no counts"
-    length_R, shorter_R = graph.length_R.astype(np.int16), graph.shorter_R
-    sound = (
-        0 <= begin < size
-        and 1 <= order <= MAX_ORDER
-        and shorter_R[0] == length_R[0] == 0
-        and ((shorter_R >= 0) & (shorter_R < size)).all()
-        and (length_R[shorter_R[1:]] == length_R[1:] - 1).all()
-        and (np.diff(length_R) >= 0).all()
-        and length_R[-1] < order
-        and ((graph.next_A >= 0) & (graph.next_A < size)).all()
-        and (np.diff(graph.keys_A) > 0).all()
-        and graph.keys_A[0] >= 0
-        and graph.keys_A[-1] < size * graph.n_ids
-    )
-    if not sound:
-        return "its indices are not those of a graph"
-    shares = (graph.mass_R, graph.probs_A, graph.base_V)
-    sum_R = graph.mass_R + np.bincount(graph.keys_A // graph.n_ids, graph.probs_A, size)
-    sound = (
-        all(((share >= 0) & (share <= 1)).all() for share in shares)
-        and (np.abs(sum_R - 1) < _CLOSE).all()
-        and abs(float(graph.base_V.sum(dtype=np.float64)) - 1) < _CLOSE
-        and not graph.base_V[[PAD, BOS]].any()
-        and all((np.isfinite(array) & (array >= 0)).all() for array in (graph.total_R, graph.entropy_R))
-    )
-    return "" if sound else "its probabilities are not those of distributions"

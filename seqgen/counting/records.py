@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seqgen.batches import Encoded, Stream
-from seqgen.counting.graph import Graph, build_graph
-from seqgen.counting.kneser_ney import MAX_ORDER, Records, choose_order
+from seqgen.counting.kneser_ney import MAX_ORDER, Records
 from seqgen.tokenizers import Vocabulary
 
 if TYPE_CHECKING:
@@ -20,19 +19,6 @@ if TYPE_CHECKING:
 
 N_BLOCKS = 64
 """Blocks of a long text, each of which is left out as a record is."""
-
-
-def count_part(part: Encoded | Stream, vocabulary: Vocabulary) -> Graph:
-    """Count the n-grams of a training part, of the order that predicts each record best from all others.
-
-    Args:
-        part: the records, or one long text.
-        vocabulary: its symbols.
-    """
-    records = records_of_part(part, vocabulary)
-    orders, counted, _ = choose_order(records)
-    allowed_V = vocabulary.allowed_V()
-    return build_graph(records, orders, counted, allowed_V / allowed_V.sum())
 
 
 def records_of_part(part: Encoded | Stream, vocabulary: Vocabulary) -> Records:

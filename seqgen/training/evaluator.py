@@ -7,14 +7,14 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from torch import Tensor, nn
 
-from seqgen.batches import Encoded, Parts, Stream, derive_seed
+from seqgen.batches import Encoded, Parts, Stream, derive_seed, evaluation_batches
 from seqgen.config import TrainSettings
-from seqgen.counting import N_FEATURES, Blend, cross_fitted, least_shift, scored_nats, shifted
+from seqgen.counting import N_FEATURES, Blend, Observed, cross_fitted, fit_factor, is_first, scored_nats
 from seqgen.evaluation import (
     MIN_WINDOWS,
     RECORDS_PER_BATCH,
@@ -29,7 +29,12 @@ from seqgen.training.events import Report
 from seqgen.training.observer import Observer
 from seqgen.training.state import TrainState
 
-_COPIED_IDS = 20_000  # ids of the training records whose probabilities are watched
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    Floats = npt.NDArray[np.floating[Any]]
+
+_KNOWN_IDS = 20_000  # ids of the training records whose probabilities are measured
 _LEAST_GAIN = 0.01  # share of the held-out loss for which a network is blended with counts
 _SHARE = 0.05  # of a run's time, for the held-out records of one evaluation
 
@@ -73,11 +78,12 @@ class Evaluator:
         self._model, self._penalty_V, self._settings, self._sample = model, penalty_V, settings, sample
         self._train, self._valid, self._blend = encoded["train"], encoded["valid"], blend
         self._observer = Observer(blend, self._valid, penalty_V) if blend is not None and len(self._valid) else None
-        self._copied: Observer | None = None  # training records, of which a blend by default must not copy more
-        if self._observer is not None and settings.blend == "auto" and isinstance(self._train, Encoded):
-            assert blend is not None
-            self._copied = Observer(blend, self._train, penalty_V)
-            self._n_copied = max(1, _COPIED_IDS * len(self._train) // len(self._train.flat))
+        self._known: Observer | None = None  # training records, whose probability a blend may lower
+        if self._observer is not None and blend is not None and blend.records is not None and len(blend.records):
+            assert isinstance(self._train, Encoded) and isinstance(self._valid, Encoded)
+            self._known = Observer(blend, blend.records, penalty_V)
+            self._n_known = max(1, _KNOWN_IDS * len(blend.records) // len(blend.records.flat))
+            self._n_distinct, self._is_first_N = int(is_first(self._train).sum()), is_first(self._valid)
         self._duration_s = 0.0
 
     @property
@@ -119,11 +125,11 @@ class Evaluator:
         if state.n_targets:
             metrics["train_loss_nats"] = state.nats / state.n_targets
             metrics["train_bits_per_char"] = bits_per_char(state.nats, state.n_chars, state.n_records)
-        loss_nats = copies = None
+        loss_nats = copies = kept_share = None
         gate = [0.0] * N_FEATURES if self._settings.blend == "ngram" else None
         if len(self._valid):
             most = self._settings.eval_records if state.eval_records is None else state.eval_records
-            held_out, gate = self._held_out(most, check, metrics)
+            held_out, gate, kept_share = self._held_out(most, check, metrics)
             loss_nats = held_out.loss_nats
             metrics |= {"valid_loss_nats": loss_nats, "valid_bits_per_char": held_out.bits_per_char}
             if most < self._settings.eval_records:
@@ -137,7 +143,7 @@ class Evaluator:
         samples = self._sample(predictor, seed, check) if self._settings.samples else ()
         check()
         state.record_evaluation(loss_nats, copies)
-        state.gate = gate
+        state.gate, state.kept_share = gate, kept_share
         self._duration_s = time.monotonic() - started
         return Report(metrics, samples)
 
@@ -150,25 +156,42 @@ class Evaluator:
 
     def _held_out(
         self, most: int, check: Callable[[], None], metrics: dict[str, Any]
-    ) -> tuple[HeldOut, list[float] | None]:
-        """Return the held-out loss and the weights of the gate; None where the network alone is better."""
+    ) -> tuple[HeldOut, list[float] | None, float | None]:
+        """Return the held-out loss, the weights of the gate, and the share that training records keep.
+
+        Both are None where the network alone is better.
+        """
         if self._observer is None:
-            return held_out_loss(self._model, self._valid, self._penalty_V, most=most, check=check), None
+            return held_out_loss(self._model, self._valid, self._penalty_V, most=most, check=check), None, None
         observed, alone = self._observer.observe(most, check)
         if not math.isfinite(alone.loss_nats):  # has diverged
-            return alone, None
+            return alone, None, None
         weights_F, score_N = cross_fitted(observed)
-        shift = 0.0
         metrics["valid_network_bits_per_char"] = alone.bits_per_char
-        if self._copied is not None:
-            training, observed_of = self._copied.observe(self._n_copied, check)
-            shift = least_shift(training, weights_F, len(self._train) / observed_of.n_records)
-        nats = float(scored_nats(observed, score_N + shift).sum())
+        nats_N = scored_nats(observed, score_N)
+        kept_share, taken = None, 0.0
+        if self._known is not None:
+            kept_share, taken = self._discount(observed, nats_N, weights_F, most, check)
+        nats = float(nats_N.sum()) + alone.n_records * math.log1p(-taken)
         if self._settings.blend == "auto" and nats >= (1 - _LEAST_GAIN) * alone.loss_nats * alone.n_targets:
-            return alone, None
+            return alone, None, None
         scale = nats / alone.n_targets / max(alone.loss_nats, 1e-9)
         blended = replace(alone, loss_nats=alone.loss_nats * scale, bits_per_char=alone.bits_per_char * scale)
-        return blended, shifted(weights_F, shift).tolist()
+        return blended, weights_F.tolist(), kept_share
+
+    def _discount(
+        self, observed: Observed, nats_N: Floats, weights_F: Floats, most: int, check: Callable[[], None]
+    ) -> tuple[float | None, float]:
+        """Return the share of their probability that training records keep, and the probability taken from all."""
+        assert self._known is not None and isinstance(self._valid, Encoded)
+        batches = evaluation_batches(self._valid.lengths_N, RECORDS_PER_BATCH[Encoded], most)
+        first_N = self._is_first_N[np.concatenate(list(batches))]
+        held_out = float(np.exp(-np.bincount(observed.record_N, nats_N))[first_N].sum()) / int(first_N.sum())
+        training, _ = self._known.observe(self._n_known, check)
+        training_nats_N = scored_nats(training, training.features_NF @ weights_F)
+        mass = float(np.exp(-np.bincount(training.record_N, training_nats_N)).mean()) * len(self._known)
+        kept_share = fit_factor(mass, held_out * self._n_distinct)
+        return kept_share, 0.0 if kept_share is None else (1 - kept_share) * mass
 
     def _batch_s(self, stop: StopFlag) -> float:
         """Return the seconds that one batch of held-out records, or one window of a long text, takes."""

@@ -40,6 +40,10 @@ class Observer:
         self._blend, self._encoded, self._penalty_V = blend, encoded, penalty_V
         self._most, self._counts = -1, _nothing()
 
+    def __len__(self) -> int:
+        """Return the number of records."""
+        return len(self._encoded)
+
     def observe(self, most: int, check: Callable[[], None]) -> tuple[Observed, HeldOut]:
         """Return the predictions of at most ``most`` records, and the loss of the network alone.
 
@@ -82,7 +86,7 @@ class Observer:
             node_B = position_B = torch.zeros(0, dtype=torch.int64)
             for batch in self._batches(most, check):
                 if not batch.continues:
-                    _, node_B, position_B = blend.initial_state(len(batch.ids_BT))
+                    _, node_B, position_B, _ = blend.initial_state(len(batch.ids_BT))
                 node_BT, position_BT = blend.path(batch.ids_BT, node_B, position_B)
                 node_B, position_B = node_BT[:, -1], position_BT[:, -1]
                 known_BT = batch.targets_BT != PAD

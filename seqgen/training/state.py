@@ -31,6 +31,12 @@ class TrainState(BaseModel):
     gate: list[float] | None = Field(
         None, description="weights of the gate between the network and the counts; None: the network alone"
     )
+    kept_share: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="share of their probability that training records keep in a blend; None: all of it",
+    )
     nats: float = Field(0.0, description="training loss since the last evaluation, summed")
     n_targets: int = Field(0, ge=0, description="targets since the last evaluation")
     n_chars: int = Field(0, ge=0, description="characters since the last evaluation")
