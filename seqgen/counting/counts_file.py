@@ -30,7 +30,7 @@ _CLOSE = 1e-3  # of a sum of probabilities to 1
 
 @dataclass(frozen=True)
 class Counts:
-    """What a network is blended with.
+    """The n-gram and the training records of a run.
 
     Attributes:
         graph: the n-gram.

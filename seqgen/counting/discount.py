@@ -90,7 +90,7 @@ def fit_factor(training_mass: float, held_out_mass: float) -> float | None:
 
 @dataclass(frozen=True)
 class Discount:
-    """What is added to the log probabilities after each prefix of a training record.
+    """Changes of the log probabilities after each prefix of a training record.
 
     Attributes:
         change_IV: the logarithm of (1 - R(v s)) / (1 - R(v)); the last row, of all other prefixes, is 0.
