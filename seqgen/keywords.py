@@ -53,8 +53,8 @@ class TrainKeywords(TypedDict, total=False):
     """Criterion of the best step: lowest held-out loss, or the last step that copies few records; default: copies
     for fewer than 200 records."""
     blend: Literal["auto", "ngram", "none"] | None
-    """Counts to blend the model with: ngram, none, or auto: ngram where that lowers the held-out loss with hardly
-    more copies; default: auto; for texts with a syntax or conditions none."""
+    """Counts to blend the model with: ngram, none, or auto: ngram where that lowers the held-out loss; default:
+    auto; for texts with a syntax or conditions none."""
     save_every_s: float | None
     """Maximum seconds between checkpoints."""
     samples: int | None

@@ -44,6 +44,9 @@ METRICS: Mapping[str, MetricInfo] = {
         _LOSS, "test, bits per character", "bits",
         "nats / ln 2 / (characters + records); the interval resamples records, or 256-symbol windows of a long text",
     ),
+    "test_network_bits_per_char": MetricInfo(
+        _LOSS, "test, network without counts", "bits", "the same of the network alone, where it is blended with counts"
+    ),
     "test_records": MetricInfo(
         _LOSS, "test, records", "count",
         "number of records evaluated, or of windows of a long text; one alone has no interval",

@@ -718,9 +718,17 @@ def test_evaluations_and_reports_take_a_blend(blended, cli):
     metrics = blended.evaluate(40)
     valid = held_out_loss(blended.model, encoded_part(blended, "valid"), penalty(blended.vocabulary))
     assert valid.bits_per_char in [pytest.approx(value, rel=1e-4) for value in _numbers(metrics)]
+    test = held_out_loss(blended.model.network, encoded_part(blended, "test"), penalty(blended.vocabulary))
+    assert metrics["test_network_bits_per_char"] == pytest.approx(test.bits_per_char)
+    assert metrics["test_network_bits_per_char"] != metrics["test_bits_per_char"]
     assert cli("evaluate", blended.path, "-n", 20).code == 0
-    shown = cli("show", "run", blended.path)
-    assert shown.code == 0 and "blend" in shown.out
+
+
+def test_runs_and_their_settings_say_whether_they_are_blended(plain, blended, tmp_path, cli):
+    for run, said in ((blended, "counts"), (plain, None)):
+        assert json.loads(cli("show", "run", run.path, "--json").out)["blend"] == said
+    assert "blended with" in cli("show", "run", blended.path).out
+    assert "blended with" not in cli("show", "run", plain.path).out
 
 
 def _numbers(value):

@@ -195,6 +195,7 @@ def _takes_training(metric: Callable[..., Any]) -> bool:
 
 def _losses(run: OpenRun, data: EncodedCorpus) -> dict[str, float]:
     """Return held-out losses and numbers of records; an interval needs at least two."""
+    from seqgen.counting import Blend
     from seqgen.evaluation import held_out_loss, penalty, ratio_interval, record_losses
 
     losses: dict[str, float] = {}
@@ -208,6 +209,9 @@ def _losses(run: OpenRun, data: EncodedCorpus) -> dict[str, float]:
         low, high = ratio_interval(costs.nats_N / math.log(2), costs.chars_N)
         losses |= {"test_loss_nats": costs.loss_nats, "test_bits_per_char": costs.bits_per_char}
         losses |= {"test_bits_per_char_low": low, "test_bits_per_char_high": high} if math.isfinite(low) else {}
+        if isinstance(run.model, Blend):
+            alone = held_out_loss(run.model.network, test, penalty_V, most=10**9)
+            losses |= {"test_network_bits_per_char": alone.bits_per_char}
         losses |= {"test_records": len(costs.nats_N)}
     return losses
 

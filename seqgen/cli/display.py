@@ -109,6 +109,8 @@ class TrainDisplay:
             view.extend(Text(f"          {line}") for line in _blend_lines(run, lines))
             if run.state["best_step"] == 0:
                 view.append(Text("          no later step was better; the last one: --checkpoint latest"))
+        elif run.state.get("gate") is not None:
+            view.append(Text(f"blended   half and half with {_gram(run)}: nothing is held out to decide by"))
         view.append(samples_view(rows, run, self._console))
         self._console.print(Group(*view))
         short = run.path.resolve().parent == RUNS.resolve()
@@ -127,9 +129,12 @@ def _blend_lines(run: Run, best: list[dict[str, Any]]) -> list[str]:
     if run.state.get("gate") is None:
         return ["not blended with counts: they do not lower the held-out loss"]
     bits = [best[-1][key] for key in ("valid_network_bits_per_char", "valid_bits_per_char")]
+    return [f"blended with {_gram(run)}: {bits[0]:.3f} bits/char without it, {bits[1]:.3f} with it"]
+
+
+def _gram(run: Run) -> str:
     order = run.model.graph.order
-    gram = f"{'an' if order == 8 else 'a'} {order}-gram"
-    return [f"blended with {gram}: {bits[0]:.3f} bits/char without it, {bits[1]:.3f} with it"]
+    return f"{'an' if order == 8 else 'a'} {order}-gram"
 
 
 def samples_view(rows: list[dict[str, Any]], run: Run, console: Console) -> RenderableType:

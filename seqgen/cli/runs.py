@@ -32,7 +32,7 @@ def list_runs(*, as_json: Json = False) -> None:
     if as_json:
         show_json(rows)
         return
-    some = tuple(column for column in ("from", "conditions") if any(row.get(column) for row in rows))
+    some = tuple(column for column in ("from", "conditions", "blend") if any(row.get(column) for row in rows))
     models = ("model",) if {row.get("model") for row in rows} - {None, "recurrent"} else ()
     columns = ("run", "corpus", *models, "cell", *some, "parameters", "step", "bits_per_char", "state")
     shown = [{**row, "state": _state(row), "conditions": ", ".join(row.get("conditions", ()))} for row in rows]
@@ -60,6 +60,7 @@ def show_run(name: str | None, as_json: bool) -> None:
     else:
         facts = {"run": str(run.path), "created": f"{row['created']} UTC", "state": _state(row)}
         facts |= {name.replace("_", " "): row[name] for name in ("step", "bits_per_char", "parameters")}
+        facts |= {"blended with": row["blend"]} if row.get("blend") else {}
         show(spec_view(facts | _by_part(settings)))
 
 
@@ -101,9 +102,17 @@ def _row(run: RunFolder) -> dict[str, Any]:
         "state": none if state is None else state["ended"] or "can be resumed",
         "from": Path(settings.start.run).name if settings.start is not None else None,
         "conditions": list(settings.conditions),
+        "blend": "counts" if state is not None and _is_blended(settings, best) else None,
         "missing": missing_plugins(session.plugins, settings),
         "created": settings.created[:16].replace("T", " "),
     }
+
+
+def _is_blended(settings: RunSettings, best: list[dict[str, Any]]) -> bool:
+    """Return whether the best step of a run is blended with counts."""
+    if best and "valid_network_bits_per_char" in best[0]:
+        return bool(best[0]["valid_network_bits_per_char"] != best[0]["valid_bits_per_char"])
+    return settings.train.blend == "ngram"
 
 
 def _state(row: dict[str, Any]) -> str:

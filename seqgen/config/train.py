@@ -73,8 +73,8 @@ class TrainSettings(Options):
     )
     blend: Annotated[Literal["auto", "ngram", "none"] | None, Flag(_MODEL, metavar="auto|ngram|none")] = Field(
         None,
-        description="counts to blend the model with: ngram, none, or auto: ngram where that lowers the held-out loss "
-        "with hardly more copies; default: auto; for texts with a syntax or conditions none",
+        description="counts to blend the model with: ngram, none, or auto: ngram where that lowers the held-out loss; "
+        "default: auto; for texts with a syntax or conditions none",
     )
     save_every_s: float = Field(60.0, gt=0, description="maximum seconds between checkpoints")
     samples: int = Field(3, ge=0, le=1000, description="samples shown at each evaluation")
