@@ -402,3 +402,9 @@ def test_records_are_not_split_over_folds():
     alone = cross_fitted_loss(observed)[1]
     split = cross_fitted_loss(Observed(network_N, np.full(1000, -1.0), features_NF, np.arange(1000)))[1]
     assert split < alone - 50
+
+
+def test_few_symbols_are_mixed_half_and_half():
+    for n, fitted in ((199, False), (200, True)):
+        weights_F, score_N = cross_fitted(simulated(n, seed=1))
+        assert bool(np.any(weights_F)) is fitted and bool(np.any(score_N)) is fitted and len(score_N) == n

@@ -23,7 +23,7 @@ def register_corpora(register: Callable[[seqgen.CorpusSpec], None]) -> None:
             domain="name",
             labels=("female", "male"),
             canonical=True,
-            recommended={"train": {"steps": 3000}, "model": {"dropout": 0.2}},
+            recommended={"model": {"hidden": 256, "dropout": 0.2}, "train": {"steps": 1500}},
         )
     )
 

@@ -50,6 +50,7 @@ class ResolvedConfig:
         layout: "lines" or "stream".
         conditions: "label" or fields on which the model is conditioned.
         start: the run whose weights it starts from, or None.
+        open: the options, as (part, name), that neither the user nor a part of the run says anything about.
     """
 
     config: TrainConfig
@@ -59,6 +60,7 @@ class ResolvedConfig:
     layout: Layout
     conditions: tuple[str, ...]
     start: WarmStart | None = None
+    open: frozenset[tuple[str, str]] = frozenset()
 
     @property
     def corpus(self) -> Entry:
@@ -146,11 +148,17 @@ def resolve(config: TrainConfig, plugins: Plugins, start: WarmStart | None = Non
     for part, values in merged.items():
         if part not in fields and part not in parts and values:
             raise BadOption(f"this run has no {part}, so no option {next(iter(values))!r} of one")
+    names_by_part = [(part, name) for part, names in fields.items() for name in names]
+    unsaid = {(part, name) for part, name in names_by_part if name not in merged.get(part, {})}
+    if _ends_said(merged):
+        unsaid -= {("train", end) for end in _ENDS}
+    else:
+        merged["train"]["steps"] = _DEFAULT_STEPS
     train = TrainSettings(**build_options(TrainSettings, merged["train"], "train"))
     options = {part: entry.options(merged.get(part, {})) for part, entry in parts.items() if kind_of(part) in PARTS}
     if start is not None:
         start.check_options(options, parts, plugins)
-    return ResolvedConfig(config, parts, options, train, layout, conditions, start)
+    return ResolvedConfig(config, parts, options, train, layout, conditions, start, frozenset(unsaid))
 
 
 def _with_toml(config: TrainConfig, toml: Layer) -> TrainConfig:
@@ -313,8 +321,6 @@ def _recommended(
     known = _existing(merged, fields)
     if _ends_said(asked):
         known["train"] = _without_ends(known["train"])
-    elif not any(end in known["train"] for end in _ENDS):
-        known["train"]["steps"] = _DEFAULT_STEPS
     return known
 
 

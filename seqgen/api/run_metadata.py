@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime
+import math
 import platform
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,12 @@ if TYPE_CHECKING:
 
 _FEW_RECORDS = 200
 """Number of records below which the best step is the last that copies few of them."""
-_LEAST_HELD_OUT = 20  # records by which blending is decided: on 300 place names, 7 chose a blend with worse samples
+_WIDTH = 256  # units of a layer, for a list
+_PASSES, _LEAST_STEPS, _MOST_STEPS = 25, 300, 2000
+_BATCHES = (32, 64, 128)
+_DROPOUT = ((30_000, 0.5), (150_000, 0.3), (1_000_000, 0.2), (math.inf, 0.1))
+"""Dropout by the largest number of training symbols that it is for."""
+_LEAST_HELD_OUT = 5  # records that decide on blending
 _SYMBOLS_PER_RECORD = 64  # of a long text
 _MAX_COUNTED = 4_000_000  # symbols that are counted without being asked to
 _MAX_WIDTH = 65_536
@@ -90,6 +96,37 @@ def _counted(data: EncodedCorpus) -> dict[str, Any]:
     }
 
 
+def with_sizes(settings: RunSettings, data: EncodedCorpus, unsaid: Collection[tuple[str, str]]) -> RunSettings:
+    """Return the settings of a new run, with width, dropout, batch and steps that suit the size of its list.
+
+    It passes 25 times over a list of up to 10,240 records, and takes 2,000 steps on a longer one; a short list is
+    trained on with much dropout. ``benchmarks/learning_curves.py`` measures this. A long text, fewer than 200 records,
+    and models of plugins keep their defaults.
+
+    Args:
+        settings: settings of the run.
+        data: its encoded corpus.
+        unsaid: the options, as (part, name), that nobody says anything about.
+    """
+    few = settings.corpus.n_records < _FEW_RECORDS
+    if few or settings.corpus.layout != "lines" or settings.model.name != "seqgen:recurrent":
+        return settings
+    part: Any = data.encoded["train"]
+    shown = _PASSES * len(part)
+    batch_size = next((size for size in _BATCHES if shown <= size * _MOST_STEPS), _BATCHES[-1])
+    dropout = next(share for most, share in _DROPOUT if len(part.flat) <= most)
+    sizes: dict[str, dict[str, Any]] = {
+        "model": {"hidden": _WIDTH, "dropout": dropout},
+        "train": {"batch_size": batch_size, "steps": min(max(shown // batch_size, _LEAST_STEPS), _MOST_STEPS)},
+    }
+    chosen = {
+        kind: {name: value for name, value in values.items() if (kind, name) in unsaid}
+        for kind, values in sizes.items()
+    }
+    model = settings.model.model_copy(update={"options": settings.model.options | chosen["model"]})
+    return settings.model_copy(update={"model": model, "train": settings.train.model_copy(update=chosen["train"])})
+
+
 def with_best_by(settings: RunSettings, counted: Survey, *, counts: bool) -> TrainSettings:
     """Return the training settings of a new run, with the criterion of its best step.
 
@@ -119,7 +156,7 @@ def with_best_by(settings: RunSettings, counted: Survey, *, counts: bool) -> Tra
 def with_blend(train: TrainSettings, data: EncodedCorpus, domain: DomainSpec, *, counts: bool) -> TrainSettings:
     """Return the training settings of a new run, with what its model is blended with.
 
-    Unless the user says otherwise, held-out records decide. There is nothing to decide with where fewer than 20 are
+    Unless the user says otherwise, held-out records decide. There is nothing to decide with where fewer than 5 are
     held out, or where the best step goes by copies; counting very many symbols takes minutes; and counts know no
     conditions and no syntax, so that samples of a blend follow them less often, though its loss is lower.
 

@@ -25,7 +25,15 @@ from seqgen.api.preflight import (
     part_at_fault,
 )
 from seqgen.api.run import Run
-from seqgen.api.run_metadata import given_again, run_settings, solve_width, with_best_by, with_blend, with_width
+from seqgen.api.run_metadata import (
+    given_again,
+    run_settings,
+    solve_width,
+    with_best_by,
+    with_blend,
+    with_sizes,
+    with_width,
+)
 from seqgen.api.training_run import OpenedTraining, run_training
 from seqgen.api.warm_start import find_warm_start, load_weights
 from seqgen.checkpoint import NGRAM, RUNS, RunFolder, RunSettings, check_same
@@ -199,6 +207,8 @@ def _settle(resolved: ResolvedConfig, plugins: Plugins, data: EncodedCorpus) -> 
         PluginError: a part cannot be built.
     """
     settings = run_settings(resolved, plugins, data)
+    if not getattr(resolved.corpus.spec, "recommended", None):
+        settings = with_sizes(settings, data, resolved.open)
     counts = hasattr(resolved.model.load(), "learn")
     domain = resolved.parts["domain"].spec
     assert isinstance(domain, DomainSpec)

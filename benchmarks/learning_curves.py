@@ -1,0 +1,145 @@
+"""Lists of 50 records and more under default settings, beside counting: which predicts new records best?
+
+    python benchmarks/learning_curves.py [--corpora a,b] [--list NAME=FILE] [--sizes 50,100] [--seeds N] [--work DIR]
+
+For each size, random records of a corpus, none of its test part, are written to a file and trained on with the
+default settings of a file, `seqgen train --corpus list.jsonl --valid-file ... --test-file ...`, a tenth of them held
+out; all are evaluated on the full test part of the corpus; the figures are bits per character. Kneser-Ney is the best
+order on the same records. PPMd compresses the test part after the training part, and so learns from each test record
+before the next, which the others do not: on few records that is most of what it knows. Copies are the share of 500
+samples that are training records. With --list, the records of a file are a further corpus, a twentieth of them its
+test part. The default corpora are names, titles, smiles, cards and tunes; means over the seeds. With --work, finished
+runs are remembered there. The table is stored in benchmarks/results/learning_curves.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import statistics
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import seqgen
+from report import RESULTS, machine, table
+from seqgen.corpus import Splitter
+from seqgen.plugins.selection import default_plugins
+from timing import Setting
+
+CORPORA = ["names", "titles", "smiles", "cards", "tunes"]
+SIZES = [50, 100, 300, 1000, 3000, 10**9]
+_SAMPLES, _HELD_OUT = 500, 0.1
+_FIGURES = ("test_bits_per_char", "test_network_bits_per_char", "baseline_kneser_ney_bits_per_char",
+            "baseline_ppmd_bits_per_char", "copies")  # fmt: skip
+HEAD = ["corpus", "records", "default", "network alone", "Kneser-Ney", "PPMd", "under the better count", "copies",
+        "blended", "s"]  # fmt: skip
+
+
+def records_of(corpus: str, file: Path | None) -> tuple[list[str], list[str]]:
+    """Return the distinct records of a corpus outside its test part, and those of its test part."""
+    registry = default_plugins().registry
+    if file is None:
+        entry = registry.get("corpus", corpus)
+        texts = [record.text for record in entry.build(entry.options({}))]
+    else:
+        texts = file.read_text(encoding="utf-8").splitlines()
+    splitter = Splitter((0.9, 0.05, 0.05), 0)
+    parts = {text: splitter.part(seqgen.Record(text)) for text in dict.fromkeys(texts) if text}
+    return [text for text, part in parts.items() if part != "test"], [
+        text for text, part in parts.items() if part == "test"
+    ]
+
+
+def write_list(path: Path, texts: list[str]) -> Path:
+    """Write records, which may have several lines, as JSON lines."""
+    path.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts), encoding="utf-8")
+    return path
+
+
+def measure(texts: list[str], test: list[str], seed: int) -> dict[str, Any]:
+    """Train on a list with the default settings of a file, and evaluate."""
+    n_held_out = max(1, round(_HELD_OUT * len(texts)))
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        files = {
+            name: write_list(folder / f"{name}.jsonl", some)
+            for name, some in (("list", texts[n_held_out:]), ("valid", texts[:n_held_out]), ("test", test))
+        }
+        run = seqgen.train(
+            files["list"], valid=files["valid"], test=files["test"], seed=seed, out=folder / "run",
+            options={"train.samples": 0}, warn=lambda line: None,
+        )  # fmt: skip
+        figures = run.evaluate(_SAMPLES)
+        found = {name: figures[name] for name in _FIGURES if name in figures}
+        return found | {"blended": run.state.get("gate") is not None, "elapsed_s": run.state["elapsed_s"]}
+
+
+def row(corpus: str, size: int, rounds: list[dict[str, Any]]) -> list[str]:
+    """Return the row of a list size."""
+
+    def mean(name: str) -> float | None:
+        values = [one[name] for one in rounds if name in one]
+        return statistics.mean(values) if values else None
+
+    bits, alone, kneser_ney, ppmd, copies = map(mean, _FIGURES)
+    assert bits is not None
+    counts = [value for value in (kneser_ney, ppmd) if value is not None]
+    figures = [f"{value:.3f}" if value is not None else "" for value in (bits, alone, kneser_ney, ppmd)]
+    blended = sum(one["blended"] for one in rounds)
+    return [
+        corpus, f"{size:,}", *figures, f"{min(counts) - bits:+.3f}", "" if copies is None else f"{copies:.1%}",
+        f"{blended} of {len(rounds)}", f"{mean('elapsed_s'):.0f}",
+    ]  # fmt: skip
+
+
+def main() -> None:
+    """Measure, print and store the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--corpora", default=",".join(CORPORA))
+    parser.add_argument("--list", action="append", default=[], metavar="NAME=FILE")
+    parser.add_argument("--sizes", default=",".join(map(str, SIZES)))
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--work", type=Path, help="folder in which finished runs are remembered")
+    given = parser.parse_args()
+    lists = {name: None for name in given.corpora.split(",") if name}
+    lists |= {name: Path(file) for name, _, file in (one.partition("=") for one in given.list)}
+    known = given.work / "curves.jsonl" if given.work else None
+    done: dict[tuple[str, int, int], dict[str, Any]] = {}
+    if known is not None and known.exists():
+        for line in known.read_text(encoding="utf-8").splitlines():
+            found = json.loads(line)
+            done[found["corpus"], found["size"], found["seed"]] = found["figures"]
+    rows = []
+    for corpus, file in lists.items():
+        texts, test = records_of(corpus, file)
+        for size in sorted({min(int(size), len(texts)) for size in given.sizes.split(",")}):
+            rounds = []
+            for seed in range(given.seeds):
+                key = corpus, size, seed
+                if key not in done:
+                    done[key] = measure(random.Random(seed).sample(texts, size), test, seed)
+                    if known is not None:
+                        known.parent.mkdir(parents=True, exist_ok=True)
+                        entry = {"corpus": corpus, "size": size, "seed": seed, "figures": done[key]}
+                        with known.open("a", encoding="utf-8") as log:
+                            log.write(json.dumps(entry) + "\n")
+                rounds.append(done[key])
+            rows.append(row(corpus, size, rounds))
+            print(" | ".join(rows[-1]), flush=True)
+    text = [
+        "# Learning curves",
+        "",
+        f"Written by `python benchmarks/learning_curves.py --seeds {given.seeds}`, which says how. Bits per character",
+        "of the test part.",
+        "",
+        machine(Setting(given.seeds, quick=False)),
+        "",
+        table(HEAD, rows),
+    ]
+    (RESULTS / "learning_curves.md").write_text("\n".join(text) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
