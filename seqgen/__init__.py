@@ -32,7 +32,7 @@ _HOME = {
         "DiskError", "TooFewRows", "Interrupted",
     ),
     "seqgen.api.train": ("train", "plan", "TrainingPlan"),
-    "seqgen.api.resume": ("resume",),
+    "seqgen.api.resume": ("refit", "resume"),
     "seqgen.api.run": ("load", "Run"),
     "seqgen.work_folder": ("WorkFolder",),
     "seqgen.plugins": ("choose_plugins", "failure_reason", "option_names"),
@@ -51,6 +51,7 @@ __all__ = sorted([*_MODULE_OF, *_MODULES, "__version__"])
 if TYPE_CHECKING:
     from seqgen import commands as commands
     from seqgen import measure as measure
+    from seqgen.api.resume import refit as refit
     from seqgen.api.resume import resume as resume
     from seqgen.api.run import Run as Run
     from seqgen.api.run import load as load

@@ -55,6 +55,8 @@ class TrainKeywords(TypedDict, total=False):
     blend: Literal["auto", "ngram", "none"] | None
     """Counts to blend the model with: ngram, none, or auto: ngram where that lowers the held-out loss; default:
     auto; for texts with a syntax or conditions none."""
+    refit: bool | None
+    """Then train a second run, on training and validation records, for as many passes as were best."""
     save_every_s: float | None
     """Maximum seconds between checkpoints."""
     samples: int | None

@@ -16,7 +16,11 @@ FAILURES = (Exception, SystemExit)
 """Errors of a cell's code that do not end the bench; see ``seqgen.failure_reason``."""
 _ENDS = {"steps": "steps", "epochs": "epochs", "time": "time_s"}  # keyword to setting
 _OF_MODEL = ("hidden", "layers", "embedding", "dropout")
-_RESERVED = {"seed": "--seeds", "hidden": "--hidden or --params"}
+_RESERVED = {
+    "seed": "use --seeds",
+    "hidden": "use --hidden or --params",
+    "refit": "its held-out records are what cells are compared by",
+}
 _PART_NAMES = {"valid": "validation", "test": "test"}
 
 Options = Sequence[tuple[str | None, str, Any]]
@@ -126,7 +130,7 @@ def plan_all(
         given = [*given, ("train", "blend", "none")]  # cells are compared, not the counts that they all share
     for _, name, _ in given:
         if name in _RESERVED:
-            raise seqgen.BadOption(f"cannot use -o {name}=... in a bench: use {_RESERVED[name]}")
+            raise seqgen.BadOption(f"cannot use -o {name}=... in a bench: {_RESERVED[name]}")
     fields = {name: _option_names(spec, name, plugins) for name, spec in chosen.items()}
     candidates, first, cache, warned = list[Candidate](), None, dict[str, Any](), set[str]()
 

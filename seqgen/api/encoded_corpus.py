@@ -265,6 +265,7 @@ def _facts(counted: Survey, vocabulary: Vocabulary, splitter: Splitter) -> dict[
         "ends": vocabulary.ends,
         "shares": list(splitter.shares),
         "split_seed": splitter.seed,
+        **({"joined": True} if splitter.joined else {}),
     }
 
 

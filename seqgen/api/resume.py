@@ -1,4 +1,4 @@
-"""Resuming a run from its newest checkpoint."""
+"""Going on with a run: resuming it from its newest checkpoint, and refitting it to its held-out records too."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 from seqgen.api.factories import corpus_of, read_again, read_counts, read_vocabulary, rebuild_model
 from seqgen.api.missing_plugin import changed_plugins
 from seqgen.api.run import Run
-from seqgen.api.run_metadata import environment, with_corpus
+from seqgen.api.run_metadata import environment, refit_settings, run_files, with_corpus
 from seqgen.api.training_run import OpenedTraining, run_training
 from seqgen.api.warm_start import load_weights, reload_warm_start
-from seqgen.checkpoint import RUNS, RunSettings, WarmStartSettings, find_run
+from seqgen.checkpoint import NGRAM, RUNS, RunFolder, RunSettings, WarmStartSettings, find_run
 from seqgen.errors import BadOption, CheckpointError
 from seqgen.plugins import Plugins, PluginsArgument, choose_plugins
 from seqgen.signals import graceful_stop
@@ -42,7 +42,8 @@ def resume(
         progress: whether a ``seqgen.ProgressLine`` is shown, or a function called while the corpus is read.
 
     Returns:
-        The finished run; one that had ended already is returned as it is.
+        The finished run; one that had ended already is returned as it is. If it was trained with ``refit``, its refit,
+        which is begun or resumed.
 
     Raises:
         NoSuchRun: there is none.
@@ -50,12 +51,33 @@ def resume(
         CheckpointError: no checkpoint can be used, or a plugin is missing.
         CorpusError: the corpus is not what it was.
     """
-    from seqgen.training.engine_choice import restore_engine
-
     plugins = choose_plugins(plugins)
     from seqgen.render.progress import with_progress_line
 
     listener, warn, progress = with_progress_line(listener, warn, progress)
+    finished = _resumed(run, plugins, listener, warn, progress, allow_corpus_change)
+    if not finished.settings.train.refit:
+        return finished
+    if (begun := _refit_path(finished.path)).exists():
+        return _resumed(begun, plugins, listener, warn, progress, allow_corpus_change)
+    return refit(finished.path, plugins=plugins, listener=listener, warn=warn, progress=progress)
+
+
+def _refit_path(path: Path) -> Path:
+    return path.with_name(f"{path.name}-refit")
+
+
+def _resumed(
+    run: str | Path | None,
+    plugins: Plugins,
+    listener: Listener | None,
+    warn: Callable[[str], None],
+    progress: OnProgress,
+    allow_corpus_change: bool,
+) -> Run:
+    """Resume one run."""
+    from seqgen.training.engine_choice import restore_engine
+
     with find_run(run, RUNS, unfinished=True).locked() as folder:
         folder.clean()
         settings = folder.settings()
@@ -79,6 +101,66 @@ def resume(
             counts = read_counts(folder, settings) if settings.train.blend in ("auto", "ngram") else None
             opened = OpenedTraining(folder, settings, plugins, data, model, warn, stop, counts, snapshot)
             return run_training(opened, listener)
+
+
+def refit(
+    run: str | Path | None = None,
+    *,
+    out: str | Path | None = None,
+    plugins: PluginsArgument = None,
+    listener: Listener | None = None,
+    warn: Callable[[str], None] | None = None,
+    progress: OnProgress | bool | None = None,
+) -> Run:
+    """Train the model of a finished run anew on its training and validation records, in a new run folder.
+
+    The held-out records have chosen the best step, and the gate of a blend; here they are learned from as well, by the
+    same settings, for as many passes as led to that step. The test records stay apart. All that is said of training
+    records, such as which samples are new, then holds for both parts.
+
+    Args:
+        run: its folder, or a name under ``runs/``; None: the newest run with a checkpoint.
+        out: the new folder; None: the name of the run with ``-refit`` after it.
+        plugins: as ``seqgen.train`` takes them, and so ``listener`` and ``progress``.
+        listener: called with the run folder and each event.
+        warn: called with one line for each warning.
+        progress: whether a ``seqgen.ProgressLine`` is shown, or a function called while the corpus is read.
+
+    Returns:
+        The finished new run.
+
+    Raises:
+        NoSuchRun: there is none.
+        BadOption: it has not ended, nothing was held out, or its weights are those of another run.
+        UsageError: the folder exists.
+        CheckpointError: no checkpoint can be used, or a plugin is missing.
+        CorpusError: the corpus is not what it was.
+        Diverged, Interrupted, DiskError: as ``seqgen.train``.
+    """
+    from seqgen.render.progress import with_progress_line
+    from seqgen.training.engine_choice import restore_engine
+
+    plugins = choose_plugins(plugins)
+    listener, warn, progress = with_progress_line(listener, warn, progress)
+    known = find_run(run, RUNS)
+    state = known.load_best(warn).state
+    if not (known.latest_state() or state)["ended"]:
+        raise BadOption(f"{known.path} has not ended, so that its best step is not known: seqgen resume {known.path}")
+    settings = _warn_of_changes(refit_settings(known.settings(), state, str(known.path)), plugins, warn)
+    vocabulary = read_vocabulary(known, settings, plugins)
+    model = rebuild_model(plugins, settings, None)
+    data = read_again(corpus_of(settings, plugins), settings, vocabulary, progress, warn=warn)
+    restore_engine(model, data.encoded, vocabulary, settings.engine, settings.train, warn)
+    files, counts = run_files(settings, vocabulary), None
+    if settings.train.blend == "ngram":
+        from seqgen.counting import count_part, dump_counts
+
+        counts = count_part(data.encoded["train"], vocabulary)
+        files[NGRAM] = dump_counts(counts)
+    with graceful_stop() as stop:
+        path = _refit_path(known.path) if out is None else Path(out)
+        with RunFolder.create(path, files).locked() as folder:
+            return run_training(OpenedTraining(folder, settings, plugins, data, model, warn, stop, counts), listener)
 
 
 def _load_start(model: Any, recorded: WarmStartSettings, plugins: Plugins, vocabulary: Vocabulary) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import math
 import platform
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +13,9 @@ import seqgen
 from seqgen.api.config import ResolvedConfig
 from seqgen.api.encoded_corpus import EncodedCorpus
 from seqgen.api.layer_cells import cell_settings
-from seqgen.checkpoint import CorpusSettings, EngineSettings, PartSettings, RunSettings
+from seqgen.checkpoint import CorpusSettings, EngineSettings, PartSettings, RefitSettings, RunSettings
 from seqgen.errors import BadOption
+from seqgen.files import dump_json
 from seqgen.plugins import Plugins, origin_of
 from seqgen.registry import Entry
 from seqgen.specs import CorpusSpec, DomainSpec
@@ -22,6 +23,7 @@ from seqgen.specs import CorpusSpec, DomainSpec
 if TYPE_CHECKING:
     from seqgen.config import TrainSettings
     from seqgen.corpus import Survey
+    from seqgen.tokenizers import Vocabulary
 
 _FEW_RECORDS = 200
 """Number of records below which the best step is the last that copies few of them."""
@@ -178,6 +180,83 @@ def with_blend(train: TrainSettings, data: EncodedCorpus, domain: DomainSpec, *,
     unknown = domain.syntax or bool(data.vocabulary.conditions)
     default = "none" if counts or few or unknown or n_symbols > _MAX_COUNTED else "auto"
     return train.model_copy(update={"blend": train.blend or default})
+
+
+def with_refit(train: TrainSettings, data: EncodedCorpus, settings: RunSettings, *, counts: bool) -> TrainSettings:
+    """Return the training settings of a new run that a refit follows: a time limit holds for both.
+
+    Args:
+        train: settings of the run.
+        data: its encoded corpus.
+        settings: settings of the run.
+        counts: whether its model learns by counting.
+
+    Raises:
+        BadOption: nothing is held out, the model counts, or the weights are those of another run.
+    """
+    if not train.refit:
+        return train
+    n_train, n_valid = len(data.encoded["train"]), len(data.encoded["valid"])
+    for problem, wrong in (
+        ("nothing is held out for validation", not n_valid),
+        ("the model counts", counts),
+        ("the run starts from the weights of another", settings.start is not None),
+    ):
+        if wrong:
+            raise BadOption(
+                f"a refit trains anew, for as many passes as held-out records chose, and {problem}: drop it"
+            )
+    if train.time_s is None:
+        return train
+    return train.model_copy(update={"time_s": train.time_s / (2 + n_valid / n_train)})
+
+
+def refit_settings(settings: RunSettings, state: Mapping[str, Any], folder: str) -> RunSettings:
+    """Return the settings of the refit of a run.
+
+    Args:
+        settings: settings of the run.
+        state: the state of its best checkpoint.
+        folder: its folder.
+
+    Raises:
+        BadOption: nothing was held out, its model counts, or its weights are those of another run.
+    """
+    parts, step = settings.corpus.parts, state["best_step"]
+    if settings.refit is not None:
+        raise BadOption(f"{folder} is a refit already, of {settings.refit.run}")
+    if step is None or not parts["valid"]:
+        raise BadOption(f"{folder} cannot be refitted: no held-out records chose its best step")
+    if settings.start is not None:
+        raise BadOption(f"{folder} cannot be refitted: it starts from the weights of another run")
+    gate = state.get("gate")
+    steps = max(1, round(step * (parts["train"] + parts["valid"]) / parts["train"]))
+    changed = {
+        "steps": steps, "epochs": None, "time_s": None, "best_by": "loss", "refit": False,
+        "blend": "none" if gate is None else "ngram",
+    }  # fmt: skip
+    return settings.model_copy(
+        update={
+            "seqgen": seqgen.__version__,
+            "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="microseconds"),
+            "train": settings.train.model_copy(update=changed),
+            "refit": RefitSettings(run=folder, step=step, gate=gate, kept_share=state.get("kept_share")),
+            "corpus": settings.corpus.model_copy(
+                update={"parts": {"train": parts["train"] + parts["valid"], "valid": 0, "test": parts["test"]}}
+            ),
+            "environment": environment(),
+        }
+    )
+
+
+def run_files(settings: RunSettings, vocabulary: Vocabulary) -> dict[str, bytes]:
+    """Return the first files of a run folder."""
+    described = {
+        "name": settings.tokenizer.name,
+        "conditions": list(vocabulary.conditions),
+        "data": vocabulary.tokenizer.to_json(),
+    }
+    return {"tokenizer.json": dump_json(described), "run.json": dump_json(settings.model_dump(mode="json"))}
 
 
 def solve_width(count: Callable[[int], int], budget: int) -> int:

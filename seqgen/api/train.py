@@ -27,10 +27,12 @@ from seqgen.api.preflight import (
 from seqgen.api.run import Run
 from seqgen.api.run_metadata import (
     given_again,
+    run_files,
     run_settings,
     solve_width,
     with_best_by,
     with_blend,
+    with_refit,
     with_sizes,
     with_width,
 )
@@ -40,7 +42,6 @@ from seqgen.checkpoint import NGRAM, RUNS, RunFolder, RunSettings, check_same
 from seqgen.config import TrainConfig, parse_count
 from seqgen.corpus import Splitter
 from seqgen.errors import BadOption, PluginError, UnknownName, UsageError
-from seqgen.files import dump_json
 from seqgen.plugins import Plugins, PluginsArgument, choose_parts
 from seqgen.plugins.round_trip import check_order, check_tokenizer
 from seqgen.registry import attribute_errors
@@ -80,7 +81,7 @@ def train(
             domain and an augmentation a spec; such a run is opened by ``seqgen.load(run, plugins=[MyCell])``.
 
     Returns:
-        The finished run.
+        The finished run; with ``refit`` its refit.
 
     Raises:
         UsageError: a setting is unknown or impossible.
@@ -94,7 +95,12 @@ def train(
 
     listener, warn, progress = with_progress_line(listener, warn, progress)
     with plan(corpus, plugins=plugins, warn=warn, progress=progress, **settings).opened() as opened:
-        return run_training(opened, listener)
+        run = run_training(opened, listener)
+    if not run.settings.train.refit:
+        return run
+    from seqgen.api.resume import refit
+
+    return refit(run.path, plugins=run.plugins, listener=listener, warn=warn, progress=progress)
 
 
 def plan(
@@ -213,6 +219,7 @@ def _settle(resolved: ResolvedConfig, plugins: Plugins, data: EncodedCorpus) -> 
     domain = resolved.parts["domain"].spec
     assert isinstance(domain, DomainSpec)
     train = with_blend(with_best_by(settings, data.survey, counts=counts), data, domain, counts=counts)
+    train = with_refit(train, data, settings, counts=counts)
     settings, budget = settings.model_copy(update={"train": train}), resolved.config.params
     if budget is None:
         return settings
@@ -310,12 +317,7 @@ class TrainingPlan:
         warn = warn or self.warn
         resolved, data = self.resolved, self.data
         settings, model = self._built(warn)
-        described = {
-            "name": resolved.tokenizer.qualified,
-            "conditions": list(data.vocabulary.conditions),
-            "data": data.vocabulary.tokenizer.to_json(),
-        }
-        files = {"tokenizer.json": dump_json(described), "run.json": dump_json(settings.model_dump(mode="json"))}
+        files = run_files(settings, data.vocabulary)
         counts = None
         if settings.train.blend != "none":
             from seqgen.counting import count_part, dump_counts

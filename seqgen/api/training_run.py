@@ -97,8 +97,9 @@ def run_training(opened: OpenedTraining, listener: Listener | None) -> Run:
             else Blend(model, opened.counts.graph, opened.counts.records).to(device_of(model))
         )
         trainer = Trainer(
-            model, data.encoded, data.vocabulary, settings.train, folder, draw, settings.engine, rewriter, blend
-        )
+            model, data.encoded, data.vocabulary, settings.train, folder, draw, settings.engine, rewriter, blend,
+            settings.refit,
+        )  # fmt: skip
         for line in trainer.restore(snapshot):
             warn(f"{line}; the run continues, and the log is appended to as it is")
         if snapshot is None and settings.start is not None:

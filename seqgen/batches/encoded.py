@@ -344,7 +344,8 @@ def encode_stream(
     """
     sinks = {part: make_sink(f"{part}.flat", vocabulary.dtype, None) for part in PARTS}
     chars = dict.fromkeys(PARTS, 0)
-    for n_done, (part, text) in enumerate(_cut(records, splitter.ends(n_chars)), 1):
+    for n_done, (cut, text) in enumerate(_cut(records, splitter.ends(n_chars)), 1):
+        part = splitter.own_part(cut)
         try:
             flat, _ = vocabulary.tokenizer.encode_many([text])
         except UnknownSymbol as error:

@@ -6,6 +6,7 @@ from seqgen.checkpoint.settings import (
     CorpusSettings,
     EngineSettings,
     PartSettings,
+    RefitSettings,
     RunSettings,
     WarmStartSettings,
 )
@@ -13,7 +14,7 @@ from seqgen.checkpoint.settings_diff import check_same, find_differences, flatte
 from seqgen.checkpoint.snapshot import NGRAM, Snapshot, pack, read_verified, unpack
 
 __all__ = [
-    "FORMAT_VERSION", "NGRAM", "RUNS", "CorpusSettings", "EngineSettings", "PartSettings", "RunFolder", "RunSettings",
-    "Snapshot", "WarmStartSettings", "check_logs", "check_same", "damaged_logs", "find_differences", "find_run",
-    "flatten", "list_runs", "pack", "read_verified", "unpack",
+    "FORMAT_VERSION", "NGRAM", "RUNS", "CorpusSettings", "EngineSettings", "PartSettings", "RefitSettings",
+    "RunFolder", "RunSettings", "Snapshot", "WarmStartSettings", "check_logs", "check_same", "damaged_logs",
+    "find_differences", "find_run", "flatten", "list_runs", "pack", "read_verified", "unpack",
 ]  # fmt: skip

@@ -90,6 +90,15 @@ class WarmStartSettings(Options):
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of the weights")
 
 
+class RefitSettings(Options):
+    """The run whose held-out records this one was trained on as well, and the gate that they chose there."""
+
+    run: str = Field(description="folder of that run")
+    step: int = Field(ge=0, description="its best step")
+    gate: list[float] | None = Field(None, description="weights of its gate between network and counts, if blended")
+    kept_share: float | None = Field(None, gt=0, le=1, description="share that training records keep in its blend")
+
+
 class RunSettings(Options):
     """The content of run.json."""
 
@@ -104,6 +113,7 @@ class RunSettings(Options):
     conditions: tuple[str, ...] = Field((), description="label or fields that the model is conditioned on")
     augmentation: PartSettings | None = Field(None, description="augmentation applied to records anew each epoch")
     start: WarmStartSettings | None = Field(None, description="warm start; None for random weights")
+    refit: RefitSettings | None = Field(None, description="run of which this is the refit, or None")
     n_symbols: int = Field(ge=1, le=10_000_000, description="V, including special symbols")
     max_length: Annotated[int, AfterValidator(_samplable)] = Field(
         ge=1, le=2**31, description="default maximum length of a sample, in symbols"
@@ -128,7 +138,7 @@ class RunSettings(Options):
     @property
     def splitter(self) -> Splitter:
         """Return the splitter of the records into training, validation and test."""
-        return Splitter(self.train.split, self.train.split_seed)
+        return Splitter(self.train.split, self.train.split_seed, joined=self.refit is not None)
 
     @classmethod
     def read(cls, data: Any, where: str) -> RunSettings:

@@ -110,7 +110,12 @@ class TrainDisplay:
             if run.state["best_step"] == 0:
                 view.append(Text("          no later step was better; the last one: --checkpoint latest"))
         elif run.state.get("gate") is not None:
-            view.append(Text(f"blended   half and half with {_gram(run)}: nothing is held out to decide by"))
+            how = (
+                "half and half, since nothing is held out"
+                if run.settings.refit is None
+                else "by the gate of the first run"
+            )
+            view.append(Text(f"blended   with {_gram(run)}, {how}"))
         view.append(samples_view(rows, run, self._console))
         self._console.print(Group(*view))
         short = run.path.resolve().parent == RUNS.resolve()

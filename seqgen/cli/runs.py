@@ -61,6 +61,8 @@ def show_run(name: str | None, as_json: bool) -> None:
         facts = {"run": str(run.path), "created": f"{row['created']} UTC", "state": _state(row)}
         facts |= {name.replace("_", " "): row[name] for name in ("step", "bits_per_char", "parameters")}
         facts |= {"blended with": row["blend"]} if row.get("blend") else {}
+        if settings.refit is not None:
+            facts["refit of"] = f"{settings.refit.run}, best step {settings.refit.step:,}"
         show(spec_view(facts | _by_part(settings)))
 
 
@@ -100,7 +102,7 @@ def _row(run: RunFolder) -> dict[str, Any]:
         "step": state["step"] if state else None,
         "bits_per_char": best[0].get("valid_bits_per_char") if best else None,
         "state": none if state is None else state["ended"] or "can be resumed",
-        "from": Path(settings.start.run).name if settings.start is not None else None,
+        "from": Path(origin.run).name if (origin := settings.start or settings.refit) is not None else None,
         "conditions": list(settings.conditions),
         "blend": "counts" if state is not None and _is_blended(settings, best) else None,
         "missing": missing_plugins(session.plugins, settings),

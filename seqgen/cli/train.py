@@ -1,4 +1,4 @@
-"""``seqgen train`` and ``seqgen resume``."""
+"""``seqgen train``, ``seqgen resume`` and ``seqgen refit``."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ def add_commands(app: typer.Typer) -> None:
     """Add this module's commands."""
     app.command()(everywhere(train, flags=configured("train", "TrainConfig")))
     app.command()(everywhere(resume))
+    app.command()(everywhere(refit))
 
 
 def train(*, settings: dict[str, Any]) -> None:
@@ -55,4 +56,27 @@ def resume(
     if not display.started:
         longer = f"seqgen train --from {finished.path} --steps N"
         say(f"{finished.path} is complete; to train its weights further, in a new run: {longer}")
+    display.summary(finished)
+
+
+def refit(
+    run: RunName = None,
+    *,
+    out: Annotated[
+        str | None, typer.Option(metavar="FOLDER", help="New run folder.", show_default="the run's name with -refit")
+    ] = None,
+) -> None:
+    """Train a finished run anew on its training and validation records, for as many passes as were best."""
+    import seqgen
+    from seqgen.cli.display import TrainDisplay
+
+    with TrainDisplay() as display:
+        finished = seqgen.refit(
+            run,
+            out=out,
+            plugins=session.plugins,
+            listener=display.on_event,
+            warn=warn,
+            progress=display.on_progress,
+        )
     display.summary(finished)

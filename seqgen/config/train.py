@@ -76,6 +76,10 @@ class TrainSettings(Options):
         description="counts to blend the model with: ngram, none, or auto: ngram where that lowers the held-out loss; "
         "default: auto; for texts with a syntax or conditions none",
     )
+    refit: Annotated[bool, Flag(_END)] = Field(
+        False,
+        description="then train a second run, on training and validation records, for as many passes as were best",
+    )
     save_every_s: float = Field(60.0, gt=0, description="maximum seconds between checkpoints")
     samples: int = Field(3, ge=0, le=1000, description="samples shown at each evaluation")
     device: Annotated[str, AfterValidator(device_name), Flag(_MORE)] = Field(

@@ -231,17 +231,23 @@ class Splitter:
     Attributes:
         shares: the shares of training, validation and test, which sum to 1.
         seed: the seed of the hash; labels do not affect the split.
+        joined: whether what would be validation belongs to training, as in a refitted run.
     """
 
     shares: tuple[float, float, float] = (0.9, 0.05, 0.05)
     seed: int = 0
+    joined: bool = False
 
     def part(self, record: Record) -> str:
         """Return the record's own split if it has one, else "train", "valid" or "test" by the hash of its text."""
         if record.split is not None:
-            return record.split
+            return self.own_part(record.split)
         share = int.from_bytes(self._digest()(record.text), "little") / 2**64
         return PARTS[bisect.bisect_right(self._bounds, share)]
+
+    def own_part(self, split: str) -> str:
+        """Return the part of a record whose corpus says which it is."""
+        return "train" if self.joined and split == "valid" else split
 
     def parts(self, records: Sequence[Record]) -> npt.NDArray[np.int8]:
         """Return the part of each record as an index into ``PARTS``, (N,) int8."""
@@ -249,7 +255,7 @@ class Splitter:
 
         if set(map(itemgetter(3), records)) <= {None}:
             return self._by_text(map(itemgetter(0), records))
-        own = {None: -1} | {part: index for index, part in enumerate(PARTS)}
+        own = {None: -1} | {part: PARTS.index(self.own_part(part)) for part in PARTS}
         parts_N = np.fromiter((own[record.split] for record in records), np.int8, len(records))
         free = np.flatnonzero(parts_N < 0)
         parts_N[free] = self._by_text(records[place].text for place in free.tolist())
@@ -264,7 +270,8 @@ class Splitter:
     @property
     def _bounds(self) -> tuple[float, float]:
         """Return the ends of the training and validation parts, as cumulative shares."""
-        return self.shares[0], self.shares[0] + self.shares[1]
+        both = self.shares[0] + self.shares[1]
+        return both if self.joined else self.shares[0], both
 
     def _digest(self) -> Callable[[str], bytes]:
         """Return a function that maps a text to its 8-byte hash."""

@@ -134,6 +134,8 @@ def _headlines(folder: RunFolder, event: training.Started) -> list[str]:
         held_out += f" (few records: the best step is the last at which at most {most} of samples are copies)"
     elif 0 < parts["valid"] < _FEW_RECORDS and corpus.layout == "lines":
         held_out += " (too few to select the best step; add more with --valid-file FILE or --split A/B/C)"
+    elif settings.refit is not None:
+        held_out += f" (refit of {visible(Path(settings.refit.run).name)}, whose best step was {settings.refit.step:,})"
     elif not parts["valid"]:
         held_out += " (no held-out records: no early stopping)"
     action = f"resuming {folder.path} at step {step:,}" if step else f"training {folder.path}"

@@ -107,7 +107,7 @@ def options_table(options: Sequence[Mapping[str, Any]], part: str, how: str = ""
     if not options:
         return Text(f"{part} has no options")
     return plain_table(
-        [{**option, "default": str(option["default"])} for option in options],
+        [{**option, "default": "" if option["default"] is None else str(option["default"])} for option in options],
         ("name", "type", "default", "range", "description"),
         f"options ({how or f'-o {part}.NAME=VALUE'})",
     )

@@ -13,6 +13,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from seqgen.batches import Encoded, Parts, Stream, derive_seed, evaluation_batches
+from seqgen.checkpoint import RefitSettings
 from seqgen.config import TrainSettings
 from seqgen.counting import N_FEATURES, Blend, Observed, cross_fitted, fit_factor, is_first, scored_nats
 from seqgen.evaluation import (
@@ -64,6 +65,7 @@ class Evaluator:
         settings: of the run.
         sample: returns samples of a model for a seed; calls its last argument before each symbol.
         blend: the model with the counts that it may be blended with; None: none.
+        refit: the run whose gate a blend has where nothing is held out; None: it is half and half.
     """
 
     def __init__(
@@ -74,8 +76,10 @@ class Evaluator:
         settings: TrainSettings,
         sample: Draw,
         blend: Blend | None = None,
+        refit: RefitSettings | None = None,
     ) -> None:
         self._model, self._penalty_V, self._settings, self._sample = model, penalty_V, settings, sample
+        self._refit = refit
         self._train, self._valid, self._blend = encoded["train"], encoded["valid"], blend
         self._observer = Observer(blend, self._valid, penalty_V) if blend is not None and len(self._valid) else None
         self._known: Observer | None = None  # training records, whose probability a blend may lower
@@ -127,6 +131,8 @@ class Evaluator:
             metrics["train_bits_per_char"] = bits_per_char(state.nats, state.n_chars, state.n_records)
         loss_nats = copies = kept_share = None
         gate = [0.0] * N_FEATURES if self._settings.blend == "ngram" else None
+        if self._refit is not None:
+            gate, kept_share = self._refit.gate, self._refit.kept_share
         if len(self._valid):
             most = self._settings.eval_records if state.eval_records is None else state.eval_records
             held_out, gate, kept_share = self._held_out(most, check, metrics)

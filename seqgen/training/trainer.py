@@ -15,7 +15,7 @@ from torch import nn
 
 from seqgen.batches import Parts, Rewriter, Stream, derive_seed, make_feed
 from seqgen.cells import choose_padding
-from seqgen.checkpoint import EngineSettings, RunFolder, Snapshot
+from seqgen.checkpoint import EngineSettings, RefitSettings, RunFolder, Snapshot
 from seqgen.config import TrainSettings
 from seqgen.counting import Blend
 from seqgen.errors import CheckpointError, Diverged
@@ -49,6 +49,7 @@ class Trainer:
         engine: how to compute.
         rewriter: augments records each epoch, or None.
         blend: the model with the counts that it may be blended with, or None.
+        refit: the run of which this is the refit, or None.
     """
 
     model: nn.Module
@@ -60,6 +61,7 @@ class Trainer:
     engine: EngineSettings
     rewriter: Rewriter | None = None
     blend: Blend | None = None
+    refit: RefitSettings | None = None
 
     def __post_init__(self) -> None:
         """Prepare everything that stays the same over the steps."""
@@ -81,7 +83,9 @@ class Trainer:
         self._last_nats, self._last_batch = 0.0, (1, 1, 1)
         self._last_losses: deque[float] = deque(maxlen=_LAST_LOSSES)
         penalty_V = penalty(self.vocabulary, self.model)
-        self._evaluator = Evaluator(self.model, self.encoded, penalty_V, self.settings, self.sample, self.blend)
+        self._evaluator = Evaluator(
+            self.model, self.encoded, penalty_V, self.settings, self.sample, self.blend, self.refit
+        )
         self._train_step = TrainStep(
             self.model,
             penalty_V,

@@ -1,0 +1,252 @@
+"""Refits: a finished run trained anew on its held-out records too."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+
+import pytest
+
+import seqgen
+from resuming import SMALL, Stopper, digests
+from seqgen.corpus import Record, Splitter
+from seqgen.errors import BadOption, Interrupted, UsageError
+from seqgen.measure import read_corpus
+
+LETTERS = "abcdefghij"
+
+
+@pytest.fixture(scope="module")
+def words(tmp_path_factory):
+    """240 words of one form."""
+    letters = random.Random(0)
+    path = tmp_path_factory.mktemp("refit") / "words.txt"
+    texts = {"".join(letters.choices(LETTERS, k=3)) + "an" for _ in range(400)}
+    path.write_text("\n".join(sorted(texts)[:240]) + "\n", encoding="utf-8")
+    return path
+
+
+def train(words, out, **settings):
+    given = {
+        **SMALL,
+        "cell": "vanilla",
+        "steps": 40,
+        "options": {"eval_every": 10, "samples": 1},
+        "warn": lambda line: None,
+    }
+    return seqgen.train(words, out=out, **{**given, **settings})
+
+
+@pytest.fixture(scope="module")
+def pair(words, tmp_path_factory):
+    """A run of 40 steps, and its refit."""
+    folder = tmp_path_factory.mktemp("pair")
+    return train(words, folder / "run"), seqgen.refit(folder / "run", warn=lambda line: None)
+
+
+def texts_of(run, part):
+    return sorted(record.text for record in run.records(part))
+
+
+# -- what it learns from
+
+
+def test_a_refit_learns_from_validation_records_and_never_from_test_records(pair):
+    run, refit = pair
+    assert refit.path == run.path.with_name("run-refit")
+    assert texts_of(refit, "train") == sorted(texts_of(run, "train") + texts_of(run, "valid"))
+    assert texts_of(refit, "valid") == [] and texts_of(refit, "test") == texts_of(run, "test") != []
+    parts = {name: len(encoded) for name, encoded in read_corpus(refit).encoded.items()}
+    assert parts == refit.settings.corpus.parts and parts["valid"] == 0
+
+
+def test_its_steps_pass_over_the_records_as_often(pair):
+    run, refit = pair
+    best, before, after = (
+        run.state["best_step"],
+        run.settings.corpus.parts["train"],
+        refit.settings.corpus.parts["train"],
+    )
+    assert refit.state["step"] == refit.settings.train.steps == round(best * after / before) and after > before
+    assert refit.settings.refit.run == str(run.path) and refit.settings.refit.step == best
+
+
+def test_its_gate_is_the_one_that_held_out_records_chose(pair, words, tmp_path):
+    run, refit = pair
+    assert run.state["gate"] is not None and refit.state["gate"] == run.state["gate"]
+    assert refit.state["kept_share"] == run.state["kept_share"]
+    assert len(refit.model.records) > len(run.model.records)  # it counts more of them
+    alone = train(words, tmp_path / "alone", blend="none", steps=10)
+    again = seqgen.refit(alone.path, warn=lambda line: None)
+    assert again.state["gate"] is None and again.settings.train.blend == "none"
+
+
+def test_novelty_and_copies_count_both_parts(pair):
+    run, refit = pair
+    held_out = texts_of(run, "valid")
+    assert set(refit.where(held_out).values()) == {"train"}
+    rows = refit.describe(refit.sample(400))
+    where = {row["text"]: row["where"] for row in rows}
+    assert "valid" not in where.values()
+    assert all(where[text] == "train" for text in held_out if text in where)
+    assert not {row.text for row in refit.sample(100, novel=True)} & {*held_out, *texts_of(run, "train")}
+    figures = refit.evaluate(50)
+    assert "test_bits_per_char" in figures and "validation_bits_per_char" not in figures
+
+
+# -- how it is asked for
+
+
+def test_training_with_refit_ends_with_the_refit(pair, words, tmp_path, cli):
+    run, refit = pair
+    both = train(words, tmp_path / "run", refit=True)
+    assert both.path == tmp_path / "run-refit"
+    assert digests(tmp_path / "run") == digests(run.path) and digests(both.path) == digests(refit.path)
+    result = cli(
+        "train",
+        "--corpus",
+        words,
+        "--refit",
+        "--cell",
+        "vanilla",
+        "--hidden",
+        6,
+        "--steps",
+        5,
+        "--out",
+        tmp_path / "cli",
+    )
+    assert result.code == 0 and (tmp_path / "cli-refit").exists()
+    assert "refit of cli, whose best step was 5" in result.out + result.err
+    shown = cli("show", "run", tmp_path / "cli-refit")
+    assert (
+        "refit of" in shown.out
+        and json.loads(cli("show", "run", tmp_path / "cli-refit", "--json").out)["from"] == "cli"
+    )
+
+
+def test_a_time_limit_holds_for_both(words):
+    plan = seqgen.plan(words, refit=True, time="21s", warn=lambda line: None)
+    parts = plan.settings.corpus.parts
+    assert plan.settings.train.time_s == pytest.approx(21 / (2 + parts["valid"] / parts["train"]))
+
+
+def test_the_command_refits_a_finished_run(words, tmp_path, cli):
+    train(words, tmp_path / "run", steps=10)
+    result = cli("refit", tmp_path / "run", "--out", tmp_path / "other")
+    assert result.code == 0 and seqgen.load(tmp_path / "other").settings.refit.run == str(tmp_path / "run")
+    again = cli("refit", tmp_path / "run", "--out", tmp_path / "other")
+    assert again.code == 2 and "it exists" in again.err and again.err.count("\n") == 1
+
+
+def test_files_of_held_out_records_are_learned_from(words, tmp_path):
+    lines = words.read_text().splitlines()
+    for name, some in (("train", lines[:150]), ("valid", lines[150:200]), ("test", lines[200:])):
+        (tmp_path / f"{name}.txt").write_text("\n".join(some) + "\n")
+    settings = {name: value for name, value in SMALL.items() if name != "split"}
+    run = seqgen.train(
+        tmp_path / "train.txt", valid=tmp_path / "valid.txt", test=tmp_path / "test.txt", out=tmp_path / "run",
+        steps=20, cell="vanilla", refit=True, warn=lambda line: None, **settings,
+    )  # fmt: skip
+    assert texts_of(run, "train") == sorted(lines[:200]) and texts_of(run, "test") == sorted(lines[200:])
+
+
+def test_a_long_text_is_refitted(tmp_path):
+    (tmp_path / "book.txt").write_text("the cat sat on the mat.\nthe dog sat on the log.\n" * 120)
+    run = seqgen.train(
+        tmp_path / "book.txt", layout="stream", split="80/10/10", hidden=8, steps=20, out=tmp_path / "run",
+        blend="ngram", options={"window": 16, "batch_size": 8, "samples": 0}, warn=lambda line: None,
+    )  # fmt: skip
+    refit = seqgen.refit(run.path, warn=lambda line: None)
+    before, after = run.settings.corpus.parts, refit.settings.corpus.parts
+    assert after == {"train": before["train"] + before["valid"], "valid": 0, "test": before["test"]}
+    assert {name: len(part) for name, part in read_corpus(refit).encoded.items()} == after
+    assert refit.state["step"] == round(run.state["best_step"] * after["train"] / before["train"])
+
+
+# -- stopping
+
+
+def test_a_stopped_refit_resumes_to_the_same_bytes(pair, words, tmp_path):
+    run, refit = pair
+    for at in (1, 17):
+        folder = tmp_path / str(at)
+        with pytest.raises(Interrupted):
+            train(words, folder / "run", refit=True, listener=StopIn("run-refit", at))
+        assert digests(folder / "run") == digests(run.path)
+        assert digests(folder / "run-refit") != digests(refit.path)
+        resumed = seqgen.resume(folder / "run", warn=lambda line: None)
+        assert resumed.path == folder / "run-refit" and digests(resumed.path) == digests(refit.path)
+        assert resumed.sample(5) == refit.sample(5)
+
+
+def test_a_run_that_was_stopped_before_its_refit_goes_on_to_it(pair, words, tmp_path):
+    run, refit = pair
+    with pytest.raises(Interrupted):
+        train(words, tmp_path / "run", refit=True, listener=Stopper(11))
+    resumed = seqgen.resume(tmp_path / "run", warn=lambda line: None)
+    assert digests(tmp_path / "run") == digests(run.path) and digests(resumed.path) == digests(refit.path)
+    assert seqgen.resume(tmp_path / "run", warn=lambda line: None).path == resumed.path  # both have ended
+
+
+class StopIn(Stopper):
+    """A stopper that waits for the run of a name."""
+
+    def __init__(self, name, at):
+        super().__init__(at)
+        self.name = name
+
+    def __call__(self, folder, event):
+        if folder.path.name == self.name:
+            super().__call__(folder, event)
+
+
+# -- what cannot be refitted
+
+
+def refused(call, *args, **settings):
+    with pytest.raises(BadOption) as caught:
+        call(*args, **settings)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_what_cannot_be_refitted_is_refused(pair, words, tmp_path):
+    run, refit = pair
+    before = sorted(os.listdir(tmp_path))
+    asked = {"refit": True, "warn": lambda line: None}
+    assert "nothing is held out" in refused(seqgen.plan, words, split="none", **asked)
+    assert "the model counts" in refused(seqgen.plan, words, model="ngram", **asked)
+    assert "weights of another" in refused(seqgen.plan, words, start=run.path, **asked)
+    assert "is a refit already" in refused(seqgen.refit, refit.path)
+    assert sorted(os.listdir(tmp_path)) == before
+    with pytest.raises(Interrupted):
+        train(words, tmp_path / "stopped", listener=Stopper(11))
+    assert "has not ended" in refused(seqgen.refit, tmp_path / "stopped")
+    whole = train(words, tmp_path / "whole", split="none", steps=3)
+    assert "no held-out records" in refused(seqgen.refit, whole.path)
+    with pytest.raises(UsageError, match="it exists"):
+        seqgen.refit(run.path)
+
+
+def test_a_bench_refuses_it(words, cli):
+    result = cli("bench", "--corpus", words, "--cells", "vanilla", "--steps", 2, "-o", "refit=true")
+    assert result.code == 2 and "held-out records are what cells are compared by" in result.err
+
+
+# -- the split
+
+
+@pytest.mark.parametrize("joined", [False, True])
+def test_a_joined_split_puts_validation_into_training(joined):
+    apart, splitter = Splitter((0.6, 0.2, 0.2), 3), Splitter((0.6, 0.2, 0.2), 3, joined)
+    records = [Record(f"text {n}") for n in range(200)]
+    records += [Record("own", split="valid"), Record("own", split="test"), Record("own", split="train")]
+    expected = ["train" if joined and part == "valid" else part for part in map(apart.part, records)]
+    assert [splitter.part(record) for record in records] == expected
+    assert [("train", "valid", "test")[index] for index in splitter.parts(records)] == expected
+    assert ("valid" in expected) is not joined
+    assert splitter.ends(100) == (
+        {"train": 80, "valid": 80, "test": 100} if joined else {"train": 60, "valid": 80, "test": 100}
+    )
