@@ -47,11 +47,9 @@ def likely_records(part: Encoded, n_ids: int) -> Encoded:
     first_N = first_N[np.argsort(part.lengths_N[first_N], kind="stable")]
     most = min(_MAX_IDS, _MAX_TABLE // n_ids)
     chosen_N = np.sort(first_N[: int(np.searchsorted(np.cumsum(part.lengths_N[first_N]), most, side="right"))])
-    rows = rows_of(part)
-    ids = [rows[row] for row in chosen_N.tolist()]
-    return records_of_ids(
-        np.concatenate(ids) if ids else np.empty(0, np.asarray(part.flat).dtype), part.lengths_N[chosen_N]
-    )
+    flat, starts_N, lengths_N = np.asarray(part.flat), part.starts_N[chosen_N], part.lengths_N[chosen_N]
+    rows = [flat[start : start + length] for start, length in zip(starts_N.tolist(), lengths_N.tolist(), strict=True)]
+    return records_of_ids(np.concatenate(rows) if rows else flat[:0], lengths_N)
 
 
 def records_of_ids(flat: Integers, lengths_N: Integers) -> Encoded:
@@ -60,18 +58,12 @@ def records_of_ids(flat: Integers, lengths_N: Integers) -> Encoded:
     return Encoded(flat, np.cumsum(lengths_N) - lengths_N, lengths_N, np.zeros_like(lengths_N))
 
 
-def rows_of(part: Encoded) -> list[Integers]:
-    """Return the ids of each record."""
-    flat = np.asarray(part.flat)
-    ends_N = part.starts_N + part.lengths_N
-    return [flat[start:end] for start, end in zip(part.starts_N.tolist(), ends_N.tolist(), strict=True)]
-
-
 def is_first(part: Encoded) -> Flags:
     """Return whether each record is the first with its ids, (N,)."""
+    flat, ends_N = np.asarray(part.flat), part.starts_N + part.lengths_N
     first_N, seen = np.zeros(len(part), dtype=np.bool_), set()
-    for number, row in enumerate(rows_of(part)):
-        key = hash(row.tobytes())  # a number takes less memory
+    for number, (start, end) in enumerate(zip(part.starts_N.tolist(), ends_N.tolist(), strict=True)):
+        key = hash(flat[start:end].tobytes())  # a number takes less memory
         first_N[number] = key not in seen
         seen.add(key)
     return first_N

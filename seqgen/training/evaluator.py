@@ -195,7 +195,8 @@ class Evaluator:
         held_out = float(np.exp(-np.bincount(observed.record_N, nats_N))[first_N].sum()) / int(first_N.sum())
         training, _ = self._known.observe(self._n_known, check)
         training_nats_N = scored_nats(training, training.features_NF @ weights_F)
-        mass = float(np.exp(-np.bincount(training.record_N, training_nats_N)).mean()) * len(self._known)
+        mean = float(np.exp(-np.bincount(training.record_N, training_nats_N)).mean())
+        mass = min(mean * len(self._known), 1.0)  # some records stand for all, and may be the likelier ones
         kept_share = fit_factor(mass, held_out * self._n_distinct)
         return kept_share, 0.0 if kept_share is None else (1 - kept_share) * mass
 
