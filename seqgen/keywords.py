@@ -28,7 +28,7 @@ class TrainKeywords(TypedDict, total=False):
     time: str | float | None
     """Stop after this much training and evaluation, like 60s, 5m or 1h, summed over resumes."""
     batch_size: int | None
-    """Records per step; for one long text, lanes that are read side by side."""
+    """Records per step, of a file 32 to 128 by its size; for one long text, lanes side by side."""
     window: int | None
     """Symbols per lane and step, for one long text."""
     lr: float | None

@@ -123,7 +123,8 @@ METRICS: Mapping[str, MetricInfo] = {
     ),
     "memorisation": MetricInfo(
         _MEMORIZATION, "verdict", "text",
-        "copies count where their p-value is below 0.025, a difference where its interval excludes 0",
+        "copies count where the p-value of training records, or without it their own, is below 0.025, a difference "
+        "where its interval excludes 0",
     ),
 }  # fmt: skip
 """All metrics of core, by name; the plugin of a domain describes its own, ``metric.figure``."""

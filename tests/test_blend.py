@@ -404,7 +404,11 @@ def test_records_are_not_split_over_folds():
     assert split < alone - 50
 
 
-def test_few_symbols_are_mixed_half_and_half():
+@pytest.mark.parametrize("share", [0.1, 0.9])
+def test_few_symbols_choose_one_share_for_all(share):
     for n, fitted in ((199, False), (200, True)):
-        weights_F, score_N = cross_fitted(simulated(n, seed=1))
-        assert bool(np.any(weights_F)) is fitted and bool(np.any(score_N)) is fitted and len(score_N) == n
+        weights_F, score_N = cross_fitted(simulated(n, seed=1, share=share))
+        assert bool(np.any(weights_F[:-1])) is fitted and len(score_N) == n
+        if not fitted:
+            assert (weights_F[-1] > 0.3) if share > 0.5 else (weights_F[-1] < -0.3)
+            assert len(np.unique(score_N)) <= 4  # one of each fold

@@ -63,13 +63,24 @@ def test_a_refit_learns_from_validation_records_and_never_from_test_records(pair
 
 def test_its_steps_pass_over_the_records_as_often(pair):
     run, refit = pair
-    best, before, after = (
-        run.state["best_step"],
-        run.settings.corpus.parts["train"],
-        refit.settings.corpus.parts["train"],
-    )
-    assert refit.state["step"] == refit.settings.train.steps == round(best * after / before) and after > before
-    assert refit.settings.refit.run == str(run.path) and refit.settings.refit.step == best
+    parts, more = refit.settings.corpus.parts["train"], run.settings.corpus.parts["train"]
+    best, more = run.state["best_step"], parts / more
+    assert refit.settings.refit.step == best and refit.settings.refit.run == str(run.path) and more > 1
+    assert refit.state["step"] == refit.settings.refit.steps == round(best * more)
+    assert refit.settings.train.steps == round(40 * more)  # over which its rate falls
+
+
+@pytest.mark.parametrize("end", [{"steps": 300}, {"epochs": 12.5, "steps": None}])
+def test_its_rate_falls_as_that_of_the_run_did(words, tmp_path, end):
+    """A best step that came early was learned at a high rate."""
+    options = {"eval_every": 10, "samples": 0, "patience": 3}
+    fast = {"lr": 0.05, "hidden": 64, "dropout": 0.0, "blend": "none"}  # it soon knows its records by heart
+    run = train(words, tmp_path / "run", options=options, **fast, **end)
+    refit = seqgen.refit(run.path, warn=lambda line: None)
+    best = next(row for row in run.metrics if row["step"] == run.state["best_step"])
+    assert best["step"] < run.metrics[-1]["step"] < 290 and best["lr"] > 0.02
+    assert refit.metrics[-1]["step"] == refit.settings.refit.steps
+    assert refit.metrics[-1]["lr"] == pytest.approx(best["lr"], rel=0.05)
 
 
 def test_its_gate_is_the_one_that_held_out_records_chose(pair, words, tmp_path):
@@ -118,11 +129,11 @@ def test_training_with_refit_ends_with_the_refit(pair, words, tmp_path, cli):
         tmp_path / "cli",
     )
     assert result.code == 0 and (tmp_path / "cli-refit").exists()
-    assert "refit of cli, whose best step was 5" in result.out + result.err
+    assert "refit of cli: its best step 5 is " in result.out + result.err
     shown = cli("show", "run", tmp_path / "cli-refit")
     assert (
         "refit of" in shown.out
-        and json.loads(cli("show", "run", tmp_path / "cli-refit", "--json").out)["from"] == "cli"
+        and json.loads(cli("show", "run", tmp_path / "cli-refit", "--json").out)["refit of"] == "cli"
     )
 
 
@@ -163,6 +174,7 @@ def test_a_long_text_is_refitted(tmp_path):
     assert after == {"train": before["train"] + before["valid"], "valid": 0, "test": before["test"]}
     assert {name: len(part) for name, part in read_corpus(refit).encoded.items()} == after
     assert refit.state["step"] == round(run.state["best_step"] * after["train"] / before["train"])
+    assert refit.settings.train.steps == round(20 * after["train"] / before["train"])
 
 
 # -- stopping

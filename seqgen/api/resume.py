@@ -144,9 +144,10 @@ def refit(
     listener, warn, progress = with_progress_line(listener, warn, progress)
     known = find_run(run, RUNS)
     state = known.load_best(warn).state
-    if not (known.latest_state() or state)["ended"]:
+    latest = known.latest_state() or state
+    if not latest["ended"]:
         raise BadOption(f"{known.path} has not ended, so that its best step is not known: seqgen resume {known.path}")
-    settings = _warn_of_changes(refit_settings(known.settings(), state, str(known.path)), plugins, warn)
+    settings = _warn_of_changes(refit_settings(known.settings(), state, latest, str(known.path)), plugins, warn)
     vocabulary = read_vocabulary(known, settings, plugins)
     model = rebuild_model(plugins, settings, None)
     data = read_again(corpus_of(settings, plugins), settings, vocabulary, progress, warn=warn)

@@ -95,6 +95,7 @@ class RefitSettings(Options):
 
     run: str = Field(description="folder of that run")
     step: int = Field(ge=0, description="its best step")
+    steps: int = Field(ge=1, description="optimizer steps of this run: as many passes over its records")
     gate: list[float] | None = Field(None, description="weights of its gate between network and counts, if blended")
     kept_share: float | None = Field(None, gt=0, le=1, description="share that training records keep in its blend")
 

@@ -132,7 +132,7 @@ def _blend_lines(run: Run, best: list[dict[str, Any]]) -> list[str]:
     if not best or "valid_network_bits_per_char" not in best[-1]:
         return []
     if run.state.get("gate") is None:
-        return ["not blended with counts: they do not lower the held-out loss"]
+        return ["not blended with counts: at this step they do not lower the held-out loss"]
     bits = [best[-1][key] for key in ("valid_network_bits_per_char", "valid_bits_per_char")]
     return [f"blended with {_gram(run)}: {bits[0]:.3f} bits/char without it, {bits[1]:.3f} with it"]
 

@@ -32,7 +32,9 @@ def list_runs(*, as_json: Json = False) -> None:
     if as_json:
         show_json(rows)
         return
-    some = tuple(column for column in ("from", "conditions", "blend") if any(row.get(column) for row in rows))
+    some = tuple(
+        column for column in ("from", "refit of", "conditions", "blend") if any(row.get(column) for row in rows)
+    )
     models = ("model",) if {row.get("model") for row in rows} - {None, "recurrent"} else ()
     columns = ("run", "corpus", *models, "cell", *some, "parameters", "step", "bits_per_char", "state")
     shown = [{**row, "state": _state(row), "conditions": ", ".join(row.get("conditions", ()))} for row in rows]
@@ -62,7 +64,8 @@ def show_run(name: str | None, as_json: bool) -> None:
         facts |= {name.replace("_", " "): row[name] for name in ("step", "bits_per_char", "parameters")}
         facts |= {"blended with": row["blend"]} if row.get("blend") else {}
         if settings.refit is not None:
-            facts["refit of"] = f"{settings.refit.run}, best step {settings.refit.step:,}"
+            refit = settings.refit
+            facts["refit of"] = f"{refit.run}: its best step {refit.step:,} is {refit.steps:,} here"
         show(spec_view(facts | _by_part(settings)))
 
 
@@ -102,7 +105,8 @@ def _row(run: RunFolder) -> dict[str, Any]:
         "step": state["step"] if state else None,
         "bits_per_char": best[0].get("valid_bits_per_char") if best else None,
         "state": none if state is None else state["ended"] or "can be resumed",
-        "from": Path(origin.run).name if (origin := settings.start or settings.refit) is not None else None,
+        "from": Path(settings.start.run).name if settings.start is not None else None,
+        "refit of": Path(settings.refit.run).name if settings.refit is not None else None,
         "conditions": list(settings.conditions),
         "blend": "counts" if state is not None and _is_blended(settings, best) else None,
         "missing": missing_plugins(session.plugins, settings),

@@ -40,7 +40,10 @@ class TrainSettings(Options):
         Flag(_END, names=("--time",), metavar="DURATION", keyword="time", accepts="str | float"),
     ] = Field(None, description="stop after this much training and evaluation, like 60s, 5m or 1h, summed over resumes")
     batch_size: Annotated[int, Flag(_MORE)] = Field(
-        128, ge=1, le=65_536, description="records per step; for one long text, lanes that are read side by side"
+        128,
+        ge=1,
+        le=65_536,
+        description="records per step, of a file 32 to 128 by its size; for one long text, lanes side by side",
     )
     window: int = Field(128, ge=1, le=65_536, description="symbols per lane and step, for one long text")
     lr: Annotated[float, Flag(_MORE)] = Field(3e-3, gt=0, le=10, description="peak learning rate")

@@ -12,7 +12,7 @@ Dimension letters: N symbols, F features, K context lengths.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,7 +33,7 @@ N_LENGTHS = MAX_ORDER - 1
 N_FEATURES = 2 * N_LENGTHS + 5
 """F: two for each context length, both entropies, the largest log probability, the position and the constant."""
 _MAX_SYMBOLS = 10_000  # that a gate is fitted to
-_LEAST_SYMBOLS = 200  # that a gate is fitted to: seven names say hardly more than their own letters
+_LEAST_SYMBOLS = 200  # that all weights are fitted to: seven names say hardly more than their own letters
 _STEPS = 50
 _CLOSE = 0.1  # gain of a step, nats, below which fitting ends
 _SMALLEST_STEP = 1 / 64
@@ -155,14 +155,14 @@ def cross_fitted(observed: Observed, folds: int = 4) -> tuple[Floats, Floats]:
     """Return the weights of the gate (F,), and w . x of each symbol (N,) for the loss of new records.
 
     There, each record has a gate that was fitted to other records. Of many symbols a part is fitted to; fewer than
-    200 are mixed half and half.
+    200 choose one share for all symbols.
 
     Args:
         observed: held-out symbols.
         folds: parts of the records, each left out once.
     """
     if len(observed.record_N) < _LEAST_SYMBOLS:
-        return np.zeros(N_FEATURES), np.zeros(len(observed.record_N))
+        observed = replace(observed, features_NF=observed.features_NF * (np.arange(N_FEATURES) == N_FEATURES - 1))
     every = max(-(-len(observed.record_N) // _MAX_SYMBOLS), 1)
     fitted_N = observed.record_N % every == 0
     weights_F = fit_gate(_selected(observed, fitted_N))

@@ -135,7 +135,8 @@ def _headlines(folder: RunFolder, event: training.Started) -> list[str]:
     elif 0 < parts["valid"] < _FEW_RECORDS and corpus.layout == "lines":
         held_out += " (too few to select the best step; add more with --valid-file FILE or --split A/B/C)"
     elif settings.refit is not None:
-        held_out += f" (refit of {visible(Path(settings.refit.run).name)}, whose best step was {settings.refit.step:,})"
+        refit = settings.refit
+        held_out += f" (refit of {visible(Path(refit.run).name)}: its best step {refit.step:,} is {refit.steps:,} here)"
     elif not parts["valid"]:
         held_out += " (no held-out records: no early stopping)"
     action = f"resuming {folder.path} at step {step:,}" if step else f"training {folder.path}"

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.floating[Any]]
 
 _KNOWN_IDS = 20_000  # ids of the training records whose probabilities are measured
-_LEAST_GAIN = 0.01  # share of the held-out loss for which a network is blended with counts
+_LEAST_GAIN = 0.002  # share of the held-out loss for which a network is blended with counts
 _SHARE = 0.05  # of a run's time, for the held-out records of one evaluation
 
 

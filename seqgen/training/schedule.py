@@ -18,10 +18,12 @@ class Schedule:
     Attributes:
         settings: the training settings.
         steps_per_epoch: batches of an epoch.
+        stop_step: a step to stop at though the rate falls as over the whole run, as in a refit; None: its end.
     """
 
     settings: TrainSettings
     steps_per_epoch: int
+    stop_step: int | None = None
 
     def max_steps(self) -> int | None:
         """Return the step at which the run ends at the latest, or None if neither steps nor epochs limit it."""
@@ -53,6 +55,10 @@ class Schedule:
             done.append(elapsed_s / max(time_s - reserved_s, 1e-9))
         return min(1.0, max(done))
 
+    def progress(self, step: int, elapsed_s: float) -> float:
+        """Return the fraction that is done of what will be trained, 0 to 1."""
+        return self.share(step, elapsed_s) if self.stop_step is None else min(1.0, step / self.stop_step)
+
     def lr(self, step: int, share: float) -> float:
         """Return the learning rate of a step: linear warm-up, then cosine decay without restarts (arXiv:1608.03983)."""
         settings = self.settings
@@ -73,6 +79,8 @@ class Schedule:
         most, settings = self.max_steps(), self.settings
         if settings.time_s is not None and elapsed_s + reserved_s >= settings.time_s:
             return "time"
+        if self.stop_step is not None and step >= self.stop_step:
+            return "steps"
         if most is not None and step >= most:
             return "steps" if settings.steps is not None and step >= settings.steps else "epochs"
         return ""

@@ -76,7 +76,8 @@ class Trainer:
             pad=partial(choose_padding, self.engine.name),
             rewriter=self.rewriter,
         )
-        self.schedule = Schedule(self.settings, self._feed.steps_per_epoch)
+        stop_step = None if self.refit is None else self.refit.steps
+        self.schedule = Schedule(self.settings, self._feed.steps_per_epoch, stop_step)
         self._saved_step = -1
         self._logs = RunLogs(self.folder)
         self._unread: list[StepResult] = []
@@ -186,7 +187,7 @@ class Trainer:
         yield Ended("interrupted", self.state.step, stop.signal_number)
 
     def _evaluate(self, reason: str, stop: StopFlag) -> Iterator[Event]:
-        yield Evaluating(self.state.step, self.schedule.share(self.state.step, self._elapsed_s()))
+        yield Evaluating(self.state.step, self.schedule.progress(self.state.step, self._elapsed_s()))
         self._read_losses()
         report = self._evaluator.evaluate(self.state, self._lr(), stop)
         self._logs.append(report.metrics, report.samples)
@@ -224,7 +225,7 @@ class Trainer:
         self._read_losses()
         elapsed_s = self._elapsed_s()
         here_s = max(elapsed_s - self._elapsed_before_s, 1e-9)
-        share = self.schedule.share(self.state.step, elapsed_s)
+        share = self.schedule.progress(self.state.step, elapsed_s)
         n_targets, n_chars, n_records = self._last_batch
         return Progress(
             step=self.state.step,
