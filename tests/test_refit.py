@@ -137,6 +137,15 @@ def test_training_with_refit_ends_with_the_refit(pair, words, tmp_path, cli):
     )
 
 
+@pytest.mark.parametrize("how", [["-o", "refit=true"], ["--config", "run.toml"]])
+def test_every_layer_can_ask_for_it(words, in_tmp, how, cli):
+    (in_tmp / "run.toml").write_text("[train]\nrefit = true\n")
+    small = ["--cell", "vanilla", "--hidden", 6, "--steps", 3]
+    assert cli("train", "--corpus", words, *small, "--out", "run", *how).code == 0 and (in_tmp / "run-refit").exists()
+    refused = cli("train", "--corpus", words, *small, "--out", "other", "-o", "train.refit=maybe")
+    assert refused.code == 2 and "refit" in refused.err and not (in_tmp / "other").exists()
+
+
 def test_a_time_limit_holds_for_both(words):
     plan = seqgen.plan(words, refit=True, time="21s", warn=lambda line: None)
     parts = plan.settings.corpus.parts

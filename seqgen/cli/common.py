@@ -295,7 +295,9 @@ def configured(command: str, config: str, *, without: Container[str] = ()) -> Fl
     added = _parameters(config, without) if session.parses(command) else []
 
     def take(values: dict[str, Any]) -> dict[str, Any]:
-        return {keyword: values.pop(parameter.name) for keyword, parameter in added}
+        found = {keyword: values.pop(parameter.name) for keyword, parameter in added}
+        # A switch that is left out says nothing, so that -o and TOML can.
+        return {keyword: None if value is False else value for keyword, value in found.items()}
 
     return Flags([parameter for _, parameter in added], take)
 
