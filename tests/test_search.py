@@ -4,13 +4,17 @@ import json
 import math
 from collections import Counter
 
+import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from seqgen.config import SampleConfig
 from seqgen.errors import BadOption, UsageError
 from seqgen.model import RecurrentModel
 from seqgen.sampling import Decoder, Sampler, beam_rows, top_rows
+from seqgen.sampling.search import _largest
 from seqgen.tokenizers import Vocabulary
 from seqgen.tokenizers.char import CharTokenizer
 from seqgen_attention.transformer import TransformerCell
@@ -164,3 +168,9 @@ def test_the_command(cli, tiny_run):
     assert found["proven"] == 3 and found["rows"][0]["p"] == pytest.approx(math.exp(-found["rows"][0]["nats"]))
     assert "3 of 3 proven; no other row has more than p = " in cli("top", tiny_run.path, "-n", "3").out
     assert "of 50 proven" in cli("top", tiny_run.path, "-n", "50", "--nodes", "2").out
+
+
+@given(st.lists(st.integers(0, 5), max_size=40), st.integers(1, 45))
+def test_the_largest_are_those_of_a_stable_sort(values, most):
+    values_N = np.array(values, dtype=np.float64)
+    assert _largest(values_N, most).tolist() == np.argsort(-values_N, kind="stable")[:most].tolist()

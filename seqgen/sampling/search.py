@@ -109,7 +109,7 @@ class _Search:
 
     def expand(self, most: int) -> None:
         """Visit the most probable open prefixes, those of one length together."""
-        best = np.argsort(-self._open_O["log_prob"], kind="stable")[:most]
+        best = _largest(self._open_O["log_prob"], most)
         best_N = self._open_O[best]
         self._open_O = np.delete(self._open_O, best)
         for length in np.unique(best_N["length"]).tolist():
@@ -135,7 +135,8 @@ class _Search:
             self._add_found(self._decoder.vocabulary.decode(ids_NL[row].tolist()), float(after_NV[row, EOS]))
         after_NV[:, EOS] = -np.inf
         threshold = self._threshold()
-        self._open_O = self._open_O[self._open_O["log_prob"] > threshold]
+        if threshold > -np.inf:
+            self._open_O = self._open_O[self._open_O["log_prob"] > threshold]
         if length < self._decoder.max_length:
             rows, ids = np.nonzero(after_NV > threshold)
             children_O = np.empty(len(rows), _OPEN)
@@ -178,3 +179,16 @@ class _Search:
         n_proven = sum(self._found[text] >= open_ for text in texts)
         unseen = max(open_, self._threshold())
         return Top(tuple(texts), tuple(-self._found[text] for text in texts), n_proven, -unseen, self.n_nodes)
+
+
+def _largest(values_N: npt.NDArray[np.float64], most: int) -> npt.NDArray[np.intp]:
+    """Return the places of the largest values, in descending order and of equal ones the first first.
+
+    Sorting all of a million open prefixes to expand a few hundred took two thirds of a search.
+    """
+    places = np.arange(len(values_N))
+    if most < len(values_N):
+        least = np.partition(values_N, len(values_N) - most)[len(values_N) - most]
+        places = np.flatnonzero(values_N >= least)
+    found: npt.NDArray[np.intp] = places[np.argsort(-values_N[places], kind="stable")[:most]]
+    return found
