@@ -12,7 +12,7 @@ from seqgen.api.run import Run
 from seqgen.api.run_metadata import environment, refit_settings, run_files, with_corpus
 from seqgen.api.training_run import OpenedTraining, run_training
 from seqgen.api.warm_start import load_weights, reload_warm_start
-from seqgen.checkpoint import NGRAM, RUNS, RunFolder, RunSettings, WarmStartSettings, find_run
+from seqgen.checkpoint import RUNS, RunFolder, RunSettings, WarmStartSettings, find_run
 from seqgen.errors import BadOption, CheckpointError
 from seqgen.plugins import Plugins, PluginsArgument, choose_plugins
 from seqgen.signals import graceful_stop
@@ -152,12 +152,7 @@ def refit(
     model = rebuild_model(plugins, settings, None)
     data = read_again(corpus_of(settings, plugins), settings, vocabulary, progress, warn=warn)
     restore_engine(model, data.encoded, vocabulary, settings.engine, settings.train, warn)
-    files, counts = run_files(settings, vocabulary), None
-    if settings.train.blend == "ngram":
-        from seqgen.counting import count_part, dump_counts
-
-        counts = count_part(data.encoded["train"], vocabulary)
-        files[NGRAM] = dump_counts(counts)
+    files, counts = run_files(settings, data)
     with graceful_stop() as stop:
         path = _refit_path(known.path) if out is None else Path(out)
         with RunFolder.create(path, files).locked() as folder:

@@ -13,7 +13,7 @@ import seqgen
 from seqgen.api.config import ResolvedConfig
 from seqgen.api.encoded_corpus import EncodedCorpus
 from seqgen.api.layer_cells import cell_settings
-from seqgen.checkpoint import CorpusSettings, EngineSettings, PartSettings, RefitSettings, RunSettings
+from seqgen.checkpoint import NGRAM, CorpusSettings, EngineSettings, PartSettings, RefitSettings, RunSettings
 from seqgen.errors import BadOption
 from seqgen.files import dump_json
 from seqgen.plugins import Plugins, origin_of
@@ -23,7 +23,7 @@ from seqgen.specs import CorpusSpec, DomainSpec
 if TYPE_CHECKING:
     from seqgen.config import TrainSettings
     from seqgen.corpus import Survey
-    from seqgen.tokenizers import Vocabulary
+    from seqgen.counting import Counts
 
 _FEW_RECORDS = 200
 """Number of records below which the best step is the last that copies few of them."""
@@ -268,14 +268,20 @@ def _whole_steps(settings: RunSettings, latest: Mapping[str, Any]) -> float:
     return min(limits, default=float(latest["step"]))
 
 
-def run_files(settings: RunSettings, vocabulary: Vocabulary) -> dict[str, bytes]:
-    """Return the first files of a run folder."""
+def run_files(settings: RunSettings, data: EncodedCorpus) -> tuple[dict[str, bytes], Counts | None]:
+    """Return the first files of a run folder, and the counts among them that the model may be blended with."""
     described = {
         "name": settings.tokenizer.name,
-        "conditions": list(vocabulary.conditions),
-        "data": vocabulary.tokenizer.to_json(),
+        "conditions": list(data.vocabulary.conditions),
+        "data": data.vocabulary.tokenizer.to_json(),
     }
-    return {"tokenizer.json": dump_json(described), "run.json": dump_json(settings.model_dump(mode="json"))}
+    files = {"tokenizer.json": dump_json(described), "run.json": dump_json(settings.model_dump(mode="json"))}
+    if settings.train.blend == "none":
+        return files, None
+    from seqgen.counting import count_part, dump_counts
+
+    counts = count_part(data.encoded["train"], data.vocabulary)
+    return files | {NGRAM: dump_counts(counts)}, counts
 
 
 def solve_width(count: Callable[[int], int], budget: int) -> int:

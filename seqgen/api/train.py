@@ -38,7 +38,7 @@ from seqgen.api.run_metadata import (
 )
 from seqgen.api.training_run import OpenedTraining, run_training
 from seqgen.api.warm_start import find_warm_start, load_weights
-from seqgen.checkpoint import NGRAM, RUNS, RunFolder, RunSettings, check_same
+from seqgen.checkpoint import RUNS, RunFolder, RunSettings, check_same
 from seqgen.config import TrainConfig, parse_count
 from seqgen.corpus import Splitter
 from seqgen.errors import BadOption, PluginError, UnknownName, UsageError
@@ -317,13 +317,7 @@ class TrainingPlan:
         warn = warn or self.warn
         resolved, data = self.resolved, self.data
         settings, model = self._built(warn)
-        files = run_files(settings, data.vocabulary)
-        counts = None
-        if settings.train.blend != "none":
-            from seqgen.counting import count_part, dump_counts
-
-            counts = count_part(data.encoded["train"], data.vocabulary)
-            files[NGRAM] = dump_counts(counts)
+        files, counts = run_files(settings, data)
         out = resolved.config.out if out is None else out
         if out is not None:
             _refuse_taken(Path(out))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from seqgen.cli.common import RunName, configured, everywhere, parse_options, say, session, warn
+
+if TYPE_CHECKING:
+    from seqgen.cli.display import TrainDisplay
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -14,6 +17,16 @@ def add_commands(app: typer.Typer) -> None:
     app.command()(everywhere(train, flags=configured("train", "TrainConfig")))
     app.command()(everywhere(resume))
     app.command()(everywhere(refit))
+
+
+def _shown_by(display: TrainDisplay) -> dict[str, Any]:
+    """Return what every function that trains is given by a command."""
+    return {
+        "plugins": session.plugins,
+        "listener": display.on_event,
+        "warn": warn,
+        "progress": display.on_progress,
+    }
 
 
 def train(*, settings: dict[str, Any]) -> None:
@@ -25,10 +38,7 @@ def train(*, settings: dict[str, Any]) -> None:
     with TrainDisplay() as display:
         run = seqgen.train(
             **settings,
-            plugins=session.plugins,
-            listener=display.on_event,
-            warn=warn,
-            progress=display.on_progress,
+            **_shown_by(display),
         )
     display.summary(run)
 
@@ -48,10 +58,7 @@ def resume(
         finished = seqgen.resume(
             run,
             allow_corpus_change=allow_corpus_change,
-            plugins=session.plugins,
-            listener=display.on_event,
-            warn=warn,
-            progress=display.on_progress,
+            **_shown_by(display),
         )
     if not display.started:
         longer = f"seqgen train --from {finished.path} --steps N"
@@ -74,9 +81,6 @@ def refit(
         finished = seqgen.refit(
             run,
             out=out,
-            plugins=session.plugins,
-            listener=display.on_event,
-            warn=warn,
-            progress=display.on_progress,
+            **_shown_by(display),
         )
     display.summary(finished)
