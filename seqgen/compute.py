@@ -40,6 +40,12 @@ def keeping_memory() -> Iterator[None]:
             give_back(0)
 
 
+def give_back_memory() -> None:
+    """Give freed memory back to the system, with glibc, which otherwise keeps what lies between blocks in use."""
+    with contextlib.suppress(AttributeError, OSError, TypeError):  # another C library
+        ctypes.CDLL(None).malloc_trim(0)
+
+
 @contextlib.contextmanager
 def computing(threads: int | None = None) -> Iterator[None]:
     """Compute with a number of CPU threads; restore it and the random state of torch afterwards.

@@ -14,6 +14,7 @@ from seqgen.api.config import ResolvedConfig
 from seqgen.api.encoded_corpus import EncodedCorpus
 from seqgen.api.layer_cells import cell_settings
 from seqgen.checkpoint import NGRAM, CorpusSettings, EngineSettings, PartSettings, RefitSettings, RunSettings
+from seqgen.compute import give_back_memory
 from seqgen.errors import BadOption
 from seqgen.files import dump_json
 from seqgen.plugins import Plugins, origin_of
@@ -281,6 +282,7 @@ def run_files(settings: RunSettings, data: EncodedCorpus) -> tuple[dict[str, byt
     from seqgen.counting import count_part, dump_counts
 
     counts = count_part(data.encoded["train"], data.vocabulary)
+    give_back_memory()  # counting takes twice what the counts do
     return files | {NGRAM: dump_counts(counts)}, counts
 
 

@@ -29,7 +29,7 @@ from seqgen.tokenizers import BOS, EOS
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-_MAX_TABLE = 1 << 24  # probabilities in the table
+_MAX_TABLE = 1 << 23  # probabilities in the table
 _RECORDS_PER_BATCH = 256
 _TINY = torch.finfo(torch.float32).tiny  # keeps logarithms finite
 

@@ -38,6 +38,8 @@ _STEPS = 50
 _CLOSE = 0.1  # gain of a step, nats, below which fitting ends
 _SMALLEST_STEP = 1 / 64
 _LEAST_BEND = 0.05  # share of the curvature of a logistic regression that is kept
+_PIECE = 1 << 14  # symbols whose scores are computed together
+_IS_CONSTANT_F = np.arange(N_FEATURES, dtype=np.float32) == N_FEATURES - 1
 _SPREAD = 1e-3  # standard deviation below which a feature counts as constant
 
 
@@ -48,7 +50,7 @@ class Observed:
     Attributes:
         network_N: log probability that the network gives to each symbol, nats.
         ngram_N: log probability that the counts give to it, nats.
-        features_NF: what the gate sees before each symbol.
+        features_NF: what the gate sees before each symbol, float32.
         record_N: the record of each symbol, from 0.
     """
 
@@ -59,8 +61,8 @@ class Observed:
 
 
 def node_features(graph: Graph, node_N: Integers) -> Floats:
-    """Return the features of nodes: counts and shares by context length, then the entropy, (N, 2 K + 1)."""
-    found_NF = np.zeros((len(node_N), 2 * N_LENGTHS + 1), dtype=np.float64)
+    """Return the features of nodes: counts and shares by context length, then the entropy, (N, 2 K + 1) float32."""
+    found_NF = np.zeros((len(node_N), 2 * N_LENGTHS + 1), dtype=np.float32)
     found_NF[:, -1] = graph.entropy_R[node_N]
     at_N, rows_N = node_N, np.arange(len(node_N))
     while len(at_N):
@@ -95,7 +97,7 @@ def fit_gate(observed: Observed, start_F: Floats | None = None) -> Floats:
         observed: held-out symbols.
         start_F: weights near the maximum, which save steps.
     """
-    x_NF = torch.from_numpy(np.ascontiguousarray(observed.features_NF))
+    x_NF = torch.from_numpy(np.ascontiguousarray(observed.features_NF, dtype=np.float64))
     if not len(x_NF):
         return np.zeros(N_FEATURES)
     center_F, scale_F = x_NF.mean(0), x_NF.std(0, correction=0)
@@ -142,7 +144,14 @@ def _objective(x_NF: Tensor, ratio_N: Tensor, weights_F: Tensor) -> tuple[float,
 
 def mixed_nats(observed: Observed, weights_F: Floats) -> Floats:
     """Return the loss of each symbol under the mixture, (N,) nats."""
-    return scored_nats(observed, observed.features_NF @ weights_F)
+    return scored_nats(observed, gate_scores(observed.features_NF, weights_F))
+
+
+def gate_scores(features_NF: Floats, weights_F: Floats) -> Floats:
+    """Return w . x of each symbol, (N,) float64; a piece at a time, since all features in float64 take much memory."""
+    pieces = (features_NF[start : start + _PIECE] for start in range(0, max(len(features_NF), 1), _PIECE))
+    found: Floats = np.concatenate([piece.astype(np.float64) @ weights_F for piece in pieces])
+    return found
 
 
 def scored_nats(observed: Observed, score_N: Floats) -> Floats:
@@ -162,17 +171,17 @@ def cross_fitted(observed: Observed, folds: int = 4) -> tuple[Floats, Floats]:
         folds: parts of the records, each left out once.
     """
     if len(observed.record_N) < _LEAST_SYMBOLS:
-        observed = replace(observed, features_NF=observed.features_NF * (np.arange(N_FEATURES) == N_FEATURES - 1))
+        observed = replace(observed, features_NF=observed.features_NF * _IS_CONSTANT_F)
     every = max(-(-len(observed.record_N) // _MAX_SYMBOLS), 1)
     fitted_N = observed.record_N % every == 0
     weights_F = fit_gate(_selected(observed, fitted_N))
-    score_N = observed.features_NF @ weights_F
+    score_N = gate_scores(observed.features_NF, weights_F)
     fold_N = np.where(fitted_N, observed.record_N // every % folds, -1)
     for fold in range(folds):
         inside_N = fold_N == fold
         if inside_N.any():
             others_F = fit_gate(_selected(observed, fitted_N & ~inside_N), weights_F)
-            score_N[inside_N] = observed.features_NF[inside_N] @ others_F
+            score_N[inside_N] = gate_scores(observed.features_NF[inside_N], others_F)
     return weights_F, score_N
 
 

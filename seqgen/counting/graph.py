@@ -34,7 +34,8 @@ ARRAY_TYPES = {
     "base_V": np.float32,
 }
 """The types of the arrays of a graph, by name."""
-_ARCS = 1 << 20  # whose share of the entropy is computed together
+_ARCS = 1 << 18  # whose share of the entropy is computed together
+_NONE: Any = np.empty(0, dtype=np.int32)
 
 
 @dataclass(frozen=True)
@@ -99,23 +100,27 @@ def build_graph(records: Records, orders: list[Order], counted: list[Counted], b
 
 
 def _without_entropies(records: Records, orders: list[Order], counted: list[Counted], base_V: Floats) -> Graph:
+    """Return a graph without entropies; what is in it already is dropped, since both would be twice the memory."""
     node_of = _number_nodes(records, orders, counted)
-    n_ids = len(base_V)
-    shorter: list[Integers] = []
-    mass, total, length = [], [], []
-    keys: list[Integers] = []
-    probs: list[Floats] = []
-    nexts: list[Integers] = []
+    n_ids, order = len(base_V), len(counted)
+    n_nodes = 1 + max(int(nodes_G.max(initial=-1)) for nodes_G in node_of)
+    n_arcs = sum(int(np.count_nonzero(records.depth_S[here.end_G])) for here in orders[1 : order + 1])
+    sizes = {"R": n_nodes, "A": n_arcs, "V": n_ids}
+    arrays: dict[str, Any] = {name: np.zeros(sizes[name[-1]], dtype=dtype) for name, dtype in ARRAY_TYPES.items()}
+    arrays["base_V"][:] = base_V
     next_G: Integers = np.zeros(1, dtype=np.int32)
-    begin = 0
-    for below, here, counts in zip(orders, orders[1:], counted, strict=False):
+    begin = first_node = first_arc = 0
+    while counted:
+        below, here, counts = orders.pop(0), orders[0], counted.pop(0)
         contexts = np.flatnonzero(node_of[below.k] >= 0)
-        shorter.append(node_of[below.k - 1][below.suffix_G[contexts]] if below.k else np.zeros(1, dtype=np.int32))
         # A context with which a long text begins may have no count: nothing precedes it.
         total_C = np.maximum(counts.total_C, 1)
-        mass.append(np.where(counts.total_C > 0, counts.mass_C / total_C, 1)[contexts])
-        total.append(counts.total_C[contexts])
-        length.append(np.full(len(contexts), below.k))
+        nodes = slice(first_node, first_node := first_node + len(contexts))  # contexts are numbered by length
+        if below.k:
+            arrays["shorter_R"][nodes] = node_of[below.k - 1][below.suffix_G[contexts]]
+        arrays["mass_R"][nodes] = np.where(counts.total_C > 0, counts.mass_C / total_C, 1)[contexts]
+        arrays["total_R"][nodes] = counts.total_C[contexts]
+        arrays["length_R"][nodes] = below.k
         # The longest suffix of a gram that is a context: the gram itself, or that of the gram without its first symbol.
         next_G = next_G[here.suffix_G]
         if here.k < len(node_of):
@@ -126,26 +131,14 @@ def _without_entropies(records: Records, orders: list[Order], counted: list[Coun
         context, used = counts.context_G[kept], counts.used_G[kept]
         keys_K = node_of[below.k][context].astype(np.int64) * n_ids + records.ids_S[here.end_G[kept]]
         sorted_K = np.argsort(keys_K)
+        arcs = slice(first_arc, first_arc := first_arc + len(kept))
         own = np.maximum(used - counts.discounts[np.minimum(used, 3)], 0) / total_C[context]
-        keys.append(keys_K[sorted_K])
-        probs.append(own.astype(np.float32)[sorted_K])
-        nexts.append(next_G[kept][sorted_K])
-    arrays = {
-        "shorter_R": shorter,
-        "mass_R": mass,
-        "total_R": total,
-        "entropy_R": [np.zeros(sum(map(len, mass)))],
-        "length_R": length,
-        "keys_A": keys,  # ascending, since contexts are numbered by length
-        "probs_A": probs,
-        "next_A": nexts,
-        "base_V": [base_V],
-    }
-    typed = {}
-    for name, parts in arrays.items():
-        typed[name] = np.concatenate(parts, dtype=ARRAY_TYPES[name], casting="unsafe")
-        parts.clear()  # both would be twice the memory
-    return Graph(**typed, begin=begin, order=len(counted))
+        arrays["keys_A"][arcs] = keys_K[sorted_K]
+        arrays["probs_A"][arcs] = own.astype(np.float32)[sorted_K]
+        arrays["next_A"][arcs] = next_G[kept][sorted_K]
+        if below.k:
+            node_of[below.k - 1] = _NONE
+    return Graph(**arrays, begin=begin, order=order)
 
 
 def _number_nodes(records: Records, orders: list[Order], counted: list[Counted]) -> list[Integers]:

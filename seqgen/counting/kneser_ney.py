@@ -65,6 +65,12 @@ class Records:
     n_symbols: int
     stride: int = 1
 
+    @functools.cached_property
+    def count_type(self) -> type[np.signedinteger[Any]]:
+        """The type of positions and of counts: as small as the number of all occurrences allows."""
+        n_ids = sum(int(self.weight_S[piece].sum(dtype=np.int64)) for piece in _pieces(len(self.weight_S)))
+        return np.int32 if max(n_ids, len(self.ids_S)) < 1 << 31 else np.int64
+
     @property
     def targets_N(self) -> Integers:
         """The positions of the predicted ids."""
@@ -186,11 +192,12 @@ def _extended(records: Records, k: int, shorter_S: Integers) -> Integers:
 
 def _numbered(records: Records, k: int, gram_S: Integers, shorter_S: Integers) -> Order:
     n_grams = int(gram_S.max(initial=-1)) + 1
-    end_G, raw_G = np.zeros(n_grams, dtype=np.int64), np.zeros(n_grams, dtype=np.int64)
+    kind = records.count_type
+    end_G, raw_G = np.zeros(n_grams, dtype=kind), np.zeros(n_grams, dtype=kind)
     for piece in _pieces(len(gram_S)):
         at = np.flatnonzero(gram_S[piece] >= 0) + piece.start
         end_G[gram_S[at]] = at
-        raw_G += np.bincount(gram_S[at], records.weight_S[at] * (records.depth_S[at] > 0), n_grams).astype(np.int64)
+        raw_G += np.bincount(gram_S[at], records.weight_S[at] * (records.depth_S[at] > 0), n_grams).astype(kind)
     valid_U = gram_S[records.probed_U] >= 0
     at_M = records.probed_U[valid_U]
     gram_M, weight_M = gram_S[at_M], records.weight_S[at_M] * (records.depth_S[at_M] > 0)
@@ -198,7 +205,7 @@ def _numbered(records: Records, k: int, gram_S: Integers, shorter_S: Integers) -
     _, first, pair_M = np.unique(keys_M, return_index=True, return_inverse=True)
     pair_U = np.full(len(valid_U), -1, dtype=np.int32)
     pair_U[valid_U] = pair_M
-    left_P = raw_G[gram_M[first]] - np.bincount(pair_M, weight_M, len(first)).astype(np.int64)
+    left_P = raw_G[gram_M[first]] - np.bincount(pair_M, weight_M, len(first)).astype(kind)
     return Order(k, gram_S, end_G, raw_G, shorter_S[end_G], pair_U, at_M[first], left_P)
 
 
@@ -216,10 +223,10 @@ def count_order(records: Records, below: Order, here: Order, above: Order | None
     used_G, left_P = here.raw_G, here.left_P
     if above is not None:
         seen_G = above.raw_G > 0
-        before_G = np.bincount(here.gram_S[above.end_G[seen_G]], minlength=n_grams)
+        before_G = np.bincount(here.gram_S[above.end_G[seen_G]], minlength=n_grams).astype(records.count_type)
         gone = (above.left_P == 0) & seen_G[above.gram_S[above.first_P]]
         places = np.searchsorted(records.probed_U, above.first_P[gone])
-        gone_P = np.bincount(here.pair_U[places], minlength=n_pairs)
+        gone_P = np.bincount(here.pair_U[places], minlength=n_pairs).astype(records.count_type)
         begins_G = depth_G == here.k - 1
         gram_P = here.gram_S[here.first_P]
         used_G = np.where(begins_G, used_G, before_G)

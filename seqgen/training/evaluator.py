@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from seqgen.batches import Encoded, Parts, Stream, derive_seed, evaluation_batches
 from seqgen.checkpoint import RefitSettings
 from seqgen.config import TrainSettings
-from seqgen.counting import N_FEATURES, Blend, Observed, cross_fitted, fit_factor, is_first, scored_nats
+from seqgen.counting import N_FEATURES, Blend, Observed, cross_fitted, fit_factor, is_first, mixed_nats, scored_nats
 from seqgen.evaluation import (
     MIN_WINDOWS,
     RECORDS_PER_BATCH,
@@ -194,7 +194,7 @@ class Evaluator:
         first_N = self._is_first_N[np.concatenate(list(batches))]
         held_out = float(np.exp(-np.bincount(observed.record_N, nats_N))[first_N].sum()) / int(first_N.sum())
         training, _ = self._known.observe(self._n_known, check)
-        training_nats_N = scored_nats(training, training.features_NF @ weights_F)
+        training_nats_N = mixed_nats(training, weights_F)
         mean = float(np.exp(-np.bincount(training.record_N, training_nats_N)).mean())
         mass = min(mean * len(self._known), 1.0)  # some records stand for all, and may be the likelier ones
         kept_share = fit_factor(mass, held_out * self._n_distinct)

@@ -65,7 +65,7 @@ class Observer:
                 n_chars += batch.n_chars
                 n_records += batch.n_records
         network_N, entropy_N, largest_N = np.concatenate(found, 1)
-        features_NF = self._counts.features_NF.astype(np.float64)
+        features_NF = self._counts.features_NF  # whose columns of the network are written anew each time
         features_NF[:, -4], features_NF[:, -3] = entropy_N, largest_N
         observed = Observed(network_N, self._counts.ngram_N, features_NF, self._counts.record_N)
         nats, n_targets = -float(network_N.sum()), len(network_N)
