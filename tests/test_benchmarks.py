@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from conftest import registered
+
 FOLDER = Path(__file__).parent.parent / "benchmarks"
 
 
@@ -29,3 +31,12 @@ def test_the_cell_in_a_plugin_file_is_short_and_trains():
     done = subprocess.run([sys.executable, "-c", program], cwd=FOLDER, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     assert "ugrnn in a plugin file" in done.stdout and "built-in ugrnn" in done.stdout
+
+
+def test_the_page_of_rates_has_those_that_cells_recommend():
+    page = FOLDER / "results" / "rates.md"
+    rows = [line.strip("| ").split(" | ") for line in page.read_text(encoding="utf-8").splitlines() if "| " in line]
+    shown = {row[0]: float(row[-1]) for row in rows[2:]}
+    cells = {entry.spec.name: entry.spec.recommended.get("train", {}).get("lr", 0.003) for entry in registered("cell")}
+    cells.pop("mlp")  # passes nothing on over time, and is no model alone
+    assert shown == cells

@@ -32,6 +32,7 @@ def register_cells(register: Callable[[seqgen.CellSpec], None]) -> None:
             source="arXiv:1406.1078; reset gate after the product as in cuDNN",
             load="seqgen_classic.gru:GRUCell",
             options="seqgen_classic.options:GRUOptions",
+            recommended={"train": {"lr": 5e-3}},
             tf={
                 "GRUCell": {"reset": "before"},
                 "GRUBlockCell": {"reset": "before"},
@@ -49,6 +50,7 @@ def register_cells(register: Callable[[seqgen.CellSpec], None]) -> None:
             "Gers et al. 2000, doi:10.1162/089976600300015015",
             load="seqgen_classic.lstm:LSTMCell",
             options="seqgen_classic.options:LSTMOptions",
+            recommended={"train": {"lr": 5e-3}},
             tf={
                 "BasicLSTMCell": {},
                 "LSTMBlockCell": {},
