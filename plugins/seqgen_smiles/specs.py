@@ -28,7 +28,7 @@ CORPORA = (
         name="moses",
         summary="1.76 million drug-like molecules with the split of MOSES (needs the wheel of molsets)",
         load="seqgen_smiles.moses_corpora:load",
-        recommended={"train": {"batch_size": 256, "lr": 2e-3}},
+        recommended={"train": {"batch_size": 256}},
         **_MOSES,
     ),
     seqgen.CorpusSpec(
