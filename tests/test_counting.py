@@ -9,15 +9,18 @@ import tracemalloc
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import load, save
+from torch import nn
 
 from conftest import one_in
 from seqgen.batches import Encoded, Stream, encode, encode_stream
 from seqgen.corpus import Record, Splitter
 from seqgen.counting import (
     MAX_ORDER,
+    Blend,
     Counts,
     build_graph,
     choose_order,
@@ -25,7 +28,6 @@ from seqgen.counting import (
     dump_counts,
     kneser_ney,
     load_counts,
-    next_node,
     records_of_part,
     records_of_texts,
 )
@@ -141,12 +143,11 @@ def predict_left_out(records, order):
     return last
 
 
-def after(graph, history):
+def after(blend, history):
     """Return the node after a history, read id by id."""
-    node_N = np.zeros(1, dtype=np.int64)
-    for read in history:
-        node_N = next_node(graph, node_N, np.array([read]))
-    return int(node_N[0])
+    nothing_B = torch.zeros(1, dtype=torch.int64)
+    node_BT, _ = blend.path(torch.tensor([history], dtype=torch.int64), nothing_B, nothing_B)
+    return int(node_BT[0, -1])
 
 
 def all_distributions(graph):
@@ -167,10 +168,11 @@ def check_graph(part, vocabulary, order, histories):
     entropy = -(probs_RV * np.log(np.where(probs_RV > 0, probs_RV, 1))).sum(1)
     assert graph.entropy_R == pytest.approx(entropy, abs=1e-5)
     seen = {tuple(ids[:end]) for ids, _ in rows_of(part) for end in range(ids[0] == BOS, len(ids))}
+    blend = Blend(nn.Identity(), graph)
     for history in {*histories, *seen}:
         read = history if history[:1] == (BOS,) else (BOS, *history)
         expected = [exact.probability(history, symbol) for symbol in allowed.tolist()]
-        assert probs_RV[after(graph, read), allowed] == pytest.approx(expected, abs=1e-6), history
+        assert probs_RV[after(blend, read), allowed] == pytest.approx(expected, abs=1e-6), history
 
 
 TEXTS = st.lists(st.text("abc", max_size=6), min_size=1, max_size=9)
@@ -429,7 +431,7 @@ def test_any_ids_lead_to_the_longest_context_that_occurred(texts, order, ids):
     history = tuple(read for read in history if read not in (PAD, 3, 4))
     contexts = {gram[:-1] for k in exact.counts for gram in exact.counts[k]}
     longest = next(k for k in range(min(order - 1, len(history)), -1, -1) if history[len(history) - k :] in contexts)
-    node = after(graph, [BOS, *ids])
+    node = after(Blend(nn.Identity(), graph), [BOS, *ids])
     assert graph.length_R[node] == longest
     expected = [exact.probability(history, symbol) for symbol in (EOS, 5, 6, 7)]
     assert all_distributions(graph)[node][[EOS, 5, 6, 7]] == pytest.approx(expected, abs=1e-6)
@@ -554,7 +556,7 @@ def test_a_changed_byte_of_a_graph_is_refused_or_leaves_it_usable(data):
     probs_RV = all_distributions(graph)
     assert np.isfinite(probs_RV).all()
     for history in ((BOS,), (BOS, 3, 4, 5), (BOS, 5, 5, 5, 5)):
-        assert 0 <= after(graph, history) < graph.n_nodes
+        assert 0 <= after(Blend(nn.Identity(), graph), history) < graph.n_nodes
 
 
 def test_many_symbols_take_no_memory_of_their_own():

@@ -12,7 +12,7 @@ from seqgen.counting.gate import (
     node_features,
     scored_nats,
 )
-from seqgen.counting.graph import Graph, build_graph, next_node
+from seqgen.counting.graph import Graph, build_graph
 from seqgen.counting.kneser_ney import MAX_ORDER, Records, choose_order, leave_out_by_order
 from seqgen.counting.records import N_BLOCKS, records_of_part, records_of_texts
 
@@ -38,7 +38,6 @@ __all__ = [
     "leave_out_by_order",
     "load_counts",
     "mixed_nats",
-    "next_node",
     "node_features",
     "records_of_part",
     "records_of_texts",

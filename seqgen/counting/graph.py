@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seqgen.counting.kneser_ney import Counted, Order, Records
-from seqgen.tokenizers import BOS
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -207,25 +206,3 @@ def _entropies(graph: Graph) -> Floats:
             change = np.bincount(source - source[0], left * np.log(left) - known * np.log(known))
             entropy_R[source[0] : source[-1] + 1] += change
     return np.maximum(entropy_R, 0)  # that of a nearly certain symbol is rounded to either side of it
-
-
-def next_node(graph: Graph, node_N: Integers, id_N: Integers) -> Integers:
-    """Return the nodes after some ids, each read at a node.
-
-    Conditions and padding change nothing, and the mark before a record leads to its node.
-    """
-    result = np.where(graph.base_V[id_N] > 0, -1, node_N)
-    result[id_N == BOS] = graph.begin
-    at_N = node_N.astype(np.int64)
-    open_N = np.flatnonzero(result < 0)
-    while len(open_N):
-        keys = at_N[open_N] * graph.n_ids + id_N[open_N]
-        place = np.minimum(np.searchsorted(graph.keys_A, keys), len(graph.keys_A) - 1)
-        hit = graph.keys_A[place] == keys
-        result[open_N[hit]] = graph.next_A[place[hit]]
-        missed = open_N[~hit]
-        root = at_N[missed] == 0
-        result[missed[root]] = 0
-        open_N = missed[~root]
-        at_N[open_N] = graph.shorter_R[at_N[open_N]]
-    return result
