@@ -1,18 +1,23 @@
-"""Default runs with and without the counts that they are blended with, on the shipped corpora.
+"""Default runs beside the former default, the network alone and counting, on the shipped corpora.
 
-    python benchmarks/blend.py [--corpora a,b] [--cells a,b] [--seeds N] [--work DIR]
+    python benchmarks/blend.py [--corpora a,b] [--cells a,b] [--seeds N] [--molsets WHEEL] [--work DIR]
 
-Both runs of a pair have the same seed, and their networks are the same bit by bit; only the best step may differ.
-Bits per character are of the test part, a stop counted as one character; the difference is the mean over the seeds
-with a 95% interval of Student's t. The corpus pokemon, whose test part has 50 names, is split anew for each of ten
-seeds. "n" is modified Kneser-Ney of the best order, "under both" how many bits fewer than it and the network alone.
-Copies are the share of 2,000 samples that are training records, beside the share that is expected by chance. With
---work, finished runs are kept there and not trained again. The table is stored in benchmarks/results/blend.md.
+Three runs of the same seed are compared: "before", the network under the settings that were the default before counts
+were blended (FORMER); "alone", today's default with ``blend="none"``; and "default". The last two have the same network
+bit by bit; only the best step may differ. Where the default does not blend they are one run, and it is trained once.
+Bits per character are of the test part, a stop counted as one character; the difference is the mean of default less
+before over the seeds, with a 95% interval of Student's t. The corpus pokemon, whose test part has 50 names, is split
+anew for each of ten seeds. "n" is modified Kneser-Ney of the best order; "under" is how many bits fewer the default
+needs than the better of it and "before". Copies are the share of 2,000 samples that are training records, beside the
+share that is expected by chance. "topics" are Python's help topics, one long text. The row of names with units (LONG,
+asked for by --long) is the best that two minutes on two idle cores gave. With --work, runs and figures are kept there
+and not made again. The tables are stored in benchmarks/results/blend.md.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import shutil
 import statistics
@@ -21,86 +26,161 @@ from pathlib import Path
 from typing import Any
 
 import seqgen
-from report import RESULTS, machine
+from domains import write_long_text
+from rates import recommended as default_rate
+from report import RESULTS, machine, table
 from seqgen.evaluation.intervals import t_quantile
 from timing import Setting
 
-CORPORA = ["names", "titles", "pokemon"]  # the default leaves texts with a syntax alone
+CORPORA = {name: ["vanilla", "gru"] for name in ("names", "titles", "pokemon")}
+CORPORA |= {name: ["gru"] for name in ("topics", "smiles", "tunes", "cards", "python", "moses")}
+"""The corpora, and the cells that each is trained with."""
+FORMER: dict[str, dict[str, Any]] = {
+    "names": {"hidden": 128, "steps": 3000},
+    "smiles": {"dropout": 0.2, "steps": 2000},
+    "cards": {"dropout": 0.2},
+    "moses": {"lr": 0.002},
+}
+"""Settings of the former default that differ from today's, by corpus; the rate was otherwise 0.003."""
+_RATE = 0.003
+LONG: dict[str, Any] = {"cell": "lstm", "hidden": 512, "steps": 1500, "dropout": 0.5}
 _SAMPLES = 2000
 _COUNTS = ("baseline_5gram_bits_per_char", "baseline_kneser_ney_bits_per_char")
-_SPLITS = {"pokemon": 10}  # seeds, each with a split of its own
+SPLITS = {"pokemon": 10}  # seeds, each with a split of its own
 _SHOWN = ("valid", "unique", "novel")
+_KINDS = ("before", "none", "auto")
+LOSSES = ["corpus", "cell", "5-gram", "n", "before", "alone", "default", "default - before", "under", "blends", "s"]
+SHARES = ["corpus", "cell", "copies before (chance)", "copies default (chance)", "valid", "unique", "novel"]
+_TITLE = """# Blending with counts
+
+Written by `python benchmarks/blend.py --seeds {seeds}`, which says how. Bits per character of the test part: counts,
+the network under the former default, today's network alone, and the default run. Seconds are of the former default and
+of the default, while another program computed beside them.
+"""
+_SAMPLES_TITLE = "Shares of 2,000 samples under the former default and the default:"
 
 
-def measure(corpus: str, cell: str, seed: int, blend: str, folder: Path) -> dict[str, Any]:
-    """Train with default settings, or open the finished run, and evaluate it."""
-    out = folder / f"{corpus}-{cell}-{seed}-{blend}"
+def settings_of(corpus: str, cell: str, kind: str, given: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    """Return the arguments of ``seqgen.train`` for a kind of run."""
+    settings: dict[str, Any] = {"corpus": corpus, "cell": cell, "blend": "none" if kind == "before" else kind}
+    if corpus == "topics":
+        settings |= {"corpus": write_long_text(folder), "layout": "stream"}
+    if corpus == "moses":
+        settings["options"] = {"corpus.path": given.molsets}
+    return settings | ({"lr": _RATE, **FORMER.get(corpus, {})} if kind == "before" else {})
+
+
+def measure(settings: dict[str, Any], seed: int, out: Path, split_seed: int | None) -> dict[str, Any]:
+    """Train and evaluate, or return the figures of the finished run."""
+    known = out.with_suffix(".json")
+    if known.exists():
+        return dict(json.loads(known.read_text(encoding="utf-8")))
     if out.exists() and not seqgen.load(out).folder.load_latest(print).state["ended"]:
         shutil.rmtree(out)
     if out.exists():
         run = seqgen.load(out)
     else:
-        split = {"train.split_seed": seed} if corpus in _SPLITS else {}
-        run = seqgen.train(corpus, cell=cell, seed=seed, blend=blend, out=out, options=split)
+        options = settings.pop("options", {}) | ({} if split_seed is None else {"train.split_seed": split_seed})
+        run = seqgen.train(settings.pop("corpus"), seed=seed, out=out, options=options, **settings)
     figures = run.evaluate(_SAMPLES)
-    found = {"bits": figures["test_bits_per_char"], "copies": figures["copies"]}
+    found = {"bits": figures["test_bits_per_char"], "copies": figures.get("copies", math.nan)}
     found |= {name: figures[name] for name in (*_SHOWN, *_COUNTS, "copies_chance") if name in figures}
-    return found | {"gate": run.state.get("gate") is not None, "elapsed_s": run.state["elapsed_s"]}
+    found |= {"gate": run.state.get("gate") is not None, "elapsed_s": run.state["elapsed_s"]}
+    known.write_text(json.dumps(found), encoding="utf-8")
+    return found
 
 
-def row(corpus: str, cell: str, pairs: list[tuple[dict[str, Any], dict[str, Any]]]) -> str:
-    """Return the row of a corpus from the figures without and with blending."""
-    differences = [after["bits"] - before["bits"] for before, after in pairs]
+def compare(corpus: str, cell: str, seed: int, given: argparse.Namespace, folder: Path) -> dict[str, dict[str, Any]]:
+    """Return the figures of the three runs of a seed; today's network alone is trained only if the default blends."""
+    found: dict[str, dict[str, Any]] = {}
+    split_seed = seed if corpus in SPLITS else None
+    for kind in ("auto", "none", "before"):
+        if kind == "none" and not found["auto"]["gate"]:
+            found[kind] = found["auto"]
+            continue
+        if kind == "before" and not found["auto"]["gate"] and corpus not in FORMER and default_rate(cell) == _RATE:
+            found[kind] = found["auto"]  # nothing has changed
+            continue
+        settings = settings_of(corpus, cell, kind, given, folder)
+        found[kind] = measure(settings, seed, folder / f"{corpus}-{cell}-{seed}-{kind}", split_seed)
+    return found
+
+
+def rows(corpus: str, cell: str, runs: list[dict[str, dict[str, Any]]]) -> tuple[list[str], list[str]]:
+    """Return the rows of losses and shares of a corpus from the figures of its runs, one dictionary a seed."""
+
+    def mean(kind: str, name: str) -> float:
+        return statistics.mean(found[kind].get(name, math.nan) for found in runs)
+
+    def pair(name: str) -> str:
+        shares = [mean(kind, name) for kind in ("before", "auto")]
+        return "" if math.isnan(shares[0]) else " / ".join(f"{share:.1%}" for share in shares)
+
+    differences = [found["auto"]["bits"] - found["before"]["bits"] for found in runs]
     half = math.nan
-    if len(pairs) > 1:
-        half = t_quantile(len(pairs) - 1) * statistics.stdev(differences) / math.sqrt(len(pairs))
+    if len(runs) > 1:
+        half = t_quantile(len(runs) - 1) * statistics.stdev(differences) / math.sqrt(len(runs))
+    best = [min(found["before"][_COUNTS[1]], found["before"]["bits"]) - found["auto"]["bits"] for found in runs]
+    losses = [
+        corpus,
+        cell,
+        *(f"{mean('before', name):.3f}" for name in _COUNTS),
+        *(f"{mean(kind, 'bits'):.3f}" for kind in _KINDS),
+        f"{statistics.mean(differences):+.3f} ± {half:.3f}",
+        f"{statistics.mean(best):.3f}",
+        f"{sum(found['auto']['gate'] for found in runs)} of {len(runs)}",
+        f"{mean('before', 'elapsed_s'):.0f} / {mean('auto', 'elapsed_s'):.0f}",
+    ]
+    copies = [f"{mean(kind, 'copies'):.1%} ({mean(kind, 'copies_chance'):.1%})" for kind in ("before", "auto")]
+    return losses, [corpus, cell, *("" if "nan" in text else text for text in copies), *map(pair, _SHOWN)]
 
-    def mean(place: int, name: str) -> float:
-        return statistics.mean(pair[place].get(name, math.nan) for pair in pairs)
 
-    better = statistics.mean(min(before[_COUNTS[1]], before["bits"]) - after["bits"] for before, after in pairs)
-    counts = [f"{mean(0, name):.3f}" for name in _COUNTS]
-    cells = [corpus, cell, *counts, f"{mean(0, 'bits'):.3f}", f"{mean(1, 'bits'):.3f}", f"{better:.3f}"]
-    cells.append(f"{statistics.mean(differences):+.3f} ± {half:.3f}")
-    cells.append(f"{sum(after['gate'] for _, after in pairs)} of {len(pairs)}")
-    cells += [f"{mean(place, 'copies'):.1%} ({mean(place, 'copies_chance'):.1%})" for place in (0, 1)]
-    cells += [f"{mean(0, name):.1%} / {mean(1, name):.1%}" for name in _SHOWN]
-    cells.append(f"{mean(0, 'elapsed_s'):.0f} / {mean(1, 'elapsed_s'):.0f}")
-    return "| " + " | ".join(cells) + " |"
+def longest(seeds: int, folder: Path) -> tuple[list[str], list[str]]:
+    """Return the rows of the best that two minutes give on names."""
+    runs = []
+    for seed in range(seeds):
+        found = measure({"corpus": "names", "blend": "auto", **LONG}, seed, folder / f"names-long-{seed}", None)
+        runs.append(dict.fromkeys(_KINDS, found))
+    losses, shares = rows("names", f"{LONG['cell']}, {LONG['hidden']} units", runs)
+    losses[4] = losses[5] = losses[7] = shares[2] = ""  # nothing is compared
+    for at in (4, 5, 6):
+        shares[at] = shares[at].partition(" / ")[2]
+    losses[10] = losses[10].partition(" / ")[2]
+    return losses, shares
 
 
 def main() -> None:
-    """Measure, print and store the table."""
+    """Measure, print and store the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--corpora", default=",".join(CORPORA))
-    parser.add_argument("--cells", default="vanilla,gru")
+    parser.add_argument("--cells", help="default: vanilla and gru for short lists, gru for others")
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--molsets", help="wheel of molsets, without which moses is left out")
+    parser.add_argument("--long", action="store_true", help="add the best of two minutes")
     parser.add_argument("--work", type=Path, help="folder of finished runs")
     given = parser.parse_args()
-    head = ["corpus", "cell", "5-gram", "n", "alone", "blended", "under both", "difference", "decided to blend",
-            "copies alone (chance)",
-            "copies blended (chance)", "valid", "unique", "novel", "s"]  # fmt: skip
-    lines = [
-        "# Blending with counts",
-        "",
-        f"Written by `python benchmarks/blend.py --cells {given.cells} --seeds {given.seeds}`, which says how. Bits",
-        "per character of the test part; pairs of figures are of the network alone and of the default run.",
-        "",
-        machine(Setting(given.seeds, quick=False)),
-        "",
-        "| " + " | ".join(head) + " |",
-        "|---|" + "---:|" * (len(head) - 1),
-    ]
+    losses, shares = [], []
     with tempfile.TemporaryDirectory() as temporary:
         folder = given.work or Path(temporary)
-        for corpus in given.corpora.split(","):
-            for cell in given.cells.split(","):
-                pairs = []
-                for seed in range(_SPLITS.get(corpus, given.seeds)):
-                    before, after = (measure(corpus, cell, seed, blend, folder) for blend in ("none", "auto"))
-                    pairs.append((before, after))
-                lines.append(row(corpus, cell, pairs))
-                print(lines[-1], flush=True)
+        folder.mkdir(parents=True, exist_ok=True)
+        cells = given.cells.split(",") if given.cells else None
+        pairs = [(corpus, cell) for corpus in given.corpora.split(",") for cell in cells or CORPORA[corpus]]
+        for corpus, cell in pairs:
+            if corpus == "moses" and not given.molsets:
+                continue
+            seeds = range(SPLITS.get(corpus, given.seeds))
+            found = rows(corpus, cell, [compare(corpus, cell, seed, given, folder) for seed in seeds])
+            print(f"| {' | '.join((*found[0], *found[1][2:]))} |", flush=True)
+            losses.append(found[0])
+            shares.append(found[1])
+        if given.long:
+            found = longest(given.seeds, folder)
+            losses.append(found[0])
+            shares.append(found[1])
+    if given.corpora != ",".join(CORPORA) or given.cells:  # a part of the table
+        return
+    lines = [_TITLE.format(seeds=given.seeds), machine(Setting(given.seeds, quick=False)), "", table(LOSSES, losses)]
+    lines += ["", _SAMPLES_TITLE, "", table(SHARES, shares)]
     (RESULTS / "blend.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 

@@ -27,7 +27,7 @@ def register_corpora(register: Callable[[seqgen.CorpusSpec], None]) -> None:
             domain="card",
             labels=("minion", "spell", "weapon", "hero", "location"),
             canonical=True,
-            recommended={"model": {"hidden": 256, "dropout": 0.2}, "train": {"batch_size": 32, "steps": 2400}},
+            recommended={"model": {"hidden": 256, "dropout": 0.1}, "train": {"batch_size": 32, "steps": 2400}},
         )
     )
 
