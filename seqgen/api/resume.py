@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import datetime
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import seqgen
 from seqgen.api.factories import corpus_of, read_again, read_counts, read_vocabulary, rebuild_model
 from seqgen.api.missing_plugin import changed_plugins
 from seqgen.api.run import Run
-from seqgen.api.run_metadata import environment, refit_settings, run_files, with_corpus
+from seqgen.api.run_metadata import environment, run_files, with_corpus
 from seqgen.api.training_run import OpenedTraining, run_training
 from seqgen.api.warm_start import load_weights, reload_warm_start
-from seqgen.checkpoint import RUNS, RunFolder, RunSettings, WarmStartSettings, find_run
+from seqgen.checkpoint import RUNS, RefitSettings, RunFolder, RunSettings, WarmStartSettings, find_run
 from seqgen.errors import BadOption, CheckpointError
 from seqgen.plugins import Plugins, PluginsArgument, choose_plugins
 from seqgen.signals import graceful_stop
@@ -147,7 +149,7 @@ def refit(
     latest = known.latest_state() or state
     if not latest["ended"]:
         raise BadOption(f"{known.path} has not ended, so that its best step is not known: seqgen resume {known.path}")
-    settings = _warn_of_changes(refit_settings(known.settings(), state, latest, str(known.path)), plugins, warn)
+    settings = _warn_of_changes(_refit_settings(known.settings(), state, latest, str(known.path)), plugins, warn)
     vocabulary = read_vocabulary(known, settings, plugins)
     model = rebuild_model(plugins, settings, None)
     data = read_again(corpus_of(settings, plugins), settings, vocabulary, progress, warn=warn)
@@ -157,6 +159,63 @@ def refit(
         path = _refit_path(known.path) if out is None else Path(out)
         with RunFolder.create(path, files).locked() as folder:
             return run_training(OpenedTraining(folder, settings, plugins, data, model, warn, stop, counts), listener)
+
+
+def _refit_settings(
+    settings: RunSettings, best: Mapping[str, Any], latest: Mapping[str, Any], folder: str
+) -> RunSettings:
+    """Return the settings of the refit of a run.
+
+    Its learning rate falls as that of the run did, with more steps for more records, and it stops where the best step
+    would be.
+
+    Args:
+        settings: settings of the run.
+        best: the state of its best checkpoint.
+        latest: the state of its latest checkpoint.
+        folder: its folder.
+
+    Raises:
+        BadOption: nothing was held out, its model counts, or its weights are those of another run.
+    """
+    parts, step = settings.corpus.parts, best["best_step"]
+    if settings.refit is not None:
+        raise BadOption(f"{folder} is a refit already, of {settings.refit.run}")
+    if step is None or not parts["valid"]:
+        raise BadOption(f"{folder} cannot be refitted: no held-out records chose its best step")
+    if settings.start is not None:
+        raise BadOption(f"{folder} cannot be refitted: it starts from the weights of another run")
+    gate, more = best.get("gate"), (parts["train"] + parts["valid"]) / parts["train"]
+    steps = max(1, round(step * more))
+    whole = max(steps, round(_whole_steps(settings, latest) * more))
+    changed = {
+        "steps": whole, "epochs": None, "time_s": None, "best_by": "loss", "refit": False,
+        "blend": "none" if gate is None else "ngram",
+    }  # fmt: skip
+    return settings.model_copy(
+        update={
+            "seqgen": seqgen.__version__,
+            "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="microseconds"),
+            "train": settings.train.model_copy(update=changed),
+            "refit": RefitSettings(run=folder, step=step, steps=steps, gate=gate, kept_share=best.get("kept_share")),
+            "corpus": settings.corpus.model_copy(
+                update={"parts": {"train": parts["train"] + parts["valid"], "valid": 0, "test": parts["test"]}}
+            ),
+            "environment": environment(),
+        }
+    )
+
+
+def _whole_steps(settings: RunSettings, latest: Mapping[str, Any]) -> float:
+    """Return the steps over which the learning rate of a run falls, whether or not it took them all."""
+    train = settings.train
+    per_step = train.batch_size * (train.window if settings.corpus.layout == "stream" else 1)
+    limits = [float(train.steps)] if train.steps is not None else []
+    if train.epochs is not None:
+        limits.append(train.epochs * settings.corpus.parts["train"] / per_step)
+    if train.time_s is not None:
+        limits.append(latest["step"] / min(max(latest["elapsed_s"] / train.time_s, 1e-9), 1.0))
+    return min(limits, default=float(latest["step"]))
 
 
 def _load_start(model: Any, recorded: WarmStartSettings, plugins: Plugins, vocabulary: Vocabulary) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import math
 import platform
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ import seqgen
 from seqgen.api.config import ResolvedConfig
 from seqgen.api.encoded_corpus import EncodedCorpus
 from seqgen.api.layer_cells import cell_settings
-from seqgen.checkpoint import NGRAM, CorpusSettings, EngineSettings, PartSettings, RefitSettings, RunSettings
+from seqgen.checkpoint import NGRAM, CorpusSettings, EngineSettings, PartSettings, RunSettings
 from seqgen.compute import give_back_memory
 from seqgen.errors import BadOption
 from seqgen.files import dump_json
@@ -212,63 +212,6 @@ def with_refit(train: TrainSettings, data: EncodedCorpus, settings: RunSettings,
     if train.time_s is None:
         return train
     return train.model_copy(update={"time_s": train.time_s / (2 + n_valid / n_train)})
-
-
-def refit_settings(
-    settings: RunSettings, best: Mapping[str, Any], latest: Mapping[str, Any], folder: str
-) -> RunSettings:
-    """Return the settings of the refit of a run.
-
-    Its learning rate falls as that of the run did, with more steps for more records, and it stops where the best step
-    would be.
-
-    Args:
-        settings: settings of the run.
-        best: the state of its best checkpoint.
-        latest: the state of its latest checkpoint.
-        folder: its folder.
-
-    Raises:
-        BadOption: nothing was held out, its model counts, or its weights are those of another run.
-    """
-    parts, step = settings.corpus.parts, best["best_step"]
-    if settings.refit is not None:
-        raise BadOption(f"{folder} is a refit already, of {settings.refit.run}")
-    if step is None or not parts["valid"]:
-        raise BadOption(f"{folder} cannot be refitted: no held-out records chose its best step")
-    if settings.start is not None:
-        raise BadOption(f"{folder} cannot be refitted: it starts from the weights of another run")
-    gate, more = best.get("gate"), (parts["train"] + parts["valid"]) / parts["train"]
-    steps = max(1, round(step * more))
-    whole = max(steps, round(_whole_steps(settings, latest) * more))
-    changed = {
-        "steps": whole, "epochs": None, "time_s": None, "best_by": "loss", "refit": False,
-        "blend": "none" if gate is None else "ngram",
-    }  # fmt: skip
-    return settings.model_copy(
-        update={
-            "seqgen": seqgen.__version__,
-            "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="microseconds"),
-            "train": settings.train.model_copy(update=changed),
-            "refit": RefitSettings(run=folder, step=step, steps=steps, gate=gate, kept_share=best.get("kept_share")),
-            "corpus": settings.corpus.model_copy(
-                update={"parts": {"train": parts["train"] + parts["valid"], "valid": 0, "test": parts["test"]}}
-            ),
-            "environment": environment(),
-        }
-    )
-
-
-def _whole_steps(settings: RunSettings, latest: Mapping[str, Any]) -> float:
-    """Return the steps over which the learning rate of a run falls, whether or not it took them all."""
-    train = settings.train
-    per_step = train.batch_size * (train.window if settings.corpus.layout == "stream" else 1)
-    limits = [float(train.steps)] if train.steps is not None else []
-    if train.epochs is not None:
-        limits.append(train.epochs * settings.corpus.parts["train"] / per_step)
-    if train.time_s is not None:
-        limits.append(latest["step"] / min(max(latest["elapsed_s"] / train.time_s, 1e-9), 1.0))
-    return min(limits, default=float(latest["step"]))
 
 
 def run_files(settings: RunSettings, data: EncodedCorpus) -> tuple[dict[str, bytes], Counts | None]:
