@@ -39,6 +39,7 @@ FORMER: dict[str, dict[str, Any]] = {
     "names": {"hidden": 128, "steps": 3000},
     "smiles": {"dropout": 0.2, "steps": 2000},
     "cards": {"dropout": 0.2},
+    "topics": {"hidden": 128, "dropout": 0.0, "steps": 2000},
     "moses": {"lr": 0.002},
 }
 """Settings of the former default that differ from today's, by corpus; the rate was otherwise 0.003."""
@@ -48,7 +49,7 @@ _SAMPLES = 2000
 _COUNTS = ("baseline_5gram_bits_per_char", "baseline_kneser_ney_bits_per_char")
 SPLITS = {"pokemon": 10}  # seeds, each with a split of its own
 _SHOWN = ("valid", "unique", "novel")
-_KINDS = ("before", "none", "auto")
+_KINDS = ("before", "none", "default")
 LOSSES = ["corpus", "cell", "5-gram", "n", "before", "alone", "default", "default - before", "under", "blends", "s"]
 SHARES = ["corpus", "cell", "copies before (chance)", "copies default (chance)", "valid", "unique", "novel"]
 _TITLE = """# Blending with counts
@@ -62,7 +63,7 @@ _SAMPLES_TITLE = "Shares of 2,000 samples under the former default and the defau
 
 def settings_of(corpus: str, cell: str, kind: str, given: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """Return the arguments of ``seqgen.train`` for a kind of run."""
-    settings: dict[str, Any] = {"corpus": corpus, "cell": cell, "blend": "none" if kind == "before" else kind}
+    settings: dict[str, Any] = {"corpus": corpus, "cell": cell} | ({} if kind == "default" else {"blend": "none"})
     if corpus == "topics":
         settings |= {"corpus": write_long_text(folder), "layout": "stream"}
     if corpus == "moses":
@@ -94,12 +95,12 @@ def compare(corpus: str, cell: str, seed: int, given: argparse.Namespace, folder
     """Return the figures of the three runs of a seed; today's network alone is trained only if the default blends."""
     found: dict[str, dict[str, Any]] = {}
     split_seed = seed if corpus in SPLITS else None
-    for kind in ("auto", "none", "before"):
-        if kind == "none" and not found["auto"]["gate"]:
-            found[kind] = found["auto"]
+    for kind in ("default", "none", "before"):
+        if kind == "none" and not found["default"]["gate"]:
+            found[kind] = found["default"]
             continue
-        if kind == "before" and not found["auto"]["gate"] and corpus not in FORMER and default_rate(cell) == _RATE:
-            found[kind] = found["auto"]  # nothing has changed
+        if kind == "before" and not found["default"]["gate"] and corpus not in FORMER and default_rate(cell) == _RATE:
+            found[kind] = found["default"]  # nothing has changed
             continue
         settings = settings_of(corpus, cell, kind, given, folder)
         found[kind] = measure(settings, seed, folder / f"{corpus}-{cell}-{seed}-{kind}", split_seed)
@@ -113,14 +114,14 @@ def rows(corpus: str, cell: str, runs: list[dict[str, dict[str, Any]]]) -> tuple
         return statistics.mean(found[kind].get(name, math.nan) for found in runs)
 
     def pair(name: str) -> str:
-        shares = [mean(kind, name) for kind in ("before", "auto")]
+        shares = [mean(kind, name) for kind in ("before", "default")]
         return "" if math.isnan(shares[0]) else " / ".join(f"{share:.1%}" for share in shares)
 
-    differences = [found["auto"]["bits"] - found["before"]["bits"] for found in runs]
+    differences = [found["default"]["bits"] - found["before"]["bits"] for found in runs]
     half = math.nan
     if len(runs) > 1:
         half = t_quantile(len(runs) - 1) * statistics.stdev(differences) / math.sqrt(len(runs))
-    best = [min(found["before"][_COUNTS[1]], found["before"]["bits"]) - found["auto"]["bits"] for found in runs]
+    best = [min(found["before"][_COUNTS[1]], found["before"]["bits"]) - found["default"]["bits"] for found in runs]
     losses = [
         corpus,
         cell,
@@ -128,10 +129,10 @@ def rows(corpus: str, cell: str, runs: list[dict[str, dict[str, Any]]]) -> tuple
         *(f"{mean(kind, 'bits'):.3f}" for kind in _KINDS),
         f"{statistics.mean(differences):+.3f} ± {half:.3f}",
         f"{statistics.mean(best):.3f}",
-        f"{sum(found['auto']['gate'] for found in runs)} of {len(runs)}",
-        f"{mean('before', 'elapsed_s'):.0f} / {mean('auto', 'elapsed_s'):.0f}",
+        f"{sum(found['default']['gate'] for found in runs)} of {len(runs)}",
+        f"{mean('before', 'elapsed_s'):.0f} / {mean('default', 'elapsed_s'):.0f}",
     ]
-    copies = [f"{mean(kind, 'copies'):.1%} ({mean(kind, 'copies_chance'):.1%})" for kind in ("before", "auto")]
+    copies = [f"{mean(kind, 'copies'):.1%} ({mean(kind, 'copies_chance'):.1%})" for kind in ("before", "default")]
     return losses, [corpus, cell, *("" if "nan" in text else text for text in copies), *map(pair, _SHOWN)]
 
 
@@ -139,7 +140,7 @@ def longest(seeds: int, folder: Path) -> tuple[list[str], list[str]]:
     """Return the rows of the best that two minutes give on names."""
     runs = []
     for seed in range(seeds):
-        found = measure({"corpus": "names", "blend": "auto", **LONG}, seed, folder / f"names-long-{seed}", None)
+        found = measure({"corpus": "names", **LONG}, seed, folder / f"names-long-{seed}", None)
         runs.append(dict.fromkeys(_KINDS, found))
     losses, shares = rows("names", f"{LONG['cell']}, {LONG['hidden']} units", runs)
     losses[4] = losses[5] = losses[7] = shares[2] = ""  # nothing is compared

@@ -1,12 +1,13 @@
-"""Quality of cells alone on a corpus with default settings, compared with n-grams.
+"""Quality of cells on a corpus with default settings, compared with n-grams.
 
     python benchmarks/quality.py [--corpus NAME] [--cells a,b,c] [--seeds N] [--quick]
 
 Bits per character of the test part (the end symbol counts as one character), mean over the seeds; time is training and
 evaluation, without start-up. Baselines on the same split, as in ``seqgen evaluate``: uniform over the symbols, n-grams
 with interpolated Kneser-Ney smoothing and one discount an order, modified Kneser-Ney of the best order n, and the
-compressors PPMd and xz. "Under the best count" is how many bits a cell needs less than the best of them. The table is
-stored in benchmarks/results/quality-<corpus>.md; --quick trains a few steps, as a smoke test, and stores nothing.
+compressors PPMd and xz. "Alone" is the network without the counts that a default run is blended with, and "under the
+best count" how many bits a default run needs less than the best of the baselines. The table is stored in
+benchmarks/results/quality-<corpus>.md; --quick trains a few steps, as a smoke test, and stores nothing.
 """
 
 from __future__ import annotations
@@ -35,11 +36,12 @@ def n_gram_bits(train: list[str], test: list[str], order: int) -> float:
 def measure(corpus: str, cell: str, seed: int, folder: Path, *, quick: bool = False) -> dict[str, float]:
     """Train with default settings, or a few steps, and evaluate."""
     ends = {"steps": 3} if quick else {}
-    run = seqgen.train(corpus, cell=cell, seed=seed, blend="none", out=folder / f"{cell}-{seed}", **ends)
+    run = seqgen.train(corpus, cell=cell, seed=seed, out=folder / f"{cell}-{seed}", **ends)
     last = run.folder.load_latest(print)
     figures = run.evaluate(500)
     return {
         "parameters": run.settings.n_parameters,
+        "alone": figures.get("test_network_bits_per_char", figures["test_bits_per_char"]),
         "bits": figures["test_bits_per_char"],
         "unique": figures["unique"],
         "novel": figures["novel"],
@@ -72,19 +74,20 @@ def main() -> None:
     given = parser.parse_args()
     rows = [
         f"# Cells on {given.corpus}, defaults, {given.seeds} seed(s)\n",
-        "| model | parameters | test bits/char | under the best count | unique | novel | steps | s |",
-        "|---|---|---|---|---|---|---|---|",
+        "| model | parameters | alone | test bits/char | under the best count | unique | novel | steps | s |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
     with tempfile.TemporaryDirectory() as folder:
         counts = baselines(given.corpus, Path(folder))
-        rows += [f"| {name} | | {bits:.3f} | | | | | |" for name, bits in counts.items()]
+        rows += [f"| {name} | | | {bits:.3f} | | | | | |" for name, bits in counts.items()]
         best = min(counts.values())
         for cell in given.cells.split(","):
             runs = [measure(given.corpus, cell, seed, Path(folder), quick=given.quick) for seed in range(given.seeds)]
             mean = {name: statistics.mean(run[name] for run in runs) for name in runs[0]}
             rows.append(
-                f"| {cell} | {mean['parameters']:,.0f} | {mean['bits']:.3f} | {best - mean['bits']:+.3f} "
-                f"| {mean['unique']:.1%} | {mean['novel']:.1%} | {mean['steps']:,.0f} | {mean['seconds']:.0f} |"
+                f"| {cell} | {mean['parameters']:,.0f} | {mean['alone']:.3f} | {mean['bits']:.3f} "
+                f"| {best - mean['bits']:+.3f} | {mean['unique']:.1%} | {mean['novel']:.1%} "
+                f"| {mean['steps']:,.0f} | {mean['seconds']:.0f} |"
             )
             print(rows[-1], flush=True)
     text = "\n".join([*rows, ""])

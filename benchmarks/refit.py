@@ -31,9 +31,9 @@ def row(corpus: str, cell: str, seeds: int, folder: Path) -> list[str]:
     """Return the row of a corpus."""
     pairs, sizes = [], (0, 0)
     for seed in range(SPLITS.get(corpus, seeds)):
-        out = folder / f"{corpus}-{cell}-{seed}-auto"
+        out = folder / f"{corpus}-{cell}-{seed}-default"
         split_seed = seed if corpus in SPLITS else None
-        before = measure({"corpus": corpus, "cell": cell, "blend": "auto"}, seed, out, split_seed)
+        before = measure({"corpus": corpus, "cell": cell}, seed, out, split_seed)
         again = out.with_name(out.name + "-refit")
         if not again.exists():
             seqgen.refit(out, out=again, progress=False)

@@ -94,6 +94,21 @@ def test_a_very_short_list_lowers_the_rate_that_a_cell_recommends(tmp_path, cell
     assert rate(50, config=tmp_path / "run.toml") == 0.04
 
 
+@pytest.mark.parametrize(
+    ("n_chars", "expected"),
+    [(10_000, (128, 0.0, 2000)), (40_000, (256, 0.3, 300)), (300_000, (256, 0.2, 25 * 270_000 // 128 // 32))],
+)
+def test_the_sizes_of_a_run_suit_its_text(tmp_path, n_chars, expected):
+    path = tmp_path / "text.txt"
+    path.write_text("".join(random.Random(0).choices("abcdefgh ", k=n_chars)), encoding="utf-8")
+    settings = seqgen.plan(path, layout="stream", warn=lambda line: None).settings
+    options, train = settings.model.options, settings.train
+    assert (options["hidden"], options["dropout"], train.batch_size) == (*expected[:2], 32)
+    assert train.steps == pytest.approx(expected[2], rel=0.02)
+    given = seqgen.plan(path, layout="stream", hidden=8, steps=3, warn=lambda line: None).settings
+    assert (given.model.options["hidden"], given.train.steps) == (8, 3)
+
+
 def test_what_is_said_wins_over_the_sizes_of_a_list(tmp_path):
     path = word_list(tmp_path / "list.txt", 400)
     settings = seqgen.plan(path, hidden=16, dropout=0.1, steps=7, batch_size=9, warn=lambda line: None).settings
