@@ -1,4 +1,4 @@
-"""What a blend costs: the time of a run, the rate of sampling, and the memory of counting ten million characters.
+"""Cost of a blend: the time of a run, the rate of sampling, and the memory of counting ten million characters.
 
     python benchmarks/blend_cost.py [--rounds N] [--megabytes 10]
 

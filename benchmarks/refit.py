@@ -1,4 +1,4 @@
-"""What a refit gains: default runs, and the same trained anew on training and validation records.
+"""Gain of a refit: default runs, and the same trained anew on training and validation records.
 
     python benchmarks/refit.py [--corpora a,b] [--cell NAME] [--seeds N] [--work DIR]
 
