@@ -37,7 +37,7 @@ CORPORA |= {name: ["gru"] for name in ("topics", "smiles", "tunes", "cards", "py
 """The corpora, and the cells that each is trained with."""
 FORMER: dict[str, dict[str, Any]] = {
     "names": {"hidden": 128, "steps": 3000},
-    "smiles": {"dropout": 0.2, "steps": 2000},
+    "smiles": {"steps": 2000},
     "cards": {"dropout": 0.2},
     "topics": {"hidden": 128, "dropout": 0.0, "steps": 2000},
     "moses": {"lr": 0.002},

@@ -84,15 +84,21 @@ def measure(texts: list[str], test: list[str], seed: int) -> dict[str, Any]:
 
 
 def ppmd_of_each(train: list[str], test: list[str]) -> float:
-    """Return the bits per character that a test record alone adds to the compressed training records, a mean."""
+    """Return the bits per character that a test record alone adds to the compressed training records, a mean.
+
+    Sizes are whole bytes: in a new order for each record, the training records end at another fraction of one.
+    """
     order, _ = ppmd_bits_per_char(train, test)
 
     def size(texts: list[str]) -> int:
         encoder = Ppmd7Encoder(order, 1 << 26)
         return len(encoder.encode(joined(texts, ends=True))) + len(encoder.flush())
 
-    before, chosen = size(train), random.Random(0).sample(test, min(_COMPRESSED, len(test)))
-    added = sum(size([*train, text]) - before for text in chosen)
+    shuffled = random.Random(0)
+    chosen, added = shuffled.sample(test, min(_COMPRESSED, len(test))), 0
+    for text in chosen:
+        train = shuffled.sample(train, len(train))
+        added += size([*train, text]) - size(train)
     return 8 * added / sum(len(text) + 1 for text in chosen)
 
 

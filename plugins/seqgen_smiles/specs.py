@@ -22,7 +22,7 @@ CORPORA = (
         licence="public data of a US federal agency; RDKit's extract BSD-3-Clause",
         load="seqgen_smiles.corpus:load",
         domain="smiles",
-        recommended={"model": {"hidden": 256, "dropout": 0.1}, "train": {"batch_size": 64, "steps": 1500}},
+        recommended={"model": {"hidden": 256, "dropout": 0.2}, "train": {"batch_size": 64, "steps": 1500}},
     ),
     seqgen.CorpusSpec(
         name="moses",
