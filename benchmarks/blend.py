@@ -54,7 +54,7 @@ LOSSES = ["corpus", "cell", "5-gram", "n", "before", "alone", "default", "defaul
 SHARES = ["corpus", "cell", "copies before (chance)", "copies default (chance)", "valid", "unique", "novel"]
 _TITLE = """# Blending with counts
 
-Written by `python benchmarks/blend.py --seeds {seeds}`, which says how. Bits per character of the test part: counts,
+Written by `python benchmarks/blend.py{options}`, which says how. Bits per character of the test part: counts,
 the network under the former default, today's network alone, and the default run. Seconds are of the former default and
 of the default, while another program computed beside them.
 """
@@ -178,9 +178,15 @@ def main() -> None:
             found = longest(given.seeds, folder)
             losses.append(found[0])
             shares.append(found[1])
-    if given.corpora != ",".join(CORPORA) or given.cells:  # a part of the table
+    if given.cells:  # a part of the table
         return
-    lines = [_TITLE.format(seeds=given.seeds), machine(Setting(given.seeds, quick=False)), "", table(LOSSES, losses)]
+    some = "" if given.corpora == ",".join(CORPORA) else f" --corpora {given.corpora}"
+    lines = [
+        _TITLE.format(options=f"{some} --seeds {given.seeds}"),
+        machine(Setting(given.seeds, quick=False)),
+        "",
+        table(LOSSES, losses),
+    ]
     lines += ["", _SAMPLES_TITLE, "", table(SHARES, shares)]
     (RESULTS / "blend.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
 

@@ -53,6 +53,8 @@ def test_the_criterion_is_reported_and_can_be_set(cli, in_tmp):
     train = ("train", "--corpus", "names.txt", "--hidden", 8, "--steps", 20, "--out")
     told = cli(*train, "a")
     assert "few records: the best step is the last at which at most 20% of samples are copies" in told.err
+    best = seqgen.load("a").metrics[-1]
+    assert f"best      step 20, at which {best['expected_copies']:.0%} of samples are copies" in told.err
     chosen = cli(*train, "b", "-o", "best_by=loss")
     assert "the best step is" not in chosen.err
     assert "expected_copies" not in json.dumps(seqgen.load("b").metrics)
@@ -68,9 +70,17 @@ def test_many_records_and_warm_starts_use_the_loss(in_tmp):
     assert seqgen.train("few.txt", out="few", **small).settings.train.best_by == "copies"
     (in_tmp / "same.txt").write_text("anna\n" * 60 + "bella\n" * 60)
     for number, (corpus, asked) in enumerate(
-        (("same.txt", {}), ("few.txt", {"split": "none"}), ("few.txt", {"model": "ngram", "hidden": None}))
+        (
+            ("same.txt", {}),
+            ("few.txt", {"split": "none"}),
+            ("few.txt", {"model": "ngram", "hidden": None}),
+            ("few.txt", {"blend": "auto"}),
+            ("few.txt", {"blend": "ngram"}),
+        )
     ):
         assert seqgen.train(corpus, out=f"{number}", **{**small, **asked}).settings.train.best_by == "loss"
+    alone = seqgen.train("few.txt", blend="none", out="alone", **small)
+    assert alone.settings.train.best_by == "copies"
     assert seqgen.train("few.txt", valid="many.txt", out="held-out", **small).settings.train.best_by == "loss"
     assert seqgen.train("few.txt", start="few", out="further", steps=1).settings.train.best_by == "loss"
 

@@ -237,7 +237,8 @@ def test_what_cannot_be_refitted_is_refused(pair, words, tmp_path):
     run, refit = pair
     before = sorted(os.listdir(tmp_path))
     asked = {"refit": True, "warn": lambda line: None}
-    assert "nothing is held out" in refused(seqgen.plan, words, split="none", **asked)
+    nothing = refused(seqgen.plan, words, split="none", **asked)
+    assert "needs validation records" in nothing and "there are none: hold out more with --split" in nothing
     assert "the model counts" in refused(seqgen.plan, words, model="ngram", **asked)
     assert "weights of another" in refused(seqgen.plan, words, start=run.path, **asked)
     assert "is a refit already" in refused(seqgen.refit, refit.path)
@@ -246,7 +247,8 @@ def test_what_cannot_be_refitted_is_refused(pair, words, tmp_path):
         train(words, tmp_path / "stopped", listener=Stopper(11))
     assert "has not ended" in refused(seqgen.refit, tmp_path / "stopped")
     whole = train(words, tmp_path / "whole", split="none", steps=3)
-    assert "no held-out records" in refused(seqgen.refit, whole.path)
+    missing = refused(seqgen.refit, whole.path)
+    assert "no held-out records" in missing and "--split 80/10/10" in missing
     with pytest.raises(UsageError, match="it exists"):
         seqgen.refit(run.path)
 

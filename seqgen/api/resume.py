@@ -182,7 +182,10 @@ def _refit_settings(
     if settings.refit is not None:
         raise BadOption(f"{folder} is a refit already, of {settings.refit.run}")
     if step is None or not parts["valid"]:
-        raise BadOption(f"{folder} cannot be refitted: no held-out records chose its best step")
+        raise BadOption(
+            f"{folder} cannot be refitted: no held-out records chose its best step; "
+            "train with some, as with --split 80/10/10"
+        )
     if settings.start is not None:
         raise BadOption(f"{folder} cannot be refitted: it starts from the weights of another run")
     gate, more = best.get("gate"), (parts["train"] + parts["valid"]) / parts["train"]

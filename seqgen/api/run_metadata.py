@@ -35,6 +35,7 @@ _DROPOUT = ((30_000, 0.5), (150_000, 0.3), (1_000_000, 0.2), (math.inf, 0.1))
 """Dropout by the largest number of training symbols that it is for."""
 _SHORT_TEXT = 20_000  # training symbols of one long text below which its defaults stay
 _VERY_SHORT, _SLOW = 3000, 0.003  # training symbols, and the highest rate that is for fewer
+_MORE_HELD_OUT = "hold out more with --split 80/10/10"
 _LEAST_HELD_OUT = 5  # records that decide on blending
 _SYMBOLS_PER_RECORD = 64  # of a long text
 _MAX_COUNTED = 4_000_000  # symbols that are counted without being asked to
@@ -144,7 +145,8 @@ def with_best_by(settings: RunSettings, counted: Survey, *, counts: bool) -> Tra
     than 200 records the best step is the last at which few samples would be copies, and evaluations are frequent;
     ``benchmarks/few_records.py`` compares the two. A run still goes by the loss if it starts from the weights of
     another and so already knows how records look; if its validation records are in a file, or it has none; if most of
-    its records are the same, so that copies are the goal; and if its model counts.
+    its records are the same, so that copies are the goal; if its model counts; and if the user asks for a blend,
+    which copies few of them at any step.
 
     Args:
         settings: settings of the run.
@@ -159,7 +161,8 @@ def with_best_by(settings: RunSettings, counted: Survey, *, counts: bool) -> Tra
         raise BadOption("best_by=copies needs records, and one long text (--layout stream) has none")
     chosen = settings.start is not None or corpus.valid is not None or not train.split[1]
     few = counted.n_records < _FEW_RECORDS and 2 * counted.n_distinct >= counted.n_records
-    by = "copies" if few and corpus.layout == "lines" and not chosen and not counts else "loss"
+    blended = train.blend not in (None, "none") and corpus.parts["valid"]
+    by = "copies" if few and corpus.layout == "lines" and not (chosen or counts or blended) else "loss"
     return train.model_copy(update={"best_by": train.best_by or by})
 
 
@@ -205,15 +208,13 @@ def with_refit(train: TrainSettings, data: EncodedCorpus, settings: RunSettings,
     if not train.refit:
         return train
     n_train, n_valid = len(data.encoded["train"]), len(data.encoded["valid"])
-    for problem, wrong in (
-        ("nothing is held out for validation", not n_valid),
-        ("the model counts", counts),
-        ("the run starts from the weights of another", settings.start is not None),
+    for problem, remedy, wrong in (
+        ("there are none", f"{_MORE_HELD_OUT}, or leave --refit out", not n_valid),
+        ("the model counts", "leave --refit out", counts),
+        ("the run starts from the weights of another", "leave --refit out", settings.start is not None),
     ):
         if wrong:
-            raise BadOption(
-                f"--refit needs validation records that choose how long to train, and {problem}: leave it out"
-            )
+            raise BadOption(f"--refit needs validation records that choose how long to train, and {problem}: {remedy}")
     if train.time_s is None:
         return train
     return train.model_copy(update={"time_s": train.time_s / (2 + n_valid / n_train)})

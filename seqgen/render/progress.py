@@ -77,7 +77,7 @@ _REASONS = {
     "steps": "the number of steps is reached",
     "epochs": "the number of epochs is reached",
     "time": "the time limit is reached",
-    "patience": "the held-out loss has stopped falling",
+    "patience": "the last evaluations were no better",
     "interrupted": "a signal arrived",
 }
 
