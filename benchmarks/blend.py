@@ -99,8 +99,8 @@ def compare(corpus: str, cell: str, seed: int, given: argparse.Namespace, folder
         if kind == "none" and not found["default"]["gate"]:
             found[kind] = found["default"]
             continue
-        if kind == "before" and not found["default"]["gate"] and corpus not in FORMER and default_rate(cell) == _RATE:
-            found[kind] = found["default"]  # nothing has changed
+        if kind == "before" and corpus not in FORMER and default_rate(cell) == _RATE:
+            found[kind] = found["none"]  # the same settings
             continue
         settings = settings_of(corpus, cell, kind, given, folder)
         found[kind] = measure(settings, seed, folder / f"{corpus}-{cell}-{seed}-{kind}", split_seed)
