@@ -54,9 +54,10 @@ LOSSES = ["corpus", "cell", "5-gram", "n", "before", "alone", "default", "defaul
 SHARES = ["corpus", "cell", "copies before (chance)", "copies default (chance)", "valid", "unique", "novel"]
 _TITLE = """# Blending with counts
 
-Written by `python benchmarks/blend.py{options}`, which says how. Bits per character of the test part: counts,
-the network under the former default, today's network alone, and the default run. Seconds are of the former default and
-of the default, while another program computed beside them.
+Written by `python benchmarks/blend.py{options}`, which says how.
+
+Bits per character of the test part: counts, the network under the former default, today's network alone, and the
+default run. Seconds are of the former default and of the default, most of them while other programs used both cores.
 """
 _SAMPLES_TITLE = "Shares of 2,000 samples under the former default and the default:"
 
@@ -143,7 +144,8 @@ def longest(seeds: int, folder: Path) -> tuple[list[str], list[str]]:
         found = measure({"corpus": "names", **LONG}, seed, folder / f"names-long-{seed}", None)
         runs.append(dict.fromkeys(_KINDS, found))
     losses, shares = rows("names", f"{LONG['cell']}, {LONG['hidden']} units", runs)
-    losses[4] = losses[5] = losses[7] = shares[2] = ""  # nothing is compared
+    losses[4] = losses[5] = losses[7] = shares[2] = ""  # there is no former default
+    losses[8] = f"{float(losses[3]) - float(losses[6]):.3f}"
     for at in (4, 5, 6):
         shares[at] = shares[at].partition(" / ")[2]
     losses[10] = losses[10].partition(" / ")[2]
