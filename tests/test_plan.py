@@ -81,19 +81,6 @@ def test_the_sizes_of_a_run_suit_its_list(tmp_path, n_records, length, expected)
     assert found == (*expected[:3], steps) and steps == pytest.approx(expected[3], rel=0.02)
 
 
-@pytest.mark.parametrize("cell", ["vanilla", "gru", "mgu"])
-def test_a_very_short_list_lowers_the_rate_that_a_cell_recommends(tmp_path, cell):
-    def rate(n_records, **settings):
-        path = word_list(tmp_path / f"{n_records}.txt", n_records)
-        return seqgen.plan(path, cell=cell, warn=lambda line: None, **settings).settings.train.lr
-
-    recommended = {"vanilla": 0.003, "gru": 0.005, "mgu": 0.01}[cell]
-    assert rate(50) == rate(300) == 0.003 and rate(600) == recommended
-    assert rate(50, lr=0.02) == rate(50, options={"train.lr": 0.02}) == 0.02
-    (tmp_path / "run.toml").write_text("[train]\nlr = 0.04\n")
-    assert rate(50, config=tmp_path / "run.toml") == 0.04
-
-
 @pytest.mark.parametrize(
     ("n_chars", "expected"),
     [(10_000, (128, 0.0, 2000)), (40_000, (256, 0.3, 300)), (300_000, (256, 0.2, 25 * 270_000 // 128 // 32))],

@@ -50,8 +50,7 @@ class ResolvedConfig:
         layout: "lines" or "stream".
         conditions: "label" or fields on which the model is conditioned.
         start: the run whose weights it starts from, or None.
-        open: the options, as (part, name), that neither the user nor a part of the run says anything about; the rate
-            also if only a part does, since it is too high for a very short list.
+        open: the options, as (part, name), that neither the user nor a part of the run says anything about.
     """
 
     config: TrainConfig
@@ -151,8 +150,6 @@ def resolve(config: TrainConfig, plugins: Plugins, start: WarmStart | None = Non
             raise BadOption(f"this run has no {part}, so no option {next(iter(values))!r} of one")
     names_by_part = [(part, name) for part, names in fields.items() for name in names]
     unsaid = {(part, name) for part, name in names_by_part if name not in merged.get(part, {})}
-    if start is None and "lr" not in given.get("train", {}):
-        unsaid.add(("train", "lr"))
     if _ends_said(merged):
         unsaid -= {("train", end) for end in _ENDS}
     else:

@@ -34,7 +34,6 @@ _BATCHES = (32, 64, 128)
 _DROPOUT = ((30_000, 0.5), (150_000, 0.3), (1_000_000, 0.2), (math.inf, 0.1))
 """Dropout by the largest number of training symbols that it is for."""
 _SHORT_TEXT = 20_000  # training symbols of one long text below which its defaults stay
-_VERY_SHORT, _SLOW = 3000, 0.003  # training symbols, and the highest rate that is for fewer
 _MORE_HELD_OUT = "hold out more with --split 80/10/10"
 _LEAST_HELD_OUT = 5  # records that decide on blending
 _SYMBOLS_PER_RECORD = 64  # of a long text
@@ -103,17 +102,17 @@ def _counted(data: EncodedCorpus) -> dict[str, Any]:
 
 
 def with_sizes(settings: RunSettings, data: EncodedCorpus, unsaid: Collection[tuple[str, str]]) -> RunSettings:
-    """Return the settings of a new run, with rate, width, dropout, batch and steps that suit the size of its corpus.
+    """Return the settings of a new run, with width, dropout, batch and steps that suit the size of its corpus.
 
     It passes 25 times over a list of up to 10,240 records, and takes 2,000 steps on a longer one; a short list is
-    trained on with much dropout, and a very short one slowly. ``benchmarks/learning_curves.py`` measures this. Of one
-    long text the windows are counted as records, and its batch stays. Models of plugins keep their defaults, and so do
-    fewer than 200 records and texts of fewer than 20,000 symbols, the rate excepted.
+    trained on with much dropout. ``benchmarks/learning_curves.py`` measures this. Of one long text the windows are
+    counted as records, and its batch stays. Models of plugins keep their defaults, and so do fewer than 200 records and
+    texts of fewer than 20,000 symbols.
 
     Args:
         settings: settings of the run.
         data: its encoded corpus.
-        unsaid: the options, as (part, name), that nobody says anything about; of the rate, nobody but the cell.
+        unsaid: the options, as (part, name), that nobody says anything about.
     """
     if settings.model.name != "seqgen:recurrent":
         return settings
@@ -121,15 +120,14 @@ def with_sizes(settings: RunSettings, data: EncodedCorpus, unsaid: Collection[tu
     stream = settings.corpus.layout == "stream"
     n_symbols, shown = (len(part), len(part) // settings.train.window) if stream else (len(part.flat), len(part))
     shown *= _PASSES
-    sizes: dict[str, dict[str, Any]] = {"model": {}, "train": {}}
-    if n_symbols < _VERY_SHORT:
-        sizes["train"]["lr"] = min(settings.train.lr, _SLOW)
-    if n_symbols >= _SHORT_TEXT if stream else settings.corpus.n_records >= _FEW_RECORDS:
-        fitting = (size for size in _BATCHES if shown <= size * _MOST_STEPS)
-        batch_size = settings.train.batch_size if stream else next(fitting, _BATCHES[-1])
-        steps = min(max(shown // batch_size, _LEAST_STEPS), _MOST_STEPS)
-        sizes["model"] = {"hidden": _WIDTH, "dropout": next(share for most, share in _DROPOUT if n_symbols <= most)}
-        sizes["train"] |= {"batch_size": batch_size, "steps": steps}
+    if n_symbols < _SHORT_TEXT if stream else settings.corpus.n_records < _FEW_RECORDS:
+        return settings
+    fitting = (size for size in _BATCHES if shown <= size * _MOST_STEPS)
+    batch_size = settings.train.batch_size if stream else next(fitting, _BATCHES[-1])
+    sizes: dict[str, dict[str, Any]] = {
+        "model": {"hidden": _WIDTH, "dropout": next(share for most, share in _DROPOUT if n_symbols <= most)},
+        "train": {"batch_size": batch_size, "steps": min(max(shown // batch_size, _LEAST_STEPS), _MOST_STEPS)},
+    }
     chosen = {
         kind: {name: value for name, value in values.items() if (kind, name) in unsaid}
         for kind, values in sizes.items()
