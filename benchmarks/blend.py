@@ -1,6 +1,6 @@
 """Default runs beside the former default, the network alone and counting, on the shipped corpora.
 
-    python benchmarks/blend.py [--corpora a,b] [--cells a,b] [--seeds N] [--molsets WHEEL] [--work DIR]
+    python benchmarks/blend.py [--corpora a,b] [--cells a,b] [--seeds N] [--molsets WHEEL] [--long] [--work DIR]
 
 Three runs of the same seed are compared: "before", the network under the settings that were the default before counts
 were blended (FORMER); "alone", today's default with ``blend="none"``; and "default". The last two have the same network
@@ -28,9 +28,8 @@ from typing import Any
 import seqgen
 from domains import write_long_text
 from rates import recommended as default_rate
-from report import RESULTS, machine, table
-from seqgen.evaluation.intervals import t_quantile
-from timing import Setting
+from report import table, write_page
+from seqgen.evaluation.intervals import mean_interval
 
 CORPORA = {name: ["vanilla", "gru"] for name in ("names", "titles", "pokemon")}
 CORPORA |= {name: ["gru"] for name in ("topics", "smiles", "tunes", "cards", "python", "moses")}
@@ -52,13 +51,10 @@ _SHOWN = ("valid", "unique", "novel")
 _KINDS = ("before", "none", "default")
 LOSSES = ["corpus", "cell", "5-gram", "n", "before", "alone", "default", "default - before", "under", "blends", "s"]
 SHARES = ["corpus", "cell", "copies before (chance)", "copies default (chance)", "valid", "unique", "novel"]
-_TITLE = """# Blending with counts
-
-Written by `python benchmarks/blend.py{options}`, which says how.
+_CAPTION = """Written by `python benchmarks/blend.py{options}`, which says how.
 
 Bits per character of the test part: counts, the network under the former default, today's network alone, and the
-default run. Seconds are of the former default and of the default, most of them while other programs used both cores.
-"""
+default run. Seconds are of the former default and of the default, most of them while other programs used both cores."""
 _SAMPLES_TITLE = "Shares of 2,000 samples under the former default and the default:"
 
 
@@ -108,6 +104,12 @@ def compare(corpus: str, cell: str, seed: int, given: argparse.Namespace, folder
     return found
 
 
+def difference(differences: list[float]) -> str:
+    """Return the mean of paired differences with its 95% interval, which one pair does not give."""
+    mean, half = mean_interval(differences)
+    return f"{mean:+.3f}" if half is None else f"{mean:+.3f} ± {half:.3f}"
+
+
 def rows(corpus: str, cell: str, runs: list[dict[str, dict[str, Any]]]) -> tuple[list[str], list[str]]:
     """Return the rows of losses and shares of a corpus from the figures of its runs, one dictionary a seed."""
 
@@ -119,16 +121,13 @@ def rows(corpus: str, cell: str, runs: list[dict[str, dict[str, Any]]]) -> tuple
         return "" if math.isnan(shares[0]) else " / ".join(f"{share:.1%}" for share in shares)
 
     differences = [found["default"]["bits"] - found["before"]["bits"] for found in runs]
-    half = math.nan
-    if len(runs) > 1:
-        half = t_quantile(len(runs) - 1) * statistics.stdev(differences) / math.sqrt(len(runs))
     best = [min(found["before"][_COUNTS[1]], found["before"]["bits"]) - found["default"]["bits"] for found in runs]
     losses = [
         corpus,
         cell,
         *(f"{mean('before', name):.3f}" for name in _COUNTS),
         *(f"{mean(kind, 'bits'):.3f}" for kind in _KINDS),
-        f"{statistics.mean(differences):+.3f} ± {half:.3f}",
+        difference(differences),
         f"{statistics.mean(best):.3f}",
         f"{sum(found['default']['gate'] for found in runs)} of {len(runs)}",
         f"{mean('before', 'elapsed_s'):.0f} / {mean('default', 'elapsed_s'):.0f}",
@@ -182,15 +181,10 @@ def main() -> None:
             shares.append(found[1])
     if given.cells:  # a part of the table
         return
-    some = "" if given.corpora == ",".join(CORPORA) else f" --corpora {given.corpora}"
-    lines = [
-        _TITLE.format(options=f"{some} --seeds {given.seeds}"),
-        machine(Setting(given.seeds, quick=False)),
-        "",
-        table(LOSSES, losses),
-    ]
-    lines += ["", _SAMPLES_TITLE, "", table(SHARES, shares)]
-    (RESULTS / "blend.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    options = "" if given.corpora == ",".join(CORPORA) else f" --corpora {given.corpora}"
+    options += f" --seeds {given.seeds}{' --long' * given.long}"
+    blocks = table(LOSSES, losses), _SAMPLES_TITLE, table(SHARES, shares)
+    write_page("blend", "Blending with counts", _CAPTION.format(options=options), given.seeds, *blocks)
 
 
 if __name__ == "__main__":

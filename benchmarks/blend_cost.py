@@ -21,8 +21,7 @@ from pathlib import Path
 
 import seqgen
 from large import peak_mb
-from report import RESULTS, machine, table
-from timing import Setting
+from report import table, write_page
 
 _SAMPLES = 10_000
 _TRAIN = [sys.executable, "-m", "seqgen", "train", "--steps", "20", "-o", "samples=0", "--corpus", "./code.txt"]
@@ -102,9 +101,8 @@ def main() -> None:
         for cell in ("vanilla", "gru"):
             rows += rounds_of(cell, given.rounds, folder)
     text = table(["what", "without counts", "blended", "x or difference", "goal"], rows)
-    page = "# What a blend costs\n\nWritten by `python benchmarks/blend_cost.py`, which says how.\n\n"
-    page += f"{machine(Setting(given.rounds, quick=False))}\n\n{text}\n"
-    (RESULTS / "blend_cost.md").write_text(page, encoding="utf-8")
+    caption = "Written by `python benchmarks/blend_cost.py`, which says how."
+    write_page("blend_cost", "What a blend costs", caption, given.rounds, text)
     print(text)
 
 

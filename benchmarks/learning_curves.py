@@ -26,12 +26,11 @@ from typing import Any
 from pyppmd import Ppmd7Encoder
 
 import seqgen
-from report import RESULTS, machine, table
+from report import table, write_page
 from seqgen.corpus import Splitter
 from seqgen.evaluation.baselines import joined
 from seqgen.evaluation.counts import ppmd_bits_per_char
 from seqgen.plugins.selection import default_plugins
-from timing import Setting
 
 CORPORA = ["names", "titles", "smiles", "cards", "tunes"]
 SIZES = [50, 100, 300, 1000, 3000, 10**9]
@@ -157,19 +156,13 @@ def main() -> None:
                 rounds.append(done[key])
             rows.append(row(corpus, size, rounds))
             print(" | ".join(rows[-1]), flush=True)
-    text = [
-        "# Learning curves",
-        "",
+    caption = [
         f"Written by `python benchmarks/learning_curves.py --seeds {given.seeds}`, which says how. Bits per character",
         "of the test part; PPMd judges each test record by itself, as the others do, but learns from its beginning,",
         '"PPMd, all" also from all test records before it. Validation records are in a file, so that lists of fewer',
         "than 200 records are blended too.",
-        "",
-        machine(Setting(given.seeds, quick=False)),
-        "",
-        table(HEAD, rows),
     ]
-    (RESULTS / "learning_curves.md").write_text("\n".join(text) + "\n", encoding="utf-8")
+    write_page("learning_curves", "Learning curves", "\n".join(caption), given.seeds, table(HEAD, rows))
 
 
 if __name__ == "__main__":

@@ -18,10 +18,9 @@ import tempfile
 from pathlib import Path
 
 import seqgen
-from report import RESULTS, machine, table
+from report import table, write_page
 from seqgen.config import TrainSettings
 from seqgen.plugins.selection import default_plugins
-from timing import Setting
 
 RATES = (0.001, 0.003, 0.01, 0.03)
 _PARAMS, _STEPS = "50k", 1000
@@ -89,17 +88,12 @@ def main() -> None:
         print(" ".join(rows[-1]), flush=True)
     if given.cells:
         return
-    text = [
-        "# Learning rates",
-        "",
+    caption = [
         f"Written by `python benchmarks/rates.py --seeds {given.seeds}`, which says how: held-out bits per character",
         "on `names` at 50,000 parameters after 1,000 steps, by rate.",
-        "",
-        machine(Setting(given.seeds, quick=False)),
-        "",
-        table(["cell", *(f"{rate:g}" for rate in RATES), "recommended"], rows),
     ]
-    (RESULTS / "rates.md").write_text("\n".join(text) + "\n", encoding="utf-8")
+    shown = table(["cell", *(f"{rate:g}" for rate in RATES), "recommended"], rows)
+    write_page("rates", "Learning rates", "\n".join(caption), given.seeds, shown)
 
 
 if __name__ == "__main__":

@@ -12,16 +12,13 @@ blend.py takes. The table is stored in benchmarks/results/refit.md.
 from __future__ import annotations
 
 import argparse
-import math
 import statistics
 import tempfile
 from pathlib import Path
 
 import seqgen
-from blend import SPLITS, measure
-from report import RESULTS, machine, table
-from seqgen.evaluation.intervals import t_quantile
-from timing import Setting
+from blend import SPLITS, difference, measure
+from report import table, write_page
 
 HEAD = ["corpus", "training records", "with the validation records", "default", "refit", "difference",
         "copies (chance)", "copies of the refit (chance)", "s"]  # fmt: skip
@@ -39,8 +36,6 @@ def row(corpus: str, cell: str, seeds: int, folder: Path) -> list[str]:
             seqgen.refit(out, out=again, progress=False)
         pairs.append((before, measure({}, seed, again, None)))
         sizes = tuple(seqgen.load(run).settings.corpus.parts["train"] for run in (out, again))
-    differences = [after["bits"] - before["bits"] for before, after in pairs]
-    half = t_quantile(len(pairs) - 1) * statistics.stdev(differences) / math.sqrt(len(pairs))
     bits, copies, chance, took_s = (
         [statistics.mean(pair[at][name] for pair in pairs) for at in (0, 1)]
         for name in ("bits", "copies", "copies_chance", "elapsed_s")
@@ -49,7 +44,7 @@ def row(corpus: str, cell: str, seeds: int, folder: Path) -> list[str]:
         corpus,
         *(f"{size:,}" for size in sizes),
         *(f"{value:.3f}" for value in bits),
-        f"{statistics.mean(differences):+.3f} ± {half:.3f}",
+        difference([after["bits"] - before["bits"] for before, after in pairs]),
         *(f"{share:.1%} ({expected:.1%})" for share, expected in zip(copies, chance, strict=True)),
         f"{took_s[0]:.0f} / {took_s[1]:.0f}",
     ]
@@ -68,16 +63,8 @@ def main() -> None:
         for corpus in given.corpora.split(","):
             rows.append(row(corpus, given.cell, given.seeds, given.work or Path(temporary)))
             print(" | ".join(rows[-1]), flush=True)
-    text = [
-        "# What a refit gains",
-        "",
-        f"Written by `python benchmarks/refit.py --cell {given.cell} --seeds {given.seeds}`, which says how.",
-        "",
-        machine(Setting(given.seeds, quick=False)),
-        "",
-        table(HEAD, rows),
-    ]
-    (RESULTS / "refit.md").write_text("\n".join(text) + "\n", encoding="utf-8")
+    caption = f"Written by `python benchmarks/refit.py --cell {given.cell} --seeds {given.seeds}`, which says how."
+    write_page("refit", "What a refit gains", caption, given.seeds, table(HEAD, rows))
 
 
 if __name__ == "__main__":

@@ -96,6 +96,12 @@ class Compare:
         return [self.what, number(shown), unit, self.against, *spread, goal, met]
 
 
+def write_page(name: str, title: str, caption: str, rounds: int, *blocks: str) -> None:
+    """Write a page of results: a title, what it shows, the machine, tables and paragraphs."""
+    text = "\n\n".join([f"# {title}", caption, machine(Setting(rounds)), *blocks]) + "\n"
+    (RESULTS / f"{name}.md").write_text(text, encoding="utf-8")
+
+
 def verdict(value: float, goal: float | None, *, most: bool = False) -> tuple[str, str]:
     """Return the columns "goal" and "met"; with ``most`` the value must be at most the goal, else at least."""
     if goal is None:

@@ -21,8 +21,7 @@ def keeping_memory() -> Iterator[None]:
     fifth of the time of a wide model.
     """
     try:
-        libc = ctypes.CDLL(None)
-        set_option, give_back = libc.mallopt, libc.malloc_trim
+        set_option = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError, TypeError):  # another C library
         yield
         return
@@ -37,7 +36,7 @@ def keeping_memory() -> Iterator[None]:
         if not _keeping:
             for option in _DEFAULTS:
                 set_option(*option)
-            give_back(0)
+            give_back_memory()
 
 
 def give_back_memory() -> None:

@@ -34,7 +34,6 @@ _BATCHES = (32, 64, 128)
 _DROPOUT = ((30_000, 0.5), (150_000, 0.3), (1_000_000, 0.2), (math.inf, 0.1))
 """Dropout by the largest number of training symbols that it is for."""
 _SHORT_TEXT = 20_000  # training symbols of one long text below which its defaults stay
-_MORE_HELD_OUT = "hold out more with --split 80/10/10"
 _LEAST_HELD_OUT = 5  # records that decide on blending
 _SYMBOLS_PER_RECORD = 64  # of a long text
 _MAX_COUNTED = 4_000_000  # symbols that are counted without being asked to
@@ -159,7 +158,7 @@ def with_best_by(settings: RunSettings, counted: Survey, *, counts: bool) -> Tra
         raise BadOption("best_by=copies needs records, and one long text (--layout stream) has none")
     chosen = settings.start is not None or corpus.valid is not None or not train.split[1]
     few = counted.n_records < _FEW_RECORDS and 2 * counted.n_distinct >= counted.n_records
-    blended = train.blend not in (None, "none") and corpus.parts["valid"]
+    blended = train.blend not in (None, "none") and corpus.parts["valid"] > 0
     by = "copies" if few and corpus.layout == "lines" and not (chosen or counts or blended) else "loss"
     return train.model_copy(update={"best_by": train.best_by or by})
 
@@ -207,7 +206,7 @@ def with_refit(train: TrainSettings, data: EncodedCorpus, settings: RunSettings,
         return train
     n_train, n_valid = len(data.encoded["train"]), len(data.encoded["valid"])
     for problem, remedy, wrong in (
-        ("there are none", f"{_MORE_HELD_OUT}, or leave --refit out", not n_valid),
+        ("there are none", "hold out more with --split 80/10/10, or leave --refit out", not n_valid),
         ("the model counts", "leave --refit out", counts),
         ("the run starts from the weights of another", "leave --refit out", settings.start is not None),
     ):

@@ -39,7 +39,6 @@ _CLOSE = 0.1  # gain of a step, nats, below which fitting ends
 _SMALLEST_STEP = 1 / 64
 _LEAST_BEND = 0.05  # share of the curvature of a logistic regression that is kept
 _PIECE = 1 << 14  # symbols whose scores are computed together
-_IS_CONSTANT_F = np.arange(N_FEATURES, dtype=np.float32) == N_FEATURES - 1
 _SPREAD = 1e-3  # standard deviation below which a feature counts as constant
 
 
@@ -171,7 +170,7 @@ def cross_fitted(observed: Observed, folds: int = 4) -> tuple[Floats, Floats]:
         folds: parts of the records, each left out once.
     """
     if len(observed.record_N) < _LEAST_SYMBOLS:
-        observed = replace(observed, features_NF=observed.features_NF * _IS_CONSTANT_F)
+        observed = replace(observed, features_NF=observed.features_NF * (np.arange(N_FEATURES) == N_FEATURES - 1))
     every = max(-(-len(observed.record_N) // _MAX_SYMBOLS), 1)
     fitted_N = observed.record_N % every == 0
     weights_F = fit_gate(_selected(observed, fitted_N))

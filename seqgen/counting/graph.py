@@ -34,7 +34,6 @@ ARRAY_TYPES = {
 }
 """The types of the arrays of a graph, by name."""
 _ARCS = 1 << 18  # whose share of the entropy is computed together
-_NONE: Any = np.empty(0, dtype=np.int32)
 
 
 @dataclass(frozen=True)
@@ -93,7 +92,6 @@ def build_graph(records: Records, orders: list[Order], counted: list[Counted], b
     """
     graph = _without_entropies(records, orders, counted, base_V)
     orders.clear()
-    counted.clear()
     graph.entropy_R[:] = _entropies(graph)
     return graph
 
@@ -136,7 +134,7 @@ def _without_entropies(records: Records, orders: list[Order], counted: list[Coun
         arrays["probs_A"][arcs] = own.astype(np.float32)[sorted_K]
         arrays["next_A"][arcs] = next_G[kept][sorted_K]
         if below.k:
-            node_of[below.k - 1] = _NONE
+            node_of[below.k - 1] = np.empty(0, dtype=np.int32)
     return Graph(**arrays, begin=begin, order=order)
 
 

@@ -68,8 +68,8 @@ class Records:
     @functools.cached_property
     def count_type(self) -> type[np.signedinteger[Any]]:
         """The type of positions and of counts: as small as the number of all occurrences allows."""
-        n_ids = sum(int(self.weight_S[piece].sum(dtype=np.int64)) for piece in _pieces(len(self.weight_S)))
-        return np.int32 if max(n_ids, len(self.ids_S)) < 1 << 31 else np.int64
+        most = max(int(self.weight_S.sum(dtype=np.int64)), len(self.ids_S))
+        return np.int32 if most < 1 << 31 else np.int64
 
     @property
     def targets_N(self) -> Integers:
