@@ -24,7 +24,7 @@ _HOME = {
     ),
     "seqgen.metrics": ("METRICS", "Evaluation", "MetricRow", "format_metric"),
     "seqgen.files": ("write_atomic",),
-    "seqgen.cells": ("Cell", "StepCell", "Recurrent", "Stack", "linear_scan"),
+    "seqgen.cells": ("Cell", "StepCell", "Dropout", "Recurrent", "Stack", "linear_scan"),
     "seqgen.config": ("Options",),
     "seqgen.errors": (
         "SeqgenError", "UsageError", "UnknownName", "BadOption", "UnknownSymbol", "MissingExtra", "NoSuchFile",
@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from seqgen.api.train import plan as plan
     from seqgen.api.train import train as train
     from seqgen.cells import Cell as Cell
+    from seqgen.cells import Dropout as Dropout
     from seqgen.cells import Recurrent as Recurrent
     from seqgen.cells import Stack as Stack
     from seqgen.cells import StepCell as StepCell

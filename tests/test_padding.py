@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 import seqgen
 from conftest import WORDS
 from seqgen.batches import encode
-from seqgen.cells import choose_padding
+from seqgen.cells import choose_padding, use_engine
 from seqgen.corpus import Record, Splitter
 from seqgen.evaluation import held_out_loss, penalty, score, total_nats
 from seqgen.model import RecurrentModel
 from seqgen.tokenizers import PAD, CharTokenizer, Vocabulary
 from seqgen.training import Progress
+from seqgen.training.train_step import TrainStep
 
 VOCABULARY = Vocabulary(CharTokenizer.fit(WORDS))
 TEXTS = ["a", "ben", "dora", "emilia", "anna", "stefan", "u"]
@@ -96,6 +97,30 @@ def test_padding_changes_no_gradient_under_noise(plugins):
         torch.manual_seed(4)
         found.append(loss_and_gradient(model.train(), part.take(np.arange(len(TEXTS)), pad=pad)))
     assert_same(*found)
+
+
+@pytest.mark.parametrize("engine", ["fused", "scan", "eager"])
+@pytest.mark.parametrize("cell", ["gru", "lnlstm", "transformer"])
+def test_padding_changes_no_mask_of_a_step(plugins, cell, engine):
+    """Dropout between layers and before the head, zoneout, and the dropout of a cell are drawn one after the other."""
+    part, rows = encoded(TEXTS), np.arange(len(TEXTS))
+    options = {} if cell == "transformer" else {"zoneout": 0.3}
+    found = []
+    for more in (0, 5):
+        model = model_of(plugins, cell, layers=2, dropout=0.4, **options).float()
+        use_engine(model, engine)
+        for layer in model.modules():
+            if type(layer).__name__ == "LNLSTMCell":
+                layer.dropout.share = 0.2
+        step = TrainStep(model, penalty(VOCABULARY), weight_decay=0.0, clip_norm=0.0, precision="float32")
+        batch = part.take(rows, pad=lambda n_steps: n_steps + more)  # noqa: B023
+        assert (batch.n_steps is None) == (more == 0)
+        result = step.run(1, 0.01, batch, seed=4)
+        found.append((float(result.nats), [parameter.grad.clone() for parameter in model.parameters()]))
+    (nats, gradients), (padded_nats, padded_gradients) = found
+    assert padded_nats == pytest.approx(nats, rel=1e-5)
+    for gradient, padded in zip(gradients, padded_gradients, strict=True):
+        assert torch.allclose(gradient, padded, atol=1e-5)
 
 
 @given(st.integers(1, 100))

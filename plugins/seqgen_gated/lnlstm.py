@@ -19,7 +19,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 import seqgen
 from seqgen_gated.lstm_base import LSTMBase
@@ -48,7 +47,7 @@ class LNLSTMCell(LSTMBase):
         **more: Any,
     ) -> None:
         super().__init__(input_size, hidden_size, layer_norm=layer_norm, **more)
-        self.recurrent_dropout = recurrent_dropout
+        self.dropout = seqgen.Dropout(recurrent_dropout)
         self.input = nn.Linear(input_size, 4 * hidden_size, bias=not layer_norm)
         self.recurrent = seqgen.Recurrent(self.output_size, 4 * hidden_size)
         self.input_norm = nn.LayerNorm(4 * hidden_size) if layer_norm else nn.Identity()
@@ -62,10 +61,10 @@ class LNLSTMCell(LSTMBase):
 
     def noise(self, p_BTP: Tensor) -> Tensor:
         """Append the dropout masks of d, (B, T, 5 H); without dropout return the argument."""
-        if not (self.training and self.recurrent_dropout):
+        if not (self.training and self.dropout.share):
             return p_BTP
         ones_BTH = p_BTP.new_ones(*p_BTP.shape[:2], self.hidden_size)
-        return torch.cat((p_BTP, functional.dropout(ones_BTH, self.recurrent_dropout)), 2)
+        return torch.cat((p_BTP, self.dropout(ones_BTH)), 2)
 
     def step(self, p_BP: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """Compute one step by the module's equations."""

@@ -48,6 +48,7 @@ class Batch(NamedTuple):  # created three times as fast as a frozen dataclass
         n_chars: the number of characters over all records.
         n_records: B; 0 for windows of a long text, which have no end.
         continues: whether each row continues the row of the previous batch.
+        n_steps: the number of steps before the batch was padded further; None: T.
     """
 
     ids_BT: Tensor
@@ -57,6 +58,7 @@ class Batch(NamedTuple):  # created three times as fast as a frozen dataclass
     n_chars: int
     n_records: int
     continues: bool = False
+    n_steps: int | None = None
 
     def to(self, device: torch.device) -> Batch:
         """Return the batch on a device."""
@@ -139,8 +141,8 @@ class Encoded:
             absent = (None, None) if absent_NC is None else np.split(absent_NC, [starts[half]])
             halves = zip((batches[:half], batches[half:]), absent, strict=True)
             return [batch for some, flags in halves for batch in self.take_many(some, pad, flags)]
-        n_steps = [steps + self.n_slots for steps in longest]
-        n_steps = n_steps if pad is None else [pad(steps - 1) + 1 for steps in n_steps]
+        n_own = [steps + self.n_slots for steps in longest]
+        n_steps = n_own if pad is None else [pad(steps - 1) + 1 for steps in n_own]
         # Time first in memory, the order in which layers compute.
         framed_TN, is_target_TN = self._frame(rows_N, lengths_N, max(n_steps), absent_NC)
         ids_TN = targets_TN = torch.from_numpy(framed_TN)
@@ -149,14 +151,16 @@ class Encoded:
         n_ids = np.add.reduceat(lengths_N, starts, dtype=np.int64).tolist()
         n_chars = np.add.reduceat(self.chars_N[rows_N], starts, dtype=np.int64).tolist()
         made, n_all = [], len(rows_N)
-        for steps, start, end, ids_here, chars in zip(n_steps, starts, ends, n_ids, n_chars, strict=True):
+        sizes_here = zip(n_own, n_steps, starts, ends, n_ids, n_chars, strict=True)
+        for own, steps, start, end, ids_here, chars in sizes_here:
             n_rows, at_N = end - start, None
             if ids_here - n_rows < _FULL * (steps - 1) * n_rows:
                 at_N = torch.from_numpy(np.flatnonzero(is_target_TN[1:steps, start:end]))
             shape, strides = (n_rows, steps - 1), (1, n_all)
             ids_BT = ids_TN.as_strided(shape, strides, start)
             targets_BT = targets_TN.as_strided(shape, strides, start + n_all)
-            made.append(Batch(ids_BT, targets_BT, at_N, ids_here - n_rows, chars, n_rows))
+            before = own - 1 if own < steps else None
+            made.append(Batch(ids_BT, targets_BT, at_N, ids_here - n_rows, chars, n_rows, n_steps=before))
         return made
 
     def _frame(self, rows_N: Order, lengths_N: Integers, n_steps: int, absent_NC: Flags | None) -> tuple[Ids, Flags]:

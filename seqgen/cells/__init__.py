@@ -1,7 +1,7 @@
 """Cells: one layer, a function of (input, state) to (output, state)."""
 
 from seqgen.cells.attention import PastAttention
-from seqgen.cells.cell import Cell, Dropout, Engine, Recurrent, Stack, StepCell
+from seqgen.cells.cell import Cell, Dropout, Engine, Recurrent, Stack, StepCell, drawing_masks
 from seqgen.cells.linear_scan import linear_scan
 from seqgen.cells.step_engine import (
     can_compile,
@@ -29,6 +29,7 @@ __all__ = [
     "choose_padding",
     "compile_steps",
     "describe_engine",
+    "drawing_masks",
     "is_compiled",
     "linear_scan",
     "untraced_steps",

@@ -7,8 +7,10 @@ Dimension letters: B batch, T steps, I cell input, H cell output, P projection.
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextvars import ContextVar
 from typing import Literal, cast
 
 import torch
@@ -225,13 +227,38 @@ class Dropout(nn.Module):
 
         It is sampled time first, as the layers compute, so that all engines sample the same one.
         """
-        return dropout_mask(x_TBH, self.share) if self.training and self.share else None
+        return time_mask(x_TBH, self.share) if self.training and self.share else None
 
     def forward(self, x_BTH: Tensor) -> Tensor:
         """Return the features times the mask."""
         x_TBH = x_BTH.transpose(0, 1)
         mask_TBH = self.mask(x_TBH)
         return x_BTH if mask_TBH is None else (x_TBH * mask_TBH).transpose(0, 1)
+
+
+_n_drawn: ContextVar[int | None] = ContextVar("steps for which masks are drawn", default=None)
+
+
+@contextlib.contextmanager
+def drawing_masks(n_steps: int | None) -> Iterator[None]:
+    """Draw masks over time for the first steps only within the context; None: for all.
+
+    An engine may pad batches further than others. Masks for the padding would use up random numbers, so that all later
+    ones would differ.
+    """
+    token = _n_drawn.set(n_steps)
+    try:
+        yield
+    finally:
+        _n_drawn.reset(token)
+
+
+def time_mask(like_TBH: Tensor, share: float) -> Tensor:
+    """Return the result of ``dropout_mask`` for the steps of ``drawing_masks``, and ones after them."""
+    n_steps = _n_drawn.get()
+    if n_steps is None or n_steps >= len(like_TBH):
+        return dropout_mask(like_TBH, share)
+    return torch.cat((dropout_mask(like_TBH[:n_steps], share), torch.ones_like(like_TBH[n_steps:])))
 
 
 def dropout_mask(like: Tensor, share: float) -> Tensor:

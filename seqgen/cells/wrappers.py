@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from seqgen.cells.cell import Cell, StepCell, dropout_mask
+from seqgen.cells.cell import Cell, StepCell, dropout_mask, time_mask
 from seqgen.engine.torch_compat import first_parameter
 from seqgen.errors import BadOption
 from seqgen.protocols import State
@@ -100,7 +100,7 @@ class Zoneout(StepWrapper):
         p_BTP = super().noise(p_BTP)
         if not self.training:
             return p_BTP
-        mask_TBS = dropout_mask(p_BTP.new_empty(p_BTP.shape[1], p_BTP.shape[0], sum(self.sizes)), 1 - self.share)
+        mask_TBS = time_mask(p_BTP.new_empty(p_BTP.shape[1], p_BTP.shape[0], sum(self.sizes)), 1 - self.share)
         return torch.cat((p_BTP, (mask_TBS != 0).to(p_BTP.dtype).transpose(0, 1)), 2)
 
     def step(self, p_BP: Tensor, state: State) -> tuple[Tensor, State]:

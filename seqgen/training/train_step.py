@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from seqgen.batches import Batch
-from seqgen.cells import is_compiled
+from seqgen.cells import drawing_masks, is_compiled
 from seqgen.errors import FAULT_NOTE, Diverged
 from seqgen.evaluation import carried_nats, total_nats
 from seqgen.model import device_of
@@ -101,7 +101,8 @@ class TrainStep:
                 self._learn(batch)
             return StepResult(number, lr, batch, nats, None)
         self._gradients.clear()
-        nats = self.differentiate(batch)
+        with drawing_masks(batch.n_steps):
+            nats = self.differentiate(batch)
         norm = self._gradients.clip(self._clip_norm)
         # 0 as long as every step was finite, NaN from the first one on that was not.
         self._poisoned.addcmul_(norm + nats, self._zero)
