@@ -70,6 +70,7 @@ def run_unread(sink, folder, *arguments, stdout=subprocess.DEVNULL):
         return subprocess.run(
             [sys.executable, "-m", "seqgen", *map(str, arguments)],
             cwd=folder, stdin=subprocess.DEVNULL, stdout=stdout, stderr=descriptor, preexec_fn=prepare, timeout=300,
+            env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},  # a file at its limit would be cut
         ).returncode  # fmt: skip
     finally:
         os.close(descriptor)
