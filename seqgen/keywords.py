@@ -125,12 +125,14 @@ class DecodeKeywords(TypedDict, total=False):
     """Text that no row contains; may be repeated."""
     ends: str | None
     """Text that every row ends with."""
+    template: str | None
+    """Text that every row is, with a star for each text to fill in."""
     length: str | None
     """Length of every row in characters: 5-8, 5, 5- or -8."""
     regex: str | None
     """Regular expression that matches every whole row (extra: constrain)."""
     ignore_case: bool | None
-    """Ignore case in --contains, --avoid, --ends and --regex."""
+    """Ignore case in --contains, --avoid, --ends, --template and --regex."""
     label: str | None
     """Label of the rows, for runs trained with --condition label."""
     given: Mapping[str, Any] | None
@@ -166,6 +168,8 @@ class SampleKeywords(DecodeKeywords, total=False):
 
     decode: Literal["draw", "beam", "gumbel"] | None
     """draw: sample; beam: beam search as wide as -n; gumbel: sample without replacement."""
+    fast: bool | None
+    """Forbid symbols step by step under a constraint, which changes the distribution of rows."""
     unique: bool | None
     """Reject duplicate rows."""
     novel: bool | None

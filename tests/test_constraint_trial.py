@@ -1,6 +1,7 @@
-"""Constraints without --exact: rejection sampling where the model often satisfies them, guided sampling elsewhere."""
+"""Constraints without --exact: sampled freely where rows often satisfy them, else with look-ahead or guided."""
 
 import itertools
+import re
 
 from seqgen.api import sample as sampling
 
@@ -16,20 +17,41 @@ def test_frequent_rows_are_sampled_from_the_model(tiny_run):
         assert found == [row.text for row in tiny_run.sample(100, exact=True, **wanted)] and warned == []
 
 
-def test_rare_rows_are_guided_and_their_share_is_reported(tiny_run):
-    found, warned = sample(tiny_run, 50, contains="xwxw", length="5-12")
+def test_rare_rows_are_sampled_with_look_ahead_and_their_share_is_estimated(tiny_run):
+    found, warned = sample(tiny_run, 50, contains="xw", length="5-12")
+    assert all("xw" in text and 5 <= len(text) <= 12 for text in found)
+    assert len(warned) == 1
+    start, share, end = re.split(r"about 1 in ([\d,]+) of", warned[0])
+    assert start == "constraint --contains 'xw' and --length 5-12: "
+    assert end.startswith(" the model's rows satisfy it, so rows are sampled with look-ahead and ")
+    exact, _ = sample(tiny_run, 20, contains="xw", length="5-12", exact=True)
+    assert len(exact) == 20
+    rows = tiny_run.sample(40_000)
+    satisfying = sum("xw" in row.text and 5 <= len(row.text) <= 12 and not row.cut for row in rows)
+    assert 0.7 < satisfying / len(rows) * int(share.replace(",", "")) < 1.4
+
+
+def test_fast_rows_are_guided_without_a_trial(tiny_run, monkeypatch):
+    monkeypatch.setattr(sampling, "describe_bound", None)
+    found, warned = sample(tiny_run, 50, contains="xw", length="5-", max_length=20, fast=True)
+    assert all("xw" in text for text in found)
+    assert len(warned) == 1 and "rows nearly reach the limit of 20 symbols" in warned[0]
+
+
+def test_rows_are_guided_where_no_other_way_yields_enough(tiny_run):
+    found, warned = sample(tiny_run, 50, contains="xwxw", length="5-12", top_k=1)
     assert all("xwxw" in text and 5 <= len(text) <= 12 for text in found)
     assert warned[0].startswith(
-        "constraint --contains 'xwxw' and --length 5-12: 0 of 1,000 trial rows satisfy it (0.0%)"
+        "constraint --contains 'xwxw' and --length 5-12: 0 of 1,000 trial rows satisfy it (0.0%), so rows are guided"
     )
     assert "--exact keeps the model's distribution" in warned[0]
 
 
 def test_the_longest_rows_that_a_length_allows_are_counted(tiny_run):
-    _, warned = sample(tiny_run, 50, contains="xwxw", length="4-6", max_length=30)
-    assert len(warned) == 2 and "rows nearly reach the limit of 6 characters" in warned[1]
-    _, warned = sample(tiny_run, 50, contains="xwxw", length="6", max_length=30)
-    assert len(warned) == 1  # all have six, as asked
+    _, warned = sample(tiny_run, 50, contains="xwxw", length="4-6", max_length=30, fast=True)
+    assert len(warned) == 1 and "rows nearly reach the limit of 6 characters" in warned[0]
+    _, warned = sample(tiny_run, 50, contains="xwxw", length="6", max_length=30, fast=True)
+    assert warned == []  # all have six, as asked
 
 
 def test_rows_do_not_depend_on_how_many_are_sampled(tiny_run):

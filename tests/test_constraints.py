@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqgen.config import SampleConfig
-from seqgen.errors import BadOption, UsageError
+from seqgen.errors import BadOption, UnknownSymbol, UsageError
 from seqgen.model import RecurrentModel
-from seqgen.sampling import Sampler, constraint
+from seqgen.sampling import Sampler, automata, constraint
 from seqgen.tokenizers import EOS, Vocabulary
 from seqgen.tokenizers.byte import ByteTokenizer
 from seqgen.tokenizers.char import CharTokenizer
@@ -190,6 +190,49 @@ def test_banned_characters_occur_in_the_prefix_only():
         sampler(CORPORA["names"], ban="a", contains="a")
     with pytest.raises(BadOption, match="no symbol is left to sample"):
         sampler(CORPORA["names"], ban="".join(alphabet_of("names")))
+
+
+# -- templates
+
+
+def as_pattern(template):
+    pieces = [piece.replace("\\*", "*") for piece in re.split(r"(?<!\\)\*", template)]
+    return re.compile(".*".join(map(re.escape, pieces)), re.DOTALL)
+
+
+@given(
+    st.text("aAb*\\\u212akKß", min_size=1, max_size=8),
+    st.lists(st.text("aAbB*\\\u212akKßſs", max_size=10), max_size=30),
+)
+def test_templates_accept_what_their_pieces_describe(template, texts):
+    automaton = automata.template(template)
+    pattern = as_pattern(template)
+    pieces = [piece.replace("\\*", "*") for piece in re.split(r"(?<!\\)\*", template)]
+    for text in [*texts, template, "".join(pieces), "ab".join(pieces), "k".join(pieces)]:
+        assert automaton.accepts(text.encode()) == bool(pattern.fullmatch(text)), (template, text)
+
+
+@given(st.text("ab*kſ", min_size=1, max_size=6), st.lists(st.text("aAbBkKsSſ\u212a", max_size=8), max_size=30))
+def test_templates_without_case(template, texts):
+    pattern = re.compile(as_pattern(template).pattern, re.DOTALL | re.IGNORECASE)
+    automaton = automata.template(template, ignore_case=True)
+    for text in [*texts, template.replace("*", ""), template.replace("*", "b").upper()]:
+        assert automaton.accepts(text.encode()) == bool(pattern.fullmatch(text)), (template, text)
+
+
+def test_templates_are_filled_in():
+    for wanted in (
+        {"template": "K*a"},
+        {"template": "*ar*", "length": "5-7"},
+        {"template": "Kira"},
+        {"template": "An*"},
+    ):
+        found = rows(CORPORA["names"], n=30, **wanted)
+        assert all(as_pattern(wanted["template"]).fullmatch(row.text) for row in found)
+    with pytest.raises(UsageError, match="--ends 'o' and --template 'K\\*a' exclude each other"):
+        sampler(CORPORA["names"], template="K*a", ends="o")
+    with pytest.raises(UnknownSymbol, match="'x'"):
+        sampler(CORPORA["names"], template="K*x")
 
 
 # -- distributions

@@ -150,10 +150,10 @@ def test_the_options_of_the_command(cli, tiny_run):
         "sample", run, "-n", 30, "--contains", "a", "--contains", "e", "--avoid", "o", "--length", "3-7", "--ban", "z"
     )
     lines = found.out.splitlines()
-    assert found.code == 0 and len(lines) == 30 and "trial rows satisfy it" in found.err
+    assert found.code == 0 and len(lines) == 30 and "of the model's rows satisfy it" in found.err
     assert all("a" in line and "e" in line and not set("oz") & set(line) and 3 <= len(line) <= 7 for line in lines)
-    forced = cli("sample", run, "-n", 20, "--contains", "xwxw")
-    assert forced.code == 0 and "rows nearly reach the limit of " in forced.err and "--exact keeps" in forced.err
+    forced = cli("sample", run, "-n", 20, "--contains", "xwxw", "--fast")
+    assert forced.code == 0 and "rows nearly reach the limit of " in forced.err and "without --fast" in forced.err
     assert cli("-q", "sample", run, "-n", 20, "--contains", "xwxw").err == ""
     kept = cli("sample", run, "-n", 5, "--regex", "[a-m]+", "--exact", "--unique")
     assert kept.code == 0 and len(set(kept.out.splitlines())) == 5

@@ -200,8 +200,8 @@ class Run:
 
         Args:
             n: number of rows.
-            warn: called with one line if the model seldom satisfies a constraint, so that rows are guided to it, which
-                changes their distribution (``exact`` avoids it); None: that of the run.
+            warn: called with one line if the model seldom satisfies a constraint, which says how its rows are found
+                and whether that changes their distribution (``exact`` never does); None: that of the run.
             settings: see :class:`seqgen.keywords.SampleKeywords`.
 
         Raises:

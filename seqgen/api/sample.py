@@ -19,12 +19,10 @@ from seqgen.protocols import Verdict
 if TYPE_CHECKING:
     from seqgen.api.open_run import OpenRun
     from seqgen.protocols import Processor
-    from seqgen.sampling import RowFilter, Sample, Sampler, Top
+    from seqgen.sampling import Bound, RowFilter, Sample, Sampler, Top
 
 _CHUNK = 20_000  # training records that texts are compared with at a time
-PILOT, LEAST_KEPT = 1000, 20
-"""Trial rows by which the rate of a constraint is estimated, and how many must satisfy it for rejection sampling."""
-_PILOT_SEED = 2**63 - 1  # one for all seeds, so that a constraint is always treated alike
+_SMALL = 0.01  # probability below which it is written as one in so many
 _LONG = 0.9  # of the length limit
 _MANY = 0.2  # of the rows
 
@@ -39,6 +37,9 @@ def iter_rows(run: OpenRun, n: int, config: SampleConfig, warn: Callable[[str], 
     with computing(run.settings.engine.threads):
         sampler: Sampler = _decoder(Sampler, run, config)
         exact = sampler.constraint is not None and sampler.constraint.exact
+        if config.fast and (exact or sampler.constraint is None):
+            problem = "it contradicts --exact" if exact else "there is no constraint"
+            raise UsageError(f"cannot apply --fast: {problem}; drop --fast")
         if config.decode != "draw":
             if config.filters or exact:
                 raise UsageError(
@@ -50,10 +51,10 @@ def iter_rows(run: OpenRun, n: int, config: SampleConfig, warn: Callable[[str], 
                 row_filter = replace(row_filter, satisfies=sampler.satisfies)
             rows = sampler.rows()
             if sampler.constraint is not None and not exact:
-                rows = constrained_rows(run, sampler, 0, warn)
+                rows = constrained_rows(run, sampler, 0, config, warn)
             yield from filter_rows(rows, n, row_filter, config.effort)
         elif sampler.constraint is not None:
-            yield from itertools.islice(constrained_rows(run, sampler, n, warn), n) if n else ()
+            yield from itertools.islice(constrained_rows(run, sampler, n, config, warn), n) if n else ()
         else:
             yield from sampler.take(n)
 
@@ -130,34 +131,53 @@ def _decoder(kind: Any, run: OpenRun, config: DecodeConfig) -> Any:
 
 
 _EXACT_HINT = "--exact keeps the model's distribution by rejecting rows"
+_FAST_HINT = "without --fast rows keep the model's distribution"
 
 
-def constrained_rows(run: OpenRun, sampler: Sampler, n: int, warn: Callable[[str], None]) -> Iterator[Sample]:
-    """Yield rows that satisfy a constraint: by rejection without end, or ``n`` rows guided step by step.
-
-    Rows that break the constraint are rejected where at least 20 of 1,000 trial rows satisfy it. The trial has a seed
-    of its own, so row i depends on its seed and number only.
+def constrained_rows(
+    run: OpenRun, sampler: Sampler, n: int, config: SampleConfig, warn: Callable[[str], None]
+) -> Iterator[Sample]:
+    """Yield rows that satisfy a constraint: as the model has them, or guided step by step.
 
     Args:
         run: the run.
         sampler: of the run, with a constraint.
         n: number of guided rows; 0: without end.
-        warn: called with one line if rows are guided, and if many of them reach the length limit.
+        config: with ``fast``, all rows are guided.
+        warn: called with one line if rows are not sampled freely, and if many guided ones reach the length limit.
     """
     assert sampler.constraint is not None
-    trial = itertools.islice(sampler.as_rejection_sampler(_PILOT_SEED).rows(), PILOT)
-    n_kept = sum(1 for _ in itertools.islice(filter(sampler.satisfies, trial), LEAST_KEPT))
-    if n_kept == LEAST_KEPT:
-        yield from filter(sampler.satisfies, sampler.as_rejection_sampler().rows())
-        return
-    warn(
-        f"constraint {sampler.constraint.name}: {n_kept} of {PILOT:,} trial rows satisfy it ({n_kept / PILOT:.1%}), so "
-        f"rows are guided step by step, which changes their distribution; {_EXACT_HINT}"
+    if not config.fast:
+        from seqgen.counting import Blend
+        from seqgen.sampling import find_way
+
+        way = find_way(sampler, run.model.graph if isinstance(run.model, Blend) else None)
+        if way.bound is not None:
+            warn(f"constraint {sampler.constraint.name}: {describe_bound(way.bound)}")
+        if way.rows is not None:
+            yield from way.rows
+            return
+        warn(
+            f"constraint {sampler.constraint.name}: {way.n_kept} of {way.n_tried:,} trial rows satisfy it "
+            f"({way.free:.1%}), so rows are guided step by step, which changes their distribution; {_EXACT_HINT}"
+        )
+    hint = _FAST_HINT if config.fast else _EXACT_HINT
+    yield from _watched(run, sampler, sampler.take(n) if n else sampler.rows(), warn, hint)
+
+
+def describe_bound(bound: Bound) -> str:
+    """Return what a trial says of rows with look-ahead, for messages."""
+    share = f"{bound.accepted:.1%}" if bound.accepted >= _SMALL else f"about 1 in {1 / bound.accepted:,.0f}"
+    return (
+        f"{share} of the model's rows satisfy it, so rows are sampled with look-ahead and {bound.kept:.1%} of them "
+        f"kept (approximately exact: effective sample size {bound.effective:.0%}, about {bound.above:.1%} of the "
+        "weight above the bound)"
     )
-    yield from _watched(run, sampler, sampler.take(n) if n else sampler.rows(), warn)
 
 
-def _watched(run: OpenRun, sampler: Sampler, rows: Iterator[Sample], warn: Callable[[str], None]) -> Iterator[Sample]:
+def _watched(
+    run: OpenRun, sampler: Sampler, rows: Iterator[Sample], warn: Callable[[str], None], hint: str
+) -> Iterator[Sample]:
     """Pass rows on, then warn if many reach the length limit in search of a way to satisfy the constraint."""
     least, most = sampler.lengths
     counts_chars = most is not None and least < _LONG * most
@@ -177,7 +197,7 @@ def _watched(run: OpenRun, sampler: Sampler, rows: Iterator[Sample], warn: Calla
         elif n_long and n_long >= _MANY * n_rows:
             long = f"{n_long:,} of {n_rows:,} rows nearly reach the limit of {most} characters"
         if long:
-            warn(f"constraint {sampler.constraint.name}: {long}; {_EXACT_HINT}")
+            warn(f"constraint {sampler.constraint.name}: {long}; {hint}")
 
 
 # -- the next symbols

@@ -31,6 +31,9 @@ class DecodeConfig(UserConfig):
         (), description="text that no row contains; may be repeated"
     )
     ends: Annotated[str, Flag(_CONSTRAINTS, metavar=_TEXT)] = Field("", description="text that every row ends with")
+    template: Annotated[str, Flag(_CONSTRAINTS, metavar="'Mar*a'")] = Field(
+        "", description="text that every row is, with a star for each text to fill in"
+    )
     length: Annotated[str, Flag(_CONSTRAINTS, metavar="5-8")] = Field(
         "", description="length of every row in characters: 5-8, 5, 5- or -8"
     )
@@ -38,7 +41,7 @@ class DecodeConfig(UserConfig):
         "", description="regular expression that matches every whole row (extra: constrain)"
     )
     ignore_case: Annotated[bool, Flag(_CONSTRAINTS)] = Field(
-        False, description="ignore case in --contains, --avoid, --ends and --regex"
+        False, description="ignore case in --contains, --avoid, --ends, --template and --regex"
     )
     label: Annotated[str | None, Flag(_CONSTRAINTS)] = Field(
         None, description="label of the rows, for runs trained with --condition label"
@@ -111,6 +114,9 @@ class SampleConfig(DecodeConfig):
 
     decode: Annotated[Literal["draw", "beam", "gumbel"], Flag()] = Field(
         "draw", description="draw: sample; beam: beam search as wide as -n; gumbel: sample without replacement"
+    )
+    fast: Annotated[bool, Flag()] = Field(
+        False, description="forbid symbols step by step under a constraint, which changes the distribution of rows"
     )
     unique: Annotated[bool, Flag(_FILTERS)] = Field(False, description="reject duplicate rows")
     novel: Annotated[bool, Flag(_FILTERS)] = Field(False, description="reject rows that are training records")

@@ -1,7 +1,7 @@
 """Counting beside a network: exact n-gram counts, and the blend of both."""
 
 from seqgen.counting.blend import Blend, entropy
-from seqgen.counting.counts_file import NGRAM, Counts, count_part, dump_counts, load_counts
+from seqgen.counting.counts_file import NGRAM, Counts, count_part, count_records, dump_counts, load_counts
 from seqgen.counting.discount import fit_factor, is_first
 from seqgen.counting.gate import (
     N_FEATURES,
@@ -12,9 +12,9 @@ from seqgen.counting.gate import (
     node_features,
     scored_nats,
 )
-from seqgen.counting.graph import Graph, build_graph
+from seqgen.counting.graph import Graph, build_graph, dense_table
 from seqgen.counting.kneser_ney import MAX_ORDER, Records, choose_order, leave_out_by_order
-from seqgen.counting.records import N_BLOCKS, records_of_part, records_of_texts
+from seqgen.counting.records import N_BLOCKS, records_of_part, records_of_rows, records_of_texts
 
 __all__ = [
     "MAX_ORDER",
@@ -29,7 +29,9 @@ __all__ = [
     "build_graph",
     "choose_order",
     "count_part",
+    "count_records",
     "cross_fitted",
+    "dense_table",
     "dump_counts",
     "entropy",
     "fit_factor",
@@ -40,6 +42,7 @@ __all__ = [
     "mixed_nats",
     "node_features",
     "records_of_part",
+    "records_of_rows",
     "records_of_texts",
     "scored_nats",
 ]

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from seqgen.batches import Encoded, evaluation_batches
 from seqgen.counting.discount import build_discount
 from seqgen.counting.gate import N_FEATURES, N_LENGTHS, node_scores
-from seqgen.counting.graph import Graph, distributions
+from seqgen.counting.graph import Graph, dense_table
 from seqgen.model import evaluation_mode, make_stepper
 from seqgen.protocols import State
 from seqgen.tokenizers import BOS, EOS
@@ -76,7 +76,10 @@ class Blend(nn.Module):
                 break
             n_dense = after
         self._n_dense = n_dense
-        arrays = _table(graph, n_dense) | {
+        probs_DV, following_DV = dense_table(graph, n_dense)
+        arrays = {
+            "probs_DV": probs_DV,
+            "following_DV": following_DV,
             "shorter_R": graph.shorter_R,
             "mass_R": graph.mass_R,
             "starts_R": np.searchsorted(graph.keys_A, np.arange(graph.n_nodes + 1) * graph.n_ids).astype(np.int32),
@@ -230,21 +233,3 @@ class Blend(nn.Module):
 def entropy(log_probs_NV: Tensor, probs_NV: Tensor) -> Tensor:
     """Return the entropy of each distribution, (N,) nats; ids that may not be predicted add nothing."""
     return -(probs_NV * log_probs_NV.clamp(min=-1e4)).sum(-1)
-
-
-def _table(graph: Graph, n_dense: int) -> dict[str, Any]:
-    """Return distributions and following nodes of the first nodes, (D, V)."""
-    probs_DV = np.zeros((n_dense, graph.n_ids), dtype=np.float32)
-    following_DV = np.zeros((n_dense, graph.n_ids), dtype=np.int32)
-    source_A, id_A = np.divmod(graph.keys_A, graph.n_ids)
-    for length in range(int(graph.length_R[n_dense - 1]) + 1):
-        level = graph.level(length)
-        probs_DV[level] = distributions(graph, level.start, level.stop, probs_DV if length else None)
-        if length:
-            following_DV[level] = following_DV[graph.shorter_R[level]]
-        arcs = slice(*np.searchsorted(graph.keys_A, [level.start * graph.n_ids, level.stop * graph.n_ids]).tolist())
-        following_DV[source_A[arcs], id_A[arcs]] = graph.next_A[arcs]
-    unread_V = graph.base_V == 0  # conditions and padding
-    following_DV[:, unread_V] = np.arange(n_dense)[:, None]
-    following_DV[:, BOS] = graph.begin
-    return {"probs_DV": probs_DV, "following_DV": following_DV}

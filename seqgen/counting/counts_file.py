@@ -13,7 +13,7 @@ import numpy as np
 from seqgen.batches import Encoded, Stream
 from seqgen.counting.discount import likely_records, records_of_ids
 from seqgen.counting.graph import ARRAY_TYPES, Graph, build_graph
-from seqgen.counting.kneser_ney import MAX_ORDER, choose_order
+from seqgen.counting.kneser_ney import MAX_ORDER, Records, choose_order
 from seqgen.counting.records import records_of_part
 from seqgen.errors import CheckpointError
 from seqgen.tokenizers import BOS, EOS, PAD, Vocabulary
@@ -48,13 +48,17 @@ def count_part(part: Encoded | Stream, vocabulary: Vocabulary) -> Counts:
         part: the records, or one long text.
         vocabulary: its symbols.
     """
-    found = records_of_part(part, vocabulary)
-    orders, counted, _ = choose_order(found)
-    allowed_V = vocabulary.allowed_V()
-    graph = build_graph(found, orders, counted, allowed_V / allowed_V.sum())
+    graph = count_records(records_of_part(part, vocabulary), vocabulary)
     if isinstance(part, Stream) or vocabulary.conditions:
         return Counts(graph)
     return Counts(graph, likely_records(part, vocabulary.size))
+
+
+def count_records(records: Records, vocabulary: Vocabulary) -> Graph:
+    """Count the n-grams of records, of the order that predicts each record best from all others."""
+    orders, counted, _ = choose_order(records)
+    allowed_V = vocabulary.allowed_V()
+    return build_graph(records, orders, counted, allowed_V / allowed_V.sum())
 
 
 def dump_counts(counts: Counts) -> bytes:

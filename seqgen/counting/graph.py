@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seqgen.counting.kneser_ney import Counted, Order, Records
+from seqgen.tokenizers import BOS
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -178,6 +179,29 @@ def distributions(graph: Graph, first: int, last: int, above_RV: Floats | None =
         arcs = np.arange(int(counts.sum())) + np.repeat(starts - (np.cumsum(counts) - counts), counts)
         probs_RV[rows, graph.keys_A[arcs] % graph.n_ids] += graph.probs_A[arcs]
     return probs_RV
+
+
+def dense_table(graph: Graph, n_dense: int) -> tuple[Floats, Integers]:
+    """Return the distributions (D, V) of the first nodes, and the node (D, V) after each id, which may be any.
+
+    Args:
+        graph: the counts.
+        n_dense: D, all nodes up to some length.
+    """
+    probs_DV = np.zeros((n_dense, graph.n_ids), dtype=np.float32)
+    following_DV = np.zeros((n_dense, graph.n_ids), dtype=np.int32)
+    source_A, id_A = np.divmod(graph.keys_A, graph.n_ids)
+    for length in range(int(graph.length_R[n_dense - 1]) + 1):
+        level = graph.level(length)
+        probs_DV[level] = distributions(graph, level.start, level.stop, probs_DV if length else None)
+        if length:
+            following_DV[level] = following_DV[graph.shorter_R[level]]
+        arcs = slice(*np.searchsorted(graph.keys_A, [level.start * graph.n_ids, level.stop * graph.n_ids]).tolist())
+        following_DV[source_A[arcs], id_A[arcs]] = graph.next_A[arcs]
+    unread_V = graph.base_V == 0  # conditions and padding
+    following_DV[:, unread_V] = np.arange(n_dense)[:, None]
+    following_DV[:, BOS] = graph.begin
+    return probs_DV, following_DV
 
 
 def _entropies(graph: Graph) -> Floats:

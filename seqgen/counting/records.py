@@ -10,7 +10,7 @@ import numpy as np
 
 from seqgen.batches import Encoded, Stream
 from seqgen.counting.kneser_ney import MAX_ORDER, Records
-from seqgen.tokenizers import Vocabulary
+from seqgen.tokenizers import BOS, EOS, Vocabulary
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -60,6 +60,22 @@ def records_of_texts(texts: Sequence[str], alphabet: Iterable[str], *, ends: boo
     ids_S[starts] = 0
     ids_S[np.repeat(starts + 1 - (np.cumsum(lengths) - lengths), lengths) + np.arange(len(ids))] = ids
     return _framed(ids_S, framed, list(times.values()), len(codes) + 2, len(codes) + ends)
+
+
+def records_of_rows(flat: Ids, lengths_N: Ids, vocabulary: Vocabulary) -> Records:
+    """Return rows as records, with a mark before each and, where rows have an end, a stop after it.
+
+    Args:
+        flat: the symbols of all rows.
+        lengths_N: the number of symbols of each row.
+        vocabulary: the symbols.
+    """
+    framed_N = lengths_N + 1 + vocabulary.ends
+    starts_N = np.cumsum(framed_N) - framed_N
+    ids_S = np.full(int(framed_N.sum()), EOS, dtype=np.int32)
+    ids_S[starts_N] = BOS
+    ids_S[np.repeat(starts_N + 1 - (np.cumsum(lengths_N) - lengths_N), lengths_N) + np.arange(len(flat))] = flat
+    return _framed(ids_S, framed_N, [1] * len(lengths_N), vocabulary.size, int(vocabulary.allowed_V().sum()))
 
 
 def _framed(ids_S: Ids, lengths_N: Ids, times: list[int], n_ids: int, n_symbols: int) -> Records:

@@ -43,6 +43,13 @@ def build_matcher(
     return trie.build()
 
 
+def build_reader(word: str, *, ignore_case: bool = False) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.bool_]]:
+    """Return an automaton that reads one word, in the form of ``build_matcher``; -1 after other bytes."""
+    trie = _Trie(ignore_case)
+    trie.add(word)
+    return trie.without_fallbacks()
+
+
 class _Trie:
     """A trie of words: a state for each prefix of a word, and one for each prefix of a multi-byte character between."""
 
@@ -104,6 +111,13 @@ class _Trie:
                 fallback[next_state] = int(table_KB[state, byte]) if state else 0
                 table_KB[state, byte] = next_state
         return table_KB, ends_K
+
+    def without_fallbacks(self) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.bool_]]:
+        """Return the transitions of the trie alone (K, 256), else -1, and whether a word ends in each state (K,)."""
+        table_KB = np.full((len(self._depth), N_BYTES), -1, dtype=np.int32)
+        for state, after in enumerate(self._after):
+            table_KB[state, list(after)] = list(after.values())
+        return table_KB, np.array(self._is_word)
 
 
 def _case_class(character: str) -> str:

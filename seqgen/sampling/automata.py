@@ -8,6 +8,7 @@ Dimension letters: K states.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seqgen.errors import BadOption, UsageError
-from seqgen.sampling.aho_corasick import N_BYTES, build_matcher
+from seqgen.sampling.aho_corasick import N_BYTES, build_matcher, build_reader
 
 MAX_CHARS = 32_000
 """Limit on a length that can be counted, and on a text that can be searched for, in characters."""
@@ -72,6 +73,37 @@ def avoids(words: Sequence[str], *, ignore_case: bool = False) -> Automaton:
 def ends(text: str, *, ignore_case: bool = False) -> Automaton:
     """Return the automaton of rows that end with a text."""
     return Automaton(f"--ends {text!r:.60}", *build_matcher([_check_text(text)], ignore_case=ignore_case))
+
+
+def template(pattern: str, *, ignore_case: bool = False) -> Automaton:
+    r"""Return the automaton of rows that consist of some pieces of text in this order, with any text between them.
+
+    Args:
+        pattern: the pieces, with a star for the text between two of them, before the first or after the last; a star
+            behind a backslash stands for itself.
+        ignore_case: whether upper and lower case are the same.
+    """
+    _check_text(pattern)
+    pieces = [piece.replace("\\*", "*") for piece in re.split(r"(?<!\\)\*", pattern)]
+    begin, *inner = pieces
+    end = inner.pop() if inner else None
+    # Each stage searches for a piece; the state in which it is found is the first one of the next stage.
+    stages = [(build_reader(begin, ignore_case=ignore_case), False)] if begin else []
+    stages += [(build_matcher([piece], ignore_case=ignore_case), False) for piece in inner if piece]
+    if end:
+        stages.append((build_matcher([end], ignore_case=ignore_case), True))
+    elif end is None:  # no star: the row is the text
+        stages[-1] = stages[-1][0], True
+    else:
+        stages.append(((np.zeros((1, N_BYTES), dtype=np.int32), np.ones(1, dtype=np.bool_)), True))
+    tables, accepts, offset = [], [], 0
+    for (next_KB, found_K), is_last in stages:
+        after = offset + len(next_KB)
+        found_KB = (next_KB >= 0) & found_K[next_KB] & (not is_last)
+        tables.append(np.where(next_KB < 0, -1, np.where(found_KB, after, next_KB + offset)).astype(np.int32))
+        accepts.append(found_K & is_last)
+        offset = after
+    return Automaton(f"--template {pattern!r:.60}", np.vstack(tables), np.concatenate(accepts))
 
 
 def length(least: int, most: int | None) -> Automaton:

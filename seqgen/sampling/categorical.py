@@ -23,11 +23,13 @@ class Uniforms:
         seed: the sampling seed.
         start: number of the first row.
         width: number of rows.
+        stream: which of several independent streams of a seed, 0 to 15.
     """
 
-    def __init__(self, seed: int, start: int, width: int) -> None:
+    def __init__(self, seed: int, start: int, width: int, stream: int = 0) -> None:
         first, last = start // BLOCK, (start + width - 1) // BLOCK
-        self._streams = [np.random.Generator(np.random.Philox(key=[seed, block])) for block in range(first, last + 1)]
+        keys = [[seed, block + (stream << 60)] for block in range(first, last + 1)]
+        self._streams = [np.random.Generator(np.random.Philox(key=key)) for key in keys]
         self._ahead: list[Tensor] = []
         self._rows = slice(start - first * BLOCK, start - first * BLOCK + width)
 

@@ -23,10 +23,11 @@ from seqgen.config import DecodeConfig
 from seqgen.errors import UsageError
 from seqgen.sampling import automata
 from seqgen.sampling.automata import Automaton
+from seqgen.sampling.look_ahead import RowAutomaton
 from seqgen.sampling.product import Product, explain_conflict
 from seqgen.sampling.regexes import regex
 from seqgen.sampling.state_graph import UNREACHABLE
-from seqgen.tokenizers import Vocabulary
+from seqgen.tokenizers import EOS, Vocabulary
 
 _MAX_PENALTIES = 1 << 22  # entries of the cached penalty tables, with which masking is one addition
 
@@ -80,6 +81,8 @@ class Constraint:
         self.name = " and ".join(part.name for part in self._parts)
         self._decodes_parts = len(parts) > len(self._parts)
         self._product, self._device, self._max_length = product, device, max_length
+        self._allowed_V, self._ends = np.array([piece is not None for piece in pieces]), vocabulary.ends
+        self._allowed_V[EOS] = vocabulary.ends
         self._use_tables()
 
     def _use_tables(self) -> None:
@@ -96,6 +99,11 @@ class Constraint:
         other.exact = True
         other._use_tables()
         return other
+
+    def automaton(self) -> RowAutomaton:
+        """Return the constraint as a table."""
+        next_SV, _ = self._product.tables(exact=False)
+        return RowAutomaton(next_SV, self._product.distance_S, self._allowed_V, self._ends)
 
     def initial_state(self, width: int) -> Tensor:
         """Return the state of ``width`` rows after the prefix, (C,)."""
@@ -149,6 +157,7 @@ def build_constraint(
     parts += [automata.contains(settings.contains_any, ignore_case=either)] if settings.contains_any else []
     parts += [automata.avoids(settings.avoid, ignore_case=either)] if settings.avoid else []
     whole = [automata.ends(settings.ends, ignore_case=either)] if settings.ends else []
+    whole += [automata.template(settings.template, ignore_case=either)] if settings.template else []
     whole += [automata.length(*automata.parse_length(settings.length))] if settings.length else []
     whole += [regex(settings.regex, ignore_case=either)] if settings.regex else []
     if whole and not vocabulary.ends:
@@ -172,7 +181,7 @@ def build_constraint(
             device=device,
         )
     except UsageError:
-        for text in () if either else (*settings.contains, settings.ends):
+        for text in () if either else (*settings.contains, settings.ends, settings.template.replace("*", "")):
             vocabulary.encode(text)  # an unknown symbol is the more helpful error
         raise
 

@@ -75,6 +75,10 @@ class RowBatch:
             return computed_C[: len(self.active_A)]
         return computed_C.index_select(0, self._computed_A)
 
+    def of_active(self, values_W: Tensor) -> Tensor:
+        """Return the values of the active rows among those of all rows, (W,) -> (A,)."""
+        return values_W if len(self.active_A) == len(values_W) else values_W.index_select(0, self.active_A)
+
     def history_AT(self) -> Tensor:
         """Return the ids of each active row so far, ``PAD`` after its end."""
         assert self._before_AT is not None

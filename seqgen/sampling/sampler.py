@@ -12,7 +12,7 @@ from __future__ import annotations
 import copy
 import functools
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +25,7 @@ from seqgen.sampling.automata import parse_length
 from seqgen.sampling.categorical import Uniforms, identity, sample_ids
 from seqgen.sampling.decoder import Decoder
 from seqgen.sampling.row_batch import MULTIPLE, RowBatch, round_up
+from seqgen.sampling.steps import DecodingStep
 from seqgen.tokenizers import BOS, EOS, PAD
 
 _MAX_LOGITS = 2**22
@@ -113,22 +114,25 @@ class Sampler(Decoder):
 
     def _chunk(self, start: int, width: int, check: Callable[[], None] | None = None) -> Iterator[Sample]:
         """Return rows ``start`` to ``start + width - 1``."""
+        flat, lengths_W, cut_W = self.sample_flat(start, width, check)
+        texts = self.vocabulary.decode_many(flat, lengths_W)
+        return map(_sample, zip(range(start, start + width), texts, cut_W.tolist(), strict=True))
+
+    def sample_flat(
+        self, start: int, width: int, check: Callable[[], None] | None = None
+    ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+        """Return the symbols of rows ``start`` to ``start + width - 1`` together, their lengths, and which were cut."""
         with self.inference():
             rows = self._sample_batch(start, width, check)
         ids_TW = np.full((rows.n_sampled, width), EOS, dtype=self.vocabulary.dtype)
         for ids_W, (active_A, ids_A) in zip(ids_TW, rows.sampled, strict=True):
             ids_W[active_A.cpu().numpy()] = ids_A.cpu().numpy()
-        texts, cut = self._decode(np.ascontiguousarray(ids_TW[self.n_slots :].T))
-        return map(_sample, zip(range(start, start + width), texts, cut, strict=True))
-
-    def _decode(self, ids_WT: npt.NDArray[np.unsignedinteger[Any]]) -> tuple[list[str], list[bool]]:
-        """Return the texts of rows, and whether each was cut."""
+        ids_WT = np.ascontiguousarray(ids_TW[self.n_slots :].T)
         ends_WT = ids_WT == EOS
         lengths_W = ends_WT.argmax(1)
-        cut_W = ~ends_WT[np.arange(len(ends_WT)), lengths_W]
+        cut_W = ~ends_WT[np.arange(width), lengths_W]
         lengths_W[cut_W] = self.max_length
-        flat = ids_WT[np.arange(ids_WT.shape[1]) < lengths_W[:, None]].astype(np.int32)
-        return self.vocabulary.decode_many(flat, lengths_W), cut_W.tolist()
+        return ids_WT[np.arange(ids_WT.shape[1]) < lengths_W[:, None]].astype(np.int32), lengths_W, cut_W
 
     def _sample_batch(self, start: int, width: int, check: Callable[[], None] | None) -> RowBatch:
         step = self.steps()
@@ -141,15 +145,19 @@ class Sampler(Decoder):
             if check is not None:
                 check()
             logits_CV, state = step(rows.ids_C, state, rows.n_sampled)
-            logits_CV = step.mask(logits_CV, state, rows.n_sampled)
             uniform_W = uniforms.next().to(self.device)
-            state = rows.add(self._next_ids(logits_CV, rows, uniform_W), state)
+            if rows.n_sampled < len(self.forced):  # conditions and prefix
+                ids_A = torch.full_like(rows.active_A, self.forced[rows.n_sampled])
+            else:
+                ids_A = self._next_ids(step, logits_CV, state, rows, uniform_W)
+            state = rows.add(ids_A, state)
         return rows
 
-    def _next_ids(self, logits_CV: Tensor, rows: RowBatch, uniform_W: Tensor) -> Tensor:
-        """Return the next id of each active row: forced by conditions and prefix, else sampled."""
-        if rows.n_sampled < len(self.forced):
-            return torch.full_like(rows.active_A, self.forced[rows.n_sampled])
+    def _next_ids(
+        self, step: DecodingStep, logits_CV: Tensor, state: State, rows: RowBatch, uniform_W: Tensor
+    ) -> Tensor:
+        """Return a sampled id for each active row."""
+        logits_CV = step.mask(logits_CV, state, rows.n_sampled)
         expand: Callable[[Tensor], Tensor] = rows.expand
         first, given = 0, None
         if self._is_unrestricted:
@@ -160,14 +168,18 @@ class Sampler(Decoder):
             logits_CV = self.process(*given)
         elif self.constraint is None:  # a constraint forbids these itself
             logits_CV = logits_CV.masked_fill(self.forbidden_V, -torch.inf)
-        uniform_A = uniform_W if len(rows.active_A) == len(uniform_W) else uniform_W.index_select(0, rows.active_A)
-        ids_A = sample_ids(logits_CV, uniform_A, expand).add_(first)
+        ids_A = sample_ids(logits_CV, rows.of_active(uniform_W), expand).add_(first)
         if int(ids_A.max()) == self.vocabulary.size:
             failed_A = ids_A == self.vocabulary.size
-            if (failed_A & rows.unfinished_A()).any():
-                if given is None:
-                    at = rows.n_sampled - self.n_slots
-                    raise Diverged(f"cannot sample symbol {at} of a row: the logits of the model are not finite")
-                raise self.dead_end(*given, rows.unfinished_A())
+            self._check_dead_ends(failed_A & rows.unfinished_A(), rows, given)
             ids_A = ids_A.masked_fill(failed_A, PAD)  # a row that has ended
         return ids_A
+
+    def _check_dead_ends(self, failed_A: Tensor, rows: RowBatch, given: tuple[Tensor, Tensor] | None) -> None:
+        """Raise the error for rows without a possible next id, if there are any; ``given`` is that to ``process``."""
+        if not failed_A.any():
+            return
+        if given is None:
+            at = rows.n_sampled - self.n_slots
+            raise Diverged(f"cannot sample symbol {at} of a row: the logits of the model are not finite")
+        raise self.dead_end(*given, rows.unfinished_A())

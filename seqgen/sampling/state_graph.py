@@ -30,6 +30,10 @@ class IntSet:
         """Number of members."""
         return len(self._old) + len(self._new)
 
+    def members(self) -> Ints:
+        """Return the members, sorted."""
+        return np.sort(np.concatenate((self._old, self._new)), kind="stable")
+
     def add(self, codes: Ints) -> Ints:
         """Add integers; return the non-negative ones that were not members yet, sorted."""
         codes = np.unique(codes)

@@ -5,16 +5,28 @@ Dimension letters: C computed rows, V vocabulary.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
 from seqgen.model import device_of, make_stepper
 from seqgen.protocols import State
-from seqgen.sampling.constraint import Constraint
 from seqgen.states import list_leaves
 from seqgen.tokenizers import BOS, PAD
+
+
+class RowConstraint(Protocol):
+    """A constraint as a decoding step uses it; see :class:`seqgen.sampling.constraint.Constraint`."""
+
+    def initial_state(self, width: int) -> Tensor:
+        """Return the state of ``width`` rows after the prefix, (C,)."""
+
+    def advance(self, state_C: Tensor, ids_C: Tensor) -> Tensor:
+        """Return the state after one more symbol, (C,)."""
+
+    def mask(self, logits_CV: Tensor, state_C: Tensor, length: int) -> Tensor:
+        """Return logits with minus infinity at the ids that no accepted row of the remaining length has."""
 
 
 class DecodingStep:
@@ -33,7 +45,7 @@ class DecodingStep:
     """
 
     def __init__(
-        self, model: Any, n_slots: int, n_prefix: int, constraint: Constraint | None = None, guidance: float = 1.0
+        self, model: Any, n_slots: int, n_prefix: int, constraint: RowConstraint | None = None, guidance: float = 1.0
     ) -> None:
         self._model, self._step = model, make_stepper(model)
         self._n_slots, self._n_prefix = n_slots, n_prefix

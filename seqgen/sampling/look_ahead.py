@@ -1,0 +1,246 @@
+"""Look-ahead under a constraint: the probability that an n-gram ends a row that the constraint accepts.
+
+Masking forbids a symbol after which no accepted end can be reached, so beginnings that look harmless are sampled as if
+every row ended well. Here each symbol is weighted instead by the probability h that the rest of the row is accepted.
+Under an n-gram this is a finite computation: with q the state of the constraint, c the context of the n-gram, p its
+probabilities and n the number of symbols that may still follow,
+
+    h_n(q, c) = p(end | c) [q accepts] + sum over v of p(v | c) h_{n-1}(q v, c v)          h_{-1} = 0
+
+or, in one long text, whose rows have no end, h_0(q, c) = [q accepts]. Rows whose symbols are sampled from
+p_model(v) h(q v, c v)^0.9 satisfy the constraint; how far they are from the model's own is known (``corrected``).
+
+Source: the use of a tractable model of the future, Zhang et al. 2023, arXiv:2304.07438 (GeLaTo) and Zhang et al. 2024,
+arXiv:2406.13892 (Ctrl-G), both with a hidden Markov model in place of the n-gram.
+
+Dimension letters: P pairs (q, c) that can be reached, S states of the constraint, D contexts of the n-gram, V ids, C
+computed rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from seqgen.counting import Graph, dense_table
+from seqgen.sampling.state_graph import IntSet
+from seqgen.tokenizers import BOS, EOS
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    Ints = npt.NDArray[np.int64]
+
+_MAX_ENTRIES = 1 << 22  # pairs times ids
+_MAX_WORK = 1 << 28  # pairs times ids times symbols that may follow
+_MAX_STORED = 1 << 24  # values of h
+_SETTLED = 1e-3  # relative change of h between lengths below which it is taken to be that of longer rows too
+_FLOOR, _PER_SYMBOL = -750.0, 5.0  # stands for log h where it is below the smallest double: by the distance to the end
+_POWER = 0.9  # of h: where the n-gram is too sure, fewer rows weigh very much (``benchmarks/constraints.py``)
+_LEAST = 1e-300
+_FEW = 1e-12  # the least share of a symbol, so that none is ruled out by rounding
+
+
+@dataclass(frozen=True)
+class RowAutomaton:
+    """A constraint as a table.
+
+    Attributes:
+        next_SV: the state after each id; the last state is that of ended and of rejected rows.
+        distance_S: the least number of symbols from each state, the last one excluded, to an accepted end.
+        allowed_V: the ids that may be sampled, the end included where rows end.
+        ends: whether rows have an end.
+    """
+
+    next_SV: npt.NDArray[np.int32]
+    distance_S: Ints
+    allowed_V: npt.NDArray[np.bool_]
+    ends: bool
+
+
+class LookAhead:
+    """The logarithm of h for the rows of a constraint.
+
+    Args:
+        automaton: the constraint, in state 0 after the prefix.
+        graph: the counts of an n-gram; contexts are shortened to what the limits allow.
+        prefix: the ids that every row begins with.
+        max_length: the maximum number of symbols of a row, prefix included.
+        temperature: the power to which the n-gram's probabilities are raised is 1 / temperature.
+        device: the device on which rows are computed.
+
+    Attributes:
+        n_pairs: P.
+        log_accepted: log h at the start of a row.
+
+    Raises:
+        TooLarge: there are too many pairs even with the shortest contexts.
+    """
+
+    def __init__(
+        self,
+        automaton: RowAutomaton,
+        graph: Graph,
+        prefix: list[int],
+        max_length: int,
+        *,
+        temperature: float = 1.0,
+        device: torch.device | None = None,
+    ) -> None:
+        self._automaton, self._max_length = automaton, max_length
+        self._ids_U = np.flatnonzero(automaton.allowed_V)
+        n_left = max(max_length - len(prefix), 0)
+        most = min(_MAX_ENTRIES, _MAX_WORK // (n_left + 1)) // len(self._ids_U)
+        for ngram in _by_size(graph, most):
+            codes_P = self._reachable(ngram, ngram.after(prefix), most)
+            if codes_P is not None:
+                break
+        else:
+            raise TooLarge
+        self.n_pairs = len(codes_P)
+        state_P, context_P = np.divmod(codes_P, len(ngram.probs_DV))
+        self._start = int(np.searchsorted(codes_P, ngram.after(prefix)))
+        self._distance_P = automaton.distance_S[state_P]
+        next_PV = self._table(codes_P, ngram)
+        ngram = ngram.at_temperature(temperature, automaton.allowed_V)
+        log_h = self._solve(next_PV, ngram, context_P, n_left)
+        self._device = device
+        self._next_PV = torch.from_numpy(next_PV).to(device)
+        self._log_h = [values_P.to(device) for values_P in log_h]
+        self.log_accepted = float(self._log_h[min(n_left + 1, len(self._log_h) - 1)][self._start]) / _POWER
+
+    def _reachable(self, ngram: _Contexts, context: int, most: int) -> Ints | None:
+        """Return the codes of the pairs (q, c) that rows can reach, ascending; None if there are more than ``most``."""
+        n_contexts, last = len(ngram.probs_DV), len(self._automaton.next_SV) - 1
+        symbols = self._ids_U[self._ids_U != EOS]
+        frontier = np.array([context], dtype=np.int64)  # state 0
+        found = IntSet(frontier)
+        while len(frontier):
+            if found.size > most:
+                return None
+            state_F, context_F = np.divmod(frontier, n_contexts)
+            next_FU = self._automaton.next_SV[state_F[:, None], symbols].astype(np.int64)
+            codes_FU = next_FU * n_contexts + ngram.following_DV[context_F[:, None], symbols]
+            frontier = found.add(codes_FU[next_FU != last])
+        return found.members()
+
+    def _table(self, codes_P: Ints, ngram: _Contexts) -> npt.NDArray[np.int32]:
+        """Return the pair after each id, (P + 2, V): P stands for ended rows, P + 1 for rejected ones."""
+        automaton, n_pairs = self._automaton, len(codes_P)
+        ended, rejected = n_pairs, n_pairs + 1
+        last = len(automaton.next_SV) - 1
+        state_P, context_P = np.divmod(codes_P, len(ngram.probs_DV))
+        next_PV = np.full((n_pairs + 2, len(automaton.allowed_V)), rejected, dtype=np.int32)
+        for id_ in self._ids_U[self._ids_U != EOS].tolist():
+            next_P = automaton.next_SV[state_P, id_].astype(np.int64)
+            codes = next_P * len(ngram.probs_DV) + ngram.following_DV[context_P, id_]
+            next_PV[:n_pairs, id_] = np.where(next_P == last, rejected, np.searchsorted(codes_P, codes))
+        if automaton.ends:
+            next_PV[:n_pairs, EOS] = np.where(automaton.distance_S[state_P] == 0, ended, rejected)
+        next_PV[ended] = ended
+        return next_PV
+
+    def _solve(self, next_PV: npt.NDArray[np.int32], ngram: _Contexts, context_P: Ints, n_left: int) -> list[Tensor]:
+        """Return log h_{-1}, log h_0, ... of the pairs, of ended and of rejected rows, each (P + 2,), times the power.
+
+        The last one stands for all longer rows: it has settled, or more would take too much memory.
+        """
+        n_pairs, ends = self.n_pairs, self._automaton.ends
+        next_PU = torch.from_numpy(next_PV[:n_pairs, self._ids_U]).flatten()
+        probs_PU = torch.from_numpy(ngram.probs_DV[context_P][:, self._ids_U])
+        h_P = torch.zeros(n_pairs + 2, dtype=torch.double)
+        h_P[n_pairs] = 1
+        if not ends:  # such rows are cut after their last symbol; one more is sampled, whatever it is
+            h_P[:n_pairs] = torch.from_numpy(self._distance_P == 0)
+        found = [self._log(h_P, -1)] if ends else [torch.zeros(n_pairs + 2), self._log(h_P, 0)]
+        for n_after in range(len(found) - 1, n_left + 1):
+            before_P = h_P[:n_pairs].clone()
+            h_P[:n_pairs] = (h_P.index_select(0, next_PU).view(n_pairs, -1) * probs_PU).sum(1)
+            if len(found) * n_pairs < _MAX_STORED:
+                found.append(before_P)
+            found[-1] = self._log(h_P, n_after)
+            change_P = (h_P[:n_pairs] - before_P).abs() / h_P[:n_pairs].clamp(min=_LEAST)
+            if n_after > int(self._distance_P.max()) and float(change_P.max()) < _SETTLED:
+                break
+        return found
+
+    def _log(self, h_P: Tensor, n_left: int) -> Tensor:
+        """Return log h times the power, finite wherever an accepted end is within ``n_left`` symbols."""
+        log_P = h_P.log()
+        distance_P = torch.from_numpy(self._distance_P).double()
+        reaches_P = (distance_P <= n_left) & (h_P[: self.n_pairs] == 0)
+        log_P[: self.n_pairs].masked_scatter_(reaches_P, (_FLOOR - _PER_SYMBOL * distance_P)[reaches_P])
+        return (_POWER * log_P).float()
+
+    def initial_state(self, width: int) -> Tensor:
+        """Return the pairs of ``width`` rows after the prefix, (C,)."""
+        return torch.full((width,), self._start, dtype=torch.long, device=self._device)
+
+    def advance(self, state_C: Tensor, ids_C: Tensor) -> Tensor:
+        """Return the pairs after one more symbol, (C,)."""
+        index_C = torch.add(ids_C, state_C, alpha=self._next_PV.shape[1])
+        return self._next_PV.view(-1).index_select(0, index_C).long()
+
+    def log_factors(self, state_C: Tensor, length: int) -> Tensor:
+        """Return log h after each id, times the power, (C, V); minus infinity where no accepted end is near enough.
+
+        Args:
+            state_C: the pairs before the id.
+            length: symbols of the rows so far, prefix included.
+        """
+        after_P = self._log_h[min(self._max_length - length, len(self._log_h) - 1)]
+        next_CV = self._next_PV.index_select(0, state_C)
+        return after_P.index_select(0, next_CV.view(-1)).view(next_CV.shape)
+
+    def mask(self, logits_CV: Tensor, state_C: Tensor, length: int) -> Tensor:
+        """Return logits to which log h is added; see ``log_factors``."""
+        return logits_CV + self.log_factors(state_C, length)
+
+
+class TooLarge(Exception):
+    """A constraint has too many states for look-ahead."""
+
+
+@dataclass(frozen=True)
+class _Contexts:
+    """The contexts of an n-gram up to some length.
+
+    Attributes:
+        probs_DV: their distributions.
+        following_DV: the context after each id.
+        begin: the context at the beginning of a row.
+    """
+
+    probs_DV: npt.NDArray[np.floating[Any]]
+    following_DV: npt.NDArray[np.integer[Any]]
+    begin: int
+
+    def at_temperature(self, temperature: float, allowed_V: npt.NDArray[np.bool_]) -> _Contexts:
+        """Return the distributions of allowed ids, raised to 1 / temperature."""
+        log_DV = np.log(np.maximum(self.probs_DV.astype(np.float64), _FEW)) / temperature
+        log_DV[:, ~allowed_V] = -np.inf
+        probs_DV = np.exp(log_DV - log_DV.max(1, keepdims=True))
+        return _Contexts(probs_DV / probs_DV.sum(1, keepdims=True), self.following_DV, self.begin)
+
+    def after(self, prefix: list[int]) -> int:
+        """Return the context after the beginning of a row; its code is that of the pair with state 0."""
+        context = self.begin
+        for id_ in prefix:
+            context = int(self.following_DV[context, id_])
+        return context
+
+
+def _by_size(graph: Graph, most: int) -> Iterator[_Contexts]:
+    """Yield the contexts of an n-gram of at most ``most`` in number, the longest first."""
+    stops = [graph.level(length).stop for length in range(graph.order)]
+    for n_dense in reversed([stop for stop in stops if stop <= most] or stops[:1]):
+        probs_DV, following_DV = dense_table(graph, n_dense)
+        shorter_R = graph.shorter_R
+        while (deep_DV := following_DV >= n_dense).any():
+            following_DV[deep_DV] = shorter_R[following_DV[deep_DV]]
+        yield _Contexts(probs_DV, following_DV, int(following_DV[0, BOS]))

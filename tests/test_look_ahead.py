@@ -1,0 +1,439 @@
+"""Rows under a constraint: look-ahead by counts, and its correction to the model's own distribution."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import re
+from collections import Counter
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from seqgen.config import SampleConfig
+from seqgen.counting import Blend, count_records, dense_table, records_of_rows
+from seqgen.counting.gate import N_FEATURES
+from seqgen.errors import Diverged, UsageError
+from seqgen.sampling import Sampler, conditional, corrected, find_way, look_ahead
+from seqgen.sampling.corrected import LookAheadSampler, fit_bound
+from seqgen.sampling.look_ahead import LookAhead
+from seqgen.tokenizers import BOS, EOS, Vocabulary
+from seqgen.tokenizers.byte import ByteTokenizer
+from seqgen.tokenizers.char import CharTokenizer
+from seqgen_text.bpe import BPETokenizer
+from test_constraints import CORPORA, NAMES, TITLES, enumerate_rows, make, regexes, sampler
+
+SEED = 5
+
+
+def graph_of(of, n_rows=4000, max_length=8):
+    """Return the counts of rows of a model."""
+    flat, lengths_N, cut_N = sampler(of, max_length=max_length).sample_flat(0, n_rows)
+    kept_N = ~cut_N
+    return count_records(records_of_rows(flat[np.repeat(kept_N, lengths_N)], lengths_N[kept_N], of[1]), of[1])
+
+
+def with_look_ahead(of, graph, max_length=6, processors=(), **wanted):
+    one = Sampler(*of, SampleConfig(max_length=max_length, **wanted), processors=processors)
+    ahead = LookAhead(
+        one.constraint.automaton(),
+        graph,
+        one.forced,
+        max_length,
+        temperature=one.settings.temperature,
+        device=one.device,
+    )
+    return LookAheadSampler(one, ahead)
+
+
+def conditional_shares(shares, accepts):
+    accepted = {text: share for text, share in shares.items() if accepts(text) and share}
+    total = sum(accepted.values())
+    return {text: share / total for text, share in accepted.items()}, total
+
+
+def variation(texts, shares):
+    found, n_rows = Counter(texts), len(texts)
+    return sum(abs(found[text] / n_rows - shares.get(text, 0)) for text in found | shares) / 2
+
+
+def noise(shares, n_rows):
+    """The mean total variation of a sample of so many rows from its own distribution, and three times its deviation."""
+    deviations = [math.sqrt(share * (1 - share) / n_rows) for share in shares.values()]
+    mean = math.sqrt(2 / math.pi) * sum(deviations) / 2
+    return mean + 3 * math.sqrt(sum(value * value for value in deviations)) / 2
+
+
+def kept(one, n):
+    bound = one.pilot(conditional.PILOT_SEED)
+    return [row.text for row in itertools.islice(one.kept_rows(bound), n)], bound
+
+
+@pytest.fixture(scope="module")
+def letters():
+    """A model of three letters, its rows of up to six, and counts of it."""
+    of = make(CharTokenizer("abc"), seed=3, hidden=4)
+    return of, enumerate_rows(of, "abc", 6), graph_of(of)
+
+
+def pairs(text):
+    """The letters of a text, and its pairs of neighbours."""
+    return {*text, *map("".join, itertools.pairwise(text))}
+
+
+CONSTRAINTS = {
+    "contains": ({"contains": "bcb"}, lambda text: "bcb" in text),
+    "two texts": ({"contains": ("ab", "ca")}, lambda text: "ab" in text and "ca" in text),
+    "ends and length": ({"ends": "cc", "length": "4-6"}, lambda text: text.endswith("cc") and len(text) >= 4),
+    "prefix": (
+        {"prefix": "ab", "ends": "a", "length": "3-"},
+        lambda t: t[:2] == "ab" and t.endswith("a") and len(t) > 2,
+    ),
+    "avoid": (
+        {"avoid": ("a", "bb"), "length": "5"},
+        lambda text: "a" not in text and "bb" not in text and len(text) == 5,
+    ),
+}
+
+
+# -- the probability of an accepted end
+
+
+def ngram_share(graph, vocabulary, text, end=True):
+    """The probability of a row, or of its beginning, under the n-gram, by walking its contexts."""
+    probs_DV, following_DV = dense_table(graph, graph.n_nodes)
+    context, share = graph.begin, 1.0
+    for id_ in vocabulary.encode(text).tolist():
+        share, context = share * float(probs_DV[context, id_]), int(following_DV[context, id_])
+    return share * float(probs_DV[context, EOS]) if end else share
+
+
+@pytest.mark.parametrize("name", CONSTRAINTS)
+def test_the_probability_of_an_accepted_end_is_that_of_all_accepted_rows_of_the_ngram(letters, name):
+    of, shares, graph = letters
+    wanted, accepts = CONSTRAINTS[name]
+    prefix = wanted.get("prefix", "")
+    accepted = sum(ngram_share(graph, of[1], text) for text in shares if text.startswith(prefix) and accepts(text))
+    expected = accepted / ngram_share(graph, of[1], prefix, end=False)
+    ahead = with_look_ahead(of, graph, **wanted)._look_ahead
+    assert math.isclose(math.exp(ahead.log_accepted), expected, rel_tol=1e-4)
+
+
+def test_rows_of_the_ngram_itself_have_equal_weights(letters, monkeypatch):
+    monkeypatch.setattr(look_ahead, "_POWER", 1)
+    of, _, graph = letters
+    blend = Blend(of[0], graph)
+    gate_F = np.zeros(N_FEATURES)
+    gate_F[-1] = -100  # the bias: the network counts for nothing
+    blend.set_gate(gate_F)
+    one = with_look_ahead((blend.eval(), of[1]), graph, contains="bcb")
+    bound = one.pilot(1)
+    assert bound.effective > 0.999
+    assert bound.kept > 0.98
+    assert math.isclose(math.log(bound.accepted), one._look_ahead.log_accepted, rel_tol=1e-3)
+
+
+# -- the corrected distribution
+
+
+@pytest.mark.parametrize("name", CONSTRAINTS)
+def test_corrected_rows_follow_the_conditional_distribution(letters, name):
+    of, shares, graph = letters
+    wanted, accepts = CONSTRAINTS[name]
+    prefix = wanted.get("prefix", "")
+    shares, total = conditional_shares({t: s for t, s in shares.items() if t.startswith(prefix)}, accepts)
+    texts, bound = kept(with_look_ahead(of, graph, **wanted), 20_000)
+    assert variation(texts, shares) < noise(shares, 20_000) + corrected.MAX_ABOVE
+    # The mask alone gives other rows, or this could not fail.
+    masked = [row.text for row in sampler(of, max_length=6, **wanted).take(20_000)]
+    assert variation(masked, shares) > 2 * noise(shares, 20_000)
+    if not prefix:
+        assert math.isclose(bound.accepted, total, rel_tol=0.15)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("name", CONSTRAINTS)
+def test_the_total_variation_of_many_rows_is_small(letters, name):
+    of, shares, graph = letters
+    wanted, accepts = CONSTRAINTS[name]
+    prefix = wanted.get("prefix", "")
+    shares, _ = conditional_shares({t: s for t, s in shares.items() if t.startswith(prefix)}, accepts)
+    assert len(shares) <= 250
+    texts, _ = kept(with_look_ahead(of, graph, **wanted), 200_000)
+    assert variation(texts, shares) <= 0.02
+
+
+def processed_shares(one, max_length):
+    """The probability of each row after all decoding steps, by the definition."""
+    shares = {}
+    model, vocabulary = one._model, one.vocabulary
+    with torch.inference_mode():
+        for length in range(max_length + 1):
+            for letters in itertools.product("abc", repeat=length):
+                ids = vocabulary.encode("".join(letters)).tolist()
+                logits_1TV, _ = model(torch.tensor([[BOS, *ids]]), model.initial_state(1))
+                share = 1.0
+                for at, target in enumerate([*ids, EOS]):
+                    history = torch.tensor([ids[:at]], dtype=torch.long)
+                    after_1V = one.process(logits_1TV[:, at], history)
+                    share *= float(torch.softmax(after_1V, -1)[0, target])
+                shares["".join(letters)] = share
+    return shares
+
+
+@pytest.mark.parametrize(
+    "decoding", [{"temperature": 0.7}, {"top_k": 3}, {"top_p": 0.9}, {"repetition_penalty": 1.5}, {"ban": "c"}]
+)
+def test_decoding_steps_come_before_look_ahead(letters, decoding):
+    of, _, graph = letters
+    one = with_look_ahead(of, graph, contains="ba", length="3-6", **decoding)
+    shares, _ = conditional_shares(processed_shares(one, 6), lambda text: "ba" in text and 3 <= len(text) <= 6)
+    texts, _ = kept(one, 10_000)
+    assert variation(texts, shares) < noise(shares, 10_000) + corrected.MAX_ABOVE
+
+
+def test_a_processor_of_a_plugin_sees_unmasked_logits(letters):
+    of, _, graph = letters
+    seen = []
+
+    def processor(logits_BV, ids_BT):
+        seen.append(bool((logits_BV[:, EOS:] == -torch.inf).any()))
+        return logits_BV * 2
+
+    one = with_look_ahead(of, graph, processors=[processor], contains="ba", length="3-6")
+    shares, _ = conditional_shares(processed_shares(one, 6), lambda text: "ba" in text and 3 <= len(text) <= 6)
+    seen.clear()
+    texts, _ = kept(one, 10_000)
+    assert seen and not any(seen)
+    assert variation(texts, shares) < noise(shares, 10_000) + corrected.MAX_ABOVE
+
+
+# -- other symbols, and limits
+
+
+@pytest.mark.parametrize("entries", [100, 300, 1 << 22])
+@pytest.mark.parametrize("stored", [1, 1 << 24])
+def test_shortened_contexts_change_the_cost_and_not_the_distribution(letters, monkeypatch, entries, stored):
+    of, shares, graph = letters
+    monkeypatch.setattr(look_ahead, "_MAX_ENTRIES", entries)
+    monkeypatch.setattr(look_ahead, "_MAX_STORED", stored)
+    shares, _ = conditional_shares(shares, lambda text: "ba" in text and 3 <= len(text) <= 6)
+    texts, _ = kept(with_look_ahead(of, graph, contains="ba", length="3-6"), 10_000)
+    assert variation(texts, shares) < noise(shares, 10_000) + corrected.MAX_ABOVE
+
+
+def test_a_constraint_of_too_many_states_is_left_to_the_mask(letters, monkeypatch):
+    of, _, graph = letters
+    monkeypatch.setattr(look_ahead, "_MAX_ENTRIES", 8)
+    with pytest.raises(look_ahead.TooLarge):
+        with_look_ahead(of, graph, contains="bcbcbc")
+    way = find_way(sampler(of, max_length=12, contains="bcbcbcbcb"), graph)
+    assert way.rows is None and way.bound is None and way.n_tried == conditional.PILOT
+
+
+@pytest.mark.parametrize("tokenizer", [BPETokenizer.fit(TITLES, vocab_size=60), ByteTokenizer()])
+def test_rows_of_other_symbols_satisfy_the_constraint(tokenizer):
+    of = make(tokenizer, seed=1)
+    way = find_way(sampler(of, max_length=20, contains="raphs", seed=SEED), None)
+    assert way.rows is not None and way.bound is not None
+    rows = list(itertools.islice(way.rows, 50))
+    assert all("raphs" in row.text and not row.cut for row in rows)
+    assert len({row.text for row in rows}) > 25
+
+
+def test_rows_of_one_long_text():
+    torch.manual_seed(2)
+    vocabulary = Vocabulary(CharTokenizer("abc"), ends=False)
+    model = make(CharTokenizer("abc"), seed=2, hidden=4)[0]
+    one = Sampler(model, vocabulary, SampleConfig(max_length=5, contains="bcb"))
+    shares = {}
+    with torch.inference_mode():
+        for letters in itertools.product("abc", repeat=5):
+            ids = [BOS, *vocabulary.encode("".join(letters)).tolist()]
+            logits_1TV, _ = model(torch.tensor([ids]), model.initial_state(1))
+            forbidden_V = ~torch.from_numpy(vocabulary.allowed_V())
+            log_probs_TV = torch.log_softmax(logits_1TV[0].double().masked_fill(forbidden_V, -math.inf), -1)
+            shares["".join(letters)] = math.exp(sum(float(log_probs_TV[at, id_]) for at, id_ in enumerate(ids[1:])))
+    assert math.isclose(sum(shares.values()), 1, rel_tol=1e-5)
+    shares, _ = conditional_shares(shares, lambda text: "bcb" in text)
+    flat, lengths_N, _ = Sampler(model, vocabulary, SampleConfig(max_length=5)).sample_flat(0, 2000)
+    graph = count_records(records_of_rows(flat, lengths_N, vocabulary), vocabulary)
+    ahead = LookAhead(one.constraint.automaton(), graph, one.forced, 5)
+    texts, _ = kept(LookAheadSampler(one, ahead), 10_000)
+    assert variation(texts, shares) < noise(shares, 10_000) + corrected.MAX_ABOVE
+
+
+def test_dead_ends_have_no_weight(letters):
+    of, _, graph = letters
+    one = with_look_ahead(of, graph, contains="bcb", top_k=1)
+    assert set(one.weighted(0, 100)[0]) == {-math.inf}
+    assert one.pilot(1) is None
+    way = find_way(sampler(of, max_length=6, contains="bcb", top_k=1), graph)
+    assert way.rows is None  # the one row of this model is not accepted
+
+
+def test_a_model_that_diverged_is_refused(letters):
+    of, _, graph = letters
+    one = with_look_ahead(of, graph, contains="bcb")
+    bias_V = of[0].head.bias
+    before_V = bias_V.detach().clone()
+    try:
+        with torch.no_grad():
+            bias_V.fill_(math.nan)
+        with pytest.raises(Diverged, match="not finite"):
+            one.pilot(1)
+    finally:
+        with torch.no_grad():
+            bias_V.copy_(before_V)
+
+
+def test_a_model_whose_rows_do_not_end_by_themselves():
+    of = make(CharTokenizer("abc"), seed=3, hidden=4)
+    with torch.no_grad():
+        of[0].head.bias[EOS] = -30.0
+    way = find_way(sampler(of, max_length=6, contains="bcb", seed=SEED), None)
+    assert way.rows is not None and way.bound is not None
+    rows = list(itertools.islice(way.rows, 20))
+    assert all("bcb" in row.text and not row.cut for row in rows)
+
+
+@pytest.mark.parametrize("temperature", [1e-5, 0.01, 50])
+def test_extreme_temperatures(letters, temperature):
+    of, _, graph = letters
+    way = find_way(sampler(of, max_length=6, contains="bcb", temperature=temperature), graph)
+    if way.rows is not None:
+        assert all("bcb" in row.text for row in itertools.islice(way.rows, 20))
+    else:
+        assert temperature < 1
+
+
+def test_very_improbable_ends_are_reached():
+    """Probabilities below the smallest double are replaced by the distance to an end."""
+    of = make(CharTokenizer("ab"), seed=3, hidden=4)
+    with torch.no_grad():
+        of[0].head.bias[of[1].encode("b")] = -60.0
+    text = "b" * 40
+    one = with_look_ahead(of, graph_of(of, 500), max_length=60, contains=text)
+    log_weights_W, _, rows = one.weighted(0, 32)
+    assert all(text in row.text for row in rows)
+    assert np.isfinite(log_weights_W).all()
+
+
+@pytest.mark.full
+@settings(max_examples=100, deadline=None)
+@given(regexes(sorted({*"".join(NAMES)})))
+def test_rows_of_any_regular_expression_match_it(pattern):
+    of = CORPORA["names"]
+    try:
+        way = find_way(sampler(of, max_length=20, regex=pattern), None)
+    except UsageError as error:  # nothing so short, or nothing of these symbols
+        assert "impossible" in str(error)
+        return
+    for row in itertools.islice(way.rows or sampler(of, max_length=20, regex=pattern).rows(), 5):
+        assert re.fullmatch(pattern, row.text), (pattern, row.text)
+
+
+@pytest.mark.parametrize("n_words", [1, 30, 1000, 8000])
+def test_rows_of_word_lists_have_one_of_the_words(n_words):
+    random = np.random.default_rng(n_words)
+    letters = sorted({*"".join(NAMES)})
+    words = ["".join(random.choice(letters, size)) for size in random.integers(4, 8, n_words)]
+    way = find_way(sampler(CORPORA["names"], max_length=20, contains_any=tuple(words)), None)
+    for row in itertools.islice(way.rows, 20):
+        assert any(word in row.text for word in words)
+
+
+# -- rows that are given up
+
+
+@pytest.mark.parametrize("name", CONSTRAINTS)
+def test_rows_that_are_given_up_would_have_been_rejected(letters, name):
+    of, _, graph = letters
+    one = with_look_ahead(of, graph, **CONSTRAINTS[name][0])
+    bound = one.pilot(conditional.PILOT_SEED)
+    assert 0 <= bound.recovery < 10
+
+    def numbers(bound):
+        return {row.number for row in itertools.takewhile(lambda row: row.number < 20_000, one.kept_rows(bound))}
+
+    patient = numbers(bound._replace(recovery=math.inf))
+    kept_numbers = numbers(bound)
+    assert kept_numbers <= patient
+    assert len(kept_numbers) >= 0.995 * len(patient)
+    impatient = numbers(bound._replace(recovery=-1.0))
+    assert len(impatient) < len(kept_numbers)
+
+
+def test_the_recovery_covers_all_but_a_share_of_the_weight():
+    log_weights = np.log(np.array([1.0, 1.0, 1.0, 1e-4]))
+    lowest = np.array([-1.0, -0.5, 0.0, -30.0])
+    assert corrected._recovery(log_weights, lowest, 0.002) == 1.0  # the fourth row hardly counts
+    assert corrected._recovery(np.array([-math.inf, 0.0]), np.array([-math.inf, -2.0])) == 2.0
+
+
+# -- bounds
+
+
+@given(st.lists(st.floats(-30, 30) | st.just(-math.inf), min_size=1, max_size=200), st.floats(0, 0.2))
+def test_a_bound_leaves_the_share_above_it(log_weights, max_above):
+    weights = np.array(log_weights)
+    bound = fit_bound(weights, max_above)
+    if not np.isfinite(weights).any():
+        assert bound is None
+        return
+    relative = np.exp(weights - bound.log_bound)
+    above = np.maximum(relative - 1, 0).sum() / relative.sum()
+    assert above <= max_above + 1e-9
+    assert math.isclose(above, bound.above, abs_tol=1e-9)
+    assert math.isclose(bound.kept, np.minimum(relative, 1).mean(), rel_tol=1e-6)
+    assert math.isclose(bound.accepted, np.exp(weights).mean(), rel_tol=1e-6)
+    assert bound.effective <= 1 + 1e-9
+    if max_above > 0:  # a smaller one leaves more
+        assert np.maximum(relative - 0.999, 0).sum() / relative.sum() >= max_above * 0.9 or above < max_above
+
+
+def test_a_bound_is_looser_where_too_few_rows_would_be_kept():
+    random = np.random.default_rng(0)
+    even = corrected.fit_any_bound(random.normal(0, 0.5, 1000))
+    assert math.isclose(even.above, corrected.MAX_ABOVE, rel_tol=1e-6)
+    uneven = random.normal(0, 6, 1000)
+    assert fit_bound(uneven).kept < corrected.LEAST_KEPT
+    looser = corrected.fit_any_bound(uneven)
+    assert looser.above > corrected.MAX_ABOVE and looser.kept > fit_bound(uneven).kept
+    assert corrected.fit_any_bound(np.full(10, -math.inf)) is None
+
+
+# -- the choice
+
+
+def test_frequent_rows_are_not_corrected(letters):
+    of, _, graph = letters
+    way = find_way(sampler(of, contains="a"), graph)
+    assert way.bound is None and way.free > 0.1
+    assert all("a" in row.text for row in itertools.islice(way.rows, 50))
+
+
+@pytest.mark.parametrize("wanted", [{"contains": "bcb"}, {"prefix": "ab", "ends": "cc", "top_p": 0.95}])
+def test_row_i_is_the_same_for_every_batch_size(letters, wanted):
+    of, _, graph = letters
+
+    def rows(n, **more):
+        way = find_way(sampler(of, max_length=8, **wanted, **more), graph)
+        assert way.bound is not None
+        return [row.text for row in itertools.islice(way.rows, n)]
+
+    many = rows(400, seed=SEED)
+    assert rows(10, seed=SEED) == many[:10]
+    for size in (32, 96, 1000):
+        assert rows(100, seed=SEED, batch_size=size) == many[:100]
+    assert rows(100, seed=SEED + 1) != many[:100]
+
+
+def test_fast_needs_a_constraint_and_contradicts_exact(tiny_run):
+    with pytest.raises(UsageError, match="no constraint"):
+        tiny_run.sample(1, fast=True)
+    with pytest.raises(UsageError, match="contradicts --exact"):
+        tiny_run.sample(1, fast=True, exact=True, contains="a")
