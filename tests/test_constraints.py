@@ -195,9 +195,22 @@ def test_banned_characters_occur_in_the_prefix_only():
 # -- templates
 
 
+def pieces_of(template):
+    """The texts between the stars, read one character after another."""
+    pieces, characters = [""], list(template)
+    while characters:
+        character = characters.pop(0)
+        if character == "*":
+            pieces.append("")
+        elif character == "\\" and characters and characters[0] in "*\\":
+            pieces[-1] += characters.pop(0)
+        else:
+            pieces[-1] += character
+    return pieces
+
+
 def as_pattern(template):
-    pieces = [piece.replace("\\*", "*") for piece in re.split(r"(?<!\\)\*", template)]
-    return re.compile(".*".join(map(re.escape, pieces)), re.DOTALL)
+    return re.compile(".*".join(map(re.escape, pieces_of(template))), re.DOTALL)
 
 
 @given(
@@ -207,7 +220,7 @@ def as_pattern(template):
 def test_templates_accept_what_their_pieces_describe(template, texts):
     automaton = automata.template(template)
     pattern = as_pattern(template)
-    pieces = [piece.replace("\\*", "*") for piece in re.split(r"(?<!\\)\*", template)]
+    pieces = pieces_of(template)
     for text in [*texts, template, "".join(pieces), "ab".join(pieces), "k".join(pieces)]:
         assert automaton.accepts(text.encode()) == bool(pattern.fullmatch(text)), (template, text)
 
@@ -233,6 +246,9 @@ def test_templates_are_filled_in():
         sampler(CORPORA["names"], template="K*a", ends="o")
     with pytest.raises(UnknownSymbol, match="'x'"):
         sampler(CORPORA["names"], template="K*x")
+    with pytest.raises(UnknownSymbol, match=r"'\*'"):
+        sampler(CORPORA["names"], template=r"K\*a")
+    assert automata.template_pieces(r"C\C=C/C*\*\\*") == [r"C\C=C/C", "*\\", ""]
 
 
 # -- distributions

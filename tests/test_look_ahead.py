@@ -397,7 +397,8 @@ def test_a_bound_leaves_the_share_above_it(log_weights, max_above):
 
 def test_a_bound_is_looser_where_too_few_rows_would_be_kept():
     random = np.random.default_rng(0)
-    even = corrected.fit_any_bound(random.normal(0, 0.5, 1000))
+    assert corrected.fit_any_bound(random.normal(0, 0.1, 1000)).above == pytest.approx(0, abs=1e-12)
+    even = corrected.fit_any_bound(random.normal(0, 0.7, 1000))
     assert math.isclose(even.above, corrected.MAX_ABOVE, rel_tol=1e-6)
     uneven = random.normal(0, 6, 1000)
     assert fit_bound(uneven).kept < corrected.LEAST_KEPT
@@ -437,3 +438,5 @@ def test_fast_needs_a_constraint_and_contradicts_exact(tiny_run):
         tiny_run.sample(1, fast=True)
     with pytest.raises(UsageError, match="contradicts --exact"):
         tiny_run.sample(1, fast=True, exact=True, contains="a")
+    with pytest.raises(UsageError, match="rows by beam are always masked"):
+        tiny_run.sample(1, fast=True, decode="beam", contains="a")

@@ -37,13 +37,13 @@ def iter_rows(run: OpenRun, n: int, config: SampleConfig, warn: Callable[[str], 
     with computing(run.settings.engine.threads):
         sampler: Sampler = _decoder(Sampler, run, config)
         exact = sampler.constraint is not None and sampler.constraint.exact
-        if config.fast and (exact or sampler.constraint is None):
-            problem = "it contradicts --exact" if exact else "there is no constraint"
+        if config.fast and (problem := _fast_problem(config, sampler)):
             raise UsageError(f"cannot apply --fast: {problem}; drop --fast")
         if config.decode != "draw":
             if config.filters or exact:
+                dropped = "--exact" if exact else "the filters"
                 raise UsageError(
-                    f"rows by {config.decode} depend on one another, so none can be rejected: drop the filters"
+                    f"rows by {config.decode} depend on one another, so none can be rejected: drop {dropped}"
                 )
             yield from beam_rows(sampler, n, replace=config.decode == "beam")[:n] if n else ()
         elif config.filters or exact:
@@ -134,6 +134,15 @@ _EXACT_HINT = "--exact keeps the model's distribution by rejecting rows"
 _FAST_HINT = "without --fast rows keep the model's distribution"
 
 
+def _fast_problem(config: SampleConfig, sampler: Sampler) -> str:
+    """Return why ``fast`` has no meaning here, or ""."""
+    if sampler.constraint is None:
+        return "there is no constraint"
+    if sampler.constraint.exact:
+        return "it contradicts --exact"
+    return "" if config.decode == "draw" else f"rows by {config.decode} are always masked"
+
+
 def constrained_rows(
     run: OpenRun, sampler: Sampler, n: int, config: SampleConfig, warn: Callable[[str], None]
 ) -> Iterator[Sample]:
@@ -159,7 +168,8 @@ def constrained_rows(
             return
         warn(
             f"constraint {sampler.constraint.name}: {way.n_kept} of {way.n_tried:,} trial rows satisfy it "
-            f"({way.free:.1%}), so rows are guided step by step, which changes their distribution; {_EXACT_HINT}"
+            f"({way.free:.1%}), so rows are guided step by step, which changes their distribution; "
+            f"{_EXACT_HINT if config.temperature else 'at temperature 0 all rows of the model are the same'}"
         )
     hint = _FAST_HINT if config.fast else _EXACT_HINT
     yield from _watched(run, sampler, sampler.take(n) if n else sampler.rows(), warn, hint)
@@ -167,11 +177,12 @@ def constrained_rows(
 
 def describe_bound(bound: Bound) -> str:
     """Return what a trial says of rows with look-ahead, for messages."""
-    share = f"{bound.accepted:.1%}" if bound.accepted >= _SMALL else f"about 1 in {1 / bound.accepted:,.0f}"
+    one_in = float(f"{1 / bound.accepted:.2g}")
+    share = f"{bound.accepted:.1%}" if bound.accepted >= _SMALL else f"about 1 in {one_in:,.0f}"
     return (
-        f"{share} of the model's rows satisfy it, so rows are sampled with look-ahead and {bound.kept:.1%} of them "
-        f"kept (approximately exact: effective sample size {bound.effective:.0%}, about {bound.above:.1%} of the "
-        "weight above the bound)"
+        f"{share} of the model's rows satisfy it; look-ahead samples such rows and keeps {bound.kept:.1%} of them, so "
+        f"that they are distributed as the model's, but for about {bound.above:.1%} (approximately exact; effective "
+        f"sample size of the trial: {bound.effective:.0%})"
     )
 
 

@@ -75,17 +75,27 @@ def ends(text: str, *, ignore_case: bool = False) -> Automaton:
     return Automaton(f"--ends {text!r:.60}", *build_matcher([_check_text(text)], ignore_case=ignore_case))
 
 
+def template_pieces(pattern: str) -> list[str]:
+    r"""Return the texts between the stars of a template; ``\*`` is a star and ``\\`` a backslash."""
+    pieces = [""]
+    for part in re.findall(r"\\[*\\]|[^*]|\*", pattern, re.DOTALL):
+        if part == "*":
+            pieces.append("")
+        else:
+            pieces[-1] += part[1:] if len(part) == 2 else part  # a backslash before anything else is itself
+    return pieces
+
+
 def template(pattern: str, *, ignore_case: bool = False) -> Automaton:
-    r"""Return the automaton of rows that consist of some pieces of text in this order, with any text between them.
+    """Return the automaton of rows that consist of some pieces of text in this order, with any text between them.
 
     Args:
-        pattern: the pieces, with a star for the text between two of them, before the first or after the last; a star
-            behind a backslash stands for itself.
+        pattern: the pieces, with a star for the text between two of them, before the first or after the last; it may be
+            empty. See ``template_pieces``.
         ignore_case: whether upper and lower case are the same.
     """
     _check_text(pattern)
-    pieces = [piece.replace("\\*", "*") for piece in re.split(r"(?<!\\)\*", pattern)]
-    begin, *inner = pieces
+    begin, *inner = template_pieces(pattern)
     end = inner.pop() if inner else None
     # Each stage searches for a piece; the state in which it is found is the first one of the next stage.
     stages = [(build_reader(begin, ignore_case=ignore_case), False)] if begin else []
@@ -103,7 +113,7 @@ def template(pattern: str, *, ignore_case: bool = False) -> Automaton:
         tables.append(np.where(next_KB < 0, -1, np.where(found_KB, after, next_KB + offset)).astype(np.int32))
         accepts.append(found_K & is_last)
         offset = after
-    return Automaton(f"--template {pattern!r:.60}", np.vstack(tables), np.concatenate(accepts))
+    return Automaton(f"--template '{pattern:.60}'", np.vstack(tables), np.concatenate(accepts))
 
 
 def length(least: int, most: int | None) -> Automaton:

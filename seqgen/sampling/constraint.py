@@ -181,7 +181,7 @@ def build_constraint(
             device=device,
         )
     except UsageError:
-        for text in () if either else (*settings.contains, settings.ends, settings.template.replace("*", "")):
+        for text in () if either else (*settings.contains, settings.ends, *automata.template_pieces(settings.template)):
             vocabulary.encode(text)  # an unknown symbol is the more helpful error
         raise
 

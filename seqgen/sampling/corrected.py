@@ -40,8 +40,8 @@ MAX_ABOVE = 0.002
 """The share of the weight of a pilot that may lie above the bound where many rows are kept."""
 LEAST_KEPT = 0.005
 """The share of rows that is kept at least."""
-_MANY = 0.05  # a share of rows that is enough
-_LOOSER = (0.005, 0.01, 0.02, 0.05, 0.1)  # shares of the weight that may be above the bound where fewer are kept
+# Shares of the weight that may lie above the bound, and the shares of rows that have to be kept for it.
+_ALLOWED = ((0.0, 0.3), (MAX_ABOVE, 0.05), *((share, LEAST_KEPT) for share in (0.005, 0.01, 0.02, 0.05)), (0.1, 0.0))
 _FIRST, _MAX_PILOT = 128, 8192  # rows of a pilot, which is doubled until it is enough
 _ENOUGH = 1000  # effective rows
 _MAX_CHARS = 150_000  # characters after which no more are sampled
@@ -94,11 +94,10 @@ def fit_bound(log_weights_N: Floats, max_above: float = MAX_ABOVE) -> Bound | No
 
 def fit_any_bound(log_weights_N: Floats) -> Bound | None:
     """Return the bound with the least share of the weight above it of those that keep enough rows, or the last one."""
-    bound, enough = fit_bound(log_weights_N), _MANY
-    for max_above in _LOOSER:
+    for max_above, enough in _ALLOWED:
+        bound = fit_bound(log_weights_N, max_above)
         if bound is None or bound.kept >= enough:
             break
-        bound, enough = fit_bound(log_weights_N, max_above), LEAST_KEPT
     return bound
 
 
