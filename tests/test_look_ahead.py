@@ -55,6 +55,14 @@ def conditional_shares(shares, accepts):
     return {text: share / total for text, share in accepted.items()}, total
 
 
+def target(shares, name):
+    """The settings of a constraint, and the model's rows that satisfy it, with their probability."""
+    wanted, accepts = CONSTRAINTS[name]
+    prefix = wanted.get("prefix", "")
+    begun = {text: share for text, share in shares.items() if text.startswith(prefix)}
+    return wanted, *conditional_shares(begun, accepts)
+
+
 def variation(texts, shares):
     found, n_rows = Counter(texts), len(texts)
     return sum(abs(found[text] / n_rows - shares.get(text, 0)) for text in found | shares) / 2
@@ -142,15 +150,13 @@ def test_rows_of_the_ngram_itself_have_equal_weights(letters, monkeypatch):
 @pytest.mark.parametrize("name", CONSTRAINTS)
 def test_corrected_rows_follow_the_conditional_distribution(letters, name):
     of, shares, graph = letters
-    wanted, accepts = CONSTRAINTS[name]
-    prefix = wanted.get("prefix", "")
-    shares, total = conditional_shares({t: s for t, s in shares.items() if t.startswith(prefix)}, accepts)
+    wanted, shares, total = target(shares, name)
     texts, bound = kept(with_look_ahead(of, graph, **wanted), 20_000)
     assert variation(texts, shares) < noise(shares, 20_000) + corrected.MAX_ABOVE
     # The mask alone gives other rows, or this could not fail.
     masked = [row.text for row in sampler(of, max_length=6, **wanted).take(20_000)]
     assert variation(masked, shares) > 2 * noise(shares, 20_000)
-    if not prefix:
+    if "prefix" not in wanted:
         assert math.isclose(bound.accepted, total, rel_tol=0.15)
 
 
@@ -158,9 +164,7 @@ def test_corrected_rows_follow_the_conditional_distribution(letters, name):
 @pytest.mark.parametrize("name", CONSTRAINTS)
 def test_the_total_variation_of_many_rows_is_small(letters, name):
     of, shares, graph = letters
-    wanted, accepts = CONSTRAINTS[name]
-    prefix = wanted.get("prefix", "")
-    shares, _ = conditional_shares({t: s for t, s in shares.items() if t.startswith(prefix)}, accepts)
+    wanted, shares, _ = target(shares, name)
     assert len(shares) <= 250
     texts, _ = kept(with_look_ahead(of, graph, **wanted), 200_000)
     assert variation(texts, shares) <= 0.02

@@ -29,9 +29,9 @@ from torch import Tensor
 from seqgen.protocols import State
 from seqgen.sampling.categorical import Uniforms, identity, sample_ids
 from seqgen.sampling.look_ahead import LookAhead
-from seqgen.sampling.row_batch import MULTIPLE, RowBatch
+from seqgen.sampling.row_batch import RowBatch
 from seqgen.sampling.sampler import Sample, Sampler
-from seqgen.sampling.steps import DecodingStep
+from seqgen.sampling.steps import DecodingStep, RowConstraint
 from seqgen.tokenizers import EOS
 
 Floats = npt.NDArray[np.float64]
@@ -121,10 +121,10 @@ class LookAheadSampler(Sampler):
         self._look_ahead = look_ahead
         self._bound: Bound | None = None
 
-    def steps(self) -> DecodingStep:
-        """Return the one-step function of the model."""
-        n_prefix = len(self.forced) - self.n_slots
-        return DecodingStep(self._model, self.n_slots, n_prefix, self._look_ahead, self.settings.guidance)
+    @property
+    def step_constraint(self) -> RowConstraint:
+        """The look-ahead."""
+        return self._look_ahead
 
     def pilot(self, seed: int, worth: Callable[[Bound], bool] = lambda bound: True) -> Bound | None:
         """Return what rows of a seed say of the proposal; None if all of them are dead ends.
@@ -135,8 +135,7 @@ class LookAheadSampler(Sampler):
 
         There are more rows where their weights differ more, and fewer where they are long.
         """
-        other = copy.copy(self)
-        other.settings = self.settings.model_copy(update={"seed": seed})
+        other = self.reseeded(seed)
         log_weights_N, lowest_N = np.empty(0), np.empty(0)
         n_chars = 0
         while True:
@@ -161,12 +160,10 @@ class LookAheadSampler(Sampler):
         """
         other = copy.copy(self)
         other._bound = bound
-        start, width = 0, MULTIPLE
-        while True:
+        for start, width in self._growing():
             log_weights_W, _, rows = other.weighted(start, width)
             kept_W = other._log_uniform_W.cpu().numpy() < log_weights_W - bound.log_bound
             yield from itertools.compress(rows, kept_W.tolist())
-            start, width = start + width, min(2 * width, self._width)
 
     def weighted(self, start: int, width: int) -> tuple[Floats, Floats, list[Sample]]:
         """Return the logarithms of the weights of rows, the lowest values on the way there, and the rows."""

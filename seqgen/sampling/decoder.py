@@ -19,7 +19,7 @@ from seqgen.protocols import Processor
 from seqgen.sampling.constraint import build_constraint
 from seqgen.sampling.fast_ops import FastOps
 from seqgen.sampling.processors import build_processors
-from seqgen.sampling.steps import DecodingStep
+from seqgen.sampling.steps import DecodingStep, RowConstraint
 from seqgen.tokenizers import EOS, Vocabulary
 
 _LARGE = 300_000  # parameters above which a step costs much more than its call
@@ -98,7 +98,12 @@ class Decoder:
     def steps(self) -> DecodingStep:
         """Return the one-step function of the model; call it within ``inference``."""
         n_prefix = len(self.forced) - self.n_slots
-        return DecodingStep(self._model, self.n_slots, n_prefix, self.constraint, self.settings.guidance)
+        return DecodingStep(self._model, self.n_slots, n_prefix, self.step_constraint, self.settings.guidance)
+
+    @property
+    def step_constraint(self) -> RowConstraint | None:
+        """The constraint that each step obeys."""
+        return self.constraint
 
     @contextlib.contextmanager
     def inference(self) -> Iterator[None]:

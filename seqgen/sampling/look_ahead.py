@@ -28,7 +28,9 @@ import torch
 from torch import Tensor
 
 from seqgen.counting import Graph, dense_table
+from seqgen.sampling.product import RowAutomaton
 from seqgen.sampling.state_graph import IntSet
+from seqgen.sampling.steps import follow
 from seqgen.tokenizers import BOS, EOS
 
 if TYPE_CHECKING:
@@ -42,25 +44,8 @@ _MAX_STORED = 1 << 24  # values of h
 _SETTLED = 1e-3  # relative change of h between lengths below which it is taken to be that of longer rows too
 _FLOOR, _PER_SYMBOL = -750.0, 5.0  # stands for log h where it is below the smallest double: by the distance to the end
 _POWER = 0.9  # of h: where the n-gram is too sure, fewer rows weigh very much (``benchmarks/constraints.py``)
-_LEAST = 1e-300
+_LEAST = 1e-300  # divisor of a relative change
 _FEW = 1e-12  # the least share of a symbol, so that none is ruled out by rounding
-
-
-@dataclass(frozen=True)
-class RowAutomaton:
-    """A constraint as a table.
-
-    Attributes:
-        next_SV: the state after each id; the last state is that of ended and of rejected rows.
-        distance_S: the least number of symbols from each state, the last one excluded, to an accepted end.
-        allowed_V: the ids that may be sampled, the end included where rows end.
-        ends: whether rows have an end.
-    """
-
-    next_SV: npt.NDArray[np.int32]
-    distance_S: Ints
-    allowed_V: npt.NDArray[np.bool_]
-    ends: bool
 
 
 class LookAhead:
@@ -94,19 +79,21 @@ class LookAhead:
     ) -> None:
         self._automaton, self._max_length = automaton, max_length
         self._ids_U = np.flatnonzero(automaton.allowed_V)
+        self._symbols_U = self._ids_U[self._ids_U != EOS]
         n_left = max(max_length - len(prefix), 0)
         most = min(_MAX_ENTRIES, _MAX_WORK // (n_left + 1)) // len(self._ids_U)
         for ngram in _by_size(graph, most):
-            codes_P = self._reachable(ngram, ngram.after(prefix), most)
+            first = ngram.after(prefix)
+            codes_P = self._reachable(ngram, first, most)
             if codes_P is not None:
                 break
         else:
             raise TooLarge
         self.n_pairs = len(codes_P)
         state_P, context_P = np.divmod(codes_P, len(ngram.probs_DV))
-        self._start = int(np.searchsorted(codes_P, ngram.after(prefix)))
-        self._distance_P = automaton.distance_S[state_P]
-        next_PV = self._table(codes_P, ngram)
+        self._start = int(np.searchsorted(codes_P, first))
+        self._distance_P = torch.from_numpy(automaton.distance_S[state_P])
+        next_PV = self._table(codes_P, state_P, context_P, ngram)
         ngram = ngram.at_temperature(temperature, automaton.allowed_V)
         log_h = self._solve(next_PV, ngram, context_P, n_left)
         self._device = device
@@ -117,7 +104,7 @@ class LookAhead:
     def _reachable(self, ngram: _Contexts, context: int, most: int) -> Ints | None:
         """Return the codes of the pairs (q, c) that rows can reach, ascending; None if there are more than ``most``."""
         n_contexts, last = len(ngram.probs_DV), len(self._automaton.next_SV) - 1
-        symbols = self._ids_U[self._ids_U != EOS]
+        symbols = self._symbols_U
         frontier = np.array([context], dtype=np.int64)  # state 0
         found = IntSet(frontier)
         while len(frontier):
@@ -129,14 +116,13 @@ class LookAhead:
             frontier = found.add(codes_FU[next_FU != last])
         return found.members()
 
-    def _table(self, codes_P: Ints, ngram: _Contexts) -> npt.NDArray[np.int32]:
+    def _table(self, codes_P: Ints, state_P: Ints, context_P: Ints, ngram: _Contexts) -> npt.NDArray[np.int32]:
         """Return the pair after each id, (P + 2, V): P stands for ended rows, P + 1 for rejected ones."""
         automaton, n_pairs = self._automaton, len(codes_P)
         ended, rejected = n_pairs, n_pairs + 1
         last = len(automaton.next_SV) - 1
-        state_P, context_P = np.divmod(codes_P, len(ngram.probs_DV))
         next_PV = np.full((n_pairs + 2, len(automaton.allowed_V)), rejected, dtype=np.int32)
-        for id_ in self._ids_U[self._ids_U != EOS].tolist():
+        for id_ in self._symbols_U.tolist():
             next_P = automaton.next_SV[state_P, id_].astype(np.int64)
             codes = next_P * len(ngram.probs_DV) + ngram.following_DV[context_P, id_]
             next_PV[:n_pairs, id_] = np.where(next_P == last, rejected, np.searchsorted(codes_P, codes))
@@ -156,7 +142,8 @@ class LookAhead:
         h_P = torch.zeros(n_pairs + 2, dtype=torch.double)
         h_P[n_pairs] = 1
         if not ends:  # such rows are cut after their last symbol; one more is sampled, whatever it is
-            h_P[:n_pairs] = torch.from_numpy(self._distance_P == 0)
+            h_P[:n_pairs] = self._distance_P == 0
+        farthest = int(self._distance_P.max())
         found = [self._log(h_P, -1)] if ends else [torch.zeros(n_pairs + 2), self._log(h_P, 0)]
         for n_after in range(len(found) - 1, n_left + 1):
             before_P = h_P[:n_pairs].clone()
@@ -165,16 +152,15 @@ class LookAhead:
                 found.append(before_P)
             found[-1] = self._log(h_P, n_after)
             change_P = (h_P[:n_pairs] - before_P).abs() / h_P[:n_pairs].clamp(min=_LEAST)
-            if n_after > int(self._distance_P.max()) and float(change_P.max()) < _SETTLED:
+            if n_after > farthest and float(change_P.max()) < _SETTLED:
                 break
         return found
 
     def _log(self, h_P: Tensor, n_left: int) -> Tensor:
         """Return log h times the power, finite wherever an accepted end is within ``n_left`` symbols."""
         log_P = h_P.log()
-        distance_P = torch.from_numpy(self._distance_P).double()
-        reaches_P = (distance_P <= n_left) & (h_P[: self.n_pairs] == 0)
-        log_P[: self.n_pairs].masked_scatter_(reaches_P, (_FLOOR - _PER_SYMBOL * distance_P)[reaches_P])
+        reaches_P = (self._distance_P <= n_left) & (h_P[: self.n_pairs] == 0)
+        log_P[: self.n_pairs].masked_scatter_(reaches_P, _FLOOR - _PER_SYMBOL * self._distance_P[reaches_P].double())
         return (_POWER * log_P).float()
 
     def initial_state(self, width: int) -> Tensor:
@@ -183,8 +169,7 @@ class LookAhead:
 
     def advance(self, state_C: Tensor, ids_C: Tensor) -> Tensor:
         """Return the pairs after one more symbol, (C,)."""
-        index_C = torch.add(ids_C, state_C, alpha=self._next_PV.shape[1])
-        return self._next_PV.view(-1).index_select(0, index_C).long()
+        return follow(self._next_PV, state_C, ids_C)
 
     def log_factors(self, state_C: Tensor, length: int) -> Tensor:
         """Return log h after each id, times the power, (C, V); minus infinity where no accepted end is near enough.

@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from seqgen.errors import UsageError
 from seqgen.sampling.automata import Automaton
-from seqgen.sampling.state_graph import UNREACHABLE, Edges, IntSet
+from seqgen.sampling.state_graph import UNREACHABLE, Edges, Ints, IntSet
 from seqgen.tokenizers import EOS
 
 MAX_TRANSITIONS = 10_000_000
@@ -43,6 +44,23 @@ def _lift(part: Automaton, pieces: Sequence[bytes | None]) -> npt.NDArray[np.int
         bytes_V = np.array([pieces[index][position] for index in long_V])  # type: ignore[index]
         states_KV[:, long_V] = table[states_KV[:, long_V], bytes_V]
     return states_KV
+
+
+@dataclass(frozen=True)
+class RowAutomaton:
+    """A constraint as a table.
+
+    Attributes:
+        next_SV: the state after each id; the last state is that of ended and of rejected rows.
+        distance_S: the least number of symbols from each state, the last one excluded, to an accepted end.
+        allowed_V: the ids that may be sampled, the end included where rows end.
+        ends: whether rows have an end.
+    """
+
+    next_SV: npt.NDArray[np.int32]
+    distance_S: Ints
+    allowed_V: npt.NDArray[np.bool_]
+    ends: bool
 
 
 class Product:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import copy
 import functools
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -82,10 +82,14 @@ class Sampler(Decoder):
     def as_rejection_sampler(self, seed: int | None = None) -> Sampler:
         """Return a sampler whose rows ignore the constraint, to be checked by ``satisfies``; optionally reseeded."""
         assert self.constraint is not None
-        other = copy.copy(self)
+        other = copy.copy(self) if seed is None else self.reseeded(seed)
         other.constraint = self.constraint.as_exact()
-        if seed is not None:
-            other.settings = self.settings.model_copy(update={"seed": seed})
+        return other
+
+    def reseeded(self, seed: int) -> Self:
+        """Return a sampler of the same rows with another seed."""
+        other = copy.copy(self)
+        other.settings = self.settings.model_copy(update={"seed": seed})
         return other
 
     def satisfies(self, row: Sample) -> bool:
@@ -100,9 +104,14 @@ class Sampler(Decoder):
 
     def rows(self, start: int = 0) -> Iterator[Sample]:
         """Yield rows ``start``, ``start + 1``, ... without end, computed in growing batches on demand."""
+        for first, width in self._growing(start):
+            yield from self._chunk(first, width)
+
+    def _growing(self, start: int = 0) -> Iterator[tuple[int, int]]:
+        """Yield the first row and the number of rows of batches without end, small ones first."""
         width = MULTIPLE
         while True:
-            yield from self._chunk(start, width)
+            yield start, width
             start += width
             width = min(2 * width, self._width)
 
