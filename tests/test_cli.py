@@ -386,6 +386,13 @@ def test_no_command_shows_help(cli):
     assert result.code == 0 and "Usage" in result.out and result.err == ""
 
 
+@pytest.mark.parametrize("command", ["sample", "evaluate", "train"])
+def test_a_command_after_two_dashes_keeps_its_options(cli, in_tmp, command):
+    """The parser takes a command after ``--``, so its options are there too."""
+    result = cli("--", command)
+    assert result.code == 2 and "unexpected" not in result.err and result.err.count("\n") == 1
+
+
 @pytest.mark.parametrize("name", ["json", "numpy", "__main__"])
 def test_a_plugin_file_may_not_take_the_name_of_a_module(cli, tmp_path, name):
     (tmp_path / f"{name}.py").touch()

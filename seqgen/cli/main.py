@@ -110,7 +110,8 @@ def _verdict(error: BaseException) -> tuple[str, int]:
 def _load_plugins(arguments: Sequence[str]) -> None:
     """Load plugins before the arguments are parsed, since they may bring commands."""
     files, command = list[Path](), ""
-    options = list(arguments[: arguments.index("--")] if "--" in arguments else arguments)
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    options = list(arguments[:end])
     for before, argument in zip(["", *options], options, strict=False):
         if before == "--plugin":
             files.append(Path(argument))
@@ -118,6 +119,7 @@ def _load_plugins(arguments: Sequence[str]) -> None:
             files.append(Path(argument.removeprefix("--plugin=")))
         elif not argument.startswith("-"):
             command = command or argument
+    command = command or next(iter(arguments[end + 1 :]), "")  # seqgen -- sample
     completes = "_SEQGEN_COMPLETE" in os.environ  # a shell that completes asks for any command
     session.command = "" if completes else command or "-"
     session.plugins = Plugins(warn)
