@@ -20,7 +20,7 @@ _HOME = {
     "seqgen.corpus": ("Record", "read_lines", "TextFile", "PackageFiles"),
     "seqgen.protocols": (
         "Verdict", "State", "Tokenizer", "Model", "Validator", "Metric", "Renderer", "Processor", "Augmentation",
-        "Report",
+        "Report", "TextAutomaton",
     ),
     "seqgen.metrics": ("METRICS", "Evaluation", "MetricRow", "format_metric"),
     "seqgen.files": ("write_atomic",),
@@ -88,6 +88,7 @@ if TYPE_CHECKING:
     from seqgen.protocols import Renderer as Renderer
     from seqgen.protocols import Report as Report
     from seqgen.protocols import State as State
+    from seqgen.protocols import TextAutomaton as TextAutomaton
     from seqgen.protocols import Tokenizer as Tokenizer
     from seqgen.protocols import Validator as Validator
     from seqgen.protocols import Verdict as Verdict

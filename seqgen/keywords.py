@@ -169,7 +169,7 @@ class SampleKeywords(DecodeKeywords, total=False):
     decode: Literal["draw", "beam", "gumbel"] | None
     """draw: sample; beam: beam search as wide as -n; gumbel: sample without replacement."""
     fast: bool | None
-    """Forbid symbols step by step under a constraint, which changes the distribution of rows."""
+    """Guide rows by a constraint, or a grammar with --valid, which changes their distribution."""
     unique: bool | None
     """Reject duplicate rows."""
     novel: bool | None

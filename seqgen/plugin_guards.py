@@ -6,13 +6,13 @@ A mistake of a plugin is thus reported where it is made, with the name of the pl
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from numbers import Real
 from pathlib import Path
 from typing import Any, ClassVar
 
-from seqgen.errors import FAULT_NOTE, PluginError, SeqgenError
-from seqgen.protocols import Verdict
+from seqgen.errors import FAULT_NOTE, PluginError, SeqgenError, one_line
+from seqgen.protocols import TextAutomaton, Verdict
 
 
 def defined_at(owner: Any, name: str = "") -> str:
@@ -179,6 +179,47 @@ class GuardedReport(Guarded):
             place = defined_at(self.__wrapped__, "write")
             raise PluginError(f"{self._label}: write returned {files!r:.80}, not a list of the files written{place}")
         return [Path(file) for file in files]
+
+
+class GuardedAutomaton:
+    """The automaton of a domain, whose calls are checked.
+
+    Args:
+        automaton: of a plugin.
+        label: its name in messages.
+    """
+
+    def __init__(self, automaton: TextAutomaton, label: str) -> None:
+        self._automaton, self._label = automaton, label
+        self.start = automaton.start
+
+    def advance(self, state: Any, character: str) -> Hashable | None:
+        """Return the state after a character, or None.
+
+        Raises:
+            PluginError: it fails, or the state is not hashable.
+        """
+        try:
+            after = self._automaton.advance(state, character)
+            hash(after)
+        except Exception as error:
+            raise self._failed(f"advance({state!r:.60}, {character!r})", error) from error
+        return after
+
+    def accepts(self, state: Any) -> bool:
+        """Return whether a text may end in a state.
+
+        Raises:
+            PluginError: it fails.
+        """
+        try:
+            return bool(self._automaton.accepts(state))
+        except Exception as error:
+            raise self._failed(f"accepts({state!r:.60})", error) from error
+
+    def _failed(self, call: str, error: Exception) -> PluginError:
+        place = defined_at(self._automaton, call.partition("(")[0])
+        return PluginError(f"{self._label}: {call} fails with {type(error).__name__}: {one_line(error)}{place}")
 
 
 GUARDS: Mapping[str, Callable[[Any, str], Any]] = {

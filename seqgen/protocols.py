@@ -6,7 +6,7 @@ first dimension is B; core never reads its values, it only selects rows. Helpers
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, Self, runtime_checkable
 
@@ -129,6 +129,30 @@ class Validator(Protocol):
 
     def validate(self, text: str) -> Verdict:
         """Return the verdict on one text; never raise on any string."""
+        ...
+
+
+class TextAutomaton(Protocol):
+    """A deterministic automaton that reads a text from left to right and accepts every valid text of a domain.
+
+    It need not tell everything that the validator does: it stands for rules that a text may break at a distance, such
+    as brackets that are never closed. Rows that it cannot accept any more are not sampled; the validator decides on the
+    others. Its states are few: what has no bound, such as the depth of brackets, gets one, which its documentation
+    states together with the share of records beyond it. Texts beyond are sampled where no look-ahead is needed.
+    """
+
+    start: Hashable
+    """The state before the first character."""
+
+    def advance(self, state: Any, character: str) -> Hashable | None:
+        """Return the state after a character; None: no text that begins like this is accepted.
+
+        A character beyond ASCII may be given as U+FFFD, where symbols are parts of characters.
+        """
+        ...
+
+    def accepts(self, state: Any) -> bool:
+        """Return whether a text may end in a state."""
         ...
 
 

@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from seqgen.errors import FAULT_NOTE, PluginError, SeqgenError, UnknownName, UsageError, is_out_of_memory, one_line
-from seqgen.plugin_guards import GUARDS
+from seqgen.plugin_guards import GUARDS, GuardedAutomaton
 from seqgen.signals import annotate_interrupt, reraise_signal
-from seqgen.specs import KINDS, LoadableSpec, Spec, load_reference
+from seqgen.specs import KINDS, DomainSpec, LoadableSpec, Spec, load_reference
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
+
+    from seqgen.protocols import TextAutomaton
 
 
 @dataclass(frozen=True)
@@ -133,6 +135,20 @@ class Entry:
     def use(self, values: Mapping[str, Any]) -> Any:
         """Return what ``build`` returns, wrapped in a guard that checks its results."""
         return GUARDS[self.spec.kind](self.build(values), self.full_label)
+
+    def automaton(self) -> TextAutomaton | None:
+        """Return the automaton of a domain's texts; None if it has none.
+
+        Raises:
+            PluginError: the plugin's code failed, or its result lacks a required member.
+        """
+        assert isinstance(self.spec, DomainSpec)
+        named = self.spec.automaton
+        if named is None:
+            return None
+        built = self._guarded(lambda: (load_reference(named) if isinstance(named, str) else named)())
+        check_members("automaton", built, f"the automaton of {self.full_label}")
+        return GuardedAutomaton(built, f"the automaton of {self.full_label}")
 
     def _guarded(self, function: Any) -> Any:
         try:
@@ -268,6 +284,7 @@ MEMBERS: Mapping[str, tuple[str, ...]] = {
     "processor": ("__call__",),
     "augmentation": ("__call__",),
     "report": ("write",),
+    "automaton": ("start", "advance", "accepts"),
 }
 """Required members by kind (of the class, for tokenizers). Corpora, cells and models are checked where they run."""
 

@@ -267,6 +267,8 @@ class DomainSpec(Spec):
             no white space itself.
         syntax: whether texts follow rules over longer distances than counts see, such as brackets or line formats.
             Such texts are not blended with counts by default, since fewer samples would be valid.
+        automaton: ``"package.module:Name"`` of a function or class that returns the :class:`seqgen.TextAutomaton` of
+            its texts, or the function or class itself: the grammar that ``--valid`` looks ahead with; None: none.
     """
 
     tokenizer: str = "char"
@@ -277,10 +279,11 @@ class DomainSpec(Spec):
     columns: tuple[str, ...] = ()
     trailing_names: bool = False
     syntax: bool = False
+    automaton: str | Callable[[], Any] | None = None
     kind: ClassVar[str] = "domain"
 
     def __post_init__(self) -> None:
-        """Validate ``endings``, ``columns``, ``trailing_names`` and ``syntax``."""
+        """Validate ``endings``, ``columns``, the flags and ``automaton``."""
         super().__post_init__()
         fit = isinstance(self.endings, tuple) and all(_SUFFIX.fullmatch(str(ending)) for ending in self.endings)
         check(fit, f"{self.name}: endings={self.endings!r} is not a tuple of lower-case suffixes like ('.smi',)")
@@ -290,6 +293,11 @@ class DomainSpec(Spec):
         check(fit, f"{self.name}: columns={self.columns!r} is not a tuple of lower-case names like ('smiles',)")
         for flag in ("trailing_names", "syntax"):
             check(isinstance(getattr(self, flag), bool), f"{self.name}: {flag}={getattr(self, flag)!r} is not a bool")
+        named = isinstance(self.automaton, str) and _REFERENCE.fullmatch(self.automaton) is not None
+        check(
+            self.automaton is None or named or callable(self.automaton),
+            f'{self.name}: automaton={self.automaton!r} is neither of the form "package.module:Name" nor a function',
+        )
 
 
 SPEC_TYPES: tuple[type[Spec], ...] = (

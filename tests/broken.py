@@ -734,6 +734,29 @@ def bad_augmentations():
 def bad_domains():
     missing = seqgen.DomainSpec(name="x", summary="s", validator="nobodys", metrics=("none",))
     yield "parts", missing, "validator nobodys, metric none"
+    for automaton, message in (
+        (lambda: Reader(lambda state, character: None), "refuses 90%, not 10% at most, of 10 valid texts"),
+        (lambda: Reader(lambda state, character: state + 1), "more than 32,768 states"),
+        (lambda: Reader(lambda state, character: []), "fails with TypeError: unhashable type: 'list'"),
+        (lambda: Reader(lambda state, character: 1 / 0), "fails with ZeroDivisionError: division by zero"),
+        (lambda: object(), "has no start, advance, accepts"),
+    ):
+        yield "automaton", seqgen.DomainSpec(name="x", summary="s", automaton=automaton), message
+
+
+class Reader:
+    """An automaton of all texts, but for how it reads a character."""
+
+    start = 0
+
+    def __init__(self, advance):
+        self._advance = advance
+
+    def advance(self, state, character):
+        return self._advance(state, character)
+
+    def accepts(self, state):
+        return True
 
 
 BROKEN = [

@@ -254,7 +254,7 @@ def test_templates_are_filled_in():
 # -- distributions
 
 
-def enumerate_rows(of, alphabet, max_length):
+def enumerate_rows(of, alphabet, max_length, temperature=1.0):
     """The probability of every row up to a length, by the definition."""
     model, vocabulary = of
     shares = {}
@@ -265,7 +265,9 @@ def enumerate_rows(of, alphabet, max_length):
                 ids = [1, *vocabulary.encode(text).tolist()]
                 logits_1TV, _ = model(torch.tensor([ids]), model.initial_state(1))
                 allowed_V = torch.from_numpy(vocabulary.allowed_V())
-                log_probs = torch.log_softmax(logits_1TV[0].double().masked_fill(~allowed_V, -math.inf), -1)
+                log_probs = torch.log_softmax(
+                    logits_1TV[0].double().masked_fill(~allowed_V, -math.inf) / temperature, -1
+                )
                 targets = [*ids[1:], EOS]
                 shares[text] = math.exp(sum(float(log_probs[at, target]) for at, target in enumerate(targets)))
     return shares

@@ -49,6 +49,7 @@ USES = {
         ("sample", "run", "-n", 10, "--valid", "--novel"),
         ("evaluate", "run", "-n", 50),
     ],
+    "brackets.py": [(*TRAIN, "--domain", "lisp"), ("sample", "run", "-n", 2, "--valid", "--fast")],
     "squares.py": [(*TRAIN, "--corpus", "squares"), ("sample", "run", "-n", 2)],
     "syllables.py": [(*TRAIN, "--tokenizer", "syllables", "-o", "most=20"), ("sample", "run", "-n", 2)],
     "bigram.py": [

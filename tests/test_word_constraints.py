@@ -22,12 +22,12 @@ def folded(text):
 
 @given(WORDS, TEXTS, st.booleans())
 def test_every_position_where_a_word_ends_is_found(some, text, ignore_case):
-    table_KB, ends_K = aho_corasick.build_matcher(some, ignore_case=ignore_case)
+    next_KC, class_B, ends_K = aho_corasick.build_matcher(some, ignore_case=ignore_case)
     fold = folded if ignore_case else str
     state = 0
     for at, character in enumerate(text, 1):
         for byte in character.encode():
-            state = table_KB[state, byte]
+            state = next_KC[state, class_B[byte]]
         assert bool(ends_K[state]) == any(fold(text[:at]).endswith(fold(word)) for word in some)
 
 
@@ -59,9 +59,12 @@ def test_a_list_of_words_is_one_automaton():
 
 def test_too_many_states_are_refused(monkeypatch):
     monkeypatch.setattr(aho_corasick, "MAX_STATES", 10)
-    assert len(aho_corasick.build_matcher(["abcdefghi"])[0]) == 10
+    assert len(aho_corasick.build_matcher(["abcdefghi"]).ends_K) == 10
     with pytest.raises(BadOption, match="more than 10 states, the limit; give fewer"):
         aho_corasick.build_matcher(["abcde", "bcdef"])
+    monkeypatch.setattr(aho_corasick, "MAX_ENTRIES", 40)
+    with pytest.raises(BadOption, match="more than 4 states, the limit; give fewer"):
+        aho_corasick.build_matcher(["abcdefghi"])
 
 
 GRAPHS = st.integers(1, 7).flatmap(

@@ -58,6 +58,7 @@ def register_domains(register: Callable[[seqgen.DomainSpec], None]) -> None:
             renderer="card",
             metrics=("cards",),
             syntax=True,
+            automaton="seqgen_cards.grammar:CardGrammar",
         )
     )
 

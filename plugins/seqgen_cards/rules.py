@@ -37,9 +37,17 @@ NEEDED: Mapping[str, tuple[str, ...]] = {
 
 _ONLY = {"race": ("minion",), "armor": ("hero",), "attack": ("minion", "weapon"), "health": ("minion",),
          "durability": ("weapon", "location")}  # fmt: skip
-_CHOICES = {"type": TYPES, "class": CLASSES, "rarity": RARITIES, "race": RACES}
-_SEVERAL = ("class", "race")
-_CLOSING = {")": "(", "]": "[", "}": "{"}
+CHOICES: Mapping[str, tuple[str, ...]] = {"type": TYPES, "class": CLASSES, "rarity": RARITIES, "race": RACES}
+"""By field, the legal values."""
+SEVERAL = ("class", "race")
+"""Fields that may have several values, joined by a slash."""
+CLOSING = {")": "(", "]": "[", "}": "{"}
+"""The opening bracket of each closing one."""
+
+
+def belongs(name: str, kind: str) -> bool:
+    """Return whether cards of a type may have a field."""
+    return kind in _ONLY.get(name, TYPES)
 
 
 def split(text: str) -> tuple[dict[str, str], dict[str, str]]:
@@ -69,7 +77,7 @@ def find_problems(text: str) -> dict[str, str]:
         if name not in fields:
             wrong.setdefault(name, f"{name} is missing" + ("" if name in ALWAYS else f": every {kind} has it"))
     for name in fields:
-        if kind in TYPES and kind not in _ONLY.get(name, TYPES):
+        if kind in TYPES and not belongs(name, kind):
             wrong.setdefault(name, f"{name} is not a field of a {kind}")
     return wrong
 
@@ -85,9 +93,9 @@ def _value_problem(name: str, value: str) -> str:
         return (
             "" if whole and low <= int(value) <= high else f"is not a whole number from {low} to {high}: {value[:20]!r}"
         )
-    if name in _CHOICES:
-        parts = value.split("/") if name in _SEVERAL else [value]
-        odd = [part for part in parts if part not in _CHOICES[name]]
+    if name in CHOICES:
+        parts = value.split("/") if name in SEVERAL else [value]
+        odd = [part for part in parts if part not in CHOICES[name]]
         return f"is unknown: {odd[0][:20]!r}" if odd else "" if len(set(parts)) == len(parts) else "repeats itself"
     return _unbalanced(value) if name == "text" else ""
 
@@ -98,7 +106,7 @@ def _unbalanced(value: str) -> str:
     for position, character in enumerate(value):
         if character in "([{":
             opened.append(character)
-        elif character in _CLOSING and (not opened or opened.pop() != _CLOSING[character]):
+        elif character in CLOSING and (not opened or opened.pop() != CLOSING[character]):
             return f"has {character!r} without a matching bracket at position {position}"
     return f"has {opened[-1]!r} that is not closed" if opened else ""
 
@@ -111,7 +119,7 @@ class CardValidator:
         for problem in find_problems(text).values():
             return seqgen.Verdict(False, problem)
         fields, _ = split(text)
-        for name in _SEVERAL:
+        for name in SEVERAL:
             if name in fields:
                 fields[name] = "/".join(sorted(fields[name].split("/")))
         return seqgen.Verdict(True, "", "\n".join(f"{name}={fields[name]}" for name in ORDER if name in fields))

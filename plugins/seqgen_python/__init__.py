@@ -42,6 +42,7 @@ def register_domains(register: Callable[[seqgen.DomainSpec], None]) -> None:
             renderer="python",
             metrics=("python",),
             syntax=True,
+            automaton="seqgen_python.grammar:PythonGrammar",
         )
     )
 

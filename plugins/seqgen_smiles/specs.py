@@ -92,6 +92,7 @@ DOMAINS = (
         columns=("smiles", "canonical_smiles", "isomeric_smiles"),
         trailing_names=True,
         syntax=True,
+        automaton="seqgen_smiles.grammar:SmilesGrammar",
         **_PARTS,
     ),
     seqgen.DomainSpec(

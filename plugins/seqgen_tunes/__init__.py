@@ -95,5 +95,6 @@ def register_domains(register: Callable[[seqgen.DomainSpec], None]) -> None:
             renderer="abc",
             metrics=("tunes",),
             syntax=True,
+            automaton="seqgen_tunes.grammar:AbcGrammar",
         )
     )

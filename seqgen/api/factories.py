@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from seqgen.counting import Counts
+    from seqgen.protocols import TextAutomaton
     from seqgen.tokenizers import Vocabulary
 
 
@@ -252,6 +253,11 @@ def domain_part(settings: RunSettings, plugins: Plugins, kind: str) -> Any:
     entry, spec = domain_entry(settings, plugins)
     name = {"validator": spec.validator, "renderer": spec.renderer}[kind]
     return None if name is None else get_referenced(entry, kind, name, plugins).use({})
+
+
+def domain_automaton(settings: RunSettings, plugins: Plugins) -> TextAutomaton | None:
+    """Build the automaton of a run's domain; None if it has none."""
+    return domain_entry(settings, plugins)[0].automaton()
 
 
 def read_vocabulary(folder: RunFolder, settings: RunSettings, plugins: Plugins) -> Vocabulary:

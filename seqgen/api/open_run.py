@@ -13,7 +13,7 @@ from seqgen.checkpoint import RunFolder, RunSettings
 from seqgen.corpus import Corpus
 from seqgen.errors import MissingExtra
 from seqgen.plugins import Plugins
-from seqgen.protocols import Verdict
+from seqgen.protocols import TextAutomaton, Verdict
 
 if TYPE_CHECKING:
     from seqgen.evaluation import Score
@@ -43,6 +43,10 @@ class OpenRun(Protocol):
     def corpus(self) -> Corpus: ...
     @property
     def learned(self) -> Corpus: ...
+    @property
+    def domain(self) -> str: ...
+    @property
+    def automaton(self) -> TextAutomaton | None: ...
     @property
     def validator(self) -> Any: ...
     @property

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 from seqgen.api.encoded_corpus import count, ignore
-from seqgen.api.factories import check_unchanged, corpus_of, domain_part, read_vocabulary
+from seqgen.api.factories import check_unchanged, corpus_of, domain_automaton, domain_part, read_vocabulary
 from seqgen.api.missing_plugin import changed_plugins
 from seqgen.checkpoint import RUNS, RunFolder, RunSettings, damaged_logs, find_run
 from seqgen.compute import computing
 from seqgen.corpus import PARTS, Corpus, Record
 from seqgen.errors import BadOption, CheckpointError, MissingExtra, NoSuchFile
 from seqgen.plugins import Plugins, PluginsArgument, choose_plugins
-from seqgen.protocols import Verdict
+from seqgen.protocols import TextAutomaton, Verdict
 
 if TYPE_CHECKING:
     from seqgen.api.sample import NextSymbol
@@ -158,6 +158,16 @@ class Run:
             raise NoSuchFile(f"{error}, on which the run {self.folder.name} was trained") from None
         check_unchanged(counted, self.settings)
         return self.corpus
+
+    @property
+    def domain(self) -> str:
+        """The name of the corpus's domain."""
+        return self.settings.corpus.domain.rpartition(":")[2]
+
+    @functools.cached_property
+    def automaton(self) -> TextAutomaton | None:
+        """The automaton of the corpus's domain, or None."""
+        return domain_automaton(self.settings, self.plugins)
 
     @functools.cached_property
     def validator(self) -> Any:

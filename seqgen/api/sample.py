@@ -5,6 +5,7 @@ Dimension letters: B batch (one), T steps, V vocabulary.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -13,16 +14,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from seqgen.api.conditioning import Conditioning
 from seqgen.compute import computing
 from seqgen.config import DecodeConfig, SampleConfig
-from seqgen.errors import BadOption, UsageError
+from seqgen.errors import BadOption, SeqgenError, UsageError
 from seqgen.protocols import Verdict
 
 if TYPE_CHECKING:
     from seqgen.api.open_run import OpenRun
     from seqgen.protocols import Processor
-    from seqgen.sampling import Bound, RowFilter, Sample, Sampler, Top
+    from seqgen.sampling import Bound, Grammar, RowFilter, Sample, Sampler, Top
 
 _CHUNK = 20_000  # training records that texts are compared with at a time
 _SMALL = 0.01  # probability below which it is written as one in so many
+_READ, _RECORDS = 20_000, 500  # records, and those of them that show whether a grammar fits
 _LONG = 0.9  # of the length limit
 _MANY = 0.2  # of the rows
 
@@ -37,7 +39,7 @@ def iter_rows(run: OpenRun, n: int, config: SampleConfig, warn: Callable[[str], 
     with computing(run.settings.engine.threads):
         sampler: Sampler = _decoder(Sampler, run, config)
         exact = sampler.constraint is not None and sampler.constraint.exact
-        if config.fast and (problem := _fast_problem(config, sampler)):
+        if config.fast and (problem := _fast_problem(run, config, sampler)):
             raise UsageError(f"cannot apply --fast: {problem}; drop --fast")
         if config.decode != "draw":
             if config.filters or exact:
@@ -49,9 +51,7 @@ def iter_rows(run: OpenRun, n: int, config: SampleConfig, warn: Callable[[str], 
         elif config.filters or exact:
             if exact:
                 row_filter = replace(row_filter, satisfies=sampler.satisfies)
-            rows = sampler.rows()
-            if sampler.constraint is not None and not exact:
-                rows = constrained_rows(run, sampler, 0, config, warn)
+            rows = sampler.rows() if exact else constrained_rows(run, sampler, 0, config, warn)
             yield from filter_rows(rows, n, row_filter, config.effort)
         elif sampler.constraint is not None:
             yield from itertools.islice(constrained_rows(run, sampler, n, config, warn), n) if n else ()
@@ -74,8 +74,7 @@ def _row_filter(run: OpenRun, config: SampleConfig) -> RowFilter:
     from seqgen.sampling import RowFilter
 
     if config.valid and run.validator is None:
-        domain = run.settings.corpus.domain.rpartition(":")[2]
-        raise UsageError(f"--valid needs a validator, and the domain {domain!r} of this run has none")
+        raise UsageError(f"--valid needs a validator, and the domain {run.domain!r} of this run has none")
     if (config.novel or config.min_edit) and not run.vocabulary.ends:
         raise UsageError("--novel and --min-edit need records, and this run was trained on one long text")
 
@@ -134,45 +133,88 @@ _EXACT_HINT = "--exact keeps the model's distribution by rejecting rows"
 _FAST_HINT = "without --fast rows keep the model's distribution"
 
 
-def _fast_problem(config: SampleConfig, sampler: Sampler) -> str:
+def _fast_problem(run: OpenRun, config: SampleConfig, sampler: Sampler) -> str:
     """Return why ``fast`` has no meaning here, or ""."""
     if sampler.constraint is None:
-        return "there is no constraint"
+        return "" if _grammar(run, config) else "there is no constraint"
     if sampler.constraint.exact:
         return "it contradicts --exact"
     return "" if config.decode == "draw" else f"rows by {config.decode} are always masked"
 
 
+def _grammar(run: OpenRun, config: SampleConfig) -> Grammar | None:
+    """Return the grammar of the run's domain, if only valid rows are wanted and it has one."""
+    if not (config.valid and run.vocabulary.ends) or run.automaton is None or run.lacking:
+        return None
+    from seqgen.sampling import Grammar
+
+    def records() -> list[str]:
+        with contextlib.suppress(SeqgenError):  # the corpus is not here, or not the same any more
+            read = [record.text for record in itertools.islice(run.learned, _READ)]
+            return read[:: len(read) // _RECORDS + 1]
+        return []
+
+    return Grammar(run.automaton, lambda text: run.verdict(text).ok, records, f"the grammar of {run.domain}")
+
+
 def constrained_rows(
     run: OpenRun, sampler: Sampler, n: int, config: SampleConfig, warn: Callable[[str], None]
 ) -> Iterator[Sample]:
-    """Yield rows that satisfy a constraint: as the model has them, or guided step by step.
+    """Yield rows that satisfy a constraint, if there is one: as the model has them, or guided step by step.
 
     Args:
         run: the run.
-        sampler: of the run, with a constraint.
+        sampler: of the run.
         n: number of guided rows; 0: without end.
-        config: with ``fast``, all rows are guided.
+        config: with ``valid``, rows may also keep to the grammar of the domain; with ``fast``, all rows are guided.
         warn: called with one line if rows are not sampled freely, and if many guided ones reach the length limit.
     """
-    assert sampler.constraint is not None
+    grammar = _grammar(run, config)
+    if sampler.constraint is None and grammar is None:
+        yield from sampler.rows()
+        return
     if not config.fast:
         from seqgen.counting import Blend
         from seqgen.sampling import find_way
 
-        way = find_way(sampler, run.model.graph if isinstance(run.model, Blend) else None)
+        way = find_way(sampler, run.model.graph if isinstance(run.model, Blend) else None, grammar)
         if way.bound is not None:
-            warn(f"constraint {sampler.constraint.name}: {describe_bound(way.bound)}")
+            line = f"constraint {way.name}: {describe_bound(way.bound)}"
+            if grammar is not None and grammar.name in way.name and grammar.excluded:
+                line += f"; beyond the bounds of this grammar are {grammar.excluded:.1%} of the records"
+            warn(line)
         if way.rows is not None:
             yield from way.rows
+            return
+        if sampler.constraint is None:
+            yield from sampler.rows()
             return
         warn(
             f"constraint {sampler.constraint.name}: {way.n_kept} of {way.n_tried:,} trial rows satisfy it "
             f"({way.free:.1%}), so rows are guided step by step, which changes their distribution; "
             f"{_EXACT_HINT if config.temperature else 'at temperature 0 all rows of the model are the same'}"
         )
+    if grammar is not None and config.fast:
+        from seqgen.sampling import guided_rows
+
+        if (rows := guided_rows(sampler, grammar)) is not None:
+            yield from rows
+            return
+        warn(f"cannot look ahead by {grammar.name}: {describe_misfit(grammar)}; rows are sampled without it")
+        if sampler.constraint is None:
+            yield from sampler.rows()
+            return
     hint = _FAST_HINT if config.fast else _EXACT_HINT
     yield from _watched(run, sampler, sampler.take(n) if n else sampler.rows(), warn, hint)
+
+
+def describe_misfit(grammar: Grammar) -> str:
+    """Return why rows cannot be guided by a grammar."""
+    from seqgen.sampling import MAX_EXCLUDED
+
+    if grammar.excluded > MAX_EXCLUDED:
+        return f"{grammar.excluded:.1%} of the records are beyond its bounds"
+    return "no row is of it, or it has too many states"
 
 
 def describe_bound(bound: Bound) -> str:

@@ -116,7 +116,7 @@ class SampleConfig(DecodeConfig):
         "draw", description="draw: sample; beam: beam search as wide as -n; gumbel: sample without replacement"
     )
     fast: Annotated[bool, Flag()] = Field(
-        False, description="forbid symbols step by step under a constraint, which changes the distribution of rows"
+        False, description="guide rows by a constraint, or a grammar with --valid, which changes their distribution"
     )
     unique: Annotated[bool, Flag(_FILTERS)] = Field(False, description="reject duplicate rows")
     novel: Annotated[bool, Flag(_FILTERS)] = Field(False, description="reject rows that are training records")

@@ -3,7 +3,7 @@
 An automaton reads a row byte by byte from state 0; the row is accepted if no byte leads to -1 and the last state
 accepts. In UTF-8 no character occurs within another, so searching for bytes is searching for text.
 
-Dimension letters: K states.
+Dimension letters: K states, B bytes, C classes of bytes that all states treat alike.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from seqgen.errors import BadOption, UsageError
-from seqgen.sampling.aho_corasick import N_BYTES, build_matcher, build_reader
+from seqgen.sampling.aho_corasick import N_BYTES, Matcher, build_matcher, build_reader
 
 MAX_CHARS = 32_000
 """Limit on a length that can be counted, and on a text that can be searched for, in characters."""
@@ -31,19 +32,27 @@ class Automaton:
 
     Attributes:
         name: the requirement, for messages.
-        next_KB: the state after each byte (K, 256); -1: no row with this beginning is accepted.
+        next_KC: the state after each class of bytes; -1: no row with this beginning is accepted.
+        class_B: the class of each byte.
         accepts_K: whether a row may end in a state.
     """
 
     name: str
-    next_KB: npt.NDArray[np.int32]
+    next_KC: npt.NDArray[np.int32]
+    class_B: npt.NDArray[np.intp]
     accepts_K: npt.NDArray[np.bool_]
+
+    @classmethod
+    def of_bytes(cls, name: str, next_KB: npt.NDArray[np.int32], accepts_K: npt.NDArray[np.bool_]) -> Automaton:
+        """Return an automaton by its states after each byte (K, 256)."""
+        first_C, class_B = equal_columns([next_KB])
+        return cls(name, next_KB[:, first_C], class_B, accepts_K)
 
     def walk(self, text: bytes) -> int:
         """Return the state after some bytes, or -1."""
         state = 0
         for byte in text:
-            state = int(self.next_KB[state, byte])
+            state = int(self.next_KC[state, self.class_B[byte]])
             if state < 0:
                 break
         return state
@@ -54,20 +63,35 @@ class Automaton:
         return state >= 0 and bool(self.accepts_K[state])
 
 
+def equal_columns(tables: Sequence[npt.NDArray[np.integer[Any]]]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """Return one column of each class (C,), and the class of each column: those of a class are equal in all tables."""
+    columns = [np.ascontiguousarray(table.T) for table in tables]
+    class_of: dict[tuple[bytes, ...], int] = {}
+    first: list[int] = []
+    classes = np.empty(len(columns[0]), np.intp)
+    for index in range(len(classes)):
+        key = tuple(column[index].tobytes() for column in columns)
+        if key not in class_of:
+            class_of[key] = len(first)
+            first.append(index)
+        classes[index] = class_of[key]
+    return np.array(first), classes
+
+
 def contains(words: Sequence[str], *, ignore_case: bool = False) -> Automaton:
     """Return the automaton of rows that contain at least one of some texts."""
-    table_KB, ends_K = build_matcher(map(_check_text, words), ignore_case=ignore_case)
+    next_KC, class_B, ends_K = build_matcher(map(_check_text, words), ignore_case=ignore_case)
     found = int(ends_K.argmax())  # one state for all rows that contain one
-    table_KB[ends_K[table_KB]] = found
-    table_KB[found] = found
-    return Automaton(f"--contains {_list_words(words, 'or')}", table_KB, np.arange(len(table_KB)) == found)
+    next_KC[ends_K[next_KC]] = found
+    next_KC[found] = found
+    return Automaton(f"--contains {_list_words(words, 'or')}", next_KC, class_B, np.arange(len(next_KC)) == found)
 
 
 def avoids(words: Sequence[str], *, ignore_case: bool = False) -> Automaton:
     """Return the automaton of rows that contain none of some texts."""
-    table_KB, ends_K = build_matcher(map(_check_text, words), ignore_case=ignore_case)
-    table_KB[ends_K[table_KB]] = -1
-    return Automaton(f"--avoid {_list_words(words, 'and')}", table_KB, ~ends_K)
+    next_KC, class_B, ends_K = build_matcher(map(_check_text, words), ignore_case=ignore_case)
+    next_KC[ends_K[next_KC]] = -1
+    return Automaton(f"--avoid {_list_words(words, 'and')}", next_KC, class_B, ~ends_K)
 
 
 def ends(text: str, *, ignore_case: bool = False) -> Automaton:
@@ -105,15 +129,19 @@ def template(pattern: str, *, ignore_case: bool = False) -> Automaton:
     elif end is None:  # no star: the row is the text
         stages[-1] = stages[-1][0], True
     else:
-        stages.append(((np.zeros((1, N_BYTES), dtype=np.int32), np.ones(1, dtype=np.bool_)), True))
+        anything = Matcher(
+            np.zeros((1, 1), dtype=np.int32), np.zeros(N_BYTES, dtype=np.intp), np.ones(1, dtype=np.bool_)
+        )
+        stages.append((anything, True))
     tables, accepts, offset = [], [], 0
-    for (next_KB, found_K), is_last in stages:
+    for (next_KC, class_B, found_K), is_last in stages:
+        next_KB = next_KC[:, class_B]
         after = offset + len(next_KB)
         found_KB = (next_KB >= 0) & found_K[next_KB] & (not is_last)
         tables.append(np.where(next_KB < 0, -1, np.where(found_KB, after, next_KB + offset)).astype(np.int32))
         accepts.append(found_K & is_last)
         offset = after
-    return Automaton(f"--template '{pattern:.60}'", np.vstack(tables), np.concatenate(accepts))
+    return Automaton.of_bytes(f"--template '{pattern:.60}'", np.vstack(tables), np.concatenate(accepts))
 
 
 def length(least: int, most: int | None) -> Automaton:
@@ -129,7 +157,7 @@ def length(least: int, most: int | None) -> Automaton:
     if most is not None:
         further_K1[-1] = -1
     name = f"--length {least}" if least == most else f"--length {least}-{'' if most is None else most}"
-    return Automaton(name, np.where(_STARTS, further_K1, here_K1), here_K1[:, 0] >= least)
+    return Automaton.of_bytes(name, np.where(_STARTS, further_K1, here_K1), here_K1[:, 0] >= least)
 
 
 def well_formed() -> Automaton:
@@ -143,7 +171,7 @@ def well_formed() -> Automaton:
         (4, 0xA0, 0xC0, 1), (5, 0x80, 0xA0, 1), (6, 0x90, 0xC0, 2), (7, 0x80, 0x90, 2),
     ):  # fmt: skip
         table_KB[state, first:end] = after
-    return Automaton("text", table_KB, np.arange(8) == 0)
+    return Automaton.of_bytes("text", table_KB, np.arange(8) == 0)
 
 
 def parse_length(text: str) -> tuple[int, int | None]:

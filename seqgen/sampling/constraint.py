@@ -49,6 +49,7 @@ class Constraint:
 
     Attributes:
         exact: as given.
+        parts: as given.
         name: the requirements, for messages.
 
     Raises:
@@ -68,9 +69,9 @@ class Constraint:
         device: torch.device | None = None,
     ) -> None:
         self.exact = exact
-        self._parts = list(parts)
+        self.parts = list(parts)
         pieces = _allowed_pieces(vocabulary, allowed_V)
-        if any(_is_partial(piece) for piece in pieces if piece is not None):
+        if any(is_partial(piece) for piece in pieces if piece is not None):
             parts = [*parts, automata.well_formed()]
         start = prefix.encode("utf-8", "surrogatepass")
         n_left = max_length - len(vocabulary.encode(prefix))
@@ -78,8 +79,8 @@ class Constraint:
         if product.min_symbols() > n_left:
             rows = f"rows that begin with {prefix!r}" if prefix else "rows"
             raise UsageError(f"cannot sample {rows}: {explain_conflict(parts, pieces, start, n_left, vocabulary.ends)}")
-        self.name = " and ".join(part.name for part in self._parts)
-        self._decodes_parts = len(parts) > len(self._parts)
+        self.name = " and ".join(part.name for part in self.parts)
+        self._decodes_parts = len(parts) > len(self.parts)
         self._product, self._device, self._max_length = product, device, max_length
         self._allowed_V, self._ends = np.array([piece is not None for piece in pieces]), vocabulary.ends
         self._allowed_V[EOS] = vocabulary.ends
@@ -137,7 +138,7 @@ class Constraint:
         if self._decodes_parts and "\N{REPLACEMENT CHARACTER}" in text:  # from bytes that are not UTF-8
             return False
         data = text.encode("utf-8", "surrogatepass")
-        return all(part.accepts(data) for part in self._parts)
+        return all(part.accepts(data) for part in self.parts)
 
 
 def build_constraint(
@@ -184,8 +185,12 @@ def build_constraint(
         raise
 
 
-def _allowed_pieces(vocabulary: Vocabulary, allowed_V: npt.NDArray[np.bool_]) -> list[bytes | None]:
-    """Return the bytes of each id that is a symbol and may be sampled; None for the others."""
+def symbol_pieces(vocabulary: Vocabulary) -> list[bytes]:
+    """Return the bytes of each symbol.
+
+    Raises:
+        UsageError: symbols are not pieces of the text.
+    """
     pieces = vocabulary.pieces()
     if pieces is None:
         name = type(vocabulary.tokenizer).__name__
@@ -193,12 +198,18 @@ def _allowed_pieces(vocabulary: Vocabulary, allowed_V: npt.NDArray[np.bool_]) ->
             f"cannot constrain the text of rows: the symbols of this run ({name}) are not pieces of the text; "
             "train with --tokenizer char"
         )
+    return pieces
+
+
+def _allowed_pieces(vocabulary: Vocabulary, allowed_V: npt.NDArray[np.bool_]) -> list[bytes | None]:
+    """Return the bytes of each id that is a symbol and may be sampled; None for the others."""
+    pieces = symbol_pieces(vocabulary)
     return [None] * vocabulary.symbol_offset + [
         piece if allowed else None for piece, allowed in zip(pieces, allowed_V[vocabulary.symbol_offset :], strict=True)
     ]
 
 
-def _is_partial(piece: bytes) -> bool:
+def is_partial(piece: bytes) -> bool:
     """Return whether some bytes are not whole characters."""
     try:
         piece.decode("utf-8", "surrogatepass")

@@ -153,8 +153,8 @@ class LookAheadSampler(Sampler):
                 recovery = _recovery(log_weights_N, lowest_N)
                 return bound._replace(recovery=recovery, above=_above_elsewhere(log_weights_N, bound.above))
 
-    def kept_rows(self, bound: Bound) -> Iterator[Sample]:
-        """Yield rows without end, each kept with probability min(1, w / M).
+    def kept_rows(self, bound: Bound | None) -> Iterator[Sample]:
+        """Yield rows without end, each kept with probability min(1, w / M); without a bound, all that come to an end.
 
         A row that cannot be kept any more, unless its weight rises by more than it did in the pilot, ends at once.
         """
@@ -162,7 +162,8 @@ class LookAheadSampler(Sampler):
         other._bound = bound
         for start, width in self._growing():
             log_weights_W, _, rows = other.weighted(start, width)
-            kept_W = other._log_uniform_W.cpu().numpy() < log_weights_W - bound.log_bound
+            least_W = -math.inf if bound is None else other._log_uniform_W.cpu().numpy() + bound.log_bound
+            kept_W = log_weights_W > least_W
             yield from itertools.compress(rows, kept_W.tolist())
 
     def weighted(self, start: int, width: int) -> tuple[Floats, Floats, list[Sample]]:

@@ -6,7 +6,9 @@ Dimension letters: A rows, T positions, V vocabulary.
 from __future__ import annotations
 
 import contextlib
+import copy
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +18,8 @@ from seqgen.errors import BadOption, Diverged
 from seqgen.model import count_parameters, device_of, evaluation_mode
 from seqgen.plugin_guards import describe_part
 from seqgen.protocols import Processor
-from seqgen.sampling.constraint import build_constraint
+from seqgen.sampling.automata import Automaton
+from seqgen.sampling.constraint import Constraint, build_constraint
 from seqgen.sampling.fast_ops import FastOps
 from seqgen.sampling.processors import build_processors
 from seqgen.sampling.steps import DecodingStep, RowConstraint
@@ -88,7 +91,33 @@ class Decoder:
         if not allowed_V[EOS + 1 :].any():
             raise BadOption(f"cannot ban {settings.ban!r:.60}: no symbol is left to sample; ban fewer characters")
         self.forbidden_V = ~allowed_V.to(self.device)
-        self.constraint = build_constraint(settings, vocabulary, allowed_V.numpy(), self.device)
+        self._allowed_V = allowed_V.numpy()
+        self.constraint = build_constraint(settings, vocabulary, self._allowed_V, self.device)
+
+    def restricted(self, part: Automaton) -> Self:
+        """Return a decoder of the same rows that satisfy one more requirement.
+
+        Raises:
+            UsageError: no row can, or the table is too large.
+        """
+        other = copy.copy(self)
+        other.constraint = self.constrained([*(() if self.constraint is None else self.constraint.parts), part])
+        return other
+
+    def constrained(self, parts: Sequence[Automaton], prefix: str | None = None) -> Constraint:
+        """Return a constraint on rows of this decoder; its prefix, if none is given.
+
+        Raises:
+            UsageError: no row can satisfy it, or the table is too large.
+        """
+        return Constraint(
+            parts,
+            self.vocabulary,
+            self._allowed_V,
+            prefix=self.settings.prefix if prefix is None else prefix,
+            max_length=self.max_length,
+            device=self.device,
+        )
 
     @property
     def is_large(self) -> bool:

@@ -1,37 +1,38 @@
-"""Look-ahead under a constraint: the probability that an n-gram ends a row that the constraint accepts.
+"""Look-ahead under a constraint: the probability that a model of the future ends a row that the constraint accepts.
 
 Masking forbids a symbol after which no accepted end can be reached, so beginnings that look harmless are sampled as if
 every row ended well. Here each symbol is weighted instead by the probability h that the rest of the row is accepted.
-Under an n-gram this is a finite computation: with q the state of the constraint, c the context of the n-gram, p its
-probabilities and n the number of symbols that may still follow,
+Under an n-gram, or another model with few contexts (``contexts``), this is a finite computation: with q the state of
+the constraint, c the context, p its probabilities and n the number of symbols that may still follow,
 
     h_n(q, c) = p(end | c) [q accepts] + sum over v of p(v | c) h_{n-1}(q v, c v)          h_{-1} = 0
 
 or, in one long text, whose rows have no end, h_0(q, c) = [q accepts]. Rows whose symbols are sampled from
 p_model(v) h(q v, c v)^0.9 satisfy the constraint; how far they are from the model's own is known (``corrected``).
+Where the context is the state of a domain's automaton the power is 0.5, with which more molecules are kept.
 
 Source: the use of a tractable model of the future, Zhang et al. 2023, arXiv:2304.07438 (GeLaTo) and Zhang et al. 2024,
 arXiv:2406.13892 (Ctrl-G), both with a hidden Markov model in place of the n-gram.
 
-Dimension letters: P pairs (q, c) that can be reached, S states of the constraint, D contexts of the n-gram, V ids, C
-computed rows.
+Dimension letters: P pairs (q, c) that can be reached, S states of the constraint, D contexts, V ids, U ids that are
+sampled, or classes of them that all pairs treat alike, C computed rows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from seqgen.counting import Graph, dense_table
+from seqgen.counting import Graph
+from seqgen.sampling.automata import equal_columns
+from seqgen.sampling.contexts import Contexts, contexts_by_size
 from seqgen.sampling.product import RowAutomaton
 from seqgen.sampling.state_graph import IntSet
 from seqgen.sampling.steps import follow
-from seqgen.tokenizers import BOS, EOS
+from seqgen.tokenizers import EOS
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -43,9 +44,9 @@ _MAX_WORK = 1 << 28  # pairs times ids times symbols that may follow
 _MAX_STORED = 1 << 24  # values of h
 _SETTLED = 1e-3  # relative change of h between lengths below which it is taken to be that of longer rows too
 _FLOOR, _PER_SYMBOL = -750.0, 5.0  # stands for log h where it is below the smallest double: by the distance to the end
-_POWER = 0.9  # of h: where the n-gram is too sure, fewer rows weigh very much (``benchmarks/constraints.py``)
+# Powers of h: where it is too sure, fewer rows weigh very much (``benchmarks/constraints.py``, ``valid_rows.py``)
+_POWER, _POWER_BY_STATE = 0.9, 0.5
 _LEAST = 1e-300  # divisor of a relative change
-_FEW = 1e-12  # the least share of a symbol, so that none is ruled out by rounding
 
 
 class LookAhead:
@@ -53,10 +54,11 @@ class LookAhead:
 
     Args:
         automaton: the constraint, in state 0 after the prefix.
-        graph: the counts of an n-gram; contexts are shortened to what the limits allow.
+        counts: of an n-gram, whose contexts are shortened to what the limits allow; or other contexts.
         prefix: the ids that every row begins with.
         max_length: the maximum number of symbols of a row, prefix included.
-        temperature: the power to which the n-gram's probabilities are raised is 1 / temperature.
+        temperature: the power to which the probabilities of the counts are raised is 1 / temperature.
+        size: factor of the limits on memory and work.
         device: the device on which rows are computed.
 
     Attributes:
@@ -70,41 +72,60 @@ class LookAhead:
     def __init__(
         self,
         automaton: RowAutomaton,
-        graph: Graph,
+        counts: Graph | Contexts,
         prefix: list[int],
         max_length: int,
         *,
         temperature: float = 1.0,
+        size: int = 1,
         device: torch.device | None = None,
     ) -> None:
-        self._automaton, self._max_length = automaton, max_length
-        self._ids_U = np.flatnonzero(automaton.allowed_V)
-        self._symbols_U = self._ids_U[self._ids_U != EOS]
+        self._automaton, self._max_length, self._device = automaton, max_length, device
+        self._power = _POWER_BY_STATE if isinstance(counts, Contexts) else _POWER
         n_left = max(max_length - len(prefix), 0)
-        most = min(_MAX_ENTRIES, _MAX_WORK // (n_left + 1)) // len(self._ids_U)
-        for ngram in _by_size(graph, most):
-            first = ngram.after(prefix)
-            codes_P = self._reachable(ngram, first, most)
+        self._find_classes(counts)
+        most = size * _MAX_WORK // (n_left + 1) // len(self._first_U)
+        most = min(most, self.max_pairs(len(automaton.allowed_V), size))
+        for contexts in [counts] if isinstance(counts, Contexts) else contexts_by_size(counts, most):
+            first = contexts.after(prefix)
+            codes_P = self._reachable(contexts, first, most)
             if codes_P is not None:
                 break
         else:
             raise TooLarge
         self.n_pairs = len(codes_P)
-        state_P, context_P = np.divmod(codes_P, len(ngram.probs_DV))
+        state_P, context_P = np.divmod(codes_P, len(contexts.probs_DV))
         self._start = int(np.searchsorted(codes_P, first))
         self._distance_P = torch.from_numpy(automaton.distance_S[state_P])
-        next_PV = self._table(codes_P, state_P, context_P, ngram)
-        ngram = ngram.at_temperature(temperature, automaton.allowed_V)
-        log_h = self._solve(next_PV, ngram, context_P, n_left)
-        self._device = device
+        next_PV = self._table(codes_P, state_P, context_P, contexts)
+        probs_DV = contexts.at_temperature(temperature, automaton.allowed_V).probs_DV
+        log_h = self._solve(next_PV, probs_DV, context_P, n_left)
         self._next_PV = torch.from_numpy(next_PV).to(device)
         self._log_h = [values_P.to(device) for values_P in log_h]
-        self.log_accepted = float(self._log_h[min(n_left + 1, len(self._log_h) - 1)][self._start]) / _POWER
+        self.log_accepted = float(self._log_h[min(n_left + 1, len(self._log_h) - 1)][self._start]) / self._power
 
-    def _reachable(self, ngram: _Contexts, context: int, most: int) -> Ints | None:
+    @staticmethod
+    def max_pairs(n_ids: int, size: int = 1) -> int:
+        """Return the limit on pairs for a number of ids."""
+        return size * _MAX_ENTRIES // n_ids
+
+    def _find_classes(self, counts: Graph | Contexts) -> None:
+        """Group the ids that are sampled into classes; the contexts of an n-gram tell all ids apart."""
+        ids_U = np.flatnonzero(self._automaton.allowed_V)
+        ids_U = ids_U[ids_U != EOS]
+        first_U, class_U = np.arange(len(ids_U)), np.arange(len(ids_U))
+        if isinstance(counts, Contexts):
+            first_U, class_U = equal_columns([self._automaton.next_SV[:, ids_U], counts.following_DV[:, ids_U]])
+        ends = [EOS] if self._automaton.ends else []
+        self._first_U = np.append(ends, ids_U[first_U]).astype(np.intp)
+        self._class_V = np.full(len(self._automaton.allowed_V), -1)
+        self._class_V[ids_U] = class_U + len(ends)
+        self._class_V[ends] = 0
+
+    def _reachable(self, contexts: Contexts, context: int, most: int) -> Ints | None:
         """Return the codes of the pairs (q, c) that rows can reach, ascending; None if there are more than ``most``."""
-        n_contexts, last = len(ngram.probs_DV), len(self._automaton.next_SV) - 1
-        symbols = self._symbols_U
+        n_contexts, last = len(contexts.probs_DV), len(self._automaton.next_SV) - 1
+        symbols = self._first_U[self._first_U != EOS]
         frontier = np.array([context], dtype=np.int64)  # state 0
         found = IntSet(frontier)
         while len(frontier):
@@ -112,33 +133,39 @@ class LookAhead:
                 return None
             state_F, context_F = np.divmod(frontier, n_contexts)
             next_FU = self._automaton.next_SV[state_F[:, None], symbols].astype(np.int64)
-            codes_FU = next_FU * n_contexts + ngram.following_DV[context_F[:, None], symbols]
+            codes_FU = next_FU * n_contexts + contexts.following_DV[context_F[:, None], symbols]
             frontier = found.add(codes_FU[next_FU != last])
         return found.members()
 
-    def _table(self, codes_P: Ints, state_P: Ints, context_P: Ints, ngram: _Contexts) -> npt.NDArray[np.int32]:
+    def _table(self, codes_P: Ints, state_P: Ints, context_P: Ints, contexts: Contexts) -> npt.NDArray[np.int32]:
         """Return the pair after each id, (P + 2, V): P stands for ended rows, P + 1 for rejected ones."""
         automaton, n_pairs = self._automaton, len(codes_P)
         ended, rejected = n_pairs, n_pairs + 1
         last = len(automaton.next_SV) - 1
         next_PV = np.full((n_pairs + 2, len(automaton.allowed_V)), rejected, dtype=np.int32)
-        for id_ in self._symbols_U.tolist():
+        for index, id_ in enumerate(self._first_U.tolist()):
             next_P = automaton.next_SV[state_P, id_].astype(np.int64)
-            codes = next_P * len(ngram.probs_DV) + ngram.following_DV[context_P, id_]
-            next_PV[:n_pairs, id_] = np.where(next_P == last, rejected, np.searchsorted(codes_P, codes))
+            codes = next_P * len(contexts.probs_DV) + contexts.following_DV[context_P, id_]
+            after_P = np.where(next_P == last, rejected, np.searchsorted(codes_P, codes))
+            next_PV[:n_pairs, self._class_V == index] = after_P[:, None]
         if automaton.ends:
             next_PV[:n_pairs, EOS] = np.where(automaton.distance_S[state_P] == 0, ended, rejected)
         next_PV[ended] = ended
         return next_PV
 
-    def _solve(self, next_PV: npt.NDArray[np.int32], ngram: _Contexts, context_P: Ints, n_left: int) -> list[Tensor]:
+    def _solve(
+        self, next_PV: npt.NDArray[np.int32], probs_DV: npt.NDArray[np.floating[Any]], context_P: Ints, n_left: int
+    ) -> list[Tensor]:
         """Return log h_{-1}, log h_0, ... of the pairs, of ended and of rejected rows, each (P + 2,), times the power.
 
         The last one stands for all longer rows: it has settled, or more would take too much memory.
         """
         n_pairs, ends = self.n_pairs, self._automaton.ends
-        next_PU = torch.from_numpy(next_PV[:n_pairs, self._ids_U]).flatten()
-        probs_PU = torch.from_numpy(ngram.probs_DV[context_P][:, self._ids_U])
+        next_PU = torch.from_numpy(next_PV[:n_pairs, self._first_U]).flatten()
+        probs_DU = probs_DV[:, self._first_U]
+        if (self._class_V >= 0).sum() > len(self._first_U):
+            probs_DU = probs_DV @ (self._class_V[:, None] == np.arange(len(self._first_U)))
+        probs_PU = torch.from_numpy(probs_DU[context_P])
         h_P = torch.zeros(n_pairs + 2, dtype=torch.double)
         h_P[n_pairs] = 1
         if not ends:  # such rows are cut after their last symbol; one more is sampled, whatever it is
@@ -161,7 +188,7 @@ class LookAhead:
         log_P = h_P.log()
         reaches_P = (self._distance_P <= n_left) & (h_P[: self.n_pairs] == 0)
         log_P[: self.n_pairs].masked_scatter_(reaches_P, _FLOOR - _PER_SYMBOL * self._distance_P[reaches_P].double())
-        return (_POWER * log_P).float()
+        return (self._power * log_P).float()
 
     def initial_state(self, width: int) -> Tensor:
         """Return the pairs of ``width`` rows after the prefix, (C,)."""
@@ -189,43 +216,3 @@ class LookAhead:
 
 class TooLarge(Exception):
     """A constraint has too many states for look-ahead."""
-
-
-@dataclass(frozen=True)
-class _Contexts:
-    """The contexts of an n-gram up to some length.
-
-    Attributes:
-        probs_DV: their distributions.
-        following_DV: the context after each id.
-        begin: the context at the beginning of a row.
-    """
-
-    probs_DV: npt.NDArray[np.floating[Any]]
-    following_DV: npt.NDArray[np.integer[Any]]
-    begin: int
-
-    def at_temperature(self, temperature: float, allowed_V: npt.NDArray[np.bool_]) -> _Contexts:
-        """Return the distributions of allowed ids, raised to 1 / temperature."""
-        log_DV = np.log(np.maximum(self.probs_DV.astype(np.float64), _FEW)) / temperature
-        log_DV[:, ~allowed_V] = -np.inf
-        probs_DV = np.exp(log_DV - log_DV.max(1, keepdims=True))
-        return _Contexts(probs_DV / probs_DV.sum(1, keepdims=True), self.following_DV, self.begin)
-
-    def after(self, prefix: list[int]) -> int:
-        """Return the context after the beginning of a row; its code is that of the pair with state 0."""
-        context = self.begin
-        for id_ in prefix:
-            context = int(self.following_DV[context, id_])
-        return context
-
-
-def _by_size(graph: Graph, most: int) -> Iterator[_Contexts]:
-    """Yield the contexts of an n-gram of at most ``most`` in number, the longest first."""
-    stops = [graph.level(length).stop for length in range(graph.order)]
-    for n_dense in reversed([stop for stop in stops if stop <= most] or stops[:1]):
-        probs_DV, following_DV = dense_table(graph, n_dense)
-        shorter_R = graph.shorter_R
-        while (deep_DV := following_DV >= n_dense).any():
-            following_DV[deep_DV] = shorter_R[following_DV[deep_DV]]
-        yield _Contexts(probs_DV, following_DV, int(following_DV[0, BOS]))

@@ -12,12 +12,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from seqgen.errors import UsageError
-from seqgen.sampling.automata import Automaton
+from seqgen.sampling.automata import Automaton, equal_columns
 from seqgen.sampling.state_graph import UNREACHABLE, Edges, Ints, IntSet
 from seqgen.tokenizers import EOS
 
@@ -30,19 +31,19 @@ _HINT = "drop a requirement, or shorten its texts"
 
 def _lift(part: Automaton, pieces: Sequence[bytes | None]) -> npt.NDArray[np.int32]:
     """Return the state of an automaton after each id, (K, V); -1 where it rejects or the id is no piece."""
-    if len(part.next_KB) * len(pieces) > _MAX_TABLE:
+    if len(part.next_KC) * len(pieces) > _MAX_TABLE:
         raise UsageError(
-            f"cannot apply {part.name}: its {len(part.next_KB):,} states times {len(pieces):,} symbols exceed the "
+            f"cannot apply {part.name}: its {len(part.next_KC):,} states times {len(pieces):,} symbols exceed the "
             f"limit of {_MAX_TABLE:,}; {_HINT}"
         )
     longest = max((len(piece) for piece in pieces if piece is not None), default=0)
-    table = np.vstack([part.next_KB, np.full(256, -1, np.int32)])  # -1 leads to the last row, which stays
-    states_KV = np.repeat(np.arange(len(part.next_KB), dtype=np.int32)[:, None], len(pieces), 1)
+    table = np.vstack([part.next_KC, np.full(part.next_KC.shape[1], -1, np.int32)])  # -1 leads to the last row
+    states_KV = np.repeat(np.arange(len(part.next_KC), dtype=np.int32)[:, None], len(pieces), 1)
     states_KV[:, [piece is None for piece in pieces]] = -1
     for position in range(longest):
         long_V = [index for index, piece in enumerate(pieces) if piece is not None and len(piece) > position]
         bytes_V = np.array([pieces[index][position] for index in long_V])  # type: ignore[index]
-        states_KV[:, long_V] = table[states_KV[:, long_V], bytes_V]
+        states_KV[:, long_V] = table[states_KV[:, long_V], part.class_B[bytes_V]]
     return states_KV
 
 
@@ -85,7 +86,7 @@ class Product:
         self._next_SC = np.zeros((0, 1), np.int32)
         if min(entered) >= 0:
             lifted = [_lift(part, pieces) for part in parts]
-            first_C, self._class_V = _classes(lifted)
+            first_C, self._class_V = equal_columns(lifted)
             self._next_SC, accepts_S = _explore(parts, [part_KV[:, first_C] for part_KV in lifted], entered)
         edges = Edges(self._next_SC)
         if not ends:
@@ -149,21 +150,6 @@ def explain_conflict(
     return f"the symbols of this run cannot spell {names}; use characters of its corpus"
 
 
-def _classes(lifted: Sequence[npt.NDArray[np.int32]]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    """Return one id of each class (C,), and the class of each id (V,); ids of a class have the same transitions."""
-    columns = [np.ascontiguousarray(part_KV.T) for part_KV in lifted]
-    class_of: dict[tuple[bytes, ...], int] = {}
-    first: list[int] = []
-    class_V = np.empty(len(columns[0]), np.intp)
-    for index in range(len(class_V)):
-        key = tuple(column_VK[index].tobytes() for column_VK in columns)
-        if key not in class_of:
-            class_of[key] = len(first)
-            first.append(index)
-        class_V[index] = class_of[key]
-    return np.array(first), class_V
-
-
 def _explore(
     parts: Sequence[Automaton], lifted: Sequence[npt.NDArray[np.int32]], start: Sequence[int]
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.bool_]]:
@@ -180,13 +166,15 @@ def _explore(
     Raises:
         UsageError: there are more transitions than ``MAX_TRANSITIONS``.
     """
-    sizes = [len(part.next_KB) for part in parts]
+    sizes = [len(part.next_KC) for part in parts]
     radix = [math.prod(sizes[:position]) for position in range(len(sizes))]
     names, n_classes = " and ".join(part.name for part in parts), lifted[0].shape[1]
     if radix[-1] * sizes[-1] >= 2**62:
         raise UsageError(f"cannot combine {names:.200}: their states multiply to the limit of 2^62 or more; {_HINT}")
+    code_type = np.int32 if radix[-1] * sizes[-1] < 2**31 else np.int64  # of what is kept
     frontier_F = np.array([sum(state * unit for state, unit in zip(start, radix, strict=True))], dtype=np.int64)
-    known, frontiers, rows = IntSet(frontier_F), [frontier_F], []
+    known, frontiers = IntSet(frontier_F), [frontier_F]
+    rows: list[npt.NDArray[np.integer[Any]]] = []
     while len(frontier_F):
         if known.size * n_classes > MAX_TRANSITIONS:
             raise UsageError(
@@ -203,7 +191,7 @@ def _explore(
                 refused_FC |= after_FC < 0
                 next_FC += after_FC.astype(np.int64) * unit
             next_FC[refused_FC] = -1
-            rows.append(next_FC)
+            rows.append(next_FC.astype(code_type))
             after.append(np.unique(next_FC))
         frontier_F = known.add(np.concatenate(after))
         frontiers.append(frontier_F)
@@ -211,10 +199,10 @@ def _explore(
     order = np.argsort(codes)
     sorted_codes = codes[order]
     next_SC, at = np.empty((len(codes), n_classes), np.int32), 0
-    for next_FC in rows:
-        states = order[np.minimum(np.searchsorted(sorted_codes, next_FC), len(codes) - 1)]
-        next_SC[at : at + len(next_FC)] = np.where(next_FC < 0, -1, states)
-        at += len(next_FC)
+    for row_FC in rows:
+        states = order[np.minimum(np.searchsorted(sorted_codes, row_FC), len(codes) - 1)]
+        next_SC[at : at + len(row_FC)] = np.where(row_FC < 0, -1, states)
+        at += len(row_FC)
     accepts_S = np.ones(len(codes), bool)
     for part, unit, size in zip(parts, radix, sizes, strict=True):
         accepts_S &= part.accepts_K[codes // unit % size]

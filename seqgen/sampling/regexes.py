@@ -16,7 +16,7 @@ import numpy as np
 
 from seqgen.errors import BadOption, MissingExtra, UsageError
 from seqgen.sampling import regex_child
-from seqgen.sampling.aho_corasick import MAX_STATES, N_BYTES
+from seqgen.sampling.aho_corasick import N_BYTES
 from seqgen.sampling.automata import Automaton
 
 _MAX_CHARS = 10_000  # of a pattern
@@ -24,6 +24,8 @@ _MAX_DEPTH = 100  # nested groups; the library allows 250, and Python's parser f
 _MAX_SYMBOLS = 50_000  # symbols and classes, repetitions expanded
 _INLINE_SYMBOLS = 8  # up to which a pattern takes at most 0.2 s, so it is built in this process
 MAX_SECONDS = 10.0
+MAX_STATES = 100_000
+"""Limit on the states of the automaton of a pattern; while it is built, a state takes one kilobyte."""
 _MAX_BYTES = 2_000_000_000  # of the address space of a child process
 _REPEAT = re.compile(r"\{\s*(\d*)\s*(?:(,)\s*(\d*)\s*)?\}")
 _LONG_ESCAPE = re.compile(r"\\(?:[pPxuU]\{[^}]*\}|.)", re.DOTALL)
@@ -71,7 +73,7 @@ def _limit_message(name: str, limit: str) -> str:
 
 def _automaton(pattern: str, table: bytes, accepts: bytes) -> Automaton:
     table_KB = np.frombuffer(table, dtype=np.int32).reshape(-1, N_BYTES)
-    return Automaton(f"--regex {pattern!r:.60}", table_KB, np.frombuffer(accepts, dtype=np.uint8) == 1)
+    return Automaton.of_bytes(f"--regex {pattern!r:.60}", table_KB, np.frombuffer(accepts, dtype=np.uint8) == 1)
 
 
 def _build_in_child(pattern: str, folder: Path) -> tuple[bytes, bytes]:

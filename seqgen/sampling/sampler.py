@@ -74,16 +74,19 @@ class Sampler(Decoder):
                 return self._width
         return max(self._width, min(_WIDER * self._width, _MAX_LOGITS // self.vocabulary.size // MULTIPLE * MULTIPLE))
 
-    @functools.cached_property
+    @property
     def _is_unrestricted(self) -> bool:
         """True where any symbol may follow any other, so that slicing off the ids before EOS replaces masking."""
-        return not (self.processors or self.constraint or bool(self.forbidden_V[EOS:].any()))
+        return not (self.processors or self.constraint) and self._allows_all
+
+    @functools.cached_property
+    def _allows_all(self) -> bool:
+        return not bool(self.forbidden_V[EOS:].any())
 
     def as_rejection_sampler(self, seed: int | None = None) -> Sampler:
         """Return a sampler whose rows ignore the constraint, to be checked by ``satisfies``; optionally reseeded."""
-        assert self.constraint is not None
         other = copy.copy(self) if seed is None else self.reseeded(seed)
-        other.constraint = self.constraint.as_exact()
+        other.constraint = None if self.constraint is None else self.constraint.as_exact()
         return other
 
     def reseeded(self, seed: int) -> Self:
@@ -93,9 +96,12 @@ class Sampler(Decoder):
         return other
 
     def satisfies(self, row: Sample) -> bool:
-        """Return whether a row of a rejection sampler satisfies the constraint."""
-        assert self.constraint is not None
-        return not (self.vocabulary.ends and row.cut) and self.constraint.accepts(row.text)
+        """Return whether a row of a rejection sampler satisfies the constraint, if there is one."""
+        return self.constraint is None or (not self.is_cut(row) and self.constraint.accepts(row.text))
+
+    def is_cut(self, row: Sample) -> bool:
+        """Return whether a row lacks its end."""
+        return self.vocabulary.ends and row.cut
 
     @property
     def lengths(self) -> tuple[int, int | None]:

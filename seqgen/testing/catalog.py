@@ -58,7 +58,7 @@ CATALOG: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "augmentation": {"augmentations": ("seeded", "written", "hostile-strings"), "common": _COMMON},
     "report": {"reports": ("files", "few-metrics", "hostile-strings"), "common": (*_COMMON, "deterministic")},
-    "domain": {"domains": ("parts",)},
+    "domain": {"domains": ("parts", "automaton")},
     "package": {"domains": ("names", "commands", "light-import")},
 }  # fmt: skip
 """The names of the checks of a kind, by the module here that defines them; ``step-equals-sequence`` is the function

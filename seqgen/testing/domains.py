@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import os
+import random
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any
 
-from seqgen.specs import DomainSpec
+from seqgen.errors import SeqgenError
+from seqgen.specs import CorpusSpec, DomainSpec
 from seqgen.testing.check import Package, Subject
 from seqgen.testing.registry import find_spec
 
 _HEAVY = ("torch", "numpy", "pydantic")
+_READ, _RECORDS, _EDITS = 20_000, 200, 5
 _PROGRAM = "import sys; from seqgen.testing import specs_of; specs_of(sys.argv[1]); print(*sys.modules)"
 
 
@@ -22,6 +29,66 @@ def parts(subject: Subject) -> None:
     named += [("metric", metric) for metric in spec.metrics]
     missing = [f"{kind} {name}" for kind, name in named if name and find_spec(kind, name, subject.siblings) is None]
     assert not missing, f"it names parts that do not exist: {', '.join(missing)}"
+
+
+def automaton(subject: Subject) -> str:
+    """Check that the automaton has few states, and accepts valid texts but for a small share beyond its bounds."""
+    grammar = subject.entry.automaton()
+    if grammar is None:
+        return ""
+    from seqgen.sampling import MAX_EXCLUDED
+    from seqgen.sampling.text_automata import MAX_STATES, TooManyStates, accepts, tabulate
+
+    records = [*subject.texts, *_records(subject)]
+    try:
+        tabulate(grammar, set().union(*records), subject.spec.name)
+    except TooManyStates:
+        raise AssertionError(f"its automaton has more than {MAX_STATES:,} states: bound what it counts") from None
+    note = ""
+    for kind, texts, most in (
+        ("texts", records, MAX_EXCLUDED),
+        ("edited texts", list(_edited(records)), 2 * MAX_EXCLUDED),
+    ):
+        valid = [text for text in texts if _is_valid(subject, text)]
+        refused = [text for text in valid if not accepts(grammar, text)]
+        share = len(refused) / max(len(valid), 1)
+        shown = f"{len(valid)} valid {kind}" + "".join(f", such as {text!r:.80}" for text in refused[:1])
+        assert share <= most, f"its automaton refuses {share:.0%}, not {most:.0%} at most, of {shown}"
+        if refused:
+            note = note or f"beyond its bounds are {share:.1%} of {shown}"
+    return note
+
+
+def _is_valid(subject: Subject, text: str) -> bool:
+    """Return the verdict of the domain's validator."""
+    spec: DomainSpec = subject.spec
+
+    def build() -> Any:
+        found = find_spec("validator", spec.validator, subject.siblings) if spec.validator else None
+        return None if found is None else Subject(found, {}).build()
+
+    validator = subject.once("validator", build)
+    return validator is None or bool(validator.validate(text).ok)
+
+
+def _records(subject: Subject) -> Iterator[str]:
+    """Yield some records, from beginning to end, of corpora of the same plugin that have the domain."""
+    for corpus in subject.siblings:
+        if isinstance(corpus, CorpusSpec) and corpus.domain == subject.spec.name and not corpus.network:
+            with contextlib.suppress(SeqgenError):  # the checks of the corpus report that
+                texts = [record.text for record in itertools.islice(Subject(corpus, {}).build(), _READ)]
+                yield from texts[:: len(texts) // _RECORDS + 1]
+
+
+def _edited(texts: Sequence[str]) -> Iterator[str]:
+    """Yield texts with a character left out, written twice, or exchanged with another."""
+    rng = random.Random(0)  # not a secret
+    for text in filter(None, texts):
+        for _ in range(_EDITS):
+            at, other = rng.randrange(len(text)), rng.randrange(len(text))
+            yield text[:at] + text[at + 1 :]
+            yield text[:at] + text[at] + text[at:]
+            yield text[:at] + text[other] + text[at + 1 :]
 
 
 def names(package: Package) -> None:

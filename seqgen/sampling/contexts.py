@@ -1,0 +1,91 @@
+"""Contexts of the future: what the next symbol depends on under a model that can be summed over (``look_ahead``).
+
+A context is what is remembered of a row: the last symbols, in an n-gram, or the state of a domain's automaton, such as
+the brackets that are open, whose symbols are counted in rows of the model.
+
+Dimension letters: D contexts, V ids, S states, N rows, T positions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from seqgen.counting import Graph, dense_table
+from seqgen.sampling.product import RowAutomaton
+from seqgen.tokenizers import BOS, EOS
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+_FEW = 1e-12  # the least share of a symbol, so that none is ruled out by rounding
+_UNSEEN = 1e-3  # times that an id is taken to have been seen if it was not
+_OF_ALL = 1.0  # ids that the distribution of all states adds to the counts of one
+
+
+@dataclass(frozen=True)
+class Contexts:
+    """Distributions of the next id, by context.
+
+    Attributes:
+        probs_DV: the distributions.
+        following_DV: the context after each id.
+        begin: the context at the beginning of a row.
+    """
+
+    probs_DV: npt.NDArray[np.floating[Any]]
+    following_DV: npt.NDArray[np.integer[Any]]
+    begin: int
+
+    def at_temperature(self, temperature: float, allowed_V: npt.NDArray[np.bool_]) -> Contexts:
+        """Return the distributions of allowed ids, raised to 1 / temperature."""
+        log_DV = np.log(np.maximum(self.probs_DV.astype(np.float64), _FEW)) / temperature
+        log_DV[:, ~allowed_V] = -np.inf
+        probs_DV = np.exp(log_DV - log_DV.max(1, keepdims=True))
+        return Contexts(probs_DV / probs_DV.sum(1, keepdims=True), self.following_DV, self.begin)
+
+    def after(self, prefix: list[int]) -> int:
+        """Return the context after the beginning of a row."""
+        context = self.begin
+        for id_ in prefix:
+            context = int(self.following_DV[context, id_])
+        return context
+
+
+def contexts_by_size(graph: Graph, most: int) -> Iterator[Contexts]:
+    """Yield the contexts of an n-gram of at most ``most`` in number, the longest first."""
+    stops = [graph.level(length).stop for length in range(graph.order)]
+    for n_dense in reversed([stop for stop in stops if stop <= most] or stops[:1]):
+        probs_DV, following_DV = dense_table(graph, n_dense)
+        shorter_R = graph.shorter_R
+        while (deep_DV := following_DV >= n_dense).any():
+            following_DV[deep_DV] = shorter_R[following_DV[deep_DV]]
+        yield Contexts(probs_DV, following_DV, int(following_DV[0, BOS]))
+
+
+def contexts_by_state(
+    automaton: RowAutomaton, flat: npt.NDArray[np.int32], lengths_N: npt.NDArray[np.int64]
+) -> Contexts:
+    """Return the states of an automaton as contexts, with the distributions that rows have in them.
+
+    Args:
+        automaton: in state 0 before the first symbol of a row.
+        flat: the symbols of rows together.
+        lengths_N: of the rows.
+    """
+    n_states, n_ids = automaton.next_SV.shape
+    counts_SV = np.zeros((n_states, n_ids))
+    starts_N = np.concatenate(([0], np.cumsum(lengths_N)[:-1]))
+    state_N = np.zeros(len(lengths_N), dtype=np.int64)
+    padded = np.append(flat, EOS)
+    for at in range(int(lengths_N.max(initial=0)) + 1):
+        here_N = np.flatnonzero(lengths_N >= at)
+        ids = np.where(lengths_N[here_N] > at, padded[np.minimum(starts_N[here_N] + at, len(flat))], EOS)
+        np.add.at(counts_SV, (state_N[here_N], ids), 1)
+        state_N[here_N] = automaton.next_SV[state_N[here_N], ids]
+    all_V = np.where(automaton.allowed_V, counts_SV.sum(0) + _UNSEEN, 0)
+    counts_SV = np.where(automaton.allowed_V, counts_SV + _OF_ALL * all_V / all_V.sum(), 0)
+    return Contexts(counts_SV / counts_SV.sum(1, keepdims=True), automaton.next_SV, 0)

@@ -1,0 +1,387 @@
+"""The automata of domains: what they accept, and valid rows with look-ahead by them."""
+
+from __future__ import annotations
+
+import itertools
+import random
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import seqgen
+from seqgen.config import SampleConfig
+from seqgen.errors import PluginError
+from seqgen.plugins import Candidate, Plugins, entry_point_candidates
+from seqgen.sampling import Grammar, Sampler, conditional, find_way, guided_rows
+from seqgen.sampling.contexts import contexts_by_state
+from seqgen.sampling.look_ahead import LookAhead
+from seqgen.sampling.text_automata import MAX_STATES, TooManyStates, accepts, tabulate, tabulate_for
+from seqgen.tokenizers import EOS
+from seqgen.tokenizers.byte import ByteTokenizer
+from seqgen.tokenizers.char import CharTokenizer
+from seqgen_text.bpe import BPETokenizer
+from test_constraints import enumerate_rows, make
+from test_look_ahead import conditional_shares, noise, variation
+
+
+class Brackets:
+    """Texts in which "(" and ")" are balanced, at most ``depth`` deep; other characters may be anywhere."""
+
+    start = 0
+
+    def __init__(self, depth=3):
+        self.depth = depth
+
+    def advance(self, state, character):
+        state += {"(": 1, ")": -1}.get(character, 0)
+        return state if 0 <= state <= self.depth else None
+
+    def accepts(self, state):
+        return state == 0
+
+
+def balanced(text):
+    return accepts(Brackets(99), text)
+
+
+GRAMMAR = Grammar(Brackets(), balanced, list, "the grammar of brackets")
+
+
+@pytest.fixture(scope="module")
+def brackets():
+    """A model of brackets and a letter, and its rows of up to six symbols."""
+    of = make(CharTokenizer("(a)"), seed=4, hidden=4)
+    return of, enumerate_rows(of, "(a)", 6)
+
+
+# -- tables
+
+
+@given(st.text("(a)é日", max_size=8))
+def test_a_table_accepts_what_the_automaton_does(text):
+    table = tabulate(Brackets(), "(a)é日", "brackets")
+    assert table.accepts(text.encode()) == balanced(text)
+    assert not table.accepts((text + "b").encode())  # a character that no text has
+
+
+@given(st.text("(a)é日\N{GRINNING FACE}", max_size=8))
+def test_a_table_over_parts_of_characters_accepts_all_characters(text):
+    table = tabulate(Brackets(), "(a)", "brackets", has_parts=True)
+    assert table.accepts(text.encode()) == balanced(text)
+    assert not table.accepts(text.encode() + b"\xe6\x97")  # a character without its end
+
+
+@pytest.mark.parametrize("tokenizer", [ByteTokenizer(), BPETokenizer.fit(["(aé)", "((é)a)"] * 3, vocab_size=12)])
+def test_symbols_of_several_characters_and_parts_of_them(tokenizer):
+    _, vocabulary = make(tokenizer, seed=1, hidden=4)
+    table = tabulate_for(Brackets(), vocabulary, "brackets")
+    assert table.accepts("(aé)".encode()) and not table.accepts("(aé".encode())
+
+
+def test_too_many_states_are_refused():
+    with pytest.raises(TooManyStates):
+        tabulate(Brackets(depth=MAX_STATES), "(", "brackets")
+    with pytest.raises(TooManyStates):
+        tabulate(Brackets(), "(", "brackets", most=2)
+
+
+# -- contexts and look-ahead
+
+
+def test_contexts_are_the_counts_of_symbols_in_each_state(brackets):
+    (model, vocabulary), _ = brackets
+    one = Sampler(model, vocabulary, SampleConfig(max_length=6))
+    automaton = one.constrained([tabulate_for(Brackets(), vocabulary, "brackets")]).automaton()
+    rows = ["(a)", "a", "(("]
+    ids = [vocabulary.encode(row) for row in rows]
+    contexts = contexts_by_state(automaton, np.concatenate(ids), np.array([len(row) for row in ids]))
+    opened = int(automaton.next_SV[0, vocabulary.encode("(")[0]])
+    probs_V = contexts.probs_DV[opened]
+    assert probs_V[vocabulary.encode("a")[0]] > 0.3 and probs_V[vocabulary.encode("(")[0]] > 0.3
+    assert probs_V[EOS] < 0.2 and np.allclose(contexts.probs_DV.sum(1), 1)
+
+
+def test_classes_of_symbols_give_the_same_look_ahead(brackets, monkeypatch):
+    """Symbols that the automaton treats alike are one in the computation."""
+    of = make(CharTokenizer("(abcd)"), seed=4, hidden=4)
+    one = Sampler(*of, SampleConfig(max_length=6))
+    automaton = one.constrained([tabulate_for(Brackets(), of[1], "brackets")]).automaton()
+    counted = one.sample_flat(0, 2000)[:2]
+    contexts = contexts_by_state(automaton, *counted)
+    grouped = LookAhead(automaton, contexts, [], 6)
+    assert len(grouped._first_U) == 4  # the end, two brackets, the letters
+    apart = lambda tables: (np.arange(tables[0].shape[1]), np.arange(tables[0].shape[1]))  # noqa: E731
+    monkeypatch.setattr("seqgen.sampling.look_ahead.equal_columns", apart)
+    alone = LookAhead(automaton, contexts, [], 6)
+    assert alone.n_pairs == grouped.n_pairs and len(alone._first_U) == 7
+    for one_P, other_P in zip(grouped._log_h, alone._log_h, strict=True):
+        assert np.allclose(one_P, other_P, atol=1e-5)
+
+
+# -- valid rows
+
+
+def texts_of(way, n):
+    return [row.text for row in itertools.islice(way.rows, n)]
+
+
+@pytest.mark.parametrize("settings", [{}, {"prefix": "(a"}, {"contains": "a("}, {"temperature": 0.7}])
+def test_valid_rows_follow_the_conditional_distribution(brackets, monkeypatch, settings):
+    monkeypatch.setattr(conditional, "_ENOUGH_VALID", 1)
+    monkeypatch.setattr(conditional, "_COST", 0)
+    of, _ = brackets
+    tempered = enumerate_rows(of, "(a)", 6, temperature=settings.get("temperature", 1.0))
+    prefix, inside = settings.get("prefix", ""), settings.get("contains", "")
+    shares, _ = conditional_shares(
+        {text: share for text, share in tempered.items() if text.startswith(prefix)},
+        lambda text: balanced(text) and inside in text,
+    )
+    sampler = Sampler(*of, SampleConfig(max_length=6, **settings))
+    way = find_way(sampler, None, GRAMMAR)
+    assert way.bound is not None and "the grammar of brackets" in way.name
+    texts = texts_of(way, 4000)
+    assert set(texts) <= set(shares)
+    assert variation(texts, shares) <= noise(shares, 4000) + max(way.bound.above, 0.002)
+
+
+def test_a_grammar_is_left_alone_where_it_is_of_no_use(brackets):
+    of, shares = brackets
+    sampler = Sampler(*of, SampleConfig(max_length=6))
+    assert sum(share for text, share in shares.items() if balanced(text)) > 0.2
+    assert find_way(sampler, None, GRAMMAR).rows is None  # often valid
+    rare = Grammar(Brackets(), lambda text: text[:1] == "(" and ")" not in text, list, "the grammar of something else")
+    assert find_way(sampler, None, rare).rows is None  # its few valid rows are refused
+
+
+def test_guided_rows_keep_to_the_grammar_and_the_constraint(brackets):
+    of, _ = brackets
+    sampler = Sampler(*of, SampleConfig(max_length=6, contains="a("))
+    rows = [row.text for row in itertools.islice(guided_rows(sampler, GRAMMAR), 200)]
+    assert all(balanced(text) and "a(" in text for text in rows) and len(set(rows)) > 1
+    impossible = Grammar(Brackets(0), balanced, list, "the grammar of no brackets")
+    assert guided_rows(sampler, impossible) is None
+
+
+# -- in a run
+
+
+class Validator:
+    def validate(self, text):
+        return seqgen.Verdict(balanced(text) and "(" in text, "not balanced, or without a bracket")
+
+
+class Nested(Brackets):
+    """Balanced texts with brackets."""
+
+    start = (0, False)
+
+    def advance(self, state, character):
+        depth = super().advance(state[0], character)
+        return None if depth is None else (depth, state[1] or character == "(")
+
+    def accepts(self, state):
+        return state == (0, True)
+
+
+class Pack:
+    automaton = Nested
+
+    @staticmethod
+    @seqgen.hookimpl
+    def register_validators(register):
+        register(seqgen.ValidatorSpec(name="balanced", summary="s", load=Validator))
+
+    @classmethod
+    @seqgen.hookimpl
+    def register_domains(cls, register):
+        register(seqgen.DomainSpec(name="nested", summary="s", validator="balanced", automaton=cls.automaton))
+
+
+def trained(folder, pack=Pack, depth=3):
+    rng = random.Random(0)
+    words = {
+        "".join("(" * n + "ab"[rng.random() < 0.5] * rng.randrange(1, 9) + ")" * n)
+        for n in range(depth + 1)
+        for _ in range(40)
+    }
+    (folder / "words.txt").write_text("\n".join(sorted(words)) + "\n")
+    plugins = Plugins(pytest.fail)
+    plugins.load([*entry_point_candidates(), Candidate("pack", "pack", "1", pack)])
+    return seqgen.train(
+        folder / "words.txt", domain="nested", cell="vanilla", hidden=4, steps=3, plugins=plugins, blend="none",
+        out=folder / "run",
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def nested(tmp_path_factory):
+    """A run that has learned next to nothing."""
+    return trained(tmp_path_factory.mktemp("nested"))
+
+
+def test_few_valid_rows_are_sampled_with_look_ahead(nested):
+    said = []
+    rows = nested.sample(60, valid=True, warn=said.append)
+    assert all(balanced(row.text) for row in rows)
+    assert said[0].startswith("constraint the grammar of nested: ") and "look-ahead" in said[0]
+    again = list(itertools.islice(nested.iter_samples(7, valid=True), 7))
+    assert [row.text for row in again] == [row.text for row in rows[:7]]
+    fast = nested.sample(60, valid=True, fast=True)
+    assert all(balanced(row.text) for row in fast)
+
+
+def test_records_beyond_the_bounds_are_told(tmp_path):
+    """A run whose records are mostly beyond them does without the automaton."""
+
+    class Shallow(Pack):
+        automaton = staticmethod(lambda: Nested(depth=1))
+
+    run = trained(tmp_path, Shallow)
+    said = []
+    run.sample(2, valid=True, warn=said.append)
+    assert not any("grammar" in line for line in said)
+    run.sample(2, valid=True, fast=True, warn=said.append)
+    assert any("of the records are beyond its bounds; rows are sampled without it" in line for line in said)
+
+
+def test_a_failing_automaton_is_named(tmp_path):
+    class Failing(Nested):
+        def advance(self, state, character):
+            raise KeyError(character)
+
+    class Broken(Pack):
+        automaton = Failing
+
+    with pytest.raises(
+        PluginError, match=r"the automaton of domain nested of pack .*advance\(\(0, .* fails with KeyError"
+    ):
+        trained(tmp_path, Broken).sample(2, valid=True)
+
+
+# -- the automata that are shipped
+
+
+SMILES = "CNOFBrlI[]()123=#.+-@/\\:nocH"
+
+
+@pytest.mark.slow
+def test_the_grammar_of_smiles_accepts_what_rdkit_parses():
+    pytest.importorskip("rdkit")
+    from seqgen_smiles.corpus import load
+    from seqgen_smiles.grammar import SmilesGrammar
+    from seqgen_smiles.molecules import parse
+
+    grammar, rng, n_parsed = SmilesGrammar(), random.Random(0), 0
+    records = [record.text for record in load() if accepts(grammar, record.text)]
+    for _ in range(100_000):
+        text = list(rng.choice(records)[: rng.randint(1, 60)])
+        for _ in range(rng.randint(1, 3)):
+            text[rng.randrange(len(text))] = rng.choice(SMILES)
+        written = "".join(text)
+        if parse(written, sanitize=False) is not None:
+            n_parsed += 1
+            depths = itertools.accumulate({"(": 1, ")": -1}.get(character, 0) for character in written)
+            assert accepts(grammar, written) or max(depths) > 4, written
+    assert n_parsed > 10_000
+
+
+@pytest.mark.parametrize(
+    "text", ["C1CC1", "C(=O)O", "[Na+].[Cl-]", "C->N", "F/C=C\\F", "BrC", "[13C@@H](Cl)N", "C(C)1CC1"]
+)
+def test_the_grammar_of_smiles_accepts(text):
+    from seqgen_smiles.grammar import SmilesGrammar
+
+    assert accepts(SmilesGrammar(), text)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "C1CC", "C(C", "CC)", "C=", "=C", "C()C", "(C)C", "[C", "C]", "C..C", "1CC1", "C(=1)C1", "C<N"]
+)
+def test_the_grammar_of_smiles_refuses(text):
+    from seqgen_smiles.grammar import SmilesGrammar
+
+    assert not accepts(SmilesGrammar(), text)
+
+
+HEAD = "M:6/8\nL:1/8\nK:G\n"
+GOOD_BODIES = [
+    "GAB dBG|", "G3 G2:|", "(3GAB d2 e2|", "G>A B2 (cd)|", "G|GAB dBG|\nG3 d2||", "GA{c}B d3|GAB d3/2e/d|",
+    "|:GAB dBG:|", "GABdBG|1GABdBG:|2GABdBG|]",
+]  # fmt: skip
+BAD_BODIES = ["GAB dBGA|", "GAB dBG|GAB dB|GAB dBG|", "(GAB dBG|", "GAB) dBG|", "(3GA|", "GAB dBG>|", "GAB d]"]
+
+
+@pytest.mark.parametrize(("bodies", "expected"), [(GOOD_BODIES, True), (BAD_BODIES, False)])
+def test_the_grammar_of_tunes_agrees_with_the_validator(bodies, expected):
+    from seqgen_tunes.grammar import AbcGrammar
+    from seqgen_tunes.validator import AbcValidator
+
+    for body in bodies:
+        assert AbcValidator().validate(HEAD + body).ok == accepts(AbcGrammar(), HEAD + body) == expected, body
+
+
+@pytest.mark.parametrize("head", ["", "M:6/8\n", "L:1/8\nK:G\n", "M:6/8\nL:1/8\n", "M:5/8\nL:1/8\nK:G\n"])
+def test_the_grammar_of_tunes_needs_a_header(head):
+    from seqgen_tunes.grammar import AbcGrammar
+
+    assert not accepts(AbcGrammar(), head + "GAB dBG|")
+    assert accepts(AbcGrammar(), "T:a title\n" + HEAD + "GAB dBG|")
+
+
+CARD = "name=A B\ncost=3\ntype=minion\nclass=mage/rogue\nrarity=rare\nattack=0\nhealth=10\ntext=Draw (a) card."
+
+
+@pytest.mark.parametrize("text", [CARD, "name=A\ncost=1\ntype=spell", "name=A\ncost=1\ntype=location\ndurability=2"])
+def test_the_grammar_of_cards_accepts(text):
+    from seqgen_cards.grammar import CardGrammar
+    from seqgen_cards.rules import CardValidator
+
+    assert CardValidator().validate(text).ok and accepts(CardGrammar(), text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        CARD.replace("\nhealth=10", ""), CARD.replace("(a)", "(a"), CARD.replace("cost=3", "cost=03"),
+        CARD + "\ncost=3", CARD.replace("rare", "odd"), CARD.replace("A B", "A "), CARD.replace("minion", "weapon"),
+        CARD + "\n", "",
+    ],
+)  # fmt: skip
+def test_the_grammar_of_cards_refuses(text):
+    from seqgen_cards.grammar import CardGrammar
+    from seqgen_cards.rules import CardValidator
+
+    assert not CardValidator().validate(text).ok and not accepts(CardGrammar(), text)
+
+
+GOOD_CODE = [
+    "f(x)[0]",
+    "'(' + \"]\"",
+    "# (\nx = ''",
+    '"""(\n"\n"""',
+    "r'\\' '",
+    "'''a''b'''",
+    "''",
+    "x = {1: (2, [3])}",
+    "'\\\n'",
+]
+
+
+@pytest.mark.parametrize("text", GOOD_CODE)
+def test_the_grammar_of_python_accepts(text):
+    from seqgen_python.grammar import PythonGrammar
+    from seqgen_python.validator import PythonValidator
+
+    if not text.startswith("r"):
+        assert PythonValidator().validate(text).ok
+    assert accepts(PythonGrammar(), text)
+
+
+@pytest.mark.parametrize("text", ["f(", "f)", "f(]", "'a", "'''a''", "'\n'", "\"'", '""" "" '])
+def test_the_grammar_of_python_refuses(text):
+    from seqgen_python.grammar import PythonGrammar
+    from seqgen_python.validator import PythonValidator
+
+    assert not PythonValidator().validate(text).ok and not accepts(PythonGrammar(), text)
