@@ -56,6 +56,10 @@ def test_a_product_beyond_a_limit_is_refused(monkeypatch):
     monkeypatch.setattr(product, "MAX_TRANSITIONS", 100)
     with pytest.raises(UsageError, match=r"length 5-30: the automaton has more than 100 transitions, the limit"):
         sampler(CORPORA["names"], contains="Ada", length="5-30")
+    with pytest.raises(UsageError, match="the limit; drop --length 5-20, and the rest fits"):
+        sampler(CORPORA["names"], contains=("Ad", "nna"), length="5-20")
+    with pytest.raises(UsageError, match="the limit; drop a requirement, or shorten its texts"):
+        sampler(CORPORA["names"], contains=("a" * 60, "b" * 60), max_length=300)
     monkeypatch.undo()
     monkeypatch.setattr(product, "_MAX_TABLE", 200)
     with pytest.raises(UsageError, match="symbols exceed the limit of 200"):

@@ -26,6 +26,7 @@ MAX_TRANSITIONS = 10_000_000
 """Limit on the transitions of a product: states times classes of symbols that all automata treat alike."""
 _MAX_TABLE = 40_000_000  # entries of a table: states times symbols
 _BATCH_SIZE = 1_000_000  # transitions computed in one call
+_MAX_TRIED = 8  # parts that are left out, one at a time, to see if the rest fits
 _HINT = "drop a requirement, or shorten its texts"
 
 
@@ -87,7 +88,14 @@ class Product:
         if min(entered) >= 0:
             lifted = [_lift(part, pieces) for part in parts]
             first_C, self._class_V = equal_columns(lifted)
-            self._next_SC, accepts_S = _explore(parts, [part_KV[:, first_C] for part_KV in lifted], entered)
+            classes = [part_KV[:, first_C] for part_KV in lifted]
+            try:
+                self._next_SC, accepts_S = _explore(parts, classes, entered)
+            except _TooManyTransitions:
+                raise UsageError(
+                    f"cannot combine {_names(parts)}: the automaton has more than {MAX_TRANSITIONS:,} transitions, the "
+                    f"limit; {_advice(parts, classes, entered)}"
+                ) from None
         edges = Edges(self._next_SC)
         if not ends:
             accepts_S &= edges.endless()
@@ -150,6 +158,27 @@ def explain_conflict(
     return f"the symbols of this run cannot spell {names}; use characters of its corpus"
 
 
+class _TooManyTransitions(Exception):
+    """A product has more transitions than ``MAX_TRANSITIONS``."""
+
+
+def _names(parts: Sequence[Automaton]) -> str:
+    return f"{' and '.join(part.name for part in parts):.200}"
+
+
+def _advice(parts: Sequence[Automaton], lifted: Sequence[npt.NDArray[np.int32]], start: Sequence[int]) -> str:
+    """Return which part to leave out so that the others fit: the one of the fewest states, if there are several."""
+    by_size = sorted(range(len(parts)), key=lambda index: len(parts[index].accepts_K))
+    for index in by_size[:_MAX_TRIED] if len(parts) > 1 else ():
+        others = [o for o in range(len(parts)) if o != index]
+        try:
+            _explore([parts[o] for o in others], [lifted[o] for o in others], [start[o] for o in others])
+        except _TooManyTransitions:
+            continue
+        return f"drop {parts[index].name:.100}, and the rest fits"
+    return _HINT
+
+
 def _explore(
     parts: Sequence[Automaton], lifted: Sequence[npt.NDArray[np.int32]], start: Sequence[int]
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.bool_]]:
@@ -164,23 +193,21 @@ def _explore(
         The next state of each state (S, C), -1 where a part rejects; and whether all parts accept (S,).
 
     Raises:
-        UsageError: there are more transitions than ``MAX_TRANSITIONS``.
+        _TooManyTransitions: there are more than ``MAX_TRANSITIONS``.
+        UsageError: the states cannot even be numbered.
     """
     sizes = [len(part.next_KC) for part in parts]
     radix = [math.prod(sizes[:position]) for position in range(len(sizes))]
-    names, n_classes = " and ".join(part.name for part in parts), lifted[0].shape[1]
+    n_classes = lifted[0].shape[1]
     if radix[-1] * sizes[-1] >= 2**62:
-        raise UsageError(f"cannot combine {names:.200}: their states multiply to the limit of 2^62 or more; {_HINT}")
+        raise UsageError(f"cannot combine {_names(parts)}: their states multiply to the limit of 2^62 or more; {_HINT}")
     code_type = np.int32 if radix[-1] * sizes[-1] < 2**31 else np.int64  # of what is kept
     frontier_F = np.array([sum(state * unit for state, unit in zip(start, radix, strict=True))], dtype=np.int64)
     known, frontiers = IntSet(frontier_F), [frontier_F]
     rows: list[npt.NDArray[np.integer[Any]]] = []
     while len(frontier_F):
         if known.size * n_classes > MAX_TRANSITIONS:
-            raise UsageError(
-                f"cannot combine {names:.200}: the automaton has more than {MAX_TRANSITIONS:,} transitions, the limit; "
-                f"{_HINT}"
-            )
+            raise _TooManyTransitions
         after = []
         for first in range(0, len(frontier_F), step := max(1, _BATCH_SIZE // n_classes)):  # bounds a signal's delay
             codes_F = frontier_F[first : first + step]
