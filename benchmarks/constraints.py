@@ -139,7 +139,7 @@ def measure(run: seqgen.Run, case: dict[str, Any], n: int, most_s: float, plain:
     default = Rows(run, n, most_s, case)
     exact = Rows(run, n, most_s, {**case, "exact": True})
     note = default.warned[0] if default.warned else ""
-    kept = re.search(r"keeps ([\d.]+%) of them", note)
+    kept = re.search(r"and ([\d.]+%) of the samples are kept", note)
     share = re.search(r": (about 1 in [\d,]+|[\d.]+%) of the model", note)
     way = "look-ahead" if kept else "guided" if note else "free"
     default_rate = default.rate if way == "guided" else default.rate_after_first
@@ -211,7 +211,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         for corpus in given.corpora.split(","):
             out = (given.work or Path(temporary)) / f"{corpus}-gru-0-default"
-            run = seqgen.load(out) if out.exists() else seqgen.train(corpus, cell="gru", out=out, progress=False)
+            name, _, tokenizer = corpus.partition("-")
+            settings = {"tokenizer": tokenizer} if tokenizer else {}
+            run = (
+                seqgen.load(out)
+                if out.exists()
+                else seqgen.train(name, cell="gru", out=out, progress=False, **settings)
+            )
             n = N_NAMES if corpus == "names" else N_OTHERS
             done = out.with_name(out.name + "-constraints.json")
             found = json.loads(done.read_text()) if done.exists() else {}

@@ -187,11 +187,18 @@ class GuardedAutomaton:
     Args:
         automaton: of a plugin.
         label: its name in messages.
+
+    Raises:
+        PluginError: its first state is not hashable.
     """
 
     def __init__(self, automaton: TextAutomaton, label: str) -> None:
-        self._automaton, self._label = automaton, label
+        self.__wrapped__, self._label = automaton, label
         self.start = automaton.start
+        try:
+            hash(self.start)
+        except Exception as error:
+            raise PluginError(f"{label}: start={self.start!r:.60} cannot be hashed: {one_line(error)}") from error
 
     def advance(self, state: Any, character: str) -> Hashable | None:
         """Return the state after a character, or None.
@@ -200,7 +207,7 @@ class GuardedAutomaton:
             PluginError: it fails, or the state is not hashable.
         """
         try:
-            after = self._automaton.advance(state, character)
+            after = self.__wrapped__.advance(state, character)
             hash(after)
         except Exception as error:
             raise self._failed(f"advance({state!r:.60}, {character!r})", error) from error
@@ -213,12 +220,12 @@ class GuardedAutomaton:
             PluginError: it fails.
         """
         try:
-            return bool(self._automaton.accepts(state))
+            return bool(self.__wrapped__.accepts(state))
         except Exception as error:
             raise self._failed(f"accepts({state!r:.60})", error) from error
 
     def _failed(self, call: str, error: Exception) -> PluginError:
-        place = defined_at(self._automaton, call.partition("(")[0])
+        place = defined_at(self.__wrapped__, call.partition("(")[0])
         return PluginError(f"{self._label}: {call} fails with {type(error).__name__}: {one_line(error)}{place}")
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import itertools
 import random
+import sys
 
 import numpy as np
 import pytest
@@ -153,15 +155,17 @@ def test_a_grammar_is_left_alone_where_it_is_of_no_use(brackets):
     assert find_way(sampler, None, GRAMMAR).rows is None  # often valid
     rare = Grammar(Brackets(), lambda text: text[:1] == "(" and ")" not in text, list, "the grammar of something else")
     assert find_way(sampler, None, rare).rows is None  # its few valid rows are refused
+    poor = Grammar(Brackets(0), lambda text: text == "(a)", lambda: ["(a)"] * 9, "the grammar of no brackets")
+    assert find_way(sampler, None, poor).misfit == "100.0% of the records are beyond its bounds"
 
 
 def test_guided_rows_keep_to_the_grammar_and_the_constraint(brackets):
     of, _ = brackets
     sampler = Sampler(*of, SampleConfig(max_length=6, contains="a("))
-    rows = [row.text for row in itertools.islice(guided_rows(sampler, GRAMMAR), 200)]
+    rows = [row.text for row in itertools.islice(guided_rows(sampler, GRAMMAR).rows, 200)]
     assert all(balanced(text) and "a(" in text for text in rows) and len(set(rows)) > 1
     impossible = Grammar(Brackets(0), balanced, list, "the grammar of no brackets")
-    assert guided_rows(sampler, impossible) is None
+    assert guided_rows(sampler, impossible).misfit.startswith("no row of this run can keep to it")
 
 
 # -- in a run
@@ -228,8 +232,40 @@ def test_few_valid_rows_are_sampled_with_look_ahead(nested):
     assert said[0].startswith("constraint the grammar of nested: ") and "look-ahead" in said[0]
     again = list(itertools.islice(nested.iter_samples(7, valid=True), 7))
     assert [row.text for row in again] == [row.text for row in rows[:7]]
-    fast = nested.sample(60, valid=True, fast=True)
+    fast = nested.sample(60, valid=True, fast=True, warn=said.append)
     assert all(balanced(row.text) for row in fast)
+    assert said[-1].startswith("constraint the grammar of nested: rows are guided by look-ahead")
+
+
+def test_exact_valid_rows_are_sampled_freely(nested, monkeypatch):
+    rows = nested.sample(20, valid=True, exact=True)
+    monkeypatch.setitem(vars(nested), "automaton", None)
+    assert rows == nested.sample(20, valid=True)
+    with pytest.raises(seqgen.UsageError, match="cannot apply --fast: it contradicts --exact"):
+        nested.sample(2, valid=True, exact=True, fast=True)
+
+
+def test_a_changed_automaton_is_tried_anew(tmp_path, monkeypatch):
+    """A trial is remembered for the code that it was made with."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    source = (
+        "import test_grammars\n\n\nclass Automaton(test_grammars.Nested):\n"
+        "    def __init__(self):\n        super().__init__(DEPTH)\n\n\n"
+        "class Pack(test_grammars.Pack):\n    automaton = Automaton\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)  # files of one second look the same
+    said = []
+    for number, depth in enumerate((3, 1, 3)):
+        (tmp_path / "changing.py").write_text(source.replace("DEPTH", f"{depth} + 0 * {number}"))
+        sys.modules.pop("changing", None)
+        importlib.invalidate_caches()
+        pack = importlib.import_module("changing").Pack
+        (tmp_path / str(number)).mkdir()
+        trained(tmp_path / str(number), pack).sample(5, valid=True, warn=said.append)
+    sys.modules.pop("changing", None)
+    assert len(said) == 3 and said[0] == said[2]
+    assert said[1].startswith("the grammar of nested is not used: ")
 
 
 def test_records_beyond_the_bounds_are_told(tmp_path):
@@ -241,9 +277,9 @@ def test_records_beyond_the_bounds_are_told(tmp_path):
     run = trained(tmp_path, Shallow)
     said = []
     run.sample(2, valid=True, warn=said.append)
-    assert not any("grammar" in line for line in said)
+    assert said[0].startswith("the grammar of nested is not used: ")
     run.sample(2, valid=True, fast=True, warn=said.append)
-    assert any("of the records are beyond its bounds; rows are sampled without it" in line for line in said)
+    assert said[-1] == said[0] and said[0].endswith("of the records are beyond its bounds")
 
 
 def test_a_failing_automaton_is_named(tmp_path):
@@ -254,6 +290,15 @@ def test_a_failing_automaton_is_named(tmp_path):
     class Broken(Pack):
         automaton = Failing
 
+    class List(Nested):
+        start = [0]
+
+    class Unhashable(Pack):
+        automaton = List
+
+    (tmp_path / "other").mkdir()
+    with pytest.raises(PluginError, match=r"start=\[0\] cannot be hashed: unhashable type"):
+        trained(tmp_path / "other", Unhashable).sample(2, valid=True)
     with pytest.raises(
         PluginError, match=r"the automaton of domain nested of pack .*advance\(\(0, .* fails with KeyError"
     ):

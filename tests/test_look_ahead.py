@@ -131,7 +131,7 @@ def test_the_probability_of_an_accepted_end_is_that_of_all_accepted_rows_of_the_
 
 
 def test_rows_of_the_ngram_itself_have_equal_weights(letters, monkeypatch):
-    monkeypatch.setattr(look_ahead, "_POWER", 1)
+    monkeypatch.setattr(look_ahead, "POWERS", (1,))
     of, _, graph = letters
     blend = Blend(of[0], graph)
     gate_F = np.zeros(N_FEATURES)

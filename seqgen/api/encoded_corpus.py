@@ -154,7 +154,7 @@ def _learned_facts(
     """Return all that a tokenizer and the values of conditions depend on, except the corpus."""
     return {
         "tokenizer": tokenizer.qualified,
-        "code": _code(tokenizer.load()),
+        "code": code_digest(tokenizer.load()),
         "options": dict(options),
         "split": [*splitter.shares, splitter.seed],
         "conditions": list(conditions),
@@ -162,10 +162,10 @@ def _learned_facts(
     }
 
 
-def _code(tokenizer: type) -> str:
-    """Return a digest of the source file of a tokenizer; "" if it has none, as in a notebook."""
+def code_digest(code: type) -> str:
+    """Return a digest of the source file of a class; "" if it has none, as in a notebook."""
     try:
-        return hashlib.sha256(Path(inspect.getfile(tokenizer)).read_bytes()).hexdigest()
+        return hashlib.sha256(Path(inspect.getfile(code)).read_bytes()).hexdigest()
     except (OSError, TypeError):
         return ""
 
@@ -257,7 +257,7 @@ def count(corpus: Corpus, title: str, progress: Progress = no_progress) -> Surve
 def _facts(counted: Survey, vocabulary: Vocabulary, splitter: Splitter) -> dict[str, Any]:
     """Return all that the ids of a corpus depend on."""
     tokenizer = vocabulary.tokenizer
-    code = _code(type(tokenizer)).encode()
+    code = code_digest(type(tokenizer)).encode()
     return {
         "digest": counted.digest,
         "tokenizer": hashlib.sha256(dump_json(tokenizer.to_json()) + code).hexdigest(),

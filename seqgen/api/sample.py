@@ -6,21 +6,26 @@ Dimension letters: B batch (one), T steps, V vocabulary.
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import inspect
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
+from seqgen import __version__
 from seqgen.api.conditioning import Conditioning
+from seqgen.api.encoded_corpus import code_digest
 from seqgen.compute import computing
 from seqgen.config import DecodeConfig, SampleConfig
 from seqgen.errors import BadOption, SeqgenError, UsageError
+from seqgen.files import dump_json
 from seqgen.protocols import Verdict
 
 if TYPE_CHECKING:
     from seqgen.api.open_run import OpenRun
     from seqgen.protocols import Processor
-    from seqgen.sampling import Bound, Grammar, RowFilter, Sample, Sampler, Top
+    from seqgen.sampling import Bound, Grammar, Remember, RowFilter, Sample, Sampler, Top, Way
 
 _CHUNK = 20_000  # training records that texts are compared with at a time
 _SMALL = 0.01  # probability below which it is written as one in so many
@@ -38,7 +43,7 @@ def iter_rows(run: OpenRun, n: int, config: SampleConfig, warn: Callable[[str], 
     row_filter = _row_filter(run, config)
     with computing(run.settings.engine.threads):
         sampler: Sampler = _decoder(Sampler, run, config)
-        exact = sampler.constraint is not None and sampler.constraint.exact
+        exact = config.exact
         if config.fast and (problem := _fast_problem(run, config, sampler)):
             raise UsageError(f"cannot apply --fast: {problem}; drop --fast")
         if config.decode != "draw":
@@ -135,10 +140,10 @@ _FAST_HINT = "without --fast rows keep the model's distribution"
 
 def _fast_problem(run: OpenRun, config: SampleConfig, sampler: Sampler) -> str:
     """Return why ``fast`` has no meaning here, or ""."""
+    if config.exact:
+        return "it contradicts --exact"
     if sampler.constraint is None:
         return "" if _grammar(run, config) else "there is no constraint"
-    if sampler.constraint.exact:
-        return "it contradicts --exact"
     return "" if config.decode == "draw" else f"rows by {config.decode} are always masked"
 
 
@@ -155,6 +160,53 @@ def _grammar(run: OpenRun, config: SampleConfig) -> Grammar | None:
         return []
 
     return Grammar(run.automaton, lambda text: run.verdict(text).ok, records, f"the grammar of {run.domain}")
+
+
+_ONLY_TRIAL = {"contains", "contains_any", "avoid", "ends", "template", "length", "regex", "ignore_case"}
+"""Settings that trial rows depend on, and rows without a constraint do not."""
+_NEITHER = {"seed", "exact", "batch_size", "label", "given"}  # the ids of conditions are facts themselves
+
+
+def _remembering(run: OpenRun, sampler: Sampler, grammar: Grammar | None) -> Remember:
+    """Return the cache of the trials of a sampler: by its weights, its code and all settings that matter."""
+    from seqgen.sampling import forget, remembering
+
+    if sampler.settings.processors:  # of plugins, whose code and options may mean anything
+        return forget
+    values = {name: getattr(sampler.settings, name) for name in DecodeConfig.model_fields if name not in _NEITHER}
+    model = run.model
+    codes = {code_digest(type(part)) for part in (*model.modules(), run.vocabulary.tokenizer)}
+    rows = {
+        "seqgen": __version__,
+        "weights": _digest(model),
+        "code": sorted(codes),
+        "symbols": hashlib.sha256(dump_json(run.vocabulary.tokenizer.to_json())).hexdigest(),
+        "conditions": [list(run.vocabulary.conditions), sampler.forced[: sampler.n_slots]],
+        "multiline": run.settings.corpus.multiline,
+        "settings": {name: value for name, value in values.items() if name not in _ONLY_TRIAL},
+    }
+    by = [run.domain]
+    for part in () if grammar is None else map(inspect.unwrap, cast("tuple[Any, ...]", (run.automaton, run.validator))):
+        by += [code_digest(type(part)), type(part).__qualname__, repr(getattr(part, "__dict__", ""))]
+    trial = rows | {"settings": values, "grammar": by, "corpus": run.settings.corpus.digest}
+    return remembering({"rows": rows, "trial": trial})
+
+
+def _digest(model: Any) -> str:
+    """Return the SHA-256 of the weights of a model, and of its counts if it has any."""
+    import torch
+
+    from seqgen.counting import Blend
+
+    found = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        data = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
+        found.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        found.update(data.numpy().data)
+    if isinstance(model, Blend):
+        found.update(model.graph.keys_A.data)
+        found.update(model.graph.probs_A.data)
+    return found.hexdigest()
 
 
 def constrained_rows(
@@ -177,12 +229,12 @@ def constrained_rows(
         from seqgen.counting import Blend
         from seqgen.sampling import find_way
 
-        way = find_way(sampler, run.model.graph if isinstance(run.model, Blend) else None, grammar)
+        graph = run.model.graph if isinstance(run.model, Blend) else None
+        way = find_way(sampler, graph, grammar, _remembering(run, sampler, grammar))
         if way.bound is not None:
-            line = f"constraint {way.name}: {describe_bound(way.bound)}"
-            if grammar is not None and grammar.name in way.name and grammar.excluded:
-                line += f"; beyond the bounds of this grammar are {grammar.excluded:.1%} of the records"
-            warn(line)
+            warn(f"constraint {way.name}: {describe_bound(way.bound)}{_beyond(way)}")
+        elif way.misfit:
+            warn(f"{grammar.name if grammar else ''} is not used: {way.misfit}")
         if way.rows is not None:
             yield from way.rows
             return
@@ -197,10 +249,15 @@ def constrained_rows(
     if grammar is not None and config.fast:
         from seqgen.sampling import guided_rows
 
-        if (rows := guided_rows(sampler, grammar)) is not None:
-            yield from rows
+        way = guided_rows(sampler, grammar, _remembering(run, sampler, grammar))
+        if way.rows is not None:
+            warn(
+                f"constraint {way.name}: rows are guided by look-ahead and none of them is rejected for it, which "
+                f"changes their distribution; {_FAST_HINT}{_beyond(way)}"
+            )
+            yield from way.rows
             return
-        warn(f"cannot look ahead by {grammar.name}: {describe_misfit(grammar)}; rows are sampled without it")
+        warn(f"{grammar.name} is not used: {way.misfit}")
         if sampler.constraint is None:
             yield from sampler.rows()
             return
@@ -208,13 +265,11 @@ def constrained_rows(
     yield from _watched(run, sampler, sampler.take(n) if n else sampler.rows(), warn, hint)
 
 
-def describe_misfit(grammar: Grammar) -> str:
-    """Return why rows cannot be guided by a grammar."""
-    from seqgen.sampling import MAX_EXCLUDED
-
-    if grammar.excluded > MAX_EXCLUDED:
-        return f"{grammar.excluded:.1%} of the records are beyond its bounds"
-    return "no row is of it, or it has too many states"
+def _beyond(way: Way) -> str:
+    """Return what the bounds of a grammar leave out, for the end of a message."""
+    if not way.excluded:
+        return ""
+    return f"; rows beyond the bounds of the grammar, as {way.excluded:.1%} of the records are, do not occur"
 
 
 def describe_bound(bound: Bound) -> str:
@@ -222,9 +277,9 @@ def describe_bound(bound: Bound) -> str:
     one_in = float(f"{1 / bound.accepted:.2g}")
     share = f"{bound.accepted:.1%}" if bound.accepted >= _SMALL else f"about 1 in {one_in:,.0f}"
     return (
-        f"{share} of the model's rows satisfy it; look-ahead samples such rows and keeps {bound.kept:.1%} of them, so "
-        f"that they are distributed as the model's, but for about {bound.above:.1%} (approximately exact; effective "
-        f"sample size of the trial: {bound.effective:.0%})"
+        f"{share} of the model's rows satisfy it; they are sampled with look-ahead, and {bound.kept:.1%} of the "
+        "samples are kept, so that their distribution is approximately exact: it differs from the model's by about "
+        f"{bound.above:.1%} (effective sample size: {bound.effective:.0%} of the trial rows)"
     )
 
 

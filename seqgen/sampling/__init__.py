@@ -1,18 +1,20 @@
 """Sampling new sequences from a model."""
 
 from seqgen.sampling.beam import beam_rows
-from seqgen.sampling.conditional import MAX_EXCLUDED, Grammar, Way, find_way, guided_rows
+from seqgen.sampling.conditional import MAX_EXCLUDED, Grammar, Remember, Way, find_way, forget, guided_rows
 from seqgen.sampling.corrected import Bound
 from seqgen.sampling.decoder import Decoder
 from seqgen.sampling.filters import RowFilter, filter_rows
 from seqgen.sampling.sampler import Sample, Sampler
 from seqgen.sampling.search import Top, top_rows
+from seqgen.sampling.trial_cache import remembering
 
 __all__ = [
     "MAX_EXCLUDED",
     "Bound",
     "Decoder",
     "Grammar",
+    "Remember",
     "RowFilter",
     "Sample",
     "Sampler",
@@ -21,6 +23,8 @@ __all__ = [
     "beam_rows",
     "filter_rows",
     "find_way",
+    "forget",
     "guided_rows",
+    "remembering",
     "top_rows",
 ]

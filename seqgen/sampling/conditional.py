@@ -9,10 +9,12 @@ bounds, so the valid ones among its rows are distributed as the model's.
 
 from __future__ import annotations
 
+import base64
 import functools
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -39,7 +41,17 @@ _BY_CHANCE = 2  # more of the valid trial rows, which are few
 _COST = 2  # free rows that cost what a row with look-ahead costs, or less
 _LARGE = 16  # times the size of look-ahead, where all rows are guided by it
 _N_COUNTED, _SYMBOLS_COUNTED = 20_000, 100_000  # rows and symbols that are sampled to be counted
+_GUIDING = 0.6  # power of h by which rows are guided
 _GREEDY = 1e-6  # temperature up to which there is one row, and no distribution
+
+
+Remember = Callable[[str, Callable[[], Any]], Any]
+"""Returns a JSON value by its kind, "trial" or "rows": the one of the last call, or else that of the function."""
+
+
+def forget(kind: str, find: Callable[[], Any]) -> Any:
+    """Return the value of the function: nothing is remembered."""
+    return find()
 
 
 @dataclass(frozen=True)
@@ -52,6 +64,8 @@ class Way:
         rows: such rows, without end; None where no way yields enough.
         bound: what a trial says of look-ahead, where ``rows`` come from it.
         name: the requirements that ``rows`` satisfy, for messages.
+        excluded: the share of the records beyond the bounds of the grammar that ``rows`` keep to, or 0.
+        misfit: why a grammar that should have been used was not, or "".
     """
 
     n_kept: int
@@ -59,6 +73,8 @@ class Way:
     rows: Iterator[Sample] | None
     bound: Bound | None = None
     name: str = ""
+    excluded: float = 0.0
+    misfit: str = ""
 
     @property
     def free(self) -> float:
@@ -91,13 +107,19 @@ class Grammar:
         """The share of the valid records that are beyond the bounds of the automaton."""
         return self.share_excluded(self._records())
 
+    @property
+    def misfit(self) -> str:
+        """The reason for which the automaton does not fit the records, or ""."""
+        share = self.excluded
+        return f"{share:.1%} of the records are beyond its bounds" if share > MAX_EXCLUDED else ""
+
     def share_excluded(self, texts: Iterable[str]) -> float:
         """Return the share of the valid ones of some texts that are beyond the bounds of the automaton."""
         valid = [text for text in texts if self.is_valid(text)]
         return sum(not accepts(self.automaton, text) for text in valid) / max(len(valid), 1)
 
 
-def find_way(sampler: Sampler, graph: Graph | None, grammar: Grammar | None = None) -> Way:
+def find_way(sampler: Sampler, graph: Graph | None, grammar: Grammar | None = None, remember: Remember = forget) -> Way:
     """Return the cheaper of free sampling and look-ahead.
 
     Args:
@@ -105,35 +127,86 @@ def find_way(sampler: Sampler, graph: Graph | None, grammar: Grammar | None = No
         graph: counts beside the model; None: rows of the model are counted.
         grammar: of the domain, if only valid rows will be kept. Rows that are sampled freely need not be of it; it is
             of no use where trial rows show that they are often valid, or that valid ones are often beyond its bounds.
+        remember: returns what trials have found before, so that they need not be repeated.
     """
-    trial = sampler.as_rejection_sampler(PILOT_SEED).rows()
-    first = [row for row in itertools.islice(trial, _FIRST) if sampler.satisfies(row)]
-    n_kept, n_tried = len(first), _FIRST
-    varies = sampler.settings.temperature > _GREEDY
-    if grammar is not None and varies:
-        valid = [row.text for row in first if not sampler.is_cut(row) and grammar.is_valid(row.text)]
-        n_excluded = grammar.share_excluded(valid) * len(valid)
-        is_of_use = len(valid) < _ENOUGH_VALID * n_tried and n_excluded <= MAX_EXCLUDED * len(valid) + _BY_CHANCE
-        if is_of_use and (way := _ahead(_by_grammar(sampler, grammar), len(valid), n_tried)):
-            return way
-    if sampler.constraint is None:
-        return Way(n_kept, n_tried, None)
-    if n_kept < _ENOUGH * n_tried and varies and (way := _ahead(_proposal(sampler, graph), n_kept, n_tried)):
-        return way
-    if n_kept < _ENOUGH * n_tried:
-        n_kept, n_tried = n_kept + sum(map(sampler.satisfies, itertools.islice(trial, PILOT - n_tried))), PILOT
-    if n_kept >= _LEAST * n_tried:
-        return Way(n_kept, n_tried, filter(sampler.satisfies, sampler.as_rejection_sampler().rows()))
-    return Way(n_kept, n_tried, None)
+    chooser = _Chooser(sampler, graph, grammar, remember)
+    return chooser.way(remember("trial", chooser.choose))
 
 
-def _ahead(proposal: LookAheadSampler | None, n_kept: int, n_tried: int) -> Way | None:
-    """Return the way of sampling with look-ahead; None where it is of no use."""
-    bound = None if proposal is None else proposal.pilot(PILOT_SEED, _is_worth)
-    if proposal is None or bound is None or not _is_worth(bound):
+class _Chooser:
+    """The choice for one sampler; see ``find_way``. What it remembers are JSON values."""
+
+    def __init__(self, sampler: Sampler, graph: Graph | None, grammar: Grammar | None, remember: Remember) -> None:
+        self._sampler, self._graph, self._grammar, self._remember = sampler, graph, grammar, remember
+
+    def choose(self) -> dict[str, Any]:
+        """Return the arguments of ``way``."""
+        sampler = self._sampler
+        trial = sampler.as_rejection_sampler(PILOT_SEED).rows()
+        first = [row for row in itertools.islice(trial, _FIRST) if sampler.satisfies(row)]
+        found: dict[str, Any] = {"by": "", "n_kept": len(first), "n_tried": _FIRST}
+        varies = sampler.settings.temperature > _GREEDY
+        if varies and self._needs_grammar(first):
+            assert self._grammar is not None
+            if (bound := _try(lambda: self._by_grammar)) is not None:
+                return found | bound | {"by": "grammar", "excluded": self._grammar.excluded}
+            found["misfit"] = self._grammar.misfit
+        if sampler.constraint is None:
+            return found
+        if len(first) < _ENOUGH * _FIRST:
+            if varies and (bound := _try(lambda: self._by_counts)) is not None:
+                return found | bound | {"by": "counts"}
+            more = sum(map(sampler.satisfies, itertools.islice(trial, PILOT - _FIRST)))
+            found |= {"n_kept": len(first) + more, "n_tried": PILOT}
+        return found | {"by": "rejection" if found["n_kept"] >= _LEAST * found["n_tried"] else ""}
+
+    def _needs_grammar(self, rows: Sequence[Sample]) -> bool:
+        """Return whether trial rows show that few are valid, and that the grammar accepts those."""
+        if self._grammar is None:
+            return False
+        valid = [row.text for row in rows if not self._sampler.is_cut(row) and self._grammar.is_valid(row.text)]
+        n_excluded = self._grammar.share_excluded(valid) * len(valid)
+        return len(valid) < _ENOUGH_VALID * _FIRST and n_excluded <= MAX_EXCLUDED * len(valid) + _BY_CHANCE
+
+    def way(self, found: Mapping[str, Any]) -> Way:
+        """Return the way that was chosen."""
+        n_kept, n_tried, misfit = found["n_kept"], found["n_tried"], found.get("misfit", "")
+        if found["by"] == "rejection":
+            sampler = self._sampler
+            free = filter(sampler.satisfies, sampler.as_rejection_sampler().rows())
+            return Way(n_kept, n_tried, free, misfit=misfit)
+        if not found["by"]:
+            return Way(n_kept, n_tried, None, misfit=misfit)
+        proposal = self._by_grammar if found["by"] == "grammar" else self._by_counts
+        if proposal is None or proposal.constraint is None:  # what was remembered does not hold any more
+            return self.way(self.choose())
+        bound, excluded = Bound(*found["bound"]), found.get("excluded", 0.0)
+        rows = proposal.raised(found["power"]).kept_rows(bound)
+        return Way(n_kept, n_tried, rows, bound, proposal.constraint.name, excluded, misfit)
+
+    @functools.cached_property
+    def _by_counts(self) -> LookAheadSampler | None:
+        """Return a sampler with look-ahead by an n-gram, or None where it would take too much memory."""
+        graph, vocabulary = self._graph, self._sampler.vocabulary
+        if graph is None:
+            graph = count_records(
+                records_of_rows(*_counted_rows(self._sampler, self._remember), vocabulary), vocabulary
+            )
+        return _look_ahead(self._sampler, graph, 1.0 if self._graph is None else self._sampler.settings.temperature)
+
+    @functools.cached_property
+    def _by_grammar(self) -> LookAheadSampler | None:
+        assert self._grammar is not None
+        return _by_grammar(self._sampler, self._grammar, self._remember)
+
+
+def _try(propose: Callable[[], LookAheadSampler | None]) -> dict[str, Any] | None:
+    """Return the power and the bound of a sampler with look-ahead; None where it is of no use."""
+    if (proposal := propose()) is None:
         return None
-    assert proposal.constraint is not None
-    return Way(n_kept, n_tried, proposal.kept_rows(bound), bound, proposal.constraint.name)
+    power = proposal.best_power(PILOT_SEED)
+    bound = proposal.raised(power).pilot(PILOT_SEED, _is_worth)
+    return {"power": power, "bound": list(bound)} if bound is not None and _is_worth(bound) else None
 
 
 def _is_worth(bound: Bound) -> bool:
@@ -141,16 +214,7 @@ def _is_worth(bound: Bound) -> bool:
     return bound.kept >= max(LEAST_KEPT, _COST * bound.accepted)
 
 
-def _proposal(sampler: Sampler, graph: Graph | None) -> LookAheadSampler | None:
-    """Return a sampler with look-ahead by an n-gram, or None where it would take too much memory."""
-    temperature = 1.0 if graph is None else sampler.settings.temperature
-    vocabulary = sampler.vocabulary
-    if graph is None:
-        graph = count_records(records_of_rows(*_counted_rows(sampler), vocabulary), vocabulary)
-    return _look_ahead(sampler, graph, temperature)
-
-
-def _by_grammar(sampler: Sampler, grammar: Grammar, size: int = 1) -> LookAheadSampler | None:
+def _by_grammar(sampler: Sampler, grammar: Grammar, remember: Remember, size: int = 1) -> LookAheadSampler | None:
     """Return a sampler with look-ahead by the states of a domain's automaton.
 
     None: it does not fit the records, no row is accepted, or there are more states than the limits, times ``size``,
@@ -165,19 +229,24 @@ def _by_grammar(sampler: Sampler, grammar: Grammar, size: int = 1) -> LookAheadS
             states = sampler.constrained([table], prefix="")
     except (TooManyStates, UsageError):
         return None
-    if grammar.excluded > MAX_EXCLUDED:
+    if grammar.misfit:
         return None
     assert states is not None
-    return _look_ahead(strict, contexts_by_state(states.automaton(), *_counted_rows(sampler)), 1.0, size)
+    contexts = contexts_by_state(states.automaton(), *_counted_rows(sampler, remember))
+    return _look_ahead(strict, contexts, 1.0, size)
 
 
-def guided_rows(sampler: Sampler, grammar: Grammar) -> Iterator[Sample] | None:
+def guided_rows(sampler: Sampler, grammar: Grammar, remember: Remember = forget) -> Way:
     """Return rows without end that satisfy the constraint and keep to a grammar, guided by look-ahead only.
 
-    None: the grammar does not fit the records, no such row can be sampled, or there are too many states.
+    There are none where the grammar does not fit the records, no such row can be sampled, or it has too many states.
     """
-    proposal = _by_grammar(sampler, grammar, _LARGE)
-    return None if proposal is None else proposal.kept_rows(None)
+    proposal = _by_grammar(sampler, grammar, remember, _LARGE)
+    if proposal is None or proposal.constraint is None:
+        reason = grammar.misfit or "no row of this run can keep to it, or its states are too many for these symbols"
+        return Way(0, 0, None, misfit=reason)
+    rows = proposal.raised(_GUIDING).kept_rows(None)
+    return Way(0, 0, rows, None, proposal.constraint.name, grammar.excluded)
 
 
 def _look_ahead(
@@ -199,16 +268,27 @@ def _look_ahead(
     return LookAheadSampler(sampler, look_ahead)
 
 
-def _counted_rows(sampler: Sampler) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
+def _counted_rows(sampler: Sampler, remember: Remember) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
     """Return rows that are sampled freely, as they will be, their prefix and decoding steps included, and lengths."""
-    free = sampler.as_rejection_sampler(PILOT_SEED)
-    flats, lengths = [], []
-    n_rows = n_symbols = 0
-    while n_rows < _N_COUNTED and n_symbols < _SYMBOLS_COUNTED:
-        flat, lengths_W, cut_W = free.sample_flat(n_rows, PILOT)
-        whole_W = ~cut_W | (not sampler.vocabulary.ends)
-        kept_W = whole_W if whole_W.any() else ~whole_W
-        flats.append(flat[np.repeat(kept_W, lengths_W)])
-        lengths.append(lengths_W[kept_W])
-        n_rows, n_symbols = n_rows + PILOT, n_symbols + len(flat)
-    return np.concatenate(flats), np.concatenate(lengths)
+
+    def sample() -> dict[str, str]:
+        free = sampler.as_rejection_sampler(PILOT_SEED)
+        flats, lengths = [], []
+        n_rows = n_symbols = 0
+        while n_rows < _N_COUNTED and n_symbols < _SYMBOLS_COUNTED:
+            flat, lengths_W, cut_W = free.sample_flat(n_rows, PILOT)
+            whole_W = ~cut_W | (not sampler.vocabulary.ends)
+            kept_W = whole_W if whole_W.any() else ~whole_W
+            flats.append(flat[np.repeat(kept_W, lengths_W)])
+            lengths.append(lengths_W[kept_W])
+            n_rows, n_symbols = n_rows + PILOT, n_symbols + len(flat)
+        return {"ids": _packed(np.concatenate(flats)), "lengths": _packed(np.concatenate(lengths))}
+
+    found = remember("rows", sample)
+    ids, lengths_N = (np.frombuffer(base64.b64decode(found[name]), dtype="<i4") for name in ("ids", "lengths"))
+    return ids.astype(np.int32), lengths_N.astype(np.int64)
+
+
+def _packed(values: npt.NDArray[np.integer[Any]]) -> str:
+    """Return integers as text."""
+    return base64.b64encode(values.astype("<i4").tobytes()).decode()

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from seqgen.config import DecodeConfig
+from seqgen.config import DecodeConfig, SampleConfig
 from seqgen.errors import UsageError
 from seqgen.sampling import automata
 from seqgen.sampling.automata import Automaton
@@ -84,13 +84,12 @@ class Constraint:
         self._product, self._device, self._max_length = product, device, max_length
         self._allowed_V, self._ends = np.array([piece is not None for piece in pieces]), vocabulary.ends
         self._allowed_V[EOS] = vocabulary.ends
-        self._use_tables()
+        self._next_SV = torch.from_numpy(product.next_table()).to(device)
+        self._use_distances()
 
-    def _use_tables(self) -> None:
-        next_SV, distance_SV = self._product.tables(self.exact)
-        device = self._device
-        self._next_SV = torch.from_numpy(next_SV).to(device)
-        self._distance_SV = torch.from_numpy(distance_SV).to(device)
+    def _use_distances(self) -> None:
+        distance_SV = self._product.distance_table(self.exact)
+        self._distance_SV = torch.from_numpy(distance_SV).to(self._device)
         self._penalties: dict[int, Tensor] = {}
         self._max_distance = int(distance_SV[distance_SV < UNREACHABLE].max(initial=0))
 
@@ -98,7 +97,7 @@ class Constraint:
         """Return the same constraint with ``exact`` set."""
         other = copy.copy(self)
         other.exact = True
-        other._use_tables()
+        other._use_distances()
         return other
 
     def automaton(self) -> RowAutomaton:
@@ -165,7 +164,7 @@ def build_constraint(
             "use --contains or --avoid"
         )
     if not parts and not whole:
-        if settings.exact:
+        if settings.exact and not (isinstance(settings, SampleConfig) and settings.valid):
             raise UsageError("cannot apply --exact: there is no constraint; add one, such as --contains or --regex")
         return None
     assert settings.max_length is not None

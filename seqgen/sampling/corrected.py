@@ -19,7 +19,7 @@ import copy
 import itertools
 import math
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -28,7 +28,7 @@ from torch import Tensor
 
 from seqgen.protocols import State
 from seqgen.sampling.categorical import Uniforms, identity, sample_ids
-from seqgen.sampling.look_ahead import LookAhead
+from seqgen.sampling.look_ahead import POWERS, LookAhead
 from seqgen.sampling.row_batch import RowBatch
 from seqgen.sampling.sampler import Sample, Sampler
 from seqgen.sampling.steps import DecodingStep, RowConstraint
@@ -45,6 +45,7 @@ _ALLOWED = ((0.0, 0.3), (MAX_ABOVE, 0.05), *((share, LEAST_KEPT) for share in (0
 _FIRST, _MAX_PILOT = 128, 8192  # rows of a pilot, which is doubled until it is enough
 _ENOUGH = 1000  # effective rows
 _MAX_CHARS = 150_000  # characters after which no more are sampled
+_TRIED, _TRIED_CHARS, _TRIED_ABOVE = 512, 30_000, 0.01  # rows and characters that compare powers of h, at such a bound
 _RECOVERED = 0.002  # share of the weight of rows that may be lost because they are given up too early
 _REJECTION = 1  # the stream of random numbers by which rows are rejected
 
@@ -126,6 +127,25 @@ class LookAheadSampler(Sampler):
         """The look-ahead."""
         return self._look_ahead
 
+    def raised(self, power: float) -> Self:
+        """Return the sampler with another power of h."""
+        other = copy.copy(self)
+        other._look_ahead = self._look_ahead.raised(power)
+        return other
+
+    def best_power(self, seed: int) -> float:
+        """Return the power of h of which most rows of a seed would be kept."""
+        kept: dict[float, float] = {}
+        for power in POWERS:
+            other = self.raised(power).reseeded(seed)
+            log_weights_N, n_chars = np.empty(0), 0
+            while len(log_weights_N) < _TRIED and n_chars < _TRIED_CHARS:
+                log_weights_W, _, rows = other.weighted(len(log_weights_N), min(_TRIED, self._width))
+                log_weights_N, n_chars = np.append(log_weights_N, log_weights_W), n_chars + _count_chars(rows)
+            bound = fit_bound(log_weights_N, _TRIED_ABOVE)
+            kept[power] = 0.0 if bound is None else bound.kept
+        return max(POWERS, key=kept.__getitem__)
+
     def pilot(self, seed: int, worth: Callable[[Bound], bool] = lambda bound: True) -> Bound | None:
         """Return what rows of a seed say of the proposal; None if all of them are dead ends.
 
@@ -143,7 +163,7 @@ class LookAheadSampler(Sampler):
             while (start := len(log_weights_N)) < n_rows:
                 log_weights_W, lowest_W, rows = other.weighted(start, min(n_rows - start, self._width))
                 log_weights_N, lowest_N = np.append(log_weights_N, log_weights_W), np.append(lowest_N, lowest_W)
-                n_chars += sum(len(row.text) for row in rows)
+                n_chars += _count_chars(rows)
             bound = fit_any_bound(log_weights_N)
             is_last = n_rows >= _MAX_PILOT or n_chars >= _MAX_CHARS
             if bound is None:
@@ -216,6 +236,10 @@ class LookAheadSampler(Sampler):
         self._log_h_W[active_A] = log_h_AV.gather(1, ids_A[:, None])[:, 0].double()
         self._lowest_W[active_A] = torch.minimum(self._lowest_W[active_A], after_A)
         return ids_A
+
+
+def _count_chars(rows: list[Sample]) -> int:
+    return sum(len(row.text) for row in rows)
 
 
 def _above_elsewhere(log_weights_N: Floats, max_above: float) -> float:

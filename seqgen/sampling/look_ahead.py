@@ -8,8 +8,8 @@ the constraint, c the context, p its probabilities and n the number of symbols t
     h_n(q, c) = p(end | c) [q accepts] + sum over v of p(v | c) h_{n-1}(q v, c v)          h_{-1} = 0
 
 or, in one long text, whose rows have no end, h_0(q, c) = [q accepts]. Rows whose symbols are sampled from
-p_model(v) h(q v, c v)^0.9 satisfy the constraint; how far they are from the model's own is known (``corrected``).
-Where the context is the state of a domain's automaton the power is 0.5, with which more molecules are kept.
+p_model(v) h(q v, c v)^a with a power a satisfy the constraint; how far they are from the model's own is known
+(``corrected``).
 
 Source: the use of a tractable model of the future, Zhang et al. 2023, arXiv:2304.07438 (GeLaTo) and Zhang et al. 2024,
 arXiv:2406.13892 (Ctrl-G), both with a hidden Markov model in place of the n-gram.
@@ -20,6 +20,7 @@ sampled, or classes of them that all pairs treat alike, C computed rows.
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -44,8 +45,8 @@ _MAX_WORK = 1 << 28  # pairs times ids times symbols that may follow
 _MAX_STORED = 1 << 24  # values of h
 _SETTLED = 1e-3  # relative change of h between lengths below which it is taken to be that of longer rows too
 _FLOOR, _PER_SYMBOL = -750.0, 5.0  # stands for log h where it is below the smallest double: by the distance to the end
-# Powers of h: where it is too sure, fewer rows weigh very much (``benchmarks/constraints.py``, ``valid_rows.py``)
-_POWER, _POWER_BY_STATE = 0.9, 0.5
+POWERS = (0.9, 0.6, 0.3)
+"""Powers of h to choose from: where it is too sure of the future, lower ones make the weights of rows more equal."""
 _LEAST = 1e-300  # divisor of a relative change
 
 
@@ -81,7 +82,7 @@ class LookAhead:
         device: torch.device | None = None,
     ) -> None:
         self._automaton, self._max_length, self._device = automaton, max_length, device
-        self._power = _POWER_BY_STATE if isinstance(counts, Contexts) else _POWER
+        self._power = POWERS[0]
         n_left = max(max_length - len(prefix), 0)
         self._find_classes(counts)
         most = size * _MAX_WORK // (n_left + 1) // len(self._first_U)
@@ -103,6 +104,13 @@ class LookAhead:
         self._next_PV = torch.from_numpy(next_PV).to(device)
         self._log_h = [values_P.to(device) for values_P in log_h]
         self.log_accepted = float(self._log_h[min(n_left + 1, len(self._log_h) - 1)][self._start]) / self._power
+
+    def raised(self, power: float) -> LookAhead:
+        """Return the look-ahead with another power of h."""
+        other = copy.copy(self)
+        other._power = power
+        other._log_h = [values_P * (power / self._power) for values_P in self._log_h]
+        return other
 
     @staticmethod
     def max_pairs(n_ids: int, size: int = 1) -> int:

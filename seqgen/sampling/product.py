@@ -89,6 +89,7 @@ class Product:
             lifted = [_lift(part, pieces) for part in parts]
             first_C, self._class_V = equal_columns(lifted)
             classes = [part_KV[:, first_C] for part_KV in lifted]
+            del lifted  # as large as all that follows
             try:
                 self._next_SC, accepts_S = _explore(parts, classes, entered)
             except _TooManyTransitions:
@@ -96,6 +97,7 @@ class Product:
                     f"cannot combine {_names(parts)}: the automaton has more than {MAX_TRANSITIONS:,} transitions, the "
                     f"limit; {_advice(parts, classes, entered)}"
                 ) from None
+            del classes
         edges = Edges(self._next_SC)
         if not ends:
             accepts_S &= edges.endless()
@@ -105,8 +107,8 @@ class Product:
         """Return the least number of symbols of a row after the start."""
         return int(self.distance_S[:1].min(initial=UNREACHABLE))
 
-    def tables(self, exact: bool) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int16]]:
-        """Return the next state (S+1, V), and the least symbols to an accepted end by way of each id, that id included.
+    def next_table(self) -> npt.NDArray[np.int32]:
+        """Return the state after each id (S+1, V).
 
         The last state is for rows that have ended or are rejected: only the end can be sampled there.
         """
@@ -116,20 +118,33 @@ class Product:
                 f"cannot build the constraint: its {n_states:,} states times {n_ids:,} symbols exceed the limit of "
                 f"{_MAX_TABLE:,}; {_HINT}"
             )
+        next_SV = np.full((n_states + 1, n_ids), n_states, np.int32)
+        np.take(self._live_next(), self._class_V, 1, out=next_SV[:-1])
+        return next_SV
+
+    def _live_next(self) -> npt.NDArray[np.int32]:
+        """Return the next state of each class (S, C), the last one in place of those that reach no accepted end."""
         live_S = np.append(self.distance_S < UNREACHABLE, False)  # index -1 is the last
-        next_SC = np.where(live_S[self._next_SC], self._next_SC, np.int32(n_states))
-        after_S = np.append(self.distance_S, UNREACHABLE).astype(np.int16)
-        distance_SC = np.minimum(after_S[next_SC], UNREACHABLE - 1) + np.int16(1)
-        next_SV, distance_SV = (np.take(of_SC, self._class_V, 1) for of_SC in (next_SC, distance_SC))
-        if self._ends:
-            distance_SV[:, EOS] = np.where(self.distance_S == 0, 0, UNREACHABLE)
-        if exact:  # nothing is masked: forbidding an id would change the distribution of the others
-            distance_SV[:, self._sampled_V] = 0
-            distance_SV[:, EOS] = 0 if self._ends else UNREACHABLE
-        sink_1V = np.full((1, n_ids), UNREACHABLE, np.int16)
-        sink_1V[0, EOS] = 0
-        next_SV = np.vstack([next_SV, np.full((1, n_ids), n_states, np.int32)])
-        return next_SV, np.vstack([distance_SV, sink_1V])
+        return np.where(live_S[self._next_SC], self._next_SC, np.int32(len(self._next_SC)))
+
+    def distance_table(self, exact: bool) -> npt.NDArray[np.int16]:
+        """Return the least symbols to an accepted end by way of each id, that id included (S+1, V).
+
+        Args:
+            exact: nothing is to be masked, since forbidding an id would change the distribution of the others.
+        """
+        distance_SV = np.full((len(self._next_SC) + 1, len(self._class_V)), UNREACHABLE, np.int16)
+        if exact:
+            distance_SV[:-1, self._sampled_V] = 0
+            distance_SV[:-1, EOS] = 0 if self._ends else UNREACHABLE
+        else:
+            after_S = np.append(self.distance_S, UNREACHABLE).astype(np.int16)
+            distance_SC = np.minimum(after_S[self._live_next()], UNREACHABLE - 1) + np.int16(1)
+            np.take(distance_SC, self._class_V, 1, out=distance_SV[:-1])
+            if self._ends:
+                distance_SV[:-1, EOS] = np.where(self.distance_S == 0, 0, UNREACHABLE)
+        distance_SV[-1, EOS] = 0
+        return distance_SV
 
 
 def explain_conflict(

@@ -53,9 +53,11 @@ def automaton(subject: Subject) -> str:
         refused = [text for text in valid if not accepts(grammar, text)]
         share = len(refused) / max(len(valid), 1)
         shown = f"{len(valid)} valid {kind}" + "".join(f", such as {text!r:.80}" for text in refused[:1])
-        assert share <= most, f"its automaton refuses {share:.0%}, not {most:.0%} at most, of {shown}"
+        assert share <= most, (
+            f"its automaton refuses {share:.0%} of {shown}; at most {most:.0%} may be beyond its bounds"
+        )
         if refused:
-            note = note or f"beyond its bounds are {share:.1%} of {shown}"
+            note = note or f"refuses {share:.1%} of {shown}: are these beyond its bounds?"
     return note
 
 

@@ -1,0 +1,55 @@
+"""The cache of trials: what sampling under a constraint has found out about a model, kept outside its run.
+
+Each value is a JSON file of its own, named by all that it depends on, with a checksum. The files may be deleted at any
+time; only the newest are kept.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from seqgen.errors import DiskError
+from seqgen.files import SafePath, cache_folder, dump_checksummed, load_checksummed, write_atomic
+
+_FORMAT = 1  # raised when trials find something else
+_MOST = 200  # files
+
+
+def remembering(facts: Mapping[str, Mapping[str, Any]]) -> Callable[[str, Callable[[], Any]], Any]:
+    """Return a function that returns the cached value of a kind, or calls another one and caches its result.
+
+    Errors of the disk are ignored: the value is computed then.
+
+    Args:
+        facts: for each kind, all that its value depends on, as JSON values.
+    """
+    home = SafePath(cache_folder("trials"))
+
+    def remember(kind: str, find: Callable[[], Any]) -> Any:
+        key = json.dumps({"kind": kind, "format": _FORMAT, **facts[kind]}, sort_keys=True)
+        path = home / f"{hashlib.sha256(key.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}.json"
+        try:
+            kept, has_checksum = load_checksummed(path.read())
+            if has_checksum:
+                return kept["value"]
+        except (OSError, ValueError, KeyError):
+            pass
+        value = find()
+        with contextlib.suppress(OSError, DiskError):
+            write_atomic(path, dump_checksummed({"value": value}), make_parents=True)
+            _drop_old(home)
+        return value
+
+    return remember
+
+
+def _drop_old(home: SafePath) -> None:
+    """Delete all files but the newest."""
+    with home.opened() as directory:
+        found = [(status.st_mtime, name) for name in directory.names() if (status := directory.status(name))]
+        for _, name in sorted(found, reverse=True)[_MOST:]:
+            directory.remove(name)
