@@ -374,8 +374,17 @@ def test_rows_that_are_given_up_would_have_been_rejected(letters, name):
 def test_the_recovery_covers_all_but_a_share_of_the_weight():
     log_weights = np.log(np.array([1.0, 1.0, 1.0, 1e-4]))
     lowest = np.array([-1.0, -0.5, 0.0, -30.0])
-    assert corrected._recovery(log_weights, lowest, 0.002) == 1.0  # the fourth row hardly counts
-    assert corrected._recovery(np.array([-math.inf, 0.0]), np.array([-math.inf, -2.0])) == 2.0
+    margin = math.log(2)
+    assert corrected._recovery(log_weights, lowest, 0.002) == 1.0 + margin  # the fourth row hardly counts
+    assert corrected._recovery(np.array([-math.inf, 0.0]), np.array([-math.inf, -2.0])) == 2.0 + margin
+
+
+def test_the_share_that_a_trial_may_have_missed_is_told(letters):
+    """Few rows cannot show the few that weigh very much, so their share is the larger the fewer they are."""
+    of, _, graph = letters
+    one = with_look_ahead(of, graph, contains="bcb").raised(0.3)
+    few, many = (corrected._heaviest(one.weighted(0, n)[0]) for n in (64, 4096))
+    assert few >= 1 / 64 and many < few / 8
 
 
 # -- bounds

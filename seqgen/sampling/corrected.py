@@ -42,11 +42,12 @@ LEAST_KEPT = 0.005
 """The share of rows that is kept at least."""
 # Shares of the weight that may lie above the bound, and the shares of rows that have to be kept for it.
 _ALLOWED = ((0.0, 0.3), (MAX_ABOVE, 0.05), *((share, LEAST_KEPT) for share in (0.005, 0.01, 0.02, 0.05)), (0.1, 0.0))
-_FIRST, _MAX_PILOT = 128, 8192  # rows of a pilot, which is doubled until it is enough
-_ENOUGH = 1000  # effective rows
+_FIRST, _MAX_PILOT = 128, 16384  # rows of a pilot, which is doubled until it is enough
+_ENOUGH = 4000  # effective rows: fewer do not show the few rows that weigh very much
 _MAX_CHARS = 150_000  # characters after which no more are sampled
 _TRIED, _TRIED_CHARS, _TRIED_ABOVE = 512, 30_000, 0.01  # rows and characters that compare powers of h, at such a bound
-_RECOVERED = 0.002  # share of the weight of rows that may be lost because they are given up too early
+_RECOVERED = 1e-4  # share of the weight of trial rows that might be lost because they are given up too early
+_MARGIN = math.log(2)  # by which weights may recover more than in the pilot before a row is given up
 _REJECTION = 1  # the stream of random numbers by which rows are rejected
 
 
@@ -57,10 +58,11 @@ class Bound(NamedTuple):
         log_bound: log M.
         accepted: the estimated probability that the model satisfies the constraint.
         kept: the estimated share of sampled rows that are kept.
-        above: the share of the weight above the bound; of a pilot, above the bound of the other half of its rows.
+        above: the share of the weight above the bound; of a pilot, above the bound of the other half of its rows, and
+            the share of the row that weighs most, which stands for heavier ones that the pilot has not met.
         effective: the effective sample size of the pilot, (sum of w)^2 / sum of w^2, as a share of its rows.
         recovery: how far the weight of a row was below its last value at some symbol before, in nats: rows with all but
-            a small share of the weight were never further below.
+            a tiny share of the weight were, with a margin, never further below.
     """
 
     log_bound: float
@@ -170,8 +172,10 @@ class LookAheadSampler(Sampler):
                 if is_last:
                     return None
             elif is_last or bound.effective * n_rows >= _ENOUGH or not worth(bound):
-                recovery = _recovery(log_weights_N, lowest_N)
-                return bound._replace(recovery=recovery, above=_above_elsewhere(log_weights_N, bound.above))
+                return bound._replace(
+                    recovery=_recovery(log_weights_N, lowest_N),
+                    above=min(_above_elsewhere(log_weights_N, bound.above) + _heaviest(log_weights_N), 1.0),
+                )
 
     def kept_rows(self, bound: Bound | None) -> Iterator[Sample]:
         """Yield rows without end, each kept with probability min(1, w / M); without a bound, all that come to an end.
@@ -253,12 +257,17 @@ def _above_elsewhere(log_weights_N: Floats, max_above: float) -> float:
     return float(np.mean(found))
 
 
+def _heaviest(log_weights_N: Floats) -> float:
+    """Return the share of the weight that the heaviest row has."""
+    return 1 / float(np.exp(log_weights_N - log_weights_N.max()).sum())
+
+
 def _recovery(log_weights_N: Floats, lowest_N: Floats, share: float = _RECOVERED) -> float:
-    """Return by how much weights rose from their lowest value, at most, but for rows with a share of the weight."""
+    """Return by how much weights rose from their lowest value, but for rows with a share of all, and a margin."""
     finite_N = log_weights_N > -math.inf
     log_weights_N = log_weights_N[finite_N]
     rise_N = log_weights_N - lowest_N[finite_N]
     order_N = np.argsort(rise_N)
     weights_N = np.exp(log_weights_N - log_weights_N.max())[order_N]
     within = int(np.searchsorted(np.cumsum(weights_N), (1 - share) * weights_N.sum()))
-    return float(rise_N[order_N][min(within, len(rise_N) - 1)])
+    return float(rise_N[order_N][min(within, len(rise_N) - 1)]) + _MARGIN
