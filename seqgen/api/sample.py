@@ -43,20 +43,19 @@ def iter_rows(run: OpenRun, n: int, config: SampleConfig, warn: Callable[[str], 
     row_filter = _row_filter(run, config)
     with computing(run.settings.engine.threads):
         sampler: Sampler = _decoder(Sampler, run, config)
-        exact = config.exact
         if config.fast and (problem := _fast_problem(run, config, sampler)):
             raise UsageError(f"cannot apply --fast: {problem}; drop --fast")
         if config.decode != "draw":
-            if config.filters or exact:
-                dropped = "--exact" if exact else "the filters"
+            if config.filters or config.exact:
+                dropped = "--exact" if config.exact else "the filters"
                 raise UsageError(
                     f"rows by {config.decode} depend on one another, so none can be rejected: drop {dropped}"
                 )
             yield from beam_rows(sampler, n, replace=config.decode == "beam")[:n] if n else ()
-        elif config.filters or exact:
-            if exact:
+        elif config.filters or config.exact:
+            if config.exact:
                 row_filter = replace(row_filter, satisfies=sampler.satisfies)
-            rows = sampler.rows() if exact else constrained_rows(run, sampler, 0, config, warn)
+            rows = sampler.rows() if config.exact else constrained_rows(run, sampler, 0, config, warn)
             yield from filter_rows(rows, n, row_filter, config.effort)
         elif sampler.constraint is not None:
             yield from itertools.islice(constrained_rows(run, sampler, n, config, warn), n) if n else ()
@@ -225,51 +224,50 @@ def constrained_rows(
     if sampler.constraint is None and grammar is None:
         yield from sampler.rows()
         return
-    if not config.fast:
-        from seqgen.counting import Blend
-        from seqgen.sampling import find_way
-
-        graph = run.model.graph if isinstance(run.model, Blend) else None
-        way = find_way(sampler, graph, grammar, _remembering(run, sampler, grammar))
-        if way.bound is not None:
-            warn(f"constraint {way.name}: {describe_bound(way.bound)}{_beyond(way)}")
-        elif way.misfit:
-            warn(f"{grammar.name if grammar else ''} is not used: {way.misfit}")
+    way = _find_way(run, sampler, grammar, fast=config.fast)
+    if way is not None:
+        if line := _describe_way(way, grammar):
+            warn(line)
         if way.rows is not None:
             yield from way.rows
             return
-        if sampler.constraint is None:
-            yield from sampler.rows()
-            return
+    if sampler.constraint is None:
+        yield from sampler.rows()
+        return
+    if way is not None and not config.fast:
         warn(
             f"constraint {sampler.constraint.name}: {way.n_kept} of {way.n_tried:,} trial rows satisfy it "
             f"({way.free:.1%}), so rows are guided step by step, which changes their distribution; "
             f"{_EXACT_HINT if config.temperature else 'at temperature 0 all rows of the model are the same'}"
         )
-    if grammar is not None and config.fast:
-        from seqgen.sampling import guided_rows
-
-        way = guided_rows(sampler, grammar, _remembering(run, sampler, grammar))
-        if way.rows is not None:
-            warn(
-                f"constraint {way.name}: rows are guided by look-ahead and none of them is rejected for it, which "
-                f"changes their distribution; {_FAST_HINT}{_beyond(way)}"
-            )
-            yield from way.rows
-            return
-        warn(f"{grammar.name} is not used: {way.misfit}")
-        if sampler.constraint is None:
-            yield from sampler.rows()
-            return
     hint = _FAST_HINT if config.fast else _EXACT_HINT
     yield from _watched(run, sampler, sampler.take(n) if n else sampler.rows(), warn, hint)
 
 
-def _beyond(way: Way) -> str:
-    """Return what the bounds of a grammar leave out, for the end of a message."""
-    if not way.excluded:
-        return ""
-    return f"; rows beyond the bounds of the grammar, as {way.excluded:.1%} of the records are, do not occur"
+def _find_way(run: OpenRun, sampler: Sampler, grammar: Grammar | None, *, fast: bool) -> Way | None:
+    """Return the way of sampling rows; None where the mask is asked for."""
+    from seqgen.counting import Blend
+    from seqgen.sampling import find_way, guided_rows
+
+    if fast:
+        return None if grammar is None else guided_rows(sampler, grammar, _remembering(run, sampler, grammar))
+    graph = run.model.graph if isinstance(run.model, Blend) else None
+    return find_way(sampler, graph, grammar, _remembering(run, sampler, grammar))
+
+
+def _describe_way(way: Way, grammar: Grammar | None) -> str:
+    """Return how rows are sampled, for a message; "" if freely."""
+    if not way.name:
+        return f"{grammar.name} is not used: {way.misfit}" if grammar is not None and way.misfit else ""
+    line = f"constraint {way.name}: "
+    if way.bound is not None:
+        line += describe_bound(way.bound)
+    else:
+        line += "rows are guided by look-ahead and none of them is rejected for it, which changes their distribution; "
+        line += _FAST_HINT
+    if way.excluded:
+        line += f"; rows beyond the bounds of the grammar, as {way.excluded:.1%} of the records are, do not occur"
+    return line
 
 
 def describe_bound(bound: Bound) -> str:

@@ -105,7 +105,8 @@ class Grammar:
     @functools.cached_property
     def excluded(self) -> float:
         """The share of the valid records that are beyond the bounds of the automaton."""
-        return self.share_excluded(self._records())
+        valid = [text for text in self._records() if self.is_valid(text)]
+        return self.count_excluded(valid) / max(len(valid), 1)
 
     @property
     def misfit(self) -> str:
@@ -113,10 +114,9 @@ class Grammar:
         share = self.excluded
         return f"{share:.1%} of the records are beyond its bounds" if share > MAX_EXCLUDED else ""
 
-    def share_excluded(self, texts: Iterable[str]) -> float:
-        """Return the share of the valid ones of some texts that are beyond the bounds of the automaton."""
-        valid = [text for text in texts if self.is_valid(text)]
-        return sum(not accepts(self.automaton, text) for text in valid) / max(len(valid), 1)
+    def count_excluded(self, valid: Iterable[str]) -> int:
+        """Return how many of some valid texts are beyond the bounds of the automaton."""
+        return sum(not accepts(self.automaton, text) for text in valid)
 
 
 def find_way(sampler: Sampler, graph: Graph | None, grammar: Grammar | None = None, remember: Remember = forget) -> Way:
@@ -165,8 +165,9 @@ class _Chooser:
         if self._grammar is None:
             return False
         valid = [row.text for row in rows if not self._sampler.is_cut(row) and self._grammar.is_valid(row.text)]
-        n_excluded = self._grammar.share_excluded(valid) * len(valid)
-        return len(valid) < _ENOUGH_VALID * _FIRST and n_excluded <= MAX_EXCLUDED * len(valid) + _BY_CHANCE
+        if len(valid) >= _ENOUGH_VALID * _FIRST:
+            return False
+        return self._grammar.count_excluded(valid) <= MAX_EXCLUDED * len(valid) + _BY_CHANCE
 
     def way(self, found: Mapping[str, Any]) -> Way:
         """Return the way that was chosen."""
