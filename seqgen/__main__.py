@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import sys
 
@@ -16,16 +17,25 @@ times, and as fast on idle cores (benchmarks/cpu_contention.py).
 
 def main() -> None:
     """Run the command line and exit with its code."""
-    from seqgen.signals import exit_now, install_handler
+    from seqgen.signals import exit_now, install_handler, was_raised
     from seqgen.streams import secure_streams
 
+    code = 1
+
+    def skip_teardown() -> None:
+        """End the process after a signal: Python takes half a second to free the modules of torch."""
+        if was_raised():
+            os._exit(code)  # the command has written what it had, and nothing was to be saved
+
+    atexit.register(skip_teardown)  # the first one, which runs after all others
     secure_streams()
     install_handler(exit_now)  # until the command line installs its own handler
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", _SPINS)  # before torch loads the library
     from seqgen.cli import main as run
 
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -62,15 +62,21 @@ def exit_now(number: int, frame: FrameType | None) -> None:
 
 _raised: Signalled | None = None
 """The exception raised for the first signal, until ``clear_signal``."""
+_was_raised = False
 
 
 def raise_signalled(number: int, frame: FrameType | None) -> None:
     """Raise the first signal as ``Signalled`` and exit at once on the second: the handler of a command."""
-    global _raised
+    global _raised, _was_raised
     if _raised:
         os._exit(128 + number)
-    _raised = Signalled(number)
+    _raised, _was_raised = Signalled(number), True
     raise _raised
+
+
+def was_raised() -> bool:
+    """Return whether ``raise_signalled`` has ended a command of this process."""
+    return _was_raised
 
 
 def reraise_signal() -> None:

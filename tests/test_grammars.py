@@ -99,7 +99,7 @@ def test_contexts_are_the_counts_of_symbols_in_each_state(brackets):
     rows = ["(a)", "a", "(("]
     ids = [vocabulary.encode(row) for row in rows]
     contexts = contexts_by_state(automaton, np.concatenate(ids), np.array([len(row) for row in ids]))
-    opened = int(automaton.next_SV[0, vocabulary.encode("(")[0]])
+    opened = int(automaton.next(0, vocabulary.encode("(")[0]))
     probs_V = contexts.probs_DV[opened]
     assert probs_V[vocabulary.encode("a")[0]] > 0.3 and probs_V[vocabulary.encode("(")[0]] > 0.3
     assert probs_V[EOS] < 0.2 and np.allclose(contexts.probs_DV.sum(1), 1)

@@ -9,7 +9,9 @@ Dimension letters: K states, B bytes, C classes of bytes that all states treat a
 from __future__ import annotations
 
 import functools
+import itertools
 import sys
+from array import array
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -49,99 +51,107 @@ def build_matcher(words: Iterable[str], *, ignore_case: bool = False) -> Matcher
     Raises:
         BadOption: the automaton has too many states.
     """
-    trie = _Trie(ignore_case)
-    for word in words:
-        trie.add(word)
-    return trie.build()
+    return _Trie(words, ignore_case).build()
 
 
 def build_reader(word: str, *, ignore_case: bool = False) -> Matcher:
     """Return an automaton that reads one word, in the form of ``build_matcher``; -1 after other bytes."""
-    trie = _Trie(ignore_case)
-    trie.add(word)
-    return trie.without_fallbacks()
+    return _Trie([word], ignore_case).without_fallbacks()
 
 
 class _Trie:
-    """A trie of words: a state for each prefix of a word, and one for each prefix of a multi-byte character between."""
+    """A trie of words: a state for each prefix of a word, and one for each prefix of a multi-byte character between.
 
-    def __init__(self, ignore_case: bool) -> None:
-        self._ignore_case = ignore_case
-        # One dictionary for all states takes a fraction of the memory of one for each.
-        self._after: dict[int, int] = {}  # the next state by state x 256 + byte
-        self._characters: dict[int, int] = {}  # by state x number of code points + code point, case ignored or not
-        self._depth = [0]  # whole characters read before each state
-        self._is_word = [False]
+    Args:
+        words: the words.
+        ignore_case: treat characters that differ in case only as equal.
 
-    def add(self, word: str) -> None:
-        """Add a word."""
-        state = 0
-        for character in word:
-            state = self._extend(state, character)
-        self._is_word[state] = True
+    Raises:
+        BadOption: there are too many states.
+    """
 
-    def _extend(self, state: int, character: str) -> int:
-        """Return the state after one more character, adding it if needed."""
-        key = _case_class(character) if self._ignore_case else character
-        code = state * (sys.maxunicode + 1) + ord(key)
-        if (known := self._characters.get(code)) is not None:
-            return known
-        next_state = self._characters[code] = self._add_state(self._depth[state] + 1)
-        for variant in _variants(key) if self._ignore_case else (character,):
-            *before, last = variant.encode("utf-8", "surrogatepass")
-            current = state
-            for byte in before:
-                code = current * N_BYTES + byte
-                if code not in self._after:
-                    self._after[code] = self._add_state(self._depth[state])
-                current = self._after[code]
-            self._after[current * N_BYTES + last] = next_state
+    def __init__(self, words: Iterable[str], ignore_case: bool) -> None:
+        self._variants = _variants if ignore_case else lambda character: (character,)
+        self._n_states = 1
+        # Integers in arrays take a fraction of the memory of objects.
+        self._sources, self._bytes, self._targets, self._levels, self._ends = (array("i") for _ in range(5))
+        before, path = "", [0]  # the last word, and the states of its prefixes
+        within: list[dict[bytes, int]] = [{}]  # by prefix of the last word: the states within the next characters
+        for word in sorted({"".join(map(_case_class, word)) for word in words} if ignore_case else set(words)):
+            same = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(before, word, strict=False))
+            n_same = sum(1 for _ in same)
+            del path[n_same + 1 :], within[n_same + 1 :]
+            for depth in range(n_same, len(word)):
+                path.append(self._extend(path[-1], word[depth], depth, within[-1]))
+                within.append({})
+            self._ends.append(path[-1])
+            before = word
+
+    def _extend(self, state: int, character: str, depth: int, within: dict[bytes, int]) -> int:
+        """Return a new state after one more character.
+
+        Args:
+            state: the state before it.
+            character: the character, or its case class.
+            depth: whole characters before it.
+            within: the states within characters after ``state``, by the bytes read.
+        """
+        next_state = self._add_state()
+        for variant in self._variants(character):
+            data, current = variant.encode("utf-8", "surrogatepass"), state
+            for end in range(1, len(data)):
+                if (read := data[:end]) not in within:
+                    within[read] = self._add_state()
+                    self._add_arc(current, read[-1], within[read], depth, end)
+                current = within[read]
+            self._add_arc(current, data[-1], next_state, depth, len(data))
         return next_state
 
-    def _add_state(self, depth: int) -> int:
-        if len(self._depth) >= MAX_STATES:
+    def _add_state(self) -> int:
+        if self._n_states >= MAX_STATES:
             raise _too_many(MAX_STATES)
-        self._depth.append(depth)
-        self._is_word.append(False)
-        return len(self._depth) - 1
+        self._n_states += 1
+        return self._n_states - 1
+
+    def _add_arc(self, source: int, byte: int, target: int, depth: int, place: int) -> None:
+        """Add the arc by a byte at a place, from 1, of the character after ``depth`` whole ones."""
+        self._sources.append(source)
+        self._bytes.append(byte)
+        self._targets.append(target)
+        self._levels.append(4 * depth + place)
 
     def build(self) -> Matcher:
         """Return the automaton."""
-        next_KC, class_B = self._empty(0)
-        ends_K = np.array(self._is_word)
-        n_states = len(next_KC)
-        source_E, byte_E = np.divmod(np.fromiter(self._after, dtype=np.int64, count=len(self._after)), N_BYTES)
-        target_E = np.fromiter(self._after.values(), dtype=np.int64, count=len(self._after))
-        order_E = np.argsort(source_E, kind="stable")
-        first_K = np.searchsorted(source_E[order_E], np.arange(n_states + 1)).tolist()
-        arcs = list(zip(class_B[byte_E[order_E]].tolist(), target_E[order_E].tolist(), strict=True))
-        fallback = [0] * n_states  # the state of the longest proper suffix that is a prefix of a word
-        # That suffix has fewer whole characters, so its row is complete before the row of the state is built.
-        for state in sorted(range(n_states), key=self._depth.__getitem__):
-            if state:
-                next_KC[state] = next_KC[fallback[state]]
-                ends_K[state] |= ends_K[fallback[state]]
-            for class_, next_state in arcs[first_K[state] : first_K[state + 1]]:
-                fallback[next_state] = int(next_KC[state, class_]) if state else 0
-                next_KC[state, class_] = next_state
+        next_KC, class_B, ends_K = self._empty(0)
+        level_E, source_E, byte_E, target_E = map(np.asarray, (self._levels, self._sources, self._bytes, self._targets))
+        order_E = np.argsort(level_E, kind="stable")
+        # The fallback of a state is that of its longest proper suffix that is a prefix of a word. This has fewer whole
+        # characters, so its row is complete before that of the state is needed.
+        for arcs in np.split(order_E, np.flatnonzero(np.diff(level_E[order_E])) + 1):
+            source, class_, target = source_E[arcs], class_B[byte_E[arcs]], target_E[arcs]
+            fallback = next_KC[source, class_]
+            next_KC[source, class_] = target
+            next_KC[target] = next_KC[fallback]
+            ends_K[target] |= ends_K[fallback]
         return Matcher(next_KC, class_B, ends_K)
 
     def without_fallbacks(self) -> Matcher:
         """Return the transitions of the trie alone."""
-        next_KC, class_B = self._empty(-1)
-        for code, next_state in self._after.items():
-            next_KC[code // N_BYTES, class_B[code % N_BYTES]] = next_state
-        return Matcher(next_KC, class_B, np.array(self._is_word))
+        next_KC, class_B, ends_K = self._empty(-1)
+        next_KC[self._sources, class_B[self._bytes]] = self._targets
+        return Matcher(next_KC, class_B, ends_K)
 
-    def _empty(self, filling: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.intp]]:
-        """Return a table (K, C), and the class of each byte (B,): one for each byte of a word, and 0 for all others."""
-        used = sorted({code % N_BYTES for code in self._after})
+    def _empty(self, filling: int) -> Matcher:
+        """Return a table (K, C), the class of each byte (B,): one for each byte of a word, and 0 for all others."""
+        used = sorted(set(self._bytes))
         class_B = np.zeros(N_BYTES, dtype=np.intp)
         class_B[used] = np.arange(1, len(used) + 1)
-        n_states, n_classes = len(self._depth), len(used) + 1
-        if n_states * n_classes > MAX_ENTRIES:
+        n_classes = len(used) + 1
+        if self._n_states * n_classes > MAX_ENTRIES:
             raise _too_many(MAX_ENTRIES // n_classes)
-        return np.full((n_states, n_classes), filling, dtype=np.int32), class_B
+        ends_K = np.zeros(self._n_states, dtype=np.bool_)
+        ends_K[self._ends] = True
+        return Matcher(np.full((self._n_states, n_classes), filling, dtype=np.int32), class_B, ends_K)
 
 
 def _too_many(limit: int) -> BadOption:

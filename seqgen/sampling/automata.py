@@ -8,8 +8,9 @@ Dimension letters: K states, B bytes, C classes of bytes that all states treat a
 
 from __future__ import annotations
 
+import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,17 +66,24 @@ class Automaton:
 
 def equal_columns(tables: Sequence[npt.NDArray[np.integer[Any]]]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
     """Return one column of each class (C,), and the class of each column: those of a class are equal in all tables."""
-    columns = [np.ascontiguousarray(table.T) for table in tables]
-    class_of: dict[tuple[bytes, ...], int] = {}
+    return equal_groups([table[:, index] for table in tables] for index in range(tables[0].shape[1]))
+
+
+def equal_groups(
+    groups: Iterable[Sequence[npt.NDArray[np.integer[Any]]]],
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """Return the index of one group of arrays of each class (C,), and the class of each group."""
+    class_of: dict[bytes, int] = {}
     first: list[int] = []
-    classes = np.empty(len(columns[0]), np.intp)
-    for index in range(len(classes)):
-        key = tuple(column[index].tobytes() for column in columns)
-        if key not in class_of:
-            class_of[key] = len(first)
+    classes: list[int] = []
+    for index, arrays in enumerate(groups):
+        digest = hashlib.sha256()  # to keep the arrays would take as much memory as all that is made of them
+        for array in arrays:
+            digest.update(array.tobytes())
+        classes.append(class_of.setdefault(digest.digest(), len(first)))
+        if classes[-1] == len(first):
             first.append(index)
-        classes[index] = class_of[key]
-    return np.array(first), classes
+    return np.array(first, np.intp), np.array(classes, np.intp)
 
 
 def contains(words: Sequence[str], *, ignore_case: bool = False) -> Automaton:

@@ -84,14 +84,16 @@ class Constraint:
         self._product, self._device, self._max_length = product, device, max_length
         self._allowed_V, self._ends = np.array([piece is not None for piece in pieces]), vocabulary.ends
         self._allowed_V[EOS] = vocabulary.ends
-        self._next_SV = torch.from_numpy(product.next_table()).to(device)
+        self._next_SC = torch.from_numpy(product.next_SC).to(device)
+        self._class_V = torch.from_numpy(product.class_V).to(device)
         self._use_distances()
 
     def _use_distances(self) -> None:
-        distance_SV = self._product.distance_table(self.exact)
-        self._distance_SV = torch.from_numpy(distance_SV).to(self._device)
+        distance_SC = self._product.distance_table(self.exact)
+        self._distance_SC = torch.from_numpy(distance_SC).to(self._device)
         self._penalties: dict[int, Tensor] = {}
-        self._max_distance = int(distance_SV[distance_SV < UNREACHABLE].max(initial=0))
+        self._max_distance = int(distance_SC.max(initial=0, where=distance_SC < UNREACHABLE))
+        self._is_small = len(distance_SC) * len(self._class_V) * (self._max_distance + 1) <= _MAX_PENALTIES
 
     def as_exact(self) -> Constraint:
         """Return the same constraint with ``exact`` set."""
@@ -102,15 +104,16 @@ class Constraint:
 
     def automaton(self) -> RowAutomaton:
         """Return the constraint as a table."""
-        return RowAutomaton(self._next_SV.cpu().numpy(), self._product.distance_S, self._allowed_V, self._ends)
+        product = self._product
+        return RowAutomaton(product.next_SC, product.class_V, product.distance_S, self._allowed_V, self._ends)
 
     def initial_state(self, width: int) -> Tensor:
         """Return the state of ``width`` rows after the prefix, (C,)."""
-        return torch.zeros(width, dtype=torch.long, device=self._next_SV.device)
+        return torch.zeros(width, dtype=torch.long, device=self._next_SC.device)
 
     def advance(self, state_C: Tensor, ids_C: Tensor) -> Tensor:
         """Return the state after one more symbol, (C,)."""
-        return follow(self._next_SV, state_C, ids_C)
+        return follow(self._next_SC, state_C, self._class_V.index_select(0, ids_C))
 
     def mask(self, logits_CV: Tensor, state_C: Tensor, length: int) -> Tensor:
         """Return logits with minus infinity at symbols from which no accepted end can be reached.
@@ -121,15 +124,17 @@ class Constraint:
             length: symbols of the rows so far, prefix included.
         """
         most = min(self._max_length - length, self._max_distance)
-        if self._distance_SV.numel() * (self._max_distance + 1) <= _MAX_PENALTIES:
+        if self._is_small:
             return logits_CV + self._penalty_SV(most).index_select(0, state_C)
-        return logits_CV.masked_fill(self._distance_SV.index_select(0, state_C) > most, -torch.inf)
+        distance_CV = self._distance_SC.index_select(0, state_C).index_select(1, self._class_V)
+        return logits_CV.masked_fill(distance_CV > most, -torch.inf)
 
     def _penalty_SV(self, most: int) -> Tensor:
         """Return minus infinity at symbols after which no accepted end is within ``most`` symbols, else 0."""
         if most not in self._penalties:
-            self._penalties[most] = torch.zeros(self._distance_SV.shape, device=self._distance_SV.device)
-            self._penalties[most].masked_fill_(self._distance_SV > most, -torch.inf)
+            distance_SV = self._distance_SC.index_select(1, self._class_V)
+            self._penalties[most] = torch.zeros(distance_SV.shape, device=distance_SV.device)
+            self._penalties[most].masked_fill_(distance_SV > most, -torch.inf)
         return self._penalties[most]
 
     def accepts(self, text: str) -> bool:

@@ -76,7 +76,8 @@ def contexts_by_state(
         flat: the symbols of rows together.
         lengths_N: of the rows.
     """
-    n_states, n_ids = automaton.next_SV.shape
+    next_SV = automaton.next_SC[:, automaton.class_V]
+    n_states, n_ids = next_SV.shape
     counts_SV = np.zeros((n_states, n_ids))
     starts_N = np.concatenate(([0], np.cumsum(lengths_N)[:-1]))
     state_N = np.zeros(len(lengths_N), dtype=np.int64)
@@ -85,7 +86,7 @@ def contexts_by_state(
         here_N = np.flatnonzero(lengths_N >= at)
         ids = np.where(lengths_N[here_N] > at, padded[np.minimum(starts_N[here_N] + at, len(flat))], EOS)
         np.add.at(counts_SV, (state_N[here_N], ids), 1)
-        state_N[here_N] = automaton.next_SV[state_N[here_N], ids]
+        state_N[here_N] = next_SV[state_N[here_N], ids]
     all_V = np.where(automaton.allowed_V, counts_SV.sum(0) + _UNSEEN, 0)
     counts_SV = np.where(automaton.allowed_V, counts_SV + _OF_ALL * all_V / all_V.sum(), 0)
-    return Contexts(counts_SV / counts_SV.sum(1, keepdims=True), automaton.next_SV, 0)
+    return Contexts(counts_SV / counts_SV.sum(1, keepdims=True), next_SV, 0)

@@ -123,7 +123,7 @@ class LookAhead:
         ids_U = ids_U[ids_U != EOS]
         first_U, class_U = np.arange(len(ids_U)), np.arange(len(ids_U))
         if isinstance(counts, Contexts):
-            first_U, class_U = equal_columns([self._automaton.next_SV[:, ids_U], counts.following_DV[:, ids_U]])
+            first_U, class_U = equal_columns([self._automaton.next(slice(None), ids_U), counts.following_DV[:, ids_U]])
         ends = [EOS] if self._automaton.ends else []
         self._first_U = np.append(ends, ids_U[first_U]).astype(np.intp)
         self._class_V = np.full(len(self._automaton.allowed_V), -1)
@@ -132,7 +132,7 @@ class LookAhead:
 
     def _reachable(self, contexts: Contexts, context: int, most: int) -> Ints | None:
         """Return the codes of the pairs (q, c) that rows can reach, ascending; None if there are more than ``most``."""
-        n_contexts, last = len(contexts.probs_DV), len(self._automaton.next_SV) - 1
+        n_contexts, last = len(contexts.probs_DV), len(self._automaton.next_SC) - 1
         symbols = self._first_U[self._first_U != EOS]
         frontier = np.array([context], dtype=np.int64)  # state 0
         found = IntSet(frontier)
@@ -140,7 +140,7 @@ class LookAhead:
             if found.size > most:
                 return None
             state_F, context_F = np.divmod(frontier, n_contexts)
-            next_FU = self._automaton.next_SV[state_F[:, None], symbols].astype(np.int64)
+            next_FU = self._automaton.next(state_F[:, None], symbols).astype(np.int64)
             codes_FU = next_FU * n_contexts + contexts.following_DV[context_F[:, None], symbols]
             frontier = found.add(codes_FU[next_FU != last])
         return found.members()
@@ -149,10 +149,10 @@ class LookAhead:
         """Return the pair after each id, (P + 2, V): P stands for ended rows, P + 1 for rejected ones."""
         automaton, n_pairs = self._automaton, len(codes_P)
         ended, rejected = n_pairs, n_pairs + 1
-        last = len(automaton.next_SV) - 1
+        last = len(automaton.next_SC) - 1
         next_PV = np.full((n_pairs + 2, len(automaton.allowed_V)), rejected, dtype=np.int32)
         for index, id_ in enumerate(self._first_U.tolist()):
-            next_P = automaton.next_SV[state_P, id_].astype(np.int64)
+            next_P = automaton.next(state_P, id_).astype(np.int64)
             codes = next_P * len(contexts.probs_DV) + contexts.following_DV[context_P, id_]
             after_P = np.where(next_P == last, rejected, np.searchsorted(codes_P, codes))
             next_PV[:n_pairs, self._class_V == index] = after_P[:, None]

@@ -18,34 +18,61 @@ import numpy as np
 import numpy.typing as npt
 
 from seqgen.errors import UsageError
-from seqgen.sampling.automata import Automaton, equal_columns
+from seqgen.sampling.automata import Automaton, equal_groups
 from seqgen.sampling.state_graph import UNREACHABLE, Edges, Ints, IntSet
 from seqgen.tokenizers import EOS
 
 MAX_TRANSITIONS = 10_000_000
 """Limit on the transitions of a product: states times classes of symbols that all automata treat alike."""
-_MAX_TABLE = 40_000_000  # entries of a table: states times symbols
+_MAX_TABLE = 40_000_000  # states times kinds of symbols
 _BATCH_SIZE = 1_000_000  # transitions computed in one call
 _MAX_TRIED = 8  # parts that are left out, one at a time, to see if the rest fits
 _HINT = "drop a requirement, or shorten its texts"
 
 
-def _lift(part: Automaton, pieces: Sequence[bytes | None]) -> npt.NDArray[np.int32]:
-    """Return the state of an automaton after each id, (K, V); -1 where it rejects or the id is no piece."""
-    if len(part.next_KC) * len(pieces) > _MAX_TABLE:
-        raise UsageError(
-            f"cannot apply {part.name}: its {len(part.next_KC):,} states times {len(pieces):,} symbols exceed the "
-            f"limit of {_MAX_TABLE:,}; {_HINT}"
-        )
-    longest = max((len(piece) for piece in pieces if piece is not None), default=0)
-    table = np.vstack([part.next_KC, np.full(part.next_KC.shape[1], -1, np.int32)])  # -1 leads to the last row
-    states_KV = np.repeat(np.arange(len(part.next_KC), dtype=np.int32)[:, None], len(pieces), 1)
-    states_KV[:, [piece is None for piece in pieces]] = -1
-    for position in range(longest):
-        long_V = [index for index, piece in enumerate(pieces) if piece is not None and len(piece) > position]
-        bytes_V = np.array([pieces[index][position] for index in long_V])  # type: ignore[index]
-        states_KV[:, long_V] = table[states_KV[:, long_V], part.class_B[bytes_V]]
-    return states_KV
+def _lift(part: Automaton, piece: bytes) -> npt.NDArray[np.int32]:
+    """Return the state of an automaton after a piece of text, (K,); -1 where it rejects it."""
+    state_K = np.arange(len(part.next_KC), dtype=np.int32)
+    for at, class_ in enumerate(part.class_B[list(piece)]):
+        next_K = part.next_KC[state_K, class_] if at else part.next_KC[:, class_]
+        state_K = np.where(state_K < 0, np.int32(-1), next_K)
+    return state_K
+
+
+def _lift_classes(
+    parts: Sequence[Automaton], pieces: Sequence[bytes | None]
+) -> tuple[list[npt.NDArray[np.int32]], npt.NDArray[np.intp]]:
+    """Return the states of each automaton after each class of ids (K, C), and the class of each id.
+
+    The last class is that of the end alone, and the one before it that of all other ids that are no piece.
+
+    Raises:
+        UsageError: an automaton has too many states for the number of symbols.
+    """
+    translations = [part.class_B.astype(np.uint8).tobytes() for part in parts]
+    kinds: dict[tuple[bytes, ...], list[int]] = {}  # ids by the classes of their bytes, which are read alike
+    for id_, piece in enumerate(pieces):
+        if piece is not None:
+            kinds.setdefault(tuple(map(piece.translate, translations)), []).append(id_)
+    for part in parts:
+        if len(part.next_KC) * len(kinds) > _MAX_TABLE:
+            raise UsageError(
+                f"cannot apply {part.name}: its {len(part.next_KC):,} states times {len(kinds):,} kinds of symbols "
+                f"exceed the limit of {_MAX_TABLE:,}; {_HINT}"
+            )
+    examples = [pieces[ids[0]] or b"" for ids in kinds.values()]
+    first_C, classes = equal_groups([_lift(part, piece) for part in parts] for piece in examples)
+    class_V = np.full(len(pieces), len(first_C))
+    class_V[EOS] = len(first_C) + 1
+    for ids, class_ in zip(kinds.values(), classes, strict=True):
+        class_V[ids] = class_
+    lifted = []
+    for part in parts:
+        states_KC = np.full((len(part.next_KC), len(first_C) + 2), -1, np.int32)
+        for class_, index in enumerate(first_C):
+            states_KC[:, class_] = _lift(part, examples[index])
+        lifted.append(states_KC)
+    return lifted, class_V
 
 
 @dataclass(frozen=True)
@@ -53,16 +80,23 @@ class RowAutomaton:
     """A constraint as a table.
 
     Attributes:
-        next_SV: the state after each id; the last state is that of ended and of rejected rows.
-        distance_S: the least number of symbols from each state, the last one excluded, to an accepted end.
+        next_SC: the state after each class of ids; the last state is that of ended and of rejected rows.
+        class_V: the class of each id.
+        distance_S: the least number of symbols from each state to an accepted end.
         allowed_V: the ids that may be sampled, the end included where rows end.
         ends: whether rows have an end.
     """
 
-    next_SV: npt.NDArray[np.int32]
+    next_SC: npt.NDArray[np.int32]
+    class_V: npt.NDArray[np.intp]
     distance_S: Ints
     allowed_V: npt.NDArray[np.bool_]
     ends: bool
+
+    def next(self, states: Any, ids: Any) -> npt.NDArray[np.int32]:
+        """Return the states after ids, by indices of an array that fit together."""
+        next_states: npt.NDArray[np.int32] = self.next_SC[states, self.class_V[ids]]
+        return next_states
 
 
 class Product:
@@ -75,76 +109,54 @@ class Product:
         ends: whether rows have an end.
 
     Attributes:
-        distance_S: the least number of symbols to an accepted end; empty if the start itself is rejected. State 0 is
-            the state after the start.
+        next_SC: the state after each class of ids. State 0 is the state after the start; the last one is for rows that
+            have ended or are rejected: only the end can be sampled there.
+        class_V: the class of each id.
+        distance_S: the least number of symbols to an accepted end.
     """
 
     def __init__(self, parts: Sequence[Automaton], pieces: Sequence[bytes | None], start: bytes, ends: bool) -> None:
         self._ends = ends
-        self._sampled_V = [piece is not None for piece in pieces]
         entered = [part.walk(start) for part in parts]
-        self._class_V, accepts_S = np.zeros(len(pieces), np.intp), np.zeros(0, bool)
-        self._next_SC = np.zeros((0, 1), np.int32)
+        self.next_SC, self.class_V = np.full((1, 1), -1, np.int32), np.zeros(len(pieces), np.intp)
+        accepts_S = np.zeros(1, bool)
         if min(entered) >= 0:
-            lifted = [_lift(part, pieces) for part in parts]
-            first_C, self._class_V = equal_columns(lifted)
-            classes = [part_KV[:, first_C] for part_KV in lifted]
-            del lifted  # as large as all that follows
+            classes, self.class_V = _lift_classes(parts, pieces)
             try:
-                self._next_SC, accepts_S = _explore(parts, classes, entered)
+                self.next_SC, accepts_S = _explore(parts, classes, entered)
             except _TooManyTransitions:
                 raise UsageError(
                     f"cannot combine {_names(parts)}: the automaton has more than {MAX_TRANSITIONS:,} transitions, the "
                     f"limit; {_advice(parts, classes, entered)}"
                 ) from None
             del classes
-        edges = Edges(self._next_SC)
+        edges = Edges(self.next_SC)
         if not ends:
             accepts_S &= edges.endless()
         self.distance_S = edges.distances(accepts_S)
+        live_S = self.distance_S < UNREACHABLE
+        self.next_SC[~live_S[self.next_SC]] = len(live_S) - 1  # index -1 is the last one, too
 
     def min_symbols(self) -> int:
         """Return the least number of symbols of a row after the start."""
-        return int(self.distance_S[:1].min(initial=UNREACHABLE))
-
-    def next_table(self) -> npt.NDArray[np.int32]:
-        """Return the state after each id (S+1, V).
-
-        The last state is for rows that have ended or are rejected: only the end can be sampled there.
-        """
-        n_states, n_ids = len(self._next_SC), len(self._class_V)
-        if n_states * n_ids > _MAX_TABLE:
-            raise UsageError(
-                f"cannot build the constraint: its {n_states:,} states times {n_ids:,} symbols exceed the limit of "
-                f"{_MAX_TABLE:,}; {_HINT}"
-            )
-        next_SV = np.full((n_states + 1, n_ids), n_states, np.int32)
-        np.take(self._live_next(), self._class_V, 1, out=next_SV[:-1])
-        return next_SV
-
-    def _live_next(self) -> npt.NDArray[np.int32]:
-        """Return the next state of each class (S, C), the last one in place of those that reach no accepted end."""
-        live_S = np.append(self.distance_S < UNREACHABLE, False)  # index -1 is the last
-        return np.where(live_S[self._next_SC], self._next_SC, np.int32(len(self._next_SC)))
+        return int(self.distance_S[0])
 
     def distance_table(self, exact: bool) -> npt.NDArray[np.int16]:
-        """Return the least symbols to an accepted end by way of each id, that id included (S+1, V).
+        """Return the least symbols to an accepted end by way of each class of ids, the id included (S, C).
 
         Args:
             exact: nothing is to be masked, since forbidding an id would change the distribution of the others.
         """
-        distance_SV = np.full((len(self._next_SC) + 1, len(self._class_V)), UNREACHABLE, np.int16)
         if exact:
-            distance_SV[:-1, self._sampled_V] = 0
-            distance_SV[:-1, EOS] = 0 if self._ends else UNREACHABLE
+            distance_SC = np.zeros(self.next_SC.shape, np.int16)
+            distance_SC[:, -2] = distance_SC[-1] = UNREACHABLE
+            distance_SC[:, -1] = 0 if self._ends else UNREACHABLE
         else:
-            after_S = np.append(self.distance_S, UNREACHABLE).astype(np.int16)
-            distance_SC = np.minimum(after_S[self._live_next()], UNREACHABLE - 1) + np.int16(1)
-            np.take(distance_SC, self._class_V, 1, out=distance_SV[:-1])
+            distance_SC = np.minimum(self.distance_S.astype(np.int16)[self.next_SC], UNREACHABLE - 1) + np.int16(1)
             if self._ends:
-                distance_SV[:-1, EOS] = np.where(self.distance_S == 0, 0, UNREACHABLE)
-        distance_SV[-1, EOS] = 0
-        return distance_SV
+                distance_SC[:, -1] = np.where(self.distance_S == 0, 0, UNREACHABLE)
+        distance_SC[-1, -1] = 0
+        return distance_SC
 
 
 def explain_conflict(
@@ -205,7 +217,8 @@ def _explore(
         start: the initial state of each part.
 
     Returns:
-        The next state of each state (S, C), -1 where a part rejects; and whether all parts accept (S,).
+        The next state of each state (S, C), -1 where a part rejects, and one more state without next ones; and whether
+        all parts accept (S,).
 
     Raises:
         _TooManyTransitions: there are more than ``MAX_TRANSITIONS``.
@@ -240,12 +253,15 @@ def _explore(
     codes = np.concatenate(frontiers)
     order = np.argsort(codes)
     sorted_codes = codes[order]
-    next_SC, at = np.empty((len(codes), n_classes), np.int32), 0
-    for row_FC in rows:
+    next_SC, at = np.full((len(codes) + 1, n_classes), -1, np.int32), 0
+    rows.reverse()
+    while rows:  # each is freed as soon as it is read
+        row_FC = rows.pop()
         states = order[np.minimum(np.searchsorted(sorted_codes, row_FC), len(codes) - 1)]
         next_SC[at : at + len(row_FC)] = np.where(row_FC < 0, -1, states)
         at += len(row_FC)
-    accepts_S = np.ones(len(codes), bool)
+    accepts_S = np.zeros(len(codes) + 1, bool)
+    accepts_S[:-1] = True
     for part, unit, size in zip(parts, radix, sizes, strict=True):
-        accepts_S &= part.accepts_K[codes // unit % size]
+        accepts_S[:-1] &= part.accepts_K[codes // unit % size]
     return next_SC, accepts_S

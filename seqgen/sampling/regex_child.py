@@ -16,7 +16,7 @@ class TooManyStates(ValueError):
     """The automaton has more states than allowed."""
 
 
-def build_table(pattern: str, max_states: int) -> tuple[array[int], bytes]:
+def build_table(pattern: str, max_states: int) -> tuple[bytes, bytes, bytes]:
     """Return the automaton over bytes of the texts that a regular expression matches from start to end.
 
     Args:
@@ -24,9 +24,8 @@ def build_table(pattern: str, max_states: int) -> tuple[array[int], bytes]:
         max_states: limit on the states.
 
     Returns:
-        The next state by state and byte: K rows of 256 32-bit integers, -1 for none, starting at state 0; and one byte
-            per
-        state, 1 where a text may end.
+        The class of each byte, since all states treat some bytes alike; one byte per state, 1 where a text may end; and
+        the next state by state and class of bytes: K rows of C 32-bit integers, -1 for none, starting at state 0.
 
     Raises:
         TooManyStates: the automaton has more than ``max_states`` states.
@@ -36,24 +35,36 @@ def build_table(pattern: str, max_states: int) -> tuple[array[int], bytes]:
     from outlines_core import Index, Vocabulary
 
     index = Index(pattern, Vocabulary(N_BYTES, {bytes([byte]): [byte] for byte in range(N_BYTES)}))
-    transitions: dict[int, dict[int, int]] = index.get_transitions()
-    if len(transitions) > max_states:
-        raise TooManyStates
-    accepting: set[int] = index.get_final_states()
     states = [index.get_initial_state()]
     number = {states[0]: 0}
     table = array("i")
     for state in states:  # grows while it is iterated: the reachable states
         row = [-1] * N_BYTES
-        for byte, after in transitions.get(state, {}).items():
+        for byte in index.get_allowed_tokens(state) or ():  # the index as dictionaries takes several times the memory
             if byte >= N_BYTES:
                 continue  # the library's own end symbol
+            after = index.get_next_state(state, byte)
             if after not in number:
+                if len(states) >= max_states:
+                    raise TooManyStates
                 number[after] = len(states)
                 states.append(after)
             row[byte] = number[after]
         table.extend(row)
-    return table, bytes(state in accepting for state in states)
+    accepts = bytes(map(index.is_final_state, states))
+    del index
+    class_of, table = _by_class(table)
+    return class_of, accepts, table.tobytes()
+
+
+def _by_class(table: array[int]) -> tuple[bytes, array[int]]:
+    """Return the class of each byte, and a table by state and byte as one by state and class of bytes."""
+    columns: dict[bytes, int] = {}
+    class_of = bytes(columns.setdefault(table[byte::N_BYTES].tobytes(), len(columns)) for byte in range(N_BYTES))
+    by_class = array("i", bytes(table.itemsize * len(table) // N_BYTES * len(columns)))
+    for column, class_ in columns.items():
+        by_class[class_ :: len(columns)] = array("i", column)
+    return class_of, by_class
 
 
 def _main(folder: str, max_states: int, max_bytes: int, max_seconds: int) -> None:
@@ -71,13 +82,13 @@ def _main(folder: str, max_states: int, max_bytes: int, max_seconds: int) -> Non
             if hard == resource.RLIM_INFINITY or value <= hard:
                 resource.setrlimit(limit, (value, value))
     try:
-        table, accepts = build_table(sys.stdin.buffer.read().decode(), max_states)
+        parts = build_table(sys.stdin.buffer.read().decode(), max_states)
     except (TooManyStates, MemoryError) as error:
         answer = [type(error).__name__.encode()]
     except ValueError as error:
         answer = [b"ValueError\n", str(error).encode()]
     else:
-        answer = [b"table\n", accepts, table.tobytes()]
+        answer = [b"table\n", *parts]
     for part in answer:
         sys.stdout.buffer.write(part)
 

@@ -26,7 +26,7 @@ _INLINE_SYMBOLS = 8  # up to which a pattern takes at most 0.2 s, so it is built
 MAX_SECONDS = 10.0
 MAX_STATES = 100_000
 """Limit on the states of the automaton of a pattern; while it is built, a state takes one kilobyte."""
-_MAX_BYTES = 2_000_000_000  # of the address space of a child process
+_MAX_BYTES = 500_000_000  # of the address space of a child process
 _REPEAT = re.compile(r"\{\s*(\d*)\s*(?:(,)\s*(\d*)\s*)?\}")
 _LONG_ESCAPE = re.compile(r"\\(?:[pPxuU]\{[^}]*\}|.)", re.DOTALL)
 _GROUP = re.compile(r"\((?:\?(?:P?<\w+>|[a-zA-Z-]*:|(?P<flags>[a-zA-Z-]+)\)))?")
@@ -50,9 +50,9 @@ def regex(pattern: str, *, ignore_case: bool = False) -> Automaton:
     try:
         n_symbols = _count_symbols(pattern)
         if n_symbols <= _INLINE_SYMBOLS:
-            table, accepts = regex_child.build_table(whole, MAX_STATES)
-            return _automaton(pattern, table.tobytes(), accepts)
-        return _automaton(pattern, *_build_in_child(whole, Path(library.origin).parent.parent))
+            data = b"".join(regex_child.build_table(whole, MAX_STATES))
+        else:
+            data = _build_in_child(whole, Path(library.origin).parent.parent)
     except regex_child.TooManyStates:
         raise BadOption(_limit_message(name, f"its automaton has more than {MAX_STATES:,} states")) from None
     except _LimitExceeded as error:
@@ -61,6 +61,7 @@ def regex(pattern: str, *, ignore_case: bool = False) -> Automaton:
         raise MissingExtra("constrain", "--regex") from None
     except ValueError as error:
         raise BadOption(f"cannot compile {name}: {_explain_error(pattern, str(error))}") from None
+    return _automaton(name, data)
 
 
 class _LimitExceeded(Exception):
@@ -71,13 +72,18 @@ def _limit_message(name: str, limit: str) -> str:
     return f"cannot build the automaton of {name}: {limit}, the limit; simplify it, for example with fewer repetitions"
 
 
-def _automaton(pattern: str, table: bytes, accepts: bytes) -> Automaton:
-    table_KB = np.frombuffer(table, dtype=np.int32).reshape(-1, N_BYTES)
-    return Automaton.of_bytes(f"--regex {pattern!r:.60}", table_KB, np.frombuffer(accepts, dtype=np.uint8) == 1)
+def _automaton(name: str, data: bytes) -> Automaton:
+    """Return the automaton of the bytes that ``regex_child.build_table`` returns, one after another."""
+    class_B = np.frombuffer(data, np.uint8, N_BYTES).astype(np.intp)
+    n_classes = int(class_B.max()) + 1
+    n_states = (len(data) - N_BYTES) // (1 + 4 * n_classes)
+    accepts_K = np.frombuffer(data, np.uint8, n_states, N_BYTES) == 1
+    next_KC = np.frombuffer(data[N_BYTES + n_states :], np.int32).reshape(n_states, n_classes)
+    return Automaton(name, next_KC, class_B, accepts_K)
 
 
-def _build_in_child(pattern: str, folder: Path) -> tuple[bytes, bytes]:
-    """Return the table and the accepting states of a pattern, compiled in a child process.
+def _build_in_child(pattern: str, folder: Path) -> bytes:
+    """Return the automaton of a pattern as bytes, compiled in a child process.
 
     Args:
         pattern: the pattern.
@@ -104,8 +110,7 @@ def _build_in_child(pattern: str, folder: Path) -> tuple[bytes, bytes]:
             child.kill()  # also after a signal
     kind, _, rest = answer.partition(b"\n")
     if kind == b"table":
-        n_states = len(rest) // (4 * N_BYTES + 1)
-        return rest[n_states:], rest[:n_states]
+        return rest
     if kind == b"TooManyStates":
         raise regex_child.TooManyStates
     if kind == b"ValueError":
