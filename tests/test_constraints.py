@@ -134,6 +134,24 @@ def test_impossible_constraints_are_refused_with_the_reason():
             sampler(of, **wanted)
     with pytest.raises(UsageError, match="cannot apply --exact: there is no constraint"):
         sampler(of, exact=True)
+    for wanted in ({}, {"length": "5"}, {"prefix": "K"}):
+        with pytest.raises(UsageError, match="cannot apply --ignore-case: there is no text to compare; add one"):
+            sampler(of, ignore_case=True, **wanted)
+
+
+@pytest.mark.parametrize("name", ["ends", "template", "length", "regex"])
+def test_an_empty_constraint_is_refused(name, tiny_run, cli):
+    """A variable of a shell that is not set must not mean that there is no constraint."""
+    with pytest.raises(BadOption, match=f"option '{name}' of sample: give a text, or leave {name} out, not ''"):
+        tiny_run.sample(1, **{name: ""})
+    for command in ("sample", "top"):
+        assert cli(command, tiny_run.path, f"--{name}", "").code == 2
+    assert len(tiny_run.sample(1, **{name: None})) == 1
+
+
+def test_a_length_that_is_no_text_is_refused_with_the_forms(tiny_run):
+    with pytest.raises(BadOption, match=re.escape("'length' of sample: give a text such as '5-8', '5', '5-' or '-8'")):
+        tiny_run.sample(1, length=5)
 
 
 # -- texts and lengths

@@ -109,6 +109,12 @@ def test_novelty_and_copies_count_both_parts(pair):
 # -- how it is asked for
 
 
+def test_what_follows_from_a_refit_is_no_difference_of_settings(pair):
+    found = seqgen.measure.settings_diff(dict(zip(["run", "refit"], pair, strict=True)))
+    assert found["refit.run"] == {"run": None, "refit": str(pair[0].path)}
+    assert not any(name.startswith("train.") for name in found), found
+
+
 def test_training_with_refit_ends_with_the_refit(pair, words, tmp_path, cli):
     run, refit = pair
     both = train(words, tmp_path / "run", refit=True)

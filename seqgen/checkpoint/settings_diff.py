@@ -11,12 +11,14 @@ from seqgen.errors import UsageError
 
 _LEARNING = ("corpus", "tokenizer", "model", "cell", "train", "conditions", "augmentation", "start")
 _SAME = (*_LEARNING, "n_symbols", "max_length")
-_SHOWN = (*_LEARNING, "engine", "environment")
+_SHOWN = (*_LEARNING, "refit", "engine", "environment")
 _DERIVED = (
     "start.sha256", "corpus.digest", "corpus.before", "corpus.n_records", "corpus.n_chars", "corpus.longest",
-    "corpus.parts", "engine.how",
+    "corpus.parts", "engine.how", "refit.step", "refit.gate", "refit.kept_share",
 )  # fmt: skip
-"""Settings that follow from the corpus or the engine, and are not shown."""
+"""Settings that follow from the corpus, the engine or the run of a refit, and are not shown."""
+_OF_REFIT = tuple(f"train.{name}" for name in ("steps", "epochs", "time_s", "best_by", "refit", "blend"))
+"""Settings that a refit does not take over from its run."""
 
 
 def flatten(settings: RunSettings, tables: Sequence[str]) -> dict[str, Any]:
@@ -40,10 +42,12 @@ def find_differences(runs: Mapping[str, RunSettings]) -> dict[str, dict[str, Any
         runs: the settings of each run, by name.
 
     Returns:
-        For each setting, named as in ``-o``, its value in each run; None where a run lacks it.
+        For each setting, named as in ``-o``, its value in each run; None where a run lacks it. Of a refit, its run is
+        shown, and not what follows from it.
     """
+    hidden = _DERIVED + (_OF_REFIT if any(settings.refit for settings in runs.values()) else ())
     tables = {run: flatten(settings, _SHOWN) for run, settings in runs.items()}
-    names = dict.fromkeys(name for table in tables.values() for name in table if not name.startswith(_DERIVED))
+    names = dict.fromkeys(name for table in tables.values() for name in table if not name.startswith(hidden))
     found = {name: {run: table.get(name) for run, table in tables.items()} for name in names}
     return {
         name.replace(".options.", "."): values

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from seqgen.config.options import Flag, UserConfig
 from seqgen.config.values import MAX_LENGTH
@@ -101,6 +101,15 @@ class DecodeConfig(UserConfig):
     @classmethod
     def _listed(cls, value: Any) -> Any:
         return (value,) if isinstance(value, str) else value
+
+    @field_validator("ends", "template", "length", "regex", mode="before")
+    @classmethod
+    def _has_text(cls, value: Any, info: ValidationInfo) -> Any:
+        if value == "":
+            raise ValueError(f"give a text, or leave {info.field_name} out")
+        if info.field_name == "length" and not isinstance(value, str):
+            raise ValueError("give a text such as '5-8', '5', '5-' or '-8'")
+        return value
 
     @field_validator("processors", mode="before")
     @classmethod

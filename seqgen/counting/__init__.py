@@ -1,7 +1,7 @@
 """Counting beside a network: exact n-gram counts, and the blend of both."""
 
 from seqgen.counting.blend import Blend, entropy
-from seqgen.counting.counts_file import NGRAM, Counts, count_part, count_records, dump_counts, load_counts
+from seqgen.counting.counts_file import Counts, count_part, count_records, dump_counts, load_counts
 from seqgen.counting.discount import fit_factor, is_first
 from seqgen.counting.gate import (
     N_FEATURES,
@@ -18,7 +18,6 @@ from seqgen.counting.records import N_BLOCKS, records_of_part, records_of_rows, 
 
 __all__ = [
     "MAX_ORDER",
-    "NGRAM",
     "N_BLOCKS",
     "N_FEATURES",
     "Blend",

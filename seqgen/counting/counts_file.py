@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
     Integers = npt.NDArray[np.integer[Any]]
 
-NGRAM = "ngram.safetensors"
-"""The file of the counts in a run folder."""
 _CLOSE = 1e-3  # of a sum of probabilities to 1
 
 
@@ -92,17 +90,17 @@ def load_counts(data: bytes, n_ids: int) -> Counts:
         flat, lengths_N = arrays.pop("records", None), arrays.pop("lengths_N", None)
         graph = Graph(**arrays, begin=begin, order=order)
     except (SafetensorError, ValueError, KeyError, TypeError) as error:
-        raise CheckpointError(f"{NGRAM} is damaged: {' '.join(str(error).split())}") from None
+        raise CheckpointError(f"the counts are damaged: {' '.join(str(error).split())}") from None
     if problem := _unsuitable_array(graph):
-        raise CheckpointError(f"{NGRAM} is damaged: {problem}")
+        raise CheckpointError(f"the counts are damaged: {problem}")
     if graph.n_ids != n_ids:
-        raise CheckpointError(f"{NGRAM} has {graph.n_ids} ids, the run {n_ids}")
+        raise CheckpointError(f"the counts have {graph.n_ids} ids, the run {n_ids}")
     if problem := _inconsistency(graph):
-        raise CheckpointError(f"{NGRAM} is damaged: {problem}")
+        raise CheckpointError(f"the counts are damaged: {problem}")
     if flat is None or lengths_N is None:
         return Counts(graph)
     if not _are_records(flat, lengths_N, graph):
-        raise CheckpointError(f"{NGRAM} is damaged: its records are not those of its symbols")
+        raise CheckpointError("the counts are damaged: their records are not those of its symbols")
     return Counts(graph, records_of_ids(flat, lengths_N))
 
 

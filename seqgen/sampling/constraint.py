@@ -163,6 +163,8 @@ def build_constraint(
     whole += [automata.template(settings.template, ignore_case=either)] if settings.template else []
     whole += [automata.length(*automata.parse_length(settings.length))] if settings.length else []
     whole += [regex(settings.regex, ignore_case=either)] if settings.regex else []
+    if either and not (parts or settings.ends or settings.template or settings.regex):
+        raise UsageError("cannot apply --ignore-case: there is no text to compare; add one, such as --contains")
     if whole and not vocabulary.ends:
         raise UsageError(
             f"cannot apply {whole[0].name}: this run was trained on one long text, whose rows have no end; "
