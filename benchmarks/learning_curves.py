@@ -10,7 +10,7 @@ the mean of at most 300 of them. "PPMd, all" compresses the whole test part afte
 from each test record before the next: on few records that is most of what it knows. Copies are the share of 500 samples
 that are training records. With --list, the records of a file are a further corpus, a twentieth of them its test part.
 The default corpora are names, titles, smiles, cards and tunes; means over the seeds. With --work, finished runs are
-remembered there. The table is stored in benchmarks/results/learning_curves.md.
+kept there, and with --finished no others are trained. The table is stored in benchmarks/results/learning_curves.md.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from typing import Any
 from pyppmd import Ppmd7Encoder
 
 import seqgen
+from finished import Finished
 from report import table, write_page
 from seqgen.corpus import Splitter
 from seqgen.evaluation.baselines import joined
@@ -126,34 +127,23 @@ def main() -> None:
     parser.add_argument("--list", action="append", default=[], metavar="NAME=FILE")
     parser.add_argument("--sizes", default=",".join(map(str, SIZES)))
     parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--work", type=Path, help="folder in which finished runs are remembered")
-    parser.add_argument("--known", action="store_true", help="show what is remembered, and train nothing")
+    parser.add_argument("--work", type=Path, help="folder in which finished runs are kept")
+    parser.add_argument("--finished", action="store_true", help="only the finished runs: train nothing")
     given = parser.parse_args()
     lists = {name: None for name in given.corpora.split(",") if name}
     lists |= {name: Path(file) for name, _, file in (one.partition("=") for one in given.list)}
-    known = given.work / "curves.jsonl" if given.work else None
-    done: dict[tuple[str, int, int], dict[str, Any]] = {}
-    if known is not None and known.exists():
-        for line in known.read_text(encoding="utf-8").splitlines():
-            found = json.loads(line)
-            done[found["corpus"], found["size"], found["seed"]] = found["figures"]
+    finished = Finished(given.work and given.work / "curves.jsonl")
     rows = []
     for corpus, file in lists.items():
         texts, test = records_of(corpus, file)
         for size in sorted({min(int(size), len(texts)) for size in given.sizes.split(",")}):
-            if given.known and (corpus, size, given.seeds - 1) not in done:
+            if given.finished and (corpus, size, given.seeds - 1) not in finished.figures:
                 continue
-            rounds = []
-            for seed in range(given.seeds):
-                key = corpus, size, seed
-                if key not in done:
-                    done[key] = measure(random.Random(seed).sample(texts, size), test, seed)
-                    if known is not None:
-                        known.parent.mkdir(parents=True, exist_ok=True)
-                        entry = {"corpus": corpus, "size": size, "seed": seed, "figures": done[key]}
-                        with known.open("a", encoding="utf-8") as log:
-                            log.write(json.dumps(entry) + "\n")
-                rounds.append(done[key])
+
+            def measured(corpus: str, size: int, seed: int, texts: Any = texts, test: Any = test) -> dict[str, Any]:
+                return measure(random.Random(seed).sample(texts, size), test, seed)
+
+            rounds = [finished.of(measured, corpus, size, seed) for seed in range(given.seeds)]
             rows.append(row(corpus, size, rounds))
             print(" | ".join(rows[-1]), flush=True)
     caption = [

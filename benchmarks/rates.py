@@ -12,12 +12,12 @@ benchmarks/results/rates.md, and a test compares its last column with the cells.
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import tempfile
 from pathlib import Path
 
 import seqgen
+from finished import Finished
 from report import table, write_page
 from seqgen.config import TrainSettings
 from seqgen.plugins.selection import default_plugins
@@ -55,33 +55,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cells", help="names, with commas between; default: all")
     parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--work", type=Path, help="folder in which finished runs are remembered")
+    parser.add_argument("--work", type=Path, help="folder in which finished runs are kept")
     given = parser.parse_args()
     cells = given.cells.split(",") if given.cells else default_plugins().registry.names("cell")
-    known = given.work / "rates.jsonl" if given.work else None
-    found: dict[tuple[str, float, int], float | None] = {}
-    if known is not None and known.exists():
-        for line in known.read_text(encoding="utf-8").splitlines():
-            row = json.loads(line)
-            found[row["cell"], row["rate"], row["seed"]] = row["bits"]
+    finished = Finished(given.work and given.work / "rates.jsonl")
     rows = []
     for cell in cells:
         if default_plugins().registry.get("cell", cell).spec.name == "mlp":  # passes nothing on over time
             continue
         shown = [cell]
         for rate in RATES:
-            losses = []
-            for seed in range(given.seeds):
-                key = cell, rate, seed
-                if key not in found:
-                    found[key] = loss(*key)
-                    if known is not None:
-                        known.parent.mkdir(parents=True, exist_ok=True)
-                        with known.open("a", encoding="utf-8") as file:
-                            file.write(
-                                json.dumps({"cell": cell, "rate": rate, "seed": seed, "bits": found[key]}) + "\n"
-                            )
-                losses.append(found[key])
+            losses = [finished.of(loss, cell, rate, seed) for seed in range(given.seeds)]
             finite = [bits for bits in losses if bits is not None]
             shown.append(f"{statistics.mean(finite):.3f}" if len(finite) == len(losses) else _WORSE)
         rows.append([*shown, f"{recommended(cell):g}"])
