@@ -23,7 +23,7 @@ from typing import Any
 import seqgen
 from finished import Finished
 from rates import recommended
-from report import table, write_page
+from report import RESULTS, table, write_page
 from seqgen.evaluation.counts import kneser_ney_bits_per_char, ppmd_bits_per_char
 from seqgen.evaluation.intervals import mean_interval
 from seqgen.plugins.selection import default_plugins
@@ -33,6 +33,7 @@ _PARAMS, _STEPS = "50k", 1000
 _OPTIONS = {"train.samples": 0, "train.patience": 0}
 HEAD = ["cell", "parameters", "units", f"rate {COMMON:g}", "under the best count", "recommended rate",
         "bits per character", "under the best count"]  # fmt: skip
+PAGE = RESULTS / "bench_cells.md"
 
 
 class Bench:
@@ -87,6 +88,18 @@ def counts(name: str) -> dict[str, float]:
     return found | {f"PPMd n={order}": ppmd}
 
 
+def measured() -> dict[str, float]:
+    """Return the bits per character of each cell at its recommended rate, as the page has them."""
+    rows = [line.split("|")[1:-1] for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith("| ")]
+    return {name.strip(): float(bits.split()[0]) for name, _, _, _, _, rate, bits, _ in rows[2:] if rate.strip()}
+
+
+def cells_alone() -> list[str]:
+    """Return the names of the cells that are a model alone."""
+    registry = default_plugins().registry
+    return [name for name in registry.names("cell") if registry.get("cell", name).spec.remembers]
+
+
 def columns(bits: Sequence[float | None], best: float) -> list[str]:
     """Return the mean over seeds with its interval, and how far it is under the best count."""
     finite = [one for one in bits if one is not None]
@@ -104,9 +117,7 @@ def main() -> None:
     parser.add_argument("--finished", action="store_true", help="only the finished runs: train nothing")
     given = parser.parse_args()
     finished, bench = Finished(given.work and given.work / "bench_cells.jsonl"), Bench()
-    registry = default_plugins().registry
-    cells = [name for name in registry.names("cell") if registry.get("cell", name).spec.remembers]
-    seeds = []
+    cells, seeds = cells_alone(), []
     for seed in range(given.seeds):
         wanted = [(cell, COMMON, seed) for cell in cells] + [(cell, recommended(cell), seed) for cell in cells]
         if given.finished and not finished.figures.keys() >= set(wanted):
@@ -117,7 +128,7 @@ def main() -> None:
         seeds.append(seed)
     found = counts("names")
     best = min(found.values())
-    rows = [[name, "", "", f"{bits:.3f}", f"{best - bits:+.3f}", "", "", ""] for name, bits in found.items()]
+    rows = [[name, *([""] * 5), f"{bits:.3f}", f"{best - bits:+.3f}"] for name, bits in found.items()]
     for cell in cells:
         at = {rate: [finished.figures[cell, rate, seed] for seed in seeds] for rate in (COMMON, recommended(cell))}
         first = at[COMMON][0]

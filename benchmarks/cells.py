@@ -1,4 +1,4 @@
-"""Every registered cell with equal parameters: held-out bits per character on names, training and sampling speed.
+"""Every registered cell with equal parameters: training and sampling speed beside the bits of bench_cells.py.
 
     python benchmarks/cells.py [--cells NAME,NAME] [--steps N] [--rounds N] [--quick]
 
@@ -21,7 +21,9 @@ from typing import Any
 import torch
 from torch.nn import functional
 
+import bench_cells
 import seqgen
+from bench_cells import bits_of_test
 from fixtures import encode, endless_batches, make_learner, names, steps
 from quality import n_gram_bits
 from report import Section, number, store, table
@@ -32,7 +34,6 @@ from seqgen.batches import evaluation_batches
 from seqgen.corpus import Corpus, Splitter
 from seqgen.evaluation import count_bits_per_char
 from seqgen.model import count_parameters
-from seqgen.plugins.selection import default_plugins
 from seqgen.tokenizers import EOS, PAD
 from timing import Rounds, Setting, Work, interleave
 from torch_baselines import TorchModel, adamw, make_step
@@ -45,16 +46,17 @@ HEADING = """# Cells
 The table at the end is written by `python benchmarks/cells.py`.
 """
 CAPTION = """Every cell in the default model with one layer (the n-gram is its own model) on the corpus `names`, the
-width chosen so that the model has at most {params} parameters, trained for {steps} steps (the n-gram for one pass)
-with the recommended settings by `seqgen.train`. Bits per character are those of the validation part after the last
-step, the end symbol counted as a character; "under the best count" is how many fewer these are than those of the best
-baseline. The baselines at the top count the training part: n-grams with Kneser-Ney smoothing and one discount an order,
-modified Kneser-Ney of the best order n, and the compressors PPMd and xz. Then, on 1 thread, side by side with a model
-of torch.nn.GRU with as many parameters (embedding 32, dropout 0.2 before the head): real tokens per second of whole
-training steps, on the same batches of 128 names of similar length, without clipping, torch's with fused
-torch.optim.AdamW; and names per second, decoded, sampling {n_names}, torch's 1,000 rows at a time under inference_mode
-by softmax and multinomial. "x" is the median ratio to torch.nn.GRU in the same round, with the smallest and the
-largest."""
+width chosen so that the model has at most {params} parameters. Bits per character are those of the test part, the end
+symbol counted as a character: of the cells after 1,000 steps at their recommended rates, means of three seeds, from
+[cells at a common and at the recommended rate](../benchmarks/results/bench_cells.md), which has their intervals; of
+the n-gram after one pass and of torch.nn.GRU after {steps} steps at a rate of 0.003, one seed. "Under the best count"
+is how many fewer these are than those of the best baseline. The baselines at the top count the training part: n-grams
+with Kneser-Ney smoothing and one discount an order, modified Kneser-Ney of the best order n, and the compressors PPMd
+and xz. Then, on 1 thread, side by side with a model of torch.nn.GRU with as many parameters (embedding 32, dropout 0.2
+before the head): real tokens per second of whole training steps, on the same batches of 128 names of similar length,
+without clipping, torch's with fused torch.optim.AdamW; and names per second, decoded, sampling {n_names}, torch's 1,000
+rows at a time under inference_mode by softmax and multinomial. "x" is the median ratio to torch.nn.GRU in the same
+round, with the smallest and the largest."""
 HEAD = ["model", "parameters", "units", "bits per character", "under the best count", "tokens/s trained",
         "x torch.nn.GRU", "names/s sampled", "x torch.nn.GRU"]  # fmt: skip
 
@@ -81,8 +83,8 @@ class TorchGRU:
 
     @torch.inference_mode()
     def bits_per_char(self) -> float:
-        """Return the bits per character of the validation part."""
-        encoded, nats = self.data.encoded["valid"], 0.0
+        """Return the bits per character of the test part."""
+        encoded, nats = self.data.encoded["test"], 0.0
         self.model.eval()
         for rows_B in evaluation_batches(encoded.lengths_N, 256, len(encoded)):
             batch = encoded.take(rows_B)
@@ -103,7 +105,7 @@ def measure(setting: Setting, n_steps: int, cells: list[str], report: Callable[[
     """Return the section; ``report`` is called with each cell's name."""
     corpus = names()
     data, parameters, n_names = encode(corpus), setting.pick(50_000, 5_000), setting.pick(10_000, 32)
-    counts = counts_on_valid(corpus)
+    counts, cell_bits = counts_on_test(corpus), bench_cells.measured()
     best = min(counts.values())
     with setting.threads(1):
         torch_gru = TorchGRU(data, parameters, n_steps)
@@ -117,7 +119,8 @@ def measure(setting: Setting, n_steps: int, cells: list[str], report: Callable[[
                 options = {"model": name} if name == "ngram" else {"cell": name, "params": parameters, "steps": n_steps}
                 run = seqgen.train("names", out=Path(folder) / name, blend="none", **options)
                 measured.append(interleave(works | seqgen_works(run, data, setting, n_names), setting.rounds))
-                rows.append(row(name, run, measured[-1], best))
+                bits_of_run = cell_bits.get(name) or bits_of_test(run, [record.text for record in run.records("test")])
+                rows.append(row(name, run, bits_of_run, measured[-1], best))
     torch_rates = [
         number(statistics.median(rate for rounds in measured for rate in rounds.rates(f"torch {unit}", unit)))
         for unit in ("tokens", "names")
@@ -167,9 +170,8 @@ def steps_per_round(setting: Setting) -> int:
     return setting.pick(30, 1)
 
 
-def row(name: str, run: seqgen.Run, rounds: Rounds, best: float) -> list[str]:
+def row(name: str, run: seqgen.Run, bits: float, rounds: Rounds, best: float) -> list[str]:
     """Return the row of a cell."""
-    bits = run.metrics[-1]["valid_bits_per_char"]
     speeds = []
     for unit in ("tokens", "names"):
         ratios = rounds.ratios(f"our {unit}", f"torch {unit}", unit)
@@ -179,19 +181,13 @@ def row(name: str, run: seqgen.Run, rounds: Rounds, best: float) -> list[str]:
     return [name, f"{run.settings.n_parameters:,}", units, f"{bits:.3f}", f"{best - bits:+.3f}", *speeds]
 
 
-def counts_on_valid(corpus: Corpus) -> dict[str, float]:
-    """Return the bits per character of the validation part by the name of a baseline."""
+def counts_on_test(corpus: Corpus) -> dict[str, float]:
+    """Return the bits per character of the test part by the name of a baseline."""
     splitter = Splitter()
     records = list(corpus)
-    train, valid = ([r.text for r in records if splitter.part(r) == part] for part in ("train", "valid"))
+    train, test = ([r.text for r in records if splitter.part(r) == part] for part in ("train", "test"))
     alphabet = {character for record in records for character in record.text}
-    return {"2-gram": n_gram_bits(train, valid, 2)} | count_bits_per_char(train, valid, alphabet)
-
-
-def _all_cells() -> list[str]:
-    """Return the names of the cells that are a model alone."""
-    registry = default_plugins().registry
-    return [name for name in registry.names("cell") if registry.get("cell", name).spec.remembers]  # type: ignore[attr-defined]
+    return {"2-gram": n_gram_bits(train, test, 2)} | count_bits_per_char(train, test, alphabet)
 
 
 def main() -> None:
@@ -204,7 +200,7 @@ def main() -> None:
     args = parser.parse_args()
     setting = Setting(2 if args.quick else args.rounds, args.quick)
     n_steps = setting.pick(args.steps, 3)
-    cells = args.cells.split(",") if args.cells else [*_all_cells(), "ngram"]
+    cells = args.cells.split(",") if args.cells else [*bench_cells.cells_alone(), "ngram"]
     section = measure(setting, n_steps, cells, lambda name: print(name, file=sys.stderr, flush=True))
     path = (Path(tempfile.mkdtemp()) if args.quick or args.cells else DOCS) / "cells.md"
     text = section.text(setting)

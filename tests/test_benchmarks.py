@@ -1,5 +1,6 @@
 """The benchmarks can be imported, and the smallest one runs."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from conftest import registered
 
 FOLDER = Path(__file__).parent.parent / "benchmarks"
+BENCH = FOLDER / "results" / "bench_cells.md"
 
 
 def test_every_benchmark_finds_what_it_imports():
@@ -40,3 +42,20 @@ def test_the_page_of_rates_has_those_that_cells_recommend():
     cells = {entry.spec.name: entry.spec.recommended.get("train", {}).get("lr", 0.003) for entry in registered("cell")}
     cells.pop("mlp")  # passes nothing on over time, and is no model alone
     assert shown == cells
+
+
+def test_the_pages_of_cells_agree():
+    """Both have all cells, at the rates that these recommend, and the same bits."""
+    columns = [line.split("|")[1:-1] for line in BENCH.read_text(encoding="utf-8").splitlines() if "| " in line]
+    rows = [[field.strip() for field in row] for row in columns[2:]]
+    counts = {row[0]: float(row[6]) for row in rows if not row[5]}
+    rows = [row for row in rows if row[5]]
+    alone = {entry.spec.name: entry.spec for entry in registered("cell") if entry.spec.remembers}
+    rates = {name: spec.recommended.get("train", {}).get("lr", 0.003) for name, spec in alone.items()}
+    assert {row[0]: float(row[5]) for row in rows} == rates
+    for name, _, _, common, under_common, rate, own, under in rows:
+        assert rate != "0.003" or (common, under_common) == (own, under), name
+        for bits, less in ((common, under_common), (own, under)):
+            assert float(bits.split()[0]) + float(less) == pytest.approx(min(counts.values()), abs=0.0011)
+    page = (FOLDER.parent / "docs" / "cells.md").read_text(encoding="utf-8")
+    assert all(re.search(rf"^\| {row[0]} \| {row[1]} \| {row[2]} \| {row[6].split()[0]} ", page, re.M) for row in rows)
