@@ -17,6 +17,7 @@
     ├── Diverged                6  the loss or a gradient is not finite
     ├── DiskError               7  writing failed: disk full, read-only, no permission
     ├── TooFewRows              8  fewer rows than requested
+    ├── WorkerLost              9  a process of several that work together has ended or hangs
     └── Interrupted       130/143  SIGINT or SIGTERM (129: SIGHUP), after saving
 
 A message is one line: what failed, the value seen, what to do. The command line catches SeqgenError once, prints that
@@ -192,6 +193,12 @@ class TooFewRows(SeqgenError):
     """Fewer rows than requested could be sampled."""
 
     exit_code = 8
+
+
+class WorkerLost(SeqgenError):
+    """A process of several that work together has ended, or does not answer in time."""
+
+    exit_code = 9
 
 
 class Interrupted(SeqgenError):

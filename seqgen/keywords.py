@@ -57,6 +57,10 @@ class TrainKeywords(TypedDict, total=False):
     auto; for texts with a syntax or conditions none."""
     refit: bool | None
     """Then train a second run, on training and validation records, for as many passes as were best."""
+    pieces: int | None
+    """Pieces of a batch whose gradients are summed along a tree; with workers 8, which share them."""
+    worker_timeout_s: float | None
+    """Seconds after which a worker that does not answer ends the run."""
     save_every_s: float | None
     """Maximum seconds between checkpoints."""
     samples: int | None
@@ -103,6 +107,8 @@ class TrainKeywords(TypedDict, total=False):
     """File of test records, instead of a split."""
     start: str | Path | None
     """Start from the weights of this run, with its settings unless others are given."""
+    workers: int | None
+    """Processes that share each batch, a power of two; the result is the same for 1, 2, 4 and 8."""
     out: str | Path | None
     """Folder of the new run."""
     config: str | Path | None

@@ -40,6 +40,12 @@ def install_handler(handler: Handler) -> None:
                 signal.signal(number, handler)
 
 
+def ignore_signals() -> None:
+    """Ignore these signals, in a process that another one ends."""
+    for number in _NUMBERS:
+        signal.signal(number, signal.SIG_IGN)
+
+
 @contextlib.contextmanager
 def signal_handlers(handler: Handler) -> Iterator[None]:
     """Install a handler inside the context, and restore the previous ones afterwards."""

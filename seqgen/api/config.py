@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 _CELL = "gru"  # unless the user names one
 _DEFAULT_STEPS = 2000
 _ENDS = ("steps", "epochs", "time_s")
+_SHARED = {"pieces": 8, "threads": 1}  # of several workers, which leave one another's cores alone
 _STREAM = {"batch_size": 32}  # lanes of a long text, unless the user gives a number
 _LAYOUT_OPTION = ((None, "layout"), ("corpus", "layout"))
 Layout = Literal["lines", "stream"]
@@ -154,6 +155,8 @@ def resolve(config: TrainConfig, plugins: Plugins, start: WarmStart | None = Non
         unsaid -= {("train", end) for end in _ENDS}
     else:
         merged["train"]["steps"] = _DEFAULT_STEPS
+    if config.workers is not None:
+        merged["train"] |= {name: value for name, value in _SHARED.items() if name not in given.get("train", {})}
     train = TrainSettings(**build_options(TrainSettings, merged["train"], "train"))
     options = {part: entry.options(merged.get(part, {})) for part, entry in parts.items() if kind_of(part) in PARTS}
     if start is not None:

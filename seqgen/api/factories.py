@@ -266,19 +266,38 @@ def read_vocabulary(folder: RunFolder, settings: RunSettings, plugins: Plugins) 
     Raises:
         CheckpointError: the file is damaged or does not fit the run.
     """
+    return build_vocabulary(
+        folder.read_json("tokenizer.json"), settings, plugins, repr(str(folder.path / "tokenizer.json"))
+    )
+
+
+def build_vocabulary(data: object, settings: RunSettings, plugins: Plugins, where: str) -> Vocabulary:
+    """Return the vocabulary that the content of a tokenizer.json describes.
+
+    Args:
+        data: the content.
+        settings: the run's.
+        plugins: what the tokenizer comes from.
+        where: it stands, for messages.
+
+    Raises:
+        CheckpointError: the content is damaged or does not fit the run.
+    """
     from seqgen.tokenizers import Vocabulary
 
-    data = folder.read_json("tokenizer.json")
     conditions = data.get("conditions") if isinstance(data, dict) else None
-    if not isinstance(conditions, list) or not all(isinstance(name, str) for name in conditions) or "data" not in data:
-        raise CheckpointError(f"{str(folder.path / 'tokenizer.json')!r} is damaged: it describes no symbols")
+    if (
+        not isinstance(data, dict)
+        or not isinstance(conditions, list)
+        or not all(isinstance(name, str) for name in conditions)
+        or "data" not in data
+    ):
+        raise CheckpointError(f"{where} is damaged: it describes no symbols")
     entry = part_entry(plugins, "tokenizer", settings.tokenizer.name, settings)
     ends = settings.corpus.layout == "lines"
     vocabulary = Vocabulary(build_tokenizer(entry, data["data"]), tuple(conditions), ends)
     if vocabulary.size != settings.n_symbols:
-        raise CheckpointError(
-            f"{str(folder.path / 'tokenizer.json')!r} has {vocabulary.size} ids, run.json says {settings.n_symbols}"
-        )
+        raise CheckpointError(f"{where} has {vocabulary.size} ids, run.json says {settings.n_symbols}")
     return vocabulary
 
 

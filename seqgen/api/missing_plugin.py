@@ -79,6 +79,13 @@ def given_parts(settings: RunSettings) -> str:
     return ", ".join(filter(None, map(_given, settings.plugins)))
 
 
+def plugin_files(settings: RunSettings) -> list[Path]:
+    """Return the plugin files of a run that are loaded."""
+    packages = [str(known.get("package")) for known in settings.plugins if known.get("sha256")]
+    files = [getattr(sys.modules.get(package), "__file__", None) for package in packages]
+    return [Path(file) for file in files if file is not None]
+
+
 def plugin_options(settings: RunSettings) -> str:
     """Return the command-line options that load the plugin files of a run, or ""."""
     options = ""

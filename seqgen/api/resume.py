@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import seqgen
+from seqgen.api.data_parallel import count_workers, follow_if_launched
 from seqgen.api.factories import corpus_of, read_again, read_counts, read_vocabulary, rebuild_model
 from seqgen.api.missing_plugin import changed_plugins
 from seqgen.api.run import Run
@@ -28,6 +29,7 @@ def resume(
     run: str | Path | None = None,
     *,
     allow_corpus_change: bool = False,
+    workers: int | None = None,
     plugins: PluginsArgument = None,
     listener: Listener | None = None,
     warn: Callable[[str], None] | None = None,
@@ -38,6 +40,8 @@ def resume(
     Args:
         run: its folder, or a name under ``runs/``; None: the newest run that has not ended.
         allow_corpus_change: resume even if the corpus has changed; the result is then a different one.
+        workers: processes that share each batch, of a run that was trained with ``workers``, in any number; the result
+            stays the same. None: this process alone.
         plugins: as ``seqgen.train`` takes them, and so ``listener`` and ``progress``.
         listener: called with the run folder and each event.
         warn: called with one line for each warning, such as a damaged checkpoint that is skipped.
@@ -52,17 +56,20 @@ def resume(
         RunLocked: another process is training it.
         CheckpointError: no checkpoint can be used, or a plugin is missing.
         CorpusError: the corpus is not what it was.
+        BadOption: the pieces of its batches cannot be shared by so many workers.
+        WorkerLost: a worker has ended; the last checkpoint stays.
     """
+    follow_if_launched(plugins)
     plugins = choose_plugins(plugins)
     from seqgen.render.progress import with_progress_line
 
     listener, warn, progress = with_progress_line(listener, warn, progress)
-    finished = _resumed(run, plugins, listener, warn, progress, allow_corpus_change)
+    finished = _resumed(run, plugins, listener, warn, progress, allow_corpus_change, workers)
     if not finished.settings.train.refit:
         return finished
     if (begun := _refit_path(finished.path)).exists():
-        return _resumed(begun, plugins, listener, warn, progress, allow_corpus_change)
-    return refit(finished.path, plugins=plugins, listener=listener, warn=warn, progress=progress)
+        return _resumed(begun, plugins, listener, warn, progress, allow_corpus_change, workers)
+    return refit(finished.path, workers=workers, plugins=plugins, listener=listener, warn=warn, progress=progress)
 
 
 def _refit_path(path: Path) -> Path:
@@ -76,6 +83,7 @@ def _resumed(
     warn: Callable[[str], None],
     progress: OnProgress,
     allow_corpus_change: bool,
+    workers: int | None,
 ) -> Run:
     """Resume one run."""
     from seqgen.training.engine_choice import restore_engine
@@ -86,6 +94,7 @@ def _resumed(
         snapshot = folder.load_latest(warn)
         if snapshot is not None and snapshot.state.get("ended"):
             return Run(folder, settings, plugins)
+        n_workers = count_workers(workers, settings.train.pieces)
         settings = _warn_of_changes(settings, plugins, warn)
         model = rebuild_model(plugins, settings, None if snapshot is None else snapshot.model)
         vocabulary = read_vocabulary(folder, settings, plugins)
@@ -101,7 +110,7 @@ def _resumed(
             folder.record_corpus(settings.corpus)
         with graceful_stop() as stop:
             counts = read_counts(folder, settings) if settings.train.blend in ("auto", "ngram") else None
-            opened = OpenedTraining(folder, settings, plugins, data, model, warn, stop, counts, snapshot)
+            opened = OpenedTraining(folder, settings, plugins, data, model, warn, stop, counts, snapshot, n_workers)
             return run_training(opened, listener)
 
 
@@ -109,6 +118,7 @@ def refit(
     run: str | Path | None = None,
     *,
     out: str | Path | None = None,
+    workers: int | None = None,
     plugins: PluginsArgument = None,
     listener: Listener | None = None,
     warn: Callable[[str], None] | None = None,
@@ -123,6 +133,7 @@ def refit(
     Args:
         run: its folder, or a name under ``runs/``; None: the newest run with a checkpoint.
         out: the new folder; None: the name of the run with ``-refit`` after it.
+        workers: as ``resume`` takes it.
         plugins: as ``seqgen.train`` takes them, and so ``listener`` and ``progress``.
         listener: called with the run folder and each event.
         warn: called with one line for each warning.
@@ -137,11 +148,12 @@ def refit(
         UsageError: the folder exists.
         CheckpointError: no checkpoint can be used, or a plugin is missing.
         CorpusError: the corpus is not what it was.
-        Diverged, Interrupted, DiskError: as ``seqgen.train``.
+        Diverged, Interrupted, DiskError, WorkerLost: as ``seqgen.train``.
     """
     from seqgen.render.progress import with_progress_line
     from seqgen.training.engine_choice import restore_engine
 
+    follow_if_launched(plugins)
     plugins = choose_plugins(plugins)
     listener, warn, progress = with_progress_line(listener, warn, progress)
     known = find_run(run, RUNS)
@@ -150,6 +162,7 @@ def refit(
     if not latest["ended"]:
         raise BadOption(f"{known.path} has not ended, so that its best step is not known: seqgen resume {known.path}")
     settings = _warn_of_changes(_refit_settings(known.settings(), state, latest, str(known.path)), plugins, warn)
+    n_workers = count_workers(workers, settings.train.pieces)
     vocabulary = read_vocabulary(known, settings, plugins)
     model = rebuild_model(plugins, settings, None)
     data = read_again(corpus_of(settings, plugins), settings, vocabulary, progress, warn=warn)
@@ -158,7 +171,8 @@ def refit(
     with graceful_stop() as stop:
         path = _refit_path(known.path) if out is None else Path(out)
         with RunFolder.create(path, files).locked() as folder:
-            return run_training(OpenedTraining(folder, settings, plugins, data, model, warn, stop, counts), listener)
+            opened = OpenedTraining(folder, settings, plugins, data, model, warn, stop, counts, workers=n_workers)
+            return run_training(opened, listener)
 
 
 def _refit_settings(

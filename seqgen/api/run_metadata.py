@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from seqgen.config import TrainSettings
     from seqgen.corpus import Survey
     from seqgen.counting import Counts
+    from seqgen.tokenizers import Vocabulary
 
 _FEW_RECORDS = 200
 """Number of records below which the best step is the last that copies few of them."""
@@ -217,14 +218,19 @@ def with_refit(train: TrainSettings, data: EncodedCorpus, settings: RunSettings,
     return train.model_copy(update={"time_s": train.time_s / (2 + n_valid / n_train)})
 
 
+def describe_tokenizer(settings: RunSettings, vocabulary: Vocabulary) -> dict[str, Any]:
+    """Return the content of tokenizer.json."""
+    return {
+        "name": settings.tokenizer.name,
+        "conditions": list(vocabulary.conditions),
+        "data": vocabulary.tokenizer.to_json(),
+    }
+
+
 def run_files(settings: RunSettings, data: EncodedCorpus) -> tuple[dict[str, bytes], Counts | None]:
     """Return the first files of a run folder, and the counts among them that the model may be blended with."""
-    described = {
-        "name": settings.tokenizer.name,
-        "conditions": list(data.vocabulary.conditions),
-        "data": data.vocabulary.tokenizer.to_json(),
-    }
-    files = {"tokenizer.json": dump_json(described), "run.json": dump_json(settings.model_dump(mode="json"))}
+    described = dump_json(describe_tokenizer(settings, data.vocabulary))
+    files = {"tokenizer.json": described, "run.json": dump_json(settings.model_dump(mode="json"))}
     if settings.train.blend == "none":
         return files, None
     from seqgen.counting import count_part, dump_counts

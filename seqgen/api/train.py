@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from seqgen.api.config import ResolvedConfig, resolve
 from seqgen.api.corpora import FILE, open_corpus
+from seqgen.api.data_parallel import count_workers, follow_if_launched
 from seqgen.api.encoded_corpus import EncodedCorpus, learn, unchanging
 from seqgen.api.factories import build_around_cell, build_model
 from seqgen.api.missing_plugin import changed_plugins, with_hint
@@ -90,17 +91,21 @@ def train(
         Diverged: the loss is not finite; the last good checkpoint stays.
         Interrupted: a signal came, such as Ctrl-C; the run is saved and can be resumed. It is the error's ``run``.
         DiskError: the disk is full or refuses.
+        WorkerLost: a process of several that share the batches has ended; the last checkpoint stays.
     """
     from seqgen.render.progress import with_progress_line
 
+    follow_if_launched(plugins)
     listener, warn, progress = with_progress_line(listener, warn, progress)
-    with plan(corpus, plugins=plugins, warn=warn, progress=progress, **settings).opened() as opened:
-        run = run_training(opened, listener)
+    planned = plan(corpus, plugins=plugins, warn=warn, progress=progress, **settings)
+    workers = count_workers(settings.get("workers"), planned.settings.train.pieces)
+    with planned.opened() as opened:
+        run = run_training(dataclasses.replace(opened, workers=workers), listener)
     if not run.settings.train.refit:
         return run
     from seqgen.api.resume import refit
 
-    return refit(run.path, plugins=run.plugins, listener=listener, warn=warn, progress=progress)
+    return refit(run.path, workers=workers, plugins=run.plugins, listener=listener, warn=warn, progress=progress)
 
 
 def plan(

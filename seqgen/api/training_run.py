@@ -1,17 +1,20 @@
-"""A training run under way: the loop, the hooks of plugins, signals and failures."""
+"""A training run under way: the loop, the hooks of plugins, signals, and how to continue after a failure."""
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+import shlex
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from seqgen.api.data_parallel import gathered
 from seqgen.api.encoded_corpus import EncodedCorpus
-from seqgen.api.factories import augmentation_of
+from seqgen.api.factories import augmentation_of, corpus_of
+from seqgen.api.missing_plugin import given_parts, plugin_options
 from seqgen.api.preflight import check_disk_space
-from seqgen.api.recovery import how_to_continue, naming_batch, save_after_failure
 from seqgen.api.run import Run
 from seqgen.checkpoint import RunFolder, RunSettings, Snapshot
 from seqgen.compute import computing
@@ -22,6 +25,7 @@ from seqgen.errors import (
     PluginError,
     SeqgenError,
     UsageError,
+    WorkerLost,
     is_out_of_memory,
     one_line,
 )
@@ -32,6 +36,9 @@ if TYPE_CHECKING:
     from seqgen.counting import Counts
     from seqgen.render.progress import Listener
     from seqgen.sampling import Sample
+
+
+_MAX_SHOWN = 64  # records of a refused batch
 
 
 @dataclass(frozen=True)
@@ -48,6 +55,7 @@ class OpenedTraining:
         counts: the counts that the model may be blended with, or None.
         stop: set when a signal comes, or the listener raises KeyboardInterrupt.
         snapshot: the checkpoint to resume from, or None.
+        workers: the number of processes that share its batches, this one included.
     """
 
     folder: RunFolder
@@ -59,6 +67,7 @@ class OpenedTraining:
     stop: StopFlag
     counts: Counts | None = None
     snapshot: Snapshot | None = None
+    workers: int = 1
 
 
 def run_training(opened: OpenedTraining, listener: Listener | None) -> Run:
@@ -72,6 +81,7 @@ def run_training(opened: OpenedTraining, listener: Listener | None) -> Run:
         Diverged: the loss is not finite; the last good checkpoint stays.
         Interrupted: a signal came; the run is saved and can be resumed.
         DiskError: the disk is full or refuses.
+        WorkerLost: a process that shares the batches has ended; the last checkpoint stays.
     """
     from seqgen.batches import Rewriter
     from seqgen.config import SampleConfig
@@ -88,7 +98,15 @@ def run_training(opened: OpenedTraining, listener: Listener | None) -> Run:
         sampler = Sampler(predictor, data.vocabulary, wanted, multiline=settings.corpus.multiline)
         return list(sampler.take(settings.train.samples, check))
 
-    with naming_batch(settings, plugins), computing(settings.engine.threads):
+    workers = 1 if hasattr(model, "learn") else opened.workers
+    if workers < opened.workers:
+        warn("a model that counts is trained by one process: the other workers have nothing to do")
+    with (
+        naming_batch(settings, plugins),
+        naming_way_on(folder, settings),
+        gathered(settings, data.vocabulary, workers) as gang,
+        computing(settings.engine.threads),
+    ):
         augment = augmentation_of(settings, plugins)
         rewriter = None if augment is None else Rewriter(augment, data.vocabulary, settings.train.seed)
         blend = (
@@ -98,7 +116,7 @@ def run_training(opened: OpenedTraining, listener: Listener | None) -> Run:
         )
         trainer = Trainer(
             model, data.encoded, data.vocabulary, settings.train, folder, draw, settings.engine, rewriter, blend,
-            settings.refit,
+            settings.refit, gang,
         )  # fmt: skip
         for line in trainer.restore(snapshot):
             warn(f"{line}; the run continues, and the log is appended to as it is")
@@ -154,3 +172,82 @@ def _fail(error: BaseException, trainer: Any, folder: RunFolder, settings: RunSe
         raise PluginError(line + saved) from error
     if saved:
         error.add_note(SAVED_NOTE + saved)
+
+
+# -- after a failure
+
+
+def save_after_failure(trainer: Any, folder: RunFolder, settings: RunSettings) -> str:
+    """Save a run that an exception has ended; return a clause for its message, "" before the first step.
+
+    Args:
+        trainer: the run's.
+        folder: the run's.
+        settings: the content of its run.json.
+    """
+    step = trainer.state.step
+    if not step:
+        return ""
+    try:
+        trainer.save_if_new()
+    except Exception as refused:  # which must not take the place of the first
+        return f"; step {step:,} could not be saved: {one_line(refused)}"
+    return f"; step {step:,} is saved, {how_to_continue(folder, settings)}"
+
+
+def how_to_continue(folder: RunFolder, settings: RunSettings, *, ended: bool = False) -> str:
+    """Return the clause of a message that says how to continue an aborted run.
+
+    Args:
+        folder: the run's.
+        settings: the content of its run.json.
+        ended: whether the run is complete.
+    """
+    path = shlex.quote(str(folder.path))
+    if ended:
+        return f"the run is complete: {path}"
+    if given := given_parts(settings):
+        return f"continue with: seqgen.resume({str(folder.path)!r}, plugins=[{given}])"
+    return f"continue with: seqgen resume {path}{plugin_options(settings)}"
+
+
+@contextlib.contextmanager
+def naming_way_on(folder: RunFolder, settings: RunSettings) -> Iterator[None]:
+    """Add to the error of a lost worker how to continue the run."""
+    try:
+        yield
+    except WorkerLost as error:
+        raise WorkerLost(f"{error}; {how_to_continue(folder, settings)}") from None
+
+
+@contextlib.contextmanager
+def naming_batch(settings: RunSettings, plugins: Plugins) -> Iterator[None]:
+    """Add to the error of a refused step the records of its batch, by their numbers in the corpus from 1."""
+    try:
+        yield
+    except Diverged as error:
+        if not error.batch_indices:
+            raise
+        what = "symbols" if settings.corpus.layout == "stream" else "records"
+        where = f"{what} of the training part"
+        numbers = [place + 1 for place in error.batch_indices]
+        if what == "records":
+            with contextlib.suppress(
+                SeqgenError
+            ):  # the corpus is gone: the numbers within the part are all that is known
+                numbers, where = _in_corpus(error.batch_indices, settings, plugins), "records of the corpus"
+        shown = ", ".join(map(str, sorted(numbers)[:_MAX_SHOWN]))
+        more = f" and {len(numbers) - _MAX_SHOWN} more" if len(numbers) > _MAX_SHOWN else ""
+        raise Diverged(f"{error}; its batch: {where} {shown}{more}", error.step, error.batch_indices) from None
+
+
+def _in_corpus(indices: Sequence[int], settings: RunSettings, plugins: Plugins) -> list[int]:
+    """Return the numbers in the corpus, from 1, of records of the training part."""
+    splitter, wanted, numbers = settings.splitter, sorted(set(indices)), list[int]()
+    training = (n for n, record in enumerate(corpus_of(settings, plugins), 1) if splitter.part(record) == "train")
+    for place, number in enumerate(training):
+        if place == wanted[len(numbers)]:
+            numbers.append(number)
+            if len(numbers) == len(wanted):
+                break
+    return numbers

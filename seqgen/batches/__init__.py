@@ -3,6 +3,7 @@
 from seqgen.batches.cache import cached
 from seqgen.batches.encoded import Batch, Encoded, Parts, Stream, encode, encode_stream
 from seqgen.batches.feed import (
+    Feed,
     RecordFeed,
     Rewriter,
     StreamFeed,
@@ -13,9 +14,10 @@ from seqgen.batches.feed import (
     evaluation_windows,
     make_feed,
 )
+from seqgen.batches.pieces import piece_bounds, take_piece
 
 __all__ = [
-    "Batch", "Encoded", "Parts", "RecordFeed", "Rewriter", "Stream", "StreamFeed", "cached", "count_batches",
+    "Batch", "Encoded", "Feed", "Parts", "RecordFeed", "Rewriter", "Stream", "StreamFeed", "cached", "count_batches",
     "derive_seed", "encode", "encode_stream", "epoch_batches", "evaluation_batches", "evaluation_windows",
-    "make_feed",
+    "make_feed", "piece_bounds", "take_piece",
 ]  # fmt: skip

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 _MAX_TOGETHER = 1 << 18  # ids of batches that are built together
 _MAX_PADDED = 1 << 22  # ids of a part that is kept padded in memory
-_FULL = 0.9  # share of targets below which skipping the padding pays off
+FULL = 0.9  # share of targets below which skipping the padding pays off
 
 
 class Batch(NamedTuple):  # created three times as fast as a frozen dataclass
@@ -154,7 +154,7 @@ class Encoded:
         sizes_here = zip(n_own, n_steps, starts, ends, n_ids, n_chars, strict=True)
         for own, steps, start, end, ids_here, chars in sizes_here:
             n_rows, at_N = end - start, None
-            if ids_here - n_rows < _FULL * (steps - 1) * n_rows:
+            if ids_here - n_rows < FULL * (steps - 1) * n_rows:
                 at_N = torch.from_numpy(np.flatnonzero(is_target_TN[1:steps, start:end]))
             shape, strides = (n_rows, steps - 1), (1, n_all)
             ids_BT = ids_TN.as_strided(shape, strides, start)

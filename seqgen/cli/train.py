@@ -43,9 +43,22 @@ def train(*, settings: dict[str, Any]) -> None:
     display.summary(run)
 
 
+_Workers = Annotated[
+    int | None,
+    typer.Option(
+        "--workers",
+        metavar="N",
+        min=1,
+        help="Processes that share each batch, of a run that was trained with --workers.",
+        show_default="this process alone",
+    ),
+]
+
+
 def resume(
     *,
     run: RunName = None,
+    workers: _Workers = None,
     allow_corpus_change: Annotated[
         bool, typer.Option("--allow-corpus-change", help="Resume even if the corpus has changed.")
     ] = False,
@@ -58,6 +71,7 @@ def resume(
         finished = seqgen.resume(
             run,
             allow_corpus_change=allow_corpus_change,
+            workers=workers,
             **_shown_by(display),
         )
     if not display.started:
@@ -69,6 +83,7 @@ def resume(
 def refit(
     run: RunName = None,
     *,
+    workers: _Workers = None,
     out: Annotated[
         str | None, typer.Option(metavar="FOLDER", help="New run folder.", show_default="the run's name with -refit")
     ] = None,
@@ -81,6 +96,7 @@ def refit(
         finished = seqgen.refit(
             run,
             out=out,
+            workers=workers,
             **_shown_by(display),
         )
     display.summary(finished)

@@ -83,6 +83,15 @@ class TrainSettings(Options):
         False,
         description="then train a second run, on training and validation records, for as many passes as were best",
     )
+    pieces: int = Field(
+        1,
+        ge=1,
+        le=1024,
+        description="pieces of a batch whose gradients are summed along a tree; with workers 8, which share them",
+    )
+    worker_timeout_s: float = Field(
+        300.0, gt=0, le=1e6, description="seconds after which a worker that does not answer ends the run"
+    )
     save_every_s: float = Field(60.0, gt=0, description="maximum seconds between checkpoints")
     samples: int = Field(3, ge=0, le=1000, description="samples shown at each evaluation")
     device: Annotated[str, AfterValidator(device_name), Flag(_MORE)] = Field(
@@ -173,6 +182,12 @@ class TrainConfig(TrainSettings, UserConfig):
     )
     start: Annotated[str | Path | None, Flag(_MORE, names=("--from",), metavar="RUN", completes="run")] = Field(
         None, description="start from the weights of this run, with its settings unless others are given"
+    )
+    workers: Annotated[int | None, Flag(_MORE, metavar="N", default="this process alone")] = Field(
+        None,
+        ge=1,
+        le=1024,
+        description="processes that share each batch, a power of two; the result is the same for 1, 2, 4 and 8",
     )
     out: Annotated[Path | None, Flag(_MORE, metavar="DIR", default="the next in runs/", accepts="str | Path")] = Field(
         None, description="folder of the new run"

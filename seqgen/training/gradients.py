@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -40,6 +40,15 @@ class Gradients:
         for parameter, view in self._views:
             if parameter.grad is not view:
                 parameter.grad = view
+
+    def copies(self) -> list[Tensor]:
+        """Return copies of the flat tensors."""
+        return [flat.clone() for flat in self._flats]
+
+    def load(self, flats: Sequence[Tensor]) -> None:
+        """Set the gradients to the content of flat tensors, such as sums of ``copies``."""
+        for own, flat in zip(self._flats, flats, strict=True):
+            own.copy_(flat)
 
     def clip(self, most: float) -> Tensor:
         """Scale the gradients in place so that their norm is at most ``most``, without reading a value from the device.

@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import math
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -20,9 +21,13 @@ from seqgen.model import device_of
 from seqgen.protocols import State
 from seqgen.states import list_leaves, map_state
 from seqgen.tokenizers import BOS
+from seqgen.training.divided import DividedGradient
 from seqgen.training.gradients import Gradients
 from seqgen.training.manual_backward import loss_and_gradients, supports_manual_backward
 from seqgen.training.optimizer import AdamW
+
+if TYPE_CHECKING:
+    from seqgen.training.gang import Gang
 
 _CARRIED = "carried."
 
@@ -56,6 +61,9 @@ class TrainStep:
         clip_norm: the largest norm of the gradient; 0 for any.
         precision: "float32", or "bfloat16" for products.
         carries: whether batches are windows of a long text, each of which continues the one before.
+        pieces: number of pieces that a batch is cut into; 1: it is computed as a whole.
+        pad: maps the number of steps of a piece to the number to pad to.
+        gang: the processes that share the pieces; None: this one computes all.
     """
 
     def __init__(
@@ -67,6 +75,9 @@ class TrainStep:
         clip_norm: float,
         precision: str,
         carries: bool = False,
+        pieces: int = 1,
+        pad: Callable[[int], int] = int,
+        gang: Gang | None = None,
     ) -> None:
         self.optimizer = AdamW(model.named_parameters(), weight_decay)
         self._model, self._penalty_V, self._clip_norm = model, penalty_V, clip_norm
@@ -80,6 +91,11 @@ class TrainStep:
         self._compiled = False
         if precision == "bfloat16":
             self._autocast = torch.autocast(device_of(model).type, dtype=torch.bfloat16)
+        self._divided: DividedGradient | None = None
+        self._gang = gang
+        if pieces > 1 and not self._learns:
+            seed, device = partial(_seed, device=penalty_V.device), penalty_V.device
+            self._divided = DividedGradient(pieces, self._gradients, self._differentiate, seed, pad, device, gang)
 
     def run(self, number: int, lr: float, batch: Batch, seed: int | None = None) -> StepResult:
         """Take a step; it changes nothing if its loss or gradient, or that of an earlier step, is not finite.
@@ -87,8 +103,11 @@ class TrainStep:
         Args:
             number: of the step, from 1.
             lr: the learning rate.
-            batch: to train on.
+            batch: to train on; in pieces, on the CPU.
             seed: of torch's random numbers in the step; None: they continue.
+
+        Raises:
+            WorkerLost: a process that shares the pieces has ended, or does not answer in time.
         """
         if not self._model.training:
             self._model.train()
@@ -97,12 +116,15 @@ class TrainStep:
             _seed(seed, self._penalty_V.device)
         if self._learns:
             with torch.no_grad():
-                nats = self._nats(batch)
+                nats, self._carried = self._nats(batch, self._carried)
                 self._learn(batch)
             return StepResult(number, lr, batch, nats, None)
-        self._gradients.clear()
-        with drawing_masks(batch.n_steps):
-            nats = self.differentiate(batch)
+        if self._divided is not None:
+            nats = self._divided.compute(batch, seed or 0)
+        else:
+            self._gradients.clear()
+            with drawing_masks(batch.n_steps):
+                nats = self.differentiate(batch)
         norm = self._gradients.clip(self._clip_norm)
         # 0 as long as every step was finite, NaN from the first one on that was not.
         self._poisoned.addcmul_(norm + nats, self._zero)
@@ -125,34 +147,61 @@ class TrainStep:
     def differentiate(self, batch: Batch) -> Tensor:
         """Return the loss summed over a batch; add the gradients of its mean to those of the parameters."""
         self._choose_backward()
+        nats, self._carried = self._differentiate(batch, self._carried)
+        return nats
+
+    def _differentiate(self, batch: Batch, carried: State) -> tuple[Tensor, State]:
+        """Return what ``differentiate`` does, and the state after the batch.
+
+        Args:
+            batch: to train on.
+            carried: the state after the batch before, from which it goes on where it continues that.
+        """
         if self._manual:
-            state = self._carried if self._carries and batch.continues else None
-            nats, self._carried = loss_and_gradients(
+            return loss_and_gradients(
                 self._model,  # type: ignore[arg-type]  # as supports_manual_backward found
                 batch,
                 self._penalty_V,
-                state,
+                carried if self._carries and batch.continues else None,
                 compiled=self._compiled,
                 carries=self._carries,
             )
-            return nats
         with self._autocast:
-            nats = self._nats(batch)
+            nats, state = self._nats(batch, carried)
         (nats / batch.n_targets).backward()  # type: ignore[no-untyped-call]
-        return nats.detach()
+        return nats.detach(), state
 
-    def _nats(self, batch: Batch) -> Tensor:
-        """Return the loss summed over a batch, from the last state of the batch before where it continues that."""
+    def _nats(self, batch: Batch, carried: State) -> tuple[Tensor, State]:
+        """Return the loss summed over a batch, and the state after it."""
         if not self._carries:
-            return total_nats(self._model, batch, self._penalty_V)
-        nats, state = carried_nats(self._model, batch, self._penalty_V, self._carried)
-        self._carried = map_state(lambda leaf: leaf.detach(), state)
-        return nats
+            return total_nats(self._model, batch, self._penalty_V), None
+        nats, state = carried_nats(self._model, batch, self._penalty_V, carried)
+        return nats, map_state(lambda leaf: leaf.detach(), state)
 
     def state(self) -> dict[str, Tensor]:
         """Return what ``load`` needs: the optimizer's tensors, and the state carried from window to window."""
-        carried: list[Tensor] = [] if self._carried is None or not self._carries else list_leaves(self._carried)
+        carried = self._all_carried() if self._carries else []
         return self.optimizer.state() | {f"{_CARRIED}{number}": leaf for number, leaf in enumerate(carried)}
+
+    def collect(self) -> None:
+        """Send the state after the last batch, over the rows of this process, to rank 0, which asks for it."""
+        if self._carries:
+            self._all_carried()
+
+    def _all_carried(self) -> list[Tensor]:
+        """Return the leaves of the state after the last batch over all rows, at rank 0."""
+        if self._divided is None:
+            return [] if self._carried is None else list_leaves(self._carried)
+        own = self._divided.carried()
+        if self._gang is None:
+            return own
+        parts = self._gang.collect({str(number): leaf.cpu().contiguous() for number, leaf in enumerate(own)})
+        with_rows = [part for part in parts if part]  # a process has none where there are fewer rows than pieces
+        return (
+            [torch.cat([part[name] for part in with_rows]) for name in sorted(with_rows[0], key=int)]
+            if with_rows
+            else []
+        )
 
     def load(self, tensors: Mapping[str, Tensor]) -> None:
         """Restore what ``state`` returned.
@@ -171,6 +220,8 @@ class TrainStep:
                 raise RuntimeError(f"the state it carries has shapes {found}, the model's {wanted}")
             leaves = iter(tensors_in_order)
             self._carried = map_state(lambda leaf: next(leaves).to(self._penalty_V.device), blank)
+            if self._divided is not None:
+                self._divided.carry(self._carried)
 
     def _state_shapes(self) -> tuple[State, list[tuple[int | None, ...]]]:
         """Return the initial state, and the sizes of its leaves without the batch; None where they grow."""

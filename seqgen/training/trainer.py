@@ -8,27 +8,30 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
-from seqgen.batches import Parts, Rewriter, Stream, derive_seed, make_feed
-from seqgen.cells import choose_padding
+from seqgen.batches import Parts, Rewriter
 from seqgen.checkpoint import EngineSettings, RefitSettings, RunFolder, Snapshot
 from seqgen.config import TrainSettings
 from seqgen.counting import Blend
 from seqgen.errors import CheckpointError, Diverged
 from seqgen.evaluation import bits_per_char, penalty
-from seqgen.model import device_of
 from seqgen.signals import StopFlag
 from seqgen.tokenizers import Vocabulary
 from seqgen.training.evaluator import Draw, Evaluator, StopRequested
 from seqgen.training.events import Ended, Evaluating, Event, Progress, Saved
+from seqgen.training.gang import Command, Order
 from seqgen.training.logs import RunLogs
 from seqgen.training.schedule import Schedule
 from seqgen.training.state import TrainState
-from seqgen.training.train_step import StepResult, TrainStep, read_losses
+from seqgen.training.steps import Steps, start_workers
+from seqgen.training.train_step import StepResult, read_losses
+
+if TYPE_CHECKING:
+    from seqgen.training.gang import Gang
 
 _PROGRESS_EVERY_S = 0.2
 _MAX_UNREAD = 32  # steps whose losses are read back from the device together
@@ -50,6 +53,7 @@ class Trainer:
         rewriter: augments records each epoch, or None.
         blend: the model with the counts that it may be blended with, or None.
         refit: the run of which this is the refit, or None.
+        gang: the processes that share the pieces of each batch, of which this is the first; None: there are no others.
     """
 
     model: nn.Module
@@ -62,20 +66,15 @@ class Trainer:
     rewriter: Rewriter | None = None
     blend: Blend | None = None
     refit: RefitSettings | None = None
+    gang: Gang | None = None
 
     def __post_init__(self) -> None:
         """Prepare everything that stays the same over the steps."""
         self.state = TrainState()
-        self._device = device_of(self.model)
-        train = self.encoded["train"]
-        self._feed = make_feed(
-            train,
-            batch_size=self.settings.batch_size,
-            window=self.settings.window,
-            seed=self.settings.seed,
-            pad=partial(choose_padding, self.engine.name),
-            rewriter=self.rewriter,
+        self._steps = Steps(
+            self.model, self.encoded["train"], self.vocabulary, self.settings, self.engine, self.rewriter, self.gang
         )
+        self._feed, self._train_step = self._steps.feed, self._steps.train_step
         stop_step = None if self.refit is None else self.refit.steps
         self.schedule = Schedule(self.settings, self._feed.steps_per_epoch, stop_step)
         self._saved_step = -1
@@ -87,14 +86,6 @@ class Trainer:
         self._evaluator = Evaluator(
             self.model, self.encoded, penalty_V, self.settings, self.sample, self.blend, self.refit
         )
-        self._train_step = TrainStep(
-            self.model,
-            penalty_V,
-            weight_decay=self.settings.weight_decay,
-            clip_norm=self.settings.clip_norm,
-            precision=self.engine.precision,
-            carries=isinstance(train, Stream),
-        )
 
     # -- checkpoints
 
@@ -103,6 +94,7 @@ class Trainer:
 
         Raises:
             CheckpointError: the checkpoint does not fit this model.
+            WorkerLost: another process has ended.
         """
         if snapshot is not None:
             self.state = TrainState.read(snapshot.state)
@@ -115,6 +107,9 @@ class Trainer:
                 raise CheckpointError(
                     f"cannot load the checkpoint of step {self.state.step}: it does not fit the model: {line}"
                 ) from None
+        if self.gang is not None:
+            train = self._train_step.optimizer.state() if snapshot is None else snapshot.train
+            start_workers(self.gang, self.model, train)
         return self._logs.restore(self.state.log_bytes, {} if snapshot is None else snapshot.logs)
 
     def save(self) -> Saved:
@@ -132,12 +127,17 @@ class Trainer:
                     f"cannot save step {self.state.step}: the weight {name!r} is not finite; "
                     "resume from an older checkpoint"
                 )
-        train = {name: _detached(tensor) for name, tensor in self._train_step.state().items()}
+        train = self._train_state()
         self.state.log_bytes = self._logs.sync()
         self.state.elapsed_s = self._elapsed_s()
         self._saved_at, self._saved_step = time.monotonic(), self.state.step
         path = self.folder.save(Snapshot(model, train, self.state.model_dump(), self._logs.checksums()))
         return Saved(self.state.step, path)
+
+    def _train_state(self) -> dict[str, torch.Tensor]:
+        if self.gang is not None:
+            self.gang.command(Command(Order.COLLECT))
+        return {name: _detached(tensor) for name, tensor in self._train_step.state().items()}
 
     def save_if_new(self) -> None:
         """Publish a checkpoint unless there is one of this step.
@@ -174,17 +174,22 @@ class Trainer:
                     yield from self._evaluate(reason, stop)
                     continue
                 yield from self._between_steps()
-                batch = self._feed.batch(self.state.step).to(self._device)
-                seed = derive_seed("step", self.settings.seed, self.state.step)
-                self._unread.append(self._train_step.run(self.state.step + 1, self._lr(), batch, seed))
+                result = self._take_step()
+                self._unread.append(result)
                 self.state.step += 1
-                self._tokens_done += batch.n_targets
+                self._tokens_done += result.batch.n_targets
         if self.state.ended:
             yield Ended(self.state.ended, self.state.step)
             return
         if self._saved_step != self.state.step:
             yield self.save()
         yield Ended("interrupted", self.state.step, stop.signal_number)
+
+    def _take_step(self) -> StepResult:
+        lr = self._lr()
+        if self.gang is not None:
+            self.gang.command(Command(Order.STEP, self.state.step, lr))
+        return self._steps.take(self.state.step, lr)
 
     def _evaluate(self, reason: str, stop: StopFlag) -> Iterator[Event]:
         yield Evaluating(self.state.step, self.schedule.progress(self.state.step, self._elapsed_s()))

@@ -1,0 +1,108 @@
+"""The gradients of a batch as a sum over its pieces, which several processes can share.
+
+The order of additions is a fixed binary tree over the pieces, and each piece draws its random numbers from its own
+seed, so that the sum has the same bits for any number of processes whose shares are whole branches of the tree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from operator import itemgetter
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from seqgen.batches import Batch, derive_seed, piece_bounds, take_piece
+from seqgen.cells import drawing_masks
+from seqgen.protocols import State
+from seqgen.states import list_leaves, map_state
+from seqgen.training.gradients import Gradients
+
+if TYPE_CHECKING:
+    from seqgen.training.gang import Gang
+
+
+class DividedGradient:
+    """The share of one process in the gradients of a batch, and the sum over all processes.
+
+    Args:
+        n_pieces: of a batch.
+        gradients: of the model; they hold the sum in the end.
+        differentiate: adds the gradients of a piece, from the state that it continues; returns its loss in nats, and
+            the state after it, or None.
+        seed: seeds torch's random numbers.
+        pad: maps the number of steps of a piece to the number to pad to.
+        device: of the model.
+        gang: the other processes; None: this one computes all pieces.
+    """
+
+    def __init__(
+        self,
+        n_pieces: int,
+        gradients: Gradients,
+        differentiate: Callable[[Batch, State], tuple[Tensor, State]],
+        seed: Callable[[int], None],
+        pad: Callable[[int], int],
+        device: torch.device,
+        gang: Gang | None = None,
+    ) -> None:
+        rank, size = (0, 1) if gang is None else (gang.rank, gang.size)
+        self._first, self._last = n_pieces * rank // size, n_pieces * (rank + 1) // size
+        self._n_pieces, self._gradients, self._differentiate, self._seed = n_pieces, gradients, differentiate, seed
+        self._pad, self._device, self._gang = pad, device, gang
+        self._carried: dict[int, State] = {}
+
+    def compute(self, batch: Batch, seed: int) -> Tensor:
+        """Set the gradients to those of a batch's mean loss; return the loss summed over the batch, nats.
+
+        Args:
+            batch: on the CPU.
+            seed: of the step's random numbers.
+
+        Raises:
+            WorkerLost: another process has ended, or does not answer in time.
+        """
+        total = self._branch(batch, seed, self._first, self._last)
+        if self._gang is not None:
+            self._gang.sum(total)
+        nats = total[0][-1]
+        self._gradients.load([total[0][:-1], *total[1:]])
+        return nats
+
+    def _branch(self, batch: Batch, seed: int, first: int, last: int) -> list[Tensor]:
+        """Return the gradients of some pieces, flat, with the loss at the end of the first tensor."""
+        if last - first == 1:
+            return self._leaf(batch, seed, first)
+        middle = (first + last) // 2
+        left = self._branch(batch, seed, first, middle)
+        for tensor, right in zip(left, self._branch(batch, seed, middle, last), strict=True):
+            tensor.add_(right)
+        return left
+
+    def _leaf(self, batch: Batch, seed: int, number: int) -> list[Tensor]:
+        self._gradients.clear()
+        first, last = piece_bounds(len(batch.ids_BT), self._n_pieces)[number : number + 2]
+        nats = torch.zeros((), device=self._device)
+        if first < last:
+            piece = take_piece(batch, first, last, self._pad).to(self._device)
+            self._seed(derive_seed("piece", seed, number))
+            with drawing_masks(piece.n_steps):
+                nats, self._carried[number] = self._differentiate(piece, self._carried.get(number))
+        flat, *others = self._gradients.copies()
+        return [torch.cat((flat, nats.to(flat.dtype).view(1))), *others]
+
+    # -- the state carried from window to window
+
+    def carried(self) -> list[Tensor]:
+        """Return the leaves of the state after the last batch, over the rows of this process."""
+        pieces = [list_leaves(state) for _, state in sorted(self._carried.items()) if state is not None]
+        return [torch.cat(leaves) for leaves in zip(*pieces, strict=True)]
+
+    def carry(self, state: State) -> None:
+        """Set the state that the next batch continues, over all rows."""
+        bounds = piece_bounds(len(list_leaves(state)[0]), self._n_pieces)
+        for number in range(self._first, self._last):
+            rows = slice(*bounds[number : number + 2])
+            if rows.start < rows.stop:
+                self._carried[number] = map_state(itemgetter(rows), state)

@@ -1,0 +1,233 @@
+"""The processes that train one model together: orders of the first to the others, and sums over all of them.
+
+Rank 0 owns the run: it decides every step, writes the run folder, and tells the other ranks what to do. A sum follows
+a fixed binary tree over the ranks, so that its bits depend on what is summed and not on how many processes there are.
+torch's own wrapper (DistributedDataParallel) is not used: gradients here are written by hand into flat tensors, which
+it would neither see nor sum in a fixed order.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from enum import IntEnum
+from typing import Any, NamedTuple
+
+import torch
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+from torch import Tensor
+from torch import distributed as dist
+
+from seqgen.errors import WorkerLost, one_line
+
+_PATIENT = timedelta(days=365)  # rank 0 may evaluate, sample or compile for any time; its death ends a wait at once
+_RUN = "run"
+_POLL_S = 0.05
+_GRACE_S = 2.0  # in which the rank that saw a loss first can say so
+
+
+class Order(IntEnum):
+    """What rank 0 tells the others to do."""
+
+    STEP = 0
+    COLLECT = 1
+    END = 2
+
+
+class Command(NamedTuple):
+    """An order, with the step and the learning rate that it is for."""
+
+    order: Order
+    step: int = 0
+    lr: float = 0.0
+
+
+class Gang:
+    """The connection of one rank to the others.
+
+    Args:
+        rank: of this process, from 0.
+        size: number of processes, a power of two.
+        store: where ranks find each other and leave notes, such as a ``torch.distributed.FileStore``.
+        timeout_s: seconds after which a rank that does not take part in a sum is lost.
+        cuda: whether gradients lie on GPUs, and are summed there.
+        alive: returns which process that this one started has ended, or "".
+    """
+
+    def __init__(
+        self,
+        rank: int,
+        size: int,
+        store: Any,
+        *,
+        timeout_s: float,
+        cuda: bool = False,
+        alive: Callable[[], str] = str,
+    ) -> None:
+        self.rank, self.size = rank, size
+        self._store, self._alive, self._timeout_s = _prefixed(store), alive, timeout_s
+        self._sums: Any = None
+        self._backend = "cpu:gloo,cuda:nccl" if cuda else "gloo"
+        self._store.set(f"host/{rank}", socket.gethostname())
+
+    # -- notes, before the ranks are connected
+
+    def announce(self, run: Mapping[str, Any]) -> None:
+        """Tell the other ranks what to train."""
+        self._store.set(_RUN, json.dumps(run))
+
+    @staticmethod
+    def announced(store: Any) -> dict[str, Any]:
+        """Return what rank 0 announces, when it does."""
+        found = json.loads(_prefixed(store).get(_RUN))
+        assert isinstance(found, dict)
+        return found
+
+    def connect(self) -> None:
+        """Connect to the other ranks, when all are ready.
+
+        Raises:
+            WorkerLost: another rank has ended.
+        """
+        self._store.set(f"ready/{self.rank}", "")
+        for rank in range(self.size):
+            while not self._store.check([f"ready/{rank}"]):
+                if reason := self._lost() or self._alive():
+                    raise WorkerLost(self._lost() or reason)  # it leaves its note before it ends
+                time.sleep(_POLL_S)
+        dist.init_process_group(
+            self._backend,
+            store=self._store,
+            rank=self.rank,
+            world_size=self.size,
+            timeout=_PATIENT,
+        )
+        self._sums = dist.new_group(timeout=timedelta(seconds=self._timeout_s))
+
+    def close(self) -> None:
+        """Disconnect."""
+        if self._sums is not None:
+            self._sums = None
+            dist.destroy_process_group()
+
+    # -- between the ranks
+
+    def command(self, command: Command) -> None:
+        """Send a command from rank 0 to all others.
+
+        Raises:
+            WorkerLost: a rank has ended.
+        """
+        numbers = torch.tensor([command.order, command.step, command.lr], dtype=torch.float64)
+        with self._losing():
+            dist.broadcast(numbers, 0)
+
+    def receive(self) -> Command:
+        """Return the next command of rank 0.
+
+        Raises:
+            WorkerLost: rank 0 has ended.
+        """
+        numbers = torch.empty(3, dtype=torch.float64)
+        with self._losing(0):
+            dist.broadcast(numbers, 0)
+        order, step, lr = numbers.tolist()
+        return Command(Order(int(order)), int(step), lr)
+
+    def share(self, tensors: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
+        """Return the tensors that rank 0 gives, on every rank; on the CPU."""
+        data = b"" if tensors is None else save_tensors(dict(tensors))
+        with self._losing():
+            size = torch.tensor([len(data)])
+            dist.broadcast(size, 0)
+            data_N = torch.frombuffer(bytearray(data), dtype=torch.uint8) if data else _bytes(size)
+            dist.broadcast(data_N, 0)
+        return load_tensors(data_N.numpy().tobytes())
+
+    def collect(self, tensors: Mapping[str, Tensor]) -> list[dict[str, Tensor]]:
+        """Return the tensors of each rank in order, at rank 0; nothing at the others."""
+        if self.rank:
+            data = save_tensors(dict(tensors))
+            with self._losing(0):
+                dist.send(torch.tensor([len(data)]), 0, self._sums)
+                dist.send(torch.frombuffer(bytearray(data), dtype=torch.uint8), 0, self._sums)
+            return []
+        found = [dict(tensors)]
+        for rank in range(1, self.size):
+            size = torch.zeros(1, dtype=torch.int64)
+            with self._losing(rank):
+                dist.recv(size, rank, self._sums)
+                dist.recv(data_N := _bytes(size), rank, self._sums)
+            found.append(load_tensors(data_N.numpy().tobytes()))
+        return found
+
+    def sum(self, tensors: Sequence[Tensor]) -> None:
+        """Add up the tensors of all ranks in place, along a binary tree; all ranks have the sum then.
+
+        Raises:
+            WorkerLost: a rank has ended, or does not answer within the time.
+        """
+        stride = 1
+        while stride < self.size:
+            if self.rank % (2 * stride):
+                with self._losing(self.rank - stride):
+                    for tensor in tensors:
+                        dist.send(tensor, self.rank - stride, self._sums)
+                break
+            for tensor in tensors:
+                right = torch.empty_like(tensor)
+                with self._losing(self.rank + stride):
+                    dist.recv(right, self.rank + stride, self._sums)
+                tensor.add_(right)
+            stride *= 2
+        with self._losing():
+            for tensor in tensors:
+                dist.broadcast(tensor, 0, self._sums)
+
+    # -- losses
+
+    def report_failure(self, reason: str) -> None:
+        """Leave a note for rank 0 why this rank ends; the first note counts."""
+        self._note(self.rank, reason)
+
+    def _note(self, rank: int, reason: str) -> None:
+        if self._store.add("failures", 1) == 1:
+            host = self._store.get(f"host/{rank}").decode() if self._store.check([f"host/{rank}"]) else "unknown host"
+            self._store.set("failure", f"worker {rank} on {host} {reason}")
+
+    def _lost(self) -> str:
+        return self._store.get("failure").decode() if self._store.check(["failure"]) else ""
+
+    @contextmanager
+    def _losing(self, peer: int | None = None) -> Iterator[None]:
+        """Raise an error of torch inside the context as ``WorkerLost``, with the rank that was lost first.
+
+        Args:
+            peer: the rank that is talked to; None: all.
+        """
+        try:
+            yield
+        except RuntimeError as error:  # gloo and nccl have no classes of their own for it
+            line = one_line(error)
+            if peer is not None:
+                late = "timed out" in line.lower() or "timeout" in line.lower()
+                self._note(peer, f"did not answer within {self._timeout_s:g} s" if late else "has ended")
+            until = time.monotonic() + _GRACE_S
+            while not (reason := self._lost() or self._alive()) and time.monotonic() < until:
+                time.sleep(_POLL_S)
+            raise WorkerLost(reason or f"a worker is not connected any more: {line}") from None
+
+
+def _prefixed(store: Any) -> Any:
+    prefixed = dist.PrefixStore("seqgen", store)  # type: ignore[attr-defined]
+    prefixed.set_timeout(_PATIENT)
+    return prefixed
+
+
+def _bytes(size: Tensor) -> Tensor:
+    return torch.empty(int(size), dtype=torch.uint8)
