@@ -1,4 +1,4 @@
-"""Training by several processes: starting them, what they are told, and what each of them does.
+"""Training by several processes: starting them, the run that is announced to them, and the part that each takes.
 
 ``seqgen.train(workers=4)`` starts three more processes; ``torchrun -m seqgen train`` starts all of them. In both cases
 the first one reads the settings, owns the run folder and announces the run; the others build the same model, read the
@@ -53,8 +53,10 @@ def count_workers(requested: int | None, pieces: int) -> int:
     if launched > 1 and workers != launched:
         raise BadOption(f"--workers {requested!r}, but torchrun has started {launched} processes: leave it out")
     if type(workers) is not int or workers < 1 or workers & (workers - 1) or pieces % workers:
-        way = "give a power of two that divides them" if pieces > 1 else "only a run trained with --workers has more"
-        raise BadOption(f"--workers {workers!r}: a batch of this run has {pieces} pieces; {way}")
+        what = "is one piece; only a run trained with --workers has more"
+        if pieces > 1:
+            what = f"has {pieces} pieces; give a power of two that divides them"
+        raise BadOption(f"--workers {workers!r}: a batch of this run {what}")
     return workers
 
 

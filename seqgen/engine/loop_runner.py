@@ -53,9 +53,10 @@ class LoopRunner:
     ) -> tuple[Tensor, list[Tensor], Saved]:
         """Return the outputs (T, B, H), the states after the last step, and what ``backward`` needs.
 
-        With ``may_overwrite`` the projection may be overwritten.
+        With ``may_overwrite`` the projection may be overwritten. That of a single row is not: the bits of a product of
+        a vector depend on where in memory its result is, and would differ from those of a step that overwrites nothing.
         """
-        trace = self._plan.trace
+        trace, may_overwrite = self._plan.trace, may_overwrite and p_TBP.shape[1] > 1
         y_TBH, before_TBH = allocate_outputs(self._plan, p_TBP, states)
         loop = self._forward[may_overwrite]
         ends, saved = loop(p_TBP.unbind(0), y_TBH.unbind(0), *states, *trace.constants.values())

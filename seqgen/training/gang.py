@@ -32,7 +32,7 @@ _GRACE_S = 2.0  # in which the rank that saw a loss first can say so
 
 
 class Order(IntEnum):
-    """What rank 0 tells the others to do."""
+    """The orders of rank 0 to the others."""
 
     STEP = 0
     COLLECT = 1

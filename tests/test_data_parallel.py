@@ -1,0 +1,354 @@
+"""Training by several processes: the sum over pieces, the same bytes for any number of them, and their losses."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import namedtuple
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+import seqgen
+from conftest import WORDS
+from resuming import SMALL, Stopper, digests
+from seqgen.api.data_parallel import count_workers
+from seqgen.batches import Stream, encode, piece_bounds, take_piece
+from seqgen.cells import choose_padding, untraced_steps
+from seqgen.corpus import Record, Splitter
+from seqgen.errors import BadOption, Interrupted, UsageError, WorkerLost
+from seqgen.evaluation import penalty
+from seqgen.model import RecurrentModel
+from seqgen.tokenizers import PAD, CharTokenizer, Vocabulary
+from seqgen.training.divided import DividedGradient
+from seqgen.training.gradients import Gradients
+from seqgen.training.train_step import TrainStep
+
+VOCABULARY = Vocabulary(CharTokenizer.fit(WORDS))
+TRAIN = encode(map(Record, WORDS), VOCABULARY, Splitter((1.0, 0.0, 0.0)))["train"]
+DIVIDED = {**SMALL, "steps": 12, "dropout": 0.3, "options": {"eval_every": 6}}
+_Share = namedtuple("_Share", "rank size sum")
+
+
+@pytest.fixture
+def words(tmp_path):
+    path = tmp_path / "words.txt"
+    path.write_text("\n".join(WORDS * 3))
+    return path
+
+
+# -- pieces
+
+
+@given(n_rows=st.integers(0, 70), n_pieces=st.sampled_from([1, 2, 4, 6, 8]))
+def test_pieces_are_contiguous_and_of_about_equal_size(n_rows, n_pieces):
+    bounds = piece_bounds(n_rows, n_pieces)
+    assert bounds[0] == 0 and bounds[-1] == n_rows and bounds == sorted(bounds)
+    sizes = np.diff(bounds)
+    assert sizes.max() - sizes.min() <= 1
+
+
+@given(
+    rows=st.lists(st.integers(0, len(TRAIN) - 1), min_size=1, max_size=20),
+    data=st.data(),
+    engine=st.sampled_from(["fused", "compiled"]),
+)
+def test_a_piece_is_the_batch_of_its_rows(rows, data, engine):
+    pad = partial(choose_padding, engine)
+    first = data.draw(st.integers(0, len(rows) - 1))
+    last = data.draw(st.integers(first + 1, len(rows)))
+    piece = take_piece(TRAIN.take(np.array(rows), pad), first, last, pad)
+    alone = TRAIN.take(np.array(rows[first:last]), pad)
+    n_steps = min(piece.ids_BT.shape[1], alone.ids_BT.shape[1])  # a batch of shorter records is padded less
+    assert torch.equal(piece.targets_BT[:, :n_steps], alone.targets_BT[:, :n_steps])
+    inside = alone.targets_BT[:, :n_steps] != PAD
+    assert torch.equal(piece.ids_BT[:, :n_steps][inside], alone.ids_BT[:, :n_steps][inside])
+    targets = piece.targets_BT.t().flatten()
+    assert piece.at_N is None or (targets[piece.at_N] != PAD).all()
+    kept = targets if piece.at_N is None else targets[piece.at_N]
+    assert (kept != PAD).sum() == alone.n_targets
+    assert piece.n_targets == sum(TRAIN.lengths_N[rows]) - len(rows)  # that of the whole batch
+
+
+def _step(pieces, model, **settings):
+    return TrainStep(
+        model, penalty(VOCABULARY), weight_decay=0.01, clip_norm=1.0, precision="float32", pieces=pieces, **settings
+    )
+
+
+def _model(cell=None, **options):
+    torch.manual_seed(0)
+    make = cell or seqgen_cell("gru")
+    return RecurrentModel(VOCABULARY.size, make, hidden=9, embedding=5, **options)
+
+
+def seqgen_cell(name):
+    from seqgen.plugins import default_plugins
+
+    return default_plugins().registry.get("cell", name).load()
+
+
+@pytest.mark.parametrize("n_rows", [3, 16])
+def test_the_sum_over_pieces_is_the_gradient_of_the_batch(n_rows):
+    batch = TRAIN.take(np.arange(n_rows))
+    whole, divided = _model(), _model()
+    result = _step(1, whole).run(1, 0.01, batch, 5)
+    in_pieces = _step(8, divided).run(1, 0.01, batch, 5)
+    assert in_pieces.nats.item() == pytest.approx(result.nats.item(), rel=1e-5)
+    assert in_pieces.norm.item() == pytest.approx(result.norm.item(), rel=1e-4)
+    for (name, mine), theirs in zip(whole.named_parameters(), divided.parameters(), strict=True):
+        torch.testing.assert_close(mine.grad, theirs.grad, rtol=1e-3, atol=1e-6, msg=name)
+
+
+@pytest.mark.parametrize("size", [2, 4, 8])
+def test_the_branches_of_workers_make_up_the_sum_of_one_process(size):
+    batch = TRAIN.take(np.arange(13))
+
+    def branch(rank, size):
+        sums = []
+        model = _model(dropout=0.3).train()
+        step = _step(1, model)
+        share = None if size == 1 else _Share(rank, size, lambda tensors: sums.extend(t.clone() for t in tensors))
+        gradients = Gradients(model.parameters())
+        divided = DividedGradient(8, gradients, step._differentiate, torch.manual_seed, int, torch.device("cpu"), share)
+        step._choose_backward()
+        nats = divided.compute(batch, 3)
+        return sums or [torch.cat((gradients.copies()[0], nats.view(1))), *gradients.copies()[1:]]
+
+    parts = [branch(rank, size) for rank in range(size)]
+    while len(parts) > 1:  # neighbours, as Gang.sum adds them
+        parts = [[a + b for a, b in zip(*pair, strict=True)] for pair in zip(parts[::2], parts[1::2], strict=True)]
+    for mine, theirs in zip(parts[0], branch(0, 1), strict=True):
+        assert torch.equal(mine, theirs)
+
+
+def test_the_state_of_a_long_text_is_carried_piece_by_piece_and_saved_as_a_whole():
+    text = np.arange(4000) % (VOCABULARY.size - 4) + 4
+    stream = Stream(text, len(text))
+    starts = np.arange(12) * 300
+
+    def windows(n):
+        for index in range(n):
+            yield stream.window(starts + index * 16, text[starts + index * 16 - 1], 16, continues=index > 0)
+
+    one, two = _model(), _model()
+    straight, first = _step(4, one, carries=True), _step(4, two, carries=True)
+    batches = list(windows(4))
+    for number, batch in enumerate(batches, 1):
+        straight.run(number, 0.01, batch, number)
+    for number, batch in enumerate(batches[:2], 1):
+        first.run(number, 0.01, batch, number)
+    state = {name: tensor.clone() for name, tensor in first.state().items()}
+    assert state["carried.0"].shape[0] == 12
+    second = _step(4, two, carries=True)
+    second.load(state)
+    for number, batch in enumerate(batches[2:], 3):
+        second.run(number, 0.01, batch, number)
+    for mine, theirs in zip(one.parameters(), two.parameters(), strict=True):
+        assert torch.equal(mine, theirs)
+
+
+@pytest.mark.parametrize("hidden", range(8, 14))
+def test_a_batch_of_one_row_runs_over_time_as_others_do(hidden):
+    """The product of a vector may have other bits where it overwrites, which would end the tracing of the cell."""
+    for seed in range(4):
+        torch.manual_seed(seed)
+        model = RecurrentModel(VOCABULARY.size, seqgen_cell("vanilla"), hidden=hidden, embedding=5)
+        _step(1, model).run(1, 0.01, TRAIN.take(np.array([seed])), seed)
+        assert untraced_steps(model) == []
+
+
+# -- what is refused
+
+
+@pytest.mark.parametrize(
+    ("workers", "pieces", "said"),
+    [
+        (3, 8, "--workers 3: a batch of this run has 8 pieces; give a power of two that divides them"),
+        (16, 8, "--workers 16"),
+        (0, 8, "--workers 0"),
+        (2, 1, "--workers 2: a batch of this run is one piece; only a run trained with --workers has more"),
+        (4, 6, "--workers 4"),
+    ],
+)
+def test_numbers_of_workers_that_do_not_fit_the_pieces_are_refused(workers, pieces, said):
+    with pytest.raises(BadOption, match=said):
+        count_workers(workers, pieces)
+    assert count_workers(None, pieces) == count_workers(1, pieces) == 1
+
+
+def test_a_run_in_one_piece_cannot_be_resumed_by_several(words, tmp_path):
+    with pytest.raises(Interrupted) as stopped:
+        seqgen.train(words, cell="vanilla", out=tmp_path / "cut", listener=Stopper(6), **DIVIDED)
+    assert stopped.value.run.settings.train.pieces == 1
+    with pytest.raises(BadOption, match="a batch of this run is one piece"):
+        seqgen.resume(tmp_path / "cut", workers=2)
+
+
+def test_a_part_passed_as_an_object_is_refused(words, tmp_path):
+    class Mine(seqgen.StepCell):
+        def __init__(self, input_size, hidden_size):
+            super().__init__(input_size, hidden_size)
+            self.input = torch.nn.Linear(input_size, hidden_size)
+
+        def initial_state(self, batch_size):
+            return self.zeros(batch_size)
+
+        def project(self, x_BTI):
+            return self.input(x_BTI)
+
+        def step(self, p_BP, state):
+            h_BH = torch.tanh(p_BP + state)
+            return h_BH, h_BH
+
+    with pytest.raises(UsageError, match="--workers 2 needs an importable plugin"):
+        seqgen.train(words, cell=Mine, workers=2, out=tmp_path / "run", **DIVIDED)
+
+
+# -- processes
+
+
+def test_two_workers_write_the_bytes_of_one(words, tmp_path):
+    runs = [
+        seqgen.train(words, cell="gru", workers=workers, out=tmp_path / str(workers), **DIVIDED) for workers in (1, 2)
+    ]
+    assert runs[0].settings.train.pieces == 8 and runs[0].settings.engine.threads == 1
+    assert digests(runs[0].path) == digests(runs[1].path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("layout", ["lines", "stream"])
+@pytest.mark.parametrize("cell", ["vanilla", "gru", "mamba", "transformer"])
+def test_one_two_four_and_eight_workers_write_the_same_bytes(words, tmp_path, cell, layout):
+    options = {"window": 8, **DIVIDED["options"]} if layout == "stream" else DIVIDED["options"]
+    settings = {**DIVIDED, "options": options, "layout": layout, "batch_size": 12}
+    found = [
+        digests(seqgen.train(words, cell=cell, workers=workers, out=tmp_path / str(workers), **settings).path)
+        for workers in (1, 2, 4, 8)
+    ]
+    assert found[0] == found[1] == found[2] == found[3]
+
+
+@pytest.mark.slow
+def test_a_blended_run_with_labels_is_the_same_by_four_workers(tmp_path):
+    settings = {**DIVIDED, "steps": 30, "condition": "label", "blend": "ngram", "batch_size": 6}
+    found = [
+        digests(seqgen.train("names", cell="gru", workers=workers, out=tmp_path / str(workers), **settings).path)
+        for workers in (1, 4)
+    ]
+    assert found[0] == found[1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("layout", ["lines", "stream"])
+def test_a_run_is_resumed_by_other_numbers_of_workers(words, tmp_path, layout):
+    settings = {**DIVIDED, "steps": 40, "layout": layout, "options": {"eval_every": 6, "window": 8}}
+    whole = seqgen.train(words, cell="gru", workers=1, out=tmp_path / "whole", **settings)
+    cut = tmp_path / "cut"
+    with pytest.raises(Interrupted):
+        seqgen.train(words, cell="gru", workers=4, out=cut, listener=Stopper(9), **settings)
+    with pytest.raises(Interrupted):
+        seqgen.resume(cut, workers=2, listener=Stopper(20))
+    seqgen.resume(cut, workers=1)
+    assert digests(cut) == digests(whole.path)
+
+
+@pytest.mark.slow
+def test_torchrun_launches_a_run(words, tmp_path):
+    one = seqgen.train(words, cell="gru", workers=1, out=tmp_path / "one", **DIVIDED)
+    program = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "seqgen", "train"]
+    options = "--cell gru --hidden 10 --embedding 5 --batch-size 8 --split 80/10/10 --steps 12 --dropout 0.3"
+    command = [*program, "--corpus", str(words), *options.split(), "-o", "eval_every=6", "--workers", "2"]
+    done = subprocess.run([*command, "--out", str(tmp_path / "two")], capture_output=True, text=True, timeout=200)
+    assert done.returncode == 0, done.stderr
+    assert digests(tmp_path / "two") == digests(one.path)
+
+
+def _train(words, out, *more):
+    options = "--cell gru --hidden 10 --embedding 5 --batch-size 8 --split 80/10/10 --dropout 0.3"
+    command = [sys.executable, "-m", "seqgen", "train", "--corpus", str(words), *options.split(), "--out", str(out)]
+    return subprocess.Popen([*command, *more], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def _children(process):
+    found = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    return [int(pid) for pid in found]
+
+
+def _is_there(pid):
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="looks for processes in /proc")
+def test_a_run_whose_processes_are_killed_is_resumed_to_the_same_bytes(words, tmp_path):
+    long = ["--steps", "300", "-o", "eval_every=50", "-o", "save_every_s=0.2"]
+    process = _train(words, tmp_path / "whole", *long, "--workers", "1")
+    assert process.communicate(timeout=200) and process.returncode == 0
+    draw, n_killed = random.Random(0), 0
+    for round_ in range(int(os.environ.get("SEQGEN_KILLS", "3"))):
+        cut = tmp_path / f"cut{round_}"
+        process = _train(words, cut, *long, "--workers", "2")
+        while not list(cut.glob("checkpoints/step-*")) and process.poll() is None:
+            time.sleep(0.05)
+        time.sleep(draw.uniform(0, 1))
+        workers = _children(process)
+        victim = draw.choice([process.pid, *workers])
+        os.kill(victim, signal.SIGKILL)
+        _, said = process.communicate(timeout=60)
+        n_killed += process.returncode != 0
+        if victim != process.pid and process.returncode:
+            assert process.returncode == WorkerLost.exit_code
+            assert f"seqgen: worker 1 on {os.uname().nodename} has ended; continue with: seqgen resume" in said
+        deadline = time.monotonic() + 20
+        while any(map(_is_there, workers)):
+            assert time.monotonic() < deadline, "a worker outlives its run"
+            time.sleep(0.05)
+        seqgen.resume(cut, workers=draw.choice([1, 2, 4]))
+        assert digests(cut) == digests(tmp_path / "whole")
+    assert n_killed
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="looks for processes in /proc")
+def test_a_worker_that_hangs_ends_the_run_within_the_time(words, tmp_path):
+    process = _train(words, tmp_path / "run", "--steps", "100000", "-o", "worker_timeout_s=3", "--workers", "2")
+    while not list((tmp_path / "run").glob("checkpoints/step-*")):
+        assert process.poll() is None, process.communicate()[1]
+        time.sleep(0.05)
+    (worker,) = _children(process)
+    os.kill(worker, signal.SIGSTOP)
+    started = time.monotonic()
+    try:
+        _, said = process.communicate(timeout=60)
+    finally:
+        with contextlib.suppress(ProcessLookupError):  # the run has ended it
+            os.kill(worker, signal.SIGKILL)
+    assert process.returncode == WorkerLost.exit_code
+    assert "did not answer within 3 s; continue with: seqgen resume" in said
+    assert time.monotonic() - started < 40
+
+
+@pytest.mark.slow
+def test_a_worker_with_another_corpus_says_so(words, tmp_path):
+    process = _train(words, tmp_path / "run", "--steps", "100000", "--workers", "2")
+    while not (tmp_path / "run").exists():
+        time.sleep(0.01)
+    words.write_text("\n".join(WORDS))  # before the worker, which has to import torch, reads it
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == WorkerLost.exit_code
+    assert "worker 1 on" in said and "has failed: " in said and "continue with" in said
