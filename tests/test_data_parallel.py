@@ -274,6 +274,18 @@ def test_torchrun_launches_a_run(words, tmp_path):
     assert digests(tmp_path / "two") == digests(one.path)
 
 
+@pytest.mark.slow
+def test_a_model_that_counts_is_trained_by_the_first_process_alone(words, tmp_path):
+    said: list[str] = []
+    seqgen.train(words, model="ngram", workers=2, out=tmp_path / "one", warn=said.append)
+    assert "a model that counts is trained by one process: the other workers have nothing to do" in said
+    program = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "seqgen", "train"]
+    command = [*program, "--corpus", str(words), "--model", "ngram", "--workers", "2", "--out", str(tmp_path / "two")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=200)
+    assert done.returncode == 0, done.stderr
+    assert digests(tmp_path / "two") == digests(tmp_path / "one")
+
+
 def _train(words, out, *more):
     options = "--cell gru --hidden 10 --embedding 5 --batch-size 8 --split 80/10/10 --dropout 0.3"
     command = [sys.executable, "-m", "seqgen", "train", "--corpus", str(words), *options.split(), "--out", str(out)]

@@ -13,6 +13,7 @@ from conftest import cells_in_tiers, in_tiers, registered
 from over_time import assert_agree, results
 from seqgen import Interrupted
 from seqgen.cells import StepCell
+from seqgen.training import engine_choice
 from seqgen.training.engine_choice import choose_threads
 from test_training import Stopper, digests
 
@@ -88,6 +89,30 @@ def test_run_json_says_how(words, tmp_path):
     assert hows["gru", "auto"] == hows["gru", "scan"] == "GRUCell by its recorded step"
     assert hows["gru", "eager"] == "GRUCell step by step under autograd"
     assert {hows["transformer", engine] for engine in ("auto", "scan", "eager")} == {""}
+
+
+@pytest.mark.parametrize(
+    ("cell", "settings", "compiles"),
+    [
+        ("gru", {"time": "2h"}, True),
+        ("gru", {"time": "5m"}, False),
+        ("gru", {"steps": 10_000_000}, True),
+        ("gru", {"steps": 1_000}, False),
+        ("gru", {"epochs": 1}, False),
+        ("vanilla", {"time": "2h"}, False),  # too few operations
+        ("mogrifier", {"time": "2h"}, False),  # too many
+        ("transformer", {"time": "2h"}, False),
+    ],
+)
+def test_the_engine_follows_from_sizes_alone(words, monkeypatch, cell, settings, compiles):
+    said: list[str] = []
+    monkeypatch.setattr(engine_choice, "_compiler", lambda: True)
+    monkeypatch.setattr(engine_choice, "_compile", lambda model, report: said.append("compiled") is None)
+    planned = seqgen.plan(words, **SMALL, cell=cell, blend="none", **settings)
+    for _ in range(2):
+        chosen, _ = planned._built(said.append)
+        assert chosen.engine.name == ("compiled" if compiles else "fused")
+    assert said == ["compiled"] * 2 * compiles
 
 
 def test_a_step_that_cannot_be_recorded_trains_and_says_why(words, in_tmp):

@@ -78,6 +78,8 @@ def gathered(settings: RunSettings, vocabulary: Vocabulary, workers: int) -> Ite
         WorkerLost: a process has ended.
     """
     if workers == 1:
+        if _launched()[1] > 1:
+            _announce_nothing()
         yield None
         return
     if given := given_parts(settings):
@@ -104,6 +106,13 @@ def gathered(settings: RunSettings, vocabulary: Vocabulary, workers: int) -> Ite
         gang.connect()
         yield gang
         gang.command(Command(Order.END))
+
+
+def _announce_nothing() -> None:
+    """Let processes that torchrun has started end."""
+    from seqgen.training.gang import Gang
+
+    Gang(0, 1, _launched_store(), timeout_s=1.0).announce({})
 
 
 def follow_if_launched(plugins: PluginsArgument) -> None:
@@ -143,6 +152,8 @@ def _follow(rank: int, size: int, store: Any, plugins: Plugins, device: int) -> 
 
     ignore_signals()  # the first process handles them
     run = Gang.announced(store)
+    if not run:
+        os._exit(0)
     settings = RunSettings.read(run["settings"], "the run")
     engine = settings.engine
     if cuda := engine.device.startswith("cuda"):

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from seqgen.counting import Counts
     from seqgen.render.progress import Listener
     from seqgen.sampling import Sample
+    from seqgen.training import Trainer
+    from seqgen.training.gang import Gang
 
 
 _MAX_SHOWN = 64  # records of a refused batch
@@ -83,21 +85,10 @@ def run_training(opened: OpenedTraining, listener: Listener | None) -> Run:
         DiskError: the disk is full or refuses.
         WorkerLost: a process that shares the batches has ended; the last checkpoint stays.
     """
-    from seqgen.batches import Rewriter
-    from seqgen.config import SampleConfig
-    from seqgen.counting import Blend
-    from seqgen.model import device_of
-    from seqgen.sampling import Sampler
-    from seqgen.training import Ended, Report, Saved, Started, Trainer
+    from seqgen.training import Ended, Report, Saved, Started
 
     folder, settings, plugins, data = opened.folder, opened.settings, opened.plugins, opened.data
     model, warn, stop, snapshot = opened.model, opened.warn, opened.stop, opened.snapshot
-
-    def draw(predictor: Any, seed: int, check: Callable[[], None]) -> list[Sample]:
-        wanted = SampleConfig(seed=seed, max_length=settings.max_length)
-        sampler = Sampler(predictor, data.vocabulary, wanted, multiline=settings.corpus.multiline)
-        return list(sampler.take(settings.train.samples, check))
-
     workers = 1 if hasattr(model, "learn") else opened.workers
     if workers < opened.workers:
         warn("a model that counts is trained by one process: the other workers have nothing to do")
@@ -107,17 +98,7 @@ def run_training(opened: OpenedTraining, listener: Listener | None) -> Run:
         gathered(settings, data.vocabulary, workers) as gang,
         computing(settings.engine.threads),
     ):
-        augment = augmentation_of(settings, plugins)
-        rewriter = None if augment is None else Rewriter(augment, data.vocabulary, settings.train.seed)
-        blend = (
-            None
-            if opened.counts is None
-            else Blend(model, opened.counts.graph, opened.counts.records).to(device_of(model))
-        )
-        trainer = Trainer(
-            model, data.encoded, data.vocabulary, settings.train, folder, draw, settings.engine, rewriter, blend,
-            settings.refit, gang,
-        )  # fmt: skip
+        trainer = _trainer(opened, gang)
         for line in trainer.restore(snapshot):
             warn(f"{line}; the run continues, and the log is appended to as it is")
         if snapshot is None and settings.start is not None:
@@ -146,6 +127,31 @@ def run_training(opened: OpenedTraining, listener: Listener | None) -> Run:
         then = how_to_continue(folder, settings, ended=bool(trainer.state.ended))
         raise Interrupted(stop.signal_number, f"{line}; {then}", Run(folder, settings, plugins))
     return Run(folder, settings, plugins)
+
+
+def _trainer(opened: OpenedTraining, gang: Gang | None) -> Trainer:
+    """Return the training loop of a run."""
+    from seqgen.batches import Rewriter
+    from seqgen.config import SampleConfig
+    from seqgen.counting import Blend
+    from seqgen.model import device_of
+    from seqgen.sampling import Sampler
+    from seqgen.training import Trainer
+
+    settings, data, model, counts = opened.settings, opened.data, opened.model, opened.counts
+
+    def draw(predictor: Any, seed: int, check: Callable[[], None]) -> list[Sample]:
+        wanted = SampleConfig(seed=seed, max_length=settings.max_length)
+        sampler = Sampler(predictor, data.vocabulary, wanted, multiline=settings.corpus.multiline)
+        return list(sampler.take(settings.train.samples, check))
+
+    augment = augmentation_of(settings, opened.plugins)
+    rewriter = None if augment is None else Rewriter(augment, data.vocabulary, settings.train.seed)
+    blend = None if counts is None else Blend(model, counts.graph, counts.records).to(device_of(model))
+    return Trainer(
+        model, data.encoded, data.vocabulary, settings.train, opened.folder, draw, settings.engine, rewriter, blend,
+        settings.refit, gang,
+    )  # fmt: skip
 
 
 def _notify(listener: Listener, folder: RunFolder, event: Any, stop: StopFlag) -> None:

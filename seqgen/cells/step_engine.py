@@ -42,6 +42,12 @@ def can_compile(module: nn.Module) -> bool:
     return any(not traced_step(cell).problem for cell in cells)
 
 
+def count_operations(module: nn.Module) -> list[int]:
+    """Return the operations of the step of each cell, forward and backward, that ``compile_steps`` would compile."""
+    counts = (traced_step(cell).n_operations for cell in step_cells(module))
+    return [n_operations for n_operations in counts if n_operations]
+
+
 def is_compiled(module: nn.Module) -> bool:
     """Return whether the engine of any step cell is "compiled"."""
     return any(cell.engine == "compiled" for cell in step_cells(module))

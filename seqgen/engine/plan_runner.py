@@ -82,6 +82,14 @@ class TracedStep:
                 self._compiled[key] = runner
 
     @property
+    def n_operations(self) -> int:
+        """The operations of the step that was last traced, forward and backward; 0 if none was."""
+        if self._last is None or self.problem:
+            return 0
+        plan, _ = self._runners[self._last[0]]
+        return len(plan.forward) + len(plan.backward)
+
+    @property
     def compiled(self) -> bool:
         """Return whether there are compiled chunks for any size."""
         return bool(self._compiled)

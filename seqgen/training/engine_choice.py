@@ -20,8 +20,13 @@ if TYPE_CHECKING:
 
 _MIN_OPS_PER_THREAD = 12_800_000  # multiplications per step below which a further thread costs more than it saves
 _SMALL = 300_000  # parameters below which a CPU is faster than a GPU, which waits for Python
-_MIN_COMPILE_S = 600.0  # of training left, so that compiling (up to a minute) takes at most a tenth of it
-_MAX_COMPILED_SHARE = 0.95  # compiled steps must take less than this fraction of the uncompiled time
+_MIN_COMPILE_S = 600.0  # estimated seconds of training, so that compiling (up to a minute) takes at most a tenth of it
+_OPERATION_S, _MULTIPLICATION_S = (
+    5e-6,
+    1e-10,
+)  # rough costs of an operation of a step, and of one of its multiplications
+_WORTH_COMPILING = range(10, 61)  # operations of a step: with fewer, little is gained; more take minutes to compile
+_OPERATIONS_PER_MINUTE = 30  # that torch's compiler takes at most, on an idle machine
 
 Report = Callable[[str], None]
 
@@ -70,7 +75,10 @@ def is_available(device: str) -> bool:
 def decide_engine(
     model: Any, encoded: Parts, vocabulary: Vocabulary, train: TrainSettings, n_parameters: int, report: Report
 ) -> EngineSettings:
-    """Choose how a run computes, by timing steps on one batch; the model is restored afterwards.
+    """Choose how a run computes, by trying one batch; the model is restored afterwards.
+
+    The engine follows from sizes and from what is installed, never from a measurement: the same seed gives the same
+    bytes on a busy machine.
 
     Args:
         model: with initial weights; moved to its device, and set to the engine.
@@ -95,17 +103,11 @@ def decide_engine(
     with computing(threads):
         use_engine(model, name)
         precision = _choose_precision(model, batch, vocabulary, train, report)
-        step_s = _step_s(model, batch, vocabulary, precision)
+        _step_s(model, batch, vocabulary, precision)  # traces the steps
+        if train.engine == "auto" and _compiles_by_size(model, batch, train, n_parameters, len(encoded["train"])):
+            name = "compiled"
         if name == "compiled" and not _compile(model, report):
-            name = "scan"
-        if train.engine == "auto" and _remaining_s(train, len(encoded["train"]), step_s) > _MIN_COMPILE_S:
-            step_s = _step_s(model, batch, vocabulary, precision, rounds=3)  # the first step is slower than the others
-            worth = _remaining_s(train, len(encoded["train"]), step_s) > _MIN_COMPILE_S
-            if worth and _compiler() and _compile(model, report):
-                name = "compiled"
-                if _step_s(model, batch, vocabulary, precision, rounds=3) > _MAX_COMPILED_SHARE * step_s:
-                    report("engine: compiled steps are not faster on this machine; training continues without them")
-                    name = "scan"
+            name = "fused" if train.engine == "auto" else "scan"
         use_engine(model, name)
         for problem in untraced_steps(model):
             report(f"steps that cannot be traced run one by one under autograd, which is slower: {problem}")
@@ -127,11 +129,27 @@ def restore_engine(
                 report("engine: the run started with compiled steps; its result may differ in the last bits")
 
 
-def _remaining_s(train: TrainSettings, n_records: int, step_s: float) -> float:
-    """Return the estimated duration of the training, seconds."""
+def _compiles_by_size(model: Any, batch: Batch, train: TrainSettings, n_parameters: int, n_records: int) -> bool:
+    """Return whether compiled steps pay: for a run that is long by its sizes, and steps neither tiny nor huge.
+
+    Args:
+        model: whose steps were traced on the batch.
+        batch: of the usual size.
+        train: the training settings.
+        n_parameters: parameters of the model.
+        n_records: records to train on.
+    """
+    from seqgen.cells import can_compile, count_operations
+
+    counts = count_operations(model)
+    if not all(n_operations in _WORTH_COMPILING for n_operations in counts) or not can_compile(model):
+        return False
+    n_rows, n_times = batch.ids_BT.shape
+    products = 3 * n_parameters * n_rows * n_times  # one forward, two backward
+    step_s = n_times * sum(counts) * _OPERATION_S + products * _MULTIPLICATION_S
     steps = [train.steps, None if train.epochs is None else train.epochs * n_records / train.batch_size]
     limits_s = [train.time_s, *(None if limit is None else limit * step_s for limit in steps)]
-    return min(limit_s for limit_s in limits_s if limit_s is not None)
+    return min(limit_s for limit_s in limits_s if limit_s is not None) > _MIN_COMPILE_S and _compiler()
 
 
 def _trial_batch(model: Any, encoded: Parts, train: TrainSettings) -> Batch:
@@ -195,14 +213,16 @@ def _compiler() -> bool:
 
 def _compile(model: Any, report: Report) -> bool:
     """Compile the steps traced last; report and return False where that fails."""
-    from seqgen.cells import can_compile, compile_steps, use_engine
+    from seqgen.cells import can_compile, compile_steps, count_operations, use_engine
 
     if not can_compile(model):
         return False
     home = cache_folder("compiled")
     cache = os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(home))
     os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")
-    report(f"compiling the steps: up to a minute the first time, kept in {cache}")
+    minutes = -(-sum(count_operations(model)) // _OPERATIONS_PER_MINUTE)
+    takes = "a minute" if minutes <= 1 else f"{minutes} minutes"
+    report(f"compiling the steps: up to {takes} the first time, longer on a busy machine, kept in {cache}")
     use_engine(model, "compiled")
     try:
         compile_steps(model)
