@@ -25,7 +25,7 @@ _HOME = {
     "seqgen.metrics": ("METRICS", "Evaluation", "MetricRow", "format_metric"),
     "seqgen.files": ("write_atomic",),
     "seqgen.cells": ("Cell", "StepCell", "Dropout", "Recurrent", "Stack", "linear_scan"),
-    "seqgen.config": ("Options",),
+    "seqgen.config": ("OptionRange", "Options"),
     "seqgen.errors": (
         "SeqgenError", "UsageError", "UnknownName", "BadOption", "UnknownSymbol", "MissingExtra", "NoSuchFile",
         "NoSuchRun", "RunLocked", "CorpusError", "CheckpointError", "MissingPlugin", "PluginError", "Diverged",
@@ -35,7 +35,7 @@ _HOME = {
     "seqgen.api.resume": ("refit", "resume"),
     "seqgen.api.run": ("load", "Run"),
     "seqgen.work_folder": ("WorkFolder",),
-    "seqgen.plugins": ("choose_plugins", "failure_reason", "option_names"),
+    "seqgen.plugins": ("choose_plugins", "failure_reason", "option_names", "option_ranges"),
     "seqgen.training": ("Progress",),
     "seqgen.render.progress": ("ProgressLine",),
     "seqgen.sampling": ("Sample",),
@@ -43,13 +43,14 @@ _HOME = {
     "seqgen.tokenizers": ("nearest",),
     "seqgen.render": ("export_svg", "visible", "visible_lines"),
 }  # fmt: skip
-_MODULES = ("commands", "measure")
+_MODULES = ("commands", "events", "measure")
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = sorted([*_MODULE_OF, *_MODULES, "__version__"])
 
 if TYPE_CHECKING:
     from seqgen import commands as commands
+    from seqgen import events as events
     from seqgen import measure as measure
     from seqgen.api.resume import refit as refit
     from seqgen.api.resume import resume as resume
@@ -64,6 +65,7 @@ if TYPE_CHECKING:
     from seqgen.cells import Stack as Stack
     from seqgen.cells import StepCell as StepCell
     from seqgen.cells import linear_scan as linear_scan
+    from seqgen.config import OptionRange as OptionRange
     from seqgen.config import Options as Options
     from seqgen.corpus import PackageFiles as PackageFiles
     from seqgen.corpus import Record as Record
@@ -81,6 +83,7 @@ if TYPE_CHECKING:
     from seqgen.plugins import choose_plugins as choose_plugins
     from seqgen.plugins import failure_reason as failure_reason
     from seqgen.plugins import option_names as option_names
+    from seqgen.plugins import option_ranges as option_ranges
     from seqgen.protocols import Augmentation as Augmentation
     from seqgen.protocols import Metric as Metric
     from seqgen.protocols import Model as Model

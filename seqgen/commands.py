@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
-from seqgen.cli.common import STDOUT_FOR_RESULTS, Json, RunName, complete_names, complete_runs
+from seqgen.cli.common import STDOUT_FOR_RESULTS, TRAIN_SETTINGS, Json, RunName, complete_names, complete_runs
 from seqgen.cli.common import parse_fields as parse_fields
 from seqgen.cli.common import parse_options as parse_options
 from seqgen.cli.common import say as log
@@ -21,6 +21,7 @@ from seqgen.cli.common import show as show
 from seqgen.cli.common import show_json as show_json
 from seqgen.cli.common import warn as warn
 from seqgen.cli.common import write as write
+from seqgen.cli.train_command import train_command as train_command
 from seqgen.render import EMPTY_ROW, counted, duration
 from seqgen.render import plain_table as table
 
@@ -42,7 +43,9 @@ __all__ = [
     "show",
     "show_json",
     "table",
+    "train_command",
     "warn",
+    "with_train_settings",
     "write",
 ]
 
@@ -56,6 +59,23 @@ def results_on_stdout(command: Function) -> Function:
     """
     setattr(command, STDOUT_FOR_RESULTS, True)
     return command
+
+
+def with_train_settings(*without: str) -> Callable[[Function], Function]:
+    """Give a command the flags of ``seqgen train``, whose values it receives as its keyword ``settings``.
+
+    These are keywords of ``seqgen.train``: None for a setting that is not given, and ``options`` as a list for
+    ``parse_options``.
+
+    Args:
+        without: the names of settings that have no flag, or one that the command declares itself.
+    """
+
+    def mark(command: Function) -> Function:
+        setattr(command, TRAIN_SETTINGS, without)
+        return command
+
+    return mark
 
 
 def input_lines(prompt: str = "") -> Iterator[str]:

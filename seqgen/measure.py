@@ -51,17 +51,20 @@ class TrainingState(NamedTuple):
         step: optimizer steps done.
         elapsed_s: seconds of training and evaluation.
         ended: whether training has ended, and was not only stopped.
+        best_step: the step that an evaluation found best; None: none has.
     """
 
     step: int
     elapsed_s: float
     ended: bool
+    best_step: int | None = None
 
 
 def training_state(run: Run) -> TrainingState:
     """Return the progress of the training of a run; zeros where it has no checkpoint."""
     state = run.folder.latest_state() or {}
-    return TrainingState(state.get("step", 0), state.get("elapsed_s", 0.0), bool(state.get("ended")))
+    ended, best_step = bool(state.get("ended")), state.get("best_step")
+    return TrainingState(state.get("step", 0), state.get("elapsed_s", 0.0), ended, best_step)
 
 
 def read_corpus(run: Run, cache: MutableMapping[str, EncodedCorpus] | None = None) -> EncodedCorpus:

@@ -246,6 +246,8 @@ def everywhere(function: Callable[..., Any], *, prints: bool = False, flags: Fla
 
 STDOUT_FOR_RESULTS = "seqgen_stdout_for_results"
 """The attribute of a plugin's command that leaves stdout to the functions here; see ``seqgen.commands``."""
+TRAIN_SETTINGS = "seqgen_train_settings"
+"""The attribute of a plugin's command that has the flags of ``train``: the names of settings without a flag."""
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 

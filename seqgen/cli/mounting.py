@@ -6,9 +6,9 @@ import contextlib
 import sys
 
 import typer
-from typer.main import get_command
+from typer.main import get_command, get_command_name
 
-from seqgen.cli.common import STDOUT_FOR_RESULTS, everywhere, session
+from seqgen.cli.common import STDOUT_FOR_RESULTS, TRAIN_SETTINGS, configured, everywhere, session
 from seqgen.errors import one_line
 
 
@@ -37,6 +37,7 @@ def _mount(app: typer.Typer, own: typer.Typer) -> list[str]:
     """Add a plugin's commands and groups; gives the names that are taken, whose commands are left out."""
     if not (own.registered_commands or own.registered_groups):
         return []
+    _adopt(own)
     taken = set(get_command(app).commands)  # type: ignore[attr-defined]
     kept, clashes = typer.Typer(), list[str]()
     for part in ("registered_commands", "registered_groups"):
@@ -48,7 +49,6 @@ def _mount(app: typer.Typer, own: typer.Typer) -> list[str]:
             if not names & taken:
                 getattr(kept, part).append(item)
             taken |= names
-    _adopt(kept)
     app.registered_commands += kept.registered_commands
     app.registered_groups += kept.registered_groups
     return clashes
@@ -67,7 +67,10 @@ def _adopt(own: typer.Typer) -> None:
     for command in own.registered_commands:
         if command.callback is not None:
             prints = not hasattr(command.callback, STDOUT_FOR_RESULTS)
-            command.callback = everywhere(command.callback, prints=prints)
+            without = getattr(command.callback, TRAIN_SETTINGS, None)
+            name = command.name or get_command_name(command.callback.__name__)
+            flags = None if without is None else configured(name, "TrainConfig", without=without)
+            command.callback = everywhere(command.callback, prints=prints, flags=flags)
     for group in own.registered_groups:
         if group.typer_instance is not None:
             _adopt(group.typer_instance)

@@ -3,6 +3,7 @@
 from seqgen.config.evaluate import EvaluateConfig
 from seqgen.config.options import (
     Flag,
+    OptionRange,
     Options,
     UserConfig,
     accepts,
@@ -10,6 +11,7 @@ from seqgen.config.options import (
     describe_options,
     flags_of,
     keywords_of,
+    option_range,
     options_model,
     refusal,
     sentence,
@@ -37,6 +39,7 @@ __all__ = [
     "EvaluateConfig",
     "Flag",
     "Layer",
+    "OptionRange",
     "Options",
     "SampleConfig",
     "TrainConfig",
@@ -50,6 +53,7 @@ __all__ = [
     "flags_of",
     "keywords_of",
     "merge",
+    "option_range",
     "options_model",
     "parse_assignments",
     "parse_count",

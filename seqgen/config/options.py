@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import inspect
 import io
+import math
 import types
 import typing
 from collections.abc import Callable, Mapping
@@ -157,6 +158,43 @@ def describe_options(model: type[BaseModel]) -> list[dict[str, Any]]:
         }
         for name, field in model.model_fields.items()
     ]
+
+
+@dataclass(frozen=True)
+class OptionRange:
+    """The values that an option is declared to have.
+
+    Attributes:
+        type: int, float, bool or str; None: of another type, or of several.
+        low: the smallest number; None: no bound. A float that must be larger than its bound has the next one.
+        high: the largest number; None: no bound.
+        choices: the values where they can be listed, those of a Literal; else ().
+    """
+
+    type: type | None
+    low: float | None = None
+    high: float | None = None
+    choices: tuple[Any, ...] = ()
+
+
+def option_range(field: FieldInfo) -> OptionRange:
+    """Return the values that an option is declared to have; None, where it is allowed, is not counted."""
+    annotation, found = cast("Any", field.annotation), list[Any]()
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        kinds = [kind for kind in typing.get_args(annotation) if kind is not types.NoneType]
+        annotation = kinds[0] if len(kinds) == 1 else None
+    if typing.get_origin(annotation) is typing.Literal:
+        return OptionRange(None, choices=tuple(one for one in typing.get_args(annotation) if one is not None))
+    kind = next((kind for kind in _PLAIN if kind is annotation), None)
+    if kind not in (int, float):
+        return OptionRange(kind)
+    for closed, opened, towards in (("ge", "gt", math.inf), ("le", "lt", -math.inf)):
+        bound = next((getattr(item, closed) for item in field.metadata if hasattr(item, closed)), None)
+        beyond = next((getattr(item, opened) for item in field.metadata if hasattr(item, opened)), None)
+        if beyond is not None:
+            bound = math.nextafter(beyond, towards) if kind is float else beyond + int(math.copysign(1, towards))
+        found.append(bound)
+    return OptionRange(kind, *found)
 
 
 def _type_name(annotation: Any) -> str:

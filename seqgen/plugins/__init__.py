@@ -10,11 +10,12 @@ from seqgen.plugins.selection import (
     default_plugins,
     get_referenced,
     option_names,
+    option_ranges,
 )
 from seqgen.plugins.session import activate_plugins
 
 __all__ = [
     "Candidate", "Plugin", "Plugins", "PluginsArgument", "activate_plugins",
     "choose_parts", "choose_plugins", "default_plugins", "entry_point_candidates", "failure_reason",
-    "file_candidate", "get_referenced", "installed", "missing_plugin", "option_names", "origin_of",
+    "file_candidate", "get_referenced", "installed", "missing_plugin", "option_names", "option_ranges", "origin_of",
 ]  # fmt: skip

@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from seqgen.errors import PluginError, UnknownName, UsageError
 from seqgen.plugins.discovery import Candidate, entry_point_candidates, file_candidate
@@ -18,6 +18,11 @@ from seqgen.plugins.manager import Plugins, Provenance
 from seqgen.plugins.session import active_plugins
 from seqgen.registry import MEMBERS, Entry
 from seqgen.specs import SPEC_TYPES, CellSpec, LoadableSpec, ModelSpec, Spec, TokenizerSpec
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from seqgen.config import OptionRange
 
 
 @functools.cache
@@ -66,11 +71,23 @@ def option_names(kind: str, name: str = "", *, plugins: PluginsArgument = None) 
         UnknownName: no plugin offers it.
         PluginError: its options cannot be imported or derived.
     """
+    return list(_options_model(kind, name, plugins).model_fields)
+
+
+def option_ranges(kind: str, name: str = "", *, plugins: PluginsArgument = None) -> dict[str, OptionRange]:
+    """Return the values that each option is declared to have, by name; takes and raises what ``option_names`` does."""
+    from seqgen.config import option_range
+
+    fields = _options_model(kind, name, plugins).model_fields
+    return {option: option_range(field) for option, field in fields.items()}
+
+
+def _options_model(kind: str, name: str, plugins: PluginsArgument) -> type[BaseModel]:
     if kind == "train":
         from seqgen.config import TrainSettings
 
-        return list(TrainSettings.model_fields)
-    return choose_plugins(plugins).registry.get(kind, name).option_names()
+        return TrainSettings
+    return choose_plugins(plugins).registry.get(kind, name).options_model()
 
 
 def choose_parts(plugins: PluginsArgument, parts: Mapping[str, object]) -> tuple[Plugins, dict[str, str | None]]:

@@ -1,0 +1,69 @@
+"""The settings of a study, stored in its folder."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import seqgen
+from seqgen_tune.dimension import Dimension
+
+STUDY = "study.json"
+_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Definition:
+    """The settings of a study, the content of study.json.
+
+    Attributes:
+        corpus: as ``seqgen.train`` takes it; None: as the settings name it.
+        settings: the fixed settings, keywords of ``seqgen.train``.
+        space: the settings that are searched.
+        pruner: the name of the pruner.
+        trials: number of trials.
+        title: the title of the corpus.
+        digest: the digest of the corpus.
+    """
+
+    corpus: str | None
+    settings: Mapping[str, Any]
+    space: tuple[Dimension, ...]
+    pruner: str
+    trials: int
+    title: str
+    digest: str
+
+    @property
+    def seed(self) -> int:
+        """The seed of all trials and of the sampler."""
+        return int(self.settings.get("seed") or 0)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as JSON values."""
+        return json.loads(json.dumps({"format": _FORMAT, **dataclasses.asdict(self)}))  # type: ignore[no-any-return]
+
+    @classmethod
+    def read(cls, folder: seqgen.WorkFolder) -> Definition:
+        """Return the definition of the study in a folder.
+
+        Raises:
+            UsageError: it holds no study.
+            CheckpointError: study.json is damaged, a link, or of a newer format.
+        """
+        try:
+            found = json.loads(folder.read(STUDY))
+            if found.pop("format") != _FORMAT:
+                raise seqgen.CheckpointError(f"cannot read {str(folder.path / STUDY)!r}: it is of a newer format")
+            space: list[dict[str, Any]] = [
+                {name: tuple(value) if isinstance(value, list) else value for name, value in one.items()}
+                for one in found.pop("space")
+            ]
+            return cls(**found, space=tuple(Dimension(**one) for one in space))
+        except OSError:
+            raise seqgen.UsageError(f"{str(folder.path)!r} is not the folder of a study; name a new one") from None
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise seqgen.CheckpointError(f"cannot read {str(folder.path / STUDY)!r}: {error}") from None

@@ -1,0 +1,219 @@
+"""A study on disk: its settings, the journal of its trials, and the locks by which workers share it."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import secrets
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+from optuna.trial import TrialState
+
+import seqgen
+from seqgen_tune.definition import Definition
+from seqgen_tune.dimension import suggest
+from seqgen_tune.sampling import AGAIN, SeededSampler, make_pruner
+
+_JOURNAL, _WORKERS, _NAME = "journal.log", "workers", "tune"
+_WORKER = re.compile("[0-9a-f]{8}")
+_MOST_TRIES = 3  # of a trial whose process is killed each time
+_PAUSE_S, _PATIENCE_S = 0.05, 60.0  # while another worker begins a trial
+_GRACE_S = 10  # after which the lock of a killed process is broken; an append takes milliseconds
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A trial that a worker has begun.
+
+    Attributes:
+        trial: the trial, to report to.
+        values: the values of its settings.
+        known: an earlier trial with the same values, whose result it has; or None.
+    """
+
+    trial: optuna.Trial
+    values: dict[str, Any]
+    known: optuna.trial.FrozenTrial | None
+
+    @property
+    def folder(self) -> str:
+        """The name of its run folder."""
+        return run_name(self.trial.number)
+
+
+def run_name(number: int) -> str:
+    """Return the name of the run folder of a trial."""
+    return f"trial-{number:04d}"
+
+
+class StudyFolder:
+    """A study that one or more workers search, each in its own process.
+
+    Args:
+        folder: its folder.
+
+    Attributes:
+        folder: its folder.
+        definition: the content of its study.json.
+        study: the study of optuna.
+
+    Raises:
+        UsageError, CheckpointError: as ``Definition.read``; or the journal is damaged.
+        DiskError: the disk refused.
+    """
+
+    def __init__(self, folder: seqgen.WorkFolder) -> None:
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        self.folder, self.definition = folder, Definition.read(folder)
+        path = folder.path / _JOURNAL
+        if path.is_symlink():
+            raise seqgen.CheckpointError(f"cannot open the journal {str(path)!r}: it is a link")
+        with self._alone(), self._journal():
+            lock = JournalFileOpenLock(str(path), grace_period=_GRACE_S)
+            _mend(path, lock)
+            self.study = optuna.create_study(
+                storage=optuna.storages.JournalStorage(JournalFileBackend(str(path), lock_obj=lock)),
+                sampler=SeededSampler(self.definition.seed),
+                pruner=make_pruner(self.definition.pruner),
+                study_name=_NAME,
+                load_if_exists=True,
+            )
+
+    # -- workers
+
+    @contextlib.contextmanager
+    def worker(self) -> Iterator[str]:
+        """Yield the name of a new worker, which counts as alive while the block runs."""
+        name = secrets.token_hex(4)
+        own = seqgen.WorkFolder.open(self.folder.path / _WORKERS / name, {"worker.json": {}})
+        with own.locked():
+            yield name
+        seqgen.WorkFolder(self.folder.path / _WORKERS).remove(name)
+
+    def _is_alive(self, worker: str | None) -> bool:
+        if not _WORKER.fullmatch(str(worker)):  # it was killed before it said its name
+            return False
+        path = self.folder.path / _WORKERS / str(worker)
+        if not path.is_dir():
+            return False
+        try:
+            with seqgen.WorkFolder(path).locked():
+                pass
+        except seqgen.RunLocked:
+            return True
+        seqgen.WorkFolder(path.parent).remove(path.name)
+        return False
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keep other workers from beginning trials while the block runs.
+
+        Raises:
+            RunLocked: another process has held the folder for a minute.
+        """
+        give_up = time.monotonic() + _PATIENCE_S
+        with contextlib.ExitStack() as stack:
+            while True:
+                try:
+                    stack.enter_context(self.folder.locked())
+                    break
+                except seqgen.RunLocked:
+                    if time.monotonic() > give_up:
+                        raise
+                    time.sleep(_PAUSE_S)
+            yield
+
+    @contextlib.contextmanager
+    def _journal(self) -> Iterator[None]:
+        """Turn errors of the journal into those of seqgen."""
+        try:
+            yield
+        except OSError as error:
+            raise seqgen.DiskError(f"cannot write the journal of {str(self.folder.path)!r}: {error.strerror}") from None
+        except ValueError as error:  # of a line that is no JSON, too
+            raise seqgen.CheckpointError(f"the journal of {str(self.folder.path)!r} is damaged: {error}") from None
+
+    # -- trials
+
+    def begin(self, worker: str, trials: int) -> Begun | None:
+        """Begin the next trial, first those that were cut short; None if there are as many as wanted.
+
+        Args:
+            worker: the name of the worker.
+            trials: number of trials of the study.
+        """
+        with self._alone(), self._journal():
+            for trial in self.trials():
+                if trial.state == TrialState.RUNNING and not self._is_alive(trial.user_attrs.get("worker")):
+                    self._cut(trial)
+            known = self.trials()
+            counted = len(known) - len(cut_numbers(known))
+            if counted >= trials and all(trial.state != TrialState.WAITING for trial in known):
+                return None
+            begun = self.study.ask()
+            values = suggest(self.definition.space, begun)
+            begun.set_user_attr("worker", worker)
+            begun.set_user_attr("values", values)
+            same = [one for one in known if one.state.is_finished() and one.user_attrs.get("values") == values]
+            same = [one for one in same if one.number not in cut_numbers(known)]
+            return Begun(begun, values, same[0] if same else None)
+
+    def finish(self, begun: Begun, state: TrialState, value: float | None = None, **facts: Any) -> None:
+        """Record the result of a trial.
+
+        Args:
+            begun: the trial.
+            state: COMPLETE, PRUNED or FAIL.
+            value: bits per character, infinite for a run that diverged.
+            facts: what else is recorded of it.
+        """
+        with self._journal():
+            for name, fact in facts.items():
+                begun.trial.set_user_attr(name, fact)
+            self.study.tell(begun.trial, value, state=state, skip_if_finished=True)
+
+    def report(self, begun: Begun, value: float, part: int) -> bool:
+        """Record the loss after some parts of a run; return whether the trial is to be pruned."""
+        with self._journal():
+            begun.trial.report(value, part)
+            return begun.trial.should_prune()
+
+    def cut(self, begun: Begun) -> None:
+        """Record that a trial was cut short by a signal, so that it is tried again."""
+        with self._alone(), self._journal():
+            self._cut(next(trial for trial in self.trials() if trial.number == begun.trial.number))
+
+    def trials(self) -> list[optuna.trial.FrozenTrial]:
+        """Return all trials by number."""
+        return self.study.get_trials(deepcopy=False)
+
+    def _cut(self, trial: optuna.trial.FrozenTrial) -> None:
+        tries = trial.user_attrs.get("tries", 1)
+        if trial.number not in cut_numbers(self.trials()) and tries < _MOST_TRIES:
+            self.study.enqueue_trial(trial.params, user_attrs={AGAIN: trial.number, "tries": tries + 1})
+        self.study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
+        self.folder.remove(run_name(trial.number))
+
+
+def cut_numbers(trials: list[optuna.trial.FrozenTrial]) -> set[int]:
+    """Return the numbers of the trials that were cut short and are tried again."""
+    return {trial.user_attrs[AGAIN] for trial in trials if AGAIN in trial.user_attrs}
+
+
+def _mend(path: Path, lock: JournalFileOpenLock) -> None:
+    """Remove a last line of the journal that was not written to its end, which nobody could append to."""
+    if not path.exists():
+        return
+    lock.acquire()
+    try:
+        content = path.read_bytes()
+        if content and not content.endswith(b"\n"):
+            seqgen.write_atomic(path, content[: content.rfind(b"\n") + 1])
+    finally:
+        lock.release()
