@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+import seqgen
 from conftest import finish, run_seqgen
-from seqgen import commands
+from seqgen import commands, measure
 from seqgen.errors import BadOption
 
 KIT = """
@@ -42,9 +44,13 @@ def echo():
 def noisy():
     print("noise")
 
+@commands.with_train_settings("time_s", "out")
+def dry_run(*, time: str = "", settings: dict):
+    print(time, {name: value for name, value in settings.items() if value is not None})
+
 @seqgen.hookimpl
 def register_commands(app):
-    for command in (count, echo, noisy):
+    for command in (count, echo, noisy, dry_run):
         app.command()(command)
 """
 
@@ -87,6 +93,31 @@ def test_options_and_fields_are_parsed(cli, tiny_run, kit):
         commands.parse_options(["rate"])
 
 
+def test_a_command_has_the_flags_of_train(cli, kit):
+    found = cli("dry-run", "--time", "soon", "--hidden", 8, "--valid-file", "v.txt", "-o", "lr=0.1", *kit)
+    assert found.code == 0 and found.out == "soon {'valid': PosixPath('v.txt'), 'hidden': 8, 'options': ['lr=0.1']}\n"
+    assert cli("dry-run", "--out", "run", *kit).err.startswith("seqgen: No such option: --out")
+
+
+def test_the_command_that_gives_a_run_its_settings(cli, words, in_tmp):
+    options = {"model.layers": 2, "train.samples": 0, "cell.activation": ["relu", "tanh"], "eval_every": None}
+    settings = {"cell": "vanilla", "hidden": 4, "lr": 0.012, "split": (0.6, 0.2, 0.2), "steps": 2, "weight_decay": 0.1}
+    command = commands.train_command({"corpus": words, "refit": False, "valid": None, **settings, "options": options})
+    assert command == (
+        f"seqgen train --corpus {words} --cell vanilla --hidden 4 --split 0.6/0.2/0.2 --steps 2 --lr 0.012 --layers 2 "
+        "-o train.weight_decay=0.1 -o train.samples=0 -o cell.activation=relu,tanh"
+    )
+    assert cli(*shlex.split(command)[1:], "--out", "a", "-q").code == 0
+    run = seqgen.train(words, **settings, options=options, out="b")
+    assert measure.settings_diff({"a": seqgen.load("a"), "b": run}) == {}
+    assert commands.train_command({"cell": ("gru", "mlp"), "refit": True}, run) == "seqgen train --cell gru,mlp --refit"
+    for wrong in ({"cell": int}, {"options": {"cell.x": object()}}):
+        with pytest.raises(BadOption, match="cannot write cell"):
+            commands.train_command(wrong)
+    with pytest.raises(BadOption, match="train has no option 'celll'"):
+        commands.train_command({"celll": "gru"})
+
+
 def test_counts_and_durations_are_parsed():
     assert commands.parse_count("50k") == 50_000 == commands.parse_count(50_000)
     assert commands.parse_duration("5m") == 300 == commands.parse_duration(300)
@@ -103,7 +134,8 @@ def test_lines_of_stdin(kit, in_tmp):
 
 
 @pytest.mark.parametrize(
-    ("command", "plugin"), [("play", "seqgen_play"), ("bench", "seqgen_bench"), ("compare", "seqgen_bench")]
+    ("command", "plugin"),
+    [("play", "seqgen_play"), ("bench", "seqgen_bench"), ("compare", "seqgen_bench"), ("tune", "seqgen_tune")],
 )
 def test_a_command_without_its_plugin_is_a_usage_error_that_names_it(command, plugin, tmp_path):
     found = finish(run_seqgen(command, "--no-plugins", cwd=tmp_path))

@@ -58,6 +58,11 @@ def test_held_out_losses_are_those_of_an_evaluation(tiny_run):
         assert records.bits_per_char == pytest.approx(loss.bits_per_char, rel=1e-5)
 
 
+def test_the_best_step_is_the_one_with_the_lowest_loss(tiny_run):
+    best = min(tiny_run.metrics, key=lambda row: row["valid_loss_nats"])
+    assert measure.training_state(tiny_run).best_step == best["step"] == seqgen.load(tiny_run.path).state["step"]
+
+
 def test_an_empty_part_has_no_loss(words, tmp_path):
     run = seqgen.train(words, cell="vanilla", hidden=4, steps=1, split="none", out=tmp_path / "run")
     assert measure.held_out_loss(run, "test") is None is measure.record_losses(run, "valid")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import os
 import signal
 import subprocess
@@ -59,6 +60,21 @@ def test_progress_is_shown_where_it_is_asked_for(words, in_tmp, capsys):
     assert said and capsys.readouterr() == ("", "")
     seqgen.resume("run", progress=True)
     assert capsys.readouterr().out == ""
+
+
+def test_events_are_public(words, in_tmp):
+    heard = []
+    seqgen.train(words, **QUICK, listener=lambda folder, event: heard.append(event))
+    first, *between, last = heard
+    assert isinstance(first, seqgen.events.Started) and isinstance(last, seqgen.events.Ended)
+    evaluations = [
+        (one, then) for one, then in itertools.pairwise(between) if isinstance(one, seqgen.events.Evaluating)
+    ]
+    assert evaluations and evaluations[-1][0].share == 1
+    for begun, report in evaluations:
+        assert isinstance(report, seqgen.events.Report) and report.metrics["step"] == begun.step
+        assert report.metrics["valid_bits_per_char"] > 0
+    assert {type(event).__name__ for event in heard} <= set(seqgen.events.__all__)
 
 
 def test_in_ipython_progress_and_warnings_are_shown_unasked(words, in_tmp, capsys, monkeypatch):

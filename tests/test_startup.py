@@ -22,6 +22,7 @@ LIGHT = [
     ["bench", "--help"],
     ["compare", "--help"],
     ["play", "--help"],
+    ["tune", "--help"],
     ["score", "--help"],
     ["evaluate", "--help"],
 ]

@@ -74,6 +74,18 @@ def test_options_of_parts_by_name():
         seqgen.option_names("cell", "nothing")
 
 
+def test_declared_values_of_options():
+    ranges = seqgen.option_ranges("model", "recurrent")
+    assert list(ranges) == seqgen.option_names("model", "recurrent")
+    assert ranges["layers"] == seqgen.OptionRange(int, 1, 256) and ranges["tie"] == seqgen.OptionRange(bool)
+    assert ranges["skip"] == seqgen.OptionRange(None, choices=("none", "residual", "highway"))
+    assert ranges["dropout"].low == 0 and 0.999 < ranges["dropout"].high < 1, "less than 1"
+    assert seqgen.option_ranges("cell", "mamba")["rank"] == seqgen.OptionRange(int, 1, 65_536), "or None"
+    train = seqgen.option_ranges("train")
+    assert 0 < train["lr"].low < 1e-300 and train["lr"].high == 10 and train["split"] == seqgen.OptionRange(None)
+    assert train["steps"].high == 2**63 - 1 and train["blend"].choices == ("auto", "ngram", "none")
+
+
 def test_the_reason_of_a_failure_is_one_line():
     blamed = ValueError("two\nlines")
     blamed.add_note(f"{FAULT_NOTE}cell x fails on its first batch")

@@ -92,9 +92,11 @@ class StudyFolder:
         """Yield the name of a new worker, which counts as alive while the block runs."""
         name = secrets.token_hex(4)
         own = seqgen.WorkFolder.open(self.folder.path / _WORKERS / name, {"worker.json": {}})
-        with own.locked():
-            yield name
-        seqgen.WorkFolder(self.folder.path / _WORKERS).remove(name)
+        try:
+            with own.locked():
+                yield name
+        finally:
+            seqgen.WorkFolder(self.folder.path / _WORKERS).remove(name)
 
     def _is_alive(self, worker: str | None) -> bool:
         if not _WORKER.fullmatch(str(worker)):  # it was killed before it said its name

@@ -1,0 +1,301 @@
+"""``seqgen tune``: a study that finds, prunes, fails in single trials, and goes on after any stop."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+
+import pytest
+
+import seqgen
+from conftest import finish, run_seqgen
+from seqgen.errors import BadOption, CorpusError, DiskError, Diverged, UnknownName, UsageError
+
+pytest.importorskip("optuna", reason="no optuna (extra: tune)")
+
+from seqgen_tune.runner import tune
+
+QUICK = {"steps": 40, "split": "60/20/20", "cell": "vanilla", "hidden": 6, "blend": "none", "batch_size": 16}
+FLAGS = [word for name, value in QUICK.items() for word in (f"--{name.replace('_', '-')}", value)]
+SPACE = ("lr=1e-5..1e-1:log", "embedding=2..8")
+PLUGIN = """
+import os, signal
+import torch
+import seqgen
+
+
+class Plain(seqgen.StepCell):
+    def __init__(self, input_size, hidden_size, *, boost: float = 1.0):
+        super().__init__(input_size, hidden_size)
+        self.boost, self.input = boost, torch.nn.Linear(input_size, hidden_size)
+    def initial_state(self, batch_size): return self.zeros(batch_size)
+    def project(self, x_BTI): return self.input(x_BTI)
+    def step(self, p_BP, h_BH):
+        h_BH = torch.tanh(self.boost * p_BP + h_BH)
+        return h_BH, h_BH
+
+
+class Broken(Plain):
+    def step(self, p_BP, h_BH): raise ValueError("out of [/red] luck")
+
+
+class Wild(Plain):
+    def step(self, p_BP, h_BH): return p_BP * 1e30 * 1e30 if self.training else p_BP, h_BH
+
+
+@seqgen.hookimpl
+def register_cells(register):
+    for name, load in (("plain", Plain), ("broken", Broken), ("wild", Wild)):
+        register(seqgen.CellSpec(name=name, summary="s", load=load))
+"""
+STOPPER = """
+import os, signal
+import seqgen
+reports = []
+
+@seqgen.hookimpl
+def on_report(path, metrics):
+    reports.append(path)
+    if len(reports) == int(os.environ["STOP_AFTER"]):
+        os.kill(os.getpid(), getattr(signal, os.environ["STOP_WITH"]))
+"""
+
+
+@pytest.fixture
+def plugin(tmp_path):
+    path = tmp_path / "tunecells.py"
+    path.write_text(PLUGIN)
+    yield path
+    sys.modules.pop("tunecells", None)
+
+
+def of(result):
+    """The trials of a study by all that a seed decides."""
+    return [(one.state, one.bits_per_char, one.values, one.steps) for one in result.trials]
+
+
+@pytest.mark.full
+def test_a_study_finds_prunes_and_prints_the_command_of_the_best(cli, words, in_tmp):
+    result = cli("tune", "--corpus", words, *SPACE, *FLAGS, "--trials", 12, "--out", "study", "--plot", "s.svg")
+    assert result.code == 0, result.err
+    shown = json.loads(cli("tune", "--out", "study", "--json").out)
+    trials = shown["trials"]
+    finished = [one for one in trials if one["state"] == "finished"]
+    pruned = [one for one in trials if one["state"] == "pruned"]
+    assert len(trials) == 12 == len(finished) + len(pruned) and pruned and len(finished) >= 6
+    best = min(finished, key=lambda one: one["bits_per_char"])
+    assert shown["best"] == best["number"] and best["values"]["train.lr"] > 1e-3
+    assert sum(shown["importance"].values()) == pytest.approx(1) and max(shown["importance"]) == "train.lr"
+    folders = {path.name for path in (in_tmp / "study").glob("trial-*")}
+    assert folders == {f"trial-{one['number']:04d}" for one in finished}, "what was pruned is removed"
+    line = result.out.splitlines()[-1]
+    assert line == f"train the best: {shown['command']}"
+    program, *arguments = shlex.split(shown["command"])
+    assert program == "seqgen" and cli(*arguments, "--out", "again").code == 0
+    again = seqgen.load(in_tmp / "again")
+    tried = seqgen.load(in_tmp / "study" / f"trial-{best['number']:04d}")
+    differing = seqgen.measure.settings_diff({"again": again, "tried": tried})
+    assert set(differing) == {"train.samples"}
+    losses = [row["valid_bits_per_char"] for row in again.metrics]
+    assert min(losses) == best["bits_per_char"], "the same settings give the same run"
+    assert ElementTree.fromstring((in_tmp / "s.svg").read_bytes()).tag.endswith("svg")
+    assert not list((in_tmp / "study" / "workers").iterdir())
+
+
+def test_conditions_apply_to_the_parts_that_have_the_option(words, in_tmp):
+    result = tune(words, ["cell=vanilla|lstm", "cell.*"], trials=4, **{**QUICK, "cell": None, "steps": 2})
+    assert {one.state for one in result.trials} == {"finished"}
+    trained = [one for one in result.trials if one.same_as is None]
+    assert {one.values["cell"] for one in trained} == {"vanilla", "lstm"}
+    for one in trained:
+        assert set(one.values) == ({"cell", "cell.activation"} if one.values["cell"] == "vanilla"
+                                   else {"cell", "cell.peepholes"})  # fmt: skip
+        run = seqgen.load(result.folder / f"trial-{one.number:04d}")
+        assert run.settings.cell.name.endswith(one.values["cell"])
+
+
+def test_a_trial_that_fails_or_diverges_costs_a_row(cli, words, in_tmp, plugin):
+    result = cli("tune", "--corpus", words, "cell=plain|broken|wild", *FLAGS[:4], "--hidden", 4, "--steps", 3,
+                 "--trials", 9, "--plugin", plugin, "--out", "study")  # fmt: skip
+    assert result.code == 0, result.err
+    shown = " ".join(result.out.split())
+    assert "failed: " in shown and "ValueError: out of [/red] luck" in shown and "diverged: " in shown
+    assert f"--cell plain --hidden 4 --split 60/20/20 --steps 3 --plugin {plugin.name}" in shown
+    states = {line.split(": ")[1]: line.split(": ")[2] for line in result.err.splitlines() if line.startswith("trial")}
+    assert states["cell=broken"].startswith("failed") and states["cell=wild"].startswith("diverged")
+    assert " (as trial " in result.err, "three values and nine trials"
+    trials = json.loads(cli("tune", "--out", "study", "--plugin", plugin, "--json").out)["trials"]
+    assert sum(one["same_as"] is None for one in trials) == 3
+    for one in trials:
+        twin = trials[one["number"] if one["same_as"] is None else one["same_as"]]
+        assert (one["state"], one["bits_per_char"], one["problem"]) == (
+            twin["state"], twin["bits_per_char"], twin["problem"],
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("space", "code", "expected"),
+    [("cell.boost=1|2", 5, "out of [/red] luck"), ("lr=1e-3|1e-2", 5, "out of [/red] luck")],
+)
+def test_a_study_whose_first_run_cannot_be_built_ends_at_once(cli, words, in_tmp, plugin, space, code, expected):
+    """Planning builds no model, so a broken cell fails in the trials, all of them."""
+    result = cli("tune", "--corpus", words, "--cell", "broken", space, "--hidden", 4, "--steps", 1, "--split",
+                 "60/20/20", "--trials", 2, "--plugin", plugin, "-q")  # fmt: skip
+    assert result.code == 2 and result.err.count("\n") == 1, result.err
+    assert "none of the 2 trials could be trained" in result.err and expected in result.err
+    assert "2 trials: " in result.out
+
+
+def test_a_study_that_always_diverges_has_its_own_exit_code(cli, words, in_tmp, plugin):
+    result = cli("tune", "--corpus", words, "--cell", "wild", "lr=1e-3|1e-2", "--hidden", 4, "--steps", 3, "--split",
+                 "60/20/20", "--trials", 2, "--plugin", plugin, "-q")  # fmt: skip
+    assert result.code == Diverged.exit_code and "none of the 2 trials could be trained" in result.err
+
+
+# -- stopping and going on
+
+
+def stopped(words, cwd, number, after):
+    """A study of six trials that a signal ends after so many evaluations; gives how it ended."""
+    (cwd / "stopper.py").write_text(STOPPER)
+    arguments = ("tune", "--corpus", words, *SPACE, *FLAGS, "--trials", 6, "--out", "study", "--plugin", "stopper.py")
+    return finish(run_seqgen(*arguments, cwd=cwd, env={"STOP_WITH": number, "STOP_AFTER": str(after)}))
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("number", ["SIGINT", "SIGTERM", "SIGKILL"])
+def test_a_study_that_was_stopped_ends_as_if_it_never_was(number, words, in_tmp):
+    whole = tune(words, SPACE, trials=6, out="whole", **QUICK)
+    ended = stopped(words, in_tmp, number, after=10)  # four a trial
+    if number == "SIGKILL":
+        assert ended.code == -9 and len(list((in_tmp / "study" / "workers").iterdir())) == 1
+    else:
+        assert ended.code == {"SIGINT": 130, "SIGTERM": 143}[number], ended.err
+        assert "seqgen tune --out study continues" in ended.err.splitlines()[-1] and "2 trials: " in ended.out
+    result = tune(out="study")
+    assert of(result) == of(whole)
+    numbers = [one.number for one in result.trials]
+    assert numbers == [0, 1, 3, 4, 5, 6], "the third was cut short, and tried again"
+    assert not (in_tmp / "study" / "trial-0002").exists() and not list((in_tmp / "study" / "workers").iterdir())
+
+
+@pytest.mark.slow
+def test_a_trial_that_kills_its_process_is_tried_three_times(words, in_tmp):
+    for _ in range(3):
+        assert stopped(words, in_tmp, "SIGKILL", after=1).code == -9
+    result = tune(out="study")
+    assert [one.number for one in result.trials] == [2, 3, 4, 5, 6, 7]
+    assert result.trials[0].state == "failed" and "killed each time (3)" in result.trials[0].problem
+    assert {one.state for one in result.trials[1:]} <= {"finished", "pruned"}
+
+
+def test_the_journal_of_a_process_that_was_killed_while_writing_is_mended(words, in_tmp):
+    whole = tune(words, SPACE, trials=3, out="study", **QUICK)
+    journal = in_tmp / "study" / "journal.log"
+    with journal.open("ab") as file:
+        file.write(b'{"op_code":4,"worker_id":"1')
+    again = tune(out="study", trials=4)
+    assert of(again)[:3] == of(whole) and len(again.trials) == 4
+    assert all(json.loads(line) for line in journal.read_text().splitlines())
+    journal.write_text("no journal\n" + journal.read_text())
+    with pytest.raises(seqgen.CheckpointError, match="journal of 'study' is damaged"):
+        tune(out="study")
+
+
+@pytest.mark.slow
+def test_several_processes_share_a_study(words, in_tmp):
+    arguments = ("tune", "--corpus", words, *SPACE, *FLAGS, "--steps", 600, "--trials", 10, "--out", "study")
+    processes = [run_seqgen(*arguments, cwd=in_tmp) for _ in range(2)]
+    for ended in map(finish, processes):
+        assert ended.code == 0, ended.err
+        assert ended.err.count("\ntrial ") >= 1, "each has trained some"
+    result = tune(out="study")
+    assert [one.number for one in result.trials] == list(range(10))
+    assert {one.state for one in result.trials} <= {"finished", "pruned"}
+
+
+@pytest.mark.full
+def test_more_trials_are_asked_for_later_and_known_ones_stay(words, in_tmp):
+    first = tune(words, SPACE, trials=2, out="study", **QUICK)
+    told = []
+    more = tune(words, SPACE, trials=3, out="study", on_trial=lambda so_far, one: told.append(one.number), **QUICK)
+    assert told == [2] and of(more)[:2] == of(first)
+    assert of(tune(words, SPACE, trials=3, out="other", **QUICK)) == of(more), "reproducible with one process"
+    other = tune(words, SPACE, trials=3, out="third", seed=1, **QUICK)
+    assert [one.values for one in other.trials] != [one.values for one in more.trials]
+    assert len(tune(words, SPACE, trials=9, time=1e-6, out="study", **QUICK).trials) == 3, "the time is over"
+
+
+@pytest.mark.full
+def test_hyperband_prunes_too(words, in_tmp):
+    result = tune(words, SPACE, trials=12, pruner="hyperband", **QUICK)
+    assert {one.state for one in result.trials} == {"finished", "pruned"}
+    assert tune(words, SPACE, trials=7, pruner="none", **QUICK).counts == "7 trials: 7 finished"
+
+
+def test_a_time_limit_of_the_runs(words, in_tmp):
+    settings = {**QUICK, "steps": None, "options": {"time_s": "1s"}}
+    result = tune(words, ["lr=1e-3|1e-2"], trials=1, **settings)
+    (trial,) = result.trials
+    assert trial.state == "finished" and trial.trained_s < 3 and "-o time_s=1s" in result.command
+
+
+# -- mistakes
+
+
+@pytest.mark.parametrize(
+    ("changed", "error", "expected"),
+    [
+        ({"space": ["lr"]}, BadOption, "write it like"),
+        ({"space": ["nothing=1|2"]}, BadOption, "no part has such an option"),
+        ({"space": ["cell=gru|lstmm"], "cell": None}, UnknownName, "did you mean 'lstm'"),
+        ({"space": ["hidden=1|2"]}, BadOption, "as a fixed setting too"),
+        ({"trials": 0}, BadOption, "at least 1, not 0"),
+        ({"time": "soon"}, BadOption, "not a duration"),
+        ({"pruner": "shears"}, BadOption, "median, hyperband, none"),
+        ({"refit": True}, BadOption, "no held-out records"),
+        ({"cell": int}, BadOption, "by its registered name"),
+        ({"split": "none"}, CorpusError, "no record in its validation part"),
+        ({"out": "words.txt"}, BadOption, "name a new one"),
+    ],
+)
+def test_mistakes_are_told_before_anything_is_trained(words, in_tmp, changed, error, expected):
+    with pytest.raises(error, match=expected):
+        tune(words, **{"space": ["lr=1e-3..1e-2"], **QUICK, **changed})
+    assert not (in_tmp / "runs").exists()
+
+
+def test_another_study_in_the_folder_is_refused(words, in_tmp):
+    tune(words, SPACE, trials=1, out="study", **QUICK)
+    for changed in ({"space": ["lr=1e-3..1e-2"]}, {"hidden": 7}, {"pruner": "none"}):
+        with pytest.raises(UsageError, match=r"to continue it: seqgen tune --out study"):
+            tune(words, **{"space": SPACE, "trials": 1, "out": "study", **QUICK, **changed})
+    words.write_text(words.read_text() + "another\n")
+    with pytest.raises(UsageError, match="another digest"):
+        tune(words, SPACE, trials=2, out="study", **QUICK)
+    assert "has changed since the study began" in tune(trials=2, out="study").trials[1].problem
+    (in_tmp / "other").mkdir()
+    (in_tmp / "other" / "thing.txt").write_text("mine")
+    with pytest.raises(UsageError, match="not the folder of a study"):
+        tune(words, SPACE, trials=1, out="other", **QUICK)
+
+
+def test_a_full_disk_ends_the_study(words, in_tmp, monkeypatch):
+    def full(*_, **__):
+        raise DiskError("cannot write: full")
+
+    monkeypatch.setattr(seqgen.TrainingPlan, "train", full)
+    with pytest.raises(DiskError):
+        tune(words, SPACE, **QUICK)
+
+
+def test_without_optuna_one_line_says_what_to_install(words, in_tmp):
+    program = (
+        "import sys; sys.modules['optuna'] = None\nfrom seqgen.cli import main\n"
+        f"sys.exit(main(['tune', '--corpus', {str(words)!r}, 'lr=1e-3..1e-2']))"
+    )
+    shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=in_tmp)
+    assert shown.returncode == 2 and shown.stderr.count("\n") == 1 and "pip install 'seqgen-lm[tune]'" in shown.stderr
