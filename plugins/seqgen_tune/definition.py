@@ -27,6 +27,7 @@ class Definition:
         trials: number of trials.
         title: the title of the corpus.
         digest: the digest of the corpus.
+        first: values of the first trial by key: those of a run without a search, where they are in the space.
     """
 
     corpus: str | None
@@ -36,6 +37,7 @@ class Definition:
     trials: int
     title: str
     digest: str
+    first: Mapping[str, Any]
 
     @property
     def seed(self) -> int:

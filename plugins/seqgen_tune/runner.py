@@ -16,7 +16,7 @@ from seqgen import commands
 from seqgen_tune.definition import STUDY, Definition
 from seqgen_tune.dimension import PARTS, as_keywords
 from seqgen_tune.ranges import Given, parse
-from seqgen_tune.space import SpaceBuilder
+from seqgen_tune.space import SpaceBuilder, first_values
 
 if TYPE_CHECKING:
     from seqgen_tune.results import TrialResult, TuneResult
@@ -156,8 +156,9 @@ def _define(
     if resolved.augmentation is not None:
         parts["augment"] = resolved.augmentation.qualified
     space = SpaceBuilder(given, fixed, parts, plugins).build()
-    named, digest = None if corpus is None else str(corpus), plan.settings.corpus.digest
-    return Definition(named, fixed, tuple(space), pruner, trials, resolved.title, digest)
+    named, first = None if corpus is None else str(corpus), first_values(space, plan.settings)
+    digest = plan.settings.corpus.digest
+    return Definition(named, fixed, tuple(space), pruner, trials, resolved.title, digest, first)
 
 
 def _open(path: Path | None, definition: Definition) -> seqgen.WorkFolder:

@@ -145,6 +145,31 @@ class SpaceBuilder:
         return found
 
 
+def first_values(space: Sequence[Dimension], settings: Any) -> dict[str, Any]:
+    """Return the values of a run without a search by key, where they are in the space.
+
+    Args:
+        space: the space.
+        settings: of the plan of a run with the first choice of each part, the content of its run.json.
+    """
+    cells = {f"cell.{n}": cell.options for n, cell in enumerate(settings.cells, 1)}
+    options = {"train": settings.train.model_dump(), "model": settings.model.options, "cell": {}, **cells}
+    options |= {"cell": settings.cells[0].options} if settings.cells else {}
+    options["tokenizer"] = settings.tokenizer.options
+    first = {one.name: one.choices[0] for one in space if one.name in PARTS}
+    found: dict[str, Any] = {}
+    for one in space:
+        part, _, option = one.name.rpartition(".")
+        value = first.get(one.name, options.get(part, {}).get(option))
+        if one.of and first[one.of] not in one.only:
+            continue
+        if one.choices:
+            found.update((one.key, choice) for choice in one.choices if choice.lower() == str(value).lower())
+        elif isinstance(value, int | float) and one.low <= value <= one.high:
+            found[one.key] = value
+    return found
+
+
 def _checked(given: Given, plain: dict[str, Any], declared: Iterable[seqgen.OptionRange]) -> dict[str, Any]:
     """Return the fields of a dimension, whole numbers where the option has no others.
 

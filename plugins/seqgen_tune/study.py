@@ -84,6 +84,8 @@ class StudyFolder:
                 study_name=_NAME,
                 load_if_exists=True,
             )
+            if self.definition.first and not self.trials():
+                self.study.enqueue_trial(dict(self.definition.first))
 
     # -- workers
 

@@ -106,7 +106,7 @@ def test_a_study_finds_prunes_and_prints_the_command_of_the_best(cli, words, in_
 
 
 def test_conditions_apply_to_the_parts_that_have_the_option(words, in_tmp):
-    result = tune(words, ["cell=vanilla|lstm", "cell.*"], trials=4, **{**QUICK, "cell": None, "steps": 2})
+    result = tune(words, ["cell=vanilla|lstm", "cell.*"], trials=6, **{**QUICK, "cell": None, "steps": 2})
     assert {one.state for one in result.trials} == {"finished"}
     trained = [one for one in result.trials if one.same_as is None]
     assert {one.values["cell"] for one in trained} == {"vanilla", "lstm"}
@@ -153,6 +153,16 @@ def test_a_study_that_always_diverges_has_its_own_exit_code(cli, words, in_tmp, 
     result = cli("tune", "--corpus", words, "--cell", "wild", "lr=1e-3|1e-2", "--hidden", 4, "--steps", 3, "--split",
                  "60/20/20", "--trials", 2, "--plugin", plugin, "-q")  # fmt: skip
     assert result.code == Diverged.exit_code and "none of the 2 trials could be trained" in result.err
+
+
+def test_the_first_trial_is_what_would_be_trained_without_a_search(words, in_tmp):
+    space = ["cell=lstm|vanilla", "lr=1e-4..1e-1:log", "layers=1..2", "cell.peepholes=true|false", "dropout=0.2..0.4"]
+    result = tune(words, space, trials=1, **{**QUICK, "cell": None, "steps": 1})
+    plan = seqgen.plan(words, **{**QUICK, "cell": "lstm", "steps": 1})
+    (trial,) = result.trials
+    assert trial.values.pop("model.dropout") >= 0.2 > plan.settings.model.options["dropout"], "that is not in the space"
+    lr = plan.settings.train.lr
+    assert trial.values == {"cell": "lstm", "train.lr": lr, "model.layers": 1, "cell.peepholes": "false"}
 
 
 # -- stopping and going on
