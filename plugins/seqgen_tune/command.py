@@ -42,8 +42,11 @@ def tune(
         ),
     ] = None,
     pruner: Annotated[
-        str, typer.Option(metavar="median|hyperband|none", help="Stops trials early.", rich_help_panel=_STUDY)
-    ] = "median",
+        str | None,
+        typer.Option(
+            metavar="median|hyperband|none", help="Stops trials early.  [default: median]", rich_help_panel=_STUDY
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Folder of the study; one that exists goes on.", rich_help_panel=_STUDY),

@@ -39,7 +39,7 @@ def tune(
     *,
     trials: int | None = None,
     time: str | float | None = None,
-    pruner: str = "median",
+    pruner: str | None = None,
     options: Mapping[str, Any] | None = None,
     out: str | Path | None = None,
     plugins: Any = None,
@@ -59,7 +59,7 @@ def tune(
         space: settings like ``lr=1e-4..1e-2:log``, ``hidden=32|64``, ``layers=1..3`` and ``cell.*``; or these by name.
         trials: number of trials of the study, 20 by default.
         time: no trial begins after this much time, seconds or like "30m".
-        pruner: "median", "hyperband" or "none".
+        pruner: "median" (the default), "hyperband" or "none".
         options: any option by ``"part.name"``.
         out: the folder; None: the next ``runs/tune-<corpus>-001``.
         plugins: as ``seqgen.train`` takes them.
@@ -89,10 +89,11 @@ def tune(
     warn = _once(warn)
     cache: dict[str, Any] = {}
     folder = None if out is None else Path(out)
-    if folder is not None and (folder / STUDY).exists() and not given and corpus is None and not fixed:
-        opened = seqgen.WorkFolder.open(folder, {})
+    if folder is not None and (folder / STUDY).exists() and corpus is None and "config" not in fixed:
+        opened = _open_again(folder, given or fixed or pruner)
     else:
-        definition = _define(corpus, given, fixed, pruner, trials or _TRIALS, plugins, cache, warn, progress)
+        wanted = trials or _TRIALS
+        definition = _define(corpus, given, fixed, pruner or "median", wanted, plugins, cache, warn, progress)
         opened = _open(folder, definition)
     from seqgen_tune.results import collect
     from seqgen_tune.study import StudyFolder
@@ -159,6 +160,18 @@ def _define(
     named, first = None if corpus is None else str(corpus), first_values(space, plan.settings)
     digest = plan.settings.corpus.digest
     return Definition(named, fixed, tuple(space), pruner, trials, resolved.title, digest, first)
+
+
+def _open_again(path: Path, other: object) -> seqgen.WorkFolder:
+    """Return the folder of a study that goes on with its own settings.
+
+    Raises:
+        UsageError: others are given.
+    """
+    if other:
+        again = f"seqgen tune --out {shlex.quote(str(path))}"
+        raise seqgen.UsageError(f"{str(path)!r} has a study with settings of its own; to continue it: {again}")
+    return seqgen.WorkFolder.open(path, {})
 
 
 def _open(path: Path | None, definition: Definition) -> seqgen.WorkFolder:

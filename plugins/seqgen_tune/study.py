@@ -93,12 +93,15 @@ class StudyFolder:
     def worker(self) -> Iterator[str]:
         """Yield the name of a new worker, which counts as alive while the block runs."""
         name = secrets.token_hex(4)
-        own = seqgen.WorkFolder.open(self.folder.path / _WORKERS / name, {"worker.json": {}})
-        try:
-            with own.locked():
-                yield name
-        finally:
-            seqgen.WorkFolder(self.folder.path / _WORKERS).remove(name)
+        workers = self.folder.path / _WORKERS
+        with contextlib.ExitStack() as stack:
+            with self._alone():
+                own = seqgen.WorkFolder.open(workers / name, {"worker.json": {}})
+                stack.callback(seqgen.WorkFolder(workers).remove, name)
+                stack.enter_context(own.locked())
+                for other in workers.iterdir():  # those of killed processes are removed
+                    self._is_alive(other.name)
+            yield name
 
     def _is_alive(self, worker: str | None) -> bool:
         if not _WORKER.fullmatch(str(worker)):  # it was killed before it said its name

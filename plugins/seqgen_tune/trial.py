@@ -17,6 +17,7 @@ from seqgen_tune.study import Begun, StudyFolder
 
 FAILURES = (Exception, SystemExit)
 """Errors of a trial that do not end the study; see ``seqgen.failure_reason``."""
+_MOST_CORPORA = 4
 PLAIN = {"train.samples": 0}
 """Settings of all trials unless others are given: nobody looks at samples meanwhile."""
 
@@ -99,6 +100,8 @@ class Trainer:
         definition, folder = self.study.definition, self.study.folder
         keywords = as_keywords(begun.values, definition.settings)
         keywords["options"] = {**PLAIN, **keywords["options"]}
+        if len(self.cache) >= _MOST_CORPORA:  # where the tokenizer is searched, each trial may have its own
+            self.cache.clear()
         keywords |= {"plugins": self.plugins, "warn": self.warn, "progress": self.progress, "cache": self.cache}
         plan = seqgen.plan(definition.corpus, **keywords)
         if plan.settings.corpus.digest != definition.digest:

@@ -283,6 +283,9 @@ def test_another_study_in_the_folder_is_refused(words, in_tmp):
     for changed in ({"space": ["lr=1e-3..1e-2"]}, {"hidden": 7}, {"pruner": "none"}):
         with pytest.raises(UsageError, match=r"to continue it: seqgen tune --out study"):
             tune(words, **{"space": SPACE, "trials": 1, "out": "study", **QUICK, **changed})
+    for changed in ({"space": SPACE}, {"steps": 3}, {"pruner": "none"}):
+        with pytest.raises(UsageError, match=r"settings of its own; to continue it: seqgen tune --out study"):
+            tune(out="study", **changed)
     words.write_text(words.read_text() + "another\n")
     with pytest.raises(UsageError, match="another digest"):
         tune(words, SPACE, trials=2, out="study", **QUICK)
