@@ -20,8 +20,8 @@ from seqgen_tune.definition import Definition
 from seqgen_tune.dimension import suggest
 from seqgen_tune.sampling import AGAIN, SeededSampler, make_pruner
 
-_JOURNAL, _WORKERS, _NAME = "journal.log", "workers", "tune"
-_WORKER = re.compile("[0-9a-f]{8}")
+_JOURNAL, _NAME = "journal.log", "tune"
+_WORKER = re.compile("worker-[0-9a-f]{8}")
 _MOST_TRIES = 3  # of a trial whose process is killed each time
 _PAUSE_S, _PATIENCE_S = 0.05, 60.0  # while another worker begins a trial
 _GRACE_S = 10  # after which the lock of a killed process is broken; an append takes milliseconds
@@ -91,30 +91,28 @@ class StudyFolder:
 
     @contextlib.contextmanager
     def worker(self) -> Iterator[str]:
-        """Yield the name of a new worker, which counts as alive while the block runs."""
-        name = secrets.token_hex(4)
-        workers = self.folder.path / _WORKERS
+        """Yield the name of a new worker, which counts as alive while the block runs: its folder is locked."""
+        name = f"worker-{secrets.token_hex(4)}"
         with contextlib.ExitStack() as stack:
             with self._alone():
-                own = seqgen.WorkFolder.open(workers / name, {"worker.json": {}})
-                stack.callback(seqgen.WorkFolder(workers).remove, name)
+                own = seqgen.WorkFolder.open(self.folder.path / name, {"worker.json": {}})
+                stack.callback(self.folder.remove, name)
                 stack.enter_context(own.locked())
-                for other in workers.iterdir():  # those of killed processes are removed
+                for other in self.folder.path.glob("worker-*"):  # those of killed processes are removed
                     self._is_alive(other.name)
             yield name
 
     def _is_alive(self, worker: str | None) -> bool:
-        if not _WORKER.fullmatch(str(worker)):  # it was killed before it said its name
-            return False
-        path = self.folder.path / _WORKERS / str(worker)
-        if not path.is_dir():
-            return False
+        """Return whether a worker is alive; remove its folder if it is not."""
+        path = self.folder.path / str(worker)
+        if not _WORKER.fullmatch(path.name) or path.is_symlink() or not path.is_dir():
+            return False  # among others, it was killed before it said its name
         try:
             with seqgen.WorkFolder(path).locked():
                 pass
         except seqgen.RunLocked:
             return True
-        seqgen.WorkFolder(path.parent).remove(path.name)
+        self.folder.remove(path.name)
         return False
 
     @contextlib.contextmanager

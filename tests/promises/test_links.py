@@ -89,6 +89,21 @@ def test_a_bench_follows_no_link_in_its_folder(name, target, words, outside, in_
     assert "Traceback" not in result.err and content(outside) == before
 
 
+@pytest.mark.promise("R29")
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("name", one_in(4, ["journal.log", "study.json", ".lock", "trial-0001"]))
+def test_a_study_follows_no_link_in_its_folder(name, target, words, outside, in_memory, cli):
+    """Its settings, its journal, its lock and the folder of a run as a link: exit 4, one line, nothing changes."""
+    pytest.importorskip("optuna", reason="no optuna (extra: tune)")
+    study = ("tune", "--corpus", words, "lr=1e-3..1e-2", "--steps", 1, "--hidden", 4, "--out", in_memory / "study")
+    assert cli(*study, "--trials", 1).code == 0
+    put_link(in_memory / "study" / name, outside / TARGETS[target])
+    before = content(outside)
+    result = cli(*study, "--trials", 2)
+    assert result.code == 4 and "is a link" in result.err, result.err
+    assert "Traceback" not in result.err and content(outside) == before
+
+
 @pytest.mark.full
 @pytest.mark.promise("R29")
 @pytest.mark.parametrize("target", TARGETS)
