@@ -44,6 +44,15 @@ class Definition:
         """The seed of all trials and of the sampler."""
         return int(self.settings.get("seed") or 0)
 
+    def check_corpus(self, plan: seqgen.TrainingPlan) -> None:
+        """Refuse the plan of a run on another corpus than the one that the study began with.
+
+        Raises:
+            CorpusError: it has changed.
+        """
+        if plan.settings.corpus.digest != self.digest:
+            raise seqgen.CorpusError(f"corpus {self.title!r} has changed since the study began: begin a new one")
+
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON values."""
         return json.loads(json.dumps({"format": _FORMAT, **dataclasses.asdict(self)}))  # type: ignore[no-any-return]

@@ -46,7 +46,7 @@ def tune_view(result: TuneResult) -> RenderableType:
         views.append(Text(_title(result)))
     if result.importance:
         rows = [{"setting": short(name), "importance": f"{share:.0%}"} for name, share in result.importance.items()]
-        views.append(commands.table(rows, ("setting", "importance"), "share in what makes trials good (PED-ANOVA)"))
+        views.append(commands.table(rows, ("setting", "importance")))
     wrong = [one for one in result.trials if one.problem and one.same_as is None]
     views += [Text(seqgen.visible(f"trial {one.number} {one.state}: {one.problem}")) for one in wrong[:_PROBLEMS]]
     if len(wrong) > _PROBLEMS:

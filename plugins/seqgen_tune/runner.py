@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
-import json
 import shlex
 import time as clock
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,17 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 import seqgen
 from seqgen import commands
-from seqgen_tune.definition import STUDY, Definition
-from seqgen_tune.dimension import PARTS, as_keywords
-from seqgen_tune.ranges import Given, parse
-from seqgen_tune.space import SpaceBuilder, first_values
+from seqgen_tune.definition import STUDY
+from seqgen_tune.opening import define, open_again, open_folder
+from seqgen_tune.planning import Planner
+from seqgen_tune.ranges import parse
 
 if TYPE_CHECKING:
     from seqgen_tune.results import TrialResult, TuneResult
     from seqgen_tune.study import StudyFolder
 
 _TRIALS = 20
-_RESERVED = {"out": "each trial has a folder of its own", "refit": "its run has no held-out records"}
 
 OnTrial = Callable[["TuneResult", "TrialResult"], None]
 """Callback of each trial that ended in this process: the results so far, and the trial."""
@@ -85,16 +83,13 @@ def tune(
     fixed = {name: value for name, value in settings.items() if value is not None}
     if options:
         fixed["options"] = dict(options)
-    plugins = seqgen.choose_plugins(plugins)
-    warn = _once(warn)
-    cache: dict[str, Any] = {}
+    planner = Planner(seqgen.choose_plugins(plugins), _once(warn), progress)
     folder = None if out is None else Path(out)
     if folder is not None and (folder / STUDY).exists() and corpus is None and "config" not in fixed:
-        opened = _open_again(folder, given or fixed or pruner)
+        opened = open_again(folder, given or fixed or pruner, planner)
     else:
-        wanted = trials or _TRIALS
-        definition = _define(corpus, given, fixed, pruner or "median", wanted, plugins, cache, warn, progress)
-        opened = _open(folder, definition)
+        definition = define(corpus, given, fixed, pruner or "median", trials or _TRIALS, planner)
+        opened = open_folder(folder, definition)
     from seqgen_tune.results import collect
     from seqgen_tune.study import StudyFolder
     from seqgen_tune.trial import Trainer
@@ -102,8 +97,8 @@ def tune(
     study = StudyFolder(opened)
     wanted = trials or study.definition.trials
     log(f"{opened.path}: {commands.counted(wanted, 'trial')} of {' '.join(map(str, study.definition.space))}")
-    _search(study, Trainer(study, plugins, warn, progress, cache), wanted, until, on_trial)
-    return collect(study, plugins)
+    _search(study, Trainer(study, planner), wanted, until, on_trial)
+    return collect(study, planner.plugins)
 
 
 def _once(warn: Callable[[str], None]) -> Callable[[str], None]:
@@ -116,82 +111,6 @@ def _once(warn: Callable[[str], None]) -> Callable[[str], None]:
             warn(line)
 
     return warn_once
-
-
-def _define(
-    corpus: str | Path | None,
-    given: Sequence[Given],
-    fixed: Mapping[str, Any],
-    pruner: str,
-    trials: int,
-    plugins: Any,
-    cache: dict[str, Any],
-    warn: Callable[[str], None],
-    progress: Any,
-) -> Definition:
-    """Return the definition of a study, checked by planning a run with the first choice of each part.
-
-    Raises:
-        UsageError, CorpusError: as ``tune``.
-    """
-    from seqgen_tune.sampling import make_pruner
-    from seqgen_tune.trial import check_held_out
-
-    make_pruner(pruner)
-    for name in [*fixed, *(fixed.get("options") or {})]:
-        if (reason := _RESERVED.get(name.rpartition(".")[2])) is not None:
-            raise seqgen.BadOption(f"cannot tune with {name}: {reason}")
-    fixed = {name: str(value) if isinstance(value, Path) else value for name, value in fixed.items()}
-    try:
-        json.dumps(fixed)
-    except TypeError:
-        raise seqgen.BadOption("a part of a study is given by its registered name, not as a class or a spec") from None
-    first = {one.name: one.choices[0] for one in given if one.name in PARTS and one.choices}
-    keywords: dict[str, Any] = as_keywords(first, fixed)
-    plan = seqgen.plan(corpus, plugins=plugins, warn=warn, progress=progress, cache=cache, **keywords)
-    check_held_out(plan)
-    resolved = plan.resolved
-    parts = {"model": resolved.model.qualified, "tokenizer": resolved.tokenizer.qualified}
-    if resolved.cells:
-        parts["cell"] = ",".join(entry.qualified for entry in resolved.cells)
-    if resolved.augmentation is not None:
-        parts["augment"] = resolved.augmentation.qualified
-    space = SpaceBuilder(given, fixed, parts, plugins).build()
-    named, first = None if corpus is None else str(corpus), first_values(space, plan.settings)
-    digest = plan.settings.corpus.digest
-    return Definition(named, fixed, tuple(space), pruner, trials, resolved.title, digest, first)
-
-
-def _open_again(path: Path, other: object) -> seqgen.WorkFolder:
-    """Return the folder of a study that goes on with its own settings.
-
-    Raises:
-        UsageError: others are given.
-    """
-    if other:
-        again = f"seqgen tune --out {shlex.quote(str(path))}"
-        raise seqgen.UsageError(f"{str(path)!r} has a study with settings of its own; to continue it: {again}")
-    return seqgen.WorkFolder.open(path, {})
-
-
-def _open(path: Path | None, definition: Definition) -> seqgen.WorkFolder:
-    """Return the folder of a study, created if it does not exist.
-
-    Raises:
-        UsageError: it has a study with other settings, or none.
-    """
-    files = {STUDY: definition.to_json()}
-    if path is None:
-        return seqgen.WorkFolder.create(f"tune-{definition.title[:60]}", files)
-    folder = seqgen.WorkFolder.open(path, files)
-    if not any(path.iterdir()):
-        folder.write_json(STUDY, files[STUDY])
-    mine, there = definition.to_json(), Definition.read(folder).to_json()
-    for name in ("corpus", "settings", "space", "pruner", "digest"):
-        if mine[name] != there[name]:
-            again = f"to continue it: seqgen tune --out {shlex.quote(str(path))}"
-            raise seqgen.UsageError(f"{str(path)!r} has a study with another {name}: give another --out; {again}")
-    return folder
 
 
 def _search(study: StudyFolder, trainer: Any, trials: int, until: float, on_trial: OnTrial) -> None:

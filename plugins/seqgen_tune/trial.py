@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, MutableMapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from optuna.trial import TrialState
 
 import seqgen
 from seqgen import events, measure
-from seqgen_tune.dimension import as_keywords
+from seqgen_tune.planning import Planner
 from seqgen_tune.sampling import N_PARTS
 from seqgen_tune.study import Begun, StudyFolder
 
 FAILURES = (Exception, SystemExit)
 """Errors of a trial that do not end the study; see ``seqgen.failure_reason``."""
-_MOST_CORPORA = 4
 PLAIN = {"train.samples": 0}
 """Settings of all trials unless others are given: nobody looks at samples meanwhile."""
 
@@ -31,7 +29,6 @@ class PruningListener:
 
     Attributes:
         pruned: whether it has stopped the run.
-        bits_per_char: those of each evaluation, by step.
     """
 
     def __init__(self, study: StudyFolder, begun: Begun) -> None:
@@ -62,17 +59,11 @@ class Trainer:
 
     Attributes:
         study: the study.
-        plugins: the plugins of its parts.
-        warn: called with one line for each warning, once.
-        progress: called while the corpus is read.
-        cache: corpora that were read already.
+        planner: plans its runs.
     """
 
     study: StudyFolder
-    plugins: Any
-    warn: Callable[[str], None]
-    progress: Any = None
-    cache: MutableMapping[str, Any] = field(default_factory=dict)
+    planner: Planner
 
     def run(self, begun: Begun) -> None:
         """Train a trial and record its result, or that it failed; one whose values are known gets the known result.
@@ -98,19 +89,13 @@ class Trainer:
 
     def _train(self, begun: Begun) -> None:
         definition, folder = self.study.definition, self.study.folder
-        keywords = as_keywords(begun.values, definition.settings)
-        keywords["options"] = {**PLAIN, **keywords["options"]}
-        if len(self.cache) >= _MOST_CORPORA:  # where the tokenizer is searched, each trial may have its own
-            self.cache.clear()
-        keywords |= {"plugins": self.plugins, "warn": self.warn, "progress": self.progress, "cache": self.cache}
-        plan = seqgen.plan(definition.corpus, **keywords)
-        if plan.settings.corpus.digest != definition.digest:
-            raise seqgen.CorpusError(f"corpus {definition.title!r} has changed since the study began: begin a new one")
-        check_held_out(plan)
+        fixed = {**definition.settings, "options": {**PLAIN, **(definition.settings.get("options") or {})}}
+        plan = self.planner.plan(definition.corpus, begun.values, fixed)
+        definition.check_corpus(plan)
         folder.remove(begun.folder)  # of a trial of this number whose journal was lost
         listener = PruningListener(self.study, begun)
         try:
-            run = plan.train(folder.path / begun.folder, listener=listener, warn=self.warn, root=folder.path)
+            run = plan.train(folder.path / begun.folder, listener=listener, root=folder.path)
         except seqgen.Interrupted:
             if not listener.pruned:
                 raise
@@ -128,17 +113,6 @@ class Trainer:
 
 def _value_of(known: Any) -> float | None:
     return known.value if known.state == TrialState.COMPLETE else None
-
-
-def check_held_out(plan: seqgen.TrainingPlan) -> None:
-    """Refuse a corpus without validation records.
-
-    Raises:
-        CorpusError: there is none.
-    """
-    if not len(plan.data.encoded["valid"]):
-        title = plan.resolved.title
-        raise seqgen.CorpusError(f"corpus {title!r} has no record in its validation part; try --split 80/10/10")
 
 
 def best_bits_per_char(run: seqgen.Run, plan: seqgen.TrainingPlan, best_step: int | None) -> float:

@@ -1,0 +1,101 @@
+"""Opening a study: its settings are checked by planning a run, before anything is written."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import seqgen
+from seqgen_tune.definition import STUDY, Definition
+from seqgen_tune.dimension import PARTS, Dimension
+from seqgen_tune.planning import Planner
+from seqgen_tune.ranges import Given
+from seqgen_tune.space import SpaceBuilder, first_values
+
+_RESERVED = {"out": "each trial has a folder of its own", "refit": "its run has no held-out records"}
+
+
+def define(
+    corpus: str | Path | None,
+    given: Sequence[Given],
+    fixed: Mapping[str, Any],
+    pruner: str,
+    trials: int,
+    planner: Planner,
+) -> Definition:
+    """Return the definition of a study, checked by planning a run with the first choice of each part.
+
+    Raises:
+        UsageError: a setting is impossible.
+        CorpusError: the corpus is unreadable or empty, or has no validation part.
+    """
+    from seqgen_tune.sampling import make_pruner
+
+    make_pruner(pruner)
+    for name in [*fixed, *(fixed.get("options") or {})]:
+        if (reason := _RESERVED.get(name.rpartition(".")[2])) is not None:
+            raise seqgen.BadOption(f"cannot tune with {name}: {reason}")
+    fixed = {name: str(value) if isinstance(value, Path) else value for name, value in fixed.items()}
+    try:
+        json.dumps(fixed)
+    except TypeError:
+        raise seqgen.BadOption("a part of a study is given by its registered name, not as a class or a spec") from None
+    plan = planner.plan(corpus, _first_parts(given), fixed)
+    resolved = plan.resolved
+    parts = {"model": resolved.model.qualified, "tokenizer": resolved.tokenizer.qualified}
+    if resolved.cells:
+        parts["cell"] = ",".join(entry.qualified for entry in resolved.cells)
+    if resolved.augmentation is not None:
+        parts["augment"] = resolved.augmentation.qualified
+    space = SpaceBuilder(given, fixed, parts, planner.plugins).build()
+    named, first = None if corpus is None else str(corpus), first_values(space, plan.settings)
+    return Definition(named, fixed, tuple(space), pruner, trials, resolved.title, plan.settings.corpus.digest, first)
+
+
+def _first_parts(space: Sequence[Given | Dimension]) -> dict[str, str]:
+    return {one.name: one.choices[0] for one in space if one.name in PARTS and one.choices}
+
+
+def open_again(path: Path, other: object, planner: Planner) -> seqgen.WorkFolder:
+    """Return the folder of a study that goes on with its own settings.
+
+    Args:
+        path: the folder.
+        other: settings that are given nevertheless.
+        planner: plans a run, to see whether the corpus is there and is the same.
+
+    Raises:
+        UsageError: settings are given.
+        CorpusError: the corpus is unreadable, or has changed.
+    """
+    if other:
+        again = f"seqgen tune --out {shlex.quote(str(path))}"
+        raise seqgen.UsageError(f"{str(path)!r} has a study with settings of its own; to continue it: {again}")
+    folder = seqgen.WorkFolder.open(path, {})
+    definition = Definition.read(folder)
+    plan = planner.plan(definition.corpus, _first_parts(definition.space), definition.settings)
+    definition.check_corpus(plan)
+    return folder
+
+
+def open_folder(path: Path | None, definition: Definition) -> seqgen.WorkFolder:
+    """Return the folder of a study, created if it does not exist.
+
+    Raises:
+        UsageError: it has a study with other settings, or none.
+    """
+    files = {STUDY: definition.to_json()}
+    if path is None:
+        return seqgen.WorkFolder.create(f"tune-{definition.title[:60]}", files)
+    folder = seqgen.WorkFolder.open(path, files)
+    if not any(path.iterdir()):
+        folder.write_json(STUDY, files[STUDY])
+    mine, there = definition.to_json(), Definition.read(folder).to_json()
+    for name in ("corpus", "settings", "space", "pruner", "digest"):
+        if mine[name] != there[name]:
+            again = f"to continue it: seqgen tune --out {shlex.quote(str(path))}"
+            raise seqgen.UsageError(f"{str(path)!r} has a study with another {name}: give another --out; {again}")
+    return folder

@@ -1,0 +1,50 @@
+"""Planning the runs of a study, which share the corpora that were read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, MutableMapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import seqgen
+from seqgen_tune.dimension import as_keywords
+
+_MOST_CORPORA = 4  # kept: where the tokenizer is searched, each trial may have its own
+
+
+@dataclass(frozen=True)
+class Planner:
+    """Plans the runs of a study.
+
+    Attributes:
+        plugins: the result of ``seqgen.choose_plugins``.
+        warn: called with one line for each warning.
+        progress: called while the corpus is read, as in ``seqgen.plan``.
+        cache: corpora that were read already.
+    """
+
+    plugins: Any
+    warn: Callable[[str], None]
+    progress: Any = None
+    cache: MutableMapping[str, Any] = field(default_factory=dict)
+
+    def plan(
+        self, corpus: str | Path | None, values: Mapping[str, Any], fixed: Mapping[str, Any]
+    ) -> seqgen.TrainingPlan:
+        """Return the plan of a run with the values of a trial and the fixed settings.
+
+        Raises:
+            UsageError: they are impossible.
+            CorpusError: the corpus is unreadable or empty, or has no validation part.
+        """
+        if len(self.cache) >= _MOST_CORPORA:
+            self.cache.clear()
+        keywords: dict[str, Any] = as_keywords(values, fixed)
+        plan = seqgen.plan(
+            corpus, plugins=self.plugins, warn=self.warn, progress=self.progress, cache=self.cache, **keywords
+        )
+        if not len(plan.data.encoded["valid"]):
+            title = plan.resolved.title
+            raise seqgen.CorpusError(f"corpus {title!r} has no record in its validation part; try --split 80/10/10")
+        return plan
