@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
+import os
 import shlex
 import statistics
 import subprocess
@@ -86,8 +86,8 @@ def overhead(rounds: int, steps: int) -> Section:
 
 def _children_s() -> float:
     """Return the processor time of the processes that have ended, which other programs disturb less."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
+    used = os.times()
+    return used.children_user + used.children_system
 
 
 def _compared(what: str, found: dict[str, list[float]]) -> list[str]:
