@@ -112,6 +112,10 @@ class StudyFolder:
                 pass
         except seqgen.RunLocked:
             return True
+        except seqgen.DiskError:
+            if path.exists():
+                raise
+            return False  # it has ended meanwhile
         self.folder.remove(path.name)
         return False
 
@@ -154,13 +158,9 @@ class StudyFolder:
             trials: number of trials of the study.
         """
         with self._alone(), self._journal():
-            for trial in self.trials():
-                if trial.state == TrialState.RUNNING and not self._is_alive(trial.user_attrs.get("worker")):
-                    self._cut(trial)
-            known = self.trials()
-            counted = len(known) - len(cut_numbers(known))
-            if counted >= trials and all(trial.state != TrialState.WAITING for trial in known):
+            if self._is_complete(trials):
                 return None
+            known = self.trials()
             begun = self.study.ask()
             values = suggest(self.definition.space, begun)
             begun.set_user_attr("worker", worker)
@@ -168,6 +168,21 @@ class StudyFolder:
             same = [one for one in known if one.state.is_finished() and one.user_attrs.get("values") == values]
             same = [one for one in same if one.number not in cut_numbers(known)]
             return Begun(begun, values, same[0] if same else None)
+
+    def is_complete(self, trials: int) -> bool:
+        """Return whether as many trials as wanted have begun, and none is to be tried again."""
+        with self._alone(), self._journal():
+            return self._is_complete(trials)
+
+    def _is_complete(self, trials: int) -> bool:
+        running = [trial for trial in self.trials() if trial.state == TrialState.RUNNING]
+        left = {one.number for one in running if not self._is_alive(one.user_attrs.get("worker"))}
+        for trial in self.trials():  # read again: a worker may have finished its trial, and ended, meanwhile
+            if trial.number in left and trial.state == TrialState.RUNNING:
+                self._cut(trial)
+        known = self.trials()
+        counted = len(known) - len(cut_numbers(known))
+        return counted >= trials and all(trial.state != TrialState.WAITING for trial in known)
 
     def finish(self, begun: Begun, state: TrialState, value: float | None = None, **facts: Any) -> None:
         """Record the result of a trial.
