@@ -15,7 +15,7 @@ _HOME = {
     "seqgen.hookspecs": ("PLUGIN_API", "hookimpl"),
     "seqgen.specs": (
         "CorpusSpec", "TokenizerSpec", "CellSpec", "ModelSpec", "DomainSpec", "ValidatorSpec", "MetricSpec",
-        "RendererSpec", "ProcessorSpec", "AugmentationSpec", "ReportSpec",
+        "RendererSpec", "ProcessorSpec", "AugmentationSpec", "ReportSpec", "ExecutorSpec",
     ),
     "seqgen.corpus": ("Record", "read_lines", "TextFile", "PackageFiles"),
     "seqgen.protocols": (
@@ -29,8 +29,9 @@ _HOME = {
     "seqgen.errors": (
         "SeqgenError", "UsageError", "UnknownName", "BadOption", "UnknownSymbol", "MissingExtra", "NoSuchFile",
         "NoSuchRun", "RunLocked", "CorpusError", "CheckpointError", "MissingPlugin", "PluginError", "Diverged",
-        "DiskError", "TooFewRows", "Interrupted",
+        "DiskError", "TooFewRows", "TaskFailed", "Interrupted",
     ),
+    "seqgen.executors": ("Task", "TaskResult", "run_tasks"),
     "seqgen.api.train": ("train", "plan", "TrainingPlan"),
     "seqgen.api.resume": ("refit", "resume"),
     "seqgen.api.run": ("load", "Run"),
@@ -73,6 +74,9 @@ if TYPE_CHECKING:
     from seqgen.corpus import read_lines as read_lines
     from seqgen.errors import *  # noqa: F403
     from seqgen.evaluation import Score as Score
+    from seqgen.executors import Task as Task
+    from seqgen.executors import TaskResult as TaskResult
+    from seqgen.executors import run_tasks as run_tasks
     from seqgen.files import write_atomic as write_atomic
     from seqgen.hookspecs import PLUGIN_API as PLUGIN_API
     from seqgen.hookspecs import hookimpl as hookimpl
@@ -104,6 +108,7 @@ if TYPE_CHECKING:
     from seqgen.specs import CellSpec as CellSpec
     from seqgen.specs import CorpusSpec as CorpusSpec
     from seqgen.specs import DomainSpec as DomainSpec
+    from seqgen.specs import ExecutorSpec as ExecutorSpec
     from seqgen.specs import MetricSpec as MetricSpec
     from seqgen.specs import ModelSpec as ModelSpec
     from seqgen.specs import ProcessorSpec as ProcessorSpec

@@ -18,6 +18,7 @@
     ├── DiskError               7  writing failed: disk full, read-only, no permission
     ├── TooFewRows              8  fewer rows than requested
     ├── WorkerLost              9  a process of several that work together has ended or hangs
+    ├── TaskFailed              1  a task failed, or lost its worker too often
     └── Interrupted       130/143  SIGINT or SIGTERM (129: SIGHUP), after saving
 
 A message is one line: what failed, the value seen, what to do. The command line catches SeqgenError once, prints that
@@ -199,6 +200,10 @@ class WorkerLost(SeqgenError):
     """A process of several that work together has ended, or does not answer in time."""
 
     exit_code = 9
+
+
+class TaskFailed(SeqgenError):
+    """A task whose function failed, or that lost its worker too often."""
 
 
 class Interrupted(SeqgenError):

@@ -20,7 +20,7 @@ from seqgen import specs
 if TYPE_CHECKING:
     import typer
 
-PLUGIN_API = (1, 0)
+PLUGIN_API = (1, 1)
 """Version of the hooks: (major, minor). Additions raise the minor number, breaking changes the major one."""
 
 hookspec = pluggy.HookspecMarker("seqgen")
@@ -80,6 +80,11 @@ def register_augmentations(register: Callable[[specs.AugmentationSpec], None]) -
 @hookspec
 def register_reports(register: Callable[[specs.ReportSpec], None]) -> None:
     """Register reports: files that present an evaluation."""
+
+
+@hookspec
+def register_executors(register: Callable[[specs.ExecutorSpec], None]) -> None:
+    """Register executors: where independent tasks run."""
 
 
 @hookspec

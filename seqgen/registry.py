@@ -284,6 +284,7 @@ MEMBERS: Mapping[str, tuple[str, ...]] = {
     "processor": ("__call__",),
     "augmentation": ("__call__",),
     "report": ("write",),
+    "executor": ("__enter__", "__exit__"),
     "automaton": ("start", "advance", "accepts"),
 }
 """Required members by kind (of the class, for tokenizers). Corpora, cells and models are checked where they run."""

@@ -252,6 +252,13 @@ class ReportSpec(LoadableSpec):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ExecutorSpec(LoadableSpec):
+    """An executor: ``load(workers, **options)`` returns a context manager of a ``concurrent.futures.Executor``."""
+
+    kind: ClassVar[str] = "executor"
+
+
+@dataclass(frozen=True, kw_only=True)
 class DomainSpec(Spec):
     """A kind of text, and the names of the parts that go with it.
 
@@ -302,7 +309,7 @@ class DomainSpec(Spec):
 
 SPEC_TYPES: tuple[type[Spec], ...] = (
     CorpusSpec, TokenizerSpec, CellSpec, ModelSpec, DomainSpec, ValidatorSpec, MetricSpec, RendererSpec, ProcessorSpec,
-    AugmentationSpec, ReportSpec,
+    AugmentationSpec, ReportSpec, ExecutorSpec,
 )  # fmt: skip
 KINDS: dict[str, str] = {"corpus": "corpora"} | {
     spec.kind: spec.kind + "s" for spec in SPEC_TYPES if spec.kind != "corpus"

@@ -6,6 +6,7 @@ import itertools
 import os
 import random
 import socket
+from concurrent.futures import Executor, Future
 from typing import Annotated
 
 import numpy as np
@@ -718,6 +719,52 @@ def bad_reports():
     yield from common(seqgen.ReportSpec, lambda: None)
 
 
+def executor(make):
+    return made(seqgen.ExecutorSpec, lambda workers: make())
+
+
+class InThisThread(Executor):
+    """An executor that calls at once."""
+
+    def submit(self, fn, /, *args, **kwargs):
+        future = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+
+class GivesResults(InThisThread):
+    def submit(self, fn, /, *args, **kwargs):
+        return super().submit(fn, *args, **kwargs).result()
+
+
+class GivesTheFirst(InThisThread):
+    def submit(self, fn, /, *args, **kwargs):
+        return super().submit(fn, 0, *args[1:])
+
+
+class SwallowsErrors(InThisThread):
+    def submit(self, fn, /, *args, **kwargs):
+        future = super().submit(fn, *args, **kwargs)
+        return super().submit(int) if future.exception() else future
+
+
+class Seeds(InThisThread):
+    def __enter__(self):
+        random.seed(1)
+        return self
+
+
+def bad_executors():
+    yield "results", executor(GivesResults), "submit returns 0, not a concurrent.futures.Future"
+    yield "results", executor(GivesTheFirst), r"return \[0, 0, 0, 0, 0\], not the squares"
+    yield "errors", executor(SwallowsErrors), "the exception of a call does not arrive"
+    yield "global-state", executor(Seeds), "Python's random"
+    yield from common(seqgen.ExecutorSpec, lambda workers: InThisThread())
+
+
 def augmentation(function):
     return made(seqgen.AugmentationSpec, lambda: function)
 
@@ -771,6 +818,7 @@ BROKEN = [
         "renderer": bad_renderers(),
         "processor": bad_processors(),
         "report": bad_reports(),
+        "executor": bad_executors(),
         "augmentation": bad_augmentations(),
         "domain": bad_domains(),
     }.items()
@@ -790,5 +838,6 @@ GOOD = [
     processor(lambda logits, ids: logits / 2),
     report(lambda evaluation: f"{len(evaluation.samples)} samples"),
     augmentation(lambda text, random: text),
+    executor(InThisThread),
     seqgen.DomainSpec(name="x", summary="s"),
 ]

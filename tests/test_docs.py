@@ -65,6 +65,7 @@ USES = {
     "diary.py": [TRAIN, ("diary", "run")],
     "tally.py": [TRAIN, ("evaluate", "run", "-n", 20, "--report", "tally=numbers.json")],
 }
+USES["threads.py"] = [("list", "executors")]
 SAID = {"dates.py": "sundays", "diary.py": '"ended": "steps"', "mycell.py": "run"}
 
 

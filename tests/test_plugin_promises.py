@@ -392,7 +392,7 @@ def test_another_version_is_refused(said, says, loaded, problems):
 
 @pytest.mark.promise("R23")
 def test_an_older_major_version_says_what_to_install(loaded, problems, monkeypatch):
-    monkeypatch.setattr(hooks, "PLUGIN_API", (2, 0))
+    monkeypatch.setattr(hooks, "PLUGIN_API", (2, seqgen.PLUGIN_API[1]))
     loaded(guilty=f"seqgen_api = '1.1'\n{GOOD}")
     assert "pip install 'seqgen-lm>=0.1,<2' or a version of guilty-dist for 2" in problems[0]
 
@@ -434,12 +434,13 @@ def test_plugins_of_old_still_work(source, cli, words, in_tmp, monkeypatch):
             ("train", "--corpus", words, "--domain", "street", "--steps", 2, "--hidden", 4, "--out", "streets"),
             ("spell", "ada"),
         ],
+        "api_1_1": [("means", "--on", "mine")],
     }
     for command in commands[source.stem]:
         result = cli(*command, *plugin)
         assert result.code == 0, result.err
         sys.modules.pop(source.stem)
-    assert result.out == "a-d-a\n"
+    assert result.out == {"api_1_0": "a-d-a\n", "api_1_1": "[1, 2, 3]\n"}[source.stem]
 
 
 def test_each_version_of_the_hooks_has_an_old_plugin():

@@ -16,6 +16,7 @@ _HOW = {
     "augmentation": "train --augment {0} -o augmentation.NAME=VALUE",
     "processor": "sample --processor {0} -o {0}.NAME=VALUE",
     "report": "evaluate --report {0}=FILE -o {0}.NAME=VALUE",
+    "executor": "bench --on {0} --workers N -o executor.NAME=VALUE",
     "metric": "evaluate -o {0}.NAME=VALUE",
     "validator": "a domain has it as it is",
     "renderer": "a domain has it as it is",

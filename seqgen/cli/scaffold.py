@@ -29,6 +29,7 @@ TITLES = {
     "processor": "a decoding step",
     "augmentation": "an augmentation",
     "report": "a report",
+    "executor": "an executor",
     "command": "a command",
     "events": "event hooks",
 }

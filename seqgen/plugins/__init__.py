@@ -9,6 +9,7 @@ from seqgen.plugins.selection import (
     choose_plugins,
     default_plugins,
     get_referenced,
+    load_objects,
     option_names,
     option_ranges,
 )
@@ -17,5 +18,6 @@ from seqgen.plugins.session import activate_plugins
 __all__ = [
     "Candidate", "Plugin", "Plugins", "PluginsArgument", "activate_plugins",
     "choose_parts", "choose_plugins", "default_plugins", "entry_point_candidates", "failure_reason",
-    "file_candidate", "get_referenced", "installed", "missing_plugin", "option_names", "option_ranges", "origin_of",
+    "file_candidate", "get_referenced", "installed", "load_objects", "missing_plugin", "option_names", "option_ranges",
+    "origin_of",
 ]  # fmt: skip

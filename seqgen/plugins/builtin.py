@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from seqgen.hookspecs import hookimpl
-from seqgen.specs import CorpusSpec, DomainSpec, ModelSpec, TokenizerSpec
+from seqgen.specs import CorpusSpec, DomainSpec, ExecutorSpec, ModelSpec, TokenizerSpec
 
 
 @hookimpl
@@ -60,5 +60,18 @@ def register_models(register: Callable[[ModelSpec], None]) -> None:
             load="seqgen.model:RecurrentModel",
             uses_cell=True,
             tf={"MultiRNNCell": {"layers": 2}},
+        )
+    )
+
+
+@hookimpl
+def register_executors(register: Callable[[ExecutorSpec], None]) -> None:
+    """Register the processes of this machine."""
+    register(
+        ExecutorSpec(
+            name="local",
+            summary="processes on this machine; one worker is the process itself",
+            source="PEP 3148",
+            load="seqgen.executors.local:LocalExecutor",
         )
     )

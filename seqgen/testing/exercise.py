@@ -146,6 +146,16 @@ def _report(subject: Subject) -> list[Any]:
     return [written_files(subject.build(), sample_evaluation())]
 
 
+def opened(subject: Subject) -> Any:
+    """Return an executor of two workers as a context manager."""
+    return subject.entry.build(subject.options, 2)
+
+
+def _executor(subject: Subject) -> list[Any]:
+    with opened(subject) as executor:
+        return [executor.submit(len, "abc").result()]
+
+
 _EXERCISES: dict[str, Callable[[Subject], list[Any]]] = {
     "corpus": _corpus,
     "tokenizer": _tokenizer,
@@ -157,4 +167,5 @@ _EXERCISES: dict[str, Callable[[Subject], list[Any]]] = {
     "processor": _processor,
     "augmentation": _augmentation,
     "report": _report,
+    "executor": _executor,
 }

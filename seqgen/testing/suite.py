@@ -11,6 +11,7 @@ from seqgen.specs import (
     CellSpec,
     CorpusSpec,
     DomainSpec,
+    ExecutorSpec,
     MetricSpec,
     ModelSpec,
     ProcessorSpec,
@@ -80,6 +81,11 @@ def check_report(spec: ReportSpec, **options: Any) -> None:
     _check_all(spec, **options)
 
 
+def check_executor(spec: ExecutorSpec, **options: Any) -> None:
+    """Run all checks of an executor, with two workers; raise AssertionError at the first violation."""
+    _check_all(spec, **options)
+
+
 def check_domain(spec: DomainSpec, siblings: Sequence[Spec] = ()) -> None:
     """Run all checks of a domain; ``siblings`` are the other specs of its plugin."""
     for check in checks_of(spec, siblings=siblings):
@@ -97,6 +103,7 @@ CHECKS: dict[str, Callable[..., None]] = {
     "processor": check_processor,
     "augmentation": check_augmentation,
     "report": check_report,
+    "executor": check_executor,
     "domain": check_domain,
 }
 """The functions above, by kind."""

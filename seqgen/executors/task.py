@@ -1,0 +1,146 @@
+"""Tasks: calls of importable functions with JSON values, and their outcomes as JSON."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from seqgen import errors
+from seqgen.errors import Interrupted, SeqgenError, TaskFailed, UsageError, is_out_of_memory, one_line, short_repr
+from seqgen.executors.shipping import ship_plugins, shipped_plugins
+from seqgen.plugins import Plugins, activate_plugins
+
+_NAME = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+
+
+@dataclass(frozen=True)
+class Task:
+    """A call of a function, which runs in any process that can import it.
+
+    Attributes:
+        function: its name: "package.module:name". It takes keywords and returns a JSON value.
+        arguments: its keywords, all of them JSON values.
+        label: the task in messages; "": the name of the function.
+
+    Raises:
+        UsageError: the function has no importable name, or an argument is not a JSON value.
+    """
+
+    function: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    label: str = ""
+
+    def __post_init__(self) -> None:
+        """Validate the name of the function and the arguments."""
+        is_named = isinstance(self.function, str) and _NAME.fullmatch(self.function) is not None
+        if not is_named or self.function.startswith("__main__:"):
+            raise UsageError(
+                f"cannot run {short_repr(self.function)} as a task: it needs an importable plugin; put the function "
+                'into a module and pass its name, "package.module:name"'
+            )
+        try:
+            json.dumps(dict(self.arguments))
+        except (TypeError, ValueError) as error:
+            raise UsageError(
+                f"cannot run the task {self.name!r}: its arguments are not JSON ({one_line(error)}); objects need an "
+                "importable plugin"
+            ) from None
+
+    @property
+    def name(self) -> str:
+        """The task in messages."""
+        return self.label or self.function
+
+    def to_json(self, plugins: Plugins) -> str:
+        """Return the task for ``run_json``, with the plugins that its process needs.
+
+        Raises:
+            UsageError: a plugin was passed as a Python object, which other processes cannot import.
+        """
+        values = {"function": self.function, "arguments": dict(self.arguments), "name": self.name}
+        return json.dumps(values | {"plugins": ship_plugins(plugins)})
+
+
+def run_here(task: Task, plugins: Plugins) -> Any:
+    """Run a task in this process and return its JSON value.
+
+    Raises:
+        SeqgenError: what the function raises; TaskFailed for any other exception.
+    """
+    with activate_plugins(plugins):
+        return _call(task.function, json.loads(json.dumps(dict(task.arguments))), task.name)
+
+
+def run_json(text: str) -> str:
+    """Run a task that ``Task.to_json`` wrote, in a worker; return its outcome for ``read_outcome``."""
+    task = json.loads(text)
+    try:
+        with activate_plugins(_plugins(json.dumps(task["plugins"]))):
+            return json.dumps({"value": _call(task["function"], task["arguments"], task["name"])})
+    except SeqgenError as error:
+        return json.dumps({"error": _error_to_json(error)})
+
+
+def read_outcome(text: str) -> Any:
+    """Return the JSON value of a task.
+
+    Raises:
+        SeqgenError: the task raised it: of the same class, with the same message.
+    """
+    outcome = json.loads(text)
+    if "error" in outcome:
+        raise _error_from_json(outcome["error"])
+    return outcome["value"]
+
+
+@functools.lru_cache(maxsize=1)
+def _plugins(shipped: str) -> Plugins:
+    return shipped_plugins(json.loads(shipped))
+
+
+def _call(function: str, arguments: Mapping[str, Any], name: str) -> Any:
+    module, _, attribute = function.partition(":")
+    try:
+        called = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise UsageError(
+            f"cannot run the task {name!r}: {function} needs an importable plugin ({one_line(error)})"
+        ) from None
+    try:
+        value = called(**arguments)
+        return json.loads(json.dumps(value))
+    except SeqgenError:
+        raise
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise UsageError(f"the task {name!r} does not fit into memory ({one_line(error)})") from error
+        raise TaskFailed(f"the task {name!r} failed: {type(error).__name__}: {one_line(error)}") from error
+
+
+def _error_to_json(error: SeqgenError) -> dict[str, Any]:
+    """Return an error of seqgen, or the nearest class of seqgen for a plugin's own, with its JSON attributes."""
+    kind = next(base.__name__ for base in type(error).__mro__ if base.__module__ == errors.__name__)
+    plain = {name: value for name, value in vars(error).items() if name != "__notes__" and _is_json(value)}
+    return {"kind": kind, "message": str(error), "attributes": plain}
+
+
+def _error_from_json(values: Mapping[str, Any]) -> SeqgenError:
+    kind = getattr(errors, values["kind"])
+    if issubclass(kind, Interrupted):  # its message is for the process that the signal reached
+        return TaskFailed(f"a worker was interrupted: {values['message']}")
+    error: SeqgenError = kind.__new__(kind, values["message"])  # whose __init__ may take other arguments
+    vars(error).update(values["attributes"])
+    return error
+
+
+def _is_json(value: Any) -> bool:
+    try:
+        json.dumps(value)
+    except (TypeError, ValueError):
+        return False
+    return True
