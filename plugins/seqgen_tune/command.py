@@ -51,6 +51,18 @@ def tune(
         Path | None,
         typer.Option(metavar="DIR", help="Folder of the study; one that exists goes on.", rich_help_panel=_STUDY),
     ] = None,
+    workers: Annotated[
+        int, typer.Option(metavar="N", help="Trials that are trained at once.", min=1, rich_help_panel=_STUDY)
+    ] = 1,
+    on: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="Executor of the workers; -o executor.NAME=VALUE sets its options.",
+            autocompletion=commands.complete_names("executor"),
+            rich_help_panel=_STUDY,
+        ),
+    ] = "local",
     plot: Annotated[
         Path | None, typer.Option(metavar="FILE.svg|.png", help="Draw a plot (extra: plot).", rich_help_panel=_STUDY)
     ] = None,
@@ -75,8 +87,8 @@ def tune(
     settings["options"] = commands.parse_options(settings["options"] or ()) or None
     try:
         result = run_tune(
-            space=given, trials=trials, time=time, pruner=pruner, out=out, on_trial=on_trial, warn=commands.warn,
-            log=commands.log, **settings,
+            space=given, trials=trials, time=time, pruner=pruner, workers=workers, on=on, out=out, on_trial=on_trial,
+            warn=commands.warn, log=commands.log, **settings,
         )  # fmt: skip
     except seqgen.SeqgenError:
         for stopped in so_far:  # the trials before a signal came, or the disk was full

@@ -22,9 +22,11 @@ if TYPE_CHECKING:
     from seqgen_tune.study import StudyFolder
 
 _TRIALS = 20
+_MOST_LOST = 3  # tasks in a row that lose their workers; a trial that ends them is given up before
+_EXECUTOR = "executor."
 
 OnTrial = Callable[["TuneResult", "TrialResult"], None]
-"""Callback of each trial that ended in this process: the results so far, and the trial."""
+"""Callback of each trial that ended here or on a worker: the results so far, and the trial."""
 
 
 def _ignore(*_: Any) -> None:
@@ -38,6 +40,8 @@ def tune(
     trials: int | None = None,
     time: str | float | None = None,
     pruner: str | None = None,
+    workers: int = 1,
+    on: str = "local",
     options: Mapping[str, Any] | None = None,
     out: str | Path | None = None,
     plugins: Any = None,
@@ -50,7 +54,7 @@ def tune(
     """Search for the settings with the lowest held-out loss; the test part is never looked at.
 
     A study in a folder that exists goes on: with the same settings, or with none. Other processes may work on it at the
-    same time. With one process it is reproducible: the same seed gives the same trials, however often it was stopped.
+    same time. With one worker it is reproducible: the same seed gives the same trials, however often it was stopped.
 
     Args:
         corpus: as ``seqgen.train`` takes it.
@@ -58,7 +62,9 @@ def tune(
         trials: number of trials of the study, 20 by default.
         time: no trial begins after this much time, seconds or like "30m".
         pruner: "median" (the default), "hyperband" or "none".
-        options: any option by ``"part.name"``.
+        workers: number of trials that are trained at once; with one on "local", in this process.
+        on: the executor of the workers, which share the folder.
+        options: any option by ``"part.name"``; ``"executor.name"`` is one of the executor.
         out: the folder; None: the next ``runs/tune-<corpus>-001``.
         plugins: as ``seqgen.train`` takes them.
         on_trial: called after each trial.
@@ -73,31 +79,43 @@ def tune(
         MissingExtra: optuna is not installed.
         Interrupted: a signal came; the study can go on.
         DiskError: the disk refused.
+        TaskFailed: worker after worker is lost.
     """
     if importlib.util.find_spec("optuna") is None:
         raise seqgen.MissingExtra("tune", "seqgen tune")
-    if trials is not None and (not isinstance(trials, int) or trials < 1):
-        raise seqgen.BadOption(f"--trials must be a whole number, at least 1, not {trials!r}")
+    for name, number in (("--trials", 1 if trials is None else trials), ("--workers", workers)):
+        if not isinstance(number, int) or number < 1:
+            raise seqgen.BadOption(f"{name} must be a whole number, at least 1, not {number!r}")
     until = float("inf") if time is None else clock.monotonic() + commands.parse_duration(time)
     given = parse([f"{name}={values}" for name, values in space.items()] if isinstance(space, Mapping) else space)
     fixed = {name: value for name, value in settings.items() if value is not None}
-    if options:
-        fixed["options"] = dict(options)
+    given_options = dict(options or {})
+    executor = {name: given_options.pop(name) for name in list(given_options) if name.startswith(_EXECUTOR)}
+    executor = {name.removeprefix(_EXECUTOR): value for name, value in executor.items()}
+    if given_options:
+        fixed["options"] = given_options
     planner = Planner(seqgen.choose_plugins(plugins), _once(warn), progress)
+    planner.plugins.registry.get("executor", on, planner.plugins.failed_hint)
     folder = None if out is None else Path(out)
     if folder is not None and (folder / STUDY).exists() and corpus is None and "config" not in fixed:
         opened = open_again(folder, given or fixed or pruner, planner)
     else:
         definition = define(corpus, given, fixed, pruner or "median", trials or _TRIALS, planner)
         opened = open_folder(folder, definition)
-    from seqgen_tune.results import collect
+    from seqgen_tune.results import collect, so_far
     from seqgen_tune.study import StudyFolder
-    from seqgen_tune.trial import Trainer
 
     study = StudyFolder(opened)
     wanted = trials or study.definition.trials
     log(f"{opened.path}: {commands.counted(wanted, 'trial')} of {' '.join(map(str, study.definition.space))}")
-    _search(study, Trainer(study, planner), wanted, until, on_trial)
+    with _stopping(study):
+        if (workers, on, executor) == (1, "local", {}):
+            ended = _here(study, planner, wanted, until)
+        else:
+            ended = _by_workers(study, planner, wanted, until, workers=workers, on=on, options=executor)
+        for number in ended:
+            result = so_far(study)
+            on_trial(result, next(one for one in result.trials if one.number == number))
     return collect(study, planner.plugins)
 
 
@@ -113,19 +131,43 @@ def _once(warn: Callable[[str], None]) -> Callable[[str], None]:
     return warn_once
 
 
-def _search(study: StudyFolder, trainer: Any, trials: int, until: float, on_trial: OnTrial) -> None:
-    """Train trials until there are as many as wanted, or the time is over.
+def _here(study: StudyFolder, planner: Planner, trials: int, until: float) -> Iterator[int]:
+    """Train trials in this process, and yield the number of each that has ended."""
+    from seqgen_tune.trial import Trainer
 
-    Raises:
-        Interrupted: a signal came.
-    """
-    from seqgen_tune.results import so_far
-
-    with _stopping(study), study.worker() as worker:
+    trainer = Trainer(study, planner)
+    with study.worker() as worker:
         while clock.monotonic() < until and (begun := study.begin(worker, trials)) is not None:
             trainer.run(begun)
-            result = so_far(study)
-            on_trial(result, next(one for one in result.trials if one.number == begun.trial.number))
+            yield begun.trial.number
+
+
+def _by_workers(study: StudyFolder, planner: Planner, trials: int, until: float, **executor: Any) -> Iterator[int]:
+    """Train trials by workers, and yield the number of each that has ended.
+
+    Args:
+        study: the study.
+        planner: whose plugins the workers load.
+        trials: number of trials of the study.
+        until: when no more trials begin, a time of ``time.monotonic``.
+        executor: the workers, keywords of ``seqgen.run_tasks``.
+
+    Raises:
+        TaskFailed: worker after worker is lost.
+    """
+
+    def tasks() -> Iterator[seqgen.Task]:
+        while clock.monotonic() < until and not study.is_complete(trials):
+            arguments = {"folder": str(study.folder.path.absolute()), "trials": trials}
+            yield seqgen.Task("seqgen_tune.worker:train_next", arguments, "a trial")
+
+    n_lost = 0
+    for result in seqgen.run_tasks(tasks(), plugins=planner.plugins, **executor):
+        n_lost = n_lost + 1 if isinstance(result.error, seqgen.TaskFailed) else 0
+        if 0 < n_lost < _MOST_LOST:
+            planner.warn(str(result.error))
+        elif result.value is not None:
+            yield result.value
 
 
 @contextlib.contextmanager

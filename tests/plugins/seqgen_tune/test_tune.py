@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import signal
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
@@ -228,6 +229,58 @@ def test_several_processes_share_a_study(words, in_tmp):
 
 
 @pytest.mark.full
+def test_workers_share_a_study(cli, words, in_tmp):
+    result = cli("tune", "--corpus", words, *SPACE, *FLAGS, "--trials", 6, "--workers", 2, "--out", "study")
+    assert result.code == 0, result.err
+    assert sorted(int(line.split()[1].rstrip(":")) for line in result.err.splitlines() if line.startswith("trial")) == [
+        0, 1, 2, 3, 4, 5,
+    ]  # fmt: skip
+    assert {one.state for one in tune(out="study").trials} <= {"finished", "pruned"}
+    assert not list((in_tmp / "study").glob("worker-*"))
+
+
+@pytest.mark.slow
+def test_a_worker_that_is_killed_costs_its_trial_only(words, in_tmp, monkeypatch):
+    """The first worker to evaluate for the fifth time is killed; its trial is tried again with the same values."""
+    (in_tmp / "stopper.py").write_text(STOPPER)
+    monkeypatch.setenv("STOP_WITH", "SIGKILL")
+    monkeypatch.setenv("STOP_AFTER", "5")
+    result = tune(words, SPACE, trials=6, workers=2, plugins=["stopper.py"], out="study", **QUICK)
+    assert len(result.trials) == 6 and {one.state for one in result.trials} <= {"finished", "pruned"}
+    assert max(one.number for one in result.trials) > 5, "some were cut short"
+    with pytest.raises(BadOption, match="no option 'colour'"):
+        tune(out="study", trials=7, workers=2, options={"executor.colour": "red"})
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_the_workers_too(words, in_tmp):
+    arguments = (
+        "tune",
+        "--corpus",
+        words,
+        *SPACE,
+        *FLAGS,
+        "--steps",
+        600,
+        "--trials",
+        8,
+        "--workers",
+        2,
+        "--out",
+        "study",
+    )
+    process = run_seqgen(*arguments, cwd=in_tmp)
+    while not list((in_tmp / "study").glob("trial-*/checkpoints/*")):
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    ended = finish(process)
+    assert ended.code == 130 and "seqgen tune --out study continues" in ended.err.splitlines()[-1], ended.err
+    result = tune(out="study", plugins=[])
+    assert len(result.trials) == 8 and {one.state for one in result.trials} <= {"finished", "pruned"}
+    assert not list((in_tmp / "study").glob("worker-*"))
+
+
+@pytest.mark.full
 def test_more_trials_are_asked_for_later_and_known_ones_stay(words, in_tmp):
     first = tune(words, SPACE, trials=2, out="study", **QUICK)
     told = []
@@ -264,6 +317,8 @@ def test_a_time_limit_of_the_runs(words, in_tmp):
         ({"space": ["cell=gru|lstmm"], "cell": None}, UnknownName, "did you mean 'lstm'"),
         ({"space": ["hidden=1|2"]}, BadOption, "as a fixed setting too"),
         ({"trials": 0}, BadOption, "at least 1, not 0"),
+        ({"workers": 0}, BadOption, "at least 1, not 0"),
+        ({"on": "locall"}, UnknownName, "did you mean 'local'"),
         ({"time": "soon"}, BadOption, "not a duration"),
         ({"pruner": "shears"}, BadOption, "median, hyperband, none"),
         ({"refit": True}, BadOption, "no held-out records"),
