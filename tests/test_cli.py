@@ -129,6 +129,7 @@ def mistakes(words, run, tmp_path):
     (tmp_path / "empty.txt").touch()
     (tmp_path / "blank.txt").write_text("\n  \n\n")
     (tmp_path / "latin1.txt").write_bytes(b"ok\nna\xefve\n")
+    (tmp_path / "empty").mkdir()
     (tmp_path / "long.txt").write_bytes(b"x" * 50_000_000)
     damaged = tmp_path / "damaged"
     shutil.copytree(run, damaged)
@@ -149,7 +150,7 @@ def mistakes(words, run, tmp_path):
         "blank lines": (("train", "--corpus", tmp_path / "blank.txt"), 3, "no records"),
         "invalid UTF-8": (("train", "--corpus", tmp_path / "latin1.txt"), 3, "line 2: byte 3"),
         "long line": (("train", "--corpus", tmp_path / "long.txt"), 3, "line 1: longer than 10000"),
-        "folder": (("train", "--corpus", tmp_path), 2, "folder"),
+        "folder": (("train", "--corpus", tmp_path / "empty"), 2, "it holds no files"),
         "unknown option": (
             ("train", "--corpus", words, "--cell", "vanilla", "-o", "cell.activatoin=tanh"), 2, "mean 'activation'",
         ),

@@ -91,9 +91,10 @@ def test_invalid_utf8_names_line_and_byte(tmp_path):
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])
-def test_other_encodings_are_recognised(tmp_path, encoding):
-    with pytest.raises(CorpusError, match=encoding.upper()):
-        texts(write(tmp_path, "a\nb\n".encode(encoding)))
+def test_a_byte_order_mark_says_the_encoding(tmp_path, encoding):
+    assert texts(write(tmp_path, "a\nö𝄞\n".encode(encoding))) == ["a", "ö𝄞"]
+    with pytest.raises(CorpusError, match=f"line 2: here is 0x.*, which is not {encoding.upper()}"):
+        texts(write(tmp_path, "a\nö".encode(encoding)[:-1]))
 
 
 def test_a_long_line_is_refused_in_bounded_memory(tmp_path):

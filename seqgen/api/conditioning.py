@@ -46,6 +46,7 @@ class Conditioning:
         if "label" in fields:
             title = run.settings.corpus.options.get("path", run.settings.corpus.title)
             labelled = any(record.value("label") for record in itertools.islice(run.corpus, _FIRST_RECORDS))
+            title = title if isinstance(title, str) else " --corpus ".join(title)
             train = f"train with --corpus {title} --condition label" if labelled else "train on records that have one"
             none = "" if labelled else ", and its records have none"
             instead = f"; it is conditioned on {slots[0]}: --given {slots[0]}=VALUE" if slots else ""

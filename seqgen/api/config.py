@@ -19,6 +19,7 @@ from seqgen.api.layer_cells import (
     with_layer_tables,
 )
 from seqgen.config import Layer, TrainConfig, TrainSettings, assign, build_options, merge, read_toml, split_names
+from seqgen.corpus import title_of
 from seqgen.errors import BadOption, PluginError, UsageError, did_you_mean
 from seqgen.plugins import Plugins, get_referenced
 from seqgen.registry import Entry
@@ -101,7 +102,7 @@ class ResolvedConfig:
     @property
     def title(self) -> str:
         """The name of the corpus in messages: a file's without its ending."""
-        return Path(self.options["corpus"]["path"]).stem if self.corpus.qualified == FILE else self.corpus.spec.name
+        return title_of(self.options["corpus"]["path"]) if self.corpus.qualified == FILE else self.corpus.spec.name
 
 
 def resolve(config: TrainConfig, plugins: Plugins, start: WarmStart | None = None) -> ResolvedConfig:

@@ -3,39 +3,49 @@
 from __future__ import annotations
 
 import contextlib
-import re
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
+from weakref import WeakKeyDictionary
 
 from seqgen.corpus import (
     ConcatenatedRecords,
     Corpus,
+    JoinedFiles,
     PresplitSource,
     Record,
     Table,
     TextFile,
     TrailingNames,
-    file_suffix,
-    guess_form,
+    find_places,
+    has_table,
+    is_pattern,
     load_file,
+    name_of,
     refuse_known_formats,
+    suffix_of,
 )
 from seqgen.errors import NoSuchFile, PluginError, SeqgenError, UnknownName, UsageError
+from seqgen.files import cache_folder, spool
 from seqgen.plugins import Plugins
 from seqgen.registry import Entry
 from seqgen.specs import CorpusSpec, DomainSpec
 
-_UNQUOTED = re.compile(r"[\w./*?\[\]-]+")  # a pattern that a shell takes as it is
-
+CorpusName = str | Path | Sequence[str | Path]
+"""A registered name, a file, folder, archive or pattern, or several of these."""
 FILE = "seqgen:file"
 """The built-in corpus ``file``; its option ``path`` names the file."""
 OF_FIELDS = ("text_field", "label_field", "fields")
 """Options of the corpus ``file`` that choose fields of a table."""
 
 
-def sort_out_corpus(name: str | Path, plugins: Plugins) -> tuple[Entry, dict[str, Any]]:
-    """Find the corpus that ``--corpus`` names: a registered one, else a file; ``./names`` is always the file.
+def sort_out_corpus(name: CorpusName, plugins: Plugins) -> tuple[Entry, dict[str, Any]]:
+    """Find the corpus that ``--corpus`` names: a registered one, else files; ``./names`` is always a file.
+
+    Args:
+        name: a registered name; or a file, a folder, an archive or a pattern, or several of these.
+        plugins: where registered corpora come from.
 
     Returns:
         The corpus, and the options that the name implies.
@@ -44,24 +54,52 @@ def sort_out_corpus(name: str | Path, plugins: Plugins) -> tuple[Entry, dict[str
         UnknownName: neither.
         NoSuchFile: a path that does not exist.
     """
-    if not isinstance(name, str | Path) or not str(name):
+    names: list[Any] = list(name) if isinstance(name, list | tuple) else [name]
+    if not names or not all(isinstance(one, str | Path) and str(one) for one in names):
         raise UsageError(f"a corpus is a registered name or the path of a file, not {name!r:.60}")
-    text = str(name)
-    if text == "-":
+    if len(names) > 1:
+        found = [_path_of(one, plugins, alone=False) for one in names]
+        return plugins.registry.get("corpus", FILE), {"path": found}
+    one = names[0]
+    if isinstance(one, str) and plugins.registry.has("corpus", one):
+        return plugins.registry.get("corpus", one), {}
+    return plugins.registry.get("corpus", FILE), {"path": _path_of(one, plugins)}
+
+
+_BLOCK_BYTES = 1 << 20
+_spooled: WeakKeyDictionary[BinaryIO, Path] = WeakKeyDictionary()  # standard input that this process has read
+
+
+def _spool_stdin() -> Path:
+    """Return the file in the cache to which standard input is written, once, so that it can be read again.
+
+    Raises:
+        UsageError: there is no standard input, or it is a terminal.
+        DiskError: it cannot be written.
+    """
+    if sys.stdin is None or sys.stdin.isatty():
         raise UsageError(
-            "cannot read records from '-': a corpus is read more than once; write stdin to a file first: "
-            "cat > corpus.txt"
+            "cannot read records from '-': standard input is a terminal; pipe records: cat names.txt | seqgen train "
+            "--corpus -"
         )
-    if isinstance(name, str) and plugins.registry.has("corpus", text):
-        return plugins.registry.get("corpus", text), {}
-    path = Path(name)
-    if path.exists():
-        return plugins.registry.get("corpus", FILE), {"path": str(path.absolute())}
-    if set(text) & set("*?["):
-        raise NoSuchFile(
-            f"no such file: {text!r}; a corpus is one file, so join those that the pattern names: "
-            f"cat {text if _UNQUOTED.fullmatch(text) else 'FILES'} > corpus.txt"
-        )
+    stdin = sys.stdin.buffer
+    if stdin not in _spooled:
+        _spooled[stdin] = spool(cache_folder("stdin"), "stdin", iter(lambda: stdin.read(_BLOCK_BYTES), b""))
+    return _spooled[stdin]
+
+
+def _path_of(name: str | Path, plugins: Plugins, *, alone: bool = True) -> str:
+    """Return the absolute path of a file, folder or pattern."""
+    path, text = Path(name), str(name)
+    if text == "-":
+        return str(_spool_stdin())
+    if path.exists() or is_pattern(text):
+        found = str(path.absolute())
+        if not path.is_file():
+            find_places(found)  # refuses what holds no file
+        return found
+    if not alone and isinstance(name, str) and plugins.registry.has("corpus", text):
+        raise UsageError(f"cannot join the corpus {text!r} with files: it is a registered one; pass files only")
     if "/" in text or "\\" in text or path.suffix:
         raise NoSuchFile(f"no such file: {text!r}")
     hint = plugins.failed_hint() or "a file with a record a line would do too"
@@ -95,9 +133,9 @@ def open_corpus(
     assert isinstance(spec, CorpusSpec)
     if new:
         read_as = dict(options) if entry.qualified == FILE else {}
-        for path in (read_as.pop("path", None), valid, test):
+        for path in (read_as.pop("path", None), *(str(held) for held in (valid, test) if held is not None)):
             if path is not None:
-                refuse_known_formats(str(path), **read_as | ({"layout": layout} if layout else {}))
+                refuse_known_formats(path, **read_as | ({"layout": layout} if layout else {}))
     layout = layout or spec.layout
     source = entry.build(options)
     if layout == "stream" and spec.layout == "lines" and entry.qualified != FILE:
@@ -117,7 +155,7 @@ def _held_out(path: str | Path | None, read_as: Mapping[str, Any], layout: str) 
     """Open a file of held-out records with the options of the corpus; plain text has no fields."""
     if path is None:
         return None
-    plain = read_as.get("form", "auto") == "auto" and guess_form(Path(path)) is None
+    plain = not has_table(str(path), read_as.get("form", "auto"))
     read_as = {name: value for name, value in read_as.items() if not (plain and name in OF_FIELDS)}
     return load_file(path=str(path), layout=layout, **read_as)  # type: ignore[arg-type]
 
@@ -144,7 +182,7 @@ def read_file_as(
     """
     source = _opened(corpus, said)
     fields = _field_names(source)
-    domain = domain or _domain_of(Path(said["path"]), said, fields, plugins)
+    domain = domain or _domain_of(said, fields, plugins)
     spec = domain.spec
     assert isinstance(spec, DomainSpec)
     known: dict[str, Any] = {"trailing_names": True} if spec.trailing_names and source is not None else {}
@@ -155,10 +193,16 @@ def read_file_as(
 
 
 def _opened(corpus: Entry, said: Mapping[str, Any]) -> Table | TextFile | None:
-    """Return the file as it is read without a choice of fields; None where a record is no line or row."""
+    """Return the file as it is read without a choice of fields; None where a record is no line or row.
+
+    Of several files it is the first table, or else the first file.
+    """
     options = {name: value for name, value in said.items() if name not in OF_FIELDS}
     with contextlib.suppress(SeqgenError):  # it comes up again, with its message, where the corpus is opened
         source = corpus.build(corpus.options(options))
+        if isinstance(source, JoinedFiles):
+            sources = list(source.sources())
+            source = next((one for one in sources if isinstance(one, Table)), sources[0])
         return (
             source.file
             if isinstance(source, TrailingNames)
@@ -181,17 +225,19 @@ def _claimed(spec: DomainSpec, fields: Iterable[str]) -> list[str]:
     return [name for _, name in sorted(found, key=lambda pair: pair[0])]
 
 
-def _domain_of(path: Path, said: Mapping[str, Any], fields: Sequence[str], plugins: Plugins) -> Entry:
+def _domain_of(said: Mapping[str, Any], fields: Sequence[str], plugins: Plugins) -> Entry:
     domains = [
         (entry, entry.spec) for entry in plugins.registry.entries("domain") if isinstance(entry.spec, DomainSpec)
     ]
-    ending = file_suffix(path)
-    claiming, what = [entry for entry, spec in domains if ending in spec.endings], f"files that end in {ending}"
+    path = said["path"]
+    endings = {suffix_of(name_of(place)) for place in find_places(path)}
+    claiming = [entry for entry, spec in domains if endings <= set(spec.endings)]
+    what = f"files that end in {' or '.join(sorted(endings))}"
     if not claiming and not said.get("fields"):
         text = said.get("text_field")
         considered = [name for name in fields if name != said.get("label_field")] if text is None else [str(text)]
         claiming = [entry for entry, spec in domains if _claimed(spec, considered)]
-        what = f"the fields of {str(path)!r}"
+        what = f"the fields of {path!r}"
     if len(claiming) > 1:
         names = " or ".join(f"--domain {entry.qualified}" for entry in claiming)
         raise UsageError(f"{what} belong to several domains; say which: {names}")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from seqgen.api.config import ResolvedConfig, resolve
-from seqgen.api.corpora import FILE, open_corpus
+from seqgen.api.corpora import FILE, CorpusName, open_corpus
 from seqgen.api.data_parallel import count_workers, follow_if_launched
 from seqgen.api.encoded_corpus import EncodedCorpus, learn, unchanging
 from seqgen.api.factories import build_around_cell, build_model
@@ -59,7 +59,7 @@ _KINDS = {"cell": "cell", "model": "model", "tokenizer": "tokenizer", "domain": 
 
 
 def train(
-    corpus: str | Path | None = None,
+    corpus: CorpusName | None = None,
     *,
     plugins: PluginsArgument = None,
     listener: Listener | None = None,
@@ -70,7 +70,7 @@ def train(
     """Train a model on a corpus, in a new run folder.
 
     Args:
-        corpus: a registered name, or a text file with one record per line.
+        corpus: a registered name; or a file, a folder, a .zip archive, a pattern like "data/*.csv", or a list of these.
         plugins: None: all that are installed; a list ``["mycell.py", module, MyCell, object_with_hooks, spec]``: these
             too.
         listener: called with the run folder and each event: progress, reports and checkpoints; if it raises
@@ -109,7 +109,7 @@ def train(
 
 
 def plan(
-    corpus: str | Path | None = None,
+    corpus: CorpusName | None = None,
     *,
     plugins: PluginsArgument = None,
     warn: Warn | None = None,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,8 +17,8 @@ from seqgen.api.factories import blank_model, difference, part_entry, read_vocab
 from seqgen.api.layer_cells import by_part, cell_settings, kind_of, split_cells
 from seqgen.api.missing_plugin import changed_plugins
 from seqgen.checkpoint import PartSettings, RunFolder, RunSettings, Snapshot, WarmStartSettings, find_run
-from seqgen.corpus import guess_form
-from seqgen.errors import BadOption, CheckpointError, NoSuchRun
+from seqgen.corpus import find_places, guess_form, is_pattern, name_of
+from seqgen.errors import BadOption, CheckpointError, NoSuchRun, SeqgenError
 from seqgen.plugins import Plugins
 from seqgen.registry import Entry
 from seqgen.render import visible
@@ -86,7 +87,7 @@ class WarmStart:
         """Return whether a corpus, with the options that are given, is the one that this run was trained on."""
         own = self.settings.corpus.options.get("path")
         path = options.get("path", own)
-        return self.reads(corpus) and (path == own or (None not in (path, own) and _place(path) == _place(own)))
+        return self.reads(corpus) and (path == own or (None not in (path, own) and _real(path) == _real(own)))
 
     def read_as(self, corpus: Entry, options: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the options by which this run's corpus was read; without those of fields if the form differs."""
@@ -96,7 +97,7 @@ class WarmStart:
         if corpus.qualified != FILE:
             return own
         said, paths = own.get("form", "auto"), (own["path"], options.get("path", own["path"]))
-        before, now = (guess_form(Path(path)) or (said if said != "auto" else "text") for path in paths)
+        before, now = (_form_of(path) or (said if said != "auto" else "text") for path in paths)
         same = now == (before if said == "auto" else said)
         return own if same else {name: value for name, value in own.items() if name not in _OF_FORM}
 
@@ -148,9 +149,10 @@ class WarmStart:
         same = own is not None and augmentation is not None and own.name == augmentation.qualified
         return {"augmentation": dict(own.options)} if own is not None and same else {}
 
-    def _need(self, path: str, what: str, option: str) -> None:
-        if not Path(path).exists():
-            raise BadOption(f"--from {self.folder.name}: its {what} {path!r} is gone: give another by {option}")
+    def _need(self, paths: str | Sequence[str], what: str, option: str) -> None:
+        for path in [paths] if isinstance(paths, str) else paths:
+            if not (Path(path).exists() or is_pattern(path)):
+                raise BadOption(f"--from {self.folder.name}: its {what} {path!r} is gone: give another by {option}")
 
     def check_options(self, options: Layer, parts: Mapping[str, Entry], plugins: Plugins) -> None:
         """Refuse options with which model, cell or tokenizer would be others than those of the weights.
@@ -262,8 +264,16 @@ def _shown(symbol: str) -> str:
     return f"U+{ord(symbol):04X}" if blank else visible(symbol)
 
 
-def _place(path: object) -> str:
-    return os.path.realpath(str(path))
+def _real(path: Any) -> list[str]:
+    """Return the paths, or the one path, with links resolved."""
+    return [os.path.realpath(one) for one in ([path] if isinstance(path, str) else path)]
+
+
+def _form_of(path: str | Sequence[str]) -> str | None:
+    """Return the form of a file, or of the first of several files, by its suffix; None if it is gone."""
+    with contextlib.suppress(SeqgenError):
+        return guess_form(name_of(find_places(path)[0]))
+    return None
 
 
 def reload_warm_start(recorded: WarmStartSettings, plugins: Plugins) -> WarmStart:

@@ -299,7 +299,7 @@ def configured(command: str, config: str, *, without: Container[str] = ()) -> Fl
     def take(values: dict[str, Any]) -> dict[str, Any]:
         found = {keyword: values.pop(parameter.name) for keyword, parameter in added}
         # A switch that is left out says nothing, so that -o and TOML can.
-        return {keyword: None if value is False else value for keyword, value in found.items()}
+        return {keyword: None if value is False or value == [] else value for keyword, value in found.items()}
 
     return Flags([parameter for _, parameter in added], take)
 

@@ -128,9 +128,15 @@ class TrainConfig(TrainSettings, UserConfig):
 
     title: ClassVar[str] = "train"
     panels: ClassVar[tuple[str, ...]] = (_DATA, _MODEL, _END, _MORE)
-    corpus: Annotated[str | Path | None, Flag(_DATA, metavar="NAME|FILE", completes="corpus")] = Field(
+    corpus: Annotated[
+        str | Path | tuple[str | Path, ...] | None,
+        Flag(
+            _DATA, metavar="NAME|FILE", completes="corpus", repeated=True, accepts="str | Path | Sequence[str | Path]"
+        ),
+    ] = Field(
         None,
-        description="corpus to learn from: a registered name, or a file of text, JSON or CSV with one record per line",
+        description="corpus to learn from: a registered name, a file of text, JSON or CSV, a folder, a .zip archive, "
+        "a pattern in quotes, or - for standard input; may be repeated for several files",
     )
     cell: Annotated[str | None, _of(_MODEL, "cell", "gru", _CELLS)] = Field(
         None, description="recurrent cell of each layer (seqgen list cells); a stack has one a layer: gru,mlp,gru"

@@ -1,9 +1,9 @@
-"""The built-in corpus ``file``: any file read as records."""
+"""The built-in corpus ``file``: any file, or several, read as records."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal, cast
 
@@ -11,8 +11,10 @@ from pydantic import Field
 
 from seqgen.corpus.corpus import Record, get_counts, get_source_files, get_stamp
 from seqgen.corpus.opening import LINE, UTF8, Errors, check_encoding, refuse_text_format
+from seqgen.corpus.places import Place, find_places, is_several, name_of, suffix_of
 from seqgen.corpus.readers import MAX_LINE_CHARS, FileSource, Normal, TextFile
 from seqgen.corpus.separated import SeparatedRecords
+from seqgen.corpus.several import JoinedFiles
 from seqgen.corpus.tables import Columns, Table, TableForm
 from seqgen.errors import BadOption
 
@@ -23,15 +25,14 @@ _FORMS: dict[str, Form] = {
 _STREAM_CHARS = 1 << 16
 
 
-def file_suffix(path: Path) -> str:
-    """Return the last suffix of a file name in lower case, ignoring ".gz"; "" if there is none."""
-    endings = [ending.lower() for ending in path.suffixes if ending.lower() != ".gz"]
-    return endings[-1] if endings else ""
+def guess_form(name: str) -> Form | None:
+    """Return the form of a file by the suffix of its name; None if the suffix is unknown."""
+    return _FORMS.get(suffix_of(name))
 
 
-def guess_form(path: Path) -> Form | None:
-    """Return the form of a file by its suffix; None if the suffix is unknown."""
-    return _FORMS.get(file_suffix(path))
+def has_table(path: str | Sequence[str], form: Form = "auto") -> bool:
+    """Return whether a file, or any of those that a path names, is read as a table."""
+    return form not in ("auto", "text") or any(guess_form(name_of(place)) for place in find_places(path))
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ class ConcatenatedRecords:
 
 
 def refuse_known_formats(
-    path: str,
+    path: str | Sequence[str],
     *,
     form: Form = "auto",
     encoding: str = UTF8,
@@ -98,7 +99,7 @@ def refuse_known_formats(
     """Refuse a file in a known format, such as FASTA, that would be read as one record per line.
 
     Args:
-        path: the file.
+        path: the file, or several, as for ``load_file``.
         form: the form of its content, as for ``load_file``.
         encoding: of the file.
         layout: "lines" or "stream".
@@ -109,15 +110,76 @@ def refuse_known_formats(
         CorpusError: its first lines are in a known format of several lines per record.
         UsageError: there is no such file.
     """
-    kind = form if form != "auto" else guess_form(Path(path)) or "text"
-    if layout == "lines" and separator is None and kind in ("text", "jsonl"):
-        start = TextFile(Path(path), encoding=check_encoding(encoding)).head()
-        refuse_text_format(path, start, of_objects=kind == "jsonl")
+    if layout != "lines" or separator is not None:
+        return
+    for place in find_places(path):
+        if (form if form != "auto" else guess_form(name_of(place)) or "text") == "text":
+            refuse_text_format(str(place), TextFile(place, encoding=check_encoding(encoding)).head())
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """The options by which each file of a corpus is read.
+
+    Attributes:
+        file: a file with the options of all.
+        form: the form of each; "auto": by its suffix.
+        columns: the fields of tables.
+        separator: the start of the first line of a record, if given.
+        trailing_names: whether names follow the texts.
+        layout: "lines" or "stream".
+        has_table: whether any file is a table, so that plain text beside it may lack the fields.
+    """
+
+    file: TextFile
+    form: Form
+    columns: Columns
+    separator: str | None
+    trailing_names: bool
+    layout: str
+    has_table: bool
+
+    def source(self, place: Place) -> Iterable[Record]:
+        """Return the records of a file.
+
+        Raises:
+            BadOption: the options do not apply to it.
+        """
+        file = replace(self.file, path=place, counts={})
+        kind = self.form if self.form != "auto" else guess_form(name_of(place)) or "text"
+        shown, stream = str(place), self.layout == "stream"
+        if self.separator is not None and (kind != "text" or stream):
+            what = "one long text (--layout stream)" if stream else f"a table ({kind})"
+            raise BadOption(
+                f"separator {self.separator!r} applies to records of plain text, and {shown!r} is read as {what}"
+            )
+        if kind == "text":
+            if self.columns != Columns() and not self.has_table:
+                raise BadOption(
+                    f"{shown!r} is plain text, which has no fields; for a table pass -o corpus.form=jsonl, csv or tsv"
+                )
+            return self._plain(file)
+        if file.long_lines == "skip" and kind in ("csv", "tsv"):
+            raise BadOption(f"cannot skip long lines of {shown!r}: a line may be part of a quoted value")
+        table = Table(file, cast("TableForm", kind), self.columns)
+        return ConcatenatedRecords(table) if stream else table
+
+    def _plain(self, file: TextFile) -> Iterable[Record]:
+        if self.layout == "stream":
+            if file.strip or file.normalize != "none" or file.long_lines == "skip":
+                raise BadOption("one long text (--layout stream) has no lines to strip, normalize or skip")
+            return LongText(file)
+        if self.separator not in (None, LINE):
+            return SeparatedRecords(file, self.separator)
+        return TrailingNames(file) if self.trailing_names else file
 
 
 def load_file(
     *,
-    path: Annotated[str, Field(min_length=1, description="path of the file, gzipped or not")],
+    path: Annotated[
+        str | list[str],
+        Field(min_length=1, description="path of a file, folder or .zip archive, a pattern, or a list of these"),
+    ],
     form: Annotated[
         Form, Field(description="file format; auto goes by the suffix: .jsonl, .json, .csv, .tsv, else text")
     ] = "auto",
@@ -152,40 +214,28 @@ def load_file(
     ] = False,
     layout: Annotated[Literal["lines", "stream"], Field(description="one record per line, or one long text")] = "lines",
 ) -> Iterable[Record]:
-    """Read a file as a restartable iterable of records.
+    """Read a file, or several as one corpus, as a restartable iterable of records.
 
     Raises:
         BadOption: the options contradict each other.
+        UsageError, CorpusError: the path names no file, or a damaged archive.
     """
-    file = TextFile(
-        Path(path), max_line_chars=max_line_chars, long_lines=long_lines, encoding=check_encoding(encoding),
-        encoding_errors=encoding_errors, strip=strip, normalize=normalize,
-    )  # fmt: skip
-    kind: Form = form if form != "auto" else guess_form(file.path) or "text"
-    if separator is not None and (kind not in ("auto", "text") or layout == "stream"):
-        what = "one long text (--layout stream)" if layout == "stream" else f"a table ({kind})"
-        raise BadOption(f"separator {separator!r} applies to records of plain text, and {path!r} is read as {what}")
     if trailing_names and (layout == "stream" or separator not in (None, LINE)):
         raise BadOption("trailing_names needs plain text with one record per line: omit the layout or the separator")
-    if kind in ("auto", "text"):
-        if text_field or label_field or fields:
-            raise BadOption(
-                f"{path!r} is plain text, which has no fields; for a table pass -o corpus.form=jsonl, csv or tsv"
-            )
-        if layout == "stream" and (strip or normalize != "none" or long_lines == "skip"):
-            raise BadOption("one long text (--layout stream) has no lines to strip, normalize or skip")
-        if separator not in (None, LINE):
-            return SeparatedRecords(file, separator)
-        if layout == "stream":
-            return LongText(file)
-        return TrailingNames(file) if trailing_names else file
-    if long_lines == "skip" and kind in ("csv", "tsv"):
-        raise BadOption(f"cannot skip long lines of {path!r}: a line may be part of a quoted value")
     if fields and text_field:
         raise BadOption("text_field and fields exclude each other: pass one of them")
-    columns = Columns(text_field, label_field, [name.strip() for name in (fields or "").split(",") if name.strip()])
-    table = Table(file, cast("TableForm", kind), columns)
-    return ConcatenatedRecords(table) if layout == "stream" else table
+    places = find_places(path)
+    file = TextFile(
+        places[0], max_line_chars=max_line_chars, long_lines=long_lines, encoding=check_encoding(encoding),
+        encoding_errors=encoding_errors, strip=strip, normalize=normalize,
+    )  # fmt: skip
+    named = tuple(name.strip() for name in (fields or "").split(",") if name.strip())
+    columns = Columns(text_field, label_field, named)
+    tables = len(places) > 1 and has_table(path, form)
+    reading = _Reading(file, form, columns, separator, trailing_names, layout, tables)
+    if not is_several(path):
+        return reading.source(places[0])
+    return JoinedFiles(tuple(places), reading.source, layout == "stream")
 
 
 NAME = "name"

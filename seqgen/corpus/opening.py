@@ -1,4 +1,4 @@
-"""Opening of text files: gzip, encodings, and the refusal of files that do not hold one record per line.
+"""Opening of text files: encodings, and the refusal of files that do not hold one record per line.
 
 Undecodable bytes are kept as lone surrogates, so that their position in the file is known.
 """
@@ -7,71 +7,60 @@ from __future__ import annotations
 
 import codecs
 import contextlib
-import gzip
 import re
 import shlex
-import zlib
 from collections.abc import Iterator
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Literal, NamedTuple, TextIO
+from typing import BinaryIO, Literal, NamedTuple, TextIO
 
-from seqgen.errors import BadOption, CorpusError, NoSuchFile, UsageError, did_you_mean
-
-_GZIP_MARK = b"\x1f\x8b"
+from seqgen.corpus.places import Place, errors_of, open_unpacked
+from seqgen.errors import BadOption, CorpusError, UsageError, did_you_mean
 
 
 @contextlib.contextmanager
-def open_text(path: Path, encoding: str, newline: Literal[""] | None = None) -> Iterator[TextIOWrapper]:
-    """Open a text file; inside the context an error of the operating system is raised as one line.
+def open_bytes(place: Place, *, binary: bool = False) -> Iterator[BinaryIO]:
+    """Open a file, unpacked; inside the context an error of the operating system is raised as one line.
 
     Args:
-        path: the file.
-        encoding: a checked encoding name.
-        newline: "" keeps line ends as they are; None makes them LF.
+        place: the file.
+        binary: whether it may be in a known binary format.
 
     Raises:
         NoSuchFile: the file does not exist.
         UsageError: it is not a regular file.
-        CorpusError: it cannot be read, or is not text.
+        CorpusError: it cannot be read, is damaged, or is not text.
     """
-    shown = str(path)
-    if path.exists() and not (path.is_file() or path.is_dir()):
+    shown = str(place)
+    if isinstance(place, Path) and place.exists() and not (place.is_file() or place.is_dir()):
         raise UsageError(f"cannot read records from {shown!r}: it is not a regular file")
-    try:
-        with open_unpacked(path, encoding, newline) as file:
-            start = bytes(file.buffer.read(START))
-            refuse_binary(shown, start)
-            if encoding == UTF8:
-                refuse_other_encoding(shown, start)
+    with errors_of(place):
+        file, kind = open_unpacked(place)
+    with errors_of(place, kind), file:
+        if not binary:
+            refuse_binary(shown, file.read(START))
             file.seek(0)
-            yield file
-    except FileNotFoundError:
-        raise NoSuchFile(f"no such file: {shown!r}") from None
-    except IsADirectoryError:
-        raise UsageError(
-            f"cannot read records from {shown!r}: it is a folder; join its files into one: "
-            f"cat {shlex.quote(shown)}/* > corpus.txt"
-        ) from None
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise CorpusError(f"{shown!r} is a damaged gzip file: {error}") from None
-    except UnicodeError as error:  # of an encoding that cannot continue after an error
-        raise CorpusError(f"{shown!r} is not {encoding}: {error}") from None
-    except OSError as error:
-        raise CorpusError(f"cannot read {shown!r}: {error.strerror}") from None
+        yield file
 
 
-def open_unpacked(path: Path, encoding: str, newline: Literal[""] | None = None) -> TextIOWrapper:
-    """Return a file opened as text, with undecodable bytes kept as surrogates and gzip decompressed on the fly.
+@contextlib.contextmanager
+def open_text(place: Place, encoding: str, newline: Literal[""] | None = None) -> Iterator[TextIOWrapper]:
+    """Open a text file with undecodable bytes kept as surrogates; see ``open_bytes`` for what it raises.
 
-    Raises:
-        OSError: it cannot be opened.
+    Args:
+        place: the file.
+        encoding: a checked encoding name; a byte order mark of UTF-16 or UTF-32 wins over UTF-8.
+        newline: "" keeps line ends as they are; None makes them LF.
     """
-    with path.open("rb") as raw:
-        packed = raw.read(2) == _GZIP_MARK
-    if packed:
-        return gzip.open(path, "rt", encoding=encoding, errors=KEEP_UNDECODABLE, newline=newline)
-    return path.open(encoding=encoding, errors=KEEP_UNDECODABLE, newline=newline)
+    with open_bytes(place) as file:
+        start = file.read(4)
+        file.seek(0)
+        found = marked_encoding(start) if encoding == UTF8 else encoding
+        try:
+            with TextIOWrapper(file, encoding=found, errors=KEEP_UNDECODABLE, newline=newline) as text:
+                yield text
+        except UnicodeError as error:  # of an encoding that cannot continue after an error
+            raise CorpusError(f"{str(place)!r} is not {found}: {error}") from None
 
 
 UTF8 = "utf-8"
@@ -87,9 +76,9 @@ _AT_ONCE = 1 << 16  # characters
 _KEPT = re.compile("[\udc00-\udcff]")
 _KEPT_RUN = re.compile("[\udc00-\udcff]{1,4}")
 _USUAL = ("utf-8", "utf-16", "utf-32", "latin-1", "cp1252", "shift_jis", "gb18030", "big5", "euc-kr", "koi8-r")
-_FOREIGN_MARKS = {
-    codecs.BOM_UTF32_LE: "UTF-32", codecs.BOM_UTF32_BE: "UTF-32",
-    codecs.BOM_UTF16_LE: "UTF-16", codecs.BOM_UTF16_BE: "UTF-16",
+_MARKS = {
+    codecs.BOM_UTF32_LE: "utf-32", codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16",
 }  # fmt: skip
 
 
@@ -115,18 +104,9 @@ def check_encoding(name: str) -> str:
         raise BadOption(f"no encoding named {name!r}{did_you_mean(name, _USUAL)}") from None
 
 
-def refuse_other_encoding(path: str, start: bytes) -> None:
-    """Refuse a file that starts with the byte order mark of another encoding.
-
-    Raises:
-        CorpusError: it starts with such a mark.
-    """
-    for mark, encoding in _FOREIGN_MARKS.items():
-        if start.startswith(mark):
-            raise CorpusError(
-                f"{path!r} looks like {encoding}: -o corpus.encoding={encoding.lower()} reads it, or convert it to "
-                "UTF-8 first"
-            )
+def marked_encoding(start: bytes) -> str:
+    """Return the encoding whose byte order mark a file starts with; UTF-8 if there is none."""
+    return next((encoding for mark, encoding in _MARKS.items() if start.startswith(mark)), UTF8)
 
 
 def is_decodable(block: str) -> bool:
@@ -198,6 +178,7 @@ class _Binary(NamedTuple):
 _TABLE = "export it as CSV, with column names in the first row"
 _TEXT = "save it as plain text, one record per line"
 _UNPACK = "unpack it, and pass a text file with one record per line"
+_RENAME = "give it a name that ends in .zip, and its files are read"
 _NOTES = "convert it to ABC or another text form, and pass that"
 _PICTURE = "pass a text file with one record per line"
 _ARRAYS = "write its texts to a file, one per line"
@@ -210,7 +191,7 @@ _BINARIES = (  # the first match counts
     _Binary("an OpenDocument text", _TEXT, b"PK\x03\x04", b"opendocument.text"),
     _Binary("an e-book (EPUB)", _TEXT, b"PK\x03\x04", b"application/epub+zip"),
     _Binary("a NumPy archive", _ARRAYS, b"PK\x03\x04", b".npy"),
-    _Binary("a zip archive", _UNPACK, b"PK\x03\x04"),
+    _Binary("a zip archive", _RENAME, b"PK\x03\x04"),
     _Binary("an empty zip archive", _UNPACK, b"PK\x05\x06"),
     _Binary("an Office document (before 2007)", "export it as CSV or plain text", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"),
     _Binary("a Parquet file", f"{_TABLE}: pandas.read_parquet(FILE).to_csv('corpus.csv', index=False)", b"PAR1\x15"),
@@ -229,7 +210,7 @@ _BINARIES = (  # the first match counts
     _Binary("a doubly gzipped file", "unpack it once with gzip -d", b"\x1f\x8b"),
     _Binary("a bzip2 file", "unpack it with bzip2 -d, or pack it with gzip", b"BZh", b"1AY&SY"),
     _Binary("an xz file", "unpack it with xz -d, or pack it with gzip", b"\xfd7zXZ\0"),
-    _Binary("a Zstandard file", "unpack it with zstd -d, or pack it with gzip", b"\x28\xb5\x2f\xfd"),
+    _Binary("a doubly packed Zstandard file", "unpack it once with zstd -d", b"\x28\xb5\x2f\xfd"),
     _Binary("a 7z archive", _UNPACK, b"7z\xbc\xaf\x27\x1c"),
     _Binary("a RAR archive", _UNPACK, b"Rar!\x1a\x07"),
     _Binary("a tar archive", _UNPACK, b"", b"\0ustar"),
@@ -244,7 +225,7 @@ class _Written(NamedTuple):
     way: str = ""
 
 
-_JQ = "jq -c '.[]' FILE > corpus.jsonl writes one record per line"
+_ITEMS = "-o corpus.form=jsonl reads its items"
 _MARKUP = _ARRAYS
 _WRITTEN = (
     _Written("FASTA", re.compile(r"(?:;.*\n)*>.*\n(?:[A-Za-z*.-]+[ \t]*\n)+(?:[>\n]|[A-Za-z*.-]*\Z)"), ">"),
@@ -260,7 +241,7 @@ _WRITTEN = (
     ),
     _Written("ABC (tunes)", re.compile(r"(?:%.*\n|[^\S\n]*\n)*X:\s*\d+.*\n(?:(?:[A-JL-Za-z]:|%).*\n)*K:"), "X:"),
     _Written("GenBank", re.compile(r"LOCUS +\S+ +\d+ (?:bp|aa)"), "//"),
-    _Written("one JSON array", re.compile(r'\s*\[\s*(?:\{\s*["}]|"(?:[^"\\\n]|\\.)*"\s*[,\]]|\[)'), None, _JQ),
+    _Written("one JSON array", re.compile(r'\s*\[\s*(?:\{\s*["}]|"(?:[^"\\\n]|\\.)*"\s*[,\]]|\[)'), None, _ITEMS),
     _Written("HTML", re.compile(r"\s*<(?:!doctype\s+html|html)\b", re.IGNORECASE), None, _MARKUP),
     _Written("XML", re.compile(r"\s*<\?xml\b"), None, _MARKUP),
     _Written("RTF", re.compile(r"\{\\rtf"), None, _TEXT),
@@ -283,21 +264,20 @@ def refuse_binary(path: str, start: bytes) -> None:
             raise CorpusError(f"cannot read records from {path!r}: it is {kind.what}; {kind.way}")
 
 
-def refuse_text_format(path: str, start: str, *, of_objects: bool = False) -> None:
+def refuse_text_format(path: str, start: str) -> None:
     """Refuse a text file whose lines are not records, though each could be trained on as one.
 
     Args:
         path: the file name to show.
         start: its first characters.
-        of_objects: whether it is read as JSON Lines.
 
     Raises:
         CorpusError: it is in a known format.
     """
     for kind in _WRITTEN:
-        if (not of_objects or kind.way == _JQ) and kind.pattern.match(start):
+        if kind.pattern.match(start):
             raise CorpusError(f"cannot read the lines of {path!r} as records: it is {kind.what}; {_way(path, kind)}")
-    if not of_objects and _OBJECTS.match(start):
+    if _OBJECTS.match(start):
         raise CorpusError(
             f"cannot read the lines of {path!r} as records: they are JSON objects; -o corpus.form=jsonl with "
             f"--text-field NAME reads one of their fields; {_ANYWAY}"
@@ -310,5 +290,5 @@ _ANYWAY = f"-o corpus.separator={LINE} reads its lines as they are"
 def _way(path: str, kind: _Written) -> str:
     """Return the hint for a text file in a known format."""
     if kind.separator is None:
-        return kind.way.replace("FILE", shlex.quote(path)) + ("" if kind.way == _JQ else f"; {_ANYWAY}")
+        return f"{kind.way.replace('FILE', shlex.quote(path))}; {_ANYWAY}"
     return f"-o corpus.separator={shlex.quote(kind.separator)} reads its records, each with all its lines; {_ANYWAY}"

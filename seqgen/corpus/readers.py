@@ -23,9 +23,9 @@ from seqgen.corpus.opening import (
     find_first_problem,
     is_decodable,
     open_text,
-    open_unpacked,
     replace_undecodable,
 )
+from seqgen.corpus.places import Place, file_of, stamp_of
 from seqgen.errors import CorpusError
 
 MAX_LINE_CHARS = 10_000
@@ -46,7 +46,7 @@ class TextFile:
     at the start is dropped and blank lines are skipped; all other white space is kept.
 
     Attributes:
-        path: the file.
+        path: the file, gzipped or not, or one inside a zip archive.
         label: the label of every record, if any.
         split: the part that every record belongs to, if any.
         max_line_chars: the longest line allowed, in characters.
@@ -64,7 +64,7 @@ class TextFile:
         CorpusError: it cannot be read or decoded, or a line is too long.
     """
 
-    path: Path
+    path: Place
     label: str | None = None
     split: Literal["train", "valid", "test"] | None = None
     max_line_chars: int = MAX_LINE_CHARS
@@ -107,14 +107,12 @@ class TextFile:
 
     def stamp(self) -> list[object]:
         """Return JSON values that change when the file does; "" stands for a missing file."""
-        found = self.path.stat() if self.path.is_file() else None
-        state = [found.st_size, found.st_mtime_ns, found.st_ino] if found else [""]
         how = [self.encoding, self.encoding_errors, self.long_lines, self.strip, self.normalize]
-        return [str(self.path.resolve()), *state, self.label, self.split, self.max_line_chars, *how]
+        return [*stamp_of(self.path), self.label, self.split, self.max_line_chars, *how]
 
     def source_files(self) -> list[Path]:
-        """Return the file, in a list."""
-        return [self.path]
+        """Return the file, or the archive that holds it, in a list."""
+        return [file_of(self.path)]
 
     def blocks(self) -> Iterator[str]:
         """Yield the text in pieces, line ends made LF; a piece ends with a line unless the line is very long."""
@@ -222,9 +220,9 @@ class TextFile:
         ways = "-o corpus.max_line_chars=N allows longer lines"
         ways += ", -o corpus.long_lines=skip skips them; " if skippable else "; "
         ways += "--layout stream reads one long text"
-        with open_unpacked(self.path, check_encoding(self.encoding), newline="") as file:
+        with self.opened(newline="") as file:
             limit = self.max_line_chars if self.long_lines == "refuse" else None
-            return find_first_problem(file, str(self.path), check_encoding(self.encoding), limit, ways)
+            return find_first_problem(file, str(self.path), file.encoding, limit, ways)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Records from files with named fields: JSON Lines, comma- or tab-separated values."""
+"""Records from files with named fields: JSON Lines or an array, comma- or tab-separated values."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from seqgen.corpus.corpus import Record
+from seqgen.corpus.json_array import JsonArray
 from seqgen.corpus.opening import is_decodable, replace_undecodable
 from seqgen.corpus.readers import FileSource
 from seqgen.errors import CorpusError, UsageError, did_you_mean
@@ -48,8 +49,9 @@ class Table(FileSource):
 
     Attributes:
         file: the file to read; its label applies to rows without one.
-        form: "jsonl" (an object or a string per line), "csv" or "tsv" (the first row holds the column names). The
-            separator of "csv" (comma, semicolon or tab) is detected from the first row, or given by a line "sep=;".
+        form: "jsonl" (an object or a string per line, or one array of them), "csv" or "tsv" (the first row holds the
+            column names). The separator of "csv" (comma, semicolon or tab) is detected from the first row, or given by
+            a line "sep=;".
         columns: the fields that make up a record.
 
     Raises (while iterating):
@@ -120,17 +122,28 @@ class Table(FileSource):
             )
 
     def _json_rows(self, counts: Counter[str]) -> Iterator[tuple[int, Mapping[str, Any]]]:
-        for number, line in self.file.numbered_lines(counts):
-            try:
-                value = json.loads(line)
-            except (ValueError, RecursionError) as error:
-                raise CorpusError(f"{self._where(number)}: not JSON: {error}{_of_an_array(line)}") from None
-            if line.count("[") + line.count("{") > _MAX_DEPTH and _is_deep(value):
+        is_array = self.file.head().lstrip().startswith("[")
+        for number, value in self._json_items(counts) if is_array else self._json_lines(counts):
+            if isinstance(value, dict | list) and _is_deep(value):
                 raise CorpusError(f"{self._where(number)}: a value is nested more than {_MAX_DEPTH} levels deep")
             if not isinstance(value, dict | str):
-                what = f"{line[:40]!r} is neither an object nor a string"
-                raise CorpusError(f"{self._where(number)}: {what}{_of_an_array(line)}")
+                shown = json.dumps(value)[:40]
+                raise CorpusError(f"{self._where(number)}: {shown!r} is neither an object nor a string")
             yield number, {"text": value} if isinstance(value, str) else value
+
+    def _json_lines(self, counts: Counter[str]) -> Iterator[tuple[int, Any]]:
+        for number, line in self.file.numbered_lines(counts):
+            try:
+                yield number, json.loads(line)
+            except (ValueError, RecursionError) as error:
+                raise CorpusError(f"{self._where(number)}: not JSON: {error}") from None
+
+    def _json_items(self, counts: Counter[str]) -> Iterator[tuple[int, Any]]:
+        def problem(line: int, reason: str) -> CorpusError:
+            return CorpusError(f"{self._where(line)}: {reason}")
+
+        yield from JsonArray(self.file.blocks(), self.file.max_line_chars, problem)
+        counts.update(self.file.counts)
 
     def _separated_rows(self, counts: Counter[str]) -> Iterator[tuple[int, Mapping[str, Any]]]:
         with self.file.opened(newline="") as file:
@@ -185,11 +198,6 @@ class Table(FileSource):
 def _listed(names: Iterable[str]) -> str:
     """Return field names joined by commas; names that are not identifiers are quoted."""
     return ", ".join(name if name.isidentifier() else repr(name) for name in names)
-
-
-def _of_an_array(line: str) -> str:
-    is_array = line.lstrip().startswith("[")
-    return "; JSON Lines has one record per line: convert an array with jq -c '.[]' FILE" if is_array else ""
 
 
 def _is_deep(value: Any) -> bool:

@@ -13,10 +13,11 @@ from seqgen.files.atomic_write import (
 from seqgen.files.lock import FolderLock, last_holder, lock_file
 from seqgen.files.logs import JsonLines
 from seqgen.files.safe_path import SafePath, cache_folder
+from seqgen.files.spool import spool
 from seqgen.files.stored_json import dump_checksummed, load_checksummed, load_json
 
 __all__ = [
     "FolderLock", "JsonLines", "SafePath", "build_folder", "cache_folder", "dump_checksummed", "dump_json",
     "free_bytes", "last_holder", "load_checksummed", "load_json", "lock_file", "remove_folders",
-    "remove_temporaries", "write_atomic", "write_folder_atomic", "write_synced",
+    "remove_temporaries", "spool", "write_atomic", "write_folder_atomic", "write_synced",
 ]  # fmt: skip

@@ -76,9 +76,10 @@ TABLE = {
     ),
     "Latin-1": Row(LATIN1, ["naïve", "café"], options=("encoding=latin-1",)),
     # other marks
-    "UTF-16 mark": Row("a\nb\n".encode("utf-16"), None, "looks like UTF-16: -o corpus.encoding=utf-16 reads it"),
-    "UTF-32 mark": Row("a\nb\n".encode("utf-32"), None, "looks like UTF-32: -o corpus.encoding=utf-32 reads it"),
-    "UTF-16 big-endian mark": Row(codecs.BOM_UTF16_BE + "a\n".encode("utf-16-be"), None, "looks like UTF-16"),
+    "UTF-16 mark": Row("a\nö\n".encode("utf-16"), ["a", "ö"]),
+    "UTF-32 mark": Row("a\nö\n".encode("utf-32"), ["a", "ö"]),
+    "UTF-16 big-endian mark": Row(codecs.BOM_UTF16_BE + "a\nö\n".encode("utf-16-be"), ["a", "ö"]),
+    "UTF-16 mark, cut short": Row("ab\n".encode("utf-16")[:-1], None, "is 0x0a, which is not UTF-16"),
     "UTF-16 as such": Row("ä\r\n𝄞\n".encode("utf-16"), ["ä", "𝄞"], options=("encoding=utf-16",)),
     "UTF-32 as such": Row("ä\n𝄞\n".encode("utf-32"), ["ä", "𝄞"], options=("encoding=utf-32",)),
     "UTF-16 cut short": Row("ab\n".encode("utf-16")[:-1], None, "is 0x0a, which is not UTF-16", ("encoding=utf-16",)),

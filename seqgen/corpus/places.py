@@ -1,0 +1,319 @@
+"""Files of a corpus: files on disk and inside zip archives, found by path, folder or pattern, and opened unpacked."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import glob
+import gzip
+import importlib
+import io
+import os
+import sys
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any, BinaryIO, Protocol, cast
+
+from seqgen.errors import CorpusError, MissingExtra, NoSuchFile, UsageError, one_line
+
+_GZIP_MARK, _ZSTD_MARK = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+_PACKED = (".gz", ".zst")
+_AT_ONCE = 1 << 10  # packed bytes: a kilobyte of Zstandard unpacks to at most about 32 MB
+_MAGIC = frozenset("*?[")
+
+
+@dataclass(frozen=True)
+class ZipMember:
+    """A file inside a zip archive.
+
+    Attributes:
+        archive: the archive.
+        name: the name of the file inside it, with forward slashes.
+    """
+
+    archive: Path
+    name: str
+
+    def __str__(self) -> str:
+        """Return the archive and the name for messages: "corpus.zip/names/b.txt"."""
+        return f"{self.archive}/{self.name}"
+
+
+Place = Path | ZipMember
+"""Where one file of a corpus is."""
+
+
+def name_of(place: Place) -> str:
+    """Return the file name of a place, without folders."""
+    return PurePosixPath(place.name).name
+
+
+def suffix_of(name: str) -> str:
+    """Return the last suffix of a file name in lower case, ignoring ".gz" and ".zst"; "" if there is none."""
+    endings = [ending.lower() for ending in PurePosixPath(name).suffixes if ending.lower() not in _PACKED]
+    return endings[-1] if endings else ""
+
+
+def file_of(place: Place) -> Path:
+    """Return the file on disk that holds a place."""
+    return place.archive if isinstance(place, ZipMember) else place
+
+
+def stamp_of(place: Place) -> list[object]:
+    """Return JSON values that change when the file does; "" stands for a missing file."""
+    file = file_of(place)
+    found = file.stat() if file.is_file() else None
+    state = [found.st_size, found.st_mtime_ns, found.st_ino] if found else [""]
+    inside = [place.name] if isinstance(place, ZipMember) else []
+    return [str(file.resolve()), *inside, *state]
+
+
+# -- found by path, folder or pattern
+
+
+def find_places(path: str | Sequence[str]) -> list[Place]:
+    """Return the files that a path, or each of several, names, in sorted order and each once.
+
+    A folder stands for all files in it and its subfolders, a pattern such as "data/*.csv" for the files that match
+    (``**`` matches subfolders), and an archive that ends in ".zip" for its members. Hidden files are left out. A path
+    that exists is never a pattern; one that does not exist and is none is returned as it is.
+
+    Raises:
+        NoSuchFile: a pattern matches no file.
+        UsageError: a folder or an archive holds no file.
+        CorpusError: an archive is damaged.
+    """
+    paths = [path] if isinstance(path, str) else list(path)
+    found = {place: None for one in paths for place in _named_by(one)}
+    return list(found) if len(paths) == 1 else sorted(found, key=_in_order)
+
+
+def is_several(path: str | Sequence[str]) -> bool:
+    """Return whether a path names, or may name, several files: a folder, a pattern, an archive, several paths."""
+    if not isinstance(path, str):
+        return len(path) != 1 or is_several(path[0])
+    return Path(path).is_dir() or _is_archive(Path(path)) or (is_pattern(path) and not Path(path).exists())
+
+
+def is_pattern(path: str) -> bool:
+    """Return whether a path has characters of a pattern."""
+    return bool(_MAGIC & set(path))
+
+
+def title_of(path: str | Sequence[str]) -> str:
+    """Return a name for a corpus read from a path: a file's without its suffixes, a pattern's folder."""
+    if not isinstance(path, str):
+        return title_of(path[0]) + (f"+{len(path) - 1}" if len(path) > 1 else "")
+    if "://" in path:
+        return PurePosixPath(path.partition("://")[2].partition("?")[0].rstrip("/")).stem
+    if is_pattern(path) and not Path(path).exists():
+        return next((part.name for part in Path(path).absolute().parents if not is_pattern(str(part))), "") or "corpus"
+    return Path(path).stem
+
+
+def _named_by(path: str) -> Iterator[Place]:
+    base = Path(path)
+    if base.is_dir():
+        found = sorted(_in_folder(base), key=_in_order)
+        what = f"the folder {path!r}"
+    elif is_pattern(path) and not base.exists():
+        matched = (Path(name) for name in glob.iglob(path, recursive=True))  # noqa: PTH207 -- absolute, too
+        found = sorted((one for one in matched if one.is_file()), key=_in_order)
+        what = ""
+        if not found:
+            raise NoSuchFile(f"no such file: no file matches the pattern {path!r}")
+    else:
+        found, what = [base], f"the archive {path!r}"
+    places = [place for one in found for place in (_members(one) if _is_archive(one) else (one,))]
+    if not places:
+        raise UsageError(f"cannot read records from {what or repr(path)}: it holds no files")
+    yield from places
+
+
+def _in_order(place: Place) -> tuple[tuple[str, ...], str]:
+    return file_of(place).parts, place.name if isinstance(place, ZipMember) else ""
+
+
+def _in_folder(folder: Path) -> Iterator[Path]:
+    for inside, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        yield from (Path(inside) / name for name in names if not name.startswith("."))
+
+
+def _is_archive(path: Path) -> bool:
+    return path.suffix.lower() == ".zip" and path.is_file()
+
+
+def _members(archive: Path) -> Iterator[ZipMember]:
+    for name in sorted(_archive(archive).namelist()):
+        parts = PurePosixPath(name).parts
+        if not name.endswith("/") and "__MACOSX" not in parts and not any(part.startswith(".") for part in parts):
+            yield ZipMember(archive, name)
+
+
+def _archive(path: Path) -> zipfile.ZipFile:
+    with errors_of(path, "zip archive"):
+        return _opened(path, path.stat().st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=2)
+def _opened(path: Path, changed_ns: int) -> zipfile.ZipFile:
+    """Open an archive and cache it, so that its index is read once and not for each of a thousand members."""
+    return zipfile.ZipFile(path)
+
+
+# -- opened
+
+
+_MEMBER = "member of a zip archive"
+
+
+class _Damaged(Exception):
+    """Bytes that cannot be unpacked."""
+
+
+@contextlib.contextmanager
+def errors_of(place: Place, kind: str = "") -> Iterator[None]:
+    """Raise an error of the operating system, or of damaged bytes, as one line that names the file.
+
+    Args:
+        place: the file.
+        kind: how it is packed: "gzip file"; "" if it is not.
+
+    Raises (when the context ends):
+        NoSuchFile, UsageError, CorpusError: see ``open_unpacked``.
+    """
+    shown = str(place)
+    try:
+        yield
+    except FileNotFoundError:
+        raise NoSuchFile(f"no such file: {shown!r}") from None
+    except IsADirectoryError:
+        raise UsageError(f"cannot read records from {shown!r}: it is a folder") from None
+    except (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile, _Damaged) as error:
+        what = kind or ("file" if isinstance(place, Path) else _MEMBER)
+        raise CorpusError(f"{shown!r} is a damaged {what}: {one_line(error)}") from None
+    except OSError as error:
+        raise CorpusError(f"cannot read {shown!r}: {error.strerror or one_line(error)}") from None
+
+
+def open_unpacked(place: Place) -> tuple[BinaryIO, str]:
+    """Open a file for reading bytes, with gzip and Zstandard unpacked on the fly; it can be rewound.
+
+    Returns:
+        The file, and how it is packed for ``errors_of``: "gzip file", "Zstandard file", "member of a
+        zip archive", or "".
+
+    Raises:
+        OSError: it cannot be opened.
+        MissingExtra: it is packed with Zstandard, and no package unpacks that.
+        Exception: it is damaged; ``errors_of`` makes these one line.
+    """
+    if isinstance(place, ZipMember):
+        raw, kind = _open_member(place), _MEMBER
+    else:
+        raw, kind = place.open("rb"), ""
+    try:
+        start = raw.read(4)
+        raw.seek(0)
+        if start == _ZSTD_MARK:
+            return cast("BinaryIO", io.BufferedReader(_Zstandard(raw, str(place)), 1 << 17)), "Zstandard file"
+    except BaseException:
+        raw.close()
+        raise
+    if not start.startswith(_GZIP_MARK):
+        return raw, kind
+    if isinstance(place, Path):  # by its path, so that closing it closes the file
+        raw.close()
+        return cast("BinaryIO", gzip.open(place)), "gzip file"
+    return cast("BinaryIO", gzip.GzipFile(fileobj=raw)), "gzip file"
+
+
+def _open_member(place: ZipMember) -> BinaryIO:
+    try:
+        return cast("BinaryIO", _archive(place.archive).open(place.name))
+    except KeyError:
+        raise NoSuchFile(f"no such file: {str(place)!r}") from None
+    except (NotImplementedError, RuntimeError) as error:  # packed in another way, or encrypted
+        raise CorpusError(f"cannot read {str(place)!r}: {one_line(error)}; unpack the archive") from None
+
+
+class _Decompressor(Protocol):
+    """A decompressor of one frame of Zstandard."""
+
+    eof: bool
+    unused_data: bytes
+
+    def decompress(self, data: bytes) -> bytes:
+        """Return the bytes that more packed ones unpack to."""
+        ...
+
+
+class _Zstandard(io.RawIOBase):
+    """Frames of Zstandard, unpacked while they are read; seeking back starts anew."""
+
+    def __init__(self, packed: BinaryIO, shown: str) -> None:
+        self._packed, (self._make, self._error) = packed, _zstandard(shown)
+        self._frame: _Decompressor | None = None
+        self._ready, self._position = b"", 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        self._packed.close()
+        super().close()
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        if whence == io.SEEK_END:
+            while self.read(1 << 16):
+                pass
+            offset += self._position
+        elif whence == io.SEEK_CUR:
+            offset += self._position
+        if offset < self._position:
+            self._packed.seek(0)
+            self._frame, self._ready, self._position = None, b"", 0
+        while self._position < offset and self.read(min(offset - self._position, 1 << 16)):
+            pass
+        return self._position
+
+    def tell(self) -> int:
+        return self._position
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._ready:
+            given = self._frame.unused_data if self._frame is not None and self._frame.eof else b""
+            given = given or self._packed.read(_AT_ONCE)
+            if not given:
+                if self._frame is not None and not self._frame.eof:
+                    raise EOFError("it ends within a frame")
+                return 0
+            if self._frame is None or self._frame.eof:
+                self._frame = self._make()
+            try:
+                self._ready = self._frame.decompress(given)
+            except self._error as error:
+                raise _Damaged(one_line(error)) from None
+        n = min(len(self._ready), len(buffer))
+        buffer[:n], self._ready = self._ready[:n], self._ready[n:]
+        self._position += n
+        return n
+
+
+def _zstandard(shown: str) -> tuple[Any, type[Exception]]:
+    """Return a maker of decompressors of one frame each, and the error that these raise."""
+    if sys.version_info >= (3, 14):
+        own = importlib.import_module("compression.zstd")
+        return own.ZstdDecompressor, own.ZstdError
+    try:
+        package = importlib.import_module("zstandard")
+    except ImportError:
+        raise MissingExtra("zstd", f"cannot read {shown!r}: a Zstandard file") from None
+    return lambda: package.ZstdDecompressor().decompressobj(), package.ZstdError

@@ -1,0 +1,56 @@
+"""Several files read as one corpus."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from seqgen.corpus.corpus import Record, get_counts, get_stamp
+from seqgen.corpus.places import Place, file_of
+
+
+@dataclass(frozen=True)
+class JoinedFiles:
+    """The records of several files, one after the other; each iteration reads the files again.
+
+    Attributes:
+        places: the files, in their order.
+        source_of: returns the records of one file.
+        stream: whether they are one long text; a file that does not end with a line end then gets one.
+        counts: what the last complete pass skipped or changed, summed over the files.
+
+    Raises (while iterating): as the sources of the files do.
+    """
+
+    places: tuple[Place, ...]
+    source_of: Callable[[Place], Iterable[Record]] = field(compare=False)
+    stream: bool = False
+    counts: dict[str, int] = field(default_factory=dict, compare=False, repr=False)
+
+    def __iter__(self) -> Iterator[Record]:
+        """Iterate over the records from those of the first file."""
+        total, last = Counter[str](), Record("\n")
+        for source in self.sources():
+            for record in source:
+                yield record
+                last = record
+            if self.stream and not last.text.endswith("\n"):
+                yield (last := last._replace(text="\n"))
+            total.update(get_counts(source))
+        self.counts.clear()
+        self.counts.update(total)
+
+    def sources(self) -> Iterator[Iterable[Record]]:
+        """Yield the records of each file."""
+        return map(self.source_of, self.places)
+
+    def stamp(self) -> object:
+        """Return a value that changes when a file is added, removed or changed."""
+        found = [get_stamp(source) for source in self.sources()]
+        return None if None in found else found
+
+    def source_files(self) -> list[Path]:
+        """Return the files on disk that the records are read from, each once."""
+        return list(dict.fromkeys(map(file_of, self.places)))

@@ -1,0 +1,355 @@
+"""Folders, patterns, archives, several files and standard input read as one corpus."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import os
+import shutil
+import sys
+import tracemalloc
+import zipfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import seqgen
+from seqgen.corpus import TextFile, get_source_files, get_stamp, load_file
+from seqgen.corpus.json_array import JsonArray
+from seqgen.corpus.places import find_places, title_of
+from seqgen.errors import BadOption, CorpusError, NoSuchFile, UnknownName, UsageError
+
+TINY = ("--cell", "vanilla", "--hidden", 4, "--steps", 5, "--split", "none", "-o", "samples=1")
+
+
+@pytest.fixture
+def data(in_tmp):
+    """A folder with a file of each kind."""
+    zstandard = pytest.importorskip("zstandard")
+    folder = in_tmp / "data"
+    (folder / "sub" / ".git").mkdir(parents=True)
+    (folder / "a.txt").write_text("anna\nben")
+    (folder / "b.csv").write_text("text,kind\ncarl,m\n")
+    (folder / "c.JSON").write_text('[\n "dora",\n {"text": "emil", "kind": "m"}]')
+    (folder / "d.txt.gz").write_bytes(gzip.compress(b"fritz\n"))
+    (folder / "e.txt.zst").write_bytes(zstandard.compress(b"gustav\n") + zstandard.compress(b"hans\n"))
+    (folder / "f.txt").write_bytes("ida\njörg\n".encode("utf-16"))
+    (folder / "sub" / "g.jsonl").write_text('{"name": "karl"}\n')
+    (folder / ".hidden.txt").write_text("no\n")
+    (folder / "sub" / ".git" / "config").write_text("no\n")
+    return folder
+
+
+NAMES = ["anna", "ben", "carl", "dora", "emil", "fritz", "gustav", "hans", "ida", "jörg", "karl"]
+
+
+def texts(path, **options):
+    source = load_file(path=path if isinstance(path, list) else str(path), **options)
+    found = [record.text for record in source]
+    assert found == [record.text for record in source], "the same each time"
+    return found
+
+
+def zipped(folder: Path, archive: Path) -> Path:
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
+        for path in sorted(folder.rglob("*")):
+            file.write(path, path.relative_to(folder).as_posix())
+        file.writestr("__MACOSX/a.txt", "no\n")
+    return archive
+
+
+def test_a_folder_an_archive_and_a_pattern_are_read_in_the_order_of_paths(data):
+    assert texts(data) == NAMES
+    assert texts(zipped(data, data.parent / "all.zip")) == NAMES
+    assert texts(data / "*.txt") == ["anna", "ben", "ida", "jörg"]
+    assert texts(data / "**" / "*.json*") == ["karl"]
+    shutil.move(data.parent / "all.zip", data / "aa.zip")
+    assert texts(data) == [*NAMES[:2], *NAMES, *NAMES[2:]]
+    assert texts([str(data / "b.csv"), str(data / "a.txt"), str(data / "b.*")]) == ["anna", "ben", "carl"]
+
+
+def test_a_file_whose_name_looks_like_a_pattern_is_that_file(in_tmp, cli):
+    (in_tmp / "a[b]*.txt").write_text("anna\n")
+    (in_tmp / "ab.txt").write_text("ben\n")
+    assert texts("a[b]*.txt") == ["anna"]
+    assert cli("show", "corpus", "a[b]*.txt").code == 0
+
+
+def test_fields_are_of_the_tables_among_the_files(data):
+    (data / "c.JSON").unlink()
+    (data / "sub" / "g.jsonl").unlink()
+    found = [(record.text, record.label) for record in load_file(path=str(data), label_field="kind")]
+    assert found[:3] == [("anna", None), ("ben", None), ("carl", "m")]
+    with pytest.raises(BadOption, match="is plain text, which has no fields"):
+        texts(data / "*.txt", label_field="kind")
+
+
+def test_one_long_text_of_several_files_keeps_their_last_lines_apart(data):
+    text = "".join(texts(data / "?.txt", layout="stream"))
+    assert text == "anna\nben\nida\njörg\n"
+
+
+def test_what_holds_no_file_is_named(in_tmp, cli):
+    (in_tmp / "empty").mkdir()
+    with zipfile.ZipFile(in_tmp / "empty.zip", "w"):
+        pass
+    (in_tmp / "no.zip").write_bytes(b"PK\x03\x04 and so on")
+    for corpus, code, said in (
+        ("empty", 2, "cannot read records from the folder '{}/empty': it holds no files"),
+        ("empty.zip", 2, "cannot read records from the archive '{}/empty.zip': it holds no files"),
+        ("no.zip", 3, "'{}/no.zip' is a damaged zip archive: File is not a zip file"),
+        ("*.csv", 2, "no such file: no file matches the pattern '{}/*.csv'"),
+        ("nothing.csv", 2, "no such file: 'nothing.csv'"),
+    ):
+        for command in (("train", "--corpus", corpus, *TINY), ("show", "corpus", corpus)):
+            refused = cli(*command)
+            assert (refused.code, refused.err) == (code, f"seqgen: {said.format(in_tmp)}\n")
+    with pytest.raises(UnknownName, match="no corpus named 'nams'; did you mean 'names'"):
+        seqgen.train(["nams", "a.txt"])
+    with pytest.raises(UsageError, match="cannot join the corpus 'names' with files: it is a registered one"):
+        seqgen.train(["names", "a.txt"])
+    with pytest.raises(UsageError, match="a corpus is a registered name or the path of a file, not \\[\\]"):
+        seqgen.train([])
+    with pytest.raises(NoSuchFile):
+        seqgen.train(["a.txt", "b.txt"])
+
+
+def test_complaints_name_the_file_in_the_archive_and_the_line(in_tmp, cli):
+    with zipfile.ZipFile("corpus.zip", "w") as file:
+        file.writestr("names/a.txt", "anna\n")
+        file.writestr("names/b.txt", b"ben\ncarl\nd\xffra\n")
+    refused = cli("train", "--corpus", "corpus.zip", *TINY)
+    assert refused.code == 3 and f"'{in_tmp}/corpus.zip/names/b.txt', line 3: byte 2 of the line" in refused.err
+    (in_tmp / "folder").mkdir()
+    (in_tmp / "folder" / "a.txt").write_text("anna\n")
+    (in_tmp / "folder" / "b.csv").write_text("text,x\nben,1\ncarl\n")
+    refused = cli("train", "--corpus", "folder", *TINY)
+    assert refused.code == 3 and f"'{in_tmp}/folder/b.csv', line 3: 1 fields, but the first row" in refused.err
+    (in_tmp / "folder" / "b.csv").write_bytes(b"%PDF-1.7\n")
+    refused = cli("train", "--corpus", "folder", *TINY)
+    assert refused.code == 3 and f"cannot read records from '{in_tmp}/folder/b.csv': it is a PDF" in refused.err
+
+
+def spoiled(archive: Path, text: bytes) -> None:
+    """Change a byte of a stored member."""
+    content = bytearray(archive.read_bytes())
+    content[content.index(text)] ^= 1
+    archive.write_bytes(content)
+
+
+def test_a_damaged_member_is_named(in_tmp, cli):
+    packed = gzip.compress("".join(f"name{n}\n" for n in range(9999)).encode())
+    with zipfile.ZipFile("corpus.zip", "w") as file:
+        file.writestr("a.txt", "anna\n")
+        file.writestr("b.txt", "ben\n" * 30_000 + "carl\n")
+        file.writestr("c.txt.gz", packed[:-20])
+    where = f"seqgen: '{in_tmp}/corpus.zip"
+    refused = cli("train", "--corpus", "corpus.zip", *TINY)
+    assert refused.code == 3 and refused.err.startswith(f"{where}/c.txt.gz' is a damaged gzip file: Compressed file")
+    spoiled(in_tmp / "corpus.zip", b"carl")
+    refused = cli("train", "--corpus", "corpus.zip", *TINY)
+    assert (refused.code, refused.err) == (
+        3, f"{where}/b.txt' is a damaged member of a zip archive: Bad CRC-32 for file 'b.txt'\n",
+    )  # fmt: skip
+    content = bytearray((in_tmp / "corpus.zip").read_bytes())
+    content[content.index(b"PK\x01\x02") + 8] |= 1  # the flag of an encrypted file
+    (in_tmp / "secret.zip").write_bytes(content)
+    with pytest.raises(CorpusError, match=r"a.txt': .* is encrypted, password required .*; unpack the archive"):
+        texts(in_tmp / "secret.zip")
+
+
+@pytest.mark.parametrize("cut", [1, 9, 400])
+def test_a_damaged_zstandard_file_is_named(cut, in_tmp):
+    zstandard = pytest.importorskip("zstandard")
+    lines = "".join(f"name{n}\n" for n in range(99_999))
+    packed = zstandard.compress(lines.encode())
+    Path("a.zst").write_bytes(packed)
+    assert texts("a.zst") == lines.split()
+    Path("a.zst").write_bytes(packed[:-cut])
+    with pytest.raises(CorpusError, match=r"a\.zst' is a damaged Zstandard file: it ends within a frame"):
+        texts("a.zst")
+    Path("a.zst").write_bytes(packed + b"more")
+    with pytest.raises(CorpusError, match=r"a\.zst' is a damaged Zstandard file: "):
+        texts("a.zst")
+    Path("a.txt").write_text("ben\n")
+    Path("a.zst").write_bytes(zstandard.compress(packed))
+    with pytest.raises(CorpusError, match="it is a doubly packed Zstandard file; unpack it once"):
+        texts("a.zst")
+
+
+def test_without_a_package_for_zstandard_the_extra_is_named(in_tmp, cli, monkeypatch):
+    if sys.version_info >= (3, 14):
+        pytest.skip("Python unpacks it")
+    Path("a.zst").write_bytes(b"\x28\xb5\x2f\xfd\x04\0")
+    monkeypatch.setitem(sys.modules, "zstandard", None)
+    refused = cli("show", "corpus", "a.zst")
+    assert refused.code == 2 and "a Zstandard file needs the extra 'zstd': pip install" in refused.err
+
+
+def test_a_change_of_any_member_is_noticed(data):
+    archive = zipped(data, data.parent / "all.zip")
+    for path in (data, archive, data / "**" / "*"):
+        before = get_stamp(load_file(path=str(path)))
+        assert before == get_stamp(load_file(path=str(path))) != get_stamp(load_file(path=str(path), strip=True))
+        assert json.dumps(before)
+        if path != archive:
+            changes = (
+                lambda: (data / "new.txt").write_text("new\n"),
+                lambda: (data / "new.txt").write_text("newer\n"),
+                lambda: (data / "new.txt").unlink(),
+            )
+        else:
+            changes = (lambda: archive.write_bytes(archive.read_bytes() + b"\n"),)
+        for change in changes:
+            was = get_stamp(load_file(path=str(path)))
+            change()
+            assert get_stamp(load_file(path=str(path))) != was
+    files = get_source_files(load_file(path=str(data)))
+    assert [path.name for path in files] == ["a.txt", "b.csv", "c.JSON", "d.txt.gz", "e.txt.zst", "f.txt", "g.jsonl"]
+    assert get_source_files(load_file(path=str(archive))) == [archive]
+
+
+def test_a_run_resumes_with_the_same_files_only(data, cli):
+    trained = cli("train", "--corpus", data, *TINY, "--out", "run", "-o", "save_every_s=1e-9")
+    assert trained.code == 0 and "data: 11 training records" in trained.err, trained.err
+    run = seqgen.load("run")
+    assert run.settings.corpus.options["path"] == str(data) and [record.text for record in run.corpus] == NAMES
+    assert cli("evaluate", "run", "-n", 3).code == 0
+    (data / "sub" / "z.txt").write_text("zoe\n")
+    sampled = cli("sample", "run", "-n", 1, "--novel")
+    assert sampled.code == 3 and "has changed since the run began" in sampled.err
+    refit = cli("train", "--from", "run", "--steps", 2, "--split", "none", "--out", "again")
+    assert refit.code == 0 and "12 training records" in refit.err
+
+
+def test_corpus_may_be_given_several_times(data, cli):
+    trained = cli("train", "--corpus", data / "b.csv", "--corpus", data / "a.txt", *TINY, "--out", "run")
+    assert trained.code == 0 and "b+1: 3 training records" in trained.err, trained.err
+    run = seqgen.load("run")
+    assert [record.text for record in run.corpus] == ["anna", "ben", "carl"]
+    for file in ("--valid-file", "--test-file"):
+        held = cli("train", "--corpus", "names", file, data, "--steps", 1, "--hidden", 4, "-o", "samples=1")
+        assert held.code == 0 and "11 " in held.err.splitlines()[1], held.err
+    reference = cli("evaluate", "run", "-n", 2, "--reference", data)
+    assert reference.code == 0, reference.err
+
+
+def test_the_title_is_the_name_of_the_file_or_folder():
+    assert title_of("/x/names.csv.gz") == "names.csv"
+    assert title_of("/x/data") == "data"
+    assert title_of("/x/data/**/a*.csv") == "data"
+    assert title_of(["/x/b.txt", "/x/a.txt"]) == "b+1"
+    assert title_of("s3://bucket/names.csv?x=1") == "names"
+
+
+# -- standard input
+
+
+@pytest.fixture
+def piped(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return lambda content: monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
+
+
+def test_standard_input_is_stored_once_and_resumed(piped, cli, in_tmp):
+    piped(b"anna\nben\ncarl\n")
+    trained = cli("train", "--corpus", "-", *TINY, "--out", "run")
+    assert trained.code == 0 and "stdin: 3 training records" in trained.err, trained.err
+    stored = Path(seqgen.load("run").settings.corpus.options["path"])
+    assert stored.read_bytes() == b"anna\nben\ncarl\n" and stored.name == "stdin"
+    assert os.name != "posix" or stored.stat().st_mode & 0o077 == 0
+    assert cli("resume", "run").code == 0 and cli("evaluate", "run", "-n", 2).code == 0
+    piped(b"anna\nben\ncarl\n")
+    assert cli("show", "corpus", "-").code == 0
+    assert len(list(stored.parent.parent.iterdir())) == 1, "equal content is stored once, and nothing else stays"
+    piped(b"text,x\nanna,1\n")
+    assert cli("show", "corpus", "-", "-o", "form=csv").code == 0
+    piped(b"")
+    empty = cli("train", "--corpus", "-", *TINY)
+    assert empty.code == 3 and "holds no records" in empty.err
+
+
+def test_a_terminal_is_no_corpus(monkeypatch, cli):
+    terminal = io.TextIOWrapper(io.BytesIO())
+    monkeypatch.setattr(terminal, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr(sys, "stdin", terminal)
+    refused = cli("train", "--corpus", "-", *TINY)
+    assert refused.code == 2 and "standard input is a terminal; pipe records" in refused.err
+
+
+# -- JSON arrays
+
+
+def items(text, limit=10_000, block=7):
+    blocks = iter([text[at : at + block] for at in range(0, len(text), block)])
+    return list(JsonArray(blocks, limit, lambda line, reason: ValueError(f"line {line}: {reason}")))
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=9,
+)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(JSON, max_size=5), st.integers(1, 40), st.sampled_from([None, 0, 2]), st.booleans())
+def test_an_array_is_read_in_pieces_of_any_size(values, block, indent, ascii_only):
+    text = json.dumps(values, indent=indent, ensure_ascii=ascii_only)
+    found = items(f"\n {text}\n", block=block)
+    assert [value for _, value in found] == values
+    if indent is not None and values:
+        assert found[0][0] == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[1, 2", "line 1: the array is not closed"),
+        ("[1,\n2\n3]", "line 3: expected a comma or ] after an item, found '3'"),
+        ("[1,\n\n]", "line 3: not JSON: Expecting value"),
+        ('["a",\n"b]', "line 2: not JSON: Unterminated string"),
+        ('["a",\n{"b": 1,\n c}]', "line 3: not JSON: Expecting property name"),
+        ("[1]\n[2]", "line 2: '[' after the end of the array"),
+        ('[\n"' + "x" * 99 + '"]', "line 2: an item longer than 50 characters begins here"),
+        ('[\n"' + "x" * 99, "line 2: an item longer than 50 characters begins here"),
+        ("[" * 99_999, "line 1: a value is nested too deeply"),
+    ],
+)
+@pytest.mark.parametrize("block", [1, 16, 1 << 16])
+def test_what_is_no_array_is_named_with_its_line(text, said, block):
+    if len(text) > 1000 and block < 1000:
+        pytest.skip("as in larger pieces")
+    with pytest.raises(ValueError) as caught:
+        items(text, limit=10**6 if text.startswith("[[") else 50, block=block)
+    assert said in str(caught.value)
+
+
+def test_a_large_array_is_read_in_bounded_memory(in_tmp):
+    with Path("a.json").open("w") as file:
+        file.write("[" + ",".join(f'{{"text": "name {n}", "x": {n}}}' for n in range(300_000)) + "]")
+    tracemalloc.start()
+    count = sum(1 for _ in load_file(path="a.json"))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert count == 300_000 and peak < 4_000_000
+
+
+# -- large
+
+
+@pytest.mark.full
+def test_a_folder_of_a_thousand_files(in_tmp, cli):
+    folder = in_tmp / "many"
+    folder.mkdir()
+    for n in range(1000):
+        (folder / f"{n:04}.txt").write_text(f"anna {n}\nben {n}\n")
+    trained = cli("train", "--corpus", "many", *TINY)
+    assert trained.code == 0 and "many: 2,000 training records" in trained.err
+    assert len(find_places("many")) == 1000
+    archive = zipped(folder, in_tmp / "many.zip")
+    assert texts(archive) == texts(folder)
+    assert [record.text for record in TextFile(folder / "0007.txt")] == ["anna 7", "ben 7"]
