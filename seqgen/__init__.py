@@ -15,9 +15,9 @@ _HOME = {
     "seqgen.hookspecs": ("PLUGIN_API", "hookimpl"),
     "seqgen.specs": (
         "CorpusSpec", "TokenizerSpec", "CellSpec", "ModelSpec", "DomainSpec", "ValidatorSpec", "MetricSpec",
-        "RendererSpec", "ProcessorSpec", "AugmentationSpec", "ReportSpec", "ExecutorSpec",
+        "RendererSpec", "ProcessorSpec", "AugmentationSpec", "ReportSpec", "ExecutorSpec", "ReaderSpec",
     ),
-    "seqgen.corpus": ("Record", "read_lines", "TextFile", "PackageFiles"),
+    "seqgen.corpus": ("Record", "Reader", "read_lines", "TextFile", "PackageFiles"),
     "seqgen.protocols": (
         "Verdict", "State", "Tokenizer", "Model", "Validator", "Metric", "Renderer", "Processor", "Augmentation",
         "Report", "TextAutomaton",
@@ -69,6 +69,7 @@ if TYPE_CHECKING:
     from seqgen.config import OptionRange as OptionRange
     from seqgen.config import Options as Options
     from seqgen.corpus import PackageFiles as PackageFiles
+    from seqgen.corpus import Reader as Reader
     from seqgen.corpus import Record as Record
     from seqgen.corpus import TextFile as TextFile
     from seqgen.corpus import read_lines as read_lines
@@ -112,6 +113,7 @@ if TYPE_CHECKING:
     from seqgen.specs import MetricSpec as MetricSpec
     from seqgen.specs import ModelSpec as ModelSpec
     from seqgen.specs import ProcessorSpec as ProcessorSpec
+    from seqgen.specs import ReaderSpec as ReaderSpec
     from seqgen.specs import RendererSpec as RendererSpec
     from seqgen.specs import ReportSpec as ReportSpec
     from seqgen.specs import TokenizerSpec as TokenizerSpec

@@ -88,6 +88,11 @@ def register_executors(register: Callable[[specs.ExecutorSpec], None]) -> None:
 
 
 @hookspec
+def register_readers(register: Callable[[specs.ReaderSpec], None]) -> None:
+    """Register readers: formats of files that a corpus may be in."""
+
+
+@hookspec
 def register_commands(app: typer.Typer) -> None:
     """Add commands to ``app``, a Typer of this plugin that core mounts; names that are already taken are refused."""
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from seqgen.errors import FAULT_NOTE, PluginError, SeqgenError, UnknownName, UsageError, is_out_of_memory, one_line
 from seqgen.plugin_guards import GUARDS, GuardedAutomaton
 from seqgen.signals import annotate_interrupt, reraise_signal
-from seqgen.specs import KINDS, DomainSpec, LoadableSpec, Spec, load_reference
+from seqgen.specs import KINDS, DomainSpec, LoadableSpec, ReaderSpec, Spec, load_reference
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -150,6 +150,18 @@ class Entry:
         check_members("automaton", built, f"the automaton of {self.full_label}")
         return GuardedAutomaton(built, f"the automaton of {self.full_label}")
 
+    def matches(self, name: str, start: bytes) -> bool:
+        """Return whether a reader reads a file with this name and these first bytes.
+
+        Raises:
+            PluginError: the plugin's code failed.
+        """
+        assert isinstance(self.spec, ReaderSpec)
+        named = self.spec.matches
+        if named is None:
+            return False
+        return bool(self._guarded(lambda: (load_reference(named) if isinstance(named, str) else named)(name, start)))
+
     def _guarded(self, function: Any) -> Any:
         try:
             with annotate_interrupt(f"{self.full_label} was being loaded"):
@@ -285,6 +297,7 @@ MEMBERS: Mapping[str, tuple[str, ...]] = {
     "augmentation": ("__call__",),
     "report": ("write",),
     "executor": ("__enter__", "__exit__"),
+    "reader": ("read",),
     "automaton": ("start", "advance", "accepts"),
 }
 """Required members by kind (of the class, for tokenizers). Corpora, cells and models are checked where they run."""

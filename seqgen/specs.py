@@ -259,6 +259,45 @@ class ExecutorSpec(LoadableSpec):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ReaderSpec(LoadableSpec):
+    """A reader of files: ``load(**options)`` returns a :class:`seqgen.Reader`, built anew for each pass.
+
+    Attributes:
+        endings: the suffixes of files that it reads, in lower case and without ".gz": ``(".fasta", ".fa")``.
+        matches: ``"package.module:name"`` of a function, or the function itself, from the name of a file and its first
+            4,096 bytes, unpacked, to whether the reader reads it; None goes by ``endings`` alone.
+        text: whether it reads lines of text, which core decodes; else it gets the file, opened for reading bytes.
+        table: whether it yields rows, mappings of column names to values, of which the user chooses the text and label;
+            else it yields records.
+        example: the content of a small file in its format, or a function that returns it, or a reference to either;
+            the conformance kit reads it.
+    """
+
+    endings: tuple[str, ...] = ()
+    matches: str | Callable[[str, bytes], bool] | None = None
+    text: bool = True
+    table: bool = False
+    example: str | bytes | Callable[[], bytes]
+    kind: ClassVar[str] = "reader"
+
+    def __post_init__(self) -> None:
+        """Validate ``endings``, the flags and the form of references."""
+        super().__post_init__()
+        fit = isinstance(self.endings, tuple) and all(_SUFFIX.fullmatch(str(ending)) for ending in self.endings)
+        check(fit, f"{self.name}: endings={self.endings!r} is not a tuple of lower-case suffixes like ('.fasta',)")
+        check(bool(self.endings) or self.matches is not None, f"{self.name}: it needs endings, or matches")
+        for flag in ("text", "table"):
+            check(isinstance(getattr(self, flag), bool), f"{self.name}: {flag}={getattr(self, flag)!r} is not a bool")
+        for name in ("matches", "example"):
+            value = getattr(self, name)
+            named = isinstance(value, str) and _REFERENCE.fullmatch(value) is not None
+            check(
+                named or callable(value) or (isinstance(value, bytes) if name == "example" else value is None),
+                f'{self.name}: {name}={value!r:.60} is neither of the form "package.module:name" nor a function',
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
 class DomainSpec(Spec):
     """A kind of text, and the names of the parts that go with it.
 
@@ -309,7 +348,7 @@ class DomainSpec(Spec):
 
 SPEC_TYPES: tuple[type[Spec], ...] = (
     CorpusSpec, TokenizerSpec, CellSpec, ModelSpec, DomainSpec, ValidatorSpec, MetricSpec, RendererSpec, ProcessorSpec,
-    AugmentationSpec, ReportSpec, ExecutorSpec,
+    AugmentationSpec, ReportSpec, ExecutorSpec, ReaderSpec,
 )  # fmt: skip
 KINDS: dict[str, str] = {"corpus": "corpora"} | {
     spec.kind: spec.kind + "s" for spec in SPEC_TYPES if spec.kind != "corpus"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import os
 import random
@@ -765,6 +766,49 @@ def bad_executors():
     yield from common(seqgen.ExecutorSpec, lambda workers: InThisThread())
 
 
+def reader(read, example=b"a=1\nb=2\n", **fields):
+    """A reader whose ``read`` is a function of the source."""
+    part = type("R", (), {"read": lambda self, source: read(source)})
+    given = {"endings": (".ini",), "example": example, **fields}
+    return seqgen.ReaderSpec(name="x", summary="s", source="s", load=lambda: part(), **given)
+
+
+def pairs(lines):
+    for line in lines:
+        name, sign, value = line.partition("=")
+        if line and not (sign and value):
+            raise seqgen.CorpusError("no value")
+        if line:
+            yield seqgen.Record(name, fields={"value": value})
+
+
+def closed_by_blank_lines(lines):
+    text = ""
+    for line in lines:
+        if not line and text:
+            yield seqgen.Record(text)
+        text = line
+
+
+def bad_readers():
+    yield "example", reader(lambda lines: iter(())), "reads nothing of its example"
+    yield "example", reader(lambda lines: list(lines)), "read yielded 'a=1', not a seqgen.Record"
+    yield "example", reader(lambda lines: [seqgen.Record(" ")]), "a record without text"
+    yield "example", reader(lambda lines: [seqgen.Record("a", 3)]), "the label 3, which is not a string"
+    yield "example", reader(lambda lines: [seqgen.Record("a", fields={1: 2})]), "not a mapping of names"
+    yield "example", reader(lambda lines: [{"a": 1}, {"b": 1}], table=True), "different columns"
+    yield "example", reader(pairs, example=lambda: "text"), "not the bytes of a file"
+    yield "restartable", reader(lambda lines: [seqgen.Record(str(next(_counter)))]), "yields something else"
+    yield "restartable", reader(closed_by_blank_lines, example=b"a=1\n\nb=2\n\n"), "without empty lines at the end"
+    yield "matches", reader(pairs, matches=lambda name, start: b"," in start), "for its own"
+    yield "matches", reader(pairs, matches=lambda name, start: False, endings=()), "does not recognize"
+    yield "damaged", reader(lambda lines: [seqgen.Record(dict(line.split("=") for line in lines)["b"])]), "Error"
+    yield "source", dataclasses.replace(reader(pairs), source=""), "source is empty"
+    yield "deterministic", reader(lambda lines: [seqgen.Record(str(next(_counter)))]), "different results"
+    yield "global-state", reader(lambda lines: [seqgen.Record(str(random.random()))]), "Python's random"
+    yield from common(seqgen.ReaderSpec, lambda: None, endings=(".x",), example=b"a=1\n", source="s")
+
+
 def augmentation(function):
     return made(seqgen.AugmentationSpec, lambda: function)
 
@@ -819,6 +863,7 @@ BROKEN = [
         "processor": bad_processors(),
         "report": bad_reports(),
         "executor": bad_executors(),
+        "reader": bad_readers(),
         "augmentation": bad_augmentations(),
         "domain": bad_domains(),
     }.items()
@@ -837,6 +882,7 @@ GOOD = [
     renderer(shown, suffixes=(".txt",), draw=lambda self, texts, suffix: b"x"),
     processor(lambda logits, ids: logits / 2),
     report(lambda evaluation: f"{len(evaluation.samples)} samples"),
+    reader(pairs, matches=lambda name, start: start.startswith(b"a=")),
     augmentation(lambda text, random: text),
     executor(InThisThread),
     seqgen.DomainSpec(name="x", summary="s"),

@@ -50,7 +50,10 @@ USES = {
         ("evaluate", "run", "-n", 50),
     ],
     "brackets.py": [(*TRAIN, "--domain", "lisp"), ("sample", "run", "-n", 2, "--valid", "--fast")],
-    "squares.py": [(*TRAIN, "--corpus", "squares"), ("sample", "run", "-n", 2)],
+    "squares.py": [
+        ("train", "--corpus", "squares", "--steps", 3, "--hidden", 8, "--out", "run", "-q"),
+        ("sample", "run", "-n", 2),
+    ],
     "syllables.py": [(*TRAIN, "--tokenizer", "syllables", "-o", "most=20"), ("sample", "run", "-n", 2)],
     "bigram.py": [
         ("train", "--corpus", "WORDS", "--model", "bigram", "--steps", 3, "--out", "run", "-q"),
@@ -63,10 +66,11 @@ USES = {
     "norepeat.py": [TRAIN, ("sample", "run", "-n", 4, "--processor", "norepeat", "-o", "norepeat.penalty=3")],
     "smallcaps.py": [(*TRAIN, "--augment", "smallcaps")],
     "diary.py": [TRAIN, ("diary", "run")],
+    "contacts.py": [("show", "corpus", "book.vcf")],
     "tally.py": [TRAIN, ("evaluate", "run", "-n", 20, "--report", "tally=numbers.json")],
 }
 USES["threads.py"] = [("list", "executors")]
-SAID = {"dates.py": "sundays", "diary.py": '"ended": "steps"', "mycell.py": "run"}
+SAID = {"dates.py": "sundays", "diary.py": '"ended": "steps"', "mycell.py": "run", "contacts.py": "Countess"}
 
 
 def test_the_guide_shows_the_examples_as_they_are():
@@ -80,6 +84,7 @@ def test_an_example_of_the_guide_works(name, cli, words, in_tmp, monkeypatch):
     """As the guide says, and without a complaint."""
     monkeypatch.setenv("SEQGEN_PLUGINS_STRICT", "1")
     (in_tmp / name).write_bytes(EXAMPLES[name].read_bytes())
+    (in_tmp / "book.vcf").write_text("BEGIN:VCARD\nFN:Ada\nTITLE:Countess\nEND:VCARD\n")
     for command in USES[name]:
         result = cli(*(words if argument == "WORDS" else argument for argument in command), "--plugin", name)
         sys.modules.pop(name.removesuffix(".py"))

@@ -14,7 +14,7 @@ import pytest
 
 import seqgen
 from conftest import in_tiers, one_in
-from seqgen.corpus import TextFile, load_file, refuse_known_formats
+from seqgen.corpus import FileKinds, TextFile, load_file
 from seqgen.corpus.opening import START, refuse_text_format
 from seqgen.errors import BadOption, CorpusError
 
@@ -114,7 +114,7 @@ PLAIN = [
 def test_plain_records_are_taken_for_nothing_else(text, tmp_path):
     path = tmp_path / "corpus.txt"
     path.write_text(text)
-    refuse_known_formats(str(path))
+    FileKinds().refuse_known_formats(str(path))
     assert [record.text for record in TextFile(path)] == text.splitlines()
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from seqgen.api.corpora import FILE, read_file_as, sort_out_corpus
+from seqgen.api.corpora import FILE, fold_reader_options, read_file_as, sort_out_corpus
 from seqgen.api.layer_cells import (
     by_layer,
     by_part,
@@ -123,12 +123,14 @@ def resolve(config: TrainConfig, plugins: Plugins, start: WarmStart | None = Non
     if (config.valid or config.test) and "split" in flags["train"]:
         raise BadOption("give held-out files (--valid-file, --test-file) or a --split, not both")
     toml = read_toml(Path(config.config)) if config.config else {}
+    if "reader" in toml:
+        toml.setdefault("corpus", {})["reader_options"] = toml.pop("reader")
     config = _with_toml(config, toml)
     names = _names(toml, config.config)
     toml = with_layer_tables(toml)
     if start is not None:
         names = {**start.names, **start.checked(config, names, plugins)}
-    assignments = split_names(config.options)
+    assignments = fold_reader_options(split_names(config.options))
     parts, implied, reading = _find_parts(config, assignments, names, toml, plugins, start)
     fields = {part: entry.option_names() for part, entry in parts.items() if part in PARTS}
     fields |= cell_fields(parts, [*toml, *(part for part, _, _ in assignments if part)])
@@ -218,7 +220,8 @@ def _suiting(layout: Layout, reading: Layer) -> Layer:
     """Return the options that suit a layout, and a file as it is read; all others win over them."""
     if layout == "lines":
         return reading
-    of_fields = {name: value for name, value in reading["corpus"].items() if name != "trailing_names"}
+    of_lines = ("trailing_names", "reader")  # text is then read as it is
+    of_fields = {name: value for name, value in reading["corpus"].items() if name not in of_lines}
     return {"train": _STREAM, "corpus": of_fields}
 
 

@@ -10,27 +10,31 @@ from typing import Any, BinaryIO
 from weakref import WeakKeyDictionary
 
 from seqgen.corpus import (
+    NO_READERS,
     ConcatenatedRecords,
     Corpus,
+    FileKinds,
+    InstalledReader,
     JoinedFiles,
     PresplitSource,
+    ReaderRecords,
+    Readers,
+    ReaderTable,
     Record,
     Table,
     TextFile,
     TrailingNames,
     find_places,
-    has_table,
     is_pattern,
     load_file,
     name_of,
-    refuse_known_formats,
     suffix_of,
 )
 from seqgen.errors import NoSuchFile, PluginError, SeqgenError, UnknownName, UsageError
 from seqgen.files import cache_folder, spool
 from seqgen.plugins import Plugins
 from seqgen.registry import Entry
-from seqgen.specs import CorpusSpec, DomainSpec
+from seqgen.specs import CorpusSpec, DomainSpec, ReaderSpec
 
 CorpusName = str | Path | Sequence[str | Path]
 """A registered name, a file, folder, archive or pattern, or several of these."""
@@ -106,6 +110,38 @@ def _path_of(name: str | Path, plugins: Plugins, *, alone: bool = True) -> str:
     raise UnknownName("corpus", text, plugins.registry.names("corpus"), hint)
 
 
+def readers_for(entry: Entry, options: Mapping[str, Any], plugins: Plugins | None) -> Readers:
+    """Return the readers by which the corpus ``file`` is read with these options; none for another corpus.
+
+    Raises:
+        UnknownName: there is no reader of the name that is chosen.
+        BadOption: an option of the chosen reader is unknown or impossible.
+    """
+    if entry.qualified != FILE or plugins is None:
+        return NO_READERS
+    own, name = dict(options.get("reader_options") or {}), options.get("reader")
+    if name is not None:
+        chosen = plugins.registry.get("reader", name, plugins.failed_hint)
+        return Readers(chosen=_installed(chosen, chosen.options(own)))
+    return Readers([_installed(reader, own) for reader in plugins.registry.entries("reader")])
+
+
+def _installed(reader: Entry, options: Mapping[str, Any]) -> InstalledReader:
+    spec = reader.spec
+    assert isinstance(spec, ReaderSpec)
+    matches = None if spec.matches is None else reader.matches
+    said = reader.qualified, reader.full_label, reader.version, spec.endings, matches, spec.text, spec.table
+    return InstalledReader(*said, options, lambda: reader.build(options))
+
+
+def fold_reader_options(assignments: Iterable[tuple[str | None, str, Any]]) -> list[tuple[str | None, str, Any]]:
+    """Return assignments with those of the part "reader" as the one option of the corpus that holds them."""
+    found = list(assignments)
+    own = {name: value for part, name, value in found if part == "reader"}
+    rest = [one for one in found if one[0] != "reader"]
+    return [*rest, ("corpus", "reader_options", own)] if own else rest
+
+
 def open_corpus(
     entry: Entry,
     options: Mapping[str, Any],
@@ -114,6 +150,7 @@ def open_corpus(
     layout: str | None = None,
     *,
     new: bool = False,
+    plugins: Plugins | None = None,
 ) -> Corpus:
     """Open a corpus, ready to be iterated.
 
@@ -124,6 +161,7 @@ def open_corpus(
         test: a file of test records, or None.
         layout: "stream" sees records as one long text; None: as the corpus is.
         new: whether no run has read it yet, so that files of kinds whose lines are no records are refused.
+        plugins: where the readers of files come from; None: core reads them.
 
     Raises:
         CorpusError: a new file is of such a kind, like FASTA, and no option says how to read it.
@@ -131,33 +169,40 @@ def open_corpus(
     """
     spec = entry.spec
     assert isinstance(spec, CorpusSpec)
+    same = dict(options) if entry.qualified == FILE else {}
+    readers = readers_for(plugins.registry.get("corpus", FILE) if plugins else entry, same, plugins)
     if new:
-        read_as = dict(options) if entry.qualified == FILE else {}
-        for path in (read_as.pop("path", None), *(str(held) for held in (valid, test) if held is not None)):
+        how = _kinds(same | ({"layout": layout} if layout else {}), readers)
+        for path in (same.get("path"), *(str(held) for held in (valid, test) if held is not None)):
             if path is not None:
-                refuse_known_formats(path, **read_as | ({"layout": layout} if layout else {}))
+                how.refuse_known_formats(path, same.get("encoding", "utf-8"))
     layout = layout or spec.layout
-    source = entry.build(options)
+    source = entry.build(options, *([readers] if entry.qualified == FILE else ()))
     if layout == "stream" and spec.layout == "lines" and entry.qualified != FILE:
         source = ConcatenatedRecords(source)
     if not isinstance(source, Iterable) or isinstance(source, Iterator):
         raise PluginError(f"{entry.full_label}: load gave {source!r:.60}, not a restartable iterable")
     if valid is not None or test is not None:
-        same = {name: value for name, value in options.items() if name not in ("path", "layout")}
-        read_as = same if entry.qualified == FILE else {}
-        source = PresplitSource(source, *(_held_out(path, read_as, layout) for path in (valid, test)))
+        read_as = {name: value for name, value in same.items() if name not in ("path", "layout")}
+        source = PresplitSource(source, *(_held_out(path, read_as, layout, readers) for path in (valid, test)))
     multiline = spec.multiline or layout == "stream"
     said = spec.source, spec.licence, layout, multiline, spec.domain, spec.canonical
     return Corpus(entry.qualified, source, *said, plugin=entry.owner)
 
 
-def _held_out(path: str | Path | None, read_as: Mapping[str, Any], layout: str) -> Iterable[Record] | None:
+def _kinds(options: Mapping[str, Any], readers: Readers) -> FileKinds:
+    return FileKinds(options.get("form", "auto"), options.get("layout", "lines"), options.get("separator"), readers)
+
+
+def _held_out(
+    path: str | Path | None, read_as: Mapping[str, Any], layout: str, readers: Readers
+) -> Iterable[Record] | None:
     """Open a file of held-out records with the options of the corpus; plain text has no fields."""
     if path is None:
         return None
-    plain = not has_table(str(path), read_as.get("form", "auto"))
+    plain = not _kinds({**read_as, "layout": layout}, readers).has_table(str(path))
     read_as = {name: value for name, value in read_as.items() if not (plain and name in OF_FIELDS)}
-    return load_file(path=str(path), layout=layout, **read_as)  # type: ignore[arg-type]
+    return load_file(readers, path=str(path), layout=layout, **read_as)  # type: ignore[arg-type]
 
 
 def read_file_as(
@@ -175,45 +220,39 @@ def read_file_as(
 
     Returns:
         The domain, ``text`` where nothing says more; and options of the corpus for what is not said: the field that
-        is the text, or that names stand behind the texts.
+        is the text, that names stand behind the texts, or the reader of all files.
 
     Raises:
         UsageError: several domains claim the file.
     """
-    source = _opened(corpus, said)
+    sources = _opened(corpus, said, plugins)
+    source = next((one for one in sources if isinstance(one, Table)), sources[0] if sources else None)
     fields = _field_names(source)
     domain = domain or _domain_of(said, fields, plugins)
     spec = domain.spec
     assert isinstance(spec, DomainSpec)
-    known: dict[str, Any] = {"trailing_names": True} if spec.trailing_names and source is not None else {}
+    known: dict[str, Any] = {}
+    if spec.trailing_names and isinstance(source, Table | TextFile | TrailingNames):
+        known["trailing_names"] = True
     if isinstance(source, Table) and not (said.get("text_field") or said.get("fields")):
         columns = _claimed(spec, [name for name in fields if name != said.get("label_field")])
         known |= {"text_field": columns[0]} if columns else {}
+    readers = {one.reader.name if isinstance(one, ReaderRecords | ReaderTable) else None for one in sources}
+    if len(readers) == 1 and (name := readers.pop()) is not None:
+        known["reader"] = name  # so that the run is read by it, whatever is installed later
     return domain, known
 
 
-def _opened(corpus: Entry, said: Mapping[str, Any]) -> Table | TextFile | None:
-    """Return the file as it is read without a choice of fields; None where a record is no line or row.
-
-    Of several files it is the first table, or else the first file.
-    """
+def _opened(corpus: Entry, said: Mapping[str, Any], plugins: Plugins) -> list[Iterable[Record]]:
+    """Return the sources of the files, as they are read without a choice of fields."""
     options = {name: value for name, value in said.items() if name not in OF_FIELDS}
     with contextlib.suppress(SeqgenError):  # it comes up again, with its message, where the corpus is opened
-        source = corpus.build(corpus.options(options))
-        if isinstance(source, JoinedFiles):
-            sources = list(source.sources())
-            source = next((one for one in sources if isinstance(one, Table)), sources[0])
-        return (
-            source.file
-            if isinstance(source, TrailingNames)
-            else source
-            if isinstance(source, Table | TextFile)
-            else None
-        )
-    return None
+        source = corpus.build(corpus.options(options), readers_for(corpus, options, plugins))
+        return list(source.sources()) if isinstance(source, JoinedFiles) else [source]
+    return []
 
 
-def _field_names(source: Table | TextFile | None) -> list[str]:
+def _field_names(source: Iterable[Record] | None) -> list[str]:
     with contextlib.suppress(SeqgenError):  # as above
         return source.field_names() if isinstance(source, Table) else []
     return []

@@ -13,7 +13,7 @@ from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seqgen.api.corpora import FILE, open_corpus, read_file_as, sort_out_corpus
+from seqgen.api.corpora import FILE, fold_reader_options, open_corpus, read_file_as, sort_out_corpus
 from seqgen.api.encoded_corpus import EncodedCorpus, ignore
 from seqgen.api.evidence import Evidence, baseline_metrics, distance_figures, gather, memory_figures
 from seqgen.api.factories import domain_entry, read_again
@@ -135,7 +135,7 @@ def _parts(
     if reference is not None:
         found = sort_out_corpus(reference, run.plugins)
         fields["corpus"] = found[0].option_names()
-    given = assign(_everywhere(split_names(options), fields), fields)
+    given = assign(_everywhere(fold_reader_options(split_names(options)), fields), fields)
     writers = {name: entry.use(given.get(name, {})) for name, entry in reports.items()}
     metrics, left_out = dict[str, Any](), list[str]()
     for name, entry in entries.items():
@@ -150,7 +150,7 @@ def _parts(
     entry, implied = found
     said = implied | given.get("corpus", {})
     read_as = read_file_as(entry, said, run.plugins, domain)[1] if entry.qualified == FILE else {}
-    return open_corpus(entry, entry.options(read_as | said), new=True), metrics, writers, left_out
+    return open_corpus(entry, entry.options(read_as | said), new=True, plugins=run.plugins), metrics, writers, left_out
 
 
 def _everywhere(

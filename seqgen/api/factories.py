@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
-from seqgen.api.corpora import open_corpus
+from seqgen.api.corpora import FILE, open_corpus
 from seqgen.api.encoded_corpus import EncodedCorpus, Progress, count, encode_with, ignore, no_progress, unchanging
 from seqgen.api.missing_plugin import missing_part
 from seqgen.checkpoint import RunFolder, RunSettings
@@ -311,7 +311,10 @@ def corpus_of(settings: RunSettings, plugins: Plugins) -> Corpus:
     """Open the corpus of a run again."""
     corpus = settings.corpus
     entry = part_entry(plugins, "corpus", corpus.name, settings)
-    return open_corpus(entry, entry.options(corpus.options), corpus.valid, corpus.test, corpus.layout)
+    options = entry.options(corpus.options)
+    if entry.qualified == FILE and options["reader"] is not None:
+        part_entry(plugins, "reader", options["reader"], settings)
+    return open_corpus(entry, options, corpus.valid, corpus.test, corpus.layout, plugins=plugins)
 
 
 _ADVICE = "restore it, or train anew"

@@ -59,7 +59,12 @@ def corpus_warnings(resolved: ResolvedConfig, plugins: Plugins, vocabulary: Voca
     if resolved.layout != "lines" or not looked_into:
         return []  # a corpus may be slow to read
     corpus = open_corpus(
-        resolved.corpus, resolved.options["corpus"], resolved.config.valid, resolved.config.test, resolved.layout
+        resolved.corpus,
+        resolved.options["corpus"],
+        resolved.config.valid,
+        resolved.config.test,
+        resolved.layout,
+        plugins=plugins,
     )
     texts = [record.text for record in itertools.islice(corpus, _FIRST_RECORDS)]
     found = (

@@ -148,14 +148,18 @@ def plan(
         raise with_hint(error) from None
     for line in given_again(resolved.parts.values(), plugins):
         warn(line)
-    data = _read(resolved, warn, progress, {} if cache is None else cache)
+    data = _read(resolved, plugins, warn, progress, {} if cache is None else cache)
     for line in corpus_warnings(resolved, plugins, data.vocabulary):
         warn(line)
     return TrainingPlan(resolved, _settle(resolved, plugins, data), plugins, data, warn)
 
 
 def _read(
-    resolved: ResolvedConfig, warn: Warn, progress: OnProgress, cache: MutableMapping[str, EncodedCorpus]
+    resolved: ResolvedConfig,
+    plugins: Plugins,
+    warn: Warn,
+    progress: OnProgress,
+    cache: MutableMapping[str, EncodedCorpus],
 ) -> EncodedCorpus:
     """Return the encoded corpus, from the cache if it was read with the same options.
 
@@ -168,17 +172,17 @@ def _read(
     names = resolved.corpus.qualified, resolved.tokenizer.qualified, resolved.layout, resolved.conditions
     key = repr((names, options, split, config.valid, config.test, config.start))
     if key not in cache:
-        cache[key] = _encode(resolved, warn, progress)
+        cache[key] = _encode(resolved, plugins, warn, progress)
     return cache[key]
 
 
-def _encode(resolved: ResolvedConfig, warn: Warn, progress: OnProgress) -> EncodedCorpus:
+def _encode(resolved: ResolvedConfig, plugins: Plugins, warn: Warn, progress: OnProgress) -> EncodedCorpus:
     """Return the corpus, counted and encoded."""
     spec, config, start = resolved.corpus.spec, resolved.config, resolved.start
     if isinstance(spec, CorpusSpec) and spec.network:
         warn(f"the corpus {spec.name} is read over the network")
     options, layout = resolved.options["corpus"], resolved.layout
-    corpus = open_corpus(resolved.corpus, options, config.valid, config.test, layout, new=True)
+    corpus = open_corpus(resolved.corpus, options, config.valid, config.test, layout, new=True, plugins=plugins)
     tokenizer = resolved.tokenizer
 
     def check(vocabulary: Vocabulary, texts: Sequence[str]) -> None:

@@ -39,6 +39,8 @@ _OF_FORM = (
     "fields",
     "separator",
     "trailing_names",
+    "reader",
+    "reader_options",
 )  # options of a file of some form
 
 

@@ -15,6 +15,7 @@ from seqgen.specs import KINDS, LoadableSpec
 _HOW = {
     "augmentation": "train --augment {0} -o augmentation.NAME=VALUE",
     "processor": "sample --processor {0} -o {0}.NAME=VALUE",
+    "reader": "train --corpus FILE -o corpus.reader={0} -o reader.NAME=VALUE",
     "report": "evaluate --report {0}=FILE -o {0}.NAME=VALUE",
     "executor": "bench --on {0} --workers N -o executor.NAME=VALUE",
     "metric": "evaluate -o {0}.NAME=VALUE",
@@ -144,7 +145,7 @@ def show_one(
 
     `show run` has the settings of a run.
     """
-    from seqgen.api.corpora import FILE, read_file_as, sort_out_corpus
+    from seqgen.api.corpora import FILE, fold_reader_options, read_file_as, sort_out_corpus
     from seqgen.config import parse_assignments
     from seqgen.render import corpus_view, options_table, spec_view
 
@@ -167,7 +168,8 @@ def show_one(
         )
     if single == "corpus":
         found, implied = sort_out_corpus(name, plugins)
-        implied |= {key: value for _, key, value in parse_assignments(option or ())} | named
+        assigned = fold_reader_options(parse_assignments(option or ()))
+        implied |= {key: value for _, key, value in assigned} | named
         if found.qualified == FILE and "path" in implied:
             implied = read_file_as(found, implied, plugins)[1] | implied
     else:
@@ -238,4 +240,5 @@ def _profile(found: Entry, implied: dict[str, Any]) -> dict[str, Any]:
     from seqgen.api.corpora import open_corpus
     from seqgen.corpus import profile
 
-    return profile(open_corpus(found, found.options(implied), new=True), implied.get("path", found.spec.name))
+    corpus = open_corpus(found, found.options(implied), new=True, plugins=session.plugins)
+    return profile(corpus, str(implied.get("path", found.spec.name)))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 _KINDS = (
-    "cell, corpus, tokenizer, model, metric, domain, validator, renderer, processor, augmentation, report, "
+    "cell, corpus, tokenizer, model, metric, domain, validator, renderer, processor, augmentation, report, reader, "
     "command or events."
 )
 

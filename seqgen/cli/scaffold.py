@@ -30,6 +30,7 @@ TITLES = {
     "augmentation": "an augmentation",
     "report": "a report",
     "executor": "an executor",
+    "reader": "a reader",
     "command": "a command",
     "events": "event hooks",
 }

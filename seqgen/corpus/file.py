@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Literal, cast
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import Field
 
@@ -13,6 +13,7 @@ from seqgen.corpus.corpus import Record, get_counts, get_source_files, get_stamp
 from seqgen.corpus.opening import LINE, UTF8, Errors, check_encoding, refuse_text_format
 from seqgen.corpus.places import Place, find_places, is_several, name_of, suffix_of
 from seqgen.corpus.readers import MAX_LINE_CHARS, FileSource, Normal, TextFile
+from seqgen.corpus.reading import NO_READERS, InstalledReader, Readers, read_by
 from seqgen.corpus.separated import SeparatedRecords
 from seqgen.corpus.several import JoinedFiles
 from seqgen.corpus.tables import Columns, Table, TableForm
@@ -23,16 +24,12 @@ _FORMS: dict[str, Form] = {
     ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".csv": "csv", ".tsv": "tsv",
 }  # fmt: skip
 _STREAM_CHARS = 1 << 16
+_NO_OPTIONS: dict[str, Any] = {}
 
 
 def guess_form(name: str) -> Form | None:
     """Return the form of a file by the suffix of its name; None if the suffix is unknown."""
     return _FORMS.get(suffix_of(name))
-
-
-def has_table(path: str | Sequence[str], form: Form = "auto") -> bool:
-    """Return whether a file, or any of those that a path names, is read as a table."""
-    return form not in ("auto", "text") or any(guess_form(name_of(place)) for place in find_places(path))
 
 
 @dataclass(frozen=True)
@@ -87,34 +84,61 @@ class ConcatenatedRecords:
         return get_source_files(self.source)
 
 
-def refuse_known_formats(
-    path: str | Sequence[str],
-    *,
-    form: Form = "auto",
-    encoding: str = UTF8,
-    layout: str = "lines",
-    separator: str | None = None,
-    **others: object,
-) -> None:
-    """Refuse a file in a known format, such as FASTA, that would be read as one record per line.
+@dataclass(frozen=True)
+class FileKinds:
+    """How each file of a corpus is read, by the options and its name.
 
-    Args:
-        path: the file, or several, as for ``load_file``.
-        form: the form of its content, as for ``load_file``.
-        encoding: of the file.
+    Attributes:
+        form: the form of each; "auto": by its suffix.
         layout: "lines" or "stream".
-        separator: the start of a record's first line, if given.
-        **others: further options of ``load_file``, ignored.
-
-    Raises:
-        CorpusError: its first lines are in a known format of several lines per record.
-        UsageError: there is no such file.
+        separator: the start of the first line of a record, if given.
+        readers: the readers of plugins.
     """
-    if layout != "lines" or separator is not None:
-        return
-    for place in find_places(path):
-        if (form if form != "auto" else guess_form(name_of(place)) or "text") == "text":
-            refuse_text_format(str(place), TextFile(place, encoding=check_encoding(encoding)).head())
+
+    form: Form = "auto"
+    layout: str = "lines"
+    separator: str | None = None
+    readers: Readers = NO_READERS
+
+    def find(self, place: Place) -> InstalledReader | Form:
+        """Return the reader of a file, or its form: "text", "jsonl", "csv" or "tsv".
+
+        Raises:
+            UsageError: several readers claim it, or it cannot be read.
+        """
+        suffix = guess_form(name_of(place))
+        known = self.form != "auto" or self.separator is not None or suffix is not None
+        reader = self.readers.find(place, known=known, stream=self.layout == "stream")
+        return reader or (self.form if self.form != "auto" else suffix or "text")
+
+    def is_table(self, place: Place) -> bool:
+        """Return whether a file is read as a table."""
+        return _is_table(self.find(place))
+
+    def has_table(self, path: str | Sequence[str]) -> bool:
+        """Return whether a file, or any of those that a path names, is read as a table."""
+        return any(map(self.is_table, find_places(path)))
+
+    def refuse_known_formats(self, path: str | Sequence[str], encoding: str = UTF8) -> None:
+        """Refuse a file in a known format, such as FASTA, that would be read as one record per line.
+
+        Args:
+            path: the file, or several, as for ``load_file``.
+            encoding: of the file.
+
+        Raises:
+            CorpusError: its first lines are in a known format of several lines per record.
+            UsageError: there is no such file.
+        """
+        if self.layout != "lines" or self.separator is not None:
+            return
+        for place in find_places(path):
+            if self.find(place) == "text":
+                refuse_text_format(str(place), TextFile(place, encoding=check_encoding(encoding)).head())
+
+
+def _is_table(kind: InstalledReader | Form) -> bool:
+    return kind.table if isinstance(kind, InstalledReader) else kind != "text"
 
 
 @dataclass(frozen=True)
@@ -123,20 +147,16 @@ class _Reading:
 
     Attributes:
         file: a file with the options of all.
-        form: the form of each; "auto": by its suffix.
+        kinds: how each is read.
         columns: the fields of tables.
-        separator: the start of the first line of a record, if given.
         trailing_names: whether names follow the texts.
-        layout: "lines" or "stream".
         has_table: whether any file is a table, so that plain text beside it may lack the fields.
     """
 
     file: TextFile
-    form: Form
+    kinds: FileKinds
     columns: Columns
-    separator: str | None
     trailing_names: bool
-    layout: str
     has_table: bool
 
     def source(self, place: Place) -> Iterable[Record]:
@@ -145,36 +165,41 @@ class _Reading:
         Raises:
             BadOption: the options do not apply to it.
         """
-        file = replace(self.file, path=place, counts={})
-        kind = self.form if self.form != "auto" else guess_form(name_of(place)) or "text"
-        shown, stream = str(place), self.layout == "stream"
-        if self.separator is not None and (kind != "text" or stream):
-            what = "one long text (--layout stream)" if stream else f"a table ({kind})"
+        file, kind = replace(self.file, path=place, counts={}), self.kinds.find(place)
+        shown, stream, separator = str(place), self.kinds.layout == "stream", self.kinds.separator
+        if separator is not None and (kind != "text" or stream):
+            named = kind.label if isinstance(kind, InstalledReader) else f"a table ({kind})"
+            what = "one long text (--layout stream)" if stream else named
             raise BadOption(
-                f"separator {self.separator!r} applies to records of plain text, and {shown!r} is read as {what}"
+                f"separator {separator!r} applies to records of plain text, and {shown!r} is read as {what}"
+            )
+        if not _is_table(kind) and self.columns != Columns() and not self.has_table:
+            raise BadOption(
+                f"{shown!r} is plain text, which has no fields; for a table pass -o corpus.form=jsonl, csv or tsv"
             )
         if kind == "text":
-            if self.columns != Columns() and not self.has_table:
-                raise BadOption(
-                    f"{shown!r} is plain text, which has no fields; for a table pass -o corpus.form=jsonl, csv or tsv"
-                )
             return self._plain(file)
-        if file.long_lines == "skip" and kind in ("csv", "tsv"):
+        if isinstance(kind, InstalledReader):
+            read: Iterable[Record] = read_by(file, kind, self.columns)
+        elif file.long_lines == "skip" and kind in ("csv", "tsv"):
             raise BadOption(f"cannot skip long lines of {shown!r}: a line may be part of a quoted value")
-        table = Table(file, cast("TableForm", kind), self.columns)
-        return ConcatenatedRecords(table) if stream else table
+        else:
+            read = Table(file, cast("TableForm", kind), self.columns)
+        return ConcatenatedRecords(read) if stream else read
 
     def _plain(self, file: TextFile) -> Iterable[Record]:
-        if self.layout == "stream":
+        if self.kinds.layout == "stream":
             if file.strip or file.normalize != "none" or file.long_lines == "skip":
                 raise BadOption("one long text (--layout stream) has no lines to strip, normalize or skip")
             return LongText(file)
-        if self.separator not in (None, LINE):
-            return SeparatedRecords(file, self.separator)
+        if self.kinds.separator not in (None, LINE):
+            return SeparatedRecords(file, self.kinds.separator)
         return TrailingNames(file) if self.trailing_names else file
 
 
 def load_file(
+    readers: Readers = NO_READERS,
+    /,
     *,
     path: Annotated[
         str | list[str],
@@ -213,8 +238,14 @@ def load_file(
         bool, Field(description="take the first word of each line as the text and the rest as its name")
     ] = False,
     layout: Annotated[Literal["lines", "stream"], Field(description="one record per line, or one long text")] = "lines",
+    reader: Annotated[str | None, Field(description="reader of all files (seqgen list readers)")] = None,
+    reader_options: Annotated[
+        dict[str, Any], Field(description="options of the reader, given as -o reader.NAME=VALUE")
+    ] = _NO_OPTIONS,
 ) -> Iterable[Record]:
     """Read a file, or several as one corpus, as a restartable iterable of records.
+
+    ``readers`` are those of plugins, built with ``reader_options``, among them the one that ``reader`` names.
 
     Raises:
         BadOption: the options contradict each other.
@@ -222,6 +253,8 @@ def load_file(
     """
     if trailing_names and (layout == "stream" or separator not in (None, LINE)):
         raise BadOption("trailing_names needs plain text with one record per line: omit the layout or the separator")
+    if reader is not None and (form != "auto" or separator is not None):
+        raise BadOption(f"the reader {reader!r} excludes the options form and separator: omit one or the other")
     if fields and text_field:
         raise BadOption("text_field and fields exclude each other: pass one of them")
     places = find_places(path)
@@ -231,8 +264,9 @@ def load_file(
     )  # fmt: skip
     named = tuple(name.strip() for name in (fields or "").split(",") if name.strip())
     columns = Columns(text_field, label_field, named)
-    tables = len(places) > 1 and has_table(path, form)
-    reading = _Reading(file, form, columns, separator, trailing_names, layout, tables)
+    kinds = FileKinds(form, layout, separator, readers)
+    tables = columns != Columns() and len(places) > 1 and any(map(kinds.is_table, places))
+    reading = _Reading(file, kinds, columns, trailing_names, tables)
     if not is_several(path):
         return reading.source(places[0])
     return JoinedFiles(tuple(places), reading.source, layout == "stream")

@@ -109,6 +109,12 @@ def marked_encoding(start: bytes) -> str:
     return next((encoding for mark, encoding in _MARKS.items() if start.startswith(mark)), UTF8)
 
 
+def decoded_start(start: bytes) -> bytes:
+    """Return the first bytes of a file as UTF-8 without a byte order mark, where the mark says the encoding."""
+    encoding = marked_encoding(start)
+    return start.removeprefix(codecs.BOM_UTF8) if encoding == UTF8 else start.decode(encoding, "ignore").encode()
+
+
 def is_decodable(block: str) -> bool:
     """Return whether every byte of a block could be decoded."""
     try:

@@ -10,7 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from seqgen.corpus.corpus import Record
 from seqgen.corpus.json_array import JsonArray
@@ -18,7 +18,7 @@ from seqgen.corpus.opening import is_decodable, replace_undecodable
 from seqgen.corpus.readers import FileSource
 from seqgen.errors import CorpusError, UsageError, did_you_mean
 
-TableForm = Literal["jsonl", "csv", "tsv"]
+TableForm = Literal["jsonl", "csv", "tsv", "rows"]
 _SEPARATORS = (",", ";", "\t")  # of .csv files written by spreadsheets and databases
 _SEP_LINE = re.compile("sep=([,;\t])")  # a first line that Excel understands
 _MAX_DEPTH = 100  # nested lists or objects in the value of a field
@@ -53,6 +53,7 @@ class Table(FileSource):
             column names). The separator of "csv" (comma, semicolon or tab) is detected from the first row, or given by
             a line "sep=;".
         columns: the fields that make up a record.
+        unit: the part of a file that a row is, in messages.
 
     Raises (while iterating):
         UsageError: there is no such file or field.
@@ -60,12 +61,13 @@ class Table(FileSource):
     """
 
     form: TableForm
+    unit: ClassVar[str] = "line"
     columns: Columns = field(default_factory=Columns)
 
     def __iter__(self) -> Iterator[Record]:
         """Iterate over the records; the first row determines the text field."""
         name, counts = None, Counter[str]()
-        for number, row in self._json_rows(counts) if self.form == "jsonl" else self._separated_rows(counts):
+        for number, row in self.rows(counts):
             if name is None:
                 self._check(row)
                 name = self._text_field(row)
@@ -85,8 +87,11 @@ class Table(FileSource):
         Raises:
             UsageError, CorpusError: as while iterating.
         """
-        rows = self._json_rows(Counter()) if self.form == "jsonl" else self._separated_rows(Counter())
-        return next((list(row) for _, row in rows), [])
+        return next((list(row) for _, row in self.rows(Counter())), [])
+
+    def rows(self, counts: Counter[str]) -> Iterator[tuple[int, Mapping[str, Any]]]:
+        """Yield the rows, each with its line, and add to ``counts``."""
+        return self._json_rows(counts) if self.form == "jsonl" else self._separated_rows(counts)
 
     def stamp(self) -> list[object]:
         """Return a value that changes when the records do."""
@@ -192,7 +197,7 @@ class Table(FileSource):
         return None if found is None else [replace_undecodable(cell, "\ufffd")[0] for cell in row]
 
     def _where(self, number: int) -> str:
-        return f"{str(self.file.path)!r}, line {number}"
+        return f"{str(self.file.path)!r}, {self.unit} {number}"
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -59,6 +59,10 @@ CATALOG: dict[str, dict[str, tuple[str, ...]]] = {
     "augmentation": {"augmentations": ("seeded", "written", "hostile-strings"), "common": _COMMON},
     "report": {"reports": ("files", "few-metrics", "hostile-strings"), "common": (*_COMMON, "deterministic")},
     "executor": {"executors": ("results", "errors"), "common": ("options", "global-state")},
+    "reader": {
+        "readers": ("example", "restartable", "matches", "damaged"),
+        "common": (*_COMMON, "source", "deterministic"),
+    },
     "domain": {"domains": ("parts", "automaton")},
     "package": {"domains": ("names", "commands", "light-import")},
 }  # fmt: skip

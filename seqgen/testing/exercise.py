@@ -156,6 +156,12 @@ def _executor(subject: Subject) -> list[Any]:
         return [executor.submit(len, "abc").result()]
 
 
+def _reader(subject: Subject) -> list[Any]:
+    from seqgen.testing.readers import example_of, read_content
+
+    return read_content(subject, example_of(subject))
+
+
 _EXERCISES: dict[str, Callable[[Subject], list[Any]]] = {
     "corpus": _corpus,
     "tokenizer": _tokenizer,
@@ -168,4 +174,5 @@ _EXERCISES: dict[str, Callable[[Subject], list[Any]]] = {
     "augmentation": _augmentation,
     "report": _report,
     "executor": _executor,
+    "reader": _reader,
 }

@@ -15,6 +15,7 @@ from seqgen.specs import (
     MetricSpec,
     ModelSpec,
     ProcessorSpec,
+    ReaderSpec,
     RendererSpec,
     ReportSpec,
     Spec,
@@ -86,6 +87,11 @@ def check_executor(spec: ExecutorSpec, **options: Any) -> None:
     _check_all(spec, **options)
 
 
+def check_reader(spec: ReaderSpec, **options: Any) -> None:
+    """Run all checks of a reader; raise AssertionError at the first violation."""
+    _check_all(spec, **options)
+
+
 def check_domain(spec: DomainSpec, siblings: Sequence[Spec] = ()) -> None:
     """Run all checks of a domain; ``siblings`` are the other specs of its plugin."""
     for check in checks_of(spec, siblings=siblings):
@@ -104,6 +110,7 @@ CHECKS: dict[str, Callable[..., None]] = {
     "augmentation": check_augmentation,
     "report": check_report,
     "executor": check_executor,
+    "reader": check_reader,
     "domain": check_domain,
 }
 """The functions above, by kind."""
