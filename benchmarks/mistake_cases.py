@@ -21,7 +21,6 @@ DIGITS = "9" * 400
 FASTA = ">seq1 protein\nMKV\nLAA\n>seq2\nGGG\n" * 40
 SDF = "x\n  RDKit\n\n  1  0  0  0  0  0  0  0  0  0999 V2000\n    0.0 0.0 0.0 C   0  0\nM  END\n$$$$\n" * 20
 PGN = '[Event "A"]\n[Site "B"]\n[Result "1-0"]\n\n1. e4 e5 2. Nf3 Nc6 1-0\n\n' * 20
-ABC = "X:1\nT:A tune\nM:4/4\nK:G\nGABc dedB|\n\n" * 20
 CELL = """
 from torch import nn
 
@@ -292,12 +291,17 @@ MISTAKES = [
     ),
     *of(
         "Kinds of files",
-        ("FASTA", train("a.fasta"), 3, put("a.fasta", FASTA)),
-        ("SDF", train("a.sdf"), 3, put("a.sdf", SDF)),
-        ("PGN", train("a.pgn"), 3, put("a.pgn", PGN)),
-        ("ABC", train("a.abc"), 3, put("a.abc", ABC)),
-        ("a workbook", train("a.xlsx"), 3, put("a.xlsx", zipped("[Content_Types].xml", "xl/workbook.xml"))),
-        ("Parquet", train("a.parquet"), 3, put("a.parquet", b"PAR1\x15\x04\x15" + bytes(40) + b"PAR1")),
+        ("FASTA with a digit", train("a.fasta"), 3, put("a.fasta", FASTA + ">x\nAC1T\n")),
+        ("SDF cut short", train("a.sdf"), 3, put("a.sdf", SDF[:60])),
+        ("PGN with a word", train("a.pgn"), 3, put("a.pgn", PGN + "1. e4 hello\n")),
+        ("ABC without a tune", train("a.abc"), 3, put("a.abc", "X:1\nT:none\n" + "words\n" * 3)),
+        (
+            "a workbook without parts",
+            train("a.xlsx"),
+            3,
+            put("a.xlsx", zipped("[Content_Types].xml", "xl/workbook.xml")),
+        ),
+        ("Parquet cut short", train("a.parquet"), 3, put("a.parquet", b"PAR1\x15\x04\x15" + bytes(40) + b"PAR1")),
         ("an archive cut short", train("a.zip"), 3, put("a.zip", zipped("a.txt")[:-9])),
         ("MIDI", train("a.mid"), 3, put("a.mid", b"MThd\0\0\0\6\0\1\0\1\0\x60MTrk\0\0\0\4\0\xff\x2f\0")),
         ("a JSON array cut short", train("a.json"), 3, put("a.json", json.dumps(["anna", "ben"] * 4000)[:-1])),

@@ -42,9 +42,15 @@ WRITTEN = {  # what it is, the option that reads its records, and these
 }
 
 
+@pytest.fixture
+def without_readers(monkeypatch):
+    """Core and the corpus names alone, so that no plugin reads these files."""
+    monkeypatch.setenv("SEQGEN_LOAD_PLUGINS", "seqgen_names,seqgen_classic")
+
+
 @pytest.mark.promise("R16")
 @pytest.mark.parametrize("what", in_tiers(WRITTEN, list(WRITTEN)[:2].__contains__))
-def test_a_file_of_records_of_several_lines_names_the_option_that_reads_them(what, cli, in_tmp):
+def test_a_file_of_records_of_several_lines_names_the_option_that_reads_them(what, cli, in_tmp, without_readers):
     text, separator, records = WRITTEN[what]
     (in_tmp / "corpus.txt").write_text(text)
     option = f"corpus.separator={shlex.quote(separator)}"
@@ -83,7 +89,7 @@ NAMED = {
 
 @pytest.mark.promise("R16")
 @pytest.mark.parametrize("what", NAMED)
-def test_a_text_of_another_kind_is_named(what, cli, in_tmp):
+def test_a_text_of_another_kind_is_named(what, cli, in_tmp, without_readers):
     text, way = NAMED[what]
     (in_tmp / "corpus.txt").write_text("\ufeff" + text)
     refused = cli("train", "--corpus", "corpus.txt", *TINY)
@@ -155,7 +161,7 @@ BINARIES = {
 @pytest.mark.promise("R16")
 @pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
 @pytest.mark.parametrize("what", one_in(3, BINARIES))
-def test_a_file_that_is_no_text_is_named_with_what_to_do(what, encoding, cli, in_tmp):
+def test_a_file_that_is_no_text_is_named_with_what_to_do(what, encoding, cli, in_tmp, without_readers):
     (in_tmp / "corpus.dat").write_bytes(BINARIES[what])
     refused = cli("train", "--corpus", "corpus.dat", "-o", f"corpus.encoding={encoding}", *TINY)
     assert refused.code == 3 and refused.err.count("\n") == 1

@@ -309,6 +309,9 @@ def test_an_array_is_read_in_pieces_of_any_size(values, block, indent, ascii_onl
     ("text", "said"),
     [
         ("[1, 2", "line 1: the array is not closed"),
+        ('["anna",\n"ben"', "line 2: the array is not closed"),
+        ('["anna",\n"ben"\n,\n', "line 4: not JSON: Expecting value"),
+        ('["anna",\n"ben",\n{"a":\n', "line 4: not JSON: Expecting value"),
         ("[1,\n2\n3]", "line 3: expected a comma or ] after an item, found '3'"),
         ("[1,\n\n]", "line 3: not JSON: Expecting value"),
         ('["a",\n"b]', "line 2: not JSON: Unterminated string"),

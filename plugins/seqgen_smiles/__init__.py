@@ -51,6 +51,12 @@ def register_augmentations(register: Callable[[seqgen.AugmentationSpec], None]) 
 
 
 @seqgen.hookimpl
+def register_readers(register: Callable[[seqgen.ReaderSpec], None]) -> None:
+    """Register ``sdf``."""
+    register(specs.READER)
+
+
+@seqgen.hookimpl
 def register_domains(register: Callable[[seqgen.DomainSpec], None]) -> None:
     """Register ``smiles`` and ``selfies``, which differ in the tokenizer."""
     for spec in specs.DOMAINS:

@@ -82,13 +82,22 @@ AUGMENTATION = seqgen.AugmentationSpec(
     source="arXiv:1703.07076",
     load="seqgen_smiles.augmentation:load",
 )
+READER = seqgen.ReaderSpec(
+    name="sdf",
+    summary="molecules of an SDF as SMILES; their names and data are fields (extra: chem)",
+    source="CTfile formats, Dassault Systèmes BIOVIA, with RDKit",
+    load="seqgen_smiles.sdf:SdfReader",
+    endings=(".sdf", ".sd"),
+    matches="seqgen_smiles.sdf:is_sdf",
+    example="seqgen_smiles.sdf:EXAMPLE",
+)
 DOMAINS = (
     seqgen.DomainSpec(
         name="smiles",
         summary="molecules written as SMILES",
         source="doi:10.1021/ci00057a005",
         tokenizer="smiles",
-        endings=(".smi", ".smiles"),
+        endings=(".smi", ".smiles", ".sdf", ".sd"),
         columns=("smiles", "canonical_smiles", "isomeric_smiles"),
         trailing_names=True,
         syntax=True,

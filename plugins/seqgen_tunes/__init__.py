@@ -83,6 +83,23 @@ def register_metrics(register: Callable[[seqgen.MetricSpec], None]) -> None:
 
 
 @seqgen.hookimpl
+def register_readers(register: Callable[[seqgen.ReaderSpec], None]) -> None:
+    """Register ``abc``."""
+    register(
+        seqgen.ReaderSpec(
+            name="abc",
+            summary="tunes of a tune book in ABC, written as those of the corpus tunes; title, rhythm, ... are fields",
+            source=_STANDARD,
+            load="seqgen_tunes.tune_book:TuneBookReader",
+            endings=(".abc",),
+            matches="seqgen_tunes.tune_book:is_tune_book",
+            example=b"%abc-2.1\n\nX:1\nT:First\nR:reel\nM:C\nL:1/8\nK:G\nGABc dedB|dedB dedB|\n\n"
+            b"X:2\nT:Second\nM:6/8\nK:D\nDED F2A|\n",
+        )
+    )
+
+
+@seqgen.hookimpl
 def register_domains(register: Callable[[seqgen.DomainSpec], None]) -> None:
     """Register ``abc``."""
     register(
@@ -94,6 +111,7 @@ def register_domains(register: Callable[[seqgen.DomainSpec], None]) -> None:
             validator="abc",
             renderer="abc",
             metrics=("tunes",),
+            endings=(".abc",),
             syntax=True,
             automaton="seqgen_tunes.grammar:AbcGrammar",
         )

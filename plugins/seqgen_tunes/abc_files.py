@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 _FIELD = re.compile(r"([A-Za-z]):(?![|:\]])(.*)")
@@ -27,11 +27,11 @@ class SourceTune:
     voices: bool = False
 
 
-def source_tunes(text: str) -> Iterator[SourceTune]:
+def source_tunes(lines: Iterable[str]) -> Iterator[SourceTune]:
     """Yield the tunes of a file in order; a tune starts with X: and ends before an empty line or the next X:."""
     tune: SourceTune | None = None
     continued = False
-    for line in text.splitlines():
+    for line in lines:
         line = line.strip()
         if line.startswith("X:") or not line:
             if tune and (line or tune.lines):

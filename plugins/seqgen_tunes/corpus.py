@@ -51,8 +51,8 @@ class Tunes:
         seen: set[str] = set()
         for name, folder in self._folders.items():
             for file in self._files.names(f"music21/corpus/{folder}/", ".abc"):
-                for tune in source_tunes(self._files.read(file)):
-                    record = _record(tune)
+                for tune in source_tunes(self._files.read(file).splitlines()):
+                    record = record_of(tune, MAX_CHARS)
                     reason = record if isinstance(record, str) else _duplicate_reason(name, tune, record, seen)
                     if isinstance(record, str) or reason:
                         self.dropped[name, reason] += 1
@@ -71,8 +71,8 @@ def _duplicate_reason(name: str, tune: SourceTune, record: seqgen.Record, seen: 
     return ""
 
 
-def _record(tune: SourceTune) -> seqgen.Record | str:
-    """Convert a tune to a record, or return why it is dropped."""
+def record_of(tune: SourceTune, most: int | None = None) -> seqgen.Record | str:
+    """Convert a tune to a record of at most so many characters, or return why it is dropped."""
     if tune.voices:
         return "several voices"
     metre, key = read_metre(tune.fields.get("M", "")), read_key(tune.fields.get("K", ""))
@@ -80,8 +80,8 @@ def _record(tune: SourceTune) -> seqgen.Record | str:
     if not (metre and key and unit):
         return "no legal metre, key or unit note length"
     text = f"M:{metre.text}\nL:{unit_text(unit)}\nK:{key.text}\n{normalize(chr(10).join(tune.lines))}"
-    if len(text) > MAX_CHARS:
-        return f"longer than {MAX_CHARS:,} characters"
+    if most is not None and len(text) > most:
+        return f"longer than {most:,} characters"
     if problems := read_tune(text).problems:
         return "bars that do not fill the metre" if "of its metre" in problems[0] else "ABC that does not parse"
     rhythm = tune.fields.get("R", "").strip().lower()

@@ -86,7 +86,7 @@ class ConcatenatedRecords:
 
 @dataclass(frozen=True)
 class FileKinds:
-    """How each file of a corpus is read, by the options and its name.
+    """The choice of how each file of a corpus is read, by the options and its name.
 
     Attributes:
         form: the form of each; "auto": by its suffix.

@@ -77,22 +77,23 @@ class JsonArray:
             have = len(self._text) - self._at
             try:
                 value, end = _decode(self._text, self._at)
-                if end < len(self._text) or not self._fill(have):  # a number may go on in the next block
+                size = end - self._at
+                if size < have or not self._fill(have):  # a number may go on in the next block
                     break
             except RecursionError:
                 raise self._problem(self._line, "a value is nested too deeply") from None
             except json.JSONDecodeError as error:
+                wrong = error.pos - self._at
                 if have <= self._limit and self._fill(have + 1):
                     continue
-                cut = error.pos >= len(self._text) - 1 or error.msg.startswith("Unterminated string")
-                if cut and have > self._limit:
+                if have > self._limit and (wrong >= have - 1 or error.msg.startswith("Unterminated string")):
                     raise self._too_long() from None
-                line = self._line + self._text.count("\n", self._at, error.pos)
+                line = self._line + self._text.count("\n", self._at, self._at + wrong)
                 raise self._problem(line, f"not JSON: {error.msg}") from None
-        if end - self._at > self._limit:
+        if size > self._limit:
             raise self._too_long()
         found = self._line, value
-        self._move(end)
+        self._move(self._at + size)
         return found
 
     def _too_long(self) -> Exception:

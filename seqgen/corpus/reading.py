@@ -124,7 +124,7 @@ NO_READERS = Readers()
 
 @dataclass
 class Position:
-    """Where a reader is in its file, for messages.
+    """The position of a reader in its file, for messages.
 
     Attributes:
         unit: "line", "row" or "record".

@@ -129,8 +129,6 @@ class Table(FileSource):
     def _json_rows(self, counts: Counter[str]) -> Iterator[tuple[int, Mapping[str, Any]]]:
         is_array = self.file.head().lstrip().startswith("[")
         for number, value in self._json_items(counts) if is_array else self._json_lines(counts):
-            if isinstance(value, dict | list) and _is_deep(value):
-                raise CorpusError(f"{self._where(number)}: a value is nested more than {_MAX_DEPTH} levels deep")
             if not isinstance(value, dict | str):
                 shown = json.dumps(value)[:40]
                 raise CorpusError(f"{self._where(number)}: {shown!r} is neither an object nor a string")
@@ -139,16 +137,25 @@ class Table(FileSource):
     def _json_lines(self, counts: Counter[str]) -> Iterator[tuple[int, Any]]:
         for number, line in self.file.numbered_lines(counts):
             try:
-                yield number, json.loads(line)
+                value = json.loads(line)
             except (ValueError, RecursionError) as error:
                 raise CorpusError(f"{self._where(number)}: not JSON: {error}") from None
+            if line.count("[") + line.count("{") > _MAX_DEPTH and _is_deep(value):
+                raise self._too_deep(number)
+            yield number, value
 
     def _json_items(self, counts: Counter[str]) -> Iterator[tuple[int, Any]]:
         def problem(line: int, reason: str) -> CorpusError:
             return CorpusError(f"{self._where(line)}: {reason}")
 
-        yield from JsonArray(self.file.blocks(), self.file.max_line_chars, problem)
+        for number, value in JsonArray(self.file.blocks(), self.file.max_line_chars, problem):
+            if _is_deep(value):
+                raise self._too_deep(number)
+            yield number, value
         counts.update(self.file.counts)
+
+    def _too_deep(self, number: int) -> CorpusError:
+        return CorpusError(f"{self._where(number)}: a value is nested more than {_MAX_DEPTH} levels deep")
 
     def _separated_rows(self, counts: Counter[str]) -> Iterator[tuple[int, Mapping[str, Any]]]:
         with self.file.opened(newline="") as file:
@@ -211,6 +218,8 @@ def _is_deep(value: Any) -> bool:
     for _ in range(_MAX_DEPTH):
         inner = [item.values() if isinstance(item, dict) else item for item in level if isinstance(item, dict | list)]
         level = list(itertools.chain.from_iterable(inner))
+        if not level:
+            return False
     return any(isinstance(item, dict | list) for item in level)
 
 

@@ -48,7 +48,7 @@ K:C
 
 
 def test_a_file_is_cut_into_tunes():
-    first, second, third = source_tunes(SOURCE)
+    first, second, third = source_tunes(SOURCE.splitlines())
     assert first.fields == {
         "X": "7", "T": "A title", "R": "Double Jig", "M": "6/8", "Z": "somebody", "K": "G Major",
     }  # fmt: skip

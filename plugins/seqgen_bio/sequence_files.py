@@ -1,0 +1,129 @@
+"""Readers of FASTA and FASTQ."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import Annotated
+
+from pydantic import Field
+
+import seqgen
+
+NO_SEQUENCE = "entries without a sequence skipped"
+_SEQUENCE = re.compile(r"[A-Za-z*.-]+")
+_FASTA = re.compile(rb"(?:;.*\n)*>.*\n(?:[A-Za-z*.-]+[ \t\r]*\n)+(?:[>\s]|[A-Za-z*.-]*\Z)")
+_FASTQ = re.compile(rb"@.*\n[A-Za-z*.-]+\r?\n\+")
+Upper = Annotated[bool, Field(description="write all letters in upper case; lower ones often mark repeats")]
+
+
+def is_fasta(name: str, start: bytes) -> bool:
+    """Return whether a file starts with an entry of FASTA."""
+    return _FASTA.match(start) is not None
+
+
+def is_fastq(name: str, start: bytes) -> bool:
+    """Return whether a file starts with an entry of FASTQ."""
+    return _FASTQ.match(start) is not None
+
+
+class FastaReader:
+    """The sequences of a FASTA file, each with the fields ``id`` and ``description`` of its first line.
+
+    Args:
+        upper: whether letters are written in upper case.
+
+    Attributes:
+        counts: how many entries have no sequence.
+    """
+
+    def __init__(self, *, upper: Upper = False) -> None:
+        self._upper, self.counts = upper, Counter[str]()
+
+    def read(self, lines: Iterable[str]) -> Iterator[seqgen.Record]:
+        """Yield the entries.
+
+        Raises:
+            CorpusError: a line is neither the first of an entry nor a part of a sequence.
+        """
+        head: str | None = None
+        parts: list[str] = []
+        for line in lines:
+            if line.startswith(">"):
+                yield from self._entry(head, parts)
+                head, parts = line[1:], []
+            elif part := "".join(line.split()):
+                if head is None and line.startswith(";"):
+                    continue  # a comment, as the first versions of the format have it
+                if head is None:
+                    raise seqgen.CorpusError(f"{line[:40]!r} stands before the first line that starts with >")
+                if _SEQUENCE.fullmatch(part) is None:
+                    raise seqgen.CorpusError(f"{line[:40]!r} is no part of a sequence")
+                parts.append(part)
+        yield from self._entry(head, parts)
+
+    def _entry(self, head: str | None, parts: list[str]) -> Iterator[seqgen.Record]:
+        if head is not None and not parts:
+            self.counts[NO_SEQUENCE] += 1
+        elif head is not None:
+            yield record_of(head, "".join(parts), self._upper)
+
+
+class FastqReader:
+    """The sequences of a FASTQ file, each with the fields ``id`` and ``description`` of its first line.
+
+    Args:
+        upper: whether letters are written in upper case.
+
+    Attributes:
+        counts: how many entries have no sequence.
+    """
+
+    def __init__(self, *, upper: Upper = False) -> None:
+        self._upper, self.counts = upper, Counter[str]()
+
+    def read(self, lines: Iterable[str]) -> Iterator[seqgen.Record]:
+        """Yield the entries; a sequence and its qualities may go over several lines.
+
+        Raises:
+            CorpusError: an entry lacks a part, or its qualities are not as long as its sequence.
+        """
+        rest = iter(lines)
+        for head in rest:
+            if not head.strip():
+                continue
+            if not head.startswith("@"):
+                raise seqgen.CorpusError(f"an entry starts with @, not with {head[:40]!r}")
+            text = self._sequence(rest)
+            n_left = len(text)
+            while n_left > 0:
+                n_left -= len(_line(rest))
+            if n_left < 0:
+                raise seqgen.CorpusError("the qualities are longer than the sequence")
+            if text:
+                yield record_of(head[1:], text, self._upper)
+            else:
+                self.counts[NO_SEQUENCE] += 1
+
+    def _sequence(self, rest: Iterator[str]) -> str:
+        parts = []
+        while not (line := _line(rest)).startswith("+"):
+            if line and _SEQUENCE.fullmatch(line) is None:
+                raise seqgen.CorpusError(f"{line[:40]!r} is no part of a sequence")
+            parts.append(line)
+        return "".join(parts)
+
+
+def _line(rest: Iterator[str]) -> str:
+    line = next(rest, None)
+    if line is None:
+        raise seqgen.CorpusError("the file ends within an entry")
+    return line.rstrip()
+
+
+def record_of(head: str, text: str, upper: bool) -> seqgen.Record:
+    """Return the record of an entry; the first word of its first line is its id."""
+    name, _, description = head.strip().partition(" ")
+    fields = {key: value for key, value in (("id", name), ("description", description.strip())) if value}
+    return seqgen.Record(text.upper() if upper else text, fields=fields)

@@ -1,0 +1,70 @@
+"""A reader of Parquet."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from typing import Annotated, Any, BinaryIO
+
+from pydantic import Field
+
+import seqgen
+
+_ROWS = 1024  # at once
+_BUFFER_BYTES = 1 << 16  # of each column that is read
+
+
+def is_parquet(name: str, start: bytes) -> bool:
+    """Return whether a file starts with the mark of Parquet."""
+    return start.startswith(b"PAR1\x15")
+
+
+class ParquetReader:
+    """The rows of a Parquet file, a few at a time.
+
+    Args:
+        columns: the columns that are read; all by default.
+
+    Raises:
+        MissingExtra: pyarrow is not installed.
+    """
+
+    def __init__(
+        self,
+        *,
+        columns: Annotated[tuple[str, ...], Field(description="columns that are read; default: all")] = (),
+    ) -> None:
+        try:
+            import pyarrow.parquet
+        except ImportError:
+            raise seqgen.MissingExtra("tables", "a Parquet file") from None
+        self._columns, self._arrow = columns, pyarrow
+
+    def read(self, file: BinaryIO) -> Iterator[dict[str, Any]]:
+        """Yield the rows.
+
+        Raises:
+            CorpusError: the file is damaged, or has no such column.
+        """
+        arrow = self._arrow
+        try:
+            opened = arrow.parquet.ParquetFile(file, pre_buffer=False, buffer_size=_BUFFER_BYTES)
+            names = opened.schema_arrow.names
+            for name in self._columns:
+                if name not in names:
+                    raise seqgen.CorpusError(f"it has no column {name!r}; it has {', '.join(names)}")
+            if len(set(names)) < len(names):
+                raise seqgen.CorpusError(f"several columns have the same name: {', '.join(names)}")
+            columns = list(self._columns) or None
+            for batch in opened.iter_batches(_ROWS, columns=columns, use_threads=False):
+                yield from batch.to_pylist()
+        except (arrow.ArrowException, OSError, ValueError, UnicodeError) as error:
+            raise seqgen.CorpusError(f"it is damaged: {' '.join(str(error).split())[:200]}") from None
+
+
+def example() -> bytes:
+    """Return a small file."""
+    reader = ParquetReader()
+    table, file = reader._arrow.table({"name": ["Ada", "Grace"], "born": [1815, 1906]}), io.BytesIO()
+    reader._arrow.parquet.write_table(table, file)
+    return file.getvalue()

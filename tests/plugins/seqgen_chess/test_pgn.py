@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import seqgen
+
+pytest.importorskip("seqgen_chess")
+from seqgen_chess import EXAMPLE
+from seqgen_chess.games import PgnReader, is_pgn
+
+
+def read(text, **options):
+    reader = PgnReader(**options)
+    return list(reader.read(text.split("\n"))), dict(reader.counts)
+
+
+def test_games_become_moves_without_comments_and_variations():
+    (first, second), counts = read(EXAMPLE.decode())
+    assert first.text == "1. e4 e5 2. Nf3 Nc6 3. Bb5 1-0" and first.label == "1-0"
+    assert first.fields == {"Event": "Hastings", "White": "Ada", "Result": "1-0"}
+    assert second.text == "1. d4 *" and second.label is None and counts == {}
+    assert read(EXAMPLE.decode(), numbers=False, result=False)[0][0].text == "e4 e5 Nf3 Nc6 Bb5"
+
+
+@pytest.mark.parametrize(
+    ("movetext", "text"),
+    [
+        ("1.e4 e5 2.O-O O-O-O+ 3.0-0 exd8=Q# 1/2-1/2", "1. e4 e5 2. O-O O-O-O+ 3. O-O exd8=Q# 1/2-1/2"),
+        ("1. e4! e5?! 2. Nbd2 $14 R1a3 0-1", "1. e4 e5 2. Nbd2 R1a3 0-1"),
+        ("1. e4 {a ( b ; c} 1... e5 ; } (\n(1... c5 (1... d5) {)}) 2. d4 *", "1. e4 e5 2. d4 *"),
+        ("{over\ntwo lines} 1. e4\n% escaped ( {\n*", "1. e4 *"),
+        ("12... e5 13. e4 1-0", "12... e5 13. e4 1-0"),
+        ("1. e4", "1. e4 *"),
+    ],
+)
+def test_movetext_is_read_by_the_standard(movetext, text):
+    (game,), _ = read(f'[Event "?"]\n\n{movetext}\n')
+    assert game.text == text and game.fields == {}
+
+
+def test_games_are_kept_apart():
+    games, counts = read(
+        '[White "A \\"x\\""]\n\n1. e4\n\n[White "B"]\n[Result "0-1"]\n\n0-1\n\n1. d4 d5 *\n[White "C"]\n1. c4 *'
+    )
+    assert [game.text for game in games] == ["1. e4 *", "1. d4 d5 *", "1. c4 *"]
+    assert games[0].fields == {"White": 'A "x"'} and counts == {"games without moves skipped": 1}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("1. e4 hello", "'hello' is no move"),
+        ("1. e4 {never closed", "the file ends within a comment or variation"),
+        ("1. e4 (1. d4", "the file ends within a comment or variation"),
+        ("1. e4 )", "a variation is closed that is not open"),
+    ],
+)
+def test_what_is_no_game_is_refused(text, said):
+    with pytest.raises(seqgen.CorpusError, match=said):
+        read(text)
+
+
+def test_a_file_is_recognized_and_refused_with_its_line(cli, in_tmp):
+    assert is_pgn("x", EXAMPLE) and not is_pgn("x", b"[1] Smith\n[2] Doe\n")
+    Path("games.txt").write_bytes(EXAMPLE)
+    tiny = ("--cell", "vanilla", "--hidden", 4, "--steps", 1, "--split", "none", "-o", "samples=1")
+    trained = cli("train", "--corpus", "games.txt", "--condition", "White", *tiny)
+    assert trained.code == 0 and "2 training records" in trained.err, trained.err
+    Path("bad.pgn").write_bytes(EXAMPLE + b'\n[White "C"]\n\n1. e4 oops\n')
+    refused = cli("train", "--corpus", "bad.pgn", *tiny)
+    assert refused.code == 3 and "bad.pgn', line 15: 'oops' is no move" in refused.err

@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import datetime
+import io
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import seqgen
+
+pytest.importorskip("seqgen_tables")
+from seqgen_tables import excel
+
+TINY = ("--cell", "vanilla", "--hidden", 4, "--steps", 5, "--split", "none", "-o", "samples=1")
+
+
+def cell(column, row, value):
+    place = f"{chr(65 + column)}{row}"
+    if value is None:
+        return ""
+    if isinstance(value, float | int):
+        return f'<c r="{place}"><v>{value}</v></c>'
+    return f'<c r="{place}" t="inlineStr"><is><t>{value}</t></is></c>'
+
+
+def sheet(rows):
+    cells = ["".join(cell(at, n, value) for at, value in enumerate(row)) for n, row in enumerate(rows, 1)]
+    data = "".join(f'<row r="{n}">{row}</row>' for n, row in enumerate(cells, 1))
+    return f"{excel._SHEET.split('<sheetData>')[0]}<sheetData>{data}</sheetData></worksheet>"
+
+
+def workbook(sheets):
+    """A workbook of sheets, each a list of rows."""
+    file, parts = io.BytesIO(), dict(excel._PARTS)
+    for part, begin in (("xl/workbook.xml", "<sheet "), ("xl/_rels/workbook.xml.rels", "<Relationship ")):
+        before, rest = parts[part].split(begin, 1)
+        one, after = rest.split("/>", 1)
+        many = ""
+        for n, name in enumerate(sheets, 1):
+            mine = one.replace("people", name).replace('sheetId="1"', f'sheetId="{n}"').replace("sheet1", f"sheet{n}")
+            many += begin + mine.replace('d="r"', f'd="r{n}"') + "/>"
+        parts[part] = before + many + after
+    for n, rows in enumerate(sheets.values(), 1):
+        parts[f"xl/worksheets/sheet{n}.xml"] = sheet(rows)
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, text in parts.items():
+            archive.writestr(name, text)
+    return file.getvalue()
+
+
+PEOPLE = [["name", "kind", "n", None], ["Ada", "f", 1, "no name"], [None, "m", 2.5, None], [], ["Ben", None, 3]]
+
+
+def texts(path):
+    return [(record.text, record.label, dict(record.fields)) for record in seqgen.load(path).corpus]
+
+
+def test_a_workbook_is_read(cli, in_tmp):
+    Path("a.xlsx").write_bytes(workbook({"first": PEOPLE, "2nd": [["title"], ["Countess"]]}))
+    trained = cli("train", "--corpus", "a.xlsx", "--label-field", "kind", *TINY, "--out", "run")
+    assert trained.code == 0 and "1 rows without text skipped" in trained.err, trained.err
+    assert texts("run") == [("Ada", "f", {"n": 1}), ("Ben", None, {"n": 3})]
+    for sheet in ("2nd", "2"):
+        shown = cli("show", "corpus", "a.xlsx", "-o", f"reader.sheet={sheet}")
+        assert shown.code == 0 and "Countess" in shown.out, shown.err
+    with zipfile.ZipFile("all.zip", "w") as archive:
+        archive.write("a.xlsx", "in/a.xlsx")
+    for path, place in (("a.xlsx", "a.xlsx"), ("all.zip", "all.zip/in/a.xlsx")):
+        missing = cli("show", "corpus", path, "-o", "reader.sheet=third")
+        assert missing.code == 3 and f"{place}': it has no sheet 'third'; it has first, 2nd" in missing.err
+    content = Path("a.xlsx").read_bytes()
+    for cut in (100, len(content) // 2, len(content) - 30):
+        Path("b.xlsx").write_bytes(content[:cut])
+        damaged = cli("train", "--corpus", "b.xlsx", *TINY)
+        assert damaged.code == 3 and "b.xlsx': it is damaged: " in damaged.err, damaged.err
+    Path("c.xlsx").write_bytes(workbook({"first": [["a", "a"], [1, 2]]}))
+    twice = cli("train", "--corpus", "c.xlsx", *TINY)
+    assert twice.code == 3 and "2 columns are named 'a'" in twice.err
+
+
+def write_parquet(path, columns, **options):
+    pyarrow = pytest.importorskip("pyarrow")
+    import pyarrow.parquet as parquet
+
+    parquet.write_table(pyarrow.table(columns), path, **options)
+
+
+def test_a_parquet_file_is_read(cli, in_tmp):
+    day = datetime.date(2020, 1, 2)
+    columns = {
+        "name": ["Ada", None, "Ben"],
+        "kind": ["f", "m", None],
+        "n": [1, 2, 3],
+        "day": [day] * 3,
+        "tags": [["a"], [], None],
+    }
+    write_parquet("a.parquet", columns)
+    trained = cli("train", "--corpus", "a.parquet", "--label-field", "kind", *TINY, "--out", "run")
+    assert trained.code == 0, trained.err
+    first = {"n": 1, "day": day, "tags": ["a"]}
+    assert texts("run") == [("Ada", "f", first), ("Ben", None, {"n": 3, "day": day})]
+    assert cli("resume", "run").code == 0
+    few = cli("show", "corpus", "a.parquet", "-o", "reader.columns=name,n", "--json")
+    assert few.code == 0
+    none = cli("show", "corpus", "a.parquet", "-o", "reader.columns=nam")
+    assert none.code == 3 and "it has no column 'nam'; it has name, kind, n, day, tags" in none.err
+    untold = cli("train", "--corpus", "a.parquet", "--text-field", "nam", *TINY)
+    assert untold.code == 2 and "has no field 'nam'; did you mean 'name' or 'n'?" in untold.err
+    content = Path("a.parquet").read_bytes()
+    for cut in (20, len(content) // 2, len(content) - 3):
+        Path("b.parquet").write_bytes(content[:cut])
+        damaged = cli("train", "--corpus", "b.parquet", *TINY)
+        assert damaged.code == 3 and "b.parquet': it is damaged: " in damaged.err, damaged.err
+
+
+def test_a_missing_library_is_named_with_its_extra(cli, in_tmp, monkeypatch):
+    Path("a.parquet").write_bytes(b"PAR1\x15\x04")
+    Path("a.xlsx").write_bytes(excel.example())
+    for name in ("pyarrow", "pyarrow.parquet", "python_calamine"):
+        monkeypatch.setitem(sys.modules, name, None)
+    for file, what in (("a.parquet", "a Parquet file"), ("a.xlsx", "a workbook")):
+        refused = cli("train", "--corpus", file, *TINY)
+        assert (refused.code, refused.err) == (
+            2, f"seqgen: {what} needs the extra 'tables': pip install 'seqgen-lm[tables]'\n",
+        )  # fmt: skip

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import seqgen
+
+pytest.importorskip("seqgen_tunes")
+from seqgen_tunes.tune_book import TuneBookReader, is_tune_book
+from seqgen_tunes.validator import AbcValidator
+
+BOOK = """%abc-2.1
+T:a book
+
+X:1
+T:The First
+R:Reel
+C:Trad.
+M:C
+L:1/8
+K:G
+"G"GABc !trill!dedB|dedB dedB:|  % a comment
+w:la la
+
+X:2
+T:Voices
+M:C
+K:G
+V:1
+GABc|
+
+X:3
+T:Short
+M:6/8
+K:D
+DED F2A|
+X:4
+M:2/4
+K:C
+CDEFGABcdefg|GA|
+"""
+
+
+def read(**options):
+    reader = TuneBookReader(**options)
+    return list(reader.read(BOOK.split("\n"))), dict(reader.counts)
+
+
+def test_tunes_are_written_as_those_of_the_corpus():
+    (first, third), counts = read()
+    assert (first.text, first.label) == ("M:C\nL:1/8\nK:G\nGABc dedB|dedB dedB:|", "reel")
+    assert (first.fields["title"], first.fields["composer"], first.fields["metre"]) == ("The First", "Trad.", "C")
+    assert third.fields["title"] == "Short"
+    assert all(AbcValidator().validate(tune.text).ok for tune in (first, third))
+    skipped = "tunes skipped: several voices", "tunes skipped: bars that do not fill the metre"
+    assert counts == dict.fromkeys(skipped, 1)
+
+
+def test_tunes_may_be_read_as_they_are():
+    tunes, counts = read(normalize=False)
+    assert [tune.text.split("\n")[0] for tune in tunes] == ["X:1", "X:2", "X:3", "X:4"] and not counts
+    assert tunes[3].text == "X:4\nM:2/4\nK:C\nCDEFGABcdefg|GA|"
+
+
+def test_a_run_learns_from_a_tune_book(cli, in_tmp):
+    assert is_tune_book("x", BOOK.encode()[BOOK.index("X:") :]) and not is_tune_book("x", b"X: 10\nY: 20\n")
+    Path("book.abc").write_text(BOOK)
+    tiny = ("--cell", "vanilla", "--hidden", 4, "--steps", 5, "--split", "none", "-o", "samples=1")
+    trained = cli("train", "--corpus", "book.abc", *tiny, "--out", "run")
+    assert trained.code == 0 and "domain abc" in trained.err and "tunes skipped: several voices" in trained.err
+    assert seqgen.load("run").settings.corpus.multiline
