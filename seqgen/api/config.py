@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -105,7 +105,12 @@ class ResolvedConfig:
         return title_of(self.options["corpus"]["path"]) if self.corpus.qualified == FILE else self.corpus.spec.name
 
 
-def resolve(config: TrainConfig, plugins: Plugins, start: WarmStart | None = None) -> ResolvedConfig:
+def resolve(
+    config: TrainConfig,
+    plugins: Plugins,
+    start: WarmStart | None = None,
+    warn: Callable[[str], None] = lambda line: None,
+) -> ResolvedConfig:
     """Find the parts and merge the options of a training run.
 
     Precedence, the first wins: flag or keyword, ``-o``, TOML, what corpus, model and cell recommend, default. A run
@@ -115,6 +120,7 @@ def resolve(config: TrainConfig, plugins: Plugins, start: WarmStart | None = Non
         config: what the user gives.
         plugins: the registered parts.
         start: the run whose weights it starts from.
+        warn: called with one line for each address that is fetched.
 
     Raises:
         UsageError: an unknown name, an unknown option or an impossible value.
@@ -131,7 +137,7 @@ def resolve(config: TrainConfig, plugins: Plugins, start: WarmStart | None = Non
     if start is not None:
         names = {**start.names, **start.checked(config, names, plugins)}
     assignments = fold_reader_options(split_names(config.options))
-    parts, implied, reading = _find_parts(config, assignments, names, toml, plugins, start)
+    parts, implied, reading = _find_parts(config, assignments, names, toml, plugins, start, warn)
     fields = {part: entry.option_names() for part, entry in parts.items() if part in PARTS}
     fields |= cell_fields(parts, [*toml, *(part for part, _, _ in assignments if part)])
     fields["train"] = list(TrainSettings.model_fields)
@@ -267,6 +273,7 @@ def _find_parts(
     toml: Layer,
     plugins: Plugins,
     start: WarmStart | None,
+    warn: Callable[[str], None],
 ) -> tuple[dict[str, Entry], Layer, Layer]:
     """Return the parts by kind, the options implied by the corpus's name, and those by which its file is read."""
     registry, hint = plugins.registry, plugins.failed_hint
@@ -274,7 +281,7 @@ def _find_parts(
     if wanted is None:
         known = ", ".join(registry.names("corpus")) or "none is registered"
         raise UsageError(f"say what to learn from: --corpus NAME or --corpus FILE; names: {known}")
-    corpus, implied = sort_out_corpus(wanted, plugins)
+    corpus, implied = sort_out_corpus(wanted, plugins, warn)
     assert isinstance(corpus.spec, CorpusSpec)
     domain, reading = None, dict[str, Any]()
     if config.domain:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 from weakref import WeakKeyDictionary
 
+from seqgen.addresses import fetch, is_address
 from seqgen.corpus import (
     NO_READERS,
     ConcatenatedRecords,
@@ -44,12 +45,19 @@ OF_FIELDS = ("text_field", "label_field", "fields")
 """Options of the corpus ``file`` that choose fields of a table."""
 
 
-def sort_out_corpus(name: CorpusName, plugins: Plugins) -> tuple[Entry, dict[str, Any]]:
+def _ignore(line: str) -> None:
+    """Ignore a line."""
+
+
+def sort_out_corpus(
+    name: CorpusName, plugins: Plugins, warn: Callable[[str], None] = _ignore
+) -> tuple[Entry, dict[str, Any]]:
     """Find the corpus that ``--corpus`` names: a registered one, else files; ``./names`` is always a file.
 
     Args:
         name: a registered name; or a file, a folder, an archive or a pattern, or several of these.
         plugins: where registered corpora come from.
+        warn: called with one line for each address, which is fetched.
 
     Returns:
         The corpus, and the options that the name implies.
@@ -62,12 +70,22 @@ def sort_out_corpus(name: CorpusName, plugins: Plugins) -> tuple[Entry, dict[str
     if not names or not all(isinstance(one, str | Path) and str(one) for one in names):
         raise UsageError(f"a corpus is a registered name or the path of a file, not {name!r:.60}")
     if len(names) > 1:
-        found = [_path_of(one, plugins, alone=False) for one in names]
+        found = [_path_of(one, plugins, warn, alone=False) for one in names]
         return plugins.registry.get("corpus", FILE), {"path": found}
     one = names[0]
     if isinstance(one, str) and plugins.registry.has("corpus", one):
         return plugins.registry.get("corpus", one), {}
-    return plugins.registry.get("corpus", FILE), {"path": _path_of(one, plugins)}
+    return plugins.registry.get("corpus", FILE), {"path": _path_of(one, plugins, warn)}
+
+
+def locally(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options of the corpus ``file`` with the files in the cache for addresses, which are fetched if need be."""
+    path = options.get("path")
+    if isinstance(path, str) and is_address(path):
+        return {**options, "path": str(fetch(path))}
+    if isinstance(path, list):
+        return {**options, "path": [str(fetch(one)) if is_address(one) else one for one in path]}
+    return dict(options)
 
 
 _BLOCK_BYTES = 1 << 20
@@ -92,9 +110,12 @@ def _spool_stdin() -> Path:
     return _spooled[stdin]
 
 
-def _path_of(name: str | Path, plugins: Plugins, *, alone: bool = True) -> str:
-    """Return the absolute path of a file, folder or pattern."""
+def _path_of(name: str | Path, plugins: Plugins, warn: Callable[[str], None], *, alone: bool = True) -> str:
+    """Return the absolute path of a file, folder or pattern; an address is fetched and stays what it is."""
     path, text = Path(name), str(name)
+    if is_address(text):
+        fetch(text, warn)
+        return text
     if text == "-":
         return str(_spool_stdin())
     if path.exists() or is_pattern(text):
@@ -169,6 +190,7 @@ def open_corpus(
     """
     spec = entry.spec
     assert isinstance(spec, CorpusSpec)
+    options = locally(options) if entry.qualified == FILE else options
     same = dict(options) if entry.qualified == FILE else {}
     readers = readers_for(plugins.registry.get("corpus", FILE) if plugins else entry, same, plugins)
     if new:
@@ -225,6 +247,7 @@ def read_file_as(
     Raises:
         UsageError: several domains claim the file.
     """
+    said = locally(said)
     sources = _opened(corpus, said, plugins)
     source = next((one for one in sources if isinstance(one, Table)), sources[0] if sources else None)
     fields = _field_names(source)

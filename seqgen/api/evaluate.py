@@ -133,7 +133,7 @@ def _parts(
     fields = {name: entry.option_names() for name, entry in (*entries.items(), *reports.items())}
     found: tuple[Entry, dict[str, Any]] | None = None
     if reference is not None:
-        found = sort_out_corpus(reference, run.plugins)
+        found = sort_out_corpus(reference, run.plugins, run.warn)
         fields["corpus"] = found[0].option_names()
     given = assign(_everywhere(fold_reader_options(split_names(options)), fields), fields)
     writers = {name: entry.use(given.get(name, {})) for name, entry in reports.items()}

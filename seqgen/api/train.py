@@ -141,7 +141,7 @@ def plan(
         config = config.model_copy(update={"params": parse_count(config.params)})
     start = None if config.start is None else find_warm_start(config.start, RUNS, plugins, warn)
     try:
-        resolved = resolve(config, plugins, start)
+        resolved = resolve(config, plugins, start, warn)
     except UnknownName as error:
         if plugins.failed():  # one of these is more likely to have had it
             raise

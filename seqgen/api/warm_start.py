@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from seqgen.addresses import is_address
 from seqgen.api.corpora import FILE
 from seqgen.api.encoded_corpus import ignore
 from seqgen.api.factories import blank_model, difference, part_entry, read_vocabulary
@@ -153,7 +154,7 @@ class WarmStart:
 
     def _need(self, paths: str | Sequence[str], what: str, option: str) -> None:
         for path in [paths] if isinstance(paths, str) else paths:
-            if not (Path(path).exists() or is_pattern(path)):
+            if not (Path(path).exists() or is_pattern(path) or is_address(path)):
                 raise BadOption(f"--from {self.folder.name}: its {what} {path!r} is gone: give another by {option}")
 
     def check_options(self, options: Layer, parts: Mapping[str, Entry], plugins: Plugins) -> None:

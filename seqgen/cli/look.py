@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from seqgen.cli.common import Json, complete_runs, completing, everywhere, session, show, show_json
+from seqgen.cli.common import Json, complete_runs, completing, everywhere, session, show, show_json, warn
 from seqgen.cli.runs import show_run
 from seqgen.errors import MissingExtra, PluginError, UnknownName, UsageError
 from seqgen.registry import Entry
@@ -167,7 +167,7 @@ def show_one(
             f"cannot show the stack {name!r}: show a cell at a time, seqgen show cell {name.split(',')[0]}"
         )
     if single == "corpus":
-        found, implied = sort_out_corpus(name, plugins)
+        found, implied = sort_out_corpus(name, plugins, warn)
         assigned = fold_reader_options(parse_assignments(option or ()))
         implied |= {key: value for _, key, value in assigned} | named
         if found.qualified == FILE and "path" in implied:
