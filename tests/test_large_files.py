@@ -1,0 +1,41 @@
+"""Large corpora of other kinds than one text file: peak memory of a process that trains on them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+TRAIN = (
+    "--text-field", "name", "--cell", "vanilla", "--hidden", "4", "--steps", "5", "--split", "98/1/1", "--out", "run",
+)  # fmt: skip
+PEAK = (
+    "import resource, sys; from seqgen.cli import main; code = main(sys.argv[1:]); "
+    "print(code, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // (1024 if sys.platform != 'darwin' else 1 << 20))"
+)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="peak memory is asked for as on POSIX")
+@pytest.mark.parametrize("rows_of_a_group", [1_000_000, 50_000])
+def test_a_million_rows_of_parquet_are_read_in_bounded_memory(rows_of_a_group, in_tmp, record_property):
+    pytest.importorskip("pyarrow")
+    import pyarrow as arrow
+    import pyarrow.parquet as parquet
+
+    n = 1_000_000
+    names, notes = [f"name {k % 9973}" for k in range(n)], [f"a longer note {k:,}" for k in range(n)]
+    table = arrow.table({"id": range(n), "name": names, "note": notes})
+    parquet.write_table(table, "a.parquet", row_group_size=rows_of_a_group)
+    del table
+    command = [sys.executable, "-c", PEAK, "train", "--corpus", "a.parquet", *TRAIN]
+    environment = {**os.environ, "XDG_CACHE_HOME": "c"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=600)
+    code, peak_mb = map(int, done.stdout.split()[-2:])
+    record_property("peak_mb", peak_mb)
+    assert code == 0 and "training records" in done.stderr, done.stderr
+    assert peak_mb < 600, peak_mb  # of which torch and pyarrow take 290
+    assert Path("a.parquet").stat().st_size > 5_000_000
