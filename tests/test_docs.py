@@ -294,7 +294,9 @@ def wrong_commands(page, top, registry):
             names = {"--corpus": "corpus", "--cell": "cell", "--cells": "cell", "--tokenizer": "tokenizer"}
             names |= {"--model": "model", "--augment": "augmentation", "--domain": "domain"}
             if flag in names and "/" not in rest[place + 1]:
-                known = {entry.spec.name for entry in registry.entries(names[flag])} | OWN_NAMES | {"all", "CORPUS", "-"}
+                known = (
+                    {entry.spec.name for entry in registry.entries(names[flag])} | OWN_NAMES | {"all", "CORPUS", "-"}
+                )
                 if not set(rest[place + 1].split(",")) <= known:
                     yield f"{flag} {rest[place + 1]}"
 

@@ -127,6 +127,10 @@ def _path_of(name: str | Path, plugins: Plugins, warn: Callable[[str], None], *,
         raise UsageError(f"cannot join the corpus {text!r} with files: it is a registered one; pass files only")
     if "/" in text or "\\" in text or path.suffix:
         raise NoSuchFile(f"no such file: {text!r}")
+    if not alone:
+        raise NoSuchFile(
+            f"no such file: {text!r}; a corpus is a registered name or the path of a file, or several paths"
+        )
     hint = plugins.failed_hint() or "a file with a record a line would do too"
     raise UnknownName("corpus", text, plugins.registry.names("corpus"), hint)
 
