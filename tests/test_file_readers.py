@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import shutil
 import sys
 import zipfile
@@ -74,8 +75,9 @@ def test_a_run_needs_the_reader_it_was_made_with(cli, vcards):
     Path("book.vcf").write_text(CARD.format("Ada"))
     assert cli("train", "--corpus", "book.vcf", *TINY, "--plugin", "contacts.py", "--out", "run").code == 0
     assert cli("evaluate", "run", "-n", 1, "--plugin", "contacts.py").code == 0
+    assert "contacts" in {plugin["package"] for plugin in json.loads(Path("run/run.json").read_text())["plugins"]}
     refused = cli("sample", "run", "--novel", "-n", 1)
-    assert refused.code == 4 and "needs the reader 'contacts:vcard', which is not installed" in refused.err
+    assert refused.code == 4 and "needs the reader 'contacts:vcard' of contacts.py " in refused.err
 
 
 def test_a_reader_is_chosen_by_name_and_given_options(cli, in_tmp):

@@ -92,6 +92,7 @@ def test_one_long_text_of_several_files_keeps_their_last_lines_apart(data):
     assert text == "anna\nben\nida\njörg\n"
 
 
+@pytest.mark.promise("R16")
 def test_what_holds_no_file_is_named(in_tmp, cli):
     (in_tmp / "empty").mkdir()
     with zipfile.ZipFile(in_tmp / "empty.zip", "w"):
@@ -117,6 +118,7 @@ def test_what_holds_no_file_is_named(in_tmp, cli):
         seqgen.train(["a.txt", "b.txt"])
 
 
+@pytest.mark.promise("R16")
 def test_complaints_name_the_file_in_the_archive_and_the_line(in_tmp, cli):
     with zipfile.ZipFile("corpus.zip", "w") as file:
         file.writestr("names/a.txt", "anna\n")
@@ -140,6 +142,7 @@ def spoiled(archive: Path, text: bytes) -> None:
     archive.write_bytes(content)
 
 
+@pytest.mark.promise("R16")
 def test_a_damaged_member_is_named(in_tmp, cli):
     packed = gzip.compress("".join(f"name{n}\n" for n in range(9999)).encode())
     with zipfile.ZipFile("corpus.zip", "w") as file:

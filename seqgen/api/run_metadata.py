@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import seqgen
 from seqgen.api.config import ResolvedConfig
+from seqgen.api.corpora import FILE
 from seqgen.api.encoded_corpus import EncodedCorpus
 from seqgen.api.layer_cells import cell_settings
 from seqgen.checkpoint import NGRAM, CorpusSettings, EngineSettings, PartSettings, RunSettings
@@ -78,7 +79,7 @@ def run_settings(resolved: ResolvedConfig, plugins: Plugins, data: EncodedCorpus
         max_length=_STREAM_LENGTH if resolved.layout == "stream" else 2 * max(1, data.longest_symbols),
         n_parameters=0,
         engine=EngineSettings(threads=1),
-        plugins=provenance(plugins, resolved.parts.values()),
+        plugins=provenance(plugins, [*resolved.parts.values(), *_reader(resolved, plugins)]),
         environment=environment(),
     )
 
@@ -300,6 +301,12 @@ def environment() -> dict[str, str]:
         "machine": platform.machine(),
         **gpu,
     }
+
+
+def _reader(resolved: ResolvedConfig, plugins: Plugins) -> list[Entry]:
+    """Return the reader of the corpus's files, if there is one for all of them."""
+    name = resolved.options["corpus"].get("reader") if resolved.corpus.qualified == FILE else None
+    return [] if name is None else [plugins.registry.get("reader", name)]
 
 
 def provenance(plugins: Plugins, entries: Iterable[Entry]) -> list[dict[str, Any]]:
