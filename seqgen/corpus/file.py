@@ -17,7 +17,7 @@ from seqgen.corpus.reading import NO_READERS, InstalledReader, Readers, read_by
 from seqgen.corpus.separated import SeparatedRecords
 from seqgen.corpus.several import JoinedFiles
 from seqgen.corpus.tables import Columns, Table, TableForm
-from seqgen.errors import BadOption
+from seqgen.errors import BadOption, CorpusError
 
 Form = Literal["auto", "text", "jsonl", "csv", "tsv"]
 _FORMS: dict[str, Form] = {
@@ -132,9 +132,15 @@ class FileKinds:
         """
         if self.layout != "lines" or self.separator is not None:
             return
-        for place in find_places(path):
-            if self.find(place) == "text":
-                refuse_text_format(str(place), TextFile(place, encoding=check_encoding(encoding)).head())
+        places = find_places(path)
+        for place in places:
+            try:
+                if self.find(place) == "text":
+                    refuse_text_format(str(place), TextFile(place, encoding=check_encoding(encoding)).head())
+            except CorpusError as error:
+                if len(places) == 1:
+                    raise
+                raise CorpusError(f"{error}; a pattern, such as --corpus '*.txt', leaves files out") from None
 
 
 def _is_table(kind: InstalledReader | Form) -> bool:

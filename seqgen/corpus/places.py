@@ -111,7 +111,7 @@ def title_of(path: str | Sequence[str]) -> str:
         return PurePosixPath(path.partition("://")[2].partition("?")[0].rstrip("/")).stem
     if is_pattern(path) and not Path(path).exists():
         return next((part.name for part in Path(path).absolute().parents if not is_pattern(str(part))), "") or "corpus"
-    return Path(path).stem
+    return Path(path).name if Path(path).is_dir() else Path(path).stem
 
 
 def _named_by(path: str) -> Iterator[Place]:
