@@ -19,6 +19,7 @@ from seqgen.cli.common import say as log
 from seqgen.cli.common import session as _session
 from seqgen.cli.common import show as show
 from seqgen.cli.common import show_json as show_json
+from seqgen.cli.common import split_executor as split_executor
 from seqgen.cli.common import warn as warn
 from seqgen.cli.common import write as write
 from seqgen.cli.train_command import train_command as train_command
@@ -42,6 +43,7 @@ __all__ = [
     "results_on_stdout",
     "show",
     "show_json",
+    "split_executor",
     "table",
     "train_command",
     "warn",

@@ -186,6 +186,8 @@ class SampleKeywords(DecodeKeywords, total=False):
     """Minimum edit distance from every training record (extra: evaluate)."""
     effort: int | None
     """Maximum rows sampled to find those that pass the filters."""
+    rows: str | tuple[int, int] | None
+    """Sample rows A to B - 1 instead of -n, and keep those that pass; 0:1e6."""
 
 
 class EvaluateKeywords(TypedDict, total=False):

@@ -300,3 +300,35 @@ def test_the_pool_keeps_the_promises_of_the_kit(name):
 def test_executors_are_listed(cli):
     assert "local" in cli("list", "executors").out
     assert "threads" in cli("show", "executor", "local").out
+
+
+@pytest.mark.full
+def test_a_bench_on_workers_has_the_results_of_one_process(cli, words, in_tmp):
+    import json
+
+    asked = (
+        "bench",
+        "--corpus",
+        words,
+        "--cells",
+        "vanilla,gru,ngram",
+        "--hidden",
+        4,
+        "--steps",
+        3,
+        "--seeds",
+        2,
+        "--json",
+    )
+    times = {"tokens_per_s", "samples_per_s", "trained_s"}
+
+    def timeless(rows):
+        return [{name: value for name, value in row.items() if name not in times} for row in rows]
+
+    one = json.loads(cli(*asked, "--out", "one").out)
+    many = json.loads(cli(*asked, "--out", "many", "--workers", 2).out)
+    assert timeless(one["rows"]) == timeless(many["rows"]) and timeless(one["runs"]) == timeless(many["runs"])
+    again = cli(*asked, "--out", "many", "--workers", 2)
+    assert json.loads(again.out) == many
+    wrong = cli(*asked, "--out", "many", "--workers", 2, "-o", "executor.nodes=2")
+    assert wrong.code == 2 and "nodes" in wrong.err

@@ -131,6 +131,13 @@ def bench(
         Path | None,
         typer.Option(metavar="DIR", help="Folder of the runs; runs finished there are not trained again."),
     ] = None,
+    workers: Annotated[int, typer.Option(metavar="N", help="Runs that are trained at once.", min=1)] = 1,
+    on: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME", help="Executor of the workers.", autocompletion=commands.complete_names("executor")
+        ),
+    ] = "local",
     csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the table there too.")] = None,
     plot: Annotated[Path | None, typer.Option(metavar="FILE.svg|.png", help="Draw a plot (extra: plot).")] = None,
     option: Annotated[
@@ -147,6 +154,8 @@ def bench(
 
     if plot is not None:
         check_plot(plot.suffix.lower())
+    executor, others = commands.split_executor(option or ())
+    options = commands.parse_options(others)
     so_far: list[BenchResult] = []
 
     def on_run(result: BenchResult, cell: str, seed: int, score: RunScore | None) -> None:
@@ -159,8 +168,8 @@ def bench(
             part=part,  # type: ignore[arg-type]  # checked there
             layers=layers, embedding=embedding, dropout=dropout, lr=lr, batch_size=batch_size, tokenizer=tokenizer,
             domain=domain, text_field=text_field, split=split, valid=valid_file or valid, test=test_file or test,
-            layout=layout, options=commands.parse_options(option or ()), out=out, on_run=on_run, warn=commands.warn,
-            log=commands.log,
+            layout=layout, options=options, out=out, on_run=on_run, warn=commands.warn, log=commands.log,
+            workers=workers, on=on, executor=executor,
         )  # fmt: skip
     except seqgen.SeqgenError:
         for stopped in so_far:  # the scores before a signal came, or the disk was full

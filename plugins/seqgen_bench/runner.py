@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import math
 import shlex
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 import seqgen
 from seqgen import commands, measure
 from seqgen_bench.render import outlook
-from seqgen_bench.results import EMPTY, BenchResult, RunScore, read_scores, run_name
+from seqgen_bench.results import EMPTY, BenchResult, read_scores
+from seqgen_bench.runs import OnRun, Runner
 from seqgen_bench.selection import FAILURES, Candidate, choose, plan_all
-from seqgen_bench.throughput import TrainSpeed, samples_per_s
+from seqgen_bench.workers import Workers
 
 _PARAMETERS, _TIME_S = 50_000, 60.0  # defaults
 _PLAIN = {"train.samples": 0, "train.patience": 0}  # no samples meanwhile and no early stopping, unless asked for
-
-OnRun = Callable[[BenchResult, str, int, RunScore | None], None]
-"""Callback of each run that ended: the results so far, cell, seed, and its score; None for a run that failed."""
 
 
 def _ignore(*_: Any) -> None:
@@ -45,6 +41,9 @@ def bench(
     warn: Callable[[str], None] = _ignore,
     progress: Any = None,
     log: Callable[[str], None] = _ignore,
+    workers: int = 1,
+    on: str = "local",
+    executor: Mapping[str, Any] | None = None,
     **settings: Any,
 ) -> BenchResult:
     """Train several cells on a corpus; compare their losses on its held-out part, and their speed.
@@ -70,6 +69,9 @@ def bench(
         warn: called with one line for each warning.
         progress: called while the corpus is read, as in ``seqgen.plan``.
         log: called with one line that sums up the work to do.
+        workers: number of runs that are trained at once, each in a process of its own if it is more than one.
+        on: the executor of the workers.
+        executor: options of the executor.
         settings: further keywords of ``seqgen.train``; None: not given.
 
     Raises:
@@ -94,6 +96,7 @@ def bench(
     plugins = seqgen.choose_plugins(plugins)
     chosen = choose(cells, plugins)
     log(outlook(len(chosen) * seeds, time_s, out))
+    tasks = Workers(workers, on, dict(executor or {}), {"corpus": str(corpus), "chosen": list(chosen), "given": given})
     candidates = plan_all(
         chosen, corpus, given, plugins, part=part, warn=warn, progress=progress, must_follow=params is not None
     )
@@ -103,7 +106,7 @@ def bench(
     asked |= {name: values[name] for name in named if values.get(name) is not None}
     titles = [candidate.plan.resolved.title for candidate in candidates if candidate.plan is not None]
     title = titles[0] if titles else Path(corpus).stem  # none of them can be trained
-    return _run_all(candidates, plugins, title, asked, part, seeds, out, warn, on_run)
+    return _run_all(candidates, plugins, title, asked, part, seeds, out, warn, on_run, tasks)
 
 
 def _run_all(
@@ -116,8 +119,9 @@ def _run_all(
     out: str | Path | None,
     warn: Callable[[str], None],
     on_run: OnRun,
+    tasks: Workers,
 ) -> BenchResult:
-    """Train and measure all runs, one after another."""
+    """Train and measure all runs, one after another or on workers."""
     problems = {candidate.name: candidate.problem for candidate in candidates if candidate.problem}
     plans: dict[str, seqgen.TrainingPlan] = {}
     for candidate in candidates:
@@ -131,15 +135,18 @@ def _run_all(
     folder = seqgen.WorkFolder.create(f"bench-{title[:60]}", EMPTY) if out is None else _open(Path(out))
     with folder.locked():
         result = BenchResult(folder.path, title, part, asked, [one.name for one in candidates], read_scores(folder))
-        runner = _Runner(folder, result, plans, plugins, warn, on_run)
+        runner = Runner(folder, result, plans, plugins, warn, on_run)
         try:
             runner.find_finished(n_seeds)
             result.counts = measure.count_bits_per_char(next(iter(plans.values())).data, part) if plans else {}
             for name, problem in problems.items():
                 runner.fail(name, 0, problem)
-            for seed in range(n_seeds):
-                for name in plans:
+            order = [(name, seed) for seed in range(n_seeds) for name in plans]
+            if tasks.are_here:
+                for name, seed in order:
                     runner.run(name, seed)
+            else:
+                tasks.run(runner, order)
         except (seqgen.Interrupted, KeyboardInterrupt) as error:
             again = f"the same command with --out {shlex.quote(str(folder.path))} continues"
             line = f"stopped; the scores so far are in {folder.path}; {again}"
@@ -153,98 +160,3 @@ def _open(path: Path) -> seqgen.WorkFolder:
         return seqgen.WorkFolder.open(path, EMPTY)
     except seqgen.BadOption:
         raise seqgen.BadOption(f"--out {str(path)!r} is not the folder of a bench; name a new one") from None
-
-
-@dataclass
-class _Runner:
-    """The runs of a bench.
-
-    Attributes:
-        folder: where they are.
-        result: the results so far.
-        plans: of those that have not failed, by name.
-        plugins: the plugins of their parts.
-        warn: called with one line for each warning.
-        on_run: called after each run.
-        finished: names of the runs that were finished before.
-    """
-
-    folder: seqgen.WorkFolder
-    result: BenchResult
-    plans: Mapping[str, seqgen.TrainingPlan]
-    plugins: Any
-    warn: Callable[[str], None]
-    on_run: OnRun
-    finished: set[str] = field(default_factory=set)
-
-    def find_finished(self, n_seeds: int) -> None:
-        """Find the runs that are finished already.
-
-        Raises:
-            UsageError: a run in the folder has other settings, or another version of its plugin.
-        """
-        for name, plan in self.plans.items():
-            for seed in range(n_seeds):
-                run = self.folder.run(run_name(name, seed), self.plugins)
-                if run is not None:
-                    plan.with_seed(seed).check_run(run)
-                    if measure.training_state(run).ended:
-                        self.finished.add(run_name(name, seed))
-
-    def fail(self, name: str, seed: int, problem: str) -> None:
-        """Record that a cell has failed."""
-        self.result.problems[name] = problem
-        self.result.save(self.folder)
-        self.on_run(self.result, name, seed, None)
-
-    def run(self, name: str, seed: int) -> None:
-        """Train and measure a run, unless it is finished or its cell has failed."""
-        if name in self.result.problems:
-            return
-        try:
-            score = self._score(name, seed)
-        except FAILURES as error:
-            reason = seqgen.failure_reason(error)
-            self.fail(name, seed, f"seed {seed}: {reason}" if seed else reason)
-            return
-        self.result.runs.append(score)
-        self.result.save(self.folder)
-        self.on_run(self.result, name, seed, score)
-
-    def _score(self, name: str, seed: int) -> RunScore:
-        plan, part, known = self.plans[name], self.result.part, self.result.earlier.get((name, seed))
-        if run_name(name, seed) in self.finished and known is not None and known.part == part:
-            return known
-        run, tokens_per_s = self._trained(name, seed, plan, known)
-        held_out, state = measure.held_out_loss(run, part, plan.data), measure.training_state(run)
-        assert held_out is not None
-        if not math.isfinite(held_out.bits_per_char):
-            raise seqgen.Diverged(f"its {part} part has {held_out.bits_per_char} bits per character")
-        return RunScore(
-            cell=name,
-            seed=seed,
-            run=run.path.name,
-            part=part,
-            parameters=run.settings.n_parameters,
-            width=run.settings.model.options.get("hidden"),
-            steps=state.step,
-            trained_s=state.elapsed_s,
-            bits_per_char=held_out.bits_per_char,
-            tokens_per_s=tokens_per_s or measure.tokens_per_s(run, plan.data),
-            samples_per_s=samples_per_s(run),
-            lr=None if hasattr(run.model, "learn") else run.settings.train.lr,
-        )
-
-    def _trained(
-        self, name: str, seed: int, plan: seqgen.TrainingPlan, known: RunScore | None
-    ) -> tuple[seqgen.Run, float | None]:
-        """Return a run, trained if it is not finished, and its tokens per second where they are known."""
-        run = self.folder.run(own := run_name(name, seed), self.plugins)
-        if run is not None and own in self.finished:
-            return run, None if known is None else known.tokens_per_s
-        if run is not None:  # it was stopped
-            self.folder.remove(own)
-        speed, out = TrainSpeed(), self.folder.path / own
-        warn = lambda line: self.warn(f"{name}: {line}")  # noqa: E731
-        run = plan.with_seed(seed).train(out, listener=speed, warn=warn, root=self.folder.path)
-        return run, speed.tokens_per_s()

@@ -34,20 +34,35 @@ _LONG = 0.9  # of the length limit
 _MANY = 0.2  # of the rows
 
 
-def iter_rows(run: OpenRun, n: int, config: SampleConfig, warn: Callable[[str], None]) -> Iterator[Sample]:
-    """Yield rows one after another; see :meth:`seqgen.Run.iter_samples` for errors."""
+def iter_rows(
+    run: OpenRun,
+    n: int,
+    config: SampleConfig,
+    warn: Callable[[str], None],
+    on_tried: Callable[[int], None] | None = None,
+) -> Iterator[Sample]:
+    """Yield rows one after another; see :meth:`seqgen.Run.iter_samples` for errors.
+
+    Args:
+        run: the run.
+        n: number of rows, unless the configuration has a range.
+        config: the settings.
+        warn: called with one line for each warning.
+        on_tried: called with the number of rows sampled so far, where some may be rejected.
+    """
     if not isinstance(n, int) or n < 0:
         raise BadOption(f"the number of rows must be a whole number, at least 0, not {n!r}")
-    from seqgen.sampling import Sampler, beam_rows, filter_rows
+    from seqgen.sampling import Sampler, beam_rows, filter_rows, passing_rows
 
     row_filter = _row_filter(run, config)
     with computing(run.settings.engine.threads):
         sampler: Sampler = _decoder(Sampler, run, config)
+        sampler = sampler.spanning(config.rows or (0, None), on_tried)
         if config.fast and (problem := _fast_problem(run, config, sampler)):
             raise UsageError(f"cannot apply --fast: {problem}; drop --fast")
         if config.decode != "draw":
-            if config.filters or config.exact:
-                dropped = "--exact" if config.exact else "the filters"
+            if config.filters or config.exact or config.rows:
+                dropped = "--exact" if config.exact else "--rows" if config.rows else "the filters"
                 raise UsageError(
                     f"rows by {config.decode} depend on one another, so none can be rejected: drop {dropped}"
                 )
@@ -56,7 +71,12 @@ def iter_rows(run: OpenRun, n: int, config: SampleConfig, warn: Callable[[str], 
             if config.exact:
                 row_filter = replace(row_filter, satisfies=sampler.satisfies)
             rows = sampler.rows() if config.exact else constrained_rows(run, sampler, 0, config, warn)
-            yield from filter_rows(rows, n, row_filter, config.effort)
+            if config.rows:
+                yield from passing_rows(rows, row_filter)
+            else:
+                yield from filter_rows(rows, n, row_filter, config.effort)
+        elif config.rows:
+            yield from constrained_rows(run, sampler, 0, config, warn)
         elif sampler.constraint is not None:
             yield from itertools.islice(constrained_rows(run, sampler, n, config, warn), n) if n else ()
         else:

@@ -167,6 +167,19 @@ def parse_options(assignments: Iterable[str]) -> dict[str, Any]:
     return {f"{part}.{name}" if part else name: value for part, name, value in parse_assignments(assignments)}
 
 
+def split_executor(assignments: Iterable[str]) -> tuple[dict[str, Any], list[str]]:
+    """Return the options of ``-o executor.NAME=VALUE`` by name, and the other assignments.
+
+    Raises:
+        BadOption: one of them is not of that form.
+    """
+    from seqgen.config import parse_assignments
+
+    given = list(assignments)
+    apart = [one for one in given if one.startswith("executor.")]
+    return {name: value for _, name, value in parse_assignments(apart)}, [one for one in given if one not in apart]
+
+
 _PANEL = "Everywhere"
 _EVERYWHERE: dict[str, tuple[Any, Any]] = {
     "plugin": (

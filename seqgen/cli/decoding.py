@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from seqgen.cli.common import Flags, configured, parse_fields, session
+from seqgen.cli.common import Flags, configured, parse_fields, session, split_executor
 
 _FILES: dict[str, Any] = {
     "avoid_file": Annotated[
@@ -50,7 +50,9 @@ def decoding(command: str, config: str, *, without: Container[str] = ()) -> Flag
 
     def take(values: dict[str, Any]) -> dict[str, Any]:
         avoid_files, assignments = values.pop("avoid_file") or (), values.pop("option") or ()
-        return _converted(flags.take(values), avoid_files, assignments)
+        apart, assignments = split_executor(assignments) if command == "sample" else ({}, assignments)
+        converted = _converted(flags.take(values), avoid_files, assignments)
+        return converted | ({"executor": apart} if command == "sample" else {})
 
     return Flags([*flags.parameters, *added], take)
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seqgen.cli.common import Json, RunName, everywhere, say, session, show, stdout, warn, write
+from seqgen.cli.common import Json, RunName, complete_names, everywhere, say, session, show, stdout, warn, write
 from seqgen.cli.decoding import decoding
 from seqgen.cli.sample_files import TABLES, described, json_lines, refuse_to_overwrite, write_out
+from seqgen.errors import UsageError
 
 if TYPE_CHECKING:
     from seqgen import Sample
@@ -24,10 +26,24 @@ def add_commands(app: typer.Typer) -> None:
     app.command()(everywhere(sample, flags=decoding("sample", "SampleConfig")))
 
 
+def _number(text: Any) -> int:
+    """Return a number of rows, like 10, 50k or 1e6."""
+    from seqgen.config import parse_range
+
+    try:
+        return parse_range(f"{text}:0")[0]
+    except ValueError:
+        raise typer.BadParameter(
+            f"{text!r} is not a number of rows greater than or equal to 0, like 10, 50k or 1e6"
+        ) from None
+
+
 def sample(
     *,
     run: RunName = None,
-    n: Annotated[int, typer.Option("-n", "--num", help="Number of rows.", min=0)] = 10,
+    n: Annotated[
+        int, typer.Option("-n", "--num", metavar="N", help="Number of rows: 10, 50k, 1e6.", parser=_number)
+    ] = 10,
     picture: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Also draw the rows to an image: .svg, .png, ... as the domain can."),
@@ -41,16 +57,32 @@ def sample(
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the file of --out if it exists.")] = False,
     as_json: Json = False,
+    workers: Annotated[
+        int | None, typer.Option(metavar="N", help="Sample to --out in N processes, or tasks of --on.", min=1)
+    ] = None,
+    on: Annotated[
+        str,
+        typer.Option(metavar="NAME", help="Executor of the workers.", autocompletion=complete_names("executor")),
+    ] = "local",
     nul: Annotated[bool, typer.Option("-0", "--null", help="End each row with NUL instead of a line end.")] = False,
     settings: dict[str, Any],
 ) -> None:
     """Sample new sequences from a run: one a line, or a table on a terminal."""
     import seqgen
+    from seqgen.cli.sample_shards import MANY, job_of, showing_tried, write_shards
 
     if out is not None:
         refuse_to_overwrite(out, force=force)
+    executor = settings.pop("executor")
+    if (workers is not None or on != "local" or executor) and (out is None or picture is not None or as_json):
+        raise UsageError("--workers, --on and -o executor.NAME need --out FILE, without --picture and --json")
     loaded = seqgen.load(run, checkpoint=checkpoint, plugins=session.plugins, warn=warn)
-    rows = loaded.iter_samples(n, warn=say, **settings)
+    is_many = workers is not None or on != "local" or n >= MANY or settings["rows"] is not None
+    if out is not None and is_many and picture is None and not as_json and settings["decode"] in (None, "draw"):
+        job = job_of(loaded, settings, n, out, nul=nul)
+        write_shards(job, workers=workers or 1, on=on, options=executor, force=force, plugins=session.plugins)
+        return
+    rows = showing_tried(partial(_iter_rows, loaded, n, settings))
     if any(settings[name] for name in ("exact", "unique", "novel", "valid", "min_edit")):
         rows = _with_rate(rows)
     if picture is not None:
@@ -77,6 +109,13 @@ def sample(
         for chunk in chunks:
             session.stdout.buffer.write(chunk)
         session.stdout.buffer.flush()
+
+
+def _iter_rows(run: Run, n: int, settings: dict[str, Any], on_tried: Callable[[int], None]) -> Iterator[Sample]:
+    from seqgen.api.sample import iter_rows
+    from seqgen.config import SampleConfig
+
+    return iter_rows(run, n, SampleConfig.validated(settings), say, on_tried)
 
 
 def _with_rate(rows: Iterable[Sample]) -> Iterator[Sample]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seqgen.errors import TooFewRows, UsageError
+from seqgen.errors import MissingExtra, TooFewRows, UsageError
 
 if TYPE_CHECKING:
     from seqgen import Sample
@@ -61,6 +61,89 @@ def json_lines(rows: Iterable[Mapping[str, Any]]) -> Iterator[bytes]:
         yield (json.dumps(_finite(row), ensure_ascii=False, default=str) + "\n").encode("utf-8", "surrogatepass")
 
 
+def row_texts(form: str, rows: Iterable[Mapping[str, Any]]) -> tuple[str, list[str]]:
+    """Return the header of a table, and the text of each row: of the form "csv" or "jsonl"."""
+    chunks = [chunk.decode("utf-8", "surrogatepass") for chunk in (_csv if form == "csv" else json_lines)(rows)]
+    return (chunks[0], chunks[1:]) if form == "csv" else ("", chunks)
+
+
+def join_rows(out: Path, rows: Iterator[tuple[str, str]]) -> Iterator[bytes]:
+    """Yield the content of a file from the header and the text of each row.
+
+    Raises:
+        MissingExtra: the file is Parquet, and pyarrow is not installed.
+    """
+    suffix = out.suffix.lower()
+    if suffix == ".parquet":
+        yield from parquet(json.loads(text) for _, text in rows)
+        return
+    between = "[\n" if suffix == ".json" else ""
+    is_first = True
+    for header, text in rows:
+        if suffix == ".json":
+            yield (between + text.removesuffix("\n")).encode("utf-8", "surrogatepass")
+            between = ",\n"
+        else:
+            yield ((header if is_first else "") + text).encode("utf-8", "surrogatepass")
+        is_first = False
+    if suffix == ".json":
+        yield b"[]\n" if is_first else b"\n]\n"
+
+
+def parquet(rows: Iterable[Mapping[str, Any]]) -> Iterator[bytes]:
+    """Yield rows as a Parquet file, a group of rows at a time.
+
+    Raises:
+        MissingExtra: pyarrow is not installed.
+    """
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ImportError:
+        raise MissingExtra("tables", "--out FILE.parquet") from None
+    rows, sink = iter(map(_finite, rows)), _Pieces()
+    kinds = {"row": pa.int64(), "cut": pa.bool_(), "bits_per_char": pa.float64()}
+    writer = None
+    while lot := list(itertools.islice(rows, _LARGEST)):
+        schema = pa.schema([(name, kinds.get(name, pa.string())) for name in lot[0]])
+        table = pa.Table.from_pylist(lot, schema=schema)
+        writer = writer or pq.ParquetWriter(sink, schema)
+        writer.write_table(table)
+        yield sink.take()
+    if writer is None:
+        schema = pa.schema([("row", pa.int64()), ("text", pa.string()), ("cut", pa.bool_())])
+        writer = pq.ParquetWriter(sink, schema)
+    writer.close()
+    yield sink.take()
+
+
+class _Pieces(io.RawIOBase):
+    """A file that is only appended to, and taken away piece by piece."""
+
+    def __init__(self) -> None:
+        self._data, self._n_taken = bytearray(), 0
+
+    def writable(self) -> bool:
+        """Return True."""
+        return True
+
+    def tell(self) -> int:
+        """Return the number of bytes written."""
+        return self._n_taken + len(self._data)
+
+    def write(self, data: Any) -> int:
+        """Append bytes."""
+        self._data += data
+        return len(data)
+
+    def take(self) -> bytes:
+        """Return the bytes written since the last call."""
+        taken = bytes(self._data)
+        self._n_taken += len(taken)
+        self._data.clear()
+        return taken
+
+
 def _json_array(rows: Iterable[Mapping[str, Any]]) -> Iterator[bytes]:
     """Yield rows as one JSON array, a row a line."""
     between = b"[\n"
@@ -77,21 +160,28 @@ def _csv(rows: Iterable[Mapping[str, Any]]) -> Iterator[bytes]:
     buffer = io.StringIO()
     writer: csv.DictWriter[str] | None = None
     for row in rows:
+        lines: list[Mapping[str, Any]] = [_finite(row)]
         if writer is None:
             writer = csv.DictWriter(buffer, list(row))
-            writer.writeheader()
-        writer.writerow(_finite(row))
-        yield buffer.getvalue().encode("utf-8", "surrogatepass")
-        buffer.seek(0)
-        buffer.truncate()
+            lines.insert(0, dict(zip(row, row, strict=True)))
+        for line in lines:
+            writer.writerow(line)
+            yield buffer.getvalue().encode("utf-8", "surrogatepass")
+            buffer.seek(0)
+            buffer.truncate()
 
 
 TABLES: Mapping[str, Callable[[Iterable[Mapping[str, Any]]], Iterator[bytes]]] = {
     ".csv": _csv,
     ".jsonl": json_lines,
     ".json": _json_array,
+    ".parquet": parquet,
 }
 """Writers of files with columns, by suffix; any other file holds the texts alone."""
+
+
+ENDINGS: Mapping[str, str] = {".csv": "csv", ".jsonl": "jsonl", ".json": "jsonl", ".parquet": "jsonl"}
+"""How rows of these files stand in shards."""
 
 
 def write_out(out: Path, chunks: Iterator[bytes]) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, ValidationInfo, field_validator
 
 from seqgen.config.options import Flag, UserConfig
-from seqgen.config.values import MAX_LENGTH
+from seqgen.config.values import MAX, MAX_LENGTH, parse_range
 
 _DECODING, _CONSTRAINTS, _FILTERS = "Decoding", "Constraints on every row", "Filters"
 _TEXT, _TEXTS = "TEXT", "str | Sequence[str]"
@@ -138,6 +138,22 @@ class SampleConfig(DecodeConfig):
     effort: Annotated[int | None, Flag(_FILTERS, default="200 a row, at least 20,000")] = Field(
         None, ge=1, description="maximum rows sampled to find those that pass the filters"
     )
+
+    rows: Annotated[
+        tuple[int, int] | None, Flag(metavar="A:B", default="as many as -n needs", accepts="str | tuple[int, int]")
+    ] = Field(None, description="sample rows A to B - 1 instead of -n, and keep those that pass; 0:1e6")
+
+    @field_validator("rows", mode="before")
+    @classmethod
+    def _range(cls, value: Any) -> Any:
+        return parse_range(value) if isinstance(value, str) else value
+
+    @field_validator("rows")
+    @classmethod
+    def _in_order(cls, value: tuple[int, int] | None) -> tuple[int, int] | None:
+        if value is not None and not 0 <= value[0] <= value[1] < MAX:
+            raise ValueError(f"{value[0]}:{value[1]} is not a range of rows; write it like 0:1000000, the end left out")
+        return value
 
     @property
     def filters(self) -> bool:

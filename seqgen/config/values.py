@@ -146,6 +146,22 @@ def parse_count(text: str | int) -> int:
     return round(count)
 
 
+def parse_range(text: str) -> tuple[int, int]:
+    """Parse "0:1e6" or "50k:100k" into two whole numbers.
+
+    Raises:
+        ValueError: the text is not of this form.
+    """
+    found = []
+    for side in text.split(":"):
+        match = re.fullmatch(r"(\d+(?:\.\d+)?(?:e\d\d?)?)([km]?)", side.strip().lower().replace("_", ""))
+        number = 0.5 if match is None else float(match[1]) * {"": 1, "k": 1e3, "m": 1e6}[match[2]]
+        found.append(number)
+    if len(found) != 2 or any(number != int(number) for number in found):
+        raise ValueError(f"{text!r:.60} is not a range of rows; write it like 0:1000000 or 1e6:2e6")
+    return int(found[0]), int(found[1])
+
+
 def parse_split(text: str | Sequence[float]) -> tuple[float, float, float]:
     """Parse "90/5/5" or "none" into the shares of training, validation and test.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,8 @@ from seqgen.model import device_of, evaluation_mode, log_probs
 from seqgen.tokenizers import PAD, Vocabulary
 
 _BATCH_SIZE = 256
+_STEPS = 16  # batches have a multiple of these steps,
+_MULTIPLE = 32  # and of these rows
 
 
 @dataclass(frozen=True)
@@ -49,29 +51,45 @@ def score(
         UnknownSymbol: a text contains a symbol that the vocabulary lacks.
         UsageError: an unknown condition or value.
     """
-    scores: list[Score] = []
+    scores: dict[int, Score] = {}
     with evaluation_mode(model):
-        for start in range(0, len(texts), _BATCH_SIZE):
-            scores += _score_batch(model, vocabulary, texts[start : start + _BATCH_SIZE], given or {})
-    return scores
+        for n_steps, numbers in _alike(texts, vocabulary):
+            chunk = [texts[number] for number in numbers]
+            scores.update(zip(numbers, _score_batch(model, vocabulary, chunk, given or {}, n_steps), strict=True))
+    return [scores[number] for number in range(len(texts))]
+
+
+def _alike(texts: Sequence[str], vocabulary: Vocabulary) -> Iterator[tuple[int, list[int]]]:
+    """Yield numbers of texts to score together, and the steps to pad them to.
+
+    Both sizes of a batch are multiples, and the steps follow from each text alone: so its score has the same bits
+    whatever texts are scored with it.
+    """
+    by_steps: dict[int, list[int]] = {}
+    for number, length in enumerate(vocabulary.frame_many(texts)[1].tolist()):
+        by_steps.setdefault(-(-length // _STEPS) * _STEPS, []).append(number)
+    for n_steps, numbers in sorted(by_steps.items()):
+        for start in range(0, len(numbers), _BATCH_SIZE):
+            yield n_steps, numbers[start : start + _BATCH_SIZE]
 
 
 def _score_batch(
-    model: nn.Module, vocabulary: Vocabulary, texts: Sequence[str], given: Mapping[str, str]
+    model: nn.Module, vocabulary: Vocabulary, texts: Sequence[str], given: Mapping[str, str], n_steps: int
 ) -> list[Score]:
     flat, lengths_N = vocabulary.frame_many(texts)
     chars_N = np.fromiter(map(len, texts), np.int64, len(texts))
     conditions_NC = vocabulary.condition_ids([given] * len(texts)) if vocabulary.slots else None
     encoded = Encoded(flat, np.cumsum(lengths_N) - lengths_N, lengths_N, chars_N, conditions_NC)
     device = device_of(model)
-    batch = encoded.take(np.arange(len(texts))).to(device)
-    logits_BTV, _ = model(batch.ids_BT, model.initial_state(len(texts)))  # type: ignore[operator]
+    rows_B = np.minimum(np.arange(-(-len(texts) // _MULTIPLE) * _MULTIPLE), len(texts) - 1)  # the last one repeated
+    batch = encoded.take(rows_B, lambda _: n_steps + encoded.n_slots).to(device)
+    logits_BTV, _ = model(batch.ids_BT, model.initial_state(len(rows_B)))  # type: ignore[operator]
     allowed_V = torch.from_numpy(vocabulary.allowed_V()).to(device)
     log_prob_BT = log_probs(logits_BTV, allowed_V).gather(-1, batch.targets_BT[..., None])[..., 0]
     nats_BT = torch.where(batch.targets_BT == PAD, 0.0, -log_prob_BT).double().cpu()
     n_slots, n_stops = encoded.n_slots, int(vocabulary.ends)  # a window of a long text has no stop
     return [
         Score(text, sum(nats), bits_per_char(sum(nats), len(text), n_stops), tuple(nats))
-        for text, length, row in zip(texts, lengths_N, nats_BT, strict=True)
+        for text, length, row in zip(texts, lengths_N, nats_BT[: len(texts)], strict=True)
         for nats in [row[n_slots : n_slots + length - 2 + n_stops].tolist()]
     ]

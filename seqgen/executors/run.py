@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future, wait
 from dataclasses import dataclass
 from functools import partial
@@ -53,7 +53,7 @@ def run_tasks(
     options: Mapping[str, Any] | None = None,
     retries: int = 2,
     plugins: PluginsArgument = None,
-) -> Iterator[TaskResult]:
+) -> Generator[TaskResult, None, None]:
     """Run independent tasks and yield their results as they finish.
 
     A task is taken from ``tasks`` when a worker is free for it, so that an iterator may decide by earlier results. One
@@ -132,7 +132,7 @@ class _Pool:
         self._again: deque[_Try] = deque()
         self._running: dict[Future[str], _Try] = {}
 
-    def run(self, numbered: Iterator[tuple[int, Task]]) -> Iterator[TaskResult]:
+    def run(self, numbered: Iterator[tuple[int, Task]]) -> Generator[TaskResult, None, None]:
         """Yield the results of all tasks as they finish."""
         is_broken = True
         while is_broken:

@@ -11,7 +11,7 @@ import errno
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -60,18 +60,18 @@ def write_synced(path: SafePath, data: bytes) -> None:
         _write(file, data)
 
 
-def _write(file: BinaryIO, data: bytes) -> None:
-    file.write(data)
+def _write(file: BinaryIO, data: bytes | Iterable[bytes]) -> None:
+    file.writelines((data,) if isinstance(data, bytes) else data)
     file.flush()
     os.fsync(file.fileno())
 
 
-def write_atomic(path: Path | SafePath, data: bytes, *, make_parents: bool = False) -> None:
+def write_atomic(path: Path | SafePath, data: bytes | Iterable[bytes], *, make_parents: bool = False) -> None:
     """Write a file atomically, replacing an existing one.
 
     Args:
         path: the file. For a plain Path, chosen by the user, links are followed, and devices and pipes are written to.
-        data: its content.
+        data: its content, whole or in pieces.
         make_parents: whether to create missing parent folders.
 
     Raises:
@@ -82,7 +82,7 @@ def write_atomic(path: Path | SafePath, data: bytes, *, make_parents: bool = Fal
         path = path.resolve()
         if path.exists() and not path.is_file():
             with disk_errors(path), path.open("wb") as device:
-                device.write(data)
+                device.writelines((data,) if isinstance(data, bytes) else data)
             return
     target = SafePath.of(path)
     with disk_errors(target.path), target.parent(make=make_parents) as directory:

@@ -44,9 +44,9 @@ class ProgressLine:
     def __call__(self, folder: RunFolder, event: training.Event) -> None:
         """Show an event."""
         if isinstance(event, training.Progress):
-            self._rewrite(progress_line(event))
+            self.rewrite(progress_line(event))
         elif isinstance(event, training.Evaluating):
-            self._rewrite(evaluating_line(event))
+            self.rewrite(evaluating_line(event))
         else:
             for line in event_lines(folder, event):
                 self.write(line)
@@ -54,7 +54,7 @@ class ProgressLine:
     def on_progress(self, what: str, done: int, total: int | None) -> None:
         """Show the progress of reading and encoding, from 100,000 records on."""
         if done >= MANY_RECORDS:
-            self._rewrite(reading_line(what, done, total))
+            self.rewrite(reading_line(what, done, total))
 
     def write(self, line: str) -> None:
         """Write a line that is not rewritten."""
@@ -62,7 +62,8 @@ class ProgressLine:
         self._put(f"\r{line:{self._width}}\n" if self._width else f"{line}\n")
         self._width = 0
 
-    def _rewrite(self, line: str) -> None:
+    def rewrite(self, line: str) -> None:
+        """Show a line in the place of the last one, on a terminal or in a notebook."""
         if self._live:
             self._put(f"\r{line:{self._width}}")
             self._width = len(line)

@@ -4,7 +4,7 @@ from seqgen.sampling.beam import beam_rows
 from seqgen.sampling.conditional import MAX_EXCLUDED, Grammar, Remember, Way, find_way, forget, guided_rows
 from seqgen.sampling.corrected import Bound
 from seqgen.sampling.decoder import Decoder
-from seqgen.sampling.filters import RowFilter, filter_rows
+from seqgen.sampling.filters import RowFilter, filter_rows, passing_rows
 from seqgen.sampling.sampler import Sample, Sampler
 from seqgen.sampling.search import Top, top_rows
 from seqgen.sampling.trial_cache import remembering
@@ -25,6 +25,7 @@ __all__ = [
     "find_way",
     "forget",
     "guided_rows",
+    "passing_rows",
     "remembering",
     "top_rows",
 ]

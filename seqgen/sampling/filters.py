@@ -13,6 +13,7 @@ from seqgen.sampling.sampler import Sample
 _EFFORT = 200  # rows examined for each requested row, before giving up
 _MIN_EFFORT = 20_000
 _MIN_CHUNK = 256  # rows looked up in the corpus together, at least
+_MAX_CHUNK = 50_000  # the same of a range, whose end is known
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ def filter_rows(rows: Iterable[Sample], n: int, row_filter: RowFilter, effort: i
     """
     n_found, effort = 0, max(_EFFORT * n, _MIN_EFFORT) if effort is None else effort
     left = itertools.islice(rows, effort) if n else iter(())
-    for row in _passing(left, max(n, _MIN_CHUNK), row_filter):
+    for row in passing_rows(left, row_filter, max(n, _MIN_CHUNK)):
         yield row
         n_found += 1
         if n_found == n:
@@ -76,7 +77,7 @@ def filter_rows(rows: Iterable[Sample], n: int, row_filter: RowFilter, effort: i
         )
 
 
-def _passing(rows: Iterator[Sample], chunk_size: int, row_filter: RowFilter) -> Iterator[Sample]:
+def passing_rows(rows: Iterator[Sample], row_filter: RowFilter, chunk_size: int = _MAX_CHUNK) -> Iterator[Sample]:
     """Yield the rows that pass, looking up ``chunk_size`` of them in the corpus at a time."""
     seen: set[str] = set()
     chunk_size = chunk_size if row_filter.known or row_filter.near else 1

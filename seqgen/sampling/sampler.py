@@ -58,6 +58,11 @@ class Sampler(Decoder):
         Diverged (while sampling): no id can be sampled because the logits are not finite or all forbidden.
     """
 
+    span: tuple[int, int | None] = (0, None)
+    """The first row of ``rows`` and similar methods, and the one after the last; None: no end."""
+    on_tried: Callable[[int], None] | None = None
+    """Called with the number of rows that ``rows`` and similar methods have sampled, before each batch."""
+
     @functools.cached_property
     def _width(self) -> int:
         """Rows sampled together: as many as memory allows where the model is small and calls dominate."""
@@ -93,6 +98,13 @@ class Sampler(Decoder):
         """Return a sampler of the same rows with another seed."""
         other = copy.copy(self)
         other.settings = self.settings.model_copy(update={"seed": seed})
+        other.span, other.on_tried = (0, None), None
+        return other
+
+    def spanning(self, span: tuple[int, int | None], on_tried: Callable[[int], None] | None = None) -> Self:
+        """Return a sampler whose rows are those of a range; see ``span`` and ``on_tried``."""
+        other = copy.copy(self)
+        other.span, other.on_tried = span, on_tried
         return other
 
     def satisfies(self, row: Sample) -> bool:
@@ -108,18 +120,23 @@ class Sampler(Decoder):
         """The minimum and maximum number of characters of a row that the settings ask for; None: no maximum."""
         return parse_length(self.settings.length) if self.settings.length else (0, None)
 
-    def rows(self, start: int = 0) -> Iterator[Sample]:
-        """Yield rows ``start``, ``start + 1``, ... without end, computed in growing batches on demand."""
-        for first, width in self._growing(start):
+    def rows(self) -> Iterator[Sample]:
+        """Yield the rows of ``span``, computed in growing batches on demand."""
+        for first, width in self._growing():
             yield from self._chunk(first, width)
 
-    def _growing(self, start: int = 0) -> Iterator[tuple[int, int]]:
-        """Yield the first row and the number of rows of batches without end, small ones first."""
-        width = MULTIPLE
-        while True:
-            yield start, width
-            start += width
-            width = min(2 * width, self._width)
+    def _growing(self) -> Iterator[tuple[int, int]]:
+        """Yield the first row and the number of rows of batches, small ones first."""
+        start, end = self.span
+        width, is_long = MULTIPLE, end is not None and end - start > self._width
+        most = self._widest if is_long else self._width
+        while end is None or start < end:
+            if self.on_tried is not None:
+                self.on_tried(start - self.span[0])
+            n_rows = width if end is None else min(width, end - start)
+            yield start, n_rows
+            start += n_rows
+            width = min(2 * width, most)
 
     def take(self, n: int, check: Callable[[], None] | None = None) -> Iterator[Sample]:
         """Yield rows 0 to ``n`` - 1; ``check`` is called before each symbol and may raise."""

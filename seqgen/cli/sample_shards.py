@@ -1,0 +1,327 @@
+"""Many rows to a file: cut into shards that workers sample, joined in order, and kept until all are done.
+
+A shard is a range of candidates, rows before any filter. Its size depends on the number of rows that are wanted alone,
+so that the same command goes on with other workers.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from seqgen import __version__
+from seqgen.cli.common import say
+from seqgen.cli.sample_files import ENDINGS, described, join_rows, row_texts
+from seqgen.errors import DiskError, TooFewRows, UsageError
+from seqgen.executors import Task, TaskResult, run_tasks
+from seqgen.files import SafePath, dump_checksummed, dump_json, load_checksummed, remove_folders, write_atomic
+from seqgen.render import duration
+from seqgen.render.progress import ProgressLine
+from seqgen.signals import reraise_signal
+
+if TYPE_CHECKING:
+    from seqgen.api.run import Run
+
+_MOST, _LEAST, _PARTS = 50_000, 256, 64  # candidates of a shard, and shards of a few rows
+_EFFORT, _MIN_EFFORT = 200, 20_000  # candidates for each row that passes a filter, as for one process
+MANY = 200_000
+"""Rows from which on a file is written in shards by one worker too."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A file of rows to sample.
+
+    Attributes:
+        run: the run.
+        settings: as ``Run.sample`` takes them, JSON values.
+        n: number of rows; None: all of ``rows`` that pass.
+        rows: the range of candidates.
+        out: the file.
+        nul: whether texts end with NUL.
+    """
+
+    run: Run
+    settings: Mapping[str, Any]
+    n: int | None
+    rows: tuple[int, int | None]
+    out: Path
+    nul: bool = False
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the finished shards, which is there until the file is written."""
+        return self.out.with_name(f"{self.out.name}.shards")
+
+    @property
+    def size(self) -> int:
+        """The number of candidates of a shard."""
+        wanted = self.n if self.n is not None else self.rows[1]
+        return max(_LEAST, min(_MOST, -(-(wanted or 0) // _PARTS)))
+
+    def spans(self) -> Iterator[tuple[int, int]]:
+        """Yield the ranges of the shards, without end if the candidates have none."""
+        start, end = self.rows
+        for first in itertools.count(start, self.size) if end is None else range(start, end, self.size):
+            yield first, first + self.size if end is None else min(first + self.size, end)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what has to be equal for shards to be used again."""
+        settings = {name: value for name, value in sorted(self.settings.items()) if value not in (None, (), {}, False)}
+        return {
+            "seqgen": __version__,
+            "run": str(self.run.path.resolve()),
+            "step": self.run.state["step"],
+            "settings": settings,
+            "n": self.n,
+            "rows": list(self.rows),
+            "form": form_of(self.out),
+            "nul": self.nul,
+        }
+
+    def task(self, span: tuple[int, int]) -> Task:
+        """Return the task that samples a shard."""
+        arguments = {
+            "run": str(self.run.path.resolve()),
+            "checkpoint": self.run.state["step"],
+            "settings": {**self.settings, "rows": span},
+            "form": form_of(self.out),
+            "nul": self.nul,
+        }
+        return Task("seqgen.cli.sample_shards:sample_shard", arguments, f"rows {span[0]:,} to {span[1]:,}")
+
+
+def form_of(out: Path) -> str:
+    """Return how rows stand in shards of a file: "csv", "jsonl", or "text"."""
+    return ENDINGS.get(out.suffix.lower(), "text")
+
+
+def job_of(run: Run, settings: Mapping[str, Any], n: int, out: Path, *, nul: bool) -> Job:
+    """Return the job of a command; see ``Job``.
+
+    Raises:
+        UsageError: rows of beam search cannot be cut into shards.
+        BadOption: a setting is not possible.
+    """
+    from seqgen.config import SampleConfig
+
+    config = SampleConfig.validated(settings)
+    if config.decode != "draw":
+        raise UsageError(f"rows by {config.decode} depend on one another, so they cannot be cut into shards")
+    settings = {name: value for name, value in settings.items() if name != "rows"}
+    if config.rows is not None:
+        return Job(run, settings, None, config.rows, out, nul)
+    names = ("contains", "contains_any", "avoid", "ends", "template", "length", "regex")
+    is_free = not (config.filters or config.exact or any(getattr(config, name) for name in names))
+    effort = max(_EFFORT * n, _MIN_EFFORT) if config.effort is None else config.effort
+    end = n if is_free else effort if config.filters or config.exact else None
+    return Job(run, settings, n, (0, end), out, nul)
+
+
+# -- in a worker
+
+
+@functools.lru_cache(maxsize=1)
+def _opened(run: str, checkpoint: int) -> Run:
+    import seqgen
+
+    return seqgen.load(run, checkpoint=checkpoint)
+
+
+def sample_shard(*, run: str, checkpoint: int, settings: Mapping[str, Any], form: str, nul: bool) -> dict[str, Any]:
+    """Return the rows of a shard that pass: number, text in the file, and canonical form for ``unique`` of each."""
+    opened = _opened(run, checkpoint)
+    warnings: list[str] = []
+    rows = list(opened.iter_samples(0, warn=warnings.append, **settings))
+    header, texts = "", []
+    if form == "text":
+        end = "\0" if nul else "\n\n" if opened.settings.corpus.multiline else "\n"
+        texts = [row.text + end for row in rows]
+    elif rows:
+        label = {} if settings.get("label") is None else {"label": settings["label"]}
+        header, texts = row_texts(form, described(opened, rows, {**settings.get("given", {}), **label}))
+    forms = [opened.canonical(row.text) for row in rows] if settings.get("unique") else None
+    return {
+        "numbers": [row.number for row in rows],
+        "texts": texts,
+        "forms": forms,
+        "header": header,
+        "warnings": warnings,
+    }
+
+
+# -- in the command
+
+
+def write_shards(job: Job, *, workers: int, on: str, options: Mapping[str, Any], force: bool, plugins: Any) -> None:
+    """Sample the rows of a job on workers and write its file; shards that are there are used again.
+
+    Raises:
+        UsageError: the folder of the shards is of another command.
+        TooFewRows: fewer rows passed than wanted; those that did have been written.
+        SeqgenError: a task failed; the finished shards are kept.
+    """
+    kept = _Shards(job, force=force)
+    results = run_tasks(map(job.task, kept.missing()), workers=workers, on=on, options=options, plugins=plugins)
+    kept.begin()
+    rows = _Rows(job, kept, results)
+    try:
+        write_atomic(job.out, join_rows(job.out, iter(rows)))
+    except BaseException as error:
+        reraise_signal()
+        if not kept.any():
+            kept.remove()
+        elif not isinstance(error, DiskError | UsageError):
+            say(f"the finished shards are in {str(kept.folder)!r}; the same command goes on")
+        raise
+    finally:
+        results.close()
+    kept.remove()
+    rows.raise_if_few()
+
+
+class _Shards:
+    """The finished shards of a job, in a folder."""
+
+    def __init__(self, job: Job, *, force: bool) -> None:
+        self.folder, self._job = job.folder, job
+        self._head, self._mark = dump_json(job.to_json()), self.folder / "job.json"
+        head, mark = self._head, self._mark
+        if force and mark.is_file() and mark.read_bytes() != head:
+            self.remove()
+        if mark.is_file() and mark.read_bytes() != head:
+            raise UsageError(
+                f"cannot go on with {str(self.folder)!r}: it has shards of other settings; pass another --out, or "
+                "--force to drop them"
+            )
+
+    def begin(self) -> None:
+        """Make the folder."""
+        write_atomic(self._mark, self._head, make_parents=True)
+
+    def missing(self) -> Iterator[tuple[int, int]]:
+        """Yield the ranges of shards that are not there, when they are asked for."""
+        return (span for span in self._job.spans() if self.read(span) is None)
+
+    def any(self) -> bool:
+        """Return whether there is a finished shard."""
+        return any(self.folder.glob("*-*.json"))
+
+    def _path(self, span: tuple[int, int]) -> Path:
+        return self.folder / f"{span[0]}-{span[1]}.json"
+
+    def read(self, span: tuple[int, int]) -> dict[str, Any] | None:
+        """Return a shard; None if it is not there or damaged."""
+        path = self._path(span)
+        try:
+            value, has_checksum = load_checksummed(path.read_bytes())
+        except (OSError, ValueError):
+            return None
+        return value if has_checksum else None
+
+    def write(self, span: tuple[int, int], shard: Mapping[str, Any]) -> None:
+        """Write a shard."""
+        write_atomic(self._path(span), dump_checksummed(shard))
+
+    def remove(self) -> None:
+        """Remove the folder."""
+        remove_folders(SafePath(self.folder.parent), [self.folder.name])
+
+
+class _Rows:
+    """The rows of a job in order, read from shards as these are finished."""
+
+    def __init__(self, job: Job, kept: _Shards, results: Iterator[TaskResult]) -> None:
+        self._job, self._kept, self._results = job, kept, results
+        self._seen: set[str] = set()
+        self._said: set[str] = set()
+        self.n_kept = self.n_tried = 0
+        self._line, self._started, self._shown, self._n_here = ProgressLine(), time.monotonic(), 0.0, 0
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        """Yield (header, text) of each row."""
+        limit = self._job.n
+        for span in self._job.spans() if limit != 0 else ():
+            shard = self._shard(span)
+            self.n_tried += span[1] - span[0]
+            for line in shard["warnings"]:
+                if line not in self._said:
+                    self._said.add(line)
+                    say(line)
+            for number, text in enumerate(shard["texts"]):
+                if shard["forms"] is not None:
+                    if shard["forms"][number] in self._seen:
+                        continue
+                    self._seen.add(shard["forms"][number])
+                self.n_kept += 1
+                yield shard["header"], text
+                if self.n_kept == limit:
+                    self.n_tried = shard["numbers"][number] + 1 - self._job.rows[0]
+                    return
+
+    def _shard(self, span: tuple[int, int]) -> dict[str, Any]:
+        while (shard := self._kept.read(span)) is None:
+            result = next(self._results)
+            rows = result.task.arguments["settings"]["rows"]
+            self._kept.write((rows[0], rows[1]), result.value)
+            self._n_here += rows[1] - rows[0]
+            self._show()
+        return shard
+
+    def _show(self) -> None:
+        now = time.monotonic()
+        if now - self._shown >= 1:
+            self._shown = now
+            rate = self._n_here / max(now - self._started, 1e-9)
+            self._line.rewrite(progress(self._job, self.n_tried, self.n_kept, rate))
+
+    def raise_if_few(self) -> None:
+        """Raise TooFewRows if fewer rows passed than wanted."""
+        if self.n_kept < self.n_tried:
+            share = self.n_kept / self.n_tried
+            say(f"kept {self.n_kept:,} of {self.n_tried:,} sampled rows ({share:.1%})")
+        if self._job.n is not None and self.n_kept < self._job.n:
+            raise TooFewRows(
+                f"cannot find {self._job.n:,} rows: only {self.n_kept:,} among {self.n_tried:,} sampled; ask for fewer "
+                "rows, drop a filter, or raise the effort"
+            )
+
+
+def progress(job: Job, n_tried: int, n_kept: int, rate: float) -> str:
+    """Return the progress line: rows tried and kept, rows a second, and the time left where it can be known."""
+    parts = [f"{n_tried:,} rows tried, {n_kept:,} kept", f"{rate:,.0f} rows/s"]
+    if job.n is None or job.rows[1] == job.n:
+        left = (job.rows[1] or 0) - job.rows[0] - n_tried
+    else:
+        left = round((job.n - n_kept) * n_tried / n_kept) if n_kept else 0
+    if rate > 0 and left > 0:
+        parts.append(f"{duration(left / rate)} left")
+    return "  ".join(parts)
+
+
+def showing_tried(rows: Callable[[Callable[[int], None]], Iterator[Any]]) -> Iterator[Any]:
+    """Pass rows on, and show on a terminal how many were tried and kept, once a second.
+
+    Args:
+        rows: makes them, given a function that is called with the number tried.
+    """
+    line, started, n_kept = ProgressLine(), time.monotonic(), 0
+    shown = started
+
+    def on_tried(n_tried: int) -> None:
+        nonlocal shown
+        if (now := time.monotonic()) - shown >= 1:
+            shown = now
+            line.rewrite(f"{n_tried:,} rows tried, {n_kept:,} kept  {n_tried / (now - started):,.0f} rows/s")
+
+    try:
+        for row in rows(on_tried):
+            n_kept += 1
+            yield row
+    finally:
+        line.rewrite("")

@@ -1,0 +1,205 @@
+"""Ranges of rows, and files of many rows that workers sample in shards."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import seqgen
+from seqgen.cli import sample_shards
+from seqgen.config import parse_range
+
+SETTINGS = {
+    "plain": {},
+    "greedy": {"temperature": 0},
+    "cooler": {"temperature": 0.7, "top_k": 9},
+    "constraint": {"contains": ("an",)},
+    "template": {"template": "m*a"},
+    "exact": {"contains": ("a",), "exact": True},
+    "new": {"novel": True, "valid": False},
+}
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_ranges_join_to_the_rows_of_one_call(name, tiny_run):
+    whole = tiny_run.sample(rows=(0, 700), **SETTINGS[name])
+    spans = ((0, 33), (33, 500), (500, 500), (500, 700))
+    parts = [row for span in spans for row in tiny_run.sample(rows=span, **SETTINGS[name])]
+    assert parts == whole and [row.number for row in whole] == sorted({row.number for row in whole})
+    n = len(whole)
+    assert n > 20 and tiny_run.sample(n, **SETTINGS[name]) == whole
+
+
+@settings(max_examples=15, deadline=None)
+@given(bounds=st.lists(st.integers(0, 400), min_size=1, max_size=4).map(sorted))
+def test_any_boundaries(tiny_run, bounds):
+    spans = itertools.pairwise([0, *bounds, 400])
+    rows = [row for span in spans for row in tiny_run.describe(tiny_run.sample(rows=span, contains="a"))]
+    assert rows == tiny_run.describe(tiny_run.sample(rows=(0, 400), contains="a"))
+
+
+@pytest.mark.parametrize(("text", "span"), [("0:1e6", (0, 10**6)), ("50k:1.5m", (50_000, 1_500_000)), ("3:3", (3, 3))])
+def test_ranges_are_numbers_of_any_spelling(text, span):
+    assert parse_range(text) == span
+
+
+@pytest.mark.parametrize("text", ["5", "1:2:3", "a:b", "0.5:2", ":", "-1:3", "9:3"])
+def test_what_is_no_range_is_refused(text, cli, tiny_run):
+    result = cli("sample", tiny_run.path, "--rows", text)
+    assert result.code == 2 and "is not a range of rows" in result.err, result.err
+
+
+def test_rows_of_a_beam_have_no_range(tiny_run):
+    with pytest.raises(seqgen.UsageError, match="drop --rows"):
+        tiny_run.sample(rows=(0, 5), decode="beam")
+
+
+# -- files
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """Shards of few rows."""
+    monkeypatch.setattr(sample_shards, "_MOST", 100)
+    monkeypatch.setattr(sample_shards, "_LEAST", 100)
+
+
+def sampled(cli, run, path, *arguments):
+    result = cli("sample", run.path, "--out", path, *arguments)
+    assert result.code == 0, result.err
+    assert not path.with_name(path.name + ".shards").exists()
+    return path.read_bytes()
+
+
+ASKED = {
+    "plain": ("-n", 450),
+    "unique": ("-n", 300, "--unique"),
+    "new": ("-n", 200, "--novel", "--unique"),
+    "constraint": ("-n", 150, "--contains", "an"),
+    "greedy": ("-n", 120, "-t", 0),
+    "exact": ("-n", 90, "--contains", "an", "--exact"),
+    "range": ("--rows", "40:333", "--contains", "a"),
+    "none": ("-n", 0),
+}
+
+
+@pytest.mark.parametrize("ending", ["txt", "jsonl", "csv", "json"])
+@pytest.mark.parametrize("name", ASKED)
+def test_shards_join_to_the_file_of_one_process(name, ending, cli, tiny_run, tmp_path, small, monkeypatch):
+    path = tmp_path / f"whole.{ending}"
+    with monkeypatch.context() as whole:
+        if name == "range":
+            whole.setattr(sample_shards, "_LEAST", 10**6)
+        else:
+            whole.setattr("seqgen.cli.sample_shards.MANY", 10**9)
+        expected = sampled(cli, tiny_run, path, *ASKED[name])
+    assert sampled(cli, tiny_run, tmp_path / f"shards.{ending}", *ASKED[name], "--workers", 1) == expected
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("workers", [2, 3])
+@pytest.mark.parametrize("ending", ["txt", "jsonl", "csv"])
+def test_workers_write_the_file_of_one_process(workers, ending, cli, tiny_run, tmp_path, small):
+    asked = ("-n", 350, "--unique", "--contains", "a")
+    expected = sampled(cli, tiny_run, tmp_path / f"one.{ending}", *asked)
+    assert sampled(cli, tiny_run, tmp_path / f"many.{ending}", *asked, "--workers", workers) == expected
+
+
+def test_parquet_has_the_rows_of_json_lines(cli, tiny_run, tmp_path, small):
+    pq = pytest.importorskip("pyarrow.parquet")
+    for name, arguments in (("one", ()), ("shards", ("--workers", 1))):
+        sampled(cli, tiny_run, tmp_path / f"{name}.parquet", "-n", 250, *arguments)
+    lines = sampled(cli, tiny_run, tmp_path / "rows.jsonl", "-n", 250).splitlines()
+    table = pq.read_table(tmp_path / "shards.parquet")
+    assert table.equals(pq.read_table(tmp_path / "one.parquet"))
+    assert table.to_pylist() == [json.loads(line) for line in lines]
+
+
+def test_too_few_rows_are_written_and_reported(cli, tiny_run, tmp_path, small):
+    arguments = ("-n", 500, "--unique", "-t", 0, "--effort", 300)
+    one = cli("sample", tiny_run.path, "--out", tmp_path / "one.txt", *arguments)
+    many = cli("sample", tiny_run.path, "--out", tmp_path / "many.txt", *arguments, "--workers", 1)
+    assert one.code == many.code == 8 and "only 1 among 300 sampled" in many.err
+    assert (tmp_path / "one.txt").read_bytes() == (tmp_path / "many.txt").read_bytes()
+
+
+def test_shards_need_a_file(cli, tiny_run):
+    for arguments in (("--workers", 2), ("--on", "local", "-o", "executor.threads=1")):
+        result = cli("sample", tiny_run.path, *arguments)
+        assert result.code == 2 and "need --out FILE" in result.err
+    result = cli("sample", tiny_run.path, "--workers", 2, "--out", "x.txt", "-o", "executor.nodes=1")
+    assert result.code == 2 and "nodes" in result.err
+
+
+def test_finished_shards_are_used_again_and_damaged_ones_are_not(cli, tiny_run, tmp_path, small, monkeypatch):
+    path, asked = tmp_path / "rows.jsonl", ("-n", 450)
+    expected = sampled(cli, tiny_run, tmp_path / "whole.jsonl", *asked)
+    sample_shard, calls = sample_shards.sample_shard, []
+
+    def counted(**arguments):
+        calls.append(tuple(arguments["settings"]["rows"]))
+        if len(calls) == 4:
+            raise seqgen.DiskError("cannot write: no space")
+        return sample_shard(**arguments)
+
+    monkeypatch.setattr(sample_shards, "sample_shard", counted)
+    result = cli("sample", tiny_run.path, *asked, "--out", path, "--workers", 1)
+    folder = tmp_path / "rows.jsonl.shards"
+    assert result.code == 7 and not path.exists()
+    assert sorted(file.name for file in folder.iterdir()) == ["0-100.json", "100-200.json", "200-300.json", "job.json"]
+    other = cli("sample", tiny_run.path, "-n", 451, "--out", path, "--workers", 1)
+    assert other.code == 2 and "shards of other settings" in other.err
+    damaged = folder / "100-200.json"
+    damaged.write_bytes(damaged.read_bytes().replace(b'"numbers"', b'"numbres"'))
+    assert sampled(cli, tiny_run, path, *asked, "--workers", 1) == expected
+    assert calls[4:] == [(100, 200), (300, 400), (400, 450)]
+
+
+def wait_until(condition, limit_s=60):
+    ends = time.monotonic() + limit_s
+    while not condition():
+        assert time.monotonic() < ends, "it never happened"
+        time.sleep(0.01)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT], ids=["kill", "interrupt"])
+def test_a_killed_command_goes_on(number, cli, tiny_run, tmp_path):
+    """One of its workers was killed before, which changed nothing."""
+    asked = ("-n", 600_000)
+    expected = sampled(cli, tiny_run, tmp_path / "whole.txt", *asked)
+    path = tmp_path / "rows.txt"
+    folder = tmp_path / "rows.txt.shards"
+    command = [
+        sys.executable,
+        "-m",
+        "seqgen",
+        "sample",
+        tiny_run.path,
+        *map(str, asked),
+        "--out",
+        path,
+        "--workers",
+        "2",
+    ]
+    with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
+        wait_until(lambda: folder.exists() and len(list(folder.glob("*-*.json"))) >= 2)
+        children = subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True, text=True, check=True)
+        os.kill(int(children.stdout.split()[0]), signal.SIGKILL)
+        wait_until(lambda: len(list(folder.glob("*-*.json"))) >= 4)
+        process.send_signal(number)
+        started = time.monotonic()
+        process.wait(10)
+        assert time.monotonic() - started < 2 and not path.exists()
+    kept = {file: file.stat().st_mtime_ns for file in folder.glob("*-*.json")}
+    assert len(kept) >= 4
+    assert sampled(cli, tiny_run, path, *asked, "--workers", "2") == expected
