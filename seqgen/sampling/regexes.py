@@ -26,7 +26,7 @@ _INLINE_SYMBOLS = 8  # up to which a pattern takes at most 0.2 s, so it is built
 MAX_SECONDS = 10.0
 MAX_STATES = 100_000
 """Limit on the states of the automaton of a pattern; while it is built, a state takes one kilobyte."""
-_MAX_BYTES = 500_000_000  # of the address space of a child process
+_MAX_BYTES = 250_000_000  # of the address space of a child process
 _REPEAT = re.compile(r"\{\s*(\d*)\s*(?:(,)\s*(\d*)\s*)?\}")
 _LONG_ESCAPE = re.compile(r"\\(?:[pPxuU]\{[^}]*\}|.)", re.DOTALL)
 _GROUP = re.compile(r"\((?:\?(?:P?<\w+>|[a-zA-Z-]*:|(?P<flags>[a-zA-Z-]+)\)))?")
