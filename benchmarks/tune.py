@@ -1,6 +1,7 @@
 """``seqgen tune``: what it costs beside the runs alone, and what a search of half an hour gains on the shipped names.
 
-    python benchmarks/tune.py [--only overhead,search] [--rounds N] [--steps N] [--work DIR] [--time 30m] [--seeds N]
+    python benchmarks/tune.py [--only overhead,search] [--rounds N] [--steps N] [--work DIR] [--time 30m]
+        [--workers N] [--seeds N]
 
 overhead: a study of ten trials without pruning, and the same ten runs by ``seqgen.train`` one after another, each in a
 fresh process, imports and all; the ratio of their wall times is taken in each round, which alternate in order.
@@ -98,7 +99,7 @@ def _compared(what: str, found: dict[str, list[float]]) -> list[str]:
     return [what, *medians, spread, f"<= {_GOAL}", "yes" if ratio <= _GOAL else "no"]
 
 
-def search(work: Path, limit: str, n_seeds: int) -> Section:
+def search(work: Path, limit: str, n_seeds: int, workers: int) -> Section:
     """Search on names, and compare the best settings with the default recipe on fresh seeds."""
     work.mkdir(parents=True, exist_ok=True)
     spent = work / "spent_s.txt"  # over all calls
@@ -109,7 +110,9 @@ def search(work: Path, limit: str, n_seeds: int) -> Section:
         spent.write_text(str(before_s + time.monotonic() - started), encoding="utf-8")
         print(seqgen.commands.counted(len(so_far.trials), "trial"), trial.values, trial.bits_per_char, flush=True)
 
-    result = tune("names", SPACE, trials=10_000, time=max(left_s, 1e-3), out=work / "study", on_trial=on_trial)
+    result = tune(
+        "names", SPACE, trials=10_000, time=max(left_s, 1e-3), out=work / "study", on_trial=on_trial, workers=workers
+    )
     best = result.ranked[0]
     rows = [
         _row("default recipe", {}, work / "default", n_seeds),
@@ -159,13 +162,14 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=1000, help="of each run of overhead")
     parser.add_argument("--work", type=Path, help="folder in which the search is kept")
     parser.add_argument("--time", default="30m", help="of the search")
+    parser.add_argument("--workers", type=int, default=1, help="of the search")
     parser.add_argument("--seeds", type=int, default=3, help="of each recipe after the search")
     parser.add_argument("--to", type=Path, default=RESULTS / "tune.md", help="the page")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         sections = {
             "overhead": (lambda: overhead(given.rounds, given.steps), given.rounds),
-            "search": (lambda: search(given.work or Path(folder), given.time, given.seeds), given.seeds),
+            "search": (lambda: search(given.work or Path(folder), given.time, given.seeds, given.workers), given.seeds),
         }
         for name in given.only.split(","):
             measured, rounds = sections[name]
