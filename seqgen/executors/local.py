@@ -157,4 +157,6 @@ def _threads_here() -> int:
 
         return torch.get_num_threads()
     given = os.environ.get("OMP_NUM_THREADS", "")
-    return int(given) if given.isdecimal() else len(os.sched_getaffinity(0))
+    if given.isdecimal():
+        return int(given)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
