@@ -20,7 +20,7 @@ from seqgen_bench.selection import FAILURES, choose, plan_all
 
 @dataclass(frozen=True)
 class Workers:
-    """The executor on which the runs of a bench are trained.
+    """The executor of the runs of a bench.
 
     Attributes:
         number: runs that are trained at once.
