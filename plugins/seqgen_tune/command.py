@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _STUDY = "The study"
 
 
-@commands.with_train_settings("time_s", "out", "refit")
+@commands.with_train_settings("time_s", "out", "refit", "workers")
 @commands.results_on_stdout
 def tune(
     *,

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import pickle
 import subprocess
 import sys
 import threading
@@ -19,6 +18,8 @@ from types import TracebackType
 from typing import Annotated, Any, TypeVar
 
 from pydantic import Field
+
+from seqgen.executors.worker import read_outcome, write_call
 
 _Result = TypeVar("_Result")
 _START = (
@@ -53,7 +54,7 @@ class LocalExecutor(ThreadPoolExecutor):
         self._lock, self._started, self._is_closed = threading.Lock(), list[_Worker](), False
 
     def submit(self, fn: Callable[..., _Result], /, *args: Any, **kwargs: Any) -> Future[_Result]:
-        """Call an importable function with arguments that can be pickled, in a worker."""
+        """Call an importable function in a worker; arguments and result are JSON values."""
         return super().submit(self._call, fn, args, kwargs)
 
     def __exit__(
@@ -85,8 +86,8 @@ class LocalExecutor(ThreadPoolExecutor):
         if worker is None:
             worker = self._mine.worker = self._start()
         try:
-            has_returned, result = worker.call((fn, args, kwargs))
-        except (EOFError, OSError, pickle.UnpicklingError):
+            has_returned, result = worker.call(write_call(fn, args, kwargs))
+        except (EOFError, OSError):
             self._mine.worker = None
             raise BrokenProcessPool(f"the worker process {worker.end()}") from None
         if not has_returned:
@@ -119,17 +120,16 @@ class _Worker:
             start_new_session=True,  # out of reach of Ctrl-C in a terminal
         )
 
-    def call(self, what: Any) -> tuple[bool, Any]:
+    def call(self, line: bytes) -> tuple[bool, Any]:
         """Return whether a call returned, and its result or exception.
 
         Raises:
             EOFError, OSError: the process ended.
         """
         assert self._process.stdin is not None and self._process.stdout is not None
-        self._process.stdin.write(pickle.dumps(what))
+        self._process.stdin.write(line)
         self._process.stdin.flush()
-        outcome: tuple[bool, Any] = pickle.load(self._process.stdout)  # noqa: S301  of our own process
-        return outcome
+        return read_outcome(self._process.stdout.readline())
 
     def is_alive(self) -> bool:
         """Return whether the process runs."""

@@ -1,13 +1,54 @@
-"""The process of a worker: calls come in over standard input, results go out over standard output."""
+"""The process of a worker: calls come in over standard input, results go out over standard output, as lines of JSON."""
 
 from __future__ import annotations
 
+import functools
+import importlib
+import json
 import os
-import pickle
 import queue
 import sys
 import threading
+from collections.abc import Callable, Mapping
 from typing import Any, BinaryIO
+
+
+def write_call(function: Callable[..., Any], arguments: tuple[Any, ...], keywords: Mapping[str, Any]) -> bytes:
+    """Return a call as a line.
+
+    Raises:
+        TypeError: the function cannot be imported by its name, or an argument is not a JSON value.
+    """
+    name = f"{function.__module__}:{function.__qualname__}"
+    if "<" in name or function.__module__ == "__main__":
+        raise TypeError(f"a worker cannot import {name}")
+    return json.dumps([name, arguments, keywords]).encode() + b"\n"
+
+
+def read_outcome(line: bytes) -> tuple[bool, Any]:
+    """Return whether a call returned, and its result or exception.
+
+    Raises:
+        EOFError: the line is cut short: the worker has ended.
+    """
+    if not line.endswith(b"\n"):
+        raise EOFError
+    has_returned, value = json.loads(line)
+    return has_returned, value if has_returned else _exception(*value)
+
+
+def _exception(name: str, message: str) -> Exception:
+    """Return an exception of the same class, or a RuntimeError if that takes other arguments."""
+    try:
+        found = _find(name)(message)
+    except Exception:  # of any class that a function raises
+        found = None
+    return found if isinstance(found, Exception) else RuntimeError(f"{name.rpartition(':')[2]}: {message}")
+
+
+def _find(name: str) -> Any:
+    module, _, path = name.partition(":")
+    return functools.reduce(getattr, path.split("."), importlib.import_module(module))
 
 
 def main() -> None:
@@ -15,7 +56,7 @@ def main() -> None:
     calls, results = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)  # what a library prints must not get between the results
-    waiting: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    waiting: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     threading.Thread(target=_read, args=(calls, waiting), daemon=True).start()
     while True:
         outcome = _answer(waiting.get())
@@ -23,28 +64,18 @@ def main() -> None:
         results.flush()
 
 
-def _read(calls: BinaryIO, waiting: queue.SimpleQueue[Any]) -> None:
+def _read(calls: BinaryIO, waiting: queue.SimpleQueue[bytes]) -> None:
     """Pass calls on; end the process when there are no more, since the other end is gone."""
-    while True:
-        try:
-            waiting.put(pickle.load(calls))  # noqa: S301  of the process that started this one
-        except EOFError:
-            os._exit(0)
-        except Exception as error:  # a function or an argument that cannot be imported here
-            waiting.put(error)
+    for line in calls:
+        waiting.put(line)
+    os._exit(0)
 
 
-def _answer(call: Any) -> bytes:
+def _answer(line: bytes) -> bytes:
     try:
-        if isinstance(call, Exception):
-            raise call
-        function, arguments, keywords = call
-        return pickle.dumps((True, function(*arguments, **keywords)))
+        name, arguments, keywords = json.loads(line)
+        return json.dumps([True, _find(name)(*arguments, **keywords)]).encode() + b"\n"
     except BaseException as error:
         sys.stdout.flush()
-        try:
-            found = pickle.dumps((False, error))
-            pickle.loads(found)  # noqa: S301  an exception whose __init__ takes other arguments fails only here
-        except Exception:
-            return pickle.dumps((False, RuntimeError(f"{type(error).__name__}: {error}")))
-        return found
+        kind = type(error)
+        return json.dumps([False, [f"{kind.__module__}:{kind.__qualname__}", str(error)]]).encode() + b"\n"

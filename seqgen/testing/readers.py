@@ -12,6 +12,7 @@ from typing import Any
 from seqgen.corpus import InstalledReader, Record, TextFile
 from seqgen.corpus.reading import Position, read_items
 from seqgen.errors import CorpusError
+from seqgen.files import write_atomic
 from seqgen.specs import load_reference
 from seqgen.testing.check import Subject
 
@@ -40,7 +41,7 @@ def read_content(subject: Subject, content: bytes) -> list[Any]:
     )
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"example{(*spec.endings, '')[0]}"
-        path.write_bytes(content)
+        write_atomic(path, content)
         return list(read_items(TextFile(path), reader, Position("line"), Counter()))
 
 
