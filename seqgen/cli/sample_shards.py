@@ -15,14 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seqgen import __version__
-from seqgen.cli.common import say
+from seqgen.cli.common import say, session
 from seqgen.cli.sample_files import ENDINGS, described, join_rows, row_texts
-from seqgen.errors import DiskError, TooFewRows, UsageError
+from seqgen.errors import TooFewRows, UsageError
 from seqgen.executors import Task, TaskResult, run_tasks
 from seqgen.files import SafePath, dump_checksummed, dump_json, load_checksummed, remove_folders, write_atomic
 from seqgen.render import duration
 from seqgen.render.progress import ProgressLine
-from seqgen.signals import reraise_signal
 
 if TYPE_CHECKING:
     from seqgen.api.run import Run
@@ -172,14 +171,15 @@ def write_shards(job: Job, *, workers: int, on: str, options: Mapping[str, Any],
     rows = _Rows(job, kept, results)
     try:
         write_atomic(job.out, join_rows(job.out, iter(rows)))
-    except BaseException as error:
-        reraise_signal()
+    except BaseException:
+        rows.line.clear()
         if not kept.any():
             kept.remove()
-        elif not isinstance(error, DiskError | UsageError):
+        else:
             say(f"the finished shards are in {str(kept.folder)!r}; the same command goes on")
         raise
     finally:
+        rows.line.clear()
         results.close()
     kept.remove()
     rows.raise_if_few()
@@ -241,7 +241,7 @@ class _Rows:
         self._seen: set[str] = set()
         self._said: set[str] = set()
         self.n_kept = self.n_tried = 0
-        self._line, self._started, self._shown, self._n_here = ProgressLine(), time.monotonic(), 0.0, 0
+        self.line, self._started, self._shown, self._n_here = ProgressLine(), time.monotonic(), 0.0, 0
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
         """Yield (header, text) of each row."""
@@ -275,10 +275,10 @@ class _Rows:
 
     def _show(self) -> None:
         now = time.monotonic()
-        if now - self._shown >= 1:
+        if now - self._shown >= 1 and not session.quiet:
             self._shown = now
             rate = self._n_here / max(now - self._started, 1e-9)
-            self._line.rewrite(progress(self._job, self.n_tried, self.n_kept, rate))
+            self.line.rewrite(progress(self._job, self.n_tried, self.n_kept, rate))
 
     def raise_if_few(self) -> None:
         """Raise TooFewRows if fewer rows passed than wanted."""
@@ -315,7 +315,7 @@ def showing_tried(rows: Callable[[Callable[[int], None]], Iterator[Any]]) -> Ite
 
     def on_tried(n_tried: int) -> None:
         nonlocal shown
-        if (now := time.monotonic()) - shown >= 1:
+        if (now := time.monotonic()) - shown >= 1 and not session.quiet:
             shown = now
             line.rewrite(f"{n_tried:,} rows tried, {n_kept:,} kept  {n_tried / (now - started):,.0f} rows/s")
 
@@ -324,4 +324,4 @@ def showing_tried(rows: Callable[[Callable[[int], None]], Iterator[Any]]) -> Ite
             n_kept += 1
             yield row
     finally:
-        line.rewrite("")
+        line.clear()

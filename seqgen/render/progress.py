@@ -68,6 +68,12 @@ class ProgressLine:
             self._put(f"\r{line:{self._width}}")
             self._width = len(line)
 
+    def clear(self) -> None:
+        """Remove the line, so that other messages begin in its place."""
+        if self._width:
+            self._put(f"\r{'':{self._width}}\r")
+        self._width = 0
+
     def _put(self, text: str) -> None:
         with contextlib.suppress(OSError, ValueError):  # a closed stream is no reason to stop training
             self._stream.write(text)
