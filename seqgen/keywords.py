@@ -199,6 +199,10 @@ class EvaluateKeywords(TypedDict, total=False):
     """Corpus that metrics compare the samples with; default: the held-out records."""
     options: Mapping[str, Any] | None
     """Option of the reference corpus, a metric or a report; may be repeated."""
+    workers: int | None
+    """Processes that share the held-out losses and the samples."""
+    on: str | None
+    """Executor of the workers, with options as -o executor.NAME=VALUE."""
     html: str | Path | None
     """Also write a self-contained HTML page with plots (extra: plot)."""
     reports: Mapping[str, str | Path] | None

@@ -332,3 +332,14 @@ def test_a_bench_on_workers_has_the_results_of_one_process(cli, words, in_tmp):
     assert json.loads(again.out) == many
     wrong = cli(*asked, "--out", "many", "--workers", 2, "-o", "executor.nodes=2")
     assert wrong.code == 2 and "nodes" in wrong.err
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("blend", ["none", "ngram"])
+def test_an_evaluation_on_workers_has_the_numbers_of_one_process(blend, cli, in_tmp):
+    asked = ("--corpus", "names", "--steps", 5, "--hidden", 8, "--blend", blend, "--out", "run", "-q")
+    assert cli("train", *asked).code == 0
+    one = cli("evaluate", "run", "-n", 1500, "--json")
+    many = cli("evaluate", "run", "-n", 1500, "--json", "--workers", 2)
+    assert many.code == 0 and many.out == one.out
+    assert cli("evaluate", "run", "-o", "executor.nodes=2").code == 2

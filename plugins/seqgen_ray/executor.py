@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
-from collections.abc import Callable
+import random
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
 from types import TracebackType
 from typing import Annotated, Any, Self, TypeVar
@@ -60,7 +62,8 @@ class RayExecutor(Executor):
             own = {"address": "local", "include_dashboard": False, "num_cpus": math.ceil(self._workers * cpus)}
             own |= {"num_gpus": math.ceil(self._workers * gpus)} if gpus else {}
             try:
-                ray.init(**quiet, **(own if self._address is None else {"address": self._address}))
+                with _same_random():
+                    ray.init(**quiet, **(own if self._address is None else {"address": self._address}))
             except (ConnectionError, ValueError, RuntimeError) as error:
                 raise seqgen.UsageError(
                     f"cannot use Ray at executor.address={self._address!r}: {' '.join(str(error).split())[:120]}"
@@ -77,15 +80,27 @@ class RayExecutor(Executor):
             for ref in self._refs:
                 self._ray.cancel(ref, force=True)
         if self._is_ours:
-            self._ray.shutdown()
+            with _same_random():
+                self._ray.shutdown()
 
     def submit(self, fn: Callable[..., _Result], /, *args: Any, **kwargs: Any) -> Future[_Result]:
         """Call an importable function on a worker of Ray."""
-        ref = self._call.remote(fn, args, kwargs)
-        future: Future[_Result] = ref.future()
+        with _same_random():
+            ref = self._call.remote(fn, args, kwargs)
+            future: Future[_Result] = ref.future()
         self._refs.append(ref)
         future.add_done_callback(lambda _: self._refs.remove(ref))
         return future
+
+
+@contextlib.contextmanager
+def _same_random() -> Iterator[None]:
+    """Keep Python's random state, which Ray uses for its own names."""
+    state = random.getstate()
+    try:
+        yield
+    finally:
+        random.setstate(state)
 
 
 def _call(function: Callable[..., Any], arguments: Any, keywords: Any) -> Any:

@@ -30,7 +30,7 @@ class Definition:
         first: values of the first trial by key: those of a run without a search, where they are in the space.
     """
 
-    corpus: str | None
+    corpus: str | list[str] | None
     settings: Mapping[str, Any]
     space: tuple[Dimension, ...]
     pruner: str

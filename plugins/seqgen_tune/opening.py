@@ -19,7 +19,7 @@ _RESERVED = {"out": "each trial has a folder of its own", "refit": "its run has 
 
 
 def define(
-    corpus: str | Path | None,
+    corpus: str | Path | Sequence[str | Path] | None,
     given: Sequence[Given],
     fixed: Mapping[str, Any],
     pruner: str,
@@ -51,12 +51,19 @@ def define(
     if resolved.augmentation is not None:
         parts["augment"] = resolved.augmentation.qualified
     space = SpaceBuilder(given, fixed, parts, planner.plugins).build()
-    named, first = None if corpus is None else str(corpus), first_values(space, plan.settings)
+    named, first = _names(corpus), first_values(space, plan.settings)
     return Definition(named, fixed, tuple(space), pruner, trials, resolved.title, plan.settings.corpus.digest, first)
 
 
 def _first_parts(space: Sequence[Given | Dimension]) -> dict[str, str]:
     return {one.name: one.choices[0] for one in space if one.name in PARTS and one.choices}
+
+
+def _names(corpus: str | Path | Sequence[str | Path] | None) -> str | list[str] | None:
+    """Return a corpus, or its files, as JSON has them."""
+    if corpus is None or isinstance(corpus, str | Path):
+        return None if corpus is None else str(corpus)
+    return [str(one) for one in corpus] if len(corpus) > 1 else str(corpus[0])
 
 
 def open_again(path: Path, other: object, planner: Planner) -> seqgen.WorkFolder:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ class Planner:
     cache: MutableMapping[str, Any] = field(default_factory=dict)
 
     def plan(
-        self, corpus: str | Path | None, values: Mapping[str, Any], fixed: Mapping[str, Any]
+        self, corpus: str | Path | Sequence[str | Path] | None, values: Mapping[str, Any], fixed: Mapping[str, Any]
     ) -> seqgen.TrainingPlan:
         """Return the plan of a run with the values of a trial and the fixed settings.
 

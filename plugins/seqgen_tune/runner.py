@@ -34,7 +34,7 @@ def _ignore(*_: Any) -> None:
 
 
 def tune(
-    corpus: str | Path | None = None,
+    corpus: str | Path | Sequence[str | Path] | None = None,
     space: Sequence[str] | Mapping[str, str] = (),
     *,
     trials: int | None = None,

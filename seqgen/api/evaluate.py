@@ -22,6 +22,7 @@ from seqgen.compute import computing
 from seqgen.config import EvaluateConfig, SampleConfig, assign, split_names
 from seqgen.corpus import Corpus, Record
 from seqgen.errors import MissingExtra, UnknownSymbol
+from seqgen.executors import Task, run_tasks
 from seqgen.metrics import Evaluation
 from seqgen.plugins import Plugins, get_referenced, missing_plugin
 from seqgen.registry import Entry
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
     from seqgen.sampling import Sample
 
 _MAX_HELD_OUT = 10_000  # held-out records that metrics compare with, where no reference is named
+_EXECUTOR = "executor."  # begins the names of an executor's options
+_BATCH_SIZE = 256  # records of a batch
+_BATCHES, _SAMPLES = 8, 1024  # batches and samples of a task
 _MAX_ROWS = 50  # samples that a report has with their scores
 
 
@@ -48,16 +52,19 @@ def evaluate(
     """
     n, reference = config.n, None if config.reference is None else str(config.reference)
     reports = {**config.reports, **({} if config.html is None else {"html": config.html})}
-    corpus, metrics, writers, left_out = _parts(run, reference, find_reports(reports, run.plugins), config.options)
+    executor = {name: value for name, value in config.options.items() if name.startswith(_EXECUTOR)}
+    options = {name: value for name, value in config.options.items() if name not in executor}
+    corpus, metrics, writers, left_out = _parts(run, reference, find_reports(reports, run.plugins), options)
     settings = run.settings
     log("reading the corpus")
     data = read_again(run.corpus, settings, run.vocabulary, warn=run.warn)
     result: dict[str, Any] = {"run": run.folder.name, "step": run.state["step"], "trained_s": run.state["elapsed_s"]}
     log("held-out losses")
+    shared = _share(run, data, config, executor)
     with computing(settings.engine.threads):
-        result |= _losses(run, data)
+        result |= _losses(run, data, shared)
     log(f"{n:,} samples")
-    samples = list(iter_rows(run, n, SampleConfig(seed=config.seed), run.warn))
+    samples = shared.get("samples") or list(iter_rows(run, n, SampleConfig(seed=config.seed), run.warn))
     texts = [sample.text for sample in samples]
     log("baselines, and what the samples share with the training part")
     found = gather(run, data, texts)
@@ -193,7 +200,38 @@ def _takes_training(metric: Callable[..., Any]) -> bool:
         return False
 
 
-def _losses(run: OpenRun, data: EncodedCorpus) -> dict[str, float]:
+def _share(
+    run: OpenRun, data: EncodedCorpus, config: EvaluateConfig, executor: Mapping[str, Any]
+) -> dict[str, list[Any]]:
+    """Return the losses of the batches of each part, and the samples, computed by workers; {} for one worker here."""
+    if config.workers == 1 and config.on == "local" and not executor:
+        return {}
+    from seqgen.counting import Blend
+    from seqgen.sampling import Sample
+
+    named = {"run": str(run.folder.path.resolve()), "checkpoint": run.state["step"]}
+    valid, test = (-(-len(data.encoded[part]) // _BATCH_SIZE) for part in ("valid", "test"))
+    work = {"samples": (config.n, _SAMPLES)}
+    if run.vocabulary.ends:
+        work |= {"valid": (valid, _BATCHES), "test": (test, _BATCHES)}
+        work |= {"network": (test, _BATCHES)} if isinstance(run.model, Blend) else {}
+    tasks = []
+    for what, (total, size) in work.items():
+        function = "samples" if what == "samples" else "losses"
+        of = {"seed": config.seed} if what == "samples" else {"what": what}
+        for first in range(0, total, size):
+            arguments = {**named, **of, "first": first, "last": min(first + size, total)}
+            label = f"{what} {first:,} to {arguments['last']:,}"
+            tasks.append(Task(f"seqgen.evaluate_parts:{function}", arguments, label))
+    options = {name.removeprefix(_EXECUTOR): value for name, value in executor.items()}
+    results = run_tasks(tasks, workers=config.workers, on=config.on, options=options, plugins=run.plugins)
+    found: dict[str, list[Any]] = {what: [] for what in work}
+    for result in sorted(results, key=lambda result: result.number):
+        found[str(result.task.arguments.get("what", "samples"))] += result.value
+    return found | {"samples": [Sample(*row) for row in found["samples"]]}
+
+
+def _losses(run: OpenRun, data: EncodedCorpus, shared: Mapping[str, list[Any]]) -> dict[str, float]:
     """Return held-out losses and numbers of records; an interval needs at least two."""
     from seqgen.counting import Blend
     from seqgen.evaluation import held_out_loss, penalty, ratio_interval, record_losses
@@ -201,16 +239,16 @@ def _losses(run: OpenRun, data: EncodedCorpus) -> dict[str, float]:
     losses: dict[str, float] = {}
     penalty_V, valid, test = penalty(run.vocabulary, run.model), data.encoded["valid"], data.encoded["test"]
     if len(valid):
-        held_out = held_out_loss(run.model, valid, penalty_V, most=10**9)
+        held_out = held_out_loss(run.model, valid, penalty_V, most=10**9, known=shared.get("valid"))
         losses |= {"validation_loss_nats": held_out.loss_nats, "validation_bits_per_char": held_out.bits_per_char}
         losses |= {"validation_records": held_out.n_records} if run.vocabulary.ends else {}
     if len(test):
-        costs = record_losses(run.model, test, run.vocabulary, penalty_V)
+        costs = record_losses(run.model, test, run.vocabulary, penalty_V, known=shared.get("test"))
         low, high = ratio_interval(costs.nats_N / math.log(2), costs.chars_N)
         losses |= {"test_loss_nats": costs.loss_nats, "test_bits_per_char": costs.bits_per_char}
         losses |= {"test_bits_per_char_low": low, "test_bits_per_char_high": high} if math.isfinite(low) else {}
         if isinstance(run.model, Blend):
-            alone = held_out_loss(run.model.network, test, penalty_V, most=10**9)
+            alone = held_out_loss(run.model.network, test, penalty_V, most=10**9, known=shared.get("network"))
             losses |= {"test_network_bits_per_char": alone.bits_per_char}
         losses |= {"test_records": len(costs.nats_N)}
     return losses

@@ -44,6 +44,8 @@ def train_command(settings: Mapping[str, Any], run: Run | None = None) -> str:
         flag = next(iter(flags[name].names), f"--{name.replace('_', '-')}")
         if isinstance(value, bool):
             words += [flag] if value else []
+        elif flags[name].repeated:
+            words += [word for one in ([value] if isinstance(value, _VALUES) else value) for word in (flag, str(one))]
         else:
             words += [flag, _text(name, value, "/" if name == "split" else ",")]
     for option, value in options.items():

@@ -24,6 +24,12 @@ class EvaluateConfig(UserConfig):
     options: Annotated[Mapping[str, Any], Flag(names=("-o", "--option"), metavar="PART.NAME=VALUE", repeated=True)] = (
         Field({}, description="option of the reference corpus, a metric or a report; may be repeated")
     )
+    workers: Annotated[int, Flag(metavar="N")] = Field(
+        1, ge=1, description="processes that share the held-out losses and the samples"
+    )
+    on: Annotated[str, Flag(metavar="NAME", completes="executor")] = Field(
+        "local", description="executor of the workers, with options as -o executor.NAME=VALUE"
+    )
     html: Annotated[Path | None, Flag(metavar="FILE", accepts="str | Path")] = Field(
         None, description="also write a self-contained HTML page with plots (extra: plot)"
     )

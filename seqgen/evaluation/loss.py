@@ -6,8 +6,9 @@ between tokenizers: ``total_nats / ln 2 / (characters + records)``; a stop count
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -109,6 +110,7 @@ def held_out_loss(
     batch_size: int = RECORDS_PER_BATCH[Encoded],
     most: int = 10_000,
     check: Callable[[], None] = lambda: None,
+    known: Iterable[float] | None = None,
 ) -> HeldOut:
     """Return the loss over at most ``most`` records, evenly spaced, or over the first 64 * ``most`` symbols of a text.
 
@@ -119,15 +121,29 @@ def held_out_loss(
         batch_size: records computed together.
         most: limit on the records.
         check: called before each batch; may raise to stop.
+        known: the losses of all batches in their order, by ``loss_of_batches``; None: they are computed.
     """
     nats, n_targets, n_chars, n_records = 0.0, 0, 0, 0
     with evaluation_mode(model):
-        for batch_nats, batch in _batch_losses(model, encoded, penalty_V, batch_size, most, check):
-            nats += batch_nats.item()
+        losses: Iterable[tuple[float, Batch]]
+        if known is None:
+            computed = _batch_losses(model, encoded, penalty_V, batch_size, most, check)
+            losses = ((found.item(), batch) for found, batch in computed)
+        else:
+            losses = zip(known, held_out_batches(encoded, most, batch_size), strict=True)
+        for batch_nats, batch in losses:
+            nats += batch_nats
             n_targets += batch.n_targets
             n_chars += batch.n_chars
             n_records += batch.n_records
     return HeldOut(nats / n_targets, bits_per_char(nats, n_chars, n_records), n_records, n_targets)
+
+
+def loss_of_batches(model: nn.Module, encoded: Encoded, penalty_V: Tensor, first: int, last: int) -> list[float]:
+    """Return the loss of batches ``first`` to ``last - 1`` of ``held_out_loss`` over all records, nats."""
+    with evaluation_mode(model):
+        batches = itertools.islice(held_out_batches(encoded, 10**9), first, last)
+        return [total_nats(model, batch.to(penalty_V.device), penalty_V).item() for batch in batches]
 
 
 def held_out_batches(

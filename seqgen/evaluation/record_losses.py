@@ -7,8 +7,9 @@ Dimension letters: B batch, T steps, V vocabulary, N records (or windows of a lo
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -68,6 +69,7 @@ def record_losses(
     *,
     most: int = 10**9,
     conditions: Collection[str] | None = None,
+    known: Iterable[list[float]] | None = None,
 ) -> RecordLosses:
     """Return the losses of at most ``most`` records, evenly spaced; of a long text, of each window of 256 symbols.
 
@@ -78,7 +80,12 @@ def record_losses(
         penalty_V: the result of ``seqgen.evaluation.penalty``, on the model's device.
         most: limit on the records; a long text is read whole.
         conditions: names of the conditions to give to the model; None: all that a record has.
+        known: the losses of the records of all batches in their order, by ``losses_of_batches``; None: they are
+            computed.
     """
+    if known is not None:
+        assert isinstance(encoded, Encoded)
+        return _known_losses(encoded, known, most)
     nats, chars, n_targets = [np.empty(0)], [np.empty(0)], 0
     with evaluation_mode(model):
         for nats_B, chars_B, batch in _batches(model, encoded, vocabulary, penalty_V, most, conditions):
@@ -86,6 +93,22 @@ def record_losses(
             chars.append(chars_B)
             n_targets += batch.n_targets
     return RecordLosses(np.concatenate(nats), np.concatenate(chars), n_targets)
+
+
+def _known_losses(encoded: Encoded, known: Iterable[list[float]], most: int) -> RecordLosses:
+    rows = list(evaluation_batches(encoded.lengths_N, _BATCH_SIZE, most))
+    nats = [np.array(nats_B, dtype=np.float64) for nats_B, _ in zip(known, rows, strict=True)]
+    chars = [encoded.chars_N[rows_B].astype(np.float64) + 1 for rows_B in rows]
+    return RecordLosses(np.concatenate(nats), np.concatenate(chars), sum(encoded.take(one).n_targets for one in rows))
+
+
+def losses_of_batches(
+    model: nn.Module, encoded: Encoded, penalty_V: Tensor, first: int, last: int
+) -> list[list[float]]:
+    """Return the losses of the records of batches ``first`` to ``last - 1`` of ``record_losses``, nats."""
+    with evaluation_mode(model):
+        rows = itertools.islice(evaluation_batches(encoded.lengths_N, _BATCH_SIZE, 10**9), first, last)
+        return [batch_nats(model, encoded.take(one).to(penalty_V.device), penalty_V).cpu().tolist() for one in rows]
 
 
 def _batches(

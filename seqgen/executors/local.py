@@ -7,6 +7,7 @@ dies costs its own call only, and the main module of the program is not imported
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import subprocess
 import sys
@@ -18,8 +19,6 @@ from types import TracebackType
 from typing import Annotated, Any, TypeVar
 
 from pydantic import Field
-
-from seqgen.executors.worker import read_outcome, write_call
 
 _Result = TypeVar("_Result")
 _START = (
@@ -40,6 +39,7 @@ class LocalExecutor(ThreadPoolExecutor):
 
     Raises (by the futures):
         BrokenProcessPool: the worker of a call died; other calls are not affected.
+        RuntimeError: the function raised; the message has the class and the message of its exception.
     """
 
     def __init__(
@@ -54,8 +54,13 @@ class LocalExecutor(ThreadPoolExecutor):
         self._lock, self._started, self._is_closed = threading.Lock(), list[_Worker](), False
 
     def submit(self, fn: Callable[..., _Result], /, *args: Any, **kwargs: Any) -> Future[_Result]:
-        """Call an importable function in a worker; arguments and result are JSON values."""
-        return super().submit(self._call, fn, args, kwargs)
+        """Call an importable function with JSON values, in a worker; it returns a JSON value.
+
+        Raises:
+            TypeError: an argument is not a JSON value.
+        """
+        call = json.dumps([f"{fn.__module__}:{fn.__qualname__}", args, kwargs])
+        return super().submit(self._call, call.encode())
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -81,19 +86,18 @@ class LocalExecutor(ThreadPoolExecutor):
         for worker in self._started:
             worker.kill()
 
-    def _call(self, fn: Callable[..., _Result], args: Any, kwargs: Any) -> _Result:
+    def _call(self, call: bytes) -> Any:
         worker: _Worker | None = getattr(self._mine, "worker", None)
         if worker is None:
             worker = self._mine.worker = self._start()
         try:
-            has_returned, result = worker.call(write_call(fn, args, kwargs))
-        except (EOFError, OSError):
+            has_returned, result = worker.call(call)
+        except (OSError, ValueError):
             self._mine.worker = None
             raise BrokenProcessPool(f"the worker process {worker.end()}") from None
         if not has_returned:
-            raise result
-        found: _Result = result
-        return found
+            raise RuntimeError(result)
+        return result
 
     def _start(self) -> _Worker:
         with self._lock:
@@ -120,16 +124,17 @@ class _Worker:
             start_new_session=True,  # out of reach of Ctrl-C in a terminal
         )
 
-    def call(self, line: bytes) -> tuple[bool, Any]:
-        """Return whether a call returned, and its result or exception.
+    def call(self, call: bytes) -> tuple[bool, Any]:
+        """Return whether a call returned, and its result or the message of its exception.
 
         Raises:
-            EOFError, OSError: the process ended.
+            OSError, ValueError: the process ended.
         """
         assert self._process.stdin is not None and self._process.stdout is not None
-        self._process.stdin.write(line)
+        self._process.stdin.write(call + b"\n")
         self._process.stdin.flush()
-        return read_outcome(self._process.stdout.readline())
+        has_returned, result = json.loads(self._process.stdout.readline())
+        return has_returned, result
 
     def is_alive(self) -> bool:
         """Return whether the process runs."""
