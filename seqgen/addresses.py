@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import hashlib
-import re
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -13,13 +12,7 @@ from urllib.parse import urlsplit
 from seqgen.errors import CorpusError, MissingExtra, NoSuchFile, SeqgenError, UsageError, one_line
 from seqgen.files import SafePath, cache_folder, dump_json, load_json, spool, write_atomic
 
-_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _BLOCK_BYTES = 1 << 20
-
-
-def is_address(path: str) -> bool:
-    """Return whether a path is an address."""
-    return _ADDRESS.match(path) is not None
 
 
 def fetch(address: str, warn: Callable[[str], None] = lambda line: None) -> Path:

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 import seqgen
-from seqgen.addresses import fetch, is_address
+from seqgen.addresses import fetch
+from seqgen.corpus import is_address
 from seqgen.errors import CorpusError, MissingExtra, NoSuchFile, UsageError
 
 fsspec = pytest.importorskip("fsspec")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 from weakref import WeakKeyDictionary
 
-from seqgen.addresses import fetch, is_address
+from seqgen.addresses import fetch
 from seqgen.corpus import (
     NO_READERS,
     ConcatenatedRecords,
@@ -26,6 +26,7 @@ from seqgen.corpus import (
     TextFile,
     TrailingNames,
     find_places,
+    is_address,
     is_pattern,
     load_file,
     name_of,

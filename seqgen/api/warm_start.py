@@ -11,14 +11,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seqgen.addresses import is_address
 from seqgen.api.corpora import FILE
 from seqgen.api.encoded_corpus import ignore
 from seqgen.api.factories import blank_model, difference, part_entry, read_vocabulary
 from seqgen.api.layer_cells import by_part, cell_settings, kind_of, split_cells
 from seqgen.api.missing_plugin import changed_plugins
 from seqgen.checkpoint import PartSettings, RunFolder, RunSettings, Snapshot, WarmStartSettings, find_run
-from seqgen.corpus import find_places, guess_form, is_pattern, name_of
+from seqgen.corpus import find_places, guess_form, is_address, is_pattern, name_of
 from seqgen.errors import BadOption, CheckpointError, NoSuchRun, SeqgenError
 from seqgen.plugins import Plugins
 from seqgen.registry import Entry

@@ -18,7 +18,7 @@ from seqgen.corpus.file import (
     load_file,
 )
 from seqgen.corpus.packages import PackageFiles
-from seqgen.corpus.places import find_places, is_pattern, name_of, suffix_of, title_of
+from seqgen.corpus.places import find_places, is_address, is_pattern, name_of, suffix_of, title_of
 from seqgen.corpus.readers import TextFile, read_lines
 from seqgen.corpus.reading import NO_READERS, InstalledReader, Reader, ReaderRecords, Readers, ReaderTable
 from seqgen.corpus.several import JoinedFiles
@@ -29,6 +29,6 @@ __all__ = [
     "NO_READERS", "PARTS", "ConcatenatedRecords", "Corpus", "FileKinds", "InstalledReader", "JoinedFiles",
     "PackageFiles", "PresplitSource", "Reader", "ReaderRecords", "ReaderTable", "Readers", "Record", "Splitter",
     "Survey", "Table", "TextFile", "TrailingNames", "find_places", "get_source_files", "get_stamp", "guess_form",
-    "is_pattern", "load_file", "name_of", "profile", "read_lines", "suffix_of", "survey", "title_of",
+    "is_address", "is_pattern", "load_file", "name_of", "profile", "read_lines", "suffix_of", "survey", "title_of",
     "verify_digest",
 ]  # fmt: skip

@@ -9,6 +9,7 @@ import gzip
 import importlib
 import io
 import os
+import re
 import sys
 import zipfile
 import zlib
@@ -23,6 +24,7 @@ _GZIP_MARK, _ZSTD_MARK = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 _PACKED = (".gz", ".zst")
 _AT_ONCE = 1 << 10  # packed bytes: a kilobyte of Zstandard unpacks to at most about 32 MB
 _MAGIC = frozenset("*?[")
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,11 @@ def is_several(path: str | Sequence[str]) -> bool:
     if not isinstance(path, str):
         return len(path) != 1 or is_several(path[0])
     return Path(path).is_dir() or _is_archive(Path(path)) or (is_pattern(path) and not Path(path).exists())
+
+
+def is_address(path: str) -> bool:
+    """Return whether a path is an address."""
+    return _ADDRESS.match(path) is not None
 
 
 def is_pattern(path: str) -> bool:

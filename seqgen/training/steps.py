@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from seqgen.batches import Encoded, Feed, Rewriter, Stream, derive_seed, make_feed
+from seqgen.batches import Batch, Encoded, Feed, Rewriter, Stream, derive_seed, make_feed
 from seqgen.cells import choose_padding
 from seqgen.checkpoint import EngineSettings
 from seqgen.config import TrainSettings
@@ -17,7 +17,7 @@ from seqgen.evaluation import penalty
 from seqgen.model import device_of
 from seqgen.tokenizers import Vocabulary
 from seqgen.training.gang import Order
-from seqgen.training.train_step import StepResult, TrainStep
+from seqgen.training.train_step import TrainStep
 
 if TYPE_CHECKING:
     from seqgen.training.gang import Gang
@@ -74,10 +74,10 @@ class Steps:
         )
         self._seed, self._device = settings.seed, device_of(model) if settings.pieces == 1 else torch.device("cpu")
 
-    def take(self, step: int, lr: float) -> StepResult:
-        """Take a step, counted from 0, at a learning rate."""
+    def inputs(self, step: int) -> tuple[Batch, int]:
+        """Return the batch and the seed of a step, counted from 0, for ``TrainStep.run``."""
         batch = self.feed.batch(step).to(self._device)  # one that is cut into pieces moves piece by piece
-        return self.train_step.run(step + 1, lr, batch, derive_seed("step", self._seed, step))
+        return batch, derive_seed("step", self._seed, step)
 
 
 def start_workers(gang: Gang, model: nn.Module, train: Mapping[str, Tensor]) -> None:
@@ -109,4 +109,4 @@ def follow(gang: Gang, model: nn.Module, steps: Steps) -> None:
         if command.order == Order.COLLECT:
             steps.train_step.collect()
         else:
-            steps.take(command.step, command.lr)
+            steps.train_step.run(command.step + 1, command.lr, *steps.inputs(command.step))

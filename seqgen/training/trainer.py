@@ -174,7 +174,10 @@ class Trainer:
                     yield from self._evaluate(reason, stop)
                     continue
                 yield from self._between_steps()
-                result = self._take_step()
+                lr = self._lr()
+                if self.gang is not None:
+                    self.gang.command(Command(Order.STEP, self.state.step, lr))
+                result = self._train_step.run(self.state.step + 1, lr, *self._steps.inputs(self.state.step))
                 self._unread.append(result)
                 self.state.step += 1
                 self._tokens_done += result.batch.n_targets
@@ -184,12 +187,6 @@ class Trainer:
         if self._saved_step != self.state.step:
             yield self.save()
         yield Ended("interrupted", self.state.step, stop.signal_number)
-
-    def _take_step(self) -> StepResult:
-        lr = self._lr()
-        if self.gang is not None:
-            self.gang.command(Command(Order.STEP, self.state.step, lr))
-        return self._steps.take(self.state.step, lr)
 
     def _evaluate(self, reason: str, stop: StopFlag) -> Iterator[Event]:
         yield Evaluating(self.state.step, self.schedule.progress(self.state.step, self._elapsed_s()))
