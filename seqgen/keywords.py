@@ -59,7 +59,7 @@ class TrainKeywords(TypedDict, total=False):
     """Then train a second run, on training and validation records, for as many passes as were best."""
     pieces: int | None
     """Pieces of a batch whose gradients are summed along a tree; with workers 8, which share them."""
-    worker_timeout_s: float | None
+    timeout_s: float | None
     """Seconds after which a worker that does not answer ends the run."""
     save_every_s: float | None
     """Maximum seconds between checkpoints."""

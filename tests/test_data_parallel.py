@@ -338,7 +338,7 @@ def test_a_run_whose_processes_are_killed_is_resumed_to_the_same_bytes(words, tm
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="looks for processes in /proc")
 def test_a_worker_that_hangs_ends_the_run_within_the_time(words, tmp_path):
-    process = _train(words, tmp_path / "run", "--steps", "100000", "-o", "worker_timeout_s=3", "--workers", "2")
+    process = _train(words, tmp_path / "run", "--steps", "100000", "-o", "timeout_s=3", "--workers", "2")
     while not list((tmp_path / "run").glob("checkpoints/step-*")):
         assert process.poll() is None, process.communicate()[1]
         time.sleep(0.05)

@@ -91,7 +91,7 @@ def gathered(settings: RunSettings, vocabulary: Vocabulary, workers: int) -> Ite
         "tokenizer": describe_tokenizer(settings, vocabulary),
         "versions": _versions(),
     }
-    timeout_s, cuda = settings.train.worker_timeout_s, settings.engine.device.startswith("cuda")
+    timeout_s, cuda = settings.train.timeout_s, settings.engine.device.startswith("cuda")
     with contextlib.ExitStack() as stack:
         if _launched()[1] > 1:
             gang = Gang(0, workers, _launched_store(), timeout_s=timeout_s, cuda=cuda)
@@ -158,7 +158,7 @@ def _follow(rank: int, size: int, store: Any, plugins: Plugins, device: int) -> 
     engine = settings.engine
     if cuda := engine.device.startswith("cuda"):
         settings = settings.model_copy(update={"engine": engine.model_copy(update={"device": f"cuda:{device}"})})
-    gang = Gang(rank, size, store, timeout_s=settings.train.worker_timeout_s, cuda=cuda)
+    gang = Gang(rank, size, store, timeout_s=settings.train.timeout_s, cuda=cuda)
     code = 0
     try:
         _take_part(gang, settings, run, plugins)

@@ -89,7 +89,7 @@ class TrainSettings(Options):
         le=1024,
         description="pieces of a batch whose gradients are summed along a tree; with workers 8, which share them",
     )
-    worker_timeout_s: float = Field(
+    timeout_s: float = Field(
         300.0, gt=0, le=1e6, description="seconds after which a worker that does not answer ends the run"
     )
     save_every_s: float = Field(60.0, gt=0, description="maximum seconds between checkpoints")
