@@ -33,7 +33,7 @@ _AGAINST = "one process, 2 threads"
 _MODELS: dict[str, dict[str, Any]] = {
     "names: vanilla, 1 x 256": {"corpus": "names", "cell": "vanilla", "hidden": 256, "steps": 1500, "batch_size": 128},
     "smiles: gru, 3 x 768": {
-        "corpus": "smiles", "cell": "gru", "hidden": 768, "layers": 3, "steps": 24, "batch_size": 64,
+        "corpus": "smiles", "cell": "gru", "hidden": 768, "layers": 3, "steps": 12, "batch_size": 64,
     },
 }  # fmt: skip
 _WARM = 0.2  # share of the steps before the clock starts

@@ -40,10 +40,10 @@ def install_handler(handler: Handler) -> None:
                 signal.signal(number, handler)
 
 
-def ignore_signals() -> None:
-    """Ignore these signals, in a process that another one ends."""
+def ignore_signals(*, ignore: bool = True) -> None:
+    """Ignore these signals, in a process that another one ends; or let them end it, also within a library's call."""
     for number in _NUMBERS:
-        signal.signal(number, signal.SIG_IGN)
+        signal.signal(number, signal.SIG_IGN if ignore else signal.SIG_DFL)
 
 
 @contextlib.contextmanager

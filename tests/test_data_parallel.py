@@ -175,10 +175,10 @@ def test_a_batch_of_one_row_runs_over_time_as_others_do(hidden):
 @pytest.mark.parametrize(
     ("workers", "pieces", "said"),
     [
-        (3, 8, "--workers 3: a batch of this run has 8 pieces; give a power of two that divides them"),
+        (3, 8, "--workers 3: a batch of this run has 8 pieces, which 1 or 2 or 4 or 8 can share"),
         (16, 8, "--workers 16"),
         (0, 8, "--workers 0"),
-        (2, 1, "--workers 2: a batch of this run is one piece; only a run trained with --workers has more"),
+        (2, 1, "--workers 2: a batch of this run is one piece, as it was trained without --workers: leave it out"),
         (4, 6, "--workers 4"),
     ],
 )
@@ -212,7 +212,7 @@ def test_a_part_passed_as_an_object_is_refused(words, tmp_path):
             h_BH = torch.tanh(p_BP + state)
             return h_BH, h_BH
 
-    with pytest.raises(UsageError, match="--workers 2 needs an importable plugin"):
+    with pytest.raises(UsageError, match="2 workers need an importable plugin"):
         seqgen.train(words, cell=Mine, workers=2, out=tmp_path / "run", **DIVIDED)
 
 

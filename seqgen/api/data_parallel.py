@@ -53,9 +53,10 @@ def count_workers(requested: int | None, pieces: int) -> int:
     if launched > 1 and workers != launched:
         raise BadOption(f"--workers {requested!r}, but torchrun has started {launched} processes: leave it out")
     if type(workers) is not int or workers < 1 or workers & (workers - 1) or pieces % workers:
-        what = "is one piece; only a run trained with --workers has more"
+        what = "is one piece, as it was trained without --workers: leave it out"
         if pieces > 1:
-            what = f"has {pieces} pieces; give a power of two that divides them"
+            fit = [str(2**k) for k in range(11) if pieces % 2**k == 0]
+            what = f"has {pieces} pieces, which {' or '.join(fit)} can share; for others give -o pieces=N in a new run"
         raise BadOption(f"--workers {workers!r}: a batch of this run {what}")
     return workers
 
@@ -83,7 +84,10 @@ def gathered(settings: RunSettings, vocabulary: Vocabulary, workers: int) -> Ite
         yield None
         return
     if given := given_parts(settings):
-        raise UsageError(f"--workers {workers} needs an importable plugin: {given} exists in this process only")
+        raise UsageError(
+            f"{workers} workers need an importable plugin, and {given} exists in this process only: put it into a file "
+            'and give that, plugins=["mine.py"]'
+        )
     from seqgen.training.gang import Command, Gang, Order
 
     run = {
@@ -120,7 +124,6 @@ def follow_if_launched(plugins: PluginsArgument) -> None:
 
     Args:
         plugins: as ``seqgen.train`` takes them.
-
     """
     rank, size = _launched()
     if rank:
@@ -150,10 +153,11 @@ def _follow(rank: int, size: int, store: Any, plugins: Plugins, device: int) -> 
     """Take the steps that the first process commands, then end this process at once: nothing here is to be saved."""
     from seqgen.training.gang import Gang
 
-    ignore_signals()  # the first process handles them
+    ignore_signals(ignore=False)
     run = Gang.announced(store)
     if not run:
         os._exit(0)
+    ignore_signals()  # from here on the first process handles them
     settings = RunSettings.read(run["settings"], "the run")
     engine = settings.engine
     if cuda := engine.device.startswith("cuda"):

@@ -91,10 +91,10 @@ def _resumed(
     with find_run(run, RUNS, unfinished=True).locked() as folder:
         folder.clean()
         settings = folder.settings()
+        n_workers = count_workers(workers, settings.train.pieces)
         snapshot = folder.load_latest(warn)
         if snapshot is not None and snapshot.state.get("ended"):
             return Run(folder, settings, plugins)
-        n_workers = count_workers(workers, settings.train.pieces)
         settings = _warn_of_changes(settings, plugins, warn)
         model = rebuild_model(plugins, settings, None if snapshot is None else snapshot.model)
         vocabulary = read_vocabulary(folder, settings, plugins)

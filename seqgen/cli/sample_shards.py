@@ -26,7 +26,8 @@ from seqgen.render.progress import ProgressLine
 if TYPE_CHECKING:
     from seqgen.api.run import Run
 
-_MOST, _LEAST, _PARTS = 50_000, 256, 64  # candidates of a shard, and shards of a few rows
+_MOST, _LEAST, _PARTS = 50_000, 1024, 64  # candidates of a shard, and shards of a few rows
+_TRIED = 8  # candidates of a shard for each row under a constraint: a shard begins with its automaton and its trial
 _EFFORT, _MIN_EFFORT = 200, 20_000  # candidates for each row that passes a filter, as for one process
 MANY = 200_000
 """Rows from which on a file is written in shards by one worker too."""
@@ -43,6 +44,7 @@ class Job:
         rows: the range of candidates.
         out: the file.
         nul: whether texts end with NUL.
+        constrained: whether many candidates may be rejected for each row.
     """
 
     run: Run
@@ -51,6 +53,7 @@ class Job:
     rows: tuple[int, int | None]
     out: Path
     nul: bool = False
+    constrained: bool = False
 
     @property
     def folder(self) -> Path:
@@ -60,8 +63,10 @@ class Job:
     @property
     def size(self) -> int:
         """The number of candidates of a shard."""
-        wanted = self.n if self.n is not None else self.rows[1]
-        return max(_LEAST, min(_MOST, -(-(wanted or 0) // _PARTS)))
+        if self.n is not None and self.constrained:
+            return max(_LEAST, min(_MOST, _TRIED * self.n))
+        wanted = self.n if self.n is not None else (self.rows[1] or 0) - self.rows[0]
+        return max(_LEAST, min(_MOST, -(-wanted // _PARTS)))
 
     def spans(self) -> Iterator[tuple[int, int]]:
         """Yield the ranges of the shards, without end if the candidates have none."""
@@ -116,10 +121,11 @@ def job_of(run: Run, settings: Mapping[str, Any], n: int, out: Path, *, nul: boo
     if config.rows is not None:
         return Job(run, settings, None, config.rows, out, nul)
     names = ("contains", "contains_any", "avoid", "ends", "template", "length", "regex")
-    is_free = not (config.filters or config.exact or any(getattr(config, name) for name in names))
+    constrained = config.exact or any(getattr(config, name) for name in names)
+    is_free = not (config.filters or constrained)
     effort = max(_EFFORT * n, _MIN_EFFORT) if config.effort is None else config.effort
     end = n if is_free else effort if config.filters or config.exact else None
-    return Job(run, settings, n, (0, end), out, nul)
+    return Job(run, settings, n, (0, end), out, nul, constrained)
 
 
 # -- in a worker

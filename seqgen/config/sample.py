@@ -152,7 +152,9 @@ class SampleConfig(DecodeConfig):
     @classmethod
     def _in_order(cls, value: tuple[int, int] | None) -> tuple[int, int] | None:
         if value is not None and not 0 <= value[0] <= value[1] < MAX:
-            raise ValueError(f"{value[0]}:{value[1]} is not a range of rows; write it like 0:1000000, the end left out")
+            raise ValueError(
+                f"{value[0]}:{value[1]} is not a range of rows: write the first row, then the end, 0:1000000"
+            )
         return value
 
     @property

@@ -22,8 +22,11 @@ def main() -> None:
     threading.Thread(target=_read, args=(calls, waiting), daemon=True).start()
     while True:
         outcome = _answer(waiting.get())
-        results.write(outcome + b"\n")
-        results.flush()
+        try:
+            results.write(outcome + b"\n")
+            results.flush()
+        except BrokenPipeError:  # the other end is gone
+            os._exit(0)
 
 
 def _read(calls: BinaryIO, waiting: queue.SimpleQueue[bytes]) -> None:
