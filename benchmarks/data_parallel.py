@@ -3,7 +3,8 @@
     python benchmarks/data_parallel.py [--rounds N]
 
 A small model on ``names`` (256 units, batch 128) and a large one on ``smiles`` (3 layers of 768 units, batch 64), each
-trained as a whole by one process with one and with two threads, and in 8 pieces by one, two and four processes.
+trained as a whole by one process with one and with two threads, in 8 pieces by one, two and four processes, and in two
+pieces by two.
 Steps are counted from the first report of progress after a warm-up to the last, so that starting the processes does
 not count; it is in a column of its own. The variants of a round follow one another, and "x" is the median of the ratios
 to one process of two threads in the same round, with the smallest and the largest.
@@ -28,6 +29,7 @@ _VARIANTS: dict[str, dict[str, Any]] = {
     "8 pieces, 1 worker": {"workers": 1},
     "8 pieces, 2 workers": {"workers": 2},
     "8 pieces, 4 workers": {"workers": 4},
+    "2 pieces, 2 workers": {"workers": 2, "pieces": 2},
 }
 _AGAINST = "one process, 2 threads"
 _MODELS: dict[str, dict[str, Any]] = {
@@ -67,8 +69,10 @@ def measure(model: dict[str, Any], variant: dict[str, Any], out: Path) -> tuple[
     """Return the steps a second of a run, and the seconds until its first step is reported."""
     steps = model["steps"]
     clock, started = Clock(_WARM * steps), time.perf_counter()
-    options = {"eval_every": steps, "samples": 0, "eval_records": 64}
-    seqgen.train(**model, **variant, blend="none", options=options, listener=clock, out=out)
+    pieces = {name: value for name, value in variant.items() if name == "pieces"}  # a setting without a keyword
+    flags = {name: value for name, value in variant.items() if name != "pieces"}
+    options = {"eval_every": steps, "samples": 0, "eval_records": 64, **pieces}
+    seqgen.train(**model, **flags, blend="none", options=options, listener=clock, out=out)
     return clock.rate, clock.seen[0][1] - started
 
 
