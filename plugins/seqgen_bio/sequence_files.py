@@ -28,8 +28,8 @@ def is_fastq(name: str, start: bytes) -> bool:
     return _FASTQ.match(start) is not None
 
 
-class FastaReader:
-    """The sequences of a FASTA file, each with the fields ``id`` and ``description`` of its first line.
+class _Reader:
+    """Sequences, each with the fields ``id`` and ``description`` of the first line of its entry.
 
     Args:
         upper: whether letters are written in upper case.
@@ -40,6 +40,19 @@ class FastaReader:
 
     def __init__(self, *, upper: Upper = False) -> None:
         self._upper, self.counts = upper, Counter[str]()
+
+    def _entry(self, head: str, text: str) -> Iterator[seqgen.Record]:
+        """Yield the record of an entry, unless it has no sequence; the first word of its first line is its id."""
+        if not text:
+            self.counts[NO_SEQUENCE] += 1
+            return
+        name, _, description = head.strip().partition(" ")
+        fields = {key: value for key, value in (("id", name), ("description", description.strip())) if value}
+        yield seqgen.Record(text.upper() if self._upper else text, fields=fields)
+
+
+class FastaReader(_Reader):
+    """The sequences of a FASTA file."""
 
     def read(self, lines: Iterable[str]) -> Iterator[seqgen.Record]:
         """Yield the entries.
@@ -51,7 +64,8 @@ class FastaReader:
         parts: list[str] = []
         for line in lines:
             if line.startswith(">"):
-                yield from self._entry(head, parts)
+                if head is not None:
+                    yield from self._entry(head, "".join(parts))
                 head, parts = line[1:], []
             elif part := "".join(line.split()):
                 if head is None and line.startswith(";"):
@@ -61,27 +75,12 @@ class FastaReader:
                 if _SEQUENCE.fullmatch(part) is None:
                     raise seqgen.CorpusError(f"{line[:40]!r} is no part of a sequence")
                 parts.append(part)
-        yield from self._entry(head, parts)
-
-    def _entry(self, head: str | None, parts: list[str]) -> Iterator[seqgen.Record]:
-        if head is not None and not parts:
-            self.counts[NO_SEQUENCE] += 1
-        elif head is not None:
-            yield record_of(head, "".join(parts), self._upper)
+        if head is not None:
+            yield from self._entry(head, "".join(parts))
 
 
-class FastqReader:
-    """The sequences of a FASTQ file, each with the fields ``id`` and ``description`` of its first line.
-
-    Args:
-        upper: whether letters are written in upper case.
-
-    Attributes:
-        counts: how many entries have no sequence.
-    """
-
-    def __init__(self, *, upper: Upper = False) -> None:
-        self._upper, self.counts = upper, Counter[str]()
+class FastqReader(_Reader):
+    """The sequences of a FASTQ file."""
 
     def read(self, lines: Iterable[str]) -> Iterator[seqgen.Record]:
         """Yield the entries; a sequence and its qualities may go over several lines.
@@ -101,10 +100,7 @@ class FastqReader:
                 n_left -= len(_line(rest))
             if n_left < 0:
                 raise seqgen.CorpusError("the qualities are longer than the sequence")
-            if text:
-                yield record_of(head[1:], text, self._upper)
-            else:
-                self.counts[NO_SEQUENCE] += 1
+            yield from self._entry(head[1:], text)
 
     def _sequence(self, rest: Iterator[str]) -> str:
         parts = []
@@ -120,10 +116,3 @@ def _line(rest: Iterator[str]) -> str:
     if line is None:
         raise seqgen.CorpusError("the file ends within an entry")
     return line.rstrip()
-
-
-def record_of(head: str, text: str, upper: bool) -> seqgen.Record:
-    """Return the record of an entry; the first word of its first line is its id."""
-    name, _, description = head.strip().partition(" ")
-    fields = {key: value for key, value in (("id", name), ("description", description.strip())) if value}
-    return seqgen.Record(text.upper() if upper else text, fields=fields)

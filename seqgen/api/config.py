@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from seqgen.api.corpora import FILE, fold_reader_options, read_file_as, sort_out_corpus
+from seqgen.api.encoded_corpus import ignore
 from seqgen.api.layer_cells import (
     by_layer,
     by_part,
@@ -109,7 +110,7 @@ def resolve(
     config: TrainConfig,
     plugins: Plugins,
     start: WarmStart | None = None,
-    warn: Callable[[str], None] = lambda line: None,
+    warn: Callable[[str], None] = ignore,
 ) -> ResolvedConfig:
     """Find the parts and merge the options of a training run.
 

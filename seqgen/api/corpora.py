@@ -10,6 +10,7 @@ from typing import Any, BinaryIO
 from weakref import WeakKeyDictionary
 
 from seqgen.addresses import fetch
+from seqgen.api.encoded_corpus import ignore
 from seqgen.corpus import (
     NO_READERS,
     ConcatenatedRecords,
@@ -46,12 +47,8 @@ OF_FIELDS = ("text_field", "label_field", "fields")
 """Options of the corpus ``file`` that choose fields of a table."""
 
 
-def _ignore(line: str) -> None:
-    """Ignore a line."""
-
-
 def sort_out_corpus(
-    name: CorpusName, plugins: Plugins, warn: Callable[[str], None] = _ignore
+    name: CorpusName, plugins: Plugins, warn: Callable[[str], None] = ignore
 ) -> tuple[Entry, dict[str, Any]]:
     """Find the corpus that ``--corpus`` names: a registered one, else files; ``./names`` is always a file.
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from seqgen import __version__
+from seqgen.api.encoded_corpus import ignore
 from seqgen.api.factories import augmentation_of, build_vocabulary, corpus_of, read_again, rebuild_model
 from seqgen.api.missing_plugin import changed_plugins, given_parts, plugin_files
 from seqgen.api.run_metadata import describe_tokenizer, environment
@@ -186,7 +187,7 @@ def _take_part(gang: Gang, settings: RunSettings, run: dict[str, Any], plugins: 
     from seqgen.training.engine_choice import is_available, restore_engine
     from seqgen.training.steps import Steps, follow
 
-    here, warned = _versions(), list[str]()
+    here = _versions()
     if differing := [
         f"{name} {here[name]}, not {said}" for name, said in run["versions"].items() if here[name] != said
     ]:
@@ -198,7 +199,7 @@ def _take_part(gang: Gang, settings: RunSettings, run: dict[str, Any], plugins: 
     vocabulary = build_vocabulary(run["tokenizer"], settings, plugins, "tokenizer")
     model = rebuild_model(plugins, settings, None)
     data = read_again(corpus_of(settings, plugins), settings, vocabulary)
-    restore_engine(model, data.encoded, vocabulary, settings.engine, settings.train, warned.append)
+    restore_engine(model, data.encoded, vocabulary, settings.engine, settings.train, ignore)
     augment = augmentation_of(settings, plugins)
     rewriter = None if augment is None else Rewriter(augment, vocabulary, settings.train.seed)
     gang.connect()

@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
 _MAX_HELD_OUT = 10_000  # held-out records that metrics compare with, where no reference is named
 _EXECUTOR = "executor."  # begins the names of an executor's options
-_BATCH_SIZE = 256  # records of a batch
 _BATCHES, _SAMPLES = 8, 1024  # batches and samples of a task
 _MAX_ROWS = 50  # samples that a report has with their scores
 
@@ -206,11 +205,13 @@ def _share(
     """Return the losses of the batches of each part, and the samples, computed by workers; {} for one worker here."""
     if config.workers == 1 and config.on == "local" and not executor:
         return {}
+    from seqgen.batches import Encoded
     from seqgen.counting import Blend
+    from seqgen.evaluation import RECORDS_PER_BATCH
     from seqgen.sampling import Sample
 
     named = {"run": str(run.folder.path.resolve()), "checkpoint": run.state["step"]}
-    valid, test = (-(-len(data.encoded[part]) // _BATCH_SIZE) for part in ("valid", "test"))
+    valid, test = (-(-len(data.encoded[part]) // RECORDS_PER_BATCH[Encoded]) for part in ("valid", "test"))
     work = {"samples": (config.n, _SAMPLES)}
     if run.vocabulary.ends:
         work |= {"valid": (valid, _BATCHES), "test": (test, _BATCHES)}

@@ -81,9 +81,14 @@ def given_parts(settings: RunSettings) -> str:
 
 def plugin_files(settings: RunSettings) -> list[Path]:
     """Return the plugin files of a run that are loaded."""
-    packages = [str(known.get("package")) for known in settings.plugins if known.get("sha256")]
-    files = [getattr(sys.modules.get(package), "__file__", None) for package in packages]
-    return [Path(file) for file in files if file is not None]
+    files = (_file_of(known) for known in settings.plugins if known.get("sha256"))
+    return [file for file in files if file is not None]
+
+
+def _file_of(known: Mapping[str, Any]) -> Path | None:
+    """Return the file that a plugin of a run was loaded from; None if it is not loaded."""
+    file = getattr(sys.modules.get(str(known.get("package"))), "__file__", None)
+    return None if file is None else Path(file)
 
 
 def plugin_options(settings: RunSettings) -> str:
@@ -91,8 +96,8 @@ def plugin_options(settings: RunSettings) -> str:
     options = ""
     for known in settings.plugins:
         if known.get("sha256") and not known.get("given") and (way := way_to(known)):
-            file = getattr(sys.modules.get(str(known.get("package"))), "__file__", None)
-            options += f" {way}" if file is None else f" --plugin {shlex.quote(_as_typed(Path(file)))}"
+            file = _file_of(known)
+            options += f" {way}" if file is None else f" --plugin {shlex.quote(_as_typed(file))}"
     return options
 
 

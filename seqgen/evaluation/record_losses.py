@@ -20,7 +20,7 @@ from torch.nn import functional
 
 from seqgen.batches import Batch, Encoded, Stream, evaluation_batches, evaluation_windows
 from seqgen.evaluation.intervals import N_RESAMPLES, ratio_interval
-from seqgen.evaluation.loss import batch_logits, window_logits
+from seqgen.evaluation.loss import RECORDS_PER_BATCH, batch_logits, window_logits
 from seqgen.model import evaluation_mode
 from seqgen.protocols import State
 from seqgen.tokenizers import PAD, Vocabulary
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     Integers = npt.NDArray[np.integer[Any]]
 
 
-_BATCH_SIZE = 256  # records
+_BATCH_SIZE = RECORDS_PER_BATCH[Encoded]
 _LANES, _WINDOW = 32, 256  # of a long text, where a window of a lane counts as a record
 
 

@@ -48,7 +48,7 @@ class DividedGradient:
         gang: Gang | None = None,
     ) -> None:
         rank, size = (0, 1) if gang is None else (gang.rank, gang.size)
-        self._first, self._last = n_pieces * rank // size, n_pieces * (rank + 1) // size
+        self._first, self._last = piece_bounds(n_pieces, size)[rank : rank + 2]
         self._n_pieces, self._gradients, self._differentiate, self._seed = n_pieces, gradients, differentiate, seed
         self._pad, self._device, self._gang = pad, device, gang
         self._carried: dict[int, State] = {}
@@ -66,7 +66,7 @@ class DividedGradient:
         total = self._branch(batch, seed, self._first, self._last)
         if self._gang is not None:
             self._gang.sum(total)
-        nats = total[0][-1]
+        nats = total[0][-1].clone()  # a view would keep the gradients of all steps whose losses are not read yet
         self._gradients.load([total[0][:-1], *total[1:]])
         return nats
 

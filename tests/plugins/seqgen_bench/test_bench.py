@@ -15,6 +15,7 @@ import pytest
 
 import seqgen
 from conftest import registered
+from failing_cells import PLUGIN
 from seqgen import measure
 from seqgen.errors import BadOption, CorpusError, DiskError, UnknownName, UsageError
 from seqgen.evaluation import mean_interval
@@ -23,35 +24,6 @@ from seqgen_bench.plot import bench_plot
 from seqgen_bench.runner import bench
 
 QUICK = {"params": 3000, "seeds": 2, "steps": 12, "split": "60/20/20"}
-PLUGIN = """
-import torch
-import seqgen
-
-
-class Plain(seqgen.StepCell):
-    def __init__(self, input_size, hidden_size, *, boost: float = 1.0):
-        super().__init__(input_size, hidden_size)
-        self.boost, self.input = boost, torch.nn.Linear(input_size, hidden_size)
-    def initial_state(self, batch_size): return self.zeros(batch_size)
-    def project(self, x_BTI): return self.input(x_BTI)
-    def step(self, p_BP, h_BH):
-        h_BH = torch.tanh(self.boost * p_BP + h_BH)
-        return h_BH, h_BH
-
-
-class Broken(Plain):
-    def step(self, p_BP, h_BH): raise ValueError("out of [/red] luck")
-
-
-class Wild(Plain):
-    def step(self, p_BP, h_BH): return p_BP * 1e30 * 1e30 if self.training else p_BP, h_BH
-
-
-@seqgen.hookimpl
-def register_cells(register):
-    for name, load in (("plain", Plain), ("broken", Broken), ("wild", Wild)):
-        register(seqgen.CellSpec(name=name, summary="s", load=load))
-"""
 STOPPER = """
 import os, signal
 import seqgen
