@@ -25,7 +25,7 @@ from torch import distributed as dist
 
 from seqgen.errors import WorkerLost, one_line
 
-_PATIENT = timedelta(days=365)  # rank 0 may evaluate, sample or compile for any time; its death ends a wait at once
+_PATIENT = timedelta(days=365)  # others wait for rank 0, which may evaluate or sample for any time, until it ends
 _RUN = "run"
 _POLL_S = 0.05
 _GRACE_S = 2.0  # in which the rank that saw a loss first can say so
@@ -105,7 +105,7 @@ class Gang:
             store=self._store,
             rank=self.rank,
             world_size=self.size,
-            timeout=_PATIENT,
+            timeout=_PATIENT if self.rank else timedelta(seconds=self._timeout_s),
         )
         self._sums = dist.new_group(timeout=timedelta(seconds=self._timeout_s))
 
@@ -121,11 +121,9 @@ class Gang:
         """Send a command from rank 0 to all others.
 
         Raises:
-            WorkerLost: a rank has ended.
+            WorkerLost: a rank has ended, or does not answer within the time.
         """
-        numbers = torch.tensor([command.order, command.step, command.lr], dtype=torch.float64)
-        with self._losing():
-            dist.broadcast(numbers, 0)
+        self._tell(torch.tensor([command.order, command.step, command.lr], dtype=torch.float64))
 
     def receive(self) -> Command:
         """Return the next command of rank 0.
@@ -133,36 +131,37 @@ class Gang:
         Raises:
             WorkerLost: rank 0 has ended.
         """
-        numbers = torch.empty(3, dtype=torch.float64)
-        with self._losing(0):
-            dist.broadcast(numbers, 0)
-        order, step, lr = numbers.tolist()
+        order, step, lr = self._tell(torch.empty(3, dtype=torch.float64)).tolist()
         return Command(Order(int(order)), int(step), lr)
 
     def share(self, tensors: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
         """Return the tensors that rank 0 gives, on every rank; on the CPU."""
         data = b"" if tensors is None else save_tensors(dict(tensors))
-        with self._losing():
-            size = torch.tensor([len(data)])
-            dist.broadcast(size, 0)
-            data_N = torch.frombuffer(bytearray(data), dtype=torch.uint8) if data else _bytes(size)
-            dist.broadcast(data_N, 0)
+        size = self._tell(torch.tensor([len(data)]))
+        data_N = self._tell(torch.frombuffer(bytearray(data), dtype=torch.uint8) if data else _bytes(size))
         return load_tensors(data_N.numpy().tobytes())
+
+    def _tell(self, tensor: Tensor) -> Tensor:
+        """Send a tensor from rank 0 to each other rank, one by one: who hangs is known; return it."""
+        if self.rank:
+            with self._losing(0):
+                dist.recv(tensor, 0)
+            return tensor
+        for rank in range(1, self.size):
+            with self._losing(rank):
+                dist.send(tensor, rank)
+        return tensor
 
     def collect(self, tensors: Mapping[str, Tensor]) -> list[dict[str, Tensor]]:
         """Return the tensors of each rank in order, at rank 0; nothing at the others."""
         if self.rank:
             data = save_tensors(dict(tensors))
-            with self._losing(0):
-                dist.send(torch.tensor([len(data)]), 0, self._sums)
-                dist.send(torch.frombuffer(bytearray(data), dtype=torch.uint8), 0, self._sums)
+            self._send([torch.tensor([len(data)]), torch.frombuffer(bytearray(data), dtype=torch.uint8)], 0)
             return []
         found = [dict(tensors)]
         for rank in range(1, self.size):
-            size = torch.zeros(1, dtype=torch.int64)
-            with self._losing(rank):
-                dist.recv(size, rank, self._sums)
-                dist.recv(data_N := _bytes(size), rank, self._sums)
+            self._receive([size := torch.zeros(1, dtype=torch.int64)], rank)
+            self._receive([data_N := _bytes(size)], rank)
             found.append(load_tensors(data_N.numpy().tobytes()))
         return found
 
@@ -172,22 +171,30 @@ class Gang:
         Raises:
             WorkerLost: a rank has ended, or does not answer within the time.
         """
-        stride = 1
-        while stride < self.size:
-            if self.rank % (2 * stride):
-                with self._losing(self.rank - stride):
-                    for tensor in tensors:
-                        dist.send(tensor, self.rank - stride, self._sums)
-                break
+        strides = [2**k for k in range(self.size.bit_length() - 1)]
+        for stride in strides:
+            if self.rank % (2 * stride) == stride:
+                self._send(tensors, self.rank - stride)
+            elif self.rank % (2 * stride) == 0:
+                rights = [torch.empty_like(tensor) for tensor in tensors]
+                self._receive(rights, self.rank + stride)
+                for tensor, right in zip(tensors, rights, strict=True):
+                    tensor.add_(right)
+        for stride in reversed(strides):
+            if self.rank % (2 * stride) == stride:
+                self._receive(tensors, self.rank - stride)
+            elif self.rank % (2 * stride) == 0:
+                self._send(tensors, self.rank + stride)
+
+    def _send(self, tensors: Sequence[Tensor], rank: int) -> None:
+        with self._losing(rank):
             for tensor in tensors:
-                right = torch.empty_like(tensor)
-                with self._losing(self.rank + stride):
-                    dist.recv(right, self.rank + stride, self._sums)
-                tensor.add_(right)
-            stride *= 2
-        with self._losing():
+                dist.send(tensor, rank, self._sums)
+
+    def _receive(self, tensors: Sequence[Tensor], rank: int) -> None:
+        with self._losing(rank):
             for tensor in tensors:
-                dist.broadcast(tensor, 0, self._sums)
+                dist.recv(tensor, rank, self._sums)
 
     # -- losses
 
@@ -204,23 +211,17 @@ class Gang:
         return self._store.get("failure").decode() if self._store.check(["failure"]) else ""
 
     @contextmanager
-    def _losing(self, peer: int | None = None) -> Iterator[None]:
-        """Raise an error of torch inside the context as ``WorkerLost``, with the rank that was lost first.
-
-        Args:
-            peer: the rank that is talked to; None: all.
-        """
+    def _losing(self, peer: int) -> Iterator[None]:
+        """Raise an error of torch in talking to a rank as ``WorkerLost``, with the rank that was lost first."""
         try:
             yield
         except RuntimeError as error:  # gloo and nccl have no classes of their own for it
-            line = one_line(error)
-            if peer is not None:
-                late = "timed out" in line.lower() or "timeout" in line.lower()
-                self._note(peer, f"did not answer within {self._timeout_s:g} s" if late else "has ended")
+            late = "timed out" in str(error).lower() or "timeout" in str(error).lower()
+            self._note(peer, f"did not answer within {self._timeout_s:g} s" if late else "has ended")
             until = time.monotonic() + _GRACE_S
             while not (reason := self._lost() or self._alive()) and time.monotonic() < until:
                 time.sleep(_POLL_S)
-            raise WorkerLost(reason or f"a worker is not connected any more: {line}") from None
+            raise WorkerLost(reason or f"worker {peer} is not connected any more: {one_line(error)}") from None
 
 
 def _prefixed(store: Any) -> Any:
