@@ -1,6 +1,6 @@
 """Two workers of one thread beside one: a bench of some cells, and many names sampled in shards.
 
-    python benchmarks/workers.py [--rows 1e6] [--cells lstm,gru,mingru,indrnn] [--seeds 3] [--steps 2000] [--rounds 1]
+    python benchmarks/workers.py [--rows 1e7] [--cells lstm,gru] [--seeds 1] [--steps 4000] [--rounds 1]
 
 Both counts of workers follow one another in each round, the order changes from round to round, and "x" is the median
 of the ratios of the times. The files of the rows have to be equal, and the losses of the benches too. The tables are
@@ -56,10 +56,10 @@ def sampling_s(arguments: argparse.Namespace, workers: int, out: str, folder: Pa
 def main() -> None:
     """Measure, and write the page."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--rows", default="1e6")
-    parser.add_argument("--cells", default="lstm,gru,mingru,indrnn")
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--steps", type=int, default=2000)
+    parser.add_argument("--rows", default="1e7")
+    parser.add_argument("--cells", default="vanilla,indrnn,ugrnn,rhn,gru,mgu,lstm,cifg,mingru,minlstm,sru,cfn")
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--steps", type=int, default=4000)
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--quick", action="store_true", help="print the table and do not store it")
     arguments = parser.parse_args()

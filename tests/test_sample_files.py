@@ -86,6 +86,11 @@ def test_a_file_is_not_overwritten_unless_that_is_said(cli, run, tmp_path):
     assert len(out.read_text().splitlines()) == 3
 
 
+def test_a_workbook_is_refused_before_anything_is_sampled(cli, run, tmp_path):
+    result = cli("sample", run, "--out", tmp_path / "rows.xlsx")
+    assert result.code == 2 and "not written as .xlsx" in result.err and not list(tmp_path.iterdir())
+
+
 def test_too_few_rows_are_written_with_columns_too(cli, run, tmp_path):
     result = cli("sample", run, "-n", 5, "--unique", "-t", 0, "--out", tmp_path / "few.csv")
     assert result.code == 8 and len(read(tmp_path / "few.csv")) == 1

@@ -15,6 +15,13 @@ from seqgen_tune.planning import Planner
 from seqgen_tune.ranges import Given
 from seqgen_tune.space import SpaceBuilder, first_values
 
+_OTHER = {
+    "corpus": "another corpus",
+    "settings": "other settings",
+    "space": "other settings to search",
+    "pruner": "another pruner",
+    "digest": "another content of the corpus",
+}
 _RESERVED = {"out": "each trial has a folder of its own", "refit": "its run has no held-out records"}
 
 
@@ -101,8 +108,8 @@ def open_folder(path: Path | None, definition: Definition) -> seqgen.WorkFolder:
     if not any(path.iterdir()):
         folder.write_json(STUDY, files[STUDY])
     mine, there = definition.to_json(), Definition.read(folder).to_json()
-    for name in ("corpus", "settings", "space", "pruner", "digest"):
+    for name, what in _OTHER.items():
         if mine[name] != there[name]:
             again = f"to continue it: seqgen tune --out {shlex.quote(str(path))}"
-            raise seqgen.UsageError(f"{str(path)!r} has a study with another {name}: give another --out; {again}")
+            raise seqgen.UsageError(f"{str(path)!r} has a study with {what}: give another --out; {again}")
     return folder

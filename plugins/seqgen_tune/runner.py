@@ -99,6 +99,8 @@ def tune(
     folder = None if out is None else Path(out)
     if folder is not None and (folder / STUDY).exists() and corpus is None and "config" not in fixed:
         opened = open_again(folder, given or fixed or pruner, planner)
+    elif folder is not None and not given and corpus is None and "config" not in fixed:
+        raise seqgen.UsageError(f"{str(folder)!r} is not the folder of a study, and no settings to search are given")
     else:
         definition = define(corpus, given, fixed, pruner or "median", trials or _TRIALS, planner)
         opened = open_folder(folder, definition)

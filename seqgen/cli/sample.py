@@ -11,7 +11,7 @@ import typer
 
 from seqgen.cli.common import Json, RunName, complete_names, everywhere, say, session, show, stdout, warn, write
 from seqgen.cli.decoding import decoding
-from seqgen.cli.sample_files import TABLES, described, json_lines, refuse_to_overwrite, write_out
+from seqgen.cli.sample_files import TABLES, check_out, described, json_lines, write_out
 from seqgen.errors import UsageError
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def sample(
     from seqgen.cli.sample_shards import MANY, job_of, showing_tried, write_shards
 
     if out is not None:
-        refuse_to_overwrite(out, force=force)
+        check_out(out, force=force)
     executor = settings.pop("executor")
     if (workers is not None or on != "local" or executor) and (out is None or picture is not None or as_json):
         raise UsageError("--workers, --on and -o executor.NAME need --out FILE, without --picture and --json")

@@ -313,10 +313,12 @@ def test_another_study_in_the_folder_is_refused(words, in_tmp):
         with pytest.raises(UsageError, match=r"settings of its own; to continue it: seqgen tune --out study"):
             tune(out="study", **changed)
     words.write_text(words.read_text() + "another\n")
-    with pytest.raises(UsageError, match="another digest"):
+    with pytest.raises(UsageError, match="another content of the corpus"):
         tune(words, SPACE, trials=2, out="study", **QUICK)
     with pytest.raises(CorpusError, match="has changed since the study began"):
         tune(trials=2, out="study")
+    with pytest.raises(UsageError, match="'nowhere' is not the folder of a study"):
+        tune(out="nowhere")
     (in_tmp / "other").mkdir()
     (in_tmp / "other" / "thing.txt").write_text("mine")
     with pytest.raises(UsageError, match="not the folder of a study"):
