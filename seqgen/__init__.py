@@ -43,6 +43,8 @@ _HOME = {
     "seqgen.evaluation": ("Score",),
     "seqgen.tokenizers": ("nearest",),
     "seqgen.render": ("export_svg", "visible", "visible_lines"),
+    "seqgen.render.html": ("export_html",),
+    "seqgen.render.tabular": ("Picture", "Tabular"),
 }  # fmt: skip
 _MODULES = ("commands", "events", "measure")
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
@@ -103,7 +105,10 @@ if TYPE_CHECKING:
     from seqgen.render import export_svg as export_svg
     from seqgen.render import visible as visible
     from seqgen.render import visible_lines as visible_lines
+    from seqgen.render.html import export_html as export_html
     from seqgen.render.progress import ProgressLine as ProgressLine
+    from seqgen.render.tabular import Picture as Picture
+    from seqgen.render.tabular import Tabular as Tabular
     from seqgen.sampling import Sample as Sample
     from seqgen.specs import AugmentationSpec as AugmentationSpec
     from seqgen.specs import CellSpec as CellSpec

@@ -36,9 +36,7 @@ def compare(
     """Put runs side by side: their losses, the distance to the best, and the settings that differ."""
     import dataclasses
 
-    from seqgen_bench.compare import PARTS
     from seqgen_bench.compare import compare as compare_runs
-    from seqgen_bench.render import compare_view
 
     found = compare_runs(
         runs,
@@ -53,7 +51,7 @@ def compare(
     if as_json:
         commands.show_json(dataclasses.asdict(found))
     else:
-        commands.show(compare_view(found.rows, found.settings, PARTS[found.part]))
+        commands.show(found.view())
 
 
 @commands.results_on_stdout
@@ -195,16 +193,13 @@ def _line(result: BenchResult, cell: str, seed: int, score: RunScore | None) -> 
 def _finish(result: BenchResult, csv: Path | None, plot: Path | None, as_json: bool) -> None:
     """Show the results so far, and write the files that were asked for."""
     from seqgen_bench.plot import bench_plot
-    from seqgen_bench.render import bench_csv, bench_table
+    from seqgen_bench.render import bench_csv
 
-    part = {"valid": "validation", "test": "test"}[result.part]
-    seeds = commands.counted(result.asked["seeds"], "seed")
-    title = f"{seqgen.visible(result.corpus)}, {part} part, {seeds}: {result.folder}"
     if as_json:
         commands.show_json({"folder": str(result.folder), **result.to_json()})
     else:
-        commands.show(bench_table(result.rows, title, result.counts))
+        commands.show(result.view())
     if csv is not None:
         seqgen.write_atomic(csv, bench_csv(result.rows))
     if plot is not None:
-        seqgen.write_atomic(plot, bench_plot(result.rows, title, plot.suffix.lower()))
+        seqgen.write_atomic(plot, bench_plot(result.rows, result.title, plot.suffix.lower()))

@@ -8,8 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from rich.console import RenderableType
+
 import seqgen
 from seqgen import measure
+from seqgen_bench.render import compare_view
 
 PARTS: dict[Literal["valid", "test"], str] = {"valid": "validation", "test": "test"}
 _COLUMNS = (
@@ -19,7 +22,7 @@ _COLUMNS = (
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Comparison(seqgen.Tabular):
     """Runs side by side.
 
     Attributes:
@@ -37,6 +40,14 @@ class Comparison:
     rows: list[dict[str, Any]]
     settings: dict[str, dict[str, Any]]
     notes: list[str] = field(default_factory=list)
+
+    def to_rows(self) -> list[dict[str, Any]]:
+        """Return the rows."""
+        return self.rows
+
+    def view(self) -> RenderableType:
+        """Return the tables that a terminal shows."""
+        return compare_view(self.rows, self.settings, PARTS[self.part])
 
 
 @dataclass

@@ -10,9 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from rich.console import RenderableType
+
 import seqgen
-from seqgen import measure
-from seqgen_bench.render import bench_csv
+from seqgen import commands, measure
+from seqgen_bench.plot import bench_plot
+from seqgen_bench.render import bench_csv, bench_table
 
 RESULTS, RESULTS_CSV = "results.json", "results.csv"
 EMPTY: dict[str, Any] = {RESULTS: {"runs": []}}
@@ -53,7 +56,7 @@ class RunScore:
 
 
 @dataclass
-class BenchResult:
+class BenchResult(seqgen.Tabular):
     """The results of a bench so far.
 
     Attributes:
@@ -79,6 +82,13 @@ class BenchResult:
     counts: dict[str, float] = field(default_factory=dict)
 
     @property
+    def title(self) -> str:
+        """The corpus, the part, the number of seeds and the folder."""
+        part = {"valid": "validation", "test": "test"}[self.part]
+        seeds = commands.counted(self.asked["seeds"], "seed")
+        return f"{seqgen.visible(self.corpus)}, {part} part, {seeds}: {self.folder}"
+
+    @property
     def rows(self) -> list[dict[str, Any]]:
         """A row for each cell: by bits per character, then those that failed, then those that have not run."""
         rows = [_row(cell, [run for run in self.runs if run.cell == cell], self.problems) for cell in self.cells]
@@ -92,6 +102,22 @@ class BenchResult:
             return bool(row["problem"]), missing if bits is None else bits
 
         return sorted(rows, key=order)
+
+    def to_rows(self) -> list[dict[str, Any]]:
+        """Return the rows."""
+        return self.rows
+
+    def view(self) -> RenderableType:
+        """Return the table that a terminal shows."""
+        return bench_table(self.rows, self.title, self.counts)
+
+    def plot(self) -> seqgen.Picture:
+        """Return a plot of bits per character and both speeds.
+
+        Raises:
+            MissingExtra: matplotlib is not installed.
+        """
+        return seqgen.Picture(bench_plot(self.rows, self.title, ".svg"))
 
     def to_json(self) -> dict[str, Any]:
         """Return everything as JSON values, earlier scores of the folder included."""

@@ -101,11 +101,10 @@ def tune(
 def _finish(result: TuneResult, plot: Path | None, as_json: bool) -> None:
     """Show the results so far, and draw them if asked to."""
     from seqgen_tune.plot import tune_plot
-    from seqgen_tune.render import tune_view
 
     if as_json:
         commands.show_json(result.to_json())
     else:
-        commands.show(tune_view(result))
+        commands.show(result.view())
     if plot is not None:
         seqgen.write_atomic(plot, tune_plot(result, plot.suffix.lower()))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
+from rich.console import RenderableType
 
 import seqgen
 from seqgen import commands
@@ -49,7 +50,7 @@ class TrialResult:
 
 
 @dataclass(frozen=True)
-class TuneResult:
+class TuneResult(seqgen.Tabular):
     """The results of a study so far.
 
     Attributes:
@@ -95,6 +96,31 @@ class TuneResult:
         if problems and len(problems) == len(ended):
             line = f"none of the {commands.counted(len(ended), 'trial')} could be trained: {problems[0].problem}"
             raise (seqgen.Diverged if any(one.state == "diverged" for one in ended) else seqgen.UsageError)(line)
+
+    def to_rows(self) -> list[dict[str, Any]]:
+        """Return a row for each trial: number, state, bits_per_char and the values of the settings."""
+        names = dict.fromkeys(name for one in self.trials for name in one.values)
+        return [
+            {"number": one.number, "state": one.state, "bits_per_char": one.bits_per_char}
+            | {name: one.values.get(name) for name in names}
+            for one in self.trials
+        ]
+
+    def view(self) -> RenderableType:
+        """Return the tables that a terminal shows."""
+        from seqgen_tune.render import tune_view
+
+        return tune_view(self)
+
+    def plot(self) -> seqgen.Picture:
+        """Return a plot of the trials.
+
+        Raises:
+            MissingExtra: matplotlib is not installed.
+        """
+        from seqgen_tune.plot import tune_plot
+
+        return seqgen.Picture(tune_plot(self, ".svg"))
 
     def to_json(self) -> dict[str, Any]:
         """Return everything as JSON values."""

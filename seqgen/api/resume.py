@@ -61,7 +61,7 @@ def resume(
     """
     follow_if_launched(plugins)
     plugins = choose_plugins(plugins)
-    from seqgen.render.progress import with_progress_line
+    from seqgen.render.callbacks import with_progress_line
 
     listener, warn, progress = with_progress_line(listener, warn, progress)
     finished = _resumed(run, plugins, listener, warn, progress, allow_corpus_change, workers)
@@ -150,7 +150,7 @@ def refit(
         CorpusError: the corpus is not what it was.
         Diverged, Interrupted, DiskError, WorkerLost: as ``seqgen.train``.
     """
-    from seqgen.render.progress import with_progress_line
+    from seqgen.render.callbacks import with_progress_line
     from seqgen.training.engine_choice import restore_engine
 
     follow_if_launched(plugins)

@@ -16,11 +16,15 @@ from seqgen.corpus import PARTS, Corpus, Record
 from seqgen.errors import BadOption, CheckpointError, MissingExtra, NoSuchFile
 from seqgen.plugins import Plugins, PluginsArgument, choose_plugins
 from seqgen.protocols import TextAutomaton, Verdict
+from seqgen.render.curve import loss_curve
+from seqgen.render.html import run_html
+from seqgen.render.tabular import Picture, Tabular
 
 if TYPE_CHECKING:
     from seqgen.api.sample import NextSymbol
-    from seqgen.evaluation import ReferenceScores, Score
+    from seqgen.evaluation import ReferenceScores
     from seqgen.keywords import DecodeKeywords, EvaluateKeywords, SampleKeywords
+    from seqgen.render.results import EvaluationResult, Samples, Scores
     from seqgen.sampling import Sample, Top
     from seqgen.tokenizers import Vocabulary
 
@@ -49,7 +53,7 @@ def load(
     return Run(folder, folder.settings(), choose_plugins(plugins), checkpoint, warn)
 
 
-class Run:
+class Run(Tabular):
     """A run on disk; its model, vocabulary and corpus are loaded when they are first used.
 
     Args:
@@ -78,6 +82,20 @@ class Run:
     def __repr__(self) -> str:
         """Return the call that opens it."""
         return f"seqgen.load({str(self.folder.path)!r})"
+
+    def to_rows(self) -> list[dict[str, Any]]:
+        """Return the lines of metrics.jsonl, all with the same names; None where a line has no value."""
+        names = dict.fromkeys(name for line in self.metrics for name in line)
+        return [{name: line.get(name) for name in names} for line in self.metrics]
+
+    def _repr_html_(self) -> str:
+        title = f"{self.folder.name}: {self.settings.architecture}, {self.settings.n_parameters:,} parameters"
+        rows = self.folder.samples.rows()
+        return run_html([title], self.metrics, [row["text"] for row in rows if row["step"] == rows[-1]["step"]])
+
+    def plot(self) -> Picture:
+        """Return a picture of its losses over the steps."""
+        return Picture(loss_curve(self.metrics, f"loss of {self.folder.name}").encode())
 
     # -- its parts
 
@@ -199,9 +217,13 @@ class Run:
 
     # -- sampling
 
-    def sample(self, n: int = 10, **settings: Unpack[SampleKeywords]) -> list[Sample]:
-        """Sample ``n`` rows; see :meth:`iter_samples` for the settings and errors."""
-        return list(self.iter_samples(n, **settings))
+    def sample(self, n: int = 10, **settings: Unpack[SampleKeywords]) -> Samples:
+        """Sample ``n`` rows, as a list that notebooks show; see :meth:`iter_samples` for the settings and errors."""
+        from seqgen.render.results import Samples
+
+        label = {"label": settings["label"]} if settings.get("label") is not None else {}
+        describe = functools.partial(self.describe, given={**(settings.get("given") or {}), **label})
+        return Samples(self.iter_samples(n, **settings), describe, lambda: self.renderer)
 
     def iter_samples(
         self, n: int = 10, *, warn: Callable[[str], None] | None = None, **settings: Unpack[SampleKeywords]
@@ -281,7 +303,7 @@ class Run:
 
     # -- scoring and evaluation
 
-    def score(self, texts: str | Sequence[str], *, given: Mapping[str, Any] | None = None) -> list[Score]:
+    def score(self, texts: str | Sequence[str], *, given: Mapping[str, Any] | None = None) -> Scores:
         """Score texts (or one text): nats, bits per character, and nats of each symbol.
 
         Args:
@@ -292,11 +314,14 @@ class Run:
             UnknownSymbol: a text has a symbol that the corpus did not have.
         """
         from seqgen.api.conditioning import as_conditions
+        from seqgen.api.score import symbols
         from seqgen.evaluation import score
+        from seqgen.render.results import Scores
 
         texts = [texts] if isinstance(texts, str) else texts
         with computing(self.settings.engine.threads):
-            return score(self.model, self.vocabulary, texts, as_conditions(given or {}))
+            scores = score(self.model, self.vocabulary, texts, as_conditions(given or {}))
+        return Scores(scores, functools.partial(symbols, self))
 
     def scale(self, *, given: Mapping[str, Any] | None = None) -> ReferenceScores | None:
         """Return the scores of at most 10,000 held-out records; None without any, or for one long text.
@@ -352,7 +377,7 @@ class Run:
 
     def evaluate(
         self, n: int | None = None, *, log: Callable[[str], None] = ignore, **settings: Unpack[EvaluateKeywords]
-    ) -> dict[str, Any]:
+    ) -> EvaluationResult:
         """Evaluate the run: held-out losses, baselines, and metrics of ``n`` samples.
 
         Args:
@@ -361,11 +386,13 @@ class Run:
             settings: see :class:`seqgen.keywords.EvaluateKeywords`.
 
         Returns:
-            Metrics by name; ``seqgen.METRICS`` has the meaning and unit of each. ``_low`` and ``_high`` are the
+            Metrics by name, as a dictionary; ``seqgen.METRICS`` has the meaning of each. ``_low`` and ``_high`` are the
             ends of a 95% interval, ``_chance`` is the value of held-out (for distances, training) records. Metrics
             without a meaning for the run are left out, with a line in ``notes``.
         """
         from seqgen.api.evaluate import evaluate
         from seqgen.config import EvaluateConfig
+        from seqgen.render.results import EvaluationResult
 
-        return evaluate(self, EvaluateConfig.validated({"n": n, **settings}), log)[0]
+        metrics, labels, _ = evaluate(self, EvaluateConfig.validated({"n": n, **settings}), log)
+        return EvaluationResult(metrics, labels)

@@ -49,7 +49,7 @@ class Listing:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Yield the widest form that fits."""
         if not console.is_terminal:
-            yield self._table(self._columns, plain=True)
+            yield self.table()
             return
         for n_left_out in range(len(self._spare) + 1):
             columns = [column for column in self._columns if column not in self._spare[:n_left_out]]
@@ -59,6 +59,10 @@ class Listing:
                 yield table
                 return
         yield from self._blocks()
+
+    def table(self) -> Table:
+        """Return it with all columns, without rules."""
+        return self._table(self._columns, plain=True)
 
     def _table(self, columns: Sequence[str], *, plain: bool = False) -> Table:
         style: dict[str, Any] = {"box": None, "padding": (0, 2, 0, 0)} if plain else {"box": box.SIMPLE_HEAD}

@@ -21,6 +21,12 @@ MANY_RECORDS = 100_000
 """Number of records from which on reading shows its progress."""
 
 
+def in_notebook() -> bool:
+    """Return whether the process is the kernel of a notebook."""
+    shell = sys.modules.get("IPython")
+    return shell is not None and hasattr(shell.get_ipython(), "kernel")
+
+
 def in_ipython() -> bool:
     """Return whether the process runs a notebook or another IPython shell."""
     shell = sys.modules.get("IPython")
@@ -173,32 +179,3 @@ def _report(event: training.Report) -> str:
 
 def _short(text: str) -> str:
     return text if len(text) <= _SHOWN_CHARS else text[: _SHOWN_CHARS - 1] + "…"
-
-
-def with_progress_line(
-    listener: Listener | None, warn: Callable[[str], None] | None, progress: OnProgress | bool | None
-) -> tuple[Listener | None, Callable[[str], None], OnProgress]:
-    """Return the callbacks of a training run: listener, warnings and progress of reading.
-
-    Args:
-        listener: called with the run folder and each event, or None.
-        warn: called with one line per warning; None: warnings are dropped, or written by the progress line.
-        progress: whether to add a :class:`ProgressLine`; None: in IPython, if there is no listener; or a function that
-            is called while the corpus is read.
-    """
-    if progress is not None and not isinstance(progress, bool):
-        return listener, warn or _ignore, progress
-    if not (listener is None and in_ipython() if progress is None else progress):
-        return listener, warn or _ignore, _ignore
-    line = ProgressLine()
-
-    def both(folder: RunFolder, event: training.Event) -> None:
-        line(folder, event)
-        if listener is not None:
-            listener(folder, event)
-
-    return both, warn or line.write, line.on_progress
-
-
-def _ignore(*_: object) -> None:
-    """Ignore all arguments."""

@@ -1,0 +1,81 @@
+"""Results that notebooks show as tables and pictures, and that become data frames."""
+
+from __future__ import annotations
+
+import abc
+import importlib
+from pathlib import Path
+from typing import Any
+
+from rich.console import RenderableType
+
+from seqgen.errors import BadOption, MissingExtra
+from seqgen.files import write_atomic
+from seqgen.render.html import export_html, image
+from seqgen.render.tables import plain_table
+
+
+class Picture:
+    """A picture, which notebooks show.
+
+    Args:
+        content: the content of its file.
+        suffix: of that file, ".svg" or ".png".
+    """
+
+    def __init__(self, content: bytes, suffix: str = ".svg") -> None:
+        self.content, self.suffix = content, suffix
+
+    def _repr_html_(self) -> str:
+        return image(self.content, self.suffix, "picture")
+
+    def save(self, path: str | Path) -> None:
+        """Write it to a file.
+
+        Raises:
+            BadOption: the name has another suffix.
+            DiskError: writing failed.
+        """
+        if Path(path).suffix.lower() != self.suffix:
+            raise BadOption(f"cannot save this picture as {str(path)!r}: name a file that ends in {self.suffix}")
+        write_atomic(Path(path), self.content)
+
+
+class Tabular(abc.ABC):
+    """A result that is rows of named values: notebooks show it as a table, and it converts to data frames."""
+
+    @abc.abstractmethod
+    def to_rows(self) -> list[dict[str, Any]]:
+        """Return the rows, all with the same names."""
+
+    def view(self) -> RenderableType:
+        """Return the table that a terminal shows."""
+        rows = self.to_rows()
+        return plain_table(rows, list(rows[0]) if rows else [])
+
+    def _repr_html_(self) -> str:
+        return export_html(self.view())
+
+    def to_pandas(self) -> Any:
+        """Return the rows as a ``pandas.DataFrame``.
+
+        Raises:
+            MissingExtra: pandas is not installed.
+        """
+        return _frame("pandas", self.to_rows())
+
+    def to_polars(self) -> Any:
+        """Return the rows as a ``polars.DataFrame``.
+
+        Raises:
+            MissingExtra: polars is not installed.
+        """
+        return _frame("polars", self.to_rows())
+
+
+def _frame(package: str, rows: list[dict[str, Any]]) -> Any:
+    try:
+        module = importlib.import_module(package)
+    except ImportError:
+        raise MissingExtra(package, f"to_{package}()") from None
+    return module.DataFrame(rows)
