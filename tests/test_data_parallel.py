@@ -12,6 +12,7 @@ import sys
 import time
 from collections import namedtuple
 from functools import partial
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -26,18 +27,24 @@ from resuming import SMALL, Stopper, digests
 from seqgen.api.data_parallel import count_workers
 from seqgen.batches import Stream, encode, piece_bounds, take_piece
 from seqgen.cells import choose_padding, untraced_steps
+from seqgen.config import SampleConfig, TrainSettings
 from seqgen.corpus import Record, Splitter
 from seqgen.errors import BadOption, Interrupted, UsageError, WorkerLost
-from seqgen.evaluation import penalty
-from seqgen.model import RecurrentModel
+from seqgen.evaluation import held_out_batches, held_out_loss, penalty
+from seqgen.model import RecurrentModel, evaluation_mode
+from seqgen.sampling import Sampler
 from seqgen.tokenizers import PAD, CharTokenizer, Vocabulary
+from seqgen.training import Evaluating, shares
 from seqgen.training.divided import DividedGradient
 from seqgen.training.gradients import Gradients
+from seqgen.training.observer import batch_facts
+from seqgen.training.shares import Shares
 from seqgen.training.train_step import TrainStep
 
 VOCABULARY = Vocabulary(CharTokenizer.fit(WORDS))
 TRAIN = encode(map(Record, WORDS), VOCABULARY, Splitter((1.0, 0.0, 0.0)))["train"]
 DIVIDED = {**SMALL, "steps": 12, "dropout": 0.3, "options": {"eval_every": 6}}
+PAIRS = [f"{one}{two}" for one, two in product(WORDS, WORDS)]
 _Share = namedtuple("_Share", "rank size sum")
 
 
@@ -46,6 +53,21 @@ def words(tmp_path):
     path = tmp_path / "words.txt"
     path.write_text("\n".join(WORDS * 3))
     return path
+
+
+@pytest.fixture
+def pairs(tmp_path):
+    """A file with several evaluation batches."""
+    path = tmp_path / "pairs.txt"
+    path.write_text("\n".join(PAIRS))
+    return path
+
+
+@pytest.fixture
+def always(monkeypatch):
+    """Evaluations and samples are divided however small they are: rank 0, which decides it, is this process."""
+    monkeypatch.setattr(shares, "_LEAST_WORK", 1)
+    monkeypatch.setattr(shares, "_LEAST_ROWS", 1)
 
 
 # -- pieces
@@ -169,6 +191,96 @@ def test_a_batch_of_one_row_runs_over_time_as_others_do(hidden):
         assert untraced_steps(model) == []
 
 
+# -- evaluations and samples
+
+
+class _Ranks:
+    """The ranks of a gang in one process: what rank 0 commands, the others do when it waits for them."""
+
+    def __init__(self, rank, size):
+        self.rank, self.size, self.others, self.sent, self.due = rank, size, [], None, None
+        self.n_commands = 0
+
+    def command(self, command):
+        assert self.due is None, "the results of the last command have not been received"
+        self.due, self.n_commands = command, self.n_commands + 1
+
+    def _catch_up(self):
+        for _, other in self.others:
+            other.follow(self.due)
+        self.due = None
+
+    def share(self, tensors=None):
+        if tensors is not None:
+            for gang, _ in self.others:
+                gang.sent = tensors
+            self._catch_up()
+        return self.sent
+
+    def collect(self, tensors):
+        if self.rank:
+            self.sent = tensors
+            return []
+        self._catch_up()
+        return [tensors, *(gang.sent for gang, _ in self.others)]
+
+
+def _shares(size, valid, model):
+    settings = TrainSettings(batch_size=8, steps=1, samples=300)
+
+    def draw(model, seed, first, last, check):
+        sampler = Sampler(model, VOCABULARY, SampleConfig(seed=seed, max_length=12))
+        return list(sampler.take(last - first, check, first=first))
+
+    gangs = [_Ranks(rank, size) for rank in range(size)]
+    all_ = [Shares(model, penalty(VOCABULARY), valid, settings, draw, gang) for gang in gangs]
+    gangs[0].others = list(zip(gangs[1:], all_[1:], strict=True))
+    return all_[0], gangs[0], Shares(model, penalty(VOCABULARY), valid, settings, draw, None)
+
+
+@pytest.mark.parametrize("size", [2, 4, 8])
+def test_divided_evaluations_and_samples_have_the_bits_of_one_process(always, size):
+    parts = encode(map(Record, PAIRS), VOCABULARY, Splitter((0.3, 0.7, 0.0)))
+    train, valid, model = parts["train"], parts["valid"], _model()
+    divided, gang, alone = _shares(size, valid, model)
+    for most in (10_000, 600, 10_000):
+        shared = held_out_loss(model, valid, penalty(VOCABULARY), most=most, known=divided.losses(most, int))
+        assert shared == held_out_loss(model, valid, penalty(VOCABULARY), most=most)
+    n_commands = gang.n_commands
+    assert n_commands >= 3
+    for records, found in ((valid, divided.facts(800, int)), (train, divided.training_facts(train, 800, int))):
+        with evaluation_mode(model):
+            wanted = [batch_facts(model, batch, penalty(VOCABULARY))[0] for batch in held_out_batches(records, 800)]
+        assert len(wanted) > 1 and all(torch.equal(*pair) for pair in zip(found, wanted, strict=True))
+    assert gang.n_commands > n_commands + 2
+    assert alone.losses(800, int) is alone.facts(800, int) is None
+    rows = divided.samples(model, 5, int)
+    assert rows == alone.samples(model, 5, int) and [row.number for row in rows] == list(range(300))
+
+
+def test_a_stop_while_samples_are_divided_leaves_no_result_behind(always):
+    valid, model = encode(map(Record, PAIRS), VOCABULARY, Splitter((0.3, 0.7, 0.0)))["valid"], _model()
+    divided, _, alone = _shares(2, valid, model)
+
+    def stop():
+        raise KeyError
+
+    with pytest.raises(KeyError):
+        divided.samples(model, 5, stop)
+    with pytest.raises(KeyError):
+        list(divided.losses(10_000, stop))
+    assert divided.samples(model, 5, int) == alone.samples(model, 5, int)
+
+
+def test_small_evaluations_and_few_samples_stay_with_the_first_process():
+    valid, model = encode(map(Record, PAIRS), VOCABULARY, Splitter((0.3, 0.7, 0.0)))["valid"], _model()
+    divided, gang, alone = _shares(4, valid, model)
+    shared = held_out_loss(model, valid, penalty(VOCABULARY), known=divided.losses(10_000, int))
+    assert shared == held_out_loss(model, valid, penalty(VOCABULARY))
+    assert divided.samples(model, 5, int) == alone.samples(model, 5, int)
+    assert not gang.n_commands
+
+
 # -- what is refused
 
 
@@ -219,9 +331,10 @@ def test_a_part_passed_as_an_object_is_refused(words, tmp_path):
 # -- processes
 
 
-def test_two_workers_write_the_bytes_of_one(words, tmp_path):
+def test_two_workers_write_the_bytes_of_one(always, pairs, tmp_path):
+    settings = {**DIVIDED, "split": "50/50/0", "blend": "none", "options": {"eval_every": 3, "samples": 70}}
     runs = [
-        seqgen.train(words, cell="gru", workers=workers, out=tmp_path / str(workers), **DIVIDED) for workers in (1, 2)
+        seqgen.train(pairs, cell="gru", workers=workers, out=tmp_path / str(workers), **settings) for workers in (1, 2)
     ]
     assert runs[0].settings.train.pieces == 8 and runs[0].settings.engine.threads == 1
     assert digests(runs[0].path) == digests(runs[1].path)
@@ -241,13 +354,23 @@ def test_one_two_four_and_eight_workers_write_the_same_bytes(words, tmp_path, ce
 
 
 @pytest.mark.slow
-def test_a_blended_run_with_labels_is_the_same_by_four_workers(tmp_path):
-    settings = {**DIVIDED, "steps": 30, "condition": "label", "blend": "ngram", "batch_size": 6}
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"blend": "none", "condition": "label", "best_by": "copies"},
+        {"blend": "ngram"},
+        {"blend": "ngram", "condition": "label"},
+    ],
+    ids=str,
+)
+def test_frequent_evaluations_are_the_same_by_one_two_four_and_eight_workers(always, tmp_path, settings):
+    options = {"eval_every": 5, "samples": 300}
+    settings = {**DIVIDED, "steps": 20, "split": "40/50/10", "batch_size": 12, **settings, "options": options}
     found = [
         digests(seqgen.train("names", cell="gru", workers=workers, out=tmp_path / str(workers), **settings).path)
-        for workers in (1, 4)
+        for workers in (1, 2, 4, 8)
     ]
-    assert found[0] == found[1]
+    assert found[0] == found[1] == found[2] == found[3]
 
 
 @pytest.mark.slow
@@ -293,8 +416,10 @@ def _train(words, out, *more):
     return subprocess.Popen([*command, *more], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def _children(process):
-    found = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+def _children(process=None):
+    """Return the children of a process, or of this one."""
+    pid = os.getpid() if process is None else process.pid
+    found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     return [int(pid) for pid in found]
 
 
@@ -356,6 +481,33 @@ def test_a_worker_that_hangs_ends_the_run_within_the_time(words, tmp_path):
     assert process.returncode == WorkerLost.exit_code
     assert "did not answer within 3 s; continue with: seqgen resume" in said
     assert time.monotonic() - started < 40
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="looks for processes in /proc")
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_worker_lost_in_an_evaluation_ends_the_run(always, pairs, tmp_path, number):
+    """The worker goes when the evaluation of step 6 begins; the run goes on from the checkpoint before it."""
+    options = {"eval_every": 3, "samples": 70, "timeout_s": 10}
+    settings = {**DIVIDED, "split": "50/50/0", "blend": "none", "options": options}
+    whole = seqgen.train(pairs, cell="gru", workers=1, out=tmp_path / "whole", **settings)
+    before = set(_children())
+    lost: list[int] = []
+
+    def listener(folder, event):
+        if isinstance(event, Evaluating) and event.step == 6:
+            lost.extend(set(_children()) - before)
+            os.kill(lost[0], number)
+
+    how = "did not answer within 10 s" if number == signal.SIGSTOP else "(has ended|was ended by SIGKILL)"
+    try:
+        with pytest.raises(WorkerLost, match=f"worker 1 on {os.uname().nodename} {how}; continue with: seqgen resume"):
+            seqgen.train(pairs, cell="gru", workers=2, out=tmp_path / "cut", listener=listener, **settings)
+    finally:
+        with contextlib.suppress(ProcessLookupError):  # the run has ended it
+            os.kill(lost[0], signal.SIGKILL)
+    assert [row["step"] for row in seqgen.load(tmp_path / "cut").metrics] == [3]
+    assert digests(seqgen.resume(tmp_path / "cut", workers=1).path) == digests(whole.path)
 
 
 @pytest.mark.slow

@@ -2,7 +2,7 @@
 
 ``seqgen.train(workers=4)`` starts three more processes; ``torchrun -m seqgen train`` starts all of them. In both cases
 the first one reads the settings, owns the run folder and announces the run; the others build the same model, read the
-same corpus, compare both with what was announced, and take the steps that the first commands.
+same corpus, compare both with what was announced, and take the steps and evaluate the batches that the first commands.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from seqgen import __version__
 from seqgen.api.encoded_corpus import ignore
-from seqgen.api.factories import augmentation_of, build_vocabulary, corpus_of, read_again, rebuild_model
+from seqgen.api.factories import augmentation_of, build_vocabulary, corpus_of, draw_of, read_again, rebuild_model
 from seqgen.api.missing_plugin import changed_plugins, given_parts, plugin_files
 from seqgen.api.run_metadata import describe_tokenizer, environment
 from seqgen.checkpoint import RunSettings
@@ -184,7 +184,9 @@ def _take_part(gang: Gang, settings: RunSettings, run: dict[str, Any], plugins: 
         CorpusError: the corpus is another one here.
     """
     from seqgen.batches import Rewriter
+    from seqgen.evaluation import penalty
     from seqgen.training.engine_choice import is_available, restore_engine
+    from seqgen.training.shares import Shares
     from seqgen.training.steps import Steps, follow
 
     here = _versions()
@@ -204,11 +206,9 @@ def _take_part(gang: Gang, settings: RunSettings, run: dict[str, Any], plugins: 
     rewriter = None if augment is None else Rewriter(augment, vocabulary, settings.train.seed)
     gang.connect()
     with computing(settings.engine.threads):
-        follow(
-            gang,
-            model,
-            Steps(model, data.encoded["train"], vocabulary, settings.train, settings.engine, rewriter, gang),
-        )
+        steps = Steps(model, data.encoded["train"], vocabulary, settings.train, settings.engine, rewriter, gang)
+        draw, penalty_V = draw_of(settings, vocabulary), penalty(vocabulary, model)
+        follow(gang, model, steps, Shares(model, penalty_V, data.encoded["valid"], settings.train, draw, gang))
 
 
 def _versions() -> dict[str, str]:

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
     from seqgen.counting import Counts
     from seqgen.protocols import TextAutomaton
+    from seqgen.sampling import Sample
     from seqgen.tokenizers import Vocabulary
+    from seqgen.training.shares import Draw
 
 
 def part_entry(plugins: Plugins, kind: str, name: str, settings: RunSettings) -> Entry:
@@ -305,6 +307,19 @@ def augmentation_of(settings: RunSettings, plugins: Plugins) -> Any:
     """Build the augmentation of a run; None if it has none."""
     part = settings.augmentation
     return None if part is None else part_entry(plugins, "augmentation", part.name, settings).use(part.options)
+
+
+def draw_of(settings: RunSettings, vocabulary: Vocabulary) -> Draw:
+    """Return the sampling of a run's samples."""
+    from seqgen.config import SampleConfig
+    from seqgen.sampling import Sampler
+
+    def draw(model: Any, seed: int, first: int, last: int, check: Callable[[], None]) -> list[Sample]:
+        wanted = SampleConfig(seed=seed, max_length=settings.max_length)
+        sampler = Sampler(model, vocabulary, wanted, multiline=settings.corpus.multiline)
+        return list(sampler.take(last - first, check, first=first))
+
+    return draw
 
 
 def corpus_of(settings: RunSettings, plugins: Plugins) -> Corpus:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from seqgen.api.data_parallel import gathered
 from seqgen.api.encoded_corpus import EncodedCorpus
-from seqgen.api.factories import augmentation_of, corpus_of
+from seqgen.api.factories import augmentation_of, corpus_of, draw_of
 from seqgen.api.missing_plugin import given_parts, plugin_options
 from seqgen.api.preflight import check_disk_space
 from seqgen.api.run import Run
@@ -35,7 +35,6 @@ from seqgen.signals import StopFlag
 if TYPE_CHECKING:
     from seqgen.counting import Counts
     from seqgen.render.progress import Listener
-    from seqgen.sampling import Sample
     from seqgen.training import Trainer
     from seqgen.training.gang import Gang
 
@@ -132,25 +131,18 @@ def run_training(opened: OpenedTraining, listener: Listener | None) -> Run:
 def _trainer(opened: OpenedTraining, gang: Gang | None) -> Trainer:
     """Return the training loop of a run."""
     from seqgen.batches import Rewriter
-    from seqgen.config import SampleConfig
     from seqgen.counting import Blend
     from seqgen.model import device_of
-    from seqgen.sampling import Sampler
     from seqgen.training import Trainer
 
     settings, data, model, counts = opened.settings, opened.data, opened.model, opened.counts
-
-    def draw(predictor: Any, seed: int, check: Callable[[], None]) -> list[Sample]:
-        wanted = SampleConfig(seed=seed, max_length=settings.max_length)
-        sampler = Sampler(predictor, data.vocabulary, wanted, multiline=settings.corpus.multiline)
-        return list(sampler.take(settings.train.samples, check))
 
     augment = augmentation_of(settings, opened.plugins)
     rewriter = None if augment is None else Rewriter(augment, data.vocabulary, settings.train.seed)
     blend = None if counts is None else Blend(model, counts.graph, counts.records).to(device_of(model))
     return Trainer(
-        model, data.encoded, data.vocabulary, settings.train, opened.folder, draw, settings.engine, rewriter, blend,
-        settings.refit, gang,
+        model, data.encoded, data.vocabulary, settings.train, opened.folder, draw_of(settings, data.vocabulary),
+        settings.engine, rewriter, blend, settings.refit, gang,
     )  # fmt: skip
 
 

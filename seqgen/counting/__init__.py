@@ -2,7 +2,7 @@
 
 from seqgen.counting.blend import Blend, entropy
 from seqgen.counting.counts_file import Counts, count_part, count_records, dump_counts, load_counts
-from seqgen.counting.discount import fit_factor, is_first
+from seqgen.counting.discount import fit_factor, is_first, records_of_ids
 from seqgen.counting.gate import (
     N_FEATURES,
     Observed,
@@ -40,6 +40,7 @@ __all__ = [
     "load_counts",
     "mixed_nats",
     "node_features",
+    "records_of_ids",
     "records_of_part",
     "records_of_rows",
     "records_of_texts",

@@ -138,11 +138,11 @@ class Sampler(Decoder):
             start += n_rows
             width = min(2 * width, most)
 
-    def take(self, n: int, check: Callable[[], None] | None = None) -> Iterator[Sample]:
-        """Yield rows 0 to ``n`` - 1; ``check`` is called before each symbol and may raise."""
+    def take(self, n: int, check: Callable[[], None] | None = None, *, first: int = 0) -> Iterator[Sample]:
+        """Yield ``n`` rows from ``first`` on; ``check`` is called before each symbol and may raise."""
         width = self._width if n <= self._width else self._widest
-        for start in range(0, n, width):
-            yield from self._chunk(start, min(width, n - start), check)
+        for start in range(first, first + n, width):
+            yield from self._chunk(start, min(width, first + n - start), check)
 
     def _chunk(self, start: int, width: int, check: Callable[[], None] | None = None) -> Iterator[Sample]:
         """Return rows ``start`` to ``start + width - 1``."""

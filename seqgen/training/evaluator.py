@@ -7,12 +7,13 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from torch import Tensor, nn
 
-from seqgen.batches import Encoded, Parts, Stream, derive_seed, evaluation_batches
+from seqgen.batches import Encoded, Parts, Stream, evaluation_batches
 from seqgen.checkpoint import RefitSettings
 from seqgen.config import TrainSettings
 from seqgen.counting import N_FEATURES, Blend, Observed, cross_fitted, fit_factor, is_first, mixed_nats, scored_nats
@@ -24,10 +25,10 @@ from seqgen.evaluation import (
     expected_copies,
     held_out_loss,
 )
-from seqgen.sampling import Sample
 from seqgen.signals import StopFlag
 from seqgen.training.events import Report
 from seqgen.training.observer import Observer
+from seqgen.training.shares import Shares
 from seqgen.training.state import TrainState
 
 if TYPE_CHECKING:
@@ -38,10 +39,6 @@ if TYPE_CHECKING:
 _KNOWN_IDS = 20_000  # ids of the training records whose probabilities are measured
 _LEAST_GAIN = 0.002  # share of the held-out loss for which a network is blended with counts
 _SHARE = 0.05  # of a run's time, for the held-out records of one evaluation
-
-
-Draw = Callable[[nn.Module, int, Callable[[], None]], Sequence[Sample]]
-"""Returns samples of a model for a seed; calls its last argument before each symbol."""
 
 
 class StopRequested(Exception):
@@ -63,7 +60,7 @@ class Evaluator:
         encoded: the records of "train" and "valid".
         penalty_V: the result of ``seqgen.evaluation.penalty``, on the model's device.
         settings: of the run.
-        sample: returns samples of a model for a seed; calls its last argument before each symbol.
+        shares: what each process computes of an evaluation.
         blend: the model with the counts that it may be blended with; None: none.
         refit: the run whose gate a blend has where nothing is held out; None: it is half and half.
     """
@@ -74,18 +71,20 @@ class Evaluator:
         encoded: Parts,
         penalty_V: Tensor,
         settings: TrainSettings,
-        sample: Draw,
+        shares: Shares,
         blend: Blend | None = None,
         refit: RefitSettings | None = None,
     ) -> None:
-        self._model, self._penalty_V, self._settings, self._sample = model, penalty_V, settings, sample
+        self._model, self._penalty_V, self._settings, self._shares = model, penalty_V, settings, shares
         self._refit = refit
         self._train, self._valid, self._blend = encoded["train"], encoded["valid"], blend
-        self._observer = Observer(blend, self._valid, penalty_V) if blend is not None and len(self._valid) else None
+        self._observer: Observer | None = None
+        if blend is not None and len(self._valid):
+            self._observer = Observer(blend, self._valid, penalty_V, shares.facts)
         self._known: Observer | None = None  # training records, whose probability a blend may lower
         if self._observer is not None and blend is not None and blend.records is not None and len(blend.records):
             assert isinstance(self._train, Encoded) and isinstance(self._valid, Encoded)
-            self._known = Observer(blend, blend.records, penalty_V)
+            self._known = Observer(blend, blend.records, penalty_V, partial(shares.training_facts, blend.records))
             self._n_known = max(1, _KNOWN_IDS * len(blend.records) // len(blend.records.flat))
             self._n_distinct, self._is_first_N = int(is_first(self._train).sum()), is_first(self._valid)
         self._duration_s = 0.0
@@ -145,8 +144,7 @@ class Evaluator:
             check()
             copies = metrics["expected_copies"] = expected_copies(predictor, self._train, self._penalty_V)
         check()
-        seed = derive_seed("samples", self._settings.seed, state.step)
-        samples = self._sample(predictor, seed, check) if self._settings.samples else ()
+        samples = self._shares.samples(predictor, state.step, check)
         check()
         state.record_evaluation(loss_nats, copies)
         state.gate, state.kept_share = gate, kept_share
@@ -168,7 +166,9 @@ class Evaluator:
         Both are None where the network alone is better.
         """
         if self._observer is None:
-            return held_out_loss(self._model, self._valid, self._penalty_V, most=most, check=check), None, None
+            known = self._shares.losses(most, check)
+            found = held_out_loss(self._model, self._valid, self._penalty_V, most=most, check=check, known=known)
+            return found, None, None
         observed, alone = self._observer.observe(most, check)
         if not math.isfinite(alone.loss_nats):  # has diverged
             return alone, None, None

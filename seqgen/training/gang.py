@@ -35,16 +35,27 @@ class Order(IntEnum):
     """The orders of rank 0 to the others."""
 
     STEP = 0
-    COLLECT = 1
+    COLLECT = 1  # the state that is carried from window to window
     END = 2
+    LOSSES = 3  # of held-out batches; this and the following: see ``seqgen.training.shares``
+    FACTS = 4  # of the same, for the gate of a blend
+    RECORDS = 5  # receive training records
+    TRAINING_FACTS = 6  # of these
+    SAMPLES = 7
 
 
 class Command(NamedTuple):
-    """An order, with the step and the learning rate that it is for."""
+    """An order, with the numbers that it is for.
+
+    Attributes:
+        order: the order.
+        number: the steps done before; in an evaluation, the first batch of the round.
+        value: the learning rate of a step; in an evaluation, the limit on the records.
+    """
 
     order: Order
-    step: int = 0
-    lr: float = 0.0
+    number: int = 0
+    value: float = 0.0
 
 
 class Gang:
@@ -123,7 +134,7 @@ class Gang:
         Raises:
             WorkerLost: a rank has ended, or does not answer within the time.
         """
-        self._tell(torch.tensor([command.order, command.step, command.lr], dtype=torch.float64))
+        self._tell(torch.tensor([command.order, command.number, command.value], dtype=torch.float64))
 
     def receive(self) -> Command:
         """Return the next command of rank 0.
@@ -131,8 +142,8 @@ class Gang:
         Raises:
             WorkerLost: rank 0 has ended.
         """
-        order, step, lr = self._tell(torch.empty(3, dtype=torch.float64)).tolist()
-        return Command(Order(int(order)), int(step), lr)
+        order, number, value = self._tell(torch.empty(3, dtype=torch.float64)).tolist()
+        return Command(Order(int(order)), int(number), value)
 
     def share(self, tensors: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
         """Return the tensors that rank 0 gives, on every rank; on the CPU."""

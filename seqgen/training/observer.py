@@ -34,10 +34,18 @@ class Observer:
         blend: the network and the counts.
         encoded: the held-out part.
         penalty_V: the result of ``seqgen.evaluation.penalty``, on the model's device.
+        divided: returns the result of ``batch_facts`` for each batch of at most so many records, where several
+            processes compute them, else None; calls its last argument before each round.
     """
 
-    def __init__(self, blend: Blend, encoded: Encoded | Stream, penalty_V: Tensor) -> None:
-        self._blend, self._encoded, self._penalty_V = blend, encoded, penalty_V
+    def __init__(
+        self,
+        blend: Blend,
+        encoded: Encoded | Stream,
+        penalty_V: Tensor,
+        divided: Callable[[int, Callable[[], None]], Iterator[Tensor] | None] = lambda most, check: None,
+    ) -> None:
+        self._blend, self._encoded, self._penalty_V, self._divided = blend, encoded, penalty_V, divided
         self._most, self._counts = -1, _nothing()
 
     def __len__(self) -> int:
@@ -57,11 +65,8 @@ class Observer:
         found: list[Floats] = [np.empty((3, 0))]
         n_chars = n_records = 0
         with evaluation_mode(self._blend):
-            state: State = None
-            for batch in self._batches(most, check):
-                start = state if batch.continues else self._blend.network.initial_state(len(batch.ids_BT))
-                logits_BTV, state = self._blend.network(batch.ids_BT, start)
-                found.append(_facts(logits_BTV + self._penalty_V, batch.targets_BT))
+            for facts_3N, batch in self._facts(most, check):
+                found.append(facts_3N.numpy())
                 n_chars += batch.n_chars
                 n_records += batch.n_records
         network_N, entropy_N, largest_N = np.concatenate(found, 1)
@@ -71,6 +76,17 @@ class Observer:
         nats, n_targets = -float(network_N.sum()), len(network_N)
         alone = HeldOut(nats / n_targets, bits_per_char(nats, n_chars, n_records), n_records, n_targets)
         return observed, alone
+
+    def _facts(self, most: int, check: Callable[[], None]) -> Iterator[tuple[Tensor, Batch]]:
+        """Yield the result of ``batch_facts`` for each batch, with the batch."""
+        divided = self._divided(most, check)
+        if divided is not None:
+            yield from zip(divided, held_out_batches(self._encoded, most), strict=True)
+            return
+        state: State = None
+        for batch in self._batches(most, check):
+            facts_3N, state = batch_facts(self._blend.network, batch, self._penalty_V, state)
+            yield facts_3N, batch
 
     def _batches(self, most: int, check: Callable[[], None]) -> Iterator[Batch]:
         for batch in held_out_batches(self._encoded, most):
@@ -111,11 +127,22 @@ def _nothing() -> Observed:
     return Observed(np.empty(0), np.empty(0), np.empty((0, N_FEATURES)), np.empty(0, dtype=np.int64))
 
 
-def _facts(logits_BTV: Tensor, targets_BT: Tensor) -> Floats:
-    """Return, of each target, its log probability, the entropy and the largest log probability, (3, N)."""
-    known_BT = targets_BT != PAD
-    log_probs_NV = torch.log_softmax(logits_BTV[known_BT].float(), -1)
-    own_N = log_probs_NV.gather(1, targets_BT[known_BT][:, None])[:, 0]
+def batch_facts(model: Any, batch: Batch, penalty_V: Tensor, state: State = None) -> tuple[Tensor, State]:
+    """Return, of each target, its log probability, the entropy and the largest log probability, (3, N), on the CPU.
+
+    Args:
+        model: implements :class:`seqgen.Model`.
+        batch: ids and targets, on the model's device.
+        penalty_V: the result of ``seqgen.evaluation.penalty``, there too.
+        state: the state after the previous batch; ignored by a batch that does not continue it.
+
+    Returns:
+        These, float64, and the state after the batch.
+    """
+    start = state if batch.continues else model.initial_state(len(batch.ids_BT))
+    logits_BTV, state = model(batch.ids_BT, start)
+    known_BT = batch.targets_BT != PAD
+    log_probs_NV = torch.log_softmax((logits_BTV + penalty_V)[known_BT].float(), -1)
+    own_N = log_probs_NV.gather(1, batch.targets_BT[known_BT][:, None])[:, 0]
     entropy_N = entropy(log_probs_NV, log_probs_NV.exp())
-    found: Floats = torch.stack([own_N, entropy_N, log_probs_NV.amax(-1)]).double().cpu().numpy()
-    return found
+    return torch.stack([own_N, entropy_N, log_probs_NV.amax(-1)]).double().cpu(), state

@@ -21,6 +21,7 @@ from seqgen.training.train_step import TrainStep
 
 if TYPE_CHECKING:
     from seqgen.training.gang import Gang
+    from seqgen.training.shares import Shares
 
 _MODEL, _TRAIN = "model.", "train."
 
@@ -96,8 +97,14 @@ def start_workers(gang: Gang, model: nn.Module, train: Mapping[str, Tensor]) -> 
     gang.share({name: tensor.detach().cpu().clone().contiguous() for name, tensor in named.items()})
 
 
-def follow(gang: Gang, model: nn.Module, steps: Steps) -> None:
-    """Take the steps that the first process commands, until it ends the run.
+def follow(gang: Gang, model: nn.Module, steps: Steps, shares: Shares) -> None:
+    """Do what the first process commands, until it ends the run.
+
+    Args:
+        gang: the processes, of which this is another.
+        model: gets the weights of the first.
+        steps: takes the steps.
+        shares: evaluates and samples.
 
     Raises:
         WorkerLost: another process has ended.
@@ -106,7 +113,9 @@ def follow(gang: Gang, model: nn.Module, steps: Steps) -> None:
     model.load_state_dict({name[len(_MODEL) :]: t for name, t in tensors.items() if name.startswith(_MODEL)})
     steps.train_step.load({name[len(_TRAIN) :]: t for name, t in tensors.items() if name.startswith(_TRAIN)})
     while (command := gang.receive()).order != Order.END:
-        if command.order == Order.COLLECT:
+        if command.order == Order.STEP:
+            steps.train_step.run(command.number + 1, command.value, *steps.inputs(command.number))
+        elif command.order == Order.COLLECT:
             steps.train_step.collect()
         else:
-            steps.train_step.run(command.step + 1, command.lr, *steps.inputs(command.step))
+            shares.follow(command)

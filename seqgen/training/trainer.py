@@ -21,11 +21,12 @@ from seqgen.errors import CheckpointError, Diverged
 from seqgen.evaluation import bits_per_char, penalty
 from seqgen.signals import StopFlag
 from seqgen.tokenizers import Vocabulary
-from seqgen.training.evaluator import Draw, Evaluator, StopRequested
+from seqgen.training.evaluator import Evaluator, StopRequested
 from seqgen.training.events import Ended, Evaluating, Event, Progress, Saved
 from seqgen.training.gang import Command, Order
 from seqgen.training.logs import RunLogs
 from seqgen.training.schedule import Schedule
+from seqgen.training.shares import Draw, Shares
 from seqgen.training.state import TrainState
 from seqgen.training.steps import Steps, start_workers
 from seqgen.training.train_step import StepResult, read_losses
@@ -48,12 +49,12 @@ class Trainer:
         vocabulary: their symbols.
         settings: how to train.
         folder: the folder of logs and checkpoints.
-        sample: returns samples of a model for a seed; calls its last argument before each symbol.
+        sample: samples rows of a model.
         engine: how to compute.
         rewriter: augments records each epoch, or None.
         blend: the model with the counts that it may be blended with, or None.
         refit: the run of which this is the refit, or None.
-        gang: the processes that share the pieces of each batch, of which this is the first; None: there are no others.
+        gang: the processes that share batches and evaluations, of which this is the first; None: there are no others.
     """
 
     model: nn.Module
@@ -83,9 +84,8 @@ class Trainer:
         self._last_nats, self._last_batch = 0.0, (1, 1, 1)
         self._last_losses: deque[float] = deque(maxlen=_LAST_LOSSES)
         penalty_V = penalty(self.vocabulary, self.model)
-        self._evaluator = Evaluator(
-            self.model, self.encoded, penalty_V, self.settings, self.sample, self.blend, self.refit
-        )
+        shares = Shares(self.model, penalty_V, self.encoded["valid"], self.settings, self.sample, self.gang)
+        self._evaluator = Evaluator(self.model, self.encoded, penalty_V, self.settings, shares, self.blend, self.refit)
 
     # -- checkpoints
 

@@ -1,0 +1,209 @@
+"""Batches of held-out records and rows of samples, each of which one process of a run computes.
+
+The batches go round the processes. Rank 0 commands each round and gets its results in order, so that a sum has the bits
+of one process, a signal is answered after one batch, and a worker that hangs is noticed in time. One long text is not
+divided: each of its windows continues the one before.
+
+Dimension letters: B batch, V vocabulary.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from seqgen.batches import Encoded, Stream, derive_seed, evaluation_batches, piece_bounds
+from seqgen.config import TrainSettings
+from seqgen.counting import records_of_ids
+from seqgen.errors import WorkerLost
+from seqgen.evaluation import RECORDS_PER_BATCH, total_nats
+from seqgen.model import count_parameters, evaluation_mode
+from seqgen.sampling import Sample
+from seqgen.sampling.row_batch import MULTIPLE
+from seqgen.training.gang import Command, Order
+from seqgen.training.observer import batch_facts
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from seqgen.training.gang import Gang
+
+    Rows = npt.NDArray[np.int64]
+
+# Another process costs half a millisecond a round, and more where others use the processor too.
+_LEAST_WORK = 1 << 25  # symbols times parameters that a round leaves to the others, about two milliseconds
+_LEAST_ROWS = 128  # samples of a process
+
+Check = Callable[[], None]
+"""Called before each batch and each symbol; may raise to stop."""
+Draw = Callable[[nn.Module, int, int, int, Check], Sequence[Sample]]
+"""Returns rows of a model for a seed, from one to the one before another; calls a ``Check`` before each symbol."""
+
+
+class Shares:
+    """The evaluations and samples of one process of a run, and at rank 0 those of all.
+
+    Args:
+        model: implements :class:`seqgen.Model`, without the counts that it may be blended with.
+        penalty_V: the result of ``seqgen.evaluation.penalty``, on the model's device.
+        held_out: the records of "valid".
+        settings: of the run.
+        sample: samples rows of a model.
+        gang: the processes; None: this one computes all.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        penalty_V: Tensor,
+        held_out: Encoded | Stream,
+        settings: TrainSettings,
+        sample: Draw,
+        gang: Gang | None,
+    ) -> None:
+        self._model, self._penalty_V, self._settings, self._sample, self._gang = (
+            model, penalty_V, settings, sample, gang,
+        )  # fmt: skip
+        self._rank, self._size = (0, 1) if gang is None else (gang.rank, gang.size)
+        self._encoded: dict[Order, Encoded] = {}
+        if isinstance(held_out, Encoded):
+            self._encoded = {Order.LOSSES: held_out, Order.FACTS: held_out}
+        self._batches: dict[Order, tuple[int, list[Rows]]] = {}
+        self._n_parameters = count_parameters(model)
+
+    # -- at rank 0
+
+    def losses(self, most: int, check: Check) -> Iterator[float] | None:
+        """Return the losses of the batches of ``held_out_loss``, nats; None where they are not divided.
+
+        Args:
+            most: limit on the records.
+            check: called before each round.
+
+        Raises:
+            WorkerLost (in iterating): a process has ended, or does not answer in time.
+        """
+        found = self._results(Order.LOSSES, most, check)
+        return None if found is None else (nats.item() for nats in found)
+
+    def facts(self, most: int, check: Check) -> Iterator[Tensor] | None:
+        """Return the result of ``batch_facts`` for each batch; arguments and errors as for ``losses``."""
+        return self._results(Order.FACTS, most, check)
+
+    def training_facts(self, records: Encoded, most: int, check: Check) -> Iterator[Tensor] | None:
+        """Return the result of ``batch_facts`` for each batch of training records, which other processes are sent."""
+        if self._gang is not None and Order.TRAINING_FACTS not in self._encoded:
+            self._encoded[Order.TRAINING_FACTS] = records
+            self._gang.command(Command(Order.RECORDS))
+            arrays = {"flat": records.flat, "lengths": records.lengths_N}
+            self._gang.share({name: torch.from_numpy(np.array(ids, np.int64)) for name, ids in arrays.items()})
+        return self._results(Order.TRAINING_FACTS, most, check)
+
+    def samples(self, predictor: nn.Module, step: int, check: Check) -> Sequence[Sample]:
+        """Return the samples of a step, in the order of their rows.
+
+        Args:
+            predictor: the model, or with counts, which the other processes do not have.
+            step: optimizer steps done.
+            check: called before each symbol.
+
+        Raises:
+            WorkerLost: a process has ended, or does not answer in time.
+        """
+        if self._gang is None or predictor is not self._model or self._settings.samples < _LEAST_ROWS * self._size:
+            return self._rows(predictor, step, 0, self._settings.samples, check)
+        found = self._together(Command(Order.SAMPLES, step), lambda: self._own_rows(step, check))
+        return [Sample(*row) for part in found for row in json.loads(part["rows"].numpy().tobytes())]
+
+    def _results(self, order: Order, most: int, check: Check) -> Iterator[Tensor] | None:
+        if self._gang is None or order not in self._encoded:
+            return None
+        return self._rounds(order, min(most, len(self._encoded[order])), check)
+
+    def _rounds(self, order: Order, most: int, check: Check) -> Iterator[Tensor]:
+        lengths_N, batches = self._encoded[order].lengths_N, self._batch_rows(order, most)
+        for first in range(0, len(batches), self._size):
+            sizes = [int(lengths_N[rows].sum()) for rows in batches[first : first + self._size]]
+            if self._n_parameters * (sum(sizes) - max(sizes)) >= _LEAST_WORK:
+                check()
+                found = self._together(Command(order, first, most), partial(self._batch, order, first, most))
+                yield from (part["result"] for part in found if part)
+                continue
+            for number in range(first, first + len(sizes)):
+                check()
+                yield self._batch(order, number, most)["result"]
+
+    def _together(self, command: Command, compute: Callable[[], dict[str, Tensor]]) -> list[dict[str, Tensor]]:
+        """Return what the processes compute for a command, in the order of their ranks."""
+        assert self._gang is not None
+        self._gang.command(command)
+        try:
+            own = compute()
+        except Exception:
+            with contextlib.suppress(WorkerLost):
+                self._gang.collect({})  # the others send theirs before they take another command
+            raise
+        return self._gang.collect(own)
+
+    # -- at the other ranks
+
+    def follow(self, command: Command) -> None:
+        """Compute what rank 0 commands, and send it there.
+
+        Raises:
+            WorkerLost: rank 0 has ended.
+        """
+        assert self._gang is not None
+        if command.order == Order.RECORDS:
+            arrays = self._gang.share()
+            self._encoded[Order.TRAINING_FACTS] = records_of_ids(arrays["flat"].numpy(), arrays["lengths"].numpy())
+        elif command.order == Order.SAMPLES:
+            self._gang.collect(self._own_rows(command.number, _go_on))
+        else:
+            self._gang.collect(self._batch(command.order, command.number + self._rank, int(command.value)))
+
+    # -- at every rank
+
+    def _batch_rows(self, order: Order, most: int) -> list[Rows]:
+        """Return the records of each batch."""
+        if order not in self._batches or self._batches[order][0] != most:
+            lengths_N = self._encoded[order].lengths_N
+            self._batches[order] = most, list(evaluation_batches(lengths_N, RECORDS_PER_BATCH[Encoded], most))
+        return self._batches[order][1]
+
+    def _batch(self, order: Order, number: int, most: int) -> dict[str, Tensor]:
+        """Return the result of a batch; nothing if there are fewer."""
+        batches = self._batch_rows(order, most)
+        if number >= len(batches):
+            return {}
+        batch = self._encoded[order].take(batches[number]).to(self._penalty_V.device)
+        with evaluation_mode(self._model):
+            if order == Order.LOSSES:
+                result = total_nats(self._model, batch, self._penalty_V)
+            else:
+                result = batch_facts(self._model, batch, self._penalty_V)[0]
+        return {"result": result.cpu()}
+
+    def _own_rows(self, step: int, check: Check) -> dict[str, Tensor]:
+        """Return the samples of this process, as JSON."""
+        n_rows = self._settings.samples
+        blocks = piece_bounds(-(-n_rows // MULTIPLE), self._size)  # the rows that are computed together
+        first, last = (min(block * MULTIPLE, n_rows) for block in blocks[self._rank : self._rank + 2])
+        rows = json.dumps(self._rows(self._model, step, first, last, check))
+        return {"rows": torch.frombuffer(bytearray(rows.encode()), dtype=torch.uint8)}
+
+    def _rows(self, predictor: nn.Module, step: int, first: int, last: int, check: Check) -> Sequence[Sample]:
+        if first == last:
+            return ()
+        return self._sample(predictor, derive_seed("samples", self._settings.seed, step), first, last, check)
+
+
+def _go_on() -> None:
+    """Stop nothing: rank 0 handles signals."""
