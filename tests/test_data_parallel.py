@@ -239,7 +239,9 @@ def _shares(size, valid, model):
 
 
 @pytest.mark.parametrize("size", [2, 4, 8])
-def test_divided_evaluations_and_samples_have_the_bits_of_one_process(always, size):
+@pytest.mark.parametrize("most_work", [1, shares._ROUND_WORK])  # one batch in a round, and all
+def test_divided_evaluations_and_samples_have_the_bits_of_one_process(always, monkeypatch, size, most_work):
+    monkeypatch.setattr(shares, "_ROUND_WORK", most_work)
     parts = encode(map(Record, PAIRS), VOCABULARY, Splitter((0.3, 0.7, 0.0)))
     train, valid, model = parts["train"], parts["valid"], _model()
     divided, gang, alone = _shares(size, valid, model)

@@ -49,7 +49,7 @@ class Command(NamedTuple):
 
     Attributes:
         order: the order.
-        number: the steps done before; in an evaluation, the first batch of the round.
+        number: the steps done before; in an evaluation, the round.
         value: the learning rate of a step; in an evaluation, the limit on the records.
     """
 

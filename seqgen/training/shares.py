@@ -1,8 +1,8 @@
 """Batches of held-out records and rows of samples, each of which one process of a run computes.
 
-The batches go round the processes. Rank 0 commands each round and gets its results in order, so that a sum has the bits
-of one process, a signal is answered after one batch, and a worker that hangs is noticed in time. One long text is not
-divided: each of its windows continues the one before.
+The batches go round the processes. Rank 0 commands a few at a time, for about a tenth of a second, and gets their
+results in order: a sum has the bits of one process, a signal is answered soon, and a worker that hangs is noticed in
+time. One long text is not divided: each of its windows continues the one before.
 
 Dimension letters: B batch, V vocabulary.
 """
@@ -37,8 +37,9 @@ if TYPE_CHECKING:
 
     Rows = npt.NDArray[np.int64]
 
-# Another process costs half a millisecond a round, and more where others use the processor too.
-_LEAST_WORK = 1 << 25  # symbols times parameters that a round leaves to the others, about two milliseconds
+# A round costs half a millisecond, and more on a busy machine. Work is the number of symbols times that of parameters.
+_LEAST_WORK = 1 << 25  # of a round that the others take from rank 0, about two milliseconds
+_ROUND_WORK = 1 << 31  # of a process in a round, about a tenth of a second
 _LEAST_ROWS = 128  # samples of a process
 
 Check = Callable[[], None]
@@ -75,7 +76,7 @@ class Shares:
         self._encoded: dict[Order, Encoded] = {}
         if isinstance(held_out, Encoded):
             self._encoded = {Order.LOSSES: held_out, Order.FACTS: held_out}
-        self._batches: dict[Order, tuple[int, list[Rows]]] = {}
+        self._rounds: dict[Order, tuple[int, list[list[Rows]]]] = {}
         self._n_parameters = count_parameters(model)
 
     # -- at rank 0
@@ -85,7 +86,7 @@ class Shares:
 
         Args:
             most: limit on the records.
-            check: called before each round.
+            check: called before each batch of rank 0.
 
         Raises:
             WorkerLost (in iterating): a process has ended, or does not answer in time.
@@ -125,20 +126,17 @@ class Shares:
     def _results(self, order: Order, most: int, check: Check) -> Iterator[Tensor] | None:
         if self._gang is None or order not in self._encoded:
             return None
-        return self._rounds(order, min(most, len(self._encoded[order])), check)
+        return self._in_order(order, min(most, len(self._encoded[order])), check)
 
-    def _rounds(self, order: Order, most: int, check: Check) -> Iterator[Tensor]:
-        lengths_N, batches = self._encoded[order].lengths_N, self._batch_rows(order, most)
-        for first in range(0, len(batches), self._size):
-            sizes = [int(lengths_N[rows].sum()) for rows in batches[first : first + self._size]]
-            if self._n_parameters * (sum(sizes) - max(sizes)) >= _LEAST_WORK:
-                check()
-                found = self._together(Command(order, first, most), partial(self._batch, order, first, most))
-                yield from (part["result"] for part in found if part)
+    def _in_order(self, order: Order, most: int, check: Check) -> Iterator[Tensor]:
+        for number, batches in enumerate(self._plan(order, most)):
+            if self._work(order, batches) - self._work(order, batches[:: self._size]) < _LEAST_WORK:
+                yield from self._compute(order, batches, check).values()
                 continue
-            for number in range(first, first + len(sizes)):
-                check()
-                yield self._batch(order, number, most)["result"]
+            own = partial(self._compute, order, batches[:: self._size], check)
+            found = self._together(Command(order, number, most), own)
+            for at in range(len(batches)):
+                yield found[at % self._size][str(at // self._size)]
 
     def _together(self, command: Command, compute: Callable[[], dict[str, Tensor]]) -> list[dict[str, Tensor]]:
         """Return what the processes compute for a command, in the order of their ranks."""
@@ -167,29 +165,40 @@ class Shares:
         elif command.order == Order.SAMPLES:
             self._gang.collect(self._own_rows(command.number, _go_on))
         else:
-            self._gang.collect(self._batch(command.order, command.number + self._rank, int(command.value)))
+            batches = self._plan(command.order, int(command.value))[command.number]
+            self._gang.collect(self._compute(command.order, batches[self._rank :: self._size], _go_on))
 
     # -- at every rank
 
-    def _batch_rows(self, order: Order, most: int) -> list[Rows]:
-        """Return the records of each batch."""
-        if order not in self._batches or self._batches[order][0] != most:
-            lengths_N = self._encoded[order].lengths_N
-            self._batches[order] = most, list(evaluation_batches(lengths_N, RECORDS_PER_BATCH[Encoded], most))
-        return self._batches[order][1]
+    def _plan(self, order: Order, most: int) -> list[list[Rows]]:
+        """Return the batches of each round."""
+        if order not in self._rounds or self._rounds[order][0] != most:
+            rounds: list[list[Rows]] = [[]]
+            work = 0
+            for rows in evaluation_batches(self._encoded[order].lengths_N, RECORDS_PER_BATCH[Encoded], most):
+                if work >= _ROUND_WORK * self._size and len(rounds[-1]) % self._size == 0:
+                    rounds.append([])
+                    work = 0
+                rounds[-1].append(rows)
+                work += self._work(order, [rows])
+            self._rounds[order] = most, rounds
+        return self._rounds[order][1]
 
-    def _batch(self, order: Order, number: int, most: int) -> dict[str, Tensor]:
-        """Return the result of a batch; nothing if there are fewer."""
-        batches = self._batch_rows(order, most)
-        if number >= len(batches):
-            return {}
-        batch = self._encoded[order].take(batches[number]).to(self._penalty_V.device)
-        with evaluation_mode(self._model):
-            if order == Order.LOSSES:
-                result = total_nats(self._model, batch, self._penalty_V)
-            else:
-                result = batch_facts(self._model, batch, self._penalty_V)[0]
-        return {"result": result.cpu()}
+    def _work(self, order: Order, batches: Sequence[Rows]) -> int:
+        return self._n_parameters * sum(int(self._encoded[order].lengths_N[rows].sum()) for rows in batches)
+
+    def _compute(self, order: Order, batches: Sequence[Rows], check: Check) -> dict[str, Tensor]:
+        """Return the results of batches, by their numbers among these."""
+        results = list[Tensor]()
+        for rows in batches:
+            check()
+            batch = self._encoded[order].take(rows).to(self._penalty_V.device)
+            with evaluation_mode(self._model):
+                if order == Order.LOSSES:
+                    results.append(total_nats(self._model, batch, self._penalty_V).cpu())
+                else:
+                    results.append(batch_facts(self._model, batch, self._penalty_V)[0])
+        return {str(number): result for number, result in enumerate(results)}
 
     def _own_rows(self, step: int, check: Check) -> dict[str, Tensor]:
         """Return the samples of this process, as JSON."""
