@@ -70,7 +70,7 @@ class TrainKeywords(TypedDict, total=False):
     engine: Literal["auto", "fused", "scan", "compiled", "eager"] | None
     """Engine that runs steps over time: auto, fused, scan, compiled or eager."""
     precision: Literal["float32", "bfloat16"] | None
-    """Precision of matrix products; bfloat16 is used only where it is faster."""
+    """Precision of matrix products; bfloat16 is used only where the device computes in it."""
     threads: int | None
     """CPU threads; default: by the sizes of model and batch."""
     cell: str | type | CellSpec | Sequence[str | type | CellSpec] | None

@@ -194,6 +194,25 @@ def test_bfloat16_never_fails(words, tmp_path, entry):
     assert chosen == "bfloat16" or hows["bfloat16"] == hows["float32"]
 
 
+@pytest.mark.parametrize(
+    ("flags", "chosen"),
+    [("fpu avx512_bf16 avx2", "bfloat16"), ("fpu avx512bw avx2 not_bf16", "float32"), (None, "float32")],
+)
+def test_the_cpu_decides_on_bfloat16(words, tmp_path, monkeypatch, flags, chosen):
+    """Not the time that a step takes, which is another one on a busy machine; a resumed run keeps what was chosen."""
+    info, said = tmp_path / "cpuinfo", list[str]()
+    if flags is not None:
+        info.write_text(f"processor\t: 0\nflags\t\t: {flags}\n")
+    monkeypatch.setattr("seqgen.engine.processor._CPU_INFO", info)
+    settings = {"cell": "gru", "steps": 4, "options": {"precision": "bfloat16", "samples": 0, "save_every_s": 1e-9}}
+    with pytest.raises(Interrupted):
+        seqgen.train(words, **SMALL, **settings, warn=said.append, listener=Stopper(2), out=tmp_path / "run")
+    assert engine_of(seqgen.load(tmp_path / "run", checkpoint="latest"))["precision"] == chosen
+    assert [line.partition(" needs ")[0] for line in said] == ["precision: bfloat16"] * (chosen == "float32")
+    info.unlink(missing_ok=True)
+    assert engine_of(seqgen.resume(tmp_path / "run"))["precision"] == chosen
+
+
 @pytest.mark.parametrize("entry", STEP_CELLS)
 def test_where_bfloat16_works_step_by_step_it_works_recorded(entry):
     """After float32, as in the trial before a run."""

@@ -101,7 +101,7 @@ class TrainSettings(Options):
         "auto", description="engine that runs steps over time: auto, fused, scan, compiled or eager"
     )
     precision: Literal["float32", "bfloat16"] = Field(
-        "float32", description="precision of matrix products; bfloat16 is used only where it is faster"
+        "float32", description="precision of matrix products; bfloat16 is used only where the device computes in it"
     )
     threads: int | None = Field(
         None, ge=1, le=1024, description="CPU threads; default: by the sizes of model and batch"

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from seqgen.engine import torch_compat
 from seqgen.engine.onednn_linear import register_lowering
+from seqgen.engine.processor import cpu_flags
 from seqgen.errors import DiskError
 from seqgen.files import SafePath, cache_folder, remove_folders, write_folder_atomic
 
@@ -63,10 +64,8 @@ def library_path(text: str, examples: Sequence[Tensor]) -> SafePath:
 
 def _target() -> tuple[str, ...]:
     """Return what a library depends on: the exact processor and the version of torch."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text(errors="replace").splitlines() if info.exists() else [platform.processor()]
-    flags = next((line for line in lines if line.startswith(("flags", "Features"))), lines[0] if lines else "")
-    return torch.__version__, platform.system(), platform.machine(), torch.backends.cpu.get_cpu_capability(), flags
+    cpu = torch.backends.cpu.get_cpu_capability(), cpu_flags()
+    return torch.__version__, platform.system(), platform.machine(), *cpu
 
 
 def _load_valid(path: SafePath) -> Compiled | None:

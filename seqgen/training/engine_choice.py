@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -103,7 +102,7 @@ def decide_engine(
     with computing(threads):
         use_engine(model, name)
         precision = _choose_precision(model, batch, vocabulary, train, report)
-        _step_s(model, batch, vocabulary, precision)  # traces the steps
+        _try_step(model, batch, vocabulary, precision)
         if train.engine == "auto" and _compiles_by_size(model, batch, train, n_parameters, len(encoded["train"])):
             name = "compiled"
         if name == "compiled" and not _compile(model, report):
@@ -124,7 +123,7 @@ def restore_engine(
     use_engine(model, settings.name)
     if settings.name == "compiled":
         with computing(settings.threads):
-            _step_s(model, _trial_batch(model, encoded, train), vocabulary, settings.precision)
+            _try_step(model, _trial_batch(model, encoded, train), vocabulary, settings.precision)
             if not _compile(model, report):
                 report("engine: the run started with compiled steps; its result may differ in the last bits")
 
@@ -161,48 +160,47 @@ def _trial_batch(model: Any, encoded: Parts, train: TrainSettings) -> Batch:
     return feed.probe_batch().to(device_of(model))
 
 
-def _step_s(model: Any, batch: Batch, vocabulary: Vocabulary, precision: str, rounds: int = 1) -> float:
-    """Return the seconds of a training step on a batch, the best of some rounds; the model is restored."""
-    import torch
-
+def _try_step(model: Any, batch: Batch, vocabulary: Vocabulary, precision: str) -> None:
+    """Differentiate a batch, which traces the steps; the model is restored."""
     from seqgen.evaluation import penalty
     from seqgen.training.train_step import TrainStep
 
     if hasattr(model, "learn"):
-        return 0.0
-    penalty_V = penalty(vocabulary, model)
+        return
     buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
-    was_training, times_s = model.training, []
+    was_training = model.training
     model.train()
-    train_step = TrainStep(model, penalty_V, weight_decay=0.0, clip_norm=0.0, precision=precision)
-    for _ in range(rounds):
-        started = time.perf_counter()
+    train_step = TrainStep(model, penalty(vocabulary, model), weight_decay=0.0, clip_norm=0.0, precision=precision)
+    try:
         train_step.differentiate(batch)
-        if penalty_V.device.type == "cuda":
-            torch.cuda.synchronize(penalty_V.device)
-        times_s.append(time.perf_counter() - started)
-    model.train(was_training)
-    model.zero_grad(set_to_none=True)
-    for name, buffer in model.named_buffers():
-        buffer.copy_(buffers[name])
-    return min(times_s)
+    finally:
+        model.train(was_training)
+        model.zero_grad(set_to_none=True)
+        for name, buffer in model.named_buffers():
+            buffer.copy_(buffers[name])
 
 
 def _choose_precision(model: Any, batch: Batch, vocabulary: Vocabulary, train: TrainSettings, report: Report) -> Any:
-    """Return bfloat16 only where it is requested, works and is faster, else float32."""
+    """Return bfloat16 only where it is requested, the device computes in it, and the model works in it.
+
+    Never a measurement, which would make the bytes of a run depend on the load of the machine.
+    """
     if train.precision == "float32" or hasattr(model, "learn"):
         return "float32"
-    float32_s = _step_s(model, batch, vocabulary, "float32", rounds=3)
+    from seqgen.engine.processor import computes_in_bfloat16
+
+    if not computes_in_bfloat16(batch.ids_BT.device):
+        needed = "a GPU of compute capability 8.0, or a CPU with AVX-512 BF16, AMX or Arm's BF16"
+        report(f"precision: bfloat16 needs {needed}; training in float32")
+        return "float32"
+    _try_step(model, batch, vocabulary, "float32")  # traces the steps, which a failure in bfloat16 must not prevent
     try:
-        bfloat16_s = _step_s(model, batch, vocabulary, "bfloat16", rounds=3)
+        _try_step(model, batch, vocabulary, "bfloat16")
     except RuntimeError as error:
         if is_out_of_memory(error):
             raise
         problem = " ".join(str(error).split())[:80]
         report(f"precision: bfloat16 does not work on this machine ({problem}); training in float32")
-        return "float32"
-    if bfloat16_s > float32_s:
-        report(f"precision: bfloat16 takes {bfloat16_s / float32_s:.1f} times as long as float32; training in float32")
         return "float32"
     return "bfloat16"
 
