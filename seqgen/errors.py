@@ -154,6 +154,8 @@ class MissingPlugin(CheckpointError):
     """A run made with a plugin that is not installed."""
 
 
+LESS_MEMORY = "a smaller --hidden, --batch-size or -o window= needs less"
+"""What to do where memory runs out in training."""
 FAULT_NOTE = "seqgen: "
 """Prefix of the note on an exception that names the part of a plugin at fault."""
 

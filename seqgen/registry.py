@@ -8,7 +8,16 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from seqgen.errors import FAULT_NOTE, PluginError, SeqgenError, UnknownName, UsageError, is_out_of_memory, one_line
+from seqgen.errors import (
+    FAULT_NOTE,
+    LESS_MEMORY,
+    PluginError,
+    SeqgenError,
+    UnknownName,
+    UsageError,
+    is_out_of_memory,
+    one_line,
+)
 from seqgen.plugin_guards import GUARDS, GuardedAutomaton
 from seqgen.signals import annotate_interrupt, reraise_signal
 from seqgen.specs import KINDS, DomainSpec, LoadableSpec, ReaderSpec, Spec, load_reference
@@ -281,8 +290,7 @@ def attribute_errors(entry: Entry, problem: str) -> Iterator[None]:
         yield
     except (Exception, SystemExit) as error:
         if is_out_of_memory(error):
-            less = "a smaller --hidden, --batch-size or -o window= needs less"
-            raise UsageError(f"{entry.label} does not fit into memory: {less} ({one_line(error)})") from error
+            raise UsageError(f"{entry.label} does not fit into memory: {LESS_MEMORY} ({one_line(error)})") from error
         if not isinstance(error, SeqgenError | OSError):
             error.add_note(f"{FAULT_NOTE}{entry.full_label} {problem}")
         raise

@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 import seqgen
 from conftest import WORDS
 from resuming import SMALL, Stopper, digests
-from seqgen.api.data_parallel import count_workers
+from seqgen.api.data_parallel import check_devices, count_workers
 from seqgen.batches import Stream, encode, piece_bounds, take_piece
 from seqgen.cells import choose_padding, untraced_steps
 from seqgen.config import SampleConfig, TrainSettings
@@ -300,6 +300,20 @@ def test_numbers_of_workers_that_do_not_fit_the_pieces_are_refused(workers, piec
     with pytest.raises(BadOption, match=said):
         count_workers(workers, pieces)
     assert count_workers(None, pieces) == count_workers(1, pieces) == 1
+
+
+def test_each_worker_needs_a_gpu_of_its_own(monkeypatch):
+    """A number of GPUs that no machine has; under torchrun only the processes of this machine count."""
+    with pytest.raises(
+        UsageError, match=r"^cannot train with 1024 workers on \d+ GPUs?: each needs one of its own; leave"
+    ):
+        check_devices("cuda", 1024)
+    check_devices("cpu", 1024)
+    check_devices("cuda:1", 1)
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "0")
+    check_devices("cuda", 1024)
+    with pytest.raises(BadOption, match="'cuda:1': each of 2 workers takes the GPU of its number"):
+        check_devices("cuda:1", 2)
 
 
 def test_a_run_in_one_piece_cannot_be_resumed_by_several(words, tmp_path):

@@ -71,6 +71,18 @@ def test_memory_that_runs_out_later_leaves_a_run_that_goes_on(cli, words, in_tmp
     assert seqgen.load("run", checkpoint="latest", plugins=["hungry.py"]).state["step"] == 20
 
 
+def test_memory_that_runs_out_in_the_first_step_says_what_needs_less(cli, words, in_tmp, hungry):
+    """After the trials before a run, which call the model some times."""
+    for at in range(30):
+        refused = cli("train", "--corpus", words, *TRAIN, "-o", "cell.gpu=true", "-o", f"cell.at={at}", "--out", "run")
+        sys.modules.pop("hungry")
+        if "memory ran out: " in refused.err:
+            break
+    message = refused.err.splitlines()[-1]
+    assert refused.code == 2 and "CUDA out of memory" in message
+    assert message.endswith("; a smaller --hidden, --batch-size or -o window= needs less")
+
+
 def test_a_step_that_runs_out_of_memory_while_it_is_recorded_may_be_recorded_later():
     full = True
 

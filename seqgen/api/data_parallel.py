@@ -62,6 +62,32 @@ def count_workers(requested: int | None, pieces: int) -> int:
     return workers
 
 
+def check_devices(device: str, workers: int) -> None:
+    """Refuse workers that would share a GPU: NCCL, which sums their gradients there, takes one process a GPU.
+
+    Args:
+        device: of the run.
+        workers: number of processes; those that torchrun starts may be on several machines.
+
+    Raises:
+        UsageError: this machine has fewer GPUs than workers.
+        BadOption: the device is a certain GPU.
+    """
+    if workers == 1 or not device.startswith("cuda"):
+        return
+    import torch
+
+    here, n_gpus = int(os.environ.get("LOCAL_WORLD_SIZE", workers)), torch.cuda.device_count()
+    if here > n_gpus:
+        gpus = f"{n_gpus} GPU{'' if n_gpus == 1 else 's'}"
+        raise UsageError(
+            f"cannot train with {here} workers on {gpus}: each needs one of its own; leave --workers out, or give "
+            "--device cpu"
+        )
+    if device not in ("cuda", "cuda:0"):
+        raise BadOption(f"--device {device!r}: each of {workers} workers takes the GPU of its number; give cuda")
+
+
 @contextlib.contextmanager
 def gathered(settings: RunSettings, vocabulary: Vocabulary, workers: int) -> Iterator[Gang | None]:
     """Start the other processes of a run, and end them after it.
@@ -76,7 +102,8 @@ def gathered(settings: RunSettings, vocabulary: Vocabulary, workers: int) -> Ite
         none.
 
     Raises:
-        UsageError: a part of the run was passed as a Python object, which other processes cannot import.
+        UsageError: a part of the run was passed as a Python object, which other processes cannot import; or there is
+            no GPU for each worker.
         WorkerLost: a process has ended.
     """
     if workers == 1:
@@ -84,6 +111,7 @@ def gathered(settings: RunSettings, vocabulary: Vocabulary, workers: int) -> Ite
             _announce_nothing()
         yield None
         return
+    check_devices(settings.engine.device, workers)
     if given := given_parts(settings):
         raise UsageError(
             f"{workers} workers need an importable plugin, and {given} exists in this process only: put it into a file "
@@ -197,7 +225,7 @@ def _take_part(gang: Gang, settings: RunSettings, run: dict[str, Any], plugins: 
     if changed := changed_plugins(plugins, settings):
         raise UsageError(changed[0])
     if not is_available(settings.engine.device):
-        raise UsageError(f"it has no device {settings.engine.device}: there must be a GPU for each worker of a machine")
+        raise UsageError(f"it has no device {settings.engine.device}: each worker of a machine needs a GPU of its own")
     vocabulary = build_vocabulary(run["tokenizer"], settings, plugins, "tokenizer")
     model = rebuild_model(plugins, settings, None)
     data = read_again(corpus_of(settings, plugins), settings, vocabulary)

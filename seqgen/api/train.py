@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from seqgen.api.config import ResolvedConfig, resolve
 from seqgen.api.corpora import FILE, CorpusName, open_corpus
-from seqgen.api.data_parallel import count_workers, follow_if_launched
+from seqgen.api.data_parallel import check_devices, count_workers, follow_if_launched
 from seqgen.api.encoded_corpus import EncodedCorpus, learn, unchanging
 from seqgen.api.factories import build_around_cell, build_model
 from seqgen.api.missing_plugin import changed_plugins, with_hint
@@ -99,8 +99,8 @@ def train(
     listener, warn, progress = with_progress_line(listener, warn, progress)
     planned = plan(corpus, plugins=plugins, warn=warn, progress=progress, **settings)
     workers = count_workers(settings.get("workers"), planned.settings.train.pieces)
-    with planned.opened() as opened:
-        run = run_training(dataclasses.replace(opened, workers=workers), listener)
+    with planned.opened(workers=workers) as opened:
+        run = run_training(opened, listener)
     if not run.settings.train.refit:
         return run
     from seqgen.api.resume import refit
@@ -314,7 +314,12 @@ class TrainingPlan:
 
     @contextlib.contextmanager
     def opened(
-        self, out: str | Path | None = None, *, warn: Warn | None = None, root: str | Path | None = None
+        self,
+        out: str | Path | None = None,
+        *,
+        warn: Warn | None = None,
+        root: str | Path | None = None,
+        workers: int = 1,
     ) -> Iterator[OpenedTraining]:
         """Create the run folder and keep it locked; what ``run_training`` trains.
 
@@ -322,10 +327,12 @@ class TrainingPlan:
             out: as ``train`` takes it, and so ``root``.
             warn: called with one line for each warning; None: that of the plan.
             root: as ``train`` takes it.
+            workers: number of processes that share its batches.
         """
         warn = warn or self.warn
         resolved, data = self.resolved, self.data
         settings, model = self._built(warn)
+        check_devices(settings.engine.device, workers)
         files, counts = run_files(settings, data)
         out = resolved.config.out if out is None else out
         if out is not None:
@@ -338,7 +345,7 @@ class TrainingPlan:
                 folder = RunFolder.create_numbered(RUNS, stem, files)
             files.clear()  # the counts may be large
             with folder.locked() as held:
-                yield OpenedTraining(held, settings, self.plugins, data, model, warn, stop, counts)
+                yield OpenedTraining(held, settings, self.plugins, data, model, warn, stop, counts, workers=workers)
 
     def _built(self, warn: Warn) -> tuple[RunSettings, Any]:
         """Return the complete settings and the model, checked on a small batch and set to its engine."""

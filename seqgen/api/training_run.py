@@ -19,6 +19,7 @@ from seqgen.api.run import Run
 from seqgen.checkpoint import RunFolder, RunSettings, Snapshot
 from seqgen.compute import computing
 from seqgen.errors import (
+    LESS_MEMORY,
     SAVED_NOTE,
     Diverged,
     Interrupted,
@@ -165,7 +166,7 @@ def _fail(error: BaseException, trainer: Any, folder: RunFolder, settings: RunSe
     saved = "" if refused else save_after_failure(trainer, folder, settings)  # first: a callback may fail too
     plugins.emit("on_run_end", path=folder.path, reason="diverged" if isinstance(error, Diverged) else "failed")
     if is_out_of_memory(error):
-        raise UsageError(f"memory ran out: {one_line(error)}{saved}") from error
+        raise UsageError(f"memory ran out: {one_line(error)}{saved or f'; {LESS_MEMORY}'}") from error
     if line := str(error) if isinstance(error, PluginError) else plugins.describe_failure(error):
         raise PluginError(line + saved) from error
     if saved:
