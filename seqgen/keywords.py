@@ -69,6 +69,8 @@ class TrainKeywords(TypedDict, total=False):
     """Device to compute on: auto, cpu, cuda or mps."""
     engine: Literal["auto", "fused", "scan", "compiled", "eager"] | None
     """Engine that runs steps over time: auto, fused, scan, compiled or eager."""
+    compile_ahead: bool | None
+    """Compile the steps in the background, for later runs of the same sizes with the engine compiled."""
     precision: Literal["float32", "bfloat16"] | None
     """Precision of matrix products; bfloat16 is used only where the device computes in it."""
     threads: int | None

@@ -106,7 +106,7 @@ def test_run_json_says_how(words, tmp_path):
 )
 def test_the_engine_follows_from_sizes_alone(words, monkeypatch, cell, settings, compiles):
     said: list[str] = []
-    monkeypatch.setattr(engine_choice, "_compiler", lambda: True)
+    monkeypatch.setattr(engine_choice, "has_compiler", lambda: True)
     monkeypatch.setattr(engine_choice, "_compile", lambda model, report: said.append("compiled") is None)
     planned = seqgen.plan(words, **SMALL, cell=cell, blend="none", **settings)
     for _ in range(2):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from seqgen.api.data_parallel import gathered
 from seqgen.api.encoded_corpus import EncodedCorpus
 from seqgen.api.factories import augmentation_of, corpus_of, draw_of
-from seqgen.api.missing_plugin import given_parts, plugin_options
+from seqgen.api.missing_plugin import given_parts, plugin_files, plugin_options
 from seqgen.api.preflight import check_disk_space
 from seqgen.api.run import Run
 from seqgen.checkpoint import RunFolder, RunSettings, Snapshot
@@ -86,6 +86,7 @@ def run_training(opened: OpenedTraining, listener: Listener | None) -> Run:
         WorkerLost: a process that shares the batches has ended; the last checkpoint stays.
     """
     from seqgen.training import Ended, Report, Saved, Started
+    from seqgen.training.background import compiling_ahead
 
     folder, settings, plugins, data = opened.folder, opened.settings, opened.plugins, opened.data
     model, warn, stop, snapshot = opened.model, opened.warn, opened.stop, opened.snapshot
@@ -96,6 +97,7 @@ def run_training(opened: OpenedTraining, listener: Listener | None) -> Run:
         naming_batch(settings, plugins),
         naming_way_on(folder, settings),
         gathered(settings, data.vocabulary, workers) as gang,
+        compiling_ahead(_job_ahead(opened)),
         computing(settings.engine.threads),
     ):
         trainer = _trainer(opened, gang)
@@ -127,6 +129,29 @@ def run_training(opened: OpenedTraining, listener: Listener | None) -> Run:
         then = how_to_continue(folder, settings, ended=bool(trainer.state.ended))
         raise Interrupted(stop.signal_number, f"{line}; {then}", Run(folder, settings, plugins))
     return Run(folder, settings, plugins)
+
+
+def _job_ahead(opened: OpenedTraining) -> dict[str, Any] | None:
+    """Return what ``compiling_ahead`` is to compile; None, with a warning, where nothing can be."""
+    from seqgen.engine.aot_cache import libraries_folder
+    from seqgen.training.background import why_not_ahead
+    from seqgen.training.engine_choice import trial_batch
+
+    settings, model = opened.settings, opened.model
+    if not settings.train.compile_ahead:
+        return None
+    reason = why_not_ahead(model, settings.train, settings.engine)
+    if given := given_parts(settings):
+        reason = reason or f"{given} exists in this process only"
+    if reason:
+        opened.warn(f"compile_ahead: no steps are compiled in the background: {reason}")
+        return None
+    return {
+        "settings": settings.model_dump(mode="json"),
+        "files": [str(file) for file in plugin_files(settings)],
+        "n_rows": len(trial_batch(model, opened.data.encoded, settings.train).ids_BT),
+        "cache": str(libraries_folder().absolute()),
+    }
 
 
 def _trainer(opened: OpenedTraining, gang: Gang | None) -> Trainer:

@@ -100,6 +100,10 @@ class TrainSettings(Options):
     engine: Annotated[Literal["auto", "fused", "scan", "compiled", "eager"], Flag(_MORE, metavar="NAME")] = Field(
         "auto", description="engine that runs steps over time: auto, fused, scan, compiled or eager"
     )
+    compile_ahead: bool = Field(
+        False,
+        description="compile the steps in the background, for later runs of the same sizes with the engine compiled",
+    )
     precision: Literal["float32", "bfloat16"] = Field(
         "float32", description="precision of matrix products; bfloat16 is used only where the device computes in it"
     )

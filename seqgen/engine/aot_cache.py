@@ -30,6 +30,7 @@ _CALLS = "steps.json"  # names the operations of ours that the library calls, if
 _FORMAT = 2  # of the libraries; raise it to have all of them compiled again
 _OPTIONS = {"cpp.min_chunk_size": 4096}  # elements from which a thread pays
 _loaded: dict[SafePath, Compiled] = {}
+_kept_in: list[Path] = []
 
 
 def compile_ahead(function: Callable[..., list[Tensor]], text: str, examples: Sequence[Tensor]) -> Compiled:
@@ -53,13 +54,22 @@ def compile_ahead(function: Callable[..., list[Tensor]], text: str, examples: Se
     return _loaded[path]
 
 
+def keep_in(folder: Path) -> None:
+    """Keep libraries in a folder from now on, wherever torch's compiler has its cache."""
+    _kept_in[:] = [folder]
+
+
+def libraries_folder() -> Path:
+    """Return the folder of the cache: that of torch's compiler if that is set, else ours."""
+    folder = os.environ.get("TORCHINDUCTOR_CACHE_DIR")
+    return _kept_in[0] if _kept_in else Path(folder) if folder else cache_folder("compiled")
+
+
 def library_path(text: str, examples: Sequence[Tensor]) -> SafePath:
-    """Return the folder of a library: in the cache of torch's compiler if that is set, else in ours."""
+    """Return the folder of a library in the cache."""
     kinds = [(tuple(example.shape), example.stride(), str(example.dtype)) for example in examples]
     key = repr((_FORMAT, text, kinds, torch.get_num_threads(), sorted(_OPTIONS.items()), _target()))
-    folder = os.environ.get("TORCHINDUCTOR_CACHE_DIR")
-    home = SafePath(Path(folder) if folder else cache_folder("compiled"))
-    return home / "ahead" / hashlib.sha256(key.encode()).hexdigest()[:32]
+    return SafePath(libraries_folder()) / "ahead" / hashlib.sha256(key.encode()).hexdigest()[:32]
 
 
 def _target() -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 from collections.abc import Callable
@@ -14,18 +15,20 @@ from seqgen.errors import UsageError, is_out_of_memory
 from seqgen.files import cache_folder
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from seqgen.batches import Batch, Parts
     from seqgen.tokenizers import Vocabulary
 
 _MIN_OPS_PER_THREAD = 12_800_000  # multiplications per step below which a further thread costs more than it saves
 _SMALL = 300_000  # parameters below which a CPU is faster than a GPU, which waits for Python
-_MIN_COMPILE_S = 600.0  # estimated seconds of training, so that compiling (up to a minute) takes at most a tenth of it
+_MIN_COMPILE_S = 600.0  # estimated seconds of training, so that compiling takes about a tenth of it at most
 _OPERATION_S, _MULTIPLICATION_S = (
     5e-6,
     1e-10,
 )  # rough costs of an operation of a step, and of one of its multiplications
-_WORTH_COMPILING = range(10, 61)  # operations of a step: with fewer, little is gained; more take minutes to compile
-_OPERATIONS_PER_MINUTE = 30  # that torch's compiler takes at most, on an idle machine
+_WORTH_COMPILING = range(10, 61)  # operations of a step: with fewer, little is gained; with more, by some cells only
+_COMPILE_S, _COMPILE_OPERATION_S = 45.0, 0.12  # processor time of compiling a kind of step, and of its operations
 
 Report = Callable[[str], None]
 
@@ -93,16 +96,17 @@ def decide_engine(
     import torch
 
     from seqgen.cells import describe_engine, untraced_steps, use_engine
+    from seqgen.evaluation import penalty
 
     device = choose_device(train.device, n_parameters)
     threads = choose_threads(n_parameters, train.batch_size, train.threads, torch.get_num_threads())
     model.to(device)
     name = "fused" if train.engine == "auto" else train.engine
-    batch = _trial_batch(model, encoded, train)
+    batch, penalty_V = trial_batch(model, encoded, train), penalty(vocabulary, model)
     with computing(threads):
         use_engine(model, name)
-        precision = _choose_precision(model, batch, vocabulary, train, report)
-        _try_step(model, batch, vocabulary, precision)
+        precision = _choose_precision(model, batch, penalty_V, train, report)
+        _try_step(model, batch, penalty_V, precision)
         if train.engine == "auto" and _compiles_by_size(model, batch, train, n_parameters, len(encoded["train"])):
             name = "compiled"
         if name == "compiled" and not _compile(model, report):
@@ -118,12 +122,13 @@ def restore_engine(
 ) -> None:
     """Set a model to the engine that was chosen when its run started."""
     from seqgen.cells import use_engine
+    from seqgen.evaluation import penalty
 
     model.to(settings.device)
     use_engine(model, settings.name)
     if settings.name == "compiled":
         with computing(settings.threads):
-            _try_step(model, _trial_batch(model, encoded, train), vocabulary, settings.precision)
+            _try_step(model, trial_batch(model, encoded, train), penalty(vocabulary, model), settings.precision)
             if not _compile(model, report):
                 report("engine: the run started with compiled steps; its result may differ in the last bits")
 
@@ -148,10 +153,10 @@ def _compiles_by_size(model: Any, batch: Batch, train: TrainSettings, n_paramete
     step_s = n_times * sum(counts) * _OPERATION_S + products * _MULTIPLICATION_S
     steps = [train.steps, None if train.epochs is None else train.epochs * n_records / train.batch_size]
     limits_s = [train.time_s, *(None if limit is None else limit * step_s for limit in steps)]
-    return min(limit_s for limit_s in limits_s if limit_s is not None) > _MIN_COMPILE_S and _compiler()
+    return min(limit_s for limit_s in limits_s if limit_s is not None) > _MIN_COMPILE_S and has_compiler()
 
 
-def _trial_batch(model: Any, encoded: Parts, train: TrainSettings) -> Batch:
+def trial_batch(model: Any, encoded: Parts, train: TrainSettings) -> Batch:
     """Return the first full batch of the run, on the device of the model."""
     from seqgen.batches import make_feed
     from seqgen.model import device_of
@@ -160,9 +165,8 @@ def _trial_batch(model: Any, encoded: Parts, train: TrainSettings) -> Batch:
     return feed.probe_batch().to(device_of(model))
 
 
-def _try_step(model: Any, batch: Batch, vocabulary: Vocabulary, precision: str) -> None:
+def _try_step(model: Any, batch: Batch, penalty_V: Tensor, precision: str) -> None:
     """Differentiate a batch, which traces the steps; the model is restored."""
-    from seqgen.evaluation import penalty
     from seqgen.training.train_step import TrainStep
 
     if hasattr(model, "learn"):
@@ -170,7 +174,7 @@ def _try_step(model: Any, batch: Batch, vocabulary: Vocabulary, precision: str) 
     buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
     was_training = model.training
     model.train()
-    train_step = TrainStep(model, penalty(vocabulary, model), weight_decay=0.0, clip_norm=0.0, precision=precision)
+    train_step = TrainStep(model, penalty_V, weight_decay=0.0, clip_norm=0.0, precision=precision)
     try:
         train_step.differentiate(batch)
     finally:
@@ -180,7 +184,7 @@ def _try_step(model: Any, batch: Batch, vocabulary: Vocabulary, precision: str) 
             buffer.copy_(buffers[name])
 
 
-def _choose_precision(model: Any, batch: Batch, vocabulary: Vocabulary, train: TrainSettings, report: Report) -> Any:
+def _choose_precision(model: Any, batch: Batch, penalty_V: Tensor, train: TrainSettings, report: Report) -> Any:
     """Return bfloat16 only where it is requested, the device computes in it, and the model works in it.
 
     Never a measurement, which would make the bytes of a run depend on the load of the machine.
@@ -193,9 +197,9 @@ def _choose_precision(model: Any, batch: Batch, vocabulary: Vocabulary, train: T
         needed = "a GPU of compute capability 8.0, or a CPU with AVX-512 BF16, AMX or Arm's BF16"
         report(f"precision: bfloat16 needs {needed}; training in float32")
         return "float32"
-    _try_step(model, batch, vocabulary, "float32")  # traces the steps, which a failure in bfloat16 must not prevent
+    _try_step(model, batch, penalty_V, "float32")  # traces the steps, which a failure in bfloat16 must not prevent
     try:
-        _try_step(model, batch, vocabulary, "bfloat16")
+        _try_step(model, batch, penalty_V, "bfloat16")
     except RuntimeError as error:
         if is_out_of_memory(error):
             raise
@@ -205,7 +209,8 @@ def _choose_precision(model: Any, batch: Batch, vocabulary: Vocabulary, train: T
     return "bfloat16"
 
 
-def _compiler() -> bool:
+def has_compiler() -> bool:
+    """Return whether a C++ compiler is installed, which torch's compiler needs on a CPU."""
     return any(shutil.which(program) for program in (os.environ.get("CXX", "c++"), "g++", "clang++"))
 
 
@@ -218,9 +223,10 @@ def _compile(model: Any, report: Report) -> bool:
     home = cache_folder("compiled")
     cache = os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(home))
     os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")
-    minutes = -(-sum(count_operations(model)) // _OPERATIONS_PER_MINUTE)
-    takes = "a minute" if minutes <= 1 else f"{minutes} minutes"
-    report(f"compiling the steps: up to {takes} the first time, longer on a busy machine, kept in {cache}")
+    kinds = dict.fromkeys(count_operations(model))  # layers with equal steps share a library
+    takes_s = sum(_COMPILE_S + _COMPILE_OPERATION_S * n_operations for n_operations in kinds)
+    takes = "a minute" if takes_s <= 60 else f"{math.ceil(takes_s / 60)} minutes"
+    report(f"compiling the steps: up to {takes} of a core the first time, longer on a busy machine, kept in {cache}")
     use_engine(model, "compiled")
     try:
         compile_steps(model)
@@ -228,6 +234,30 @@ def _compile(model: Any, report: Report) -> bool:
         report(f"cannot compile the steps: {_compiler_problem(error)}; they run uncompiled")
         return False
     return True
+
+
+def compile_for(model: Any, n_rows: int, n_symbols: int, precision: str) -> None:
+    """Compile the steps of a model on the CPU, and keep them on disk.
+
+    Args:
+        model: to train.
+        n_rows: rows of its batches.
+        n_symbols: V.
+        precision: "float32" or "bfloat16".
+
+    Raises:
+        Exception: any error of the compiler.
+    """
+    import torch
+
+    from seqgen.batches import Batch
+    from seqgen.cells import compile_steps, use_engine
+    from seqgen.tokenizers import EOS
+
+    ids_BT = torch.full((n_rows, 2), EOS)
+    use_engine(model, "compiled")
+    _try_step(model, Batch(ids_BT, ids_BT, None, ids_BT.numel(), 0, n_rows), torch.zeros(n_symbols), precision)
+    compile_steps(model)
 
 
 def _compiler_problem(error: Exception) -> str:
