@@ -50,6 +50,15 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         raise pytest.UsageError(f"the plugins of pyproject.toml have changed ({changed}): pip install -e . again")
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip tests that need a GPU where there is none."""
+    if item.get_closest_marker("gpu") is not None:
+        import torch
+
+        if not torch.cuda.is_available():
+            pytest.skip("no GPU (CUDA) here")
+
+
 def read_again(monkeypatch: pytest.MonkeyPatch, most_records: int = 0, most_chars: int = 0) -> None:
     """Corpora with more records or characters are read a second time, to be encoded, as large ones are."""
     survey = importlib.import_module("seqgen.corpus.survey")
