@@ -35,6 +35,29 @@ def test_the_cell_in_a_plugin_file_is_short_and_trains():
     assert "ugrnn in a plugin file" in done.stdout and "built-in ugrnn" in done.stdout
 
 
+@pytest.mark.full
+def test_the_benchmark_of_a_gpu_runs_on_a_cpu():
+    """Each column that needs neither a GPU nor torch's compiler has a number for each cell."""
+    command = [sys.executable, "-W", "ignore", "gpu.py", "--device", "cpu", "--quick"]
+    done = subprocess.run(command, cwd=FOLDER, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr
+    head, _, *rows = [line.strip("|").split("|") for line in done.stdout.splitlines() if line.startswith("|")]
+    columns = [name.strip() for name in head]
+    found = [dict(zip(columns, map(str.strip, row), strict=True)) for row in rows]
+    assert [row["cell"] for row in found] == ["lstm", "gru", "ugrnn", "mogrifier", "mingru", "mamba", "transformer"]
+    for row in found:
+        measured = {name for name, value in row.items() if name != "cell" and re.fullmatch(r"[\d,.]+", value)}
+        assert measured - {"torch's layer"} == {"eager", "fused", "scan", "8 seeds"}
+        assert ("torch's layer" in measured) == (row["cell"] in ("lstm", "gru"))
+
+
+def test_the_page_of_a_gpu_has_every_cell():
+    text = (FOLDER / "results" / "gpu.md").read_text(encoding="utf-8")
+    assert [
+        text.count(f"| {cell} | ") for cell in ("lstm", "gru", "ugrnn", "mogrifier", "mingru", "mamba", "transformer")
+    ] == [3] * 7
+
+
 def test_the_page_of_rates_has_those_that_cells_recommend():
     page = FOLDER / "results" / "rates.md"
     rows = [line.strip("| ").split(" | ") for line in page.read_text(encoding="utf-8").splitlines() if "| " in line]
