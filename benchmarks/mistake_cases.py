@@ -303,7 +303,7 @@ MISTAKES = [
         ),
         ("Parquet cut short", train("a.parquet"), 3, put("a.parquet", b"PAR1\x15\x04\x15" + bytes(40) + b"PAR1")),
         ("an archive cut short", train("a.zip"), 3, put("a.zip", zipped("a.txt")[:-9])),
-        ("MIDI", train("a.mid"), 3, put("a.mid", b"MThd\0\0\0\6\0\1\0\1\0\x60MTrk\0\0\0\4\0\xff\x2f\0")),
+        ("MIDI cut short", train("a.mid"), 3, put("a.mid", b"MThd\0\0\0\6\0\1\0\1\0\x60MTrk\0\0\0\4\0\xff")),
         ("a JSON array cut short", train("a.json"), 3, put("a.json", json.dumps(["anna", "ben"] * 4000)[:-1])),
         ("another encoding", train("a.txt"), 3, put("a.txt", "Zoë\nJosé\n".encode("latin-1") * 9)),
         ("nothing in it", train("a.txt"), 3, put("a.txt", "")),

@@ -84,7 +84,19 @@ def register_metrics(register: Callable[[seqgen.MetricSpec], None]) -> None:
 
 @seqgen.hookimpl
 def register_readers(register: Callable[[seqgen.ReaderSpec], None]) -> None:
-    """Register ``abc``."""
+    """Register ``abc`` and ``midi``."""
+    register(
+        seqgen.ReaderSpec(
+            name="midi",
+            summary="melodies of a MIDI file in ABC, one a track and channel (extra: midi)",
+            source="Standard MIDI Files 1.0, with mido (MIT)",
+            load="seqgen_tunes.midi_reader:MidiReader",
+            endings=(".mid", ".midi"),
+            matches="seqgen_tunes.midi_reader:is_midi",
+            text=False,
+            example="seqgen_tunes.midi_reader:example",
+        )
+    )
     register(
         seqgen.ReaderSpec(
             name="abc",
@@ -111,7 +123,7 @@ def register_domains(register: Callable[[seqgen.DomainSpec], None]) -> None:
             validator="abc",
             renderer="abc",
             metrics=("tunes",),
-            endings=(".abc",),
+            endings=(".abc", ".mid", ".midi"),
             syntax=True,
             automaton="seqgen_tunes.grammar:AbcGrammar",
         )

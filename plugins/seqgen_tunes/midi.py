@@ -94,7 +94,7 @@ def write_midi(texts: Sequence[str]) -> bytes:
     try:
         import mido
     except ImportError:
-        raise seqgen.MissingExtra("music", "a MIDI file of tunes") from None
+        raise seqgen.MissingExtra("midi", "a MIDI file of tunes") from None
     conductor: list[Event] = []
     tracks, start = [], 0
     for number, text in enumerate(texts, 1):

@@ -151,10 +151,10 @@ def test_midi_of_what_is_not_valid():
     assert midi([]).tracks
 
 
-@pytest.mark.parametrize(("module", "suffix"), [("PIL", ".png"), ("mido", ".mid")])
-def test_without_the_extra(module, suffix, monkeypatch):
+@pytest.mark.parametrize(("module", "suffix", "extra"), [("PIL", ".png", "music"), ("mido", ".mid", "midi")])
+def test_without_the_extra(module, suffix, extra, monkeypatch):
     monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(seqgen.MissingExtra, match=r"seqgen-lm\[music\]"):
+    with pytest.raises(seqgen.MissingExtra, match=rf"seqgen-lm\[{extra}\]"):
         RENDER.draw([JIG], suffix)
 
 
