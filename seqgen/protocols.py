@@ -67,6 +67,8 @@ class Tokenizer(Protocol):
     # Optional methods:
     # - fit_parts(texts, training, **options), a class method of tokenizers that learn more than an alphabet, such as
     #   merges: all texts for the alphabet, those of the training part for the rest.
+    # - join(fitted), a class method: what fit returns of all texts, given what it returned of each of several parts of
+    #   them, in order. A large corpus is then read by several processes from the start.
     # - symbol_bytes(), of tokenizers whose symbols are parts of characters: the bytes of each symbol, which constraints
     #   need; for other tokenizers core computes them.
     # - doubt(texts), a class method: a warning about texts that it can encode but is not made for, which is logged

@@ -506,6 +506,7 @@ def bad_tokenizers():
     yield "decode-many", tokenizer(decode_many=lambda self, flat, lengths: ["x"]), "decode_many differs"
     yield "symbol-bytes", tokenizer(symbol_bytes=lambda self: [b"x"] * self.n_symbols), r"by symbol_bytes\(\)"
     yield "symbol-bytes", tokenizer(symbol_bytes=lambda self: [b"x"]), "has 1 entries"
+    yield "join", tokenizer(join=classmethod(lambda cls, fitted: fitted[0])), "join gives another tokenizer"
     yield "global-state", made(seqgen.TokenizerSpec, SeedsInFit), "it changes Python's random numbers"
     yield from common(seqgen.TokenizerSpec, CharTokenizer)
 

@@ -60,6 +60,11 @@ class SubstringTokenizer(seqgen.Tokenizer):
             symbols.update(found.longer())
         return cls(symbols)
 
+    @classmethod
+    def join(cls, fitted: Sequence[Self]) -> Self:
+        """Return the tokenizer of all texts, given those of several parts of them."""
+        return cls(set[str]().union(*(one.symbols for one in fitted)))
+
     @property
     def n_symbols(self) -> int:
         """Return the number of known tokens."""

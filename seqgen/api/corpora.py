@@ -211,7 +211,21 @@ def open_corpus(
         source = PresplitSource(source, *(_held_out(path, read_as, layout, readers) for path in (valid, test)))
     multiline = spec.multiline or layout == "stream"
     said = spec.source, spec.licence, layout, multiline, spec.domain, spec.canonical
-    return Corpus(entry.qualified, source, *said, plugin=entry.owner)
+    opening = {
+        "corpus": entry.qualified,
+        "options": dict(options),
+        "valid": None if valid is None else str(valid),
+        "test": None if test is None else str(test),
+        "layout": layout,
+    }
+    return Corpus(entry.qualified, source, *said, plugin=entry.owner, opening=opening)
+
+
+def open_again(opening: Mapping[str, Any], plugins: Plugins) -> Corpus:
+    """Open a corpus in another process, by its attribute ``opening``."""
+    entry = plugins.registry.get("corpus", opening["corpus"])
+    held = opening["valid"], opening["test"], opening["layout"]
+    return open_corpus(entry, entry.options(opening["options"]), *held, plugins=plugins)
 
 
 def _kinds(options: Mapping[str, Any], readers: Readers) -> FileKinds:

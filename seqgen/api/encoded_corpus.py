@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from seqgen.corpus import Corpus, Record, Splitter, Survey, get_source_files, get_stamp, survey, verify_digest
+from seqgen.divided_corpus import DividedCorpus
 from seqgen.errors import CorpusError, DiskError, UsageError
 from seqgen.files import SafePath, cache_folder, dump_checksummed, dump_json, load_checksummed, write_atomic
 from seqgen.registry import Entry
@@ -57,7 +58,7 @@ class EncodedCorpus:
     def longest_symbols(self) -> int:
         """The number of symbols of the longest training record."""
         train = self.encoded["train"]
-        return len(train) if not self.vocabulary.ends else int(train.lengths_N.max()) - 2  # type: ignore[union-attr]
+        return len(train) if not self.vocabulary.ends else train.longest - 2  # type: ignore[union-attr]
 
 
 @contextlib.contextmanager
@@ -90,6 +91,7 @@ def learn(
     begun: Vocabulary | None = None,
     warn: Callable[[str], None] = ignore,
     tried: Callable[[Vocabulary, Sequence[str]], None] = lambda vocabulary, texts: None,
+    divided: DividedCorpus | None = None,
 ) -> EncodedCorpus:
     """Count a corpus, fit its tokenizer and encode it.
 
@@ -104,6 +106,7 @@ def learn(
         begun: the vocabulary of the run that this one starts from; new symbols are added to it.
         warn: called with one line when the cached encoded corpus is damaged.
         tried: checks a new vocabulary on the first texts, before all are encoded.
+        divided: the corpus in parts, if several processes read it.
 
     Raises:
         CorpusError: it is unreadable, empty or has no training part.
@@ -117,19 +120,25 @@ def learn(
     known = read_survey(surveyed), learned.read()
     if known[0] is not None and known[1] is not None:
         vocabulary = Vocabulary(make.from_json(known[1]["data"]), tuple(known[1]["tokens"]), corpus.layout == "lines")
-        return encode_with(corpus, title, vocabulary, splitter, known[0], progress, warn=warn)
+        return encode_with(corpus, title, vocabulary, splitter, known[0], progress, warn=warn, divided=divided)
     counted, kept = Survey(), list[Record]()
-    passing = survey(corpus, title, counted, conditions, needed=begun is None, kept=kept, progress=_reading(progress))
-    first = list(itertools.islice(passing, _TRIED))
-    texts = itertools.chain(first, passing)
-    if begun is not None:
-        fitted = extend_tokenizer(begun.tokenizer, texts, options)
-    elif hasattr(make, "fit_parts"):
-        fitted = make.fit_parts(texts, _training_texts(corpus, splitter, counted, progress), **options)
+    if divided is not None and begun is None and hasattr(make, "join"):
+        first = [record.text for record in itertools.islice(corpus, _TRIED)]
+        found = divided.count(counted, options, conditions, _reading(progress))
+        fitted = make.join([make.from_json(data) for data in found])
     else:
-        fitted = make.fit(texts, **options)
-    for _ in texts:  # a tokenizer may need only some of the texts; the count needs all
-        pass
+        reading = _reading(progress)
+        passing = survey(corpus, title, counted, conditions, needed=begun is None, kept=kept, progress=reading)
+        first = list(itertools.islice(passing, _TRIED))
+        texts = itertools.chain(first, passing)
+        if begun is not None:
+            fitted = extend_tokenizer(begun.tokenizer, texts, options)
+        elif hasattr(make, "fit_parts"):
+            fitted = make.fit_parts(texts, _training_texts(corpus, splitter, counted, progress), **options)
+        else:
+            fitted = make.fit(texts, **options)
+        for _ in texts:  # a tokenizer may need only some of the texts; the count needs all
+            pass
     tokens = extend_conditions(begun.conditions if begun is not None else (), counted.values)
     vocabulary = Vocabulary(fitted, tokens, ends=corpus.layout == "lines")
     tried(vocabulary, first)
@@ -137,7 +146,7 @@ def learn(
         store_survey(surveyed, counted)
         learned.store({"data": fitted.to_json(), "tokens": tokens})
     try:
-        return encode_with(corpus, title, vocabulary, splitter, counted, progress, kept, warn)
+        return encode_with(corpus, title, vocabulary, splitter, counted, progress, kept, warn, divided)
     except UsageError as error:
         if begun is None or isinstance(error, CorpusError):
             raise
@@ -204,18 +213,19 @@ def encode_with(
     progress: Progress = no_progress,
     kept: Sequence[Record] = (),
     warn: Callable[[str], None] = ignore,
+    divided: DividedCorpus | None = None,
 ) -> EncodedCorpus:
     """Encode a counted corpus with a given vocabulary.
 
     One that is large is encoded into files, once: see ``seqgen.batches.cache``. ``kept`` are its records, if they
     have been kept; else it is read again, and refused if its digest is not what was counted. ``warn`` is passed one
-    line when the files are damaged, and made anew.
+    line when the files are damaged, and made anew. ``divided`` is the corpus in parts, if several processes read it.
 
     Raises:
         CorpusError: it is unreadable, empty or has no training part.
     """
-    from seqgen.batches import cached, encode, encode_stream
-    from seqgen.batches.encoded import MakeSink, make_memory_sink
+    from seqgen.batches import cached, encode, encode_stream, join_encoded
+    from seqgen.encoding import MakeSink, make_memory_sink
 
     def records() -> Iterable[Record]:
         return kept if len(kept) == counted.n_records else verify_digest(corpus, title, counted.digest)
@@ -224,6 +234,9 @@ def encode_with(
         progress("encoding", n_done, counted.n_records)
 
     def build(make_sink: MakeSink) -> Parts:
+        if divided is not None:
+            pieces = divided.encode(vocabulary, splitter, counted.digest, told)
+            return join_encoded(pieces, vocabulary, make_sink)
         if vocabulary.ends:
             return encode(records(), vocabulary, splitter, make_sink, told)
         return encode_stream(records(), counted.n_chars, vocabulary, splitter, make_sink, told)
@@ -241,14 +254,17 @@ def encode_with(
     return EncodedCorpus(counted, vocabulary, encoded)
 
 
-def count(corpus: Corpus, title: str, progress: Progress = no_progress) -> Survey:
-    """Return the counts of a corpus; it is read through unless they are cached."""
+def count(corpus: Corpus, title: str, progress: Progress = no_progress, divided: DividedCorpus | None = None) -> Survey:
+    """Return the counts of a corpus; it is read through unless they are cached, by several processes if in parts."""
     cache = open_survey_cache(corpus)
     if (known := read_survey(cache)) is not None:
         return known
     counted = Survey()
-    for _ in survey(corpus, title, counted, progress=_reading(progress)):
-        pass
+    if divided is not None:
+        divided.count(counted, progress=_reading(progress))
+    else:
+        for _ in survey(corpus, title, counted, progress=_reading(progress)):
+            pass
     if counted.n_chars > _IN_MEMORY:
         store_survey(cache, counted)
     return counted

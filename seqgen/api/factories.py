@@ -14,6 +14,7 @@ from seqgen.api.missing_plugin import missing_part
 from seqgen.checkpoint import RunFolder, RunSettings
 from seqgen.compute import computing, without_filling
 from seqgen.corpus import Corpus, Survey
+from seqgen.divided_corpus import DividedCorpus
 from seqgen.errors import BadOption, CheckpointError, CorpusError, PluginError, SeqgenError, one_line, short_repr
 from seqgen.plugins import Plugins, get_referenced
 from seqgen.registry import Entry, check_module
@@ -362,6 +363,8 @@ def read_again(
     warn: Callable[[str], None] = ignore,
     changed: Callable[[str], None] | None = None,
     advice: str = _ADVICE,
+    plugins: Plugins | None = None,
+    workers: int | None = None,
 ) -> EncodedCorpus:
     """Return the corpus of a run, verified to be unchanged and encoded with its vocabulary.
 
@@ -373,13 +376,17 @@ def read_again(
         warn: called with one line when the cached encoded corpus is damaged.
         changed: called with one line if it has changed; None: a changed corpus is refused.
         advice: what to do about it, for the message.
+        plugins: those of the run, for several processes to read a large corpus; None: this one reads it.
+        workers: number of these processes; None: the CPU threads of this one.
 
     Raises:
         CorpusError: it is unreadable, or not what the run was trained on.
     """
-    title = settings.corpus.title
+    title, divided = settings.corpus.title, None
     with unchanging(corpus, title):
-        counted = count(corpus, title, progress)
+        if plugins is not None:
+            divided = DividedCorpus.of(corpus, title, settings.tokenizer.name, workers, plugins)
+        counted = count(corpus, title, progress, divided)
         try:
             check_unchanged(
                 counted, settings, advice if changed is None else "the run continues with the corpus as it is now"
@@ -388,4 +395,4 @@ def read_again(
             if changed is None:
                 raise
             changed(str(error))
-        return encode_with(corpus, title, vocabulary, settings.splitter, counted, progress, warn=warn)
+        return encode_with(corpus, title, vocabulary, settings.splitter, counted, progress, warn=warn, divided=divided)

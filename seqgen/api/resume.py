@@ -103,7 +103,10 @@ def _resumed(
         changed = warn if allow_corpus_change else None
         advice = "restore it, train anew, or continue with the corpus as it is now: --allow-corpus-change"
         corpus = corpus_of(settings, plugins)
-        data = read_again(corpus, settings, vocabulary, progress, warn=warn, changed=changed, advice=advice)
+        data = read_again(
+            corpus, settings, vocabulary, progress, warn=warn, changed=changed, advice=advice, plugins=plugins,
+            workers=workers,
+        )  # fmt: skip
         restore_engine(model, data.encoded, data.vocabulary, settings.engine, settings.train, warn)
         if data.survey.digest != settings.corpus.digest:
             settings = with_corpus(settings, data)
@@ -165,7 +168,8 @@ def refit(
     n_workers = count_workers(workers, settings.train.pieces)
     vocabulary = read_vocabulary(known, settings, plugins)
     model = rebuild_model(plugins, settings, None)
-    data = read_again(corpus_of(settings, plugins), settings, vocabulary, progress, warn=warn)
+    corpus = corpus_of(settings, plugins)
+    data = read_again(corpus, settings, vocabulary, progress, warn=warn, plugins=plugins, workers=workers)
     restore_engine(model, data.encoded, vocabulary, settings.engine, settings.train, warn)
     files, counts = run_files(settings, data)
     with graceful_stop() as stop:

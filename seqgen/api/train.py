@@ -42,6 +42,7 @@ from seqgen.api.warm_start import find_warm_start, load_weights
 from seqgen.checkpoint import RUNS, RunFolder, RunSettings, check_same
 from seqgen.config import TrainConfig, parse_count
 from seqgen.corpus import Splitter
+from seqgen.divided_corpus import DividedCorpus
 from seqgen.errors import BadOption, PluginError, UnknownName, UsageError
 from seqgen.plugins import Plugins, PluginsArgument, choose_parts
 from seqgen.plugins.round_trip import check_order, check_tokenizer
@@ -203,6 +204,7 @@ def _encode(resolved: ResolvedConfig, plugins: Plugins, warn: Warn, progress: On
             None if start is None else start.vocabulary,
             warn,
             check,
+            DividedCorpus.of(corpus, resolved.title, tokenizer.qualified, config.workers, plugins),
         )
     if start is not None:
         for line in start.warnings(data, config, resolved.train, resolved.corpus, resolved.options["corpus"]):

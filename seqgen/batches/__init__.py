@@ -1,7 +1,7 @@
 """Records encoded once into flat arrays, and batches taken from them by indexing."""
 
 from seqgen.batches.cache import cached
-from seqgen.batches.encoded import Batch, Encoded, Parts, Stream, encode, encode_stream
+from seqgen.batches.encoded import Batch, Encoded, Parts, Stream, encode, encode_stream, join_encoded
 from seqgen.batches.feed import (
     Feed,
     RecordFeed,
@@ -19,5 +19,5 @@ from seqgen.batches.pieces import piece_bounds, take_piece
 __all__ = [
     "Batch", "Encoded", "Feed", "Parts", "RecordFeed", "Rewriter", "Stream", "StreamFeed", "cached", "count_batches",
     "derive_seed", "encode", "encode_stream", "epoch_batches", "evaluation_batches", "evaluation_windows",
-    "make_feed", "piece_bounds", "take_piece",
+    "join_encoded", "make_feed", "piece_bounds", "take_piece",
 ]  # fmt: skip

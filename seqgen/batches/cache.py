@@ -12,8 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seqgen.batches.encoded import Encoded, MakeSink, Parts, Stream
+from seqgen.batches.encoded import Parts, Stream, parts_of
 from seqgen.corpus import PARTS
+from seqgen.encoding import MakeSink
 from seqgen.errors import DiskError
 from seqgen.files import SafePath, build_folder, dump_checksummed, load_checksummed, remove_folders, write_synced
 from seqgen.files.arrays import ArrayFile, CheckedArray, damaged_blocks, map_array
@@ -149,16 +150,7 @@ class _Cache:
         arrays = {name: self._array(name, meta) for name in meta["arrays"]}
         if meta["chars"]:
             return {part: Stream(arrays[f"{part}.flat"], meta["chars"][part]) for part in PARTS}
-        return {
-            part: Encoded(
-                arrays[f"{part}.flat"],
-                arrays[f"{part}.starts"],
-                arrays[f"{part}.lengths"],
-                arrays[f"{part}.chars"],
-                arrays.get(f"{part}.conditions"),
-            )
-            for part in PARTS
-        }
+        return parts_of(arrays)
 
     def _array(self, name: str, meta: Mapping[str, Any]) -> Any:
         array, crc32 = self._map(name, meta)

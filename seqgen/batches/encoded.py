@@ -16,8 +16,9 @@ import torch
 from torch import Tensor
 
 from seqgen.corpus import PARTS, Record, Splitter
+from seqgen.encoding import MakeSink, RecordArrays, make_memory_sink
 from seqgen.errors import UnknownSymbol, UsageError
-from seqgen.files.arrays import ArrayFile
+from seqgen.files.arrays import in_blocks
 from seqgen.tokenizers import PAD, Vocabulary
 
 if TYPE_CHECKING:
@@ -100,12 +101,18 @@ class Encoded:
         return len(self.lengths_N)
 
     @functools.cached_property
+    def longest(self) -> int:
+        """Return the number of ids of the longest record, with its frame; 0 without records."""
+        return max((int(some_N.max()) for some_N in in_blocks(self.lengths_N)), default=0)
+
+    @functools.cached_property
     def _padded_TN(self) -> Integers | None:
         """Return all records padded with ``PAD``, (T, N), or None if that would be large.
 
         Batches are taken from it in a third of the time.
         """
-        if not len(self) or (longest := int(self.lengths_N.max())) * len(self) > _MAX_PADDED:
+        longest = self.longest
+        if not longest or longest * len(self) > _MAX_PADDED:
             return None
         padded_NT = np.full((len(self), longest), PAD, dtype=self.flat.dtype)
         padded_NT[np.arange(longest) < self.lengths_N[:, None]] = np.asarray(self.flat)
@@ -221,73 +228,6 @@ Parts = Mapping[str, Encoded] | Mapping[str, Stream]
 
 # -- encoding
 
-_ENCODED_AT_ONCE = 8192
-
-
-class MemorySink:
-    """An array collected in memory from pieces.
-
-    Args:
-        dtype: the type of its numbers.
-        width: the number of columns of a two-dimensional array; None for one dimension.
-    """
-
-    def __init__(self, dtype: npt.DTypeLike, width: int | None = None) -> None:
-        self._pieces: list[Array] = [np.empty((0,) if width is None else (0, width), dtype)]
-
-    def append(self, piece: Array) -> None:
-        """Append rows."""
-        self._pieces.append(piece.astype(self._pieces[0].dtype, copy=False))
-
-    def finish(self) -> Array:
-        """Return the complete array."""
-        return np.concatenate(self._pieces)
-
-
-Sink = MemorySink | ArrayFile
-MakeSink = Callable[[str, Any, int | None], Sink]
-"""Creates the sink of an array from its name, dtype and number of columns (None for one dimension)."""
-
-
-def make_memory_sink(name: str, dtype: npt.DTypeLike, width: int | None) -> Sink:
-    """Return a sink in memory."""
-    return MemorySink(dtype, width)
-
-
-class _Part:
-    """One part of a split while it is being encoded."""
-
-    def __init__(self, name: str, vocabulary: Vocabulary, make_sink: MakeSink) -> None:
-        n_slots = len(vocabulary.slots)
-        self._vocabulary = vocabulary
-        self._flat = make_sink(f"{name}.flat", vocabulary.dtype, None)
-        self._starts = make_sink(f"{name}.starts", np.int64, None)
-        self._lengths = make_sink(f"{name}.lengths", np.int32, None)
-        self._chars = make_sink(f"{name}.chars", np.int32, None)
-        self._conditions = make_sink(f"{name}.conditions", vocabulary.dtype, n_slots) if n_slots else None
-        self._n_ids = 0
-
-    def append(self, records: list[Record]) -> None:
-        texts = [record.text for record in records]
-        framed, lengths_N = self._vocabulary.frame_many(texts)
-        self._flat.append(framed)
-        self._starts.append(np.cumsum(lengths_N) - lengths_N + self._n_ids)
-        self._lengths.append(lengths_N)
-        self._chars.append(np.fromiter(map(len, texts), np.int32, len(texts)))
-        if self._conditions is not None:
-            self._conditions.append(self._vocabulary.condition_ids(map(self._condition_values, records)))
-        self._n_ids += len(framed)
-
-    def _condition_values(self, record: Record) -> dict[str, str]:
-        values = {name: record.value(name) for name in self._vocabulary.slots}
-        return {name: value for name, value in values.items() if value is not None}
-
-    def finish(self) -> Encoded:
-        conditions_NC = None if self._conditions is None else self._conditions.finish()
-        return Encoded(
-            self._flat.finish(), self._starts.finish(), self._lengths.finish(), self._chars.finish(), conditions_NC
-        )
-
 
 def encode(
     records: Iterable[Record],
@@ -311,18 +251,25 @@ def encode(
     Raises:
         UsageError: a record contains a symbol that the tokenizer does not know.
     """
-    parts = {part: _Part(part, vocabulary, make_sink) for part in PARTS}
-    iterator, n_done = iter(records), 0
-    while chunk := list(itertools.islice(iterator, _ENCODED_AT_ONCE)):
-        parts_N = splitter.parts(chunk)
-        for index, part in enumerate(PARTS):
-            try:
-                parts[part].append(list(itertools.compress(chunk, (parts_N == index).tolist())))
-            except UnknownSymbol as error:
-                raise UsageError(f"cannot encode a record of the {part} part: {error}") from None
-        n_done += len(chunk)
-        progress(n_done)
-    return {part: parts[part].finish() for part in PARTS}
+    arrays = RecordArrays(vocabulary, make_sink)
+    arrays.encode(records, splitter, progress)
+    return parts_of(arrays.finish())
+
+
+def join_encoded(
+    encoded: Iterable[Mapping[str, Array]], vocabulary: Vocabulary, make_sink: MakeSink = make_memory_sink
+) -> dict[str, Encoded]:
+    """Return the parts of a corpus that was encoded in pieces, in order, each as ``RecordArrays.finish`` returns it."""
+    arrays = RecordArrays(vocabulary, make_sink)
+    for piece in encoded:
+        arrays.append(piece)
+    return parts_of(arrays.finish())
+
+
+def parts_of(arrays: Mapping[str, Any]) -> dict[str, Encoded]:
+    """Return the parts of a corpus from their arrays, by "train.flat" and so on."""
+    kinds = ("flat", "starts", "lengths", "chars", "conditions")
+    return {part: Encoded(*(arrays.get(f"{part}.{kind}") for kind in kinds)) for part in PARTS}  # type: ignore[arg-type]
 
 
 def encode_stream(

@@ -6,8 +6,10 @@ from seqgen.corpus.corpus import (
     PresplitSource,
     Record,
     Splitter,
+    compare_digests,
     get_source_files,
     get_stamp,
+    hashed_chunks,
     verify_digest,
 )
 from seqgen.corpus.file import (
@@ -18,17 +20,19 @@ from seqgen.corpus.file import (
     load_file,
 )
 from seqgen.corpus.packages import PackageFiles
+from seqgen.corpus.parts import Part, PartOfCorpus, divide, files_of
 from seqgen.corpus.places import find_places, is_address, is_pattern, name_of, suffix_of, title_of
 from seqgen.corpus.readers import TextFile, read_lines
 from seqgen.corpus.reading import NO_READERS, InstalledReader, Reader, ReaderRecords, Readers, ReaderTable
 from seqgen.corpus.several import JoinedFiles
-from seqgen.corpus.survey import Survey, profile, survey
+from seqgen.corpus.survey import Distinct, Survey, Tally, owner_of, profile, survey
 from seqgen.corpus.tables import Table
 
 __all__ = [
-    "NO_READERS", "PARTS", "ConcatenatedRecords", "Corpus", "FileKinds", "InstalledReader", "JoinedFiles",
-    "PackageFiles", "PresplitSource", "Reader", "ReaderRecords", "ReaderTable", "Readers", "Record", "Splitter",
-    "Survey", "Table", "TextFile", "TrailingNames", "find_places", "get_source_files", "get_stamp", "guess_form",
-    "is_address", "is_pattern", "load_file", "name_of", "profile", "read_lines", "suffix_of", "survey", "title_of",
+    "NO_READERS", "PARTS", "ConcatenatedRecords", "Corpus", "Distinct", "FileKinds", "InstalledReader", "JoinedFiles",
+    "PackageFiles", "Part", "PartOfCorpus", "PresplitSource", "Reader", "ReaderRecords", "ReaderTable", "Readers",
+    "Record", "Splitter", "Survey", "Table", "Tally", "TextFile", "TrailingNames", "compare_digests", "divide",
+    "files_of", "find_places", "get_source_files", "get_stamp", "guess_form", "hashed_chunks", "is_address",
+    "is_pattern", "load_file", "name_of", "owner_of", "profile", "read_lines", "suffix_of", "survey", "title_of",
     "verify_digest",
 ]  # fmt: skip

@@ -72,6 +72,7 @@ class Corpus:
         domain: the name of the domain of its texts, or None.
         canonical: whether each text is its own canonical form.
         plugin: the plugin that provides it, for messages; "" if unknown.
+        opening: the settings by which another process opens it, as JSON values; None if it cannot.
     """
 
     name: str
@@ -83,6 +84,7 @@ class Corpus:
     domain: str | None = None
     canonical: bool = False
     plugin: str = ""
+    opening: Mapping[str, Any] | None = None
 
     def __iter__(self) -> Iterator[Record]:
         """Iterate over the records from the first one."""
@@ -194,12 +196,32 @@ def verify_digest(records: Iterable[Record], name: str, digest: str) -> Iterator
     Raises (at the end of the iteration):
         CorpusError: the records have changed.
     """
-    found, iterator = hashlib.sha256(), iter(records)
+    return itertools.chain.from_iterable(_verified(records, name, digest))
+
+
+def _verified(records: Iterable[Record], name: str, digest: str) -> Iterator[list[Record]]:
+    found = hashlib.sha256()
+    for chunk, data in hashed_chunks(records):
+        found.update(data)
+        yield chunk
+    compare_digests(found.hexdigest(), digest, name)
+
+
+def hashed_chunks(records: Iterable[Record]) -> Iterator[tuple[list[Record], bytes]]:
+    """Yield records in chunks, each with the bytes that are hashed of it."""
+    iterator = iter(records)
     while chunk := list(itertools.islice(iterator, CHUNK_RECORDS)):
         columns = [list(map(operator.itemgetter(at), chunk)) for at in range(4)]
-        found.update(serialize_records(*columns).encode("utf-8", "surrogatepass"))
-        yield from chunk
-    if found.hexdigest() != digest:
+        yield chunk, serialize_records(*columns).encode("utf-8", "surrogatepass")
+
+
+def compare_digests(found: str, digest: str, name: str) -> None:
+    """Refuse a corpus that was read twice and has another digest than before.
+
+    Raises:
+        CorpusError: it has.
+    """
+    if found != digest:
         raise CorpusError(f"corpus {name!r} changed while it was read; try again once nothing writes to it")
 
 

@@ -10,9 +10,9 @@ import contextlib
 import re
 import shlex
 from collections.abc import Iterator
-from io import TextIOWrapper
+from io import BufferedReader, RawIOBase, TextIOWrapper
 from pathlib import Path
-from typing import BinaryIO, Literal, NamedTuple, TextIO
+from typing import Any, BinaryIO, Literal, NamedTuple, TextIO
 
 from seqgen.corpus.places import Place, errors_of, open_unpacked
 from seqgen.errors import BadOption, CorpusError, UsageError, did_you_mean
@@ -44,23 +44,44 @@ def open_bytes(place: Place, *, binary: bool = False) -> Iterator[BinaryIO]:
 
 
 @contextlib.contextmanager
-def open_text(place: Place, encoding: str, newline: Literal[""] | None = None) -> Iterator[TextIOWrapper]:
+def open_text(
+    place: Place, encoding: str, newline: Literal[""] | None = None, within: tuple[int, int] | None = None
+) -> Iterator[TextIOWrapper]:
     """Open a text file with undecodable bytes kept as surrogates; see ``open_bytes`` for what it raises.
 
     Args:
         place: the file.
         encoding: a checked encoding name; a byte order mark of UTF-16 or UTF-32 wins over UTF-8.
         newline: "" keeps line ends as they are; None makes them LF.
+        within: the first byte that is read, and the byte after the last one; None: all.
     """
     with open_bytes(place) as file:
         start = file.read(4)
         file.seek(0)
         found = marked_encoding(start) if encoding == UTF8 else encoding
+        opened = file if within is None else BufferedReader(_Range(file, *within), _AT_ONCE)
         try:
-            with TextIOWrapper(file, encoding=found, errors=KEEP_UNDECODABLE, newline=newline) as text:
+            with TextIOWrapper(opened, encoding=found, errors=KEEP_UNDECODABLE, newline=newline) as text:
                 yield text
         except UnicodeError as error:  # of an encoding that cannot continue after an error
             raise CorpusError(f"{str(place)!r} is not {found}: {error}") from None
+
+
+class _Range(RawIOBase):
+    """Some bytes of a file, read once from the first to the last."""
+
+    def __init__(self, file: BinaryIO, first: int, end: int) -> None:
+        self._file, self._left = file, end - first
+        file.seek(first)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._file.read(min(len(buffer), self._left))
+        self._left -= len(data)
+        buffer[: len(data)] = data
+        return len(data)
 
 
 UTF8 = "utf-8"

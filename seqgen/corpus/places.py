@@ -59,9 +59,21 @@ def suffix_of(name: str) -> str:
     return endings[-1] if endings else ""
 
 
+def is_packed(start: bytes) -> bool:
+    """Return whether the first four bytes of a file are those of gzip or Zstandard."""
+    return start.startswith(_GZIP_MARK) or start == _ZSTD_MARK
+
+
 def file_of(place: Place) -> Path:
     """Return the file on disk that holds a place."""
     return place.archive if isinstance(place, ZipMember) else place
+
+
+def size_of(place: Place) -> int:
+    """Return the size of a file in bytes, that of a member of an archive unpacked; 0 if there is none."""
+    if isinstance(place, ZipMember):
+        return _archive(place.archive).getinfo(place.name).file_size
+    return place.stat().st_size if place.is_file() else 0
 
 
 def stamp_of(place: Place) -> list[object]:

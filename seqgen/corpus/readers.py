@@ -226,6 +226,31 @@ class TextFile:
 
 
 @dataclass(frozen=True)
+class TextRange(TextFile):
+    """Some lines of a text file in UTF-8, without a mark of another encoding.
+
+    Attributes:
+        first: their first byte.
+        end: the byte after the last one.
+    """
+
+    first: int = 0
+    end: int = 0
+
+    def opened(self, newline: Literal[""] | None = None) -> contextlib.AbstractContextManager[TextIOWrapper]:
+        """Return the opened file as a context; it ends where the range does."""
+        return open_text(self.path, UTF8, newline, (self.first, self.end))
+
+    def _may_be_marked(self) -> bool:
+        return self.first == 0
+
+    def find_problem(self, *, skippable: bool = True) -> CorpusError:
+        """Read the whole file, and return what is wrong with it."""
+        values = {name: getattr(self, name) for name in TextFile.__dataclass_fields__}
+        return TextFile(**values).find_problem(skippable=skippable)
+
+
+@dataclass(frozen=True)
 class FileSource:
     """A base class of sources that read one text file.
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import itertools
 import operator
+import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -58,27 +60,140 @@ class Survey:
         return shares * bool(self.n_duplicates) + [f"{n:,} {name}" for name, n in sorted(self.counts.items())]
 
 
-class _Distinct:
-    """An estimate of the number of distinct texts, in bounded memory.
+class Distinct:
+    """An estimate of the number of distinct texts, in bounded memory; a pure function of the texts.
 
     Source: adaptive sampling, M. Wegman; analysed by P. Flajolet, Computing 43 (1990): only hashes that end in k zero
-    bits are kept, and k grows with their number.
+    bits are kept, and k grows with their number. The low half of a hash is a CRC-32, which is cheap; the high half is
+    computed of what is kept.
+
+    Args:
+        mask: the k bits as a number, if that many are known to be needed.
+        kept: the hashes kept so far.
     """
 
-    def __init__(self) -> None:
-        self._kept: set[int] = set()
-        self._mask = 0
+    def __init__(self, mask: int = 0, kept: Iterable[int] = ()) -> None:
+        self.mask, self.kept = mask, set(kept)
 
     def add(self, texts: Iterable[str]) -> None:
-        mask = self._mask
-        hashes = map(hash, texts)
-        self._kept.update((found for found in hashes if not found & mask) if mask else hashes)
-        while len(self._kept) > _MAX_KEPT:
-            self._mask = mask = 2 * mask + 1
-            self._kept = {found for found in self._kept if not found & mask}
+        """Count texts."""
+        mask = self.mask
+        for data in (text.encode("utf-8", "surrogatepass") for text in texts):
+            low = zlib.crc32(data)
+            if not low & mask:
+                self.kept.add(int.from_bytes(hashlib.blake2b(data, digest_size=4).digest(), "little") << 32 | low)
+        self._limit()
+
+    def join(self, other: Distinct) -> None:
+        """Count what another one has counted."""
+        self.mask = max(self.mask, other.mask)
+        self.kept = {found for found in self.kept | other.kept if not found & self.mask}
+        self._limit()
+
+    def _limit(self) -> None:
+        while len(self.kept) > _MAX_KEPT:
+            self.mask = mask = 2 * self.mask + 1
+            self.kept = {found for found in self.kept if not found & mask}
 
     def count(self) -> int:
-        return len(self._kept) * (self._mask + 1)
+        """Return the number of distinct texts."""
+        return len(self.kept) * (self.mask + 1)
+
+
+class Tally:
+    """The statistics of consecutive records, as far as they do not depend on the records before.
+
+    Args:
+        survey: gets the counts of records, characters and so on.
+        conditions: "label" or names of fields whose values are collected.
+        mask: of the estimate of distinct texts, if it is known.
+
+    Attributes:
+        values: the values of each condition.
+        names: the names of all fields, and "label" if there is one.
+        distinct: the estimate of the number of distinct texts.
+    """
+
+    def __init__(self, survey: Survey, conditions: Sequence[str] = (), mask: int = 0) -> None:
+        self.survey, self.names, self.distinct = survey, set[str](), Distinct(mask)
+        self.values: dict[str, set[str]] = {condition: set() for condition in conditions}
+
+    def read(self, records: Iterable[Record], whose: str) -> Iterator[tuple[list[Record], list[str], bytes]]:
+        """Count records; yield each chunk of them, its texts, and the bytes that are hashed.
+
+        Raises (while iterating):
+            PluginError: an item is not a Record.
+        """
+        iterator, found = iter(records), self.survey
+        while chunk := list(itertools.islice(iterator, CHUNK_RECORDS)):
+            columns = _columns(chunk, whose)
+            texts: list[str] = columns[0]
+            lengths = list(map(len, texts))
+            found.n_records += len(texts)
+            found.n_chars += sum(lengths)
+            found.longest = max(found.longest, *lengths)
+            joined = "".join(texts)
+            found.multiline = found.multiline or "\n" in joined or "\r" in joined
+            data = joined.encode("utf-8", "surrogatepass")
+            found.n_controls += len(data) - len(data.translate(None, _CONTROLS))
+            self.distinct.add(texts)
+            for condition, values in self.values.items():
+                values.update(value for record in chunk if (value := record.value(condition)) is not None)
+            if self.values:
+                self.names.update(
+                    *(record.fields for record in chunk), ["label"] * any(record.label for record in chunk)
+                )
+            yield chunk, texts, serialize_records(*columns).encode("utf-8", "surrogatepass")
+        found.counts = dict(sorted(get_counts(records).items()))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the statistics as JSON values, without the hashes of the estimate."""
+        values = {condition: sorted(found) for condition, found in self.values.items()}
+        return {"survey": dataclasses.asdict(self.survey), "values": values, "names": sorted(self.names)}
+
+    def join(self, later: Mapping[str, Any], distinct: Distinct) -> None:
+        """Add the statistics of the records that follow.
+
+        Args:
+            later: what ``to_json`` returned of them.
+            distinct: their estimate of distinct texts.
+        """
+        found, more = self.survey, Survey(**later["survey"])
+        found.n_records += more.n_records
+        found.n_chars += more.n_chars
+        found.longest = max(found.longest, more.longest)
+        found.multiline |= more.multiline
+        found.n_controls += more.n_controls
+        found.counts = dict(sorted((Counter(found.counts) + Counter(more.counts)).items()))
+        for condition, values in self.values.items():
+            values.update(later["values"][condition])
+        self.names.update(later["names"])
+        self.distinct.join(distinct)
+
+    def finish(self, name: str, digest: str, *, needed: bool = True) -> None:
+        """Complete the statistics of a corpus.
+
+        Args:
+            name: the corpus name to show in messages.
+            digest: SHA-256 of what ``read`` yielded, as hex.
+            needed: whether every condition must occur.
+
+        Raises:
+            CorpusError: there is no record.
+            UsageError: a condition does not occur in any record, or has too many values.
+        """
+        found = self.survey
+        if not found.n_records:
+            left_out = ", ".join(f"{n:,} {what}" for what, n in found.counts.items() if n)
+            raise CorpusError(
+                f"corpus {name!r} holds no records: {left_out or 'it is empty, or all its lines are blank'}"
+            )
+        found.digest, found.n_distinct = digest, min(self.distinct.count(), found.n_records)
+        found.values = {
+            condition: _usable(condition, values, self.names, needed)
+            for condition, values in self.values.items()
+            if needed or values
+        }
 
 
 def survey(
@@ -120,29 +235,10 @@ def _surveyed(
     progress: Callable[[int], None],
 ) -> Iterator[list[str]]:
     """Yield the texts of each chunk for ``survey``."""
-    digest, distinct = hashlib.sha256(), _Distinct()
-    values: dict[str, set[str]] = {condition: set() for condition in conditions}
-    names: set[str] = set()
-    whose = f"{name} of {records.plugin}" if isinstance(records, Corpus) and records.plugin else name
-    iterator = iter(records)
+    digest, tally = hashlib.sha256(), Tally(result, conditions)
     progress(0)
-    while chunk := list(itertools.islice(iterator, CHUNK_RECORDS)):
-        columns = _columns(chunk, whose)
-        texts: list[str] = columns[0]
-        lengths = list(map(len, texts))
-        result.n_records += len(texts)
-        result.n_chars += sum(lengths)
-        result.longest = max(result.longest, *lengths)
-        joined = "".join(texts)
-        result.multiline = result.multiline or "\n" in joined or "\r" in joined
-        data = joined.encode("utf-8", "surrogatepass")
-        result.n_controls += len(data) - len(data.translate(None, _CONTROLS))
-        distinct.add(texts)
-        digest.update(serialize_records(*columns).encode("utf-8", "surrogatepass"))
-        for condition, found in values.items():
-            found.update(value for record in chunk if (value := record.value(condition)) is not None)
-        if conditions:
-            names.update(*(record.fields for record in chunk), ["label"] * any(record.label for record in chunk))
+    for chunk, texts, data in tally.read(records, owner_of(records, name)):
+        digest.update(data)
         if kept is not None and len(kept) + len(chunk) == result.n_records:
             kept += chunk
             if result.n_records > _MAX_RECORDS or result.n_chars > _MAX_CHARS:
@@ -150,14 +246,12 @@ def _surveyed(
         if result.n_records % _PROGRESS_EVERY < len(texts):
             progress(result.n_records)
         yield texts
-    if not result.n_records:
-        left_out = ", ".join(f"{n:,} {what}" for what, n in get_counts(records).items() if n)
-        raise CorpusError(f"corpus {name!r} holds no records: {left_out or 'it is empty, or all its lines are blank'}")
-    result.digest = digest.hexdigest()
-    result.n_distinct, result.counts = min(distinct.count(), result.n_records), dict(get_counts(records))
-    result.values = {
-        condition: _usable(condition, found, names, needed) for condition, found in values.items() if needed or found
-    }
+    tally.finish(name, digest.hexdigest(), needed=needed)
+
+
+def owner_of(records: Iterable[Record], name: str) -> str:
+    """Return a corpus as messages about what it yields name it."""
+    return f"{name} of {records.plugin}" if isinstance(records, Corpus) and records.plugin else name
 
 
 def _columns(chunk: Sequence[Record], whose: str) -> list[list[Any]]:

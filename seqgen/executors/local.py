@@ -49,7 +49,7 @@ class LocalExecutor(ThreadPoolExecutor):
         threads: Annotated[int | None, Field(ge=1, description="CPU threads of each worker")] = None,
     ) -> None:
         super().__init__(workers, thread_name_prefix="seqgen-worker")
-        self._n_threads = max(1, _threads_here() // workers) if threads is None else threads
+        self._n_threads = max(1, threads_here() // workers) if threads is None else threads
         self._mine = threading.local()  # the worker of each thread
         self._lock, self._started, self._is_closed = threading.Lock(), list[_Worker](), False
 
@@ -155,7 +155,7 @@ class _Worker:
         return f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
 
 
-def _threads_here() -> int:
+def threads_here() -> int:
     """Return the CPU threads of this process: those of torch where it is loaded."""
     if "torch" in sys.modules:
         import torch

@@ -5,15 +5,18 @@ Each file has a CRC-32 per 4 MiB block (computed at some gigabytes per second on
 
 from __future__ import annotations
 
+import mmap
 import os
+import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from seqgen.errors import DiskError
+from seqgen.files.atomic_write import disk_errors
 from seqgen.files.safe_path import SafePath
 
 if TYPE_CHECKING:
@@ -86,8 +89,27 @@ def map_array(path: Path | SafePath, dtype: str, shape: list[int]) -> Array:
             raise ValueError(f"{SafePath.of(path).path} has {found} bytes, not {size}")
         if not size:
             return np.empty(shape, dtype)
-        # A plain array over the map, since np.memmap is slow to index.
-        return np.asarray(np.memmap(file, dtype, "r", shape=tuple(shape)))
+        mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    return np.frombuffer(mapped, dtype).reshape(shape)  # a plain array, since np.memmap is slow to index
+
+
+def in_blocks(array: Array) -> Iterator[Array]:
+    """Yield an array in blocks of 4 MiB; the pages of a memory-mapped one are dropped after each, and read again."""
+    size = max(1, BLOCK_BYTES // array.itemsize)
+    for at in range(0, len(array), size):
+        yield array[at : at + size]
+        _drop_pages(array, at * array.itemsize, size * array.itemsize)
+
+
+def _drop_pages(array: Array, first: int, n_bytes: int) -> None:
+    """Drop pages of a memory-mapped array from this process, so that reading all of it takes no memory."""
+    base: Any = array
+    while isinstance(base, np.ndarray):
+        base = base.base
+    mapped = base.obj if isinstance(base, memoryview) else base
+    is_page = first % mmap.PAGESIZE == 0 and hasattr(mmap, "MADV_DONTNEED")  # which Windows has not
+    if isinstance(mapped, mmap.mmap) and is_page:
+        mapped.madvise(mmap.MADV_DONTNEED, first, min(n_bytes, len(mapped) - first))
 
 
 def damaged_blocks(array: Array, crc32: Sequence[int], blocks: Sequence[int] | None = None) -> Iterator[int]:
@@ -100,7 +122,9 @@ def damaged_blocks(array: Array, crc32: Sequence[int], blocks: Sequence[int] | N
     if len(crc32) != -(-len(data) // BLOCK_BYTES):
         raise ValueError(f"{len(crc32)} checksums for {len(data)} bytes")
     for block in range(len(crc32)) if blocks is None else blocks:
-        if zlib.crc32(data[block * BLOCK_BYTES : (block + 1) * BLOCK_BYTES]) != crc32[block]:
+        is_damaged = zlib.crc32(data[block * BLOCK_BYTES : (block + 1) * BLOCK_BYTES]) != crc32[block]
+        _drop_pages(array, block * BLOCK_BYTES, BLOCK_BYTES)
+        if is_damaged:
             yield block
 
 
@@ -178,3 +202,28 @@ class CheckedArray:
                     f"cannot use block {bad} of an array: it is damaged again after rewriting; the disk may be failing"
                 )
             self._replace_array(*self._renew(bad))
+
+
+def store_arrays(path: Path, arrays: Mapping[str, Array]) -> None:
+    """Write arrays to a temporary file for ``take_arrays``; it has checksums and is not made durable.
+
+    Raises:
+        DiskError: writing failed.
+    """
+    with disk_errors(path), path.open("xb") as file:
+        np.savez(file, allow_pickle=False, **arrays)
+
+
+def take_arrays(path: Path) -> dict[str, Array]:
+    """Return the arrays in a file of ``store_arrays``, and remove it.
+
+    Raises:
+        DiskError: it cannot be read, or is damaged.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            arrays = dict(stored)
+        path.unlink()
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise DiskError(f"cannot read the temporary file {str(path)!r}: {error}; the disk may be failing") from None
+    return arrays

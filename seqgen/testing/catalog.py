@@ -30,7 +30,7 @@ CATALOG: dict[str, dict[str, tuple[str, ...]]] = {
     "tokenizer": {
         "tokenizers": (
             "round-trip", "n-symbols", "any-ids", "unknown-symbols", "hostile-strings", "to-json", "stable-ids",
-            "encode-many", "decode-many", "symbol-bytes",
+            "encode-many", "decode-many", "symbol-bytes", "join",
         ),
         "common": _COMMON,
     },

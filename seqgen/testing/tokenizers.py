@@ -142,3 +142,15 @@ def symbol_bytes(subject: Subject) -> str:
         written = b"".join(pieces[index] for index in tokenizer.encode(text))
         assert written == text.encode("utf-8", "surrogatepass"), f"by symbol_bytes() {text!r} is {written!r}"
     return ""
+
+
+def join(subject: Subject) -> str:
+    """Check that ``join``, if there is one, gives what ``fit`` gives of all texts."""
+    make, options = subject.spec.resolve(), subject.entry.options(subject.options)
+    if not hasattr(make, "join"):
+        return "no join(): one process fits it to all texts"
+    half = len(subject.texts) // 2
+    parts = [make.fit(texts, **options).to_json() for texts in (subject.texts[:half], subject.texts[half:])]
+    joined = make.join([make.from_json(json.loads(json.dumps(part))) for part in parts])
+    assert joined.to_json() == _fitted(subject).to_json(), "join gives another tokenizer than fit of all texts"
+    return ""

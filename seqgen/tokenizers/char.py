@@ -54,11 +54,18 @@ class CharTokenizer(Tokenizer):
         iterator = iter(texts)
         while chunk := list(itertools.islice(iterator, _TOGETHER)):
             symbols.update("".join(chunk))
-            if len(symbols) > _MAX_SYMBOLS:
-                raise CorpusError(
-                    f"cannot fit the tokenizer: the corpus has more than {_MAX_SYMBOLS:,} different characters; "
-                    "--tokenizer byte handles any text with 256 symbols"
-                )
+            _check_number(symbols)
+        return cls(symbols)
+
+    @classmethod
+    def join(cls, fitted: Sequence[Self]) -> Self:
+        """Return the tokenizer of all texts, given those of several parts of them.
+
+        Raises:
+            CorpusError: there are more than 65,536 different characters.
+        """
+        symbols = set[str]().union(*(one.symbols for one in fitted))
+        _check_number(symbols)
         return cls(symbols)
 
     @property
@@ -118,6 +125,14 @@ class CharTokenizer(Tokenizer):
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         """Return the tokenizer that ``to_json`` described."""
         return cls(data["symbols"])
+
+
+def _check_number(symbols: set[str]) -> None:
+    if len(symbols) > _MAX_SYMBOLS:
+        raise CorpusError(
+            f"cannot fit the tokenizer: the corpus has more than {_MAX_SYMBOLS:,} different characters; "
+            "--tokenizer byte handles any text with 256 symbols"
+        )
 
 
 def nearest(symbol: str, known: Sequence[str], n: int = 3) -> list[str]:
