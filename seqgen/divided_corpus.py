@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from seqgen.compute import give_back_memory
 from seqgen.corpus import Corpus, Distinct, Part, Splitter, Survey, Tally, compare_digests, divide, files_of
 from seqgen.errors import UsageError
 from seqgen.executors import Task, run_tasks
@@ -167,3 +168,4 @@ class DividedCorpus:
                     done = waiting.pop(following)
                     following += 1
                     yield done.value, take_arrays(Path(done.task.arguments["path"]))
+                    give_back_memory()  # a megabyte kept of each part would add up

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 import seqgen
 from seqgen.corpus import TextFile, get_source_files, get_stamp, load_file
 from seqgen.corpus.json_array import JsonArray
+from seqgen.corpus.opening import unmarked_encoding
 from seqgen.corpus.places import find_places, title_of
 from seqgen.errors import BadOption, CorpusError, NoSuchFile, UsageError
 
@@ -101,7 +102,12 @@ def test_what_holds_no_file_is_named(in_tmp, cli):
     for corpus, code, said in (
         ("empty", 2, "cannot read records from the folder '{}/empty': it holds no files"),
         ("empty.zip", 2, "cannot read records from the archive '{}/empty.zip': it holds no files"),
-        ("no.zip", 3, "'{}/no.zip' is a damaged zip archive: File is not a zip file"),
+        (
+            "no.zip",
+            3,
+            "'{}/no.zip' is a damaged zip archive: its list of files, which stands at its end, is missing; "
+            "it may be cut short, or no archive at all",
+        ),
         ("*.csv", 2, "no such file: no file matches the pattern '{}/*.csv'"),
         ("nothing.csv", 2, "no such file: 'nothing.csv'"),
     ):
@@ -368,3 +374,35 @@ def test_a_folder_of_a_thousand_files(in_tmp, cli):
     archive = zipped(folder, in_tmp / "many.zip")
     assert texts(archive) == texts(folder)
     assert [record.text for record in TextFile(folder / "0007.txt")] == ["anna 7", "ben 7"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
+@pytest.mark.parametrize("name", ["a.txt", "a.csv", "a.txt.gz"])
+def test_text_of_two_bytes_a_character_without_a_mark_is_refused(encoding, name, cli, in_tmp):
+    data = "text\nanna\nben\nzoë\n".encode(encoding)
+    Path(name).write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
+    refused = cli("train", "--corpus", name, *TINY)
+    assert refused.code == 3 and refused.err.count("\n") == 1, refused.err
+    assert f"it is {encoding.upper()} without a byte order mark; -o corpus.encoding={encoding} reads it" in refused.err
+    assert "carl" not in texts(name, encoding=encoding) and "zoë" in texts(name, encoding=encoding)
+    assert cli("train", "--corpus", name, "--layout", "stream", *TINY).code == 3 or name.endswith(".csv")
+
+
+@given(st.text(max_size=60).map(str.encode) | st.binary(max_size=60).map(lambda data: data.replace(b"\0", b"x")))
+def test_other_bytes_are_not_taken_for_it(data):
+    assert unmarked_encoding(data) == "" or data.count(b"\0") > 0.4 * len(data)
+
+
+def test_a_file_that_is_given_twice_counts_once_and_is_named(cli, in_tmp):
+    folder = in_tmp / "data"
+    folder.mkdir()
+    for name in ("a.txt", "b.txt", "c.txt"):
+        (folder / name).write_text(f"{name}\nanna\n")
+    twice = cli("train", "--corpus", "data/a.txt", "--corpus", "data/../data/a.txt", *TINY, "--out", "one")
+    assert twice.code == 0 and "data/a.txt' given more than once; the records of a file count once" in twice.err
+    assert seqgen.load("one").settings.corpus.n_records == 2
+    overlapping = cli("train", "--corpus", "data/*.txt", "--corpus", "data", *TINY, "--out", "two")
+    assert overlapping.code == 0 and "data/a.txt' and 2 more given more than once" in overlapping.err
+    assert seqgen.load("two").settings.corpus.n_records == 6
+    apart = cli("train", "--corpus", "data/a.txt", "--corpus", "data/b.txt", *TINY, "--out", "three")
+    assert apart.code == 0 and "more than once" not in apart.err

@@ -27,6 +27,7 @@ from seqgen.corpus import (
     TextFile,
     TrailingNames,
     find_places,
+    find_repeated,
     is_address,
     is_pattern,
     load_file,
@@ -69,6 +70,9 @@ def sort_out_corpus(
         raise UsageError(f"a corpus is a registered name or the path of a file, not {name!r:.60}")
     if len(names) > 1:
         found = [_path_of(one, plugins, warn, alone=False) for one in names]
+        if repeated := find_repeated(locally({"path": found})["path"]):
+            more = f" and {len(repeated) - 1:,} more" if len(repeated) > 1 else ""
+            warn(f"corpus: {str(repeated[0])!r}{more} given more than once; the records of a file count once")
         return plugins.registry.get("corpus", FILE), {"path": found}
     one = names[0]
     if isinstance(one, str) and plugins.registry.has("corpus", one):

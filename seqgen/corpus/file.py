@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, cast
 from pydantic import Field
 
 from seqgen.corpus.corpus import Record, get_counts, get_source_files, get_stamp
-from seqgen.corpus.opening import LINE, UTF8, Errors, check_encoding, refuse_text_format
+from seqgen.corpus.opening import LINE, UTF8, Errors, check_encoding, refuse_text_format, refuse_unmarked
 from seqgen.corpus.places import Place, find_places, is_several, name_of, suffix_of
 from seqgen.corpus.readers import MAX_LINE_CHARS, FileSource, Normal, TextFile
 from seqgen.corpus.reading import NO_READERS, InstalledReader, Readers, read_by
@@ -127,15 +127,17 @@ class FileKinds:
             encoding: of the file.
 
         Raises:
-            CorpusError: its first lines are in a known format of several lines per record.
+            CorpusError: its first lines are in a known format of several lines per record, or it is in UTF-16 or
+                UTF-32 without a mark.
             UsageError: there is no such file.
         """
-        if self.layout != "lines" or self.separator is not None:
-            return
-        places = find_places(path)
+        places, has_lines = find_places(path), self.layout == "lines" and self.separator is None
         for place in places:
             try:
-                if self.find(place) == "text":
+                kind = self.find(place)
+                if check_encoding(encoding) == UTF8 and not isinstance(kind, InstalledReader):
+                    refuse_unmarked(place)
+                if has_lines and kind == "text":
                     refuse_text_format(str(place), TextFile(place, encoding=check_encoding(encoding)).head())
             except CorpusError as error:
                 if len(places) == 1:

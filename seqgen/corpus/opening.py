@@ -103,6 +103,13 @@ _MARKS = {
 }  # fmt: skip
 
 
+_MANY_ZEROS, _FEW_ZEROS, _LEAST_BYTES = 0.4, 0.1, 8
+_ZEROS: dict[tuple[bool, ...], str] = {  # whether the bytes at the places 0 to 3 of each four are mostly zeros
+    (False, True, False, True): "utf-16-le", (True, False, True, False): "utf-16-be",
+    (False, True, True, True): "utf-32-le", (True, True, True, False): "utf-32-be",
+}  # fmt: skip
+
+
 def _keep(error: UnicodeError) -> tuple[str, int]:
     if not isinstance(error, UnicodeDecodeError):
         raise error
@@ -128,6 +135,20 @@ def check_encoding(name: str) -> str:
 def marked_encoding(start: bytes) -> str:
     """Return the encoding whose byte order mark a file starts with; UTF-8 if there is none."""
     return next((encoding for mark, encoding in _MARKS.items() if start.startswith(mark)), UTF8)
+
+
+def unmarked_encoding(start: bytes) -> str:
+    """Return "utf-16-le", "utf-16-be", "utf-32-le" or "utf-32-be" for text that must be in it; "" for any other.
+
+    In these every character of a Western alphabet has zero bytes at the same places, which text in UTF-8 has not.
+
+    Args:
+        start: the first bytes of a file without a byte order mark.
+    """
+    shares = [start[at::4].count(0) / max(1, len(start[at::4])) for at in range(4)]
+    found = tuple(share > _MANY_ZEROS for share in shares)
+    mixed = any(_FEW_ZEROS < share <= _MANY_ZEROS for share in shares)
+    return "" if mixed or len(start) < _LEAST_BYTES else _ZEROS.get(found, "")
 
 
 def decoded_start(start: bytes) -> bytes:
@@ -289,6 +310,22 @@ def refuse_binary(path: str, start: bytes) -> None:
     for kind in _BINARIES:
         if start.startswith(kind.begin) and kind.within in start:
             raise CorpusError(f"cannot read records from {path!r}: it is {kind.what}; {kind.way}")
+
+
+def refuse_unmarked(place: Place) -> None:
+    """Refuse a file in UTF-16 or UTF-32 without a byte order mark, whose zero bytes would become symbols.
+
+    Raises:
+        CorpusError: it is such a file, or cannot be read.
+        UsageError: there is no such file.
+    """
+    with open_bytes(place) as file:
+        start = file.read(START)
+    if marked_encoding(start) == UTF8 and (found := unmarked_encoding(start)):
+        raise CorpusError(
+            f"cannot read {str(place)!r} as UTF-8: it is {found.upper()} without a byte order mark; "
+            f"-o corpus.encoding={found} reads it"
+        )
 
 
 def refuse_text_format(path: str, start: str) -> None:

@@ -17,7 +17,7 @@ from seqgen.corpus.several import JoinedFiles
 
 LARGE_BYTES = 128 << 20
 """The size of the files of a corpus from which starting other processes pays off."""
-PART_BYTES = 32 << 20
+PART_BYTES = 16 << 20
 _AT_ONCE = 1 << 16
 
 Part = list[list[int]]

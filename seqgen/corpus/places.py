@@ -13,6 +13,7 @@ import re
 import sys
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -101,8 +102,20 @@ def find_places(path: str | Sequence[str]) -> list[Place]:
         CorpusError: an archive is damaged.
     """
     paths = [path] if isinstance(path, str) else list(path)
-    found = {place: None for one in paths for place in _named_by(one)}
-    return list(found) if len(paths) == 1 else sorted(found, key=_in_order)
+    if len(paths) == 1:
+        return list(_named_by(paths[0]))
+    return sorted({_identity(place): place for one in paths for place in _named_by(one)}.values(), key=_in_order)
+
+
+def find_repeated(paths: Sequence[str]) -> list[Place]:
+    """Return the files that several of the paths name, in sorted order; ``find_places`` returns each once."""
+    found = [place for one in paths for place in _named_by(one)]
+    times = Counter(map(_identity, found))
+    return sorted({_identity(place): place for place in found if times[_identity(place)] > 1}.values(), key=_in_order)
+
+
+def _identity(place: Place) -> tuple[Path, str]:
+    return file_of(place).resolve(), place.name if isinstance(place, ZipMember) else ""
 
 
 def is_several(path: str | Sequence[str]) -> bool:
@@ -214,9 +227,16 @@ def errors_of(place: Place, kind: str = "") -> Iterator[None]:
         raise UsageError(f"cannot read records from {shown!r}: it is a folder") from None
     except (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile, _Damaged) as error:
         what = kind or ("file" if isinstance(place, Path) else _MEMBER)
-        raise CorpusError(f"{shown!r} is a damaged {what}: {one_line(error)}") from None
+        raise CorpusError(f"{shown!r} is a damaged {what}: {_reason(error)}") from None
     except OSError as error:
         raise CorpusError(f"cannot read {shown!r}: {error.strerror or one_line(error)}") from None
+
+
+def _reason(error: Exception) -> str:
+    """Return what is damaged; what zipfile looks for first and misses stands at the end of an archive."""
+    if isinstance(error, zipfile.BadZipFile) and "not a zip file" in str(error):
+        return "its list of files, which stands at its end, is missing; it may be cut short, or no archive at all"
+    return one_line(error)
 
 
 def open_unpacked(place: Place) -> tuple[BinaryIO, str]:
