@@ -168,4 +168,4 @@ class DividedCorpus:
                     done = waiting.pop(following)
                     following += 1
                     yield done.value, take_arrays(Path(done.task.arguments["path"]))
-                    give_back_memory()  # a megabyte kept of each part would add up
+                    give_back_memory()  # else free blocks between those in use stay with the process

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,10 +12,11 @@ import torch
 
 import seqgen
 from seqgen.api import encoded_corpus
-from seqgen.batches import Stream, cached, encode, encode_stream
+from seqgen.batches import Encoded, Stream, cached, encode, encode_stream
 from seqgen.corpus import Record, Splitter
 from seqgen.errors import DiskError
-from seqgen.files.arrays import ArrayFile, map_array
+from seqgen.files import arrays as files_arrays
+from seqgen.files.arrays import ArrayFile, CheckedArray, map_array
 from seqgen.tokenizers import CharTokenizer, Vocabulary
 
 TEXTS = [f"word{number}" for number in range(500)]
@@ -154,3 +157,28 @@ def test_a_cache_that_cannot_be_written_costs_nothing_but_time(words, tmp_path, 
     cache = CorpusCache(Corpus("c", read_lines(words)), {})
     cache.store([1])
     assert cache.read() is None and CorpusCache(Corpus("c", [Record("a")]), {}).read() is None
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the pages of a process are read from /proc")
+@pytest.mark.parametrize("often", [True, False])
+def test_records_read_from_files_keep_few_pages(often, tmp_path, monkeypatch):
+    """All records of 64 MB are read; a page brings up to 64 kB around it, and all are dropped after 128 records."""
+    monkeypatch.setattr(files_arrays, "_READ_BEFORE_DROP", 128 if often else 1 << 30)
+
+    def mapped_mb():
+        status = Path("/proc/self/status").read_text()
+        return int(re.search(r"RssFile:\s+(\d+)", status)[1]) / 1024
+
+    n, length = 1 << 16, 1 << 10
+    file = ArrayFile(tmp_path / "flat", np.uint8)
+    for _ in range(64):
+        file.append(np.ones(1 << 20, np.uint8))
+    lengths = np.full(n, length, np.int32)
+    flat = CheckedArray(file.finish(), file.describe()["crc32"], lambda block: pytest.fail("damaged"))
+    encoded = Encoded(flat, np.arange(n, dtype=np.int64) * length, lengths, lengths)
+    assert encoded.longest == length
+    before, most = mapped_mb(), 0.0
+    for rows in np.random.default_rng(0).permutation(n).reshape(-1, 128):
+        encoded.take(rows)
+        most = max(most, mapped_mb() - before)
+    assert (most < 24) is often, most

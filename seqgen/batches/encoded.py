@@ -18,7 +18,7 @@ from torch import Tensor
 from seqgen.corpus import PARTS, Record, Splitter
 from seqgen.encoding import MakeSink, RecordArrays, make_memory_sink
 from seqgen.errors import UnknownSymbol, UsageError
-from seqgen.files.arrays import in_blocks
+from seqgen.files.arrays import MappedPages, in_blocks
 from seqgen.tokenizers import PAD, Vocabulary
 
 if TYPE_CHECKING:
@@ -118,6 +118,10 @@ class Encoded:
         padded_NT[np.arange(longest) < self.lengths_N[:, None]] = np.asarray(self.flat)
         return np.ascontiguousarray(padded_NT.T)
 
+    @functools.cached_property
+    def _pages(self) -> MappedPages:
+        return MappedPages((self.flat, self.starts_N, self.lengths_N, self.chars_N, self.conditions_NC))
+
     @property
     def n_slots(self) -> int:
         """Return C, the number of condition positions between ``BOS`` and the first symbol."""
@@ -168,6 +172,7 @@ class Encoded:
             targets_BT = targets_TN.as_strided(shape, strides, start + n_all)
             before = own - 1 if own < steps else None
             made.append(Batch(ids_BT, targets_BT, at_N, ids_here - n_rows, chars, n_rows, n_steps=before))
+        self._pages.read(n_all)
         return made
 
     def _frame(self, rows_N: Order, lengths_N: Integers, n_steps: int, absent_NC: Flags | None) -> tuple[Ids, Flags]:
@@ -202,6 +207,10 @@ class Stream:
     flat_S: Integers | CheckedArray
     n_chars: int
 
+    @functools.cached_property
+    def _pages(self) -> MappedPages:
+        return MappedPages((self.flat_S,))
+
     def __len__(self) -> int:
         """Return the number of symbols."""
         return len(self.flat_S)
@@ -216,6 +225,7 @@ class Stream:
             continues: whether the rows continue those of the previous batch.
         """
         targets_TB = self.flat_S[starts_B + np.arange(n_steps)[:, None]].astype(np.int64)
+        self._pages.read(len(starts_B))
         ids_TB = np.concatenate((before_B[None].astype(np.int64), targets_TB[:-1]))
         n_chars = round(targets_TB.size * self.n_chars / len(self))
         ids_BT, targets_BT = torch.from_numpy(ids_TB).t(), torch.from_numpy(targets_TB).t()

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     Array = npt.NDArray[Any]
 
 BLOCK_BYTES = 4 << 20
+_READ_BEFORE_DROP = 2048
 
 
 class ArrayFile:
@@ -101,6 +102,31 @@ def in_blocks(array: Array) -> Iterator[Array]:
         _drop_pages(array, at * array.itemsize, size * array.itemsize)
 
 
+class MappedPages:
+    """The pages of memory-mapped arrays that are read here and there, dropped now and then.
+
+    The system takes such pages back when it needs memory, but until then they count as memory of the process, and one
+    that is read brings some of its neighbours.
+
+    Args:
+        arrays: the arrays; None and those in memory are left alone.
+    """
+
+    def __init__(self, arrays: Sequence[Array | CheckedArray | None]) -> None:
+        self._arrays, self._n_read = arrays, 0
+
+    def read(self, n: int) -> None:
+        """Report that ``n`` places of each array have been read; drop the pages after some thousand."""
+        self._n_read += n
+        if self._n_read < _READ_BEFORE_DROP:
+            return
+        self._n_read = 0
+        for array in self._arrays:
+            plain = array.plain if isinstance(array, CheckedArray) else array
+            if plain is not None:
+                _drop_pages(plain, 0, plain.nbytes)
+
+
 def _drop_pages(array: Array, first: int, n_bytes: int) -> None:
     """Drop pages of a memory-mapped array from this process, so that reading all of it takes no memory."""
     base: Any = array
@@ -145,6 +171,11 @@ class CheckedArray:
         self._array, self._crc32 = array, crc32
         self._shift = (BLOCK_BYTES // array.itemsize).bit_length() - 1
         self._unchecked, self._n_unchecked = np.ones(len(crc32), dtype=bool), len(crc32)
+
+    @property
+    def plain(self) -> Array:
+        """Return the array without checks."""
+        return self._array
 
     def __len__(self) -> int:
         """Return the number of elements."""
