@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from typing import NamedTuple
@@ -83,8 +84,8 @@ def write_abc(notes: Sequence[HeardNote], metres: Sequence[Change], keys: Sequen
 
 
 def _key_at(keys: Sequence[Change], at: int) -> Key:
-    text = next((change.text for change in reversed(keys) if change.at <= at), "none")
-    key = read_key(text)
+    number = bisect.bisect_right(keys, at, key=lambda change: change.at)
+    key = read_key(keys[number - 1].text if number else "none")
     assert key is not None
     return key
 

@@ -16,7 +16,7 @@ from pydantic import Field
 import seqgen
 from seqgen_tunes.abc_writer import UNITS, Change, HeardNote, write_abc
 from seqgen_tunes.keys import read_key
-from seqgen_tunes.metres import read_metre
+from seqgen_tunes.metres import WHOLE, read_metre
 from seqgen_tunes.parser import read_tune
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ _DRUMS = 9
 _LONGEST, _GAP = 8, 16  # whole notes
 _SMPTE = 0x8000
 SHORT, ODD = "melodies of too few notes skipped", "melodies in a metre that ABC has not skipped"
+LONG, _MOST_BARS = "melodies of more than 20,000 bars skipped", 20_000
 EMPTY = "MIDI files without notes skipped"
 Grid = Annotated[
     Literal[16, 32, 48, 64, 96],
@@ -91,9 +92,9 @@ class MidiReader:
             self.counts[EMPTY] += 1
         elif self._voices == "highest":
             channels = [max(channels, key=lambda found: sum(note.pitch for note in found[1]) / len(found[1]))]
+        of_all = None if midi.type == 2 else _changes(midi.tracks, quarter)
         for number, notes in channels:
-            own = midi.tracks[number : number + 1] if midi.type == 2 else midi.tracks
-            metres, keys = _changes(own, quarter)
+            metres, keys = of_all or _changes([midi.tracks[number]], quarter)
             for melody in _melodies(notes):
                 yield from self._record(melody, metres, keys, midi.tracks[number].name.strip(), number)
 
@@ -118,6 +119,10 @@ class MidiReader:
             return
         if not all(read_metre(change.text) for change in metres):
             self.counts[ODD] += 1
+            return
+        shortest = min(found.ticks for change in metres if (found := read_metre(change.text)) and found.ticks)
+        if (melody[-1].at + melody[-1].units - melody[0].at) * WHOLE > _MOST_BARS * shortest * UNITS:
+            self.counts[LONG] += 1
             return
         text = write_abc(melody, metres, keys)
         tune = read_tune(text)

@@ -21,7 +21,7 @@ from seqgen_tunes.abc_writer import UNITS
 from seqgen_tunes.grammar import AbcGrammar
 from seqgen_tunes.metres import WHOLE
 from seqgen_tunes.midi import write_midi
-from seqgen_tunes.midi_reader import EMPTY, ODD, SHORT, MidiReader, example, is_midi
+from seqgen_tunes.midi_reader import EMPTY, LONG, ODD, SHORT, MidiReader, example, is_midi
 from seqgen_tunes.parser import read_tune
 from seqgen_tunes.validator import AbcValidator
 
@@ -118,6 +118,11 @@ def test_a_long_note_is_cut_and_a_long_rest_takes_no_text():
     records, _ = read(data, min_notes=1)
     assert len(records) == 3 and max(len(record.text) for record in records) < 200
     assert heard(records[0].text) == [(0, 8 * UNITS, 60)]
+
+
+def test_a_melody_of_very_many_bars_is_skipped():
+    notes = [event for n in range(400) for event in note(96 * 4 * n, 96 * 4, 60 + n % 9)]
+    assert read(saved(meta(0, "time_signature", numerator=1, denominator=64) + notes)) == ([], {LONG: 1})
 
 
 def test_triplets_need_a_finer_grid():
