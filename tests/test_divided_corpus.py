@@ -113,7 +113,7 @@ def folder(in_tmp):
 
 
 def opened(path, **options):
-    entry, implied = sort_out_corpus(str(path), default_plugins())
+    entry, implied = sort_out_corpus(path if isinstance(path, list) else str(path), default_plugins())
     valid = options.pop("valid", None)
     return open_corpus(entry, entry.options({**implied, **options}), valid, plugins=default_plugins())
 
@@ -197,3 +197,17 @@ def test_a_tokenizer_without_join_is_fitted_by_one_process(folder, small_parts, 
     monkeypatch.undo()
     one = learn(corpus, "c", entry, {}, Splitter())
     assert found.survey == one.survey and np.array_equal(found.encoded["train"].flat, one.encoded["train"].flat)
+
+
+def test_a_condition_of_very_many_values_is_refused_before_it_fills_the_memory(in_tmp, small_parts, monkeypatch):
+    monkeypatch.setattr(importlib.import_module("seqgen.corpus.survey"), "_MAX_COUNTED", 1500)
+    Path("a.csv").write_text("text,key\n" + "".join(f"anna,{n}\n" for n in range(9000)))
+    Path("b.csv").write_text("text,key\n" + "".join(f"anna,{n}\n" for n in range(9000, 10_000)))
+    corpus = opened(["a.csv", "b.csv"])
+    told = "cannot condition on 'key': it has more than 1,500 values \\(at most 1000\\)"
+    with pytest.raises(seqgen.UsageError, match=told):
+        list(survey(corpus, "c", Survey(), ["key"]))
+    divided = DividedCorpus.of(corpus, "c", "seqgen:char", 2, default_plugins())
+    here = DividedCorpus(divided.opening, "c", "seqgen:char", divided.parts, 1, default_plugins())
+    with pytest.raises(seqgen.UsageError, match=told):
+        here.count(Survey(), {}, ["key"])

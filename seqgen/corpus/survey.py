@@ -18,6 +18,7 @@ from seqgen.errors import CorpusError, PluginError, UsageError
 _SPLITS, _TYPES = {None, *PARTS}, {str, type(None)}
 _PROGRESS_EVERY = 4096
 _MAX_VALUES, _MAX_NUMBERS = 1000, 50  # values of a condition; a symbol per number would lose their order
+_MAX_COUNTED = 100_000  # values, beyond which there are too many to count
 _MAX_KEPT = 1 << 18  # hashes of texts
 _MAX_RECORDS, _MAX_CHARS = 1 << 16, 1 << 22  # of a corpus that is kept in memory
 _CONTROLS = bytes({*range(0x20), 0x7F} - set(b"\t\n\v\f\r"))
@@ -123,6 +124,7 @@ class Tally:
 
         Raises (while iterating):
             PluginError: an item is not a Record.
+            UsageError: a condition has very many values.
         """
         iterator, found = iter(records), self.survey
         while chunk := list(itertools.islice(iterator, CHUNK_RECORDS)):
@@ -139,6 +141,7 @@ class Tally:
             self.distinct.add(texts)
             for condition, values in self.values.items():
                 values.update(value for record in chunk if (value := record.value(condition)) is not None)
+                _limit_values(condition, values)
             if self.values:
                 self.names.update(
                     *(record.fields for record in chunk), ["label"] * any(record.label for record in chunk)
@@ -167,6 +170,7 @@ class Tally:
         found.counts = dict(sorted((Counter(found.counts) + Counter(more.counts)).items()))
         for condition, values in self.values.items():
             values.update(later["values"][condition])
+            _limit_values(condition, values)
         self.names.update(later["names"])
         self.distinct.join(distinct)
 
@@ -279,6 +283,14 @@ def _refuse(chunk: Sequence[Record], whose: str) -> None:
             raise PluginError(f"corpus {whose} yielded the label {record.label!r:.60}, which is not a string")
         if record.split is not None and record.split not in PARTS:
             raise PluginError(f"corpus {whose} yielded the split {record.split!r}, which is not train, valid or test")
+
+
+def _limit_values(condition: str, values: set[str]) -> None:
+    """Refuse a condition whose values would fill the memory before all are counted."""
+    if len(values) > _MAX_COUNTED:
+        raise UsageError(
+            f"cannot condition on {condition!r}: it has more than {_MAX_COUNTED:,} values (at most {_MAX_VALUES})"
+        )
 
 
 def _usable(condition: str, values: set[str], names: set[str], new: bool) -> list[str]:
