@@ -162,7 +162,7 @@ def test_a_cache_that_cannot_be_written_costs_nothing_but_time(words, tmp_path, 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the pages of a process are read from /proc")
 @pytest.mark.parametrize("often", [True, False])
 def test_records_read_from_files_keep_few_pages(often, tmp_path, monkeypatch):
-    """All records of 64 MB are read; a page brings up to 64 kB around it, and all are dropped after 128 records."""
+    """All records of 64 MB are read; a page brings its neighbours, and all are dropped after 128 records."""
     monkeypatch.setattr(files_arrays, "_READ_BEFORE_DROP", 128 if often else 1 << 30)
 
     def mapped_mb():
