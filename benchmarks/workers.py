@@ -22,6 +22,7 @@ from pathlib import Path
 
 import seqgen
 from report import table, write_page
+from seqgen.commands import counted
 
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 _WORKERS = (1, 2)
@@ -67,7 +68,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         seqgen.train("names", steps=500, out=folder / "names")
-        what = f"bench: {arguments.cells}, {arguments.seeds} seeds, {arguments.steps:,} steps"
+        n_cells = len(arguments.cells.split(","))
+        what = f"bench: {n_cells} cells, {counted(arguments.seeds, 'seed')}, {arguments.steps:,} steps"
         for title, measure in ((what, bench_s), (f"{arguments.rows} names in shards", sampling_s)):
             seconds: dict[int, list[float]] = {workers: [] for workers in _WORKERS}
             found = set()
