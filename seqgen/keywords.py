@@ -111,6 +111,8 @@ class TrainKeywords(TypedDict, total=False):
     """Start from the weights of this run, with its settings unless others are given."""
     workers: int | None
     """Processes that share each batch, a power of two; the result is the same for 1, 2, 4 and 8."""
+    on: str | None
+    """Executor that runs the other workers, with options as -o executor.NAME=VALUE."""
     out: str | Path | None
     """Folder of the new run."""
     config: str | Path | None

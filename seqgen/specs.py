@@ -253,7 +253,13 @@ class ReportSpec(LoadableSpec):
 
 @dataclass(frozen=True, kw_only=True)
 class ExecutorSpec(LoadableSpec):
-    """An executor: ``load(workers, **options)`` returns a context manager of a ``concurrent.futures.Executor``."""
+    """An executor: ``load(workers, **options)`` returns a context manager of a ``concurrent.futures.Executor``.
+
+    It may have a method ``gang(n, timeout_s)``, which reserves workers for the next ``n`` calls of ``submit``, so that
+    all of them run at the same time, and returns the host name or address at which the workers reach this process. It
+    raises TimeoutError where they are not there after ``timeout_s`` seconds, and keeps none. ``seqgen train --on``
+    needs it.
+    """
 
     kind: ClassVar[str] = "executor"
 

@@ -16,8 +16,12 @@ import pytest
 
 import seqgen
 import worker_tasks
+from seqgen.errors import WorkerLost
+from seqgen.executors import reserve_workers
+from seqgen.executors.local import LocalExecutor
 from seqgen.plugins import Plugins
 from seqgen.pytest_plugin import load_plugins
+from seqgen.registry import Entry
 from seqgen.testing import checks_of
 
 
@@ -34,8 +38,6 @@ def by_number(tasks, **settings):
 def threads(load=ThreadPoolExecutor):
     """Plugins with an executor "threads" of the class given."""
     plugins = load_plugins([], installed=True)
-    from seqgen.registry import Entry
-
     plugins.registry.add(Entry("mine", seqgen.ExecutorSpec(name="threads", summary="s", load=load), "mine", "1"))
     return plugins
 
@@ -290,11 +292,59 @@ def test_workers_end_with_their_parent(tmp_path, number):
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("name", ["results", "errors", "options", "global-state"])
+@pytest.mark.parametrize("name", ["results", "errors", "together", "options", "global-state"])
 def test_the_pool_keeps_the_promises_of_the_kit(name):
     spec = load_plugins([], installed=True).registry.get("executor", "local").spec
     (check,) = [check for check in checks_of(spec) if check.name == name]
     check()
+
+
+def test_workers_that_are_not_there_are_not_reserved():
+    """None starts then, and what one needs to start is refused before."""
+    plugins = load_plugins([], installed=True)
+    with (
+        pytest.raises(seqgen.UsageError, match="cannot train on 'threads': its tasks start one by one"),
+        reserve_workers(2, on="threads", options={}, timeout_s=1, plugins=threads()),
+    ):
+        pass
+    late = "cannot start 2 more processes together on 'late' within 1 s: all are busy; give fewer --workers"
+    plugins.registry.add(Entry("mine", seqgen.ExecutorSpec(name="late", summary="s", load=Late), "mine", "1"))
+    with (
+        pytest.raises(WorkerLost, match=late),
+        reserve_workers(2, on="late", options={}, timeout_s=1, plugins=plugins),
+    ):
+        pass
+    with pytest.raises(TimeoutError, match="there are 2 workers"):
+        LocalExecutor(2).gang(3, 1)
+
+
+class Late(ThreadPoolExecutor):
+    def gang(self, n, timeout_s):
+        raise TimeoutError("all are busy")
+
+
+@pytest.mark.full
+@pytest.mark.parametrize(
+    ("name", "arguments", "says"),
+    [
+        ("square", {"x": 2}, "has ended"),
+        ("refuse", {"cell": "grr"}, "has failed: no cell named 'grr'"),
+        ("die", {"times": 1}, "has ended: the worker process was killed by signal 9"),
+    ],
+)
+def test_a_reserved_worker_that_ends_is_found(tmp_path, name, arguments, says):
+    arguments |= {"path": str(tmp_path / "count")} if name == "die" else {}
+    tasks = [task("wait", path=str(tmp_path / "pid"), seconds=60), task(name, **arguments)]
+    with (
+        pytest.raises(KeyboardInterrupt),
+        reserve_workers(2, on="local", options={}, timeout_s=1, plugins=load_plugins([], installed=True)) as workers,
+    ):
+        workers.start(tasks)
+        wait_until(lambda: workers.find_ended() is not None and (tmp_path / "pid").exists())
+        number, how = workers.find_ended()
+        raise KeyboardInterrupt
+    assert number == 1 and how.startswith(says)
+    wait_until(lambda: not is_alive(int((tmp_path / "pid").read_text())), 2)
 
 
 def test_executors_are_listed(cli):

@@ -1,42 +1,101 @@
-"""Training by several processes: starting them, the run that is announced to them, and the part that each takes.
+"""Training by several processes: the run that is announced to them, and the part that each takes.
 
-``seqgen.train(workers=4)`` starts three more processes; ``torchrun -m seqgen train`` starts all of them. In both cases
-the first one reads the settings, owns the run folder and announces the run; the others build the same model, read the
-same corpus, compare both with what was announced, and take the steps and evaluate the batches that the first commands.
+``seqgen.train(workers=4)`` starts three more processes, on this machine or wherever an executor runs them;
+``torchrun -m seqgen train`` starts all of them. In both cases the first one reads the settings, owns the run folder and
+announces the run; the others build the same model, read the same corpus, compare both with what was announced, and take
+the steps and evaluate the batches that the first commands.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-import signal
-import socket
-import subprocess
-import sys
-import tempfile
-import threading
-from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from seqgen import __version__
 from seqgen.api.encoded_corpus import ignore
 from seqgen.api.factories import augmentation_of, build_vocabulary, corpus_of, draw_of, read_again, rebuild_model
-from seqgen.api.missing_plugin import changed_plugins, given_parts, plugin_files
+from seqgen.api.missing_plugin import changed_plugins
 from seqgen.api.run_metadata import describe_tokenizer, environment
 from seqgen.checkpoint import RunSettings
 from seqgen.compute import computing
 from seqgen.errors import BadOption, SeqgenError, UsageError, WorkerLost, one_line
+from seqgen.executors import LOCAL, Task, check_executor, reserve_workers, split_options
 from seqgen.plugins import Plugins, PluginsArgument, choose_plugins
-from seqgen.signals import ignore_signals
+from seqgen.signals import ignore_signals, signal_handlers
 
 if TYPE_CHECKING:
     from seqgen.tokenizers import Vocabulary
     from seqgen.training.gang import Gang
 
-_END_S = 10.0  # in which the other processes end by themselves
 _MUST_EQUAL = ("python", "torch", "numpy", "machine")  # versions on which the last bits depend
-_Processes = Sequence["subprocess.Popen[bytes]"]
+
+
+@dataclass(frozen=True)
+class Workers:
+    """The processes that share the batches of a run.
+
+    Attributes:
+        number: of processes, the first one included.
+        on: the executor that runs the others.
+        options: of the executor.
+        readers: processes of this machine that read a large corpus; None: its CPU threads.
+    """
+
+    number: int = 1
+    on: str = LOCAL
+    options: Mapping[str, Any] = field(default_factory=dict)
+    readers: int | None = None
+
+
+def choose_workers(
+    requested: int | None, on: str | None, options: Mapping[str, Any], pieces: int, plugins: Plugins
+) -> Workers:
+    """Return the processes that share the pieces of a batch.
+
+    Args:
+        requested: their number, as given by the user; None: those that torchrun has started, or this one alone.
+        on: the executor that runs the others; None: "local".
+        options: of the executor.
+        pieces: of a batch.
+        plugins: of the run.
+
+    Raises:
+        BadOption: the number is not a power of two that divides the pieces, or torchrun has started another one.
+        UsageError: the executor cannot run them, or a plugin was passed as a Python object.
+        MissingExtra: the executor needs a package that is not installed.
+    """
+    number = count_workers(requested, pieces)
+    launched = _launched()[1] > 1
+    if on is not None or options:
+        given = f"--on {on!r}" if on is not None else f"-o executor.{next(iter(options))}"
+        if launched:
+            raise BadOption(f"{given}, but torchrun has started the processes: leave it out")
+        if number == 1:
+            raise BadOption(f"{given} is for the other processes of --workers N: give N, at least 2")
+    on = on or LOCAL
+    workers = Workers(number, on, options, requested if on == LOCAL else None)
+    if number > 1 and not launched:
+        check_executor(number - 1, on=on, options=options, plugins=plugins)
+        _follower(1, workers, LOCAL, 0).to_json(plugins)
+    return workers
+
+
+def split_executor_options(options: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return the executor's options by name.
+
+    Args:
+        options: of a run that is continued, where settings are known already.
+
+    Raises:
+        BadOption: one is not the executor's.
+    """
+    executor, others = split_options(options or {})
+    if others:
+        raise BadOption(f"-o {next(iter(others))}: a run keeps its settings; only -o executor.NAME=VALUE can be given")
+    return executor
 
 
 def count_workers(requested: int | None, pieces: int) -> int:
@@ -62,12 +121,13 @@ def count_workers(requested: int | None, pieces: int) -> int:
     return workers
 
 
-def check_devices(device: str, workers: int) -> None:
+def check_devices(device: str, workers: int, on: str = LOCAL) -> None:
     """Refuse workers that would share a GPU: NCCL, which sums their gradients there, takes one process a GPU.
 
     Args:
         device: of the run.
-        workers: number of processes; those that torchrun starts may be on several machines.
+        workers: number of processes; those that torchrun or an executor starts may be on several machines.
+        on: the executor of all but the first.
 
     Raises:
         UsageError: this machine has fewer GPUs than workers.
@@ -77,7 +137,8 @@ def check_devices(device: str, workers: int) -> None:
         return
     import torch
 
-    here, n_gpus = int(os.environ.get("LOCAL_WORLD_SIZE", workers)), torch.cuda.device_count()
+    here = int(os.environ.get("LOCAL_WORLD_SIZE", workers if on == LOCAL else 1))
+    n_gpus = torch.cuda.device_count()
     if here > n_gpus:
         gpus = f"{n_gpus} GPU{'' if n_gpus == 1 else 's'}"
         raise UsageError(
@@ -89,63 +150,79 @@ def check_devices(device: str, workers: int) -> None:
 
 
 @contextlib.contextmanager
-def gathered(settings: RunSettings, vocabulary: Vocabulary, workers: int) -> Iterator[Gang | None]:
+def gathered(
+    settings: RunSettings, vocabulary: Vocabulary, workers: Workers, plugins: Plugins
+) -> Iterator[Gang | None]:
     """Start the other processes of a run, and end them after it.
 
     Args:
         settings: of the run.
         vocabulary: its symbols.
-        workers: number of processes, this one included.
+        workers: the processes.
+        plugins: of the run.
 
     Yields:
         The connection to the others, which have compared corpus, plugins and versions with these; None if there are
         none.
 
     Raises:
-        UsageError: a part of the run was passed as a Python object, which other processes cannot import; or there is
-            no GPU for each worker.
-        WorkerLost: a process has ended.
+        UsageError: a plugin was passed as a Python object, which other processes cannot import; or there is no GPU for
+            each worker.
+        WorkerLost: a process has ended, or did not start in time.
     """
-    if workers == 1:
+    if workers.number == 1:
         if _launched()[1] > 1:
             _announce_nothing()
         yield None
         return
-    check_devices(settings.engine.device, workers)
-    if given := given_parts(settings):
-        raise UsageError(
-            f"{workers} workers need an importable plugin, and {given} exists in this process only: put it into a file "
-            'and give that, plugins=["mine.py"]'
-        )
-    from seqgen.training.gang import Command, Gang, Order
+    check_devices(settings.engine.device, workers.number, workers.on)
+    from seqgen.training.gang import Command, Order
 
     run = {
         "settings": settings.model_dump(mode="json"),
         "tokenizer": describe_tokenizer(settings, vocabulary),
         "versions": _versions(),
     }
-    timeout_s, cuda = settings.train.timeout_s, settings.engine.device.startswith("cuda")
-    with contextlib.ExitStack() as stack:
-        if _launched()[1] > 1:
-            gang = Gang(0, workers, _launched_store(), timeout_s=timeout_s, cuda=cuda)
-        else:
-            path = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="seqgen-"))) / "store"
-            stack.enter_context(_on_loopback())
-            processes = stack.enter_context(_started(path, workers, plugin_files(settings)))
-            store = _file_store(path, workers)
-            gang = Gang(0, workers, store, timeout_s=timeout_s, cuda=cuda, alive=lambda: _ended(processes))
+    with _connected(settings, workers, plugins) as gang:
         gang.announce(run)
-        stack.callback(gang.close)
-        gang.connect()
-        yield gang
-        gang.command(Command(Order.END))
+        with contextlib.closing(gang):
+            gang.connect()
+            yield gang
+            gang.command(Command(Order.END))
+
+
+@contextlib.contextmanager
+def _connected(settings: RunSettings, workers: Workers, plugins: Plugins) -> Iterator[Gang]:
+    """Yield the connection to the processes that torchrun has started, or to those that are started here."""
+    from seqgen.training.gang import Gang
+    from seqgen.training.rendezvous import interface_to, launched_store, serve_store
+
+    timeout_s, cuda = settings.train.timeout_s, settings.engine.device.startswith("cuda")
+    if _launched()[1] > 1:
+        yield Gang(0, workers.number, launched_store(*_launched()), timeout_s=timeout_s, cuda=cuda)
+        return
+    n, on, options = workers.number - 1, workers.on, workers.options
+    with (
+        reserve_workers(n, on=on, options=options, timeout_s=timeout_s, plugins=plugins) as others,
+        interface_to(others.host),
+    ):
+        store, port = serve_store(others.host, workers.number)
+        others.start([_follower(rank, workers, others.host, port) for rank in range(1, workers.number)])
+        yield Gang(0, workers.number, store, timeout_s=timeout_s, cuda=cuda, find_ended=others.find_ended)
+
+
+def _follower(rank: int, workers: Workers, host: str, port: int) -> Task:
+    """Return the task that is one of the other processes."""
+    where = {"rank": rank, "size": workers.number, "host": host, "port": port}
+    return Task("seqgen.api.data_parallel:follow", where, f"worker {rank}")
 
 
 def _announce_nothing() -> None:
     """Let processes that torchrun has started end."""
     from seqgen.training.gang import Gang
+    from seqgen.training.rendezvous import launched_store
 
-    Gang(0, 1, _launched_store(), timeout_s=1.0).announce({})
+    Gang(0, 1, launched_store(*_launched()), timeout_s=1.0).announce({})
 
 
 def follow_if_launched(plugins: PluginsArgument) -> None:
@@ -156,52 +233,58 @@ def follow_if_launched(plugins: PluginsArgument) -> None:
     """
     rank, size = _launched()
     if rank:
-        _follow(rank, size, _launched_store(), choose_plugins(plugins), int(os.environ.get("LOCAL_RANK", rank)))
+        from seqgen.training.rendezvous import launched_store
+
+        ignore_signals(ignore=False)  # until there is a run, a signal ends this process
+        code = _follow(rank, size, launched_store(rank, size), choose_plugins(plugins))
+        os._exit(code)  # at once: nothing here is to be saved
 
 
 # -- the other processes
 
 
-def main(arguments: Sequence[str]) -> NoReturn:
-    """Follow the first process, which has started this one and ends it by closing its standard input.
+def follow(*, rank: int, size: int, host: str, port: int) -> int:
+    """Follow the first process, in a worker that it has started; return an exit code.
 
     Args:
-        arguments: the rank, the number of processes, the file where they find each other, and plugin files.
+        rank: of this process.
+        size: number of processes.
+        host: the address of the first process.
+        port: where its store is.
     """
-    rank, size, path, *files = arguments
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    _follow(int(rank), int(size), _file_store(Path(path), int(size)), choose_plugins(files), int(rank))
+    from seqgen.training.rendezvous import connect_store, interface_to
+
+    with signal_handlers(_pass), interface_to(host):
+        return _follow(rank, size, connect_store(host, port, size), choose_plugins())
 
 
-def _end_with_parent() -> None:
-    sys.stdin.buffer.read()
-    os._exit(1)
+def _pass(number: int, frame: Any) -> None:
+    """Leave a signal to the first process."""
 
 
-def _follow(rank: int, size: int, store: Any, plugins: Plugins, device: int) -> NoReturn:
-    """Take the steps that the first process commands, then end this process at once: nothing here is to be saved."""
+def _follow(rank: int, size: int, store: Any, plugins: Plugins) -> int:
+    """Take the steps that the first process commands; return an exit code."""
     from seqgen.training.gang import Gang
 
-    ignore_signals(ignore=False)
     run = Gang.announced(store)
     if not run:
-        os._exit(0)
-    ignore_signals()  # from here on the first process handles them
+        return 0
+    if _launched()[0]:
+        ignore_signals()  # from here on the first process handles them
     settings = RunSettings.read(run["settings"], "the run")
     engine = settings.engine
     if cuda := engine.device.startswith("cuda"):
-        settings = settings.model_copy(update={"engine": engine.model_copy(update={"device": f"cuda:{device}"})})
-    gang = Gang(rank, size, store, timeout_s=settings.train.timeout_s, cuda=cuda)
-    code = 0
-    try:
-        _take_part(gang, settings, run, plugins)
-        gang.close()
-    except WorkerLost as error:  # said by the first process, if it is there
-        code = error.exit_code
-    except Exception as error:
-        gang.report_failure(f"has failed: {error if isinstance(error, SeqgenError) else one_line(error)}")
-        code = 1
-    os._exit(code)
+        device = f"cuda:{os.environ.get('LOCAL_RANK', rank)}"
+        settings = settings.model_copy(update={"engine": engine.model_copy(update={"device": device})})
+    with contextlib.closing(Gang(rank, size, store, timeout_s=settings.train.timeout_s, cuda=cuda)) as gang:
+        try:
+            _take_part(gang, settings, run, plugins)
+        except WorkerLost as error:  # said by the first process, if it is there
+            return error.exit_code
+        except Exception as error:
+            gang.report_failure(f"has failed: {error if isinstance(error, SeqgenError) else one_line(error)}")
+            return 1
+    return 0
 
 
 def _take_part(gang: Gang, settings: RunSettings, run: dict[str, Any], plugins: Plugins) -> None:
@@ -245,75 +328,8 @@ def _versions() -> dict[str, str]:
     return {"seqgen": __version__, **{name: here[name] for name in _MUST_EQUAL}}
 
 
-# -- starting and finding them
-
-
 def _launched() -> tuple[int, int]:
     """Return the rank of this process and the number of processes that torchrun has started; 0 and 1 without it."""
     if "RANK" not in os.environ or "WORLD_SIZE" not in os.environ:
         return 0, 1
     return int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
-
-
-def _launched_store() -> Any:
-    """Return the store in which processes that torchrun has started find each other."""
-    from torch.distributed import PrefixStore, TCPStore  # type: ignore[attr-defined]
-
-    rank, size = _launched()
-    serves = rank == 0 and os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True"
-    store = TCPStore(
-        os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]), size, is_master=serves, wait_for_workers=False
-    )
-    return PrefixStore(f"attempt-{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)
-
-
-def _file_store(path: Path, size: int) -> Any:
-    from torch.distributed import FileStore  # type: ignore[attr-defined]
-
-    return FileStore(str(path), size)
-
-
-@contextlib.contextmanager
-def _on_loopback() -> Iterator[None]:
-    """Let processes of this machine talk over its loopback interface, whatever its name resolves to."""
-    name, loopback = "GLOO_SOCKET_IFNAME", [name for _, name in socket.if_nameindex() if name.startswith("lo")]
-    if name in os.environ or not loopback:
-        yield
-        return
-    os.environ[name] = loopback[0]
-    try:
-        yield
-    finally:
-        del os.environ[name]
-
-
-@contextlib.contextmanager
-def _started(path: Path, workers: int, files: Sequence[Path]) -> Iterator[_Processes]:
-    """Start the other processes; they end when the context does, or this process."""
-    program = "import sys; from seqgen.api.data_parallel import main; main(sys.argv[1:])"
-    processes = list[subprocess.Popen[bytes]]()
-    try:
-        for rank in range(1, workers):
-            command = [sys.executable, "-c", program, str(rank), str(workers), str(path), *map(str, files)]
-            processes.append(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL))  # noqa: S603  # our own interpreter
-        yield processes
-    finally:
-        for process in processes:
-            assert process.stdin is not None
-            with contextlib.suppress(OSError):
-                process.stdin.close()
-        for process in processes:
-            try:
-                process.wait(_END_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-
-
-def _ended(processes: _Processes) -> str:
-    """Return which process has ended, or "" if all are there."""
-    for rank, process in enumerate(processes, 1):
-        if (code := process.poll()) is not None:
-            how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"has ended with exit code {code}"
-            return f"worker {rank} on {socket.gethostname()} {how}"
-    return ""

@@ -22,7 +22,7 @@ from seqgen.compute import computing
 from seqgen.config import EvaluateConfig, SampleConfig, assign, split_names
 from seqgen.corpus import Corpus, Record
 from seqgen.errors import MissingExtra, UnknownSymbol
-from seqgen.executors import Task, run_tasks
+from seqgen.executors import LOCAL, Task, run_tasks, split_options
 from seqgen.metrics import Evaluation
 from seqgen.plugins import Plugins, get_referenced, missing_plugin
 from seqgen.registry import Entry
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from seqgen.sampling import Sample
 
 _MAX_HELD_OUT = 10_000  # held-out records that metrics compare with, where no reference is named
-_EXECUTOR = "executor."  # begins the names of an executor's options
 _BATCHES, _SAMPLES = 8, 1024  # batches and samples of a task
 _MAX_ROWS = 50  # samples that a report has with their scores
 
@@ -51,8 +50,7 @@ def evaluate(
     """
     n, reference = config.n, None if config.reference is None else str(config.reference)
     reports = {**config.reports, **({} if config.html is None else {"html": config.html})}
-    executor = {name: value for name, value in config.options.items() if name.startswith(_EXECUTOR)}
-    options = {name: value for name, value in config.options.items() if name not in executor}
+    executor, options = split_options(config.options)
     corpus, metrics, writers, left_out = _parts(run, reference, find_reports(reports, run.plugins), options)
     settings = run.settings
     log("reading the corpus")
@@ -203,7 +201,7 @@ def _share(
     run: OpenRun, data: EncodedCorpus, config: EvaluateConfig, executor: Mapping[str, Any]
 ) -> dict[str, list[Any]]:
     """Return the losses of the batches of each part, and the samples, computed by workers; {} for one worker here."""
-    if config.workers == 1 and config.on == "local" and not executor:
+    if config.workers == 1 and config.on == LOCAL and not executor:
         return {}
     from seqgen.batches import Encoded
     from seqgen.counting import Blend
@@ -224,8 +222,7 @@ def _share(
             arguments = {**named, **of, "first": first, "last": min(first + size, total)}
             label = f"{what} {first:,} to {arguments['last']:,}"
             tasks.append(Task(f"seqgen.evaluate_parts:{function}", arguments, label))
-    options = {name.removeprefix(_EXECUTOR): value for name, value in executor.items()}
-    results = run_tasks(tasks, workers=config.workers, on=config.on, options=options, plugins=run.plugins)
+    results = run_tasks(tasks, workers=config.workers, on=config.on, options=executor, plugins=run.plugins)
     found: dict[str, list[Any]] = {what: [] for what in work}
     for result in sorted(results, key=lambda result: result.number):
         found[str(result.task.arguments.get("what", "samples"))] += result.value

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import seqgen
-from seqgen.api.data_parallel import count_workers, follow_if_launched
+from seqgen.api.data_parallel import Workers, choose_workers, follow_if_launched, split_executor_options
 from seqgen.api.factories import corpus_of, read_again, read_counts, read_vocabulary, rebuild_model
 from seqgen.api.missing_plugin import changed_plugins
 from seqgen.api.run import Run
@@ -30,6 +31,8 @@ def resume(
     *,
     allow_corpus_change: bool = False,
     workers: int | None = None,
+    on: str | None = None,
+    options: Mapping[str, Any] | None = None,
     plugins: PluginsArgument = None,
     listener: Listener | None = None,
     warn: Callable[[str], None] | None = None,
@@ -42,6 +45,8 @@ def resume(
         allow_corpus_change: resume even if the corpus has changed; the result is then a different one.
         workers: processes that share each batch, of a run that was trained with ``workers``, in any number; the result
             stays the same. None: this process alone.
+        on: executor that runs the other workers; None: "local".
+        options: its options, as ``{"executor.address": "auto"}``.
         plugins: as ``seqgen.train`` takes them, and so ``listener`` and ``progress``.
         listener: called with the run folder and each event.
         warn: called with one line for each warning, such as a damaged checkpoint that is skipped.
@@ -57,19 +62,21 @@ def resume(
         CheckpointError: no checkpoint can be used, or a plugin is missing.
         CorpusError: the corpus is not what it was.
         BadOption: the pieces of its batches cannot be shared by so many workers.
-        WorkerLost: a worker has ended; the last checkpoint stays.
+        UsageError: the executor cannot run them.
+        WorkerLost: a worker has ended, or did not start in time; the last checkpoint stays.
     """
     follow_if_launched(plugins)
     plugins = choose_plugins(plugins)
     from seqgen.render.callbacks import with_progress_line
 
     listener, warn, progress = with_progress_line(listener, warn, progress)
-    finished = _resumed(run, plugins, listener, warn, progress, allow_corpus_change, workers)
+    choose = partial(choose_workers, workers, on, split_executor_options(options))
+    finished = _resumed(run, plugins, listener, warn, progress, allow_corpus_change, choose)
     if not finished.settings.train.refit:
         return finished
     if (begun := _refit_path(finished.path)).exists():
-        return _resumed(begun, plugins, listener, warn, progress, allow_corpus_change, workers)
-    return refit(finished.path, workers=workers, plugins=plugins, listener=listener, warn=warn, progress=progress)
+        return _resumed(begun, plugins, listener, warn, progress, allow_corpus_change, choose)
+    return refit_by(choose, finished.path, plugins, listener, warn, progress)
 
 
 def _refit_path(path: Path) -> Path:
@@ -83,7 +90,7 @@ def _resumed(
     warn: Callable[[str], None],
     progress: OnProgress,
     allow_corpus_change: bool,
-    workers: int | None,
+    choose: Callable[[int, Plugins], Workers],
 ) -> Run:
     """Resume one run."""
     from seqgen.training.engine_choice import restore_engine
@@ -91,7 +98,7 @@ def _resumed(
     with find_run(run, RUNS, unfinished=True).locked() as folder:
         folder.clean()
         settings = folder.settings()
-        n_workers = count_workers(workers, settings.train.pieces)
+        workers = choose(settings.train.pieces, plugins)
         snapshot = folder.load_latest(warn)
         if snapshot is not None and snapshot.state.get("ended"):
             return Run(folder, settings, plugins)
@@ -105,7 +112,7 @@ def _resumed(
         corpus = corpus_of(settings, plugins)
         data = read_again(
             corpus, settings, vocabulary, progress, warn=warn, changed=changed, advice=advice, plugins=plugins,
-            workers=workers,
+            workers=workers.readers,
         )  # fmt: skip
         restore_engine(model, data.encoded, data.vocabulary, settings.engine, settings.train, warn)
         if data.survey.digest != settings.corpus.digest:
@@ -113,7 +120,7 @@ def _resumed(
             folder.record_corpus(settings.corpus)
         with graceful_stop() as stop:
             counts = read_counts(folder, settings) if settings.train.blend in ("auto", "ngram") else None
-            opened = OpenedTraining(folder, settings, plugins, data, model, warn, stop, counts, snapshot, n_workers)
+            opened = OpenedTraining(folder, settings, plugins, data, model, warn, stop, counts, snapshot, workers)
             return run_training(opened, listener)
 
 
@@ -122,6 +129,8 @@ def refit(
     *,
     out: str | Path | None = None,
     workers: int | None = None,
+    on: str | None = None,
+    options: Mapping[str, Any] | None = None,
     plugins: PluginsArgument = None,
     listener: Listener | None = None,
     warn: Callable[[str], None] | None = None,
@@ -137,6 +146,8 @@ def refit(
         run: its folder, or a name under ``runs/``; None: the newest run with a checkpoint.
         out: the new folder; None: the name of the run with ``-refit`` after it.
         workers: as ``resume`` takes it.
+        on: as ``resume`` takes it.
+        options: as ``resume`` takes them.
         plugins: as ``seqgen.train`` takes them, and so ``listener`` and ``progress``.
         listener: called with the run folder and each event.
         warn: called with one line for each warning.
@@ -154,28 +165,53 @@ def refit(
         Diverged, Interrupted, DiskError, WorkerLost: as ``seqgen.train``.
     """
     from seqgen.render.callbacks import with_progress_line
-    from seqgen.training.engine_choice import restore_engine
 
     follow_if_launched(plugins)
     plugins = choose_plugins(plugins)
     listener, warn, progress = with_progress_line(listener, warn, progress)
+    choose = partial(choose_workers, workers, on, split_executor_options(options))
+    return refit_by(choose, run, plugins, listener, warn, progress, out)
+
+
+def refit_by(
+    choose: Callable[[int, Plugins], Workers],
+    run: str | Path | None,
+    plugins: Plugins,
+    listener: Listener | None,
+    warn: Callable[[str], None],
+    progress: OnProgress,
+    out: str | Path | None = None,
+) -> Run:
+    """Refit a run as ``refit`` does.
+
+    Args:
+        choose: returns the processes that share each batch, from its number of pieces and the plugins.
+        run: as ``refit`` takes it, and so ``listener``, ``warn`` and ``out``.
+        plugins: the plugins of the run.
+        listener: called with the run folder and each event.
+        warn: called with one line for each warning.
+        progress: called while the corpus is read.
+        out: the new folder.
+    """
+    from seqgen.training.engine_choice import restore_engine
+
     known = find_run(run, RUNS)
     state = known.load_best(warn).state
     latest = known.latest_state() or state
     if not latest["ended"]:
         raise BadOption(f"{known.path} has not ended, so that its best step is not known: seqgen resume {known.path}")
     settings = _warn_of_changes(_refit_settings(known.settings(), state, latest, str(known.path)), plugins, warn)
-    n_workers = count_workers(workers, settings.train.pieces)
+    workers = choose(settings.train.pieces, plugins)
     vocabulary = read_vocabulary(known, settings, plugins)
     model = rebuild_model(plugins, settings, None)
     corpus = corpus_of(settings, plugins)
-    data = read_again(corpus, settings, vocabulary, progress, warn=warn, plugins=plugins, workers=workers)
+    data = read_again(corpus, settings, vocabulary, progress, warn=warn, plugins=plugins, workers=workers.readers)
     restore_engine(model, data.encoded, vocabulary, settings.engine, settings.train, warn)
     files, counts = run_files(settings, data)
     with graceful_stop() as stop:
         path = _refit_path(known.path) if out is None else Path(out)
         with RunFolder.create(path, files).locked() as folder:
-            opened = OpenedTraining(folder, settings, plugins, data, model, warn, stop, counts, workers=n_workers)
+            opened = OpenedTraining(folder, settings, plugins, data, model, warn, stop, counts, workers=workers)
             return run_training(opened, listener)
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from seqgen.api.config import ResolvedConfig, resolve
 from seqgen.api.corpora import FILE, CorpusName, open_corpus
-from seqgen.api.data_parallel import check_devices, count_workers, follow_if_launched
+from seqgen.api.data_parallel import Workers, check_devices, choose_workers, follow_if_launched
 from seqgen.api.encoded_corpus import EncodedCorpus, learn, unchanging
 from seqgen.api.factories import build_around_cell, build_model
 from seqgen.api.missing_plugin import changed_plugins, with_hint
@@ -44,6 +44,7 @@ from seqgen.config import TrainConfig, parse_count
 from seqgen.corpus import Splitter
 from seqgen.divided_corpus import DividedCorpus
 from seqgen.errors import BadOption, PluginError, UnknownName, UsageError
+from seqgen.executors import LOCAL, split_options
 from seqgen.plugins import Plugins, PluginsArgument, choose_parts
 from seqgen.plugins.round_trip import check_order, check_tokenizer
 from seqgen.registry import attribute_errors
@@ -98,15 +99,17 @@ def train(
 
     follow_if_launched(plugins)
     listener, warn, progress = with_progress_line(listener, warn, progress)
+    executor, settings["options"] = split_options(settings.get("options") or {})
+    choose = partial(choose_workers, settings.get("workers"), settings.get("on"), executor)
     planned = plan(corpus, plugins=plugins, warn=warn, progress=progress, **settings)
-    workers = count_workers(settings.get("workers"), planned.settings.train.pieces)
+    workers = choose(planned.settings.train.pieces, planned.plugins)
     with planned.opened(workers=workers) as opened:
         run = run_training(opened, listener)
     if not run.settings.train.refit:
         return run
-    from seqgen.api.resume import refit
+    from seqgen.api.resume import refit_by
 
-    return refit(run.path, workers=workers, plugins=run.plugins, listener=listener, warn=warn, progress=progress)
+    return refit_by(choose, run.path, run.plugins, listener, warn, progress)
 
 
 def plan(
@@ -192,6 +195,7 @@ def _encode(resolved: ResolvedConfig, plugins: Plugins, warn: Warn, progress: On
         if line := check_tokenizer(tokenizer, vocabulary, texts):
             warn(line)
 
+    n_readers = config.workers if config.on in (None, LOCAL) else None
     with unchanging(corpus, resolved.title), attribute_errors(tokenizer, "cannot encode the corpus"):
         data = learn(
             corpus,
@@ -204,7 +208,7 @@ def _encode(resolved: ResolvedConfig, plugins: Plugins, warn: Warn, progress: On
             None if start is None else start.vocabulary,
             warn,
             check,
-            DividedCorpus.of(corpus, resolved.title, tokenizer.qualified, config.workers, plugins),
+            DividedCorpus.of(corpus, resolved.title, tokenizer.qualified, n_readers, plugins),
         )
     if start is not None:
         for line in start.warnings(data, config, resolved.train, resolved.corpus, resolved.options["corpus"]):
@@ -321,7 +325,7 @@ class TrainingPlan:
         *,
         warn: Warn | None = None,
         root: str | Path | None = None,
-        workers: int = 1,
+        workers: Workers | None = None,
     ) -> Iterator[OpenedTraining]:
         """Create the run folder and keep it locked; what ``run_training`` trains.
 
@@ -329,12 +333,13 @@ class TrainingPlan:
             out: as ``train`` takes it, and so ``root``.
             warn: called with one line for each warning; None: that of the plan.
             root: as ``train`` takes it.
-            workers: number of processes that share its batches.
+            workers: the processes that share its batches; None: this one alone.
         """
         warn = warn or self.warn
         resolved, data = self.resolved, self.data
         settings, model = self._built(warn)
-        check_devices(settings.engine.device, workers)
+        workers = workers or Workers()
+        check_devices(settings.engine.device, workers.number, workers.on)
         files, counts = run_files(settings, data)
         out = resolved.config.out if out is None else out
         if out is not None:

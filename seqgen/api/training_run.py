@@ -7,10 +7,10 @@ import itertools
 import shlex
 import signal
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from seqgen.api.data_parallel import gathered
+from seqgen.api.data_parallel import Workers, gathered
 from seqgen.api.encoded_corpus import EncodedCorpus
 from seqgen.api.factories import augmentation_of, corpus_of, draw_of
 from seqgen.api.missing_plugin import given_parts, plugin_files, plugin_options
@@ -57,7 +57,7 @@ class OpenedTraining:
         counts: the counts that the model may be blended with, or None.
         stop: set when a signal comes, or the listener raises KeyboardInterrupt.
         snapshot: the checkpoint to resume from, or None.
-        workers: the number of processes that share its batches, this one included.
+        workers: the processes that share its batches.
     """
 
     folder: RunFolder
@@ -69,7 +69,7 @@ class OpenedTraining:
     stop: StopFlag
     counts: Counts | None = None
     snapshot: Snapshot | None = None
-    workers: int = 1
+    workers: Workers = field(default_factory=Workers)
 
 
 def run_training(opened: OpenedTraining, listener: Listener | None) -> Run:
@@ -90,13 +90,13 @@ def run_training(opened: OpenedTraining, listener: Listener | None) -> Run:
 
     folder, settings, plugins, data = opened.folder, opened.settings, opened.plugins, opened.data
     model, warn, stop, snapshot = opened.model, opened.warn, opened.stop, opened.snapshot
-    workers = 1 if hasattr(model, "learn") else opened.workers
-    if workers < opened.workers:
+    workers = Workers() if hasattr(model, "learn") else opened.workers
+    if workers.number < opened.workers.number:
         warn("a model that counts is trained by one process: the other workers have nothing to do")
     with (
         naming_batch(settings, plugins),
         naming_way_on(folder, settings),
-        gathered(settings, data.vocabulary, workers) as gang,
+        gathered(settings, data.vocabulary, workers, plugins) as gang,
         compiling_ahead(_job_ahead(opened)),
         computing(settings.engine.threads),
     ):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import sys
 
 import typer
@@ -69,7 +70,8 @@ def _adopt(own: typer.Typer) -> None:
             prints = not hasattr(command.callback, STDOUT_FOR_RESULTS)
             without = getattr(command.callback, TRAIN_SETTINGS, None)
             name = command.name or get_command_name(command.callback.__name__)
-            flags = None if without is None else configured(name, "TrainConfig", without=without)
+            own_flags = inspect.signature(command.callback).parameters
+            flags = None if without is None else configured(name, "TrainConfig", without={*without, *own_flags})
             command.callback = everywhere(command.callback, prints=prints, flags=flags)
     for group in own.registered_groups:
         if group.typer_instance is not None:

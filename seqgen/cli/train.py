@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seqgen.cli.common import RunName, configured, everywhere, parse_options, say, session, warn
+from seqgen.cli.common import RunName, complete_names, configured, everywhere, parse_options, say, session, warn
 
 if TYPE_CHECKING:
     from seqgen.cli.display import TrainDisplay
@@ -53,12 +53,27 @@ _Workers = Annotated[
         show_default="this process alone",
     ),
 ]
+_On = Annotated[
+    str | None,
+    typer.Option(
+        "--on",
+        metavar="NAME",
+        help="Executor that runs the other workers.",
+        autocompletion=complete_names("executor"),
+        show_default="local",
+    ),
+]
+_Options = Annotated[
+    list[str] | None, typer.Option("-o", "--option", metavar="executor.NAME=VALUE", help="Option of the executor.")
+]
 
 
 def resume(
     *,
     run: RunName = None,
     workers: _Workers = None,
+    on: _On = None,
+    option: _Options = None,
     allow_corpus_change: Annotated[
         bool, typer.Option("--allow-corpus-change", help="Resume even if the corpus has changed.")
     ] = False,
@@ -72,6 +87,8 @@ def resume(
             run,
             allow_corpus_change=allow_corpus_change,
             workers=workers,
+            on=on,
+            options=parse_options(option or ()),
             **_shown_by(display),
         )
     if not display.started:
@@ -84,6 +101,8 @@ def refit(
     run: RunName = None,
     *,
     workers: _Workers = None,
+    on: _On = None,
+    option: _Options = None,
     out: Annotated[
         str | None, typer.Option(metavar="FOLDER", help="New run folder.", show_default="the run's name with -refit")
     ] = None,
@@ -97,6 +116,8 @@ def refit(
             run,
             out=out,
             workers=workers,
+            on=on,
+            options=parse_options(option or ()),
             **_shown_by(display),
         )
     display.summary(finished)

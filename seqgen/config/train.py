@@ -199,6 +199,9 @@ class TrainConfig(TrainSettings, UserConfig):
         le=1024,
         description="processes that share each batch, a power of two; the result is the same for 1, 2, 4 and 8",
     )
+    on: Annotated[str | None, Flag(_MORE, metavar="NAME", completes="executor", default="local")] = Field(
+        None, description="executor that runs the other workers, with options as -o executor.NAME=VALUE"
+    )
     out: Annotated[Path | None, Flag(_MORE, metavar="DIR", default="the next in runs/", accepts="str | Path")] = Field(
         None, description="folder of the new run"
     )

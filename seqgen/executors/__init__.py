@@ -1,6 +1,16 @@
-"""Executors: independent tasks in worker processes, here or on other machines."""
+"""Executors: tasks in worker processes, here or on other machines."""
 
-from seqgen.executors.run import TaskResult, run_tasks
+from seqgen.executors.reserve import ReservedWorkers, check_executor, reserve_workers
+from seqgen.executors.run import LOCAL, TaskResult, run_tasks, split_options
 from seqgen.executors.task import Task
 
-__all__ = ["Task", "TaskResult", "run_tasks"]
+__all__ = [
+    "LOCAL",
+    "ReservedWorkers",
+    "Task",
+    "TaskResult",
+    "check_executor",
+    "reserve_workers",
+    "run_tasks",
+    "split_options",
+]

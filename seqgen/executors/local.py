@@ -62,6 +62,23 @@ class LocalExecutor(ThreadPoolExecutor):
         call = json.dumps([f"{fn.__module__}:{fn.__qualname__}", args, kwargs])
         return super().submit(self._call, call.encode())
 
+    def gang(self, n: int, timeout_s: float) -> str:
+        """Let the next calls start at once, each in a process of its own; see :class:`seqgen.ExecutorSpec`.
+
+        Args:
+            n: number of the calls.
+            timeout_s: not used: a process is started without waiting for another.
+
+        Returns:
+            The address at which the workers reach this process.
+
+        Raises:
+            TimeoutError: there are fewer workers.
+        """
+        if n > self._max_workers:
+            raise TimeoutError(f"there are {self._max_workers} workers")
+        return "127.0.0.1"
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:

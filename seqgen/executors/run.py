@@ -16,6 +16,7 @@ from seqgen.plugins import Plugins, PluginsArgument, choose_plugins, missing_plu
 from seqgen.registry import Entry
 
 LOCAL = "local"
+_PART = "executor."  # begins the names of an executor's options
 
 
 @dataclass(frozen=True)
@@ -77,12 +78,27 @@ def run_tasks(
     if not isinstance(workers, int) or workers < 1:
         raise BadOption(f"the number of workers must be a whole number, at least 1, not {workers!r}")
     chosen = choose_plugins(plugins)
-    entry = chosen.registry.get("executor", on, partial(_hint, chosen, on))
-    values = entry.options(options or {})
+    entry, values = find_executor(chosen, on, options or {})
     numbered = enumerate(tasks)
     if workers == 1 and entry.package == "seqgen" and on.endswith(LOCAL):
         return (_run_one(number, task, chosen) for number, task in numbered)
     return _Pool(entry, values, workers, retries, chosen).run(numbered)
+
+
+def find_executor(plugins: Plugins, on: str, options: Mapping[str, Any]) -> tuple[Entry, dict[str, Any]]:
+    """Return a registered executor, and its options with their defaults.
+
+    Raises:
+        UsageError: there is none of the name, or an option is unknown or invalid.
+    """
+    entry = plugins.registry.get("executor", on, partial(_hint, plugins, on))
+    return entry, entry.options(options)
+
+
+def split_options(options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the options ``"executor.name"`` by name, and the other options."""
+    executor = {name.removeprefix(_PART): value for name, value in options.items() if name.startswith(_PART)}
+    return executor, {name: value for name, value in options.items() if not name.startswith(_PART)}
 
 
 def _hint(plugins: Plugins, name: str) -> str:

@@ -67,7 +67,8 @@ class Gang:
         store: where ranks find each other and leave notes, such as a ``torch.distributed.FileStore``.
         timeout_s: seconds after which a rank that does not take part in a sum is lost.
         cuda: whether gradients lie on GPUs, and are summed there.
-        alive: returns which process that this one started has ended, or "".
+        find_ended: returns the number, from 0, of a task of this process that was to be another rank and has ended, and
+            how; None if all run.
     """
 
     def __init__(
@@ -78,10 +79,10 @@ class Gang:
         *,
         timeout_s: float,
         cuda: bool = False,
-        alive: Callable[[], str] = str,
+        find_ended: Callable[[], tuple[int, str] | None] = lambda: None,
     ) -> None:
         self.rank, self.size = rank, size
-        self._store, self._alive, self._timeout_s = _prefixed(store), alive, timeout_s
+        self._store, self._find_ended, self._timeout_s = _prefixed(store), find_ended, timeout_s
         self._sums: Any = None
         self._backend = "cpu:gloo,cuda:nccl" if cuda else "gloo"
         self._store.set(f"host/{rank}", socket.gethostname())
@@ -108,7 +109,7 @@ class Gang:
         self._store.set(f"ready/{self.rank}", "")
         for rank in range(self.size):
             while not self._store.check([f"ready/{rank}"]):
-                if reason := self._lost() or self._alive():
+                if reason := self._lost() or self._ended():
                     raise WorkerLost(self._lost() or reason)  # it leaves its note before it ends
                 time.sleep(_POLL_S)
         dist.init_process_group(
@@ -215,8 +216,15 @@ class Gang:
 
     def _note(self, rank: int, reason: str) -> None:
         if self._store.add("failures", 1) == 1:
-            host = self._store.get(f"host/{rank}").decode() if self._store.check([f"host/{rank}"]) else "unknown host"
-            self._store.set("failure", f"worker {rank} on {host} {reason}")
+            self._store.set("failure", f"{self._name(rank)} {reason}")
+
+    def _name(self, rank: int) -> str:
+        key = f"host/{rank}"
+        return f"worker {rank} on {self._store.get(key).decode()}" if self._store.check([key]) else f"worker {rank}"
+
+    def _ended(self) -> str:
+        found = self._find_ended()
+        return "" if found is None else f"{self._name(found[0] + 1)} {found[1]}"
 
     def _lost(self) -> str:
         return self._store.get("failure").decode() if self._store.check(["failure"]) else ""
@@ -230,7 +238,7 @@ class Gang:
             late = "timed out" in str(error).lower() or "timeout" in str(error).lower()
             self._note(peer, f"did not answer within {self._timeout_s:g} s" if late else "has ended")
             until = time.monotonic() + _GRACE_S
-            while not (reason := self._lost() or self._alive()) and time.monotonic() < until:
+            while not (reason := self._lost() or self._ended()) and time.monotonic() < until:
                 time.sleep(_POLL_S)
             raise WorkerLost(reason or f"worker {peer} is not connected any more: {one_line(error)}") from None
 
