@@ -10,6 +10,7 @@ import random
 import signal
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
 from types import TracebackType
@@ -51,7 +52,8 @@ class RayExecutor(Executor):
         ] = "PACK",
     ) -> None:
         try:
-            import ray
+            with _unchanged():
+                import ray
         except ImportError:
             raise seqgen.MissingExtra("ray", "the executor ray") from None
         self._ray, self._workers, self._address = ray, workers, address
@@ -71,7 +73,7 @@ class RayExecutor(Executor):
             quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
             own = {"address": "local", "include_dashboard": False, "num_cpus": math.ceil(self._workers * cpus)}
             try:
-                with _same_random(), _same_handler():
+                with _unchanged():
                     ray.init(**quiet, **(own if self._address is None else {"address": self._address}))
             except (ConnectionError, ValueError, RuntimeError) as error:
                 raise seqgen.UsageError(
@@ -110,7 +112,7 @@ class RayExecutor(Executor):
                 "machine of the cluster, with -o executor.address=auto"
             )
         cpus, gpus = self._resources["num_cpus"], self._resources["num_gpus"]
-        with _same_random():
+        with _unchanged():
             group = ray.util.placement_group(
                 [{"CPU": cpus, "GPU": gpus} if gpus else {"CPU": cpus}] * n, self._strategy
             )
@@ -138,12 +140,12 @@ class RayExecutor(Executor):
         if self._group is not None:
             self._ray.util.remove_placement_group(self._group)
         if self._is_ours:
-            with _same_random(), _same_handler():
+            with _unchanged():
                 self._ray.shutdown()
 
     def submit(self, fn: Callable[..., _Result], /, *args: Any, **kwargs: Any) -> Future[_Result]:
         """Call an importable function on a worker of Ray."""
-        with _same_random():
+        with _unchanged():
             ref = self._call.remote(fn, args, kwargs)
             future: Future[_Result] = ref.future()
         self._refs.append(ref)
@@ -152,22 +154,16 @@ class RayExecutor(Executor):
 
 
 @contextlib.contextmanager
-def _same_random() -> Iterator[None]:
-    """Keep Python's random state, which Ray uses for its own names."""
-    state = random.getstate()
+def _unchanged() -> Iterator[None]:
+    """Keep what Ray changes of this process: random state, environment, warning filters, the handler of SIGTERM."""
+    state, environment, handler = random.getstate(), dict(os.environ), signal.getsignal(signal.SIGTERM)
     try:
-        yield
+        with warnings.catch_warnings():
+            yield
     finally:
         random.setstate(state)
-
-
-@contextlib.contextmanager
-def _same_handler() -> Iterator[None]:
-    """Keep the handler of SIGTERM, which Ray replaces by its own."""
-    handler = signal.getsignal(signal.SIGTERM)
-    try:
-        yield
-    finally:
+        for name in os.environ.keys() - environment.keys():
+            del os.environ[name]
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, handler)
 
