@@ -70,7 +70,7 @@ def with_train_settings(*without: str) -> Callable[[Function], Function]:
     ``parse_options``.
 
     Args:
-        without: the names of settings that have no flag, or one that the command declares itself.
+        without: the names of settings that have no flag. Those of keywords that the command declares have none either.
     """
 
     def mark(command: Function) -> Function:

@@ -761,14 +761,14 @@ class Seeds(InThisThread):
 
 class IsSomewhere(InThisThread):
     def gang(self, n, timeout_s):
-        return "192.0.2.1"  # of nobody, by RFC 5737
+        return "203.0.113.7"  # of nobody, by RFC 5737
 
 
 def bad_executors():
     yield "results", executor(GivesResults), "submit returns 0, not a concurrent.futures.Future"
     yield "results", executor(GivesTheFirst), r"return \[0, 0, 0, 0, 0\], not the squares"
     yield "errors", executor(SwallowsErrors), "the exception of a call does not arrive"
-    yield "together", executor(IsSomewhere), "'192.0.2.1', which is no address of this machine"
+    yield "together", executor(IsSomewhere), "'203.0.113.7', which is no address of this machine"
     yield "global-state", executor(Seeds), "Python's random"
     yield from common(seqgen.ExecutorSpec, lambda workers: InThisThread())
 

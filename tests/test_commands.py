@@ -45,8 +45,8 @@ def noisy():
     print("noise")
 
 @commands.with_train_settings("time_s", "out")
-def dry_run(*, time: str = "", settings: dict):
-    print(time, {name: value for name, value in settings.items() if value is not None})
+def dry_run(*, time: str = "", on: str = "", settings: dict):
+    print(time + on, {name: value for name, value in settings.items() if value is not None})
 
 @seqgen.hookimpl
 def register_commands(app):
@@ -96,6 +96,7 @@ def test_options_and_fields_are_parsed(cli, tiny_run, kit):
 def test_a_command_has_the_flags_of_train(cli, kit):
     found = cli("dry-run", "--time", "soon", "--hidden", 8, "--valid-file", "v.txt", "-o", "lr=0.1", *kit)
     assert found.code == 0 and found.out == "soon {'valid': PosixPath('v.txt'), 'hidden': 8, 'options': ['lr=0.1']}\n"
+    assert cli("dry-run", "--on", "here", *kit).out == "here {}\n", "a flag of its own takes the place of the setting's"
     assert cli("dry-run", "--out", "run", *kit).err.startswith("seqgen: No such option: --out")
 
 

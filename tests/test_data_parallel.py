@@ -7,6 +7,7 @@ import os
 import random
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -38,6 +39,7 @@ from seqgen.training import Evaluating, shares
 from seqgen.training.divided import DividedGradient
 from seqgen.training.gradients import Gradients
 from seqgen.training.observer import batch_facts
+from seqgen.training.rendezvous import connect_store, interface_to, serve_store
 from seqgen.training.shares import Shares
 from seqgen.training.train_step import TrainStep
 
@@ -365,6 +367,34 @@ def test_a_part_passed_as_an_object_is_refused(words, tmp_path):
 
     with pytest.raises(UsageError, match="needs an importable plugin"):
         seqgen.train(words, cell=Mine, workers=2, out=tmp_path / "run", **DIVIDED)
+
+
+# -- finding one another
+
+
+def test_processes_talk_over_the_interface_that_reaches_the_first(monkeypatch):
+    name = "GLOO_SOCKET_IFNAME"
+    monkeypatch.delenv(name, raising=False)
+    with interface_to("127.0.0.1"):
+        assert os.environ[name].startswith("lo")
+    assert name not in os.environ
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe, contextlib.suppress(OSError):
+        probe.connect(("203.0.113.7", 1))  # of nobody, by RFC 5737: through the default route, if there is one
+        with interface_to(probe.getsockname()[0]):
+            assert os.environ[name] in [name for _, name in socket.if_nameindex()]
+    monkeypatch.setenv(name, "chosen")
+    with interface_to("127.0.0.1"):
+        assert os.environ[name] == "chosen"
+
+
+def test_the_store_listens_at_the_address_of_this_machine_alone():
+    store, port = serve_store("127.0.0.1", 2)
+    store.set("key", "value")
+    assert connect_store("127.0.0.1", port, 2).get("key") == b"value"
+    with pytest.raises(OSError, match="refused"), socket.create_connection(("127.0.0.2", port), 5):
+        pass
+    with pytest.raises(UsageError, match=r"workers that reach this process at '203\.0\.113\.7'"):
+        serve_store("203.0.113.7", 2)
 
 
 # -- processes

@@ -72,7 +72,7 @@ def reserve_workers(
     """
     entry, values = find_executor(plugins, on, options)
     with contextlib.suppress(_Late), entry.build(values, n) as executor:
-        check_reserves(executor, on)
+        _check_reserves(executor, on)
         try:
             host = executor.gang(n, timeout_s)
         except TimeoutError as error:
@@ -99,10 +99,10 @@ def check_executor(n: int, *, on: str, options: Mapping[str, Any], plugins: Plug
     entry, values = find_executor(plugins, on, options)
     built = entry.build(values, n)
     if hasattr(built, "submit"):  # else it is known when the context is entered
-        check_reserves(built, on)
+        _check_reserves(built, on)
 
 
-def check_reserves(executor: Any, on: str) -> None:
+def _check_reserves(executor: Any, on: str) -> None:
     """Refuse an executor that cannot reserve workers.
 
     Raises:
