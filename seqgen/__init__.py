@@ -29,7 +29,7 @@ _HOME = {
     "seqgen.errors": (
         "SeqgenError", "UsageError", "UnknownName", "BadOption", "UnknownSymbol", "MissingExtra", "NoSuchFile",
         "NoSuchRun", "RunLocked", "CorpusError", "CheckpointError", "MissingPlugin", "PluginError", "Diverged",
-        "DiskError", "TooFewRows", "TaskFailed", "Interrupted",
+        "DiskError", "TooFewRows", "WorkerLost", "TaskFailed", "Interrupted",
     ),
     "seqgen.executors": ("Task", "TaskResult", "run_tasks"),
     "seqgen.api.train": ("train", "plan", "TrainingPlan"),
