@@ -12,7 +12,16 @@ from typing import Any
 from seqgen.api.run import Run
 from seqgen.checkpoint import RUNS, RunFolder
 from seqgen.errors import BadOption
-from seqgen.files import FolderLock, SafePath, dump_json, remove_folders, remove_temporaries, write_atomic
+from seqgen.files import (
+    FolderLock,
+    Holder,
+    SafePath,
+    dump_json,
+    find_holder,
+    remove_folders,
+    remove_temporaries,
+    write_atomic,
+)
 from seqgen.plugins import PluginsArgument, choose_plugins
 
 
@@ -77,6 +86,18 @@ class WorkFolder:
             yield
         finally:
             lock.release()
+
+    def holder(self) -> Holder | None:
+        """Return the process that holds the folder, or was killed holding it, without touching its lock.
+
+        Returns:
+            Its ``pid``, ``host``, ``since`` (seconds since the epoch) and ``alive``, which is None on another machine;
+            None where no process does. The folder of a run is held by the process that trains it.
+
+        Raises:
+            CheckpointError: the lock file is a link.
+        """
+        return find_holder(self._files)
 
     def read(self, name: str) -> bytes:
         """Return the content of a file.

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import time
+
 import pytest
 
 import seqgen
@@ -98,3 +103,30 @@ def test_the_reason_of_a_failure_is_one_line():
 def test_what_is_no_failure_of_a_part_is_raised(error):
     with pytest.raises(type(error)):
         seqgen.failure_reason(error)
+
+
+def test_the_holder_is_found_without_its_lock(in_tmp):
+    folder = seqgen.WorkFolder.open("study", {"results.json": 0})
+    assert folder.holder() is None
+    with folder.locked():
+        found = seqgen.WorkFolder(folder.path).holder()
+        assert found is not None and found.alive and found.pid == os.getpid() and abs(found.since - time.time()) < 60
+        line = (folder.path / ".lock").read_text()
+    assert folder.holder() is None  # it has released the lock
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    for changed, alive in (
+        (line.replace(f"process {os.getpid()} ", f"process {ended.pid} "), False),
+        (line.replace(" on ", " on another"), None),
+        (line[: line.rindex("since")] + "since 2001-01-01 00:00:00\n", sys.platform != "linux"),
+    ):
+        (folder.path / ".lock").write_text(changed)
+        found = folder.holder()
+        assert found is not None and found.alive is alive
+    for damaged in ("process", "process 1 on x since yesterday", "process 1 on x since 9999-99-99 00:00:00", "\0" * 50):
+        (folder.path / ".lock").write_text(damaged)
+        assert folder.holder() is None
+    (folder.path / ".lock").unlink()
+    (folder.path / ".lock").symlink_to(in_tmp / "elsewhere")
+    with pytest.raises(CheckpointError, match="link"):
+        folder.holder()

@@ -10,14 +10,14 @@ from seqgen.files.atomic_write import (
     write_folder_atomic,
     write_synced,
 )
-from seqgen.files.lock import FolderLock, last_holder, lock_file
+from seqgen.files.lock import FolderLock, Holder, find_holder, last_holder, lock_file
 from seqgen.files.logs import JsonLines
 from seqgen.files.safe_path import SafePath, cache_folder
 from seqgen.files.spool import spool
 from seqgen.files.stored_json import dump_checksummed, load_checksummed, load_json
 
 __all__ = [
-    "FolderLock", "JsonLines", "SafePath", "build_folder", "cache_folder", "dump_checksummed", "dump_json",
-    "free_bytes", "last_holder", "load_checksummed", "load_json", "lock_file", "remove_folders",
+    "FolderLock", "Holder", "JsonLines", "SafePath", "build_folder", "cache_folder", "dump_checksummed", "dump_json",
+    "find_holder", "free_bytes", "last_holder", "load_checksummed", "load_json", "lock_file", "remove_folders",
     "remove_temporaries", "spool", "write_atomic", "write_folder_atomic", "write_synced",
 ]  # fmt: skip

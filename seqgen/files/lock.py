@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import socket
+import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -17,6 +20,9 @@ from seqgen.files.safe_path import SafePath
 _NAME = ".lock"
 _MAX_BYTES = 1000
 _READS, _PAUSE_S = 50, 0.01  # while the holder has the lock but has not written its name yet
+_LINE = re.compile(r"process (\d{1,10}) on (\S+) since (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)")
+_CLOCK = "%Y-%m-%d %H:%M:%S"
+_SLACK_S = 5.0  # between the start of a process by the kernel's clock and by the time it wrote
 _TRIES = 20  # at the folder's lock, which a process that looks for abandoned folders holds for a moment
 
 
@@ -94,7 +100,7 @@ class FolderLock:
 
 def this_process() -> str:
     """Return the content of the lock file while this process holds the lock."""
-    return f"process {os.getpid()} on {socket.gethostname()} since {time.strftime('%Y-%m-%d %H:%M:%S')}\n"
+    return f"process {os.getpid()} on {socket.gethostname()} since {time.strftime(_CLOCK)}\n"
 
 
 def lock_file() -> dict[str, bytes]:
@@ -114,6 +120,73 @@ def last_holder(folder: Path | SafePath) -> str:
             return file.read(_MAX_BYTES).partition(b"\n")[0].decode("utf-8", "replace").strip()
     except OSError:
         return ""
+
+
+@dataclass(frozen=True)
+class Holder:
+    """The process that a lock file names.
+
+    Attributes:
+        pid: its number.
+        host: its machine.
+        since: when it took the lock, in seconds since the epoch, by the clock and time zone of its machine.
+        alive: whether it runs; None: it is on another machine.
+    """
+
+    pid: int
+    host: str
+    since: float
+    alive: bool | None
+
+
+def find_holder(folder: Path | SafePath) -> Holder | None:
+    """Return the process that holds a folder's lock, or was killed holding it; None if there is none.
+
+    The lock is not touched: a process that was killed leaves its line in the lock file, and one that ends removes it.
+
+    Raises:
+        LinkRefused: the lock file is a link.
+    """
+    found = _LINE.fullmatch(last_holder(folder))
+    if found is None:
+        return None
+    pid, host = int(found[1]), found[2]
+    try:
+        since = time.mktime(time.strptime(found[3], _CLOCK))
+    except (ValueError, OverflowError):
+        return None
+    return Holder(pid, host, since, _is_alive(pid, since) if host == socket.gethostname() else None)
+
+
+def _is_alive(pid: int, since: float) -> bool:
+    """Return whether a process of this machine runs, and is no later one of the same number, where that can be seen."""
+    if sys.platform == "win32":
+        return _is_alive_on_windows(pid)
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):  # of another user
+        pass
+    with contextlib.suppress(OSError, ValueError, IndexError):  # elsewhere than on Linux
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
+        uptime_s = float(Path("/proc/uptime").read_text(encoding="ascii").split()[0])
+        started = time.time() - uptime_s + int(fields[19]) / os.sysconf("SC_CLK_TCK")
+        return fields[0] not in "ZX" and started <= since + _SLACK_S
+    return True
+
+
+def _is_alive_on_windows(pid: int) -> bool:
+    import ctypes
+
+    kernel32 = ctypes.WinDLL("kernel32")  # type: ignore[attr-defined,unused-ignore]
+    handle = kernel32.OpenProcess(0x1000, False, pid)  # PROCESS_QUERY_LIMITED_INFORMATION
+    if not handle:
+        return False
+    code = ctypes.c_ulong()
+    kernel32.GetExitCodeProcess(handle, ctypes.byref(code))
+    kernel32.CloseHandle(handle)
+    return code.value == 259  # STILL_ACTIVE
 
 
 def _try_folder(descriptor: int) -> bool:

@@ -174,6 +174,8 @@ class Evaluator:
             return alone, None, None
         weights_F, score_N = cross_fitted(observed)
         metrics["valid_network_bits_per_char"] = alone.bits_per_char
+        counts = -float(observed.ngram_N.sum()) / alone.n_targets / max(alone.loss_nats, 1e-9)
+        metrics["valid_counts_bits_per_char"] = alone.bits_per_char * counts
         nats_N = scored_nats(observed, score_N)
         kept_share, taken = None, 0.0
         if self._known is not None:

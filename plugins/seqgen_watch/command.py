@@ -1,0 +1,93 @@
+"""The command ``seqgen watch``."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import io
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import typer
+
+from seqgen import commands
+
+_WIDTH = 80  # of a frame where there is no terminal
+
+
+def watch(
+    *,
+    runs: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[RUN]...",
+            help="Folders of runs, benches or studies, or names under runs/.  [default: what is being trained]",
+            autocompletion=commands.complete_runs,
+            show_default=False,
+        ),
+    ] = None,
+    once: Annotated[bool, typer.Option("--once", help="Show them as they are now, and end.")] = False,
+    as_json: commands.Json = False,
+) -> None:
+    """Watch runs while they are trained, by any process: curves, time left, samples; files are only read."""
+    from seqgen_watch.watched import Named, UnderRuns
+
+    watched = Named(runs) if runs else UnderRuns()
+    if as_json:
+        commands.show_json([dataclasses.asdict(view) for view in watched.look()])
+    elif once:
+        _show(watched.look())
+    else:
+        with _quiet_interrupt():
+            _follow(watched)
+
+
+@contextlib.contextmanager
+def _quiet_interrupt() -> Iterator[None]:
+    """Let Ctrl-C end the block quietly, as q does; elsewhere it ends a command with an error."""
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        if type(error) is not KeyboardInterrupt:  # of another signal
+            raise
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _follow(watched: Any) -> None:
+    from rich.console import Console
+
+    from seqgen_watch.live import watch_by_lines, watch_on_terminal
+
+    console = Console(file=sys.stdout, markup=False, highlight=False, emoji=False)
+    if console.is_terminal and not console.is_dumb_terminal:
+        _show(watch_on_terminal(console, watched.look))
+    else:
+        watch_by_lines(watched.look, _write_line)
+
+
+def _write_line(line: str) -> None:
+    commands.write(line + "\n")
+    sys.stdout.flush()
+
+
+def _show(views: Any) -> None:
+    """Write a frame to stdout, of the width of the terminal; a pipe gets 80 columns without colours."""
+    from rich.console import Console
+
+    from seqgen_watch.view import frame
+
+    console = Console(file=sys.stdout, markup=False, highlight=False, emoji=False)
+    if console.is_terminal:
+        console.print(frame(views))
+        return
+    text = io.StringIO()
+    Console(file=text, width=_WIDTH, markup=False, highlight=False, emoji=False, color_system=None).print(frame(views))
+    commands.write(text.getvalue())

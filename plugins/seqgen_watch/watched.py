@@ -1,0 +1,81 @@
+"""What ``seqgen watch`` is asked to watch: named folders, or whatever is trained under runs/."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from pathlib import Path
+
+import seqgen
+from seqgen_watch.files import folders_in, stamp_of
+from seqgen_watch.groups import WatchedGroup, kind_of
+from seqgen_watch.run import WatchedRun
+from seqgen_watch.view import View
+
+RUNS = Path("runs")
+_MOST_LISTED = 5  # folders in a message
+
+
+class Named:
+    """Folders that a user names.
+
+    Args:
+        names: folders, or names under runs/.
+
+    Raises:
+        NoSuchRun: one is no run, bench or study.
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._found = [_find(name) for name in dict.fromkeys(names)]
+
+    def look(self) -> list[View]:
+        """Return all as their files have them now."""
+        return [found.look() for found in self._found]
+
+
+class UnderRuns:
+    """All that is trained under runs/, found as it comes; the newest folder where nothing is.
+
+    Raises:
+        NoSuchRun: there is nothing under runs/.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[str, WatchedRun | WatchedGroup] = {}
+        self._shown: dict[str, bool] = {}  # by name, since it was seen to run
+        self._find()
+        if not self._known:
+            raise seqgen.NoSuchRun("no run under 'runs'; train one with seqgen train, or name a folder")
+
+    def look(self) -> list[View]:
+        """Return what runs, or has run since this watch began; else the newest."""
+        self._find()
+        views = {name: found.look() for name, found in self._known.items()}
+        self._shown |= {name: True for name, view in views.items() if view.runs}
+        shown = [views[name] for name in sorted(self._shown) if name in views]
+        return shown or [views[max(views, key=self._begun)]]
+
+    def _find(self) -> None:
+        for name in folders_in(RUNS):
+            if name not in self._known and (make := kind_of(RUNS / name)) is not None:
+                self._known[name] = make()
+        for name in [name for name in self._known if kind_of(RUNS / name) is None]:
+            del self._known[name]
+
+    def _begun(self, name: str) -> int:
+        files = (stamp_of(RUNS / name / file) for file in ("run.json", "study.json", "results.json"))
+        return max((stamp[2] for stamp in files if stamp is not None), default=0)
+
+
+def _find(name: str) -> WatchedRun | WatchedGroup:
+    for path in (Path(name), RUNS / name):
+        if (make := kind_of(path)) is not None:
+            return make()
+    if Path(name).is_dir():
+        raise seqgen.NoSuchRun(f"{name!r} is not the folder of a run, a bench or a study")
+    known = folders_in(RUNS)
+    near = difflib.get_close_matches(name, known, n=1)
+    listed = f"; under {str(RUNS)!r}: {', '.join(known[:_MOST_LISTED])}" if known else ""
+    hint = f"; did you mean {near[0]!r}?" if near else listed
+    raise seqgen.NoSuchRun(f"no run, bench or study {name!r}{hint}")
