@@ -9,7 +9,7 @@ Hooks only ever gain optional arguments, and an implementation may take fewer th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ from seqgen import specs
 if TYPE_CHECKING:
     import typer
 
-PLUGIN_API = (1, 1)
+PLUGIN_API = (1, 2)
 """Version of the hooks: (major, minor). Additions raise the minor number, breaking changes the major one."""
 
 hookspec = pluggy.HookspecMarker("seqgen")
@@ -93,6 +93,16 @@ def register_readers(register: Callable[[specs.ReaderSpec], None]) -> None:
 
 
 @hookspec
+def register_trackers(register: Callable[[str, Callable[[str], None]], None]) -> None:
+    """Offer names for ``--track NAME`` or ``--track NAME=PLACE``, whose events the ``on_*`` hooks of the plugin handle.
+
+    ``register(name, check)`` is called once a name; ``check(place)`` is called before training starts, with "" where no
+    place is given, and raises an error of seqgen if runs cannot be tracked there. The values that the user gave are
+    ``settings["train"]["track"]`` of ``on_run_start``.
+    """
+
+
+@hookspec
 def register_commands(app: typer.Typer) -> None:
     """Add commands to ``app``, a Typer of this plugin that core mounts; names that are already taken are refused."""
 
@@ -108,12 +118,13 @@ def on_run_start(path: Path, settings: Mapping[str, Any]) -> None:
 
 
 @hookspec
-def on_report(path: Path, metrics: Mapping[str, Any]) -> None:
+def on_report(path: Path, metrics: Mapping[str, Any], samples: Sequence[str]) -> None:
     """Handle a new line in metrics.jsonl.
 
     Args:
         path: the run folder.
         metrics: the line: step, losses in nats per symbol, bits per character.
+        samples: the texts sampled at that step.
     """
 
 

@@ -65,6 +65,8 @@ class TrainKeywords(TypedDict, total=False):
     """Maximum seconds between checkpoints."""
     samples: int | None
     """Samples shown at each evaluation."""
+    track: str | Sequence[str] | None
+    """Send metrics and samples to this tracker, like tensorboard=DIR; may be repeated."""
     device: str | None
     """Device to compute on: auto, cpu, cuda or mps."""
     engine: Literal["auto", "fused", "scan", "compiled", "eager"] | None

@@ -302,6 +302,9 @@ PLACES = {
         for plural in ("corpora", "tokenizers", "cells", "models", "domains", "validators", "metrics", "renderers",
                        "processors", "augmentations")
     },
+    "register_trackers": (
+        "@seqgen.hookimpl\ndef register_trackers(register):\n    register(value(), print)\n",
+        (*TRAIN, "--track", "odd")),
     "register_commands": ("@seqgen.hookimpl\ndef register_commands(app):\n    app.command()(value())\n", TRAIN),
     "name of a spec": ("@seqgen.hookimpl\ndef register_cells(register):\n"
                        "    register(seqgen.CellSpec(name=value(), summary='s', load='a:b'))\n", TRAIN),

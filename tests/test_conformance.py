@@ -80,7 +80,7 @@ def test_a_violated_contract_is_found(spec, name, message):
 
 def test_every_check_has_a_plugin_that_breaks_it():
     proven = {(kind, name) for kind, name, _, _ in BROKEN} | {
-        ("package", name) for name in ("names", "commands", "light-import")
+        ("package", name) for name in ("names", "commands", "trackers", "light-import")
     }
     there = {(kind, name) for kind, modules in CATALOG.items() for names in modules.values() for name in names}
     assert there == proven
@@ -109,6 +109,26 @@ def test_commands_that_cannot_be_built_are_found():
     check = next(check for check in testing.checks_of_plugin(module) if check.name == "commands")
     with pytest.raises(AssertionError, match="its register_commands is not used: ValueError: no commands today"):
         check()
+
+
+def test_trackers_that_cannot_be_offered_are_found():
+    for offered, problem in (
+        (
+            lambda register: register("my tracker", print),
+            "its register_trackers is not used: TypeError: register takes",
+        ),
+        (lambda register: register("mine", None), "its register_trackers is not used: TypeError: register takes"),
+        (lambda register: register("mine", print), "it offers trackers and has no on_report to send them anything"),
+    ):
+        module = types.ModuleType("tracking")
+        module.register_trackers = seqgen.hookimpl(offered)
+        module.register_trackers.__name__ = "register_trackers"
+        check = next(check for check in testing.checks_of_plugin(module) if check.name == "trackers")
+        with pytest.raises(AssertionError, match=problem):
+            check()
+    module.on_report = seqgen.hookimpl(lambda metrics, samples: None)
+    module.on_report.__name__ = "on_report"
+    assert next(check for check in testing.checks_of_plugin(module) if check.name == "trackers")() == "mine"
 
 
 def test_a_name_registered_twice_is_found():

@@ -435,12 +435,16 @@ def test_plugins_of_old_still_work(source, cli, words, in_tmp, monkeypatch):
             ("spell", "ada"),
         ],
         "api_1_1": [("means", "--on", "mine")],
+        "api_1_2": [
+            ("train", "--corpus", words, "--steps", 2, "--hidden", 4, "--track", "lines=out.txt", "--out", "run"),
+            ("lines", "out.txt"),
+        ],
     }
     for command in commands[source.stem]:
         result = cli(*command, *plugin)
         assert result.code == 0, result.err
         sys.modules.pop(source.stem)
-    assert result.out == {"api_1_0": "a-d-a\n", "api_1_1": "[1, 2, 3]\n"}[source.stem]
+    assert result.out == {"api_1_0": "a-d-a\n", "api_1_1": "[1, 2, 3]\n", "api_1_2": "2 3 str\n"}[source.stem]
 
 
 def test_each_version_of_the_hooks_has_an_old_plugin():

@@ -45,7 +45,7 @@ from seqgen.corpus import Splitter
 from seqgen.divided_corpus import DividedCorpus
 from seqgen.errors import BadOption, PluginError, UnknownName, UsageError
 from seqgen.executors import LOCAL, split_options
-from seqgen.plugins import Plugins, PluginsArgument, choose_parts
+from seqgen.plugins import Plugins, PluginsArgument, check_trackers, choose_parts
 from seqgen.plugins.round_trip import check_order, check_tokenizer
 from seqgen.registry import attribute_errors
 from seqgen.signals import graceful_stop
@@ -152,6 +152,7 @@ def plan(
         raise with_hint(error) from None
     for line in given_again(resolved.parts.values(), plugins):
         warn(line)
+    check_trackers(plugins, resolved.train.track)
     data = _read(resolved, plugins, warn, progress, {} if cache is None else cache)
     for line in corpus_warnings(resolved, plugins, data.vocabulary):
         warn(line)

@@ -111,7 +111,8 @@ def run_training(opened: OpenedTraining, listener: Listener | None) -> Run:
         try:
             for event in itertools.chain([started], trainer.events(stop)):
                 if isinstance(event, Report):
-                    plugins.emit("on_report", path=folder.path, metrics=dict(event.metrics))
+                    texts = [row.text for row in event.samples]
+                    plugins.emit("on_report", path=folder.path, metrics=dict(event.metrics), samples=texts)
                 elif isinstance(event, Saved):
                     plugins.emit("on_checkpoint", path=folder.path, step=event.step, checkpoint=event.path)
                 elif isinstance(event, Ended):

@@ -94,6 +94,9 @@ class TrainSettings(Options):
     )
     save_every_s: float = Field(60.0, gt=0, description="maximum seconds between checkpoints")
     samples: int = Field(3, ge=0, le=1000, description="samples shown at each evaluation")
+    track: Annotated[
+        tuple[str, ...], Flag(_MORE, metavar="NAME[=PLACE]", repeated=True, accepts="str | Sequence[str]")
+    ] = Field((), description="send metrics and samples to this tracker, like tensorboard=DIR; may be repeated")
     device: Annotated[str, AfterValidator(device_name), Flag(_MORE)] = Field(
         "auto", description="device to compute on: auto, cpu, cuda or mps"
     )

@@ -14,10 +14,11 @@ from seqgen.plugins.selection import (
     option_ranges,
 )
 from seqgen.plugins.session import activate_plugins
+from seqgen.plugins.trackers import check_trackers, offered_trackers
 
 __all__ = [
-    "Candidate", "Plugin", "Plugins", "PluginsArgument", "activate_plugins",
+    "Candidate", "Plugin", "Plugins", "PluginsArgument", "activate_plugins", "check_trackers",
     "choose_parts", "choose_plugins", "default_plugins", "entry_point_candidates", "failure_reason",
-    "file_candidate", "get_referenced", "installed", "load_objects", "missing_plugin", "option_names", "option_ranges",
-    "origin_of",
+    "file_candidate", "get_referenced", "installed", "load_objects", "missing_plugin", "offered_trackers",
+    "option_names", "option_ranges", "origin_of",
 ]  # fmt: skip

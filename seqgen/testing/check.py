@@ -32,12 +32,14 @@ class Package:
         specs: its specs.
         file: the file of a plugin in one file.
         commands: builds an app of the commands it registers; raises a PluginError on failure.
+        trackers: returns the names of the trackers it offers; raises a PluginError on failure.
     """
 
     name: str
     specs: tuple[Spec, ...]
     file: Path | None = None
     commands: Callable[[], Any] | None = None
+    trackers: Callable[[], list[str]] | None = None
     kind: str = "package"
 
 

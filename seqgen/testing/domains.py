@@ -110,6 +110,11 @@ def commands(package: Package) -> None:
         get_command(app)
 
 
+def trackers(package: Package) -> str:
+    """Check that the trackers it offers have a name and a check, and that its hooks handle the events of runs."""
+    return ", ".join([] if package.trackers is None else package.trackers())
+
+
 def light_import(package: Package) -> None:
     """Check that importing it and listing its specs imports nothing heavy, since every command does that."""
     path = os.pathsep.join(filter(None, sys.path))

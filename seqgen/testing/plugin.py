@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from seqgen.errors import PluginError, UnknownName
-from seqgen.plugins import Candidate, Plugins, entry_point_candidates, file_candidate
+from seqgen.plugins import Candidate, Plugins, entry_point_candidates, file_candidate, offered_trackers
 from seqgen.specs import KINDS, Spec
 from seqgen.testing.catalog import checks_of_package, checks_on
 from seqgen.testing.check import Check, Package, Subject
@@ -54,7 +54,15 @@ def package_of(plugin: ModuleType | str | Path) -> Package:
             raise PluginError(problems[0])
         return app
 
-    return Package(candidate.package, specs, file, commands)
+    def trackers() -> list[str]:
+        names = list(offered_trackers(plugins))
+        if problems:
+            raise PluginError(problems[0])
+        if names and candidate.package not in plugins.implementing("on_report"):
+            raise PluginError("it offers trackers and has no on_report to send them anything")
+        return names
+
+    return Package(candidate.package, specs, file, commands, trackers)
 
 
 def candidate_of(plugin: ModuleType | str | Path) -> tuple[Candidate, Path | None]:

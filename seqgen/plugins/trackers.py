@@ -1,0 +1,44 @@
+"""The names of ``--track``, checked before a run begins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from seqgen.errors import BadOption, did_you_mean
+from seqgen.plugins.manager import Plugins
+
+Check = Callable[[str], None]
+
+
+def offered_trackers(plugins: Plugins) -> dict[str, Check]:
+    """Return the trackers that plugins offer by ``register_trackers``: their checks of a place, by name."""
+    found: dict[str, Check] = {}
+
+    def register(name: str, check: Check) -> None:
+        if not (isinstance(name, str) and name.isidentifier() and callable(check)):
+            raise TypeError(f"register takes a name like 'tensorboard' and a function of a place, not {name!r:.40}")
+        found.setdefault(name, check)
+
+    plugins.call_hook("register_trackers", lambda package: {"register": register})
+    return found
+
+
+def check_trackers(plugins: Plugins, wanted: Iterable[str]) -> None:
+    """Refuse trackers that no plugin offers, or that cannot track a run at the place given.
+
+    Args:
+        plugins: the plugins of the run.
+        wanted: trackers as NAME or NAME=PLACE.
+
+    Raises:
+        BadOption: there is no such tracker, or it is given twice.
+        SeqgenError: a check refuses, such as a MissingExtra.
+    """
+    names = [one.partition("=")[0] for one in wanted]
+    offered = offered_trackers(plugins) if names else {}
+    for name, one in zip(names, wanted, strict=True):
+        if name not in offered:
+            raise BadOption(f"there is no tracker {name!r}{did_you_mean(name, offered)}")
+        if names.count(name) > 1:
+            raise BadOption(f"cannot track the run twice with {name!r}: give it once")
+        offered[name](one.partition("=")[2])
