@@ -66,6 +66,7 @@ USES = {
     "norepeat.py": [TRAIN, ("sample", "run", "-n", 4, "--processor", "norepeat", "-o", "norepeat.penalty=3")],
     "smallcaps.py": [(*TRAIN, "--augment", "smallcaps")],
     "diary.py": [TRAIN, ("diary", "run")],
+    "lines.py": [(*TRAIN, "--track", "lines=out.jsonl")],
     "contacts.py": [("show", "corpus", "book.vcf")],
     "tally.py": [TRAIN, ("evaluate", "run", "-n", 20, "--report", "tally=numbers.json")],
 }

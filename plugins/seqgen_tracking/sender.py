@@ -91,18 +91,28 @@ class Sender:
             except queue.Full:
                 self._complain(f"is slow: {MOST:,} reports wait for it, and it does not get all")
 
-    def end(self, reason: str) -> None:
-        """Queue the reason of the end, and wait until the tracker has taken all, or for a hanging one no longer."""
+    def send(self, tracker: Tracker, report: Report) -> None:
+        """Give a report to the tracker, in its thread, and note that it has it."""
+        tracker.send(report)
+        self._on_sent(report)
+
+    def end(self, reason: str) -> bool:
+        """Queue the reason of the end, and wait until the tracker has taken all.
+
+        Returns:
+            False if it hangs, so that it is waited for no longer.
+        """
         if self._thread.is_alive():
             try:
                 self._queue.put_nowait(reason)
             except queue.Full:
-                return
+                return False
         while self._thread.is_alive():
             if time.monotonic() - self._called_at > self._patience_s:
                 self._complain(f"has not answered for {self._patience_s:g} s: it does not get all")
-                return
+                return False
             self._thread.join(_PAUSE_S)
+        return True
 
     def _run(self) -> None:
         try:
@@ -113,8 +123,7 @@ class Sender:
                 if isinstance(event, str):
                     tracker.end(event)
                     return
-                tracker.send(event)
-                self._on_sent(event)
+                self.send(tracker, event)
         except Exception as error:
             self._complain(f"gets nothing further: {seqgen.failure_reason(error)}")
         except SystemExit as error:  # a library that exits ends only its thread

@@ -14,6 +14,8 @@ from seqgen_tracking.sender import Report, Sender
 from seqgen_tracking.trackers import RunFacts, open_tracker
 
 _senders: dict[Path, list[_Channel]] = {}
+_hanging: set[str] = set()
+"""Trackers that an earlier run of this process waited for in vain, such as a trial of a study."""
 
 
 class _Channel:
@@ -26,6 +28,7 @@ class _Channel:
     """
 
     def __init__(self, path: Path, settings: Mapping[str, Any], wanted: str) -> None:
+        self._wanted = wanted
         name, _, place = wanted.partition("=")
         self._folder, self._file = seqgen.WorkFolder(path), f"tracking-{name}.json"
         sent = self._last_sent()
@@ -43,7 +46,8 @@ class _Channel:
 
     def end(self, reason: str) -> None:
         """Send the reason of the end, and wait for the tracker unless it hangs."""
-        self._sender.end(reason)
+        if not self._sender.end(reason):
+            _hanging.add(self._wanted)
 
     def _record(self, report: Report) -> None:
         self._folder.write_json(self._file, {"sent_step": report.step})
@@ -68,7 +72,10 @@ def _rows(folder: seqgen.WorkFolder) -> list[dict[str, Any]]:
 
 def start(path: Path, settings: Mapping[str, Any], wanted: Sequence[str]) -> None:
     """Open the trackers of a run, each in its thread."""
-    _senders[path] = [_Channel(path, settings, one) for one in wanted]
+    for one in wanted:
+        if one in _hanging:
+            commands.warn(f"tracker {one!r} has not answered an earlier run: this one is not sent to it")
+    _senders[path] = [_Channel(path, settings, one) for one in wanted if one not in _hanging]
 
 
 def report(path: Path, metrics: Mapping[str, Any], samples: Sequence[str]) -> None:

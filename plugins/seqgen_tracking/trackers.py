@@ -34,7 +34,7 @@ def check_installed(name: str) -> None:
 
 @dataclass(frozen=True)
 class RunFacts:
-    """What a tracker is told of a run when it begins.
+    """A run as a tracker describes it.
 
     Attributes:
         path: the run folder.
@@ -91,13 +91,11 @@ class TensorBoard:
     """A folder of event files; see ``open_tracker``."""
 
     def __init__(self, place: str, facts: RunFacts) -> None:
-        from torch.utils.tensorboard import SummaryWriter
-        from torch.utils.tensorboard.summary import hparams
-
+        module: Any = importlib.import_module("torch.utils.tensorboard")
         folder = Path(place) / facts.name if place else facts.path / "tensorboard"
-        self._writer = SummaryWriter(str(folder))
+        self._writer = module.SummaryWriter(str(folder))
         if not facts.resumed:
-            for summary in hparams(facts.settings, {"valid_bits_per_char": None}):
+            for summary in module.summary.hparams(facts.settings, {"valid_bits_per_char": None}):
                 self._writer.file_writer.add_summary(summary)
 
     def send(self, report: Report) -> None:

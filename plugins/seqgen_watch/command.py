@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import io
 import signal
 import sys
 import threading
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from seqgen import commands
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 _WIDTH = 80  # of a frame where there is no terminal
 
@@ -62,11 +64,9 @@ def _quiet_interrupt() -> Iterator[None]:
 
 
 def _follow(watched: Any) -> None:
-    from rich.console import Console
-
     from seqgen_watch.live import watch_by_lines, watch_on_terminal
 
-    console = Console(file=sys.stdout, markup=False, highlight=False, emoji=False)
+    console = _console()
     if console.is_terminal and not console.is_dumb_terminal:
         _show(watch_on_terminal(console, watched.look))
     else:
@@ -79,15 +79,15 @@ def _write_line(line: str) -> None:
 
 
 def _show(views: Any) -> None:
-    """Write a frame to stdout, of the width of the terminal; a pipe gets 80 columns without colours."""
-    from rich.console import Console
-
+    """Write a frame to stdout."""
     from seqgen_watch.view import frame
 
-    console = Console(file=sys.stdout, markup=False, highlight=False, emoji=False)
-    if console.is_terminal:
-        console.print(frame(views))
-        return
-    text = io.StringIO()
-    Console(file=text, width=_WIDTH, markup=False, highlight=False, emoji=False, color_system=None).print(frame(views))
-    commands.write(text.getvalue())
+    _console().print(frame(views))
+
+
+def _console() -> Console:
+    """Return the console of stdout; a pipe has 80 columns and no colours."""
+    from rich.console import Console
+
+    width = None if sys.stdout.isatty() else _WIDTH
+    return Console(file=sys.stdout, width=width, markup=False, highlight=False, emoji=False)

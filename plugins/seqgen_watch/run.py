@@ -1,4 +1,4 @@
-"""A run as its files show it: where it stands, how fast it goes, and how long it will take."""
+"""A run as its files show it: its state, its rate, and the time left."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class RunView:
 
     @property
     def runs(self) -> bool:
-        """Whether it is being trained."""
+        """True while it is being trained."""
         return self.status == "running"
 
     def last(self, key: str) -> float | None:
@@ -138,7 +138,7 @@ class WatchedRun:
 
 @dataclass(frozen=True)
 class _Progress:
-    """How far a run is; the attributes are those of ``RunView``."""
+    """The progress of a run; the attributes are those of ``RunView``."""
 
     step: int | None
     is_estimate: bool

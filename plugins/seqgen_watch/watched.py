@@ -1,4 +1,4 @@
-"""What ``seqgen watch`` is asked to watch: named folders, or whatever is trained under runs/."""
+"""The folders that ``seqgen watch`` shows: named ones, or what is trained under runs/."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class UnderRuns:
 
     def __init__(self) -> None:
         self._known: dict[str, WatchedRun | WatchedGroup] = {}
-        self._shown: dict[str, bool] = {}  # by name, since it was seen to run
+        self._shown: set[str] = set()  # those that were seen to run
         self._find()
         if not self._known:
             raise seqgen.NoSuchRun("no run under 'runs'; train one with seqgen train, or name a folder")
@@ -51,10 +51,17 @@ class UnderRuns:
     def look(self) -> list[View]:
         """Return what runs, or has run since this watch began; else the newest."""
         self._find()
-        views = {name: found.look() for name, found in self._known.items()}
-        self._shown |= {name: True for name, view in views.items() if view.runs}
-        shown = [views[name] for name in sorted(self._shown) if name in views]
-        return shown or [views[max(views, key=self._begun)]]
+        looked_at = [name for name in self._known if name in self._shown or self._is_held(name)]
+        views = {name: self._known[name].look() for name in looked_at}
+        self._shown |= {name for name, view in views.items() if view.runs}
+        shown = [view for name, view in sorted(views.items()) if name in self._shown]
+        newest = max(self._known, key=self._begun, default=None)
+        return shown or ([] if newest is None else [self._known[newest].look()])
+
+    def _is_held(self, name: str) -> bool:
+        """Return whether a folder may be in use; the lock file of a run that is not is empty."""
+        lock = stamp_of(RUNS / name / ".lock")
+        return isinstance(self._known[name], WatchedGroup) or (lock is not None and lock[1] > 0)
 
     def _find(self) -> None:
         for name in folders_in(RUNS):

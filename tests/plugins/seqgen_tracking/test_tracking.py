@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import shutil
 import signal
@@ -118,10 +119,26 @@ def test_a_failing_tracker_does_not_end_a_run(corpus, tmp_path, monkeypatch, cap
     assert "tracker 'mlflow' gets nothing further" in line and "no route to host" in line
 
 
+def test_a_tracker_that_hangs_is_not_waited_for_by_the_next_run(tiny_run, tmp_path, monkeypatch, capsys):
+    never = threading.Event()
+    monkeypatch.setattr("seqgen_tracking.session.open_tracker", lambda *_: Kept(never.wait))
+    monkeypatch.setattr("seqgen_tracking.session._hanging", set())
+    monkeypatch.setattr("seqgen_tracking.session.Sender", functools.partial(Sender, hangs_s=0.1))
+    settings = tiny_run.settings.model_dump(mode="json")
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+        start(tmp_path / name, settings, ["wandb"])
+        report(tmp_path / name, {"step": 1}, [])
+        end(tmp_path / name, "steps")
+    first, second = capsys.readouterr().err.splitlines()
+    assert "has not answered for 0.1 s" in first and "this one is not sent to it" in second
+    never.set()
+
+
 def test_runs_without_trackers_start_nothing(corpus, tmp_path):
-    before = threading.active_count()
+    before = set(threading.enumerate())
     run = seqgen.train(corpus, steps=2, out=tmp_path / "run", **QUICK)
-    assert threading.active_count() == before and not list(run.path.glob("tracking-*"))
+    assert set(threading.enumerate()) <= before and not list(run.path.glob("tracking-*"))
 
 
 def test_wrong_trackers_are_refused_before_anything_is_written(cli, corpus, in_tmp, monkeypatch):

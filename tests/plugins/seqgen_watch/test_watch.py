@@ -223,6 +223,13 @@ def test_nothing_is_written_locked_or_followed(cli, run):
     assert "0.125" not in cli("watch", run, "--once").out
 
 
+def test_a_terminal_without_braille_gets_letters(run):
+    process = run_seqgen("watch", run, "--once", cwd=run.parent, env={"PYTHONIOENCODING": "ascii"})
+    shown = finish(process)
+    assert shown.code == 0 and shown.out.isascii() and "\\u" not in shown.out
+    assert "######" in shown.out and "oooo" in shown.out and "-----" in shown.out
+
+
 def test_torch_is_not_imported(run):
     code = (
         "import sys\nfrom seqgen.__main__ import main\n"
