@@ -8,12 +8,12 @@ of ``seqgen watch`` by the kernel, from ten seconds after its start on.
 Tracking: runs of a small ``vanilla`` cell with 15 evaluations of 3 samples each, in one process; each without a tracker
 is beside one with it, in alternating order. Clocks run from the start of training to the last report: CPU time of the
 training thread, and wall time. "x" is the median of the ratios of the rounds, with the smallest and the largest. The
-costs of a report are medians over all reports: the time that the training thread spends in the hook, which is what a
-run loses for certain, and the CPU time of the tracker's own thread. "at 500 steps/s" is the share of the training
-thread's time that the hook takes with a report every 100 steps. A tracker's library is imported, and its data base
-made, by a run before. "sleeps" is a tracker that sleeps 60 s in each call, and "nothing" a second run without a
-tracker, whose ratio is the noise of the machine. Libraries that are not installed are left out. The tables are stored
-in benchmarks/results/tracking.md.
+costs of a report are medians over all reports: the time that the training thread spends in the hook, and the CPU time
+of the tracker's own thread. "at 500 steps/s" is the share of a second that they take with a report every 100 steps. The
+hook's share is lost for certain; the thread's is on another core, and what it costs the training is at most that much,
+where both want the interpreter. A tracker's library is imported, and its data base made, by a run before. "sleeps" is a
+tracker that sleeps 60 s in each call, and "nothing" a second run without a tracker, whose ratio is the noise of the
+machine. Libraries that are not installed are left out. The tables are stored in benchmarks/results/tracking.md.
 """
 
 from __future__ import annotations
@@ -212,7 +212,8 @@ def track(folder: Path, rounds: int) -> list[list[str]]:
         speed = statistics.median(_STEPS / bare[1] for bare, _ in pairs)
         shares = [_ratio([tracked[clock] / bare[clock] for bare, tracked in pairs]) for clock in range(2)]
         hook_s, thread_s = (statistics.median(found) if found else 0.0 for found in (_HOOK_S, _THREAD_S))
-        costs = [f"{1e6 * hook_s:.0f} us", f"{1e3 * thread_s:.1f} ms", f"{hook_s * _STEPS_PER_S / _EVERY:.3%}"]
+        rate = _STEPS_PER_S / _EVERY
+        costs = [f"{1e6 * hook_s:.0f} us", f"{hook_s * rate:.3%}", f"{1e3 * thread_s:.1f} ms", f"{thread_s * rate:.2%}"]
         rows.append([kind, *costs, f"{speed:,.0f}", *shares])
         print(rows[-1], flush=True)
     return rows
@@ -243,6 +244,7 @@ def main() -> None:
     head = [
         "tracker",
         "hook, a report",
+        "at 500 steps/s",
         "its thread, a report",
         "at 500 steps/s",
         "steps/s",
