@@ -39,7 +39,7 @@ _HOME = {
     "seqgen.plugins": ("choose_plugins", "failure_reason", "option_names", "option_ranges"),
     "seqgen.training": ("Progress",),
     "seqgen.render.progress": ("ProgressLine",),
-    "seqgen.sampling": ("Sample",),
+    "seqgen.sampling": ("Sample", "SampleBatch"),
     "seqgen.evaluation": ("Score",),
     "seqgen.tokenizers": ("nearest",),
     "seqgen.render": ("export_svg", "visible", "visible_lines"),
@@ -110,6 +110,7 @@ if TYPE_CHECKING:
     from seqgen.render.tabular import Picture as Picture
     from seqgen.render.tabular import Tabular as Tabular
     from seqgen.sampling import Sample as Sample
+    from seqgen.sampling import SampleBatch as SampleBatch
     from seqgen.specs import AugmentationSpec as AugmentationSpec
     from seqgen.specs import CellSpec as CellSpec
     from seqgen.specs import CorpusSpec as CorpusSpec

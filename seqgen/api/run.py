@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Unpack
 
@@ -11,9 +12,8 @@ from seqgen.api.encoded_corpus import count, ignore
 from seqgen.api.factories import check_unchanged, corpus_of, domain_automaton, domain_part, read_vocabulary
 from seqgen.api.missing_plugin import changed_plugins
 from seqgen.checkpoint import RUNS, RunFolder, RunSettings, damaged_logs, find_run
-from seqgen.compute import computing
 from seqgen.corpus import PARTS, Corpus, Record
-from seqgen.errors import BadOption, CheckpointError, MissingExtra, NoSuchFile
+from seqgen.errors import BadOption, CheckpointError, CorpusError, MissingExtra, NoSuchFile
 from seqgen.plugins import Plugins, PluginsArgument, choose_plugins
 from seqgen.protocols import TextAutomaton, Verdict
 from seqgen.render.curve import loss_curve
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from seqgen.evaluation import ReferenceScores
     from seqgen.keywords import DecodeKeywords, EvaluateKeywords, SampleKeywords
     from seqgen.render.results import EvaluationResult, Samples, Scores
-    from seqgen.sampling import Sample, Top
+    from seqgen.sampling import Sample, SampleBatch, Top
     from seqgen.tokenizers import Vocabulary
 
 
@@ -35,6 +35,7 @@ def load(
     checkpoint: str | int = "best",
     plugins: PluginsArgument = None,
     warn: Callable[[str], None] = ignore,
+    reads_corpus: bool = True,
 ) -> Run:
     """Open a finished or interrupted run.
 
@@ -44,13 +45,14 @@ def load(
         plugins: None: all that are installed; a list ``["mycell.py", module, MyCell, object_with_hooks, spec]``: these
             too.
         warn: called with one line for each warning, such as a damaged checkpoint that is skipped.
+        reads_corpus: whether what needs the corpus may open the file or address that the run names.
 
     Raises:
         NoSuchRun: there is none.
         CheckpointError: its run.json is damaged or too new.
     """
     folder = find_run(run, RUNS)
-    return Run(folder, folder.settings(), choose_plugins(plugins), checkpoint, warn)
+    return Run(folder, folder.settings(), choose_plugins(plugins), checkpoint, warn, reads_corpus)
 
 
 class Run(Tabular):
@@ -62,6 +64,7 @@ class Run(Tabular):
         plugins: the plugins of its parts.
         checkpoint: "best", "latest", or a step.
         warn: called with one line for each warning.
+        reads_corpus: whether the corpus may be opened.
 
     Attributes:
         checked_fields: fields that rows may begin with, verified already.
@@ -74,9 +77,10 @@ class Run(Tabular):
         plugins: Plugins,
         checkpoint: str | int = "best",
         warn: Callable[[str], None] = ignore,
+        reads_corpus: bool = True,
     ) -> None:
         self.folder, self.settings, self.plugins = folder, settings, plugins
-        self._checkpoint, self.warn = checkpoint, warn
+        self._checkpoint, self.warn, self._reads_corpus = checkpoint, warn, reads_corpus
         self.checked_fields: set[tuple[tuple[str, str], ...]] = set()
 
     def __repr__(self) -> str:
@@ -131,7 +135,7 @@ class Run(Tabular):
     def _loaded(self) -> tuple[Any, Mapping[str, Any]]:
         from seqgen.api.factories import blended, rebuild_model
 
-        snapshot = self._snapshot()
+        snapshot = self.folder.load_chosen(self._checkpoint, self.warn)
         for line in changed_plugins(self.plugins, self.settings):
             self.warn(line)
         model = rebuild_model(self.plugins, self.settings, snapshot.model)
@@ -141,18 +145,6 @@ class Run(Tabular):
             raise CheckpointError(f"the checkpoint does not fit run.json: {' '.join(str(error).split())}") from None
         return blended(self.folder, self.settings, model, snapshot.state).eval(), snapshot.state
 
-    def _snapshot(self) -> Any:
-        if self._checkpoint == "best":
-            return self.folder.load_best(self.warn)
-        if self._checkpoint == "latest":
-            snapshot = self.folder.load_latest(self.warn)
-            if snapshot is None:
-                raise CheckpointError(f"the run {self.folder.name!r} has no checkpoint yet: seqgen resume {self.path}")
-            return snapshot
-        if not str(self._checkpoint).isdecimal():
-            raise BadOption(f"a checkpoint is best, latest or a step, not {self._checkpoint!r}")
-        return self.folder.load(int(self._checkpoint))
-
     @functools.cached_property
     def corpus(self) -> Corpus:
         """The corpus it was trained on, opened again.
@@ -160,6 +152,8 @@ class Run(Tabular):
         Raises:
             SeqgenError: it no longer exists.
         """
+        if not self._reads_corpus:
+            raise CorpusError(f"the corpus of the run {self.folder.name!r} is not opened here")
         return corpus_of(self.settings, self.plugins)
 
     @functools.cached_property
@@ -226,7 +220,12 @@ class Run(Tabular):
         return Samples(self.iter_samples(n, **settings), describe, lambda: self.renderer)
 
     def iter_samples(
-        self, n: int = 10, *, warn: Callable[[str], None] | None = None, **settings: Unpack[SampleKeywords]
+        self,
+        n: int = 10,
+        *,
+        warn: Callable[[str], None] | None = None,
+        check: Callable[[], None] | None = None,
+        **settings: Unpack[SampleKeywords],
     ) -> Iterator[Sample]:
         """Sample rows one after another.
 
@@ -234,6 +233,7 @@ class Run(Tabular):
             n: number of rows.
             warn: called with one line if the model seldom satisfies a constraint, which says how its rows are found
                 and whether that changes their distribution (``exact`` never does); None: that of the run.
+            check: called before each symbol is sampled; an exception that it raises ends the sampling.
             settings: see :class:`seqgen.keywords.SampleKeywords`.
 
         Raises:
@@ -247,7 +247,13 @@ class Run(Tabular):
         from seqgen.api.sample import iter_rows
         from seqgen.config import SampleConfig
 
-        yield from iter_rows(self, n, SampleConfig.validated(settings), warn or self.warn)
+        yield from iter_rows(self, n, SampleConfig.validated(settings), warn or self.warn, None, check)
+
+    def sample_batch(self) -> AbstractContextManager[SampleBatch]:
+        """Open a batch: rows of several requests, sampled in the same calls of the model; see its methods."""
+        from seqgen.api.sample import open_batch
+
+        return open_batch(self)
 
     def top(self, n: int = 20, *, n_nodes: int = 100_000, **settings: Unpack[DecodeKeywords]) -> Top:
         """Find the ``n`` most probable rows by best-first search, and how many of them are proven to be.
@@ -303,25 +309,20 @@ class Run(Tabular):
 
     # -- scoring and evaluation
 
-    def score(self, texts: str | Sequence[str], *, given: Mapping[str, Any] | None = None) -> Scores:
+    def score(self, texts: str | Sequence[str], *, given: Mapping[str, Any] | None = None, top: int = 0) -> Scores:
         """Score texts (or one text): nats, bits per character, and nats of each symbol.
 
         Args:
             texts: the texts.
             given: values of conditions under which they are scored.
+            top: number of the most probable symbols to return for each position.
 
         Raises:
             UnknownSymbol: a text has a symbol that the corpus did not have.
         """
-        from seqgen.api.conditioning import as_conditions
-        from seqgen.api.score import symbols
-        from seqgen.evaluation import score
-        from seqgen.render.results import Scores
+        from seqgen.api.score import score_texts
 
-        texts = [texts] if isinstance(texts, str) else texts
-        with computing(self.settings.engine.threads):
-            scores = score(self.model, self.vocabulary, texts, as_conditions(given or {}))
-        return Scores(scores, functools.partial(symbols, self))
+        return score_texts(self, [texts] if isinstance(texts, str) else texts, given or {}, top)
 
     def scale(self, *, given: Mapping[str, Any] | None = None) -> ReferenceScores | None:
         """Return the scores of at most 10,000 held-out records; None without any, or for one long text.

@@ -9,7 +9,7 @@ import contextlib
 import hashlib
 import inspect
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
@@ -25,7 +25,7 @@ from seqgen.protocols import Verdict
 if TYPE_CHECKING:
     from seqgen.api.open_run import OpenRun
     from seqgen.protocols import Processor
-    from seqgen.sampling import Bound, Grammar, Remember, RowFilter, Sample, Sampler, Top, Way
+    from seqgen.sampling import Bound, Grammar, Remember, RowFilter, Sample, SampleBatch, Sampler, Top, Way
 
 _CHUNK = 20_000  # training records that texts are compared with at a time
 _SMALL = 0.01  # probability below which it is written as one in so many
@@ -40,6 +40,7 @@ def iter_rows(
     config: SampleConfig,
     warn: Callable[[str], None],
     on_tried: Callable[[int], None] | None = None,
+    check: Callable[[], None] | None = None,
 ) -> Iterator[Sample]:
     """Yield rows one after another; see :meth:`seqgen.Run.iter_samples` for errors.
 
@@ -49,6 +50,7 @@ def iter_rows(
         config: the settings.
         warn: called with one line for each warning.
         on_tried: called with the number of rows sampled so far, where some may be rejected.
+        check: called before each symbol is sampled; may raise.
     """
     if not isinstance(n, int) or n < 0:
         raise BadOption(f"the number of rows must be a whole number, at least 0, not {n!r}")
@@ -57,7 +59,7 @@ def iter_rows(
     row_filter = _row_filter(run, config)
     with computing(run.settings.engine.threads):
         sampler: Sampler = _decoder(Sampler, run, config)
-        sampler = sampler.spanning(config.rows or (0, None), on_tried)
+        sampler = sampler.spanning(config.rows or (0, None), on_tried, check)
         if config.fast and (problem := _fast_problem(run, config, sampler)):
             raise UsageError(f"cannot apply --fast: {problem}; drop --fast")
         if config.decode != "draw":
@@ -81,6 +83,23 @@ def iter_rows(
             yield from itertools.islice(constrained_rows(run, sampler, n, config, warn), n) if n else ()
         else:
             yield from sampler.take(n)
+
+
+@contextlib.contextmanager
+def open_batch(run: OpenRun) -> Iterator[SampleBatch]:
+    """Open a batch of requests; see :meth:`seqgen.Run.sample_batch`."""
+    from seqgen.sampling import SampleBatch, Sampler
+
+    def make_sampler(settings: Mapping[str, Any]) -> Sampler:
+        config = SampleConfig.validated(settings)
+        sampler: Sampler = _decoder(Sampler, run, config)
+        others = config.filters or config.exact or config.fast or config.rows or config.decode != "draw"
+        if others or sampler.constraint is not None or config.guidance != 1:
+            raise UsageError("rows of a batch have no constraints, filters or guidance: sample them by run.sample")
+        return sampler
+
+    with computing(run.settings.engine.threads), SampleBatch(make_sampler) as batch:
+        yield batch
 
 
 def find_top(run: OpenRun, n: int, n_nodes: int, config: DecodeConfig) -> Top:

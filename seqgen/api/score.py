@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from seqgen.api.conditioning import Conditioning
+from seqgen.api.conditioning import Conditioning, as_conditions
 from seqgen.api.factories import read_again
 from seqgen.compute import computing
 from seqgen.errors import SeqgenError, UnknownSymbol, UsageError
@@ -14,12 +15,23 @@ from seqgen.render import visible
 if TYPE_CHECKING:
     from seqgen.api.open_run import OpenRun
     from seqgen.evaluation import ReferenceScores, Score
+    from seqgen.render.results import Scores
     from seqgen.sampling import Sample
 
 _TOGETHER, _MAX_CHARS = 256, 65_536  # texts scored together, and characters, the shorter filled up to the longest
 _MAX_HELD_OUT = 10_000  # records that a score is compared with
 _SHOWN_CHARS = 40  # of a text in a message
 _MAX_CORPUS_CHARS = 100_000_000  # of a corpus in which samples are looked up for a table
+
+
+def score_texts(run: OpenRun, texts: Sequence[str], given: Mapping[str, Any], top: int) -> Scores:
+    """Return the scores of texts; see :meth:`seqgen.Run.score`."""
+    from seqgen.evaluation import score
+    from seqgen.render.results import Scores
+
+    with computing(run.settings.engine.threads):
+        found = score(run.model, run.vocabulary, texts, as_conditions(given), top)
+    return Scores(found, functools.partial(symbols, run))
 
 
 def scale(run: OpenRun, given: Mapping[str, Any]) -> ReferenceScores | None:

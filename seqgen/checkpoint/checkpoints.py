@@ -21,7 +21,7 @@ from seqgen.checkpoint.snapshot import (
     read_verified,
     unpack,
 )
-from seqgen.errors import CheckpointError, DiskError, LinkRefused
+from seqgen.errors import BadOption, CheckpointError, DiskError, LinkRefused
 from seqgen.files import FolderLock, SafePath, remove_folders, write_folder_atomic
 
 CHECKPOINTS = "checkpoints"
@@ -187,6 +187,23 @@ class Checkpoints:
         except CheckpointError as error:
             warn(f"{error}; using step {latest.state['step']} instead")
             return latest
+
+    def load_chosen(self, checkpoint: str | int, warn: Callable[[str], None]) -> Snapshot:
+        """Load the checkpoint "best", "latest" or of a step; see the methods of each.
+
+        Raises:
+            CheckpointError: it is missing or damaged, or the run has none.
+            BadOption: it is none of these.
+        """
+        if checkpoint == "best":
+            return self.load_best(warn)
+        if checkpoint == "latest":
+            if (snapshot := self.load_latest(warn)) is None:
+                raise CheckpointError(f"the run {self.name!r} has no checkpoint yet: seqgen resume {self.path}")
+            return snapshot
+        if not str(checkpoint).isdecimal():
+            raise BadOption(f"a checkpoint is best, latest or a step, not {checkpoint!r}")
+        return self.load(int(checkpoint))
 
     def latest_state(self) -> dict[str, Any] | None:
         """Return the state of the newest checkpoint whose state verifies, or None; needs no torch."""

@@ -5,6 +5,7 @@ from seqgen.sampling.conditional import MAX_EXCLUDED, Grammar, Remember, Way, fi
 from seqgen.sampling.corrected import Bound
 from seqgen.sampling.decoder import Decoder
 from seqgen.sampling.filters import RowFilter, filter_rows, passing_rows
+from seqgen.sampling.sample_batch import SampleBatch
 from seqgen.sampling.sampler import Sample, Sampler
 from seqgen.sampling.search import Top, top_rows
 from seqgen.sampling.trial_cache import remembering
@@ -17,6 +18,7 @@ __all__ = [
     "Remember",
     "RowFilter",
     "Sample",
+    "SampleBatch",
     "Sampler",
     "Top",
     "Way",

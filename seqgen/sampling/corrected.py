@@ -30,7 +30,7 @@ from seqgen.protocols import State
 from seqgen.sampling.categorical import Uniforms, identity, sample_ids
 from seqgen.sampling.look_ahead import POWERS, LookAhead
 from seqgen.sampling.row_batch import RowBatch
-from seqgen.sampling.sampler import Sample, Sampler
+from seqgen.sampling.sampler import ActiveRows, Sample, Sampler
 from seqgen.sampling.steps import DecodingStep, RowConstraint
 from seqgen.tokenizers import EOS
 
@@ -197,17 +197,18 @@ class LookAheadSampler(Sampler):
         log_weights_W = np.where(ended_W, self._log_weight_W.cpu().numpy(), -math.inf)
         return log_weights_W, self._lowest_W.cpu().numpy(), rows
 
-    def _sample_batch(self, start: int, width: int, check: Callable[[], None] | None) -> RowBatch:
+    def _sample_batch(self, start: int, width: int) -> RowBatch:
         self._log_weight_W = torch.zeros(width, dtype=torch.double, device=self.device)
         self._log_h_W = torch.zeros_like(self._log_weight_W)
         self._lowest_W = torch.full_like(self._log_weight_W, torch.inf)
         uniform_W = Uniforms(self.settings.seed, start, width, _REJECTION).next()
         self._log_uniform_W = uniform_W.to(self._log_weight_W).log_()
-        return super()._sample_batch(start, width, check)
+        return super()._sample_batch(start, width)
 
-    def _next_ids(
-        self, step: DecodingStep, logits_CV: Tensor, state: State, rows: RowBatch, uniform_W: Tensor
+    def next_ids(
+        self, step: DecodingStep, logits_CV: Tensor, state: State, rows: ActiveRows, uniform_W: Tensor
     ) -> Tensor:
+        """Return a sampled id for each active row, (A,): the end of rows that are given up."""
         expand: Callable[[Tensor], Tensor] = rows.expand
         given = None
         log_h_CV = self._look_ahead.log_factors(state[2], rows.n_sampled - self.n_slots)
@@ -224,7 +225,7 @@ class LookAheadSampler(Sampler):
         ids_A = sample_ids(log_target_CV, rows.of_active(uniform_W), expand)
         return self._weigh(ids_A, expand(log_z_C), expand(log_h_CV), rows)
 
-    def _weigh(self, ids_A: Tensor, log_z_A: Tensor, log_h_AV: Tensor, rows: RowBatch) -> Tensor:
+    def _weigh(self, ids_A: Tensor, log_z_A: Tensor, log_h_AV: Tensor, rows: ActiveRows) -> Tensor:
         """Multiply the weights of rows by Z / h before it; return the ids, with the end in rows that are given up."""
         is_dead_A = ids_A == self.vocabulary.size
         ids_A = ids_A.masked_fill(is_dead_A, EOS)

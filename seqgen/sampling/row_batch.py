@@ -75,6 +75,12 @@ class RowBatch:
             return computed_C[: len(self.active_A)]
         return computed_C.index_select(0, self._computed_A)
 
+    def expand_range(self, computed_C: Tensor, where: slice) -> Tensor:
+        """Return the values of the computed rows for a range of the active rows."""
+        if self._computed_A is None:
+            return computed_C[where]
+        return computed_C.index_select(0, self._computed_A[where])
+
     def of_active(self, values_W: Tensor) -> Tensor:
         """Return the values of the active rows among those of all rows, (W,) -> (A,)."""
         return values_W if len(self.active_A) == len(values_W) else values_W.index_select(0, self.active_A)

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import copy
 import functools
-from collections.abc import Callable, Iterator
-from typing import NamedTuple, Self
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -51,6 +51,34 @@ _sample = functools.partial(tuple.__new__, Sample)
 """``Sample._make`` at a third of its cost."""
 
 
+class ActiveRows(Protocol):
+    """The rows that a step samples; see :class:`seqgen.sampling.row_batch.RowBatch` for each member."""
+
+    active_A: Tensor
+
+    @property
+    def n_sampled(self) -> int:
+        """Number of positions sampled so far, conditions included."""
+
+    def expand(self, computed_C: Tensor) -> Tensor:
+        """Return the values of the computed rows for each active row, (C, ...) -> (A, ...)."""
+
+    def of_active(self, values_W: Tensor) -> Tensor:
+        """Return the values of the active rows among those of all rows, (W,) -> (A,)."""
+
+    def history_AT(self) -> Tensor:
+        """Return the ids of each active row so far, ``PAD`` after its end."""
+
+    def unfinished_A(self) -> Tensor:
+        """Return which active rows have not ended, as booleans."""
+
+
+def write_ids(ids_TW: npt.NDArray[np.integer[Any]], sampled: Sequence[tuple[Tensor, Tensor]]) -> None:
+    """Write the ids of rows into an array, from the numbers of the rows and their ids at each position."""
+    for ids_W, (active_A, ids_A) in zip(ids_TW, sampled, strict=True):
+        ids_W[active_A.cpu().numpy()] = ids_A.cpu().numpy()
+
+
 class Sampler(Decoder):
     """A decoder that samples rows independently; see :class:`Decoder` for arguments and errors.
 
@@ -62,6 +90,8 @@ class Sampler(Decoder):
     """The first row of ``rows`` and similar methods, and the one after the last; None: no end."""
     on_tried: Callable[[int], None] | None = None
     """Called with the number of rows that ``rows`` and similar methods have sampled, before each batch."""
+    check: Callable[[], None] | None = None
+    """Called before each symbol; may raise."""
 
     @functools.cached_property
     def _width(self) -> int:
@@ -101,10 +131,15 @@ class Sampler(Decoder):
         other.span, other.on_tried = (0, None), None
         return other
 
-    def spanning(self, span: tuple[int, int | None], on_tried: Callable[[int], None] | None = None) -> Self:
-        """Return a sampler whose rows are those of a range; see ``span`` and ``on_tried``."""
+    def spanning(
+        self,
+        span: tuple[int, int | None],
+        on_tried: Callable[[int], None] | None = None,
+        check: Callable[[], None] | None = None,
+    ) -> Self:
+        """Return a sampler whose rows are those of a range; see ``span``, ``on_tried`` and ``check``."""
         other = copy.copy(self)
-        other.span, other.on_tried = span, on_tried
+        other.span, other.on_tried, other.check = span, on_tried, check
         return other
 
     def satisfies(self, row: Sample) -> bool:
@@ -140,33 +175,43 @@ class Sampler(Decoder):
 
     def take(self, n: int, check: Callable[[], None] | None = None, *, first: int = 0) -> Iterator[Sample]:
         """Yield ``n`` rows from ``first`` on; ``check`` is called before each symbol and may raise."""
+        sampler = self if check is None else self.spanning(self.span, self.on_tried, check)
         width = self._width if n <= self._width else self._widest
         for start in range(first, first + n, width):
-            yield from self._chunk(start, min(width, first + n - start), check)
+            yield from sampler._chunk(start, min(width, first + n - start))
 
-    def _chunk(self, start: int, width: int, check: Callable[[], None] | None = None) -> Iterator[Sample]:
+    def _chunk(self, start: int, width: int) -> Iterator[Sample]:
         """Return rows ``start`` to ``start + width - 1``."""
-        flat, lengths_W, cut_W = self.sample_flat(start, width, check)
+        flat, lengths_W, cut_W = self.sample_flat(start, width)
         texts = self.vocabulary.decode_many(flat, lengths_W)
         return map(_sample, zip(range(start, start + width), texts, cut_W.tolist(), strict=True))
 
     def sample_flat(
-        self, start: int, width: int, check: Callable[[], None] | None = None
+        self, start: int, width: int
     ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
         """Return the symbols of rows ``start`` to ``start + width - 1`` together, their lengths, and which were cut."""
         with self.inference():
-            rows = self._sample_batch(start, width, check)
+            rows = self._sample_batch(start, width)
         ids_TW = np.full((rows.n_sampled, width), EOS, dtype=self.vocabulary.dtype)
-        for ids_W, (active_A, ids_A) in zip(ids_TW, rows.sampled, strict=True):
-            ids_W[active_A.cpu().numpy()] = ids_A.cpu().numpy()
+        write_ids(ids_TW, rows.sampled)
+        return self.flatten(ids_TW)
+
+    def flatten(
+        self, ids_TW: npt.NDArray[np.integer[Any]]
+    ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+        """Return the symbols of rows together, their lengths, and which lack an end.
+
+        Args:
+            ids_TW: the ids of each row, conditions included; there is at least one more.
+        """
         ids_WT = np.ascontiguousarray(ids_TW[self.n_slots :].T)
         ends_WT = ids_WT == EOS
         lengths_W = ends_WT.argmax(1)
-        cut_W = ~ends_WT[np.arange(width), lengths_W]
-        lengths_W[cut_W] = self.max_length
+        cut_W = ~ends_WT[np.arange(len(ids_WT)), lengths_W]
+        lengths_W[cut_W] = min(self.max_length, ids_WT.shape[1])
         return ids_WT[np.arange(ids_WT.shape[1]) < lengths_W[:, None]].astype(np.int32), lengths_W, cut_W
 
-    def _sample_batch(self, start: int, width: int, check: Callable[[], None] | None) -> RowBatch:
+    def _sample_batch(self, start: int, width: int) -> RowBatch:
         step = self.steps()
         uniforms = Uniforms(self.settings.seed, start, width)
         rows = RowBatch(
@@ -174,21 +219,21 @@ class Sampler(Decoder):
         )
         state: State | None = step.initial_state(MULTIPLE)
         while state is not None and rows.n_sampled <= self.n_slots + self.max_length:
-            if check is not None:
-                check()
+            if self.check is not None:
+                self.check()
             logits_CV, state = step(rows.ids_C, state, rows.n_sampled)
             uniform_W = uniforms.next().to(self.device)
             if rows.n_sampled < len(self.forced):  # conditions and prefix
                 ids_A = torch.full_like(rows.active_A, self.forced[rows.n_sampled])
             else:
-                ids_A = self._next_ids(step, logits_CV, state, rows, uniform_W)
+                ids_A = self.next_ids(step, logits_CV, state, rows, uniform_W)
             state = rows.add(ids_A, state)
         return rows
 
-    def _next_ids(
-        self, step: DecodingStep, logits_CV: Tensor, state: State, rows: RowBatch, uniform_W: Tensor
+    def next_ids(
+        self, step: DecodingStep, logits_CV: Tensor, state: State, rows: ActiveRows, uniform_W: Tensor
     ) -> Tensor:
-        """Return a sampled id for each active row."""
+        """Return a sampled id for each active row, (A,)."""
         logits_CV = step.mask(logits_CV, state, rows.n_sampled)
         expand: Callable[[Tensor], Tensor] = rows.expand
         first, given = 0, None
@@ -207,7 +252,7 @@ class Sampler(Decoder):
             ids_A = ids_A.masked_fill(failed_A, PAD)  # a row that has ended
         return ids_A
 
-    def _check_dead_ends(self, failed_A: Tensor, rows: RowBatch, given: tuple[Tensor, Tensor] | None) -> None:
+    def _check_dead_ends(self, failed_A: Tensor, rows: ActiveRows, given: tuple[Tensor, Tensor] | None) -> None:
         """Raise the error for rows without a possible next id, if there are any; ``given`` is that to ``process``."""
         if not failed_A.any():
             return
