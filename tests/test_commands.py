@@ -136,7 +136,13 @@ def test_lines_of_stdin(kit, in_tmp):
 
 @pytest.mark.parametrize(
     ("command", "plugin"),
-    [("play", "seqgen_play"), ("bench", "seqgen_bench"), ("compare", "seqgen_bench"), ("tune", "seqgen_tune")],
+    [
+        ("play", "seqgen_play"),
+        ("bench", "seqgen_bench"),
+        ("compare", "seqgen_bench"),
+        ("tune", "seqgen_tune"),
+        ("serve", "seqgen_serve"),
+    ],
 )
 def test_a_command_without_its_plugin_is_a_usage_error_that_names_it(command, plugin, tmp_path):
     found = finish(run_seqgen(command, "--no-plugins", cwd=tmp_path))

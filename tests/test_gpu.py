@@ -200,3 +200,10 @@ def test_a_row_is_the_same_however_many_are_sampled_with_it(words, tmp_path, dev
     assert [row.text for row in sampled(600)] == rows and len(set(rows)) > 20
     assert [row.text for row in sampled(600, batch_size=32)] == rows
     assert [row.text for row in sampled(rows=(130, 230))] == rows[130:230]
+    with run.sample_batch() as batch:
+        requests = [{"n": 40, "seed": 5}, {"n": 100, "seed": 6, "prefix": "an", "temperature": 0.5}]
+        for request in requests:
+            batch.add(**request)
+        while batch.step():
+            pass
+        assert [batch.rows(0), batch.rows(1)] == [run.sample(**request) for request in requests]

@@ -1,0 +1,58 @@
+"""A job that is sampled by itself: with constraints or filters, or only scored."""
+
+from __future__ import annotations
+
+import seqgen
+from seqgen_serve.errors import ApiError
+from seqgen_serve.job import Job
+from seqgen_serve.metrics import Metrics
+from seqgen_serve.stream import answer
+
+
+class _GivenUp(Exception):
+    """A job that is not worth more work.
+
+    Args:
+        problem: the reason.
+    """
+
+    def __init__(self, problem: ApiError) -> None:
+        self.problem = problem
+        super().__init__(str(problem))
+
+
+def answer_alone(job: Job, metrics: Metrics) -> None:
+    """Sample, or only score, the rows of a job, and answer it.
+
+    Raises:
+        Exception: the run or a plugin is at fault.
+    """
+    try:
+        rows = [_rows(job, number) for number in range(len(job.prompts))]
+    except _GivenUp as error:
+        job.fail(error.problem)
+        return
+    except seqgen.UsageError as error:
+        job.fail(error)
+        return
+    answer(job, rows, metrics)
+
+
+def _rows(job: Job, number: int) -> list[seqgen.Sample]:
+    prompt = job.prompts[number]
+    if job.max_tokens == 0:
+        return [seqgen.Sample(row, prompt.text, True) for row in range(job.n)]
+
+    def check() -> None:
+        if (problem := job.problem()) is not None:
+            raise _GivenUp(problem)
+
+    rows: list[seqgen.Sample] = []
+    try:
+        settings = job.settings(prompt)
+        for row in job.served.run.iter_samples(job.n, warn=job.warnings.append, check=check, **settings):
+            check()
+            rows.append(row)
+    except seqgen.TooFewRows as error:
+        job.warnings.append(str(error))
+    return rows

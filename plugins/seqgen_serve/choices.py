@@ -1,0 +1,140 @@
+"""Sampled rows as the choices of an answer: stops, echo and log-probabilities."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import seqgen
+from seqgen_serve.job import Job, Prompt
+
+
+def finished(text: str, start: int, stops: Sequence[str], cut: bool) -> tuple[str, str | None]:
+    """Return a row up to the first of some stops, and the reason of its end.
+
+    Args:
+        text: the row.
+        start: the length of its prompt, in which no stop counts.
+        stops: the texts before which it ends.
+        cut: whether it lacks an end of its own.
+    """
+    found = [at for stop in stops if (at := text.find(stop, start)) >= 0]
+    if found:
+        return text[: min(found)], "stop"
+    return text, "length" if cut else "stop"
+
+
+def choices_of(job: Job, rows: Sequence[Sequence[seqgen.Sample]]) -> list[dict[str, Any]]:
+    """Return the choices of a job, those of its first prompt first.
+
+    Args:
+        job: the job.
+        rows: the rows of each prompt.
+    """
+    request, found = job.request, list[dict[str, Any]]()
+    pairs = [(prompt, row) for prompt, samples in zip(job.prompts, rows, strict=True) for row in samples]
+    scores: Sequence[seqgen.Score | None] = [None] * len(pairs)
+    if request.logprobs is not None:
+        scores = _scores(job, [row.text for _, row in pairs])
+    for (prompt, row), score in zip(pairs, scores, strict=True):
+        start = len(prompt.text)
+        text, reason = finished(row.text, start, request.stops, row.cut)
+        logprobs = None if score is None else _logprobs(job, prompt, row, len(text), score)
+        shown = text if request.echo else text[start:]
+        found.append({"text": shown, "index": len(found), "logprobs": logprobs, "finish_reason": reason})
+    return found
+
+
+def _scores(job: Job, texts: Sequence[str]) -> Sequence[seqgen.Score | None]:
+    """Return the score of each text; None of one with bytes that are no character, which cannot be scored."""
+    try:
+        return job.served.run.score(texts, given=job.conditions, top=job.request.logprobs or 0)
+    except seqgen.UnknownSymbol:
+        if len(texts) == 1:
+            return [None]
+        return [score for text in texts for score in _scores(job, [text])]
+
+
+def answer_of(job: Job, choices: Sequence[dict[str, Any]], n_sampled: int) -> dict[str, Any]:
+    """Return the body of an answer.
+
+    Args:
+        job: the job.
+        choices: its choices.
+        n_sampled: symbols that were sampled.
+    """
+    return {
+        "id": job.identity,
+        "object": "text_completion",
+        "created": job.created,
+        "model": job.served.name,
+        "choices": list(choices),
+        "usage": usage_of(job, n_sampled),
+        "seed": job.seed,
+        "warnings": job.warnings,
+    }
+
+
+def usage_of(job: Job, n_sampled: int) -> dict[str, int]:
+    """Return the numbers of symbols of a job."""
+    n_prompt = sum(prompt.n_tokens for prompt in job.prompts)
+    return {"prompt_tokens": n_prompt, "completion_tokens": n_sampled, "total_tokens": n_prompt + n_sampled}
+
+
+def count_sampled(job: Job, rows: Sequence[Sequence[seqgen.Sample]]) -> int:
+    """Return the number of symbols that rows have after their prompts; characters where they cannot be read again."""
+    texts = [row.text for samples in rows for row in samples]
+    try:
+        n_symbols = int((job.served.vocabulary.frame_many(texts)[1] - 2).sum())
+    except seqgen.UnknownSymbol:
+        n_symbols = sum(map(len, texts))
+    return n_symbols - sum(prompt.n_tokens * len(samples) for prompt, samples in zip(job.prompts, rows, strict=True))
+
+
+def _logprobs(job: Job, prompt: Prompt, row: seqgen.Sample, n_chars: int, score: seqgen.Score) -> dict[str, Any]:
+    """Return the log-probabilities of the symbols of a row.
+
+    The end of a row is a symbol "" after its last one, unless ``max_tokens`` were sampled before it.
+
+    Args:
+        job: its job.
+        prompt: its prompt.
+        row: the row.
+        n_chars: the characters of it that are shown.
+        score: its score.
+    """
+    nats, echo, start = score.nats_per_symbol, bool(job.request.echo), len(prompt.text)
+    symbols, places = job.served.symbols(row.text, prompt.n_tokens, start)
+    tokens, offsets = [*symbols, ""], [*places, len(row.text)]
+    has_end = len(nats) > len(symbols) and n_chars == len(row.text) and _shows_end(job, prompt, row, len(symbols))
+    shown = [at for at in range(len(symbols)) if (echo or offsets[at] >= start) and offsets[at] < n_chars]
+    shown += [len(symbols)] * has_end
+    begin = int(prompt.begins and echo)
+    best = [_top(score.top[at] if score.top else (), tokens[at], nats[at]) for at in shown]
+    before = 0 if echo else start
+    return {
+        "tokens": [""] * begin + [tokens[at] for at in shown],
+        "token_logprobs": [None] * begin + [_finite(-nats[at]) for at in shown],
+        "top_logprobs": [None] * begin + best,
+        "text_offset": [0] * begin + [offsets[at] - before for at in shown],
+    }
+
+
+def _shows_end(job: Job, prompt: Prompt, row: seqgen.Sample, n_symbols: int) -> bool:
+    if job.max_tokens == 0:
+        return job.request.end
+    return not row.cut and (job.max_tokens is None or n_symbols - prompt.n_tokens < job.max_tokens)
+
+
+def _top(candidates: Sequence[Any], token: str, nats: float) -> dict[str, float | None]:
+    """Return log-probabilities by symbol, of those at a position and the one that is there."""
+    found: dict[str, float | None] = {}
+    for candidate in candidates:
+        found.setdefault(candidate.text, _finite(-candidate.nats))
+    return {**found, token: _finite(-nats)}
+
+
+def _finite(value: float) -> float | None:
+    """Return a number as JSON can hold it."""
+    return value if math.isfinite(value) else None

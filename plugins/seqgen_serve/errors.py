@@ -1,0 +1,52 @@
+"""Answers to requests that fail, in the shape of OpenAI's errors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import seqgen
+
+_TYPES = {401: "authentication_error", 404: "not_found_error", 429: "rate_limit_error", 503: "server_error"}
+_MOST = 500  # characters of a message
+
+
+class ApiError(Exception):
+    """A request that fails.
+
+    Args:
+        status: the status of the HTTP answer.
+        message: one line: what was wrong, the value, what to do.
+        param: the field of the request at fault, or None.
+
+    Attributes:
+        status: as given.
+        headers: further headers of the answer.
+    """
+
+    def __init__(self, status: int, message: str, param: str | None = None) -> None:
+        super().__init__(message)
+        self.status, self.param = status, param
+        self.headers: Mapping[str, str] = {"Retry-After": "1"} if status in (429, 503) else {}
+        if status == 401:
+            self.headers = {"WWW-Authenticate": "Bearer"}
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the body of the answer."""
+        kind = _TYPES.get(self.status, "server_error" if self.status >= 500 else "invalid_request_error")
+        line = seqgen.visible(" ".join(str(self).split()))
+        line = line if len(line) <= _MOST else line[: _MOST - 1] + "…"
+        return {"error": {"message": line, "type": kind, "param": self.param, "code": None}}
+
+
+def as_api_error(error: Exception) -> ApiError:
+    """Return the answer to a request that a run refused: 400 for a mistake of the client, else 500."""
+    if isinstance(error, ApiError):
+        return error
+    if isinstance(error, seqgen.NoSuchFile | seqgen.CorpusError):  # whose messages name files of the server
+        return ApiError(400, "the corpus of this model is not here, or has changed, and 'novel' compares with it")
+    if isinstance(error, seqgen.UsageError):
+        return ApiError(400, str(error))
+    if isinstance(error, seqgen.Diverged):
+        return ApiError(500, str(error))
+    return ApiError(500, "the server failed; its log says more")

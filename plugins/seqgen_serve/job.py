@@ -1,0 +1,166 @@
+"""A request for completions on its way: checked, queued, sampled, answered."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+import time
+import uuid
+from dataclasses import dataclass, field
+from typing import Any
+
+from seqgen_serve.errors import ApiError, as_api_error
+from seqgen_serve.limits import Limits
+from seqgen_serve.schema import CompletionRequest
+from seqgen_serve.served import BEGIN, ServedRun
+
+DONE = object()
+"""The last event of a job."""
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A prompt of a request.
+
+    Attributes:
+        text: its text.
+        n_tokens: its number of symbols.
+        longest: the number of symbols at which its rows are cut.
+        begins: whether it was given with the begin of the sequence, as the id 1.
+    """
+
+    text: str
+    n_tokens: int
+    longest: int
+    begins: bool = False
+
+
+@dataclass(eq=False)
+class Job:
+    """A request for completions that was checked.
+
+    Attributes:
+        served: the run.
+        request: the request.
+        prompts: its prompts.
+        n: rows of each prompt.
+        seed: of the rows; a random one unless it was given.
+        max_tokens: symbols to sample, or None for as many as the run samples by itself.
+        conditions: the conditions of the rows by name.
+        deadline: the time, by ``time.monotonic``, at which it has to be answered.
+        identity: of the answer.
+        created: the time in seconds since 1970.
+        arrived: the time by ``time.monotonic``.
+        given_up: the reason for which it is not worth more work, such as a client that has gone away; else None.
+        answered: whether its last event was posted.
+        warnings: lines about its rows.
+        events: chunks of a stream, the answer or an error, and at last ``DONE``.
+    """
+
+    served: ServedRun
+    request: CompletionRequest
+    prompts: list[Prompt]
+    n: int
+    seed: int
+    max_tokens: int | None
+    conditions: dict[str, str]
+    deadline: float
+    loop: asyncio.AbstractEventLoop
+    identity: str = field(default_factory=lambda: f"cmpl-{uuid.uuid4().hex}")
+    created: int = field(default_factory=lambda: int(time.time()))
+    arrived: float = field(default_factory=time.monotonic)
+    given_up: ApiError | None = None
+    answered: bool = False
+    warnings: list[str] = field(default_factory=list)
+    events: asyncio.Queue[Any] = field(default_factory=asyncio.Queue)
+
+    @property
+    def is_plain(self) -> bool:
+        """True if its rows can be sampled in a batch with others."""
+        return not self.request.constraints and self.max_tokens != 0
+
+    @property
+    def n_rows(self) -> int:
+        """The number of rows of all prompts."""
+        return self.n * len(self.prompts)
+
+    @property
+    def n_symbols(self) -> int:
+        """The symbols of all rows, if each is as long as it may be."""
+        return self.n * sum(prompt.longest for prompt in self.prompts)
+
+    def settings(self, prompt: Prompt) -> dict[str, Any]:
+        """Return the keywords of ``Run.sample`` for the rows of a prompt."""
+        rows = {"prefix": prompt.text, "seed": self.seed, "max_length": prompt.longest}
+        return rows | self.request.decoding | self.request.constraints
+
+    def post(self, event: Any) -> None:
+        """Pass an event to the loop that answers; from any thread."""
+        with contextlib.suppress(RuntimeError):  # the loop is closed, and nobody waits any more
+            self.loop.call_soon_threadsafe(self.events.put_nowait, event)
+
+    def finish(self, answer: Any = None) -> None:
+        """Post the answer, if there is one, as the last event."""
+        if not self.answered:
+            self.answered = True
+            if answer is not None:
+                self.post(answer)
+            self.post(DONE)
+
+    def fail(self, error: Exception) -> None:
+        """Post an error as the last event."""
+        self.finish(as_api_error(error))
+
+    def problem(self) -> ApiError | None:
+        """Return the reason for which it is not worth more work, or None."""
+        if self.given_up is None and time.monotonic() > self.deadline:
+            self.given_up = ApiError(503, "the time limit of the server was reached: ask for fewer or shorter rows")
+        return self.given_up
+
+
+def make_job(request: CompletionRequest, served: ServedRun, limits: Limits) -> Job:
+    """Return the job of a request; call it in the loop that answers.
+
+    Raises:
+        ApiError: 413 if it asks for more than the limits; 400 for an unknown condition, or tokens that are none.
+    """
+    prompts, n = request.prompts, request.n or 1
+    if n * len(prompts) > limits.rows:
+        asked = f"n = {n} for each of {len(prompts)} prompts"
+        raise ApiError(413, f"{asked} is more than the {limits.rows:,} rows that this server samples at once", "n")
+    if request.max_tokens is not None and request.max_tokens > limits.tokens:
+        raise ApiError(
+            413, f"max_tokens is {request.max_tokens}, and this server samples {limits.tokens:,} at most", "max_tokens"
+        )
+    if request.end and not (request.echo and request.max_tokens == 0):
+        raise ApiError(400, "end is for scoring: give echo and max_tokens 0 with it", "end")
+    if request.max_tokens == 0 and request.constraints:
+        name = next(iter(request.constraints))
+        raise ApiError(400, f"max_tokens is 0, so that nothing is sampled: leave {name} out", name)
+    conditions = served.check_conditions(request.label, request.given)
+    job = Job(
+        served, request, [_prompt(served, prompt, request.max_tokens, limits) for prompt in prompts], n,
+        secrets.randbelow(2**31) if request.seed is None else request.seed,
+        request.max_tokens, conditions, time.monotonic() + limits.timeout_s, asyncio.get_running_loop(),
+    )  # fmt: skip
+    if job.n_symbols > limits.symbols:
+        asked = f"{job.n_rows:,} rows of {job.n_symbols // job.n_rows:,} symbols"
+        raise ApiError(413, f"{asked} are more than {limits.symbols:,} symbols in all: lower n or max_tokens", "n")
+    return job
+
+
+def _prompt(served: ServedRun, prompt: str | list[int], max_tokens: int | None, limits: Limits) -> Prompt:
+    if len(prompt) > 16 * limits.tokens:  # a symbol may be several characters
+        raise ApiError(413, f"a prompt is longer than {16 * limits.tokens:,} characters", "prompt")
+    begins = not isinstance(prompt, str) and prompt[0] == BEGIN
+    text = prompt if isinstance(prompt, str) else served.text_of(prompt[begins:])
+    try:
+        n_tokens = len(served.vocabulary.encode(text))
+    except Exception as error:
+        raise as_api_error(error) from error
+    if n_tokens > limits.tokens:
+        raise ApiError(413, f"a prompt has {n_tokens:,} symbols, and this server takes {limits.tokens:,}", "prompt")
+    own = min(served.run.settings.max_length, n_tokens + limits.tokens)
+    longest = own if max_tokens is None else n_tokens + max_tokens
+    return Prompt(text, n_tokens, max(longest, 1), begins)

@@ -1,0 +1,152 @@
+"""The body of a request for completions."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import pydantic_core
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from seqgen_serve.errors import ApiError
+
+_Text = Annotated[str, Field(max_length=10_000)]
+_Texts = _Text | Annotated[list[_Text], Field(max_length=100)]
+_Tokens = Annotated[list[Annotated[int, Field(ge=0, lt=2**31)]], Field(min_length=1)]
+_NEUTRAL: dict[str, tuple[Any, ...]] = {
+    "suffix": (None, ""),
+    "presence_penalty": (None, 0),
+    "frequency_penalty": (None, 0),
+    "logit_bias": (None, {}),
+}
+"""Fields of OpenAI's that seqgen has no meaning for, and the values with which they ask for nothing."""
+
+
+class StreamOptions(BaseModel):
+    """Options of a stream."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+    include_usage: bool = False
+    include_obfuscation: bool = False
+
+
+class CompletionRequest(BaseModel):
+    """A request: OpenAI's fields, and fields with the names and meaning of the flags of ``seqgen sample``.
+
+    Attributes:
+        end: with ``echo`` and ``max_tokens`` 0, whether the end of the prompt's sequence is scored as well.
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    model: str | None = None
+    prompt: (
+        str | Annotated[list[str], Field(min_length=1)] | _Tokens | Annotated[list[_Tokens], Field(min_length=1)] | None
+    ) = None
+    n: int | None = Field(None, ge=1)
+    best_of: int | None = Field(None, ge=1)
+    max_tokens: int | None = Field(None, ge=0)
+    temperature: float | None = Field(None, ge=0, le=100, allow_inf_nan=False)
+    top_p: float | None = Field(None, gt=0, le=1, allow_inf_nan=False)
+    seed: int | None = Field(None, ge=0, lt=2**63)
+    stop: _Text | Annotated[list[_Text], Field(max_length=16)] | None = None
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    logprobs: int | None = Field(None, ge=0, le=20)
+    echo: bool | None = None
+    user: str | None = None
+    suffix: Any = None
+    presence_penalty: Any = None
+    frequency_penalty: Any = None
+    logit_bias: Any = None
+
+    end: bool = False
+    top_k: int | None = Field(None, ge=1)
+    min_p: float | None = Field(None, ge=0, le=1, allow_inf_nan=False)
+    label: _Text | None = None
+    given: dict[str, _Text] | None = None
+    contains: _Texts | None = None
+    avoid: _Texts | None = None
+    ends: _Text | None = None
+    template: _Text | None = None
+    length: _Text | None = None
+    regex: _Text | None = None
+    ignore_case: bool | None = None
+    exact: bool | None = None
+    unique: bool | None = None
+    novel: bool | None = None
+    valid: bool | None = None
+
+    @property
+    def prompts(self) -> list[str] | list[list[int]]:
+        """The prompts: texts, or ids of symbols."""
+        prompt: Any = "" if self.prompt is None else self.prompt
+        single = isinstance(prompt, str) or isinstance(prompt[0], int)
+        return [prompt] if single else prompt
+
+    @property
+    def stops(self) -> list[str]:
+        """The texts before which rows end."""
+        found = [self.stop] if isinstance(self.stop, str) else self.stop or []
+        return [text for text in found if text]
+
+    @property
+    def constraints(self) -> dict[str, Any]:
+        """The settings under which rows are sampled by themselves, as keywords of ``Run.sample``."""
+        return {name: value for name in _ALONE if (value := getattr(self, name)) not in (None, False, [])}
+
+    @property
+    def decoding(self) -> dict[str, Any]:
+        """The settings that rows of a batch may have, as keywords of ``Run.sample``."""
+        return {name: value for name in _DECODING if (value := getattr(self, name)) is not None}
+
+
+_DECODING = ("temperature", "top_p", "top_k", "min_p", "label", "given")
+_ALONE = (
+    "contains", "avoid", "ends", "template", "length", "regex", "ignore_case", "exact", "unique", "novel", "valid",
+)  # fmt: skip
+
+
+def parse_json(body: bytes) -> Any:
+    """Return the value of a body.
+
+    Raises:
+        ApiError: it is not JSON.
+    """
+    try:
+        return pydantic_core.from_json(body, allow_inf_nan=False)
+    except ValueError as error:
+        raise ApiError(400, f"the body is not JSON: {error}") from None
+
+
+def parse_request(body: bytes) -> CompletionRequest:
+    """Return the request for completions that a body holds.
+
+    Raises:
+        ApiError: it is not JSON, or a field is unknown or has an impossible value.
+    """
+    value = parse_json(body)
+    if not isinstance(value, dict):
+        raise ApiError(400, 'the body is not a JSON object: send {"model": ..., "prompt": ...}')
+    try:
+        request = CompletionRequest.model_validate(value)
+    except ValidationError as error:
+        raise _refusal(error) from None
+    for name, values in _NEUTRAL.items():
+        if getattr(request, name) not in values:
+            raise ApiError(400, f"{name} has no meaning for these models: leave it out", name)
+    if request.best_of not in (None, 1, request.n or 1):
+        raise ApiError(
+            400, f"best_of is {request.best_of} and n is {request.n or 1}: only equal values work", "best_of"
+        )
+    return request
+
+
+def _refusal(error: ValidationError) -> ApiError:
+    """Return the first problem of a request."""
+    problem = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    name = str(problem["loc"][0]) if problem["loc"] else None
+    if problem["type"] == "extra_forbidden":
+        return ApiError(
+            400, f"unrecognized field {name!r:.60}; known: {', '.join(CompletionRequest.model_fields)}", name
+        )
+    return ApiError(400, f"{name}: {problem['msg']}", name)

@@ -1,0 +1,470 @@
+"""``seqgen serve``: rows and scores over HTTP are those of ``Run.sample`` and ``Run.score``."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import json
+import socket
+import sys
+
+import pytest
+from serving import Client, serving, wait_for
+
+import seqgen
+from conftest import WORDS
+
+pytest.importorskip("fastapi", reason="no FastAPI (extra: serve)")
+pytest.importorskip("uvicorn", reason="no uvicorn (extra: serve)")
+
+
+@pytest.fixture(scope="module")
+def labelled(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("labelled")
+    table = folder / "two.csv"
+    table.write_text("text,label\n" + "".join(f"{letter * n},{letter}\n" for letter in "ab" for n in range(2, 6)) * 4)
+    return seqgen.train(
+        table, cell="gru", hidden=12, steps=60, split="none", condition="label", text_field="text",
+        label_field="label", out=folder / "labelled",
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def long_text(tmp_path_factory):
+    """A run that learned one long text, whose rows have no end."""
+    folder = tmp_path_factory.mktemp("long")
+    path = folder / "long.txt"
+    path.write_text("\n".join(WORDS) * 30)
+    return seqgen.train(path, cell="vanilla", hidden=16, steps=20, layout="stream", out=folder / "long")
+
+
+@pytest.fixture(scope="module")
+def client(tiny_run, labelled, long_text):
+    with serving(tiny_run, labelled, long_text, timeout_s=30.0) as found:
+        yield found
+
+
+def plain(run, n=1, **settings):
+    prefix = settings.get("prefix", "")
+    return [row.text[len(prefix) :] for row in run.sample(n, **settings)]
+
+
+# -- rows
+
+
+@pytest.mark.parametrize(
+    ("body", "settings"),
+    [
+        ({"n": 5, "seed": 3}, {"n": 5, "seed": 3}),
+        ({"prompt": "an", "n": 3, "seed": 0, "temperature": 0.5}, {"prefix": "an", "n": 3, "temperature": 0.5}),
+        ({"n": 8, "seed": 1, "top_p": 0.7}, {"n": 8, "seed": 1, "top_p": 0.7}),
+        ({"n": 4, "seed": 1, "top_k": 3, "min_p": 0.01}, {"n": 4, "seed": 1, "top_k": 3, "min_p": 0.01}),
+        ({"prompt": "an", "n": 6, "seed": 2, "max_tokens": 3}, {"prefix": "an", "n": 6, "seed": 2, "max_length": 5}),
+        ({"n": 5, "seed": 2, "contains": "n", "length": "3-6"}, {"n": 5, "seed": 2, "contains": "n", "length": "3-6"}),
+        ({"n": 5, "seed": 2, "regex": "[a-m]+"}, {"n": 5, "seed": 2, "regex": "[a-m]+"}),
+        ({"n": 30, "seed": 2, "unique": True, "novel": True}, {"n": 30, "seed": 2, "unique": True, "novel": True}),
+        ({"n": 3, "seed": 2, "exact": True, "avoid": ["e"]}, {"n": 3, "seed": 2, "exact": True, "avoid": ["e"]}),
+    ],
+)
+def test_rows_are_those_of_sample(client, tiny_run, body, settings):
+    answer = client.post(model="run", **body)
+    assert [choice["text"] for choice in answer["choices"]] == plain(tiny_run, **settings)
+    assert [choice["index"] for choice in answer["choices"]] == list(range(body.get("n", 1)))
+    rows = tiny_run.sample(**settings)
+    reasons = [choice["finish_reason"] for choice in answer["choices"]]
+    assert reasons == ["length" if row.cut else "stop" for row in rows]
+    n_prompt = len(body.get("prompt", ""))
+    n_sampled = sum(len(row.text) - n_prompt for row in rows)
+    assert answer["usage"] == {
+        "prompt_tokens": n_prompt, "completion_tokens": n_sampled, "total_tokens": n_prompt + n_sampled,
+    }  # fmt: skip
+    assert answer["model"] == "run" and answer["object"] == "text_completion" and answer["seed"] == body["seed"]
+    echoed = client.texts(model="run", echo=True, **body)
+    assert echoed == [row.text for row in rows]
+    streamed = {}
+    for chunk in client.stream(model="run", **body):
+        for choice in chunk["choices"]:
+            streamed.setdefault(choice["index"], []).append(choice)
+    assert ["".join(one["text"] for one in streamed[index]) for index in sorted(streamed)] == plain(
+        tiny_run, **settings
+    )
+    assert [streamed[index][-1]["finish_reason"] for index in sorted(streamed)] == reasons
+
+
+def test_several_prompts_have_the_rows_of_each(client, tiny_run):
+    found = client.texts(model="run", prompt=["an", "", "r"], n=3, seed=5)
+    assert found == [text for prefix in ("an", "", "r") for text in plain(tiny_run, 3, prefix=prefix, seed=5)]
+
+
+def test_labels(client, labelled):
+    for label in "ab":
+        body = {"model": "labelled", "n": 4, "seed": 1}
+        assert client.texts(label=label, **body) == plain(labelled, 4, seed=1, label=label)
+        assert client.texts(given={"label": label}, contains=label, **body) == plain(
+            labelled, 4, seed=1, label=label, contains=label
+        )
+    assert "no condition 'label'" in client.error(400, model="run", label="a")
+    assert "known: a, b" in client.error(400, model="labelled", label="c")
+
+
+def test_a_seed_is_random_unless_given_and_repeats_the_rows(client):
+    first, second = client.post(n=5), client.post(n=5)
+    assert first["choices"] != second["choices"]
+    assert client.post(n=5, seed=first["seed"])["choices"] == first["choices"]
+
+
+def test_too_few_rows_are_returned_with_a_warning(client, tiny_run):
+    answer = client.post(model="run", n=50, seed=0, length="1", unique=True)
+    assert 0 < len(answer["choices"]) < 50 and any("cannot find" in line for line in answer["warnings"])
+
+
+# -- stops
+
+
+@pytest.mark.parametrize("stop", ["n", ["x", "a"], ["an"]])
+def test_a_stop_ends_rows(client, tiny_run, stop):
+    body = {"model": "run", "prompt": "an", "n": 20, "seed": 4}
+    stops = [stop] if isinstance(stop, str) else stop
+    wanted = []
+    for row in tiny_run.sample(20, prefix="an", seed=4):
+        text, reason = row.text[2:], "length" if row.cut else "stop"
+        found = [text.index(one) for one in stops if one in text]
+        wanted.append((text[: min(found)], "stop") if found else (text, reason))
+    answer = client.post(stop=stop, logprobs=0, **body)["choices"]
+    assert [(choice["text"], choice["finish_reason"]) for choice in answer] == wanted
+    assert ["".join(choice["logprobs"]["tokens"]) for choice in answer] == [text for text, _ in wanted]
+    streamed = [""] * 20
+    for chunk in client.stream(stop=stop, **body):
+        for choice in chunk["choices"]:
+            streamed[choice["index"]] += choice["text"]
+    assert streamed == [text for text, _ in wanted]
+
+
+def test_a_long_text_grows_in_a_stream_and_ends_at_its_stop(client, long_text):
+    body = {"model": "long", "seed": 1, "max_tokens": 1500}
+    chunks = client.stream(stream_options={"include_usage": True}, **body)
+    texts = [choice["text"] for chunk in chunks for choice in chunk["choices"]]
+    assert len(texts) > 2 and "".join(texts) == plain(long_text, seed=1, max_length=1500)[0]
+    assert chunks[-1]["choices"] == [] and chunks[-1]["usage"]["completion_tokens"] == 1500
+    text = "".join(texts)
+    answer = client.post(stop=text[20:24], **body)
+    assert answer["choices"][0]["text"] == text.partition(text[20:24])[0]
+    assert answer["usage"]["completion_tokens"] < 1500  # it was not sampled to its end
+
+
+# -- scores
+
+
+@pytest.mark.parametrize("text", ["anna", "emilia", "k"])
+def test_log_probabilities_are_those_of_score(client, tiny_run, text):
+    (score,) = tiny_run.score(text)
+    (choice,) = client.post(model="run", prompt=text, echo=True, max_tokens=0, logprobs=0, end=True)["choices"]
+    assert choice["text"] == text and choice["logprobs"]["tokens"] == [*text, ""]
+    assert [-value for value in choice["logprobs"]["token_logprobs"]] == list(score.nats_per_symbol)
+    (choice,) = client.post(model="run", prompt=text, echo=True, max_tokens=0, logprobs=3)["choices"]
+    assert [-value for value in choice["logprobs"]["token_logprobs"]] == list(score.nats_per_symbol[:-1])
+    assert choice["logprobs"]["text_offset"] == list(range(len(text)))
+    for at, top in enumerate(choice["logprobs"]["top_logprobs"]):
+        best = tiny_run.next_symbols(text[:at], 3)
+        assert list(top)[:3] == [one.text for one in best] and text[at] in top
+
+
+def test_the_log_probabilities_of_rows_include_their_end(client, tiny_run, labelled):
+    for run, more in ((tiny_run, {}), (labelled, {"label": "b"})):
+        answer = client.post(model=run.path.name, n=30, seed=2, logprobs=0, **more)
+        for choice, row in zip(answer["choices"], run.sample(30, seed=2, **more), strict=True):
+            (score,) = run.score(row.text, given=more)
+            assert -sum(choice["logprobs"]["token_logprobs"]) == pytest.approx(
+                sum(score.nats_per_symbol[: len(row.text) + (not row.cut)]), abs=1e-9
+            )
+
+
+@pytest.mark.parametrize("tokenizer", ["byte", "word"])
+def test_symbols_that_are_not_characters(tmp_path, tokenizer):
+    corpus = tmp_path / "words.txt"
+    corpus.write_text("ein Ölfaß\nzwei Äpfel, naß\nkeine Ölfässer €\n" * 8, encoding="utf-8")
+    run = seqgen.train(corpus, cell="gru", hidden=12, tokenizer=tokenizer, steps=60, split="none", out=tmp_path / "run")
+    with serving(run) as client:
+        text = "zwei Äpfel"
+        (score,) = run.score(text, top=2)
+        (choice,) = client.post(prompt=text, echo=True, max_tokens=0, logprobs=2, end=True)["choices"]
+        found = choice["logprobs"]
+        assert [-value for value in found["token_logprobs"]] == list(score.nats_per_symbol)
+        whole = [
+            (token, at) for token, at in zip(found["tokens"], found["text_offset"], strict=True) if "\\" not in token
+        ]
+        assert all(text[at:].startswith(token) for token, at in whole) and found["text_offset"][-1] == len(text)
+        if tokenizer == "byte":
+            at = found["tokens"].index("bytes:\\xc3")
+            assert found["tokens"][at : at + 2] == ["bytes:\\xc3", "bytes:\\x84"] and found["text_offset"][
+                at : at + 2
+            ] == [5, 5]
+        rows = [row.text for row in run.sample(6, seed=1, prefix="zwei Ä", max_length=40)]
+        n_tokens = len(run.vocabulary.encode("zwei Ä"))
+        body = {"prompt": "zwei Ä", "n": 6, "seed": 1, "max_tokens": 40 - n_tokens, "echo": True}
+        assert client.texts(**body) == rows
+        streamed = [""] * 6
+        for chunk in client.stream(**body):
+            for one in chunk["choices"]:
+                streamed[one["index"]] += one["text"]
+        assert streamed == rows
+
+
+def test_what_the_evaluation_harness_sends(client, tiny_run):
+    """Its requests for a log-likelihood: tokens, one more of them than asked for, and the sum over a slice."""
+    info = client.get("/tokenizer_info")
+    begin = client.post("/tokenize", prompt=info["bos_token"], add_special_tokens=False)["tokens"]
+    for context, continuation in (("an", "na"), ("", "anna"), ("emi", "l")):
+        before = client.post("/tokenize", prompt=context)["tokens"] or begin
+        after = client.post("/tokenize", prompt=continuation)["tokens"]
+        for prompt in ([before + after], context + continuation):
+            if isinstance(prompt, str) and not context:
+                continue
+            answer = client.post(
+                model="run", prompt=prompt, temperature=0, max_tokens=1, logprobs=1, seed=1234, echo=True
+            )
+            (choice,) = answer["choices"]
+            found = choice["logprobs"]["token_logprobs"][len(before) : -1]
+            start = len(context)
+            nats = tiny_run.score(context + continuation)[0].nats_per_symbol[start : start + len(continuation)]
+            assert sum(found) == pytest.approx(-sum(nats), abs=1e-4)
+            best = [max(top.values()) for top in choice["logprobs"]["top_logprobs"][len(before) : -1]]
+            greedy = all(
+                tiny_run.next_symbols((context + continuation)[:at], 1)[0].text == (context + continuation)[at]
+                for at in range(start, start + len(continuation))
+            )
+            assert (found == best) == greedy
+    assert client.post("/detokenize", tokens=[*begin, *before, *after])["prompt"] == context + continuation
+
+
+def test_tokens_as_prompts(client, tiny_run):
+    ids = tiny_run.vocabulary.encode("an").tolist()
+    wanted = plain(tiny_run, 3, prefix="an", seed=1)
+    assert client.texts(prompt=ids, n=3, seed=1) == client.texts(prompt=[[1, *ids]], n=3, seed=1) == wanted
+    assert "are 3 to" in client.error(400, prompt=[0, 1])
+    assert "are 3 to" in client.error(400, prompt=[10**9])
+
+
+# -- together
+
+
+@pytest.mark.parametrize("n_clients", [20, pytest.param(100, marks=pytest.mark.full)])
+def test_rows_of_many_clients_are_those_of_each_alone(tiny_run, labelled, n_clients):
+    """Clients of two runs, with prompts, seeds, temperatures, constraints and a mistake; many start together."""
+    prompts, temperatures = ["", "a", "an", "r", "Ä"], [1.0, 0.5, 0.0]
+
+    def wanted(number):
+        run = labelled if number % 7 == 3 else tiny_run
+        body = {"n": 1 + number % 13, "seed": number, "temperature": temperatures[number % 3]}
+        body["prompt"] = prompts[number % 5] if run is tiny_run else ""
+        return run, {**body, **({"contains": "n"} if number % 11 == 5 and run is tiny_run else {})}
+
+    with serving(tiny_run, labelled, together_s=0.05) as client:
+
+        def ask(number):
+            run, body = wanted(number)
+            status, _, answer = Client(client.port).call("POST", "/v1/completions", {"model": run.path.name, **body})
+            return status, json.loads(answer)
+
+        with concurrent.futures.ThreadPoolExecutor(n_clients) as threads:
+            answers = list(threads.map(ask, range(n_clients)))
+        metrics = client.call("GET", "/metrics")[2].decode()
+    for number, (status, answer) in enumerate(answers):
+        run, body = wanted(number)
+        if body["prompt"] == "Ä":
+            assert status == 400 and "unknown symbol" in answer["error"]["message"]
+            continue
+        assert status == 200, answer
+        prefix = body.pop("prompt")
+        assert [choice["text"] for choice in answer["choices"]] == plain(run, prefix=prefix, **body)
+    counts = dict(line.rsplit(" ", 1) for line in metrics.splitlines() if not line.startswith("#"))
+    assert float(counts["seqgen_batched_requests_total"]) > float(counts["seqgen_batches_total"])
+
+
+# -- limits, keys, and clients that go away
+
+
+def test_limits(tiny_run, long_text):
+    with serving(tiny_run, long_text, rows=10, tokens=50, symbols=400, body=2000) as client:
+        assert "10 rows" in client.error(413, n=11)
+        assert "10 rows" in client.error(413, prompt=["a", "b"], n=6)
+        assert "50 at most" in client.error(413, max_tokens=51)
+        assert "60 symbols" in client.error(413, prompt="a" * 60)
+        assert "2,000 bytes" in client.error(413, prompt="a" * 3000)
+        assert len(client.texts(model="long")[0]) == 50  # its own limit is larger
+        assert "10 rows of 50 symbols" in client.error(413, model="long", n=10)
+        status, _, body = client.call("POST", "/v1/completions", b"{}", {"Content-Type": "text/plain"})
+        assert status == 415 and b"application/json" in body
+
+
+def test_the_time_limit_and_the_queue(long_text):
+    with serving(long_text, timeout_s=0.4, queue=2, tokens=100_000, symbols=10**9) as client:
+        slow = {"n": 200, "max_tokens": 100_000}
+        status, headers, body = client.call("POST", "/v1/completions", slow)
+        assert status == 503 and b"time limit" in body and headers["retry-after"] == "1"
+
+        def ask(number):
+            return Client(client.port).call("POST", "/v1/completions", {**slow, "contains": "a"})[0]
+
+        with concurrent.futures.ThreadPoolExecutor(8) as threads:
+            found = list(threads.map(ask, range(8)))
+        assert set(found) == {429, 503}
+        assert client.texts(max_tokens=5, seed=1) == plain(long_text, seed=1, max_length=5)
+
+
+def test_a_body_that_does_not_arrive(tiny_run):
+    with serving(tiny_run, body_s=0.2) as client, socket.create_connection(("127.0.0.1", client.port)) as raw:
+        head = b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        raw.sendall(head + b'Content-Length: 100\r\n\r\n{"n"')
+        assert raw.recv(1000).startswith(b"HTTP/1.1 408")
+
+
+@pytest.mark.parametrize("more", [{}, {"stream": True}, {"contains": "a"}, {"logprobs": 1}])
+def test_a_client_that_goes_away_frees_its_rows(long_text, more):
+    with serving(long_text, tokens=1_000_000, symbols=10**9, timeout_s=600.0) as client:
+        body = json.dumps({"n": 500, "max_tokens": 1_000_000, **more}).encode()
+        with socket.create_connection(("127.0.0.1", client.port)) as raw:
+            head = b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+            raw.sendall(head + b"Content-Length: %d\r\n\r\n" % len(body) + body)
+            wait_for(lambda: client.server._worker._computed)
+            if "stream" in more:
+                assert raw.recv(20).startswith(b"HTTP/1.1 200")
+        (job,) = client.server._worker._computed
+        wait_for(lambda: job.answered, 5)
+        assert client.texts(max_tokens=3, seed=2) == plain(long_text, seed=2, max_length=3)
+
+
+def test_a_server_that_stops_answers_first(long_text):
+    with serving(long_text, tokens=1_000_000, symbols=10**9, timeout_s=600.0) as client:
+        with concurrent.futures.ThreadPoolExecutor(1) as threads:
+            asked = threads.submit(client.call, "POST", "/v1/completions", {"n": 500, "max_tokens": 1_000_000})
+            wait_for(lambda: client.server._worker._computed)
+            client.server._worker.stop()
+            status, _, body = asked.result(20)
+        assert status == 503 and b"the server stops" in body
+        assert client.call("GET", "/health")[0] == 503
+        assert client.error(503, n=1) == "the server stops"
+
+
+def test_a_model_that_fails_costs_its_requests_only(tiny_run, labelled):
+    broken = seqgen.load(labelled.path)
+    next(broken.model.parameters()).data.fill_(float("nan"))
+    with serving(broken, tiny_run, together_s=0.1) as client:
+
+        def ask(number):
+            return Client(client.port).call("POST", "/v1/completions", {"model": "labelled", "n": 2, "seed": number})
+
+        with concurrent.futures.ThreadPoolExecutor(4) as threads:
+            found = list(threads.map(ask, range(4)))
+        assert {status for status, _, _ in found} == {500}
+        assert all(b"not finite" in body for _, _, body in found)
+        assert client.texts(model="run", n=3, seed=1) == plain(tiny_run, 3, seed=1)
+
+
+def test_keys(tiny_run):
+    with serving(tiny_run, keys=("right", "other"), local=False) as client:
+        assert len(client.texts(n=2)) == 2 and len(Client(client.port, "other").texts(n=2)) == 2
+        for key in (None, "wrong", "right "[:-2], ""):
+            stranger = Client(client.port, key)
+            for method, path in (("POST", "/v1/completions"), ("GET", "/v1/models"), ("GET", "/metrics")):
+                status, headers, body = stranger.call(method, path, {} if method == "POST" else None)
+                assert status == 401 and headers["www-authenticate"] == "Bearer" and b"a key is needed" in body
+            assert stranger.call("GET", "/")[0] == 200 and stranger.call("GET", "/health")[0] == 200
+
+
+def test_a_local_server_is_not_reached_by_another_name(client):
+    for host in ("evil.example", "evil.example:8000", "127.0.0.1.evil.example", "[::2]", "\xff"):
+        status, _, body = client.call("GET", "/v1/models", headers={"Host": host})
+        assert status == 403 and b"localhost" in body
+    for host in ("localhost", "127.0.0.1:80", "[::1]:9"):
+        assert client.call("GET", "/v1/models", headers={"Host": host})[0] == 200
+
+
+# -- the rest of the interface
+
+
+def test_models_and_curves(client, tiny_run, labelled):
+    found = client.get("/v1/models")
+    assert [one["id"] for one in found["data"]] == ["run", "labelled", "long"] and found["object"] == "list"
+    one = client.get("/v1/models/labelled")
+    assert one["object"] == "model" and one["seqgen"]["conditions"] == {"label": ["a", "b"]}
+    assert one["created"] > 1_700_000_000
+    curves = client.get("/v1/models/run/curves")
+    assert curves["step"] == [20, 40, 60] and curves["ended"]
+    assert curves["valid_bits_per_char"] == [row["valid_bits_per_char"] for row in tiny_run.metrics]
+    assert "no model 'x'; there are: run, labelled, long" in client.get("/v1/models/x", 404)["error"]["message"]
+    assert client.error(404, model="nobody").startswith("no model")
+
+
+def test_the_page_and_its_policy(client):
+    for path, kind in (("/", "text/html"), ("/app.js", "text/javascript"), ("/style.css", "text/css")):
+        status, headers, body = client.call("GET", path)
+        assert status == 200 and headers["content-type"].startswith(kind) and len(body) > 500
+        assert "default-src 'none'" in headers["content-security-policy"]
+        assert b"http://" not in body.replace(b"http://www.w3.org/2000/svg", b"") and b"https://" not in body
+    page = client.call("GET", "/")[2].decode()
+    assert "style=" not in page and "<script>" not in page and "onclick" not in page
+
+
+def test_paths_and_methods_that_are_not_there(client):
+    assert client.get("/nothing", 404)["error"]["type"] == "not_found_error"
+    assert client.get("/v1/completions", 405)["error"]["type"] == "invalid_request_error"
+    for path in ("/docs", "/openapi.json", "/redoc", "/../serving.py", "/%2e%2e/command.py"):
+        assert client.call("GET", path)[0] == 404
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({"n": 0}, "greater than or equal to 1"), ({"n": "2"}, "n: "), ({"n": True}, "n: "),
+        ({"temperature": -1}, "temperature: "), ({"top_p": 0}, "top_p: "), ({"seed": -1}, "seed: "),
+        ({"nonsense": 1}, "unrecognized field 'nonsense'"), ({"suffix": "x"}, "suffix has no meaning"),
+        ({"best_of": 3, "n": 2}, "best_of is 3"), ({"logit_bias": {"5": 1}}, "logit_bias"),
+        ({"prompt": []}, "prompt: "), ({"prompt": [[]]}, "prompt: "), ({"prompt": "Ä"}, "unknown symbol 'Ä'"),
+        ({"prompt": "\ud800"}, "hex escape"), ({"length": "x"}, "length"), ({"regex": "("}, "regex"),
+        ({"contains": "QQ"}, "unknown symbol"), ({"valid": True}, "has none"), ({"end": True}, "end is for scoring"),
+        ({"max_tokens": 0, "novel": True}, "leave novel out"), ({"contains": "an", "length": "1"}, "cannot sample"),
+    ],
+)  # fmt: skip
+def test_mistakes_are_one_line(client, body, said):
+    assert said in client.error(400, model="run", **body)
+
+
+def test_a_corpus_that_is_gone_is_not_named(words, tmp_path):
+    run = seqgen.train(words, cell="vanilla", hidden=6, steps=2, split="80/10/10", out=tmp_path / "run")
+    words.unlink()
+    with serving(seqgen.load(run.path)) as client:
+        assert "the corpus of this model is not here" in client.error(400, novel=True)
+        assert len(client.texts(n=3, unique=True)) == 3
+
+
+# -- the command
+
+
+def test_addresses_and_keys_of_the_command(cli, tiny_run, tmp_path, monkeypatch):
+    monkeypatch.delenv("SEQGEN_API_KEY", raising=False)
+    result = cli("serve", tiny_run.path, "--host", "0.0.0.0")
+    assert result.code == 2 and "without a key" in result.err and result.err.count("\n") == 1
+    empty = tmp_path / "keys"
+    empty.write_text("# none\n\n")
+    assert "there is none" in cli("serve", tiny_run.path, "--keys", empty).err
+    empty.write_text("clé\n")
+    assert "printable ASCII" in cli("serve", tiny_run.path, "--keys", empty).err
+    assert "cannot read the keys" in cli("serve", tiny_run.path, "--keys", tmp_path / "nothing").err
+    monkeypatch.setenv("SEQGEN_API_KEY", " ")
+    assert "SEQGEN_API_KEY is empty" in cli("serve", tiny_run.path).err
+    monkeypatch.delenv("SEQGEN_API_KEY")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        result = cli("serve", tiny_run.path, "--port", taken.getsockname()[1])
+    assert result.code == 2 and "pass another --port" in result.err
+    assert cli("serve", "no-such-run").code == 2
+    for device in ("nonsense", "cuda:99"):
+        result = cli("serve", tiny_run.path, "--device", device)
+        assert (
+            result.code == 2 and f"cannot compute on --device '{device}'" in result.err and result.err.count("\n") == 1
+        )
+
+
+def test_without_its_extra_it_says_what_to_install(cli, tiny_run, monkeypatch):
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    result = cli("serve", tiny_run.path)
+    assert result.code == 2 and "pip install 'seqgen-lm[serve]'" in result.err and result.err.count("\n") == 1
