@@ -1,9 +1,9 @@
 # seqgen with its server: docker build -t seqgen . && docker run -p 8000:8000 -v ./runs:/runs:ro -e SEQGEN_API_KEY=KEY seqgen RUN
 FROM python:3.11-slim
 
-# Which build of torch: cpu, or one with CUDA, such as cu128.
-ARG TORCH=cpu
-RUN pip install --no-cache-dir --index-url https://download.pytorch.org/whl/${TORCH} torch
+# Options of pip that choose a build of torch, such as --index-url ADDRESS for one without CUDA.
+ARG TORCH_OPTIONS=""
+RUN pip install --no-cache-dir ${TORCH_OPTIONS} "torch>=2.6"
 
 COPY . /src
 RUN pip install --no-cache-dir '/src[serve,constrain]' && rm -rf /src \

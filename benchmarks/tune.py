@@ -39,8 +39,8 @@ from timing import Setting
 TRIALS = 10
 HEADING = "# Tuning settings\n\nWritten by `python benchmarks/tune.py`, which says how.\n"
 SPACE = (
-    "lr=5e-4..2e-2:log", "hidden=64..384:log", "embedding=8..64:log", "layers=1..2", "dropout=0..0.6",
-    "batch_size=32|64|128", "weight_decay=1e-3..0.3:log", "cell=gru|lstm|vanilla|rhn", "tie=true|false",
+    "lr=1e-3..1e-2:log", "hidden=256..640:log", "embedding=16|32|64", "dropout=0.1..0.6", "recurrent_dropout=0..0.4",
+    "steps=1000..3000:log", "batch_size=64|128", "cell=gru|lstm",
 )  # fmt: skip
 _GOAL = 1.05
 

@@ -274,12 +274,23 @@ def test_version_help_and_module(tmp_path):
         assert (result.code == 0 and "--debug" in result.out) or command == "checkpoint"
 
 
-def test_completion_of_names(tmp_path):
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("train --cell va", ["vanilla"]),
+        ("train -o eval", ["eval_every=", "eval_records="]),
+        ("train --cell gru -o cell.re", ["cell.reset="]),
+        ("train -o model.recu", ["model.recurrent_dropout="]),
+        ("train -o nothing.x", []),
+    ],
+)
+def test_completion(words, expected, tmp_path):
+    line = f"seqgen {words}"
     env = {
-        "_SEQGEN_COMPLETE": "complete_bash", "COMP_WORDS": "seqgen train --cell va", "COMP_CWORD": "3",
-        "_TYPER_COMPLETE_ARGS": "seqgen train --cell va",
+        "_SEQGEN_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(line.count(" ")),
+        "_TYPER_COMPLETE_ARGS": line,
     }  # fmt: skip
-    assert "vanilla" in finish(run_seqgen(cwd=tmp_path, env=env)).out
+    assert finish(run_seqgen(cwd=tmp_path, env=env)).out.split() == expected
 
 
 def test_a_cell_in_one_file(cli, words, in_tmp):

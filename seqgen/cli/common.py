@@ -282,6 +282,21 @@ def complete_runs(incomplete: str) -> list[str]:
     return [run.name for run in list_runs(RUNS) if run.name.startswith(incomplete)]
 
 
+def complete_options(context: typer.Context, incomplete: str) -> list[str]:
+    """Complete a setting of training, or "PART.NAME" of a part that is chosen before, for ``-o``."""
+    from seqgen.errors import SeqgenError
+    from seqgen.plugins import option_names
+
+    part, dot, _ = incomplete.partition(".")
+    name = context.params.get(part) or {"model": "recurrent"}.get(part, "")
+    try:
+        names = option_names(part, str(name)) if dot and name else option_names("train")
+    except SeqgenError:  # no such part
+        return []
+    known = [f"{part}.{one}=" if dot else f"{one}=" for one in names]
+    return [one for one in known if one.startswith(incomplete)]
+
+
 RunName = Annotated[
     str | None,
     typer.Argument(
@@ -339,7 +354,8 @@ def _parameter(name: str, flag: Flag, field: FieldInfo) -> inspect.Parameter:
     metavar = flag.metavar
     if metavar is None and typing.get_origin(annotation) is typing.Literal:
         metavar = "|".join(typing.get_args(annotation))
-    complete = complete_runs if flag.completes == "run" else complete_names(flag.completes) if flag.completes else None
+    known: dict[str, Callable[..., list[str]]] = {"run": complete_runs, "option": complete_options}
+    complete = known.get(flag.completes, complete_names(flag.completes)) if flag.completes else None
     option = typer.Option(
         *names,
         metavar=metavar,

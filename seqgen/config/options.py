@@ -233,7 +233,7 @@ class Flag:
         names: the flags, like ("-t", "--temperature"); (): the name of the setting, with dashes.
         metavar: placeholder of the value in ``--help``.
         default: default that ``--help`` shows where the setting's own is None.
-        completes: kind of registered names, or "run", that a shell completes.
+        completes: kind of registered names, "run" or "option", that a shell completes.
         part: the part of a run whose option the setting is: "model" for ``hidden``.
         keyword: its name in Python, where that differs from the setting's.
         repeated: whether the flag may be given several times, with one value each.

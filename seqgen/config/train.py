@@ -212,7 +212,8 @@ class TrainConfig(TrainSettings, UserConfig):
         None, description="TOML file with the tables train, model, cell, tokenizer, corpus and augmentation"
     )
     options: Annotated[
-        Mapping[str, Any], Flag(_MORE, names=("-o", "--option"), metavar="PART.NAME=VALUE", repeated=True)
+        Mapping[str, Any],
+        Flag(_MORE, names=("-o", "--option"), metavar="PART.NAME=VALUE", completes="option", repeated=True),
     ] = Field(
         {},
         description="any other setting, like zoneout=0.1 or cell.activation=tanh, several values as NAME=A,B "
