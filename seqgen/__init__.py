@@ -15,12 +15,13 @@ _HOME = {
     "seqgen.hookspecs": ("PLUGIN_API", "hookimpl"),
     "seqgen.specs": (
         "CorpusSpec", "TokenizerSpec", "CellSpec", "ModelSpec", "DomainSpec", "ValidatorSpec", "MetricSpec",
-        "RendererSpec", "ProcessorSpec", "AugmentationSpec", "ReportSpec", "ExecutorSpec", "ReaderSpec",
+        "RendererSpec", "ProcessorSpec", "AugmentationSpec", "ReportSpec", "ExporterSpec", "ExecutorSpec",
+        "ReaderSpec",
     ),
     "seqgen.corpus": ("Record", "Reader", "read_lines", "TextFile", "PackageFiles"),
     "seqgen.protocols": (
         "Verdict", "State", "Tokenizer", "Model", "Validator", "Metric", "Renderer", "Processor", "Augmentation",
-        "Report", "TextAutomaton",
+        "Report", "Exporter", "Exported", "TextAutomaton",
     ),
     "seqgen.metrics": ("METRICS", "Evaluation", "MetricRow", "format_metric"),
     "seqgen.files": ("write_atomic",),
@@ -29,7 +30,7 @@ _HOME = {
     "seqgen.errors": (
         "SeqgenError", "UsageError", "UnknownName", "BadOption", "UnknownSymbol", "MissingExtra", "NoSuchFile",
         "NoSuchRun", "RunLocked", "CorpusError", "CheckpointError", "MissingPlugin", "PluginError", "Diverged",
-        "DiskError", "TooFewRows", "WorkerLost", "TaskFailed", "Interrupted",
+        "DiskError", "TooFewRows", "WorkerLost", "TaskFailed", "Interrupted", "ExportRefused",
     ),
     "seqgen.executors": ("Task", "TaskResult", "run_tasks"),
     "seqgen.api.train": ("train", "plan", "TrainingPlan"),
@@ -46,7 +47,7 @@ _HOME = {
     "seqgen.render.html": ("export_html",),
     "seqgen.render.tabular": ("Picture", "Tabular"),
 }  # fmt: skip
-_MODULES = ("commands", "events", "measure")
+_MODULES = ("commands", "events", "exporting", "measure")
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = sorted([*_MODULE_OF, *_MODULES, "__version__"])
@@ -54,6 +55,7 @@ __all__ = sorted([*_MODULE_OF, *_MODULES, "__version__"])
 if TYPE_CHECKING:
     from seqgen import commands as commands
     from seqgen import events as events
+    from seqgen import exporting as exporting
     from seqgen import measure as measure
     from seqgen.api.resume import refit as refit
     from seqgen.api.resume import resume as resume
@@ -92,6 +94,8 @@ if TYPE_CHECKING:
     from seqgen.plugins import option_names as option_names
     from seqgen.plugins import option_ranges as option_ranges
     from seqgen.protocols import Augmentation as Augmentation
+    from seqgen.protocols import Exported as Exported
+    from seqgen.protocols import Exporter as Exporter
     from seqgen.protocols import Metric as Metric
     from seqgen.protocols import Model as Model
     from seqgen.protocols import Processor as Processor
@@ -116,6 +120,7 @@ if TYPE_CHECKING:
     from seqgen.specs import CorpusSpec as CorpusSpec
     from seqgen.specs import DomainSpec as DomainSpec
     from seqgen.specs import ExecutorSpec as ExecutorSpec
+    from seqgen.specs import ExporterSpec as ExporterSpec
     from seqgen.specs import MetricSpec as MetricSpec
     from seqgen.specs import ModelSpec as ModelSpec
     from seqgen.specs import ProcessorSpec as ProcessorSpec

@@ -8,7 +8,8 @@
     │   ├── MissingExtra           an optional dependency is not installed
     │   ├── NoSuchFile             a file of records does not exist
     │   ├── NoSuchRun              the run folder does not exist
-    │   └── RunLocked              another process is training in this folder
+    │   ├── RunLocked              another process is training in this folder
+    │   └── ExportRefused          a run that a form cannot hold, or whose export differs from it
     ├── CorpusError             3  the corpus is unreadable, empty or undecodable
     ├── CheckpointError         4  a checkpoint is damaged, missing or of a newer format
     │   ├── LinkRefused            something in a run, bench or cache folder is a link
@@ -132,6 +133,10 @@ class NoSuchRun(UsageError):
 
 class RunLocked(UsageError):
     """A run folder in which another process is training."""
+
+
+class ExportRefused(UsageError):
+    """A run that a form cannot hold, or an export that differs from its run; nothing is written."""
 
 
 class CorpusError(SeqgenError):

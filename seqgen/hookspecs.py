@@ -20,7 +20,7 @@ from seqgen import specs
 if TYPE_CHECKING:
     import typer
 
-PLUGIN_API = (1, 2)
+PLUGIN_API = (1, 3)
 """Version of the hooks: (major, minor). Additions raise the minor number, breaking changes the major one."""
 
 hookspec = pluggy.HookspecMarker("seqgen")
@@ -80,6 +80,11 @@ def register_augmentations(register: Callable[[specs.AugmentationSpec], None]) -
 @hookspec
 def register_reports(register: Callable[[specs.ReportSpec], None]) -> None:
     """Register reports: files that present an evaluation."""
+
+
+@hookspec
+def register_exporters(register: Callable[[specs.ExporterSpec], None]) -> None:
+    """Register exporters: other forms that a run is written in."""
 
 
 @hookspec

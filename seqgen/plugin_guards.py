@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from seqgen.errors import FAULT_NOTE, PluginError, SeqgenError, one_line
-from seqgen.protocols import TextAutomaton, Verdict
+from seqgen.protocols import Exported, TextAutomaton, Verdict
 
 
 def defined_at(owner: Any, name: str = "") -> str:
@@ -181,6 +181,27 @@ class GuardedReport(Guarded):
         return [Path(file) for file in files]
 
 
+class GuardedExporter(Guarded):
+    """An exporter: the files that it has written, and the comparison with the run."""
+
+    def export(self, run: Any, path: Path) -> Exported:
+        """Export the run and return the result.
+
+        Raises:
+            PluginError: the result is not an Exported, or names files that do not exist or lie elsewhere.
+        """
+        found = self.__wrapped__.export(run, path)
+        place = defined_at(self.__wrapped__, "export")
+        if not isinstance(found, Exported):
+            raise PluginError(f"{self._label}: export returned {found!r:.80}, not a seqgen.Exported{place}")
+        inside = [Path(file).exists() and Path(file).is_relative_to(path) for file in found.files]
+        if not inside or not all(inside):
+            raise PluginError(f"{self._label}: export names the files {found.files!r:.80}, not those at {path}{place}")
+        if not all(isinstance(number, Real) for number in (found.difference, found.tolerance)):
+            raise PluginError(f"{self._label}: export compares by {found.difference!r:.40}, not by a number{place}")
+        return found
+
+
 class GuardedAutomaton:
     """The automaton of a domain, whose calls are checked.
 
@@ -236,5 +257,6 @@ GUARDS: Mapping[str, Callable[[Any, str], Any]] = {
     "processor": GuardedProcessor,
     "augmentation": GuardedAugmentation,
     "report": GuardedReport,
+    "exporter": GuardedExporter,
 }
 """The guard of each kind whose results are checked on every call; other kinds are checked where core uses them."""

@@ -220,6 +220,43 @@ class Report(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """The files of an export, and how they were compared with the run.
+
+    Attributes:
+        files: the files written; a folder stands for all files in it.
+        compared: what was compared, for messages: "logits of 64 steps".
+        difference: the largest difference that was found, in the unit of ``compared``.
+        tolerance: the largest difference that is accepted.
+        notes: further lines for the user, such as bits lost by rounding the weights.
+    """
+
+    files: Sequence[Path]
+    compared: str
+    difference: float
+    tolerance: float
+    notes: Sequence[str] = ()
+
+
+class Exporter(Protocol):
+    """A writer of runs in another form, such as a page or a model for another library."""
+
+    def export(self, run: Any, path: Path) -> Exported:
+        """Write a :class:`seqgen.Run` to ``path``, read it back, and compare it with the run.
+
+        Args:
+            run: the run, in evaluation mode.
+            path: a file or folder that does not exist yet, in a folder of its own. Core renames it if the difference
+                is within the tolerance, and removes it otherwise.
+
+        Raises:
+            ExportRefused: this form cannot hold the run; the line names the part and the reason.
+            DiskError: a file cannot be written.
+        """
+        ...
+
+
 class Augmentation(Protocol):
     """A random rewriting of a record that keeps its meaning."""
 

@@ -304,6 +304,7 @@ MEMBERS: Mapping[str, tuple[str, ...]] = {
     "processor": ("__call__",),
     "augmentation": ("__call__",),
     "report": ("write",),
+    "exporter": ("export",),
     "executor": ("__enter__", "__exit__"),
     "reader": ("read",),
     "automaton": ("start", "advance", "accepts"),

@@ -252,6 +252,24 @@ class ReportSpec(LoadableSpec):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ExporterSpec(LoadableSpec):
+    """An exporter: ``load(**options)`` returns a :class:`seqgen.Exporter`, which writes a run in another form.
+
+    Attributes:
+        compares: how what it writes is compared with the run, one line: "logits of 64 steps, to 1e-4".
+    """
+
+    compares: str
+    kind: ClassVar[str] = "exporter"
+
+    def __post_init__(self) -> None:
+        """Validate ``compares``."""
+        super().__post_init__()
+        said = isinstance(self.compares, str) and bool(self.compares.strip()) and "\n" not in self.compares
+        check(said, f"{self.name}: compares={self.compares!r:.60} is not a line about how files are compared")
+
+
+@dataclass(frozen=True, kw_only=True)
 class ExecutorSpec(LoadableSpec):
     """An executor: ``load(workers, **options)`` returns a context manager of a ``concurrent.futures.Executor``.
 
@@ -354,7 +372,7 @@ class DomainSpec(Spec):
 
 SPEC_TYPES: tuple[type[Spec], ...] = (
     CorpusSpec, TokenizerSpec, CellSpec, ModelSpec, DomainSpec, ValidatorSpec, MetricSpec, RendererSpec, ProcessorSpec,
-    AugmentationSpec, ReportSpec, ExecutorSpec, ReaderSpec,
+    AugmentationSpec, ReportSpec, ExporterSpec, ExecutorSpec, ReaderSpec,
 )  # fmt: skip
 KINDS: dict[str, str] = {"corpus": "corpora"} | {
     spec.kind: spec.kind + "s" for spec in SPEC_TYPES if spec.kind != "corpus"

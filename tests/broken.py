@@ -721,6 +721,41 @@ def bad_reports():
     yield from common(seqgen.ReportSpec, lambda: None)
 
 
+def exporter(export):
+    return made(
+        seqgen.ExporterSpec, lambda: type("E", (), {"export": staticmethod(export)})(), compares="what it wrote, to 0"
+    )
+
+
+def exports(run, path, content=b"x", difference=0.0):
+    path.write_bytes(content)
+    return seqgen.Exported([path], "bytes", difference, tolerance=0.0)
+
+
+def exports_beside(run, path):
+    (path.parent / "other").write_bytes(b"x")
+    return exports(run, path)
+
+
+def changes_the_run(run, path):
+    with torch.no_grad():
+        next(run.model.parameters()).add_(1.0)
+    return exports(run, path)
+
+
+def bad_exporters():
+    yield "files", exporter(lambda run, path: [path]), "not a seqgen.Exported"
+    yield "files", exporter(lambda run, path: seqgen.Exported([path], "b", 0.0, 0.0)), "names the files"
+    yield "files", exporter(lambda run, path: exports(run, path, b"")), "writes no file, or an empty one"
+    yield "files", exporter(exports_beside), "beside the path"
+    yield "compares", exporter(lambda run, path: exports(run, path, difference=2.0)), "differ by 2.0"
+    yield "compares", exporter(lambda run, path: exports(run, path, difference=float("nan"))), "differ by nan"
+    yield "untouched", exporter(changes_the_run), "changes the weight"
+    yield "deterministic", exporter(lambda run, path: exports(run, path, b"%d" % next(_counter))), "different results"
+    yield "global-state", exporter(lambda run, path: exports(run, path, b"%f" % random.random())), "Python's random"
+    yield from common(seqgen.ExporterSpec, lambda: None, compares="bytes")
+
+
 def executor(make):
     return made(seqgen.ExecutorSpec, lambda workers: make())
 
@@ -869,6 +904,7 @@ BROKEN = [
         "renderer": bad_renderers(),
         "processor": bad_processors(),
         "report": bad_reports(),
+        "exporter": bad_exporters(),
         "executor": bad_executors(),
         "reader": bad_readers(),
         "augmentation": bad_augmentations(),
@@ -891,6 +927,7 @@ GOOD = [
     report(lambda evaluation: f"{len(evaluation.samples)} samples"),
     reader(pairs, matches=lambda name, start: start.startswith(b"a=")),
     augmentation(lambda text, random: text),
+    exporter(exports),
     executor(InThisThread),
     seqgen.DomainSpec(name="x", summary="s"),
 ]

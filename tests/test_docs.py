@@ -70,8 +70,15 @@ USES = {
     "contacts.py": [("show", "corpus", "book.vcf")],
     "tally.py": [TRAIN, ("evaluate", "run", "-n", 20, "--report", "tally=numbers.json")],
 }
+USES["firsts.py"] = [TRAIN, ("export", "firsts", "run", "firsts.csv", "--digits", 5, "--json")]
 USES["threads.py"] = USES["other_executors.py"] = [("list", "executors")]
-SAID = {"dates.py": "sundays", "diary.py": '"ended": "steps"', "mycell.py": "run", "contacts.py": "Countess"}
+SAID = {
+    "dates.py": "sundays",
+    "diary.py": '"ended": "steps"',
+    "mycell.py": "run",
+    "contacts.py": "Countess",
+    "firsts.py": "firsts.csv",
+}
 
 
 def test_the_guide_shows_the_examples_as_they_are():

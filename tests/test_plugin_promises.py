@@ -440,11 +440,17 @@ def test_plugins_of_old_still_work(source, cli, words, in_tmp, monkeypatch):
             ("lines", "out.txt"),
         ],
     }
+    commands["api_1_3"] = [
+        ("train", "--corpus", words, "--steps", 2, "--hidden", 4, "--out", "run"),
+        ("export", "letters", "run", "letters.json", "--indent", 2),
+        ("letters", "run"),
+    ]
     for command in commands[source.stem]:
         result = cli(*command, *plugin)
         assert result.code == 0, result.err
         sys.modules.pop(source.stem)
-    assert result.out == {"api_1_0": "a-d-a\n", "api_1_1": "[1, 2, 3]\n", "api_1_2": "2 3 str\n"}[source.stem]
+    said = {"api_1_0": "a-d-a\n", "api_1_1": "[1, 2, 3]\n", "api_1_2": "2 3 str\n", "api_1_3": "0.0 ['run.json']\n"}
+    assert result.out == said[source.stem]
 
 
 def test_each_version_of_the_hooks_has_an_old_plugin():

@@ -16,6 +16,7 @@ from seqgen.corpus import PARTS, Corpus, Record
 from seqgen.errors import BadOption, CheckpointError, CorpusError, MissingExtra, NoSuchFile
 from seqgen.plugins import Plugins, PluginsArgument, choose_plugins
 from seqgen.protocols import TextAutomaton, Verdict
+from seqgen.publishing import Exportable
 from seqgen.render.curve import loss_curve
 from seqgen.render.html import run_html
 from seqgen.render.tabular import Picture, Tabular
@@ -55,7 +56,7 @@ def load(
     return Run(folder, folder.settings(), choose_plugins(plugins), checkpoint, warn, reads_corpus)
 
 
-class Run(Tabular):
+class Run(Tabular, Exportable):
     """A run on disk; its model, vocabulary and corpus are loaded when they are first used.
 
     Args:

@@ -17,6 +17,7 @@ _HOW = {
     "processor": "sample --processor {0} -o {0}.NAME=VALUE",
     "reader": "train --corpus FILE -o corpus.reader={0} -o reader.NAME=VALUE",
     "report": "evaluate --report {0}=FILE -o {0}.NAME=VALUE",
+    "exporter": "export {0} RUN OUT --NAME VALUE",
     "executor": "bench --on {0} --workers N -o executor.NAME=VALUE",
     "metric": "evaluate -o {0}.NAME=VALUE",
     "validator": "a domain has it as it is",

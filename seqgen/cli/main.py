@@ -17,7 +17,7 @@ import typer
 from typer.main import get_command
 
 from seqgen import __version__
-from seqgen.cli import checkpoint, evaluate, look, plugins, runs, sample, score, top, train
+from seqgen.cli import checkpoint, evaluate, export, look, plugins, runs, sample, score, top, train
 from seqgen.cli.common import ReaderGone, everywhere, session, warn
 from seqgen.cli.mounting import mount_plugin_commands
 from seqgen.errors import (
@@ -139,7 +139,7 @@ def build_app() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(everywhere(_options))
-    for module in (train, sample, top, score, evaluate, look, runs, plugins, checkpoint):
+    for module in (train, sample, top, score, evaluate, export, look, runs, plugins, checkpoint):
         module.add_commands(app)
     mount_plugin_commands(app)
     return app

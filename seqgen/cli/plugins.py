@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 
 _KINDS = (
-    "cell, corpus, tokenizer, model, metric, domain, validator, renderer, processor, augmentation, report, executor, "
-    "reader, command or events."
+    "cell, corpus, tokenizer, model, metric, domain, validator, renderer, processor, augmentation, report, exporter, "
+    "executor, reader, command or events."
 )
 
 

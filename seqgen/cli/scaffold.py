@@ -29,6 +29,7 @@ TITLES = {
     "processor": "a decoding step",
     "augmentation": "an augmentation",
     "report": "a report",
+    "exporter": "an exporter",
     "executor": "an executor",
     "reader": "a reader",
     "command": "a command",

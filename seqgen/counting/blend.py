@@ -49,6 +49,8 @@ class Blend(nn.Module):
         network: as given.
         graph: as given.
         records: as given.
+        has_table: whether the table has the distributions of all nodes.
+        counts_positions: whether the gate knows the position in a text, unlike in one long text.
     """
 
     network: Any  # a model, which mypy would take for a tensor or any module
@@ -68,14 +70,14 @@ class Blend(nn.Module):
     def __init__(self, network: nn.Module, graph: Graph, records: Encoded | None = None) -> None:
         super().__init__()
         self.network, self.graph, self.records = network, graph, records
-        self._ends = bool(graph.base_V[EOS])  # a long text has no positions
+        self.counts_positions = bool(graph.base_V[EOS])  # a long text has no positions
         n_dense = 0
         while n_dense < graph.n_nodes:
             after = graph.level(int(graph.length_R[n_dense])).stop
             if n_dense and after * graph.n_ids > _MAX_TABLE:
                 break
             n_dense = after
-        self._n_dense = n_dense
+        self._n_dense, self.has_table = n_dense, n_dense == graph.n_nodes
         probs_DV, following_DV = dense_table(graph, n_dense)
         arrays = {
             "probs_DV": probs_DV,
@@ -175,8 +177,8 @@ class Blend(nn.Module):
     def _advance(self, ids_B: Tensor, node_B: Tensor, position_B: Tensor) -> tuple[Tensor, Tensor]:
         """Return node and position after ids; conditions and padding change neither."""
         is_symbol_B = self.penalty_V.index_select(0, ids_B) == 0
-        position_B = torch.where(ids_B == BOS, 0, position_B + is_symbol_B) if self._ends else position_B
-        if self._n_dense == self.graph.n_nodes:
+        position_B = torch.where(ids_B == BOS, 0, position_B + is_symbol_B) if self.counts_positions else position_B
+        if self.has_table:
             return self.following_DV.view(-1)[node_B * self.graph.n_ids + ids_B].long(), position_B
         return self._searched(ids_B, node_B), position_B
 
@@ -209,7 +211,7 @@ class Blend(nn.Module):
 
     def ngram_probs(self, node_N: Tensor) -> Tensor:
         """Return the distributions (N, V) of nodes."""
-        if self._n_dense == self.graph.n_nodes:
+        if self.has_table:
             return self.probs_DV.index_select(0, node_N)
         chain = [node_N]
         while bool((chain[-1] >= self._n_dense).any()):

@@ -6,6 +6,7 @@ from seqgen.files.atomic_write import (
     free_bytes,
     remove_folders,
     remove_temporaries,
+    staged,
     write_atomic,
     write_folder_atomic,
     write_synced,
@@ -19,5 +20,5 @@ from seqgen.files.stored_json import dump_checksummed, load_checksummed, load_js
 __all__ = [
     "FolderLock", "Holder", "JsonLines", "SafePath", "build_folder", "cache_folder", "dump_checksummed", "dump_json",
     "find_holder", "free_bytes", "last_holder", "load_checksummed", "load_json", "lock_file", "remove_folders",
-    "remove_temporaries", "spool", "write_atomic", "write_folder_atomic", "write_synced",
+    "remove_temporaries", "spool", "staged", "write_atomic", "write_folder_atomic", "write_synced",
 ]  # fmt: skip

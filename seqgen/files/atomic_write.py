@@ -140,6 +140,36 @@ def build_folder(folder: Path | SafePath, fill: Callable[[SafePath], None], n_by
             directory.sync()
 
 
+@contextlib.contextmanager
+def staged(path: Path) -> Iterator[Path]:
+    """Replace a file or folder atomically by what is written within the context, unless the context raises.
+
+    Args:
+        path: the target, chosen by the user; a folder must be empty or missing.
+
+    Yields:
+        A path of the same name in a new folder beside the target, where a file or folder is to be written.
+
+    Raises:
+        DiskError: the folder of the target cannot be written to.
+    """
+    target = SafePath.of(path.resolve())
+    with contextlib.ExitStack() as stack:
+        with disk_errors(target.path):
+            directory = stack.enter_context(target.parent())
+            remove_abandoned(directory)
+            name = stack.enter_context(temporary_folder(directory))
+        new = target.path.parent / name / target.name
+        yield new
+        with disk_errors(target.path):
+            for written in sorted(new.rglob("*")) if new.is_dir() else (new,):
+                if written.is_file():
+                    with written.open("rb") as file:
+                        os.fsync(file.fileno())
+            directory.replace(f"{name}/{target.name}", target.name)
+            directory.sync()
+
+
 def remove_folders(folder: SafePath, names: Sequence[str]) -> None:
     """Remove subfolders with their content; each disappears atomically.
 

@@ -58,6 +58,7 @@ CATALOG: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "augmentation": {"augmentations": ("seeded", "written", "hostile-strings"), "common": _COMMON},
     "report": {"reports": ("files", "few-metrics", "hostile-strings"), "common": (*_COMMON, "deterministic")},
+    "exporter": {"exporters": ("files", "compares", "untouched"), "common": (*_COMMON, "deterministic")},
     "executor": {"executors": ("results", "errors", "together"), "common": ("options", "global-state")},
     "reader": {
         "readers": ("example", "restartable", "matches", "damaged"),

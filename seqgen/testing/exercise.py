@@ -146,6 +146,12 @@ def _report(subject: Subject) -> list[Any]:
     return [written_files(subject.build(), sample_evaluation())]
 
 
+def _exporter(subject: Subject) -> list[Any]:
+    from seqgen.testing.exporters import exported
+
+    return [exported(subject.entry.use(subject.options))[1]]
+
+
 def opened(subject: Subject) -> Any:
     """Return an executor of two workers as a context manager."""
     return subject.entry.build(subject.options, 2)
@@ -173,6 +179,7 @@ _EXERCISES: dict[str, Callable[[Subject], list[Any]]] = {
     "processor": _processor,
     "augmentation": _augmentation,
     "report": _report,
+    "exporter": _exporter,
     "executor": _executor,
     "reader": _reader,
 }

@@ -12,6 +12,7 @@ from seqgen.specs import (
     CorpusSpec,
     DomainSpec,
     ExecutorSpec,
+    ExporterSpec,
     MetricSpec,
     ModelSpec,
     ProcessorSpec,
@@ -82,6 +83,11 @@ def check_report(spec: ReportSpec, **options: Any) -> None:
     _check_all(spec, **options)
 
 
+def check_exporter(spec: ExporterSpec, **options: Any) -> None:
+    """Run all checks of an exporter, on a small run; raise AssertionError at the first violation."""
+    _check_all(spec, **options)
+
+
 def check_executor(spec: ExecutorSpec, **options: Any) -> None:
     """Run all checks of an executor, with two workers; raise AssertionError at the first violation."""
     _check_all(spec, **options)
@@ -109,6 +115,7 @@ CHECKS: dict[str, Callable[..., None]] = {
     "processor": check_processor,
     "augmentation": check_augmentation,
     "report": check_report,
+    "exporter": check_exporter,
     "executor": check_executor,
     "reader": check_reader,
     "domain": check_domain,

@@ -1,0 +1,83 @@
+"""``seqgen export``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from seqgen.cli.common import (
+    Json,
+    complete_names,
+    complete_runs,
+    everywhere,
+    parse_options,
+    say,
+    session,
+    show_json,
+    warn,
+)
+from seqgen.errors import BadOption
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Add this module's command."""
+    further = {"allow_extra_args": True, "ignore_unknown_options": True}
+    app.command(context_settings=further)(everywhere(export))
+
+
+def export(
+    *,
+    ctx: typer.Context,
+    name: Annotated[
+        str,
+        typer.Argument(help="Name of the form (seqgen list exporters).", autocompletion=complete_names("exporter")),
+    ],
+    run: Annotated[str, typer.Argument(help="A run folder, or a name under runs/.", autocompletion=complete_runs)],
+    out: Annotated[Path, typer.Argument(help="File or folder to write; an existing file is replaced.")],
+    checkpoint: Annotated[str, typer.Option(metavar="best|latest|STEP", help="Checkpoint to export.")] = "best",
+    option: Annotated[
+        list[str] | None,
+        typer.Option("-o", "--option", metavar="NAME=VALUE", help="An option of the form; --NAME VALUE is the same."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Write a run in another form, such as a page or a model for another library, and compare that with the run.
+
+    `seqgen show exporter NAME` has the options of a form.
+    """
+    import seqgen
+
+    options = {key.rpartition(".")[2]: value for key, value in parse_options(option or ()).items()}
+    options |= _named_options(ctx.args)
+    loaded = seqgen.load(run, checkpoint=checkpoint, plugins=session.plugins, warn=warn)
+    found = loaded.export(name, out, **options)
+    if as_json:
+        measured = {name: getattr(found, name) for name in ("compared", "difference", "tolerance", "notes")}
+        show_json({"files": list(map(str, found.files)), **measured})
+        return
+    for note in found.notes:
+        say(note)
+    say(f"the {found.compared} differ by at most {found.difference:.2g} from those of the run")
+    for file in found.files:
+        say(f"wrote {file}")
+
+
+def _named_options(arguments: list[str]) -> dict[str, Any]:
+    """Return the values of ``--NAME VALUE``, ``--NAME=VALUE`` and ``--NAME``, which is true.
+
+    Raises:
+        BadOption: an argument is none of these.
+    """
+    found: dict[str, Any] = {}
+    remaining = list(arguments)
+    while remaining:
+        argument = remaining.pop(0)
+        name, equals, value = argument.removeprefix("--").partition("=")
+        if not argument.startswith("--") or not name:
+            raise BadOption(f"cannot use {argument!r}: it is one argument too many; write seqgen export NAME RUN OUT")
+        if not equals:
+            value = "true" if not remaining or remaining[0].startswith("--") else remaining.pop(0)
+        found |= parse_options([f"{name.replace('-', '_')}={value}"])
+    return found

@@ -1,0 +1,129 @@
+"""The counts of a blend as arrays.
+
+Dimension letters: R nodes, A arcs, V ids, I prefixes of training records, C changes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from seqgen.counting import Blend
+from seqgen.counting.gate import N_LENGTHS
+from seqgen.tokenizers import PAD
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class CountTables:
+    """The n-gram of a blend: nodes are contexts, node 0 the empty one, and arcs lead to longer contexts.
+
+    With m the share of a node that its shorter node has, p(s | node) = m p(s | shorter node) + (probability of the arc
+    s, if there is one); below node 0 is ``base_V``. The blend is g p_network + (1 - g) p_ngram, with
+    g = sigmoid(score of the node + ``of_entropy`` H + ``of_largest`` max log p + ``of_position`` log(1 + position)), H
+    and p of the network. After a symbol s the node is the target of arc s of the longest suffix that has one, else 0.
+
+    Attributes:
+        shorter_R: the node of each context without its first symbol.
+        mass_R: m.
+        scores_R: the score of each node.
+        starts_R: the first arc of each node, and after the last one their number, (R + 1,).
+        ids_A: the id of each arc, ascending in each node.
+        probs_A: its probability.
+        next_A: the node that it leads to.
+        base_V: the distribution below node 0; 0 for ids that cannot be predicted, which change neither node nor
+            position.
+        begin: the node after the mark before a text.
+        ends: whether texts end, so that positions are counted from 0 after the mark; else the position stays 0.
+        of_entropy: weight of the gate.
+        of_largest: weight of the gate.
+        of_position: weight of the gate.
+        prefixes: the prefixes of training records whose probability is lowered; None: none is.
+    """
+
+    shorter_R: Array
+    mass_R: Array
+    scores_R: Array
+    starts_R: Array
+    ids_A: Array
+    probs_A: Array
+    next_A: Array
+    base_V: Array
+    begin: int
+    ends: bool
+    of_entropy: float
+    of_largest: float
+    of_position: float
+    prefixes: Prefixes | None
+
+
+@dataclass(frozen=True)
+class Prefixes:
+    """Changes of the log probabilities after prefixes of training records; the mark before a text leads to prefix 0.
+
+    Attributes:
+        usual_I: the change of all ids that have none of their own; of the last prefix, which stands for all others, 0.
+        starts_I: the first own change of each prefix, and after the last one their number, (I + 1,).
+        ids_C: the id of each change; all other ids that can be predicted lead to the last prefix.
+        changes_C: the change of its log probability.
+        next_C: the prefix that it leads to.
+    """
+
+    usual_I: Array
+    starts_I: Array
+    ids_C: Array
+    changes_C: Array
+    next_C: Array
+
+
+def counts_of(run: Any) -> CountTables | None:
+    """Return the counts of a run that is a blend, else None.
+
+    Args:
+        run: a :class:`seqgen.Run`.
+    """
+    blend = run.model
+    if not isinstance(blend, Blend):
+        return None
+    graph, gate_F = blend.graph, blend.gate_F
+    of_entropy, of_largest, of_position = gate_F[2 * N_LENGTHS + 1 : -1].tolist()
+    return CountTables(
+        shorter_R=graph.shorter_R,
+        mass_R=graph.mass_R,
+        scores_R=blend.scores_R.cpu().numpy(),
+        starts_R=blend.starts_R.cpu().numpy(),
+        ids_A=(graph.keys_A % graph.n_ids).astype(np.int32),
+        probs_A=graph.probs_A,
+        next_A=graph.next_A,
+        base_V=graph.base_V,
+        begin=graph.begin,
+        ends=blend.counts_positions,
+        of_entropy=of_entropy,
+        of_largest=of_largest,
+        of_position=of_position,
+        prefixes=_prefixes(blend),
+    )
+
+
+def _prefixes(blend: Blend) -> Prefixes | None:
+    """Return the discount of training records, with what is the same for most ids stored once."""
+    if blend.change_IV is None or blend.next_IV is None:
+        return None
+    change_IV, next_IV = blend.change_IV.cpu().numpy(), blend.next_IV.cpu().numpy()
+    predicted_V = blend.graph.base_V > 0
+    last = len(change_IV) - 1
+    usual_I = change_IV[:, PAD]  # which leads to no longer prefix
+    own_IV = ((change_IV != usual_I[:, None]) | (next_IV != last)) & predicted_V
+    return Prefixes(
+        usual_I=usual_I,
+        starts_I=np.concatenate(([0], np.cumsum(own_IV.sum(1)))).astype(np.int32),
+        ids_C=np.nonzero(own_IV)[1].astype(np.int32),
+        changes_C=change_IV[own_IV],
+        next_C=next_IV[own_IV],
+    )

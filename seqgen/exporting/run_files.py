@@ -1,0 +1,50 @@
+"""The files of a run folder that is for sampling, scoring and evaluating only, and for other machines."""
+
+from __future__ import annotations
+
+import ntpath
+import posixpath
+from collections.abc import Mapping
+from pathlib import PurePath
+from typing import Any
+
+from seqgen.checkpoint import NGRAM, Snapshot, pack
+from seqgen.counting import Blend
+from seqgen.files import dump_json
+
+_PUBLIC = ("python", "torch", "numpy")  # of the environment; the rest describes the machine
+_LOGS = "log_bytes"  # of logs that are not in the folder
+
+
+def sampling_files(run: Any) -> dict[str, bytes]:
+    """Return the files of a run folder with the checkpoint in use, by relative path.
+
+    It has no state of the optimizer, and is marked as ended, so that it is not resumed. Of paths in run.json the names
+    of files are left, and of the machine the versions of libraries.
+
+    Args:
+        run: a :class:`seqgen.Run`.
+    """
+    settings = _shortened(run.settings.model_dump(mode="json"))
+    settings["environment"] = {name: value for name, value in settings["environment"].items() if name in _PUBLIC}
+    files = {"run.json": dump_json(settings), "tokenizer.json": dump_json(run.folder.read_json("tokenizer.json"))}
+    model = run.model
+    if isinstance(model, Blend):
+        files[NGRAM], model = run.folder.read_counts(), model.network
+    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    state = {name: value for name, value in run.state.items() if name != _LOGS}
+    state["ended"] = state.get("ended") or "exported"
+    checkpoint = f"checkpoints/step-{state['step']:08d}"
+    packed = pack(Snapshot(weights, {}, state), files)
+    return files | {f"{checkpoint}/{name}": data for name, data in packed.items()}
+
+
+def _shortened(value: Any) -> Any:
+    """Return JSON values with the names of files in the place of absolute paths."""
+    if isinstance(value, Mapping):
+        return {name: _shortened(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_shortened(item) for item in value]
+    if isinstance(value, str) and (posixpath.isabs(value) or ntpath.isabs(value)):
+        return PurePath(value.replace("\\", "/")).name
+    return value

@@ -1,0 +1,68 @@
+"""Publishing an export: written under a temporary name, compared with its run, and only then renamed."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from seqgen.compute import computing
+from seqgen.errors import ExportRefused, UsageError
+from seqgen.files import staged
+from seqgen.plugins import missing_plugin
+from seqgen.protocols import Exported
+
+
+class Exportable:
+    """A run that can be exported; it has ``plugins`` and ``settings``, as :class:`seqgen.Run` does."""
+
+    def export(self: Any, name: str, path: str | Path, **options: Any) -> Exported:
+        """Write the run in another form, compare that with the run, and only then put it in place.
+
+        Args:
+            name: of a registered exporter, such as "page" (``seqgen list exporters``).
+            path: the file or folder to make; an existing file is replaced.
+            options: of the exporter (``seqgen show exporter page``).
+
+        Raises:
+            UnknownName: there is no such exporter.
+            BadOption: an unknown option, or an invalid value.
+            ExportRefused: the form cannot hold the run, or what was written differs from it; nothing is left behind.
+            DiskError: writing failed.
+        """
+        plugins = self.plugins
+        entry = plugins.registry.get(
+            "exporter", name, lambda: missing_plugin("exporters", name) or plugins.failed_hint()
+        )
+        exporter = entry.use(options)
+        with computing(self.settings.engine.threads):
+            return publish(exporter, self, Path(path))
+
+
+def publish(exporter: Any, run: Any, path: Path) -> Exported:
+    """Export a run to a path; an existing file there is replaced only by one that agrees with the run.
+
+    Args:
+        exporter: implements :class:`seqgen.Exporter`.
+        run: a :class:`seqgen.Run`.
+        path: the file or folder to make.
+
+    Returns:
+        The result of the exporter, with its files under their final names.
+
+    Raises:
+        UsageError: the path is a folder that holds something.
+        ExportRefused: the form cannot hold the run, or what was written differs from it.
+        DiskError: writing failed.
+    """
+    if path.is_dir() and any(path.iterdir()):
+        raise UsageError(f"cannot export to {str(path)!r}: it is a folder with files in it; name another")
+    with staged(path) as new:
+        found: Exported = exporter.export(run, new)
+        if not found.difference <= found.tolerance:  # also where it is not a number
+            raise ExportRefused(
+                f"cannot export {run.folder.name!r} to {str(path)!r}: the {found.compared} differ by up to "
+                f"{found.difference:.3g}, and {found.tolerance:.3g} is allowed; nothing was written"
+            )
+    files = [path / Path(file).relative_to(new) for file in found.files]
+    return dataclasses.replace(found, files=files)
