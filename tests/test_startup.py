@@ -16,6 +16,8 @@ LIGHT = [
     ["list", "cells"],
     ["show", "cell", "lstm"],
     ["show", "corpus", "names"],
+    ["show", "exporter", "page"],
+    ["export", "--help"],
     ["plugins"],
     ["runs"],
     ["train", "--help"],

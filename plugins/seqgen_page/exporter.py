@@ -1,0 +1,171 @@
+"""The exporter of pages: the parts of a run put together, and compared with the run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field
+
+import seqgen
+from seqgen import exporting
+from seqgen_page.comparison import Expected, compared, lost_bits
+from seqgen_page.compiler import Compiler
+from seqgen_page.document import document
+from seqgen_page.packing import Weights, packed_arrays, rounded_model
+from seqgen_page.texts import longest_symbols, text_facts
+
+_N_ROWS, _N_IDS, _N_SAMPLES = 4, 12, 100
+_MAX_IDS = 64  # of a sampled row that are compared
+_TABLES = {
+    "shorter_R": "shorter", "mass_R": "mass", "scores_R": "scores", "starts_R": "starts", "ids_A": "ids",
+    "probs_A": "probs", "next_A": "next", "base_V": "base",
+}  # fmt: skip
+_CHANGES = {
+    "usual_I": "usual", "starts_I": "changeStarts", "ids_C": "changeIds", "changes_C": "changes",
+    "next_C": "changeNext",
+}  # fmt: skip
+
+
+class PageExporter:
+    """A page with the step of the network as a script, its weights, the counts of a blend, and a sampler.
+
+    Args:
+        weights: how weights are stored: "float32", "float16", or "int8" with a scale for each row.
+        title: the heading of the page; "": the name of the run.
+    """
+
+    def __init__(
+        self,
+        *,
+        weights: Annotated[Weights, Field(description="bits of a weight: float32, float16 or int8")] = "float32",
+        title: Annotated[str, Field(description="heading of the page")] = "",
+    ) -> None:
+        self.weights, self.title = weights, title
+
+    def export(self, run: seqgen.Run, path: Path) -> seqgen.Exported:
+        """Write the page and compare its logits with those of the run, with weights rounded as in the page.
+
+        Raises:
+            ExportRefused: the model or the tokenizer cannot be translated; the line names the operation or the part.
+            DiskError: the page cannot be written.
+        """
+        symbols, model = exporting.symbols_of(run), rounded_model(run.model, self.weights)
+        step = exporting.one_step(model)
+        program = exporting.traced_program(step)
+        compiler = Compiler(program)
+        source = compiler.source()
+        expected = _expected(run, model, symbols)
+        facts = self._facts(run, symbols, step, compiler) | {"check": expected.check()}
+        if not _reads_longest(facts["texts"], symbols, expected):
+            facts["texts"]["read"] = None
+        text, described = self._arrays(step, compiler, exporting.counts_of(run))
+        facts["arrays"] = described
+        seqgen.write_atomic(path, document(facts, source, text).encode())
+        difference, note = compared(path, program, step, expected)
+        notes = [note]
+        if self.weights != "float32":
+            bits = lost_bits(run.model, model, symbols, expected.sampled)
+            notes.insert(
+                0, f"weights as {self.weights} cost {bits:.2g} bits a symbol on {len(expected.sampled)} samples"
+            )
+        if facts["texts"]["read"] is None:
+            notes.append(f"the page reads no texts: it has no form of the tokenizer {symbols.tokenizer}")
+        return seqgen.Exported([path], "logits", difference, tolerance=1e-4, notes=notes)
+
+    def _arrays(
+        self, step: exporting.OneStep, compiler: Compiler, counts: exporting.CountTables | None
+    ) -> tuple[str, Sequence[Sequence[Any]]]:
+        """Return weights, the state at the beginning, and the counts, in the order in which the page takes them."""
+        arrays = [tensor.detach().cpu().numpy() for tensor in compiler.weights.values()]
+        arrays += [leaf.cpu().numpy() for leaf in step.initial_leaves(1)]
+        if counts is not None:
+            arrays += [getattr(counts, name) for name in _TABLES]
+            arrays += [getattr(counts.prefixes, name) for name in _CHANGES] if counts.prefixes is not None else []
+        return packed_arrays(arrays, self.weights)
+
+    def _facts(
+        self, run: seqgen.Run, symbols: exporting.Symbols, step: exporting.OneStep, compiler: Compiler
+    ) -> dict[str, Any]:
+        settings, counts = run.settings, exporting.counts_of(run)
+        tables = [] if counts is None else [*_TABLES.values(), *([] if counts.prefixes is None else _CHANGES.values())]
+        longest = symbols.max_length
+        if compiler.largest is not None:
+            longest = min(longest, compiler.largest - len(symbols.slots) - 2)
+        return {
+            "title": self.title or run.folder.name,
+            "about": _about(run, self.weights),
+            "nIds": symbols.n_ids,
+            "offset": symbols.offset,
+            "ends": symbols.ends,
+            "multiline": settings.corpus.multiline,
+            "allowed": list(symbols.allowed),
+            "slots": list(symbols.slots),
+            "conditions": list(symbols.conditions),
+            "maxLength": longest,
+            "grows": bool(step.growing),
+            "nWeights": len(compiler.weights),
+            "nLeaves": len(step.initial_leaves(1)),
+            "tables": tables,
+            "counts": None if counts is None else {
+                "begin": counts.begin, "ends": counts.ends, "ofEntropy": counts.of_entropy,
+                "ofLargest": counts.of_largest, "ofPosition": counts.of_position,
+            },
+            "texts": text_facts(symbols),
+            "settings": {"corpus": settings.corpus.title},
+        }  # fmt: skip
+
+
+def _about(run: seqgen.Run, weights: Weights) -> list[list[str]]:
+    """Return facts about the run for people, as names and values."""
+    settings, step = run.settings, run.state.get("step")
+    found = {
+        "corpus": settings.corpus.title,
+        "licence of the corpus": settings.corpus.licence,
+        "records": f"{settings.corpus.n_records:,}",
+        "model": settings.architecture + (" and counts" if exporting.counts_of(run) is not None else ""),
+        "parameters": f"{settings.n_parameters:,}, as {weights}",
+        "step": "" if step is None else f"{step:,}",
+        "digest of the corpus": settings.corpus.digest[:16],
+        "made by": f"seqgen {seqgen.__version__}",
+    }
+    return [[name, value] for name, value in found.items() if value]
+
+
+def _expected(run: seqgen.Run, model: Any, symbols: exporting.Symbols) -> Expected:
+    """Return what the page is to give: logits on random and on sampled rows, and ids of sampled texts."""
+    given = {name: _first_value(symbols, name) for name in symbols.slots}
+    texts = [row.text for row in run.sample(_N_SAMPLES, given=given) if row.text]
+    read = {text: ids for text in texts if (ids := _ids(run, text)) is not None}
+    slots = run.vocabulary.condition_ids([given])[0].tolist()
+    sampled = [[*slots, *ids[:_MAX_IDS]] for ids in read.values()]
+    random = [[*slots, *row] for row in exporting.probe_rows(_N_ROWS, _N_IDS, symbols.allowed)]
+    rows = [*random, *sampled[:_N_ROWS]]
+    logits = [found.double().cpu().tolist() for found in exporting.replayed(model, rows)]
+    return Expected(rows, logits, list(read), list(read.values()), sampled, symbols)
+
+
+def _ids(run: seqgen.Run, text: str) -> list[int] | None:
+    """Return the ids of a text; None if it is no text of the run, as bytes that are no characters."""
+    try:
+        ids: list[int] = run.vocabulary.encode(text).tolist()
+    except seqgen.UnknownSymbol:
+        return None
+    return ids
+
+
+def _first_value(symbols: exporting.Symbols, name: str) -> str:
+    return next(one.partition("=")[2] for one in symbols.conditions if one.partition("=")[0] == name)
+
+
+def _reads_longest(facts: Mapping[str, Any], symbols: exporting.Symbols, expected: Expected) -> bool:
+    """Return whether texts are read as by the run, where the page only knows to take the longest symbols."""
+    if facts["read"] != "longest":
+        return True
+    assert symbols.pieces is not None
+    known = [piece.decode("utf-8", "replace") for piece in symbols.pieces]
+    id_of = {symbol: index for index, symbol in enumerate(known, symbols.offset)}
+    found = [[id_of.get(one, math.nan) for one in longest_symbols(text, known)] for text in expected.texts]
+    return found == expected.ids
