@@ -28,7 +28,7 @@ CORE = [
 ]
 EXPENSIVE = (
     "corpus-python-", "corpus-tunes-", "corpus-cards-", "validator-abc-canonical", "report-html-hostile-strings",
-    "exporter-page-compares", "exporter-page-untouched", "exporter-page-deterministic",
+    "exporter-onnx-", "exporter-page-compares", "exporter-page-untouched", "exporter-page-deterministic",
     "exporter-page-global-state",
 )  # fmt: skip
 """How the ids of checks begin that take seconds: the first check of a corpus in a process loads it."""

@@ -172,7 +172,7 @@ def test_the_readmes_python_runs(in_tmp, monkeypatch):
     run_blocks(ROOT / "README.md", monkeypatch)
 
 
-OWN_BLOCKS = {"from-the-notebook.md", "new-cell.md"}  # tested above and below
+OWN_BLOCKS = {"from-the-notebook.md", "new-cell.md", "export.md"}  # tested above, below, and with the plugin
 PYTHON_PAGES = [
     page
     for page in sorted(DOCS.rglob("*.md"))

@@ -1,0 +1,75 @@
+"""A step of a run in onnxruntime."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import re
+from pathlib import Path
+
+import pytest
+import torch
+
+import seqgen
+from conftest import registered
+from seqgen import exporting
+from seqgen.errors import ExportRefused, MissingExtra
+from seqgen.model import RecurrentModel
+
+onnx = pytest.importorskip("onnx", reason="onnx is not installed: it comes with the extra 'onnx'")
+pytest.importorskip("onnxscript", reason="onnxscript is not installed: it comes with the extra 'onnx'")
+onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed: it comes with the extra 'onnx'")
+
+from seqgen_onnx.exporter import OnnxExporter, _difference, onnx_model  # noqa: E402
+
+GUIDE = Path(__file__).parents[3] / "docs" / "guides" / "export.md"
+TWELVE = ["vanilla", "gru", "lstm", "mamba", "transformer", "mingru", "ntm", "slstm", "s5", "tcn", "convlstm", "phased"]
+SYMBOLS = exporting.Symbols(11, 3, (), (), True, list(range(2, 11)), None, "none", {}, 20)
+
+
+def test_without_the_extra_it_is_named(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name, *_: None)
+    with pytest.raises(MissingExtra, match=r"seqgen-lm\[onnx\]"):
+        OnnxExporter()
+
+
+@pytest.mark.full
+def test_a_blend_is_exported_with_its_counts_and_sampled_by_the_script_of_the_guide(tmp_path, words, monkeypatch):
+    run = seqgen.train(words, cell="gru", hidden=12, embedding=6, steps=60, blend="ngram", out=tmp_path / "run")
+    found = run.export("onnx", tmp_path / "model.onnx")
+    assert found.difference <= 1e-4
+    facts = {one.key: one.value for one in onnx.load(tmp_path / "model.onnx").metadata_props}
+    assert json.loads(facts["seqgen"])["licence"] == run.settings.corpus.licence
+    monkeypatch.chdir(tmp_path)
+    (script,) = re.findall(r"```python\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.S)
+    assert len(script.splitlines()) <= 18 and "seqgen" not in script.replace('["seqgen"]', "")
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(compile(script, "guide", "exec"), {})
+    rows = printed.getvalue().splitlines()
+    assert len(rows) == 10 and all(len(row) <= run.settings.max_length for row in rows)
+    assert sum(score.bits_per_char for score in run.score(rows)) / 10 < 5
+
+
+@pytest.mark.full
+def test_a_blend_with_too_many_contexts_is_refused(tmp_path, words, monkeypatch):
+    monkeypatch.setattr("seqgen.counting.blend._MAX_TABLE", 100)
+    run = seqgen.train(words, cell="vanilla", hidden=4, steps=3, blend="ngram", out=tmp_path / "run")
+    with pytest.raises(ExportRefused, match="too many for a table"):
+        run.export("onnx", tmp_path / "model.onnx")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", TWELVE)
+def test_twelve_cells(name, tmp_path):
+    (entry,) = [one for one in registered("cell") if one.spec.name == name]
+    torch.manual_seed(1)
+    step = exporting.one_step(
+        RecurrentModel(11, lambda i, h: entry.build({}, i, h), hidden=16, embedding=8, layers=2).eval()
+    )
+    model = onnx_model(exporting.traced_program(step), len(step.initial_leaves(1)))
+    path = tmp_path / "model.onnx"
+    path.write_bytes(model.SerializeToString())
+    assert _difference(path, step, SYMBOLS) <= 1e-4
+    assert [one.name for one in model.graph.input][:1] == ["ids"]
