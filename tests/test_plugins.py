@@ -137,7 +137,7 @@ def test_an_event_hook_that_raises_is_not_called_again():
     plugins = Plugins(problems.append)
     plugins.load([Candidate("deaf", "deaf", "1", Deaf), Candidate("listener", "listener", "1", Listener)])
     for step in (1, 2):
-        plugins.emit("on_report", path=None, metrics={"step": step})
+        plugins.emit("on_report", path=None, metrics={"step": step}, samples=())
     assert heard == ["deaf", "listener 1", "listener 2"]
     assert len(problems) == 1 and "deaf" in problems[0]
 

@@ -49,6 +49,7 @@ class LocalExecutor(ThreadPoolExecutor):
         threads: Annotated[int | None, Field(ge=1, description="CPU threads of each worker")] = None,
     ) -> None:
         super().__init__(workers, thread_name_prefix="seqgen-worker")
+        self._workers = workers
         self._n_threads = max(1, threads_here() // workers) if threads is None else threads
         self._mine = threading.local()  # the worker of each thread
         self._lock, self._started, self._is_closed = threading.Lock(), list[_Worker](), False
@@ -75,8 +76,8 @@ class LocalExecutor(ThreadPoolExecutor):
         Raises:
             TimeoutError: there are fewer workers.
         """
-        if n > self._max_workers:
-            raise TimeoutError(f"there are {self._max_workers} workers")
+        if n > self._workers:
+            raise TimeoutError(f"there are {self._workers} workers")
         return "127.0.0.1"
 
     def __exit__(

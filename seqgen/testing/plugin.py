@@ -49,12 +49,14 @@ def package_of(plugin: ModuleType | str | Path) -> Package:
         import typer
 
         app = typer.Typer()
+        problems.clear()
         plugins.call_hook("register_commands", lambda package: {"app": app})
         if problems:
             raise PluginError(problems[0])
         return app
 
     def trackers() -> list[str]:
+        problems.clear()  # of other checks
         names = list(offered_trackers(plugins))
         if problems:
             raise PluginError(problems[0])
