@@ -6,6 +6,7 @@ import functools
 import importlib
 import json
 import re
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +16,7 @@ from seqgen.errors import Interrupted, SeqgenError, TaskFailed, UsageError, is_o
 from seqgen.executors.shipping import ship_plugins, shipped_plugins
 from seqgen.plugins import Plugins, activate_plugins
 
+_LOADING = threading.Lock()
 _NAME = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 
@@ -98,8 +100,14 @@ def read_outcome(text: str) -> Any:
     return outcome["value"]
 
 
-@functools.lru_cache(maxsize=1)
 def _plugins(shipped: str) -> Plugins:
+    """Return plugins, loaded by one thread at a time: while a plugin is imported, its output is redirected."""
+    with _LOADING:
+        return _load_plugins(shipped)
+
+
+@functools.lru_cache(maxsize=1)
+def _load_plugins(shipped: str) -> Plugins:
     return shipped_plugins(json.loads(shipped))
 
 
