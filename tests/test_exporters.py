@@ -64,10 +64,13 @@ def run(tiny_run, plugin):
 def test_a_run_is_exported_by_the_command_line(cli, tiny_run, plugin, in_tmp):
     result = cli("export", "digits", tiny_run.path, "a.txt", *plugin)
     assert result.code == 0 and result.out == ""
-    assert result.err.splitlines() == ["a note", "the digits differ by at most 0 from those of the run", "wrote a.txt"]
+    assert result.err.splitlines() == ["a note", "compared with the run: the digits differ by at most 0", "wrote a.txt"]
     assert (in_tmp / "a.txt").read_text() == tiny_run.folder.name
     shown = json.loads(cli("export", "digits", tiny_run.path, "b.txt", "--off=0.25", "--json", *plugin).out)
     assert shown["files"] == ["b.txt"] and shown["difference"] == 0.25 and shown["tolerance"] == 0.5
+    again = cli("export", "digits", tiny_run.path, "a.txt", "--off=0.25", *plugin)
+    assert again.code == 2 and "it exists; name another file, or pass --force" in again.err
+    assert cli("export", "digits", tiny_run.path, "a.txt", "--force", *plugin).code == 0
     assert left_in(in_tmp) == ["a.txt", "b.txt", "scribe.py"]
 
 
@@ -81,7 +84,7 @@ def test_a_folder_is_exported(run, in_tmp):
 @pytest.mark.parametrize("options", [("--off", 0.75), ("--broken",)])
 def test_an_export_that_differs_is_refused_and_leaves_what_was_there(options, cli, tiny_run, plugin, in_tmp):
     (in_tmp / "a.txt").write_text("before")
-    result = cli("export", "digits", tiny_run.path, "a.txt", *options, *plugin)
+    result = cli("export", "digits", tiny_run.path, "a.txt", "--force", *options, *plugin)
     assert result.code == 2 and result.err.count("\n") == 1 and "0.5 is allowed; nothing was written" in result.err
     assert (in_tmp / "a.txt").read_text() == "before"
     assert left_in(in_tmp) == ["a.txt", "scribe.py"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from html import escape
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -103,5 +102,5 @@ def _table(heading: str, cells: dict[str, str]) -> str:
 
 def _cell(text: str) -> str:
     """Return a text that is no markup in a table or a list of Markdown."""
-    shown = escape(seqgen.visible(text))
-    return "".join(f"&#{ord(character)};" if character in "\\`*_{}[]()#+!|~$" else character for character in shown)
+    shown = seqgen.visible(text)
+    return "".join(f"&#{ord(one)};" if one in "&<>\\`*_{}[]()#+!|~$" else one for one in shown)

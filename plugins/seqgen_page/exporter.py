@@ -65,15 +65,16 @@ class PageExporter:
         facts["arrays"] = described
         seqgen.write_atomic(path, document(facts, source, text).encode())
         difference, note = compared(path, program, step, expected)
-        notes = [note]
+        notes, what = [note], "logits"
         if self.weights != "float32":
             bits = lost_bits(run.model, model, symbols, expected.sampled)
             notes.insert(
                 0, f"weights as {self.weights} cost {bits:.2g} bits a symbol on {len(expected.sampled)} samples"
             )
+            what = f"logits, of both with weights as {self.weights},"
         if facts["texts"]["read"] is None:
             notes.append(f"the page reads no texts: it has no form of the tokenizer {symbols.tokenizer}")
-        return seqgen.Exported([path], "logits", difference, tolerance=1e-4, notes=notes)
+        return seqgen.Exported([path], what, difference, tolerance=1e-4, notes=notes)
 
     def _arrays(
         self, step: exporting.OneStep, compiler: Compiler, counts: exporting.CountTables | None

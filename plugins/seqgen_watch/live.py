@@ -32,7 +32,7 @@ def watch_on_terminal(console: Console, look: Look) -> list[View]:
             facts = (_facts(views), console.size)
             if facts != drawn or time.monotonic() - drawn_at >= _REDRAW_S:
                 drawn, drawn_at = facts, time.monotonic()
-                hint = Text("q quits; the training goes on", style="dim")
+                hint = Text("q quits; the training goes on" if any(view.runs for view in views) else "", style="dim")
                 live.update(Group(frame(views, console.height - 1), hint), refresh=True)
             if not any(view.runs for view in views) or pressed(EVERY_S) in _QUIT:
                 break

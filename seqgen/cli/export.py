@@ -18,7 +18,7 @@ from seqgen.cli.common import (
     show_json,
     warn,
 )
-from seqgen.errors import BadOption
+from seqgen.errors import BadOption, UsageError
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -35,12 +35,13 @@ def export(
         typer.Argument(help="Name of the form (seqgen list exporters).", autocompletion=complete_names("exporter")),
     ],
     run: Annotated[str, typer.Argument(help="A run folder, or a name under runs/.", autocompletion=complete_runs)],
-    out: Annotated[Path, typer.Argument(help="File or folder to write; an existing file is replaced.")],
+    out: Annotated[Path, typer.Argument(help="File or folder to write.")],
     checkpoint: Annotated[str, typer.Option(metavar="best|latest|STEP", help="Checkpoint to export.")] = "best",
     option: Annotated[
         list[str] | None,
         typer.Option("-o", "--option", metavar="NAME=VALUE", help="An option of the form; --NAME VALUE is the same."),
     ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
     as_json: Json = False,
 ) -> None:
     """Write a run in another form, such as a page or a model for another library, and compare that with the run.
@@ -49,6 +50,8 @@ def export(
     """
     import seqgen
 
+    if not force and out.is_file():
+        raise UsageError(f"cannot export to {str(out)!r}: it exists; name another file, or pass --force to replace it")
     options = {key.rpartition(".")[2]: value for key, value in parse_options(option or ()).items()}
     options |= _named_options(ctx.args)
     loaded = seqgen.load(run, checkpoint=checkpoint, plugins=session.plugins, warn=warn)
@@ -59,7 +62,7 @@ def export(
         return
     for note in found.notes:
         say(note)
-    say(f"the {found.compared} differ by at most {found.difference:.2g} from those of the run")
+    say(f"compared with the run: the {found.compared} differ by at most {found.difference:.2g}")
     for file in found.files:
         say(f"wrote {file}")
 

@@ -66,7 +66,7 @@ def score(
     if not texts and sys.stdin.isatty():
         raise UsageError("nothing to score: give texts, or pipe one a line into this command")
     if texts and run is None and _is_run(texts[0]):
-        raise UsageError(f"{texts[0]!r} is a run: --run {texts[0]} scores texts by it")
+        raise UsageError(f"{texts[0]!r} is a run: write seqgen score --run {texts[0]} TEXT")
     if texts and len(texts) == 1 and _is_file(texts[0]):
         raise UsageError(f"{texts[0]!r} is a file: seqgen score < {shlex.quote(texts[0])} scores its lines")
     loaded = seqgen.load(run, checkpoint=checkpoint, plugins=session.plugins, warn=warn)
