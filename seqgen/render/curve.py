@@ -12,6 +12,7 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 12, 30, 40
 _BAR_LEFT, _BAR_STEP = 230, 24
 _LINES = {"train_loss_nats": ("training", "#d97706"), "valid_loss_nats": ("held out", "#2563eb")}
 _RULE = 'stroke="currentColor" stroke-opacity="0.2"'
+_SYMBOL, _MONO = 16, 'font-family="monospace" font-size="14"'
 _MAX_TICKS = 6
 _POINTS = 400  # of a line; more cannot be told apart
 
@@ -63,6 +64,32 @@ def bars(values: Mapping[str, float], unit: str, own: str = "") -> str:
         parts.append(f'<text x="{_BAR_LEFT + width + 6:.1f}" y="{y + 16}">{value:.3f}</text>')
     parts.append(f'<text x="{_BAR_LEFT}" y="{_BAR_STEP * len(values) + 18}">{escape(unit)}</text></svg>')
     return "".join(parts)
+
+
+def heat_lines(texts: Sequence[tuple[str, Sequence[tuple[str, float]]]]) -> str:
+    """Return texts as heat maps, one below the other, as an SVG picture: the darker a symbol, the more it costs.
+
+    Args:
+        texts: a line above each text, and its symbols with their shades, 0 to 1.
+    """
+    per_line = _WIDTH // _SYMBOL
+    parts, y = list[str](), 0
+    for summary, symbols in texts:
+        y += 18
+        parts.append(f'<text x="0" y="{y}">{escape(summary)}</text>')
+        y += 6
+        for number, (symbol, shade) in enumerate(symbols):
+            if number and number % per_line == 0:
+                y += 24
+            x = number % per_line * _SYMBOL
+            parts.append(
+                f'<rect x="{x}" y="{y}" width="{_SYMBOL}" height="22" fill="#dc2626" fill-opacity="{shade:.2f}"/>'
+            )
+            parts.append(
+                f'<text x="{x + _SYMBOL / 2}" y="{y + 16}" text-anchor="middle" {_MONO}>{escape(symbol)}</text>'
+            )
+        y += 30
+    return "".join((_head(y, "bits of each symbol"), *parts, "</svg>"))
 
 
 def _head(height: int, described: str) -> str:

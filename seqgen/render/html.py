@@ -108,6 +108,11 @@ def run_html(lines: Sequence[str], metrics: Sequence[Mapping[str, Any]], samples
     return "".join(parts)
 
 
+def shade_of(nats: float) -> float:
+    """Return how dark a symbol of this cost is shown, 0 to 1."""
+    return min(1.0, max(0.0, nats / math.log(2) / _MAX_BITS))
+
+
 def heat_html(symbols: Sequence[str], nats: Sequence[float], summary: str) -> str:
     """Return a text as a heat map: the darker a symbol, the more bits it costs; its cost is shown on pointing at it.
 
@@ -119,8 +124,7 @@ def heat_html(symbols: Sequence[str], nats: Sequence[float], summary: str) -> st
     parts = [f'<div>{escape(summary)}</div><div style="font-family: monospace; line-height: 1.8; margin-bottom: 8px">']
     for symbol, cost in zip([*map(shown, symbols), STOP], nats, strict=False):
         bits = cost / math.log(2)
-        level = min(1.0, max(0.0, bits / _MAX_BITS))
-        style = f"background: rgba(220, 38, 38, {level:.2f}); padding: 1px 2px"
+        style = f"background: rgba(220, 38, 38, {shade_of(cost):.2f}); padding: 1px 2px"
         parts.append(f'<span title="{bits:.2f} bits" style="{style}">{escape(symbol)}</span>')
     return "".join((*parts, "</div>"))
 

@@ -11,11 +11,11 @@ from rich.console import Group, RenderableType
 from seqgen.errors import SeqgenError
 from seqgen.evaluation import Score
 from seqgen.metrics import METRICS, groups
-from seqgen.render.curve import bars
+from seqgen.render.curve import bars, heat_lines
 from seqgen.render.evaluation import evaluation_view
-from seqgen.render.heat import heat_map
-from seqgen.render.html import export_html, heat_html
-from seqgen.render.picture import draw, export_svg
+from seqgen.render.heat import STOP, heat_map, shown
+from seqgen.render.html import export_html, heat_html, shade_of
+from seqgen.render.picture import draw
 from seqgen.render.tables import samples_table
 from seqgen.render.tabular import Picture, Tabular
 from seqgen.render.text import counted
@@ -108,8 +108,13 @@ class Scores(list[Score], Tabular):
         )
 
     def plot(self) -> Picture:
-        """Return a picture of the heat maps."""
-        return Picture(export_svg(self.view(), title="bits of each symbol"))
+        """Return a picture of the heat maps, of at most 24 texts."""
+        lines = []
+        for one in self[:_MAX_DRAWN]:
+            symbols = zip([*map(shown, self._symbols(one.text)), STOP], one.nats_per_symbol, strict=False)
+            shades = [(symbol, shade_of(cost)) for symbol, cost in symbols]
+            lines.append((f"{one.bits_per_char:.3f} bits/char", shades))
+        return Picture(heat_lines(lines).encode())
 
 
 class EvaluationResult(dict[str, Any], Tabular):
