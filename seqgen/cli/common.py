@@ -21,7 +21,7 @@ from rich.console import Console, RenderableType
 
 from seqgen.cli.escaping import EscapingHook
 from seqgen.errors import BadOption, Interrupted
-from seqgen.render import visible, visible_json, visible_lines
+from seqgen.render import visible_json, visible_line, visible_lines
 from seqgen.signals import Signalled
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def stderr() -> Console:
 def say(line: str, *, always: bool = False) -> None:
     """Write a message, one line on stderr, unless quiet."""
     if always or not session.quiet:
-        sys.stderr.write(visible(" ".join(line.split("\n"))) + "\n")
+        sys.stderr.write(visible_line(line) + "\n")
         sys.stderr.flush()
 
 

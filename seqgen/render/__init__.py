@@ -12,7 +12,7 @@ from seqgen.render.tables import (
     samples_table,
     spec_view,
 )
-from seqgen.render.text import counted, duration, sparkline, visible, visible_json, visible_lines
+from seqgen.render.text import counted, duration, sparkline, visible, visible_json, visible_line, visible_lines
 
 __all__ = [
     "EMPTY_ROW",
@@ -32,5 +32,6 @@ __all__ = [
     "spec_view",
     "visible",
     "visible_json",
+    "visible_line",
     "visible_lines",
 ]

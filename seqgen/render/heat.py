@@ -39,7 +39,7 @@ def heat_map(
     lines: list[Text] = [Text(summary, style="bold")]
     upper, lower = Text(no_wrap=True), Text(no_wrap=True, style="dim")
     for symbol, cost in zip([*map(shown, symbols), STOP], nats, strict=False):
-        level = min(1.0, max(0.0, cost / math.log(2) / _MAX_BITS))
+        level = shade_of(cost)
         shade = round(level * (len(_SHADES) - 1))
         width = max(1, cell_len(symbol))
         if upper.cell_len + width > _WIDTH:
@@ -48,6 +48,11 @@ def heat_map(
         upper.append(symbol, style=f"{_INKS[shade]} on {_SHADES[shade]}")
         lower.append(_BLOCKS[round(level * (len(_BLOCKS) - 1))] * width)
     return Group(*lines, upper, lower, Text(""))
+
+
+def shade_of(nats: float) -> float:
+    """Return how dark a symbol of this cost is shown, 0 to 1."""
+    return min(1.0, max(0.0, nats / math.log(2) / _MAX_BITS))
 
 
 def score_line(

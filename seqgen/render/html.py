@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import base64
-import io
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from typing import Any
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from seqgen.render.curve import loss_curve
-from seqgen.render.heat import STOP, shown
+from seqgen.render.heat import STOP, shade_of, shown
 from seqgen.render.listing import Listing
-from seqgen.render.text import visible
+from seqgen.render.picture import record
+from seqgen.render.text import visible, visible_line
 
 _MIME = {".svg": "svg+xml", ".png": "png"}
 _MAX_SAMPLES = 5
 _WIDTH = 100  # columns of a view that is no table
 _CELL = "text-align: {}; padding: 2px 10px; vertical-align: top; white-space: pre-wrap"
-_MAX_BITS = 8.0  # cost from which a symbol has the full shade
 
 
 def export_html(view: RenderableType) -> str:
@@ -47,7 +46,7 @@ def _parts(view: RenderableType) -> Iterator[str]:
         if text.strip():
             yield f'<div style="white-space: pre-wrap">{escape(text)}</div>'
     else:
-        yield f'<pre style="line-height: 1.2">{_terminal(view)}</pre>'
+        yield f'<pre style="line-height: 1.2">{escape(record(view, _WIDTH).export_text().rstrip())}</pre>'
 
 
 def _table(table: Table) -> Iterator[str]:
@@ -79,15 +78,6 @@ def _plain(text: object) -> str:
     return text.plain if isinstance(text, Text) else str(text)
 
 
-def _terminal(view: RenderableType) -> str:
-    console = Console(
-        record=True, width=_WIDTH, file=io.StringIO(), force_terminal=True, color_system=None, legacy_windows=False,
-        markup=False, highlight=False, emoji=False,
-    )  # fmt: skip
-    console.print(view)
-    return escape(console.export_text().rstrip())
-
-
 def run_html(lines: Sequence[str], metrics: Sequence[Mapping[str, Any]], samples: Sequence[str], live: str = "") -> str:
     """Return a training run: lines, the curve of its losses, a line that is rewritten, and some samples.
 
@@ -103,14 +93,9 @@ def run_html(lines: Sequence[str], metrics: Sequence[Mapping[str, Any]], samples
     if live:
         parts.append(f'<div style="font-family: monospace; white-space: pre">{escape(visible(live))}</div>')
     if samples:
-        shown_samples = " · ".join(visible(" ".join(text.split("\n"))) for text in samples[:_MAX_SAMPLES])
+        shown_samples = " · ".join(map(visible_line, samples[:_MAX_SAMPLES]))
         parts.append(f'<div style="opacity: 0.8">{escape(shown_samples)}</div>')
     return "".join(parts)
-
-
-def shade_of(nats: float) -> float:
-    """Return how dark a symbol of this cost is shown, 0 to 1."""
-    return min(1.0, max(0.0, nats / math.log(2) / _MAX_BITS))
 
 
 def heat_html(symbols: Sequence[str], nats: Sequence[float], summary: str) -> str:

@@ -17,6 +17,16 @@ _FONTS = re.compile(r"@font-face \{.*?\}\s*", re.S)
 _UNDRAWABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")  # not allowed in XML
 
 
+def record(view: RenderableType, width: int) -> Console:
+    """Return a console with a renderable as a terminal of this many columns shows it, for one of its exports."""
+    console = Console(
+        record=True, width=width, file=io.StringIO(), force_terminal=True, color_system="truecolor",
+        legacy_windows=False, no_color=False, markup=False, highlight=False, emoji=False,
+    )  # fmt: skip
+    console.print(view)
+    return console
+
+
 def export_svg(view: RenderableType, *, width: int = _WIDTH, title: str = "seqgen") -> bytes:
     """Return a renderable as an SVG picture that references no external font.
 
@@ -25,11 +35,7 @@ def export_svg(view: RenderableType, *, width: int = _WIDTH, title: str = "seqge
         width: columns.
         title: the title above it.
     """
-    console = Console(
-        record=True, width=width, file=io.StringIO(), force_terminal=True, color_system="truecolor",
-        legacy_windows=False, no_color=False, markup=False, highlight=False, emoji=False,
-    )  # fmt: skip
-    console.print(view)
+    console = record(view, width)
     drawn = _FONTS.sub("", console.export_svg(title=title, unique_id=title))
     return _UNDRAWABLE.sub("", drawn).encode()
 

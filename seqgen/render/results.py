@@ -13,8 +13,8 @@ from seqgen.evaluation import Score
 from seqgen.metrics import METRICS, groups
 from seqgen.render.curve import bars, heat_lines
 from seqgen.render.evaluation import evaluation_view
-from seqgen.render.heat import STOP, heat_map, shown
-from seqgen.render.html import export_html, heat_html, shade_of
+from seqgen.render.heat import STOP, heat_map, shade_of, shown
+from seqgen.render.html import export_html, heat_html
 from seqgen.render.picture import draw
 from seqgen.render.tables import samples_table
 from seqgen.render.tabular import Picture, Tabular

@@ -37,6 +37,11 @@ def visible_json(text: str) -> str:
     return "\n".join(_escaped(line, _json_escape) for line in text.split("\n"))
 
 
+def visible_line(text: str) -> str:
+    """Return a text as ``visible`` does, on one line: its line ends become spaces."""
+    return visible(" ".join(text.split("\n")))
+
+
 def visible_lines(text: str) -> str:
     """Return the result of ``visible`` with line ends kept."""
     return "\n".join(map(visible, text.split("\n")))
