@@ -6,6 +6,8 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -197,6 +199,23 @@ def test_a_folder_is_gone_at_once_however_its_removal_ends(tmp_path, monkeypatch
     (left,) = tmp_path.iterdir()
     assert left.name.startswith(".tmp-seqgen-")
     files.remove_temporaries(tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_two_that_remove_one_folder_at_once_both_succeed(tmp_path):
+    """As two workers do that find the folder of a third, which was killed."""
+    for number in range(200):
+        files.write_folder_atomic(tmp_path / f"worker-{number}", {"a": b"1"})
+    together = threading.Barrier(2)
+
+    def remove_all() -> None:
+        for number in range(200):
+            together.wait(timeout=10)
+            files.remove_folders(SafePath(tmp_path), [f"worker-{number}"])
+
+    with ThreadPoolExecutor(2) as pool:
+        for done in [pool.submit(remove_all) for _ in range(2)]:
+            done.result()
     assert not list(tmp_path.iterdir())
 
 

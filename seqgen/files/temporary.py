@@ -95,7 +95,7 @@ def remove_atomically(directory: Directory, names: list[str]) -> None:
 
     Args:
         directory: the parent folder.
-        names: the names to remove.
+        names: the names to remove; missing ones are ignored, as are those that another process removes meanwhile.
 
     Raises:
         LinkRefused: one of them is a link.
@@ -114,8 +114,9 @@ def remove_atomically(directory: Directory, names: list[str]) -> None:
                         stack.callback(os.close, descriptor)
                         try_lock(descriptor)
                 hidden = new_name()
-                directory.replace(name, hidden)
-                renamed.append(hidden)
+                with contextlib.suppress(FileNotFoundError):  # another process has removed it meanwhile
+                    directory.replace(name, hidden)
+                    renamed.append(hidden)
         finally:
             if renamed:
                 with contextlib.suppress(OSError):
