@@ -148,13 +148,46 @@ def test_the_branches_of_workers_make_up_the_sum_of_one_process(size):
         divided = DividedGradient(8, gradients, step._differentiate, torch.manual_seed, int, torch.device("cpu"), share)
         step._choose_backward()
         nats = divided.compute(batch, 3)
-        return sums or [torch.cat((gradients.copies()[0], nats.view(1))), *gradients.copies()[1:]]
+        assert nats == gradients.flats[0][-1]
+        return sums or gradients.flats
 
     parts = [branch(rank, size) for rank in range(size)]
     while len(parts) > 1:  # neighbours, as Gang.sum adds them
         parts = [[a + b for a, b in zip(*pair, strict=True)] for pair in zip(parts[::2], parts[1::2], strict=True)]
     for mine, theirs in zip(parts[0], branch(0, 1), strict=True):
         assert torch.equal(mine, theirs)
+
+
+SUM = """
+import sys, torch
+from torch import distributed as dist
+from seqgen.training.gang import Gang
+rank, size, folder = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+gang = Gang(rank, size, dist.FileStore(folder + "/store", size), timeout_s=60)
+gang.connect()
+tensors = [torch.load(f"{folder}/{number}.pt")[rank].clone() for number in range(4)]
+gang.sum(tensors)
+torch.save(tensors, f"{folder}/sums-{rank}.pt")
+gang.close()
+"""
+
+
+@pytest.mark.full
+def test_ranks_add_up_along_one_tree(tmp_path):
+    """Tensors of one number, of fewer than there are ranks, and of sizes that no power of two divides."""
+    size, wanted = 8, []
+    for number, length in enumerate((1, 5, 16, 1003)):
+        parts = list(torch.randn(size, length) * 10.0 ** torch.arange(size).view(-1, 1))
+        torch.save(parts, tmp_path / f"{number}.pt")
+        while len(parts) > 1:
+            parts = [one + other for one, other in zip(parts[::2], parts[1::2], strict=True)]
+        wanted.append(parts[0])
+    command = [sys.executable, "-c", SUM]
+    ranks = [subprocess.Popen([*command, str(rank), str(size), str(tmp_path)]) for rank in range(size)]
+    assert [rank.wait(120) for rank in ranks] == [0] * size
+    for rank in range(size):
+        for mine, tree in zip(torch.load(tmp_path / f"sums-{rank}.pt"), wanted, strict=True):
+            assert torch.equal(mine, tree)
 
 
 def test_the_state_of_a_long_text_is_carried_piece_by_piece_and_saved_as_a_whole():

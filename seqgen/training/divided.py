@@ -66,31 +66,35 @@ class DividedGradient:
         total = self._branch(batch, seed, self._first, self._last)
         if self._gang is not None:
             self._gang.sum(total)
-        nats = total[0][-1].clone()  # a view would keep the gradients of all steps whose losses are not read yet
-        self._gradients.load([total[0][:-1], *total[1:]])
-        return nats
+        self._gradients.load(total)
+        return total[0][-1].clone()  # a view would keep the gradients of all steps whose losses are not read yet
 
     def _branch(self, batch: Batch, seed: int, first: int, last: int) -> list[Tensor]:
-        """Return the gradients of some pieces, flat, with the loss at the end of the first tensor."""
+        """Return the gradients of some pieces, flat, with the loss at the end of the first tensor.
+
+        Those of one piece are the tensors of the model's gradients themselves, which the next piece overwrites.
+        """
         if last - first == 1:
-            return self._leaf(batch, seed, first)
+            self._leaf(batch, seed, first)
+            return self._gradients.flats
         middle = (first + last) // 2
         left = self._branch(batch, seed, first, middle)
+        if left is self._gradients.flats:
+            left = [tensor.clone() for tensor in left]
         for tensor, right in zip(left, self._branch(batch, seed, middle, last), strict=True):
             tensor.add_(right)
         return left
 
-    def _leaf(self, batch: Batch, seed: int, number: int) -> list[Tensor]:
+    def _leaf(self, batch: Batch, seed: int, number: int) -> None:
+        """Set the gradients to those of a piece, with its loss at the end of the first tensor."""
         self._gradients.clear()
         first, last = piece_bounds(len(batch.ids_BT), self._n_pieces)[number : number + 2]
-        nats = torch.zeros((), device=self._device)
         if first < last:
             piece = take_piece(batch, first, last, self._pad).to(self._device)
             self._seed(derive_seed("piece", seed, number))
             with drawing_masks(piece.n_steps):
                 nats, self._carried[number] = self._differentiate(piece, self._carried.get(number))
-        flat, *others = self._gradients.copies()
-        return [torch.cat((flat, nats.to(flat.dtype).view(1))), *others]
+            self._gradients.flats[0][-1].copy_(nats)
 
     # -- the state carried from window to window
 
