@@ -7,8 +7,9 @@ overhead: a study of ten trials without pruning, and the same ten runs by ``seqg
 fresh process, imports and all; the ratio of their wall times is taken in each round, which alternate in order.
 
 search: a study on ``names`` as ``SPACE`` says. No trial begins after the time. Then the default recipe and the best
-trial's settings are each trained with several seeds, none of which was searched with. The test part is evaluated only
-here. With --work, the study and the runs are kept in a folder, and a second call goes on.
+trial's settings are each trained with several seeds, none of which was searched with; the difference is paired by seed.
+The test part is evaluated only here. With --work, the study and the runs are kept in a folder, and a second call goes
+on.
 
 Sections are stored in benchmarks/results/tune.md.
 """
@@ -24,9 +25,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from seqgen_tune.dimension import as_keywords
 from seqgen_tune.runner import tune
@@ -38,10 +39,7 @@ from timing import Setting
 
 TRIALS = 10
 HEADING = "# Tuning settings\n\nWritten by `python benchmarks/tune.py`, which says how.\n"
-SPACE = (
-    "lr=1e-3..1e-2:log", "hidden=256..640:log", "embedding=16|32|64", "dropout=0.1..0.6", "recurrent_dropout=0..0.4",
-    "steps=1000..3000:log", "batch_size=64|128", "cell=gru|lstm",
-)  # fmt: skip
+SPACE = ("lr=1e-3..6e-3:log", "hidden=256..640:log", "dropout=0.1..0.6", "recurrent_dropout=0..0.4", "cell=gru|lstm")
 _GOAL = 1.05
 
 
@@ -114,10 +112,9 @@ def search(work: Path, limit: str, n_seeds: int, workers: int) -> Section:
         "names", SPACE, trials=10_000, time=max(left_s, 1e-3), out=work / "study", on_trial=on_trial, workers=workers
     )
     best = result.ranked[0]
-    rows = [
-        _row("default recipe", {}, work / "default", n_seeds),
-        _row("best trial", as_keywords(best.values, {}), work / f"best-{best.number}", n_seeds),
-    ]
+    default = _trained({}, work / "default", n_seeds)
+    found = _trained(as_keywords(best.values, {}), work / f"best-{best.number}", n_seeds)
+    rows = [_row("default recipe", default), _row("best trial", found), _difference(default, found)]
     values = ", ".join(f"{name.rpartition('.')[2]} {value}" for name, value in best.values.items())
     importance = ", ".join(f"{name} {share:.0%}" for name, share in result.importance.items())
     return Section(
@@ -131,24 +128,52 @@ def search(work: Path, limit: str, n_seeds: int, workers: int) -> Section:
     )
 
 
-def _row(name: str, settings: dict[str, Any], folder: Path, n_seeds: int) -> list[str]:
-    """Return the means over the seeds of a recipe, with their 95% intervals."""
-    found = []
+_PARTS = ("valid", "test")
+
+
+class _Trained(NamedTuple):
+    """The runs of a recipe, one a seed.
+
+    Attributes:
+        runs: the runs.
+        bits: bits per character of each run, for each of ``_PARTS``.
+    """
+
+    runs: list[seqgen.Run]
+    bits: list[list[float]]
+
+
+def _trained(settings: dict[str, Any], folder: Path, n_seeds: int) -> _Trained:
+    """Train a recipe with several seeds, unless a call before has."""
+    runs = []
     for seed in range(1, n_seeds + 1):
         path = folder / f"seed-{seed}"
         if not path.exists():
-            found.append(seqgen.train("names", seed=seed, out=path, **settings))
+            runs.append(seqgen.train("names", seed=seed, out=path, **settings))
         elif measure.training_state(seqgen.load(path)).ended:
-            found.append(seqgen.load(path))
+            runs.append(seqgen.load(path))
         else:
-            found.append(seqgen.resume(path))
-    shown = []
-    for part in ("valid", "test"):
-        losses = [measure.held_out_loss(run, part) for run in found]
-        mean, half = measure.mean_interval([loss.bits_per_char for loss in losses if loss is not None])
-        shown.append(f"{mean:.3f}" if half is None else f"{mean:.3f} ± {half:.3f}")
-    seconds = statistics.mean(measure.training_state(run).elapsed_s for run in found)
-    return [name, *shown, f"{found[0].settings.n_parameters:,}", f"{seconds:.0f}"]
+            runs.append(seqgen.resume(path))
+    losses = [[measure.held_out_loss(run, part) for run in runs] for part in _PARTS]
+    return _Trained(runs, [[loss.bits_per_char for loss in part if loss is not None] for part in losses])
+
+
+def _mean(values: Sequence[float], form: str = ".3f") -> str:
+    """Return a mean with its 95% interval."""
+    mean, half = measure.mean_interval(values)
+    return f"{mean:{form}}" if half is None else f"{mean:{form}} ± {half:.3f}"
+
+
+def _row(name: str, found: _Trained) -> list[str]:
+    """Return the row of a recipe."""
+    seconds = statistics.mean(measure.training_state(run).elapsed_s for run in found.runs)
+    return [name, *map(_mean, found.bits), f"{found.runs[0].settings.n_parameters:,}", f"{seconds:.0f}"]
+
+
+def _difference(default: _Trained, found: _Trained) -> list[str]:
+    """Return the row with the differences of two recipes, paired by seed."""
+    pairs = zip(default.bits, found.bits, strict=True)
+    return ["difference", *(_mean([b - a for a, b in zip(*pair, strict=True)], "+.3f") for pair in pairs), "", ""]
 
 
 def main() -> None:
@@ -163,7 +188,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, help="folder in which the search is kept")
     parser.add_argument("--time", default="30m", help="of the search")
     parser.add_argument("--workers", type=int, default=1, help="of the search")
-    parser.add_argument("--seeds", type=int, default=3, help="of each recipe after the search")
+    parser.add_argument("--seeds", type=int, default=5, help="of each recipe after the search")
     parser.add_argument("--to", type=Path, default=RESULTS / "tune.md", help="the page")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
