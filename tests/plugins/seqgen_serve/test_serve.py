@@ -12,6 +12,7 @@ from serving import Client, serving, wait_for
 
 import seqgen
 from conftest import WORDS
+from seqgen_serve.server import listen
 
 pytest.importorskip("fastapi", reason="no FastAPI (extra: serve)")
 pytest.importorskip("uvicorn", reason="no uvicorn (extra: serve)")
@@ -403,6 +404,13 @@ def test_the_page_and_its_policy(client):
         assert b"http://" not in body.replace(b"http://www.w3.org/2000/svg", b"") and b"https://" not in body
     page = client.call("GET", "/")[2].decode()
     assert "style=" not in page and "<script>" not in page and "onclick" not in page
+
+
+def test_the_body_of_an_answer_does_not_wait_for_the_client_to_acknowledge_its_headers():
+    with listen("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
+        connection, _ = listener.accept()
+        with connection:
+            assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def test_paths_and_methods_that_are_not_there(client):
