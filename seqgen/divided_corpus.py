@@ -159,7 +159,7 @@ class DividedCorpus:
                 for number, part in enumerate(self.parts):
                     file = {"opening": self.opening, "part": part, "path": str(Path(folder) / f"{number}.npz")}
                     label = f"part {number + 1} of {len(self.parts)} of {self.title}"
-                    yield Task(f"seqgen.corpus_parts:{function}", {**arguments(), **file}, label)
+                    yield Task(f"seqgen.tasks.corpus:{function}", {**arguments(), **file}, label)
 
             waiting, following = {}, 0
             for result in run_tasks(tasks(), workers=self.workers, plugins=self.plugins):

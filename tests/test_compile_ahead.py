@@ -71,7 +71,7 @@ def test_what_is_compiled_is_what_a_later_run_needs(words, tmp_path, compiler):
     with seqgen.plan(words, **settings, options=AHEAD).opened(tmp_path / "run") as opened:
         job = json.dumps(_job_ahead(opened))
     environment = {**os.environ, "TORCHINDUCTOR_CACHE_DIR": str(tmp_path / "elsewhere")}
-    program = "from seqgen.compile_ahead import compile_job; compile_job()"
+    program = "from seqgen.tasks.compile import compile_job; compile_job()"
     subprocess.run([sys.executable, "-c", program], input=job, text=True, env=environment, check=True)
     made = libraries()
     assert len(made) == 2  # forward and backward, of both layers

@@ -221,7 +221,7 @@ def _share(
         for first in range(0, total, size):
             arguments = {**named, **of, "first": first, "last": min(first + size, total)}
             label = f"{what} {first:,} to {arguments['last']:,}"
-            tasks.append(Task(f"seqgen.evaluate_parts:{function}", arguments, label))
+            tasks.append(Task(f"seqgen.tasks.evaluate:{function}", arguments, label))
     results = run_tasks(tasks, workers=config.workers, on=config.on, options=executor, plugins=run.plugins)
     found: dict[str, list[Any]] = {what: [] for what in work}
     for result in sorted(results, key=lambda result: result.number):

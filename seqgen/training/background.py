@@ -44,12 +44,12 @@ def compiling_ahead(job: Mapping[str, Any] | None) -> Iterator[None]:
     """Compile steps at the lowest priority meanwhile, in a process that ends with the context, done or not.
 
     Args:
-        job: as ``seqgen.compile_ahead.compile_job`` takes it; None: nothing is compiled.
+        job: as ``seqgen.tasks.compile.compile_job`` takes it; None: nothing is compiled.
     """
     if job is None:
         yield
         return
-    command = [sys.executable, "-c", "from seqgen.compile_ahead import main; main()"]
+    command = [sys.executable, "-c", "from seqgen.tasks.compile import main; main()"]
     process = subprocess.Popen(  # noqa: S603  # our own interpreter
         command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     )

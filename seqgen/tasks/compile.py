@@ -25,7 +25,7 @@ def main() -> None:
     job = sys.stdin.buffer.readline()
     with tempfile.TemporaryDirectory(prefix="seqgen-") as folder:
         env = {"TMPDIR": folder, "TORCHINDUCTOR_CACHE_DIR": folder, "TORCHINDUCTOR_COMPILE_THREADS": "1"}
-        program = "from seqgen.compile_ahead import compile_job; compile_job()"
+        program = "from seqgen.tasks.compile import compile_job; compile_job()"
         compiler = subprocess.Popen(  # noqa: S603  # our own interpreter
             [sys.executable, "-c", program],
             env={**os.environ, **env},
