@@ -158,18 +158,38 @@ def test_the_branches_of_workers_make_up_the_sum_of_one_process(size):
         assert torch.equal(mine, theirs)
 
 
-SUM = """
-import sys, torch
+JOIN = """
+import sys, time, torch
 from torch import distributed as dist
+from seqgen.errors import WorkerLost
 from seqgen.training.gang import Gang
 rank, size, folder = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
-gang = Gang(rank, size, dist.FileStore(folder + "/store", size), timeout_s=60)
+gang = Gang(rank, size, dist.FileStore(folder + "/store", size), timeout_s=float(sys.argv[4]))
 gang.connect()
+"""
+SUM = """
 tensors = [torch.load(f"{folder}/{number}.pt")[rank].clone() for number in range(4)]
 gang.sum(tensors)
 torch.save(tensors, f"{folder}/sums-{rank}.pt")
 gang.close()
 """
+HANG = """
+time.sleep({0: 0, 1: 0.3, 2: 0.6, 3: 1000}[rank])
+try:
+    gang.sum([torch.zeros(8)])
+except WorkerLost as error:
+    print(error, flush=True)
+"""
+
+
+def _ranks(program, size, folder, timeout_s):
+    command = [sys.executable, "-c", JOIN + program]
+    return [
+        subprocess.Popen(
+            [*command, str(rank), str(size), str(folder), str(timeout_s)], stdout=subprocess.PIPE, text=True
+        )
+        for rank in range(size)
+    ]
 
 
 @pytest.mark.full
@@ -182,12 +202,25 @@ def test_ranks_add_up_along_one_tree(tmp_path):
         while len(parts) > 1:
             parts = [one + other for one, other in zip(parts[::2], parts[1::2], strict=True)]
         wanted.append(parts[0])
-    command = [sys.executable, "-c", SUM]
-    ranks = [subprocess.Popen([*command, str(rank), str(size), str(tmp_path)]) for rank in range(size)]
-    assert [rank.wait(120) for rank in ranks] == [0] * size
+    for process in (ranks := _ranks(SUM, size, tmp_path, 60)):
+        process.communicate(timeout=120)
+    assert [process.returncode for process in ranks] == [0] * size
     for rank in range(size):
         for mine, tree in zip(torch.load(tmp_path / f"sums-{rank}.pt"), wanted, strict=True):
             assert torch.equal(mine, tree)
+
+
+@pytest.mark.full
+def test_the_rank_that_hangs_is_named_by_all_that_wait_for_it_or_for_one_another(tmp_path):
+    """Rank 0 waits first, but for rank 2, which waits for rank 3."""
+    *waiting, hanging = _ranks(HANG, 4, tmp_path, 3)
+    try:
+        said = [process.communicate(timeout=60)[0] for process in waiting]
+    finally:
+        hanging.kill()
+        hanging.communicate()
+    assert [line.partition(" on ")[0] for line in said] == ["worker 3"] * 3, said
+    assert all("did not answer within 3 s" in line for line in said), said
 
 
 def test_the_state_of_a_long_text_is_carried_piece_by_piece_and_saved_as_a_whole():

@@ -247,12 +247,24 @@ class Gang:
         try:
             yield
         except RuntimeError as error:  # gloo and nccl have no classes of their own for it
-            late = "timed out" in str(error).lower() or "timeout" in str(error).lower()
-            self._note(peer, f"did not answer within {self._timeout_s:g} s" if late else "has ended")
+            if "timed out" in str(error).lower() or "timeout" in str(error).lower():
+                self._note(self._find_late(peer), f"did not answer within {self._timeout_s:g} s")
+            else:
+                self._note(peer, "has ended")
             until = time.monotonic() + _GRACE_S
             while not (reason := self._lost() or self._ended()) and time.monotonic() < until:
                 time.sleep(_POLL_S)
             raise WorkerLost(reason or f"worker {peer} is not connected any more: {one_line(error)}") from None
+
+    def _find_late(self, peer: int) -> int:
+        """Return the rank for which all wait, where ``peer`` did not answer: it may itself wait for another one."""
+        self._store.set(f"late/{self.rank}", str(peer))
+        time.sleep(_GRACE_S)
+        passed = {self.rank}
+        while peer not in passed and self._store.check([f"late/{peer}"]):
+            passed.add(peer)
+            peer = int(self._store.get(f"late/{peer}"))
+        return peer
 
 
 def _prefixed(store: Any) -> Any:
