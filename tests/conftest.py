@@ -239,7 +239,7 @@ def install_fake(site: Path, package: str, source: str, *, distribution: str | N
     (info / "entry_points.txt").write_text(f"[seqgen]\n{package} = {package}\n")
 
 
-def environment_of_its_own(folder: Path) -> Path:
+def environment_of_its_own(folder: Path, *, with_seqgen: bool = True) -> Path:
     """A new virtual environment, for plugins to be installed into; gives its Python.
 
     What this one has is seen from there too, by a file of paths: torch alone is hundreds of megabytes, and an
@@ -247,7 +247,7 @@ def environment_of_its_own(folder: Path) -> Path:
     """
     venv.create(folder, with_pip=True)
     (site,) = folder.glob("lib/python*/site-packages")
-    own = [ROOT, ROOT / "plugins", ROOT / "corpora"]
+    own = [ROOT, ROOT / "plugins", ROOT / "corpora"] if with_seqgen else []
     here = [Path(path).resolve() for path in sys.path if path and Path(path).is_dir()]
     seen = [*own, *(path for path in here if path.name == "site-packages")]
     (site / "what_is_installed.pth").write_text("".join(f"{path}\n" for path in seen))

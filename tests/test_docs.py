@@ -295,6 +295,12 @@ def wrong_commands(page, top, registry):
         if command is top and not words[0].startswith("-"):
             yield f"no command: seqgen {' '.join(words)}"
         options = {name: option for option in command.params for name in (*option.opts, *option.secondary_opts)}
+        if words[0] == "export" and words[1] in registry.names(
+            "exporter"
+        ):  # --NAME VALUE sets an option of the exporter
+            options |= {
+                f"--{name.replace('_', '-')}": None for name in registry.get("exporter", words[1]).option_names()
+            }
         for place, word in enumerate(rest):
             flag = word.partition("=")[0]
             if re.match(r"--?[a-z0]", word) and flag not in ("--help", "-h", *options):

@@ -13,6 +13,10 @@ from pathlib import Path
 
 import pytest
 
+import seqgen
+from conftest import environment_of_its_own
+from seqgen.pytest_plugin import WORDS
+
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
@@ -43,13 +47,21 @@ def run(*command: object, cwd: Path, **env: str) -> str:
     return result.stdout
 
 
-@pytest.mark.slow
-def test_a_wheel_trains_and_samples_outside_the_clone(tmp_path):
-    """Built from the sdist, so that this holds everything too; torch and the rest are those of this environment."""
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """Built from the sdist, so that this holds everything too."""
     pytest.importorskip("build", reason="comes with the extra 'test'")
-    project = copy_of_the_project(tmp_path / "clone")
-    run(sys.executable, "-m", "build", "--outdir", tmp_path / "dist", project, cwd=tmp_path)
-    (wheel,) = (tmp_path / "dist").glob("*.whl")
+    folder = tmp_path_factory.mktemp("wheel")
+    project = copy_of_the_project(folder / "clone")
+    run(sys.executable, "-m", "build", "--outdir", folder / "dist", project, cwd=folder)
+    shutil.rmtree(project)
+    (wheel,) = (folder / "dist").glob("*.whl")
+    return wheel
+
+
+@pytest.mark.slow
+def test_a_wheel_trains_and_samples_outside_the_clone(wheel, tmp_path):
+    """Torch and the rest are those of this environment."""
     names = set(zipfile.ZipFile(wheel).namelist())
     for name in (
         "seqgen/py.typed",
@@ -65,7 +77,6 @@ def test_a_wheel_trains_and_samples_outside_the_clone(tmp_path):
     tops = {name.split("/")[0] for name in names}
     plugins = {path.name for path in (ROOT / "plugins").iterdir() if path.is_dir() and path.name[0] != "_"}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"seqgen", "seqgen_corpora"} | plugins
-    shutil.rmtree(project)
     site, elsewhere = tmp_path / "site", tmp_path / "elsewhere"
     elsewhere.mkdir()
     run(sys.executable, "-m", "pip", "install", "--no-deps", "--target", site, wheel, cwd=elsewhere)
@@ -77,6 +88,26 @@ def test_a_wheel_trains_and_samples_outside_the_clone(tmp_path):
     assert sampled.count("\n") == 7
     run(*command, "plugins", "new", "demo", "--kind", "corpus", cwd=elsewhere, PYTHONPATH=str(site))
     assert (elsewhere / "demo" / "src" / "demo" / "data.txt").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("blend", ["none", "ngram"])
+def test_a_hub_folder_is_sampled_from_with_the_wheel_alone(wheel, tmp_path, blend):
+    """In a fresh environment, without the corpus, without the run: the rows are those of the run."""
+    (tmp_path / "here").mkdir()
+    corpus = tmp_path / "here" / "words.txt"
+    corpus.write_text("\n".join(WORDS) + "\n")
+    trained = seqgen.train(corpus, cell="gru", hidden=12, steps=40, blend=blend, out=tmp_path / "here" / "run")
+    trained.export("hub", tmp_path / "words-hub")
+    expected = [row.text for row in trained.sample(50, seed=3)]
+    shutil.rmtree(tmp_path / "here")
+    python = environment_of_its_own(tmp_path / "venv", with_seqgen=False)
+    run(python, "-m", "pip", "install", "-q", "--no-deps", "--ignore-installed", wheel, cwd=tmp_path, PYTHONPATH="")
+    where = run(python, "-c", "import seqgen; print(seqgen.__file__)", cwd=tmp_path, PYTHONPATH="")
+    assert Path(where.strip()).is_relative_to(tmp_path / "venv")
+    command = (tmp_path / "venv" / "bin" / "seqgen", "sample", "words-hub", "-n", 50, "--seed", 3)
+    assert run(*command, cwd=tmp_path, PYTHONPATH="").splitlines() == expected
+    assert len(set(expected)) > 10
 
 
 @pytest.mark.slow

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import mimetypes
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,9 +11,12 @@ from typing import Annotated, Any
 from pydantic import Field
 
 import seqgen
-from seqgen import exporting
+from seqgen import commands, exporting
+from seqgen_hub import upload
 
 _N_ROWS, _N_IDS = 4, 12
+_EXTRAS = {"bpe": "bpe"}
+"""The extra that reading and writing texts needs, by tokenizer."""
 
 
 class HubExporter:
@@ -20,6 +25,12 @@ class HubExporter:
     Args:
         licence: of the model, for the card; "": the card has none, and has the licence of the corpus only.
         n: number of sampled rows in the card.
+        push: repository to upload the folder to, as OWNER/NAME; "": it is not uploaded.
+        public: whether the repository may be public.
+
+    Raises:
+        BadOption: ``push`` is no repository, or ``public`` is given without it.
+        MissingExtra: huggingface_hub is not installed, and ``push`` is given.
     """
 
     def __init__(
@@ -27,15 +38,30 @@ class HubExporter:
         *,
         licence: Annotated[str, Field(description="licence of the model for the card, such as apache-2.0")] = "",
         n: Annotated[int, Field(ge=0, le=1000, description="sampled rows in the card")] = 10,
+        push: Annotated[str, Field(description="upload to this repository of the hub, OWNER/NAME")] = "",
+        public: Annotated[bool, Field(description="make the repository public, or upload to one that is")] = False,
     ) -> None:
-        self.licence, self.n = licence, n
+        if public and not push:
+            raise seqgen.BadOption("cannot make a folder public: --public is of --push OWNER/NAME, which is missing")
+        if push:
+            upload.check_repository(push)
+        self.licence, self.n, self.push, self.public = licence, n, push, public
 
     def export(self, run: seqgen.Run, path: Path) -> seqgen.Exported:
-        """Write the folder, open it as a run, and compare its logits.
+        """Write the folder, open it as a run, compare its logits, and upload it if that is wanted.
 
         Raises:
             DiskError: a file cannot be written.
+            UsageError: the path has the name of a file, or the folder cannot be uploaded; nothing is left behind.
         """
+        kind, _ = mimetypes.MimeTypes().guess_type(path.name)
+        if kind is not None:
+            raise seqgen.UsageError(
+                f"cannot make a folder called {path.name!r}: that is the name of a file; name a folder, such as "
+                f"{path.stem!r} (sampled rows are written by seqgen sample {shlex.quote(str(run.path))} --out FILE)"
+            )
+        if self.push:
+            upload.check_login(self.push)
         files = exporting.sampling_files(run) | {"README.md": self.card(run, path.name).encode("utf-8", "replace")}
         for name, data in files.items():
             file = path / name
@@ -45,7 +71,8 @@ class HubExporter:
         rows = exporting.probe_rows(_N_ROWS, _N_IDS, exporting.symbols_of(run).allowed)
         pairs = zip(exporting.replayed(run.model, rows), exporting.replayed(again.model, rows), strict=True)
         difference = max(float((mine - theirs).abs().max()) for mine, theirs in pairs)
-        return seqgen.Exported([path / name for name in files], "logits", difference, tolerance=0.0)
+        notes = [upload.upload(path, self.push, public=self.public)] if self.push and not difference else []
+        return seqgen.Exported([path], "logits", difference, tolerance=0.0, notes=notes)
 
     def card(self, run: seqgen.Run, name: str) -> str:
         """Return the model card, Markdown with a head of YAML."""
@@ -53,7 +80,7 @@ class HubExporter:
         parts = {
             "model": settings.architecture + (" blended with counts" if exporting.counts_of(run) is not None else ""),
             "parameters": f"{settings.n_parameters:,}",
-            "corpus": f"{settings.corpus.title}, {settings.corpus.n_records:,} records",
+            "corpus": f"{settings.corpus.title}, {commands.counted(settings.corpus.n_records, 'record')}",
             "licence of the corpus": settings.corpus.licence or "not known",
             "SHA-256 of the records": settings.corpus.digest,
             "tokenizer": settings.tokenizer.name,
@@ -63,17 +90,29 @@ class HubExporter:
         }
         tables = [_table("", parts), _table("Loss", _losses(run))]
         rows = [_cell(row.text) for row in run.sample(self.n)] if self.n else []
-        shown = [
-            "## Samples",
-            "",
-            "Ten sampled rows, seed 0." if self.n == 10 else f"{self.n} sampled rows, seed 0.",
-            "",
-        ]
+        shown = ["## Samples", "", f"{commands.counted(self.n, 'sampled row')}, seed 0.", ""]
         shown += [f"- <code>{row}</code>" for row in rows]
-        use = ["## Use", "", "```sh", "pip install seqgen-lm", f"seqgen sample {name} -n 10", "```", ""]
+        use = ["## Use", "", *_use(settings, name, self.push), ""]
         head = ["---", "library_name: seqgen", "pipeline_tag: text-generation", "tags:", "- seqgen"]
         head += [f"license: {self.licence}"] if self.licence else []
         return "\n".join([*head, "---", "", f"# {_cell(name)}", "", *tables, *use, *(shown if rows else [])]) + "\n"
+
+
+def _use(settings: Any, name: str, repository: str) -> list[str]:
+    """Return the commands that install seqgen and sample from the folder, Markdown.
+
+    Args:
+        settings: of the run.
+        name: of the folder.
+        repository: OWNER/NAME, where it is uploaded to; "" if it is not.
+    """
+    extra = _EXTRAS.get(settings.tokenizer.name)
+    here = f"'.[{extra}]'" if extra else "."
+    lines = [f"python -m pip install {here}  # in a clone of seqgen {seqgen.__version__} or newer"]
+    of_plugins = {one["distribution"] for one in settings.plugins} - {"seqgen-lm", None}
+    lines += [f"python -m pip install {shlex.quote(str(one))}" for one in sorted(of_plugins)]
+    lines += [f"hf download {repository} --local-dir {shlex.quote(name)}"] if repository else []
+    return ["```sh", *lines, f"seqgen sample {shlex.quote(name)} -n 10", "```"]
 
 
 def _losses(run: seqgen.Run) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import shlex
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -17,7 +18,7 @@ from seqgen.api.run_metadata import environment, run_files, with_corpus
 from seqgen.api.training_run import OpenedTraining, run_training
 from seqgen.api.warm_start import load_weights, reload_warm_start
 from seqgen.checkpoint import RUNS, RefitSettings, RunFolder, RunSettings, WarmStartSettings, find_run
-from seqgen.errors import BadOption, CheckpointError
+from seqgen.errors import BadOption, CheckpointError, UsageError
 from seqgen.plugins import Plugins, PluginsArgument, choose_plugins
 from seqgen.signals import graceful_stop
 
@@ -62,7 +63,7 @@ def resume(
         CheckpointError: no checkpoint can be used, or a plugin is missing.
         CorpusError: the corpus is not what it was.
         BadOption: the pieces of its batches cannot be shared by so many workers.
-        UsageError: the executor cannot run them.
+        UsageError: the run is an export, or the executor cannot run the workers.
         WorkerLost: a worker has ended, or did not start in time; the last checkpoint stays.
     """
     follow_if_launched(plugins)
@@ -100,6 +101,11 @@ def _resumed(
         settings = folder.settings()
         workers = choose(settings.train.pieces, plugins)
         snapshot = folder.load_latest(warn)
+        if snapshot is not None and snapshot.train is None:
+            raise UsageError(
+                f"cannot resume {str(folder.path)!r}: it is an export, without the state of the optimizer; to train on "
+                f"from its weights, run: seqgen train --corpus CORPUS --from {shlex.quote(str(folder.path))}"
+            )
         if snapshot is not None and snapshot.state.get("ended"):
             return Run(folder, settings, plugins)
         settings = _warn_of_changes(settings, plugins, warn)

@@ -1,4 +1,4 @@
-"""One checkpoint: a folder of four files, whose manifest holds the SHA-256 of the others."""
+"""One checkpoint: a folder of four files, three in an export, whose manifest holds the SHA-256 of the others."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ class Snapshot:
 
     Attributes:
         model: the model's parameters and buffers.
-        train: the tensors of the optimizer and of the running averages.
+        train: the tensors of the optimizer and of the running averages; None in an export, which cannot be resumed.
         state: the rest, as JSON values; ``state["step"]`` is the number of optimizer steps.
         logs: the length and checksum of each log at this step, by file name, as returned by ``JsonLines.checksum``.
     """
 
     model: Mapping[str, Tensor]
-    train: Mapping[str, Tensor]
+    train: Mapping[str, Tensor] | None
     state: Mapping[str, Any]
     logs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
@@ -54,11 +54,10 @@ def pack(snapshot: Snapshot, run_files: Mapping[str, bytes]) -> dict[str, bytes]
     """
     from safetensors.torch import save
 
-    files = {
-        MODEL: save(dict(snapshot.model)),
-        TRAIN: save(dict(snapshot.train)),
-        STATE: dump_json(snapshot.state),
-    }
+    files = {MODEL: save(dict(snapshot.model))}
+    if snapshot.train is not None:
+        files[TRAIN] = save(dict(snapshot.train))
+    files[STATE] = dump_json(snapshot.state)
     manifest = {
         "format_version": FORMAT_VERSION,
         "files": {name: _fingerprint(data) for name, data in files.items()},
@@ -77,7 +76,8 @@ def read_verified(folder: Path | SafePath, names: tuple[str, ...] = (MODEL, TRAI
 
     Args:
         folder: the checkpoint folder, two levels below the run folder.
-        names: the files to return; the files of the run folder are verified in any case.
+        names: the files to return, but ``train.safetensors`` only where the manifest has it; the files of the run
+            folder are verified in any case.
 
     Raises:
         CheckpointError: a file is missing or does not match the manifest, which may itself be damaged or too new.
@@ -87,7 +87,8 @@ def read_verified(folder: Path | SafePath, names: tuple[str, ...] = (MODEL, TRAI
         folder = SafePath(folder.parent.parent, (folder.parent.name, folder.name))
     manifest = _read_manifest(folder / MANIFEST)
     run = SafePath(folder.root, folder.names[:-2])
-    verified = {name: _verified(folder / name, manifest["files"].get(name), _MAX.get(name)) for name in names}
+    present = [name for name in names if name != TRAIN or TRAIN in manifest["files"]]
+    verified = {name: _verified(folder / name, manifest["files"].get(name), _MAX.get(name)) for name in present}
     for name, expected in manifest["run"].items():
         _verified(run / name, expected, None if name == NGRAM else MAX_JSON_BYTES)
     return verified
@@ -100,7 +101,7 @@ def _read_manifest(file: SafePath) -> dict[str, Any]:
         version, sections = manifest["format_version"], (manifest["files"], manifest["run"])
         if not isinstance(version, int) or version < 1 or not all(isinstance(section, dict) for section in sections):
             raise ValueError
-        if version <= FORMAT_VERSION and [set(sections[0]), set(sections[1]) - {NGRAM}] != [FILES, RUN_FILES]:
+        if version <= FORMAT_VERSION and [set(sections[0]) | {TRAIN}, set(sections[1]) - {NGRAM}] != [FILES, RUN_FILES]:
             raise ValueError
         if version <= FORMAT_VERSION and not (
             _are_logs(manifest["logs"]) if has_checksum else set(manifest) == _LEGACY_KEYS
@@ -204,15 +205,15 @@ def unpack(files: Mapping[str, bytes], folder: Path) -> Snapshot:
     from safetensors import SafetensorError
     from safetensors.torch import load
 
-    state, tensors = _parse_state(files[STATE], folder), []
-    for name in (MODEL, TRAIN):
+    state, tensors = _parse_state(files[STATE], folder), {}
+    for name in [name for name in (MODEL, TRAIN) if name in files]:
         n_header = int.from_bytes(files[name][:8], "little")
         if n_header > _MAX_HEADER_BYTES:
             raise CheckpointError(
                 f"{str(folder / name)!r} is damaged: its header has {n_header:,} bytes (at most {_MAX_HEADER_BYTES:,})"
             )
         try:
-            tensors.append(load(files[name]))
+            tensors[name] = load(files[name])
         except (SafetensorError, ValueError, KeyError, TypeError, RuntimeError, MemoryError) as error:
             raise CheckpointError(f"{str(folder / name)!r} is damaged: {' '.join(str(error).split())}") from None
-    return Snapshot(tensors[0], tensors[1], state)
+    return Snapshot(tensors[MODEL], tensors.get(TRAIN), state)

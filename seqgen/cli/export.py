@@ -49,6 +49,7 @@ def export(
     `seqgen show exporter NAME` has the options of a form.
     """
     import seqgen
+    from seqgen.render import counted
 
     if not force and out.is_file():
         raise UsageError(f"cannot export to {str(out)!r}: it exists; name another file, or pass --force to replace it")
@@ -64,7 +65,8 @@ def export(
         say(note)
     say(f"compared with the run: the {found.compared} differ by at most {found.difference:.2g}")
     for file in found.files:
-        say(f"wrote {file}")
+        n_files = sum(one.is_file() for one in file.rglob("*")) if file.is_dir() else 0
+        say(f"wrote {file}" + (f" ({counted(n_files, 'file')})" if n_files else ""))
 
 
 def _named_options(arguments: list[str]) -> dict[str, Any]:

@@ -19,7 +19,7 @@ _LOGS = "log_bytes"  # of logs that are not in the folder
 def sampling_files(run: Any) -> dict[str, bytes]:
     """Return the files of a run folder with the checkpoint in use, by relative path.
 
-    It has no state of the optimizer, and is marked as ended, so that it is not resumed. Of paths in run.json the names
+    It has no state of the optimizer, and is marked as ended: it cannot be resumed. Of paths in run.json the names
     of files are left, and of the machine the versions of libraries.
 
     Args:
@@ -35,7 +35,7 @@ def sampling_files(run: Any) -> dict[str, bytes]:
     state = {name: value for name, value in run.state.items() if name != _LOGS}
     state["ended"] = state.get("ended") or "exported"
     checkpoint = f"checkpoints/step-{state['step']:08d}"
-    packed = pack(Snapshot(weights, {}, state), files)
+    packed = pack(Snapshot(weights, None, state), files)
     return files | {f"{checkpoint}/{name}": data for name, data in packed.items()}
 
 

@@ -98,6 +98,7 @@ class _TrainingRun:
                 "it cannot load what it saved (each parameter and buffer needs memory of its own, and the same "
                 f"shape in every object made with the same options): {error}"
             ) from error
+        assert snapshot.train is not None
         self._train_step.load(snapshot.train)
         self.done = snapshot.state["step"]
 

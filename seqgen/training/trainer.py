@@ -97,6 +97,7 @@ class Trainer:
             WorkerLost: another process has ended.
         """
         if snapshot is not None:
+            assert snapshot.train is not None  # an export is not resumed
             self.state = TrainState.read(snapshot.state)
             self._saved_step = self.state.step
             try:
@@ -108,7 +109,7 @@ class Trainer:
                     f"cannot load the checkpoint of step {self.state.step}: it does not fit the model: {line}"
                 ) from None
         if self.gang is not None:
-            train = self._train_step.optimizer.state() if snapshot is None else snapshot.train
+            train = self._train_step.optimizer.state() if snapshot is None else snapshot.train or {}
             start_workers(self.gang, self.model, train)
         return self._logs.restore(self.state.log_bytes, {} if snapshot is None else snapshot.logs)
 

@@ -8,7 +8,7 @@ import shutil
 import pytest
 
 import seqgen
-from seqgen_hub.exporter import _cell
+from seqgen_hub.exporter import HubExporter, _cell, _use
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def test_the_folder_says_nothing_of_the_machine(folder, tiny_run):
     assert settings["environment"].keys() <= {"python", "torch", "numpy"}
     assert settings["corpus"]["options"]["path"] == "words.txt"
     (checkpoint,) = (folder / "checkpoints").iterdir()
-    assert (checkpoint / "train.safetensors").stat().st_size < 100
+    assert sorted(path.name for path in checkpoint.iterdir()) == ["MANIFEST.json", "model.safetensors", "state.json"]
 
 
 def test_the_card_has_metrics_licence_digest_and_samples(folder, tiny_run):
@@ -47,12 +47,44 @@ def test_the_card_has_metrics_licence_digest_and_samples(folder, tiny_run):
     ]  # fmt: skip
     assert tiny_run.settings.corpus.digest in body and "seqgen sample words-hub" in body
     assert "held-out records, bits per character" in body and body.count("<code>") == 10
+    assert "words, 40 records |" in body and "10 sampled rows, seed 0." in body
+    assert f"python -m pip install .  # in a clone of seqgen {seqgen.__version__} or newer" in body
 
 
-def test_the_folder_is_an_ended_run_that_others_start_from(folder, words, tmp_path):
+def test_one_record_is_one(tmp_path):
+    (tmp_path / "one.txt").write_text("anna\n")
+    run = seqgen.train(tmp_path / "one.txt", cell="vanilla", hidden=4, steps=1, split="none", out=tmp_path / "run")
+    card = HubExporter(n=1).card(run, "one")
+    assert "one, 1 record |" in card and "1 sampled row, seed 0." in card
+
+
+def test_how_to_install_names_the_extra_and_the_plugins(tiny_run):
+    tokenizer = tiny_run.settings.tokenizer.model_copy(update={"name": "bpe"})
+    plugins = [*tiny_run.settings.plugins, {"package": "mine", "distribution": "my-cells", "version": "1.0"}]
+    settings = tiny_run.settings.model_copy(update={"tokenizer": tokenizer, "plugins": plugins})
+    assert _use(settings, "my words", "you/words") == [
+        "```sh",
+        f"python -m pip install '.[bpe]'  # in a clone of seqgen {seqgen.__version__} or newer",
+        "python -m pip install my-cells",
+        "hf download you/words --local-dir 'my words'",
+        "seqgen sample 'my words' -n 10",
+        "```",
+    ]
+
+
+def test_a_folder_has_no_name_of_a_file(cli, tiny_run, tmp_path):
+    result = cli("export", "hub", tiny_run.path, tmp_path / "x.csv")
+    assert result.code == 2 and not list(tmp_path.iterdir())
+    assert "cannot make a folder called 'x.csv'" in result.err and "--out FILE" in result.err
+
+
+def test_the_folder_is_not_resumed_and_others_start_from_it(folder, words, cli, tmp_path):
     elsewhere = tmp_path / "cloned"
     shutil.copytree(folder, elsewhere)
-    assert seqgen.resume(elsewhere).state["ended"]
+    result = cli("resume", elsewhere)
+    assert result.code == 2 and result.err.count("\n") == 1
+    assert f"cannot resume {str(elsewhere)!r}: it is an export" in result.err and "--from" in result.err
+    assert cli("checkpoint", "verify", elsewhere).code == 0
     assert seqgen.train(words, start=elsewhere, steps=1, out=tmp_path / "run").state["step"] == 1
 
 
