@@ -1,7 +1,8 @@
 """The exporter to ONNX.
 
 The model has the inputs ``ids`` (B,) and ``state_0``, ``state_1``, ...; its outputs are ``logits`` (B, V) and
-``state_0_next``, ``state_1_next``, ... Its metadata under "seqgen" are the symbols and the state before the first id.
+``state_0_next``, ``state_1_next``, ... Its metadata under "seqgen" are the text of each id, a mask of the ids that can be
+sampled, and the state before the first id.
 
 Dimension letters: B rows, V ids.
 """
@@ -21,6 +22,7 @@ from seqgen import exporting
 
 _LIBRARIES = ("onnx", "onnxscript", "onnxruntime")
 _WIDTHS, _STEPS = (1, 64), 12
+_NEVER = -1e9  # as a logit; JSON has no infinity
 
 
 class OnnxExporter:
@@ -77,16 +79,20 @@ def onnx_model(program: Any, n_leaves: int) -> Any:
 
 
 def _facts(run: seqgen.Run, symbols: exporting.Symbols, step: exporting.OneStep) -> dict[str, Any]:
-    """Return the metadata."""
-    pieces = symbols.pieces or []
+    """Return the metadata.
+
+    The text of an id that is no symbol is "". The mask is 0 for ids that can be sampled, and so low for others that
+    none of them ever is.
+    """
+    texts = [piece.decode("utf-8", "backslashreplace") for piece in symbols.pieces or ()]
+    allowed = set(symbols.allowed)
     return {
-        "symbols": [piece.decode("utf-8", "backslashreplace") for piece in pieces],
-        "offset": symbols.offset,
+        "texts": [""] * symbols.offset + texts,
+        "mask": [0.0 if index in allowed else _NEVER for index in range(symbols.n_ids)],
         "conditions": list(symbols.conditions),
         "slots": list(symbols.slots),
         "begin": 1,
         "end": 2,
-        "allowed": list(symbols.allowed),
         "max_length": symbols.max_length,
         "licence": run.settings.corpus.licence,
         "state": [

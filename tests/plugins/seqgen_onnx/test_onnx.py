@@ -43,12 +43,14 @@ def test_a_blend_is_exported_with_its_counts_and_sampled_by_the_script_of_the_gu
     assert json.loads(facts["seqgen"])["licence"] == run.settings.corpus.licence
     monkeypatch.chdir(tmp_path)
     (script,) = re.findall(r"```python\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.S)
-    assert len(script.splitlines()) <= 18 and "seqgen" not in script.replace('["seqgen"]', "")
+    lines = [line for line in script.splitlines() if line and not line.startswith("import ")]
+    assert len(lines) == 10 and max(map(len, lines)) <= 120 and "seqgen" not in script.replace('["seqgen"]', "")
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         exec(compile(script, "guide", "exec"), {})
     rows = printed.getvalue().splitlines()
     assert len(rows) == 10 and all(len(row) <= run.settings.max_length for row in rows)
+    assert len(set(rows)) > 5
     assert sum(score.bits_per_char for score in run.score(rows)) / 10 < 5
 
 
