@@ -46,8 +46,10 @@ def read_keys(path: Path | None, variable: str | None) -> tuple[str, ...]:
         try:
             with path.open("rb") as file:
                 text = file.read(_MAX_KEYS_BYTES).decode()
-        except (OSError, UnicodeDecodeError) as error:
-            raise seqgen.UsageError(f"cannot read the keys in {str(path)!r}: {error}") from None
+        except OSError as error:
+            raise seqgen.UsageError(f"cannot read the keys in {str(path)!r}: {error.strerror}") from None
+        except UnicodeDecodeError:
+            raise seqgen.UsageError(f"cannot read the keys in {str(path)!r}: it is not a text in UTF-8") from None
         lines = [line.strip() for line in text.splitlines()]
         keys = [line for line in lines if line and not line.startswith("#")]
         if not keys:
@@ -116,9 +118,11 @@ class Access:
             return ApiError(403, "this server answers to localhost only: start it with --host for another name")
         if not self._keys or path in _OPEN:
             return None
-        given = headers.get(b"authorization", b"").removeprefix(b"Bearer ").strip()
+        given = headers.get(b"authorization", b"").removeprefix(b"Bearer").strip()
+        if not given:
+            return ApiError(401, "a key is needed, and there is none: send the header Authorization: Bearer KEY")
         if not any(hmac.compare_digest(given, key) for key in self._keys):
-            return ApiError(401, "a key is needed, and this is none: send the header Authorization: Bearer KEY")
+            return ApiError(401, "the key in the header Authorization is wrong: it is none of this server's")
         return None
 
 

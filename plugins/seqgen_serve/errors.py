@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 import seqgen
 
 _TYPES = {401: "authentication_error", 404: "not_found_error", 429: "rate_limit_error", 503: "server_error"}
+_FLAG = re.compile(r"(?<![\w-])--([a-z][a-z-]*)")
+_FIELDS = {"num": "n", "prefix": "prompt", "max_length": "max_tokens"}
+"""Fields that have other names than the flags."""
 _MOST = 500  # characters of a message
 
 
@@ -39,6 +43,12 @@ class ApiError(Exception):
         return {"error": {"message": line, "type": kind, "param": self.param, "code": None}}
 
 
+def _field(flag: re.Match[str]) -> str:
+    """Return the field of a request that is named like a flag of ``seqgen sample``."""
+    name = flag[1].replace("-", "_")
+    return _FIELDS.get(name, name)
+
+
 def as_api_error(error: Exception) -> ApiError:
     """Return the answer to a request that a run refused: 400 for a mistake of the client, else 500."""
     if isinstance(error, ApiError):
@@ -46,7 +56,7 @@ def as_api_error(error: Exception) -> ApiError:
     if isinstance(error, seqgen.NoSuchFile | seqgen.CorpusError):  # whose messages name files of the server
         return ApiError(400, "the corpus of this model is not here, or has changed, and 'novel' compares with it")
     if isinstance(error, seqgen.UsageError):
-        return ApiError(400, str(error))
+        return ApiError(400, _FLAG.sub(_field, str(error)))
     if isinstance(error, seqgen.Diverged):
         return ApiError(500, str(error))
     return ApiError(500, "the server failed; its log says more")

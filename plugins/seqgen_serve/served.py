@@ -13,7 +13,10 @@ from seqgen import measure
 from seqgen_serve.errors import ApiError
 
 _MAX_POINTS = 1000  # of a curve
-_CURVES = ("step", "train_bits_per_char", "valid_bits_per_char", "train_loss_nats", "valid_loss_nats", "lr")
+_CURVES = (
+    "step", "train_bits_per_char", "valid_bits_per_char", "valid_network_bits_per_char", "train_loss_nats",
+    "valid_loss_nats", "lr",
+)  # fmt: skip
 BEGIN, END = 1, 2
 """The ids of the begin and the end of a sequence."""
 

@@ -77,7 +77,8 @@ def listen(host: str, port: int) -> socket.socket:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
         listener = socket.create_server((host, port), family=family, backlog=1024)
     except (OSError, UnicodeError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
+        number = error.errno if isinstance(error, OSError) and not isinstance(error, socket.gaierror) else None
+        reason = os.strerror(number) if number else getattr(error, "strerror", None) or str(error)
         raise seqgen.UsageError(f"cannot listen at {host}:{port}: {reason}; pass another --port or --host") from None
     # Connections inherit it. asyncio sets it only on sockets made with the protocol's number, and without it the body
     # of an answer waits some 40 ms for the client to acknowledge the headers.

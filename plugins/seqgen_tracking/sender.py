@@ -56,6 +56,13 @@ class Tracker(Protocol):
         ...
 
 
+def _reason(error: Exception) -> str:
+    """Return the reason of a failure in one line; of a file that cannot be used, its name and the system's words."""
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        return f"cannot use {str(error.filename)!r}: {error.strerror}"
+    return seqgen.failure_reason(error)
+
+
 class Sender:
     """Sends events to a tracker from a thread of its own; adding one takes microseconds, whatever the tracker does.
 
@@ -125,7 +132,7 @@ class Sender:
                     return
                 self.send(tracker, event)
         except Exception as error:
-            self._complain(f"gets nothing further: {seqgen.failure_reason(error)}")
+            self._complain(f"gets nothing further: {_reason(error)}")
         except SystemExit as error:  # a library that exits ends only its thread
             self._complain(f"gets nothing further: it exits with {error.code!r}")
 

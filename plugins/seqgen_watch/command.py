@@ -17,7 +17,7 @@ from seqgen import commands
 if TYPE_CHECKING:
     from rich.console import Console
 
-_WIDTH = 80  # of a frame where there is no terminal
+_WIDTH, _TABLE_WIDTH = 80, 100_000  # of a frame where there is no terminal; a row of a table is then a line
 
 
 def watch(
@@ -80,14 +80,16 @@ def _write_line(line: str) -> None:
 
 def _show(views: Any) -> None:
     """Write a frame to stdout."""
+    from seqgen_watch.run import RunView
     from seqgen_watch.view import frame
 
-    _console().print(frame(views))
+    views = list(views)
+    _console(has_curves=len(views) == 1 and isinstance(views[0], RunView)).print(frame(views), crop=False)
 
 
-def _console() -> Console:
-    """Return the console of stdout; a pipe has 80 columns and no colours."""
+def _console(*, has_curves: bool = False) -> Console:
+    """Return the console of stdout; a pipe has no colours, 80 columns for curves, and as many as tables need."""
     from rich.console import Console
 
-    width = None if sys.stdout.isatty() else _WIDTH
+    width = None if sys.stdout.isatty() else _WIDTH if has_curves else _TABLE_WIDTH
     return Console(file=sys.stdout, width=width, markup=False, highlight=False, emoji=False)

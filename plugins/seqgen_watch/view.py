@@ -22,7 +22,7 @@ _BAR = 30
 _GAP = Text("  ")
 _CHROME = 11  # rows of the frame of a run beside the curves and the samples, on a narrow terminal
 _FEWEST_ROWS, _MOST_ROWS = 5, 12  # of the curves
-_SPARE_OF_RUNS = ("trained", "speed", "held out", "best", "step")  # dropped on narrow terminals, the first one first
+_SPARE_OF_RUNS = ("trained", "speed", "counting", "best", "step", "held out")  # dropped if narrow, the first one first
 _SPARE_OF_GROUPS = ("parameters", "step", "left")
 
 

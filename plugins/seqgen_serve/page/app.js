@@ -52,7 +52,6 @@ function showKeyForm(isNeeded) {
 async function loadModels() {
   state.models = (await call("v1/models")).data;
   find("model").replaceChildren(...state.models.map((one) => new Option(one.id, one.id)));
-  find("other").replaceChildren(new Option("nothing", ""), ...state.models.map((one) => new Option(one.id, one.id)));
   showKeyForm(false);
   showModel();
 }
@@ -63,7 +62,14 @@ function chosen() {
     .map((name) => state.models.find((one) => one.id === name));
 }
 
+function offerOthers() {
+  const before = find("other").value, others = state.models.filter((one) => one.id !== find("model").value);
+  find("other").replaceChildren(new Option("nothing", ""), ...others.map((one) => new Option(one.id, one.id)));
+  if (others.some((one) => one.id === before)) find("other").value = before;
+}
+
 function showModel() {
+  offerOthers();
   const models = chosen();
   if (!models.length) return;
   find("about").textContent = models.map((one) =>
@@ -211,7 +217,9 @@ async function loadCurves() {
 function drawCurves(all) {
   const curves = [];
   all.forEach((one, place) => {
-    for (const [part, title] of [["valid", "held-out"], ["train", "training"]]) {
+    const alone = one.valid_network_bits_per_char || [];
+    const blended = alone.some((value, at) => Number.isFinite(value) && value !== one.valid_bits_per_char[at]);
+    for (const [part, title] of [["valid", "held-out"], ["train", blended ? "training (network without counts)" : "training"]]) {
       const values = one[`${part}_bits_per_char`];
       if (!one.step || !Array.isArray(one.step) || !values) continue;
       const points = one.step.map((step, at) => [step, values[at]]).filter(([, value]) => Number.isFinite(value));

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import concurrent.futures
 import json
+import re
+import shutil
 import socket
+import subprocess
 import sys
 
 import pytest
@@ -368,8 +371,19 @@ def test_keys(tiny_run):
             stranger = Client(client.port, key)
             for method, path in (("POST", "/v1/completions"), ("GET", "/v1/models"), ("GET", "/metrics")):
                 status, headers, body = stranger.call(method, path, {} if method == "POST" else None)
-                assert status == 401 and headers["www-authenticate"] == "Bearer" and b"a key is needed" in body
+                assert (
+                    status == 401
+                    and headers["www-authenticate"] == "Bearer"
+                    and (b"a key is needed" if not key else b"the key in the header Authorization is wrong") in body
+                )
             assert stranger.call("GET", "/")[0] == 200 and stranger.call("GET", "/health")[0] == 200
+
+
+def test_errors_name_the_fields_of_the_request(client):
+    for fields, name in (({"length": "8-5"}, "length"), ({"regex": "("}, "regex")):
+        status, _, body = client.call("POST", "/v1/completions", {"model": "run", **fields})
+        message = json.loads(body)["error"]["message"]
+        assert status == 400 and name in message and "--" not in message, message
 
 
 def test_a_local_server_is_not_reached_by_another_name(client):
@@ -445,6 +459,25 @@ def test_a_corpus_that_is_gone_is_not_named(words, tmp_path):
         assert len(client.texts(n=3, unique=True)) == 3
 
 
+@pytest.mark.full
+def test_the_page_compares_with_other_runs_and_names_the_loss_of_the_network(labelled, words, tmp_path):
+    program = next((found for name in ("chromium", "chromium-browser") if (found := shutil.which(name))), None)
+    if program is None:
+        pytest.skip("chromium is not installed")
+    blended = seqgen.train(
+        words, cell="vanilla", hidden=8, steps=40, blend="ngram", split="60/40/0", out=tmp_path / "blended",
+        options={"best_by": "loss"},
+    )  # fmt: skip
+    with serving(blended, labelled) as client:
+        command = [program, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'browser'}"]
+        address = f"http://127.0.0.1:{client.port}/"
+        shown = subprocess.run([*command, "--virtual-time-budget=3000", "--dump-dom", address], capture_output=True)
+    page = shown.stdout.decode()
+    (others,) = re.findall(r'<select[^>]*id="other".*?</select>', page, re.S)
+    assert re.findall(r'value="(.*?)"', others) == ["", labelled.path.name]
+    assert "blended, training (network without counts): " in page
+
+
 # -- the command
 
 
@@ -457,13 +490,16 @@ def test_addresses_and_keys_of_the_command(cli, tiny_run, tmp_path, monkeypatch)
     assert "there is none" in cli("serve", tiny_run.path, "--keys", empty).err
     empty.write_text("clé\n")
     assert "printable ASCII" in cli("serve", tiny_run.path, "--keys", empty).err
-    assert "cannot read the keys" in cli("serve", tiny_run.path, "--keys", tmp_path / "nothing").err
+    for path, reason in ((tmp_path / "nothing", "No such file or directory"), (tmp_path, "Is a directory")):
+        assert cli("serve", tiny_run.path, "--keys", path).err == (
+            f"seqgen: cannot read the keys in {str(path)!r}: {reason}\n"
+        )
     monkeypatch.setenv("SEQGEN_API_KEY", " ")
     assert "SEQGEN_API_KEY is empty" in cli("serve", tiny_run.path).err
     monkeypatch.delenv("SEQGEN_API_KEY")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         result = cli("serve", tiny_run.path, "--port", taken.getsockname()[1])
-    assert result.code == 2 and "pass another --port" in result.err
+    assert result.code == 2 and ": Address already in use; pass another --port" in result.err
     assert cli("serve", "no-such-run").code == 2
     for device in ("nonsense", "cuda:99"):
         result = cli("serve", tiny_run.path, "--device", device)

@@ -60,7 +60,7 @@ def test_errors(client, server):
     assert caught.value.status_code == 413
     with (
         openai.OpenAI(base_url=f"http://127.0.0.1:{server.port}/v1", api_key="wrong", max_retries=0) as stranger,
-        pytest.raises(openai.AuthenticationError, match="a key is needed"),
+        pytest.raises(openai.AuthenticationError, match=r"the key .* is wrong"),
     ):
         stranger.models.list()
 

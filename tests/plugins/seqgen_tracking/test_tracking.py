@@ -99,6 +99,17 @@ def test_a_tracker_that_raises_costs_a_line(failure, where):
     assert ("ValueError: no route" if isinstance(failure, ValueError) else "exits with 3") in line
 
 
+def test_a_file_that_cannot_be_used_is_named(tmp_path):
+    lines = []
+    sender = Sender("files", (tmp_path / "none" / "db").open, lines.append)
+    sender.add(Report(1, {}))
+    sender.end("steps")
+    path = str(tmp_path / "none" / "db")
+    assert lines == [
+        f"tracker 'files' gets nothing further: cannot use {path!r}: No such file or directory; the training goes on"
+    ]
+
+
 def test_what_is_no_number_is_left_out():
     row = {"step": 3, "lr": 1, "train_loss_nats": 0.5, "flag": True, "note": "x", "nothing": None}
     assert Report.of(row, ["a"]) == Report(3, {"lr": 1.0, "train_loss_nats": 0.5}, ("a",))

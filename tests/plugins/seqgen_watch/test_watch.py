@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import pty
@@ -249,6 +250,27 @@ def test_several_runs_are_a_table_and_json_has_all(cli, run, in_tmp):
     assert shown.code == 0 and "names-001" in shown.out and "other-002" in shown.out and "bits" not in shown.err
     (first, second) = json.loads(cli("watch", run, "other-002", "--json").out)
     assert first["state"] == second["state"] == "ended: steps" and len(first["metrics"]) == 3
+
+
+def test_a_table_in_a_pipe_is_not_cut(cli, run, in_tmp):
+    other = shutil.copytree(run, run.with_name("a_second_run_with_a_name_that_is_rather_long_for_a_column_of_a_table"))
+    header, *rows = cli("watch", run, other, "--once").out.splitlines()
+    assert header.split()[0] == "run" and header.split()[-1] == "trained" and len(rows) == 2
+    assert rows[1].split()[0] == other.name
+
+
+def test_a_narrow_terminal_keeps_the_held_out_loss(run):
+    from rich.console import Console
+
+    from seqgen_watch.view import frame
+
+    view, shown = WatchedRun(run).look(), set()
+    for width in range(100, 20, -1):
+        console = Console(file=io.StringIO(), width=width, force_terminal=True, color_system=None)
+        console.print(frame([view, view]))
+        header = next((line for line in console.file.getvalue().splitlines() if line.split()[:1] == ["run"]), "")
+        shown.add(("held out" in header, "counting" in header))
+    assert shown >= {(True, True), (True, False)} and (False, True) not in shown
 
 
 def test_without_names_what_runs_is_watched_else_the_newest(cli, run, in_tmp):
