@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime
 import hashlib
+import os
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -35,6 +37,8 @@ def fetch(address: str, warn: Callable[[str], None] = lambda line: None) -> Path
             f"cannot use the address of {host!r} with a password in it, since the run would record it; put it into "
             "the configuration of fsspec"
         )
+    if address.lower().startswith(("http://", "https://")) and not urlsplit(address).hostname:
+        raise UsageError(f"cannot fetch {address!r}: it names no host; write it like https://example.org/names.csv")
     home = cache_folder("addresses")
     index = SafePath(home) / "index" / f"{hashlib.sha256(address.encode()).hexdigest()[:32]}.json"
     if (known := _known(index, home)) is not None:
@@ -71,7 +75,17 @@ def _blocks(address: str) -> Iterator[bytes]:
         cause = error.__cause__ or error  # for a host that is not reached, fsspec has no such file either
         if isinstance(error, FileNotFoundError) and getattr(cause, "status", 404 if cause is error else 0) == 404:
             raise NoSuchFile(f"no such file: {address!r}") from None
-        raise CorpusError(f"cannot fetch {address!r}: {type(cause).__name__}: {one_line(cause)}") from None
+        raise CorpusError(f"cannot fetch {address!r}: {_reason(cause)}") from None
+
+
+def _reason(error: BaseException) -> str:
+    """Return the reason for which an address cannot be fetched, in words where the system has some."""
+    of_system = getattr(error, "os_error", None)  # of aiohttp, for a host that is unknown or not reached
+    if isinstance(of_system, OSError) and of_system.errno is not None:
+        is_number = not isinstance(of_system, socket.gaierror)  # whose numbers are none of the system's
+        words = os.strerror(of_system.errno) if is_number else of_system.strerror
+        return f"the host {getattr(error, 'host', '')!r} is not reached: {words}"
+    return f"{type(error).__name__}: {one_line(error)}"
 
 
 def _opened(address: str) -> Any:

@@ -119,10 +119,11 @@ def _losses(run: seqgen.Run) -> dict[str, str]:
     """Return the losses at the step of the checkpoint, as the run's log has them."""
     at_step = [row for row in run.metrics if row.get("step") == run.state["step"]]
     row: dict[str, Any] = at_step[-1] if at_step else {}
+    network = "network without counts, " if exporting.counts_of(run) is not None else ""
     labels = {
         "valid_bits_per_char": "held-out records, bits per character",
         "valid_network_bits_per_char": "the same by the network alone",
-        "train_bits_per_char": "training records, bits per character",
+        "train_bits_per_char": f"training records, {network}bits per character",
     }
     return {label: f"{row[key]:.3f}" for key, label in labels.items() if isinstance(row.get(key), float)}
 

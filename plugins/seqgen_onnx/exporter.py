@@ -1,8 +1,8 @@
 """The exporter to ONNX.
 
 The model has the inputs ``ids`` (B,) and ``state_0``, ``state_1``, ...; its outputs are ``logits`` (B, V) and
-``state_0_next``, ``state_1_next``, ... Its metadata under "seqgen" are the text of each id, a mask of the ids that can be
-sampled, and the state before the first id.
+``state_0_next``, ``state_1_next``, ... Its metadata under "seqgen" are the text of each id, a mask of the ids
+that can be sampled, and the state before the first id.
 
 Dimension letters: B rows, V ids.
 """

@@ -9,11 +9,23 @@ import inspect
 import itertools
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from seqgen.corpus import Corpus, Record, Splitter, Survey, get_source_files, get_stamp, survey, verify_digest
+from seqgen.corpus import (
+    Corpus,
+    JoinedFiles,
+    PresplitSource,
+    Record,
+    Splitter,
+    Survey,
+    count_of,
+    get_source_files,
+    get_stamp,
+    survey,
+    verify_digest,
+)
 from seqgen.divided_corpus import DividedCorpus
 from seqgen.errors import CorpusError, DiskError, UsageError
 from seqgen.files import SafePath, cache_folder, dump_checksummed, dump_json, load_checksummed, write_atomic
@@ -48,11 +60,17 @@ class EncodedCorpus:
         survey: its counts and digest.
         vocabulary: its symbols.
         encoded: its parts.
+        kinds: the numbers of its files by how they are read, where they are of several kinds.
     """
 
     survey: Survey
     vocabulary: Vocabulary
     encoded: Parts
+    kinds: Mapping[str, int] = field(default_factory=dict)
+
+    def remarks(self) -> list[str]:
+        """Return notes on the files and the records, a few words for each."""
+        return [*(count_of(n, name) for name, n in self.kinds.items()), *self.survey.quality_notes()]
 
     @property
     def longest_symbols(self) -> int:
@@ -251,7 +269,9 @@ def encode_with(
             raise
     if not len(encoded["train"]):
         raise CorpusError(f"corpus {title!r} has no record in its training part; try --split none")
-    return EncodedCorpus(counted, vocabulary, encoded)
+    source = corpus.source.train if isinstance(corpus.source, PresplitSource) else corpus.source
+    kinds = source.kinds() if isinstance(source, JoinedFiles) else {}
+    return EncodedCorpus(counted, vocabulary, encoded, kinds)
 
 
 def count(corpus: Corpus, title: str, progress: Progress = no_progress, divided: DividedCorpus | None = None) -> Survey:

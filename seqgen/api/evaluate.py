@@ -72,6 +72,7 @@ def evaluate(
     result |= {"samples": len(texts)} | _shares(run, texts)
     with computing(settings.engine.threads):
         result |= distance_figures(run, found) | memory_figures(run, data, found)
+    found.notes += _beside_the_log(run, result, len(data.encoded["valid"]))
     result |= {"notes": found.notes} if found.notes else {}
     result |= _domain_figures(run, texts, corpus, metrics, reference, log)
     labels = _labels_of(metrics)
@@ -250,6 +251,22 @@ def _losses(run: OpenRun, data: EncodedCorpus, shared: Mapping[str, list[Any]]) 
             losses |= {"test_network_bits_per_char": alone.bits_per_char}
         losses |= {"test_records": len(costs.nats_N)}
     return losses
+
+
+def _beside_the_log(run: OpenRun, losses: Mapping[str, Any], n_valid: int) -> list[str]:
+    """Return a note on the validation loss of the training log, where that shows another one; else none."""
+    from seqgen.counting import Blend
+
+    logged = next((row for row in run.metrics if row.get("step") == run.state["step"]), {})
+    before, now = logged.get("valid_bits_per_char"), losses.get("validation_bits_per_char")
+    if not isinstance(before, float) or now is None or f"{before:.3f}" == f"{now:.3f}":
+        return []
+    n_logged = run.settings.train.eval_records if run.state.get("eval_records") is None else run.state["eval_records"]
+    why = [f"on {n_logged:,} of the {n_valid:,} records"] if run.vocabulary.ends and n_logged < n_valid else []
+    if isinstance(run.model, Blend):
+        why.append("by gates fitted without the records that they were measured on; here the gate is fitted to all")
+    shown = f"the training log has {before:.3f} bits per character of the validation part, measured"
+    return [f"{shown} {' and '.join(why)}"] if why else []
 
 
 def _shares(run: OpenRun, texts: list[str]) -> dict[str, float]:

@@ -181,6 +181,8 @@ def usage_line(error: Any) -> str:
     if isinstance(cause, ValidationError) and parameter is not None:
         return f"{', '.join(parameter.opts) or parameter.name}: {refusal(cause)}"
     line = " ".join(str(error.format_message()).split()).removesuffix(".")
+    if line.startswith("Missing argument ") and parameter is not None:
+        line = f"missing argument {parameter.metavar or parameter.name.upper()}"
     line = _TOO_MANY.sub(r"more arguments than the command takes: \1", line)
     if setting := _setting(error):
         return f"no such option: {error.option_name}; it is one of those that -o sets: -o {setting}=VALUE"

@@ -11,7 +11,7 @@ import typer
 
 from seqgen.cli.common import Json, RunName, complete_names, everywhere, say, session, show, stdout, warn, write
 from seqgen.cli.decoding import decoding
-from seqgen.cli.sample_files import TABLES, check_out, described, json_lines, write_out
+from seqgen.cli.sample_files import TABLES, CountedRows, check_out, described, json_lines, write_out
 from seqgen.errors import UsageError
 
 if TYPE_CHECKING:
@@ -87,6 +87,7 @@ def sample(
         rows = _with_rate(rows)
     if picture is not None:
         rows = _draw(loaded, rows, picture)
+    rows = counted_rows = CountedRows(rows)
     label = {} if settings["label"] is None else {"label": settings["label"]}
     given = {**settings["given"], **label}
     if out is None and not as_json and not nul and session.stdout.isatty():
@@ -101,7 +102,7 @@ def sample(
         between = "\0" if nul else "\n\n" if loaded.settings.corpus.multiline else "\n"
         chunks = ((row.text + between).encode("utf-8", "surrogatepass") for row in rows)
     if out is not None:
-        write_out(out, chunks)
+        write_out(out, chunks, counted_rows)
     elif session.stdout.isatty():
         for chunk in chunks:
             write(chunk.decode("utf-8", "surrogatepass"), as_json=as_json)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from seqgen.cli.common import say
 from seqgen.errors import MissingExtra, TooFewRows, UsageError
 
 if TYPE_CHECKING:
@@ -188,8 +189,42 @@ ENDINGS: Mapping[str, str] = {".csv": "csv", ".jsonl": "jsonl", ".json": "jsonl"
 """How rows of these files stand in shards."""
 
 
-def write_out(out: Path, chunks: Iterator[bytes]) -> None:
-    """Write what was found, even when a filter found fewer rows than asked."""
+class CountedRows:
+    """Rows that are counted as they are iterated over.
+
+    Attributes:
+        n: the number so far.
+    """
+
+    def __init__(self, rows: Iterable[Sample]) -> None:
+        self._rows, self.n = iter(rows), 0
+
+    def __iter__(self) -> Iterator[Sample]:
+        """Return itself."""
+        return self
+
+    def __next__(self) -> Sample:
+        """Return the next row."""
+        row = next(self._rows)
+        self.n += 1
+        return row
+
+
+def say_written(out: Path, n_rows: int) -> None:
+    """Say how many rows a file has, on stderr."""
+    from seqgen.render import counted
+
+    say(f"wrote {counted(n_rows, 'row')} to {out}")
+
+
+def write_out(out: Path, chunks: Iterator[bytes], rows: CountedRows) -> None:
+    """Write what was found, even when a filter found fewer rows than asked, and say how many rows that are.
+
+    Args:
+        out: the file.
+        chunks: its content.
+        rows: the rows from which the content is made.
+    """
     from seqgen.files import write_atomic
 
     data, problem = bytearray(), None
@@ -199,5 +234,6 @@ def write_out(out: Path, chunks: Iterator[bytes]) -> None:
     except TooFewRows as error:
         problem = error
     write_atomic(out, bytes(data))
+    say_written(out, rows.n)
     if problem is not None:
         raise problem

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from seqgen import __version__
 from seqgen.cli.common import say, session
-from seqgen.cli.sample_files import ENDINGS, described, join_rows, row_texts
+from seqgen.cli.sample_files import ENDINGS, described, join_rows, row_texts, say_written
 from seqgen.errors import TooFewRows, UsageError
 from seqgen.executors import Task, TaskResult, run_tasks
 from seqgen.files import SafePath, dump_checksummed, dump_json, load_checksummed, remove_folders, write_atomic
@@ -188,6 +188,7 @@ def write_shards(job: Job, *, workers: int, on: str, options: Mapping[str, Any],
         rows.line.clear()
         results.close()
     kept.remove()
+    say_written(job.out, rows.n_kept)
     rows.raise_if_few()
 
 

@@ -135,7 +135,15 @@ def _complaint(error: ValidationError, model: type[BaseModel], part: str) -> str
         return f"{part} has no option {name!r}{known}"
     if first["type"] == "missing":
         return f"{part} needs the option {name!r}"
-    return f"{f'option {name!r} of {part}' if name else part}: {refusal(error)}"
+    flag = _flag_of(model, name)
+    return f"{f'option {name!r} of {part}{flag}' if name else part}: {refusal(error)}"
+
+
+def _flag_of(model: type[BaseModel], name: str) -> str:
+    """Return the flag of a setting in parentheses where it has another name, else ""."""
+    field = model.model_fields.get(name)
+    names = [flag for one in getattr(field, "metadata", ()) for flag in getattr(one, "names", ()) if flag[:2] == "--"]
+    return f" ({names[0]})" if names and names[0] != f"--{name.replace('_', '-')}" else ""
 
 
 def refusal(error: ValidationError) -> str:

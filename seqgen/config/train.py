@@ -117,7 +117,7 @@ class TrainSettings(Options):
     @model_validator(mode="after")
     def _ends(self) -> Self:
         if self.steps is None and self.epochs is None and self.time_s is None:
-            raise ValueError("give steps, epochs or time_s: the run would never end")
+            raise ValueError("give steps, epochs or time: the run would never end")
         return self
 
 

@@ -25,14 +25,14 @@ from seqgen.corpus.places import find_places, find_repeated, is_address, is_patt
 from seqgen.corpus.readers import TextFile, read_lines
 from seqgen.corpus.reading import NO_READERS, InstalledReader, Reader, ReaderRecords, Readers, ReaderTable
 from seqgen.corpus.several import JoinedFiles
-from seqgen.corpus.survey import Distinct, Survey, Tally, owner_of, profile, survey
+from seqgen.corpus.survey import Distinct, Survey, Tally, count_of, owner_of, profile, survey
 from seqgen.corpus.tables import Table
 
 __all__ = [
     "NO_READERS", "PARTS", "ConcatenatedRecords", "Corpus", "Distinct", "FileKinds", "InstalledReader", "JoinedFiles",
     "PackageFiles", "Part", "PartOfCorpus", "PresplitSource", "Reader", "ReaderRecords", "ReaderTable", "Readers",
-    "Record", "Splitter", "Survey", "Table", "Tally", "TextFile", "TrailingNames", "compare_digests", "divide",
-    "files_of", "find_places", "find_repeated", "get_source_files", "get_stamp", "guess_form", "hashed_chunks",
-    "is_address", "is_pattern", "load_file", "name_of", "owner_of", "profile", "read_lines", "suffix_of", "survey",
-    "title_of", "verify_digest",
+    "Record", "Splitter", "Survey", "Table", "Tally", "TextFile", "TrailingNames", "compare_digests",
+    "count_of", "divide", "files_of", "find_places", "find_repeated", "get_source_files", "get_stamp", "guess_form",
+    "hashed_chunks", "is_address", "is_pattern", "load_file", "name_of", "owner_of", "profile", "read_lines",
+    "suffix_of", "survey", "title_of", "verify_digest",
 ]  # fmt: skip

@@ -111,6 +111,13 @@ class FileKinds:
         reader = self.readers.find(place, known=known, stream=self.layout == "stream")
         return reader or (self.form if self.form != "auto" else suffix or "text")
 
+    def describe(self, place: Place) -> str:
+        """Return how a file is read, for messages: "as plain text"."""
+        kind = self.find(place)
+        if isinstance(kind, InstalledReader):
+            return f"by the {kind.label.partition(' of ')[0]}"
+        return "as plain text" if kind == "text" else f"as {kind.upper()}"
+
     def is_table(self, place: Place) -> bool:
         """Return whether a file is read as a table."""
         return _is_table(self.find(place))
@@ -277,7 +284,7 @@ def load_file(
     reading = _Reading(file, kinds, columns, trailing_names, tables)
     if not is_several(path):
         return reading.source(places[0])
-    return JoinedFiles(tuple(places), reading.source, layout == "stream")
+    return JoinedFiles(tuple(places), reading.source, layout == "stream", kinds.describe)
 
 
 NAME = "name"

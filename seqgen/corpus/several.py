@@ -19,6 +19,7 @@ class JoinedFiles:
         places: the files, in their order.
         source_of: returns the records of one file.
         stream: whether they are one long text; a file that does not end with a line end then gets one.
+        kind_of: returns how a file is read, such as "as plain text"; None: nothing is reported of it.
         counts: what the last complete pass skipped or changed, summed over the files.
 
     Raises (while iterating): as the sources of the files do.
@@ -27,6 +28,7 @@ class JoinedFiles:
     places: tuple[Place, ...]
     source_of: Callable[[Place], Iterable[Record]] = field(compare=False)
     stream: bool = False
+    kind_of: Callable[[Place], str] | None = field(default=None, compare=False)
     counts: dict[str, int] = field(default_factory=dict, compare=False, repr=False)
 
     def __iter__(self) -> Iterator[Record]:
@@ -45,6 +47,11 @@ class JoinedFiles:
     def sources(self) -> Iterator[Iterable[Record]]:
         """Yield the records of each file."""
         return map(self.source_of, self.places)
+
+    def kinds(self) -> dict[str, int]:
+        """Return the numbers of files by how they are read; {} where all are read alike."""
+        found = Counter(map(self.kind_of, self.places)) if self.kind_of is not None else Counter[str]()
+        return {f"files read {kind}": n for kind, n in sorted(found.items())} if len(found) > 1 else {}
 
     def stamp(self) -> object:
         """Return a value that changes when a file is added, removed or changed."""

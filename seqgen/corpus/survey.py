@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import itertools
 import operator
+import re
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -56,9 +57,17 @@ class Survey:
         return self.n_records - self.n_distinct
 
     def quality_notes(self) -> list[str]:
-        """Return notes on duplicate, skipped and changed records, a few words each."""
-        shares = [f"{self.n_duplicates:,} duplicates ({self.n_duplicates / self.n_records:.1%})"]
-        return shares * bool(self.n_duplicates) + [f"{n:,} {name}" for name, n in sorted(self.counts.items())]
+        """Return notes on duplicate, skipped and changed records, a few words for each."""
+        shares = [f"{count_of(self.n_duplicates, 'duplicates')} ({self.n_duplicates / self.n_records:.1%})"]
+        return shares * bool(self.n_duplicates) + [count_of(n, name) for name, n in sorted(self.counts.items())]
+
+
+def count_of(n: int, described: str) -> str:
+    """Return a number with a description in the plural: "2 blank lines skipped", "1 blank line skipped"."""
+    words = described.split(" ")
+    if n == 1 and (plural := next((word for word in words if re.fullmatch(r"[a-z]{2,}[^\Ws]s", word)), None)):
+        words[words.index(plural)] = re.sub(r"ies$", "y", plural).removesuffix("s")
+    return f"{n:,} {' '.join(words)}"
 
 
 class Distinct:
@@ -188,7 +197,7 @@ class Tally:
         """
         found = self.survey
         if not found.n_records:
-            left_out = ", ".join(f"{n:,} {what}" for what, n in found.counts.items() if n)
+            left_out = ", ".join(count_of(n, what) for what, n in found.counts.items() if n)
             raise CorpusError(
                 f"corpus {name!r} holds no records: {left_out or 'it is empty, or all its lines are blank'}"
             )

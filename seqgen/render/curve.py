@@ -17,6 +17,16 @@ _MAX_TICKS = 6
 _POINTS = 400  # of a line; more cannot be told apart
 
 
+def is_blended(metrics: Sequence[Mapping[str, Any]]) -> bool:
+    """Return whether held-out losses are those of a blend, and training losses those of its network alone.
+
+    Args:
+        metrics: lines of metrics.jsonl.
+    """
+    key = "valid_network_bits_per_char"
+    return any(isinstance(row.get(key), float) and row[key] != row.get("valid_bits_per_char") for row in metrics)
+
+
 def loss_curve(metrics: Sequence[Mapping[str, Any]], title: str = "") -> str:
     """Return the losses of a run over its steps as an SVG picture, in the colour of the text around it.
 
@@ -34,15 +44,18 @@ def loss_curve(metrics: Sequence[Mapping[str, Any]], title: str = "") -> str:
     margin = (high - low) * 0.05 or 0.1
     axes = _Axes(right or 1, low - margin, high + margin)
     body = [*axes.grid()]
-    for number, (name, points) in enumerate((name, points) for name, points in lines.items() if points):
+    x = _LEFT
+    for name, points in ((name, points) for name, points in lines.items() if points):
         label, colour = _LINES[name]
+        if name == "train_loss_nats" and is_blended(metrics):
+            label = "training (network without counts)"
         path = " ".join(f"{axes.x(step):.1f},{axes.y(loss):.1f}" for step, loss in points)
         body.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
         step, loss = points[-1]
         body.append(f'<circle cx="{axes.x(step):.1f}" cy="{axes.y(loss):.1f}" r="3" fill="{colour}"/>')
-        x = _LEFT + 160 * number
         body.append(f'<rect x="{x}" y="10" width="14" height="4" fill="{colour}"/>')
         body.append(f'<text x="{x + 20}" y="16">{label} {loss:.3f}</text>')
+        x += max(160, 50 + 6 * len(f"{label} {loss:.3f}"))
     return "".join((head, *body, "</svg>"))
 
 

@@ -19,7 +19,7 @@ import seqgen
 from conftest import one_in, read_again, registered
 from seqgen.api.corpora import open_corpus
 from seqgen.api.encoded_corpus import learn
-from seqgen.corpus import Splitter, TextFile, load_file
+from seqgen.corpus import Splitter, TextFile, count_of, load_file
 from seqgen.errors import BadOption, CorpusError, UnknownSymbol, UsageError
 from seqgen.plugins.selection import default_plugins
 
@@ -156,7 +156,7 @@ def test_a_file_is_read_or_refused_as_said(name, cli, in_tmp):
     assert profile["duplicates"] == counts.pop("duplicates", len(row.texts) - len(set(row.texts)))
     assert profile["skipped_or_changed"] == counts
     for n, what in counts.items():
-        assert f"{what} {n}" in trained.err
+        assert count_of(what, n) in trained.err
     assert trained.err.count("control characters (") == ("control" in row.counts)
 
 

@@ -88,6 +88,14 @@ def test_the_folder_is_not_resumed_and_others_start_from_it(folder, words, cli, 
     assert seqgen.train(words, start=elsewhere, steps=1, out=tmp_path / "run").state["step"] == 1
 
 
+def test_the_files_of_a_folder_are_one_line(cli, tiny_run, tmp_path):
+    out = tmp_path / "words-hub"
+    n_files = len([path for path in tiny_run.export("hub", tmp_path / "before").files[0].rglob("*") if path.is_file()])
+    assert cli("export", "hub", tiny_run.path, out).err == (
+        f"compared with the run: the logits differ by at most 0\nwrote {out} ({n_files} files)\n"
+    )
+
+
 def test_texts_are_no_markup_in_the_card():
     shown = _cell("<script>|[a](b) `x` *y* \n# z")
     assert not set("<>|[]()`*\n#") & set(shown.replace("&#", "")) and "script" in shown
@@ -97,4 +105,7 @@ def test_texts_are_no_markup_in_the_card():
 def test_a_blend_is_exported_with_its_counts(tmp_path, words):
     run = seqgen.train(words, cell="vanilla", hidden=8, steps=30, blend="ngram", out=tmp_path / "run")
     run.export("hub", tmp_path / "hub")
+    assert (
+        "| training records, network without counts, bits per character |" in (tmp_path / "hub/README.md").read_text()
+    )
     assert seqgen.load(tmp_path / "hub").sample(100) == run.sample(100)

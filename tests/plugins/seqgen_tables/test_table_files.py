@@ -60,7 +60,7 @@ def texts(path):
 def test_a_workbook_is_read(cli, in_tmp):
     Path("a.xlsx").write_bytes(workbook({"first": PEOPLE, "2nd": [["title"], ["Countess"]]}))
     trained = cli("train", "--corpus", "a.xlsx", "--label-field", "kind", *TINY, "--out", "run")
-    assert trained.code == 0 and "1 rows without text skipped" in trained.err, trained.err
+    assert trained.code == 0 and "1 row without text skipped" in trained.err, trained.err
     assert texts("run") == [("Ada", "f", {"n": 1}), ("Ben", None, {"n": 3})]
     for sheet in ("2nd", "2"):
         shown = cli("show", "corpus", "a.xlsx", "-o", f"reader.sheet={sheet}")
