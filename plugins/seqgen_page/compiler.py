@@ -150,7 +150,7 @@ class Compiler:
         if dtype == "int64" and name == "mul" and any(isinstance(one, int) and one >= _LARGE for one in args):
             raise seqgen.ExportRefused(
                 f"cannot export this model as a page: it multiplies whole numbers by {max(args[1:])}, and numbers of "
-                "JavaScript are exact up to 2**53 only"
+                "JavaScript are exact up to 2**53 only; a network blended with counts (--blend ngram) can be exported"
             )
         if name in POINTWISE and shape is not None:
             return self.writer.settled(self._pointwise(name, args, kwargs, shape, dtype), n_uses)

@@ -10,6 +10,8 @@ from html import escape
 from importlib.resources import files
 from typing import Any
 
+from seqgen_page.viewers import Viewer
+
 _NOTHING = "'none'"
 _SCRIPTS = (
     "runtime.js",
@@ -18,25 +20,31 @@ _SCRIPTS = (
     "blend.js",
     "model.js",
     "texts.js",
+    "novelty.js",
     "unpacking.js",
     "view.js",
+    "pictures.js",
+    "settings.js",
+    "results.js",
+    "scoring.js",
     "page.js",
 )
+_NO_VIEWER = Viewer()
 
 
-def document(facts: Mapping[str, Any], step: str, arrays: str) -> str:
+def document(facts: Mapping[str, Any], step: str, arrays: str, viewer: Viewer = _NO_VIEWER) -> str:
     """Return the page.
 
     Args:
         facts: what the scripts need, as JSON values.
         step: the script of the step.
         arrays: weights and counts as text.
+        viewer: of the domain.
     """
     folder = files("seqgen_page")
-    script = '"use strict";\n' + "\n".join(
-        [step, *((folder / name).read_text(encoding="utf-8").replace('"use strict";\n', "") for name in _SCRIPTS)]
-    )
-    style = (folder / "page.css").read_text(encoding="utf-8")
+    parts = [(folder / name).read_text(encoding="utf-8").replace('"use strict";\n', "") for name in _SCRIPTS]
+    script = "\n".join(['"use strict";', step, f"const viewer = {viewer.script};", *parts])
+    style = (folder / "page.css").read_text(encoding="utf-8") + viewer.style
     body = (folder / "page.html").read_text(encoding="utf-8").replace("{title}", escape(str(facts["title"])))
     # "<" would end the element, or begin a comment.
     data = json.dumps(facts, ensure_ascii=True, separators=(",", ":")).replace("<", "\\u003c")

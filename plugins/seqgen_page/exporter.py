@@ -14,8 +14,10 @@ from seqgen import exporting
 from seqgen_page.comparison import Expected, compared, lost_bits
 from seqgen_page.compiler import Compiler
 from seqgen_page.document import document
-from seqgen_page.packing import Weights, packed_arrays, rounded_model
+from seqgen_page.novelty import bloom_filter
+from seqgen_page.packing import Weights, packed_arrays, packed_size, rounded_model
 from seqgen_page.texts import longest_symbols, text_facts
+from seqgen_page.viewers import Viewer, viewer_of
 
 _N_ROWS, _N_IDS, _N_SAMPLES = 4, 12, 100
 _MAX_IDS = 64  # of a sampled row that are compared
@@ -35,6 +37,8 @@ class PageExporter:
     Args:
         weights: how weights are stored: "float32", "float16", or "int8" with a scale for each row.
         title: the heading of the page; "": the name of the run.
+        novelty: whether rows are marked as new or in training, by a Bloom filter of the training records.
+        viewer: "auto" draws molecules, tunes and cards, "none" draws nothing; else the path of a script that draws.
     """
 
     def __init__(
@@ -42,16 +46,21 @@ class PageExporter:
         *,
         weights: Annotated[Weights, Field(description="bits of a weight: float32, float16 or int8")] = "float32",
         title: Annotated[str, Field(description="heading of the page")] = "",
+        novelty: Annotated[bool, Field(description="mark rows as new or in training, by a Bloom filter")] = False,
+        viewer: Annotated[str, Field(description="auto, none, or the path of a script that draws texts")] = "auto",
     ) -> None:
-        self.weights, self.title = weights, title
+        self.weights, self.title, self.novelty, self.viewer = weights, title, novelty, viewer
 
     def export(self, run: seqgen.Run, path: Path) -> seqgen.Exported:
         """Write the page and compare its logits with those of the run, with weights rounded as in the page.
 
         Raises:
             ExportRefused: the model or the tokenizer cannot be translated; the line names the operation or the part.
+            BadOption: the viewer cannot be used, or records are to be marked and the run has none.
+            CorpusError: records are to be marked, and the corpus is not the one the run was trained on.
             DiskError: the page cannot be written.
         """
+        viewer = viewer_of(run.settings.corpus.domain, self.viewer)
         symbols, model = exporting.symbols_of(run), rounded_model(run.model, self.weights)
         step = exporting.one_step(model)
         program = exporting.traced_program(step)
@@ -61,11 +70,12 @@ class PageExporter:
         facts = self._facts(run, symbols, step, compiler) | {"check": expected.check()}
         if not _reads_longest(facts["texts"], symbols, expected):
             facts["texts"]["read"] = None
-        text, described = self._arrays(step, compiler, exporting.counts_of(run))
-        facts["arrays"] = described
-        seqgen.write_atomic(path, document(facts, source, text).encode())
+        groups = self._arrays(run, step, compiler, facts)
+        text, facts["arrays"] = packed_arrays([array for group in groups.values() for array in group], self.weights)
+        page = document(facts, source, text, viewer).encode()
+        seqgen.write_atomic(path, page)
         difference, note = compared(path, program, step, expected)
-        notes, what = [note], "logits"
+        notes, what = [note, self._sizes(len(page), groups, viewer)], "logits"
         if self.weights != "float32":
             bits = lost_bits(run.model, model, symbols, expected.sampled)
             notes.insert(
@@ -77,15 +87,32 @@ class PageExporter:
         return seqgen.Exported([path], what, difference, tolerance=1e-4, notes=notes)
 
     def _arrays(
-        self, step: exporting.OneStep, compiler: Compiler, counts: exporting.CountTables | None
-    ) -> tuple[str, Sequence[Sequence[Any]]]:
-        """Return weights, the state at the beginning, and the counts, in the order in which the page takes them."""
-        arrays = [tensor.detach().cpu().numpy() for tensor in compiler.weights.values()]
-        arrays += [leaf.cpu().numpy() for leaf in step.initial_leaves(1)]
+        self, run: seqgen.Run, step: exporting.OneStep, compiler: Compiler, facts: dict[str, Any]
+    ) -> dict[str, list[Any]]:
+        """Return arrays by what they are, in the order in which the page takes them; add the facts of the filter."""
+        weights = [tensor.detach().cpu().numpy() for tensor in compiler.weights.values()]
+        weights += [leaf.cpu().numpy() for leaf in step.initial_leaves(1)]
+        groups, counts = {"weights": weights}, exporting.counts_of(run)
         if counts is not None:
-            arrays += [getattr(counts, name) for name in _TABLES]
-            arrays += [getattr(counts.prefixes, name) for name in _CHANGES] if counts.prefixes is not None else []
-        return packed_arrays(arrays, self.weights)
+            groups["counts"] = [getattr(counts, name) for name in _TABLES]
+            if counts.prefixes is not None:
+                groups["counts"] += [getattr(counts.prefixes, name) for name in _CHANGES]
+        if self.novelty:
+            records = run.records("train")
+            forms = (form for record in records for form in (record.text, run.recorded_form(record.text)))
+            bits, facts["novelty"] = bloom_filter(forms)
+            other = run.validator_here is not None
+            facts["novelty"]["note"] = " But a record that is written in another way counts as new." if other else ""
+            groups["training records"] = [bits]
+        return groups
+
+    def _sizes(self, n_bytes: int, groups: Mapping[str, Sequence[Any]], viewer: Viewer) -> str:
+        """Return a line with the size of the page and of its parts."""
+        parts = {name: packed_size(packed_arrays(arrays, self.weights)[1]) for name, arrays in groups.items()}
+        if viewer.name:
+            parts[f"viewer {viewer.name!r}"] = viewer.n_bytes
+        parts["the rest"] = n_bytes - sum(parts.values())
+        return f"{n_bytes / 1000:,.0f} kB: " + ", ".join(f"{name} {size / 1000:,.0f}" for name, size in parts.items())
 
     def _facts(
         self, run: seqgen.Run, symbols: exporting.Symbols, step: exporting.OneStep, compiler: Compiler

@@ -98,3 +98,11 @@ def packed_arrays(arrays: Iterable[Array], weights: Weights = "float32") -> tupl
     for array in arrays:
         packer.add(array, weights)
     return packer.text(), packer.described
+
+
+def packed_size(described: Sequence[Sequence[Any]]) -> int:
+    """Return the number of characters that arrays take in a page, from their descriptions."""
+    n_bytes = 0
+    for kind, n, *columns in described:
+        n_bytes += n * (4 + columns[0]) if kind == "int8" else n * np.dtype(kind).itemsize
+    return -(-n_bytes // 3) * 4

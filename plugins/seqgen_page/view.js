@@ -10,6 +10,14 @@ function element(name, properties, ...children) {
   return made;
 }
 
+// An element of SVG with attributes.
+function svg(name, attributes, ...children) {
+  const made = document.createElementNS("http://www.w3.org/2000/svg", name);
+  for (const [key, value] of Object.entries(attributes)) if (value !== "") made.setAttribute(key, value);
+  made.append(...children);
+  return made;
+}
+
 // Shade an element by what its symbol costs.
 function shade(target, nats) {
   const strength = Math.min(nats / BITS / MOST_BITS, 1) * 0.75;
@@ -30,14 +38,14 @@ function heatMap(texts, ids, nats) {
 // The symbols of a text one beside another, each with its cost; the end last.
 function symbolList(texts, ids, nats) {
   return nats.map((cost, place) => {
-    const shown = place < ids.length ? texts.show(ids[place]).replaceAll("\n", "⏎").replaceAll(" ", "␠") : "end";
+    const shown = place < ids.length ? texts.show(ids[place]).replaceAll("\n", "⏎").replaceAll(" ", "␣") : "end";
     const symbol = element("span", {}, shown);
     shade(symbol, cost);
     return element("li", {}, symbol, element("small", {}, (cost / BITS).toFixed(1)));
   });
 }
 
-function tableRow(texts, one, look) {
+function tableRow(texts, one, look, novelty) {
   const shown = one.ids.length ? heatMap(texts, one.ids, one.nats) : [element("i", {}, "(empty)")];
   const text = texts.read
     ? element("button", { type: "button", title: "Score this text", onclick: () => look(one.text) }, ...shown)
@@ -46,6 +54,7 @@ function tableRow(texts, one, look) {
     "tr", {},
     element("td", { className: "number" }, String(one.row)),
     element("td", { className: one.cut ? "text cut" : "text" }, text),
+    ...(novelty === null ? [] : [element("td", {}, one.known ? "in training" : "new")]),
     element("td", { className: "number" }, one.bits.toFixed(2)),
   );
 }
@@ -56,8 +65,12 @@ function field(text) {
   return /[",\n\r]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }
 
-function saveRows(rows, name) {
-  const lines = ["row,text,bits_per_char,cut", ...rows.map((one) => [one.row, field(one.text), one.bits.toFixed(4), one.cut].join(","))];
+function saveRows(rows, name, withNovelty) {
+  const novelty = (value) => (withNovelty ? [value] : []);
+  const lines = [
+    ["row", "text", "bits_per_char", "cut", ...novelty("in_training")],
+    ...rows.map((one) => [one.row, field(one.text), one.bits.toFixed(4), one.cut, ...novelty(one.known)]),
+  ].map((line) => line.join(","));
   const address = URL.createObjectURL(new Blob([lines.join("\n") + "\n"], { type: "text/csv" }));
   const link = element("a", { href: address, download: `${name}.csv` });
   link.click();

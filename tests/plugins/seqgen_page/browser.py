@@ -101,8 +101,11 @@ class Browser:
         while self.evaluate("document.readyState") != "complete":
             time.sleep(0.05)
 
-    def evaluate(self, expression: str) -> Any:
-        found = self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
+    def evaluate(self, expression: str, *, by_hand: bool = False) -> Any:
+        """The value of an expression; ``by_hand`` as if somebody had clicked, without which nothing may sound."""
+        found = self.call(
+            "Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True, userGesture=by_hand
+        )
         assert "exceptionDetails" not in found, found["exceptionDetails"]
         return found["result"].get("value")
 

@@ -49,7 +49,7 @@ def sampled(page, n, **settings):
 @pytest.fixture(scope="module")
 def page(tiny_run, tmp_path_factory):
     path = tmp_path_factory.mktemp("page") / "page.html"
-    tiny_run.export("page", path, title="Forty <words>")
+    tiny_run.export("page", path, title="Forty <words>", novelty=True)
     return path
 
 
@@ -67,6 +67,7 @@ def test_the_page_may_run_its_own_script_and_style_only(page):
 
     assert rules["style-src"] == digest(re.search(r"<style>(.*?)</style>", text, re.S)[1])
     assert rules["script-src"].split()[0] == digest(re.search(r'<script id="program">(.*?)</script>', text, re.S)[1])
+    text = text.replace("http://www.w3.org/2000/svg", "")  # a name, which nothing is loaded from
     assert not re.search(r"https?://|\bimport\(|fetch\(|src=|href=", text)
     assert "<h1>Forty &lt;words&gt;</h1>" in text
 
@@ -116,6 +117,14 @@ def test_the_costs_of_symbols_are_those_of_the_run(page, tiny_run):
     scores = tiny_run.score([row["text"] for row in rows])
     for row, score in zip(rows, scores, strict=True):
         assert row["nats"] == pytest.approx(score.nats_per_symbol, abs=1e-4)
+
+
+@needs_node
+def test_rows_are_new_as_the_run_says(page, tiny_run):
+    rows = sampled(page, 600)
+    where = tiny_run.where([row["text"] for row in rows])
+    assert sum(row["known"] != (where[row["text"]] == "train") for row in rows) <= 3
+    assert facts_of(page)["novelty"]["records"] == len({record.text for record in tiny_run.records("train")})
 
 
 @needs_node
@@ -338,7 +347,7 @@ def test_an_operation_without_a_translation_is_named():
 @pytest.mark.full
 def test_whole_numbers_that_javascript_cannot_hold_are_refused(tmp_path, words):
     run = seqgen.train(words, model="ngram", steps=2, out=tmp_path / "run")
-    with pytest.raises(ExportRefused, match=r"exact up to 2\*\*53"):
+    with pytest.raises(ExportRefused, match=r"exact up to 2\*\*53 only; a network blended with counts"):
         run.export("page", tmp_path / "page.html")
 
 
@@ -378,13 +387,14 @@ def test_the_page_opens_from_a_file_and_asks_for_nothing(page, tiny_run):
 def test_constraints_are_kept_by_rejection(page, tiny_run):
     with Browser(390, 800, dark=True) as browser:
         browser.open(page, "#rows=10&contains=a&shortest=3&longest=5")
-        browser.wait_for("document.getElementById('status').textContent.includes('10 rows in')")
+        browser.wait_for("document.getElementById('status').textContent.includes('10 rows kept of')")
         texts = browser.evaluate("[...document.querySelectorAll('td.text')].map((cell) => cell.textContent)")
         rows = tiny_run.sample(10, contains="a", length="3-5", exact=True)
         assert texts == [row.text for row in rows]
         browser.evaluate("document.getElementById('prefix').value = '€'")
         browser.evaluate("document.getElementById('settings').requestSubmit()")
         assert "unknown symbol" in browser.evaluate("document.getElementById('status').textContent").lower()
+        assert browser.evaluate("document.querySelectorAll('#body tr').length") == 0
         assert browser.evaluate("document.documentElement.scrollWidth") <= 390
 
 

@@ -1,0 +1,63 @@
+"""Rows marked as new or in training: the filter misses no record, and is seldom wrong about others."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import seqgen
+import seqgen_page
+from seqgen_page.comparison import find_node
+from seqgen_page.novelty import ONE_IN, bloom_filter
+
+pytestmark = pytest.mark.skipif(find_node() is None, reason="node 18 or newer is not installed")
+
+
+def known_in_page(bits, facts, texts):
+    """What the page's script says of texts."""
+    script = (Path(seqgen_page.__file__).parent / "novelty.js").read_text()
+    program = f"""{script}
+    const asked = JSON.parse(require("fs").readFileSync(0, "utf-8"));
+    const novelty = new Novelty(Uint8Array.from(asked.bits), asked.facts);
+    process.stdout.write(JSON.stringify(asked.texts.map((text) => novelty.has(text))));"""
+    asked = json.dumps({"bits": bits.tolist(), "facts": facts, "texts": texts})
+    done = subprocess.run([find_node(), "-e", program], input=asked, capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)
+
+
+def words(n, seed):
+    generator = random.Random(seed)
+    return ["".join(generator.choices("abcdé日👩", k=generator.randint(1, 90))) for _ in range(n)]
+
+
+def test_records_are_found_and_others_seldom():
+    records, others = words(2000, 1), sorted(set(words(20_000, 2)) - set(words(2000, 1)))
+    bits, facts = bloom_filter(records)
+    assert all(known_in_page(bits, facts, records))
+    n_wrong = sum(known_in_page(bits, facts, others))
+    # Binomial: the expected number and five standard deviations.
+    expected = len(others) / ONE_IN
+    assert n_wrong <= expected + 5 * expected**0.5
+    assert facts["records"] == len(set(records)) and len(bits) < 2 * len(records)
+
+
+def test_texts_are_compared_in_normal_form():
+    bits, facts = bloom_filter(["é"])
+    assert known_in_page(bits, facts, ["e\u0301", "é", "e"]) == [True, True, False]
+
+
+def test_a_filter_of_nothing_knows_nothing():
+    bits, facts = bloom_filter([])
+    assert not np.any(bits) and known_in_page(bits, facts, ["", "a"]) == [False, False]
+
+
+@pytest.mark.full
+def test_one_long_text_has_no_records_to_compare_with(tmp_path, words):
+    run = seqgen.train(words, layout="stream", cell="vanilla", hidden=8, steps=2, blend="none", out=tmp_path / "run")
+    with pytest.raises(seqgen.BadOption, match="one long text has no records"):
+        run.export("page", tmp_path / "page.html", novelty=True)
