@@ -8,7 +8,11 @@ from pathlib import Path
 
 import seqgen
 
-_VIEWERS: dict[str, tuple[str, tuple[str, ...]]] = {}
+_VIEWERS = {
+    "seqgen_smiles:smiles": (
+        "molecule", ("smiles_reader.js", "molecule_rings.js", "ring_layout.js", "molecule_layout.js", "molecule.js"),
+    ),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

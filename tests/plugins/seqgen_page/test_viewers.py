@@ -34,6 +34,66 @@ def in_node(files, expression, texts):
     return json.loads(done.stdout)
 
 
+# -- molecules
+
+FACTS = """(() => { const { atoms, bonds } = readSmiles(text);
+    return [atoms.length, bonds.length, atoms.reduce((sum, atom) => sum + atom.hydrogens, 0)]; })()"""
+PLACES = """(() => { const molecule = readSmiles(text), places = layoutMolecule(molecule);
+    const near = places.map((p, i) => Math.min(9, ...places.slice(0, i).map((q) => distance(p, q))));
+    const lengths = molecule.bonds.map(({ a, b }) => distance(places[a], places[b]));
+    return { near: Math.min(...near), shortest: Math.min(1, ...lengths), longest: Math.max(1, ...lengths) }; })()"""
+
+
+def test_molecules_are_read():
+    known = {
+        "C": [1, 0, 4], "CCO": [3, 2, 6], "c1ccccc1": [6, 6, 6], "C1=CC=CN1": [5, 5, 5], "c1cc[nH]c1": [5, 5, 5],
+        "CC(=O)[O-].[Na+]": [5, 3, 3], "OS(=O)(=O)O": [5, 4, 2], "C%12CC%12": [3, 3, 6], "[13CH4]": [1, 0, 4],
+        "F/C=C/F": [4, 3, 2], "N[C@@H](C)C(O)=O": [6, 5, 7], "OCl(=O)(=O)=O": [5, 4, 1], "n1ccccc1": [6, 6, 5],
+    }  # fmt: skip
+    assert dict(zip(known, in_node(MOLECULE, FACTS, list(known)), strict=True)) == known
+
+
+def test_a_text_that_is_no_molecule_has_a_reason():
+    wrong = {
+        "": "there is no atom", "C1CC": "ring 1 is not closed", "C(C": "a bracket is not closed",
+        "CC)": "closed that was", "CC=": "no atom after", "=C": "no atom before",
+        "C(C)(C)(C)(C)C": "atom 1, C, has 5 bonds", "C!": '"!" is no part',
+        "[Xx]": "no element Xx", "C11": "bound twice", "(C)": "begins before any atom", "C==C": "no atom before",
+        "C=1CC#1": "closed by another bond",
+    }  # fmt: skip
+    for text, found in zip(wrong, in_node(MOLECULE, FACTS, list(wrong)), strict=True):
+        assert wrong[text] in found["error"], text
+
+
+def smiles_texts():
+    from importlib.resources import files
+
+    return (files("seqgen_corpora") / "smiles/smiles.txt").read_text().split()
+
+
+@pytest.mark.full
+def test_molecules_are_those_of_rdkit():
+    chem = pytest.importorskip("rdkit.Chem")
+    texts = smiles_texts()[::10]
+    for text, found in zip(texts, in_node(MOLECULE, FACTS, texts), strict=True):
+        molecule = chem.MolFromSmiles(text)
+        hydrogens = sum(atom.GetTotalNumHs() for atom in molecule.GetAtoms())
+        assert found == [molecule.GetNumAtoms(), molecule.GetNumBonds(), hydrogens], text
+
+
+def test_atoms_do_not_overlap():
+    found = in_node(MOLECULE, PLACES, smiles_texts()[::20])
+    assert all("error" not in one for one in found)
+    clear = [one["near"] > 0.4 and one["shortest"] > 0.6 and one["longest"] < 1.6 for one in found]
+    assert sum(clear) >= 0.98 * len(found)
+
+
+def test_rings_are_regular():
+    (benzene, naphthalene) = in_node(MOLECULE, PLACES, ["C1=CC=CC=C1", "C1=CC=C2C=CC=CC2=C1"])
+    for one in (benzene, naphthalene):
+        assert one["near"] == pytest.approx(1, abs=1e-6) and one["longest"] == pytest.approx(1, abs=1e-6)
+
+
 # -- scripts of others
 
 
