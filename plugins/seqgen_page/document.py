@@ -42,7 +42,8 @@ def document(facts: Mapping[str, Any], step: str, arrays: str, viewer: Viewer = 
         viewer: of the domain.
     """
     folder = files("seqgen_page")
-    parts = [(folder / name).read_text(encoding="utf-8").replace('"use strict";\n', "") for name in _SCRIPTS]
+    names = [*(["abc_lexer.js"] if facts.get("texts", {}).get("read") == "abc" else []), *_SCRIPTS]
+    parts = [(folder / name).read_text(encoding="utf-8").replace('"use strict";\n', "") for name in names]
     script = "\n".join(['"use strict";', step, f"const viewer = {viewer.script};", *parts])
     style = (folder / "page.css").read_text(encoding="utf-8") + viewer.style
     body = (folder / "page.html").read_text(encoding="utf-8").replace("{title}", escape(str(facts["title"])))

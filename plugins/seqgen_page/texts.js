@@ -48,12 +48,22 @@ class Texts {
     if (this.read === "byte") return text ? [text] : [];
     if (this.read === "char") return Array.from(text);
     if (this.read === "longest") return this.longest(text);
+    if (this.read === "abc") return lexAbc(text).flatMap(([kind, word]) => this.tokensOf(kind, word));
     if (this.read === "bpe") return this.divided(text).flatMap((piece) => this.merged(piece));
     return text.match(new RegExp(this.pattern, "gsu")) || [];
   }
 
   spell(piece) {
     return this.read === "word" ? Array.from(piece) : [piece];
+  }
+
+  // A token of ABC, or its parts if it is not known.
+  tokensOf(kind, word) {
+    if (this.idOf.has(word) || Array.from(word).length === 1) return [word];
+    return splitAbc(kind, word).flatMap((part) => {
+      const [[own, whole]] = lexAbc(part);
+      return this.tokensOf(whole === part ? own : "other", part);
+    });
   }
 
   longest(text) {

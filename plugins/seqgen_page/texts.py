@@ -52,6 +52,8 @@ def _reading(name: str, data: Mapping[str, Any]) -> dict[str, Any]:
         return {"read": "bpe", "merges": data["merges"], "pattern": _BPE[data["split"]]}
     if name == "seqgen_text:word" and data["pattern"].startswith(f"{_PYTHON_LETTER}+(?:(?:['’]"):  # the usual one
         return {"read": "word", "pattern": _WORDS}
+    if name == "seqgen_tunes:abc":
+        return {"read": "abc"}
     return {"read": "longest"}
 
 

@@ -12,6 +12,9 @@ _VIEWERS = {
     "seqgen_smiles:smiles": (
         "molecule", ("smiles_reader.js", "molecule_rings.js", "ring_layout.js", "molecule_layout.js", "molecule.js"),
     ),
+    "seqgen_tunes:abc": (
+        "tune", ("../abc_lexer.js", "tune_reader.js", "staff.js", "tune_notes.js", "tune_player.js", "tune.js"),
+    ),
 }  # fmt: skip
 
 

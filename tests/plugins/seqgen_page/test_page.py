@@ -231,11 +231,12 @@ TEXTS = [
     "Ada Lovelace's 1st engine", "naïve café — déjà  vu\n\nnew", "e\u0301a'b’c ½ x² ⅷ", "日本語 テスト", "👩‍🔬 ok",
     "C[C@H](N)C(=O)OBrCl%12",
     "cost=1\nname=cost=\n\nname=x", "a\tb  c", "don't 'quote' 12,345.6", "x",
+    "M:6/8\nK:D\n|:{gf}^c,/2(3ab'[ce-]3/2 z2>A|1 T:|2 \"G\"[K:Am]!trill!c//-|]",
 ]  # fmt: skip
 
 
 @needs_node
-@pytest.mark.parametrize("name", one_in(3, ["char", "byte", "word", "bpe", "smiles", "selfies", "fields"]))
+@pytest.mark.parametrize("name", one_in(3, ["char", "byte", "word", "bpe", "smiles", "selfies", "fields", "abc"]))
 def test_texts_are_read_as_by_the_tokenizer(name, tmp_path):
     (entry,) = [one for one in registered("tokenizer") if one.spec.name == name]
     if name == "bpe":

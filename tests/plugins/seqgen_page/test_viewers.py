@@ -94,6 +94,59 @@ def test_rings_are_regular():
         assert one["near"] == pytest.approx(1, abs=1e-6) and one["longest"] == pytest.approx(1, abs=1e-6)
 
 
+# -- tunes
+
+TUNES = [
+    "M:6/8\nL:1/8\nK:D\nA|d>ed cde|f2 ^g (3abc'|=c2 c C,3|z2 d-d3:|",
+    "M:C|\nL:1/16\nK:Gm\n{ab}[G4B4d4]- [G4B4d4] B/c/d//e// c<<d|[K:Am]a8 [M:2/4] f4|]",
+    "M:9/8\nL:1/8\nK:Hp\n(2ab (4abcd c'3|[1a,,2:|[2 _b2 b B ^^F|",
+]
+SOUNDS = """(() => { const tune = readTune(text), { sounds } = soundsOf(tune, [...tune.bars.keys()]);
+    return sounds.map(({ start, length, pitch }) => [start, length, pitch]); })()"""
+ORDER = "playOrder(readTune(text).bars)"
+
+
+def sounds_of(text):
+    read_tune = pytest.importorskip("seqgen_tunes.parser").read_tune
+    notes = read_tune(text).sounding()
+    return sorted((float(note.start), float(note.duration), pitch) for note in notes for pitch in note.pitches)
+
+
+def test_tunes_sound_as_by_their_plugin():
+    for text, found in zip(TUNES, in_node(TUNE, SOUNDS, TUNES), strict=True):
+        wanted = sounds_of(text)
+        assert [one[2] for one in sorted(found)] == [pitch for _, _, pitch in wanted], text
+        for one, other in zip(sorted(found), wanted, strict=True):
+            assert one == pytest.approx(list(other), abs=1e-3)
+
+
+@pytest.mark.full
+def test_tunes_of_the_corpus_sound_as_by_their_plugin():
+    pytest.importorskip("music21")
+    from seqgen_tunes.corpus import Tunes
+
+    texts = [record.text for record in Tunes("aird", None)]
+    for text, found in zip(texts, in_node(TUNE, SOUNDS, texts), strict=True):
+        wanted = sounds_of(text)
+        assert len(found) == len(wanted), text
+        for one, other in zip(sorted(found), wanted, strict=True):
+            assert one == pytest.approx(list(other), abs=1e-3), text
+
+
+def test_repeats_and_endings_are_played():
+    orders = {
+        "ab|cd|": [0, 1], "ab:|cd|": [0, 0, 1], "|:ab|cd:|e|": [0, 1, 0, 1, 2], "a|:b:|:c:|": [0, 1, 1, 2, 2],
+        "|:a|1b:|2c|d|": [0, 1, 0, 2, 3], "a|[1b:|[2c||d:|": [0, 1, 0, 2, 3, 3],
+    }  # fmt: skip
+    found = in_node(TUNE, ORDER, [f"L:1/8\nK:C\n{music}" for music in orders])
+    assert dict(zip(orders, found, strict=True)) == orders
+
+
+def test_a_tune_without_key_or_notes_has_a_reason():
+    no_key, no_notes = in_node(TUNE, ORDER, ["abc|", "M:C\nK:D\n|:|"])
+    assert no_key["error"] == "there is no key" and no_notes["error"] == "there are no notes"
+
+
 # -- scripts of others
 
 

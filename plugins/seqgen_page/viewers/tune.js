@@ -1,0 +1,109 @@
+// The viewer of tunes: staves, and the order in which bars are played.
+"use strict";
+
+const LINE = 78; // pixels from a staff to the next
+
+// Bars as lines of a given width: [{bars: [{bar, width}], width}].
+function breakLines(tune, width, first, others) {
+  const lines = [];
+  let line = { bars: [], width: first };
+  for (const bar of tune.bars) {
+    const size = 14 + bar.events.map(spaceOf).reduce((sum, { before, after }) => sum + before + after, 0);
+    if (line.bars.length > 0 && line.width + size > width) {
+      lines.push(line);
+      line = { bars: [], width: others };
+    }
+    line.bars.push({ bar, size });
+    line.width += size;
+  }
+  lines.push(line);
+  return lines;
+}
+
+// width: pixels that there are.
+function drawTune(text, width = 640) {
+  const tune = readTune(text),
+    head = 34 + 8 * Math.abs(tune.key) + 6;
+  const lines = breakLines(tune, width, head + (tune.metre ? 26 : 0), head),
+    picture = svg("svg", { class: "tune" });
+  const full = Math.max(width, ...lines.map((line) => line.width + 4));
+  let key = tune.key;
+  lines.forEach((line, row) => {
+    const own = row === 0 ? head + (tune.metre ? 26 : 0) : head,
+      last = row === lines.length - 1 && line.width < 0.7 * width;
+    const stretch = last ? 1 : Math.max(1, (width - 4 - own) / Math.max(1, line.width - own));
+    const staff = svg("g", { transform: `translate(2 ${row * LINE + 26})` });
+    const end = own + (line.width - own) * stretch;
+    for (let y = 0; y <= 32; y += 8) staff.append(stroke(0, y, end, y, "staff"));
+    staff.append(trebleClef(6));
+    const signature = keySignature(key, 30);
+    staff.append(...signature.signs);
+    if (row === 0 && tune.metre) staff.append(...timeSignature(tune.metre, 30 + signature.width).signs);
+    let x = own;
+    for (const { bar, size } of line.bars) {
+      if (x === own && bar.start.endsWith(":")) staff.append(...barLine("|:", x - 9));
+      key = drawBar(staff, bar, x, size, stretch, key);
+      x += size * stretch;
+      staff.append(...barLine(bar.end || "|", x));
+    }
+    picture.append(staff);
+  });
+  const height = lines.length * LINE;
+  picture.setAttribute("viewBox", `0 0 ${Math.ceil(full)} ${height}`);
+  picture.setAttribute("width", Math.ceil(full));
+  return picture;
+}
+
+// Draw what is in a bar; return the key after it.
+function drawBar(staff, bar, left, size, stretch, key) {
+  let x = left + 10;
+  const placed = [];
+  for (const event of bar.events) {
+    const { before, after } = spaceOf(event);
+    x += before * Math.min(stretch, 1.2);
+    if (event.key !== undefined) {
+      staff.append(...keySignature(event.key, x).signs);
+      key = event.key;
+    } else if (event.metre !== undefined) staff.append(...timeSignature(event.metre, x).signs);
+    else {
+      placed.push({ event, x });
+      staff.append(...drawEvent(event, x));
+    }
+    x += after * stretch;
+  }
+  for (const group of beamed(placed)) staff.append(...drawStems(group));
+  if (bar.ending) {
+    const highest = Math.max(...placed.flatMap(({ event }) => event.notes.map((note) => note.step))),
+      y = Math.max(-17, Math.min(-10, stepY(highest) - 6));
+    staff.append(
+      path(`M${left + 3},${y} v-8 h${(size * stretch - 8).toFixed(1)}`, "thin"),
+      svg("text", { x: left + 7, y: y + 2, class: "small" }, bar.ending),
+    );
+  }
+  placed.forEach(({ event, x: at }, place) => {
+    const next = placed[place + 1];
+    const until = next ? next.x : left + size * stretch,
+      y = event.notes.length ? stepY(Math.min(...event.notes.map((note) => note.step))) + 7 : 0;
+    if (event.tied && event.notes.length)
+      staff.append(path(`M${at + 2},${y} Q${(at + until) / 2},${y + 7} ${until - 2},${y}`, "thin"));
+    if (event.tuplet && (place === 0 || placed[place - 1].event.tuplet !== event.tuplet)) {
+      const all = placed.filter((one) => one.event.tuplet === event.tuplet),
+        highest = Math.max(5, ...all.flatMap((one) => one.event.notes.map((note) => note.step)));
+      staff.append(
+        svg(
+          "text",
+          {
+            x: (at + all[all.length - 1].x) / 2,
+            y: Math.min(-6, stepY(highest) - 8),
+            class: "small",
+            "text-anchor": "middle",
+          },
+          String(event.tuplet.count),
+        ),
+      );
+    }
+  });
+  return key;
+}
+
+const viewer = { name: "tune", draw: drawTune, sound: soundTune };
