@@ -15,6 +15,7 @@ _VIEWERS = {
     "seqgen_tunes:abc": (
         "tune", ("../abc_lexer.js", "tune_reader.js", "staff.js", "tune_notes.js", "tune_player.js", "tune.js"),
     ),
+    "seqgen_cards:card": ("card", ("card.js",)),
 }  # fmt: skip
 
 

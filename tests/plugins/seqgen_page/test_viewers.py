@@ -147,7 +147,27 @@ def test_a_tune_without_key_or_notes_has_a_reason():
     assert no_key["error"] == "there is no key" and no_notes["error"] == "there are no notes"
 
 
-# -- scripts of others
+# -- cards, and scripts of others
+
+
+def test_cards_are_read():
+    good = "name=Fire Imp\ncost=3\ntype=minion\ntext=a=b"
+    (found,) = in_node(["viewers/card.js"], "[...readCard(text)]", [good])
+    assert dict(found) == {"name": "Fire Imp", "cost": "3", "type": "minion", "text": "a=b"}
+    wrong = {
+        "name=x\ny": "line 2 is no field",
+        "name=x\nname=y": "stands there twice",
+        "name=x\ncost=1": "no field type",
+    }
+    for text, one in zip(wrong, in_node(["viewers/card.js"], "readCard(text)", list(wrong)), strict=True):
+        assert wrong[text] in one["error"]
+
+
+def test_a_domain_has_its_viewer_only():
+    assert [viewer_of(domain, "auto").name for domain in ("seqgen_smiles:smiles", "seqgen_tunes:abc", None)] == [
+        "molecule", "tune", "",
+    ]  # fmt: skip
+    assert viewer_of("seqgen_cards:card", "none").n_bytes == 0 < viewer_of("seqgen_cards:card", "auto").n_bytes < 10_000
 
 
 def test_a_script_of_somebody_is_a_viewer(tmp_path):

@@ -1,0 +1,48 @@
+// The viewer of cards: lines of name=value laid out as a card.
+"use strict";
+
+const CARD_LINE = /^(name|cost|type|class|rarity|race|attack|health|durability|armor|text)=(.*)$/;
+
+// Fields by name. Raises an error for a text that is no card.
+function readCard(text) {
+  const fields = new Map();
+  text.split("\n").forEach((line, place) => {
+    const found = CARD_LINE.exec(line);
+    if (found === null) throw new Error(`line ${place + 1} is no field of a card`);
+    if (fields.has(found[1])) throw new Error(`the field ${found[1]} stands there twice`);
+    fields.set(found[1], found[2]);
+  });
+  for (const name of ["name", "cost", "type"]) if (!fields.has(name)) throw new Error(`there is no field ${name}`);
+  return fields;
+}
+
+function drawCard(text) {
+  const card = readCard(text),
+    value = (name) => card.get(name) ?? "";
+  const number = (name, sign) =>
+    element(
+      "span",
+      { className: `gem ${name}`, title: name },
+      element("span", { className: "unseen" }, `${name} `),
+      sign,
+      value(name),
+    );
+  const foot = element("p", { className: "strength" });
+  if (card.has("attack")) foot.append(number("attack", "⚔ "));
+  for (const name of ["health", "durability", "armor"])
+    if (card.has(name)) foot.append(number(name, name === "health" ? "♥ " : "◈ "));
+  const keywords = value("text")
+    .split(/(\b[A-Z][a-z]+(?: (?:[A-Z][a-z]+|and|One))*(?=:| -))/)
+    .map((part, place) => (place % 2 ? element("b", {}, part) : part));
+  return element(
+    "div",
+    { className: `card ${CSS.escape(value("rarity"))}` },
+    element("p", { className: "title" }, number("cost", ""), element("b", {}, value("name"))),
+    element("p", { className: "kind" }, [value("rarity"), value("type")].filter(Boolean).join(" ")),
+    element("p", { className: "kind" }, [value("class"), value("race")].filter(Boolean).join(" · ")),
+    element("p", { className: "words" }, ...keywords),
+    foot,
+  );
+}
+
+const viewer = { name: "card", draw: drawCard };
