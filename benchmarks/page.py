@@ -1,0 +1,130 @@
+"""Pages of names, molecules, tunes and cards: rows a second, sizes, and what rounded weights cost.
+
+    python benchmarks/page.py [--rounds 5] [--runs FOLDER] [--time 100s]
+
+Runs with the recommended settings of their corpus are trained for ``--time`` where FOLDER has none. The script of each
+page is run by node, which has the engine of Chromium, on one thread; of each row its bits per character are computed
+too, as on the page. The first round is not timed. Rows a second of the CPU's time depend less on what else the machine
+does. Sizes count base 64; the goal of a size is 1.4 times the bytes of weights and counts plus 200 kB.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import statistics
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from seqgen_page.comparison import find_node, page_results
+
+import seqgen
+from report import number, table, verdict, write_page
+
+_CORPORA = {"names": (4000, 2000), "smiles": (1000, 200), "tunes": (60, None), "cards": (250, None)}
+"""By corpus the rows of a round, and the goal of rows a second."""
+_WEIGHTS = ("float32", "float16", "int8")
+_COMPARED = {"names": 1000, "smiles": 1000, "tunes": 100, "cards": 300}
+"""By corpus the rows that are compared with those of ``Run.sample``."""
+_RATES = ["corpus", "model", "parameters", "characters a row", "rows/s", "rows/s of CPU", "goal", "met", "equal rows"]
+_SIZES = ["corpus", "weights as", "weights", "counts", "viewer", "the rest", "page", "goal, without viewer", "met",
+          "bits a symbol lost"]  # fmt: skip
+_CAPTION = """Rows a second of one page on one thread, its size in kB, and what rounding the weights costs in bits a
+symbol: the divergence of the predictions on 100 sampled rows. Equal rows are those of 1,000 or fewer that are the same
+as by Python; the others lie on a boundary between two symbols that rounding moves, which long rows of many symbols
+meet more often. Molecules, tunes and cards are networks alone; names are blended with counts. Rates are by node, which
+has the engine of Chromium, and include the cost of each row; the goal is compared with the rate of the CPU's time."""
+
+
+class Page(NamedTuple):
+    """A page and what its export reported."""
+
+    path: Path
+    parts: dict[str, int]
+    lost: str
+
+
+def run_of(corpus: str, folder: Path, time: str) -> seqgen.Run:
+    """Return the run of a corpus, trained if the folder has none."""
+    path = folder / corpus
+    return seqgen.load(path) if path.exists() else seqgen.train(corpus, time=time, out=path)
+
+
+def exported(run: seqgen.Run, folder: Path, weights: str) -> Page:
+    """Export a run and return the sizes of the page's parts in kB, and the bits that its weights lose."""
+    path = folder / f"{run.settings.corpus.title}-{weights}.html"
+    notes = run.export("page", path, weights=weights).notes
+    (sizes,) = [note for note in notes if " kB: " in note]
+    parts = {
+        name: int(size.replace(",", "")) for name, size in re.findall(r"[:,] ([a-z]+)[^,]*? (\d+(?:,\d{3})*)", sizes)
+    }
+    lost = [match[1] for note in notes if (match := re.search(r"cost (\S+) bits a symbol", note))]
+    return Page(path, parts, lost[0] if lost else "")
+
+
+def rates(page: Path, n: int, rounds: int) -> tuple[float, float]:
+    """Return the median rows a second, and a second of the CPU's time."""
+    node, script = find_node(), Path(__file__).with_name("page_rates.js")
+    if node is None:
+        raise SystemExit("node 18 or newer is not installed")
+    done = subprocess.run([node, str(script), str(page), str(n), str(rounds)], capture_output=True, check=True)
+    seconds, cpu_s = zip(*json.loads(done.stdout), strict=True)
+    return n / statistics.median(seconds), n / statistics.median(cpu_s)
+
+
+def equal_rows(run: seqgen.Run, page: Path, n: int) -> tuple[int, float]:
+    """Return how many of n rows are those of the run, and their mean number of characters."""
+    asked: dict[str, Any] = {"seed": 0, "temperature": 1, "topK": None, "topP": None, "forced": [], "n": n,
+                             "maxLength": run.settings.max_length}  # fmt: skip
+    found = page_results(page, {"rows": [], "texts": [], "sample": asked})["samples"]
+    rows = run.sample(n)
+    same = sum(one["text"] == row.text for one, row in zip(found, rows, strict=True))
+    return same, statistics.fmean(len(row.text) for row in rows)
+
+
+def rate_row(corpus: str, run: seqgen.Run, page: Path, rounds: int) -> list[str]:
+    """Return the cells of the table of rates."""
+    n, goal = _CORPORA[corpus]
+    compared = _COMPARED[corpus]
+    (same, length), (per_s, per_cpu_s) = equal_rows(run, page, compared), rates(page, n, rounds)
+    settings = run.settings
+    return [
+        corpus, settings.architecture, f"{settings.n_parameters:,}", number(length), number(per_s), number(per_cpu_s),
+        *verdict(per_cpu_s, goal), f"{same} of {compared}",
+    ]  # fmt: skip
+
+
+def size_row(corpus: str, weights: str, page: Page) -> list[str]:
+    """Return the cells of the table of sizes."""
+    parts = {name: page.parts.get(name, 0) for name in ("weights", "counts", "viewer", "the")}
+    model, total = parts["weights"] + parts["counts"], page.path.stat().st_size / 1000
+    goal = 1.4 * 0.75 * model + 200
+    met = "yes" if total - parts["viewer"] <= goal else "no"
+    cells = [f"{size:,}" if size else "" for size in parts.values()]
+    return [corpus, weights, *cells, f"{total:,.0f}", f"<= {goal:,.0f}", met, page.lost]
+
+
+def main() -> None:
+    """Measure and write results/page.md."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--runs", type=Path, help="folder of runs named by their corpus")
+    parser.add_argument("--time", default="100s", help="training time of a missing run")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        speeds, sizes = list[list[str]](), list[list[str]]()
+        for corpus in _CORPORA:
+            run = run_of(corpus, given.runs or Path(scratch), given.time)
+            pages = {weights: exported(run, Path(scratch), weights) for weights in _WEIGHTS}
+            speeds.append(rate_row(corpus, run, pages["float32"].path, given.rounds))
+            sizes += [size_row(corpus, weights, page) for weights, page in pages.items()]
+            print(speeds[-1], flush=True)
+    caption = " ".join(_CAPTION.split())
+    write_page("page", "Pages in a browser", caption, given.rounds, table(_RATES, speeds), table(_SIZES, sizes))
+
+
+if __name__ == "__main__":
+    main()
