@@ -14,7 +14,7 @@ from seqgen import exporting
 from seqgen_page.comparison import Expected, compared, lost_bits
 from seqgen_page.compiler import Compiler
 from seqgen_page.document import document
-from seqgen_page.novelty import bloom_filter
+from seqgen_page.novelty import record_filter
 from seqgen_page.packing import Weights, packed_arrays, packed_size, rounded_model
 from seqgen_page.texts import longest_symbols, text_facts
 from seqgen_page.viewers import Viewer, viewer_of
@@ -70,7 +70,7 @@ class PageExporter:
         facts = self._facts(run, symbols, step, compiler) | {"check": expected.check()}
         if not _reads_longest(facts["texts"], symbols, expected):
             facts["texts"]["read"] = None
-        groups = self._arrays(run, step, compiler, facts)
+        groups = self._arrays(run, step, compiler, viewer, facts)
         text, facts["arrays"] = packed_arrays([array for group in groups.values() for array in group], self.weights)
         page = document(facts, source, text, viewer).encode()
         seqgen.write_atomic(path, page)
@@ -87,7 +87,7 @@ class PageExporter:
         return seqgen.Exported([path], what, difference, tolerance=1e-4, notes=notes)
 
     def _arrays(
-        self, run: seqgen.Run, step: exporting.OneStep, compiler: Compiler, facts: dict[str, Any]
+        self, run: seqgen.Run, step: exporting.OneStep, compiler: Compiler, viewer: Viewer, facts: dict[str, Any]
     ) -> dict[str, list[Any]]:
         """Return arrays by what they are, in the order in which the page takes them; add the facts of the filter."""
         weights = [tensor.detach().cpu().numpy() for tensor in compiler.weights.values()]
@@ -98,11 +98,7 @@ class PageExporter:
             if counts.prefixes is not None:
                 groups["counts"] += [getattr(counts.prefixes, name) for name in _CHANGES]
         if self.novelty:
-            records = run.records("train")
-            forms = (form for record in records for form in (record.text, run.recorded_form(record.text)))
-            bits, facts["novelty"] = bloom_filter(forms)
-            other = run.validator_here is not None
-            facts["novelty"]["note"] = " But a record that is written in another way counts as new." if other else ""
+            bits, facts["novelty"] = record_filter(run, viewer)
             groups["training records"] = [bits]
         return groups
 

@@ -42,15 +42,25 @@ function sha256(bytes) {
   return state.map((value) => value >>> 0);
 }
 
+// The key of a text by a viewer; the text itself where that has none, or cannot read the text.
+function keyOf(viewer, text) {
+  try {
+    return viewer !== null && viewer.key ? viewer.key(text) : text;
+  } catch {
+    return text;
+  }
+}
+
 class Novelty {
-  // bits: of the filter, eight a byte, the lowest first; facts: {size (in bits), hashes, oneIn, records}.
-  constructor(bits, facts) {
-    Object.assign(this, facts, { bits });
+  // bits: of the filter, eight a byte, the lowest first; facts: {size (in bits), hashes, oneIn, records}. form: from a
+  // text to what is compared.
+  constructor(bits, facts, form = (text) => text) {
+    Object.assign(this, facts, { bits, form });
     this.encoder = new TextEncoder();
   }
 
   has(text) {
-    const [first, second] = sha256(this.encoder.encode(text.normalize("NFC")));
+    const [first, second] = sha256(this.encoder.encode(this.form(text).normalize("NFC")));
     for (let i = 0; i < this.hashes; i++) {
       const place = (first + i * second) % this.size;
       if (!(this.bits[Math.floor(place / 8)] & (1 << (place % 8)))) return false;

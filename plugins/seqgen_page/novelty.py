@@ -7,12 +7,20 @@ bits of the SHA-256 of the text in NFC (Kirsch and Mitzenmacher, doi:10.1002/rsa
 from __future__ import annotations
 
 import hashlib
+import itertools
+import json
 import math
+import subprocess
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+import seqgen
+from seqgen_page.comparison import find_node
+from seqgen_page.viewers import Viewer
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -21,6 +29,52 @@ if TYPE_CHECKING:
 
 ONE_IN = 1000
 """A text that is no record is taken for one with a probability of 1 / ONE_IN."""
+
+
+_AT_ONCE = 20_000  # texts that node reads in one call
+_READ = """
+const texts = JSON.parse(require("fs").readFileSync(0, "utf-8"));
+process.stdout.write(JSON.stringify(texts.map((text) => keyOf(viewer, text))));"""
+
+
+def record_filter(run: seqgen.Run, viewer: Viewer) -> tuple[Array, dict[str, Any]]:
+    """Return a filter of the training records of a run, and what the page needs to read it.
+
+    Records are compared by the key of the viewer if it has one and node is installed, else as they stand and in their
+    canonical form.
+
+    Raises:
+        BadOption: the run was trained on one long text.
+        CorpusError: the corpus is not the one the run was trained on.
+        ExportRefused: the script of the viewer fails.
+    """
+    records = run.records("train")
+    if viewer.has_key and find_node() is not None:
+        bits, facts = bloom_filter(_keys((record.text for record in records), viewer))
+        return bits, facts | {"keyed": True, "note": ""}
+    bits, facts = bloom_filter(form for record in records for form in (record.text, run.recorded_form(record.text)))
+    has_forms = run.validator_here is not None
+    note = " But a record that is written in another way counts as new." if has_forms else ""
+    return bits, facts | {"keyed": False, "note": note}
+
+
+def _keys(texts: Iterator[str], viewer: Viewer) -> Iterator[str]:
+    """Yield the keys of texts, by the script of their viewer."""
+    script = (files("seqgen_page") / "novelty.js").read_text(encoding="utf-8")
+    node = find_node()
+    assert node is not None
+    while part := list(itertools.islice(texts, _AT_ONCE)):
+        done = subprocess.run(  # noqa: S603
+            [node, "-e", f"{script}\nconst viewer = {viewer.script};{_READ}"],
+            input=json.dumps(part), capture_output=True, check=False, text=True, encoding="utf-8",
+        )  # fmt: skip
+        if done.returncode:
+            reason = next((line for line in done.stderr.splitlines() if "Error: " in line), done.stderr[-200:])
+            raise seqgen.ExportRefused(
+                f"cannot compare records by the viewer {viewer.name!r}: its script fails in node: {reason}; outside of "
+                "draw and sound it may use nothing of a browser"
+            )
+        yield from json.loads(done.stdout)
 
 
 def bloom_filter(texts: Iterable[str], one_in: int = ONE_IN) -> tuple[Array, dict[str, Any]]:

@@ -49,6 +49,7 @@ function loadPage(read) {
   const weights = all.splice(0, facts.nWeights), begin = all.splice(0, facts.nLeaves);
   const tables = Object.fromEntries(facts.tables.map((name, place) => [name, all[place]]));
   const counts = facts.counts && new Counts(tables, facts.counts, facts.nIds);
-  const novelty = facts.novelty ? new Novelty(all[facts.tables.length], facts.novelty) : null;
+  const form = (text) => (facts.novelty.keyed ? keyOf(viewer, text) : text);
+  const novelty = facts.novelty ? new Novelty(all[facts.tables.length], facts.novelty, form) : null;
   return { facts, model: new Model(facts, weights, begin, counts), texts: new Texts(facts.texts), novelty };
 }

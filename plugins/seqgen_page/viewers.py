@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
 import seqgen
 
+_KEY = re.compile(r"\bkey\s*[:(]")
+_MOLECULE = ("smiles_reader", "molecule_rings", "ring_layout", "molecule_layout", "molecule_key", "molecule")
+_TUNE = ("tune_reader", "staff", "tune_notes", "tune_player", "tune")
 _VIEWERS = {
-    "seqgen_smiles:smiles": (
-        "molecule", ("smiles_reader.js", "molecule_rings.js", "ring_layout.js", "molecule_layout.js", "molecule.js"),
-    ),
-    "seqgen_tunes:abc": (
-        "tune", ("../abc_lexer.js", "tune_reader.js", "staff.js", "tune_notes.js", "tune_player.js", "tune.js"),
-    ),
-    "seqgen_cards:card": ("card", ("card.js",)),
-}  # fmt: skip
+    "seqgen_smiles:smiles": ("molecule", [f"viewers/{name}.js" for name in _MOLECULE]),
+    "seqgen_tunes:abc": ("tune", ["abc_lexer.js", *(f"viewers/{name}.js" for name in _TUNE)]),
+    "seqgen_cards:card": ("card", ["viewers/card.js"]),
+}
 
 
 @dataclass(frozen=True)
@@ -25,16 +25,22 @@ class Viewer:
 
     Attributes:
         name: of what it draws, such as "molecule"; "": there is none.
-        script: an expression of JavaScript: an object {name, draw, sound, captioned}, or null. ``draw(text, width)``
-            returns an element for the text, at most so many pixels wide, or throws an error with the reason why there
-            is none. ``sound(text, context)``, if it is there, schedules sounds on an ``AudioContext`` and returns their
-            seconds. ``captioned`` says whether the text stands below the picture.
+        script: an expression of JavaScript: null, or an object {name, draw, sound, key, captioned}.
+            ``draw(text, width)`` returns an element, at most so many pixels wide, or throws an error with the reason
+            why there is none. ``sound(text, context)``, if it is there, schedules sounds on an ``AudioContext`` and
+            returns their seconds. ``key(text)``, if it is there, returns what is the same for all spellings of a text,
+            by which rows are compared with training records. ``captioned``: whether the text stands below the picture.
         style: rules of CSS.
     """
 
     name: str = ""
     script: str = "null"
     style: str = ""
+
+    @property
+    def has_key(self) -> bool:
+        """Return whether its script defines ``key``."""
+        return _KEY.search(self.script) is not None
 
     @property
     def n_bytes(self) -> int:
@@ -53,14 +59,13 @@ def viewer_of(domain: str | None, asked: str) -> Viewer:
         BadOption: the script cannot be read, or defines no viewer.
     """
     if asked == "auto":
-        name, scripts = _VIEWERS.get(domain or "", ("", ()))
+        name, scripts = _VIEWERS.get(domain or "", ("", []))
         if not name:
             return Viewer()
         folder = files("seqgen_page")
-        paths = [folder / script.removeprefix("../") if "../" in script else folder / "viewers" / script
-                 for script in scripts]  # fmt: skip
         style = (folder / "viewers" / f"{name}.css").read_text(encoding="utf-8")
-        return Viewer(name, _enclosed("\n".join(path.read_text(encoding="utf-8") for path in paths)), style)
+        script = "\n".join((folder / path).read_text(encoding="utf-8") for path in scripts)
+        return Viewer(name, _enclosed(script), style)
     if asked == "none":
         return Viewer()
     try:

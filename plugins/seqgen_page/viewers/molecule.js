@@ -85,4 +85,4 @@ function drawBond({ a, b, order, aromatic }, points, labels, rings) {
   return order === 4 ? [line(-4.5, 0), line(-1.5, 0), line(1.5, 0), line(4.5, 0)] : [line(0, 0)];
 }
 
-const viewer = { name: "molecule", draw: drawMolecule, captioned: true };
+const viewer = { name: "molecule", draw: drawMolecule, captioned: true, key: moleculeKey };

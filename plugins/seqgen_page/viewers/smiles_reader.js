@@ -114,10 +114,10 @@ function bracketAtom(isotope, symbol, hydrogens, charge) {
 function addHydrogens(atom, index, bonds) {
   const valences = VALENCES[atom.element];
   const bound = atom.bonds.reduce((sum, bond) => sum + bonds[bond].order, 0);
-  const inner = atom.aromatic ? 1 : 0; // an electron of an aromatic atom takes part in the ring
   if (atom.hydrogens === null) {
-    const most = valences ? valences.find((valence) => valence >= bound + inner) : undefined;
-    atom.hydrogens = most === undefined ? 0 : most - bound - inner;
+    // An electron of an aromatic atom takes part in the ring; such atoms have their lowest valence.
+    const most = atom.aromatic ? valences[0] - 1 : (valences ?? []).find((valence) => valence >= bound);
+    atom.hydrogens = Math.max(0, (most ?? bound) - bound);
   }
   const all = bound + atom.hydrogens;
   const perhalic = all === 7 && ["Cl", "Br", "I"].includes(atom.element);

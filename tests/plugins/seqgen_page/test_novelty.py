@@ -13,7 +13,8 @@ import pytest
 import seqgen
 import seqgen_page
 from seqgen_page.comparison import find_node
-from seqgen_page.novelty import ONE_IN, bloom_filter
+from seqgen_page.novelty import ONE_IN, bloom_filter, record_filter
+from seqgen_page.viewers import viewer_of
 
 pytestmark = pytest.mark.skipif(find_node() is None, reason="node 18 or newer is not installed")
 
@@ -61,3 +62,14 @@ def test_one_long_text_has_no_records_to_compare_with(tmp_path, words):
     run = seqgen.train(words, layout="stream", cell="vanilla", hidden=8, steps=2, blend="none", out=tmp_path / "run")
     with pytest.raises(seqgen.BadOption, match="one long text has no records"):
         run.export("page", tmp_path / "page.html", novelty=True)
+
+
+@pytest.mark.full
+def test_records_are_compared_by_the_key_of_a_viewer(tiny_run, tmp_path):
+    script = tmp_path / "viewer.js"
+    script.write_text("const viewer = { name: 'word', draw: (text) => text, key(text) { return text.length + '' } };")
+    bits, facts = record_filter(tiny_run, viewer_of(None, str(script)))
+    assert facts["records"] == len({len(record.text) for record in tiny_run.records("train")}) and facts["keyed"]
+    script.write_text("const viewer = { key: document.title };")
+    with pytest.raises(seqgen.ExportRefused, match="document is not defined"):
+        record_filter(tiny_run, viewer_of(None, str(script)))

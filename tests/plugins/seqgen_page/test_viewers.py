@@ -49,6 +49,7 @@ def test_molecules_are_read():
         "C": [1, 0, 4], "CCO": [3, 2, 6], "c1ccccc1": [6, 6, 6], "C1=CC=CN1": [5, 5, 5], "c1cc[nH]c1": [5, 5, 5],
         "CC(=O)[O-].[Na+]": [5, 3, 3], "OS(=O)(=O)O": [5, 4, 2], "C%12CC%12": [3, 3, 6], "[13CH4]": [1, 0, 4],
         "F/C=C/F": [4, 3, 2], "N[C@@H](C)C(O)=O": [6, 5, 7], "OCl(=O)(=O)=O": [5, 4, 1], "n1ccccc1": [6, 6, 5],
+        "c1ccsc1": [5, 5, 4], "Cn1cccc1": [6, 6, 7], "c1ccoc1": [5, 5, 4], "Cc1ccccc1[N+](=O)[O-]": [10, 10, 7],
     }  # fmt: skip
     assert dict(zip(known, in_node(MOLECULE, FACTS, list(known)), strict=True)) == known
 
@@ -79,6 +80,26 @@ def test_molecules_are_those_of_rdkit():
         molecule = chem.MolFromSmiles(text)
         hydrogens = sum(atom.GetTotalNumHs() for atom in molecule.GetAtoms())
         assert found == [molecule.GetNumAtoms(), molecule.GetNumBonds(), hydrogens], text
+
+
+def test_all_spellings_of_a_molecule_have_one_key():
+    texts = smiles_texts()[::10]
+    keys = in_node([*MOLECULE, "viewers/molecule_key.js"], "moleculeKey(text)", texts)
+    assert len(set(keys)) == len(texts)
+    spellings = ["C1=CC=CC=C1O", "C1C=CC=CC=1O", "Oc1ccccc1", "c1cc(ccc1)O", "c1ccccc1C"]
+    first, *others, toluene = in_node([*MOLECULE, "viewers/molecule_key.js"], "moleculeKey(text)", spellings)
+    assert set(others) == {first} != {toluene}
+
+
+@pytest.mark.full
+def test_spellings_by_rdkit_have_one_key():
+    chem = pytest.importorskip("rdkit.Chem")
+    texts = smiles_texts()[::10]
+    molecules = [chem.MolFromSmiles(text) for text in texts]
+    turned = [chem.RenumberAtoms(molecule, list(range(molecule.GetNumAtoms()))[::-1]) for molecule in molecules]
+    others = [chem.MolToSmiles(molecule, canonical=False) for molecule in turned]  # aromatic, in another order
+    files = [*MOLECULE, "viewers/molecule_key.js"]
+    assert in_node(files, "moleculeKey(text)", texts) == in_node(files, "moleculeKey(text)", others)
 
 
 def test_atoms_do_not_overlap():
