@@ -29,12 +29,7 @@ if TYPE_CHECKING:
 
 ONE_IN = 1000
 """A text that is no record is taken for one with a probability of 1 / ONE_IN."""
-
-
 _AT_ONCE = 20_000  # texts that node reads in one call
-_READ = """
-const texts = JSON.parse(require("fs").readFileSync(0, "utf-8"));
-process.stdout.write(JSON.stringify(texts.map((text) => keyOf(viewer, text))));"""
 
 
 def record_filter(run: seqgen.Run, viewer: Viewer) -> tuple[Array, dict[str, Any]]:
@@ -49,8 +44,8 @@ def record_filter(run: seqgen.Run, viewer: Viewer) -> tuple[Array, dict[str, Any
         ExportRefused: the script of the viewer fails.
     """
     records = run.records("train")
-    if viewer.has_key and find_node() is not None:
-        bits, facts = bloom_filter(_keys((record.text for record in records), viewer))
+    if viewer.name and find_node() is not None and _in_node(viewer, "viewer.key !== undefined", []):
+        bits, facts = bloom_filter(_keys(viewer, (record.text for record in records)))
         return bits, facts | {"keyed": True, "note": ""}
     bits, facts = bloom_filter(form for record in records for form in (record.text, run.recorded_form(record.text)))
     has_forms = run.validator_here is not None
@@ -58,23 +53,29 @@ def record_filter(run: seqgen.Run, viewer: Viewer) -> tuple[Array, dict[str, Any
     return bits, facts | {"keyed": False, "note": note}
 
 
-def _keys(texts: Iterator[str], viewer: Viewer) -> Iterator[str]:
+def _keys(viewer: Viewer, texts: Iterator[str]) -> Iterator[str]:
     """Yield the keys of texts, by the script of their viewer."""
+    while part := list(itertools.islice(texts, _AT_ONCE)):
+        yield from _in_node(viewer, "texts.map((text) => keyOf(viewer, text))", part)
+
+
+def _in_node(viewer: Viewer, expression: str, texts: list[str]) -> Any:
+    """Return the value of an expression of a viewer and of texts."""
     script = (files("seqgen_page") / "novelty.js").read_text(encoding="utf-8")
+    read = 'const texts = JSON.parse(require("fs").readFileSync(0, "utf-8"));'
+    program = f"{script}\nconst viewer = {viewer.script};\n{read}\nconsole.log(JSON.stringify({expression}));"
     node = find_node()
     assert node is not None
-    while part := list(itertools.islice(texts, _AT_ONCE)):
-        done = subprocess.run(  # noqa: S603
-            [node, "-e", f"{script}\nconst viewer = {viewer.script};{_READ}"],
-            input=json.dumps(part), capture_output=True, check=False, text=True, encoding="utf-8",
-        )  # fmt: skip
-        if done.returncode:
-            reason = next((line for line in done.stderr.splitlines() if "Error: " in line), done.stderr[-200:])
-            raise seqgen.ExportRefused(
-                f"cannot compare records by the viewer {viewer.name!r}: its script fails in node: {reason}; outside of "
-                "draw and sound it may use nothing of a browser"
-            )
-        yield from json.loads(done.stdout)
+    done = subprocess.run(  # noqa: S603
+        [node, "-e", program], input=json.dumps(texts), capture_output=True, check=False, text=True, encoding="utf-8"
+    )
+    if done.returncode:
+        reason = next((line for line in done.stderr.splitlines() if "Error: " in line), done.stderr[-200:])
+        raise seqgen.ExportRefused(
+            f"cannot compare records by the viewer {viewer.name!r}: its script fails in node: {reason}; outside of "
+            "draw and sound it may use nothing of a browser"
+        )
+    return json.loads(done.stdout)
 
 
 def bloom_filter(texts: Iterable[str], one_in: int = ONE_IN) -> tuple[Array, dict[str, Any]]:

@@ -30,7 +30,7 @@ function startScoring({ facts, model, texts, at, given }) {
     }
     if (viewer === null) return;
     const picture = drawn(text, "this text", at("scoring").clientWidth);
-    at("drawing").className = `${viewer.name} gallery`;
+    at("drawing").className = viewer.name;
     at("drawing").append(picture.element);
     if (picture.fine && viewer.sound) at("drawing").append(playButton(text, "this text"));
   }

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
 import seqgen
 
-_KEY = re.compile(r"\bkey\s*[:(]")
 _MOLECULE = ("smiles_reader", "molecule_rings", "ring_layout", "molecule_layout", "molecule_key", "molecule")
 _TUNE = ("tune_reader", "staff", "tune_notes", "tune_player", "tune")
 _VIEWERS = {
@@ -36,11 +34,6 @@ class Viewer:
     name: str = ""
     script: str = "null"
     style: str = ""
-
-    @property
-    def has_key(self) -> bool:
-        """Return whether its script defines ``key``."""
-        return _KEY.search(self.script) is not None
 
     @property
     def n_bytes(self) -> int:

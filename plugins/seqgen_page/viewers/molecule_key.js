@@ -1,5 +1,5 @@
-// A text that is the same for all spellings of a molecule, by refining colours of atoms (Weisfeiler and Leman). Orders of
-// bonds are left to the hydrogens, so that both forms of an aromatic ring have one key. Few molecules share a key.
+// A text that is the same for all spellings of a molecule, by refining colours of atoms (Weisfeiler and Leman). Bond
+// orders are left to the hydrogens, so that both forms of an aromatic ring have one key. Few molecules share a key.
 "use strict";
 
 function moleculeKey(text) {

@@ -41,85 +41,101 @@ function readNote(word) {
 
 const notesIn = (word) => (word.match(new RegExp(`${ABC_NOTE}`, "gu")) ?? []).map(readNote);
 
+// A tune while it is read.
+class TuneReader {
+  constructor() {
+    Object.assign(this, { unit: null, metre: null, key: null, bars: [] });
+    Object.assign(this, { joined: false, broken: null, tuplet: null, grace: [] }); // for the next note
+    this.bar = { events: [], start: "", end: "", ending: "" };
+  }
+
+  read(kind, word) {
+    if (kind === "field") this.field(word[0], word.slice(2));
+    else if (kind === "inline") this.field(word[1], word.slice(3, -1));
+    else if (kind === "note") this.add([readNote(word)], readNote(word).length);
+    else if (kind === "rest") this.add([], readLength(word.slice(1)));
+    else if (kind === "chord") this.chord(word);
+    else if (kind === "grace") this.grace = notesIn(word);
+    else if (kind === "tuplet") this.tuplet = readTuplet(word, this.metre);
+    else if (kind === "tie" && this.last !== undefined) this.last.tied = true;
+    else if (kind === "broken") this.breakRhythm(word);
+    else if (kind === "bar") this.barLine(word);
+    else if (kind === "blank") this.joined = false;
+  }
+
+  get last() {
+    return this.bar.events[this.bar.events.length - 1];
+  }
+
+  // Fields before the key are those of the tune; later ones are changes.
+  field(name, value) {
+    const { bar, key } = this;
+    if (name === "L") this.unit = readLength(value.trim()) || null;
+    if (name === "M") {
+      const found = readMetre(value);
+      if (key === null) this.metre = found;
+      else if (found !== null) bar.events.push({ metre: found });
+    }
+    if (name === "K") {
+      const found = readKey(value);
+      if (key === null) this.key = found;
+      else if (found !== null) bar.events.push({ key: found });
+    }
+  }
+
+  // length: in unit lengths.
+  add(notes, length) {
+    const { metre, tuplet } = this,
+      usual = metre !== null && metre.beats / metre.unit < 0.75 ? 1 / 16 : 1 / 8;
+    const shown = length * (this.unit ?? usual) * (this.broken ?? 1);
+    const event = { notes, shown, length: shown, grace: this.grace, beamed: this.joined, tied: false, tuplet };
+    if (tuplet !== null) {
+      event.length *= tuplet.factor;
+      tuplet.left -= 1;
+      if (tuplet.left === 0) this.tuplet = null;
+    }
+    Object.assign(this, { broken: null, grace: [], joined: true });
+    this.bar.events.push(event);
+  }
+
+  chord(word) {
+    const end = word.lastIndexOf("]"),
+      notes = notesIn(word.slice(1, end));
+    const different = notes.filter((note, place) => notes.findIndex((one) => one.step === note.step) === place);
+    this.add(different, notes[0].length * readLength(word.slice(end + 1)));
+    this.last.tied = word.includes("-");
+  }
+
+  // One note longer and its neighbour shorter: ">" between a dotted note and a short one.
+  breakRhythm(word) {
+    if (this.last?.shown === undefined) return;
+    const part = 2 ** -word.length,
+      [first, second] = word[0] === ">" ? [2 - part, part] : [part, 2 - part];
+    this.last.shown *= first;
+    this.last.length *= first;
+    this.broken = second;
+  }
+
+  // End a bar; one without notes leaves its changes to the next.
+  barLine(word) {
+    const ending = (/\d.*$/.exec(word) ?? [""])[0],
+      line = word.replace(/\[?\d.*$/, "") || "|";
+    const { bar, bars } = this,
+      isFull = bar.events.some((event) => event.notes);
+    if (isFull) bars.push({ ...bar, end: line });
+    else if (bars.length > 0 && line !== "|") bars[bars.length - 1].end = line;
+    this.bar = { events: isFull ? [] : bar.events, start: line, end: "", ending };
+    this.joined = false;
+  }
+}
+
 // Return {metre, key, bars}. A bar: {events, start, end, ending}, start and end the texts of its bar lines. An event:
 // {notes, length, shown, grace, beamed, tied, tuplet} (a rest has no notes; lengths are parts of a whole note, `shown`
 // before tuplets), or {key} or {metre}. Raises an error without a key or without notes.
 function readTune(text) {
-  let unit = null,
-    metre = null,
-    key = null,
-    joined = false,
-    broken = null,
-    tuplet = null,
-    grace = [];
-  const bars = [],
-    fresh = (start) => ({ events: [], start, end: "", ending: "" });
-  let bar = fresh("");
-  const field = (name, value) => {
-    if (name === "L") unit = readLength(value.trim()) || null;
-    if (name === "M") {
-      const found = readMetre(value);
-      if (found && key !== null) bar.events.push({ metre: found });
-      metre = key === null ? found : metre;
-    }
-    if (name === "K") {
-      const found = readKey(value);
-      if (found !== null && key !== null) bar.events.push({ key: found });
-      if (key === null) key = found;
-    }
-  };
-  const add = (notes, length) => {
-    const size = length * (unit ?? (metre && metre.beats / metre.unit < 0.75 ? 1 / 16 : 1 / 8));
-    const event = { notes, shown: size, length: size, grace, beamed: joined, tied: false, tuplet: null };
-    if (broken !== null) event.shown *= broken;
-    event.length = event.shown;
-    if (tuplet !== null) {
-      event.tuplet = tuplet;
-      event.length *= tuplet.factor;
-      tuplet.left -= 1;
-      if (tuplet.left === 0) tuplet = null;
-    }
-    broken = null;
-    grace = [];
-    joined = true;
-    bar.events.push(event);
-  };
-  for (const [kind, word] of lexAbc(text)) {
-    if (kind === "field") field(word[0], word.slice(2));
-    else if (kind === "inline") field(word[1], word.slice(3, -1));
-    else if (kind === "note") {
-      const note = readNote(word);
-      add([note], note.length);
-    } else if (kind === "chord") {
-      const notes = notesIn(word.slice(1, word.lastIndexOf("]"))),
-        others = notes.filter((note, place) => notes.findIndex((one) => one.step === note.step) === place);
-      add(others, notes[0].length * readLength(word.slice(word.lastIndexOf("]") + 1)));
-      bar.events[bar.events.length - 1].tied = word.includes("-");
-    } else if (kind === "rest") add([], readLength(word.slice(1)));
-    else if (kind === "grace") grace = notesIn(word);
-    else if (kind === "tuplet") tuplet = readTuplet(word, metre);
-    else if (kind === "tie" && bar.events.length > 0) bar.events[bar.events.length - 1].tied = true;
-    else if (kind === "broken" && bar.events.length > 0) {
-      const last = bar.events[bar.events.length - 1],
-        part = 2 ** -word.length,
-        longer = word[0] === ">";
-      if (last.shown === undefined) continue;
-      last.shown *= longer ? 2 - part : part;
-      last.length *= longer ? 2 - part : part;
-      broken = longer ? part : 2 - part;
-    } else if (kind === "bar") {
-      const ending = (/\d.*$/.exec(word) ?? [""])[0],
-        line = word.replace(/\[?\d.*$/, "") || "|";
-      bar.end = line;
-      if (bar.events.some((event) => event.notes)) bars.push(bar);
-      else if (bars.length > 0 && line !== "|") bars[bars.length - 1].end = line;
-      const left = bar.events.filter((event) => !event.notes);
-      bar = fresh(line);
-      bar.ending = ending;
-      bar.events = bars.length > 0 && bars[bars.length - 1].events.includes(left[0]) ? [] : left;
-      joined = false;
-    } else if (kind === "blank") joined = false;
-  }
+  const reader = new TuneReader();
+  for (const [kind, word] of lexAbc(text)) reader.read(kind, word);
+  const { metre, key, bars, bar } = reader;
   if (bar.events.some((event) => event.notes)) bars.push(bar);
   if (key === null) throw new Error("there is no key");
   if (bars.length === 0) throw new Error("there are no notes");
@@ -127,8 +143,8 @@ function readTune(text) {
 }
 
 function readTuplet(word, metre) {
-  const [count, time, size] = word.slice(1).split(":").map(Number),
-    compound = metre !== null && metre.unit === 8 && metre.beats % 3 === 0;
-  const usual = { 2: 3, 3: 2, 4: 3, 6: 2, 8: 3 }[count] ?? (compound ? 3 : 2);
+  const [count, time, size] = word.slice(1).split(":").map(Number);
+  const isCompound = metre !== null && metre.unit === 8 && metre.beats % 3 === 0;
+  const usual = { 2: 3, 3: 2, 4: 3, 6: 2, 8: 3 }[count] ?? (isCompound ? 3 : 2);
   return { count, factor: (time || usual) / count, left: size || count };
 }

@@ -70,6 +70,8 @@ def test_records_are_compared_by_the_key_of_a_viewer(tiny_run, tmp_path):
     script.write_text("const viewer = { name: 'word', draw: (text) => text, key(text) { return text.length + '' } };")
     bits, facts = record_filter(tiny_run, viewer_of(None, str(script)))
     assert facts["records"] == len({len(record.text) for record in tiny_run.records("train")}) and facts["keyed"]
+    script.write_text("const viewer = { key_of: 0, draw: (key) => key };")
+    assert not record_filter(tiny_run, viewer_of(None, str(script)))[1]["keyed"]
     script.write_text("const viewer = { key: document.title };")
     with pytest.raises(seqgen.ExportRefused, match="document is not defined"):
         record_filter(tiny_run, viewer_of(None, str(script)))
