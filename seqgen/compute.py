@@ -11,6 +11,7 @@ from typing import Any
 _KEEP = ((-4, 0), (-1, 2**31 - 1))  # M_MMAP_MAX: map nothing apart; M_TRIM_THRESHOLD: give back only beyond 2 GiB
 _DEFAULTS = ((-4, 1 << 16), (-3, 1 << 25), (-1, 1 << 26))  # what glibc arrives at by itself: M_MMAP_THRESHOLD 32 MiB
 _keeping: list[None] = []
+_shares: list[int] = []
 
 
 @contextlib.contextmanager
@@ -50,14 +51,14 @@ def computing(threads: int | None = None) -> Iterator[None]:
     """Compute with a number of CPU threads; restore it and the random state of torch afterwards.
 
     Args:
-        threads: CPU threads; None: as many as torch uses now.
+        threads: CPU threads, at most as many as ``within_share`` allows; None: as many as torch uses now.
     """
     import torch
 
     before, random_state = torch.get_num_threads(), torch.get_rng_state()
     on_gpus = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []  # type: ignore[no-untyped-call]
     if threads is not None:
-        torch.set_num_threads(threads)
+        torch.set_num_threads(min([threads, *_shares]))
     try:
         with keeping_memory():
             yield
@@ -66,6 +67,22 @@ def computing(threads: int | None = None) -> Iterator[None]:
         torch.set_rng_state(random_state)
         if on_gpus:
             torch.cuda.set_rng_state_all(on_gpus)
+
+
+@contextlib.contextmanager
+def within_share() -> Iterator[None]:
+    """Compute meanwhile with no more CPU threads than this process has: of a worker, its share of the machine's.
+
+    Runs are otherwise sampled and evaluated with as many threads as they were trained with, and several workers that do
+    so wait for one another most of the time.
+    """
+    import torch
+
+    _shares.append(torch.get_num_threads())
+    try:
+        yield
+    finally:
+        _shares.pop()
 
 
 def without_filling() -> AbstractContextManager[Any]:

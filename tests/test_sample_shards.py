@@ -29,6 +29,7 @@ SETTINGS = {
 }
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("name", SETTINGS)
 def test_ranges_join_to_the_rows_of_one_call(name, tiny_run):
     whole = tiny_run.sample(rows=(0, 700), **SETTINGS[name])
@@ -92,6 +93,7 @@ ASKED = {
 }
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("ending", ["txt", "jsonl", "csv", "json"])
 @pytest.mark.parametrize("name", ASKED)
 def test_shards_join_to_the_file_of_one_process(name, ending, cli, tiny_run, tmp_path, small, monkeypatch):
@@ -112,6 +114,44 @@ def test_workers_write_the_file_of_one_process(workers, ending, cli, tiny_run, t
     asked = ("-n", 350, "--unique", "--contains", "a")
     expected = sampled(cli, tiny_run, tmp_path / f"one.{ending}", *asked)
     assert sampled(cli, tiny_run, tmp_path / f"many.{ending}", *asked, "--workers", workers) == expected
+
+
+THREADS = """
+import os, pathlib
+import seqgen, torch
+
+def note():
+    def step(logits_BV, ids_BT):
+        (pathlib.Path(os.environ["NOTES"]) / f"{os.getpid()}-{torch.get_num_threads()}").touch()
+        return logits_BV
+    return step
+
+@seqgen.hookimpl
+def register_processors(register):
+    register(seqgen.ProcessorSpec(name="note", summary="s", load=note))
+"""
+
+
+@pytest.mark.full
+def test_a_worker_computes_with_its_share_of_the_threads(words, tmp_path, monkeypatch):
+    """Whatever the run was trained with; in the process of the command, rows are sampled with as many as that."""
+    plugin = tmp_path / "notes.py"
+    plugin.write_text(THREADS)
+    run = seqgen.train(words, cell="vanilla", hidden=8, steps=5, options={"threads": 3}, out=tmp_path / "run")
+    for number, (flags, n_threads) in enumerate(
+        [
+            (["--workers", "1"], 3),
+            (["--workers", "1", "-o", "executor.threads=1"], 1),
+            (["--workers", "2", "-o", "executor.threads=2"], 2),
+        ]
+    ):
+        (notes := tmp_path / str(number)).mkdir()
+        monkeypatch.setenv("NOTES", str(notes))
+        command = ["sample", str(run.path), "--plugin", str(plugin), "--processor", "note", "-n", "20"]
+        subprocess.run(
+            [sys.executable, "-m", "seqgen", *command, "--out", str(tmp_path / f"{number}.txt"), *flags], check=True
+        )
+        assert {path.name.partition("-")[2] for path in notes.iterdir()} == {str(n_threads)}, flags
 
 
 def test_parquet_has_the_rows_of_json_lines(cli, tiny_run, tmp_path, small):

@@ -22,7 +22,7 @@ from seqgen.compute import computing
 from seqgen.config import EvaluateConfig, SampleConfig, assign, split_names
 from seqgen.corpus import Corpus, Record
 from seqgen.errors import MissingExtra, UnknownSymbol
-from seqgen.executors import LOCAL, Task, run_tasks, split_options
+from seqgen.executors import Task, is_here, run_tasks, split_options
 from seqgen.metrics import Evaluation
 from seqgen.plugins import Plugins, get_referenced, missing_plugin
 from seqgen.registry import Entry
@@ -202,7 +202,7 @@ def _share(
     run: OpenRun, data: EncodedCorpus, config: EvaluateConfig, executor: Mapping[str, Any]
 ) -> dict[str, list[Any]]:
     """Return the losses of the batches of each part, and the samples, computed by workers; {} for one worker here."""
-    if config.workers == 1 and config.on == LOCAL and not executor:
+    if is_here(config.workers, config.on, executor):
         return {}
     from seqgen.batches import Encoded
     from seqgen.counting import Blend

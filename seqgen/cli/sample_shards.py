@@ -6,6 +6,7 @@ so that the same command goes on with other workers.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import itertools
 import time
@@ -18,7 +19,7 @@ from seqgen import __version__
 from seqgen.cli.common import say, session
 from seqgen.cli.sample_files import ENDINGS, described, join_rows, row_texts, say_written
 from seqgen.errors import TooFewRows, UsageError
-from seqgen.executors import Task, TaskResult, run_tasks
+from seqgen.executors import Task, TaskResult, is_here, run_tasks
 from seqgen.files import SafePath, dump_checksummed, dump_json, load_checksummed, remove_folders, write_atomic
 from seqgen.render import duration
 from seqgen.render.progress import ProgressLine
@@ -88,14 +89,15 @@ class Job:
             "nul": self.nul,
         }
 
-    def task(self, span: tuple[int, int]) -> Task:
-        """Return the task that samples a shard."""
+    def task(self, span: tuple[int, int], *, in_worker: bool) -> Task:
+        """Return the task that samples a shard; ``in_worker``: in a process of its own."""
         arguments = {
             "run": str(self.run.path.resolve()),
             "checkpoint": self.run.state["step"],
             "settings": {**self.settings, "rows": span},
             "form": form_of(self.out),
             "nul": self.nul,
+            "in_worker": in_worker,
         }
         return Task("seqgen.cli.sample_shards:sample_shard", arguments, f"rows {span[0]:,} to {span[1]:,}")
 
@@ -138,11 +140,16 @@ def _opened(run: str, checkpoint: int) -> Run:
     return seqgen.load(run, checkpoint=checkpoint)
 
 
-def sample_shard(*, run: str, checkpoint: int, settings: Mapping[str, Any], form: str, nul: bool) -> dict[str, Any]:
+def sample_shard(
+    *, run: str, checkpoint: int, settings: Mapping[str, Any], form: str, nul: bool, in_worker: bool
+) -> dict[str, Any]:
     """Return the rows of a shard that pass: number, text in the file, and canonical form for ``unique`` of each."""
+    from seqgen.compute import within_share
+
     opened = _opened(run, checkpoint)
     warnings: list[str] = []
-    rows = list(opened.iter_samples(0, warn=warnings.append, **settings))
+    with within_share() if in_worker else contextlib.nullcontext():
+        rows = list(opened.iter_samples(0, warn=warnings.append, **settings))
     header, texts = "", []
     if form == "text":
         end = "\0" if nul else "\n\n" if opened.settings.corpus.multiline else "\n"
@@ -172,7 +179,8 @@ def write_shards(job: Job, *, workers: int, on: str, options: Mapping[str, Any],
         SeqgenError: a task failed; the finished shards are kept.
     """
     kept = _Shards(job, force=force)
-    results = run_tasks(map(job.task, kept.missing()), workers=workers, on=on, options=options, plugins=plugins)
+    make_task = functools.partial(job.task, in_worker=not is_here(workers, on, options))
+    results = run_tasks(map(make_task, kept.missing()), workers=workers, on=on, options=options, plugins=plugins)
     kept.begin()
     rows = _Rows(job, kept, results)
     try:

@@ -58,8 +58,8 @@ def run_tasks(
     """Run independent tasks and yield their results as they finish.
 
     A task is taken from ``tasks`` when a worker is free for it, so that an iterator may decide by earlier results. One
-    worker on ``local`` is this process. A task that loses its worker is run again by another one. Closing the iterator,
-    or an exception such as Ctrl-C, ends the tasks that run.
+    worker on ``local`` without options is this process. A task that loses its worker is run again by another one.
+    Closing the iterator, or an exception such as Ctrl-C, ends the tasks that run.
 
     Args:
         tasks: the tasks.
@@ -80,9 +80,14 @@ def run_tasks(
     chosen = choose_plugins(plugins)
     entry, values = find_executor(chosen, on, options or {})
     numbered = enumerate(tasks)
-    if workers == 1 and entry.package == "seqgen" and on.endswith(LOCAL):
+    if is_here(workers, on, options):
         return (_run_one(number, task, chosen) for number, task in numbered)
     return _Pool(entry, values, workers, retries, chosen).run(numbered)
+
+
+def is_here(workers: int, on: str, options: Mapping[str, Any] | None) -> bool:
+    """Return whether tasks run in this process: one worker of the local executor, without options for it."""
+    return workers == 1 and on in (LOCAL, f"seqgen:{LOCAL}") and not options
 
 
 def find_executor(plugins: Plugins, on: str, options: Mapping[str, Any]) -> tuple[Entry, dict[str, Any]]:

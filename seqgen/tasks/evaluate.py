@@ -30,17 +30,20 @@ def losses(*, run: str, checkpoint: int, what: str, first: int, last: int) -> li
         first: the first batch.
         last: the batch after the last one.
     """
-    from seqgen.compute import computing
+    from seqgen.compute import computing, within_share
     from seqgen.evaluation import loss_of_batches, losses_of_batches, penalty
 
     opened, data = _opened(run, checkpoint)
     encoded: Any = data.encoded["valid" if what == "valid" else "test"]
     model = opened.model.network if what == "network" else opened.model
     compute = losses_of_batches if what == "test" else loss_of_batches
-    with computing(opened.settings.engine.threads):
+    with within_share(), computing(opened.settings.engine.threads):
         return compute(model, encoded, penalty(opened.vocabulary, opened.model), first, last)
 
 
 def samples(*, run: str, checkpoint: int, seed: int, first: int, last: int) -> list[Any]:
     """Return the number, text and cut of rows ``first`` to ``last - 1``."""
-    return [list(row) for row in _opened(run, checkpoint)[0].iter_samples(rows=(first, last), seed=seed)]
+    from seqgen.compute import within_share
+
+    with within_share():
+        return [list(row) for row in _opened(run, checkpoint)[0].iter_samples(rows=(first, last), seed=seed)]
