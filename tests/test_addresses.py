@@ -53,6 +53,7 @@ def server(tmp_path):
         thread.join()
 
 
+@pytest.mark.full
 def test_a_run_learns_from_an_address_and_resumes_from_the_copy(memory, cache, cli, in_tmp):
     memory("/data/names.csv", b"name,kind\nanna,f\nben,m\n")
     address = "memory://data/names.csv"
@@ -75,6 +76,7 @@ def test_a_run_learns_from_an_address_and_resumes_from_the_copy(memory, cache, c
     assert fresh.code == 0, fresh.err
 
 
+@pytest.mark.full
 def test_several_addresses_and_files_are_one_corpus(memory, cli, in_tmp):
     memory("/a.txt.gz", gzip.compress(b"anna\n"))
     Path("b.txt").write_text("ben\n")
@@ -85,6 +87,7 @@ def test_several_addresses_and_files_are_one_corpus(memory, cli, in_tmp):
     assert "read from the copy" in cli("train", "--config", "run.toml", *TINY).err
 
 
+@pytest.mark.full
 def test_a_page_of_the_web_is_fetched(server, cache, cli, in_tmp):
     folder, address = server
     (folder / "names.txt").write_bytes(b"anna\nben\n" * 120_000)

@@ -88,6 +88,7 @@ def copied(blended, tmp_path):
 # -- training
 
 
+@pytest.mark.full
 def test_the_network_is_that_of_a_run_without_counts(corpus, plain, blended, tmp_path):
     assert files_of(plain) == files_of(blended)
     each = {"steps": 12, "options": {"eval_every": 1, "samples": 0}}
@@ -225,6 +226,7 @@ def test_held_out_records_decide_unless_told_otherwise(corpus, tmp_path, cli):
 # -- stopping and resuming
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("blend", one_in(2, ["ngram", "auto"]))
 def test_a_stopped_run_resumes_to_the_same_bytes(corpus, tmp_path, monkeypatch, blend):
     monkeypatch.setattr("seqgen.training.trainer._PROGRESS_EVERY_S", 0.0)
@@ -263,6 +265,7 @@ def test_a_killed_run_resumes_to_the_same_bytes(corpus, tmp_path):
     assert (resumed.path / NGRAM).read_bytes() == (straight.path / NGRAM).read_bytes()
 
 
+@pytest.mark.full
 def test_a_blended_text_resumes_to_the_same_bytes(tmp_path, monkeypatch):
     monkeypatch.setattr("seqgen.training.trainer._PROGRESS_EVERY_S", 0.0)
     (tmp_path / "book.txt").write_text("the cat sat on the mat.\nthe dog sat on the log.\n" * 240)
@@ -351,6 +354,7 @@ def test_a_network_that_diverges_is_reported_as_without_counts(corpus, tmp_path,
 # -- damage
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("at", [0, 8, 200, -1])
 def test_a_changed_byte_of_the_counts_is_refused(copied, at, cli):
     data = bytearray((copied / NGRAM).read_bytes())

@@ -159,6 +159,7 @@ def test_a_cache_that_cannot_be_written_costs_nothing_but_time(words, tmp_path, 
     assert cache.read() is None and CorpusCache(Corpus("c", [Record("a")]), {}).read() is None
 
 
+@pytest.mark.full
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the pages of a process are read from /proc")
 @pytest.mark.parametrize("often", [True, False])
 def test_records_read_from_files_keep_few_pages(often, tmp_path, monkeypatch):

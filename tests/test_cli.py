@@ -41,6 +41,7 @@ def run(tiny_run):
     return tiny_run.path
 
 
+@pytest.mark.full
 def test_exactly_n_lines_and_the_same_rows_for_every_n(run, tmp_path):
     many = finish(run_seqgen("sample", run, "-n", 1000, cwd=tmp_path))
     assert many.code == 0 and many.err == "" and many.out.count("\n") == 1000 and many.out.endswith("\n")
@@ -48,6 +49,7 @@ def test_exactly_n_lines_and_the_same_rows_for_every_n(run, tmp_path):
     assert many.out.splitlines()[:10] == few.out.splitlines()
 
 
+@pytest.mark.full
 def test_json_nul_and_out(cli, run, tmp_path):
     plain = cli("sample", run, "-n", 5, "--seed", 3).out.splitlines()
     rows = [json.loads(line) for line in cli("sample", run, "-n", 5, "--seed", 3, "--json").out.splitlines()]
@@ -58,6 +60,7 @@ def test_json_nul_and_out(cli, run, tmp_path):
     assert cli("sample", run, "-n", 0).out == ""
 
 
+@pytest.mark.full
 def test_too_few_unique_rows_come_with_exit_8(cli, run, tmp_path):
     result = cli("sample", run, "-n", 5, "--unique", "-t", 0, "--out", tmp_path / "o.txt")
     assert result.code == 8 and "cannot find 5 different rows: only 1 among" in result.err
@@ -192,6 +195,7 @@ def mistakes(words, run, tmp_path):
     }  # fmt: skip
 
 
+@pytest.mark.full
 def test_every_mistake_is_one_line_with_its_code(cli, words, run, in_tmp):
     for name, (arguments, code, expected) in mistakes(words, run, in_tmp).items():
         result = cli(*arguments)
@@ -274,6 +278,7 @@ def test_version_help_and_module(tmp_path):
         assert (result.code == 0 and "--debug" in result.out) or command == "checkpoint"
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("words", "expected"),
     [

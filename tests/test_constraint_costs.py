@@ -193,6 +193,7 @@ def register_corpora(register):
 '''
 
 
+@pytest.mark.full
 def test_python_frees_no_modules_after_a_signal_but_calls_what_is_to_be_called_at_exit(tmp_path):
     (tmp_path / "marking.py").write_text(MARKING)
     for command, code, files in (

@@ -3,6 +3,8 @@
 import itertools
 import re
 
+import pytest
+
 from seqgen.api import sample as sampling
 
 
@@ -54,6 +56,7 @@ def test_the_longest_rows_that_a_length_allows_are_counted(tiny_run):
     assert warned == []  # all have six, as asked
 
 
+@pytest.mark.full
 def test_rows_do_not_depend_on_how_many_are_sampled(tiny_run):
     for wanted in ({"contains": "an"}, {"contains": "xw"}, {"length": "3-5", "novel": True}):
         many, _ = sample(tiny_run, 120, seed=3, **wanted)
@@ -63,6 +66,7 @@ def test_rows_do_not_depend_on_how_many_are_sampled(tiny_run):
         assert sample(tiny_run, 60, seed=4, **wanted)[0] != many[:60]
 
 
+@pytest.mark.full
 def test_the_trial_has_a_fixed_seed_and_needs_a_constraint(tiny_run, monkeypatch):
     warned = [sample(tiny_run, 5, seed=seed, contains="xwxw", length="6")[1] for seed in range(4)]
     assert all(lines == warned[0] and len(lines) == 1 for lines in warned)

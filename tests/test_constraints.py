@@ -85,6 +85,7 @@ def alphabet_of(name):
     return sorted(set("".join({"names": NAMES, "molecules": MOLECULES, "titles": TITLES, "bytes": NAMES}[name])))
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("name", CORPORA)
 @given(data=st.data())
 @settings(max_examples=15, deadline=None)
@@ -322,6 +323,7 @@ def test_exact_rows_follow_the_conditional_distribution(tiny):
     assert total_variation(guided, shares) > 0.02
 
 
+@pytest.mark.full
 def test_a_symbol_outside_the_constraint_counts_in_exact_rows():
     of = make(CharTokenizer("abc"), seed=3, hidden=4)
     shares = enumerate_rows(of, "abc", 4)

@@ -217,6 +217,7 @@ def test_probabilities_in_a_text_are_those_of_the_formulas(text, order, historie
     check_graph(*streamed(text), order, set(histories))
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("text", LONG.values(), ids=LONG)
 def test_short_texts_and_uniform_ones(text):
     for order in range(1, MAX_ORDER + 1):
@@ -392,6 +393,7 @@ def test_pieces_of_a_large_part_are_counted_as_a_small_one(corpus, order, piece,
     assert dump_graph(pieces) == dump_graph(whole)
 
 
+@pytest.mark.full
 def test_half_a_million_symbols_are_counted():
     rng = np.random.default_rng(0)
     lengths = rng.integers(20, 60, 14_000)

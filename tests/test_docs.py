@@ -168,6 +168,7 @@ def run_blocks(page, monkeypatch):
         exec(compile(block, page.name, "exec"), space)
 
 
+@pytest.mark.full
 def test_the_readmes_python_runs(in_tmp, monkeypatch):
     run_blocks(ROOT / "README.md", monkeypatch)
 

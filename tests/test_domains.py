@@ -218,6 +218,7 @@ def register_domains(register):
 """
 
 
+@pytest.mark.full
 def test_a_file_is_of_the_domain_that_its_ending_tells(cli, in_tmp):
     (in_tmp / "hexes_one.py").write_text(HEXES.replace("NAME", "hex"))
     (in_tmp / "hexes_two.py").write_text(HEXES.replace("NAME", "base16"))

@@ -146,6 +146,7 @@ AROUND = {
 }
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("around", one_in(2, AROUND))
 @pytest.mark.parametrize(("entry", "options"), [cell for cell in CELLS if not cell.values[1]])
 def test_all_engines_sample_the_same_noise_while_training(entry, options, around):

@@ -52,6 +52,7 @@ RESUMED = itertools.product(["lstm", "lnlstm", "mingru", "sru", "transformer"], 
 BY_DEFAULT = [("lstm", "fused"), ("lnlstm", "scan"), ("transformer", "eager")]
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("cell", "engine"), in_tiers(itertools.starmap(pytest.param, RESUMED), lambda *pair: pair in BY_DEFAULT)
 )
@@ -175,6 +176,7 @@ def test_what_is_compiled_is_what_the_run_computes_with(words, tmp_path, compile
 # -- bfloat16
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("entry", CELLS)
 def test_bfloat16_never_fails(words, tmp_path, entry):
     """It is used, or refused in one line; run.json says which, and the steps run as they would without it."""

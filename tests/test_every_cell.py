@@ -32,6 +32,7 @@ def texts(rows):
     return [(row.number, row.text, row.cut) for row in rows]
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("part", CASES)
 def test_rows_do_not_depend_on_how_many_are_drawn_nor_on_how_many_together(words, tmp_path, part):
     sizes = {"hidden": 24, "embedding": 10, "layers": 2} if "cell" in part else {}

@@ -90,6 +90,7 @@ def test_an_export_that_differs_is_refused_and_leaves_what_was_there(options, cl
     assert left_in(in_tmp) == ["a.txt", "scribe.py"]
 
 
+@pytest.mark.full
 def test_an_exporter_that_breaks_its_contract_is_one_line(cli, tiny_run, plugin, in_tmp):
     for name, expected in (("odd", "not a seqgen.Exported (export, line"), ("failing", "ValueError: no ink")):
         result = cli("export", name, tiny_run.path, "a.txt", *plugin)

@@ -62,6 +62,7 @@ def test_the_criterion_is_reported_and_can_be_set(cli, in_tmp):
     assert refused.code == 2 and "best_by=copies needs records" in refused.err
 
 
+@pytest.mark.full
 def test_many_records_and_warm_starts_use_the_loss(in_tmp):
     (in_tmp / "few.txt").write_text("\n".join(NAMES) + "\n")
     (in_tmp / "many.txt").write_text("\n".join(f"{a}{b}" for a in NAMES[:15] for b in NAMES[15:29]) + "\n")

@@ -48,6 +48,7 @@ def without_readers(monkeypatch):
     monkeypatch.setenv("SEQGEN_LOAD_PLUGINS", "seqgen_names,seqgen_classic")
 
 
+@pytest.mark.full
 @pytest.mark.promise("R16")
 @pytest.mark.parametrize("what", in_tiers(WRITTEN, list(WRITTEN)[:2].__contains__))
 def test_a_file_of_records_of_several_lines_names_the_option_that_reads_them(what, cli, in_tmp, without_readers):
@@ -238,6 +239,7 @@ def test_what_has_no_separator(options, words):
         load_file(path=str(words), separator="---", **options)
 
 
+@pytest.mark.full
 def test_records_of_several_lines_are_resumed_and_sampled_as_they_were_read(cli, in_tmp):
     """The separator stands in a TOML file here; held-out files are separated by it too."""
     (in_tmp / "tunes.txt").write_text("".join(f"X:{n}\nK:G\n{'GABc' * (n % 5 + 1)}\n\n" for n in range(40)))

@@ -47,6 +47,7 @@ def words(lines):
         yield seqgen.Record(line, label="w", fields={"n": len(line)})
 
 
+@pytest.mark.full
 def test_a_file_is_read_by_its_ending_or_its_content(cli, vcards):
     book = "".join(CARD.format(name) for name in ("Ada", "Grace"))
     Path("book.vcf").write_text(book)
@@ -80,6 +81,7 @@ def test_a_run_needs_the_reader_it_was_made_with(cli, vcards):
     assert refused.code == 4 and "needs the reader 'contacts:vcard' of contacts.py " in refused.err
 
 
+@pytest.mark.full
 def test_a_reader_is_chosen_by_name_and_given_options(cli, in_tmp):
     Path("mine.py").write_text(
         "import seqgen\nfrom typing import Annotated\nfrom pydantic import Field\n"

@@ -129,6 +129,7 @@ def texts_of(way, n):
     return [row.text for row in itertools.islice(way.rows, n)]
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("settings", [{}, {"prefix": "(a"}, {"contains": "a("}, {"temperature": 0.7}])
 def test_valid_rows_follow_the_conditional_distribution(brackets, monkeypatch, settings):
     monkeypatch.setattr(conditional, "_ENOUGH_VALID", 1)

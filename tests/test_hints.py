@@ -86,6 +86,7 @@ def test_the_stages_of_a_long_evaluation_are_told(cli, tiny_run):
     assert cli("evaluate", tiny_run.path, "-n", 20).err == ""
 
 
+@pytest.mark.full
 def test_a_setting_that_is_no_option_of_its_own_is_led_to(train, words):
     for option in ("--zoneout", "--patience", "--threads"):
         result = train(words, option, "1")

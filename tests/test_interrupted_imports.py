@@ -51,6 +51,7 @@ def interrupt(folder, number, *arguments):
         process.wait()
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("source", [HANGS, SWALLOWS], ids=["hangs", "swallows"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_plugin_that_was_being_imported_is_named(tmp_path, source, number):

@@ -23,6 +23,7 @@ def test_the_interval_of_a_ratio_has_its_coverage():
     assert 180 <= covered <= 199, f"{covered} of 200, about 190 expected"
 
 
+@pytest.mark.full
 def test_many_records_are_resampled_in_groups_with_the_same_result():
     random = np.random.default_rng(1)
     chars_N = random.integers(1, 10, 40_000)

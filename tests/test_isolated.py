@@ -160,6 +160,7 @@ def register_cells(register):
 """
 
 
+@pytest.mark.full
 def test_a_run_of_random_and_stateful_steps_is_resumed_to_the_bit(words, in_tmp):
     settings = {
         "cell": "dropping", "hidden": 8, "steps": 24, "plugins": ["dropping.py"],

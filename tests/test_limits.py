@@ -17,6 +17,7 @@ from test_constraints import regexes as patterns
 SLOW = "[a-z]*[aeiou].{30}"
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("wanted", "limit"),
     [

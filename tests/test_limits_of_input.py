@@ -46,6 +46,7 @@ def test_a_device_that_never_ends_is_no_configuration(cli, words, in_tmp):
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # kilobytes
 
 
+@pytest.mark.full
 @pytest.mark.skipif(sys.platform != "linux", reason="RLIMIT_AS holds on Linux")
 @pytest.mark.parametrize(
     "command", [("sample",), ("train", "--corpus", "w.txt", "--steps", "2")], ids=["sample", "train"]
@@ -107,6 +108,7 @@ def test_a_state_that_is_not_finite_is_damaged(name, number, tiny_run, in_tmp):
     assert run.latest_state() is None
 
 
+@pytest.mark.full
 def test_a_max_length_that_no_row_can_have_is_cut(tiny_run, in_tmp, cli):
     train = json.loads((tiny_run.path / "run.json").read_bytes())["train"] | {"steps": 65}
     run = changed(tiny_run, in_tmp, "run.json", max_length=2**31, train=train)

@@ -188,6 +188,7 @@ def processed_shares(one, max_length):
     return shares
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     "decoding", [{"temperature": 0.7}, {"top_k": 3}, {"top_p": 0.9}, {"repetition_penalty": 1.5}, {"ban": "c"}]
 )
@@ -199,6 +200,7 @@ def test_decoding_steps_come_before_look_ahead(letters, decoding):
     assert variation(texts, shares) < noise(shares, 10_000) + corrected.MAX_ABOVE
 
 
+@pytest.mark.full
 def test_a_processor_of_a_plugin_sees_unmasked_logits(letters):
     of, _, graph = letters
     seen = []
@@ -238,6 +240,7 @@ def test_a_constraint_of_too_many_states_is_left_to_the_mask(letters, monkeypatc
     assert way.rows is None and way.bound is None and way.n_tried == conditional.PILOT
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("tokenizer", [BPETokenizer.fit(TITLES, vocab_size=60), ByteTokenizer()])
 def test_rows_of_other_symbols_satisfy_the_constraint(tokenizer):
     of = make(tokenizer, seed=1)
@@ -340,6 +343,7 @@ def test_rows_of_any_regular_expression_match_it(pattern):
         assert re.fullmatch(pattern, row.text), (pattern, row.text)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("n_words", [1, 30, 1000, 8000])
 def test_rows_of_word_lists_have_one_of_the_words(n_words):
     random = np.random.default_rng(n_words)
@@ -430,6 +434,7 @@ def test_frequent_rows_are_not_corrected(letters):
     assert all("a" in row.text for row in itertools.islice(way.rows, 50))
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("wanted", [{"contains": "bcb"}, {"prefix": "ab", "ends": "cc", "top_p": 0.95}])
 def test_row_i_is_the_same_for_every_batch_size(letters, wanted):
     of, _, graph = letters

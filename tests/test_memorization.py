@@ -35,6 +35,7 @@ def test_no_substring_spans_two_records():
     assert longest_common_substrings(["a"], []).tolist() == [0] and len(longest_common_substrings([], ["a"])) == 0
 
 
+@pytest.mark.full
 def test_long_texts_and_three_million_characters():
     random = np.random.default_rng(0)
     large = "".join(map(chr, random.integers(97, 123, 3_000_000)))
@@ -103,6 +104,7 @@ def rejected(n_runs, **kinds):
     return (p_R <= 0.05).mean(), (p_R <= 0.025).mean()
 
 
+@pytest.mark.full
 def test_the_test_of_copying_holds_its_level(monkeypatch):
     """At the limit of what is tolerated; a model that treats all records alike is found hardly ever."""
     monkeypatch.setattr(copying, "_N_PERMUTATIONS", 199)
@@ -111,6 +113,7 @@ def test_the_test_of_copying_holds_its_level(monkeypatch):
     assert rejected(40)[0] < 0.05
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("kinds", [{"favour": 1.8}, {"copies": 0.6}])
 def test_the_test_of_copying_finds_a_planted_copier(kinds, monkeypatch):
     """Much more often than the binomial test of 2,000 samples does."""
@@ -166,6 +169,7 @@ def test_similarity_and_its_verdict():
         assert not any(name.endswith(("_low", "_high")) for name in few)
 
 
+@pytest.mark.full
 def test_an_overfitted_run_is_detected_and_a_healthy_one_is_not(tmp_path):
     """Sixty words trained until memorized, and the same model after a few steps."""
     words = sorted({a[:3] + b[-3:] for a in WORDS for b in WORDS})[::17][:60]

@@ -23,6 +23,7 @@ def pages_asked_for():
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 
 
+@pytest.mark.full
 def test_freed_memory_is_used_again_within_and_given_back_after():
     anew = TIMES * SIZE_B // PAGE_B
     assert pages_asked_for() > 0.9 * anew, "the piece is too small to tell"

@@ -60,6 +60,7 @@ def test_a_first_batch_that_does_not_fit(where, cli, words, in_tmp, hungry):
     assert ("CUDA out of memory" if where == "gpu" else "allocate memory") in refused.err
 
 
+@pytest.mark.full
 def test_memory_that_runs_out_later_leaves_a_run_that_goes_on(cli, words, in_tmp, hungry):
     stopped = cli("train", "--corpus", words, *TRAIN, "-o", "cell.gpu=true", "-o", "cell.at=12", "--out", "run", "-q")
     assert stopped.code == 2 and stopped.err.count("\n") == 1
@@ -100,6 +101,7 @@ def test_a_step_that_runs_out_of_memory_while_it_is_recorded_may_be_recorded_lat
     assert traced_step(cell).problem == ""
 
 
+@pytest.mark.full
 @pytest.mark.skipif(torch.cuda.is_available(), reason="for a machine without a GPU")
 def test_a_run_whose_device_is_gone_goes_on_with_a_word(cli, words, in_tmp):
     train = ("train", "--corpus", words, "--cell", "gru", "--hidden", 4, "--steps", 4, "-o", "eval_every=2", "-q")

@@ -46,6 +46,7 @@ def shown(view):
     return console.file.getvalue()
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     "labels", one_in(4, [{"gap": "length, distance (characters)"}, ["gap"], {"gap": 3}, {3: "gap"}])
 )

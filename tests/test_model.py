@@ -96,6 +96,7 @@ def test_a_tied_model_is_its_equations_and_learns_from_both_ends():
     assert torch.allclose(model.embedding.weight.grad, gradient)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("embedding", [10, 6])
 def test_a_tied_model_is_stored_loaded_and_resumed(words, tmp_path, monkeypatch, embedding):
     monkeypatch.setattr("seqgen.training.trainer._PROGRESS_EVERY_S", 0.0)  # an event a step

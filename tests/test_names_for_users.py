@@ -47,6 +47,7 @@ def test_a_step_cell_without_project_sees_its_input(words, in_tmp):
     assert run.folder.load_latest(pytest.fail).state["step"] == 2
 
 
+@pytest.mark.full
 def test_a_corpus_is_shown_by_the_fields_that_are_named(cli, in_tmp):
     (in_tmp / "cards.csv").write_text("name,rule,kind\nann,draw a card,spell\nben,lose a card,curse\n")
     shown = cli("show", "corpus", "cards.csv", "--text-field", "rule", "--label-field", "kind", "--json")
@@ -57,6 +58,7 @@ def test_a_corpus_is_shown_by_the_fields_that_are_named(cli, in_tmp):
         assert refused.code == 2 and "are of a corpus, not of" in refused.err
 
 
+@pytest.mark.full
 def test_held_out_files_have_names_of_their_own(cli, words, in_tmp):
     (in_tmp / "valid.txt").write_text("anna\n")
     (in_tmp / "test.txt").write_text("ben\nbob\n")
@@ -73,6 +75,7 @@ def test_held_out_files_have_names_of_their_own(cli, words, in_tmp):
     assert both.code == 2 and "(--valid-file, --test-file)" in both.err
 
 
+@pytest.mark.full
 def test_evaluate_says_that_it_wrote_the_page(cli, words, in_tmp):
     assert cli("train", "--corpus", words, *TINY, "--out", "run").code == 0
     judged = cli("evaluate", "run", "-n", 5, "--html", "page.html")

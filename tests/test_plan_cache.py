@@ -216,6 +216,7 @@ def test_training_does_not_accumulate_tensors(plugins):
     assert len(gc.get_objects()) - before[1] < 100
 
 
+@pytest.mark.full
 def test_a_batch_is_freed_with_its_loss_without_the_garbage_collector():
     cell, x = build(Direct), batch().requires_grad_()
     results(cell, "scan", x)

@@ -417,6 +417,7 @@ def test_a_newer_minor_version_is_a_warning(loaded, problems):
     assert "written for version 1.7" in problems[0] and "--upgrade" in problems[0]
 
 
+@pytest.mark.full
 @pytest.mark.promise("R23")
 @pytest.mark.parametrize("source", sorted(OLD.glob("*.py")), ids=lambda path: path.stem)
 def test_plugins_of_old_still_work(source, cli, words, in_tmp, monkeypatch):

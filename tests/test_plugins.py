@@ -209,6 +209,7 @@ def site(tmp_path):
     return tmp_path / "site"
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("fault", one_in(3, ENTRY_POINT_FAULTS))
 def test_help_survives_every_fault(fault, site, tmp_path):
     install_fake(site, fault, ENTRY_POINT_FAULTS[fault])
@@ -218,6 +219,7 @@ def test_help_survives_every_fault(fault, site, tmp_path):
     assert len(lines) == 1 and fault in lines[0]
 
 
+@pytest.mark.full
 def test_training_survives_all_faults_at_once(site, tmp_path, words):
     for fault, source in ENTRY_POINT_FAULTS.items():
         install_fake(site, fault, source)
@@ -258,6 +260,7 @@ def test_a_stale_entry_point_and_using_a_broken_cell(site, tmp_path, words):
     assert "stale_package" in result.err.splitlines()[0] and "hollow_package" in result.err.splitlines()[-1]
 
 
+@pytest.mark.full
 def test_commands_of_plugins(site, tmp_path):
     body = "@app.command()\n    def hello(name: str):\n        print('hello', name)"
     source = HOOK.format(name="register_commands", argument="app", body=body)

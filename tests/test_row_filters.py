@@ -144,6 +144,7 @@ def test_guided_logits_match_the_formula(labelled):
 # -- the command
 
 
+@pytest.mark.full
 def test_the_options_of_the_command(cli, tiny_run):
     run = tiny_run.path
     found = cli(

@@ -34,6 +34,7 @@ def together(run, requests, on_step=lambda batch, step: None):
         return [batch.rows(number) for number in numbers]
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("cell", cells_in_tiers(entry.qualified for entry in registered("cell")))
 def test_rows_are_those_of_each_request_alone(words, tmp_path, cell):
     run = seqgen.train(

@@ -94,6 +94,7 @@ def test_stdin_is_read_in_chunks_and_ends_of_texts_can_be_nul(cli, tiny_run, mon
     assert cli("score", "--run", tiny_run.path).out == ""
 
 
+@pytest.mark.full
 def test_scores_come_before_all_texts_have_been_read(tiny_run):
     asked = []
 
@@ -190,6 +191,7 @@ def test_symbols_of_a_text_as_its_tokenizer_cuts_it(words, tmp_path):
     assert len(run.score("aé")[0].nats_per_symbol) == 4
 
 
+@pytest.mark.full
 def test_an_empty_input_is_reported(tiny_run):
     """A terminal on stdin; the heat map on a terminal."""
     script = (

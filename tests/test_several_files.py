@@ -393,6 +393,7 @@ def test_other_bytes_are_not_taken_for_it(data):
     assert unmarked_encoding(data) == "" or data.count(b"\0") > 0.4 * len(data)
 
 
+@pytest.mark.full
 def test_a_file_that_is_given_twice_counts_once_and_is_named(cli, in_tmp):
     folder = in_tmp / "data"
     folder.mkdir()

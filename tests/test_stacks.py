@@ -180,6 +180,7 @@ def test_a_budget_of_parameters_chooses_the_width_of_all_layers(words, in_tmp):
 # -- the parts of a run
 
 
+@pytest.mark.full
 def test_the_commands_show_each_layer(cli, words, in_tmp):
     seqgen.train(words, cell=STACK, out="one", **QUICK)
     seqgen.train(words, cell=STACK, out="two", **QUICK | given("cell.2.expand=2"))
@@ -307,6 +308,7 @@ def test_a_run_starts_from_the_weights_of_a_stack(words, in_tmp):
 # -- computing
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("names", [STACK, "gru,mlp,lstm", "mlp,gru", "transformer,mlp,mingru"])
 def test_a_stack_passes_the_kit_as_a_cell(names):
     def load(input_size, hidden_size):
@@ -350,6 +352,7 @@ def test_wrappers_of_steps_leave_layers_without_a_state_as_they_are():
     assert_same(model)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("names", [STACK, "gru,mlp,vanilla"])
 def test_a_stopped_run_resumes_to_the_same_bytes(words, in_tmp, names):
     settings = {**SMALL, "cell": names, "steps": 12, "dropout": 0.1, "options": {"eval_every": 3, "norm": "before"}}

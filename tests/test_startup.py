@@ -34,6 +34,7 @@ def python(program: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=cwd)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("arguments", one_in(3, LIGHT), ids=" ".join)
 def test_looking_around_with_torch_forbidden(arguments, tmp_path):
     program = f"import sys; sys.modules['torch'] = None\nfrom seqgen.cli import main\nsys.exit(main({arguments!r}))"
@@ -58,6 +59,7 @@ def test_importing_seqgen_imports_nothing_heavy(tmp_path):
     assert python(program, tmp_path).stdout == "set()\n"
 
 
+@pytest.mark.full
 def test_the_short_path_does_not_load_the_compiler(tmp_path, words):
     """torch.optim imports torch._dynamo, which costs a short run seconds."""
     program = (
@@ -80,6 +82,7 @@ def test_public_names():
         seqgen.nothing  # noqa: B018
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("given", "expected"),
     [

@@ -123,6 +123,7 @@ def test_a_long_text_is_learned_and_read_on(tiny_stream):
     assert len(score.nats_per_symbol) == 7 and score.bits_per_char == pytest.approx(score.nats / np.log(2) / 7)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("cell", "engine"), one_in(3, map(pytest.param, ["gru", "lstm", "vanilla"], ["fused", "fused", "eager"]))
 )

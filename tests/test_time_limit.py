@@ -40,6 +40,7 @@ def test_a_reserve_ends_the_steps_earlier():
     assert schedule.share(5, 1.0, 11.0) == 1.0  # more than there is
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("layout", one_in(2, ["lines", "stream"]))
 def test_an_evaluation_uses_as_many_records_as_the_time_allows(tmp_path, layout):
     """Of 40,000 characters or more that are held out, and says at how many it looked."""

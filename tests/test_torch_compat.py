@@ -61,6 +61,7 @@ def defined_names(tree):
             yield node.id
 
 
+@pytest.mark.full
 def test_no_other_module_uses_a_private_name_of_torch():
     """Neither as an attribute, an import nor the name of an attribute in a string."""
     trees = {path: ast.parse(path.read_text(encoding="utf-8")) for path in CORE.rglob("*.py")}
@@ -101,6 +102,7 @@ print(cell.recurrent.weight.grad.any().item(), traced_step(cell).problem)
 """
 
 
+@pytest.mark.full
 def test_without_a_dispatch_mode_steps_run_eagerly():
     result = subprocess.run([sys.executable, "-c", WITHOUT_DISPATCH], capture_output=True, text=True)
     assert result.stdout == f"True torch {torch.__version__} has no TorchDispatchMode\n", result.stderr

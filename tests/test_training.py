@@ -283,6 +283,7 @@ def start_training(words: Path, out: Path, *more: object):
     return process
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("number", "code"), one_in(2, [pytest.param(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143)])
 )

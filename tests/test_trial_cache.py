@@ -38,6 +38,7 @@ def texts(run, **settings):
     return [row.text for row in rows], said
 
 
+@pytest.mark.full
 def test_a_trial_is_made_once(tiny_run, home, trials):
     first = texts(tiny_run, **CONSTRAINT)
     again = texts(seqgen.load(tiny_run.path), **CONSTRAINT)
@@ -47,6 +48,7 @@ def test_a_trial_is_made_once(tiny_run, home, trials):
     assert len(trials) == 1
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     "changed", [{"contains": "en"}, {"length": "3-7"}, {"temperature": 0.9}, {"prefix": "a"}, {"ban": "z"}]
 )
@@ -70,6 +72,7 @@ def test_rows_are_sampled_once_for_all_constraints(tiny_run, home, monkeypatch):
     assert len(set(home.iterdir()) - files) == 1  # the trial; the rows that were counted are known
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("damage", [b"", b"{}", b"\xff", b'{"value": {"by": ""}}\n'])
 def test_a_damaged_file_is_replaced(tiny_run, home, trials, damage):
     first = texts(tiny_run, **CONSTRAINT)

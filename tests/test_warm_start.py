@@ -101,6 +101,7 @@ def test_of_another_corpus_the_known_symbols_are_known(first, in_tmp):
     assert other.score(["éne"])[0].nats > 0
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("options", [{"tie": True}, {"tie": True, "attention": 2}, {"layers": 2, "skip": "residual"}])
 def test_every_tensor_of_a_symbol_moves_with_it(words, in_tmp, options):
     settings = {**SMALL, **{name: options[name] for name in ("layers",) if name in options}, "steps": 20}
@@ -127,6 +128,7 @@ def test_where_a_run_began_is_told(first, cli, in_tmp):
     assert "from" in cli("runs").out
 
 
+@pytest.mark.full
 def test_a_handful_of_held_out_records_is_told(words, in_tmp, cli):
     few = cli("train", "--corpus", words, "--hidden", 8, "--steps", 3, "--out", "few", "-o", "best_by=loss")
     assert "(too few to select the best step; add more with --valid-file FILE or --split A/B/C)" in few.err
@@ -135,6 +137,7 @@ def test_a_handful_of_held_out_records_is_told(words, in_tmp, cli):
     assert "too few to select" not in cli("train", "--corpus", "names", "--hidden", 8, "--steps", 1).err
 
 
+@pytest.mark.full
 def test_rows_are_not_new_beside_another_corpus(first, cli, in_tmp):
     assert cli("sample", "first", "-n", 2, "--novel").code == 0
     (in_tmp / "words.txt").write_text("anna\nbert\n")

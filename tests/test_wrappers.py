@@ -250,6 +250,7 @@ def test_attention_around_noise(plugins):
 # -- cells that cannot be wrapped
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("option", ["zoneout=0.1", "recurrent_dropout=0.1", "attention=2"])
 def test_whole_sequences_cannot_be_wrapped(cli, words, in_tmp, option):
     name = option.partition("=")[0]

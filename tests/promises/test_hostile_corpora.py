@@ -131,6 +131,7 @@ TABLE = {
 }  # fmt: skip
 
 
+@pytest.mark.full
 @pytest.mark.promise("R16")
 @pytest.mark.parametrize("name", one_in(5, TABLE))
 def test_a_file_is_read_or_refused_as_said(name, cli, in_tmp):
@@ -333,6 +334,7 @@ def stopped_at(step):
     return Stop, listener
 
 
+@pytest.mark.full
 @pytest.mark.promise("R16")
 def test_a_changed_corpus_is_resumed_only_if_that_is_allowed(cli, words, in_tmp):
     stop, listener = stopped_at(2)
@@ -426,6 +428,7 @@ def test_a_corpus_of_few_records_is_read_once(most_records, most_chars, n_readin
 # -- the split
 
 
+@pytest.mark.full
 @pytest.mark.promise("R12")
 def test_no_text_stands_on_both_sides(folder, record_property):
     """Half of the records are there twice; looked at where they are trained on, in the encoded parts."""

@@ -215,6 +215,7 @@ def commands(run: RunFolder) -> list[tuple]:
     return [("sample", run.path, "-n", 2), ("score", "anna", "--run", run.path), ("resume", run.path)]
 
 
+@pytest.mark.full
 @pytest.mark.promise("R13")
 @pytest.mark.parametrize("name", one_in(8, HOSTILE))
 def test_a_hostile_file_is_harmless(name, run, in_memory, cli):
@@ -248,6 +249,7 @@ def test_the_canary_would_sing(in_memory):
 NAMES = ["os:system", "module:Name", "os.path:join", "builtins:eval", "evil", "seqgen:../../x", "a b:c", "", ":"]
 
 
+@pytest.mark.full
 @pytest.mark.promise("R14")
 @pytest.mark.parametrize("part", one_in(4, ["cell", "model", "tokenizer", "corpus"]))
 def test_a_name_that_is_in_no_registry_is_refused(part, run, cli, record_property):

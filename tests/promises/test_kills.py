@@ -84,6 +84,7 @@ def held(found: dict[str, object]) -> int:
     return int(str(found["points"]))
 
 
+@pytest.mark.full
 @pytest.mark.promise("R2")
 def test_a_kill_at_some_operations(in_memory, words, record_property):
     """The process ends at every ninth file operation of a training with two checkpoints, amid its writes too."""

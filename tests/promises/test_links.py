@@ -51,6 +51,7 @@ def put_link(path: Path, target: Path) -> None:
     path.symlink_to(target)
 
 
+@pytest.mark.full
 @pytest.mark.promise("R29")
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("name", one_in(8, NAMES))

@@ -183,6 +183,7 @@ def test_a_signal_to_a_run_that_nobody_reads_about(sink, number, folder):
     assert RunFolder(folder / "run").load_latest(pytest.fail).state["step"] > 0
 
 
+@pytest.mark.full
 @pytest.mark.promise("R30")
 @pytest.mark.parametrize("kind", [Progress, Report, Saved])
 def test_a_listener_that_fails_leaves_a_run_that_is_saved(kind, folder, monkeypatch):

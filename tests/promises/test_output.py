@@ -36,6 +36,7 @@ def check_named(error: UnknownSymbol, text: str) -> None:
     assert len(error.near) <= 3 and set(error.near) <= set(KNOWN) and error.exit_code == 2
 
 
+@pytest.mark.full
 @pytest.mark.promise("R17")
 def test_a_prefix_is_used_as_it_stands_or_its_symbol_is_named(tiny_run, record_property):
     record_property("cases", 300)
@@ -71,6 +72,7 @@ def test_a_scored_text_is_the_text_or_its_symbol_is_named(tiny_run, record_prope
     check()
 
 
+@pytest.mark.full
 @pytest.mark.promise("R17")
 def test_what_rows_must_hold_is_held_or_refused(tiny_run, record_property):
     """A symbol that no row can have is named where it is asked for, and no matter where it is banned."""
@@ -187,6 +189,7 @@ def test_a_terminal_is_not_commanded(command, hostile):
         assert visible(text).strip()[:40] in left, text
 
 
+@pytest.mark.full
 @pytest.mark.promise("R18")
 def test_messages_escape_what_they_repeat(hostile, cli):
     for arguments in (

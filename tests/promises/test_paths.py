@@ -18,6 +18,7 @@ TRAIN = ("--cell", "vanilla", "--hidden", 4, "--steps", 2, "-o", "samples=0")
 NAMES = ["with space", "tüü-名前", "a'b\"c$d;e", "-dash", "x" * 255, "[/x] {b}", "new\nline"]
 
 
+@pytest.mark.full
 @pytest.mark.promise("R6")
 @pytest.mark.parametrize("name", one_in(3, NAMES), ids=range(len(NAMES)))
 def test_a_run_folder_of_any_name_works(name, words, in_tmp, cli):
@@ -46,6 +47,7 @@ def test_a_path_that_is_a_file_or_leads_through_one(words, in_tmp, cli):
     assert cli("sample", in_tmp / "file").code == 2
 
 
+@pytest.mark.full
 @pytest.mark.promise("R6")
 def test_a_linked_run_folder_is_the_run(words, in_tmp, cli):
     """A link to a run folder, and a link among its parents, lead to the run, which is trained there."""
@@ -58,6 +60,7 @@ def test_a_linked_run_folder_is_the_run(words, in_tmp, cli):
     assert (in_tmp / "run").is_symlink()
 
 
+@pytest.mark.full
 @pytest.mark.promise("R6")
 @pytest.mark.parametrize("number", [errno.EROFS, errno.EACCES, errno.EPERM], ids=errno.errorcode.get)
 def test_a_folder_that_cannot_be_written_to_is_read(number, tiny_run, words, in_memory, cli, monkeypatch):

@@ -84,6 +84,7 @@ def violations(in_memory, saves: int) -> tuple[int, list[str]]:
     return n_states, wrong
 
 
+@pytest.mark.full
 @pytest.mark.promise("R3")
 def test_after_a_power_loss_the_old_or_the_new_checkpoint_is_there(in_memory, record_property):
     """A run is made and saved in four times; at every operation, states of what was not synced are rebuilt and read."""
@@ -93,6 +94,7 @@ def test_after_a_power_loss_the_old_or_the_new_checkpoint_is_there(in_memory, re
     record_property("cases", n_states)
 
 
+@pytest.mark.full
 @pytest.mark.promise("R3")
 @pytest.mark.parametrize("without", ["files", "folders", "new parents"])
 def test_the_model_finds_what_a_missing_fsync_breaks(without, in_memory, monkeypatch):

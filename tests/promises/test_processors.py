@@ -152,6 +152,7 @@ def register_processors(register):
 """
 
 
+@pytest.mark.full
 @pytest.mark.promise("R33")
 def test_a_smoothing_step_of_a_plugin_breaks_nothing(cli, tiny_run, tmp_path, record_property):
     (tmp_path / "odd.py").write_text(SMOOTH)

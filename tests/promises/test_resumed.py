@@ -67,6 +67,7 @@ def check(name: str, eval_every: int, at: int, folder: Path, monkeypatch) -> Non
     shutil.rmtree(path)
 
 
+@pytest.mark.full
 @pytest.mark.promise("R1")
 @pytest.mark.parametrize(
     "name", one_in(2, ["ngram", "transformer", "gru on one long text", "transformer on one long text"])

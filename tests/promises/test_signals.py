@@ -166,6 +166,7 @@ def is_said(line, number, phase):
     return re.fullmatch(rf"{ended}(; \w+ \w+ of (bell \(bell\.py \w+\)|the plugin under test) was being loaded)", line)
 
 
+@pytest.mark.full
 @pytest.mark.promise("R7")
 @pytest.mark.parametrize(("phase", "number"), [(phase, NUMBERS[n % 3]) for n, phase in enumerate(BEFORE)])
 def test_a_signal_before_there_is_a_run(phase, number, bell, in_tmp, expected):
@@ -205,6 +206,7 @@ def test_a_signal_that_pydantic_met_ends_the_training_as_it_begins():
     signals.reraise_signal()
 
 
+@pytest.mark.full
 @pytest.mark.promise("R7")
 @pytest.mark.parametrize(("phase", "number"), [(phase, NUMBERS[n % 3]) for n, phase in enumerate(WITHIN)])
 def test_a_signal_within_a_run_saves_it(phase, number, bell, in_tmp, expected):

@@ -42,6 +42,7 @@ def run(folder):
     )  # fmt: skip
 
 
+@pytest.mark.full
 @pytest.mark.promise("R18")
 @pytest.mark.parametrize(
     "arguments",

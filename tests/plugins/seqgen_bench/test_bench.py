@@ -65,6 +65,7 @@ def test_the_interval_of_three_seeds_by_hand():
 # -- a bench
 
 
+@pytest.mark.full
 def test_a_bench_compares_at_equal_parameters_and_a_failure_costs_a_row(cli, words, in_tmp, plugin):
     result = cli(
         "bench", "--corpus", words, "--cells", "vanilla,broken,plain,wild,ngram,vanilla", "--params", "3k",
@@ -138,6 +139,7 @@ def made(folder):
     return {path.parent.name: json.loads(path.read_text())["created"] for path in paths}
 
 
+@pytest.mark.full
 def test_what_is_finished_is_not_trained_again(words, in_tmp):
     first = bench(words, "vanilla,ngram", **QUICK)
     before = made(first.folder)
@@ -160,6 +162,7 @@ def test_what_is_finished_is_not_trained_again(words, in_tmp):
     assert made(first.folder) == after
 
 
+@pytest.mark.full
 def test_a_signal_leaves_the_rows_so_far(cli, words, in_tmp):
     (in_tmp / "stopper.py").write_text(STOPPER)
     asked = ("bench", "--corpus", words, "--cells", "vanilla,ngram", "--params", "3k", "--seeds", 2, "--steps", 12,
@@ -245,6 +248,7 @@ def test_a_plot_that_cannot_be_drawn_is_told_first(cli, words, in_tmp):
     assert not (in_tmp / "runs").exists()
 
 
+@pytest.mark.full
 def test_a_bench_of_which_nothing_is_left(cli, words, in_tmp, plugin):
     asked = ("--cells", "broken", "--hidden", 4, "--steps", 1, "--plugin", plugin, "-o", "threads=1")
     result = cli("bench", "--corpus", words, *asked, "--plot", "p.png", "--json")
@@ -253,6 +257,7 @@ def test_a_bench_of_which_nothing_is_left(cli, words, in_tmp, plugin):
     assert row["seeds"] == 0 and "ValueError" in row["problem"]
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("interval", [None, 0.1])
 def test_a_plot_is_the_same_each_time(interval):
     row = {"cell": "x$y$", "bits_per_char": 2.0, "interval": interval, "tokens_per_s": 10.0, "samples_per_s": None}

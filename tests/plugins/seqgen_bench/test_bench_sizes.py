@@ -23,6 +23,7 @@ def bench(cli, words, in_tmp):
     sys.modules.pop("bigram", None)
 
 
+@pytest.mark.full
 def test_a_model_that_cannot_have_so_many_parameters_is_not_trained(bench, in_tmp):
     found = bench("vanilla,bigram,ngram", "--params", "3k")
     assert found.code == 0, found.err
@@ -31,6 +32,7 @@ def test_a_model_that_cannot_have_so_many_parameters_is_not_trained(bench, in_tm
     assert list(in_tmp.glob("runs/*/vanilla-*")) and list(in_tmp.glob("runs/*/ngram-*")), "what counts has no size"
 
 
+@pytest.mark.full
 def test_without_a_budget_its_own_size_is_said(bench, in_tmp):
     found = bench("bigram")
     assert found.code == 0, found.err

@@ -66,6 +66,7 @@ def test_what_is_no_fastq_is_refused(text, said):
 SEQUENCES = st.lists(st.text("ACGTN", min_size=1, max_size=30), min_size=1, max_size=4)
 
 
+@pytest.mark.full
 @settings(deadline=None, max_examples=50)
 @given(SEQUENCES, st.integers(1, 12), st.data())
 def test_any_entries_are_read_back_however_they_are_folded(sequences, width, data):

@@ -124,6 +124,7 @@ def real():
     return list(load())
 
 
+@pytest.mark.full
 def test_the_real_cards(real):
     counts = Counter(record.label for record in real)
     assert len(real) > 6000 and counts["minion"] > 3900 and min(counts.values()) > 20
@@ -133,6 +134,7 @@ def test_the_real_cards(real):
     assert not [record.text for record in real if any(mark in record.text for mark in "@{}|_$#&<>~\\")]
 
 
+@pytest.mark.full
 def test_the_real_cards_are_cards(real):
     validator = CardValidator()
     verdicts = [(record.text, validator.validate(record.text)) for record in real]
@@ -140,11 +142,13 @@ def test_the_real_cards_are_cards(real):
     assert all(verdict.canonical in (None, text) for text, verdict in verdicts), "the spec says that they are canonical"
 
 
+@pytest.mark.full
 def test_it_is_not_imported(real):
     code = "import seqgen_cards.corpus as c, sys; next(iter(c.load())); assert 'hearthstone_data' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+@pytest.mark.full
 def test_the_datasheet_counts_what_is_there(real):
     text = (Path(seqgen_cards.__file__).parent / "DATASHEET-cards.md").read_text(encoding="utf-8")
     assert all(f"## {word}" in text for word in ("Origin", "Licence", "Limits"))

@@ -42,6 +42,7 @@ def test_impossible_options_are_one_line(cli, words, in_tmp, option):
     assert not (in_tmp / "runs").exists()
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     "options", [{}, {"engine": "eager"}, {"engine": "scan"}, {"options": {"model.smoothing": "witten-bell"}}]
 )

@@ -95,6 +95,7 @@ def test_every_input_has_a_label_and_every_table_head_a_scope(page):
 # -- its results
 
 
+@pytest.mark.full
 @needs_node
 def test_rows_of_a_seed_are_those_of_the_run(page, tiny_run):
     for mine, theirs in (
@@ -290,6 +291,7 @@ def largest_difference(model, path, n_rows=2):
     return max(float((torch.tensor(a) - b).abs().max()) for a, b in zip(found, wanted, strict=True))
 
 
+@pytest.mark.full
 @needs_node
 @pytest.mark.parametrize(
     "entry",

@@ -152,6 +152,7 @@ def played(run, typed, *options, cwd):
     )  # fmt: skip
 
 
+@pytest.mark.full
 def test_playing_by_lines(labelled, tmp_path):
     typed = "a\n\n:label b\n\nÄ\n:label c\n:what\n:t 0.5\n:seed 9\nbb\n:q\naaa\n"
     result = played(labelled.path, typed, "--label", "a", cwd=tmp_path)

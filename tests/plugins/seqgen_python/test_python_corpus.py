@@ -166,6 +166,7 @@ def test_the_validator_accepts_it(real):
     assert all(validator.validate(verdict.canonical) == verdict for verdict in verdicts[::10])
 
 
+@pytest.mark.full
 def test_the_datasheet_counts_what_is_there(real):
     text = (Path(seqgen_python.__file__).parent / "DATASHEET-python.md").read_text(encoding="utf-8")
     assert all(f"## {word}" in text for word in ("Origin", "Licence", "Limits"))

@@ -108,6 +108,7 @@ def test_without_matplotlib_a_page_costs_one_line_before_any_work(tiny_run, tmp_
     assert result.stdout == "" and not list(tmp_path.iterdir())
 
 
+@pytest.mark.full
 def test_the_command_line_writes_the_page(cli, tiny_run, tmp_path):
     pytest.importorskip("matplotlib", reason=PLOT)
     result = cli("evaluate", tiny_run.path, "-n", 20, "--html", tmp_path / "page.html")

@@ -143,6 +143,7 @@ def test_a_stop_ends_rows(client, tiny_run, stop):
     assert streamed == [text for text, _ in wanted]
 
 
+@pytest.mark.full
 def test_a_long_text_grows_in_a_stream_and_ends_at_its_stop(client, long_text):
     body = {"model": "long", "seed": 1, "max_tokens": 1500}
     chunks = client.stream(stream_options={"include_usage": True}, **body)

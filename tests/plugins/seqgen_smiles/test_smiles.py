@@ -54,6 +54,7 @@ def test_a_form_that_does_not_exist_is_refused(plugins):
         plugins.registry.get("corpus", "smiles").options({"form": "inchi"})
 
 
+@pytest.mark.full
 def test_a_run_from_the_corpus_to_its_figures(cli, in_tmp):
     pytest.importorskip("rdkit", reason=CHEM)
     lines = "\n".join(record.text for record, _ in zip(load(), range(300), strict=False))

@@ -57,6 +57,7 @@ def texts(path):
     return [(record.text, record.label, dict(record.fields)) for record in seqgen.load(path).corpus]
 
 
+@pytest.mark.full
 def test_a_workbook_is_read(cli, in_tmp):
     Path("a.xlsx").write_bytes(workbook({"first": PEOPLE, "2nd": [["title"], ["Countess"]]}))
     trained = cli("train", "--corpus", "a.xlsx", "--label-field", "kind", *TINY, "--out", "run")
@@ -87,6 +88,7 @@ def write_parquet(path, columns, **options):
     parquet.write_table(pyarrow.table(columns), path, **options)
 
 
+@pytest.mark.full
 def test_a_parquet_file_is_read(cli, in_tmp):
     day = datetime.date(2020, 1, 2)
     columns = {
@@ -115,6 +117,7 @@ def test_a_parquet_file_is_read(cli, in_tmp):
         assert damaged.code == 3 and "b.parquet': it is damaged: " in damaged.err, damaged.err
 
 
+@pytest.mark.full
 def test_a_missing_library_is_named_with_its_extra(cli, in_tmp, monkeypatch):
     Path("a.parquet").write_bytes(b"PAR1\x15\x04")
     Path("a.xlsx").write_bytes(excel.example())

@@ -343,6 +343,7 @@ def test_a_study_that_was_killed_does_not_run(tmp_path):
 # -- the loop
 
 
+@pytest.mark.full
 def test_a_pipe_gets_a_line_for_each_change(run):
     unfinished(run)
     hold(run)
