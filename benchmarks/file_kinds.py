@@ -11,6 +11,7 @@ is stored in benchmarks/results/file_kinds.md; with another scale it is printed 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import shutil
 import sys
@@ -59,14 +60,12 @@ def write_parquet(path: Path, scale: float) -> None:
     import pyarrow
     from pyarrow import parquet
 
-    n, number = int(_ROWS * scale), 0
-    rows, schema = texts(n), pyarrow.schema({"number": pyarrow.int64(), "text": pyarrow.string()})
+    rows = enumerate(texts(int(_ROWS * scale)))
+    schema = pyarrow.schema({"number": pyarrow.int64(), "text": pyarrow.string()})
     with parquet.ParquetWriter(path, schema) as writer:
-        while number < n:
-            some = [text for text, _ in zip(rows, range(min(_BLOCK, n - number)), strict=False)]
-            numbers = list(range(number, number + len(some)))
-            writer.write_table(pyarrow.table({"number": numbers, "text": some}, schema=schema))
-            number += len(some)
+        while some := list(itertools.islice(rows, _BLOCK)):
+            numbers, words = zip(*some, strict=True)
+            writer.write_table(pyarrow.table({"number": numbers, "text": words}, schema=schema))
 
 
 def write_workbook(path: Path, scale: float) -> None:
