@@ -63,7 +63,8 @@ import json, os, pytest
 _seen = {}
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item):
-    summary = (item.function.__doc__ or item.function.__name__.replace("_", " ")).strip().splitlines()[0]
+    name = item.function.__name__.removeprefix("test_").replace("_", " ").capitalize()
+    summary = (item.function.__doc__ or name).strip().splitlines()[0]
     names = [str(name) for mark in item.iter_markers("promise") for name in mark.args]
     item.user_properties.append(("seqgen", {"promises": names, "test": item.nodeid.partition("[")[0], "how": summary}))
 def pytest_runtest_logreport(report):
@@ -170,7 +171,7 @@ def main() -> None:
         [
             "# Promises, and how they are tested",
             "Made by `python benchmarks/promises.py --memory`; each row adds up the tests that are marked with its "
-            "promise (`pytest -m promise`). *Cases* are what these run_all (stops, kills, flipped bits, files, ...), "
+            "promise (`pytest -m promise`). *Cases* are what these try (stops, kills, flipped bits, files, ...), "
             "*held* those in which the promise was kept.",
             setting,
             table(HEAD, lines).replace("| --- | ---: | ---: |", "| --- | --- | --- |", 1),  # words to the left

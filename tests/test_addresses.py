@@ -119,7 +119,11 @@ def test_what_cannot_be_fetched_is_one_line(memory, cli, in_tmp, monkeypatch):
         ("memory://a", UsageError, "an address names one file; pass --corpus for each"),
         ("memory://a/*.txt", UsageError, "an address names one file; pass --corpus for each"),
         ("https://me:secret@host/x", UsageError, "cannot use the address of 'host' with a password in it"),
-        ("http://127.0.0.1:9/x.txt", CorpusError, "cannot fetch 'http://127.0.0.1:9/x.txt': the host '127.0.0.1' is not"),
+        (
+            "http://127.0.0.1:9/x.txt",
+            CorpusError,
+            "cannot fetch 'http://127.0.0.1:9/x.txt': the host '127.0.0.1' is not",
+        ),
     ):
         with pytest.raises(error) as caught:
             fetch(address)

@@ -116,6 +116,17 @@ def test_workers_write_the_file_of_one_process(workers, ending, cli, tiny_run, t
     assert sampled(cli, tiny_run, tmp_path / f"many.{ending}", *asked, "--workers", workers) == expected
 
 
+def test_all_candidates_of_a_range_count_as_tried(cli, tiny_run):
+    result = cli("sample", tiny_run.path, "--rows", "10:40", "--length", "3-6", "--exact")
+    n_kept = len(result.out.splitlines())
+    assert result.code == 0 and 0 < n_kept < 30 and f"kept {n_kept} of 30 sampled rows" in result.err
+
+
+def test_a_range_and_a_number_of_rows_are_not_given_together(cli, tiny_run):
+    result = cli("sample", tiny_run.path, "--rows", "10:40", "-n", 3)
+    assert result.code == 2 and "--rows says which rows are tried, and -n how many are kept" in result.err
+
+
 THREADS = """
 import os, pathlib
 import seqgen, torch

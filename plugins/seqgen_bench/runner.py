@@ -139,6 +139,8 @@ def _run_all(
         try:
             runner.find_finished(n_seeds)
             result.counts = measure.count_bits_per_char(next(iter(plans.values())).data, part) if plans else {}
+            if result.counts and not any(name.startswith("PPMd") for name in result.counts):
+                warn(f"left out: {seqgen.MissingExtra('evaluate', 'the baseline PPMd')}")
             for name, problem in problems.items():
                 runner.fail(name, 0, problem)
             order = [(name, seed) for seed in range(n_seeds) for name in plans]

@@ -97,7 +97,12 @@ def _in_one_line(repo: str) -> Iterator[None]:
         reason = " ".join(str(getattr(error, "server_message", None) or error).split()) or type(error).__name__
         if token := get_token():
             reason = reason.replace(token, "TOKEN")
-        shown = f"HTTP {status}: {reason}" if status is not None else reason
+        if status is not None:
+            shown = f"HTTP {status}: {reason}"
+        elif "connect" in type(error).__name__.lower():
+            shown = f"the hub is not reached: {re.sub(r'^.Errno -?[0-9]+. ', '', reason)}"
+        else:
+            shown = reason
         raise seqgen.UsageError(f"cannot upload to {repo!r}: {shown[:300]}{advice}") from None
 
 

@@ -83,6 +83,7 @@ def _find(name: str) -> WatchedRun | WatchedGroup:
         raise seqgen.NoSuchRun(f"{name!r} is not the folder of a run, a bench or a study")
     known = folders_in(RUNS)
     near = difflib.get_close_matches(name, known, n=1)
-    listed = f"; under {str(RUNS)!r}: {', '.join(known[:_MOST_LISTED])}" if known else ""
+    more = ", ..." if len(known) > _MOST_LISTED else ""
+    listed = f"; under {str(RUNS)!r}: {', '.join(known[:_MOST_LISTED])}{more}" if known else ""
     hint = f"; did you mean {near[0]!r}?" if near else listed
     raise seqgen.NoSuchRun(f"no run, bench or study {name!r}{hint}")

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from seqgen import Sample
     from seqgen.api.run import Run
 
+_DEFAULT = 10  # rows
 _MAX_SCORED = 200  # rows of a table that are scored and looked up in the corpus
 
 
@@ -42,8 +43,11 @@ def sample(
     *,
     run: RunName = None,
     n: Annotated[
-        int, typer.Option("-n", "--num", metavar="N", help="Number of rows: 10, 50k, 1e6.", parser=_number)
-    ] = 10,
+        int | None,
+        typer.Option(
+            "-n", "--num", metavar="N", help="Number of rows: 10, 50k, 1e6.", parser=_number, show_default="10"
+        ),
+    ] = None,
     picture: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Also draw the rows to an image: .svg, .png, ... as the domain can."),
@@ -52,7 +56,8 @@ def sample(
     out: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="Write to a file instead of stdout; with columns if it ends in .csv, .jsonl or .json."
+            metavar="FILE",
+            help="Write to a file instead of stdout; with columns if it ends in .csv, .jsonl, .json or .parquet.",
         ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the file of --out if it exists.")] = False,
@@ -70,9 +75,13 @@ def sample(
     """Sample new sequences from a run: one a line, or a table on a terminal."""
     import seqgen
     from seqgen.cli.sample_shards import MANY, job_of, showing_tried, write_shards
+    from seqgen.config import SampleConfig
 
     if out is not None:
         check_out(out, force=force)
+    if n is not None and settings["rows"] is not None:
+        raise UsageError("--rows says which rows are tried, and -n how many are kept: drop one of them")
+    n = _DEFAULT if n is None else n
     executor = settings.pop("executor")
     if (workers is not None or on != "local" or executor) and (out is None or picture is not None or as_json):
         raise UsageError("--workers, --on and -o executor.NAME need --out FILE, without --picture and --json")
@@ -84,7 +93,7 @@ def sample(
         return
     rows = showing_tried(partial(_iter_rows, loaded, n, settings))
     if any(settings[name] for name in ("exact", "unique", "novel", "valid", "min_edit")):
-        rows = _with_rate(rows)
+        rows = _with_rate(rows, SampleConfig.validated(settings).rows)
     if picture is not None:
         rows = _draw(loaded, rows, picture)
     rows = counted_rows = CountedRows(rows)
@@ -119,12 +128,18 @@ def _iter_rows(run: Run, n: int, settings: dict[str, Any], on_tried: Callable[[i
     return iter_rows(run, n, SampleConfig.validated(settings), say, on_tried)
 
 
-def _with_rate(rows: Iterable[Sample]) -> Iterator[Sample]:
-    """Pass the rows on, then report the share of sampled rows that were kept, if any was rejected."""
+def _with_rate(rows: Iterable[Sample], span: tuple[int, int] | None) -> Iterator[Sample]:
+    """Pass the rows on, then report the share of sampled rows that were kept, if any was rejected.
+
+    Args:
+        rows: the rows.
+        span: the range of candidates, all of which are tried; None: as many as it takes.
+    """
     n_kept = n_seen = 0
     for row in rows:
         n_kept, n_seen = n_kept + 1, row.number + 1
         yield row
+    n_seen = n_seen if span is None else span[1] - span[0]
     if n_kept < n_seen:
         say(f"kept {n_kept:,} of {n_seen:,} sampled rows ({n_kept / n_seen:.1%})")
 
