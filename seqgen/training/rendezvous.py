@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+import torch
 from torch.distributed import PrefixStore, TCPStore  # type: ignore[attr-defined]
 
 from seqgen.errors import UsageError, one_line
@@ -49,7 +50,11 @@ def serve_store(host: str, size: int) -> tuple[Any, int]:
     except OSError as error:
         raise UsageError(f"cannot train with workers that reach this process at {host!r}: {one_line(error)}") from None
     port = listener.getsockname()[1]
-    store = TCPStore(host, port, size, is_master=True, wait_for_workers=False, master_listen_fd=listener.detach())
+    takes_sockets = torch.__version__ >= "2.9"  # compared as versions; libuv: not in torch 2.6, whose older server does
+    store = TCPStore(
+        host, port, size, is_master=True, wait_for_workers=False, master_listen_fd=listener.detach(),
+        use_libuv=takes_sockets,
+    )  # fmt: skip
     return store, port
 
 
