@@ -3,6 +3,10 @@
 
 const CARD_LINE = /^(name|cost|type|class|rarity|race|attack|health|durability|armor|text)=(.*)$/;
 
+// As in seqgen_cards/rules.py.
+const CARD_TYPES = ["minion", "spell", "weapon", "hero", "location"];
+const CARD_RANGES = { cost: [0, 100], attack: [0, 100], health: [1, 100], durability: [1, 100], armor: [0, 100] };
+
 // Fields by name. Raises an error for a text that is no card.
 function readCard(text) {
   const fields = new Map();
@@ -16,8 +20,21 @@ function readCard(text) {
   return fields;
 }
 
+// Raise an error for a card with an unknown type, or with a field that is not a whole number within its range.
+function checkCard(card) {
+  const type = card.get("type");
+  if (!CARD_TYPES.includes(type)) throw new Error(`the type ${JSON.stringify(type.slice(0, 20))} is unknown`);
+  for (const [name, [low, high]] of Object.entries(CARD_RANGES)) {
+    const value = card.get(name);
+    if (value === undefined || (/^(0|[1-9]\d{0,2})$/.test(value) && low <= value && value <= high)) continue;
+    const shown = JSON.stringify(value.slice(0, 20));
+    throw new Error(`${name} is not a whole number from ${low} to ${high}: ${shown}`);
+  }
+  return card;
+}
+
 function drawCard(text) {
-  const card = readCard(text),
+  const card = checkCard(readCard(text)),
     value = (name) => card.get(name) ?? "";
   const number = (name, sign) =>
     element(

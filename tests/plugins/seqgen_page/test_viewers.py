@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import subprocess
 from pathlib import Path
@@ -182,6 +183,22 @@ def test_cards_are_read():
     }
     for text, one in zip(wrong, in_node(["viewers/card.js"], "readCard(text)", list(wrong)), strict=True):
         assert wrong[text] in one["error"]
+
+
+def test_cards_with_an_unknown_type_or_bad_numbers_are_not_drawn():
+    rules = pytest.importorskip("seqgen_cards.rules")
+    card = "name=Fire Imp\ncost=%s\ntype=%s\nhealth=%s"
+    fields = [
+        *itertools.product(("0", "7", "100"), rules.TYPES, ("1", "100")),
+        *itertools.product(("", "x", "07", "1.5", "-1", "101", "5" * 50, "\u0663"), ("minion",), ("1", "0")),
+        ("1", "beast", "1"), ("1", "", "1"), ("1", "minion", "0"), ("1", "minion", "2 "),
+    ]  # fmt: skip
+    texts = [card % one for one in fields]
+    for text, found in zip(texts, in_node(["viewers/card.js"], "[...checkCard(readCard(text))]", texts), strict=True):
+        wrong = [name for name in ("type", "cost", "health") if name in rules.find_problems(text)]
+        # Fields that a type does not have are drawn.
+        wrong = [name for name in wrong if "not a field" not in rules.find_problems(text)[name]]
+        assert (wrong[0] in found["error"]) if wrong else isinstance(found, list), text
 
 
 def test_a_domain_has_its_viewer_only():
