@@ -30,8 +30,8 @@ const SMILES_TOKEN = new RegExp(
   "uy",
 );
 
-// Return {atoms, bonds}. An atom: {element, aromatic, isotope, charge, hydrogens, bonds}; `bonds` are indices. A bond:
-// {a, b, order, aromatic}. Raises an error that says what is wrong.
+// Return {atoms, bonds}. An atom: {element, aromatic, isotope, charge, hydrogens, radicals, bonds}; `radicals` is the
+// number of its unpaired electrons, `bonds` are indices. A bond: {a, b, order, aromatic}. Raises an error that says what is wrong.
 function readSmiles(text) {
   const atoms = [],
     bonds = [],
@@ -110,16 +110,19 @@ function bracketAtom(isotope, symbol, hydrogens, charge) {
   };
 }
 
-// Fill up an atom without brackets with hydrogens, and refuse more bonds than an element without charge has.
+// Fill up an atom without brackets with hydrogens, count the unpaired electrons of one within brackets, and refuse more
+// bonds than an element without charge has.
 function addHydrogens(atom, index, bonds) {
   const valences = VALENCES[atom.element];
   const bound = atom.bonds.reduce((sum, bond) => sum + bonds[bond].order, 0);
-  if (atom.hydrogens === null) {
-    // An electron of an aromatic atom takes part in the ring; such atoms have their lowest valence.
-    const most = atom.aromatic ? valences[0] - 1 : (valences ?? []).find((valence) => valence >= bound);
-    atom.hydrogens = Math.max(0, (most ?? bound) - bound);
-  }
+  // An electron of an aromatic atom takes part in the ring; such atoms have their lowest valence.
+  const missing = (n) => {
+    const most = atom.aromatic ? (valences ?? [n])[0] - 1 : (valences ?? []).find((valence) => valence >= n);
+    return Math.max(0, (most ?? n) - n);
+  };
+  atom.hydrogens ??= missing(bound);
   const all = bound + atom.hydrogens;
+  atom.radicals = atom.charge === 0 ? missing(all) : 0;
   const perhalic = all === 7 && ["Cl", "Br", "I"].includes(atom.element);
   if (valences && atom.charge === 0 && all > valences[valences.length - 1] && !perhalic) {
     throw new Error(`atom ${index + 1}, ${atom.element}, has ${all} bonds`);

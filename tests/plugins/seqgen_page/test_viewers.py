@@ -55,6 +55,34 @@ def test_molecules_are_read():
     assert dict(zip(known, in_node(MOLECULE, FACTS, list(known)), strict=True)) == known
 
 
+def test_unpaired_electrons_are_counted():
+    known = {
+        "[C]": [4], "C[CH2]": [0, 1], "C[C]C": [0, 2, 0], "CC": [0, 0], "C[O]": [0, 1], "[O-]C": [0, 0],
+        "c1cc[nH]c1": [0] * 5, "c1ccs[c]1": [0, 0, 0, 0, 1], "[Na+].[Cl-]": [0, 0], "CS(=O)C": [0] * 4, "[Fe]": [0],
+        "N[C@@H](C)C(O)=O": [0] * 6,
+    }  # fmt: skip
+    found = in_node(MOLECULE, "readSmiles(text).atoms.map((atom) => atom.radicals)", list(known))
+    assert dict(zip(known, found, strict=True)) == known
+
+
+def test_hydrogens_stand_away_from_bonds():
+    # Neighbours of an atom, y downwards.
+    near = {
+        "[]": "right", "[[-1, 0]]": "right", "[[1, 0]]": "left", "[[0, 1]]": "right", "[[0.5, 0.87]]": "left",
+        "[[1, -0.5], [-1, -0.5]]": "below", "[[1, 0.5], [-1, 0.5]]": "above", "[[1, 0], [-1, 0]]": "below",
+    }  # fmt: skip
+    script = ["viewers/molecule_key.js", "viewers/molecule.js"]
+    pairs = "freeSide(JSON.parse(text).map(([x, y]) => ({ x, y })))"
+    assert in_node(script, pairs, list(near)) == list(near.values())
+    label = """(() => { const { atoms } = readSmiles(text);
+        return ["right", "left", "below"].map((side) => Object.values(atomLabel(atoms[1], side)).join("|")); })()"""
+    labels = {
+        "CNC": ["NH|||false", "HN|||true", "N|H||false"], "CCC": ["|||false"] * 3,
+        "C[C]C": ["C••|||false", "••C|||true", "C|••||false"], "C[CH]C": ["CH•|||false", "•HC|||true", "C|H|•|false"],
+    }  # fmt: skip
+    assert in_node([*MOLECULE, *script], label, list(labels)) == list(labels.values())
+
+
 def test_a_text_that_is_no_molecule_has_a_reason():
     wrong = {
         "": "there is no atom", "C1CC": "ring 1 is not closed", "C(C": "a bracket is not closed",
