@@ -107,9 +107,8 @@ def compared(path: Path, program: Any, step: exporting.OneStep, expected: Expect
     when it is opened.
     """
     if find_node() is None:
-        return _of_program(
-            program, step
-        ), f"node {_OLDEST} is not installed: the page compares itself when it is opened"
+        note = f"node ({_OLDEST} or newer) is not installed: the page compares itself when it is opened"
+        return _of_program(program, step), note
     found = page_results(path, {"rows": expected.rows, "texts": expected.texts, "sample": None})
     if found["ids"] and found["ids"][0] is not None:
         for text, mine, theirs in zip(expected.texts, found["ids"], expected.ids, strict=True):

@@ -21,6 +21,7 @@ from seqgen_page.viewers import Viewer, viewer_of
 
 _N_ROWS, _N_IDS, _N_SAMPLES = 4, 12, 100
 _MAX_IDS = 64  # of a sampled row that are compared
+_LEAST_BITS = 0.0001  # a smaller cost of rounding is reported as less than this
 _TABLES = {
     "shorter_R": "shorter", "mass_R": "mass", "scores_R": "scores", "starts_R": "starts", "ids_A": "ids",
     "probs_A": "probs", "next_A": "next", "base_V": "base",
@@ -78,9 +79,8 @@ class PageExporter:
         notes, what = [note, self._sizes(len(page), groups, viewer)], "logits"
         if self.weights != "float32":
             bits = lost_bits(run.model, model, symbols, expected.sampled)
-            notes.insert(
-                0, f"weights as {self.weights} cost {bits:.2g} bits a symbol on {len(expected.sampled)} samples"
-            )
+            lost = f"{bits:.2g}" if bits >= _LEAST_BITS else f"less than {_LEAST_BITS}"
+            notes.insert(0, f"weights as {self.weights} cost {lost} bits a symbol on {len(expected.sampled)} samples")
             what = f"logits, of both with weights as {self.weights},"
         if facts["texts"]["read"] is None:
             notes.append(f"the page reads no texts: it has no form of the tokenizer {symbols.tokenizer}")
