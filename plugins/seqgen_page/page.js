@@ -5,6 +5,7 @@ const WIDTH = 64,
   AT_ONCE = 30; // rows sampled together; milliseconds of work before the page draws again
 const TOLERANCE = 1e-3; // of the page's comparison of itself with its run, nats a symbol
 const whole = (value) => value.toLocaleString("en");
+const counted = (n) => `${whole(n)} ${n === 1 ? "row" : "rows"}`;
 const sentence = (text) => `${text[0].toUpperCase()}${text.slice(1)}.`;
 
 // The symbols that a text is read as: a row may consist of others, as of letters where there is a symbol for a word.
@@ -123,7 +124,7 @@ function startPage() {
       if (step.done) {
         finish(summary(results.rows, asked, step.value, (performance.now() - began) / 1000));
       } else {
-        say(`Sampling … ${whole(results.rows.length)} rows`);
+        say(`Sampling … ${counted(results.rows.length)}`);
         setTimeout(go);
       }
     };
@@ -135,8 +136,8 @@ function startPage() {
       time = `in ${seconds.toFixed(2)} s`,
       few = rows.length < asked.n ? "Only " : "";
     const line = asked.plain
-      ? `${whole(rows.length)} rows ${time} (${speed} a second).`
-      : `${few}${whole(rows.length)} rows kept of ${whole(tried)} tried ${time} (${speed} tried a second).`;
+      ? `${counted(rows.length)} ${time} (${speed} a second).`
+      : `${few}${counted(rows.length)} kept of ${whole(tried)} tried ${time} (${speed} tried a second).`;
     return novelty === null
       ? line
       : `${line} New: ${whole(rows.filter((one) => !one.known).length)} of ${whole(rows.length)}.`;

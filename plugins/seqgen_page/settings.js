@@ -11,7 +11,7 @@ class Settings {
         .map((one) => one.slice(slot.length + 1));
       const select = element("select", { id: `given-${slot}` }, element("option", { value: "" }, "any"));
       for (const value of values) select.append(element("option", { value }, value));
-      at("conditions").append(element("label", {}, slot, select));
+      at("conditions").append(element("label", {}, slot[0].toUpperCase() + slot.slice(1), select));
     }
     if (facts.multiline) at("prefix").replaceWith(element("textarea", { id: "prefix", rows: 2, spellcheck: false }));
     if (texts.read === null) at("prefix").closest("label").hidden = true;

@@ -396,6 +396,11 @@ def test_constraints_are_kept_by_rejection(page, tiny_run):
         texts = browser.evaluate("[...document.querySelectorAll('td.text')].map((cell) => cell.textContent)")
         rows = tiny_run.sample(10, contains="a", length="3-5", exact=True)
         assert texts == [row.text for row in rows]
+        table = "document.getElementById('rows-table')"
+        assert browser.evaluate(f"{table}.scrollWidth <= {table}.clientWidth")
+        browser.evaluate("document.getElementById('rows').value = '1'")
+        browser.evaluate("document.getElementById('settings').requestSubmit()")
+        browser.wait_for("document.getElementById('status').textContent.includes('1 row kept of')")
         browser.evaluate("document.getElementById('prefix').value = '€'")
         browser.evaluate("document.getElementById('settings').requestSubmit()")
         assert "unknown symbol" in browser.evaluate("document.getElementById('status').textContent").lower()
