@@ -114,7 +114,7 @@ class GraphStep(TrainStep):
         self._gradients.clear()
         with drawing_masks(static.batch.n_steps):
             nats = self.differentiate(static.batch)
-        for flat in self._gradients._flats:
+        for flat in self._gradients.flats:
             flat.mul_(static.share)
         norm = self._gradients.clip(self._clip_norm)
         self._poisoned.addcmul_(norm + nats, self._zero)
