@@ -40,7 +40,7 @@ def test_cases_and_what_held_are_summed(tmp_path):
         "import sys; from promises import add_up, rows, run_tests\n"
         "lines = {row[0]: row[2:] for row in rows(add_up(run_tests(sys.argv[1:])))}\n"
         "assert lines['R3'] == ['It holds. Not always.', '42', '41'], lines['R3']\n"
-        "assert lines['R4'] == ['test three.', '5', '0'], lines['R4']\n"
+        "assert lines['R4'] == ['Three.', '5', '0'], lines['R4']\n"
         "assert lines['R5'] == lines['R24'] == ['not tested', '', ''], lines['R5']\n"
         "assert list(lines) == [f'R{number}' for number in (*range(1, 25), *range(29, 34))]\n"
     )
