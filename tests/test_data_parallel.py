@@ -399,6 +399,7 @@ def test_executors_that_cannot_run_the_other_workers_are_refused(words, tmp_path
     threads = Path(seqgen.__file__).parents[1] / "docs" / "examples" / "threads.py"
     with pytest.raises(error, match=said):
         seqgen.train(words, plugins=[threads], out=tmp_path / "run", **{**DIVIDED, **settings})
+    sys.modules.pop("threads", None)  # other tests load the file under its own name
     assert not (tmp_path / "run").exists()
 
 
