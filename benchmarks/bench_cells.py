@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import statistics
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,9 +24,8 @@ from typing import Any
 import seqgen
 from finished import Finished
 from rates import recommended
-from report import RESULTS, table, write_page
+from report import RESULTS, mean_text, table, write_page
 from seqgen.evaluation.counts import kneser_ney_bits_per_char, ppmd_bits_per_char
-from seqgen.evaluation.intervals import mean_interval
 from seqgen.plugins.selection import default_plugins
 
 COMMON = 0.003
@@ -105,8 +105,7 @@ def columns(bits: Sequence[float | None], best: float) -> list[str]:
     finite = [one for one in bits if one is not None]
     if len(finite) < len(bits):
         return ["diverged", ""]
-    mean, half = mean_interval(finite)
-    return [f"{mean:.3f}" + ("" if half is None else f" ± {half:.3f}"), f"{best - mean:+.3f}"]
+    return [mean_text(finite), f"{best - statistics.fmean(finite):+.3f}"]
 
 
 def main() -> None:

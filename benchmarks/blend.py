@@ -28,8 +28,7 @@ from typing import Any
 import seqgen
 from domains import write_long_text
 from rates import recommended as default_rate
-from report import table, write_page
-from seqgen.evaluation.intervals import mean_interval
+from report import mean_text, table, write_page
 
 CORPORA = {name: ["vanilla", "gru"] for name in ("names", "titles", "pokemon")}
 CORPORA |= {name: ["gru"] for name in ("topics", "smiles", "tunes", "cards", "python", "moses")}
@@ -104,12 +103,6 @@ def compare(corpus: str, cell: str, seed: int, given: argparse.Namespace, folder
     return found
 
 
-def difference(differences: list[float]) -> str:
-    """Return the mean of paired differences with its 95% interval, which one pair does not give."""
-    mean, half = mean_interval(differences)
-    return f"{mean:+.3f}" if half is None else f"{mean:+.3f} ± {half:.3f}"
-
-
 def rows(corpus: str, cell: str, runs: list[dict[str, dict[str, Any]]]) -> tuple[list[str], list[str]]:
     """Return the rows of losses and shares of a corpus from the figures of its runs, one dictionary a seed."""
 
@@ -127,7 +120,7 @@ def rows(corpus: str, cell: str, runs: list[dict[str, dict[str, Any]]]) -> tuple
         cell,
         *(f"{mean('before', name):.3f}" for name in _COUNTS),
         *(f"{mean(kind, 'bits'):.3f}" for kind in _KINDS),
-        difference(differences),
+        mean_text(differences, "+.3f"),
         f"{statistics.mean(best):.3f}",
         f"{sum(found['default']['gate'] for found in runs)} of {len(runs)}",
         f"{mean('before', 'elapsed_s'):.0f} / {mean('default', 'elapsed_s'):.0f}",

@@ -17,8 +17,8 @@ import tempfile
 from pathlib import Path
 
 import seqgen
-from blend import SPLITS, difference, measure
-from report import table, write_page
+from blend import SPLITS, measure
+from report import mean_text, table, write_page
 
 HEAD = ["corpus", "training records", "with the validation records", "default", "refit", "difference",
         "copies (chance)", "copies of the refit (chance)", "s"]  # fmt: skip
@@ -44,7 +44,7 @@ def row(corpus: str, cell: str, seeds: int, folder: Path) -> list[str]:
         corpus,
         *(f"{size:,}" for size in sizes),
         *(f"{value:.3f}" for value in bits),
-        difference([after["bits"] - before["bits"] for before, after in pairs]),
+        mean_text([after["bits"] - before["bits"] for before, after in pairs], "+.3f"),
         *(f"{share:.1%} ({expected:.1%})" for share, expected in zip(copies, chance, strict=True)),
         f"{took_s[0]:.0f} / {took_s[1]:.0f}",
     ]

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 import seqgen
+from seqgen.measure import mean_interval
 from timing import Rounds, Setting
 
 RESULTS = Path(__file__).parent / "results"
@@ -100,6 +101,12 @@ def write_page(name: str, title: str, caption: str, rounds: int, *blocks: str) -
     """Write a page of results: a title, what it shows, the machine, tables and paragraphs."""
     text = "\n\n".join([f"# {title}", caption, machine(Setting(rounds)), *blocks]) + "\n"
     (RESULTS / f"{name}.md").write_text(text, encoding="utf-8")
+
+
+def mean_text(values: Sequence[float], form: str = ".3f") -> str:
+    """Return a mean with the half width of its 95% interval, which one value does not give."""
+    mean, half = mean_interval(values)
+    return f"{mean:{form}}" if half is None else f"{mean:{form}} ± {half:.3f}"
 
 
 def verdict(value: float, goal: float | None, *, most: bool = False) -> tuple[str, str]:

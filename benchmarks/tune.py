@@ -25,7 +25,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -33,7 +33,7 @@ from seqgen_tune.dimension import as_keywords
 from seqgen_tune.runner import tune
 
 import seqgen
-from report import RESULTS, Section, store, table
+from report import RESULTS, Section, mean_text, store, table
 from seqgen import measure
 from timing import Setting
 
@@ -158,22 +158,16 @@ def _trained(settings: dict[str, Any], folder: Path, n_seeds: int) -> _Trained:
     return _Trained(runs, [[loss.bits_per_char for loss in part if loss is not None] for part in losses])
 
 
-def _mean(values: Sequence[float], form: str = ".3f") -> str:
-    """Return a mean with its 95% interval."""
-    mean, half = measure.mean_interval(values)
-    return f"{mean:{form}}" if half is None else f"{mean:{form}} ± {half:.3f}"
-
-
 def _row(name: str, found: _Trained) -> list[str]:
     """Return the row of a recipe."""
     seconds = statistics.mean(measure.training_state(run).elapsed_s for run in found.runs)
-    return [name, *map(_mean, found.bits), f"{found.runs[0].settings.n_parameters:,}", f"{seconds:.0f}"]
+    return [name, *map(mean_text, found.bits), f"{found.runs[0].settings.n_parameters:,}", f"{seconds:.0f}"]
 
 
 def _difference(default: _Trained, found: _Trained) -> list[str]:
     """Return the row with the differences of two recipes, paired by seed."""
     pairs = zip(default.bits, found.bits, strict=True)
-    return ["difference", *(_mean([b - a for a, b in zip(*pair, strict=True)], "+.3f") for pair in pairs), "", ""]
+    return ["difference", *(mean_text([b - a for a, b in zip(*pair, strict=True)], "+.3f") for pair in pairs), "", ""]
 
 
 def main() -> None:
