@@ -204,6 +204,17 @@ def mean_interval(values: Sequence[float]) -> tuple[float, float | None]:
     return interval_of(values)
 
 
+def is_blended(metrics: Sequence[Mapping[str, Any]]) -> bool:
+    """Return whether held-out losses are those of a blend, and training losses those of its network alone.
+
+    Args:
+        metrics: lines of metrics.jsonl.
+    """
+    from seqgen.render.curve import is_blended as found
+
+    return found(metrics)
+
+
 def paired_difference(nats_N: Numbers, other_N: Numbers, chars_N: Numbers) -> Difference:
     """Return how many more bits per character one model needs than another for the same records.
 

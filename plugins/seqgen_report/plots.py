@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import seqgen
+from seqgen import measure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -67,7 +68,7 @@ def curve(metrics: Sequence[Mapping[str, Any]]) -> Draw:
     def draw(axes: Axes) -> None:
         for key, label, colour in (("train_loss_nats", "training", _OTHER), ("valid_loss_nats", "validation", _OWN)):
             points = [(row["step"], row[key]) for row in metrics if row.get(key) is not None]
-            if key == "train_loss_nats" and _is_blended(metrics):
+            if key == "train_loss_nats" and measure.is_blended(metrics):
                 label = "training (network without counts)"
             if points:
                 axes.plot(*zip(*points, strict=True), color=colour, label=label, linewidth=2, marker="o", markersize=3)
@@ -77,12 +78,6 @@ def curve(metrics: Sequence[Mapping[str, Any]]) -> Draw:
         axes.legend()
 
     return draw
-
-
-def _is_blended(metrics: Sequence[Mapping[str, Any]]) -> bool:
-    """Return whether held-out losses include counts, which training losses never do."""
-    alone = "valid_network_bits_per_char"
-    return any(alone in row and row[alone] != row.get("valid_bits_per_char") for row in metrics)
 
 
 def bars(values: Mapping[str, float], own: Sequence[str], unit: str) -> Draw:
