@@ -96,21 +96,21 @@ class Trainer:
             CheckpointError: the checkpoint does not fit this model.
             WorkerLost: another process has ended.
         """
+        train = None if snapshot is None else snapshot.train
         if snapshot is not None:
-            assert snapshot.train is not None  # an export is not resumed
+            assert train is not None  # an export is not resumed
             self.state = TrainState.read(snapshot.state)
             self._saved_step = self.state.step
             try:
                 self.model.load_state_dict(snapshot.model)
-                self._train_step.load(snapshot.train)
+                self._train_step.load(train)
             except (RuntimeError, KeyError) as error:
                 line = " ".join(str(error).split())
                 raise CheckpointError(
                     f"cannot load the checkpoint of step {self.state.step}: it does not fit the model: {line}"
                 ) from None
         if self.gang is not None:
-            train = self._train_step.optimizer.state() if snapshot is None else snapshot.train or {}
-            start_workers(self.gang, self.model, train)
+            start_workers(self.gang, self.model, self._train_step.optimizer.state() if train is None else train)
         return self._logs.restore(self.state.log_bytes, {} if snapshot is None else snapshot.logs)
 
     def save(self) -> Saved:
