@@ -27,16 +27,15 @@ from report import number, table, verdict, write_page
 _CORPORA = {"names": (4000, 2000), "smiles": (1000, 200), "tunes": (60, None), "cards": (250, None)}
 """By corpus the rows of a round, and the goal of rows a second."""
 _WEIGHTS = ("float32", "float16", "int8")
-_COMPARED = {"names": 1000, "smiles": 1000, "tunes": 100, "cards": 300}
-"""By corpus the rows that are compared with those of ``Run.sample``."""
+_N_COMPARED = 1000
+"""Rows that are compared with those of ``Run.sample``."""
 _RATES = ["corpus", "model", "parameters", "characters a row", "rows/s", "rows/s of CPU", "goal", "met", "equal rows"]
 _SIZES = ["corpus", "weights as", "weights", "counts", "viewer", "the rest", "page", "goal, without viewer", "met",
           "bits a symbol lost"]  # fmt: skip
 _CAPTION = """Rows a second of one page on one thread, its size in kB, and what rounding the weights costs in bits a
-symbol: the divergence of the predictions on 100 sampled rows. Equal rows are those of 1,000 or fewer that are the same
-as by Python; the others lie on a boundary between two symbols that rounding moves, which long rows of many symbols
-meet more often. Molecules, tunes and cards are networks alone; names are blended with counts. Rates are by node, which
-has the engine of Chromium, and include the cost of each row; the goal is compared with the rate of the CPU's time."""
+symbol: the divergence of the predictions on 100 sampled rows. Equal rows are those that are the same as by Python.
+Molecules, tunes and cards are networks alone; names are blended with counts. Rates are by node, which has the engine of
+Chromium, and include the cost of each row; the goal is compared with the rate of the CPU's time."""
 
 
 class Page(NamedTuple):
@@ -88,12 +87,11 @@ def equal_rows(run: seqgen.Run, page: Path, n: int) -> tuple[int, float]:
 def rate_row(corpus: str, run: seqgen.Run, page: Path, rounds: int) -> list[str]:
     """Return the cells of the table of rates."""
     n, goal = _CORPORA[corpus]
-    compared = _COMPARED[corpus]
-    (same, length), (per_s, per_cpu_s) = equal_rows(run, page, compared), rates(page, n, rounds)
+    (same, length), (per_s, per_cpu_s) = equal_rows(run, page, _N_COMPARED), rates(page, n, rounds)
     settings = run.settings
     return [
         corpus, settings.architecture, f"{settings.n_parameters:,}", number(length), number(per_s), number(per_cpu_s),
-        *verdict(per_cpu_s, goal), f"{same} of {compared}",
+        *verdict(per_cpu_s, goal), f"{same} of {_N_COMPARED}",
     ]  # fmt: skip
 
 

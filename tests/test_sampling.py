@@ -66,6 +66,15 @@ def test_a_forbidden_id_is_never_sampled(only, uniform):
         assert sample_ids(logits, torch.tensor([value])).tolist() == [only]
 
 
+def test_symbols_meet_where_their_probabilities_do():
+    """A sum in float32 would move a tenth of these boundaries, and another program could not choose the same."""
+    n = 458
+    below = torch.floor(torch.arange(1, n) / n * 2**24) / 2**24
+    uniform = torch.cat([below, below + 2**-24])
+    expected = torch.floor(uniform.double() * n).long()
+    assert torch.equal(sample_ids(torch.zeros(len(uniform), n), uniform), expected)
+
+
 def test_frequencies_are_those_of_the_model():
     model = Chain()
     first = [row.text[:1] for row in sampler(model).take(20_000)]

@@ -101,7 +101,7 @@ class Sampler {
     this.plain = settings.temperature === 1 && !settings.topK && !(settings.topP && settings.topP < 1);
     this.allowed = Int32Array.from(model.allowed);
     this.logits = new Float32Array(this.allowed.length);
-    this.cumulated = new Float32Array(this.allowed.length);
+    this.cumulated = new Float64Array(this.allowed.length);
   }
 
   // Sample rows, at most `width` at a time. Yields after each step, so that a page can draw in between; `found` is
