@@ -18,6 +18,16 @@ from resuming import digests
 KILLS = 34  # of each of three cells
 
 
+def waited_s(process: subprocess.Popen[bytes], path: Path | None = None, limit_s: float | None = None) -> float:
+    """Wait until the process has ended, a path exists or a time is over, and return the seconds it took."""
+    started = time.monotonic()
+    while process.poll() is None and not (path is not None and path.exists()):
+        if limit_s is not None and time.monotonic() - started >= limit_s:
+            break
+        time.sleep(0.002)
+    return time.monotonic() - started
+
+
 @pytest.mark.slow
 @pytest.mark.promise("R2")
 @pytest.mark.parametrize("cell", ["vanilla", "gru", "lstm"])
@@ -37,22 +47,19 @@ def test_kill_9_at_random_moments(cell, words, tmp_path, record_property):
     assert finish(process).code == 0
     expected = digests(straight)
     shutil.rmtree(straight)
-    process, started = train(straight), time.monotonic()
-    while not (straight / "run.json").exists():
-        time.sleep(0.005)
-    begun_s = time.monotonic() - started
-    finish(process)
-    whole_s = time.monotonic() - started
+    process = train(straight)
+    begun_s, rest_s = waited_s(process, straight / "run.json"), waited_s(process)
+    assert finish(process).code == 0
     random.seed(f"kill {cell}")
     survived = 0
     for number in range(KILLS):
         out = tmp_path / f"killed-{number}"
-        process, started = train(out), time.monotonic()
-        moment_s = random.uniform(begun_s * 0.95, whole_s)
-        while time.monotonic() - started < moment_s and process.poll() is None:
-            time.sleep(0.002)
+        process, share = train(out), random.uniform(-0.05, 1)
+        # Moments of the training are counted from its begin: how long that takes varies with what others compute.
+        waited_s(process, out / "run.json", begun_s * (1 + share) if share < 0 else None)
+        ended_s = waited_s(process, limit_s=max(share, 0) * rest_s)
         if process.poll() is not None:
-            survived, whole_s = survived + 1, min(whole_s, time.monotonic() - started)  # others may compute no more
+            survived, rest_s = survived + 1, min(rest_s, ended_s)
         process.kill()
         process.communicate()
         if not (out / "run.json").exists():  # killed before there was a run
