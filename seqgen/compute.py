@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import os
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any
@@ -12,6 +14,18 @@ _KEEP = ((-4, 0), (-1, 2**31 - 1))  # M_MMAP_MAX: map nothing apart; M_TRIM_THRE
 _DEFAULTS = ((-4, 1 << 16), (-3, 1 << 25), (-1, 1 << 26))  # what glibc arrives at by itself: M_MMAP_THRESHOLD 32 MiB
 _keeping: list[None] = []
 _shares: list[int] = []
+
+
+def threads_here() -> int:
+    """Return the CPU threads of this process: those of torch where it is loaded."""
+    if "torch" in sys.modules:
+        import torch
+
+        return torch.get_num_threads()
+    given = os.environ.get("OMP_NUM_THREADS", "")
+    if given.isdecimal():
+        return int(given)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextlib.contextmanager

@@ -21,8 +21,9 @@ from seqgen.api.missing_plugin import changed_plugins
 from seqgen.api.run_metadata import describe_tokenizer, environment
 from seqgen.checkpoint import RunSettings
 from seqgen.compute import computing
+from seqgen.config import split_executor_options
 from seqgen.errors import BadOption, SeqgenError, UsageError, WorkerLost, one_line
-from seqgen.executors import LOCAL, Task, check_executor, reserve_workers, split_options
+from seqgen.executors import LOCAL, Task, check_executor, reserve_workers
 from seqgen.plugins import Plugins, PluginsArgument, choose_plugins
 from seqgen.signals import ignore_signals, signal_handlers
 
@@ -83,7 +84,7 @@ def choose_workers(
     return workers
 
 
-def split_executor_options(options: Mapping[str, Any] | None) -> dict[str, Any]:
+def only_executor_options(options: Mapping[str, Any] | None) -> dict[str, Any]:
     """Return the executor's options by name.
 
     Args:
@@ -92,7 +93,7 @@ def split_executor_options(options: Mapping[str, Any] | None) -> dict[str, Any]:
     Raises:
         BadOption: one is not the executor's.
     """
-    executor, others = split_options(options or {})
+    executor, others = split_executor_options(options or {})
     if others:
         raise BadOption(f"-o {next(iter(others))}: a run keeps its settings; only -o executor.NAME=VALUE can be given")
     return executor

@@ -19,10 +19,10 @@ from seqgen.api.evidence import Evidence, baseline_metrics, distance_figures, ga
 from seqgen.api.factories import domain_entry, read_again
 from seqgen.api.sample import iter_rows
 from seqgen.compute import computing
-from seqgen.config import EvaluateConfig, SampleConfig, assign, split_names
+from seqgen.config import EvaluateConfig, SampleConfig, assign, split_executor_options, split_names
 from seqgen.corpus import Corpus, Record
 from seqgen.errors import MissingExtra, UnknownSymbol
-from seqgen.executors import Task, is_here, run_tasks, split_options
+from seqgen.executors import Task, is_here, run_tasks
 from seqgen.metrics import Evaluation
 from seqgen.plugins import Plugins, get_referenced, missing_plugin
 from seqgen.registry import Entry
@@ -50,7 +50,7 @@ def evaluate(
     """
     n, reference = config.n, None if config.reference is None else str(config.reference)
     reports = {**config.reports, **({} if config.html is None else {"html": config.html})}
-    executor, options = split_options(config.options)
+    executor, options = split_executor_options(config.options)
     corpus, metrics, writers, left_out = _parts(run, reference, find_reports(reports, run.plugins), options)
     settings = run.settings
     log("reading the corpus")

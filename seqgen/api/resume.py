@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import seqgen
-from seqgen.api.data_parallel import Workers, choose_workers, follow_if_launched, split_executor_options
+from seqgen.api.data_parallel import Workers, choose_workers, follow_if_launched, only_executor_options
 from seqgen.api.factories import corpus_of, read_again, read_counts, read_vocabulary, rebuild_model
 from seqgen.api.missing_plugin import changed_plugins
 from seqgen.api.run import Run
@@ -71,7 +71,7 @@ def resume(
     from seqgen.render.callbacks import with_progress_line
 
     listener, warn, progress = with_progress_line(listener, warn, progress)
-    choose = partial(choose_workers, workers, on, split_executor_options(options))
+    choose = partial(choose_workers, workers, on, only_executor_options(options))
     finished = _resumed(run, plugins, listener, warn, progress, allow_corpus_change, choose)
     if not finished.settings.train.refit:
         return finished
@@ -175,7 +175,7 @@ def refit(
     follow_if_launched(plugins)
     plugins = choose_plugins(plugins)
     listener, warn, progress = with_progress_line(listener, warn, progress)
-    choose = partial(choose_workers, workers, on, split_executor_options(options))
+    choose = partial(choose_workers, workers, on, only_executor_options(options))
     return refit_by(choose, run, plugins, listener, warn, progress, out)
 
 

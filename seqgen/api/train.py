@@ -40,11 +40,11 @@ from seqgen.api.run_metadata import (
 from seqgen.api.training_run import OpenedTraining, run_training
 from seqgen.api.warm_start import find_warm_start, load_weights
 from seqgen.checkpoint import RUNS, RunFolder, RunSettings, check_same
-from seqgen.config import TrainConfig, parse_count
+from seqgen.config import TrainConfig, parse_count, split_executor_options
 from seqgen.corpus import Splitter
 from seqgen.divided_corpus import DividedCorpus
 from seqgen.errors import BadOption, PluginError, UnknownName, UsageError
-from seqgen.executors import LOCAL, split_options
+from seqgen.executors import LOCAL
 from seqgen.plugins import Plugins, PluginsArgument, check_trackers, choose_parts
 from seqgen.plugins.round_trip import check_order, check_tokenizer
 from seqgen.registry import attribute_errors
@@ -99,7 +99,7 @@ def train(
 
     follow_if_launched(plugins)
     listener, warn, progress = with_progress_line(listener, warn, progress)
-    executor, settings["options"] = split_options(settings.get("options") or {})
+    executor, settings["options"] = split_executor_options(settings.get("options") or {})
     choose = partial(choose_workers, settings.get("workers"), settings.get("on"), executor)
     planned = plan(corpus, plugins=plugins, warn=warn, progress=progress, **settings)
     workers = choose(planned.settings.train.pieces, planned.plugins)
@@ -152,7 +152,8 @@ def plan(
         raise with_hint(error) from None
     for line in given_again(resolved.parts.values(), plugins):
         warn(line)
-    check_trackers(plugins, resolved.train.track)
+    if resolved.train.track:
+        check_trackers(plugins, resolved.train.track)
     data = _read(resolved, plugins, warn, progress, {} if cache is None else cache)
     for line in corpus_warnings(resolved, plugins, data.vocabulary):
         warn(line)

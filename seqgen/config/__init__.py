@@ -31,6 +31,7 @@ from seqgen.config.values import (
     parse_range,
     parse_split,
     read_toml,
+    split_executor_options,
     split_names,
 )
 
@@ -64,6 +65,7 @@ __all__ = [
     "read_toml",
     "refusal",
     "sentence",
+    "split_executor_options",
     "split_names",
     "split_values",
 ]

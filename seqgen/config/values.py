@@ -11,6 +11,7 @@ from typing import Any
 
 from seqgen.errors import BadOption, UsageError, did_you_mean
 
+_EXECUTOR = "executor."  # begins the names of an executor's options
 _MAX_TOML_BYTES = 1 << 20
 Layer = dict[str, dict[str, Any]]
 """Part to option to value, e.g. ``{"cell": {"activation": "tanh"}}``."""
@@ -45,6 +46,13 @@ def split_names(options: Mapping[str, Any]) -> list[tuple[str | None, str, Any]]
     """Return options by ``"part.name"`` or bare name in the form of ``parse_assignments``."""
     parted = ((name.rpartition("."), value) for name, value in options.items())
     return [(part or None, name, value) for (part, _, name), value in parted]
+
+
+def split_executor_options(options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the options ``"executor.name"`` by name, and the other options."""
+    of_executor = {name: value for name, value in options.items() if name.startswith(_EXECUTOR)}
+    others = {name: value for name, value in options.items() if name not in of_executor}
+    return {name.removeprefix(_EXECUTOR): value for name, value in of_executor.items()}, others
 
 
 def assign(assignments: Iterable[tuple[str | None, str, Any]], fields: Mapping[str, Iterable[str]]) -> Layer:

@@ -1,7 +1,7 @@
 """Executors: tasks in worker processes, here or on other machines."""
 
 from seqgen.executors.reserve import ReservedWorkers, check_executor, reserve_workers
-from seqgen.executors.run import LOCAL, TaskResult, is_here, run_tasks, split_options
+from seqgen.executors.run import LOCAL, TaskResult, is_here, run_tasks
 from seqgen.executors.task import Task
 
 __all__ = [
@@ -13,5 +13,4 @@ __all__ = [
     "is_here",
     "reserve_workers",
     "run_tasks",
-    "split_options",
 ]

@@ -20,6 +20,8 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import Field
 
+from seqgen.compute import threads_here
+
 _Result = TypeVar("_Result")
 _START = (
     "import signal, sys; signal.signal(signal.SIGINT, signal.SIG_IGN); sys.path[:] = {path!r}; "
@@ -171,15 +173,3 @@ class _Worker:
                 assert pipe is not None
                 pipe.close()
         return f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
-
-
-def threads_here() -> int:
-    """Return the CPU threads of this process: those of torch where it is loaded."""
-    if "torch" in sys.modules:
-        import torch
-
-        return torch.get_num_threads()
-    given = os.environ.get("OMP_NUM_THREADS", "")
-    if given.isdecimal():
-        return int(given)
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -16,7 +16,6 @@ from seqgen.plugins import Plugins, PluginsArgument, choose_plugins, missing_plu
 from seqgen.registry import Entry
 
 LOCAL = "local"
-_PART = "executor."  # begins the names of an executor's options
 
 
 @dataclass(frozen=True)
@@ -98,12 +97,6 @@ def find_executor(plugins: Plugins, on: str, options: Mapping[str, Any]) -> tupl
     """
     entry = plugins.registry.get("executor", on, partial(_hint, plugins, on))
     return entry, entry.options(options)
-
-
-def split_options(options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the options ``"executor.name"`` by name, and the other options."""
-    executor = {name.removeprefix(_PART): value for name, value in options.items() if name.startswith(_PART)}
-    return executor, {name: value for name, value in options.items() if not name.startswith(_PART)}
 
 
 def _hint(plugins: Plugins, name: str) -> str:

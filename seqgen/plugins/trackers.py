@@ -35,7 +35,7 @@ def check_trackers(plugins: Plugins, wanted: Iterable[str]) -> None:
         SeqgenError: a check refuses, such as a MissingExtra.
     """
     names = [one.partition("=")[0] for one in wanted]
-    offered = offered_trackers(plugins) if names else {}
+    offered = offered_trackers(plugins)
     for name, one in zip(names, wanted, strict=True):
         if name not in offered:
             raise BadOption(f"there is no tracker {name!r}{did_you_mean(name, offered)}")
