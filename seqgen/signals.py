@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from types import FrameType
@@ -72,10 +73,16 @@ _was_raised = False
 
 
 def raise_signalled(number: int, frame: FrameType | None) -> None:
-    """Raise the first signal as ``Signalled`` and exit at once on the second: the handler of a command."""
+    """Raise the first signal as ``Signalled`` and exit at once on the second: the handler of a command.
+
+    While torch is being imported the first one exits too: an exception in the C++ that sets it up would abort the
+    process, and what a process leaves behind that ends without cleaning up is removed by the next one.
+    """
     global _raised, _was_raised
     if _raised:
         os._exit(128 + number)
+    if getattr(getattr(sys.modules.get("torch"), "__spec__", None), "_initializing", False):
+        exit_now(number, frame)
     _raised, _was_raised = Signalled(number), True
     raise _raised
 

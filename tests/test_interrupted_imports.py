@@ -73,3 +73,25 @@ def test_the_part_whose_module_was_being_imported_is_named(tmp_path):
     )
     assert code == 130
     assert lines[-1].startswith("seqgen: ended by SIGINT; cell late of lately (lately.py "), lines
+
+
+@pytest.mark.full
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timers that signal here")
+@pytest.mark.parametrize("delay_s", [0.0003, 0.003])
+def test_a_signal_while_torch_sets_itself_up_aborts_nothing(delay_s):
+    """An exception raised in the C++ of ``_c10d_init`` ends the process with SIGABRT and a dump of its stack."""
+    code = f"""
+import signal, sys
+from seqgen.signals import raise_signalled
+def at_call(frame, event, function):
+    if event == "c_call" and getattr(function, "__name__", "") == "_c10d_init":
+        sys.setprofile(None)
+        signal.setitimer(signal.ITIMER_REAL, {delay_s})
+signal.signal(signal.SIGALRM, raise_signalled)
+sys.setprofile(at_call)
+import torch, time
+time.sleep(60)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 128 + signal.SIGALRM
+    assert done.stderr == "seqgen: ended by SIGALRM\n"
