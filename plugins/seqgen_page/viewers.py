@@ -9,7 +9,7 @@ from pathlib import Path
 import seqgen
 
 _MOLECULE = ("smiles_reader", "molecule_rings", "ring_layout", "molecule_layout", "molecule_key", "molecule")
-_TUNE = ("tune_reader", "staff", "tune_notes", "tune_player", "tune")
+_TUNE = ("tune_reader", "staff", "tune_notes", "tune_player", "tune_key", "tune")
 _VIEWERS = {
     "seqgen_smiles:smiles": ("molecule", [f"viewers/{name}.js" for name in _MOLECULE]),
     "seqgen_tunes:abc": ("tune", ["abc_lexer.js", *(f"viewers/{name}.js" for name in _TUNE)]),

@@ -106,4 +106,4 @@ function drawBar(staff, bar, left, size, stretch, key) {
   return key;
 }
 
-const viewer = { name: "tune", draw: drawTune, sound: soundTune };
+const viewer = { name: "tune", draw: drawTune, sound: soundTune, key: tuneKey };

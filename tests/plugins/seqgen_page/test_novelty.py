@@ -19,12 +19,13 @@ from seqgen_page.viewers import viewer_of
 pytestmark = pytest.mark.skipif(find_node() is None, reason="node 18 or newer is not installed")
 
 
-def known_in_page(bits, facts, texts):
-    """What the page's script says of texts."""
+def known_in_page(bits, facts, texts, viewer=None):
+    """What the page's script says of texts, compared by the key of a viewer if there is one."""
     script = (Path(seqgen_page.__file__).parent / "novelty.js").read_text()
+    form = "(text) => text" if viewer is None else f"((viewer) => (text) => keyOf(viewer, text))({viewer.script})"
     program = f"""{script}
     const asked = JSON.parse(require("fs").readFileSync(0, "utf-8"));
-    const novelty = new Novelty(Uint8Array.from(asked.bits), asked.facts);
+    const novelty = new Novelty(Uint8Array.from(asked.bits), asked.facts, {form});
     process.stdout.write(JSON.stringify(asked.texts.map((text) => novelty.has(text))));"""
     asked = json.dumps({"bits": bits.tolist(), "facts": facts, "texts": texts})
     done = subprocess.run([find_node(), "-e", program], input=asked, capture_output=True, text=True, check=True)
@@ -75,3 +76,22 @@ def test_records_are_compared_by_the_key_of_a_viewer(tiny_run, tmp_path):
     script.write_text("const viewer = { key: document.title };")
     with pytest.raises(seqgen.ExportRefused, match="document is not defined"):
         record_filter(tiny_run, viewer_of(None, str(script)))
+
+
+@pytest.mark.full
+def test_a_tune_in_another_layout_is_in_training(tmp_path):
+    pytest.importorskip("seqgen_tunes")
+    path, tune = tmp_path / "tunes.jsonl", "M:6/8\nL:1/8\nK:{}\n|:AGA dfa|{}ec d3:|"
+    path.write_text("\n".join(json.dumps({"text": tune.format("D", note)}) for note in "ABcdefg"))
+    run = seqgen.train(path, domain="abc", cell="vanilla", hidden=4, steps=2, blend="none", split="none",
+                       out=tmp_path / "run")  # fmt: skip
+    viewer = viewer_of("seqgen_tunes:abc", "auto")
+    bits, facts = record_filter(run, viewer)
+    assert facts["keyed"] and not facts["note"]
+    texts = [
+        tune.format("D", "A"), tune.format("D major", "B").replace(" ", "").replace("|B", "|\r\nB") + "\n",
+        tune.format("Dm", "A"), tune.format("D", "a"), "A",
+    ]  # fmt: skip
+    known = known_in_page(bits, facts, texts, viewer)
+    assert known == [where == "train" for where in (run.where(texts)[text] for text in texts)]
+    assert known == [True, True, False, False, False]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import random
 import subprocess
 from pathlib import Path
 
@@ -195,6 +196,50 @@ def test_repeats_and_endings_are_played():
 def test_a_tune_without_key_or_notes_has_a_reason():
     no_key, no_notes = in_node(TUNE, ORDER, ["abc|", "M:C\nK:D\n|:|"])
     assert no_key["error"] == "there is no key" and no_notes["error"] == "there are no notes"
+
+
+KEYED = ["abc_lexer.js", "viewers/tune_reader.js", "viewers/tune_key.js"]
+HEADS = [f"M:{metre}\nL:{unit}\nK:{key}\n" for metre, unit, key in (
+    ("2/4", "1/4", "D minor"), ("none", "1", "Amix"), ("(2+3)/8", "1/1", "Bb ^f =c"), ("C|", "1/16", "HP"),
+    ("6/8", "1/8", "Em"), ("C", "1/4", "none"), ("3/7", "1/8", "G"), ("3/4", "1/8", "C# min"), ("3/4", "1/8", "Cb loc"),
+)]  # fmt: skip
+WORDS = [
+    "A", "B2", "c'/", "^d,", "=e3/2", "z", "z2/4", "x", "Z", "Z2", "|", "||", "|:", ":|", "::", "|]", "[|", "[|]", "|1",
+    ":|2", "[1", " ", "\n", "\r\n", "`", "y2", "(", ")", "-", ">", "<<", "(3", "(3:2:2", "{c}", "{c d}", "{,}", "[CE]",
+    "[C-E-]2", "[K:D]", "[M:2/4]", "[L:1/8 ]", "\nK:A minor\n", "\nT:x\n", '"Am"', "!trill!", "~", ":", "1", "/", ",",
+    "%", "[P:A]", "c0",
+]  # fmt: skip
+
+
+def forms_of(texts):
+    """The keys of tunes on a page, and their canonical forms by the plugin; None of one that is refused."""
+    from seqgen_tunes.validator import AbcValidator
+
+    validate = AbcValidator().validate
+    keys = [key if isinstance(key, str) else None for key in in_node(KEYED, "tuneKey(text)", texts)]
+    return keys, [verdict.canonical if (verdict := validate(text)).ok else None for text in texts]
+
+
+def test_the_key_of_a_tune_is_its_canonical_form():
+    pytest.importorskip("seqgen_tunes")
+    pick = random.Random(5)
+    texts = [pick.choice(HEADS) + "".join(pick.choices(WORDS, k=pick.randint(1, 8))) for _ in range(9000)]
+    head = "T:x\r\nL: 1/8\r\nM: 6/8\r\nK:EMin\r\n| E > GE G`E`G|"
+    texts += [head + "B/2B/A2 e2 f|", head + "B/B/2 A2\ne2f|]"]
+    keys, forms = forms_of(texts)
+    valid = [(key, form) for key, form in zip(keys, forms, strict=True) if form is not None]
+    assert len(valid) > 200 and all(key == form for key, form in valid)
+    # What the plugin refuses has the key of no tune that it takes.
+    assert not {key for key, form in zip(keys, forms, strict=True) if form is None} & {form for _, form in valid}
+
+
+@pytest.mark.full
+def test_the_keys_of_the_corpus_are_its_canonical_forms():
+    pytest.importorskip("music21")
+    from seqgen_tunes.corpus import load
+
+    keys, forms = forms_of([record.text for record in load()][::20])
+    assert keys == forms and len(keys) > 180
 
 
 # -- cards, and scripts of others
