@@ -68,8 +68,8 @@ function field(text) {
 function saveRows(rows, name, withNovelty) {
   const novelty = (value) => (withNovelty ? [value] : []);
   const lines = [
-    ["row", "text", "bits_per_char", "cut", ...novelty("in_training")],
-    ...rows.map((one) => [one.row, field(one.text), one.bits.toFixed(4), one.cut, ...novelty(one.known)]),
+    ["row", "text", "bits_per_char", "cut", ...novelty("where")],
+    ...rows.map((one) => [one.row, field(one.text), one.bits.toFixed(4), one.cut, ...novelty(one.known ? "train" : "new")]),
   ].map((line) => line.join(","));
   const address = URL.createObjectURL(new Blob([lines.join("\n") + "\n"], { type: "text/csv" }));
   const link = element("a", { href: address, download: `${name}.csv` });

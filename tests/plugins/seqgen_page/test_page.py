@@ -385,6 +385,14 @@ def test_the_page_opens_from_a_file_and_asks_for_nothing(page, tiny_run):
             "[...document.querySelectorAll('td.number:last-child')].map((one) => +one.textContent)"
         )
         assert ordered == sorted(bits)
+        browser.evaluate("URL.createObjectURL = (blob) => { window.saved = blob.text(); return '#'; }")
+        browser.evaluate("document.getElementById('save').click()")
+        head, *lines = browser.evaluate("saved").splitlines()
+        where = tiny_run.where(texts)
+        assert head == "row,text,bits_per_char,cut,where" and len(lines) == 30
+        assert {tuple(line.split(",")[1::3]) for line in lines if line.split(",")[1]} == {
+            (text, "train" if where[text] == "train" else "new") for text in texts if text != "(empty)"
+        }
 
 
 @needs_chromium
