@@ -19,6 +19,7 @@ _SCRIPTS = (
     "sampler.js",
     "blend.js",
     "model.js",
+    "nearest.js",
     "texts.js",
     "novelty.js",
     "unpacking.js",

@@ -7,7 +7,8 @@ const MOST_LINES = 200,
 // given: returns the ids of conditions. Returns `score`, which scores what is in the box.
 function startScoring({ facts, model, texts, at, given }) {
   at("scoring").hidden = texts.read === null;
-  at("text-label").textContent = facts.multiline ? "Text" : "Text; several, one a line";
+  if (facts.multiline) at("score-title").textContent = "Score a text";
+  at("text-label").textContent = facts.multiline ? "One text: records of this run have several lines" : "Texts, one a line";
 
   const costs = (text) => {
     const ids = texts.encode(text);

@@ -1,6 +1,8 @@
 // The settings of the form and of the address.
 "use strict";
 
+const labelOf = (input) => input.closest("label").firstChild.textContent.trim();
+
 class Settings {
   // at: from the id of an element to the element.
   constructor(facts, texts, at) {
@@ -52,6 +54,15 @@ class Settings {
     });
   }
 
+  // The ids of the text in an input. Raises an error that names the input and an unknown symbol.
+  symbolsOf(id) {
+    try {
+      return this.texts.encode(this.at(id).value);
+    } catch (error) {
+      throw new Error(`${labelOf(this.at(id))}: ${error.message}`);
+    }
+  }
+
   // Return {settings (of Sampler), keep, plain, n}. Raises an error that names the input with a value that cannot be.
   read() {
     const { at, facts, texts } = this,
@@ -59,12 +70,10 @@ class Settings {
     if (bad !== null) {
       at("more").open ||= at("more").contains(bad);
       bad.focus();
-      throw new Error(
-        `${bad.closest("label").firstChild.textContent.trim()}: ${bad.validationMessage.replace(/\.$/, "")}`,
-      );
+      throw new Error(`${labelOf(bad)}: ${bad.validationMessage.replace(/\.$/, "")}`);
     }
     const number = (id) => (at(id).value === "" ? null : Number(at(id).value));
-    const prefix = texts.read === null ? [] : texts.encode(at("prefix").value);
+    const prefix = texts.read === null ? [] : this.symbolsOf("prefix");
     const settings = {
       seed: number("seed"),
       temperature: number("temperature"),

@@ -2,7 +2,8 @@
 "use strict";
 
 class Texts {
-  // facts: {read, pieces (the bytes of each symbol in base 64), offset, and what that way of reading needs}; see texts.py.
+  // facts: {read, near, pieces (the bytes of each symbol in base 64), offset, and what that way of reading needs}; see
+  // texts.py.
   constructor(facts) {
     Object.assign(this, facts);
     this.decoder = new TextDecoder("utf-8", { ignoreBOM: true });
@@ -26,26 +27,22 @@ class Texts {
     return symbol.includes("\ufffd") ? [...this.bytes[id - this.offset]].map((b) => `\\x${b.toString(16)}`).join("") : symbol;
   }
 
-  // Raises an error that names an unknown symbol.
+  // Raises an error that names an unknown symbol, its position and similar ones.
   encode(text) {
+    if (this.read === "byte") return Array.from(new TextEncoder().encode(text), (index) => index + this.offset);
     const found = [];
-    for (const piece of this.split(text)) {
-      const id = this.idOf.get(piece);
-      if (id !== undefined && this.read !== "byte") found.push(id);
-      else if (this.read === "byte") found.push(...new TextEncoder().encode(piece));
-      else for (const character of this.spell(piece)) found.push(this.known(character));
-    }
-    return found.map((index) => index + this.offset);
-  }
-
-  known(symbol) {
-    const id = this.idOf.get(symbol);
-    if (id === undefined) throw new Error(`unknown symbol ${JSON.stringify(symbol)}`);
-    return id;
+    let position = 0;
+    for (const piece of this.split(text))
+      for (const symbol of this.idOf.has(piece) ? [piece] : this.spell(piece)) {
+        const id = this.idOf.get(symbol);
+        if (id === undefined) throw unknownSymbol(symbol, position, this.symbols, this.near);
+        found.push(id + this.offset);
+        position += Array.from(symbol).length;
+      }
+    return found;
   }
 
   split(text) {
-    if (this.read === "byte") return text ? [text] : [];
     if (this.read === "char") return Array.from(text);
     if (this.read === "longest") return this.longest(text);
     if (this.read === "abc") return lexAbc(text).flatMap(([kind, word]) => this.tokensOf(kind, word));

@@ -23,6 +23,9 @@ _PATTERNS = {
     "seqgen_smiles:selfies": r"\[[^\[\]]*\]|.",
 }
 
+_SIMILAR = {"seqgen_smiles:smiles": "symbols", "seqgen_smiles:selfies": "symbols", "seqgen_tunes:abc": "case"}
+"""How similar known symbols are found, by tokenizer; see ``nearest.js``."""
+
 
 def text_facts(symbols: exporting.Symbols) -> dict[str, Any]:
     """Return what the script ``texts.js`` needs.
@@ -36,7 +39,8 @@ def text_facts(symbols: exporting.Symbols) -> dict[str, Any]:
             "symbols one after another"
         )
     pieces = [base64.b64encode(piece).decode() for piece in symbols.pieces]
-    return {"pieces": pieces, "offset": symbols.offset, **_reading(symbols.tokenizer, symbols.data)}
+    near = _SIMILAR.get(symbols.tokenizer, "characters")
+    return {"pieces": pieces, "offset": symbols.offset, "near": near, **_reading(symbols.tokenizer, symbols.data)}
 
 
 def _reading(name: str, data: Mapping[str, Any]) -> dict[str, Any]:

@@ -113,6 +113,8 @@ def test_texts_are_drawn_and_nothing_is_asked_for(exported):
             score, abs=2e-3
         )
         assert browser.evaluate("document.querySelectorAll('#drawing svg, #drawing .card').length") == (name != "names")
+        label = browser.evaluate("document.getElementById('text-label').textContent")
+        assert label.startswith("One text: " if run.settings.corpus.multiline else "Texts, one a line")
         assert not browser.complaints()
         assert all(address.startswith(page.resolve().as_uri()) for address in browser.requests())
 

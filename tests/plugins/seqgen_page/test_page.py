@@ -9,6 +9,7 @@ import json
 import math
 import re
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -229,6 +230,17 @@ class Read:
     def __call__(self, texts):
         return page_results(self.page, {"rows": [], "texts": list(texts), "sample": None})["ids"]
 
+    def refusals(self, texts):
+        """What the page says of texts that it cannot read."""
+        program = f"""{re.search(r'<script id="program">(.*?)</script>', self.page.read_text(), re.S)[1]}
+        const asked = JSON.parse(require("fs").readFileSync(0, "utf-8")), texts = new Texts(asked.facts);
+        process.stdout.write(JSON.stringify(asked.texts.map((text) => {{
+          try {{ texts.encode(text); return ""; }} catch (error) {{ return error.message; }}
+        }})));"""
+        asked = json.dumps({"facts": facts_of(self.page)["texts"], "texts": texts})
+        done = subprocess.run([find_node(), "-e", program], input=asked, capture_output=True, text=True, check=True)
+        return json.loads(done.stdout)
+
 
 TEXTS = [
     "Ada Lovelace's 1st engine", "naïve café — déjà  vu\n\nnew", "e\u0301a'b’c ½ x² ⅷ", "日本語 テスト", "👩‍🔬 ok",
@@ -251,12 +263,47 @@ def test_texts_are_read_as_by_the_tokenizer(name, tmp_path):
     assert read(TEXTS) == [[index + offset for index in tokenizer.encode(text)] for text in TEXTS]
 
 
+UNKNOWN = [
+    "z\u20ac",
+    "a\u0301\u200b",
+    "\u3041",
+    "\U0001f916 a",
+    "D",
+    "\u00c9",
+    "''",
+    "[Zr]C",
+    "[C@@H]X",
+    "=\n",
+    "\u00bd8",
+    "C[D,,2e]",
+    "\u00df\\",
+]
+
+
+def refusal_of(tokenizer):
+    """A function that returns what a tokenizer says of a text that it cannot read, or "" of another one."""
+
+    def refusal(text):
+        try:
+            tokenizer.encode(text)
+        except seqgen.UnknownSymbol as error:
+            return str(error)
+        return ""
+
+    return refusal
+
+
 @needs_node
-def test_an_unknown_symbol_is_an_error(tmp_path):
-    (entry,) = [one for one in registered("tokenizer") if one.spec.name == "char"]
-    read = Read(tmp_path, entry.qualified, entry.load().fit(["abc"]))
-    with pytest.raises(ExportRefused, match='unknown symbol "z"'):
-        read(["az"])
+@pytest.mark.parametrize("name", one_in(3, ["char", "word", "bpe", "smiles", "selfies", "fields", "abc"]))
+def test_an_unknown_symbol_is_named_as_by_the_tokenizer(name, tmp_path):
+    (entry,) = [one for one in registered("tokenizer") if one.spec.name == name]
+    if name == "bpe":
+        pytest.importorskip("tokenizers")
+    tokenizer = entry.load().fit(["C[C@H](N)C(=O)OBr[nH][Zn]", "\u00e9a\u0300 Bce \u2019 X= 1", "a\nx=1 sd"])
+    read = Read(tmp_path, entry.qualified, tokenizer)
+    expected = list(map(refusal_of(tokenizer), UNKNOWN))
+    assert read.refusals(UNKNOWN) == expected
+    assert len(set(expected)) > 5 and any("the nearest known ones are" in line for line in expected)
 
 
 # -- the translation
@@ -411,9 +458,40 @@ def test_constraints_are_kept_by_rejection(page, tiny_run):
         browser.wait_for("document.getElementById('status').textContent.includes('1 row kept of')")
         browser.evaluate("document.getElementById('prefix').value = '€'")
         browser.evaluate("document.getElementById('settings').requestSubmit()")
-        assert "unknown symbol" in browser.evaluate("document.getElementById('status').textContent").lower()
+        refused = browser.evaluate("document.getElementById('status').textContent")
+        assert refused == f"Starts with: {refusal_of(tiny_run.vocabulary)('€')}." and "nearest known ones" in refused
         assert browser.evaluate("document.querySelectorAll('#body tr').length") == 0
         assert browser.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+@needs_chromium
+@pytest.mark.full
+@pytest.mark.parametrize("width", [1200, 390])
+def test_the_costs_of_a_long_text_are_all_in_sight(width, page, tiny_run):
+    longest = facts_of(page)["maxLength"]
+    with Browser(width, 800) as browser:
+        browser.open(page, "#rows=5")
+
+        def score(text):
+            browser.evaluate(f"document.getElementById('text').value = {json.dumps(text)}")
+            browser.evaluate("document.getElementById('text').dispatchEvent(new Event('input'))")
+
+        browser.evaluate(f"document.getElementById('scoring').style.maxWidth = '{longest}rem'")  # less than they take
+        score("a" * longest)
+        browser.wait_for(f"document.querySelectorAll('#symbols li').length === {longest + 1}")
+        sides = browser.evaluate(
+            """(() => {
+            const strip = document.getElementById("symbols"), whole = document.getElementById("scoring");
+            const right = Math.max(...[...strip.children].map((one) => one.getBoundingClientRect().right));
+            return [right, whole.getBoundingClientRect().right, strip.scrollWidth - strip.clientWidth];
+        })()"""
+        )
+        assert sides[0] <= sides[1] and sides[2] == 0
+        assert browser.evaluate("document.documentElement.scrollWidth") <= width
+        score("an\nQ")
+        browser.wait_for("document.querySelectorAll('#scored tr').length === 2")
+        shown = browser.evaluate("document.querySelector('#scored td.failed').textContent")
+        assert shown == refusal_of(tiny_run.vocabulary)("Q")
 
 
 @needs_chromium
