@@ -48,11 +48,14 @@ def _rows(job: Job, number: int) -> list[seqgen.Sample]:
             raise _GivenUp(problem)
 
     rows: list[seqgen.Sample] = []
+    run, request = job.served.run, job.request
+    if (request.unique or request.novel) and run.lacking and not number:
+        job.warn(f"{run.lacking}; without it rows are compared as they stand")
     try:
         settings = job.settings(prompt)
-        for row in job.served.run.iter_samples(job.n, warn=job.warnings.append, check=check, **settings):
+        for row in run.iter_samples(job.n, warn=job.warn, check=check, **settings):
             check()
             rows.append(row)
     except seqgen.TooFewRows as error:
-        job.warnings.append(str(error))
+        job.warn(f"{str(error).partition(';')[0]}; ask for fewer rows, or drop a constraint or filter")
     return rows

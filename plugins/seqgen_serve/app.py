@@ -121,7 +121,9 @@ class Api:
         else:
             try:
                 tokens = served.vocabulary.encode(text).tolist()
-            except (seqgen.UsageError, UnicodeError) as error:
+            except seqgen.UsageError as error:
+                raise as_api_error(error, "prompt") from None
+            except UnicodeError as error:
                 raise ApiError(400, str(error), "prompt") from None
         longest = served.run.settings.max_length
         return _json({"tokens": tokens, "count": len(tokens), "max_model_len": longest})

@@ -43,20 +43,34 @@ class ApiError(Exception):
         return {"error": {"message": line, "type": kind, "param": self.param, "code": None}}
 
 
-def _field(flag: re.Match[str]) -> str:
-    """Return the field of a request that is named like a flag of ``seqgen sample``."""
-    name = flag[1].replace("-", "_")
-    return _FIELDS.get(name, name)
+def with_fields(line: str) -> str:
+    """Return a line of seqgen with the fields of a request in place of the flags of ``seqgen sample``."""
+
+    def field(flag: re.Match[str]) -> str:
+        name = flag[1].replace("-", "_")
+        return _FIELDS.get(name, name)
+
+    return _FLAG.sub(field, line)
 
 
-def as_api_error(error: Exception) -> ApiError:
-    """Return the answer to a request that a run refused: 400 for a mistake of the client, else 500."""
+def as_api_error(error: Exception, param: str | None = None) -> ApiError:
+    """Return the answer to a request that a run refused.
+
+    Args:
+        error: the reason.
+        param: the field of the request at fault, if that is known.
+
+    Returns:
+        400 for a mistake of the client, 501 where the server lacks a package, else 500.
+    """
     if isinstance(error, ApiError):
         return error
+    if isinstance(error, seqgen.MissingExtra):
+        return ApiError(501, f"the server cannot do this: {with_fields(str(error))}", param)
     if isinstance(error, seqgen.NoSuchFile | seqgen.CorpusError):  # whose messages name files of the server
         return ApiError(400, "the corpus of this model is not here, or has changed, and 'novel' compares with it")
     if isinstance(error, seqgen.UsageError):
-        return ApiError(400, _FLAG.sub(_field, str(error)))
+        return ApiError(400, with_fields(str(error)), param)
     if isinstance(error, seqgen.Diverged):
         return ApiError(500, str(error))
     return ApiError(500, "the server failed; its log says more")

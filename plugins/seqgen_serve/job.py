@@ -10,7 +10,7 @@ import uuid
 from dataclasses import dataclass, field
 from typing import Any
 
-from seqgen_serve.errors import ApiError, as_api_error
+from seqgen_serve.errors import ApiError, as_api_error, with_fields
 from seqgen_serve.limits import Limits
 from seqgen_serve.schema import CompletionRequest
 from seqgen_serve.served import BEGIN, ServedRun
@@ -100,6 +100,10 @@ class Job:
         with contextlib.suppress(RuntimeError):  # the loop is closed, and nobody waits any more
             self.loop.call_soon_threadsafe(self.events.put_nowait, event)
 
+    def warn(self, line: str) -> None:
+        """Add a line about its rows to the warnings of the answer."""
+        self.warnings.append(with_fields(line))
+
     def finish(self, answer: Any = None) -> None:
         """Post the answer, if there is one, as the last event."""
         if not self.answered:
@@ -123,7 +127,8 @@ def make_job(request: CompletionRequest, served: ServedRun, limits: Limits) -> J
     """Return the job of a request; call it in the loop that answers.
 
     Raises:
-        ApiError: 413 if it asks for more than the limits; 400 for an unknown condition, or tokens that are none.
+        ApiError: 413 if it asks for more than the limits; 400 for an unknown condition, or tokens that are none; 501 if
+            the tokenizer needs a package that is not installed.
     """
     prompts, n = request.prompts, request.n or 1
     if n * len(prompts) > limits.rows:
@@ -158,7 +163,7 @@ def _prompt(served: ServedRun, prompt: str | list[int], max_tokens: int | None, 
     try:
         n_tokens = len(served.vocabulary.encode(text))
     except Exception as error:
-        raise as_api_error(error) from error
+        raise as_api_error(error, "prompt") from error
     if n_tokens > limits.tokens:
         raise ApiError(413, f"a prompt has {n_tokens:,} symbols, and this server takes {limits.tokens:,}", "prompt")
     own = min(served.run.settings.max_length, n_tokens + limits.tokens)

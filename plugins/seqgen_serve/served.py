@@ -10,7 +10,7 @@ from typing import Any
 
 import seqgen
 from seqgen import measure
-from seqgen_serve.errors import ApiError
+from seqgen_serve.errors import ApiError, as_api_error
 
 _MAX_POINTS = 1000  # of a curve
 _CURVES = (
@@ -90,11 +90,14 @@ class ServedRun:
         """Return the text of ids of symbols.
 
         Raises:
-            ApiError: an id is none of a symbol, or the tokenizer cuts their text in another way.
+            ApiError: an id is none of a symbol, or the tokenizer cuts their text in another way; 501 if the tokenizer
+                needs a package that is not installed.
         """
         try:
             text = self.vocabulary.decode(ids)
             same = self.vocabulary.encode(text).tolist() == list(ids)
+        except seqgen.MissingExtra as error:
+            raise as_api_error(error, "prompt") from None
         except (ValueError, seqgen.UsageError):
             least, most = self.vocabulary.symbol_offset, self.vocabulary.size - 1
             raise ApiError(

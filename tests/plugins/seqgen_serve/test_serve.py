@@ -119,6 +119,16 @@ def test_a_seed_is_random_unless_given_and_repeats_the_rows(client):
 def test_too_few_rows_are_returned_with_a_warning(client, tiny_run):
     answer = client.post(model="run", n=50, seed=0, length="1", unique=True)
     assert 0 < len(answer["choices"]) < 50 and any("cannot find" in line for line in answer["warnings"])
+    assert "effort" not in "".join(answer["warnings"])  # which is no field of a request
+
+
+def test_warnings_name_the_fields_of_the_request(client, tiny_run):
+    settings = {"n": 5, "seed": 2, "contains": "n", "length": "3-6"}
+    of_run = []
+    list(tiny_run.iter_samples(**settings, warn=of_run.append))
+    warnings = client.post(model="run", **settings)["warnings"]
+    assert warnings == [line.replace("--contains", "contains").replace("--length", "length") for line in of_run]
+    assert warnings and warnings != of_run and "--" not in "".join(warnings)
 
 
 # -- stops
@@ -450,6 +460,33 @@ def test_paths_and_methods_that_are_not_there(client):
 )  # fmt: skip
 def test_mistakes_are_one_line(client, body, said):
     assert said in client.error(400, model="run", **body)
+
+
+def test_what_the_server_lacks_is_not_the_mistake_of_the_client(client, monkeypatch):
+    monkeypatch.setitem(sys.modules, "outlines_core", None)
+    message = client.error(501, model="run", regex="[a-m]+")
+    assert "the server cannot do this: regex needs the extra 'constrain': pip install" in message
+    assert client.post(status=501, model="run", regex="[a-m]+", stream=True)["error"]["type"] == "server_error"
+
+
+@pytest.mark.full
+def test_a_tokenizer_and_a_validator_that_lack_their_extra(words, tmp_path, monkeypatch):
+    pytest.importorskip("tokenizers")
+    pytest.importorskip("rdkit")
+    settings = {"cell": "vanilla", "hidden": 6, "steps": 2, "split": "none", "blend": "none"}
+    pairs = seqgen.train(words, tokenizer="bpe", out=tmp_path / "pairs", **settings)
+    smiles = seqgen.train(words, tokenizer="char", domain="smiles", out=tmp_path / "smiles", **settings)
+    for name in ("tokenizers", "rdkit"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with serving(seqgen.load(pairs.path), seqgen.load(smiles.path)) as client:
+        for path, body in (
+            ("/v1/completions", {"prompt": "an"}), ("/v1/completions", {"prompt": [4, 5]}), ("/tokenize", {"prompt": "an"}),
+        ):  # fmt: skip
+            error = client.post(path, status=501, model="pairs", **body)["error"]
+            assert "needs the extra 'bpe'" in error["message"] and error["param"] == "prompt"
+        assert "needs the extra 'chem'" in client.error(501, model="smiles", valid=True)
+        (warning,) = client.post(model="smiles", unique=True)["warnings"]
+        assert "needs the extra 'chem'" in warning and "rows are compared as they stand" in warning
 
 
 def test_a_corpus_that_is_gone_is_not_named(words, tmp_path):
