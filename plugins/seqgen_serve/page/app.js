@@ -71,6 +71,7 @@ function offerOthers() {
 function showModel() {
   offerOthers();
   const models = chosen();
+  for (const id of ["model", "other"]) find(id).title = find(id).value; // which a narrow list cuts off
   if (!models.length) return;
   find("about").textContent = models.map((one) =>
     `${one.id}: ${one.seqgen.corpus}, ${one.seqgen.parameters.toLocaleString("en")} parameters`).join("; ");
@@ -118,14 +119,24 @@ async function sample(event) {
     const n = columns.reduce((sum, column) => sum + column.answer.choices.length, 0);
     say(`${n} rows with seed ${seed} in ${((performance.now() - started) / 1000).toFixed(2)} s.`);
   } catch (error) {
-    if (error.name === "AbortError") say("Stopped.");
-    else say(error.message, true);
+    if (state.request !== request) return; // another one has begun
+    if (error.name === "AbortError") say(state.columns.length ? "Stopped. The rows are those of the request before." : "Stopped.");
+    else {
+      clearRows(); // those of the request before
+      say(error.message, true);
+    }
   } finally {
     if (state.request === request) {
       state.request = null;
       find("stop").hidden = true;
     }
   }
+}
+
+function clearRows() {
+  state.columns = [];
+  find("results").replaceChildren();
+  find("csv").disabled = true;
 }
 
 function stop() {

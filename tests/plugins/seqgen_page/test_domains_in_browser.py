@@ -7,9 +7,9 @@ import json
 
 import pytest
 import torch
-from browser import Browser, find_chromium
 
 import seqgen
+from browser import Browser, find_chromium
 from seqgen import exporting
 
 pytestmark = pytest.mark.skipif(find_chromium() is None, reason="chromium is not installed")

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from browser import Browser, find_chromium
 from torch import nn
 
 import seqgen
+from browser import Browser, find_chromium
 from conftest import in_tiers, one_in, registered
 from seqgen import exporting
 from seqgen.errors import ExportRefused

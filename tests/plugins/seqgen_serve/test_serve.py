@@ -14,6 +14,7 @@ import pytest
 from serving import Client, serving, wait_for
 
 import seqgen
+from browser import Browser, find_chromium
 from conftest import WORDS
 from seqgen_serve.server import listen
 
@@ -479,10 +480,8 @@ def test_a_tokenizer_and_a_validator_that_lack_their_extra(words, tmp_path, monk
     for name in ("tokenizers", "rdkit"):
         monkeypatch.setitem(sys.modules, name, None)
     with serving(seqgen.load(pairs.path), seqgen.load(smiles.path)) as client:
-        for path, body in (
-            ("/v1/completions", {"prompt": "an"}), ("/v1/completions", {"prompt": [4, 5]}), ("/tokenize", {"prompt": "an"}),
-        ):  # fmt: skip
-            error = client.post(path, status=501, model="pairs", **body)["error"]
+        for path, prompt in (("/v1/completions", "an"), ("/v1/completions", [4, 5]), ("/tokenize", "an")):
+            error = client.post(path, status=501, model="pairs", prompt=prompt)["error"]
             assert "needs the extra 'bpe'" in error["message"] and error["param"] == "prompt"
         assert "needs the extra 'chem'" in client.error(501, model="smiles", valid=True)
         (warning,) = client.post(model="smiles", unique=True)["warnings"]
@@ -514,6 +513,48 @@ def test_the_page_compares_with_other_runs_and_names_the_loss_of_the_network(lab
     (others,) = re.findall(r'<select[^>]*id="other".*?</select>', page, re.S)
     assert re.findall(r'value="(.*?)"', others) == ["", labelled.path.name]
     assert "blended, training (network without counts): " in page
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("width", [1200, 390])
+def test_a_refused_request_leaves_no_rows_and_names_are_shown_whole(width, tiny_run, labelled, tmp_path):
+    if find_chromium() is None:
+        pytest.skip("chromium is not installed")
+    name = "names-transformer-longer-001"
+    shutil.copytree(tiny_run.path, tmp_path / name)
+    with serving(tiny_run, seqgen.load(tmp_path / name), labelled) as client, Browser(width, 900) as browser:
+        browser.call("Page.navigate", url=f"http://127.0.0.1:{client.port}/")
+        browser.wait_for("document.getElementById('other')?.options.length === 3")
+
+        def sample(**values):
+            for field, value in values.items():
+                browser.evaluate(f"document.getElementById({field!r}).value = {value!r}")
+            browser.evaluate("document.getElementById('model').dispatchEvent(new Event('change'))")
+            browser.evaluate("document.getElementById('sample-form').requestSubmit()")
+            browser.wait_for("state.request === null")
+            return browser.evaluate("document.getElementById('status').textContent")
+
+        assert "10 rows" in sample(other=name, n="5")
+        assert browser.evaluate("document.querySelectorAll('#results tbody tr').length") == 10
+        assert browser.evaluate("document.getElementById('other').title") == name
+        assert name in browser.evaluate("document.getElementById('about').textContent")
+        assert browser.evaluate(
+            """(() => {
+            const list = document.getElementById("other"), copy = list.cloneNode();
+            copy.append(new Option(list.value));
+            Object.assign(copy.style, { width: "auto", position: "absolute" });
+            list.after(copy);
+            const [own, whole] = [list, copy].map((one) => one.getBoundingClientRect().width);
+            copy.remove();
+            return whole <= own;
+        })()"""
+        )
+        assert browser.evaluate("document.documentElement.scrollWidth") <= width
+        assert "unknown symbol '€'" in sample(prefix="€")
+        assert browser.evaluate("document.getElementById('results').childElementCount") == 0
+        assert browser.evaluate("document.getElementById('csv').disabled")
+        assert "10 rows" in sample(prefix="")
+        assert browser.evaluate("document.querySelectorAll('#results tbody tr').length") == 10
 
 
 # -- the command
