@@ -55,7 +55,7 @@ def score(
     """Score texts: bits per character, nats, percentile among held-out records, and what each symbol costs.
 
     On a terminal a heat map; else a line a text, with tabs between bits per character, nats, percentile, symbols with
-    their nats, and the text.
+    their nats, and the text. No line names these columns; --json has names.
     """
     import seqgen
     from seqgen.api.score import conditions, iter_scores, symbols
