@@ -85,6 +85,7 @@ class Settings {
     const contains = at("contains").value,
       shortest = number("shortest") ?? 0,
       longest = number("longest") ?? Infinity;
+    if (texts.read === "char") this.symbolsOf("contains"); // a row that has an unknown character is never found
     if (prefix.length > facts.maxLength) throw new Error(`a row has at most ${facts.maxLength} symbols`);
     if (shortest > longest) throw new Error("the shortest length is above the longest");
     const plain = !contains && !shortest && longest === Infinity;

@@ -456,11 +456,12 @@ def test_constraints_are_kept_by_rejection(page, tiny_run):
         browser.evaluate("document.getElementById('rows').value = '1'")
         browser.evaluate("document.getElementById('settings').requestSubmit()")
         browser.wait_for("document.getElementById('status').textContent.includes('1 row kept of')")
-        browser.evaluate("document.getElementById('prefix').value = '€'")
-        browser.evaluate("document.getElementById('settings').requestSubmit()")
-        refused = browser.evaluate("document.getElementById('status').textContent")
-        assert refused == f"Starts with: {refusal_of(tiny_run.vocabulary)('€')}." and "nearest known ones" in refused
-        assert browser.evaluate("document.querySelectorAll('#body tr').length") == 0
+        for name, label in (("contains", "Contains"), ("prefix", "Starts with")):
+            browser.evaluate(f"document.getElementById('{name}').value = '€'")
+            browser.evaluate("document.getElementById('settings').requestSubmit()")
+            refused = browser.evaluate("document.getElementById('status').textContent")
+            assert refused == f"{label}: {refusal_of(tiny_run.vocabulary)('€')}." and "nearest known ones" in refused
+            assert browser.evaluate("document.querySelectorAll('#body tr').length") == 0
         assert browser.evaluate("document.documentElement.scrollWidth") <= 390
 
 
