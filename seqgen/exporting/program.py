@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import inspect
 import warnings
 from typing import Any
 
@@ -36,12 +38,33 @@ def traced_program(step: OneStep) -> Any:
             _, *leaves = step(ids_B, *leaves)
         leaves = [leaf.clone(memory_format=torch.contiguous_format) for leaf in leaves]
         try:
-            program = export.export(step, (ids_B, *leaves), dynamic_shapes=_shapes(step, leaves), strict=False)
+            program = export.export(
+                _with_named_leaves(step, len(leaves)), (ids_B, *leaves),
+                dynamic_shapes=_shapes(step, leaves), strict=False,
+            )  # fmt: skip
             return program.run_decompositions()
         except Exception as error:
             raise ExportRefused(
                 f"cannot export this model: its step cannot be traced: {type(error).__name__}: {one_line(error)}"
             ) from error
+
+
+def _with_named_leaves(step: OneStep, n_leaves: int) -> OneStep:
+    """Return the step with a parameter of its own for each leaf.
+
+    torch 2.9 writes the checks of shapes of ``*leaves`` with names that its program does not have, and fails with
+    "name 'L' is not defined".
+    """
+    names = ["ids_B", *(f"leaves_{number}" for number in range(n_leaves))]
+
+    def forward(*inputs: Tensor) -> tuple[Tensor, ...]:
+        return step.forward(*inputs)
+
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    forward.__signature__ = inspect.Signature([inspect.Parameter(name, kind) for name in names])  # type: ignore[attr-defined]
+    named = copy.copy(step)
+    named.forward = forward  # type: ignore[assignment]
+    return named
 
 
 def _shapes(step: OneStep, leaves: list[Tensor]) -> tuple[Any, ...]:
@@ -52,4 +75,4 @@ def _shapes(step: OneStep, leaves: list[Tensor]) -> tuple[Any, ...]:
     of_leaves = [
         {0: any_size} | {dim: any_size for number, dim in step.growing if number == leaf} for leaf in range(len(leaves))
     ]
-    return ({0: any_size}, *([tuple(of_leaves)] if leaves else []))
+    return ({0: any_size}, *of_leaves)
