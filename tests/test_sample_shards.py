@@ -211,8 +211,37 @@ def test_finished_shards_are_used_again_and_damaged_ones_are_not(cli, tiny_run, 
     assert other.code == 2 and "shards of other settings" in other.err
     damaged = folder / "100-200.json"
     damaged.write_bytes(damaged.read_bytes().replace(b'"numbers"', b'"numbres"'))
-    assert sampled(cli, tiny_run, path, *asked, "--workers", 1) == expected
+    again = cli("sample", tiny_run.path, *asked, "--out", path, "--workers", 1)
+    assert again.err.count(f"resuming {str(path)!r}: 300 of 450 rows are there\n") == 1, again.err
+    assert path.read_bytes() == expected and not folder.exists()
     assert calls[4:] == [(100, 200), (300, 400), (400, 450)]
+
+
+@pytest.mark.parametrize(
+    ("asked", "there"),
+    [
+        (("-n", 450), "300 of 450 rows are there"),
+        (("--rows", "100:450"), "200 of 350 rows are there"),
+        (("-n", 450, "--contains", "a"), "300 rows tried are there"),
+        (("-n", 450, "--novel"), "300 rows tried are there"),
+    ],
+)
+def test_the_rows_that_are_there_are_reported(asked, there, cli, tiny_run, tmp_path, small, monkeypatch):
+    sample_shard = sample_shards.sample_shard
+
+    def full(**arguments):
+        if arguments["settings"]["rows"][0] == 300:
+            raise seqgen.DiskError("cannot write: no space")
+        return sample_shard(**arguments)
+
+    path = tmp_path / "rows.txt"
+    command = ("sample", tiny_run.path, *asked, "--out", path, "--workers", 1)
+    with monkeypatch.context() as patched:
+        patched.setattr(sample_shards, "sample_shard", full)
+        first = cli(*command)
+    assert first.code == 7 and "resuming" not in first.err
+    again = cli(*command)
+    assert again.code == 0 and again.err.count(f"resuming {str(path)!r}: {there}\n") == 1, again.err
 
 
 def wait_until(condition, limit_s=60):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import itertools
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -179,6 +180,8 @@ def write_shards(job: Job, *, workers: int, on: str, options: Mapping[str, Any],
         SeqgenError: a task failed; the finished shards are kept.
     """
     kept = _Shards(job, force=force)
+    if there := kept.summary():
+        say(f"resuming {str(job.out)!r}: {there}")
     make_task = functools.partial(job.task, in_worker=not is_here(workers, on, options))
     results = run_tasks(map(make_task, kept.missing()), workers=workers, on=on, options=options, plugins=plugins)
     kept.begin()
@@ -226,6 +229,15 @@ class _Shards:
     def any(self) -> bool:
         """Return whether there is a finished shard."""
         return any(self.folder.glob("*-*.json"))
+
+    def summary(self) -> str:
+        """Return how many rows are in shards, of how many where that is known; "" if none are."""
+        names = (re.fullmatch(r"(\d+)-(\d+)\.json", path.name) for path in self.folder.glob("*-*.json"))
+        n_rows = sum(int(name[2]) - int(name[1]) for name in names if name)
+        start, end = self._job.rows
+        if n_rows and end is not None and self._job.n in (None, end):
+            return f"{n_rows:,} of {end - start:,} rows are there"
+        return f"{n_rows:,} rows tried are there" if n_rows else ""
 
     def _path(self, span: tuple[int, int]) -> Path:
         return self.folder / f"{span[0]}-{span[1]}.json"
