@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
+import json
 import os
 import re
 import shutil
@@ -31,6 +34,36 @@ def test_requirements_are_ranges():
     for requirement in [*PROJECT["project"]["dependencies"], *(item for extra in extras for item in extra)]:
         assert re.fullmatch(r"[\w-]+>=[\d.]+|seqgen-lm\[[a-z,]+\]", requirement), requirement
     assert len(PROJECT["project"]["dependencies"]) <= 8
+
+
+def test_the_dockerfile_names_what_there_is():
+    """No test builds the image: an extra, an option or a file of another name would be seen by users alone."""
+    lines = (ROOT / "Dockerfile").read_text(encoding="utf-8").replace("\\\n", " ").splitlines()
+    said = [line.split(maxsplit=1) for line in lines if line and not line.startswith("#")]
+    of = {name: [value for one, value in said if one == name] for name, _ in said}
+    runs = " ".join(of["RUN"])
+    (extras,) = re.findall(r"/src\[([a-z,]+)\]", runs)
+    assert set(extras.split(",")) <= PROJECT["project"]["optional-dependencies"].keys()
+    (torch,) = re.findall(r'"(torch[^"]+)"', runs)
+    assert torch in PROJECT["project"]["dependencies"]
+    (tag,) = re.findall(r"^python:(\d+\.\d+)-slim$", *of["FROM"])
+    assert PROJECT["project"]["requires-python"] == f">={tag}"
+    assert of["COPY"] == [". /src"]
+    left_out = (ROOT / ".dockerignore").read_text(encoding="utf-8").split()
+    build = PROJECT["tool"]["hatch"]["build"]
+    needed = [
+        "pyproject.toml",
+        PROJECT["project"]["readme"],
+        *PROJECT["project"]["license-files"],
+        *build["only-include"],
+    ]
+    assert all((ROOT / name).exists() for name in needed) and not set(needed) & set(left_out)
+    (program, command, *options), commands = json.loads(*of["ENTRYPOINT"]), PROJECT["project"]["entry-points"]
+    assert program in PROJECT["project"]["scripts"] and command in commands["seqgen.commands"]
+    parameters = inspect.signature(importlib.import_module("seqgen_serve.command").serve).parameters
+    assert options[::2] == ["--host"] and "host" in parameters
+    assert of["EXPOSE"] == [str(parameters["port"].default)]
+    assert f":{parameters['port'].default}/health" in of["HEALTHCHECK"][0]
 
 
 def copy_of_the_project(target: Path) -> Path:
