@@ -15,7 +15,7 @@ from seqgen_page.pointwise import POINTWISE, number
 from seqgen_page.writer import KINDS, Writer
 
 _SYMBOL = re.compile(r"[A-Za-z_]\w*")
-_IDENTITY = ("_assert_tensor_metadata", "_assert_scalar", "sym_constrain_range_for_size", "sym_constrain_range")
+_CHECKS = ("_assert_tensor_metadata", "_assert_scalar", "sym_constrain_range_for_size", "sym_constrain_range")
 _LARGE = 1 << 22  # times a number of 31 bits
 _STORAGE = ("dtype", "layout", "device", "pin_memory", "memory_format", "non_blocking")
 _ARITHMETIC = {operator.add: plus, operator.mul: times, operator.sub: lambda a, b: plus(a, times(b, "-1"))}
@@ -70,6 +70,16 @@ class Compiler:
                 limits.append(int(bounds.upper))
         return min(limits) if limits else None
 
+    def _find_checks(self) -> set[Any]:
+        """Return the nodes that only check sizes, and those whose results only these use, as torch 2.8 leaves them."""
+        found: set[Any] = set()
+        for node in reversed(self._program.graph.nodes):
+            if _name_of(node) in _CHECKS or (
+                node.op == "call_function" and node.users and found.issuperset(node.users)
+            ):
+                found.add(node)
+        return found
+
     def _size(self, size: Any) -> Expression:
         """Return a size as an expression.
 
@@ -89,10 +99,11 @@ class Compiler:
         Raises:
             ExportRefused: an operation has no translation; the line names it.
         """
+        checks = self._find_checks()
         for node in self._program.graph.nodes:
             if node.op == "placeholder":
                 self._values[node.name] = self._input(node)
-            elif node.op == "call_function":
+            elif node.op == "call_function" and node not in checks:
                 self._values[node.name] = self._result(node)
             elif node.op == "output":
                 outputs = [self._values[output.name] for output in node.args[0]]
@@ -140,9 +151,7 @@ class Compiler:
         if getattr(node.target, "__name__", "") in ("sym_max", "sym_min"):
             a, b = (self._argument(value) for value in node.args)
             return f"Math.{node.target.__name__[4:]}({a}, {b})"
-        name = str(node.target).removeprefix("aten.").partition(".")[0]
-        if name in _IDENTITY:
-            return None
+        name = _name_of(node)
         args = [self._argument(value) for value in node.args]
         kwargs = {key: self._argument(value) for key, value in node.kwargs.items() if key not in _STORAGE}
         shape, dtype = self._described(node)
@@ -204,6 +213,11 @@ class Compiler:
 
         constant = all(value.constant for value in arrays) and not _depends_on_sizes(args)
         return Array(shape, dtype, constant, None, entry)
+
+
+def _name_of(node: Any) -> str:
+    """Return the name of the operation of a node."""
+    return str(node.target).removeprefix("aten.").partition(".")[0]
 
 
 def _depends_on_sizes(values: Any) -> bool:

@@ -7,6 +7,7 @@ import hashlib
 import html
 import json
 import math
+import operator
 import re
 import shutil
 import subprocess
@@ -394,6 +395,21 @@ def test_further_operations(tmp_path):
 def test_an_operation_without_a_translation_is_named():
     with pytest.raises(ExportRefused, match=r"no translation of torch's operation aten\.special_i0e"):
         compiler.Compiler(exporting.traced_program(exporting.one_step(model_of(Unknown)))).source()
+
+
+@pytest.mark.parametrize("compare", [operator.eq, operator.le])
+def test_checks_of_sizes_are_left_out(compare):
+    """Programs of torch 2.8 have some."""
+    program = exporting.traced_program(exporting.one_step(model_of(Odd)))
+    expected = compiler.Compiler(program).source()
+    graph = program.graph
+    first, last = next(node for node in graph.nodes if node.op == "call_function"), list(graph.nodes)[-1]
+    ids = next(node for node in graph.nodes if node.name == "ids_b")
+    for place in (first, last):
+        with graph.inserting_before(place):
+            size = graph.call_function(torch.ops.aten.sym_size.int, (ids, 0))
+            graph.call_function(torch.ops.aten._assert_scalar.default, (graph.call_function(compare, (size, 5)), ""))
+    assert compiler.Compiler(program).source() == expected
 
 
 @pytest.mark.full
