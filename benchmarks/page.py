@@ -16,26 +16,35 @@ import re
 import statistics
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import torch
 from seqgen_page.comparison import find_node, page_results
 
 import seqgen
 from report import number, table, verdict, write_page
+from seqgen import exporting
+from seqgen.sampling.categorical import Uniforms
+from seqgen.tokenizers import EOS
 
 _CORPORA = {"names": (4000, 2000), "smiles": (1000, 200), "tunes": (60, None), "cards": (250, None)}
 """By corpus the rows of a round, and the goal of rows a second."""
 _WEIGHTS = ("float32", "float16", "int8")
 _N_COMPARED = 1000
 """Rows that are compared with those of ``Run.sample``."""
-_RATES = ["corpus", "model", "parameters", "characters a row", "rows/s", "rows/s of CPU", "goal", "met", "equal rows"]
+_RATES = ["corpus", "model", "parameters", "characters a row", "rows/s", "rows/s of CPU", "goal", "met",
+          "equal rows", "others within", "boundary moved"]  # fmt: skip
 _SIZES = ["corpus", "weights as", "weights", "counts", "viewer", "the rest", "page", "goal, without viewer", "met",
           "bits a symbol lost"]  # fmt: skip
 _CAPTION = """Rows a second of one page on one thread, its size in kB, and what rounding the weights costs in bits a
-symbol: the divergence of the predictions on 100 sampled rows. Equal rows are those that are the same as by Python.
-Molecules, tunes and cards are networks alone; names are blended with counts. Rates are by node, which has the engine of
-Chromium, and include the cost of each row; the goal is compared with the rate of the CPU's time."""
+symbol: the divergence of the predictions on 100 sampled rows. Equal rows are those that are the same as by Python. In
+the others, the random number of the first symbol that differs lies within the given distance of the boundary between
+the two symbols, in probability; rounding moves such boundaries by as much as the last column says, since logits in
+float32 are exact to some 1e-7 only, those of torch too. Molecules, tunes and cards are networks alone; names are
+blended with counts. Rates are by node, which has the engine of Chromium, and include the cost of each row; the goal is
+compared with the rate of the CPU's time."""
 
 
 class Page(NamedTuple):
@@ -74,24 +83,62 @@ def rates(page: Path, n: int, rounds: int) -> tuple[float, float]:
     return n / statistics.median(seconds), n / statistics.median(cpu_s)
 
 
-def equal_rows(run: seqgen.Run, page: Path, n: int) -> tuple[int, float]:
-    """Return how many of n rows are those of the run, and their mean number of characters."""
+class Compared(NamedTuple):
+    """Rows of a page beside those of its run.
+
+    Attributes:
+        n_equal: how many are the same.
+        characters: a row, on average.
+        farthest: the largest distance in probability between the random number of a first symbol that differs and the
+            boundary between the two symbols; None where all rows are the same.
+        moved: the largest distance between the two programs' boundaries there.
+    """
+
+    n_equal: int
+    characters: float
+    farthest: float | None
+    moved: float | None
+
+
+def compared_rows(run: seqgen.Run, page: Path, n: int) -> Compared:
+    """Compare n rows of a page with those of its run."""
     asked: dict[str, Any] = {"seed": 0, "temperature": 1, "topK": None, "topP": None, "forced": [], "n": n,
                              "maxLength": run.settings.max_length}  # fmt: skip
     found = page_results(page, {"rows": [], "texts": [], "sample": asked})["samples"]
     rows = run.sample(n)
-    same = sum(one["text"] == row.text for one, row in zip(found, rows, strict=True))
-    return same, statistics.fmean(len(row.text) for row in rows)
+    other = [
+        (one["row"], one["ids"], row.text) for one, row in zip(found, rows, strict=True) if one["text"] != row.text
+    ]
+    ends = [_boundary(run, page, *one) for one in other]
+    farthest, moved = (max(values) for values in zip(*ends, strict=True)) if ends else (None, None)
+    return Compared(n - len(other), statistics.fmean(len(row.text) for row in rows), farthest, moved)
+
+
+def _boundary(run: seqgen.Run, page: Path, row: int, ids: Sequence[int], text: str) -> tuple[float, float]:
+    """Return how far the random number of the first other symbol is from the boundary, and how far that moved."""
+    theirs = run.vocabulary.encode(text).tolist()
+    at = next(place for place in range(len(ids) + 1) if [*ids, EOS][place] != [*theirs, EOS][place])
+    symbols, number = exporting.symbols_of(run), Uniforms(0, row, 1)
+    uniform = [float(number.next()[0]) for _ in range(at + 1)][-1]
+    allowed = [one for one in range(symbols.n_ids) if one >= symbols.offset or (one == EOS and symbols.ends)]
+    (logits_TV,) = exporting.replayed(run.model, [ids[:at]])
+    asked = page_results(page, {"rows": [ids[:at]], "texts": [], "sample": None})["logits"][0]
+    both = torch.stack([logits_TV[at, allowed].double(), torch.tensor(asked[at], dtype=torch.float64)[allowed]])
+    cdf_2V = torch.softmax(both, -1).cumsum(-1)
+    first, last = sorted(allowed.index(one[at]) for one in ([*ids, EOS], [*theirs, EOS]))
+    between_2K = cdf_2V[:, first:last]
+    return float((between_2K - uniform).abs().min()), float((between_2K[0] - between_2K[1]).abs().max())
 
 
 def rate_row(corpus: str, run: seqgen.Run, page: Path, rounds: int) -> list[str]:
     """Return the cells of the table of rates."""
     n, goal = _CORPORA[corpus]
-    (same, length), (per_s, per_cpu_s) = equal_rows(run, page, _N_COMPARED), rates(page, n, rounds)
+    compared, (per_s, per_cpu_s) = compared_rows(run, page, _N_COMPARED), rates(page, n, rounds)
     settings = run.settings
+    distances = ["" if one is None else f"{one:.1e}" for one in (compared.farthest, compared.moved)]
     return [
-        corpus, settings.architecture, f"{settings.n_parameters:,}", number(length), number(per_s), number(per_cpu_s),
-        *verdict(per_cpu_s, goal), f"{same} of {_N_COMPARED}",
+        corpus, settings.architecture, f"{settings.n_parameters:,}", number(compared.characters), number(per_s),
+        number(per_cpu_s), *verdict(per_cpu_s, goal), f"{compared.n_equal} of {_N_COMPARED}", *distances,
     ]  # fmt: skip
 
 

@@ -111,6 +111,7 @@ def test_equal_content_is_kept_once(memory, cache):
     assert len(lines) == 1 and "fetching it" in lines[0]
 
 
+@pytest.mark.full
 def test_what_cannot_be_fetched_is_one_line(memory, cli, in_tmp, monkeypatch):
     memory("/a/x.txt", b"anna\n")
     for address, error, said in (

@@ -455,6 +455,7 @@ def test_counts_are_not_blended_with_counts(corpus, tmp_path, cli):
     assert seqgen.train(corpus, model="ngram", out=tmp_path / "b").settings.train.blend == "none"
 
 
+@pytest.mark.full
 def test_the_command_line_has_the_setting(corpus, tmp_path, cli):
     common = ("train", "--corpus", corpus, "--hidden", 8, "--steps", 4, "--out")
     assert cli(*common, tmp_path / "a", "--blend", "ngram").code == 0
@@ -477,6 +478,7 @@ def test_scores_sum_to_the_held_out_loss(blended):
     assert held_out.loss_nats < alone.loss_nats
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("fixture", ["blended", "told", "read"])
 def test_the_gate_sees_in_training_what_it_sees_in_use(request, fixture):
     """The loss from the facts that the gate was fitted to is that of the model with the gate."""

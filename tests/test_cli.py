@@ -328,6 +328,7 @@ def test_a_cell_in_one_file(cli, words, in_tmp):
 # -- what goes where
 
 
+@pytest.mark.full
 def test_nothing_a_plugin_prints_gets_between_results(cli, words, in_tmp):
     (in_tmp / "noisy.py").write_text(
         "import torch, seqgen\n"

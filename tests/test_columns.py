@@ -66,6 +66,7 @@ def test_names_are_fields_of_the_records(in_tmp):
     assert run.vocabulary.conditions == ("name=acetic acid", "name=benzene")
 
 
+@pytest.mark.full
 def test_other_files_beside_it_are_read_as_they_are(cli, in_tmp):
     """Held-out files, further runs and references may be tables or lines, whatever the corpus is."""
     for name in ("upper.csv", "space.smi", "rows.jsonl"):
@@ -82,6 +83,7 @@ def test_other_files_beside_it_are_read_as_they_are(cli, in_tmp):
     assert json.loads(cli("show", "corpus", "space.smi", "--json").out)["symbols"].keys() == set("CON()=c1")
 
 
+@pytest.mark.full
 def test_fields_of_two_domains_are_asked_about(cli, in_tmp):
     (in_tmp / "two.csv").write_text("smiles,SELFIES\nCCO,[C][C][O]\n" * 1 + "CCN,[C][C][N]\n" * 9)
     train = ("train", "--corpus", "two.csv", "--hidden", 4, "--steps", 1, "-q", "--out")

@@ -23,6 +23,7 @@ GRU = {**SMALL, "cell": "gru", "blend": "none", "split": "none"}
 AHEAD = {"compile_ahead": True, "samples": 0, "eval_every": 10}
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("settings", "reason"),
     [

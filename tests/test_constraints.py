@@ -232,6 +232,7 @@ def as_pattern(template):
     return re.compile(".*".join(map(re.escape, pieces_of(template))), re.DOTALL)
 
 
+@pytest.mark.full
 @given(
     st.text("aAb*\\\u212akKß", min_size=1, max_size=8),
     st.lists(st.text("aAbB*\\\u212akKßſs", max_size=10), max_size=30),

@@ -43,6 +43,7 @@ def log_prob(model, vocabulary, text):
     return float(log_probs_TV.gather(1, torch.tensor(ids[1:])[:, None]).sum())
 
 
+@pytest.mark.full
 @given(st.lists(st.text("ab", max_size=5), min_size=1, max_size=8), FACTORS, st.integers(0, 99))
 @settings(max_examples=40)
 def test_training_records_lose_and_all_others_gain(texts, factor, seed):

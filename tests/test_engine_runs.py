@@ -78,6 +78,7 @@ def test_engines_learn_the_same(words, tmp_path):
     assert losses[0][0] > losses[0][-2]
 
 
+@pytest.mark.full
 def test_run_json_says_how(words, tmp_path):
     hows = {}
     for cell in ("lstm", "gru", "transformer"):

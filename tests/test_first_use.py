@@ -28,6 +28,7 @@ def test_runs_are_not_a_kind_and_the_line_says_what_lists_them(cli):
     assert "seqgen runs" not in cli("list", "cels").err
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("name", ["rows.txt", "rows.csv"])
 def test_a_file_of_rows_is_reported_with_their_number(cli, tiny_run, tmp_path, name):
     result = cli("sample", tiny_run.path, "-n", 5, "--out", tmp_path / name)

@@ -53,6 +53,7 @@ def test_a_spec_names_its_module(train, words, in_tmp):
     assert result.code == 5 and "its spec has load='before_it_was:Odd', but the module is 'renamed'" in result.err
 
 
+@pytest.mark.full
 def test_an_unknown_name_may_stand_in_a_file(train, words):
     far, near = train(words, "--cell", "wombat"), train(words, "--cell", "lstmm")
     assert far.code == near.code == 2

@@ -357,6 +357,7 @@ def test_rows_of_word_lists_have_one_of_the_words(n_words):
 # -- rows that are given up
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("name", CONSTRAINTS)
 def test_rows_that_are_given_up_would_have_been_rejected(letters, name):
     of, _, graph = letters

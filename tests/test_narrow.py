@@ -35,6 +35,7 @@ def runs(tiny_run, in_tmp):
         subprocess.run(["cp", "-r", tiny_run.path, in_tmp / "runs" / name], check=True)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("columns", in_tiers([80, 60], lambda columns: columns == 60))
 @pytest.mark.parametrize(
     "command",
@@ -63,6 +64,7 @@ def test_spare_columns_go_before_rows_become_blocks():
     assert max(map(cell_len, block.split("\n"))) <= 35
 
 
+@pytest.mark.full
 def test_a_pipe_gets_plain_columns(runs):
     env = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
     for command, n_lines in ((["list", "cells"], 20), (["runs"], 3)):

@@ -108,6 +108,7 @@ def test_a_class_is_a_cell(module, words):
     assert seqgen.resume("run", plugins=[module.LeakyUnits]).path == run.path
 
 
+@pytest.mark.full
 def test_opening_a_run_of_a_class_without_it_says_how(module, words, cli):
     seqgen.train(words, cell=module.LeakyUnits, **QUICK, out="run")
     with pytest.raises(MissingPlugin) as caught:

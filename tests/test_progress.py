@@ -167,6 +167,7 @@ def test_how_to_go_on_with_a_run_of_a_class(words, in_tmp):
     assert "seqgen.resume('run', plugins=[Own])" in str(caught.value)
 
 
+@pytest.mark.full
 def test_the_commands_to_type_next_are_never_cut(words, in_tmp, cli):
     name = "a-folder-whose-name-is-so-long-that-no-terminal-of-eighty-columns-can-hold-it-with-a-command"
     result = cli("train", "--corpus", words, "--hidden", 4, "--steps", 2, "--split", "80/10/10", "--out", name)

@@ -29,6 +29,7 @@ def test_line_ends_alone_are_skipped_as_quickly_as_text_is_read(name, tmp_path):
     assert [record.text.strip('"') for record in source] == ["anna", "ben"]
 
 
+@pytest.mark.full
 @pytest.mark.promise("R16")
 def test_a_table_of_line_ends_is_refused(tmp_path):
     path = tmp_path / "ends.csv"

@@ -70,6 +70,7 @@ def test_its_steps_pass_over_the_records_as_often(pair):
     assert refit.settings.train.steps == round(40 * more)  # over which its rate falls
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("end", [{"steps": 300}, {"epochs": 12.5, "steps": None}])
 def test_its_rate_falls_as_that_of_the_run_did(words, tmp_path, end):
     """A best step that came early was learned at a high rate."""
@@ -143,6 +144,7 @@ def test_training_with_refit_ends_with_the_refit(pair, words, tmp_path, cli):
     )
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("how", [["-o", "refit=true"], ["--config", "run.toml"]])
 def test_every_layer_can_ask_for_it(words, in_tmp, how, cli):
     (in_tmp / "run.toml").write_text("[train]\nrefit = true\n")

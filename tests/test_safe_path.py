@@ -219,6 +219,7 @@ def test_two_that_remove_one_folder_at_once_both_succeed(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.full
 @pytest.mark.promise("R8")
 def test_removing_the_lock_file_lets_nobody_in(tmp_path):
     """The lock on the folder itself stays; the file is put back."""

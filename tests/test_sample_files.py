@@ -91,6 +91,7 @@ def test_a_workbook_is_refused_before_anything_is_sampled(cli, run, tmp_path):
     assert result.code == 2 and "not written as .xlsx" in result.err and not list(tmp_path.iterdir())
 
 
+@pytest.mark.full
 def test_too_few_rows_are_written_with_columns_too(cli, run, tmp_path):
     result = cli("sample", run, "-n", 5, "--unique", "-t", 0, "--out", tmp_path / "few.csv")
     assert result.code == 8 and len(read(tmp_path / "few.csv")) == 1

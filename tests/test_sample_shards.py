@@ -217,6 +217,7 @@ def test_finished_shards_are_used_again_and_damaged_ones_are_not(cli, tiny_run, 
     assert calls[4:] == [(100, 200), (300, 400), (400, 450)]
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("asked", "there"),
     [

@@ -112,6 +112,7 @@ def test_what_is_written_is_clean(written, kind):
     assert (written / kind / ".gitignore").exists() and (written / kind / "README.md").exists()
 
 
+@pytest.mark.full
 @pytest.mark.promise("R20")
 def test_what_is_written_is_found_without_torch(written, tmp_path, record_property):
     """``--help`` and ``plugins``, with a plugin of each kind and torch forbidden."""

@@ -146,6 +146,7 @@ def test_texts_with_unknown_symbols_are_skipped_on_request(cli, tiny_run, monkey
     assert "left out" not in cli("score", "anna", "--run", tiny_run.path, "--skip-unknown").err
 
 
+@pytest.mark.full
 def test_conditions(cli, tmp_path):
     rows = "".join(f"{word}\t{'long' if len(word) > 4 else 'short'}\n" for word in WORDS * 3)
     (tmp_path / "words.tsv").write_text("text\tlabel\n" + rows)

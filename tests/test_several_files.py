@@ -93,6 +93,7 @@ def test_one_long_text_of_several_files_keeps_their_last_lines_apart(data):
     assert text == "anna\nben\nida\njörg\n"
 
 
+@pytest.mark.full
 @pytest.mark.promise("R16")
 def test_what_holds_no_file_is_named(in_tmp, cli):
     (in_tmp / "empty").mkdir()
@@ -223,6 +224,7 @@ def test_a_change_of_any_member_is_noticed(data):
     assert get_source_files(load_file(path=str(archive))) == [archive]
 
 
+@pytest.mark.full
 def test_a_run_resumes_with_the_same_files_only(data, cli):
     trained = cli("train", "--corpus", data, *TINY, "--out", "run", "-o", "save_every_s=1e-9")
     assert trained.code == 0 and "data: 11 training records" in trained.err, trained.err
@@ -236,6 +238,7 @@ def test_a_run_resumes_with_the_same_files_only(data, cli):
     assert refit.code == 0 and "12 training records" in refit.err
 
 
+@pytest.mark.full
 def test_corpus_may_be_given_several_times(data, cli):
     trained = cli("train", "--corpus", data / "b.csv", "--corpus", data / "a.txt", *TINY, "--out", "run")
     assert trained.code == 0 and "b+1: 3 training records" in trained.err, trained.err
@@ -267,6 +270,7 @@ def piped(monkeypatch, tmp_path):
     return lambda content: monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
 
 
+@pytest.mark.full
 def test_standard_input_is_stored_once_and_resumed(piped, cli, in_tmp):
     piped(b"anna\nben\ncarl\n")
     trained = cli("train", "--corpus", "-", *TINY, "--out", "run")
@@ -349,6 +353,7 @@ def test_a_value_nested_too_deeply_is_named(in_tmp):
         texts("a.json")
 
 
+@pytest.mark.full
 def test_a_large_array_is_read_in_bounded_memory(in_tmp):
     with Path("a.json").open("w") as file:
         file.write("[" + ",".join(f'{{"text": "name {n}", "x": "{"x" * 300}"}}' for n in range(20_000)) + "]")
@@ -376,6 +381,7 @@ def test_a_folder_of_a_thousand_files(in_tmp, cli):
     assert [record.text for record in TextFile(folder / "0007.txt")] == ["anna 7", "ben 7"]
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
 @pytest.mark.parametrize("name", ["a.txt", "a.csv", "a.txt.gz"])
 def test_text_of_two_bytes_a_character_without_a_mark_is_refused(encoding, name, cli, in_tmp):

@@ -120,6 +120,7 @@ def test_what_is_asked_must_be_there(tmp_path):
         records(plain, label_field="name")
 
 
+@pytest.mark.full
 def test_a_run_from_json_knows_labels_and_its_held_out_file(cli, in_tmp):
     rows = [
         {"word": word, "kind": kind} for word in ("anna", "berta", "carla") for kind in ("a", "b") for _ in range(9)

@@ -82,6 +82,7 @@ def test_a_damaged_file_is_replaced(tiny_run, home, trials, damage):
     assert texts(tiny_run, **CONSTRAINT) == first and len(trials) == 2
 
 
+@pytest.mark.full
 def test_a_folder_that_cannot_be_written_to_costs_nothing_but_time(tiny_run, tmp_path, monkeypatch, trials):
     (tmp_path / "seqgen").write_text("a file where a folder should be")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))

@@ -268,6 +268,7 @@ def with_files(words, in_tmp):
     return seqgen.train(words, cell="vanilla", valid="valid.txt", out="first", **small)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("arguments", "n_valid", "told"),
     [
@@ -467,6 +468,7 @@ def register_tokenizers(register):
 """
 
 
+@pytest.mark.full
 def test_options_that_json_writes_otherwise_or_that_came_since(in_tmp, words, cli):
     (in_tmp / "mytok.py").write_text(TOKENIZER)
     train = ("--plugin", "mytok.py", "--steps", 1, "--hidden", 8, "--out")
@@ -507,6 +509,7 @@ def test_symbols_that_a_tokenizer_cannot_take_in(in_tmp, words, cli):
     assert result.code == 2 and "its tokenizer has min_count 2, not 7" in result.err
 
 
+@pytest.mark.full
 def test_a_plugin_in_a_file_that_changed_or_is_not_given(in_tmp, words, cli):
     (in_tmp / "begun_cell.py").write_text(CELL)
     train = ("train", "--corpus", words, "--cell", "mine", "--plugin", "begun_cell.py", "--steps", 1, "--out", "first")

@@ -69,6 +69,7 @@ CELLS += [
 ]
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("budget", one_in(2, ["50k", 20_000]))
 @pytest.mark.parametrize(("cell", "options"), cells_in_tiers(CELLS))
 def test_every_cell_comes_as_near_to_a_budget_as_it_can(words, tmp_path, plugins, cell, options, budget):

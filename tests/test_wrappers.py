@@ -336,6 +336,7 @@ def test_skip_connections_of_projected_outputs(plugins):
 # -- a model with every wrapper, trained and stored
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(("cell", "attention"), one_in(3, map(pytest.param, ["gru", "lstm", "mingru"], [4, 0, 0])))
 def test_a_run_with_every_wrapper(words, tmp_path, cell, attention):
     options = {

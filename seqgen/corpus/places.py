@@ -23,6 +23,7 @@ from seqgen.errors import CorpusError, MissingExtra, NoSuchFile, UsageError, one
 
 _GZIP_MARK, _ZSTD_MARK = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 _PACKED = (".gz", ".zst")
+_LOOK_BYTES = 1 << 13  # of a file of an archive, at least what is looked at first
 _AT_ONCE = 1 << 10  # packed bytes: a kilobyte of Zstandard unpacks to at most about 32 MB
 _MAGIC = frozenset("*?[")
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
@@ -273,7 +274,9 @@ def open_unpacked(place: Place) -> tuple[BinaryIO, str]:
 
 def _open_member(place: ZipMember) -> BinaryIO:
     try:
-        return cast("BinaryIO", _archive(place.archive).open(place.name))
+        # Whoever looks at its first bytes and goes back stays within the buffer: a member that is not compressed and is
+        # itself sent back is not compared with its checksum any more, from Python 3.13 on.
+        return cast("BinaryIO", io.BufferedReader(_archive(place.archive).open(place.name), _LOOK_BYTES))
     except KeyError:
         raise NoSuchFile(f"no such file: {str(place)!r}") from None
     except (NotImplementedError, RuntimeError) as error:  # packed in another way, or encrypted
@@ -295,7 +298,8 @@ class _Zstandard(io.RawIOBase):
     """Frames of Zstandard, unpacked while they are read; seeking back starts anew."""
 
     def __init__(self, packed: BinaryIO, shown: str) -> None:
-        self._packed, (self._make, self._error) = packed, _zstandard(shown)
+        self._packed = packed  # first, since also an object that could not be made is closed
+        self._make, self._error = _zstandard(shown)
         self._frame: _Decompressor | None = None
         self._ready, self._position = b"", 0
 

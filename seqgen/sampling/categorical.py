@@ -64,8 +64,8 @@ def sample_ids(logits_CV: Tensor, uniform_A: Tensor, expand: Callable[[Tensor], 
     Returns:
         Ids (A,); V where no id can be sampled because the logits are NaN or all minus infinity.
     """
-    # Sums in float64: those in float32 are rounded by more than logits of two programs differ, so that an exported
-    # model would choose other symbols twenty times as often.
+    # Sums in float64: those in float32 would be rounded by as much as the logits of two programs differ, or more, so
+    # that an exported model would choose another symbol more often.
     cdf_AV = expand(torch.softmax(logits_CV.float(), -1).cumsum(-1, dtype=torch.float64))
     # (1 - 2**-24) x rounds below x for every x, so the product stays below the total, and the first sum that exceeds
     # it belongs to a symbol of positive probability. A sum that is NaN exceeds nothing.

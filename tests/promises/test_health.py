@@ -104,6 +104,7 @@ def kept_are_finite(path: Path) -> list[int]:
     return steps
 
 
+@pytest.mark.full
 @pytest.mark.promise("R10")
 @pytest.mark.parametrize(
     ("cell", "engine", "where", "value"),

@@ -282,6 +282,7 @@ def test_a_plugin_that_is_no_distributions_name_is_not_advised(run, cli):
     assert result.code == 4 and "touch" not in result.err and "pip" not in result.err
 
 
+@pytest.mark.full
 @pytest.mark.promise("R14")
 @pytest.mark.parametrize(
     "origin",

@@ -90,6 +90,7 @@ def test_a_bench_follows_no_link_in_its_folder(name, target, words, outside, in_
     assert "Traceback" not in result.err and content(outside) == before
 
 
+@pytest.mark.full
 @pytest.mark.promise("R29")
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("name", one_in(4, ["journal.log", "study.json", ".lock", "trial-0001"]))

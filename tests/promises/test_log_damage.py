@@ -69,6 +69,7 @@ def test_a_thousand_flips_over_all_files_of_a_run_are_found(stopped, record_prop
     record_property("cases", 1000)
 
 
+@pytest.mark.full
 @pytest.mark.promise("R31")
 @pytest.mark.parametrize("name", LOGS)
 @pytest.mark.parametrize("how", one_in(3, ["flipped", "cut", "gone"]))

@@ -240,6 +240,7 @@ def test_a_stream_that_takes_little_at_a_time_gets_all_and_one_that_refuses_gets
 # -- stdout
 
 
+@pytest.mark.full
 @pytest.mark.promise("R30")
 @pytest.mark.parametrize(
     ("arguments", "code"),

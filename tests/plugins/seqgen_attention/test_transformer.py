@@ -177,6 +177,7 @@ def test_positions_stay_apart_in_few_digits(start):
     assert abs(short - exact) < 0.02 * q.norm() * k.norm()
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("options", [{}, {"heads": 2, "mlp_ratio": 0.5}, {"heads": 4}])
 def test_gradients_against_finite_differences(options):
     cell, x = make(3, 4, **options), torch.randn(2, 4, 3, dtype=torch.float64, requires_grad=True)

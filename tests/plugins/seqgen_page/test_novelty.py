@@ -37,6 +37,7 @@ def words(n, seed):
     return ["".join(generator.choices("abcdé日👩", k=generator.randint(1, 90))) for _ in range(n)]
 
 
+@pytest.mark.full
 def test_records_are_found_and_others_seldom():
     records, others = words(2000, 1), sorted(set(words(20_000, 2)) - set(words(2000, 1)))
     bits, facts = bloom_filter(records)

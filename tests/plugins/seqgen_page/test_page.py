@@ -397,6 +397,7 @@ def test_an_operation_without_a_translation_is_named():
         compiler.Compiler(exporting.traced_program(exporting.one_step(model_of(Unknown)))).source()
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("compare", [operator.eq, operator.le])
 def test_checks_of_sizes_are_left_out(compare):
     """Programs of torch 2.8 have some."""

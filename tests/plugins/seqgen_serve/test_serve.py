@@ -194,6 +194,7 @@ def test_the_log_probabilities_of_rows_include_their_end(client, tiny_run, label
             )
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("tokenizer", ["byte", "word"])
 def test_symbols_that_are_not_characters(tmp_path, tokenizer):
     corpus = tmp_path / "words.txt"
@@ -312,6 +313,7 @@ def test_limits(tiny_run, long_text):
         assert status == 415 and b"application/json" in body
 
 
+@pytest.mark.full
 def test_the_time_limit_and_the_queue(long_text):
     with serving(long_text, timeout_s=0.4, queue=2, tokens=100_000, symbols=10**9) as client:
         slow = {"n": 200, "max_tokens": 100_000}
@@ -560,6 +562,7 @@ def test_a_refused_request_leaves_no_rows_and_names_are_shown_whole(width, tiny_
 # -- the command
 
 
+@pytest.mark.full
 def test_addresses_and_keys_of_the_command(cli, tiny_run, tmp_path, monkeypatch):
     monkeypatch.delenv("SEQGEN_API_KEY", raising=False)
     result = cli("serve", tiny_run.path, "--host", "0.0.0.0")

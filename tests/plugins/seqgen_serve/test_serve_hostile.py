@@ -76,6 +76,7 @@ def test_malformed_requests_never_make_it_fail(tiny_run, n_requests):
     assert sum(counts.values()) >= n_requests * 0.9 and counts[200] > 10 and counts[400] > n_requests / 4, counts
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     "line",
     [

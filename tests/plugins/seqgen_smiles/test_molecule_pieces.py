@@ -95,6 +95,7 @@ def test_plain_texts_beside_one_with_symbols_beyond_latin(kind):
     assert tokenizer.decode_many(flat, lengths) == ["CCO", "OC"] and lengths.tolist() == [3, 2]
 
 
+@pytest.mark.full
 def test_smiles_are_refused_as_selfies(cli, in_tmp):
     (in_tmp / "mine.smi").write_text("CCO\nc1ccccc1[N+](=O)[O-]\n" * 20)
     (in_tmp / "theirs.txt").write_text("[C][C][O]\n[C][=C].[N]\n" * 20)

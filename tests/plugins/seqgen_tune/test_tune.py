@@ -108,6 +108,7 @@ def test_a_trial_that_fails_or_diverges_costs_a_row(cli, words, in_tmp, plugin):
         )  # fmt: skip
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("space", "code", "expected"),
     [("cell.boost=1|2", 5, "out of [/red] luck"), ("lr=1e-3|1e-2", 5, "out of [/red] luck")],
@@ -174,6 +175,7 @@ def test_a_trial_that_kills_its_process_is_tried_three_times(words, in_tmp):
     assert {one.state for one in result.trials[1:]} <= {"finished", "pruned"}
 
 
+@pytest.mark.full
 def test_the_journal_of_a_process_that_was_killed_while_writing_is_mended(words, in_tmp):
     whole = tune(words, SPACE, trials=3, out="study", **QUICK)
     journal = in_tmp / "study" / "journal.log"

@@ -359,6 +359,7 @@ def test_a_pipe_gets_a_line_for_each_change(run):
     assert result.code == 0 and "stopped; can be resumed" in result.out and result.err == ""
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("end", ["q", "Ctrl-C"])
 def test_a_key_ends_it_quietly(run, end):
     unfinished(run)
