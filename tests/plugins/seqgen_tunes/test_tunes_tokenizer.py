@@ -81,4 +81,9 @@ def test_characters_come_from_all_texts_and_words_from_the_training_part():
 def test_json():
     again = AbcTokenizer.from_json(json.loads(json.dumps(TOKENIZER.to_json())))
     assert [again.encode(text) for text in TUNES] == [TOKENIZER.encode(text) for text in TUNES]
-    assert TOKENIZER.symbols == sorted(TOKENIZER.symbols)
+    assert again.symbols == TOKENIZER.symbols
+
+
+def test_frequent_tokens_come_first_and_those_of_the_same_frequency_by_code_point():
+    symbols = AbcTokenizer.fit(["M:4/4\nL:1/8\nK:C\nE2GGGG|E2GG|E2|"]).symbols
+    assert symbols[:5] == ["G", "\n", ":", "E2", "|"] and symbols[-5:] == ["C", "E", "K", "L", "M"]
