@@ -8,7 +8,7 @@
     │   ├── MissingExtra           an optional dependency is not installed
     │   ├── NoSuchFile             a file of records does not exist
     │   ├── NoSuchRun              the run folder does not exist
-    │   ├── RunLocked              another process is training in this folder
+    │   ├── RunLocked              another process is training in this folder, or writes this file
     │   └── ExportRefused          a run that a form cannot hold, or whose export differs from it
     ├── CorpusError             3  the corpus is unreadable, empty or undecodable
     ├── CheckpointError         4  a checkpoint is damaged, missing or of a newer format
@@ -132,7 +132,7 @@ class NoSuchRun(UsageError):
 
 
 class RunLocked(UsageError):
-    """A run folder in which another process is training."""
+    """A run folder in which another process is training, or a file that another one writes."""
 
 
 class ExportRefused(UsageError):

@@ -231,7 +231,7 @@ def test_a_file_is_of_the_domain_that_its_ending_tells(cli, in_tmp):
         return json.loads((in_tmp / run / "run.json").read_text())["corpus"]["domain"]
 
     told = cli(*train, "--corpus", "mine.HEX.gz", "--out", "a")
-    assert told.code == 0 and "(domain hex): " in told.err and domain("a") == "hexes_one:hex"
+    assert told.code == 0 and "(domain: hex): " in told.err and domain("a") == "hexes_one:hex"
     assert cli(*train, "--corpus", "plain.txt", "--out", "b").code == 0 and domain("b") == "seqgen:text"
     told = cli(*train, "--corpus", "mine.HEX.gz", "--domain", "text", "--out", "c")
     assert told.code == 0 and "(domain" not in told.err and domain("c") == "seqgen:text"

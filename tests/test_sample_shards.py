@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 import seqgen
 from seqgen.cli import sample_shards
 from seqgen.config import parse_range
+from seqgen.files import FolderLock
 
 SETTINGS = {
     "plain": {},
@@ -206,7 +207,8 @@ def test_finished_shards_are_used_again_and_damaged_ones_are_not(cli, tiny_run, 
     result = cli("sample", tiny_run.path, *asked, "--out", path, "--workers", 1)
     folder = tmp_path / "rows.jsonl.shards"
     assert result.code == 7 and not path.exists()
-    assert sorted(file.name for file in folder.iterdir()) == ["0-100.json", "100-200.json", "200-300.json", "job.json"]
+    shards = ["0-100.json", "100-200.json", "200-300.json"]
+    assert sorted(file.name for file in folder.iterdir()) == [".lock", *shards, "job.json"]
     other = cli("sample", tiny_run.path, "-n", 451, "--out", path, "--workers", 1)
     assert other.code == 2 and "shards of other settings" in other.err
     damaged = folder / "100-200.json"
@@ -243,6 +245,20 @@ def test_the_rows_that_are_there_are_reported(asked, there, cli, tiny_run, tmp_p
     assert first.code == 7 and "resuming" not in first.err
     again = cli(*command)
     assert again.code == 0 and again.err.count(f"resuming {str(path)!r}: {there}\n") == 1, again.err
+
+
+@pytest.mark.parametrize("more", [(), ("--force",), ("--seed", 2, "--force")])
+def test_a_file_that_another_process_writes_is_left_to_it(more, cli, tiny_run, tmp_path, small):
+    path = tmp_path / "rows.txt"
+    folder = tmp_path / "rows.txt.shards"
+    folder.mkdir()
+    command = ("sample", tiny_run.path, "-n", 450, "--out", path, "--workers", 1, *more)
+    lock = FolderLock(folder)
+    refused = cli(*command)
+    assert refused.code == 2 and refused.err.startswith(f"seqgen: {str(path)!r} is being written by process "), refused
+    assert refused.err.count("\n") == 1 and not path.exists() and [file.name for file in folder.iterdir()] == [".lock"]
+    lock.release()
+    assert cli(*command).code == 0 and path.exists() and not folder.exists()
 
 
 def wait_until(condition, limit_s=60):

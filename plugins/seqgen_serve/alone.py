@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import seqgen
-from seqgen_serve.errors import ApiError
+from seqgen_serve.errors import ApiError, as_api_error
 from seqgen_serve.job import Job
 from seqgen_serve.metrics import Metrics
 from seqgen_serve.stream import answer
@@ -31,6 +31,11 @@ def answer_alone(job: Job, metrics: Metrics) -> None:
         rows = [_rows(job, number) for number in range(len(job.prompts))]
     except _GivenUp as error:
         job.fail(error.problem)
+        return
+    except seqgen.UnknownSymbol as error:  # whose message does not say in which constraint
+        names = (name for name, value in job.request.constraints.items() if error.symbol in str(value))
+        name = next(names, None)
+        job.fail(as_api_error(error, name, f"{name}: " if name else ""))
         return
     except seqgen.UsageError as error:
         job.fail(error)

@@ -53,12 +53,13 @@ def with_fields(line: str) -> str:
     return _FLAG.sub(field, line)
 
 
-def as_api_error(error: Exception, param: str | None = None) -> ApiError:
+def as_api_error(error: Exception, param: str | None = None, where: str = "") -> ApiError:
     """Return the answer to a request that a run refused.
 
     Args:
         error: the reason.
         param: the field of the request at fault, if that is known.
+        where: what the message of a mistake begins with.
 
     Returns:
         400 for a mistake of the client, 501 where the server lacks a package, else 500.
@@ -70,7 +71,7 @@ def as_api_error(error: Exception, param: str | None = None) -> ApiError:
     if isinstance(error, seqgen.NoSuchFile | seqgen.CorpusError):  # whose messages name files of the server
         return ApiError(400, "the corpus of this model is not here, or has changed, and 'novel' compares with it")
     if isinstance(error, seqgen.UsageError):
-        return ApiError(400, with_fields(str(error)), param)
+        return ApiError(400, where + with_fields(str(error)), param)
     if isinstance(error, seqgen.Diverged):
         return ApiError(500, str(error))
     return ApiError(500, "the server failed; its log says more")

@@ -7,6 +7,7 @@ import contextlib
 import secrets
 import time
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -145,7 +146,7 @@ def make_job(request: CompletionRequest, served: ServedRun, limits: Limits) -> J
         raise ApiError(400, f"max_tokens is 0, so that nothing is sampled: leave {name} out", name)
     conditions = served.check_conditions(request.label, request.given)
     job = Job(
-        served, request, [_prompt(served, prompt, request.max_tokens, limits) for prompt in prompts], n,
+        served, request, _prompts(served, prompts, request.max_tokens, limits), n,
         secrets.randbelow(2**31) if request.seed is None else request.seed,
         request.max_tokens, conditions, time.monotonic() + limits.timeout_s, asyncio.get_running_loop(),
     )  # fmt: skip
@@ -155,7 +156,14 @@ def make_job(request: CompletionRequest, served: ServedRun, limits: Limits) -> J
     return job
 
 
-def _prompt(served: ServedRun, prompt: str | list[int], max_tokens: int | None, limits: Limits) -> Prompt:
+def _prompts(
+    served: ServedRun, prompts: Sequence[str | list[int]], max_tokens: int | None, limits: Limits
+) -> list[Prompt]:
+    names = [f"prompt {number}: " if len(prompts) > 1 else "" for number in range(1, len(prompts) + 1)]
+    return [_prompt(served, prompt, max_tokens, limits, name) for prompt, name in zip(prompts, names, strict=True)]
+
+
+def _prompt(served: ServedRun, prompt: str | list[int], max_tokens: int | None, limits: Limits, name: str) -> Prompt:
     if len(prompt) > 16 * limits.tokens:  # a symbol may be several characters
         raise ApiError(413, f"a prompt is longer than {16 * limits.tokens:,} characters", "prompt")
     begins = not isinstance(prompt, str) and prompt[0] == BEGIN
@@ -163,7 +171,7 @@ def _prompt(served: ServedRun, prompt: str | list[int], max_tokens: int | None, 
     try:
         n_tokens = len(served.vocabulary.encode(text))
     except Exception as error:
-        raise as_api_error(error, "prompt") from error
+        raise as_api_error(error, "prompt", name) from error
     if n_tokens > limits.tokens:
         raise ApiError(413, f"a prompt has {n_tokens:,} symbols, and this server takes {limits.tokens:,}", "prompt")
     own = min(served.run.settings.max_length, n_tokens + limits.tokens)

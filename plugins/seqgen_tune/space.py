@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -116,7 +117,10 @@ class SpaceBuilder:
         declared = self._declared(keyword, layer if layer.isdecimal() else "")
         if option not in declared:
             problem = f"the {kind} of this study has no such option" if keyword else "no part has such an option"
-            raise seqgen.BadOption(f"cannot search {given.name}: {problem}; seqgen show lists what each part has")
+            others = declared if keyword else {name for one in PARTS for name in self._declared(one)}
+            near = difflib.get_close_matches(option, [*others, *([] if keyword else seqgen.option_names("train"))], 1)
+            hint = f"did you mean {near[0]!r}?" if near else "seqgen show KIND NAME lists what a part has"
+            raise seqgen.BadOption(f"cannot search {given.name}: {problem}; {hint}")
         plain |= self._condition(keyword, declared[option])
         return Dimension(**_checked(given, plain, declared[option].values()))
 

@@ -19,9 +19,18 @@ from typing import TYPE_CHECKING, Any
 from seqgen import __version__
 from seqgen.cli.common import say, session
 from seqgen.cli.sample_files import ENDINGS, described, join_rows, row_texts, say_written
-from seqgen.errors import TooFewRows, UsageError
+from seqgen.errors import RunLocked, TooFewRows, UsageError
 from seqgen.executors import Task, TaskResult, is_here, run_tasks
-from seqgen.files import SafePath, dump_checksummed, dump_json, load_checksummed, remove_folders, write_atomic
+from seqgen.files import (
+    FolderLock,
+    SafePath,
+    dump_checksummed,
+    dump_json,
+    last_holder,
+    load_checksummed,
+    remove_folders,
+    write_atomic,
+)
 from seqgen.render import duration
 from seqgen.render.progress import ProgressLine
 
@@ -175,52 +184,75 @@ def write_shards(job: Job, *, workers: int, on: str, options: Mapping[str, Any],
     """Sample the rows of a job on workers and write its file; shards that are there are used again.
 
     Raises:
-        UsageError: the folder of the shards is of another command.
+        UsageError: the folder of the shards is of another command, or another process writes the file.
         TooFewRows: fewer rows passed than wanted; those that did have been written.
         SeqgenError: a task failed; the finished shards are kept.
     """
-    kept = _Shards(job, force=force)
-    if there := kept.summary():
-        say(f"resuming {str(job.out)!r}: {there}")
-    make_task = functools.partial(job.task, in_worker=not is_here(workers, on, options))
-    results = run_tasks(map(make_task, kept.missing()), workers=workers, on=on, options=options, plugins=plugins)
-    kept.begin()
-    rows = _Rows(job, kept, results)
-    try:
-        write_atomic(job.out, join_rows(job.out, iter(rows)))
-    except BaseException:
-        rows.line.clear()
-        if not kept.any():
-            kept.remove()
-        else:
-            say(f"the finished shards are in {str(kept.folder)!r}; the same command goes on")
-        raise
-    finally:
-        rows.line.clear()
-        results.close()
-    kept.remove()
+    with contextlib.closing(_Shards(job, force=force)) as kept:
+        if there := kept.summary():
+            say(f"resuming {str(job.out)!r}: {there}")
+        make_task = functools.partial(job.task, in_worker=not is_here(workers, on, options))
+        results = run_tasks(map(make_task, kept.missing()), workers=workers, on=on, options=options, plugins=plugins)
+        kept.begin()
+        rows = _Rows(job, kept, results)
+        try:
+            write_atomic(job.out, join_rows(job.out, iter(rows)))
+        except BaseException:
+            rows.line.clear()
+            if not kept.any():
+                kept.remove()
+            else:
+                say(f"the finished shards are in {str(kept.folder)!r}; the same command goes on")
+            raise
+        finally:
+            rows.line.clear()
+            results.close()
+        kept.remove()
     say_written(job.out, rows.n_kept)
     rows.raise_if_few()
 
 
 class _Shards:
-    """The finished shards of a job, in a folder."""
+    """The finished shards of a job, in a folder that this process has locked from when it is there until ``close``."""
 
     def __init__(self, job: Job, *, force: bool) -> None:
         self.folder, self._job = job.folder, job
         self._head, self._mark = dump_json(job.to_json()), self.folder / "job.json"
-        head, mark = self._head, self._mark
-        if force and mark.is_file() and mark.read_bytes() != head:
+        self._lock: FolderLock | None = None
+        if self.folder.is_dir():
+            self._take()
+        if self._mark.is_file() and self._mark.read_bytes() != self._head:
+            if not force:
+                self.close()
+                raise UsageError(
+                    f"cannot go on with {str(self.folder)!r}: it has shards of other settings; pass another --out, or "
+                    "--force to drop them"
+                )
             self.remove()
-        if mark.is_file() and mark.read_bytes() != head:
-            raise UsageError(
-                f"cannot go on with {str(self.folder)!r}: it has shards of other settings; pass another --out, or "
-                "--force to drop them"
-            )
+
+    def _take(self) -> None:
+        try:
+            self._lock = FolderLock(self.folder)
+        except RunLocked:
+            by = last_holder(self.folder) or "another process"
+            raise RunLocked(f"{str(self._job.out)!r} is being written by {by}; wait for it, or stop it") from None
 
     def begin(self) -> None:
-        """Make the folder."""
-        write_atomic(self._mark, self._head, make_parents=True)
+        """Make the folder.
+
+        Raises:
+            RunLocked: another process has made it meanwhile.
+        """
+        if self._lock is None:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._take()
+        write_atomic(self._mark, self._head)
+
+    def close(self) -> None:
+        """Let other processes in."""
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
 
     def missing(self) -> Iterator[tuple[int, int]]:
         """Yield the ranges of shards that are not there, when they are asked for."""
@@ -256,8 +288,9 @@ class _Shards:
         write_atomic(self._path(span), dump_checksummed(shard))
 
     def remove(self) -> None:
-        """Remove the folder."""
+        """Remove the folder, and let other processes in."""
         remove_folders(SafePath(self.folder.parent), [self.folder.name])
+        self.close()
 
 
 class _Rows:

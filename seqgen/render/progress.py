@@ -158,7 +158,7 @@ def _headlines(folder: RunFolder, event: training.Started) -> list[str]:
     domain = corpus.domain.rpartition(":")[2]
     title = visible(corpus.title)
     if corpus.name == "seqgen:file" and domain != "text":
-        title += f" (domain {domain})"
+        title += f" (domain: {domain})"
     return [
         f"{action}: {settings.architecture}, {settings.n_parameters:,} parameters{origin}",
         f"{title}: {counted(parts['train'], f'training {unit}')}, {held_out}",

@@ -457,7 +457,8 @@ def test_paths_and_methods_that_are_not_there(client):
         ({"best_of": 3, "n": 2}, "best_of is 3"), ({"logit_bias": {"5": 1}}, "logit_bias"),
         ({"prompt": []}, "prompt: "), ({"prompt": [[]]}, "prompt: "), ({"prompt": "Ä"}, "unknown symbol 'Ä'"),
         ({"prompt": "\ud800"}, "hex escape"), ({"length": "x"}, "length"), ({"regex": "("}, "regex"),
-        ({"contains": "QQ"}, "unknown symbol"), ({"valid": True}, "has none"), ({"end": True}, "end is for scoring"),
+        ({"contains": "QQ"}, "contains: unknown symbol 'Q'"), ({"prompt": ["a", "Ä"]}, "prompt 2: unknown symbol 'Ä'"),
+        ({"valid": True}, "has none"), ({"end": True}, "end is for scoring"),
         ({"max_tokens": 0, "novel": True}, "leave novel out"), ({"contains": "an", "length": "1"}, "cannot sample"),
     ],
 )  # fmt: skip

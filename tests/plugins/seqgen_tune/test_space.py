@@ -111,7 +111,9 @@ def test_options_of_one_layer_of_a_stack():
     ("assignments", "error", "expected"),
     [
         ([], BadOption, "no setting to search"),
-        (["nothing=1|2"], BadOption, "no part has such an option"),
+        (["nothing=1|2"], BadOption, "no part has such an option; seqgen show KIND NAME lists"),
+        (["hiden=32|64"], BadOption, "no part has such an option; did you mean 'hidden'?"),
+        (["patienc=1|2"], BadOption, "no part has such an option; did you mean 'patience'?"),
         (["cell.nothing=1|2"], BadOption, "the cell of this study has no such option"),
         (["cell=gru|lstmm"], UnknownName, "did you mean 'lstm'"),
         (["cell=1..2"], BadOption, "give a list, like cell=A|B"),
