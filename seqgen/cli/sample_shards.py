@@ -230,9 +230,9 @@ class _Shards:
                 )
             self.remove()
 
-    def _take(self) -> None:
+    def _take(self, *, make: bool = False) -> None:
         try:
-            self._lock = FolderLock(self.folder)
+            self._lock = FolderLock(self.folder, make=make)
         except RunLocked:
             by = last_holder(self.folder) or "another process"
             raise RunLocked(f"{str(self._job.out)!r} is being written by {by}; wait for it, or stop it") from None
@@ -244,8 +244,7 @@ class _Shards:
             RunLocked: another process has made it meanwhile.
         """
         if self._lock is None:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            self._take()
+            self._take(make=True)
         write_atomic(self._mark, self._head)
 
     def close(self) -> None:

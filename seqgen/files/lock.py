@@ -33,19 +33,20 @@ class FolderLock:
     lock; and on its file ``.lock``, which names the holder. Both stay with the folder when it is renamed.
 
     Args:
-        folder: an existing folder.
+        folder: the folder.
+        make: whether to create it and its missing parents.
 
     Raises:
         RunLocked: another process holds it.
         LinkRefused: the lock file is a link.
-        DiskError: the lock file cannot be written.
+        DiskError: the folder is missing, or the lock file cannot be written.
     """
 
-    def __init__(self, folder: Path | SafePath) -> None:
+    def __init__(self, folder: Path | SafePath, *, make: bool = False) -> None:
         self._folder = SafePath(folder) if isinstance(folder, Path) else folder
         with contextlib.ExitStack() as stack:
             with disk_errors(self._folder.path):
-                self._directory = stack.enter_context(self._folder.opened())
+                self._directory = stack.enter_context(self._folder.opened(make=make))
             if self._directory.descriptor is not None and not _try_folder(self._directory.descriptor):
                 raise self._locked()
             self._file = self._take()

@@ -100,7 +100,7 @@ def test_codes_are_valid_in_either_case():
 def test_a_run_learns_from_fasta_and_knows_its_domain(cli, in_tmp):
     Path("a.faa.gz").write_bytes(gzip.compress(b">a x\nMKVLAAGIV\n>b\nMALW\n"))
     trained = cli("train", "--corpus", "a.faa.gz", *TINY, "--out", "run")
-    assert trained.code == 0 and "domain protein" in trained.err and "2 training records" in trained.err, trained.err
+    assert trained.code == 0 and "(domain: protein)" in trained.err and "2 training records" in trained.err, trained.err
     record = next(iter(seqgen.load("run").corpus))
     assert (record.text, record.fields) == ("MKVLAAGIV", {"id": "a", "description": "x"})
     Path("b.txt").write_text(">a\nACGT\nAC\n>b\nAC\nGG!\n")

@@ -53,7 +53,7 @@ def test_a_run_learns_from_an_sdf(cli, in_tmp):
     Path("a.sdf").write_bytes(EXAMPLE)
     tiny = ("--cell", "vanilla", "--hidden", 4, "--steps", 5, "--split", "none", "-o", "samples=1")
     trained = cli("train", "--corpus", "a.sdf", *tiny, "--out", "run")
-    assert trained.code == 0 and "domain smiles" in trained.err and "2 training records" in trained.err, trained.err
+    assert trained.code == 0 and "(domain: smiles)" in trained.err and "2 training records" in trained.err, trained.err
     assert [record.fields["name"] for record in seqgen.load("run").corpus] == ["ethanol", "water"]
     Path("b.sdf").write_bytes(EXAMPLE[:-60])
     refused = cli("train", "--corpus", "b.sdf", *tiny)

@@ -68,5 +68,5 @@ def test_a_run_learns_from_a_tune_book(cli, in_tmp):
     Path("book.abc").write_text(BOOK)
     tiny = ("--cell", "vanilla", "--hidden", 4, "--steps", 5, "--split", "none", "-o", "samples=1")
     trained = cli("train", "--corpus", "book.abc", *tiny, "--out", "run")
-    assert trained.code == 0 and "domain abc" in trained.err and "1 tune skipped: several voices" in trained.err
+    assert trained.code == 0 and "(domain: abc)" in trained.err and "1 tune skipped: several voices" in trained.err
     assert seqgen.load("run").settings.corpus.multiline
