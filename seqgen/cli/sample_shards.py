@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import itertools
+import os
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -288,6 +289,8 @@ class _Shards:
 
     def remove(self) -> None:
         """Remove the folder, and let other processes in."""
+        if os.name == "nt":  # where a file that is open cannot be removed
+            self.close()
         remove_folders(SafePath(self.folder.parent), [self.folder.name])
         self.close()
 
