@@ -174,6 +174,8 @@ def bench(
             _finish(stopped, csv, plot, as_json)
         raise
     _finish(result, csv, plot, as_json)
+    for line in result.remarks:
+        commands.warn(line)
     if not result.runs:
         first = next(iter(result.problems.values()))
         raise seqgen.UsageError(f"none of the {len(result.problems)} could be trained: {first}")

@@ -17,6 +17,7 @@ from seqgen import commands, measure
 from seqgen_bench.plot import bench_plot
 from seqgen_bench.render import bench_csv, bench_table
 
+_UNEVEN = 1.5
 RESULTS, RESULTS_CSV = "results.json", "results.csv"
 EMPTY: dict[str, Any] = {RESULTS: {"runs": []}}
 """The files of a bench that has not begun, as JSON values."""
@@ -102,6 +103,19 @@ class BenchResult(seqgen.Tabular):
             return bool(row["problem"]), missing if bits is None else bits
 
         return sorted(rows, key=order)
+
+    @property
+    def remarks(self) -> list[str]:
+        """A line for each cell whose seeds had unequal numbers of steps in the same time."""
+        if self.asked.get("time_s") is None:
+            return []
+        steps = {cell: [run.steps for run in self.runs if run.cell == cell] for cell in self.cells}
+        return [
+            f"{cell}: its seeds took {min(some):,} to {max(some):,} steps in the same time, as when other programs "
+            "compute; --steps gives each run as many"
+            for cell, some in steps.items()
+            if some and max(some) > _UNEVEN * min(some)
+        ]
 
     def to_rows(self) -> list[dict[str, Any]]:
         """Return the rows."""

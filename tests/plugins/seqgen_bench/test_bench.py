@@ -21,6 +21,7 @@ from seqgen.errors import BadOption, CorpusError, DiskError, UnknownName, UsageE
 from seqgen.evaluation import mean_interval
 from seqgen.evaluation.intervals import t_quantile
 from seqgen_bench.plot import bench_plot
+from seqgen_bench.results import BenchResult, RunScore
 from seqgen_bench.runner import bench
 
 QUICK = {"params": 3000, "seeds": 2, "steps": 12, "split": "60/20/20"}
@@ -285,3 +286,15 @@ def test_counts_are_those_of_an_evaluation(tiny_run):
     if "baseline_ppmd_order" in figures:
         expected[f"PPMd n={figures['baseline_ppmd_order']}"] = "ppmd"
     assert counts == pytest.approx({name: figures[f"baseline_{key}_bits_per_char"] for name, key in expected.items()})
+
+
+@pytest.mark.parametrize(("asked", "n_remarks"), [({"time_s": 5.0}, 1), ({"steps": 500}, 0)])
+def test_seeds_with_unequal_steps_in_the_same_time_are_named(asked, n_remarks, tmp_path):
+    steps = {"gru": (228, 547), "vanilla": (470, 621), "ngram": (0, 0)}
+    runs = [
+        RunScore(cell, seed, f"{cell}-seed{seed}", "valid", 3000, 8, taken, 5.0, 2.5, 1e4, 1e3)
+        for cell, some in steps.items()
+        for seed, taken in enumerate(some)
+    ]
+    found = BenchResult(tmp_path, "names", "valid", {"seeds": 2} | asked, [*steps, "lstm"], runs=runs).remarks
+    assert len(found) == n_remarks and all(line.startswith("gru: its seeds took 228 to 547 steps") for line in found)
