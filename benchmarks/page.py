@@ -118,9 +118,8 @@ def _boundary(run: seqgen.Run, page: Path, row: int, ids: Sequence[int], text: s
     """Return how far the random number of the first other symbol is from the boundary, and how far that moved."""
     theirs = run.vocabulary.encode(text).tolist()
     at = next(place for place in range(len(ids) + 1) if [*ids, EOS][place] != [*theirs, EOS][place])
-    symbols, number = exporting.symbols_of(run), Uniforms(0, row, 1)
+    allowed, number = list(exporting.symbols_of(run).allowed), Uniforms(0, row, 1)
     uniform = [float(number.next()[0]) for _ in range(at + 1)][-1]
-    allowed = [one for one in range(symbols.n_ids) if one >= symbols.offset or (one == EOS and symbols.ends)]
     (logits_TV,) = exporting.replayed(run.model, [ids[:at]])
     asked = page_results(page, {"rows": [ids[:at]], "texts": [], "sample": None})["logits"][0]
     both = torch.stack([logits_TV[at, allowed].double(), torch.tensor(asked[at], dtype=torch.float64)[allowed]])

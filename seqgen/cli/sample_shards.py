@@ -20,14 +20,13 @@ from typing import TYPE_CHECKING, Any
 from seqgen import __version__
 from seqgen.cli.common import say, session
 from seqgen.cli.sample_files import ENDINGS, described, join_rows, row_texts, say_written
-from seqgen.errors import RunLocked, TooFewRows, UsageError
+from seqgen.errors import TooFewRows, UsageError
 from seqgen.executors import Task, TaskResult, is_here, run_tasks
 from seqgen.files import (
     FolderLock,
     SafePath,
     dump_checksummed,
     dump_json,
-    last_holder,
     load_checksummed,
     remove_folders,
     write_atomic,
@@ -79,6 +78,12 @@ class Job:
             return max(_LEAST, min(_MOST, _TRIED * self.n))
         wanted = self.n if self.n is not None else (self.rows[1] or 0) - self.rows[0]
         return max(_LEAST, min(_MOST, -(-wanted // _PARTS)))
+
+    @property
+    def n_candidates(self) -> int | None:
+        """The number of candidates that are sampled; None where it depends on how many pass."""
+        start, end = self.rows
+        return end - start if end is not None and self.n in (None, end) else None
 
     def spans(self) -> Iterator[tuple[int, int]]:
         """Yield the ranges of the shards, without end if the candidates have none."""
@@ -232,11 +237,7 @@ class _Shards:
             self.remove()
 
     def _take(self, *, make: bool = False) -> None:
-        try:
-            self._lock = FolderLock(self.folder, make=make)
-        except RunLocked:
-            by = last_holder(self.folder) or "another process"
-            raise RunLocked(f"{str(self._job.out)!r} is being written by {by}; wait for it, or stop it") from None
+        self._lock = FolderLock(self.folder, make=make, held=f"{str(self._job.out)!r} is being written")
 
     def begin(self) -> None:
         """Make the folder.
@@ -266,9 +267,8 @@ class _Shards:
         """Return how many rows are in shards, of how many where that is known; "" if none are."""
         names = (re.fullmatch(r"(\d+)-(\d+)\.json", path.name) for path in self.folder.glob("*-*.json"))
         n_rows = sum(int(name[2]) - int(name[1]) for name in names if name)
-        start, end = self._job.rows
-        if n_rows and end is not None and self._job.n in (None, end):
-            return f"{n_rows:,} of {end - start:,} rows are there"
+        if n_rows and self._job.n_candidates is not None:
+            return f"{n_rows:,} of {self._job.n_candidates:,} rows are there"
         return f"{n_rows:,} rows tried are there" if n_rows else ""
 
     def _path(self, span: tuple[int, int]) -> Path:
@@ -357,9 +357,10 @@ class _Rows:
 def progress(job: Job, n_tried: int, n_kept: int, rate: float) -> str:
     """Return the progress line: rows tried and kept, rows a second, and the time left where it can be known."""
     parts = [f"{n_tried:,} rows tried, {n_kept:,} kept", f"{rate:,.0f} rows/s"]
-    if job.n is None or job.rows[1] == job.n:
-        left = (job.rows[1] or 0) - job.rows[0] - n_tried
+    if job.n_candidates is not None:
+        left = job.n_candidates - n_tried
     else:
+        assert job.n is not None  # a range of candidates has an end
         left = round((job.n - n_kept) * n_tried / n_kept) if n_kept else 0
     if rate > 0 and left > 0:
         parts.append(f"{duration(left / rate)} left")

@@ -35,6 +35,7 @@ class FolderLock:
     Args:
         folder: the folder.
         make: whether to create it and its missing parents.
+        held: what the error says of a folder that another process holds; None: that the run is being trained.
 
     Raises:
         RunLocked: another process holds it.
@@ -42,8 +43,9 @@ class FolderLock:
         DiskError: the folder is missing, or the lock file cannot be written.
     """
 
-    def __init__(self, folder: Path | SafePath, *, make: bool = False) -> None:
+    def __init__(self, folder: Path | SafePath, *, make: bool = False, held: str | None = None) -> None:
         self._folder = SafePath(folder) if isinstance(folder, Path) else folder
+        self._held = held or f"the run {str(self._folder.path)!r} is being trained"
         with contextlib.ExitStack() as stack:
             with disk_errors(self._folder.path):
                 self._directory = stack.enter_context(self._folder.opened(make=make))
@@ -96,7 +98,7 @@ class FolderLock:
                 break
             time.sleep(_PAUSE_S)
         by = holder or "another process"
-        return RunLocked(f"the run {str(self._folder.path)!r} is being trained by {by}; wait for it, or stop it")
+        return RunLocked(f"{self._held} by {by}; wait for it, or stop it")
 
 
 def this_process() -> str:
