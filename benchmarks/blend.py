@@ -48,7 +48,20 @@ _COUNTS = ("baseline_5gram_bits_per_char", "baseline_kneser_ney_bits_per_char")
 SPLITS = {"pokemon": 10}  # seeds, each with a split of its own
 _SHOWN = ("valid", "unique", "novel")
 _KINDS = ("before", "none", "default")
-LOSSES = ["corpus", "cell", "5-gram", "n", "before", "alone", "default", "default - before", "under", "blends", "s"]
+LOSSES = [
+    "corpus",
+    "cell",
+    "5-gram",
+    "n",
+    "before",
+    "alone",
+    "default",
+    "default - before",
+    "under",
+    "blends",
+    "repeats",
+    "s",
+]
 SHARES = ["corpus", "cell", "copies before (chance)", "copies default (chance)", "valid", "unique", "novel"]
 _CAPTION = """Written by `python benchmarks/blend.py{options}`, which says how.
 
@@ -82,7 +95,8 @@ def measure(settings: dict[str, Any], seed: int, out: Path, split_seed: int | No
     figures = run.evaluate(_SAMPLES)
     found = {"bits": figures["test_bits_per_char"], "copies": figures.get("copies", math.nan)}
     found |= {name: figures[name] for name in (*_SHOWN, *_COUNTS, "copies_chance") if name in figures}
-    found |= {"gate": run.state.get("gate") is not None, "elapsed_s": run.state["elapsed_s"]}
+    found |= {name: run.state.get(name) is not None for name in ("gate", "repeats")}
+    found |= {"elapsed_s": run.state["elapsed_s"]}
     known.write_text(json.dumps(found), encoding="utf-8")
     return found
 
@@ -92,7 +106,7 @@ def compare(corpus: str, cell: str, seed: int, given: argparse.Namespace, folder
     found: dict[str, dict[str, Any]] = {}
     split_seed = seed if corpus in SPLITS else None
     for kind in ("default", "none", "before"):
-        if kind == "none" and not found["default"]["gate"]:
+        if kind == "none" and not (found["default"]["gate"] or found["default"]["repeats"]):
             found[kind] = found["default"]
             continue
         if kind == "before" and corpus not in FORMER and default_rate(cell) == _RATE:
@@ -123,6 +137,7 @@ def rows(corpus: str, cell: str, runs: list[dict[str, dict[str, Any]]]) -> tuple
         mean_text(differences, "+.3f"),
         f"{statistics.mean(best):.3f}",
         f"{sum(found['default']['gate'] for found in runs)} of {len(runs)}",
+        f"{sum(found['default']['repeats'] for found in runs)} of {len(runs)}",
         f"{mean('before', 'elapsed_s'):.0f} / {mean('default', 'elapsed_s'):.0f}",
     ]
     copies = [f"{mean(kind, 'copies'):.1%} ({mean(kind, 'copies_chance'):.1%})" for kind in ("before", "default")]
@@ -140,7 +155,7 @@ def longest(seeds: int, folder: Path) -> tuple[list[str], list[str]]:
     losses[8] = f"{float(losses[3]) - float(losses[6]):.3f}"
     for at in (4, 5, 6):
         shares[at] = shares[at].partition(" / ")[2]
-    losses[10] = losses[10].partition(" / ")[2]
+    losses[11] = losses[11].partition(" / ")[2]
     return losses, shares
 
 

@@ -40,7 +40,7 @@ _COMPRESSED = 300  # test records
 _FIGURES = ("test_bits_per_char", "test_network_bits_per_char", "baseline_kneser_ney_bits_per_char", "ppmd",
             "baseline_ppmd_bits_per_char", "copies")  # fmt: skip
 HEAD = ["corpus", "records", "default", "network alone", "Kneser-Ney", "PPMd", "PPMd, all", "under the best", "copies",
-        "blended", "s"]  # fmt: skip
+        "blended", "repeats", "s"]  # fmt: skip
 
 
 def records_of(corpus: str, file: Path | None) -> tuple[list[str], list[str]]:
@@ -80,7 +80,8 @@ def measure(texts: list[str], test: list[str], seed: int) -> dict[str, Any]:
         figures = run.evaluate(_SAMPLES)
         found = {name: figures[name] for name in _FIGURES if name in figures}
         found["ppmd"] = ppmd_of_each(texts[n_held_out:], test)
-        return found | {"blended": run.state.get("gate") is not None, "elapsed_s": run.state["elapsed_s"]}
+        mixed = {name: run.state.get(name) is not None for name in ("gate", "repeats")}
+        return found | mixed | {"elapsed_s": run.state["elapsed_s"]}
 
 
 def ppmd_of_each(train: list[str], test: list[str]) -> float:
@@ -113,10 +114,10 @@ def row(corpus: str, size: int, rounds: list[dict[str, Any]]) -> list[str]:
     assert bits is not None and kneser_ney is not None and ppmd is not None
     figures = [f"{value:.3f}" if value is not None else "" for value in (bits, alone, kneser_ney, ppmd, ppmd_all)]
     best = min(value for value in (alone, kneser_ney, ppmd) if value is not None)
-    blended = sum(one["blended"] for one in rounds)
+    blended, repeating = (f"{sum(one[name] for one in rounds)} of {len(rounds)}" for name in ("gate", "repeats"))
     return [
         corpus, f"{size:,}", *figures, f"{best - bits:+.3f}", "" if copies is None else f"{copies:.1%}",
-        f"{blended} of {len(rounds)}", f"{mean('elapsed_s'):.0f}",
+        blended, repeating, f"{mean('elapsed_s'):.0f}",
     ]  # fmt: skip
 
 

@@ -55,6 +55,9 @@ class TrainKeywords(TypedDict, total=False):
     blend: Literal["auto", "ngram", "none"] | None
     """Counts to blend the model with: ngram, none, or auto: ngram where that lowers the held-out loss; default:
     auto; for texts with a syntax or conditions none."""
+    repeats: Literal["auto", "on", "none"] | None
+    """Predict what a record repeats of itself: on, none, or auto: where that lowers the held-out loss; default:
+    auto; with --blend none, none."""
     refit: bool | None
     """Then train a second run, on training and validation records, for as many passes as were best."""
     pieces: int | None

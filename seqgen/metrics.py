@@ -45,7 +45,7 @@ METRICS: Mapping[str, MetricInfo] = {
         "nats / ln 2 / (characters + records); the interval resamples records, or 256-symbol windows of a long text",
     ),
     "test_network_bits_per_char": MetricInfo(
-        _LOSS, "test, network without counts", "bits", "the same of the network alone, where it is blended with counts"
+        _LOSS, "test, network alone", "bits", "the same without counts and what records repeat, where it has any"
     ),
     "test_records": MetricInfo(
         _LOSS, "test, records", "count",

@@ -245,7 +245,7 @@ def informative(n, seed=0):
     x_N = rng.normal(size=n)
     gain_N = 2 * x_N + rng.normal(size=n)
     some.features_NF[:, 0], some.features_NF[:, 3] = 5 + 2 * x_N, 7.0
-    return Observed(some.ngram_N + gain_N, some.ngram_N, some.features_NF, some.record_N)
+    return Observed(some.rest_N + gain_N, some.rest_N, some.features_NF, some.record_N)
 
 
 def objective(observed, weights_F):
@@ -266,7 +266,7 @@ def by_lbfgs(observed, starts=3):
     varies_F = scale_F >= 1e-3
     z_NF = torch.where(varies_F, (x_NF - center_F) / scale_F, 0.0)
     z_NF[:, -1] = 1.0
-    one_N, other_N = torch.from_numpy(observed.network_N), torch.from_numpy(observed.ngram_N)
+    one_N, other_N = torch.from_numpy(observed.part_N), torch.from_numpy(observed.rest_N)
     best = -math.inf
     for seed in range(starts):
         torch.manual_seed(seed)
@@ -332,8 +332,8 @@ def test_starting_weights_lead_to_the_same_gate():
 @pytest.mark.parametrize("better", [1, -1])
 def test_a_gate_trusts_the_one_that_is_always_better(better):
     some = simulated(2000)
-    observed = Observed(some.ngram_N + 2.0 * better, some.ngram_N, some.features_NF, some.record_N)
-    best = np.maximum(observed.network_N, observed.ngram_N)
+    observed = Observed(some.rest_N + 2.0 * better, some.rest_N, some.features_NF, some.record_N)
+    best = np.maximum(observed.part_N, observed.rest_N)
     assert mixed_nats(observed, fit_gate(observed)).mean() < -best.mean() + 0.05
 
 
@@ -372,7 +372,7 @@ def test_each_record_is_mixed_by_a_gate_of_other_records(n, every):
     observed = informative(n)
     weights_F, nats = cross_fitted_loss(observed)
     assert nats == pytest.approx(by_hand(observed, every), rel=1e-9)
-    own = Observed(observed.network_N + 1, *list(vars(observed).values())[1:])
+    own = Observed(observed.part_N + 1, *list(vars(observed).values())[1:])
     assert cross_fitted_loss(own)[1] != nats
 
 

@@ -18,9 +18,10 @@ from safetensors.numpy import load, save
 import seqgen
 from conftest import WORDS, one_in, plugins_with, run_seqgen
 from resuming import Stopper, digests
+from seqgen.api.factories import predictor_of
 from seqgen.checkpoint import NGRAM
 from seqgen.config import SampleConfig
-from seqgen.counting import Blend, count_part, dump_counts, load_counts, mixed_nats
+from seqgen.counting import Blend, blend_of, count_part, dump_counts, load_counts, mixed_nats, network_of
 from seqgen.errors import BadOption, CheckpointError, Diverged, Interrupted, LinkRefused
 from seqgen.evaluation import expected_copies, held_out_loss, penalty
 from seqgen.measure import read_corpus
@@ -395,20 +396,16 @@ def test_missing_counts_are_refused(copied, cli):
     "gate", [[], [0.0] * 18, "x", [0.0] * 18 + ["1"], {"a": 1}, True, [math.nan] * 19, [1e400] * 19]
 )
 def test_a_gate_that_is_none_is_refused(copied, gate, plugins):
-    from seqgen.api.factories import blended as with_counts
-
     run = seqgen.load(copied)
     with pytest.raises(CheckpointError, match="the checkpoint is damaged: its gate is not 19 numbers"):
-        with_counts(run.folder, run.settings, run.model.network, {"gate": gate})
+        predictor_of(run.folder, run.settings, run.plugins, run.model.network, {"gate": gate})
 
 
 @pytest.mark.parametrize("share", [0.0, -1.0, 1.5, math.nan, "x", True, [0.5]])
 def test_a_share_that_is_none_is_refused(copied, share):
-    from seqgen.api.factories import blended as with_counts
-
     run = seqgen.load(copied)
     with pytest.raises(CheckpointError, match="the checkpoint is damaged: its kept_share is "):
-        with_counts(run.folder, run.settings, run.model.network, {**run.state, "kept_share": share})
+        predictor_of(run.folder, run.settings, run.plugins, run.model.network, {**run.state, "kept_share": share})
 
 
 # -- from another run
@@ -652,14 +649,14 @@ def test_a_blended_text_goes_on_as_it_was_read(read):
     assert read.sample(3, max_length=60, batch_size=1) == rows[:3]
     text = "the cat sat on the mat."
     assert read.score([text])[0].nats < seqgen_network(read, text)
-    assert read.model.graph.base_V[:3].tolist() == [0, 0, 0]
+    assert blend_of(read.model).graph.base_V[:3].tolist() == [0, 0, 0]
 
 
 def seqgen_network(run, text):
     """Return the nats of a text under the network alone."""
     ids = [BOS, *run.vocabulary.encode(text).tolist()]
     with torch.inference_mode():
-        network = run.model.network
+        network = network_of(run.model)
         logits_TV = network(torch.tensor([ids[:-1]]), network.initial_state(1))[0][0] + penalty(run.vocabulary)
     return -float(torch.log_softmax(logits_TV, -1)[torch.arange(len(ids) - 1), ids[1:]].sum())
 

@@ -95,7 +95,7 @@ def test_the_training_loss_beside_a_blend_is_that_of_the_network():
     row = {"step": 1, "train_loss_nats": 2.0, "valid_loss_nats": 1.0, "valid_bits_per_char": 1.5}
     assert "training 2.000" in loss_curve([row])
     assert "training 2.000" in loss_curve([row | {"valid_network_bits_per_char": 1.5}])
-    assert "training (network without counts) 2.000" in loss_curve([row | {"valid_network_bits_per_char": 1.9}])
+    assert "training (network alone) 2.000" in loss_curve([row | {"valid_network_bits_per_char": 1.9}])
 
 
 @pytest.mark.full

@@ -76,9 +76,9 @@ class HubExporter:
 
     def card(self, run: seqgen.Run, name: str) -> str:
         """Return the model card, Markdown with a head of YAML."""
-        settings = run.settings
+        settings, mixed = run.settings, exporting.mixed_with(run)
         parts = {
-            "model": settings.architecture + (" blended with counts" if exporting.counts_of(run) is not None else ""),
+            "model": settings.architecture + (f" blended with {mixed}" if mixed else ""),
             "parameters": f"{settings.n_parameters:,}",
             "corpus": f"{settings.corpus.title}, {commands.counted(settings.corpus.n_records, 'record')}",
             "licence of the corpus": settings.corpus.licence or "not known",
@@ -119,10 +119,13 @@ def _losses(run: seqgen.Run) -> dict[str, str]:
     """Return the losses at the step of the checkpoint, as the run's log has them."""
     at_step = [row for row in run.metrics if row.get("step") == run.state["step"]]
     row: dict[str, Any] = at_step[-1] if at_step else {}
-    network = "network without counts, " if exporting.counts_of(run) is not None else ""
+    if run.state.get("repeats") is None:
+        row.pop("valid_without_repeats_bits_per_char", None)
+    network = "network alone, " if exporting.mixed_with(run) else ""
     labels = {
         "valid_bits_per_char": "held-out records, bits per character",
         "valid_network_bits_per_char": "the same by the network alone",
+        "valid_without_repeats_bits_per_char": "the same without what a record repeats",
         "train_bits_per_char": f"training records, {network}bits per character",
     }
     return {label: f"{row[key]:.3f}" for key, label in labels.items() if isinstance(row.get(key), float)}

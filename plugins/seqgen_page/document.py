@@ -18,6 +18,7 @@ _SCRIPTS = (
     "products.js",
     "sampler.js",
     "blend.js",
+    "repeats.js",
     "model.js",
     "nearest.js",
     "texts.js",

@@ -113,7 +113,7 @@ class PageExporter:
     def _facts(
         self, run: seqgen.Run, symbols: exporting.Symbols, step: exporting.OneStep, compiler: Compiler
     ) -> dict[str, Any]:
-        settings, counts = run.settings, exporting.counts_of(run)
+        settings, counts, gate = run.settings, exporting.counts_of(run), exporting.repeats_of(run)
         tables = [] if counts is None else [*_TABLES.values(), *([] if counts.prefixes is None else _CHANGES.values())]
         longest = symbols.max_length
         if compiler.largest is not None:
@@ -137,6 +137,10 @@ class PageExporter:
                 "begin": counts.begin, "ends": counts.ends, "ofEntropy": counts.of_entropy,
                 "ofLargest": counts.of_largest, "ofPosition": counts.of_position,
             },
+            "repeats": None if gate is None else {
+                "lookBack": gate.look_back, "base": gate.base, "shortest": gate.shortest,
+                "longest": gate.longest,                "leastAgreement": gate.least_agreement, "weights": gate.weights,
+            },
             "texts": text_facts(symbols),
             "settings": {"corpus": settings.corpus.title},
         }  # fmt: skip
@@ -149,7 +153,7 @@ def _about(run: seqgen.Run, weights: Weights) -> list[list[str]]:
         "corpus": settings.corpus.title,
         "licence of the corpus": settings.corpus.licence,
         "records": f"{settings.corpus.n_records:,}",
-        "model": settings.architecture + (" and counts" if exporting.counts_of(run) is not None else ""),
+        "model": " and ".join(filter(None, (settings.architecture, exporting.mixed_with(run)))),
         "parameters": f"{settings.n_parameters:,}, as {weights}",
         "step": "" if step is None else f"{step:,}",
         "digest of the corpus": settings.corpus.digest[:16],

@@ -11,6 +11,7 @@ class Model {
     this.nSlots = this.slots.length;
     this.steps = new Map();
     this.scored = Int32Array.from([...Array(this.nIds).keys()].filter((id) => id >= this.offset || (id === END && this.ends)));
+    this.repeated = facts.repeats && new Repeats(facts.repeats, this.scored, this.nIds);
   }
 
   batch(width) {
@@ -59,6 +60,7 @@ class Batch {
     this.state = model.begin.map((leaf) => repeated(leaf, width));
     this.after = [];
     this.counted = model.counts && model.counts.start(width);
+    this.seen = model.repeated && model.repeated.start(width);
   }
 
   // Begin a new row in a slot.
@@ -75,6 +77,12 @@ class Batch {
       for (let slot = 0; slot < width; slot++) {
         model.counts.advance(this.counted, slot, ids[slot]);
         model.counts.mix(logits, slot * model.nIds, this.counted, slot);
+      }
+    }
+    if (model.repeated) {
+      for (let slot = 0; slot < width; slot++) {
+        model.repeated.advance(this.seen, slot, ids[slot]);
+        model.repeated.mix(logits, slot * model.nIds, this.seen, slot);
       }
     }
     return logits;

@@ -69,7 +69,7 @@ def curve(metrics: Sequence[Mapping[str, Any]]) -> Draw:
         for key, label, colour in (("train_loss_nats", "training", _OTHER), ("valid_loss_nats", "validation", _OWN)):
             points = [(row["step"], row[key]) for row in metrics if row.get(key) is not None]
             if key == "train_loss_nats" and measure.is_blended(metrics):
-                label = "training (network without counts)"
+                label = "training (network alone)"
             if points:
                 axes.plot(*zip(*points, strict=True), color=colour, label=label, linewidth=2, marker="o", markersize=3)
         axes.set_xlabel("step")

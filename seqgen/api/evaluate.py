@@ -205,7 +205,7 @@ def _share(
     if is_here(config.workers, config.on, executor):
         return {}
     from seqgen.batches import Encoded
-    from seqgen.counting import Blend
+    from seqgen.counting import network_of
     from seqgen.evaluation import RECORDS_PER_BATCH
     from seqgen.sampling import Sample
 
@@ -214,7 +214,7 @@ def _share(
     work = {"samples": (config.n, _SAMPLES)}
     if run.vocabulary.ends:
         work |= {"valid": (valid, _BATCHES), "test": (test, _BATCHES)}
-        work |= {"network": (test, _BATCHES)} if isinstance(run.model, Blend) else {}
+        work |= {"network": (test, _BATCHES)} if network_of(run.model) is not run.model else {}
     tasks = []
     for what, (total, size) in work.items():
         function = "samples" if what == "samples" else "losses"
@@ -232,7 +232,7 @@ def _share(
 
 def _losses(run: OpenRun, data: EncodedCorpus, shared: Mapping[str, list[Any]]) -> dict[str, float]:
     """Return held-out losses and numbers of records; an interval needs at least two."""
-    from seqgen.counting import Blend
+    from seqgen.counting import network_of
     from seqgen.evaluation import held_out_loss, penalty, ratio_interval, record_losses
 
     losses: dict[str, float] = {}
@@ -246,8 +246,8 @@ def _losses(run: OpenRun, data: EncodedCorpus, shared: Mapping[str, list[Any]]) 
         low, high = ratio_interval(costs.nats_N / math.log(2), costs.chars_N)
         losses |= {"test_loss_nats": costs.loss_nats, "test_bits_per_char": costs.bits_per_char}
         losses |= {"test_bits_per_char_low": low, "test_bits_per_char_high": high} if math.isfinite(low) else {}
-        if isinstance(run.model, Blend):
-            alone = held_out_loss(run.model.network, test, penalty_V, most=10**9, known=shared.get("network"))
+        if (network := network_of(run.model)) is not run.model:
+            alone = held_out_loss(network, test, penalty_V, most=10**9, known=shared.get("network"))
             losses |= {"test_network_bits_per_char": alone.bits_per_char}
         losses |= {"test_records": len(costs.nats_N)}
     return losses
@@ -255,7 +255,7 @@ def _losses(run: OpenRun, data: EncodedCorpus, shared: Mapping[str, list[Any]]) 
 
 def _beside_the_log(run: OpenRun, losses: Mapping[str, Any], n_valid: int) -> list[str]:
     """Return a note on the validation loss of the training log, where that shows another one; else none."""
-    from seqgen.counting import Blend
+    from seqgen.counting import network_of
 
     logged = next((row for row in run.metrics if row.get("step") == run.state["step"]), {})
     before, now = logged.get("valid_bits_per_char"), losses.get("validation_bits_per_char")
@@ -263,7 +263,7 @@ def _beside_the_log(run: OpenRun, losses: Mapping[str, Any], n_valid: int) -> li
         return []
     n_logged = run.settings.train.eval_records if run.state.get("eval_records") is None else run.state["eval_records"]
     why = [f"on {n_logged:,} of the {n_valid:,} records"] if run.vocabulary.ends and n_logged < n_valid else []
-    if isinstance(run.model, Blend):
+    if network_of(run.model) is not run.model:
         why.append("by gates fitted without the records that they were measured on; here the gate is fitted to all")
     shown = f"the training log has {before:.3f} bits per character of the validation part, measured"
     return [f"{shown} {' and '.join(why)}"] if why else []

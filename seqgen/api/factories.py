@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Callable, Mapping, Sequence
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
@@ -181,36 +180,37 @@ def read_counts(folder: RunFolder, settings: RunSettings) -> Counts:
     return load_counts(folder.read_counts(), settings.n_symbols)
 
 
-def blended(folder: RunFolder, settings: RunSettings, model: Any, state: Mapping[str, Any]) -> Any:
-    """Return the model of a checkpoint with the counts that it is blended with, if there are any.
+def predictor_of(
+    folder: RunFolder, settings: RunSettings, plugins: Plugins, model: Any, state: Mapping[str, Any]
+) -> Any:
+    """Return the model of a checkpoint with what its network is mixed with, if that is anything.
 
     Args:
         folder: the run folder.
         settings: the content of its run.json.
+        plugins: the plugins.
         model: the model, with its weights.
-        state: the state of the checkpoint; without a gate the model predicts alone.
+        state: the state of the checkpoint; without gates the model predicts alone.
 
     Raises:
-        CheckpointError: the gate or the counts are damaged.
+        CheckpointError: the gates or the counts are damaged.
     """
-    gate, kept_share = state.get("gate"), state.get("kept_share")
-    if gate is None:
-        return model
-    import numpy as np
+    from seqgen.counting import Blend, Mixture, Repeats
 
-    from seqgen.counting import N_FEATURES, Blend
+    mixture = Mixture.read(state)
+    predictor = model
+    if mixture.gate is not None:
+        counts = read_counts(folder, settings)
+        predictor = Blend(model, counts.graph, counts.records)
+        predictor.set_gate(mixture.gate)
+        if mixture.kept_share is not None:
+            predictor.set_discount(mixture.kept_share)
+    if mixture.repeats is None:
+        return predictor
+    from seqgen.evaluation import penalty
 
-    weights = gate if isinstance(gate, list) else []
-    if len(weights) != N_FEATURES or not all(isinstance(one, float) and math.isfinite(one) for one in weights):
-        raise CheckpointError(f"the checkpoint is damaged: its gate is not {N_FEATURES} numbers")
-    counts = read_counts(folder, settings)
-    blend = Blend(model, counts.graph, counts.records)
-    blend.set_gate(np.array(weights, dtype=np.float64))
-    if kept_share is not None:
-        if not isinstance(kept_share, float) or not 0 < kept_share <= 1:
-            raise CheckpointError(f"the checkpoint is damaged: its kept_share is {kept_share!r:.40}, not in (0, 1]")
-        blend.set_discount(kept_share)
-    return blend
+    penalty_V = penalty(read_vocabulary(folder, settings, plugins), model)
+    return Repeats(predictor, penalty_V, settings.look_back, mixture.repeats)
 
 
 def blank_model(plugins: Plugins, settings: RunSettings) -> Any:

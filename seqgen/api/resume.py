@@ -253,14 +253,21 @@ def _refit_settings(
     whole = max(steps, round(_whole_steps(settings, latest) * more))
     changed = {
         "steps": whole, "epochs": None, "time_s": None, "best_by": "loss", "refit": False,
-        "blend": "none" if gate is None else "ngram",
+        "blend": "none" if gate is None else "ngram", "repeats": "none" if best.get("repeats") is None else "on",
     }  # fmt: skip
     return settings.model_copy(
         update={
             "seqgen": seqgen.__version__,
             "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="microseconds"),
             "train": settings.train.model_copy(update=changed),
-            "refit": RefitSettings(run=folder, step=step, steps=steps, gate=gate, kept_share=best.get("kept_share")),
+            "refit": RefitSettings(
+                run=folder,
+                step=step,
+                steps=steps,
+                gate=gate,
+                kept_share=best.get("kept_share"),
+                repeats=best.get("repeats"),
+            ),
             "corpus": settings.corpus.model_copy(
                 update={"parts": {"train": parts["train"] + parts["valid"], "valid": 0, "test": parts["test"]}}
             ),

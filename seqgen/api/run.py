@@ -134,7 +134,7 @@ class Run(Tabular, Exportable):
 
     @functools.cached_property
     def _loaded(self) -> tuple[Any, Mapping[str, Any]]:
-        from seqgen.api.factories import blended, rebuild_model
+        from seqgen.api.factories import predictor_of, rebuild_model
 
         snapshot = self.folder.load_chosen(self._checkpoint, self.warn)
         for line in changed_plugins(self.plugins, self.settings):
@@ -144,7 +144,7 @@ class Run(Tabular, Exportable):
             model.load_state_dict(snapshot.model)
         except RuntimeError as error:
             raise CheckpointError(f"the checkpoint does not fit run.json: {' '.join(str(error).split())}") from None
-        return blended(self.folder, self.settings, model, snapshot.state).eval(), snapshot.state
+        return predictor_of(self.folder, self.settings, self.plugins, model, snapshot.state).eval(), snapshot.state
 
     @functools.cached_property
     def corpus(self) -> Corpus:

@@ -37,7 +37,7 @@ _DROPOUT = ((30_000, 0.5), (150_000, 0.3), (1_000_000, 0.2), (math.inf, 0.1))
 """Dropout by the largest number of training symbols that it is for."""
 _SHORT_TEXT = 20_000  # training symbols of one long text below which its defaults stay
 _LEAST_HELD_OUT = 5  # records that decide on blending
-_SYMBOLS_PER_RECORD = 64  # of a long text
+
 _MAX_COUNTED = 4_000_000  # symbols that are counted without being asked to
 _MAX_WIDTH = 65_536
 _TRIES = 64  # widths in a row that a model may refuse, as attention heads that must divide them do
@@ -117,6 +117,7 @@ def with_sizes(settings: RunSettings, data: EncodedCorpus, unsaid: Collection[tu
     """
     if settings.model.name != "seqgen:recurrent":
         return settings
+
     part: Any = data.encoded["train"]
     stream = settings.corpus.layout == "stream"
     n_symbols, shown = (len(part), len(part) // settings.train.window) if stream else (len(part.flat), len(part))
@@ -166,11 +167,12 @@ def with_best_by(settings: RunSettings, counted: Survey, *, counts: bool) -> Tra
 
 
 def with_blend(train: TrainSettings, data: EncodedCorpus, domain: DomainSpec, *, counts: bool) -> TrainSettings:
-    """Return the training settings of a new run, with what its model is blended with.
+    """Return the training settings of a new run, with what its model is mixed with: counts, and what records repeat.
 
     Unless the user says otherwise, held-out records decide. There is nothing to decide with where fewer than 5 are
     held out, or where the best step goes by copies; counting very many symbols takes minutes; and counts know no
-    conditions and no syntax, so that samples of a blend follow them less often, though its loss is lower.
+    conditions and no syntax, so that samples of a blend follow them less often, though its loss is lower. Who asks for
+    no blend has the network alone.
 
     Args:
         train: settings of the run, with the criterion of the best step.
@@ -183,13 +185,16 @@ def with_blend(train: TrainSettings, data: EncodedCorpus, domain: DomainSpec, *,
     """
     if counts and train.blend not in (None, "none"):
         raise BadOption(f"cannot blend a model that counts itself: blend is {train.blend}; drop it")
+    from seqgen.evaluation import SYMBOLS_PER_RECORD
+
     part: Any = data.encoded["train"]
     n_symbols = len(part.flat) if data.vocabulary.ends else len(part)
-    n_held_out = len(data.encoded["valid"]) // (1 if data.vocabulary.ends else _SYMBOLS_PER_RECORD)
+    n_held_out = len(data.encoded["valid"]) // (1 if data.vocabulary.ends else SYMBOLS_PER_RECORD)
     few = n_held_out < _LEAST_HELD_OUT or train.best_by == "copies"
     unknown = domain.syntax or bool(data.vocabulary.conditions)
     default = "none" if counts or few or unknown or n_symbols > _MAX_COUNTED else "auto"
-    return train.model_copy(update={"blend": train.blend or default})
+    repeats = "none" if counts or few or train.blend == "none" else "auto"
+    return train.model_copy(update={"blend": train.blend or default, "repeats": train.repeats or repeats})
 
 
 def with_refit(train: TrainSettings, data: EncodedCorpus, settings: RunSettings, *, counts: bool) -> TrainSettings:

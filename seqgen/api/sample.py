@@ -234,16 +234,18 @@ def _digest(model: Any) -> str:
     """Return the SHA-256 of the weights of a model, and of its counts if it has any."""
     import torch
 
-    from seqgen.counting import Blend
+    from seqgen.counting import Repeats, blend_of
 
     found = hashlib.sha256()
     for name, tensor in sorted(model.state_dict().items()):
         data = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
         found.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
         found.update(data.numpy().data)
-    if isinstance(model, Blend):
-        found.update(model.graph.keys_A.data)
-        found.update(model.graph.probs_A.data)
+    if (blend := blend_of(model)) is not None:
+        found.update(blend.graph.keys_A.data)
+        found.update(blend.graph.probs_A.data)
+    if isinstance(model, Repeats):
+        found.update(model.weights_G.data)
     return found.hexdigest()
 
 
@@ -285,12 +287,13 @@ def constrained_rows(
 
 def _find_way(run: OpenRun, sampler: Sampler, grammar: Grammar | None, *, fast: bool) -> Way | None:
     """Return the way of sampling rows; None where the mask is asked for."""
-    from seqgen.counting import Blend
+    from seqgen.counting import blend_of
     from seqgen.sampling import find_way, guided_rows
 
     if fast:
         return None if grammar is None else guided_rows(sampler, grammar, _remembering(run, sampler, grammar))
-    graph = run.model.graph if isinstance(run.model, Blend) else None
+    blend = blend_of(run.model)
+    graph = None if blend is None else blend.graph
     return find_way(sampler, graph, grammar, _remembering(run, sampler, grammar))
 
 

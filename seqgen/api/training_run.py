@@ -169,7 +169,7 @@ def _trainer(opened: OpenedTraining, gang: Gang | None) -> Trainer:
     blend = None if counts is None else Blend(model, counts.graph, counts.records).to(device_of(model))
     return Trainer(
         model, data.encoded, data.vocabulary, settings.train, opened.folder, draw_of(settings, data.vocabulary),
-        settings.engine, rewriter, blend, settings.refit, gang,
+        settings.engine, rewriter, blend, settings.refit, settings.look_back, gang,
     )  # fmt: skip
 
 

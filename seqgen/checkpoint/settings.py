@@ -19,6 +19,7 @@ REGISTERED = r"^[\w.-]+:[a-z][a-z0-9_-]*$"
 """The pattern of a registry name in files: never an import path."""
 
 
+_MAX_LOOK_BACK = 512  # symbols; a step of sampling looks at each of them
 _OF_UNION = ("PartSettings", "tuple[")  # items of pydantic's places that name a member of a union
 _VERSION = re.compile(r"[0-9A-Za-z.+!-]{1,40}")
 
@@ -98,6 +99,7 @@ class RefitSettings(Options):
     steps: int = Field(ge=1, description="optimizer steps of this run: as many passes over its records")
     gate: list[float] | None = Field(None, description="weights of its gate between network and counts, if blended")
     kept_share: float | None = Field(None, gt=0, le=1, description="share that training records keep in its blend")
+    repeats: list[float] | None = Field(None, description="weights of its gate of what a record repeats, if it has one")
 
 
 class RunSettings(Options):
@@ -135,6 +137,11 @@ class RunSettings(Options):
     def architecture(self) -> str:
         """The names of its cells, with commas between; without cells, the name of its model."""
         return ",".join(part.name.rpartition(":")[2] for part in self.cells or (self.model,))
+
+    @property
+    def look_back(self) -> int:
+        """The number of last symbols in which what a record repeats is looked for."""
+        return min(self.max_length, _MAX_LOOK_BACK)
 
     @property
     def splitter(self) -> Splitter:

@@ -14,10 +14,10 @@ _SAME = (*_LEARNING, "n_symbols", "max_length")
 _SHOWN = (*_LEARNING, "refit", "engine", "environment")
 _DERIVED = (
     "start.sha256", "corpus.digest", "corpus.before", "corpus.n_records", "corpus.n_chars", "corpus.longest",
-    "corpus.parts", "engine.how", "refit.step", "refit.gate", "refit.kept_share",
+    "corpus.parts", "engine.how", "refit.step", "refit.gate", "refit.kept_share", "refit.repeats",
 )  # fmt: skip
 """Settings that follow from the corpus, the engine or the run of a refit, and are not shown."""
-_OF_REFIT = tuple(f"train.{name}" for name in ("steps", "epochs", "time_s", "best_by", "refit", "blend"))
+_OF_REFIT = tuple(f"train.{name}" for name in ("steps", "epochs", "time_s", "best_by", "refit", "blend", "repeats"))
 """Settings that a refit does not take over from its run."""
 
 

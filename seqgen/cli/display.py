@@ -112,13 +112,13 @@ class TrainDisplay:
             view.extend(Text(f"          {line}") for line in _blend_lines(run, lines))
             if run.state["best_step"] == 0:
                 view.append(Text("          no later step was better; the last one: --checkpoint latest"))
-        elif run.state.get("gate") is not None:
+        elif mixed := _mixed_with(run):
             how = (
                 "half and half, since nothing is held out"
                 if run.settings.refit is None
-                else "by the gate of the first run"
+                else f"by the {'gate' if len(mixed) == 1 else 'gates'} of the first run"
             )
-            view.append(Text(f"blended   with {_gram(run)}, {how}"))
+            view.append(Text(f"blended   with {' and '.join(mixed)}, {how}"))
         view.append(samples_view(rows, run, self._console))
         self._console.print(Group(*view))
         short = run.path.resolve().parent == RUNS.resolve()
@@ -131,17 +131,31 @@ class TrainDisplay:
 
 
 def _blend_lines(run: Run, best: list[dict[str, Any]]) -> list[str]:
-    """Return a line on whether the model is blended with counts, and why; none if that was not asked."""
+    """Return a line on what the network is mixed with, and why; none if that was not asked."""
     if not best or "valid_network_bits_per_char" not in best[-1]:
         return []
-    if run.state.get("gate") is None:
+    mixed = _mixed_with(run)
+    if not mixed:
+        if run.settings.train.blend in (None, "none"):
+            return []
         return ["not blended with counts: at this step they do not lower the held-out loss"]
     bits = [best[-1][key] for key in ("valid_network_bits_per_char", "valid_bits_per_char")]
-    return [f"blended with {_gram(run)}: {bits[0]:.3f} bits/char without it, {bits[1]:.3f} with it"]
+    them = "it" if len(mixed) == 1 else "them"
+    return [f"blended with {' and '.join(mixed)}: {bits[0]:.3f} bits/char without {them}, {bits[1]:.3f} with {them}"]
+
+
+def _mixed_with(run: Run) -> list[str]:
+    """Return what the network of a run is mixed with."""
+    found = [] if run.state.get("gate") is None else [_gram(run)]
+    return found + ([] if run.state.get("repeats") is None else ["what a record repeats"])
 
 
 def _gram(run: Run) -> str:
-    order = run.model.graph.order
+    from seqgen.counting import blend_of
+
+    blend = blend_of(run.model)
+    assert blend is not None
+    order = blend.graph.order
     return f"{'an' if order == 8 else 'a'} {order}-gram"
 
 

@@ -108,17 +108,20 @@ def _row(run: RunFolder) -> dict[str, Any]:
         "from": Path(settings.start.run).name if settings.start is not None else None,
         "refit of": Path(settings.refit.run).name if settings.refit is not None else None,
         "conditions": list(settings.conditions),
-        "blend": "counts" if state is not None and _is_blended(settings, best) else None,
+        "blend": _mixed_with(settings, best) if state is not None else None,
         "missing": missing_plugins(session.plugins, settings),
         "created": settings.created[:16].replace("T", " "),
     }
 
 
-def _is_blended(settings: RunSettings, best: list[dict[str, Any]]) -> bool:
-    """Return whether the best step of a run is blended with counts."""
+def _mixed_with(settings: RunSettings, best: list[dict[str, Any]]) -> str | None:
+    """Return what the network is mixed with at the best step of a run, by the line of its log; None: nothing."""
+    blended, repeating = settings.train.blend == "ngram", settings.train.repeats == "on"
     if best and "valid_network_bits_per_char" in best[0]:
-        return bool(best[0]["valid_network_bits_per_char"] != best[0]["valid_bits_per_char"])
-    return settings.train.blend == "ngram"
+        mixed = best[0]["valid_bits_per_char"]
+        blend = best[0].get("valid_without_repeats_bits_per_char", mixed)
+        blended, repeating = best[0]["valid_network_bits_per_char"] != blend, blend != mixed
+    return " and ".join(["counts"] * blended + ["repeats"] * repeating) or None
 
 
 def _state(row: dict[str, Any]) -> str:

@@ -79,6 +79,11 @@ class TrainSettings(Options):
         description="counts to blend the model with: ngram, none, or auto: ngram where that lowers the held-out loss; "
         "default: auto; for texts with a syntax or conditions none",
     )
+    repeats: Annotated[Literal["auto", "on", "none"] | None, Flag(_MODEL, metavar="auto|on|none")] = Field(
+        None,
+        description="predict what a record repeats of itself: on, none, or auto: where that lowers the held-out loss; "
+        "default: auto; with --blend none, none",
+    )
     refit: Annotated[bool, Flag(_END)] = Field(
         False,
         description="then train a second run, on training and validation records, for as many passes as were best",

@@ -1,4 +1,4 @@
-"""Counting beside a network: exact n-gram counts, and the blend of both."""
+"""Counting beside a network: exact n-gram counts, the blend of both, and what a record repeats of itself."""
 
 from seqgen.counting.blend import Blend, entropy
 from seqgen.counting.counts_file import Counts, count_part, count_records, dump_counts, load_counts
@@ -14,17 +14,23 @@ from seqgen.counting.gate import (
 )
 from seqgen.counting.graph import Graph, build_graph, dense_table
 from seqgen.counting.kneser_ney import MAX_ORDER, Records, choose_order, leave_out_by_order
+from seqgen.counting.mixture import Mixture
 from seqgen.counting.records import N_BLOCKS, records_of_part, records_of_rows, records_of_texts
+from seqgen.counting.repeats import N_REPEAT_FEATURES, Repeats, blend_of, fit_repeats, network_of
 
 __all__ = [
     "MAX_ORDER",
     "N_BLOCKS",
     "N_FEATURES",
+    "N_REPEAT_FEATURES",
     "Blend",
     "Counts",
     "Graph",
+    "Mixture",
     "Observed",
     "Records",
+    "Repeats",
+    "blend_of",
     "build_graph",
     "choose_order",
     "count_part",
@@ -35,10 +41,12 @@ __all__ = [
     "entropy",
     "fit_factor",
     "fit_gate",
+    "fit_repeats",
     "is_first",
     "leave_out_by_order",
     "load_counts",
     "mixed_nats",
+    "network_of",
     "node_features",
     "records_of_ids",
     "records_of_part",

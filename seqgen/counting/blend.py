@@ -98,7 +98,7 @@ class Blend(nn.Module):
         self.gate_F: npt.NDArray[np.float64] = np.zeros(N_FEATURES)
         self.set_gate(self.gate_F)
 
-    def set_gate(self, weights_F: npt.NDArray[np.floating[Any]]) -> None:
+    def set_gate(self, weights_F: npt.ArrayLike) -> None:
         """Set the weights of the gate, and lower no probability."""
         self.gate_F = np.asarray(weights_F, dtype=np.float64)
         self.scores_R = torch.from_numpy(node_scores(self.graph, self.gate_F)).to(self.mass_R)

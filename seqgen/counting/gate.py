@@ -44,17 +44,17 @@ _SPREAD = 1e-3  # standard deviation below which a feature counts as constant
 
 @dataclass(frozen=True)
 class Observed:
-    """The predictions of network and counts of some symbols.
+    """The predictions of two models of some symbols, of which a gate gives the share of the first.
 
     Attributes:
-        network_N: log probability that the network gives to each symbol, nats.
-        ngram_N: log probability that the counts give to it, nats.
+        part_N: log probability that the first model gives to each symbol, nats: the network of a blend.
+        rest_N: log probability that the second gives to it, nats: the counts of a blend.
         features_NF: what the gate sees before each symbol, float32.
         record_N: the record of each symbol, from 0.
     """
 
-    network_N: Floats
-    ngram_N: Floats
+    part_N: Floats
+    rest_N: Floats
     features_NF: Floats
     record_N: Integers
 
@@ -98,19 +98,19 @@ def fit_gate(observed: Observed, start_F: Floats | None = None) -> Floats:
     """
     x_NF = torch.from_numpy(np.ascontiguousarray(observed.features_NF, dtype=np.float64))
     if not len(x_NF):
-        return np.zeros(N_FEATURES)
+        return np.zeros(x_NF.shape[1])
     center_F, scale_F = x_NF.mean(0), x_NF.std(0, correction=0)
     varies_F = scale_F >= _SPREAD
     center_F, scale_F = torch.where(varies_F, center_F, 0.0), torch.where(varies_F, scale_F, 1.0)
     x_NF = (x_NF - center_F) / scale_F * varies_F
     x_NF[:, -1] = 1.0
-    ratio_N = torch.from_numpy(observed.network_N - observed.ngram_N)
-    weights_F = torch.zeros(N_FEATURES, dtype=torch.float64)
+    ratio_N = torch.from_numpy(observed.part_N - observed.rest_N)
+    weights_F = torch.zeros(x_NF.shape[1], dtype=torch.float64)
     if start_F is not None:
         known_F = torch.from_numpy(start_F)
         weights_F = known_F * scale_F * varies_F
         weights_F[-1] = known_F[-1] + center_F[:-1] @ known_F[:-1]
-    eye_FF = torch.eye(N_FEATURES, dtype=torch.float64)
+    eye_FF = torch.eye(x_NF.shape[1], dtype=torch.float64)
     best, score_N = _objective(x_NF, ratio_N, weights_F)
     for _ in range(_STEPS):
         gate_N = torch.sigmoid(score_N)
@@ -155,8 +155,8 @@ def gate_scores(features_NF: Floats, weights_F: Floats) -> Floats:
 
 def scored_nats(observed: Observed, score_N: Floats) -> Floats:
     """Return the loss of each symbol under the mixture, (N,) nats, given w . x of each."""
-    network_N = observed.network_N - np.logaddexp(0, -score_N)
-    return -np.logaddexp(network_N, observed.ngram_N - np.logaddexp(0, score_N))
+    part_N = observed.part_N - np.logaddexp(0, -score_N)
+    return -np.logaddexp(part_N, observed.rest_N - np.logaddexp(0, score_N))
 
 
 def cross_fitted(observed: Observed, folds: int = 4) -> tuple[Floats, Floats]:
@@ -170,7 +170,8 @@ def cross_fitted(observed: Observed, folds: int = 4) -> tuple[Floats, Floats]:
         folds: parts of the records, each left out once.
     """
     if len(observed.record_N) < _LEAST_SYMBOLS:
-        observed = replace(observed, features_NF=observed.features_NF * (np.arange(N_FEATURES) == N_FEATURES - 1))
+        constant_F = np.arange(observed.features_NF.shape[1]) == observed.features_NF.shape[1] - 1
+        observed = replace(observed, features_NF=observed.features_NF * constant_F)
     every = max(-(-len(observed.record_N) // _MAX_SYMBOLS), 1)
     fitted_N = observed.record_N % every == 0
     weights_F = fit_gate(_selected(observed, fitted_N))
@@ -186,8 +187,8 @@ def cross_fitted(observed: Observed, folds: int = 4) -> tuple[Floats, Floats]:
 
 def _selected(observed: Observed, chosen_N: npt.NDArray[np.bool_]) -> Observed:
     return Observed(
-        observed.network_N[chosen_N],
-        observed.ngram_N[chosen_N],
+        observed.part_N[chosen_N],
+        observed.rest_N[chosen_N],
         observed.features_NF[chosen_N],
         observed.record_N[chosen_N],
     )

@@ -9,6 +9,7 @@ from seqgen.evaluation.intervals import mean_interval, ratio_interval, share_int
 from seqgen.evaluation.loss import (
     MIN_WINDOWS,
     RECORDS_PER_BATCH,
+    SYMBOLS_PER_RECORD,
     HeldOut,
     bits_per_char,
     carried_nats,
@@ -41,6 +42,7 @@ from seqgen.evaluation.score import Score, score
 __all__ = [
     "MIN_WINDOWS",
     "RECORDS_PER_BATCH",
+    "SYMBOLS_PER_RECORD",
     "CountBits",
     "Difference",
     "HeldOut",

@@ -22,10 +22,11 @@ from seqgen.protocols import State
 from seqgen.tokenizers import PAD, Vocabulary
 
 _LANES, _WINDOW = 32, 256  # of a long text that is evaluated
-_SYMBOLS_PER_RECORD = 64  # of a long text that count as one record
+SYMBOLS_PER_RECORD = 64
+"""Symbols of a long text that count as one record."""
 MIN_WINDOWS = 8
 """Least number of windows of a long text that are computed one after another; see ``lanes``."""
-RECORDS_PER_BATCH: dict[type, int] = {Encoded: 256, Stream: _LANES * _WINDOW // _SYMBOLS_PER_RECORD}
+RECORDS_PER_BATCH: dict[type, int] = {Encoded: 256, Stream: _LANES * _WINDOW // SYMBOLS_PER_RECORD}
 """Records of an evaluation batch; of a long text, the number of records it counts as."""
 
 
@@ -151,7 +152,7 @@ def held_out_batches(
 ) -> Iterator[Batch]:
     """Yield the batches of at most ``most`` records, or the windows of the first 64 * ``most`` symbols of a text."""
     if isinstance(encoded, Stream):
-        yield from evaluation_windows(encoded, _LANES, _WINDOW, _SYMBOLS_PER_RECORD * most)
+        yield from evaluation_windows(encoded, _LANES, _WINDOW, SYMBOLS_PER_RECORD * most)
         return
     for rows_B in evaluation_batches(encoded.lengths_N, batch_size, most):
         yield encoded.take(rows_B)

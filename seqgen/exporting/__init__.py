@@ -3,6 +3,7 @@
 - :func:`one_step` returns the network's step as a module of tensors, on which all exports are built.
 - :func:`traced_program` returns that as a program of torch's core operations.
 - :func:`counts_of` returns the counts of a blend as arrays.
+- :func:`repeats_of` returns the gate of what a record repeats, and :func:`mixed_with` words for both.
 - :func:`symbols_of` returns what is needed to read and write texts.
 - :func:`sampling_files` returns a run folder without what only training needs.
 
@@ -15,7 +16,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 _HOME = {
-    "CountTables": "counts", "counts_of": "counts", "OneStep": "step", "one_step": "step",
+    "CountTables": "counts", "counts_of": "counts", "RepeatGate": "repeats", "repeats_of": "repeats",
+    "mixed_with": "repeats", "OneStep": "step", "one_step": "step",
     "probe_rows": "step", "replayed": "step", "traced_program": "program", "sampling_files": "run_files",
     "Symbols": "symbols", "symbols_of": "symbols",
 }  # fmt: skip
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
     from seqgen.exporting.counts import CountTables as CountTables
     from seqgen.exporting.counts import counts_of as counts_of
     from seqgen.exporting.program import traced_program as traced_program
+    from seqgen.exporting.repeats import RepeatGate as RepeatGate
+    from seqgen.exporting.repeats import mixed_with as mixed_with
+    from seqgen.exporting.repeats import repeats_of as repeats_of
     from seqgen.exporting.run_files import sampling_files as sampling_files
     from seqgen.exporting.step import OneStep as OneStep
     from seqgen.exporting.step import one_step as one_step

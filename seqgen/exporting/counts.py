@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from seqgen.counting import Blend
+from seqgen.counting import Blend, blend_of
 from seqgen.counting.gate import N_LENGTHS
 from seqgen.tokenizers import PAD
 
@@ -83,13 +83,13 @@ class Prefixes:
 
 
 def counts_of(run: Any) -> CountTables | None:
-    """Return the counts of a run that is a blend, else None.
+    """Return the counts of a run that is blended with some, else None.
 
     Args:
         run: a :class:`seqgen.Run`.
     """
-    blend = run.model
-    if not isinstance(blend, Blend):
+    blend = blend_of(run.model)
+    if blend is None:
         return None
     graph, gate_F = blend.graph, blend.gate_F
     of_entropy, of_largest, of_position = gate_F[2 * N_LENGTHS + 1 : -1].tolist()

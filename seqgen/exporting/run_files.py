@@ -9,7 +9,7 @@ from pathlib import PurePath
 from typing import Any
 
 from seqgen.checkpoint import NGRAM, Snapshot, pack
-from seqgen.counting import Blend
+from seqgen.counting import blend_of, network_of
 from seqgen.files import dump_json
 
 _PUBLIC = ("python", "torch", "numpy")  # of the environment; the rest describes the machine
@@ -28,9 +28,9 @@ def sampling_files(run: Any) -> dict[str, bytes]:
     settings = _shortened(run.settings.model_dump(mode="json"))
     settings["environment"] = {name: value for name, value in settings["environment"].items() if name in _PUBLIC}
     files = {"run.json": dump_json(settings), "tokenizer.json": dump_json(run.folder.read_json("tokenizer.json"))}
-    model = run.model
-    if isinstance(model, Blend):
-        files[NGRAM], model = run.folder.read_counts(), model.network
+    model = network_of(run.model)
+    if blend_of(run.model) is not None:
+        files[NGRAM] = run.folder.read_counts()
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     state = {name: value for name, value in run.state.items() if name != _LOGS}
     state["ended"] = state.get("ended") or "exported"

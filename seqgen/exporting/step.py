@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from seqgen.counting import Blend
+from seqgen.counting import blend_of, network_of
 from seqgen.errors import ExportRefused
 from seqgen.model import evaluation_mode, make_stepper
 from seqgen.protocols import State
@@ -63,12 +63,13 @@ def one_step(model: Any, *, counts: bool = False) -> OneStep:
         ExportRefused: the network is random in evaluation mode, or its state changes in structure or shape, other than
             by growing one entry a step; or its counts are too many for a table of all their distributions.
     """
-    if isinstance(model, Blend) and counts and not model.has_table:
+    blend = blend_of(model)
+    if blend is not None and counts and not blend.has_table:
         raise ExportRefused(
-            f"cannot export this blend as a step: the {model.graph.n_nodes:,} contexts of its counts are too many for "
+            f"cannot export this blend as a step: the {blend.graph.n_nodes:,} contexts of its counts are too many for "
             "a table; a run trained with --blend none has none"
         )
-    step = OneStep(model.network if isinstance(model, Blend) and not counts else model).eval()
+    step = OneStep(model if counts else network_of(model)).eval()
     with evaluation_mode(step), torch.inference_mode(False), torch.no_grad():
         begin, ids_B = step.initial_leaves(2), torch.full((2,), BOS)
         random = torch.get_rng_state()

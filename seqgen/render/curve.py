@@ -48,7 +48,7 @@ def loss_curve(metrics: Sequence[Mapping[str, Any]], title: str = "") -> str:
     for name, points in ((name, points) for name, points in lines.items() if points):
         label, colour = _LINES[name]
         if name == "train_loss_nats" and is_blended(metrics):
-            label = "training (network without counts)"
+            label = "training (network alone)"
         path = " ".join(f"{axes.x(step):.1f},{axes.y(loss):.1f}" for step, loss in points)
         body.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
         step, loss = points[-1]

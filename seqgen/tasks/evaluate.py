@@ -31,11 +31,12 @@ def losses(*, run: str, checkpoint: int, what: str, first: int, last: int) -> li
         last: the batch after the last one.
     """
     from seqgen.compute import computing, within_share
+    from seqgen.counting import network_of
     from seqgen.evaluation import loss_of_batches, losses_of_batches, penalty
 
     opened, data = _opened(run, checkpoint)
     encoded: Any = data.encoded["valid" if what == "valid" else "test"]
-    model = opened.model.network if what == "network" else opened.model
+    model = network_of(opened.model) if what == "network" else opened.model
     compute = losses_of_batches if what == "test" else loss_of_batches
     with within_share(), computing(opened.settings.engine.threads):
         return compute(model, encoded, penalty(opened.vocabulary, opened.model), first, last)

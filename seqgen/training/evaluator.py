@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,20 @@ from torch import Tensor, nn
 from seqgen.batches import Encoded, Parts, Stream, evaluation_batches
 from seqgen.checkpoint import RefitSettings
 from seqgen.config import TrainSettings
-from seqgen.counting import N_FEATURES, Blend, Observed, cross_fitted, fit_factor, is_first, mixed_nats, scored_nats
+from seqgen.counting import (
+    N_FEATURES,
+    N_REPEAT_FEATURES,
+    Blend,
+    Mixture,
+    Observed,
+    Repeats,
+    cross_fitted,
+    fit_factor,
+    fit_repeats,
+    is_first,
+    mixed_nats,
+    scored_nats,
+)
 from seqgen.evaluation import (
     MIN_WINDOWS,
     RECORDS_PER_BATCH,
@@ -27,7 +40,7 @@ from seqgen.evaluation import (
 )
 from seqgen.signals import StopFlag
 from seqgen.training.events import Report
-from seqgen.training.observer import Observer
+from seqgen.training.observer import Observer, observe_repeats
 from seqgen.training.shares import Shares
 from seqgen.training.state import TrainState
 
@@ -37,7 +50,7 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.floating[Any]]
 
 _KNOWN_IDS = 20_000  # ids of the training records whose probabilities are measured
-_LEAST_GAIN = 0.002  # share of the held-out loss for which a network is blended with counts
+_LEAST_GAIN = 0.002  # share of the held-out loss for which a network is mixed with something
 _SHARE = 0.05  # of a run's time, for the held-out records of one evaluation
 
 
@@ -62,7 +75,8 @@ class Evaluator:
         settings: of the run.
         shares: what each process computes of an evaluation.
         blend: the model with the counts that it may be blended with; None: none.
-        refit: the run whose gate a blend has where nothing is held out; None: it is half and half.
+        refit: the run whose gates a mixture has where nothing is held out; None: a blend is half and half.
+        look_back: the symbols in which what a record repeats is looked for.
     """
 
     def __init__(
@@ -74,9 +88,10 @@ class Evaluator:
         shares: Shares,
         blend: Blend | None = None,
         refit: RefitSettings | None = None,
+        look_back: int = 1,
     ) -> None:
         self._model, self._penalty_V, self._settings, self._shares = model, penalty_V, settings, shares
-        self._refit = refit
+        self._refit, self._look_back = refit, look_back
         self._train, self._valid, self._blend = encoded["train"], encoded["valid"], blend
         self._observer: Observer | None = None
         if blend is not None and len(self._valid):
@@ -128,18 +143,20 @@ class Evaluator:
         if state.n_targets:
             metrics["train_loss_nats"] = state.nats / state.n_targets
             metrics["train_bits_per_char"] = bits_per_char(state.nats, state.n_chars, state.n_records)
-        loss_nats = copies = kept_share = None
-        gate = [0.0] * N_FEATURES if self._settings.blend == "ngram" else None
+        loss_nats = copies = None
+        mixture = Mixture([0.0] * N_FEATURES if self._settings.blend == "ngram" else None)
         if self._refit is not None:
-            gate, kept_share = self._refit.gate, self._refit.kept_share
+            mixture = Mixture(self._refit.gate, self._refit.kept_share, self._refit.repeats)
         if len(self._valid):
             most = self._settings.eval_records if state.eval_records is None else state.eval_records
-            held_out, gate, kept_share = self._held_out(most, check, metrics)
+            held_out, mixture = self._held_out(most, check, metrics)
+            if self._settings.repeats in ("auto", "on") and math.isfinite(held_out.loss_nats):
+                held_out, mixture = self._with_repeats(held_out, mixture, most, check, metrics)
             loss_nats = held_out.loss_nats
             metrics |= {"valid_loss_nats": loss_nats, "valid_bits_per_char": held_out.bits_per_char}
             if most < self._settings.eval_records:
                 metrics["valid_symbols"] = held_out.n_targets
-        predictor = self.predictor(gate)
+        predictor = self._predictor(mixture)
         if self._settings.best_by == "copies" and isinstance(self._train, Encoded):
             check()
             copies = metrics["expected_copies"] = expected_copies(predictor, self._train, self._penalty_V)
@@ -147,34 +164,32 @@ class Evaluator:
         samples = self._shares.samples(predictor, state.step, check)
         check()
         state.record_evaluation(loss_nats, copies)
-        state.gate, state.kept_share = gate, kept_share
+        state.gate, state.kept_share, state.repeats = mixture.gate, mixture.kept_share, mixture.repeats
         self._duration_s = time.monotonic() - started
         return Report(metrics, samples)
 
-    def predictor(self, gate: Sequence[float] | None) -> nn.Module:
-        """Return the model that predicts: the network alone, or blended by a gate."""
-        if gate is None or self._blend is None:
-            return self._model
-        self._blend.set_gate(np.array(gate))
-        return self._blend
+    def _predictor(self, mixture: Mixture) -> nn.Module:
+        """Return the model that predicts; training records keep their probability."""
+        predictor = self._model
+        if mixture.gate is not None and self._blend is not None:
+            self._blend.set_gate(mixture.gate)
+            predictor = self._blend
+        if mixture.repeats is None:
+            return predictor
+        return Repeats(predictor, self._penalty_V, self._look_back, mixture.repeats)
 
-    def _held_out(
-        self, most: int, check: Callable[[], None], metrics: dict[str, Any]
-    ) -> tuple[HeldOut, list[float] | None, float | None]:
-        """Return the held-out loss, the weights of the gate, and the share that training records keep.
-
-        Both are None where the network alone is better.
-        """
+    def _held_out(self, most: int, check: Callable[[], None], metrics: dict[str, Any]) -> tuple[HeldOut, Mixture]:
+        """Return the held-out loss, and the network with or without counts, whichever is better."""
         if self._observer is None:
             known = self._shares.losses(most, check)
             found = held_out_loss(self._model, self._valid, self._penalty_V, most=most, check=check, known=known)
-            return found, None, None
+            return found, Mixture()
         observed, alone = self._observer.observe(most, check)
         if not math.isfinite(alone.loss_nats):  # has diverged
-            return alone, None, None
+            return alone, Mixture()
         weights_F, score_N = cross_fitted(observed)
         metrics["valid_network_bits_per_char"] = alone.bits_per_char
-        counts = -float(observed.ngram_N.sum()) / alone.n_targets / max(alone.loss_nats, 1e-9)
+        counts = -float(observed.rest_N.sum()) / alone.n_targets / max(alone.loss_nats, 1e-9)
         metrics["valid_counts_bits_per_char"] = alone.bits_per_char * counts
         nats_N = scored_nats(observed, score_N)
         kept_share, taken = None, 0.0
@@ -182,10 +197,29 @@ class Evaluator:
             kept_share, taken = self._discount(observed, nats_N, weights_F, most, check)
         nats = float(nats_N.sum()) + alone.n_records * math.log1p(-taken)
         if self._settings.blend == "auto" and nats >= (1 - _LEAST_GAIN) * alone.loss_nats * alone.n_targets:
-            return alone, None, None
+            return alone, Mixture()
         scale = nats / alone.n_targets / max(alone.loss_nats, 1e-9)
         blended = replace(alone, loss_nats=alone.loss_nats * scale, bits_per_char=alone.bits_per_char * scale)
-        return blended, weights_F.tolist(), kept_share
+        return blended, Mixture(weights_F.tolist(), kept_share)
+
+    def _with_repeats(
+        self, held_out: HeldOut, mixture: Mixture, most: int, check: Callable[[], None], metrics: dict[str, Any]
+    ) -> tuple[HeldOut, Mixture]:
+        """Return the held-out loss with what records repeat, and the mixture with it; both as given if it is no better.
+
+        Some of the held-out records stand for all.
+        """
+        metrics.setdefault("valid_network_bits_per_char", held_out.bits_per_char)
+        metrics["valid_without_repeats_bits_per_char"] = held_out.bits_per_char
+        repeats = Repeats(self._predictor(mixture), self._penalty_V, self._look_back, np.zeros(N_REPEAT_FEATURES))
+        observed = observe_repeats(repeats, self._valid, most, check)
+        weights_G, share = fit_repeats(observed)
+        if share >= (1 - _LEAST_GAIN if self._settings.repeats == "auto" else math.inf):
+            return held_out, mixture
+        repeating = replace(
+            held_out, loss_nats=held_out.loss_nats * share, bits_per_char=held_out.bits_per_char * share
+        )
+        return repeating, replace(mixture, repeats=weights_G.tolist())
 
     def _discount(
         self, observed: Observed, nats_N: Floats, weights_F: Floats, most: int, check: Callable[[], None]

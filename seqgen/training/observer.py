@@ -1,4 +1,4 @@
-"""The held-out symbols of a run as the gate of its blend sees them.
+"""The held-out symbols of a run as the gates of its mixture see them.
 
 Dimension letters: B batch, T steps, N symbols, F features.
 """
@@ -6,6 +6,7 @@ Dimension letters: B batch, T steps, N symbols, F features.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,8 +14,8 @@ import torch
 from torch import Tensor
 
 from seqgen.batches import Batch, Encoded, Stream
-from seqgen.counting import N_FEATURES, Blend, Observed, entropy, node_features
-from seqgen.evaluation import HeldOut, bits_per_char, held_out_batches
+from seqgen.counting import N_FEATURES, Blend, Observed, Repeats, entropy, node_features
+from seqgen.evaluation import SYMBOLS_PER_RECORD, HeldOut, bits_per_char, held_out_batches
 from seqgen.model import evaluation_mode
 from seqgen.protocols import State
 from seqgen.tokenizers import PAD
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     Floats = npt.NDArray[np.floating[Any]]
 
+_REPEAT_IDS = 20_000  # held-out ids that the gate of what records repeat is fitted to
 _SYMBOLS = 1 << 14  # whose distributions are looked up together
 
 
@@ -72,7 +74,7 @@ class Observer:
         network_N, entropy_N, largest_N = np.concatenate(found, 1)
         features_NF = self._counts.features_NF  # whose columns of the network are written anew each time
         features_NF[:, -4], features_NF[:, -3] = entropy_N, largest_N
-        observed = Observed(network_N, self._counts.ngram_N, features_NF, self._counts.record_N)
+        observed = Observed(network_N, self._counts.rest_N, features_NF, self._counts.record_N)
         nats, n_targets = -float(network_N.sum()), len(network_N)
         alone = HeldOut(nats / n_targets, bits_per_char(nats, n_chars, n_records), n_records, n_targets)
         return observed, alone
@@ -125,6 +127,33 @@ class Observer:
 
 def _nothing() -> Observed:
     return Observed(np.empty(0), np.empty(0), np.empty((0, N_FEATURES)), np.empty(0, dtype=np.int64))
+
+
+def observe_repeats(repeats: Repeats, encoded: Encoded | Stream, most: int, check: Callable[[], None]) -> Observed:
+    """Return the predictions of held-out symbols by what their records repeat and by the model without that.
+
+    About 20,000 symbols, evenly spaced, stand for all.
+
+    Args:
+        repeats: the model with what records repeat; its gate has no say.
+        encoded: the held-out part.
+        most: limit on the records, as ``held_out_loss`` has it.
+        check: called before each batch; may raise to stop.
+    """
+    n_ids = len(encoded.flat) if isinstance(encoded, Encoded) else len(encoded)
+    n_records = len(encoded) if isinstance(encoded, Encoded) else -(-len(encoded) // SYMBOLS_PER_RECORD)
+    some = max(1, _REPEAT_IDS * n_records // n_ids)
+    found, state, n_seen = list[Observed](), None, 0
+    with evaluation_mode(repeats):
+        for held_out in held_out_batches(encoded, min(most, some)):
+            check()
+            batch = held_out.to(repeats.penalty_V.device)
+            state = state if batch.continues else repeats.initial_state(len(batch.ids_BT))
+            own_N, model_N, features_NG, state = repeats.observe(batch, state)
+            record_N = (batch.targets_BT != PAD).nonzero()[:, 0].cpu().numpy() + n_seen
+            n_seen += len(batch.ids_BT)
+            found.append(Observed(own_N.numpy(), model_N.numpy(), features_NG.numpy(), record_N))
+    return Observed(*(np.concatenate([getattr(one, of.name) for one in found]) for of in fields(Observed)))
 
 
 def batch_facts(model: Any, batch: Batch, penalty_V: Tensor, state: State = None) -> tuple[Tensor, State]:

@@ -37,6 +37,9 @@ class TrainState(BaseModel):
         le=1,
         description="share of their probability that training records keep in a blend; None: all of it",
     )
+    repeats: list[float] | None = Field(
+        None, description="weights of the gate of what a record repeats of itself; None: it is not predicted"
+    )
     nats: float = Field(0.0, description="training loss since the last evaluation, summed")
     n_targets: int = Field(0, ge=0, description="targets since the last evaluation")
     n_chars: int = Field(0, ge=0, description="characters since the last evaluation")

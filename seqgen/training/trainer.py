@@ -54,6 +54,7 @@ class Trainer:
         rewriter: augments records each epoch, or None.
         blend: the model with the counts that it may be blended with, or None.
         refit: the run of which this is the refit, or None.
+        look_back: the symbols in which what a record repeats is looked for.
         gang: the processes that share batches and evaluations, of which this is the first; None: there are no others.
     """
 
@@ -67,6 +68,7 @@ class Trainer:
     rewriter: Rewriter | None = None
     blend: Blend | None = None
     refit: RefitSettings | None = None
+    look_back: int = 1
     gang: Gang | None = None
 
     def __post_init__(self) -> None:
@@ -85,7 +87,9 @@ class Trainer:
         self._last_losses: deque[float] = deque(maxlen=_LAST_LOSSES)
         penalty_V = penalty(self.vocabulary, self.model)
         shares = Shares(self.model, penalty_V, self.encoded["valid"], self.settings, self.sample, self.gang)
-        self._evaluator = Evaluator(self.model, self.encoded, penalty_V, self.settings, shares, self.blend, self.refit)
+        self._evaluator = Evaluator(
+            self.model, self.encoded, penalty_V, self.settings, shares, self.blend, self.refit, self.look_back
+        )
 
     # -- checkpoints
 

@@ -230,7 +230,7 @@ function drawCurves(all) {
   all.forEach((one, place) => {
     const alone = one.valid_network_bits_per_char || [];
     const blended = alone.some((value, at) => Number.isFinite(value) && value !== one.valid_bits_per_char[at]);
-    for (const [part, title] of [["valid", "held-out"], ["train", blended ? "training (network without counts)" : "training"]]) {
+    for (const [part, title] of [["valid", "held-out"], ["train", blended ? "training (network alone)" : "training"]]) {
       const values = one[`${part}_bits_per_char`];
       if (!one.step || !Array.isArray(one.step) || !values) continue;
       const points = one.step.map((step, at) => [step, values[at]]).filter(([, value]) => Number.isFinite(value));

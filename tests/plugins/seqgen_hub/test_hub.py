@@ -105,7 +105,5 @@ def test_texts_are_no_markup_in_the_card():
 def test_a_blend_is_exported_with_its_counts(tmp_path, words):
     run = seqgen.train(words, cell="vanilla", hidden=8, steps=30, blend="ngram", out=tmp_path / "run")
     run.export("hub", tmp_path / "hub")
-    assert (
-        "| training records, network without counts, bits per character |" in (tmp_path / "hub/README.md").read_text()
-    )
+    assert "| training records, network alone, bits per character |" in (tmp_path / "hub/README.md").read_text()
     assert seqgen.load(tmp_path / "hub").sample(100) == run.sample(100)

@@ -35,8 +35,12 @@ def test_without_the_extra_it_is_named(monkeypatch):
 
 
 @pytest.mark.full
-def test_a_blend_is_exported_with_its_counts_and_sampled_by_the_script_of_the_guide(tmp_path, words, monkeypatch):
-    run = seqgen.train(words, cell="gru", hidden=12, embedding=6, steps=60, blend="ngram", out=tmp_path / "run")
+@pytest.mark.parametrize("repeats", ["none", "on"])
+def test_a_blend_is_exported_with_its_counts_and_sampled_by_the_script_of_the_guide(
+    tmp_path, words, monkeypatch, repeats
+):
+    settings = {"hidden": 12, "embedding": 6, "steps": 60, "blend": "ngram", "repeats": repeats}
+    run = seqgen.train(words, cell="gru", out=tmp_path / "run", **settings)
     found = run.export("onnx", tmp_path / "model.onnx")
     assert found.difference <= 1e-4
     facts = {one.key: one.value for one in onnx.load(tmp_path / "model.onnx").metadata_props}

@@ -186,8 +186,10 @@ def test_half_of_a_weight_is_stored_exactly():
     "settings",
     [
         {"blend": "ngram", "cell": "gru"},
+        {"blend": "ngram", "repeats": "on", "cell": "gru"},
+        {"blend": "none", "repeats": "on", "cell": "vanilla"},
         {"condition": "label", "cell": "lstm"},
-        {"layout": "stream", "cell": "vanilla"},
+        {"layout": "stream", "cell": "vanilla", "repeats": "on"},
         {"tokenizer": "bpe", "cell": "vanilla", "options": {"vocab_size": 40}},
         {"tokenizer": "byte", "cell": "vanilla"},
     ],

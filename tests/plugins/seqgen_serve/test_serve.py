@@ -515,7 +515,7 @@ def test_the_page_compares_with_other_runs_and_names_the_loss_of_the_network(lab
     page = shown.stdout.decode()
     (others,) = re.findall(r'<select[^>]*id="other".*?</select>', page, re.S)
     assert re.findall(r'value="(.*?)"', others) == ["", labelled.path.name]
-    assert "blended, training (network without counts): " in page
+    assert "blended, training (network alone): " in page
 
 
 @pytest.mark.full

@@ -1,0 +1,228 @@
+"""A model that also predicts what a record repeats of itself: the symbols that came after the last ones before.
+
+With m(j) the number of symbols, at most 8, in which x_1 .. x_j and x_1 .. x_t end alike, and j < t,
+
+    c(s) = sum over j with x_{j+1} = s and m(j) >= 4 of 8^m(j) / the same sum over all s
+    p_own(s) = c(s) p_model(s) / A,   A = sum over s of c(s) p_model(s)
+    p(s) = r (1 - p_model(end)) p_own(s) + (1 - r) p_model(s),   p(end) = p_model(end)
+    r = sigmoid(w . y); 0 where no m(j) is 4 or more.
+
+When a record ends only the model says, or samples would repeat themselves without end; and what the model holds for
+impossible is not repeated, so that samples keep to a syntax that it knows. Shorter matches would lower the loss a
+little more; but samples that follow them are longer than records, and break a syntax more often, as where a repetition
+begins amid a bar. y holds, for each length from 5 to 8, whether the longest match has it; the logarithms of the number
+of matches of that length, of the largest c(s), and of the number of symbols looked back on; the logarithm of
+A / (1 - p_model(end)); the entropy of the model, and its largest log probability; and a constant. The weights are
+fitted to held-out symbols.
+
+Source: the cache of Kuhn & De Mori 1990, A cache-based natural language model for speech recognition,
+doi:10.1109/34.56193, with entries weighted by their likeness to the present, as in Grave et al. 2017, Improving neural
+language models with a continuous cache, arXiv:1612.04426; there of hidden states, here of symbols, as in the match
+model of Mahoney 2005, Adaptive weighing of context models for lossless data compression.
+
+Dimension letters: B batch, T steps, V ids, W symbols looked back on, latest first, N symbols, G features of the gate, K
+lengths from 5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from seqgen.batches import Batch
+from seqgen.counting.blend import Blend, entropy
+from seqgen.counting.gate import Observed, cross_fitted, scored_nats
+from seqgen.model import make_stepper
+from seqgen.protocols import State
+from seqgen.tokenizers import BOS, EOS, PAD
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+SHORTEST = 4
+"""Symbols of a match, below which it does not count."""
+LONGEST = 8
+"""Symbols of a match, beyond which it counts no more."""
+BASE = 8.0  # a power of two, so that products of it are exact
+"""The weight of each symbol of a match."""
+_TINY = torch.finfo(torch.float32).tiny  # keeps logarithms finite
+LEAST_AGREEMENT = 1e-6
+"""A / (1 - p_model(end)) below which the gate sees no difference."""
+N_REPEAT_FEATURES = LONGEST - SHORTEST + 7
+"""G: one for each length from 5, six numbers and the constant."""
+
+
+class Repeats(nn.Module):
+    """A model that is mixed with what a record repeats.
+
+    Its state is that of the model, the last symbols, and the weight of each as an end of a match. It has no parameters
+    of its own.
+
+    Args:
+        predictor: implements :class:`seqgen.Model`: a network or a :class:`Blend`.
+        penalty_V: the result of ``seqgen.evaluation.penalty``, on the model's device.
+        look_back: W.
+        weights_G: weights of the gate.
+
+    Attributes:
+        predictor: as given.
+        look_back: as given.
+        weights_G: as given.
+    """
+
+    predictor: Any  # a model, which mypy would take for a tensor or any module
+    penalty_V: Tensor
+    powers_K: Tensor
+
+    def __init__(self, predictor: nn.Module, penalty_V: Tensor, look_back: int, weights_G: npt.ArrayLike) -> None:
+        super().__init__()
+        self.predictor, self.look_back, self.weights_G = predictor, look_back, np.asarray(weights_G, dtype=np.float64)
+        self.register_buffer("penalty_V", penalty_V.float(), persistent=False)
+        powers_K = BASE ** torch.arange(SHORTEST + 1, LONGEST + 1, device=penalty_V.device, dtype=torch.float32)
+        self.register_buffer("powers_K", powers_K, persistent=False)
+
+    def initial_state(self, batch_size: int) -> State:
+        """Return the state before the first symbol: of the model, the last ids and their weights, (B, W) each."""
+        return self.predictor.initial_state(batch_size), *nothing_seen(batch_size, self.look_back, self.penalty_V)
+
+    def forward(self, ids_BT: Tensor, state: State) -> tuple[Tensor, State]:
+        """Return log probabilities (B, T, V) of the next symbol after each id, and the state after the last one."""
+        inner, last_BW, weight_BW = state
+        logits_BTV, inner = self.predictor(ids_BT, inner)
+        mixed = []
+        for ids_B, logits_BV in zip(ids_BT.unbind(1), logits_BTV.unbind(1), strict=True):
+            last_BW, weight_BW = look_back(ids_B, last_BW, weight_BW)
+            mixed.append(self._mixed(logits_BV, last_BW, weight_BW))
+        return torch.stack(mixed, 1), (inner, last_BW, weight_BW)
+
+    def stepper(self) -> Callable[[Tensor, State], tuple[Tensor, State]]:
+        """Return a step for sampling; the weights must not change while it is used."""
+        predict = make_stepper(self.predictor)
+
+        def step(ids_B: Tensor, state: State) -> tuple[Tensor, State]:
+            inner, last_BW, weight_BW = state
+            logits_BV, inner = predict(ids_B, inner)
+            last_BW, weight_BW = look_back(ids_B, last_BW, weight_BW)
+            return self._mixed(logits_BV, last_BW, weight_BW), (inner, last_BW, weight_BW)
+
+        return step
+
+    def observe(self, batch: Batch, state: State) -> tuple[Tensor, Tensor, Tensor, State]:
+        """Return what the gate decides between, of the targets of a batch.
+
+        Args:
+            batch: ids and targets, on the model's device.
+            state: the state before it.
+
+        Returns:
+            The log probabilities of the targets that p_own with the end and the model give, (N,) each, and the features
+            y (N, G), on the CPU; and the state after the batch.
+        """
+        inner, last_BW, weight_BW = state
+        logits_BTV, inner = self.predictor(batch.ids_BT, inner)
+        own, model, features = [], [], []
+        steps = zip(batch.ids_BT.unbind(1), logits_BTV.unbind(1), batch.targets_BT.unbind(1), strict=True)
+        for ids_B, logits_BV, targets_B in steps:
+            last_BW, weight_BW = look_back(ids_B, last_BW, weight_BW)
+            probs_BV, own_BV, features_BG = self._parts(logits_BV, last_BW, weight_BW)
+            own.append(own_BV.gather(1, targets_B[:, None])[:, 0])
+            model.append(probs_BV.gather(1, targets_B[:, None])[:, 0])
+            features.append(features_BG)
+        known_BT = batch.targets_BT != PAD
+        own_N, model_N = (
+            torch.stack(probs, 1)[known_BT].clamp(min=_TINY).double().log().cpu() for probs in (own, model)
+        )
+        return own_N, model_N, torch.stack(features, 1)[known_BT].cpu(), (inner, last_BW, weight_BW)
+
+    def _mixed(self, logits_BV: Tensor, last_BW: Tensor, weight_BW: Tensor) -> Tensor:
+        """Return the log probabilities of the mixture."""
+        probs_BV, own_BV, features_BG = self._parts(logits_BV, last_BW, weight_BW)
+        weights_G = torch.from_numpy(self.weights_G).to(features_BG)
+        share_B = torch.sigmoid(features_BG @ weights_G) * features_BG[:, -1]
+        return torch.lerp(probs_BV, own_BV, share_B[:, None]).clamp_(min=_TINY).log_()
+
+    def _parts(self, logits_BV: Tensor, last_BW: Tensor, weight_BW: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the probabilities of the model, p_own with the model's end in it, (B, V) each, and y (B, G).
+
+        y is 0, its constant too, where nothing matches.
+        """
+        log_probs_BV = torch.log_softmax(logits_BV.to(self.penalty_V.dtype) + self.penalty_V, -1)
+        probs_BV = log_probs_BV.exp()
+        weight_BW = weight_BW * (weight_BW >= BASE**SHORTEST)
+        counts_BV = repeated_shares(last_BW, weight_BW, self.penalty_V.shape[0])
+        own_BV = counts_BV * probs_BV
+        agreement_B1, end_B1 = own_BV.sum(1, keepdim=True).clamp(min=_TINY), probs_BV[:, EOS : EOS + 1]
+        own_BV = own_BV / agreement_B1 * (1 - end_B1)
+        own_BV = torch.cat((own_BV[:, :EOS], end_B1, own_BV[:, EOS + 1 :]), 1)
+        longest_B1 = weight_BW.amax(1, keepdim=True)
+        features_BG = torch.cat(
+            (
+                longest_B1 >= self.powers_K,
+                torch.log1p((weight_BW == longest_B1).sum(1, keepdim=True)),
+                counts_BV.amax(1, keepdim=True).clamp(min=_TINY).log(),
+                torch.log1p((last_BW != PAD).sum(1, keepdim=True)),
+                (agreement_B1 / (1 - end_B1).clamp(min=_TINY)).clamp(min=LEAST_AGREEMENT).log(),
+                entropy(log_probs_BV, probs_BV)[:, None],
+                log_probs_BV.amax(1, keepdim=True),
+                torch.ones_like(longest_B1),
+            ),
+            1,
+        )
+        return probs_BV, own_BV, features_BG * (longest_B1 > 0)
+
+
+def fit_repeats(observed: Observed) -> tuple[npt.NDArray[np.floating[Any]], float]:
+    """Return the weights of the gate (G,), and the share of the model's loss that new records have with it.
+
+    Args:
+        observed: of held-out symbols, the predictions by p_own and the model, and y.
+    """
+    matched_N = observed.features_NF[:, -1] > 0
+    nats = -float(observed.rest_N.sum())
+    if not matched_N.any() or nats <= 0:
+        return np.zeros(N_REPEAT_FEATURES), 1.0
+    matched = Observed(*(getattr(observed, of.name)[matched_N] for of in fields(Observed)))
+    weights_G, score_M = cross_fitted(matched)
+    gained = -float(matched.rest_N.sum()) - float(scored_nats(matched, score_M).sum())
+    return weights_G, 1 - gained / nats
+
+
+def blend_of(model: Any) -> Blend | None:
+    """Return the blend with counts that a model is or has, if any."""
+    predictor = model.predictor if isinstance(model, Repeats) else model
+    return predictor if isinstance(predictor, Blend) else None
+
+
+def network_of(model: Any) -> Any:
+    """Return the model that was trained: without counts and without what a record repeats."""
+    predictor = model.predictor if isinstance(model, Repeats) else model
+    return predictor.network if isinstance(predictor, Blend) else predictor
+
+
+def nothing_seen(batch_size: int, n_symbols: int, like: Tensor) -> tuple[Tensor, Tensor]:
+    """Return ids and weights, (B, W) each, before the first symbol."""
+    ids_BW = torch.full((batch_size, n_symbols), PAD, dtype=torch.int64, device=like.device)
+    return ids_BW, torch.zeros(batch_size, n_symbols, dtype=like.dtype, device=like.device)
+
+
+def look_back(ids_B: Tensor, last_BW: Tensor, weight_BW: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the last ids and their weights after one more id; the mark before a text forgets them.
+
+    The weight of an id is 8^m if the ids before it match the last m, and 0 if they do not match.
+    """
+    matches_BW = last_BW == ids_B[:, None]
+    weight_BW = (weight_BW.clamp(min=1) * BASE).clamp(max=BASE**LONGEST) * matches_BW
+    begins_B1 = (ids_B == BOS)[:, None]
+    last_BW = torch.cat((ids_B[:, None], last_BW[:, :-1]), 1).masked_fill(begins_B1, PAD)
+    return last_BW, weight_BW.masked_fill(begins_B1, 0)
+
+
+def repeated_shares(last_BW: Tensor, weight_BW: Tensor, n_ids: int) -> Tensor:
+    """Return c (B, V); 0 where nothing matches."""
+    sums_BV = weight_BW.new_zeros(last_BW.shape[0], n_ids).scatter_add_(1, last_BW, weight_BW)
+    return sums_BV / weight_BW.sum(1, keepdim=True).clamp(min=1)
