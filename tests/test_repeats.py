@@ -142,13 +142,16 @@ def test_steps_and_sequences_are_one_model(counts):
 
 
 def test_a_mark_forgets_what_came_before():
-    last_BW, weight_BW = nothing_seen(2, 8, penalties())
+    past = nothing_seen(2, 8, penalties())
     for index in (BOS, 3, 4, 3, 4, 3):
-        last_BW, weight_BW = look_back(torch.tensor([index, 3]), last_BW, weight_BW)
-    assert float(weight_BW[0].max()) == 8.0**3 and float(weight_BW[1].max()) == 8.0**5
-    last_BW, weight_BW = look_back(torch.tensor([BOS, 3]), last_BW, weight_BW)
-    assert not last_BW[0].any() and not weight_BW[0].any() and float(weight_BW[1].max()) == 8.0**6
-    assert float(repeated_shares(last_BW, weight_BW, N_IDS)[1, 3]) == 1.0
+        past = look_back(torch.tensor([index, 3]), past)
+    assert float(past.weight_BW[0].max()) == 8.0**3 and float(past.weight_BW[1].max()) == 8.0**5
+    past = look_back(torch.tensor([BOS, 3]), past)
+    assert past.seen_B.tolist() == [0, 7] and not past.weight_BW[0].any()
+    assert float(past.weight_BW[1].max()) == 8.0**6
+    assert float(repeated_shares(past.last_BW, past.weight_BW, N_IDS)[1, 3]) == 1.0
+    past = look_back(torch.tensor([3, 3]), past)
+    assert past.seen_B.tolist() == [1, 8] and not past.weight_BW[0].any()  # the threes before are another record's
 
 
 def test_the_kit_passes():

@@ -20,15 +20,15 @@ doi:10.1109/34.56193, with entries weighted by their likeness to the present, as
 language models with a continuous cache, arXiv:1612.04426; there of hidden states, here of symbols, as in the match
 model of Mahoney 2005, Adaptive weighing of context models for lossless data compression.
 
-Dimension letters: B batch, T steps, V ids, W symbols looked back on, latest first, N symbols, G features of the gate, K
-lengths from 5.
+Dimension letters: B batch, T steps, V ids, W symbols looked back on, latest first, U of them that are used, N symbols,
+G features of the gate, K lengths from 5.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -57,11 +57,31 @@ N_REPEAT_FEATURES = LONGEST - SHORTEST + 7
 """G: one for each length from 5, six numbers and the constant."""
 
 
+class Past(NamedTuple):
+    """The last symbols of some records.
+
+    Attributes:
+        last_BW: their ids, the latest first.
+        weight_BW: the weight of each: 8^m if the ids before it match the last m, and 0 if they do not match.
+        seen_B: how many there are, at most W; the others are left from another record.
+    """
+
+    last_BW: Tensor
+    weight_BW: Tensor
+    seen_B: Tensor
+
+    @property
+    def n_used(self) -> int:
+        """The number of ids that any record has; W while the model is exported, where no number depends on data."""
+        if torch.compiler.is_compiling() or not len(self.seen_B):
+            return self.last_BW.shape[1]
+        return max(1, int(self.seen_B.max()))
+
+
 class Repeats(nn.Module):
     """A model that is mixed with what a record repeats.
 
-    Its state is that of the model, the last symbols, and the weight of each as an end of a match. It has no parameters
-    of its own.
+    Its state is that of the model, and the past. It has no parameters of its own.
 
     Args:
         predictor: implements :class:`seqgen.Model`: a network or a :class:`Blend`.
@@ -87,28 +107,28 @@ class Repeats(nn.Module):
         self.register_buffer("powers_K", powers_K, persistent=False)
 
     def initial_state(self, batch_size: int) -> State:
-        """Return the state before the first symbol: of the model, the last ids and their weights, (B, W) each."""
-        return self.predictor.initial_state(batch_size), *nothing_seen(batch_size, self.look_back, self.penalty_V)
+        """Return the state before the first symbol: that of the model, and the past."""
+        return self.predictor.initial_state(batch_size), nothing_seen(batch_size, self.look_back, self.penalty_V)
 
     def forward(self, ids_BT: Tensor, state: State) -> tuple[Tensor, State]:
         """Return log probabilities (B, T, V) of the next symbol after each id, and the state after the last one."""
-        inner, last_BW, weight_BW = state
+        inner, past = state
         logits_BTV, inner = self.predictor(ids_BT, inner)
         mixed = []
         for ids_B, logits_BV in zip(ids_BT.unbind(1), logits_BTV.unbind(1), strict=True):
-            last_BW, weight_BW = look_back(ids_B, last_BW, weight_BW)
-            mixed.append(self._mixed(logits_BV, last_BW, weight_BW))
-        return torch.stack(mixed, 1), (inner, last_BW, weight_BW)
+            past = look_back(ids_B, past)
+            mixed.append(self._mixed(logits_BV, past))
+        return torch.stack(mixed, 1), (inner, past)
 
     def stepper(self) -> Callable[[Tensor, State], tuple[Tensor, State]]:
         """Return a step for sampling; the weights must not change while it is used."""
         predict = make_stepper(self.predictor)
 
         def step(ids_B: Tensor, state: State) -> tuple[Tensor, State]:
-            inner, last_BW, weight_BW = state
+            inner, past = state
             logits_BV, inner = predict(ids_B, inner)
-            last_BW, weight_BW = look_back(ids_B, last_BW, weight_BW)
-            return self._mixed(logits_BV, last_BW, weight_BW), (inner, last_BW, weight_BW)
+            past = look_back(ids_B, past)
+            return self._mixed(logits_BV, past), (inner, past)
 
         return step
 
@@ -123,13 +143,13 @@ class Repeats(nn.Module):
             The log probabilities of the targets that p_own with the end and the model give, (N,) each, and the features
             y (N, G), on the CPU; and the state after the batch.
         """
-        inner, last_BW, weight_BW = state
+        inner, past = state
         logits_BTV, inner = self.predictor(batch.ids_BT, inner)
         own, model, features = [], [], []
         steps = zip(batch.ids_BT.unbind(1), logits_BTV.unbind(1), batch.targets_BT.unbind(1), strict=True)
         for ids_B, logits_BV, targets_B in steps:
-            last_BW, weight_BW = look_back(ids_B, last_BW, weight_BW)
-            probs_BV, own_BV, features_BG = self._parts(logits_BV, last_BW, weight_BW)
+            past = look_back(ids_B, past)
+            probs_BV, own_BV, features_BG = self._parts(logits_BV, past)
             own.append(own_BV.gather(1, targets_B[:, None])[:, 0])
             model.append(probs_BV.gather(1, targets_B[:, None])[:, 0])
             features.append(features_BG)
@@ -137,35 +157,35 @@ class Repeats(nn.Module):
         own_N, model_N = (
             torch.stack(probs, 1)[known_BT].clamp(min=_TINY).double().log().cpu() for probs in (own, model)
         )
-        return own_N, model_N, torch.stack(features, 1)[known_BT].cpu(), (inner, last_BW, weight_BW)
+        return own_N, model_N, torch.stack(features, 1)[known_BT].cpu(), (inner, past)
 
-    def _mixed(self, logits_BV: Tensor, last_BW: Tensor, weight_BW: Tensor) -> Tensor:
+    def _mixed(self, logits_BV: Tensor, past: Past) -> Tensor:
         """Return the log probabilities of the mixture."""
-        probs_BV, own_BV, features_BG = self._parts(logits_BV, last_BW, weight_BW)
+        probs_BV, own_BV, features_BG = self._parts(logits_BV, past)
         weights_G = torch.from_numpy(self.weights_G).to(features_BG)
         share_B = torch.sigmoid(features_BG @ weights_G) * features_BG[:, -1]
         return torch.lerp(probs_BV, own_BV, share_B[:, None]).clamp_(min=_TINY).log_()
 
-    def _parts(self, logits_BV: Tensor, last_BW: Tensor, weight_BW: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def _parts(self, logits_BV: Tensor, past: Past) -> tuple[Tensor, Tensor, Tensor]:
         """Return the probabilities of the model, p_own with the model's end in it, (B, V) each, and y (B, G).
 
         y is 0, its constant too, where nothing matches.
         """
         log_probs_BV = torch.log_softmax(logits_BV.to(self.penalty_V.dtype) + self.penalty_V, -1)
         probs_BV = log_probs_BV.exp()
-        weight_BW = weight_BW * (weight_BW >= BASE**SHORTEST)
-        counts_BV = repeated_shares(last_BW, weight_BW, self.penalty_V.shape[0])
+        weight_BU = nn.functional.threshold(past.weight_BW[:, : past.n_used], BASE**SHORTEST - 1, 0.0)
+        counts_BV = repeated_shares(past.last_BW, weight_BU, self.penalty_V.shape[0])
         own_BV = counts_BV * probs_BV
         agreement_B1, end_B1 = own_BV.sum(1, keepdim=True).clamp(min=_TINY), probs_BV[:, EOS : EOS + 1]
         own_BV = own_BV / agreement_B1 * (1 - end_B1)
         own_BV = torch.cat((own_BV[:, :EOS], end_B1, own_BV[:, EOS + 1 :]), 1)
-        longest_B1 = weight_BW.amax(1, keepdim=True)
+        longest_B1 = weight_BU.amax(1, keepdim=True)
         features_BG = torch.cat(
             (
                 longest_B1 >= self.powers_K,
-                torch.log1p((weight_BW == longest_B1).sum(1, keepdim=True)),
+                torch.log1p((weight_BU == longest_B1).sum(1, keepdim=True)),
                 counts_BV.amax(1, keepdim=True).clamp(min=_TINY).log(),
-                torch.log1p((last_BW != PAD).sum(1, keepdim=True)),
+                torch.log1p(past.seen_B)[:, None],
                 (agreement_B1 / (1 - end_B1).clamp(min=_TINY)).clamp(min=LEAST_AGREEMENT).log(),
                 entropy(log_probs_BV, probs_BV)[:, None],
                 log_probs_BV.amax(1, keepdim=True),
@@ -204,25 +224,28 @@ def network_of(model: Any) -> Any:
     return predictor.network if isinstance(predictor, Blend) else predictor
 
 
-def nothing_seen(batch_size: int, n_symbols: int, like: Tensor) -> tuple[Tensor, Tensor]:
-    """Return ids and weights, (B, W) each, before the first symbol."""
+def nothing_seen(batch_size: int, n_symbols: int, like: Tensor) -> Past:
+    """Return the past before the first symbol; its weights are of the type of a tensor, and all is on its device."""
     ids_BW = torch.full((batch_size, n_symbols), PAD, dtype=torch.int64, device=like.device)
-    return ids_BW, torch.zeros(batch_size, n_symbols, dtype=like.dtype, device=like.device)
+    weight_BW = torch.zeros(batch_size, n_symbols, dtype=like.dtype, device=like.device)
+    return Past(ids_BW, weight_BW, torch.zeros(batch_size, dtype=torch.int64, device=like.device))
 
 
-def look_back(ids_B: Tensor, last_BW: Tensor, weight_BW: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the last ids and their weights after one more id; the mark before a text forgets them.
+def look_back(ids_B: Tensor, past: Past) -> Past:
+    """Return the past after one more id; the mark before a text forgets it."""
+    used, begins_B = past.n_used, ids_B == BOS
+    last_BU, weight_BU = past.last_BW[:, :used], past.weight_BW[:, :used]
+    known_B1 = torch.where(begins_B, 0, past.seen_B)[:, None]
+    matches_BU = (last_BU == ids_B[:, None]) & (torch.arange(used, device=ids_B.device) < known_B1)
+    weight_BU = torch.where(matches_BU, (weight_BU * BASE).clamp(min=BASE, max=BASE**LONGEST), 0.0)
+    return Past(
+        torch.cat((ids_B[:, None], past.last_BW[:, :-1]), 1),
+        torch.cat((weight_BU, past.weight_BW[:, used:]), 1),
+        torch.where(begins_B, 0, past.seen_B + 1).clamp(max=past.last_BW.shape[1]),
+    )
 
-    The weight of an id is 8^m if the ids before it match the last m, and 0 if they do not match.
-    """
-    matches_BW = last_BW == ids_B[:, None]
-    weight_BW = (weight_BW.clamp(min=1) * BASE).clamp(max=BASE**LONGEST) * matches_BW
-    begins_B1 = (ids_B == BOS)[:, None]
-    last_BW = torch.cat((ids_B[:, None], last_BW[:, :-1]), 1).masked_fill(begins_B1, PAD)
-    return last_BW, weight_BW.masked_fill(begins_B1, 0)
 
-
-def repeated_shares(last_BW: Tensor, weight_BW: Tensor, n_ids: int) -> Tensor:
-    """Return c (B, V); 0 where nothing matches."""
-    sums_BV = weight_BW.new_zeros(last_BW.shape[0], n_ids).scatter_add_(1, last_BW, weight_BW)
-    return sums_BV / weight_BW.sum(1, keepdim=True).clamp(min=1)
+def repeated_shares(last_BW: Tensor, weight_BU: Tensor, n_ids: int) -> Tensor:
+    """Return c (B, V) from the weights of the first U ids of the past; 0 where nothing matches."""
+    sums_BV = weight_BU.new_zeros(last_BW.shape[0], n_ids).scatter_add_(1, last_BW[:, : weight_BU.shape[1]], weight_BU)
+    return sums_BV / weight_BU.sum(1, keepdim=True).clamp(min=1)
