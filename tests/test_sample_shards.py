@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import seqgen
-from seqgen.cli import sample_shards
+from seqgen.cli import shard_job
 from seqgen.config import parse_range
 from seqgen.files import FolderLock
 
@@ -71,8 +71,8 @@ def test_rows_of_a_beam_have_no_range(tiny_run):
 @pytest.fixture
 def small(monkeypatch):
     """Shards of few rows."""
-    monkeypatch.setattr(sample_shards, "_MOST", 100)
-    monkeypatch.setattr(sample_shards, "_LEAST", 100)
+    monkeypatch.setattr(shard_job, "_MOST", 100)
+    monkeypatch.setattr(shard_job, "_LEAST", 100)
 
 
 def sampled(cli, run, path, *arguments):
@@ -101,7 +101,7 @@ def test_shards_join_to_the_file_of_one_process(name, ending, cli, tiny_run, tmp
     path = tmp_path / f"whole.{ending}"
     with monkeypatch.context() as whole:
         if name == "range":
-            whole.setattr(sample_shards, "_LEAST", 10**6)
+            whole.setattr(shard_job, "_LEAST", 10**6)
         else:
             whole.setattr("seqgen.cli.sample_shards.MANY", 10**9)
         expected = sampled(cli, tiny_run, path, *ASKED[name])
@@ -195,7 +195,7 @@ def test_shards_need_a_file(cli, tiny_run):
 def test_finished_shards_are_used_again_and_damaged_ones_are_not(cli, tiny_run, tmp_path, small, monkeypatch):
     path, asked = tmp_path / "rows.jsonl", ("-n", 450)
     expected = sampled(cli, tiny_run, tmp_path / "whole.jsonl", *asked)
-    sample_shard, calls = sample_shards.sample_shard, []
+    sample_shard, calls = shard_job.sample_shard, []
 
     def counted(**arguments):
         calls.append(tuple(arguments["settings"]["rows"]))
@@ -203,7 +203,7 @@ def test_finished_shards_are_used_again_and_damaged_ones_are_not(cli, tiny_run, 
             raise seqgen.DiskError("cannot write: no space")
         return sample_shard(**arguments)
 
-    monkeypatch.setattr(sample_shards, "sample_shard", counted)
+    monkeypatch.setattr(shard_job, "sample_shard", counted)
     result = cli("sample", tiny_run.path, *asked, "--out", path, "--workers", 1)
     folder = tmp_path / "rows.jsonl.shards"
     assert result.code == 7 and not path.exists()
@@ -230,7 +230,7 @@ def test_finished_shards_are_used_again_and_damaged_ones_are_not(cli, tiny_run, 
     ],
 )
 def test_the_rows_that_are_there_are_reported(asked, there, cli, tiny_run, tmp_path, small, monkeypatch):
-    sample_shard = sample_shards.sample_shard
+    sample_shard = shard_job.sample_shard
 
     def full(**arguments):
         if arguments["settings"]["rows"][0] == 300:
@@ -240,7 +240,7 @@ def test_the_rows_that_are_there_are_reported(asked, there, cli, tiny_run, tmp_p
     path = tmp_path / "rows.txt"
     command = ("sample", tiny_run.path, *asked, "--out", path, "--workers", 1)
     with monkeypatch.context() as patched:
-        patched.setattr(sample_shards, "sample_shard", full)
+        patched.setattr(shard_job, "sample_shard", full)
         first = cli(*command)
     assert first.code == 7 and "resuming" not in first.err
     again = cli(*command)

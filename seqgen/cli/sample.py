@@ -74,7 +74,8 @@ def sample(
 ) -> None:
     """Sample new sequences from a run: one a line, or a table on a terminal."""
     import seqgen
-    from seqgen.cli.sample_shards import MANY, job_of, showing_tried, write_shards
+    from seqgen.cli.sample_shards import MANY, showing_tried, write_shards
+    from seqgen.cli.shard_job import job_of
     from seqgen.config import SampleConfig
 
     if out is not None:
