@@ -53,7 +53,9 @@ def rounds_of(cell: str, rounds: int, folder: Path) -> list[list[str]]:
     for number in range(rounds):
         for kind in _KINDS if number % 2 else reversed(_KINDS):
             started = time.perf_counter()
-            run = seqgen.train("names", cell=cell, seed=number, blend=kind, out=folder / f"{cell}-{number}-{kind}")
+            run = seqgen.train(
+                "names", cell=cell, seed=number, blend=kind, repeats="none", out=folder / f"{cell}-{number}-{kind}"
+            )
             train_s[kind].append(time.perf_counter() - started)
             run.sample(_WARM)
             started = time.perf_counter()

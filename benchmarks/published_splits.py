@@ -143,7 +143,7 @@ def long_runs(given: argparse.Namespace, runs: Path) -> str:
 def _train(given: argparse.Namespace, long: Long, out: Path) -> seqgen.Run:
     if out.exists():
         return seqgen.load(out)
-    options = {"samples": 0, "patience": 0, "blend": "ngram"} | dict(long.options)
+    options = {"samples": 0, "patience": 0, "blend": "ngram", "repeats": "none"} | dict(long.options)
     parts = files(given.data, long.split)
     corpus = parts.pop("corpus")
     return seqgen.train(

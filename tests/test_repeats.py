@@ -18,8 +18,8 @@ from conftest import WORDS, one_in
 from resuming import Stopper, digests
 from seqgen.batches import Batch
 from seqgen.counting import N_REPEAT_FEATURES, Blend, Repeats, blend_of, network_of
-from seqgen.counting.repeats import look_back, nothing_seen, repeated_shares
-from seqgen.errors import CheckpointError, Interrupted
+from seqgen.counting.repeats import look_back, nothing_seen
+from seqgen.errors import BadOption, CheckpointError, Interrupted
 from seqgen.evaluation import held_out_loss, penalty
 from seqgen.measure import read_corpus
 from seqgen.model import RecurrentModel, make_stepper
@@ -141,17 +141,52 @@ def test_steps_and_sequences_are_one_model(counts):
     assert torch.allclose(torch.cat((first, second), 1), whole_BTV, atol=1e-5)
 
 
+def after(rows, n_looked_back=8, is_symbol_V=None):
+    """Return the past after rows of ids, all of one length."""
+    past = nothing_seen(len(rows), n_looked_back, torch.device("cpu"))
+    for ids_B in torch.tensor(rows).unbind(1):
+        past = look_back(ids_B, past, penalties() == 0 if is_symbol_V is None else is_symbol_V)
+    return past
+
+
 def test_a_mark_forgets_what_came_before():
-    past = nothing_seen(2, 8, penalties())
-    for index in (BOS, 3, 4, 3, 4, 3):
-        past = look_back(torch.tensor([index, 3]), past)
-    assert float(past.weight_BW[0].max()) == 8.0**3 and float(past.weight_BW[1].max()) == 8.0**5
-    past = look_back(torch.tensor([BOS, 3]), past)
-    assert past.seen_B.tolist() == [0, 7] and not past.weight_BW[0].any()
-    assert float(past.weight_BW[1].max()) == 8.0**6
-    assert float(repeated_shares(past.last_BW, past.weight_BW, N_IDS)[1, 3]) == 1.0
-    past = look_back(torch.tensor([3, 3]), past)
-    assert past.seen_B.tolist() == [1, 8] and not past.weight_BW[0].any()  # the threes before are another record's
+    rows = [[BOS, 3, 4, 3, 4, 3], [3, 3, 3, 3, 3, 3]]
+    assert after(rows).length_BW.amax(1).tolist() == [3, 5]
+    past = after([[*rows[0], BOS], [*rows[1], 3]])
+    assert past.seen_B.tolist() == [0, 7] and past.length_BW.amax(1).tolist() == [0, 6]
+    past = after([[*rows[0], BOS, 3], [*rows[1], 3, 3]])
+    assert past.seen_B.tolist() == [1, 8] and not past.length_BW[0].any()  # the threes before are another record's
+
+
+def test_conditions_are_no_symbols():
+    """Five columns that are left out are five equal ids before the first symbol."""
+    is_symbol_V = penalties() == 0
+    is_symbol_V[3] = False
+    with_them = after([[BOS, *[PAD] * 5, 3, 4, 5, 4, 5, 4]], 8, is_symbol_V)
+    without = after([[BOS, 4, 5, 4, 5, 4]], 8, is_symbol_V)
+    assert all(torch.equal(mine[..., :5], other[..., :5]) for mine, other in zip(with_them, without, strict=True))
+    penalty_V = penalties()
+    penalty_V[3] = -torch.inf
+    model = Repeats(network(N_IDS), penalty_V, 16, weights()).eval()
+    mixed_BTV, _ = forward(model, torch.tensor([[BOS, *[PAD] * 6, 3, 4]]))
+    assert mixed_BTV.exp().sum(2) == pytest.approx(np.ones((1, 9)), abs=1e-5)
+
+
+def test_what_the_model_holds_for_impossible_is_not_repeated():
+    class Sure(torch.nn.Module):
+        """A model that only ever expects symbol 8."""
+
+        def initial_state(self, batch_size):
+            return torch.zeros(batch_size, 0)
+
+        def forward(self, ids_BT, state):
+            logits_BTV = torch.zeros(*ids_BT.shape, N_IDS)
+            logits_BTV[..., 8] = 200.0
+            return logits_BTV, state
+
+    model = Repeats(Sure(), penalties(), 16, np.full(N_REPEAT_FEATURES, 5.0)).eval()
+    mixed_BTV, _ = forward(model, torch.tensor([[BOS, 3, 4, 5, 6, 3, 4, 5, 6, 3]]))
+    assert mixed_BTV[0, :, 8].exp().numpy() == pytest.approx(1.0)
 
 
 def test_the_kit_passes():
@@ -238,6 +273,8 @@ def test_held_out_records_decide_unless_told_otherwise(corpus, tmp_path):
 
     assert repeats() == "auto" and repeats(repeats="on") == "on"
     assert repeats(split="none") == "none"  # nothing decides
+    with pytest.raises(BadOption, match="repeats is on, and nothing is held out"):
+        repeats(split="none", repeats="on")
     assert repeats(model="ngram") == "none" and repeats(blend="none") == "none"
     assert (
         repeats(domain="python") == "auto" and seqgen.plan("names", condition="label").settings.train.repeats == "auto"
@@ -288,6 +325,25 @@ def test_a_gate_that_is_none_is_refused(run, wrong):
 
     with pytest.raises(CheckpointError, match=f"its repeats is not {N_REPEAT_FEATURES} numbers"):
         predictor_of(run.folder, run.settings, run.plugins, network_of(run.model), {**run.state, "repeats": wrong})
+
+
+def test_a_run_that_starts_from_another_repeats_as_that_one(corpus, run, tmp_path):
+    again = train(corpus, tmp_path / "again", start=run.path, steps=5)
+    assert again.settings.train.repeats == "auto" and isinstance(again.model, Repeats)
+    alone = train(corpus, tmp_path / "alone", start=run.path, steps=5, blend="none")
+    assert alone.settings.train.repeats == "none" and alone.model is network_of(alone.model)
+
+
+def test_the_gate_of_a_long_text_is_fitted_all_over_it(tmp_path):
+    """Only the first tenth of the held-out part repeats itself: what is logged is not the loss of that tenth."""
+    rng = random.Random(0)
+    some = "".join(rng.choices("abcdefghijklmnop", k=60_000))
+    phrase = "".join(rng.choices("abcdefghijklmnop", k=60))
+    (tmp_path / "book.txt").write_text(some + phrase * 100 + some[:54_000][::-1])
+    run = train(tmp_path / "book.txt", tmp_path / "run", layout="stream", blend="none", repeats="on",
+                split="50/49/1", steps=10, options={"window": 16, "eval_every": 10, "samples": 1})  # fmt: skip
+    found = held_out_loss(run.model, read_corpus(run).encoded["valid"], penalty(run.vocabulary, run.model))
+    assert run.metrics[-1]["valid_bits_per_char"] == pytest.approx(found.bits_per_char, rel=0.1)
 
 
 # -- constraints and search

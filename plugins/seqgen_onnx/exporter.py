@@ -121,7 +121,8 @@ def _difference(path: Path, step: exporting.OneStep, symbols: exporting.Symbols)
     options.intra_op_num_threads, options.log_severity_level = 1, 3
     session, worst = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"]), 0.0
     for width in _WIDTHS:
-        rows = exporting.probe_rows(_STEPS, width, [index for index in range(symbols.n_ids) if index != 1], seed=width)
+        chosen = [index for index in range(symbols.n_ids) if index != 1]
+        rows = map(list, zip(*exporting.probe_rows(width, _STEPS, chosen, seed=width), strict=True))
         mine = step.initial_leaves(width)
         theirs = [leaf.numpy() for leaf in mine]
         for ids in [[1] * width, *rows]:

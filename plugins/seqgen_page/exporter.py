@@ -20,6 +20,7 @@ from seqgen_page.texts import longest_symbols, text_facts
 from seqgen_page.viewers import Viewer, viewer_of
 
 _N_ROWS, _N_IDS, _N_SAMPLES = 4, 12, 100
+_NOT_GIVEN = 0  # the id of a condition that is left out
 _MAX_IDS = 64  # of a sampled row that are compared
 _LEAST_BITS = 0.0001  # a smaller cost of rounding is reported as less than this
 _TABLES = {
@@ -139,7 +140,7 @@ class PageExporter:
             },
             "repeats": None if gate is None else {
                 "lookBack": gate.look_back, "base": gate.base, "shortest": gate.shortest,
-                "longest": gate.longest,                "leastAgreement": gate.least_agreement, "weights": gate.weights,
+                "longest": gate.longest, "leastAgreement": gate.least_agreement, "weights": gate.weights,
             },
             "texts": text_facts(symbols),
             "settings": {"corpus": settings.corpus.title},
@@ -153,7 +154,7 @@ def _about(run: seqgen.Run, weights: Weights) -> list[list[str]]:
         "corpus": settings.corpus.title,
         "licence of the corpus": settings.corpus.licence,
         "records": f"{settings.corpus.n_records:,}",
-        "model": " and ".join(filter(None, (settings.architecture, exporting.mixed_with(run)))),
+        "model": ", ".join(filter(None, (settings.architecture, exporting.mixed_with(run)))),
         "parameters": f"{settings.n_parameters:,}, as {weights}",
         "step": "" if step is None else f"{step:,}",
         "digest of the corpus": settings.corpus.digest[:16],
@@ -170,7 +171,8 @@ def _expected(run: seqgen.Run, model: Any, symbols: exporting.Symbols) -> Expect
     slots = run.vocabulary.condition_ids([given])[0].tolist()
     sampled = [[*slots, *ids[:_MAX_IDS]] for ids in read.values()]
     random = [[*slots, *row] for row in exporting.probe_rows(_N_ROWS, _N_IDS, symbols.allowed)]
-    rows = [*random, *sampled[:_N_ROWS]]
+    without = [[_NOT_GIVEN] * len(slots) + row[len(slots) :] for row in random] if slots else []
+    rows = [*without, *random, *sampled[:_N_ROWS]]
     logits = [found.double().cpu().tolist() for found in exporting.replayed(model, rows)]
     return Expected(rows, logits, list(read), list(read.values()), sampled, symbols)
 

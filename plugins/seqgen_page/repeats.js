@@ -7,43 +7,43 @@ class Repeats {
     Object.assign(this, facts);
     this.scored = scored;
     this.ends = scored.includes(END);
-    this.least = this.base ** this.shortest;
-    this.most = this.base ** this.longest;
+    this.isSymbol = new Uint8Array(nIds);
+    for (let i = 0; i < scored.length; i++) this.isSymbol[scored[i]] = 1;
+    this.weightOf = Array.from({ length: this.longest + 1 }, (_, m) => (m >= this.shortest ? this.base ** m : 0));
     this.own = new Float64Array(nIds);
     this.model = new Float64Array(nIds);
   }
 
+  // Of each slot, the last ids, latest first, and the length of the match that ends before each; seen: how many there are.
   start(width) {
-    return { last: new Int32Array(width * this.lookBack), weight: new Float64Array(width * this.lookBack) };
+    const size = width * this.lookBack;
+    return { last: new Int32Array(size), length: new Uint8Array(size), seen: new Int32Array(width) };
   }
 
-  // Take one more id. An id weighs base ** m if those before it match the last m, and 0 if they do not.
+  // Take one more id; conditions change nothing.
   advance(state, slot, id) {
-    const from = slot * this.lookBack, to = from + this.lookBack, { last, weight } = state;
-    if (id === BEGIN) {
-      last.fill(0, from, to);
-      weight.fill(0, from, to);
-      return;
-    }
-    for (let at = from; at < to; at++) {
-      weight[at] = last[at] === id ? Math.min(Math.max(weight[at], 1) * this.base, this.most) : 0;
-    }
-    last.copyWithin(from + 1, from, to - 1);
+    const from = slot * this.lookBack, { last, length, seen } = state;
+    if (id === BEGIN) seen[slot] = 0;
+    if (!this.isSymbol[id]) return;
+    const known = seen[slot];
+    for (let at = from; at < from + known; at++) length[at] = last[at] === id ? Math.min(length[at] + 1, this.longest) : 0;
+    seen[slot] = Math.min(known + 1, this.lookBack);
+    if (seen[slot] > known) length[from + known] = 0;
+    last.copyWithin(from + 1, from, from + seen[slot] - 1);
     last[from] = id;
   }
 
   // Replace the logits of a row by the log probabilities of the mixture.
   mix(logits, start, state, slot) {
-    const from = slot * this.lookBack, to = from + this.lookBack, { last, weight } = state, { own, scored } = this;
-    let longest = 0, matches = 0, total = 0, seen = 0;
+    const from = slot * this.lookBack, seen = state.seen[slot], { last, length } = state, { own, scored } = this;
+    let longest = 0, matches = 0, total = 0;
     own.fill(0);
-    for (let at = from; at < to; at++) {
-      if (last[at] !== 0) seen += 1;
-      if (weight[at] < this.least) continue;
-      if (weight[at] > longest) { longest = weight[at]; matches = 0; }
-      if (weight[at] === longest) matches += 1;
-      total += weight[at];
-      own[last[at]] += weight[at];
+    for (let at = from; at < from + seen; at++) {
+      const weight = this.weightOf[length[at]];
+      if (length[at] > longest) { longest = length[at]; matches = 0; }
+      if (length[at] === longest) matches += 1;
+      total += weight;
+      own[last[at]] += weight;
     }
     let most = -Infinity, sum = 0;
     for (let i = 0; i < scored.length; i++) if (logits[start + scored[i]] > most) most = logits[start + scored[i]];
@@ -61,9 +61,9 @@ class Repeats {
     }
     agreement = Math.max(agreement, TINY);
     const end = this.ends ? model[END] : 0;
-    const agreed = Math.log(Math.max(agreement / Math.max(1 - end, TINY), this.leastAgreement));
-    const share = longest === 0 ? 0 : this.share(longest, [
-      Math.log1p(matches), Math.log(largest), Math.log1p(seen), agreed, entropy, most - shift, 1,
+    const agreed = agreement / Math.max(1 - end, TINY), repeats = total > 0 && agreed >= this.leastAgreement;
+    const share = !repeats ? 0 : this.share(longest, [
+      Math.log1p(matches), Math.log(largest), Math.log1p(seen), Math.log(agreed), entropy, most - shift, 1,
     ]);
     for (let id = 0; id < model.length; id++) {
       const mixed = share * (1 - end) / agreement * own[id] * model[id] + (1 - share) * model[id];
@@ -73,10 +73,10 @@ class Repeats {
 
   // The share of what is repeated. numbers: what the gate sees beside the length of the longest match.
   share(longest, numbers) {
-    const { base, weights } = this;
+    const { weights } = this;
     let place = 0, score = 0;
     for (let length = this.shortest + 1; length <= this.longest; length++, place++) {
-      if (longest >= base ** length) score += weights[place];
+      if (longest >= length) score += weights[place];
     }
     for (const value of numbers) score += weights[place++] * value;
     return sigmoid(score);

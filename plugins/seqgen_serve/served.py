@@ -14,8 +14,7 @@ from seqgen_serve.errors import ApiError, as_api_error
 
 _MAX_POINTS = 1000  # of a curve
 _CURVES = (
-    "step", "train_bits_per_char", "valid_bits_per_char", "valid_network_bits_per_char",
-    "valid_without_repeats_bits_per_char", "train_loss_nats",
+    "step", "train_bits_per_char", "valid_bits_per_char", "valid_network_bits_per_char", "train_loss_nats",
     "valid_loss_nats", "lr",
 )  # fmt: skip
 BEGIN, END = 1, 2

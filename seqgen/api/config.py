@@ -366,7 +366,8 @@ def _as_in(
             if name not in fields.get(kind, ()):
                 gone = f"the {kind} of that run had the option {name!r}, {value!r}, which it has no more"
                 raise BadOption(f"{gone}: use the plugin as it was")
-    there["train"] = settings.train.model_dump(exclude={"best_by"})  # it goes by the records of the run
+    alone = asked.get("train", {}).get("blend") == "none"  # without what records repeat as well
+    there["train"] = settings.train.model_dump(exclude={"best_by", *(["repeats"] if alone else [])})
     better: Layer = {"train": {}}
     if other is not None:
         assert isinstance(other.spec, CorpusSpec)

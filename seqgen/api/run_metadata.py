@@ -181,7 +181,7 @@ def with_blend(train: TrainSettings, data: EncodedCorpus, domain: DomainSpec, *,
         counts: whether its model learns by counting.
 
     Raises:
-        BadOption: a model that counts would be blended with counts.
+        BadOption: a model that counts would be blended with counts, or nothing is held out and ``repeats`` is "on".
     """
     if counts and train.blend not in (None, "none"):
         raise BadOption(f"cannot blend a model that counts itself: blend is {train.blend}; drop it")
@@ -190,6 +190,11 @@ def with_blend(train: TrainSettings, data: EncodedCorpus, domain: DomainSpec, *,
     part: Any = data.encoded["train"]
     n_symbols = len(part.flat) if data.vocabulary.ends else len(part)
     n_held_out = len(data.encoded["valid"]) // (1 if data.vocabulary.ends else SYMBOLS_PER_RECORD)
+    if train.repeats == "on" and not len(data.encoded["valid"]):
+        raise BadOption(
+            "cannot learn when records repeat themselves: repeats is on, and nothing is held out; hold some out, as "
+            "with --split 80/10/10, or drop it"
+        )
     few = n_held_out < _LEAST_HELD_OUT or train.best_by == "copies"
     unknown = domain.syntax or bool(data.vocabulary.conditions)
     default = "none" if counts or few or unknown or n_symbols > _MAX_COUNTED else "auto"

@@ -134,14 +134,20 @@ def _blend_lines(run: Run, best: list[dict[str, Any]]) -> list[str]:
     """Return a line on what the network is mixed with, and why; none if that was not asked."""
     if not best or "valid_network_bits_per_char" not in best[-1]:
         return []
-    mixed = _mixed_with(run)
+    alone, whole = (best[-1][key] for key in ("valid_network_bits_per_char", "valid_bits_per_char"))
+    mixed, train = _mixed_with(run), run.settings.train
     if not mixed:
-        if run.settings.train.blend in (None, "none"):
-            return []
-        return ["not blended with counts: at this step they do not lower the held-out loss"]
-    bits = [best[-1][key] for key in ("valid_network_bits_per_char", "valid_bits_per_char")]
-    them = "it" if len(mixed) == 1 else "them"
-    return [f"blended with {' and '.join(mixed)}: {bits[0]:.3f} bits/char without {them}, {bits[1]:.3f} with {them}"]
+        asked = ["counts"] if train.blend not in (None, "none") else []
+        asked += ["what a record repeats"] if train.repeats not in (None, "none") else []
+        they = "they do" if len(asked) > 1 or asked == ["counts"] else "that does"
+        return [f"not blended with {' or '.join(asked)}: at this step {they} not lower the held-out loss"]
+    if len(mixed) == 1:
+        return [f"blended with {mixed[0]}: {alone:.3f} bits/char without it, {whole:.3f} with it"]
+    counts = best[-1]["valid_without_repeats_bits_per_char"]
+    return [
+        f"blended with {' and '.join(mixed)}: {alone:.3f} bits/char alone, {counts:.3f} with the counts, "
+        f"{whole:.3f} with both"
+    ]
 
 
 def _mixed_with(run: Run) -> list[str]:

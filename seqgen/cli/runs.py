@@ -116,7 +116,8 @@ def _row(run: RunFolder) -> dict[str, Any]:
 
 def _mixed_with(settings: RunSettings, best: list[dict[str, Any]]) -> str | None:
     """Return what the network is mixed with at the best step of a run, by the line of its log; None: nothing."""
-    blended, repeating = settings.train.blend == "ngram", settings.train.repeats == "on"
+    refit = settings.refit
+    blended, repeating = settings.train.blend == "ngram", refit is not None and refit.repeats is not None
     if best and "valid_network_bits_per_char" in best[0]:
         mixed = best[0]["valid_bits_per_char"]
         blend = best[0].get("valid_without_repeats_bits_per_char", mixed)

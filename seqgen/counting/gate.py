@@ -114,7 +114,7 @@ def fit_gate(observed: Observed, start_F: Floats | None = None) -> Floats:
     best, score_N = _objective(x_NF, ratio_N, weights_F)
     for _ in range(_STEPS):
         gate_N = torch.sigmoid(score_N)
-        share_N = torch.sigmoid(score_N + ratio_N)  # probability that the network's part of the mixture made the symbol
+        share_N = torch.sigmoid(score_N + ratio_N)  # probability that the first part of the mixture made the symbol
         spread_N = gate_N * (1 - gate_N)
         bend_N = torch.maximum(spread_N - share_N * (1 - share_N), _LEAST_BEND * spread_N)
         gradient_F = x_NF.T @ (share_N - gate_N) - weights_F

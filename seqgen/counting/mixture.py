@@ -31,7 +31,7 @@ class Mixture:
         """Return the mixture of a checkpoint's state.
 
         Raises:
-            CheckpointError: a number is missing, or none.
+            CheckpointError: a gate has not as many finite numbers as it needs, or the share is not in (0, 1].
         """
         for name, size in (("gate", N_FEATURES), ("repeats", N_REPEAT_FEATURES)):
             found = state.get(name)

@@ -1,19 +1,19 @@
 """A model that also predicts what a record repeats of itself: the symbols that came after the last ones before.
 
-With m(j) the number of symbols, at most 8, in which x_1 .. x_j and x_1 .. x_t end alike, and j < t,
+x_1 .. x_t are the last symbols of the record, at most ``look_back`` of them; conditions are none. With m(j) the number
+of symbols, at most 8, in which x_1 .. x_j and x_1 .. x_t end alike, and j < t,
 
     c(s) = sum over j with x_{j+1} = s and m(j) >= 4 of 8^m(j) / the same sum over all s
     p_own(s) = c(s) p_model(s) / A,   A = sum over s of c(s) p_model(s)
     p(s) = r (1 - p_model(end)) p_own(s) + (1 - r) p_model(s),   p(end) = p_model(end)
-    r = sigmoid(w . y); 0 where no m(j) is 4 or more.
+    r = sigmoid(w . y); 0 where no m(j) is 4 or more, or A / (1 - p_model(end)) is below a millionth
 
 When a record ends only the model says, or samples would repeat themselves without end; and what the model holds for
 impossible is not repeated, so that samples keep to a syntax that it knows. Shorter matches would lower the loss a
 little more; but samples that follow them are longer than records, and break a syntax more often, as where a repetition
-begins amid a bar. y holds, for each length from 5 to 8, whether the longest match has it; the logarithms of the number
-of matches of that length, of the largest c(s), and of the number of symbols looked back on; the logarithm of
-A / (1 - p_model(end)); the entropy of the model, and its largest log probability; and a constant. The weights are
-fitted to held-out symbols.
+begins amid a bar. y holds, for each length from 5 to 8, whether the longest match has it; log(1 + the number of matches
+of that length); the logarithm of the largest c(s); log(1 + t); the logarithm of A / (1 - p_model(end)); the entropy of
+the model, and its largest log probability; and a constant. The weights are fitted to held-out symbols.
 
 Source: the cache of Kuhn & De Mori 1990, A cache-based natural language model for speech recognition,
 doi:10.1109/34.56193, with entries weighted by their likeness to the present, as in Grave et al. 2017, Improving neural
@@ -48,11 +48,11 @@ SHORTEST = 4
 """Symbols of a match, below which it does not count."""
 LONGEST = 8
 """Symbols of a match, beyond which it counts no more."""
-BASE = 8.0  # a power of two, so that products of it are exact
+BASE = 8.0
 """The weight of each symbol of a match."""
-_TINY = torch.finfo(torch.float32).tiny  # keeps logarithms finite
 LEAST_AGREEMENT = 1e-6
-"""A / (1 - p_model(end)) below which the gate sees no difference."""
+"""A / (1 - p_model(end)) below which nothing is repeated."""
+_TINY = torch.finfo(torch.float32).tiny  # keeps logarithms finite
 N_REPEAT_FEATURES = LONGEST - SHORTEST + 7
 """G: one for each length from 5, six numbers and the constant."""
 
@@ -61,13 +61,14 @@ class Past(NamedTuple):
     """The last symbols of some records.
 
     Attributes:
-        last_BW: their ids, the latest first.
-        weight_BW: the weight of each: 8^m if the ids before it match the last m, and 0 if they do not match.
-        seen_B: how many there are, at most W; the others are left from another record.
+        last_BW: their ids, the latest first, int32.
+        length_BW: uint8; for each, m of the id before it: the number of ids up to that one, at most 8, which are the
+            last ids as well.
+        seen_B: how many there are, at most W; the others are left from another record, with lengths of 0.
     """
 
     last_BW: Tensor
-    weight_BW: Tensor
+    length_BW: Tensor
     seen_B: Tensor
 
     @property
@@ -97,28 +98,31 @@ class Repeats(nn.Module):
 
     predictor: Any  # a model, which mypy would take for a tensor or any module
     penalty_V: Tensor
-    powers_K: Tensor
+    is_symbol_V: Tensor
+    weights_M: Tensor
 
     def __init__(self, predictor: nn.Module, penalty_V: Tensor, look_back: int, weights_G: npt.ArrayLike) -> None:
         super().__init__()
         self.predictor, self.look_back, self.weights_G = predictor, look_back, np.asarray(weights_G, dtype=np.float64)
+        lengths_M = torch.arange(LONGEST + 1, device=penalty_V.device)
+        weights_M = torch.where(lengths_M >= SHORTEST, BASE**lengths_M, 0.0)
         self.register_buffer("penalty_V", penalty_V.float(), persistent=False)
-        powers_K = BASE ** torch.arange(SHORTEST + 1, LONGEST + 1, device=penalty_V.device, dtype=torch.float32)
-        self.register_buffer("powers_K", powers_K, persistent=False)
+        self.register_buffer("is_symbol_V", penalty_V == 0, persistent=False)
+        self.register_buffer("weights_M", weights_M, persistent=False)
 
     def initial_state(self, batch_size: int) -> State:
         """Return the state before the first symbol: that of the model, and the past."""
-        return self.predictor.initial_state(batch_size), nothing_seen(batch_size, self.look_back, self.penalty_V)
+        return self.predictor.initial_state(batch_size), nothing_seen(batch_size, self.look_back, self.penalty_V.device)
 
     def forward(self, ids_BT: Tensor, state: State) -> tuple[Tensor, State]:
         """Return log probabilities (B, T, V) of the next symbol after each id, and the state after the last one."""
         inner, past = state
         logits_BTV, inner = self.predictor(ids_BT, inner)
-        mixed = []
-        for ids_B, logits_BV in zip(ids_BT.unbind(1), logits_BTV.unbind(1), strict=True):
-            past = look_back(ids_B, past)
-            mixed.append(self._mixed(logits_BV, past))
-        return torch.stack(mixed, 1), (inner, past)
+        mixed_BTV = self.penalty_V.new_empty(logits_BTV.shape)
+        for t, (ids_B, logits_BV) in enumerate(zip(ids_BT.unbind(1), logits_BTV.unbind(1), strict=True)):
+            past = look_back(ids_B, past, self.is_symbol_V)
+            mixed_BTV[:, t] = self._mixed(logits_BV, past)
+        return mixed_BTV, (inner, past)
 
     def stepper(self) -> Callable[[Tensor, State], tuple[Tensor, State]]:
         """Return a step for sampling; the weights must not change while it is used."""
@@ -127,7 +131,7 @@ class Repeats(nn.Module):
         def step(ids_B: Tensor, state: State) -> tuple[Tensor, State]:
             inner, past = state
             logits_BV, inner = predict(ids_B, inner)
-            past = look_back(ids_B, past)
+            past = look_back(ids_B, past, self.is_symbol_V)
             return self._mixed(logits_BV, past), (inner, past)
 
         return step
@@ -148,7 +152,7 @@ class Repeats(nn.Module):
         own, model, features = [], [], []
         steps = zip(batch.ids_BT.unbind(1), logits_BTV.unbind(1), batch.targets_BT.unbind(1), strict=True)
         for ids_B, logits_BV, targets_B in steps:
-            past = look_back(ids_B, past)
+            past = look_back(ids_B, past, self.is_symbol_V)
             probs_BV, own_BV, features_BG = self._parts(logits_BV, past)
             own.append(own_BV.gather(1, targets_B[:, None])[:, 0])
             model.append(probs_BV.gather(1, targets_B[:, None])[:, 0])
@@ -169,43 +173,55 @@ class Repeats(nn.Module):
     def _parts(self, logits_BV: Tensor, past: Past) -> tuple[Tensor, Tensor, Tensor]:
         """Return the probabilities of the model, p_own with the model's end in it, (B, V) each, and y (B, G).
 
-        y is 0, its constant too, where nothing matches.
+        y is 0, its constant too, where nothing is repeated.
         """
         log_probs_BV = torch.log_softmax(logits_BV.to(self.penalty_V.dtype) + self.penalty_V, -1)
         probs_BV = log_probs_BV.exp()
-        weight_BU = nn.functional.threshold(past.weight_BW[:, : past.n_used], BASE**SHORTEST - 1, 0.0)
-        counts_BV = repeated_shares(past.last_BW, weight_BU, self.penalty_V.shape[0])
+        length_BU = past.length_BW[:, : past.n_used].int()
+        counts_BV = self._shares(past, length_BU)
         own_BV = counts_BV * probs_BV
-        agreement_B1, end_B1 = own_BV.sum(1, keepdim=True).clamp(min=_TINY), probs_BV[:, EOS : EOS + 1]
-        own_BV = own_BV / agreement_B1 * (1 - end_B1)
+        sum_B1, end_B1 = own_BV.sum(1, keepdim=True).clamp(min=_TINY), probs_BV[:, EOS : EOS + 1]
+        agreement_B1 = sum_B1 / (1 - end_B1).clamp(min=_TINY)
+        own_BV = own_BV / sum_B1 * (1 - end_B1)
         own_BV = torch.cat((own_BV[:, :EOS], end_B1, own_BV[:, EOS + 1 :]), 1)
-        longest_B1 = weight_BU.amax(1, keepdim=True)
+        longest_B1 = length_BU.amax(1, keepdim=True)
         features_BG = torch.cat(
             (
-                longest_B1 >= self.powers_K,
-                torch.log1p((weight_BU == longest_B1).sum(1, keepdim=True)),
+                longest_B1 >= torch.arange(SHORTEST + 1, LONGEST + 1, device=longest_B1.device),
+                torch.log1p((length_BU == longest_B1).sum(1, keepdim=True)),
                 counts_BV.amax(1, keepdim=True).clamp(min=_TINY).log(),
                 torch.log1p(past.seen_B)[:, None],
-                (agreement_B1 / (1 - end_B1).clamp(min=_TINY)).clamp(min=LEAST_AGREEMENT).log(),
+                agreement_B1.clamp(min=LEAST_AGREEMENT).log(),
                 entropy(log_probs_BV, probs_BV)[:, None],
                 log_probs_BV.amax(1, keepdim=True),
-                torch.ones_like(longest_B1),
+                torch.ones_like(end_B1),
             ),
             1,
         )
-        return probs_BV, own_BV, features_BG * (longest_B1 > 0)
+        return probs_BV, own_BV, features_BG * ((longest_B1 >= SHORTEST) & (agreement_B1 >= LEAST_AGREEMENT))
+
+    def _shares(self, past: Past, length_BU: Tensor) -> Tensor:
+        """Return c (B, V) from the lengths of the first U ids of the past; 0 where nothing matches."""
+        n_rows, used = length_BU.shape
+        weight_BU = self.weights_M.index_select(0, length_BU.flatten()).view(n_rows, used).to(self.penalty_V.dtype)
+        sums_BV = self.penalty_V.new_zeros(n_rows, self.penalty_V.shape[0])
+        sums_BV = sums_BV.scatter_add_(1, past.last_BW[:, :used].long(), weight_BU)
+        return sums_BV / weight_BU.sum(1, keepdim=True).clamp(min=1)
 
 
-def fit_repeats(observed: Observed) -> tuple[npt.NDArray[np.floating[Any]], float]:
+def fit_repeats(observed: Observed) -> tuple[npt.NDArray[np.floating[Any]] | None, float]:
     """Return the weights of the gate (G,), and the share of the model's loss that new records have with it.
 
     Args:
         observed: of held-out symbols, the predictions by p_own and the model, and y.
+
+    Returns:
+        These; None and 1 where no symbol can be a repetition.
     """
     matched_N = observed.features_NF[:, -1] > 0
     nats = -float(observed.rest_N.sum())
     if not matched_N.any() or nats <= 0:
-        return np.zeros(N_REPEAT_FEATURES), 1.0
+        return None, 1.0
     matched = Observed(*(getattr(observed, of.name)[matched_N] for of in fields(Observed)))
     weights_G, score_M = cross_fitted(matched)
     gained = -float(matched.rest_N.sum()) - float(scored_nats(matched, score_M).sum())
@@ -224,28 +240,25 @@ def network_of(model: Any) -> Any:
     return predictor.network if isinstance(predictor, Blend) else predictor
 
 
-def nothing_seen(batch_size: int, n_symbols: int, like: Tensor) -> Past:
-    """Return the past before the first symbol; its weights are of the type of a tensor, and all is on its device."""
-    ids_BW = torch.full((batch_size, n_symbols), PAD, dtype=torch.int64, device=like.device)
-    weight_BW = torch.zeros(batch_size, n_symbols, dtype=like.dtype, device=like.device)
-    return Past(ids_BW, weight_BW, torch.zeros(batch_size, dtype=torch.int64, device=like.device))
+def nothing_seen(batch_size: int, n_symbols: int, device: torch.device) -> Past:
+    """Return the past before the first symbol."""
+    ids_BW = torch.full((batch_size, n_symbols), PAD, dtype=torch.int32, device=device)
+    return Past(ids_BW, ids_BW.to(torch.uint8), torch.zeros(batch_size, dtype=torch.int64, device=device))
 
 
-def look_back(ids_B: Tensor, past: Past) -> Past:
-    """Return the past after one more id; the mark before a text forgets it."""
-    used, begins_B = past.n_used, ids_B == BOS
-    last_BU, weight_BU = past.last_BW[:, :used], past.weight_BW[:, :used]
-    known_B1 = torch.where(begins_B, 0, past.seen_B)[:, None]
-    matches_BU = (last_BU == ids_B[:, None]) & (torch.arange(used, device=ids_B.device) < known_B1)
-    weight_BU = torch.where(matches_BU, (weight_BU * BASE).clamp(min=BASE, max=BASE**LONGEST), 0.0)
+def look_back(ids_B: Tensor, past: Past, is_symbol_V: Tensor) -> Past:
+    """Return the past after one more id; the mark before a text forgets it, and conditions and padding leave it."""
+    used, most = past.n_used, past.last_BW.shape[1]
+    last_BU, length_BU = past.last_BW[:, :used], past.length_BW[:, :used]
+    begins_B, is_symbol_B = ids_B == BOS, is_symbol_V.index_select(0, ids_B)
+    known_B = torch.where(begins_B, 0, past.seen_B)
+    own_B = ids_B.to(last_BU.dtype)
+    matches_BU = (last_BU == own_B[:, None]) & (torch.arange(used, device=ids_B.device) < known_B[:, None])
+    longer_BU = torch.where(matches_BU, (length_BU + 1).clamp(max=LONGEST), 0).to(length_BU.dtype)
+    shifted_BU = torch.cat((own_B[:, None], last_BU), 1)[:, :most]
+    shifted_BU = torch.where(is_symbol_B[:, None], shifted_BU, past.last_BW[:, : shifted_BU.shape[1]])
     return Past(
-        torch.cat((ids_B[:, None], past.last_BW[:, :-1]), 1),
-        torch.cat((weight_BU, past.weight_BW[:, used:]), 1),
-        torch.where(begins_B, 0, past.seen_B + 1).clamp(max=past.last_BW.shape[1]),
+        torch.cat((shifted_BU, past.last_BW[:, shifted_BU.shape[1] :]), 1),
+        torch.cat((torch.where((is_symbol_B | begins_B)[:, None], longer_BU, length_BU), past.length_BW[:, used:]), 1),
+        (known_B + is_symbol_B).clamp(max=most),
     )
-
-
-def repeated_shares(last_BW: Tensor, weight_BU: Tensor, n_ids: int) -> Tensor:
-    """Return c (B, V) from the weights of the first U ids of the past; 0 where nothing matches."""
-    sums_BV = weight_BU.new_zeros(last_BW.shape[0], n_ids).scatter_add_(1, last_BW[:, : weight_BU.shape[1]], weight_BU)
-    return sums_BV / weight_BU.sum(1, keepdim=True).clamp(min=1)

@@ -19,6 +19,8 @@ from seqgen.protocols import State
 from seqgen.states import list_leaves, map_state
 from seqgen.tokenizers import BOS, EOS
 
+_PHRASE = 5  # ids that a row repeats
+
 
 class OneStep(nn.Module):
     """One step of a network: ids (B,) and the leaves of its state to logits (B, V) and the leaves after it.
@@ -56,8 +58,8 @@ def one_step(model: Any, *, counts: bool = False) -> OneStep:
 
     Args:
         model: that of a :class:`seqgen.Run`, or a copy of it with other weights.
-        counts: whether the step of a blend is that of network and counts, whose logits are log probabilities; else it
-            is that of the network alone.
+        counts: whether the step is that of the whole mixture, if the network is mixed with counts or what records
+            repeat: its logits are log probabilities; else it is that of the network alone.
 
     Raises:
         ExportRefused: the network is random in evaluation mode, or its state changes in structure or shape, other than
@@ -124,7 +126,7 @@ def replayed(model: Any, rows: Sequence[Sequence[int]]) -> list[Tensor]:
 
 
 def probe_rows(n_rows: int, n_ids: int, symbols: Sequence[int], seed: int = 0) -> list[list[int]]:
-    """Return rows of random symbols, on which an export is compared with its run.
+    """Return rows of random symbols, on which an export is compared with its run; every other one repeats itself.
 
     Args:
         n_rows: number of rows.
@@ -134,4 +136,5 @@ def probe_rows(n_rows: int, n_ids: int, symbols: Sequence[int], seed: int = 0) -
     """
     random = Random(seed)
     chosen = [index for index in symbols if index != EOS]
-    return [random.choices(chosen, k=n_ids) if chosen else [] for _ in range(n_rows)]
+    rows = [random.choices(chosen, k=n_ids) if chosen else [] for _ in range(n_rows)]
+    return [row if at % 2 else (row[:_PHRASE] * (n_ids // _PHRASE + 1))[:n_ids] for at, row in enumerate(rows)]

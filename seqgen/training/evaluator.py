@@ -178,6 +178,10 @@ class Evaluator:
             return predictor
         return Repeats(predictor, self._penalty_V, self._look_back, mixture.repeats)
 
+    def _repeating(self, mixture: Mixture) -> Repeats:
+        """Return the model with what records repeat, before its gate is fitted."""
+        return Repeats(self._predictor(mixture), self._penalty_V, self._look_back, np.zeros(N_REPEAT_FEATURES))
+
     def _held_out(self, most: int, check: Callable[[], None], metrics: dict[str, Any]) -> tuple[HeldOut, Mixture]:
         """Return the held-out loss, and the network with or without counts, whichever is better."""
         if self._observer is None:
@@ -211,10 +215,10 @@ class Evaluator:
         """
         metrics.setdefault("valid_network_bits_per_char", held_out.bits_per_char)
         metrics["valid_without_repeats_bits_per_char"] = held_out.bits_per_char
-        repeats = Repeats(self._predictor(mixture), self._penalty_V, self._look_back, np.zeros(N_REPEAT_FEATURES))
-        observed = observe_repeats(repeats, self._valid, most, check)
+        observed = observe_repeats(self._repeating(mixture), self._valid, most, check)
         weights_G, share = fit_repeats(observed)
-        if share >= (1 - _LEAST_GAIN if self._settings.repeats == "auto" else math.inf):
+        needed = 1 - _LEAST_GAIN if self._settings.repeats == "auto" else math.inf
+        if weights_G is None or share >= needed:
             return held_out, mixture
         repeating = replace(
             held_out, loss_nats=held_out.loss_nats * share, bits_per_char=held_out.bits_per_char * share
@@ -250,6 +254,10 @@ class Evaluator:
         most = RECORDS_PER_BATCH[Encoded] if isinstance(self._valid, Encoded) else self._settings.eval_records
         with contextlib.suppress(_FirstBatchDone):
             held_out_loss(self._model, self._valid, self._penalty_V, most=most, check=check_once)
+        if self._settings.repeats in ("auto", "on"):
+            n_batches = 0
+            with contextlib.suppress(_FirstBatchDone):
+                observe_repeats(self._repeating(Mixture()), self._valid, most, check_once)
         return max(time.monotonic() - started, 1e-6)
 
 

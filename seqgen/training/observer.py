@@ -15,7 +15,7 @@ from torch import Tensor
 
 from seqgen.batches import Batch, Encoded, Stream
 from seqgen.counting import N_FEATURES, Blend, Observed, Repeats, entropy, node_features
-from seqgen.evaluation import SYMBOLS_PER_RECORD, HeldOut, bits_per_char, held_out_batches
+from seqgen.evaluation import HeldOut, bits_per_char, held_out_batches
 from seqgen.model import evaluation_mode
 from seqgen.protocols import State
 from seqgen.tokenizers import PAD
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
     Floats = npt.NDArray[np.floating[Any]]
 
-_REPEAT_IDS = 20_000  # held-out ids that the gate of what records repeat is fitted to
+_REPEAT_IDS, _FEWEST_RECORDS = 20_000, 5  # held-out ids, and records, that the gate of what they repeat is fitted to
+_LANES_APART = 4  # of the lanes of a long text, each of which is a stretch of it, those that this gate is fitted to
 _SYMBOLS = 1 << 14  # whose distributions are looked up together
 
 
@@ -132,7 +133,8 @@ def _nothing() -> Observed:
 def observe_repeats(repeats: Repeats, encoded: Encoded | Stream, most: int, check: Callable[[], None]) -> Observed:
     """Return the predictions of held-out symbols by what their records repeat and by the model without that.
 
-    About 20,000 symbols, evenly spaced, stand for all.
+    Some of the held-out records stand for all: about 20,000 symbols, of records evenly spaced, or of stretches of a
+    long text.
 
     Args:
         repeats: the model with what records repeat; its gate has no say.
@@ -140,19 +142,23 @@ def observe_repeats(repeats: Repeats, encoded: Encoded | Stream, most: int, chec
         most: limit on the records, as ``held_out_loss`` has it.
         check: called before each batch; may raise to stop.
     """
-    n_ids = len(encoded.flat) if isinstance(encoded, Encoded) else len(encoded)
-    n_records = len(encoded) if isinstance(encoded, Encoded) else -(-len(encoded) // SYMBOLS_PER_RECORD)
-    some = max(1, _REPEAT_IDS * n_records // n_ids)
-    found, state, n_seen = list[Observed](), None, 0
+    if isinstance(encoded, Encoded):
+        most, every = min(most, max(_FEWEST_RECORDS, _REPEAT_IDS * len(encoded) // len(encoded.flat))), 1
+    else:
+        every = _LANES_APART
+    found, state, n_records, n_ids = list[Observed](), None, 0, 0
     with evaluation_mode(repeats):
-        for held_out in held_out_batches(encoded, min(most, some)):
+        for held_out in held_out_batches(encoded, most):
             check()
-            batch = held_out.to(repeats.penalty_V.device)
-            state = state if batch.continues else repeats.initial_state(len(batch.ids_BT))
+            ids_BT, targets_BT = held_out.ids_BT[::every], held_out.targets_BT[::every]
+            batch = held_out._replace(ids_BT=ids_BT, targets_BT=targets_BT).to(repeats.penalty_V.device)
+            state = state if batch.continues else repeats.initial_state(len(ids_BT))
             own_N, model_N, features_NG, state = repeats.observe(batch, state)
-            record_N = (batch.targets_BT != PAD).nonzero()[:, 0].cpu().numpy() + n_seen
-            n_seen += len(batch.ids_BT)
+            record_N = (targets_BT != PAD).nonzero()[:, 0].numpy() + n_records
+            n_records, n_ids = n_records + len(ids_BT), n_ids + len(own_N)
             found.append(Observed(own_N.numpy(), model_N.numpy(), features_NG.numpy(), record_N))
+            if every > 1 and n_ids >= _REPEAT_IDS:
+                break
     return Observed(*(np.concatenate([getattr(one, of.name) for one in found]) for of in fields(Observed)))
 
 

@@ -111,7 +111,7 @@ class Shares:
         """Return the samples of a step, in the order of their rows.
 
         Args:
-            predictor: the model, or with counts, which the other processes do not have.
+            predictor: the model, or mixed with counts or what records repeat, which the other processes do not have.
             step: optimizer steps done.
             check: called before each symbol.
 
