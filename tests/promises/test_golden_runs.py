@@ -36,6 +36,7 @@ KINDS = {
     "ngram-kneser-ney": {"model": "ngram", "options": {"order": 3, "buckets": 64}},
     "conditioned": {"cell": "gru", "condition": "label", "label_field": "label"},
     "stream": {"cell": "gru", "layout": "stream", "options": {"window": 8}},
+    "blended": {"cell": "vanilla", "blend": "ngram", "repeats": "on"},
 }
 STEPS, STOPPED = 30, 20
 MOST_BYTES = 50_000
@@ -43,6 +44,9 @@ MOST_BYTES = 50_000
 
 def write_corpus(folder: Path, name: str) -> str:
     """The corpus of a kind, in a folder; its name."""
+    if name == "blended":  # what is said twice can be predicted from its beginning
+        (folder / "words.txt").write_text("".join(f"{word} {word}\n" for word in WORDS), encoding="utf-8")
+        return "words.txt"
     if name != "conditioned":
         (folder / "words.txt").write_text("\n".join(WORDS) + "\n", encoding="utf-8")
         return "words.txt"
@@ -56,7 +60,8 @@ def figures(run: seqgen.Run, name: str) -> dict:
     given = {"label": "long"} if name == "conditioned" else {}
     lengths = {"max_length": 40} if name == "stream" else {}
     texts = [sample.text for sample in run.sample(5, seed=1, **given, **lengths)]
-    return {"samples": texts, "nats": [score.nats for score in run.score(["anna", "ulla"])]}
+    scored = ["anna anna", "ulla ulla"] if name == "blended" else ["anna", "ulla"]
+    return {"samples": texts, "nats": [score.nats for score in run.score(scored)]}
 
 
 def make(name: str) -> None:
