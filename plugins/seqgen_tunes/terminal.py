@@ -9,6 +9,7 @@ from rich.style import Style
 from rich.text import Text
 
 import seqgen
+from seqgen import commands
 from seqgen_tunes.parser import read_tune
 from seqgen_tunes.pitch_names import colour, pitch_name
 from seqgen_tunes.rows import layout_rows, pitch_range
@@ -18,6 +19,7 @@ _LABEL = 4
 _MAX_ROWS = 6
 _MAX_CHARACTERS = 4000
 _WIDEST = 160
+_MOST_SEMITONES = 48  # four octaves; real tunes span three at most
 _DIM = Style(dim=True)
 
 
@@ -50,11 +52,15 @@ def _roll(tune: Tune, width: int) -> Iterator[Text]:
     longest = max(bar.ticks for bar in tune.bars)
     row_ticks = max((width * step * 9 // 10) // longest, 1) * longest  # bar lines take columns too
     notes = tune.sounding()
+    low, high = pitch_range(notes)
+    if high - low > _MOST_SEMITONES:
+        yield Text(f"not drawn: its notes span {(high - low) / 12:.0f} octaves", _DIM)
+        return
     rows = layout_rows(tune.bars, row_ticks)
     for bars in rows[:_MAX_ROWS]:
         yield from _row(tune, bars, notes, step, width)
     if len(rows) > _MAX_ROWS:
-        yield Text(f"... and {sum(map(len, rows[_MAX_ROWS:]))} more bars", _DIM)
+        yield Text(f"... and {commands.counted(sum(map(len, rows[_MAX_ROWS:])), 'more bar')}", _DIM)
 
 
 def _columns(bars: Sequence[Bar], notes: Sequence[Note], step: int, width: int) -> list[set[int] | str]:

@@ -102,13 +102,14 @@ class TrainDisplay:
                 name = "training" if part == "train" else "held out"
                 view.append(Text(f"{name:9} {sparkline(losses)}  {losses[0]:.3f} → {losses[-1]:.3f} nats/symbol"))
         best = run.state.get("best_loss_nats")
-        lines = [row for row in metrics if row.get("step") == run.state["best_step"]]
+        name, lines = "best", [row for row in metrics if row.get("step") == run.state["best_step"]]
         if lines and "expected_copies" in lines[-1]:
             share = lines[-1]["expected_copies"]
             view.append(Text(f"best      step {run.state['best_step']:,}, at which {share:.0%} of samples are copies"))
+            name = ""
         if best is not None:
             bits = f"{lines[-1]['valid_bits_per_char']:.3f} bits/char, " if lines else ""
-            view.append(Text(f"best      {best:.3f} nats/symbol, {bits}at step {run.state['best_step']:,}"))
+            view.append(Text(f"{name:9} {best:.3f} nats/symbol, {bits}at step {run.state['best_step']:,}"))
             view.extend(Text(f"          {line}") for line in _blend_lines(run, lines))
             if run.state["best_step"] == 0:
                 view.append(Text("          no later step was better; the last one: --checkpoint latest"))

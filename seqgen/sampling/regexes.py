@@ -45,7 +45,7 @@ def regex(pattern: str, *, ignore_case: bool = False) -> Automaton:
     library = importlib.util.find_spec("outlines_core")
     if library is None or library.origin is None:
         raise MissingExtra("constrain", "--regex")
-    name = f"--regex {pattern!r:.60}"
+    name = f"--regex {pattern!r:.60}".replace("\\\\", "\\")  # as it was typed
     whole = f"(?{'i' if ignore_case else ''}:{pattern})"
     try:
         n_symbols = _count_symbols(pattern)

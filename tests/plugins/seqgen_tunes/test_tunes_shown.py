@@ -48,6 +48,12 @@ def test_the_terminal_says_why_a_text_is_no_tune_and_escapes_it():
     assert shown("") and shown("hello") and shown(JIG, width=9)
 
 
+def test_notes_far_apart_are_not_drawn():
+    """A network that has hardly learned writes commas and apostrophes in a row."""
+    out = shown(JIG.replace("c2d", "C,,,,2d" + 4 * "'"))
+    assert "not drawn: its notes span 9 octaves" in out and len(out.splitlines()) < 10
+
+
 def test_rows_hold_whole_phrases():
     bars = read_tune("M:2/4\nL:1/8\nK:G\nD|" + "GABc|" * 15 + "G3:|D|" + "GABc|" * 15 + "G3|]").bars
     rows = layout_rows(bars, bars[1].ticks * 11)
