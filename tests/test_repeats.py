@@ -280,6 +280,11 @@ def test_held_out_records_decide_unless_told_otherwise(corpus, tmp_path):
         repeats(domain="python") == "auto" and seqgen.plan("names", condition="label").settings.train.repeats == "auto"
     )
     assert repeats(blend="none", repeats="auto") == "auto"
+    few = tmp_path / "few.txt"
+    few.write_text("\n".join(repeating(60)))
+    for split, expected in (("60/30/10", "auto"), ("98/1/1", "none")):
+        planned = seqgen.plan(few, split=split).settings.train
+        assert (planned.best_by, planned.blend, planned.repeats) == ("copies", "none", expected)
     chosen = train(words, tmp_path / "run", repeats="auto")
     assert chosen.state["repeats"] is None  # such words do not repeat themselves
     best = next(row for row in chosen.metrics if row["step"] == chosen.state["best_step"])

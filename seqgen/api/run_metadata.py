@@ -169,10 +169,10 @@ def with_best_by(settings: RunSettings, counted: Survey, *, counts: bool) -> Tra
 def with_blend(train: TrainSettings, data: EncodedCorpus, domain: DomainSpec, *, counts: bool) -> TrainSettings:
     """Return the training settings of a new run, with what its model is mixed with: counts, and what records repeat.
 
-    Unless the user says otherwise, held-out records decide. There is nothing to decide with where fewer than 5 are
-    held out, or where the best step goes by copies; counting very many symbols takes minutes; and counts know no
-    conditions and no syntax, so that samples of a blend follow them less often, though its loss is lower. Who asks for
-    no blend has the network alone.
+    Unless the user says otherwise, held-out records decide; fewer than 5 cannot. Where the best step goes by copies,
+    counts would make more of them; counting very many symbols takes minutes; and counts know no conditions and no
+    syntax, so that samples of a blend follow them less often, though its loss is lower. Who asks for no blend has the
+    network alone.
 
     Args:
         train: settings of the run, with the criterion of the best step.
@@ -195,9 +195,10 @@ def with_blend(train: TrainSettings, data: EncodedCorpus, domain: DomainSpec, *,
             "cannot learn when records repeat themselves: repeats is on, and nothing is held out; hold some out, as "
             "with --split 80/10/10, or drop it"
         )
-    few = n_held_out < _LEAST_HELD_OUT or train.best_by == "copies"
+    few = n_held_out < _LEAST_HELD_OUT
     unknown = domain.syntax or bool(data.vocabulary.conditions)
-    default = "none" if counts or few or unknown or n_symbols > _MAX_COUNTED else "auto"
+    uncounted = counts or few or train.best_by == "copies" or unknown or n_symbols > _MAX_COUNTED
+    default = "none" if uncounted else "auto"
     repeats = "none" if counts or few or train.blend == "none" else "auto"
     return train.model_copy(update={"blend": train.blend or default, "repeats": train.repeats or repeats})
 
