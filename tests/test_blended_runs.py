@@ -272,7 +272,7 @@ def test_a_blended_text_resumes_to_the_same_bytes(tmp_path, monkeypatch):
     (tmp_path / "book.txt").write_text("the cat sat on the mat.\nthe dog sat on the log.\n" * 240)
     settings = {"layout": "stream", "blend": "ngram", "split": "90/5/5", "options": {"window": 16, "eval_every": 8}}
     straight = train(tmp_path / "book.txt", tmp_path / "straight", **settings)
-    assert isinstance(straight.model, Blend) and straight.model.graph.begin == 0
+    assert blend_of(straight.model).graph.begin == 0
     with pytest.raises(Interrupted):
         train(tmp_path / "book.txt", tmp_path / "stopped", listener=Stopper(12), **settings)
     resumed = seqgen.resume(tmp_path / "stopped")
@@ -481,12 +481,13 @@ def test_the_gate_sees_in_training_what_it_sees_in_use(request, fixture):
     """The loss from the facts that the gate was fitted to is that of the model with the gate."""
     run = request.getfixturevalue(fixture)
     run = seqgen.load(run.path, checkpoint="latest")
-    run.model.set_gate(run.model.gate_F)  # without the discount of training records
+    blend = blend_of(run.model)
+    blend.set_gate(blend.gate_F)  # without the discount of training records
     part, penalty_V = encoded_part(run, "valid"), penalty(run.vocabulary)
-    observed, alone = Observer(run.model, part, penalty_V).observe(10_000, lambda: None)
-    whole = held_out_loss(run.model, part, penalty_V)
-    assert mixed_nats(observed, run.model.gate_F).mean() == pytest.approx(whole.loss_nats, rel=1e-5)
-    network = held_out_loss(run.model.network, part, penalty_V)
+    observed, alone = Observer(blend, part, penalty_V).observe(10_000, lambda: None)
+    whole = held_out_loss(blend, part, penalty_V)
+    assert mixed_nats(observed, blend.gate_F).mean() == pytest.approx(whole.loss_nats, rel=1e-5)
+    network = held_out_loss(blend.network, part, penalty_V)
     assert alone.loss_nats == pytest.approx(network.loss_nats, rel=1e-6)
     assert (alone.n_targets, alone.n_records) == (network.n_targets, network.n_records)
     # Cross-fitted, the loss in the log is a little above that of the gate on the symbols it was fitted to.
