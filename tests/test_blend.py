@@ -1,4 +1,4 @@
-"""A network mixed with counts: the mixture and its gate, its runs, and that every command sees one model."""
+"""A network mixed with counts: the mixture, the gate of its exponents, and the gate of a sum."""
 
 from __future__ import annotations
 
@@ -14,11 +14,19 @@ import seqgen
 from conftest import in_tiers, one_in, registered
 from seqgen.counting import (
     N_FEATURES,
+    NEUTRAL,
     Blend,
+    Gates,
     Observed,
+    Predictions,
+    cross_fit,
     cross_fitted,
+    exponents,
     fit_gate,
+    fit_share,
+    mix,
     mixed_nats,
+    most_symbols,
     scored_nats,
 )
 from seqgen.model import RecurrentModel, make_stepper
@@ -42,8 +50,8 @@ def network(n_ids, cell="gru", seed=0):
 
 
 def gate(seed=0):
-    """Return weights that make the gate depend on everything."""
-    return np.random.default_rng(seed).normal(0, 0.6, N_FEATURES)
+    """Return weights that make both exponents depend on everything, (2, F)."""
+    return np.random.default_rng(seed).normal(0, 0.06, (2, N_FEATURES))
 
 
 def blend_of(part, vocabulary, order=4, cell="gru", seed=0):
@@ -68,7 +76,7 @@ def random_ids(vocabulary, shape=(3, 12), seed=0):
 # -- the mixture
 
 
-def expected_mixture(part, vocabulary, order, history, logits_V, weights_F):
+def expected_mixture(part, vocabulary, order, history, logits_V, weights_2F):
     """Return the distribution after a history, straight from the formulas."""
     exact = brute_force(part, vocabulary, order)
     allowed = np.flatnonzero(vocabulary.allowed_V()).tolist()
@@ -90,8 +98,9 @@ def expected_mixture(part, vocabulary, order, history, logits_V, weights_F):
     x_F[-3] = np.log(network_V.max())
     x_F[-2] = np.log1p(len(history) - 1)
     x_F[-1] = 1
-    share = 1 / (1 + np.exp(-x_F @ weights_F))
-    return allowed, share * network_V + (1 - share) * ngram_V
+    of_network, of_ngram = (0.5 + weights_2F @ x_F).clip(0, 2)
+    product_V = network_V**of_network * ngram_V**of_ngram
+    return allowed, product_V / product_V.sum()
 
 
 @given(
@@ -112,7 +121,23 @@ def test_the_mixture_is_that_of_the_formula(texts, order, symbols, seed):
     assert log_probs_V.exp().sum().item() == pytest.approx(1, abs=1e-5)
 
 
-def test_weights_of_zero_mix_half_and_half():
+@given(st.integers(0, 99), st.sampled_from([0.3, 3.0, 30.0]))
+@settings(max_examples=20)
+def test_exponents_stay_within_their_limits(seed, scale):
+    part, vocabulary = encoded(TEXTS)
+    blend, ids_BT = blend_of(part, vocabulary), random_ids(vocabulary)
+    blend.set_gate(gate(seed) * scale / 0.06)
+    logits_V = forward(blend.network, ids_BT)[0][0, 4]
+    history = tuple(ids_BT[0, :5].tolist())
+    if all(one >= 3 for one in history[1:]):
+        allowed, probs_V = expected_mixture(part, vocabulary, 4, history, logits_V, blend.gate_2F)
+        assert forward(blend, ids_BT)[0][0, 4, allowed].exp().tolist() == pytest.approx(probs_V.tolist(), abs=1e-4)
+    log_probs_BTV = forward(blend, ids_BT)[0]
+    assert torch.isfinite(log_probs_BTV).all()
+    torch.testing.assert_close(log_probs_BTV.exp().sum(-1), torch.ones(3, 12), atol=1e-5, rtol=0)
+
+
+def test_weights_of_zero_make_the_geometric_mean():
     part, vocabulary = encoded(TEXTS)
     blend = Blend(network(vocabulary.size), graph_of(part, vocabulary, 4)).eval()
     ids_BT = random_ids(vocabulary)
@@ -120,7 +145,8 @@ def test_weights_of_zero_mix_half_and_half():
     alone_BTV = torch.softmax(forward(blend.network, ids_BT)[0] + blend.penalty_V, -1)
     node_BT, _ = blend.path(ids_BT, *blend.initial_state(3)[1:3])
     counted_BTV = blend.ngram_probs(node_BT.flatten()).view_as(mixed_BTV)
-    torch.testing.assert_close(mixed_BTV, (alone_BTV + counted_BTV) / 2, atol=1e-6, rtol=1e-5)
+    mean_BTV = (alone_BTV * counted_BTV).sqrt()
+    torch.testing.assert_close(mixed_BTV, mean_BTV / mean_BTV.sum(-1, keepdim=True), atol=1e-6, rtol=1e-5)
 
 
 def test_probabilities_sum_to_one_and_unread_ids_have_none():
@@ -128,7 +154,7 @@ def test_probabilities_sum_to_one_and_unread_ids_have_none():
     probs_BTV = forward(blend_of(part, vocabulary), random_ids(vocabulary, (20, 15)))[0].exp()
     allowed_V = torch.from_numpy(vocabulary.allowed_V())
     torch.testing.assert_close(probs_BTV.sum(-1), torch.ones(20, 15), atol=1e-5, rtol=0)
-    assert (probs_BTV[..., ~allowed_V] < 1e-30).all() and (probs_BTV[..., allowed_V] > 1e-9).all()
+    assert (probs_BTV[..., ~allowed_V] < 1e-30).all() and (probs_BTV[..., allowed_V] > 1e-15).all()
 
 
 @pytest.mark.parametrize("most", [0, 60, 1 << 24])
@@ -216,14 +242,178 @@ def test_a_blend_passes_the_kit_as_a_model(monkeypatch, cell, most):
         alphabet = "abcdefghijklmnopqrstuvwxyz"[: n_symbols - 3]
         part, vocabulary = encoded(["abc", "cab", "bad", "abba", "ace"], alphabet)
         blend = Blend(RecurrentModel(n_symbols, make(cell), hidden=12, embedding=6), graph_of(part, vocabulary, 3))
-        blend.set_gate(gate() * 0.3)
+        blend.set_gate(gate())
         return blend
 
     spec = seqgen.ModelSpec(name="blend", summary="a blend", source="none", load=load, uses_cell=False)
     check_model(spec)
 
 
-# -- the gate
+# -- the gate of the exponents
+
+
+def predicted(n, seed=0, of=(0.7, 0.4), n_ids=5, per_record=10, spread=1.0):
+    """Return symbols of a mixture with constant exponents, with features that say nothing."""
+    rng = np.random.default_rng(seed)
+    one, other = (torch.from_numpy(rng.dirichlet(np.ones(n_ids), n)).clamp(min=1e-30).log() for _ in range(2))
+    probs_NV = mix(one, other, torch.tensor(of).double().expand(n, 2)).exp().numpy()
+    targets_N = (rng.random((n, 1)) > probs_NV.cumsum(1)).sum(1).clip(max=n_ids - 1)
+    features_NF = rng.normal(0, spread, (n, N_FEATURES)) + rng.normal(0, 3, N_FEATURES)
+    features_NF[:, -1] = 1
+    return Predictions(one, other, torch.from_numpy(targets_N), features_NF, np.arange(n) // per_record)
+
+
+def telling(n, seed=0):
+    """Return symbols whose first feature says which of both knows them, while another is constant."""
+    one, other = predicted(n, seed, (1.0, 0.0)), predicted(n, seed, (0.0, 1.0))
+    first_N = np.random.default_rng(seed).random(n) < 0.5
+    one.features_NF[:, 0], one.features_NF[:, 3] = 5 + 2.0 * first_N, 7.0
+    target_N = torch.where(torch.from_numpy(first_N), one.target_N, other.target_N)
+    return Predictions(one.network_NV, one.ngram_NV, target_N, one.features_NF, one.record_N)
+
+
+def nats_of(predictions, weights_N2F):
+    """Return the loss of each symbol with some weights, by the formula."""
+    exponents_N2 = 0.5 + np.einsum("nf,nkf->nk", predictions.features_NF, weights_N2F)
+    product_NV = exponents_N2[:, :1] * predictions.network_NV.numpy()
+    product_NV = product_NV + exponents_N2[:, 1:] * predictions.ngram_NV.numpy()
+    own_N = product_NV[np.arange(len(product_NV)), predictions.target_N.numpy()]
+    return np.log(np.exp(product_NV).sum(1)) - own_N
+
+
+def for_all(predictions, weights_2F):
+    return np.broadcast_to(weights_2F, (len(predictions.features_NF), 2, N_FEATURES))
+
+
+def highest(predictions):
+    """Return the highest value of likelihood and prior, by LBFGS, and a function that returns that of weights."""
+    x_NF = torch.from_numpy(predictions.features_NF)
+    scale_F, center_F = x_NF.std(0, correction=0), x_NF.mean(0)
+    varies_F = scale_F >= 1e-3
+    z_NF = torch.where(varies_F, (x_NF - center_F) / scale_F, 0.0)
+    z_NF[:, -1] = 1.0
+    prior_F = torch.tensor([1000.0] * (N_FEATURES - 1) + [300.0], dtype=torch.float64)
+
+    def value(scaled_2F):
+        logits_NV = (0.5 + z_NF @ scaled_2F[0])[:, None] * predictions.network_NV
+        logits_NV = logits_NV + (0.5 + z_NF @ scaled_2F[1])[:, None] * predictions.ngram_NV
+        found = torch.log_softmax(logits_NV, -1).gather(1, predictions.target_N[:, None]).sum()
+        return found - 0.5 * (prior_F * scaled_2F**2).sum()
+
+    def value_of(weights_2F):
+        scaled_2F = torch.from_numpy(weights_2F) * torch.where(varies_F, scale_F, 0.0)
+        moved_2 = torch.from_numpy(weights_2F)[:, -1] + torch.from_numpy(weights_2F)[:, :-1] @ center_F[:-1]
+        return float(value(torch.cat([scaled_2F[:, :-1], moved_2[:, None]], 1)))
+
+    scaled_2F = torch.zeros(2, N_FEATURES, dtype=torch.float64, requires_grad=True)
+    optimizer = torch.optim.LBFGS([scaled_2F], max_iter=300, line_search_fn="strong_wolfe")
+
+    def closure():
+        optimizer.zero_grad()
+        loss = -value(scaled_2F)
+        loss.backward()
+        return loss
+
+    optimizer.step(closure)
+    return float(value(scaled_2F.detach())), value_of
+
+
+@pytest.mark.parametrize("n", [1, 2, 30, 400, 3000])
+@pytest.mark.parametrize("kind", [predicted, telling])
+def test_a_gate_has_the_largest_likelihood_under_its_prior(kind, n):
+    predictions = kind(n, seed=n)
+    best, value_of = highest(predictions)
+    weights_2F = fit_gate(predictions)
+    assert value_of(weights_2F) == pytest.approx(best, abs=0.05)  # of n symbols, in nats
+    assert weights_2F.shape == (2, N_FEATURES) and np.isfinite(weights_2F).all()
+    again_2F = fit_gate(predictions, weights_2F + np.random.default_rng(0).normal(0, 0.01, (2, N_FEATURES)))
+    assert value_of(again_2F) == pytest.approx(best, abs=0.05)
+
+
+@pytest.mark.parametrize("of", [(0.9, 0.1), (0.3, 0.8), (1.3, 0.3)])
+def test_a_gate_finds_the_exponents_that_made_the_symbols(of):
+    predictions = predicted(9000, seed=1, of=of)
+    found_N2 = exponents(predictions.features_NF, for_all(predictions, fit_gate(predictions))).numpy()
+    assert found_N2.mean(0).tolist() == pytest.approx(of, abs=0.06) and found_N2.std(0).max() < 0.1
+
+
+def test_a_gate_finds_which_of_both_knows_a_symbol():
+    weights_2F, new = fit_gate(telling(6000)), telling(6000, seed=1)
+    even = nats_of(new, np.zeros((6000, 2, N_FEATURES))).mean()
+    assert nats_of(new, for_all(new, weights_2F)).mean() < even - 0.02
+    assert weights_2F[0, 0] > 0.05 > -0.05 > weights_2F[1, 0]
+    assert abs(weights_2F[:, 3]).max() < 1e-12  # a feature that is constant says nothing
+
+
+@pytest.mark.parametrize("n", [0, 5])
+def test_few_symbols_leave_both_exponents_near_a_half(n):
+    predictions = predicted(n, of=(1.0, 0.0))
+    assert abs(exponents(predictions.features_NF, for_all(predictions, fit_gate(predictions))) - 0.5).sum() < 0.2
+    if not n:
+        assert fit_gate(predictions).ravel().tolist() == NEUTRAL
+
+
+def test_the_logarithm_of_the_mixture_is_its_own():
+    predictions, weights_2F = predicted(200), gate()
+    found_N2 = exponents(predictions.features_NF, for_all(predictions, weights_2F)).double()
+    mixed_NV = mix(predictions.network_NV, predictions.ngram_NV, found_N2)
+    nats_N = -mixed_NV.gather(1, predictions.target_N[:, None])[:, 0].numpy()
+    within_N = ((found_N2 > 0) & (found_N2 < 2)).all(1).numpy()
+    assert within_N.sum() > 100
+    wanted_N = nats_of(predictions, for_all(predictions, weights_2F))
+    np.testing.assert_allclose(nats_N[within_N], wanted_N[within_N], rtol=1e-4, atol=1e-5)
+    allowed_V = torch.tensor([0.0, 0.0, -torch.inf, 0.0, 0.0])
+    masked_NV = mix(predictions.network_NV, predictions.ngram_NV, found_N2, allowed_V)
+    assert (masked_NV[:, 2] == -torch.inf).all()
+    torch.testing.assert_close(masked_NV.exp().sum(1), torch.ones(200).double())
+
+
+@pytest.mark.parametrize(("n", "per_record"), [(300, 10), (9, 3), (700, 700), (60, 1)])
+def test_each_record_has_a_gate_of_other_records(n, per_record):
+    predictions = predicted(n, per_record=per_record)
+    records, folds = np.unique(predictions.record_N), predictions.record_N % 4
+    gates = cross_fit(predictions)
+    assert gates.fitted_R.tolist() == records.tolist() and gates.weights_G2F.shape[0] == 1 + min(4, len(records))
+    found_N2F = gates.of_records(predictions.record_N)
+    for fold in range(min(4, len(records))):
+        outside_N = folds != fold
+        others = Predictions(*(part[outside_N] for part in vars(predictions).values()))
+        wanted_2F = fit_gate(others, gates.weights_G2F[0])
+        assert (found_N2F[~outside_N] == wanted_2F).all()
+    unknown = np.array([-1, len(records), 10**9])
+    assert (gates.of_records(unknown) == gates.weights_G2F[0]).all()
+
+
+def test_records_that_a_gate_is_fitted_to_may_have_any_numbers():
+    predictions = predicted(90)
+    spaced = Predictions(*list(vars(predictions).values())[:4], 7 + 5 * predictions.record_N)
+    plain, gates = cross_fit(predictions), cross_fit(spaced)
+    assert np.array_equal(plain.weights_G2F, gates.weights_G2F)
+    assert np.array_equal(plain.of_records(predictions.record_N), gates.of_records(spaced.record_N))
+    same = Gates.same(plain.weights_G2F[2].ravel())
+    assert (same.of_records(predictions.record_N) == plain.weights_G2F[2]).all()
+
+
+def test_a_cross_fitted_loss_is_not_lower_than_that_of_the_best_exponents():
+    """With features that say nothing, no gate is better than the exponents that made the symbols."""
+    differences, fitted = [], []
+    best_2F = np.zeros((2, N_FEATURES))
+    best_2F[:, -1] = 0.2, -0.1
+    for seed in range(30):
+        predictions = predicted(300, seed)
+        best, gates = nats_of(predictions, for_all(predictions, best_2F)).sum(), cross_fit(predictions)
+        differences.append((nats_of(predictions, gates.of_records(predictions.record_N)).sum() - best) / 300)
+        fitted.append((nats_of(predictions, for_all(predictions, gates.weights_G2F[0])).sum() - best) / 300)
+    error = np.std(differences) / math.sqrt(len(differences))
+    assert -2 * error < np.mean(differences) < 0.03
+    assert np.mean(fitted) < np.mean(differences)  # a loss on its own symbols would be too low
+
+
+def test_a_large_vocabulary_is_fitted_to_fewer_symbols():
+    assert [most_symbols(n_ids) for n_ids in (2, 40, 100, 1000, 50_000)] == [10_000, 10_000, 4000, 500, 500]
+
+
+# -- the gate of a sum
 
 
 def simulated(n, seed=0, share=0.5, spread=1.0, per_record=10):
@@ -292,7 +482,7 @@ def by_lbfgs(observed, starts=3):
 @pytest.mark.parametrize("kind", [simulated, informative])
 def test_the_gate_has_the_largest_likelihood_under_its_prior(kind, n):
     observed = kind(n, seed=n)
-    weights_F = fit_gate(observed)
+    weights_F = fit_share(observed)
     assert objective(observed, weights_F) > by_lbfgs(observed) - 0.2  # of n symbols, in nats
     assert objective(observed, weights_F) >= objective(observed, np.zeros(N_FEATURES)) - 1e-9
     assert weights_F.shape == (N_FEATURES,) and np.isfinite(weights_F).all()
@@ -300,7 +490,7 @@ def test_the_gate_has_the_largest_likelihood_under_its_prior(kind, n):
 
 def test_a_gate_finds_which_model_knows_a_symbol():
     observed = informative(4000)
-    weights_F = fit_gate(observed)
+    weights_F = fit_share(observed)
     half = mixed_nats(observed, np.zeros(N_FEATURES)).mean()
     new = informative(4000, seed=1)
     assert mixed_nats(new, weights_F).mean() < half - 0.1
@@ -315,7 +505,7 @@ def test_a_gate_of_one_feature_is_that_of_a_grid():
     features_NF = np.tile(rng.normal(size=N_FEATURES), (500, 1))
     features_NF[:, -1] = 1
     observed = Observed(ratio_N - 2, np.full(500, -2.0), features_NF, np.arange(500))
-    weights_F = fit_gate(observed)
+    weights_F = fit_share(observed)
     grid = np.linspace(-6, 6, 4801)
     values = [-mixed_nats(observed, np.eye(N_FEATURES)[-1] * w).sum() - w * w / 2 for w in grid]
     assert not weights_F[:-1].any() and weights_F[-1] == pytest.approx(grid[np.argmax(values)], abs=0.05)
@@ -323,9 +513,9 @@ def test_a_gate_of_one_feature_is_that_of_a_grid():
 
 def test_starting_weights_lead_to_the_same_gate():
     observed = informative(3000)
-    plain = fit_gate(observed)
-    for start_F in (plain, gate(3) * 0.3):
-        found = fit_gate(observed, start_F)
+    plain = fit_share(observed)
+    for start_F in (plain, np.random.default_rng(3).normal(0, 0.2, N_FEATURES)):
+        found = fit_share(observed, start_F)
         assert objective(observed, found) == pytest.approx(objective(observed, plain), abs=0.3)
 
 
@@ -334,12 +524,12 @@ def test_a_gate_trusts_the_one_that_is_always_better(better):
     some = simulated(2000)
     observed = Observed(some.rest_N + 2.0 * better, some.rest_N, some.features_NF, some.record_N)
     best = np.maximum(observed.part_N, observed.rest_N)
-    assert mixed_nats(observed, fit_gate(observed)).mean() < -best.mean() + 0.05
+    assert mixed_nats(observed, fit_share(observed)).mean() < -best.mean() + 0.05
 
 
 def test_without_symbols_a_gate_mixes_half_and_half():
     nothing = Observed(np.empty(0), np.empty(0), np.empty((0, N_FEATURES)), np.empty(0, dtype=np.int64))
-    assert fit_gate(nothing).tolist() == [0.0] * N_FEATURES
+    assert fit_share(nothing).tolist() == [0.0] * N_FEATURES
     weights_F, nats = cross_fitted_loss(nothing)
     assert weights_F.tolist() == [0.0] * N_FEATURES and nats == 0
     one = Observed(np.log([0.8]), np.log([0.2]), np.ones((1, N_FEATURES)), np.zeros(1, dtype=np.int64))
@@ -359,11 +549,11 @@ def by_hand(observed, every=1, folds=4):
     def part(chosen_N):
         return Observed(*(getattr(observed, name)[chosen_N] for name in Observed.__dataclass_fields__))
 
-    whole_F = fit_gate(part(fitted_N))
+    whole_F = fit_share(part(fitted_N))
     total = mixed_nats(part(~fitted_N), whole_F).sum()
     for fold in range(folds):
         inside_N = fitted_N & (observed.record_N // every % folds == fold)
-        total += mixed_nats(part(inside_N), fit_gate(part(fitted_N & ~inside_N), whole_F)).sum()
+        total += mixed_nats(part(inside_N), fit_share(part(fitted_N & ~inside_N), whole_F)).sum()
     return total
 
 

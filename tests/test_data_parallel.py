@@ -38,7 +38,7 @@ from seqgen.tokenizers import PAD, CharTokenizer, Vocabulary
 from seqgen.training import Evaluating, shares
 from seqgen.training.divided import DividedGradient
 from seqgen.training.gradients import Gradients
-from seqgen.training.observer import batch_facts
+from seqgen.training.observer import log_probs_of
 from seqgen.training.rendezvous import connect_store, interface_to, serve_store
 from seqgen.training.shares import Shares
 from seqgen.training.train_step import TrainStep
@@ -320,7 +320,7 @@ def test_divided_evaluations_and_samples_have_the_bits_of_one_process(always, mo
     assert n_commands >= 3
     for records, found in ((valid, divided.facts(800, int)), (train, divided.training_facts(train, 800, int))):
         with evaluation_mode(model):
-            wanted = [batch_facts(model, batch, penalty(VOCABULARY))[0] for batch in held_out_batches(records, 800)]
+            wanted = [log_probs_of(model, batch, penalty(VOCABULARY))[0] for batch in held_out_batches(records, 800)]
         assert len(wanted) > 1 and all(torch.equal(*pair) for pair in zip(found, wanted, strict=True))
     assert gang.n_commands > n_commands + 2
     assert alone.losses(800, int) is alone.facts(800, int) is None

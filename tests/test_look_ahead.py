@@ -14,8 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqgen.config import SampleConfig
-from seqgen.counting import Blend, count_records, dense_table, records_of_rows
-from seqgen.counting.gate import N_FEATURES
+from seqgen.counting import N_FEATURES, Blend, count_records, dense_table, records_of_rows
 from seqgen.errors import Diverged, UsageError
 from seqgen.sampling import Sampler, conditional, corrected, find_way, look_ahead
 from seqgen.sampling.corrected import LookAheadSampler, fit_bound
@@ -134,9 +133,9 @@ def test_rows_of_the_ngram_itself_have_equal_weights(letters, monkeypatch):
     monkeypatch.setattr(look_ahead, "POWERS", (1,))
     of, _, graph = letters
     blend = Blend(of[0], graph)
-    gate_F = np.zeros(N_FEATURES)
-    gate_F[-1] = -100  # the bias: the network counts for nothing
-    blend.set_gate(gate_F)
+    gate_2F = np.zeros((2, N_FEATURES))
+    gate_2F[:, -1] = -0.5, 0.5  # the network counts for nothing
+    blend.set_gate(gate_2F)
     one = with_look_ahead((blend.eval(), of[1]), graph, contains="bcb")
     bound = one.pilot(1)
     assert bound.effective > 0.999

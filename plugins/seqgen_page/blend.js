@@ -1,4 +1,4 @@
-// A network mixed with the counts of an n-gram: g p_network + (1 - g) p_ngram.
+// A network mixed with the counts of an n-gram: p_network^a p_ngram^b / Z.
 "use strict";
 
 const TINY = 1.1754943508222875e-38; // keeps logarithms finite
@@ -74,13 +74,22 @@ class Counts {
     for (let id = 0; id < nIds; id++) {
       if (base[id] > 0) entropy -= Math.exp(logits[start + id] - shift) * Math.max(logits[start + id] - shift, -1e4);
     }
-    let score = this.scores[state.node[slot]] + this.ofEntropy * entropy + this.ofLargest * (most - shift);
-    score += this.ofPosition * Math.log1p(state.position[slot]);
-    const share = sigmoid(score);
+    const node = state.node[slot], log1p = Math.log1p(state.position[slot]), { floor } = this;
+    const exponent = (which) => {
+      const known = this.exponents[2 * node + which] + this.ofEntropy[which] * entropy;
+      return Math.min(Math.max(known + this.ofLargest[which] * (most - shift) + this.ofPosition[which] * log1p, 0), this.maxExponent);
+    };
+    const ofNetwork = exponent(0), ofCounts = exponent(1);
+    let top = -Infinity, sum = 0;
     for (let id = 0; id < nIds; id++) {
-      const own = base[id] > 0 ? Math.exp(logits[start + id] - shift) : 0;
-      logits[start + id] = Math.log(Math.max(counts[id] + share * (own - counts[id]), TINY));
+      if (base[id] === 0) continue;
+      const own = Math.max(logits[start + id] - shift, floor), counted = Math.max(Math.log(counts[id]), floor);
+      logits[start + id] = ofNetwork * own + ofCounts * counted;
+      if (logits[start + id] > top) top = logits[start + id];
     }
+    for (let id = 0; id < nIds; id++) if (base[id] > 0) sum += Math.exp(logits[start + id] - top);
+    const norm = top + Math.log(sum);
+    for (let id = 0; id < nIds; id++) logits[start + id] = base[id] > 0 ? Math.max(logits[start + id] - norm, floor) : floor;
     if (!this.usual) return;
     const prefix = state.prefix[slot], usual = this.usual[prefix];
     for (let id = 0; id < nIds; id++) logits[start + id] += usual;

@@ -24,7 +24,7 @@ _NOT_GIVEN = 0  # the id of a condition that is left out
 _MAX_IDS = 64  # of a sampled row that are compared
 _LEAST_BITS = 0.0001  # a smaller cost of rounding is reported as less than this
 _TABLES = {
-    "shorter_R": "shorter", "mass_R": "mass", "scores_R": "scores", "starts_R": "starts", "ids_A": "ids",
+    "shorter_R": "shorter", "mass_R": "mass", "exponents_R2": "exponents", "starts_R": "starts", "ids_A": "ids",
     "probs_A": "probs", "next_A": "next", "base_V": "base",
 }  # fmt: skip
 _CHANGES = {
@@ -137,6 +137,7 @@ class PageExporter:
             "counts": None if counts is None else {
                 "begin": counts.begin, "ends": counts.ends, "ofEntropy": counts.of_entropy,
                 "ofLargest": counts.of_largest, "ofPosition": counts.of_position,
+                "maxExponent": counts.max_exponent, "floor": counts.floor,
             },
             "repeats": None if gate is None else {
                 "lookBack": gate.look_back, "base": gate.base, "shortest": gate.shortest,

@@ -3,31 +3,42 @@
 from seqgen.counting.blend import Blend, entropy
 from seqgen.counting.counts_file import Counts, count_part, count_records, dump_counts, load_counts
 from seqgen.counting.discount import fit_factor, is_first, records_of_ids
-from seqgen.counting.gate import (
-    N_FEATURES,
-    Observed,
-    cross_fitted,
-    fit_gate,
-    mixed_nats,
-    node_features,
-    scored_nats,
-)
+from seqgen.counting.gate import Observed, cross_fitted, fit_share, mixed_nats, scored_nats
 from seqgen.counting.graph import Graph, build_graph, dense_table
 from seqgen.counting.kneser_ney import MAX_ORDER, Records, choose_order, leave_out_by_order
+from seqgen.counting.log_linear import (
+    FLOOR,
+    N_FEATURES,
+    N_WEIGHTS,
+    NEUTRAL,
+    Gates,
+    Predictions,
+    cross_fit,
+    exponents,
+    fit_gate,
+    mix,
+    most_symbols,
+    node_features,
+)
 from seqgen.counting.mixture import Mixture
 from seqgen.counting.records import N_BLOCKS, records_of_part, records_of_rows, records_of_texts
 from seqgen.counting.repeats import N_REPEAT_FEATURES, Repeats, blend_of, fit_repeats, network_of
 
 __all__ = [
+    "FLOOR",
     "MAX_ORDER",
+    "NEUTRAL",
     "N_BLOCKS",
     "N_FEATURES",
     "N_REPEAT_FEATURES",
+    "N_WEIGHTS",
     "Blend",
     "Counts",
+    "Gates",
     "Graph",
     "Mixture",
     "Observed",
+    "Predictions",
     "Records",
     "Repeats",
     "blend_of",
@@ -35,17 +46,22 @@ __all__ = [
     "choose_order",
     "count_part",
     "count_records",
+    "cross_fit",
     "cross_fitted",
     "dense_table",
     "dump_counts",
     "entropy",
+    "exponents",
     "fit_factor",
     "fit_gate",
     "fit_repeats",
+    "fit_share",
     "is_first",
     "leave_out_by_order",
     "load_counts",
+    "mix",
     "mixed_nats",
+    "most_symbols",
     "network_of",
     "node_features",
     "records_of_ids",

@@ -20,8 +20,8 @@ from torch import Tensor, nn
 
 from seqgen.batches import Encoded, evaluation_batches
 from seqgen.counting.discount import build_discount
-from seqgen.counting.gate import N_FEATURES, N_LENGTHS, node_scores
 from seqgen.counting.graph import Graph, dense_table
+from seqgen.counting.log_linear import FLOOR, LARGEST, N_FEATURES, N_LENGTHS, NEUTRAL, mix, node_exponents
 from seqgen.model import evaluation_mode, make_stepper
 from seqgen.protocols import State
 from seqgen.tokenizers import BOS, EOS
@@ -35,10 +35,10 @@ _TINY = torch.finfo(torch.float32).tiny  # keeps logarithms finite
 
 
 class Blend(nn.Module):
-    """A model whose probabilities are g p_network + (1 - g) p_ngram.
+    """A model whose probabilities are p_network^a p_ngram^b / Z; ``seqgen.counting.log_linear`` has the formula.
 
     Its state is that of the network, the node of the n-gram, the position and the prefix of training records. It has no
-    parameters of its own: weights of the gate are fitted by ``fit_gate`` and set by ``set_gate``.
+    parameters of its own: weights of the gate are fitted by ``cross_fit`` and set by ``set_gate``.
 
     Args:
         network: implements :class:`seqgen.Model`.
@@ -58,7 +58,8 @@ class Blend(nn.Module):
     following_DV: Tensor
     shorter_R: Tensor
     mass_R: Tensor
-    scores_R: Tensor
+    exponents_R2: Tensor
+    weights_32: Tensor
     starts_R: Tensor
     keys_A: Tensor
     probs_A: Tensor
@@ -92,16 +93,19 @@ class Blend(nn.Module):
         }
         for name, array in arrays.items():
             self.register_buffer(name, torch.from_numpy(np.ascontiguousarray(array)), persistent=False)
-        self.register_buffer("scores_R", torch.zeros(graph.n_nodes), persistent=False)
+        self.register_buffer("exponents_R2", torch.zeros(graph.n_nodes, 2), persistent=False)
+        self.register_buffer("weights_32", torch.zeros(3, 2), persistent=False)
         self.register_buffer("change_IV", None, persistent=False)
         self.register_buffer("next_IV", None, persistent=False)
-        self.gate_F: npt.NDArray[np.float64] = np.zeros(N_FEATURES)
-        self.set_gate(self.gate_F)
+        self.gate_2F: npt.NDArray[np.float64]
+        self.set_gate(NEUTRAL)
 
-    def set_gate(self, weights_F: npt.ArrayLike) -> None:
-        """Set the weights of the gate, and lower no probability."""
-        self.gate_F = np.asarray(weights_F, dtype=np.float64)
-        self.scores_R = torch.from_numpy(node_scores(self.graph, self.gate_F)).to(self.mass_R)
+    def set_gate(self, weights: npt.ArrayLike) -> None:
+        """Set the weights of the gate, (2, F) or all in a row, and lower no probability."""
+        self.gate_2F = np.asarray(weights, dtype=np.float64).reshape(2, N_FEATURES)
+        self.exponents_R2 = torch.from_numpy(node_exponents(self.graph, self.gate_2F)).to(self.mass_R)
+        weights_32 = torch.from_numpy(self.gate_2F.T[2 * N_LENGTHS + 1 : -1])  # of what the nodes do not know
+        self.weights_32 = weights_32.to(self.mass_R)
         self.change_IV = self.next_IV = None
 
     def set_discount(self, factor: float) -> None:
@@ -201,13 +205,18 @@ class Blend(nn.Module):
     def _mixed(self, logits_NV: Tensor, node_N: Tensor, position_N: Tensor) -> Tensor:
         """Return the log probabilities of the mixture."""
         log_probs_NV = torch.log_softmax(logits_NV.to(self.penalty_V.dtype) + self.penalty_V, -1)
-        probs_NV = log_probs_NV.exp()
-        entropy_N = entropy(log_probs_NV, probs_NV)
-        of_entropy, of_largest, of_position = self.gate_F[2 * N_LENGTHS + 1 : -1].tolist()
-        score_N = self.scores_R[node_N] + of_entropy * entropy_N + of_largest * log_probs_NV.amax(-1)
-        score_N = score_N + of_position * torch.log1p(position_N.to(self.penalty_V.dtype))
-        ngram_NV = self.ngram_probs(node_N)
-        return torch.lerp(ngram_NV, probs_NV, torch.sigmoid(score_N)[:, None]).clamp_(min=_TINY).log_()
+        facts_N3 = torch.stack(
+            (
+                entropy(log_probs_NV, log_probs_NV.exp()),
+                log_probs_NV.amax(-1),
+                torch.log1p(position_N.to(self.penalty_V.dtype)),
+            ),
+            1,
+        )
+        exponents_N2 = self.exponents_R2.index_select(0, node_N) + facts_N3 @ self.weights_32
+        ngram_NV = self.ngram_probs(node_N).clamp(min=_TINY).log()
+        mixed_NV = mix(log_probs_NV.clamp(min=FLOOR), ngram_NV, exponents_N2.clamp(0, LARGEST), self.penalty_V)
+        return mixed_NV.clamp(min=FLOOR)
 
     def ngram_probs(self, node_N: Tensor) -> Tensor:
         """Return the distributions (N, V) of nodes."""

@@ -1,13 +1,10 @@
-"""The gate of a blend: the share of the network in each prediction, from what the network and the counts know.
+"""The gate between two predictions that are mixed as a sum: the share of the first, from what is known before a symbol.
 
-    g = sigmoid(w . x),   p = g p_network + (1 - g) p_ngram
+    g = sigmoid(w . x),   p = g p_first + (1 - g) p_second
 
-x holds, for each context length, the logarithm of its count and the share of the probability that it does not leave to
-shorter contexts; the entropies of both distributions; the network's largest log probability; the logarithm of the
-position; and a constant. The weights are fitted to held-out symbols, never to training symbols: there the network
-repeats what it has learned by heart, and a gate would learn to trust it too far.
+The weights are fitted to held-out symbols, never to training symbols.
 
-Dimension letters: N symbols, F features, K context lengths.
+Dimension letters: N symbols, F features.
 """
 
 from __future__ import annotations
@@ -20,18 +17,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from seqgen.counting.graph import Graph
-from seqgen.counting.kneser_ney import MAX_ORDER
-
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     Integers = npt.NDArray[np.integer[Any]]
     Floats = npt.NDArray[np.floating[Any]]
 
-N_LENGTHS = MAX_ORDER - 1
-N_FEATURES = 2 * N_LENGTHS + 5
-"""F: two for each context length, both entropies, the largest log probability, the position and the constant."""
 _MAX_SYMBOLS = 10_000  # that a gate is fitted to
 _LEAST_SYMBOLS = 200  # that all weights are fitted to: seven names say hardly more than their own letters
 _STEPS = 50
@@ -47,8 +38,8 @@ class Observed:
     """The predictions of two models of some symbols, of which a gate gives the share of the first.
 
     Attributes:
-        part_N: log probability that the first model gives to each symbol, nats: the network of a blend.
-        rest_N: log probability that the second gives to it, nats: the counts of a blend.
+        part_N: log probability that the first model gives to each symbol, nats.
+        rest_N: log probability that the second gives to it, nats.
         features_NF: what the gate sees before each symbol, float32.
         record_N: the record of each symbol, from 0.
     """
@@ -59,37 +50,10 @@ class Observed:
     record_N: Integers
 
 
-def node_features(graph: Graph, node_N: Integers) -> Floats:
-    """Return the features of nodes: counts and shares by context length, then the entropy, (N, 2 K + 1) float32."""
-    found_NF = np.zeros((len(node_N), 2 * N_LENGTHS + 1), dtype=np.float32)
-    found_NF[:, -1] = graph.entropy_R[node_N]
-    at_N, rows_N = node_N, np.arange(len(node_N))
-    while len(at_N):
-        length_N = graph.length_R[at_N].astype(np.int64)
-        deep = length_N > 0
-        at_N, rows_N, length_N = at_N[deep], rows_N[deep], length_N[deep]
-        found_NF[rows_N, length_N - 1] = np.log1p(graph.total_R[at_N])
-        found_NF[rows_N, N_LENGTHS + length_N - 1] = 1 - graph.mass_R[at_N]
-        at_N = graph.shorter_R[at_N]
-    return found_NF
-
-
-def node_scores(graph: Graph, weights_F: Floats) -> Floats:
-    """Return the part of w . x that belongs to each node, the constant included, (R,) float32."""
-    scores_R = np.zeros(graph.n_nodes)
-    for length in range(1, graph.order):
-        level = graph.level(length)
-        own_R = weights_F[length - 1] * np.log1p(graph.total_R[level], dtype=np.float64)
-        own_R += weights_F[N_LENGTHS + length - 1] * (1 - graph.mass_R[level].astype(np.float64))
-        scores_R[level] = scores_R[graph.shorter_R[level]] + own_R
-    scores_R += weights_F[2 * N_LENGTHS] * graph.entropy_R + weights_F[-1]
-    return scores_R.astype(np.float32)
-
-
-def fit_gate(observed: Observed, start_F: Floats | None = None) -> Floats:
+def fit_share(observed: Observed, start_F: Floats | None = None) -> Floats:
     """Return the weights (F,) of the largest likelihood under a standard normal prior on the scaled features.
 
-    Without symbols they are 0, which mixes network and counts half and half. The maximum is found by Newton's steps
+    Without symbols they are 0, which mixes half and half. The maximum is found by Newton's steps
     with a curvature that is kept positive, halved where they overshoot.
 
     Args:
@@ -174,13 +138,13 @@ def cross_fitted(observed: Observed, folds: int = 4) -> tuple[Floats, Floats]:
         observed = replace(observed, features_NF=observed.features_NF * constant_F)
     every = max(-(-len(observed.record_N) // _MAX_SYMBOLS), 1)
     fitted_N = observed.record_N % every == 0
-    weights_F = fit_gate(_selected(observed, fitted_N))
+    weights_F = fit_share(_selected(observed, fitted_N))
     score_N = gate_scores(observed.features_NF, weights_F)
     fold_N = np.where(fitted_N, observed.record_N // every % folds, -1)
     for fold in range(folds):
         inside_N = fold_N == fold
         if inside_N.any():
-            others_F = fit_gate(_selected(observed, fitted_N & ~inside_N), weights_F)
+            others_F = fit_share(_selected(observed, fitted_N & ~inside_N), weights_F)
             score_N[inside_N] = gate_scores(observed.features_NF[inside_N], others_F)
     return weights_F, score_N
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from seqgen.counting.gate import N_FEATURES
+from seqgen.counting.log_linear import N_FEATURES, N_WEIGHTS
 from seqgen.counting.repeats import N_REPEAT_FEATURES
 from seqgen.errors import CheckpointError
 
@@ -33,10 +33,12 @@ class Mixture:
         Raises:
             CheckpointError: a gate has not as many finite numbers as it needs, or the share is not in (0, 1].
         """
-        for name, size in (("gate", N_FEATURES), ("repeats", N_REPEAT_FEATURES)):
+        for name, size in (("gate", N_WEIGHTS), ("repeats", N_REPEAT_FEATURES)):
             found = state.get(name)
             numbers = found if isinstance(found, list) else []
             wrong = len(numbers) != size or not all(isinstance(one, float) and math.isfinite(one) for one in numbers)
+            if name == "gate" and len(numbers) == N_FEATURES:
+                raise CheckpointError("an older version blended this run, as a sum of probabilities; train it again")
             if found is not None and wrong:
                 raise CheckpointError(f"the checkpoint is damaged: its {name} is not {size} numbers")
         share = state.get("kept_share")

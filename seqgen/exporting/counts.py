@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seqgen.counting import Blend, blend_of
-from seqgen.counting.gate import N_LENGTHS
+from seqgen.counting.log_linear import FLOOR, LARGEST
 from seqgen.tokenizers import PAD
 
 if TYPE_CHECKING:
@@ -25,14 +25,15 @@ class CountTables:
     """The n-gram of a blend: nodes are contexts, node 0 the empty one, and arcs lead to longer contexts.
 
     With m the share of a node that its shorter node has, p(s | node) = m p(s | shorter node) + (probability of the arc
-    s, if there is one); below node 0 is ``base_V``. The blend is g p_network + (1 - g) p_ngram, with
-    g = sigmoid(score of the node + ``of_entropy`` H + ``of_largest`` max log p + ``of_position`` log(1 + position)), H
-    and p of the network. After a symbol s the node is the target of arc s of the longest suffix that has one, else 0.
+    s, if there is one); below node 0 is ``base_V``. The blend is p_network^a p_ngram^b / Z, where log probabilities are
+    at least ``floor``, and a and b within [0, ``max_exponent``]: each is the number of the node + ``of_entropy`` H +
+    ``of_largest`` max log p + ``of_position`` log(1 + position), H and p of the network. After a symbol s the node is
+    the target of arc s of the longest suffix that has one, else 0.
 
     Attributes:
         shorter_R: the node of each context without its first symbol.
         mass_R: m.
-        scores_R: the score of each node.
+        exponents_R2: the numbers of each node, for a and b.
         starts_R: the first arc of each node, and after the last one their number, (R + 1,).
         ids_A: the id of each arc, ascending in each node.
         probs_A: its probability.
@@ -41,15 +42,17 @@ class CountTables:
             position.
         begin: the node after the mark before a text.
         ends: whether texts end, so that positions are counted from 0 after the mark; else the position stays 0.
-        of_entropy: weight of the gate.
-        of_largest: weight of the gate.
-        of_position: weight of the gate.
+        of_entropy: weights of a and of b.
+        of_largest: weights of a and of b.
+        of_position: weights of a and of b.
+        max_exponent: the largest exponent.
+        floor: the smallest log probability, nats.
         prefixes: the prefixes of training records whose probability is lowered; None: none is.
     """
 
     shorter_R: Array
     mass_R: Array
-    scores_R: Array
+    exponents_R2: Array
     starts_R: Array
     ids_A: Array
     probs_A: Array
@@ -57,9 +60,11 @@ class CountTables:
     base_V: Array
     begin: int
     ends: bool
-    of_entropy: float
-    of_largest: float
-    of_position: float
+    of_entropy: list[float]
+    of_largest: list[float]
+    of_position: list[float]
+    max_exponent: float
+    floor: float
     prefixes: Prefixes | None
 
 
@@ -91,12 +96,12 @@ def counts_of(run: Any) -> CountTables | None:
     blend = blend_of(run.model)
     if blend is None:
         return None
-    graph, gate_F = blend.graph, blend.gate_F
-    of_entropy, of_largest, of_position = gate_F[2 * N_LENGTHS + 1 : -1].tolist()
+    graph = blend.graph
+    of_entropy, of_largest, of_position = blend.weights_32.tolist()
     return CountTables(
         shorter_R=graph.shorter_R,
         mass_R=graph.mass_R,
-        scores_R=blend.scores_R.cpu().numpy(),
+        exponents_R2=blend.exponents_R2.cpu().numpy(),
         starts_R=blend.starts_R.cpu().numpy(),
         ids_A=(graph.keys_A % graph.n_ids).astype(np.int32),
         probs_A=graph.probs_A,
@@ -107,6 +112,8 @@ def counts_of(run: Any) -> CountTables | None:
         of_entropy=of_entropy,
         of_largest=of_largest,
         of_position=of_position,
+        max_exponent=LARGEST,
+        floor=FLOOR,
         prefixes=_prefixes(blend),
     )
 

@@ -8,27 +8,26 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 from seqgen.batches import Encoded, Parts, Stream, evaluation_batches
 from seqgen.checkpoint import RefitSettings
 from seqgen.config import TrainSettings
 from seqgen.counting import (
-    N_FEATURES,
     N_REPEAT_FEATURES,
+    NEUTRAL,
     Blend,
+    Gates,
     Mixture,
-    Observed,
     Repeats,
-    cross_fitted,
+    cross_fit,
     fit_factor,
     fit_repeats,
     is_first,
-    mixed_nats,
-    scored_nats,
 )
 from seqgen.evaluation import (
     MIN_WINDOWS,
@@ -40,14 +39,9 @@ from seqgen.evaluation import (
 )
 from seqgen.signals import StopFlag
 from seqgen.training.events import Report
-from seqgen.training.observer import Observer, observe_repeats
+from seqgen.training.observer import Measured, Observer, observe_repeats
 from seqgen.training.shares import Shares
 from seqgen.training.state import TrainState
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
-
-    Floats = npt.NDArray[np.floating[Any]]
 
 _KNOWN_IDS = 20_000  # ids of the training records whose probabilities are measured
 _LEAST_GAIN = 0.002  # share of the held-out loss for which a network is mixed with something
@@ -75,7 +69,7 @@ class Evaluator:
         settings: of the run.
         shares: what each process computes of an evaluation.
         blend: the model with the counts that it may be blended with; None: none.
-        refit: the run whose gates a mixture has where nothing is held out; None: a blend is half and half.
+        refit: the run whose gates a mixture has where nothing is held out; None: both parts of a blend count the same.
         look_back: the symbols in which what a record repeats is looked for.
     """
 
@@ -144,7 +138,7 @@ class Evaluator:
             metrics["train_loss_nats"] = state.nats / state.n_targets
             metrics["train_bits_per_char"] = bits_per_char(state.nats, state.n_chars, state.n_records)
         loss_nats = copies = None
-        mixture = Mixture([0.0] * N_FEATURES if self._settings.blend == "ngram" else None)
+        mixture = Mixture(NEUTRAL if self._settings.blend == "ngram" else None)
         if self._refit is not None:
             mixture = Mixture(self._refit.gate, self._refit.kept_share, self._refit.repeats)
         if len(self._valid):
@@ -188,23 +182,24 @@ class Evaluator:
             known = self._shares.losses(most, check)
             found = held_out_loss(self._model, self._valid, self._penalty_V, most=most, check=check, known=known)
             return found, Mixture()
-        observed, alone = self._observer.observe(most, check)
-        if not math.isfinite(alone.loss_nats):  # has diverged
-            return alone, Mixture()
-        weights_F, score_N = cross_fitted(observed)
+        sample = self._observer.sample(most, check)
+        diverged = not bool(torch.isfinite(sample.network_NV).all())
+        gates = Gates.same(NEUTRAL) if diverged else cross_fit(sample)
+        measured, alone = self._observer.measure(most, gates, check)
+        if diverged or not math.isfinite(alone.loss_nats):
+            return replace(alone, loss_nats=math.nan, bits_per_char=math.nan), Mixture()
         metrics["valid_network_bits_per_char"] = alone.bits_per_char
-        counts = -float(observed.rest_N.sum()) / alone.n_targets / max(alone.loss_nats, 1e-9)
+        counts = -float(measured.ngram_N.sum()) / alone.n_targets / max(alone.loss_nats, 1e-9)
         metrics["valid_counts_bits_per_char"] = alone.bits_per_char * counts
-        nats_N = scored_nats(observed, score_N)
         kept_share, taken = None, 0.0
         if self._known is not None:
-            kept_share, taken = self._discount(observed, nats_N, weights_F, most, check)
-        nats = float(nats_N.sum()) + alone.n_records * math.log1p(-taken)
+            kept_share, taken = self._discount(measured, gates, most, check)
+        nats = -float(measured.mixed_N.sum()) + alone.n_records * math.log1p(-taken)
         if self._settings.blend == "auto" and nats >= (1 - _LEAST_GAIN) * alone.loss_nats * alone.n_targets:
             return alone, Mixture()
         scale = nats / alone.n_targets / max(alone.loss_nats, 1e-9)
         blended = replace(alone, loss_nats=alone.loss_nats * scale, bits_per_char=alone.bits_per_char * scale)
-        return blended, Mixture(weights_F.tolist(), kept_share)
+        return blended, Mixture(gates.weights_G2F[0].ravel().tolist(), kept_share)
 
     def _with_repeats(
         self, held_out: HeldOut, mixture: Mixture, most: int, check: Callable[[], None], metrics: dict[str, Any]
@@ -226,23 +221,22 @@ class Evaluator:
         return repeating, replace(mixture, repeats=weights_G.tolist())
 
     def _discount(
-        self, observed: Observed, nats_N: Floats, weights_F: Floats, most: int, check: Callable[[], None]
+        self, measured: Measured, gates: Gates, most: int, check: Callable[[], None]
     ) -> tuple[float | None, float]:
         """Return the share of their probability that training records keep, and the probability taken from all."""
         assert self._known is not None and isinstance(self._valid, Encoded)
         batches = evaluation_batches(self._valid.lengths_N, RECORDS_PER_BATCH[Encoded], most)
         first_N = self._is_first_N[np.concatenate(list(batches))]
-        held_out = float(np.exp(-np.bincount(observed.record_N, nats_N))[first_N].sum()) / int(first_N.sum())
-        training, _ = self._known.observe(self._n_known, check)
-        training_nats_N = mixed_nats(training, weights_F)
-        mean = float(np.exp(-np.bincount(training.record_N, training_nats_N)).mean())
+        held_out = float(np.exp(np.bincount(measured.record_N, measured.mixed_N))[first_N].sum()) / int(first_N.sum())
+        training, _ = self._known.measure(self._n_known, Gates.same(gates.weights_G2F[0]), check)
+        mean = float(np.exp(np.bincount(training.record_N, training.mixed_N)).mean())
         mass = min(mean * len(self._known), 1.0)  # some records stand for all, and may be the likelier ones
         kept_share = fit_factor(mass, held_out * self._n_distinct)
         return kept_share, 0.0 if kept_share is None else (1 - kept_share) * mass
 
     def _batch_s(self, stop: StopFlag) -> float:
         """Return the seconds that one batch of held-out records, or one window of a long text, takes."""
-        started, n_batches, check = time.monotonic(), 0, _stop_check(stop)
+        n_batches, check = 0, _stop_check(stop)
 
         def check_once() -> None:
             nonlocal n_batches
@@ -251,13 +245,23 @@ class Evaluator:
                 raise _FirstBatchDone
             n_batches = 1
 
-        most = RECORDS_PER_BATCH[Encoded] if isinstance(self._valid, Encoded) else self._settings.eval_records
-        with contextlib.suppress(_FirstBatchDone):
-            held_out_loss(self._model, self._valid, self._penalty_V, most=most, check=check_once)
-        if self._settings.repeats in ("auto", "on"):
+        def once(measure: Callable[[], object]) -> None:
+            nonlocal n_batches
             n_batches = 0
             with contextlib.suppress(_FirstBatchDone):
-                observe_repeats(self._repeating(Mixture()), self._valid, most, check_once)
+                measure()
+
+        most = RECORDS_PER_BATCH[Encoded] if isinstance(self._valid, Encoded) else self._settings.eval_records
+        held_out: Callable[[], object] = partial(
+            held_out_loss, self._model, self._valid, self._penalty_V, most=most, check=check_once
+        )
+        if self._observer is not None:
+            held_out = partial(self._observer.measure, most, Gates.same(NEUTRAL), check_once)
+            once(held_out)  # contexts are looked up in the first evaluation only
+        started = time.monotonic()
+        once(held_out)
+        if self._settings.repeats in ("auto", "on"):
+            once(lambda: observe_repeats(self._repeating(Mixture()), self._valid, most, check_once))
         return max(time.monotonic() - started, 1e-6)
 
 

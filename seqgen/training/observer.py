@@ -1,20 +1,33 @@
 """The held-out symbols of a run as the gates of its mixture see them.
 
-Dimension letters: B batch, T steps, N symbols, F features.
+Dimension letters: B batch, T steps, N symbols, F features, V ids that can be predicted.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from seqgen.batches import Batch, Encoded, Stream
-from seqgen.counting import N_FEATURES, Blend, Observed, Repeats, entropy, node_features
+from seqgen.counting import (
+    FLOOR,
+    N_FEATURES,
+    Blend,
+    Gates,
+    Observed,
+    Predictions,
+    Repeats,
+    entropy,
+    exponents,
+    mix,
+    most_symbols,
+    node_features,
+)
 from seqgen.evaluation import HeldOut, bits_per_char, held_out_batches
 from seqgen.model import evaluation_mode
 from seqgen.protocols import State
@@ -24,20 +37,47 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     Floats = npt.NDArray[np.floating[Any]]
+    Integers = npt.NDArray[np.integer[Any]]
 
 _REPEAT_IDS, _FEWEST_RECORDS = 20_000, 5  # held-out ids, and records, that the gate of what they repeat is fitted to
 _LANES_APART = 4  # of the lanes of a long text, each of which is a stretch of it, those that this gate is fitted to
-_SYMBOLS = 1 << 14  # whose distributions are looked up together
+_PROBABILITIES = 1 << 22  # that are computed together
+_TINY = float(np.finfo(np.float32).tiny)
+
+
+class Measured(NamedTuple):
+    """The predictions of held-out symbols by a blend and by its parts, as if their records were new.
+
+    Attributes:
+        network_N: log probability that the network gives to each symbol, nats.
+        ngram_N: that of the counts.
+        mixed_N: that of both together.
+        record_N: the record of each symbol, from 0.
+    """
+
+    network_N: Floats
+    ngram_N: Floats
+    mixed_N: Floats
+    record_N: Integers
+
+
+class _Looked(NamedTuple):
+    """The symbols of a batch as the counts see them; ``features_NF`` lacks what the network says."""
+
+    node_N: Tensor
+    target_N: Tensor
+    features_NF: Floats
+    row_N: Integers
 
 
 class Observer:
-    """Held-out symbols, whose counts are looked up once.
+    """Held-out symbols, whose contexts are looked up once.
 
     Args:
         blend: the network and the counts.
         encoded: the held-out part.
         penalty_V: the result of ``seqgen.evaluation.penalty``, on the model's device.
-        divided: returns the result of ``batch_facts`` for each batch of at most so many records, where several
+        divided: returns the result of ``log_probs_of`` for each batch of at most so many records, where several
             processes compute them, else None; calls its last argument before each round.
     """
 
@@ -49,85 +89,132 @@ class Observer:
         divided: Callable[[int, Callable[[], None]], Iterator[Tensor] | None] = lambda most, check: None,
     ) -> None:
         self._blend, self._encoded, self._penalty_V, self._divided = blend, encoded, penalty_V, divided
-        self._most, self._counts = -1, _nothing()
+        self._column_V = torch.cumsum(penalty_V == 0, 0) - 1  # of each id that can be predicted
+        self._n_ids = int((penalty_V == 0).sum())
+        self._most, self._looked = -1, list[_Looked]()
+        self._nodes: tuple[Tensor, Tensor] | None = None  # after the last batch that was looked up
 
     def __len__(self) -> int:
         """Return the number of records."""
         return len(self._encoded)
 
-    def observe(self, most: int, check: Callable[[], None]) -> tuple[Observed, HeldOut]:
-        """Return the predictions of at most ``most`` records, and the loss of the network alone.
+    def sample(self, most: int, check: Callable[[], None]) -> Predictions:
+        """Return the predictions that a gate is fitted to: of records evenly spaced, or of a text where it begins.
+
+        The lanes in which a text is evaluated begin all over it.
 
         Args:
             most: limit on the records, as ``held_out_loss`` has it.
             check: called before each batch; may raise to stop.
         """
-        if most != self._most:
-            self._counts = self._look_up(most, check)
-            self._most = most
-        found: list[Floats] = [np.empty((3, 0))]
-        n_chars = n_records = 0
+        wanted, every = most_symbols(self._n_ids), 1
+        if isinstance(self._encoded, Encoded):
+            n_symbols = len(self._encoded.flat) * min(most, len(self._encoded)) // len(self._encoded)
+            every = max(1, -(-n_symbols // wanted))
+        found, n_records, n_found = list[Predictions](), 0, 0
+        state: State = None
+        nodes = None
         with evaluation_mode(self._blend):
-            for facts_3N, batch in self._facts(most, check):
-                found.append(facts_3N.numpy())
+            for held_out in held_out_batches(self._encoded, most):
+                check()
+                first = -n_records % every
+                batch = held_out._replace(
+                    ids_BT=held_out.ids_BT[first::every], targets_BT=held_out.targets_BT[first::every]
+                ).to(self._penalty_V.device)
+                log_probs_NV, state = log_probs_of(self._blend.network, batch, self._penalty_V, state)
+                looked, nodes = self._look(batch, nodes)
+                ngram_NV, features_NF = self._complete(looked, log_probs_NV)
+                record_N = n_records + first + every * looked.row_N
+                found.append(Predictions(log_probs_NV, ngram_NV, looked.target_N, features_NF, record_N))
+                n_records, n_found = n_records + len(held_out.ids_BT), n_found + len(record_N)
+                if isinstance(self._encoded, Stream) and n_found >= wanted:
+                    break
+        return Predictions(
+            torch.cat([one.network_NV for one in found]),
+            torch.cat([one.ngram_NV for one in found]),
+            torch.cat([one.target_N for one in found]),
+            np.concatenate([one.features_NF for one in found]),
+            np.concatenate([one.record_N for one in found]),
+        )
+
+    def measure(self, most: int, gates: Gates, check: Callable[[], None]) -> tuple[Measured, HeldOut]:
+        """Return the predictions of at most ``most`` records, and the loss of the network alone.
+
+        Args:
+            most: limit on the records, as ``held_out_loss`` has it.
+            gates: of the mixture.
+            check: called before each batch; may raise to stop.
+        """
+        if most != self._most:
+            self._most, self._looked, self._nodes = most, [], None
+        found: list[Floats] = [np.empty((4, 0))]
+        n_chars = n_records = n_rows = 0
+        with evaluation_mode(self._blend):
+            for looked, log_probs_NV, batch in self._batches(most, check):
+                record_N = n_rows + looked.row_N
+                found.append(np.concatenate((self._measured(looked, log_probs_NV, gates, record_N), record_N[None])))
                 n_chars += batch.n_chars
                 n_records += batch.n_records
-        network_N, entropy_N, largest_N = np.concatenate(found, 1)
-        features_NF = self._counts.features_NF  # whose columns of the network are written anew each time
-        features_NF[:, -4], features_NF[:, -3] = entropy_N, largest_N
-        observed = Observed(network_N, self._counts.rest_N, features_NF, self._counts.record_N)
+                n_rows += len(batch.ids_BT)
+        network_N, ngram_N, mixed_N, record_N = np.concatenate(found, 1)
         nats, n_targets = -float(network_N.sum()), len(network_N)
         alone = HeldOut(nats / n_targets, bits_per_char(nats, n_chars, n_records), n_records, n_targets)
-        return observed, alone
+        return Measured(network_N, ngram_N, mixed_N, record_N.astype(np.int64)), alone
 
-    def _facts(self, most: int, check: Callable[[], None]) -> Iterator[tuple[Tensor, Batch]]:
-        """Yield the result of ``batch_facts`` for each batch, with the batch."""
+    def _batches(self, most: int, check: Callable[[], None]) -> Iterator[tuple[_Looked, Tensor, Batch]]:
+        """Yield what the counts know of each batch, the log probabilities by the network, and the batch."""
         divided = self._divided(most, check)
-        if divided is not None:
-            yield from zip(divided, held_out_batches(self._encoded, most), strict=True)
-            return
         state: State = None
-        for batch in self._batches(most, check):
-            facts_3N, state = batch_facts(self._blend.network, batch, self._penalty_V, state)
-            yield facts_3N, batch
+        for number, held_out in enumerate(held_out_batches(self._encoded, most)):
+            if divided is None:
+                check()
+            batch = held_out.to(self._penalty_V.device)
+            if number == len(self._looked):
+                looked, self._nodes = self._look(batch, self._nodes)
+                self._looked.append(looked)
+            if divided is None:
+                log_probs_NV, state = log_probs_of(self._blend.network, batch, self._penalty_V, state)
+            else:
+                log_probs_NV = next(divided).to(self._penalty_V.device)
+            yield self._looked[number], log_probs_NV, batch
 
-    def _batches(self, most: int, check: Callable[[], None]) -> Iterator[Batch]:
-        for batch in held_out_batches(self._encoded, most):
-            check()
-            yield batch.to(self._penalty_V.device)
+    def _look(self, batch: Batch, nodes: tuple[Tensor, Tensor] | None) -> tuple[_Looked, tuple[Tensor, Tensor]]:
+        """Return what the counts know of a batch, and node and position after it, from those before it."""
+        if nodes is None or not batch.continues:
+            _, *begin, _ = self._blend.initial_state(len(batch.ids_BT))
+            nodes = begin[0], begin[1]
+        node_BT, position_BT = self._blend.path(batch.ids_BT, *nodes)
+        known_BT = batch.targets_BT != PAD
+        node_N = node_BT[known_BT]
+        features_NF = np.ones((len(node_N), N_FEATURES), dtype=np.float32)
+        features_NF[:, :-4] = node_features(self._blend.graph, node_N.cpu().numpy())
+        features_NF[:, -2] = np.log1p(position_BT[known_BT].cpu().numpy())
+        row_N = known_BT.nonzero()[:, 0].cpu().numpy()
+        looked = _Looked(node_N, self._column_V[batch.targets_BT[known_BT]], features_NF, row_N)
+        return looked, (node_BT[:, -1], position_BT[:, -1])
 
-    def _look_up(self, most: int, check: Callable[[], None]) -> Observed:
-        """Return what the counts say of each symbol; the columns of the network are empty."""
-        blend, graph = self._blend, self._blend.graph
-        nodes, positions, ngram, records = [], [], [], []
-        n_records = 0
-        with torch.inference_mode():
-            node_B = position_B = torch.zeros(0, dtype=torch.int64)
-            for batch in self._batches(most, check):
-                if not batch.continues:
-                    _, node_B, position_B, _ = blend.initial_state(len(batch.ids_BT))
-                node_BT, position_BT = blend.path(batch.ids_BT, node_B, position_B)
-                node_B, position_B = node_BT[:, -1], position_BT[:, -1]
-                known_BT = batch.targets_BT != PAD
-                node_N, target_N = node_BT[known_BT], batch.targets_BT[known_BT]
-                for some_N, targets_N in zip(
-                    torch.split(node_N, _SYMBOLS), torch.split(target_N, _SYMBOLS), strict=True
-                ):
-                    probs_NV = blend.ngram_probs(some_N)
-                    ngram.append(probs_NV.gather(1, targets_N[:, None])[:, 0].double().log().cpu().numpy())
-                row_BT = torch.arange(len(node_BT), device=node_BT.device)[:, None].expand_as(node_BT)
-                records.append(row_BT[known_BT].cpu().numpy() + n_records)
-                n_records += len(node_BT)
-                nodes.append(node_N.cpu().numpy())
-                positions.append(position_BT[known_BT].cpu().numpy())
-        features_NF = np.ones((sum(map(len, nodes)), N_FEATURES), dtype=np.float32)
-        features_NF[:, :-4] = node_features(graph, np.concatenate(nodes))
-        features_NF[:, -2] = np.log1p(np.concatenate(positions))
-        return Observed(np.empty(0), np.concatenate(ngram), features_NF, np.concatenate(records))
+    def _complete(self, looked: _Looked, log_probs_NV: Tensor) -> tuple[Tensor, Floats]:
+        """Return the log probabilities by the counts, and the features with those of the network."""
+        ngram_NV = self._blend.ngram_probs(looked.node_N)[:, self._penalty_V == 0].clamp(min=_TINY).log()
+        features_NF = looked.features_NF.copy()
+        features_NF[:, -4] = entropy(log_probs_NV, log_probs_NV.exp()).cpu().numpy()
+        features_NF[:, -3] = log_probs_NV.amax(-1).cpu().numpy()
+        return ngram_NV, features_NF
 
-
-def _nothing() -> Observed:
-    return Observed(np.empty(0), np.empty(0), np.empty((0, N_FEATURES)), np.empty(0, dtype=np.int64))
+    def _measured(self, looked: _Looked, log_probs_NV: Tensor, gates: Gates, record_N: Integers) -> Floats:
+        """Return the log probabilities of the targets of a batch by network, counts and both, (3, N)."""
+        found: list[Floats] = [np.empty((3, 0))]
+        size = max(1, _PROBABILITIES // self._n_ids)
+        for start in range(0, len(record_N), size):
+            piece = slice(start, start + size)
+            part = _Looked(looked.node_N[piece], looked.target_N[piece], looked.features_NF[piece], looked.row_N[piece])
+            network_NV = log_probs_NV[piece]
+            ngram_NV, features_NF = self._complete(part, network_NV)
+            exponents_N2 = exponents(features_NF, gates.of_records(record_N[piece])).to(network_NV.device)
+            three = (network_NV, ngram_NV, mix(network_NV, ngram_NV, exponents_N2))
+            own_3N = torch.stack([each_NV.gather(1, part.target_N[:, None])[:, 0] for each_NV in three])
+            found.append(own_3N.double().cpu().numpy())
+        return np.concatenate(found, 1)
 
 
 def observe_repeats(repeats: Repeats, encoded: Encoded | Stream, most: int, check: Callable[[], None]) -> Observed:
@@ -162,8 +249,8 @@ def observe_repeats(repeats: Repeats, encoded: Encoded | Stream, most: int, chec
     return Observed(*(np.concatenate([getattr(one, of.name) for one in found]) for of in fields(Observed)))
 
 
-def batch_facts(model: Any, batch: Batch, penalty_V: Tensor, state: State = None) -> tuple[Tensor, State]:
-    """Return, of each target, its log probability, the entropy and the largest log probability, (3, N), on the CPU.
+def log_probs_of(model: Any, batch: Batch, penalty_V: Tensor, state: State = None) -> tuple[Tensor, State]:
+    """Return the log probabilities of all ids that can be predicted, for each target of a batch.
 
     Args:
         model: implements :class:`seqgen.Model`.
@@ -172,12 +259,9 @@ def batch_facts(model: Any, batch: Batch, penalty_V: Tensor, state: State = None
         state: the state after the previous batch; ignored by a batch that does not continue it.
 
     Returns:
-        These, float64, and the state after the batch.
+        These (N, V), at least ``FLOOR``, and the state after the batch.
     """
     start = state if batch.continues else model.initial_state(len(batch.ids_BT))
     logits_BTV, state = model(batch.ids_BT, start)
-    known_BT = batch.targets_BT != PAD
-    log_probs_NV = torch.log_softmax((logits_BTV + penalty_V)[known_BT].float(), -1)
-    own_N = log_probs_NV.gather(1, batch.targets_BT[known_BT][:, None])[:, 0]
-    entropy_N = entropy(log_probs_NV, log_probs_NV.exp())
-    return torch.stack([own_N, entropy_N, log_probs_NV.amax(-1)]).double().cpu(), state
+    logits_NV = logits_BTV[batch.targets_BT != PAD][:, penalty_V == 0].float()
+    return torch.log_softmax(logits_NV, -1).clamp_(min=FLOOR), state

@@ -28,7 +28,7 @@ from seqgen.model import count_parameters, evaluation_mode
 from seqgen.sampling import Sample
 from seqgen.sampling.row_batch import MULTIPLE
 from seqgen.training.gang import Command, Order
-from seqgen.training.observer import batch_facts
+from seqgen.training.observer import log_probs_of
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -95,11 +95,11 @@ class Shares:
         return None if found is None else (nats.item() for nats in found)
 
     def facts(self, most: int, check: Check) -> Iterator[Tensor] | None:
-        """Return the result of ``batch_facts`` for each batch; arguments and errors as for ``losses``."""
+        """Return the result of ``log_probs_of`` for each batch; arguments and errors as for ``losses``."""
         return self._results(Order.FACTS, most, check)
 
     def training_facts(self, records: Encoded, most: int, check: Check) -> Iterator[Tensor] | None:
-        """Return the result of ``batch_facts`` for each batch of training records, which other processes are sent."""
+        """Return the result of ``log_probs_of`` for each batch of training records, which other processes are sent."""
         if self._gang is not None and Order.TRAINING_FACTS not in self._encoded:
             self._encoded[Order.TRAINING_FACTS] = records
             self._gang.command(Command(Order.RECORDS))
@@ -197,7 +197,7 @@ class Shares:
                 if order == Order.LOSSES:
                     results.append(total_nats(self._model, batch, self._penalty_V).cpu())
                 else:
-                    results.append(batch_facts(self._model, batch, self._penalty_V)[0])
+                    results.append(log_probs_of(self._model, batch, self._penalty_V)[0])
         return {str(number): result for number, result in enumerate(results)}
 
     def _own_rows(self, step: int, check: Check) -> dict[str, Tensor]:

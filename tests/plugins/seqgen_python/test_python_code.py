@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import sys
 import warnings
 from xml.etree import ElementTree
 
@@ -58,7 +59,11 @@ def test_the_canonical_form_is_that_of_the_tree():
         ("\ud800", "not source code"),
         ("-" * 100_000 + "1", "too deeply"),
         ("(" * 100_000, "too many nested parentheses"),
-        ("x.y" + ".y" * 100_000, "too deeply"),
+        pytest.param(
+            "x.y" + ".y" * 100_000,
+            "too deeply",
+            marks=pytest.mark.skipif(sys.version_info >= (3, 14), reason="Python 3.14 parses it"),
+        ),
         ("x=" + "9" * 10_000, "line 1: "),
     ],
 )

@@ -1,0 +1,254 @@
+"""The mixture of a blend: a product of powers of two predictions, with exponents that depend on what both know.
+
+    p(s) = p_network(s)^a p_ngram(s)^b / Z,   a = 1/2 + u . x,   b = 1/2 + v . x,   both within [0, 2]
+
+x holds, for each context length, the logarithm of its count and the share of the probability that it does not leave to
+shorter contexts; the entropies of both distributions; the network's largest log probability; the logarithm of the
+position; and a constant. The weights u and v are fitted to held-out symbols, never to training symbols: there the
+network repeats what it has learned by heart, and a gate would learn to trust it too far. The prior draws them towards 0
+as strongly as some hundred symbols do, so that a few symbols can choose them.
+
+A symbol that one of both considers impossible is improbable in the product, unlike in a weighted sum; so samples break
+a syntax that the network knows less often, and the loss of every corpus that was measured is lower.
+
+Source: Klakow 1998, Log-linear interpolation of language models, ICSLP, equation 2; there with constant exponents.
+Exponents that depend on the contexts' counts are as in the mixing of Mahoney 2005, Adaptive weighing of context models
+for lossless data compression.
+
+Dimension letters: N symbols, F features, V ids that can be predicted, K context lengths, G gates, R nodes; 2 stands for
+the network and the counts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from seqgen.counting.graph import Graph
+from seqgen.counting.kneser_ney import MAX_ORDER
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    Integers = npt.NDArray[np.integer[Any]]
+    Floats = npt.NDArray[np.floating[Any]]
+
+N_LENGTHS = MAX_ORDER - 1
+N_FEATURES = 2 * N_LENGTHS + 5
+"""F: two for each context length, both entropies, the largest log probability, the position and the constant."""
+N_WEIGHTS = 2 * N_FEATURES
+"""The weights of a gate: u, then v."""
+NEUTRAL = [0.0] * N_WEIGHTS
+"""The weights of a gate that nothing is known of: both exponents are a half."""
+EVEN, LARGEST = 0.5, 2.0
+"""The exponent of weights of 0, and the largest one."""
+FLOOR = float(np.log(np.finfo(np.float32).tiny))
+"""The log probability of whatever is less likely."""
+_STEPS, _SMALLEST_STEP = 30, 1 / 64
+_CLOSE = 0.01  # gain of a step, nats, below which fitting ends
+_PRECISION, _OF_CONSTANT = 1000.0, 300.0  # of the prior of a scaled weight, and of that of a constant
+_SPREAD = 1e-3  # standard deviation below which a feature counts as constant
+_FOLDS = 4  # parts of the records, each left out once
+_MAX_SYMBOLS, _LEAST_SYMBOLS, _MAX_PROBABILITIES = 10_000, 500, 400_000  # that a gate is fitted to
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """The distributions of the network and of the counts before some symbols.
+
+    Attributes:
+        network_NV: log probabilities by the network, nats, at least ``FLOOR``; of the ids that can be predicted.
+        ngram_NV: those by the counts.
+        target_N: the column of each symbol.
+        features_NF: x.
+        record_N: the number of each symbol's record.
+    """
+
+    network_NV: Tensor
+    ngram_NV: Tensor
+    target_N: Tensor
+    features_NF: Floats
+    record_N: Integers
+
+
+@dataclass(frozen=True)
+class Gates:
+    """A gate fitted to some records, and for each of these one that was fitted to other records.
+
+    Attributes:
+        weights_G2F: u and v of each gate: 0 is fitted to all records, the others each to all but a fold.
+        fitted_R: the numbers of the records that they are fitted to, ascending.
+    """
+
+    weights_G2F: Floats
+    fitted_R: Integers
+
+    @classmethod
+    def same(cls, weights_2F: npt.ArrayLike) -> Gates:
+        """Return one gate for all records."""
+        weights_G2F = np.asarray(weights_2F, dtype=np.float64).reshape(1, 2, N_FEATURES)
+        return cls(weights_G2F, np.empty(0, dtype=np.int64))
+
+    def of_records(self, record_N: Integers) -> Floats:
+        """Return the weights for the loss of records as if they were new, (N, 2, F)."""
+        if not len(self.fitted_R):
+            return self.weights_G2F[np.zeros(len(record_N), dtype=np.int64)]
+        place_N = np.searchsorted(self.fitted_R, record_N).clip(max=len(self.fitted_R) - 1)
+        found: Floats = self.weights_G2F[np.where(self.fitted_R[place_N] == record_N, 1 + place_N % _FOLDS, 0)]
+        return found
+
+
+def most_symbols(n_ids: int) -> int:
+    """Return the number of symbols that a gate is fitted to, for a number of ids that can be predicted."""
+    return min(_MAX_SYMBOLS, max(_LEAST_SYMBOLS, _MAX_PROBABILITIES // n_ids))
+
+
+def node_features(graph: Graph, node_N: Integers) -> Floats:
+    """Return the features of nodes: counts and shares by context length, then the entropy, (N, 2 K + 1) float32."""
+    found_NF = np.zeros((len(node_N), 2 * N_LENGTHS + 1), dtype=np.float32)
+    found_NF[:, -1] = graph.entropy_R[node_N]
+    at_N, rows_N = node_N, np.arange(len(node_N))
+    while len(at_N):
+        length_N = graph.length_R[at_N].astype(np.int64)
+        deep = length_N > 0
+        at_N, rows_N, length_N = at_N[deep], rows_N[deep], length_N[deep]
+        found_NF[rows_N, length_N - 1] = np.log1p(graph.total_R[at_N])
+        found_NF[rows_N, N_LENGTHS + length_N - 1] = 1 - graph.mass_R[at_N]
+        at_N = graph.shorter_R[at_N]
+    return found_NF
+
+
+def node_exponents(graph: Graph, weights_2F: Floats) -> Floats:
+    """Return the part of both exponents that belongs to each node, the constant included, (R, 2) float32."""
+    found_R2 = np.zeros((graph.n_nodes, 2))
+    for length in range(1, graph.order):
+        level = graph.level(length)
+        own_R2 = np.log1p(graph.total_R[level], dtype=np.float64)[:, None] * weights_2F[:, length - 1]
+        own_R2 += (1 - graph.mass_R[level].astype(np.float64))[:, None] * weights_2F[:, N_LENGTHS + length - 1]
+        found_R2[level] = found_R2[graph.shorter_R[level]] + own_R2
+    found_R2 += graph.entropy_R.astype(np.float64)[:, None] * weights_2F[:, 2 * N_LENGTHS] + weights_2F[:, -1] + EVEN
+    return found_R2.astype(np.float32)
+
+
+def exponents(features_NF: Floats, weights_N2F: Floats) -> Tensor:
+    """Return both exponents of each symbol, (N, 2) float32."""
+    found_N2 = np.einsum("nf,nkf->nk", features_NF.astype(np.float64), weights_N2F) + EVEN
+    return torch.from_numpy(found_N2.clip(0, LARGEST).astype(np.float32))
+
+
+def mix(network_NV: Tensor, ngram_NV: Tensor, exponents_N2: Tensor, penalty_V: Tensor | None = None) -> Tensor:
+    """Return the log probabilities of the mixture, (N, V).
+
+    Args:
+        network_NV: log probabilities by the network, at least ``FLOOR``.
+        ngram_NV: those by the counts.
+        exponents_N2: a and b.
+        penalty_V: minus infinity for ids that cannot be predicted, else 0.
+    """
+    product_NV = exponents_N2[:, :1] * network_NV + exponents_N2[:, 1:] * ngram_NV
+    return torch.log_softmax(product_NV if penalty_V is None else product_NV + penalty_V, -1)
+
+
+def fit_gate(predictions: Predictions, start_2F: Floats | None = None) -> Floats:
+    """Return u and v (2, F) of the largest likelihood under a normal prior on the scaled weights.
+
+    The logarithm of likelihood and prior is concave, so that Newton's steps, halved where they overshoot, find its
+    maximum. Without symbols all weights are 0.
+
+    Args:
+        predictions: of held-out symbols.
+        start_2F: weights near the maximum, which save steps.
+    """
+    x_NF = torch.from_numpy(np.ascontiguousarray(predictions.features_NF, dtype=np.float64))
+    if not len(x_NF):
+        return np.zeros((2, N_FEATURES))
+    center_F, scale_F = x_NF.mean(0), x_NF.std(0, correction=0)
+    varies_F = scale_F >= _SPREAD
+    center_F, scale_F = torch.where(varies_F, center_F, 0.0), torch.where(varies_F, scale_F, 1.0)
+    x_NF = (x_NF - center_F) / scale_F * varies_F
+    x_NF[:, -1] = 1.0
+    weights_2F = torch.zeros(2, N_FEATURES, dtype=torch.float64)
+    if start_2F is not None:
+        known_2F = torch.from_numpy(start_2F)
+        weights_2F = known_2F * scale_F * varies_F
+        weights_2F[:, -1] = known_2F[:, -1] + known_2F[:, :-1] @ center_F[:-1]
+    objective = _Objective(predictions, x_NF)
+    best, change_2F = objective.value(weights_2F), objective.step(weights_2F)
+    for _ in range(_STEPS):
+        size = 1.0
+        while (found := objective.value(weights_2F + size * change_2F)) < best and size >= _SMALLEST_STEP:
+            size /= 2
+        if found < best + _CLOSE:
+            break
+        best, weights_2F = found, weights_2F + size * change_2F
+        change_2F = objective.step(weights_2F)
+    weights_2F = weights_2F / scale_F
+    weights_2F[:, -1] -= weights_2F[:, :-1] @ center_F[:-1]
+    fitted: Floats = weights_2F.numpy()
+    return fitted
+
+
+class _Objective:
+    """The logarithm of likelihood and prior, up to a constant, of weights of scaled features.
+
+    Args:
+        predictions: of held-out symbols.
+        x_NF: their scaled features.
+    """
+
+    def __init__(self, predictions: Predictions, x_NF: Tensor) -> None:
+        self._x_NF = x_NF
+        self._two = predictions.network_NV.double().cpu(), predictions.ngram_NV.double().cpu()
+        self._target_N1 = predictions.target_N.cpu()[:, None]
+        self._precision_F = torch.full((N_FEATURES,), _PRECISION, dtype=torch.float64)
+        self._precision_F[-1] = _OF_CONSTANT
+
+    def _log_probs(self, weights_2F: Tensor) -> Tensor:
+        return mix(*self._two, self._x_NF @ weights_2F.T + EVEN)
+
+    def value(self, weights_2F: Tensor) -> float:
+        """Return the objective."""
+        likelihood = self._log_probs(weights_2F).gather(1, self._target_N1).sum()
+        return float(likelihood - 0.5 * (self._precision_F * weights_2F.square()).sum())
+
+    def step(self, weights_2F: Tensor) -> Tensor:
+        """Return Newton's step."""
+        probs_NV = self._log_probs(weights_2F).exp_()
+        weighted = [probs_NV * one_NV for one_NV in self._two]
+        mean_N2 = torch.stack([each_NV.sum(1) for each_NV in weighted], 1)
+        own_N2 = torch.cat([one_NV.gather(1, self._target_N1) for one_NV in self._two], 1)
+        gradient_2F = (own_N2 - mean_N2).T @ self._x_NF - self._precision_F * weights_2F
+        bend = torch.diag(self._precision_F.repeat(2))
+        for i in range(2):
+            for j in range(2):
+                spread_N = (weighted[i] * self._two[j]).sum(1) - mean_N2[:, i] * mean_N2[:, j]
+                rows, columns = (slice(at * N_FEATURES, (at + 1) * N_FEATURES) for at in (i, j))
+                bend[rows, columns] += (self._x_NF * spread_N[:, None]).T @ self._x_NF
+        found: Tensor = torch.linalg.solve(bend, gradient_2F.flatten())
+        return found.view(2, N_FEATURES)
+
+
+def cross_fit(predictions: Predictions) -> Gates:
+    """Return a gate that is fitted to all records, and for each fold of them one that is fitted to the others.
+
+    Args:
+        predictions: of held-out symbols.
+    """
+    fitted_R, place_N = np.unique(predictions.record_N, return_inverse=True)
+    weights = [fit_gate(predictions)]
+    for fold in range(min(_FOLDS, len(fitted_R))):
+        outside_N = place_N % _FOLDS != fold
+        chosen_N = torch.from_numpy(outside_N)
+        others = Predictions(
+            predictions.network_NV[chosen_N],
+            predictions.ngram_NV[chosen_N],
+            predictions.target_N[chosen_N],
+            predictions.features_NF[outside_N],
+            predictions.record_N[outside_N],
+        )
+        weights.append(fit_gate(others, weights[0]))
+    return Gates(np.stack(weights), fitted_R)
