@@ -1,14 +1,16 @@
-"""A product and a sum of the predictions of network and counts, for the same weights of both.
+"""Products and sums of the predictions of network and counts, for the same weights of the network.
 
     python benchmarks/mixtures.py [--corpora a,b] [--seeds N] [--time S] [--work DIR] [--finished]
 
 Each run is trained with the default settings and ``--blend ngram``, without what records repeat. Then its network and
-its counts are mixed in two ways, each with a gate that sees the same features and is fitted to the same held-out
-symbols: the product p_network^a p_ngram^b / Z, as ``seqgen.counting.log_linear`` has it, and the sum
-g p_network + (1 - g) p_ngram with a logistic function for g. The probability of training records is not lowered in
-either. Bits per character are of the test part; the difference is a mean over the seeds with a 95% interval of
-Student's t. Valid are shares of 2,000 samples by network, sum and product. With --work, figures are kept there and not
-measured again; with --finished no others are. The table is stored in benchmarks/results/mixtures.md.
+its counts are mixed in three ways: "sum" is g p_network + (1 - g) p_ngram with a logistic function for g; "product" is
+p_network^a p_ngram^b / Z with fitted exponents, as ``seqgen.counting.log_linear`` has it, both with a gate that sees
+the same features and is fitted to the same held-out symbols; "sharp" is the product with exponents of 0.9 and 0.2. In
+these the probability of training records is not lowered; "default" is the run as it is, where it is lowered, and where
+texts with a syntax have the sharp exponents and others the fitted ones. Bits per character are of the test part;
+differences are means over the seeds with a 95% interval of Student's t. Shares are of 2,000 samples; rows/s are those
+of sampling them. With --work, figures are kept there and not measured again; with --finished no others are. The tables
+are stored in benchmarks/results/mixtures.md.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from __future__ import annotations
 import argparse
 import statistics
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -27,15 +30,25 @@ from torch import Tensor
 import seqgen
 from finished import Finished
 from report import mean_text, table, write_page
-from seqgen.counting import Blend, Observed, blend_of, cross_fit, cross_fitted, entropy
+from seqgen.counting import SHARP, Blend, Observed, cross_fit, cross_fitted, entropy
 from seqgen.counting.log_linear import node_features
 from seqgen.evaluation import penalty, record_losses
 from seqgen.measure import read_corpus
 from seqgen.training.observer import Observer
 
-CORPORA = {"names": "vanilla", "titles": "gru", "pokemon": "gru", "smiles": "gru", "tunes": "gru", "python": "gru"}
+CORPORA = {
+    "names": "vanilla",
+    "titles": "gru",
+    "pokemon": "gru",
+    "smiles": "gru",
+    "cards": "gru",
+    "tunes": "gru",
+    "python": "gru",
+}
 _SAMPLES, _ALL = 2000, 1 << 30
-HEADERS = ["corpus", "cell", "network", "counts", "sum", "product", "product - sum", "valid"]
+MIXTURES = ["network", "counts", "sum", "product", "sharp", "default"]
+SHARES = ["valid", "unique", "novel"]
+LOSSES = ["corpus", "cell", *MIXTURES, "product - sum", "default - network"]
 
 
 class Sum(Blend):
@@ -66,38 +79,59 @@ def measure(corpus: str, cell: str, seed: int, time_s: float | None) -> dict[str
             options={"train.samples": 0, "split_seed": seed if corpus == "pokemon" else 0}, **limits,
         )  # fmt: skip
         parts, penalty_V = read_corpus(run).encoded, penalty(run.vocabulary)
-        blend = blend_of(run.model)
-        assert blend is not None
-        sample = Observer(blend, parts["valid"], penalty_V).sample(_ALL, lambda: None)
-        blend.set_gate(cross_fit(sample).weights_G2F[0])
+        default = run.model
+        assert isinstance(default, Blend)
+        models: dict[str, Any] = {"network": default.network, "default": default}
+        sample = Observer(default, parts["valid"], penalty_V).sample(_ALL, lambda: None)
+        for name, gate in {"product": cross_fit(sample).weights_G2F[0], "sharp": SHARP}.items():
+            models[name] = Blend(default.network, default.graph).eval()
+            models[name].set_gate(gate)
         own = [of_NV.gather(1, sample.target_N[:, None])[:, 0] for of_NV in (sample.network_NV, sample.ngram_NV)]
         observed = Observed(own[0].double().numpy(), own[1].double().numpy(), sample.features_NF, sample.record_N)
-        total = Sum(blend.network, blend.graph).eval()
-        total.set_share(cross_fitted(observed)[0])
-        counts = total.__class__(blend.network, blend.graph).eval()
-        counts.set_share(np.eye(sample.features_NF.shape[1])[-1] * -50)
+        only_counts = np.eye(sample.features_NF.shape[1])[-1] * -50
+        for name, weights_F in {"sum": cross_fitted(observed)[0], "counts": only_counts}.items():
+            models[name] = Sum(default.network, default.graph).eval()
+            models[name].set_share(weights_F)
+        records = {record.text for record in run.records("train")}
         found = {}
-        for name, model in {"network": blend.network, "counts": counts, "sum": total, "product": blend}.items():
+        for name, model in models.items():
             found[name] = record_losses(model, parts["test"], run.vocabulary, penalty_V).bits_per_char
-            if run.validator_here is not None and name != "counts":
-                sampled = seqgen.load(run.path)
-                sampled.__dict__["_loaded"] = (model, run.state)
-                rows = sampled.sample(_SAMPLES, seed=1)
-                found[f"valid {name}"] = sum(run.verdict(row.text).ok for row in rows) / _SAMPLES
+            if name != "counts":
+                found |= {f"{share} {name}": value for share, value in looks(run, model, records).items()}
     return found
 
 
-def row(corpus: str, runs: list[dict[str, float]]) -> list[str]:
-    """Return the row of a corpus."""
+def looks(run: seqgen.Run, model: Any, records: set[str]) -> dict[str, float]:
+    """Return shares of samples of a model."""
+    sampled = seqgen.load(run.path)
+    sampled.__dict__["_loaded"] = (model, run.state)
+    sampled.sample(1)
+    started = time.perf_counter()
+    texts = [row.text for row in sampled.sample(_SAMPLES, seed=1)]
+    rows_s = _SAMPLES / (time.perf_counter() - started)
+    valid = [text for text in texts if run.validator_here is None or run.verdict(text).ok]
+    novel = sum(text not in records for text in set(valid)) / max(1, len(set(valid)))
+    return {
+        "valid": len(valid) / _SAMPLES, "unique": len(set(valid)) / max(1, len(valid)), "novel": novel, "rows/s": rows_s
+    }  # fmt: skip
+
+
+def rows(corpus: str, runs: list[dict[str, float]]) -> tuple[list[str], list[list[str]]]:
+    """Return the row of losses of a corpus, and those of its samples."""
 
     def mean(name: str) -> float:
         return statistics.mean(run[name] for run in runs)
 
-    losses = [f"{mean(name):.3f}" for name in ("network", "counts", "sum", "product")]
-    differences = [run["product"] - run["sum"] for run in runs]
-    kinds = [f"valid {name}" for name in ("network", "sum", "product")]
-    valid = " / ".join(f"{mean(name):.1%}" for name in kinds) if kinds[0] in runs[0] else ""
-    return [corpus, CORPORA[corpus], *losses, mean_text(differences, "+.3f"), valid]
+    def gain(one: str, other: str) -> str:
+        return mean_text([run[one] - run[other] for run in runs], "+.3f")
+
+    losses = [f"{mean(name):.3f}" for name in MIXTURES]
+    shares = [
+        [corpus, name, *(f"{mean(f'{share} {name}'):.1%}" for share in SHARES), f"{mean(f'rows/s {name}'):,.0f}"]
+        for name in MIXTURES
+        if name != "counts"
+    ]
+    return [corpus, CORPORA[corpus], *losses, gain("product", "sum"), gain("default", "network")], shares
 
 
 def main() -> None:
@@ -110,19 +144,22 @@ def main() -> None:
     parser.add_argument("--finished", action="store_true", help="only the finished runs: train nothing")
     given = parser.parse_args()
     finished = Finished(given.work and given.work / "mixtures.jsonl")
-    rows = []
+    losses, shares = [], []
     for corpus in given.corpora.split(","):
         keys = [(corpus, CORPORA[corpus], seed, given.time) for seed in range(given.seeds)]
         if given.finished and keys[-1] not in finished.figures:
             continue
-        rows.append(row(corpus, [finished.of(measure, *key) for key in keys]))
-        print(" | ".join(rows[-1]), flush=True)
+        of_losses, of_shares = rows(corpus, [finished.of(measure, *key) for key in keys])
+        print("\n".join(map(" | ".join, (of_losses, *of_shares))), flush=True)
+        losses.append(of_losses)
+        shares += of_shares
     limit = "the default time of each corpus" if given.time is None else f"{given.time:g} s of training each"
     caption = (
         f"Written by `python benchmarks/mixtures.py --seeds {given.seeds}`, which says how: bits per character of the\n"
-        f"test part, after {limit}; valid samples by the network, the sum and the product. Other programs used a core."
+        f"test part, after {limit}. Other programs used both cores."
     )
-    write_page("mixtures", "A product and a sum of network and counts", caption, given.seeds, table(HEADERS, rows))
+    body = "\n\n".join((table(LOSSES, losses), table(["corpus", "mixture", *SHARES, "rows/s"], shares)))
+    write_page("mixtures", "Products and sums of network and counts", caption, given.seeds, body)
 
 
 if __name__ == "__main__":

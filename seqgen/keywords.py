@@ -54,7 +54,10 @@ class TrainKeywords(TypedDict, total=False):
     for fewer than 200 records."""
     blend: Literal["auto", "ngram", "none"] | None
     """Counts to blend the model with: ngram, none, or auto: ngram where that lowers the held-out loss; default:
-    auto; for texts with a syntax or conditions none."""
+    auto; for texts with conditions none."""
+    exponents: Literal["fitted", "sharp"] | None
+    """Exponents of network and counts in a blend: fitted to held-out symbols, or sharp: 0.9 and 0.2, which keep a
+    syntax; default: fitted; for texts with a syntax sharp."""
     repeats: Literal["auto", "on", "none"] | None
     """Predict what a record repeats of itself: on, none, or auto: where that lowers the held-out loss; default:
     auto; with --blend none, none."""

@@ -336,7 +336,7 @@ class DomainSpec(Spec):
         trailing_names: whether a line of a plain text file may have white space and a name after the text, which has
             no white space itself.
         syntax: whether texts follow rules over longer distances than counts see, such as brackets or line formats.
-            Such texts are not blended with counts by default, since fewer samples would be valid.
+            Blends of such texts have sharp exponents by default, so that their samples keep the rules.
         automaton: ``"package.module:Name"`` of a function or class that returns the :class:`seqgen.TextAutomaton` of
             its texts, or the function or class itself: the grammar that ``--valid`` looks ahead with; None: none.
     """

@@ -237,9 +237,42 @@ def test_held_out_records_decide_unless_told_otherwise(corpus, tmp_path, cli):
     assert seqgen.plan(many, split="80/10/10", blend="ngram").settings.train.blend == "ngram"
     assert seqgen.plan(many, split="80/10/10", model="ngram").settings.train.blend == "none"
     assert seqgen.plan("names", condition="label").settings.train.blend == "none"  # counts know no conditions
-    assert seqgen.plan(many, split="80/10/10", domain="text").settings.train.blend == "auto"
-    assert seqgen.plan(many, split="80/10/10", domain="python").settings.train.blend == "none"  # it has a syntax
-    assert seqgen.plan(many, split="80/10/10", domain="python", blend="auto").settings.train.blend == "auto"
+    for domain, wanted in (("text", "fitted"), ("python", "sharp")):  # Python has a syntax
+        planned = seqgen.plan(many, split="80/10/10", domain=domain).settings.train
+        assert (planned.blend, planned.exponents) == ("auto", wanted)
+        other = {"fitted": "sharp", "sharp": "fitted"}[wanted]
+        asked = seqgen.plan(many, split="80/10/10", domain=domain, options={"exponents": other}).settings.train
+        assert (asked.blend, asked.exponents) == ("auto", other)
+
+
+SHARP_GATE = [weight for constant in (0.4, -0.3) for weight in [*[0.0] * 18, constant]]
+
+
+def test_sharp_exponents_are_not_fitted(corpus, blended, tmp_path):
+    options = {"exponents": "sharp"}
+    run = train(corpus, tmp_path / "a", blend="ngram", options=OPTIONS | options)
+    assert gates(run) == [SHARP_GATE] * len(gates(run)) and gates(blended)[-1] != SHARP_GATE
+    ids_BT = torch.tensor([[BOS, *run.vocabulary.encode("ann").tolist()]])
+    blend = run.model
+    blend.set_gate(run.state["gate"])  # without the discount of training records
+    with torch.inference_mode():
+        mixed_BTV = blend(ids_BT, blend.initial_state(1))[0]
+        alone_BTV = torch.log_softmax(blend.network(ids_BT, blend.network.initial_state(1))[0] + blend.penalty_V, -1)
+        node_BT, _ = blend.path(ids_BT, *blend.initial_state(1)[1:3])
+        counted_BTV = blend.ngram_probs(node_BT[0])[None].log()
+    product_BTV = 0.9 * alone_BTV + 0.2 * counted_BTV
+    allowed_V = blend.penalty_V == 0
+    wanted_BTV = torch.log_softmax(product_BTV[..., allowed_V], -1)
+    torch.testing.assert_close(mixed_BTV[..., allowed_V], wanted_BTV, atol=1e-5, rtol=1e-4)
+    part, penalty_V = encoded_part(run, "valid"), penalty(run.vocabulary)
+    whole = held_out_loss(seqgen.load(run.path, checkpoint="latest").model, part, penalty_V)
+    assert run.metrics[-1]["valid_loss_nats"] == pytest.approx(whole.loss_nats, rel=0.01)  # nothing to cross-fit
+    stopped = tmp_path / "b"
+    with pytest.raises(Interrupted):
+        train(corpus, stopped, blend="ngram", options=OPTIONS | options, listener=Stopper(15))
+    assert digests(seqgen.resume(stopped).path) == digests(run.path)
+    nothing = train(corpus, tmp_path / "c", blend="ngram", split="none", options=OPTIONS | options)
+    assert nothing.state["gate"] == SHARP_GATE
 
 
 # -- stopping and resuming
@@ -530,6 +563,26 @@ def test_the_gate_sees_in_training_what_it_sees_in_use(request, fixture):
     logged = run.metrics[-1]["valid_loss_nats"]
     discounted = held_out_loss(seqgen.load(run.path, checkpoint="latest").model, part, penalty_V)
     assert discounted.loss_nats - 1e-6 <= logged < discounted.loss_nats + 0.6
+
+
+@pytest.mark.parametrize("fixture", ["blended", "told", "read"])
+@pytest.mark.parametrize("most", [1, 20, 100])
+def test_a_gate_of_many_held_out_symbols_is_fitted_to_some(request, monkeypatch, fixture, most):
+    """They are spread over the records, or over a text, and are predicted as they are when the loss is measured."""
+    run = request.getfixturevalue(fixture)
+    blend, part, penalty_V = blend_of(run.model), encoded_part(run, "valid"), penalty(run.vocabulary)
+    monkeypatch.setattr("seqgen.training.observer.most_symbols", lambda n_ids: most)
+    observer = Observer(blend, part, penalty_V)
+    sample = observer.sample(10_000, lambda: None)
+    whole, _ = observer.measure(10_000, Gates.same(blend.gate_2F), lambda: None)
+    n_symbols, n_records = len(sample.record_N), len(set(sample.record_N.tolist()))
+    assert 1 <= n_symbols <= 2 * most + 20 and set(sample.record_N) <= set(whole.record_N)
+    assert n_symbols == len(whole.record_N) or n_records >= min(most, len(set(whole.record_N))) // 20
+    own_N = sample.network_NV.gather(1, sample.target_N[:, None])[:, 0].double().numpy()
+    for record in set(sample.record_N.tolist()):
+        found, known = own_N[sample.record_N == record], whole.network_N[whole.record_N == record]
+        assert all(abs(known - one).min() < 1e-4 for one in found)
+    assert np.isfinite(cross_fit(sample).weights_G2F).all()
 
 
 @pytest.mark.parametrize("fixture", ["blended", "read"])

@@ -170,9 +170,9 @@ def with_blend(train: TrainSettings, data: EncodedCorpus, domain: DomainSpec, *,
     """Return the training settings of a new run, with what its model is mixed with: counts, and what records repeat.
 
     Unless the user says otherwise, held-out records decide; fewer than 5 cannot. Where the best step goes by copies,
-    counts would make more of them; counting very many symbols takes minutes; and counts know no conditions and no
-    syntax, so that samples of a blend follow them less often, though its loss is lower. Who asks for no blend has the
-    network alone.
+    counts would make more of them; counting very many symbols takes minutes; and counts know no conditions, so that
+    samples of a blend follow them less often, though its loss is lower. Nor do they know a syntax; there they get an
+    exponent so small that samples follow it more often. Who asks for no blend has the network alone.
 
     Args:
         train: settings of the run, with the criterion of the best step.
@@ -196,11 +196,13 @@ def with_blend(train: TrainSettings, data: EncodedCorpus, domain: DomainSpec, *,
             "with --split 80/10/10, or drop it"
         )
     few = n_held_out < _LEAST_HELD_OUT
-    unknown = domain.syntax or bool(data.vocabulary.conditions)
+    unknown = bool(data.vocabulary.conditions)
     uncounted = counts or few or train.best_by == "copies" or unknown or n_symbols > _MAX_COUNTED
     default = "none" if uncounted else "auto"
     repeats = "none" if counts or few or train.blend == "none" else "auto"
-    return train.model_copy(update={"blend": train.blend or default, "repeats": train.repeats or repeats})
+    exponents = train.exponents or ("sharp" if domain.syntax else "fitted")
+    mixture = {"blend": train.blend or default, "exponents": exponents, "repeats": train.repeats or repeats}
+    return train.model_copy(update=mixture)
 
 
 def with_refit(train: TrainSettings, data: EncodedCorpus, settings: RunSettings, *, counts: bool) -> TrainSettings:

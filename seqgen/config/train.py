@@ -77,7 +77,12 @@ class TrainSettings(Options):
     blend: Annotated[Literal["auto", "ngram", "none"] | None, Flag(_MODEL, metavar="auto|ngram|none")] = Field(
         None,
         description="counts to blend the model with: ngram, none, or auto: ngram where that lowers the held-out loss; "
-        "default: auto; for texts with a syntax or conditions none",
+        "default: auto; for texts with conditions none",
+    )
+    exponents: Literal["fitted", "sharp"] | None = Field(
+        None,
+        description="exponents of network and counts in a blend: fitted to held-out symbols, or sharp: 0.9 and 0.2, "
+        "which keep a syntax; default: fitted; for texts with a syntax sharp",
     )
     repeats: Annotated[Literal["auto", "on", "none"] | None, Flag(_MODEL, metavar="auto|on|none")] = Field(
         None,

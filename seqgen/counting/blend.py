@@ -215,7 +215,7 @@ class Blend(nn.Module):
         )
         exponents_N2 = self.exponents_R2.index_select(0, node_N) + facts_N3 @ self.weights_32
         ngram_NV = self.ngram_probs(node_N).clamp(min=_TINY).log()
-        mixed_NV = mix(log_probs_NV.clamp(min=FLOOR), ngram_NV, exponents_N2.clamp(0, LARGEST), self.penalty_V)
+        mixed_NV = mix(log_probs_NV.clamp(min=FLOOR), ngram_NV, exponents_N2.clamp(0.0, LARGEST), self.penalty_V)
         return mixed_NV.clamp(min=FLOOR)
 
     def ngram_probs(self, node_N: Tensor) -> Tensor:

@@ -20,6 +20,7 @@ from seqgen.config import TrainSettings
 from seqgen.counting import (
     N_REPEAT_FEATURES,
     NEUTRAL,
+    SHARP,
     Blend,
     Gates,
     Mixture,
@@ -138,7 +139,7 @@ class Evaluator:
             metrics["train_loss_nats"] = state.nats / state.n_targets
             metrics["train_bits_per_char"] = bits_per_char(state.nats, state.n_chars, state.n_records)
         loss_nats = copies = None
-        mixture = Mixture(NEUTRAL if self._settings.blend == "ngram" else None)
+        mixture = Mixture(self._known_gate() if self._settings.blend == "ngram" else None)
         if self._refit is not None:
             mixture = Mixture(self._refit.gate, self._refit.kept_share, self._refit.repeats)
         if len(self._valid):
@@ -162,6 +163,10 @@ class Evaluator:
         self._duration_s = time.monotonic() - started
         return Report(metrics, samples)
 
+    def _known_gate(self) -> list[float]:
+        """Return the weights of a gate that no symbol was needed for."""
+        return SHARP if self._settings.exponents == "sharp" else NEUTRAL
+
     def _predictor(self, mixture: Mixture) -> nn.Module:
         """Return the model that predicts; training records keep their probability."""
         predictor = self._model
@@ -182,11 +187,13 @@ class Evaluator:
             known = self._shares.losses(most, check)
             found = held_out_loss(self._model, self._valid, self._penalty_V, most=most, check=check, known=known)
             return found, Mixture()
-        sample = self._observer.sample(most, check)
-        diverged = not bool(torch.isfinite(sample.network_NV).all())
-        gates = Gates.same(NEUTRAL) if diverged else cross_fit(sample)
+        gates = Gates.same(self._known_gate())
+        if self._settings.exponents != "sharp":
+            sample = self._observer.sample(most, check)
+            if bool(torch.isfinite(sample.network_NV).all()):  # else it has diverged
+                gates = cross_fit(sample)
         measured, alone = self._observer.measure(most, gates, check)
-        if diverged or not math.isfinite(alone.loss_nats):
+        if not math.isfinite(alone.loss_nats):
             return replace(alone, loss_nats=math.nan, bits_per_char=math.nan), Mixture()
         metrics["valid_network_bits_per_char"] = alone.bits_per_char
         counts = -float(measured.ngram_N.sum()) / alone.n_targets / max(alone.loss_nats, 1e-9)

@@ -69,6 +69,10 @@ class _Looked(NamedTuple):
     features_NF: Floats
     row_N: Integers
 
+    def take(self, chosen: slice) -> _Looked:
+        """Return some of the symbols."""
+        return _Looked(self.node_N[chosen], self.target_N[chosen], self.features_NF[chosen], self.row_N[chosen])
+
 
 class Observer:
     """Held-out symbols, whose contexts are looked up once.
@@ -121,12 +125,16 @@ class Observer:
                 batch = held_out._replace(
                     ids_BT=held_out.ids_BT[first::every], targets_BT=held_out.targets_BT[first::every]
                 ).to(self._penalty_V.device)
-                log_probs_NV, state = log_probs_of(self._blend.network, batch, self._penalty_V, state)
-                looked, nodes = self._look(batch, nodes)
-                ngram_NV, features_NF = self._complete(looked, log_probs_NV)
-                record_N = n_records + first + every * looked.row_N
-                found.append(Predictions(log_probs_NV, ngram_NV, looked.target_N, features_NF, record_N))
-                n_records, n_found = n_records + len(held_out.ids_BT), n_found + len(record_N)
+                if len(batch.ids_BT):
+                    log_probs_NV, state = log_probs_of(self._blend.network, batch, self._penalty_V, state)
+                    looked, nodes = self._look(batch, nodes)
+                    thinned = slice(None, None, max(1, len(log_probs_NV) // wanted))
+                    looked, log_probs_NV = looked.take(thinned), log_probs_NV[thinned]
+                    ngram_NV, features_NF = self._complete(looked, log_probs_NV)
+                    record_N = n_records + first + every * looked.row_N
+                    found.append(Predictions(log_probs_NV, ngram_NV, looked.target_N, features_NF, record_N))
+                    n_found += len(record_N)
+                n_records += len(held_out.ids_BT)
                 if isinstance(self._encoded, Stream) and n_found >= wanted:
                     break
         return Predictions(
@@ -207,7 +215,7 @@ class Observer:
         size = max(1, _PROBABILITIES // self._n_ids)
         for start in range(0, len(record_N), size):
             piece = slice(start, start + size)
-            part = _Looked(looked.node_N[piece], looked.target_N[piece], looked.features_NF[piece], looked.row_N[piece])
+            part = looked.take(piece)
             network_NV = log_probs_NV[piece]
             ngram_NV, features_NF = self._complete(part, network_NV)
             exponents_N2 = exponents(features_NF, gates.of_records(record_N[piece])).to(network_NV.device)
