@@ -255,15 +255,14 @@ def _losses(run: OpenRun, data: EncodedCorpus, shared: Mapping[str, list[Any]]) 
 
 def _beside_the_log(run: OpenRun, losses: Mapping[str, Any], n_valid: int) -> list[str]:
     """Return a note on the validation loss of the training log, where that shows another one; else none."""
-    from seqgen.counting import network_of
-
     logged = next((row for row in run.metrics if row.get("step") == run.state["step"]), {})
     before, now = logged.get("valid_bits_per_char"), losses.get("validation_bits_per_char")
     if not isinstance(before, float) or now is None or f"{before:.3f}" == f"{now:.3f}":
         return []
     n_logged = run.settings.train.eval_records if run.state.get("eval_records") is None else run.state["eval_records"]
     why = [f"on {n_logged:,} of the {n_valid:,} records"] if run.vocabulary.ends and n_logged < n_valid else []
-    if network_of(run.model) is not run.model:
+    fitted = run.state.get("gate") is not None and run.settings.train.exponents != "sharp"
+    if fitted or run.state.get("repeats") is not None:
         why.append("by gates fitted without the records that they were measured on; here the gate is fitted to all")
     shown = f"the training log has {before:.3f} bits per character of the validation part, measured"
     return [f"{shown} {' and '.join(why)}"] if why else []
