@@ -57,8 +57,10 @@ class Page(NamedTuple):
 
 def run_of(corpus: str, folder: Path, time: str) -> seqgen.Run:
     """Return the run of a corpus, trained if the folder has none."""
-    path = folder / corpus
-    return seqgen.load(path) if path.exists() else seqgen.train(corpus, time=time, out=path)
+    path, blend = folder / corpus, "auto" if corpus == "names" else "none"
+    return (
+        seqgen.load(path) if path.exists() else seqgen.train(corpus, time=time, blend=blend, repeats="none", out=path)
+    )
 
 
 def exported(run: seqgen.Run, folder: Path, weights: str) -> Page:

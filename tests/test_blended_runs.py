@@ -20,8 +20,10 @@ import seqgen
 from conftest import WORDS, one_in, plugins_with, run_seqgen
 from resuming import Stopper, digests
 from seqgen.api.factories import predictor_of
+from seqgen.batches import encode
 from seqgen.checkpoint import NGRAM
 from seqgen.config import SampleConfig
+from seqgen.corpus import Record
 from seqgen.counting import (
     Blend,
     Gates,
@@ -45,6 +47,7 @@ from seqgen.training import observer as observer_module
 from seqgen.training.evaluator import Evaluator
 from seqgen.training.observer import Observer
 from test_constraints import enumerate_rows, total_variation
+from test_counting import ALL
 
 SMALL = {"cell": "gru", "hidden": 10, "embedding": 5, "batch_size": 8, "lr": 0.01}
 SPLIT = {**SMALL, "split": "80/10/10", "steps": 30}
@@ -206,7 +209,7 @@ def test_auto_leaves_a_network_alone_where_counts_only_hurt(tmp_path):
     assert seqgen.resume(runs["auto"].path).state["gate"] is None
 
 
-def test_without_held_out_records_both_parts_of_a_blend_count_the_same(corpus, tmp_path):
+def test_without_held_out_records_both_exponents_are_a_half(corpus, tmp_path):
     run = train(corpus, tmp_path / "a", blend="ngram", split="none")
     assert run.state["gate"] == [0.0] * 38 and isinstance(run.model, Blend)
     assert len(run.sample(5)) == 5 and run.score("anna")[0].nats > 0
@@ -460,6 +463,38 @@ def test_a_gate_of_a_sum_is_refused(copied):
     run = seqgen.load(copied)
     with pytest.raises(CheckpointError, match="an older version blended this run, as a sum of probabilities; train"):
         predictor_of(run.folder, run.settings, run.plugins, run.model.network, {"gate": [0.0] * 19})
+
+
+def test_a_run_that_was_blended_as_a_sum_is_not_trained_on(corpus, copied, tmp_path, monkeypatch):
+    """It would be of no use in the end, which is said before training."""
+    with pytest.raises(Interrupted):
+        train(corpus, tmp_path / "run", blend="ngram", listener=Stopper(15))
+    monkeypatch.setattr("seqgen.counting.mixture.N_FEATURES", 38)  # as if this version had other gates
+    with pytest.raises(CheckpointError, match="blended this run, as a sum of probabilities; train it again"):
+        seqgen.resume(tmp_path / "run")
+    with pytest.raises(CheckpointError, match="blended this run, as a sum of probabilities; train it again"):
+        seqgen.refit(copied)
+    assert not copied.with_name("copy-refit").exists()
+
+
+def test_exponents_are_those_of_the_new_texts_when_weights_are_taken_over(corpus, blended, tmp_path):
+    assert blended.settings.train.exponents == "fitted"
+    for domain, wanted in (("text", "fitted"), ("python", "sharp")):
+        planned = seqgen.plan(corpus, start=blended.path, domain=domain, split="80/10/10").settings.train
+        assert (planned.blend, planned.exponents) == ("ngram", wanted)
+    assert seqgen.plan(corpus, blend="none", split="80/10/10").settings.train.exponents is None
+
+
+def test_a_gate_of_few_long_records_is_fitted_to_symbols_of_many(blended, monkeypatch):
+    run = seqgen.load(blended.path)
+    blend, penalty_V = blend_of(run.model), penalty(run.vocabulary)
+    texts = ["ann" * (20 + 3 * n) for n in range(40)]
+    records = [Record(text) for text in texts]
+    part = encode(records, run.vocabulary, ALL)["train"]
+    monkeypatch.setattr("seqgen.training.observer.most_symbols", lambda n_ids: 100)
+    sample = Observer(blend, part, penalty_V).sample(10_000, lambda: None)
+    assert len(set(sample.record_N.tolist())) >= 16 and len(sample.record_N) <= 250
+    assert len(cross_fit(sample).weights_G2F) == 5
 
 
 @pytest.mark.parametrize("share", [0.0, -1.0, 1.5, math.nan, "x", True, [0.5]])

@@ -95,7 +95,7 @@ class PageExporter:
         weights += [leaf.cpu().numpy() for leaf in step.initial_leaves(1)]
         groups, counts = {"weights": weights}, exporting.counts_of(run)
         if counts is not None:
-            groups["counts"] = [getattr(counts, name) for name in _TABLES]
+            groups["counts"] = [getattr(counts, name).ravel() for name in _TABLES]  # vectors are not rounded
             if counts.prefixes is not None:
                 groups["counts"] += [getattr(counts.prefixes, name) for name in _CHANGES]
         if self.novelty:

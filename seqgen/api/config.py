@@ -367,7 +367,7 @@ def _as_in(
                 gone = f"the {kind} of that run had the option {name!r}, {value!r}, which it has no more"
                 raise BadOption(f"{gone}: use the plugin as it was")
     alone = asked.get("train", {}).get("blend") == "none"  # without what records repeat as well
-    there["train"] = settings.train.model_dump(exclude={"best_by", *(["repeats"] if alone else [])})
+    there["train"] = settings.train.model_dump(exclude={"best_by", "exponents", *(["repeats"] if alone else [])})
     better: Layer = {"train": {}}
     if other is not None:
         assert isinstance(other.spec, CorpusSpec)

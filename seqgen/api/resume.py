@@ -94,6 +94,7 @@ def _resumed(
     choose: Callable[[int, Plugins], Workers],
 ) -> Run:
     """Resume one run."""
+    from seqgen.counting import Mixture
     from seqgen.training.engine_choice import restore_engine
 
     with find_run(run, RUNS, unfinished=True).locked() as folder:
@@ -108,6 +109,8 @@ def _resumed(
             )
         if snapshot is not None and snapshot.state.get("ended"):
             return Run(folder, settings, plugins)
+        Mixture.read({} if snapshot is None else snapshot.state)  # one that an older version blended cannot go on
+        Mixture.read({} if settings.refit is None else settings.refit.model_dump())
         settings = _warn_of_changes(settings, plugins, warn)
         model = rebuild_model(plugins, settings, None if snapshot is None else snapshot.model)
         vocabulary = read_vocabulary(folder, settings, plugins)
@@ -237,6 +240,7 @@ def _refit_settings(
 
     Raises:
         BadOption: nothing was held out, its model counts, or its weights are those of another run.
+        CheckpointError: an older version blended it.
     """
     parts, step = settings.corpus.parts, best["best_step"]
     if settings.refit is not None:
@@ -248,12 +252,15 @@ def _refit_settings(
         )
     if settings.start is not None:
         raise BadOption(f"{folder} cannot be refitted: it starts from the weights of another run")
-    gate, more = best.get("gate"), (parts["train"] + parts["valid"]) / parts["train"]
+    from seqgen.counting import Mixture
+
+    mixture, more = Mixture.read(best), (parts["train"] + parts["valid"]) / parts["train"]
     steps = max(1, round(step * more))
     whole = max(steps, round(_whole_steps(settings, latest) * more))
     changed = {
         "steps": whole, "epochs": None, "time_s": None, "best_by": "loss", "refit": False,
-        "blend": "none" if gate is None else "ngram", "repeats": "none" if best.get("repeats") is None else "on",
+        "blend": "none" if mixture.gate is None else "ngram",
+        "repeats": "none" if mixture.repeats is None else "on",
     }  # fmt: skip
     return settings.model_copy(
         update={
@@ -264,9 +271,9 @@ def _refit_settings(
                 run=folder,
                 step=step,
                 steps=steps,
-                gate=gate,
-                kept_share=best.get("kept_share"),
-                repeats=best.get("repeats"),
+                gate=mixture.gate,
+                kept_share=mixture.kept_share,
+                repeats=mixture.repeats,
             ),
             "corpus": settings.corpus.model_copy(
                 update={"parts": {"train": parts["train"] + parts["valid"], "valid": 0, "test": parts["test"]}}

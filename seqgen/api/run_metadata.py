@@ -171,8 +171,9 @@ def with_blend(train: TrainSettings, data: EncodedCorpus, domain: DomainSpec, *,
 
     Unless the user says otherwise, held-out records decide; fewer than 5 cannot. Where the best step goes by copies,
     counts would make more of them; counting very many symbols takes minutes; and counts know no conditions, so that
-    samples of a blend follow them less often, though its loss is lower. Nor do they know a syntax; there they get an
-    exponent so small that samples follow it more often. Who asks for no blend has the network alone.
+    samples of a blend follow them less often, though its loss is lower. Nor do they know a syntax; there they get so
+    small an exponent that more samples follow the syntax than of the network alone. Who asks for no blend has the
+    network alone.
 
     Args:
         train: settings of the run, with the criterion of the best step.
@@ -200,8 +201,8 @@ def with_blend(train: TrainSettings, data: EncodedCorpus, domain: DomainSpec, *,
     uncounted = counts or few or train.best_by == "copies" or unknown or n_symbols > _MAX_COUNTED
     default = "none" if uncounted else "auto"
     repeats = "none" if counts or few or train.blend == "none" else "auto"
-    exponents = train.exponents or ("sharp" if domain.syntax else "fitted")
-    mixture = {"blend": train.blend or default, "exponents": exponents, "repeats": train.repeats or repeats}
+    blend, exponents = train.blend or default, train.exponents or ("sharp" if domain.syntax else "fitted")
+    mixture = {"blend": blend, "exponents": None if blend == "none" else exponents, "repeats": train.repeats or repeats}
     return train.model_copy(update=mixture)
 
 

@@ -8,6 +8,7 @@ from seqgen.counting.graph import Graph, build_graph, dense_table
 from seqgen.counting.kneser_ney import MAX_ORDER, Records, choose_order, leave_out_by_order
 from seqgen.counting.log_linear import (
     FLOOR,
+    LEAST_RECORDS,
     N_FEATURES,
     N_WEIGHTS,
     NEUTRAL,
@@ -27,6 +28,7 @@ from seqgen.counting.repeats import N_REPEAT_FEATURES, Repeats, blend_of, fit_re
 
 __all__ = [
     "FLOOR",
+    "LEAST_RECORDS",
     "MAX_ORDER",
     "NEUTRAL",
     "N_BLOCKS",

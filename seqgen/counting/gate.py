@@ -53,8 +53,8 @@ class Observed:
 def fit_share(observed: Observed, start_F: Floats | None = None) -> Floats:
     """Return the weights (F,) of the largest likelihood under a standard normal prior on the scaled features.
 
-    Without symbols they are 0, which mixes half and half. The maximum is found by Newton's steps
-    with a curvature that is kept positive, halved where they overshoot.
+    Without symbols they are 0, which mixes half and half. The maximum is found by Newton's steps with a curvature that
+    is kept positive, halved where they overshoot.
 
     Args:
         observed: held-out symbols.

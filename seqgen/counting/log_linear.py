@@ -1,6 +1,6 @@
 """The mixture of a blend: a product of powers of two predictions, with exponents that depend on what both know.
 
-    p(s) = p_network(s)^a p_ngram(s)^b / Z,   a = 1/2 + u . x,   b = 1/2 + v . x,   both within [0, 2]
+    p(s) = p_network(s)^a p_ngram(s)^b / Z,   a = 1/2 + u . x,   b = 1/2 + v . x,   both limited to [0, 2]
 
 x holds, for each context length, the logarithm of its count and the share of the probability that it does not leave to
 shorter contexts; the entropies of both distributions; the network's largest log probability; the logarithm of the
@@ -8,11 +8,12 @@ position; and a constant. The weights u and v are fitted to held-out symbols, ne
 network repeats what it has learned by heart, and a gate would learn to trust it too far. The prior draws them towards 0
 as strongly as some hundred symbols do, so that a few symbols can choose them.
 
-A symbol that one of both considers impossible is improbable in the product, unlike in a weighted sum; so samples break
-a syntax that the network knows less often, and the loss of every corpus that was measured is lower. Fitted exponents
-still give the counts, which see no syntax, so much weight that samples break it more often than those of the network.
-Exponents of 0.9 and 0.2 leave the network its say; and a sum above 1 makes the product sharper than both, as a lower
-temperature does, so that samples break a syntax less often than those of the network do, at a lower loss.
+A symbol that one of both considers impossible is improbable in the product, unlike in a weighted sum, and the loss of
+every corpus that was measured is lower than that of a sum. Counts see no syntax: samples of a sum break it often, those
+of a product less often, but with fitted exponents still more often than those of the network. Exponents of 0.9 and 0.2
+leave the network its say; and a sum of exponents above 1 makes the product sharper than both, as a lower temperature
+does. Then samples break a syntax less often than those of the network, and the loss is between that of the network and
+that of fitted exponents.
 
 Source: Klakow 1998, Log-linear interpolation of language models, ICSLP, equation 2; there with constant exponents.
 Exponents that depend on the contexts' counts are as in the mixing of Mahoney 2005, Adaptive weighing of context models
@@ -58,7 +59,9 @@ _CLOSE = 0.01  # gain of a step, nats, below which fitting ends
 _PRECISION, _OF_CONSTANT = 1000.0, 300.0  # of the prior of a scaled weight, and of that of a constant
 _SPREAD = 1e-3  # standard deviation below which a feature counts as constant
 _FOLDS = 4  # parts of the records, each left out once
-_MAX_SYMBOLS, _LEAST_SYMBOLS, _MAX_PROBABILITIES = 10_000, 500, 400_000  # that a gate is fitted to
+LEAST_RECORDS = 4 * _FOLDS
+"""Records that a gate is fitted to, if there are as many: some symbols each, where records are long."""
+_MAX_SYMBOLS, _LEAST_SYMBOLS, _MAX_PROBABILITIES = 10_000, 100, 400_000  # that a gate is fitted to
 
 
 @dataclass(frozen=True)
@@ -162,7 +165,7 @@ def fit_gate(predictions: Predictions, start_2F: Floats | None = None) -> Floats
     """Return u and v (2, F) of the largest likelihood under a normal prior on the scaled weights.
 
     The logarithm of likelihood and prior is concave, so that Newton's steps, halved where they overshoot, find its
-    maximum. Without symbols all weights are 0.
+    maximum. The limits of the exponents are left out of it. Without symbols all weights are 0.
 
     Args:
         predictions: of held-out symbols.

@@ -70,7 +70,7 @@ class Evaluator:
         settings: of the run.
         shares: what each process computes of an evaluation.
         blend: the model with the counts that it may be blended with; None: none.
-        refit: the run whose gates a mixture has where nothing is held out; None: both parts of a blend count the same.
+        refit: the run whose gates a mixture has where nothing is held out; None: no exponents of a blend are fitted.
         look_back: the symbols in which what a record repeats is looked for.
     """
 

@@ -16,6 +16,7 @@ from torch import Tensor
 from seqgen.batches import Batch, Encoded, Stream
 from seqgen.counting import (
     FLOOR,
+    LEAST_RECORDS,
     N_FEATURES,
     Blend,
     Gates,
@@ -103,38 +104,40 @@ class Observer:
         return len(self._encoded)
 
     def sample(self, most: int, check: Callable[[], None]) -> Predictions:
-        """Return the predictions that a gate is fitted to: of records evenly spaced, or of a text where it begins.
+        """Return the predictions that a gate is fitted to, of records evenly spaced in the order of their lengths.
 
-        The lanes in which a text is evaluated begin all over it.
+        Of a long text, they are those of the beginnings of its lanes, which lie all over it.
 
         Args:
             most: limit on the records, as ``held_out_loss`` has it.
             check: called before each batch; may raise to stop.
         """
-        wanted, every = most_symbols(self._n_ids), 1
+        wanted, every, thin = most_symbols(self._n_ids), 1, 1
         if isinstance(self._encoded, Encoded):
-            n_symbols = len(self._encoded.flat) * min(most, len(self._encoded)) // len(self._encoded)
-            every = max(1, -(-n_symbols // wanted))
-        found, n_records, n_found = list[Predictions](), 0, 0
+            n_records = min(most, len(self._encoded))
+            n_symbols = len(self._encoded.flat) * n_records // len(self._encoded)
+            every = min(max(1, -(-n_symbols // wanted)), max(1, n_records // LEAST_RECORDS))
+            thin = max(1, n_symbols // every // wanted)
+        found, n_seen, n_found = list[Predictions](), 0, 0
         state: State = None
         nodes = None
         with evaluation_mode(self._blend):
             for held_out in held_out_batches(self._encoded, most):
                 check()
-                first = -n_records % every
+                first = (every // 2 - n_seen) % every
                 batch = held_out._replace(
                     ids_BT=held_out.ids_BT[first::every], targets_BT=held_out.targets_BT[first::every]
                 ).to(self._penalty_V.device)
                 if len(batch.ids_BT):
                     log_probs_NV, state = log_probs_of(self._blend.network, batch, self._penalty_V, state)
                     looked, nodes = self._look(batch, nodes)
-                    thinned = slice(None, None, max(1, len(log_probs_NV) // wanted))
+                    thinned = slice(None, None, max(thin, len(log_probs_NV) // wanted))
                     looked, log_probs_NV = looked.take(thinned), log_probs_NV[thinned]
                     ngram_NV, features_NF = self._complete(looked, log_probs_NV)
-                    record_N = n_records + first + every * looked.row_N
+                    record_N = n_seen + first + every * looked.row_N
                     found.append(Predictions(log_probs_NV, ngram_NV, looked.target_N, features_NF, record_N))
                     n_found += len(record_N)
-                n_records += len(held_out.ids_BT)
+                n_seen += len(held_out.ids_BT)
                 if isinstance(self._encoded, Stream) and n_found >= wanted:
                     break
         return Predictions(

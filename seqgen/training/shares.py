@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 _LEAST_WORK = 1 << 25  # of a round that the others take from rank 0, about two milliseconds
 _ROUND_WORK = 1 << 31  # of a process in a round, about a tenth of a second
 _LEAST_ROWS = 128  # samples of a process
+_SENT_WORK = 256  # of a probability that is sent: so much work that those of a round fit into memory
+_MOST_SENT_IDS = 1024  # for each symbol
 
 Check = Callable[[], None]
 """Called before each batch and each symbol; may raise to stop."""
@@ -77,7 +79,7 @@ class Shares:
         if isinstance(held_out, Encoded):
             self._encoded = {Order.LOSSES: held_out, Order.FACTS: held_out}
         self._rounds: dict[Order, tuple[int, list[list[Rows]]]] = {}
-        self._n_parameters = count_parameters(model)
+        self._n_parameters, self._n_ids = count_parameters(model), int((penalty_V == 0).sum())
 
     # -- at rank 0
 
@@ -95,7 +97,10 @@ class Shares:
         return None if found is None else (nats.item() for nats in found)
 
     def facts(self, most: int, check: Check) -> Iterator[Tensor] | None:
-        """Return the result of ``log_probs_of`` for each batch; arguments and errors as for ``losses``."""
+        """Return the result of ``log_probs_of`` for each batch; None also where there are very many ids.
+
+        Arguments and errors are those of ``losses``.
+        """
         return self._results(Order.FACTS, most, check)
 
     def training_facts(self, records: Encoded, most: int, check: Check) -> Iterator[Tensor] | None:
@@ -124,7 +129,8 @@ class Shares:
         return [Sample(*row) for part in found for row in json.loads(part["rows"].numpy().tobytes())]
 
     def _results(self, order: Order, most: int, check: Check) -> Iterator[Tensor] | None:
-        if self._gang is None or order not in self._encoded:
+        too_many = order != Order.LOSSES and self._n_ids > _MOST_SENT_IDS
+        if self._gang is None or order not in self._encoded or too_many:
             return None
         return self._in_order(order, min(most, len(self._encoded[order])), check)
 
@@ -180,7 +186,8 @@ class Shares:
                     rounds.append([])
                     work = 0
                 rounds[-1].append(rows)
-                work += self._work(order, [rows])
+                n_sent = 0 if order == Order.LOSSES else int(self._encoded[order].lengths_N[rows].sum()) * self._n_ids
+                work += max(self._work(order, [rows]), n_sent * _SENT_WORK)
             self._rounds[order] = most, rounds
         return self._rounds[order][1]
 
@@ -197,7 +204,7 @@ class Shares:
                 if order == Order.LOSSES:
                     results.append(total_nats(self._model, batch, self._penalty_V).cpu())
                 else:
-                    results.append(log_probs_of(self._model, batch, self._penalty_V)[0])
+                    results.append(log_probs_of(self._model, batch, self._penalty_V)[0].cpu())
         return {str(number): result for number, result in enumerate(results)}
 
     def _own_rows(self, step: int, check: Check) -> dict[str, Tensor]:

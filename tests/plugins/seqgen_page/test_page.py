@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import html
+import itertools
 import json
 import math
 import operator
@@ -21,6 +22,7 @@ import seqgen
 from browser import Browser, find_chromium
 from conftest import in_tiers, one_in, registered
 from seqgen import exporting
+from seqgen.counting import blend_of
 from seqgen.errors import ExportRefused
 from seqgen.model import RecurrentModel
 from seqgen.tokenizers import Vocabulary
@@ -169,6 +171,20 @@ def test_rounded_weights_say_what_they_cost(weights, tiny_run, tmp_path, page):
     assert 0 <= float(re.search(r"cost (?:less than )?(\S+) bits", cost)[1]) < 0.1
     assert weights == "int8" or "less than 0.0001 bits" in cost
     assert len(element(tmp_path / "page.html", "arrays")) < len(element(page, "arrays"))
+
+
+@needs_node
+@pytest.mark.parametrize("weights", ["int8", "float16"])
+def test_rounded_weights_leave_the_exponents_of_a_blend_as_they_are(weights, tmp_path):
+    """They are more than 128 rows of two, as matrices that are rounded are."""
+    words = ["".join(letters) for letters in itertools.product("abcde", repeat=4)]
+    (tmp_path / "words.txt").write_text("\n".join(words) + "\n")
+    run = seqgen.train(
+        tmp_path / "words.txt", hidden=4, embedding=3, steps=4, blend="ngram", repeats="none", out=tmp_path / "run",
+        options={"exponents": "sharp"},
+    )  # fmt: skip
+    assert blend_of(run.model).graph.n_nodes > 128
+    assert run.export("page", tmp_path / "page.html", weights=weights).difference <= 1e-5
 
 
 def test_half_of_a_weight_is_stored_exactly():
