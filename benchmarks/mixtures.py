@@ -30,8 +30,7 @@ from torch import Tensor
 import seqgen
 from finished import Finished
 from report import mean_text, table, write_page
-from seqgen.counting import SHARP, Blend, Observed, cross_fit, cross_fitted, entropy
-from seqgen.counting.log_linear import node_features
+from seqgen.counting import SHARP, Blend, Observed, cross_fit, cross_fitted, entropy, node_features
 from seqgen.evaluation import penalty, record_losses
 from seqgen.measure import read_corpus
 from seqgen.training.observer import Observer

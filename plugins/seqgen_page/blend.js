@@ -1,8 +1,6 @@
 // A network mixed with the counts of an n-gram: p_network^a p_ngram^b / Z.
 "use strict";
 
-const TINY = 1.1754943508222875e-38; // keeps logarithms finite
-
 class Counts {
   // tables: typed arrays by name, see exporting.CountTables; facts: begin, ends and the weights of the gate.
   constructor(tables, facts, nIds) {

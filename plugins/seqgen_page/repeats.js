@@ -1,6 +1,8 @@
 // What a row repeats of itself, mixed with a model: see seqgen.counting.repeats.
 "use strict";
 
+const TINY = 1.1754943508222875e-38; // keeps logarithms finite
+
 class Repeats {
   // facts: see exporting.RepeatGate. scored: ids that can be predicted.
   constructor(facts, scored, nIds) {

@@ -242,6 +242,8 @@ def _refit_settings(
         BadOption: nothing was held out, its model counts, or its weights are those of another run.
         CheckpointError: an older version blended it.
     """
+    from seqgen.counting import Mixture
+
     parts, step = settings.corpus.parts, best["best_step"]
     if settings.refit is not None:
         raise BadOption(f"{folder} is a refit already, of {settings.refit.run}")
@@ -252,8 +254,6 @@ def _refit_settings(
         )
     if settings.start is not None:
         raise BadOption(f"{folder} cannot be refitted: it starts from the weights of another run")
-    from seqgen.counting import Mixture
-
     mixture, more = Mixture.read(best), (parts["train"] + parts["valid"]) / parts["train"]
     steps = max(1, round(step * more))
     whole = max(steps, round(_whole_steps(settings, latest) * more))

@@ -197,8 +197,8 @@ def with_blend(train: TrainSettings, data: EncodedCorpus, domain: DomainSpec, *,
             "with --split 80/10/10, or drop it"
         )
     few = n_held_out < _LEAST_HELD_OUT
-    unknown = bool(data.vocabulary.conditions)
-    uncounted = counts or few or train.best_by == "copies" or unknown or n_symbols > _MAX_COUNTED
+    told = bool(data.vocabulary.conditions)
+    uncounted = counts or few or train.best_by == "copies" or told or n_symbols > _MAX_COUNTED
     default = "none" if uncounted else "auto"
     repeats = "none" if counts or few or train.blend == "none" else "auto"
     blend, exponents = train.blend or default, train.exponents or ("sharp" if domain.syntax else "fitted")

@@ -115,7 +115,7 @@ class TrainDisplay:
                 view.append(Text("          no later step was better; the last one: --checkpoint latest"))
         elif mixed := _mixed_with(run):
             how = (
-                f"with {run.settings.train.exponents or 'fitted'} exponents, since nothing is held out"
+                f"with {'sharp' if run.settings.train.exponents == 'sharp' else 'equal'} exponents: nothing is held out"
                 if run.settings.refit is None
                 else f"by the {'gate' if len(mixed) == 1 else 'gates'} of the first run"
             )

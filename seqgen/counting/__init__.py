@@ -3,7 +3,7 @@
 from seqgen.counting.blend import Blend, entropy
 from seqgen.counting.counts_file import Counts, count_part, count_records, dump_counts, load_counts
 from seqgen.counting.discount import fit_factor, is_first, records_of_ids
-from seqgen.counting.gate import Observed, cross_fitted, fit_share, mixed_nats, scored_nats
+from seqgen.counting.gate import Observed, cross_fitted, fit_share, gate_scores, scored_nats
 from seqgen.counting.graph import Graph, build_graph, dense_table
 from seqgen.counting.kneser_ney import MAX_ORDER, Records, choose_order, leave_out_by_order
 from seqgen.counting.log_linear import (
@@ -60,11 +60,11 @@ __all__ = [
     "fit_gate",
     "fit_repeats",
     "fit_share",
+    "gate_scores",
     "is_first",
     "leave_out_by_order",
     "load_counts",
     "mix",
-    "mixed_nats",
     "most_symbols",
     "network_of",
     "node_features",

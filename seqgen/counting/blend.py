@@ -214,9 +214,17 @@ class Blend(nn.Module):
             1,
         )
         exponents_N2 = self.exponents_R2.index_select(0, node_N) + facts_N3 @ self.weights_32
-        ngram_NV = self.ngram_probs(node_N).clamp(min=_TINY).log()
-        mixed_NV = mix(log_probs_NV.clamp(min=FLOOR), ngram_NV, exponents_N2.clamp(0.0, LARGEST), self.penalty_V)
+        mixed_NV = mix(
+            log_probs_NV.clamp(min=FLOOR),
+            self.ngram_log_probs(node_N),
+            exponents_N2.clamp(0.0, LARGEST),
+            self.penalty_V,
+        )
         return mixed_NV.clamp(min=FLOOR)
+
+    def ngram_log_probs(self, node_N: Tensor) -> Tensor:
+        """Return the logarithms of the distributions (N, V) of nodes, at least ``FLOOR``."""
+        return self.ngram_probs(node_N).clamp(min=_TINY).log()
 
     def ngram_probs(self, node_N: Tensor) -> Tensor:
         """Return the distributions (N, V) of nodes."""

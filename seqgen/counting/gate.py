@@ -17,6 +17,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from seqgen.counting.scaling import Scaled
+
 if TYPE_CHECKING:
     import numpy.typing as npt
 
@@ -30,7 +32,6 @@ _CLOSE = 0.1  # gain of a step, nats, below which fitting ends
 _SMALLEST_STEP = 1 / 64
 _LEAST_BEND = 0.05  # share of the curvature of a logistic regression that is kept
 _PIECE = 1 << 14  # symbols whose scores are computed together
-_SPREAD = 1e-3  # standard deviation below which a feature counts as constant
 
 
 @dataclass(frozen=True)
@@ -60,21 +61,13 @@ def fit_share(observed: Observed, start_F: Floats | None = None) -> Floats:
         observed: held-out symbols.
         start_F: weights near the maximum, which save steps.
     """
-    x_NF = torch.from_numpy(np.ascontiguousarray(observed.features_NF, dtype=np.float64))
-    if not len(x_NF):
-        return np.zeros(x_NF.shape[1])
-    center_F, scale_F = x_NF.mean(0), x_NF.std(0, correction=0)
-    varies_F = scale_F >= _SPREAD
-    center_F, scale_F = torch.where(varies_F, center_F, 0.0), torch.where(varies_F, scale_F, 1.0)
-    x_NF = (x_NF - center_F) / scale_F * varies_F
-    x_NF[:, -1] = 1.0
-    ratio_N = torch.from_numpy(observed.part_N - observed.rest_N)
-    weights_F = torch.zeros(x_NF.shape[1], dtype=torch.float64)
-    if start_F is not None:
-        known_F = torch.from_numpy(start_F)
-        weights_F = known_F * scale_F * varies_F
-        weights_F[-1] = known_F[-1] + center_F[:-1] @ known_F[:-1]
-    eye_FF = torch.eye(x_NF.shape[1], dtype=torch.float64)
+    n_features = observed.features_NF.shape[1]
+    if not len(observed.features_NF):
+        return np.zeros(n_features)
+    scaled = Scaled(observed.features_NF)
+    x_NF, ratio_N = scaled.x_NF, torch.from_numpy(observed.part_N - observed.rest_N)
+    weights_F = torch.zeros(n_features, dtype=torch.float64) if start_F is None else scaled.scale(start_F)
+    eye_FF = torch.eye(n_features, dtype=torch.float64)
     best, score_N = _objective(x_NF, ratio_N, weights_F)
     for _ in range(_STEPS):
         gate_N = torch.sigmoid(score_N)
@@ -92,10 +85,7 @@ def fit_share(observed: Observed, start_F: Floats | None = None) -> Floats:
         if found < best + _CLOSE:
             break
         best, weights_F = found, weights_F + size * change_F
-    weights_F = weights_F / scale_F
-    weights_F[-1] -= center_F[:-1] @ weights_F[:-1]
-    fitted: Floats = weights_F.numpy()
-    return fitted
+    return scaled.unscale(weights_F)
 
 
 def _objective(x_NF: Tensor, ratio_N: Tensor, weights_F: Tensor) -> tuple[float, Tensor]:
@@ -103,11 +93,6 @@ def _objective(x_NF: Tensor, ratio_N: Tensor, weights_F: Tensor) -> tuple[float,
     score_N = x_NF @ weights_F
     likelihood = (functional.softplus(score_N + ratio_N) - functional.softplus(score_N)).sum()
     return float(likelihood - 0.5 * weights_F @ weights_F), score_N
-
-
-def mixed_nats(observed: Observed, weights_F: Floats) -> Floats:
-    """Return the loss of each symbol under the mixture, (N,) nats."""
-    return scored_nats(observed, gate_scores(observed.features_NF, weights_F))
 
 
 def gate_scores(features_NF: Floats, weights_F: Floats) -> Floats:

@@ -34,6 +34,7 @@ from torch import Tensor
 
 from seqgen.counting.graph import Graph
 from seqgen.counting.kneser_ney import MAX_ORDER
+from seqgen.counting.scaling import Scaled
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -57,7 +58,6 @@ FLOOR = float(np.log(np.finfo(np.float32).tiny))
 _STEPS, _SMALLEST_STEP = 30, 1 / 64
 _CLOSE = 0.01  # gain of a step, nats, below which fitting ends
 _PRECISION, _OF_CONSTANT = 1000.0, 300.0  # of the prior of a scaled weight, and of that of a constant
-_SPREAD = 1e-3  # standard deviation below which a feature counts as constant
 _FOLDS = 4  # parts of the records, each left out once
 LEAST_RECORDS = 4 * _FOLDS
 """Records that a gate is fitted to, if there are as many: some symbols each, where records are long."""
@@ -171,20 +171,11 @@ def fit_gate(predictions: Predictions, start_2F: Floats | None = None) -> Floats
         predictions: of held-out symbols.
         start_2F: weights near the maximum, which save steps.
     """
-    x_NF = torch.from_numpy(np.ascontiguousarray(predictions.features_NF, dtype=np.float64))
-    if not len(x_NF):
+    if not len(predictions.features_NF):
         return np.zeros((2, N_FEATURES))
-    center_F, scale_F = x_NF.mean(0), x_NF.std(0, correction=0)
-    varies_F = scale_F >= _SPREAD
-    center_F, scale_F = torch.where(varies_F, center_F, 0.0), torch.where(varies_F, scale_F, 1.0)
-    x_NF = (x_NF - center_F) / scale_F * varies_F
-    x_NF[:, -1] = 1.0
-    weights_2F = torch.zeros(2, N_FEATURES, dtype=torch.float64)
-    if start_2F is not None:
-        known_2F = torch.from_numpy(start_2F)
-        weights_2F = known_2F * scale_F * varies_F
-        weights_2F[:, -1] = known_2F[:, -1] + known_2F[:, :-1] @ center_F[:-1]
-    objective = _Objective(predictions, x_NF)
+    scaled = Scaled(predictions.features_NF)
+    weights_2F = torch.zeros(2, N_FEATURES, dtype=torch.float64) if start_2F is None else scaled.scale(start_2F)
+    objective = _Objective(predictions, scaled.x_NF)
     best, change_2F = objective.value(weights_2F), objective.step(weights_2F)
     for _ in range(_STEPS):
         size = 1.0
@@ -194,10 +185,7 @@ def fit_gate(predictions: Predictions, start_2F: Floats | None = None) -> Floats
             break
         best, weights_2F = found, weights_2F + size * change_2F
         change_2F = objective.step(weights_2F)
-    weights_2F = weights_2F / scale_F
-    weights_2F[:, -1] -= weights_2F[:, :-1] @ center_F[:-1]
-    fitted: Floats = weights_2F.numpy()
-    return fitted
+    return scaled.unscale(weights_2F)
 
 
 class _Objective:

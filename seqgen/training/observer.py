@@ -43,7 +43,6 @@ if TYPE_CHECKING:
 _REPEAT_IDS, _FEWEST_RECORDS = 20_000, 5  # held-out ids, and records, that the gate of what they repeat is fitted to
 _LANES_APART = 4  # of the lanes of a long text, each of which is a stretch of it, those that this gate is fitted to
 _PROBABILITIES = 1 << 22  # that are computed together
-_TINY = float(np.finfo(np.float32).tiny)
 
 
 class Measured(NamedTuple):
@@ -206,7 +205,7 @@ class Observer:
 
     def _complete(self, looked: _Looked, log_probs_NV: Tensor) -> tuple[Tensor, Floats]:
         """Return the log probabilities by the counts, and the features with those of the network."""
-        ngram_NV = self._blend.ngram_probs(looked.node_N)[:, self._penalty_V == 0].clamp(min=_TINY).log()
+        ngram_NV = self._blend.ngram_log_probs(looked.node_N)[:, self._penalty_V == 0]
         features_NF = looked.features_NF.copy()
         features_NF[:, -4] = entropy(log_probs_NV, log_probs_NV.exp()).cpu().numpy()
         features_NF[:, -3] = log_probs_NV.amax(-1).cpu().numpy()
