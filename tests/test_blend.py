@@ -378,8 +378,13 @@ def test_each_record_has_a_gate_of_other_records(n, per_record):
     for fold in range(min(4, len(records))):
         outside_N = folds != fold
         others = Predictions(*(part[outside_N] for part in vars(predictions).values()))
-        wanted_2F = fit_gate(others, gates.weights_G2F[0])
-        assert (found_N2F[~outside_N] == wanted_2F).all()
+        own = Predictions(*(part[~outside_N] for part in vars(predictions).values()))
+        assert (found_N2F[~outside_N] == gates.weights_G2F[1 + fold]).all()
+        wanted, found, fitted = (
+            nats_of(own, for_all(own, weights_2F)).sum()
+            for weights_2F in (fit_gate(others), gates.weights_G2F[1 + fold], gates.weights_G2F[0])
+        )
+        assert abs(found - wanted) < 0.1 * (wanted - fitted) + 0.1  # in nats; one step from fitted to wanted
     unknown = np.array([-1, len(records), 10**9])
     assert (gates.of_records(unknown) == gates.weights_G2F[0]).all()
 

@@ -18,13 +18,14 @@ from conftest import WORDS, one_in
 from resuming import Stopper, digests
 from seqgen.batches import Batch
 from seqgen.counting import N_REPEAT_FEATURES, Blend, Repeats, blend_of, network_of
-from seqgen.counting.repeats import look_back, nothing_seen
+from seqgen.counting.repeats import count_matches, look_back, nothing_seen
 from seqgen.errors import BadOption, CheckpointError, Interrupted
 from seqgen.evaluation import held_out_loss, penalty
 from seqgen.measure import read_corpus
 from seqgen.model import RecurrentModel, make_stepper
 from seqgen.testing import check_model
 from seqgen.tokenizers import BOS, EOS, PAD
+from seqgen.training.observer import may_repeat
 from test_blend import blend_of as make_blend
 from test_blend import forward, make, network
 from test_counting import encoded
@@ -105,6 +106,19 @@ def test_what_the_gate_sees_is_by_the_definition(text, n_looked_back):
         assert features_NG[at].numpy() == pytest.approx(features, abs=2e-5)
         assert math.exp(own_N[at]) == pytest.approx(own[target], abs=1e-5)
         assert math.exp(model_N[at]) == pytest.approx(probs_V[target], abs=1e-5)
+
+
+@given(st.one_of(texts, repetitive))
+def test_matches_of_a_record_are_counted(text):
+    ids = [BOS, *text, EOS]
+    assert count_matches(ids) == sum(definition(ids[:at], 100)[1][-1] for at in range(1, len(ids)))
+
+
+@pytest.mark.parametrize(("n_repeating", "wanted"), [(0, False), (1, False), (40, True)])
+def test_repetitions_are_looked_for_where_records_have_any(n_repeating, wanted):
+    names = ["".join(letters) for letters in itertools.islice(itertools.permutations("abcdefgh", 7), 3000)]
+    part, _ = encoded([*names, *["abcdabcdab"] * n_repeating], "abcdefgh")
+    assert len(part.flat) >= 27_000 and may_repeat(part) is wanted
 
 
 @pytest.mark.parametrize("n_looked_back", [1, 5, 64])

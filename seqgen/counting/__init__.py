@@ -24,7 +24,7 @@ from seqgen.counting.log_linear import (
 )
 from seqgen.counting.mixture import Mixture
 from seqgen.counting.records import N_BLOCKS, records_of_part, records_of_rows, records_of_texts
-from seqgen.counting.repeats import N_REPEAT_FEATURES, Repeats, blend_of, fit_repeats, network_of
+from seqgen.counting.repeats import N_REPEAT_FEATURES, Repeats, blend_of, count_matches, fit_repeats, network_of
 
 __all__ = [
     "FLOOR",
@@ -48,6 +48,7 @@ __all__ = [
     "blend_of",
     "build_graph",
     "choose_order",
+    "count_matches",
     "count_part",
     "count_records",
     "cross_fit",

@@ -174,18 +174,8 @@ def fit_gate(predictions: Predictions, start_2F: Floats | None = None) -> Floats
     if not len(predictions.features_NF):
         return np.zeros((2, N_FEATURES))
     scaled = Scaled(predictions.features_NF)
-    weights_2F = torch.zeros(2, N_FEATURES, dtype=torch.float64) if start_2F is None else scaled.scale(start_2F)
-    objective = _Objective(predictions, scaled.x_NF)
-    best, change_2F = objective.value(weights_2F), objective.step(weights_2F)
-    for _ in range(_STEPS):
-        size = 1.0
-        while (found := objective.value(weights_2F + size * change_2F)) < best and size >= _SMALLEST_STEP:
-            size /= 2
-        if found < best + _CLOSE:
-            break
-        best, weights_2F = found, weights_2F + size * change_2F
-        change_2F = objective.step(weights_2F)
-    return scaled.unscale(weights_2F)
+    start = torch.zeros(2, N_FEATURES, dtype=torch.float64) if start_2F is None else scaled.scale(start_2F)
+    return scaled.unscale(_Objective(predictions, scaled.x_NF).maximum(start))
 
 
 class _Objective:
@@ -200,30 +190,51 @@ class _Objective:
         self._x_NF = x_NF
         self._two = predictions.network_NV.double().cpu(), predictions.ngram_NV.double().cpu()
         self._target_N1 = predictions.target_N.cpu()[:, None]
+        self._own_N2 = torch.cat([one_NV.gather(1, self._target_N1) for one_NV in self._two], 1)
         self._precision_F = torch.full((N_FEATURES,), _PRECISION, dtype=torch.float64)
         self._precision_F[-1] = _OF_CONSTANT
 
-    def _log_probs(self, weights_2F: Tensor) -> Tensor:
-        return mix(*self._two, self._x_NF @ weights_2F.T + EVEN)
+    def maximum(self, weights_2F: Tensor) -> Tensor:
+        """Return the weights of the largest value, from weights that are as near as possible."""
+        best, log_probs_NV = self._value(weights_2F)
+        for _ in range(_STEPS):
+            change_2F, size = self._step(weights_2F, self._slopes(log_probs_NV)), 1.0
+            while (found := self._value(weights_2F + size * change_2F))[0] < best and size >= _SMALLEST_STEP:
+                size /= 2
+            if found[0] < best + _CLOSE:
+                break
+            weights_2F, (best, log_probs_NV) = weights_2F + size * change_2F, found
+        return weights_2F
 
-    def value(self, weights_2F: Tensor) -> float:
-        """Return the objective."""
-        likelihood = self._log_probs(weights_2F).gather(1, self._target_N1).sum()
-        return float(likelihood - 0.5 * (self._precision_F * weights_2F.square()).sum())
+    def without(self, weights_2F: Tensor, parts: list[Tensor]) -> list[Tensor]:
+        """Return one of Newton's steps from the maximum for each part, (N,) bool: to that of the other symbols."""
+        slopes = self._slopes(self._value(weights_2F)[1])
+        return [weights_2F + self._step(weights_2F, slopes, ~part_N) for part_N in parts]
 
-    def step(self, weights_2F: Tensor) -> Tensor:
-        """Return Newton's step."""
-        probs_NV = self._log_probs(weights_2F).exp_()
-        weighted = [probs_NV * one_NV for one_NV in self._two]
-        mean_N2 = torch.stack([each_NV.sum(1) for each_NV in weighted], 1)
-        own_N2 = torch.cat([one_NV.gather(1, self._target_N1) for one_NV in self._two], 1)
-        gradient_2F = (own_N2 - mean_N2).T @ self._x_NF - self._precision_F * weights_2F
-        bend = torch.diag(self._precision_F.repeat(2))
-        for i in range(2):
-            for j in range(2):
-                spread_N = (weighted[i] * self._two[j]).sum(1) - mean_N2[:, i] * mean_N2[:, j]
-                rows, columns = (slice(at * N_FEATURES, (at + 1) * N_FEATURES) for at in (i, j))
-                bend[rows, columns] += (self._x_NF * spread_N[:, None]).T @ self._x_NF
+    def _value(self, weights_2F: Tensor) -> tuple[float, Tensor]:
+        """Return the objective, and the log probabilities of the mixture (N, V)."""
+        log_probs_NV = mix(*self._two, self._x_NF @ weights_2F.T + EVEN)
+        likelihood = log_probs_NV.gather(1, self._target_N1).sum()
+        return float(likelihood - 0.5 * (self._precision_F * weights_2F.square()).sum()), log_probs_NV
+
+    def _slopes(self, log_probs_NV: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the derivatives of each symbol's likelihood by both exponents, (N, 2), and less the second, (N, 3)."""
+        probs_NV = log_probs_NV.exp()
+        first_NV, second_NV = (probs_NV * one_NV for one_NV in self._two)
+        mean_N2 = torch.stack([first_NV.sum(1), second_NV.sum(1)], 1)
+        products = (first_NV, self._two[0]), (first_NV, self._two[1]), (second_NV, self._two[1])
+        square_N3 = torch.stack([torch.einsum("nv,nv->n", *pair) for pair in products], 1)
+        return self._own_N2 - mean_N2, square_N3 - mean_N2[:, [0, 0, 1]] * mean_N2[:, [0, 1, 1]]
+
+    def _step(self, weights_2F: Tensor, slopes: tuple[Tensor, Tensor], chosen_N: Tensor | None = None) -> Tensor:
+        """Return Newton's step, of all symbols or of some."""
+        x_NF, (slope_N2, spread_N3) = self._x_NF, slopes
+        if chosen_N is not None:
+            x_NF, slope_N2, spread_N3 = x_NF[chosen_N], slope_N2[chosen_N], spread_N3[chosen_N]
+        gradient_2F = slope_N2.T @ x_NF - self._precision_F * weights_2F
+        first, both, second = ((x_NF * spread_N[:, None]).T @ x_NF for spread_N in spread_N3.unbind(1))
+        bend = torch.cat([torch.cat([first, both], 1), torch.cat([both, second], 1)])
+        bend += torch.diag(self._precision_F.repeat(2))
         found: Tensor = torch.linalg.solve(bend, gradient_2F.flatten())
         return found.view(2, N_FEATURES)
 
@@ -231,20 +242,16 @@ class _Objective:
 def cross_fit(predictions: Predictions) -> Gates:
     """Return a gate that is fitted to all records, and for each fold of them one that is fitted to the others.
 
+    Those of folds are one of Newton's steps away from the first, and so near that further steps change no digit that
+    matters.
+
     Args:
-        predictions: of held-out symbols.
+        predictions: of held-out symbols; not none.
     """
     fitted_R, place_N = np.unique(predictions.record_N, return_inverse=True)
-    weights = [fit_gate(predictions)]
-    for fold in range(min(_FOLDS, len(fitted_R))):
-        outside_N = place_N % _FOLDS != fold
-        chosen_N = torch.from_numpy(outside_N)
-        others = Predictions(
-            predictions.network_NV[chosen_N],
-            predictions.ngram_NV[chosen_N],
-            predictions.target_N[chosen_N],
-            predictions.features_NF[outside_N],
-            predictions.record_N[outside_N],
-        )
-        weights.append(fit_gate(others, weights[0]))
-    return Gates(np.stack(weights), fitted_R)
+    scaled = Scaled(predictions.features_NF)
+    objective = _Objective(predictions, scaled.x_NF)
+    best_2F = objective.maximum(torch.zeros(2, N_FEATURES, dtype=torch.float64))
+    folds = [torch.from_numpy(place_N % _FOLDS == fold) for fold in range(min(_FOLDS, len(fitted_R)))]
+    weights_G2F = [best_2F, *objective.without(best_2F, folds)]
+    return Gates(np.stack([scaled.unscale(weights_2F) for weights_2F in weights_G2F]), fitted_R)

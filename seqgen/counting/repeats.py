@@ -26,7 +26,7 @@ G features of the gate, K lengths from 5.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -207,6 +207,12 @@ class Repeats(nn.Module):
         sums_BV = self.penalty_V.new_zeros(n_rows, self.penalty_V.shape[0])
         sums_BV = sums_BV.scatter_add_(1, past.last_BW[:, :used].long(), weight_BU)
         return sums_BV / weight_BU.sum(1, keepdim=True).clamp(min=1)
+
+
+def count_matches(ids: Sequence[int]) -> int:
+    """Return how many ids of a record follow as many ids that stood there before as a match needs."""
+    starts = range(len(ids) - SHORTEST)
+    return len(starts) - len({tuple(ids[start : start + SHORTEST]) for start in starts})
 
 
 def fit_repeats(observed: Observed) -> tuple[npt.NDArray[np.floating[Any]] | None, float]:

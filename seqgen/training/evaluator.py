@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -40,7 +40,7 @@ from seqgen.evaluation import (
 )
 from seqgen.signals import StopFlag
 from seqgen.training.events import Report
-from seqgen.training.observer import Measured, Observer, observe_repeats
+from seqgen.training.observer import Measured, Observer, may_repeat, observe_repeats
 from seqgen.training.shares import Shares
 from seqgen.training.state import TrainState
 
@@ -98,6 +98,11 @@ class Evaluator:
             self._n_known = max(1, _KNOWN_IDS * len(blend.records) // len(blend.records.flat))
             self._n_distinct, self._is_first_N = int(is_first(self._train).sum()), is_first(self._valid)
         self._duration_s = 0.0
+
+    @cached_property
+    def _repeats(self) -> bool:
+        """True if a gate is fitted to what records repeat."""
+        return self._settings.repeats == "on" or (self._settings.repeats == "auto" and may_repeat(self._valid))
 
     @property
     def reserved_s(self) -> float:
@@ -217,6 +222,8 @@ class Evaluator:
         """
         metrics.setdefault("valid_network_bits_per_char", held_out.bits_per_char)
         metrics["valid_without_repeats_bits_per_char"] = held_out.bits_per_char
+        if not self._repeats:
+            return held_out, mixture
         observed = observe_repeats(self._repeating(mixture), self._valid, most, check)
         weights_G, share = fit_repeats(observed)
         needed = 1 - _LEAST_GAIN if self._settings.repeats == "auto" else math.inf
@@ -267,7 +274,7 @@ class Evaluator:
             once(held_out)  # contexts are looked up in the first evaluation only
         started = time.monotonic()
         once(held_out)
-        if self._settings.repeats in ("auto", "on"):
+        if self._repeats:
             once(lambda: observe_repeats(self._repeating(Mixture()), self._valid, most, check_once))
         return max(time.monotonic() - started, 1e-6)
 
