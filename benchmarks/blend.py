@@ -7,11 +7,12 @@ were blended (FORMER); "alone", today's default with ``blend="none"``; and "defa
 bit by bit; only the best step may differ. Where the default does not blend they are one run, and it is trained once.
 Bits per character are of the test part, a stop counted as one character; the difference is the mean of default less
 before over the seeds, with a 95% interval of Student's t. The corpus pokemon, whose test part has 50 names, is split
-anew for each of ten seeds. "n" is modified Kneser-Ney of the best order; "under" is how many bits fewer the default
-needs than the better of it and "before". Copies are the share of 2,000 samples that are training records, beside the
-share that is expected by chance. "topics" are Python's help topics, one long text. The row of names with units (LONG,
-asked for by --long) is the best that two minutes on two idle cores gave. With --work, runs and figures are kept there
-and not made again. The tables are stored in benchmarks/results/blend.md.
+anew for each of ten seeds. "n" is modified Kneser-Ney of the best order of 1 to 12, "8" that of the best one of 1 to 8;
+"under n" and "under 8" are how many bits fewer the default needs than the better of these and "before". Copies are the
+share of 2,000 samples that are training records, beside the share that is expected by chance. "topics" are Python's
+help topics, one long text. The row of names with units (LONG, asked for by --long) is the best that two minutes on two
+idle cores gave. With --work, runs and figures are kept there and not made again. The tables are stored in
+benchmarks/results/blend.md.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ FORMER: dict[str, dict[str, Any]] = {
 _RATE = 0.003
 LONG: dict[str, Any] = {"cell": "lstm", "hidden": 512, "steps": 1500, "dropout": 0.5}
 _SAMPLES = 2000
-_COUNTS = ("baseline_5gram_bits_per_char", "baseline_kneser_ney_bits_per_char")
+_COUNTS = ("baseline_5gram_bits_per_char", "at_most_8", "baseline_kneser_ney_bits_per_char")
 SPLITS = {"pokemon": 10}  # seeds, each with a split of its own
 _SHOWN = ("valid", "unique", "novel")
 _KINDS = ("before", "none", "default")
@@ -52,12 +53,14 @@ LOSSES = [
     "corpus",
     "cell",
     "5-gram",
+    "8",
     "n",
     "before",
     "alone",
     "default",
     "default - before",
-    "under",
+    "under 8",
+    "under n",
     "blends",
     "repeats",
     "s",
@@ -94,6 +97,7 @@ def measure(settings: dict[str, Any], seed: int, out: Path, split_seed: int | No
         run = seqgen.train(settings.pop("corpus"), seed=seed, out=out, options=options, **settings)
     figures = run.evaluate(_SAMPLES)
     found = {"bits": figures["test_bits_per_char"], "copies": figures.get("copies", math.nan)}
+    figures["at_most_8"] = figures["baseline_kneser_ney_by_order"][min(figures["baseline_kneser_ney_order"], 8) - 1]
     found |= {name: figures[name] for name in (*_SHOWN, *_COUNTS, "copies_chance") if name in figures}
     found |= {name: run.state.get(name) is not None for name in ("gate", "repeats")}
     found |= {"elapsed_s": run.state["elapsed_s"]}
@@ -128,14 +132,18 @@ def rows(corpus: str, cell: str, runs: list[dict[str, dict[str, Any]]]) -> tuple
         return "" if math.isnan(shares[0]) else " / ".join(f"{share:.1%}" for share in shares)
 
     differences = [found["default"]["bits"] - found["before"]["bits"] for found in runs]
-    best = [min(found["before"][_COUNTS[1]], found["before"]["bits"]) - found["default"]["bits"] for found in runs]
+
+    def under(name: str) -> str:
+        best = [min(found["before"][name], found["before"]["bits"]) - found["default"]["bits"] for found in runs]
+        return f"{statistics.mean(best):.3f}"
+
     losses = [
         corpus,
         cell,
         *(f"{mean('before', name):.3f}" for name in _COUNTS),
         *(f"{mean(kind, 'bits'):.3f}" for kind in _KINDS),
         mean_text(differences, "+.3f"),
-        f"{statistics.mean(best):.3f}",
+        *(under(name) for name in _COUNTS[1:]),
         f"{sum(found['default']['gate'] for found in runs)} of {len(runs)}",
         f"{sum(found['default']['repeats'] for found in runs)} of {len(runs)}",
         f"{mean('before', 'elapsed_s'):.0f} / {mean('default', 'elapsed_s'):.0f}",
@@ -151,11 +159,11 @@ def longest(seeds: int, folder: Path) -> tuple[list[str], list[str]]:
         found = measure({"corpus": "names", **LONG}, seed, folder / f"names-long-{seed}", None)
         runs.append(dict.fromkeys(_KINDS, found))
     losses, shares = rows("names", f"{LONG['cell']}, {LONG['hidden']} units", runs)
-    losses[4] = losses[5] = losses[7] = shares[2] = ""  # there is no former default
-    losses[8] = f"{float(losses[3]) - float(losses[6]):.3f}"
+    losses[5] = losses[6] = losses[8] = shares[2] = ""  # there is no former default
+    losses[9], losses[10] = (f"{float(losses[at]) - float(losses[7]):.3f}" for at in (3, 4))
     for at in (4, 5, 6):
         shares[at] = shares[at].partition(" / ")[2]
-    losses[11] = losses[11].partition(" / ")[2]
+    losses[13] = losses[13].partition(" / ")[2]
     return losses, shares
 
 

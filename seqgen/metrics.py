@@ -62,10 +62,10 @@ METRICS: Mapping[str, MetricInfo] = {
         "exact n-gram counts of the order that predicts each training record best from all others",
     ),
     "baseline_kneser_ney_order": MetricInfo(
-        _BASELINES, "order of Kneser-Ney", "count", "1 to 8; the test part has no say in it"
+        _BASELINES, "order of Kneser-Ney", "count", "1 to 12; the test part has no say in it"
     ),
     "baseline_kneser_ney_by_order": MetricInfo(
-        _BASELINES, "each order, 1 to 8", "bits", "modified Kneser-Ney of each order"
+        _BASELINES, "each order, 1 to 12", "bits", "modified Kneser-Ney of each order"
     ),
     "baseline_ppmd_bits_per_char": MetricInfo(
         _BASELINES, "PPMd", "bits",

@@ -420,6 +420,8 @@ def test_a_large_vocabulary_is_fitted_to_fewer_symbols():
 
 # -- the gate of a sum
 
+N_SUM_FEATURES = 19
+
 
 def mixed_nats(observed, weights_F):
     """Return the loss of each symbol under the mixture."""
@@ -433,7 +435,7 @@ def simulated(n, seed=0, share=0.5, spread=1.0, per_record=10):
     shares_NV = share * one + (1 - share) * other
     targets_N = (rng.random((n, 1)) > shares_NV.cumsum(1)).sum(1).clip(max=4)
     rows = np.arange(n)
-    features_NF = rng.normal(0, spread, (n, N_FEATURES)) + rng.normal(0, 3, N_FEATURES)
+    features_NF = rng.normal(0, spread, (n, N_SUM_FEATURES)) + rng.normal(0, 3, N_SUM_FEATURES)
     features_NF[:, -1] = 1
     return Observed(np.log(one[rows, targets_N]), np.log(other[rows, targets_N]), features_NF, rows // per_record)
 
@@ -470,7 +472,7 @@ def by_lbfgs(observed, starts=3):
     best = -math.inf
     for seed in range(starts):
         torch.manual_seed(seed)
-        weights_F = (seed * 0.3 * torch.randn(N_FEATURES, dtype=torch.float64)).requires_grad_()
+        weights_F = (seed * 0.3 * torch.randn(N_SUM_FEATURES, dtype=torch.float64)).requires_grad_()
         optimizer = torch.optim.LBFGS([weights_F], max_iter=500, line_search_fn="strong_wolfe")
 
         def loss(weights_F=weights_F):
@@ -494,14 +496,14 @@ def test_the_gate_has_the_largest_likelihood_under_its_prior(kind, n):
     observed = kind(n, seed=n)
     weights_F = fit_share(observed)
     assert objective(observed, weights_F) > by_lbfgs(observed) - 0.2  # of n symbols, in nats
-    assert objective(observed, weights_F) >= objective(observed, np.zeros(N_FEATURES)) - 1e-9
-    assert weights_F.shape == (N_FEATURES,) and np.isfinite(weights_F).all()
+    assert objective(observed, weights_F) >= objective(observed, np.zeros(N_SUM_FEATURES)) - 1e-9
+    assert weights_F.shape == (N_SUM_FEATURES,) and np.isfinite(weights_F).all()
 
 
 def test_a_gate_finds_which_model_knows_a_symbol():
     observed = informative(4000)
     weights_F = fit_share(observed)
-    half = mixed_nats(observed, np.zeros(N_FEATURES)).mean()
+    half = mixed_nats(observed, np.zeros(N_SUM_FEATURES)).mean()
     new = informative(4000, seed=1)
     assert mixed_nats(new, weights_F).mean() < half - 0.1
     shared = weights_F[0] * 2  # a standard deviation of the feature that says so
@@ -512,19 +514,19 @@ def test_a_gate_of_one_feature_is_that_of_a_grid():
     """Only the constant varies here: the best share by a fine grid, its prior included."""
     rng = np.random.default_rng(0)
     ratio_N = rng.normal(0.5, 1.5, 500)
-    features_NF = np.tile(rng.normal(size=N_FEATURES), (500, 1))
+    features_NF = np.tile(rng.normal(size=N_SUM_FEATURES), (500, 1))
     features_NF[:, -1] = 1
     observed = Observed(ratio_N - 2, np.full(500, -2.0), features_NF, np.arange(500))
     weights_F = fit_share(observed)
     grid = np.linspace(-6, 6, 4801)
-    values = [-mixed_nats(observed, np.eye(N_FEATURES)[-1] * w).sum() - w * w / 2 for w in grid]
+    values = [-mixed_nats(observed, np.eye(N_SUM_FEATURES)[-1] * w).sum() - w * w / 2 for w in grid]
     assert not weights_F[:-1].any() and weights_F[-1] == pytest.approx(grid[np.argmax(values)], abs=0.05)
 
 
 def test_starting_weights_lead_to_the_same_gate():
     observed = informative(3000)
     plain = fit_share(observed)
-    for start_F in (plain, np.random.default_rng(3).normal(0, 0.2, N_FEATURES)):
+    for start_F in (plain, np.random.default_rng(3).normal(0, 0.2, N_SUM_FEATURES)):
         found = fit_share(observed, start_F)
         assert objective(observed, found) == pytest.approx(objective(observed, plain), abs=0.3)
 
@@ -538,12 +540,12 @@ def test_a_gate_trusts_the_one_that_is_always_better(better):
 
 
 def test_without_symbols_a_gate_mixes_half_and_half():
-    nothing = Observed(np.empty(0), np.empty(0), np.empty((0, N_FEATURES)), np.empty(0, dtype=np.int64))
-    assert fit_share(nothing).tolist() == [0.0] * N_FEATURES
+    nothing = Observed(np.empty(0), np.empty(0), np.empty((0, N_SUM_FEATURES)), np.empty(0, dtype=np.int64))
+    assert fit_share(nothing).tolist() == [0.0] * N_SUM_FEATURES
     weights_F, nats = cross_fitted_loss(nothing)
-    assert weights_F.tolist() == [0.0] * N_FEATURES and nats == 0
-    one = Observed(np.log([0.8]), np.log([0.2]), np.ones((1, N_FEATURES)), np.zeros(1, dtype=np.int64))
-    assert mixed_nats(one, np.zeros(N_FEATURES)).tolist() == pytest.approx([-math.log(0.5)])
+    assert weights_F.tolist() == [0.0] * N_SUM_FEATURES and nats == 0
+    one = Observed(np.log([0.8]), np.log([0.2]), np.ones((1, N_SUM_FEATURES)), np.zeros(1, dtype=np.int64))
+    assert mixed_nats(one, np.zeros(N_SUM_FEATURES)).tolist() == pytest.approx([-math.log(0.5)])
 
 
 def cross_fitted_loss(observed):
@@ -581,7 +583,7 @@ def test_a_cross_fitted_loss_is_not_lower_than_that_of_the_best_fixed_gate():
     differences, fitted = [], []
     for seed in range(30):
         observed = simulated(300, seed)
-        best = mixed_nats(observed, np.zeros(N_FEATURES)).sum()
+        best = mixed_nats(observed, np.zeros(N_SUM_FEATURES)).sum()
         weights_F, nats = cross_fitted_loss(observed)
         differences.append((nats - best) / 300)
         fitted.append((mixed_nats(observed, weights_F).sum() - best) / 300)
@@ -594,7 +596,7 @@ def test_records_are_not_split_over_folds():
     """Symbols of a record that are alike: a fold with the others of its record would know them."""
     rng = np.random.default_rng(0)
     sign_N = np.repeat(rng.choice([-1.0, 1.0], 40), 25)
-    features_NF = np.repeat(rng.normal(size=(40, N_FEATURES)), 25, axis=0)
+    features_NF = np.repeat(rng.normal(size=(40, N_SUM_FEATURES)), 25, axis=0)
     features_NF[:, -1] = 1
     network_N = -1 + 0.9 * sign_N
     records = np.repeat(np.arange(40), 25)

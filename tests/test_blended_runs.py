@@ -121,7 +121,7 @@ def test_a_blend_is_recorded_with_the_run_and_with_each_checkpoint(corpus, plain
     assert json.loads((blended.path / "run.json").read_text())["train"]["blend"] == "ngram"
     assert json.loads((plain.path / "run.json").read_text())["train"]["blend"] == "none"
     assert not (plain.path / NGRAM).exists() and all(gate is None for gate in gates(plain))
-    assert all(len(gate) == 38 for gate in gates(blended)) and isinstance(blended.model, Blend)
+    assert all(len(gate) == 54 for gate in gates(blended)) and isinstance(blended.model, Blend)
     assert not isinstance(plain.model, Blend)
     digest = hashlib.sha256((blended.path / NGRAM).read_bytes()).hexdigest()
     for folder in (blended.path / "checkpoints").iterdir():
@@ -211,7 +211,7 @@ def test_auto_leaves_a_network_alone_where_counts_only_hurt(tmp_path):
 
 def test_without_held_out_records_both_exponents_are_a_half(corpus, tmp_path):
     run = train(corpus, tmp_path / "a", blend="ngram", split="none")
-    assert run.state["gate"] == [0.0] * 38 and isinstance(run.model, Blend)
+    assert run.state["gate"] == [0.0] * 54 and isinstance(run.model, Blend)
     assert len(run.sample(5)) == 5 and run.score("anna")[0].nats > 0
     alone = train(corpus, tmp_path / "b", blend="auto", split="none")
     assert alone.state["gate"] is None and not isinstance(alone.model, Blend)
@@ -248,7 +248,7 @@ def test_held_out_records_decide_unless_told_otherwise(corpus, tmp_path, cli):
         assert (asked.blend, asked.exponents) == ("auto", other)
 
 
-SHARP_GATE = [weight for constant in (0.4, -0.3) for weight in [*[0.0] * 18, constant]]
+SHARP_GATE = [weight for constant in (0.4, -0.3) for weight in [*[0.0] * 26, constant]]
 
 
 def test_sharp_exponents_are_not_fitted(corpus, blended, tmp_path):
@@ -451,11 +451,11 @@ def test_missing_counts_are_refused(copied, cli):
 
 
 @pytest.mark.parametrize(
-    "gate", [[], [0.0] * 37, "x", [0.0] * 37 + ["1"], {"a": 1}, True, [math.nan] * 38, [1e400] * 38]
+    "gate", [[], [0.0] * 53, "x", [0.0] * 53 + ["1"], {"a": 1}, True, [math.nan] * 54, [1e400] * 38, [0.0] * 37]
 )
 def test_a_gate_that_is_none_is_refused(copied, gate, plugins):
     run = seqgen.load(copied)
-    with pytest.raises(CheckpointError, match="the checkpoint is damaged: its gate is not 38 numbers"):
+    with pytest.raises(CheckpointError, match="the checkpoint is damaged: its gate is not 54 numbers"):
         predictor_of(run.folder, run.settings, run.plugins, run.model.network, {"gate": gate})
 
 
@@ -465,11 +465,20 @@ def test_a_gate_of_a_sum_is_refused(copied):
         predictor_of(run.folder, run.settings, run.plugins, run.model.network, {"gate": [0.0] * 19})
 
 
+def test_a_gate_that_knows_contexts_of_seven_symbols_at_most_is_read(copied):
+    """As runs of older versions have it; the weights of longer contexts are 0."""
+    run = seqgen.load(copied)
+    former_2F = np.arange(38.0).reshape(2, 19) / 100
+    model = predictor_of(run.folder, run.settings, run.plugins, run.model.network, {"gate": former_2F.ravel().tolist()})
+    assert (model.gate_2F[:, :7] == former_2F[:, :7]).all() and (model.gate_2F[:, 11:18] == former_2F[:, 7:14]).all()
+    assert (model.gate_2F[:, 22:] == former_2F[:, 14:]).all() and np.count_nonzero(model.gate_2F) == 37
+
+
 def test_a_run_that_was_blended_as_a_sum_is_not_trained_on(corpus, copied, tmp_path, monkeypatch):
     """It would be of no use in the end, which is said before training."""
     with pytest.raises(Interrupted):
         train(corpus, tmp_path / "run", blend="ngram", listener=Stopper(15))
-    monkeypatch.setattr("seqgen.counting.mixture.N_FEATURES", 38)  # as if this version had other gates
+    monkeypatch.setattr("seqgen.counting.mixture._OF_A_SUM", 54)  # as if this version had other gates
     with pytest.raises(CheckpointError, match="blended this run, as a sum of probabilities; train it again"):
         seqgen.resume(tmp_path / "run")
     with pytest.raises(CheckpointError, match="blended this run, as a sum of probabilities; train it again"):
@@ -652,7 +661,7 @@ def tiny(tmp_path_factory):
     texts = ["ab", "aab", "abb", "b", "ba", "aaab", "bb", "abab", "a", "bab"]
     (folder / "two.txt").write_text("\n".join(texts * 4) + "\n")
     run = train(folder / "two.txt", folder / "run", blend="ngram", split="none", options={"samples": 0})
-    run.model.set_gate(torch.linspace(-0.03, 0.05, 38).numpy())
+    run.model.set_gate(torch.linspace(-0.03, 0.05, 54).numpy())
     of = run.model, run.vocabulary
     return run, of, enumerate_rows(of, "ab", 5)
 
@@ -864,7 +873,7 @@ def test_augmented_records_are_counted_as_they_are_written(corpus, blended, tmp_
 )
 def test_networks_of_any_kind_are_blended(corpus, tmp_path, settings):
     run = train(corpus, tmp_path / "run", blend="ngram", **settings)
-    assert isinstance(run.model, Blend) and len(run.state["gate"]) == 38
+    assert isinstance(run.model, Blend) and len(run.state["gate"]) == 54
     rows = run.sample(12)
     assert run.sample(3, batch_size=1) == rows[:3]
     shares = [symbol.probability for symbol in run.next_symbols("an")]

@@ -345,7 +345,8 @@ def test_the_order_is_the_first_before_one_that_predicts_left_out_records_worse(
     grams, counts, losses = choose_order(records)
     expected = [-np.log(predict_left_out(records, order).probs_N).mean() for order in range(1, MAX_ORDER + 1)]
     assert losses == pytest.approx(expected[: len(losses)])
-    worse = [k for k in range(1, MAX_ORDER) if losses[k : k + 1] and losses[k] >= losses[k - 1]]
+    gains = [1.0] * 8 + [0.98] * 4
+    worse = [k for k in range(1, MAX_ORDER) if losses[k : k + 1] and losses[k] >= gains[k] * losses[k - 1]]
     chosen = worse[0] if worse else MAX_ORDER
     assert len(counts) == chosen and len(grams) == chosen + 1 and len(losses) == min(chosen + 1, MAX_ORDER)
     graph = count_part(part, vocabulary).graph
@@ -353,6 +354,24 @@ def test_the_order_is_the_first_before_one_that_predicts_left_out_records_worse(
     assert graph.order == chosen
     for name in ("keys_A", "probs_A", "next_A", "shorter_R", "mass_R", "total_R", "entropy_R"):
         assert np.array_equal(getattr(graph, name), getattr(same, name)), name
+
+
+LOOPS = ["abcdefghijklmnopqrst" * 3, "tsrqponmlkjihgfedcba" * 3, "abababababab" * 4]
+
+
+@pytest.mark.parametrize(("more", "order"), [(-1, 8), (0, 9), (10, 9), (500, 12)])
+def test_orders_above_eight_are_tried_as_long_as_grams_are_few(monkeypatch, more, order):
+    records = records_of_part(
+        *encoded([f"{n}{text}" for n in range(6) for text in LOOPS], "abcdefghijklmnopqrst012345")
+    )
+    monkeypatch.setattr("seqgen.counting.kneser_ney._LEAST_GAIN", -1.0)  # each is tried, however bad
+    _, counted, losses = choose_order(records)
+    sizes = np.cumsum([len(each.used_G) for each in counted])
+    assert len(sizes) == MAX_ORDER and sizes[8] - sizes[7] > 10
+    monkeypatch.setattr("seqgen.counting.kneser_ney._MOST_GRAMS", int(sizes[7]) + more)
+    assert len(choose_order(records)[1]) == order
+    monkeypatch.setattr("seqgen.counting.kneser_ney._LEAST_GAIN", 0.02)
+    assert losses[8] > 0.98 * losses[7] and len(choose_order(records)[1]) == 8
 
 
 @given(st.lists(st.text("abc", max_size=6), min_size=2, max_size=12), st.integers(1, 60))

@@ -318,12 +318,12 @@ def test_divided_evaluations_and_samples_have_the_bits_of_one_process(always, mo
         assert shared == held_out_loss(model, valid, penalty(VOCABULARY), most=most)
     n_commands = gang.n_commands
     assert n_commands >= 3
-    for records, found in ((valid, divided.facts(800, int)), (train, divided.training_facts(train, 800, int))):
+    for records, found in ((valid, divided.log_probs(800, int)), (train, divided.training_log_probs(train, 800, int))):
         with evaluation_mode(model):
             wanted = [log_probs_of(model, batch, penalty(VOCABULARY))[0] for batch in held_out_batches(records, 800)]
         assert len(wanted) > 1 and all(torch.equal(*pair) for pair in zip(found, wanted, strict=True))
     assert gang.n_commands > n_commands + 2
-    assert alone.losses(800, int) is alone.facts(800, int) is None
+    assert alone.losses(800, int) is alone.log_probs(800, int) is None
     rows = divided.samples(model, 5, int)
     assert rows == alone.samples(model, 5, int) and [row.number for row in rows] == list(range(300))
 

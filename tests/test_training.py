@@ -334,7 +334,7 @@ def test_a_signal_during_an_evaluation_drops_it_and_resuming_does_it_again(words
     def interrupted(*arguments):
         nonlocal calls
         calls += 1
-        if calls == 3:  # the first evaluation has two: of the loss, and of what records repeat
+        if calls == 2:  # in the second evaluation
             os.kill(os.getpid(), signal.SIGTERM)
         yield from plain(*arguments)
 

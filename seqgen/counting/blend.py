@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from seqgen.batches import Encoded, evaluation_batches
 from seqgen.counting.discount import build_discount
 from seqgen.counting.graph import Graph, dense_table
-from seqgen.counting.log_linear import FLOOR, LARGEST, N_FEATURES, N_LENGTHS, NEUTRAL, mix, node_exponents
+from seqgen.counting.log_linear import FLOOR, LARGEST, N_LENGTHS, NEUTRAL, as_gate, mix, node_exponents
 from seqgen.model import evaluation_mode, make_stepper
 from seqgen.protocols import State
 from seqgen.tokenizers import BOS, EOS
@@ -97,12 +97,12 @@ class Blend(nn.Module):
         self.register_buffer("weights_32", torch.zeros(3, 2), persistent=False)
         self.register_buffer("change_IV", None, persistent=False)
         self.register_buffer("next_IV", None, persistent=False)
-        self.gate_2F: npt.NDArray[np.float64]
+        self.gate_2F: npt.NDArray[np.floating[Any]]
         self.set_gate(NEUTRAL)
 
     def set_gate(self, weights: npt.ArrayLike) -> None:
         """Set the weights of the gate, (2, F) or all in a row, and lower no probability."""
-        self.gate_2F = np.asarray(weights, dtype=np.float64).reshape(2, N_FEATURES)
+        self.gate_2F = as_gate(weights)
         self.exponents_R2 = torch.from_numpy(node_exponents(self.graph, self.gate_2F)).to(self.mass_R)
         weights_32 = torch.from_numpy(self.gate_2F.T[2 * N_LENGTHS + 1 : -1])  # of what the nodes do not know
         self.weights_32 = weights_32.to(self.mass_R)

@@ -35,8 +35,10 @@ if TYPE_CHECKING:
     Integers = npt.NDArray[np.integer[Any]]
     Floats = npt.NDArray[np.floating[Any]]
 
-MAX_ORDER = 8
+MAX_ORDER = 12
 """The longest gram that is counted, in symbols."""
+_CHEAP_ORDER = 8  # above it, an order has to be worth its grams
+_LEAST_GAIN, _MOST_GRAMS = 0.02, 3_000_000  # of the loss by which it is better, and up to which it is tried
 _MAX_PROBED = 300_000  # ids whose groups are left out
 _PIECE = 1 << 20  # ids that are numbered together
 _NONE: Integers = np.empty(0, dtype=np.int32)
@@ -311,7 +313,8 @@ def choose_order(records: Records, most: int = MAX_ORDER) -> tuple[list[Order], 
     Returns:
         The grams of 0 to n symbols and the counts of 1 to n symbols, as a graph needs them; and the mean loss of each
         order that was tried, from 1 on, in nats per symbol. Trying ends with the first order that is worse than the one
-        below.
+        below; above 8 with one that is not better by 2%, and with three million grams: where a network is far ahead
+        of its counts, longer grams hardly add to a blend, and take much room.
     """
     records = replace(records, stride=-(-len(records.ids_S) // _MAX_PROBED))
     numbering = number_grams(records)
@@ -324,14 +327,16 @@ def choose_order(records: Records, most: int = MAX_ORDER) -> tuple[list[Order], 
         grams = orders[k - 1], orders[k]
         highest, contexts = count_order(records, *grams, None), number_contexts(records, *grams)
         losses.append(float(-np.log(leave_out(records, *grams, highest, lower_N, contexts).probs_N).mean()))
-        if k > 1 and losses[-1] >= losses[-2]:
+        gain = _LEAST_GAIN if k > _CHEAP_ORDER else 0.0
+        if k > 1 and losses[-1] >= (1 - gain) * losses[-2]:
             return [*map(_without_ids, orders[:k])], best, losses
         best = [*below, replace(highest, left_P=_NONE)]
-        if k < most:
-            orders.append(next(numbering))
-            inner = count_order(records, *grams, orders[k + 1])
-            lower_N = leave_out(records, *grams, inner, lower_N, contexts).probs_N
-            below.append(replace(inner, left_P=_NONE))
+        if k == most or (k >= _CHEAP_ORDER and sum(len(each.used_G) for each in best) > _MOST_GRAMS):
+            break
+        orders.append(next(numbering))
+        inner = count_order(records, *grams, orders[k + 1])
+        lower_N = leave_out(records, *grams, inner, lower_N, contexts).probs_N
+        below.append(replace(inner, left_P=_NONE))
         orders[k - 1] = _without_ids(orders[k - 1])
     return [*map(_without_ids, orders)], best, losses
 

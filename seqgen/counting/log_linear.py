@@ -47,6 +47,9 @@ N_FEATURES = 2 * N_LENGTHS + 5
 """F: two for each context length, both entropies, the largest log probability, the position and the constant."""
 N_WEIGHTS = 2 * N_FEATURES
 """The weights of a gate: u, then v."""
+_FORMER_LENGTHS = 7  # of contexts, in runs of older versions
+GATE_SIZES = N_WEIGHTS, 2 * (2 * _FORMER_LENGTHS + 5)
+"""The numbers of weights that a run may have."""
 NEUTRAL = [0.0] * N_WEIGHTS
 """The weights of a gate that nothing is known of: both exponents are a half."""
 SHARP = [weight for constant in (0.4, -0.3) for weight in (*[0.0] * (N_FEATURES - 1), constant)]
@@ -108,6 +111,22 @@ class Gates:
         place_N = np.searchsorted(self.fitted_R, record_N).clip(max=len(self.fitted_R) - 1)
         found: Floats = self.weights_G2F[np.where(self.fitted_R[place_N] == record_N, 1 + place_N % _FOLDS, 0)]
         return found
+
+
+def as_gate(weights: npt.ArrayLike) -> Floats:
+    """Return u and v (2, F) from both in a row; runs of older versions have none for contexts of eight symbols or more.
+
+    Args:
+        weights: as many as ``GATE_SIZES`` has.
+    """
+    known: Floats = np.asarray(weights, dtype=np.float64).reshape(2, -1)
+    if known.shape[1] == N_FEATURES:
+        return known
+    lengths = np.arange(_FORMER_LENGTHS)
+    rest = np.arange(2 * N_LENGTHS, N_FEATURES)
+    found = np.zeros((2, N_FEATURES))
+    found[:, np.concatenate((lengths, N_LENGTHS + lengths, rest))] = known
+    return found
 
 
 def most_symbols(n_ids: int) -> int:

@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from seqgen.counting.log_linear import N_FEATURES, N_WEIGHTS
+from seqgen.counting.log_linear import GATE_SIZES
 from seqgen.counting.repeats import N_REPEAT_FEATURES
 from seqgen.errors import CheckpointError
+
+_OF_A_SUM = 19  # weights of a gate of older versions
 
 
 @dataclass(frozen=True)
@@ -33,14 +35,14 @@ class Mixture:
         Raises:
             CheckpointError: a gate has not as many finite numbers as it needs, or the share is not in (0, 1].
         """
-        for name, size in (("gate", N_WEIGHTS), ("repeats", N_REPEAT_FEATURES)):
+        for name, sizes in (("gate", GATE_SIZES), ("repeats", (N_REPEAT_FEATURES,))):
             found = state.get(name)
             numbers = found if isinstance(found, list) else []
-            wrong = len(numbers) != size or not all(isinstance(one, float) and math.isfinite(one) for one in numbers)
-            if name == "gate" and len(numbers) == N_FEATURES:
+            finite = all(isinstance(one, float) and math.isfinite(one) for one in numbers)
+            if name == "gate" and len(numbers) == _OF_A_SUM:
                 raise CheckpointError("an older version blended this run, as a sum of probabilities; train it again")
-            if found is not None and wrong:
-                raise CheckpointError(f"the checkpoint is damaged: its {name} is not {size} numbers")
+            if found is not None and (len(numbers) not in sizes or not finite):
+                raise CheckpointError(f"the checkpoint is damaged: its {name} is not {sizes[0]} numbers")
         share = state.get("kept_share")
         if share is not None and not (isinstance(share, float) and 0 < share <= 1):
             raise CheckpointError(f"the checkpoint is damaged: its kept_share is {share!r:.40}, not in (0, 1]")

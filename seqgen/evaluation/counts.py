@@ -31,7 +31,7 @@ class CountBits(NamedTuple):
 
     Attributes:
         order: the order that predicts each training text best from all others.
-        by_order: bits per character of the test texts under the orders 1 to 8.
+        by_order: bits per character of the test texts under the orders 1 to 12.
     """
 
     order: int

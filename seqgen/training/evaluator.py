@@ -90,11 +90,11 @@ class Evaluator:
         self._train, self._valid, self._blend = encoded["train"], encoded["valid"], blend
         self._observer: Observer | None = None
         if blend is not None and len(self._valid):
-            self._observer = Observer(blend, self._valid, penalty_V, shares.facts)
+            self._observer = Observer(blend, self._valid, penalty_V, shares.log_probs)
         self._known: Observer | None = None  # training records, whose probability a blend may lower
         if self._observer is not None and blend is not None and blend.records is not None and len(blend.records):
             assert isinstance(self._train, Encoded) and isinstance(self._valid, Encoded)
-            self._known = Observer(blend, blend.records, penalty_V, partial(shares.training_facts, blend.records))
+            self._known = Observer(blend, blend.records, penalty_V, partial(shares.training_log_probs, blend.records))
             self._n_known = max(1, _KNOWN_IDS * len(blend.records) // len(blend.records.flat))
             self._n_distinct, self._is_first_N = int(is_first(self._train).sum()), is_first(self._valid)
         self._duration_s = 0.0

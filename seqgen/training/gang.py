@@ -38,9 +38,9 @@ class Order(IntEnum):
     COLLECT = 1  # the state that is carried from window to window
     END = 2
     LOSSES = 3  # of held-out batches; this and the following: see ``seqgen.training.shares``
-    FACTS = 4  # of the same, for the gate of a blend
+    LOG_PROBS = 4  # of the same, for the gate of a blend
     RECORDS = 5  # receive training records
-    TRAINING_FACTS = 6  # of these
+    TRAINING_LOG_PROBS = 6  # of these
     SAMPLES = 7
 
 

@@ -77,7 +77,7 @@ class Shares:
         self._rank, self._size = (0, 1) if gang is None else (gang.rank, gang.size)
         self._encoded: dict[Order, Encoded] = {}
         if isinstance(held_out, Encoded):
-            self._encoded = {Order.LOSSES: held_out, Order.FACTS: held_out}
+            self._encoded = {Order.LOSSES: held_out, Order.LOG_PROBS: held_out}
         self._rounds: dict[Order, tuple[int, list[list[Rows]]]] = {}
         self._n_parameters, self._n_ids = count_parameters(model), int((penalty_V == 0).sum())
 
@@ -96,21 +96,21 @@ class Shares:
         found = self._results(Order.LOSSES, most, check)
         return None if found is None else (nats.item() for nats in found)
 
-    def facts(self, most: int, check: Check) -> Iterator[Tensor] | None:
+    def log_probs(self, most: int, check: Check) -> Iterator[Tensor] | None:
         """Return the result of ``log_probs_of`` for each batch; None also where there are very many ids.
 
         Arguments and errors are those of ``losses``.
         """
-        return self._results(Order.FACTS, most, check)
+        return self._results(Order.LOG_PROBS, most, check)
 
-    def training_facts(self, records: Encoded, most: int, check: Check) -> Iterator[Tensor] | None:
+    def training_log_probs(self, records: Encoded, most: int, check: Check) -> Iterator[Tensor] | None:
         """Return the result of ``log_probs_of`` for each batch of training records, which other processes are sent."""
-        if self._gang is not None and Order.TRAINING_FACTS not in self._encoded:
-            self._encoded[Order.TRAINING_FACTS] = records
+        if self._gang is not None and Order.TRAINING_LOG_PROBS not in self._encoded:
+            self._encoded[Order.TRAINING_LOG_PROBS] = records
             self._gang.command(Command(Order.RECORDS))
             arrays = {"flat": records.flat, "lengths": records.lengths_N}
             self._gang.share({name: torch.from_numpy(np.array(ids, np.int64)) for name, ids in arrays.items()})
-        return self._results(Order.TRAINING_FACTS, most, check)
+        return self._results(Order.TRAINING_LOG_PROBS, most, check)
 
     def samples(self, predictor: nn.Module, step: int, check: Check) -> Sequence[Sample]:
         """Return the samples of a step, in the order of their rows.
@@ -167,7 +167,7 @@ class Shares:
         assert self._gang is not None
         if command.order == Order.RECORDS:
             arrays = self._gang.share()
-            self._encoded[Order.TRAINING_FACTS] = records_of_ids(arrays["flat"].numpy(), arrays["lengths"].numpy())
+            self._encoded[Order.TRAINING_LOG_PROBS] = records_of_ids(arrays["flat"].numpy(), arrays["lengths"].numpy())
         elif command.order == Order.SAMPLES:
             self._gang.collect(self._own_rows(command.number, _go_on))
         else:
