@@ -5,12 +5,12 @@
 Each run is trained with the default settings and ``--blend ngram``, without what records repeat. Then its network and
 its counts are mixed in three ways: "sum" is g p_network + (1 - g) p_ngram with a logistic function for g; "product" is
 p_network^a p_ngram^b / Z with fitted exponents, as ``seqgen.counting.log_linear`` has it, both with a gate that sees
-the same features and is fitted to the same held-out symbols; "sharp" is the product with exponents of 0.9 and 0.2. In
-these the probability of training records is not lowered; "default" is the run as it is, where it is lowered, and where
-texts with a syntax have the sharp exponents and others the fitted ones. Bits per character are of the test part;
-differences are means over the seeds with a 95% interval of Student's t. Shares are of 2,000 samples; rows/s are those
-of sampling them. With --work, figures are kept there and not measured again; with --finished no others are. The tables
-are stored in benchmarks/results/mixtures.md.
+the same features and is fitted to the same held-out symbols; "sharp" is the product with sharp exponents. In these the
+probability of training records is not lowered; "default" is the run as it is, where it is lowered, and where texts with
+a syntax have the sharp exponents and others the fitted ones. Bits per character are of the test part; differences are
+means over the seeds with a 95% interval of Student's t. Shares are of 2,000 samples; rows/s are those of sampling them.
+With --work, figures are kept there and not measured again; with --finished no others are. The tables are stored in
+benchmarks/results/mixtures.md.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from torch import Tensor
 import seqgen
 from finished import Finished
 from report import mean_text, table, write_page
-from seqgen.counting import SHARP, Blend, Observed, cross_fit, cross_fitted, entropy, node_features
+from seqgen.counting import Blend, Observed, cross_fit, cross_fitted, entropy, node_features
 from seqgen.evaluation import penalty, record_losses
 from seqgen.measure import read_corpus
 from seqgen.training.observer import Observer
@@ -82,9 +82,9 @@ def measure(corpus: str, cell: str, seed: int, time_s: float | None) -> dict[str
         assert isinstance(default, Blend)
         models: dict[str, Any] = {"network": default.network, "default": default}
         sample = Observer(default, parts["valid"], penalty_V).sample(_ALL, lambda: None)
-        for name, gate in {"product": cross_fit(sample).weights_G2F[0], "sharp": SHARP}.items():
+        for name, gates in {"product": cross_fit(sample), "sharp": cross_fit(sample, sharp=True)}.items():
             models[name] = Blend(default.network, default.graph).eval()
-            models[name].set_gate(gate)
+            models[name].set_gate(gates.weights_G2F[0])
         own = [of_NV.gather(1, sample.target_N[:, None])[:, 0] for of_NV in (sample.network_NV, sample.ngram_NV)]
         observed = Observed(own[0].double().numpy(), own[1].double().numpy(), sample.features_NF, sample.record_N)
         only_counts = np.eye(sample.features_NF.shape[1])[-1] * -50

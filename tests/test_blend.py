@@ -15,6 +15,7 @@ from conftest import in_tiers, one_in, registered
 from seqgen.counting import (
     N_FEATURES,
     NEUTRAL,
+    SHARP,
     Blend,
     Gates,
     Observed,
@@ -326,8 +327,27 @@ def test_a_gate_has_the_largest_likelihood_under_its_prior(kind, n):
     weights_2F = fit_gate(predictions)
     assert value_of(weights_2F) == pytest.approx(best, abs=0.05)  # of n symbols, in nats
     assert weights_2F.shape == (2, N_FEATURES) and np.isfinite(weights_2F).all()
-    again_2F = fit_gate(predictions, weights_2F + np.random.default_rng(0).normal(0, 0.01, (2, N_FEATURES)))
-    assert value_of(again_2F) == pytest.approx(best, abs=0.05)
+
+
+@pytest.mark.parametrize("n", [0, 3, 400, 3000])
+def test_of_sharp_exponents_one_has_the_largest_likelihood(n):
+    predictions = predicted(n, seed=n, of=(0.8, 0.7))
+    sharp_2F = np.reshape(SHARP, (2, N_FEATURES))
+
+    def value(exponent):
+        weights_2F = sharp_2F.copy()
+        weights_2F[1, -1] = exponent - 0.5
+        return -nats_of(predictions, for_all(predictions, weights_2F)).sum() - 150 * (exponent - 0.2) ** 2
+
+    found_2F = fit_gate(predictions, sharp=True)
+    assert (found_2F.ravel()[:-1] == sharp_2F.ravel()[:-1]).all()
+    grid = np.linspace(0, 1, 401)
+    assert 0.5 + found_2F[1, -1] == pytest.approx(grid[np.argmax([value(exponent) for exponent in grid])], abs=0.01)
+    if n >= 400:
+        gates = cross_fit(predictions, sharp=True)
+        assert (gates.weights_G2F.reshape(5, -1)[:, :-1] == sharp_2F.ravel()[:-1]).all()
+        exponents_G = 0.5 + gates.weights_G2F[:, 1, -1]
+        assert len(set(exponents_G)) == 5 and np.ptp(exponents_G) < 0.1 and 0.3 < exponents_G.mean() < 0.8
 
 
 @pytest.mark.parametrize("of", [(0.9, 0.1), (0.3, 0.8), (1.3, 0.3)])

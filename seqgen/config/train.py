@@ -81,8 +81,8 @@ class TrainSettings(Options):
     )
     exponents: Literal["fitted", "sharp"] | None = Field(
         None,
-        description="exponents of network and counts in a blend: fitted to held-out symbols, or sharp: 0.9 and 0.2, "
-        "which keep a syntax; default: fitted; for texts with a syntax sharp",
+        description="exponents of network and counts in a blend: fitted to held-out symbols, or sharp: 0.9 and one "
+        "fitted number, which keep a syntax; default: fitted; for texts with a syntax sharp",
     )
     repeats: Annotated[Literal["auto", "on", "none"] | None, Flag(_MODEL, metavar="auto|on|none")] = Field(
         None,

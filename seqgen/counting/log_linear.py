@@ -10,10 +10,10 @@ as strongly as some hundred symbols do, so that a few symbols can choose them.
 
 A symbol that one of both considers impossible is improbable in the product, unlike in a weighted sum, and the loss of
 every corpus that was measured is lower than that of a sum. Counts see no syntax: samples of a sum break it often, those
-of a product less often, but with fitted exponents still more often than those of the network. Exponents of 0.9 and 0.2
-leave the network its say; and a sum of exponents above 1 makes the product sharper than both, as a lower temperature
-does. Then samples break a syntax less often than those of the network, and the loss is between that of the network and
-that of fitted exponents.
+of a product less often, but with fitted exponents still more often than those of the network. Sharp exponents leave the
+network its say: a is 0.9, and b is one number, fitted to held-out symbols. Their sum is above 1, which makes the
+product sharper than both, as a lower temperature does. Then samples break a syntax less often than those of the
+network, and the loss is between that of the network and that of fitted exponents.
 
 Source: Klakow 1998, Log-linear interpolation of language models, ICSLP, equation 2; there with constant exponents.
 Exponents that depend on the contexts' counts are as in the mixing of Mahoney 2005, Adaptive weighing of context models
@@ -53,7 +53,7 @@ GATE_SIZES = N_WEIGHTS, 2 * (2 * _FORMER_LENGTHS + 5)
 NEUTRAL = [0.0] * N_WEIGHTS
 """The weights of a gate that nothing is known of: both exponents are a half."""
 SHARP = [weight for constant in (0.4, -0.3) for weight in (*[0.0] * (N_FEATURES - 1), constant)]
-"""The weights of a gate for texts with a syntax: the exponents are 0.9 and 0.2."""
+"""The weights of a gate for texts with a syntax, if nothing is known of them: the exponents are 0.9 and 0.2."""
 EVEN, LARGEST = 0.5, 2.0
 """The exponent of weights of 0, and the largest one."""
 FLOOR = float(np.log(np.finfo(np.float32).tiny))
@@ -180,21 +180,20 @@ def mix(network_NV: Tensor, ngram_NV: Tensor, exponents_N2: Tensor, penalty_V: T
     return torch.log_softmax(product_NV if penalty_V is None else product_NV + penalty_V, -1)
 
 
-def fit_gate(predictions: Predictions, start_2F: Floats | None = None) -> Floats:
+def fit_gate(predictions: Predictions, *, sharp: bool = False) -> Floats:
     """Return u and v (2, F) of the largest likelihood under a normal prior on the scaled weights.
 
     The logarithm of likelihood and prior is concave, so that Newton's steps, halved where they overshoot, find its
-    maximum. The limits of the exponents are left out of it. Without symbols all weights are 0.
+    maximum. The limits of the exponents are left out of it. Without symbols the weights are those of the prior's mean.
 
     Args:
         predictions: of held-out symbols.
-        start_2F: weights near the maximum, which save steps.
+        sharp: keep the weights of ``SHARP`` but for the constant of v, with these as the prior's mean instead of 0.
     """
     if not len(predictions.features_NF):
-        return np.zeros((2, N_FEATURES))
+        return as_gate(SHARP if sharp else NEUTRAL)
     scaled = Scaled(predictions.features_NF)
-    start = torch.zeros(2, N_FEATURES, dtype=torch.float64) if start_2F is None else scaled.scale(start_2F)
-    return scaled.unscale(_Objective(predictions, scaled.x_NF).maximum(start))
+    return scaled.unscale(_Objective(predictions, scaled.x_NF, sharp=sharp).maximum())
 
 
 class _Objective:
@@ -203,18 +202,23 @@ class _Objective:
     Args:
         predictions: of held-out symbols.
         x_NF: their scaled features.
+        sharp: as ``fit_gate`` has it.
     """
 
-    def __init__(self, predictions: Predictions, x_NF: Tensor) -> None:
+    def __init__(self, predictions: Predictions, x_NF: Tensor, *, sharp: bool) -> None:
         self._x_NF = x_NF
         self._two = predictions.network_NV.double().cpu(), predictions.ngram_NV.double().cpu()
         self._target_N1 = predictions.target_N.cpu()[:, None]
         self._own_N2 = torch.cat([one_NV.gather(1, self._target_N1) for one_NV in self._two], 1)
         self._precision_F = torch.full((N_FEATURES,), _PRECISION, dtype=torch.float64)
         self._precision_F[-1] = _OF_CONSTANT
+        self._mean_2F = torch.from_numpy(as_gate(SHARP if sharp else NEUTRAL))  # scaling changes no constant
+        self._free_W = torch.full((N_WEIGHTS,), not sharp)
+        self._free_W[-1] = True
 
-    def maximum(self, weights_2F: Tensor) -> Tensor:
-        """Return the weights of the largest value, from weights that are as near as possible."""
+    def maximum(self) -> Tensor:
+        """Return the weights of the largest value."""
+        weights_2F = self._mean_2F
         best, log_probs_NV = self._value(weights_2F)
         for _ in range(_STEPS):
             change_2F, size = self._step(weights_2F, self._slopes(log_probs_NV)), 1.0
@@ -234,7 +238,8 @@ class _Objective:
         """Return the objective, and the log probabilities of the mixture (N, V)."""
         log_probs_NV = mix(*self._two, self._x_NF @ weights_2F.T + EVEN)
         likelihood = log_probs_NV.gather(1, self._target_N1).sum()
-        return float(likelihood - 0.5 * (self._precision_F * weights_2F.square()).sum()), log_probs_NV
+        prior = (self._precision_F * (weights_2F - self._mean_2F).square()).sum()
+        return float(likelihood - 0.5 * prior), log_probs_NV
 
     def _slopes(self, log_probs_NV: Tensor) -> tuple[Tensor, Tensor]:
         """Return the derivatives of each symbol's likelihood by both exponents, (N, 2), and less the second, (N, 3)."""
@@ -250,15 +255,16 @@ class _Objective:
         x_NF, (slope_N2, spread_N3) = self._x_NF, slopes
         if chosen_N is not None:
             x_NF, slope_N2, spread_N3 = x_NF[chosen_N], slope_N2[chosen_N], spread_N3[chosen_N]
-        gradient_2F = slope_N2.T @ x_NF - self._precision_F * weights_2F
+        gradient_2F = slope_N2.T @ x_NF - self._precision_F * (weights_2F - self._mean_2F)
         first, both, second = ((x_NF * spread_N[:, None]).T @ x_NF for spread_N in spread_N3.unbind(1))
         bend = torch.cat([torch.cat([first, both], 1), torch.cat([both, second], 1)])
         bend += torch.diag(self._precision_F.repeat(2))
-        found: Tensor = torch.linalg.solve(bend, gradient_2F.flatten())
-        return found.view(2, N_FEATURES)
+        free_W, change_W = self._free_W, torch.zeros(N_WEIGHTS, dtype=torch.float64)
+        change_W[free_W] = torch.linalg.solve(bend[free_W][:, free_W], gradient_2F.flatten()[free_W])
+        return change_W.view(2, N_FEATURES)
 
 
-def cross_fit(predictions: Predictions) -> Gates:
+def cross_fit(predictions: Predictions, *, sharp: bool = False) -> Gates:
     """Return a gate that is fitted to all records, and for each fold of them one that is fitted to the others.
 
     Those of folds are one of Newton's steps away from the first, and so near that further steps change no digit that
@@ -266,11 +272,12 @@ def cross_fit(predictions: Predictions) -> Gates:
 
     Args:
         predictions: of held-out symbols; not none.
+        sharp: as ``fit_gate`` has it.
     """
     fitted_R, place_N = np.unique(predictions.record_N, return_inverse=True)
     scaled = Scaled(predictions.features_NF)
-    objective = _Objective(predictions, scaled.x_NF)
-    best_2F = objective.maximum(torch.zeros(2, N_FEATURES, dtype=torch.float64))
+    objective = _Objective(predictions, scaled.x_NF, sharp=sharp)
+    best_2F = objective.maximum()
     folds = [torch.from_numpy(place_N % _FOLDS == fold) for fold in range(min(_FOLDS, len(fitted_R)))]
     weights_G2F = [best_2F, *objective.without(best_2F, folds)]
     return Gates(np.stack([scaled.unscale(weights_2F) for weights_2F in weights_G2F]), fitted_R)

@@ -70,7 +70,7 @@ class Evaluator:
         settings: of the run.
         shares: what each process computes of an evaluation.
         blend: the model with the counts that it may be blended with; None: none.
-        refit: the run whose gates a mixture has where nothing is held out; None: no exponents of a blend are fitted.
+        refit: the run whose gates a mixture has where nothing is held out; None: such a blend has no fitted exponents.
         look_back: the symbols in which what a record repeats is looked for.
     """
 
@@ -193,10 +193,9 @@ class Evaluator:
             found = held_out_loss(self._model, self._valid, self._penalty_V, most=most, check=check, known=known)
             return found, Mixture()
         gates = Gates.same(self._known_gate())
-        if self._settings.exponents != "sharp":
-            sample = self._observer.sample(most, check)
-            if bool(torch.isfinite(sample.network_NV).all()):  # else it has diverged
-                gates = cross_fit(sample)
+        sample = self._observer.sample(most, check)
+        if bool(torch.isfinite(sample.network_NV).all()):  # else it has diverged
+            gates = cross_fit(sample, sharp=self._settings.exponents == "sharp")
         measured, alone = self._observer.measure(most, gates, check)
         if not math.isfinite(alone.loss_nats):
             return replace(alone, loss_nats=math.nan, bits_per_char=math.nan), Mixture()
