@@ -5,7 +5,7 @@
 Each run is that of docs/cells.md: one layer of at most 50,000 parameters on ``names``, 1,000 steps, without the counts
 of a blend. The figure is that of the test part in bits per character, the stop counted as one, of the checkpoint with
 the lowest held-out loss: a mean over the seeds, with a 95% interval of Student's t. "Under the best count" is how many
-fewer these are than those of the best count on the same test part: modified Kneser-Ney n-grams of orders 1 to 8 (the
+fewer these are than those of the best count on the same test part: modified Kneser-Ney n-grams of orders 1 to 12 (the
 order that is best on the test part, which favours counting), the 5-gram with Witten-Bell smoothing, and PPMd. With
 --work, finished runs are kept in a file there and not trained again; --finished trains nothing, and takes the seeds
 of which all runs are there. The table is stored in benchmarks/results/bench_cells.md.

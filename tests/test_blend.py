@@ -30,6 +30,7 @@ from seqgen.counting import (
     most_symbols,
     scored_nats,
 )
+from seqgen.counting.log_linear import as_gate
 from seqgen.model import RecurrentModel, make_stepper
 from seqgen.testing import check_model
 from seqgen.tokenizers import BOS, PAD
@@ -407,6 +408,40 @@ def test_each_record_has_a_gate_of_other_records(n, per_record):
         assert abs(found - wanted) < 0.1 * (wanted - fitted) + 0.1  # in nats; one step from fitted to wanted
     unknown = np.array([-1, len(records), 10**9])
     assert (gates.of_records(unknown) == gates.weights_G2F[0]).all()
+
+
+@pytest.mark.parametrize("n_records", [2, 5])
+def test_a_record_unlike_the_others_has_their_gate(n_records):
+    """One of Newton's steps from the gate of all records would stop far from it."""
+    alike = predicted(40 * (n_records - 1), per_record=40, of=(1.2, 0.1))
+    other = predicted(400, per_record=400, seed=1, of=(0.0, 1.8))
+    record_N = np.concatenate((alike.record_N + 1, other.record_N))
+    both = zip(list(vars(alike).values())[:4], list(vars(other).values())[:4], strict=True)
+    parts = [torch.cat(pair) if torch.is_tensor(pair[0]) else np.concatenate(pair) for pair in both]
+    predictions = Predictions(*parts, record_N)
+    gates = cross_fit(predictions)
+    inside_N = record_N % 4 == 0
+    outside = Predictions(*(part[~inside_N] for part in vars(predictions).values()))
+    own = Predictions(*(part[inside_N] for part in vars(predictions).values()))
+    wanted, found, fitted = (
+        nats_of(own, for_all(own, weights_2F)).sum()
+        for weights_2F in (fit_gate(outside), gates.of_records(np.array([0]))[0], gates.weights_G2F[0])
+    )
+    assert wanted - fitted > 20 and abs(found - wanted) < 0.1 * (wanted - fitted)
+
+
+@pytest.mark.parametrize("size", [0, 2, 19, 37, 53, 108])
+def test_a_gate_has_as_many_weights_as_some_version_had(size):
+    with pytest.raises(ValueError, match=f"a gate has 54 weights, not {size}"):
+        as_gate([0.0] * size)
+
+
+@pytest.mark.parametrize(("of", "limit"), [((0.0, 1.9), 0.9), ((1.9, 0.0), 0.1)])
+def test_a_sharp_exponent_has_limits(of, limit):
+    predictions = predicted(3000, of=of)
+    assert fit_gate(predictions, sharp=True)[1, -1] + 0.5 == pytest.approx(limit)
+    exponents_G = cross_fit(predictions, sharp=True).weights_G2F[:, 1, -1] + 0.5
+    assert exponents_G == pytest.approx([limit] * 5)
 
 
 def test_records_that_a_gate_is_fitted_to_may_have_any_numbers():

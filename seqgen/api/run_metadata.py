@@ -171,8 +171,8 @@ def with_blend(train: TrainSettings, data: EncodedCorpus, domain: DomainSpec, *,
 
     Unless the user says otherwise, held-out records decide; fewer than 5 cannot. Where the best step goes by copies,
     counts would make more of them; counting very many symbols takes minutes; and counts know no conditions, so that
-    samples of a blend follow them less often, though its loss is lower. Nor do they know a syntax; there they get so
-    small an exponent that more samples follow the syntax than of the network alone. Who asks for no blend has the
+    samples of a blend follow them less often, though its loss is lower. Nor do they know a syntax; there the
+    network keeps its say, and more samples follow the syntax than of the network alone. Who asks for no blend has the
     network alone.
 
     Args:

@@ -139,7 +139,7 @@ def _blend_lines(run: Run, best: list[dict[str, Any]]) -> list[str]:
     mixed, train = _mixed_with(run), run.settings.train
     if not mixed:
         asked = ["counts"] if train.blend not in (None, "none") else []
-        asked += ["what a record repeats"] if train.repeats not in (None, "none") else []
+        asked += ["what a record repeats"] if "valid_without_repeats_bits_per_char" in best[-1] else []
         they = "they do" if len(asked) > 1 or asked == ["counts"] else "that does"
         return [f"not blended with {' or '.join(asked)}: at this step {they} not lower the held-out loss"]
     if len(mixed) == 1:

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 MAX_ORDER = 12
 """The longest gram that is counted, in symbols."""
 _CHEAP_ORDER = 8  # above it, an order has to be worth its grams
-_LEAST_GAIN, _MOST_GRAMS = 0.02, 3_000_000  # of the loss by which it is better, and up to which it is tried
+_LEAST_GAIN, _MOST_GRAMS = 0.025, 3_000_000  # of the loss by which it is better, and up to which it is tried
 _MAX_PROBED = 300_000  # ids whose groups are left out
 _PIECE = 1 << 20  # ids that are numbered together
 _NONE: Integers = np.empty(0, dtype=np.int32)
@@ -50,7 +50,7 @@ class Records:
 
     Attributes:
         ids_S: the ids of all records, each with a mark before it.
-        depth_S: the position of each id in its record, at most 9; 0 is the mark, which is not predicted. 9
+        depth_S: the position of each id in its record, at most 13; 0 is the mark, which is not predicted. 13
             throughout in a text without marks.
         group_S: the group of each id, ascending from 0: the records that are left out together.
         weight_S: the number of times that the record of each id occurs; 0: it is predicted, but not counted.
@@ -313,8 +313,8 @@ def choose_order(records: Records, most: int = MAX_ORDER) -> tuple[list[Order], 
     Returns:
         The grams of 0 to n symbols and the counts of 1 to n symbols, as a graph needs them; and the mean loss of each
         order that was tried, from 1 on, in nats per symbol. Trying ends with the first order that is worse than the one
-        below; above 8 with one that is not better by 2%, and with three million grams: where a network is far ahead
-        of its counts, longer grams hardly add to a blend, and take much room.
+        below, or above 8 not better by 2.5%. From 8 on it also ends where there are more than three million grams.
+        Longer grams take much room, and hardly add to a blend whose network is far ahead of its counts.
     """
     records = replace(records, stride=-(-len(records.ids_S) // _MAX_PROBED))
     numbering = number_grams(records)

@@ -11,9 +11,9 @@ as strongly as some hundred symbols do, so that a few symbols can choose them.
 A symbol that one of both considers impossible is improbable in the product, unlike in a weighted sum, and the loss of
 every corpus that was measured is lower than that of a sum. Counts see no syntax: samples of a sum break it often, those
 of a product less often, but with fitted exponents still more often than those of the network. Sharp exponents leave the
-network its say: a is 0.9, and b is one number, fitted to held-out symbols. Their sum is above 1, which makes the
-product sharper than both, as a lower temperature does. Then samples break a syntax less often than those of the
-network, and the loss is between that of the network and that of fitted exponents.
+network its say: a is 0.9, and b is one number from 0.1 to 0.9, fitted to held-out symbols. Their sum is 1 or more,
+which makes the product sharper than both, as a lower temperature does. Samples of trained networks then break a syntax
+less often than without counts, and the loss is between that of the network and that of fitted exponents.
 
 Source: Klakow 1998, Log-linear interpolation of language models, ICSLP, equation 2; there with constant exponents.
 Exponents that depend on the contexts' counts are as in the mixing of Mahoney 2005, Adaptive weighing of context models
@@ -53,13 +53,15 @@ GATE_SIZES = N_WEIGHTS, 2 * (2 * _FORMER_LENGTHS + 5)
 NEUTRAL = [0.0] * N_WEIGHTS
 """The weights of a gate that nothing is known of: both exponents are a half."""
 SHARP = [weight for constant in (0.4, -0.3) for weight in (*[0.0] * (N_FEATURES - 1), constant)]
-"""The weights of a gate for texts with a syntax, if nothing is known of them: the exponents are 0.9 and 0.2."""
+"""The weights of a gate for texts with a syntax before anything is fitted: the exponents are 0.9 and 0.2."""
 EVEN, LARGEST = 0.5, 2.0
 """The exponent of weights of 0, and the largest one."""
 FLOOR = float(np.log(np.finfo(np.float32).tiny))
 """The log probability of whatever is less likely."""
 _STEPS, _SMALLEST_STEP = 30, 1 / 64
 _CLOSE = 0.01  # gain of a step, nats, below which fitting ends
+_FAR = 4e-3  # gain of a fold's first step, nats a symbol, above which more steps follow
+_SHARP_LIMITS = -0.4, 0.4  # of the constant of v: the sum of sharp exponents is at least 1, and b never above a
 _PRECISION, _OF_CONSTANT = 1000.0, 300.0  # of the prior of a scaled weight, and of that of a constant
 _FOLDS = 4  # parts of the records, each left out once
 LEAST_RECORDS = 4 * _FOLDS
@@ -84,6 +86,17 @@ class Predictions:
     target_N: Tensor
     features_NF: Floats
     record_N: Integers
+
+    def take(self, chosen_N: Tensor) -> Predictions:
+        """Return those of some symbols, (N,) bool."""
+        rows_N = chosen_N.numpy()
+        return Predictions(
+            self.network_NV[chosen_N],
+            self.ngram_NV[chosen_N],
+            self.target_N[chosen_N],
+            self.features_NF[rows_N],
+            self.record_N[rows_N],
+        )
 
 
 @dataclass(frozen=True)
@@ -117,9 +130,15 @@ def as_gate(weights: npt.ArrayLike) -> Floats:
     """Return u and v (2, F) from both in a row; runs of older versions have none for contexts of eight symbols or more.
 
     Args:
-        weights: as many as ``GATE_SIZES`` has.
+        weights: as many as one of ``GATE_SIZES``.
+
+    Raises:
+        ValueError: these are more or fewer.
     """
-    known: Floats = np.asarray(weights, dtype=np.float64).reshape(2, -1)
+    known: Floats = np.asarray(weights, dtype=np.float64)
+    if known.size not in GATE_SIZES:
+        raise ValueError(f"a gate has {N_WEIGHTS} weights, not {known.size}")
+    known = known.reshape(2, -1)
     if known.shape[1] == N_FEATURES:
         return known
     lengths = np.arange(_FORMER_LENGTHS)
@@ -188,7 +207,7 @@ def fit_gate(predictions: Predictions, *, sharp: bool = False) -> Floats:
 
     Args:
         predictions: of held-out symbols.
-        sharp: keep the weights of ``SHARP`` but for the constant of v, with these as the prior's mean instead of 0.
+        sharp: fit the constant of v only, and leave the other weights as ``SHARP`` has them, which is the prior's mean.
     """
     if not len(predictions.features_NF):
         return as_gate(SHARP if sharp else NEUTRAL)
@@ -206,7 +225,7 @@ class _Objective:
     """
 
     def __init__(self, predictions: Predictions, x_NF: Tensor, *, sharp: bool) -> None:
-        self._x_NF = x_NF
+        self._x_NF, self._sharp = x_NF, sharp
         self._two = predictions.network_NV.double().cpu(), predictions.ngram_NV.double().cpu()
         self._target_N1 = predictions.target_N.cpu()[:, None]
         self._own_N2 = torch.cat([one_NV.gather(1, self._target_N1) for one_NV in self._two], 1)
@@ -221,18 +240,31 @@ class _Objective:
         weights_2F = self._mean_2F
         best, log_probs_NV = self._value(weights_2F)
         for _ in range(_STEPS):
-            change_2F, size = self._step(weights_2F, self._slopes(log_probs_NV)), 1.0
+            (change_2F, _), size = self._step(weights_2F, self._slopes(log_probs_NV)), 1.0
             while (found := self._value(weights_2F + size * change_2F))[0] < best and size >= _SMALLEST_STEP:
                 size /= 2
             if found[0] < best + _CLOSE:
                 break
             weights_2F, (best, log_probs_NV) = weights_2F + size * change_2F, found
-        return weights_2F
+        return self._limited(weights_2F)
 
-    def without(self, weights_2F: Tensor, parts: list[Tensor]) -> list[Tensor]:
-        """Return one of Newton's steps from the maximum for each part, (N,) bool: to that of the other symbols."""
+    def without(self, weights_2F: Tensor, parts: list[Tensor]) -> list[tuple[Tensor, float]]:
+        """Return weights one of Newton's steps away, for all symbols but those of each part, and the expected gain.
+
+        Args:
+            weights_2F: of the largest value for all symbols.
+            parts: (N,) bool each.
+        """
         slopes = self._slopes(self._value(weights_2F)[1])
-        return [weights_2F + self._step(weights_2F, slopes, ~part_N) for part_N in parts]
+        steps = [self._step(weights_2F, slopes, ~part_N) for part_N in parts]
+        return [(self._limited(weights_2F + change_2F), gain) for change_2F, gain in steps]
+
+    def _limited(self, weights_2F: Tensor) -> Tensor:
+        """Return the weights with limits of the one that is fitted, if it is one."""
+        if self._sharp:
+            weights_2F = weights_2F.clone()
+            weights_2F[1, -1] = weights_2F[1, -1].clamp(*_SHARP_LIMITS)
+        return weights_2F
 
     def _value(self, weights_2F: Tensor) -> tuple[float, Tensor]:
         """Return the objective, and the log probabilities of the mixture (N, V)."""
@@ -242,7 +274,11 @@ class _Objective:
         return float(likelihood - 0.5 * prior), log_probs_NV
 
     def _slopes(self, log_probs_NV: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the derivatives of each symbol's likelihood by both exponents, (N, 2), and less the second, (N, 3)."""
+        """Return the derivatives of each symbol's log likelihood by both exponents.
+
+        Returns:
+            The first ones (N, 2), and the negative of the second ones by a and a, a and b, b and b (N, 3).
+        """
         probs_NV = log_probs_NV.exp()
         first_NV, second_NV = (probs_NV * one_NV for one_NV in self._two)
         mean_N2 = torch.stack([first_NV.sum(1), second_NV.sum(1)], 1)
@@ -250,8 +286,10 @@ class _Objective:
         square_N3 = torch.stack([torch.einsum("nv,nv->n", *pair) for pair in products], 1)
         return self._own_N2 - mean_N2, square_N3 - mean_N2[:, [0, 0, 1]] * mean_N2[:, [0, 1, 1]]
 
-    def _step(self, weights_2F: Tensor, slopes: tuple[Tensor, Tensor], chosen_N: Tensor | None = None) -> Tensor:
-        """Return Newton's step, of all symbols or of some."""
+    def _step(
+        self, weights_2F: Tensor, slopes: tuple[Tensor, Tensor], chosen_N: Tensor | None = None
+    ) -> tuple[Tensor, float]:
+        """Return Newton's step, of all symbols or of some, and what a parabola would gain by it."""
         x_NF, (slope_N2, spread_N3) = self._x_NF, slopes
         if chosen_N is not None:
             x_NF, slope_N2, spread_N3 = x_NF[chosen_N], slope_N2[chosen_N], spread_N3[chosen_N]
@@ -259,16 +297,16 @@ class _Objective:
         first, both, second = ((x_NF * spread_N[:, None]).T @ x_NF for spread_N in spread_N3.unbind(1))
         bend = torch.cat([torch.cat([first, both], 1), torch.cat([both, second], 1)])
         bend += torch.diag(self._precision_F.repeat(2))
-        free_W, change_W = self._free_W, torch.zeros(N_WEIGHTS, dtype=torch.float64)
-        change_W[free_W] = torch.linalg.solve(bend[free_W][:, free_W], gradient_2F.flatten()[free_W])
-        return change_W.view(2, N_FEATURES)
+        free_W, gradient_W = self._free_W, gradient_2F.flatten()
+        change_W = torch.zeros(N_WEIGHTS, dtype=torch.float64)
+        change_W[free_W] = torch.linalg.solve(bend[free_W][:, free_W], gradient_W[free_W])
+        return change_W.view(2, N_FEATURES), 0.5 * float(gradient_W @ change_W)
 
 
 def cross_fit(predictions: Predictions, *, sharp: bool = False) -> Gates:
     """Return a gate that is fitted to all records, and for each fold of them one that is fitted to the others.
 
-    Those of folds are one of Newton's steps away from the first, and so near that further steps change no digit that
-    matters.
+    One of Newton's steps leads from the first to that of a fold, unless the fold differs much from the others.
 
     Args:
         predictions: of held-out symbols; not none.
@@ -279,5 +317,10 @@ def cross_fit(predictions: Predictions, *, sharp: bool = False) -> Gates:
     objective = _Objective(predictions, scaled.x_NF, sharp=sharp)
     best_2F = objective.maximum()
     folds = [torch.from_numpy(place_N % _FOLDS == fold) for fold in range(min(_FOLDS, len(fitted_R)))]
-    weights_G2F = [best_2F, *objective.without(best_2F, folds)]
-    return Gates(np.stack([scaled.unscale(weights_2F) for weights_2F in weights_G2F]), fitted_R)
+    weights = [scaled.unscale(best_2F)]
+    for fold_N, (weights_2F, gain) in zip(folds, objective.without(best_2F, folds), strict=True):
+        if gain > _FAR * int((~fold_N).sum()):
+            weights.append(fit_gate(predictions.take(~fold_N), sharp=sharp))
+        else:
+            weights.append(scaled.unscale(weights_2F))
+    return Gates(np.stack(weights), fitted_R)

@@ -210,7 +210,7 @@ class Repeats(nn.Module):
 
 
 def count_matches(ids: Sequence[int]) -> int:
-    """Return how many ids of a record follow as many ids that stood there before as a match needs."""
+    """Return the number of ids of a record before which four ids stand that occurred earlier in it as well."""
     starts = range(len(ids) - SHORTEST)
     return len(starts) - len({tuple(ids[start : start + SHORTEST]) for start in starts})
 

@@ -70,7 +70,7 @@ class Evaluator:
         settings: of the run.
         shares: what each process computes of an evaluation.
         blend: the model with the counts that it may be blended with; None: none.
-        refit: the run whose gates a mixture has where nothing is held out; None: such a blend has no fitted exponents.
+        refit: the run whose gates a mixture has where nothing is held out; None: it has the gate before any fit.
         look_back: the symbols in which what a record repeats is looked for.
     """
 
@@ -100,8 +100,8 @@ class Evaluator:
         self._duration_s = 0.0
 
     @cached_property
-    def _repeats(self) -> bool:
-        """True if a gate is fitted to what records repeat."""
+    def _may_repeat(self) -> bool:
+        """True if what records repeat is measured."""
         return self._settings.repeats == "on" or (self._settings.repeats == "auto" and may_repeat(self._valid))
 
     @property
@@ -150,7 +150,7 @@ class Evaluator:
         if len(self._valid):
             most = self._settings.eval_records if state.eval_records is None else state.eval_records
             held_out, mixture = self._held_out(most, check, metrics)
-            if self._settings.repeats in ("auto", "on") and math.isfinite(held_out.loss_nats):
+            if math.isfinite(held_out.loss_nats) and self._may_repeat:
                 held_out, mixture = self._with_repeats(held_out, mixture, most, check, metrics)
             loss_nats = held_out.loss_nats
             metrics |= {"valid_loss_nats": loss_nats, "valid_bits_per_char": held_out.bits_per_char}
@@ -221,8 +221,6 @@ class Evaluator:
         """
         metrics.setdefault("valid_network_bits_per_char", held_out.bits_per_char)
         metrics["valid_without_repeats_bits_per_char"] = held_out.bits_per_char
-        if not self._repeats:
-            return held_out, mixture
         observed = observe_repeats(self._repeating(mixture), self._valid, most, check)
         weights_G, share = fit_repeats(observed)
         needed = 1 - _LEAST_GAIN if self._settings.repeats == "auto" else math.inf
@@ -271,9 +269,9 @@ class Evaluator:
         if self._observer is not None:
             held_out = partial(self._observer.measure, most, Gates.same(NEUTRAL), check_once)
             once(held_out)  # contexts are looked up in the first evaluation only
-        started = time.monotonic()
+        may_repeat, started = self._may_repeat, time.monotonic()
         once(held_out)
-        if self._repeats:
+        if may_repeat:
             once(lambda: observe_repeats(self._repeating(Mixture()), self._valid, most, check_once))
         return max(time.monotonic() - started, 1e-6)
 

@@ -240,7 +240,8 @@ def may_repeat(encoded: Encoded | Stream) -> bool:
     """
     if isinstance(encoded, Stream):
         return True
-    rows = range(0, len(encoded), -(-len(encoded.flat) // _REPEAT_IDS))
+    every = max(1, min(-(-len(encoded.flat) // _REPEAT_IDS), len(encoded) // _FEWEST_RECORDS))
+    rows = range(0, len(encoded), every)
     starts = encoded.starts_N
     records = [encoded.flat[starts[row] : starts[row] + encoded.lengths_N[row]].tolist() for row in rows]
     return sum(map(count_matches, records)) >= _FEWEST_MATCHES * sum(map(len, records))
