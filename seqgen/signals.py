@@ -143,12 +143,15 @@ class StopFlag:
         self._raises = raises
 
     def handle(self, number: int, frame: FrameType | None) -> None:
-        """Remember the first signal; on the second, end the process or raise KeyboardInterrupt."""
+        """Remember the first signal, and at a command line say so; on the second, end it or raise KeyboardInterrupt."""
         if self.signal_number and self._raises and number == signal.SIGINT:
             raise KeyboardInterrupt
         if self.signal_number:
             os._exit(128 + number)
         self.signal_number = number
+        if not self._raises:
+            with contextlib.suppress(OSError):  # stderr may be closed
+                os.write(2, b"seqgen: stopping and saving the run; a second signal ends it at once, unsaved\n")
 
 
 @contextlib.contextmanager

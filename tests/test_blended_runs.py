@@ -39,6 +39,7 @@ from seqgen.counting import (
 from seqgen.errors import BadOption, CheckpointError, Diverged, Interrupted, LinkRefused
 from seqgen.evaluation import expected_copies, held_out_loss, penalty
 from seqgen.measure import read_corpus
+from seqgen.model import make_stepper
 from seqgen.pytest_plugin import load_plugins
 from seqgen.sampling import Decoder, beam_rows
 from seqgen.tokenizers import BOS
@@ -459,6 +460,23 @@ def test_a_gate_that_is_none_is_refused(copied, gate, plugins):
     run = seqgen.load(copied)
     with pytest.raises(CheckpointError, match="the checkpoint is damaged: its gate is not 54 numbers"):
         predictor_of(run.folder, run.settings, run.plugins, run.model.network, {"gate": gate})
+
+
+@pytest.mark.full
+def test_molecules_are_counted_in_long_grams_that_fit_into_a_table(tmp_path):
+    """So that they are sampled fast, and their runs can be exported as one step."""
+    run = seqgen.train("smiles", steps=1, hidden=8, blend="ngram", out=tmp_path / "run", options={"samples": 1})
+    blend, text = blend_of(run.model), "CC1=CC=C(C=C1)S(=O)(=O)NC(=O)C"
+    assert blend.graph.order == 10 and blend.has_table
+    ids_BT = torch.tensor([[BOS, *run.vocabulary.encode(text).tolist()]])
+    node_BT, _ = blend.path(ids_BT, *blend.initial_state(1)[1:3])
+    assert blend.graph.length_R[node_BT.numpy()].max() == 9  # symbols of context
+    step, state = make_stepper(run.model), run.model.initial_state(1)
+    with torch.inference_mode():
+        whole_BTV = run.model(ids_BT, run.model.initial_state(1))[0]
+        for t, ids_B in enumerate(ids_BT.unbind(1)):
+            logits_BV, state = step(ids_B, state)
+            torch.testing.assert_close(logits_BV, whole_BTV[:, t], atol=1e-4, rtol=1e-4)
 
 
 def test_a_gate_of_a_sum_is_refused(copied):

@@ -293,6 +293,7 @@ def test_a_signal_saves_and_ends_with_its_code(words, tmp_path, number, code):
     result = finish(process, 20)
     assert result.code == code, result.err
     assert result.err.splitlines()[-1].startswith("seqgen: stopped at step ") and "Traceback" not in result.err
+    assert "seqgen: stopping and saving the run; a second signal ends it at once, unsaved\n" in result.err
     folder = seqgen.load(tmp_path / "run").folder
     step = int(result.err.splitlines()[-1].split("step ")[1].split(",")[0])
     assert folder.load_latest(pytest.fail).state["step"] == step

@@ -163,7 +163,7 @@ def _gram(run: Run) -> str:
     blend = blend_of(run.model)
     assert blend is not None
     order = blend.graph.order
-    return f"{'an' if order == 8 else 'a'} {order}-gram"
+    return f"{'an' if order in (8, 11) else 'a'} {order}-gram"
 
 
 def samples_view(rows: list[dict[str, Any]], run: Run, console: Console) -> RenderableType:
