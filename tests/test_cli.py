@@ -167,6 +167,7 @@ def mistakes(words, run, tmp_path):
         "no value": (("sample", run, "-n"), 2, "Option '-n' requires an argument; --help lists"),
         "nothing to compare": (("bench",), 2, "Missing option '--corpus'; seqgen bench --help lists"),
         "one too many": (("sample", run, "b"), 2, "more arguments than the command takes: b; seqgen sample"),
+        "corpus without its option": (("train", "names"), 2, "command takes: names; --corpus names what to learn from"),
         "unknown flag": (("train", "--corpsu", words), 2, "--corpus"),
         "unknown command": (("trian",), 2, "trian"),
         "bad time": (("train", "--corpus", words, "--time", "soon"), 2, "like 90s"),

@@ -114,7 +114,9 @@ def compare_view(
     """
     shown = [_row(row) for row in rows]
     there = [name for name in _LOSSES if any(row[name] is not None for row in shown)]
-    title = f"bits per character; above the best in the {part} part, with the 95% interval over its records"
+    title = "bits per character"
+    if "above the best" in there:
+        title += f"; above the best in the {part} part, with the 95% interval over its records"
     n_samples = next((row["samples"] for row in rows if row["samples"] is not None), None)
     title += "" if n_samples is None else f"; shares of {n_samples:,} samples"
     tables: list[RenderableType] = [

@@ -183,6 +183,9 @@ def usage_line(error: Any) -> str:
     line = " ".join(str(error.format_message()).split()).removesuffix(".")
     if line.startswith("Missing argument ") and parameter is not None:
         line = f"missing argument {parameter.metavar or parameter.name.upper()}"
+    context = getattr(error, "ctx", None)
+    if (extra := _TOO_MANY.match(line)) and context is not None and context.info_name == "train":
+        return f"more arguments than the command takes: {extra[1]}; --corpus names what to learn from"
     line = _TOO_MANY.sub(r"more arguments than the command takes: \1", line)
     if setting := _setting(error):
         return f"no such option: {error.option_name}; it is one of those that -o sets: -o {setting}=VALUE"
@@ -190,7 +193,6 @@ def usage_line(error: Any) -> str:
         return f"no such command {unknown[1]!r}: {hint}"
     if not line or any(words in line for words in _HELPFUL):
         return line
-    context = getattr(error, "ctx", None)
     return f"{line}; {f'{context.command_path} ' if context else ''}--help lists what it takes"
 
 

@@ -111,6 +111,7 @@ def test_only_the_settings_that_differ_are_shown(cli, runs):
     result = cli("compare", runs["good"].path, runs["gru"].path, "-n", 30)
     assert result.code == 0 and result.err == ""
     shown = result.out
+    assert "above the best in the test part" in " ".join(shown.split())
     assert "train.steps" in shown and "cell.name" in shown and "cell.activation" in shown
     assert "train.batch_size" not in shown and "corpus." not in shown and "train.seed" not in shown
     found = compare([runs["good"].path, runs["gru"].path], n=0)
@@ -141,6 +142,7 @@ def test_other_corpora_are_said(cli, runs, tmp_path):
     seqgen.train(path, cell="vanilla", hidden=4, steps=1, split="none", out=tmp_path / "none")
     result = cli("compare", runs["good"].path, tmp_path / "none", "-n", 0)
     assert result.code == 0 and "different corpora (words, others)" in result.err
+    assert "above the best" not in result.out  # nothing is
     assert compare([runs["good"].path, tmp_path / "none"], n=0).rows[-1]["test_bits_per_char"] is None
     assert compare([runs["good"].path, tmp_path / "none"], n=0, part="valid").rows[0]["run"] == "good"
 
