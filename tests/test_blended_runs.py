@@ -235,6 +235,13 @@ def test_held_out_records_decide_unless_told_otherwise(corpus, tmp_path, cli):
         tmp_path / "plain",
     )  # fmt: skip
     assert plain.code == 0 and "blended" not in plain.out + plain.err
+    sharp = cli(
+        "train", "--corpus", many, "--hidden", 4, "--steps", 1, "--blend", "ngram", "--split", "80/10/10",
+        "-o", "exponents=sharp", "--out", tmp_path / "sharp",
+    )  # fmt: skip
+    counted = seqgen.load(tmp_path / "sharp").metrics[-1]["valid_counts_bits_per_char"]
+    assert f"the counts alone have {counted:.3f}: train longer, or with -o exponents=fitted" in sharp.out + sharp.err
+    assert "the counts alone" not in result.out + result.err
     # Of few records the best step is the last that copies few of them; without held-out records nothing decides.
     assert seqgen.plan(corpus, split="80/10/10").settings.train.blend == "none"
     assert seqgen.plan(many, split="none").settings.train.blend == "none"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -132,7 +133,7 @@ class TrainDisplay:
 
 
 def _blend_lines(run: Run, best: list[dict[str, Any]]) -> list[str]:
-    """Return a line on what the network is mixed with, and why; none if that was not asked."""
+    """Return lines on what the network is mixed with, and why; none if that was not asked."""
     if not best or "valid_network_bits_per_char" not in best[-1]:
         return []
     alone, whole = (best[-1][key] for key in ("valid_network_bits_per_char", "valid_bits_per_char"))
@@ -143,12 +144,15 @@ def _blend_lines(run: Run, best: list[dict[str, Any]]) -> list[str]:
         they = "they do" if len(asked) > 1 or asked == ["counts"] else "that does"
         return [f"not blended with {' or '.join(asked)}: at this step {they} not lower the held-out loss"]
     if len(mixed) == 1:
-        return [f"blended with {mixed[0]}: {alone:.3f} bits/char without it, {whole:.3f} with it"]
-    counts = best[-1]["valid_without_repeats_bits_per_char"]
-    return [
-        f"blended with {' and '.join(mixed)}: {alone:.3f} bits/char alone, {counts:.3f} with the counts, "
-        f"{whole:.3f} with both"
-    ]
+        line = f"blended with {mixed[0]}: {alone:.3f} bits/char without it, {whole:.3f} with it"
+    else:
+        counts = best[-1]["valid_without_repeats_bits_per_char"]
+        line = f"blended with {' and '.join(mixed)}: {alone:.3f} bits/char alone, {counts:.3f} with the counts, "
+        line += f"{whole:.3f} with both"
+    counted = best[-1].get("valid_counts_bits_per_char", math.inf)
+    if run.state.get("gate") is None or counted >= whole or train.exponents != "sharp":
+        return [line]
+    return [line, f"the counts alone have {counted:.3f}: train longer, or with -o exponents=fitted, for a lower loss"]
 
 
 def _mixed_with(run: Run) -> list[str]:
