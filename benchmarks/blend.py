@@ -1,6 +1,7 @@
 """Default runs beside the former default, the network alone and counting, on the shipped corpora.
 
-    python benchmarks/blend.py [--corpora a,b] [--cells a,b] [--seeds N] [--molsets WHEEL] [--long] [--work DIR]
+    python benchmarks/blend.py [--corpora a,b] [--cells a,b] [--seeds N] [--molsets WHEEL] [--long]
+                                [--work DIR] [--finished]
 
 Three runs of the same seed are compared: "before", the network under the settings that were the default before counts
 were blended (FORMER); "alone", today's default with ``blend="none"``; and "default". The last two have the same network
@@ -12,7 +13,8 @@ anew for each of ten seeds. "n" is modified Kneser-Ney of order 1 to 12, chosen 
 of these and "before". Copies are the share of 2,000 samples that are training records, beside the share that is
 expected by chance. "topics" are Python's help topics, one long text. The row of names with units (LONG, asked
 for by --long) is the best that two minutes on two idle cores gave. With --work, runs and figures are kept there and not
-made again. The tables are stored in benchmarks/results/blend.md.
+made again; with --finished no others are, so that a corpus may have fewer seeds ("blends" says of how many). The tables
+are stored in benchmarks/results/blend.md.
 """
 
 from __future__ import annotations
@@ -105,6 +107,11 @@ def measure(settings: dict[str, Any], seed: int, out: Path, split_seed: int | No
     return found
 
 
+def differs(corpus: str, cell: str) -> bool:
+    """Return whether the former default had other settings than today's network alone."""
+    return corpus in FORMER or default_rate(cell) != _RATE
+
+
 def compare(corpus: str, cell: str, seed: int, given: argparse.Namespace, folder: Path) -> dict[str, dict[str, Any]]:
     """Return the figures of the three runs of a seed; today's network alone is trained only if the default blends."""
     found: dict[str, dict[str, Any]] = {}
@@ -113,8 +120,8 @@ def compare(corpus: str, cell: str, seed: int, given: argparse.Namespace, folder
         if kind == "none" and not (found["default"]["gate"] or found["default"]["repeats"]):
             found[kind] = found["default"]
             continue
-        if kind == "before" and corpus not in FORMER and default_rate(cell) == _RATE:
-            found[kind] = found["none"]  # the same settings
+        if kind == "before" and not differs(corpus, cell):
+            found[kind] = found["none"]
             continue
         settings = settings_of(corpus, cell, kind, given, folder)
         found[kind] = measure(settings, seed, folder / f"{corpus}-{cell}-{seed}-{kind}", split_seed)
@@ -176,6 +183,7 @@ def main() -> None:
     parser.add_argument("--molsets", help="wheel of molsets, without which moses is left out")
     parser.add_argument("--long", action="store_true", help="add the best of two minutes")
     parser.add_argument("--work", type=Path, help="folder of finished runs")
+    parser.add_argument("--finished", action="store_true", help="only the finished runs: train nothing")
     given = parser.parse_args()
     losses, shares = [], []
     with tempfile.TemporaryDirectory() as temporary:
@@ -186,7 +194,10 @@ def main() -> None:
         for corpus, cell in pairs:
             if corpus == "moses" and not given.molsets:
                 continue
-            seeds = range(SPLITS.get(corpus, given.seeds))
+            seeds = list(range(SPLITS.get(corpus, given.seeds)))
+            if given.finished:
+                last = "before" if differs(corpus, cell) else "none"
+                seeds = [seed for seed in seeds if (folder / f"{corpus}-{cell}-{seed}-{last}.json").exists()]
             found = rows(corpus, cell, [compare(corpus, cell, seed, given, folder) for seed in seeds])
             print(f"| {' | '.join((*found[0], *found[1][2:]))} |", flush=True)
             losses.append(found[0])
