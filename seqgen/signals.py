@@ -62,9 +62,14 @@ def signal_handlers(handler: Handler) -> Iterator[None]:
 
 def exit_now(number: int, frame: FrameType | None) -> None:
     """Exit at once: the handler while the program starts and after it is done, with nothing to clean up."""
-    with contextlib.suppress(OSError):  # stderr may be closed
-        os.write(2, f"seqgen: ended by {signal.Signals(number).name}\n".encode())
+    _say(f"ended by {signal.Signals(number).name}")
     os._exit(128 + number)
+
+
+def _say(line: str) -> None:
+    """Write a line to stderr, as a handler may; stderr may be closed."""
+    with contextlib.suppress(OSError):
+        os.write(2, f"seqgen: {line}\n".encode())
 
 
 _raised: Signalled | None = None
@@ -150,8 +155,7 @@ class StopFlag:
             os._exit(128 + number)
         self.signal_number = number
         if not self._raises:
-            with contextlib.suppress(OSError):  # stderr may be closed
-                os.write(2, b"seqgen: stopping and saving the run; a second signal ends it at once, unsaved\n")
+            _say("stopping and saving the run; a second signal ends it at once, unsaved")
 
 
 @contextlib.contextmanager

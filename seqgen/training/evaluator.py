@@ -269,9 +269,9 @@ class Evaluator:
         if self._observer is not None:
             held_out = partial(self._observer.measure, most, Gates.same(NEUTRAL), check_once)
             once(held_out)  # contexts are looked up in the first evaluation only
-        may_repeat, started = self._may_repeat, time.monotonic()
+        repeating, started = self._may_repeat, time.monotonic()
         once(held_out)
-        if may_repeat:
+        if repeating:
             once(lambda: observe_repeats(self._repeating(Mixture()), self._valid, most, check_once))
         return max(time.monotonic() - started, 1e-6)
 
