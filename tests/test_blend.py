@@ -294,7 +294,7 @@ def highest(predictions):
     varies_F = scale_F >= 1e-3
     z_NF = torch.where(varies_F, (x_NF - center_F) / scale_F, 0.0)
     z_NF[:, -1] = 1.0
-    prior_F = torch.tensor([1000.0] * (N_FEATURES - 1) + [300.0], dtype=torch.float64)
+    prior_F = torch.tensor([1000.0] * (N_FEATURES - 1) + [50.0], dtype=torch.float64)
 
     def value(scaled_2F):
         logits_NV = (0.5 + z_NF @ scaled_2F[0])[:, None] * predictions.network_NV
@@ -338,7 +338,7 @@ def test_of_sharp_exponents_one_has_the_largest_likelihood(n):
     def value(exponent):
         weights_2F = sharp_2F.copy()
         weights_2F[1, -1] = exponent - 0.5
-        return -nats_of(predictions, for_all(predictions, weights_2F)).sum() - 150 * (exponent - 0.2) ** 2
+        return -nats_of(predictions, for_all(predictions, weights_2F)).sum() - 25 * (exponent - 0.2) ** 2
 
     found_2F = fit_gate(predictions, sharp=True)
     assert (found_2F.ravel()[:-1] == sharp_2F.ravel()[:-1]).all()
@@ -369,7 +369,8 @@ def test_a_gate_finds_which_of_both_knows_a_symbol():
 @pytest.mark.parametrize("n", [0, 5])
 def test_few_symbols_leave_both_exponents_near_a_half(n):
     predictions = predicted(n, of=(1.0, 0.0))
-    assert abs(exponents(predictions.features_NF, for_all(predictions, fit_gate(predictions))) - 0.5).sum() < 0.2
+    found_N2 = exponents(predictions.features_NF, for_all(predictions, fit_gate(predictions)))
+    assert len(found_N2) == n and (abs(found_N2 - 0.5) < 0.1).all()
     if not n:
         assert fit_gate(predictions).ravel().tolist() == NEUTRAL
 

@@ -30,6 +30,7 @@ from seqgen.counting import (
     load_counts,
     records_of_part,
     records_of_texts,
+    thinned,
 )
 from seqgen.counting.graph import distributions
 from seqgen.errors import CheckpointError
@@ -432,6 +433,34 @@ def test_long_contexts_are_chosen_where_they_predict():
     random = ["".join(rng.choice(list("abcd"), 20)) for _ in range(60)]
     assert count_part(*encoded(regular, "abcd")).graph.order >= 3
     assert count_part(*encoded(random, "abcd")).graph.order == 1
+
+
+@given(st.lists(st.text("abc", max_size=7), min_size=1, max_size=30), st.integers(1, 120))
+def test_of_too_many_records_some_from_all_over_are_counted(texts, most):
+    part, vocabulary = encoded(texts)
+    some = thinned(part, most)
+    if len(part.flat) <= most:
+        assert some is part
+        return
+    kept = max(1, len(texts) * most // len(part.flat))
+    rows = [tuple(ids) for ids, _ in rows_of(part)]
+    assert [tuple(ids) for ids, _ in rows_of(some)] == [rows[at * len(rows) // kept] for at in range(kept)]
+    assert some.chars_N.sum() == len(some.flat) - 2 * kept
+    counts = count_part(part, vocabulary, most)
+    assert dump_graph(counts.graph) == dump_graph(count_part(some, vocabulary).graph) and counts.records is None
+
+
+@given(st.text("abc", min_size=1, max_size=900), st.integers(64, 900))
+def test_of_too_long_a_text_pieces_from_all_over_are_counted(text, most):
+    part, vocabulary = streamed(text)
+    some = thinned(part, most)
+    if len(text) <= most:
+        assert some is part
+        return
+    size = most // 64
+    pieces = [part.flat_S[len(text) * block // 64 :][:size] for block in range(64)]
+    assert some.flat_S.tolist() == np.concatenate(pieces).tolist()
+    assert dump_counts(count_part(part, vocabulary, most)) == dump_counts(count_part(some, vocabulary))
 
 
 # -- the graph and its file

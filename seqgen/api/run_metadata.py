@@ -38,7 +38,7 @@ _DROPOUT = ((30_000, 0.5), (150_000, 0.3), (1_000_000, 0.2), (math.inf, 0.1))
 _SHORT_TEXT = 20_000  # training symbols of one long text below which its defaults stay
 _LEAST_HELD_OUT = 5  # records that decide on blending
 
-_MAX_COUNTED = 4_000_000  # symbols that are counted without being asked to
+_MAX_COUNTED = 4_000_000  # symbols that are counted unless all are asked for
 _MAX_WIDTH = 65_536
 _TRIES = 64  # widths in a row that a model may refuse, as attention heads that must divide them do
 _STREAM_LENGTH = 500  # symbols of a sample of one long text, unless asked otherwise
@@ -170,10 +170,9 @@ def with_blend(train: TrainSettings, data: EncodedCorpus, domain: DomainSpec, *,
     """Return the training settings of a new run, with what its model is mixed with: counts, and what records repeat.
 
     Unless the user says otherwise, held-out records decide; fewer than 5 cannot. Where the best step goes by copies,
-    counts would make more of them; counting very many symbols takes minutes; and counts know no conditions, so that
-    samples of a blend follow them less often, though its loss is lower. Nor do they know a syntax; there the
-    network keeps its say, and more samples follow the syntax than of the network alone. Who asks for no blend has the
-    network alone.
+    counts would make more of them; and counts know no conditions, so that samples of a blend follow them less often,
+    though its loss is lower. Nor do they know a syntax; there the network keeps its say, and more samples follow the
+    syntax than of the network alone. Who asks for no blend has the network alone.
 
     Args:
         train: settings of the run, with the criterion of the best step.
@@ -182,14 +181,13 @@ def with_blend(train: TrainSettings, data: EncodedCorpus, domain: DomainSpec, *,
         counts: whether its model learns by counting.
 
     Raises:
-        BadOption: a model that counts would be blended with counts, or nothing is held out and ``repeats`` is "on".
+        BadOption: a model that counts would be blended with counts, nothing is held out and ``repeats`` is "on", or
+            ``exponents`` are given for no blend.
     """
     if counts and train.blend not in (None, "none"):
         raise BadOption(f"cannot blend a model that counts itself: blend is {train.blend}; drop it")
     from seqgen.evaluation import SYMBOLS_PER_RECORD
 
-    part: Any = data.encoded["train"]
-    n_symbols = len(part.flat) if data.vocabulary.ends else len(part)
     n_held_out = len(data.encoded["valid"]) // (1 if data.vocabulary.ends else SYMBOLS_PER_RECORD)
     if train.repeats == "on" and not len(data.encoded["valid"]):
         raise BadOption(
@@ -198,10 +196,13 @@ def with_blend(train: TrainSettings, data: EncodedCorpus, domain: DomainSpec, *,
         )
     few = n_held_out < _LEAST_HELD_OUT
     told = bool(data.vocabulary.conditions)
-    uncounted = counts or few or train.best_by == "copies" or told or n_symbols > _MAX_COUNTED
+    uncounted = counts or few or train.best_by == "copies" or told
     default = "none" if uncounted else "auto"
     repeats = "none" if counts or few or train.blend == "none" else "auto"
     blend, exponents = train.blend or default, train.exponents or ("sharp" if domain.syntax else "fitted")
+    if blend == "none" and train.exponents is not None:
+        hint = "" if counts or train.blend else ", or ask for counts with --blend ngram"
+        raise BadOption(f"exponents is {train.exponents}, and this run has no counts to blend with: drop it{hint}")
     mixture = {"blend": blend, "exponents": None if blend == "none" else exponents, "repeats": train.repeats or repeats}
     return train.model_copy(update=mixture)
 
@@ -250,7 +251,8 @@ def run_files(settings: RunSettings, data: EncodedCorpus) -> tuple[dict[str, byt
         return files, None
     from seqgen.counting import count_part, dump_counts
 
-    counts = count_part(data.encoded["train"], data.vocabulary)
+    most = _MAX_COUNTED if settings.train.blend == "auto" else None  # counting all of very many takes minutes
+    counts = count_part(data.encoded["train"], data.vocabulary, most)
     give_back_memory()  # counting takes twice what the counts do
     return files | {NGRAM: dump_counts(counts)}, counts
 

@@ -14,7 +14,7 @@ from seqgen.batches import Encoded, Stream
 from seqgen.counting.discount import likely_records, records_of_ids
 from seqgen.counting.graph import ARRAY_TYPES, Graph, build_graph
 from seqgen.counting.kneser_ney import MAX_ORDER, Records, choose_order
-from seqgen.counting.records import records_of_part
+from seqgen.counting.records import records_of_part, thinned
 from seqgen.errors import CheckpointError
 from seqgen.tokenizers import BOS, EOS, PAD, Vocabulary
 
@@ -32,22 +32,25 @@ class Counts:
 
     Attributes:
         graph: the n-gram.
-        records: training records whose probability may be lowered; None in one long text, or with conditions.
+        records: training records whose probability may be lowered; None in one long text, with conditions, and where
+            only some records are counted: of so many a sample repeats few.
     """
 
     graph: Graph
     records: Encoded | None = None
 
 
-def count_part(part: Encoded | Stream, vocabulary: Vocabulary) -> Counts:
+def count_part(part: Encoded | Stream, vocabulary: Vocabulary, most: int | None = None) -> Counts:
     """Count the n-grams of a training part, of the order that predicts each record best from all others.
 
     Args:
         part: the records, or one long text.
         vocabulary: its symbols.
+        most: about how many symbols to count of a longer part; None: all.
     """
-    graph = count_records(records_of_part(part, vocabulary), vocabulary)
-    if isinstance(part, Stream) or vocabulary.conditions:
+    counted = part if most is None else thinned(part, most)
+    graph = count_records(records_of_part(counted, vocabulary), vocabulary)
+    if counted is not part or isinstance(part, Stream) or vocabulary.conditions:
         return Counts(graph)
     return Counts(graph, likely_records(part, vocabulary.size))
 

@@ -26,7 +26,7 @@ _STEPS, _SMALLEST_STEP = 30, 1 / 64
 _CLOSE = 0.01  # gain of a step, nats, below which fitting ends
 _FAR = 4e-3  # gain of a fold's first step, nats a symbol, above which more steps follow
 _SHARP_LIMITS = -0.4, 0.4  # of the constant of v: the sum of sharp exponents is at least 1, and b never above a
-_PRECISION, _OF_CONSTANT = 1000.0, 300.0  # of the prior of a scaled weight, and of that of a constant
+_PRECISION, _OF_CONSTANT = 1000.0, 50.0  # of the prior of a scaled weight, and of that of a constant
 _FOLDS = 4  # parts of the records, each left out once
 LEAST_RECORDS = 4 * _FOLDS
 """Records that a gate is fitted to, if there are as many: some symbols each, where records are long."""

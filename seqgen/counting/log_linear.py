@@ -5,8 +5,9 @@
 x holds, for each context length, the logarithm of its count and the share of the probability that it does not leave to
 shorter contexts; the entropies of both distributions; the network's largest log probability; the logarithm of the
 position; and a constant. The weights u and v are fitted to held-out symbols, never to training symbols: there the
-network repeats what it has learned by heart, and a gate would learn to trust it too far. The prior draws them towards 0
-as strongly as some hundred symbols do, so that a few symbols can choose them.
+network repeats what it has learned by heart, and a gate would learn to trust it too far. The prior draws the
+constants towards 0 as strongly as some dozen symbols do, and the other weights as some hundred, so that a few records
+can choose how far to trust either, and many where.
 
 A symbol that one of both considers impossible is improbable in the product, unlike in a weighted sum, and the loss of
 every corpus that was measured is lower than that of a sum. Counts see no syntax: samples of a sum break it often, those

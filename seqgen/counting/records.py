@@ -21,6 +21,31 @@ N_BLOCKS = 64
 """Blocks of a long text, each of which is left out as a record is."""
 
 
+def thinned(part: Encoded | Stream, most: int) -> Encoded | Stream:
+    """Return some of the symbols of a part: records from all over it; the beginnings of 64 blocks of a long text.
+
+    Args:
+        part: the records, or one long text; as it is if it has no more symbols.
+        most: about how many symbols, the marks of records counted.
+    """
+    if isinstance(part, Stream):
+        size = len(part)
+        if size <= most:
+            return part
+        starts = [size * block // N_BLOCKS for block in range(N_BLOCKS)]
+        flat_S = np.concatenate([np.array(part.flat_S[start : start + most // N_BLOCKS]) for start in starts])
+        return Stream(flat_S, round(part.n_chars * len(flat_S) / size))
+    size, n_records = len(part.flat), len(part)
+    if size <= most:
+        return part
+    n_kept = max(1, n_records * most // size)
+    kept_K = np.arange(n_kept) * n_records // n_kept
+    starts_K, lengths_K = part.starts_N[kept_K].astype(np.int64), part.lengths_N[kept_K].astype(np.int64)
+    bounds = zip(starts_K.tolist(), (starts_K + lengths_K).tolist(), strict=True)
+    flat = np.concatenate([part.flat[start:end] for start, end in bounds])
+    return Encoded(flat, np.cumsum(lengths_K) - lengths_K, lengths_K, part.chars_N[kept_K])
+
+
 def records_of_part(part: Encoded | Stream, vocabulary: Vocabulary) -> Records:
     """Return the records of a part, equal ones together; conditions are not counted.
 
