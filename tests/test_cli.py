@@ -244,6 +244,10 @@ def test_list_show_plugins_runs(cli, words, in_tmp):
     (row,) = json.loads(cli("runs", "--json").out)
     assert row["run"] == "words-vanilla-001" and row["step"] == 4 and row["state"] == "steps"
     assert "words-vanilla-001" in cli("runs").out and "conditions" not in cli("runs").out
+    assert cli("runs", in_tmp / "runs").out == cli("runs", "runs").out == cli("runs").out
+    assert json.loads(cli("runs", in_tmp, "--json").out) == []
+    nowhere = cli("runs", "elsewhere")
+    assert nowhere.code == 2 and nowhere.err == "seqgen: no folder 'elsewhere' to list runs of\n"
     shown = json.loads(cli("show", "run", "--json").out)
     assert shown["settings"] == json.loads((in_tmp / "runs" / "words-vanilla-001" / "run.json").read_text())
     assert shown["step"] == row["step"]

@@ -55,11 +55,22 @@ def test_the_criterion_is_reported_and_can_be_set(cli, in_tmp):
     assert "few records: the best step is the last at which at most 20% of samples are copies" in told.err
     best = seqgen.load("a").metrics[-1]
     assert f"best      step 20, at which {best['expected_copies']:.0%} of samples are copies" in told.err
+    assert best["expected_copies"] <= MAX_COPIES and "at none are" not in told.err
     chosen = cli(*train, "b", "-o", "best_by=loss")
     assert "the best step is" not in chosen.err
     assert "expected_copies" not in json.dumps(seqgen.load("b").metrics)
     refused = cli(*train, "d", "--layout", "stream", "-o", "best_by=copies")
     assert refused.code == 2 and "best_by=copies needs records" in refused.err
+
+
+def test_it_is_said_where_each_step_copies_too_much(cli, in_tmp, monkeypatch):
+    (in_tmp / "names.txt").write_text("\n".join(NAMES) + "\n")
+    monkeypatch.setattr("seqgen.training.state.MAX_COPIES", -1.0)
+    monkeypatch.setattr("seqgen.training.MAX_COPIES", -1.0)
+    result = cli("train", "--corpus", "names.txt", "--hidden", 8, "--steps", 20, "--out", "a")
+    first = seqgen.load("a").metrics[0]
+    line = f"step {first['step']}, at which {first['expected_copies']:.0%} of samples are copies; at none are"
+    assert line in " ".join(result.err.split())
 
 
 @pytest.mark.full

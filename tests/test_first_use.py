@@ -26,6 +26,9 @@ def test_a_missing_argument_is_named_as_the_usage_has_it(cli):
 def test_runs_are_not_a_kind_and_the_line_says_what_lists_them(cli):
     assert cli("list", "runs").err == "seqgen: no kind named 'runs' (runs are listed by: seqgen runs)\n"
     assert "seqgen runs" not in cli("list", "cels").err
+    for command in ("list", "show"):
+        unknown = cli(command, "nosuch")
+        assert unknown.code == 2 and "no kind named 'nosuch' (kinds are: augmentations, cells, corpora, " in unknown.err
 
 
 @pytest.mark.full

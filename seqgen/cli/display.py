@@ -105,8 +105,9 @@ class TrainDisplay:
         best = run.state.get("best_loss_nats")
         name, lines = "best", [row for row in metrics if row.get("step") == run.state["best_step"]]
         if lines and "expected_copies" in lines[-1]:
-            share = lines[-1]["expected_copies"]
-            view.append(Text(f"best      step {run.state['best_step']:,}, at which {share:.0%} of samples are copies"))
+            share, most = lines[-1]["expected_copies"], training.MAX_COPIES
+            line = f"best      step {run.state['best_step']:,}, at which {share:.0%} of samples are copies"
+            view.append(Text(line + (f"; at none are {most:.0%} or fewer" if share > most else "")))
             name = ""
         if best is not None:
             bits = f"{lines[-1]['valid_bits_per_char']:.3f} bits/char, " if lines else ""

@@ -50,7 +50,8 @@ def _kind(text: str) -> str:
     for kind, plural in KINDS.items():
         if text in (kind, plural):
             return kind
-    own = "runs are listed by: seqgen runs" if text in ("run", "runs") else ""
+    kinds = f"kinds are: {', '.join(sorted(KINDS.values()))}"
+    own = "runs are listed by: seqgen runs" if text in ("run", "runs") else kinds
     raise UnknownName("kind", text, KINDS.values(), own)
 
 

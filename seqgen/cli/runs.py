@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from seqgen.cli.common import Json, everywhere, session, show, show_json, warn
-from seqgen.errors import CheckpointError, LinkRefused
+from seqgen.errors import CheckpointError, LinkRefused, UsageError
 
 if TYPE_CHECKING:
     from seqgen.checkpoint import RunFolder, RunSettings
 
 _DIGEST = 64  # characters of a SHA-256
+_Folder = Annotated[Path | None, typer.Argument(help="Folder of the runs; default: runs.", show_default=False)]
 _SHOWN = ("corpus", "tokenizer", "model", "cell", "train", "augmentation", "start", "engine", "environment")
 
 
@@ -22,13 +23,15 @@ def add_commands(app: typer.Typer) -> None:
     app.command("runs")(everywhere(list_runs))
 
 
-def list_runs(*, as_json: Json = False) -> None:
-    """List the runs under runs/, the newest first; `seqgen show run NAME` has the settings of one."""
+def list_runs(*, folder: _Folder = None, as_json: Json = False) -> None:
+    """List the runs in a folder, the newest first; `seqgen show run NAME` has the settings of one."""
     from seqgen.checkpoint import RUNS
     from seqgen.checkpoint import list_runs as find_all
     from seqgen.render import plain_table
 
-    rows = [_row_or_why(run) for run in find_all(RUNS)]
+    if folder is not None and not folder.is_dir():
+        raise UsageError(f"no folder {str(folder)!r} to list runs of")
+    rows = [_row_or_why(run) for run in find_all(folder or RUNS)]
     if as_json:
         show_json(rows)
         return
