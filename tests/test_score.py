@@ -209,3 +209,4 @@ def test_an_empty_input_is_reported(tiny_run):
         [sys.executable, "-c", script, "anna"], capture_output=True, text=True, stdin=subprocess.DEVNULL
     )
     assert some.returncode == 0 and "\x1b[" in some.stdout and "bits/char" in some.stdout and "▅" in some.stdout
+    assert "a bar is as high as what its symbol costs" in some.stdout

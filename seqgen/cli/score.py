@@ -60,7 +60,7 @@ def score(
     import seqgen
     from seqgen.api.score import conditions, iter_scores, symbols
     from seqgen.errors import UsageError
-    from seqgen.render import counted, heat_map, score_line
+    from seqgen.render import HEAT_LEGEND, counted, heat_map, score_line
 
     piped = not texts or texts == ["-"]
     if not texts and sys.stdin.isatty():
@@ -90,6 +90,8 @@ def score(
         else:
             write(score_line(scored.text, parts, costs, scored.nats, scored.bits_per_char, percentile) + "\n")
     session.stdout.flush()
+    if session.stdout.isatty() and not as_json:
+        say(HEAT_LEGEND)
     if n_left_out:
         warn(f"left out {counted(n_left_out, 'text')}, the first: {first}")
 
