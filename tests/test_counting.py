@@ -23,15 +23,19 @@ from seqgen.counting import (
     Blend,
     Counts,
     build_graph,
+    by_frequency,
     choose_order,
     count_part,
+    dense_table,
     dump_counts,
     kneser_ney,
     load_counts,
     records_of_part,
     records_of_texts,
+    sparse_table,
     thinned,
 )
+from seqgen.counting.frequent import count_occurrences
 from seqgen.counting.graph import distributions
 from seqgen.errors import CheckpointError
 from seqgen.tokenizers import BOS, EOS, PAD, CharTokenizer, Vocabulary
@@ -461,6 +465,71 @@ def test_of_too_long_a_text_pieces_from_all_over_are_counted(text, most):
     pieces = [part.flat_S[len(text) * block // 64 :][:size] for block in range(64)]
     assert some.flat_S.tolist() == np.concatenate(pieces).tolist()
     assert dump_counts(count_part(part, vocabulary, most)) == dump_counts(count_part(some, vocabulary))
+
+
+def occurrences(rows, marked, most):
+    """How often each context of at most so many ids stands before an id that is predicted."""
+    times = collections.Counter()
+    for ids, _ in rows:
+        for at in range(marked, len(ids)):
+            for length in range(min(at, most) + 1):
+                times[tuple(ids[at - length : at])] += 1
+    return times
+
+
+def contexts_of(graph):
+    """The ids of each node, by following arcs from the empty context and from the mark."""
+    found = {0: ()}
+    if graph.begin:
+        found[graph.begin] = (BOS,)
+    for key, after in zip(graph.keys_A.tolist(), graph.next_A.tolist(), strict=True):  # by length
+        node, id_ = divmod(key, graph.n_ids)
+        if after not in found and graph.length_R[after] == graph.length_R[node] + 1:
+            found[after] = (*found[node], id_)
+    return [found[node] for node in range(graph.n_nodes)]
+
+
+@given(TEXTS, st.integers(1, 6))
+@settings(max_examples=40)
+def test_occurrences_of_contexts_are_those_in_the_records(texts, order):
+    part, vocabulary = encoded(texts)
+    graph = graph_of(part, vocabulary, order)
+    times = occurrences(rows_of(part), 1, order - 1)
+    assert count_occurrences(graph).tolist() == [times[context] for context in contexts_of(graph)]
+
+
+@given(st.text("abc", min_size=2, max_size=60), st.integers(1, 6))
+@settings(max_examples=40)
+def test_the_beginning_of_a_long_text_is_no_occurrence(text, order):
+    part, vocabulary = streamed(text)
+    graph = graph_of(part, vocabulary, order)
+    times = occurrences(rows_of(part), 0, order - 1)
+    beginnings = {tuple(part.flat_S[:length].tolist()) for length in range(order - 1)}
+    for found, context in zip(count_occurrences(graph).tolist(), contexts_of(graph), strict=True):
+        assert times[context] - sum(1 for one in beginnings if one[len(one) - len(context) :] == context) <= found
+        assert found <= times[context]
+
+
+@given(TEXTS, st.integers(1, 6), st.integers(1, 40))
+@settings(max_examples=40)
+def test_of_some_contexts_the_longest_is_followed(texts, order, size):
+    part, vocabulary = encoded(texts)
+    graph = graph_of(part, vocabulary, order)
+    dense_DV, after_DV = dense_table(graph, graph.n_nodes)
+    probs_DV, following_DV = sparse_table(graph, np.arange(graph.n_nodes))
+    assert probs_DV == pytest.approx(dense_DV, abs=1e-7) and np.array_equal(following_DV, after_DV)
+    nodes_D = np.sort(by_frequency(graph)[:size])
+    probs_DV, following_DV = sparse_table(graph, nodes_D)
+    assert np.array_equal(probs_DV, dense_DV[nodes_D])
+    contexts = contexts_of(graph)
+    kept = {contexts[node]: place for place, node in enumerate(nodes_D.tolist())}
+    for node in nodes_D.tolist():
+        for id_ in np.flatnonzero(graph.base_V).tolist():
+            after = (*contexts[node], id_)
+            longest = next(after[at:] for at in range(len(after) + 1) if after[at:] in kept)
+            assert following_DV[kept[contexts[node]], id_] == kept[longest]
+    frequent = by_frequency(graph, 3)
+    assert (count_occurrences(graph)[frequent[1:]] >= 3).all() and frequent[0] == 0
 
 
 # -- the graph and its file

@@ -221,13 +221,29 @@ def test_a_processor_of_a_plugin_sees_unmasked_logits(letters):
 
 @pytest.mark.parametrize("entries", [100, 300, 1 << 22])
 @pytest.mark.parametrize("stored", [1, 1 << 24])
-def test_shortened_contexts_change_the_cost_and_not_the_distribution(letters, monkeypatch, entries, stored):
+@pytest.mark.parametrize("least", [1, 3])
+def test_fewer_contexts_change_the_cost_and_not_the_distribution(letters, monkeypatch, entries, stored, least):
     of, shares, graph = letters
     monkeypatch.setattr(look_ahead, "_MAX_ENTRIES", entries)
     monkeypatch.setattr(look_ahead, "_MAX_STORED", stored)
-    shares, _ = conditional_shares(shares, lambda text: "ba" in text and 3 <= len(text) <= 6)
-    texts, _ = kept(with_look_ahead(of, graph, contains="ba", length="3-6"), 10_000)
+    shares, _ = conditional_shares(shares, lambda text: "ba" in text and least <= len(text) <= 6)
+    wanted = {"contains": "ba"} | ({"length": f"{least}-6"} if least > 1 else {})
+    texts, _ = kept(with_look_ahead(of, graph, **wanted), 10_000)
     assert variation(texts, shares) < noise(shares, 10_000) + corrected.MAX_ABOVE
+
+
+@pytest.mark.parametrize(
+    ("wanted", "n_free"),
+    [({"contains": "bcb"}, 1), ({"contains": "b", "length": "2-"}, 1), ({"contains": "b", "length": "2-5"}, 0),
+     ({"ends": "bc"}, 0), ({"avoid": "a"}, 0), ({"contains": "b", "avoid": "a"}, 0)],
+)  # fmt: skip
+def test_the_states_after_which_all_rows_are_accepted(letters, wanted, n_free):
+    of, _, _ = letters
+    automaton = sampler(of, **wanted).constraint.automaton()
+    free_S = look_ahead.find_free(automaton)
+    assert free_S.sum() == n_free
+    for state in np.flatnonzero(free_S):
+        assert automaton.distance_S[state] == 0 and free_S[automaton.next(state, of[1].encode("abc"))].all()
 
 
 def test_a_constraint_of_too_many_states_is_left_to_the_mask(letters, monkeypatch):

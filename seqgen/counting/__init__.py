@@ -3,6 +3,7 @@
 from seqgen.counting.blend import Blend, entropy
 from seqgen.counting.counts_file import Counts, count_part, count_records, dump_counts, load_counts
 from seqgen.counting.discount import fit_factor, is_first, records_of_ids
+from seqgen.counting.frequent import by_frequency, sparse_table
 from seqgen.counting.gate import Observed, cross_fitted, fit_share, gate_scores, scored_nats
 from seqgen.counting.gate_fit import LEAST_RECORDS, Gates, Predictions, cross_fit, fit_gate, most_symbols
 from seqgen.counting.graph import Graph, build_graph, dense_table
@@ -32,6 +33,7 @@ __all__ = [
     "Repeats",
     "blend_of",
     "build_graph",
+    "by_frequency",
     "choose_order",
     "count_matches",
     "count_part",
@@ -59,5 +61,6 @@ __all__ = [
     "records_of_rows",
     "records_of_texts",
     "scored_nats",
+    "sparse_table",
     "thinned",
 ]

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     Ints = npt.NDArray[np.int64]
 
 _MAX_ENTRIES = 1 << 22  # pairs times ids
-_MAX_WORK = 1 << 28  # pairs times ids times symbols that may follow
+_MAX_WORK = 1 << 30  # pairs times ids times symbols that may follow
 _MAX_STORED = 1 << 24  # values of h
 _SETTLED = 1e-3  # relative change of h between lengths below which it is taken to be that of longer rows too
 _FLOOR, _PER_SYMBOL = -750.0, 5.0  # stands for log h where it is below the smallest double: by the distance to the end
@@ -55,7 +55,7 @@ class LookAhead:
 
     Args:
         automaton: the constraint, in state 0 after the prefix.
-        counts: of an n-gram, whose contexts are shortened to what the limits allow; or other contexts.
+        counts: of an n-gram, of which the most frequent contexts are taken that the limits allow; or other contexts.
         prefix: the ids that every row begins with.
         max_length: the maximum number of symbols of a row, prefix included.
         temperature: the power to which the probabilities of the counts are raised is 1 / temperature.
@@ -83,12 +83,14 @@ class LookAhead:
     ) -> None:
         self._automaton, self._max_length, self._device = automaton, max_length, device
         self._power = POWERS[0]
+        free_S, n_all = find_free(automaton), counts.n_nodes if isinstance(counts, Graph) else 0
         n_left = max(max_length - len(prefix), 0)
         self._find_classes(counts)
         most = size * _MAX_WORK // (n_left + 1) // len(self._first_U)
         most = min(most, self.max_pairs(len(automaton.allowed_V), size))
         for contexts in [counts] if isinstance(counts, Contexts) else contexts_by_size(counts, most):
             first = contexts.after(prefix)
+            self._free_S = free_S & (len(contexts.probs_DV) < n_all)  # with all contexts h is exact
             codes_P = self._reachable(contexts, first, most)
             if codes_P is not None:
                 break
@@ -140,10 +142,15 @@ class LookAhead:
             if found.size > most:
                 return None
             state_F, context_F = np.divmod(frontier, n_contexts)
-            next_FU = self._automaton.next(state_F[:, None], symbols).astype(np.int64)
-            codes_FU = next_FU * n_contexts + contexts.following_DV[context_F[:, None], symbols]
+            next_FU, codes_FU = self._after(contexts, state_F[:, None], context_F[:, None], symbols)
             frontier = found.add(codes_FU[next_FU != last])
         return found.members()
+
+    def _after(self, contexts: Contexts, states: Ints, pasts: Ints, ids: Any) -> tuple[Ints, Ints]:
+        """Return the states after ids, and the codes of the pairs; free states have one context where there are few."""
+        next_states = self._automaton.next(states, ids).astype(np.int64)
+        following = np.where(self._free_S[next_states], 0, contexts.following_DV[pasts, ids])
+        return next_states, next_states * len(contexts.probs_DV) + following
 
     def _table(self, codes_P: Ints, state_P: Ints, context_P: Ints, contexts: Contexts) -> npt.NDArray[np.int32]:
         """Return the pair after each id, (P + 2, V): P stands for ended rows, P + 1 for rejected ones."""
@@ -152,8 +159,7 @@ class LookAhead:
         last = len(automaton.next_SC) - 1
         next_PV = np.full((n_pairs + 2, len(automaton.allowed_V)), rejected, dtype=np.int32)
         for index, id_ in enumerate(self._first_U.tolist()):
-            next_P = automaton.next(state_P, id_).astype(np.int64)
-            codes = next_P * len(contexts.probs_DV) + contexts.following_DV[context_P, id_]
+            next_P, codes = self._after(contexts, state_P, context_P, id_)
             after_P = np.where(next_P == last, rejected, np.searchsorted(codes_P, codes))
             next_PV[:n_pairs, self._class_V == index] = after_P[:, None]
         if automaton.ends:
@@ -220,6 +226,18 @@ class LookAhead:
     def mask(self, logits_CV: Tensor, state_C: Tensor, length: int) -> Tensor:
         """Return logits to which log h is added; see ``log_factors``."""
         return logits_CV + self.log_factors(state_C, length)
+
+
+def find_free(automaton: RowAutomaton) -> npt.NDArray[np.bool_]:
+    """Return the states in which a row is accepted, and after whatever follows too, (S,)."""
+    free_S: npt.NDArray[np.bool_] = automaton.distance_S == 0
+    free_S[-1] = False
+    ids = automaton.allowed_V.copy()
+    ids[EOS] = False
+    next_SC = automaton.next_SC[:, np.unique(automaton.class_V[ids])]
+    while not (free_S == (kept_S := free_S & free_S[next_SC].all(1))).all():
+        free_S = kept_S
+    return free_S
 
 
 class TooLarge(Exception):
