@@ -38,7 +38,7 @@ _DROPOUT = ((30_000, 0.5), (150_000, 0.3), (1_000_000, 0.2), (math.inf, 0.1))
 _SHORT_TEXT = 20_000  # training symbols of one long text below which its defaults stay
 _LEAST_HELD_OUT = 5  # records that decide on blending
 
-_MAX_COUNTED = 4_000_000  # symbols that are counted unless all are asked for
+_MAX_COUNTED = 2_000_000  # symbols that are counted unless all are asked for
 _MAX_WIDTH = 65_536
 _TRIES = 64  # widths in a row that a model may refuse, as attention heads that must divide them do
 _STREAM_LENGTH = 500  # symbols of a sample of one long text, unless asked otherwise
