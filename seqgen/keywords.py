@@ -54,7 +54,7 @@ class TrainKeywords(TypedDict, total=False):
     for fewer than 200 records."""
     blend: Literal["auto", "ngram", "none"] | None
     """Counts to blend the model with: ngram, none, or auto: ngram where that lowers the held-out loss; default:
-    auto; none for fewer than 200 records, for very many, and with conditions."""
+    auto, which counts two million symbols of longer lists; none for fewer than 200 records, and with conditions."""
     exponents: Literal["fitted", "sharp"] | None
     """Exponents of network and counts in a blend: fitted to held-out symbols, or sharp: 0.9 and one fitted number,
     which keep a syntax; default: fitted; for texts with a syntax sharp."""

@@ -167,6 +167,8 @@ def test_auto_counts_some_of_very_many_symbols_and_ngram_all(corpus, blended, tm
     assert some.records is None and whole.records is not None and auto.state["kept_share"] is None
     assert (ngram.path / NGRAM).read_bytes() == dump_counts(whole) != dump_counts(some)
     assert isinstance(auto.model, Blend) and len(seqgen.resume(auto.path).sample(5)) == 5
+    again, all_again = seqgen.refit(auto.path), seqgen.refit(ngram.path)
+    assert again.model.graph.n_nodes < all_again.model.graph.n_nodes and again.state["gate"] == auto.state["gate"]
 
 
 def test_a_blend_samples_training_records_as_often_as_new_ones(tmp_path):
@@ -610,20 +612,16 @@ def test_counts_are_not_blended_with_counts(corpus, tmp_path, cli):
     assert seqgen.train(corpus, model="ngram", out=tmp_path / "b").settings.train.blend == "none"
 
 
-def test_exponents_are_refused_where_nothing_is_blended(corpus, tmp_path, cli):
-    for settings, hint in (
-        ({"blend": "none"}, ""),
-        ({"model": "ngram"}, ""),
-        ({}, ", or ask for counts with --blend ngram"),
-    ):
-        line = f"exponents is sharp, and this run has no counts to blend with: drop it{hint}"
-        with pytest.raises(BadOption) as caught:
-            seqgen.train(corpus, **settings, options={"exponents": "sharp"}, out=tmp_path / "run")
-        assert str(caught.value) == line and not (tmp_path / "run").exists()
-    result = cli("train", "--corpus", corpus, "--blend", "none", "-o", "exponents=fitted", "--out", tmp_path / "run")
-    assert result.code == 2 and "exponents is fitted, and this run has no counts" in result.err
-    run = train(corpus, tmp_path / "run", blend="ngram", options={"exponents": "sharp"})
-    assert run.settings.train.exponents == "sharp"
+def test_exponents_that_change_nothing_are_named(corpus, tmp_path, cli):
+    line = "exponents=sharp changes nothing: this run has no counts to blend with"
+    for n, settings in enumerate(({"blend": "none"}, {"model": "ngram"}, {})):
+        warned = []
+        common = {"steps": 1, "options": {"exponents": "sharp"}, "warn": warned.append}
+        run = seqgen.train(corpus, **settings, **common, out=tmp_path / str(n))
+        assert warned.count(line) == 1 and run.settings.train.exponents is None
+    warned = []
+    run = train(corpus, tmp_path / "run", blend="ngram", options={"exponents": "sharp"}, warn=warned.append)
+    assert run.settings.train.exponents == "sharp" and line not in warned
 
 
 @pytest.mark.full

@@ -246,6 +246,7 @@ def test_list_show_plugins_runs(cli, words, in_tmp):
     assert "words-vanilla-001" in cli("runs").out and "conditions" not in cli("runs").out
     assert cli("runs", in_tmp / "runs").out == cli("runs", "runs").out == cli("runs").out
     assert json.loads(cli("runs", in_tmp, "--json").out) == []
+    assert "is a run: seqgen show run runs/words-vanilla-001 shows it" in cli("runs", "runs/words-vanilla-001").err
     nowhere = cli("runs", "elsewhere")
     assert nowhere.code == 2 and nowhere.err == "seqgen: no folder 'elsewhere' to list runs of\n"
     shown = json.loads(cli("show", "run", "--json").out)

@@ -259,7 +259,7 @@ def _refit_settings(
     whole = max(steps, round(_whole_steps(settings, latest) * more))
     changed = {
         "steps": whole, "epochs": None, "time_s": None, "best_by": "loss", "refit": False,
-        "blend": "none" if mixture.gate is None else "ngram",
+        "blend": "none" if mixture.gate is None else settings.train.blend,
         "repeats": "none" if mixture.repeats is None else "on",
     }  # fmt: skip
     return settings.model_copy(

@@ -181,8 +181,7 @@ def with_blend(train: TrainSettings, data: EncodedCorpus, domain: DomainSpec, *,
         counts: whether its model learns by counting.
 
     Raises:
-        BadOption: a model that counts would be blended with counts, nothing is held out and ``repeats`` is "on", or
-            ``exponents`` are given for no blend.
+        BadOption: a model that counts would be blended with counts, or nothing is held out and ``repeats`` is "on".
     """
     if counts and train.blend not in (None, "none"):
         raise BadOption(f"cannot blend a model that counts itself: blend is {train.blend}; drop it")
@@ -200,9 +199,6 @@ def with_blend(train: TrainSettings, data: EncodedCorpus, domain: DomainSpec, *,
     default = "none" if uncounted else "auto"
     repeats = "none" if counts or few or train.blend == "none" else "auto"
     blend, exponents = train.blend or default, train.exponents or ("sharp" if domain.syntax else "fitted")
-    if blend == "none" and train.exponents is not None:
-        hint = "" if counts or train.blend else ", or ask for counts with --blend ngram"
-        raise BadOption(f"exponents is {train.exponents}, and this run has no counts to blend with: drop it{hint}")
     mixture = {"blend": blend, "exponents": None if blend == "none" else exponents, "repeats": train.repeats or repeats}
     return train.model_copy(update=mixture)
 
@@ -251,7 +247,9 @@ def run_files(settings: RunSettings, data: EncodedCorpus) -> tuple[dict[str, byt
         return files, None
     from seqgen.counting import count_part, dump_counts
 
-    most = _MAX_COUNTED if settings.train.blend == "auto" else None  # counting all of very many takes minutes
+    refit = settings.refit  # whose first run was not large, if it lowers what training records have
+    large = settings.train.blend == "auto" and (refit is None or refit.kept_share is None)
+    most = _MAX_COUNTED if large else None  # counting all of very many takes minutes
     counts = count_part(data.encoded["train"], data.vocabulary, most)
     give_back_memory()  # counting takes twice what the counts do
     return files | {NGRAM: dump_counts(counts)}, counts

@@ -157,7 +157,10 @@ def plan(
     data = _read(resolved, plugins, warn, progress, {} if cache is None else cache)
     for line in corpus_warnings(resolved, plugins, data.vocabulary):
         warn(line)
-    return TrainingPlan(resolved, _settle(resolved, plugins, data), plugins, data, warn)
+    settled = _settle(resolved, plugins, data)
+    if resolved.train.exponents is not None and settled.train.blend == "none":
+        warn(f"exponents={resolved.train.exponents} changes nothing: this run has no counts to blend with")
+    return TrainingPlan(resolved, settled, plugins, data, warn)
 
 
 def _read(

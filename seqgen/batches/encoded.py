@@ -127,6 +127,20 @@ class Encoded:
         """Return C, the number of condition positions between ``BOS`` and the first symbol."""
         return 0 if self.conditions_NC is None else self.conditions_NC.shape[1]
 
+    def copy(self, rows_K: Integers) -> Encoded:
+        """Return some records, in memory.
+
+        Args:
+            rows_K: the indices of the records.
+        """
+        starts_K, lengths_K = self.starts_N[rows_K].astype(np.int64), self.lengths_N[rows_K].astype(np.int64)
+        bounds = zip(starts_K.tolist(), (starts_K + lengths_K).tolist(), strict=True)
+        flat = np.concatenate([np.array(self.flat[start:end]) for start, end in bounds])
+        conditions = None if self.conditions_NC is None else np.array(self.conditions_NC[rows_K])
+        chars_K = np.array(self.chars_N[rows_K])
+        self._pages.read(len(rows_K))
+        return Encoded(flat, np.cumsum(lengths_K) - lengths_K, lengths_K, chars_K, conditions)
+
     def take(self, rows_B: Order, pad: Callable[[int], int] | None = None, absent_BC: Flags | None = None) -> Batch:
         """Return some records as a batch.
 

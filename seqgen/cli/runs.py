@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -24,13 +25,15 @@ def add_commands(app: typer.Typer) -> None:
 
 
 def list_runs(*, folder: _Folder = None, as_json: Json = False) -> None:
-    """List the runs in a folder, the newest first; `seqgen show run NAME` has the settings of one."""
+    """List the runs in a folder, the newest first; `seqgen show run RUN` has the settings of one."""
     from seqgen.checkpoint import RUNS
     from seqgen.checkpoint import list_runs as find_all
     from seqgen.render import plain_table
 
     if folder is not None and not folder.is_dir():
         raise UsageError(f"no folder {str(folder)!r} to list runs of")
+    if folder is not None and (folder / "run.json").is_file():
+        raise UsageError(f"{str(folder)!r} is a run: seqgen show run {shlex.quote(str(folder))} shows it")
     rows = [_row_or_why(run) for run in find_all(folder or RUNS)]
     if as_json:
         show_json(rows)
@@ -120,7 +123,9 @@ def _row(run: RunFolder) -> dict[str, Any]:
 def _mixed_with(settings: RunSettings, best: list[dict[str, Any]]) -> str | None:
     """Return what the network is mixed with at the best step of a run, by the line of its log; None: nothing."""
     refit = settings.refit
-    blended, repeating = settings.train.blend == "ngram", refit is not None and refit.repeats is not None
+    blended, repeating = settings.train.blend == "ngram", False
+    if refit is not None:
+        blended, repeating = refit.gate is not None, refit.repeats is not None
     if best and "valid_network_bits_per_char" in best[0]:
         mixed = best[0]["valid_bits_per_char"]
         blend = best[0].get("valid_without_repeats_bits_per_char", mixed)

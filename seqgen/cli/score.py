@@ -60,7 +60,7 @@ def score(
     import seqgen
     from seqgen.api.score import conditions, iter_scores, symbols
     from seqgen.errors import UsageError
-    from seqgen.render import HEAT_LEGEND, counted, heat_map, score_line
+    from seqgen.render import HEAT_LEGEND, STOP, counted, heat_map, score_line
 
     piped = not texts or texts == ["-"]
     if not texts and sys.stdin.isatty():
@@ -73,7 +73,7 @@ def score(
     told = conditions(loaded, label, parse_fields(given or ()))
     scale = _scale(loaded, told)
     source = _read(b"\0" if nul else b"\n") if piped else iter(texts or ())
-    n_left_out, first = 0, ""
+    n_shown, n_left_out, first = 0, 0, ""
 
     def leave_out(problem: UsageError) -> None:
         nonlocal n_left_out, first
@@ -87,11 +87,12 @@ def score(
         elif session.stdout.isatty():
             among = 0 if scale is None else len(scale.bits_N)
             show(heat_map(parts, costs, scored.nats, scored.bits_per_char, percentile, among))
+            n_shown += 1
         else:
             write(score_line(scored.text, parts, costs, scored.nats, scored.bits_per_char, percentile) + "\n")
     session.stdout.flush()
-    if session.stdout.isatty() and not as_json:
-        say(HEAT_LEGEND)
+    if n_shown:
+        say(f"{HEAT_LEGEND}; {STOP} is the end of the text" if loaded.vocabulary.ends else HEAT_LEGEND)
     if n_left_out:
         warn(f"left out {counted(n_left_out, 'text')}, the first: {first}")
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 N_BLOCKS = 64
 """Blocks of a long text, each of which is left out as a record is."""
+_PLACES = 1024  # of a file, from which records are read
 
 
 def thinned(part: Encoded | Stream, most: int) -> Encoded | Stream:
@@ -26,7 +27,8 @@ def thinned(part: Encoded | Stream, most: int) -> Encoded | Stream:
 
     Args:
         part: the records, or one long text; as it is if it has no more symbols.
-        most: about how many symbols, the marks of records counted.
+        most: about how many symbols, the marks of records counted; no record has more than a quarter of them, unless
+            there are no others.
     """
     if isinstance(part, Stream):
         size = len(part)
@@ -35,15 +37,27 @@ def thinned(part: Encoded | Stream, most: int) -> Encoded | Stream:
         starts = [size * block // N_BLOCKS for block in range(N_BLOCKS)]
         flat_S = np.concatenate([np.array(part.flat_S[start : start + most // N_BLOCKS]) for start in starts])
         return Stream(flat_S, round(part.n_chars * len(flat_S) / size))
-    size, n_records = len(part.flat), len(part)
-    if size <= most:
+    if len(part.flat) <= most:
         return part
-    n_kept = max(1, n_records * most // size)
-    kept_K = np.arange(n_kept) * n_records // n_kept
-    starts_K, lengths_K = part.starts_N[kept_K].astype(np.int64), part.lengths_N[kept_K].astype(np.int64)
-    bounds = zip(starts_K.tolist(), (starts_K + lengths_K).tolist(), strict=True)
-    flat = np.concatenate([part.flat[start:end] for start, end in bounds])
-    return Encoded(flat, np.cumsum(lengths_K) - lengths_K, lengths_K, part.chars_N[kept_K])
+    rows_K = _spread(len(part), max(1, len(part) * most // len(part.flat)))
+    few_K = rows_K[part.lengths_N[rows_K] <= most // 4]  # one of them must not be all that is counted
+    return part.copy(few_K if len(few_K) else rows_K[:1])
+
+
+def _spread(n_records: int, n_kept: int) -> Ids:
+    """Return the numbers of some records, ascending: neighbours from a random place within each of some thousand parts.
+
+    They are the same at each call. Neighbours are read from few pages of a file, and random places keep what comes in
+    turns.
+    """
+    n_parts = min(_PLACES, n_kept)
+    parts_P = np.arange(n_parts + 1)
+    first_P = parts_P * n_records // n_parts
+    size_P, wanted_P = np.diff(first_P), np.diff(parts_P * n_kept // n_parts)
+    wanted_P = np.minimum(wanted_P, size_P)
+    start_P = first_P[:-1] + (np.random.default_rng(0).random(n_parts) * (size_P - wanted_P + 1)).astype(np.int64)
+    rows: Ids = np.repeat(start_P - (np.cumsum(wanted_P) - wanted_P), wanted_P) + np.arange(int(wanted_P.sum()))
+    return rows
 
 
 def records_of_part(part: Encoded | Stream, vocabulary: Vocabulary) -> Records:

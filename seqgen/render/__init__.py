@@ -1,7 +1,7 @@
 """Rich renderables of results; nothing here prints."""
 
 from seqgen.render.evaluation import evaluation_view
-from seqgen.render.heat import HEAT_LEGEND, heat_map, score_line
+from seqgen.render.heat import HEAT_LEGEND, STOP, heat_map, score_line
 from seqgen.render.picture import draw, export_svg
 from seqgen.render.tables import (
     EMPTY_ROW,
@@ -17,6 +17,7 @@ from seqgen.render.text import counted, duration, sparkline, visible, visible_js
 __all__ = [
     "EMPTY_ROW",
     "HEAT_LEGEND",
+    "STOP",
     "corpus_view",
     "counted",
     "draw",

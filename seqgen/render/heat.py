@@ -12,13 +12,14 @@ from rich.text import Text
 from seqgen.render.text import counted, visible
 
 STOP = "∎"
+"""The mark of the end of a text."""
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _SHADES = ("grey15", "grey23", "dark_goldenrod", "dark_orange3", "red3", "bright_red")
 _INKS = ("grey85", "white", "black", "black", "white", "white")
 _MAX_BITS = 8.0  # cost from which a symbol has the last shade
 _WIDTH = 76  # columns of a line
-HEAT_LEGEND = f"a bar is as high as what its symbol costs, up to {_MAX_BITS:.0f} bits; {STOP} is the end of the text"
-"""What ``heat_map`` shows."""
+HEAT_LEGEND = f"a bar is as high as what its symbol costs, up to {_MAX_BITS:.0f} bits"
+"""What the bars of ``heat_map`` show."""
 
 
 def heat_map(

@@ -8,13 +8,12 @@ Dimension letters: D contexts, V ids, S states, N rows, T positions.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from seqgen.counting import Graph, by_frequency, sparse_table
+from seqgen.counting import Graph, sparse_table
 from seqgen.sampling.product import RowAutomaton
 from seqgen.tokenizers import BOS, EOS
 
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
 
 _FEW = 1e-12  # the least share of a symbol, so that none is ruled out by rounding
 _UNSEEN = 1e-3  # times that an id is taken to have been seen if it was not
-_LEAST_TIMES = 4  # that a context occurs, where there are too many: others are too sure of what follows
 _OF_ALL = 1.0  # ids that the distribution of all states adds to the counts of one
 
 
@@ -56,19 +54,9 @@ class Contexts:
         return context
 
 
-def contexts_by_size(graph: Graph, most: int) -> Iterator[Contexts]:
-    """Yield the contexts of an n-gram of at most ``most`` in number: all, then fewer and fewer of the frequent ones."""
-    if graph.n_nodes <= most:
-        yield _contexts_of(graph, np.arange(graph.n_nodes))
-    nodes_N = by_frequency(graph, _LEAST_TIMES)
-    size = max(1, min(most, len(nodes_N)))
-    while size:
-        yield _contexts_of(graph, np.sort(nodes_N[:size]))
-        size = size * 2 // 3
-
-
-def _contexts_of(graph: Graph, nodes_D: npt.NDArray[np.integer[Any]]) -> Contexts:
-    probs_DV, following_DV = sparse_table(graph, nodes_D)
+def contexts_of(graph: Graph, nodes_D: npt.NDArray[np.integer[Any]]) -> Contexts:
+    """Return some contexts of an n-gram, in any order, each with its shorter one."""
+    probs_DV, following_DV = sparse_table(graph, np.sort(nodes_D))
     return Contexts(probs_DV, following_DV, int(following_DV[0, BOS]))
 
 

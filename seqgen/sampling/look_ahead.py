@@ -27,11 +27,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from seqgen.counting import Graph
+from seqgen.counting import Graph, by_frequency
 from seqgen.sampling.automata import equal_columns
-from seqgen.sampling.contexts import Contexts, contexts_by_size
+from seqgen.sampling.contexts import Contexts, contexts_of
 from seqgen.sampling.product import RowAutomaton
-from seqgen.sampling.state_graph import IntSet
+from seqgen.sampling.state_graph import UNREACHABLE, Edges, IntSet
 from seqgen.sampling.steps import follow
 from seqgen.tokenizers import EOS
 
@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 _MAX_ENTRIES = 1 << 22  # pairs times ids
 _MAX_WORK = 1 << 30  # pairs times ids times symbols that may follow
 _MAX_STORED = 1 << 24  # values of h
+_LEAST_TIMES = 4  # that a context occurs, unless all fit: rarer ones are too sure of what follows
+_WORTH = 1.25  # times as many contexts are worth another try
 _SETTLED = 1e-3  # relative change of h between lengths below which it is taken to be that of longer rows too
 _FLOOR, _PER_SYMBOL = -750.0, 5.0  # stands for log h where it is below the smallest double: by the distance to the end
 POWERS = (0.9, 0.6, 0.3)
@@ -67,7 +69,7 @@ class LookAhead:
         log_accepted: log h at the start of a row.
 
     Raises:
-        TooLarge: there are too many pairs even with the shortest contexts.
+        TooLarge: there are too many pairs even with one context.
     """
 
     def __init__(
@@ -83,22 +85,14 @@ class LookAhead:
     ) -> None:
         self._automaton, self._max_length, self._device = automaton, max_length, device
         self._power = POWERS[0]
-        free_S, n_all = find_free(automaton), counts.n_nodes if isinstance(counts, Graph) else 0
         n_left = max(max_length - len(prefix), 0)
         self._find_classes(counts)
         most = size * _MAX_WORK // (n_left + 1) // len(self._first_U)
         most = min(most, self.max_pairs(len(automaton.allowed_V), size))
-        for contexts in [counts] if isinstance(counts, Contexts) else contexts_by_size(counts, most):
-            first = contexts.after(prefix)
-            self._free_S = free_S & (len(contexts.probs_DV) < n_all)  # with all contexts h is exact
-            codes_P = self._reachable(contexts, first, most)
-            if codes_P is not None:
-                break
-        else:
-            raise TooLarge
+        contexts, codes_P = self._choose(counts, prefix, most)
         self.n_pairs = len(codes_P)
         state_P, context_P = np.divmod(codes_P, len(contexts.probs_DV))
-        self._start = int(np.searchsorted(codes_P, first))
+        self._start = int(np.searchsorted(codes_P, contexts.after(prefix)))
         self._distance_P = torch.from_numpy(automaton.distance_S[state_P])
         next_PV = self._table(codes_P, state_P, context_P, contexts)
         probs_DV = contexts.at_temperature(temperature, automaton.allowed_V).probs_DV
@@ -131,6 +125,44 @@ class LookAhead:
         self._class_V = np.full(len(self._automaton.allowed_V), -1)
         self._class_V[ids_U] = class_U + len(ends)
         self._class_V[ends] = 0
+
+    def _choose(self, counts: Graph | Contexts, prefix: list[int], most: int) -> tuple[Contexts, Ints]:
+        """Return contexts with at most ``most`` pairs, and the codes of the pairs.
+
+        Of an n-gram all contexts, so that h is exact; where these are too many, all but those of free states; else the
+        most frequent ones, as many as there may be.
+
+        Raises:
+            TooLarge: there are too many pairs even with one context.
+        """
+        self._free_S = np.zeros(len(self._automaton.distance_S), dtype=np.bool_)
+
+        def pairs_of(contexts: Contexts) -> Ints | None:
+            return self._reachable(contexts, contexts.after(prefix), most)
+
+        whole = counts if isinstance(counts, Contexts) else None
+        if isinstance(counts, Graph) and counts.n_nodes <= most:
+            whole = contexts_of(counts, np.arange(counts.n_nodes))
+        if whole is not None and (codes_P := pairs_of(whole)) is not None:
+            return whole, codes_P
+        if not isinstance(counts, Graph):
+            raise TooLarge
+        self._free_S = find_free(self._automaton)
+        if whole is not None and self._free_S.any() and (codes_P := pairs_of(whole)) is not None:
+            return whole, codes_P
+        nodes_N = by_frequency(counts, _LEAST_TIMES)
+        found, size, fits, most_size = None, 1, 0, len(nodes_N)
+        while size > _WORTH * fits:
+            contexts = contexts_of(counts, nodes_N[:size])
+            if (codes_P := pairs_of(contexts)) is not None:
+                found, fits = (contexts, codes_P), size
+                size = min(most * size // len(codes_P), most_size)
+            else:
+                most_size = size - 1
+                size = (fits + size) // 2
+        if found is None:
+            raise TooLarge
+        return found
 
     def _reachable(self, contexts: Contexts, context: int, most: int) -> Ints | None:
         """Return the codes of the pairs (q, c) that rows can reach, ascending; None if there are more than ``most``."""
@@ -230,13 +262,12 @@ class LookAhead:
 
 def find_free(automaton: RowAutomaton) -> npt.NDArray[np.bool_]:
     """Return the states in which a row is accepted, and after whatever follows too, (S,)."""
-    free_S: npt.NDArray[np.bool_] = automaton.distance_S == 0
-    free_S[-1] = False
+    refused_S = automaton.distance_S > 0
+    refused_S[-1] = True
     ids = automaton.allowed_V.copy()
     ids[EOS] = False
-    next_SC = automaton.next_SC[:, np.unique(automaton.class_V[ids])]
-    while not (free_S == (kept_S := free_S & free_S[next_SC].all(1))).all():
-        free_S = kept_S
+    edges = Edges(automaton.next_SC[:, np.unique(automaton.class_V[ids])])
+    free_S: npt.NDArray[np.bool_] = edges.distances(refused_S) == UNREACHABLE
     return free_S
 
 
