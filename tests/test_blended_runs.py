@@ -612,7 +612,7 @@ def test_counts_are_not_blended_with_counts(corpus, tmp_path, cli):
     assert seqgen.train(corpus, model="ngram", out=tmp_path / "b").settings.train.blend == "none"
 
 
-def test_exponents_that_change_nothing_are_named(corpus, tmp_path, cli):
+def test_exponents_that_change_nothing_are_named(corpus, tmp_path):
     line = "exponents=sharp changes nothing: this run has no counts to blend with"
     for n, settings in enumerate(({"blend": "none"}, {"model": "ngram"}, {})):
         warned = []

@@ -135,7 +135,7 @@ class Encoded:
         """
         starts_K, lengths_K = self.starts_N[rows_K].astype(np.int64), self.lengths_N[rows_K].astype(np.int64)
         bounds = zip(starts_K.tolist(), (starts_K + lengths_K).tolist(), strict=True)
-        flat = np.concatenate([np.array(self.flat[start:end]) for start, end in bounds])
+        flat = np.concatenate([self.flat[:0], *(np.array(self.flat[start:end]) for start, end in bounds)])
         conditions = None if self.conditions_NC is None else np.array(self.conditions_NC[rows_K])
         chars_K = np.array(self.chars_N[rows_K])
         self._pages.read(len(rows_K))

@@ -47,9 +47,8 @@ def likely_records(part: Encoded, n_ids: int) -> Encoded:
     first_N = first_N[np.argsort(part.lengths_N[first_N], kind="stable")]
     most = min(_MAX_IDS, _MAX_TABLE // n_ids)
     chosen_N = np.sort(first_N[: int(np.searchsorted(np.cumsum(part.lengths_N[first_N]), most, side="right"))])
-    flat, starts_N, lengths_N = np.asarray(part.flat), part.starts_N[chosen_N], part.lengths_N[chosen_N]
-    rows = [flat[start : start + length] for start, length in zip(starts_N.tolist(), lengths_N.tolist(), strict=True)]
-    return records_of_ids(np.concatenate(rows) if rows else flat[:0], lengths_N)
+    chosen = part.copy(chosen_N)
+    return records_of_ids(np.asarray(chosen.flat), chosen.lengths_N)
 
 
 def records_of_ids(flat: Integers, lengths_N: Integers) -> Encoded:

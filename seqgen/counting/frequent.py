@@ -34,7 +34,7 @@ def count_occurrences(graph: Graph) -> Floats:
     source_A = graph.keys_A // graph.n_ids
     grows_A = length_R[graph.next_A] == length_R[source_A] + 1
     for length in range(graph.order):
-        arcs = _arcs_of(graph, graph.level(length))
+        arcs = graph.arcs(graph.level(length))
         found = grows_A[arcs] & begins_R[source_A[arcs]]
         begins_R[graph.next_A[arcs][found]] = True
     times_R = np.where(begins_R | (length_R == graph.order - 1), graph.total_R, 0).astype(np.float64)
@@ -75,19 +75,10 @@ def sparse_table(graph: Graph, nodes_D: Integers) -> tuple[Floats, Integers]:
             shorter = place_R[graph.shorter_R[nodes]]
             probs_DV[here], following_DV[here] = probs_DV[shorter], following_DV[shorter]
         probs_DV[here] *= graph.mass_R[nodes][:, None]
-        starts, ends = (np.searchsorted(graph.keys_A, (nodes + more).astype(np.int64) * n_ids) for more in (0, 1))
-        counts = ends - starts
-        rows = np.repeat(np.arange(here.start, here.stop), counts)
-        arcs = np.arange(int(counts.sum())) + np.repeat(starts - (np.cumsum(counts) - counts), counts)
+        rows, arcs = graph.arcs_of(nodes)
         ids = graph.keys_A[arcs] % n_ids
-        probs_DV[rows, ids] += graph.probs_A[arcs]
-        following_DV[rows, ids] = place_R[graph.next_A[arcs]]
+        probs_DV[here.start + rows, ids] += graph.probs_A[arcs]
+        following_DV[here.start + rows, ids] = place_R[graph.next_A[arcs]]
     following_DV[:, graph.base_V == 0] = np.arange(len(nodes_D))[:, None]  # conditions and padding are not read
     following_DV[:, BOS] = place_R[graph.begin]
     return probs_DV, following_DV
-
-
-def _arcs_of(graph: Graph, nodes: slice) -> slice:
-    """Return the arcs of nodes that follow one another."""
-    keys = [nodes.start * graph.n_ids, nodes.stop * graph.n_ids]
-    return slice(*np.searchsorted(graph.keys_A, keys).tolist())

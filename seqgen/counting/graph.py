@@ -81,6 +81,17 @@ class Graph:
         """Return the nodes of a length."""
         return slice(*np.searchsorted(self.length_R, [length, length + 1]).tolist())
 
+    def arcs(self, nodes: slice) -> slice:
+        """Return the arcs of nodes that follow one another."""
+        return slice(*np.searchsorted(self.keys_A, [nodes.start * self.n_ids, nodes.stop * self.n_ids]).tolist())
+
+    def arcs_of(self, nodes: Integers) -> tuple[Integers, Integers]:
+        """Return the place among some nodes of the source of each of their arcs, and the arcs."""
+        starts, ends = (np.searchsorted(self.keys_A, (nodes + more).astype(np.int64) * self.n_ids) for more in (0, 1))
+        counts = ends - starts
+        arcs = np.arange(int(counts.sum())) + np.repeat(starts - (np.cumsum(counts) - counts), counts)
+        return np.repeat(np.arange(len(nodes)), counts), arcs
+
 
 def build_graph(records: Records, orders: list[Order], counted: list[Counted], base_V: Floats) -> Graph:
     """Return the graph of counts.
@@ -173,10 +184,7 @@ def distributions(graph: Graph, first: int, last: int, above_RV: Floats | None =
         probs_RV = above_RV[graph.shorter_R[nodes]]
     for chain in reversed(chains):
         probs_RV *= graph.mass_R[chain][:, None]
-        starts, ends = (np.searchsorted(graph.keys_A, (chain + more).astype(np.int64) * graph.n_ids) for more in (0, 1))
-        counts = ends - starts
-        rows = np.repeat(np.arange(len(nodes)), counts)
-        arcs = np.arange(int(counts.sum())) + np.repeat(starts - (np.cumsum(counts) - counts), counts)
+        rows, arcs = graph.arcs_of(chain)
         probs_RV[rows, graph.keys_A[arcs] % graph.n_ids] += graph.probs_A[arcs]
     return probs_RV
 
@@ -196,7 +204,7 @@ def dense_table(graph: Graph, n_dense: int) -> tuple[Floats, Integers]:
         probs_DV[level] = distributions(graph, level.start, level.stop, probs_DV if length else None)
         if length:
             following_DV[level] = following_DV[graph.shorter_R[level]]
-        arcs = slice(*np.searchsorted(graph.keys_A, [level.start * graph.n_ids, level.stop * graph.n_ids]).tolist())
+        arcs = graph.arcs(level)
         following_DV[source_A[arcs], id_A[arcs]] = graph.next_A[arcs]
     unread_V = graph.base_V == 0  # conditions and padding
     following_DV[:, unread_V] = np.arange(n_dense)[:, None]
@@ -217,9 +225,9 @@ def _entropies(graph: Graph) -> Floats:
         level = graph.level(length)
         entropy_R[level] = entropy_R[graph.shorter_R[level]] if length else below
         entropy_R[level] = mass_R[level] * (entropy_R[level] - np.log(mass_R[level]))
-        first, last = np.searchsorted(graph.keys_A, [level.start * graph.n_ids, level.stop * graph.n_ids]).tolist()
-        for start in range(first, last, _ARCS):
-            arcs = slice(start, min(start + _ARCS, last))
+        whole = graph.arcs(level)
+        for start in range(whole.start, whole.stop, _ARCS):
+            arcs = slice(start, min(start + _ARCS, whole.stop))
             source, ids = np.divmod(graph.keys_A[arcs], graph.n_ids)
             shorter = graph.shorter_R[source].astype(np.int64) * graph.n_ids + ids
             before = known_A[np.searchsorted(graph.keys_A, shorter)] if length else base_V[ids]
