@@ -105,6 +105,23 @@ def test_contexts_are_the_counts_of_symbols_in_each_state(brackets):
     assert probs_V[EOS] < 0.2 and np.allclose(contexts.probs_DV.sum(1), 1)
 
 
+def test_a_symbol_that_is_rare_everywhere_is_expected_in_each_state(brackets):
+    """The rows that were counted cannot tell where it occurs; one that is frequent elsewhere does not occur here."""
+    of = make(CharTokenizer("(abc)"), seed=4, hidden=4)
+    one = Sampler(*of, SampleConfig(max_length=6))
+    automaton = one.constrained([tabulate_for(Brackets(), of[1], "brackets")]).automaton()
+    rows = ["(a)(a)(a)"] * 400 + ["a" * 9] * 400 + ["b"]
+    ids = [of[1].encode(row) for row in rows]
+    contexts = contexts_by_state(automaton, np.concatenate(ids), np.array([len(row) for row in ids]))
+    a, b, c, close = (int(of[1].encode(letter)[0]) for letter in "abc)")
+    opened = int(automaton.next(0, of[1].encode("(")[0]))
+    outside_V, inside_V = contexts.probs_DV[0], contexts.probs_DV[opened]
+    share = 1 / 9_000  # of a symbol that occurs once
+    assert 0.3 * share < inside_V[b] < 3 * share and 0.3 * share < outside_V[b] < 3 * share
+    assert 0.1 * share < inside_V[c] < 3 * share  # which never occurs
+    assert outside_V[close] < share and inside_V[a] == pytest.approx(0.5, abs=0.01)
+
+
 def test_classes_of_symbols_give_the_same_look_ahead(brackets, monkeypatch):
     """Symbols that the automaton treats alike are one in the computation."""
     of = make(CharTokenizer("(abcd)"), seed=4, hidden=4)

@@ -17,8 +17,9 @@ from seqgen.config import SampleConfig
 from seqgen.counting import N_FEATURES, Blend, count_records, dense_table, records_of_rows
 from seqgen.errors import Diverged, UsageError
 from seqgen.sampling import Sampler, conditional, corrected, find_way, look_ahead
+from seqgen.sampling.contexts import Contexts
 from seqgen.sampling.corrected import LookAheadSampler, fit_bound
-from seqgen.sampling.look_ahead import LookAhead
+from seqgen.sampling.look_ahead import POWERS, LookAhead
 from seqgen.tokenizers import BOS, EOS, Vocabulary
 from seqgen.tokenizers.byte import ByteTokenizer
 from seqgen.tokenizers.char import CharTokenizer
@@ -389,6 +390,37 @@ def test_rows_that_are_given_up_would_have_been_rejected(letters, name):
     assert len(kept_numbers) >= 0.995 * len(patient)
     impatient = numbers(bound._replace(recovery=-1.0))
     assert len(impatient) < len(kept_numbers)
+
+
+def too_rare(vocabulary, share):
+    """One context in which c is far less probable than in the model."""
+    probs_DV = np.zeros((1, vocabulary.size))
+    probs_DV[0, [EOS, *vocabulary.encode("abc")]] = 1, 1, 1, share
+    return Contexts(probs_DV / probs_DV.sum(), np.zeros((1, vocabulary.size), dtype=np.int64), 0)
+
+
+@pytest.mark.parametrize("text", ["c", "bcb", "cc"])
+def test_a_power_is_passed_over_whose_rows_miss_others(letters, text):
+    """Such a letter comes at once or never: weights are then nearly equal."""
+    of, shares, _ = letters
+    one = with_look_ahead(of, too_rare(of[1], 1e-4), contains=text)
+    found = {power: fit_bound(one.raised(power).reseeded(1).weighted(0, 512)[0], 0.01) for power in POWERS}
+    true = sum(share for row, share in shares.items() if text in row)
+    assert max(found, key=lambda power: found[power].kept) == 0.9 and found[0.9].accepted < 0.8 * true
+    assert found[one.best_power(1)].accepted == pytest.approx(true, rel=0.3)
+
+
+def test_look_ahead_is_not_used_where_it_misses_frequent_rows(letters, monkeypatch):
+    of, _, graph = letters
+    monkeypatch.setattr(LookAheadSampler, "best_power", lambda one, seed: 0.9)
+    monkeypatch.setattr(conditional, "_ENOUGH", 1)
+    wanted, contexts = {"contains": "c"}, too_rare(of[1], 1e-6)
+    proposal = with_look_ahead(of, contexts, **wanted)
+    monkeypatch.setattr(conditional, "_look_ahead", lambda *_: proposal)
+    way = find_way(Sampler(*of, SampleConfig(max_length=6, **wanted)), graph)
+    assert way.bound is None and way.rows is not None
+    bound = proposal.pilot(conditional.PILOT_SEED)
+    assert bound.accepted < 0.7 * way.free and bound.kept > 2 * bound.accepted  # it seems to be of use
 
 
 def test_the_recovery_covers_all_but_a_share_of_the_weight():

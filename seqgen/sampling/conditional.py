@@ -38,6 +38,7 @@ _ENOUGH_VALID = 0.2  # the first of these, where there is a domain's automaton
 MAX_EXCLUDED = 0.1
 """The share of valid texts that may be beyond the bounds of a domain's automaton."""
 _BY_CHANCE = 2  # more of the valid trial rows, which are few
+_DEVIATIONS = 3  # by which fewer of the first trial rows may satisfy a constraint than are expected to
 _COST = 2  # free rows that cost what a row with look-ahead costs, or less
 _LARGE = 16  # times the size of look-ahead, where all rows are guided by it
 _N_COUNTED, _SYMBOLS_COUNTED = 20_000, 100_000  # rows and symbols that are sampled to be counted
@@ -148,13 +149,14 @@ class _Chooser:
         varies = sampler.settings.temperature > _GREEDY
         if varies and self._needs_grammar(first):
             assert self._grammar is not None
-            if (bound := _try(lambda: self._by_grammar)) is not None:
+            valid = [row for row in first if self._grammar.is_valid(row.text)]
+            if (bound := _try(lambda: self._by_grammar, len(valid))) is not None:
                 return found | bound | {"by": "grammar", "excluded": self._grammar.excluded}
             found["misfit"] = self._grammar.misfit
         if sampler.constraint is None:
             return found
         if len(first) < _ENOUGH * _FIRST:
-            if varies and (bound := _try(lambda: self._by_counts)) is not None:
+            if varies and (bound := _try(lambda: self._by_counts, len(first))) is not None:
                 return found | bound | {"by": "counts"}
             more = sum(map(sampler.satisfies, itertools.islice(trial, PILOT - _FIRST)))
             found |= {"n_kept": len(first) + more, "n_tried": PILOT}
@@ -201,18 +203,24 @@ class _Chooser:
         return _by_grammar(self._sampler, self._grammar, self._remember)
 
 
-def _try(propose: Callable[[], LookAheadSampler | None]) -> dict[str, Any] | None:
-    """Return the power and the bound of a sampler with look-ahead; None where it is of no use."""
+def _try(propose: Callable[[], LookAheadSampler | None], n_kept: int) -> dict[str, Any] | None:
+    """Return the power and the bound of a sampler with look-ahead; None where it is of no use.
+
+    Args:
+        propose: returns the sampler, or None.
+        n_kept: how many of the first trial rows, sampled freely, would be kept.
+    """
     if (proposal := propose()) is None:
         return None
+    least = (n_kept - _DEVIATIONS * n_kept**0.5) / _FIRST
+
+    def is_worth(bound: Bound) -> bool:
+        """Return whether look-ahead misses no rows, keeps enough, and more than free sampling at the same cost."""
+        return bound.accepted >= least and bound.kept >= max(LEAST_KEPT, _COST * bound.accepted)
+
     power = proposal.best_power(PILOT_SEED)
-    bound = proposal.raised(power).pilot(PILOT_SEED, _is_worth)
-    return {"power": power, "bound": list(bound)} if bound is not None and _is_worth(bound) else None
-
-
-def _is_worth(bound: Bound) -> bool:
-    """Return whether look-ahead keeps enough rows, and more than free sampling at the same cost."""
-    return bound.kept >= max(LEAST_KEPT, _COST * bound.accepted)
+    bound = proposal.raised(power).pilot(PILOT_SEED, is_worth)
+    return {"power": power, "bound": list(bound)} if bound is not None and is_worth(bound) else None
 
 
 def _by_grammar(sampler: Sampler, grammar: Grammar, remember: Remember, size: int = 1) -> LookAheadSampler | None:

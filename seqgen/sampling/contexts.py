@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 _FEW = 1e-12  # the least share of a symbol, so that none is ruled out by rounding
-_UNSEEN = 1e-3  # times that an id is taken to have been seen if it was not
-_OF_ALL = 1.0  # ids that the distribution of all states adds to the counts of one
+_UNSEEN = 0.5  # times that an id is taken to have been seen, in all states, if it was not
+_PRIOR = 0.5  # of how much more often an id occurs in a state than in all: times that it is added to both counts
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,9 @@ def contexts_by_state(
 ) -> Contexts:
     """Return the states of an automaton as contexts, with the distributions that rows have in them.
 
+    An id that is rare in all states has about the same probability in each, since a few rows cannot tell where it
+    occurs: with next to none, look-ahead would never wait for it, and trial rows would not show what is missed.
+
     Args:
         automaton: in state 0 before the first symbol of a row.
         flat: the symbols of rows together.
@@ -81,6 +84,8 @@ def contexts_by_state(
         ids = np.where(lengths_N[here_N] > at, padded[np.minimum(starts_N[here_N] + at, len(flat))], EOS)
         np.add.at(counts_SV, (state_N[here_N], ids), 1)
         state_N[here_N] = next_SV[state_N[here_N], ids]
-    all_V = np.where(automaton.allowed_V, counts_SV.sum(0) + _UNSEEN, 0)
-    counts_SV = np.where(automaton.allowed_V, counts_SV + _OF_ALL * all_V / all_V.sum(), 0)
-    return Contexts(counts_SV / counts_SV.sum(1, keepdims=True), next_SV, 0)
+    all_V = np.where(automaton.allowed_V, np.maximum(counts_SV.sum(0), _UNSEEN), 0)
+    all_V /= all_V.sum()
+    expected_SV = counts_SV.sum(1, keepdims=True) * all_V
+    probs_SV = all_V * (counts_SV + _PRIOR) / (expected_SV + _PRIOR)
+    return Contexts(probs_SV / probs_SV.sum(1, keepdims=True), next_SV, 0)

@@ -46,6 +46,7 @@ _FIRST, _MAX_PILOT = 128, 16384  # rows of a pilot, which is doubled until it is
 _ENOUGH = 4000  # effective rows: fewer do not show the few rows that weigh very much
 _MAX_CHARS = 150_000  # characters after which no more are sampled
 _TRIED, _TRIED_CHARS, _TRIED_ABOVE = 512, 30_000, 0.01  # rows and characters that compare powers of h, at such a bound
+_ERRORS = 2  # standard errors by which the means of weights of two powers may differ from the true one
 _RECOVERED = 1e-4  # share of the weight of trial rows that might be lost because they are given up too early
 _MARGIN = math.log(2)  # by which weights may recover more than in the pilot before a row is given up
 _REJECTION = 1  # the stream of random numbers by which rows are rejected
@@ -136,8 +137,12 @@ class LookAheadSampler(Sampler):
         return other
 
     def best_power(self, seed: int) -> float:
-        """Return the power of h of which most rows of a seed would be kept."""
+        """Return the power of h of which most rows of a seed would be kept.
+
+        Powers are passed over whose rows miss some that others sample: with them, acceptance appears to be rarer.
+        """
         kept: dict[float, float] = {}
+        likely: dict[float, tuple[float, float]] = {}
         for power in POWERS:
             other = self.raised(power).reseeded(seed)
             log_weights_N, n_chars = np.empty(0), 0
@@ -146,7 +151,9 @@ class LookAheadSampler(Sampler):
                 log_weights_N, n_chars = np.append(log_weights_N, log_weights_W), n_chars + _count_chars(rows)
             bound = fit_bound(log_weights_N, _TRIED_ABOVE)
             kept[power] = 0.0 if bound is None else bound.kept
-        return max(POWERS, key=kept.__getitem__)
+            likely[power] = _likely_mean(np.exp(log_weights_N))
+        highest = max(lower for lower, _ in likely.values())
+        return max(POWERS, key=lambda power: (likely[power][1] >= highest, kept[power]))
 
     def pilot(self, seed: int, worth: Callable[[Bound], bool] = lambda bound: True) -> Bound | None:
         """Return what rows of a seed say of the proposal; None if all of them are dead ends.
@@ -241,6 +248,12 @@ class LookAheadSampler(Sampler):
         self._log_h_W[active_A] = log_h_AV.gather(1, ids_A[:, None])[:, 0].double()
         self._lowest_W[active_A] = torch.minimum(self._lowest_W[active_A], after_A)
         return ids_A
+
+
+def _likely_mean(weights_N: Floats) -> tuple[float, float]:
+    """Return the mean of weights, less and plus some of its standard errors."""
+    mean, error = float(weights_N.mean()), float(weights_N.std()) / math.sqrt(len(weights_N))
+    return mean - _ERRORS * error, mean + _ERRORS * error
 
 
 def _count_chars(rows: list[Sample]) -> int:
