@@ -56,8 +56,8 @@ class TrainKeywords(TypedDict, total=False):
     """Counts to blend the model with: ngram, none, or auto: ngram where that lowers the held-out loss; default:
     auto, which counts two million symbols of longer lists; none for fewer than 200 records, and with conditions."""
     exponents: Literal["fitted", "sharp"] | None
-    """Exponents of network and counts in a blend: fitted to held-out symbols, or sharp: 0.9 and one fitted number,
-    which keep a syntax; default: fitted; for texts with a syntax sharp."""
+    """Exponents of network and counts in a blend: fitted to held-out symbols, or sharp: 0.9 for the network, and
+    only those of the counts are fitted, which keeps a syntax; default: fitted; for texts with a syntax sharp."""
     repeats: Literal["auto", "on", "none"] | None
     """Predict what a record repeats of itself: on, none, or auto: where that lowers the held-out loss; default:
     auto; with --blend none, none."""

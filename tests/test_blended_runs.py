@@ -31,10 +31,12 @@ from seqgen.counting import (
     count_part,
     cross_fit,
     dump_counts,
+    entropy,
     exponents,
     load_counts,
     mix,
     network_of,
+    node_features,
 )
 from seqgen.errors import BadOption, CheckpointError, Diverged, Interrupted, LinkRefused
 from seqgen.evaluation import expected_copies, held_out_loss, penalty
@@ -283,13 +285,12 @@ def test_held_out_records_decide_unless_told_otherwise(corpus, tmp_path, cli):
 SHARP_GATE = [weight for constant in (0.4, -0.3) for weight in [*[0.0] * 26, constant]]
 
 
-def test_of_sharp_exponents_one_number_is_fitted(corpus, blended, tmp_path, monkeypatch):
+def test_of_sharp_exponents_those_of_the_counts_are_fitted(corpus, blended, tmp_path, monkeypatch):
     monkeypatch.setattr("seqgen.counting.counts_file.likely_records", lambda *_: None)  # these keep their probability
     options = {"exponents": "sharp"}
     run = train(corpus, tmp_path / "a", blend="ngram", options=OPTIONS | options)
-    assert all(gate[:-1] == SHARP_GATE[:-1] for gate in gates(run)) and gates(blended)[-1][:-1] != SHARP_GATE[:-1]
-    exponent = 0.5 + gates(run)[-1][-1]
-    assert 0.05 < exponent < 0.95 and exponent != pytest.approx(0.2, abs=1e-3)
+    assert all(gate[:27] == SHARP_GATE[:27] for gate in gates(run)) and gates(blended)[-1][:27] != SHARP_GATE[:27]
+    assert gates(run)[-1][27:] != SHARP_GATE[27:]
     ids_BT = torch.tensor([[BOS, *run.vocabulary.encode("ann").tolist()]])
     blend = run.model
     with torch.inference_mode():
@@ -297,7 +298,12 @@ def test_of_sharp_exponents_one_number_is_fitted(corpus, blended, tmp_path, monk
         alone_BTV = torch.log_softmax(blend.network(ids_BT, blend.network.initial_state(1))[0] + blend.penalty_V, -1)
         node_BT, _ = blend.path(ids_BT, *blend.initial_state(1)[1:3])
         counted_BTV = blend.ngram_probs(node_BT[0])[None].log()
-    product_BTV = 0.9 * alone_BTV + exponent * counted_BTV
+        log_probs_TV = alone_BTV[0, :, blend.penalty_V == 0]
+        of_network_TF = [entropy(log_probs_TV, log_probs_TV.exp()), log_probs_TV.amax(-1), torch.arange(4).log1p()]
+    features_TF = np.column_stack([node_features(blend.graph, node_BT[0].numpy()), *of_network_TF, np.ones(4)])
+    b_T = torch.from_numpy(0.5 + features_TF @ np.array(gates(run)[-1][27:])).float()
+    assert (b_T > 0.05).all() and (b_T < 0.95).all() and b_T.std() > 0.001
+    product_BTV = 0.9 * alone_BTV + b_T[:, None] * counted_BTV
     allowed_V = blend.penalty_V == 0
     wanted_BTV = torch.log_softmax(product_BTV[..., allowed_V], -1)
     torch.testing.assert_close(mixed_BTV[..., allowed_V], wanted_BTV, atol=1e-5, rtol=1e-4)
@@ -307,7 +313,7 @@ def test_of_sharp_exponents_one_number_is_fitted(corpus, blended, tmp_path, monk
     assert run.state["kept_share"] is None and run.state["step"] == run.state["best_step"]
     assert run.metrics[-1]["valid_loss_nats"] == pytest.approx(-measured.mixed_N.mean(), rel=1e-6)
     whole = held_out_loss(seqgen.load(run.path, checkpoint="latest").model, part, penalty_V)
-    assert whole.loss_nats < run.metrics[-1]["valid_loss_nats"]  # of the symbols that the number was fitted to
+    assert whole.loss_nats < run.metrics[-1]["valid_loss_nats"]  # of the symbols that the weights were fitted to
     stopped = tmp_path / "b"
     with pytest.raises(Interrupted):
         train(corpus, stopped, blend="ngram", options=OPTIONS | options, listener=Stopper(15))

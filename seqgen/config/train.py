@@ -82,8 +82,9 @@ class TrainSettings(Options):
     )
     exponents: Literal["fitted", "sharp"] | None = Field(
         None,
-        description="exponents of network and counts in a blend: fitted to held-out symbols, or sharp: 0.9 and one "
-        "fitted number, which keep a syntax; default: fitted; for texts with a syntax sharp",
+        description="exponents of network and counts in a blend: fitted to held-out symbols, or sharp: 0.9 for the "
+        "network, and only those of the counts are fitted, which keeps a syntax; default: fitted; for texts with a "
+        "syntax sharp",
     )
     repeats: Annotated[Literal["auto", "on", "none"] | None, Flag(_MODEL, metavar="auto|on|none")] = Field(
         None,

@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 _STEPS, _SMALLEST_STEP = 30, 1 / 64
 _CLOSE = 0.01  # gain of a step, nats, below which fitting ends
 _FAR = 4e-3  # gain of a fold's first step, nats a symbol, above which more steps follow
-_SHARP_LIMITS = -0.4, 0.4  # of the constant of v: the sum of sharp exponents is at least 1, and b never above a
-_PRECISION, _OF_CONSTANT = 1000.0, 50.0  # of the prior of a scaled weight, and of that of a constant
+_SHARP_LIMITS = -0.4, 0.4  # of the mean of v . x: on average sharp exponents sum to 1 or more, and b is at most a
+_PRECISION, _SHARP_PRECISION = 1000.0, 10_000.0  # of the prior of a scaled weight
+_OF_CONSTANT = 50.0  # that of a constant
 _FOLDS = 4  # parts of the records, each left out once
 LEAST_RECORDS = 4 * _FOLDS
 """Records that a gate is fitted to, if there are as many: some symbols each, where records are long."""
@@ -102,7 +103,7 @@ def fit_gate(predictions: Predictions, *, sharp: bool = False) -> Floats:
 
     Args:
         predictions: of held-out symbols.
-        sharp: fit the constant of v only, and leave the other weights as ``SHARP`` has them, which is the prior's mean.
+        sharp: fit v only, and leave u as ``SHARP`` has it, which is the prior's mean.
     """
     if not len(predictions.features_NF):
         return as_gate(SHARP if sharp else NEUTRAL)
@@ -124,11 +125,12 @@ class _Objective:
         self._two = predictions.network_NV.double().cpu(), predictions.ngram_NV.double().cpu()
         self._target_N1 = predictions.target_N.cpu()[:, None]
         self._own_N2 = torch.cat([one_NV.gather(1, self._target_N1) for one_NV in self._two], 1)
-        self._precision_F = torch.full((N_FEATURES,), _PRECISION, dtype=torch.float64)
+        precision = _SHARP_PRECISION if sharp else _PRECISION
+        self._precision_F = torch.full((N_FEATURES,), precision, dtype=torch.float64)
         self._precision_F[-1] = _OF_CONSTANT
         self._mean_2F = torch.from_numpy(as_gate(SHARP if sharp else NEUTRAL))  # scaling changes no constant
         self._free_W = torch.full((N_WEIGHTS,), not sharp)
-        self._free_W[-1] = True
+        self._free_W[N_FEATURES:] = True
 
     def maximum(self) -> Tensor:
         """Return the weights of the largest value."""
@@ -155,7 +157,7 @@ class _Objective:
         return [(self._limited(weights_2F + change_2F), gain) for change_2F, gain in steps]
 
     def _limited(self, weights_2F: Tensor) -> Tensor:
-        """Return the weights with limits of the one that is fitted, if it is one."""
+        """Return the weights, of which the constant of v has limits if exponents are sharp."""
         if self._sharp:
             weights_2F = weights_2F.clone()
             weights_2F[1, -1] = weights_2F[1, -1].clamp(*_SHARP_LIMITS)

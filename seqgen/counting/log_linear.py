@@ -12,9 +12,10 @@ can choose how far to trust either, and many where.
 A symbol that one of both considers impossible is improbable in the product, unlike in a weighted sum, and the loss of
 every corpus that was measured is lower than that of a sum. Counts see no syntax: samples of a sum break it often, those
 of a product less often, but with fitted exponents still more often than those of the network. Sharp exponents leave the
-network its say: a is 0.9, and b is one number from 0.1 to 0.9, fitted to held-out symbols. Their sum is 1 or more,
-which makes the product sharper than both, as a lower temperature does. Samples of trained networks then break a syntax
-less often than without counts, and the loss is between that of the network and that of fitted exponents.
+network its say: a is 0.9, and only v is fitted, under a prior ten times as strong, so that b differs little between
+symbols; on average it is 0.1 to 0.9. The sum of both is then 1 or more, which makes the product sharper than both, as a
+lower temperature does. Samples of trained networks break a syntax less often than without counts, and the loss is
+between that of the network and that of fitted exponents.
 
 Source: Klakow 1998, Log-linear interpolation of language models, ICSLP, equation 2; there with constant exponents.
 Exponents that depend on the contexts' counts are as in the mixing of Mahoney 2005, Adaptive weighing of context models
