@@ -140,7 +140,7 @@ def measure(run: seqgen.Run, case: dict[str, Any], n: int, most_s: float, plain:
     default = Rows(run, n, most_s, case)
     exact = Rows(run, n, most_s, {**case, "exact": True})
     note = default.warned[0] if default.warned else ""
-    kept = re.search(r"and ([\d.]+%) of the samples are kept", note)
+    kept = re.search(r"by keeping ([\d.]+%) of the samples", note)
     share = re.search(r": (about 1 in [\d,]+|[\d.]+%) of the model", note)
     way = "look-ahead" if kept else "guided" if note else "free"
     default_rate = default.rate if way == "guided" else default.rate_after_first

@@ -25,7 +25,7 @@ def test_rare_rows_are_sampled_with_look_ahead_and_their_share_is_estimated(tiny
     assert len(warned) == 1
     start, share, end = re.split(r"about 1 in ([\d,]+) of", warned[0])
     assert start == "constraint --contains 'xw' and --length 5-12: "
-    assert end.startswith(" the model's rows satisfy it; they are sampled with look-ahead, and ")
+    assert end.startswith(" the model's rows satisfy it; sampled with look-ahead, and corrected by keeping ")
     exact, _ = sample(tiny_run, 20, contains="xw", length="5-12", exact=True)
     assert len(exact) == 20
     rows = tiny_run.sample(40_000)

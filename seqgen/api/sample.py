@@ -32,6 +32,7 @@ _SMALL = 0.01  # probability below which it is written as one in so many
 _READ, _RECORDS = 20_000, 500  # records, and those of them that show whether a grammar fits
 _LONG = 0.9  # of the length limit
 _MANY = 0.2  # of the rows
+_MOST_OFF = 0.05  # share of a distribution up to which rows are approximately exact
 
 
 def iter_rows(
@@ -308,7 +309,7 @@ def _describe_way(way: Way, grammar: Grammar | None) -> str:
         line += "rows are guided by look-ahead and none of them is rejected for it, which changes their distribution; "
         line += _FAST_HINT
     if way.excluded:
-        line += f"; rows beyond the bounds of the grammar, as {way.excluded:.1%} of the records are, do not occur"
+        line += f"; rows beyond the bounds of the grammar, which {way.excluded:.1%} of the records are, do not occur"
     return line
 
 
@@ -316,11 +317,11 @@ def describe_bound(bound: Bound) -> str:
     """Return what a trial says of rows with look-ahead, for messages."""
     one_in = float(f"{1 / bound.accepted:.2g}")
     share = f"{bound.accepted:.1%}" if bound.accepted >= _SMALL else f"about 1 in {one_in:,.0f}"
-    return (
-        f"{share} of the model's rows satisfy it; they are sampled with look-ahead, and {bound.kept:.1%} of the "
-        "samples are kept, so that their distribution is approximately exact: it differs from the model's by about "
-        f"{bound.above:.1%} (effective sample size: {bound.effective:.0%} of the trial rows)"
+    line = (
+        f"{share} of the model's rows satisfy it; sampled with look-ahead, and corrected by keeping {bound.kept:.1%} "
+        f"of the samples: {bound.above:.1%} of the distribution is off (effective sample size: {bound.effective:.0%})"
     )
+    return line if bound.above <= _MOST_OFF else f"{line}; {_EXACT_HINT}"
 
 
 def _watched(
