@@ -154,8 +154,13 @@ def test_runs_are_found_by_folder_name_and_age(tiny_run, tmp_path):
         find_run(tmp_path, base)
     with pytest.raises(NoSuchRun, match="seqgen train"):
         find_run(None, tmp_path / "nowhere")
-    with pytest.raises(NoSuchRun, match=r"there are no runs under .*seqgen train"):
+    with pytest.raises(NoSuchRun, match=r"there are no runs in .*seqgen train"):
         find_run("old", tmp_path / "nowhere")
+    shutil.copytree(tiny_run.path, tmp_path / "newest")  # as by --out newest
+    (tmp_path / "link").symlink_to(base / "old", target_is_directory=True)  # of which nothing is known
+    assert [run.name for run in list_runs(base)] == ["new", "old", "broken"]
+    assert [run.name for run in list_runs(base, beside=True)] == ["newest", "new", "old", "broken"]
+    assert find_run(None, base).path == tmp_path / "newest"
 
 
 def test_a_few_runs_are_named_to_who_asks_for_none_of_them(tmp_path):

@@ -124,7 +124,7 @@ def test_every_tensor_of_a_symbol_moves_with_it(words, in_tmp, options):
 def test_where_a_run_began_is_told(first, cli, in_tmp):
     seqgen.train(start="first", out="runs/second", steps=2)
     rows = json.loads(cli("runs", "--json").out)
-    assert [(row["run"], row["from"]) for row in rows] == [("second", "first")]
+    assert [(row["run"], row["from"]) for row in rows] == [("second", "first"), ("first", None)]
     assert "from" in cli("runs").out
 
 

@@ -143,7 +143,7 @@ def with_hint(error: UnknownName) -> UnknownName:
     """
     package, _, bare = error.name.rpartition(":")
     there = {candidate.package for candidate in installed()}  # but not loaded, which a line about plugins says
-    for run in list_runs(RUNS)[:_MAX_RUNS]:
+    for run in list_runs(RUNS, beside=True)[:_MAX_RUNS]:
         with contextlib.suppress(CheckpointError):
             settings = run.settings()
             for kind, name in _parts(settings):

@@ -154,8 +154,13 @@ RUNS = Path("runs")
 _MAX_LISTED = 5  # runs in a message
 
 
-def list_runs(base: Path) -> list[RunFolder]:
-    """Return the run folders in a folder, newest first; those with a damaged run.json come last."""
+def list_runs(base: Path, *, beside: bool = False) -> list[RunFolder]:
+    """Return the run folders in a folder, newest first; those with a damaged run.json come last.
+
+    Args:
+        base: the folder.
+        beside: whether run folders next to it count too, where ``--out NAME`` puts them; links to folders do not.
+    """
 
     def created(run: RunFolder) -> tuple[str, str]:
         try:
@@ -164,7 +169,10 @@ def list_runs(base: Path) -> list[RunFolder]:
             data = None
         return (str(data.get("created", "")) if isinstance(data, dict) else "", run.name)
 
-    paths = [path for path in base.iterdir() if path.name[0] != "."] if base.is_dir() else []
+    paths = list(base.iterdir()) if base.is_dir() else []
+    if beside and base.parent.is_dir():
+        paths += [path for path in base.parent.iterdir() if not path.is_symlink()]
+    paths = [path for path in paths if path.name[0] != "."]
     return sorted((RunFolder(path) for path in paths if _is_run(path)), key=created, reverse=True)
 
 
@@ -172,19 +180,19 @@ def find_run(name: str | Path | None, base: Path, *, unfinished: bool = False) -
     """Find the run folder that a user names.
 
     Args:
-        name: a folder, or a name under ``base``; None for the newest run with a checkpoint.
+        name: a folder, or a name under ``base``; None for the newest run with a checkpoint, in ``base`` or beside it.
         base: the folder that contains the runs.
         unfinished: whether None prefers the newest run that has not ended.
 
     Raises:
         NoSuchRun: there is no such run.
     """
-    runs = list_runs(base)
+    runs = list_runs(base, beside=True)
     if name is None:
         found = next((run for run in runs if unfinished and (state := _state(run)) and not state["ended"]), None)
         found = found or next((run for run in runs if _state(run)), None)
         if found is None:
-            raise NoSuchRun(f"no run with a checkpoint under {str(base)!r}; train one with seqgen train")
+            raise NoSuchRun(f"no run with a checkpoint in {str(base)!r} or beside it; train one with seqgen train")
         return found
     with contextlib.suppress(OSError):  # a name that is too long for a file
         for path in (Path(name), base / name):
@@ -217,9 +225,9 @@ def _is_run(path: Path) -> bool:
 def _available_runs(names: list[str], asked: str, base: Path) -> str:
     """Return a clause that lists the newest runs, for a name that matches none of them."""
     if not names:
-        return f"; there are no runs under {str(base)!r}: train one with seqgen train"
+        return f"; there are no runs in {str(base)!r} or beside it: train one with seqgen train"
     more = f" and {len(names) - _MAX_LISTED:,} more (seqgen runs)" if len(names) > _MAX_LISTED else ""
-    clause = f"; the newest under {str(base)!r} are {', '.join(names[:_MAX_LISTED])}{more}"
+    clause = f"; the newest are {', '.join(names[:_MAX_LISTED])}{more}"
     return clause + nearest_names(asked, names)
 
 

@@ -93,8 +93,9 @@ def stdout() -> Console:
 
 
 def stderr() -> Console:
-    """Return the console of progress and messages."""
-    console = Console(stderr=True, markup=False, highlight=False, emoji=False)
+    """Return the console of progress and messages; in a pipe no line is cut into two."""
+    width = None if sys.stderr.isatty() else _PIPE_WIDTH
+    console = Console(stderr=True, markup=False, highlight=False, emoji=False, width=width)
     console.push_render_hook(EscapingHook())
     return console
 
@@ -279,7 +280,7 @@ def complete_runs(incomplete: str) -> list[str]:
     """Complete the name of a run in a shell."""
     from seqgen.checkpoint import RUNS, list_runs
 
-    return [run.name for run in list_runs(RUNS) if run.name.startswith(incomplete)]
+    return [run.name for run in list_runs(RUNS, beside=True) if run.name.startswith(incomplete)]
 
 
 def complete_options(context: typer.Context, incomplete: str) -> list[str]:

@@ -14,8 +14,11 @@ from seqgen.errors import CheckpointError, LinkRefused, UsageError
 if TYPE_CHECKING:
     from seqgen.checkpoint import RunFolder, RunSettings
 
+_UNFINISHED = "can be resumed"
 _DIGEST = 64  # characters of a SHA-256
-_Folder = Annotated[Path | None, typer.Argument(help="Folder of the runs; default: runs.", show_default=False)]
+_Folder = Annotated[
+    Path | None, typer.Argument(help="Folder of the runs; default: runs, and the current folder.", show_default=False)
+]
 _SHOWN = ("corpus", "tokenizer", "model", "cell", "train", "augmentation", "start", "engine", "environment")
 
 
@@ -25,7 +28,7 @@ def add_commands(app: typer.Typer) -> None:
 
 
 def list_runs(*, folder: _Folder = None, as_json: Json = False) -> None:
-    """List the runs in a folder, the newest first; `seqgen show run RUN` has the settings of one."""
+    """List runs, the newest first; `seqgen show run RUN` has the settings of one."""
     from seqgen.checkpoint import RUNS
     from seqgen.checkpoint import list_runs as find_all
     from seqgen.render import plain_table
@@ -34,7 +37,7 @@ def list_runs(*, folder: _Folder = None, as_json: Json = False) -> None:
         raise UsageError(f"no folder {str(folder)!r} to list runs of")
     if folder is not None and (folder / "run.json").is_file():
         raise UsageError(f"{str(folder)!r} is a run: seqgen show run {shlex.quote(str(folder))} shows it")
-    rows = [_row_or_why(run) for run in find_all(folder or RUNS)]
+    rows = [_row_or_why(run) for run in find_all(folder or RUNS, beside=folder is None)]
     if as_json:
         show_json(rows)
         return
@@ -110,7 +113,7 @@ def _row(run: RunFolder) -> dict[str, Any]:
         "parameters": settings.n_parameters,
         "step": state["step"] if state else None,
         "bits_per_char": best[0].get("valid_bits_per_char") if best else None,
-        "state": none if state is None else state["ended"] or "can be resumed",
+        "state": none if state is None else state["ended"] or _UNFINISHED,
         "from": Path(settings.start.run).name if settings.start is not None else None,
         "refit of": Path(settings.refit.run).name if settings.refit is not None else None,
         "conditions": list(settings.conditions),
@@ -134,7 +137,8 @@ def _mixed_with(settings: RunSettings, best: list[dict[str, Any]]) -> str | None
 
 
 def _state(row: dict[str, Any]) -> str:
-    return "; ".join([row["state"], *row["missing"]])
+    ended = row.get("step") is not None and row["state"] != _UNFINISHED
+    return "; ".join([f"ended: {row['state']}" if ended else row["state"], *row["missing"]])
 
 
 def _by_part(settings: RunSettings) -> dict[str, str]:
