@@ -56,16 +56,20 @@ METRICS: Mapping[str, MetricInfo] = {
     "baseline_bigram_bits_per_char": MetricInfo(
         _BASELINES, "bigram", "bits", "Kneser-Ney smoothing, one character of context"
     ),
-    "baseline_5gram_bits_per_char": MetricInfo(_BASELINES, "5-gram Kneser-Ney", "bits", "four characters of context"),
+    "baseline_5gram_bits_per_char": MetricInfo(
+        _BASELINES, "5-gram Kneser-Ney, one discount", "bits",
+        "four characters of context; the modified one has three discounts",
+    ),
     "baseline_kneser_ney_bits_per_char": MetricInfo(
-        _BASELINES, "modified Kneser-Ney, best order", "bits",
+        _BASELINES, "modified Kneser-Ney, chosen order", "bits",
         "exact n-gram counts of the order that predicts each training record best from all others",
     ),
     "baseline_kneser_ney_order": MetricInfo(
-        _BASELINES, "order of Kneser-Ney", "count", "1 to 12; the test part has no say in it"
+        _BASELINES, "chosen order", "count",
+        "1 to 12, chosen by the training records; another may suit the test part better",
     ),
     "baseline_kneser_ney_by_order": MetricInfo(
-        _BASELINES, "each order, 1 to 12", "bits", "modified Kneser-Ney of each order"
+        _BASELINES, "modified Kneser-Ney, orders 1 to 12", "bits", "modified Kneser-Ney of each order"
     ),
     "baseline_ppmd_bits_per_char": MetricInfo(
         _BASELINES, "PPMd", "bits",
@@ -92,7 +96,7 @@ METRICS: Mapping[str, MetricInfo] = {
         "samples that equal one; by chance: if training records were as probable as held-out ones",
     ),
     "copies_p": MetricInfo(
-        _MEMORIZATION, "copies, p-value", "p",
+        _MEMORIZATION, "copies, p-value of samples", "p",
         "probability of at least so many training records by chance (binomial test)",
     ),
     "copies_ratio": MetricInfo(
@@ -100,7 +104,7 @@ METRICS: Mapping[str, MetricInfo] = {
         "different training records in as many samples as there are records, by the model's probabilities",
     ),
     "copies_ratio_p": MetricInfo(
-        _MEMORIZATION, "training records, p-value", "p",
+        _MEMORIZATION, "training records, p-value (decides)", "p",
         "probability of so many if training records are 1.25 times as probable (permutation test)",
     ),
     "nearest_mean": MetricInfo(

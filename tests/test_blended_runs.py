@@ -266,7 +266,7 @@ def test_held_out_records_decide_unless_told_otherwise(corpus, tmp_path, cli):
     )  # fmt: skip
     counted = seqgen.load(tmp_path / "sharp").metrics[-1]["valid_counts_bits_per_char"]
     shown = " ".join((sharp.out + sharp.err).split())  # a long line is cut into two
-    assert f"the counts alone have {counted:.3f}: train longer, or with -o exponents=fitted" in shown
+    assert f"the counts alone have {counted:.3f}, less than both: train longer, or set -o exponents=fitted" in shown
     assert "the counts alone" not in result.out + result.err
     # Of few records the best step is the last that copies few of them; without held-out records nothing decides.
     assert seqgen.plan(corpus, split="80/10/10").settings.train.blend == "none"

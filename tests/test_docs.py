@@ -191,13 +191,13 @@ def test_the_python_of_a_page_runs(page, in_tmp, monkeypatch):
 def test_the_cell_of_fifteen_lines_trains_as_its_page_says(cli, in_tmp):
     page = (DOCS / "guides" / "new-cell.md").read_text(encoding="utf-8")
     (cell,) = BLOCK.findall(page)
-    (in_tmp / "mycell.py").write_text(cell)
+    (in_tmp / "leaky.py").write_text(cell)
     command = next(line.split()[1:] for line in page.splitlines() if "--cell leaky" in line)
     result = cli(*command, "--steps", 2, "--hidden", 4)
     assert result.code == 0, result.err
     body = cell.partition("class ")[2].partition("@seqgen")[0]
     assert len([line for line in body.splitlines() if line.strip()]) <= 15
-    del sys.modules["mycell"]
+    del sys.modules["leaky"]
 
 
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted(DOCS.rglob("*.md")), ROOT / "plugins" / "README.md"]

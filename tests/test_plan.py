@@ -50,7 +50,7 @@ def test_a_run_of_other_settings_is_refused(words, in_tmp):
     planned = seqgen.plan(words, **TINY)
     run = planned.train("run")
     planned.check_run(run)
-    with pytest.raises(seqgen.UsageError, match=r"it was trained with train\.seed 0, not 3"):
+    with pytest.raises(seqgen.UsageError, match=r"it was trained with train\.seed 0, not with train\.seed 3"):
         planned.with_seed(3).check_run(run)
 
 

@@ -262,8 +262,8 @@ def _beside_the_log(run: OpenRun, losses: Mapping[str, Any], n_valid: int) -> li
     n_logged = run.settings.train.eval_records if run.state.get("eval_records") is None else run.state["eval_records"]
     why = [f"on {n_logged:,} of the {n_valid:,} records"] if run.vocabulary.ends and n_logged < n_valid else []
     if run.state.get("gate") is not None or run.state.get("repeats") is not None:
-        why.append("by gates fitted without the records that they were measured on; here the gate is fitted to all")
-    shown = f"the training log has {before:.3f} bits per character of the validation part, measured"
+        why.append("with gates that were fitted to other validation records; here they are fitted to all of them")
+    shown = f"the training log says {before:.3f} bits per character for the validation part, measured"
     return [f"{shown} {' and '.join(why)}"] if why else []
 
 

@@ -19,6 +19,7 @@ _DERIVED = (
 """Settings that follow from the corpus, the engine or the run of a refit, and are not shown."""
 _OF_REFIT = tuple(f"train.{name}" for name in ("steps", "epochs", "time_s", "best_by", "refit", "blend", "repeats"))
 """Settings that a refit does not take over from its run."""
+_MAX_VALUE = 60  # characters of a value in a message
 
 
 def flatten(settings: RunSettings, tables: Sequence[str]) -> dict[str, Any]:
@@ -70,7 +71,10 @@ def check_same(planned: RunSettings, found: RunSettings, folder: Path) -> None:
     before, now = (flatten(settings, _SAME) for settings in (found, planned))
     for name in before | now:
         if before.get(name) != now.get(name):
-            was, wanted = (repr(table.get(name))[:60] for table in (before, now))
-            raise UsageError(
-                f"cannot continue {str(folder)!r}: it was trained with {name} {was}, not {wanted}; pass another --out"
-            )
+            was, wanted = (_with(name, table.get(name)) for table in (before, now))
+            raise UsageError(f"cannot continue {str(folder)!r}: it was trained {was}, not {wanted}; pass another --out")
+
+
+def _with(name: str, value: Any) -> str:
+    """Return how a message says that a setting has a value."""
+    return f"without {name}" if value is None else f"with {name} {repr(value)[:_MAX_VALUE]}"

@@ -153,7 +153,11 @@ def _blend_lines(run: Run, best: list[dict[str, Any]]) -> list[str]:
     counted = best[-1].get("valid_counts_bits_per_char", math.inf)
     if run.state.get("gate") is None or counted >= whole or train.exponents != "sharp":
         return [line]
-    return [line, f"the counts alone have {counted:.3f}: train longer, or with -o exponents=fitted, for a lower loss"]
+    return [
+        line,
+        f"the counts alone have {counted:.3f}, less than both: train longer, or set -o exponents=fitted, with which "
+        "fewer samples keep the syntax",
+    ]
 
 
 def _mixed_with(run: Run) -> list[str]:

@@ -159,6 +159,7 @@ def _draw(run: Run, rows: Iterable[Sample], picture: Path) -> Iterator[Sample]:
         texts.append(row.text)
         yield row
     write_atomic(picture, draw(texts, picture.suffix.lower(), run.renderer))
+    say(f"wrote {picture}")
 
 
 def _show_table(run: Run, rows: Iterable[Sample], given: dict[str, str]) -> None:

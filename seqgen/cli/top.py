@@ -38,7 +38,7 @@ def top(
     if len(found.texts) < n and found.unseen_nats == math.inf:
         proven = f"there are only {len(found.texts):,} rows"
     elif found.unseen_nats < math.inf:
-        proven += f"; no other row has more than p = {math.exp(-found.unseen_nats):.3g}"
+        proven += f"; all other rows have p of at most {math.exp(-found.unseen_nats):.3g}"
     rows: list[dict[str, Any]] = [
         {"rank": rank, "text": text, "p": math.exp(-nats), "nats": nats, "proven": rank <= found.n_proven}
         for rank, (text, nats) in enumerate(zip(found.texts, found.nats, strict=True), 1)
