@@ -36,7 +36,6 @@ from seqgen.counting import (
     thinned,
 )
 from seqgen.counting.frequent import count_occurrences
-from seqgen.counting.graph import distributions
 from seqgen.errors import CheckpointError
 from seqgen.tokenizers import BOS, EOS, PAD, CharTokenizer, Vocabulary
 
@@ -156,10 +155,7 @@ def after(blend, history):
 
 
 def all_distributions(graph):
-    levels = [graph.level(length) for length in range(graph.order)]
-    return np.concatenate(
-        [distributions(graph, level.start, level.stop) for level in levels if level.stop > level.start]
-    )
+    return dense_table(graph, graph.n_nodes)[0]
 
 
 def check_graph(part, vocabulary, order, histories):
@@ -534,7 +530,7 @@ def test_of_some_contexts_the_longest_is_followed(texts, order, size):
     graph = graph_of(part, vocabulary, order)
     dense_DV, after_DV = dense_table(graph, graph.n_nodes)
     probs_DV, following_DV = sparse_table(graph, np.arange(graph.n_nodes))
-    assert probs_DV == pytest.approx(dense_DV, abs=1e-7) and np.array_equal(following_DV, after_DV)
+    assert np.array_equal(probs_DV, dense_DV) and np.array_equal(following_DV, after_DV)
     nodes_D = np.sort(by_frequency(graph)[:size])
     probs_DV, following_DV = sparse_table(graph, nodes_D)
     assert np.array_equal(probs_DV, dense_DV[nodes_D])
@@ -707,10 +703,9 @@ def test_many_symbols_take_no_memory_of_their_own():
     finally:
         tracemalloc.stop()
     assert graph.n_nodes > 40_000 and peak < 100e6
-    some = range(0, graph.level(1).stop, 1000)
-    for node in some:
-        probs_V = distributions(graph, node, node + 1)[0].astype(np.float64)
-        probs_V = probs_V[probs_V > 0]
+    some = np.arange(0, graph.level(1).stop, 1000)
+    for node, row_V in zip(some, sparse_table(graph, some)[0].astype(np.float64), strict=True):
+        probs_V = row_V[row_V > 0]
         assert graph.entropy_R[node] == pytest.approx(-(probs_V * np.log(probs_V)).sum(), rel=1e-4)
 
 

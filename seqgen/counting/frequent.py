@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from seqgen.counting.graph import Graph
-from seqgen.tokenizers import BOS
+from seqgen.counting.graph import Graph, node_table
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -60,25 +59,10 @@ def sparse_table(graph: Graph, nodes_D: Integers) -> tuple[Floats, Integers]:
         graph: the counts.
         nodes_D: ascending, and with each node its shorter one.
     """
-    n_ids, place_R = graph.n_ids, np.full(graph.n_nodes, -1, dtype=np.int32)
+    place_R = np.full(graph.n_nodes, -1, dtype=np.int32)
     place_R[nodes_D] = np.arange(len(nodes_D))
     for length in range(1, graph.order):
         level = np.arange(graph.n_nodes)[graph.level(length)]
         left_out = level[place_R[level] < 0]
         place_R[left_out] = place_R[graph.shorter_R[left_out]]
-    probs_DV = np.tile(graph.base_V, (len(nodes_D), 1))
-    following_DV = np.zeros((len(nodes_D), n_ids), dtype=np.int32)
-    for length in range(graph.order):
-        here = slice(*np.searchsorted(graph.length_R[nodes_D], [length, length + 1]).tolist())
-        nodes = nodes_D[here]
-        if length:
-            shorter = place_R[graph.shorter_R[nodes]]
-            probs_DV[here], following_DV[here] = probs_DV[shorter], following_DV[shorter]
-        probs_DV[here] *= graph.mass_R[nodes][:, None]
-        rows, arcs = graph.arcs_of(nodes)
-        ids = graph.keys_A[arcs] % n_ids
-        probs_DV[here.start + rows, ids] += graph.probs_A[arcs]
-        following_DV[here.start + rows, ids] = place_R[graph.next_A[arcs]]
-    following_DV[:, graph.base_V == 0] = np.arange(len(nodes_D))[:, None]  # conditions and padding are not read
-    following_DV[:, BOS] = place_R[graph.begin]
-    return probs_DV, following_DV
+    return node_table(graph, nodes_D, place_R)

@@ -165,30 +165,6 @@ def _number_nodes(records: Records, orders: list[Order], counted: list[Counted])
     return found
 
 
-def distributions(graph: Graph, first: int, last: int, above_RV: Floats | None = None) -> Floats:
-    """Return the distributions of nodes ``first`` to ``last`` - 1, (R, V) float32.
-
-    Args:
-        graph: the counts.
-        first: a node.
-        last: the node after the last one, of the same length as the first.
-        above_RV: the distributions of all shorter nodes, if they are known; None: they are computed.
-    """
-    nodes = np.arange(first, last)
-    probs_RV = np.tile(graph.base_V, (len(nodes), 1))
-    length = int(graph.length_R[first])
-    chains: list[Integers] = [nodes]
-    while above_RV is None and len(chains) <= length:
-        chains.append(graph.shorter_R[chains[-1]])
-    if above_RV is not None and length:
-        probs_RV = above_RV[graph.shorter_R[nodes]]
-    for chain in reversed(chains):
-        probs_RV *= graph.mass_R[chain][:, None]
-        rows, arcs = graph.arcs_of(chain)
-        probs_RV[rows, graph.keys_A[arcs] % graph.n_ids] += graph.probs_A[arcs]
-    return probs_RV
-
-
 def dense_table(graph: Graph, n_dense: int) -> tuple[Floats, Integers]:
     """Return the distributions (D, V) of the first nodes, and the node (D, V) after each id, which may be any.
 
@@ -196,19 +172,32 @@ def dense_table(graph: Graph, n_dense: int) -> tuple[Floats, Integers]:
         graph: the counts.
         n_dense: D, all nodes up to some length.
     """
-    probs_DV = np.zeros((n_dense, graph.n_ids), dtype=np.float32)
-    following_DV = np.zeros((n_dense, graph.n_ids), dtype=np.int32)
-    source_A, id_A = np.divmod(graph.keys_A, graph.n_ids)
-    for length in range(int(graph.length_R[n_dense - 1]) + 1):
-        level = graph.level(length)
-        probs_DV[level] = distributions(graph, level.start, level.stop, probs_DV if length else None)
+    return node_table(graph, np.arange(n_dense), np.arange(graph.n_nodes, dtype=np.int32))
+
+
+def node_table(graph: Graph, nodes_D: Integers, place_R: Integers) -> tuple[Floats, Integers]:
+    """Return the distributions (D, V) of some nodes, and the place (D, V) of the node after each id.
+
+    Args:
+        graph: the counts.
+        nodes_D: ascending, and with each node its shorter one.
+        place_R: of all nodes; that of ``nodes_D`` is their row.
+    """
+    probs_DV = np.tile(graph.base_V, (len(nodes_D), 1))
+    following_DV = np.zeros((len(nodes_D), graph.n_ids), dtype=np.int32)
+    for length in range(graph.order):
+        here = slice(*np.searchsorted(graph.length_R[nodes_D], [length, length + 1]).tolist())
+        nodes = nodes_D[here]
         if length:
-            following_DV[level] = following_DV[graph.shorter_R[level]]
-        arcs = graph.arcs(level)
-        following_DV[source_A[arcs], id_A[arcs]] = graph.next_A[arcs]
-    unread_V = graph.base_V == 0  # conditions and padding
-    following_DV[:, unread_V] = np.arange(n_dense)[:, None]
-    following_DV[:, BOS] = graph.begin
+            shorter = place_R[graph.shorter_R[nodes]]
+            probs_DV[here], following_DV[here] = probs_DV[shorter], following_DV[shorter]
+        probs_DV[here] *= graph.mass_R[nodes][:, None]
+        rows, arcs = graph.arcs_of(nodes)
+        ids = graph.keys_A[arcs] % graph.n_ids
+        probs_DV[here.start + rows, ids] += graph.probs_A[arcs]
+        following_DV[here.start + rows, ids] = place_R[graph.next_A[arcs]]
+    following_DV[:, graph.base_V == 0] = place_R[nodes_D][:, None]  # conditions and padding are not read
+    following_DV[:, BOS] = place_R[graph.begin]
     return probs_DV, following_DV
 
 
