@@ -113,8 +113,14 @@ def warn(line: str) -> None:
 
 
 def show(view: RenderableType) -> None:
-    """Write a result for people to stdout; a table wider than the terminal is not cut."""
-    stdout().print(view, crop=False)
+    """Write a result for people to stdout; a table wider than the terminal is not cut, and in a pipe not filled up."""
+    console = stdout()
+    if session.stdout.isatty():
+        console.print(view, crop=False)
+        return
+    with console.capture() as captured:
+        console.print(view, crop=False)
+    session.stdout.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
 
 
 def show_json(value: Any) -> None:

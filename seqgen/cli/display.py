@@ -129,7 +129,7 @@ class TrainDisplay:
         prefix = rows[0]["text"][:2] if rows and rows[0]["text"][:2].isalnum() else ""
         files = plugin_options(run.settings)
         sample = f"seqgen sample {name} -n 20" + (f" --prefix {prefix}" if prefix else "") + files
-        further = "\n  ".join(["Next:", sample, f"seqgen evaluate {name}{files}", "seqgen list cells"])
+        further = "\n  ".join(["Next:", sample, f"seqgen evaluate {name}{files}", f"seqgen list cells{files}"])
         self._console.print(Text(further), soft_wrap=True)  # to be copied: never cut into two lines
 
 

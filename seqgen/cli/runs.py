@@ -151,7 +151,7 @@ def _by_part(settings: RunSettings) -> dict[str, str]:
     kinds = [kind for kind in _SHOWN if getattr(settings, kind) is not None]
     for part in (part for kind in kinds for part in (cells if kind == "cell" else [kind])):
         leaves = {name.removeprefix(f"{part}."): item for name, item in flat.items() if name.startswith(f"{part}.")}
-        found = {name.removeprefix("options."): value for name, value in leaves.items() if value is not None}
+        found = {name.removeprefix("options."): value for name, value in leaves.items() if value not in (None, [])}
         said = [f"{name}={_short(value)}" for name, value in found.items() if name != "name"]
         lines[part] = " ".join([*([found["name"]] if "name" in found else []), *said])
     lines["plugins"] = ", ".join(f"{plugin['package']} {plugin['version']}" for plugin in settings.plugins)
