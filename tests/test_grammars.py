@@ -122,6 +122,17 @@ def test_a_symbol_that_is_rare_everywhere_is_expected_in_each_state(brackets):
     assert outside_V[close] < share and inside_V[a] == pytest.approx(0.5, abs=0.01)
 
 
+def test_a_few_visits_say_what_occurs_in_a_state(brackets):
+    of = make(CharTokenizer("(abc)"), seed=4, hidden=4)
+    one = Sampler(*of, SampleConfig(max_length=6))
+    automaton = one.constrained([tabulate_for(Brackets(), of[1], "brackets")]).automaton()
+    ids = [of[1].encode(row) for row in [*["a" * 9] * 4000, *["(b)"] * 30]]
+    contexts = contexts_by_state(automaton, np.concatenate(ids), np.array([len(row) for row in ids]))
+    opened = int(automaton.next(0, of[1].encode("(")[0]))
+    b, close = (int(of[1].encode(letter)[0]) for letter in "b)")
+    assert contexts.probs_DV[opened, [b, close]] == pytest.approx([0.5, 0.5], abs=0.02)
+
+
 def test_classes_of_symbols_give_the_same_look_ahead(brackets, monkeypatch):
     """Symbols that the automaton treats alike are one in the computation."""
     of = make(CharTokenizer("(abcd)"), seed=4, hidden=4)

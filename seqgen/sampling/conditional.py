@@ -147,9 +147,9 @@ class _Chooser:
         first = [row for row in itertools.islice(trial, _FIRST) if sampler.satisfies(row)]
         found: dict[str, Any] = {"by": "", "n_kept": len(first), "n_tried": _FIRST}
         varies = sampler.settings.temperature > _GREEDY
-        if varies and self._needs_grammar(first):
+        valid = self._valid(first)
+        if varies and self._needs_grammar(valid):
             assert self._grammar is not None
-            valid = [row for row in first if self._grammar.is_valid(row.text)]
             if (bound := _try(lambda: self._by_grammar, len(valid))) is not None:
                 return found | bound | {"by": "grammar", "excluded": self._grammar.excluded}
             found["misfit"] = self._grammar.misfit
@@ -162,11 +162,16 @@ class _Chooser:
             found |= {"n_kept": len(first) + more, "n_tried": PILOT}
         return found | {"by": "rejection" if found["n_kept"] >= _LEAST * found["n_tried"] else ""}
 
-    def _needs_grammar(self, rows: Sequence[Sample]) -> bool:
-        """Return whether trial rows show that few are valid, and that the grammar accepts those."""
+    def _valid(self, rows: Sequence[Sample]) -> list[str]:
+        """Return the trial rows that come to an end and are valid."""
+        if self._grammar is None:
+            return []
+        return [row.text for row in rows if not self._sampler.is_cut(row) and self._grammar.is_valid(row.text)]
+
+    def _needs_grammar(self, valid: Sequence[str]) -> bool:
+        """Return whether the valid trial rows are few, and accepted by the grammar."""
         if self._grammar is None:
             return False
-        valid = [row.text for row in rows if not self._sampler.is_cut(row) and self._grammar.is_valid(row.text)]
         if len(valid) >= _ENOUGH_VALID * _FIRST:
             return False
         return self._grammar.count_excluded(valid) <= MAX_EXCLUDED * len(valid) + _BY_CHANCE

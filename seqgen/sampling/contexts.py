@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 _FEW = 1e-12  # the least share of a symbol, so that none is ruled out by rounding
 _UNSEEN = 0.5  # times that an id is taken to have been seen, in all states, if it was not
-_PRIOR = 0.5  # of how much more often an id occurs in a state than in all: times that it is added to both counts
+_OF_ALL = 1.0  # ids that the distribution of all states adds to the counts of one
+_RARE = 2e-4  # share of an id in all states, up to which no state makes it rarer than that
 
 
 @dataclass(frozen=True)
@@ -65,8 +66,8 @@ def contexts_by_state(
 ) -> Contexts:
     """Return the states of an automaton as contexts, with the distributions that rows have in them.
 
-    An id that is rare in all states has about the same probability in each, since a few rows cannot tell where it
-    occurs: with next to none, look-ahead would never wait for it, and trial rows would not show what is missed.
+    An id that was hardly ever seen has in no state a lower probability than in all, since a few rows cannot tell where
+    it occurs: with next to none, look-ahead would never wait for it, and trial rows would not show what is missed.
 
     Args:
         automaton: in state 0 before the first symbol of a row.
@@ -86,6 +87,7 @@ def contexts_by_state(
         state_N[here_N] = next_SV[state_N[here_N], ids]
     all_V = np.where(automaton.allowed_V, np.maximum(counts_SV.sum(0), _UNSEEN), 0)
     all_V /= all_V.sum()
-    expected_SV = counts_SV.sum(1, keepdims=True) * all_V
-    probs_SV = all_V * (counts_SV + _PRIOR) / (expected_SV + _PRIOR)
+    probs_SV = np.where(automaton.allowed_V, counts_SV + _OF_ALL * all_V, 0)
+    probs_SV /= probs_SV.sum(1, keepdims=True)
+    probs_SV = np.maximum(probs_SV, np.where(all_V <= _RARE, all_V, 0))
     return Contexts(probs_SV / probs_SV.sum(1, keepdims=True), next_SV, 0)

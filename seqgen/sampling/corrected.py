@@ -139,10 +139,10 @@ class LookAheadSampler(Sampler):
     def best_power(self, seed: int) -> float:
         """Return the power of h of which most rows of a seed would be kept.
 
-        Powers are passed over whose rows miss some that others sample: with them, acceptance appears to be rarer.
+        A power is passed over if its rows satisfy the constraint significantly more rarely, by their mean weight, than
+        those of another: it hardly samples some kind of rows.
         """
-        kept: dict[float, float] = {}
-        likely: dict[float, tuple[float, float]] = {}
+        kept, tried = dict[float, float](), dict[float, Floats]()
         for power in POWERS:
             other = self.raised(power).reseeded(seed)
             log_weights_N, n_chars = np.empty(0), 0
@@ -151,7 +151,11 @@ class LookAheadSampler(Sampler):
                 log_weights_N, n_chars = np.append(log_weights_N, log_weights_W), n_chars + _count_chars(rows)
             bound = fit_bound(log_weights_N, _TRIED_ABOVE)
             kept[power] = 0.0 if bound is None else bound.kept
-            likely[power] = _likely_mean(np.exp(log_weights_N))
+            tried[power] = log_weights_N
+        heaviest = max(float(log_weights_N.max()) for log_weights_N in tried.values())
+        if heaviest == -math.inf:
+            return POWERS[0]
+        likely = {power: _likely_mean(np.exp(log_weights_N - heaviest)) for power, log_weights_N in tried.items()}
         highest = max(lower for lower, _ in likely.values())
         return max(POWERS, key=lambda power: (likely[power][1] >= highest, kept[power]))
 
@@ -251,8 +255,9 @@ class LookAheadSampler(Sampler):
 
 
 def _likely_mean(weights_N: Floats) -> tuple[float, float]:
-    """Return the mean of weights, less and plus some of its standard errors."""
+    """Return the mean of weights, less and plus some of its standard errors; of one weight nothing is known."""
     mean, error = float(weights_N.mean()), float(weights_N.std()) / math.sqrt(len(weights_N))
+    error = error if len(weights_N) > 1 else math.inf
     return mean - _ERRORS * error, mean + _ERRORS * error
 
 
