@@ -158,6 +158,8 @@ def test_runs_are_found_by_folder_name_and_age(tiny_run, tmp_path):
         find_run("old", tmp_path / "nowhere")
     shutil.copytree(tiny_run.path, tmp_path / "newest")  # as by --out newest
     (tmp_path / "link").symlink_to(base / "old", target_is_directory=True)  # of which nothing is known
+    shutil.copytree(tiny_run.path, tmp_path / "exported")
+    (tmp_path / "exported" / "metrics.jsonl").unlink()
     assert [run.name for run in list_runs(base)] == ["new", "old", "broken"]
     assert [run.name for run in list_runs(base, beside=True)] == ["newest", "new", "old", "broken"]
     assert find_run(None, base).path == tmp_path / "newest"

@@ -177,7 +177,7 @@ def mistakes(words, run, tmp_path):
             ("sample", run, "--prefix", "anÄ"), 2, "'Ä' (U+00C4) at position 2; the nearest known ones are 'a'",
         ),
         "no such run": (("sample", "nope"), 2, "no run 'nope'"),
-        "no runs": (("sample",), 2, "seqgen train"),
+        "no sound run": (("sample",), 4, "model.safetensors"),
         "no such step": (("sample", run, "--checkpoint", 7), 4, "no checkpoint of step 7"),
         "truncated": (("sample", damaged), 4, "model.safetensors"),
         "flipped bit": (("sample", flipped), 4, "model.safetensors"),
@@ -247,6 +247,10 @@ def test_list_show_plugins_runs(cli, words, in_tmp):
     assert cli("runs", in_tmp / "runs").out == cli("runs", "runs").out == cli("runs").out
     assert json.loads(cli("runs", in_tmp, "--json").out) == []
     assert "is a run: seqgen show run runs/words-vanilla-001 shows it" in cli("runs", "runs/words-vanilla-001").err
+    shutil.copytree(in_tmp / "runs" / "words-vanilla-001", in_tmp / "words-vanilla-001")  # by that name it is this one
+    both = json.loads(cli("runs", "--json").out)
+    assert [row["run"] for row in both] == ["runs/words-vanilla-001", "words-vanilla-001"]
+    shutil.rmtree(in_tmp / "words-vanilla-001")
     nowhere = cli("runs", "elsewhere")
     assert nowhere.code == 2 and nowhere.err == "seqgen: no folder 'elsewhere' to list runs of\n"
     shown = json.loads(cli("show", "run", "--json").out)

@@ -159,7 +159,8 @@ def list_runs(base: Path, *, beside: bool = False) -> list[RunFolder]:
 
     Args:
         base: the folder.
-        beside: whether run folders next to it count too, where ``--out NAME`` puts them; links to folders do not.
+        beside: whether run folders next to it count too, where ``--out NAME`` puts them; links to folders do not, nor
+            exported runs, which have no log.
     """
 
     def created(run: RunFolder) -> tuple[str, str]:
@@ -169,11 +170,20 @@ def list_runs(base: Path, *, beside: bool = False) -> list[RunFolder]:
             data = None
         return (str(data.get("created", "")) if isinstance(data, dict) else "", run.name)
 
-    paths = list(base.iterdir()) if base.is_dir() else []
-    if beside and base.parent.is_dir():
-        paths += [path for path in base.parent.iterdir() if not path.is_symlink()]
-    paths = [path for path in paths if path.name[0] != "."]
+    paths = [path for path in base.iterdir() if path.name[0] != "."] if base.is_dir() else []
+    paths += [path for path in _folders(base.parent) if (path / METRICS).is_file()] if beside else []
     return sorted((RunFolder(path) for path in paths if _is_run(path)), key=created, reverse=True)
+
+
+def _folders(path: Path) -> list[Path]:
+    """Return the folders in a folder, but for hidden ones and links; none if it cannot be listed."""
+    try:
+        with os.scandir(path) as entries:
+            return [
+                Path(entry.path) for entry in entries if entry.name[0] != "." and entry.is_dir(follow_symlinks=False)
+            ]
+    except OSError:
+        return []
 
 
 def find_run(name: str | Path | None, base: Path, *, unfinished: bool = False) -> RunFolder:
@@ -187,8 +197,8 @@ def find_run(name: str | Path | None, base: Path, *, unfinished: bool = False) -
     Raises:
         NoSuchRun: there is no such run.
     """
-    runs = list_runs(base, beside=True)
     if name is None:
+        runs = list_runs(base, beside=True)
         found = next((run for run in runs if unfinished and (state := _state(run)) and not state["ended"]), None)
         found = found or next((run for run in runs if _state(run)), None)
         if found is None:
@@ -200,7 +210,8 @@ def find_run(name: str | Path | None, base: Path, *, unfinished: bool = False) -
                 return RunFolder(path)
         if Path(name).is_dir():
             raise NoSuchRun(f"{str(name)!r} is not a run folder: it has no {RUN}")
-    raise NoSuchRun(f"no run {str(name)!r:.200}{_available_runs([run.name for run in runs], str(name), base)}")
+    names = [run.name for run in list_runs(base, beside=True)]
+    raise NoSuchRun(f"no run {str(name)!r:.200}{_available_runs(names, str(name), base)}")
 
 
 def _state(run: RunFolder) -> dict[str, Any] | None:

@@ -112,15 +112,19 @@ def warn(line: str) -> None:
     say(f"seqgen: {line}", always=True)
 
 
-def show(view: RenderableType) -> None:
-    """Write a result for people to stdout; a table wider than the terminal is not cut, and in a pipe not filled up."""
-    console = stdout()
-    if session.stdout.isatty():
+def print_view(console: Console, view: RenderableType) -> None:
+    """Write something to a console; in a pipe lines are not filled up to the longest one."""
+    if console.file.isatty():
         console.print(view, crop=False)
         return
     with console.capture() as captured:
         console.print(view, crop=False)
-    session.stdout.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
+    console.file.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
+
+
+def show(view: RenderableType) -> None:
+    """Write a result for people to stdout; a table wider than the terminal is not cut."""
+    print_view(stdout(), view)
 
 
 def show_json(value: Any) -> None:

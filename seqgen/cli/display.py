@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import shlex
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -15,7 +16,7 @@ from rich.text import Text
 from seqgen import training
 from seqgen.api.missing_plugin import plugin_options
 from seqgen.checkpoint import RUNS
-from seqgen.cli.common import say, session, stderr, warn, write
+from seqgen.cli.common import print_view, say, session, stderr, warn, write
 from seqgen.errors import SeqgenError, one_line
 from seqgen.render import samples_table, sparkline
 from seqgen.render.progress import MANY_RECORDS, evaluating_line, event_lines, progress_line, reading_line
@@ -123,8 +124,8 @@ class TrainDisplay:
             )
             view.append(Text(f"blended   with {' and '.join(mixed)}, {how}"))
         view.append(samples_view(rows, run, self._console))
-        self._console.print(Group(*view))
-        short = run.path.resolve().parent == RUNS.resolve()
+        print_view(self._console, Group(*view))
+        short = run.path.resolve().parent == RUNS.resolve() and not Path(run.folder.name).exists()
         name = shlex.quote(run.folder.name if short else str(run.path))
         prefix = rows[0]["text"][:2] if rows and rows[0]["text"][:2].isalnum() else ""
         files = plugin_options(run.settings)

@@ -158,7 +158,7 @@ def test_what_is_finished_is_not_trained_again(words, in_tmp):
     assert len(kept["runs"]) == 4 and [row["cell"] for row in kept["rows"]] == ["vanilla"]
     judged = bench(words, "vanilla", **QUICK, part="test", out=first.folder)
     assert made(first.folder) == after and judged.rows[0]["bits_per_char"] != bits["vanilla"]
-    with pytest.raises(UsageError, match=r"train\.steps 12, not 13; pass another --out"):
+    with pytest.raises(UsageError, match=r"train\.steps 12, not with train\.steps 13; pass another --out"):
         bench(words, "vanilla", **{**QUICK, "steps": 13}, out=first.folder)
     assert made(first.folder) == after
 
