@@ -160,7 +160,9 @@ def test_auto_blends_where_counts_help(corpus, blended, tmp_path):
 
 
 def test_auto_counts_some_of_very_many_symbols_and_ngram_all(corpus, blended, tmp_path, monkeypatch):
-    monkeypatch.setattr("seqgen.api.run_metadata._MAX_COUNTED", 100)
+    monkeypatch.setattr("seqgen.api.run_metadata._PART_COUNTED", 100)
+    plain = train(corpus, tmp_path / "plain", blend="auto")  # of a list that is not large
+    monkeypatch.setattr("seqgen.api.run_metadata._MAX_COUNTED", 150)
     auto, ngram = (train(corpus, tmp_path / blend, blend=blend) for blend in ("auto", "ngram"))
     part = encoded_part(blended, "train")
     assert len(part.flat) > 150
@@ -168,6 +170,7 @@ def test_auto_counts_some_of_very_many_symbols_and_ngram_all(corpus, blended, tm
     assert (auto.path / NGRAM).read_bytes() == dump_counts(some)
     assert some.records is None and whole.records is not None and auto.state["kept_share"] is None
     assert (ngram.path / NGRAM).read_bytes() == dump_counts(whole) != dump_counts(some)
+    assert (plain.path / NGRAM).read_bytes() == dump_counts(whole)
     assert isinstance(auto.model, Blend) and len(seqgen.resume(auto.path).sample(5)) == 5
     again, all_again = seqgen.refit(auto.path), seqgen.refit(ngram.path)
     assert again.model.graph.n_nodes < all_again.model.graph.n_nodes and again.state["gate"] == auto.state["gate"]

@@ -38,7 +38,8 @@ _DROPOUT = ((30_000, 0.5), (150_000, 0.3), (1_000_000, 0.2), (math.inf, 0.1))
 _SHORT_TEXT = 20_000  # training symbols of one long text below which its defaults stay
 _LEAST_HELD_OUT = 5  # records that decide on blending
 
-_MAX_COUNTED = 2_000_000  # symbols that are counted unless all are asked for
+_MAX_COUNTED = 4_000_000  # symbols, of which all are counted; of more only a part, unless all are asked for
+_PART_COUNTED = 2_000_000  # symbols of such a part: four million take 400 MB while they are counted
 _MAX_WIDTH = 65_536
 _TRIES = 64  # widths in a row that a model may refuse, as attention heads that must divide them do
 _STREAM_LENGTH = 500  # symbols of a sample of one long text, unless asked otherwise
@@ -245,12 +246,13 @@ def run_files(settings: RunSettings, data: EncodedCorpus) -> tuple[dict[str, byt
     files = {"tokenizer.json": described, "run.json": dump_json(settings.model_dump(mode="json"))}
     if settings.train.blend == "none":
         return files, None
-    from seqgen.counting import count_part, dump_counts
+    from seqgen.counting import count_part, count_symbols, dump_counts
 
     refit = settings.refit  # whose first run was not large, if it lowers what training records have
     large = settings.train.blend == "auto" and (refit is None or refit.kept_share is None)
-    most = _MAX_COUNTED if large else None  # counting all of very many takes minutes
-    counts = count_part(data.encoded["train"], data.vocabulary, most)
+    part = data.encoded["train"]
+    large = large and count_symbols(part) > _MAX_COUNTED
+    counts = count_part(part, data.vocabulary, _PART_COUNTED if large else None)
     give_back_memory()  # counting takes twice what the counts do
     return files | {NGRAM: dump_counts(counts)}, counts
 

@@ -10,7 +10,14 @@ from seqgen.counting.graph import Graph, build_graph, dense_table
 from seqgen.counting.kneser_ney import MAX_ORDER, Records, choose_order, leave_out_by_order
 from seqgen.counting.log_linear import FLOOR, N_FEATURES, NEUTRAL, SHARP, exponents, mix, node_features
 from seqgen.counting.mixture import Mixture
-from seqgen.counting.records import N_BLOCKS, records_of_part, records_of_rows, records_of_texts, thinned
+from seqgen.counting.records import (
+    N_BLOCKS,
+    count_symbols,
+    records_of_part,
+    records_of_rows,
+    records_of_texts,
+    thinned,
+)
 from seqgen.counting.repeats import N_REPEAT_FEATURES, Repeats, blend_of, count_matches, fit_repeats, network_of
 
 __all__ = [
@@ -38,6 +45,7 @@ __all__ = [
     "count_matches",
     "count_part",
     "count_records",
+    "count_symbols",
     "cross_fit",
     "cross_fitted",
     "dense_table",

@@ -157,7 +157,7 @@ class _Objective:
         return [(self._limited(weights_2F + change_2F), gain) for change_2F, gain in steps]
 
     def _limited(self, weights_2F: Tensor) -> Tensor:
-        """Return the weights, of which the constant of v has limits if exponents are sharp."""
+        """Return the weights of scaled features; if exponents are sharp, the constant of v, their mean, has limits."""
         if self._sharp:
             weights_2F = weights_2F.clone()
             weights_2F[1, -1] = weights_2F[1, -1].clamp(*_SHARP_LIMITS)

@@ -13,7 +13,7 @@ A symbol that one of both considers impossible is improbable in the product, unl
 every corpus that was measured is lower than that of a sum. Counts see no syntax: samples of a sum break it often, those
 of a product less often, but with fitted exponents still more often than those of the network. Sharp exponents leave the
 network its say: a is 0.9, and only v is fitted, under a prior ten times as strong, so that b differs little between
-symbols; on average it is 0.1 to 0.9. The sum of both is then 1 or more, which makes the product sharper than both, as a
+symbols. Its mean is 0.1 to 0.9, so that the mean of a + b is 1 or more, which makes the product sharper than both, as a
 lower temperature does. Samples of trained networks break a syntax less often than without counts, and the loss is
 between that of the network and that of fitted exponents.
 

@@ -22,6 +22,11 @@ N_BLOCKS = 64
 _PLACES = 1024  # of a file, from which records are read
 
 
+def count_symbols(part: Encoded | Stream) -> int:
+    """Return the number of symbols of a part, the marks of records counted."""
+    return len(part) if isinstance(part, Stream) else len(part.flat)
+
+
 def thinned(part: Encoded | Stream, most: int) -> Encoded | Stream:
     """Return some of the symbols of a part: records from all over it; the beginnings of 64 blocks of a long text.
 
@@ -30,16 +35,14 @@ def thinned(part: Encoded | Stream, most: int) -> Encoded | Stream:
         most: about how many symbols, the marks of records counted; no record has more than a quarter of them, unless
             there are no others.
     """
+    size = count_symbols(part)
+    if size <= most:
+        return part
     if isinstance(part, Stream):
-        size = len(part)
-        if size <= most:
-            return part
         starts = [size * block // N_BLOCKS for block in range(N_BLOCKS)]
         flat_S = np.concatenate([np.array(part.flat_S[start : start + most // N_BLOCKS]) for start in starts])
         return Stream(flat_S, round(part.n_chars * len(flat_S) / size))
-    if len(part.flat) <= most:
-        return part
-    rows_K = _spread(len(part), max(1, len(part) * most // len(part.flat)))
+    rows_K = _spread(len(part), max(1, len(part) * most // size))
     few_K = rows_K[part.lengths_N[rows_K] <= most // 4]  # one of them must not be all that is counted
     return part.copy(few_K if len(few_K) else rows_K[:1])
 
