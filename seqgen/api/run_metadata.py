@@ -39,7 +39,7 @@ _SHORT_TEXT = 20_000  # training symbols of one long text below which its defaul
 _LEAST_HELD_OUT = 5  # records that decide on blending
 
 _MAX_COUNTED = 4_000_000  # symbols, of which all are counted; of more only a part, unless all are asked for
-_PART_COUNTED = 2_000_000  # symbols of such a part: four million take 400 MB while they are counted
+_PART_COUNTED = 2_000_000  # symbols of such a part: four million take 230 MB and more while they are counted
 _MAX_WIDTH = 65_536
 _TRIES = 64  # widths in a row that a model may refuse, as attention heads that must divide them do
 _STREAM_LENGTH = 500  # symbols of a sample of one long text, unless asked otherwise
