@@ -136,33 +136,36 @@ class LookAhead:
             TooLarge: there are too many pairs even with one context.
         """
         self._free_S = np.zeros(len(self._automaton.distance_S), dtype=np.bool_)
-
-        def pairs_of(contexts: Contexts) -> Ints | None:
-            return self._reachable(contexts, contexts.after(prefix), most)
-
         whole = counts if isinstance(counts, Contexts) else None
         if isinstance(counts, Graph) and counts.n_nodes <= most:
             whole = contexts_of(counts, np.arange(counts.n_nodes))
-        if whole is not None and (codes_P := pairs_of(whole)) is not None:
-            return whole, codes_P
-        if not isinstance(counts, Graph):
-            raise TooLarge
-        self._free_S = find_free(self._automaton)
-        if whole is not None and self._free_S.any() and (codes_P := pairs_of(whole)) is not None:
-            return whole, codes_P
-        nodes_N = by_frequency(counts, _LEAST_TIMES)
-        found, size, fits, most_size = None, 1, 0, len(nodes_N)
-        while size > _WORTH * fits:
-            contexts = contexts_of(counts, nodes_N[:size])
-            if (codes_P := pairs_of(contexts)) is not None:
-                found, fits = (contexts, codes_P), size
-                size = min(most * size // len(codes_P), most_size)
-            else:
-                most_size = size - 1
-                size = (fits + size) // 2
+        found = None if whole is None else self._with_pairs(whole, prefix, most)
+        if found is None and isinstance(counts, Graph):
+            self._free_S = find_free(self._automaton)
+            if whole is not None and self._free_S.any():
+                found = self._with_pairs(whole, prefix, most)
+            found = found or self._most_frequent(counts, prefix, most)
         if found is None:
             raise TooLarge
         return found
+
+    def _most_frequent(self, graph: Graph, prefix: list[int], most: int) -> tuple[Contexts, Ints] | None:
+        """Return about as many of the most frequent contexts as have at most ``most`` pairs, and these."""
+        nodes_N = by_frequency(graph, _LEAST_TIMES)
+        found, size, fits, most_size = None, 1, 0, len(nodes_N)
+        while size > _WORTH * fits:
+            if (tried := self._with_pairs(contexts_of(graph, nodes_N[:size]), prefix, most)) is not None:
+                found, fits = tried, size
+                size = min(most * size // len(tried[1]), most_size)
+            else:
+                most_size = size - 1
+                size = (fits + size) // 2
+        return found
+
+    def _with_pairs(self, contexts: Contexts, prefix: list[int], most: int) -> tuple[Contexts, Ints] | None:
+        """Return contexts and the codes of their pairs; None if there are more than ``most``."""
+        codes_P = self._reachable(contexts, contexts.after(prefix), most)
+        return None if codes_P is None else (contexts, codes_P)
 
     def _reachable(self, contexts: Contexts, context: int, most: int) -> Ints | None:
         """Return the codes of the pairs (q, c) that rows can reach, ascending; None if there are more than ``most``."""
