@@ -187,20 +187,23 @@ class Blend(nn.Module):
         return self._searched(ids_B, node_B), position_B
 
     def _searched(self, ids_B: Tensor, node_B: Tensor) -> Tensor:
+        """Return the nodes after ids: by the arcs of the longest context that has one, or a row of the table."""
         n_ids, last = self.graph.n_ids, len(self.keys_A) - 1
-        special_B = (ids_B == BOS) | (self.penalty_V[ids_B] != 0)
-        done_B, at_B = special_B.clone(), node_B
-        found_B = torch.where(ids_B == BOS, self.graph.begin, node_B)
-        for _ in range(self.graph.order):
+        stays_B = (self.penalty_V.index_select(0, ids_B) != 0) & (ids_B != BOS)
+        at_B, found_B = node_B, node_B
+        open_B = (at_B >= self._n_dense) & ~stays_B & (ids_B != BOS)
+        searched_B = torch.zeros_like(open_B)
+        while bool(open_B.any()):
             keys_B = at_B * n_ids + ids_B
             place_B = torch.searchsorted(self.keys_A, keys_B).clamp_(max=last)
-            hit_B = (self.keys_A[place_B] == keys_B) & ~done_B
+            hit_B = (self.keys_A[place_B] == keys_B) & open_B
             found_B = torch.where(hit_B, self.next_A[place_B].long(), found_B)
-            done_B |= hit_B
-            found_B = torch.where(~done_B & (at_B == 0), 0, found_B)
-            done_B |= at_B == 0
-            at_B = self.shorter_R[at_B].long()
-        return found_B
+            searched_B |= hit_B
+            at_B = torch.where(open_B & ~hit_B, self.shorter_R[at_B].long(), at_B)
+            open_B &= ~hit_B & (at_B >= self._n_dense)
+        row_B = torch.where(at_B < self._n_dense, at_B, 0)
+        listed_B = self.following_DV.view(-1)[row_B * n_ids + ids_B].long()
+        return torch.where(searched_B | stays_B, found_B, listed_B)
 
     def _mixed(self, logits_NV: Tensor, node_N: Tensor, position_N: Tensor) -> Tensor:
         """Return the log probabilities of the mixture."""
@@ -227,25 +230,32 @@ class Blend(nn.Module):
         return self.ngram_probs(node_N).clamp(min=_TINY).log()
 
     def ngram_probs(self, node_N: Tensor) -> Tensor:
-        """Return the distributions (N, V) of nodes."""
+        """Return the distributions (N, V) of nodes.
+
+        That of a node is its own arcs, and its mass times the distribution of its shorter node: of those that have no
+        row in the table, all arcs are added at once, each times the masses of the longer nodes.
+        """
         if self.has_table:
             return self.probs_DV.index_select(0, node_N)
         chain = [node_N]
         while bool((chain[-1] >= self._n_dense).any()):
             chain.append(torch.where(chain[-1] >= self._n_dense, self.shorter_R[chain[-1]].long(), chain[-1]))
-        probs_NV = self.probs_DV.index_select(0, chain[-1])
-        for longer_N, shorter_N in zip(chain[-2::-1], chain[:0:-1], strict=True):
-            rows_M = (longer_N != shorter_N).nonzero().squeeze(1)
-            node_M = longer_N[rows_M]
-            probs_NV[rows_M] *= self.mass_R[node_M, None]
-            starts_M = self.starts_R[node_M].long()
-            counts_M = self.starts_R[node_M + 1] - starts_M
-            place_A = torch.repeat_interleave(starts_M - counts_M.cumsum(0) + counts_M, counts_M)
-            arcs_A = place_A + torch.arange(len(place_A), device=place_A.device)
-            cells_A = (
-                torch.repeat_interleave(rows_M, counts_M) * self.graph.n_ids + self.keys_A[arcs_A] % self.graph.n_ids
-            )
-            probs_NV.view(-1)[cells_A] += self.probs_A[arcs_A]
+        probs_NV = self.probs_DV.index_select(0, chain.pop())
+        if not chain:
+            return probs_NV
+        node_NL = torch.stack(chain, 1)  # the longest first
+        searched_NL = node_NL >= self._n_dense
+        product_NL = torch.where(searched_NL, self.mass_R[node_NL], 1.0).cumprod(1)
+        probs_NV *= product_NL[:, -1:]
+        longer_NL = torch.cat((torch.ones_like(product_NL[:, :1]), product_NL[:, :-1]), 1)
+        rows_M, node_M = searched_NL.nonzero()[:, 0], node_NL[searched_NL]
+        starts_M = self.starts_R[node_M].long()
+        counts_M = self.starts_R[node_M + 1] - starts_M
+        place_A = torch.repeat_interleave(starts_M - counts_M.cumsum(0) + counts_M, counts_M)
+        arcs_A = place_A + torch.arange(len(place_A), device=place_A.device)
+        cells_A = torch.repeat_interleave(rows_M, counts_M) * self.graph.n_ids + self.keys_A[arcs_A] % self.graph.n_ids
+        shares_A = self.probs_A[arcs_A] * torch.repeat_interleave(longer_NL[searched_NL], counts_M)
+        probs_NV.view(-1).index_add_(0, cells_A, shares_A)
         return probs_NV
 
 
