@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import base64
 import functools
-import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -34,6 +33,7 @@ PILOT = 1000
 """Trial rows that are sampled freely, at most."""
 _FIRST = 200  # those that show whether free sampling is good enough
 _ENOUGH, _LEAST = 0.1, 0.002  # shares of free rows: from which nothing else is tried, and for which no mask is needed
+_CLEAR = 10  # times the latter, at which the first trial rows are enough to see that
 _ENOUGH_VALID = 0.2  # the first of these, where there is a domain's automaton
 MAX_EXCLUDED = 0.1
 """The share of valid texts that may be beyond the bounds of a domain's automaton."""
@@ -143,8 +143,8 @@ class _Chooser:
     def choose(self) -> dict[str, Any]:
         """Return the arguments of ``way``."""
         sampler = self._sampler
-        trial = sampler.as_rejection_sampler(PILOT_SEED).rows()
-        first = [row for row in itertools.islice(trial, _FIRST) if sampler.satisfies(row)]
+        trial = sampler.as_rejection_sampler(PILOT_SEED)
+        first = [row for row in trial.take(_FIRST) if sampler.satisfies(row)]
         found: dict[str, Any] = {"by": "", "n_kept": len(first), "n_tried": _FIRST}
         varies = sampler.settings.temperature > _GREEDY
         valid = self._valid(first)
@@ -158,8 +158,9 @@ class _Chooser:
         if len(first) < _ENOUGH * _FIRST:
             if varies and (bound := _try(lambda: self._by_counts, len(first))) is not None:
                 return found | bound | {"by": "counts"}
-            more = sum(map(sampler.satisfies, itertools.islice(trial, PILOT - _FIRST)))
-            found |= {"n_kept": len(first) + more, "n_tried": PILOT}
+            if len(first) < _CLEAR * _LEAST * _FIRST:
+                more = sum(map(sampler.satisfies, trial.take(PILOT - _FIRST, first=_FIRST)))
+                found |= {"n_kept": len(first) + more, "n_tried": PILOT}
         return found | {"by": "rejection" if found["n_kept"] >= _LEAST * found["n_tried"] else ""}
 
     def _valid(self, rows: Sequence[Sample]) -> list[str]:

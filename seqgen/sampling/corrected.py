@@ -145,10 +145,11 @@ class LookAheadSampler(Sampler):
         kept, tried = dict[float, float](), dict[float, Floats]()
         for power in POWERS:
             other = self.raised(power).reseeded(seed)
-            log_weights_N, n_chars = np.empty(0), 0
-            while len(log_weights_N) < _TRIED and n_chars < _TRIED_CHARS:
-                log_weights_W, _, rows = other.weighted(len(log_weights_N), min(_TRIED, self._width))
-                log_weights_N, n_chars = np.append(log_weights_N, log_weights_W), n_chars + _count_chars(rows)
+            log_weights_N, _, rows = other.weighted(0, min(_FIRST, self._width))
+            more = min(_TRIED, _TRIED_CHARS * len(rows) // max(_count_chars(rows), 1)) - len(rows)
+            if more >= len(rows):
+                log_weights_W, _, _ = other.weighted(len(rows), min(more, self._width))
+                log_weights_N = np.append(log_weights_N, log_weights_W)
             bound = fit_bound(log_weights_N, _TRIED_ABOVE)
             kept[power] = 0.0 if bound is None else bound.kept
             tried[power] = log_weights_N
