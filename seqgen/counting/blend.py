@@ -255,7 +255,10 @@ class Blend(nn.Module):
         arcs_A = place_A + torch.arange(len(place_A), device=place_A.device)
         cells_A = torch.repeat_interleave(rows_M, counts_M) * self.graph.n_ids + self.keys_A[arcs_A] % self.graph.n_ids
         shares_A = self.probs_A[arcs_A] * torch.repeat_interleave(longer_NL[searched_NL], counts_M)
-        probs_NV.view(-1).index_add_(0, cells_A, shares_A)
+        if probs_NV.is_cpu:
+            probs_NV.view(-1).index_add_(0, cells_A, shares_A)
+        else:  # which adds in no fixed order on a GPU, so that rows would differ from call to call
+            probs_NV.view(-1).index_put_((cells_A,), shares_A, accumulate=True)
         return probs_NV
 
 
