@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import random
 import shutil
+from pathlib import Path
 
 import pytest
 import torch
@@ -162,7 +164,10 @@ def test_runs_are_found_by_folder_name_and_age(tiny_run, tmp_path):
     (tmp_path / "exported" / "metrics.jsonl").unlink()
     assert [run.name for run in list_runs(base)] == ["new", "old", "broken"]
     assert [run.name for run in list_runs(base, beside=True)] == ["newest", "new", "old", "broken"]
-    assert find_run(None, base).path == tmp_path / "newest"
+    with contextlib.chdir(tmp_path):
+        assert find_run(None, Path("runs")).path == Path("newest")
+        with pytest.raises(NoSuchRun, match="are newest, new, old, broken"):
+            find_run("other", Path("runs"))
 
 
 def test_a_few_runs_are_named_to_who_asks_for_none_of_them(tmp_path):

@@ -190,15 +190,16 @@ def find_run(name: str | Path | None, base: Path, *, unfinished: bool = False) -
     """Find the run folder that a user names.
 
     Args:
-        name: a folder, or a name under ``base``; None for the newest run with a checkpoint, in ``base`` or beside it.
-        base: the folder that contains the runs.
+        name: a folder, or a name under ``base``; None for the newest run with a checkpoint.
+        base: the folder that contains the runs; those beside it count too if it is relative to the current folder.
         unfinished: whether None prefers the newest run that has not ended.
 
     Raises:
         NoSuchRun: there is no such run.
     """
+    beside = not base.is_absolute()
     if name is None:
-        runs = list_runs(base, beside=True)
+        runs = list_runs(base, beside=beside)
         found = next((run for run in runs if unfinished and (state := _state(run)) and not state["ended"]), None)
         found = found or next((run for run in runs if _state(run)), None)
         if found is None:
@@ -210,7 +211,7 @@ def find_run(name: str | Path | None, base: Path, *, unfinished: bool = False) -
                 return RunFolder(path)
         if Path(name).is_dir():
             raise NoSuchRun(f"{str(name)!r} is not a run folder: it has no {RUN}")
-    names = [run.name for run in list_runs(base, beside=True)]
+    names = [run.name for run in list_runs(base, beside=beside)]
     raise NoSuchRun(f"no run {str(name)!r:.200}{_available_runs(names, str(name), base)}")
 
 
