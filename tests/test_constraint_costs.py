@@ -151,9 +151,8 @@ def test_a_command_ends_soon_after_a_signal(wanted, tiny_run, tmp_path):
     """In all phases: while it imports, builds the automaton, tries rows and samples them."""
     (tmp_path / "words.txt").write_text("\n".join(random_words(50_000)))
     for after_s in np.linspace(0.5, 6, 8):
-        process = run_seqgen(
-            "sample", tiny_run.path, "-n", 10**6, *wanted, "--out", os.devnull, "--force", cwd=tmp_path
-        )
+        out = tmp_path / f"after-{after_s:.1f}.txt"  # one that no other command writes
+        process = run_seqgen("sample", tiny_run.path, "-n", 10**6, *wanted, "--out", out, cwd=tmp_path)
         while process.poll() is None and computed_s(process) < after_s:
             time.sleep(0.01)
         before_s = computed_s(process)
