@@ -1,6 +1,14 @@
 """Run folders and checkpoints: safetensors and JSON, verified before use, without pickle."""
 
-from seqgen.checkpoint.run_folder import RUNS, RunFolder, check_logs, damaged_logs, find_run, list_runs
+from seqgen.checkpoint.run_folder import (
+    RUNS,
+    RunFolder,
+    check_logs,
+    damaged_logs,
+    find_run,
+    list_runs,
+    name_for_commands,
+)
 from seqgen.checkpoint.settings import (
     FORMAT_VERSION,
     CorpusSettings,
@@ -16,5 +24,5 @@ from seqgen.checkpoint.snapshot import NGRAM, Snapshot, pack, read_verified, unp
 __all__ = [
     "FORMAT_VERSION", "NGRAM", "RUNS", "CorpusSettings", "EngineSettings", "PartSettings", "RefitSettings",
     "RunFolder", "RunSettings", "Snapshot", "WarmStartSettings", "check_logs", "check_same", "damaged_logs",
-    "find_differences", "find_run", "flatten", "list_runs", "pack", "read_verified", "unpack",
+    "find_differences", "find_run", "flatten", "list_runs", "name_for_commands", "pack", "read_verified", "unpack",
 ]  # fmt: skip

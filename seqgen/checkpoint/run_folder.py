@@ -215,6 +215,12 @@ def find_run(name: str | Path | None, base: Path, *, unfinished: bool = False) -
     raise NoSuchRun(f"no run {str(name)!r:.200}{_available_runs(names, str(name), base)}")
 
 
+def name_for_commands(run: RunFolder) -> str:
+    """Return what commands find a run by: its name, if it is in ``RUNS`` and no other run has the name, or its path."""
+    listed = run.path.resolve().parent == RUNS.resolve() and not _is_run(Path(run.name))
+    return run.name if listed else str(run.path)
+
+
 def _state(run: RunFolder) -> dict[str, Any] | None:
     """Return the state of the newest checkpoint; None if there is no usable one."""
     try:

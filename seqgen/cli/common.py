@@ -85,17 +85,20 @@ class _Stdout(Console):
 
 
 def stdout() -> Console:
-    """Return the console of results, without markup, highlighting and emoji; tables in a pipe are wide."""
-    width = None if session.stdout.isatty() else _PIPE_WIDTH
-    console = _Stdout(file=session.stdout, markup=False, highlight=False, emoji=False, width=width)
-    console.push_render_hook(EscapingHook())
-    return console
+    """Return the console of results."""
+    return _plain_console(_Stdout, session.stdout)
 
 
 def stderr() -> Console:
-    """Return the console of progress and messages; in a pipe no line is cut into two."""
-    width = None if sys.stderr.isatty() else _PIPE_WIDTH
-    console = Console(stderr=True, markup=False, highlight=False, emoji=False, width=width)
+    """Return the console of progress and messages."""
+    return _plain_console(Console, sys.stderr, stderr=True)
+
+
+def _plain_console(kind: type[Console], file: TextIO, *, stderr: bool = False) -> Console:
+    """Return a console without markup, highlighting and emoji; in a pipe no line is cut into two."""
+    width = None if file.isatty() else _PIPE_WIDTH
+    place: Any = {"stderr": True} if stderr else {"file": file}
+    console = kind(markup=False, highlight=False, emoji=False, width=width, **place)
     console.push_render_hook(EscapingHook())
     return console
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import shlex
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -15,7 +14,7 @@ from rich.text import Text
 
 from seqgen import training
 from seqgen.api.missing_plugin import plugin_options
-from seqgen.checkpoint import RUNS
+from seqgen.checkpoint import name_for_commands
 from seqgen.cli.common import print_view, say, session, stderr, warn, write
 from seqgen.errors import SeqgenError, one_line
 from seqgen.render import samples_table, sparkline
@@ -125,8 +124,7 @@ class TrainDisplay:
             view.append(Text(f"blended   with {' and '.join(mixed)}, {how}"))
         view.append(samples_view(rows, run, self._console))
         print_view(self._console, Group(*view))
-        short = run.path.resolve().parent == RUNS.resolve() and not Path(run.folder.name).exists()
-        name = shlex.quote(run.folder.name if short else str(run.path))
+        name = shlex.quote(name_for_commands(run.folder))
         prefix = rows[0]["text"][:2] if rows and rows[0]["text"][:2].isalnum() else ""
         files = plugin_options(run.settings)
         sample = f"seqgen sample {name} -n 20" + (f" --prefix {prefix}" if prefix else "") + files

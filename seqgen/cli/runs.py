@@ -29,7 +29,7 @@ def add_commands(app: typer.Typer) -> None:
 
 def list_runs(*, folder: _Folder = None, as_json: Json = False) -> None:
     """List runs, the newest first; `seqgen show run RUN` has the settings of one."""
-    from seqgen.checkpoint import RUNS
+    from seqgen.checkpoint import RUNS, name_for_commands
     from seqgen.checkpoint import list_runs as find_all
     from seqgen.render import plain_table
 
@@ -37,7 +37,8 @@ def list_runs(*, folder: _Folder = None, as_json: Json = False) -> None:
         raise UsageError(f"no folder {str(folder)!r} to list runs of")
     if folder is not None and (folder / "run.json").is_file():
         raise UsageError(f"{str(folder)!r} is a run: seqgen show run {shlex.quote(str(folder))} shows it")
-    rows = [_row_or_why(run) | {"run": _named(run, RUNS)} for run in find_all(folder or RUNS, beside=folder is None)]
+    runs = find_all(folder or RUNS, beside=folder is None)
+    rows = [_row_or_why(run) | ({"run": name_for_commands(run)} if folder is None else {}) for run in runs]
     if as_json:
         show_json(rows)
         return
@@ -76,11 +77,6 @@ def show_run(name: str | None, as_json: bool) -> None:
             refit = settings.refit
             facts["refit of"] = f"{refit.run}: its best step {refit.step:,} is {refit.steps:,} here"
         show(spec_view(facts | _by_part(settings)))
-
-
-def _named(run: RunFolder, base: Path) -> str:
-    """Return the name by which commands find a run: its path where a run of this name is in the current folder too."""
-    return str(run.path) if run.path.parent == base and Path(run.name, "run.json").is_file() else run.name
 
 
 def _row_or_why(run: RunFolder) -> dict[str, Any]:
