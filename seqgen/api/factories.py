@@ -201,8 +201,7 @@ def predictor_of(
     predictor = model
     if mixture.gate is not None:
         counts = read_counts(folder, settings)
-        predictor = Blend(model, counts.graph, counts.records)
-        predictor.set_gate(mixture.gate)
+        predictor = Blend(model, counts.graph, counts.records, mixture.gate)
         if mixture.kept_share is not None:
             predictor.set_discount(mixture.kept_share)
     if mixture.repeats is None:

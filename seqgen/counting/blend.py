@@ -44,6 +44,7 @@ class Blend(nn.Module):
         network: implements :class:`seqgen.Model`.
         graph: the counts, of the same ids.
         records: training records whose probability can be lowered, or None.
+        gate: as ``set_gate`` has it.
 
     Attributes:
         network: as given.
@@ -68,7 +69,9 @@ class Blend(nn.Module):
     change_IV: Tensor | None
     next_IV: Tensor | None
 
-    def __init__(self, network: nn.Module, graph: Graph, records: Encoded | None = None) -> None:
+    def __init__(
+        self, network: nn.Module, graph: Graph, records: Encoded | None = None, gate: npt.ArrayLike = NEUTRAL
+    ) -> None:
         super().__init__()
         self.network, self.graph, self.records = network, graph, records
         self.counts_positions = bool(graph.base_V[EOS])  # a long text has no positions
@@ -98,7 +101,7 @@ class Blend(nn.Module):
         self.register_buffer("change_IV", None, persistent=False)
         self.register_buffer("next_IV", None, persistent=False)
         self.gate_2F: npt.NDArray[np.floating[Any]]
-        self.set_gate(NEUTRAL)
+        self.set_gate(gate)
 
     def set_gate(self, weights: npt.ArrayLike) -> None:
         """Set the weights of the gate, (2, F) or all in a row, and lower no probability."""

@@ -99,8 +99,6 @@ def node_features(graph: Graph, node_N: Integers) -> Floats:
 
 def node_exponents(graph: Graph, weights_2F: Floats) -> Floats:
     """Return the part of both exponents that belongs to each node, the constant included, (R, 2) float32."""
-    if not weights_2F[:, :-1].any():  # as before anything is fitted
-        return np.tile((weights_2F[:, -1] + EVEN).astype(np.float32), (graph.n_nodes, 1))
     found_R2 = np.zeros((graph.n_nodes, 2))
     for length in range(1, graph.order):
         level = graph.level(length)
