@@ -248,10 +248,9 @@ def run_files(settings: RunSettings, data: EncodedCorpus) -> tuple[dict[str, byt
         return files, None
     from seqgen.counting import count_part, count_symbols, dump_counts
 
-    refit = settings.refit  # whose first run was not large, if it lowers what training records have
-    large = settings.train.blend == "auto" and (refit is None or refit.kept_share is None)
-    part = data.encoded["train"]
-    large = large and count_symbols(part) > _MAX_COUNTED
+    part, refit = data.encoded["train"], settings.refit
+    whole = settings.train.blend != "auto" or count_symbols(part) <= _MAX_COUNTED
+    large = not whole and (refit is None or refit.kept_share is None)  # as the first run, if it corrected no copies
     counts = count_part(part, data.vocabulary, _PART_COUNTED if large else None)
     give_back_memory()  # counting takes twice what the counts do
     return files | {NGRAM: dump_counts(counts)}, counts

@@ -146,13 +146,11 @@ class _Chooser:
         trial = sampler.as_rejection_sampler(PILOT_SEED)
         first = [row for row in trial.take(_FIRST) if sampler.satisfies(row)]
         found: dict[str, Any] = {"by": "", "n_kept": len(first), "n_tried": _FIRST}
-        varies = sampler.settings.temperature > _GREEDY
-        valid = self._valid(first)
-        if varies and self._needs_grammar(valid):
-            assert self._grammar is not None
+        varies, grammar = sampler.settings.temperature > _GREEDY, self._grammar
+        if varies and grammar is not None and (valid := self._few_valid(first, grammar)) is not None:
             if (bound := _try(lambda: self._by_grammar, len(valid))) is not None:
-                return found | bound | {"by": "grammar", "excluded": self._grammar.excluded}
-            found["misfit"] = self._grammar.misfit
+                return found | bound | {"by": "grammar", "excluded": grammar.excluded}
+            found["misfit"] = grammar.misfit
         if sampler.constraint is None:
             return found
         if len(first) < _ENOUGH * _FIRST:
@@ -163,19 +161,12 @@ class _Chooser:
                 found |= {"n_kept": len(first) + more, "n_tried": PILOT}
         return found | {"by": "rejection" if found["n_kept"] >= _LEAST * found["n_tried"] else ""}
 
-    def _valid(self, rows: Sequence[Sample]) -> list[str]:
-        """Return the trial rows that come to an end and are valid."""
-        if self._grammar is None:
-            return []
-        return [row.text for row in rows if not self._sampler.is_cut(row) and self._grammar.is_valid(row.text)]
-
-    def _needs_grammar(self, valid: Sequence[str]) -> bool:
-        """Return whether the valid trial rows are few, and accepted by the grammar."""
-        if self._grammar is None:
-            return False
+    def _few_valid(self, rows: Sequence[Sample], grammar: Grammar) -> list[str] | None:
+        """Return the valid ones of trial rows, if these are few and the grammar accepts them, else None."""
+        valid = [row.text for row in rows if not self._sampler.is_cut(row) and grammar.is_valid(row.text)]
         if len(valid) >= _ENOUGH_VALID * _FIRST:
-            return False
-        return self._grammar.count_excluded(valid) <= MAX_EXCLUDED * len(valid) + _BY_CHANCE
+            return None
+        return valid if grammar.count_excluded(valid) <= MAX_EXCLUDED * len(valid) + _BY_CHANCE else None
 
     def way(self, found: Mapping[str, Any]) -> Way:
         """Return the way that was chosen."""
