@@ -86,7 +86,7 @@ class _Stdout(Console):
 
 def stdout() -> Console:
     """Return the console of results."""
-    return _plain_console(_Stdout, session.stdout)
+    return _plain_console(_Stdout, session.stdout, file=session.stdout)
 
 
 def stderr() -> Console:
@@ -94,10 +94,9 @@ def stderr() -> Console:
     return _plain_console(Console, sys.stderr, stderr=True)
 
 
-def _plain_console(kind: type[Console], file: TextIO, *, stderr: bool = False) -> Console:
+def _plain_console(kind: type[Console], stream: TextIO, **place: Any) -> Console:
     """Return a console without markup, highlighting and emoji; in a pipe no line is cut into two."""
-    width = None if file.isatty() else _PIPE_WIDTH
-    place: Any = {"stderr": True} if stderr else {"file": file}
+    width = None if stream.isatty() else _PIPE_WIDTH
     console = kind(markup=False, highlight=False, emoji=False, width=width, **place)
     console.push_render_hook(EscapingHook())
     return console
