@@ -127,6 +127,8 @@ CORPUS = """
 import random
 import seqgen
 
+ORDERS = random.Random(1)  # seeded: by chance the first record would stay first in one run of 300
+
 
 class Shuffled:
     def __iter__(self):
@@ -142,9 +144,9 @@ def register_corpora(register):
 
 
 def test_a_corpus_in_another_order_each_time_is_refused(refused, train):
-    line = refused(CORPUS.format(shuffle="random.shuffle(words)"), "--corpus", "shuffled")
+    line = refused(CORPUS.format(shuffle="ORDERS.shuffle(words)"), "--corpus", "shuffled")
     assert line.startswith("seqgen: corpus shuffled of oddity (oddity.py ") and "iterated again: record 1 is " in line
-    assert "give the same order each time (__iter__, line 7 of oddity.py)" in line
+    assert "give the same order each time (__iter__, line 9 of oddity.py)" in line
     assert train(CORPUS.format(shuffle="random.Random(1).shuffle(words)"), "--corpus", "shuffled").err == ""
 
 
