@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import functools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -76,8 +77,9 @@ class Entry:
             check_members("tokenizer", found, self.full_label)
         return found
 
+    @functools.cached_property
     def options_model(self) -> type[BaseModel]:
-        """Return the options as a pydantic model.
+        """The options as a pydantic model.
 
         Raises:
             PluginError: they cannot be imported or derived.
@@ -101,7 +103,7 @@ class Entry:
         Raises:
             PluginError: they cannot be imported or derived.
         """
-        return list(self.options_model().model_fields)
+        return list(self.options_model.model_fields)
 
     def options(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Validate option values and fill in defaults.
@@ -111,7 +113,7 @@ class Entry:
         """
         from seqgen.config import build_options
 
-        return build_options(self.options_model(), values, self.label)
+        return build_options(self.options_model, values, self.label)
 
     def build(self, values: Mapping[str, Any], *arguments: Any) -> Any:
         """Return ``load(*arguments, **options)``.

@@ -42,11 +42,11 @@ def test_what_cannot_be_loaded_names_the_package(load):
 
 def test_options_are_named_or_derived():
     assert entry("a", options=Choices).options({"size": "4"}) == {"size": 4}
-    assert entry("a", load=lambda *, depth: None).options_model().model_fields.keys() == set()
+    assert entry("a", load=lambda *, depth: None).options_model.model_fields.keys() == set()
     with pytest.raises(BadOption, match="no option 'sise'; did you mean 'size'"):
         entry("a", options=Choices).options({"sise": 4})
     with pytest.raises(PluginError, match="not a pydantic model"):
-        entry("a", options="json:loads").options_model()
+        entry("a", options="json:loads").option_names()
 
 
 def test_building_fails_with_the_plugins_name():

@@ -89,7 +89,7 @@ def test_what_it_says_can_be_typed(answers):
         flag, name, *rest = answer["use"].split(" ")
         assert (flag, name) == (f"--{answer['kind']}", answer["name"]) and set(rest[::2]) <= {"-o"}
         entry = entries[answer["kind"], name]
-        typed = assign(parse_assignments(rest[1::2]), {answer["kind"]: entry.options_model().model_fields})
+        typed = assign(parse_assignments(rest[1::2]), {answer["kind"]: entry.options_model.model_fields})
         assert entry.options(typed.get(answer["kind"], {})) == entry.options(answer["options"])
 
 

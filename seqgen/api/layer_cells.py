@@ -198,7 +198,7 @@ def _several(cell: Entry, name: str, value: Any) -> list[Any] | None:
         values = list(value) if isinstance(value, list | tuple) else []
     if len(values) < 2:
         return None
-    model = cell.options_model()
+    model = cell.options_model
     if name not in model.model_fields or accepts(model, name, value):
         return None
     return values if all(accepts(model, name, one) for one in values) else None

@@ -232,7 +232,7 @@ def _options(entry: Entry) -> list[dict[str, Any]] | None:
     if not isinstance(entry.spec, LoadableSpec):
         return None
     try:
-        return describe_options(entry.options_model())
+        return describe_options(entry.options_model)
     except PluginError as error:
         if isinstance(error.__cause__, ImportError):  # derived options of a cell need what the cell needs
             return None

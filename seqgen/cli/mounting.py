@@ -24,35 +24,35 @@ def mount_plugin_commands(app: typer.Typer) -> None:
 
     with contextlib.redirect_stdout(sys.stderr):
         plugins.call_hook("register_commands", fresh)
+    taken = set(get_command(app).commands)  # type: ignore[attr-defined]
     for package in plugins.implementing("register_commands"):
         try:
-            clashes = _mount(app, own_apps[package])
+            kept, names, clashes = _sort_out(own_apps[package], taken)
         except Exception as error:
             plugins.add_note(package, f"its commands are not used: {one_line(error)}")
             continue
+        app.registered_commands += kept.registered_commands
+        app.registered_groups += kept.registered_groups
+        taken |= names
         for name in clashes:
             plugins.add_note(package, f"a command of it is not used: the name {name!r} is taken already")
 
 
-def _mount(app: typer.Typer, own: typer.Typer) -> list[str]:
-    """Add a plugin's commands and groups; gives the names that are taken, whose commands are left out."""
-    if not (own.registered_commands or own.registered_groups):
-        return []
+def _sort_out(own: typer.Typer, taken: set[str]) -> tuple[typer.Typer, set[str], list[str]]:
+    """Return a plugin's commands and groups to use, their names, and the names whose commands are left out."""
     _adopt(own)
-    taken = set(get_command(app).commands)  # type: ignore[attr-defined]
-    kept, clashes = typer.Typer(), list[str]()
+    kept, names, clashes = typer.Typer(), set[str](), list[str]()
     for part in ("registered_commands", "registered_groups"):
         for item in getattr(own, part):
             one = typer.Typer()
             getattr(one, part).append(item)
-            names = command_names(one)
-            clashes += sorted(names & taken)
-            if not names & taken:
+            its_names = command_names(one)
+            if clashing := its_names & (taken | names):
+                clashes += sorted(clashing)
+            else:
                 getattr(kept, part).append(item)
-            taken |= names
-    app.registered_commands += kept.registered_commands
-    app.registered_groups += kept.registered_groups
-    return clashes
+                names |= its_names
+    return kept, names, clashes
 
 
 def command_names(app: typer.Typer) -> set[str]:

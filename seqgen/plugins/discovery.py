@@ -63,10 +63,9 @@ def entry_point_candidates(warn: Callable[[str], None] | None = None) -> list[Ca
 def installed() -> list[Candidate]:
     """Return every entry point of the group, sorted so that the order does not depend on the file system."""
     points = importlib.metadata.entry_points(group=GROUP)
-    found = {
-        (point.name, point.dist.name if point.dist else "?", point.dist.version if point.dist else "?"): point
-        for point in points
-    }
+    distributions = {point.dist for point in points}
+    labels = {each: (each.name, each.version) if each else ("?", "?") for each in distributions}  # each is a file read
+    found = {(point.name, *labels[point.dist]): point for point in points}
     return [
         Candidate(name, distribution, version, found[name, distribution, version].load)
         for name, distribution, version in sorted(found)

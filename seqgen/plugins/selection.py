@@ -87,7 +87,7 @@ def _options_model(kind: str, name: str, plugins: PluginsArgument) -> type[BaseM
         from seqgen.config import TrainSettings
 
         return TrainSettings
-    return choose_plugins(plugins).registry.get(kind, name).options_model()
+    return choose_plugins(plugins).registry.get(kind, name).options_model
 
 
 def choose_parts(plugins: PluginsArgument, parts: Mapping[str, object]) -> tuple[Plugins, dict[str, str | None]]:

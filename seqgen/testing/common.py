@@ -16,7 +16,7 @@ _NONSENSE = "an-option-that-nobody-has"
 
 def options(subject: Subject) -> str:
     """Check that unknown options and values outside a declared range are refused, and that defaults are accepted."""
-    model = subject.entry.options_model()
+    model = subject.entry.options_model
     refused = f"the options accept the unknown name {_NONSENSE!r}: subclass seqgen.Options, or leave options out"
     assert _is_refused(subject, {**subject.options, _NONSENSE: 1}), refused
     for name, field in model.model_fields.items():
