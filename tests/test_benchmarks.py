@@ -13,6 +13,7 @@ FOLDER = Path(__file__).parent.parent / "benchmarks"
 BENCH = FOLDER / "results" / "bench_cells.md"
 
 
+@pytest.mark.full
 def test_every_benchmark_finds_what_it_imports():
     names = [path.stem for path in sorted(FOLDER.glob("*.py"))]
     program = f"import importlib\nfor name in {names!r}: importlib.import_module(name)"

@@ -159,6 +159,7 @@ def test_auto_blends_where_counts_help(corpus, blended, tmp_path):
         assert auto is None or auto == always
 
 
+@pytest.mark.full
 def test_auto_counts_some_of_very_many_symbols_and_ngram_all(corpus, blended, tmp_path, monkeypatch):
     monkeypatch.setattr("seqgen.api.run_metadata._PART_COUNTED", 100)
     plain = train(corpus, tmp_path / "plain", blend="auto")  # of a list that is not large
@@ -409,6 +410,7 @@ def test_a_run_of_a_time_without_blends_resumes_as_a_network_alone(corpus, plain
     assert resumed.sample(5) == plain.sample(5)
 
 
+@pytest.mark.full
 def test_the_time_of_an_evaluation_is_measured_with_contexts_looked_up(corpus, tmp_path, monkeypatch):
     """Later evaluations do not look them up again."""
     looked, mixed, at_start = [], [], []
@@ -686,7 +688,7 @@ def test_the_gate_sees_in_training_what_it_sees_in_use(request, fixture):
 
 
 @pytest.mark.parametrize("fixture", ["blended", "told", "read"])
-@pytest.mark.parametrize("most", [1, 20, 100])
+@pytest.mark.parametrize("most", one_in(3, [20, 1, 100]))
 def test_a_gate_of_many_held_out_symbols_is_fitted_to_some(request, monkeypatch, fixture, most):
     """They are spread over the records, or over a text, and are predicted as they are when the loss is measured."""
     run = request.getfixturevalue(fixture)

@@ -279,12 +279,13 @@ def test_a_registered_name_comes_before_a_file(cli, words, in_tmp):
     assert json.loads(cli("show", "corpus", "./names", "--json").out)["records"] == 40
 
 
-def test_version_help_and_module(tmp_path):
+def test_version_help_and_module(cli, tmp_path):
     import seqgen
 
     assert finish(run_seqgen("--version", cwd=tmp_path)).out == f"seqgen {seqgen.__version__}\n"
+    assert "--debug" in finish(run_seqgen("train", "--help", cwd=tmp_path)).out
     for command in ("train", "resume", "sample", "score", "evaluate", "list", "show", "plugins", "runs", "checkpoint"):
-        result = finish(run_seqgen(command, "--help", cwd=tmp_path))
+        result = cli(command, "--help")
         assert (result.code == 0 and "--debug" in result.out) or command == "checkpoint"
 
 

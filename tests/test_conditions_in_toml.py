@@ -44,6 +44,7 @@ def test_a_flag_wins_over_the_configuration(train, in_tmp):
     assert settings(in_tmp).conditions == ("size",)
 
 
+@pytest.mark.full
 def test_an_augmentation_stands_in_a_configuration_with_its_options(train, in_tmp):
     done = train('[train]\naugment = "smallcaps"\n\n[augmentation]\nshare = 0.25\n')
     assert done.code == 0, done.err

@@ -29,7 +29,8 @@ CORE = [
 EXPENSIVE = (
     "corpus-python-", "corpus-tunes-", "corpus-cards-", "validator-abc-canonical", "report-html-hostile-strings",
     "exporter-onnx-", "exporter-page-compares", "exporter-page-untouched", "exporter-page-deterministic",
-    "exporter-page-global-state", "domain-abc-automaton", "domain-python-automaton",
+    "exporter-page-global-state", "domain-abc-automaton", "domain-card-automaton", "domain-python-automaton",
+    "renderer-smiles-hostile-strings", "report-html-deterministic", "report-html-global-state",
 )  # fmt: skip
 """How the ids of checks begin that take seconds: the first check of a corpus in a process loads it."""
 

@@ -338,6 +338,7 @@ def test_a_text_has_64_blocks():
 # -- the order
 
 
+@pytest.mark.full
 @given(TEXTS)
 @settings(max_examples=25)
 def test_the_order_is_the_first_before_one_that_predicts_left_out_records_worse(texts):

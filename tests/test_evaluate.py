@@ -43,6 +43,7 @@ def test_record_losses_sum_to_the_loss_and_equal_the_scores(tiny_run):
     assert costs.chars_N.tolist() == [len(word) + 1 for word in by_length]
 
 
+@pytest.mark.full
 def test_window_losses_sum_to_the_loss_of_a_long_text(long_run):
     vocabulary, weights = long_run.vocabulary, penalty(long_run.vocabulary)
     text = "".join(record.text for record in long_run.corpus) * 3
@@ -89,6 +90,7 @@ def test_metrics_of_a_run_on_records(tiny_run):
     assert json.dumps(figures) and tiny_run.evaluate(60) == figures
 
 
+@pytest.mark.full
 def test_meaningless_metrics_are_left_out_with_a_note(long_run, tmp_path, words):
     figures = long_run.evaluate(5)
     assert not {"novel", "copies", "nearest_mean", "length_distance_chars"} & set(figures)

@@ -48,6 +48,7 @@ def test_expected_copies_match_the_samples(few):
         assert abs(share - rows[run.state["step"]]) < 0.06
 
 
+@pytest.mark.full
 def test_the_criterion_is_reported_and_can_be_set(cli, in_tmp):
     (in_tmp / "names.txt").write_text("\n".join(NAMES) + "\n")
     train = ("train", "--corpus", "names.txt", "--hidden", 8, "--steps", 20, "--out")

@@ -41,6 +41,7 @@ def test_a_file_of_rows_is_reported_with_their_number(cli, tiny_run, tmp_path, n
     assert f"wrote 7 rows to {tmp_path / f'shards-{name}'}" in result.err
 
 
+@pytest.mark.full
 def test_fewer_rows_are_reported_before_the_error(cli, tiny_run, tmp_path):
     out = tmp_path / "rows.txt"
     result = cli("sample", tiny_run.path, "-n", 400, "--unique", "--length", "1", "--out", out)

@@ -60,6 +60,7 @@ def test_an_unknown_name_may_stand_in_a_file(train, words):
     assert "--plugin FILE.py" in far.err and "--plugin" not in near.err and "did you mean 'lstm'" in near.err
 
 
+@pytest.mark.full
 def test_records_that_are_none_of_the_domain_are_told(train, in_tmp):
     path = in_tmp / "rows.txt"
     path.write_text("".join(f"{name} 17\n" for name in ("ada", "bea", "cyd", "Dora!")) * 20)

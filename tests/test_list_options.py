@@ -90,6 +90,7 @@ def test_a_wrong_value_among_several_is_one_line(written, complaint):
     assert str(caught.value).startswith(complaint) and "\n" not in str(caught.value)
 
 
+@pytest.mark.full
 def test_a_corpus_with_several_values_is_trained_resumed_and_read_again(cli, in_tmp):
     (in_tmp / "towns.py").write_text(PLUGIN)
     common = "--corpus", "towns", "--plugin", "towns.py", "--hidden", 4, "--steps", 2, "--split", "80/10/10", "-q"

@@ -558,6 +558,7 @@ def test_a_file_that_is_not_given_is_asked_for(one_file, words, in_tmp):
         seqgen.load("run").sample(1)
 
 
+@pytest.mark.full
 @pytest.mark.promise("R24")
 def test_a_name_that_an_earlier_run_had_says_from_where(one_file, cli, words, in_tmp):
     path = one_file("mine", CELL)

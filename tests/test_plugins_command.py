@@ -122,6 +122,7 @@ def test_the_list_is_what_the_bare_call_shows(cli):
     assert "seqgen_classic" in cli("plugins").out and cli("plugins", "nothing").code == 2
 
 
+@pytest.mark.full
 def test_a_corpus_that_needs_the_network_says_so(cli, little):
     plugin = ("--plugin", little(AWAY))
     assert json.loads(cli("show", "corpus", "away", "--json", *plugin).out)["network"] is True

@@ -197,6 +197,7 @@ def test_a_long_text_is_refitted(tmp_path):
 # -- stopping
 
 
+@pytest.mark.full
 def test_a_stopped_refit_resumes_to_the_same_bytes(pair, words, tmp_path):
     run, refit = pair
     for at in (1, 17):

@@ -91,6 +91,7 @@ phrases = st.sampled_from([(3, 4, 5, 6, 3), (3, 4), (6,), (7, 3, 4, 5, 6, 8)])
 repetitive = st.lists(phrases, min_size=1, max_size=15).map(lambda parts: [one for part in parts for one in part])
 
 
+@pytest.mark.full
 @given(st.one_of(texts, repetitive), st.integers(1, 40))
 @settings(max_examples=60)
 def test_what_the_gate_sees_is_by_the_definition(text, n_looked_back):
@@ -327,6 +328,7 @@ def test_a_stopped_run_resumes_to_the_same_bytes(corpus, tmp_path, monkeypatch, 
     assert resumed.sample(5) == straight.sample(5)
 
 
+@pytest.mark.full
 def test_a_refit_keeps_the_gates(corpus, tmp_path):
     first = train(corpus, tmp_path / "first", blend="ngram", repeats="on", options={"eval_every": 10, "samples": 1})
     refit = seqgen.refit(first.path)
@@ -334,6 +336,7 @@ def test_a_refit_keeps_the_gates(corpus, tmp_path):
     assert refit.settings.train.repeats == "on" and refit.settings.refit.repeats == first.state["repeats"]
 
 
+@pytest.mark.full
 def test_a_long_text_repeats_itself_from_window_to_window(tmp_path):
     rng = random.Random(0)
     names = ["".join(rng.choices("abcdefghijklmnop", k=9)) for _ in range(400)]
@@ -361,6 +364,7 @@ def test_a_run_that_starts_from_another_repeats_as_that_one(corpus, run, tmp_pat
     assert alone.settings.train.repeats == "none" and alone.model is network_of(alone.model)
 
 
+@pytest.mark.full
 def test_the_gate_of_a_long_text_is_fitted_all_over_it(tmp_path):
     """Only the first tenth of the held-out part repeats itself: what is logged is not the loss of that tenth."""
     rng = random.Random(0)

@@ -100,6 +100,7 @@ def test_an_augmentation_that_takes_other_arguments_is_named(words, tmp_path, sh
     assert "augmentation alone of shuffler" in caught.value.__notes__[0] and not (tmp_path / "a").exists()
 
 
+@pytest.mark.full
 def test_a_run_keeps_its_augmentation_when_it_is_resumed(words, tmp_path, shufflers):
     plugins = shufflers
     wishes = {"cell": "vanilla", "hidden": 8, "steps": 20, "batch_size": 8, "augment": "mix", "plugins": plugins}

@@ -196,6 +196,7 @@ def test_the_commands_show_each_layer(cli, words, in_tmp):
     assert result.code == 2 and "show a cell at a time, seqgen show cell rglru" in result.err
 
 
+@pytest.mark.full
 def test_bench_compares_stacks(words, in_tmp):
     pytest.importorskip("seqgen_bench")
     from seqgen_bench.runner import bench

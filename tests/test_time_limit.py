@@ -73,6 +73,7 @@ def test_without_a_limit_all_records_are_evaluated(tmp_path):
     assert run.state["eval_records"] is None and "valid_symbols" not in run.metrics[-1]
 
 
+@pytest.mark.full
 def test_a_resumed_run_evaluates_the_same_records(tmp_path, monkeypatch):
     """Whatever the machine is doing then."""
     text = written(tmp_path / "text.txt", 200_000)

@@ -58,6 +58,7 @@ def test_other_settings_are_tried_for_themselves(tiny_run, home, trials, changed
     assert len(trials) == 2
 
 
+@pytest.mark.full
 def test_another_checkpoint_is_tried_for_itself(tiny_run, home, trials):
     texts(tiny_run, **CONSTRAINT)
     texts(seqgen.load(tiny_run.path, checkpoint=tiny_run.folder.steps()[0]), **CONSTRAINT)

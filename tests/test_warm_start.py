@@ -121,6 +121,7 @@ def test_every_tensor_of_a_symbol_moves_with_it(words, in_tmp, options):
     assert grown_by_two >= 2
 
 
+@pytest.mark.full
 def test_where_a_run_began_is_told(first, cli, in_tmp):
     seqgen.train(start="first", out="runs/second", steps=2)
     rows = json.loads(cli("runs", "--json").out)
@@ -429,6 +430,7 @@ def test_what_is_learned_of_a_corpus_depends_on_what_was_known(plugins):
     assert len(set(facts)) == 4
 
 
+@pytest.mark.full
 def test_another_corpus_recommends_how_to_train_it(words, in_tmp):
     run = seqgen.train("names", cell="vanilla", hidden=8, embedding=6, steps=1, out="first")
     assert run.settings.model.options["dropout"] == 0.2
@@ -501,6 +503,7 @@ def test_files_of_one_form(in_tmp, before, form, now, kept):
     assert ("label_field" in start.read_as(entry, {"path": str(in_tmp / now)})) == kept
 
 
+@pytest.mark.full
 def test_symbols_that_a_tokenizer_cannot_take_in(in_tmp, words, cli):
     assert cli("train", "--corpus", words, "--tokenizer", "word", "--steps", 1, "--out", "first").code == 0
     result = cli("train", "--from", "first", "--corpus", accents(in_tmp), "--out", "second")

@@ -93,6 +93,7 @@ def test_every_cell_comes_as_near_to_a_budget_as_it_can(words, tmp_path, plugins
     assert run.settings.n_parameters > 0.9 * budget
 
 
+@pytest.mark.full
 def test_the_command_line_takes_a_budget(cli, words, in_tmp):
     result = cli("train", "--corpus", words, "--cell", "vanilla", "--params", "5k", "--steps", 1)
     assert result.code == 0

@@ -25,7 +25,9 @@ def together(mode: str, folder: Path, words: Path) -> list[dict]:
 
 
 @pytest.mark.promise("R8")
-@pytest.mark.parametrize("mode", [pytest.param("train", marks=pytest.mark.slow), "resume"])
+@pytest.mark.parametrize(
+    "mode", [pytest.param("train", marks=pytest.mark.slow), pytest.param("resume", marks=pytest.mark.full)]
+)
 def test_of_twenty_starts_in_one_folder_one_wins(mode, in_memory, words, record_property):
     """20 processes train into one new folder, or resume one run, at once: one goes on, 19 end with 2 and name it."""
     starts = together(mode, in_memory / "run", words)

@@ -186,6 +186,7 @@ def test_gradients_against_finite_differences(options):
     assert torch.autograd.gradcheck(lambda x, k, v: cell(x, (k, v))[0], (x, *state))
 
 
+@pytest.mark.full
 def test_parameters_get_their_gradients_from_finite_differences():
     cell, x = make(3, 4, heads=2), torch.randn(2, 4, 3, dtype=torch.float64)
     named = dict(cell.named_parameters())

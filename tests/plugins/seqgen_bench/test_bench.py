@@ -266,6 +266,7 @@ def test_a_plot_is_the_same_each_time(interval):
     assert first == second and ElementTree.fromstring(first) is not None
 
 
+@pytest.mark.full
 def test_one_long_text(words, in_tmp):
     words.write_text(words.read_text() * 20)
     result = bench(words, "vanilla", layout="stream", **{**QUICK, "seeds": 1, "steps": 3})

@@ -50,6 +50,7 @@ def encoded(run, part):
     return data.encoded[part]
 
 
+@pytest.mark.full
 def test_a_run_that_began_with_anothers_weights_is_judged_with_its_own_symbols(runs, tmp_path):
     words = tmp_path / "others.txt"
     words.write_text("\n".join(word.upper().replace("A", "ä") for word in WORDS * 2) + "\n", encoding="utf-8")

@@ -173,6 +173,7 @@ def test_rounded_weights_say_what_they_cost(weights, tiny_run, tmp_path, page):
     assert len(element(tmp_path / "page.html", "arrays")) < len(element(page, "arrays"))
 
 
+@pytest.mark.full
 @needs_node
 @pytest.mark.parametrize("weights", ["int8", "float16"])
 def test_rounded_weights_leave_the_exponents_of_a_blend_as_they_are(weights, tmp_path):

@@ -17,6 +17,7 @@ def test_names():
     assert all(name == unicodedata.normalize("NFC", name).strip() for name in names)
 
 
+@pytest.mark.full
 def test_it_is_trained_with_what_is_recommended(in_tmp, cli):
     made = cli("train", "--corpus", "pokemon", "--steps", 2, "--hidden", 8, "--cell", "vanilla")
     assert made.code == 0, made.err

@@ -26,6 +26,7 @@ def shown(text: str) -> str:
     return capture.get()
 
 
+@pytest.mark.full
 def test_the_contract():
     testing.check_renderer(specs.RENDERER)
 

@@ -89,6 +89,7 @@ def test_conditions_apply_to_the_parts_that_have_the_option(words, in_tmp):
         assert run.settings.cell.name.endswith(one.values["cell"])
 
 
+@pytest.mark.full
 def test_a_trial_that_fails_or_diverges_costs_a_row(cli, words, in_tmp, plugin):
     result = cli("tune", "--corpus", words, "cell=plain|broken|wild", *FLAGS[:4], "--hidden", 4, "--steps", 3,
                  "--trials", 9, "--plugin", plugin, "--out", "study")  # fmt: skip
@@ -272,6 +273,7 @@ def test_hyperband_prunes_too(words, in_tmp):
     assert tune(words, SPACE, trials=7, pruner="none", **QUICK).counts == "7 trials: 7 finished"
 
 
+@pytest.mark.full
 def test_a_time_limit_of_the_runs(words, in_tmp):
     settings = {**QUICK, "steps": None, "options": {"time_s": "1s"}}
     result = tune(words, ["lr=1e-3|1e-2"], trials=1, **settings)

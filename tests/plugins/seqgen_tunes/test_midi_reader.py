@@ -220,6 +220,7 @@ def test_what_is_played_from_abc_is_read_back(notes, key, metres):
     assert heard(again.text) == heard(first.text)
 
 
+@pytest.mark.full
 def test_a_folder_and_an_archive_are_read(cli, in_tmp):
     Path("songs").mkdir()
     for n in range(4):
