@@ -387,6 +387,15 @@ def test_training_outlives_the_reader_of_its_messages(words, tmp_path):
     assert seqgen.load(tmp_path / "run", checkpoint="latest").state["ended"] == "steps"
 
 
+def test_out_writes_to_stdout_by_its_name_and_to_devices(cli, run, tmp_path):
+    program = f"{sys.executable} -m seqgen sample {run} -n 3 --out /dev/stdout"
+    piped = subprocess.run(["bash", "-c", f"{program} | cat"], capture_output=True, text=True, check=True)
+    assert piped.stdout.count("\n") == 3 and piped.stderr == "wrote 3 rows to /dev/stdout\n"
+    assert cli("sample", run, "--rows", "0:3", "--out", "/dev/null").err == "wrote 3 rows to /dev/null\n"
+    refused = cli("sample", run, "--workers", 1, "--out", "/dev/null")
+    assert refused.code == 2 and "need --out FILE" in refused.err and not Path("/dev/null.shards").exists()
+
+
 def test_out_writes_to_a_pipe_and_through_a_link(cli, run, tmp_path):
     os.mkfifo(tmp_path / "pipe")
     reader = subprocess.Popen(["cat", tmp_path / "pipe"], stdout=subprocess.PIPE)

@@ -116,6 +116,8 @@ def test_an_unknown_symbol_is_one_line_after_the_texts_before_it(cli, tiny_run, 
     assert result.code == 2 and result.out.count("\n") == 1
     (line,) = [line for line in result.err.splitlines() if "unknown" in line]
     assert "text 2 (b\\x1b3): unknown symbol '\\x1b' (U+001B) at position 1" in line
+    assert line.endswith("; --skip-unknown leaves such texts out")
+    assert "--skip-unknown" not in cli("score", "b\x1b3", "--run", tiny_run.path).err
     feed(monkeypatch, ("anna\n" * 300 + "an9a\nben\n").encode())
     result = cli("score", "--run", tiny_run.path)
     assert result.code == 2 and result.out.count("\n") == 300 and "line 301 (an9a)" in result.err

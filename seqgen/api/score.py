@@ -66,6 +66,10 @@ def conditions(run: OpenRun, label: str | None, given: Mapping[str, Any]) -> dic
     return dict(conditioning.conditions)
 
 
+class UnknownText(UsageError):
+    """A text among others that holds a symbol that the run does not know."""
+
+
 def iter_scores(
     run: OpenRun,
     texts: Iterable[str],
@@ -83,7 +87,7 @@ def iter_scores(
         leave_out: called for each text with an unknown symbol, which is then left out; None: such a text is an error.
 
     Raises:
-        UsageError: a text holds a symbol that the run does not know; those before it have been given.
+        UnknownText: a text holds a symbol that the run does not know; those before it have been given.
     """
     for chunk in _chunks(texts):
         try:
@@ -119,13 +123,13 @@ def _chunks(texts: Iterable[str]) -> Iterator[list[tuple[int, str]]]:
         yield chunk
 
 
-def _unknown_symbol(run: OpenRun, text: str, called: str) -> UsageError | None:
+def _unknown_symbol(run: OpenRun, text: str, called: str) -> UnknownText | None:
     """Return the error of a text with a symbol that the run does not know; None if it has none."""
     try:
         run.vocabulary.encode(text)
     except UnknownSymbol as error:
         short = visible(text if len(text) <= _SHOWN_CHARS else text[: _SHOWN_CHARS - 1] + "…")
-        return UsageError(f"{called} ({short}): {error}")
+        return UnknownText(f"{called} ({short}): {error}")
     return None
 
 

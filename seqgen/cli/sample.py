@@ -84,12 +84,16 @@ def sample(
         raise UsageError("--rows says which rows are tried, and -n how many are kept: drop one of them")
     n = _DEFAULT if n is None else n
     executor = settings.pop("executor")
-    if (workers is not None or on != "local" or executor) and (out is None or picture is not None or as_json):
+    divided = workers is not None or on != "local" or executor
+    file = out if picture is None and not as_json else None
+    if file is not None and file.exists() and not file.is_file():
+        file = None  # a device or a pipe, with which nobody goes on
+    if divided and file is None:
         raise UsageError("--workers, --on and -o executor.NAME need --out FILE, without --picture and --json")
     loaded = seqgen.load(run, checkpoint=checkpoint, plugins=session.plugins, warn=warn)
-    is_many = workers is not None or on != "local" or n >= MANY or settings["rows"] is not None
-    if out is not None and is_many and picture is None and not as_json and settings["decode"] in (None, "draw"):
-        job = job_of(loaded, settings, n, out, nul=nul)
+    is_many = divided or n >= MANY or settings["rows"] is not None
+    if file is not None and is_many and settings["decode"] in (None, "draw"):
+        job = job_of(loaded, settings, n, file, nul=nul)
         write_shards(job, workers=workers or 1, on=on, options=executor, force=force, plugins=session.plugins)
         return
     rows = showing_tried(partial(_iter_rows, loaded, n, settings))

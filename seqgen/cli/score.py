@@ -6,7 +6,7 @@ import contextlib
 import json
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,6 +15,7 @@ import typer
 from seqgen.cli.common import complete_runs, everywhere, parse_fields, say, session, show, warn, write
 
 if TYPE_CHECKING:
+    from seqgen import Score
     from seqgen.api.run import Run
     from seqgen.evaluation import ReferenceScores
 
@@ -79,7 +80,8 @@ def score(
         nonlocal n_left_out, first
         n_left_out, first = n_left_out + 1, first or str(problem)
 
-    for scored in iter_scores(loaded, source, told, "line" if piped else "text", leave_out if skip_unknown else None):
+    scores = iter_scores(loaded, source, told, "line" if piped else "text", leave_out if skip_unknown else None)
+    for scored in _naming_skip_unknown(scores) if piped or len(texts or ()) > 1 else scores:
         percentile = None if scale is None else scale.percentile(scored.bits_per_char)
         parts, costs = symbols(loaded, scored.text), scored.nats_per_symbol
         if as_json:
@@ -95,6 +97,16 @@ def score(
         say(f"{HEAT_LEGEND}; {STOP} is the end of the text" if loaded.vocabulary.ends else HEAT_LEGEND)
     if n_left_out:
         warn(f"left out {counted(n_left_out, 'text')}, the first: {first}")
+
+
+def _naming_skip_unknown(scores: Iterable[Score]) -> Iterator[Score]:
+    """Pass scores on; the error of a text with an unknown symbol says how to go on without it."""
+    from seqgen.api.score import UnknownText
+
+    try:
+        yield from scores
+    except UnknownText as error:
+        raise UnknownText(f"{error}; --skip-unknown leaves such texts out") from None
 
 
 def _is_run(text: str) -> bool:

@@ -79,11 +79,11 @@ def write_atomic(path: Path | SafePath, data: bytes | Iterable[bytes], *, make_p
         DiskError: writing failed; an existing file is unchanged.
     """
     if isinstance(path, Path):
-        path = path.resolve()
-        if path.exists() and not path.is_file():
+        if path.exists() and not path.is_file():  # by this name: a pipe that /dev/stdout leads to has no other
             with disk_errors(path), path.open("wb") as device:
                 device.writelines((data,) if isinstance(data, bytes) else data)
             return
+        path = path.resolve()
     target = SafePath.of(path)
     with disk_errors(target.path), target.parent(make=make_parents) as directory:
         directory.refuse_link(target.name)
