@@ -382,7 +382,17 @@ MISTAKES = {
     "none": (("Bad", "Bad"), ""),
     "a step that is misspelt": (("def step(", "def stepp("), "Bad has no method step"),
     "no initial state": (("def initial_state", "def initial"), "Bad has no method initial_state"),
-    "an output of another width": (("return h_BH, h_BH", "return h_BH[:, :3], h_BH"), "shapes cannot be multiplied"),
+    "an output of another width": (("return h_BH, h_BH", "return h_BH[:, :3], h_BH"), "step is (2, 3), not (2, 4)"),
+    "a state before the output": (("return h_BH, h_BH", "return (h_BH,), h_BH"), "state); its output is a tuple"),
+    "a projection that sums over rows or steps": (
+        ("self.input(x_BTI)", "self.input(x_BTI).cumsum(0)"),
+        "project mixes",
+    ),
+    "a projection that changes": (
+        ("self.input(x_BTI)", "self.input(x_BTI) + torch.randn(1)"),
+        "gives something else each time",
+    ),
+    "a gradient that is no number": (("return h_BH, h_BH", "return (h_BH - h_BH).sqrt(), h_BH"), "that is no number"),
 }
 
 
@@ -398,8 +408,18 @@ def test_a_cell_that_fails_on_its_first_batch_is_named(mistake, cli, words, in_t
         return
     assert result.code == 5, result.err
     assert result.err.count("\n") == 1 and expected in result.err
-    assert re.match(r"seqgen: (cell bad of|plugin) badcell \(badcell\.py \w{12}\) fail", result.err), result.err
+    assert re.match(r"seqgen: (cell bad of|plugin) badcell \(badcell\.py \w{12}\)", result.err), result.err
     assert "report" not in result.err
+
+
+def test_parameters_that_no_gradient_reaches_are_told(cli, words, in_tmp):
+    unused = "super().__init__(input_size, hidden_size)\n        self.extra = nn.Linear(3, 3)"
+    source = CELL.replace("super().__init__(input_size, hidden_size)", unused)
+    (in_tmp / "badcell.py").write_text(source.replace("self.recurrent(h_BH)", "self.recurrent(h_BH).detach()"))
+    result = cli("train", "--corpus", words, "--cell", "bad", "--steps", 2, "--hidden", 4, "--plugin", "badcell.py")
+    del sys.modules["badcell"]
+    names = ", ".join(f"stack.cells.0.{name}" for name in ("extra.weight", "extra.bias", "recurrent.weight"))
+    assert result.code == 0 and f"no gradient reaches {names}: nothing uses " in result.err, result.err
 
 
 WHOLE = """
@@ -429,6 +449,7 @@ DISHONEST = {
         ("return y_BTH,", "return y_BTH + torch.randn_like(y_BTH),"),
         "gives something else each time",
     ),
+    "sees other rows a little": (("return y_BTH,", "return y_BTH + 1e-3 * y_BTH.amax(0),"), "mixes rows"),
     "sees the first row": (("return y_BTH,", "return y_BTH + 0.1 * y_BTH[:1],"), "mixes rows"),
     "a state without rows": (("self.zeros(batch_size)", "self.zeros(1)[0]"), "batch first"),
     "a state of one row": (("y_BTH[:, -1]", "y_BTH[:1, -1]"), "2 rows gives back has a tensor (1, 4), batch first"),

@@ -16,8 +16,9 @@ from seqgen_bench.render import compare_view
 
 PARTS: dict[Literal["valid", "test"], str] = {"valid": "validation", "test": "test"}
 _COLUMNS = (
-    "run", "corpus", "cell", "parameters", "steps", "trained_s", "tokens_per_s", "validation_bits_per_char",
-    "test_bits_per_char", "difference", "difference_low", "difference_high", "samples", "valid", "unique", "novel",
+    "run", "corpus", "cell", "parameters", "steps", "trained_s", "tokens_per_s", "network_bits_per_char",
+    "validation_bits_per_char", "test_bits_per_char", "difference", "difference_low", "difference_high", "samples",
+    "valid", "unique", "novel",
 )  # fmt: skip
 
 
@@ -28,7 +29,8 @@ class Comparison(seqgen.Tabular):
     Attributes:
         part: the held-out part by which they are sorted.
         rows: a row a run, the lowest bits per character of that part first: run, corpus, cell, parameters, steps,
-            trained_s, tokens_per_s (evaluations counted), validation_bits_per_char, test_bits_per_char; difference,
+            trained_s, tokens_per_s (evaluations counted); network_bits_per_char, of a blend the loss of its network
+            alone on validation records, from the log; validation_bits_per_char, test_bits_per_char; difference,
             difference_low and difference_high: bits per character more than the best run needs for the same records,
             with its 95% interval over records (other seeds of the same settings differ besides); samples, valid,
             unique and novel. None where there is no value.
@@ -161,7 +163,15 @@ def _facts(one: _Compared) -> dict[str, Any]:
         "parameters": settings.n_parameters,
         "steps": state.step,
         "trained_s": state.elapsed_s,
+        "network_bits_per_char": _network_alone(one.run),
     }
+
+
+def _network_alone(run: seqgen.Run) -> float | None:
+    """Return the bits per character of a blend's network alone at the step in use; None if the run is not blended."""
+    step = run.state["step"]
+    found = (line.get("valid_network_bits_per_char") for line in run.metrics if line["step"] == step)
+    return next(found, None)
 
 
 def _evaluate(one: _Compared, corpus: Any, part: str, n: int, seed: int) -> None:

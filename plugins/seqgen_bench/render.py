@@ -44,7 +44,7 @@ _HEADINGS = {
     "samples_per_s": "samples/s",
 }
 _RUNS = ("run", "corpus", "cell", "parameters", "steps", "trained", "tokens/s")
-_LOSSES = ("run", "validation", "test", "above the best", "valid", "unique", "novel")
+_LOSSES = ("run", "network alone", "validation", "test", "above the best", "valid", "unique", "novel")
 
 
 def outlook(n_runs: int, time_s: float | None, out: str | Path | None) -> str:
@@ -118,6 +118,7 @@ def compare_view(
     if "above the best" in there:
         title += f"; above the best in the {part} part, with the 95% interval over its records"
     n_samples = next((row["samples"] for row in rows if row["samples"] is not None), None)
+    title += "; network alone: on validation records, without counts" if "network alone" in there else ""
     title += "" if n_samples is None else f"; shares of {n_samples:,} samples"
     tables: list[RenderableType] = [
         commands.table(shown, _RUNS, folded=("run", "corpus")),
@@ -138,6 +139,7 @@ def _row(row: Mapping[str, Any]) -> dict[str, Any]:
     shown = dict(row) | {
         "trained": commands.duration(row["trained_s"]),
         "tokens/s": None if row["tokens_per_s"] is None else round(row["tokens_per_s"]),
+        "network alone": row["network_bits_per_char"],
         "validation": row["validation_bits_per_char"],
         "test": row["test_bits_per_char"],
         "above the best": None,

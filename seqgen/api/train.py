@@ -373,7 +373,7 @@ class TrainingPlan:
             load_weights(model, resolved.start, data.vocabulary)
         with attribute_errors(part_at_fault(resolved.model, resolved.cells), "fails on its first batch"):
             alone, fresh = partial(build_around_cell, self.plugins, settings), resolved.start is None
-            check_model(model, data, resolved.model, resolved.cells, alone, fresh=fresh)
+            check_model(model, data, resolved.model, resolved.cells, alone, warn, fresh=fresh)
             engine = decide_engine(model, data.encoded, data.vocabulary, settings.train, n_parameters, warn)
         return settings.model_copy(update={"n_parameters": n_parameters, "engine": engine}), model
 

@@ -10,6 +10,7 @@ from seqgen.cells.step_engine import (
     count_operations,
     describe_engine,
     is_compiled,
+    step_cells,
     untraced_steps,
     use_engine,
 )
@@ -34,6 +35,7 @@ __all__ = [
     "drawing_masks",
     "is_compiled",
     "linear_scan",
+    "step_cells",
     "untraced_steps",
     "use_engine",
 ]

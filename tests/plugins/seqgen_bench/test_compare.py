@@ -182,3 +182,12 @@ def test_mistakes(runs, in_tmp):
         compare([runs["good"].path, runs["gru"].path], part="train")
     with pytest.raises(NoSuchRun):
         compare([runs["good"].path, "nothing"])
+
+
+def test_of_a_blend_the_loss_of_its_network_is_shown_too(words, in_tmp):
+    blended = seqgen.train(words, blend="ngram", steps=4, out="blended")
+    seqgen.train(words, blend="none", steps=4, out="alone")
+    rows = {row["run"]: row for row in compare(["blended", "alone"], n=0).rows}
+    of_network = blended.metrics[-1]["valid_network_bits_per_char"]
+    assert rows["blended"]["network_bits_per_char"] == of_network != rows["blended"]["validation_bits_per_char"]
+    assert rows["alone"]["network_bits_per_char"] is None

@@ -1,0 +1,220 @@
+"""Checks of a model on a small batch before its first step: forms, sense and gradients.
+
+Dimension letters: B batch, T steps, N positions, I input, P projected input, V vocabulary.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from seqgen.cells import StepCell, step_cells, use_engine
+from seqgen.errors import SeqgenError, is_out_of_memory
+from seqgen.model import evaluation_mode
+from seqgen.states import list_leaves, output_and_state, structure_difference
+from seqgen.tokenizers import PAD
+
+if TYPE_CHECKING:
+    from seqgen.batches import Batch
+    from seqgen.protocols import State
+
+_NEAR = 3e-5  # by which numbers found in two ways may differ, relative to the largest; rounding makes 2e-7
+_NEAR_ONE = 1e-3  # by which the sum of probabilities may differ from 1
+_CHANGES = "gives something else each time, though it is not being trained"
+
+
+class BrokenContract(Exception):
+    """A broken contract of a model; the message follows the name of the part at fault."""
+
+
+def find_fault(model: Any, *, batch: Batch, n_symbols: int, fresh: bool) -> BaseException | None:
+    """Run a model and return its failure; None if it works.
+
+    Args:
+        model: on the CPU.
+        batch: a small batch.
+        n_symbols: the number of its symbols.
+        fresh: whether the weights are untrained, so that NaN is the fault of the model.
+
+    Raises:
+        SeqgenError, OSError, MemoryError, RuntimeError: the part's own message for the user, or memory ran out.
+    """
+    model.eval()
+    try:
+        with torch.no_grad():
+            _try(model, batch, n_symbols, fresh)
+        if fresh:
+            _check_gradients(model, batch)
+    except (SeqgenError, OSError):
+        raise
+    except (Exception, SystemExit) as error:
+        if is_out_of_memory(error):
+            raise
+        return error
+    model.train()
+    return None
+
+
+def _try(model: Any, batch: Batch, n_symbols: int, fresh: bool) -> None:
+    ids_BT = batch.ids_BT
+    for cell in reversed([module for module in model.modules() if isinstance(module, StepCell)]):  # wrapped ones first
+        _check_step(cell)
+    _check_state(model, ids_BT[:, :1])
+    logits_BTV, _ = model(ids_BT, model.initial_state(len(ids_BT)))
+    wanted = (*ids_BT.shape, n_symbols)
+    if tuple(logits_BTV.shape) != wanted:
+        raise BrokenContract(f" gives logits {tuple(logits_BTV.shape)}, not {wanted}")
+    if fresh:
+        _check_numbers(logits_BTV[batch.targets_BT != 0])
+    _check_sense(model, ids_BT, logits_BTV)
+    with evaluation_mode(model):  # as it is judged, where nothing can have a gradient
+        model(ids_BT, model.initial_state(len(ids_BT)))
+
+
+def _check_step(cell: StepCell) -> None:
+    """A step gives an output of the right shape; the projection before it maps each vector by itself."""
+    n_rows, n_steps = 2, 3
+    start = cell.initial_state(n_rows)
+    _check_rows(start, n_rows, f": initial_state({n_rows}) has")
+    x_BTI = torch.randn(n_rows, n_steps, cell.input_size, generator=torch.Generator().manual_seed(0))
+    p_BTP = cell.project(x_BTI)
+    if not _near(cell.project(x_BTI), p_BTP):
+        raise BrokenContract(f" {_CHANGES}")
+    alone_BTP = torch.cat([torch.cat([cell.project(x_1I[None, None]) for x_1I in x_TI], 1) for x_TI in x_BTI])
+    if p_BTP.shape != alone_BTP.shape or not _near(alone_BTP, p_BTP):
+        raise BrokenContract(
+            ": project mixes steps or rows: it must map each vector by itself, whatever the two dimensions before it"
+        )
+    output: Any = output_and_state(cell.step(cell.noise(p_BTP)[:, 0], start), "step")[0]
+    wanted = n_rows, cell.output_size
+    if not isinstance(output, Tensor):
+        raise BrokenContract(f": step must return (output, state); its output is a {type(output).__name__}")
+    if tuple(output.shape) != wanted:
+        raise BrokenContract(f": the output of step is {tuple(output.shape)}, not {wanted} (rows, output_size)")
+
+
+def _check_state(model: Any, ids_B1: Tensor) -> None:
+    """One step: the state has the batch first and keeps its form, and the one given stays as it was."""
+    n_rows = len(ids_B1)
+    start = model.initial_state(n_rows)
+    _check_rows(start, n_rows, f": initial_state({n_rows}) has")
+    state = start
+    for _ in range(2):  # a first state of zeros is the same when it is multiplied
+        before = [leaf.clone() for leaf in list_leaves(state)]
+        found = model(ids_B1, state)
+        if not isinstance(found, tuple) or len(found) != 2:
+            raise BrokenContract(f": forward must return (logits, state), not {type(found).__name__}")
+        if not all(_same(was, is_now) for was, is_now in zip(before, list_leaves(state), strict=True)):
+            raise BrokenContract(" changes the state it is given: make a new tensor, h = h + x and not h += x")
+        if (difference := structure_difference(start, found[1])) is not None:
+            first, then = difference
+            raise BrokenContract(f": initial_state gives {first}, a step gives back {then}; a state keeps its form")
+        _check_rows(found[1], n_rows, f": the state that a step of {n_rows} rows gives back has")
+        state = found[1]
+
+
+def _same(was: Tensor, is_now: Tensor) -> bool:
+    """Return whether two tensors are equal, with NaN equal to NaN."""
+    return was.shape == is_now.shape and bool(((was == is_now) | ((was != was) & (is_now != is_now))).all())
+
+
+def _check_rows(state: State, n_rows: int, what: str) -> None:
+    for leaf in list_leaves(state):
+        if leaf.shape[:1] != (n_rows,):
+            raise BrokenContract(f"{what} a tensor {tuple(leaf.shape)}, batch first")
+
+
+def _check_numbers(logits_NV: Tensor) -> None:
+    """Logits are numbers, and not already probabilities, from which nothing like them would be learned."""
+    if logits_NV.isnan().any():
+        raise BrokenContract(" gives NaN (not a number) on its first batch, before it has learned anything")
+    sums_N = logits_NV.sum(-1)
+    if len(sums_N) > 1 and (logits_NV >= 0).all() and torch.allclose(sums_N, torch.ones_like(sums_N), atol=_NEAR_ONE):
+        raise BrokenContract(" gives probabilities, not logits: leave the softmax out, or give logarithms")
+
+
+def _check_sense(model: Any, ids_BT: Tensor, logits_BTV: Tensor) -> None:
+    """The same sequences in other ways, which must come out the same."""
+    n_rows, n_steps = ids_BT.shape
+    cut = n_steps // 2
+    early_BTV, middle = logits_BTV[:, :0], model.initial_state(n_rows)
+    if cut:
+        early_BTV, middle = model(ids_BT[:, :cut], middle)
+    late_BTV, _ = model(ids_BT[:, cut:], middle)
+    again_BTV, _ = model(ids_BT, model.initial_state(n_rows))
+    alone_BTV = torch.cat([model(ids_1T[None], model.initial_state(1))[0] for ids_1T in ids_BT])
+    for found, expected, problem in (
+        (again_BTV, logits_BTV, _CHANGES),
+        (
+            early_BTV,
+            logits_BTV[:, :cut],
+            "looks ahead: what it gives at a step depends on later ones, so losses say nothing",
+        ),
+        (late_BTV, logits_BTV[:, cut:], "gives something else when a sequence is read in two pieces, as in sampling"),
+        (alone_BTV, logits_BTV, "mixes rows: what it gives for one depends on the others of its batch"),
+    ):
+        if not _near(found, expected, logits_BTV):
+            raise BrokenContract(f" {problem}")
+
+
+def _near(found: Tensor, expected: Tensor, scale: Tensor | None = None) -> bool:
+    """Return whether two tensors are equal but for rounding.
+
+    NaN after a row's end is of no account; the same infinity on both sides is no difference.
+
+    Args:
+        found: a tensor.
+        expected: one of its shape.
+        scale: a tensor with the largest number that matters; None: ``expected``.
+    """
+    scale = expected if scale is None else scale
+    finite = scale[scale.isfinite()]
+    limit = _NEAR * (1 + finite.abs().amax()) if len(finite) else 0.0
+    return not bool(((found - expected).abs() > limit).any() | (found.isinf() != expected.isinf()).any())
+
+
+def gradients(model: Any, batch: Batch) -> dict[str, Tensor | None]:
+    """Return the gradient of the loss of a batch by each parameter; None of one that the loss does not depend on.
+
+    The steps run under autograd, in evaluation mode, and leave nothing behind.
+    """
+    parameters = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+    if not parameters:
+        return {}
+    engines = {cell: cell.engine for cell in step_cells(model)}
+    was_training = model.training
+    model.eval()
+    use_engine(model, "eager")
+    try:
+        with torch.enable_grad():
+            logits_BTV, _ = model(batch.ids_BT, model.initial_state(len(batch.ids_BT)))
+            loss = functional.cross_entropy(logits_BTV.flatten(0, 1), batch.targets_BT.flatten(), ignore_index=PAD)
+            if not loss.requires_grad:
+                return dict.fromkeys(parameters)
+            found = torch.autograd.grad(loss, list(parameters.values()), allow_unused=True)
+    finally:
+        model.train(was_training)
+        for cell, engine in engines.items():
+            cell.engine = engine
+    return dict(zip(parameters, found, strict=True))
+
+
+def _check_gradients(model: Any, batch: Batch) -> None:
+    """The gradients of fresh weights are numbers."""
+    broken = [name for name, gradient in gradients(model, batch).items() if not _is_finite(gradient)]
+    if broken:
+        raise BrokenContract(
+            f" has a gradient that is no number on its first batch, of {broken[0]}, though its logits are numbers"
+        )
+
+
+def _is_finite(gradient: Tensor | None) -> bool:
+    return gradient is None or bool(gradient.isfinite().all())
+
+
+def unused_parameters(model: Any, batch: Batch) -> list[str]:
+    """Return the names of parameters that no gradient of a batch reaches."""
+    return [name for name, gradient in gradients(model, batch).items() if gradient is None]
