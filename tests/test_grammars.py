@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import itertools
 import random
+import re
 import sys
 
 import numpy as np
@@ -177,13 +178,28 @@ def test_valid_rows_follow_the_conditional_distribution(brackets, monkeypatch, s
     assert variation(texts, shares) <= noise(shares, 4000) + max(way.bound.above, 0.002)
 
 
+class Endless:
+    """A state for each text."""
+
+    start = ()
+
+    def advance(self, state, character):
+        return (*state, character)
+
+    def accepts(self, state):
+        return True
+
+
 def test_a_grammar_is_left_alone_where_it_is_of_no_use(brackets):
     of, shares = brackets
     sampler = Sampler(*of, SampleConfig(max_length=6))
     assert sum(share for text, share in shares.items() if balanced(text)) > 0.2
     assert find_way(sampler, None, GRAMMAR).rows is None  # often valid
     rare = Grammar(Brackets(), lambda text: text[:1] == "(" and ")" not in text, list, "the grammar of something else")
-    assert find_way(sampler, None, rare).rows is None  # its few valid rows are refused
+    refused = find_way(sampler, None, rare)  # its few valid rows
+    assert refused.rows is None and re.fullmatch(r"(\d+) of \1 valid trial rows are beyond its bounds", refused.misfit)
+    endless = Grammar(Endless(), lambda text: text == "(a)", lambda: ["(a)"] * 9, "the grammar of all")
+    assert find_way(sampler, None, endless).misfit == "it has too many states to look ahead in"
     poor = Grammar(Brackets(0), lambda text: text == "(a)", lambda: ["(a)"] * 9, "the grammar of no brackets")
     assert find_way(sampler, None, poor).misfit == "100.0% of the records are beyond its bounds"
 

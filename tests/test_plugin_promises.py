@@ -189,6 +189,14 @@ ODD_PARTS = {
     "a cell that is none": (own("cell", "def load(i, h): return 3"), ("--cell", "odd"), TRAIN, "not a seqgen.Cell"),
     "a model that is none": (own("model", "def load(n): return 3"), ("--model", "odd"), TRAIN, "not a torch.nn.Module"),
     "a corpus of texts": (own("corpus", "def load(): return ['a']"), ("--corpus", "odd"), TRAIN, "not a seqgen.Record"),
+    "a corpus of numbers": (
+        own("corpus", "def load(): return [seqgen.Record(3)]"), ("--corpus", "odd"), TRAIN,
+        "yielded the text 3, which is not a string",
+    ),
+    "a corpus with a list of fields": (
+        own("corpus", "def load(): return [seqgen.Record('a', fields=['n'])]"), ("--corpus", "odd"), TRAIN,
+        "yielded the fields ['n'], not values by name",
+    ),
     "a corpus that ends": (own("corpus", "def load(): return iter(())"), ("--corpus", "odd"), TRAIN, "restartable"),
     "a tokenizer without encode": (
         TOKENIZER.replace("def encode", "def encoded").replace("(seqgen.Tokenizer)", ""),
@@ -205,6 +213,10 @@ ODD_PARTS = {
     "a validator that says yes or no": (
         part("validator", "class load:\n    def validate(self, text): return True"),
         ("--domain", "odd"), TRAIN, "returned True, not a seqgen.Verdict",
+    ),
+    "a validator that says it in words": (
+        part("validator", "class load:\n    def validate(self, text): return seqgen.Verdict('no')"),
+        ("--domain", "odd"), TRAIN, "returned Verdict(ok='no', ",
     ),
     "a validator that forgets to say no": (
         part("validator", "class load:\n    def validate(self, t):\n        if not t: return seqgen.Verdict(True)"),

@@ -63,6 +63,7 @@ REFUSED = {
         'data["symbol"]',
         "from_json cannot load what to_json gave: KeyError: 'symbol' (from_json,",
     ),
+    "from_json gives nothing": ('return cls(data["symbols"])', "pass", "from_json gave None, which has no n_symbols"),
     "from_json in another order": ('cls(data["symbols"])', 'cls(data["symbols"][::-1])', "has other ids"),
     "from_json with fewer": ('cls(data["symbols"])', 'cls(data["symbols"][1:])', "makes of to_json has "),
     "keys that are numbers": (

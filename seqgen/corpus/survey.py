@@ -278,6 +278,7 @@ def _columns(chunk: Sequence[Record], whose: str) -> list[list[Any]]:
         or not set(map(type, columns[1])) <= _TYPES
         or not set(map(type, columns[3])) <= _TYPES
         or not set(columns[3]) <= _SPLITS
+        or not all(issubclass(kind, Mapping) for kind in set(map(type, columns[2])))
     ):
         _refuse(chunk, whose)
     return columns
@@ -286,8 +287,12 @@ def _columns(chunk: Sequence[Record], whose: str) -> list[list[Any]]:
 def _refuse(chunk: Sequence[Record], whose: str) -> None:
     """Raise for the first item that is not a record; subclasses of Record from a plugin pass."""
     for record in chunk:
-        if not isinstance(record, Record) or not isinstance(record.text, str):
+        if not isinstance(record, Record):
             raise PluginError(f"corpus {whose} yielded {type(record).__name__} {record!r:.60}, not a seqgen.Record")
+        if not isinstance(record.text, str):
+            raise PluginError(f"corpus {whose} yielded the text {record.text!r:.60}, which is not a string")
+        if not isinstance(record.fields, Mapping):
+            raise PluginError(f"corpus {whose} yielded the fields {record.fields!r:.60}, not values by name")
         if record.label is not None and not isinstance(record.label, str):
             raise PluginError(f"corpus {whose} yielded the label {record.label!r:.60}, which is not a string")
         if record.split is not None and record.split not in PARTS:

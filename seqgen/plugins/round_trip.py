@@ -61,13 +61,14 @@ def check_tokenizer(entry: Entry, vocabulary: Vocabulary, texts: Sequence[str]) 
             that the run could not be opened.
     """
     tokenizer = vocabulary.tokenizer
-    _check_fitted(entry, tokenizer)
+    _check_fitted(entry, tokenizer, "fit_parts" if hasattr(entry.load(), "fit_parts") else "fit")
     texts, rows = _encoded(entry, vocabulary, _first_texts(texts, whole=vocabulary.ends))
     if any(texts) and not any(rows):
         raise _error(entry, tokenizer, "encode", f"encode gives no ids, of {_shown(texts[0])} too")
     back = [_decoded(entry, tokenizer, row) for row in rows]
     _check_many(entry, tokenizer, texts, rows, back)
     again = _rebuilt(entry, tokenizer)
+    _check_fitted(entry, again, "from_json")
     if again.n_symbols != tokenizer.n_symbols:
         what = f"has {again.n_symbols!r:.{_SHOWN}} symbols, not {tokenizer.n_symbols}"
         raise _error(entry, again, "from_json", f"what from_json makes of to_json {what}")
@@ -90,9 +91,8 @@ def check_tokenizer(entry: Entry, vocabulary: Vocabulary, texts: Sequence[str]) 
     )
 
 
-def _check_fitted(entry: Entry, tokenizer: Any) -> None:
-    """Refuse the result of ``fit`` unless it is a tokenizer with a number of symbols."""
-    method = "fit_parts" if hasattr(entry.load(), "fit_parts") else "fit"
+def _check_fitted(entry: Entry, tokenizer: Any, method: str) -> None:
+    """Refuse the result of ``fit`` or another method unless it is a tokenizer with a number of symbols."""
     lacking = [name for name in ("n_symbols", "encode", "decode", "to_json") if not hasattr(tokenizer, name)]
     if lacking:
         problem = f"{method} gave {tokenizer!r:.{_SHOWN}}, which has no {lacking[0]}"

@@ -43,6 +43,7 @@ _COST = 2  # free rows that cost what a row with look-ahead costs, or less
 _LARGE = 16  # times the size of look-ahead, where all rows are guided by it
 _N_COUNTED, _SYMBOLS_COUNTED = 20_000, 100_000  # rows and symbols that are sampled to be counted
 _GUIDING = 0.6  # power of h by which rows are guided
+_TOO_MANY = "it has too many states to look ahead in"
 _GREEDY = 1e-6  # temperature up to which there is one row, and no distribution
 
 
@@ -66,7 +67,7 @@ class Way:
         bound: what a trial says of look-ahead, where ``rows`` come from it.
         name: the requirements that ``rows`` satisfy, for messages.
         excluded: the share of the records beyond the bounds of the grammar that ``rows`` keep to, or 0.
-        misfit: why a grammar that should have been used was not, or "".
+        misfit: why a grammar that would have been of use cannot be used, or "".
     """
 
     n_kept: int
@@ -115,6 +116,12 @@ class Grammar:
         share = self.excluded
         return f"{share:.1%} of the records are beyond its bounds" if share > MAX_EXCLUDED else ""
 
+    def misfit_of(self, valid: Sequence[str]) -> str:
+        """Return the reason for which the automaton does not fit valid trial rows, or ""."""
+        n_excluded = self.count_excluded(valid)
+        fits = n_excluded <= MAX_EXCLUDED * len(valid) + _BY_CHANCE
+        return "" if fits else f"{n_excluded} of {len(valid)} valid trial rows are beyond its bounds"
+
     def count_excluded(self, valid: Iterable[str]) -> int:
         """Return how many of some valid texts are beyond the bounds of the automaton."""
         return sum(not accepts(self.automaton, text) for text in valid)
@@ -147,26 +154,23 @@ class _Chooser:
         first = [row for row in trial.take(_FIRST) if sampler.satisfies(row)]
         found: dict[str, Any] = {"by": "", "n_kept": len(first), "n_tried": _FIRST}
         varies, grammar = sampler.settings.temperature > _GREEDY, self._grammar
-        if varies and grammar is not None and (valid := self._few_valid(first, grammar)) is not None:
-            if (bound := _try(lambda: self._by_grammar, len(valid))) is not None:
-                return found | bound | {"by": "grammar", "excluded": grammar.excluded}
-            found["misfit"] = grammar.misfit
+        if varies and grammar is not None:
+            valid = [row.text for row in first if not sampler.is_cut(row) and grammar.is_valid(row.text)]
+            if len(valid) < _ENOUGH_VALID * _FIRST:
+                proposal = grammar.misfit_of(valid) or self._by_grammar
+                if isinstance(proposal, str):
+                    found["misfit"] = proposal
+                elif (bound := _try(proposal, len(valid))) is not None:
+                    return found | bound | {"by": "grammar", "excluded": grammar.excluded}
         if sampler.constraint is None:
             return found
         if len(first) < _ENOUGH * _FIRST:
-            if varies and (bound := _try(lambda: self._by_counts, len(first))) is not None:
+            if varies and (bound := _try(self._by_counts, len(first))) is not None:
                 return found | bound | {"by": "counts"}
             if len(first) < _CLEAR * _LEAST * _FIRST:
                 more = sum(map(sampler.satisfies, trial.take(PILOT - _FIRST, first=_FIRST)))
                 found |= {"n_kept": len(first) + more, "n_tried": PILOT}
         return found | {"by": "rejection" if found["n_kept"] >= _LEAST * found["n_tried"] else ""}
-
-    def _few_valid(self, rows: Sequence[Sample], grammar: Grammar) -> list[str] | None:
-        """Return the valid ones of trial rows, if these are few and the grammar accepts them, else None."""
-        valid = [row.text for row in rows if not self._sampler.is_cut(row) and grammar.is_valid(row.text)]
-        if len(valid) >= _ENOUGH_VALID * _FIRST:
-            return None
-        return valid if grammar.count_excluded(valid) <= MAX_EXCLUDED * len(valid) + _BY_CHANCE else None
 
     def way(self, found: Mapping[str, Any]) -> Way:
         """Return the way that was chosen."""
@@ -178,7 +182,7 @@ class _Chooser:
         if not found["by"]:
             return Way(n_kept, n_tried, None, misfit=misfit)
         proposal = self._by_grammar if found["by"] == "grammar" else self._by_counts
-        if proposal is None or proposal.constraint is None:  # what was remembered does not hold any more
+        if not isinstance(proposal, LookAheadSampler) or proposal.constraint is None:  # what was remembered is over
             return self.way(self.choose())
         bound, excluded = Bound(*found["bound"]), found.get("excluded", 0.0)
         rows = proposal.raised(found["power"]).kept_rows(bound)
@@ -195,19 +199,19 @@ class _Chooser:
         return _look_ahead(self._sampler, graph, 1.0 if self._graph is None else self._sampler.settings.temperature)
 
     @functools.cached_property
-    def _by_grammar(self) -> LookAheadSampler | None:
+    def _by_grammar(self) -> LookAheadSampler | str:
         assert self._grammar is not None
         return _by_grammar(self._sampler, self._grammar, self._remember)
 
 
-def _try(propose: Callable[[], LookAheadSampler | None], n_kept: int) -> dict[str, Any] | None:
+def _try(proposal: LookAheadSampler | None, n_kept: int) -> dict[str, Any] | None:
     """Return the power and the bound of a sampler with look-ahead; None where it is of no use.
 
     Args:
-        propose: returns the sampler, or None.
+        proposal: the sampler; None: there is none.
         n_kept: how many of the first trial rows, sampled freely, would be kept.
     """
-    if (proposal := propose()) is None:
+    if proposal is None:
         return None
     least = (n_kept - _DEVIATIONS * n_kept**0.5) / _FIRST
 
@@ -220,11 +224,10 @@ def _try(propose: Callable[[], LookAheadSampler | None], n_kept: int) -> dict[st
     return {"power": power, "bound": list(bound)} if bound is not None and is_worth(bound) else None
 
 
-def _by_grammar(sampler: Sampler, grammar: Grammar, remember: Remember, size: int = 1) -> LookAheadSampler | None:
-    """Return a sampler with look-ahead by the states of a domain's automaton.
+def _by_grammar(sampler: Sampler, grammar: Grammar, remember: Remember, size: int = 1) -> LookAheadSampler | str:
+    """Return a sampler with look-ahead by the states of a domain's automaton, or the reason why there is none.
 
-    None: it does not fit the records, no row is accepted, or there are more states than the limits, times ``size``,
-    allow.
+    It does not fit the records, no row is accepted, or it has more states than the limits, times ``size``, allow.
     """
     most = LookAhead.max_pairs(sampler.vocabulary.size, size)
     try:
@@ -233,13 +236,15 @@ def _by_grammar(sampler: Sampler, grammar: Grammar, remember: Remember, size: in
         states = strict.constraint
         if sampler.constraint is not None or sampler.settings.prefix:  # contexts are of the whole row
             states = sampler.constrained([table], prefix="")
-    except (TooManyStates, UsageError):
-        return None
+    except TooManyStates:
+        return _TOO_MANY
+    except UsageError:
+        return "no row of this run can keep to it"
     if grammar.misfit:
-        return None
+        return grammar.misfit
     assert states is not None
     contexts = contexts_by_state(states.automaton(), *_counted_rows(sampler, remember))
-    return _look_ahead(strict, contexts, 1.0, size)
+    return _look_ahead(strict, contexts, 1.0, size) or _TOO_MANY
 
 
 def guided_rows(sampler: Sampler, grammar: Grammar, remember: Remember = forget) -> Way:
@@ -248,9 +253,9 @@ def guided_rows(sampler: Sampler, grammar: Grammar, remember: Remember = forget)
     There are none where the grammar does not fit the records, no such row can be sampled, or it has too many states.
     """
     proposal = _by_grammar(sampler, grammar, remember, _LARGE)
-    if proposal is None or proposal.constraint is None:
-        reason = grammar.misfit or "no row of this run can keep to it, or its states are too many for these symbols"
-        return Way(0, 0, None, misfit=reason)
+    if isinstance(proposal, str):
+        return Way(0, 0, None, misfit=proposal)
+    assert proposal.constraint is not None
     rows = proposal.raised(_GUIDING).kept_rows(None)
     return Way(0, 0, rows, None, proposal.constraint.name, grammar.excluded)
 
