@@ -99,8 +99,11 @@ class GuardedValidator(Guarded):
             PluginError: the result is not a Verdict.
         """
         verdict = self.__wrapped__.validate(text)
-        is_verdict = isinstance(verdict, Verdict) and verdict.ok in (True, False)
-        if not is_verdict or not isinstance(verdict.canonical, str | None):
+        if (
+            not isinstance(verdict, Verdict)
+            or verdict.ok not in (True, False)
+            or not isinstance(verdict.canonical, str | None)
+        ):
             place = defined_at(self.__wrapped__, "validate")
             raise PluginError(
                 f"{self._label}: validate({text!r:.60}) returned {verdict!r:.80}, not a seqgen.Verdict{place}"

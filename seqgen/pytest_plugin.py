@@ -115,7 +115,8 @@ def load_plugins(wanted: Sequence[ModuleType | str | Path | Spec], *, installed:
     others = [plugin for plugin in wanted if not isinstance(plugin, Spec)]
     loaded = Plugins(pytest.fail)
     loaded.load(entry_point_candidates() if installed else ())
-    loaded.load([candidate_of(plugin)[0] for plugin in others])
+    candidates = [candidate_of(plugin)[0] for plugin in others]
+    loaded.load([candidate for candidate in candidates if not installed or candidate.package not in loaded.plugins])
     if specs:
         loaded.load([Candidate("registered_by_test", "registered by a test", "0", lambda: _hooks(specs))])
     return loaded

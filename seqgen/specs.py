@@ -353,7 +353,7 @@ class DomainSpec(Spec):
     kind: ClassVar[str] = "domain"
 
     def __post_init__(self) -> None:
-        """Validate ``endings``, ``columns``, the flags and ``automaton``."""
+        """Validate ``metrics``, ``endings``, ``columns``, the flags and ``automaton``."""
         super().__post_init__()
         fit = isinstance(self.endings, tuple) and all(_SUFFIX.fullmatch(str(ending)) for ending in self.endings)
         check(fit, f"{self.name}: endings={self.endings!r} is not a tuple of lower-case suffixes like ('.smi',)")
@@ -361,6 +361,8 @@ class DomainSpec(Spec):
             isinstance(name, str) and name and name == name.casefold() for name in self.columns
         )
         check(fit, f"{self.name}: columns={self.columns!r} is not a tuple of lower-case names like ('smiles',)")
+        fit = isinstance(self.metrics, tuple | list) and all(isinstance(name, str) for name in self.metrics)
+        check(fit, f"{self.name}: metrics={self.metrics!r} is not a tuple of names like ('bars',)")
         for flag in ("trailing_names", "syntax"):
             check(isinstance(getattr(self, flag), bool), f"{self.name}: {flag}={getattr(self, flag)!r} is not a bool")
         named = isinstance(self.automaton, str) and _REFERENCE.fullmatch(self.automaton) is not None

@@ -159,9 +159,13 @@ def register_commands(app):
     ("source", "says"),
     [
         (COMMANDS, "a command of it is not used: the name 'train' is taken already"),
+        (
+            COMMANDS.replace("little-own", "train-little").replace("def train", "def train_little"),
+            "a command of it is not used: it has another one named 'train-little'",
+        ),
         (UNMADE, "its register_commands is not used: ValueError: no commands today"),
     ],
-    ids=["a name that is taken", "not made"],
+    ids=["a name that is taken", "one name twice", "not made"],
 )
 def test_commands_that_are_not_used_are_listed(source, says, cli, little):
     result = cli("plugins", "--json", "--plugin", little(source))

@@ -54,6 +54,7 @@ def test_specs(seqgen_isolated, seqgen_installed, seqgen_corpus):
     spec = seqgen.CorpusSpec(name="abc", summary="s", licence="l", load=lambda: [seqgen.Record("a")] * 50)
     assert "abc" in seqgen_isolated(spec).registry.names("corpus")
     assert {"abc", "names"} <= set(seqgen_installed(spec).registry.names("corpus"))
+    assert "gru" in seqgen_installed("seqgen_classic").registry.names("cell")  # which is installed already
     run = seqgen.train("abc", steps=1, hidden=4, split="none", plugins=seqgen_installed(spec))
     assert run.settings.corpus.name == "registered_by_test:abc"
 

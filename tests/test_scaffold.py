@@ -138,6 +138,7 @@ def test_what_is_written_is_found_without_torch(written, tmp_path, record_proper
         (("json",), "module that exists"),
         (("torch",), "module that exists"),
         (("gru",), "taken: cell gru of"),
+        (("names", "--kind", "domain"), "taken: corpus names of"),
         (("seqgen-classic",), "installed plugin"),
         (("taken",), "is there already"),
         (("fine", "--out", "taken"), "is there already"),

@@ -60,6 +60,11 @@ def test_kinds_and_plurals():
     assert PLUGIN_API[0] == 1
 
 
+def test_metrics_are_names():
+    with pytest.raises(ValueError, match="metrics='bars' is not a tuple of names"):
+        DomainSpec(name="d", summary="s", source="s", metrics="bars")
+
+
 @pytest.mark.parametrize("endings", ["smi", ".smi", ("smi",), (".SMI",), (".tar.gz",), (3,)])
 def test_endings_that_no_file_has_are_refused(endings):
     with pytest.raises(ValueError, match=r"endings=.* is not a tuple of lower-case suffixes like \('.smi',\)"):

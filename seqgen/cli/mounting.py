@@ -27,32 +27,35 @@ def mount_plugin_commands(app: typer.Typer) -> None:
     taken = set(get_command(app).commands)  # type: ignore[attr-defined]
     for package in plugins.implementing("register_commands"):
         try:
-            kept, names, clashes = _sort_out(own_apps[package], taken)
+            kept, names, problems = _sort_out(own_apps[package], taken)
         except Exception as error:
             plugins.add_note(package, f"its commands are not used: {one_line(error)}")
             continue
         app.registered_commands += kept.registered_commands
         app.registered_groups += kept.registered_groups
         taken |= names
-        for name in clashes:
-            plugins.add_note(package, f"a command of it is not used: the name {name!r} is taken already")
+        for problem in problems:
+            plugins.add_note(package, f"a command of it is not used: {problem}")
 
 
 def _sort_out(own: typer.Typer, taken: set[str]) -> tuple[typer.Typer, set[str], list[str]]:
-    """Return a plugin's commands and groups to use, their names, and the names whose commands are left out."""
+    """Return a plugin's commands and groups to use, their names, and why others are left out."""
     _adopt(own)
-    kept, names, clashes = typer.Typer(), set[str](), list[str]()
+    kept, names, problems = typer.Typer(), set[str](), list[str]()
     for part in ("registered_commands", "registered_groups"):
         for item in getattr(own, part):
             one = typer.Typer()
             getattr(one, part).append(item)
             its_names = command_names(one)
             if clashing := its_names & (taken | names):
-                clashes += sorted(clashing)
+                problems += [
+                    f"the name {name!r} is taken already" if name in taken else f"it has another one named {name!r}"
+                    for name in sorted(clashing)
+                ]
             else:
                 getattr(kept, part).append(item)
                 names |= its_names
-    return kept, names, clashes
+    return kept, names, problems
 
 
 def command_names(app: typer.Typer) -> set[str]:

@@ -96,14 +96,23 @@ def _package(name: str, kind: str, plugins: Plugins | None) -> str:
     package = name.replace("-", "_")
     if keyword.iskeyword(package) or keyword.issoftkeyword(package):
         raise BadOption(f"the name {name!r} is a word of Python's own: choose another")
-    if plugins is not None and kind in SPECS and plugins.registry.has(kind, name):
-        (taken, *_) = [entry for entry in plugins.registry.entries(kind) if entry.spec.name == name]
-        raise BadOption(f"the name {name!r} is taken: {taken.full_label}; choose another")
+    registered = [] if plugins is None else [entry for part in _parts(kind) for entry in plugins.registry.entries(part)]
+    for entry in registered:
+        if entry.spec.name == name:
+            raise BadOption(f"the name {name!r} is taken: {entry.full_label}; choose another")
     if package in {candidate.package for candidate in installed()}:
         raise BadOption(f"the name {name!r} is that of an installed plugin: choose another")
     if package in sys.stdlib_module_names or _is_module(package):
         raise BadOption(f"the name {name!r} is that of a module that exists: choose another, such as seqgen-{name}")
     return package
+
+
+def _parts(kind: str) -> list[str]:
+    """Return the kinds of parts that a template registers."""
+    source = "".join(
+        text for path, text in _files(files("seqgen") / "templates" / kind) if path.endswith("__init__.py")
+    )
+    return [part for part, plural in SPECS.items() if f"def register_{plural}(" in source]
 
 
 def _is_module(package: str) -> bool:
