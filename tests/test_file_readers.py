@@ -145,7 +145,7 @@ def test_messages_say_the_file_and_the_place(tmp_path):
         yield {"text": file.readline().decode().strip()}
         raise seqgen.CorpusError("it is cut short")
 
-    with pytest.raises(CorpusError, match=r"^'[^']*a.x', row 1: it is cut short$"):
+    with pytest.raises(CorpusError, match=r"^'[^']*a.x', after row 1: it is cut short$"):
         read(path, installed(rows, text=False, table=True))
     with pytest.raises(UsageError, match="has no field 'name'"):
         read(path, installed(rows, text=False, table=True), text_field="name")

@@ -127,16 +127,18 @@ class Position:
     """The position of a reader in its file, for messages.
 
     Attributes:
-        unit: "line", "row" or "record".
-        number: its number from 1; 0 before the first.
+        unit: "line", if the reader is given lines, else "row" or "record".
+        number: the number from 1 of the last line that it was given, or of the last row or record that it yielded; 0
+            before the first.
     """
 
     unit: str
     number: int = 0
 
     def __str__(self) -> str:
-        """Return the position as it follows the name of the file: ", line 3"."""
-        return f", {self.unit} {self.number}" if self.number else ""
+        """Return the position as it follows the name of the file: ", line 3", ", after record 3"."""
+        after = "" if self.unit == "line" else "after "
+        return f", {after}{self.unit} {self.number}" if self.number else ""
 
 
 def read_items(file: TextFile, reader: InstalledReader, position: Position, counts: Counter[str]) -> Iterator[Item]:
@@ -249,7 +251,7 @@ class ReaderTable(Table):
 
     def rows(self, counts: Counter[str]) -> Iterator[tuple[int, Mapping[str, Any]]]:
         """Yield the rows, numbered from 1."""
-        position = Position("row")
+        position = Position("line" if self.reader.text else "row")
         for item in read_items(self.file, self.reader, position, counts):
             assert isinstance(item, Mapping)
             yield position.number, item

@@ -118,7 +118,7 @@ def file_candidate(path: Path) -> Candidate:
             f"cannot use {str(path)!r} as a plugin: it is not named like a Python module, such as mycell.py"
         )
     if not _is_free(path):
-        raise UsageError(f"cannot use {str(path)!r} as a plugin: a module of this name exists; rename the file")
+        raise UsageError(f"cannot use {str(path)!r} as a plugin: Python has a module {path.stem!r}; rename the file")
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     return Candidate(path.stem, path.name, digest[:12], lambda: _import_file(path), sha256=digest)
 

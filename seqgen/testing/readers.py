@@ -42,7 +42,8 @@ def read_content(subject: Subject, content: bytes) -> list[Any]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"example{(*spec.endings, '')[0]}"
         write_atomic(path, content)
-        return list(read_items(TextFile(path), reader, Position("line"), Counter()))
+        unit = "line" if spec.text else "row" if spec.table else "record"
+        return list(read_items(TextFile(path), reader, Position(unit), Counter()))
 
 
 def example(subject: Subject) -> str:
