@@ -244,6 +244,16 @@ class GrowsWhileTraining(CountsForItself):
         return y_BTH * 1.5**self.calls, state
 
 
+class BeginsWithOneRow(Whole):
+    def initial_state(self, batch_size):
+        return super().initial_state(1)
+
+
+class BeginsInFloat32(Whole):
+    def initial_state(self, batch_size):
+        return [leaf.float() for leaf in super().initial_state(batch_size)]
+
+
 class DrawsItsOwnWeights(Whole):
     def __init__(self, input_size, hidden_size):
         super().__init__(input_size, hidden_size)
@@ -304,6 +314,8 @@ def common(kind, load, **fields):
 BAD_CELLS = [
     ("shapes", GivesTheWrongShape, r"the output is \(3, 7, 5\)"),
     ("shapes", GivesNoNumbers, "contains NaN"),
+    ("shapes", BeginsWithOneRow, "not batch first"),
+    ("shapes", BeginsInFloat32, r"torch.float32 beside weights of torch.float64: give it the type of a parameter"),
     ("batch-independence", MixesRows, "depends on the other rows"),
     ("causality", LooksAhead, "not causal"),
     ("step-equals-sequence", ForgetsBetweenSteps, "one step at a time differs at step 1"),

@@ -83,7 +83,7 @@ def test_checks_that_depend_on_a_failed_one_are_not_run(cli, little):
         assert rows[f"cell-{name}-causality"]["note"] == "mend state-untouched first"
     assert "checks failed: cell-adding-state-untouched, cell-again-state-untouched; " in found.err
     waiting = sum(row["result"] == "skipped" for row in rows.values())
-    assert found.code == 5 and found.err.endswith(f"; {waiting} wait for that\n") and waiting > 20
+    assert found.code == 5 and found.err.endswith(f"; {waiting} wait for that (-v lists them)\n") and waiting > 20
 
 
 def test_an_installed_package_is_checked_as_a_whole(cli):

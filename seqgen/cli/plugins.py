@@ -127,15 +127,16 @@ def check_plugin(
             "id": f"package-{package.name}-command-names",
         }
         rows.append(row | {"result": "FAILED", "note": clashes})
+    waiting = [row for row in rows if row["result"] == "skipped" and row["what"] in first_to_mend]
     if as_json:
         show_json(rows)
     else:
-        show(plain_table(_told_once(rows), ("what", "check", "result", "note"), folded=("note",)))
+        shown = [row for row in rows if session.verbose or row not in waiting]
+        show(plain_table(_told_once(shown), ("what", "check", "result", "note"), folded=("note",)))
     failed = [row["id"] for row in rows if row["result"] == "FAILED"]
     if failed:
         listed = ", ".join(failed[:3]) + (", ..." if len(failed) > 3 else "")
-        waiting = sum(row["result"] == "skipped" and row["what"] in first_to_mend for row in rows)
-        more = f"; {waiting} wait for that" if waiting else ""
+        more = f"; {len(waiting)} wait for that (-v lists them)" if waiting else ""
         raise PluginError(f"{plugin}: {len(failed)} of {len(rows)} checks failed: {listed}{more}")
 
 

@@ -17,9 +17,14 @@ _CUT = 4
 
 
 def shapes(subject: Subject) -> None:
-    """Check that the output is (B, T, size) for any B and T, and that it has no NaN."""
+    """Check that states begin with B rows, and that the output is (B, T, size) for any B and T, without NaN."""
     layer = layer_of(subject)
     for batch_size, n_steps in ((B, T), (B, 1), (1, T), (1, 1)):
+        for leaf in leaves_of(layer.start(batch_size)):
+            found = f"initial_state({batch_size}) has a tensor {tuple(leaf.shape)} of {leaf.dtype}"
+            assert leaf.shape[:1] == (batch_size,), f"{found}, not batch first"
+            fits = leaf.dtype == layer.dtype or not leaf.is_floating_point() or not leaf.numel()
+            assert fits, f"{found} beside weights of {layer.dtype}: give it the type of a parameter (self.zeros)"
         y, _ = layer.run(layer.inputs(batch_size, n_steps))
         wanted = batch_size, n_steps, layer.size
         assert y.shape == wanted, f"the output is {tuple(y.shape)}, not (B, T, size) = {wanted}"
