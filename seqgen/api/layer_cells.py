@@ -201,7 +201,7 @@ def _several(cell: Entry, name: str, value: Any) -> list[Any] | None:
     model = cell.options_model
     if name not in model.model_fields or accepts(model, name, value):
         return None
-    return values if all(accepts(model, name, one) for one in values) else None
+    return values if any(accepts(model, name, one) for one in values) else None  # a wrong one is refused by itself
 
 
 def _renamed(layer: Layer) -> Layer:
