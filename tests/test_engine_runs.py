@@ -138,7 +138,8 @@ def test_a_step_that_cannot_be_recorded_trains_and_says_why(words, in_tmp):
     )
     reason = "it reads the values of a tensor (aten._local_scalar_dense.default)"
     assert f"cannot be recorded: {reason}" in engine_of(run)["how"]
-    assert said == [f"steps that cannot be traced run one by one under autograd, which is slower: Branching: {reason}"]
+    slower = "steps that cannot be traced run one by one under autograd, which is slower"
+    assert said == [f"{slower}: Branching: {reason} (step, line 8 of branching.py)"]
     assert len(run.sample(3)) == 3
 
 

@@ -8,6 +8,7 @@ from seqgen.cells.cell import Engine, StepCell
 from seqgen.cells.wrappers import StepWrapper
 from seqgen.engine.compiled_runner import CHUNK
 from seqgen.engine.plan_runner import traced_step
+from seqgen.plugin_guards import defined_at
 
 _WORTH_A_CHUNK = 5  # steps after the last whole chunk, from which one more padded chunk is faster than a loop
 
@@ -76,7 +77,12 @@ def describe_engine(module: nn.Module) -> str:
 def untraced_steps(module: nn.Module) -> list[str]:
     """Return why steps cannot be traced, a line for each kind of cell; call it after a batch of training."""
     cells = [cell for cell in step_cells(module) if cell.engine != "eager" and traced_step(cell).problem]
-    return list(dict.fromkeys(f"{_title(cell)}: {traced_step(cell).problem}" for cell in cells))
+    return list(dict.fromkeys(f"{_title(cell)}: {traced_step(cell).problem}{_place(cell)}" for cell in cells))
+
+
+def _place(cell: nn.Module) -> str:
+    """Return where the step of a plugin's cell is defined, for the end of a message."""
+    return _place(cell.cell) if isinstance(cell, StepWrapper) else defined_at(cell, "step")
 
 
 def _title(cell: nn.Module) -> str:
