@@ -33,6 +33,7 @@ _HOME = {
         "DiskError", "TooFewRows", "WorkerLost", "TaskFailed", "Interrupted", "ExportRefused",
     ),
     "seqgen.executors": ("Task", "TaskResult", "run_tasks"),
+    "seqgen.api.corpora": ("write_records",),
     "seqgen.api.train": ("train", "plan", "TrainingPlan"),
     "seqgen.api.resume": ("refit", "resume"),
     "seqgen.api.run": ("load", "Run"),
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
     from seqgen import events as events
     from seqgen import exporting as exporting
     from seqgen import measure as measure
+    from seqgen.api.corpora import write_records as write_records
     from seqgen.api.resume import refit as refit
     from seqgen.api.resume import resume as resume
     from seqgen.api.run import Run as Run

@@ -31,7 +31,7 @@ from __future__ import annotations
 import difflib
 import errno
 import traceback
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,16 @@ class SeqgenError(Exception):
     """The base class; ``exit_code`` is the exit code of the command line."""
 
     exit_code = 1
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Return how another process rebuilds it: from its message and attributes, not by its constructor."""
+        return _rebuilt, (type(self), self.args, vars(self))
+
+
+def _rebuilt(kind: type[SeqgenError], arguments: tuple[Any, ...], attributes: Mapping[str, Any]) -> SeqgenError:
+    error = kind.__new__(kind, *arguments)
+    vars(error).update(attributes)
+    return error
 
 
 class UsageError(SeqgenError):
@@ -198,9 +208,14 @@ class DiskError(SeqgenError):
 
 
 class TooFewRows(SeqgenError):
-    """Fewer rows than requested could be sampled."""
+    """Fewer rows than requested could be sampled.
+
+    Attributes:
+        rows: the samples that were found, where ``Run.sample`` raises it.
+    """
 
     exit_code = 8
+    rows: Sequence[Any] = ()
 
 
 class WorkerLost(SeqgenError):

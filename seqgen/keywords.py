@@ -146,7 +146,7 @@ class DecodeKeywords(TypedDict, total=False):
     """Text that every row ends with."""
     template: str | None
     """Text that every row is, with a star for each text to fill in."""
-    length: str | None
+    length: str | int | tuple[int, int] | None
     """Length of every row in characters: 5-8, 5, 5- or -8."""
     regex: str | None
     """Regular expression that matches every whole row (extra: constrain)."""
@@ -199,7 +199,7 @@ class SampleKeywords(DecodeKeywords, total=False):
     """Minimum edit distance from every training record (extra: evaluate)."""
     effort: int | None
     """Maximum rows sampled to find those that pass the filters."""
-    rows: str | tuple[int, int] | None
+    rows: str | range | tuple[int, int] | None
     """Sample rows A to B - 1 instead of -n, and keep those that pass; 0:1e6."""
 
 

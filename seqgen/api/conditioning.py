@@ -75,9 +75,11 @@ def _check_fields(run: OpenRun, wanted: list[str]) -> None:
         begins = begins or names[: len(wanted)] == wanted
     for name in wanted:
         if name not in known:
-            have = f"; known: {', '.join(known)}" if known else "; the records of this run have no fields"
-            have += f"; it is conditioned on {', '.join(run.vocabulary.slots)}" if run.vocabulary.slots else ""
-            near = did_you_mean(name, known) or have
+            slots = run.vocabulary.slots
+            have = f"; known: {', '.join(known)}" if known else ""
+            have += f"; it is conditioned on {', '.join(slots)}" if slots else ""
+            have = have or "; the records of this run have no fields"
+            near = did_you_mean(name, [*known, *slots]) or have
             raise UsageError(f"no field {name!r} to give{near}; --condition NAME trains with a condition")
     if not begins and run.settings.augmentation is None:
         raise UsageError(

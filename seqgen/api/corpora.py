@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -35,7 +36,7 @@ from seqgen.corpus import (
     suffix_of,
 )
 from seqgen.errors import NoSuchFile, PluginError, SeqgenError, UnknownName, UsageError
-from seqgen.files import cache_folder, spool
+from seqgen.files import cache_folder, spool, write_atomic
 from seqgen.plugins import Plugins
 from seqgen.registry import Entry
 from seqgen.specs import CorpusSpec, DomainSpec, ReaderSpec
@@ -43,6 +44,7 @@ from seqgen.specs import CorpusSpec, DomainSpec, ReaderSpec
 CorpusName = str | Path | Sequence[str | Path]
 """A registered name, a file, folder, archive or pattern, or several of these."""
 FILE = "seqgen:file"
+_OF_A_LIST = "; seqgen.write_records makes a file of texts in Python"
 """The built-in corpus ``file``; its option ``path`` names the file."""
 OF_FIELDS = ("text_field", "label_field", "fields")
 """Options of the corpus ``file`` that choose fields of a table."""
@@ -67,7 +69,7 @@ def sort_out_corpus(
     """
     names: list[Any] = list(name) if isinstance(name, list | tuple) else [name]
     if not names or not all(isinstance(one, str | Path) and str(one) for one in names):
-        raise UsageError(f"a corpus is a registered name or the path of a file, not {name!r:.60}")
+        raise UsageError(f"a corpus is a registered name or the path of a file, not {name!r:.60}{_OF_A_LIST}")
     if len(names) > 1:
         found = [_path_of(one, plugins, warn, alone=False) for one in names]
         if repeated := find_repeated(locally({"path": found})["path"]):
@@ -120,7 +122,7 @@ def _path_of(name: str | Path, plugins: Plugins, warn: Callable[[str], None], *,
         return text
     if text == "-":
         return str(_spool_stdin())
-    if path.exists() or is_pattern(text):
+    if _exists(path) or is_pattern(text):
         found = str(path.absolute())
         if not path.is_file():
             find_places(found)  # refuses what holds no file
@@ -128,13 +130,55 @@ def _path_of(name: str | Path, plugins: Plugins, warn: Callable[[str], None], *,
     if not alone and isinstance(name, str) and plugins.registry.has("corpus", text):
         raise UsageError(f"cannot join the corpus {text!r} with files: it is a registered one; pass files only")
     if "/" in text or "\\" in text or path.suffix:
-        raise NoSuchFile(f"no such file: {text!r}")
+        raise NoSuchFile(f"no such file: {text!r:.200}")
     if not alone:
         raise NoSuchFile(
-            f"no such file: {text!r}; a corpus is a registered name or the path of a file, or several paths"
+            f"no such file: {text!r:.200}; a corpus is a registered name or the path of a file, or several paths"
+            f"{_OF_A_LIST}"
         )
     hint = plugins.failed_hint() or "a file with a record a line would do too"
     raise UnknownName("corpus", text, plugins.registry.names("corpus"), hint)
+
+
+def _exists(path: Path) -> bool:
+    """Return whether a path, which may be any text, exists."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # too long for a name, or with a null character
+        return False
+
+
+def write_records(path: str | Path, records: Iterable[str | Record | Mapping[str, Any]]) -> Path:
+    """Write texts of a Python program to a file of JSON lines, which ``train`` takes as a corpus.
+
+    Args:
+        path: the file, whose name ends in ``.jsonl``; an existing one is overwritten.
+        records: texts; records, whose labels and fields are written too, and whose splits are not; or mappings with a
+            "text". A label is written as the field "label".
+
+    Returns:
+        The path.
+
+    Raises:
+        UsageError: a name that does not end in .jsonl, or an item that is none of these.
+        DiskError: it cannot be written.
+    """
+    path = Path(path)
+    if path.suffix.lower() != ".jsonl":
+        raise UsageError(f"cannot write records to {str(path)!r}: give a name that ends in .jsonl")
+    write_atomic(path, (_json_line(number, record) for number, record in enumerate(records, 1)))
+    return path
+
+
+def _json_line(number: int, record: str | Record | Mapping[str, Any]) -> bytes:
+    """Return a record as a line of JSON; numbers of numpy and other values as what they print."""
+    if isinstance(record, Record):
+        label = {} if record.label is None else {"label": record.label}
+        record = {**record.fields, **label, "text": record.text}
+    row = {"text": record} if isinstance(record, str) else record
+    if not isinstance(row, Mapping) or not isinstance(row.get("text"), str):
+        raise UsageError(f"record {number} is {record!r:.60}, not a text, a seqgen.Record or a mapping with a 'text'")
+    return (json.dumps(dict(row), ensure_ascii=False, default=str) + "\n").encode("utf-8", "surrogatepass")
 
 
 def readers_for(entry: Entry, options: Mapping[str, Any], plugins: Plugins | None) -> Readers:

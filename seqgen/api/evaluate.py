@@ -18,6 +18,7 @@ from seqgen.api.encoded_corpus import EncodedCorpus, ignore
 from seqgen.api.evidence import Evidence, baseline_metrics, distance_figures, gather, memory_figures
 from seqgen.api.factories import domain_entry, read_again
 from seqgen.api.sample import iter_rows
+from seqgen.api.score import score_texts
 from seqgen.compute import computing
 from seqgen.config import EvaluateConfig, SampleConfig, assign, split_executor_options, split_names
 from seqgen.corpus import Corpus, Record
@@ -306,7 +307,7 @@ def evaluation_of(
     first = samples[:_MAX_ROWS]
     bits: list[float | None] = [None] * len(first)
     with contextlib.suppress(UnknownSymbol):  # bytes that are no text cannot be scored again
-        bits = [score.bits_per_char for score in run.score([sample.text for sample in first])]
+        bits = [score.bits_per_char for score in score_texts(run, [sample.text for sample in first], {})]
     rows = [
         {"text": sample.text, "cut": sample.cut, "bits_per_char": score, "where": found.where.get(sample.text)}
         for sample, score in zip(first, bits, strict=True)

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Unpack
 
-from seqgen.api.encoded_corpus import count, ignore
-from seqgen.api.factories import check_unchanged, corpus_of, domain_automaton, domain_part, read_vocabulary
-from seqgen.api.missing_plugin import changed_plugins
-from seqgen.checkpoint import RUNS, RunFolder, RunSettings, damaged_logs, find_run
-from seqgen.corpus import PARTS, Corpus, Record
-from seqgen.errors import BadOption, CheckpointError, CorpusError, MissingExtra, NoSuchFile
-from seqgen.plugins import Plugins, PluginsArgument, choose_plugins
-from seqgen.protocols import TextAutomaton, Verdict
+from seqgen.api.encoded_corpus import ignore
+from seqgen.api.open_run import OpenRun
+from seqgen.checkpoint import RUNS, find_run
+from seqgen.corpus import PARTS, Record
+from seqgen.errors import BadOption, TooFewRows
+from seqgen.plugins import PluginsArgument, choose_plugins
 from seqgen.publishing import Exportable
 from seqgen.render.curve import loss_curve
 from seqgen.render.html import run_html
@@ -27,7 +25,6 @@ if TYPE_CHECKING:
     from seqgen.keywords import DecodeKeywords, EvaluateKeywords, SampleKeywords
     from seqgen.render.results import EvaluationResult, Samples, Scores
     from seqgen.sampling import Sample, SampleBatch, Top
-    from seqgen.tokenizers import Vocabulary
 
 
 def load(
@@ -56,37 +53,8 @@ def load(
     return Run(folder, folder.settings(), choose_plugins(plugins), checkpoint, warn, reads_corpus)
 
 
-class Run(Tabular, Exportable):
-    """A run on disk; its model, vocabulary and corpus are loaded when they are first used.
-
-    Args:
-        folder: its folder.
-        settings: its run.json.
-        plugins: the plugins of its parts.
-        checkpoint: "best", "latest", or a step.
-        warn: called with one line for each warning.
-        reads_corpus: whether the corpus may be opened.
-
-    Attributes:
-        checked_fields: fields that rows may begin with, verified already.
-    """
-
-    def __init__(
-        self,
-        folder: RunFolder,
-        settings: RunSettings,
-        plugins: Plugins,
-        checkpoint: str | int = "best",
-        warn: Callable[[str], None] = ignore,
-        reads_corpus: bool = True,
-    ) -> None:
-        self.folder, self.settings, self.plugins = folder, settings, plugins
-        self._checkpoint, self.warn, self._reads_corpus = checkpoint, warn, reads_corpus
-        self.checked_fields: set[tuple[tuple[str, str], ...]] = set()
-
-    def __repr__(self) -> str:
-        """Return the call that opens it."""
-        return f"seqgen.load({str(self.folder.path)!r})"
+class Run(OpenRun, Tabular, Exportable):
+    """A run on disk; its model, vocabulary and corpus are loaded when they are first used. ``seqgen.load`` opens it."""
 
     def to_rows(self) -> list[dict[str, Any]]:
         """Return the lines of metrics.jsonl, all with the same names; None where a line has no value."""
@@ -102,114 +70,6 @@ class Run(Tabular, Exportable):
         """Return a picture of its losses over the steps."""
         return Picture(loss_curve(self.metrics, f"loss of {self.folder.name}").encode())
 
-    # -- its parts
-
-    @property
-    def path(self) -> Path:
-        """The run folder."""
-        return self.folder.path
-
-    @property
-    def metrics(self) -> list[dict[str, Any]]:
-        """The lines of metrics.jsonl: step, losses in nats per symbol, bits per character; warns if it is damaged."""
-        for line in damaged_logs(self.folder):
-            self.warn(line)
-        return self.folder.metrics.rows()
-
-    @functools.cached_property
-    def vocabulary(self) -> Vocabulary:
-        """The symbols."""
-        _ = self._loaded  # the checkpoint vouches for tokenizer.json
-        return read_vocabulary(self.folder, self.settings, self.plugins)
-
-    @functools.cached_property
-    def state(self) -> Mapping[str, Any]:
-        """The JSON part of the checkpoint in use."""
-        return self._loaded[1]
-
-    @property
-    def model(self) -> Any:
-        """The model with the checkpoint's weights, a ``torch.nn.Module`` in evaluation mode."""
-        return self._loaded[0]
-
-    @functools.cached_property
-    def _loaded(self) -> tuple[Any, Mapping[str, Any]]:
-        from seqgen.api.factories import predictor_of, rebuild_model
-
-        snapshot = self.folder.load_chosen(self._checkpoint, self.warn)
-        for line in changed_plugins(self.plugins, self.settings):
-            self.warn(line)
-        model = rebuild_model(self.plugins, self.settings, snapshot.model)
-        try:
-            model.load_state_dict(snapshot.model)
-        except RuntimeError as error:
-            raise CheckpointError(f"the checkpoint does not fit run.json: {' '.join(str(error).split())}") from None
-        return predictor_of(self.folder, self.settings, self.plugins, model, snapshot.state).eval(), snapshot.state
-
-    @functools.cached_property
-    def corpus(self) -> Corpus:
-        """The corpus it was trained on, opened again.
-
-        Raises:
-            SeqgenError: it no longer exists.
-        """
-        if not self._reads_corpus:
-            raise CorpusError(f"the corpus of the run {self.folder.name!r} is not opened here")
-        return corpus_of(self.settings, self.plugins)
-
-    @functools.cached_property
-    def learned(self) -> Corpus:
-        """The corpus, verified to be the one it was trained on.
-
-        Raises:
-            CorpusError: it has changed since.
-            SeqgenError: it no longer exists.
-        """
-        try:
-            counted = count(self.corpus, self.settings.corpus.title)
-        except NoSuchFile as error:
-            raise NoSuchFile(f"{error}, on which the run {self.folder.name} was trained") from None
-        check_unchanged(counted, self.settings)
-        return self.corpus
-
-    @property
-    def domain(self) -> str:
-        """The name of the corpus's domain."""
-        return self.settings.corpus.domain.rpartition(":")[2]
-
-    @functools.cached_property
-    def automaton(self) -> TextAutomaton | None:
-        """The automaton of the corpus's domain, or None."""
-        return domain_automaton(self.settings, self.plugins)
-
-    @functools.cached_property
-    def validator(self) -> Any:
-        """The validator of the corpus's domain, or None.
-
-        Raises:
-            MissingExtra: it needs a package that is not installed.
-        """
-        return domain_part(self.settings, self.plugins, "validator")
-
-    @functools.cached_property
-    def lacking(self) -> MissingExtra | None:
-        """The error of a validator that needs a package that is not installed; else None."""
-        try:
-            _ = self.validator
-        except MissingExtra as error:
-            return error
-        return None
-
-    @property
-    def validator_here(self) -> Any:
-        """The validator; None also if it needs a package that is not installed."""
-        return None if self.lacking else self.validator
-
-    @functools.cached_property
-    def renderer(self) -> Any:
-        """The renderer of the corpus's domain, or None."""
-        return domain_part(self.settings, self.plugins, "renderer")
-
     # -- sampling
 
     def sample(self, n: int = 10, **settings: Unpack[SampleKeywords]) -> Samples:
@@ -218,7 +78,13 @@ class Run(Tabular, Exportable):
 
         label = {"label": settings["label"]} if settings.get("label") is not None else {}
         describe = functools.partial(self.describe, given={**(settings.get("given") or {}), **label})
-        return Samples(self.iter_samples(n, **settings), describe, lambda: self.renderer)
+        found: list[Sample] = []
+        try:
+            found.extend(self.iter_samples(n, **settings))
+        except TooFewRows as error:
+            error.rows = Samples(found, describe, lambda: self.renderer)
+            raise
+        return Samples(found, describe, lambda: self.renderer)
 
     def iter_samples(
         self,
@@ -248,7 +114,7 @@ class Run(Tabular, Exportable):
         from seqgen.api.sample import iter_rows
         from seqgen.config import SampleConfig
 
-        yield from iter_rows(self, n, SampleConfig.validated(settings), warn or self.warn, None, check)
+        return iter_rows(self, n, SampleConfig.validated(settings), warn or self.warn, None, check)
 
     def sample_batch(self) -> AbstractContextManager[SampleBatch]:
         """Open a batch: rows of several requests, sampled in the same calls of the model; see its methods."""
@@ -310,11 +176,19 @@ class Run(Tabular, Exportable):
 
     # -- scoring and evaluation
 
-    def score(self, texts: str | Sequence[str], *, given: Mapping[str, Any] | None = None, top: int = 0) -> Scores:
+    def score(
+        self,
+        texts: str | Iterable[str],
+        *,
+        label: str | None = None,
+        given: Mapping[str, Any] | None = None,
+        top: int = 0,
+    ) -> Scores:
         """Score texts (or one text): nats, bits per character, and nats of each symbol.
 
         Args:
             texts: the texts.
+            label: the label under which they are scored.
             given: values of conditions under which they are scored.
             top: number of the most probable symbols to return for each position.
 
@@ -323,45 +197,18 @@ class Run(Tabular, Exportable):
         """
         from seqgen.api.score import score_texts
 
-        return score_texts(self, [texts] if isinstance(texts, str) else texts, given or {}, top)
+        told = {**(given or {}), **({} if label is None else {"label": label})}
+        return score_texts(self, [texts] if isinstance(texts, str) else texts, told, top)
 
     def scale(self, *, given: Mapping[str, Any] | None = None) -> ReferenceScores | None:
         """Return the scores of at most 10,000 held-out records; None without any, or for one long text.
 
-        ``run.scale().percentile(score.bits_per_char)`` ranks a score. Records are scored without conditions that are
-        not ``given``.
+        ``run.scale().percentile(score.bits_per_char)`` ranks a score; 100 is likelier than all records. Records are
+        scored without conditions that are not ``given``.
         """
         from seqgen.api.score import scale
 
         return scale(self, given or {})
-
-    def verdict(self, text: str) -> Verdict:
-        """Return the verdict of the domain's validator; without one every text is valid.
-
-        Raises:
-            MissingExtra: it needs a package that is not installed.
-        """
-        return Verdict(True) if self.validator is None else self.validator.validate(text)
-
-    def canonical(self, text: str) -> str:
-        """Return the form by which "unique" and "novel" compare texts; without a validator, the text itself."""
-        from seqgen.evaluation import canonical_form
-
-        return canonical_form(text, self.validator_here)
-
-    def recorded_form(self, text: str) -> str:
-        """Return the canonical form of a record of the corpus, which may declare that its records are canonical."""
-        return text if self.corpus.canonical else self.canonical(text)
-
-    def where(self, texts: Sequence[str]) -> dict[str, str]:
-        """Return the part of the corpus that has each text: "train", "valid", "test" or "new".
-
-        Raises:
-            CorpusError: the corpus is not the one the run was trained on.
-        """
-        from seqgen.evaluation import membership
-
-        return membership(texts, self.learned, self.settings.splitter, self.canonical, self.recorded_form)
 
     def records(self, part: Literal["train", "valid", "test"]) -> Iterator[Record]:
         """Return the records of a part of the corpus, in its order.

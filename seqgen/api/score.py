@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from seqgen.api.conditioning import Conditioning, as_conditions
 from seqgen.api.factories import read_again
 from seqgen.compute import computing
-from seqgen.errors import SeqgenError, UnknownSymbol, UsageError
+from seqgen.errors import BadOption, SeqgenError, UnknownSymbol, UsageError
 from seqgen.render import visible
 
 if TYPE_CHECKING:
@@ -24,13 +24,21 @@ _SHOWN_CHARS = 40  # of a text in a message
 _MAX_CORPUS_CHARS = 100_000_000  # of a corpus in which samples are looked up for a table
 
 
-def score_texts(run: OpenRun, texts: Sequence[str], given: Mapping[str, Any], top: int) -> Scores:
+def score_texts(run: OpenRun, texts: Iterable[str], given: Mapping[str, Any], top: int = 0) -> Scores:
     """Return the scores of texts; see :meth:`seqgen.Run.score`."""
     from seqgen.evaluation import score
     from seqgen.render.results import Scores
 
+    texts = list(texts)
+    for number, text in enumerate(texts, 1):
+        if not isinstance(text, str):
+            raise BadOption(f"text {number} to score is {text!r:.60}, not a string")
     with computing(run.settings.engine.threads):
-        found = score(run.model, run.vocabulary, texts, as_conditions(given), top)
+        try:
+            found = score(run.model, run.vocabulary, texts, as_conditions(given), top)
+        except UnknownSymbol:
+            problems = (_unknown_symbol(run, text, f"text {number}") for number, text in enumerate(texts, 1))
+            raise next(filter(None, problems)) from None
     return Scores(found, functools.partial(symbols, run))
 
 
@@ -66,16 +74,12 @@ def conditions(run: OpenRun, label: str | None, given: Mapping[str, Any]) -> dic
     return dict(conditioning.conditions)
 
 
-class UnknownText(UsageError):
-    """A text among others that holds a symbol that the run does not know."""
-
-
 def iter_scores(
     run: OpenRun,
     texts: Iterable[str],
     given: Mapping[str, Any] | None = None,
     called: str = "text",
-    leave_out: Callable[[UsageError], None] | None = None,
+    leave_out: Callable[[UnknownSymbol], None] | None = None,
 ) -> Iterator[Score]:
     """Yield the scores of texts in their order, a few hundred at a time.
 
@@ -87,11 +91,11 @@ def iter_scores(
         leave_out: called for each text with an unknown symbol, which is then left out; None: such a text is an error.
 
     Raises:
-        UnknownText: a text holds a symbol that the run does not know; those before it have been given.
+        UnknownSymbol: a text holds a symbol that the run does not know; those before it have been given.
     """
     for chunk in _chunks(texts):
         try:
-            scores = run.score([text for _, text in chunk], given=given)
+            scores = score_texts(run, [text for _, text in chunk], given or {})
         except UnknownSymbol:
             pass
         else:
@@ -102,11 +106,11 @@ def iter_scores(
             if (problem := _unknown_symbol(run, text, f"{called} {number}")) is None:
                 known.append(text)
             elif leave_out is None:
-                yield from run.score(known, given=given)
+                yield from score_texts(run, known, given or {})
                 raise problem
             else:
                 leave_out(problem)
-        yield from run.score(known, given=given)
+        yield from score_texts(run, known, given or {})
 
 
 def _chunks(texts: Iterable[str]) -> Iterator[list[tuple[int, str]]]:
@@ -123,13 +127,14 @@ def _chunks(texts: Iterable[str]) -> Iterator[list[tuple[int, str]]]:
         yield chunk
 
 
-def _unknown_symbol(run: OpenRun, text: str, called: str) -> UnknownText | None:
-    """Return the error of a text with a symbol that the run does not know; None if it has none."""
+def _unknown_symbol(run: OpenRun, text: str, called: str) -> UnknownSymbol | None:
+    """Return the error, with the text, of one with a symbol that the run does not know; None if it has none."""
     try:
         run.vocabulary.encode(text)
     except UnknownSymbol as error:
         short = visible(text if len(text) <= _SHOWN_CHARS else text[: _SHOWN_CHARS - 1] + "…")
-        return UnknownText(f"{called} ({short}): {error}")
+        error.args = (f"{called} ({short}): {error}",)
+        return error
     return None
 
 
@@ -154,7 +159,7 @@ def describe_samples(run: OpenRun, samples: Sequence[Sample], given: Mapping[str
     where: dict[str, str] = {}
     try:
         conditions = {name: value for name, value in given.items() if name in run.vocabulary.slots}
-        scores = {score.text: score.bits_per_char for score in run.score(texts, given=conditions)}
+        scores = {score.text: score.bits_per_char for score in score_texts(run, texts, conditions)}
         if run.vocabulary.ends and run.settings.corpus.n_chars <= _MAX_CORPUS_CHARS:
             where = run.where(texts)
     except SeqgenError:  # the corpus is gone, or a row cannot be encoded again: the samples are shown all the same

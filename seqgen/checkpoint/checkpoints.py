@@ -30,6 +30,13 @@ _KEEP_LAST = 2
 _MAX_COUNTS = 1 << 34  # bytes
 
 
+def _current_folder() -> Path:
+    """Return the current folder; "." where it has been removed."""
+    with contextlib.suppress(OSError):
+        return Path.cwd()
+    return Path()
+
+
 @dataclass(frozen=True)
 class Checkpoints:
     """The checkpoints in a run folder.
@@ -42,11 +49,14 @@ class Checkpoints:
     path: Path
     root: Path | None = None
     _lock: FolderLock | None = field(default=None, repr=False, compare=False)
+    _here: Path = field(default_factory=_current_folder, repr=False, compare=False)
 
     @property
     def files(self) -> SafePath:
-        """Return the run folder as a path that follows no link below the root."""
-        return SafePath(self.path) if self.root is None else SafePath(self.root, self.path.relative_to(self.root).parts)
+        """Return the run folder as a path that follows no link below the root, wherever the process goes."""
+        if self.root is None:
+            return SafePath(self._here / self.path)
+        return SafePath(self._here / self.root, self.path.relative_to(self.root).parts)
 
     @property
     def name(self) -> str:

@@ -134,6 +134,8 @@ class TrainDisplay:
 
 def _blend_lines(run: Run, best: list[dict[str, Any]]) -> list[str]:
     """Return lines on what the network is mixed with, and why; none if that was not asked."""
+    if run.settings.conditions and run.settings.train.blend == "none" and not hasattr(run.model, "learn"):
+        return ["not blended with counts, which know no conditions; --blend ngram blends them all the same"]
     if not best or "valid_network_bits_per_char" not in best[-1]:
         return []
     alone, whole = (best[-1][key] for key in ("valid_network_bits_per_char", "valid_bits_per_char"))

@@ -101,12 +101,12 @@ def score(
 
 def _naming_skip_unknown(scores: Iterable[Score]) -> Iterator[Score]:
     """Pass scores on; the error of a text with an unknown symbol says how to go on without it."""
-    from seqgen.api.score import UnknownText
+    from seqgen.errors import UnknownSymbol, UsageError
 
     try:
         yield from scores
-    except UnknownText as error:
-        raise UnknownText(f"{error}; --skip-unknown leaves such texts out") from None
+    except UnknownSymbol as error:
+        raise UsageError(f"{error}; --skip-unknown leaves such texts out") from None
 
 
 def _is_run(text: str) -> bool:

@@ -34,7 +34,7 @@ class DecodeConfig(UserConfig):
     template: Annotated[str, Flag(_CONSTRAINTS, metavar="'Mar*a'")] = Field(
         "", description="text that every row is, with a star for each text to fill in"
     )
-    length: Annotated[str, Flag(_CONSTRAINTS, metavar="5-8")] = Field(
+    length: Annotated[str, Flag(_CONSTRAINTS, metavar="5-8", accepts="str | int | tuple[int, int]")] = Field(
         "", description="length of every row in characters: 5-8, 5, 5- or -8"
     )
     regex: Annotated[str, Flag(_CONSTRAINTS)] = Field(
@@ -108,7 +108,10 @@ class DecodeConfig(UserConfig):
         if value == "":
             raise ValueError(f"give a text, or leave {info.field_name} out")
         if info.field_name == "length" and not isinstance(value, str):
-            raise ValueError("give a text such as '5-8', '5', '5-' or '-8'")
+            ends = value if isinstance(value, tuple | list) and len(value) == 2 else (value, value)
+            if not all(type(end) is int for end in ends):
+                raise ValueError("give a number, two, or a text such as '5-8', '5', '5-' or '-8'")
+            return f"{ends[0]}-{ends[1]}"
         return value
 
     @field_validator("processors", mode="before")
@@ -140,12 +143,15 @@ class SampleConfig(DecodeConfig):
     )
 
     rows: Annotated[
-        tuple[int, int] | None, Flag(metavar="A:B", default="as many as -n needs", accepts="str | tuple[int, int]")
+        tuple[int, int] | None,
+        Flag(metavar="A:B", default="as many as -n needs", accepts="str | range | tuple[int, int]"),
     ] = Field(None, description="sample rows A to B - 1 instead of -n, and keep those that pass; 0:1e6")
 
     @field_validator("rows", mode="before")
     @classmethod
     def _range(cls, value: Any) -> Any:
+        if isinstance(value, range) and value.step == 1:
+            return value.start, value.stop
         return parse_range(value) if isinstance(value, str) else value
 
     @field_validator("rows")

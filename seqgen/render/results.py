@@ -43,6 +43,10 @@ class Samples(list[Sample], Tabular):
         super().__init__(rows)
         self._describe, self._renderer = describe, renderer
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Return how another process rebuilds them: as a plain list, without the run."""
+        return list, (list(self),)
+
     def to_rows(self) -> list[dict[str, Any]]:
         """Return a row for each sample: row, text, cut, conditions, bits_per_char and where."""
         return self._describe(self)
@@ -87,6 +91,10 @@ class Scores(list[Score], Tabular):
     def __init__(self, scores: Iterable[Score], symbols: Callable[[str], list[str]]) -> None:
         super().__init__(scores)
         self._symbols = symbols
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Return how another process rebuilds them: as a plain list, without the run."""
+        return list, (list(self),)
 
     def to_rows(self) -> list[dict[str, Any]]:
         """Return a row for each text: text, bits_per_char and nats."""
