@@ -6,6 +6,7 @@ Written by ``tools/write_keywords.py`` from the configurations; a new setting is
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from os import PathLike
 from pathlib import Path
 from typing import Any, Literal, TypedDict
 
@@ -116,7 +117,7 @@ class TrainKeywords(TypedDict, total=False):
     """File of validation records, instead of a split."""
     test: str | Path | None
     """File of test records, instead of a split."""
-    start: str | Path | None
+    start: str | PathLike[str] | None
     """Start from the weights of this run, with its settings unless others are given."""
     workers: int | None
     """Processes that share each batch, a power of two; the result is the same for 1, 2, 4 and 8."""

@@ -27,6 +27,7 @@ Written by ``tools/write_keywords.py`` from the configurations; a new setting is
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from os import PathLike
 from pathlib import Path
 from typing import Any, Literal, TypedDict
 

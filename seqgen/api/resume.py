@@ -6,6 +6,7 @@ import datetime
 import shlex
 from collections.abc import Callable, Mapping
 from functools import partial
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 
 def resume(
-    run: str | Path | None = None,
+    run: str | PathLike[str] | None = None,
     *,
     allow_corpus_change: bool = False,
     workers: int | None = None,
@@ -85,7 +86,7 @@ def _refit_path(path: Path) -> Path:
 
 
 def _resumed(
-    run: str | Path | None,
+    run: str | PathLike[str] | None,
     plugins: Plugins,
     listener: Listener | None,
     warn: Callable[[str], None],
@@ -134,7 +135,7 @@ def _resumed(
 
 
 def refit(
-    run: str | Path | None = None,
+    run: str | PathLike[str] | None = None,
     *,
     out: str | Path | None = None,
     workers: int | None = None,
@@ -184,7 +185,7 @@ def refit(
 
 def refit_by(
     choose: Callable[[int, Plugins], Workers],
-    run: str | Path | None,
+    run: str | PathLike[str] | None,
     plugins: Plugins,
     listener: Listener | None,
     warn: Callable[[str], None],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from pathlib import Path
+from os import PathLike
 from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 from seqgen.api.encoded_corpus import ignore
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def load(
-    run: str | Path | None = None,
+    run: str | PathLike[str] | None = None,
     *,
     checkpoint: str | int = "best",
     plugins: PluginsArgument = None,
@@ -38,7 +38,7 @@ def load(
     """Open a finished or interrupted run.
 
     Args:
-        run: its folder, or a name under ``runs/``; None: the newest run with a checkpoint.
+        run: its folder, a name under ``runs/`` or another ``Run``; None: the newest run with a checkpoint.
         checkpoint: "best", "latest", or a step.
         plugins: None: all that are installed; a list ``["mycell.py", module, MyCell, object_with_hooks, spec]``: these
             too.

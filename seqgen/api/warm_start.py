@@ -8,6 +8,7 @@ import os
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -233,7 +234,9 @@ class WarmStart:
         return own.conditions
 
 
-def find_warm_start(run: str | Path, base: Path, plugins: Plugins, warn: Callable[[str], None] = ignore) -> WarmStart:
+def find_warm_start(
+    run: str | PathLike[str], base: Path, plugins: Plugins, warn: Callable[[str], None] = ignore
+) -> WarmStart:
     """Return the run to start from, with its best checkpoint.
 
     Raises:

@@ -10,6 +10,7 @@ import re
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -186,7 +187,7 @@ def _folders(path: Path) -> list[Path]:
         return []
 
 
-def find_run(name: str | Path | None, base: Path, *, unfinished: bool = False) -> RunFolder:
+def find_run(name: str | PathLike[str] | None, base: Path, *, unfinished: bool = False) -> RunFolder:
     """Find the run folder that a user names.
 
     Args:
@@ -205,14 +206,15 @@ def find_run(name: str | Path | None, base: Path, *, unfinished: bool = False) -
         if found is None:
             raise NoSuchRun(f"no run with a checkpoint in {str(base)!r} or beside it; train one with seqgen train")
         return found
+    name = os.fspath(name)
     with contextlib.suppress(OSError):  # a name that is too long for a file
         for path in (Path(name), base / name):
             if _is_run(path):
                 return RunFolder(path)
         if Path(name).is_dir():
-            raise NoSuchRun(f"{str(name)!r} is not a run folder: it has no {RUN}")
+            raise NoSuchRun(f"{name!r} is not a run folder: it has no {RUN}")
     names = [run.name for run in list_runs(base, beside=beside)]
-    raise NoSuchRun(f"no run {str(name)!r:.200}{_available_runs(names, str(name), base)}")
+    raise NoSuchRun(f"no run {name!r:.200}{_available_runs(names, name, base)}")
 
 
 def name_for_commands(run: RunFolder) -> str:

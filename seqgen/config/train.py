@@ -205,9 +205,10 @@ class TrainConfig(TrainSettings, UserConfig):
     test: Annotated[Path | None, Flag(_DATA, names=("--test-file",), metavar="FILE", accepts="str | Path")] = Field(
         None, description="file of test records, instead of a split"
     )
-    start: Annotated[str | Path | None, Flag(_MORE, names=("--from",), metavar="RUN", completes="run")] = Field(
-        None, description="start from the weights of this run, with its settings unless others are given"
-    )
+    start: Annotated[
+        str | Path | None,
+        Flag(_MORE, names=("--from",), metavar="RUN", completes="run", accepts="str | PathLike[str]"),
+    ] = Field(None, description="start from the weights of this run, with its settings unless others are given")
     workers: Annotated[int | None, Flag(_MORE, metavar="N", default="this process alone")] = Field(
         None,
         ge=1,
