@@ -105,6 +105,14 @@ def test_a_run_stays_where_it_was_opened(tiny_run, in_tmp, monkeypatch):
     assert opened.sample(3) == expected and opened.metrics == tiny_run.metrics and str(opened.path) == "mine"
 
 
+def test_a_run_whose_folder_is_gone_says_so(tiny_run, in_tmp):
+    shutil.copytree(tiny_run.path, "mine")
+    opened = seqgen.load("mine")
+    shutil.rmtree("mine")
+    with pytest.raises(seqgen.CheckpointError, match="the run folder 'mine' is no longer there"):
+        opened.sample(1)
+
+
 def test_what_is_scored_is_named_where_it_cannot_be(tiny_run):
     with pytest.raises(seqgen.UnknownSymbol, match=r"^text 3 \(b3n\): unknown symbol '3'") as caught:
         tiny_run.score(["anna", "ben", "b3n"])

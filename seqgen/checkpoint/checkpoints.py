@@ -186,7 +186,7 @@ class Checkpoints:
         """
         latest = self.load_latest(warn)
         if latest is None:
-            raise CheckpointError(f"the run {self.name!r} has no checkpoint yet; run: seqgen resume {self.path}")
+            raise self._without_checkpoint()
         best = latest.state.get("best_step")
         if best is None or best == latest.state["step"]:
             return latest
@@ -197,6 +197,12 @@ class Checkpoints:
         except CheckpointError as error:
             warn(f"{error}; using step {latest.state['step']} instead")
             return latest
+
+    def _without_checkpoint(self) -> CheckpointError:
+        """Return the error of a run that has no checkpoint yet, or whose folder has been removed."""
+        if not self.files.is_folder():
+            return CheckpointError(f"the run folder {str(self.path)!r} is no longer there")
+        return CheckpointError(f"the run {self.name!r} has no checkpoint yet; run: seqgen resume {self.path}")
 
     def load_chosen(self, checkpoint: str | int, warn: Callable[[str], None]) -> Snapshot:
         """Load the checkpoint "best", "latest" or of a step; see the methods of each.
@@ -209,7 +215,7 @@ class Checkpoints:
             return self.load_best(warn)
         if checkpoint == "latest":
             if (snapshot := self.load_latest(warn)) is None:
-                raise CheckpointError(f"the run {self.name!r} has no checkpoint yet: seqgen resume {self.path}")
+                raise self._without_checkpoint()
             return snapshot
         if not str(checkpoint).isdecimal():
             raise BadOption(f"a checkpoint is best, latest or a step, not {checkpoint!r}")
