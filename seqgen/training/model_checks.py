@@ -60,7 +60,7 @@ def find_fault(model: Any, *, batch: Batch, n_symbols: int, fresh: bool) -> Base
 
 def _try(model: Any, batch: Batch, n_symbols: int, fresh: bool) -> None:
     ids_BT = batch.ids_BT
-    for cell in reversed([module for module in model.modules() if isinstance(module, StepCell)]):  # wrapped ones first
+    for cell in step_cells(model):
         _check_step(cell)
     _check_state(model, ids_BT[:, :1])
     logits_BTV, _ = model(ids_BT, model.initial_state(len(ids_BT)))
