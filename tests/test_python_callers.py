@@ -129,7 +129,11 @@ def test_lengths_are_numbers_too(tiny_run, given, text):
 
 
 def test_ranges_of_rows_and_odd_lengths(tiny_run):
-    assert tiny_run.sample(rows=range(3, 6)) == tiny_run.sample(rows="3:6")
+    assert tiny_run.sample(rows=range(3, 6)) == tiny_run.sample(rows="3:6") == tiny_run.sample(np.int64(6))[3:]
+    with pytest.raises(seqgen.BadOption, match="drop one of them"):
+        tiny_run.sample(3, rows="3:6")
+    with pytest.raises(seqgen.BadOption, match=r"must be a whole number, at least 0, not 3.0"):
+        tiny_run.sample(3.0)
     for length in (1.5, (1, 2, 3), True, ("3", "4")):
         with pytest.raises(seqgen.BadOption, match="give a number, two, or a text such as"):
             tiny_run.sample(1, length=length)

@@ -72,8 +72,8 @@ class Run(OpenRun, Tabular, Exportable):
 
     # -- sampling
 
-    def sample(self, n: int = 10, **settings: Unpack[SampleKeywords]) -> Samples:
-        """Sample ``n`` rows, as a list that notebooks show; see :meth:`iter_samples` for the settings and errors."""
+    def sample(self, n: int | None = None, **settings: Unpack[SampleKeywords]) -> Samples:
+        """Sample rows, as a list that notebooks show; see :meth:`iter_samples` for the settings and errors."""
         from seqgen.render.results import Samples
 
         label = {"label": settings["label"]} if settings.get("label") is not None else {}
@@ -88,7 +88,7 @@ class Run(OpenRun, Tabular, Exportable):
 
     def iter_samples(
         self,
-        n: int = 10,
+        n: int | None = None,
         *,
         warn: Callable[[str], None] | None = None,
         check: Callable[[], None] | None = None,
@@ -97,7 +97,7 @@ class Run(OpenRun, Tabular, Exportable):
         """Sample rows one after another.
 
         Args:
-            n: number of rows.
+            n: number of rows; None: 10, or those of the range ``rows`` that pass.
             warn: called with one line if the model seldom satisfies a constraint, which says how its rows are found
                 and whether that changes their distribution (``exact`` never does); None: that of the run.
             check: called before each symbol is sampled; an exception that it raises ends the sampling.
@@ -114,6 +114,9 @@ class Run(OpenRun, Tabular, Exportable):
         from seqgen.api.sample import iter_rows
         from seqgen.config import SampleConfig
 
+        if n is not None and settings.get("rows") is not None:
+            raise BadOption("rows says which rows are tried, and n how many are kept: drop one of them")
+        n = 10 if n is None else n
         return iter_rows(self, n, SampleConfig.validated(settings), warn or self.warn, None, check)
 
     def sample_batch(self) -> AbstractContextManager[SampleBatch]:

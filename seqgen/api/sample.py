@@ -9,9 +9,10 @@ import contextlib
 import hashlib
 import inspect
 import itertools
+import operator
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, SupportsIndex, cast
 
 from seqgen import __version__
 from seqgen.api.conditioning import Conditioning
@@ -53,8 +54,9 @@ def iter_rows(
         on_tried: called with the number of rows sampled so far, where some may be rejected.
         check: called before each symbol is sampled; may raise.
     """
-    if not isinstance(n, int) or n < 0:
+    if not isinstance(n, SupportsIndex) or operator.index(n) < 0:
         raise BadOption(f"the number of rows must be a whole number, at least 0, not {n!r}")
+    n = operator.index(n)
     from seqgen.sampling import Sampler, beam_rows, filter_rows, passing_rows
 
     row_filter = _row_filter(run, config)

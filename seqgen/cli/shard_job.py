@@ -148,7 +148,7 @@ def sample_shard(
     opened = _opened(run, checkpoint)
     warnings: list[str] = []
     with within_share() if in_worker else contextlib.nullcontext():
-        rows = list(opened.iter_samples(0, warn=warnings.append, **settings))
+        rows = list(opened.iter_samples(warn=warnings.append, **settings))
     header, texts = "", []
     if form == "text":
         end = "\0" if nul else "\n\n" if opened.settings.corpus.multiline else "\n"
