@@ -150,9 +150,10 @@ def test_an_empty_constraint_is_refused(name, tiny_run, cli):
     assert len(tiny_run.sample(1, **{name: None})) == 1
 
 
-def test_a_length_that_is_no_text_is_refused_with_the_forms(tiny_run):
-    with pytest.raises(BadOption, match=re.escape("'length' of sample: give a text such as '5-8', '5', '5-' or '-8'")):
-        tiny_run.sample(1, length=5)
+def test_a_length_that_is_no_range_is_refused_with_the_forms(tiny_run):
+    forms = "'length' of sample: give a number, two, or a text such as '5-8', '5', '5-' or '-8'"
+    with pytest.raises(BadOption, match=re.escape(forms)):
+        tiny_run.sample(1, length=5.5)
 
 
 # -- texts and lengths
