@@ -182,8 +182,8 @@ class _Chooser:
         if not found["by"]:
             return Way(n_kept, n_tried, None, misfit=misfit)
         proposal = self._by_grammar if found["by"] == "grammar" else self._by_counts
-        if not isinstance(proposal, LookAheadSampler) or proposal.constraint is None:  # what was remembered is over
-            return self.way(self.choose())
+        if not isinstance(proposal, LookAheadSampler) or proposal.constraint is None:
+            return self.way(self.choose())  # what was remembered does not hold any more
         bound, excluded = Bound(*found["bound"]), found.get("excluded", 0.0)
         rows = proposal.raised(found["power"]).kept_rows(bound)
         return Way(n_kept, n_tried, rows, bound, proposal.constraint.name, excluded, misfit)
