@@ -173,7 +173,7 @@ def test_the_readmes_python_runs(in_tmp, monkeypatch):
     run_blocks(ROOT / "README.md", monkeypatch)
 
 
-OWN_BLOCKS = {"from-the-notebook.md", "new-cell.md", "export.md"}  # tested above, below, and with the plugin
+OWN_BLOCKS = {"from-the-notebook.md", "new-cell.md", "export.md", "molecules.md"}  # tested below, and with plugins
 PYTHON_PAGES = [
     page
     for page in sorted(DOCS.rglob("*.md"))
@@ -183,8 +183,6 @@ PYTHON_PAGES = [
 
 @pytest.mark.parametrize("page", one_in(4, PYTHON_PAGES), ids=lambda page: page.stem)
 def test_the_python_of_a_page_runs(page, in_tmp, monkeypatch):
-    if page.stem == "molecules":
-        pytest.importorskip("rdkit", reason="no RDKit (extra: chem)")
     run_blocks(page, monkeypatch)
 
 
