@@ -66,6 +66,23 @@ def test_names_are_fields_of_the_records(in_tmp):
     assert run.vocabulary.conditions == ("name=acetic acid", "name=benzene")
 
 
+def test_a_first_line_that_names_the_columns_is_no_record(in_tmp, cli):
+    (in_tmp / "mine.smi").write_text("SMILES Name\n" + FILES["mixed.smiles"])
+    run = seqgen.train("mine.smi", out="run", split="none", **SMALL)
+    texts = [record.text for record in seqgen.load("run").corpus]
+    assert "SMILES" not in texts and len(texts) == run.settings.corpus.n_records
+    (in_tmp / "other.txt").write_text("smiles and tears\nanna\n")
+    assert next(iter(seqgen.train("other.txt", out="other", split="none", **SMALL).corpus)).text == "smiles and tears"
+
+
+def test_one_molecule_in_two_spellings_is_told(in_tmp):
+    (in_tmp / "mine.smi").write_text("CCO\nOCC\nC(C)O\nCCO\nc1ccccc1\nC1=CC=CC=C1\nCCN\n" * 3)
+    said: list[str] = []
+    seqgen.train("mine.smi", warn=said.append, **SMALL)
+    (line,) = [line for line in said if "spelling" in line]
+    assert line.startswith("3 of the first 21 records are others in another spelling: ")
+
+
 @pytest.mark.full
 def test_other_files_beside_it_are_read_as_they_are(cli, in_tmp):
     """Held-out files, further runs and references may be tables or lines, whatever the corpus is."""

@@ -35,7 +35,7 @@ _LABELS = {
     "Frag": "Frag, cosine similarity of fragment counts to the reference",
     "Scaf": "Scaf, cosine similarity of scaffold counts to the reference",
     "IntDiv": "IntDiv, 1 - mean similarity between samples",
-    "IntDiv2": "IntDiv2, the same with the 2-mean",
+    "IntDiv2": "IntDiv2, the same with the root mean square similarity of each sample",
     "Filters": "Filters, share that passes the filters",
     "logP": f"logP, {_DISTANCE}",
     "SA": f"SA, {_DISTANCE}",

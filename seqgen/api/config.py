@@ -227,7 +227,7 @@ def _suiting(layout: Layout, reading: Layer) -> Layer:
     """Return the options that suit a layout, and a file as it is read; all others win over them."""
     if layout == "lines":
         return reading
-    of_lines = ("trailing_names", "reader")  # text is then read as it is
+    of_lines = ("trailing_names", "headings", "reader")  # text is then read as it is
     of_fields = {name: value for name, value in reading["corpus"].items() if name not in of_lines}
     return {"train": _STREAM, "corpus": of_fields}
 

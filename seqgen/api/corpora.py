@@ -320,7 +320,7 @@ def read_file_as(
     assert isinstance(spec, DomainSpec)
     known: dict[str, Any] = {}
     if spec.trailing_names and isinstance(source, Table | TextFile | TrailingNames):
-        known["trailing_names"] = True
+        known |= {"trailing_names": True, "headings": list(spec.columns)}
     if isinstance(source, Table) and not (said.get("text_field") or said.get("fields")):
         columns = _claimed(spec, [name for name in fields if name != said.get("label_field")])
         known |= {"text_field": columns[0]} if columns else {}

@@ -32,6 +32,7 @@ from seqgen.errors import (
 )
 from seqgen.files import free_bytes
 from seqgen.plugins import Plugins, get_referenced
+from seqgen.protocols import Verdict
 from seqgen.registry import Entry, attribute_errors
 from seqgen.specs import DomainSpec
 
@@ -63,7 +64,7 @@ def corpus_warnings(resolved: ResolvedConfig, plugins: Plugins, vocabulary: Voca
     )
     texts = [record.text for record in itertools.islice(corpus, _FIRST_RECORDS)]
     found = (
-        _of_domain(resolved, plugins, texts),
+        *_of_domain(resolved, plugins, texts),
         _of_tokenizer(resolved.tokenizer, texts),
         _of_augmentation(resolved, vocabulary, texts),
     )
@@ -78,17 +79,34 @@ def _of_tokenizer(entry: Entry, texts: list[str]) -> str:
         return f"tokenizer {entry.spec.name}: {line}" if line else ""
 
 
-def _of_domain(resolved: ResolvedConfig, plugins: Plugins, texts: list[str]) -> str:
-    """Return a warning about a user's file whose records are not valid in the domain, like ``CCO mol17``."""
+def _of_domain(resolved: ResolvedConfig, plugins: Plugins, texts: list[str]) -> list[str]:
+    """Return warnings about a user's file by the validator of its domain."""
     spec = resolved.parts["domain"].spec
     assert isinstance(spec, DomainSpec)
     if resolved.corpus.qualified != FILE or spec.validator is None:
-        return ""
+        return []
     try:
         validator = get_referenced(resolved.parts["domain"], "validator", spec.validator, plugins).use({})
     except MissingExtra as error:
-        return f"the records are not validated: {error}"
+        return [f"the records are not validated: {error}"]
     verdicts = [validator.validate(text) for text in texts]
+    return [_of_validity(spec, texts, verdicts), _of_spelling(texts, verdicts)]
+
+
+def _of_spelling(texts: list[str], verdicts: Sequence[Verdict]) -> str:
+    """Return the warning of records that are the same to the domain and not as texts."""
+    forms = {text: verdict.form(text) for text, verdict in zip(texts, verdicts, strict=True)}
+    n_others = len(forms) - len(set(forms.values()))
+    if not n_others:
+        return ""
+    return (
+        f"{n_others} of the first {len(texts)} records are others in another spelling: one may be trained on and the "
+        "other held out, so that losses on held-out records say less"
+    )
+
+
+def _of_validity(spec: DomainSpec, texts: list[str], verdicts: Sequence[Verdict]) -> str:
+    """Return the warning of records that are not valid in the domain, like ``CCO mol17``."""
     refused = [(text, verdict.reason) for text, verdict in zip(texts, verdicts, strict=True) if not verdict.ok]
     if not refused:
         return ""

@@ -40,6 +40,7 @@ _OF_FORM = (
     "fields",
     "separator",
     "trailing_names",
+    "headings",
     "reader",
     "reader_options",
 )  # options of a file of some form

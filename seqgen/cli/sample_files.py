@@ -18,19 +18,21 @@ if TYPE_CHECKING:
     from seqgen import Sample
     from seqgen.api.run import Run
 
-_NOT_WRITTEN = (".xlsx", ".xls", ".ods")
+_NOT_WRITTEN = dict.fromkeys((".xlsx", ".xls", ".ods"), "give a .csv, which opens there")
+_NOT_WRITTEN |= dict.fromkeys((".sdf", ".mol", ".mid", ".midi"), "give a .csv or a text file")
+_NOT_WRITTEN |= dict.fromkeys((".png", ".svg", ".pdf"), "--picture FILE.svg draws rows")
 _FIRST, _LARGEST = 1000, 100_000  # rows that are described together: the corpus is read through for each lot
 
 
 def check_out(out: Path, *, force: bool) -> None:
-    """Refuse a workbook, and a file that is there and holds something; pipes and devices are written to.
+    """Refuse a form that is not written, and a file that holds something; pipes and devices are written to.
 
     Raises:
         UsageError: the format is not written, or the file is there and ``force`` does not say that it may be
             overwritten.
     """
     if (suffix := out.suffix.lower()) in _NOT_WRITTEN:
-        raise UsageError(f"cannot write {str(out)!r}: rows are not written as {suffix}; give a .csv, which opens there")
+        raise UsageError(f"cannot write {str(out)!r}: rows are not written as {suffix}; {_NOT_WRITTEN[suffix]}")
     if not force and out.is_file() and out.stat().st_size:
         raise UsageError(f"cannot write {str(out)!r}: it exists; pass another --out, or --force to overwrite it")
 

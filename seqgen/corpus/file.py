@@ -165,6 +165,7 @@ class _Reading:
         kinds: how each is read.
         columns: the fields of tables.
         trailing_names: whether names follow the texts.
+        headings: first words of a first line that is no record then.
         has_table: whether any file is a table, so that plain text beside it may lack the fields.
     """
 
@@ -172,6 +173,7 @@ class _Reading:
     kinds: FileKinds
     columns: Columns
     trailing_names: bool
+    headings: tuple[str, ...]
     has_table: bool
 
     def source(self, place: Place) -> Iterable[Record]:
@@ -189,6 +191,11 @@ class _Reading:
                 f"separator {separator!r} applies to records of plain text, and {shown!r} is read as {what}"
             )
         if not _is_table(kind) and self.columns != Columns() and not self.has_table:
+            if isinstance(kind, InstalledReader):
+                raise BadOption(
+                    f"{shown!r} is read as {kind.label}, whose records bring their texts and fields: drop the options "
+                    "text_field, label_field and fields; --condition NAME takes a field"
+                )
             raise BadOption(
                 f"{shown!r} is plain text, which has no fields; for a table pass -o corpus.form=jsonl, csv or tsv"
             )
@@ -209,7 +216,7 @@ class _Reading:
             return LongText(file)
         if self.kinds.separator not in (None, LINE):
             return SeparatedRecords(file, self.kinds.separator)
-        return TrailingNames(file) if self.trailing_names else file
+        return TrailingNames(file, self.headings) if self.trailing_names else file
 
 
 def load_file(
@@ -252,6 +259,10 @@ def load_file(
     trailing_names: Annotated[
         bool, Field(description="take the first word of each line as the text and the rest as its name")
     ] = False,
+    headings: Annotated[
+        tuple[str, ...],
+        Field(description="first words, in lower case, of a first line that is no record, with trailing_names"),
+    ] = (),
     layout: Annotated[Literal["lines", "stream"], Field(description="one record per line, or one long text")] = "lines",
     reader: Annotated[str | None, Field(description="reader of all files (seqgen list readers)")] = None,
     reader_options: Annotated[
@@ -281,7 +292,7 @@ def load_file(
     columns = Columns(text_field, label_field, named)
     kinds = FileKinds(form, layout, separator, readers)
     tables = columns != Columns() and len(places) > 1 and any(map(kinds.is_table, places))
-    reading = _Reading(file, kinds, columns, trailing_names, tables)
+    reading = _Reading(file, kinds, columns, trailing_names, tuple(headings), tables)
     if not is_several(path):
         return reading.source(places[0])
     return JoinedFiles(tuple(places), reading.source, layout == "stream", kinds.describe)
@@ -296,14 +307,19 @@ class TrailingNames(FileSource):
 
     Attributes:
         file: the lines.
+        headings: first words of a first line that is no record, in lower case.
 
     Raises (while iterating): as ``TextFile`` does.
     """
 
+    headings: tuple[str, ...] = ()
+
     def __iter__(self) -> Iterator[Record]:
-        """Iterate over the records from the first line."""
-        for record in self.file:
+        """Iterate over the records from the first line, or from the second behind a heading."""
+        for number, record in enumerate(self.file):
             words = record.text.split(None, 1)
+            if not number and words[0].casefold() in self.headings:
+                continue
             if words[0] == record.text:
                 yield record
             else:
@@ -312,4 +328,4 @@ class TrailingNames(FileSource):
 
     def stamp(self) -> list[object]:
         """Return a value that changes when the records do."""
-        return [self.file.stamp(), NAME]
+        return [self.file.stamp(), NAME, *self.headings]
