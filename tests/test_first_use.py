@@ -110,11 +110,11 @@ def test_another_validation_loss_than_that_of_the_log_is_explained(tmp_path, wor
     )  # fmt: skip
     logged = next(row for row in blended.metrics if row["step"] == blended.state["step"])["valid_bits_per_char"]
     result = cli("evaluate", blended.path, "-n", 20)
-    assert f"note: the training log has {logged:.3f} bits per character" in result.out and "gates" in result.out
+    assert f"note: the training log says {logged:.3f} bits per character" in result.out and "gates" in result.out
     partial = seqgen.train(
         words, cell="vanilla", hidden=8, steps=20, blend="none", split="60/40/0", out=tmp_path / "partial",
         options={"eval_records": 3, "best_by": "loss"},
     )  # fmt: skip
     assert "measured on 3 of the 18 records" in cli("evaluate", partial.path, "-n", 20).out
     whole = seqgen.train(words, cell="vanilla", hidden=8, steps=20, blend="none", out=tmp_path / "whole")
-    assert "the training log has" not in cli("evaluate", whole.path, "-n", 20).out
+    assert "the training log says" not in cli("evaluate", whole.path, "-n", 20).out
