@@ -36,9 +36,9 @@ def score_texts(run: OpenRun, texts: Iterable[str], given: Mapping[str, Any], to
     with computing(run.settings.engine.threads):
         try:
             found = score(run.model, run.vocabulary, texts, as_conditions(given), top)
-        except UnknownSymbol:
+        except UnknownSymbol as error:
             problems = (_unknown_symbol(run, text, f"text {number}") for number, text in enumerate(texts, 1))
-            raise next(filter(None, problems)) from None
+            raise next(filter(None, problems), error) from None
     return Scores(found, functools.partial(symbols, run))
 
 
