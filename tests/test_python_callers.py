@@ -36,7 +36,7 @@ def test_a_list_becomes_a_file_that_is_trained_on(in_tmp):
     )
     lines = [json.loads(line) for line in path.read_bytes().decode("utf-8", "surrogatepass").splitlines()]
     assert lines == [
-        {"text": "anna", "label": "f", "n": "4"}, {"text": "a\nb \"ö\" \ud800"}, {"text": "ben", "n": 3},
+        {"text": "anna", "label": "f", "n": 4}, {"text": "a\nb \"ö\" \ud800"}, {"text": "ben", "n": 3},
     ]  # fmt: skip
     before = path.read_bytes()
     for records, says in (

@@ -171,14 +171,18 @@ def write_records(path: str | Path, records: Iterable[str | Record | Mapping[str
 
 
 def _json_line(number: int, record: str | Record | Mapping[str, Any]) -> bytes:
-    """Return a record as a line of JSON; numbers of numpy and other values as what they print."""
+    """Return a record as a line of JSON; numbers of numpy as numbers, and other values as what they print."""
     if isinstance(record, Record):
         label = {} if record.label is None else {"label": record.label}
         record = {**record.fields, **label, "text": record.text}
     row = {"text": record} if isinstance(record, str) else record
     if not isinstance(row, Mapping) or not isinstance(row.get("text"), str):
         raise UsageError(f"record {number} is {record!r:.60}, not a text, a seqgen.Record or a mapping with a 'text'")
-    return (json.dumps(dict(row), ensure_ascii=False, default=str) + "\n").encode("utf-8", "surrogatepass")
+    return (json.dumps(dict(row), ensure_ascii=False, default=_plain) + "\n").encode("utf-8", "surrogatepass")
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if hasattr(value, "item") else str(value)
 
 
 def readers_for(entry: Entry, options: Mapping[str, Any], plugins: Plugins | None) -> Readers:
