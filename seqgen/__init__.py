@@ -33,7 +33,7 @@ _HOME = {
         "DiskError", "TooFewRows", "WorkerLost", "TaskFailed", "Interrupted", "ExportRefused",
     ),
     "seqgen.executors": ("Task", "TaskResult", "run_tasks"),
-    "seqgen.api.corpora": ("write_records",),
+    "seqgen.records_file": ("write_records",),
     "seqgen.api.train": ("train", "plan", "TrainingPlan"),
     "seqgen.api.resume": ("refit", "resume"),
     "seqgen.api.run": ("load", "Run"),
@@ -58,7 +58,6 @@ if TYPE_CHECKING:
     from seqgen import events as events
     from seqgen import exporting as exporting
     from seqgen import measure as measure
-    from seqgen.api.corpora import write_records as write_records
     from seqgen.api.resume import refit as refit
     from seqgen.api.resume import resume as resume
     from seqgen.api.run import Run as Run
@@ -108,6 +107,7 @@ if TYPE_CHECKING:
     from seqgen.protocols import Tokenizer as Tokenizer
     from seqgen.protocols import Validator as Validator
     from seqgen.protocols import Verdict as Verdict
+    from seqgen.records_file import write_records as write_records
     from seqgen.render import export_svg as export_svg
     from seqgen.render import visible as visible
     from seqgen.render import visible_lines as visible_lines

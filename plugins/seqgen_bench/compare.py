@@ -163,7 +163,6 @@ def _facts(one: _Compared) -> dict[str, Any]:
         "parameters": settings.n_parameters,
         "steps": state.step,
         "trained_s": state.elapsed_s,
-        "network_bits_per_char": _network_alone(one.run),
     }
 
 
@@ -177,6 +176,7 @@ def _network_alone(run: seqgen.Run) -> float | None:
 def _evaluate(one: _Compared, corpus: Any, part: str, n: int, seed: int) -> None:
     """Add the held-out losses of a run, and the shares of its samples."""
     run, row = one.run, one.row
+    row["network_bits_per_char"] = _network_alone(run)
     row["tokens_per_s"] = measure.tokens_per_s(run, corpus)
     for name, title in PARTS.items():
         losses = measure.record_losses(run, name, corpus) if name == part else None

@@ -40,7 +40,7 @@ class Conditioning:
         Raises:
             UsageError: the run was not trained with such a condition or field.
         """
-        wanted = as_conditions(given if label is None else {**given, "label": label})
+        wanted = as_conditions(given, label)
         slots = run.vocabulary.slots if wanted else ()
         fields = {name: value for name, value in wanted.items() if name not in slots}
         if "label" in fields:
@@ -60,9 +60,10 @@ class Conditioning:
         return cls(conditions, "".join(lines))
 
 
-def as_conditions(given: Mapping[str, Any]) -> dict[str, str]:
-    """Return the values of conditions as texts."""
-    return {name: str(value) for name, value in given.items()}
+def as_conditions(given: Mapping[str, Any], label: str | None = None) -> dict[str, str]:
+    """Return the values of conditions, a label among them, as texts."""
+    told = given if label is None else {**given, "label": label}
+    return {name: str(value) for name, value in told.items()}
 
 
 def _check_fields(run: OpenRun, wanted: list[str]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -36,7 +35,7 @@ from seqgen.corpus import (
     suffix_of,
 )
 from seqgen.errors import NoSuchFile, PluginError, SeqgenError, UnknownName, UsageError
-from seqgen.files import cache_folder, spool, write_atomic
+from seqgen.files import cache_folder, spool
 from seqgen.plugins import Plugins
 from seqgen.registry import Entry
 from seqgen.specs import CorpusSpec, DomainSpec, ReaderSpec
@@ -44,8 +43,8 @@ from seqgen.specs import CorpusSpec, DomainSpec, ReaderSpec
 CorpusName = str | Path | Sequence[str | Path]
 """A registered name, a file, folder, archive or pattern, or several of these."""
 FILE = "seqgen:file"
-_OF_A_LIST = "; seqgen.write_records makes a file of texts in Python"
 """The built-in corpus ``file``; its option ``path`` names the file."""
+_OF_A_LIST = "; seqgen.write_records makes a file of texts in Python"
 OF_FIELDS = ("text_field", "label_field", "fields")
 """Options of the corpus ``file`` that choose fields of a table."""
 
@@ -146,43 +145,6 @@ def _exists(path: Path) -> bool:
         return path.exists()
     except (OSError, ValueError):  # too long for a name, or with a null character
         return False
-
-
-def write_records(path: str | Path, records: Iterable[str | Record | Mapping[str, Any]]) -> Path:
-    """Write texts of a Python program to a file of JSON lines, which ``train`` takes as a corpus.
-
-    Args:
-        path: the file, whose name ends in ``.jsonl``; an existing one is overwritten.
-        records: texts; records, whose labels and fields are written too, and whose splits are not; or mappings with a
-            "text". A label is written as the field "label".
-
-    Returns:
-        The path.
-
-    Raises:
-        UsageError: a name that does not end in .jsonl, or an item that is none of these.
-        DiskError: it cannot be written.
-    """
-    path = Path(path)
-    if path.suffix.lower() != ".jsonl":
-        raise UsageError(f"cannot write records to {str(path)!r}: give a name that ends in .jsonl")
-    write_atomic(path, (_json_line(number, record) for number, record in enumerate(records, 1)))
-    return path
-
-
-def _json_line(number: int, record: str | Record | Mapping[str, Any]) -> bytes:
-    """Return a record as a line of JSON; numbers of numpy as numbers, and other values as what they print."""
-    if isinstance(record, Record):
-        label = {} if record.label is None else {"label": record.label}
-        record = {**record.fields, **label, "text": record.text}
-    row = {"text": record} if isinstance(record, str) else record
-    if not isinstance(row, Mapping) or not isinstance(row.get("text"), str):
-        raise UsageError(f"record {number} is {record!r:.60}, not a text, a seqgen.Record or a mapping with a 'text'")
-    return (json.dumps(dict(row), ensure_ascii=False, default=_plain) + "\n").encode("utf-8", "surrogatepass")
-
-
-def _plain(value: Any) -> Any:
-    return value.item() if hasattr(value, "item") else str(value)
 
 
 def readers_for(entry: Entry, options: Mapping[str, Any], plugins: Plugins | None) -> Readers:

@@ -184,14 +184,14 @@ def check_model(
         UsageError, OSError: what the part itself raises for the user.
     """
     from seqgen.batches import make_feed
-    from seqgen.training.model_checks import find_fault, unused_parameters
+    from seqgen.training.model_checks import find_fault
 
     batch = make_feed(data.encoded["train"], batch_size=2, window=8, seed=0).probe_batch()
     with computing():
         look = partial(find_fault, batch=batch, n_symbols=data.vocabulary.size, fresh=fresh)
-        fault = look(model)
+        fault, unused = look(model)
         if fault is None:
-            if unused := unused_parameters(model, batch):
+            if unused:
                 warn(
                     f"{part_at_fault(entry, cells).full_label}: no gradient reaches {', '.join(unused)}: nothing uses "
                     "it, or the step cuts it off, as detach and numpy do"
@@ -223,13 +223,15 @@ def _message(fault: BaseException, culprit: Entry) -> str:
     return f" fails on its first batch: {type(fault).__name__}: {one_line(fault)} ({place}{_MORE})"
 
 
-def _fault_alone(alone: Callable[[], Any], look: Callable[[Any], BaseException | None]) -> BaseException | None:
+def _fault_alone(
+    alone: Callable[[], Any], look: Callable[[Any], tuple[BaseException | None, Any]]
+) -> BaseException | None:
     """Return the failure of a cell in core's model; None if it works, or if it cannot be built there."""
     try:
         model = alone()
     except SeqgenError:
         return None
-    return look(model)
+    return look(model)[0]
 
 
 # -- memory and disk

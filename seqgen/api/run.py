@@ -198,9 +198,10 @@ class Run(OpenRun, Tabular, Exportable):
         Raises:
             UnknownSymbol: a text has a symbol that the corpus did not have.
         """
+        from seqgen.api.conditioning import as_conditions
         from seqgen.api.score import score_texts
 
-        told = {**(given or {}), **({} if label is None else {"label": label})}
+        told = as_conditions(given or {}, label)
         return score_texts(self, [texts] if isinstance(texts, str) else texts, told, top)
 
     def scale(self, *, given: Mapping[str, Any] | None = None) -> ReferenceScores | None:

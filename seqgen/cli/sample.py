@@ -77,6 +77,7 @@ def sample(
     from seqgen.cli.sample_shards import MANY, showing_tried, write_shards
     from seqgen.cli.shard_job import job_of
     from seqgen.config import SampleConfig
+    from seqgen.files import is_special
 
     if out is not None:
         check_out(out, force=force)
@@ -86,8 +87,8 @@ def sample(
     executor = settings.pop("executor")
     divided = workers is not None or on != "local" or executor
     file = out if picture is None and not as_json else None
-    if file is not None and file.exists() and not file.is_file():
-        file = None  # a device or a pipe, with which nobody goes on
+    if file is not None and is_special(file):
+        file = None  # nobody goes on with it
     if divided and file is None:
         raise UsageError("--workers, --on and -o executor.NAME need --out FILE, without --picture and --json")
     loaded = seqgen.load(run, checkpoint=checkpoint, plugins=session.plugins, warn=warn)

@@ -4,6 +4,7 @@ from seqgen.files.atomic_write import (
     build_folder,
     dump_json,
     free_bytes,
+    is_special,
     remove_folders,
     remove_temporaries,
     staged,
@@ -19,6 +20,6 @@ from seqgen.files.stored_json import dump_checksummed, load_checksummed, load_js
 
 __all__ = [
     "FolderLock", "Holder", "JsonLines", "SafePath", "build_folder", "cache_folder", "dump_checksummed", "dump_json",
-    "find_holder", "free_bytes", "last_holder", "load_checksummed", "load_json", "lock_file", "remove_folders",
-    "remove_temporaries", "spool", "staged", "write_atomic", "write_folder_atomic", "write_synced",
+    "find_holder", "free_bytes", "is_special", "last_holder", "load_checksummed", "load_json", "lock_file",
+    "remove_folders", "remove_temporaries", "spool", "staged", "write_atomic", "write_folder_atomic", "write_synced",
 ]  # fmt: skip

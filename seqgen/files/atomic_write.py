@@ -79,7 +79,7 @@ def write_atomic(path: Path | SafePath, data: bytes | Iterable[bytes], *, make_p
         DiskError: writing failed; an existing file is unchanged.
     """
     if isinstance(path, Path):
-        if path.exists() and not path.is_file():  # by this name: a pipe that /dev/stdout leads to has no other
+        if is_special(path):  # by this name: a pipe that /dev/stdout leads to has no other
             with disk_errors(path), path.open("wb") as device:
                 device.writelines((data,) if isinstance(data, bytes) else data)
             return
@@ -94,6 +94,11 @@ def write_atomic(path: Path | SafePath, data: bytes | Iterable[bytes], *, make_p
                 file.close()
             directory.replace(name, target.name)
             directory.sync()
+
+
+def is_special(path: Path) -> bool:
+    """Return whether something is there that is no file: a device or a pipe, which is written to and never replaced."""
+    return path.exists() and not path.is_file()
 
 
 def write_folder_atomic(folder: Path | SafePath, files: Mapping[str, bytes]) -> None:

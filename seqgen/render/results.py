@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from rich.console import Group, RenderableType
 
@@ -22,10 +22,19 @@ from seqgen.render.text import counted
 from seqgen.sampling import Sample
 
 _TEST = "test_bits_per_char"
+Item = TypeVar("Item")
 _MAX_SHOWN, _MAX_DRAWN = 200, 24  # rows of a table, texts of a picture
 
 
-class Samples(list[Sample], Tabular):
+class _Listed(list[Item], Tabular):
+    """Results of a run as a list, which reach another process as a plain list, without the run."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Return how they are rebuilt."""
+        return list, (list(self),)
+
+
+class Samples(_Listed[Sample]):
     """Samples of a run, as a list.
 
     Args:
@@ -42,10 +51,6 @@ class Samples(list[Sample], Tabular):
     ) -> None:
         super().__init__(rows)
         self._describe, self._renderer = describe, renderer
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Return how another process rebuilds them: as a plain list, without the run."""
-        return list, (list(self),)
 
     def to_rows(self) -> list[dict[str, Any]]:
         """Return a row for each sample: row, text, cut, conditions, bits_per_char and where."""
@@ -80,7 +85,7 @@ def _suffix(renderer: Any) -> str | None:
     return next((suffix for suffix in (".svg", ".png") if suffix in getattr(renderer, "suffixes", ())), None)
 
 
-class Scores(list[Score], Tabular):
+class Scores(_Listed[Score]):
     """Scores of texts, as a list.
 
     Args:
@@ -91,10 +96,6 @@ class Scores(list[Score], Tabular):
     def __init__(self, scores: Iterable[Score], symbols: Callable[[str], list[str]]) -> None:
         super().__init__(scores)
         self._symbols = symbols
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Return how another process rebuilds them: as a plain list, without the run."""
-        return list, (list(self),)
 
     def to_rows(self) -> list[dict[str, Any]]:
         """Return a row for each text: text, bits_per_char and nats."""

@@ -30,8 +30,8 @@ class BrokenContract(Exception):
     """A broken contract of a model; the message follows the name of the part at fault."""
 
 
-def find_fault(model: Any, *, batch: Batch, n_symbols: int, fresh: bool) -> BaseException | None:
-    """Run a model and return its failure; None if it works.
+def find_fault(model: Any, *, batch: Batch, n_symbols: int, fresh: bool) -> tuple[BaseException | None, list[str]]:
+    """Run a model and return its failure, None if it works, and the names of parameters that no gradient reaches.
 
     Args:
         model: on the CPU.
@@ -46,16 +46,15 @@ def find_fault(model: Any, *, batch: Batch, n_symbols: int, fresh: bool) -> Base
     try:
         with torch.no_grad():
             _try(model, batch, n_symbols, fresh)
-        if fresh:
-            _check_gradients(model, batch)
+        unused = _check_gradients(model, batch, fresh)
     except (SeqgenError, OSError):
         raise
     except (Exception, SystemExit) as error:
         if is_out_of_memory(error):
             raise
-        return error
+        return error, []
     model.train()
-    return None
+    return None, unused
 
 
 def _try(model: Any, batch: Batch, n_symbols: int, fresh: bool) -> None:
@@ -176,7 +175,7 @@ def _near(found: Tensor, expected: Tensor, scale: Tensor | None = None) -> bool:
     return not bool(((found - expected).abs() > limit).any() | (found.isinf() != expected.isinf()).any())
 
 
-def gradients(model: Any, batch: Batch) -> dict[str, Tensor | None]:
+def _gradients(model: Any, batch: Batch) -> dict[str, Tensor | None]:
     """Return the gradient of the loss of a batch by each parameter; None of one that the loss does not depend on.
 
     The steps run under autograd, in evaluation mode, and leave nothing behind.
@@ -202,19 +201,12 @@ def gradients(model: Any, batch: Batch) -> dict[str, Tensor | None]:
     return dict(zip(parameters, found, strict=True))
 
 
-def _check_gradients(model: Any, batch: Batch) -> None:
-    """The gradients of fresh weights are numbers."""
-    broken = [name for name, gradient in gradients(model, batch).items() if not _is_finite(gradient)]
-    if broken:
+def _check_gradients(model: Any, batch: Batch, fresh: bool) -> list[str]:
+    """The gradients of fresh weights are numbers; return the names of parameters that none reaches."""
+    found = _gradients(model, batch)
+    broken = [name for name, gradient in found.items() if gradient is not None and not gradient.isfinite().all()]
+    if fresh and broken:
         raise BrokenContract(
             f" has a gradient that is no number on its first batch, of {broken[0]}, though its logits are numbers"
         )
-
-
-def _is_finite(gradient: Tensor | None) -> bool:
-    return gradient is None or bool(gradient.isfinite().all())
-
-
-def unused_parameters(model: Any, batch: Batch) -> list[str]:
-    """Return the names of parameters that no gradient of a batch reaches."""
-    return [name for name, gradient in gradients(model, batch).items() if gradient is None]
+    return [name for name, gradient in found.items() if gradient is None]

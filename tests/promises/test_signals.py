@@ -95,7 +95,7 @@ class Bell(seqgen.Cell):
             ring("train", 14)
         elif x_BTI.shape[1] > 1:
             ring("probe")
-            ring("evaluate", 10)  # the eighth is the last of the trial
+            ring("evaluate", 9)  # the seventh is the last of the trial
         else:
             ring("look")
             ring("draw", 5)
