@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 import signal
 import sys
@@ -114,6 +115,8 @@ def try_line(line, ready, tmp_path, monkeypatch, capsys):
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(ready, folder)
     monkeypatch.chdir(folder)
+    # A real stream, as each process has: commands without texts read it.
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"anna\nberta\ncarl\n"), encoding="utf-8"))
     sys.modules.pop("mine", None)
 
     def too_long(*_):
