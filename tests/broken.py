@@ -101,6 +101,18 @@ class ForgetsBetweenSteps(Whole):
         return y_BTH, [end[0] * 0]
 
 
+class ForgetsEachPiece(Whole):
+    """A cell that computes long sequences in pieces, each from the first state."""
+
+    def forward(self, x_BTI, state):
+        pieces = []
+        for piece_BTI in x_BTI.split(128, 1):
+            y_BTH, end = super().forward(piece_BTI, state)
+            pieces.append(y_BTH)
+            state = [end[0] * 0]
+        return torch.cat(pieces, 1), end
+
+
 class GivesTheWrongShape(Whole):
     def forward(self, x_BTI, state):
         y_BTH, state = super().forward(x_BTI, state)
@@ -321,6 +333,7 @@ BAD_CELLS = [
     ("step-equals-sequence", ForgetsBetweenSteps, "one step at a time differs at step 1"),
     ("step-equals-sequence", LooksAhead, "one step at a time differs at step 0"),
     ("step-equals-sequence", IsRandom, "one step at a time differs"),
+    ("step-equals-sequence", ForgetsEachPiece, "one step at a time differs at step 128 of 150"),
     ("state-form", StateWithoutBatch, r"not \(B, \.\.\.\)"),
     ("state-form", StateOfNumbers, "the state holds a value of type int, not only tensors"),
     ("state-form", StateOfAnotherForm, "differs in structure"),
@@ -606,6 +619,18 @@ def sometimes(self, text):
     return seqgen.Verdict(next(_counter) % 3 == 0, "sometimes")
 
 
+class RefusesRepetitions:
+    """A validator that refuses what it has seen."""
+
+    def __init__(self):
+        self.seen = set()
+
+    def validate(self, text):
+        verdict = seqgen.Verdict(text not in self.seen, "again")
+        self.seen.add(text)
+        return verdict
+
+
 def bad_validators():
     yield "verdicts", validator(lambda self, text: seqgen.Verdict(False)), "without a reason"
     yield "verdicts", validator(lambda self, text: True), "not a seqgen.Verdict"
@@ -616,6 +641,7 @@ def bad_validators():
         "UnicodeEncodeError",
     )
     yield "deterministic", validator(sometimes), "different results on the same input"
+    yield "deterministic", made(seqgen.ValidatorSpec, RefusesRepetitions), "used again gives different results"
     yield "global-state", validator(lambda self, text: seqgen.Verdict(random.random() > 2, "-")), "Python's random"
     yield from common(seqgen.ValidatorSpec, Picky)
 
@@ -633,6 +659,17 @@ def size(self, samples, reference):
     return {"n": len(samples)}
 
 
+class CountsItsCalls:
+    """A metric that counts how often it was computed."""
+
+    def __init__(self):
+        self.n = 0
+
+    def __call__(self, samples, reference):
+        self.n += 1
+        return {"n": self.n}
+
+
 def bad_metrics():
     yield "figures", metric(lambda self, samples, reference: {"x": "much"}), "'much'"
     yield "figures", metric(lambda self, samples, reference: {"x": 1 / len(samples)}), "ZeroDivisionError"
@@ -648,6 +685,7 @@ def bad_metrics():
         metric(lambda self, samples, reference: {"x": next(_counter)}),
         "different results on the same input",
     )
+    yield "deterministic", made(seqgen.MetricSpec, CountsItsCalls), "used again gives different results"
     yield "global-state", metric(lambda self, samples, reference: {"x": random.random()}), "Python's random"
     yield from common(seqgen.MetricSpec, lambda: lambda samples, reference: {})
 

@@ -46,8 +46,7 @@ class _Reader:
         if not text:
             self.counts[NO_SEQUENCE] += 1
             return
-        name, _, description = head.strip().partition(" ")
-        fields = {key: value for key, value in (("id", name), ("description", description.strip())) if value}
+        fields = dict(zip(("id", "description"), head.strip().split(None, 1), strict=False))
         yield seqgen.Record(text.upper() if self._upper else text, fields=fields)
 
 

@@ -17,6 +17,7 @@ _TAG = re.compile(r'\[\s*(\w+)\s+"((?:[^"\\]|\\.)*)"\s*\]')
 _TOKEN = re.compile(r"\{|\}|\(|\)|;|<[^>]*>|\$\d*|1-0|0-1|1/2-1/2|\*|\d+\.+|\d+(?![-/\d])|[^\s{}();<>$*]+|\s+|.")
 _RESULTS = ("1-0", "0-1", "1/2-1/2", "*")
 _MOVE = re.compile(r"(?:[KQRBN]?[a-h]?[1-8]?[x-]?[a-h][1-8](?:=?[QRBN])?|O-O(?:-O)?|0-0(?:-0)?|Z0|--)[+#]*[!?]*")
+_NUMBER = re.compile(r"([0-9]{1,6})\.*")  # of a move
 _MARKS = re.compile(r"[!?]+$")
 
 
@@ -131,9 +132,9 @@ class _Game:
         if piece in _RESULTS:
             self.result = piece
             return True
-        if piece[0].isdigit() and piece.rstrip(".").isdigit():
+        if number := _NUMBER.fullmatch(piece):
             if not self.moves:
-                self.first = 2 * (int(piece.rstrip(".")) - 1) + piece.endswith("...")
+                self.first = 2 * (int(number[1]) - 1) + piece.endswith("...")
         elif not piece.isspace() and piece[0] not in "$<!?" and piece != "e.p.":
             if _MOVE.fullmatch(piece) is None:
                 raise seqgen.CorpusError(f"{piece[:40]!r} is no move")

@@ -18,7 +18,7 @@ class Limits:
         queue: requests that wait.
         connections: connections that are open.
         timeout_s: seconds from the arrival of a request to its answer.
-        body_s: seconds in which the body of a request has to arrive.
+        body_s: seconds in which the headers of a request have to arrive, and then its body.
         together_s: seconds that a request waits for others to start with.
         rows_together: rows that start together.
     """

@@ -100,14 +100,15 @@ class Server:
         import uvicorn
 
         from seqgen_serve.app import Api
+        from seqgen_serve.header_deadline import protocol_of
 
         metrics = Metrics(commands.warn)
         self._worker = Worker(limits, metrics)
         app: Any = Access(Api(served, self._worker, limits, metrics).app(), keys, local, metrics)
         self._server = uvicorn.Server(
             uvicorn.Config(
-                app, http="h11", ws="none", lifespan="off", log_config=None, access_log=False, server_header=False,
-                proxy_headers=False, limit_concurrency=limits.connections, h11_max_incomplete_event_size=16_384,
+                app, http=protocol_of(limits.body_s), ws="none", lifespan="off", log_config=None, access_log=False,
+                server_header=False, proxy_headers=False, limit_concurrency=limits.connections, h11_max_incomplete_event_size=16_384,
                 timeout_graceful_shutdown=_STOP_S,
             )
         )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import queue
 import threading
 import time
@@ -84,7 +85,7 @@ class Sender:
     ) -> None:
         self._name, self._open, self._warn, self._on_sent, self._hangs_s = name, open_tracker, warn, on_sent, hangs_s
         self._queue: queue.Queue[Report | str] = queue.Queue(MOST)
-        self._called_at = time.monotonic()
+        self._called_at = time.monotonic()  # infinite between two calls: only a call hangs
         self._patience_s = _OPENING * hangs_s
         self._is_warned = False
         self._thread = threading.Thread(target=self._run, name=f"seqgen-{name}", daemon=True)
@@ -125,6 +126,7 @@ class Sender:
         try:
             tracker = self._open()
             while True:
+                self._called_at = math.inf
                 event = self._queue.get()
                 self._called_at, self._patience_s = time.monotonic(), self._hangs_s
                 if isinstance(event, str):

@@ -2,8 +2,9 @@
 
 It accepts every tune that the validator accepts, within bounds: metres and unit note lengths of whose units 2 to 9 fill
 a bar; notes of 1/2 to 8 units, which begin on halves of a unit outside tuplets and broken rhythm; triplets as the only
-tuplets; ``>`` and ``<`` right after a note; no slur within a slur; no chords, and no fields within a tune. Of the
-records of ``tunes`` 7.7% are beyond them. Pick-ups and ties are left to the validator.
+tuplets; ``>`` and ``<`` right after a note of one unit or of half a unit; the usual bar lines (``_LINES``, so no
+``||:``); no slur within a slur; no chords, and no fields within a tune. Of the records of ``tunes`` 7.7% are beyond
+them. Pick-ups and ties are left to the validator.
 
 Source: the ABC music standard 2.1 (December 2011), as far as the validator follows it.
 """

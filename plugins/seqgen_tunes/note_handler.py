@@ -60,6 +60,9 @@ class NoteHandler:
         if not self.bars.empty or not ticks or not bars or len(text) > 3:
             self.wrong(f"{text[:10]} is not a rest of whole bars")
             return
+        if self.tied:
+            self.tied = {}
+            self.wrong("a tie between different notes")
         for number in range(bars):
             if number:
                 self.bars.line(BarLine())

@@ -50,6 +50,17 @@ def sample_evaluation(texts: Sequence[str] = ("Ada", "Grace")) -> Evaluation:
 
 def exercise(subject: Subject) -> list[Any]:
     """Build the part, use it once, and return the results."""
+    if use := _USES.get(subject.spec.kind):
+        return use(subject, subject.build())
+    return _EXERCISES[subject.spec.kind](subject)
+
+
+def exercise_again(subject: Subject) -> list[Any]:
+    """Build the part, use it twice, and return the results of the second time; of some kinds those of the only use."""
+    if use := _USES.get(subject.spec.kind):
+        part = subject.build()
+        use(subject, part)
+        return use(subject, part)
     return _EXERCISES[subject.spec.kind](subject)
 
 
@@ -102,30 +113,27 @@ def _layer(subject: Subject) -> list[Any]:
         return [layer.run(x)[0].tolist()]
 
 
-def _validator(subject: Subject) -> list[Any]:
-    validator = subject.build()
+def _validator(subject: Subject, validator: Any) -> list[Any]:
     return [validator.validate(text) for text in subject.texts]
 
 
-def _metric(subject: Subject) -> list[Any]:
-    return [repr(dict(compute_metric(subject.build(), list(subject.texts), list(subject.texts))))]
+def _metric(subject: Subject, metric: Any) -> list[Any]:
+    return [repr(dict(compute_metric(metric, list(subject.texts), list(subject.texts))))]
 
 
-def _renderer(subject: Subject) -> list[Any]:
-    render = subject.build()
+def _renderer(subject: Subject, render: Any) -> list[Any]:
     return [printed(render(text)) for text in subject.texts]
 
 
-def _processor(subject: Subject) -> list[Any]:
+def _processor(subject: Subject, process: Any) -> list[Any]:
     import torch
 
     logits_BV = torch.linspace(-3, 2, 36).view(4, 9).sin()
     ids_BT = torch.arange(20).view(4, 5) % 6 + 3
-    return [subject.build()(logits_BV, ids_BT).tolist()]
+    return [process(logits_BV, ids_BT).tolist()]
 
 
-def _augmentation(subject: Subject) -> list[Any]:
-    augment = subject.build()
+def _augmentation(subject: Subject, augment: Any) -> list[Any]:
     return [augment(text, Random(1)) for text in subject.texts]
 
 
@@ -173,13 +181,15 @@ _EXERCISES: dict[str, Callable[[Subject], list[Any]]] = {
     "tokenizer": _tokenizer,
     "cell": _layer,
     "model": _layer,
+    "report": _report,
+    "exporter": _exporter,
+    "executor": _executor,
+    "reader": _reader,
+}
+_USES: dict[str, Callable[[Subject, Any], list[Any]]] = {
     "validator": _validator,
     "metric": _metric,
     "renderer": _renderer,
     "processor": _processor,
     "augmentation": _augmentation,
-    "report": _report,
-    "exporter": _exporter,
-    "executor": _executor,
-    "reader": _reader,
 }

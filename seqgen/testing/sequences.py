@@ -14,6 +14,7 @@ from seqgen.testing.layers import B, Layer, T, V, close, copy_leaves, layer_of, 
 
 _LENGTHS = (T, 4, 2)  # of the rows of a batch
 _CUT = 4
+_LONG = 150
 
 
 def shapes(subject: Subject) -> None:
@@ -59,16 +60,21 @@ def causality(subject: Subject) -> None:
 
 
 def step_equals_sequence(subject: Subject) -> None:
-    """Check that single steps, as in sampling, and two pieces give the outputs of the whole sequence."""
+    """Check that single steps, as in sampling, and two pieces give the outputs of the whole sequence.
+
+    Outputs and states of single steps are compared over a few steps, and over as many as forms that compute in pieces
+    (of 64 or 128 steps, say) divide.
+    """
     layer = layer_of(subject)
-    x = layer.inputs()
-    y, end = layer.run(x)
-    with torch.inference_mode():
-        state = layer.start()
-        for t in range(T):
-            y_t, state = layer.run(x[:, t : t + 1], state)
-            assert close(y_t[:, 0], y[:, t]), f"one step at a time differs at step {t}"
-    assert all(map(close, leaves_of(state), leaves_of(end))), "one step at a time ends in another state"
+    for n_steps in (_LONG, T):
+        x = layer.inputs(n_steps=n_steps)
+        y, end = layer.run(x)
+        with torch.inference_mode():
+            state = layer.start()
+            for t in range(n_steps):
+                y_t, state = layer.run(x[:, t : t + 1], state)
+                assert close(y_t[:, 0], y[:, t]), f"one step at a time differs at step {t} of {n_steps}"
+        assert all(map(close, leaves_of(state), leaves_of(end))), "one step at a time ends in another state"
     first, middle = layer.run(x[:, :_CUT])
     second, _ = layer.run(x[:, _CUT:], middle)
     assert close(torch.cat([first, second], 1), y), "a sequence run in two pieces differs"

@@ -31,6 +31,7 @@ def test_fasta_is_read_with_ids_and_descriptions():
     assert counts == {"entries without a sequence skipped": 1}
     assert read(FastaReader(upper=True), FASTA)[0][0][0] == "MKVLAAGIVG*"
     assert read(FastaReader(), ">\nACGT")[0] == [("ACGT", {})]
+    assert read(FastaReader(), ">r1\tBC:Z:AC x\nACGT")[0] == [("ACGT", {"id": "r1", "description": "BC:Z:AC x"})]
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,8 @@ def test_games_are_kept_apart():
     ("text", "said"),
     [
         ("1. e4 hello", "'hello' is no move"),
+        ("² e4", "'²' is no move"),
+        ("9" * 5000 + ". e4", "is no move"),
         ("1. e4 {never closed", "the file ends within a comment or variation"),
         ("1. e4 (1. d4", "the file ends within a comment or variation"),
         ("1. e4 )", "a variation is closed that is not open"),

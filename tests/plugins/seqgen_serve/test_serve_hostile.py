@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import json
 import socket
+import time
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -95,3 +98,22 @@ def test_what_is_no_request_ends_its_connection_only(tiny_run, line):
                 found += chunk
         assert not found or found.startswith((b"HTTP/1.1 4", b"HTTP/1.0 4"))
         assert client.get("/health") == {"status": "ok"}
+
+
+@pytest.mark.parametrize("sent", [b"", b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\n"])
+def test_headers_that_do_not_end_lose_their_place(tiny_run, sent):
+    with serving(tiny_run, body_s=0.5) as client:
+        with socket.create_connection(("127.0.0.1", client.port), timeout=10) as raw:
+            raw.sendall(sent)
+            answer = http.client.HTTPResponse(raw)
+            answer.begin()
+            body = json.loads(answer.read())
+            assert raw.recv(1) == b""
+        assert answer.status == 408
+        assert body["error"]["message"] == "the headers did not arrive within 0.5 seconds"
+        # A connection that is kept open may ask again, later than that.
+        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", client.port, timeout=10)) as connection:
+            for _ in range(2):
+                connection.request("GET", "/health")
+                assert json.loads(connection.getresponse().read()) == {"status": "ok"}
+                time.sleep(1)

@@ -56,6 +56,15 @@ def test_all_arrives_in_order_and_the_end_waits_for_it():
     assert kept.steps == list(range(20)) and kept.reason == "steps" and lines == []
 
 
+def test_a_tracker_that_waits_for_reports_does_not_hang():
+    for pause_s in (0.0, 0.3):
+        sent, lines = [], []
+        sender = Sender("idle", Kept, lines.append, sent.append, hangs_s=0.1)
+        sender.add(Report(1, {}))
+        time.sleep(pause_s)
+        assert sender.end("steps") and sent == [Report(1, {})] and lines == []
+
+
 def test_a_tracker_that_sleeps_slows_nothing_and_costs_a_line():
     lines = []
     for opened in (lambda: Kept(lambda: time.sleep(60)), lambda: time.sleep(60)):

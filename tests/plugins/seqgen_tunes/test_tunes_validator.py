@@ -63,6 +63,7 @@ BAD = [
     (JIG.format(">GAB"), "> without a note before it"),
     (JIG.format("GAB cd>|ega bag|"), "a broken rhythm without its second note"),
     (JIG.format("G3-A3|"), "a tie between different notes"),
+    (JIG.format("G6-|Z|G6|"), "a tie between different notes"),
     (JIG.format("G6-"), "a tie without its second note"),
     (JIG.format("z3-G3|"), "a tie without a note before it"),
     (JIG.format("(GAB cde|"), "a slur that is not ended"),

@@ -1,0 +1,58 @@
+"""A deadline for the headers of a request; uvicorn has none, so a client that never ends them would keep its place."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import h11
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from seqgen_serve.errors import ApiError
+
+
+def protocol_of(headers_s: float) -> type[asyncio.Protocol]:
+    """Return the class of a connection that answers 408 and closes when headers take too long.
+
+    Args:
+        headers_s: seconds from the beginning of the connection, or of a further request, to the end of its headers.
+    """
+
+    class Connection(H11Protocol):
+        _deadline: asyncio.TimerHandle | None = None
+
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as the base has it
+            super().connection_made(transport)
+            self._watch()
+
+        def data_received(self, data: bytes) -> None:
+            super().data_received(data)
+            self._watch()
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            self._forget()
+            super().connection_lost(exc)
+
+        def _watch(self) -> None:
+            """Start the clock where headers are awaited, unless it runs; stop it where they are there."""
+            if self.conn.their_state is not h11.IDLE:
+                self._forget()
+            elif self._deadline is None:
+                self._deadline = self.loop.call_later(headers_s, self._end)
+
+        def _forget(self) -> None:
+            if self._deadline is not None:
+                self._deadline.cancel()
+                self._deadline = None
+
+        def _end(self) -> None:
+            self._deadline = None
+            if self.transport.is_closing():
+                return
+            error = ApiError(408, f"the headers did not arrive within {headers_s:g} seconds")
+            body = json.dumps(error.to_json()).encode()
+            head = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+            self.transport.write(b"HTTP/1.1 408 Request Timeout\r\n" + head.encode() + body)
+            self.transport.close()
+
+    return Connection
