@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import copy
 import hashlib
 import itertools
 import json
@@ -20,6 +21,7 @@ import seqgen
 from conftest import WORDS, one_in, plugins_with, run_seqgen
 from resuming import Stopper, digests
 from seqgen.api.factories import build_model, predictor_of
+from seqgen.api.sample import _digest
 from seqgen.batches import encode
 from seqgen.checkpoint import NGRAM
 from seqgen.config import SampleConfig
@@ -140,6 +142,16 @@ def test_the_best_step_has_the_lowest_loss_of_the_blend(corpus, tmp_path):
     assert run.state["best_loss_nats"] == pytest.approx(min(losses.values()))
     assert run.state["gate"] != state_of(run)["gate"] or run.state["best_step"] == run.state["step"]
     assert all(row["valid_bits_per_char"] != row["valid_network_bits_per_char"] for row in run.metrics)
+
+
+def test_trials_tell_gates_and_discounts_apart(blended):
+    model = copy.deepcopy(blend_of(blended.model))
+    found = {_digest(model)}
+    model.gate_2F = model.gate_2F + 1
+    found.add(_digest(model))
+    model.change_IV = torch.zeros(2, 3)
+    found.add(_digest(model))
+    assert len(found) == 3
 
 
 def test_the_samples_of_an_evaluation_are_those_of_the_blend(blended, plain):

@@ -140,6 +140,10 @@ def test_impossible_constraints_are_refused_with_the_reason():
             sampler(of, ignore_case=True, **wanted)
 
 
+def test_a_comment_may_end_a_verbose_regex():
+    assert {row.text for row in rows(CORPORA["names"], regex="(?x) K i [mr] # three letters", n=9)} <= {"Kim", "Kir"}
+
+
 @pytest.mark.parametrize("name", ["ends", "template", "length", "regex"])
 def test_an_empty_constraint_is_refused(name, tiny_run, cli):
     """A variable of a shell that is not set must not mean that there is no constraint."""

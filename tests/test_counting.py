@@ -259,6 +259,12 @@ def test_texts_are_records_of_characters():
     assert found == pytest.approx(same) and exact.order == 4
 
 
+@pytest.mark.parametrize("times", [127, 128, 129, 32_767, 32_768])
+def test_equal_records_may_be_as_many_as_fill_an_integer(times):
+    records = records_of_texts(["ab"] * times + ["b"], "ab", ends=True)
+    assert records.weight_S.tolist() == [times] * 4 + [1] * 3
+
+
 def test_conditions_are_not_counted():
     records = [Record("ab", {"kind": "x"}), Record("ab", {"kind": "y"}), Record("ba", {"kind": "x"})]
     vocabulary = Vocabulary(CharTokenizer("abc"), ("kind=x", "kind=y"))

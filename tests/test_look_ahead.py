@@ -13,6 +13,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from seqgen.api.sample import describe_bound
 from seqgen.config import SampleConfig
 from seqgen.counting import N_FEATURES, Blend, count_records, dense_table, records_of_rows
 from seqgen.errors import Diverged, UsageError
@@ -410,6 +411,27 @@ def test_a_power_is_passed_over_whose_rows_miss_others(letters, text):
     assert found[one.best_power(1)].accepted == pytest.approx(true, rel=0.3)
 
 
+def test_the_power_does_not_depend_on_the_rows_sampled_together(letters):
+    of, _, graph = letters
+    found = []
+    for size in (32, 96, 1000):
+        sampled = []
+        one = with_look_ahead(of, graph, contains="bcb")
+        one._width = size
+        weighted = LookAheadSampler.weighted
+
+        def noted(self, start, width, *, sampled=sampled, weighted=weighted):
+            sampled.append((start, width))
+            return weighted(self, start, width)
+
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(LookAheadSampler, "weighted", noted)
+            power = one.best_power(1)
+        found.append((power, sum(width for _, width in sampled), max(width for _, width in sampled)))
+    assert [most for *_, most in found] == [32, 96, 384]
+    assert len({(power, n_rows) for power, n_rows, _ in found}) == 1
+
+
 def test_look_ahead_is_not_used_where_it_misses_frequent_rows(letters, monkeypatch):
     of, _, graph = letters
     monkeypatch.setattr(LookAheadSampler, "best_power", lambda one, seed: 0.9)
@@ -458,6 +480,13 @@ def test_a_bound_leaves_the_share_above_it(log_weights, max_above):
     assert bound.effective <= 1 + 1e-9
     if max_above > 0:  # a smaller one leaves more
         assert np.maximum(relative - 0.999, 0).sum() / relative.sum() >= max_above * 0.9 or above < max_above
+
+
+def test_a_row_that_hardly_ever_occurs_is_said_to_be_rare():
+    for log_weights in ([-800.0, -801.0], [-1e5, -2e5]):
+        bound = fit_bound(np.array(log_weights))
+        assert describe_bound(bound).startswith("fewer than 1 in 1,000,000,000,000,000 of the model's rows satisfy it;")
+    assert "about 1 in 1,000,000 of" in describe_bound(bound._replace(accepted=1e-6))
 
 
 def test_a_bound_is_looser_where_too_few_rows_would_be_kept():

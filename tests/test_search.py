@@ -161,6 +161,15 @@ def test_rows_of_a_beam_and_without_replacement(tiny_run):
         tiny_run.sample(5, decode="beam", unique=True)
 
 
+@pytest.mark.parametrize("decode", ["beam", "gumbel"])
+@pytest.mark.parametrize("max_length", [1, 2, 3])
+def test_rows_that_are_cut_are_different_too(tiny_run, decode, max_length):
+    rows = [(row.text, row.cut) for row in tiny_run.sample(60, decode=decode, max_length=max_length)]
+    assert len(set(rows)) == len(rows) > 10
+    assert any(cut for _, cut in rows) or (decode == "beam" and max_length > 1)  # which has enough rows that end
+    assert all(len(text) == max_length for text, cut in rows if cut)
+
+
 def test_the_command(cli, tiny_run):
     shown = cli("top", tiny_run.path, "-n", "3", "--json")
     found = json.loads(shown.out)

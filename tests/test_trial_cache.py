@@ -73,6 +73,14 @@ def test_rows_are_sampled_once_for_all_constraints(tiny_run, home, monkeypatch):
     assert len(set(home.iterdir()) - files) == 1  # the trial; the rows that were counted are known
 
 
+def test_rows_do_not_depend_on_what_was_asked_before(tiny_run, home, monkeypatch):
+    monkeypatch.setattr(conditional, "_ENOUGH", 1)
+    first = texts(tiny_run, contains="an")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(home / "other"))
+    texts(tiny_run, avoid=["e"], ends="a", length="2-4")  # of which few rows would be left if they ended where it fails
+    assert texts(tiny_run, contains="an") == first
+
+
 @pytest.mark.full
 @pytest.mark.parametrize("damage", [b"", b"{}", b"\xff", b'{"value": {"by": ""}}\n'])
 def test_a_damaged_file_is_replaced(tiny_run, home, trials, damage):

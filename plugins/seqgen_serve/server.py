@@ -108,8 +108,8 @@ class Server:
         self._server = uvicorn.Server(
             uvicorn.Config(
                 app, http=protocol_of(limits.body_s), ws="none", lifespan="off", log_config=None, access_log=False,
-                server_header=False, proxy_headers=False, limit_concurrency=limits.connections, h11_max_incomplete_event_size=16_384,
-                timeout_graceful_shutdown=_STOP_S,
+                server_header=False, proxy_headers=False, limit_concurrency=limits.connections,
+                h11_max_incomplete_event_size=16_384, timeout_graceful_shutdown=_STOP_S,
             )
         )  # fmt: skip
 

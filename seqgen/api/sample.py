@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 _CHUNK = 20_000  # training records that texts are compared with at a time
 _SMALL = 0.01  # probability below which it is written as one in so many
+_NEGLIGIBLE = 1e-15  # below which its number says nothing
 _READ, _RECORDS = 20_000, 500  # records, and those of them that show whether a grammar fits
 _LONG = 0.9  # of the length limit
 _MANY = 0.2  # of the rows
@@ -247,6 +248,9 @@ def _digest(model: Any) -> str:
     if (blend := blend_of(model)) is not None:
         found.update(blend.graph.keys_A.data)
         found.update(blend.graph.probs_A.data)
+        found.update(blend.gate_2F.tobytes())
+        if blend.change_IV is not None:
+            found.update(blend.change_IV.cpu().numpy().tobytes())
     if isinstance(model, Repeats):
         found.update(model.weights_G.data)
     return found.hexdigest()
@@ -317,8 +321,12 @@ def _describe_way(way: Way, grammar: Grammar | None) -> str:
 
 def describe_bound(bound: Bound) -> str:
     """Return what a trial says of rows with look-ahead, for messages."""
-    one_in = float(f"{1 / bound.accepted:.2g}")
-    share = f"{bound.accepted:.1%}" if bound.accepted >= _SMALL else f"about 1 in {one_in:,.0f}"
+    if bound.accepted < _NEGLIGIBLE:
+        share = f"fewer than 1 in {1 / _NEGLIGIBLE:,.0f}"
+    elif bound.accepted < _SMALL:
+        share = f"about 1 in {float(f'{1 / bound.accepted:.2g}'):,.0f}"
+    else:
+        share = f"{bound.accepted:.1%}"
     line = (
         f"{share} of the model's rows satisfy it; sampled with look-ahead, and corrected by keeping {bound.kept:.1%} "
         f"of the samples: {bound.above:.1%} of the distribution is off (effective sample size: {bound.effective:.0%})"

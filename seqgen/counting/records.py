@@ -127,5 +127,5 @@ def _framed(ids_S: Ids, lengths_N: Ids, times: list[int], n_ids: int, n_symbols:
     depth_S = np.arange(len(ids_S), dtype=np.int32)
     depth_S -= starts_N.astype(np.int32)[group_S]
     depth_S = np.minimum(depth_S, MAX_ORDER + 1).astype(np.int8)
-    weight_S = np.array(times, dtype=np.min_scalar_type(-max(times, default=1)))[group_S]
+    weight_S = np.array(times, dtype=np.min_scalar_type(-1 - max(times, default=1)))[group_S]
     return Records(ids_S, depth_S, group_S, weight_S, n_ids, n_symbols)

@@ -79,6 +79,8 @@ class _Beam:
         stay_V = torch.full_like(log_probs_BV[0], -torch.inf)
         stay_V[PAD] = 0  # the only extension of a finished row is itself
         log_prob_BV = self._log_prob_B[:, None] + torch.where(self._ended_B[:, None], stay_V, log_probs_BV)
+        if self._n_read - self._decoder.n_slots == self._decoder.max_length:
+            log_prob_BV = _end_or_cut(log_prob_BV)
         if self._noise is None:
             self._finish(log_prob_BV[:, EOS])
             log_prob_BV[:, EOS] = -torch.inf
@@ -162,3 +164,13 @@ class _Beam:
                 rows.append((row[: self._decoder.max_length] if cut else row[: row.index(EOS)], cut))
         vocabulary = self._decoder.vocabulary
         return [Sample(number, vocabulary.decode(ids), cut) for number, (ids, cut) in enumerate(rows[: self._width])]
+
+
+def _end_or_cut(log_prob_BV: Tensor) -> Tensor:
+    """Return extensions of rows at the length limit: the end, or, as PAD, any other, since the row is cut there."""
+    found_BV = torch.full_like(log_prob_BV, -torch.inf)
+    found_BV[:, EOS] = log_prob_BV[:, EOS]
+    others_BV = log_prob_BV.clone()
+    others_BV[:, EOS] = -torch.inf
+    found_BV[:, PAD] = others_BV.logsumexp(1)
+    return found_BV

@@ -145,11 +145,10 @@ class LookAheadSampler(Sampler):
         kept, tried = dict[float, float](), dict[float, Floats]()
         for power in POWERS:
             other = self.raised(power).reseeded(seed)
-            log_weights_N, _, rows = other.weighted(0, min(_FIRST, self._width))
-            more = min(_TRIED, _TRIED_CHARS * len(rows) // max(_count_chars(rows), 1)) - len(rows)
-            if more >= len(rows):
-                log_weights_W, _, _ = other.weighted(len(rows), min(more, self._width))
-                log_weights_N = np.append(log_weights_N, log_weights_W)
+            log_weights_N, _, n_chars = other._weigh_rows(0, _FIRST)
+            n_rows = min(_TRIED, _TRIED_CHARS * _FIRST // max(n_chars, 1))
+            if n_rows >= 2 * _FIRST:
+                log_weights_N = np.append(log_weights_N, other._weigh_rows(_FIRST, n_rows)[0])
             bound = fit_bound(log_weights_N, _TRIED_ABOVE)
             kept[power] = 0.0 if bound is None else bound.kept
             tried[power] = log_weights_N
@@ -174,10 +173,9 @@ class LookAheadSampler(Sampler):
         n_chars = 0
         while True:
             n_rows = max(2 * len(log_weights_N), _FIRST)
-            while (start := len(log_weights_N)) < n_rows:
-                log_weights_W, lowest_W, rows = other.weighted(start, min(n_rows - start, self._width))
-                log_weights_N, lowest_N = np.append(log_weights_N, log_weights_W), np.append(lowest_N, lowest_W)
-                n_chars += _count_chars(rows)
+            log_weights_W, lowest_W, n_more = other._weigh_rows(len(log_weights_N), n_rows)
+            log_weights_N, lowest_N = np.append(log_weights_N, log_weights_W), np.append(lowest_N, lowest_W)
+            n_chars += n_more
             bound = fit_any_bound(log_weights_N)
             is_last = n_rows >= _MAX_PILOT or n_chars >= _MAX_CHARS
             if bound is None:
@@ -188,6 +186,12 @@ class LookAheadSampler(Sampler):
                     recovery=_recovery(log_weights_N, lowest_N),
                     above=min(_above_elsewhere(log_weights_N, bound.above) + _heaviest(log_weights_N), 1.0),
                 )
+
+    def _weigh_rows(self, start: int, stop: int) -> tuple[Floats, Floats, int]:
+        """Return the weights of a range of rows, the lowest values on the way there, and the characters of all."""
+        found = [self.weighted(at, min(stop - at, self._width)) for at in range(start, stop, self._width)]
+        log_weights, lowest, rows = zip(*found, strict=True)
+        return np.concatenate(log_weights), np.concatenate(lowest), sum(map(_count_chars, rows))
 
     def kept_rows(self, bound: Bound | None) -> Iterator[Sample]:
         """Yield rows without end, each kept with probability min(1, w / M); without a bound, all that come to an end.
@@ -269,6 +273,7 @@ def _count_chars(rows: list[Sample]) -> int:
 def _above_elsewhere(log_weights_N: Floats, max_above: float) -> float:
     """Return the mean share of the weight of each half of the rows above the bound that the other half gives."""
     found = []
+    log_weights_N = log_weights_N - log_weights_N.max()
     for half in (0, 1):
         bound, weights_N = fit_bound(log_weights_N[half::2], max_above), np.exp(log_weights_N[1 - half :: 2])
         if bound is None or not weights_N.any():

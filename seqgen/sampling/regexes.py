@@ -29,6 +29,7 @@ MAX_STATES = 100_000
 _MAX_BYTES = 250_000_000  # of the address space of a child process
 _REPEAT = re.compile(r"\{\s*(\d*)\s*(?:(,)\s*(\d*)\s*)?\}")
 _LONG_ESCAPE = re.compile(r"\\(?:[pPxuU]\{[^}]*\}|.)", re.DOTALL)
+_VERBOSE = re.compile(r"\(\?[a-zA-Z]*x[a-zA-Z]*\)")
 _GROUP = re.compile(r"\((?:\?(?:P?<\w+>|[a-zA-Z-]*:|(?P<flags>[a-zA-Z-]+)\)))?")
 
 
@@ -46,7 +47,8 @@ def regex(pattern: str, *, ignore_case: bool = False) -> Automaton:
     if library is None or library.origin is None:
         raise MissingExtra("constrain", "--regex")
     name = f"--regex {pattern!r:.60}".replace("\\\\", "\\")  # as it was typed
-    whole = f"(?{'i' if ignore_case else ''}:{pattern})"
+    end = "\n)" if _VERBOSE.match(pattern) else ")"  # the last line may be a comment
+    whole = f"(?{'i' if ignore_case else ''}:{pattern}{end}"
     try:
         n_symbols = _count_symbols(pattern)
         if n_symbols <= _INLINE_SYMBOLS:

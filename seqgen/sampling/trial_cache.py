@@ -15,7 +15,7 @@ from typing import Any
 from seqgen.errors import DiskError
 from seqgen.files import SafePath, cache_folder, dump_checksummed, load_checksummed, write_atomic
 
-_FORMAT = 7  # raised when trials find something else
+_FORMAT = 8  # raised when trials find something else
 _MOST = 200  # files
 
 
