@@ -453,8 +453,13 @@ DISHONEST = {
     ),
     "sees other rows a little": (("return y_BTH,", "return y_BTH + 1e-3 * y_BTH.amax(0),"), "mixes rows"),
     "sees the first row": (("return y_BTH,", "return y_BTH + 0.1 * y_BTH[:1],"), "mixes rows"),
-    "a state without rows": (("self.zeros(batch_size)", "self.zeros(1)[0]"), "batch first"),
-    "a state of one row": (("y_BTH[:, -1]", "y_BTH[:1, -1]"), "2 rows gives back has a tensor (1, 4), batch first"),
+    "a state without rows": (("self.zeros(batch_size)", "self.zeros(1)[0]"), "must be that of the batch"),
+    "a state of one row": (
+        ("y_BTH[:, -1]", "y_BTH[:1, -1]"),
+        "has a tensor (1, 4): its first dimension must be that of the batch, 2",
+    ),
+    "a state of another width": (("y_BTH[:, -1]", "y_BTH[:, -1, :2]"), "gives [(2, 4)], a step gives back [(2, 2)]"),
+    "no self": (("def initial_state(self, batch_size)", "def initial_state(batch_size)"), "(is self missing?"),
     "a state of two": (
         ("y_BTH[:, -1]", "(y_BTH[:, -1], {'c': y_BTH[:, -1]})"),
         "initial_state gives tensor, a step gives back (tensor, {'c': tensor}); a state keeps its form",

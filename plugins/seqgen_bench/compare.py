@@ -80,7 +80,7 @@ def _ignore(line: str) -> None:
 
 
 def compare(
-    runs: Sequence[str | Path],
+    runs: Sequence[str | Path | seqgen.Run],
     *,
     part: Literal["valid", "test"] = "test",
     n: int = 200,
@@ -92,12 +92,12 @@ def compare(
     """Compare runs.
 
     Args:
-        runs: at least two, each a folder or a name under ``runs/``.
+        runs: at least two, each a folder, a name under ``runs/``, or an open run, which is taken as it is.
         part: the held-out part by which they are sorted, and over whose records they are compared in pairs.
         n: samples of each that are evaluated; 0: none.
         seed: of the samples.
-        checkpoint: "best", "latest", or a step.
-        plugins: as ``seqgen.load`` takes them.
+        checkpoint: "best", "latest", or a step; of runs that are not open.
+        plugins: as ``seqgen.load`` takes them; of runs that are not open.
         warn: called with one line for each damaged checkpoint that is skipped.
 
     Raises:
@@ -107,7 +107,10 @@ def compare(
     if part not in PARTS:
         raise seqgen.BadOption(f"--part is valid or test, not {part!r}")
     plugins = seqgen.choose_plugins(plugins)
-    opened = [seqgen.load(run, checkpoint=checkpoint, plugins=plugins, warn=warn) for run in runs]
+    opened = [
+        run if isinstance(run, seqgen.Run) else seqgen.load(run, checkpoint=checkpoint, plugins=plugins, warn=warn)
+        for run in runs
+    ]
     found = list({run.path.resolve(): run for run in opened}.values())
     if len(found) < 2:
         raise seqgen.BadOption(f"give at least two different runs to compare, not {len(found)}")

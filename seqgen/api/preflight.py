@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from seqgen.tokenizers import Vocabulary
 
 _FIRST_RECORDS = 1000  # read for warnings
+_ARGUMENTS = re.compile(r"takes (\d+) positional arguments? but (\d+) w")
 
 
 # -- the corpus
@@ -220,6 +222,8 @@ def _message(fault: BaseException, culprit: Entry) -> str:
         return f"{fault} ({_MORE})"
     found = find_plugin_frame(fault, (culprit.package,))
     place = f"{found[1]}; " if found is not None else ""
+    if isinstance(fault, TypeError) and (counts := _ARGUMENTS.search(str(fault))) is not None:
+        place = "is self missing? " * (int(counts[2]) == int(counts[1]) + 1) + place
     return f" fails on its first batch: {type(fault).__name__}: {one_line(fault)} ({place}{_MORE})"
 
 

@@ -62,9 +62,12 @@ class Run(OpenRun, Tabular, Exportable):
         return [{name: line.get(name) for name in names} for line in self.metrics]
 
     def _repr_html_(self) -> str:
+        from seqgen.render.result_lines import result_lines
+
         title = f"{self.folder.name}: {self.settings.architecture}, {self.settings.n_parameters:,} parameters"
         rows = self.folder.samples.rows()
-        return run_html([title], self.metrics, [row["text"] for row in rows if row["step"] == rows[-1]["step"]])
+        lines = result_lines(self.settings, self.state, self.metrics, self.model)
+        return run_html([title, *lines], self.metrics, [row["text"] for row in rows if row["step"] == rows[-1]["step"]])
 
     def plot(self) -> Picture:
         """Return a picture of its losses over the steps."""

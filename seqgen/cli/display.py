@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import shlex
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -19,6 +18,7 @@ from seqgen.cli.common import print_view, say, session, stderr, warn, write
 from seqgen.errors import SeqgenError, one_line
 from seqgen.render import samples_table, sparkline
 from seqgen.render.progress import MANY_RECORDS, evaluating_line, event_lines, progress_line, reading_line
+from seqgen.render.result_lines import result_lines
 from seqgen.signals import reraise_signal
 
 if TYPE_CHECKING:
@@ -102,26 +102,7 @@ class TrainDisplay:
             if losses:
                 name = "training" if part == "train" else "held out"
                 view.append(Text(f"{name:9} {sparkline(losses)}  {losses[0]:.3f} → {losses[-1]:.3f} nats/symbol"))
-        best = run.state.get("best_loss_nats")
-        name, lines = "best", [row for row in metrics if row.get("step") == run.state["best_step"]]
-        if lines and "expected_copies" in lines[-1]:
-            share, most = lines[-1]["expected_copies"], training.MAX_COPIES
-            line = f"best      step {run.state['best_step']:,}, at which {share:.0%} of samples are copies"
-            view.append(Text(line + (f"; at none are {most:.0%} or fewer" if share > most else "")))
-            name = ""
-        if best is not None:
-            bits = f"{lines[-1]['valid_bits_per_char']:.3f} bits/char, " if lines else ""
-            view.append(Text(f"{name:9} {best:.3f} nats/symbol, {bits}at step {run.state['best_step']:,}"))
-            view.extend(Text(f"          {line}") for line in _blend_lines(run, lines))
-            if run.state["best_step"] == 0:
-                view.append(Text("          no later step was better; the last one: --checkpoint latest"))
-        elif mixed := _mixed_with(run):
-            how = (
-                f"with {'sharp' if run.settings.train.exponents == 'sharp' else 'equal'} exponents: nothing is held out"
-                if run.settings.refit is None
-                else f"by the {'gate' if len(mixed) == 1 else 'gates'} of the first run"
-            )
-            view.append(Text(f"blended   with {' and '.join(mixed)}, {how}"))
+        view += map(Text, result_lines(run.settings, run.state, metrics, run.model))
         view.append(samples_view(rows, run, self._console))
         print_view(self._console, Group(*view))
         name = shlex.quote(name_for_commands(run.folder))
@@ -130,50 +111,6 @@ class TrainDisplay:
         sample = f"seqgen sample {name} -n 20" + (f" --prefix {prefix}" if prefix else "") + files
         further = "\n  ".join(["Next:", sample, f"seqgen evaluate {name}{files}", f"seqgen list cells{files}"])
         self._console.print(Text(further), soft_wrap=True)  # to be copied: never cut into two lines
-
-
-def _blend_lines(run: Run, best: list[dict[str, Any]]) -> list[str]:
-    """Return lines on what the network is mixed with, and why; none if that was not asked."""
-    if run.settings.conditions and run.settings.train.blend == "none" and not hasattr(run.model, "learn"):
-        return ["not blended with counts, which know no conditions; --blend ngram blends them all the same"]
-    if not best or "valid_network_bits_per_char" not in best[-1]:
-        return []
-    alone, whole = (best[-1][key] for key in ("valid_network_bits_per_char", "valid_bits_per_char"))
-    mixed, train = _mixed_with(run), run.settings.train
-    if not mixed:
-        asked = ["counts"] if train.blend not in (None, "none") else []
-        asked += ["what a record repeats"] if "valid_without_repeats_bits_per_char" in best[-1] else []
-        they = "they do" if len(asked) > 1 or asked == ["counts"] else "that does"
-        return [f"not blended with {' or '.join(asked)}: at this step {they} not lower the held-out loss"]
-    if len(mixed) == 1:
-        line = f"blended with {mixed[0]}: {alone:.3f} bits/char without it, {whole:.3f} with it"
-    else:
-        counts = best[-1]["valid_without_repeats_bits_per_char"]
-        line = f"blended with {' and '.join(mixed)}: {alone:.3f} bits/char alone, {counts:.3f} with the counts, "
-        line += f"{whole:.3f} with both"
-    counted = best[-1].get("valid_counts_bits_per_char", math.inf)
-    if run.state.get("gate") is None or counted >= whole or train.exponents != "sharp":
-        return [line]
-    return [
-        line,
-        f"the counts alone have {counted:.3f}, less than both: train longer, or set -o exponents=fitted, with which "
-        "fewer samples keep the syntax",
-    ]
-
-
-def _mixed_with(run: Run) -> list[str]:
-    """Return what the network of a run is mixed with."""
-    found = [] if run.state.get("gate") is None else [_gram(run)]
-    return found + ([] if run.state.get("repeats") is None else ["what a record repeats"])
-
-
-def _gram(run: Run) -> str:
-    from seqgen.counting import blend_of
-
-    blend = blend_of(run.model)
-    assert blend is not None
-    order = blend.graph.order
-    return f"{'an' if order in (8, 11) else 'a'} {order}-gram"
 
 
 def samples_view(rows: list[dict[str, Any]], run: Run, console: Console) -> RenderableType:

@@ -7,8 +7,10 @@ from typing import Any
 
 from seqgen import training
 from seqgen.checkpoint import RunFolder
+from seqgen.errors import SeqgenError
 from seqgen.render.html import run_html
 from seqgen.render.progress import MANY_RECORDS, evaluating_line, event_lines, progress_line, reading_line
+from seqgen.render.result_lines import result_lines
 
 _REDRAW_S = 0.5  # a notebook stores each picture that it is sent
 
@@ -38,7 +40,7 @@ class NotebookDisplay:
             self._lines += event_lines(folder, event)
             self._show("", now=True)
         elif isinstance(event, training.Ended):
-            self._show(" ".join(event_lines(folder, event)), now=True)
+            self._show("\n".join([*event_lines(folder, event), *_results(folder)]), now=True)
 
     def on_progress(self, what: str, done: int, total: int | None) -> None:
         """Show the progress of reading and encoding, from 100,000 records on."""
@@ -63,3 +65,12 @@ class NotebookDisplay:
             self._handle = display(shown, display_id=True)
         else:
             self._handle.update(shown)
+
+
+def _results(folder: RunFolder) -> list[str]:
+    """Return the lines on the best step; none of a run that was interrupted before its first evaluation."""
+    try:
+        state = folder.load_chosen("best", lambda line: None).state
+    except SeqgenError:
+        return []
+    return result_lines(folder.settings(), state, list(folder.metrics.rows()))

@@ -103,7 +103,14 @@ def _check_state(model: Any, ids_B1: Tensor) -> None:
     state = start
     for _ in range(2):  # a first state of zeros is the same when it is multiplied
         before = [leaf.clone() for leaf in list_leaves(state)]
-        found = model(ids_B1, state)
+        try:
+            found = model(ids_B1, state)
+        except RuntimeError as error:
+            given, now = ([tuple(leaf.shape) for leaf in list_leaves(one)] for one in (start, state))
+            if given == now or is_out_of_memory(error):
+                raise
+            problem = f": initial_state gives {given}, a step gives back {now}, and fails on that"
+            raise BrokenContract(problem) from error
         if not isinstance(found, tuple) or len(found) != 2:
             raise BrokenContract(f": forward must return (logits, state), not {type(found).__name__}")
         if not all(_same(was, is_now) for was, is_now in zip(before, list_leaves(state), strict=True)):
@@ -123,7 +130,9 @@ def _same(was: Tensor, is_now: Tensor) -> bool:
 def _check_rows(state: State, n_rows: int, what: str) -> None:
     for leaf in list_leaves(state):
         if leaf.shape[:1] != (n_rows,):
-            raise BrokenContract(f"{what} a tensor {tuple(leaf.shape)}, batch first")
+            raise BrokenContract(
+                f"{what} a tensor {tuple(leaf.shape)}: its first dimension must be that of the batch, {n_rows}"
+            )
 
 
 def _check_numbers(logits_NV: Tensor) -> None:
