@@ -336,6 +336,33 @@ def test_held_out_files_that_are_trained_on_are_told(words, tmp_path):
     assert len(said) == 1 and "2 held-out records" in said[0]
     with pytest.raises(BadOption, match="not both"):
         seqgen.train(words, valid=words, split="80/10/10", **options)
+    with pytest.raises(BadOption, match="not both"):
+        seqgen.train(words, valid=words, options={"train.split": "80/10/10"}, **options)
+
+
+def test_flags_win_over_options_and_toml(words, tmp_path):
+    (tmp_path / "other.txt").write_text("anna\n")
+    (tmp_path / "run.toml").write_text(f"[corpus]\npath = '{tmp_path / 'other.txt'}'\nlayout = 'stream'\n")
+    said = {"corpus.path": str(tmp_path / "other.txt"), "corpus.layout": "stream"}
+    for more in ({"options": said}, {"config": tmp_path / "run.toml"}):
+        settings = seqgen.plan(words, layout="lines", **more).settings
+        assert settings.corpus.options["path"] == str(words)
+        assert settings.corpus.layout == settings.corpus.options["layout"] == "lines"
+        assert seqgen.plan(words, **more).settings.corpus.layout == "stream"
+
+
+def test_conditions_of_one_text_may_have_spaces_between(tmp_path):
+    (tmp_path / "t.csv").write_text(
+        "text,kind,year\n" + "".join(f"w{n % 7},{'ab'[n % 2]},{n % 3}\n" for n in range(60))
+    )
+    assert seqgen.plan(tmp_path / "t.csv", condition="kind, year").settings.conditions == ("kind", "year")
+
+
+def test_a_tokenizer_that_is_too_large_is_refused(words, in_tmp, monkeypatch):
+    monkeypatch.setattr("seqgen.checkpoint.run_folder.MAX_JSON_BYTES", 100)
+    with pytest.raises(UsageError, match="cannot write tokenizer"):
+        seqgen.train(words, cell="vanilla", hidden=4, steps=1)
+    assert not (in_tmp / "runs").exists()
 
 
 def test_a_cell_that_cannot_work_leaves_no_run_folder(words, tmp_path):

@@ -61,6 +61,23 @@ def test_no_setting_of_a_run_takes_any_number(options, cli, words):
     assert result.code == 2 and result.err.count("\n") == 1 and "unexpected" not in result.err, result.err
 
 
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        (f"[train]\nsteps = {DIGITS * 20}", "is not TOML"),
+        (f"[train]\ntime_s = {DIGITS}", "is not a duration"),
+        ("[train]\nsplit = [[1], 2, 3]", "is not a split"),
+        ('[corpus]\nname = "file"\npath = 5', "should be a valid string"),
+        ('[corpus]\nname = "file"\npath = "a\\u0000b"', "no such file"),
+    ],
+)
+def test_no_table_of_a_configuration_takes_any_value(table, said, cli, in_tmp):
+    (in_tmp / "run.toml").write_text(table)
+    corpus = () if "file" in table else ("--corpus", "names")
+    result = cli("train", *corpus, "--config", "run.toml")
+    assert result.code == 2 and result.err.count("\n") == 1 and said in result.err, result.err
+
+
 @pytest.mark.promise("R16")
 @pytest.mark.parametrize("depth", [99, 150, 985, 100_000])
 @pytest.mark.parametrize("opening", ["[", '{"y":'])

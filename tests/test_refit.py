@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 
 import pytest
 
@@ -152,6 +153,24 @@ def test_every_layer_can_ask_for_it(words, in_tmp, how, cli):
     assert cli("train", "--corpus", words, *small, "--out", "run", *how).code == 0 and (in_tmp / "run-refit").exists()
     refused = cli("train", "--corpus", words, *small, "--out", "other", "-o", "train.refit=maybe")
     assert refused.code == 2 and "refit" in refused.err and not (in_tmp / "other").exists()
+
+
+def test_the_refit_of_another_run_is_not_taken(words, in_tmp, cli):
+    small = ["--corpus", words, "--refit", "--cell", "vanilla", "--hidden", 6, "--steps", 3]
+    assert cli("train", *small).code == 0
+    (name,) = (path.name for path in (in_tmp / "runs").iterdir() if not path.name.endswith("-refit"))
+    shutil.move(in_tmp / "runs" / name, in_tmp / "away")
+    assert cli("train", *small, "--seed", 2).code == 0  # under the next number
+    names = sorted(path.name for path in (in_tmp / "runs").iterdir())
+    assert names == [f"{name}-refit", name.replace("001", "002"), name.replace("001", "002-refit")]
+    refused = cli("train", *small, "--out", f"runs/{name}")
+    assert refused.code == 2 and "its refit would be" in refused.err and not (in_tmp / "runs" / name).exists()
+    shutil.move(in_tmp / "runs" / name.replace("001", "002"), in_tmp / "runs" / name)
+    foreign = cli("resume", f"runs/{name}")
+    assert foreign.code == 2 and "is there and is not its refit" in foreign.err, foreign.err
+    shutil.rmtree(in_tmp / "runs" / f"{name}-refit")
+    shutil.move(in_tmp / "runs" / name.replace("001", "002-refit"), in_tmp / "runs" / f"{name}-refit")
+    assert cli("resume", f"runs/{name}").code == 0
 
 
 def test_a_time_limit_holds_for_both(words):

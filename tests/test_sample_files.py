@@ -86,6 +86,16 @@ def test_a_file_is_not_overwritten_unless_that_is_said(cli, run, tmp_path):
     assert len(out.read_text().splitlines()) == 3
 
 
+def test_a_missing_folder_is_said_before_the_work(cli, run, tmp_path):
+    for command in (
+        ("sample", run, "--out", tmp_path / "no" / "x.txt"),
+        ("sample", run, "--picture", tmp_path / "no" / "x.svg"),
+        ("evaluate", run, "-n", 5, "--html", tmp_path / "no" / "x.html"),
+    ):
+        result = cli(*command)
+        assert result.code == 7 and "there is no folder" in result.err and result.err.count("\n") == 1, result.err
+
+
 def test_a_workbook_is_refused_before_anything_is_sampled(cli, run, tmp_path):
     result = cli("sample", run, "--out", tmp_path / "rows.xlsx")
     assert result.code == 2 and "not written as .xlsx" in result.err and not list(tmp_path.iterdir())

@@ -10,6 +10,7 @@ import shutil
 import sys
 import tracemalloc
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ from seqgen.corpus.json_array import JsonArray
 from seqgen.corpus.opening import unmarked_encoding
 from seqgen.corpus.places import find_places, title_of
 from seqgen.errors import BadOption, CorpusError, NoSuchFile, UsageError
+from seqgen.files import spool
 
 TINY = ("--cell", "vanilla", "--hidden", 4, "--steps", 5, "--split", "none", "-o", "samples=1")
 
@@ -77,6 +79,15 @@ def test_a_file_whose_name_looks_like_a_pattern_is_that_file(in_tmp, cli):
     (in_tmp / "ab.txt").write_text("ben\n")
     assert texts("a[b]*.txt") == ["anna"]
     assert cli("show", "corpus", "a[b]*.txt").code == 0
+
+
+def test_the_current_folder_is_no_pattern(in_tmp, monkeypatch, cli):
+    (in_tmp / "a[1]").mkdir()
+    (in_tmp / "a[1]" / "b.txt").write_text("anna\nben\n" * 9)
+    monkeypatch.chdir(in_tmp / "a[1]")
+    trained = cli("train", "--corpus", "*.txt", "--cell", "vanilla", "--hidden", 4, "--steps", 1, "--out", "run")
+    assert trained.code == 0, trained.err
+    assert cli("sample", "run", "--novel", "-n", 1).code == 0
 
 
 def test_fields_are_of_the_tables_among_the_files(data):
@@ -289,6 +300,15 @@ def test_standard_input_is_stored_once_and_resumed(piped, cli, in_tmp):
     assert empty.code == 3 and "holds no records" in empty.err
 
 
+def test_equal_bytes_that_come_at_once_are_stored_once(tmp_path):
+    def store(number):
+        return spool(tmp_path / "home", "stdin", [b"anna\n", b"%d\n" % (number // 8)])
+
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(store, range(80)))
+    assert len(set(found)) == 10 and all(path.read_bytes().startswith(b"anna\n") for path in found)
+
+
 def test_a_terminal_is_no_corpus(monkeypatch, cli):
     terminal = io.TextIOWrapper(io.BytesIO())
     monkeypatch.setattr(terminal, "isatty", lambda: True, raising=False)
@@ -320,6 +340,11 @@ def test_an_array_is_read_in_pieces_of_any_size(values, block, indent, ascii_onl
     assert [value for _, value in found] == values
     if indent is not None and values:
         assert found[0][0] == 3
+
+
+def test_a_number_of_too_many_digits_is_named_with_its_line():
+    with pytest.raises(ValueError, match="line 2: not JSON: a number has too many digits"):
+        items("[1,\n" + "9" * 5000 + "]")
 
 
 @pytest.mark.parametrize(

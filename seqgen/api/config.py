@@ -127,8 +127,6 @@ def resolve(
         UsageError: an unknown name, an unknown option or an impossible value.
     """
     flags = {part: config.part(part) for part in _FLAGGED}
-    if (config.valid or config.test) and "split" in flags["train"]:
-        raise BadOption("give held-out files (--valid-file, --test-file) or a --split, not both")
     toml = read_toml(Path(config.config)) if config.config else {}
     if "reader" in toml:
         toml.setdefault("corpus", {})["reader_options"] = toml.pop("reader")
@@ -148,9 +146,11 @@ def resolve(
         raise BadOption("one long text (--layout stream) has no records to condition or to augment")
     if start is not None:
         conditions = start.conditions(layout, conditions)
-    if parts["corpus"].qualified == FILE:
-        implied = merge(implied, {"corpus": {"layout": layout}})
     given = merge(implied, toml, assign(assignments, fields), flags)
+    if parts["corpus"].qualified == FILE:
+        given = merge(given, implied if config.corpus is not None else {}, {"corpus": {"layout": layout}})
+    if (config.valid or config.test) and "split" in given.get("train", {}):
+        raise BadOption("give held-out files (--valid-file, --test-file) or a --split, not both")
     if start is not None:
         config = start.filled_in(config, parts, given)
     _check_params(config.params, fields["model"], given.get("model", {}))
@@ -196,7 +196,8 @@ def _with_toml(config: TrainConfig, toml: Layer) -> TrainConfig:
     if augment is not None and named != augment:
         raise BadOption(f"cannot use augment {augment!r} of [train]: [augmentation] names {named!r}; keep one of them")
     given = config.condition
-    conditions = (given.split(",") if isinstance(given, str) else given) or [one.strip() for one in fields]
+    named = given.split(",") if isinstance(given, str) else given
+    conditions = named if named and not isinstance(given, str) else [one.strip() for one in named or fields]
     return config.model_copy(update={"condition": tuple(conditions), "augment": config.augment or augment})
 
 
@@ -294,7 +295,9 @@ def _find_parts(
     fields = corpus.option_names()
     assigned = {name: value for part, name, value in assignments if part == "corpus" or name in fields}
     given = implied | toml.get("corpus", {}) | assigned | config.part("corpus")
+    given |= implied if config.corpus is not None else {}
     if corpus.qualified == FILE and given.get("path"):
+        corpus.options({"path": given["path"]})
         domain, reading = read_file_as(corpus, given, plugins, domain)
     elif domain is None:
         domain = plugins.registry.get("domain", "seqgen:text")

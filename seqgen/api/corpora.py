@@ -26,6 +26,7 @@ from seqgen.corpus import (
     Table,
     TextFile,
     TrailingNames,
+    absolute,
     find_places,
     find_repeated,
     is_address,
@@ -122,7 +123,7 @@ def _path_of(name: str | Path, plugins: Plugins, warn: Callable[[str], None], *,
     if text == "-":
         return str(_spool_stdin())
     if _exists(path) or is_pattern(text):
-        found = str(path.absolute())
+        found = absolute(text)
         if not path.is_file():
             find_places(found)  # refuses what holds no file
         return found

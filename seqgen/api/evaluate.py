@@ -24,6 +24,7 @@ from seqgen.config import EvaluateConfig, SampleConfig, assign, split_executor_o
 from seqgen.corpus import Corpus, Record
 from seqgen.errors import MissingExtra, UnknownSymbol
 from seqgen.executors import Task, is_here, run_tasks
+from seqgen.files import check_folder_of
 from seqgen.metrics import Evaluation
 from seqgen.plugins import Plugins, get_referenced, missing_plugin
 from seqgen.registry import Entry
@@ -47,10 +48,12 @@ def evaluate(
         The metrics by name; labels of the domain's metrics, by name; and the files of the reports.
 
     Raises:
-        UnknownName, MissingExtra: a report cannot be written; raised before anything is evaluated.
+        UnknownName, MissingExtra, DiskError: a report cannot be written; raised before anything is evaluated.
     """
     n, reference = config.n, None if config.reference is None else str(config.reference)
     reports = {**config.reports, **({} if config.html is None else {"html": config.html})}
+    for path in reports.values():
+        check_folder_of(Path(path))
     executor, options = split_executor_options(config.options)
     corpus, metrics, writers, left_out = _parts(run, reference, find_reports(reports, run.plugins), options)
     settings = run.settings

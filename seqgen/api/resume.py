@@ -18,7 +18,7 @@ from seqgen.api.run import Run
 from seqgen.api.run_metadata import environment, run_files, with_corpus
 from seqgen.api.training_run import OpenedTraining, run_training
 from seqgen.api.warm_start import load_weights, reload_warm_start
-from seqgen.checkpoint import RUNS, RefitSettings, RunFolder, RunSettings, WarmStartSettings, find_run
+from seqgen.checkpoint import RUNS, RefitSettings, RunFolder, RunSettings, WarmStartSettings, find_run, refit_path
 from seqgen.errors import BadOption, CheckpointError, UsageError
 from seqgen.plugins import Plugins, PluginsArgument, choose_plugins
 from seqgen.signals import graceful_stop
@@ -76,13 +76,29 @@ def resume(
     finished = _resumed(run, plugins, listener, warn, progress, allow_corpus_change, choose)
     if not finished.settings.train.refit:
         return finished
-    if (begun := _refit_path(finished.path)).exists():
+    if (begun := refit_path(finished.path)).exists():
+        _check_refit(begun, finished)
         return _resumed(begun, plugins, listener, warn, progress, allow_corpus_change, choose)
     return refit_by(choose, finished.path, plugins, listener, warn, progress)
 
 
-def _refit_path(path: Path) -> Path:
-    return path.with_name(f"{path.name}-refit")
+def _check_refit(begun: Path, run: Run) -> None:
+    """Refuse the refit of another run, which once had the name of this one.
+
+    Raises:
+        UsageError: it is one, or no refit.
+    """
+    state, latest = run.folder.load_best(run.warn).state, run.folder.latest_state()
+    expected = _refit_settings(run.settings, state, latest or state, str(run.path))
+
+    def key(settings: RunSettings) -> tuple[Any, Any]:
+        return settings.train, settings.refit and settings.refit.model_copy(update={"run": ""})
+
+    if key(RunFolder(begun).settings()) != key(expected):
+        raise UsageError(
+            f"cannot refit {str(run.path)!r}: {str(begun)!r} is there and is not its refit; move it away, or run: "
+            f"seqgen refit {run.path} --out FOLDER"
+        )
 
 
 def _resumed(
@@ -219,7 +235,7 @@ def refit_by(
     restore_engine(model, data.encoded, vocabulary, settings.engine, settings.train, warn)
     files, counts = run_files(settings, data)
     with graceful_stop() as stop:
-        path = _refit_path(known.path) if out is None else Path(out)
+        path = refit_path(known.path) if out is None else Path(out)
         with RunFolder.create(path, files).locked() as folder:
             opened = OpenedTraining(folder, settings, plugins, data, model, warn, stop, counts, workers=workers)
             return run_training(opened, listener)

@@ -39,7 +39,7 @@ from seqgen.api.run_metadata import (
 )
 from seqgen.api.training_run import OpenedTraining, run_training
 from seqgen.api.warm_start import find_warm_start, load_weights
-from seqgen.checkpoint import RUNS, RunFolder, RunSettings, check_same
+from seqgen.checkpoint import RUNS, RunFolder, RunSettings, check_same, refit_path
 from seqgen.config import TrainConfig, parse_count, split_executor_options
 from seqgen.corpus import Splitter
 from seqgen.divided_corpus import DividedCorpus
@@ -348,7 +348,7 @@ class TrainingPlan:
         files, counts = run_files(settings, data)
         out = resolved.config.out if out is None else out
         if out is not None:
-            _refuse_taken(Path(out))
+            _refuse_taken(Path(out), refit=settings.train.refit)
         with graceful_stop() as stop:  # from here on a signal leaves a run that is saved
             if out is not None:
                 folder = RunFolder.create(Path(out), files, None if root is None else Path(root))
@@ -378,8 +378,10 @@ class TrainingPlan:
         return settings.model_copy(update={"n_parameters": n_parameters, "engine": engine}), model
 
 
-def _refuse_taken(out: Path) -> None:
-    """Refuse a run folder that can never be new."""
+def _refuse_taken(out: Path, *, refit: bool) -> None:
+    """Refuse a run folder that can never be new, and one whose refit is there."""
+    if refit and (other := refit_path(out)).exists():
+        raise BadOption(f"--out {str(out)!r}: its refit would be {str(other)!r}, which is there; name another one")
     taken = {Path.cwd(): "the current folder", Path(out.resolve().anchor): "the root of the file system"}
     if what := taken.get(out.resolve()):
         raise BadOption(f"--out {str(out)!r} is {what}; name a new one")

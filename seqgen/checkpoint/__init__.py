@@ -8,6 +8,7 @@ from seqgen.checkpoint.run_folder import (
     find_run,
     list_runs,
     name_for_commands,
+    refit_path,
 )
 from seqgen.checkpoint.settings import (
     FORMAT_VERSION,
@@ -24,5 +25,6 @@ from seqgen.checkpoint.snapshot import NGRAM, Snapshot, pack, read_verified, unp
 __all__ = [
     "FORMAT_VERSION", "NGRAM", "RUNS", "CorpusSettings", "EngineSettings", "PartSettings", "RefitSettings",
     "RunFolder", "RunSettings", "Snapshot", "WarmStartSettings", "check_logs", "check_same", "damaged_logs",
-    "find_differences", "find_run", "flatten", "list_runs", "name_for_commands", "pack", "read_verified", "unpack",
+    "find_differences", "find_run", "flatten", "list_runs", "name_for_commands", "pack", "read_verified", "refit_path",
+    "unpack",
 ]  # fmt: skip

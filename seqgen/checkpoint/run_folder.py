@@ -33,6 +33,11 @@ from seqgen.files import (
 RUN, TOKENIZER, CORPUS, METRICS, SAMPLES = (
     "run.json", "tokenizer.json", "corpus.json", "metrics.jsonl", "samples.jsonl",
 )  # fmt: skip
+_REFIT = "-refit"  # after the name of a run, of its refit
+
+
+class _Taken(UsageError):
+    """The folder of a run that would be created is there."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +71,7 @@ class RunFolder(Checkpoints):
             taken = (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR)
             if isinstance(error.__cause__, OSError) and error.__cause__.errno in taken and os.path.lexists(path):
                 by = f", trained by {holder}" if (holder := last_holder(run.files)) else ""
-                raise UsageError(
+                raise _Taken(
                     f"cannot create run folder {str(path)!r}: it exists{by}; pass another --out, or run: "
                     f"seqgen resume {path}"
                 ) from None
@@ -75,14 +80,14 @@ class RunFolder(Checkpoints):
 
     @classmethod
     def create_numbered(cls, base: Path, stem: str, files: Mapping[str, bytes]) -> RunFolder:
-        """Create ``base/stem-001``, or the next free number."""
-        pattern = re.compile(re.escape(stem) + r"-(\d{3,})")
+        """Create ``base/stem-001``, or the next number that is free, for a run and for its refit."""
+        pattern = re.compile(rf"{re.escape(stem)}-(\d{{3,}})(?:{_REFIT})?")
         while True:
             names = [path.name for path in base.iterdir()] if base.is_dir() else []
             numbers = [int(match[1]) for name in names if (match := pattern.fullmatch(name))]
             try:
                 return cls.create(base / f"{stem}-{max(numbers, default=0) + 1:03d}", files)
-            except UsageError:
+            except _Taken:
                 continue  # another process took the number in between
 
     @property
@@ -280,3 +285,8 @@ def damaged_logs(run: RunFolder) -> list[str]:
             continue
         return problems
     return []
+
+
+def refit_path(path: Path) -> Path:
+    """Return the folder of the refit of a run, unless its user names another one."""
+    return path.with_name(f"{path.name}{_REFIT}")

@@ -77,10 +77,13 @@ def sample(
     from seqgen.cli.sample_shards import MANY, showing_tried, write_shards
     from seqgen.cli.shard_job import job_of
     from seqgen.config import SampleConfig
-    from seqgen.files import is_special
+    from seqgen.files import check_folder_of, is_special
 
     if out is not None:
         check_out(out, force=force)
+    for written in (out, picture):
+        if written is not None:
+            check_folder_of(written)
     if n is not None and settings["rows"] is not None:
         raise UsageError("--rows says which rows are tried, and -n how many are kept: drop one of them")
     n = _DEFAULT if n is None else n

@@ -104,7 +104,7 @@ def read_toml(path: Path) -> Layer:
         data = tomllib.loads(content.decode("utf-8"))
     except OSError as error:
         raise UsageError(f"cannot read the configuration {str(path)!r}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:  # no TOML, no UTF-8, or a number with too many digits
         raise UsageError(f"{str(path)!r} is not TOML: {error}") from None
     except RecursionError:
         raise UsageError(
@@ -135,7 +135,7 @@ def parse_duration_s(text: str | float) -> float:
         match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-z]*)", text.strip().lower())
         seconds = 0.0 if match is None else float(match[1]) * _UNITS_S.get(match[2], 0.0)
     else:
-        seconds = float(text)
+        seconds = float(text) if abs(text) < MAX else math.inf
     if not 0 < seconds < math.inf:
         raise BadOption(f"{text!r:.60} is not a duration; write it like 90s, 5m or 1h")
     return seconds
@@ -183,7 +183,7 @@ def parse_split(text: str | Sequence[float]) -> tuple[float, float, float]:
         return (1.0, 0.0, 0.0)
     try:
         shares = [float(share) for share in (text.split("/") if isinstance(text, str) else text)]
-    except ValueError:
+    except (TypeError, ValueError, OverflowError):
         shares = []
     total = sum(shares)
     if len(shares) != 3 or min(shares) < 0 or not (0 < total < math.inf and shares[0] / total > 0):

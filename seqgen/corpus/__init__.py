@@ -21,7 +21,16 @@ from seqgen.corpus.file import (
 )
 from seqgen.corpus.packages import PackageFiles
 from seqgen.corpus.parts import Part, PartOfCorpus, divide, files_of
-from seqgen.corpus.places import find_places, find_repeated, is_address, is_pattern, name_of, suffix_of, title_of
+from seqgen.corpus.places import (
+    absolute,
+    find_places,
+    find_repeated,
+    is_address,
+    is_pattern,
+    name_of,
+    suffix_of,
+    title_of,
+)
 from seqgen.corpus.readers import TextFile, read_lines
 from seqgen.corpus.reading import NO_READERS, InstalledReader, Reader, ReaderRecords, Readers, ReaderTable
 from seqgen.corpus.several import JoinedFiles
@@ -31,7 +40,7 @@ from seqgen.corpus.tables import Table
 __all__ = [
     "NO_READERS", "PARTS", "ConcatenatedRecords", "Corpus", "Distinct", "FileKinds", "InstalledReader", "JoinedFiles",
     "PackageFiles", "Part", "PartOfCorpus", "PresplitSource", "Reader", "ReaderRecords", "ReaderTable", "Readers",
-    "Record", "Splitter", "Survey", "Table", "Tally", "TextFile", "TrailingNames", "compare_digests",
+    "Record", "Splitter", "Survey", "Table", "Tally", "TextFile", "TrailingNames", "absolute", "compare_digests",
     "count_of", "divide", "files_of", "find_places", "find_repeated", "get_source_files", "get_stamp", "guess_form",
     "hashed_chunks", "is_address", "is_pattern", "load_file", "name_of", "owner_of", "profile", "read_lines",
     "suffix_of", "survey", "title_of", "verify_digest",

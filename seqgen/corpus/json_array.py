@@ -90,6 +90,8 @@ class JsonArray:
                     raise self._too_long() from None
                 line = self._line + self._text.count("\n", self._at, self._at + wrong)
                 raise self._problem(line, f"not JSON: {error.msg}") from None
+            except ValueError:  # more digits than Python reads
+                raise self._problem(self._line, "not JSON: a number has too many digits") from None
         if size > self._limit:
             raise self._too_long()
         found = self._line, value

@@ -98,11 +98,13 @@ def find_places(path: str | Sequence[str]) -> list[Place]:
     that exists is never a pattern; one that does not exist and is none is returned as it is.
 
     Raises:
-        NoSuchFile: a pattern matches no file.
+        NoSuchFile: a pattern matches no file, or a path has a null character.
         UsageError: a folder or an archive holds no file.
         CorpusError: an archive is damaged.
     """
     paths = [path] if isinstance(path, str) else list(path)
+    if (never := next((one for one in paths if "\0" in one), None)) is not None:
+        raise NoSuchFile(f"no such file: {never!r:.200}")
     if len(paths) == 1:
         return list(_named_by(paths[0]))
     return sorted({_identity(place): place for one in paths for place in _named_by(one)}.values(), key=_in_order)
@@ -134,6 +136,13 @@ def is_address(path: str) -> bool:
 def is_pattern(path: str) -> bool:
     """Return whether a path has characters of a pattern."""
     return bool(_MAGIC & set(path))
+
+
+def absolute(path: str) -> str:
+    """Return the absolute form of a path or pattern; the current folder is no pattern, whatever its name."""
+    if is_pattern(path) and not os.path.exists(path):  # noqa: PTH110 -- which raises nothing, whatever the text
+        return str(Path(glob.escape(str(Path.cwd()))) / path)
+    return str(Path(path).absolute())
 
 
 def title_of(path: str | Sequence[str]) -> str:

@@ -164,6 +164,7 @@ class Table(FileSource):
             separator = "\t" if self.form == "tsv" else _separator(first)
             if (sep_line := _SEP_LINE.fullmatch(first.rstrip("\r\n"))) is not None and self.form == "csv":
                 separator, first, above = sep_line[1], next(lines, ""), 1
+            csv.field_size_limit(max(csv.field_size_limit(), self.file.max_line_chars))
             rows = csv.reader(itertools.chain([first], lines), delimiter=separator, strict=True)
             names: list[str] | None = None
             begin = end = above

@@ -2,6 +2,7 @@
 
 from seqgen.files.atomic_write import (
     build_folder,
+    check_folder_of,
     dump_json,
     free_bytes,
     is_special,
@@ -19,7 +20,8 @@ from seqgen.files.spool import spool
 from seqgen.files.stored_json import dump_checksummed, load_checksummed, load_json
 
 __all__ = [
-    "FolderLock", "Holder", "JsonLines", "SafePath", "build_folder", "cache_folder", "dump_checksummed", "dump_json",
+    "FolderLock", "Holder", "JsonLines", "SafePath", "build_folder", "cache_folder", "check_folder_of",
+    "dump_checksummed", "dump_json",
     "find_holder", "free_bytes", "is_special", "last_holder", "load_checksummed", "load_json", "lock_file",
     "remove_folders", "remove_temporaries", "spool", "staged", "write_atomic", "write_folder_atomic", "write_synced",
 ]  # fmt: skip

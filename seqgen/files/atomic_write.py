@@ -41,6 +41,16 @@ def disk_errors(path: Path, n_bytes: int | None = None) -> Iterator[None]:
         raise DiskError(f"cannot write {str(path)!r}: {error.strerror or error}{space}") from error
 
 
+def check_folder_of(path: Path) -> None:
+    """Check that the folder of a file that is written later is there, before the work that the file is for.
+
+    Raises:
+        DiskError: it is not.
+    """
+    if not path.absolute().parent.is_dir():
+        raise DiskError(f"cannot write {str(path)!r}: there is no folder {str(path.parent)!r}; make it first")
+
+
 def free_bytes(path: Path) -> int | None:
     """Return the free disk space at a path, which need not exist, in bytes; None if unknown."""
     try:

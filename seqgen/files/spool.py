@@ -41,6 +41,10 @@ def spool(home: Path, name: str, blocks: Iterable[bytes]) -> Path:
             if directory.status(folder) is None:
                 with new.opened() as filled:
                     filled.sync()
-                directory.replace(temporary, folder)
+                try:
+                    directory.replace(temporary, folder)
+                except OSError:
+                    if directory.status(folder) is None:  # else another process has just stored the same
+                        raise
                 directory.sync()
     return home / folder / name
