@@ -106,7 +106,9 @@ def test_all_damaged_is_an_error(run):
 def test_never_saved_is_no_error(run):
     shutil.rmtree(run.path / "checkpoints")
     assert run.load_latest(pytest.fail) is None
-    with pytest.raises(CheckpointError, match="no checkpoint yet"):
+    with pytest.raises(CheckpointError, match="no checkpoint yet; run: seqgen resume"):
+        run.load_best(pytest.fail)
+    with run.locked(), pytest.raises(CheckpointError, match="trains it; wait for its first evaluation"):
         run.load_best(pytest.fail)
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from conftest import finish, in_terminal, run_seqgen
+from seqgen.checkpoint import RunFolder
 from seqgen.render import visible
 
 TRAIN = ("--cell", "vanilla", "--hidden", 8, "--steps", 4)
@@ -166,6 +167,9 @@ def mistakes(words, run, tmp_path):
         "no such choice": (("sample", run, "--decode", "best"), 2, "'draw', 'beam' or 'gumbel', not 'best'"),
         "no value": (("sample", run, "-n"), 2, "Option '-n' requires an argument; --help lists"),
         "nothing to compare": (("bench",), 2, "Missing option '--corpus'; seqgen bench --help lists"),
+        "a run": (("show", run), 2, "it is a run: seqgen show run "),
+        "a pattern without quotes": (("train", "--corpus", words, "b.txt"), 2, "a pattern stands in quotes"),
+        "no metric": (("evaluate", run, "--reference", words), 2, "the domain text has none"),
         "one too many": (("sample", run, "b"), 2, "more arguments than the command takes: b; seqgen sample"),
         "corpus without its option": (("train", "names"), 2, "command takes: names; --corpus names what to learn from"),
         "unknown flag": (("train", "--corpsu", words), 2, "--corpus"),
@@ -243,6 +247,11 @@ def test_list_show_plugins_runs(cli, words, in_tmp):
     cli("train", "--corpus", words, *TRAIN)
     (row,) = json.loads(cli("runs", "--json").out)
     assert row["run"] == "words-vanilla-001" and row["step"] == 4 and row["state"] == "steps"
+    with RunFolder(in_tmp / "runs" / "words-vanilla-001").locked():
+        assert json.loads(cli("runs", "--json").out)[0]["state"] == "steps"
+        shutil.move(in_tmp / "runs" / "words-vanilla-001" / "checkpoints", in_tmp / "away")
+        assert json.loads(cli("runs", "--json").out)[0]["state"] == "running"
+        shutil.move(in_tmp / "away", in_tmp / "runs" / "words-vanilla-001" / "checkpoints")
     assert "words-vanilla-001" in cli("runs").out and "conditions" not in cli("runs").out
     assert cli("runs", in_tmp / "runs").out == cli("runs", "runs").out == cli("runs").out
     assert json.loads(cli("runs", in_tmp, "--json").out) == []

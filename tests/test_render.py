@@ -68,6 +68,20 @@ def test_a_row_without_text_has_a_mark_on_a_terminal_only():
         assert "empty" not in shown(view) and "<>" not in shown(view)
 
 
+class Wide:
+    """A renderable that does not say how wide it is."""
+
+    def __rich_console__(self, console, options):
+        yield Text("one")
+        yield Text("three")
+
+
+def test_a_column_of_a_pipe_is_as_wide_as_its_texts():
+    file = io.StringIO()
+    Console(file=file, width=100_000).print(plain_table([{"text": Wide(), "n": 1}], ["text", "n"]))
+    assert file.getvalue().splitlines() == ["text   n", "one    1", "three   "]
+
+
 def test_long_texts_are_folded_never_cut():
     text = "x" * 200
     assert shown(plain_table([{"text": text}], ["text"])).count("x") == 201

@@ -40,9 +40,14 @@ def test_case_is_ignored_on_request(cli, run, tiny_run, tmp_path):
 
 def test_a_file_of_words_that_cannot_be_used_is_said(cli, run, tmp_path):
     (tmp_path / "empty.txt").write_text("\n\n")
-    for name, says in (("empty.txt", "it has none"), ("gone.txt", "no such file")):
+    (tmp_path / "latin.txt").write_bytes("jörg\n".encode("latin-1"))
+    for name, code, says in (
+        ("empty.txt", 2, "it has none"),
+        ("gone.txt", 2, "no such file"),
+        ("latin.txt", 3, "which is not UTF-8; save it as UTF-8, a text a line"),
+    ):
         result = cli("sample", run, "--avoid-file", tmp_path / name)
-        assert result.code == 2 and says in result.err and result.err.count("\n") == 1, result.err
+        assert result.code == code and says in result.err and result.err.count("\n") == 1, result.err
 
 
 def read(path):

@@ -127,6 +127,16 @@ def test_an_unknown_symbol_is_one_line_after_the_texts_before_it(cli, tiny_run, 
     assert result.code == 2 and "line 2 of stdin: byte 1 is no UTF-8" in result.err
 
 
+def test_a_mark_of_the_byte_order_is_no_symbol(cli, tiny_run, monkeypatch):
+    plain = cli("score", "anna", "ben", "--run", tiny_run.path).out
+    for content in (b"\xef\xbb\xbfanna\nben\n", b"\xef\xbb\xbfanna\r\nben"):
+        feed(monkeypatch, content)
+        assert cli("score", "--run", tiny_run.path).out == plain
+    feed(monkeypatch, "anna\n".encode("utf-16"))
+    refused = cli("score", "--run", tiny_run.path)
+    assert refused.code == 2 and "stdin is UTF-16, not UTF-8: convert it" in refused.err
+
+
 def test_a_file_is_no_text(cli, tiny_run, in_tmp):
     (in_tmp / "my list.smi").write_text("anna\n")
     refused = cli("score", "my list.smi", "--run", tiny_run.path)

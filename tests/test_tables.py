@@ -70,6 +70,10 @@ def test_the_text_is_the_only_field_or_one_with_a_usual_name(tmp_path):
     assert [r.text for r in records(write_jsonl(tmp_path / "b.jsonl", [{"word": "x"}]))] == ["x"]
     assert [r.text for r in records(write_jsonl(tmp_path / "c.jsonl", [{"id": 1, "title": "x"}]))] == ["x"]
     assert records(write_jsonl(tmp_path / "d.jsonl", [{"id": 1, "title": "x"}]))[0].fields == {"id": 1}
+    nested = write_jsonl(tmp_path / "n.jsonl", [{"text": {"name": "Jörg", "of": [1, None]}}, {"text": 3}])
+    assert [r.text for r in records(nested)] == ['{"name": "Jörg", "of": [1, null]}', "3"]
+    (tmp_path / "bars.csv").write_text("id|text\n1|a,b\n")
+    assert [r.text for r in records(tmp_path / "bars.csv")] == ["a,b"]
     with pytest.raises(UsageError, match="--text-field NAME, or -o text_field=NAME; it has a, b"):
         records(write_jsonl(tmp_path / "e.jsonl", [{"a": 1, "b": 2}]))
 

@@ -98,7 +98,7 @@ class FastqReader(_Reader):
             while n_left > 0:
                 n_left -= len(_line(rest))
             if n_left < 0:
-                raise seqgen.CorpusError("the qualities are longer than the sequence")
+                raise seqgen.CorpusError("the qualities are not as long as the sequence")
             yield from self._entry(head[1:], text)
 
     def _sequence(self, rest: Iterator[str]) -> str:

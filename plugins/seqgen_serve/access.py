@@ -81,10 +81,14 @@ class Access:
         local: whether only programs of this machine reach the server. Then a request must name it by a local name, so
             that no page of another site reaches it under a name of its own that it has pointed here.
         metrics: where it counts.
+        hosts: other names by which requests may call a local server, such as that of a proxy before it.
     """
 
-    def __init__(self, app: Any, keys: Collection[str], local: bool, metrics: Metrics) -> None:
+    def __init__(
+        self, app: Any, keys: Collection[str], local: bool, metrics: Metrics, hosts: Collection[str] = ()
+    ) -> None:
         self._app, self._local, self._metrics = app, local, metrics
+        self._hosts = {host.lower() for host in hosts}
         self._keys = [key.encode() for key in keys]
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -114,8 +118,12 @@ class Access:
 
     def _problem(self, path: str, headers: dict[bytes, bytes]) -> ApiError | None:
         """Return the reason for which a request is refused, or None."""
-        if self._local and not is_loopback(_host_of(headers.get(b"host", b""))):
-            return ApiError(403, "this server answers to localhost only: start it with --host for another name")
+        if self._local and not self._is_known(_host_of(headers.get(b"host", b""))):
+            return ApiError(
+                403,
+                "this server answers to localhost only: start it with --allow-host NAME for that of a proxy, or with "
+                "--host for other machines",
+            )
         if not self._keys or path in _OPEN:
             return None
         given = headers.get(b"authorization", b"").removeprefix(b"Bearer").strip()
@@ -124,6 +132,10 @@ class Access:
         if not any(hmac.compare_digest(given, key) for key in self._keys):
             return ApiError(401, "the key in the header Authorization is wrong: it is none of this server's")
         return None
+
+    def _is_known(self, host: str) -> bool:
+        """Return whether a local server may be called by a name."""
+        return is_loopback(host) or host.lower() in self._hosts
 
 
 async def _refuse(problem: ApiError, send: Any) -> None:

@@ -49,7 +49,7 @@ class Api:
         app.add_exception_handler(Exception, self._on_failure)
         for path, name in _FILES.items():
             app.add_api_route(path, _file(_PAGE / name), methods=["GET"])
-        app.add_api_route("/health", self.health, methods=["GET"])
+        app.add_api_route("/health", self.health, methods=["GET", "HEAD"])
         for path, answer in (
             ("/metrics", self.metrics),
             ("/v1/models", self.models),

@@ -38,6 +38,14 @@ def serve(
     no_key: Annotated[
         bool, typer.Option("--no-key", help="Listen at other addresses without a key.", rich_help_panel=_ACCESS)
     ] = False,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Name by which requests may call it besides localhost, as a proxy passes on; may be repeated.",
+            rich_help_panel=_ACCESS,
+        ),
+    ] = None,
     no_corpus: Annotated[
         bool,
         typer.Option("--no-corpus", help="Never open the corpora that runs name: no novel.", rich_help_panel=_ACCESS),
@@ -66,6 +74,6 @@ def serve(
         timeout_s=commands.parse_duration(timeout),
     )  # fmt: skip
     run_server(
-        runs or (), host=host, port=port, keys=keys, no_key=no_key, reads_corpora=not no_corpus,
+        runs or (), host=host, port=port, keys=keys, no_key=no_key, hosts=allow_host or (), reads_corpora=not no_corpus,
         checkpoint=checkpoint, device=device, limits=limits,
     )  # fmt: skip

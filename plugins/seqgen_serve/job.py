@@ -133,7 +133,7 @@ def make_job(request: CompletionRequest, served: ServedRun, limits: Limits) -> J
     """
     prompts, n = request.prompts, request.n or 1
     if n * len(prompts) > limits.rows:
-        asked = f"n = {n} for each of {len(prompts)} prompts"
+        asked = f"n = {n}" + (f" for each of {len(prompts)} prompts" if len(prompts) > 1 else "")
         raise ApiError(413, f"{asked} is more than the {limits.rows:,} rows that this server samples at once", "n")
     if request.max_tokens is not None and request.max_tokens > limits.tokens:
         raise ApiError(

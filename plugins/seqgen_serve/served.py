@@ -117,6 +117,7 @@ class ServedRun:
             "owned_by": "seqgen",
             "seqgen": {
                 "corpus": self.run.settings.corpus.title,
+                "step": self.run.state["step"],
                 "domain": self.run.domain,
                 "parameters": sum(parameter.numel() for parameter in self.run.model.parameters()),
                 "max_length": self.run.settings.max_length,
@@ -129,6 +130,8 @@ class ServedRun:
 
     def curves(self) -> dict[str, Any]:
         """Return the metrics of the training run as columns, at most 1,000 points of them, and its progress."""
+        if not (self.run.path / "run.json").is_file():
+            raise ApiError(404, f"the folder of the model {self.name!r} is gone, and its curves with it")
         rows = self.run.metrics
         rows = rows[:: -max(1, -(-len(rows) // _MAX_POINTS))][::-1]  # the newest is always one of them
         state = measure.training_state(self.run)

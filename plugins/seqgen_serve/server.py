@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 from collections.abc import Collection, Mapping, Sequence
@@ -16,7 +17,7 @@ from seqgen_serve.metrics import Metrics
 from seqgen_serve.served import ServedRun, open_runs
 from seqgen_serve.worker import Worker
 
-_STOP_S = 5  # for the answers that are on their way when the server stops
+_FINISH_S, _STOP_S = 4, 5  # seconds to finish answers when the server stops, and to send what is left of them
 
 
 def run_server(
@@ -26,6 +27,7 @@ def run_server(
     port: int,
     keys: Path | None,
     no_key: bool,
+    hosts: Collection[str] = (),
     reads_corpora: bool,
     checkpoint: str,
     device: str,
@@ -51,7 +53,7 @@ def run_server(
         commands.log(
             f"serving {', '.join(served)} at http://{shown}:{listener.getsockname()[1]} ({needs}); Ctrl-C ends it"
         )
-        Server(served, found, is_loopback(host), limits).run(listener)
+        Server(served, found, is_loopback(host), limits, hosts).run(listener)
 
 
 def check_extra() -> None:
@@ -94,9 +96,17 @@ class Server:
         keys: one of which requests need, if there are any.
         local: whether only programs of this machine reach it.
         limits: its limits.
+        hosts: other names by which requests may call a local server.
     """
 
-    def __init__(self, served: Mapping[str, ServedRun], keys: Collection[str], local: bool, limits: Limits) -> None:
+    def __init__(
+        self,
+        served: Mapping[str, ServedRun],
+        keys: Collection[str],
+        local: bool,
+        limits: Limits,
+        hosts: Collection[str] = (),
+    ) -> None:
         import uvicorn
 
         from seqgen_serve.app import Api
@@ -104,8 +114,17 @@ class Server:
 
         metrics = Metrics(commands.warn)
         self._worker = Worker(limits, metrics)
-        app: Any = Access(Api(served, self._worker, limits, metrics).app(), keys, local, metrics)
-        self._server = uvicorn.Server(
+        app: Any = Access(Api(served, self._worker, limits, metrics).app(), keys, local, metrics, hosts)
+        worker = self._worker
+
+        class Stopping(uvicorn.Server):
+            """A server that answers by itself what is not done when it stops, before its tasks are cancelled."""
+
+            async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+                asyncio.get_running_loop().call_later(_FINISH_S, worker.refuse_all)
+                await super().shutdown(sockets)
+
+        self._server = Stopping(
             uvicorn.Config(
                 app, http=protocol_of(limits.body_s), ws="none", lifespan="off", log_config=None, access_log=False,
                 server_header=False, proxy_headers=False, limit_concurrency=limits.connections,

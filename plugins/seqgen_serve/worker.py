@@ -48,17 +48,21 @@ class Worker:
         """Start the thread."""
         self._thread.start()
 
-    def stop(self) -> None:
-        """Fail all jobs, and end the thread; wait a few seconds for it."""
+    def refuse_all(self) -> None:
+        """Fail all jobs, those that are computed too, and those to come; the thread ends as soon as it can."""
+        error = ApiError(503, "the server stops")
         with self._changed:
             self._stopped = True
-            waiting = list(self._waiting)
+            jobs = [*self._waiting, *self._computed]
             self._waiting.clear()
             self._changed.notify()
-            for job in self._computed:
-                job.given_up = ApiError(503, "the server stops")
-        for job in waiting:
-            job.fail(ApiError(503, "the server stops"))
+        for job in jobs:
+            job.given_up = job.given_up or error
+            job.fail(error)
+
+    def stop(self) -> None:
+        """Fail all jobs, and end the thread; wait a few seconds for it."""
+        self.refuse_all()
         self._thread.join(_STOP_S)
 
     def submit(self, job: Job) -> None:
@@ -71,7 +75,7 @@ class Worker:
             if self._stopped:
                 raise ApiError(503, "the server stops")
             if len(self._waiting) >= self._limits.queue:
-                raise ApiError(429, f"{len(self._waiting):,} requests wait already: try again later")
+                raise ApiError(429, f"the queue of {self._limits.queue:,} is full: try again later")
             self._waiting.append(job)
             self._changed.notify()
 

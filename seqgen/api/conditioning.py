@@ -47,7 +47,9 @@ class Conditioning:
             title = run.settings.corpus.options.get("path", run.settings.corpus.title)
             labelled = any(record.value("label") for record in itertools.islice(run.corpus, _FIRST_RECORDS))
             title = title if isinstance(title, str) else " --corpus ".join(title)
-            train = f"train with --corpus {title} --condition label" if labelled else "train on records that have one"
+            field = run.settings.corpus.options.get("label_field")
+            how = f"--corpus {title} --condition label" + (f" --label-field {field}" if field else "")
+            train = f"train with {how}" if labelled else "train on records that have one"
             none = "" if labelled else ", and its records have none"
             instead = f"; it is conditioned on {slots[0]}: --given {slots[0]}=VALUE" if slots else ""
             raise UsageError(f"this run is not conditioned on labels{none}{instead}; to sample by label, {train}")

@@ -21,6 +21,7 @@ from seqgen.compute import computing
 from seqgen.errors import (
     LESS_MEMORY,
     SAVED_NOTE,
+    DiskError,
     Diverged,
     Interrupted,
     PluginError,
@@ -187,10 +188,14 @@ def _fail(error: BaseException, trainer: Any, folder: RunFolder, settings: RunSe
     Raises:
         UsageError: memory ran out.
         PluginError: a plugin's code failed.
+        DiskError: the disk is full or refuses.
     """
     refused = isinstance(error, SeqgenError) and not isinstance(error, PluginError)
     saved = "" if refused else save_after_failure(trainer, folder, settings)  # first: a callback may fail too
     plugins.emit("on_run_end", path=folder.path, reason="diverged" if isinstance(error, Diverged) else "failed")
+    if isinstance(error, DiskError) and (steps := folder.steps()):
+        way = how_to_continue(folder, settings)
+        raise DiskError(f"{error}; step {steps[-1]:,} is saved, {way}") from error
     if is_out_of_memory(error):
         raise UsageError(f"memory ran out: {one_line(error)}{saved or f'; {LESS_MEMORY}'}") from error
     if line := str(error) if isinstance(error, PluginError) else plugins.describe_failure(error):

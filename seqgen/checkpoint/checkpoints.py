@@ -22,7 +22,7 @@ from seqgen.checkpoint.snapshot import (
     unpack,
 )
 from seqgen.errors import BadOption, CheckpointError, DiskError, LinkRefused
-from seqgen.files import FolderLock, SafePath, remove_folders, write_folder_atomic
+from seqgen.files import FolderLock, SafePath, find_holder, remove_folders, write_folder_atomic
 
 CHECKPOINTS = "checkpoints"
 _STEP = re.compile(r"step-(\d{8,12})")
@@ -202,7 +202,12 @@ class Checkpoints:
         """Return the error of a run that has no checkpoint yet, or whose folder has been removed."""
         if not self.files.is_folder():
             return CheckpointError(f"the run folder {str(self.path)!r} is no longer there")
-        return CheckpointError(f"the run {self.name!r} has no checkpoint yet; run: seqgen resume {self.path}")
+        problem = f"the run {self.name!r} has no checkpoint yet"
+        if (holder := find_holder(self.files)) is not None and holder.alive is not False:
+            return CheckpointError(
+                f"{problem}: process {holder.pid} on {holder.host} trains it; wait for its first evaluation"
+            )
+        return CheckpointError(f"{problem}; run: seqgen resume {self.path}")
 
     def load_chosen(self, checkpoint: str | int, warn: Callable[[str], None]) -> Snapshot:
         """Load the checkpoint "best", "latest" or of a step; see the methods of each.

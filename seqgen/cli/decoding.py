@@ -76,11 +76,14 @@ def _texts_of(files: Iterable[Path]) -> tuple[str, ...]:
         NoSuchFile, UsageError, CorpusError: a file cannot be read, or has no text.
     """
     from seqgen.corpus import read_lines
-    from seqgen.errors import UsageError
+    from seqgen.errors import CorpusError, UsageError
 
     found: list[str] = []
     for path in files:
-        texts = [record.text for record in read_lines(path)]
+        try:
+            texts = [record.text for record in read_lines(path)]
+        except CorpusError as error:  # without the options by which a corpus is read in another way
+            raise CorpusError(f"{str(error).partition(';')[0]}; save it as UTF-8, a text a line") from None
         if not texts:
             raise UsageError(f"cannot use the texts of {str(path)!r}: it has none; write one a line")
         found += texts

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Annotated, Any
 
 import typer
 
 from seqgen.cli.common import Json, complete_runs, completing, everywhere, session, show, show_json, warn
 from seqgen.cli.runs import show_run
-from seqgen.errors import MissingExtra, PluginError, UnknownName, UsageError
+from seqgen.errors import MissingExtra, PluginError, SeqgenError, UnknownName, UsageError
 from seqgen.registry import Entry
 from seqgen.specs import KINDS, LoadableSpec
 
@@ -52,6 +53,10 @@ def _kind(text: str) -> str:
             return kind
     kinds = f"kinds are: {', '.join(sorted(KINDS.values()))}"
     own = "runs are listed by: seqgen runs" if text in ("run", "runs") else kinds
+    from seqgen.checkpoint import RUNS, find_run, name_for_commands
+
+    with contextlib.suppress(SeqgenError):
+        own = f"it is a run: seqgen show run {name_for_commands(find_run(text, RUNS))}"
     raise UnknownName("kind", text, KINDS.values(), own)
 
 

@@ -14,7 +14,7 @@ from seqgen.errors import CheckpointError, LinkRefused, UsageError
 if TYPE_CHECKING:
     from seqgen.checkpoint import RunFolder, RunSettings
 
-_UNFINISHED = "can be resumed"
+_UNFINISHED, _RUNNING = "can be resumed", "running"
 _DIGEST = 64  # characters of a SHA-256
 _Folder = Annotated[
     Path | None, typer.Argument(help="Folder of the runs; default: runs, and the current folder.", show_default=False)
@@ -91,6 +91,7 @@ def _row(run: RunFolder) -> dict[str, Any]:
     """Return the row of a run."""
     from seqgen.api.missing_plugin import missing_plugins
     from seqgen.checkpoint import damaged_logs
+    from seqgen.files import find_holder
 
     row: dict[str, Any] = {"run": run.name, "missing": []}
     try:
@@ -98,7 +99,11 @@ def _row(run: RunFolder) -> dict[str, Any]:
     except CheckpointError as error:
         return row | {"state": str(error)}
     state, best = run.latest_state(), []
-    none = "damaged (seqgen checkpoint verify)" if run.steps() else "no checkpoint"
+    going = "damaged (seqgen checkpoint verify)" if run.steps() else "no checkpoint"
+    if (holder := find_holder(run.files)) is not None and holder.alive is not False:
+        going = _RUNNING
+    elif state is not None:
+        going = _UNFINISHED
     try:
         for line in damaged_logs(run):
             warn(line)
@@ -114,7 +119,7 @@ def _row(run: RunFolder) -> dict[str, Any]:
         "parameters": settings.n_parameters,
         "step": state["step"] if state else None,
         "bits_per_char": best[0].get("valid_bits_per_char") if best else None,
-        "state": none if state is None else state["ended"] or _UNFINISHED,
+        "state": (state and state["ended"]) or going,
         "from": Path(settings.start.run).name if settings.start is not None else None,
         "refit of": Path(settings.refit.run).name if settings.refit is not None else None,
         "conditions": list(settings.conditions),
@@ -138,7 +143,7 @@ def _mixed_with(settings: RunSettings, best: list[dict[str, Any]]) -> str | None
 
 
 def _state(row: dict[str, Any]) -> str:
-    ended = row.get("step") is not None and row["state"] != _UNFINISHED
+    ended = row.get("step") is not None and row["state"] not in (_UNFINISHED, _RUNNING)
     return "; ".join([f"ended: {row['state']}" if ended else row["state"], *row["missing"]])
 
 

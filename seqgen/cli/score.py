@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import json
 import shlex
@@ -168,13 +169,16 @@ def _read(end: bytes) -> Iterator[str]:
         for line in whole:
             number += 1
             yield _decoded(line, number, end)
-    if rest:
+    if rest.removeprefix(codecs.BOM_UTF8):
         yield _decoded(rest, number + 1, end)
 
 
 def _decoded(line: bytes, number: int, end: bytes) -> str:
     from seqgen.errors import UsageError
 
+    if number == 1 and line.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise UsageError("stdin is UTF-16, not UTF-8: convert it, as with iconv -f UTF-16 -t UTF-8")
+    line = line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
     try:
         return (line.removesuffix(b"\r") if end == b"\n" else line).decode("utf-8")
     except UnicodeDecodeError as error:

@@ -101,7 +101,7 @@ def read_toml(path: Path) -> Layer:
                 f"cannot read the configuration {str(path)!r}: it has more than {_MAX_TOML_BYTES:,} bytes; "
                 "pass a TOML file of settings"
             )
-        data = tomllib.loads(content.decode("utf-8"))
+        data = tomllib.loads(content.decode("utf-8-sig"))
     except OSError as error:
         raise UsageError(f"cannot read the configuration {str(path)!r}: {error.strerror}") from None
     except ValueError as error:  # no TOML, no UTF-8, or a number with too many digits

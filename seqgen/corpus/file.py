@@ -11,7 +11,7 @@ from pydantic import Field
 
 from seqgen.corpus.corpus import Record, get_counts, get_source_files, get_stamp
 from seqgen.corpus.opening import LINE, UTF8, Errors, check_encoding, refuse_text_format, refuse_unmarked
-from seqgen.corpus.places import Place, find_places, is_several, name_of, suffix_of
+from seqgen.corpus.places import Place, ZipMember, find_places, is_several, name_of, suffix_of
 from seqgen.corpus.readers import MAX_LINE_CHARS, FileSource, Normal, TextFile
 from seqgen.corpus.reading import NO_READERS, InstalledReader, Readers, read_by
 from seqgen.corpus.separated import SeparatedRecords
@@ -147,7 +147,7 @@ class FileKinds:
                 if has_lines and kind == "text":
                     refuse_text_format(str(place), TextFile(place, encoding=check_encoding(encoding)).head())
             except CorpusError as error:
-                if len(places) == 1:
+                if len(places) == 1 or isinstance(place, ZipMember):
                     raise
                 raise CorpusError(f"{error}; a pattern, such as --corpus '*.txt', leaves files out") from None
 

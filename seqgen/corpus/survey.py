@@ -199,7 +199,7 @@ class Tally:
         if not found.n_records:
             left_out = ", ".join(count_of(n, what) for what, n in found.counts.items() if n)
             raise CorpusError(
-                f"corpus {name!r} holds no records: {left_out or 'it is empty, or all its lines are blank'}"
+                f"corpus {name!r} holds no records: {left_out or 'it is empty, or has blank lines or a heading only'}"
             )
         found.digest, found.n_distinct = digest, min(self.distinct.count(), found.n_records)
         found.values = {

@@ -19,7 +19,7 @@ from seqgen.corpus.readers import FileSource
 from seqgen.errors import CorpusError, UsageError, did_you_mean
 
 TableForm = Literal["jsonl", "csv", "tsv", "rows"]
-_SEPARATORS = (",", ";", "\t")  # of .csv files written by spreadsheets and databases
+_SEPARATORS = (",", ";", "\t", "|")  # of .csv files written by spreadsheets and databases
 _SEP_LINE = re.compile("sep=([,;\t])")  # a first line that Excel understands
 _MAX_DEPTH = 100  # nested lists or objects in the value of a field
 _UNCLOSED = "unexpected end of data"  # the message of Python's csv module
@@ -104,7 +104,7 @@ class Table(FileSource):
             fields = {name: given[name] for name in columns.text_fields if name in given}
             text = self.file.cleaned(fields_to_text(fields))
         else:
-            text = self.file.cleaned(str(given.get(name, "")))
+            text = self.file.cleaned(_as_text(given.get(name, "")))
             fields = {key: value for key, value in given.items() if key not in (name, columns.label)}
         return Record(text, self.file.label if label is None else str(label), fields, self.file.split)
 
@@ -211,6 +211,11 @@ class Table(FileSource):
 def _listed(names: Iterable[str]) -> str:
     """Return field names joined by commas; names that are not identifiers are quoted."""
     return ", ".join(name if name.isidentifier() else repr(name) for name in names)
+
+
+def _as_text(value: Any) -> str:
+    """Return a value as text; an object or an array of JSON as JSON."""
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else str(value)
 
 
 def _is_deep(value: Any) -> bool:

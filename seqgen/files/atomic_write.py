@@ -34,10 +34,11 @@ def disk_errors(path: Path, n_bytes: int | None = None) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        space = ""
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) and (free := free_bytes(path)) is not None:
-            needed = "" if n_bytes is None else f"{n_bytes:,} bytes needed, "
+        space, needed = "", "" if n_bytes is None else f"{n_bytes:,} bytes needed, "
+        if error.errno in (errno.ENOSPC, errno.EDQUOT) and (free := free_bytes(path)) is not None:
             space = f" ({needed}{free:,} bytes free)"
+        elif error.errno == errno.EFBIG:
+            space = f" ({needed}more than the system allows for a file: ulimit -f)"
         raise DiskError(f"cannot write {str(path)!r}: {error.strerror or error}{space}") from error
 
 

@@ -87,7 +87,8 @@ class Listing:
                 max_width=None if plain else _MAX_WIDTHS.get(column),
             )
         for row in self._rows:
-            table.add_row(*(cell(row.get(column)) for column in columns))
+            cells = (cell(row.get(column)) for column in columns)
+            table.add_row(*(_AsWide(one) if plain and not hasattr(one, "__rich_measure__") else one for one in cells))
         return table
 
     def _blocks(self) -> Iterable[RenderableType]:
@@ -103,6 +104,25 @@ class Listing:
                 if row.get(column) not in (None, ""):
                     block.add_row("", Text(_HEADINGS.get(column, column), style="bold"), cell(row[column]))
             yield block
+
+
+class _AsWide:
+    """A renderable that does not say how wide it is, and which rich would take for as wide as there is space.
+
+    Args:
+        inner: the renderable.
+    """
+
+    def __init__(self, inner: RenderableType) -> None:
+        self._inner = inner
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield self._inner
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        lines = console.render_lines(self._inner, options, pad=False)
+        width = max((cell_len("".join(part.text for part in line).rstrip()) for line in lines), default=0)
+        return Measurement(width, width)
 
 
 def cell(value: Any) -> RenderableType:

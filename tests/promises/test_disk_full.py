@@ -105,6 +105,8 @@ def test_a_training_ends_at_any_refusal_and_goes_on_when_there_is_room(words, in
         with pytest.raises(DiskError) as caught, Disk(stopped, refusing(at, errno.ENOSPC, for_good=True)):
             seqgen.resume(stopped)
         assert str(stopped) in str(caught.value) and "bytes free" in str(caught.value)
+        if len(disk.done) > at and "checkpoints/step-" in str(caught.value):
+            assert f"is saved, continue with: seqgen resume {stopped}" in str(caught.value)
         run = RunFolder(stopped)
         assert all(read_verified(run.checkpoint(step)) for step in run.steps())
         assert digests(seqgen.resume(stopped).path) == expected, disk.done[at]
@@ -122,6 +124,7 @@ def test_a_real_limit_of_the_system_is_met_in_the_same_way(words, in_memory):
     refused = finish(run_seqgen(*train, cwd=in_memory, env=unwritten, **limit))
     assert refused.code == 7 and "Traceback" not in refused.err
     assert "step-00000004" in refused.err.splitlines()[-1] and "bytes needed" in refused.err.splitlines()[-1]
+    assert "ulimit -f" in refused.err and "continue with" not in refused.err  # nothing is saved yet
     assert not list((in_memory / "run").rglob(".tmp-*")) and RunFolder(in_memory / "run").steps() == []
     assert seqgen.resume(in_memory / "run").state["ended"] == "steps"
 

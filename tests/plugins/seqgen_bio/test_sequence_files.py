@@ -55,7 +55,7 @@ def test_fastq_is_read_without_its_qualities():
         ("ACGT\n", "an entry starts with @, not with 'ACGT'"),
         ("@a\nACGT\n", "the file ends within an entry"),
         ("@a\nACGT\n+\nII", "the file ends within an entry"),
-        ("@a\nACGT\n+\nIIIII\n", "the qualities are longer than the sequence"),
+        ("@a\nACGT\n+\nIIIII\n", "the qualities are not as long as the sequence"),
         ("@a\nAC GT\n+\nIIIII\n", "'AC GT' is no part of a sequence"),
     ],
 )

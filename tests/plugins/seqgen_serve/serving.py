@@ -60,10 +60,10 @@ class Client:
 
 
 @contextlib.contextmanager
-def serving(*runs, keys=(), local=True, **limits):
+def serving(*runs, keys=(), local=True, hosts=(), **limits):
     """Serve runs within the context; yields a client, with the server as ``client.server``."""
     served = {run.path.name: ServedRun(run.path.name, run) for run in runs}
-    server = Server(served, keys, local, replace(Limits(), **limits))
+    server = Server(served, keys, local, replace(Limits(), **limits), hosts)
     with listen("127.0.0.1", 0) as listener:
         thread = threading.Thread(target=server.run, args=(listener,))
         thread.start()

@@ -363,6 +363,39 @@ def test_a_server_that_stops_answers_first(long_text):
         assert client.error(503, n=1) == "the server stops"
 
 
+def test_a_server_that_is_ended_answers_what_is_on_its_way(long_text, monkeypatch):
+    monkeypatch.setattr("seqgen_serve.server._FINISH_S", 0.2)
+    body = {"n": 500, "max_tokens": 1_000_000}
+    with (
+        serving(long_text, tokens=1_000_000, symbols=10**9, timeout_s=600.0) as client,
+        concurrent.futures.ThreadPoolExecutor(3) as threads,
+    ):
+        asked = [threads.submit(client.call, "POST", "/v1/completions", body) for _ in range(3)]
+        wait_for(lambda: client.server._worker._computed)
+        client.server.stop()
+        answers = [one.result(20) for one in asked]
+    assert all(status == 503 and b"the server stops" in body for status, _, body in answers)
+
+
+def test_the_curves_of_a_run_that_was_removed_are_no_unfinished_ones(tiny_run, tmp_path):
+    shutil.copytree(tiny_run.path, tmp_path / "gone")
+    with serving(seqgen.load(tmp_path / "gone")) as client:
+        assert client.get("/v1/models")["data"][0]["seqgen"]["step"] == tiny_run.state["step"]
+        shutil.rmtree(tmp_path / "gone")
+        assert "is gone" in client.get("/v1/models/gone/curves", 404)["error"]["message"]
+        assert client.call("HEAD", "/health")[0] == 200
+
+
+def test_a_proxy_may_pass_on_its_name(tiny_run):
+    def ask(client, host):
+        return client.call("GET", "/health", headers={"Host": host})
+
+    with serving(tiny_run, hosts=["Names.example.org"]) as client:
+        assert ask(client, "names.example.org")[0] == ask(client, "localhost:1")[0] == 200
+        status, _, body = ask(client, "other.example.org")
+        assert status == 403 and b"--allow-host" in body
+
+
 def test_a_model_that_fails_costs_its_requests_only(tiny_run, labelled):
     broken = seqgen.load(labelled.path)
     next(broken.model.parameters()).data.fill_(float("nan"))
