@@ -31,7 +31,10 @@ def play(
     seed: Annotated[int, typer.Option(help="Seed of the first completions; each line uses the next one.")] = 0,
     checkpoint: Annotated[str, typer.Option(metavar="best|latest|STEP", help="Which checkpoint.")] = "best",
 ) -> None:
-    """Type a prefix: see the likeliest next symbols, completions, and its score so far; line by line, to the end."""
+    """Type a prefix: see the likeliest next symbols, completions, and its score so far; line by line, to the end.
+
+    Lines that begin with a colon are commands: `:t 0.8` sets the temperature, `:seed 3`, `:label X`, and `:q` quits.
+    """
     from seqgen_play.player import Player
 
     loaded = seqgen.load(run, checkpoint=checkpoint, warn=commands.warn)
@@ -58,6 +61,9 @@ def _set(player: Player, line: str) -> bool:
         return False
     if name == "t":
         player.change(temperature=value)
+        commands.log(
+            f"completions at temperature {player.temperature:g}; the shares of next symbols stay the model's own"
+        )
     elif name == "seed":
         player.change(seed=value)
     elif name == "label":

@@ -269,7 +269,7 @@ def _beside_the_log(run: OpenRun, losses: Mapping[str, Any], n_valid: int) -> li
     n_logged = run.settings.train.eval_records if run.state.get("eval_records") is None else run.state["eval_records"]
     why = [f"on {n_logged:,} of the {n_valid:,} records"] if run.vocabulary.ends and n_logged < n_valid else []
     if run.state.get("gate") is not None or run.state.get("repeats") is not None:
-        why.append("with gates that were fitted to other validation records; here they are fitted to all of them")
+        why.append("with a blend that was fitted to other validation records; here it is fitted to all of them")
     shown = f"the training log says {before:.3f} bits per character for the validation part, measured"
     return [f"{shown} {' and '.join(why)}"] if why else []
 

@@ -76,7 +76,17 @@ class Run(OpenRun, Tabular, Exportable):
     # -- sampling
 
     def sample(self, n: int | None = None, **settings: Unpack[SampleKeywords]) -> Samples:
-        """Sample rows, as a list that notebooks show; see :meth:`iter_samples` for the settings and errors."""
+        """Sample rows, as a list that notebooks show.
+
+        Args:
+            n: number of rows; None: 10, or those of the range ``rows`` that pass.
+            settings: such as ``temperature``, ``prefix``, ``contains``, ``length``, ``novel``, ``valid`` or ``seed``:
+                the options of ``seqgen sample --help``, with ``_`` for ``-``; :class:`seqgen.keywords.SampleKeywords`
+                has all of them.
+
+        Raises:
+            BadOption, UsageError, UnknownSymbol, CorpusError, TooFewRows: as :meth:`iter_samples`.
+        """
         from seqgen.render.results import Samples
 
         label = {"label": settings["label"]} if settings.get("label") is not None else {}
@@ -104,7 +114,7 @@ class Run(OpenRun, Tabular, Exportable):
             warn: called with one line if the model seldom satisfies a constraint, which says how its rows are found
                 and whether that changes their distribution (``exact`` never does); None: that of the run.
             check: called before each symbol is sampled; an exception that it raises ends the sampling.
-            settings: see :class:`seqgen.keywords.SampleKeywords`.
+            settings: as for :meth:`sample`.
 
         Raises:
             BadOption: an unknown setting or an impossible value.

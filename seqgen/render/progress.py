@@ -142,7 +142,9 @@ def _headlines(folder: RunFolder, event: training.Started) -> list[str]:
     corpus, parts = settings.corpus, settings.corpus.parts
     unit = "record" if corpus.layout == "lines" else "symbol"
     held_out = f"{parts['valid']:,} validation, {parts['test']:,} test"
-    if settings.train.best_by == "copies":
+    if sum(parts.values()) == 1 and unit == "record":
+        held_out += " (a single record: in a text file each line is one)"
+    elif settings.train.best_by == "copies":
         most = f"{training.MAX_COPIES:.0%}"
         held_out += f" (few records: the best step is the last at which at most {most} of samples are copies)"
     elif 0 < parts["valid"] < _FEW_RECORDS and corpus.layout == "lines":

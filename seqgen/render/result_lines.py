@@ -10,6 +10,8 @@ from seqgen import training
 from seqgen.checkpoint import RunSettings
 from seqgen.counting import blend_of
 
+_ABSURD_NATS = 20.0  # what guessing among half a billion symbols would cost
+
 
 def result_lines(
     settings: RunSettings, state: Mapping[str, Any], metrics: Sequence[Mapping[str, Any]], model: Any = None
@@ -33,6 +35,8 @@ def result_lines(
         bits = f"{lines[-1]['valid_bits_per_char']:.3f} bits/char, " if lines else ""
         found.append(f"{name:9} {best:.3f} nats/symbol, {bits}at step {state['best_step']:,}")
         found += [f"          {line}" for line in _blend_lines(settings, state, lines, model)]
+        if best > _ABSURD_NATS:
+            found.append("          worse than guessing: the model explodes; try a lower --lr, or check the cell")
         if state["best_step"] == 0:
             found.append("          no later step was better; the last one: --checkpoint latest")
     elif mixed := _mixed_with(state, model):

@@ -1,0 +1,46 @@
+"""The lines that say how a run ended, on a terminal and in notebooks."""
+
+from __future__ import annotations
+
+import pytest
+
+import seqgen
+from conftest import finish, run_seqgen
+from seqgen.render import notebook
+from seqgen.render.result_lines import result_lines
+
+
+def lines_of(run, **state):
+    return result_lines(run.settings, {**run.state, **state}, run.metrics, run.model)
+
+
+def test_the_best_step_is_said_with_its_loss(tiny_run):
+    _, line, *_ = lines_of(tiny_run)  # after one on copies, since it has few records
+    best = tiny_run.state["best_step"]
+    bits = next(row["valid_bits_per_char"] for row in tiny_run.metrics if row["step"] == best)
+    assert line.endswith(f"{tiny_run.state['best_loss_nats']:.3f} nats/symbol, {bits:.3f} bits/char, at step {best:,}")
+
+
+def test_an_absurd_loss_is_said_to_be_one(tiny_run):
+    assert not any("worse than guessing" in line for line in lines_of(tiny_run))
+    assert any("worse than guessing" in line for line in lines_of(tiny_run, best_loss_nats=1e6))
+
+
+def test_notebooks_show_them_at_the_end(words, tmp_path, monkeypatch):
+    shown = []
+    monkeypatch.setattr(notebook.NotebookDisplay, "_show", lambda self, live, **_: shown.append(live))
+    run = seqgen.train(
+        words, cell="vanilla", hidden=4, steps=4, split="80/10/10", out=tmp_path / "run", blend="ngram",
+        listener=notebook.NotebookDisplay(), options={"eval_every": 2},
+    )  # fmt: skip
+    ended, best, *_ = shown[-1].splitlines()
+    assert ended.startswith("ended at step 4") and "nats/symbol" in best and "blended with an n-gram" in shown[-1]
+    assert f"at step {run.state['best_step']}" in run._repr_html_() and "-gram: " in run._repr_html_()
+
+
+@pytest.mark.parametrize(("content", "said"), [("Anna, Ben, Carl", True), ("Anna\nBen", False)])
+def test_a_list_in_one_line_is_told(content, said, tmp_path):
+    (tmp_path / "list.txt").write_text(content)
+    small = ("--cell", "vanilla", "--hidden", 4, "--steps", 1, "--split", "none", "-o", "samples=0")
+    result = finish(run_seqgen("train", "--corpus", "./list.txt", *small, cwd=tmp_path))
+    assert result.code == 0 and ("a single record: in a text file each line is one" in result.err) == said, result.err
