@@ -21,7 +21,6 @@ import seqgen
 from conftest import WORDS, one_in, plugins_with, run_seqgen
 from resuming import Stopper, digests
 from seqgen.api.factories import build_model, predictor_of
-from seqgen.api.sample import _digest
 from seqgen.batches import encode
 from seqgen.checkpoint import NGRAM
 from seqgen.config import SampleConfig
@@ -45,7 +44,7 @@ from seqgen.evaluation import expected_copies, held_out_loss, penalty
 from seqgen.measure import read_corpus
 from seqgen.model import make_stepper
 from seqgen.pytest_plugin import load_plugins
-from seqgen.sampling import Decoder, beam_rows
+from seqgen.sampling import Decoder, beam_rows, model_digest
 from seqgen.tokenizers import BOS
 from seqgen.training import Report
 from seqgen.training import observer as observer_module
@@ -146,11 +145,11 @@ def test_the_best_step_has_the_lowest_loss_of_the_blend(corpus, tmp_path):
 
 def test_trials_tell_gates_and_discounts_apart(blended):
     model = copy.deepcopy(blend_of(blended.model))
-    found = {_digest(model)}
+    found = {model_digest(model)}
     model.gate_2F = model.gate_2F + 1
-    found.add(_digest(model))
+    found.add(model_digest(model))
     model.change_IV = torch.zeros(2, 3)
-    found.add(_digest(model))
+    found.add(model_digest(model))
     assert len(found) == 3
 
 

@@ -90,6 +90,13 @@ def test_the_current_folder_is_no_pattern(in_tmp, monkeypatch, cli):
     assert cli("sample", "run", "--novel", "-n", 1).code == 0
 
 
+def test_a_file_whose_ending_is_left_out_is_named(in_tmp, cli):
+    (in_tmp / "desserts.txt").write_text("cake\n")
+    refused = cli("train", "--corpus", "desserts")
+    assert refused.code == 2 and "a file is named with its ending: desserts.txt" in refused.err
+    assert "a record a line would do too" in cli("train", "--corpus", "dessert").err
+
+
 def test_fields_are_of_the_tables_among_the_files(data):
     (data / "c.JSON").unlink()
     (data / "sub" / "g.jsonl").unlink()

@@ -136,7 +136,9 @@ def _path_of(name: str | Path, plugins: Plugins, warn: Callable[[str], None], *,
             f"no such file: {text!r:.200}; a corpus is a registered name or the path of a file, or several paths"
             f"{_OF_A_LIST}"
         )
-    hint = plugins.failed_hint() or "a file with a record a line would do too"
+    near = min((path.name for path in Path().iterdir() if path.name.startswith(f"{text}.")), default="")
+    hint = f"a file is named with its ending: {near}" if near else "a file with a record a line would do too"
+    hint = plugins.failed_hint() or hint
     raise UnknownName("corpus", text, plugins.registry.names("corpus"), hint)
 
 

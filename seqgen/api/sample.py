@@ -211,7 +211,7 @@ _NEITHER = {"seed", "exact", "batch_size", "label", "given"}  # the ids of condi
 
 def _remembering(run: OpenRun, sampler: Sampler, grammar: Grammar | None) -> Remember:
     """Return the cache of the trials of a sampler: by its weights, its code and all settings that matter."""
-    from seqgen.sampling import forget, remembering
+    from seqgen.sampling import forget, model_digest, remembering
 
     if sampler.settings.processors:  # of plugins, whose code and options may mean anything
         return forget
@@ -220,7 +220,7 @@ def _remembering(run: OpenRun, sampler: Sampler, grammar: Grammar | None) -> Rem
     codes = {code_digest(type(part)) for part in (*model.modules(), run.vocabulary.tokenizer)}
     rows = {
         "seqgen": __version__,
-        "weights": _digest(model),
+        "weights": model_digest(model),
         "code": sorted(codes),
         "symbols": hashlib.sha256(dump_json(run.vocabulary.tokenizer.to_json())).hexdigest(),
         "conditions": [list(run.vocabulary.conditions), sampler.forced[: sampler.n_slots]],
@@ -232,28 +232,6 @@ def _remembering(run: OpenRun, sampler: Sampler, grammar: Grammar | None) -> Rem
         by += [code_digest(type(part)), type(part).__qualname__, repr(getattr(part, "__dict__", ""))]
     trial = rows | {"settings": values, "grammar": by, "corpus": run.settings.corpus.digest}
     return remembering({"rows": rows, "trial": trial})
-
-
-def _digest(model: Any) -> str:
-    """Return the SHA-256 of the weights of a model, and of its counts if it has any."""
-    import torch
-
-    from seqgen.counting import Repeats, blend_of
-
-    found = hashlib.sha256()
-    for name, tensor in sorted(model.state_dict().items()):
-        data = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
-        found.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        found.update(data.numpy().data)
-    if (blend := blend_of(model)) is not None:
-        found.update(blend.graph.keys_A.data)
-        found.update(blend.graph.probs_A.data)
-        found.update(blend.gate_2F.tobytes())
-        if blend.change_IV is not None:
-            found.update(blend.change_IV.cpu().numpy().tobytes())
-    if isinstance(model, Repeats):
-        found.update(model.weights_G.data)
-    return found.hexdigest()
 
 
 def constrained_rows(

@@ -8,7 +8,7 @@ from seqgen.sampling.filters import RowFilter, filter_rows, passing_rows
 from seqgen.sampling.sample_batch import SampleBatch
 from seqgen.sampling.sampler import Sample, Sampler
 from seqgen.sampling.search import Top, top_rows
-from seqgen.sampling.trial_cache import remembering
+from seqgen.sampling.trial_cache import model_digest, remembering
 
 __all__ = [
     "MAX_EXCLUDED",
@@ -27,6 +27,7 @@ __all__ = [
     "find_way",
     "forget",
     "guided_rows",
+    "model_digest",
     "passing_rows",
     "remembering",
     "top_rows",

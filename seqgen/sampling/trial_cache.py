@@ -12,6 +12,9 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import torch
+
+from seqgen.counting import Repeats, blend_of
 from seqgen.errors import DiskError
 from seqgen.files import SafePath, cache_folder, dump_checksummed, load_checksummed, write_atomic
 
@@ -45,6 +48,24 @@ def remembering(facts: Mapping[str, Mapping[str, Any]]) -> Callable[[str, Callab
         return value
 
     return remember
+
+
+def model_digest(model: Any) -> str:
+    """Return the SHA-256 of all that a model computes with: its weights, and the counts and gates of a blend."""
+    found = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        data = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
+        found.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        found.update(data.numpy().data)
+    if (blend := blend_of(model)) is not None:
+        found.update(blend.graph.keys_A.data)
+        found.update(blend.graph.probs_A.data)
+        found.update(blend.gate_2F.tobytes())
+        if blend.change_IV is not None:
+            found.update(blend.change_IV.cpu().numpy().tobytes())
+    if isinstance(model, Repeats):
+        found.update(model.weights_G.data)
+    return found.hexdigest()
 
 
 def _drop_old(home: SafePath) -> None:
