@@ -136,8 +136,10 @@ def _path_of(name: str | Path, plugins: Plugins, warn: Callable[[str], None], *,
             f"no such file: {text!r:.200}; a corpus is a registered name or the path of a file, or several paths"
             f"{_OF_A_LIST}"
         )
-    near = min((path.name for path in Path().iterdir() if path.name.startswith(f"{text}.")), default="")
-    hint = f"a file is named with its ending: {near}" if near else "a file with a record a line would do too"
+    hint = "a file with a record a line would do too"
+    with contextlib.suppress(OSError, StopIteration):  # a folder that cannot be listed has no such file
+        beside = next(path.name for path in sorted(Path().iterdir()) if path.name.startswith(f"{text}."))
+        hint = f"a file is named with its ending: {beside}"
     hint = plugins.failed_hint() or hint
     raise UnknownName("corpus", text, plugins.registry.names("corpus"), hint)
 
