@@ -35,43 +35,44 @@ class Named:
 
 
 class UnderRuns:
-    """All that is trained under runs/, found as it comes; the newest folder where nothing is.
+    """All that is trained under runs/ or in the current folder, found as it comes; the newest where nothing is.
 
     Raises:
-        NoSuchRun: there is nothing under runs/.
+        NoSuchRun: there is nothing.
     """
 
     def __init__(self) -> None:
-        self._known: dict[str, WatchedRun | WatchedGroup] = {}
-        self._shown: set[str] = set()  # those that were seen to run
+        self._known: dict[Path, WatchedRun | WatchedGroup] = {}
+        self._shown: set[Path] = set()  # those that were seen to run
         self._find()
         if not self._known:
-            raise seqgen.NoSuchRun("no run under 'runs'; train one with seqgen train, or name a folder")
+            raise seqgen.NoSuchRun("no run in 'runs' or beside it; train one with seqgen train, or name a folder")
 
     def look(self) -> list[View]:
         """Return what runs, or has run since this watch began; else the newest."""
         self._find()
-        looked_at = [name for name in self._known if name in self._shown or self._is_held(name)]
-        views = {name: self._known[name].look() for name in looked_at}
-        self._shown |= {name for name, view in views.items() if view.runs}
-        shown = [view for name, view in sorted(views.items()) if name in self._shown]
+        looked_at = [path for path in self._known if path in self._shown or self._is_held(path)]
+        views = {path: self._known[path].look() for path in looked_at}
+        self._shown |= {path for path, view in views.items() if view.runs}
+        shown = [view for path, view in sorted(views.items()) if path in self._shown]
         newest = max(self._known, key=self._begun, default=None)
         return shown or ([] if newest is None else [self._known[newest].look()])
 
-    def _is_held(self, name: str) -> bool:
+    def _is_held(self, path: Path) -> bool:
         """Return whether a folder may be in use; the lock file of a run that is not is empty."""
-        lock = stamp_of(RUNS / name / ".lock")
-        return isinstance(self._known[name], WatchedGroup) or (lock is not None and lock[1] > 0)
+        lock = stamp_of(path / ".lock")
+        return isinstance(self._known[path], WatchedGroup) or (lock is not None and lock[1] > 0)
 
     def _find(self) -> None:
-        for name in folders_in(RUNS):
-            if name not in self._known and (make := kind_of(RUNS / name)) is not None:
-                self._known[name] = make()
-        for name in [name for name in self._known if kind_of(RUNS / name) is None]:
-            del self._known[name]
+        beside = (Path(name) for name in folders_in(Path()) if stamp_of(Path(name) / ".lock"))  # not what is exported
+        for path in (*(RUNS / name for name in folders_in(RUNS)), *beside):
+            if path not in self._known and (make := kind_of(path)) is not None:
+                self._known[path] = make()
+        for path in [path for path in self._known if kind_of(path) is None]:
+            del self._known[path]
 
-    def _begun(self, name: str) -> int:
-        files = (stamp_of(RUNS / name / file) for file in ("run.json", "study.json", "results.json"))
+    def _begun(self, path: Path) -> int:
+        files = (stamp_of(path / file) for file in ("run.json", "study.json", "results.json"))
         return max((stamp[2] for stamp in files if stamp is not None), default=0)
 
 
