@@ -184,8 +184,12 @@ async def _on_api_error(request: Request, error: Any) -> Response:
 
 async def _on_http_error(request: Request, error: Any) -> Response:
     status = error.status_code
+    headers = getattr(error, "headers", None) or {}
     known = {404: f"no such path: {request.url.path!r:.60}", 405: f"{request.method} is not allowed here"}
-    return await _on_api_error(request, ApiError(status, known.get(status, str(error.detail))))
+    known[405] += f", but {headers['Allow']} is" if "Allow" in headers else ""
+    problem = ApiError(status, known.get(status, str(error.detail)))
+    problem.headers = {**headers, **problem.headers}
+    return await _on_api_error(request, problem)
 
 
 def _file(path: Path) -> Any:

@@ -118,6 +118,14 @@ def parse_json(body: bytes) -> Any:
         raise ApiError(400, f"the body is not JSON: {error}") from None
 
 
+_MEANT = {
+    "prompt": "send a text, a list of texts, the ids of a text, or a list of such lists; none of them empty",
+    "given": 'send an object of values by name: {"year": "1999"}',
+    "length": 'send a text: "5-8", "5", "5-" or "-8"',
+}
+"""Problems of fields for which pydantic would name only one of the types that they may have."""
+
+
 def parse_request(body: bytes) -> CompletionRequest:
     """Return the request for completions that a body holds.
 
@@ -149,4 +157,4 @@ def _refusal(error: ValidationError) -> ApiError:
         return ApiError(
             400, f"unrecognized field {name!r:.60}; known: {', '.join(CompletionRequest.model_fields)}", name
         )
-    return ApiError(400, f"{name}: {problem['msg']}", name)
+    return ApiError(400, f"{name}: {_MEANT.get(str(name), problem['msg'])}", name)

@@ -48,7 +48,7 @@ class ServedRun:
         known = self.conditions
         for name, value in wanted.items():
             if name not in known:
-                have = f"it has {', '.join(known)}" if known else "it has none"
+                have = f"it has {', '.join(known)}" if known else "it was trained without conditions"
                 raise ApiError(400, f"the model {self.name!r} has no condition {name!r:.60}: {have}", name)
             if value not in known[name]:
                 some = ", ".join(known[name][:20])

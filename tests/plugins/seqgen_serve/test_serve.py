@@ -386,6 +386,14 @@ def test_the_curves_of_a_run_that_was_removed_are_no_unfinished_ones(tiny_run, t
         assert client.call("HEAD", "/health")[0] == 200
 
 
+def test_a_field_of_several_types_is_explained(client):
+    assert "a list of texts" in client.error(400, prompt=5) and "a list of texts" in client.error(400, prompt=[])
+    assert 'an object of values by name: {"year": "1999"}' in client.error(400, given="label=a")
+    assert '"5-8"' in client.error(400, length=5)
+    status, headers, body = client.call("GET", "/v1/completions")
+    assert status == 405 and headers["allow"] == "POST" and b"GET is not allowed here, but POST is" in body
+
+
 def test_a_proxy_may_pass_on_its_name(tiny_run):
     def ask(client, host):
         return client.call("GET", "/health", headers={"Host": host})
