@@ -6,7 +6,8 @@ import pytest
 
 import seqgen
 from conftest import finish, run_seqgen
-from seqgen.render import notebook
+from seqgen.api.training_run import how_to_continue
+from seqgen.render import notebook, progress
 from seqgen.render.result_lines import result_lines
 
 
@@ -44,3 +45,12 @@ def test_a_list_in_one_line_is_told(content, said, tmp_path):
     small = ("--cell", "vanilla", "--hidden", 4, "--steps", 1, "--split", "none", "-o", "samples=0")
     result = finish(run_seqgen("train", "--corpus", "./list.txt", *small, cwd=tmp_path))
     assert result.code == 0 and ("a single record: in a text file each line is one" in result.err) == said, result.err
+
+
+def test_the_way_on_is_python_in_a_notebook(tiny_run, monkeypatch):
+    way = how_to_continue(tiny_run.folder, tiny_run.settings)
+    assert way == f"continue with: seqgen resume {tiny_run.path}"
+    monkeypatch.setattr(progress, "in_ipython", lambda: True)
+    assert (
+        how_to_continue(tiny_run.folder, tiny_run.settings) == f"continue with: seqgen.resume({str(tiny_run.path)!r})"
+    )

@@ -233,11 +233,15 @@ def how_to_continue(folder: RunFolder, settings: RunSettings, *, ended: bool = F
         settings: the content of its run.json.
         ended: whether the run is complete.
     """
+    from seqgen.render.progress import in_ipython
+
     path = shlex.quote(str(folder.path))
     if ended:
         return f"the run is complete: {path}"
-    if given := given_parts(settings):
-        return f"continue with: seqgen.resume({str(folder.path)!r}, plugins=[{given}])"
+    given = given_parts(settings)
+    if given or (in_ipython() and not plugin_files(settings)):
+        more = f", plugins=[{given}]" if given else ""
+        return f"continue with: seqgen.resume({str(folder.path)!r}{more})"
     return f"continue with: seqgen resume {path}{plugin_options(settings)}"
 
 
