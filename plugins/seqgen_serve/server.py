@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import socket
 from collections.abc import Collection, Mapping, Sequence
@@ -16,8 +15,6 @@ from seqgen_serve.limits import Limits
 from seqgen_serve.metrics import Metrics
 from seqgen_serve.served import ServedRun, open_runs
 from seqgen_serve.worker import Worker
-
-_FINISH_S, _STOP_S = 4, 5  # seconds to finish answers when the server stops, and to send what is left of them
 
 
 def run_server(
@@ -110,26 +107,19 @@ class Server:
         import uvicorn
 
         from seqgen_serve.app import Api
+        from seqgen_serve.graceful_server import STOP_S, GracefulServer
         from seqgen_serve.header_deadline import protocol_of
 
         metrics = Metrics(commands.warn)
         self._worker = Worker(limits, metrics)
         app: Any = Access(Api(served, self._worker, limits, metrics).app(), keys, local, metrics, hosts)
-        worker = self._worker
-
-        class Stopping(uvicorn.Server):
-            """A server that answers by itself what is not done when it stops, before its tasks are cancelled."""
-
-            async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-                asyncio.get_running_loop().call_later(_FINISH_S, worker.refuse_all)
-                await super().shutdown(sockets)
-
-        self._server = Stopping(
+        self._server = GracefulServer(
             uvicorn.Config(
                 app, http=protocol_of(limits.body_s), ws="none", lifespan="off", log_config=None, access_log=False,
                 server_header=False, proxy_headers=False, limit_concurrency=limits.connections,
-                h11_max_incomplete_event_size=16_384, timeout_graceful_shutdown=_STOP_S,
-            )
+                h11_max_incomplete_event_size=16_384, timeout_graceful_shutdown=STOP_S,
+            ),
+            self._worker.refuse_all,
         )  # fmt: skip
 
     @property

@@ -364,7 +364,7 @@ def test_a_server_that_stops_answers_first(long_text):
 
 
 def test_a_server_that_is_ended_answers_what_is_on_its_way(long_text, monkeypatch):
-    monkeypatch.setattr("seqgen_serve.server._FINISH_S", 0.2)
+    monkeypatch.setattr("seqgen_serve.graceful_server.FINISH_S", 0.2)
     body = {"n": 500, "max_tokens": 1_000_000}
     with (
         serving(long_text, tokens=1_000_000, symbols=10**9, timeout_s=600.0) as client,
