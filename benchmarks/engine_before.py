@@ -1,8 +1,9 @@
 """The engine of two checkouts, side by side: no row of ``engine.py`` may be worse than its noise.
 
-    python benchmarks/engine_before.py OTHER [--tables A,B] [--passes N] [--rounds N]
+    python benchmarks/engine_before.py OTHER [--python EXE] [--tables A,B] [--passes N] [--rounds N]
 
-OTHER is a checkout of an earlier version, such as the one before the engine had its package. Each table is measured by
+OTHER is a checkout of an earlier version, such as the one before the engine had its package, and EXE the Python of an
+environment in which it is installed. Each table is measured by
 its own script, ``benchmarks/engine.py``, of each checkout in turn, pass by pass, so that both meet the same machine.
 Rows are compared by their ratio to the row that they are compared with there (torch's, mostly), which the load of the
 machine changes less than a rate. "x" is the median over the passes; the brackets hold the smallest and the largest
@@ -48,11 +49,11 @@ class Ratio(NamedTuple):
     in_time: bool
 
 
-def measured(root: Path, name: str, rounds: int) -> dict[Key, Ratio]:
+def measured(root: Path, python: str, name: str, rounds: int) -> dict[Key, Ratio]:
     """Return the rows of a table that a checkout measures, by the settings above them, their name and "against"."""
     paths = [str(root), str(root / "plugins"), *filter(None, [os.environ.get("PYTHONPATH")])]
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "benchmarks/engine.py", "--only", name, "--rounds", str(rounds)],
+        [python, "-W", "ignore", "benchmarks/engine.py", "--only", name, "--rounds", str(rounds)],
         cwd=root, env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)}, capture_output=True, text=True,
     )  # fmt: skip
     if done.returncode:
@@ -81,19 +82,21 @@ def is_worse(before: Ratio, now: Ratio) -> bool:
     return now.x < before.least and before.x > now.most
 
 
-def compare(name: str, roots: dict[str, tuple[Path, str]], passes: int, rounds: int) -> tuple[list[list[str]], int]:
+def compare(
+    name: str, roots: dict[str, tuple[Path, str, str]], passes: int, rounds: int
+) -> tuple[list[list[str]], int]:
     """Return the rows of a table, and how many now have no counterpart.
 
     Args:
         name: of the table.
-        roots: the checkouts "before" and "now", each with the name of the table there.
+        roots: the checkouts "before" and "now", each with its Python and the name of the table there.
         passes: times that it is measured.
         rounds: rounds of timing in each.
     """
     found: dict[str, dict[Key, list[Ratio]]] = {when: {} for when in roots}
     for _ in range(passes):
-        for when, (root, named) in roots.items():
-            for key, ratio in measured(root, named, rounds).items():
+        for when, (root, python, named) in roots.items():
+            for key, ratio in measured(root, python, named, rounds).items():
                 found[when].setdefault(key, []).append(ratio)
     rows, unmatched = list[list[str]](), 0
     for (above, what, against), each in found["now"].items():
@@ -111,6 +114,7 @@ def main() -> None:
     """Measure both checkouts, print the rows, and store the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("other", type=Path, help="the earlier checkout")
+    parser.add_argument("--python", default=sys.executable, help="the Python that measures it")
     parser.add_argument("--tables", default=",".join(TABLES), help=f"comma-separated, of {','.join(TABLES)}")
     parser.add_argument("--passes", type=int, default=2, help="times that each table is measured")
     parser.add_argument("--rounds", type=int, default=5, help="rounds of timing in each pass")
@@ -119,7 +123,7 @@ def main() -> None:
     commit = subprocess.run(git, cwd=args.other, capture_output=True, text=True, check=True).stdout.strip()
     rows, unmatched = list[list[str]](), 0
     for name in args.tables.split(","):
-        roots = {"before": (args.other.resolve(), TABLES[name]), "now": (ROOT, name)}
+        roots = {"before": (args.other.resolve(), args.python, TABLES[name]), "now": (ROOT, sys.executable, name)}
         more, n_more = compare(name, roots, args.passes, args.rounds)
         rows, unmatched = rows + more, unmatched + n_more
         print("\n".join(" | ".join(row) for row in more), flush=True)
