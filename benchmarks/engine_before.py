@@ -99,8 +99,11 @@ def compare(
             for key, ratio in measured(root, python, named, rounds).items():
                 found[when].setdefault(key, []).append(ratio)
     rows, unmatched = list[list[str]](), 0
+    same = len(found["before"]) == len(found["now"])  # rows have been renamed, not moved
+    counterparts = dict(zip(found["now"], found["before"], strict=True)) if same else {}
     for (above, what, against), each in found["now"].items():
-        if (then := found["before"].get((above, what, against))) is None:
+        key = above, what, against
+        if (then := found["before"].get(counterparts.get(key, key))) is None:
             unmatched += 1
             continue
         before, now = pooled(then), pooled(each)
