@@ -136,7 +136,8 @@ def main() -> None:
 def store(rows: list[list[str]], unmatched: int, args: argparse.Namespace, commit: str) -> str:
     """Write the page of the tables that are done, and return the line that says whether a row is worse."""
     worse = [f"{row[0]}: {row[1]}" for row in rows if row[-1]]
-    verdict = f"Worse by more than the noise: {'; '.join(worse) or 'none'} of {len(rows)} rows"
+    names = ", ".join(dict.fromkeys(row[0] for row in rows))
+    verdict = f"Worse by more than the noise: {'; '.join(worse) or 'none'} of the {len(rows)} rows of {names}"
     verdict += f"; {unmatched} more have no counterpart." if unmatched else "."
     caption = _CAPTION.format(passes=args.passes, other=commit, rounds=args.rounds, verdict=verdict)
     head = ["table", "row", "against", "before", "now", "now / before", ""]
