@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
 import seqgen
@@ -37,6 +39,8 @@ def test_notebooks_show_them_at_the_end(words, tmp_path, monkeypatch):
     ended, best, *_ = shown[-1].splitlines()
     assert ended.startswith("ended at step 4") and "nats/symbol" in best and "blended with an n-gram" in shown[-1]
     assert f"at step {run.state['best_step']}" in run._repr_html_() and "-gram: " in run._repr_html_()
+    shutil.rmtree(run.path / "checkpoints")
+    assert "vanilla" in seqgen.load(run.path)._repr_html_()  # one that has none yet
 
 
 @pytest.mark.parametrize(("content", "said"), [("Anna, Ben, Carl", True), ("Anna\nBen", False)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -12,7 +13,7 @@ from seqgen.api.encoded_corpus import ignore
 from seqgen.api.open_run import OpenRun
 from seqgen.checkpoint import RUNS, find_run
 from seqgen.corpus import PARTS, Record
-from seqgen.errors import BadOption, TooFewRows
+from seqgen.errors import BadOption, CheckpointError, TooFewRows
 from seqgen.plugins import PluginsArgument, choose_plugins
 from seqgen.publishing import Exportable
 from seqgen.render.curve import loss_curve
@@ -66,8 +67,10 @@ class Run(OpenRun, Tabular, Exportable):
 
         title = f"{self.folder.name}: {self.settings.architecture}, {self.settings.n_parameters:,} parameters"
         rows = self.folder.samples.rows()
-        lines = result_lines(self.settings, self.state, self.metrics, self.model)
-        return run_html([title, *lines], self.metrics, [row["text"] for row in rows if row["step"] == rows[-1]["step"]])
+        lines = [title]
+        with contextlib.suppress(CheckpointError):  # of a run that has none yet, the rest is shown
+            lines += result_lines(self.settings, self.state, self.metrics, self.model)
+        return run_html(lines, self.metrics, [row["text"] for row in rows if row["step"] == rows[-1]["step"]])
 
     def plot(self) -> Picture:
         """Return a picture of its losses over the steps."""
