@@ -169,7 +169,6 @@ def mistakes(words, run, tmp_path):
         "nothing to compare": (("bench",), 2, "Missing option '--corpus'; seqgen bench --help lists"),
         "a run": (("show", run), 2, "it is a run: seqgen show run "),
         "a pattern without quotes": (("train", "--corpus", words, "b.txt"), 2, "a pattern stands in quotes"),
-        "no metric": (("evaluate", run, "--reference", words), 2, "the domain text has none"),
         "one too many": (("sample", run, "b"), 2, "more arguments than the command takes: b; seqgen sample"),
         "corpus without its option": (("train", "names"), 2, "command takes: names; --corpus names what to learn from"),
         "unknown flag": (("train", "--corpsu", words), 2, "--corpus"),

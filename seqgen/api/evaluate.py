@@ -22,7 +22,7 @@ from seqgen.api.score import score_texts
 from seqgen.compute import computing
 from seqgen.config import EvaluateConfig, SampleConfig, assign, split_executor_options, split_names
 from seqgen.corpus import Corpus, Record
-from seqgen.errors import BadOption, MissingExtra, UnknownSymbol
+from seqgen.errors import MissingExtra, UnknownSymbol
 from seqgen.executors import Task, is_here, run_tasks
 from seqgen.files import check_folder_of
 from seqgen.metrics import Evaluation
@@ -141,15 +141,14 @@ def _parts(
     entries = {name: get_referenced(domain, "metric", name, run.plugins) for name in spec.metrics}
     fields = {name: entry.option_names() for name, entry in (*entries.items(), *reports.items())}
     found: tuple[Entry, dict[str, Any]] | None = None
-    if reference is not None and not entries:
-        name = domain.spec.name
-        raise BadOption(f"--reference is what metrics of a domain compare with, and the domain {name} has none")
     if reference is not None:
         found = sort_out_corpus(reference, run.plugins, run.warn)
         fields["corpus"] = found[0].option_names()
     given = assign(_everywhere(fold_reader_options(split_names(options)), fields), fields)
     writers = {name: entry.use(given.get(name, {})) for name, entry in reports.items()}
     metrics, left_out = dict[str, Any](), list[str]()
+    if reference is not None and not entries:
+        left_out.append(f"left out: --reference: metrics compare with it, and the domain {domain.spec.name} has none")
     for name, entry in entries.items():
         try:
             metrics[name] = entry.use(given.get(name, {}))
